@@ -1,0 +1,155 @@
+//! `openclaw health` and `openclaw gateway health`: the gateway's health snapshot.
+use super::parse::Args;
+use super::print::age;
+use super::{Command, Context, Flag, JSON, rpc};
+use crate::error::Result;
+use serde_json::{Value, json};
+use std::time::Instant;
+
+pub const COMMAND: Command = Command {
+    name: "health",
+    summary: "Show the health of the running gateway",
+    about: "",
+    positionals: &[],
+    flags: &[FLAGS, rpc::FLAGS, rpc::TIMEOUT],
+    examples: &[
+        ("openclaw health", "Show channels, agents and sessions"),
+        ("openclaw health --json --timeout 2000", "Check from a script, within two seconds"),
+    ],
+    failure: "",
+    run,
+};
+
+pub const GATEWAY: Command = Command {
+    name: "gateway health",
+    summary: "Check that the gateway answers, and how fast",
+    about: "",
+    positionals: &[],
+    flags: &[&[JSON], rpc::FLAGS, rpc::TIMEOUT],
+    examples: &[("openclaw gateway health", "Print OK and the time the answer took")],
+    failure: "",
+    run: run_gateway,
+};
+
+const FLAGS: &[Flag] = &[Flag::switch("verbose", "Probe the channels and show the connection"), JSON];
+
+fn run(context: &Context, args: &Args) -> Result<()> {
+    let verbose = args.has("verbose");
+    let params = if verbose { json!({"probe": true}) } else { json!({}) };
+    let health = rpc::call(context, args, "health", &params)?;
+    if args.has("json") {
+        context.out.json(&health);
+        return Ok(());
+    }
+    if verbose {
+        let (target, _) = rpc::target(context, args)?;
+        context.out.line(format!("Gateway connection:\n  Gateway target: {}\n  Source: {}", target.url, target.source));
+    }
+    for line in channels(&health).into_iter().chain(agents(&health)) {
+        context.out.line(super::print::clean(&line));
+    }
+    Ok(())
+}
+
+fn run_gateway(context: &Context, args: &Args) -> Result<()> {
+    let started = Instant::now();
+    let health = rpc::call(context, args, "health", &json!({}))?;
+    if args.has("json") {
+        context.out.json(&health);
+        return Ok(());
+    }
+    context.out.line(context.out.bold("Gateway Health"));
+    context.out.line(format!("OK ({}ms)", started.elapsed().as_millis()));
+    for line in channels(&health) {
+        context.out.line(super::print::clean(&line));
+    }
+    Ok(())
+}
+
+/// One line for each channel, in the gateway's order.
+fn channels(health: &Value) -> Vec<String> {
+    let order = health.get("channelOrder").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+    let line = |id: &str| {
+        let label = health.pointer(&format!("/channelLabels/{id}")).and_then(Value::as_str).unwrap_or(id);
+        let state = health.pointer(&format!("/channels/{id}")).map_or("unknown".to_string(), channel);
+        format!("{label}: {state}")
+    };
+    order.map(line).collect()
+}
+
+fn channel(state: &Value) -> String {
+    let is = |key: &str| state.get(key).and_then(Value::as_bool);
+    let probe = state.get("probe").unwrap_or(&Value::Null);
+    let text = |value: Option<&Value>| match value {
+        Some(Value::String(text)) => text.clone(),
+        Some(Value::Number(number)) => number.to_string(),
+        _ => "unknown".to_string(),
+    };
+    match (is("linked"), is("configured"), probe.get("ok").and_then(Value::as_bool)) {
+        (Some(false), _, _) => "not linked".to_string(),
+        (Some(true), _, _) => match state.get("authAgeMs").and_then(Value::as_u64) {
+            Some(ms) => format!("linked (auth age {})", age(ms)),
+            None => "linked".to_string(),
+        },
+        (None, Some(false), _) => "not configured".to_string(),
+        (None, _, Some(false)) => format!("failed ({}) - {}", text(probe.get("status")), text(probe.get("error"))),
+        (None, _, Some(true)) => {
+            let bot = probe.pointer("/bot/username").and_then(Value::as_str).map(|name| format!(" (@{name})"));
+            let took = probe.get("elapsedMs").and_then(Value::as_u64).map(|ms| format!(" ({ms}ms)"));
+            format!("ok{}{}", bot.unwrap_or_default(), took.unwrap_or_default())
+        }
+        (None, Some(true), None) => "configured".to_string(),
+        (None, None, None) => "unknown".to_string(),
+    }
+}
+
+/// The agents, their heartbeat and their newest sessions.
+fn agents(health: &Value) -> Vec<String> {
+    let list = || health.get("agents").and_then(Value::as_array).into_iter().flatten();
+    let text = |value: &Value, key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default().to_string();
+    let named = |agent: &Value| {
+        let mark = if agent.get("isDefault") == Some(&Value::Bool(true)) { " (default)" } else { "" };
+        format!("{}{mark}", text(agent, "agentId"))
+    };
+    let heartbeat = |agent: &Value| {
+        let beat = agent.get("heartbeat").unwrap_or(&Value::Null);
+        let enabled = beat.get("enabled") == Some(&Value::Bool(true));
+        let every = if enabled { text(beat, "every") } else { "disabled".into() };
+        format!("{every} ({})", text(agent, "agentId"))
+    };
+    let mut lines = vec![
+        format!("Agents: {}", list().map(named).collect::<Vec<_>>().join(", ")),
+        format!("Heartbeat interval: {}", list().map(heartbeat).collect::<Vec<_>>().join(", ")),
+    ];
+    for agent in list() {
+        let sessions = agent.get("sessions").unwrap_or(&Value::Null);
+        let count = sessions.get("count").and_then(Value::as_u64).unwrap_or_default();
+        lines.push(format!("Session store ({}): {} ({count} entries)", text(agent, "agentId"), text(sessions, "path")));
+        for recent in sessions.get("recent").and_then(Value::as_array).into_iter().flatten() {
+            let ms = recent.get("age").and_then(Value::as_u64).unwrap_or_default();
+            lines.push(format!("- {} ({} ago)", text(recent, "key"), age(ms)));
+        }
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_channel_in_words() {
+        let cases = [
+            (json!({"linked": false}), "not linked"),
+            (json!({"linked": true, "authAgeMs": 300_000}), "linked (auth age 5m)"),
+            (json!({"configured": false}), "not configured"),
+            (json!({"configured": true, "probe": {"ok": false, "status": null, "error": "fetch failed"}}), "failed (unknown) - fetch failed"),
+            (json!({"configured": true, "probe": {"ok": true, "elapsedMs": 12, "bot": {"username": "b"}}}), "ok (@b) (12ms)"),
+            (json!({"configured": true}), "configured"),
+            (json!({}), "unknown"),
+        ];
+        for (state, want) in cases {
+            assert_eq!(channel(&state), want, "{state}");
+        }
+    }
+}

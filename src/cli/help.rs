@@ -1,0 +1,179 @@
+//! Help texts, made from the command and flag rows: the program's, a group's, a command's.
+use super::parse::{below, exact};
+use super::{COMMANDS, Command, Flag, GLOBALS, GROUPS, VERSION};
+use std::fmt::Write;
+
+/// Exit statuses, stable; the README repeats them.
+const STATUSES: &[(&str, &str)] = &[
+    ("0", "Done"),
+    ("1", "Failed; the text on stderr says why and what helps"),
+    ("2", "--profile or --dev does not fit"),
+    ("75", "Outcome unknown: the request was sent and no answer came; repeat it with the printed key"),
+    ("78", "The configuration must be fixed first"),
+];
+
+/// The help on `topic`: a command, a group of commands, or nothing for the program.
+pub fn text(topic: &str) -> String {
+    match exact(topic) {
+        Some(command) => of_command(command),
+        None if topic.is_empty() => of_program(),
+        None => of_group(topic),
+    }
+}
+
+fn of_program() -> String {
+    let mut text = format!("OpenClaw {VERSION}\n\nUsage: openclaw [options] <command>\n\nOptions:\n");
+    text += &columns(&flag_rows(GLOBALS.iter()));
+    let single = COMMANDS.iter().filter(|c| !c.name.contains(' ') || c.name.starts_with("gateway "));
+    let mut rows: Vec<(String, &str)> = single.map(|c| (c.name.to_string(), c.summary)).collect();
+    rows.extend(GROUPS.iter().map(|(name, summary)| (format!("{name} ..."), *summary)));
+    rows.sort();
+    let _infallible = write!(text, "\nCommands:\n{}", columns(&rows));
+    let statuses: Vec<(String, &str)> = STATUSES.iter().map(|(code, doc)| (code.to_string(), *doc)).collect();
+    let _infallible = write!(text, "\nExit status:\n{}", columns(&statuses));
+    text += &examples(&[
+        ("openclaw setup", "Create a configuration, a token and a workspace"),
+        ("openclaw gateway", "Run the gateway in the foreground"),
+        ("openclaw agent --message \"hello\"", "Ask the agent and stream its answer"),
+    ]);
+    text += "\n`openclaw <command> --help` shows more on a command.\n";
+    text
+}
+
+fn of_group(group: &str) -> String {
+    let summary = GROUPS.iter().find(|(name, _)| *name == group).map_or("", |(_, summary)| summary);
+    let rows: Vec<(String, &str)> = below(group).map(|c| (c.name.to_string(), c.summary)).collect();
+    format!("Usage: openclaw {group} <command>\n\n{summary}\n\nCommands:\n{}", columns(&rows))
+}
+
+fn of_command(command: &Command) -> String {
+    let mut text = format!("Usage: {}\n\n{}.\n", usage(command), command.summary);
+    if !command.about.is_empty() {
+        let _infallible = write!(text, "\n{}\n", command.about.trim());
+    }
+    let _infallible = write!(text, "\nOptions:\n{}", columns(&flag_rows(command.all_flags().chain(GLOBALS))));
+    let inner: Vec<(String, &str)> =
+        below(command.name).filter(|c| c.name != command.name).map(|c| (c.name.to_string(), c.summary)).collect();
+    if !inner.is_empty() {
+        let _infallible = write!(text, "\nCommands:\n{}", columns(&inner));
+    }
+    text + &examples(command.examples)
+}
+
+/// `openclaw gateway call [options] <method>`
+pub fn usage(command: &Command) -> String {
+    let mut usage = format!("openclaw {} [options]", command.name);
+    for positional in command.positionals {
+        let (open, close) = if positional.required { ('<', '>') } else { ('[', ']') };
+        let _infallible = write!(usage, " {open}{}{close}", positional.name);
+    }
+    usage
+}
+
+fn examples(examples: &[(&str, &str)]) -> String {
+    let each = examples.iter().map(|(line, what)| format!("  {line}\n      {what}\n"));
+    format!("\nExamples:\n{}", each.collect::<String>())
+}
+
+fn flag_rows<'a>(flags: impl Iterator<Item = &'a Flag>) -> Vec<(String, &'a str)> {
+    let name = |flag: &Flag| {
+        let short = flag.short.map_or("    ".to_string(), |short| format!("-{short}, "));
+        let value = if flag.value.is_empty() { String::new() } else { format!(" {}", flag.value) };
+        format!("{short}--{}{value}", flag.long)
+    };
+    flags.map(|flag| (name(flag), flag.doc)).collect()
+}
+
+fn columns(rows: &[(String, &str)]) -> String {
+    let width = rows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or_default();
+    rows.iter().map(|(name, doc)| format!("  {name:width$}  {doc}\n")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::parse::{Request, parse};
+    use super::*;
+
+    fn check_sentence(text: &str, of: &str) {
+        assert!(text.is_ascii(), "{of}: {text}");
+        assert!(text.starts_with(|c: char| c.is_ascii_uppercase()), "{of}: starts with a capital: {text}");
+        assert!(!text.ends_with('.'), "{of}: no full stop: {text}");
+    }
+
+    #[test]
+    fn rows_follow_the_rules() {
+        let names: Vec<&str> = COMMANDS.iter().map(|c| c.name).collect();
+        let mut sorted = names.clone();
+        sorted.sort();
+        sorted.dedup();
+        assert_eq!(names, sorted, "commands are sorted and unique");
+        for command in COMMANDS {
+            check_sentence(command.summary, command.name);
+            assert!((1..=3).contains(&command.examples.len()), "{}: one to three examples", command.name);
+            let mut longs: Vec<&str> = command.all_flags().chain(GLOBALS).map(|f| f.long).collect();
+            let mut shorts: Vec<char> = command.all_flags().chain(GLOBALS).filter_map(|f| f.short).collect();
+            for flag in command.all_flags() {
+                check_sentence(flag.doc, &format!("{} --{}", command.name, flag.long));
+                assert!(flag.value.is_empty() || (flag.value.starts_with('<') && flag.value.ends_with('>')));
+                assert!(flag.choices.is_empty() || !flag.value.is_empty());
+            }
+            let (all, all_short) = (longs.len(), shorts.len());
+            longs.sort();
+            longs.dedup();
+            shorts.sort();
+            shorts.dedup();
+            assert_eq!((longs.len(), shorts.len()), (all, all_short), "{}: options are unique", command.name);
+            let group = command.name.split(' ').next().unwrap();
+            assert!(exact(group).is_some() || GROUPS.iter().any(|(name, _)| *name == group), "{group}");
+        }
+    }
+
+    /// An option stands for a value or for none in every command, so that it can be read before the
+    /// command is known.
+    #[test]
+    fn an_option_has_one_shape() {
+        let all = || COMMANDS.iter().flat_map(Command::all_flags).chain(GLOBALS);
+        for flag in all() {
+            for other in all().filter(|other| other.long == flag.long) {
+                assert_eq!(flag.value.is_empty(), other.value.is_empty(), "--{}", flag.long);
+            }
+        }
+    }
+
+    #[test]
+    fn examples_parse_and_run_their_command() {
+        for command in COMMANDS {
+            for (line, what) in command.examples {
+                check_sentence(what, command.name);
+                let line = line.split(['|', '>']).next().unwrap();
+                let words = line.strip_prefix("openclaw ").unwrap_or_else(|| panic!("{line}"));
+                let Ok(Request::Run { command: ran, .. }) = parse(split(words)) else { panic!("{line}") };
+                assert_eq!(ran.name, command.name, "{line}");
+            }
+        }
+    }
+
+    /// Splits at blanks outside of quotes.
+    fn split(line: &str) -> Vec<std::ffi::OsString> {
+        let (mut words, mut quote) = (vec![String::new()], None);
+        for c in line.trim().chars() {
+            match (c, quote) {
+                ('"' | '\'', None) => quote = Some(c),
+                (c, Some(q)) if c == q => quote = None,
+                (' ', None) => words.push(String::new()),
+                (c, _) => words.last_mut().unwrap().push(c),
+            }
+        }
+        words.into_iter().map(Into::into).collect()
+    }
+
+    #[test]
+    fn help_shows_usage_options_and_examples() {
+        let help = text("gateway call");
+        for part in ["Usage: openclaw gateway call [options] <method>\n", "--params <json>", "-h, --help", "Examples:\n"] {
+            assert!(help.contains(part), "{part}: {help}");
+        }
+        assert!(text("").contains("gateway call"));
+        assert!(text("devices").contains("devices rotate"));
+    }
+}

@@ -1,0 +1,205 @@
+//! The `openclaw` command line: one table of commands, one file a command.
+//!
+//! A command is one row in `COMMANDS` and one file that holds its flags, help, examples and `run`. The
+//! parser, the help and the completion scripts read the same rows. Everything here runs on the main thread;
+//! only `print.rs` writes to the terminal and only `main.rs` ends the process.
+mod agent;
+mod call;
+mod client;
+mod complete;
+mod connect;
+mod devices;
+mod devices_local;
+mod gateway;
+mod health;
+mod help;
+mod models;
+mod parse;
+mod print;
+mod rpc;
+mod scan;
+mod schema;
+mod sessions;
+mod setup;
+mod status;
+mod stream;
+mod target;
+
+use crate::env::Env;
+use crate::error::{Error, Result};
+use parse::{Args, Request};
+use print::Printer;
+use std::ffi::OsString;
+use std::process::ExitCode;
+use std::time::Instant;
+
+/// The program's version, as `--version` prints it.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// One option of a command.
+#[derive(Debug, Clone, Copy)]
+pub struct Flag {
+    /// Without the dashes.
+    pub long: &'static str,
+    pub short: Option<char>,
+    /// Placeholder of the value, as `<ms>`; empty for a switch.
+    pub value: &'static str,
+    /// The values allowed, when they are a closed list.
+    pub choices: &'static [&'static str],
+    /// One line: a capital verb first, no full stop.
+    pub doc: &'static str,
+}
+
+impl Flag {
+    /// An option without a value.
+    pub const fn switch(long: &'static str, doc: &'static str) -> Flag {
+        Flag { long, short: None, value: "", choices: &[], doc }
+    }
+
+    /// An option with a value; `value` is its placeholder.
+    pub const fn value(long: &'static str, value: &'static str, doc: &'static str) -> Flag {
+        Flag { long, short: None, value, choices: &[], doc }
+    }
+
+    /// An option whose value comes from a closed list.
+    pub const fn choice(long: &'static str, value: &'static str, choices: &'static [&'static str], doc: &'static str) -> Flag {
+        Flag { long, short: None, value, choices, doc }
+    }
+
+    pub const fn short(mut self, short: char) -> Flag {
+        self.short = Some(short);
+        self
+    }
+}
+
+/// One positional argument of a command.
+#[derive(Debug, Clone, Copy)]
+pub struct Positional {
+    pub name: &'static str,
+    pub required: bool,
+    /// What completion offers.
+    pub choices: &'static [&'static str],
+}
+
+impl Positional {
+    pub const fn required(name: &'static str) -> Positional {
+        Positional { name, required: true, choices: &[] }
+    }
+
+    pub const fn optional(name: &'static str) -> Positional {
+        Positional { name, required: false, choices: &[] }
+    }
+}
+
+/// One command: a row of `COMMANDS`.
+#[derive(Debug, Clone, Copy)]
+pub struct Command {
+    /// The words that call it, as `gateway call`.
+    pub name: &'static str,
+    /// One line: a capital verb first, no full stop.
+    pub summary: &'static str,
+    /// Paragraphs of the command's own help, after the summary; may be empty.
+    pub about: &'static str,
+    pub positionals: &'static [Positional],
+    /// Slices of options, so that commands can share groups.
+    pub flags: &'static [&'static [Flag]],
+    /// Command lines that run, each with what it does.
+    pub examples: &'static [(&'static str, &'static str)],
+    /// Put before an error's text, as existing scripts expect it of some commands.
+    pub failure: &'static str,
+    pub run: fn(&Context, &Args) -> Result<()>,
+}
+
+impl Command {
+    /// All options of the command, without the global ones.
+    pub fn all_flags(&self) -> impl Iterator<Item = &'static Flag> {
+        self.flags.iter().flat_map(|group| group.iter())
+    }
+}
+
+/// Options that every command takes, in every position.
+pub const GLOBALS: &[Flag] = &[
+    Flag::switch("dev", "Use the dev profile: own state below ~/.openclaw-dev, port 19001"),
+    Flag::value("profile", "<name>", "Use a named profile: own state below ~/.openclaw-<name>"),
+    Flag::switch("no-color", "Print without colours"),
+    Flag::switch("help", "Show help for the command").short('h'),
+    Flag::switch("version", "Print the version").short('V'),
+];
+
+/// `--json`, the same for every command a script reads.
+pub const JSON: Flag = Flag::switch("json", "Print JSON, also for a failure");
+
+/// Every command, sorted by name.
+pub const COMMANDS: &[Command] = &[
+    agent::COMMAND,
+    complete::COMMAND,
+    devices::APPROVE,
+    devices::CLEAR,
+    devices::LIST,
+    devices::REJECT,
+    devices::REVOKE,
+    devices::ROTATE,
+    gateway::COMMAND,
+    call::COMMAND,
+    health::GATEWAY,
+    gateway::RUN,
+    health::COMMAND,
+    models::LIST,
+    scan::COMMAND,
+    models::SET,
+    schema::COMMAND,
+    sessions::COMMAND,
+    setup::COMMAND,
+    status::COMMAND,
+];
+
+/// Words that only group commands, for the list in the root help.
+pub const GROUPS: &[(&str, &str)] = &[
+    ("devices", "Manage paired devices and their tokens"),
+    ("models", "Choose the model that answers"),
+    ("protocol", "Show the wire protocol's schemas"),
+];
+
+/// What a command gets besides its own arguments.
+pub struct Context {
+    pub env: Env,
+    pub out: Printer,
+    /// When the process started; `--timeout` counts from here.
+    pub started: Instant,
+}
+
+/// Runs the command line `args` (without the program's name) and says how the process ends.
+pub fn run(args: Vec<OsString>) -> ExitCode {
+    let started = Instant::now();
+    let own = args.iter().take_while(|arg| *arg != "--");
+    let wants_json = own.clone().any(|arg| arg == "--json");
+    let plain = Printer::new(None, own.clone().any(|arg| arg == "--no-color"));
+    let (label, outcome) = match parse::parse(args) {
+        Ok(request) => (request.failure_label(), serve(request, &plain, started)),
+        Err(error) => ("", Err(error)),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            plain.failure(label, &error, wants_json);
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+fn serve(request: Request, plain: &Printer, started: Instant) -> Result<()> {
+    match request {
+        Request::Version => plain.line(VERSION),
+        Request::Help(topic) => plain.text(&help::text(&topic)),
+        Request::Bare(group) => {
+            plain.warn(&help::text(&group));
+            return Err(Error::usage(format!("'{group}' needs one of its commands")));
+        }
+        Request::Run { command, args, globals } => {
+            let env = Env::from_process(globals.profile()?)?;
+            let out = Printer::new(Some(&env), globals.no_color);
+            return (command.run)(&Context { env, out, started }, &args);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,371 @@
+//! From the command line to a command and its raw values, by one lexopt loop over the flag rows.
+//!
+//! Two steps: this file only stores what was typed; environment, config and defaults are looked up by the
+//! commands afterwards. Options may stand before, between or after the words of the command and its
+//! positional arguments; which command they belong to is settled at the end.
+use super::{COMMANDS, Command, Flag, GLOBALS, GROUPS};
+use crate::error::{Error, Kind, Result};
+use lexopt::{Arg, Parser};
+use std::ffi::OsString;
+
+/// What the command line asks for.
+#[derive(Debug)]
+pub enum Request {
+    Version,
+    /// Help on a command, a group, or (empty) the program.
+    Help(String),
+    /// A word that only groups commands, alone.
+    Bare(String),
+    Run { command: &'static Command, args: Args, globals: Globals },
+}
+
+impl Request {
+    /// What stands before an error's text for this request.
+    pub fn failure_label(&self) -> &'static str {
+        match self {
+            Request::Run { command, .. } => command.failure,
+            Request::Version | Request::Help(_) | Request::Bare(_) => "",
+        }
+    }
+}
+
+/// The options that every command takes.
+#[derive(Debug, Default)]
+pub struct Globals {
+    dev: bool,
+    profile: Option<String>,
+    pub no_color: bool,
+}
+
+impl Globals {
+    /// The profile the two profile options name.
+    pub fn profile(&self) -> Result<Option<&str>> {
+        match (&self.profile, self.dev) {
+            (Some(_), true) => Err(Error::new(Kind::Profile, "Cannot combine --dev with --profile")),
+            (Some(name), false) => Ok(Some(name)),
+            (None, true) => Ok(Some("dev")),
+            (None, false) => Ok(None),
+        }
+    }
+}
+
+/// The raw values of one command line.
+#[derive(Debug, Default)]
+pub struct Args {
+    flags: Vec<(&'static str, String)>,
+    pub positionals: Vec<String>,
+}
+
+impl Args {
+    /// Whether the switch was given.
+    pub fn has(&self, long: &str) -> bool {
+        self.flags.iter().any(|(name, _)| *name == long)
+    }
+
+    /// The value of an option; the last one wins.
+    pub fn value(&self, long: &str) -> Option<&str> {
+        self.flags.iter().rev().find(|(name, _)| *name == long).map(|(_, value)| value.as_str())
+    }
+
+    /// All values of an option that may be repeated.
+    pub fn all(&self, long: &str) -> Vec<&str> {
+        self.flags.iter().filter(|(name, _)| *name == long).map(|(_, value)| value.as_str()).collect()
+    }
+
+    /// The value of an option that must be given.
+    pub fn required(&self, long: &str) -> Result<&str> {
+        self.value(long).ok_or_else(|| Error::usage(format!("required option '--{long}' not specified")))
+    }
+
+    /// A whole number, where the option was given.
+    pub fn number(&self, long: &str) -> Result<Option<u64>> {
+        let parse = |text: &str| {
+            text.trim().parse().map_err(|_| Error::usage(format!("--{long} must be a whole number, not {text:?}")))
+        };
+        self.value(long).map(parse).transpose()
+    }
+
+    /// A positional argument by its place.
+    pub fn positional(&self, place: usize) -> Option<&str> {
+        self.positionals.get(place).map(String::as_str)
+    }
+}
+
+/// Reads a command line (without the program's name).
+pub fn parse(args: Vec<OsString>) -> Result<Request> {
+    let mut line = Line::default();
+    match line.read(args) {
+        Ok(()) if line.version => Ok(Request::Version),
+        // An error behind --help is not worth more than the help.
+        _ if line.help => Ok(Request::Help(line.topic())),
+        Ok(()) => line.settle(),
+        Err(error) => Err(error),
+    }
+}
+
+/// A command line while it is read.
+#[derive(Default)]
+struct Line {
+    /// The words of the command so far.
+    words: String,
+    args: Args,
+    globals: Globals,
+    help: bool,
+    version: bool,
+}
+
+impl Line {
+    fn read(&mut self, args: Vec<OsString>) -> Result<()> {
+        let mut parser = Parser::from_args(args);
+        while let Some(arg) = parser.next().map_err(explain)? {
+            match arg {
+                Arg::Value(word) => self.word(text(word)?)?,
+                Arg::Long(long) => {
+                    let flag = self.find(|flag| flag.long == long).ok_or_else(|| self.unknown_long(long))?;
+                    self.take(flag, &mut parser)?;
+                }
+                // The reference program knows `-v` as well.
+                Arg::Short('v') => self.version = true,
+                Arg::Short(short) => {
+                    let flag = self.find(|flag| flag.short == Some(short));
+                    let flag = flag.ok_or_else(|| Error::usage(format!("unknown option '-{short}'")))?;
+                    self.take(flag, &mut parser)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn word(&mut self, word: String) -> Result<()> {
+        if self.words.is_empty() && word == "help" && !self.help {
+            self.help = true;
+            return Ok(());
+        }
+        let longer = if self.words.is_empty() { word.clone() } else { format!("{} {word}", self.words) };
+        if self.args.positionals.is_empty() && below(&longer).next().is_some() {
+            self.words = longer;
+        } else if exact(&self.words).is_some_and(|command| !command.positionals.is_empty()) {
+            self.args.positionals.push(word);
+        } else if self.words.is_empty() || !self.takes_positionals() {
+            return Err(self.unknown_command(&longer));
+        }
+        Ok(())
+    }
+
+    fn takes_positionals(&self) -> bool {
+        exact(&self.words).is_some_and(|command| !command.positionals.is_empty())
+    }
+
+    /// A flag row that fits here: of the command itself first, then of any command that may still follow.
+    fn find(&self, fits: impl Fn(&Flag) -> bool) -> Option<&'static Flag> {
+        let own = exact(&self.words).into_iter().chain(below(&self.words));
+        GLOBALS.iter().chain(own.flat_map(Command::all_flags)).find(|flag| fits(flag))
+    }
+
+    fn take(&mut self, flag: &'static Flag, parser: &mut Parser) -> Result<()> {
+        if flag.value.is_empty() {
+            return self.switch(flag, parser);
+        }
+        let profile = flag.long == "profile";
+        let value = match parser.value() {
+            Ok(value) => text(value)?,
+            Err(_) if profile => return Err(Error::new(Kind::Profile, "--profile requires a value")),
+            Err(_) => return Err(Error::usage(format!("option '--{} {}' argument missing", flag.long, flag.value))),
+        };
+        if !flag.choices.is_empty() && !flag.choices.contains(&value.as_str()) {
+            return Err(Error::usage(format!("Invalid --{} (use {})", flag.long, either(flag.choices))));
+        }
+        if profile {
+            self.globals.profile = Some(value);
+        } else {
+            self.args.flags.push((flag.long, value));
+        }
+        Ok(())
+    }
+
+    fn switch(&mut self, flag: &'static Flag, parser: &mut Parser) -> Result<()> {
+        if parser.optional_value().is_some() {
+            return Err(Error::usage(format!("option '--{}' takes no value", flag.long)));
+        }
+        match flag.long {
+            "dev" => self.globals.dev = true,
+            "no-color" => self.globals.no_color = true,
+            "help" => self.help = true,
+            "version" => self.version = true,
+            long => self.args.flags.push((long, String::new())),
+        }
+        Ok(())
+    }
+
+    /// The command or group that help is wanted on.
+    fn topic(&self) -> String {
+        self.words.clone()
+    }
+
+    fn settle(self) -> Result<Request> {
+        self.globals.profile()?;
+        let Some(command) = exact(&self.words) else {
+            let bare = self.words.clone();
+            return Ok(if bare.is_empty() { Request::Help(bare) } else { Request::Bare(bare) });
+        };
+        for (long, _) in &self.args.flags {
+            if !command.all_flags().any(|flag| flag.long == *long) {
+                return Err(self.unknown_long(long));
+            }
+        }
+        let missing = command.positionals.get(self.args.positionals.len()).filter(|p| p.required);
+        if let Some(missing) = missing {
+            return Err(Error::usage(format!("missing required argument '{}'", missing.name)));
+        }
+        let (most, got) = (command.positionals.len(), self.args.positionals.len());
+        if got > most {
+            let name = command.name;
+            return Err(Error::usage(format!("too many arguments for '{name}': expected {most}, got {got}")));
+        }
+        Ok(Request::Run { command, args: self.args, globals: self.globals })
+    }
+
+    fn unknown_long(&self, long: &str) -> Error {
+        let own = exact(&self.words).into_iter().flat_map(Command::all_flags).chain(GLOBALS);
+        let hint = nearest(long, own.map(|flag| flag.long)).map(|near| format!(" (did you mean '--{near}'?)"));
+        Error::usage(format!("unknown option '--{long}'{}", hint.unwrap_or_default()))
+    }
+
+    fn unknown_command(&self, name: &str) -> Error {
+        let known = COMMANDS.iter().map(|command| command.name).chain(GROUPS.iter().map(|(name, _)| *name));
+        let hint = nearest(name, known).map(|near| format!(" (did you mean '{near}'?)"));
+        Error::usage(format!("unknown command '{name}'{}", hint.unwrap_or_default()))
+    }
+}
+
+/// The command of exactly these words.
+pub fn exact(words: &str) -> Option<&'static Command> {
+    COMMANDS.iter().find(|command| command.name == words)
+}
+
+/// The commands whose name is, or begins with, these words; no words fit all.
+pub fn below(words: &str) -> impl Iterator<Item = &'static Command> {
+    let words = words.to_string();
+    COMMANDS.iter().filter(move |command| {
+        let rest = command.name.strip_prefix(&words);
+        words.is_empty() || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
+    })
+}
+
+fn text(word: OsString) -> Result<String> {
+    word.into_string().map_err(|word| Error::usage(format!("argument {word:?} is not UTF-8 text")))
+}
+
+fn explain(error: lexopt::Error) -> Error {
+    Error::usage(error.to_string())
+}
+
+/// `"a"`, `"a" or "b"`, `"a", "b", or "c"`.
+pub fn either(choices: &[&str]) -> String {
+    let quoted: Vec<String> = choices.iter().map(|choice| format!("{choice:?}")).collect();
+    match quoted.as_slice() {
+        [first, second] => format!("{first} or {second}"),
+        [most @ .., last] if !most.is_empty() => format!("{}, or {last}", most.join(", ")),
+        _ => quoted.join(", "),
+    }
+}
+
+/// The candidate that a slip of at most a third of its letters explains.
+fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let near = candidates.map(|candidate| (distance(word, candidate), candidate)).min_by_key(|(d, _)| *d);
+    near.filter(|(d, candidate)| *d <= candidate.chars().count().div_ceil(3)).map(|(_, candidate)| candidate)
+}
+
+/// Edit distance: insertions, deletions and replacements.
+fn distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut diagonal = i;
+        let mut left = i + 1;
+        for (cell, y) in row.iter_mut().skip(1).zip(b.chars()) {
+            let next = (diagonal + usize::from(x != y)).min(*cell + 1).min(left + 1);
+            diagonal = std::mem::replace(cell, next);
+            left = next;
+        }
+        if let Some(first) = row.first_mut() {
+            *first = i + 1;
+        }
+    }
+    row.last().copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(line: &str) -> String {
+        match parse(line.split_whitespace().map(OsString::from).collect()) {
+            Ok(Request::Version) => "version".into(),
+            Ok(Request::Help(topic)) => format!("help [{topic}]"),
+            Ok(Request::Bare(group)) => format!("bare [{group}]"),
+            Ok(Request::Run { command, args, globals }) => {
+                let flags: Vec<String> = args.flags.iter().map(|(k, v)| format!("{k}={v}")).collect();
+                let profile = globals.profile().unwrap().unwrap_or("-");
+                format!("{}|{}|{}|{profile}", command.name, args.positionals.join(","), flags.join(","))
+            }
+            Err(error) => format!("{} {}", error.exit_code(), error.message()),
+        }
+    }
+
+    #[test]
+    fn command_lines() {
+        let cases = [
+            ("", "help []"),
+            ("-V", "version"),
+            ("-v", "version"),
+            ("gateway call --version", "version"),
+            ("help", "help []"),
+            ("help gateway call", "help [gateway call]"),
+            ("gateway call -h --nope", "help [gateway call]"),
+            ("--help health", "help [health]"),
+            ("devices", "bare [devices]"),
+            ("gateway", "gateway|||-"),
+            ("gateway run --port 1", "gateway run||port=1|-"),
+            ("gateway --port 1 run", "gateway run||port=1|-"),
+            ("gateway call --url U --token T health", "gateway call|health|url=U,token=T|-"),
+            ("gateway --token T call health --json", "gateway call|health|token=T,json=|-"),
+            ("--json gateway call health --params={}", "gateway call|health|json=,params={}|-"),
+            ("gateway --dev call health", "gateway call|health||dev"),
+            ("health --profile work", "health|||work"),
+            ("agent -m hi -t +49", "agent||message=hi,to=+49|-"),
+            ("agent -m=-v", "agent||message=-v|-"),
+            ("models set a/b", "models set|a/b||-"),
+            ("models set -- --odd", "models set|--odd||-"),
+            ("foo", "1 unknown command 'foo'"),
+            ("helth", "1 unknown command 'helth' (did you mean 'health'?)"),
+            ("gateway cal health", "1 unknown command 'gateway cal' (did you mean 'gateway call'?)"),
+            ("health --nope", "1 unknown option '--nope'"),
+            ("health --jsn", "1 unknown option '--jsn' (did you mean '--json'?)"),
+            ("gateway --params {}", "1 unknown option '--params'"),
+            ("health -z", "1 unknown option '-z'"),
+            ("health --json=1", "1 option '--json' takes no value"),
+            ("health --timeout", "1 option '--timeout <ms>' argument missing"),
+            ("gateway call", "1 missing required argument 'method'"),
+            ("gateway call a b", "1 too many arguments for 'gateway call': expected 1, got 2"),
+            ("gateway --auth x", "1 Invalid --auth (use \"token\" or \"password\")"),
+            ("--profile", "2 --profile requires a value"),
+            ("--dev --profile x health", "2 Cannot combine --dev with --profile"),
+        ];
+        for (line, want) in cases {
+            assert_eq!(shown(line), want, "{line}");
+        }
+    }
+
+    #[test]
+    fn choices_are_listed_as_in_a_sentence() {
+        assert_eq!(either(&["a"]), "\"a\"");
+        assert_eq!(either(&["a", "b", "c"]), "\"a\", \"b\", or \"c\"");
+    }
+
+    #[test]
+    fn distances() {
+        for (a, b, want) in [("", "", 0), ("a", "", 1), ("kitten", "sitting", 3), ("flaw", "lawn", 2)] {
+            assert_eq!(distance(a, b), want);
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! What the commands that call the gateway share: their options, the config, one call.
+//!
+//! A call that may change something and gets no answer ends as "outcome unknown" with the key that makes
+//! repeating it safe (R-20b); reads simply fail.
+use super::client::{self, Deadline};
+use super::connect::{Session, connect};
+use super::parse::Args;
+use super::target::Target;
+use super::{Context, Flag};
+use crate::config::Config;
+use crate::error::{Error, Kind, Result};
+use serde_json::Value;
+
+/// Options of every command that calls the gateway.
+pub const FLAGS: &[Flag] = &[
+    Flag::value("url", "<url>", "Call this gateway instead of the configured one; needs --token or --password"),
+    Flag::value("token", "<token>", "Use this shared token"),
+    Flag::value("password", "<password>", "Use this shared password"),
+];
+
+/// The time limit of the short calls.
+pub const TIMEOUT: &[Flag] =
+    &[Flag::value("timeout", "<ms>", "Give up after this many milliseconds, 0 for never; default 10000")];
+
+/// What `--timeout` is when it is not given.
+const DEFAULT_TIMEOUT_MS: u64 = 10_000;
+
+/// Methods that change nothing, so that a lost answer loses nothing.
+const READS: &[&str] = &[
+    "health", "status", "logs.tail", "channels.status", "usage.status", "usage.cost", "tts.status", "tts.providers",
+    "config.get", "config.schema", "models.list", "agents.list", "agents.files.list", "agents.files.get",
+    "agent.identity.get", "agent.wait", "skills.status", "voicewake.get", "sessions.list", "sessions.preview",
+    "sessions.resolve", "cron.list", "cron.status", "cron.runs", "system-presence", "last-heartbeat", "node.list",
+    "node.describe", "node.pair.list", "chat.history", "device.pair.list", "system.info", "exec.approvals.get",
+];
+
+/// The configured gateway, or the one the command line names.
+pub fn target(context: &Context, args: &Args) -> Result<(Target, Config)> {
+    let mut env = context.env.clone();
+    let config = Config::load(&mut env)?;
+    Ok((Target::resolve(&env, &config, args)?, config))
+}
+
+/// The deadline that `--timeout` sets, counted from the start of the process.
+pub fn deadline(context: &Context, args: &Args) -> Result<Deadline> {
+    Ok(Deadline::after(context.started, args.number("timeout")?.unwrap_or(DEFAULT_TIMEOUT_MS)))
+}
+
+/// Connects, calls `method` once and gives its payload.
+pub fn call(context: &Context, args: &Args, method: &str, params: &Value) -> Result<Value> {
+    let (target, _) = target(context, args)?;
+    let deadline = deadline(context, args)?;
+    let mut session = connect(&target, &context.env.state_dir, &[], deadline)?;
+    let payload = request(&mut session, &target, method, params, args.has("expect-final"))?;
+    session.client.close();
+    Ok(payload)
+}
+
+/// One request on an open session.
+pub fn request(session: &mut Session, target: &Target, method: &str, params: &Value, to_the_end: bool) -> Result<Value> {
+    let id = session.client.send(method, params).map_err(|e| target.explain(e, false))?;
+    session.client.answer(&id, to_the_end, &mut |_, _| {}).map_err(|error| {
+        if !client::is_lost(&error) {
+            return error;
+        }
+        if READS.contains(&method) {
+            return target.explain(error, false);
+        }
+        unknown_outcome(method, params.get("idempotencyKey").and_then(Value::as_str), &error)
+    })
+}
+
+/// The error for a request that was written and not answered.
+pub fn unknown_outcome(method: &str, key: Option<&str>, error: &Error) -> Error {
+    let told = match key {
+        Some(key) => format!("Idempotency key: {key}\nFix: repeat the same call with this key; it takes effect once"),
+        None => "Fix: look whether it took effect before you repeat it".to_string(),
+    };
+    let text = format!("{method}: outcome unknown, the request was sent and no answer came: {error}\n{told}");
+    let unknown = Error::new(Kind::OutcomeUnknown, text).with("method", method);
+    match key {
+        Some(key) => unknown.with("idempotencyKey", key),
+        None => unknown,
+    }
+}

@@ -1,0 +1,71 @@
+//! `openclaw models scan`: model servers on this machine, and the command that chooses each of their models.
+use super::models::nothing_found;
+use super::parse::Args;
+use super::print::clean;
+use super::{Command, Context, Flag, JSON};
+use crate::agent::scan::{Found, PORTS, scan};
+use crate::error::Result;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+pub const COMMAND: Command = Command {
+    name: "models scan",
+    summary: "Find model servers on this machine",
+    about: "Asks the usual ports of Ollama, LM Studio, llama.cpp, vLLM and others on 127.0.0.1.",
+    positionals: &[],
+    flags: &[&[Flag::value("timeout", "<ms>", "Wait this long for the servers; default 1500"), JSON]],
+    examples: &[("openclaw models scan", "List the servers with the command that chooses each model")],
+    failure: "",
+    run,
+};
+
+const TIMEOUT_MS: u64 = 1500;
+
+/// The servers that answer on this machine now.
+pub fn servers() -> Vec<Found> {
+    scan(PORTS, Duration::from_millis(TIMEOUT_MS))
+}
+
+fn run(context: &Context, args: &Args) -> Result<()> {
+    context.out.progress("asking the ports of model servers ...");
+    let timeout = args.number("timeout")?.unwrap_or(TIMEOUT_MS);
+    let found = scan(PORTS, Duration::from_millis(timeout));
+    if args.has("json") {
+        let server = |f: &Found| json!({"provider": f.provider_id, "server": f.server, "baseUrl": f.base_url, "models": f.models});
+        let servers: Vec<Value> = found.iter().map(server).collect();
+        context.out.json(&json!({"count": servers.len(), "servers": servers}));
+        return Ok(());
+    }
+    if found.is_empty() {
+        return Err(nothing_found());
+    }
+    for server in &found {
+        context.out.line(context.out.bold(&clean(&format!("{} at {}", server.server, server.base_url))));
+        for model in &server.models {
+            let reference = quoted(&format!("{}/{model}", server.provider_id));
+            context.out.line(clean(&format!("  {}", context.env.command(&format!("models set {reference}")))));
+        }
+        if server.models.is_empty() {
+            context.out.line("  it serves no model yet");
+        }
+    }
+    Ok(())
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@+=".contains(c);
+    if word.chars().all(plain) { word.to_string() } else { format!("'{}'", word.replace('\'', r"'\''")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quoted;
+
+    #[test]
+    fn odd_names_are_quoted() {
+        for (word, want) in [("ollama/llama3.2:1b", "ollama/llama3.2:1b"), ("a/b c", "'a/b c'"), ("a/$(x)'", r"'a/$(x)'\'''")] {
+            assert_eq!(quoted(word), want);
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! `openclaw protocol schema`: the JSON Schemas of the wire protocol, as they are compiled in.
+use super::parse::Args;
+use super::{Command, Context, Positional};
+use crate::error::{Error, Result};
+use crate::protocol::schema;
+use serde_json::{Map, Value};
+
+pub const COMMAND: Command = Command {
+    name: "protocol schema",
+    summary: "Print the JSON Schema of a method, an event or all of them",
+    about: "Names are methods (health), events (events/chat) and frames; without a name all are printed.",
+    positionals: &[Positional::optional("name")],
+    flags: &[&[super::Flag::switch("list", "List the names only")]],
+    examples: &[
+        ("openclaw protocol schema health", "Print the schema of the health method"),
+        ("openclaw protocol schema --list", "List all names"),
+    ],
+    failure: "",
+    run,
+};
+
+fn run(context: &Context, args: &Args) -> Result<()> {
+    if args.has("list") {
+        schema::all().for_each(|(name, _)| context.out.line(name));
+        return Ok(());
+    }
+    if let Some(wanted) = args.positional(0) {
+        let named = |(name, text): (&str, &'static str)| {
+            let short = name.split_once('/').map_or(name, |(_, short)| short);
+            (name == wanted || short == wanted).then_some(text)
+        };
+        let unknown = || Error::not_found(format!("no schema named {wanted:?}; see openclaw protocol schema --list"));
+        context.out.text(schema::all().find_map(named).ok_or_else(unknown)?);
+        return Ok(());
+    }
+    let mut all = Map::new();
+    for (name, text) in schema::all() {
+        let value: Value = serde_json::from_str(text).map_err(|e| Error::unavailable(format!("schema {name}: {e}")))?;
+        all.insert(name.to_string(), value);
+    }
+    context.out.json(&all.into());
+    Ok(())
+}

@@ -1,0 +1,168 @@
+//! `openclaw sessions`: the sessions on disk, read without the gateway and without changing anything.
+use super::parse::Args;
+use super::print::age;
+use super::{Command, Context, Flag, JSON};
+use crate::clock;
+use crate::config::Config;
+use crate::env::Env;
+use crate::error::{Error, Result};
+use crate::sessions::{key, sessions_dir};
+use serde_json::{Map, Value, json};
+use std::path::{Path, PathBuf};
+
+pub const COMMAND: Command = Command {
+    name: "sessions",
+    summary: "List the sessions on disk",
+    about: "Reads the session store itself; the gateway need not run.",
+    positionals: &[],
+    flags: &[FLAGS],
+    examples: &[
+        ("openclaw sessions", "List the default agent's sessions, newest first"),
+        ("openclaw sessions --active 60 --json", "Print those of the last hour as JSON"),
+    ],
+    failure: "",
+    run,
+};
+
+const FLAGS: &[Flag] = &[
+    Flag::value("agent", "<id>", "List this agent's sessions"),
+    Flag::value("store", "<path>", "Read this store file"),
+    Flag::value("active", "<minutes>", "List only sessions used in the last minutes"),
+    JSON,
+];
+
+/// One session as listed.
+pub struct Row {
+    pub key: String,
+    pub updated_at: u64,
+    pub entry: Map<String, Value>,
+}
+
+impl Row {
+    pub fn text(&self, name: &str) -> String {
+        self.entry.get(name).and_then(Value::as_str).unwrap_or_default().to_string()
+    }
+
+    fn number(&self, name: &str) -> Option<u64> {
+        self.entry.get(name).and_then(Value::as_u64)
+    }
+
+    /// The entry as scripts get it, with its key, kind and age.
+    pub fn to_json(&self, now: u64) -> Value {
+        let mut object = Map::new();
+        object.insert("key".into(), self.key.as_str().into());
+        object.insert("kind".into(), key::kind_of(&self.key).into());
+        object.insert("updatedAt".into(), self.updated_at.into());
+        object.insert("ageMs".into(), now.saturating_sub(self.updated_at).into());
+        let names = ["sessionId", "inputTokens", "outputTokens", "totalTokens", "model", "contextTokens", "label"];
+        for name in names.into_iter().chain(["thinkingLevel", "verboseLevel", "systemSent", "abortedLastRun"]) {
+            if let Some(value) = self.entry.get(name) {
+                object.insert(name.into(), value.clone());
+            }
+        }
+        object.into()
+    }
+
+    /// `1200/64000 (1%)`
+    fn tokens(&self) -> String {
+        match (self.number("totalTokens"), self.number("contextTokens").filter(|all| *all > 0)) {
+            (Some(used), Some(all)) => format!("{used}/{all} ({}%)", used.saturating_mul(100) / all),
+            (Some(used), None) => used.to_string(),
+            (None, _) => "-".to_string(),
+        }
+    }
+}
+
+/// The default agent's id: the one marked so, else the first, else `main`.
+pub fn default_agent(config: &Config) -> String {
+    let list = config.get("agents.list").and_then(Value::as_array);
+    let list = || list.into_iter().flatten();
+    let marked = list().find(|agent| agent.get("default") == Some(&Value::Bool(true)));
+    let id = marked.or_else(|| list().next()).and_then(|agent| agent.get("id")?.as_str());
+    key::normalise_agent_id(id.unwrap_or("main"))
+}
+
+/// The store file of an agent: `session.store` (with `{agentId}` in it), or its place below the state
+/// directory.
+pub fn store_path(env: &Env, config: &Config, agent: &str) -> PathBuf {
+    match config.str("session.store") {
+        Some(own) => env.expand(&own.replace("{agentId}", agent)),
+        None => sessions_dir(&env.state_dir, agent).join("sessions.json"),
+    }
+}
+
+/// The sessions of a store, newest first; a missing file is an empty store.
+pub fn read(path: &Path) -> Result<Vec<Row>> {
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(e) => return Err(Error::io(format_args!("read session store {}", path.display()), e)),
+    };
+    let map: Map<String, Value> = serde_json::from_str(&text).map_err(|e| {
+        let file = path.display();
+        Error::new(crate::error::Kind::Io, format!("read session store {file}: {e}; the gateway repairs it when it starts"))
+    })?;
+    let row = |(key, entry): (String, Value)| {
+        let Value::Object(entry) = entry else { return None };
+        let updated_at = entry.get("updatedAt").and_then(Value::as_f64).unwrap_or_default() as u64;
+        Some(Row { key, updated_at, entry })
+    };
+    let mut rows: Vec<Row> = map.into_iter().filter_map(row).collect();
+    rows.sort_by_key(|row| std::cmp::Reverse(row.updated_at));
+    Ok(rows)
+}
+
+fn run(context: &Context, args: &Args) -> Result<()> {
+    let mut env = context.env.clone();
+    let config = Config::load(&mut env)?;
+    let active = args.number("active").ok().flatten().filter(|minutes| *minutes > 0);
+    if args.value("active").is_some() && active.is_none() {
+        return Err(Error::usage("--active must be a positive integer (minutes)"));
+    }
+    let agent = args.value("agent").map_or_else(|| default_agent(&config), key::normalise_agent_id);
+    let path = args.value("store").map_or_else(|| store_path(&env, &config, &agent), |path| env.expand(path));
+    let now = clock::now_ms();
+    let mut rows = read(&path)?;
+    rows.retain(|row| active.is_none_or(|minutes| now.saturating_sub(row.updated_at) <= minutes.saturating_mul(60_000)));
+    if args.has("json") {
+        let list: Vec<Value> = rows.iter().map(|row| row.to_json(now)).collect();
+        context.out.json(&json!({"path": path, "count": rows.len(), "activeMinutes": active, "sessions": list}));
+        return Ok(());
+    }
+    context.out.line(format!("Session store: {}", path.display()));
+    context.out.line(format!("Sessions listed: {}", rows.len()));
+    if rows.is_empty() {
+        context.out.line("No sessions found.");
+        return Ok(());
+    }
+    show(context, &rows, now);
+    Ok(())
+}
+
+/// The sessions as a table.
+pub fn show(context: &Context, rows: &[Row], now: u64) {
+    let cells = rows.iter().map(|row| {
+        let age = age(now.saturating_sub(row.updated_at));
+        vec![key::kind_of(&row.key).to_string(), row.key.clone(), age, row.text("model"), row.tokens(), row.text("sessionId")]
+    });
+    context.out.table(&["Kind", "Key", "Age", "Model", "Tokens", "Session"], &cells.collect::<Vec<_>>());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_is_listed_newest_first_and_a_broken_one_is_named() {
+        let path = std::env::temp_dir().join(format!("store-{}.json", std::process::id()));
+        assert!(read(&path).unwrap().is_empty());
+        std::fs::write(&path, r#"{"agent:main:a":{"updatedAt":1},"agent:main:b":{"updatedAt":5,"totalTokens":10,"contextTokens":100},"x":3}"#).unwrap();
+        let rows = read(&path).unwrap();
+        assert_eq!(rows.iter().map(|row| row.key.as_str()).collect::<Vec<_>>(), ["agent:main:b", "agent:main:a"]);
+        assert_eq!(rows[0].tokens(), "10/100 (10%)");
+        assert_eq!(rows[0].to_json(7)["ageMs"], 2);
+        std::fs::write(&path, "{").unwrap();
+        assert!(read(&path).err().unwrap().message().contains("repairs"));
+        std::fs::remove_file(path).unwrap();
+    }
+}

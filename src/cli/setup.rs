@@ -1,0 +1,134 @@
+//! `openclaw setup`: config, token, workspace and sessions directory, each only where it is missing.
+use super::parse::Args;
+use super::sessions::{default_agent, store_path};
+use super::{Command, Context, Flag, JSON};
+use crate::config::Config;
+use crate::config::edit::{self, Edit};
+use crate::env::Env;
+use crate::error::{Error, Result};
+use crate::{files, ids};
+use serde_json::json;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+pub const COMMAND: Command = Command {
+    name: "setup",
+    summary: "Create the configuration, a token and a workspace",
+    about: "Creates what is missing and replaces nothing, so it can be run again at any time.",
+    positionals: &[],
+    flags: &[&[Flag::value("workspace", "<dir>", "Use this directory as the agent's workspace"), JSON]],
+    examples: &[
+        ("openclaw setup", "Prepare everything that `openclaw gateway` needs"),
+        ("openclaw --dev setup", "Prepare the dev profile"),
+        ("openclaw setup --workspace ~/agent --json", "Name the workspace and print what was done as JSON"),
+    ],
+    failure: "",
+    run,
+};
+
+/// The texts a new workspace starts with.
+const TEXTS: [(&str, &str); 6] = [
+    ("AGENTS.md", include_str!("workspace/AGENTS.md")),
+    ("SOUL.md", include_str!("workspace/SOUL.md")),
+    ("TOOLS.md", include_str!("workspace/TOOLS.md")),
+    ("IDENTITY.md", include_str!("workspace/IDENTITY.md")),
+    ("USER.md", include_str!("workspace/USER.md")),
+    ("HEARTBEAT.md", include_str!("workspace/HEARTBEAT.md")),
+];
+
+/// Bytes of a generated token; twice as many hex digits.
+const TOKEN_BYTES: usize = 24;
+
+fn run(context: &Context, args: &Args) -> Result<()> {
+    let env = &context.env;
+    let config = Config::load(&mut env.clone())?;
+    let existed = env.config_path.exists();
+    files::private_dir(&env.state_dir)?;
+    let workspace = workspace(env, &config, args.value("workspace"));
+    let edits = edits(env, &config, &workspace, args.value("workspace").is_some())?;
+    let wrote = edit::write(&env.config_path, &edits)?;
+    let created = fill(&workspace)?;
+    let sessions = store_path(env, &config, &default_agent(&config));
+    let sessions = sessions.parent().unwrap_or(&env.state_dir).to_path_buf();
+    files::private_dir(&sessions)?;
+    let next = env.command("gateway");
+    if args.has("json") {
+        context.out.json(&json!({
+            "ok": true, "config": env.config_path, "configCreated": !existed, "configChanged": wrote,
+            "workspace": workspace, "workspaceFilesCreated": created, "sessions": sessions, "next": next,
+        }));
+        return Ok(());
+    }
+    let done = match (existed, wrote) {
+        (false, _) => "Wrote",
+        (true, true) => "Updated",
+        (true, false) => "Config OK:",
+    };
+    context.out.line(format!("{done} {}", env.display(&env.config_path)));
+    context.out.line(format!("Workspace OK: {}", env.display(&workspace)));
+    context.out.line(format!("Sessions OK: {}", env.display(&sessions)));
+    context.out.line(format!("Next: {next}"));
+    Ok(())
+}
+
+/// The workspace: the one asked for, else the configured one, else the default place.
+fn workspace(env: &Env, config: &Config, given: Option<&str>) -> PathBuf {
+    let configured = || config.str("agents.defaults.workspace").map(|dir| env.expand(dir));
+    let dir = given.map(|dir| env.expand(dir)).or_else(configured).unwrap_or_else(|| env.default_workspace());
+    std::path::absolute(&dir).unwrap_or(dir)
+}
+
+/// What the config lacks. A token is made unless a secret exists already, in the config or in the
+/// environment; one in both would differ for the gateway and its clients.
+fn edits(env: &Env, config: &Config, workspace: &Path, asked_for: bool) -> Result<Vec<Edit<'static>>> {
+    let mut edits = Vec::new();
+    if !config.is_set("gateway.mode") {
+        edits.push(Edit::new("gateway.mode", "local"));
+    }
+    let is_local = config.str("gateway.mode").is_none_or(|mode| mode == "local");
+    let in_config = ["gateway.auth.token", "gateway.auth.password"].iter().any(|key| config.is_set(key));
+    let by_password = config.str("gateway.auth.mode") == Some("password");
+    let variables = ["OPENCLAW_GATEWAY_TOKEN", "OPENCLAW_GATEWAY_PASSWORD"];
+    let in_env = variables.iter().any(|name| env.var_or_legacy(name).is_some());
+    if is_local && !in_config && !by_password && !in_env {
+        edits.push(Edit::new("gateway.auth.token", ids::hex(TOKEN_BYTES)?));
+    }
+    if asked_for || !config.is_set("agents.defaults.workspace") {
+        edits.push(Edit::new("agents.defaults.workspace", workspace.to_string_lossy().as_ref()));
+    }
+    Ok(edits)
+}
+
+/// Creates the workspace and those of its texts that are missing; gives their names.
+fn fill(workspace: &Path) -> Result<Vec<&'static str>> {
+    files::private_dir(workspace)?;
+    let mut created = Vec::new();
+    for (name, text) in TEXTS {
+        let path = workspace.join(name);
+        match files::private_options().create_new(true).open(&path) {
+            Ok(mut file) => {
+                file.write_all(text.as_bytes()).map_err(|e| Error::io(format_args!("write {}", path.display()), e))?;
+                created.push(name);
+            }
+            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {}
+            Err(e) => return Err(Error::io(format_args!("create {}", path.display()), e)),
+        }
+    }
+    Ok(created)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_workspace_is_filled_once_and_own_texts_stay() {
+        let dir = std::env::temp_dir().join(format!("workspace-{}", std::process::id()));
+        files::private_dir(&dir).unwrap();
+        std::fs::write(dir.join("SOUL.md"), "mine").unwrap();
+        assert_eq!(fill(&dir).unwrap().len(), TEXTS.len() - 1);
+        assert!(fill(&dir).unwrap().is_empty());
+        assert_eq!(std::fs::read_to_string(dir.join("SOUL.md")).unwrap(), "mine");
+        std::fs::remove_dir_all(dir).unwrap();
+    }
+}

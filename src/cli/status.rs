@@ -1,0 +1,250 @@
+//! `openclaw status`: the state of this installation at a glance, with the gateway up or down.
+//!
+//! Reads the config and the session stores itself and asks the gateway whether it answers. It changes
+//! nothing and succeeds even when the gateway is down; a broken config is shown, not fatal.
+use super::connect::connect;
+use super::parse::Args;
+use super::print::{age, clean};
+use super::sessions::{Row, default_agent, read, show, store_path};
+use super::target::Target;
+use super::{Command, Context, Flag, JSON, VERSION, models, rpc};
+use crate::clock;
+use crate::config::Config;
+use crate::env::Env;
+use crate::error::{Error, Result};
+use crate::sessions::key::normalise_agent_id;
+use serde_json::{Value, json};
+use std::path::PathBuf;
+use std::time::Instant;
+
+pub const COMMAND: Command = Command {
+    name: "status",
+    summary: "Show the configuration, the gateway, agents and sessions",
+    about: "Works with the gateway down, and exits 0 then as well.",
+    positionals: &[],
+    flags: &[FLAGS, rpc::FLAGS, rpc::TIMEOUT],
+    examples: &[
+        ("openclaw status", "Show everything at a glance"),
+        ("openclaw status --json", "Print it as JSON for scripts"),
+    ],
+    failure: "",
+    run,
+};
+
+const FLAGS: &[Flag] = &[
+    Flag::switch("all", "List all sessions"),
+    Flag::switch("deep", "Add the gateway's health snapshot"),
+    JSON,
+];
+
+/// Sessions listed without `--all`.
+const RECENT: usize = 10;
+
+/// One agent and its sessions.
+struct Agent {
+    id: String,
+    name: Option<String>,
+    workspace: PathBuf,
+    store: PathBuf,
+    sessions: Vec<Row>,
+}
+
+/// What asking the gateway gave.
+#[derive(Default)]
+struct Gateway {
+    target: Option<Target>,
+    latency_ms: Option<u64>,
+    version: Option<String>,
+    host: Option<String>,
+    health: Option<Value>,
+    error: Option<Error>,
+}
+
+fn run(context: &Context, args: &Args) -> Result<()> {
+    let mut env = context.env.clone();
+    let (config, config_error) = match Config::load(&mut env) {
+        Ok(config) => (config, None),
+        Err(error) => (Config::empty(), Some(error)),
+    };
+    let agents = agents(&env, &config)?;
+    context.out.progress("asking the gateway ...");
+    let gateway = match &config_error {
+        Some(error) if args.value("url").is_none() => Gateway { error: Some(error.clone()), ..Gateway::default() },
+        _ => ask(context, args, &env, &config)?,
+    };
+    if args.has("json") {
+        context.out.json(&as_json(&env, &config, &agents, &gateway));
+        return Ok(());
+    }
+    for (name, value) in overview(context, &env, &config, &agents, &gateway) {
+        context.out.line(clean(&format!("{name:<10} {value}")));
+    }
+    let mut rows: Vec<Row> = agents.into_iter().flat_map(|agent| agent.sessions).collect();
+    rows.sort_by_key(|row| std::cmp::Reverse(row.updated_at));
+    if !args.has("all") {
+        rows.truncate(RECENT);
+    }
+    context.out.line("");
+    if rows.is_empty() {
+        context.out.line("no sessions yet");
+    } else {
+        show(context, &rows, clock::now_ms());
+    }
+    if let (Some(health), true) = (&gateway.health, args.has("deep")) {
+        context.out.line("");
+        context.out.json(health);
+    }
+    Ok(())
+}
+
+fn agents(env: &Env, config: &Config) -> Result<Vec<Agent>> {
+    let list = config.get("agents.list").and_then(Value::as_array);
+    let default = default_agent(config);
+    let text = |agent: &Value, key: &str| agent.get(key).and_then(Value::as_str).map(str::to_string);
+    let mut known: Vec<(String, Option<String>, Option<String>)> = Vec::new();
+    for agent in list.into_iter().flatten() {
+        if let Some(id) = text(agent, "id") {
+            known.push((normalise_agent_id(&id), text(agent, "name"), text(agent, "workspace")));
+        }
+    }
+    if known.is_empty() {
+        known.push((default, None, None));
+    }
+    let shared = || config.str("agents.defaults.workspace").map(str::to_string);
+    let agent = |(id, name, own): (String, Option<String>, Option<String>)| {
+        let workspace = own.or_else(shared).map_or_else(|| env.default_workspace(), |dir| env.expand(&dir));
+        let store = store_path(env, config, &id);
+        // A store that cannot be read counts as empty here; `openclaw sessions` says what is wrong with it.
+        let sessions = read(&store).unwrap_or_default();
+        Ok(Agent { id, name, workspace, store, sessions })
+    };
+    known.into_iter().map(agent).collect()
+}
+
+/// Connects and says what the gateway told; only a wrong command line is an error.
+fn ask(context: &Context, args: &Args, env: &Env, config: &Config) -> Result<Gateway> {
+    let target = match Target::resolve(env, config, args) {
+        Ok(target) => target,
+        Err(error) => return Ok(Gateway { error: Some(error), ..Gateway::default() }),
+    };
+    let deadline = rpc::deadline(context, args)?;
+    let started = Instant::now();
+    let mut gateway = Gateway { target: Some(target.clone()), ..Gateway::default() };
+    match connect(&target, &env.state_dir, &[], deadline) {
+        Ok(mut session) => {
+            gateway.latency_ms = Some(started.elapsed().as_millis() as u64);
+            let text = |pointer: &str| session.hello.pointer(pointer).and_then(Value::as_str).map(str::to_string);
+            gateway.version = text("/server/version");
+            gateway.host = text("/server/host");
+            if args.has("deep") {
+                match rpc::request(&mut session, &target, "health", &json!({}), false) {
+                    Ok(health) => gateway.health = Some(health),
+                    Err(error) => gateway.error = Some(error),
+                }
+            }
+            session.client.close();
+        }
+        Err(error) => gateway.error = Some(error),
+    }
+    Ok(gateway)
+}
+
+fn overview(
+    context: &Context,
+    env: &Env,
+    config: &Config,
+    agents: &[Agent],
+    gateway: &Gateway,
+) -> Vec<(&'static str, String)> {
+    let mode = config.str("gateway.mode").unwrap_or("unset");
+    let reached = match (&gateway.latency_ms, &gateway.error) {
+        (Some(ms), _) => {
+            let version = gateway.version.as_deref().map_or(String::new(), |v| format!(" · version {v}"));
+            let host = gateway.host.as_deref().map_or(String::new(), |h| format!(" · {h}"));
+            format!("reachable {ms}ms{version}{host}")
+        }
+        (None, Some(error)) => {
+            format!("unreachable ({})", error.message().lines().next().unwrap_or_default())
+        }
+        (None, None) => "unreachable".to_string(),
+    };
+    let address = gateway.target.as_ref().map_or(String::new(), |t| format!(" · {} ({})", t.url, t.source));
+    let config_file = env.display(&env.config_path);
+    let config_note = if env.config_path.exists() { "" } else { " (not there yet)" };
+    let count: usize = agents.iter().map(|agent| agent.sessions.len()).sum();
+    let ids: Vec<&str> = agents.iter().map(|agent| agent.id.as_str()).collect();
+    let last = agents.iter().flat_map(|agent| &agent.sessions).map(|row| row.updated_at).max();
+    let active = last.map_or(String::new(), |at| {
+        format!(" · last active {} ago", age(clock::now_ms().saturating_sub(at)))
+    });
+    let mut rows = vec![
+        ("OpenClaw", format!("{VERSION} · {} {}", std::env::consts::OS, std::env::consts::ARCH)),
+        ("Config", format!("{config_file}{config_note}")),
+        ("State", env.display(&env.state_dir)),
+        ("Gateway", format!("{mode}{address} · {reached}")),
+        ("Model", models::chosen(config)),
+        ("Agents", ids.join(", ")),
+        ("Sessions", format!("{count}{active}")),
+    ];
+    let fix = gateway.error.as_ref().and_then(|error| error.message().lines().find_map(|l| l.strip_prefix("Fix: ")));
+    let next = match (fix, env.config_path.exists()) {
+        (_, false) if gateway.error.is_some() => Some(context.env.command("setup")),
+        (Some(fix), _) => Some(fix.to_string()),
+        (None, _) => None,
+    };
+    rows.extend(next.map(|next| ("Next", next)));
+    rows
+}
+
+fn as_json(env: &Env, config: &Config, agents: &[Agent], gateway: &Gateway) -> Value {
+    let now = clock::now_ms();
+    let target = gateway.target.as_ref();
+    let recent = |rows: &mut dyn Iterator<Item = &Row>| {
+        let mut rows: Vec<&Row> = rows.collect();
+        rows.sort_by_key(|row| std::cmp::Reverse(row.updated_at));
+        rows.iter().take(RECENT).map(|row| row.to_json(now)).collect::<Vec<_>>()
+    };
+    let by_agent = agents.iter().map(|agent| {
+        json!({
+            "agentId": agent.id, "path": agent.store, "count": agent.sessions.len(),
+            "recent": recent(&mut agent.sessions.iter()),
+        })
+    });
+    let each = agents.iter().map(|agent| {
+        let last = agent.sessions.first().map(|row| row.updated_at);
+        json!({
+            "id": agent.id, "name": agent.name, "workspaceDir": agent.workspace, "sessionsPath": agent.store,
+            "sessionsCount": agent.sessions.len(), "lastUpdatedAt": last,
+            "lastActiveAgeMs": last.map(|at| now.saturating_sub(at)),
+        })
+    });
+    let total: usize = agents.iter().map(|agent| agent.sessions.len()).sum();
+    let mut status = json!({
+        "version": VERSION,
+        "sessions": {
+            "paths": agents.iter().map(|agent| &agent.store).collect::<Vec<_>>(),
+            "count": total,
+            "defaults": {"model": models::chosen(config)},
+            "recent": recent(&mut agents.iter().flat_map(|agent| &agent.sessions)),
+            "byAgent": by_agent.collect::<Vec<_>>(),
+        },
+        "os": {"platform": std::env::consts::OS, "arch": std::env::consts::ARCH},
+        "config": {"path": env.config_path, "exists": env.config_path.exists()},
+        "stateDir": env.state_dir,
+        "gateway": {
+            "mode": config.str("gateway.mode").unwrap_or("local"),
+            "url": target.map(|t| t.url.as_str()),
+            "urlSource": target.map(|t| t.source.as_str()),
+            "misconfigured": target.is_none(),
+            "reachable": gateway.latency_ms.is_some(),
+            "connectLatencyMs": gateway.latency_ms,
+            "self": gateway.version.as_ref().map(|version| json!({"version": version, "host": gateway.host})),
+            "error": gateway.error.as_ref().map(|error| error.message().lines().next().unwrap_or_default().to_string()),
+        },
+        "agents": {"defaultId": default_agent(config), "agents": each.collect::<Vec<_>>(), "totalSessions": total},
+    });
+    if let (Some(map), Some(health)) = (status.as_object_mut(), &gateway.health) {
+        map.insert("health".into(), health.clone());
+    }
+    status
+}

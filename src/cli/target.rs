@@ -1,0 +1,248 @@
+//! Which gateway a command talks to, with which credentials, and how both are explained when it fails.
+//!
+//! Pure resolution over arguments, environment and config. One order for every credential: the option, then
+//! the environment, then the config (`gateway.auth.*` for a local gateway, `gateway.remote.*` in remote
+//! mode). `--url` names a gateway that is not the configured one, so it gets only what the command line
+//! gives it (SEC-29). Values never appear in texts; their source does.
+use super::parse::Args;
+use crate::config::Config;
+use crate::env::Env;
+use crate::error::{Error, Kind, Result};
+use std::net::{IpAddr, UdpSocket};
+
+/// A credential and where it came from.
+#[derive(Clone)]
+pub struct Secret {
+    pub value: String,
+    pub source: String,
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Secret(from {})", self.source)
+    }
+}
+
+/// A gateway's address and the credentials for it.
+#[derive(Debug, Clone)]
+pub struct Target {
+    pub url: String,
+    pub host: String,
+    pub port: u16,
+    pub tls: bool,
+    /// Who named the URL.
+    pub source: String,
+    /// The config file, for the error text.
+    pub config: String,
+    /// The bind mode of a local gateway.
+    pub bind: Option<String>,
+    pub token: Option<Secret>,
+    pub password: Option<Secret>,
+    /// Whether this is the configured gateway, to which stored device tokens belong.
+    pub is_configured: bool,
+}
+
+impl Target {
+    pub fn resolve(env: &Env, config: &Config, args: &Args) -> Result<Target> {
+        let config_file = env.display(&env.config_path);
+        if let Some(url) = args.value("url") {
+            return given(url, args, config_file);
+        }
+        let is_remote = config.str("gateway.mode") == Some("remote");
+        let (url, source, bind) = if is_remote { remote(config, &config_file)? } else { local(env, config) };
+        let section = if is_remote { "gateway.remote" } else { "gateway.auth" };
+        let secret = |name: &str| secret(env, config, args, name, section);
+        let (tls, host, port) = split(&url)?;
+        Ok(Target {
+            token: secret("token"),
+            password: secret("password"),
+            source: source.to_string(),
+            config: config_file,
+            is_configured: true,
+            url,
+            host,
+            port,
+            tls,
+            bind,
+        })
+    }
+
+    /// Whether a shared secret is known.
+    pub fn has_secret(&self) -> bool {
+        self.token.is_some() || self.password.is_some()
+    }
+
+    /// `error` with the lines that say what was tried, for people in the text and for scripts in the details.
+    pub fn explain(&self, error: Error, stored_device_token: bool) -> Error {
+        let credential = self.credential(stored_device_token);
+        let mut text = format!("{}\nGateway target: {}\nSource: {}", error.message(), self.url, self.source);
+        text += &format!("\nConfig: {}", self.config);
+        if let Some(bind) = &self.bind {
+            text += &format!("\nBind: {bind}");
+        }
+        text += &format!("\nCredential: {credential}");
+        if let Some(fix) = self.fix(&error) {
+            text += &format!("\nFix: {fix}");
+        }
+        let mut explained = Error::new(error.kind, text);
+        for (key, value) in error.details().into_iter().flatten() {
+            explained = explained.with(key, value.clone());
+        }
+        if let Some(after) = error.retry_after() {
+            explained = explained.retry_in(after);
+        }
+        explained
+            .with("target", self.url.as_str())
+            .with("source", self.source.as_str())
+            .with("config", self.config.as_str())
+            .with("credential", credential)
+    }
+
+    /// Where the credentials came from, in words.
+    fn credential(&self, stored_device_token: bool) -> String {
+        let part = |name: &str, secret: &Option<Secret>| Some(format!("{name} from {}", secret.as_ref()?.source));
+        let device = stored_device_token.then(|| "device token from identity/device-auth.json".to_string());
+        let parts = [part("token", &self.token), part("password", &self.password), device];
+        let known: Vec<String> = parts.into_iter().flatten().collect();
+        if known.is_empty() { "none".to_string() } else { known.join(", ") }
+    }
+
+    fn fix(&self, error: &Error) -> Option<String> {
+        let key = if self.source.contains("remote") { "gateway.remote.token" } else { "gateway.auth.token" };
+        match error.kind {
+            Kind::Unreachable if self.bind.is_some() => {
+                Some("start the gateway with `openclaw gateway`, or name another one with --url and --token".into())
+            }
+            Kind::Unreachable => Some("check the address, and that the gateway runs and its port is reachable".into()),
+            Kind::Unauthorized => Some(match (&self.token, &self.password) {
+                (None, None) => format!("pass --token, set OPENCLAW_GATEWAY_TOKEN, or set {key} in the config"),
+                (Some(secret), _) | (None, Some(secret)) => {
+                    format!("the gateway expects another secret than the one from {}; correct it there", secret.source)
+                }
+            }),
+            Kind::NotPaired => error.details().and_then(|details| details.get("requestId")).and_then(|id| {
+                Some(format!("on the gateway's host run `openclaw devices approve {}`", id.as_str()?))
+            }),
+            _ => None,
+        }
+    }
+}
+
+/// A target named by `--url`.
+fn given(url: &str, args: &Args, config: String) -> Result<Target> {
+    let flag = |name: &str| {
+        let value = args.value(name)?.to_string();
+        Some(Secret { value, source: format!("--{name}") })
+    };
+    let (token, password) = (flag("token"), flag("password"));
+    if token.is_none() && password.is_none() {
+        let text = "gateway url override requires explicit credentials\nFix: pass --token or --password\nConfig: ";
+        return Err(Error::new(Kind::Unauthorized, format!("{text}{config}")));
+    }
+    let (tls, host, port) = split(url)?;
+    let (url, source) = (url.to_string(), "cli --url".to_string());
+    Ok(Target { url, host, port, tls, source, config, bind: None, token, password, is_configured: false })
+}
+
+fn remote(config: &Config, file: &str) -> Result<(String, &'static str, Option<String>)> {
+    match config.str("gateway.remote.url").filter(|url| !url.trim().is_empty()) {
+        Some(url) => Ok((url.trim().to_string(), "config gateway.remote.url", None)),
+        None => Err(Error::config(format!(
+            "gateway remote mode misconfigured: gateway.remote.url missing\nConfig: {file}\n\
+             Fix: set gateway.remote.url, or set gateway.mode=local"
+        ))),
+    }
+}
+
+fn local(env: &Env, config: &Config) -> (String, &'static str, Option<String>) {
+    let bind = config.str("gateway.bind").unwrap_or("loopback").to_string();
+    let port = config.u64("gateway.port").and_then(|port| u16::try_from(port).ok());
+    let port = env.port().or(port).unwrap_or_else(|| env.default_port());
+    let scheme = if config.bool("gateway.tls.enabled") { "wss" } else { "ws" };
+    let custom = || config.str("gateway.customBindHost").map(str::to_string).filter(|_| bind == "custom");
+    // A gateway bound to every interface (lan, auto) listens on loopback too.
+    let (host, source) = match (bind.as_str(), custom()) {
+        ("tailnet", _) => match tailnet_address() {
+            Some(ip) => (ip.to_string(), "local tailnet"),
+            None => ("127.0.0.1".into(), "local loopback"),
+        },
+        (_, Some(host)) if host != "0.0.0.0" => (host, "local custom"),
+        _ => ("127.0.0.1".into(), "local loopback"),
+    };
+    (format!("{scheme}://{host}:{port}"), source, Some(bind))
+}
+
+/// The credential `name` (token or password) by the one order of sources.
+fn secret(env: &Env, config: &Config, args: &Args, name: &str, section: &str) -> Option<Secret> {
+    if let Some(value) = args.value(name).filter(|value| !value.is_empty()) {
+        return Some(Secret { value: value.to_string(), source: format!("--{name}") });
+    }
+    let upper = name.to_uppercase();
+    for variable in [format!("OPENCLAW_GATEWAY_{upper}"), format!("CLAWDBOT_GATEWAY_{upper}")] {
+        if let Some(value) = env.var(&variable) {
+            return Some(Secret { value: value.trim().to_string(), source: format!("environment {variable}") });
+        }
+    }
+    let key = format!("{section}.{name}");
+    let value = config.str(&key).filter(|value| !value.trim().is_empty())?;
+    Some(Secret { value: value.to_string(), source: format!("config {key}") })
+}
+
+/// Scheme (whether TLS), host and port of a WebSocket URL. Credentials inside of a URL are refused, because
+/// they end up in histories and logs, and so is plain text over the open internet.
+fn split(url: &str) -> Result<(bool, String, u16)> {
+    let bad = |why: &str| Error::usage(format!("gateway url {why}: use ws://host:port or wss://host:port"));
+    let (tls, rest) = match (url.strip_prefix("ws://"), url.strip_prefix("wss://")) {
+        (Some(rest), _) => (false, rest),
+        (_, Some(rest)) => (true, rest),
+        _ => return Err(bad("has no ws:// or wss:// scheme")),
+    };
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    if authority.contains('@') {
+        return Err(bad("must not hold credentials (pass --token)"));
+    }
+    let (host, port) = match authority.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((host, port)) => (host, port.strip_prefix(':')),
+        None => authority.rsplit_once(':').map_or((authority, None), |(host, port)| (host, Some(port))),
+    };
+    let port = match port {
+        Some(port) => port.parse().map_err(|_| bad("has a port that is no number"))?,
+        None if tls => 443,
+        None => 80,
+    };
+    if host.is_empty() {
+        return Err(bad("has no host"));
+    }
+    if !tls && !is_private(host) {
+        return Err(bad("would send the credentials as plain text over the internet (use wss:// or a tunnel)"));
+    }
+    Ok((tls, host.to_string(), port))
+}
+
+/// Whether plain text to `host` stays on this machine, the local network or a tailnet. Only parsed addresses
+/// count, so `127.evil.com` or `0x7f.1` do not pass for loopback (SEC-29).
+fn is_private(host: &str) -> bool {
+    let name = host.to_ascii_lowercase();
+    match host.parse::<IpAddr>().map(|ip| ip.to_canonical()) {
+        Ok(IpAddr::V4(ip)) => {
+            let shared = ip.octets().starts_with(&[100]) && (64..128).contains(&ip.octets()[1]);
+            ip.is_loopback() || ip.is_private() || ip.is_link_local() || shared
+        }
+        Ok(IpAddr::V6(ip)) => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local(),
+        // A name without a dot cannot be one of the public internet's.
+        Err(_) => name.ends_with(".local") || name.ends_with(".ts.net") || is_plain_name(&name),
+    }
+}
+
+fn is_plain_name(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_lowercase()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+}
+
+/// This machine's tailnet address: the one it would use towards the tailnet's own service address. Nothing is
+/// sent for that.
+fn tailnet_address() -> Option<IpAddr> {
+    let socket = UdpSocket::bind(("0.0.0.0", 0)).ok()?;
+    socket.connect(("100.100.100.100", 53)).ok()?;
+    let ip = socket.local_addr().ok()?.ip();
+    matches!(ip, IpAddr::V4(v4) if v4.octets()[0] == 100 && (64..128).contains(&v4.octets()[1])).then_some(ip)
+}

@@ -1,0 +1,272 @@
+//! From the file to the effective configuration: parse, include, variables, check, disable what is broken.
+//!
+//! Runs on the thread that loads; reads files, never writes one (R-02a). What is wrong below `gateway`, or
+//! with the file as a whole, is fatal; anything else only disables the smallest section around it (R-06b).
+use super::{Issue, check, include, parse, redact, substitute};
+use crate::env::Env;
+use serde_json::{Map, Value};
+
+/// What reading gave.
+#[derive(Default)]
+pub struct Loaded {
+    /// The file's text; `None` when there is no file.
+    pub raw: Option<String>,
+    /// Whether the text is JSON5.
+    pub parses: bool,
+    /// What is in force.
+    pub value: Value,
+    pub issues: Vec<Issue>,
+    /// Warnings; the first `legacy` of them are about keys of earlier versions.
+    pub warnings: Vec<Issue>,
+    pub legacy: usize,
+    /// The sections that were taken out.
+    pub disabled: Vec<String>,
+    /// Values to keep out of logs.
+    pub secrets: Vec<String>,
+    /// The sentence that refuses a start.
+    pub fatal: Option<String>,
+}
+
+/// Reads the configuration that `env` names; variables of its `env` block are added to `env`.
+pub fn read(env: &mut Env) -> Loaded {
+    let mut loaded = Loaded { value: Value::Object(Map::new()), parses: true, ..Loaded::default() };
+    let file = env.config_path.clone();
+    let text = match std::fs::read(&file).map(String::from_utf8) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return loaded,
+        Err(e) => return loaded.refuse(env, format!("cannot be read: {e}; make it readable for this user"), None),
+        Ok(Err(_)) => return loaded.refuse(env, "is not UTF-8 text; save it as UTF-8".to_string(), None),
+        Ok(Ok(text)) => text,
+    };
+    let parsed = parse::json5(&text);
+    loaded.raw = Some(text);
+    let value = match parsed {
+        Ok(value) => value,
+        Err(e) => return loaded.refuse(env, e.message, e.at),
+    };
+    let mut errors = Vec::new();
+    let mut value = include::resolve(value, &file, &mut errors);
+    if let Some(map) = value.as_object_mut() {
+        parse::drop_nulls(map);
+    }
+    substitute::export_env(&value, env);
+    substitute::resolve(&mut value, "", env, &mut loaded.secrets, &mut errors);
+    model_objects(&mut value);
+    loaded.secrets.extend(redact::collect(&value).into_iter().filter(|secret| !secret.starts_with("${")));
+    let findings = check::check(&value);
+    errors.extend(findings.errors);
+    loaded.legacy = findings.legacy.len();
+    loaded.warnings = findings.legacy;
+    loaded.warnings.extend(findings.unknown);
+    loaded.value = value;
+    loaded.settle(env, errors);
+    loaded.main_key();
+    expand_home(&mut loaded.value, env);
+    loaded
+}
+
+impl Loaded {
+    /// The file as a whole cannot be used.
+    fn refuse(mut self, env: &Env, message: String, at: Option<(usize, usize)>) -> Loaded {
+        let file = env.config_path.display();
+        let (fatal, message) = match at {
+            Some((line, column)) => (
+                format!("config {file}:{line}:{column}: {message}; correct this line"),
+                format!("JSON5 parse failed: {message} at {line}:{column}"),
+            ),
+            None => (format!("config {file} {message}"), message),
+        };
+        self.fatal = Some(fatal);
+        self.parses = false;
+        self.issues.push(Issue { path: String::new(), message });
+        self
+    }
+
+    /// Takes out the section around each error, or makes the error fatal.
+    fn settle(&mut self, env: &Env, errors: Vec<Issue>) {
+        let mut fatal: Vec<String> = Vec::new();
+        let whole = self.value.clone();
+        for Issue { path, message } in errors {
+            let segments = segments(&whole, &path);
+            let is_fatal = segments.first().is_none_or(|first| first == "gateway");
+            let section = segments.get(..section_length(&segments)).unwrap_or_default();
+            let name = section.join(".");
+            remove(&mut self.value, section);
+            if is_fatal {
+                let key = if path.is_empty() { String::new() } else { format!(" {path}:") };
+                fatal.push(format!("config {}:{key} {message}", env.config_path.display()));
+                self.issues.push(Issue { path, message });
+            } else {
+                let message = format!("{message}; {name} is disabled until this is corrected");
+                self.issues.push(Issue { path, message });
+            }
+            if !name.is_empty() && !self.disabled.contains(&name) {
+                self.disabled.push(name);
+            }
+        }
+        let more = match fatal.len() {
+            0 | 1 => String::new(),
+            n => format!(" (and {} more)", n - 1),
+        };
+        self.fatal = fatal.into_iter().next().map(|first| format!("{first}{more}"));
+        if !self.value.is_object() {
+            self.value = Value::Object(Map::new());
+        }
+    }
+
+    /// The main session's key is always `main`; other programs rely on it.
+    fn main_key(&mut self) {
+        let Some(session) = self.value.get_mut("session").and_then(Value::as_object_mut) else { return };
+        if session.get("mainKey").is_some_and(|key| key != "main") {
+            session.insert("mainKey".to_string(), "main".into());
+            let message = "not read, the main session is always \"main\"; remove this key".to_string();
+            self.warnings.push(Issue { path: "session.mainKey".to_string(), message });
+        }
+    }
+}
+
+/// How many segments of an error's path name the section that is disabled for it. Below `gateway` that is the
+/// key itself: the start is refused anyway, and whoever only looks still sees the rest.
+fn section_length(segments: &[String]) -> usize {
+    let texts: Vec<&str> = segments.iter().map(String::as_str).collect();
+    match texts.as_slice() {
+        ["gateway", ..] => segments.len(),
+        ["channels", _, ..] => 2,
+        ["models", "providers", _, ..] | ["plugins" | "skills", "entries", _, ..] => 3,
+        _ => segments.len().min(1),
+    }
+}
+
+/// A dotted path as the keys it goes through; a key may itself hold dots (`my.host`, `gpt-4.1`).
+fn segments(value: &Value, path: &str) -> Vec<String> {
+    if path.is_empty() {
+        return Vec::new();
+    }
+    let rest_after = |key: &str| match path.strip_prefix(key) {
+        Some("") => Some(""),
+        Some(rest) => rest.strip_prefix('.'),
+        None => None,
+    };
+    let members = value.as_object().into_iter().flatten();
+    let longest = members.filter_map(|(key, v)| Some((key, v, rest_after(key)?))).max_by_key(|(key, ..)| key.len());
+    match longest {
+        Some((key, value, rest)) => [vec![key.clone()], segments(value, rest)].concat(),
+        None => path.split('.').map(str::to_string).collect(),
+    }
+}
+
+fn remove(value: &mut Value, path: &[String]) {
+    match path {
+        [] => *value = Value::Object(Map::new()),
+        [last] => {
+            if let Some(map) = value.as_object_mut() {
+                map.shift_remove(last);
+            }
+        }
+        [first, rest @ ..] => {
+            if let Some(inner) = value.get_mut(first) {
+                remove(inner, rest);
+            }
+        }
+    }
+}
+
+/// `agents.defaults.model: "a/b"` is short for `{primary: "a/b"}`; readers see only the long form.
+fn model_objects(config: &mut Value) {
+    let Some(defaults) = config.pointer_mut("/agents/defaults").and_then(Value::as_object_mut) else { return };
+    for key in ["model", "imageModel"] {
+        if let Some(value) = defaults.get_mut(key).filter(|value| value.is_string()) {
+            let primary = value.take();
+            *value = Value::Object(Map::from_iter([("primary".to_string(), primary)]));
+        }
+    }
+}
+
+/// `~/x` becomes a path where the key's name says that the value is one.
+fn expand_home(value: &mut Value, env: &Env) {
+    match value {
+        Value::Object(map) => {
+            for (key, value) in map.iter_mut() {
+                let key = key.to_ascii_lowercase();
+                let is_path = ["dir", "path", "paths", "file", "root", "workspace"].iter().any(|end| key.ends_with(end));
+                match value {
+                    Value::String(text) if is_path => expand_text(text, env),
+                    Value::Array(items) if key == "paths" || key == "pathprepend" => {
+                        for item in items {
+                            if let Value::String(text) = item {
+                                expand_text(text, env);
+                            }
+                        }
+                    }
+                    other => expand_home(other, env),
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| expand_home(item, env)),
+        _ => {}
+    }
+}
+
+fn expand_text(text: &mut String, env: &Env) {
+    if text.starts_with('~') {
+        *text = env.expand(text).display().to_string();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::testing::Dir;
+    use serde_json::json;
+
+    fn load(text: &str, vars: &[(&str, &str)]) -> (Loaded, Env) {
+        let dir = Dir::new();
+        dir.write("openclaw.json", text);
+        let mut env = dir.env(vars);
+        (read(&mut env), env)
+    }
+
+    #[test]
+    fn r_06b_an_error_disables_the_smallest_section() {
+        let check = |text: &str, section: &str, left: Value| {
+            let (loaded, _) = load(text, &[]);
+            assert_eq!(loaded.fatal, None, "{text}");
+            assert_eq!(loaded.disabled, [section], "{text}");
+            assert_eq!(loaded.value, left, "{text}");
+            assert!(loaded.issues[0].message.contains(section), "{:?}", loaded.issues);
+        };
+        check("{channels: {telegram: {enabled: 'yes'}, whatsapp: {debounceMs: 1}}}", "channels.telegram", json!({"channels": {"whatsapp": {"debounceMs": 1}}}));
+        check("{models: {providers: {'my.host': {retries: -1}, b: {}}}}", "models.providers.my.host", json!({"models": {"providers": {"b": {}}}}));
+        check("{models: {providers: {a: {apiKey: '${NOPE}'}}}}", "models.providers.a", json!({"models": {"providers": {}}}));
+        check("{agents: {defaults: {timeoutSeconds: '1'}}, tools: {}}", "agents", json!({"tools": {}}));
+        check("{tools: {deny: 'exec'}}", "tools", json!({}));
+        check("{agents: {$include: 'none.json'}, tools: {}}", "agents", json!({"tools": {}}));
+        check("{channels: 5}", "channels", json!({}));
+    }
+
+    #[test]
+    fn r_06b_the_file_and_the_gateway_section_refuse_a_start() {
+        let check = |text: &str, want: &str| {
+            let (loaded, env) = load(text, &[]);
+            let file = env.config_path.display().to_string();
+            assert_eq!(loaded.fatal.unwrap_or_default().replace(&file, "F"), want, "{text}");
+            assert!(!loaded.issues.is_empty());
+        };
+        check("", "config F:1:1: EOF parsing value; correct this line");
+        check("{\n  a 1}", "config F:2:5: expected colon; correct this line");
+        check("[]", "config F: expected an object, got a list");
+        check("{gateway: {port: 'x'}}", "config F: gateway.port: expected a whole number from 1 to 65535, got other text");
+        check("{gateway: {port: 0, bind: 1}}", "config F: gateway.port: expected a whole number from 1 to 65535, got another number (and 1 more)");
+        check("{gateway: {auth: {token: '${NOPE}'}}}", "config F: gateway.auth.token: environment variable \"NOPE\" is not set; set it, or write the value in place of ${NOPE}");
+    }
+
+    #[test]
+    fn steps_happen_in_order() {
+        let text = "{env: {vars: {DIR: '~/x'}}, agents: {defaults: {workspace: '${DIR}', model: 'a/b', skipBootstrap: null}}, session: {mainKey: 'x'}}";
+        let (loaded, env) = load(text, &[]);
+        assert_eq!(loaded.issues, []);
+        assert_eq!(env.var("DIR"), Some("~/x"));
+        assert_eq!(loaded.value["agents"], json!({"defaults": {"workspace": "/h/x", "model": {"primary": "a/b"}}}));
+        assert_eq!(loaded.value["session"]["mainKey"], "main");
+        assert_eq!(loaded.warnings[0].path, "session.mainKey");
+    }
+}

@@ -1,0 +1,149 @@
+//! Where the members of the objects in a JSON5 text begin and end. Pure.
+//!
+//! Knows strings, comments and nesting and nothing about values: what stands between them is skipped. The
+//! text was parsed before, so what does not fit gives `None` instead of an explanation.
+use std::ops::Range;
+
+/// Nesting deeper than this is not followed.
+const MAX_DEPTH: usize = 128;
+
+/// A member of an object; places are byte offsets.
+#[derive(Debug)]
+pub struct Member {
+    pub name: String,
+    pub name_start: usize,
+    /// The name stands without quotes.
+    pub is_bare: bool,
+    pub value: Range<usize>,
+    /// The comma behind the value.
+    pub comma: Option<usize>,
+}
+
+/// An object: its braces and what is between them.
+#[derive(Debug)]
+pub struct Object {
+    pub open: usize,
+    pub close: usize,
+    pub members: Vec<Member>,
+}
+
+/// Reads over a text.
+pub struct Scanner<'a> {
+    text: &'a str,
+}
+
+impl<'a> Scanner<'a> {
+    pub fn new(text: &'a str) -> Scanner<'a> {
+        Scanner { text }
+    }
+
+    /// The object that the text is.
+    pub fn root(&self) -> Option<Object> {
+        self.object_at(self.skip_blank(0)?)
+    }
+
+    /// The object whose brace stands at `at`.
+    pub fn object_at(&self, at: usize) -> Option<Object> {
+        let mut here = self.skip_blank(self.expect(at, '{')?)?;
+        let mut members = Vec::new();
+        loop {
+            if self.at(here)? == '}' {
+                return Some(Object { open: at, close: here, members });
+            }
+            let (mut member, next) = self.member(here)?;
+            here = self.skip_blank(next)?;
+            if self.at(here)? == ',' {
+                member.comma = Some(here);
+                here = self.skip_blank(here + 1)?;
+            } else if self.at(here)? != '}' {
+                return None;
+            }
+            members.push(member);
+        }
+    }
+
+    fn member(&self, at: usize) -> Option<(Member, usize)> {
+        let quoted = matches!(self.at(at)?, '"' | '\'');
+        let name_end = if quoted { self.skip_string(at)? } else { self.skip_plain(at, ":")? };
+        let raw = self.text.get(at..name_end)?;
+        // The parser itself reads the escapes of a name.
+        let name: String = if quoted { json5::from_str(raw).ok()? } else { raw.to_string() };
+        let colon = self.skip_blank(name_end)?;
+        let start = self.skip_blank(self.expect(colon, ':')?)?;
+        let end = self.skip_value(start, 0)?;
+        Some((Member { name, name_start: at, is_bare: !quoted, value: start..end, comma: None }, end))
+    }
+
+    fn skip_value(&self, at: usize, depth: usize) -> Option<usize> {
+        let close = match self.at(at)? {
+            '"' | '\'' => return self.skip_string(at),
+            '{' => '}',
+            '[' => ']',
+            _ => return self.skip_plain(at, ""),
+        };
+        if depth >= MAX_DEPTH {
+            return None;
+        }
+        let mut here = at + 1;
+        loop {
+            here = self.skip_blank(here)?;
+            here = match self.at(here)? {
+                c if c == close => return Some(here + 1),
+                ',' | ':' => here + 1,
+                '}' | ']' => return None,
+                _ => self.skip_value(here, depth + 1)?,
+            };
+        }
+    }
+
+    /// Over a name, a number or a word, to its end.
+    fn skip_plain(&self, at: usize, also: &str) -> Option<usize> {
+        let rest = self.text.get(at..)?;
+        let ends = |c: char| is_blank(c) || ",:{}[]/\"'".contains(c) || also.contains(c);
+        let length = rest.find(ends).unwrap_or(rest.len());
+        (length > 0).then_some(at + length)
+    }
+
+    fn skip_string(&self, at: usize) -> Option<usize> {
+        let quote = self.at(at)?;
+        let mut chars = self.text.get(at + 1..)?.char_indices();
+        while let Some((place, c)) = chars.next() {
+            match c {
+                '\\' => {
+                    chars.next()?;
+                }
+                c if c == quote => return Some(at + 1 + place + 1),
+                _ => {}
+            }
+        }
+        None
+    }
+
+    /// Over blanks and comments.
+    fn skip_blank(&self, mut at: usize) -> Option<usize> {
+        loop {
+            let rest = self.text.get(at..)?;
+            at += rest.len() - rest.trim_start_matches(is_blank).len();
+            let rest = self.text.get(at..)?;
+            if rest.starts_with("//") {
+                at += rest.find(['\n', '\r', '\u{2028}', '\u{2029}']).unwrap_or(rest.len());
+            } else if rest.starts_with("/*") {
+                at += rest.get(2..)?.find("*/")? + 4;
+            } else {
+                return Some(at);
+            }
+        }
+    }
+
+    fn at(&self, at: usize) -> Option<char> {
+        self.text.get(at..)?.chars().next()
+    }
+
+    fn expect(&self, at: usize, c: char) -> Option<usize> {
+        (self.at(at)? == c).then_some(at + 1)
+    }
+}
+
+fn is_blank(c: char) -> bool {
+    c.is_whitespace() || c == '\u{feff}'
+}

@@ -1,0 +1,39 @@
+//! A directory of its own for each test that reads files. Tests only.
+use crate::env::Env;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+pub struct Dir(PathBuf);
+
+impl Dir {
+    pub fn new() -> Dir {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("config-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let dir = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&dir).unwrap();
+        Dir(dir)
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    pub fn write(&self, name: &str, text: &str) {
+        let path = self.path(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+
+    /// An environment whose configuration is `openclaw.json` of this directory.
+    pub fn env(&self, vars: &[(&str, &str)]) -> Env {
+        let own = [("HOME".to_string(), "/h".to_string()), ("OPENCLAW_STATE_DIR".to_string(), self.0.display().to_string())];
+        let vars = vars.iter().map(|(k, v)| (k.to_string(), v.to_string()));
+        Env::from_vars(own.into_iter().chain(vars), None).unwrap()
+    }
+}
+
+impl Drop for Dir {
+    fn drop(&mut self) {
+        std::fs::remove_dir_all(&self.0).unwrap();
+    }
+}

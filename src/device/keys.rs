@@ -1,0 +1,88 @@
+//! Ed25519 keys in the forms the wire and the files use, and the device id that follows from a key.
+//!
+//! Pure functions. Private keys are read and written as PKCS8 version 1 (48 bytes, without the public key),
+//! which is what Node's crypto writes and expects.
+use super::encoding::{base64url, from_base64, from_pem, pem};
+use crate::error::{Error, Result};
+use crate::ids;
+use ring::digest::{SHA256, digest};
+use ring::rand::{SecureRandom, SystemRandom};
+use ring::signature::{Ed25519KeyPair, KeyPair};
+
+/// DER in front of the 32 raw bytes of an Ed25519 public key.
+const SPKI_PREFIX: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
+/// DER in front of the 32 raw bytes of an Ed25519 private key.
+const PKCS8_PREFIX: [u8; 16] =
+    [0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20];
+const PUBLIC: &str = "PUBLIC KEY";
+const PRIVATE: &str = "PRIVATE KEY";
+
+/// Lower-case hex of the SHA-256 of the raw public key.
+pub fn device_id(public_key: &[u8]) -> String {
+    ids::encode(digest(&SHA256, public_key).as_ref())
+}
+
+/// The bytes of a public key given as base64url, as base64 or as SPKI PEM. The length is not checked, so
+/// that a wrong id and a wrong key can be told apart.
+pub fn public_key_bytes(text: &str) -> Option<Vec<u8>> {
+    if text.contains("BEGIN ") {
+        return from_pem(PUBLIC, text)?.strip_prefix(&SPKI_PREFIX).map(<[u8]>::to_vec);
+    }
+    from_base64(text.trim())
+}
+
+/// A raw public key as SPKI PEM.
+pub fn public_key_pem(raw: &[u8]) -> String {
+    pem(PUBLIC, &[&SPKI_PREFIX, raw].concat())
+}
+
+/// A raw public key as the wire writes it.
+pub fn public_key_text(pair: &Ed25519KeyPair) -> String {
+    base64url(pair.public_key().as_ref())
+}
+
+/// A new key pair and its private part as PKCS8 PEM.
+pub fn generate() -> Result<(Ed25519KeyPair, String)> {
+    let mut seed = [0u8; 32];
+    SystemRandom::new()
+        .fill(&mut seed)
+        .map_err(|_| Error::unavailable("the system's random source failed"))?;
+    let pair = Ed25519KeyPair::from_seed_unchecked(&seed)
+        .map_err(|e| Error::unavailable(format!("make a device key: {e}")))?;
+    Ok((pair, pem(PRIVATE, &[PKCS8_PREFIX.as_slice(), &seed].concat())))
+}
+
+/// A key pair from PKCS8 PEM, version 1 or 2.
+pub fn from_private_pem(text: &str) -> Option<Ed25519KeyPair> {
+    Ed25519KeyPair::from_pkcs8_maybe_unchecked(&from_pem(PRIVATE, text)?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device::encoding::base64;
+
+    #[test]
+    fn all_three_forms_of_a_public_key_are_the_same_key() {
+        let (pair, _) = generate().unwrap();
+        let raw = pair.public_key().as_ref();
+        for text in [public_key_text(&pair), base64(raw), public_key_pem(raw)] {
+            assert_eq!(public_key_bytes(&text).unwrap(), raw, "{text}");
+        }
+        assert_eq!(public_key_bytes("not a key"), None);
+    }
+
+    #[test]
+    fn a_private_key_reads_back_from_its_version_1_pem() {
+        let (pair, private) = generate().unwrap();
+        assert_eq!(from_pem(PRIVATE, &private).unwrap().len(), 48);
+        let read = from_private_pem(&private).unwrap();
+        assert_eq!(read.public_key().as_ref(), pair.public_key().as_ref());
+    }
+
+    #[test]
+    fn a_private_key_of_version_2_is_read_too() {
+        let der = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).unwrap();
+        assert!(from_private_pem(&pem(PRIVATE, der.as_ref())).is_some());
+    }
+}

@@ -1,0 +1,252 @@
+//! The entries of the two files, and the rules about what an entry grants. Pure data; members this program
+//! does not know are kept.
+//!
+//! INVARIANT: a device holds for a role what `Record::approved` says. A token may hold less, never more.
+use super::Notice;
+use crate::device::{keys, scopes};
+use crate::error::{Error, Kind, Result};
+use crate::ids;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+
+/// A paired device. No `Debug`: it holds tokens.
+#[derive(Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct Record {
+    pub device_id: String,
+    pub public_key: String,
+    #[serde(flatten)]
+    pub client: Client,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
+    pub roles: Vec<String>,
+    pub scopes: Vec<String>,
+    pub tokens: BTreeMap<String, Token>,
+    pub created_at_ms: u64,
+    pub approved_at_ms: u64,
+    #[serde(flatten)]
+    pub rest: Map<String, Value>,
+}
+
+/// What a client says about itself when it asks to be paired.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct Client {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub display_name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub platform: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub device_family: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_mode: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remote_ip: Option<String>,
+}
+
+#[derive(Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct Token {
+    pub token: String,
+    pub role: String,
+    pub scopes: Vec<String>,
+    pub created_at_ms: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rotated_at_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub revoked_at_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_used_at_ms: Option<u64>,
+    #[serde(flatten)]
+    pub rest: Map<String, Value>,
+}
+
+/// A request that waits for approval. It is never changed once made (SEC-08).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Request {
+    pub request_id: String,
+    pub device_id: String,
+    pub public_key: String,
+    #[serde(flatten)]
+    pub client: Client,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
+    #[serde(default)]
+    pub roles: Vec<String>,
+    #[serde(default)]
+    pub scopes: Vec<String>,
+    #[serde(default)]
+    pub silent: bool,
+    #[serde(default)]
+    pub is_repair: bool,
+    pub ts: u64,
+    #[serde(flatten)]
+    pub rest: Map<String, Value>,
+}
+
+impl Request {
+    /// The roles asked for, as far as they exist.
+    pub fn all_roles(&self) -> Vec<String> {
+        known_roles(&self.role, &self.roles)
+    }
+
+    /// The scopes its approval would grant.
+    pub fn grants(&self) -> Vec<String> {
+        let of_role = |role: &String| scopes::grantable(role, &self.scopes);
+        scopes::union(&[], &self.all_roles().iter().flat_map(of_role).collect::<Vec<_>>())
+    }
+
+    pub fn resolved(&self, decision: &str, now: u64) -> Notice {
+        let Request { request_id, device_id, .. } = self;
+        Notice {
+            event: "device.pair.resolved",
+            payload: json!({"requestId": request_id, "deviceId": device_id, "decision": decision, "ts": now}),
+        }
+    }
+}
+
+impl Record {
+    pub fn all_roles(&self) -> Vec<String> {
+        known_roles(&self.role, &self.roles)
+    }
+
+    pub fn has_role(&self, role: &str) -> bool {
+        self.all_roles().iter().any(|r| r == role)
+    }
+
+    /// The scopes the device was approved for in `role`.
+    pub fn approved(&self, role: &str) -> Vec<String> {
+        if self.has_role(role) { scopes::grantable(role, &self.scopes) } else { Vec::new() }
+    }
+
+    pub fn live_token(&self, role: &str) -> Option<&Token> {
+        self.tokens.get(role).filter(|token| !token.is_revoked() && !token.token.is_empty())
+    }
+
+    /// The record after `request` is approved: roles and scopes are added to; a live token of a role asked
+    /// for gains the scopes, so that a client which has only the token is not locked out by its upgrade.
+    pub fn merged(old: Option<Record>, request: &Request, now: u64) -> Record {
+        let mut record = match old {
+            Some(record) if same_key(&record.public_key, &request.public_key) => record,
+            // Another key is another device: nothing granted before is inherited.
+            Some(record) => Record { created_at_ms: record.created_at_ms, ..Record::default() },
+            None => Record { created_at_ms: now, ..Record::default() },
+        };
+        let grants = request.grants();
+        record.device_id.clone_from(&request.device_id);
+        record.public_key.clone_from(&request.public_key);
+        record.client.update(&request.client);
+        record.role = request.all_roles().first().cloned().or(record.role);
+        record.roles = scopes::union(&record.roles, &request.all_roles());
+        record.scopes = scopes::union(&record.scopes, &grants);
+        record.approved_at_ms = now;
+        for role in request.all_roles() {
+            let gained = scopes::grantable(&role, &grants);
+            if let Some(token) = record.tokens.get_mut(&role).filter(|token| !token.is_revoked()) {
+                token.scopes = scopes::union(&token.scopes, &gained);
+            }
+        }
+        record
+    }
+
+    /// Replaces the token of a role by a new one.
+    pub fn issue(&mut self, role: &str, scopes: Vec<String>, now: u64) -> Result<&Token> {
+        let old = self.tokens.remove(role);
+        let (created_at_ms, rotated_at_ms) = old.map_or((now, None), |old| (old.created_at_ms, Some(now)));
+        let (token, role) = (ids::hex(16)?, role.to_string());
+        let token =
+            Token { token, role: role.clone(), scopes, created_at_ms, rotated_at_ms, ..Token::default() };
+        Ok(self.tokens.entry(role).or_insert(token))
+    }
+
+    /// The record as clients may see it: token values and members of unknown meaning left out.
+    pub fn redacted(&self) -> Value {
+        let shown = Record { tokens: BTreeMap::new(), rest: Map::new(), ..self.clone() };
+        let tokens: Vec<Value> = self.tokens.iter().map(|(role, token)| token.summary(role)).collect();
+        let mut value = json!(shown);
+        if let Some(map) = value.as_object_mut() {
+            map.insert("tokens".into(), tokens.into());
+        }
+        value
+    }
+}
+
+impl Token {
+    pub fn is_revoked(&self) -> bool {
+        self.revoked_at_ms.is_some_and(|at| at > 0)
+    }
+
+    pub fn issued_at(&self) -> u64 {
+        self.rotated_at_ms.filter(|at| *at > 0).unwrap_or(self.created_at_ms)
+    }
+
+    fn summary(&self, role: &str) -> Value {
+        let mut summary = json!({"role": role, "scopes": self.scopes, "createdAtMs": self.created_at_ms});
+        let stamps = [
+            ("rotatedAtMs", self.rotated_at_ms),
+            ("revokedAtMs", self.revoked_at_ms),
+            ("lastUsedAtMs", self.last_used_at_ms),
+        ];
+        for (name, at) in stamps {
+            if let (Some(at), Some(map)) = (at.filter(|at| *at > 0), summary.as_object_mut()) {
+                map.insert(name.into(), at.into());
+            }
+        }
+        summary
+    }
+}
+
+impl Client {
+    /// Takes over what `new` names.
+    fn update(&mut self, new: &Client) {
+        let Client { display_name, platform, device_family, client_id, client_mode, remote_ip } = new;
+        let set = |old: &mut Option<String>, new: &Option<String>| {
+            if new.is_some() {
+                old.clone_from(new);
+            }
+        };
+        set(&mut self.display_name, display_name);
+        set(&mut self.platform, platform);
+        set(&mut self.device_family, device_family);
+        set(&mut self.client_id, client_id);
+        set(&mut self.client_mode, client_mode);
+        set(&mut self.remote_ip, remote_ip);
+    }
+}
+
+/// Whether two public keys are the same, whatever form each is written in.
+pub(super) fn same_key(a: &str, b: &str) -> bool {
+    let (a, b) = (keys::public_key_bytes(a), keys::public_key_bytes(b));
+    a.is_some() && a == b
+}
+
+/// The answer to a caller whose scopes do not cover what is asked for.
+pub(super) fn missing_scope(scope: &str) -> Error {
+    Error::new(Kind::Forbidden, format!("missing scope: {scope}"))
+        .with("missingScope", scope)
+        .with("requiredScopes", vec![scope])
+}
+
+/// Refuses a caller that could hand out more than it holds (SEC-07).
+pub(super) fn check_caller(caller: Option<&[String]>, granted: &[String]) -> Result<()> {
+    let Some(held) = caller else { return Ok(()) };
+    let pairing = ["operator.pairing".to_string()];
+    match scopes::first_missing(held, &pairing).or_else(|| scopes::first_missing(held, granted)) {
+        Some(scope) => Err(missing_scope(scope)),
+        None => Ok(()),
+    }
+}
+
+fn known_roles(role: &Option<String>, roles: &[String]) -> Vec<String> {
+    let mut all: Vec<String> = Vec::new();
+    for role in role.iter().chain(roles) {
+        if scopes::ROLES.contains(&role.as_str()) && !all.contains(role) {
+            all.push(role.clone());
+        }
+    }
+    all
+}

@@ -1,0 +1,112 @@
+//! Decisions on requests and devices: list, approve, reject, remove, clear.
+use super::admit::answer_covered;
+use super::records::{Record, Request, check_caller};
+use super::{Change, Closing, Pairing};
+use crate::device::scopes;
+use crate::error::{Error, Result};
+use serde_json::{Value, json};
+use std::cmp::Reverse;
+
+/// Requests and devices as clients may see them, newest first; no token values.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Listing {
+    pub pending: Vec<Value>,
+    pub paired: Vec<Value>,
+}
+
+impl Pairing {
+    /// Everything there is.
+    pub fn list(&self, now: u64) -> Result<Listing> {
+        let store = self.open(now)?;
+        let mut pending = store.pending().to_vec();
+        pending.sort_by_key(|request| Reverse(request.ts));
+        let mut paired = store.records();
+        paired.sort_by_key(|record| Reverse(record.approved_at_ms));
+        let listing = Listing {
+            pending: pending.iter().map(|request| json!(request)).collect(),
+            paired: paired.iter().map(Record::redacted).collect(),
+        };
+        store.save()?;
+        Ok(listing)
+    }
+
+    /// Approves a request: `{requestId, device}`. The caller must hold every scope the request asks for.
+    pub fn approve(&self, request_id: &str, caller: Option<&[String]>, now: u64) -> Result<Change<Value>> {
+        let mut store = self.open(now)?;
+        let request = find(store.pending(), request_id)?;
+        check_caller(caller, &request.grants())?;
+        let mut record = Record::merged(store.record(&request.device_id)?, &request, now);
+        for role in request.all_roles() {
+            // A revoked token stays revoked: an approval of other scopes must not bring it back (SEC-08).
+            if !record.tokens.contains_key(&role) {
+                record.issue(&role, scopes::grantable(&role, &request.grants()), now)?;
+            }
+        }
+        store.put(&record)?;
+        store.take_requests(|r| r.request_id == request_id);
+        let mut events = vec![request.resolved("approved", now)];
+        events.extend(answer_covered(&mut store, &record, now));
+        store.save()?;
+        let result = json!({"requestId": request_id, "device": record.redacted()});
+        Ok(Change { events, ..Change::of(result) })
+    }
+
+    /// Refuses a request: `{requestId, deviceId}`.
+    pub fn reject(&self, request_id: &str, caller: Option<&[String]>, now: u64) -> Result<Change<Value>> {
+        check_caller(caller, &[])?;
+        let mut store = self.open(now)?;
+        let request = find(store.pending(), request_id)?;
+        store.take_requests(|r| r.request_id == request_id);
+        store.save()?;
+        let result = json!({"requestId": request_id, "deviceId": request.device_id});
+        Ok(Change { events: vec![request.resolved("rejected", now)], ..Change::of(result) })
+    }
+
+    /// Forgets a device: record, tokens and requests. `{deviceId}`
+    pub fn remove(&self, device_id: &str, caller: Option<&[String]>, now: u64) -> Result<Change<Value>> {
+        check_caller(caller, &[])?;
+        let mut store = self.open(now)?;
+        if !store.remove(device_id) {
+            return Err(Error::not_found("unknown deviceId"));
+        }
+        let dropped = store.take_requests(|r| r.device_id == device_id);
+        store.save()?;
+        Ok(Change {
+            result: json!({"deviceId": device_id}),
+            events: dropped.iter().map(|r| r.resolved("rejected", now)).collect(),
+            close: all_roles(device_id),
+        })
+    }
+
+    /// Forgets all devices, and with `pending_too` refuses all requests. Gives the ids of the devices.
+    pub fn clear(
+        &self,
+        pending_too: bool,
+        caller: Option<&[String]>,
+        now: u64,
+    ) -> Result<Change<Vec<String>>> {
+        check_caller(caller, &["operator.admin".to_string()])?;
+        let mut store = self.open(now)?;
+        let ids = store.device_ids();
+        for id in &ids {
+            store.remove(id);
+        }
+        let dropped = store.take_requests(|r| pending_too || ids.contains(&r.device_id));
+        store.save()?;
+        Ok(Change {
+            events: dropped.iter().map(|r| r.resolved("rejected", now)).collect(),
+            close: ids.iter().flat_map(|id| all_roles(id)).collect(),
+            result: ids,
+        })
+    }
+}
+
+fn find(pending: &[Request], request_id: &str) -> Result<Request> {
+    let found = pending.iter().find(|r| r.request_id == request_id);
+    found.cloned().ok_or_else(|| Error::not_found("unknown requestId"))
+}
+
+fn all_roles(device_id: &str) -> Vec<Closing> {
+    let closing = |role: &&str| Closing { device_id: device_id.to_string(), role: role.to_string() };
+    scopes::ROLES.iter().map(closing).collect()
+}

@@ -1,0 +1,213 @@
+//! Everything that comes from the environment: variables, home, profile, state directory, config path.
+//!
+//! Read once at start into an immutable value that is passed on; nothing else in the crate looks at the
+//! process environment, and nothing here writes to it (children get an explicit environment). The `.env`
+//! file of the state directory fills in what the process environment lacks; a `.env` of the current
+//! directory is not read, because a checked-out workspace must not steer the gateway (SEC-41).
+use crate::error::{Error, Kind, Result};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+/// Port of the gateway when neither flag, variable nor config names one.
+pub const DEFAULT_PORT: u16 = 18789;
+/// The same for the `dev` profile.
+pub const DEV_PORT: u16 = 19001;
+
+/// State directories of earlier product names, used when `~/.openclaw` does not exist.
+const LEGACY_STATE_DIRS: [&str; 3] = [".clawdbot", ".moltbot", ".moldbot"];
+const LEGACY_CONFIG_FILES: [&str; 3] = ["clawdbot.json", "moltbot.json", "moldbot.json"];
+
+#[derive(Debug, Clone, Default)]
+pub struct Env {
+    vars: HashMap<String, String>,
+    pub home: PathBuf,
+    /// The profile's name; `None` for the default one.
+    pub profile: Option<String>,
+    pub state_dir: PathBuf,
+    pub config_path: PathBuf,
+}
+
+impl Env {
+    /// The process environment, seen through a profile (`--profile NAME`, or `dev` for `--dev`).
+    pub fn from_process(profile: Option<&str>) -> Result<Env> {
+        Env::from_vars(std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))), profile)
+    }
+
+    /// The same over given variables.
+    pub fn from_vars(vars: impl IntoIterator<Item = (String, String)>, profile: Option<&str>) -> Result<Env> {
+        let mut env = Env { vars: vars.into_iter().collect(), ..Env::default() };
+        env.home = env.find_home()?;
+        env.profile = match profile.map(str::to_string).or_else(|| env.var("OPENCLAW_PROFILE").map(str::to_string)) {
+            Some(name) if !is_profile_name(&name) => {
+                return Err(Error::new(Kind::Profile, "Invalid --profile (use letters, numbers, \"_\", \"-\" only)"));
+            }
+            Some(name) if name.eq_ignore_ascii_case("default") => None,
+            other => other,
+        };
+        env.state_dir = env.find_state_dir();
+        env.read_dotenv();
+        env.config_path = env.find_config_path();
+        Ok(env)
+    }
+
+    /// A variable that is set and not blank.
+    pub fn var(&self, name: &str) -> Option<&str> {
+        self.vars.get(name).map(String::as_str).filter(|v| !v.trim().is_empty())
+    }
+
+    /// A variable under its present name or the one of an earlier product name.
+    pub fn var_or_legacy(&self, name: &str) -> Option<&str> {
+        self.var(name).or_else(|| self.var(&name.replace("OPENCLAW_", "CLAWDBOT_")))
+    }
+
+    /// Whether a switch such as `OPENCLAW_SKIP_CRON` is on.
+    pub fn flag(&self, name: &str) -> bool {
+        self.var(name).is_some_and(|v| matches!(v.trim().to_ascii_lowercase().as_str(), "1" | "true" | "yes" | "on"))
+    }
+
+    pub fn is_dev(&self) -> bool {
+        self.profile.as_deref() == Some("dev")
+    }
+
+    /// The port of `OPENCLAW_GATEWAY_PORT`; not a number above zero counts as unset.
+    pub fn port(&self) -> Option<u16> {
+        self.var_or_legacy("OPENCLAW_GATEWAY_PORT").and_then(|v| v.trim().parse().ok()).filter(|p| *p > 0)
+    }
+
+    pub fn default_port(&self) -> u16 {
+        if self.is_dev() { DEV_PORT } else { DEFAULT_PORT }
+    }
+
+    /// Where an agent's workspace lies by default: below `~/.openclaw` for every profile.
+    pub fn default_workspace(&self) -> PathBuf {
+        let name = match &self.profile {
+            Some(profile) => format!("workspace-{profile}"),
+            None => "workspace".to_string(),
+        };
+        self.home.join(".openclaw").join(name)
+    }
+
+    /// `~/x` for a path below the home directory.
+    pub fn display(&self, path: &Path) -> String {
+        match path.strip_prefix(&self.home) {
+            Ok(rest) if !self.home.as_os_str().is_empty() => format!("~/{}", rest.display()),
+            _ => path.display().to_string(),
+        }
+    }
+
+    /// `~` and `~/x` against the home directory; anything else unchanged.
+    pub fn expand(&self, path: &str) -> PathBuf {
+        match path.strip_prefix('~') {
+            Some("") => self.home.clone(),
+            Some(rest) if rest.starts_with('/') => self.home.join(rest.trim_start_matches('/')),
+            _ => PathBuf::from(path),
+        }
+    }
+
+    /// A command to print as advice, with the active profile in it: `openclaw --profile work health`.
+    pub fn command(&self, rest: &str) -> String {
+        match &self.profile {
+            Some(profile) if profile == "dev" => format!("openclaw --dev {rest}"),
+            Some(profile) => format!("openclaw --profile {profile} {rest}"),
+            None => format!("openclaw {rest}"),
+        }
+    }
+
+    /// Adds variables that are missing or blank (the config's `env` block, section B.1 step 4).
+    pub fn add_missing(&mut self, vars: impl IntoIterator<Item = (String, String)>) {
+        for (name, value) in vars {
+            if self.var(&name).is_none() {
+                self.vars.insert(name, value);
+            }
+        }
+    }
+
+    fn find_home(&self) -> Result<PathBuf> {
+        let os_home = self.var("HOME").or_else(|| self.var("USERPROFILE"));
+        let home = match (self.var("OPENCLAW_HOME"), os_home) {
+            (Some(own), Some(os)) if own.starts_with('~') => PathBuf::from(own.replacen('~', os, 1)),
+            (Some(own), _) => PathBuf::from(own),
+            (None, Some(os)) => PathBuf::from(os),
+            (None, None) => return Err(Error::config("no home directory: set HOME or OPENCLAW_HOME to an absolute path")),
+        };
+        Ok(std::path::absolute(&home).unwrap_or(home))
+    }
+
+    fn find_state_dir(&self) -> PathBuf {
+        if let Some(dir) = self.var_or_legacy("OPENCLAW_STATE_DIR") {
+            let dir = self.expand(dir.trim());
+            return std::path::absolute(&dir).unwrap_or(dir);
+        }
+        if let Some(profile) = &self.profile {
+            return self.home.join(format!(".openclaw-{profile}"));
+        }
+        let own = self.home.join(".openclaw");
+        if own.exists() {
+            return own;
+        }
+        LEGACY_STATE_DIRS.iter().map(|name| self.home.join(name)).find(|dir| dir.exists()).unwrap_or(own)
+    }
+
+    fn find_config_path(&self) -> PathBuf {
+        if let Some(path) = self.var_or_legacy("OPENCLAW_CONFIG_PATH") {
+            let path = self.expand(path.trim());
+            return std::path::absolute(&path).unwrap_or(path);
+        }
+        let own = self.state_dir.join("openclaw.json");
+        let legacy = LEGACY_CONFIG_FILES.iter().map(|name| self.state_dir.join(name));
+        std::iter::once(own.clone()).chain(legacy).find(|path| path.exists()).unwrap_or(own)
+    }
+
+    /// `KEY=value` lines; quotes around the value are taken off, `export ` and comments allowed.
+    fn read_dotenv(&mut self) {
+        let Ok(text) = std::fs::read_to_string(self.state_dir.join(".env")) else { return };
+        for line in text.lines() {
+            let line = line.trim().trim_start_matches("export ").trim();
+            let Some((name, value)) = line.split_once('=').filter(|_| !line.starts_with('#')) else { continue };
+            let value = value.trim();
+            let bare = ['"', '\''].iter().find_map(|q| value.strip_prefix(*q)?.strip_suffix(*q)).unwrap_or(value);
+            self.vars.entry(name.trim().to_string()).or_insert_with(|| bare.to_string());
+        }
+    }
+}
+
+fn is_profile_name(name: &str) -> bool {
+    let plain = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+    plain && name.len() <= 64 && name.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn env(vars: &[(&str, &str)], profile: Option<&str>) -> Env {
+        Env::from_vars(vars.iter().map(|(k, v)| (k.to_string(), v.to_string())), profile).unwrap()
+    }
+
+    #[test]
+    fn profiles_isolate_state_config_and_port() {
+        let plain = env(&[("HOME", "/h")], None);
+        assert_eq!(plain.state_dir, Path::new("/h/.openclaw"));
+        assert_eq!(plain.default_port(), 18789);
+        let dev = env(&[("HOME", "/h")], Some("dev"));
+        assert_eq!(dev.config_path, Path::new("/h/.openclaw-dev/openclaw.json"));
+        assert_eq!(dev.default_workspace(), Path::new("/h/.openclaw/workspace-dev"));
+        assert_eq!(dev.default_port(), 19001);
+        assert_eq!(env(&[("HOME", "/h"), ("OPENCLAW_STATE_DIR", "/s")], Some("work")).state_dir, Path::new("/s"));
+    }
+
+    #[test]
+    fn bad_profile_names_are_refused_with_status_2() {
+        for name in ["", "-x", "a b", "a/b", "é"] {
+            let err = Env::from_vars([("HOME".to_string(), "/h".to_string())], Some(name)).unwrap_err();
+            assert_eq!(err.exit_code(), 2, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_bad_port_variable_counts_as_unset() {
+        for (text, want) in [("18790", Some(18790)), ("0", None), ("x", None), ("70000", None), (" ", None)] {
+            assert_eq!(env(&[("HOME", "/h"), ("OPENCLAW_GATEWAY_PORT", text)], None).port(), want, "{text:?}");
+        }
+    }
+}

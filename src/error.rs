@@ -1,0 +1,220 @@
+//! The one error type of the crate: what went wrong for the caller, in one sentence that names the fix.
+//!
+//! Pure data. `Kind` is mapped to wire code, detail code, retry hint and exit status in one exhaustive
+//! `match` each, so a new kind cannot be forgotten in any of them. No I/O, no logging here.
+use serde_json::{Map, Value, json};
+use std::fmt;
+use std::time::Duration;
+
+/// What went wrong, named from the caller's point of view.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Parameters or a value given by the caller do not fit.
+    Invalid,
+    /// A frame is not a request frame.
+    BadFrame,
+    /// No method of that name.
+    UnknownMethod,
+    /// The connection's role or scopes do not allow the call.
+    Forbidden,
+    /// The credentials are missing or wrong.
+    Unauthorized,
+    /// Too many wrong credentials from this address.
+    RateLimited,
+    /// The device is not paired, or not for this role or these scopes.
+    NotPaired,
+    /// The browser page's origin is not allowed.
+    Origin,
+    /// The client's protocol range does not meet ours.
+    Protocol,
+    /// Nothing of that name, key or id exists.
+    NotFound,
+    /// The same idempotency key was used with other parameters, or the file changed meanwhile.
+    Conflict,
+    /// A messaging channel has no linked account.
+    NotLinked,
+    /// The agent run passed its deadline.
+    AgentTimeout,
+    /// The run was stopped on request.
+    Aborted,
+    /// The model server failed: refused, dropped, answered an error or nonsense.
+    Model,
+    /// A dependency or the gateway itself cannot serve this now.
+    Unavailable,
+    /// Reading or writing a file failed.
+    Io,
+    /// The gateway could not be reached by the CLI.
+    Unreachable,
+    /// The request was written and no answer came: it may or may not have taken effect.
+    OutcomeUnknown,
+    /// The command line does not fit.
+    Usage,
+    /// `--profile` or `--dev` does not fit (a status of its own, as existing scripts expect).
+    Profile,
+    /// The configuration or environment must be fixed before a restart can help.
+    Config,
+}
+
+/// An error with its sentence and, for the wire, structured details.
+#[derive(Debug, Clone)]
+pub struct Error {
+    pub kind: Kind,
+    message: String,
+    details: Option<Box<Map<String, Value>>>,
+    retry_after: Option<Duration>,
+}
+
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    pub fn new(kind: Kind, message: impl Into<String>) -> Error {
+        Error { kind, message: message.into(), details: None, retry_after: None }
+    }
+
+    pub fn invalid(message: impl Into<String>) -> Error {
+        Error::new(Kind::Invalid, message)
+    }
+
+    pub fn unavailable(message: impl Into<String>) -> Error {
+        Error::new(Kind::Unavailable, message)
+    }
+
+    pub fn not_found(message: impl Into<String>) -> Error {
+        Error::new(Kind::NotFound, message)
+    }
+
+    pub fn config(message: impl Into<String>) -> Error {
+        Error::new(Kind::Config, message)
+    }
+
+    pub fn usage(message: impl Into<String>) -> Error {
+        Error::new(Kind::Usage, message)
+    }
+
+    /// An I/O failure: `doing` says what was being done to which file.
+    pub fn io(doing: impl fmt::Display, e: std::io::Error) -> Error {
+        Error::new(Kind::Io, format!("{doing}: {e}"))
+    }
+
+    /// Adds one member of the wire's `details`.
+    pub fn with(mut self, key: &str, value: impl Into<Value>) -> Error {
+        self.details.get_or_insert_with(Default::default).insert(key.to_string(), value.into());
+        self
+    }
+
+    /// Says when a retry may succeed; makes the error retryable.
+    pub fn retry_in(mut self, after: Duration) -> Error {
+        self.retry_after = Some(after);
+        self
+    }
+
+    /// The same error with text in front of its message: `context: message`.
+    pub fn context(mut self, context: impl fmt::Display) -> Error {
+        self.message = format!("{context}: {}", self.message);
+        self
+    }
+
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    pub fn details(&self) -> Option<&Map<String, Value>> {
+        self.details.as_deref()
+    }
+
+    /// The wire's `error.code`.
+    pub fn code(&self) -> &'static str {
+        use Kind::*;
+        match self.kind {
+            Invalid | BadFrame | UnknownMethod | Unauthorized | RateLimited | Origin | Protocol | NotFound
+            | Conflict | Usage | Profile | Config => "INVALID_REQUEST",
+            Forbidden => "FORBIDDEN",
+            NotPaired => "NOT_PAIRED",
+            NotLinked => "NOT_LINKED",
+            AgentTimeout => "AGENT_TIMEOUT",
+            Aborted | Model | Unavailable | Io | Unreachable | OutcomeUnknown => "UNAVAILABLE",
+        }
+    }
+
+    /// The wire's `error.details.code` where the error itself names none.
+    pub fn detail_code(&self) -> &'static str {
+        use Kind::*;
+        match self.kind {
+            Invalid => "INVALID_PARAMS",
+            BadFrame => "INVALID_FRAME",
+            UnknownMethod => "UNKNOWN_METHOD",
+            Forbidden => "MISSING_SCOPE",
+            Unauthorized => "AUTH_UNAUTHORIZED",
+            RateLimited => "AUTH_RATE_LIMITED",
+            NotPaired => "PAIRING_REQUIRED",
+            Origin => "CONTROL_UI_ORIGIN_NOT_ALLOWED",
+            Protocol => "PROTOCOL_MISMATCH",
+            NotFound => "NOT_FOUND",
+            Conflict => "CONFLICT",
+            NotLinked => "NOT_LINKED",
+            AgentTimeout => "AGENT_TIMEOUT",
+            Aborted => "ABORTED",
+            Model => "MODEL_FAILED",
+            Unavailable => "UNAVAILABLE",
+            Io => "IO_FAILED",
+            Unreachable => "GATEWAY_UNREACHABLE",
+            OutcomeUnknown => "OUTCOME_UNKNOWN",
+            Usage | Profile => "USAGE",
+            Config => "CONFIG_INVALID",
+        }
+    }
+
+    /// Whether the same request may succeed later without any change.
+    pub fn retryable(&self) -> bool {
+        self.retry_after.is_some() || matches!(self.kind, Kind::RateLimited | Kind::Unreachable)
+    }
+
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
+    }
+
+    /// The CLI's exit status; the list stands in the README.
+    pub fn exit_code(&self) -> u8 {
+        use Kind::*;
+        match self.kind {
+            Invalid | BadFrame | UnknownMethod | Forbidden | Unauthorized | RateLimited | NotPaired | Origin
+            | Protocol | NotFound | Conflict | NotLinked | AgentTimeout | Aborted | Model | Unavailable | Io
+            | Unreachable | Usage => 1,
+            Profile => 2,
+            OutcomeUnknown => 75,
+            Config => 78,
+        }
+    }
+
+    /// The wire's `error` object. `code` differs by protocol only for scope failures, which protocol 3
+    /// clients know as `INVALID_REQUEST`.
+    pub fn to_wire(&self, protocol: u32) -> Value {
+        let code = match self.code() {
+            "FORBIDDEN" if protocol < 4 => "INVALID_REQUEST",
+            code => code,
+        };
+        let mut details = Map::new();
+        details.insert("code".into(), self.detail_code().into());
+        for (key, value) in self.details.iter().flat_map(|d| d.iter()) {
+            details.insert(key.clone(), value.clone());
+        }
+        let mut wire = json!({"code": code, "message": self.message, "details": details});
+        if let Some(map) = wire.as_object_mut() {
+            if self.retryable() {
+                map.insert("retryable".into(), true.into());
+            }
+            if let Some(after) = self.retry_after {
+                map.insert("retryAfterMs".into(), (after.as_millis() as u64).into());
+            }
+        }
+        wire
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Error {}

@@ -1,0 +1,257 @@
+//! The gateway: the only file that knows all threads. Start order, stop order.
+//!
+//! Configuration and secrets are judged first, then the port is bound, before anything else is read or started,
+//! so that a start that cannot succeed says so at once and touches nothing (R-01b).
+use crate::agents::Agents;
+use crate::config::Config;
+use crate::device::pairing::Pairing;
+use crate::env::Env;
+use crate::error::{Error, Kind, Result};
+use crate::files::Lock;
+use crate::net::bind::{self, Plan};
+use crate::net::door::Door;
+use crate::net::{listener, origin};
+use crate::protocol::limits::Limits;
+use crate::sessions::{Dedupe, Journal, Record, Transcript, envelope, journal_path, message};
+use crate::shared::{Auth, Published, Shared};
+use crate::state::State;
+use crate::state::event::{Control, Event};
+use crate::state::sessions::Sessions;
+use crate::store::Store;
+use crate::{clock, files, logging, signals, state, threads};
+use crossbeam_channel::{Receiver, Sender, bounded};
+use serde_json::json;
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Events on their way to the state thread; senders wait when it is full.
+const INBOX: usize = 1024;
+const CONTROL: usize = 16;
+const STATE_STACK: usize = 1 << 20;
+const LISTEN_STACK: usize = 128 << 10;
+/// Secrets shorter than this are weak (R-16e).
+const WEAK: usize = 16;
+
+/// What the command line says.
+#[derive(Debug, Default)]
+pub struct Options {
+    pub port: Option<u16>,
+    pub bind: Option<String>,
+    pub token: Option<String>,
+    pub password: Option<String>,
+    pub auth: Option<String>,
+    pub allow_unconfigured: bool,
+    pub verbose: bool,
+    pub force: bool,
+}
+
+/// Runs until stopped by a signal. Returns early, with the fix in the message, when it cannot start.
+pub fn run(mut env: Env, options: Options) -> Result<()> {
+    let started = Instant::now();
+    raise_descriptor_limit();
+    let config = Config::load(&mut env)?;
+    check_mode(&config, &env, &options)?;
+    let auth = Auth::resolve(&config, &env, options.auth.as_deref(), options.token.as_deref(), options.password.as_deref())?;
+    let plan = Plan::resolve(options.bind.as_deref(), &config)?;
+    check_secret(&auth, &plan)?;
+    let port = port(&config, &env, &options)?;
+    let listeners = plan.listen(port)?;
+    files::private_dir(&env.state_dir)?;
+    let _lock = lock_state(&env)?;
+    let secret = auth.secret.as_ref().map(|s| s.reveal().to_string());
+    let log_file = logging::start(&config, &env, options.verbose, secret.into_iter().collect())?;
+    greet(&config, &env, &auth, &listeners);
+    let (state_tx, inbox) = bounded(INBOX);
+    let (control_tx, control) = bounded(CONTROL);
+    signals::watch(control_tx)?;
+    let shared = Arc::new(Shared {
+        limits: Limits::from_config(&config),
+        auth,
+        port,
+        door: Door::new(),
+        total: Arc::default(),
+        state: state_tx.clone(),
+        started,
+        own_names: origin::own_names(),
+        log_file,
+        published: Published::default(),
+        env,
+        config,
+    });
+    let result = serve(&shared, listeners, state_tx, &inbox, &control);
+    log::info!(target: "gateway", "stopped");
+    logging::flush();
+    result
+}
+
+fn serve(
+    shared: &Arc<Shared>,
+    listeners: Vec<TcpListener>,
+    state_tx: Sender<Event>,
+    inbox: &Receiver<Event>,
+    control: &Receiver<Control>,
+) -> Result<()> {
+    let now = clock::now_ms();
+    let (mut journal, records) = Journal::open(&journal_path(&shared.env.state_dir), now)?;
+    let sessions = Sessions::load(shared.clone());
+    let records = settle(records, &sessions, &mut journal);
+    let store = Store::start(journal, state_tx)?;
+    let state = State::new(shared.clone(), store, sessions, Dedupe::from_records(records), now);
+    for listener in listeners {
+        let shared = shared.clone();
+        let died = |what| log::error!(target: "gateway/net", "a listener ended by a defect: {what}; restart the gateway");
+        threads::spawn("gw-listen", LISTEN_STACK, move || listener::run(listener, shared), died)?;
+    }
+    let (inbox, control) = (inbox.clone(), control.clone());
+    let state_thread = move || {
+        let mut state = state;
+        state::run::run(&mut state, &control, &inbox);
+        state.finish();
+    };
+    let (done_tx, done) = bounded(1);
+    threads::spawn("gw-state", STATE_STACK, state_thread, move |what| {
+        // The receiver waits below for as long as the process lives.
+        let _ = done_tx.send(what);
+    })?;
+    match done.recv() {
+        Ok(what) => {
+            log::error!(target: "gateway", "the state thread failed: {what}");
+            logging::flush();
+            Err(Error::new(Kind::Unavailable, format!("the gateway failed: {what}; see its log")))
+        }
+        // The sender went away without a word: the thread ended well.
+        Err(_) => Ok(()),
+    }
+}
+
+/// Runs that an earlier process accepted and did not finish: their message is kept, their end recorded.
+fn settle(mut records: Vec<Record>, sessions: &Sessions, journal: &mut Journal) -> Vec<Record> {
+    for record in records.iter_mut().filter(|r| r.result.is_none()) {
+        if let Err(e) = keep_message(record, sessions) {
+            log::error!(target: "gateway/agent", "keep the message of run {}: {e}", logging::quoted(&record.key));
+        }
+        let error = Error::unavailable("the gateway stopped before this run ended; send it again with a new idempotency key");
+        let payload = json!({"runId": record.key, "status": "error", "summary": error.message()});
+        record.message = None;
+        record.result = Some(json!({"ok": false, "payload": payload, "error": error.to_wire(4)}));
+        log::warn!(target: "gateway/agent", "run {} was cut off by the last stop", logging::quoted(&record.key));
+        if let Err(e) = journal.append(record) {
+            log::error!(target: "gateway/store", "{e}");
+        }
+    }
+    records
+}
+
+/// Puts the message of a run into its transcript unless it is there already.
+fn keep_message(record: &Record, sessions: &Sessions) -> Result<()> {
+    let (Some(key), Some(text)) = (&record.session_key, &record.message) else { return Ok(()) };
+    let entry = sessions.get(key).ok_or_else(|| Error::not_found(format!("session {key} is gone")))?;
+    let transcript: Transcript = sessions.transcript(key, entry)?;
+    if transcript.contains_run(&record.key)? {
+        return Ok(());
+    }
+    let text = envelope::stamp(text, record.ts, None);
+    transcript.append(&[message::of_run(message::user_text(&text, record.ts), &record.key)]).map(drop)
+}
+
+impl State {
+    /// The last act: everything that changed goes to disk.
+    fn finish(mut self) {
+        self.sessions.save_changed(&self.store, u64::MAX);
+        self.store.finish();
+    }
+}
+
+fn check_mode(config: &Config, env: &Env, options: &Options) -> Result<()> {
+    if options.allow_unconfigured || config.str("gateway.mode") == Some("local") {
+        return Ok(());
+    }
+    let setup = env.command("setup");
+    match (config.exists(), config.str("gateway.mode")) {
+        (false, _) => Err(Error::config(format!(
+            "Missing config. Run `{setup}` or set gateway.mode=local (or pass --allow-unconfigured)."
+        ))),
+        (true, mode) => Err(Error::config(format!(
+            "Gateway start blocked: set gateway.mode=local (current: {}) or pass --allow-unconfigured.",
+            mode.unwrap_or("unset")
+        ))),
+    }
+}
+
+/// No secret, no start; a weak one is good enough for loopback only (R-16a, R-16b, R-16e).
+fn check_secret(auth: &Auth, plan: &Plan) -> Result<()> {
+    let name = auth.mode.name();
+    let Some(secret) = &auth.secret else {
+        if auth.allow_tailscale && plan.is_loopback() {
+            return Ok(());
+        }
+        let upper = name.to_uppercase();
+        let refusal = if plan.is_loopback() { String::new() } else { format!("Refusing to bind gateway to {} without auth. ", plan.mode) };
+        return Err(Error::config(format!(
+            "{refusal}Gateway auth is set to {name}, but no {name} is configured.\nSet gateway.auth.{name} (or OPENCLAW_GATEWAY_{upper}), or pass --{name}."
+        )));
+    };
+    if secret.reveal().len() < WEAK && !plan.is_loopback() {
+        return Err(Error::config(format!(
+            "Refusing to bind gateway to {} with a {name} of fewer than {WEAK} characters: set a longer gateway.auth.{name} (openssl rand -hex 24 makes one).",
+            plan.mode
+        )));
+    }
+    Ok(())
+}
+
+/// `--port` > `OPENCLAW_GATEWAY_PORT` > `gateway.port` > the profile's default.
+fn port(config: &Config, env: &Env, options: &Options) -> Result<u16> {
+    let configured = config.get("gateway.port").filter(|_| config.is_set("gateway.port")).and_then(|v| v.as_u64());
+    let configured = configured.and_then(|p| u16::try_from(p).ok());
+    Ok(options.port.or_else(|| env.port()).or(configured).unwrap_or_else(|| env.default_port()))
+}
+
+/// One gateway a state directory: two would write the same files (R-26c).
+fn lock_state(env: &Env) -> Result<Lock> {
+    let path = env.state_dir.join("gateway").join("gateway.lock");
+    let held = Lock::try_now(&path)?;
+    held.ok_or_else(|| {
+        Error::config(format!(
+            "another gateway is running on {}; stop it ({}) or use another --profile",
+            env.display(&env.state_dir),
+            env.command("gateway stop")
+        ))
+    })
+}
+
+fn greet(config: &Config, env: &Env, auth: &Auth, listeners: &[TcpListener]) {
+    for warning in config.warnings().iter().chain(config.issues()) {
+        log::warn!(target: "gateway/config", "{}: {}", logging::quoted(&warning.path), logging::quoted(&warning.message));
+    }
+    if auth.secret.as_ref().is_some_and(|s| s.reveal().len() < WEAK) {
+        log::warn!(target: "gateway", "the gateway {} is weak: use at least {WEAK} characters", auth.mode.name());
+    }
+    let agents = Agents::of(config, env);
+    let model = agents.model(&agents.default_id());
+    let built_in = || format!("built-in (add one: {})", env.command("models scan"));
+    log::info!(target: "gateway", "agent model: {}", model.unwrap_or_else(built_in));
+    for address in listeners.iter().filter_map(|l| l.local_addr().ok()) {
+        log::info!(target: "gateway", "listening on ws://{address} (PID {})", std::process::id());
+    }
+    if let Some(file) = logging::current_file() {
+        log::info!(target: "gateway", "log file: {}", file.display());
+    }
+    let pending = Pairing::new(&env.state_dir).list(clock::now_ms()).map(|l| l.pending.len()).unwrap_or(0);
+    if pending > 0 {
+        log::info!(target: "gateway", "{pending} pairing request(s) wait: {}", env.command("devices list"));
+    }
+    if bind::tailnet_address().is_some() && config.str("gateway.bind").is_none() {
+        log::debug!(target: "gateway", "a tailnet address exists; gateway.bind=tailnet would listen there");
+    }
+}
+
+/// Each client takes three descriptors; the usual soft limit of 1024 would end at 340 clients.
+fn raise_descriptor_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    // Refused: the gateway serves fewer clients and says so when it runs out.
+    let _ = setrlimit(Resource::Nofile, raised);
+}

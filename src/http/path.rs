@@ -1,0 +1,56 @@
+//! The path of a request target: decoded once, normalised once, matched once (SEC-28).
+//!
+//! Pure. Anything that two readers could understand differently is refused instead of interpreted.
+
+/// The path without query, or `None` for one that is not plain: encoded or literal dot segments, encoded
+/// slashes, backslashes, control characters, `//`, `;`, bad escapes.
+pub fn plain(target: &str) -> Option<String> {
+    let path = target.split(['?', '#']).next()?;
+    let mut bytes = Vec::with_capacity(path.len());
+    let mut rest = path.bytes();
+    while let Some(byte) = rest.next() {
+        let decoded = match byte {
+            b'%' => {
+                let digits = [rest.next()?, rest.next()?];
+                u8::from_str_radix(std::str::from_utf8(&digits).ok()?, 16).ok().filter(|b| !b"/\\.;%".contains(b))?
+            }
+            byte => byte,
+        };
+        bytes.push(decoded);
+    }
+    let path = String::from_utf8(bytes).ok()?;
+    let odd = path.contains("//") || path.contains(['\\', ';']) || path.chars().any(char::is_control);
+    let dots = path.split('/').any(|segment| segment == "." || segment == "..");
+    (path.starts_with('/') && !odd && !dots).then_some(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::plain;
+
+    #[test]
+    fn plain_paths_pass_and_tricks_do_not() {
+        for (target, want) in [("/health", "/health"), ("/health?x=/../y", "/health"), ("/a%20b", "/a b"), ("/", "/")] {
+            assert_eq!(plain(target).as_deref(), Some(want), "{target}");
+        }
+        for target in [
+            "/a/../health",
+            "/%2e%2e/health",
+            "/a%2fhealth",
+            "/a%5chealth",
+            "//health",
+            "/health;x",
+            "/he%00alth",
+            "/health%",
+            "/health%2",
+            "/health%zz",
+            "/./health",
+            "/%ff",
+            "health",
+            "/a\\b",
+            "/%252e",
+        ] {
+            assert_eq!(plain(target), None, "{target}");
+        }
+    }
+}

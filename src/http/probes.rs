@@ -1,0 +1,28 @@
+//! Liveness, readiness and start-up probes: unauthenticated and without detail (R-24a). A caller that shows the
+//! secret is told version and uptime too.
+use crate::http::{Answer, Request};
+use crate::shared::Shared;
+use serde_json::{Value, json};
+
+pub fn live(_shared: &Shared, _request: &Request) -> Answer {
+    Answer { status: 200, body: json!({"ok": true, "status": "live"}) }
+}
+
+/// 503 from the moment the gateway begins to stop.
+pub fn ready(shared: &Shared, request: &Request) -> Answer {
+    let ready = !shared.published.is_stopping();
+    Answer { status: if ready { 200 } else { 503 }, body: detailed(shared, request, json!({"ready": ready})) }
+}
+
+pub fn startup(shared: &Shared, request: &Request) -> Answer {
+    let (status, word) = if shared.published.is_stopping() { (503, "draining") } else { (200, "started") };
+    Answer { status, body: detailed(shared, request, json!({"ok": status == 200, "status": word})) }
+}
+
+fn detailed(shared: &Shared, request: &Request, mut body: Value) -> Value {
+    if let Some(map) = body.as_object_mut().filter(|_| request.is_authorized) {
+        map.insert("version".into(), env!("CARGO_PKG_VERSION").into());
+        map.insert("uptimeMs".into(), (shared.started.elapsed().as_millis() as u64).into());
+    }
+    body
+}

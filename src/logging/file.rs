@@ -1,0 +1,184 @@
+//! The log file: the line format existing readers know, one file a day, never more than two files of
+//! `logging.maxFileBytes` each (R-13a, R-13b). Errors are swallowed: logging must not stop the gateway.
+use super::Line;
+use crate::config::Config;
+use crate::env::Env;
+use crate::error::{Error, Result};
+use crate::{clock, files};
+use log::Level;
+use serde_json::json;
+use std::fs::File;
+use std::io::Write;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+const DEFAULT_MAX: u64 = 5 << 20;
+/// Longest time a failed file is left alone before the next try, milliseconds.
+const RETRY: u64 = 10_000;
+
+pub struct LogFile {
+    place: Place,
+    path: PathBuf,
+    file: Option<File>,
+    size: u64,
+    max: u64,
+    retry_at: u64,
+    hostname: String,
+}
+
+enum Place {
+    /// A fixed file; its predecessor is `<file>.1`.
+    Fixed(PathBuf),
+    /// `<dir>/<prefix>-YYYY-MM-DD.log`
+    Daily { dir: PathBuf, prefix: String },
+}
+
+impl LogFile {
+    /// `None` when the config says `logging.file: "off"`.
+    pub fn open(config: &Config, env: &Env) -> Result<Option<LogFile>> {
+        let place = match config.str("logging.file") {
+            Some("off") => return Ok(None),
+            Some(path) => Place::Fixed(env.expand(path)),
+            None => {
+                let dir = std::env::temp_dir().join(format!("openclaw-{}", rustix::process::getuid().as_raw()));
+                private(&dir)?;
+                let prefix = env.profile.as_ref().map_or("openclaw".to_string(), |p| format!("openclaw-{p}"));
+                Place::Daily { dir, prefix }
+            }
+        };
+        let hostname = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        let max = config.u64("logging.maxFileBytes").unwrap_or(DEFAULT_MAX).max(4096);
+        let mut log = LogFile { place, path: PathBuf::new(), file: None, size: 0, max, retry_at: 0, hostname };
+        log.reopen(clock::now_ms())?;
+        Ok(Some(log))
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub fn write(&mut self, line: &Line) {
+        let text = self.format(line);
+        let due = self.path_at(line.at) != self.path || self.size + text.len() as u64 > self.max;
+        if due && self.size > 0 && self.path_at(line.at) == self.path {
+            // The rename fails only with a disk in trouble; then the file is cut instead of growing on.
+            if std::fs::rename(&self.path, self.predecessor()).is_err() {
+                let _ = self.file.as_ref().map(|f| f.set_len(0));
+            }
+            self.file = None;
+        }
+        if (self.file.is_none() || due) && line.at >= self.retry_at && self.reopen(line.at).is_err() {
+            self.retry_at = line.at + RETRY;
+        }
+        let Some(file) = &mut self.file else { return };
+        match file.write_all(text.as_bytes()) {
+            Ok(()) => self.size += text.len() as u64,
+            Err(_) => {
+                self.file = None;
+                self.retry_at = line.at + RETRY;
+            }
+        }
+    }
+
+    fn format(&self, line: &Line) -> String {
+        let name = json!({"subsystem": line.target}).to_string();
+        let time = clock::iso(line.at);
+        let (id, level) = match line.level {
+            Level::Trace => (1, "TRACE"),
+            Level::Debug => (2, "DEBUG"),
+            Level::Info => (3, "INFO"),
+            Level::Warn => (4, "WARN"),
+            Level::Error => (5, "ERROR"),
+        };
+        let meta = json!({"runtime": "rust", "runtimeVersion": env!("CARGO_PKG_VERSION"), "hostname": self.hostname,
+            "name": name, "parentNames": ["openclaw"], "date": time, "logLevelId": id, "logLevelName": level});
+        format!("{}\n", json!({"0": name, "1": line.text, "_meta": meta, "time": time}))
+    }
+
+    fn path_at(&self, now: u64) -> PathBuf {
+        match &self.place {
+            Place::Fixed(path) => path.clone(),
+            Place::Daily { dir, prefix } => dir.join(format!("{prefix}-{}.log", clock::zoned(now, None).strftime("%Y-%m-%d"))),
+        }
+    }
+
+    /// Where the full file goes.
+    fn predecessor(&self) -> PathBuf {
+        let mut name = self.path.file_name().unwrap_or_default().to_os_string();
+        name.push(".1");
+        self.path.with_file_name(name)
+    }
+
+    fn reopen(&mut self, now: u64) -> Result<()> {
+        self.file = None;
+        self.path = self.path_at(now);
+        if let (Place::Fixed(_), Some(dir)) = (&self.place, self.path.parent()) {
+            files::private_dir(dir)?;
+        }
+        let flags = rustix::fs::OFlags::NOFOLLOW.bits() as i32;
+        let mut options = files::private_options();
+        let failed = |e| Error::io(format_args!("open log file {}", self.path.display()), e);
+        let file = options.append(true).create(true).custom_flags(flags).open(&self.path).map_err(failed)?;
+        self.size = file.metadata().map_err(failed)?.len();
+        self.file = Some(file);
+        self.prune();
+        Ok(())
+    }
+
+    /// Keeps this file and the newest other one of ours.
+    fn prune(&self) {
+        let Place::Daily { dir, prefix } = &self.place else { return };
+        let is_ours = |name: &str| {
+            let day = name.strip_prefix(prefix.as_str()).and_then(|rest| rest.strip_prefix('-'));
+            day.is_some_and(|day| day.starts_with(|c: char| c.is_ascii_digit()) && day.contains(".log"))
+        };
+        let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+        let mut others: Vec<_> = entries
+            .filter(|e| is_ours(&e.file_name().to_string_lossy()) && e.path() != self.path)
+            .map(|e| (e.metadata().and_then(|m| m.modified()).ok(), e.path()))
+            .collect();
+        others.sort();
+        others.pop();
+        for (_, path) in others {
+            // What cannot be removed now is tried again at the next rotation.
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+/// A directory of ours with mode 0700; refused when it is a link or belongs to somebody else (R-13f).
+fn private(dir: &Path) -> Result<()> {
+    files::private_dir(dir)?;
+    let meta = std::fs::symlink_metadata(dir).map_err(|e| Error::io(format_args!("look at {}", dir.display()), e))?;
+    if !meta.is_dir() || meta.uid() != rustix::process::getuid().as_raw() {
+        return Err(Error::unavailable(format!("{} is not a directory of this user; remove it or set logging.file", dir.display())));
+    }
+    if meta.mode() & 0o077 != 0 {
+        std::fs::set_permissions(dir, std::os::unix::fs::PermissionsExt::from_mode(0o700))
+            .map_err(|e| Error::io(format_args!("make {} private", dir.display()), e))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn r_13a_the_cap_holds_whatever_is_logged() {
+        let dir = std::env::temp_dir().join(format!("logfile-{}", std::process::id()));
+        let place = Place::Fixed(dir.join("x.log"));
+        let mut log = LogFile { place, path: PathBuf::new(), file: None, size: 0, max: 5000, retry_at: 0, hostname: "h".into() };
+        log.reopen(0).unwrap();
+        for n in 0..200u64 {
+            log.write(&Line { at: n, level: Level::Info, target: "gateway".into(), text: format!("line {n}") });
+            let total: u64 = std::fs::read_dir(&dir).unwrap().map(|e| e.unwrap().metadata().unwrap().len()).sum();
+            assert!(total <= 10_000, "{total} after {n}");
+        }
+        let text = std::fs::read_to_string(dir.join("x.log")).unwrap();
+        let last: serde_json::Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+        assert_eq!(last["1"], "line 199", "at the cap it rotates and goes on");
+        assert_eq!(last["_meta"]["logLevelName"], "INFO");
+        std::fs::remove_dir_all(dir).unwrap();
+    }
+}

@@ -1,0 +1,208 @@
+//! Logging: lines to stdout and to a size-capped file, without secrets, without floods.
+//!
+//! Any thread logs through the `log` macros with the subsystem as target; the line is made here and handed to
+//! the `gw-log` thread through a bounded queue, so that a full disk or a blocked terminal never stops anybody
+//! (R-13d). The terminal's lines are written by simplelog; the file has the line format that existing readers
+//! know. The CLI starts no logging.
+mod file;
+mod flood;
+mod secrets;
+
+pub use secrets::quoted;
+
+use crate::config::Config;
+use crate::env::Env;
+use crate::error::{Error, Result};
+use crate::{clock, threads};
+use crossbeam_channel::{Receiver, Sender, bounded};
+use file::LogFile;
+use flood::{Flood, Verdict};
+use log::{Level, LevelFilter, Log, Metadata, Record};
+use secrets::Redactor;
+use simplelog::{ConfigBuilder, WriteLogger};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+const QUEUE: usize = 4096;
+const STACK: usize = 128 << 10;
+/// Longest line kept, bytes.
+const MAX_LINE: usize = 8 << 10;
+/// How long the end of the process waits for the last lines.
+const FLUSH: Duration = Duration::from_millis(500);
+
+static QUEUE_END: OnceLock<Sender<Message>> = OnceLock::new();
+static CURRENT: Mutex<Option<PathBuf>> = Mutex::new(None);
+
+enum Message {
+    Line(Line),
+    Flush(Sender<()>),
+}
+
+pub(crate) struct Line {
+    pub at: u64,
+    pub level: Level,
+    pub target: String,
+    pub text: String,
+}
+
+struct Front {
+    redactor: Redactor,
+    queue: Sender<Message>,
+    /// Lines that did not fit into the queue.
+    lost: AtomicU64,
+}
+
+/// Starts logging for a gateway; `more` are secrets that are not in the config (flags, environment).
+pub fn start(config: &Config, env: &Env, verbose: bool, more: Vec<String>) -> Result<Option<PathBuf>> {
+    let level = |key: &str| config.str(key).and_then(parse_level).unwrap_or(LevelFilter::Info);
+    let console_level = if verbose { LevelFilter::Debug } else { level("logging.consoleLevel") };
+    // `--verbose` mirrors what the file gets, so the file gets it too.
+    let file_level = if verbose { LevelFilter::Debug.max(level("logging.level")) } else { level("logging.level") };
+    let file = LogFile::open(config, env);
+    let (file, trouble) = match file {
+        Ok(file) => (file, None),
+        Err(e) => (None, Some(e)),
+    };
+    let path = file.as_ref().map(|f| f.path().to_path_buf());
+    set_current(path.clone());
+    let (queue, lines) = bounded(QUEUE);
+    let back = Back { console: console(console_level), console_level, file, file_level, flood: Flood::default() };
+    threads::spawn("gw-log", STACK, move || back.run(&lines), |_| {})?;
+    let redactor = Redactor::new(config.secrets().into_iter().chain(more).collect());
+    let front = Front { redactor, queue: queue.clone(), lost: AtomicU64::new(0) };
+    log::set_boxed_logger(Box::new(front)).map_err(|e| Error::unavailable(format!("start logging: {e}")))?;
+    log::set_max_level(console_level.max(file_level));
+    // Set once: `set_boxed_logger` above succeeds only the first time.
+    let _ = QUEUE_END.set(queue);
+    if let Some(e) = trouble {
+        log::warn!(target: "gateway", "no log file: {e}");
+    }
+    Ok(path)
+}
+
+/// Waits, not for long, until everything logged so far is written.
+pub fn flush() {
+    let Some(queue) = QUEUE_END.get() else { return };
+    let (done, wait) = bounded(1);
+    if queue.send_timeout(Message::Flush(done), FLUSH).is_ok() {
+        // Late or lost: the process ends either way.
+        let _ = wait.recv_timeout(FLUSH);
+    }
+}
+
+/// The file that is written now, if one is.
+pub fn current_file() -> Option<PathBuf> {
+    CURRENT.lock().unwrap_or_else(PoisonError::into_inner).clone()
+}
+
+fn set_current(path: Option<PathBuf>) {
+    *CURRENT.lock().unwrap_or_else(PoisonError::into_inner) = path;
+}
+
+fn parse_level(text: &str) -> Option<LevelFilter> {
+    Some(match text {
+        "silent" => LevelFilter::Off,
+        "fatal" | "error" => LevelFilter::Error,
+        "warn" => LevelFilter::Warn,
+        "info" => LevelFilter::Info,
+        "debug" => LevelFilter::Debug,
+        "trace" => LevelFilter::Trace,
+        _ => return None,
+    })
+}
+
+fn console(level: LevelFilter) -> Box<WriteLogger<std::io::Stdout>> {
+    let config = ConfigBuilder::new()
+        .set_time_format_rfc3339()
+        .set_thread_level(LevelFilter::Off)
+        .set_location_level(LevelFilter::Off)
+        .set_target_level(LevelFilter::Error)
+        .build();
+    WriteLogger::new(level, config, std::io::stdout())
+}
+
+impl Log for Front {
+    fn enabled(&self, metadata: &Metadata) -> bool {
+        // Libraries speak only when something is wrong; what they say in detail may hold headers.
+        let own = metadata.target().starts_with("gateway") || metadata.target().starts_with("openclaw");
+        own || metadata.level() <= Level::Warn
+    }
+
+    fn log(&self, record: &Record) {
+        if !self.enabled(record.metadata()) {
+            return;
+        }
+        let text = self.redactor.clean(&record.args().to_string());
+        let text = crate::protocol::close::cut(&text, MAX_LINE).to_string();
+        let line = Line { at: clock::now_ms(), level: record.level(), target: record.target().to_string(), text };
+        if self.queue.try_send(Message::Line(line)).is_err() {
+            self.lost.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        let lost = self.lost.swap(0, Ordering::Relaxed);
+        if lost > 0 {
+            let text = format!("{lost} log lines were lost: the log could not be written fast enough");
+            let line = Line { at: clock::now_ms(), level: Level::Warn, target: "gateway".into(), text };
+            if self.queue.try_send(Message::Line(line)).is_err() {
+                self.lost.fetch_add(lost, Ordering::Relaxed);
+            }
+        }
+    }
+
+    fn flush(&self) {}
+}
+
+/// The writing end, on the `gw-log` thread.
+struct Back {
+    console: Box<WriteLogger<std::io::Stdout>>,
+    console_level: LevelFilter,
+    file: Option<LogFile>,
+    file_level: LevelFilter,
+    flood: Flood,
+}
+
+impl Back {
+    fn run(mut self, lines: &Receiver<Message>) {
+        loop {
+            let message = match self.flood.next_summary() {
+                None => lines.recv().ok(),
+                Some(wait) => match lines.recv_timeout(wait) {
+                    Ok(message) => Some(message),
+                    Err(crossbeam_channel::RecvTimeoutError::Timeout) => {
+                        self.flood.due(clock::now_ms()).into_iter().for_each(|line| self.write(&line));
+                        continue;
+                    }
+                    Err(crossbeam_channel::RecvTimeoutError::Disconnected) => None,
+                },
+            };
+            match message {
+                Some(Message::Line(line)) => {
+                    if self.flood.judge(&line) == Verdict::Write {
+                        self.write(&line);
+                    }
+                }
+                Some(Message::Flush(done)) => {
+                    self.flood.all().into_iter().for_each(|line| self.write(&line));
+                    // Whoever asked may have stopped waiting.
+                    let _ = done.send(());
+                }
+                None => return,
+            }
+        }
+    }
+
+    fn write(&mut self, line: &Line) {
+        if line.level <= self.console_level {
+            let args = format_args!("{}", line.text);
+            self.console.log(&Record::builder().args(args).level(line.level).target(&line.target).build());
+        }
+        if line.level <= self.file_level
+            && let Some(file) = &mut self.file
+        {
+            file.write(line);
+            set_current(Some(file.path().to_path_buf()));
+        }
+    }
+}

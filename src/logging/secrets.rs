@@ -1,0 +1,97 @@
+//! Keeping secrets and tricks out of log lines (R-22b, SEC-24, SEC-25). Pure.
+
+/// Shorter secrets are not replaced in text: they would hit ordinary words.
+const MIN_SECRET: usize = 6;
+/// Longest part of a client's string that is shown, bytes.
+const MAX_SHOWN: usize = 200;
+const HIDDEN: &str = "***";
+
+pub struct Redactor {
+    secrets: Vec<String>,
+}
+
+impl Redactor {
+    pub fn new(mut secrets: Vec<String>) -> Redactor {
+        secrets.retain(|s| s.len() >= MIN_SECRET);
+        // Longest first, so that a secret that contains another disappears whole.
+        secrets.sort_by_key(|s| std::cmp::Reverse(s.len()));
+        secrets.dedup();
+        Redactor { secrets }
+    }
+
+    /// The line without known secrets, without what follows `Bearer` or looks like a bot token, and without
+    /// line breaks.
+    pub fn clean(&self, text: &str) -> String {
+        let mut text = text.replace(['\n', '\r'], " ");
+        for secret in &self.secrets {
+            if text.contains(secret.as_str()) {
+                text = text.replace(secret.as_str(), HIDDEN);
+            }
+        }
+        hide_after(&hide_after(&text, "Bearer ", |c| !c.is_whitespace()), "/bot", |c| c != '/' && !c.is_whitespace())
+    }
+}
+
+/// Replaces what follows each `marker` as long as `belongs` holds, if it is long enough to be a secret.
+fn hide_after(text: &str, marker: &str, belongs: fn(char) -> bool) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once(marker) {
+        out.push_str(before);
+        out.push_str(marker);
+        let end = after.find(|c| !belongs(c)).unwrap_or(after.len());
+        let (value, tail) = after.split_at(end);
+        out.push_str(if value.len() >= 16 { HIDDEN } else { value });
+        rest = tail;
+    }
+    out.push_str(rest);
+    out
+}
+
+/// A string that a client chose, for a log line: quoted, at most 200 bytes, control, format and
+/// direction-changing characters escaped.
+pub fn quoted(text: &str) -> String {
+    let cut = crate::protocol::close::cut(text, MAX_SHOWN);
+    let mut out = String::from("\"");
+    for c in cut.chars() {
+        let invisible = matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
+        match c {
+            '"' | '\\' => out.extend(['\\', c]),
+            c if c.is_control() || invisible => out.extend(c.escape_unicode()),
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    if cut.len() < text.len() {
+        out.push('…');
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_disappear() {
+        let redactor = Redactor::new(vec!["hunter2-long".into(), "short".into(), "hunter2".into()]);
+        for (text, want) in [
+            ("token hunter2-long used", "token *** used"),
+            ("a hunter2 b short", "a *** b short"),
+            ("Authorization: Bearer abcdefghijklmnopqr x", "Authorization: Bearer *** x"),
+            ("https://api/bot123456:ABCDEFGHIJKLMNOP/send", "https://api/bot***/send"),
+            ("two\nlines", "two lines"),
+            ("/bottle", "/bottle"),
+        ] {
+            assert_eq!(redactor.clean(text), want);
+        }
+    }
+
+    #[test]
+    fn sec_24_client_strings_cannot_forge_lines() {
+        for (text, want) in [("a\u{1b}[2J", "\"a\\u{1b}[2J\""), ("x\r\ny", "\"x\\u{d}\\u{a}y\""), ("\u{202e}z", "\"\\u{202e}z\""), ("q\"", "\"q\\\"\"")] {
+            assert_eq!(quoted(text), want);
+        }
+        assert!(quoted(&"é".repeat(1000)).len() < 220);
+    }
+}

@@ -1,0 +1,27 @@
+//! The `openclaw` program: arguments to the command line, its result to the exit status.
+pub mod agent;
+pub mod agents;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod device;
+pub mod env;
+pub mod error;
+pub mod files;
+pub mod gateway;
+pub mod http;
+pub mod ids;
+pub mod logging;
+pub mod methods;
+pub mod net;
+pub mod protocol;
+pub mod sessions;
+pub mod shared;
+pub mod signals;
+pub mod state;
+pub mod store;
+pub mod threads;
+
+fn main() -> std::process::ExitCode {
+    cli::run(std::env::args_os().skip(1).collect())
+}

@@ -1,0 +1,157 @@
+//! `agent` and `agent.wait`: run a turn and wait for one.
+use crate::error::{Error, Kind, Result};
+use crate::methods::read;
+use crate::protocol::frame::{self, Payload};
+use crate::sessions::dedupe::params_hash;
+use crate::sessions::{Seen, key};
+use crate::state::State;
+use crate::state::event::{Answer, Call};
+use crate::state::runs::{Family, NewRun};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+/// Names that may stand for a channel in `channel` and `replyChannel`.
+const CHANNELS: [&str; 10] =
+    ["last", "webchat", "telegram", "whatsapp", "discord", "slack", "signal", "imessage", "mattermost", "msteams"];
+const DEFAULT_TIMEOUT_S: u64 = 600;
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct Params {
+    message: String,
+    agent_id: Option<String>,
+    session_id: Option<String>,
+    session_key: Option<String>,
+    channel: Option<String>,
+    reply_channel: Option<String>,
+    attachments: Vec<Value>,
+    timeout: Option<u64>,
+    extra_system_prompt: Option<String>,
+    idempotency_key: String,
+    label: Option<String>,
+}
+
+/// Answers twice under one id: accepted, then the outcome.
+pub fn agent(state: &mut State, call: Call, params: Value) -> Result<Answer> {
+    let hash = hash_without_key(&params);
+    let params: Params = read(params)?;
+    let message = params.message.trim().to_string();
+    if message.is_empty() {
+        return Err(Error::invalid("message required"));
+    }
+    refuse_attachments(&params.attachments)?;
+    for channel in [&params.channel, &params.reply_channel].into_iter().flatten().filter(|c| !c.trim().is_empty()) {
+        if !CHANNELS.contains(&channel.trim().to_lowercase().as_str()) {
+            return Err(Error::invalid(format!("invalid agent params: unknown channel: {channel}")));
+        }
+    }
+    let key = session_key(state, &params)?;
+    if let Some(answer) = replay(state, &call, Family::Agent, &params.idempotency_key, &hash)? {
+        return Ok(answer);
+    }
+    check_send_policy(state, &key)?;
+    if let Some(label) = params.label {
+        state.sessions.ensure(&key, state.now)?;
+        state.sessions.update(&key, state.now, |entry| entry.set("label", label));
+    }
+    let default = state.shared.config.u64("agents.defaults.timeoutSeconds").unwrap_or(DEFAULT_TIMEOUT_S);
+    let timeout_ms = params.timeout.unwrap_or(default).saturating_mul(1000);
+    let new = NewRun {
+        family: Family::Agent,
+        id: params.idempotency_key,
+        key,
+        message,
+        hash,
+        timeout_ms,
+        extra_system: params.extra_system_prompt,
+    };
+    state.accept_run(call, new)
+}
+
+/// The session a run belongs to: the one named by key or id, else the agent's main one.
+fn session_key(state: &State, params: &Params) -> Result<String> {
+    let named = params.agent_id.as_deref().map(str::trim).filter(|a| !a.is_empty()).map(key::normalise_agent_id);
+    if let Some(agent) = &named
+        && state.sessions.index(agent).is_none()
+    {
+        return Err(Error::invalid(format!("invalid agent params: unknown agent id \"{agent}\"")));
+    }
+    let given = params.session_key.as_deref().map(str::trim).filter(|k| !k.is_empty());
+    let rules = state.sessions.rules();
+    let key = match (given, params.session_id.as_deref().filter(|id| !id.is_empty())) {
+        (Some(raw), _) => rules.canonical(raw)?,
+        (None, Some(id)) => {
+            let found = state.sessions.all(None).find(|(_, _, entry)| entry.session_id() == Some(id));
+            found.map(|(_, key, _)| key.to_string()).ok_or_else(|| Error::not_found(format!("No session found: {id}")))?
+        }
+        (None, None) => return Ok(named.map_or_else(|| rules.main(), |agent| rules.main_of(&agent))),
+    };
+    let owner = state.sessions.owner(&key)?;
+    match named {
+        Some(agent) if agent != owner => Err(Error::invalid(format!(
+            "invalid agent params: agent \"{agent}\" does not match session key agent \"{owner}\""
+        ))),
+        _ => Ok(key),
+    }
+}
+
+/// The params without the key itself: what must be equal for a repetition to count as one.
+pub fn hash_without_key(params: &Value) -> String {
+    let mut params = params.clone();
+    if let Some(map) = params.as_object_mut() {
+        map.remove("idempotencyKey");
+    }
+    params_hash(&params)
+}
+
+/// The answer to a key that was used before: the first result, or a refusal for other params.
+pub fn replay(state: &State, call: &Call, family: Family, id: &str, hash: &str) -> Result<Option<Answer>> {
+    let record = match state.dedupe.check(family.name(), id, hash, state.now) {
+        Seen::New if state.runs.is_live(id) => {
+            return Err(Error::new(Kind::Conflict, format!("run id {id} is in use by another request")));
+        }
+        Seen::New => return Ok(None),
+        Seen::Different => {
+            let text = format!("idempotencyKey {id} was used with other params; use a new key for a new request");
+            return Err(Error::new(Kind::Conflict, text));
+        }
+        Seen::Same(record) => record,
+    };
+    let answer = match (&record.result, family) {
+        (None, Family::Agent) => json!({"runId": id, "status": "accepted", "acceptedAt": record.ts}),
+        (None, Family::Chat) => json!({"runId": id, "status": "in_flight"}),
+        (Some(result), _) => {
+            call.outbox.push(crate::net::outbox::Frame::Answer(frame::replay(&call.id, result)));
+            return Ok(Some(Answer::Later));
+        }
+    };
+    Ok(Some(Answer::Now(Payload::Value(answer))))
+}
+
+pub fn check_send_policy(state: &State, key: &str) -> Result<()> {
+    let denied = state.sessions.get(key).and_then(|e| e.str("sendPolicy")) == Some("deny");
+    match denied {
+        true => Err(Error::invalid("send blocked by session policy")),
+        false => Ok(()),
+    }
+}
+
+/// Silently leaving a picture out would be worse than saying that it cannot be taken.
+pub fn refuse_attachments(attachments: &[Value]) -> Result<()> {
+    match attachments.iter().any(|a| a.get("content").is_some()) {
+        true => Err(Error::invalid("attachments are not supported in this version; send the text without them")),
+        false => Ok(()),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Wait {
+    run_id: String,
+    timeout_ms: Option<u64>,
+}
+
+pub fn wait(state: &mut State, call: Call, params: Value) -> Result<Answer> {
+    let Wait { run_id, timeout_ms } = read(params)?;
+    Ok(state.wait_for_run(call, run_id, timeout_ms.unwrap_or(30_000)))
+}

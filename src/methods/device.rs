@@ -1,0 +1,71 @@
+//! `device.pair.*` and `device.token.*`: operations on the pairing store, on the connection's own thread.
+//!
+//! The store's lock and disk are waited for here; the state thread then tells everybody and closes connections
+//! that lost their authority. What a caller grants never exceeds what it holds (SEC-07).
+use crate::clock;
+use crate::device::pairing::{Change, Pairing};
+use crate::error::{Error, Result};
+use crate::methods::read;
+use crate::protocol::frame::Payload;
+use crate::shared::Shared;
+use crate::state::clients::Caller;
+use crate::state::event::Event;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RequestId {
+    request_id: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Token {
+    device_id: String,
+    role: String,
+    scopes: Option<Vec<String>>,
+}
+
+pub fn list(shared: &Shared, _caller: &Caller, _params: Value) -> Result<Payload> {
+    let listing = store(shared).list(clock::now_ms())?;
+    Ok(json!({"pending": listing.pending, "paired": listing.paired}).into())
+}
+
+pub fn approve(shared: &Shared, caller: &Caller, params: Value) -> Result<Payload> {
+    let RequestId { request_id } = read(params)?;
+    let change = store(shared).approve(&request_id, Some(caller.scopes.as_slice()), clock::now_ms())?;
+    tell(shared, change)
+}
+
+pub fn reject(shared: &Shared, caller: &Caller, params: Value) -> Result<Payload> {
+    let RequestId { request_id } = read(params)?;
+    let change = store(shared).reject(&request_id, Some(caller.scopes.as_slice()), clock::now_ms())?;
+    tell(shared, change)
+}
+
+pub fn rotate(shared: &Shared, caller: &Caller, params: Value) -> Result<Payload> {
+    let Token { device_id, role, scopes } = read(params)?;
+    let held = Some(caller.scopes.as_slice());
+    let change = store(shared).rotate(&device_id, &role, scopes.as_deref(), held, clock::now_ms())?;
+    tell(shared, change)
+}
+
+pub fn revoke(shared: &Shared, caller: &Caller, params: Value) -> Result<Payload> {
+    let Token { device_id, role, .. } = read(params)?;
+    let change = store(shared).revoke(&device_id, &role, Some(caller.scopes.as_slice()), clock::now_ms())?;
+    tell(shared, change)
+}
+
+fn store(shared: &Shared) -> Pairing {
+    Pairing::new(&shared.env.state_dir)
+}
+
+/// Has the events sent and the connections closed; gives the result as payload.
+fn tell<T: Serialize>(shared: &Shared, change: Change<T>) -> Result<Payload> {
+    let Change { result, events, close } = change;
+    let payload = serde_json::to_value(result).map_err(|e| Error::unavailable(format!("write the answer: {e}")))?;
+    // The state thread is gone only when the process ends; the store on disk is right in any case.
+    let _ = shared.state.send(Event::Pairing { change: Change { result: (), events, close }, reply: None });
+    Ok(payload.into())
+}

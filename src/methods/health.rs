@@ -1,0 +1,120 @@
+//! `health`, `status`, `last-heartbeat`: how the gateway is.
+use crate::agents::Agents;
+use crate::clock;
+use crate::device::pairing::Pairing;
+use crate::error::Result;
+use crate::protocol::frame::Payload;
+use crate::sessions::Entry;
+use crate::shared::Shared;
+use crate::state::State;
+use crate::state::clients::Caller;
+use crate::state::event::{Answer, Call};
+use serde_json::{Map, Value, json};
+use std::sync::Arc;
+
+/// Sessions listed by `status`.
+const RECENT: usize = 10;
+const DEFAULT_CONTEXT: u64 = 200_000;
+
+/// The snapshot that the state thread published last; it is renewed whenever something in it changes.
+pub fn health(shared: &Shared, _caller: &Caller, _params: Value) -> Result<Payload> {
+    Ok(Payload::Text(shared.published.health()))
+}
+
+/// There are no heartbeat runs in this version, so there never was one.
+pub fn last_heartbeat(_shared: &Shared, _caller: &Caller, _params: Value) -> Result<Payload> {
+    Ok(Payload::Value(Value::Null))
+}
+
+/// A short summary. The sessions are copied here and written out on the connection's thread.
+pub fn status(state: &mut State, _call: Call, _params: Value) -> Result<Answer> {
+    let rows: Vec<Row> = state.sessions.all(None).map(|(agent, key, entry)| (agent.to_string(), key.to_string(), entry.clone())).collect();
+    let paths: Vec<(String, String)> = state
+        .sessions
+        .agents()
+        .filter_map(|a| Some((a.to_string(), state.sessions.index(a)?.path().display().to_string())))
+        .collect();
+    let (shared, events, now) = (state.shared.clone(), state.system_events.clone(), state.now);
+    Ok(Answer::Work(Box::new(move || Ok(summary(&shared, rows, &paths, &events, now).into()))))
+}
+
+type Row = (String, String, Arc<Entry>);
+
+fn summary(shared: &Shared, mut rows: Vec<Row>, paths: &[(String, String)], events: &[String], now: u64) -> Value {
+    rows.sort_by_key(|(_, _, entry)| std::cmp::Reverse(entry.updated_at()));
+    let agents = Agents::of(&shared.config, &shared.env);
+    let default = agents.default_id();
+    let shown = |rows: &mut dyn Iterator<Item = &Row>| -> Vec<Value> {
+        rows.take(RECENT).map(|(agent, key, entry)| session_row(agent, key, entry, now)).collect()
+    };
+    let by_agent: Vec<Value> = paths
+        .iter()
+        .map(|(agent, path)| {
+            let count = rows.iter().filter(|(a, ..)| a == agent).count();
+            let recent = shown(&mut rows.iter().filter(|(a, ..)| a == agent));
+            json!({"agentId": agent, "path": path, "count": count, "recent": recent})
+        })
+        .collect();
+    let heartbeat: Vec<Value> =
+        paths.iter().map(|(agent, _)| json!({"agentId": agent, "enabled": false, "every": "disabled", "everyMs": null})).collect();
+    json!({
+        "heartbeat": {"defaultAgentId": default, "agents": heartbeat},
+        "channelSummary": [],
+        "queuedSystemEvents": events,
+        "sessions": {
+            "paths": paths.iter().map(|(_, path)| path).collect::<Vec<_>>(),
+            "count": rows.len(),
+            "defaults": {"model": agents.model(&default), "contextTokens": DEFAULT_CONTEXT},
+            "recent": shown(&mut rows.iter()),
+            "byAgent": by_agent,
+        },
+        "pairing": pairing(shared),
+        "uptimeMs": shared.started.elapsed().as_millis() as u64,
+        "version": env!("CARGO_PKG_VERSION"),
+    })
+}
+
+/// Requests that wait, each with the command that approves it (R-05e).
+fn pairing(shared: &Shared) -> Value {
+    let pending = Pairing::new(&shared.env.state_dir).list(clock::now_ms()).map(|l| l.pending).unwrap_or_default();
+    let rows: Vec<Value> = pending
+        .iter()
+        .filter_map(|request| {
+            let id = request.get("requestId")?.as_str()?;
+            Some(json!({"requestId": id, "approve": shared.env.command(&format!("devices approve {id}"))}))
+        })
+        .collect();
+    json!({"pending": rows})
+}
+
+fn session_row(agent: &str, key: &str, entry: &Entry, now: u64) -> Value {
+    let mut row = Map::new();
+    let mut put = |name: &str, value: Value| {
+        if !value.is_null() {
+            row.insert(name.to_string(), value);
+        }
+    };
+    put("agentId", agent.into());
+    put("key", key.into());
+    put("kind", entry.kind(key).into());
+    let copied = ["sessionId", "updatedAt"];
+    copied.into_iter().for_each(|name| put(name, entry.get(name).cloned().unwrap_or_default()));
+    put("age", now.saturating_sub(entry.updated_at()).into());
+    let copied = ["thinkingLevel", "verboseLevel", "systemSent", "abortedLastRun", "inputTokens", "outputTokens", "totalTokens", "model"];
+    copied.into_iter().for_each(|name| put(name, entry.get(name).cloned().unwrap_or_default()));
+    let context = entry.get("contextTokens").and_then(Value::as_u64).unwrap_or(DEFAULT_CONTEXT);
+    put("contextTokens", context.into());
+    if let Some(total) = entry.get("totalTokens").and_then(Value::as_u64) {
+        put("remainingTokens", context.saturating_sub(total).into());
+        put("percentUsed", (total * 100).checked_div(context).unwrap_or(0).into());
+    }
+    put("flags", flags(entry).into());
+    Value::Object(row)
+}
+
+fn flags(entry: &Entry) -> Vec<String> {
+    let level = |name: &str, label: &str| entry.str(name).map(|value| format!("{label}:{value}"));
+    let system = (entry.get("systemSent") == Some(&Value::Bool(true))).then(|| "system".to_string());
+    let id = entry.session_id().map(|id| format!("id:{id}"));
+    [level("thinkingLevel", "think"), level("verboseLevel", "verbose"), system, id].into_iter().flatten().collect()
+}

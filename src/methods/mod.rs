@@ -1,0 +1,153 @@
+//! The METHODS table: each method's name, who may call it, on which thread it runs, and its handler.
+//!
+//! From a row come hello-ok's method list, authorisation, validation and the unknown-method error. The params
+//! schema is `schemas/methods/<name>.json`. Handlers are functions over validated params; they do not log,
+//! lock, spawn or know about sockets.
+pub mod agent;
+pub mod agents;
+pub mod chat;
+pub mod config;
+pub mod device;
+pub mod health;
+pub mod logs;
+pub mod presence;
+pub mod sessions;
+pub mod sessions_edit;
+pub mod system;
+
+use crate::error::{Error, Kind, Result};
+use crate::protocol::frame::{Payload, Request};
+use crate::protocol::schema;
+use crate::shared::Shared;
+use crate::state::clients::Caller;
+use crate::state::event::Handler;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+/// Who may call a method. Nodes may call none of these.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Every operator, whatever its scopes.
+    Operator,
+    Read,
+    Write,
+    Pairing,
+    Admin,
+}
+
+/// On which thread a method runs.
+#[derive(Clone, Copy)]
+pub enum Run {
+    /// On the caller's connection thread: needs no gateway state, may read files.
+    Here(fn(&Shared, &Caller, Value) -> Result<Payload>),
+    /// On the state thread: must not block.
+    State(Handler),
+}
+
+pub struct Method {
+    pub name: &'static str,
+    pub access: Access,
+    pub run: Run,
+}
+
+macro_rules! methods {
+    ($($name:literal $access:ident $thread:ident($handler:path);)+) => {
+        pub static METHODS: &[Method] =
+            &[$(Method { name: $name, access: Access::$access, run: Run::$thread($handler) }),+];
+    };
+}
+
+methods! {
+    "agent" Write State(agent::agent);
+    "agent.identity.get" Read Here(agents::identity_get);
+    "agent.wait" Write State(agent::wait);
+    "agents.list" Read Here(agents::list);
+    "chat.abort" Write State(chat::abort);
+    "chat.history" Read State(chat::history);
+    "chat.inject" Admin State(chat::inject);
+    "chat.send" Write State(chat::send);
+    "config.get" Admin Here(config::get);
+    "config.schema" Admin Here(config::schema);
+    "device.pair.approve" Pairing Here(device::approve);
+    "device.pair.list" Pairing Here(device::list);
+    "device.pair.reject" Pairing Here(device::reject);
+    "device.token.revoke" Pairing Here(device::revoke);
+    "device.token.rotate" Pairing Here(device::rotate);
+    "health" Operator Here(health::health);
+    "last-heartbeat" Read Here(health::last_heartbeat);
+    "logs.tail" Read Here(logs::tail);
+    "models.list" Read Here(agents::models);
+    "sessions.delete" Admin State(sessions_edit::delete);
+    "sessions.list" Read State(sessions::list);
+    "sessions.patch" Admin State(sessions_edit::patch);
+    "sessions.preview" Read State(sessions::preview);
+    "sessions.reset" Admin State(sessions_edit::reset);
+    "sessions.resolve" Admin State(sessions::resolve);
+    "status" Read State(health::status);
+    "system-event" Admin State(presence::event);
+    "system-presence" Read State(presence::list);
+    "system.info" Read Here(system::info);
+}
+
+/// All method names, for `hello-ok.features.methods`: exactly what works.
+pub fn names() -> Vec<&'static str> {
+    METHODS.iter().map(|m| m.name).collect()
+}
+
+/// The method of a request, if this caller may call it with these params. Authorisation comes first, so that a
+/// caller without rights learns nothing about names (a name not listed needs admin).
+pub fn find(caller: &Caller, request: &Request) -> Result<&'static Method> {
+    let name = request.method.as_str();
+    let method = METHODS.iter().find(|m| m.name == name);
+    authorise(caller, method.map_or(Access::Admin, |m| m.access))?;
+    if name == "connect" {
+        return Err(Error::invalid("connect is only valid as the first request"));
+    }
+    let unknown = || Error::new(Kind::UnknownMethod, format!("unknown method: {}", crate::protocol::close::cut(name, 200)));
+    let method = method.ok_or_else(unknown)?;
+    schema::check_params(name, &request.params).map_err(Error::invalid)?;
+    Ok(method)
+}
+
+fn authorise(caller: &Caller, access: Access) -> Result<()> {
+    if caller.is_node {
+        return Err(Error::new(Kind::Forbidden, "unauthorized role: node").with("code", "WRONG_ROLE"));
+    }
+    let (needed, allowed) = match access {
+        Access::Operator => return Ok(()),
+        Access::Read => ("operator.read", caller.scopes.can_read()),
+        Access::Write => ("operator.write", caller.scopes.has("operator.write")),
+        Access::Pairing => ("operator.pairing", caller.scopes.has("operator.pairing")),
+        Access::Admin => ("operator.admin", caller.scopes.has("operator.admin")),
+    };
+    if allowed {
+        return Ok(());
+    }
+    let error = Error::new(Kind::Forbidden, format!("missing scope: {needed}"));
+    Err(error.with("missingScope", needed).with("requiredScopes", vec![needed]))
+}
+
+/// Reads validated params into the handler's own type.
+pub fn read<T: DeserializeOwned>(params: Value) -> Result<T> {
+    serde_json::from_value(params).map_err(|e| Error::invalid(format!("invalid params: {e}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_sorted_unique_and_have_schemas() {
+        for pair in METHODS.windows(2) {
+            assert!(pair[0].name < pair[1].name, "{} {}", pair[0].name, pair[1].name);
+        }
+        for method in METHODS {
+            assert!(schema::text(method.name).is_some(), "{} has no schema", method.name);
+        }
+        for (name, _) in schema::all() {
+            if let Some(method) = name.strip_prefix("methods/").filter(|m| *m != "connect") {
+                assert!(METHODS.iter().any(|m| m.name == method), "schema {name} has no method");
+            }
+        }
+    }
+}

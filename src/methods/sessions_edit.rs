@@ -1,0 +1,111 @@
+//! `sessions.patch`, `sessions.reset`, `sessions.delete`: changing sessions. Answered when the index is on disk.
+use crate::agent::cancel::Reason;
+use crate::agent::provider::Provider;
+use crate::error::{Error, Result};
+use crate::ids;
+use crate::methods::read;
+use crate::sessions::{Entry, patch as rules};
+use crate::state::State;
+use crate::state::event::{Answer, Call};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+pub fn patch(state: &mut State, _call: Call, params: Value) -> Result<Answer> {
+    let Some(map) = params.as_object() else { return Err(Error::invalid("params must be an object")) };
+    let key = canonical(state, map.get("key"))?;
+    let agent = state.sessions.owner(&key)?.to_string();
+    let index = state.sessions.index(&agent).ok_or_else(|| Error::not_found("unknown agent"))?;
+    let path = index.path().display().to_string();
+    let mut entry = rules::apply(index, &key, map, &ids::uuid()?, state.now)?;
+    if let Some(model) = map.get("model") {
+        choose_model(state, &mut entry, model)?;
+    }
+    let agents = crate::agents::Agents::of(&state.shared.config, &state.shared.env);
+    let of_agent = agents.model(&agent).unwrap_or_else(|| crate::agent::provider::BUILTIN.to_string());
+    let (provider, model) = of_agent.split_once('/').unwrap_or(("", &of_agent));
+    let resolved = json!({
+        "modelProvider": entry.str("providerOverride").unwrap_or(provider),
+        "model": entry.str("modelOverride").unwrap_or(model),
+    });
+    let payload = json!({"ok": true, "path": path, "key": key, "entry": entry.to_value(), "resolved": resolved});
+    state.sessions.put(&key, entry, state.now)?;
+    state.health_stale = true;
+    Ok(Answer::Saved(payload))
+}
+
+/// `null` goes back to the agent's own model.
+fn choose_model(state: &State, entry: &mut Entry, model: &Value) -> Result<()> {
+    entry.remove("providerOverride");
+    entry.remove("modelOverride");
+    let Some(model) = model.as_str() else { return Ok(()) };
+    let provider = Provider::resolve(&state.shared.config, &state.shared.env, model).map_err(|e| Error::invalid(e.message()))?;
+    entry.set("providerOverride", provider.id);
+    entry.set("modelOverride", provider.model);
+    Ok(())
+}
+
+#[derive(Deserialize)]
+struct Key {
+    key: Value,
+}
+
+pub fn reset(state: &mut State, _call: Call, params: Value) -> Result<Answer> {
+    let Key { key } = read(params)?;
+    let key = canonical(state, Some(&key))?;
+    let id = ids::uuid()?;
+    let entry = match state.sessions.get(&key) {
+        Some(old) => old.reset(&id, state.now),
+        None => Entry::new(&id, state.now),
+    };
+    let payload = json!({"ok": true, "key": key, "entry": entry.to_value()});
+    state.sessions.put(&key, entry, state.now)?;
+    state.health_stale = true;
+    Ok(Answer::Saved(payload))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Delete {
+    key: Value,
+    delete_transcript: Option<bool>,
+}
+
+/// The transcript is renamed, not removed. Runs of the session are stopped first.
+pub fn delete(state: &mut State, _call: Call, params: Value) -> Result<Answer> {
+    let Delete { key, delete_transcript } = read(params)?;
+    let key = canonical(state, Some(&key))?;
+    let rules = state.sessions.rules();
+    if key == "global" || key == rules.main_of(crate::sessions::key::agent_of(&key)) {
+        return Err(Error::invalid(format!("Cannot delete the main session ({key}).")));
+    }
+    let runs = state.runs.of_session(&key);
+    if !runs.is_empty() {
+        for run in &runs {
+            state.abort_run(run, Reason::Rpc);
+        }
+        if !state.runs.of_session(&key).is_empty() {
+            let text = format!("Session {key} is still active; try again in a moment.");
+            return Err(Error::unavailable(text).retry_in(std::time::Duration::from_secs(1)));
+        }
+    }
+    let Some(entry) = state.sessions.remove(&key, state.now) else {
+        return Ok(Answer::Now(json!({"ok": true, "key": key, "deleted": false, "archived": []}).into()));
+    };
+    state.health_stale = true;
+    let transcript = state.sessions.transcript(&key, &entry).ok().filter(|_| delete_transcript.unwrap_or(true));
+    Ok(Answer::Work(Box::new(move || {
+        let archived = match transcript.map(|t| t.archive("deleted")) {
+            Some(Ok(path)) => path,
+            Some(Err(e)) => return Err(e),
+            None => None,
+        };
+        Ok(json!({"ok": true, "key": key, "deleted": true, "archived": archived.into_iter().collect::<Vec<_>>()}).into())
+    })))
+}
+
+fn canonical(state: &State, key: Option<&Value>) -> Result<String> {
+    let text = key.and_then(Value::as_str).map(str::trim).filter(|k| !k.is_empty());
+    let key = state.sessions.rules().canonical(text.ok_or_else(|| Error::invalid("key required"))?)?;
+    state.sessions.owner(&key)?;
+    Ok(key)
+}

@@ -1,0 +1,141 @@
+//! Where to listen: bind modes to addresses, sockets, and who holds a port that is taken.
+//!
+//! Runs once at start, before anything else is set up. A bind mode never widens: what the reference program
+//! answers with 0.0.0.0 when loopback cannot be bound is an error here (COMPATIBILITY.md).
+use crate::config::Config;
+use crate::error::{Error, Result};
+use std::io::ErrorKind;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
+
+/// The address to bind and, for loopback, its IPv6 twin that may fail.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Plan {
+    pub mode: String,
+    pub host: IpAddr,
+    pub twin: Option<IpAddr>,
+}
+
+impl Plan {
+    pub fn resolve(flag: Option<&str>, config: &Config) -> Result<Plan> {
+        let mode = flag.or_else(|| config.str("gateway.bind")).unwrap_or("loopback");
+        let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let host = match mode {
+            "loopback" | "auto" => loopback,
+            "lan" => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            "tailnet" => tailnet_address().unwrap_or(loopback),
+            "custom" => custom_host(config)?,
+            _ => {
+                let text = "Invalid --bind (use \"loopback\", \"lan\", \"tailnet\", \"auto\", or \"custom\")";
+                return Err(Error::config(text));
+            }
+        };
+        let twin = (host == loopback).then_some(IpAddr::V6(Ipv6Addr::LOCALHOST));
+        Ok(Plan { mode: mode.to_string(), host, twin })
+    }
+
+    pub fn is_loopback(&self) -> bool {
+        self.host.is_loopback()
+    }
+
+    /// Binds; the first socket is the plan's host, a second one its twin if that worked.
+    pub fn listen(&self, port: u16) -> Result<Vec<TcpListener>> {
+        let first = TcpListener::bind(SocketAddr::new(self.host, port)).map_err(|e| explain(self.host, port, e))?;
+        let twin = self.twin.and_then(|host| TcpListener::bind(SocketAddr::new(host, port)).ok());
+        Ok(std::iter::once(first).chain(twin).collect())
+    }
+}
+
+fn custom_host(config: &Config) -> Result<IpAddr> {
+    let text = config.str("gateway.customBindHost").unwrap_or_default();
+    text.parse().map_err(|_| {
+        Error::config(format!("bind=custom needs an IP address in gateway.customBindHost (found \"{text}\")"))
+    })
+}
+
+fn explain(host: IpAddr, port: u16, e: std::io::Error) -> Error {
+    let address = SocketAddr::new(host, port);
+    match e.kind() {
+        ErrorKind::AddrInUse => {
+            let owner = match owner_of(port) {
+                Some((pid, name)) => format!("pid {pid} ({name}) is listening there"),
+                None => "another program is listening there".to_string(),
+            };
+            Error::config(format!(
+                "port {port} is already in use: {owner}; stop it (openclaw gateway stop, if it is a gateway) or choose another port with --port"
+            ))
+        }
+        _ => Error::config(format!("failed to bind gateway socket on ws://{address}: {e}; check gateway.bind and --port")),
+    }
+}
+
+/// Process id and name of the listener on `port`, where /proc tells.
+pub fn owner_of(port: u16) -> Option<(u32, String)> {
+    let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(|f| std::fs::read_to_string(f).unwrap_or_default());
+    let inodes: Vec<String> =
+        tables.iter().flat_map(|t| t.lines()).filter_map(|line| listening_inode(line, port)).collect();
+    for process in std::fs::read_dir("/proc").ok()?.flatten() {
+        let Ok(pid) = process.file_name().to_string_lossy().parse::<u32>() else { continue };
+        let fds = std::fs::read_dir(process.path().join("fd")).into_iter().flatten().flatten();
+        let holds = |fd: std::fs::DirEntry| {
+            let target = std::fs::read_link(fd.path()).unwrap_or_default();
+            inodes.iter().any(|inode| target.as_os_str() == format!("socket:[{inode}]").as_str())
+        };
+        if fds.into_iter().any(holds) {
+            let name = std::fs::read_to_string(process.path().join("comm")).unwrap_or_default();
+            return Some((pid, name.trim().to_string()));
+        }
+    }
+    None
+}
+
+/// The socket inode of a `/proc/net/tcp` line that is a listener on `port`.
+fn listening_inode(line: &str, port: u16) -> Option<String> {
+    const LISTEN: &str = "0A";
+    let fields: Vec<&str> = line.split_whitespace().collect();
+    let local = fields.get(1)?.rsplit(':').next()?;
+    let matches = *fields.get(3)? == LISTEN && u16::from_str_radix(local, 16) == Ok(port);
+    matches.then(|| fields.get(9).map(|s| s.to_string())).flatten()
+}
+
+/// This machine's tailnet IPv4 address (100.64.0.0/10), if it has one.
+pub fn tailnet_address() -> Option<IpAddr> {
+    // 100.100.100.100 is Tailscale's own resolver; choosing a route sends nothing.
+    source_address("100.100.100.100:53").filter(|ip| match ip {
+        IpAddr::V4(v4) => matches!(v4.octets(), [100, b, _, _] if b & 0xc0 == 64),
+        IpAddr::V6(_) => false,
+    })
+}
+
+/// This machine's address towards its default route.
+pub fn lan_address() -> Option<IpAddr> {
+    source_address("192.0.2.1:9").filter(|ip| !ip.is_loopback() && !ip.is_unspecified())
+}
+
+fn source_address(towards: &str) -> Option<IpAddr> {
+    let socket = UdpSocket::bind("0.0.0.0:0").ok()?;
+    socket.connect(towards).ok()?;
+    socket.local_addr().ok().map(|a| a.ip())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_taken_port_is_refused_for_good_and_names_its_owner() {
+        let plan = Plan::resolve(Some("loopback"), &Config::empty()).unwrap();
+        let held = TcpListener::bind("127.0.0.1:0").unwrap();
+        let error = plan.listen(held.local_addr().unwrap().port()).unwrap_err();
+        assert_eq!(error.exit_code(), 78);
+        assert!(error.message().contains(&format!("pid {}", std::process::id())), "{error}");
+    }
+
+    #[test]
+    fn modes_resolve_and_never_widen() {
+        let host = |mode| Plan::resolve(Some(mode), &Config::empty()).map(|p| p.host.to_string());
+        assert_eq!(host("auto").unwrap(), "127.0.0.1");
+        assert_eq!(host("lan").unwrap(), "0.0.0.0");
+        assert_eq!(host("nonsense").unwrap_err().exit_code(), 78);
+        assert!(host("custom").unwrap_err().message().contains("gateway.customBindHost"));
+    }
+}

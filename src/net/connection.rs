@@ -1,0 +1,126 @@
+//! One accepted connection: its head decides whether it becomes a WebSocket or an HTTP worker.
+//!
+//! Runs on the connection's own thread from its first byte to its last.
+use crate::http;
+use crate::net::door::Ticket;
+use crate::net::head::{self, Head, NoHead};
+use crate::net::origin;
+use crate::net::peer::Peer;
+use crate::net::ws;
+use crate::shared::Shared;
+use std::io::Write;
+use std::net::{IpAddr, TcpStream};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+pub fn serve(stream: TcpStream, address: IpAddr, ticket: Ticket, id: u64, shared: Arc<Shared>) {
+    if prepare(&stream).is_err() {
+        return; // The socket is dead already.
+    }
+    let deadline = Instant::now() + shared.limits.handshake();
+    let head = match head::read(&stream, Vec::new(), shared.limits.head_bytes as usize, deadline, &ticket) {
+        Ok(head) => head,
+        Err(why) => return refuse_head(&stream, &why, ticket.is_evicted()),
+    };
+    let peer = Peer::of(address, &head, &shared.config.strings("gateway.trustedProxies"));
+    if !head.is_upgrade() {
+        return http::connection::serve(stream, head, peer, ticket, shared);
+    }
+    match upgrade(&head, &shared) {
+        Ok(response) => {
+            if (&stream).write_all(response.as_bytes()).is_ok() {
+                ws::serve(stream, head, peer, ticket, id, deadline, shared);
+            }
+        }
+        Err((status, text)) => {
+            log::info!(target: "gateway/ws", "refused an upgrade from {}: {text}", peer.client);
+            refuse(&stream, status, text);
+        }
+    }
+}
+
+fn prepare(stream: &TcpStream) -> std::io::Result<()> {
+    stream.set_nonblocking(false)?;
+    stream.set_nodelay(true)?;
+    // Nobody may hold this thread in a write before the worker's own rules take over.
+    stream.set_write_timeout(Some(Duration::from_secs(10)))?;
+    rustix::net::sockopt::set_socket_keepalive(stream, true)?;
+    Ok(())
+}
+
+/// The 101 answer, or the status and text of a refusal. The origin is judged here, before the upgrade.
+fn upgrade(head: &Head, shared: &Shared) -> Result<String, (&'static str, &'static str)> {
+    if head.method != "GET" {
+        return Err(("405 Method Not Allowed", "Invalid HTTP method"));
+    }
+    if !head.has_token("upgrade", "websocket") || !head.has_token("connection", "upgrade") {
+        return Err(("400 Bad Request", "Invalid Upgrade header"));
+    }
+    let Some(key) = head.get("sec-websocket-key").filter(|k| is_key(k)) else {
+        return Err(("400 Bad Request", "Missing or invalid Sec-WebSocket-Key header"));
+    };
+    if !matches!(head.get("sec-websocket-version"), Some("13" | "8")) {
+        return Err(("400 Bad Request", "Missing or invalid Sec-WebSocket-Version header"));
+    }
+    let allowed = shared.config.strings("gateway.controlUi.allowedOrigins");
+    if origin::check(head, &allowed, &shared.own_names).is_err() {
+        return Err((
+            "403 Forbidden",
+            "origin not allowed (open the Control UI from the gateway host or allow it in gateway.controlUi.allowedOrigins)",
+        ));
+    }
+    let accept = tungstenite::handshake::derive_accept_key(key.as_bytes());
+    let protocol = head.get("sec-websocket-protocol").and_then(|p| p.split(',').next()).map(str::trim);
+    let echo = protocol.filter(|p| !p.is_empty()).map_or(String::new(), |p| format!("Sec-WebSocket-Protocol: {p}\r\n"));
+    Ok(format!(
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n{echo}\r\n"
+    ))
+}
+
+/// 16 bytes in base64.
+fn is_key(key: &str) -> bool {
+    let plain = key.trim_end_matches('=');
+    key.len() == 24 && plain.len() == 22 && plain.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'+' || b == b'/')
+}
+
+fn refuse_head(stream: &TcpStream, why: &NoHead, evicted: bool) {
+    match why {
+        NoHead::Gone if evicted => refuse(stream, "503 Service Unavailable", "too many connections without a request"),
+        NoHead::Gone => {}
+        NoHead::TimedOut => refuse(stream, "408 Request Timeout", "no complete request head in time"),
+        NoHead::TooLarge => refuse(stream, "431 Request Header Fields Too Large", "request head too large"),
+        NoHead::Invalid(text) => refuse(stream, "400 Bad Request", text),
+    }
+}
+
+fn refuse(stream: &TcpStream, status: &str, text: &str) {
+    let version = if text.contains("Version") { "Sec-WebSocket-Version: 13, 8\r\n" } else { "" };
+    let response = format!(
+        "HTTP/1.1 {status}\r\nConnection: close\r\nContent-Type: text/html\r\n{version}Content-Length: {}\r\n\r\n{text}",
+        text.len()
+    );
+    let mut stream = stream;
+    if stream.write_all(response.as_bytes()).is_ok() {
+        linger(stream, Duration::from_secs(1));
+    }
+}
+
+/// Ends our side and takes what the peer still sends, so that the kernel does not answer unread input with a
+/// reset that would destroy our last bytes on their way.
+pub fn linger(stream: &TcpStream, time: Duration) {
+    use std::io::Read;
+    let deadline = Instant::now() + time;
+    if stream.shutdown(std::net::Shutdown::Write).is_err() {
+        return;
+    }
+    let (mut stream, mut sink) = (stream, [0u8; 1024]);
+    let left = || deadline.saturating_duration_since(Instant::now());
+    while !left().is_zero() && head::wait_readable(stream, left()) {
+        match stream.read(&mut sink) {
+            Ok(0) => return,
+            Ok(_) => {}
+            Err(e) if crate::net::outbox::is_not_now(&e) => {}
+            Err(_) => return,
+        }
+    }
+}

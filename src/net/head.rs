@@ -1,0 +1,180 @@
+//! The head of a connection's first request: read with a deadline and a size cap, parsed by httparse, checked.
+//!
+//! Runs on the connection's own thread. The bytes are read once into a buffer and handed on with the socket
+//! (a peek would have to be repeated after sleeps while a head trickles in). Refuses what makes two parsers
+//! disagree: repeated Host or length headers, both lengths at once, control characters (SEC-24, SEC-28).
+use crate::net::door::Ticket;
+use crate::net::outbox::is_not_now;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use std::io::Read;
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+const MAX_HEADERS: usize = 64;
+
+/// A parsed request head. Header names are lower-case.
+#[derive(Debug, Default)]
+pub struct Head {
+    pub method: String,
+    /// As sent: path and query, not decoded.
+    pub target: String,
+    /// 0 or 1.
+    pub minor_version: u8,
+    headers: Vec<(String, String)>,
+    /// Bytes that arrived after the head.
+    pub rest: Vec<u8>,
+}
+
+/// Why there is no head.
+#[derive(Debug, PartialEq, Eq)]
+pub enum NoHead {
+    /// The peer closed, or the connection lost its place, before a whole head came.
+    Gone,
+    TimedOut,
+    TooLarge,
+    Invalid(&'static str),
+}
+
+impl Head {
+    /// The single value of a header; names are given in lower case.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str())
+    }
+
+    /// Whether a comma-separated header holds `token`, ignoring case.
+    pub fn has_token(&self, name: &str, token: &str) -> bool {
+        let values = self.headers.iter().filter(|(n, _)| n == name);
+        values.flat_map(|(_, v)| v.split(',')).any(|part| part.trim().eq_ignore_ascii_case(token))
+    }
+
+    pub fn is_upgrade(&self) -> bool {
+        self.get("upgrade").is_some()
+    }
+
+    /// Whether a proxy says that it forwards for somebody else.
+    pub fn is_forwarded(&self) -> bool {
+        self.headers.iter().any(|(n, _)| n == "forwarded" || n == "x-real-ip" || n.starts_with("x-forwarded-"))
+    }
+}
+
+/// Reads from `stream` until a whole head is there, at most `max` bytes and until `deadline`.
+pub fn read(stream: &TcpStream, mut bytes: Vec<u8>, max: usize, deadline: Instant, ticket: &Ticket) -> Result<Head, NoHead> {
+    let mut chunk = [0u8; 2048];
+    loop {
+        if let Some(end) = head_end(&bytes) {
+            return if end > max { Err(NoHead::TooLarge) } else { parse(bytes, end) };
+        }
+        if bytes.len() >= max {
+            return Err(NoHead::TooLarge);
+        }
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() || !wait_readable(stream, left) {
+            return Err(NoHead::TimedOut);
+        }
+        let mut input = stream;
+        match input.read(&mut chunk) {
+            Ok(0) => return Err(NoHead::Gone),
+            Ok(n) => {
+                ticket.heard(Instant::now());
+                bytes.extend_from_slice(chunk.get(..n).unwrap_or_default());
+            }
+            Err(e) if is_not_now(&e) => {}
+            Err(_) => return Err(NoHead::Gone),
+        }
+    }
+}
+
+/// Waits until the socket has input or the peer is gone; `false` when the time is up.
+pub fn wait_readable(stream: &TcpStream, timeout: Duration) -> bool {
+    let mut fds = [PollFd::new(stream, PollFlags::IN)];
+    let timeout = Timespec { tv_sec: timeout.as_secs() as _, tv_nsec: timeout.subsec_nanos() as _ };
+    match poll(&mut fds, Some(&timeout)) {
+        Ok(n) => n > 0,
+        // Interrupted: let the caller look at its deadline and come back.
+        Err(_) => true,
+    }
+}
+
+fn head_end(bytes: &[u8]) -> Option<usize> {
+    bytes.windows(4).position(|w| w == b"\r\n\r\n").map(|at| at + 4)
+}
+
+/// Parses the first `end` bytes as a head; what follows becomes `rest`.
+pub fn parse(mut bytes: Vec<u8>, end: usize) -> Result<Head, NoHead> {
+    let rest = bytes.split_off(end.min(bytes.len()));
+    let mut slots = [httparse::EMPTY_HEADER; MAX_HEADERS];
+    let mut request = httparse::Request::new(&mut slots);
+    match request.parse(&bytes) {
+        Ok(httparse::Status::Complete(_)) => {}
+        Ok(httparse::Status::Partial) => return Err(NoHead::Invalid("incomplete request head")),
+        Err(httparse::Error::TooManyHeaders) => return Err(NoHead::TooLarge),
+        Err(_) => return Err(NoHead::Invalid("malformed request head")),
+    }
+    let mut head = Head {
+        method: request.method.unwrap_or_default().to_string(),
+        target: request.path.unwrap_or_default().to_string(),
+        minor_version: request.version.unwrap_or_default(),
+        headers: Vec::with_capacity(request.headers.len()),
+        rest,
+    };
+    for header in request.headers.iter() {
+        let value = std::str::from_utf8(header.value).map_err(|_| NoHead::Invalid("a header is not UTF-8"))?;
+        if value.chars().any(char::is_control) {
+            return Err(NoHead::Invalid("a header has control characters"));
+        }
+        head.headers.push((header.name.to_ascii_lowercase(), value.trim().to_string()));
+    }
+    check(&head).map_err(NoHead::Invalid)?;
+    Ok(head)
+}
+
+fn check(head: &Head) -> Result<(), &'static str> {
+    let count = |name: &str| head.headers.iter().filter(|(n, _)| n == name).count();
+    if !head.target.starts_with('/') {
+        return Err("the request target must be a path");
+    }
+    if ["host", "content-length", "transfer-encoding", "origin", "authorization"].iter().any(|name| count(name) > 1) {
+        return Err("a header that must be single is repeated");
+    }
+    if count("content-length") + count("transfer-encoding") > 1 {
+        return Err("both Content-Length and Transfer-Encoding are given");
+    }
+    if head.minor_version == 1 && count("host") == 0 {
+        return Err("the Host header is missing");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn head(text: &str) -> Result<Head, NoHead> {
+        let bytes = text.replace('\n', "\r\n").into_bytes();
+        let end = head_end(&bytes).unwrap();
+        parse(bytes, end)
+    }
+
+    #[test]
+    fn headers_are_found_and_the_rest_is_kept() {
+        let head = head("GET /a?b HTTP/1.1\nHost: x\nConnection: keep-alive, Upgrade\n\nbody").unwrap();
+        assert_eq!((head.method.as_str(), head.target.as_str()), ("GET", "/a?b"));
+        assert!(head.has_token("connection", "upgrade") && !head.has_token("connection", "grade"));
+        assert_eq!(head.rest, b"body");
+    }
+
+    #[test]
+    fn ambiguous_heads_are_refused() {
+        for text in [
+            "GET / HTTP/1.1\n\n",
+            "GET / HTTP/1.1\nHost: a\nHost: b\n\n",
+            "GET http://x/ HTTP/1.1\nHost: a\n\n",
+            "POST / HTTP/1.1\nHost: a\nContent-Length: 1\nTransfer-Encoding: chunked\n\n",
+            "POST / HTTP/1.1\nHost: a\nContent-Length: 1\nContent-Length: 1\n\n",
+            "GET / HTTP/1.1\nHost: a\nX: a\u{7f}b\n\n",
+            "NONSENSE\n\n",
+        ] {
+            assert!(matches!(head(text), Err(NoHead::Invalid(_))), "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! Sockets: listening, the first bytes of a connection, authentication, and the WebSocket worker.
+//!
+//! Listener threads accept; each connection has one thread that becomes a WebSocket worker (`ws`) or an HTTP
+//! worker (`crate::http`). Nothing here owns gateway state: it travels to the state thread as events.
+pub mod auth;
+pub mod bind;
+pub mod connection;
+pub mod door;
+pub mod head;
+pub mod listener;
+pub mod origin;
+pub mod outbox;
+pub mod peer;
+pub mod tailscale;
+pub mod wire;
+pub mod ws;

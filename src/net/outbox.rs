@@ -1,0 +1,294 @@
+//! A connection's outbox: frames on their way to one client, bounded in bytes.
+//!
+//! The state thread (and the store thread, for answers it acknowledges) push; the connection's own thread
+//! drains. Pushing never blocks: the lock guards only the queue and is held for a push or a pop. Event text is
+//! shared by all clients and counted for each.
+use crate::error::{Error, Result};
+use crate::protocol::close::Close;
+use crate::protocol::events::Backlog;
+use crate::protocol::frame::Payload;
+use std::collections::VecDeque;
+use std::io::{ErrorKind, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Work that a state handler leaves to the connection's thread: reading files, large listings.
+pub type Work = Box<dyn FnOnce() -> Result<Payload> + Send>;
+
+pub enum Frame {
+    /// An event without its last brace; the connection's thread appends `seq`.
+    Event { body: Arc<str>, kind: &'static str, replace: bool },
+    /// A whole frame that answers a request.
+    Answer(String),
+    /// The `hello-ok` answer: requests are read only after it.
+    Hello(String),
+    /// Work whose result answers request `id`.
+    Work { id: String, work: Work },
+    /// End the connection after what was queued before.
+    Close(Close),
+}
+
+impl Frame {
+    fn bytes(&self) -> usize {
+        match self {
+            Frame::Event { body, .. } => body.len() + 32,
+            Frame::Answer(text) | Frame::Hello(text) => text.len(),
+            Frame::Work { .. } => 256,
+            Frame::Close(_) => 0,
+        }
+    }
+}
+
+/// What became of a push.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Pushed {
+    Queued,
+    /// The client misses this event and will see the gap.
+    Dropped,
+    /// The client was over its limit and is being closed as a slow consumer.
+    Overflow,
+    /// The connection is closing or gone.
+    Closed,
+}
+
+/// Unsent bytes of all clients together.
+#[derive(Debug, Default)]
+pub struct Total(AtomicUsize);
+
+pub struct Outbox {
+    queue: Mutex<Queue>,
+    wake: UnixStream,
+    max: AtomicUsize,
+    total: Arc<Total>,
+    total_max: usize,
+}
+
+#[derive(Default)]
+struct Queue {
+    frames: VecDeque<Frame>,
+    bytes: usize,
+    /// Events dropped since the connection's thread last asked.
+    dropped: u64,
+    closed: bool,
+}
+
+/// The draining end, owned by the connection's thread.
+pub struct Drain {
+    pub outbox: Arc<Outbox>,
+    wake: UnixStream,
+}
+
+impl Outbox {
+    /// `max` bounds the queued bytes of this client until `set_max`; `total_max` those of all clients.
+    pub fn new(max: usize, total: Arc<Total>, total_max: usize) -> Result<Drain> {
+        let (wake, woken) = UnixStream::pair().map_err(|e| Error::io("make the wake-up socket", e))?;
+        for end in [&wake, &woken] {
+            end.set_nonblocking(true).map_err(|e| Error::io("make the wake-up socket", e))?;
+        }
+        let outbox = Outbox { queue: Mutex::default(), wake, max: max.into(), total, total_max };
+        Ok(Drain { outbox: Arc::new(outbox), wake: woken })
+    }
+
+    /// The limit that the negotiated protocol's policy names.
+    pub fn set_max(&self, max: usize) {
+        self.max.store(max, Ordering::Relaxed);
+    }
+
+    /// Queues an answer or a close. Answers are never dropped; a client that lets them pile up is closed.
+    pub fn push(&self, frame: Frame) -> Pushed {
+        self.put(frame, Backlog::Keep)
+    }
+
+    /// Queues an event by its table row's rule for slow clients.
+    pub fn push_event(&self, kind: &'static str, body: Arc<str>, backlog: Backlog) -> Pushed {
+        self.put(Frame::Event { body, kind, replace: backlog == Backlog::Replace }, backlog)
+    }
+
+    fn put(&self, frame: Frame, backlog: Backlog) -> Pushed {
+        let size = frame.bytes();
+        let mut queue = self.lock();
+        if queue.closed {
+            return Pushed::Closed;
+        }
+        let closing = matches!(frame, Frame::Close(_));
+        if backlog == Backlog::Replace && queue.replace_pending(&frame) {
+            return Pushed::Queued;
+        }
+        if !closing && self.is_over(queue.bytes, size) {
+            return self.overflow(queue, backlog);
+        }
+        let wake = queue.frames.is_empty();
+        queue.frames.push_back(frame);
+        queue.bytes += size;
+        queue.closed = closing;
+        drop(queue);
+        self.total.0.fetch_add(size, Ordering::Relaxed);
+        if wake {
+            self.wake();
+        }
+        Pushed::Queued
+    }
+
+    fn is_over(&self, queued: usize, size: usize) -> bool {
+        const SMALL: usize = 64 << 10;
+        let own = queued > 0 && queued + size > self.max.load(Ordering::Relaxed);
+        own || (queued > SMALL && self.total.0.load(Ordering::Relaxed) + size > self.total_max)
+    }
+
+    fn overflow(&self, mut queue: MutexGuard<'_, Queue>, backlog: Backlog) -> Pushed {
+        if backlog != Backlog::Keep {
+            queue.dropped += 1;
+            return Pushed::Dropped;
+        }
+        // What is queued will not be read in time; free it at once and leave only the close.
+        self.total.0.fetch_sub(queue.bytes, Ordering::Relaxed);
+        queue.bytes = 0;
+        queue.frames.clear();
+        queue.frames.push_back(Frame::Close(Close::SlowConsumer));
+        queue.closed = true;
+        drop(queue);
+        self.wake();
+        Pushed::Overflow
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        // A panic while holding the lock leaves a consistent queue: every change below is one step.
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wake(&self) {
+        // Full means that a wake-up is pending already; gone means that nobody needs one.
+        let _ = (&self.wake).write(&[1]);
+    }
+}
+
+impl Queue {
+    /// Puts a newer event in the place of an unsent one of the same kind. The first frame may be half
+    /// written, so it was popped before and is not in the queue.
+    fn replace_pending(&mut self, frame: &Frame) -> bool {
+        let Frame::Event { body, kind, .. } = frame else { return false };
+        for old in &mut self.frames {
+            if let Frame::Event { body: old_body, kind: old_kind, replace: true } = old
+                && old_kind == kind
+            {
+                self.bytes = (self.bytes + body.len()).saturating_sub(old_body.len());
+                *old_body = body.clone();
+                return true;
+            }
+        }
+        false
+    }
+}
+
+impl Drain {
+    /// The next frame to write and how many events were dropped before it.
+    pub fn pop(&self) -> (Option<Frame>, u64) {
+        let mut queue = self.outbox.lock();
+        let frame = queue.frames.pop_front();
+        let size = frame.as_ref().map_or(0, Frame::bytes).min(queue.bytes);
+        queue.bytes -= size;
+        if queue.frames.is_empty() && queue.frames.capacity() > 16 {
+            queue.frames = VecDeque::new();
+        }
+        let dropped = std::mem::take(&mut queue.dropped);
+        drop(queue);
+        self.outbox.total.release(size);
+        (frame, dropped)
+    }
+
+    /// Bytes waiting in the queue.
+    pub fn bytes(&self) -> usize {
+        self.outbox.lock().bytes
+    }
+
+    /// Takes the pending wake-up bytes; call after `poll` says the descriptor is readable.
+    pub fn clear_wake(&self) {
+        let mut sink = [0u8; 64];
+        while matches!((&self.wake).read(&mut sink), Ok(n) if n == sink.len()) {}
+    }
+
+    pub fn has_frames(&self) -> bool {
+        !self.outbox.lock().frames.is_empty()
+    }
+}
+
+impl AsFd for Drain {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.wake.as_fd()
+    }
+}
+
+impl Drop for Drain {
+    fn drop(&mut self) {
+        let mut queue = self.outbox.lock();
+        queue.closed = true;
+        queue.frames = VecDeque::new();
+        let bytes = std::mem::take(&mut queue.bytes);
+        drop(queue);
+        self.outbox.total.release(bytes);
+    }
+}
+
+impl Total {
+    fn release(&self, bytes: usize) {
+        // Replacing an event by a shorter one can leave the sum a little high or low; it never wraps.
+        let _ = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| Some(n.saturating_sub(bytes)));
+    }
+}
+
+/// Whether an I/O error only means "not now".
+pub fn is_not_now(e: &std::io::Error) -> bool {
+    matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(outbox: &Outbox, kind: &'static str, text: &str, backlog: Backlog) -> Pushed {
+        outbox.push_event(kind, text.into(), backlog)
+    }
+
+    #[test]
+    fn a_full_outbox_skips_droppable_events_then_closes() {
+        let drain = Outbox::new(100, Arc::default(), 1 << 20).unwrap();
+        let big = "x".repeat(80);
+        assert_eq!(event(&drain.outbox, "chat", &big, Backlog::Keep), Pushed::Queued);
+        assert_eq!(event(&drain.outbox, "chat", &big, Backlog::Drop), Pushed::Dropped);
+        assert_eq!(event(&drain.outbox, "agent", &big, Backlog::Keep), Pushed::Overflow);
+        assert_eq!(event(&drain.outbox, "agent", "y", Backlog::Keep), Pushed::Closed);
+        let (frame, dropped) = drain.pop();
+        assert!(matches!(frame, Some(Frame::Close(Close::SlowConsumer))));
+        assert_eq!(dropped, 1);
+    }
+
+    #[test]
+    fn the_latest_replaceable_event_wins() {
+        let drain = Outbox::new(1000, Arc::default(), 1 << 20).unwrap();
+        event(&drain.outbox, "presence", "one", Backlog::Replace);
+        event(&drain.outbox, "tick", "t", Backlog::Replace);
+        event(&drain.outbox, "presence", "two", Backlog::Replace);
+        let Some(Frame::Event { body, .. }) = drain.pop().0 else { panic!() };
+        assert_eq!(&*body, "two");
+        assert!(drain.pop().0.is_some() && drain.pop().0.is_none());
+        assert_eq!(drain.bytes(), 0);
+    }
+
+    #[test]
+    fn one_frame_above_the_limit_passes_an_empty_outbox() {
+        let drain = Outbox::new(10, Arc::default(), 1 << 20).unwrap();
+        assert_eq!(drain.outbox.push(Frame::Answer("x".repeat(5000))), Pushed::Queued);
+    }
+
+    #[test]
+    fn the_total_is_given_back() {
+        let total = Arc::<Total>::default();
+        let drain = Outbox::new(1000, total.clone(), 1 << 20).unwrap();
+        drain.outbox.push(Frame::Answer("abc".into()));
+        assert_eq!(total.0.load(Ordering::Relaxed), 3);
+        drop(drain);
+        assert_eq!(total.0.load(Ordering::Relaxed), 0);
+    }
+}

@@ -1,0 +1,304 @@
+//! WebSocket framing of the server's side (RFC 6455), without I/O: bytes in, messages out; headers out.
+//!
+//! Own code instead of tungstenite's `WebSocket` for one measured reason: outgoing frames are written straight
+//! from bytes that all clients share, and an idle connection keeps no buffer at all. tungstenite keeps a copy
+//! of the largest frame it ever sent for each client (ARCHITECTURE.md, "Memory of a client"). The client side
+//! (CLI, tests) uses tungstenite, so each side is checked by the other.
+
+/// What the peer sent.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Incoming {
+    /// A whole text or binary message, as valid UTF-8.
+    Text(String),
+    Ping(Vec<u8>),
+    Pong,
+    /// The peer's close code; 1005 when it gave none.
+    Close(u16),
+}
+
+/// A violation that ends the connection.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Violation {
+    Framing(&'static str),
+    TooBig,
+    /// Text that is not UTF-8.
+    NotUtf8,
+}
+
+const CONT: u8 = 0x0;
+const TEXT: u8 = 0x1;
+const BINARY: u8 = 0x2;
+const CLOSE: u8 = 0x8;
+const PING: u8 = 0x9;
+const PONG: u8 = 0xa;
+
+/// Collects the bytes of one connection into messages.
+#[derive(Debug, Default)]
+pub struct Decoder {
+    /// Bytes of a frame that is not complete yet.
+    pending: Vec<u8>,
+    /// Payload of the fragments seen so far of a message.
+    message: Vec<u8>,
+    in_message: bool,
+}
+
+struct Header {
+    fin: bool,
+    opcode: u8,
+    mask: [u8; 4],
+    /// Bytes of the header itself.
+    size: usize,
+    payload: usize,
+}
+
+impl Decoder {
+    /// Takes bytes off the socket and calls `on` for each complete item. `max` bounds a whole message,
+    /// fragments together; a header that claims more is refused before anything is allocated for it.
+    pub fn feed(
+        &mut self,
+        bytes: &[u8],
+        max: usize,
+        on: &mut dyn FnMut(Incoming) -> bool,
+    ) -> Result<(), Violation> {
+        if self.pending.is_empty() {
+            let used = self.take_frames(bytes, max, on)?;
+            self.pending = bytes.get(used..).unwrap_or_default().to_vec();
+            return Ok(());
+        }
+        let mut input = std::mem::take(&mut self.pending);
+        input.extend_from_slice(bytes);
+        let used = self.take_frames(&input, max, on)?;
+        if used < input.len() {
+            input.drain(..used);
+            self.pending = input;
+        }
+        Ok(())
+    }
+
+    /// Handles the complete frames at the start of `input`; says how many bytes they took.
+    fn take_frames(
+        &mut self,
+        input: &[u8],
+        max: usize,
+        on: &mut dyn FnMut(Incoming) -> bool,
+    ) -> Result<usize, Violation> {
+        let mut used = 0;
+        while let Some(header) = parse_header(input.get(used..).unwrap_or_default())? {
+            self.check(&header, max)?;
+            let end = used + header.size + header.payload;
+            let Some(body) = input.get(used + header.size..end) else { break };
+            let mut payload = body.to_vec();
+            unmask(&mut payload, header.mask);
+            used = end;
+            if let Some(item) = self.accept(header.fin, header.opcode, payload)?
+                && !on(item)
+            {
+                break;
+            }
+        }
+        Ok(used)
+    }
+
+    /// Whether a frame larger than a small read buffer is arriving.
+    pub fn is_large(&self) -> bool {
+        self.pending.len() >= 4096
+    }
+
+    fn check(&self, header: &Header, max: usize) -> Result<(), Violation> {
+        if header.opcode >= CLOSE {
+            if header.payload > 125 || !header.fin {
+                return Err(Violation::Framing("control frames must be short and whole"));
+            }
+        } else if self.message.len().saturating_add(header.payload) > max {
+            return Err(Violation::TooBig);
+        }
+        Ok(())
+    }
+
+    fn accept(&mut self, fin: bool, opcode: u8, payload: Vec<u8>) -> Result<Option<Incoming>, Violation> {
+        match opcode {
+            PING => return Ok(Some(Incoming::Ping(payload))),
+            PONG => return Ok(Some(Incoming::Pong)),
+            CLOSE => return close_code(&payload).map(|code| Some(Incoming::Close(code))),
+            TEXT | BINARY if self.in_message => return Err(Violation::Framing("a message began inside a message")),
+            CONT if !self.in_message => return Err(Violation::Framing("a continuation without a message")),
+            TEXT | BINARY | CONT => {}
+            _ => return Err(Violation::Framing("unknown opcode")),
+        }
+        if self.message.is_empty() {
+            self.message = payload;
+        } else {
+            self.message.extend_from_slice(&payload);
+        }
+        self.in_message = !fin;
+        if !fin {
+            return Ok(None);
+        }
+        String::from_utf8(std::mem::take(&mut self.message)).map(|text| Some(Incoming::Text(text))).map_err(|_| Violation::NotUtf8)
+    }
+}
+
+/// The header at the start of `bytes`, or `None` while it is not all there.
+fn parse_header(bytes: &[u8]) -> Result<Option<Header>, Violation> {
+    let [first, second, rest @ ..] = bytes else { return Ok(None) };
+    if first & 0x70 != 0 {
+        return Err(Violation::Framing("reserved bits are set"));
+    }
+    if second & 0x80 == 0 {
+        return Err(Violation::Framing("client frames must be masked"));
+    }
+    let extra = match second & 0x7f {
+        126 => 2,
+        127 => 8,
+        _ => 0,
+    };
+    let Some(length) = rest.get(..extra) else { return Ok(None) };
+    let payload = match extra {
+        0 => u64::from(second & 0x7f),
+        _ => length.iter().fold(0u64, |n, b| n << 8 | u64::from(*b)),
+    };
+    let payload = usize::try_from(payload).ok().filter(|n| *n <= usize::MAX / 2).ok_or(Violation::TooBig)?;
+    let Some(mask) = rest.get(extra..extra + 4).and_then(|m| <[u8; 4]>::try_from(m).ok()) else { return Ok(None) };
+    Ok(Some(Header { fin: first & 0x80 != 0, opcode: first & 0x0f, mask, size: 2 + extra + 4, payload }))
+}
+
+fn unmask(payload: &mut [u8], mask: [u8; 4]) {
+    let mut words = payload.chunks_exact_mut(4);
+    for word in &mut words {
+        for (byte, key) in word.iter_mut().zip(mask) {
+            *byte ^= key;
+        }
+    }
+    for (byte, key) in words.into_remainder().iter_mut().zip(mask) {
+        *byte ^= key;
+    }
+}
+
+fn close_code(payload: &[u8]) -> Result<u16, Violation> {
+    match payload {
+        [] => Ok(1005),
+        [_] => Err(Violation::Framing("a close code has two bytes")),
+        [high, low, ..] => {
+            let code = u16::from_be_bytes([*high, *low]);
+            let valid = matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999);
+            if valid { Ok(code) } else { Err(Violation::Framing("invalid close code")) }
+        }
+    }
+}
+
+/// Header of an unmasked, whole frame on its way out; at most 10 bytes are used.
+#[derive(Debug, Clone, Copy)]
+pub struct OutHeader {
+    bytes: [u8; 10],
+    len: u8,
+}
+
+impl OutHeader {
+    /// No header: the frame's bytes carry their own.
+    pub fn none() -> OutHeader {
+        OutHeader { bytes: [0; 10], len: 0 }
+    }
+
+    pub fn as_slice(&self) -> &[u8] {
+        self.bytes.get(..usize::from(self.len)).unwrap_or_default()
+    }
+}
+
+/// Header of a text frame with `payload` bytes.
+pub fn text_header(payload: usize) -> OutHeader {
+    header(TEXT, payload)
+}
+
+fn header(opcode: u8, payload: usize) -> OutHeader {
+    let mut bytes = [0u8; 10];
+    let (short, extra): (u8, usize) = match payload {
+        0..=125 => (payload as u8, 0),
+        126..=65535 => (126, 2),
+        _ => (127, 8),
+    };
+    let wide = (payload as u64).to_be_bytes();
+    let tail = wide.iter().skip(8 - extra);
+    for (slot, byte) in bytes.iter_mut().zip([0x80 | opcode, short].iter().chain(tail)) {
+        *slot = *byte;
+    }
+    OutHeader { bytes, len: (2 + extra) as u8 }
+}
+
+/// A whole pong frame.
+pub fn pong(payload: &[u8]) -> Vec<u8> {
+    [header(PONG, payload.len()).as_slice(), payload].concat()
+}
+
+/// A whole close frame; 1005 is never sent, it becomes 1000.
+pub fn close(code: u16, reason: &str) -> Vec<u8> {
+    let code = if code == 1005 { 1000 } else { code };
+    let payload = [&code.to_be_bytes(), reason.as_bytes()].concat();
+    [header(CLOSE, payload.len()).as_slice(), &payload].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A masked client frame.
+    fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+        let mut out = header(first & 0x0f, payload.len()).as_slice().to_vec();
+        out[0] = first;
+        out[1] |= 0x80;
+        out.extend_from_slice(&[1, 2, 3, 4]);
+        let mut body = payload.to_vec();
+        unmask(&mut body, [1, 2, 3, 4]);
+        out.extend(body);
+        out
+    }
+
+    fn all(chunks: &[&[u8]], max: usize) -> Result<Vec<Incoming>, Violation> {
+        let (mut decoder, mut got) = (Decoder::default(), Vec::new());
+        for chunk in chunks {
+            decoder.feed(chunk, max, &mut |item| {
+                got.push(item);
+                true
+            })?;
+        }
+        Ok(got)
+    }
+
+    #[test]
+    fn messages_survive_any_split() {
+        let mut bytes = frame(0x81, b"hello");
+        bytes.extend(frame(0x01, "caf\u{e9}".as_bytes()));
+        bytes.extend(frame(0x89, b"p"));
+        bytes.extend(frame(0x80, &[b'x'; 70000]));
+        bytes.extend(frame(0x88, &1000u16.to_be_bytes()));
+        let want = all(&[&bytes], 100_000).unwrap();
+        assert_eq!(want.len(), 4);
+        for at in (0..bytes.len()).step_by(7) {
+            let (a, b) = bytes.split_at(at);
+            assert_eq!(all(&[a, b], 100_000).unwrap(), want, "split at {at}");
+        }
+    }
+
+    #[test]
+    fn violations_are_named() {
+        let unmasked = [0x81, 0x01, b'x'];
+        assert!(matches!(all(&[&unmasked], 10), Err(Violation::Framing(_))));
+        assert_eq!(all(&[&frame(0x81, &[b'x'; 11])], 10), Err(Violation::TooBig));
+        // Fragments count together.
+        let parts = [frame(0x01, b"123456"), frame(0x80, b"123456")].concat();
+        assert_eq!(all(&[&parts], 10), Err(Violation::TooBig));
+        // A claim of 2^63 bytes is refused from the header alone.
+        let huge = [0x81, 0xff, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+        assert_eq!(all(&[&huge], 10), Err(Violation::TooBig));
+        assert_eq!(all(&[&frame(0x81, &[0xff, 0xfe])], 10), Err(Violation::NotUtf8));
+        for first in [0x83, 0xc1, 0x80, 0x09] {
+            assert!(matches!(all(&[&frame(first, b"x")], 10), Err(Violation::Framing(_))), "{first:x}");
+        }
+    }
+
+    #[test]
+    fn headers_out_have_the_shortest_length() {
+        for (n, len) in [(0, 2), (125, 2), (126, 4), (65535, 4), (65536, 10)] {
+            assert_eq!(text_header(n).as_slice().len(), len, "{n}");
+        }
+    }
+}

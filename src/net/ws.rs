@@ -1,0 +1,478 @@
+//! The WebSocket worker: the one thread that owns a client's socket, for reading and writing.
+//!
+//! It polls the socket and its outbox, answers what needs no gateway state itself, and passes the rest to the
+//! state thread. A client that does not read stops being read from (its requests wait in its own TCP buffers)
+//! and is closed when nothing moves for `limits.stall_ms`; nobody else notices.
+use crate::ids;
+use crate::methods::{self, Run};
+use crate::net::auth::{self, Connect};
+use crate::net::connection::linger;
+use crate::net::door::Ticket;
+use crate::net::head::Head;
+use crate::net::outbox::{Drain, Frame, Outbox, is_not_now};
+use crate::net::peer::Peer;
+use crate::net::wire::{self, Decoder, Incoming, Violation};
+use crate::clock;
+use crate::error::{Error, Kind};
+use crate::protocol::close::Close;
+use crate::protocol::frame::{self, Bad, Request};
+use crate::protocol::schema;
+use crate::shared::Shared;
+use crate::state::clients::Caller;
+use crate::state::event::{Event, Join};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use serde::Deserialize;
+use serde_json::json;
+use std::collections::VecDeque;
+use std::io::{IoSlice, Read, Write};
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Unsent bytes above which no further request of this client is looked at.
+const PAUSE_READING: usize = 256 << 10;
+/// How long a closing connection may take to take the close frame.
+const CLOSE_GRACE: Duration = Duration::from_secs(2);
+/// Longest time to wait for the peer's own close after ours.
+const LINGER: Duration = Duration::from_secs(1);
+
+#[derive(PartialEq)]
+enum Phase {
+    /// Exactly one function accepts frames: `handshake`.
+    Handshake,
+    /// `connect` was accepted; nothing is read until `hello-ok` is written.
+    Joining,
+    Open,
+    /// The close frame is queued; nothing more is read.
+    Closing { until: Instant },
+}
+
+struct Worker {
+    stream: TcpStream,
+    shared: Arc<Shared>,
+    peer: Peer,
+    head: Head,
+    ticket: Ticket,
+    id: u64,
+    nonce: String,
+    phase: Phase,
+    handshake_until: Instant,
+    drain: Drain,
+    decoder: Decoder,
+    /// Messages read and not yet handled.
+    inbox: VecDeque<Incoming>,
+    /// Frames of this thread's own making, sent before the outbox is looked at.
+    own: VecDeque<Sending>,
+    sending: Option<Sending>,
+    caller: Option<Arc<Caller>>,
+    /// Events sent or dropped so far: the `seq` of the last one.
+    seq: u64,
+    last_progress: Instant,
+    max_message: usize,
+}
+
+/// A frame on its way: header, shared body, own tail.
+struct Sending {
+    header: wire::OutHeader,
+    body: Body,
+    tail: String,
+    written: usize,
+}
+
+enum Body {
+    Shared(Arc<str>),
+    Own(String),
+    /// A whole frame with its header in it (pong, close).
+    Raw(Vec<u8>),
+}
+
+pub fn serve(stream: TcpStream, mut head: Head, peer: Peer, ticket: Ticket, id: u64, until: Instant, shared: Arc<Shared>) {
+    let rest = std::mem::take(&mut head.rest);
+    let max = shared.limits.max_buffered(3);
+    let (Ok(drain), Ok(nonce)) = (
+        Outbox::new(max, shared.total.clone(), shared.limits.total_buffered as usize),
+        ids::uuid(),
+    ) else {
+        return log::error!(target: "gateway/ws", "no descriptors left for a connection");
+    };
+    let mut worker = Worker {
+        max_message: shared.limits.pre_auth_frame as usize,
+        stream,
+        shared,
+        peer,
+        head,
+        ticket,
+        id,
+        nonce,
+        phase: Phase::Handshake,
+        handshake_until: until,
+        drain,
+        decoder: Decoder::default(),
+        inbox: VecDeque::new(),
+        own: VecDeque::new(),
+        sending: None,
+        caller: None,
+        seq: 0,
+        last_progress: Instant::now(),
+    };
+    worker.run(&rest);
+}
+
+impl Worker {
+    fn run(&mut self, rest: &[u8]) {
+        if self.stream.set_nonblocking(true).is_err() {
+            return;
+        }
+        log::debug!(target: "gateway/ws", "open conn={} remote={}", self.id, self.peer.client);
+        let challenge = json!({"nonce": self.nonce, "ts": clock::now_ms()});
+        self.own.push_back(Sending::text(frame::event("connect.challenge", &challenge, None) + "}"));
+        self.take(rest);
+        while self.turn() {}
+        linger(&self.stream, LINGER);
+        log::debug!(target: "gateway/ws", "closed conn={}", self.id);
+    }
+
+    /// One turn: write what can be written, handle one message, or wait. `false` ends the connection.
+    fn turn(&mut self) -> bool {
+        let blocked = match self.flush() {
+            Ok(blocked) => blocked,
+            Err(_) => return false,
+        };
+        if let Phase::Closing { until } = self.phase
+            && (!blocked || Instant::now() >= until)
+        {
+            return false;
+        }
+        if !blocked && self.may_read() && let Some(message) = self.inbox.pop_front() {
+            self.on_message(message);
+            return true;
+        }
+        self.wait(blocked)
+    }
+
+    fn may_read(&self) -> bool {
+        matches!(self.phase, Phase::Handshake | Phase::Open) && self.drain.bytes() < PAUSE_READING
+    }
+
+    /// Waits for input, room in the socket, the outbox, or the next deadline.
+    fn wait(&mut self, blocked: bool) -> bool {
+        let wants_input = !blocked && self.may_read() && self.inbox.is_empty();
+        let mut flags = PollFlags::empty();
+        flags.set(PollFlags::IN, wants_input);
+        flags.set(PollFlags::OUT, blocked);
+        // A blocked connection can take nothing from its outbox, so it must not wake for it either.
+        let wake = if blocked { PollFlags::empty() } else { PollFlags::IN };
+        let timeout = self.next_deadline(blocked).map(|at| {
+            let left = at.saturating_duration_since(Instant::now());
+            Timespec { tv_sec: left.as_secs() as _, tv_nsec: left.subsec_nanos() as _ }
+        });
+        let (socket, woken) = {
+            let mut fds = [PollFd::new(&self.stream, flags), PollFd::new(&self.drain, wake)];
+            match poll(&mut fds, timeout.as_ref()) {
+                Ok(_) => {
+                    let [socket, wake] = &fds;
+                    (socket.revents(), wake.revents())
+                }
+                Err(rustix::io::Errno::INTR) => return true,
+                Err(_) => return false,
+            }
+        };
+        if !woken.is_empty() {
+            self.drain.clear_wake();
+        }
+        if !self.check_deadlines(blocked) {
+            return true;
+        }
+        if socket.contains(PollFlags::IN) && wants_input {
+            return self.read();
+        }
+        // The peer is gone and nothing is left to read.
+        !socket.intersects(PollFlags::ERR | PollFlags::HUP | PollFlags::NVAL)
+    }
+
+    fn next_deadline(&self, blocked: bool) -> Option<Instant> {
+        let stall = blocked.then(|| self.last_progress + Duration::from_millis(self.shared.limits.stall_ms));
+        match self.phase {
+            Phase::Handshake => Some(stall.map_or(self.handshake_until, |s| s.min(self.handshake_until))),
+            Phase::Closing { until } => Some(until),
+            Phase::Joining | Phase::Open => stall,
+        }
+    }
+
+    /// Closes what has passed a deadline; `false` when it did.
+    fn check_deadlines(&mut self, blocked: bool) -> bool {
+        let now = Instant::now();
+        if self.phase == Phase::Handshake && now >= self.handshake_until {
+            self.close(&Close::HandshakeTimeout);
+            return false;
+        }
+        let stall = Duration::from_millis(self.shared.limits.stall_ms);
+        if blocked && !matches!(self.phase, Phase::Closing { .. }) && now >= self.last_progress + stall {
+            self.close(&Close::SlowConsumer);
+            return false;
+        }
+        true
+    }
+
+    /// Takes input off the socket; `false` when the peer is gone.
+    fn read(&mut self) -> bool {
+        let mut small = [0u8; 4096];
+        let mut large = Vec::new();
+        let buffer: &mut [u8] = if self.decoder.is_large() {
+            large.resize(64 << 10, 0);
+            &mut large
+        } else {
+            &mut small
+        };
+        match (&self.stream).read(buffer) {
+            Ok(0) if self.ticket.is_evicted() => {
+                self.close(&Close::Evicted);
+                true
+            }
+            Ok(0) => false,
+            Ok(n) => {
+                self.ticket.heard(Instant::now());
+                // Cannot be out of range: the kernel filled `n` bytes of this buffer.
+                let bytes = buffer.get(..n).unwrap_or_default().to_vec();
+                self.take(&bytes);
+                true
+            }
+            Err(e) => is_not_now(&e),
+        }
+    }
+
+    fn take(&mut self, bytes: &[u8]) {
+        let inbox = &mut self.inbox;
+        let result = self.decoder.feed(bytes, self.max_message, &mut |item| {
+            inbox.push_back(item);
+            true
+        });
+        match result {
+            Ok(()) => {}
+            Err(Violation::TooBig) => self.close(&Close::TooBig),
+            Err(Violation::Framing(what)) => self.close(&Close::Framing(what)),
+            Err(Violation::NotUtf8) => self.close(&Close::Malformed),
+        }
+    }
+
+    fn on_message(&mut self, message: Incoming) {
+        match message {
+            Incoming::Text(text) if self.phase == Phase::Handshake => self.handshake(&text),
+            Incoming::Text(text) => self.request(&text),
+            Incoming::Ping(payload) => self.own.push_back(Sending::raw(wire::pong(&payload))),
+            Incoming::Pong => {}
+            Incoming::Close(code) => self.close(&Close::ByClient(code)),
+        }
+    }
+
+    /// The only function that takes frames before `hello-ok`.
+    fn handshake(&mut self, text: &str) {
+        let request = match Request::parse(text) {
+            Ok(request) => request,
+            Err(Bad::Malformed) => return self.close(&Close::Malformed),
+            Err(Bad::NotARequest(..)) => return self.close(&Close::Refused("invalid request frame".into())),
+        };
+        if request.method != "connect" {
+            let error = Error::new(Kind::Invalid, "invalid handshake: first request must be connect");
+            return self.refuse(&request.id, &error);
+        }
+        if let Err(message) = schema::check_params("connect", &request.params) {
+            return self.refuse(&request.id, &Error::invalid(message));
+        }
+        match Connect::deserialize(request.params) {
+            Ok(connect) => self.connect(request.id, connect),
+            // Cannot happen: the schema admits only what this type reads.
+            Err(e) => self.refuse(&request.id, &Error::invalid(format!("invalid connect params: {e}"))),
+        }
+    }
+
+    fn connect(&mut self, id: String, connect: Connect) {
+        let admitted = match auth::admit(&self.shared, &self.peer, &self.head, connect.clone(), &self.nonce) {
+            Ok(admitted) => admitted,
+            Err(refusal) => {
+                auth::count_failure(&self.shared, &self.peer, &connect, &refusal.error);
+                if !refusal.change.events.is_empty() {
+                    // A state thread that is gone is ending the process; this client is closed anyway.
+                    let _ = self.shared.state.send(Event::Pairing { change: refusal.change, reply: None });
+                }
+                log::info!(target: "gateway/ws", "refused connect conn={} remote={} client={} reason={}",
+                    self.id, self.peer.client, crate::logging::quoted(&connect.client.id), refusal.error);
+                return self.refuse(&id, &refusal.error);
+            }
+        };
+        self.ticket.prove();
+        let limits = &self.shared.limits;
+        self.max_message = limits.max_payload(admitted.protocol);
+        self.drain.outbox.set_max(limits.max_buffered(admitted.protocol));
+        let caller = Arc::new(Caller::new(self.id, &admitted, &self.peer));
+        self.caller = Some(caller.clone());
+        // What only the handshake needed is not kept for the life of the connection.
+        self.head = Head::default();
+        let join = Join { caller, admitted, request_id: id, outbox: self.drain.outbox.clone() };
+        match self.shared.state.send(Event::Join(Box::new(join))) {
+            Ok(()) => self.phase = Phase::Joining,
+            Err(_) => self.close(&Close::ServiceRestart),
+        }
+    }
+
+    fn refuse(&mut self, id: &str, error: &Error) {
+        self.own.push_back(Sending::text(frame::answer(id, Err(error), None, 4)));
+        match error.kind {
+            Kind::Protocol => self.close(&Close::ProtocolMismatch),
+            _ => self.close(&Close::Refused(error.message().to_string())),
+        }
+    }
+
+    /// A frame after `hello-ok`.
+    fn request(&mut self, text: &str) {
+        let Some(caller) = self.caller.clone() else { return self.close(&Close::Internal) };
+        let request = match Request::parse(text) {
+            Ok(request) => request,
+            Err(Bad::Malformed) => {
+                let error = Error::new(Kind::BadFrame, "invalid request frame: not JSON");
+                self.answer("invalid", Err(&error), caller.protocol);
+                return self.close(&Close::Malformed);
+            }
+            Err(Bad::NotARequest(id, error)) => {
+                return self.answer(id.as_deref().unwrap_or("invalid"), Err(&error), caller.protocol);
+            }
+        };
+        log::debug!(target: "gateway/ws", "req {} conn={}", crate::logging::quoted(&request.method), self.id);
+        match methods::find(&caller, &request) {
+            Err(error) => self.answer(&request.id, Err(&error), caller.protocol),
+            Ok(method) => match method.run {
+                Run::Here(handler) => {
+                    let result = handler(&self.shared, &caller, request.params);
+                    self.answer(&request.id, result.as_ref(), caller.protocol);
+                }
+                Run::State(handler) => {
+                    let event = Event::Request { conn: self.id, id: request.id, handler, params: request.params };
+                    if self.shared.state.send(event).is_err() {
+                        self.close(&Close::ServiceRestart);
+                    }
+                }
+            },
+        }
+    }
+
+    fn answer(&mut self, id: &str, result: Result<&frame::Payload, &Error>, protocol: u32) {
+        if let Err(error) = &result {
+            log::debug!(target: "gateway/ws", "res failed conn={}: {error}", self.id);
+        }
+        self.own.push_back(Sending::text(frame::answer(id, result, None, protocol)));
+    }
+
+    fn close(&mut self, why: &Close) {
+        if matches!(self.phase, Phase::Closing { .. }) {
+            return;
+        }
+        log::debug!(target: "gateway/ws", "close conn={} code={} reason={}", self.id, why.code(), crate::logging::quoted(&why.reason()));
+        self.own.push_back(Sending::raw(wire::close(why.code(), &why.reason())));
+        self.inbox.clear();
+        self.phase = Phase::Closing { until: Instant::now() + CLOSE_GRACE };
+    }
+
+    /// Writes until nothing is left (`false`) or the socket is full (`true`).
+    fn flush(&mut self) -> std::io::Result<bool> {
+        loop {
+            if let Some(sending) = &mut self.sending {
+                match sending.write(&self.stream) {
+                    Ok(true) => self.sending = None,
+                    Ok(false) => {
+                        self.last_progress = Instant::now();
+                        continue;
+                    }
+                    Err(e) if is_not_now(&e) => return Ok(true),
+                    Err(e) => return Err(e),
+                }
+                self.last_progress = Instant::now();
+            }
+            self.sending = self.own.pop_front();
+            if self.sending.is_none() && !self.next_from_outbox() {
+                return Ok(false);
+            }
+        }
+    }
+
+    /// Makes the outbox's next frame the one to send; `false` when there is none.
+    fn next_from_outbox(&mut self) -> bool {
+        if matches!(self.phase, Phase::Closing { .. }) {
+            return false;
+        }
+        let (frame, dropped) = self.drain.pop();
+        self.seq += dropped;
+        match frame {
+            None => return false,
+            Some(Frame::Event { body, .. }) => {
+                self.seq += 1;
+                self.sending = Some(Sending::new(Body::Shared(body), format!(",\"seq\":{}}}", self.seq)));
+            }
+            Some(Frame::Answer(text)) => self.sending = Some(Sending::text(text)),
+            Some(Frame::Hello(text)) => {
+                self.phase = Phase::Open;
+                self.sending = Some(Sending::text(text));
+            }
+            Some(Frame::Work { id, work }) => {
+                let protocol = self.caller.as_ref().map_or(4, |c| c.protocol);
+                self.answer(&id, work().as_ref(), protocol);
+            }
+            Some(Frame::Close(why)) => self.close(&why),
+        }
+        true
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        if let Some(caller) = &self.caller {
+            // The state thread is gone only when the process ends.
+            let _ = self.shared.state.send(Event::Left { conn: caller.conn });
+        }
+    }
+}
+
+impl Sending {
+    fn new(body: Body, tail: String) -> Sending {
+        let header = wire::text_header(body.as_bytes().len() + tail.len());
+        Sending { header, body, tail, written: 0 }
+    }
+
+    fn text(text: String) -> Sending {
+        Sending::new(Body::Own(text), String::new())
+    }
+
+    fn raw(bytes: Vec<u8>) -> Sending {
+        Sending { header: wire::OutHeader::none(), body: Body::Raw(bytes), tail: String::new(), written: 0 }
+    }
+
+    /// Writes a part; `true` when the frame is out.
+    fn write(&mut self, mut stream: &TcpStream) -> std::io::Result<bool> {
+        let mut skip = self.written;
+        let mut left = |part: &'_ [u8]| -> usize {
+            let skipped = skip.min(part.len());
+            skip -= skipped;
+            skipped
+        };
+        let (header, body, tail) = (self.header.as_slice(), self.body.as_bytes(), self.tail.as_bytes());
+        let parts = [header, body, tail].map(|part| (part, left(part)));
+        let slices = parts.map(|(part, from)| IoSlice::new(part.get(from..).unwrap_or_default()));
+        let total = header.len() + body.len() + tail.len();
+        match stream.write_vectored(&slices)? {
+            0 => Err(std::io::ErrorKind::WriteZero.into()),
+            n => {
+                self.written += n;
+                Ok(self.written >= total)
+            }
+        }
+    }
+}
+
+impl Body {
+    fn as_bytes(&self) -> &[u8] {
+        match self {
+            Body::Shared(text) => text.as_bytes(),
+            Body::Own(text) => text.as_bytes(),
+            Body::Raw(bytes) => bytes,
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! Frames: reading a request, writing answers and events, and the scopes a connection holds.
+//!
+//! Pure text in, values out. Validation against the schemas is called here so that no frame passes without.
+use crate::error::{Error, Kind};
+use crate::protocol::schema;
+use serde_json::Value;
+use std::sync::Arc;
+
+/// A request frame whose shape was checked; its params are checked against the method's schema later.
+#[derive(Debug)]
+pub struct Request {
+    pub id: String,
+    pub method: String,
+    pub params: Value,
+}
+
+/// Why a text is not a request frame.
+#[derive(Debug)]
+pub enum Bad {
+    /// Not JSON at all.
+    Malformed,
+    /// JSON, but no request frame; the id if it has a usable one.
+    NotARequest(Option<String>, Error),
+}
+
+impl Request {
+    pub fn parse(text: &str) -> Result<Request, Bad> {
+        let mut value: Value = serde_json::from_str(text).map_err(|_| Bad::Malformed)?;
+        if let Err(message) = schema::check_request(&value) {
+            let id = value.get("id").and_then(Value::as_str).filter(|id| !id.is_empty()).map(str::to_string);
+            return Err(Bad::NotARequest(id, Error::new(Kind::BadFrame, message)));
+        }
+        let mut take = |key: &str| value.get_mut(key).map(Value::take).unwrap_or_default();
+        let text = |value: Value| if let Value::String(s) = value { s } else { String::new() };
+        let (id, method, params) = (text(take("id")), text(take("method")), take("params"));
+        Ok(Request { id, method, params: if params.is_null() { Value::Object(Default::default()) } else { params } })
+    }
+}
+
+/// A payload on its way out: a value, or JSON text that was serialised before and is shared.
+#[derive(Debug, Clone)]
+pub enum Payload {
+    Value(Value),
+    Text(Arc<str>),
+}
+
+impl From<Value> for Payload {
+    fn from(value: Value) -> Payload {
+        Payload::Value(value)
+    }
+}
+
+/// The answer to request `id`. A failed agent run has a payload and an error (`failed`).
+pub fn answer(id: &str, result: Result<&Payload, &Error>, failed: Option<&Value>, protocol: u32) -> String {
+    let mut out = String::with_capacity(128);
+    out.push_str(r#"{"type":"res","id":"#);
+    push_json(&mut out, id);
+    match result {
+        Ok(payload) => {
+            out.push_str(r#","ok":true,"payload":"#);
+            match payload {
+                Payload::Value(value) => push_json(&mut out, value),
+                Payload::Text(text) => out.push_str(text),
+            }
+        }
+        Err(error) => {
+            out.push_str(r#","ok":false"#);
+            if let Some(payload) = failed {
+                out.push_str(r#","payload":"#);
+                push_json(&mut out, payload);
+            }
+            out.push_str(r#","error":"#);
+            push_json(&mut out, &error.to_wire(protocol));
+        }
+    }
+    out.push('}');
+    out
+}
+
+/// The stored answer `{ok, payload, error?}` of an earlier request, under the id of its repetition.
+pub fn replay(id: &str, stored: &Value) -> String {
+    let mut out = String::from(r#"{"type":"res","id":"#);
+    push_json(&mut out, id);
+    for (key, value) in stored.as_object().into_iter().flatten() {
+        out.push(',');
+        push_json(&mut out, key);
+        out.push(':');
+        push_json(&mut out, value);
+    }
+    out.push('}');
+    out
+}
+
+/// An event frame without its last brace, so that each connection can append its own `seq`.
+pub fn event(name: &str, payload: &Value, versions: Option<(u64, u64)>) -> String {
+    let mut out = String::with_capacity(256);
+    out.push_str(r#"{"type":"event","event":"#);
+    push_json(&mut out, name);
+    out.push_str(r#","payload":"#);
+    push_json(&mut out, payload);
+    if let Some((presence, health)) = versions {
+        out.push_str(&format!(r#","stateVersion":{{"presence":{presence},"health":{health}}}"#));
+    }
+    out
+}
+
+fn push_json<T: serde::Serialize + ?Sized>(out: &mut String, value: &T) {
+    // Serialising a `Value` or `str` into memory cannot fail; should it ever, the frame carries null.
+    out.push_str(&serde_json::to_string(value).unwrap_or_else(|_| "null".to_string()));
+}
+
+/// The operator scopes of a connection. `operator.admin` implies all, `operator.write` implies read.
+#[derive(Debug, Clone, Default)]
+pub struct Scopes(Vec<String>);
+
+impl Scopes {
+    pub fn new(scopes: Vec<String>) -> Scopes {
+        Scopes(scopes)
+    }
+
+    pub fn as_slice(&self) -> &[String] {
+        &self.0
+    }
+
+    pub fn has(&self, scope: &str) -> bool {
+        self.0.iter().any(|s| s == scope || s == "operator.admin")
+    }
+
+    pub fn can_read(&self) -> bool {
+        self.has("operator.read") || self.has("operator.write")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn frames_keep_their_shape() {
+        let ok = answer("a\"b", Ok(&Payload::Value(json!([1]))), None, 3);
+        assert_eq!(ok, r#"{"type":"res","id":"a\"b","ok":true,"payload":[1]}"#);
+        let event = event("tick", &json!({"ts": 1}), Some((2, 3)));
+        assert_eq!(event, r#"{"type":"event","event":"tick","payload":{"ts":1},"stateVersion":{"presence":2,"health":3}"#);
+    }
+
+    #[test]
+    fn missing_and_null_params_become_an_object() {
+        for text in [r#"{"type":"req","id":"1","method":"m"}"#, r#"{"type":"req","id":"1","method":"m","params":null}"#] {
+            assert_eq!(Request::parse(text).unwrap().params, json!({}));
+        }
+    }
+
+    #[test]
+    fn a_bad_frame_tells_its_id_when_it_has_one() {
+        for (text, id) in [(r#"{"id":"x"}"#, Some("x")), (r#"{"id":""}"#, None), ("[]", None), ("null", None)] {
+            match Request::parse(text) {
+                Err(Bad::NotARequest(got, _)) => assert_eq!(got.as_deref(), id, "{text}"),
+                other => panic!("{text}: {other:?}"),
+            }
+        }
+        assert!(matches!(Request::parse("{"), Err(Bad::Malformed)));
+    }
+
+    #[test]
+    fn forbidden_is_called_invalid_request_in_protocol_3() {
+        let error = Error::new(Kind::Forbidden, "missing scope: operator.admin");
+        assert!(answer("1", Err(&error), None, 3).contains(r#""code":"INVALID_REQUEST""#));
+        assert!(answer("1", Err(&error), None, 4).contains(r#""code":"FORBIDDEN""#));
+    }
+}

@@ -1,0 +1,94 @@
+//! Every limit of the gateway in one table; each can be set as `gateway.limits.<name>` in the config.
+//!
+//! Sizes are bytes, times are milliseconds. The numbers that existing clients rely on are those of the
+//! reference program; the rest were chosen so that a machine with 32 MB of memory survives hostile clients.
+use crate::config::Config;
+use std::time::Duration;
+
+macro_rules! limits {
+    ($($(#[doc = $doc:literal])+ $field:ident $name:literal = $default:literal, $min:literal..=$max:literal;)+) => {
+        /// The limits in force.
+        #[derive(Debug, Clone)]
+        pub struct Limits { $($(#[doc = $doc])+ pub $field: u64,)+ }
+
+        impl Default for Limits {
+            fn default() -> Limits {
+                Limits { $($field: $default,)+ }
+            }
+        }
+
+        impl Limits {
+            /// The defaults with what the config sets; a value outside its range is clamped into it.
+            pub fn from_config(config: &Config) -> Limits {
+                let of = |name: &str| config.get_in(&["gateway", "limits", name]).and_then(|v| v.as_u64());
+                Limits { $($field: of($name).map_or($default, |v| v.clamp($min, $max)),)+ }
+            }
+        }
+
+        /// Name, default, smallest and largest value, meaning: for the manual and the tests.
+        pub const TABLE: &[(&str, u64, u64, u64, &str)] = &[$(($name, $default, $min, $max, concat!($($doc),+)),)+];
+    };
+}
+
+limits! {
+    /// Unauthenticated connections at a time.
+    pre_auth "preAuthConnections" = 32, 1..=1024;
+    /// Unauthenticated connections of one non-loopback address.
+    pre_auth_per_address "preAuthPerAddress" = 8, 1..=1024;
+    /// Silence after which an unauthenticated connection may lose its place to a newcomer.
+    pre_auth_silent_ms "preAuthSilentMs" = 500, 10..=60000;
+    /// Connections in all.
+    connections "maxConnections" = 2000, 1..=100000;
+    /// Time from accept to a successful connect, or to a whole HTTP request.
+    handshake_ms "handshakeMs" = 10000, 50..=120000;
+    /// Size of an HTTP request head.
+    head_bytes "headBytes" = 16384, 512..=65536;
+    /// Size of a frame before connect.
+    pre_auth_frame "preAuthFrameBytes" = 65536, 1024..=1048576;
+    /// policy.maxPayload for protocol 3.
+    max_payload_3 "maxPayload3" = 524288, 4096..=67108864;
+    /// policy.maxBufferedBytes for protocol 3.
+    max_buffered_3 "maxBufferedBytes3" = 1572864, 65536..=268435456;
+    /// policy.maxPayload for protocol 4.
+    max_payload_4 "maxPayload4" = 26214400, 4096..=67108864;
+    /// policy.maxBufferedBytes for protocol 4.
+    max_buffered_4 "maxBufferedBytes4" = 52428800, 65536..=268435456;
+    /// Unsent bytes of all clients together; above it the client with a large backlog is closed.
+    total_buffered "totalBufferedBytes" = 33554432, 1048576..=1073741824;
+    /// Time without any progress in writing after which a client counts as slow.
+    stall_ms "stallMs" = 7000, 100..=120000;
+    /// policy.tickIntervalMs.
+    tick_ms "tickIntervalMs" = 30000, 50..=600000;
+    /// Interval of the health event.
+    health_ms "healthIntervalMs" = 60000, 50..=3600000;
+    /// Wrong credentials of one address within a minute.
+    auth_failures "authFailures" = 10, 1..=1000;
+    /// Age at which a presence entry without connection is dropped.
+    presence_ttl_ms "presenceTtlMs" = 300000, 100..=86400000;
+    /// Presence entries.
+    presence_max "presenceMax" = 200, 1..=2000;
+    /// Least time between two presence events caused by connects and disconnects.
+    presence_gap_ms "presenceGapMs" = 200, 0..=60000;
+    /// Idle time of an HTTP keep-alive connection.
+    keep_alive_ms "keepAliveMs" = 5000, 50..=120000;
+    /// Agent runs waiting in the queue of one session.
+    queued_runs "queuedRuns" = 20, 1..=1000;
+    /// Time from SIGTERM to the end of the process.
+    shutdown_ms "shutdownMs" = 4500, 100..=300000;
+}
+
+impl Limits {
+    /// `policy.maxPayload` for a protocol version.
+    pub fn max_payload(&self, protocol: u32) -> usize {
+        (if protocol >= 4 { self.max_payload_4 } else { self.max_payload_3 }) as usize
+    }
+
+    /// `policy.maxBufferedBytes` for a protocol version.
+    pub fn max_buffered(&self, protocol: u32) -> usize {
+        (if protocol >= 4 { self.max_buffered_4 } else { self.max_buffered_3 }) as usize
+    }
+
+    pub fn handshake(&self) -> Duration {
+        Duration::from_millis(self.handshake_ms)
+    }
+}

@@ -1,0 +1,137 @@
+//! The wrapping of user texts: the time stamp in front, the `[message_id: ...]` line at the end, and taking
+//! both off again for display. Pure text.
+use crate::clock;
+use serde_json::Value;
+
+/// Names that begin the bracket of a channel's envelope.
+const CHANNELS: [&str; 13] = [
+    "WebChat",
+    "WhatsApp",
+    "Telegram",
+    "Signal",
+    "Slack",
+    "Discord",
+    "Google Chat",
+    "iMessage",
+    "Teams",
+    "Matrix",
+    "Zalo",
+    "Zalo Personal",
+    "BlueBubbles",
+];
+const MESSAGE_ID: &str = "[message_id:";
+
+/// `[Sat 2026-11-21 01:31 UTC] text`, in the zone named or the host's; a text that already tells the time
+/// stays as it is. `now` in epoch milliseconds.
+pub fn stamp(text: &str, now: u64, zone: Option<&str>) -> String {
+    if text.contains("Current time: ") || bracket(text).is_some_and(|(inner, _)| has_date_time(inner)) {
+        return text.to_string();
+    }
+    format!("[{}] {text}", clock::zoned(now, zone).strftime("%a %Y-%m-%d %H:%M %Z"))
+}
+
+/// Adds the line that names the message to the model.
+pub fn with_message_id(text: &str, id: &str) -> String {
+    let id: String = id.chars().filter(|c| !c.is_control() && *c != ']').collect();
+    format!("{text}\n{MESSAGE_ID} {id}]")
+}
+
+/// A user's text as it was typed.
+pub fn strip(text: &str) -> String {
+    let body = match bracket(text) {
+        Some((inner, rest)) if has_date_time(inner) || names_channel(inner) => rest,
+        _ => text,
+    };
+    if !body.contains(MESSAGE_ID) {
+        return body.to_string();
+    }
+    let is_id_line = |line: &&str| {
+        let inner = line.trim().strip_prefix(MESSAGE_ID).and_then(|rest| rest.strip_suffix(']'));
+        inner.is_some_and(|id| !id.trim().is_empty() && !id.contains(']'))
+    };
+    body.split('\n')
+        .map(|line| line.strip_suffix('\r').unwrap_or(line))
+        .filter(|l| !is_id_line(l))
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+/// Strips a user's message in place: string content, every text block, and a `text` member.
+pub fn strip_message(message: &mut Value) {
+    if message.get("role").and_then(Value::as_str) != Some("user") {
+        return;
+    }
+    strip_member(message, "text");
+    strip_member(message, "content");
+    if let Some(blocks) = message.get_mut("content").and_then(Value::as_array_mut) {
+        blocks.iter_mut().for_each(|block| strip_member(block, "text"));
+    }
+}
+
+fn strip_member(value: &mut Value, name: &str) {
+    if let Some(Value::String(text)) = value.get_mut(name) {
+        *text = strip(text);
+    }
+}
+
+/// What stands in the brackets at the start, and what follows them and the white space after.
+fn bracket(text: &str) -> Option<(&str, &str)> {
+    let (inner, rest) = text.strip_prefix('[')?.split_once(']')?;
+    (!inner.is_empty()).then(|| (inner, rest.trim_start()))
+}
+
+fn names_channel(inner: &str) -> bool {
+    CHANNELS.iter().any(|name| inner.strip_prefix(name).is_some_and(|rest| rest.starts_with(' ')))
+}
+
+/// Whether `YYYY-MM-DD HH:MM` or `YYYY-MM-DDTHH:MMZ` is part of the text.
+fn has_date_time(text: &str) -> bool {
+    let fits = |window: &[u8], pattern: &[u8]| {
+        window.iter().zip(pattern).all(|(b, p)| if *p == b'0' { b.is_ascii_digit() } else { b == p })
+    };
+    let contains =
+        |pattern: &[u8]| text.as_bytes().windows(pattern.len()).any(|window| fits(window, pattern));
+    contains(b"0000-00-00 00:00") || contains(b"0000-00-00T00:00Z")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stamped_texts_come_back_as_typed() {
+        let check = |typed: &str, want: &str| {
+            let stored = with_message_id(&stamp(typed, 1_795_224_708_236, Some("UTC")), "k1");
+            assert_eq!(stored, want);
+            assert_eq!(strip(&stored), typed);
+        };
+        check("hi there", "[Sat 2026-11-21 01:31 UTC] hi there\n[message_id: k1]");
+        check("a\nb", "[Sat 2026-11-21 01:31 UTC] a\nb\n[message_id: k1]");
+        check("[x] y", "[Sat 2026-11-21 01:31 UTC] [x] y\n[message_id: k1]");
+    }
+
+    #[test]
+    fn a_text_that_tells_the_time_is_not_stamped() {
+        for text in ["[Fri 2026-01-02 10:00 UTC] x", "note\nCurrent time: noon"] {
+            assert_eq!(stamp(text, 0, None), text);
+        }
+    }
+
+    #[test]
+    fn only_envelopes_and_id_lines_are_stripped() {
+        let check = |text: &str, want: &str| assert_eq!(strip(text), want, "{text:?}");
+        check("[Telegram Ann id:5] hi", "hi");
+        check("[WhatsApp +49 2026-01-02T10:00Z] hi", "hi");
+        check("[Telegrams] hi", "[Telegrams] hi");
+        check("[todo] hi", "[todo] hi");
+        check("[] hi", "[] hi");
+        check("a\r\n  [message_id: x]  \r\nb", "a\nb");
+        check("see [message_id: x] here", "see [message_id: x] here");
+        check("[Sat 2026-11-21 01:31", "[Sat 2026-11-21 01:31");
+    }
+
+    #[test]
+    fn an_id_cannot_forge_lines() {
+        assert_eq!(with_message_id("t", "a\nb]c"), "t\n[message_id: abc]");
+    }
+}

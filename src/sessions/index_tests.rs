@@ -1,0 +1,123 @@
+//! Tests of the index: what a damaged file becomes, and that the rest of it survives reading and writing.
+use super::*;
+use crate::sessions::{TestDir, Transcript, message, sessions_dir};
+use serde_json::json;
+
+/// An index as the Node gateway writes it.
+fn sample(dir: &Path) -> Value {
+    json!({
+        "agent:main:main": {"sessionId": "6f1c3a52-0b7e-4a55-9d2e-b2a3a5f0c001", "updatedAt": 1795225536622u64, "systemSent": true,
+            "deliveryContext": {"channel": "webchat"}, "lastChannel": "webchat", "modelProvider": "stub", "model": "test",
+            "contextTokens": 200000, "abortedLastRun": false, "inputTokens": 11, "outputTokens": 5, "totalTokens": 11,
+            "chatType": "direct", "origin": {"provider": "webchat", "surface": "webchat", "chatType": "direct"},
+            "sessionFile": dir.join("6f1c3a52-0b7e-4a55-9d2e-b2a3a5f0c001.jsonl"), "skillsSnapshot": {"prompt": "}\n  }"}},
+        "agent:main:newone": {"sessionId": "id-2", "updatedAt": 5},
+        "agent:main:cron:1": {"sessionId": "id-3", "updatedAt": 6},
+    })
+}
+
+fn load(path: &Path) -> Index {
+    Index::load(path, &KeyRules::default()).0
+}
+
+fn keys(index: &Index) -> Vec<&str> {
+    index.iter().map(|(key, _)| key).collect()
+}
+
+#[test]
+fn an_index_of_the_node_gateway_is_read_and_written_unchanged() {
+    let dir = TestDir::new();
+    let path = sessions_dir(&dir.0, "main").join("sessions.json");
+    assert!(Index::load(&path, &KeyRules::default()).0.is_empty());
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let want = sample(path.parent().unwrap());
+    std::fs::write(&path, serde_json::to_string_pretty(&want).unwrap()).unwrap();
+    let (index, notes) = Index::load(&path, &KeyRules::default());
+    assert_eq!(notes, Vec::<String>::new());
+    index.save().unwrap();
+    assert_eq!(std::fs::read_to_string(&path).unwrap().trim(), serde_json::to_string_pretty(&want).unwrap());
+}
+
+#[test]
+fn order_is_kept_and_snapshots_do_not_change() {
+    let mut index = Index::empty(Path::new("/d/sessions.json"));
+    for key in ["c", "a", "b"] {
+        index.put(key, Entry::new(key, 1));
+    }
+    let before = index.snapshot();
+    index.put("a", Entry::new("other", 2));
+    assert!(index.remove("c").is_some() && index.remove("c").is_none());
+    assert_eq!((keys(&index), keys(&before)), (vec!["a", "b"], vec!["c", "a", "b"]));
+    assert_eq!((index.get("a").unwrap().updated_at(), before.get("a").unwrap().updated_at()), (2, 1));
+    assert_eq!((index.len(), before.len()), (2, 3));
+}
+
+#[test]
+fn legacy_keys_become_canonical_and_the_newest_wins() {
+    let dir = TestDir::new();
+    let path = dir.0.join("sessions.json");
+    let text = "{main: {sessionId: 'new', updatedAt: 9}, // comment\n 'agent:main:main': {sessionId: 'old', updatedAt: 3},}";
+    std::fs::write(&path, text).unwrap();
+    let index = load(&path);
+    assert_eq!(keys(&index), ["agent:main:main"]);
+    assert_eq!(index.get("agent:main:main").unwrap().session_id(), Some("new"));
+}
+
+#[test]
+fn r_09c_an_index_cut_anywhere_loads_with_what_can_be_known() {
+    let dir = TestDir::new();
+    let path = dir.0.join("sessions.json");
+    let transcript = |id: &str, key: Option<&str>| {
+        let t = Transcript::at(&dir.0, id).unwrap();
+        let t = key.map_or(t.clone(), |key| t.created_for(key, Path::new("/w")));
+        t.append(&[message::user_text("x", 1)]).unwrap();
+    };
+    transcript("6f1c3a52-0b7e-4a55-9d2e-b2a3a5f0c001", Some("main"));
+    transcript("id-2", Some("agent:main:newone"));
+    transcript("stray", None);
+    let text = serde_json::to_string_pretty(&json!({
+        "agent:main:main": {"sessionId": "6f1c3a52-0b7e-4a55-9d2e-b2a3a5f0c001", "updatedAt": 9, "x": "}\n  }"},
+        "agent:main:newone": {"sessionId": "id-2", "updatedAt": 5},
+    }))
+    .unwrap();
+    for end in 0..text.len() {
+        std::fs::write(&path, &text[..end]).unwrap();
+        let (index, notes) = Index::load(&path, &KeyRules::default());
+        assert!(!notes.is_empty(), "cut at {end}");
+        for key in ["agent:main:main", "agent:main:newone", "agent:main:recovered:stray"] {
+            assert!(index.get(key).is_some(), "cut at {end}: {:?}", keys(&index));
+        }
+        let main = index.get("agent:main:main").unwrap();
+        assert_eq!(main.session_id(), Some("6f1c3a52-0b7e-4a55-9d2e-b2a3a5f0c001"), "cut at {end}");
+        // What was rebuilt is on disk, and loads without any notes.
+        let (again, notes) = Index::load(&path, &KeyRules::default());
+        assert_eq!((keys(&again), notes.len()), (keys(&index), 0), "cut at {end}");
+    }
+    let aside = std::fs::read_dir(&dir.0)
+        .unwrap()
+        .filter(|f| f.as_ref().unwrap().file_name().to_string_lossy().contains(".corrupt."));
+    assert!((1..=5).contains(&aside.count()));
+}
+
+#[test]
+fn r_09c_no_content_stops_the_start() {
+    let dir = TestDir::new();
+    let path = dir.0.join("sessions.json");
+    Transcript::at(&dir.0, "only").unwrap().append(&[message::user_text("x", 1)]).unwrap();
+    let deep = "[".repeat(200_000);
+    let contents: [&[u8]; 8] =
+        [b"", b"null", b"[]", b"\0\0\0", b"{\"a\":", b"\xff\xfe", b"{\"a\": Infinity", deep.as_bytes()];
+    for content in contents {
+        std::fs::write(&path, content).unwrap();
+        let index = load(&path);
+        assert_eq!(keys(&index), ["agent:main:main"], "{:?}", content.get(..8));
+        assert_eq!(index.get("agent:main:main").unwrap().session_id(), Some("only"));
+    }
+    std::fs::write(&path, r#"{"agent:main:x": 5, "agent:main:y": {"sessionId": "../../up"}}"#).unwrap();
+    let (index, notes) = Index::load(&path, &KeyRules::default());
+    assert_eq!((keys(&index), index.get("agent:main:y").unwrap().session_id()), (vec!["agent:main:y"], None));
+    assert!(notes.iter().any(|n| n.contains("1 unusable")), "{notes:?}");
+    std::fs::remove_file(&path).unwrap();
+    std::fs::create_dir(&path).unwrap();
+    assert_eq!(keys(&load(&path)), ["agent:main:main"]);
+}

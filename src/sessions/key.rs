@@ -1,0 +1,168 @@
+//! Session keys: the canonical form `agent:<agentId>:<rest>`, all lower-case, and what can be read from it.
+//!
+//! Pure text. A key is never used as a path; only the agent id in it names a directory, and that is
+//! normalised to `[a-z0-9_-]` here.
+use crate::error::{Error, Result};
+
+/// The longest key accepted, in bytes.
+const MAX_KEY: usize = 256;
+const DEFAULT_AGENT: &str = "main";
+
+/// What the configuration says about keys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyRules {
+    /// The agent that owns keys which name none.
+    pub default_agent: String,
+    /// `session.mainKey`; empty counts as `main`.
+    pub main_key: String,
+    /// `session.scope: "global"`: every main session is the one session `global`.
+    pub global: bool,
+}
+
+impl Default for KeyRules {
+    fn default() -> KeyRules {
+        KeyRules { default_agent: DEFAULT_AGENT.into(), main_key: "main".into(), global: false }
+    }
+}
+
+impl KeyRules {
+    /// The canonical key for one given by a client. Fails on an empty or over-long key, one with control
+    /// characters, and an `agent:` key that names no session.
+    pub fn canonical(&self, raw: &str) -> Result<String> {
+        let key = raw.trim().to_lowercase();
+        if key.is_empty() {
+            return Err(Error::invalid("session key is empty, give one such as \"main\""));
+        }
+        if key.len() > MAX_KEY {
+            return Err(Error::invalid(format!(
+                "session key is {} bytes long, at most {MAX_KEY} fit",
+                key.len()
+            )));
+        }
+        if key.chars().any(char::is_control) {
+            return Err(Error::invalid("session key holds control characters, remove them"));
+        }
+        if key == "global" || key == "unknown" {
+            return Ok(key);
+        }
+        let (agent, rest) = match key.strip_prefix("agent:") {
+            Some(named) => match named.split_once(':') {
+                Some((agent, rest)) if !agent.trim().is_empty() && !rest.trim_matches(':').is_empty() => {
+                    (agent, rest)
+                }
+                _ => {
+                    return Err(Error::invalid(
+                        "session key starts with \"agent:\" but is not agent:<id>:<name>",
+                    ));
+                }
+            },
+            None => (self.default_agent.as_str(), key.as_str()),
+        };
+        let agent = normalise_agent_id(agent);
+        if rest != "main" && rest != self.main_name() {
+            return Ok(format!("agent:{agent}:{rest}"));
+        }
+        Ok(self.main_of(&agent))
+    }
+
+    /// The canonical key of the default agent's main session.
+    pub fn main(&self) -> String {
+        self.main_of(&self.default_agent)
+    }
+
+    /// The canonical key of an agent's main session.
+    pub fn main_of(&self, agent: &str) -> String {
+        if self.global {
+            return "global".into();
+        }
+        format!("agent:{}:{}", normalise_agent_id(agent), self.main_name())
+    }
+
+    fn main_name(&self) -> String {
+        let name = self.main_key.trim().to_lowercase();
+        if name.is_empty() { "main".into() } else { name }
+    }
+}
+
+/// The agent a canonical key belongs to; `main` for a key that names none, or none that may name a directory.
+pub fn agent_of(key: &str) -> &str {
+    let agent = key.strip_prefix("agent:").and_then(|named| named.split_once(':')).map(|(agent, _)| agent);
+    agent.filter(|agent| normalise_agent_id(agent) == *agent).unwrap_or(DEFAULT_AGENT)
+}
+
+/// Lower-case `[a-z0-9_-]`, anything else as `-`, no `-` at either end, at most 64 long, never empty.
+pub fn normalise_agent_id(raw: &str) -> String {
+    let lower = raw.trim().to_lowercase();
+    let plain = |c: char| if c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' { c } else { '-' };
+    let mapped: String = lower.chars().map(plain).collect();
+    let cut: String = mapped.trim_matches('-').chars().take(64).collect();
+    let id = cut.trim_end_matches('-');
+    if id.is_empty() { DEFAULT_AGENT.into() } else { id.into() }
+}
+
+/// `direct`, `group`, `global` or `unknown`, as far as the key alone tells.
+pub fn kind_of(key: &str) -> &'static str {
+    match key {
+        "global" => "global",
+        "unknown" => "unknown",
+        _ if key.contains(":group:") || key.contains(":channel:") || key.starts_with("group:") => "group",
+        _ => "direct",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_become_canonical() {
+        let check = |rules: &KeyRules, raw: &str, want: &str| {
+            assert_eq!(rules.canonical(raw).unwrap(), want, "{raw}")
+        };
+        let plain = KeyRules::default();
+        check(&plain, "main", "agent:main:main");
+        check(&plain, " NewOne ", "agent:main:newone");
+        check(&plain, "global", "global");
+        check(&plain, "Agent:Work:Telegram:group:-5", "agent:work:telegram:group:-5");
+        check(&plain, "agent:../../etc:x", "agent:etc:x");
+        let home = KeyRules { default_agent: "Ops".into(), main_key: "Home".into(), global: false };
+        check(&home, "main", "agent:ops:home");
+        check(&home, "home", "agent:ops:home");
+        check(&home, "agent:b:main", "agent:b:home");
+        assert_eq!(home.main(), "agent:ops:home");
+        let global = KeyRules { global: true, ..KeyRules::default() };
+        check(&global, "agent:x:main", "global");
+        check(&global, "other", "agent:main:other");
+        // Canonical keys stay as they are.
+        for rules in [&plain, &home, &global] {
+            for raw in ["main", "x", "agent:q:r:s", "unknown"] {
+                let once = rules.canonical(raw).unwrap();
+                assert_eq!(rules.canonical(&once).unwrap(), once);
+            }
+        }
+    }
+
+    #[test]
+    fn hostile_keys_are_refused() {
+        let long = "x".repeat(257);
+        for raw in
+            ["", "  ", "a\0b", "a\nb", "a\u{7f}", "agent:", "agent:x", "agent::x", "agent:x:", long.as_str()]
+        {
+            let error = KeyRules::default().canonical(raw).unwrap_err();
+            assert!(error.message().contains("session key"), "{raw:?}: {error}");
+        }
+        assert!(KeyRules::default().canonical(&"x".repeat(256)).is_ok());
+    }
+
+    #[test]
+    fn agents_and_kinds() {
+        assert_eq!(agent_of("agent:work:main"), "work");
+        assert_eq!(agent_of("agent:..:main"), "main");
+        assert_eq!(agent_of("global"), "main");
+        assert_eq!(normalise_agent_id("../Ä b/"), "b");
+        assert_eq!(normalise_agent_id("--"), "main");
+        assert_eq!(normalise_agent_id(&format!("{}-x", "a".repeat(63))), "a".repeat(63));
+        assert_eq!(kind_of("agent:main:telegram:group:1"), "group");
+        assert_eq!(kind_of("agent:main:main"), "direct");
+    }
+}

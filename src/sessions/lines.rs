@@ -1,0 +1,112 @@
+//! Reading a file's lines from its end, block by block, so that the newest part of a large transcript costs
+//! no more than its own size. No parsing here.
+use std::fs::File;
+use std::io::Result;
+use std::os::unix::fs::FileExt;
+
+const BLOCK: u64 = 32 * 1024;
+
+/// One line without its line end.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Line {
+    /// Offset of its first byte.
+    pub start: u64,
+    pub bytes: Vec<u8>,
+    /// Whether a line end follows; false only for a torn last line.
+    pub whole: bool,
+}
+
+/// The lines of a file, last one first, empty ones left out.
+#[derive(Debug)]
+pub struct Backwards<'a> {
+    file: &'a File,
+    /// Offset of the first byte in `unread`.
+    start: u64,
+    /// What was read but not handed out, from `start` on.
+    unread: Vec<u8>,
+    block: u64,
+    whole: bool,
+}
+
+impl<'a> Backwards<'a> {
+    /// Starts at the present end of `file`; lines appended later are not seen.
+    pub fn new(file: &'a File) -> Result<Backwards<'a>> {
+        let start = file.metadata()?.len();
+        Ok(Backwards { file, start, unread: Vec::new(), block: BLOCK, whole: false })
+    }
+
+    fn next_line(&mut self) -> Result<Option<Line>> {
+        loop {
+            if let Some(end) = self.unread.iter().rposition(|b| *b == b'\n') {
+                let bytes = self.unread.split_off(end + 1);
+                self.unread.truncate(end);
+                return Ok(Some(self.line(self.start + end as u64 + 1, bytes)));
+            }
+            if self.start == 0 {
+                let bytes = std::mem::take(&mut self.unread);
+                return Ok(if bytes.is_empty() { None } else { Some(self.line(0, bytes)) });
+            }
+            self.read_block()?;
+        }
+    }
+
+    /// Every line but the first handed out is followed by the line end that was found before it.
+    fn line(&mut self, start: u64, bytes: Vec<u8>) -> Line {
+        let whole = std::mem::replace(&mut self.whole, true);
+        Line { start, bytes, whole }
+    }
+
+    fn read_block(&mut self) -> Result<()> {
+        let size = self.block.min(self.start);
+        // A line longer than a block makes the next one larger, so that the copying stays linear.
+        self.block = if self.unread.is_empty() { BLOCK } else { self.block * 2 };
+        let mut bytes = vec![0; size as usize];
+        self.file.read_exact_at(&mut bytes, self.start - size)?;
+        bytes.append(&mut self.unread);
+        self.unread = bytes;
+        self.start -= size;
+        Ok(())
+    }
+}
+
+impl Iterator for Backwards<'_> {
+    type Item = Result<Line>;
+
+    fn next(&mut self) -> Option<Result<Line>> {
+        loop {
+            match self.next_line() {
+                Ok(Some(line)) if line.bytes.is_empty() => continue,
+                other => return other.transpose(),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sessions::TestDir;
+
+    #[test]
+    fn lines_come_last_first_with_their_offsets() {
+        let dir = TestDir::new();
+        let path = dir.0.join("f");
+        let check = |content: &[u8], want: &[(u64, usize, bool)]| {
+            std::fs::write(&path, content).unwrap();
+            let file = File::open(&path).unwrap();
+            let got: Vec<_> = Backwards::new(&file).unwrap().map(Result::unwrap).collect();
+            for line in &got {
+                let start = line.start as usize;
+                assert_eq!(line.bytes, &content[start..start + line.bytes.len()]);
+            }
+            assert_eq!(got.iter().map(|l| (l.start, l.bytes.len(), l.whole)).collect::<Vec<_>>(), want);
+        };
+        check(b"", &[]);
+        check(b"\n\n", &[]);
+        check(b"a\nbb\n", &[(2, 2, true), (0, 1, true)]);
+        check(b"a\n\nbb", &[(3, 2, false), (0, 1, true)]);
+        let mut long = vec![b'x'; 1_000_000];
+        long.extend_from_slice(b"\nyy\n");
+        check(&long, &[(1_000_001, 2, true), (0, 1_000_000, true)]);
+    }
+}

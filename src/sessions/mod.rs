@@ -1,0 +1,68 @@
+//! Sessions as files: the index `sessions.json`, the transcripts beside it, and the idempotency journal, in
+//! the shapes the Node gateway (2026.2.9) reads and writes, so that either program can go on with the other's.
+//!
+//! Plain functions and values, no threads. The state thread owns an [`Index`] and a [`Dedupe`] in memory and
+//! does no I/O with them; the store thread saves snapshots; run and connection threads call [`Transcript`].
+pub mod context;
+pub mod dedupe;
+pub mod entry;
+pub mod envelope;
+pub mod history;
+pub mod index;
+pub mod journal;
+pub mod key;
+pub mod lines;
+pub mod list;
+pub mod message;
+pub mod patch;
+pub mod preview;
+mod rebuild;
+mod regular;
+pub mod repair;
+pub mod sweep;
+pub mod transcript;
+
+pub use dedupe::{Dedupe, Seen};
+pub use entry::Entry;
+pub use index::Index;
+pub use journal::{Journal, Record};
+pub use key::KeyRules;
+pub use transcript::Transcript;
+
+use std::path::{Path, PathBuf};
+
+/// Where the sessions of an agent lie. `agent` is normalised, so it cannot leave the state directory.
+pub fn sessions_dir(state_dir: &Path, agent: &str) -> PathBuf {
+    state_dir.join("agents").join(key::normalise_agent_id(agent)).join("sessions")
+}
+
+/// Where the idempotency journal lies.
+pub fn journal_path(state_dir: &Path) -> PathBuf {
+    state_dir.join("gateway").join("idempotency.jsonl")
+}
+
+/// Whether `id` may name a session, and with it a file (SEC-12): `^[A-Za-z0-9_-]{1,64}$`.
+pub fn is_session_id(id: &str) -> bool {
+    (1..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+}
+
+/// A directory for one test, removed when dropped.
+#[cfg(test)]
+pub(crate) struct TestDir(pub PathBuf);
+
+#[cfg(test)]
+impl TestDir {
+    pub(crate) fn new() -> TestDir {
+        let dir = std::env::temp_dir().join(format!("sessions-{}", crate::ids::uuid().unwrap()));
+        std::fs::create_dir_all(&dir).unwrap();
+        TestDir(dir)
+    }
+}
+
+#[cfg(test)]
+impl Drop for TestDir {
+    fn drop(&mut self) {
+        // A directory that stays behind in the system's temp directory fails no test.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}

@@ -1,0 +1,55 @@
+//! Opening files of the state directory that must be regular files: no symbolic link is followed and no pipe
+//! can block a reader (SEC-12, SEC-13). Also the bounded wait for a file's kernel lock (R-09a, R-09b).
+use rustix::fs::{FlockOperation, OFlags, flock};
+use std::fs::{File, OpenOptions, Permissions};
+use std::io::{Error, ErrorKind, Result};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// No one waits longer than this for another process that holds a file's lock.
+const LOCK_WAIT: Duration = Duration::from_secs(1);
+
+/// Opens for reading; `None` when nothing is there.
+pub fn read(path: &Path) -> Result<Option<File>> {
+    match checked(OpenOptions::new().read(true), path) {
+        Ok(file) => Ok(Some(file)),
+        Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(e),
+    }
+}
+
+/// Opens for reading and writing, created empty with mode 0600 if missing; wider modes are narrowed (R-22c).
+pub fn write(path: &Path) -> Result<File> {
+    let file = checked(OpenOptions::new().read(true).write(true).create(true).mode(0o600), path)?;
+    if file.metadata()?.permissions().mode() & 0o077 != 0 {
+        file.set_permissions(Permissions::from_mode(0o600))?;
+    }
+    Ok(file)
+}
+
+/// Takes the exclusive lock of an open file; it ends with the file.
+pub fn lock(file: &File) -> Result<()> {
+    let started = Instant::now();
+    loop {
+        match flock(file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Ok(()),
+            Err(rustix::io::Errno::WOULDBLOCK) if started.elapsed() < LOCK_WAIT => {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            Err(rustix::io::Errno::WOULDBLOCK) => {
+                return Err(Error::new(ErrorKind::WouldBlock, "another process holds its lock, try again"));
+            }
+            Err(e) => return Err(e.into()),
+        }
+    }
+}
+
+fn checked(options: &mut OpenOptions, path: &Path) -> Result<File> {
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let file = options.custom_flags(flags.bits().cast_signed()).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(Error::new(ErrorKind::InvalidInput, "not a regular file, move it away"));
+    }
+    Ok(file)
+}

@@ -1,0 +1,264 @@
+//! One transcript: a file of JSON lines that only grows. Appending whole lines, reading from the end.
+//!
+//! Called by the thread of the run or connection that needs it. An append holds the kernel lock of the file
+//! itself, so two writers never interleave; readers take no lock and skip what they cannot parse.
+use super::entry::{Entry, is_transcript_name};
+use super::lines::{Backwards, Line};
+use super::{is_session_id, regular};
+use crate::error::{Error, Result};
+use crate::{clock, files, ids};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use std::fs::File;
+use std::io;
+use std::ops::ControlFlow;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// `contains_run` looks at this much of the end, in bytes.
+const RUN_SCAN: u64 = 1 << 20;
+/// `tail` stops after this many bytes of message lines; `chat.history` sends at most 6 MiB.
+const TAIL_BYTES: usize = 8 << 20;
+
+#[derive(Debug, Clone)]
+pub struct Transcript {
+    path: PathBuf,
+    id: String,
+    cwd: PathBuf,
+    key: Option<String>,
+}
+
+/// The first line, as far as it is used.
+#[derive(Debug, Deserialize)]
+pub(super) struct Header {
+    #[serde(rename = "type")]
+    kind: String,
+    pub id: String,
+    #[serde(rename = "sessionKey")]
+    pub session_key: Option<String>,
+}
+
+impl Header {
+    pub fn parse(line: &[u8]) -> Option<Header> {
+        serde_json::from_slice::<Header>(line).ok().filter(|header| header.kind == "session")
+    }
+}
+
+/// What links a line into the chain.
+#[derive(Deserialize)]
+struct Link {
+    #[serde(rename = "type")]
+    kind: String,
+    id: String,
+}
+
+impl Transcript {
+    /// The transcript `<session_id>.jsonl` in a sessions directory; the file need not exist.
+    pub fn at(dir: &Path, session_id: &str) -> Result<Transcript> {
+        if !is_session_id(session_id) {
+            return Err(Error::invalid("session id must be 1 to 64 letters, digits, \"_\" or \"-\""));
+        }
+        let path = dir.join(format!("{session_id}.jsonl"));
+        Ok(Transcript { path, id: session_id.into(), cwd: dir.into(), key: None })
+    }
+
+    /// The transcript an index entry names: its `sessionFile` if that lies in `dir`, else by its id.
+    pub fn of(dir: &Path, entry: &Entry) -> Result<Transcript> {
+        let id = entry.session_id().ok_or_else(|| Error::not_found("the session has no transcript yet"))?;
+        let mut transcript = Transcript::at(dir, id)?;
+        if let Some(name) = entry.file_name(dir).filter(|name| is_transcript_name(name)) {
+            transcript.path = dir.join(name);
+        }
+        Ok(transcript)
+    }
+
+    /// Says what the header line of a new file names: the workspace and the session's key, from which a lost
+    /// index is rebuilt.
+    pub fn created_for(mut self, key: &str, cwd: &Path) -> Transcript {
+        self.key = Some(key.into());
+        self.cwd = cwd.into();
+        self
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub fn session_id(&self) -> &str {
+        &self.id
+    }
+
+    /// Appends entries (made by [`super::message`]) as one write of whole lines and waits for the disk.
+    /// Gives their ids. A torn last line is cut first; when the write fails nothing of it stays.
+    pub fn append(&self, entries: &[Value]) -> Result<Vec<String>> {
+        self.append_if(|_| Ok(entries.to_vec()))
+    }
+
+    /// The same for entries that depend on what is there; `choose` reads under the lock.
+    pub(super) fn append_if(
+        &self,
+        choose: impl FnOnce(&File) -> io::Result<Vec<Value>>,
+    ) -> Result<Vec<String>> {
+        let failed = |e: io::Error| self.error("append to", e);
+        if let Some(dir) = self.path.parent() {
+            files::private_dir(dir)?;
+        }
+        let file = regular::write(&self.path).map_err(failed)?;
+        regular::lock(&file).map_err(failed)?;
+        let (last, mut text) = cut_torn_tail(&file).map_err(failed)?;
+        let end = file.metadata().map_err(failed)?.len();
+        if end == 0 {
+            text = self.header();
+        }
+        let entries = choose(&file).map_err(failed)?;
+        let ids = write_lines(&entries, last, &mut text)?;
+        if text.is_empty() {
+            return Ok(ids);
+        }
+        if let Err(e) = file.write_all_at(text.as_bytes(), end).and_then(|()| file.sync_data()) {
+            // The write's own error counts; a torn line that stays is cut by the next append.
+            let _ = file.set_len(end);
+            return Err(failed(e));
+        }
+        if end == 0 {
+            self.sync_dir()?;
+        }
+        Ok(ids)
+    }
+
+    fn header(&self) -> String {
+        let mut header = json!({
+            "type": "session", "version": 3, "id": self.id,
+            "timestamp": clock::iso(clock::now_ms()), "cwd": self.cwd.to_string_lossy(),
+        });
+        if let (Some(map), Some(key)) = (header.as_object_mut(), &self.key) {
+            map.insert("sessionKey".into(), key.as_str().into());
+        }
+        format!("{header}\n")
+    }
+
+    fn sync_dir(&self) -> Result<()> {
+        let dir = self.path.parent().unwrap_or(Path::new("."));
+        File::open(dir).and_then(|d| d.sync_all()).map_err(|e| self.error("sync the directory of", e))
+    }
+
+    /// Calls `each` with the parsed entries, last one first, and their size in bytes, until it breaks.
+    /// A missing file has none; lines that are not JSON objects are skipped.
+    pub fn walk_back(&self, mut each: impl FnMut(Value, usize) -> ControlFlow<()>) -> Result<()> {
+        let failed = |e| self.error("read", e);
+        let Some(file) = regular::read(&self.path).map_err(failed)? else { return Ok(()) };
+        for line in Backwards::new(&file).map_err(failed)? {
+            let bytes = line.map_err(failed)?.bytes;
+            let Ok(entry @ Value::Object(_)) = serde_json::from_slice(&bytes) else { continue };
+            if each(entry, bytes.len()).is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// The last entries in file order, from the one on which makes `limit` messages (compactions count).
+    pub fn tail(&self, limit: usize) -> Result<Vec<Value>> {
+        let mut entries = Vec::new();
+        let (mut messages, mut bytes) = (0, 0);
+        self.walk_back(|entry, size| {
+            if messages >= limit || bytes > TAIL_BYTES {
+                return ControlFlow::Break(());
+            }
+            if matches!(kind(&entry), "message" | "compaction") {
+                messages += 1;
+                bytes += size;
+            }
+            entries.push(entry);
+            ControlFlow::Continue(())
+        })?;
+        entries.reverse();
+        Ok(entries)
+    }
+
+    /// Whether an entry of that run, which begins with its user message, is among the last 1 MiB.
+    pub fn contains_run(&self, run_id: &str) -> Result<bool> {
+        let mut found = false;
+        let mut bytes = 0u64;
+        self.walk_back(|entry, size| {
+            found = entry.get("runId").and_then(Value::as_str) == Some(run_id);
+            bytes += size as u64;
+            if found || bytes > RUN_SCAN { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })?;
+        Ok(found)
+    }
+
+    /// Renames the file to `<file>.<why>.<time>` (`why` is `deleted`); `None` when there is no file.
+    pub fn archive(&self, why: &str) -> Result<Option<PathBuf>> {
+        let mut name = self.path.file_name().unwrap_or_default().to_os_string();
+        name.push(format!(".{why}.{}", clock::iso(clock::now_ms()).replace(':', "-")));
+        let target = self.path.with_file_name(name);
+        match std::fs::rename(&self.path, &target) {
+            Ok(()) => Ok(Some(target)),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(self.error("archive", e)),
+        }
+    }
+
+    fn error(&self, doing: &str, e: io::Error) -> Error {
+        let passes = matches!(e.kind(), io::ErrorKind::StorageFull | io::ErrorKind::WouldBlock);
+        let error = Error::io(format_args!("{doing} transcript {}", self.path.display()), e);
+        if passes { error.retry_in(Duration::from_secs(5)) } else { error }
+    }
+}
+
+/// An entry's `type`, or nothing.
+pub(super) fn kind(entry: &Value) -> &str {
+    entry.get("type").and_then(Value::as_str).unwrap_or_default()
+}
+
+/// Cuts a torn last line. Gives the id of the last entry and what must be written before the next line: a
+/// line end when the last line is whole JSON that only lacks it.
+fn cut_torn_tail(file: &File) -> io::Result<(Option<String>, String)> {
+    let mut before = String::new();
+    for line in Backwards::new(file)? {
+        let Line { start, bytes, whole } = line?;
+        if !whole {
+            if !serde_json::from_slice::<Value>(&bytes).is_ok_and(|v| v.is_object()) {
+                file.set_len(start)?;
+                continue;
+            }
+            before.push('\n');
+        }
+        match serde_json::from_slice::<Link>(&bytes) {
+            Ok(link) if link.kind != "session" => return Ok((Some(link.id), before)),
+            _ => {}
+        }
+    }
+    Ok((None, before))
+}
+
+/// Adds each entry to `text` as a line with its id, parent and time; gives the ids.
+fn write_lines(entries: &[Value], mut parent: Option<String>, text: &mut String) -> Result<Vec<String>> {
+    let now = clock::iso(clock::now_ms());
+    let mut ids = Vec::with_capacity(entries.len());
+    for entry in entries {
+        let Value::Object(members) = entry else {
+            return Err(Error::invalid("a transcript entry must be a JSON object"));
+        };
+        let id = ids::hex(4)?;
+        let mut line = Map::new();
+        line.insert("type".into(), members.get("type").cloned().unwrap_or_default());
+        line.insert("id".into(), id.clone().into());
+        line.insert("parentId".into(), parent.take().into());
+        line.insert("timestamp".into(), now.clone().into());
+        for (name, value) in members {
+            line.entry(name.clone()).or_insert_with(|| value.clone());
+        }
+        text.push_str(&Value::Object(line).to_string());
+        text.push('\n');
+        parent = Some(id.clone());
+        ids.push(id);
+    }
+    Ok(ids)
+}
+
+#[cfg(test)]
+#[path = "transcript_tests.rs"]
+mod tests;

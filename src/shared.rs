@@ -1,0 +1,144 @@
+//! What all threads may read: the configuration in force, limits, the secret, the channel to the state thread.
+//!
+//! Immutable for the life of one gateway generation. The one thing that changes is `published`: texts that the
+//! state thread writes for everybody to read, so that a `health` call needs no visit there.
+use crate::config::Config;
+use crate::env::Env;
+use crate::error::{Error, Result};
+use crate::net::door::Door;
+use crate::net::outbox::Total;
+use crate::protocol::limits::Limits;
+use crate::state::event::Event;
+use crossbeam_channel::Sender;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Instant;
+
+pub struct Shared {
+    pub env: Env,
+    pub config: Config,
+    pub limits: Limits,
+    pub auth: Auth,
+    pub port: u16,
+    pub door: Arc<Door>,
+    pub total: Arc<Total>,
+    pub state: Sender<Event>,
+    pub started: Instant,
+    /// Names by which browser pages may address this machine.
+    pub own_names: Vec<String>,
+    /// The log file, when one is written.
+    pub log_file: Option<PathBuf>,
+    pub published: Published,
+}
+
+/// Texts and flags that the state thread publishes.
+#[derive(Default)]
+pub struct Published {
+    health: RwLock<Arc<str>>,
+    is_stopping: AtomicBool,
+}
+
+impl Published {
+    /// The latest health snapshot as JSON.
+    pub fn health(&self) -> Arc<str> {
+        self.health.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub fn set_health(&self, text: Arc<str>) {
+        *self.health.write().unwrap_or_else(PoisonError::into_inner) = text;
+    }
+
+    pub fn is_stopping(&self) -> bool {
+        self.is_stopping.load(Ordering::Relaxed)
+    }
+
+    pub fn set_stopping(&self) {
+        self.is_stopping.store(true, Ordering::Relaxed);
+    }
+}
+
+/// A secret; it has no `Debug` or `Display` that shows it.
+#[derive(Clone)]
+pub struct Secret(String);
+
+impl Secret {
+    pub fn new(text: &str) -> Secret {
+        Secret(text.to_string())
+    }
+
+    /// For the comparison function only.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(..)")
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AuthMode {
+    Token,
+    Password,
+}
+
+impl AuthMode {
+    pub fn name(self) -> &'static str {
+        match self {
+            AuthMode::Token => "token",
+            AuthMode::Password => "password",
+        }
+    }
+}
+
+/// How clients prove themselves, resolved from flags, config and environment.
+#[derive(Debug)]
+pub struct Auth {
+    pub mode: AuthMode,
+    pub secret: Option<Secret>,
+    pub allow_tailscale: bool,
+    /// `gateway.controlUi.allowInsecureAuth`: the Control UI may connect without a device.
+    pub allow_insecure_ui: bool,
+    /// `gateway.controlUi.dangerouslyDisableDeviceAuth`: a device the Control UI sends is not looked at.
+    pub ignore_ui_devices: bool,
+}
+
+impl Auth {
+    /// Flags win over the config, the config over the environment (as in the reference program's server).
+    pub fn resolve(config: &Config, env: &Env, mode: Option<&str>, token: Option<&str>, password: Option<&str>) -> Result<Auth> {
+        let pick = |flag: Option<&str>, key: &str, var: &str| {
+            let found = flag.or_else(|| config.str(key)).or_else(|| env.var_or_legacy(var));
+            found.map(str::trim).filter(|s| !s.is_empty()).map(Secret::new)
+        };
+        let token = pick(token, "gateway.auth.token", "OPENCLAW_GATEWAY_TOKEN");
+        let password = pick(password, "gateway.auth.password", "OPENCLAW_GATEWAY_PASSWORD");
+        let mode = match mode.or_else(|| config.str("gateway.auth.mode")) {
+            Some("token") => AuthMode::Token,
+            Some("password") => AuthMode::Password,
+            Some(other) => return Err(Error::config(format!("invalid auth mode \"{other}\": use --auth token or --auth password"))),
+            None if password.is_some() && token.is_none() => AuthMode::Password,
+            None => AuthMode::Token,
+        };
+        let serve = config.str("gateway.tailscale.mode") == Some("serve") && mode != AuthMode::Password;
+        let allow_tailscale = match config.is_set("gateway.auth.allowTailscale") {
+            true => config.bool("gateway.auth.allowTailscale"),
+            false => serve,
+        };
+        Ok(Auth {
+            mode,
+            secret: if mode == AuthMode::Token { token } else { password },
+            allow_tailscale,
+            allow_insecure_ui: config.bool("gateway.controlUi.allowInsecureAuth"),
+            ignore_ui_devices: config.bool("gateway.controlUi.dangerouslyDisableDeviceAuth"),
+        })
+    }
+
+    /// The Control UI's device is not looked at when the owner switched that off and the secret is right.
+    pub fn ignores_devices(&self, client_id: &str, secret_is_right: bool) -> bool {
+        client_id == "openclaw-control-ui" && self.ignore_ui_devices && secret_is_right
+    }
+}

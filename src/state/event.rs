@@ -1,0 +1,81 @@
+//! What the state thread is told: one closed enum, one arm each in `run.rs`.
+use crate::agent::run::RunEvent;
+use crate::device::pairing::Change;
+use crate::error::{Error, Result};
+use crate::net::auth::Admitted;
+use crate::net::outbox::{Frame, Outbox, Work};
+use crate::protocol::events::Event as EventRow;
+use crate::protocol::frame::{self, Payload};
+use crate::state::State;
+use crate::state::clients::Caller;
+use serde_json::Value;
+use std::sync::Arc;
+
+/// Runs on the state thread with typed, validated params; does not log, lock, spawn or block.
+pub type Handler = fn(&mut State, Call, Value) -> Result<Answer>;
+
+/// Who asked, and where the answer goes.
+#[derive(Clone)]
+pub struct Call {
+    pub caller: Arc<Caller>,
+    pub id: String,
+    pub outbox: Arc<Outbox>,
+}
+
+/// What a handler gives back.
+pub enum Answer {
+    Now(Payload),
+    /// Reading files or large listings: done by the connection's own thread.
+    Work(Work),
+    /// Answered when the session index that the handler changed is on disk.
+    Saved(Value),
+    /// The handler kept the `Call` and answers it itself.
+    Later,
+}
+
+impl Call {
+    pub fn answer(&self, result: Result<Payload>) {
+        self.answer_with(result, None);
+    }
+
+    /// A failed agent run carries a payload beside its error.
+    pub fn answer_with(&self, result: Result<Payload>, failed: Option<&Value>) {
+        let text = frame::answer(&self.id, result.as_ref(), failed, self.caller.protocol);
+        // A client that is gone or over its limit is dealt with by its outbox.
+        self.outbox.push(Frame::Answer(text));
+    }
+}
+
+/// A client that passed `connect`.
+pub struct Join {
+    pub caller: Arc<Caller>,
+    pub admitted: Admitted,
+    pub request_id: String,
+    pub outbox: Arc<Outbox>,
+}
+
+pub enum Event {
+    Join(Box<Join>),
+    Left { conn: u64 },
+    /// A connection's thread panicked; its guard has said `Left` already if it had joined.
+    ConnectionDied { conn: u64, what: String },
+    Request { conn: u64, id: String, handler: Handler, params: Value },
+    /// The pairing store changed. `reply` answers the call that changed it, after the events.
+    Pairing { change: Change<()>, reply: Option<(Call, Payload)> },
+    /// The store thread has (or has not) written the acceptance of a run to disk.
+    Accepted { run: String, result: Result<()> },
+    Run { run: String, event: RunEvent },
+    /// Send an event that another thread made.
+    Tell { event: &'static EventRow, payload: Value },
+    /// The store thread could not save a session index; it stays to be saved.
+    SaveFailed { agent: String, error: Error },
+}
+
+/// What is looked at before everything else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Control {
+    /// SIGTERM or SIGINT.
+    Stop(&'static str),
+    /// SIGUSR1.
+    Restart,
+}

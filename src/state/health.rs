@@ -1,0 +1,48 @@
+//! The health snapshot: what `health` answers, what its event carries, what `hello-ok` starts with.
+//!
+//! Built by the state thread when something changed and published as text; pure over `State`.
+use crate::state::State;
+use serde_json::{Value, json};
+
+/// Sessions shown for each agent.
+const RECENT: usize = 5;
+
+pub fn snapshot(state: &State) -> Value {
+    let rules = state.sessions.rules();
+    let agents: Vec<Value> = state.sessions.agents().map(|agent| agent_row(state, agent, agent == rules.default_agent)).collect();
+    json!({
+        "ok": true,
+        "ts": state.now,
+        "durationMs": 0,
+        "channels": {},
+        "channelOrder": [],
+        "channelLabels": {},
+        "heartbeatSeconds": 0,
+        "defaultAgentId": rules.default_agent,
+        "agents": agents,
+        "sessions": sessions(state, &rules.default_agent),
+        "runs": {"active": state.runs.active(), "queued": state.runs.queued()},
+    })
+}
+
+fn agent_row(state: &State, agent: &str, is_default: bool) -> Value {
+    let heartbeat = json!({"enabled": false, "every": "disabled", "everyMs": null});
+    let mut row = json!({"agentId": agent, "isDefault": is_default, "heartbeat": heartbeat, "sessions": sessions(state, agent)});
+    let name = crate::agents::Agents::of(&state.shared.config, &state.shared.env).row(agent).get("name").cloned();
+    if let (Some(map), Some(name)) = (row.as_object_mut(), name) {
+        map.insert("name".into(), name);
+    }
+    row
+}
+
+fn sessions(state: &State, agent: &str) -> Value {
+    let Some(index) = state.sessions.index(agent) else { return json!({"path": "", "count": 0, "recent": []}) };
+    let mut rows: Vec<(&str, u64)> = index.iter().filter(|(key, _)| *key != "global" && *key != "unknown").map(|(key, entry)| (key, entry.updated_at())).collect();
+    rows.sort_by(|a, b| b.1.cmp(&a.1));
+    let recent: Vec<Value> = rows
+        .iter()
+        .take(RECENT)
+        .map(|(key, at)| json!({"key": key, "updatedAt": at, "age": state.now.saturating_sub(*at)}))
+        .collect();
+    json!({"path": index.path(), "count": rows.len(), "recent": recent})
+}

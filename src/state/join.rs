@@ -1,0 +1,109 @@
+//! Clients coming and going: `hello-ok`, presence, and what the pairing store changed.
+use crate::device::pairing::Change;
+use crate::methods;
+use crate::net::outbox::Frame;
+use crate::protocol::close::Close;
+use crate::protocol::frame::{self, Payload};
+use crate::protocol::events;
+use crate::state::State;
+use crate::state::clients::Client;
+use crate::state::event::{Call, Join};
+use serde_json::{Map, Value, json};
+
+impl State {
+    pub(super) fn join(&mut self, join: Join) {
+        let Join { caller, admitted, request_id, outbox } = join;
+        if self.is_stopping() {
+            outbox.push(Frame::Close(Close::ServiceRestart));
+            return;
+        }
+        let device = caller.device_id.as_deref();
+        // The CLI comes and goes with every command; it is not somebody who is present.
+        let presence = (caller.mode != "cli" && caller.client_id != "cli").then(|| {
+            let (scopes, remote) = (caller.scopes.as_slice(), caller.remote.as_deref());
+            self.presence.connected(&admitted.client, device, caller.conn, caller.role(), scopes, remote, self.now)
+        });
+        log::info!(target: "gateway/ws", "connect conn={} client={} mode={} role={} protocol={} auth={}",
+            caller.conn, crate::logging::quoted(&caller.client_id), crate::logging::quoted(&caller.mode), caller.role(), caller.protocol, caller.method);
+        let hello = self.hello(&caller, &admitted);
+        let text = frame::answer(&request_id, Ok(&Payload::Value(hello)), None, caller.protocol);
+        outbox.push(Frame::Hello(text));
+        self.clients.add(Client { caller, outbox, presence });
+        self.pairing_changed(&admitted.change, None);
+    }
+
+    pub(super) fn leave(&mut self, conn: u64) {
+        let Some(client) = self.clients.remove(conn) else { return };
+        if let Some(key) = &client.presence {
+            self.presence.disconnected(key, self.now);
+        }
+        self.runs.forget_caller(conn);
+    }
+
+    /// Tells those who may know, and closes connections that lost their authority.
+    pub(super) fn pairing_changed(&self, change: &Change<()>, reply: Option<(Call, Payload)>) {
+        for notice in &change.events {
+            if let Some(row) = events::EVENTS.iter().find(|row| row.name == notice.event) {
+                self.emit(row, &notice.payload);
+            }
+        }
+        // The answer goes out before its own connection may be closed.
+        if let Some((call, payload)) = reply {
+            call.answer(Ok(payload));
+        }
+        for closing in &change.close {
+            self.clients.close_device(&closing.device_id, &closing.role);
+        }
+    }
+
+    fn hello(&self, caller: &crate::state::clients::Caller, admitted: &crate::net::auth::Admitted) -> Value {
+        let limits = &self.shared.limits;
+        let is_admin = !caller.is_node && caller.scopes.has("operator.admin");
+        let mut auth = json!({"method": caller.method, "role": caller.role(), "scopes": caller.scopes.as_slice()});
+        if let (Some(map), Some(token)) = (auth.as_object_mut(), &admitted.device_token) {
+            map.insert("deviceToken".into(), token.device_token.as_str().into());
+            map.insert("issuedAtMs".into(), token.issued_at.into());
+        }
+        json!({
+            "type": "hello-ok",
+            "protocol": caller.protocol,
+            "server": self.server(caller),
+            "features": {"methods": methods::names(), "events": events::names()},
+            "snapshot": self.snapshot(is_admin, caller.is_node),
+            "auth": auth,
+            "policy": {
+                "maxPayload": limits.max_payload(caller.protocol),
+                "maxBufferedBytes": limits.max_buffered(caller.protocol),
+                "tickIntervalMs": limits.tick_ms,
+            },
+        })
+    }
+
+    fn server(&self, caller: &crate::state::clients::Caller) -> Value {
+        let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        json!({"version": env!("CARGO_PKG_VERSION"), "host": host, "connId": format!("conn-{}", caller.conn)})
+    }
+
+    /// Paths are told to administrators only (SEC-26); nodes are not told who else is here.
+    fn snapshot(&self, is_admin: bool, is_node: bool) -> Value {
+        let (presence_version, health_version) = self.versions();
+        let rules = self.sessions.rules();
+        let mut snapshot = Map::new();
+        let mut put = |name: &str, value: Value| snapshot.insert(name.to_string(), value);
+        put("presence", if is_node { json!([]) } else { self.presence.list(self.now).into() });
+        put("health", if is_node { json!({}) } else { self.health.clone() });
+        put("stateVersion", json!({"presence": presence_version, "health": health_version}));
+        put("uptimeMs", json!(self.shared.started.elapsed().as_millis() as u64));
+        if is_admin {
+            put("configPath", json!(self.shared.config.path()));
+            put("stateDir", json!(self.shared.env.state_dir));
+            put("authMode", json!(self.shared.auth.mode.name()));
+        }
+        let scope = if rules.global { "global" } else { "per-sender" };
+        put(
+            "sessionDefaults",
+            json!({"defaultAgentId": rules.default_agent, "mainKey": rules.main_key, "mainSessionKey": rules.main(), "scope": scope}),
+        );
+        Value::Object(snapshot)
+    }
+}

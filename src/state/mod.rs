@@ -1,0 +1,156 @@
+//! The gateway's mutable state. One thread (`gw-state`) owns all of it and never blocks.
+//!
+//! One file a piece: `clients`, `presence`, `sessions`, `runs`, `health`; `run.rs` is the loop, `event.rs` what
+//! it is told. Handlers in `crate::methods` are functions over `State`.
+pub mod clients;
+pub mod event;
+pub mod health;
+pub mod join;
+pub mod presence;
+pub mod run;
+pub mod runs;
+pub mod sessions;
+
+use crate::protocol::events::{self, Event as EventRow};
+use crate::protocol::frame;
+use crate::sessions::Dedupe;
+use crate::shared::Shared;
+use crate::store::Store;
+use clients::Clients;
+use presence::Presence;
+use runs::Runs;
+use sessions::Sessions;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+pub struct State {
+    pub shared: Arc<Shared>,
+    pub store: Store,
+    /// Epoch milliseconds, set once a turn.
+    pub now: u64,
+
+    // Who is here
+    pub clients: Clients,
+    pub presence: Presence,
+    /// When connects and disconnects may next cause a presence event.
+    presence_due: u64,
+    /// A beacon arrived: the event is sent this turn.
+    pub presence_urgent: bool,
+
+    // Sessions and runs
+    pub sessions: Sessions,
+    pub runs: Runs,
+    pub dedupe: Dedupe,
+    /// Notes for the main session's next turn, newest last.
+    pub system_events: Vec<String>,
+
+    // Clocks and versions
+    health_version: u64,
+    /// The latest snapshot, and whether the state has changed since.
+    pub health: Value,
+    pub health_stale: bool,
+    next_tick: u64,
+    next_health: u64,
+    stopping: Option<Stopping>,
+}
+
+/// The gateway is going down.
+struct Stopping {
+    /// Runs may end on their own until then.
+    until: u64,
+    clients_closed: bool,
+}
+
+/// Notes kept for the main session.
+const MAX_SYSTEM_EVENTS: usize = 20;
+
+impl State {
+    pub fn new(shared: Arc<Shared>, store: Store, sessions: Sessions, dedupe: Dedupe, now: u64) -> State {
+        let limits = &shared.limits;
+        let max_runs = shared.config.u64("agents.defaults.maxConcurrent").unwrap_or(4).clamp(1, 64);
+        State {
+            now,
+            clients: Clients::default(),
+            presence: Presence::new(limits.presence_ttl_ms, limits.presence_max as usize),
+            presence_due: 0,
+            presence_urgent: false,
+            runs: Runs::new(max_runs as usize, limits.queued_runs as usize),
+            sessions,
+            dedupe,
+            system_events: Vec::new(),
+            health_version: 1,
+            health: Value::Null,
+            health_stale: true,
+            next_tick: now + limits.tick_ms,
+            next_health: now + limits.health_ms,
+            stopping: None,
+            shared,
+            store,
+        }
+    }
+
+    /// Sends an event to everybody it is for.
+    pub fn emit(&self, event: &'static EventRow, payload: &Value) {
+        self.emit_versioned(event, payload, None);
+    }
+
+    fn emit_versioned(&self, event: &'static EventRow, payload: &Value, versions: Option<(u64, u64)>) {
+        self.clients.broadcast(event, frame::event(event.name, payload, versions).into());
+    }
+
+    pub fn versions(&self) -> (u64, u64) {
+        (self.presence.version(), self.health_version)
+    }
+
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.is_some()
+    }
+
+    /// Keeps a note for the main session; a repetition of the last one is not kept.
+    pub fn add_system_event(&mut self, text: String) {
+        if self.system_events.last() == Some(&text) {
+            return;
+        }
+        if self.system_events.len() >= MAX_SYSTEM_EVENTS {
+            self.system_events.remove(0);
+        }
+        self.system_events.push(text);
+    }
+
+    /// Sends the presence event if something changed and it is due.
+    fn flush_presence(&mut self) {
+        self.presence.expire(self.now);
+        if !self.presence.is_changed() || (self.now < self.presence_due && !self.presence_urgent) {
+            return;
+        }
+        self.presence_urgent = false;
+        self.presence_due = self.now + self.shared.limits.presence_gap_ms;
+        let payload = self.presence.take_event(self.now);
+        self.emit_versioned(&events::PRESENCE, &payload, Some(self.versions()));
+    }
+
+    fn tick(&mut self) {
+        if self.now < self.next_tick {
+            return;
+        }
+        self.next_tick = self.now + self.shared.limits.tick_ms;
+        self.emit(&events::TICK, &json!({"ts": self.now}));
+        self.dedupe.expire(self.now);
+    }
+
+    /// Publishes a fresh health text when something changed; tells everybody once an interval.
+    fn refresh_health(&mut self) {
+        let due = self.now >= self.next_health;
+        if !self.health_stale && !due {
+            return;
+        }
+        self.health_stale = false;
+        self.health = health::snapshot(self);
+        self.shared.published.set_health(self.health.to_string().into());
+        if due {
+            self.next_health = self.now + self.shared.limits.health_ms;
+            self.health_version += 1;
+            self.emit_versioned(&events::HEALTH, &self.health, Some(self.versions()));
+        }
+    }
+}

@@ -1,0 +1,256 @@
+//! Presence: who is here. One entry a client or beacon, merged by key, with age limit and size limit.
+//!
+//! INVARIANT: the entry of a live connection is never dropped by age, and it says `disconnect` only when the
+//! last connection of its key is gone. The state thread owns it; `State::flush_presence` sends the event.
+use crate::clock;
+use crate::net::auth::Client;
+use crate::net::bind;
+use serde_json::{Map, Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Longest text kept of any member, in bytes.
+const MAX_TEXT: usize = 400;
+
+#[derive(Debug, Default)]
+pub struct Presence {
+    entries: BTreeMap<String, Entry>,
+    /// The gateway's own entry.
+    own: Map<String, Value>,
+    version: u64,
+    upserted: BTreeSet<String>,
+    removed: BTreeSet<String>,
+    ttl_ms: u64,
+    max: usize,
+}
+
+#[derive(Debug, Default)]
+struct Entry {
+    fields: Map<String, Value>,
+    ts: u64,
+    /// Open connections with this key.
+    connections: u32,
+}
+
+impl Presence {
+    pub fn new(ttl_ms: u64, max: usize) -> Presence {
+        Presence { own: own_entry(), version: 1, ttl_ms, max, ..Presence::default() }
+    }
+
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// A connection arrived; gives its key.
+    pub fn connected(&mut self, client: &Client, device: Option<&str>, conn: u64, role: &str, scopes: &[String], ip: Option<&str>, now: u64) -> String {
+        let key = device.or(client.instance_id.as_deref()).map_or_else(|| format!("conn-{conn}"), str::to_string);
+        let key = key.trim().to_lowercase();
+        let host = client.display_name.as_deref().unwrap_or(&client.id);
+        let mut fields = Map::new();
+        let optional = [
+            ("host", Some(host)),
+            ("ip", ip),
+            ("version", Some(client.version.as_str())),
+            ("platform", Some(client.platform.as_str())),
+            ("deviceFamily", client.device_family.as_deref()),
+            ("modelIdentifier", client.model_identifier.as_deref()),
+            ("mode", Some(client.mode.as_str())),
+            ("deviceId", device),
+            ("instanceId", device.or(client.instance_id.as_deref())),
+            ("reason", Some("connect")),
+            ("text", Some(format!("Node: {host} · mode {}", client.mode).as_str())),
+        ]
+        .map(|(name, value)| (name, value.map(str::to_string)));
+        fields.extend(optional.into_iter().filter_map(|(name, value)| Some((name.to_string(), value?.into()))));
+        fields.insert("roles".into(), json!([role]));
+        fields.insert("scopes".into(), json!(scopes));
+        self.upsert(&key, fields, now);
+        if let Some(entry) = self.entries.get_mut(&key) {
+            entry.connections += 1;
+        }
+        key
+    }
+
+    /// A connection ended.
+    pub fn disconnected(&mut self, key: &str, now: u64) {
+        let Some(entry) = self.entries.get_mut(key) else { return };
+        entry.connections = entry.connections.saturating_sub(1);
+        if entry.connections == 0 {
+            entry.fields.insert("reason".into(), "disconnect".into());
+            entry.ts = now;
+            self.upserted.insert(key.to_string());
+        }
+    }
+
+    /// Merges fields into an entry: new ones win, `roles` and `scopes` are united.
+    pub fn upsert(&mut self, key: &str, fields: Map<String, Value>, now: u64) {
+        let entry = self.entries.entry(key.to_string()).or_default();
+        for (name, value) in fields {
+            let merged = match (name.as_str(), entry.fields.get(&name)) {
+                ("roles" | "scopes", Some(old)) => united(old, &value),
+                _ => bounded(value),
+            };
+            entry.fields.insert(name, merged);
+        }
+        entry.ts = now;
+        self.upserted.insert(key.to_string());
+        self.removed.remove(key);
+        self.limit_size(key);
+    }
+
+    pub fn get(&self, key: &str) -> Option<&Map<String, Value>> {
+        self.entries.get(key).map(|e| &e.fields)
+    }
+
+    /// Drops entries without connection that are too old.
+    pub fn expire(&mut self, now: u64) {
+        let ttl = self.ttl_ms;
+        let old: Vec<String> = self.entries.iter().filter(|(_, e)| e.connections == 0 && now > e.ts + ttl).map(|(k, _)| k.clone()).collect();
+        for key in old {
+            self.drop_entry(&key);
+        }
+    }
+
+    /// When the next entry becomes too old, epoch milliseconds.
+    pub fn next_expiry(&self) -> Option<u64> {
+        self.entries.values().filter(|e| e.connections == 0).map(|e| e.ts + self.ttl_ms + 1).min()
+    }
+
+    pub fn is_changed(&self) -> bool {
+        !self.upserted.is_empty() || !self.removed.is_empty()
+    }
+
+    /// The payload of the event that tells the changes since the last call; raises the version.
+    pub fn take_event(&mut self, now: u64) -> Value {
+        self.version += 1;
+        let removed = std::mem::take(&mut self.removed);
+        let upserted: Vec<Value> = std::mem::take(&mut self.upserted).iter().filter_map(|key| self.row(key)).collect();
+        json!({"presence": self.list(now), "delta": {"upserted": upserted, "removed": removed}})
+    }
+
+    /// All entries, newest first, the gateway's own on top.
+    pub fn list(&self, now: u64) -> Vec<Value> {
+        let mut own = self.own.clone();
+        own.insert("ts".into(), now.into());
+        let mut rows: Vec<(u64, &String)> = self.entries.iter().map(|(key, e)| (e.ts, key)).collect();
+        rows.sort_by(|a, b| b.cmp(a));
+        std::iter::once(Value::Object(own)).chain(rows.into_iter().filter_map(|(_, key)| self.row(key))).collect()
+    }
+
+    fn row(&self, key: &str) -> Option<Value> {
+        let entry = self.entries.get(key)?;
+        let mut row = entry.fields.clone();
+        row.insert("ts".into(), entry.ts.into());
+        Some(Value::Object(row))
+    }
+
+    fn limit_size(&mut self, keep: &str) {
+        while self.entries.len() > self.max {
+            // Entries without connection go first, then the oldest.
+            let oldest = self.entries.iter().filter(|(key, _)| *key != keep).min_by_key(|(_, e)| (e.connections > 0, e.ts)).map(|(k, _)| k.clone());
+            let Some(oldest) = oldest else { return };
+            self.drop_entry(&oldest);
+        }
+    }
+
+    fn drop_entry(&mut self, key: &str) {
+        let Some(entry) = self.entries.remove(key) else { return };
+        self.upserted.remove(key);
+        // Clients know entries by `instanceId`; the key stands in for those without.
+        let name = entry.fields.get("instanceId").and_then(Value::as_str).unwrap_or(key);
+        self.removed.insert(name.to_string());
+    }
+}
+
+fn united(old: &Value, new: &Value) -> Value {
+    let texts = |v: &Value| v.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_string).collect::<Vec<_>>();
+    let mut all = texts(old);
+    for text in texts(new) {
+        if !all.contains(&text) && all.len() < 32 {
+            all.push(text);
+        }
+    }
+    json!(all)
+}
+
+fn bounded(value: Value) -> Value {
+    match value {
+        Value::String(text) => crate::protocol::close::cut(&text, MAX_TEXT).into(),
+        Value::Array(items) => Value::Array(items.into_iter().take(32).map(bounded).collect()),
+        other => other,
+    }
+}
+
+fn own_entry() -> Map<String, Value> {
+    let uname = rustix::system::uname();
+    let host = uname.nodename().to_string_lossy().into_owned();
+    let ip = bind::lan_address().map_or_else(|| host.clone(), |ip| ip.to_string());
+    let version = env!("CARGO_PKG_VERSION");
+    let (platform, family) = match std::env::consts::OS {
+        "macos" => (format!("macos {}", uname.release().to_string_lossy()), "Mac"),
+        os => (format!("{os} {}", uname.release().to_string_lossy()), "Linux"),
+    };
+    let arch = match std::env::consts::ARCH {
+        "x86_64" => "x64",
+        "aarch64" => "arm64",
+        other => other,
+    };
+    let text = format!("Gateway: {host} ({ip}) · app {version} · mode gateway · reason self");
+    let entry = json!({"host": host, "ip": ip, "version": version, "platform": platform, "deviceFamily": family,
+        "modelIdentifier": arch, "mode": "gateway", "reason": "self", "text": text, "ts": clock::now_ms()});
+    match entry {
+        Value::Object(map) => map,
+        _ => Map::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn client(instance: &str) -> Client {
+        Client { id: "test".into(), mode: "ui".into(), instance_id: Some(instance.into()), ..Client::default() }
+    }
+
+    fn connect(presence: &mut Presence, instance: &str, scopes: &[&str], now: u64) -> String {
+        let scopes: Vec<String> = scopes.iter().map(|s| s.to_string()).collect();
+        presence.connected(&client(instance), None, 1, "operator", &scopes, None, now)
+    }
+
+    #[test]
+    fn live_connections_never_age_and_a_shared_key_stays_until_the_last_leaves() {
+        let mut presence = Presence::new(1000, 10);
+        let key = connect(&mut presence, "A", &["operator.read"], 0);
+        connect(&mut presence, "a", &["operator.write"], 5);
+        presence.expire(100_000);
+        assert_eq!(presence.get(&key).unwrap()["scopes"], json!(["operator.read", "operator.write"]));
+        presence.disconnected(&key, 10);
+        assert_eq!(presence.get(&key).unwrap()["reason"], "connect");
+        presence.disconnected(&key, 20);
+        assert_eq!(presence.get(&key).unwrap()["reason"], "disconnect");
+        presence.expire(1020);
+        assert!(presence.get(&key).is_some());
+        presence.take_event(0);
+        presence.expire(1021);
+        assert_eq!(presence.take_event(0)["delta"]["removed"], json!(["a"]));
+    }
+
+    #[test]
+    fn the_size_limit_drops_the_oldest_without_connection() {
+        let mut presence = Presence::new(1000, 2);
+        let live = connect(&mut presence, "live", &[], 0);
+        presence.upsert("note", Map::new(), 1);
+        presence.upsert("note2", Map::new(), 2);
+        assert!(presence.get(&live).is_some() && presence.get("note").is_none() && presence.get("note2").is_some());
+    }
+
+    #[test]
+    fn each_event_raises_the_version_and_holds_list_and_delta() {
+        let mut presence = Presence::new(1000, 10);
+        connect(&mut presence, "x", &[], 7);
+        let event = presence.take_event(9);
+        assert_eq!(presence.version(), 2);
+        assert_eq!(event["presence"].as_array().unwrap().len(), 2);
+        assert_eq!(event["delta"]["upserted"][0]["instanceId"], "x");
+        assert!(!presence.is_changed());
+    }
+}

@@ -1,0 +1,168 @@
+//! The state thread's loop: take an event, handle it, take what else is waiting, then the fixed end of turn.
+//!
+//! `control` is looked at first. Towards this thread senders may block; from it only `try_send` and outboxes
+//! are used, so no deadlock can exist. A panic here ends the process: half-changed state must not go on.
+use crate::clock;
+use crate::protocol::close::Close;
+use crate::protocol::events;
+use crate::state::event::{Answer, Call, Control, Event, Handler};
+use crate::state::{State, Stopping};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Select, TryRecvError};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// Events taken in one turn before its end is done.
+const BATCH: usize = 256;
+/// Part of the shutdown time that running turns get to end by themselves.
+const RUNS_SHARE: u64 = 2;
+/// How often a stopping gateway looks whether all are gone.
+const STOP_LOOK: u64 = 10;
+
+/// Runs until the gateway has stopped.
+pub fn run(state: &mut State, control: &Receiver<Control>, inbox: &Receiver<Event>) {
+    state.now = clock::now_ms();
+    state.after_turn();
+    loop {
+        match next(control, inbox, state.wait_time()) {
+            Ok(first) => {
+                state.now = clock::now_ms();
+                state.handle(first);
+                for event in inbox.try_iter().take(BATCH) {
+                    state.handle(Next::Event(event));
+                }
+            }
+            Err(RecvTimeoutError::Timeout) => state.now = clock::now_ms(),
+            Err(RecvTimeoutError::Disconnected) => return,
+        }
+        state.after_turn();
+        if state.is_finished() {
+            return;
+        }
+    }
+}
+
+enum Next {
+    Control(Control),
+    Event(Event),
+}
+
+/// The next thing to do, control first; waits at most `timeout`.
+fn next(control: &Receiver<Control>, inbox: &Receiver<Event>, timeout: Option<Duration>) -> Result<Next, RecvTimeoutError> {
+    loop {
+        match control.try_recv() {
+            Ok(command) => return Ok(Next::Control(command)),
+            Err(TryRecvError::Disconnected) => return Err(RecvTimeoutError::Disconnected),
+            Err(TryRecvError::Empty) => {}
+        }
+        match inbox.try_recv() {
+            Ok(event) => return Ok(Next::Event(event)),
+            Err(TryRecvError::Disconnected) => return Err(RecvTimeoutError::Disconnected),
+            Err(TryRecvError::Empty) => {}
+        }
+        let mut select = Select::new();
+        select.recv(control);
+        select.recv(inbox);
+        match timeout {
+            Some(timeout) => {
+                select.ready_timeout(timeout).map_err(|_| RecvTimeoutError::Timeout)?;
+            }
+            None => {
+                select.ready();
+            }
+        }
+    }
+}
+
+impl State {
+    fn handle(&mut self, next: Next) {
+        match next {
+            Next::Control(Control::Stop(signal)) => self.stop(signal),
+            Next::Control(Control::Restart) => {
+                log::warn!(target: "gateway", "SIGUSR1 ignored: in-process restart is not part of this version; use openclaw gateway restart");
+            }
+            Next::Event(Event::Join(join)) => self.join(*join),
+            Next::Event(Event::Left { conn }) => self.leave(conn),
+            Next::Event(Event::ConnectionDied { conn, what }) => {
+                log::error!(target: "gateway/ws", "connection {conn} ended by a defect: {what}");
+            }
+            Next::Event(Event::Request { conn, id, handler, params }) => self.request(conn, id, handler, params),
+            Next::Event(Event::Pairing { change, reply }) => self.pairing_changed(&change, reply),
+            Next::Event(Event::Accepted { run, result }) => self.run_accepted(&run, result),
+            Next::Event(Event::Run { run, event }) => self.run_event(&run, event),
+            Next::Event(Event::Tell { event, payload }) => self.emit(event, &payload),
+            Next::Event(Event::SaveFailed { agent, error }) => {
+                log::error!(target: "gateway/store", "{error}; it is tried again");
+                self.sessions.mark_changed(&agent, self.now + 5000);
+            }
+        }
+    }
+
+    fn request(&mut self, conn: u64, id: String, handler: Handler, params: Value) {
+        // A client that left meanwhile needs no answer.
+        let Some(client) = self.clients.get(conn) else { return };
+        let call = Call { caller: client.caller.clone(), id, outbox: client.outbox.clone() };
+        match handler(self, call.clone(), params) {
+            Ok(Answer::Now(payload)) => call.answer(Ok(payload)),
+            Ok(Answer::Work(work)) => {
+                call.outbox.push(crate::net::outbox::Frame::Work { id: call.id, work });
+            }
+            Ok(Answer::Saved(payload)) => self.sessions.answer_when_saved(call, payload),
+            Ok(Answer::Later) => {}
+            Err(error) => call.answer(Err(error)),
+        }
+    }
+
+    /// What is due at the end of each turn, in this order.
+    fn after_turn(&mut self) {
+        self.expire_runs();
+        self.tick();
+        self.flush_presence();
+        self.refresh_health();
+        self.sessions.save_changed(&self.store, self.now);
+        self.go_on_stopping();
+    }
+
+    /// Until the next thing that must be done without an event.
+    fn wait_time(&self) -> Option<Duration> {
+        let presence = self.presence.is_changed().then_some(self.presence_due);
+        let stop = self.stopping.as_ref().map(|_| self.now + STOP_LOOK);
+        let times = [
+            Some(self.next_tick),
+            Some(self.next_health),
+            presence,
+            self.presence.next_expiry(),
+            self.runs.next_deadline(),
+            self.sessions.next_save(),
+            stop,
+        ];
+        times.into_iter().flatten().min().map(|at| Duration::from_millis(at.saturating_sub(clock::now_ms())))
+    }
+
+    fn stop(&mut self, signal: &'static str) {
+        if self.stopping.is_some() {
+            return log::info!(target: "gateway", "received {signal} during shutdown; ignoring");
+        }
+        log::info!(target: "gateway", "received {signal}; shutting down");
+        self.shared.published.set_stopping();
+        self.emit(&events::SHUTDOWN, &json!({"reason": "gateway stopping"}));
+        self.cancel_all_runs();
+        let until = self.now + self.shared.limits.shutdown_ms / RUNS_SHARE;
+        self.stopping = Some(Stopping { until, clients_closed: false });
+    }
+
+    fn go_on_stopping(&mut self) {
+        let runs_ended = self.runs.active() == 0;
+        let now = self.now;
+        let Some(stopping) = &mut self.stopping else { return };
+        if !stopping.clients_closed && (runs_ended || now >= stopping.until) {
+            stopping.clients_closed = true;
+            stopping.until = now + self.shared.limits.shutdown_ms / 4;
+            self.clients.close_all(&Close::ServiceRestart);
+        }
+    }
+
+    /// All clients have taken their close frame, or had their time to.
+    fn is_finished(&self) -> bool {
+        self.stopping.as_ref().is_some_and(|s| s.clients_closed && (self.clients.len() == 0 || self.now >= s.until))
+    }
+}

@@ -1,0 +1,33 @@
+//! Named threads with bounded stacks. A panic in a worker is caught here and told to whoever must know; it
+//! ends that worker and nothing else. The state thread does not use the net: half-changed state must not go on.
+use crate::error::{Error, Result};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::thread::{Builder, JoinHandle};
+
+/// Runs `work` on a thread called `name` (at most 15 bytes are shown by the system). `died` gets the text of a
+/// panic.
+pub fn spawn(
+    name: &str,
+    stack: usize,
+    work: impl FnOnce() + Send + 'static,
+    died: impl FnOnce(String) + Send + 'static,
+) -> Result<JoinHandle<()>> {
+    let guarded = move || {
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(work)) {
+            died(panic_text(&*panic));
+        }
+    };
+    bare(name, stack, guarded)
+}
+
+/// The same without the net: a panic unwinds out of the thread and shows in its join.
+pub fn bare(name: &str, stack: usize, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
+    // Debug builds use several times the stack of release builds.
+    let stack = if cfg!(debug_assertions) { stack * 8 } else { stack };
+    Builder::new().name(name.to_string()).stack_size(stack).spawn(work).map_err(|e| Error::io(format_args!("start thread {name}"), e))
+}
+
+pub fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|s| s.to_string());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "panic without a text".to_string())
+}

@@ -1,0 +1,425 @@
+//! The command line as a user or a script meets it: output, exit codes, texts of errors.
+use crate::harness::model::texts;
+use crate::harness::*;
+use std::path::PathBuf;
+use std::process::Output;
+
+pub fn text(output: &Output) -> (String, String) {
+    let of = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("output is UTF-8");
+    (of(&output.stdout), of(&output.stderr))
+}
+
+/// Standard output of a command that must succeed.
+fn out(gateway: &Gateway, args: &[&str]) -> String {
+    let output = gateway.cli(args);
+    let (stdout, stderr) = text(&output);
+    assert!(output.status.success(), "{args:?}: {:?}\n{stdout}\n{stderr}", output.status);
+    assert!(!stdout.contains('\u{1b}'), "no colours outside a terminal: {stdout:?}");
+    stdout
+}
+
+fn json_of(gateway: &Gateway, args: &[&str]) -> Value {
+    let stdout = out(gateway, args);
+    serde_json::from_str(&stdout).unwrap_or_else(|e| panic!("{args:?}: {e} in {stdout:?}"))
+}
+
+/// Exit code and standard error of a command that must fail.
+fn fails(gateway: &Gateway, args: &[&str]) -> (i32, String) {
+    let output = gateway.cli(args);
+    let (stdout, stderr) = text(&output);
+    assert!(!output.status.success(), "{args:?} must fail: {stdout}");
+    (output.status.code().unwrap(), stderr)
+}
+
+/// A home directory of its own with this configuration.
+fn home(config: &Value) -> PathBuf {
+    let dir = gateway::new_dir();
+    std::fs::create_dir_all(dir.join("home/.openclaw")).unwrap();
+    std::fs::write(dir.join("home/.openclaw/openclaw.json"), config.to_string()).unwrap();
+    dir
+}
+
+#[test]
+fn version_and_help_need_nothing() {
+    let dir = gateway::new_dir();
+    let run = |args: &[&str]| gateway::command(&dir).args(args).output().unwrap();
+    for flag in ["--version", "-V", "-v"] {
+        assert_eq!(text(&run(&[flag])).0.trim(), env!("CARGO_PKG_VERSION"), "{flag}");
+    }
+    let help = text(&run(&["--help"])).0;
+    for command in
+        ["gateway", "agent", "health", "status", "sessions", "devices", "models", "setup", "completion"]
+    {
+        assert!(help.contains(command), "{command} in {help}");
+    }
+    assert!(help.contains("Examples"), "{help}");
+    for command in [
+        &["gateway"][..],
+        &["gateway", "run"],
+        &["gateway", "call"],
+        &["gateway", "health"],
+        &["health"],
+        &["status"],
+        &["agent"],
+        &["sessions"],
+        &["devices"],
+        &["devices", "list"],
+        &["devices", "approve"],
+        &["devices", "reject"],
+        &["devices", "rotate"],
+        &["devices", "revoke"],
+        &["devices", "clear"],
+        &["models"],
+        &["models", "list"],
+        &["models", "scan"],
+        &["models", "set"],
+        &["setup"],
+        &["completion"],
+    ] {
+        let output = run(&[command, &["--help"][..]].concat());
+        let (stdout, stderr) = text(&output);
+        assert!(output.status.success(), "{command:?}: {stderr}");
+        assert!(stdout.contains("Usage: openclaw ") && stdout.contains("Examples"), "{command:?}: {stdout}");
+    }
+    let state = dir.join("home/.openclaw");
+    assert!(!state.exists(), "help writes nothing");
+    std::fs::remove_dir_all(dir).unwrap();
+}
+
+#[test]
+fn mistakes_on_the_command_line_say_what_is_wrong() {
+    let gateway = Gateway::plain();
+    for (args, code, words) in [
+        (&["foo"][..], 1, "unknown command 'foo'"),
+        (&["health", "--nope"], 1, "unknown option '--nope'"),
+        (&["gateway", "call"], 1, "method"),
+        (&["gateway", "call", "health", "--params", "{x"], 1, "--params"),
+        (&["agent"], 1, "--message"),
+        (&["gateway", "--port", "0"], 1, "Invalid port"),
+        (&["gateway", "--bind", "moon"], 1, "--bind"),
+        (&["--profile", "a b", "health"], 2, "Invalid --profile"),
+        (&["--dev", "--profile", "x", "health"], 2, "Cannot combine --dev with --profile"),
+        (&["--profile"], 2, "--profile requires a value"),
+    ] {
+        let (got, stderr) = fails(&gateway, args);
+        assert_eq!(got, code, "{args:?}: {stderr}");
+        assert!(stderr.contains(words), "{args:?}: {stderr}");
+        assert!(!stderr.contains("panicked") && !stderr.contains("RUST_BACKTRACE"), "{args:?}: {stderr}");
+    }
+}
+
+#[test]
+fn gateway_call_prints_the_payload() {
+    let gateway = Gateway::plain();
+    let human = out(&gateway, &["gateway", "call", "health"]);
+    assert!(human.starts_with("Gateway call: health\n{"), "{human}");
+    assert_eq!(json_of(&gateway, &["gateway", "call", "health", "--json"])["ok"], true);
+    let params = r#"{"text":"from the shell","instanceId":"cli-test"}"#;
+    assert_eq!(
+        json_of(&gateway, &["gateway", "call", "system-event", "--params", params, "--json"]),
+        json!({"ok": true})
+    );
+    let presence = json_of(&gateway, &["gateway", "call", "system-presence", "--json"]);
+    assert!(presence.to_string().contains("from the shell"), "{presence}");
+    let (code, stderr) = fails(&gateway, &["gateway", "call", "no.such"]);
+    assert_eq!(code, 1);
+    assert!(
+        stderr.contains("Gateway call failed: ") && stderr.contains("unknown method: no.such"),
+        "{stderr}"
+    );
+    let agent = r#"{"message":"hi","sessionKey":"main","idempotencyKey":"cli-1"}"#;
+    let done =
+        json_of(&gateway, &["gateway", "call", "agent", "--params", agent, "--expect-final", "--json"]);
+    assert_eq!(done["status"], "ok");
+}
+
+#[test]
+fn flags_after_gateway_call_work() {
+    let gateway = Gateway::plain();
+    let url = format!("ws://127.0.0.1:{}", gateway.port);
+    let dir = home(&json!({}));
+    let args = ["gateway", "call", "health", "--url", &url, "--token", TOKEN, "--timeout", "5000", "--json"];
+    let output = gateway::command(&dir).args(args).output().unwrap();
+    assert!(output.status.success(), "{:?}", text(&output));
+    let output = gateway::command(&dir).args(["gateway", "call", "health", "--url", &url]).output().unwrap();
+    let stderr = text(&output).1;
+    assert!(
+        !output.status.success() && stderr.contains("explicit credentials") && stderr.contains("--token"),
+        "{stderr}"
+    );
+    std::fs::remove_dir_all(dir).unwrap();
+}
+
+#[test]
+fn health_and_status_speak_to_people_and_to_scripts() {
+    let gateway = Gateway::plain();
+    assert!(out(&gateway, &["health"]).contains("Agents: main"), "health");
+    assert_eq!(json_of(&gateway, &["health", "--json"])["ok"], true);
+    assert!(out(&gateway, &["gateway", "health"]).contains("OK"), "gateway health");
+    let status = json_of(&gateway, &["status", "--json"]);
+    assert_eq!(status["gateway"]["reachable"], true, "{status}");
+    out(&gateway, &["status"]);
+}
+
+#[test]
+fn a_gateway_that_is_down_is_explained() {
+    let mut gateway = Gateway::plain();
+    gateway.stop();
+    let (code, stderr) = fails(&gateway, &["gateway", "call", "health"]);
+    assert_eq!(code, 1);
+    for words in [
+        &format!("Gateway target: ws://127.0.0.1:{}", gateway.port),
+        "Source: local loopback",
+        "Config: ~/.openclaw/openclaw.json",
+        "Fix: ",
+    ] {
+        assert!(stderr.contains(words), "{words} in {stderr}");
+    }
+    let start = Instant::now();
+    fails(&gateway, &["health", "--timeout", "300"]);
+    assert!(start.elapsed() < Duration::from_millis(1000), "R-11c: took {:?}", start.elapsed());
+}
+
+#[test]
+fn r_11c_a_timeout_bounds_the_whole_call() {
+    // Accepts and never says a word.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("ws://{}", listener.local_addr().unwrap());
+    let dir = home(&json!({}));
+    let start = Instant::now();
+    let args = ["gateway", "call", "health", "--url", &url, "--token", "x", "--timeout", "500"];
+    let output = gateway::command(&dir).args(args).output().unwrap();
+    let took = start.elapsed();
+    assert!(!output.status.success());
+    assert!((400..1000).contains(&took.as_millis()), "took {took:?}");
+    assert!(text(&output).1.contains("500"), "{:?}", text(&output));
+    std::fs::remove_dir_all(dir).unwrap();
+}
+
+#[test]
+fn r_05a_one_order_of_credentials_and_the_error_names_the_source() {
+    let gateway = Gateway::plain();
+    let port = gateway.port.to_string();
+    for mask in 0..16u32 {
+        let has = |bit: u32| mask & (1 << bit) != 0;
+        let order =
+            [("--token", 0), ("environment OPENCLAW_GATEWAY_TOKEN", 1), ("config gateway.auth.token", 2)];
+        let first = order.iter().find(|(_, bit)| has(*bit));
+        for right in [true, false] {
+            let value = |bit: u32| {
+                if right == (first.is_some_and(|f| f.1 == bit)) { TOKEN } else { "wrong-secret-canary" }
+            };
+            let mut config = json!({"gateway": {"mode": "local"}});
+            if has(2) {
+                config["gateway"]["auth"] = json!({"token": value(2)});
+            }
+            if has(3) {
+                config["gateway"]["remote"] = json!({"token": TOKEN});
+            }
+            let dir = home(&config);
+            let mut command = gateway::command(&dir);
+            command.args(["gateway", "call", "health"]).env("OPENCLAW_GATEWAY_PORT", &port);
+            if has(0) {
+                command.args(["--token", value(0)]);
+            }
+            if has(1) {
+                command.env("OPENCLAW_GATEWAY_TOKEN", value(1));
+            }
+            let output = command.output().unwrap();
+            let (_, stderr) = text(&output);
+            let place = format!("flag, env, auth, remote = {mask:04b}, right {right}: {stderr}");
+            assert_eq!(output.status.success(), right && first.is_some(), "{place}");
+            if !output.status.success() {
+                assert!(stderr.contains(first.map_or("Credential: none", |f| f.0)), "{place}");
+                assert!(!stderr.contains("wrong-secret-canary") && !stderr.contains(TOKEN), "{place}");
+            }
+            std::fs::remove_dir_all(dir).unwrap();
+        }
+        if first.is_some() && mask % 4 == 3 {
+            // Wrong guesses count; another address would be another budget. A fresh gateway is simplest.
+            continue;
+        }
+    }
+}
+
+#[test]
+fn agent_prints_the_answer() {
+    let server = ModelServer::start(vec![texts(&["Hello ", "from the ", "model."])]);
+    let gateway = Gateway::start(&Setup::config(server.config()));
+    assert_eq!(out(&gateway, &["agent", "--message", "hi"]), "Hello from the model.\n");
+    assert_eq!(out(&gateway, &["agent", "-m", "hi", "--stream"]), "Hello from the model.\n");
+    let done = json_of(&gateway, &["agent", "-m", "hi", "--json"]);
+    assert_eq!(
+        (&done["status"], &done["result"]["payloads"][0]["text"]),
+        (&json!("ok"), &json!("Hello from the model."))
+    );
+    let key = ["agent", "-m", "once", "--idempotency-key", "k-1"];
+    let before = server.count();
+    assert_eq!(out(&gateway, &key), out(&gateway, &key));
+    assert_eq!(server.count(), before + 1, "one key, one run");
+    out(&gateway, &["agent", "-m", "bye", "--no-wait"]);
+    server.requests(before + 2);
+    let sessions = json_of(&gateway, &["sessions", "--json"]);
+    assert_eq!(sessions["sessions"][0]["key"], "agent:main:main", "{sessions}");
+    assert!(out(&gateway, &["sessions"]).contains("agent:main:main"));
+}
+
+#[test]
+fn agent_fails_with_the_model_s_words() {
+    let server = ModelServer::start(vec![
+        Reply::Status(400, vec![], r#"{"error":{"message":"no such luck"}}"#.into()),
+        Reply::Hang,
+    ]);
+    let gateway = Gateway::start(&Setup::config(server.config()));
+    let (code, stderr) = fails(&gateway, &["agent", "-m", "hi"]);
+    assert_eq!(code, 1);
+    assert!(stderr.contains("no such luck"), "{stderr}");
+    let start = Instant::now();
+    let (code, _) = fails(&gateway, &["agent", "-m", "hi", "--timeout", "1"]);
+    assert_eq!(code, 1);
+    assert!(start.elapsed() < Duration::from_secs(4), "took {:?}", start.elapsed());
+}
+
+#[test]
+fn r_20b_an_unanswered_run_says_outcome_unknown_and_the_key() {
+    let server = ModelServer::start(vec![Reply::Hang]);
+    let mut gateway = Gateway::start(&Setup::config(server.config()));
+    let port = gateway.port.to_string();
+    let child = gateway::command(&gateway.dir)
+        .args(["agent", "-m", "hi", "--idempotency-key", "find-me-again"])
+        .envs([("OPENCLAW_GATEWAY_PORT", port.as_str()), ("OPENCLAW_GATEWAY_TOKEN", TOKEN)])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    server.requests(1);
+    gateway.kill();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(75), "{:?}", text(&output));
+    assert!(text(&output).1.contains("find-me-again"), "{:?}", text(&output));
+}
+
+#[test]
+fn r_05b_devices_work_with_the_gateway_down() {
+    let mut gateway = Gateway::plain();
+    out(&gateway, &["health"]);
+    let device = Device::new();
+    let refusal = crate::devices::remote_request(&gateway, &device, &["operator.read"]);
+    let request = refusal["details"]["requestId"].as_str().unwrap();
+    let list = json_of(&gateway, &["devices", "list", "--json"]);
+    assert_eq!(list["pending"][0]["requestId"], request);
+    gateway.stop();
+    let list = json_of(&gateway, &["devices", "list", "--json"]);
+    assert_eq!(list["pending"][0]["requestId"], request, "the same with the gateway down");
+    assert!(!list["paired"].as_array().unwrap().is_empty(), "the command line's own device");
+    assert!(out(&gateway, &["devices", "approve", request]).contains(&device.id()));
+    let (_, stderr) = fails(&gateway, &["devices", "approve", request]);
+    assert!(stderr.contains("unknown requestId"), "{stderr}");
+    out(&gateway, &["devices", "rotate", "--device", &device.id(), "--role", "operator"]);
+    out(&gateway, &["devices", "revoke", "--device", &device.id(), "--role", "operator"]);
+    gateway.restart();
+    let paired = json_of(&gateway, &["devices", "list", "--json"])["paired"].to_string();
+    assert!(paired.contains(&device.id()), "the gateway sees it: {paired}");
+}
+
+#[test]
+fn r_05c_rotating_one_s_own_token_keeps_one_connected() {
+    let gateway = Gateway::plain();
+    out(&gateway, &["health"]);
+    let own = gateway.state_dir().join("identity/device-auth.json");
+    let read = || -> Value { serde_json::from_slice(&std::fs::read(&own).unwrap()).unwrap() };
+    let before = read();
+    let id = before["deviceId"].as_str().unwrap().to_string();
+    out(&gateway, &["devices", "rotate", "--device", &id, "--role", "operator"]);
+    assert_ne!(
+        read()["tokens"]["operator"]["token"],
+        before["tokens"]["operator"]["token"],
+        "the new token is stored"
+    );
+    out(&gateway, &["health"]);
+}
+
+#[test]
+fn models_are_found_listed_and_chosen() {
+    let server = ModelServer::start(vec![texts(&["chosen model speaks"])]);
+    let mut config = server.config();
+    config.as_object_mut().unwrap().remove("agents");
+    let mut gateway = Gateway::start(&Setup::config(config));
+    assert!(out(&gateway, &["models", "list"]).contains("test/m"));
+    assert!(json_of(&gateway, &["models", "list", "--json"]).to_string().contains("test/m"));
+    out(&gateway, &["models", "scan"]);
+    out(&gateway, &["models", "set", "test/m"]);
+    let text = std::fs::read_to_string(gateway.config_path()).unwrap();
+    assert!(text.contains("test/m") && text.contains(TOKEN), "{text}");
+    let (code, stderr) = fails(&gateway, &["models", "set", "nobody/nothing"]);
+    assert_eq!(code, 1, "{stderr}");
+    gateway.stop();
+    gateway.restart();
+    assert_eq!(out(&gateway, &["agent", "-m", "hi"]), "chosen model speaks\n");
+}
+
+#[test]
+fn setup_makes_a_gateway_that_starts() {
+    let dir = gateway::new_dir();
+    let run = |args: &[&str]| gateway::command(&dir).args(args).output().unwrap();
+    let output = run(&["setup"]);
+    assert!(output.status.success(), "{:?}", text(&output));
+    assert!(text(&output).0.contains("Workspace OK"), "{:?}", text(&output));
+    let path = dir.join("home/.openclaw/openclaw.json");
+    let config = std::fs::read_to_string(&path).unwrap();
+    assert!(run(&["setup"]).status.success());
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), config, "a second run changes nothing");
+    assert!(dir.join("home/.openclaw/workspace").is_dir());
+
+    let port = gateway::free_port().to_string();
+    let mut child = gateway::command(&dir)
+        .args(["gateway", "--port", &port, "--allow-unconfigured"])
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    wait_for("the gateway", || {
+        assert!(child.try_wait().unwrap().is_none(), "the gateway ended");
+        std::net::TcpStream::connect(format!("127.0.0.1:{port}")).ok()
+    });
+    let asked = gateway::command(&dir)
+        .args(["agent", "-m", "hi"])
+        .env("OPENCLAW_GATEWAY_PORT", &port)
+        .output()
+        .unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(asked.status.success(), "{:?}", text(&asked));
+    std::fs::remove_dir_all(dir).unwrap();
+}
+
+#[test]
+fn completion_covers_the_commands() {
+    let gateway = Gateway::plain();
+    for shell in ["bash", "zsh", "fish"] {
+        let script = out(&gateway, &["completion", shell]);
+        assert!(script.contains("gateway") && script.contains("devices"), "{shell}");
+    }
+    let bash = out(&gateway, &["completion", "bash"]);
+    let path = gateway.dir.join("c.bash");
+    std::fs::write(&path, bash).unwrap();
+    let checked = std::process::Command::new("bash").arg("-n").arg(&path).output().unwrap();
+    assert!(checked.status.success(), "{:?}", text(&checked));
+    let (code, _) = fails(&gateway, &["completion", "tcsh"]);
+    assert_eq!(code, 1);
+}
+
+#[test]
+fn profiles_keep_apart() {
+    let dir = gateway::new_dir();
+    for (args, state, workspace) in [
+        (&["--dev", "setup"][..], "home/.openclaw-dev", "home/.openclaw/workspace-dev"),
+        (&["--profile", "work", "setup"], "home/.openclaw-work", "home/.openclaw/workspace-work"),
+    ] {
+        let output = gateway::command(&dir).args(args).output().unwrap();
+        assert!(output.status.success(), "{:?}", text(&output));
+        assert!(dir.join(state).join("openclaw.json").exists(), "{state}");
+        assert!(dir.join(workspace).is_dir(), "{workspace}");
+    }
+    assert!(!dir.join("home/.openclaw/openclaw.json").exists());
+    std::fs::remove_dir_all(dir).unwrap();
+}

@@ -1,0 +1,103 @@
+//! Every method that hello-ok lists is called with params it accepts, and its answer is what its schema says.
+use crate::harness::*;
+use std::collections::BTreeSet;
+
+/// One good call of each method, in an order in which each finds what it needs. `$REQUEST` and `$DEVICE`
+/// stand for a pending pairing request and its device.
+const CALLS: &[(&str, &str)] = &[
+    ("health", "{}"),
+    ("health", r#"{"probe":true}"#),
+    ("status", "{}"),
+    ("system.info", "{}"),
+    ("system-presence", "{}"),
+    ("system-event", r#"{"text":"Node: a (10.0.0.1) · app 1 · mode local · reason launch"}"#),
+    ("last-heartbeat", "{}"),
+    ("agent", r#"{"message":"hello","sessionKey":"main","idempotencyKey":"cover-1"}"#),
+    ("agent.wait", r#"{"runId":"cover-1","timeoutMs":10000}"#),
+    ("agent.identity.get", "{}"),
+    ("agents.list", "{}"),
+    ("models.list", "{}"),
+    ("chat.send", r#"{"sessionKey":"main","message":"hello","idempotencyKey":"cover-2"}"#),
+    ("agent.wait", r#"{"runId":"cover-2","timeoutMs":10000}"#),
+    ("chat.abort", r#"{"sessionKey":"main"}"#),
+    ("chat.inject", r#"{"sessionKey":"main","message":"a note"}"#),
+    ("chat.history", r#"{"sessionKey":"main"}"#),
+    ("sessions.list", r#"{"includeDerivedTitles":true,"includeLastMessage":true}"#),
+    ("sessions.preview", r#"{"keys":["main","none"]}"#),
+    ("sessions.resolve", r#"{"key":"main"}"#),
+    ("sessions.patch", r#"{"key":"other","label":"x"}"#),
+    ("sessions.reset", r#"{"key":"other"}"#),
+    ("sessions.delete", r#"{"key":"other"}"#),
+    ("config.get", "{}"),
+    ("config.schema", "{}"),
+    ("logs.tail", r#"{"limit":10}"#),
+    ("device.pair.list", "{}"),
+    ("device.pair.approve", r#"{"requestId":"$REQUEST"}"#),
+    ("device.token.rotate", r#"{"deviceId":"$DEVICE","role":"operator"}"#),
+    ("device.token.revoke", r#"{"deviceId":"$DEVICE","role":"operator"}"#),
+    ("device.pair.reject", r#"{"requestId":"$OTHER"}"#),
+];
+
+#[test]
+fn every_listed_method_works_and_every_working_one_is_listed() {
+    for protocol in [3, 4] {
+        let gateway = Gateway::plain();
+        let (mut client, hello) = Client::with(&gateway, params(protocol));
+        let (device, other) = (Device::new(), Device::new());
+        let id = |d: &Device| {
+            let refusal = crate::devices::remote_request(&gateway, d, &["operator.read"]);
+            refusal["details"]["requestId"].as_str().unwrap().to_string()
+        };
+        let (request, rejected) = (id(&device), id(&other));
+        for (method, params) in CALLS {
+            let text = params
+                .replace("$REQUEST", &request)
+                .replace("$OTHER", &rejected)
+                .replace("$DEVICE", &device.id());
+            let id = client.ask(method, serde_json::from_str(&text).unwrap());
+            client.answer(&id).unwrap_or_else(|e| panic!("{method} {text}: {e}"));
+            if *method == "agent" {
+                client.answer(&id).unwrap();
+            }
+        }
+        let listed = hello["features"]["methods"].as_array().unwrap();
+        let listed: BTreeSet<&str> = listed.iter().map(|m| m.as_str().unwrap()).collect();
+        let called: BTreeSet<&str> = CALLS.iter().map(|(method, _)| *method).collect();
+        assert_eq!(listed, called, "hello-ok lists exactly what works: left listed, right called here");
+    }
+}
+
+#[test]
+fn every_event_seen_is_listed() {
+    let gateway = Gateway::start(&Setup::config(json!({"gateway": {"limits": {"tickIntervalMs": 100}}})));
+    let (mut client, hello) = Client::with(&gateway, params(4));
+    crate::agent::turn(&mut client, "hello", "k").unwrap();
+    crate::devices::remote_request(&gateway, &Device::new(), &["operator.read"]);
+    client.collect(Duration::from_millis(300));
+    gateway.signal(rustix::process::Signal::TERM);
+    client.until_closed();
+    let listed = hello["features"]["events"].as_array().unwrap();
+    let seen: BTreeSet<String> =
+        client.kept().iter().filter_map(|f| f["event"].as_str().map(str::to_string)).collect();
+    for event in ["agent", "chat", "tick", "device.pair.requested", "shutdown"] {
+        assert!(seen.contains(event), "{event} was not sent: {seen:?}");
+    }
+    assert!(seen.iter().all(|event| listed.contains(&json!(event))), "{seen:?} and {listed:?}");
+}
+
+#[test]
+fn every_method_and_event_has_a_schema_and_the_reverse() {
+    let gateway = Gateway::plain();
+    let (_client, hello) = Client::with(&gateway, params(4));
+    let names = |folder: &str| -> BTreeSet<String> {
+        let files = std::fs::read_dir(schemas::dir().join(folder)).unwrap().flatten();
+        files.map(|e| e.file_name().to_string_lossy().trim_end_matches(".json").to_string()).collect()
+    };
+    let list = |key: &str| -> BTreeSet<String> {
+        hello["features"][key].as_array().unwrap().iter().map(|m| m.as_str().unwrap().to_string()).collect()
+    };
+    let mut methods = list("methods");
+    methods.insert("connect".into());
+    assert_eq!(methods, names("methods"));
+    assert_eq!(list("events"), names("events"));
+}

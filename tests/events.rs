@@ -1,0 +1,179 @@
+//! Events: numbering, presence, ticks, health, shutdown, and clients that do not read.
+use crate::harness::model::texts;
+use crate::harness::*;
+use rustix::process::Signal;
+
+#[test]
+fn presence_tells_who_came_and_who_left() {
+    for protocol in [3, 4] {
+        let gateway = Gateway::plain();
+        let mut watcher = Client::operator(&gateway, protocol);
+        let mut guest =
+            Client::named(&gateway, json!({"client": {"displayName": "Guest", "instanceId": "guest-1"}}));
+        let is_guest = |e: &Value| e["instanceId"] == "guest-1";
+        let find = |list: &Value| list.as_array().unwrap().iter().find(|e| is_guest(e)).cloned();
+
+        let came = watcher
+            .event_where("presence", |p| p["delta"]["upserted"].as_array().unwrap().iter().any(is_guest));
+        assert_eq!(find(&came["presence"]).unwrap()["reason"], "connect", "the full list beside the delta");
+        assert_eq!(find(&came["delta"]["upserted"]).unwrap()["host"], "Guest");
+        guest.close(1000, "");
+        let left = watcher.event_where("presence", |p| {
+            find(&p["delta"]["upserted"]).is_some_and(|e| e["reason"] == "disconnect")
+                || p["delta"]["removed"].as_array().is_some_and(|r| !r.is_empty())
+        });
+        assert!(find(&left["presence"]).is_none_or(|e| e["reason"] == "disconnect"));
+    }
+}
+
+#[test]
+fn presence_carries_the_state_version() {
+    let gateway = Gateway::plain();
+    let (mut watcher, hello) = Client::with(&gateway, params(3));
+    let before = hello["snapshot"]["stateVersion"]["presence"].as_u64().unwrap();
+    watcher.ok("system-event", json!({"text": "hello", "instanceId": "mac-1"}));
+    let frame = watcher.find("presence", |f| {
+        f["event"] == "presence" && f["payload"]["presence"].to_string().contains("mac-1")
+    });
+    assert!(frame["stateVersion"]["presence"].as_u64().unwrap() > before, "{frame}");
+    assert!(frame["seq"].is_u64(), "{frame}");
+}
+
+#[test]
+fn command_line_clients_leave_no_presence() {
+    let gateway = Gateway::plain();
+    let mut watcher = Client::operator(&gateway, 4);
+    let cli = json!({"client": {"id": "cli", "mode": "cli", "instanceId": "cli-1"}});
+    let (_cli, _) = (Client::named(&gateway, cli), ());
+    assert!(!watcher.ok("system-presence", json!({})).to_string().contains("cli-1"));
+}
+
+#[test]
+fn two_connections_of_one_client_count_once() {
+    let gateway = Gateway::plain();
+    let mut watcher = Client::operator(&gateway, 4);
+    let over = json!({"client": {"instanceId": "twin"}});
+    let (_one, mut two) = (Client::named(&gateway, over.clone()), Client::named(&gateway, over));
+    two.close(1000, "");
+    two.until_closed();
+    watcher.collect(Duration::from_millis(200));
+    let list = watcher.ok("system-presence", json!({}));
+    let rows: Vec<&Value> = list.as_array().unwrap().iter().filter(|e| e["instanceId"] == "twin").collect();
+    assert_eq!(rows.len(), 1, "{rows:?}");
+    assert_ne!(rows[0]["reason"], "disconnect", "the other connection is still up");
+}
+
+#[test]
+fn ticks_come_at_the_promised_interval() {
+    let limits = json!({"gateway": {"limits": {"tickIntervalMs": 200}}});
+    let gateway = Gateway::start(&Setup::config(limits));
+    let (mut client, hello) = Client::with(&gateway, params(3));
+    assert_eq!(hello["policy"]["tickIntervalMs"], 200);
+    client.event("tick");
+    let start = Instant::now();
+    for _ in 0..3 {
+        assert!(client.event("tick")["ts"].is_u64());
+    }
+    let took = start.elapsed().as_millis();
+    assert!((300..2000).contains(&took), "three ticks of 200 ms took {took} ms");
+}
+
+#[test]
+fn connects_and_health_calls_make_no_work_for_others() {
+    let gateway = Gateway::plain();
+    let mut watcher = Client::operator(&gateway, 4);
+    for n in 0..30 {
+        Client::operator(&gateway, 3 + n % 2).ok("health", json!({"probe": true}));
+    }
+    watcher.collect(Duration::from_millis(300));
+    let health = watcher.kept().iter().filter(|f| f["event"] == "health").count();
+    assert!(health <= 5, "{health} health events for 30 connects and calls: refreshes must coalesce");
+}
+
+#[test]
+fn r_01e_sigterm_says_goodbye_and_ends_well() {
+    for signal in [Signal::TERM, Signal::INT] {
+        let mut gateway = Gateway::plain();
+        let mut clients: Vec<Client> = [3, 4].iter().map(|p| Client::operator(&gateway, *p)).collect();
+        let start = Instant::now();
+        gateway.signal(signal);
+        for client in &mut clients {
+            let payload = client.event("shutdown");
+            assert!(payload["reason"].as_str().is_some_and(|r| !r.is_empty()), "{payload}");
+            assert!(payload.get("restartExpectedMs").is_none(), "absent when unknown: {payload}");
+            assert_eq!(client.until_closed(), Closed(1012, "service restart".into()));
+        }
+        assert_eq!(gateway.wait(DEADLINE).code(), Some(0));
+        assert!(start.elapsed() < Duration::from_secs(5), "took {:?}", start.elapsed());
+    }
+}
+
+#[test]
+fn r_01e_sigterm_ends_a_running_turn_and_a_stuck_client() {
+    let server = ModelServer::start(vec![Reply::Stream(vec![Step::Text("begun".into()), Step::Gate])]);
+    let mut gateway = Gateway::start(&Setup::config(server.config()));
+    let mut caller = Client::operator(&gateway, 4);
+    let mut stuck = Client::operator(&gateway, 3);
+    for _ in 0..300 {
+        stuck.try_send(
+            &json!({"type": "req", "id": "x", "method": "config.schema"}),
+            Duration::from_millis(20),
+        );
+    }
+    let id = caller.ask("agent", json!({"message": "go", "sessionKey": "main", "idempotencyKey": "i"}));
+    assert_eq!(caller.answer(&id).unwrap()["status"], "accepted");
+    caller.event_where("agent", |p| p["stream"] == "assistant");
+    let (code, took) = gateway.stop();
+    assert_eq!(code, 0);
+    assert!(took < Duration::from_secs(5), "took {took:?}");
+    assert_eq!(caller.until_closed().0, 1012);
+    gateway.restart();
+    let mut after = Client::operator(&gateway, 4);
+    let history = after.ok("chat.history", json!({"sessionKey": "main"}));
+    assert_eq!(history["messages"][0]["content"][0]["text"], "go", "the turn was recorded");
+}
+
+#[test]
+fn r_21b_a_client_that_does_not_read_is_closed_and_nobody_else_notices() {
+    let big = "x".repeat(8 << 10);
+    let server = ModelServer::start(vec![texts(&vec![big.as_str(); 150])]);
+    let gateway = Gateway::start(&Setup::config(server.config()));
+    let mut slow = Client::operator(&gateway, 3);
+    slow.expects_loss = true;
+    let mut calm = Client::operator(&gateway, 4);
+    let id = calm.ask("agent", json!({"message": "go", "sessionKey": "main", "idempotencyKey": "i"}));
+    calm.answer(&id).unwrap();
+    let done = calm.answer(&id).expect("the run ends well for those who read");
+    assert_eq!(done["status"], "ok");
+    let start = Instant::now();
+    calm.ok("health", json!({}));
+    assert!(start.elapsed() < Duration::from_millis(500), "health took {:?}", start.elapsed());
+    assert_eq!(slow.until_closed(), Closed(1008, "slow consumer".into()));
+}
+
+#[test]
+fn a_client_that_asks_and_never_reads_costs_little() {
+    let gateway = Gateway::plain();
+    let mut pump = Client::operator(&gateway, 3);
+    let mut calm = Client::operator(&gateway, 3);
+    let before = resident_kib(gateway.pid());
+    for _ in 0..3000 {
+        if !pump.try_send(
+            &json!({"type": "req", "id": "p", "method": "config.schema"}),
+            Duration::from_millis(50),
+        ) {
+            break;
+        }
+    }
+    let start = Instant::now();
+    calm.ok("health", json!({}));
+    assert!(start.elapsed() < Duration::from_millis(500), "health took {:?}", start.elapsed());
+    let grown = resident_kib(gateway.pid()).saturating_sub(before);
+    assert!(grown < 16 << 10, "grew by {grown} KiB for one client");
+}
+
+fn resident_kib(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:")).unwrap_or_default();
+    line.split_whitespace().next().and_then(|n| n.parse().ok()).unwrap_or(0)
+}

@@ -1,0 +1,269 @@
+//! A gateway process of a test's own: free port, temporary home, cleared environment, captured output.
+//!
+//! Dropping it kills the process and removes the directory. When the test is failing, everything that helps
+//! to see why is printed first: command, directory, standard output and error, the file log.
+use super::{DEADLINE, Value, json, merge, wait_within};
+use std::fs::File;
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+/// The shared token of every test gateway that does not choose another.
+pub const TOKEN: &str = "test-token-5f2c9be1a7d04e63";
+
+/// What a test wants to be different from a plain gateway on loopback with `TOKEN`.
+#[derive(Default, Clone)]
+pub struct Setup {
+    /// Overlaid on the plain configuration.
+    pub config: Value,
+    /// The configuration file's text instead; nothing is added to it.
+    pub config_text: Option<String>,
+    /// Arguments after `gateway --port N`.
+    pub args: Vec<String>,
+    pub env: Vec<(String, String)>,
+    /// Files below the state directory, written before the start.
+    pub files: Vec<(String, Vec<u8>)>,
+    /// Arguments before `gateway`.
+    pub global_args: Vec<String>,
+}
+
+impl Setup {
+    pub fn config(config: Value) -> Setup {
+        Setup { config, ..Setup::default() }
+    }
+
+    pub fn text(text: &str) -> Setup {
+        Setup { config_text: Some(text.to_string()), ..Setup::default() }
+    }
+
+    pub fn arg(mut self, arg: &str) -> Setup {
+        self.args.push(arg.to_string());
+        self
+    }
+
+    pub fn env(mut self, name: &str, value: &str) -> Setup {
+        self.env.push((name.to_string(), value.to_string()));
+        self
+    }
+
+    pub fn file(mut self, path: &str, bytes: impl Into<Vec<u8>>) -> Setup {
+        self.files.push((path.to_string(), bytes.into()));
+        self
+    }
+}
+
+pub struct Gateway {
+    pub port: u16,
+    pub dir: PathBuf,
+    setup: Setup,
+    child: Child,
+    ended: Option<ExitStatus>,
+}
+
+impl Gateway {
+    /// Starts one and waits until it listens.
+    pub fn start(setup: &Setup) -> Gateway {
+        let gateway = Gateway::spawn(setup, free_port());
+        gateway.listening()
+    }
+
+    /// A gateway with nothing special about it.
+    pub fn plain() -> Gateway {
+        Gateway::start(&Setup::default())
+    }
+
+    /// Starts one on `port` and does not wait: for starts that are to fail.
+    pub fn spawn(setup: &Setup, port: u16) -> Gateway {
+        let dir = new_dir();
+        let state = dir.join("home/.openclaw");
+        std::fs::create_dir_all(&state).unwrap();
+        let text = setup.config_text.clone().unwrap_or_else(|| config_text(setup, &dir));
+        std::fs::write(state.join("openclaw.json"), text).unwrap();
+        for (path, bytes) in &setup.files {
+            let path = state.join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, bytes).unwrap();
+        }
+        let child = launch(setup, &dir, port);
+        Gateway { port, dir, setup: setup.clone(), child, ended: None }
+    }
+
+    fn listening(mut self) -> Gateway {
+        let port = self.port;
+        wait_within(DEADLINE, "the gateway to listen", || {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                panic!("the gateway ended with {status} instead of listening");
+            }
+            TcpStream::connect(("127.0.0.1", port)).ok()
+        });
+        self
+    }
+
+    /// Starts it again on the same port and state directory, after it has ended.
+    pub fn restart(&mut self) {
+        assert!(self.ended.is_some(), "the gateway must have ended before it is started again");
+        self.child = launch(&self.setup, &self.dir, self.port);
+        self.ended = None;
+        let (port, child) = (self.port, &mut self.child);
+        wait_within(DEADLINE, "the gateway to listen again", || {
+            assert!(child.try_wait().unwrap().is_none(), "the gateway ended instead of listening again");
+            TcpStream::connect(("127.0.0.1", port)).ok()
+        });
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub fn state_dir(&self) -> PathBuf {
+        self.dir.join("home/.openclaw")
+    }
+
+    pub fn config_path(&self) -> PathBuf {
+        self.state_dir().join("openclaw.json")
+    }
+
+    pub fn sessions_dir(&self) -> PathBuf {
+        self.state_dir().join("agents/main/sessions")
+    }
+
+    pub fn stdout(&self) -> String {
+        String::from_utf8_lossy(&std::fs::read(self.dir.join("stdout")).unwrap_or_default()).into_owned()
+    }
+
+    pub fn stderr(&self) -> String {
+        String::from_utf8_lossy(&std::fs::read(self.dir.join("stderr")).unwrap_or_default()).into_owned()
+    }
+
+    /// The file log.
+    pub fn log(&self) -> String {
+        String::from_utf8_lossy(&std::fs::read(self.dir.join("gateway.log")).unwrap_or_default()).into_owned()
+    }
+
+    pub fn signal(&self, signal: rustix::process::Signal) {
+        let pid = rustix::process::Pid::from_raw(self.child.id() as i32).unwrap();
+        rustix::process::kill_process(pid, signal).unwrap();
+    }
+
+    /// Waits for the end and gives the exit status.
+    pub fn wait(&mut self, limit: Duration) -> ExitStatus {
+        let child = &mut self.child;
+        let status = wait_within(limit, "the gateway to end", || child.try_wait().unwrap());
+        self.ended = Some(status);
+        status
+    }
+
+    /// SIGTERM, then the exit code and how long it took.
+    pub fn stop(&mut self) -> (i32, Duration) {
+        let start = Instant::now();
+        self.signal(rustix::process::Signal::TERM);
+        let status = self.wait(DEADLINE);
+        (status.code().unwrap_or(-1), start.elapsed())
+    }
+
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.wait(DEADLINE);
+    }
+
+    /// Runs the command line in this gateway's home, with its port and token in the environment.
+    pub fn cli(&self, args: &[&str]) -> Output {
+        let port = self.port.to_string();
+        self.cli_env(args, &[("OPENCLAW_GATEWAY_PORT", &port), ("OPENCLAW_GATEWAY_TOKEN", TOKEN)])
+    }
+
+    /// The same with exactly these variables beside HOME and PATH.
+    pub fn cli_env(&self, args: &[&str], vars: &[(&str, &str)]) -> Output {
+        command(&self.dir).args(args).envs(vars.iter().copied()).stdin(Stdio::null()).output().unwrap()
+    }
+
+    fn report(&self) {
+        eprintln!("--- gateway --port {} {:?} in {}", self.port, self.setup.args, self.dir.display());
+        list(&self.dir, &self.dir);
+        for (name, text) in [("stdout", self.stdout()), ("stderr", self.stderr()), ("log", self.log())] {
+            let lines: Vec<&str> = text.lines().collect();
+            eprintln!("--- {name} ({} lines, the last 60)", lines.len());
+            lines.iter().skip(lines.len().saturating_sub(60)).for_each(|line| eprintln!("{line}"));
+        }
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.report();
+        }
+        // It may have ended by itself; then there is nothing to kill.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        // A directory that cannot be removed is litter in the temporary directory, not a failed test.
+        let _ = std::fs::remove_dir_all(&self.dir);
+    }
+}
+
+fn config_text(setup: &Setup, dir: &Path) -> String {
+    let mut config = json!({
+        "gateway": {"mode": "local", "auth": {"mode": "token", "token": TOKEN}},
+        "logging": {"file": dir.join("gateway.log")},
+        "canvasHost": {"enabled": false},
+    });
+    if !setup.config.is_null() {
+        merge(&mut config, &setup.config);
+    }
+    serde_json::to_string_pretty(&config).unwrap()
+}
+
+/// The binary under test with a cleared environment and a home of its own.
+pub fn command(dir: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_openclaw"));
+    command.env_clear().current_dir(dir).env("HOME", dir.join("home")).env("PATH", "/usr/bin:/bin:/usr/sbin");
+    command.env("TMPDIR", dir).env("TZ", "UTC");
+    command
+}
+
+fn launch(setup: &Setup, dir: &Path, port: u16) -> Child {
+    command(dir)
+        .args(&setup.global_args)
+        .args(["gateway", "--port", &port.to_string()])
+        .args(&setup.args)
+        .envs(setup.env.iter().map(|(k, v)| (k, v)))
+        .stdin(Stdio::null())
+        .stdout(File::create(dir.join("stdout")).unwrap())
+        .stderr(File::create(dir.join("stderr")).unwrap())
+        .spawn()
+        .unwrap()
+}
+
+/// A fresh temporary directory.
+pub fn new_dir() -> PathBuf {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let n = NEXT.fetch_add(1, Ordering::Relaxed);
+    let dir = std::env::temp_dir().join(format!("openclaw-test-{}-{n}", std::process::id()));
+    std::fs::create_dir_all(dir.join("home")).unwrap();
+    dir
+}
+
+/// A port nobody listens on, below the range the kernel hands out to outgoing connections.
+pub fn free_port() -> u16 {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    loop {
+        let n = NEXT.fetch_add(1, Ordering::Relaxed);
+        let port = 20_000 + ((std::process::id() * 131 + n * 8) % 12_000) as u16;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+}
+
+fn list(root: &Path, dir: &Path) {
+    for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
+        let path = entry.path();
+        let size = entry.metadata().map_or(0, |m| m.len());
+        eprintln!("{size:>9} {}", path.strip_prefix(root).unwrap_or(&path).display());
+        if path.is_dir() {
+            list(root, &path);
+        }
+    }
+}

@@ -1,0 +1,276 @@
+//! A model server on loopback that speaks OpenAI chat completions, scripted per test.
+//!
+//! Requests are answered in order by the replies given; the last reply repeats. Everything asked is recorded.
+//! One thread accepts, one thread per connection answers; dropping the server closes its listener.
+use super::{Value, json, wait_for};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{Builder, sleep};
+use std::time::{Duration, Instant};
+
+/// One answer to one request.
+#[derive(Clone)]
+pub enum Reply {
+    /// Status 200 and an event stream of these steps.
+    Stream(Vec<Step>),
+    /// Another status, with headers and a body.
+    Status(u16, Vec<(&'static str, &'static str)>, String),
+    /// Reads the request and never answers.
+    Hang,
+    /// Reads the request and closes.
+    Drop,
+}
+
+#[derive(Clone)]
+pub enum Step {
+    /// A chunk with this text.
+    Text(String),
+    /// The last user message, as text.
+    Echo,
+    /// Exactly these bytes, in an HTTP chunk of their own.
+    Raw(Vec<u8>),
+    Pause(Duration),
+    /// Waits until the test calls `release`.
+    Gate,
+    /// Finish reason, usage and `[DONE]`.
+    Done,
+    /// Closes the connection in the middle.
+    Cut,
+}
+
+/// A reply that streams these texts and ends well.
+pub fn texts(parts: &[&str]) -> Reply {
+    Reply::Stream(parts.iter().map(|t| Step::Text(t.to_string())).chain([Step::Done]).collect())
+}
+
+pub struct ModelServer {
+    pub port: u16,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    replies: Vec<Reply>,
+    requests: Mutex<Vec<Value>>,
+    taken: AtomicUsize,
+    released: AtomicUsize,
+    gates: AtomicUsize,
+    stopped: AtomicBool,
+    sent: Mutex<Vec<Instant>>,
+}
+
+impl ModelServer {
+    pub fn start(replies: Vec<Reply>) -> ModelServer {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let shared = Arc::new(Shared {
+            replies,
+            requests: Mutex::default(),
+            taken: AtomicUsize::new(0),
+            released: AtomicUsize::new(0),
+            gates: AtomicUsize::new(0),
+            stopped: AtomicBool::new(false),
+            sent: Mutex::default(),
+        });
+        let accepting = shared.clone();
+        Builder::new()
+            .spawn(move || {
+                for stream in listener.incoming().flatten() {
+                    if accepting.stopped.load(Ordering::Acquire) {
+                        return;
+                    }
+                    let shared = accepting.clone();
+                    Builder::new().spawn(move || serve(stream, &shared)).unwrap();
+                }
+            })
+            .unwrap();
+        ModelServer { port, shared }
+    }
+
+    /// The configuration that makes this the gateway's model.
+    pub fn config(&self) -> Value {
+        json!({
+            "models": {"providers": {"test": {
+                "baseUrl": format!("http://127.0.0.1:{}/v1", self.port), "apiKey": "sk-test-key-0123456789",
+                "api": "openai-completions", "models": [{"id": "m", "name": "Test model"}],
+            }}},
+            "agents": {"defaults": {"model": {"primary": "test/m"}}},
+        })
+    }
+
+    /// Lets one `Gate` pass.
+    pub fn release(&self) {
+        self.shared.released.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Waits until this many requests have come, and gives their bodies.
+    pub fn requests(&self, n: usize) -> Vec<Value> {
+        wait_for(&format!("{n} requests at the model server"), || {
+            let requests = lock(&self.shared.requests);
+            (requests.len() >= n).then(|| requests.clone())
+        })
+    }
+
+    pub fn count(&self) -> usize {
+        lock(&self.shared.requests).len()
+    }
+
+    /// When each text chunk left the server.
+    pub fn sent(&self) -> Vec<Instant> {
+        lock(&self.shared.sent).clone()
+    }
+}
+
+impl Drop for ModelServer {
+    fn drop(&mut self) {
+        self.shared.stopped.store(true, Ordering::Release);
+        // Wakes the accepting thread so that it sees the flag; nothing to do if that fails.
+        let _ = TcpStream::connect(("127.0.0.1", self.port));
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn serve(stream: TcpStream, shared: &Shared) {
+    // A gateway that hangs up in the middle is part of several tests.
+    let _ = answer(&stream, shared);
+    let _ = stream.shutdown(Shutdown::Both);
+}
+
+fn answer(stream: &TcpStream, shared: &Shared) -> std::io::Result<()> {
+    stream.set_nodelay(true)?;
+    let Some((head, body)) = read_request(stream)? else { return Ok(()) };
+    if !head.starts_with("POST ") {
+        let list = r#"{"object":"list","data":[{"id":"m","object":"model"}]}"#;
+        return write!(
+            &*stream,
+            "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{list}",
+            list.len()
+        );
+    }
+    let request: Value = serde_json::from_slice(&body).unwrap_or(Value::Null);
+    let n = shared.taken.fetch_add(1, Ordering::AcqRel);
+    lock(&shared.requests).push(json!({"head": head, "body": request}));
+    let Some(reply) = shared.replies.get(n).or(shared.replies.last()) else { return Ok(()) };
+    match reply {
+        Reply::Drop => Ok(()),
+        Reply::Hang => {
+            // Until the gateway hangs up.
+            (&*stream).read_to_end(&mut Vec::new()).map(|_| ())
+        }
+        Reply::Status(status, headers, body) => {
+            let headers: String = headers.iter().map(|(n, v)| format!("{n}: {v}\r\n")).collect();
+            write!(
+                &*stream,
+                "HTTP/1.1 {status} X\r\n{headers}Content-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+                body.len()
+            )
+        }
+        Reply::Stream(steps) => {
+            write!(
+                &*stream,
+                "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+            )?;
+            play(stream, steps, &request, shared)
+        }
+    }
+}
+
+fn play(stream: &TcpStream, steps: &[Step], request: &Value, shared: &Shared) -> std::io::Result<()> {
+    for step in steps {
+        match step {
+            Step::Text(text) => {
+                lock(&shared.sent).push(Instant::now());
+                chunk(stream, delta(text).as_bytes())?;
+            }
+            Step::Echo => chunk(stream, delta(&last_user_text(request)).as_bytes())?,
+            Step::Raw(bytes) => chunk(stream, bytes)?,
+            Step::Pause(time) => sleep(*time),
+            Step::Gate => {
+                let mine = shared.gates.fetch_add(1, Ordering::AcqRel);
+                while shared.released.load(Ordering::Acquire) <= mine
+                    && !shared.stopped.load(Ordering::Acquire)
+                {
+                    sleep(Duration::from_millis(2));
+                }
+            }
+            Step::Done => chunk(stream, done().as_bytes())?,
+            Step::Cut => return Ok(()),
+        }
+    }
+    write!(&*stream, "0\r\n\r\n")
+}
+
+fn chunk(mut stream: &TcpStream, bytes: &[u8]) -> std::io::Result<()> {
+    let mut out = format!("{:x}\r\n", bytes.len()).into_bytes();
+    out.extend_from_slice(bytes);
+    out.extend_from_slice(b"\r\n");
+    stream.write_all(&out)
+}
+
+/// One event of the stream with a piece of text.
+pub fn delta(text: &str) -> String {
+    let event = json!({"id": "c1", "object": "chat.completion.chunk", "model": "m",
+        "choices": [{"index": 0, "delta": {"role": "assistant", "content": text}, "finish_reason": null}]});
+    format!("data: {event}\n\n")
+}
+
+fn done() -> String {
+    let stop = json!({"id": "c1", "object": "chat.completion.chunk", "model": "m",
+        "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]});
+    let usage = json!({"id": "c1", "object": "chat.completion.chunk", "model": "m", "choices": [],
+        "usage": {"prompt_tokens": 11, "completion_tokens": 5, "total_tokens": 16}});
+    format!("data: {stop}\n\ndata: {usage}\n\ndata: [DONE]\n\n")
+}
+
+/// The text of the last user message, whether plain or in parts.
+pub fn last_user_text(request: &Value) -> String {
+    let messages = request["messages"].as_array().cloned().unwrap_or_default();
+    let content = messages.iter().rev().find(|m| m["role"] == "user").map(|m| m["content"].clone());
+    match content {
+        Some(Value::String(text)) => text,
+        Some(Value::Array(parts)) => parts.iter().filter_map(|p| p["text"].as_str()).collect(),
+        _ => String::new(),
+    }
+}
+
+fn read_request(stream: &TcpStream) -> std::io::Result<Option<(String, Vec<u8>)>> {
+    let mut reader = BufReader::new(stream);
+    let mut head = String::new();
+    loop {
+        let before = head.len();
+        if reader.read_line(&mut head)? == 0 {
+            return Ok(None);
+        }
+        if head.get(before..) == Some("\r\n") {
+            break;
+        }
+    }
+    let lower = head.to_ascii_lowercase();
+    let length =
+        lower.lines().find_map(|l| l.strip_prefix("content-length:")).and_then(|v| v.trim().parse().ok());
+    let mut body = vec![0; length.unwrap_or(0)];
+    reader.read_exact(&mut body)?;
+    if length.is_none() && lower.contains("transfer-encoding: chunked") {
+        body = read_chunked(&mut reader)?;
+    }
+    Ok(Some((head, body)))
+}
+
+fn read_chunked(reader: &mut impl BufRead) -> std::io::Result<Vec<u8>> {
+    let mut body = Vec::new();
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line)?;
+        let size = usize::from_str_radix(line.trim(), 16).unwrap_or(0);
+        let mut part = vec![0; size + 2];
+        reader.read_exact(&mut part)?;
+        if size == 0 {
+            return Ok(body);
+        }
+        body.extend_from_slice(&part[..size]);
+    }
+}

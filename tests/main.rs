@@ -1,0 +1,37 @@
+//! The one integration test binary: the real gateway and the real command line, over real sockets.
+//!
+//! Each module is a topic; a test that proves a requirement names its id. Tests run in parallel, each with
+//! its own gateway, port and state directory. Inner functions are not called from here, so they stay free
+//! to change.
+#[cfg(test)]
+mod agent;
+#[cfg(test)]
+mod auth;
+#[cfg(test)]
+mod cli;
+#[cfg(test)]
+mod config;
+#[cfg(test)]
+mod coverage;
+#[cfg(test)]
+mod devices;
+#[cfg(test)]
+mod events;
+#[cfg(test)]
+mod handshake;
+#[cfg(test)]
+mod harness;
+#[cfg(test)]
+mod listener;
+#[cfg(test)]
+mod logs;
+#[cfg(test)]
+mod runs;
+#[cfg(test)]
+mod scopes;
+#[cfg(test)]
+mod sessions;
+#[cfg(test)]
+mod sessions_files;
+#[cfg(test)]
+mod transcripts;
