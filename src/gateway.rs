@@ -225,6 +225,9 @@ fn greet(config: &Config, env: &Env, auth: &Auth, listeners: &[TcpListener]) {
     for warning in config.warnings().iter().chain(config.issues()) {
         log::warn!(target: "gateway/config", "{}: {}", logging::quoted(&warning.path), logging::quoted(&warning.message));
     }
+    for name in crate::protocol::limits::unknown_names(config) {
+        log::warn!(target: "gateway/config", "gateway.limits.{}: no such limit", logging::quoted(name));
+    }
     if auth.secret.as_ref().is_some_and(|s| s.reveal().len() < WEAK) {
         log::warn!(target: "gateway", "the gateway {} is weak: use at least {WEAK} characters", auth.mode.name());
     }

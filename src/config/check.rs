@@ -81,12 +81,12 @@ fn fits(value: &Value, kind: Type) -> bool {
         Type::Duration => value.as_str().is_some_and(is_duration),
         Type::Clock => value.as_str().is_some_and(is_clock),
         Type::TextList => value.as_array().is_some_and(|items| items.iter().all(Value::is_string)),
-        Type::IdList => value.as_array().is_some_and(|items| items.iter().all(|i| i.is_string() || i.is_number())),
+        Type::IdList => {
+            value.as_array().is_some_and(|items| items.iter().all(|i| i.is_string() || i.is_number()))
+        }
         Type::Object | Type::Map => value.is_object(),
         Type::List => value.is_array(),
-        Type::Like(path) => {
-            lookup::find(path.split('.')).is_none_or(|node| fits(value, node.kind()))
-        }
+        Type::Like(path) => lookup::find(path.split('.')).is_none_or(|node| fits(value, node.kind())),
         Type::AnyOf(kinds) => kinds.iter().any(|kind| fits(value, *kind)),
     }
 }
@@ -114,7 +114,8 @@ fn is_clock(text: &str) -> bool {
     let Some((hours, minutes)) = text.split_once(':').filter(|(h, m)| h.len() == 2 && m.len() == 2) else {
         return false;
     };
-    let number = |part: &str| part.bytes().all(|b| b.is_ascii_digit()).then(|| part.parse::<u32>().ok()).flatten();
+    let number =
+        |part: &str| part.bytes().all(|b| b.is_ascii_digit()).then(|| part.parse::<u32>().ok()).flatten();
     number(hours).zip(number(minutes)).is_some_and(|(h, m)| (h < 24 && m < 60) || (h == 24 && m == 0))
 }
 
@@ -176,16 +177,21 @@ fn spanning(value: &Value, path: &str, errors: &mut Vec<Issue>) {
     };
     match value {
         Value::Object(map) => {
-            let filled = |key: &str| map.get(key).and_then(Value::as_array).is_some_and(|list| !list.is_empty());
+            let filled =
+                |key: &str| map.get(key).and_then(Value::as_array).is_some_and(|list| !list.is_empty());
             if filled("allow") && filled("alsoAllow") {
                 fail("alsoAllow", "allow and alsoAllow exclude each other; move all entries to one of them");
             }
             let open = map.get("dmPolicy").and_then(Value::as_str) == Some("open");
-            let anyone = map.get("allowFrom").and_then(Value::as_array).is_some_and(|l| l.contains(&"*".into()));
+            let anyone =
+                map.get("allowFrom").and_then(Value::as_array).is_some_and(|l| l.contains(&"*".into()));
             if open && !anyone {
                 fail("dmPolicy", "\"open\" lets anyone write; add \"*\" to allowFrom, or choose \"pairing\"");
             }
-            if path.starts_with("channels.telegram") && map.contains_key("webhookUrl") && !map.contains_key("webhookSecret") {
+            if path.starts_with("channels.telegram")
+                && map.contains_key("webhookUrl")
+                && !map.contains_key("webhookSecret")
+            {
                 fail("webhookUrl", "a webhook needs webhookSecret beside it");
             }
             for (name, value) in map {
@@ -217,38 +223,89 @@ mod tests {
             assert_eq!((errors[0].path.as_str(), errors[0].message.as_str()), (path, message));
         };
         let port = "expected a whole number from 1 to 65535, got";
-        check(json!({"gateway": {"port": "18789"}}), "gateway.port", &format!("{port} other text; take off the quotes"));
+        check(
+            json!({"gateway": {"port": "18789"}}),
+            "gateway.port",
+            &format!("{port} other text; take off the quotes"),
+        );
         check(json!({"gateway": {"port": 70000}}), "gateway.port", &format!("{port} another number"));
         check(json!({"gateway": {"port": 1.5}}), "gateway.port", &format!("{port} a fraction"));
         check(json!({"gateway": []}), "gateway", "expected an object, got a list");
         check(json!([]), "", "expected an object, got a list");
-        check(json!({"update": {"channel": "x"}}), "update.channel", "expected one of \"stable\", \"beta\", \"dev\", got other text");
-        check(json!({"gateway": {"auth": {"token": 1}}}), "gateway.auth.token", "expected text, got another number; put it in quotes");
-        check(json!({"tools": {"deny": "exec"}}), "tools.deny", "expected a list of texts, got other text; put it in [ ]");
-        check(json!({"agents": {"list": [{"tools": {"exec": {"host": 1}}}]}}), "agents.list.0.tools.exec.host", "expected one of \"sandbox\", \"gateway\", \"node\", got another number");
-        check(json!({"tools": {"allow": ["a"], "alsoAllow": ["b"]}}), "tools.alsoAllow", "allow and alsoAllow exclude each other; move all entries to one of them");
-        check(json!({"channels": {"whatsapp": {"accounts": {"a": {"dmPolicy": "open"}}}}}), "channels.whatsapp.accounts.a.dmPolicy", "\"open\" lets anyone write; add \"*\" to allowFrom, or choose \"pairing\"");
+        check(
+            json!({"update": {"channel": "x"}}),
+            "update.channel",
+            "expected one of \"stable\", \"beta\", \"dev\", got other text",
+        );
+        check(
+            json!({"gateway": {"auth": {"token": 1}}}),
+            "gateway.auth.token",
+            "expected text, got another number; put it in quotes",
+        );
+        check(
+            json!({"tools": {"deny": "exec"}}),
+            "tools.deny",
+            "expected a list of texts, got other text; put it in [ ]",
+        );
+        check(
+            json!({"agents": {"list": [{"tools": {"exec": {"host": 1}}}]}}),
+            "agents.list.0.tools.exec.host",
+            "expected one of \"sandbox\", \"gateway\", \"node\", got another number",
+        );
+        check(
+            json!({"tools": {"allow": ["a"], "alsoAllow": ["b"]}}),
+            "tools.alsoAllow",
+            "allow and alsoAllow exclude each other; move all entries to one of them",
+        );
+        check(
+            json!({"channels": {"whatsapp": {"accounts": {"a": {"dmPolicy": "open"}}}}}),
+            "channels.whatsapp.accounts.a.dmPolicy",
+            "\"open\" lets anyone write; add \"*\" to allowFrom, or choose \"pairing\"",
+        );
     }
 
     #[test]
     fn durations_and_clocks() {
-        for (text, want) in [("30m", true), ("0m", true), ("1h30m", true), ("500ms", true), ("90", true), ("", false), ("x", false), ("5 m", false), ("5y", false)] {
+        for (text, want) in [
+            ("30m", true),
+            ("0m", true),
+            ("1h30m", true),
+            ("500ms", true),
+            ("90", true),
+            ("", false),
+            ("x", false),
+            ("5 m", false),
+            ("5y", false),
+        ] {
             assert_eq!(is_duration(text), want, "{text}");
         }
-        for (text, want) in [("08:00", true), ("24:00", true), ("24:01", false), ("8:00", false), ("0800", false), ("+1:00", false)] {
+        for (text, want) in [
+            ("08:00", true),
+            ("24:00", true),
+            ("24:01", false),
+            ("8:00", false),
+            ("0800", false),
+            ("+1:00", false),
+        ] {
             assert_eq!(is_clock(text), want, "{text}");
         }
     }
 
     #[test]
     fn unknown_keys_are_warnings_with_a_suggestion() {
-        let findings = check(&json!({"gateway": {"prot": 1, "token": "x"}, "plugins": {"entries": {"p": {"config": {"any": 1}}}}, "channels": {"telegrm": {}}}));
+        let findings = check(
+            &json!({"gateway": {"prot": 1, "token": "x"}, "plugins": {"entries": {"p": {"config": {"any": 1}}}}, "channels": {"telegrm": {}}}),
+        );
         assert!(findings.errors.is_empty(), "{findings:?}");
-        let unknown: Vec<String> = findings.unknown.iter().map(|i| format!("{}: {}", i.path, i.message)).collect();
-        assert_eq!(unknown, [
-            "gateway.prot: unknown key, not read; did you mean gateway.port?",
-            "channels.telegrm: unknown key, not read; did you mean channels.telegram?",
-        ]);
+        let unknown: Vec<String> =
+            findings.unknown.iter().map(|i| format!("{}: {}", i.path, i.message)).collect();
+        assert_eq!(
+            unknown,
+            [
+                "gateway.prot: unknown key, not read; did you mean gateway.port?",
+                "channels.telegrm: unknown key, not read; did you mean channels.telegram?",
+            ]
+        );
         assert_eq!(findings.legacy.len(), 1);
     }
 }

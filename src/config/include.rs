@@ -36,7 +36,12 @@ impl Resolver<'_> {
     }
 
     fn members(&mut self, map: Map<String, Value>, at: &str) -> Map<String, Value> {
-        map.into_iter().map(|(key, value)| { let at = join(at, &key); (key, self.walk(value, &at)) }).collect()
+        map.into_iter()
+            .map(|(key, value)| {
+                let at = join(at, &key);
+                (key, self.walk(value, &at))
+            })
+            .collect()
     }
 
     fn include(&mut self, mut map: Map<String, Value>, at: &str) -> Value {
@@ -83,15 +88,17 @@ impl Resolver<'_> {
         let here = self.files.last().and_then(|file| file.parent()).unwrap_or(Path::new("/"));
         let path = normal(&here.join(written));
         if self.files.contains(&path) {
-            let chain: Vec<String> = self.files.iter().chain([&path]).map(|p| p.display().to_string()).collect();
+            let chain: Vec<String> =
+                self.files.iter().chain([&path]).map(|p| p.display().to_string()).collect();
             return Err(format!("Circular include detected: {}", chain.join(" -> ")));
         }
         if self.files.len() > MAX_DEPTH {
             return Err(format!("Maximum include depth ({MAX_DEPTH}) exceeded at: {written}"));
         }
         let place = format!("{written} (resolved: {})", path.display());
-        let text = std::fs::read_to_string(&path)
-            .map_err(|e| format!("Failed to read include file: {place}: {e}; create it or change $include"))?;
+        let text = std::fs::read_to_string(&path).map_err(|e| {
+            format!("Failed to read include file: {place}: {e}; create it or change $include")
+        })?;
         let value = parse::json5(&text)
             .map_err(|e| format!("Failed to parse include file: {place}: {}{}", e.message, e.place()))?;
         self.files.push(path);
@@ -190,11 +197,26 @@ mod tests {
             let (_, told) = run(&dir, value);
             assert!(told.len() == 1 && told[0].starts_with(want), "{told:?} against {want}");
         };
-        check(json!({"a": {"$include": 5}}), "a|Invalid $include value: expected string or array of strings, got number");
-        check(json!({"a": {"$include": "no.json"}}), "a|Failed to read include file: no.json (resolved: D/no.json)");
+        check(
+            json!({"a": {"$include": 5}}),
+            "a|Invalid $include value: expected string or array of strings, got number",
+        );
+        check(
+            json!({"a": {"$include": "no.json"}}),
+            "a|Failed to read include file: no.json (resolved: D/no.json)",
+        );
         check(json!({"a": {"$include": "bad.json"}}), "a|Failed to parse include file: bad.json");
-        check(json!({"a": {"$include": "list.json", "b": 1}}), "a|Sibling keys require included content to be an object");
-        check(json!({"$include": "loop.json"}), "k|Circular include detected: D/main.json -> D/loop.json -> D/loop.json");
-        check(json!({"$include": "d0.json"}), "n.n.n.n.n.n.n.n.n.n|Maximum include depth (10) exceeded at: d10.json");
+        check(
+            json!({"a": {"$include": "list.json", "b": 1}}),
+            "a|Sibling keys require included content to be an object",
+        );
+        check(
+            json!({"$include": "loop.json"}),
+            "k|Circular include detected: D/main.json -> D/loop.json -> D/loop.json",
+        );
+        check(
+            json!({"$include": "d0.json"}),
+            "n.n.n.n.n.n.n.n.n.n|Maximum include depth (10) exceeded at: d10.json",
+        );
     }
 }

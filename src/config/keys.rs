@@ -5,18 +5,28 @@
 //!
 //! In a path `*` stands for a map key or a list item. An object whose keys have rows needs a row of its own
 //! only to carry a doc line, a reload class or a type other than `Object`.
-use Type::{Any, AnyOf, Bool, Clock, Duration, Enum, IdList, Int, Like, List, Map, Number, Object, Text, TextList};
+use Type::{
+    Any, AnyOf, Bool, Clock, Duration, Enum, IdList, Int, Like, List, Map, Number, Object, Text, TextList,
+};
 
 /// What a key's value may be.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Type {
     Bool,
     /// A whole number, bounds included.
-    Int { min: i64, max: i64 },
+    Int {
+        min: i64,
+        max: i64,
+    },
     /// Any number, bounds included.
-    Number { min: f64, max: f64 },
+    Number {
+        min: f64,
+        max: f64,
+    },
     /// Text of at least `min` characters.
-    Text { min: usize },
+    Text {
+        min: usize,
+    },
     /// One of these texts.
     Enum(&'static [&'static str]),
     /// A length of time: `30m`, `1h30m`, `500ms`; a bare number counts minutes.
@@ -477,6 +487,7 @@ pub static KEYS: &[Key] = &[
     key("gateway.http.endpoints.responses.images.maxRedirects", COUNT, RESTART, "Most redirects followed for a picture").or("3"),
     key("gateway.http.endpoints.responses.images.timeoutMs", POSITIVE, RESTART, "Wait for a picture in ms").or("10000"),
     key("gateway.http.endpoints.responses.maxBodyBytes", POSITIVE, RESTART, "Largest request in bytes").or("20000000"),
+    key("gateway.limits.*", POSITIVE, RESTART, "One limit of the table in protocol/limits.rs, in bytes, milliseconds or a count"),
     key("gateway.mode", Enum(&["local", "remote"]), RESTART, "Whether the gateway runs here or elsewhere"),
     key("gateway.nodes.allowCommands", TEXTS, RESTART, "Node commands allowed in addition").or("[]"),
     key("gateway.nodes.browser.mode", Enum(&["auto", "manual", "off"]), RESTART, "How a node's browser is chosen").or("\"auto\""),

@@ -74,7 +74,10 @@ mod tests {
         check(
             "routing",
             json!({"queue": {"mode": "x"}, "groupChat": {"requireMention": true}}),
-            &[("routing.queue", "messages.queue"), ("routing.groupChat.requireMention", "channels.*.groups.*.requireMention")],
+            &[
+                ("routing.queue", "messages.queue"),
+                ("routing.groupChat.requireMention", "channels.*.groups.*.requireMention"),
+            ],
         );
         check(
             "agent",

@@ -33,7 +33,9 @@ pub fn read(env: &mut Env) -> Loaded {
     let file = env.config_path.clone();
     let text = match std::fs::read(&file).map(String::from_utf8) {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return loaded,
-        Err(e) => return loaded.refuse(env, format!("cannot be read: {e}; make it readable for this user"), None),
+        Err(e) => {
+            return loaded.refuse(env, format!("cannot be read: {e}; make it readable for this user"), None);
+        }
         Ok(Err(_)) => return loaded.refuse(env, "is not UTF-8 text; save it as UTF-8".to_string(), None),
         Ok(Ok(text)) => text,
     };
@@ -147,7 +149,8 @@ fn segments(value: &Value, path: &str) -> Vec<String> {
         None => None,
     };
     let members = value.as_object().into_iter().flatten();
-    let longest = members.filter_map(|(key, v)| Some((key, v, rest_after(key)?))).max_by_key(|(key, ..)| key.len());
+    let longest =
+        members.filter_map(|(key, v)| Some((key, v, rest_after(key)?))).max_by_key(|(key, ..)| key.len());
     match longest {
         Some((key, value, rest)) => [vec![key.clone()], segments(value, rest)].concat(),
         None => path.split('.').map(str::to_string).collect(),
@@ -172,7 +175,9 @@ fn remove(value: &mut Value, path: &[String]) {
 
 /// `agents.defaults.model: "a/b"` is short for `{primary: "a/b"}`; readers see only the long form.
 fn model_objects(config: &mut Value) {
-    let Some(defaults) = config.pointer_mut("/agents/defaults").and_then(Value::as_object_mut) else { return };
+    let Some(defaults) = config.pointer_mut("/agents/defaults").and_then(Value::as_object_mut) else {
+        return;
+    };
     for key in ["model", "imageModel"] {
         if let Some(value) = defaults.get_mut(key).filter(|value| value.is_string()) {
             let primary = value.take();
@@ -187,7 +192,9 @@ fn expand_home(value: &mut Value, env: &Env) {
         Value::Object(map) => {
             for (key, value) in map.iter_mut() {
                 let key = key.to_ascii_lowercase();
-                let is_path = ["dir", "path", "paths", "file", "root", "workspace"].iter().any(|end| key.ends_with(end));
+                let is_path = ["dir", "path", "paths", "file", "root", "workspace"]
+                    .iter()
+                    .any(|end| key.ends_with(end));
                 match value {
                     Value::String(text) if is_path => expand_text(text, env),
                     Value::Array(items) if key == "paths" || key == "pathprepend" => {
@@ -234,9 +241,21 @@ mod tests {
             assert_eq!(loaded.value, left, "{text}");
             assert!(loaded.issues[0].message.contains(section), "{:?}", loaded.issues);
         };
-        check("{channels: {telegram: {enabled: 'yes'}, whatsapp: {debounceMs: 1}}}", "channels.telegram", json!({"channels": {"whatsapp": {"debounceMs": 1}}}));
-        check("{models: {providers: {'my.host': {retries: -1}, b: {}}}}", "models.providers.my.host", json!({"models": {"providers": {"b": {}}}}));
-        check("{models: {providers: {a: {apiKey: '${NOPE}'}}}}", "models.providers.a", json!({"models": {"providers": {}}}));
+        check(
+            "{channels: {telegram: {enabled: 'yes'}, whatsapp: {debounceMs: 1}}}",
+            "channels.telegram",
+            json!({"channels": {"whatsapp": {"debounceMs": 1}}}),
+        );
+        check(
+            "{models: {providers: {'my.host': {retries: -1}, b: {}}}}",
+            "models.providers.my.host",
+            json!({"models": {"providers": {"b": {}}}}),
+        );
+        check(
+            "{models: {providers: {a: {apiKey: '${NOPE}'}}}}",
+            "models.providers.a",
+            json!({"models": {"providers": {}}}),
+        );
         check("{agents: {defaults: {timeoutSeconds: '1'}}, tools: {}}", "agents", json!({"tools": {}}));
         check("{tools: {deny: 'exec'}}", "tools", json!({}));
         check("{agents: {$include: 'none.json'}, tools: {}}", "agents", json!({"tools": {}}));
@@ -254,9 +273,18 @@ mod tests {
         check("", "config F:1:1: EOF parsing value; correct this line");
         check("{\n  a 1}", "config F:2:5: expected colon; correct this line");
         check("[]", "config F: expected an object, got a list");
-        check("{gateway: {port: 'x'}}", "config F: gateway.port: expected a whole number from 1 to 65535, got other text");
-        check("{gateway: {port: 0, bind: 1}}", "config F: gateway.port: expected a whole number from 1 to 65535, got another number (and 1 more)");
-        check("{gateway: {auth: {token: '${NOPE}'}}}", "config F: gateway.auth.token: environment variable \"NOPE\" is not set; set it, or write the value in place of ${NOPE}");
+        check(
+            "{gateway: {port: 'x'}}",
+            "config F: gateway.port: expected a whole number from 1 to 65535, got other text",
+        );
+        check(
+            "{gateway: {port: 0, bind: 1}}",
+            "config F: gateway.port: expected a whole number from 1 to 65535, got another number (and 1 more)",
+        );
+        check(
+            "{gateway: {auth: {token: '${NOPE}'}}}",
+            "config F: gateway.auth.token: environment variable \"NOPE\" is not set; set it, or write the value in place of ${NOPE}",
+        );
     }
 
     #[test]
@@ -265,7 +293,10 @@ mod tests {
         let (loaded, env) = load(text, &[]);
         assert_eq!(loaded.issues, []);
         assert_eq!(env.var("DIR"), Some("~/x"));
-        assert_eq!(loaded.value["agents"], json!({"defaults": {"workspace": "/h/x", "model": {"primary": "a/b"}}}));
+        assert_eq!(
+            loaded.value["agents"],
+            json!({"defaults": {"workspace": "/h/x", "model": {"primary": "a/b"}}})
+        );
         assert_eq!(loaded.value["session"]["mainKey"], "main");
         assert_eq!(loaded.warnings[0].path, "session.mainKey");
     }

@@ -142,7 +142,7 @@ impl Node {
 /// The path an unknown key was probably meant to have: a similar name at the same place, else the only key of
 /// exactly this name anywhere.
 pub fn nearest(parent: &str, node: Node, name: &str) -> Option<String> {
-    let limit = (name.chars().count() / 3).clamp(1, 3);
+    let limit = (name.chars().count() / 2).clamp(1, 3);
     let similar = |known: &&str| *known != "*" && distance(known, name) <= limit;
     let near = node.names().into_iter().filter(similar).min_by_key(|known| distance(known, name));
     if let Some(known) = near {
@@ -206,7 +206,10 @@ mod tests {
             }
             if let Some((parent, _)) = key.path.split_once(".*") {
                 let kind = find(parent.split('.')).map(|node| node.kind());
-                assert!(matches!(kind, Some(Type::Map | Type::List)), "{parent} needs a row of type Map or List");
+                assert!(
+                    matches!(kind, Some(Type::Map | Type::List)),
+                    "{parent} needs a row of type Map or List"
+                );
             }
         }
     }

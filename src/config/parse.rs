@@ -29,7 +29,8 @@ pub fn json5(text: &str) -> Result<Value, Failure> {
     }
     let mut value: Value = ::json5::from_str(text).map_err(|e| Failure {
         message: e.code().map_or_else(|| "not a JSON5 value".to_string(), |code| code.to_string()),
-        at: e.position().map(|p| (p.line + 1, p.column + 1)),
+        // The parser names no place for what is missing at the end.
+        at: e.position().map(|p| (p.line + 1, p.column + 1)).or_else(|| Some(place(text))),
     })?;
     whole_numbers(&mut value);
     Ok(value)
@@ -44,13 +45,17 @@ fn too_deep(text: &str) -> Option<(usize, usize)> {
             _ => {}
         }
         if depth > MAX_DEPTH {
-            let before = text.get(..span.start).unwrap_or_default();
-            let line_start = before.rfind('\n').map_or(0, |i| i + 1);
-            let column = before.get(line_start..).unwrap_or_default().chars().count();
-            return Some((before.matches('\n').count() + 1, column + 1));
+            return Some(place(text.get(..span.start).unwrap_or_default()));
         }
     }
     None
+}
+
+/// Line and column of the end of `before`.
+fn place(before: &str) -> (usize, usize) {
+    let line_start = before.rfind('\n').map_or(0, |i| i + 1);
+    let column = before.get(line_start..).unwrap_or_default().chars().count();
+    (before.matches('\n').count() + 1, column + 1)
 }
 
 fn whole_numbers(value: &mut Value) {
@@ -93,7 +98,9 @@ mod tests {
 
     #[test]
     fn failures_name_line_and_column() {
-        for (text, at) in [("", Some((1, 1))), ("{\n  a: 1\n  b: 2\n}", Some((3, 3))), ("{a: }", Some((1, 5)))] {
+        for (text, at) in
+            [("", Some((1, 1))), ("{\n  a: 1\n  b: 2\n}", Some((3, 3))), ("{a: }", Some((1, 5)))]
+        {
             assert_eq!(json5(text).unwrap_err().at, at, "{text:?}");
         }
         let deep = "[".repeat(100_000);

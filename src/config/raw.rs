@@ -40,7 +40,9 @@ fn by_place(text: &str, secrets: &[String]) -> Vec<(Range<usize>, String)> {
         };
         match (token, here) {
             (Token::Comment, _) => hidden.extend(comment(text, span, secrets)),
-            (Token::Punct(c @ ('{' | '[')), place) => open.push((place.unwrap_or(Place::root()), c == '[', None)),
+            (Token::Punct(c @ ('{' | '[')), place) => {
+                open.push((place.unwrap_or(Place::root()), c == '[', None))
+            }
             (Token::Punct('}' | ']'), _) => {
                 open.pop();
             }
@@ -107,7 +109,9 @@ fn by_caution(text: &str) -> Vec<(Range<usize>, String)> {
         let source = text.get(span.clone()).unwrap_or_default();
         let before_colon = matches!(all.peek(), Some((Token::Punct(':'), _)));
         let name = source.trim_matches(['"', '\'']);
-        let known = before_colon && !after_colon && KEYS.iter().any(|key| key.path.split('.').any(|part| part == name));
+        let known = before_colon
+            && !after_colon
+            && KEYS.iter().any(|key| key.path.split('.').any(|part| part == name));
         match token {
             Token::Punct(_) => {}
             Token::Comment => hidden.push((span, hidden_comment(source))),
@@ -134,8 +138,14 @@ mod tests {
             "{models:{providers:{x:{apiKey:'x',models:[{contextWindow:1,maxTokens:4096}]}}}}",
             "{models:{providers:{x:{apiKey:#,models:[{contextWindow:1,maxTokens:4096}]}}}}",
         );
-        check("{gateway:{auth:{\"tok\\u0065n\":'a',mode:'token'}}}", "{gateway:{auth:{\"tok\\u0065n\":#,mode:'token'}}}");
-        check("{gateway:{auth:{token:123}},b:[{secretKey:['a',{c:'d'}]}]}", "{gateway:{auth:{token:#}},b:[{secretKey:[#,{c:#}]}]}");
+        check(
+            "{gateway:{auth:{\"tok\\u0065n\":'a',mode:'token'}}}",
+            "{gateway:{auth:{\"tok\\u0065n\":#,mode:'token'}}}",
+        );
+        check(
+            "{gateway:{auth:{token:123}},b:[{secretKey:['a',{c:'d'}]}]}",
+            "{gateway:{auth:{token:#}},b:[{secretKey:[#,{c:#}]}]}",
+        );
         check("{ui:{assistant:{name:'canary-1!'}}, // plain\n}", "{ui:{assistant:{name:#}}, // plain\n}");
     }
 

@@ -14,8 +14,18 @@ const MIN_SEARCHED: usize = 4;
 
 /// Parts of names of secrets, lower case, without separators.
 const NAMES: &[&str] = &[
-    "token", "password", "passwd", "passphrase", "secret", "apikey", "accesskey", "privatekey", "signingkey",
-    "authorization", "cookie", "credential",
+    "token",
+    "password",
+    "passwd",
+    "passphrase",
+    "secret",
+    "apikey",
+    "accesskey",
+    "privatekey",
+    "signingkey",
+    "authorization",
+    "cookie",
+    "credential",
 ];
 
 /// Whether a key or variable of this name probably holds a secret.
@@ -87,7 +97,8 @@ impl Place {
     /// Whether the members below are named by the user, as variables are.
     fn is_env(&self) -> bool {
         self.node.and_then(|node| node.key()).is_some_and(|key| {
-            matches!(key.kind, Type::Text { .. }) && key.path.rsplit('.').nth(1).is_some_and(|p| p == "env" || p == "vars")
+            matches!(key.kind, Type::Text { .. })
+                && key.path.rsplit('.').nth(1).is_some_and(|p| p == "env" || p == "vars")
         })
     }
 }
@@ -101,7 +112,9 @@ pub fn carries_secret(text: &str, secrets: &[String]) -> bool {
     let Some((_, rest)) = text.split_once("://") else { return false };
     let authority = rest.split(['/', '?', '#']).next().unwrap_or(rest);
     let query = rest.split_once('?').map_or("", |(_, query)| query);
-    let named = |pair: &str| pair.split_once('=').is_some_and(|(name, _)| is_secret_name(name) || plain(name) == "key");
+    let named = |pair: &str| {
+        pair.split_once('=').is_some_and(|(name, _)| is_secret_name(name) || plain(name) == "key")
+    };
     let bot = rest.split('/').any(|part| part.strip_prefix("bot").is_some_and(|id| id.contains(':')));
     authority.contains('@') || query.split('&').any(named) || bot
 }
@@ -154,7 +167,10 @@ mod tests {
     fn sec_25_rows_and_names_decide_what_is_hidden() {
         let check = |value: Value, want: Value| assert_eq!(redact(&value, &[]), want, "{value}");
         check(json!({"gateway": {"auth": {"token": "x"}}}), json!({"gateway": {"auth": {"token": HIDDEN}}}));
-        check(json!({"gateway": {"auth": {"token": 12345}}}), json!({"gateway": {"auth": {"token": HIDDEN}}}));
+        check(
+            json!({"gateway": {"auth": {"token": 12345}}}),
+            json!({"gateway": {"auth": {"token": HIDDEN}}}),
+        );
         check(
             json!({"models": {"providers": {"token-house": {"headers": {"X-Any": "v"}, "models": [{"maxTokens": 4096}]}}}}),
             json!({"models": {"providers": {"token-house": {"headers": {"X-Any": HIDDEN}, "models": [{"maxTokens": 4096}]}}}}),
@@ -168,8 +184,14 @@ mod tests {
             json!({"plugins": {"entries": {"p": {"config": {"api_key": HIDDEN, "maxTokens": 5, "creds": {"password": [HIDDEN, HIDDEN]}}}}}}),
         );
         check(json!({"telegram": {"botToken": "x"}}), json!({"telegram": {"botToken": HIDDEN}}));
-        check(json!({"env": {"PAT": "x", "vars": {"Y": "z"}}}), json!({"env": {"PAT": HIDDEN, "vars": {"Y": HIDDEN}}}));
-        check(json!({"agents": {"defaults": {"contextTokens": 9}}}), json!({"agents": {"defaults": {"contextTokens": 9}}}));
+        check(
+            json!({"env": {"PAT": "x", "vars": {"Y": "z"}}}),
+            json!({"env": {"PAT": HIDDEN, "vars": {"Y": HIDDEN}}}),
+        );
+        check(
+            json!({"agents": {"defaults": {"contextTokens": 9}}}),
+            json!({"agents": {"defaults": {"contextTokens": 9}}}),
+        );
     }
 
     #[test]

@@ -49,7 +49,9 @@ fn of_type(node: Node, kind: Type) -> Value {
         Type::Int { min, max: i64::MAX } => json!({"type": "integer", "minimum": min}),
         Type::Int { min, max } => json!({"type": "integer", "minimum": min, "maximum": max}),
         Type::Number { min, .. } if min == f64::MIN => json!({"type": "number"}),
-        Type::Number { min, .. } if min == f64::MIN_POSITIVE => json!({"type": "number", "exclusiveMinimum": 0}),
+        Type::Number { min, .. } if min == f64::MIN_POSITIVE => {
+            json!({"type": "number", "exclusiveMinimum": 0})
+        }
         Type::Number { min, max } => json!({"type": "number", "minimum": min, "maximum": max}),
         Type::Text { min: 0 } => json!({"type": "string"}),
         Type::Text { min } => json!({"type": "string", "minLength": min}),
@@ -65,7 +67,9 @@ fn of_type(node: Node, kind: Type) -> Value {
             Some(model) => of_type(node, model.kind()),
             None => json!({}),
         },
-        Type::AnyOf(kinds) => json!({"anyOf": kinds.iter().map(|kind| of_type(node, *kind)).collect::<Vec<_>>()}),
+        Type::AnyOf(kinds) => {
+            json!({"anyOf": kinds.iter().map(|kind| of_type(node, *kind)).collect::<Vec<_>>()})
+        }
     }
 }
 
@@ -116,14 +120,18 @@ mod tests {
         let want = serde_json::to_string_pretty(&document()).unwrap() + "\n";
         if std::fs::read_to_string(path).unwrap_or_default() != want {
             std::fs::write(path, want).unwrap();
-            panic!("schemas/config.json did not match the table of keys and was rewritten; run the test again");
+            panic!(
+                "schemas/config.json did not match the table of keys and was rewritten; run the test again"
+            );
         }
     }
 
     #[test]
     fn rows_become_schema_and_hints() {
         let all = schema();
-        let at = |pointer: &str| all.pointer(&format!("/schema/properties/{pointer}")).cloned().unwrap_or_default();
+        let at = |pointer: &str| {
+            all.pointer(&format!("/schema/properties/{pointer}")).cloned().unwrap_or_default()
+        };
         assert_eq!(at("gateway/properties/port/maximum"), 65535);
         assert_eq!(at("gateway/properties/port/default"), 18789);
         assert_eq!(at("models/properties/providers/additionalProperties/properties/baseUrl/minLength"), 1);

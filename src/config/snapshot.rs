@@ -40,7 +40,9 @@ pub fn snapshot(config: &Config) -> Value {
 
 /// Issues without those texts that carry a secret (a key may be named like one).
 fn clean(issues: &[Issue], secrets: &[String]) -> Vec<Issue> {
-    let clean = |text: &String| if carries_secret(text, secrets) { super::redact::HIDDEN.to_string() } else { text.clone() };
+    let clean = |text: &String| {
+        if carries_secret(text, secrets) { super::redact::HIDDEN.to_string() } else { text.clone() }
+    };
     issues.iter().map(|issue| Issue { path: clean(&issue.path), message: clean(&issue.message) }).collect()
 }
 

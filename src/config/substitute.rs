@@ -128,7 +128,10 @@ mod tests {
     #[test]
     fn the_env_block_supplies_names_and_never_overrides() {
         let mut env = env();
-        export_env(&json!({"env": {"vars": {"A": "9", "C": "${A}c"}, "D": "d", "E": "${NOPE}", "shellEnv": {}}}), &mut env);
+        export_env(
+            &json!({"env": {"vars": {"A": "9", "C": "${A}c"}, "D": "d", "E": "${NOPE}", "shellEnv": {}}}),
+            &mut env,
+        );
         let got = ["A", "C", "D", "E"].map(|name| env.var(name).map(str::to_string));
         assert_eq!(got, [Some("1".into()), Some("1c".into()), Some("d".into()), None]);
     }

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 pub struct Dir(PathBuf);
 
 impl Dir {
+    #[expect(clippy::new_without_default, reason = "making one has an effect")]
     pub fn new() -> Dir {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let name = format!("config-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
@@ -26,7 +27,10 @@ impl Dir {
 
     /// An environment whose configuration is `openclaw.json` of this directory.
     pub fn env(&self, vars: &[(&str, &str)]) -> Env {
-        let own = [("HOME".to_string(), "/h".to_string()), ("OPENCLAW_STATE_DIR".to_string(), self.0.display().to_string())];
+        let own = [
+            ("HOME".to_string(), "/h".to_string()),
+            ("OPENCLAW_STATE_DIR".to_string(), self.0.display().to_string()),
+        ];
         let vars = vars.iter().map(|(k, v)| (k.to_string(), v.to_string()));
         Env::from_vars(own.into_iter().chain(vars), None).unwrap()
     }

@@ -85,8 +85,22 @@ mod tests {
     fn tokens_are_told_apart() {
         let text = "{a:'x\\'y', // c:1\n \"b\\\"\": [1.5e3,/* } */true]";
         let found: Vec<&str> = tokens(text).map(|(_, span)| &text[span]).collect();
-        let want =
-            ["{", "a", ":", "'x\\'y'", ",", "// c:1", "\"b\\\"\"", ":", "[", "1.5e3", ",", "/* } */", "true", "]"];
+        let want = [
+            "{",
+            "a",
+            ":",
+            "'x\\'y'",
+            ",",
+            "// c:1",
+            "\"b\\\"\"",
+            ":",
+            "[",
+            "1.5e3",
+            ",",
+            "/* } */",
+            "true",
+            "]",
+        ];
         assert_eq!(found, want);
     }
 

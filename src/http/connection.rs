@@ -11,7 +11,7 @@ use crate::net::origin;
 use crate::net::peer::Peer;
 use crate::shared::Shared;
 use serde_json::{Value, json};
-use std::io::{BufWriter, Read, Write};
+use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -92,7 +92,7 @@ fn authorize(head: &Head, peer: &Peer, shared: &Shared) -> Result<bool, Answer> 
     if is_right {
         return Ok(true);
     }
-    shared.door.failed(peer.client, Instant::now());
+    shared.door.failed(peer.client, &shared.limits, Instant::now());
     Err(error(401, "unauthorized", "Unauthorized"))
 }
 
@@ -145,9 +145,13 @@ fn reject(stream: &TcpStream, status: u16, text: &str) {
     }
 }
 
-fn print(stream: &TcpStream, head: &Head, answer: &Answer, keep: bool) -> std::io::Result<()> {
-    let mut headers = vec![("Content-Type", "application/json; charset=utf-8"), ("X-Content-Type-Options", "nosniff"), ("Cache-Control", "no-store")];
-    headers.push(("Connection", if keep { "keep-alive" } else { "close" }));
+fn print(mut stream: &TcpStream, head: &Head, answer: &Answer, keep: bool) -> std::io::Result<()> {
+    let mut headers = vec![
+        ("Server", "openclaw"),
+        ("Content-Type", "application/json; charset=utf-8"),
+        ("X-Content-Type-Options", "nosniff"),
+        ("Cache-Control", "no-store"),
+    ];
     match answer.status {
         405 => headers.push(("Allow", "GET, HEAD")),
         429 => headers.push(("Retry-After", "60")),
@@ -158,9 +162,13 @@ fn print(stream: &TcpStream, head: &Head, answer: &Answer, keep: bool) -> std::i
     let length = body.len();
     let headers = headers.into_iter().filter_map(|(name, value)| Header::from_bytes(name, value).ok()).collect();
     let response = Response::new(answer.status.into(), headers, std::io::Cursor::new(body), Some(length), None);
-    let mut out = BufWriter::with_capacity(1024, stream);
+    let mut out = Vec::with_capacity(512);
     response.raw_print(&mut out, tiny_http::HTTPVersion(1, 1), &[], head.method == "HEAD", None)?;
-    out.flush()
+    // tiny_http keeps `Connection` to itself; it goes behind the status line.
+    let line_end = out.windows(2).position(|w| w == b"\r\n").map_or(0, |at| at + 2);
+    let connection: &[u8] = if keep { b"Connection: keep-alive\r\n" } else { b"Connection: close\r\n" };
+    out.splice(line_end..line_end, connection.iter().copied());
+    stream.write_all(&out)
 }
 
 fn body_text(body: &Value) -> Vec<u8> {

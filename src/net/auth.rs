@@ -312,6 +312,6 @@ pub fn count_failure(shared: &Shared, peer: &Peer, request: &Connect, refusal: &
     let offered = [&request.auth.token, &request.auth.password, &request.auth.device_token];
     let guessed = offered.into_iter().flatten().any(|o| !o.is_empty());
     if guessed && refusal.kind == Kind::Unauthorized {
-        shared.door.failed(peer.client, Instant::now());
+        shared.door.failed(peer.client, &shared.limits, Instant::now());
     }
 }

@@ -9,7 +9,6 @@ use std::net::{IpAddr, Shutdown, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-const FAILURE_WINDOW: Duration = Duration::from_secs(60);
 /// Addresses remembered for failures; above it the oldest are forgotten first.
 const MAX_ADDRESSES: usize = 4096;
 
@@ -90,25 +89,27 @@ impl Door {
     /// How long `address` must wait before another credential is looked at, if it failed too often.
     pub fn locked_for(&self, address: IpAddr, limits: &Limits, now: Instant) -> Option<Duration> {
         let mut inner = self.lock();
+        let window = Duration::from_millis(limits.auth_window_ms);
         let times = inner.failures.get_mut(&address)?;
-        times.retain(|t| now.duration_since(*t) < FAILURE_WINDOW);
+        times.retain(|t| now.duration_since(*t) < window);
         let excess = (times.len() as u64).checked_sub(limits.auth_failures)?;
         let frees = times.get(excess as usize)?;
-        Some(FAILURE_WINDOW.saturating_sub(now.duration_since(*frees)))
+        Some(window.saturating_sub(now.duration_since(*frees)))
     }
 
     /// Counts a wrong credential.
-    pub fn failed(&self, address: IpAddr, now: Instant) {
+    pub fn failed(&self, address: IpAddr, limits: &Limits, now: Instant) {
+        let window = Duration::from_millis(limits.auth_window_ms);
         let mut inner = self.lock();
         if inner.failures.len() >= MAX_ADDRESSES && !inner.failures.contains_key(&address) {
-            inner.failures.retain(|_, times| times.last().is_some_and(|t| now.duration_since(*t) < FAILURE_WINDOW));
+            inner.failures.retain(|_, times| times.last().is_some_and(|t| now.duration_since(*t) < window));
             if inner.failures.len() >= MAX_ADDRESSES {
                 let oldest = inner.failures.iter().min_by_key(|(_, times)| times.last().copied()).map(|(a, _)| *a);
                 oldest.map(|a| inner.failures.remove(&a));
             }
         }
         let times = inner.failures.entry(address).or_default();
-        times.retain(|t| now.duration_since(*t) < FAILURE_WINDOW);
+        times.retain(|t| now.duration_since(*t) < window);
         times.push(now);
     }
 
@@ -216,7 +217,7 @@ mod tests {
         let (bad, good): (IpAddr, IpAddr) = ("127.0.0.1".parse().unwrap(), "192.0.2.1".parse().unwrap());
         for n in 0..10 {
             assert!(door.locked_for(bad, &limits, start).is_none(), "after {n}");
-            door.failed(bad, start + Duration::from_secs(n));
+            door.failed(bad, &limits, start + Duration::from_secs(n));
         }
         let wait = door.locked_for(bad, &limits, start + Duration::from_secs(10)).unwrap();
         assert!(wait > Duration::from_secs(49) && wait <= Duration::from_secs(50), "{wait:?}");

@@ -1,4 +1,4 @@
-//! Every limit of the gateway in one table; each can be set as `gateway.limits.<name>` in the config.
+//! Every limit of the gateway in one table; each can be set in the config under its key below `gateway`.
 //!
 //! Sizes are bytes, times are milliseconds. The numbers that existing clients rely on are those of the
 //! reference program; the rest were chosen so that a machine with 32 MB of memory survives hostile clients.
@@ -20,61 +20,70 @@ macro_rules! limits {
         impl Limits {
             /// The defaults with what the config sets; a value outside its range is clamped into it.
             pub fn from_config(config: &Config) -> Limits {
-                let of = |name: &str| config.get_in(&["gateway", "limits", name]).and_then(|v| v.as_u64());
+                let of = |key: &str| config.u64(&format!("gateway.{key}"));
                 Limits { $($field: of($name).map_or($default, |v| v.clamp($min, $max)),)+ }
             }
         }
 
-        /// Name, default, smallest and largest value, meaning: for the manual and the tests.
+        /// Key below `gateway`, default, smallest and largest value, meaning: for the manual and the tests.
         pub const TABLE: &[(&str, u64, u64, u64, &str)] = &[$(($name, $default, $min, $max, concat!($($doc),+)),)+];
     };
 }
 
 limits! {
     /// Unauthenticated connections at a time.
-    pre_auth "preAuthConnections" = 32, 1..=1024;
+    pre_auth "limits.preAuthConnections" = 32, 1..=1024;
     /// Unauthenticated connections of one non-loopback address.
-    pre_auth_per_address "preAuthPerAddress" = 8, 1..=1024;
+    pre_auth_per_address "limits.preAuthPerAddress" = 8, 1..=1024;
     /// Silence after which an unauthenticated connection may lose its place to a newcomer.
-    pre_auth_silent_ms "preAuthSilentMs" = 500, 10..=60000;
+    pre_auth_silent_ms "limits.preAuthSilentMs" = 500, 10..=60000;
     /// Connections in all.
-    connections "maxConnections" = 2000, 1..=100000;
+    connections "limits.maxConnections" = 2000, 1..=100000;
     /// Time from accept to a successful connect, or to a whole HTTP request.
-    handshake_ms "handshakeMs" = 10000, 50..=120000;
+    handshake_ms "limits.handshakeMs" = 10000, 50..=120000;
     /// Size of an HTTP request head.
-    head_bytes "headBytes" = 16384, 512..=65536;
+    head_bytes "limits.headBytes" = 16384, 512..=65536;
     /// Size of a frame before connect.
-    pre_auth_frame "preAuthFrameBytes" = 65536, 1024..=1048576;
+    pre_auth_frame "limits.preAuthFrameBytes" = 65536, 1024..=1048576;
     /// policy.maxPayload for protocol 3.
-    max_payload_3 "maxPayload3" = 524288, 4096..=67108864;
+    max_payload_3 "limits.maxPayload3" = 524288, 4096..=67108864;
     /// policy.maxBufferedBytes for protocol 3.
-    max_buffered_3 "maxBufferedBytes3" = 1572864, 65536..=268435456;
+    max_buffered_3 "limits.maxBufferedBytes3" = 1572864, 65536..=268435456;
     /// policy.maxPayload for protocol 4.
-    max_payload_4 "maxPayload4" = 26214400, 4096..=67108864;
+    max_payload_4 "limits.maxPayload4" = 26214400, 4096..=67108864;
     /// policy.maxBufferedBytes for protocol 4.
-    max_buffered_4 "maxBufferedBytes4" = 52428800, 65536..=268435456;
+    max_buffered_4 "limits.maxBufferedBytes4" = 52428800, 65536..=268435456;
     /// Unsent bytes of all clients together; above it the client with a large backlog is closed.
-    total_buffered "totalBufferedBytes" = 33554432, 1048576..=1073741824;
+    total_buffered "limits.totalBufferedBytes" = 33554432, 1048576..=1073741824;
     /// Time without any progress in writing after which a client counts as slow.
-    stall_ms "stallMs" = 7000, 100..=120000;
+    stall_ms "limits.stallMs" = 7000, 100..=120000;
     /// policy.tickIntervalMs.
-    tick_ms "tickIntervalMs" = 30000, 50..=600000;
+    tick_ms "limits.tickIntervalMs" = 30000, 50..=600000;
     /// Interval of the health event.
-    health_ms "healthIntervalMs" = 60000, 50..=3600000;
-    /// Wrong credentials of one address within a minute.
-    auth_failures "authFailures" = 10, 1..=1000;
+    health_ms "limits.healthIntervalMs" = 60000, 50..=3600000;
+    /// Wrong credentials of one address within the window.
+    auth_failures "auth.rateLimit.maxAttempts" = 10, 1..=1000;
+    /// The window in which wrong credentials count.
+    auth_window_ms "auth.rateLimit.windowMs" = 60000, 1000..=3600000;
     /// Age at which a presence entry without connection is dropped.
-    presence_ttl_ms "presenceTtlMs" = 300000, 100..=86400000;
+    presence_ttl_ms "limits.presenceTtlMs" = 300000, 100..=86400000;
     /// Presence entries.
-    presence_max "presenceMax" = 200, 1..=2000;
+    presence_max "limits.presenceMax" = 200, 1..=2000;
     /// Least time between two presence events caused by connects and disconnects.
-    presence_gap_ms "presenceGapMs" = 200, 0..=60000;
+    presence_gap_ms "limits.presenceGapMs" = 200, 0..=60000;
     /// Idle time of an HTTP keep-alive connection.
-    keep_alive_ms "keepAliveMs" = 5000, 50..=120000;
+    keep_alive_ms "limits.keepAliveMs" = 5000, 50..=120000;
     /// Agent runs waiting in the queue of one session.
-    queued_runs "queuedRuns" = 20, 1..=1000;
+    queued_runs "limits.queuedRuns" = 20, 1..=1000;
     /// Time from SIGTERM to the end of the process.
-    shutdown_ms "shutdownMs" = 4500, 100..=300000;
+    shutdown_ms "limits.shutdownMs" = 4500, 100..=300000;
+}
+
+/// Names below `gateway.limits` that are in no row.
+pub fn unknown_names(config: &Config) -> Vec<&str> {
+    let set = config.get("gateway.limits").and_then(|v| v.as_object());
+    let is_known = |name: &str| TABLE.iter().any(|(key, ..)| key.strip_prefix("limits.") == Some(name));
+    set.into_iter().flatten().map(|(name, _)| name.as_str()).filter(|name| !is_known(name)).collect()
 }
 
 impl Limits {

@@ -1,1 +1,101 @@
-fn main() {}
+//! `make bench`: measures the release binary against the budgets and prints one Markdown table.
+//!
+//! `cargo bench --bench bench` runs everything; `-- --quick` takes about 20 s and is part of `make check`.
+//! Exits non-zero when a budget is missed. The limit that ratios refer to is a bare WebSocket server in a
+//! process of its own: this binary, started again with `--limit`. The load comes from this process, never
+//! from the measured one.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that prints its results")]
+mod limit;
+mod load;
+mod measure;
+mod model;
+mod process;
+mod report;
+mod turns;
+
+use process::Gateway;
+use report::Report;
+use std::process::ExitCode;
+
+/// What can go wrong here is told and ends the run.
+pub type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
+
+/// How much is measured.
+#[derive(Clone, Copy)]
+pub struct Scale {
+    pub starts: usize,
+    pub idle_clients: usize,
+    pub rounds: usize,
+    pub round_secs: f64,
+    pub fan_events: usize,
+    pub flood_secs: f64,
+    pub cli_calls: usize,
+    pub turns: usize,
+    pub stream_secs: f64,
+    pub idle_secs: f64,
+}
+
+const FULL: Scale = Scale {
+    starts: 10,
+    idle_clients: 500,
+    rounds: 5,
+    round_secs: 2.0,
+    fan_events: 50,
+    flood_secs: 5.0,
+    cli_calls: 20,
+    turns: 30,
+    stream_secs: 10.0,
+    idle_secs: 20.0,
+};
+
+const QUICK: Scale = Scale {
+    starts: 10,
+    idle_clients: 200,
+    rounds: 3,
+    round_secs: 0.5,
+    fan_events: 20,
+    flood_secs: 2.0,
+    cli_calls: 10,
+    turns: 10,
+    stream_secs: 2.0,
+    idle_secs: 3.0,
+};
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    if let Some(at) = args.iter().position(|a| a == "--limit") {
+        let bytes = args.get(at + 1).and_then(|b| b.parse().ok()).unwrap_or(900);
+        return done(limit::serve(bytes).map(|()| true));
+    }
+    let scale = if args.iter().any(|a| a == "--quick") { QUICK } else { FULL };
+    let mut report = Report::default();
+    done(run(scale, &mut report).map(|()| report.print()))
+}
+
+fn done(result: Result<bool>) -> ExitCode {
+    match result {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(e) => {
+            eprintln!("bench: {e}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(scale: Scale, report: &mut Report) -> Result<()> {
+    measure::size(report)?;
+    measure::starts(scale, report)?;
+    {
+        let gateway = Gateway::start(&serde_json::Value::Null)?;
+        measure::idle_memory(&gateway, report)?;
+        measure::idle_cpu(&gateway, scale, report)?;
+        measure::command_line(&gateway, scale, report)?;
+    }
+    measure::client_memory(scale, report)?;
+    measure::round_trips(scale, report)?;
+    measure::fan_out(scale, report)?;
+    measure::flood(scale, report)?;
+    turns::first_token(scale, report)?;
+    turns::streaming(scale, report)
+}

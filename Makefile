@@ -1,0 +1,60 @@
+# OpenClaw Gateway. `make demo` tries it, `make test` tests it, `make check` is what CI runs.
+
+CARGO  ?= cargo
+PREFIX ?= /usr/local
+ARCH   := $(shell uname -m)
+MUSL   := $(ARCH)-unknown-linux-musl
+GNU    := $(ARCH)-unknown-linux-gnu
+# musl where its target is installed, else a static glibc build
+STATIC := $(shell rustc --print sysroot 2>/dev/null)/lib/rustlib/$(MUSL)
+TRIPLE := $(if $(wildcard $(STATIC)),$(MUSL),$(GNU))
+
+.PHONY: build release static test fmt-check lint check budgets bench demo install interop fuzz clean
+
+build:
+	$(CARGO) build
+
+release:
+	$(CARGO) build --release
+
+# One file without shared libraries: target/<triple>/release/openclaw
+static:
+	RUSTFLAGS="-C target-feature=+crt-static" $(CARGO) build --release --target $(TRIPLE)
+	@ls -l target/$(TRIPLE)/release/openclaw
+
+test:
+	$(CARGO) test
+
+fmt-check:
+	$(CARGO) fmt --check
+
+lint:
+	$(CARGO) clippy --all-targets -- -D warnings
+
+# The budgets of the release binary in about 20 s; `make bench` measures them in full.
+budgets:
+	$(CARGO) bench --bench bench -- --quick
+
+bench:
+	$(CARGO) bench --bench bench
+
+# Ends with the test runner's own closing line.
+check: fmt-check lint budgets test
+
+demo: release
+	@tests/demo.sh target/release/openclaw
+
+install: release
+	install -d $(DESTDIR)$(PREFIX)/bin
+	install -m 755 target/release/openclaw $(DESTDIR)$(PREFIX)/bin/openclaw
+
+# The original program's command line against this gateway, and the reverse.
+interop: release
+	tests/interop.sh target/release/openclaw
+
+# Random bytes against the frame and head parsers for a bounded time (FUZZ_SECONDS, default 30).
+fuzz:
+	FUZZ_SECONDS=$${FUZZ_SECONDS:-30} $(CARGO) test --release fuzz -- --nocapture
+
+clean:
+	$(CARGO) clean

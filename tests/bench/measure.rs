@@ -1,0 +1,210 @@
+//! What is measured without a model: size, start, memory, round trips, fan-out, flooding, the command line.
+use crate::load::{Client, millis, round_trips as trips};
+use crate::process::{BINARY, Gateway, Server, TOKEN, command, cpu, memory, peak};
+use crate::report::{Report, median, quantile};
+use crate::{Result, Scale};
+use serde_json::{Value, json};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+pub fn size(report: &mut Report) -> Result<()> {
+    let bytes = std::fs::metadata(BINARY)?.len() as f64;
+    report.at_most("binary", bytes / 1e6, 6.0, "MB");
+    Ok(())
+}
+
+pub fn starts(scale: Scale, report: &mut Report) -> Result<()> {
+    let mut times = Vec::new();
+    for _ in 0..scale.starts {
+        times.push(Gateway::start(&Value::Null)?.started.as_secs_f64() * 1e3);
+    }
+    report.at_most("start to listening (median)", median(&times), 10.0, "ms");
+    Ok(())
+}
+
+pub fn idle_memory(gateway: &Gateway, report: &mut Report) -> Result<()> {
+    std::thread::sleep(Duration::from_millis(300));
+    let (resident, anonymous) = memory(gateway.pid())?;
+    report.at_most("resident when idle, no client", resident / 1024.0, 5.0, "MiB");
+    report.at_most("private (anonymous) when idle", anonymous / 1024.0, 1.5, "MiB");
+    Ok(())
+}
+
+pub fn idle_cpu(gateway: &Gateway, scale: Scale, report: &mut Report) -> Result<()> {
+    let _clients = (Client::connect(gateway, "idle-1")?, Client::connect(gateway, "idle-2")?);
+    std::thread::sleep(Duration::from_millis(500));
+    let (before, start) = (cpu(gateway.pid())?, Instant::now());
+    std::thread::sleep(Duration::from_secs_f64(scale.idle_secs));
+    let used = (cpu(gateway.pid())? - before) / start.elapsed().as_secs_f64() * 100.0;
+    report.at_most("processor when idle, 2 clients", used, 0.1, "%");
+    Ok(())
+}
+
+pub fn command_line(gateway: &Gateway, scale: Scale, report: &mut Report) -> Result<()> {
+    let port = gateway.port.to_string();
+    let run = |args: &[&str]| -> Result<(f64, f64)> {
+        let start = Instant::now();
+        let mut command = command(&gateway.dir);
+        command.args(args).env("OPENCLAW_GATEWAY_PORT", &port).env("OPENCLAW_GATEWAY_TOKEN", TOKEN);
+        let mut child = command.stdout(std::process::Stdio::null()).spawn()?;
+        let (mut most, mut turns) = (0.0f64, 0);
+        loop {
+            most = most.max(peak(child.id()));
+            if let Some(status) = child.try_wait()? {
+                let took = millis(start);
+                return if status.success() {
+                    Ok((took, most))
+                } else {
+                    Err(format!("{args:?}: {status}").into())
+                };
+            }
+            turns += 1;
+            if turns > 200_000 {
+                return Err(format!("{args:?} does not end").into());
+            }
+            std::thread::sleep(Duration::from_micros(200));
+        }
+    };
+    run(&["gateway", "call", "health"])?;
+    for (what, args) in
+        [("`gateway call health`", &["gateway", "call", "health"][..]), ("`--version`", &["--version"])]
+    {
+        let runs = (0..scale.cli_calls).map(|_| run(args)).collect::<Result<Vec<_>>>()?;
+        let (times, peaks): (Vec<f64>, Vec<f64>) = runs.into_iter().unzip();
+        report.at_most(&format!("{what} (median)"), median(&times), 10.0, "ms");
+        report.at_most(&format!("{what} peak memory"), quantile(&peaks, 1.0) / 1024.0, 8.0, "MiB");
+    }
+    Ok(())
+}
+
+/// KiB a connected client, on this server.
+fn per_client(server: &Server, clients: usize) -> Result<f64> {
+    // One client first, so that what is set up once is not counted.
+    let _first = Client::connect(server, "first")?;
+    std::thread::sleep(Duration::from_millis(300));
+    let before = memory(server.pid())?.0;
+    let held =
+        (0..clients).map(|n| Client::connect(server, &format!("idle-{n}"))).collect::<Result<Vec<_>>>()?;
+    std::thread::sleep(Duration::from_secs(1));
+    let after = memory(server.pid())?.0;
+    Ok((after - before) / held.len() as f64)
+}
+
+pub fn client_memory(scale: Scale, report: &mut Report) -> Result<()> {
+    let bare = per_client(&Server::limit(900)?, scale.idle_clients)?;
+    let own = per_client(&*Gateway::start(&Value::Null)?, scale.idle_clients)?;
+    report.note(&format!("bare server: one idle client of {}", scale.idle_clients), bare, "KiB");
+    report.note(&format!("one idle authenticated client of {}", scale.idle_clients), own, "KiB");
+    report.at_most("one idle client, ratio to the bare server", own / bare, 1.5, "×");
+    Ok(())
+}
+
+pub fn round_trips(scale: Scale, report: &mut Report) -> Result<()> {
+    let gateway = Gateway::start(&Value::Null)?;
+    let answer = Client::connect(&gateway, "size")?.call("health", &json!({}))?;
+    let bare = Server::limit(answer.len().saturating_sub(60))?;
+    for clients in [1, 50] {
+        let (mut ratios, mut rates) = (Vec::new(), Vec::new());
+        for _ in 0..scale.rounds {
+            let limit = trips(&bare, clients, scale.round_secs)?;
+            let own = trips(&gateway, clients, scale.round_secs)?;
+            ratios.push(own / limit);
+            rates.push(own);
+        }
+        report.note(&format!("`health` round trips a second, {clients} client(s)"), median(&rates), "");
+        report.at_least(
+            &format!("the same, ratio to the bare server, {clients} client(s)"),
+            median(&ratios),
+            0.5,
+            "×",
+        );
+    }
+    Ok(())
+}
+
+/// From a `system-event` sent to the last of 200 clients having its `presence` event.
+pub fn fan_out(scale: Scale, report: &mut Report) -> Result<()> {
+    const CLIENTS: usize = 200;
+    let gateway = Gateway::start(&Value::Null)?;
+    let readers =
+        (0..CLIENTS).map(|n| Client::connect(&gateway, &format!("fan-{n}"))).collect::<Result<Vec<_>>>()?;
+    let mut sender = Client::connect(&gateway, "sender")?;
+    let seen: Vec<AtomicUsize> = (0..scale.fan_events).map(|_| AtomicUsize::new(0)).collect();
+    let (times, lost) = std::thread::scope(|scope| -> Result<(Vec<f64>, usize)> {
+        for mut reader in readers {
+            let seen = &seen;
+            std::thread::Builder::new().stack_size(256 << 10).spawn_scoped(scope, move || {
+                let mut wanted = seen.iter().enumerate();
+                let mut next = wanted.next();
+                while let (Some((k, counter)), Ok(text)) = (next, reader.text()) {
+                    if text.contains(&format!("fan-note-{k}.")) {
+                        counter.fetch_add(1, Ordering::Release);
+                        next = wanted.next();
+                    }
+                }
+            })?;
+        }
+        let (mut times, mut lost) = (Vec::new(), 0);
+        for (k, counter) in seen.iter().enumerate() {
+            let start = Instant::now();
+            sender.call("system-event", &json!({"text": format!("fan-note-{k}."), "instanceId": "fan"}))?;
+            while counter.load(Ordering::Acquire) < CLIENTS && start.elapsed() < Duration::from_secs(3) {
+                std::thread::sleep(Duration::from_micros(20));
+            }
+            if counter.load(Ordering::Acquire) == CLIENTS { times.push(millis(start)) } else { lost += 1 }
+        }
+        Ok((times, lost))
+    })?;
+    report.note("one event to 200 clients, the last has it (median)", median(&times), "ms");
+    report.note("one event to 200 clients, 99th percentile", quantile(&times, 0.99), "ms");
+    report.at_most("events late or lost", lost as f64, 0.0, "");
+    Ok(())
+}
+
+/// 20 clients ask and never read; one calm client is timed.
+pub fn flood(scale: Scale, report: &mut Report) -> Result<()> {
+    let gateway = Gateway::start(&Value::Null)?;
+    let mut calm = Client::connect(&gateway, "calm")?;
+    let before = memory(gateway.pid())?.0;
+    let stop = AtomicBool::new(false);
+    let (times, most) = std::thread::scope(|scope| -> Result<(Vec<f64>, f64)> {
+        for n in 0..20 {
+            let mut pump = Client::connect(&gateway, &format!("pump-{n}"))?;
+            pump.ws.get_ref().set_write_timeout(Some(Duration::from_millis(200)))?;
+            let stop = &stop;
+            std::thread::Builder::new().spawn_scoped(scope, move || {
+                while !stop.load(Ordering::Relaxed) {
+                    match pump.ask("health", &json!({})) {
+                        Ok(_) => {}
+                        Err(e) if e.downcast_ref::<tungstenite::Error>().is_some_and(is_full) => {}
+                        // Closed as a slow consumer, which is as it should be.
+                        Err(_) => return,
+                    }
+                }
+            })?;
+        }
+        let result = calm_calls(&mut calm, &gateway, scale.flood_secs);
+        stop.store(true, Ordering::Relaxed);
+        result
+    })?;
+    report.at_most("20 clients that never read: a calm client's p99", quantile(&times, 0.99), 50.0, "ms");
+    report.at_most("the same: memory growth", (most - before) / 1024.0, 64.0, "MiB");
+    Ok(())
+}
+
+fn is_full(e: &tungstenite::Error) -> bool {
+    use std::io::ErrorKind::{TimedOut, WouldBlock};
+    matches!(e, tungstenite::Error::Io(e) if matches!(e.kind(), WouldBlock | TimedOut))
+}
+
+fn calm_calls(calm: &mut Client, gateway: &Gateway, secs: f64) -> Result<(Vec<f64>, f64)> {
+    let (start, mut times, mut most) = (Instant::now(), Vec::new(), 0.0f64);
+    while start.elapsed().as_secs_f64() < secs {
+        let asked = Instant::now();
+        calm.call("health", &json!({}))?;
+        times.push(millis(asked));
+        most = most.max(memory(gateway.pid())?.0);
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    Ok((times, most))
+}

@@ -1,0 +1,64 @@
+//! The table: what was measured, its budget, and whether it holds.
+
+#[derive(Default)]
+pub struct Report {
+    rows: Vec<Row>,
+}
+
+struct Row {
+    what: String,
+    budget: String,
+    measured: String,
+    holds: bool,
+}
+
+impl Report {
+    /// A figure that must not be above `budget`.
+    pub fn at_most(&mut self, what: &str, measured: f64, budget: f64, unit: &str) {
+        self.row(what, format!("≤ {} {unit}", figure(budget)), measured, unit, measured <= budget);
+    }
+
+    /// A figure that must not be below `budget`.
+    pub fn at_least(&mut self, what: &str, measured: f64, budget: f64, unit: &str) {
+        self.row(what, format!("≥ {} {unit}", figure(budget)), measured, unit, measured >= budget);
+    }
+
+    /// A figure without a budget.
+    pub fn note(&mut self, what: &str, measured: f64, unit: &str) {
+        self.row(what, "-".to_string(), measured, unit, true);
+    }
+
+    fn row(&mut self, what: &str, budget: String, measured: f64, unit: &str, holds: bool) {
+        let measured = format!("{} {unit}", figure(measured));
+        eprintln!("{what}: {measured}{}", if holds { "" } else { "  MISSED" });
+        self.rows.push(Row { what: what.to_string(), budget: budget.trim().to_string(), measured, holds });
+    }
+
+    /// Prints the table; whether every budget holds.
+    pub fn print(&self) -> bool {
+        println!("| what | budget | measured |\n| --- | --- | --- |");
+        for row in &self.rows {
+            let mark = if row.holds { "" } else { " **missed**" };
+            println!("| {} | {} | {}{mark} |", row.what, row.budget, row.measured.trim());
+        }
+        let missed = self.rows.iter().filter(|r| !r.holds).count();
+        println!("\nbudgets: {} held, {missed} missed", self.rows.len() - missed);
+        missed == 0
+    }
+}
+
+fn figure(value: f64) -> String {
+    if value >= 100.0 { format!("{value:.0}") } else { format!("{value:.2}") }
+}
+
+/// The value at `q` (0 to 1) of a list of measurements; 0 of an empty one.
+pub fn quantile(values: &[f64], q: f64) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let at = (sorted.len().saturating_sub(1) as f64 * q).round() as usize;
+    sorted.get(at).copied().unwrap_or(0.0)
+}
+
+pub fn median(values: &[f64]) -> f64 {
+    quantile(values, 0.5)
+}
