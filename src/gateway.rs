@@ -211,14 +211,20 @@ fn port(config: &Config, env: &Env, options: &Options) -> Result<u16> {
 /// One gateway a state directory: two would write the same files (R-26c).
 fn lock_state(env: &Env) -> Result<Lock> {
     let path = env.state_dir.join("gateway").join("gateway.lock");
-    let held = Lock::try_now(&path)?;
-    held.ok_or_else(|| {
-        Error::config(format!(
-            "another gateway is running on {}; stop it ({}) or use another --profile",
+    let Some(lock) = Lock::try_now(&path)? else {
+        let owner = std::fs::read_to_string(&path).unwrap_or_default();
+        let owner = owner.trim().parse::<u32>().map_or(String::new(), |pid| format!(" (pid {pid})"));
+        return Err(Error::config(format!(
+            "another gateway{owner} is running on {}; stop it ({}) or use another --profile",
             env.display(&env.state_dir),
             env.command("gateway stop")
-        ))
-    })
+        )));
+    };
+    // Only for the sentence above; the lock itself is the kernel's.
+    if let Err(e) = std::fs::write(&path, std::process::id().to_string()) {
+        return Err(Error::io(format_args!("write {}", path.display()), e));
+    }
+    Ok(lock)
 }
 
 fn greet(config: &Config, env: &Env, auth: &Auth, listeners: &[TcpListener]) {

@@ -85,7 +85,8 @@ server_home=$(home server "$local_config")
 client_home=$(home client '{"gateway":{"mode":"local"}}')
 
 echo "# the original's command line, this gateway"
-call "$server_home" "$port" "$ours" gateway --port "$port" >"$work/ours.log" 2>&1 &
+env -i PATH=/usr/bin:/bin HOME="$server_home" TMPDIR="$server_home" OPENCLAW_GATEWAY_TOKEN="$token" \
+    "$ours" gateway --port "$port" >"$work/ours.log" 2>&1 &
 pids+=($!)
 up "$port" "$!" "$work/ours.log"
 original=("$node" "$main")

@@ -38,7 +38,12 @@ const FLAGS: &[Flag] = &[
     Flag::value("session-id", "<id>", "Use the session with this id"),
     Flag::value("session-key", "<key>", "Use the session with this key"),
     Flag::value("agent", "<id>", "Use this agent's main session"),
-    Flag::choice("thinking", "<level>", &["off", "minimal", "low", "medium", "high"], "Set how much the model thinks"),
+    Flag::choice(
+        "thinking",
+        "<level>",
+        &["off", "minimal", "low", "medium", "high"],
+        "Set how much the model thinks",
+    ),
     Flag::value("timeout", "<seconds>", "End the run after this many seconds, 0 for never; default 600"),
     Flag::value("idempotency-key", "<key>", "Repeat a call safely: the same key takes effect once"),
     Flag::switch("no-wait", "Print the acceptance and do not wait for the answer"),
@@ -55,17 +60,26 @@ const FLAGS: &[Flag] = &[
 const DEFAULT_TIMEOUT_S: u64 = 600;
 /// How long connecting may take when the run itself has no limit.
 const CONNECT_MS: u64 = 10_000;
+/// How long a gateway that went away during a run is waited for.
+const RESUME_MS: u64 = 10_000;
 /// What the gateway may take longer than the run's limit to say that it ended.
 const GRACE_MS: u64 = 80;
 
 fn run(context: &Context, args: &Args) -> Result<()> {
     let (target, config) = rpc::target(context, args)?;
-    let limit = args.number("timeout")?.or(config.u64("agents.defaults.timeoutSeconds")).unwrap_or(DEFAULT_TIMEOUT_S);
+    let limit =
+        args.number("timeout")?.or(config.u64("agents.defaults.timeoutSeconds")).unwrap_or(DEFAULT_TIMEOUT_S);
     let key = match args.value("idempotency-key") {
         Some(key) => key.to_string(),
         None => ids::uuid()?,
     };
-    let call = Call { context, target, params: params(args, &key, limit)?, key, limit_ms: limit.saturating_mul(1000) };
+    let call = Call {
+        context,
+        target,
+        params: params(args, &key, limit)?,
+        key,
+        limit_ms: limit.saturating_mul(1000),
+    };
     let mut stream = Stream::new(context.out, streams(context, args));
     let outcome = call.outcome(&mut stream, !args.has("no-wait"));
     stream.finish();
@@ -110,7 +124,8 @@ fn params(args: &Args, key: &str, limit_s: u64) -> Result<Value> {
     if args.has("deliver") {
         params.insert("deliver".into(), true.into());
     }
-    let names_one = ["to", "sessionId", "sessionKey", "agentId"].iter().any(|member| params.contains_key(*member));
+    let names_one =
+        ["to", "sessionId", "sessionKey", "agentId"].iter().any(|member| params.contains_key(*member));
     if !names_one {
         params.insert("sessionKey".into(), "main".into());
     }
@@ -144,22 +159,25 @@ impl Call<'_> {
                 return answered;
             }
         };
-        while !deadline.has_passed() {
+        self.context.out.progress("connection lost; looking for the run again ...");
+        let patience = Deadline::after(Instant::now(), RESUME_MS);
+        while !deadline.has_passed() && !patience.has_passed() {
             match self.resumed(deadline) {
                 Ok(Some(payload)) => return Ok(payload),
                 Ok(None) => break,
                 Err(error) if client::is_lost(&error) || error.kind == Kind::Unreachable => lost = error,
                 Err(error) => return Err(error),
             }
-            let Ok(left) = deadline.left(Duration::from_secs(1)) else { break };
-            std::thread::sleep(left);
+            let Ok(pause) = deadline.left(Duration::from_secs(1)) else { break };
+            std::thread::sleep(pause);
         }
         Err(rpc::unknown_outcome("agent", Some(&self.key), &lost))
     }
 
     fn connect(&self, deadline: Deadline) -> Result<Session> {
         // A run without a limit is no reason to wait forever for a gateway that does not answer at all.
-        let connecting = if self.limit_ms == 0 { Deadline::after(Instant::now(), CONNECT_MS) } else { deadline };
+        let connecting =
+            if self.limit_ms == 0 { Deadline::after(Instant::now(), CONNECT_MS) } else { deadline };
         let mut session = connect(&self.target, &self.context.env.state_dir, &["tool-events"], connecting)?;
         session.client.set_deadline(deadline);
         Ok(session)
@@ -176,7 +194,6 @@ impl Call<'_> {
     /// Looks for the run on a new connection: its final payload when it ended, nothing when the gateway does
     /// not know it. Only a run that the gateway knows is asked for again.
     fn resumed(&self, deadline: Deadline) -> Result<Option<Value>> {
-        self.context.out.progress("connection lost; looking for the run again ...");
         let mut session = self.connect(deadline)?;
         let wait = deadline.left(Duration::from_secs(30)).unwrap_or_default();
         let params = json!({"runId": self.key, "timeoutMs": wait.as_millis() as u64});
@@ -196,7 +213,8 @@ fn answer(payload: &Value) -> String {
     for part in payload.pointer("/result/payloads").and_then(Value::as_array).into_iter().flatten() {
         let text = |key: &str| part.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
         lines.extend(text("text").map(str::to_string));
-        let more = part.get("mediaUrls").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+        let more =
+            part.get("mediaUrls").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
         lines.extend(text("mediaUrl").into_iter().chain(more).map(|url| format!("MEDIA:{url}")));
     }
     if lines.is_empty() { "No reply from agent.".to_string() } else { lines.join("\n") }
@@ -208,7 +226,8 @@ mod tests {
 
     #[test]
     fn an_answer_is_its_texts_and_media() {
-        let payload = json!({"result": {"payloads": [{"text": "a", "mediaUrl": null}, {"text": "", "mediaUrl": "u"}]}});
+        let payload =
+            json!({"result": {"payloads": [{"text": "a", "mediaUrl": null}, {"text": "", "mediaUrl": "u"}]}});
         assert_eq!(answer(&payload), "a\nMEDIA:u");
         assert_eq!(answer(&json!({"summary": "completed"})), "No reply from agent.");
     }

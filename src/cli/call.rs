@@ -13,7 +13,10 @@ pub const COMMAND: Command = Command {
     flags: &[FLAGS, rpc::FLAGS, rpc::TIMEOUT],
     examples: &[
         ("openclaw gateway call health", "Ask for the health snapshot"),
-        ("openclaw gateway call chat.history --params '{\"sessionKey\":\"main\"}' --json", "Print a session as JSON"),
+        (
+            "openclaw gateway call chat.history --params '{\"sessionKey\":\"main\"}' --json",
+            "Print a session as JSON",
+        ),
     ],
     failure: "Gateway call failed: ",
     run,
@@ -39,8 +42,9 @@ fn run(context: &Context, args: &Args) -> Result<()> {
 /// The parameters as an object; anything else is refused before the gateway is asked.
 fn params(text: Option<&str>) -> Result<Value> {
     let value: Value = match text {
-        Some(text) => serde_json::from_str(text)
-            .map_err(|e| Error::usage(format!("--params is not JSON: {e}; quote it for the shell: '{{\"key\":1}}'")))?,
+        Some(text) => serde_json::from_str(text).map_err(|e| {
+            Error::usage(format!("--params is not JSON: {e}; quote it for the shell: '{{\"key\":1}}'"))
+        })?,
         None => json!({}),
     };
     if value.is_object() { Ok(value) } else { Err(Error::usage("--params must be a JSON object")) }
@@ -52,7 +56,9 @@ mod tests {
 
     #[test]
     fn parameters_are_an_object() {
-        for (text, fits) in [(None, true), (Some("{\"a\":1}"), true), (Some("[1]"), false), (Some("{a"), false)] {
+        for (text, fits) in
+            [(None, true), (Some("{\"a\":1}"), true), (Some("[1]"), false), (Some("{a"), false)]
+        {
             assert_eq!(params(text).is_ok(), fits, "{text:?}");
         }
     }

@@ -81,7 +81,10 @@ impl Client {
     /// Opens the socket and upgrades it.
     pub fn open(target: &Target, deadline: Deadline) -> Result<Client> {
         if target.tls {
-            let text = format!("{} needs TLS, which this build cannot speak yet; use a tunnel to a ws:// address", target.url);
+            let text = format!(
+                "{} needs TLS, which this build cannot speak yet; use a tunnel to a ws:// address",
+                target.url
+            );
             return Err(Error::new(Kind::Unreachable, text));
         }
         let stream = dial(&target.host, target.port, deadline).map_err(|e| refused(target, deadline, &e))?;
@@ -117,11 +120,13 @@ impl Client {
         loop {
             match self.socket.read() {
                 Ok(Message::Text(text)) => {
-                    return serde_json::from_str(text.as_str())
-                        .map_err(|e| Error::unavailable(format!("the gateway sent a frame that is not JSON: {e}")));
+                    return serde_json::from_str(text.as_str()).map_err(|e| {
+                        Error::unavailable(format!("the gateway sent a frame that is not JSON: {e}"))
+                    });
                 }
                 Ok(Message::Close(frame)) => {
-                    let (code, reason) = frame.map_or((1005, String::new()), |f| (f.code.into(), f.reason.to_string()));
+                    let (code, reason) =
+                        frame.map_or((1005, String::new()), |f| (f.code.into(), f.reason.to_string()));
                     return Err(closed(code, &reason));
                 }
                 Ok(Message::Binary(_) | Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) => {}
@@ -132,12 +137,19 @@ impl Client {
 
     /// Waits for the response to `id`, giving every event on the way to `on_event`; with `to_the_end` a first
     /// response that only says `accepted` is given to it as `accepted` and the final one is waited for.
-    pub fn answer(&mut self, id: &str, to_the_end: bool, on_event: &mut dyn FnMut(&str, &Value)) -> Result<Value> {
+    pub fn answer(
+        &mut self,
+        id: &str,
+        to_the_end: bool,
+        on_event: &mut dyn FnMut(&str, &Value),
+    ) -> Result<Value> {
         loop {
             let frame = self.next()?;
             let payload = frame.get("payload").unwrap_or(&Value::Null);
             match frame.get("type").and_then(Value::as_str) {
-                Some("event") => on_event(frame.get("event").and_then(Value::as_str).unwrap_or_default(), payload),
+                Some("event") => {
+                    on_event(frame.get("event").and_then(Value::as_str).unwrap_or_default(), payload)
+                }
                 Some("res") if frame.get("id").and_then(Value::as_str) == Some(id) => {
                     if frame.get("ok") != Some(&Value::Bool(true)) {
                         return Err(refusal(frame.get("error").unwrap_or(&Value::Null), payload));
@@ -163,7 +175,9 @@ impl Client {
         let deadline = self.socket.get_ref().deadline;
         match error {
             tungstenite::Error::Io(e) if is_timeout(&e) => timed_out(deadline),
-            tungstenite::Error::Capacity(e) => Error::unavailable(format!("the gateway's answer is too large: {e}")),
+            tungstenite::Error::Capacity(e) => {
+                Error::unavailable(format!("the gateway's answer is too large: {e}"))
+            }
             _ => closed(1006, ""),
         }
     }
@@ -192,7 +206,10 @@ fn resolve(host: &str, port: u16, deadline: Deadline) -> io::Result<Vec<SocketAd
         return Ok(vec![SocketAddr::new(ip, port)]);
     }
     if host.eq_ignore_ascii_case("localhost") {
-        return Ok(vec![SocketAddr::from(([127, 0, 0, 1], port)), SocketAddr::from(([0, 0, 0, 0, 0, 0, 0, 1], port))]);
+        return Ok(vec![
+            SocketAddr::from(([127, 0, 0, 1], port)),
+            SocketAddr::from(([0, 0, 0, 0, 0, 0, 0, 1], port)),
+        ]);
     }
     let (sender, receiver) = mpsc::channel();
     let host = host.to_string();
@@ -200,7 +217,9 @@ fn resolve(host: &str, port: u16, deadline: Deadline) -> io::Result<Vec<SocketAd
         // The receiver may have stopped waiting.
         let _ = sender.send((host.as_str(), port).to_socket_addrs().map(Iterator::collect));
     })?;
-    receiver.recv_timeout(deadline.left(Duration::from_secs(30))?).map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
+    receiver
+        .recv_timeout(deadline.left(Duration::from_secs(30))?)
+        .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
 }
 
 fn is_timeout(error: &io::Error) -> bool {
@@ -208,7 +227,8 @@ fn is_timeout(error: &io::Error) -> bool {
 }
 
 fn timed_out(deadline: Deadline) -> Error {
-    Error::new(Kind::Unreachable, format!("gateway timeout after {}ms", deadline.ms)).with("timeoutMs", deadline.ms)
+    Error::new(Kind::Unreachable, format!("gateway timeout after {}ms", deadline.ms))
+        .with("timeoutMs", deadline.ms)
 }
 
 fn refused(target: &Target, deadline: Deadline, error: &io::Error) -> Error {
@@ -223,7 +243,10 @@ fn refused(target: &Target, deadline: Deadline, error: &io::Error) -> Error {
     Error::new(Kind::Unreachable, format!("gateway not reachable: {}:{}: {why}", target.host, target.port))
 }
 
-fn not_upgraded<S: tungstenite::handshake::HandshakeRole>(deadline: Deadline, failure: HandshakeError<S>) -> Error {
+fn not_upgraded<S: tungstenite::handshake::HandshakeRole>(
+    deadline: Deadline,
+    failure: HandshakeError<S>,
+) -> Error {
     match failure {
         // A blocking socket is interrupted by its deadline only.
         HandshakeError::Interrupted(_) => timed_out(deadline),
@@ -254,7 +277,8 @@ fn closed(code: u16, reason: &str) -> Error {
 /// The gateway's error object as an error of ours; its code, text and details survive.
 fn refusal(error: &Value, payload: &Value) -> Error {
     let text = |key: &str| error.get(key).and_then(Value::as_str).unwrap_or_default();
-    let message = if text("message").is_empty() { "the gateway refused without a reason" } else { text("message") };
+    let message =
+        if text("message").is_empty() { "the gateway refused without a reason" } else { text("message") };
     let detail = error.pointer("/details/code").and_then(Value::as_str).unwrap_or_default();
     let kind = match (text("code"), detail) {
         ("NOT_PAIRED", _) => Kind::NotPaired,

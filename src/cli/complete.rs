@@ -16,7 +16,10 @@ pub const COMMAND: Command = Command {
     positionals: &[Positional { name: "shell", required: false, choices: SHELLS }],
     flags: &[&[Flag::choice("shell", "<shell>", SHELLS, "Name the shell, as an option").short('s')]],
     examples: &[
-        ("openclaw completion bash > ~/.local/share/bash-completion/completions/openclaw", "Install for bash"),
+        (
+            "openclaw completion bash > ~/.local/share/bash-completion/completions/openclaw",
+            "Install for bash",
+        ),
         ("openclaw completion zsh > ~/.zfunc/_openclaw", "Install for zsh"),
         ("openclaw completion fish > ~/.config/fish/completions/openclaw.fish", "Install for fish"),
     ],
@@ -31,7 +34,12 @@ fn run(context: &Context, args: &Args) -> Result<()> {
         "bash" => bash(),
         "zsh" => zsh(),
         "fish" => fish(),
-        other => return Err(Error::usage(format!("no completion for the shell {other:?} (use {})", either(SHELLS)))),
+        other => {
+            return Err(Error::usage(format!(
+                "no completion for the shell {other:?} (use {})",
+                either(SHELLS)
+            )));
+        }
     };
     context.out.text(&script);
     Ok(())
@@ -80,8 +88,13 @@ fn bash() -> String {
     );
     for place in places() {
         for flag in place.flags.iter().filter(|flag| !flag.choices.is_empty()) {
-            let _infallible =
-                writeln!(script, "    '{} --{}') words='{}' ;;", place.words, flag.long, flag.choices.join(" "));
+            let _infallible = writeln!(
+                script,
+                "    '{} --{}') words='{}' ;;",
+                place.words,
+                flag.long,
+                flag.choices.join(" ")
+            );
         }
     }
     script += "  esac\n  if [ -z \"$words\" ]; then\n    case \"$at\" in\n";
@@ -91,7 +104,8 @@ fn bash() -> String {
         let words: Vec<String> = next.chain(flags).collect();
         let _infallible = writeln!(script, "      '{}') words='{}' ;;", place.words, words.join(" "));
     }
-    script + "    esac\n  fi\n  COMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n}\ncomplete -o default -F _openclaw openclaw\n"
+    script
+        + "    esac\n  fi\n  COMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n}\ncomplete -o default -F _openclaw openclaw\n"
 }
 
 fn zsh() -> String {
@@ -118,7 +132,8 @@ fn zsh() -> String {
         }
         script += " ) ;;\n";
     }
-    script + "  esac\n  _describe openclaw offers || _files\n}\nif [ \"$funcstack[1]\" = _openclaw ]; then\n  _openclaw \"$@\"\nelse\n  compdef _openclaw openclaw\nfi\n"
+    script
+        + "  esac\n  _describe openclaw offers || _files\n}\nif [ \"$funcstack[1]\" = _openclaw ]; then\n  _openclaw \"$@\"\nelse\n  compdef _openclaw openclaw\nfi\n"
 }
 
 fn fish() -> String {
@@ -141,7 +156,8 @@ fn fish() -> String {
                 (false, true) => " -r".to_string(),
                 (false, false) => format!(" -x -a '{}'", flag.choices.join(" ")),
             };
-            let _infallible = writeln!(script, "{when} -l {}{short}{value} -d '{}'", flag.long, quotable(flag.doc));
+            let _infallible =
+                writeln!(script, "{when} -l {}{short}{value} -d '{}'", flag.long, quotable(flag.doc));
         }
     }
     script

@@ -31,11 +31,13 @@ pub struct Session {
 
 /// Connects to `target` as the device of `state_dir`, waiting while the gateway says that it is starting.
 pub fn connect(target: &Target, state_dir: &Path, caps: &[&str], deadline: Deadline) -> Result<Session> {
-    let identity = Identity::load_or_create(state_dir, clock::now_ms())?;
-    let stored = target.is_configured.then(|| tokens::load(state_dir, &identity.device_id, ROLE)).flatten();
     loop {
-        let attempt = handshake(target, &identity, stored.as_ref(), caps, deadline);
-        let error = match attempt {
+        // The identity is made on first use, so a gateway that is not there leaves no trace on disk.
+        let client = Client::open(target, deadline).map_err(|e| target.explain(e, false))?;
+        let identity = Identity::load_or_create(state_dir, clock::now_ms())?;
+        let own = || tokens::load(state_dir, &identity.device_id, ROLE);
+        let stored = if target.is_configured { own() } else { None };
+        let error = match handshake(client, target, &identity, stored.as_ref(), caps) {
             Ok(session) => {
                 if target.is_configured {
                     keep_token(state_dir, &identity, &session.hello)?;
@@ -44,7 +46,8 @@ pub fn connect(target: &Target, state_dir: &Path, caps: &[&str], deadline: Deadl
             }
             Err(error) => error,
         };
-        let wait = error.retry_after().unwrap_or(Duration::MAX).clamp(Duration::from_millis(100), Duration::from_secs(2));
+        let wait = error.retry_after().unwrap_or_default();
+        let wait = wait.clamp(Duration::from_millis(100), Duration::from_secs(2));
         let is_starting = error.kind == Kind::Unavailable && error.retry_after().is_some();
         match deadline.left(Duration::from_secs(30)) {
             Ok(left) if is_starting && left > wait => std::thread::sleep(wait),
@@ -54,13 +57,12 @@ pub fn connect(target: &Target, state_dir: &Path, caps: &[&str], deadline: Deadl
 }
 
 fn handshake(
+    mut client: Client,
     target: &Target,
     identity: &Identity,
     stored: Option<&StoredToken>,
     caps: &[&str],
-    deadline: Deadline,
 ) -> Result<Session> {
-    let mut client = Client::open(target, deadline)?;
     let challenge = challenge(&mut client)?;
     let params = params(target, identity, stored, caps, &challenge);
     let id = client.send("connect", &params)?;
@@ -78,7 +80,13 @@ fn challenge(client: &mut Client) -> Result<Value> {
     }
 }
 
-fn params(target: &Target, identity: &Identity, stored: Option<&StoredToken>, caps: &[&str], challenge: &Value) -> Value {
+fn params(
+    target: &Target,
+    identity: &Identity,
+    stored: Option<&StoredToken>,
+    caps: &[&str],
+    challenge: &Value,
+) -> Value {
     let nonce = challenge.get("nonce").and_then(Value::as_str);
     // Gateways of protocol 4 announce capabilities; those of protocol 3 refuse members they do not know and
     // know no signature of version 3.

@@ -14,13 +14,14 @@ use serde_json::{Value, json};
 
 const REQUEST: &[Positional] = &[Positional::required("request-id")];
 const LOCAL: Flag = Flag::switch("local", "Work on the state files without asking a gateway");
+const COMMON: &[Flag] = &[LOCAL, JSON];
 
 const BASE: Command = Command {
     name: "devices",
     summary: "",
     about: "Without a reachable gateway the state files of this host are used.",
     positionals: &[],
-    flags: &[&[LOCAL, JSON], rpc::FLAGS, rpc::TIMEOUT],
+    flags: &[COMMON, rpc::FLAGS, rpc::TIMEOUT],
     examples: &[],
     failure: "",
     run: list,
@@ -56,7 +57,13 @@ pub const ROTATE: Command = Command {
     name: "devices rotate",
     summary: "Replace a device's token by a new one",
     about: "The token of this host's own client is stored before the old one ends.",
-    flags: &[DEVICE, &[Flag::value("scope", "<scope>", "Limit the token to this scope; may be repeated")], BASE.flags[0], rpc::FLAGS, rpc::TIMEOUT],
+    flags: &[
+        DEVICE,
+        &[Flag::value("scope", "<scope>", "Limit the token to this scope; may be repeated")],
+        COMMON,
+        rpc::FLAGS,
+        rpc::TIMEOUT,
+    ],
     examples: &[("openclaw devices rotate --device 4be1 --role operator", "Give the device a new token")],
     run: rotate,
     ..BASE
@@ -65,8 +72,11 @@ pub const ROTATE: Command = Command {
 pub const REVOKE: Command = Command {
     name: "devices revoke",
     summary: "End a device's token",
-    flags: &[DEVICE, BASE.flags[0], rpc::FLAGS, rpc::TIMEOUT],
-    examples: &[("openclaw devices revoke --device 4be1 --role operator", "End the token; the device stays paired")],
+    flags: &[DEVICE, COMMON, rpc::FLAGS, rpc::TIMEOUT],
+    examples: &[(
+        "openclaw devices revoke --device 4be1 --role operator",
+        "End the token; the device stays paired",
+    )],
     run: revoke,
     ..BASE
 };
@@ -93,7 +103,10 @@ const DEVICE: &[Flag] = &[
 /// The answer of the gateway, or of the state files where it cannot be asked.
 fn ask(context: &Context, args: &Args, method: &str, params: &Value) -> Result<Value> {
     let on_files = |why: &str| {
-        context.out.warn(&format!("{why}; working on the state files in {}", context.env.display(&context.env.state_dir)));
+        context.out.warn(&format!(
+            "{why}; working on the state files in {}",
+            context.env.display(&context.env.state_dir)
+        ));
         local::apply(&context.env.state_dir, method, params, clock::now_ms())
     };
     if args.has("local") {
@@ -127,7 +140,10 @@ fn ask(context: &Context, args: &Args, method: &str, params: &Value) -> Result<V
 /// Errors of a gateway that is down or does not let this client do it.
 fn keeps_out(kind: Kind) -> bool {
     use Kind::*;
-    matches!(kind, Unreachable | Unauthorized | RateLimited | NotPaired | Forbidden | Protocol | UnknownMethod)
+    matches!(
+        kind,
+        Unreachable | Unauthorized | RateLimited | NotPaired | Forbidden | Protocol | UnknownMethod
+    )
 }
 
 fn list(context: &Context, args: &Args) -> Result<()> {

@@ -13,7 +13,10 @@ pub const COMMAND: Command = Command {
     flags: &[FLAGS],
     examples: &[
         ("openclaw gateway", "Run the configured gateway"),
-        ("openclaw gateway --port 18790 --token secret --allow-unconfigured", "Run one without a config file"),
+        (
+            "openclaw gateway --port 18790 --token secret --allow-unconfigured",
+            "Run one without a config file",
+        ),
         ("openclaw --dev gateway --verbose", "Run the dev profile's gateway and mirror its debug log"),
     ],
     failure: "",
@@ -44,16 +47,19 @@ const FLAGS: &[Flag] = &[
 
 fn run(context: &Context, args: &Args) -> Result<()> {
     let text = |long: &str| args.value(long).map(str::to_string);
-    crate::gateway::run(context.env.clone(), Options {
-        port: args.value("port").map(port).transpose()?,
-        bind: text("bind"),
-        token: text("token"),
-        password: text("password"),
-        auth: text("auth"),
-        allow_unconfigured: args.has("allow-unconfigured"),
-        verbose: args.has("verbose"),
-        force: args.has("force"),
-    })
+    crate::gateway::run(
+        context.env.clone(),
+        Options {
+            port: args.value("port").map(port).transpose()?,
+            bind: text("bind"),
+            token: text("token"),
+            password: text("password"),
+            auth: text("auth"),
+            allow_unconfigured: args.has("allow-unconfigured"),
+            verbose: args.has("verbose"),
+            force: args.has("force"),
+        },
+    )
 }
 
 fn port(text: &str) -> Result<u16> {
@@ -67,7 +73,9 @@ mod tests {
 
     #[test]
     fn ports() {
-        for (text, want) in [("1", Some(1)), ("65535", Some(65535)), ("0", None), ("65536", None), ("x", None)] {
+        for (text, want) in
+            [("1", Some(1)), ("65535", Some(65535)), ("0", None), ("65536", None), ("x", None)]
+        {
             assert_eq!(port(text).ok(), want, "{text}");
         }
     }

@@ -43,7 +43,10 @@ fn run(context: &Context, args: &Args) -> Result<()> {
     }
     if verbose {
         let (target, _) = rpc::target(context, args)?;
-        context.out.line(format!("Gateway connection:\n  Gateway target: {}\n  Source: {}", target.url, target.source));
+        context.out.line(format!(
+            "Gateway connection:\n  Gateway target: {}\n  Source: {}",
+            target.url, target.source
+        ));
     }
     for line in channels(&health).into_iter().chain(agents(&health)) {
         context.out.line(super::print::clean(&line));
@@ -68,7 +71,8 @@ fn run_gateway(context: &Context, args: &Args) -> Result<()> {
 
 /// One line for each channel, in the gateway's order.
 fn channels(health: &Value) -> Vec<String> {
-    let order = health.get("channelOrder").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+    let order =
+        health.get("channelOrder").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
     let line = |id: &str| {
         let label = health.pointer(&format!("/channelLabels/{id}")).and_then(Value::as_str).unwrap_or(id);
         let state = health.pointer(&format!("/channels/{id}")).map_or("unknown".to_string(), channel);
@@ -92,9 +96,12 @@ fn channel(state: &Value) -> String {
             None => "linked".to_string(),
         },
         (None, Some(false), _) => "not configured".to_string(),
-        (None, _, Some(false)) => format!("failed ({}) - {}", text(probe.get("status")), text(probe.get("error"))),
+        (None, _, Some(false)) => {
+            format!("failed ({}) - {}", text(probe.get("status")), text(probe.get("error")))
+        }
         (None, _, Some(true)) => {
-            let bot = probe.pointer("/bot/username").and_then(Value::as_str).map(|name| format!(" (@{name})"));
+            let bot =
+                probe.pointer("/bot/username").and_then(Value::as_str).map(|name| format!(" (@{name})"));
             let took = probe.get("elapsedMs").and_then(Value::as_u64).map(|ms| format!(" ({ms}ms)"));
             format!("ok{}{}", bot.unwrap_or_default(), took.unwrap_or_default())
         }
@@ -106,7 +113,8 @@ fn channel(state: &Value) -> String {
 /// The agents, their heartbeat and their newest sessions.
 fn agents(health: &Value) -> Vec<String> {
     let list = || health.get("agents").and_then(Value::as_array).into_iter().flatten();
-    let text = |value: &Value, key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default().to_string();
+    let text =
+        |value: &Value, key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default().to_string();
     let named = |agent: &Value| {
         let mark = if agent.get("isDefault") == Some(&Value::Bool(true)) { " (default)" } else { "" };
         format!("{}{mark}", text(agent, "agentId"))
@@ -124,7 +132,11 @@ fn agents(health: &Value) -> Vec<String> {
     for agent in list() {
         let sessions = agent.get("sessions").unwrap_or(&Value::Null);
         let count = sessions.get("count").and_then(Value::as_u64).unwrap_or_default();
-        lines.push(format!("Session store ({}): {} ({count} entries)", text(agent, "agentId"), text(sessions, "path")));
+        lines.push(format!(
+            "Session store ({}): {} ({count} entries)",
+            text(agent, "agentId"),
+            text(sessions, "path")
+        ));
         for recent in sessions.get("recent").and_then(Value::as_array).into_iter().flatten() {
             let ms = recent.get("age").and_then(Value::as_u64).unwrap_or_default();
             lines.push(format!("- {} ({} ago)", text(recent, "key"), age(ms)));
@@ -143,8 +155,14 @@ mod tests {
             (json!({"linked": false}), "not linked"),
             (json!({"linked": true, "authAgeMs": 300_000}), "linked (auth age 5m)"),
             (json!({"configured": false}), "not configured"),
-            (json!({"configured": true, "probe": {"ok": false, "status": null, "error": "fetch failed"}}), "failed (unknown) - fetch failed"),
-            (json!({"configured": true, "probe": {"ok": true, "elapsedMs": 12, "bot": {"username": "b"}}}), "ok (@b) (12ms)"),
+            (
+                json!({"configured": true, "probe": {"ok": false, "status": null, "error": "fetch failed"}}),
+                "failed (unknown) - fetch failed",
+            ),
+            (
+                json!({"configured": true, "probe": {"ok": true, "elapsedMs": 12, "bot": {"username": "b"}}}),
+                "ok (@b) (12ms)",
+            ),
             (json!({"configured": true}), "configured"),
             (json!({}), "unknown"),
         ];

@@ -52,8 +52,10 @@ fn of_command(command: &Command) -> String {
         let _infallible = write!(text, "\n{}\n", command.about.trim());
     }
     let _infallible = write!(text, "\nOptions:\n{}", columns(&flag_rows(command.all_flags().chain(GLOBALS))));
-    let inner: Vec<(String, &str)> =
-        below(command.name).filter(|c| c.name != command.name).map(|c| (c.name.to_string(), c.summary)).collect();
+    let inner: Vec<(String, &str)> = below(command.name)
+        .filter(|c| c.name != command.name)
+        .map(|c| (c.name.to_string(), c.summary))
+        .collect();
     if !inner.is_empty() {
         let _infallible = write!(text, "\nCommands:\n{}", columns(&inner));
     }
@@ -170,7 +172,12 @@ mod tests {
     #[test]
     fn help_shows_usage_options_and_examples() {
         let help = text("gateway call");
-        for part in ["Usage: openclaw gateway call [options] <method>\n", "--params <json>", "-h, --help", "Examples:\n"] {
+        for part in [
+            "Usage: openclaw gateway call [options] <method>\n",
+            "--params <json>",
+            "-h, --help",
+            "Examples:\n",
+        ] {
             assert!(help.contains(part), "{part}: {help}");
         }
         assert!(text("").contains("gateway call"));

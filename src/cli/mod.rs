@@ -62,7 +62,12 @@ impl Flag {
     }
 
     /// An option whose value comes from a closed list.
-    pub const fn choice(long: &'static str, value: &'static str, choices: &'static [&'static str], doc: &'static str) -> Flag {
+    pub const fn choice(
+        long: &'static str,
+        value: &'static str,
+        choices: &'static [&'static str],
+        doc: &'static str,
+    ) -> Flag {
         Flag { long, short: None, value, choices, doc }
     }
 

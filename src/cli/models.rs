@@ -51,7 +51,8 @@ pub fn chosen(config: &Config) -> String {
 }
 
 fn choices(config: &Config) -> Vec<Choice> {
-    let builtin = Choice { reference: BUILTIN.into(), name: "Built-in model".into(), server: "built in".into() };
+    let builtin =
+        Choice { reference: BUILTIN.into(), name: "Built-in model".into(), server: "built in".into() };
     let providers = config.get("models.providers").and_then(Value::as_object);
     let mut choices = vec![builtin];
     for (id, provider) in providers.into_iter().flatten() {
@@ -81,7 +82,9 @@ fn list(context: &Context, args: &Args) -> Result<()> {
     let row = |c: &Choice| vec![c.reference.clone(), c.name.clone(), c.server.clone(), mark(c)];
     context.out.table(&["Model", "Name", "Server", ""], &choices.iter().map(row).collect::<Vec<_>>());
     if choices.len() == 1 {
-        context.out.progress(&format!("Find model servers on this machine: {}", context.env.command("models scan")));
+        context
+            .out
+            .progress(&format!("Find model servers on this machine: {}", context.env.command("models scan")));
     }
     Ok(())
 }
@@ -105,10 +108,16 @@ fn set(context: &Context, args: &Args) -> Result<()> {
     let written = edit::write(&context.env.config_path, &edits)?;
     let file = context.env.display(&context.env.config_path);
     if args.has("json") {
-        context.out.json(&json!({"ok": true, "model": reference, "config": context.env.config_path, "changed": written}));
+        context.out.json(
+            &json!({"ok": true, "model": reference, "config": context.env.config_path, "changed": written}),
+        );
         return Ok(());
     }
-    context.out.line(format!("{} answers now ({file} {})", reference, if written { "updated" } else { "unchanged" }));
+    context.out.line(format!(
+        "{} answers now ({file} {})",
+        reference,
+        if written { "updated" } else { "unchanged" }
+    ));
     own_model_note(context, &config);
     Ok(())
 }
@@ -116,7 +125,9 @@ fn set(context: &Context, args: &Args) -> Result<()> {
 /// Whether the config's providers list this model, or need not.
 fn lists(config: &Config, reference: &str) -> bool {
     choices(config).iter().any(|choice| choice.reference == reference)
-        || reference.split_once('/').is_some_and(|(id, _)| config.get_in(&["models", "providers", id]).is_some())
+        || reference
+            .split_once('/')
+            .is_some_and(|(id, _)| config.get_in(&["models", "providers", id]).is_some())
 }
 
 /// The edit that makes the choice, in the shape the config has.
@@ -136,7 +147,10 @@ fn found(reference: &str) -> Option<(Found, String)> {
 fn provider<'a>(config: &Config, path: &'a str, server: &Found, model: &str) -> Edit<'a> {
     let entry = json!({"id": model, "name": model});
     let Some(Value::Object(old)) = config.get_in(&["models", "providers", &server.provider_id]) else {
-        return edit(path, json!({"baseUrl": server.base_url, "api": "openai-completions", "models": [entry]}));
+        return edit(
+            path,
+            json!({"baseUrl": server.base_url, "api": "openai-completions", "models": [entry]}),
+        );
     };
     let mut new = old.clone();
     let mut models = old.get("models").and_then(Value::as_array).cloned().unwrap_or_default();
@@ -163,5 +177,7 @@ fn own_model_note(context: &Context, config: &Config) {
 
 /// The error for a scan that was asked to choose among nothing.
 pub fn nothing_found() -> Error {
-    Error::not_found("no model server answers on this machine; start one (for example `ollama serve`) and scan again")
+    Error::not_found(
+        "no model server answers on this machine; start one (for example `ollama serve`) and scan again",
+    )
 }

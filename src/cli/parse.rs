@@ -16,7 +16,11 @@ pub enum Request {
     Help(String),
     /// A word that only groups commands, alone.
     Bare(String),
-    Run { command: &'static Command, args: Args, globals: Globals },
+    Run {
+        command: &'static Command,
+        args: Args,
+        globals: Globals,
+    },
 }
 
 impl Request {
@@ -80,7 +84,9 @@ impl Args {
     /// A whole number, where the option was given.
     pub fn number(&self, long: &str) -> Result<Option<u64>> {
         let parse = |text: &str| {
-            text.trim().parse().map_err(|_| Error::usage(format!("--{long} must be a whole number, not {text:?}")))
+            text.trim()
+                .parse()
+                .map_err(|_| Error::usage(format!("--{long} must be a whole number, not {text:?}")))
         };
         self.value(long).map(parse).transpose()
     }
@@ -170,7 +176,12 @@ impl Line {
         let value = match parser.value() {
             Ok(value) => text(value)?,
             Err(_) if profile => return Err(Error::new(Kind::Profile, "--profile requires a value")),
-            Err(_) => return Err(Error::usage(format!("option '--{} {}' argument missing", flag.long, flag.value))),
+            Err(_) => {
+                return Err(Error::usage(format!(
+                    "option '--{} {}' argument missing",
+                    flag.long, flag.value
+                )));
+            }
         };
         if !flag.choices.is_empty() && !flag.choices.contains(&value.as_str()) {
             return Err(Error::usage(format!("Invalid --{} (use {})", flag.long, either(flag.choices))));
@@ -227,7 +238,8 @@ impl Line {
 
     fn unknown_long(&self, long: &str) -> Error {
         let own = exact(&self.words).into_iter().flat_map(Command::all_flags).chain(GLOBALS);
-        let hint = nearest(long, own.map(|flag| flag.long)).map(|near| format!(" (did you mean '--{near}'?)"));
+        let hint =
+            nearest(long, own.map(|flag| flag.long)).map(|near| format!(" (did you mean '--{near}'?)"));
         Error::usage(format!("unknown option '--{long}'{}", hint.unwrap_or_default()))
     }
 

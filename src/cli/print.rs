@@ -102,7 +102,11 @@ fn layout(head: &[&str], rows: &[Vec<String>]) -> Vec<String> {
     let rows: Vec<Vec<String>> =
         std::iter::once(&head).chain(rows).map(|row| row.iter().map(one_line).collect()).collect();
     let width = |column: usize| {
-        rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or_default()
+        rows.iter()
+            .filter_map(|row| row.get(column))
+            .map(|cell| cell.chars().count())
+            .max()
+            .unwrap_or_default()
     };
     let widths: Vec<usize> = (0..head.len()).map(width).collect();
     let line = |row: &Vec<String>| {
@@ -118,13 +122,15 @@ mod tests {
 
     #[test]
     fn tables_align_and_carry_no_control_characters() {
-        let rows = vec![vec!["a\u{1b}[2J\nb".to_string(), "x".into()], vec!["long cell".into(), String::new()]];
+        let rows =
+            vec![vec!["a\u{1b}[2J\nb".to_string(), "x".into()], vec!["long cell".into(), String::new()]];
         assert_eq!(layout(&["Key", "Age"], &rows), ["Key        Age", "a[2J b     x", "long cell"]);
     }
 
     #[test]
     fn ages() {
-        for (ms, want) in [(0, "0s"), (59_999, "59s"), (60_000, "1m"), (7_200_000, "2h"), (172_800_000, "2d")] {
+        for (ms, want) in [(0, "0s"), (59_999, "59s"), (60_000, "1m"), (7_200_000, "2h"), (172_800_000, "2d")]
+        {
             assert_eq!(age(ms), want);
         }
     }

@@ -13,7 +13,11 @@ use serde_json::Value;
 
 /// Options of every command that calls the gateway.
 pub const FLAGS: &[Flag] = &[
-    Flag::value("url", "<url>", "Call this gateway instead of the configured one; needs --token or --password"),
+    Flag::value(
+        "url",
+        "<url>",
+        "Call this gateway instead of the configured one; needs --token or --password",
+    ),
     Flag::value("token", "<token>", "Use this shared token"),
     Flag::value("password", "<password>", "Use this shared password"),
 ];
@@ -27,17 +31,47 @@ const DEFAULT_TIMEOUT_MS: u64 = 10_000;
 
 /// Methods that change nothing, so that a lost answer loses nothing.
 const READS: &[&str] = &[
-    "health", "status", "logs.tail", "channels.status", "usage.status", "usage.cost", "tts.status", "tts.providers",
-    "config.get", "config.schema", "models.list", "agents.list", "agents.files.list", "agents.files.get",
-    "agent.identity.get", "agent.wait", "skills.status", "voicewake.get", "sessions.list", "sessions.preview",
-    "sessions.resolve", "cron.list", "cron.status", "cron.runs", "system-presence", "last-heartbeat", "node.list",
-    "node.describe", "node.pair.list", "chat.history", "device.pair.list", "system.info", "exec.approvals.get",
+    "health",
+    "status",
+    "logs.tail",
+    "channels.status",
+    "usage.status",
+    "usage.cost",
+    "tts.status",
+    "tts.providers",
+    "config.get",
+    "config.schema",
+    "models.list",
+    "agents.list",
+    "agents.files.list",
+    "agents.files.get",
+    "agent.identity.get",
+    "agent.wait",
+    "skills.status",
+    "voicewake.get",
+    "sessions.list",
+    "sessions.preview",
+    "sessions.resolve",
+    "cron.list",
+    "cron.status",
+    "cron.runs",
+    "system-presence",
+    "last-heartbeat",
+    "node.list",
+    "node.describe",
+    "node.pair.list",
+    "chat.history",
+    "device.pair.list",
+    "system.info",
+    "exec.approvals.get",
 ];
 
 /// The configured gateway, or the one the command line names.
 pub fn target(context: &Context, args: &Args) -> Result<(Target, Config)> {
     let mut env = context.env.clone();
-    let config = Config::load(&mut env)?;
+    // With --url nothing of the config is used for the call, so a broken one does not matter.
+    let config =
+        if args.value("url").is_some() { Config::inspect(&mut env) } else { Config::load(&mut env)? };
     Ok((Target::resolve(&env, &config, args)?, config))
 }
 
@@ -57,7 +91,13 @@ pub fn call(context: &Context, args: &Args, method: &str, params: &Value) -> Res
 }
 
 /// One request on an open session.
-pub fn request(session: &mut Session, target: &Target, method: &str, params: &Value, to_the_end: bool) -> Result<Value> {
+pub fn request(
+    session: &mut Session,
+    target: &Target,
+    method: &str,
+    params: &Value,
+    to_the_end: bool,
+) -> Result<Value> {
     let id = session.client.send(method, params).map_err(|e| target.explain(e, false))?;
     session.client.answer(&id, to_the_end, &mut |_, _| {}).map_err(|error| {
         if !client::is_lost(&error) {
@@ -73,10 +113,13 @@ pub fn request(session: &mut Session, target: &Target, method: &str, params: &Va
 /// The error for a request that was written and not answered.
 pub fn unknown_outcome(method: &str, key: Option<&str>, error: &Error) -> Error {
     let told = match key {
-        Some(key) => format!("Idempotency key: {key}\nFix: repeat the same call with this key; it takes effect once"),
+        Some(key) => {
+            format!("Idempotency key: {key}\nFix: repeat the same call with this key; it takes effect once")
+        }
         None => "Fix: look whether it took effect before you repeat it".to_string(),
     };
-    let text = format!("{method}: outcome unknown, the request was sent and no answer came: {error}\n{told}");
+    let why = error.message().lines().next().unwrap_or_default();
+    let text = format!("{method}: outcome unknown, the request was sent and no answer came: {why}\n{told}");
     let unknown = Error::new(Kind::OutcomeUnknown, text).with("method", method);
     match key {
         Some(key) => unknown.with("idempotencyKey", key),

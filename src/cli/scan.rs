@@ -43,7 +43,9 @@ fn run(context: &Context, args: &Args) -> Result<()> {
         context.out.line(context.out.bold(&clean(&format!("{} at {}", server.server, server.base_url))));
         for model in &server.models {
             let reference = quoted(&format!("{}/{model}", server.provider_id));
-            context.out.line(clean(&format!("  {}", context.env.command(&format!("models set {reference}")))));
+            context
+                .out
+                .line(clean(&format!("  {}", context.env.command(&format!("models set {reference}")))));
         }
         if server.models.is_empty() {
             context.out.line("  it serves no model yet");
@@ -64,7 +66,9 @@ mod tests {
 
     #[test]
     fn odd_names_are_quoted() {
-        for (word, want) in [("ollama/llama3.2:1b", "ollama/llama3.2:1b"), ("a/b c", "'a/b c'"), ("a/$(x)'", r"'a/$(x)'\'''")] {
+        for (word, want) in
+            [("ollama/llama3.2:1b", "ollama/llama3.2:1b"), ("a/b c", "'a/b c'"), ("a/$(x)'", r"'a/$(x)'\'''")]
+        {
             assert_eq!(quoted(word), want);
         }
     }

@@ -29,13 +29,15 @@ fn run(context: &Context, args: &Args) -> Result<()> {
             let short = name.split_once('/').map_or(name, |(_, short)| short);
             (name == wanted || short == wanted).then_some(text)
         };
-        let unknown = || Error::not_found(format!("no schema named {wanted:?}; see openclaw protocol schema --list"));
+        let unknown =
+            || Error::not_found(format!("no schema named {wanted:?}; see openclaw protocol schema --list"));
         context.out.text(schema::all().find_map(named).ok_or_else(unknown)?);
         return Ok(());
     }
     let mut all = Map::new();
     for (name, text) in schema::all() {
-        let value: Value = serde_json::from_str(text).map_err(|e| Error::unavailable(format!("schema {name}: {e}")))?;
+        let value: Value =
+            serde_json::from_str(text).map_err(|e| Error::unavailable(format!("schema {name}: {e}")))?;
         all.insert(name.to_string(), value);
     }
     context.out.json(&all.into());

@@ -54,8 +54,10 @@ impl Row {
         object.insert("kind".into(), key::kind_of(&self.key).into());
         object.insert("updatedAt".into(), self.updated_at.into());
         object.insert("ageMs".into(), now.saturating_sub(self.updated_at).into());
-        let names = ["sessionId", "inputTokens", "outputTokens", "totalTokens", "model", "contextTokens", "label"];
-        for name in names.into_iter().chain(["thinkingLevel", "verboseLevel", "systemSent", "abortedLastRun"]) {
+        let names =
+            ["sessionId", "inputTokens", "outputTokens", "totalTokens", "model", "contextTokens", "label"];
+        for name in names.into_iter().chain(["thinkingLevel", "verboseLevel", "systemSent", "abortedLastRun"])
+        {
             if let Some(value) = self.entry.get(name) {
                 object.insert(name.into(), value.clone());
             }
@@ -100,7 +102,10 @@ pub fn read(path: &Path) -> Result<Vec<Row>> {
     };
     let map: Map<String, Value> = serde_json::from_str(&text).map_err(|e| {
         let file = path.display();
-        Error::new(crate::error::Kind::Io, format!("read session store {file}: {e}; the gateway repairs it when it starts"))
+        Error::new(
+            crate::error::Kind::Io,
+            format!("read session store {file}: {e}; the gateway repairs it when it starts"),
+        )
     })?;
     let row = |(key, entry): (String, Value)| {
         let Value::Object(entry) = entry else { return None };
@@ -123,10 +128,14 @@ fn run(context: &Context, args: &Args) -> Result<()> {
     let path = args.value("store").map_or_else(|| store_path(&env, &config, &agent), |path| env.expand(path));
     let now = clock::now_ms();
     let mut rows = read(&path)?;
-    rows.retain(|row| active.is_none_or(|minutes| now.saturating_sub(row.updated_at) <= minutes.saturating_mul(60_000)));
+    rows.retain(|row| {
+        active.is_none_or(|minutes| now.saturating_sub(row.updated_at) <= minutes.saturating_mul(60_000))
+    });
     if args.has("json") {
         let list: Vec<Value> = rows.iter().map(|row| row.to_json(now)).collect();
-        context.out.json(&json!({"path": path, "count": rows.len(), "activeMinutes": active, "sessions": list}));
+        context
+            .out
+            .json(&json!({"path": path, "count": rows.len(), "activeMinutes": active, "sessions": list}));
         return Ok(());
     }
     context.out.line(format!("Session store: {}", path.display()));
@@ -143,7 +152,14 @@ fn run(context: &Context, args: &Args) -> Result<()> {
 pub fn show(context: &Context, rows: &[Row], now: u64) {
     let cells = rows.iter().map(|row| {
         let age = age(now.saturating_sub(row.updated_at));
-        vec![key::kind_of(&row.key).to_string(), row.key.clone(), age, row.text("model"), row.tokens(), row.text("sessionId")]
+        vec![
+            key::kind_of(&row.key).to_string(),
+            row.key.clone(),
+            age,
+            row.text("model"),
+            row.tokens(),
+            row.text("sessionId"),
+        ]
     });
     context.out.table(&["Kind", "Key", "Age", "Model", "Tokens", "Session"], &cells.collect::<Vec<_>>());
 }
@@ -158,7 +174,10 @@ mod tests {
         assert!(read(&path).unwrap().is_empty());
         std::fs::write(&path, r#"{"agent:main:a":{"updatedAt":1},"agent:main:b":{"updatedAt":5,"totalTokens":10,"contextTokens":100},"x":3}"#).unwrap();
         let rows = read(&path).unwrap();
-        assert_eq!(rows.iter().map(|row| row.key.as_str()).collect::<Vec<_>>(), ["agent:main:b", "agent:main:a"]);
+        assert_eq!(
+            rows.iter().map(|row| row.key.as_str()).collect::<Vec<_>>(),
+            ["agent:main:b", "agent:main:a"]
+        );
         assert_eq!(rows[0].tokens(), "10/100 (10%)");
         assert_eq!(rows[0].to_json(7)["ageMs"], 2);
         std::fs::write(&path, "{").unwrap();

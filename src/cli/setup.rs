@@ -107,7 +107,8 @@ fn fill(workspace: &Path) -> Result<Vec<&'static str>> {
         let path = workspace.join(name);
         match files::private_options().create_new(true).open(&path) {
             Ok(mut file) => {
-                file.write_all(text.as_bytes()).map_err(|e| Error::io(format_args!("write {}", path.display()), e))?;
+                file.write_all(text.as_bytes())
+                    .map_err(|e| Error::io(format_args!("write {}", path.display()), e))?;
                 created.push(name);
             }
             Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {}

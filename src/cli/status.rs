@@ -69,7 +69,9 @@ fn run(context: &Context, args: &Args) -> Result<()> {
     let agents = agents(&env, &config)?;
     context.out.progress("asking the gateway ...");
     let gateway = match &config_error {
-        Some(error) if args.value("url").is_none() => Gateway { error: Some(error.clone()), ..Gateway::default() },
+        Some(error) if args.value("url").is_none() => {
+            Gateway { error: Some(error.clone()), ..Gateway::default() }
+        }
         _ => ask(context, args, &env, &config)?,
     };
     if args.has("json") {
@@ -133,7 +135,8 @@ fn ask(context: &Context, args: &Args, env: &Env, config: &Config) -> Result<Gat
     match connect(&target, &env.state_dir, &[], deadline) {
         Ok(mut session) => {
             gateway.latency_ms = Some(started.elapsed().as_millis() as u64);
-            let text = |pointer: &str| session.hello.pointer(pointer).and_then(Value::as_str).map(str::to_string);
+            let text =
+                |pointer: &str| session.hello.pointer(pointer).and_then(Value::as_str).map(str::to_string);
             gateway.version = text("/server/version");
             gateway.host = text("/server/host");
             if args.has("deep") {
@@ -186,7 +189,10 @@ fn overview(
         ("Agents", ids.join(", ")),
         ("Sessions", format!("{count}{active}")),
     ];
-    let fix = gateway.error.as_ref().and_then(|error| error.message().lines().find_map(|l| l.strip_prefix("Fix: ")));
+    let fix = gateway
+        .error
+        .as_ref()
+        .and_then(|error| error.message().lines().find_map(|l| l.strip_prefix("Fix: ")));
     let next = match (fix, env.config_path.exists()) {
         (_, false) if gateway.error.is_some() => Some(context.env.command("setup")),
         (Some(fix), _) => Some(fix.to_string()),

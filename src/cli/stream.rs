@@ -18,7 +18,10 @@ impl Stream {
 
     /// Shows what an event of the run adds to the answer.
     pub fn event(&mut self, event: &str, payload: &Value) {
-        if !self.wanted || event != "agent" || payload.get("stream").and_then(Value::as_str) != Some("assistant") {
+        if !self.wanted
+            || event != "agent"
+            || payload.get("stream").and_then(Value::as_str) != Some("assistant")
+        {
             return;
         }
         if let Some(text) = payload.pointer("/data/text").and_then(Value::as_str) {
@@ -64,7 +67,9 @@ mod tests {
 
     #[test]
     fn only_what_is_new_is_added() {
-        for (shown, text, want) in [("", "ab", "ab"), ("ab", "abc", "c"), ("ab", "ab", ""), ("ab", "a", ""), ("ab", "x", "\nx")] {
+        for (shown, text, want) in
+            [("", "ab", "ab"), ("ab", "abc", "c"), ("ab", "ab", ""), ("ab", "a", ""), ("ab", "x", "\nx")]
+        {
             assert_eq!(addition(shown, text), want);
         }
     }

@@ -100,7 +100,8 @@ impl Target {
 
     /// Where the credentials came from, in words.
     fn credential(&self, stored_device_token: bool) -> String {
-        let part = |name: &str, secret: &Option<Secret>| Some(format!("{name} from {}", secret.as_ref()?.source));
+        let part =
+            |name: &str, secret: &Option<Secret>| Some(format!("{name} from {}", secret.as_ref()?.source));
         let device = stored_device_token.then(|| "device token from identity/device-auth.json".to_string());
         let parts = [part("token", &self.token), part("password", &self.password), device];
         let known: Vec<String> = parts.into_iter().flatten().collect();
@@ -110,14 +111,22 @@ impl Target {
     fn fix(&self, error: &Error) -> Option<String> {
         let key = if self.source.contains("remote") { "gateway.remote.token" } else { "gateway.auth.token" };
         match error.kind {
-            Kind::Unreachable if self.bind.is_some() => {
-                Some("start the gateway with `openclaw gateway`, or name another one with --url and --token".into())
+            Kind::Unreachable if self.bind.is_some() => Some(
+                "start the gateway with `openclaw gateway`, or name another one with --url and --token"
+                    .into(),
+            ),
+            Kind::Unreachable => {
+                Some("check the address, and that the gateway runs and its port is reachable".into())
             }
-            Kind::Unreachable => Some("check the address, and that the gateway runs and its port is reachable".into()),
             Kind::Unauthorized => Some(match (&self.token, &self.password) {
-                (None, None) => format!("pass --token, set OPENCLAW_GATEWAY_TOKEN, or set {key} in the config"),
+                (None, None) => {
+                    format!("pass --token, set OPENCLAW_GATEWAY_TOKEN, or set {key} in the config")
+                }
                 (Some(secret), _) | (None, Some(secret)) => {
-                    format!("the gateway expects another secret than the one from {}; correct it there", secret.source)
+                    format!(
+                        "the gateway expects another secret than the one from {}; correct it there",
+                        secret.source
+                    )
                 }
             }),
             Kind::NotPaired => error.details().and_then(|details| details.get("requestId")).and_then(|id| {
@@ -136,7 +145,8 @@ fn given(url: &str, args: &Args, config: String) -> Result<Target> {
     };
     let (token, password) = (flag("token"), flag("password"));
     if token.is_none() && password.is_none() {
-        let text = "gateway url override requires explicit credentials\nFix: pass --token or --password\nConfig: ";
+        let text =
+            "gateway url override requires explicit credentials\nFix: pass --token or --password\nConfig: ";
         return Err(Error::new(Kind::Unauthorized, format!("{text}{config}")));
     }
     let (tls, host, port) = split(url)?;
@@ -180,7 +190,10 @@ fn secret(env: &Env, config: &Config, args: &Args, name: &str, section: &str) ->
     let upper = name.to_uppercase();
     for variable in [format!("OPENCLAW_GATEWAY_{upper}"), format!("CLAWDBOT_GATEWAY_{upper}")] {
         if let Some(value) = env.var(&variable) {
-            return Some(Secret { value: value.trim().to_string(), source: format!("environment {variable}") });
+            return Some(Secret {
+                value: value.trim().to_string(),
+                source: format!("environment {variable}"),
+            });
         }
     }
     let key = format!("{section}.{name}");
@@ -214,7 +227,9 @@ fn split(url: &str) -> Result<(bool, String, u16)> {
         return Err(bad("has no host"));
     }
     if !tls && !is_private(host) {
-        return Err(bad("would send the credentials as plain text over the internet (use wss:// or a tunnel)"));
+        return Err(bad(
+            "would send the credentials as plain text over the internet (use wss:// or a tunnel)",
+        ));
     }
     Ok((tls, host.to_string(), port))
 }
@@ -235,7 +250,8 @@ fn is_private(host: &str) -> bool {
 }
 
 fn is_plain_name(name: &str) -> bool {
-    name.starts_with(|c: char| c.is_ascii_lowercase()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+    name.starts_with(|c: char| c.is_ascii_lowercase())
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
 }
 
 /// This machine's tailnet address: the one it would use towards the tailnet's own service address. Nothing is
@@ -245,4 +261,133 @@ fn tailnet_address() -> Option<IpAddr> {
     socket.connect(("100.100.100.100", 53)).ok()?;
     let ip = socket.local_addr().ok()?.ip();
     matches!(ip, IpAddr::V4(v4) if v4.octets()[0] == 100 && (64..128).contains(&v4.octets()[1])).then_some(ip)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::parse::{Request, parse};
+    use super::*;
+    use crate::config::testing::Dir;
+
+    fn args(line: &str) -> Args {
+        let line = format!("health {line}");
+        match parse(line.split_whitespace().map(Into::into).collect()) {
+            Ok(Request::Run { args, .. }) => args,
+            other => panic!("{line}: {other:?}"),
+        }
+    }
+
+    fn resolve(config: &str, vars: &[(&str, &str)], line: &str) -> Result<Target> {
+        let dir = Dir::new();
+        dir.write("openclaw.json", config);
+        let mut env = dir.env(vars);
+        let config = Config::load(&mut env).unwrap();
+        Target::resolve(&env, &config, &args(line))
+    }
+
+    /// R-05a: all 16 combinations of the sources, for a local gateway and in remote mode.
+    #[test]
+    fn a_credential_comes_from_the_first_source_that_has_one() {
+        for combination in 0..16u8 {
+            let has = |bit: u8| combination & (1 << bit) != 0;
+            let line = if has(0) { "--token FLAG" } else { "" };
+            let vars: &[(&str, &str)] = if has(1) { &[("OPENCLAW_GATEWAY_TOKEN", "ENV")] } else { &[] };
+            let remote = if has(2) { ", token: 'REMOTE'" } else { "" };
+            let auth = if has(3) { "auth: {token: 'AUTH'}, " } else { "" };
+            for mode in ["local", "remote"] {
+                let config = format!(
+                    "{{gateway: {{mode: '{mode}', {auth}remote: {{url: 'ws://10.0.0.2:1'{remote}}}}}}}"
+                );
+                let token = resolve(&config, vars, line).unwrap().token;
+                let want = match (has(0), has(1), mode, has(2), has(3)) {
+                    (true, ..) => Some(("FLAG", "--token")),
+                    (_, true, ..) => Some(("ENV", "environment OPENCLAW_GATEWAY_TOKEN")),
+                    (_, _, "remote", true, _) => Some(("REMOTE", "config gateway.remote.token")),
+                    (_, _, "local", _, true) => Some(("AUTH", "config gateway.auth.token")),
+                    _ => None,
+                };
+                let got = token.as_ref().map(|secret| (secret.value.as_str(), secret.source.as_str()));
+                assert_eq!(got, want, "{mode} {combination:04b}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_address_of_a_local_gateway() {
+        let url = |config: &str, vars: &[(&str, &str)]| resolve(config, vars, "").unwrap().url;
+        assert_eq!(url("{}", &[]), "ws://127.0.0.1:18789");
+        assert_eq!(url("{gateway: {port: 5}}", &[]), "ws://127.0.0.1:5");
+        assert_eq!(url("{gateway: {port: 5}}", &[("OPENCLAW_GATEWAY_PORT", "6")]), "ws://127.0.0.1:6");
+        assert_eq!(url("{gateway: {bind: 'lan'}}", &[]), "ws://127.0.0.1:18789");
+        assert_eq!(url("{gateway: {tls: {enabled: true}}}", &[]), "wss://127.0.0.1:18789");
+    }
+
+    /// SEC-29: an address from the command line gets nothing that was configured for another gateway.
+    #[test]
+    fn another_url_needs_its_own_credentials() {
+        let config = "{gateway: {auth: {token: 'AUTH', password: 'P'}}}";
+        let vars = [("OPENCLAW_GATEWAY_TOKEN", "ENV")];
+        let refused = resolve(config, &vars, "--url ws://127.0.0.1:9").unwrap_err();
+        assert!(refused.message().starts_with("gateway url override requires explicit credentials\nFix: "));
+        let target = resolve(config, &vars, "--url ws://127.0.0.1:9 --token T").unwrap();
+        assert_eq!((target.token.unwrap().value.as_str(), target.password.is_none()), ("T", true));
+        assert!(!target.is_configured);
+        assert!(
+            resolve("{gateway: {mode: 'remote'}}", &[], "")
+                .unwrap_err()
+                .message()
+                .contains("gateway.remote.url missing")
+        );
+    }
+
+    /// SEC-29: plain text only to addresses that are parsed as near ones.
+    #[test]
+    fn urls_that_may_carry_credentials() {
+        let fits = [
+            "ws://127.0.0.1:1",
+            "ws://[::1]:1",
+            "ws://[::ffff:127.0.0.1]:1",
+            "ws://localhost:1",
+            "ws://192.168.1.4:1",
+            "ws://100.100.1.2:1",
+            "ws://box.tail.ts.net:1",
+            "ws://pi.local",
+            "wss://gw.example.com",
+            "wss://gw.example.com:1/x",
+        ];
+        let refused = [
+            "ws://127.evil.com:1",
+            "ws://localhost.:1",
+            "ws://0x7f.1:1",
+            "ws://2130706433:1",
+            "ws://8.8.8.8:1",
+            "ws://100.128.0.1:1",
+            "ws://u:p@127.0.0.1:1",
+            "wss://127.0.0.1@evil.com",
+            "http://127.0.0.1:1",
+            "127.0.0.1:1",
+            "ws://:1",
+            "ws://127.0.0.1:x",
+            "ws://127.0.0.1:99999",
+            "ws://gw.example.com",
+        ];
+        fits.iter().for_each(|url| assert!(split(url).is_ok(), "{url}"));
+        refused.iter().for_each(|url| assert!(split(url).is_err(), "{url}"));
+    }
+
+    #[test]
+    fn an_explanation_names_sources_and_no_values() {
+        let vars = [("OPENCLAW_GATEWAY_TOKEN", "secret-canary")];
+        let target = resolve("{gateway: {auth: {password: 'secret-canary'}}}", &vars, "").unwrap();
+        let error = target.explain(Error::new(Kind::Unauthorized, "unauthorized: x"), true);
+        for part in [
+            "unauthorized: x\nGateway target: ws://127.0.0.1:18789\nSource: local loopback\nConfig: ",
+            "\nBind: loopback\n",
+            "\nCredential: token from environment OPENCLAW_GATEWAY_TOKEN, password from config gateway.auth.password, device token",
+            "\nFix: the gateway expects another secret than the one from environment OPENCLAW_GATEWAY_TOKEN",
+        ] {
+            assert!(error.message().contains(part), "{part}: {error}");
+        }
+        assert!(!format!("{error:?} {target:?}").contains("canary"));
+    }
 }

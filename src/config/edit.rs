@@ -36,7 +36,8 @@ pub fn write(path: &Path, edits: &[Edit]) -> Result<bool> {
     };
     let mut new = old.clone();
     for edit in edits {
-        new = set(&new, &edit.path, &edit.value).map_err(|e| e.context(format_args!("edit config {}", path.display())))?;
+        new = set(&new, &edit.path, &edit.value)
+            .map_err(|e| e.context(format_args!("edit config {}", path.display())))?;
     }
     if new == old {
         return Ok(false);
@@ -63,7 +64,9 @@ pub fn set(text: &str, path: &[&str], value: &Value) -> Result<String> {
     let edited = splice(text, path, value)?;
     if parse(&edited)? != after {
         let path = path.join(".");
-        return Err(Error::config(format!("{path} cannot be changed without touching the rest; edit the file by hand")));
+        return Err(Error::config(format!(
+            "{path} cannot be changed without touching the rest; edit the file by hand"
+        )));
     }
     Ok(edited)
 }
@@ -76,7 +79,9 @@ fn parse(text: &str) -> Result<Value> {
 fn changed(before: &Value, path: &[&str], value: &Value) -> Result<Value> {
     let Some((first, rest)) = path.split_first() else { return Ok(value.clone()) };
     let Value::Object(map) = before else {
-        return Err(Error::config(format!("{first} has no place there: the value around it is not an object")));
+        return Err(Error::config(format!(
+            "{first} has no place there: the value around it is not an object"
+        )));
     };
     let mut map = map.clone();
     let empty = Value::Object(Map::new());
@@ -106,7 +111,9 @@ fn splice(text: &str, path: &[&str], value: &Value) -> Result<String> {
 
 /// `value` inside of objects named by `path`.
 fn nested(path: &[&str], value: &Value) -> Value {
-    path.iter().rev().fold(value.clone(), |inner, name| Value::Object(Map::from_iter([(name.to_string(), inner)])))
+    path.iter()
+        .rev()
+        .fold(value.clone(), |inner, name| Value::Object(Map::from_iter([(name.to_string(), inner)])))
 }
 
 fn replace(text: &str, member: &Member, value: &Value) -> Option<String> {
@@ -175,8 +182,18 @@ mod tests {
             ("{'a': 1,}", "b", json!(2), "{'a': 1, \"b\": 2}"),
             ("{ a: 1 /* } */ }", "b", json!({"c": [1]}), "{ a: 1, b: {\"c\":[1]} /* } */ }"),
             ("{\n  a: 1 // one\n}\n", "b", json!(2), "{\n  a: 1, // one\n  b: 2\n}\n"),
-            ("{\n\ta: 1, // one\n}\n", "b", json!({"c": 2}), "{\n\ta: 1, // one\n\tb: {\n\t  \"c\": 2\n\t},\n}\n"),
-            ("{\n  // b: 3\n  a: 'b: {', \"b\": { c: 1 },\n}\n", "b.c", json!(2), "{\n  // b: 3\n  a: 'b: {', \"b\": { c: 2 },\n}\n"),
+            (
+                "{\n\ta: 1, // one\n}\n",
+                "b",
+                json!({"c": 2}),
+                "{\n\ta: 1, // one\n\tb: {\n\t  \"c\": 2\n\t},\n}\n",
+            ),
+            (
+                "{\n  // b: 3\n  a: 'b: {', \"b\": { c: 1 },\n}\n",
+                "b.c",
+                json!(2),
+                "{\n  // b: 3\n  a: 'b: {', \"b\": { c: 2 },\n}\n",
+            ),
             ("{a: 1, a: 2}", "a", json!(3), "{a: 1, a: 3}"),
             ("{a: [1, {b: 2}], c: 0x10}", "c", json!(17), "{a: [1, {b: 2}], c: 17}"),
             ("{\"a\\u0062\": {x: .5}}", "ab.x", json!(1), "{\"a\\u0062\": {x: 1}}"),
@@ -193,7 +210,14 @@ mod tests {
 
     #[test]
     fn what_cannot_be_edited_is_refused() {
-        for (text, path) in [("", "a"), ("[]", "a"), ("{a: 1}", "a.b"), ("{a: [1]}", "a.0"), ("{a:", "a"), ("{a: null}", "a.b")] {
+        for (text, path) in [
+            ("", "a"),
+            ("[]", "a"),
+            ("{a: 1}", "a.b"),
+            ("{a: [1]}", "a.0"),
+            ("{a:", "a"),
+            ("{a: null}", "a.b"),
+        ] {
             let path: Vec<&str> = path.split('.').collect();
             assert!(set(text, &path, &json!(1)).is_err(), "{text}");
         }
@@ -203,7 +227,17 @@ mod tests {
     #[test]
     fn any_path_of_a_file_can_be_set() {
         const FILE: &str = "// head\n{\n  gateway: { mode: 'local', port: 0x4965, auth: { token: \"a\\\"}\" }, },\n  /* mid } */\n  \"models\": {\n    'p': [1, 2, { x: 1 }], // tail {\n  },\n  e: {},\n}\n// end }\n";
-        let paths = ["gateway", "gateway.mode", "gateway.auth.token", "gateway.new", "models.p", "models.q.r", "e.f", "z", "z.y"];
+        let paths = [
+            "gateway",
+            "gateway.mode",
+            "gateway.auth.token",
+            "gateway.new",
+            "models.p",
+            "models.q.r",
+            "e.f",
+            "z",
+            "z.y",
+        ];
         let values = [json!(null), json!("}\n//"), json!({"k": [1, {"l": "m"}]}), json!(1.5)];
         for path in paths {
             let path: Vec<&str> = path.split('.').collect();
@@ -222,7 +256,10 @@ mod tests {
         let dir = std::env::temp_dir().join(format!("edit-{}", std::process::id()));
         let path = dir.join("c.json");
         assert!(write(&path, &[Edit::new("a.b", 1), Edit::new("c", "x")]).unwrap());
-        assert_eq!(parse(&std::fs::read_to_string(&path).unwrap()).unwrap(), json!({"a": {"b": 1}, "c": "x"}));
+        assert_eq!(
+            parse(&std::fs::read_to_string(&path).unwrap()).unwrap(),
+            json!({"a": {"b": 1}, "c": "x"})
+        );
         assert!(!write(&path, &[Edit::new("c", "x")]).unwrap());
         std::fs::remove_dir_all(dir).unwrap();
     }

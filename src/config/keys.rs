@@ -487,6 +487,7 @@ pub static KEYS: &[Key] = &[
     key("gateway.http.endpoints.responses.images.maxRedirects", COUNT, RESTART, "Most redirects followed for a picture").or("3"),
     key("gateway.http.endpoints.responses.images.timeoutMs", POSITIVE, RESTART, "Wait for a picture in ms").or("10000"),
     key("gateway.http.endpoints.responses.maxBodyBytes", POSITIVE, RESTART, "Largest request in bytes").or("20000000"),
+    key("gateway.limits", Map, RESTART, "Limits of sizes, times and counts, by name"),
     key("gateway.limits.*", POSITIVE, RESTART, "One limit of the table in protocol/limits.rs, in bytes, milliseconds or a count"),
     key("gateway.mode", Enum(&["local", "remote"]), RESTART, "Whether the gateway runs here or elsewhere"),
     key("gateway.nodes.allowCommands", TEXTS, RESTART, "Node commands allowed in addition").or("[]"),

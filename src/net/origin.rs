@@ -9,7 +9,7 @@ use std::net::IpAddr;
 /// `Err` is the sentence for the client; it names the setting that would allow the origin.
 pub fn check(head: &Head, allowed: &[&str], own_names: &[String]) -> Result<(), String> {
     let Some(origin) = head.get("origin") else { return Ok(()) };
-    if allowed.iter().any(|a| a.trim_end_matches('/') == origin) {
+    if allowed.iter().any(|a| a.trim().trim_end_matches('/').eq_ignore_ascii_case(origin)) {
         return Ok(());
     }
     let host = head.get("host").unwrap_or_default();

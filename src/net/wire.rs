@@ -12,8 +12,8 @@ pub enum Incoming {
     Text(String),
     Ping(Vec<u8>),
     Pong,
-    /// The peer's close code; 1005 when it gave none.
-    Close(u16),
+    /// The peer's close code and reason; 1005 when it gave none.
+    Close(u16, String),
 }
 
 /// A violation that ends the connection.
@@ -119,7 +119,7 @@ impl Decoder {
         match opcode {
             PING => return Ok(Some(Incoming::Ping(payload))),
             PONG => return Ok(Some(Incoming::Pong)),
-            CLOSE => return close_code(&payload).map(|code| Some(Incoming::Close(code))),
+            CLOSE => return close_reason(&payload).map(|(code, reason)| Some(Incoming::Close(code, reason))),
             TEXT | BINARY if self.in_message => return Err(Violation::Framing("a message began inside a message")),
             CONT if !self.in_message => return Err(Violation::Framing("a continuation without a message")),
             TEXT | BINARY | CONT => {}
@@ -174,14 +174,17 @@ fn unmask(payload: &mut [u8], mask: [u8; 4]) {
     }
 }
 
-fn close_code(payload: &[u8]) -> Result<u16, Violation> {
+fn close_reason(payload: &[u8]) -> Result<(u16, String), Violation> {
     match payload {
-        [] => Ok(1005),
+        [] => Ok((1005, String::new())),
         [_] => Err(Violation::Framing("a close code has two bytes")),
-        [high, low, ..] => {
+        [high, low, reason @ ..] => {
             let code = u16::from_be_bytes([*high, *low]);
             let valid = matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999);
-            if valid { Ok(code) } else { Err(Violation::Framing("invalid close code")) }
+            if !valid {
+                return Err(Violation::Framing("invalid close code"));
+            }
+            String::from_utf8(reason.to_vec()).map(|reason| (code, reason)).map_err(|_| Violation::NotUtf8)
         }
     }
 }
@@ -229,10 +232,9 @@ pub fn pong(payload: &[u8]) -> Vec<u8> {
     [header(PONG, payload.len()).as_slice(), payload].concat()
 }
 
-/// A whole close frame; 1005 is never sent, it becomes 1000.
+/// A whole close frame; 1005 means one without code, as it was received.
 pub fn close(code: u16, reason: &str) -> Vec<u8> {
-    let code = if code == 1005 { 1000 } else { code };
-    let payload = [&code.to_be_bytes(), reason.as_bytes()].concat();
+    let payload = if code == 1005 { Vec::new() } else { [&code.to_be_bytes(), reason.as_bytes()].concat() };
     [header(CLOSE, payload.len()).as_slice(), &payload].concat()
 }
 

@@ -261,7 +261,7 @@ impl Worker {
             Incoming::Text(text) => self.request(&text),
             Incoming::Ping(payload) => self.own.push_back(Sending::raw(wire::pong(&payload))),
             Incoming::Pong => {}
-            Incoming::Close(code) => self.close(&Close::ByClient(code)),
+            Incoming::Close(code, reason) => self.close(&Close::ByClient(code, reason)),
         }
     }
 
@@ -304,7 +304,7 @@ impl Worker {
         let limits = &self.shared.limits;
         self.max_message = limits.max_payload(admitted.protocol);
         self.drain.outbox.set_max(limits.max_buffered(admitted.protocol));
-        let caller = Arc::new(Caller::new(self.id, &admitted, &self.peer));
+        let caller = Arc::new(Caller::new(self.id, ids::uuid().unwrap_or_default(), &admitted, &self.peer));
         self.caller = Some(caller.clone());
         // What only the handshake needed is not kept for the life of the connection.
         self.head = Head::default();
@@ -339,14 +339,20 @@ impl Worker {
         };
         log::debug!(target: "gateway/ws", "req {} conn={}", crate::logging::quoted(&request.method), self.id);
         match methods::find(&caller, &request) {
-            Err(error) => self.answer(&request.id, Err(&error), caller.protocol),
+            Err(error) => {
+                log_failure(&request.method, self.id, &error);
+                self.answer(&request.id, Err(&error), caller.protocol);
+            }
             Ok(method) => match method.run {
                 Run::Here(handler) => {
                     let result = handler(&self.shared, &caller, request.params);
+                    if let Err(error) = &result {
+                        log_failure(method.name, self.id, error);
+                    }
                     self.answer(&request.id, result.as_ref(), caller.protocol);
                 }
                 Run::State(handler) => {
-                    let event = Event::Request { conn: self.id, id: request.id, handler, params: request.params };
+                    let event = Event::Request { conn: self.id, id: request.id, method: method.name, handler, params: request.params };
                     if self.shared.state.send(event).is_err() {
                         self.close(&Close::ServiceRestart);
                     }
@@ -356,9 +362,6 @@ impl Worker {
     }
 
     fn answer(&mut self, id: &str, result: Result<&frame::Payload, &Error>, protocol: u32) {
-        if let Err(error) = &result {
-            log::debug!(target: "gateway/ws", "res failed conn={}: {error}", self.id);
-        }
         self.own.push_back(Sending::text(frame::answer(id, result, None, protocol)));
     }
 
@@ -420,6 +423,12 @@ impl Worker {
         }
         true
     }
+}
+
+/// A refused or failed request, as operators look for it in the log.
+pub fn log_failure(method: &str, conn: u64, error: &Error) {
+    log::info!(target: "gateway/ws", "res ✗ {} errorCode={} errorMessage={} conn={conn}",
+        crate::logging::quoted(method), error.code(), crate::logging::quoted(error.message()));
 }
 
 impl Drop for Worker {

@@ -8,8 +8,8 @@ const MAX_REASON: usize = 120;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Close {
-    /// The client closed; its code is echoed.
-    ByClient(u16),
+    /// The client closed; its code and reason are echoed.
+    ByClient(u16, String),
     /// The gateway stops or restarts.
     ServiceRestart,
     /// The client does not read what it is sent.
@@ -37,7 +37,7 @@ pub enum Close {
 impl Close {
     pub fn code(&self) -> u16 {
         match self {
-            Close::ByClient(code) => *code,
+            Close::ByClient(code, _) => *code,
             Close::ServiceRestart => 1012,
             Close::ProtocolMismatch | Close::Framing(_) => 1002,
             Close::TooBig => 1009,
@@ -54,7 +54,7 @@ impl Close {
     /// The reason text, at most 120 bytes.
     pub fn reason(&self) -> Cow<'_, str> {
         let text: &str = match self {
-            Close::ByClient(_) => "",
+            Close::ByClient(_, reason) => reason,
             Close::ServiceRestart => "service restart",
             Close::SlowConsumer => "slow consumer",
             Close::HandshakeTimeout => "handshake timeout: send connect as the first request",

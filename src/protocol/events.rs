@@ -8,6 +8,8 @@ use crate::protocol::frame::Scopes;
 pub enum Audience {
     /// Every connection after its `connect`.
     All,
+    /// Every operator after its `connect`.
+    Operators,
     /// Operators that may read.
     Readers,
     /// Operators with the pairing scope.
@@ -50,7 +52,7 @@ events! {
     PRESENCE "presence" All Replace;
     TICK "tick" All Replace;
     SHUTDOWN "shutdown" All Keep;
-    HEALTH "health" All Replace;
+    HEALTH "health" Operators Replace;
     PAIR_REQUESTED "device.pair.requested" Pairing Drop;
     PAIR_RESOLVED "device.pair.resolved" Pairing Drop;
 }
@@ -67,6 +69,7 @@ impl Event {
     pub fn is_for(&self, role_is_node: bool, scopes: &Scopes) -> bool {
         match self.audience {
             Audience::All => true,
+            Audience::Operators => !role_is_node,
             Audience::Readers => !role_is_node && scopes.can_read(),
             Audience::Pairing => !role_is_node && scopes.has("operator.pairing"),
             Audience::Direct => false,

@@ -12,6 +12,8 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub struct Caller {
     pub conn: u64,
+    /// The connection's name on the wire, a UUID.
+    pub id: String,
     pub protocol: u32,
     pub is_node: bool,
     pub scopes: Scopes,
@@ -27,9 +29,10 @@ pub struct Caller {
 }
 
 impl Caller {
-    pub fn new(conn: u64, admitted: &Admitted, peer: &Peer) -> Caller {
+    pub fn new(conn: u64, id: String, admitted: &Admitted, peer: &Peer) -> Caller {
         Caller {
             conn,
+            id,
             protocol: admitted.protocol,
             is_node: admitted.role == "node",
             scopes: admitted.scopes.clone(),

@@ -19,6 +19,7 @@ pub type Handler = fn(&mut State, Call, Value) -> Result<Answer>;
 pub struct Call {
     pub caller: Arc<Caller>,
     pub id: String,
+    pub method: &'static str,
     pub outbox: Arc<Outbox>,
 }
 
@@ -40,6 +41,10 @@ impl Call {
 
     /// A failed agent run carries a payload beside its error.
     pub fn answer_with(&self, result: Result<Payload>, failed: Option<&Value>) {
+        match &result {
+            Ok(_) => log::debug!(target: "gateway/ws", "res ✓ {} conn={}", self.method, self.caller.conn),
+            Err(error) => crate::net::ws::log_failure(self.method, self.caller.conn, error),
+        }
         let text = frame::answer(&self.id, result.as_ref(), failed, self.caller.protocol);
         // A client that is gone or over its limit is dealt with by its outbox.
         self.outbox.push(Frame::Answer(text));
@@ -59,7 +64,7 @@ pub enum Event {
     Left { conn: u64 },
     /// A connection's thread panicked; its guard has said `Left` already if it had joined.
     ConnectionDied { conn: u64, what: String },
-    Request { conn: u64, id: String, handler: Handler, params: Value },
+    Request { conn: u64, id: String, method: &'static str, handler: Handler, params: Value },
     /// The pairing store changed. `reply` answers the call that changed it, after the events.
     Pairing { change: Change<()>, reply: Option<(Call, Payload)> },
     /// The store thread has (or has not) written the acceptance of a run to disk.

@@ -25,6 +25,21 @@ pub fn snapshot(state: &State) -> Value {
     })
 }
 
+/// The snapshot for those who are not told where files lie (SEC-26).
+pub fn without_paths(snapshot: &Value) -> Value {
+    let mut snapshot = snapshot.clone();
+    let hide = |sessions: Option<&mut Value>| {
+        if let Some(map) = sessions.and_then(Value::as_object_mut) {
+            map.insert("path".into(), "".into());
+        }
+    };
+    hide(snapshot.get_mut("sessions"));
+    for agent in snapshot.get_mut("agents").and_then(Value::as_array_mut).into_iter().flatten() {
+        hide(agent.get_mut("sessions"));
+    }
+    snapshot
+}
+
 fn agent_row(state: &State, agent: &str, is_default: bool) -> Value {
     let heartbeat = json!({"enabled": false, "every": "disabled", "everyMs": null});
     let mut row = json!({"agentId": agent, "isDefault": is_default, "heartbeat": heartbeat, "sessions": sessions(state, agent)});

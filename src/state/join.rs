@@ -81,7 +81,7 @@ impl State {
 
     fn server(&self, caller: &crate::state::clients::Caller) -> Value {
         let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-        json!({"version": env!("CARGO_PKG_VERSION"), "host": host, "connId": format!("conn-{}", caller.conn)})
+        json!({"version": env!("CARGO_PKG_VERSION"), "host": host, "connId": caller.id})
     }
 
     /// Paths are told to administrators only (SEC-26); nodes are not told who else is here.
@@ -91,7 +91,11 @@ impl State {
         let mut snapshot = Map::new();
         let mut put = |name: &str, value: Value| snapshot.insert(name.to_string(), value);
         put("presence", if is_node { json!([]) } else { self.presence.list(self.now).into() });
-        put("health", if is_node { json!({}) } else { self.health.clone() });
+        put("health", match (is_node, is_admin) {
+            (true, _) => json!({}),
+            (_, true) => self.health.clone(),
+            (_, false) => super::health::without_paths(&self.health),
+        });
         put("stateVersion", json!({"presence": presence_version, "health": health_version}));
         put("uptimeMs", json!(self.shared.started.elapsed().as_millis() as u64));
         if is_admin {

@@ -85,7 +85,9 @@ impl State {
             Next::Event(Event::ConnectionDied { conn, what }) => {
                 log::error!(target: "gateway/ws", "connection {conn} ended by a defect: {what}");
             }
-            Next::Event(Event::Request { conn, id, handler, params }) => self.request(conn, id, handler, params),
+            Next::Event(Event::Request { conn, id, method, handler, params }) => {
+                self.request(conn, (id, method), handler, params);
+            }
             Next::Event(Event::Pairing { change, reply }) => self.pairing_changed(&change, reply),
             Next::Event(Event::Accepted { run, result }) => self.run_accepted(&run, result),
             Next::Event(Event::Run { run, event }) => self.run_event(&run, event),
@@ -97,10 +99,10 @@ impl State {
         }
     }
 
-    fn request(&mut self, conn: u64, id: String, handler: Handler, params: Value) {
+    fn request(&mut self, conn: u64, (id, method): (String, &'static str), handler: Handler, params: Value) {
         // A client that left meanwhile needs no answer.
         let Some(client) = self.clients.get(conn) else { return };
-        let call = Call { caller: client.caller.clone(), id, outbox: client.outbox.clone() };
+        let call = Call { caller: client.caller.clone(), id, method, outbox: client.outbox.clone() };
         match handler(self, call.clone(), params) {
             Ok(Answer::Now(payload)) => call.answer(Ok(payload)),
             Ok(Answer::Work(work)) => {
