@@ -41,7 +41,11 @@ impl<'a> Agents<'a> {
         if ids.is_empty() {
             ids.push(self.default_id());
             let dirs = std::fs::read_dir(self.env.state_dir.join("agents")).into_iter().flatten().flatten();
-            let mut found: Vec<String> = dirs.filter(|d| d.path().is_dir()).map(|d| d.file_name().to_string_lossy().into_owned()).filter(|n| normalise_agent_id(n) == *n).collect();
+            let mut found: Vec<String> = dirs
+                .filter(|d| d.path().is_dir())
+                .map(|d| d.file_name().to_string_lossy().into_owned())
+                .filter(|n| normalise_agent_id(n) == *n)
+                .collect();
             found.sort();
             ids.extend(found);
         }
@@ -71,10 +75,14 @@ impl<'a> Agents<'a> {
         if let Some(path) = own {
             return self.env.expand(path);
         }
-        let shared = self.config.str("agents.defaults.workspace").map_or_else(|| self.env.default_workspace(), |p| self.env.expand(p));
+        let shared = self
+            .config
+            .str("agents.defaults.workspace")
+            .map_or_else(|| self.env.default_workspace(), |p| self.env.expand(p));
         match id == self.default_id() {
             true => shared,
-            false => shared.with_file_name(format!("{}-{id}", shared.file_name().unwrap_or_default().to_string_lossy())),
+            false => shared
+                .with_file_name(format!("{}-{id}", shared.file_name().unwrap_or_default().to_string_lossy())),
         }
     }
 
@@ -101,15 +109,28 @@ impl<'a> Agents<'a> {
     /// Name, avatar and emoji as `agent.identity.get` gives them.
     pub fn identity(&self, id: &str) -> Value {
         let configured = |member: &str| {
-            let own = self.entry(id).and_then(|a| a.get("identity")).and_then(|i| i.get(member)).and_then(Value::as_str);
+            let own = self
+                .entry(id)
+                .and_then(|a| a.get("identity"))
+                .and_then(|i| i.get(member))
+                .and_then(Value::as_str);
             own.map(str::trim).filter(|s| !s.is_empty())
         };
         let ui = |key: &str| self.config.str(key).map(str::trim).filter(|s| !s.is_empty());
         let file = self.identity_file(id);
-        let of_file = |member: &str| file.iter().find(|(name, _)| name == member).map(|(_, value)| value.as_str());
-        let name = ui("ui.assistant.name").or_else(|| configured("name")).or_else(|| of_file("name")).unwrap_or("Assistant");
-        let emoji = configured("emoji").or_else(|| of_file("emoji")).filter(|e| !e.is_ascii() && e.len() <= 16);
-        let avatar = ui("ui.assistant.avatar").or_else(|| configured("avatar")).or_else(|| of_file("avatar")).or(emoji).unwrap_or("A");
+        let of_file =
+            |member: &str| file.iter().find(|(name, _)| name == member).map(|(_, value)| value.as_str());
+        let name = ui("ui.assistant.name")
+            .or_else(|| configured("name"))
+            .or_else(|| of_file("name"))
+            .unwrap_or("Assistant");
+        let emoji =
+            configured("emoji").or_else(|| of_file("emoji")).filter(|e| !e.is_ascii() && e.len() <= 16);
+        let avatar = ui("ui.assistant.avatar")
+            .or_else(|| configured("avatar"))
+            .or_else(|| of_file("avatar"))
+            .or(emoji)
+            .unwrap_or("A");
         let short = |text: &str, max: usize| text.chars().take(max).collect::<String>();
         let mut identity = json!({"agentId": id, "name": short(name, 50), "avatar": short(avatar, 200)});
         if let (Some(map), Some(emoji)) = (identity.as_object_mut(), emoji) {
@@ -125,7 +146,10 @@ impl<'a> Agents<'a> {
         let lines = crate::protocol::close::cut(&text, MAX).lines();
         let pairs = lines.filter_map(|line| line.trim().strip_prefix('-')?.split_once(':'));
         let clean = |text: &str| text.trim().trim_matches('*').trim().to_string();
-        pairs.map(|(name, value)| (clean(name).to_lowercase(), clean(value))).filter(|(_, value)| !value.is_empty() && !value.starts_with('(')).collect()
+        pairs
+            .map(|(name, value)| (clean(name).to_lowercase(), clean(value)))
+            .filter(|(_, value)| !value.is_empty() && !value.starts_with('('))
+            .collect()
     }
 }
 

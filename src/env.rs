@@ -30,20 +30,27 @@ pub struct Env {
 impl Env {
     /// The process environment, seen through a profile (`--profile NAME`, or `dev` for `--dev`).
     pub fn from_process(profile: Option<&str>) -> Result<Env> {
-        Env::from_vars(std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))), profile)
+        Env::from_vars(
+            std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))),
+            profile,
+        )
     }
 
     /// The same over given variables.
     pub fn from_vars(vars: impl IntoIterator<Item = (String, String)>, profile: Option<&str>) -> Result<Env> {
         let mut env = Env { vars: vars.into_iter().collect(), ..Env::default() };
         env.home = env.find_home()?;
-        env.profile = match profile.map(str::to_string).or_else(|| env.var("OPENCLAW_PROFILE").map(str::to_string)) {
-            Some(name) if !is_profile_name(&name) => {
-                return Err(Error::new(Kind::Profile, "Invalid --profile (use letters, numbers, \"_\", \"-\" only)"));
-            }
-            Some(name) if name.eq_ignore_ascii_case("default") => None,
-            other => other,
-        };
+        env.profile =
+            match profile.map(str::to_string).or_else(|| env.var("OPENCLAW_PROFILE").map(str::to_string)) {
+                Some(name) if !is_profile_name(&name) => {
+                    return Err(Error::new(
+                        Kind::Profile,
+                        "Invalid --profile (use letters, numbers, \"_\", \"-\" only)",
+                    ));
+                }
+                Some(name) if name.eq_ignore_ascii_case("default") => None,
+                other => other,
+            };
         env.state_dir = env.find_state_dir();
         env.read_dotenv();
         env.config_path = env.find_config_path();
@@ -62,7 +69,8 @@ impl Env {
 
     /// Whether a switch such as `OPENCLAW_SKIP_CRON` is on.
     pub fn flag(&self, name: &str) -> bool {
-        self.var(name).is_some_and(|v| matches!(v.trim().to_ascii_lowercase().as_str(), "1" | "true" | "yes" | "on"))
+        self.var(name)
+            .is_some_and(|v| matches!(v.trim().to_ascii_lowercase().as_str(), "1" | "true" | "yes" | "on"))
     }
 
     pub fn is_dev(&self) -> bool {
@@ -128,7 +136,9 @@ impl Env {
             (Some(own), Some(os)) if own.starts_with('~') => PathBuf::from(own.replacen('~', os, 1)),
             (Some(own), _) => PathBuf::from(own),
             (None, Some(os)) => PathBuf::from(os),
-            (None, None) => return Err(Error::config("no home directory: set HOME or OPENCLAW_HOME to an absolute path")),
+            (None, None) => {
+                return Err(Error::config("no home directory: set HOME or OPENCLAW_HOME to an absolute path"));
+            }
         };
         Ok(std::path::absolute(&home).unwrap_or(home))
     }
@@ -163,9 +173,12 @@ impl Env {
         let Ok(text) = std::fs::read_to_string(self.state_dir.join(".env")) else { return };
         for line in text.lines() {
             let line = line.trim().trim_start_matches("export ").trim();
-            let Some((name, value)) = line.split_once('=').filter(|_| !line.starts_with('#')) else { continue };
+            let Some((name, value)) = line.split_once('=').filter(|_| !line.starts_with('#')) else {
+                continue;
+            };
             let value = value.trim();
-            let bare = ['"', '\''].iter().find_map(|q| value.strip_prefix(*q)?.strip_suffix(*q)).unwrap_or(value);
+            let bare =
+                ['"', '\''].iter().find_map(|q| value.strip_prefix(*q)?.strip_suffix(*q)).unwrap_or(value);
             self.vars.entry(name.trim().to_string()).or_insert_with(|| bare.to_string());
         }
     }
@@ -193,7 +206,10 @@ mod tests {
         assert_eq!(dev.config_path, Path::new("/h/.openclaw-dev/openclaw.json"));
         assert_eq!(dev.default_workspace(), Path::new("/h/.openclaw/workspace-dev"));
         assert_eq!(dev.default_port(), 19001);
-        assert_eq!(env(&[("HOME", "/h"), ("OPENCLAW_STATE_DIR", "/s")], Some("work")).state_dir, Path::new("/s"));
+        assert_eq!(
+            env(&[("HOME", "/h"), ("OPENCLAW_STATE_DIR", "/s")], Some("work")).state_dir,
+            Path::new("/s")
+        );
     }
 
     #[test]
@@ -207,7 +223,11 @@ mod tests {
     #[test]
     fn a_bad_port_variable_counts_as_unset() {
         for (text, want) in [("18790", Some(18790)), ("0", None), ("x", None), ("70000", None), (" ", None)] {
-            assert_eq!(env(&[("HOME", "/h"), ("OPENCLAW_GATEWAY_PORT", text)], None).port(), want, "{text:?}");
+            assert_eq!(
+                env(&[("HOME", "/h"), ("OPENCLAW_GATEWAY_PORT", text)], None).port(),
+                want,
+                "{text:?}"
+            );
         }
     }
 }

@@ -126,8 +126,8 @@ impl Error {
     pub fn code(&self) -> &'static str {
         use Kind::*;
         match self.kind {
-            Invalid | BadFrame | UnknownMethod | Unauthorized | RateLimited | Origin | Protocol | NotFound
-            | Conflict | Usage | Profile | Config => "INVALID_REQUEST",
+            Invalid | BadFrame | UnknownMethod | Unauthorized | RateLimited | Origin | Protocol
+            | NotFound | Conflict | Usage | Profile | Config => "INVALID_REQUEST",
             Forbidden => "FORBIDDEN",
             NotPaired => "NOT_PAIRED",
             NotLinked => "NOT_LINKED",
@@ -177,9 +177,9 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         use Kind::*;
         match self.kind {
-            Invalid | BadFrame | UnknownMethod | Forbidden | Unauthorized | RateLimited | NotPaired | Origin
-            | Protocol | NotFound | Conflict | NotLinked | AgentTimeout | Aborted | Model | Unavailable | Io
-            | Unreachable | Usage => 1,
+            Invalid | BadFrame | UnknownMethod | Forbidden | Unauthorized | RateLimited | NotPaired
+            | Origin | Protocol | NotFound | Conflict | NotLinked | AgentTimeout | Aborted | Model
+            | Unavailable | Io | Unreachable | Usage => 1,
             Profile => 2,
             OutcomeUnknown => 75,
             Config => 78,

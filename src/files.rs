@@ -54,7 +54,8 @@ impl Lock {
     /// Waits for the lock on `path`, which is created empty (0600) if missing and never removed.
     pub fn wait(path: &Path) -> Result<Lock> {
         let file = open_lock(path)?;
-        flock(&file, FlockOperation::LockExclusive).map_err(|e| Error::io(format_args!("lock {}", path.display()), e.into()))?;
+        flock(&file, FlockOperation::LockExclusive)
+            .map_err(|e| Error::io(format_args!("lock {}", path.display()), e.into()))?;
         Ok(Lock { _file: file })
     }
 

@@ -43,7 +43,6 @@ pub struct Options {
     pub auth: Option<String>,
     pub allow_unconfigured: bool,
     pub verbose: bool,
-    pub force: bool,
 }
 
 /// Runs until stopped by a signal. Returns early, with the fix in the message, when it cannot start.
@@ -52,7 +51,13 @@ pub fn run(mut env: Env, options: Options) -> Result<()> {
     raise_descriptor_limit();
     let config = Config::load(&mut env)?;
     check_mode(&config, &env, &options)?;
-    let auth = Auth::resolve(&config, &env, options.auth.as_deref(), options.token.as_deref(), options.password.as_deref())?;
+    let auth = Auth::resolve(
+        &config,
+        &env,
+        options.auth.as_deref(),
+        options.token.as_deref(),
+        options.password.as_deref(),
+    )?;
     let plan = Plan::resolve(options.bind.as_deref(), &config)?;
     check_secret(&auth, &plan)?;
     let port = port(&config, &env, &options)?;
@@ -131,7 +136,9 @@ fn settle(mut records: Vec<Record>, sessions: &Sessions, journal: &mut Journal) 
         if let Err(e) = keep_message(record, sessions) {
             log::error!(target: "gateway/agent", "keep the message of run {}: {e}", logging::quoted(&record.key));
         }
-        let error = Error::unavailable("the gateway stopped before this run ended; send it again with a new idempotency key");
+        let error = Error::unavailable(
+            "the gateway stopped before this run ended; send it again with a new idempotency key",
+        );
         let payload = json!({"runId": record.key, "status": "error", "summary": error.message()});
         record.message = None;
         record.result = Some(json!({"ok": false, "payload": payload, "error": error.to_wire(4)}));
@@ -187,7 +194,11 @@ fn check_secret(auth: &Auth, plan: &Plan) -> Result<()> {
             return Ok(());
         }
         let upper = name.to_uppercase();
-        let refusal = if plan.is_loopback() { String::new() } else { format!("Refusing to bind gateway to {} without auth. ", plan.mode) };
+        let refusal = if plan.is_loopback() {
+            String::new()
+        } else {
+            format!("Refusing to bind gateway to {} without auth. ", plan.mode)
+        };
         return Err(Error::config(format!(
             "{refusal}Gateway auth is set to {name}, but no {name} is configured.\nSet gateway.auth.{name} (or OPENCLAW_GATEWAY_{upper}), or pass --{name}."
         )));
@@ -203,7 +214,8 @@ fn check_secret(auth: &Auth, plan: &Plan) -> Result<()> {
 
 /// `--port` > `OPENCLAW_GATEWAY_PORT` > `gateway.port` > the profile's default.
 fn port(config: &Config, env: &Env, options: &Options) -> Result<u16> {
-    let configured = config.get("gateway.port").filter(|_| config.is_set("gateway.port")).and_then(|v| v.as_u64());
+    let configured =
+        config.get("gateway.port").filter(|_| config.is_set("gateway.port")).and_then(|v| v.as_u64());
     let configured = configured.and_then(|p| u16::try_from(p).ok());
     Ok(options.port.or_else(|| env.port()).or(configured).unwrap_or_else(|| env.default_port()))
 }

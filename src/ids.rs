@@ -5,7 +5,9 @@ use ring::rand::{SecureRandom, SystemRandom};
 /// `n` random bytes as lower-case hex (2 n characters).
 pub fn hex(n: usize) -> Result<String> {
     let mut bytes = vec![0u8; n];
-    SystemRandom::new().fill(&mut bytes).map_err(|_| Error::unavailable("the system's random source failed"))?;
+    SystemRandom::new()
+        .fill(&mut bytes)
+        .map_err(|_| Error::unavailable("the system's random source failed"))?;
     Ok(encode(&bytes))
 }
 

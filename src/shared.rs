@@ -109,7 +109,13 @@ pub struct Auth {
 
 impl Auth {
     /// Flags win over the config, the config over the environment (as in the reference program's server).
-    pub fn resolve(config: &Config, env: &Env, mode: Option<&str>, token: Option<&str>, password: Option<&str>) -> Result<Auth> {
+    pub fn resolve(
+        config: &Config,
+        env: &Env,
+        mode: Option<&str>,
+        token: Option<&str>,
+        password: Option<&str>,
+    ) -> Result<Auth> {
         let pick = |flag: Option<&str>, key: &str, var: &str| {
             let found = flag.or_else(|| config.str(key)).or_else(|| env.var_or_legacy(var));
             found.map(str::trim).filter(|s| !s.is_empty()).map(Secret::new)
@@ -119,7 +125,11 @@ impl Auth {
         let mode = match mode.or_else(|| config.str("gateway.auth.mode")) {
             Some("token") => AuthMode::Token,
             Some("password") => AuthMode::Password,
-            Some(other) => return Err(Error::config(format!("invalid auth mode \"{other}\": use --auth token or --auth password"))),
+            Some(other) => {
+                return Err(Error::config(format!(
+                    "invalid auth mode \"{other}\": use --auth token or --auth password"
+                )));
+            }
             None if password.is_some() && token.is_none() => AuthMode::Password,
             None => AuthMode::Token,
         };

@@ -10,7 +10,8 @@ const STACK: usize = 64 << 10;
 
 /// Starts the thread. From here on these signals no longer end the process by themselves.
 pub fn watch(control: Sender<Control>) -> Result<()> {
-    let mut signals = Signals::new([SIGTERM, SIGINT, SIGUSR1]).map_err(|e| Error::io("watch for signals", e))?;
+    let mut signals =
+        Signals::new([SIGTERM, SIGINT, SIGUSR1]).map_err(|e| Error::io("watch for signals", e))?;
     let work = move || {
         for signal in signals.forever() {
             let command = match signal {

@@ -36,9 +36,14 @@ pub struct Store {
 impl Store {
     pub fn start(journal: Journal, state: Sender<Event>) -> Result<Store> {
         let (jobs, queue) = bounded(QUEUE);
-        let thread = threads::spawn("gw-store", STACK, move || run(journal, &queue, &state), |what| {
-            log::error!(target: "gateway/store", "the store thread failed: {what}; restart the gateway");
-        })?;
+        let thread = threads::spawn(
+            "gw-store",
+            STACK,
+            move || run(journal, &queue, &state),
+            |what| {
+                log::error!(target: "gateway/store", "the store thread failed: {what}; restart the gateway");
+            },
+        )?;
         Ok(Store { jobs, thread: Some(thread) })
     }
 

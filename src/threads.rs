@@ -24,10 +24,15 @@ pub fn spawn(
 pub fn bare(name: &str, stack: usize, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
     // Debug builds use several times the stack of release builds.
     let stack = if cfg!(debug_assertions) { stack * 8 } else { stack };
-    Builder::new().name(name.to_string()).stack_size(stack).spawn(work).map_err(|e| Error::io(format_args!("start thread {name}"), e))
+    Builder::new()
+        .name(name.to_string())
+        .stack_size(stack)
+        .spawn(work)
+        .map_err(|e| Error::io(format_args!("start thread {name}"), e))
 }
 
 pub fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|s| s.to_string());
-    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "panic without a text".to_string())
+    text.or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "panic without a text".to_string())
 }

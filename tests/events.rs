@@ -136,7 +136,7 @@ fn r_01e_sigterm_ends_a_running_turn_and_a_stuck_client() {
 #[test]
 fn r_21b_a_client_that_does_not_read_is_closed_and_nobody_else_notices() {
     let big = "x".repeat(8 << 10);
-    let server = ModelServer::start(vec![texts(&vec![big.as_str(); 150])]);
+    let server = ModelServer::start(vec![texts(&vec![big.as_str(); 80])]);
     let gateway = Gateway::start(&Setup::config(server.config()));
     let mut slow = Client::operator(&gateway, 3);
     slow.expects_loss = true;

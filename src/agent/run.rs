@@ -30,7 +30,9 @@ pub struct Job {
 
 /// What the state thread hears of a run.
 pub enum RunEvent {
-    Started { at: u64 },
+    Started {
+        at: u64,
+    },
     /// More of the answer.
     Text(String),
     Finished(Box<Finished>),
@@ -55,7 +57,8 @@ const ANSWER_TOKENS: u64 = 4096;
 
 /// Takes the turn and reports its end.
 pub fn take(job: &Job) {
-    let provider = Provider::resolve(&job.shared.config, &job.shared.env, job.model.as_deref().unwrap_or(BUILTIN));
+    let provider =
+        Provider::resolve(&job.shared.config, &job.shared.env, job.model.as_deref().unwrap_or(BUILTIN));
     let mut finished = Finished {
         result: Ok(()),
         text: String::new(),
@@ -139,7 +142,12 @@ fn write_answer(job: &Job, provider: &Provider, partial: &str, result: &Result<C
         api: provider.api.name(),
         provider: &provider.id,
         model: &provider.model,
-        usage: message::Usage { input: usage.input, output: usage.output, cache_read: usage.cache_read, cache_write: 0 },
+        usage: message::Usage {
+            input: usage.input,
+            output: usage.output,
+            cache_read: usage.cache_read,
+            cache_write: 0,
+        },
         stop_reason,
         error_message: error,
     };

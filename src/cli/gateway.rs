@@ -41,7 +41,6 @@ const FLAGS: &[Flag] = &[
     Flag::value("password", "<password>", "Require this shared password"),
     Flag::choice("auth", "<mode>", &["token", "password"], "Authenticate clients by token or by password"),
     Flag::switch("allow-unconfigured", "Start without gateway.mode=local in the config"),
-    Flag::switch("force", "End whatever listens on the port first"),
     Flag::switch("verbose", "Mirror the debug log to the terminal"),
 ];
 
@@ -57,7 +56,6 @@ fn run(context: &Context, args: &Args) -> Result<()> {
             auth: text("auth"),
             allow_unconfigured: args.has("allow-unconfigured"),
             verbose: args.has("verbose"),
-            force: args.has("force"),
         },
     )
 }

@@ -169,7 +169,10 @@ impl Config {
 impl fmt::Debug for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Never the values: some are secrets.
-        f.debug_struct("Config").field("path", &self.inner.path).field("issues", &self.issues().len()).finish()
+        f.debug_struct("Config")
+            .field("path", &self.inner.path)
+            .field("issues", &self.issues().len())
+            .finish()
     }
 }
 
@@ -191,7 +194,8 @@ mod tests {
 
     #[test]
     fn values_come_from_the_file_then_from_the_table() {
-        let config = load("{gateway: {bind: 'lan'}, models: {providers: {'a.b': {models: [{id: 'm'}]}}}}").unwrap();
+        let config =
+            load("{gateway: {bind: 'lan'}, models: {providers: {'a.b': {models: [{id: 'm'}]}}}}").unwrap();
         assert_eq!(config.str("gateway.bind"), Some("lan"));
         assert_eq!(config.u64("gateway.port"), Some(18789));
         assert_eq!(config.u64("logging.maxFileBytes"), Some(5_242_880));
@@ -231,8 +235,13 @@ mod tests {
         for key in keys::KEYS.iter().filter(|key| key.sensitive) {
             let mut value = Value::from("canary-1");
             for segment in key.path.replace('*', "x").rsplit('.').collect::<Vec<_>>() {
-                let is_list = segment == "x" && key.path.contains("models.*.headers") && value.get("headers").is_some();
-                value = if is_list { Value::Array(vec![value]) } else { Value::Object(Map::from_iter([(segment.to_string(), value)])) };
+                let is_list =
+                    segment == "x" && key.path.contains("models.*.headers") && value.get("headers").is_some();
+                value = if is_list {
+                    Value::Array(vec![value])
+                } else {
+                    Value::Object(Map::from_iter([(segment.to_string(), value)]))
+                };
             }
             let dir = Dir::new();
             dir.write("openclaw.json", &format!("// canary-1\n{value}"));
@@ -250,7 +259,10 @@ mod tests {
         let shown = snapshot.to_string();
         assert!(!shown.contains("canary"), "{shown}");
         let provider = &snapshot["config"]["models"]["providers"]["x"];
-        assert_eq!((&provider["models"][0]["maxTokens"], &provider["models"][0]["id"]), (&4096.into(), &"k".into()));
+        assert_eq!(
+            (&provider["models"][0]["maxTokens"], &provider["models"][0]["id"]),
+            (&4096.into(), &"k".into())
+        );
         assert_eq!(snapshot["config"]["agents"]["defaults"]["maxConcurrent"], 4);
         assert!(snapshot["raw"].as_str().unwrap().contains("maxTokens: 4096"));
         assert_eq!(snapshot["warnings"][0]["path"], "bogus");

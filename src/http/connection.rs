@@ -59,7 +59,14 @@ fn respond(
     }
     let path = path::plain(&head.target);
     let Some(route) = path.as_deref().and_then(|path| ROUTES.iter().find(|r| r.path == path)) else {
-        return (error(404, "not_found", "no such path; this port serves /health, /ready, /startup and the WebSocket protocol"), false);
+        return (
+            error(
+                404,
+                "not_found",
+                "no such path; this port serves /health, /ready, /startup and the WebSocket protocol",
+            ),
+            false,
+        );
     };
     if !route.methods.contains(&head.method.as_str()) {
         return (error(405, "method_not_allowed", &format!("use {}", route.methods.join(" or "))), false);
@@ -87,7 +94,10 @@ fn authorize(head: &Head, peer: &Peer, shared: &Shared) -> Result<bool, Answer> 
         let text = format!("too many failed authentication attempts; retry in {} s", wait.as_secs() + 1);
         return Err(error(429, "rate_limited", &text));
     }
-    let bearer = value.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, t)| t.trim());
+    let bearer = value
+        .split_once(' ')
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+        .map(|(_, t)| t.trim());
     let is_right = shared.auth.secret.as_ref().zip(bearer).is_some_and(|(s, t)| secret_eq(s.reveal(), t));
     if is_right {
         return Ok(true);
@@ -97,13 +107,20 @@ fn authorize(head: &Head, peer: &Peer, shared: &Shared) -> Result<bool, Answer> 
 }
 
 /// Reads the body as framed, at most the route's cap; what it says is for later routes.
-fn read_body(stream: &TcpStream, head: &mut Head, route: &Route, deadline: Instant) -> Result<Vec<u8>, (u16, &'static str)> {
+fn read_body(
+    stream: &TcpStream,
+    head: &mut Head,
+    route: &Route,
+    deadline: Instant,
+) -> Result<Vec<u8>, (u16, &'static str)> {
     if head.get("transfer-encoding").is_some() {
         return Err((411, "send a Content-Length"));
     }
     let length = match head.get("content-length") {
         None => 0,
-        Some(text) if text.bytes().all(|b| b.is_ascii_digit()) && !text.is_empty() => text.parse::<usize>().unwrap_or(usize::MAX),
+        Some(text) if text.bytes().all(|b| b.is_ascii_digit()) && !text.is_empty() => {
+            text.parse::<usize>().unwrap_or(usize::MAX)
+        }
         Some(_) => return Err((400, "invalid Content-Length")),
     };
     if length > route.max_body {
@@ -160,8 +177,10 @@ fn print(mut stream: &TcpStream, head: &Head, answer: &Answer, keep: bool) -> st
     }
     let body = body_text(&answer.body);
     let length = body.len();
-    let headers = headers.into_iter().filter_map(|(name, value)| Header::from_bytes(name, value).ok()).collect();
-    let response = Response::new(answer.status.into(), headers, std::io::Cursor::new(body), Some(length), None);
+    let headers =
+        headers.into_iter().filter_map(|(name, value)| Header::from_bytes(name, value).ok()).collect();
+    let response =
+        Response::new(answer.status.into(), headers, std::io::Cursor::new(body), Some(length), None);
     let mut out = Vec::with_capacity(512);
     response.raw_print(&mut out, tiny_http::HTTPVersion(1, 1), &[], head.method == "HEAD", None)?;
     // tiny_http keeps `Connection` to itself; it goes behind the status line.

@@ -40,7 +40,8 @@ impl LogFile {
             Some("off") => return Ok(None),
             Some(path) => Place::Fixed(env.expand(path)),
             None => {
-                let dir = std::env::temp_dir().join(format!("openclaw-{}", rustix::process::getuid().as_raw()));
+                let dir =
+                    std::env::temp_dir().join(format!("openclaw-{}", rustix::process::getuid().as_raw()));
                 private(&dir)?;
                 let prefix = env.profile.as_ref().map_or("openclaw".to_string(), |p| format!("openclaw-{p}"));
                 Place::Daily { dir, prefix }
@@ -48,7 +49,8 @@ impl LogFile {
         };
         let hostname = rustix::system::uname().nodename().to_string_lossy().into_owned();
         let max = config.u64("logging.maxFileBytes").unwrap_or(DEFAULT_MAX).max(4096);
-        let mut log = LogFile { place, path: PathBuf::new(), file: None, size: 0, max, retry_at: 0, hostname };
+        let mut log =
+            LogFile { place, path: PathBuf::new(), file: None, size: 0, max, retry_at: 0, hostname };
         log.reopen(clock::now_ms())?;
         Ok(Some(log))
     }
@@ -98,7 +100,9 @@ impl LogFile {
     fn path_at(&self, now: u64) -> PathBuf {
         match &self.place {
             Place::Fixed(path) => path.clone(),
-            Place::Daily { dir, prefix } => dir.join(format!("{prefix}-{}.log", clock::zoned(now, None).strftime("%Y-%m-%d"))),
+            Place::Daily { dir, prefix } => {
+                dir.join(format!("{prefix}-{}.log", clock::zoned(now, None).strftime("%Y-%m-%d")))
+            }
         }
     }
 
@@ -149,9 +153,13 @@ impl LogFile {
 /// A directory of ours with mode 0700; refused when it is a link or belongs to somebody else (R-13f).
 fn private(dir: &Path) -> Result<()> {
     files::private_dir(dir)?;
-    let meta = std::fs::symlink_metadata(dir).map_err(|e| Error::io(format_args!("look at {}", dir.display()), e))?;
+    let meta = std::fs::symlink_metadata(dir)
+        .map_err(|e| Error::io(format_args!("look at {}", dir.display()), e))?;
     if !meta.is_dir() || meta.uid() != rustix::process::getuid().as_raw() {
-        return Err(Error::unavailable(format!("{} is not a directory of this user; remove it or set logging.file", dir.display())));
+        return Err(Error::unavailable(format!(
+            "{} is not a directory of this user; remove it or set logging.file",
+            dir.display()
+        )));
     }
     if meta.mode() & 0o077 != 0 {
         std::fs::set_permissions(dir, std::os::unix::fs::PermissionsExt::from_mode(0o700))
@@ -168,11 +176,25 @@ mod tests {
     fn r_13a_the_cap_holds_whatever_is_logged() {
         let dir = std::env::temp_dir().join(format!("logfile-{}", std::process::id()));
         let place = Place::Fixed(dir.join("x.log"));
-        let mut log = LogFile { place, path: PathBuf::new(), file: None, size: 0, max: 5000, retry_at: 0, hostname: "h".into() };
+        let mut log = LogFile {
+            place,
+            path: PathBuf::new(),
+            file: None,
+            size: 0,
+            max: 5000,
+            retry_at: 0,
+            hostname: "h".into(),
+        };
         log.reopen(0).unwrap();
         for n in 0..200u64 {
-            log.write(&Line { at: n, level: Level::Info, target: "gateway".into(), text: format!("line {n}") });
-            let total: u64 = std::fs::read_dir(&dir).unwrap().map(|e| e.unwrap().metadata().unwrap().len()).sum();
+            log.write(&Line {
+                at: n,
+                level: Level::Info,
+                target: "gateway".into(),
+                text: format!("line {n}"),
+            });
+            let total: u64 =
+                std::fs::read_dir(&dir).unwrap().map(|e| e.unwrap().metadata().unwrap().len()).sum();
             assert!(total <= 10_000, "{total} after {n}");
         }
         let text = std::fs::read_to_string(dir.join("x.log")).unwrap();

@@ -84,7 +84,11 @@ impl Flood {
 
     /// Summaries that are due at `now`.
     pub fn due(&mut self, now: u64) -> Vec<Line> {
-        self.kinds.values_mut().filter(|k| k.counted > 0 && now >= k.summary_at).map(|k| k.summary(now)).collect()
+        self.kinds
+            .values_mut()
+            .filter(|k| k.counted > 0 && now >= k.summary_at)
+            .map(|k| k.summary(now))
+            .collect()
     }
 
     /// All summaries owed, for the end of the process.
@@ -134,7 +138,11 @@ mod tests {
                 told += summary.text.split(' ').rev().nth(3).unwrap().parse::<u64>().unwrap();
             }
         }
-        told += flood.all().iter().map(|s| s.text.split(' ').rev().nth(3).unwrap().parse::<u64>().unwrap()).sum::<u64>();
+        told += flood
+            .all()
+            .iter()
+            .map(|s| s.text.split(' ').rev().nth(3).unwrap().parse::<u64>().unwrap())
+            .sum::<u64>();
         assert!(written < 100, "{written}");
         assert_eq!(told + FREE, 100_000);
     }

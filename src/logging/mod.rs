@@ -59,7 +59,8 @@ pub fn start(config: &Config, env: &Env, verbose: bool, more: Vec<String>) -> Re
     let level = |key: &str| config.str(key).and_then(parse_level).unwrap_or(LevelFilter::Info);
     let console_level = if verbose { LevelFilter::Debug } else { level("logging.consoleLevel") };
     // `--verbose` mirrors what the file gets, so the file gets it too.
-    let file_level = if verbose { LevelFilter::Debug.max(level("logging.level")) } else { level("logging.level") };
+    let file_level =
+        if verbose { LevelFilter::Debug.max(level("logging.level")) } else { level("logging.level") };
     let file = LogFile::open(config, env);
     let (file, trouble) = match file {
         Ok(file) => (file, None),
@@ -68,7 +69,8 @@ pub fn start(config: &Config, env: &Env, verbose: bool, more: Vec<String>) -> Re
     let path = file.as_ref().map(|f| f.path().to_path_buf());
     set_current(path.clone());
     let (queue, lines) = bounded(QUEUE);
-    let back = Back { console: console(console_level), console_level, file, file_level, flood: Flood::default() };
+    let back =
+        Back { console: console(console_level), console_level, file, file_level, flood: Flood::default() };
     threads::spawn("gw-log", STACK, move || back.run(&lines), |_| {})?;
     let redactor = Redactor::new(config.secrets().into_iter().chain(more).collect());
     let front = Front { redactor, queue: queue.clone(), lost: AtomicU64::new(0) };
@@ -136,7 +138,8 @@ impl Log for Front {
         }
         let text = self.redactor.clean(&record.args().to_string());
         let text = crate::protocol::close::cut(&text, MAX_LINE).to_string();
-        let line = Line { at: clock::now_ms(), level: record.level(), target: record.target().to_string(), text };
+        let line =
+            Line { at: clock::now_ms(), level: record.level(), target: record.target().to_string(), text };
         if self.queue.try_send(Message::Line(line)).is_err() {
             self.lost.fetch_add(1, Ordering::Relaxed);
             return;

@@ -28,7 +28,9 @@ impl Redactor {
                 text = text.replace(secret.as_str(), HIDDEN);
             }
         }
-        hide_after(&hide_after(&text, "Bearer ", |c| !c.is_whitespace()), "/bot", |c| c != '/' && !c.is_whitespace())
+        hide_after(&hide_after(&text, "Bearer ", |c| !c.is_whitespace()), "/bot", |c| {
+            c != '/' && !c.is_whitespace()
+        })
     }
 }
 
@@ -89,7 +91,12 @@ mod tests {
 
     #[test]
     fn sec_24_client_strings_cannot_forge_lines() {
-        for (text, want) in [("a\u{1b}[2J", "\"a\\u{1b}[2J\""), ("x\r\ny", "\"x\\u{d}\\u{a}y\""), ("\u{202e}z", "\"\\u{202e}z\""), ("q\"", "\"q\\\"\"")] {
+        for (text, want) in [
+            ("a\u{1b}[2J", "\"a\\u{1b}[2J\""),
+            ("x\r\ny", "\"x\\u{d}\\u{a}y\""),
+            ("\u{202e}z", "\"\\u{202e}z\""),
+            ("q\"", "\"q\\\"\""),
+        ] {
             assert_eq!(quoted(text), want);
         }
         assert!(quoted(&"é".repeat(1000)).len() < 220);

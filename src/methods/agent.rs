@@ -11,8 +11,18 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 /// Names that may stand for a channel in `channel` and `replyChannel`.
-const CHANNELS: [&str; 10] =
-    ["last", "webchat", "telegram", "whatsapp", "discord", "slack", "signal", "imessage", "mattermost", "msteams"];
+const CHANNELS: [&str; 10] = [
+    "last",
+    "webchat",
+    "telegram",
+    "whatsapp",
+    "discord",
+    "slack",
+    "signal",
+    "imessage",
+    "mattermost",
+    "msteams",
+];
 const DEFAULT_TIMEOUT_S: u64 = 600;
 
 #[derive(Deserialize, Default)]
@@ -40,7 +50,9 @@ pub fn agent(state: &mut State, call: Call, params: Value) -> Result<Answer> {
         return Err(Error::invalid("message required"));
     }
     refuse_attachments(&params.attachments)?;
-    for channel in [&params.channel, &params.reply_channel].into_iter().flatten().filter(|c| !c.trim().is_empty()) {
+    for channel in
+        [&params.channel, &params.reply_channel].into_iter().flatten().filter(|c| !c.trim().is_empty())
+    {
         if !CHANNELS.contains(&channel.trim().to_lowercase().as_str()) {
             return Err(Error::invalid(format!("invalid agent params: unknown channel: {channel}")));
         }
@@ -70,7 +82,8 @@ pub fn agent(state: &mut State, call: Call, params: Value) -> Result<Answer> {
 
 /// The session a run belongs to: the one named by key or id, else the agent's main one.
 fn session_key(state: &State, params: &Params) -> Result<String> {
-    let named = params.agent_id.as_deref().map(str::trim).filter(|a| !a.is_empty()).map(key::normalise_agent_id);
+    let named =
+        params.agent_id.as_deref().map(str::trim).filter(|a| !a.is_empty()).map(key::normalise_agent_id);
     if let Some(agent) = &named
         && state.sessions.index(agent).is_none()
     {
@@ -82,7 +95,9 @@ fn session_key(state: &State, params: &Params) -> Result<String> {
         (Some(raw), _) => rules.canonical(raw)?,
         (None, Some(id)) => {
             let found = state.sessions.all(None).find(|(_, _, entry)| entry.session_id() == Some(id));
-            found.map(|(_, key, _)| key.to_string()).ok_or_else(|| Error::not_found(format!("No session found: {id}")))?
+            found
+                .map(|(_, key, _)| key.to_string())
+                .ok_or_else(|| Error::not_found(format!("No session found: {id}")))?
         }
         (None, None) => return Ok(named.map_or_else(|| rules.main(), |agent| rules.main_of(&agent))),
     };
@@ -112,7 +127,8 @@ pub fn replay(state: &State, call: &Call, family: Family, id: &str, hash: &str) 
         }
         Seen::New => return Ok(None),
         Seen::Different => {
-            let text = format!("idempotencyKey {id} was used with other params; use a new key for a new request");
+            let text =
+                format!("idempotencyKey {id} was used with other params; use a new key for a new request");
             return Err(Error::new(Kind::Conflict, text));
         }
         Seen::Same(record) => record,
@@ -139,7 +155,9 @@ pub fn check_send_policy(state: &State, key: &str) -> Result<()> {
 /// Silently leaving a picture out would be worse than saying that it cannot be taken.
 pub fn refuse_attachments(attachments: &[Value]) -> Result<()> {
     match attachments.iter().any(|a| a.get("content").is_some()) {
-        true => Err(Error::invalid("attachments are not supported in this version; send the text without them")),
+        true => {
+            Err(Error::invalid("attachments are not supported in this version; send the text without them"))
+        }
         false => Ok(()),
     }
 }

@@ -1,6 +1,6 @@
 //! `agents.list`, `agent.identity.get`, `models.list`: what the configuration says about agents and models.
-use crate::agents::Agents;
 use crate::agent::provider::BUILTIN;
+use crate::agents::Agents;
 use crate::error::{Error, Result};
 use crate::protocol::frame::Payload;
 use crate::sessions::key;
@@ -13,7 +13,8 @@ pub fn list(shared: &Shared, _caller: &Caller, _params: Value) -> Result<Payload
     let rules = agents.key_rules();
     let rows: Vec<Value> = agents.ids().iter().map(|id| agents.row(id)).collect();
     let scope = if rules.global { "global" } else { "per-sender" };
-    Ok(json!({"defaultId": rules.default_agent, "mainKey": rules.main_key, "scope": scope, "agents": rows}).into())
+    Ok(json!({"defaultId": rules.default_agent, "mainKey": rules.main_key, "scope": scope, "agents": rows})
+        .into())
 }
 
 /// An unknown agent is not an error: it has the default name.
@@ -28,7 +29,9 @@ pub fn identity_get(shared: &Shared, _caller: &Caller, params: Value) -> Result<
     if let (Some(agent), Some(session)) = (&named, &of_session)
         && agent != session
     {
-        let text = format!("invalid agent.identity.get params: agent \"{agent}\" does not match session key agent \"{session}\"");
+        let text = format!(
+            "invalid agent.identity.get params: agent \"{agent}\" does not match session key agent \"{session}\""
+        );
         return Err(Error::invalid(text));
     }
     let id = named.or(of_session).unwrap_or_else(|| agents.default_id());
@@ -38,12 +41,15 @@ pub fn identity_get(shared: &Shared, _caller: &Caller, params: Value) -> Result<
 /// The models that the configuration lists, and the built-in one when it lists none.
 pub fn models(shared: &Shared, _caller: &Caller, _params: Value) -> Result<Payload> {
     let providers = shared.config.get("models.providers").and_then(Value::as_object);
-    let mut rows: Vec<Value> = providers.into_iter().flatten().flat_map(|(id, provider)| provider_rows(id, provider)).collect();
+    let mut rows: Vec<Value> =
+        providers.into_iter().flatten().flat_map(|(id, provider)| provider_rows(id, provider)).collect();
     if rows.is_empty() {
         let (provider, id) = BUILTIN.split_once('/').unwrap_or((BUILTIN, ""));
         rows.push(json!({"id": id, "name": "Built-in", "provider": provider, "contextWindow": 200_000, "reasoning": false, "input": ["text"]}));
     }
-    let sort_key = |row: &Value| ["provider", "name"].map(|k| row.get(k).and_then(Value::as_str).unwrap_or_default().to_lowercase());
+    let sort_key = |row: &Value| {
+        ["provider", "name"].map(|k| row.get(k).and_then(Value::as_str).unwrap_or_default().to_lowercase())
+    };
     rows.sort_by_key(sort_key);
     Ok(json!({"models": rows}).into())
 }

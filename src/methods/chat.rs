@@ -44,7 +44,15 @@ pub fn send(state: &mut State, call: Call, params: Value) -> Result<Answer> {
     check_send_policy(state, &key)?;
     let default = state.shared.config.u64("agents.defaults.timeoutSeconds").unwrap_or(DEFAULT_TIMEOUT_S);
     let timeout_ms = params.timeout_ms.unwrap_or(default.saturating_mul(1000));
-    let new = NewRun { family: Family::Chat, id: params.idempotency_key, key, message: text, hash, timeout_ms, extra_system: None };
+    let new = NewRun {
+        family: Family::Chat,
+        id: params.idempotency_key,
+        key,
+        message: text,
+        hash,
+        timeout_ms,
+        extra_system: None,
+    };
     state.accept_run(call, new)
 }
 

@@ -64,7 +64,8 @@ fn store(shared: &Shared) -> Pairing {
 /// Has the events sent and the connections closed; gives the result as payload.
 fn tell<T: Serialize>(shared: &Shared, change: Change<T>) -> Result<Payload> {
     let Change { result, events, close } = change;
-    let payload = serde_json::to_value(result).map_err(|e| Error::unavailable(format!("write the answer: {e}")))?;
+    let payload =
+        serde_json::to_value(result).map_err(|e| Error::unavailable(format!("write the answer: {e}")))?;
     // The state thread is gone only when the process ends; the store on disk is right in any case.
     let _ = shared.state.send(Event::Pairing { change: Change { result: (), events, close }, reply: None });
     Ok(payload.into())

@@ -28,7 +28,11 @@ pub fn last_heartbeat(_shared: &Shared, _caller: &Caller, _params: Value) -> Res
 
 /// A short summary. The sessions are copied here and written out on the connection's thread.
 pub fn status(state: &mut State, _call: Call, _params: Value) -> Result<Answer> {
-    let rows: Vec<Row> = state.sessions.all(None).map(|(agent, key, entry)| (agent.to_string(), key.to_string(), entry.clone())).collect();
+    let rows: Vec<Row> = state
+        .sessions
+        .all(None)
+        .map(|(agent, key, entry)| (agent.to_string(), key.to_string(), entry.clone()))
+        .collect();
     let paths: Vec<(String, String)> = state
         .sessions
         .agents()
@@ -40,7 +44,13 @@ pub fn status(state: &mut State, _call: Call, _params: Value) -> Result<Answer> 
 
 type Row = (String, String, Arc<Entry>);
 
-fn summary(shared: &Shared, mut rows: Vec<Row>, paths: &[(String, String)], events: &[String], now: u64) -> Value {
+fn summary(
+    shared: &Shared,
+    mut rows: Vec<Row>,
+    paths: &[(String, String)],
+    events: &[String],
+    now: u64,
+) -> Value {
     rows.sort_by_key(|(_, _, entry)| std::cmp::Reverse(entry.updated_at()));
     let agents = Agents::of(&shared.config, &shared.env);
     let default = agents.default_id();
@@ -55,8 +65,10 @@ fn summary(shared: &Shared, mut rows: Vec<Row>, paths: &[(String, String)], even
             json!({"agentId": agent, "path": path, "count": count, "recent": recent})
         })
         .collect();
-    let heartbeat: Vec<Value> =
-        paths.iter().map(|(agent, _)| json!({"agentId": agent, "enabled": false, "every": "disabled", "everyMs": null})).collect();
+    let heartbeat: Vec<Value> = paths
+        .iter()
+        .map(|(agent, _)| json!({"agentId": agent, "enabled": false, "every": "disabled", "everyMs": null}))
+        .collect();
     json!({
         "heartbeat": {"defaultAgentId": default, "agents": heartbeat},
         "channelSummary": [],
@@ -76,7 +88,8 @@ fn summary(shared: &Shared, mut rows: Vec<Row>, paths: &[(String, String)], even
 
 /// Requests that wait, each with the command that approves it (R-05e).
 fn pairing(shared: &Shared) -> Value {
-    let pending = Pairing::new(&shared.env.state_dir).list(clock::now_ms()).map(|l| l.pending).unwrap_or_default();
+    let pending =
+        Pairing::new(&shared.env.state_dir).list(clock::now_ms()).map(|l| l.pending).unwrap_or_default();
     let rows: Vec<Value> = pending
         .iter()
         .filter_map(|request| {
@@ -100,7 +113,16 @@ fn session_row(agent: &str, key: &str, entry: &Entry, now: u64) -> Value {
     let copied = ["sessionId", "updatedAt"];
     copied.into_iter().for_each(|name| put(name, entry.get(name).cloned().unwrap_or_default()));
     put("age", now.saturating_sub(entry.updated_at()).into());
-    let copied = ["thinkingLevel", "verboseLevel", "systemSent", "abortedLastRun", "inputTokens", "outputTokens", "totalTokens", "model"];
+    let copied = [
+        "thinkingLevel",
+        "verboseLevel",
+        "systemSent",
+        "abortedLastRun",
+        "inputTokens",
+        "outputTokens",
+        "totalTokens",
+        "model",
+    ];
     copied.into_iter().for_each(|name| put(name, entry.get(name).cloned().unwrap_or_default()));
     let context = entry.get("contextTokens").and_then(Value::as_u64).unwrap_or(DEFAULT_CONTEXT);
     put("contextTokens", context.into());
@@ -116,5 +138,8 @@ fn flags(entry: &Entry) -> Vec<String> {
     let level = |name: &str, label: &str| entry.str(name).map(|value| format!("{label}:{value}"));
     let system = (entry.get("systemSent") == Some(&Value::Bool(true))).then(|| "system".to_string());
     let id = entry.session_id().map(|id| format!("id:{id}"));
-    [level("thinkingLevel", "think"), level("verboseLevel", "verbose"), system, id].into_iter().flatten().collect()
+    [level("thinkingLevel", "think"), level("verboseLevel", "verbose"), system, id]
+        .into_iter()
+        .flatten()
+        .collect()
 }

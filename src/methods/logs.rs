@@ -24,7 +24,10 @@ pub fn tail(_shared: &Shared, _caller: &Caller, params: Value) -> Result<Payload
     let path = crate::logging::current_file().unwrap_or_default();
     let file = match File::open(&path) {
         Ok(file) => file,
-        Err(_) => return Ok(json!({"file": path, "cursor": 0, "size": 0, "lines": [], "truncated": false, "reset": false}).into()),
+        Err(_) => return Ok(
+            json!({"file": path, "cursor": 0, "size": 0, "lines": [], "truncated": false, "reset": false})
+                .into(),
+        ),
     };
     let failed = |e| Error::io(format_args!("read log file {}", path.display()), e);
     let size = file.metadata().map_err(failed)?.len();
@@ -45,8 +48,10 @@ pub fn tail(_shared: &Shared, _caller: &Caller, params: Value) -> Result<Payload
 /// Whole lines only: a first line that began before `start` is left out.
 fn lines(file: &File, start: u64, bytes: &[u8], limit: usize) -> Vec<String> {
     let mut before = [0u8];
-    let mid_line = start > 0 && file.read_at(&mut before, start - 1).is_ok_and(|n| n == 1) && before != *b"\n";
+    let mid_line =
+        start > 0 && file.read_at(&mut before, start - 1).is_ok_and(|n| n == 1) && before != *b"\n";
     let text = String::from_utf8_lossy(bytes);
-    let all: Vec<&str> = text.split('\n').skip(usize::from(mid_line)).filter(|line| !line.is_empty()).collect();
+    let all: Vec<&str> =
+        text.split('\n').skip(usize::from(mid_line)).filter(|line| !line.is_empty()).collect();
     all.iter().skip(all.len().saturating_sub(limit)).map(|line| line.to_string()).collect()
 }

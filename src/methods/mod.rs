@@ -103,7 +103,9 @@ pub fn find(caller: &Caller, request: &Request) -> Result<&'static Method> {
     if name == "connect" {
         return Err(Error::invalid("connect is only valid as the first request"));
     }
-    let unknown = || Error::new(Kind::UnknownMethod, format!("unknown method: {}", crate::protocol::close::cut(name, 200)));
+    let unknown = || {
+        Error::new(Kind::UnknownMethod, format!("unknown method: {}", crate::protocol::close::cut(name, 200)))
+    };
     let method = method.ok_or_else(unknown)?;
     schema::check_params(name, &request.params).map_err(Error::invalid)?;
     Ok(method)

@@ -4,8 +4,18 @@ use crate::state::State;
 use crate::state::event::{Answer, Call};
 use serde_json::{Map, Value, json};
 
-const TEXTS: [&str; 10] =
-    ["deviceId", "instanceId", "host", "ip", "mode", "version", "platform", "deviceFamily", "modelIdentifier", "reason"];
+const TEXTS: [&str; 10] = [
+    "deviceId",
+    "instanceId",
+    "host",
+    "ip",
+    "mode",
+    "version",
+    "platform",
+    "deviceFamily",
+    "modelIdentifier",
+    "reason",
+];
 const LISTS: [&str; 3] = ["roles", "scopes", "tags"];
 /// Longest note kept, in bytes.
 const MAX_TEXT: usize = 2000;
@@ -19,7 +29,8 @@ pub fn list(state: &mut State, _call: Call, _params: Value) -> Result<Answer> {
 /// Posts a presence line or a note. Members of the wrong type are ignored, as clients expect.
 pub fn event(state: &mut State, _call: Call, params: Value) -> Result<Answer> {
     let text = params.get("text").and_then(Value::as_str).map(str::trim).filter(|t| !t.is_empty());
-    let text = crate::protocol::close::cut(text.ok_or_else(|| Error::invalid("text required"))?, MAX_TEXT).to_string();
+    let text = crate::protocol::close::cut(text.ok_or_else(|| Error::invalid("text required"))?, MAX_TEXT)
+        .to_string();
     let mut fields = parse_line(&text).unwrap_or_default();
     fields.extend(given(&params));
     fields.insert("text".into(), text.as_str().into());
@@ -34,15 +45,22 @@ pub fn event(state: &mut State, _call: Call, params: Value) -> Result<Answer> {
 }
 
 fn given(params: &Value) -> Map<String, Value> {
-    let text = |name: &str| params.get(name).and_then(Value::as_str).map(str::trim).filter(|t| !t.is_empty()).map(Value::from);
+    let text = |name: &str| {
+        params.get(name).and_then(Value::as_str).map(str::trim).filter(|t| !t.is_empty()).map(Value::from)
+    };
     let list = |name: &str| {
-        let items = params.get(name)?.as_array()?.iter().filter(|i| i.is_string()).cloned().collect::<Vec<_>>();
+        let items =
+            params.get(name)?.as_array()?.iter().filter(|i| i.is_string()).cloned().collect::<Vec<_>>();
         Some(Value::from(items))
     };
     let number = params.get("lastInputSeconds").filter(|n| n.is_number()).cloned();
     let texts = TEXTS.into_iter().filter_map(|name| Some((name, text(name)?)));
     let lists = LISTS.into_iter().filter_map(|name| Some((name, list(name)?)));
-    texts.chain(lists).chain(number.map(|n| ("lastInputSeconds", n))).map(|(name, value)| (name.to_string(), value)).collect()
+    texts
+        .chain(lists)
+        .chain(number.map(|n| ("lastInputSeconds", n)))
+        .map(|(name, value)| (name.to_string(), value))
+        .collect()
 }
 
 /// `Node: HOST (IP) · app VERSION · last input Ns ago · mode MODE · reason REASON`
@@ -51,12 +69,17 @@ fn parse_line(text: &str) -> Option<Map<String, Value>> {
     let mut fields = Map::new();
     for (n, part) in rest.split('\u{b7}').map(str::trim).enumerate() {
         let lower = part.to_lowercase();
-        let after = |prefix: &str| lower.strip_prefix(prefix).and_then(|r| part.get(part.len() - r.len()..)).map(str::trim);
+        let after = |prefix: &str| {
+            lower.strip_prefix(prefix).and_then(|r| part.get(part.len() - r.len()..)).map(str::trim)
+        };
         if n == 0 {
             let (host, ip) = part.split_once('(').map_or((part, None), |(h, ip)| (h, ip.split(')').next()));
             put(&mut fields, "host", Some(host.trim()));
             put(&mut fields, "ip", ip.map(str::trim));
-        } else if let Some(seconds) = after("last input ").and_then(|r| r.split(['s', 'S']).next()).and_then(|s| s.trim().parse::<u64>().ok()) {
+        } else if let Some(seconds) = after("last input ")
+            .and_then(|r| r.split(['s', 'S']).next())
+            .and_then(|s| s.trim().parse::<u64>().ok())
+        {
             fields.insert("lastInputSeconds".into(), seconds.into());
         } else {
             put(&mut fields, "version", after("app "));
@@ -83,7 +106,9 @@ fn note(text: &str, before: &Map<String, Value>, now: &Map<String, Value>) -> Op
     if parse_line(text).is_none() {
         return Some(text.to_string());
     }
-    let value = |map: &Map<String, Value>, name: &str| map.get(name).and_then(Value::as_str).unwrap_or_default().to_string();
+    let value = |map: &Map<String, Value>, name: &str| {
+        map.get(name).and_then(Value::as_str).unwrap_or_default().to_string()
+    };
     let is_new = |name: &str| now.contains_key(name) && value(before, name) != value(now, name);
     let reason = value(now, "reason").to_lowercase();
     let routine = reason.starts_with("periodic") || reason.starts_with("heartbeat");

@@ -33,7 +33,8 @@ pub fn list(state: &mut State, _call: Call, params: Value) -> Result<Answer> {
         _ => "(multiple)".to_string(),
     };
     Ok(Answer::Work(Box::new(move || {
-        let sessions: Vec<Value> = rows.iter().enumerate().map(|(n, row)| to_value(row, &filter, n < MAX_READ)).collect();
+        let sessions: Vec<Value> =
+            rows.iter().enumerate().map(|(n, row)| to_value(row, &filter, n < MAX_READ)).collect();
         let agents = Agents::of(&shared.config, &shared.env);
         let model = agents.model(&agents.default_id());
         let (provider, model) = model.as_deref().and_then(|m| m.split_once('/')).unzip();
@@ -79,7 +80,9 @@ pub fn preview(state: &mut State, _call: Call, params: Value) -> Result<Answer> 
     let found: Vec<(String, Option<Transcript>)> = found.collect();
     let (limit, max_chars, now) = (limit.map(|n| n as usize), max_chars.map(|n| n as usize), state.now);
     Ok(Answer::Work(Box::new(move || {
-        let row = |(key, transcript): &(String, Option<Transcript>)| preview::preview(key, transcript.as_ref(), limit, max_chars);
+        let row = |(key, transcript): &(String, Option<Transcript>)| {
+            preview::preview(key, transcript.as_ref(), limit, max_chars)
+        };
         let previews: Vec<Value> = found.iter().map(row).collect();
         Ok(json!({"ts": now, "previews": previews}).into())
     })))

@@ -27,7 +27,8 @@ pub fn patch(state: &mut State, _call: Call, params: Value) -> Result<Answer> {
         "modelProvider": entry.str("providerOverride").unwrap_or(provider),
         "model": entry.str("modelOverride").unwrap_or(model),
     });
-    let payload = json!({"ok": true, "path": path, "key": key, "entry": entry.to_value(), "resolved": resolved});
+    let payload =
+        json!({"ok": true, "path": path, "key": key, "entry": entry.to_value(), "resolved": resolved});
     state.sessions.put(&key, entry, state.now)?;
     state.health_stale = true;
     Ok(Answer::Saved(payload))
@@ -38,7 +39,8 @@ fn choose_model(state: &State, entry: &mut Entry, model: &Value) -> Result<()> {
     entry.remove("providerOverride");
     entry.remove("modelOverride");
     let Some(model) = model.as_str() else { return Ok(()) };
-    let provider = Provider::resolve(&state.shared.config, &state.shared.env, model).map_err(|e| Error::invalid(e.message()))?;
+    let provider = Provider::resolve(&state.shared.config, &state.shared.env, model)
+        .map_err(|e| Error::invalid(e.message()))?;
     entry.set("providerOverride", provider.id);
     entry.set("modelOverride", provider.model);
     Ok(())
@@ -92,7 +94,8 @@ pub fn delete(state: &mut State, _call: Call, params: Value) -> Result<Answer> {
         return Ok(Answer::Now(json!({"ok": true, "key": key, "deleted": false, "archived": []}).into()));
     };
     state.health_stale = true;
-    let transcript = state.sessions.transcript(&key, &entry).ok().filter(|_| delete_transcript.unwrap_or(true));
+    let transcript =
+        state.sessions.transcript(&key, &entry).ok().filter(|_| delete_transcript.unwrap_or(true));
     Ok(Answer::Work(Box::new(move || {
         let archived = match transcript.map(|t| t.archive("deleted")) {
             Some(Ok(path)) => path,

@@ -102,7 +102,13 @@ impl From<Error> for Refusal {
 struct Proven(&'static str);
 
 /// Decides on a `connect`. `nonce` is the one sent in this connection's challenge.
-pub fn admit(shared: &Shared, peer: &Peer, head: &Head, request: Connect, nonce: &str) -> std::result::Result<Admitted, Refusal> {
+pub fn admit(
+    shared: &Shared,
+    peer: &Peer,
+    head: &Head,
+    request: Connect,
+    nonce: &str,
+) -> std::result::Result<Admitted, Refusal> {
     let protocol = negotiate(&request)?;
     let role = request.role.clone().unwrap_or_else(|| "operator".to_string());
     if role != "operator" && role != "node" {
@@ -136,10 +142,26 @@ fn asked_scopes(role: &str, scopes: &[String]) -> Vec<String> {
     }
 }
 
-fn admitted(protocol: u32, role: String, device_id: Option<String>, method: &'static str, request: Connect) -> Admitted {
+fn admitted(
+    protocol: u32,
+    role: String,
+    device_id: Option<String>,
+    method: &'static str,
+    request: Connect,
+) -> Admitted {
     let scopes = Scopes::new(asked_scopes(&role, &request.scopes));
     let Connect { client, caps, .. } = request;
-    Admitted { protocol, role, scopes, client, caps, device_id, device_token: None, method, change: Change::default() }
+    Admitted {
+        protocol,
+        role,
+        scopes,
+        client,
+        caps,
+        device_id,
+        device_token: None,
+        method,
+        change: Change::default(),
+    }
 }
 
 /// Compares the offered secrets with the configured one, in the same time whatever they are.
@@ -150,7 +172,8 @@ fn prove_shared(shared: &Shared, peer: &Peer, head: &Head, request: &Connect) ->
     let offered = [&request.auth.token, &request.auth.password];
     let secret = shared.auth.secret.as_ref();
     // Both are compared, so that the answer's time does not tell which field was looked at.
-    let matches = offered.map(|o| secret.zip(o.as_ref()).is_some_and(|(s, o)| !o.is_empty() && secret_eq(s.reveal(), o)));
+    let matches = offered
+        .map(|o| secret.zip(o.as_ref()).is_some_and(|(s, o)| !o.is_empty() && secret_eq(s.reveal(), o)));
     if matches.contains(&true) {
         return Ok(Proven(shared.auth.mode.name()));
     }
@@ -182,7 +205,10 @@ fn unauthorized(mode: AuthMode, configured: bool, request: &Connect) -> Error {
         .with("code", format!("AUTH_{}_{upper}", name.to_ascii_uppercase()))
         .with("authReason", format!("{name}_{}", upper.to_ascii_lowercase()))
         .with("canRetryWithDeviceToken", false)
-        .with("recommendedNextStep", if configured { "update_auth_credentials" } else { "update_auth_configuration" })
+        .with(
+            "recommendedNextStep",
+            if configured { "update_auth_credentials" } else { "update_auth_configuration" },
+        )
 }
 
 fn hint(mode: AuthMode, client: &Client) -> String {
@@ -190,7 +216,9 @@ fn hint(mode: AuthMode, client: &Client) -> String {
     match (client.mode.as_str(), client.id.as_str()) {
         ("cli" | "probe", _) => format!("set gateway.remote.{name} to match gateway.auth.{name}"),
         ("webchat", _) | (_, "openclaw-control-ui") => match mode {
-            AuthMode::Token => "open the dashboard URL and paste the token in Control UI settings".to_string(),
+            AuthMode::Token => {
+                "open the dashboard URL and paste the token in Control UI settings".to_string()
+            }
             AuthMode::Password => "enter the password in Control UI settings".to_string(),
         },
         _ => format!("provide gateway auth {name}"),

@@ -39,7 +39,8 @@ impl Plan {
 
     /// Binds; the first socket is the plan's host, a second one its twin if that worked.
     pub fn listen(&self, port: u16) -> Result<Vec<TcpListener>> {
-        let first = TcpListener::bind(SocketAddr::new(self.host, port)).map_err(|e| explain(self.host, port, e))?;
+        let first =
+            TcpListener::bind(SocketAddr::new(self.host, port)).map_err(|e| explain(self.host, port, e))?;
         let twin = self.twin.and_then(|host| TcpListener::bind(SocketAddr::new(host, port)).ok());
         Ok(std::iter::once(first).chain(twin).collect())
     }
@@ -64,7 +65,9 @@ fn explain(host: IpAddr, port: u16, e: std::io::Error) -> Error {
                 "port {port} is already in use: {owner}; stop it (openclaw gateway stop, if it is a gateway) or choose another port with --port"
             ))
         }
-        _ => Error::config(format!("failed to bind gateway socket on ws://{address}: {e}; check gateway.bind and --port")),
+        _ => Error::config(format!(
+            "failed to bind gateway socket on ws://{address}: {e}; check gateway.bind and --port"
+        )),
     }
 }
 

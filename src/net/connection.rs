@@ -71,7 +71,9 @@ fn upgrade(head: &Head, shared: &Shared) -> Result<String, (&'static str, &'stat
     }
     let accept = tungstenite::handshake::derive_accept_key(key.as_bytes());
     let protocol = head.get("sec-websocket-protocol").and_then(|p| p.split(',').next()).map(str::trim);
-    let echo = protocol.filter(|p| !p.is_empty()).map_or(String::new(), |p| format!("Sec-WebSocket-Protocol: {p}\r\n"));
+    let echo = protocol
+        .filter(|p| !p.is_empty())
+        .map_or(String::new(), |p| format!("Sec-WebSocket-Protocol: {p}\r\n"));
     Ok(format!(
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n{echo}\r\n"
     ))
@@ -80,12 +82,16 @@ fn upgrade(head: &Head, shared: &Shared) -> Result<String, (&'static str, &'stat
 /// 16 bytes in base64.
 fn is_key(key: &str) -> bool {
     let plain = key.trim_end_matches('=');
-    key.len() == 24 && plain.len() == 22 && plain.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'+' || b == b'/')
+    key.len() == 24
+        && plain.len() == 22
+        && plain.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'+' || b == b'/')
 }
 
 fn refuse_head(stream: &TcpStream, why: &NoHead, evicted: bool) {
     match why {
-        NoHead::Gone if evicted => refuse(stream, "503 Service Unavailable", "too many connections without a request"),
+        NoHead::Gone if evicted => {
+            refuse(stream, "503 Service Unavailable", "too many connections without a request")
+        }
         NoHead::Gone => {}
         NoHead::TimedOut => refuse(stream, "408 Request Timeout", "no complete request head in time"),
         NoHead::TooLarge => refuse(stream, "431 Request Header Fields Too Large", "request head too large"),

@@ -59,12 +59,20 @@ impl Door {
     }
 
     /// Asks for a place for a connection from `address`.
-    pub fn enter(self: &Arc<Door>, address: IpAddr, socket: &TcpStream, limits: &Limits, now: Instant) -> Entry {
+    pub fn enter(
+        self: &Arc<Door>,
+        address: IpAddr,
+        socket: &TcpStream,
+        limits: &Limits,
+        now: Instant,
+    ) -> Entry {
         let mut inner = self.lock();
         let own = inner.places.iter().filter(|p| p.address == address && !p.evicted).count() as u64;
         let crowded = !address.is_loopback() && own >= limits.pre_auth_per_address;
         let full = inner.places.iter().filter(|p| !p.evicted).count() as u64 >= limits.pre_auth;
-        if (full || crowded) && let Err(wait) = inner.evict(crowded.then_some(address), limits, now) {
+        if (full || crowded)
+            && let Err(wait) = inner.evict(crowded.then_some(address), limits, now)
+        {
             return Entry::Wait(wait);
         }
         let Ok(handle) = socket.try_clone() else { return Entry::Wait(Duration::from_millis(50)) };
@@ -104,7 +112,8 @@ impl Door {
         if inner.failures.len() >= MAX_ADDRESSES && !inner.failures.contains_key(&address) {
             inner.failures.retain(|_, times| times.last().is_some_and(|t| now.duration_since(*t) < window));
             if inner.failures.len() >= MAX_ADDRESSES {
-                let oldest = inner.failures.iter().min_by_key(|(_, times)| times.last().copied()).map(|(a, _)| *a);
+                let oldest =
+                    inner.failures.iter().min_by_key(|(_, times)| times.last().copied()).map(|(a, _)| *a);
                 oldest.map(|a| inner.failures.remove(&a));
             }
         }
@@ -123,7 +132,9 @@ impl Inner {
     /// Takes the place of the connection that has been silent longest (of one address, if given).
     fn evict(&mut self, of: Option<IpAddr>, limits: &Limits, now: Instant) -> Result<(), Duration> {
         let candidates = self.places.iter_mut().filter(|p| !p.evicted && of.is_none_or(|a| a == p.address));
-        let Some(place) = candidates.min_by_key(|p| p.last_byte) else { return Err(Duration::from_millis(50)) };
+        let Some(place) = candidates.min_by_key(|p| p.last_byte) else {
+            return Err(Duration::from_millis(50));
+        };
         let silent = now.duration_since(place.last_byte);
         let patience = Duration::from_millis(limits.pre_auth_silent_ms);
         if silent < patience {
@@ -203,7 +214,8 @@ mod tests {
     #[test]
     fn a_remote_address_holds_eight_places_and_gets_them_back() {
         let (limits, door, now) = (Limits::default(), Door::new(), Instant::now());
-        let mut held: Vec<Ticket> = (0..8).map(|_| enter(&door, "192.0.2.1", &limits, now).unwrap()).collect();
+        let mut held: Vec<Ticket> =
+            (0..8).map(|_| enter(&door, "192.0.2.1", &limits, now).unwrap()).collect();
         assert!(enter(&door, "192.0.2.1", &limits, now).is_none());
         assert!(enter(&door, "192.0.2.2", &limits, now).is_some());
         held[0].prove();

@@ -53,12 +53,20 @@ impl Head {
 
     /// Whether a proxy says that it forwards for somebody else.
     pub fn is_forwarded(&self) -> bool {
-        self.headers.iter().any(|(n, _)| n == "forwarded" || n == "x-real-ip" || n.starts_with("x-forwarded-"))
+        self.headers
+            .iter()
+            .any(|(n, _)| n == "forwarded" || n == "x-real-ip" || n.starts_with("x-forwarded-"))
     }
 }
 
 /// Reads from `stream` until a whole head is there, at most `max` bytes and until `deadline`.
-pub fn read(stream: &TcpStream, mut bytes: Vec<u8>, max: usize, deadline: Instant, ticket: &Ticket) -> Result<Head, NoHead> {
+pub fn read(
+    stream: &TcpStream,
+    mut bytes: Vec<u8>,
+    max: usize,
+    deadline: Instant,
+    ticket: &Ticket,
+) -> Result<Head, NoHead> {
     let mut chunk = [0u8; 2048];
     loop {
         if let Some(end) = head_end(&bytes) {
@@ -118,7 +126,8 @@ pub fn parse(mut bytes: Vec<u8>, end: usize) -> Result<Head, NoHead> {
         rest,
     };
     for header in request.headers.iter() {
-        let value = std::str::from_utf8(header.value).map_err(|_| NoHead::Invalid("a header is not UTF-8"))?;
+        let value =
+            std::str::from_utf8(header.value).map_err(|_| NoHead::Invalid("a header is not UTF-8"))?;
         if value.chars().any(char::is_control) {
             return Err(NoHead::Invalid("a header has control characters"));
         }
@@ -133,7 +142,10 @@ fn check(head: &Head) -> Result<(), &'static str> {
     if !head.target.starts_with('/') {
         return Err("the request target must be a path");
     }
-    if ["host", "content-length", "transfer-encoding", "origin", "authorization"].iter().any(|name| count(name) > 1) {
+    if ["host", "content-length", "transfer-encoding", "origin", "authorization"]
+        .iter()
+        .any(|name| count(name) > 1)
+    {
         return Err("a header that must be single is repeated");
     }
     if count("content-length") + count("transfer-encoding") > 1 {

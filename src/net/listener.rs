@@ -22,7 +22,8 @@ const MAX_PARKED: usize = 256;
 const LOOK: Duration = Duration::from_millis(5);
 /// Deep JSON and TLS-free socket work fit; untouched stack costs no memory.
 const STACK: usize = 256 << 10;
-const BUSY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\nRetry-After: 1\r\n\r\n";
+const BUSY: &[u8] =
+    b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\nRetry-After: 1\r\n\r\n";
 
 type Parked = VecDeque<(TcpStream, IpAddr)>;
 

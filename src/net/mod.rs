@@ -6,6 +6,8 @@ pub mod auth;
 pub mod bind;
 pub mod connection;
 pub mod door;
+#[cfg(test)]
+mod fuzz;
 pub mod head;
 pub mod listener;
 pub mod origin;

@@ -27,7 +27,11 @@ fn is_own_host(host: &str, own_names: &[String]) -> bool {
     let name = host_name(host);
     let lower = !name.bytes().any(|b| b.is_ascii_uppercase());
     let literal = name.parse::<IpAddr>().is_ok();
-    lower && (literal || name == "localhost" || name.ends_with(".ts.net") || own_names.iter().any(|own| own == name))
+    lower
+        && (literal
+            || name == "localhost"
+            || name.ends_with(".ts.net")
+            || own_names.iter().any(|own| own == name))
 }
 
 /// The names by which pages may address this machine.
@@ -69,6 +73,9 @@ mod tests {
         ] {
             assert!(!allowed(origin, "localhost:1", &[]), "{origin}");
         }
-        assert!(!allowed("http://evil.example:1", "evil.example:1", &[]), "a rebound name equals its own Host");
+        assert!(
+            !allowed("http://evil.example:1", "evil.example:1", &[]),
+            "a rebound name equals its own Host"
+        );
     }
 }

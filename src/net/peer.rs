@@ -18,7 +18,8 @@ pub struct Peer {
 impl Peer {
     pub fn of(socket: IpAddr, head: &Head, trusted_proxies: &[&str]) -> Peer {
         let socket = socket.to_canonical();
-        let trusted = trusted_proxies.iter().any(|p| p.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical() == socket));
+        let trusted =
+            trusted_proxies.iter().any(|p| p.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical() == socket));
         let forwarded = trusted.then(|| forwarded_for(head)).flatten();
         let client = forwarded.unwrap_or(socket);
         // A proxy that is trusted but names nobody must not make its visitors local.
@@ -34,7 +35,10 @@ fn forwarded_for(head: &Head) -> Option<IpAddr> {
     let first = head.get("x-forwarded-for").and_then(|v| v.split(',').next());
     let text = first.or_else(|| head.get("x-real-ip"))?.trim();
     let bare = text.strip_prefix('[').and_then(|t| t.split(']').next()).unwrap_or(text);
-    bare.parse().or_else(|_| text.parse::<std::net::SocketAddr>().map(|a| a.ip())).ok().map(|ip| ip.to_canonical())
+    bare.parse()
+        .or_else(|_| text.parse::<std::net::SocketAddr>().map(|a| a.ip()))
+        .ok()
+        .map(|ip| ip.to_canonical())
 }
 
 fn is_local_host(host: &str) -> bool {
@@ -74,14 +78,24 @@ mod tests {
             ("127.0.0.1", "Host: localhost\nX-Forwarded-For: 127.0.0.1", &[], false, "127.0.0.1"),
             ("127.0.0.1", "Host: localhost\nForwarded: for=127.0.0.1", &[], false, "127.0.0.1"),
             ("127.0.0.1", "Host: localhost\nX-Forwarded-Proto: https", proxy, false, "127.0.0.1"),
-            ("127.0.0.1", "Host: localhost\nX-Forwarded-For: 192.0.2.7, 127.0.0.1", proxy, false, "192.0.2.7"),
+            (
+                "127.0.0.1",
+                "Host: localhost\nX-Forwarded-For: 192.0.2.7, 127.0.0.1",
+                proxy,
+                false,
+                "192.0.2.7",
+            ),
             ("127.0.0.1", "Host: localhost\nX-Forwarded-For: junk", proxy, false, "127.0.0.1"),
             ("127.0.0.1", "Host: localhost\nX-Forwarded-For: [2001:db8::1]:99", proxy, false, "2001:db8::1"),
             ("192.0.2.9", "Host: localhost", &[], false, "192.0.2.9"),
             ("192.0.2.9", "Host: localhost\nX-Forwarded-For: 127.0.0.1", &["192.0.2.9"], false, "127.0.0.1"),
         ] {
             let got = peer(socket, headers, proxies);
-            assert_eq!((got.is_local, got.client.to_string().as_str()), (local, client), "{socket} {headers:?} {proxies:?}");
+            assert_eq!(
+                (got.is_local, got.client.to_string().as_str()),
+                (local, client),
+                "{socket} {headers:?} {proxies:?}"
+            );
         }
     }
 }

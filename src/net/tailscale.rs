@@ -15,7 +15,8 @@ const DEADLINE: Duration = Duration::from_secs(5);
 const MAX_OUTPUT: u64 = 256 << 10;
 
 pub fn is_identified(peer: &Peer, head: &Head) -> bool {
-    let all_there = ["x-forwarded-for", "x-forwarded-proto", "x-forwarded-host"].iter().all(|h| head.get(h).is_some());
+    let all_there =
+        ["x-forwarded-for", "x-forwarded-proto", "x-forwarded-host"].iter().all(|h| head.get(h).is_some());
     if !peer.socket.is_loopback() || !all_there {
         return false;
     }

@@ -120,7 +120,9 @@ impl Decoder {
             PING => return Ok(Some(Incoming::Ping(payload))),
             PONG => return Ok(Some(Incoming::Pong)),
             CLOSE => return close_reason(&payload).map(|(code, reason)| Some(Incoming::Close(code, reason))),
-            TEXT | BINARY if self.in_message => return Err(Violation::Framing("a message began inside a message")),
+            TEXT | BINARY if self.in_message => {
+                return Err(Violation::Framing("a message began inside a message"));
+            }
             CONT if !self.in_message => return Err(Violation::Framing("a continuation without a message")),
             TEXT | BINARY | CONT => {}
             _ => return Err(Violation::Framing("unknown opcode")),
@@ -134,7 +136,9 @@ impl Decoder {
         if !fin {
             return Ok(None);
         }
-        String::from_utf8(std::mem::take(&mut self.message)).map(|text| Some(Incoming::Text(text))).map_err(|_| Violation::NotUtf8)
+        String::from_utf8(std::mem::take(&mut self.message))
+            .map(|text| Some(Incoming::Text(text)))
+            .map_err(|_| Violation::NotUtf8)
     }
 }
 
@@ -158,7 +162,9 @@ fn parse_header(bytes: &[u8]) -> Result<Option<Header>, Violation> {
         _ => length.iter().fold(0u64, |n, b| n << 8 | u64::from(*b)),
     };
     let payload = usize::try_from(payload).ok().filter(|n| *n <= usize::MAX / 2).ok_or(Violation::TooBig)?;
-    let Some(mask) = rest.get(extra..extra + 4).and_then(|m| <[u8; 4]>::try_from(m).ok()) else { return Ok(None) };
+    let Some(mask) = rest.get(extra..extra + 4).and_then(|m| <[u8; 4]>::try_from(m).ok()) else {
+        return Ok(None);
+    };
     Ok(Some(Header { fin: first & 0x80 != 0, opcode: first & 0x0f, mask, size: 2 + extra + 4, payload }))
 }
 

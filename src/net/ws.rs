@@ -3,6 +3,8 @@
 //! It polls the socket and its outbox, answers what needs no gateway state itself, and passes the rest to the
 //! state thread. A client that does not read stops being read from (its requests wait in its own TCP buffers)
 //! and is closed when nothing moves for `limits.stall_ms`; nobody else notices.
+use crate::clock;
+use crate::error::{Error, Kind};
 use crate::ids;
 use crate::methods::{self, Run};
 use crate::net::auth::{self, Connect};
@@ -12,14 +14,13 @@ use crate::net::head::Head;
 use crate::net::outbox::{Drain, Frame, Outbox, is_not_now};
 use crate::net::peer::Peer;
 use crate::net::wire::{self, Decoder, Incoming, Violation};
-use crate::clock;
-use crate::error::{Error, Kind};
 use crate::protocol::close::Close;
 use crate::protocol::frame::{self, Bad, Request};
 use crate::protocol::schema;
 use crate::shared::Shared;
 use crate::state::clients::Caller;
 use crate::state::event::{Event, Join};
+use crate::threads;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde::Deserialize;
 use serde_json::json;
@@ -29,6 +30,8 @@ use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+/// Deep JSON fits; untouched stack costs no memory.
+const STACK: usize = 256 << 10;
 /// Unsent bytes above which no further request of this client is looked at.
 const PAUSE_READING: usize = 256 << 10;
 /// How long a closing connection may take to take the close frame.
@@ -44,7 +47,9 @@ enum Phase {
     Joining,
     Open,
     /// The close frame is queued; nothing more is read.
-    Closing { until: Instant },
+    Closing {
+        until: Instant,
+    },
 }
 
 struct Worker {
@@ -86,13 +91,20 @@ enum Body {
     Raw(Vec<u8>),
 }
 
-pub fn serve(stream: TcpStream, mut head: Head, peer: Peer, ticket: Ticket, id: u64, until: Instant, shared: Arc<Shared>) {
+pub fn serve(
+    stream: TcpStream,
+    mut head: Head,
+    peer: Peer,
+    ticket: Ticket,
+    id: u64,
+    until: Instant,
+    shared: Arc<Shared>,
+) {
     let rest = std::mem::take(&mut head.rest);
     let max = shared.limits.max_buffered(3);
-    let (Ok(drain), Ok(nonce)) = (
-        Outbox::new(max, shared.total.clone(), shared.limits.total_buffered as usize),
-        ids::uuid(),
-    ) else {
+    let (Ok(drain), Ok(nonce)) =
+        (Outbox::new(max, shared.total.clone(), shared.limits.total_buffered as usize), ids::uuid())
+    else {
         return log::error!(target: "gateway/ws", "no descriptors left for a connection");
     };
     let mut worker = Worker {
@@ -115,19 +127,50 @@ pub fn serve(stream: TcpStream, mut head: Head, peer: Peer, ticket: Ticket, id: 
         seq: 0,
         last_progress: Instant::now(),
     };
-    worker.run(&rest);
+    if worker.begin(&rest) {
+        hand_over(worker);
+    }
+}
+
+/// Goes on with an authenticated client on a thread of its own. The handshake (schemas, signatures, files) has
+/// touched several times the stack that an idle client needs; with its thread that memory goes back.
+fn hand_over(worker: Worker) {
+    let (id, state) = (worker.id, worker.shared.state.clone());
+    let died = move |what: String| {
+        // The state thread is gone only when the process ends.
+        let _ = state.send(Event::ConnectionDied { conn: id, what });
+    };
+    let mut worker = worker;
+    if let Err(e) = threads::spawn(&format!("gw-conn-{id}"), STACK, move || worker.finish(), died) {
+        log::error!(target: "gateway/ws", "{e}; the connection is dropped");
+    }
 }
 
 impl Worker {
-    fn run(&mut self, rest: &[u8]) {
+    /// Until the client is authenticated (`true`) or gone.
+    fn begin(&mut self, rest: &[u8]) -> bool {
         if self.stream.set_nonblocking(true).is_err() {
-            return;
+            return false;
         }
         log::debug!(target: "gateway/ws", "open conn={} remote={}", self.id, self.peer.client);
         let challenge = json!({"nonce": self.nonce, "ts": clock::now_ms()});
         self.own.push_back(Sending::text(frame::event("connect.challenge", &challenge, None) + "}"));
         self.take(rest);
+        while self.phase != Phase::Open {
+            if !self.turn() {
+                self.say_goodbye();
+                return false;
+            }
+        }
+        true
+    }
+
+    fn finish(&mut self) {
         while self.turn() {}
+        self.say_goodbye();
+    }
+
+    fn say_goodbye(&self) {
         linger(&self.stream, LINGER);
         log::debug!(target: "gateway/ws", "closed conn={}", self.id);
     }
@@ -143,7 +186,10 @@ impl Worker {
         {
             return false;
         }
-        if !blocked && self.may_read() && let Some(message) = self.inbox.pop_front() {
+        if !blocked
+            && self.may_read()
+            && let Some(message) = self.inbox.pop_front()
+        {
             self.on_message(message);
             return true;
         }
@@ -352,7 +398,13 @@ impl Worker {
                     self.answer(&request.id, result.as_ref(), caller.protocol);
                 }
                 Run::State(handler) => {
-                    let event = Event::Request { conn: self.id, id: request.id, method: method.name, handler, params: request.params };
+                    let event = Event::Request {
+                        conn: self.id,
+                        id: request.id,
+                        method: method.name,
+                        handler,
+                        params: request.params,
+                    };
                     if self.shared.state.send(event).is_err() {
                         self.close(&Close::ServiceRestart);
                     }

@@ -96,6 +96,9 @@ mod tests {
         assert!(!PAIR_REQUESTED.is_for(false, &scopes("operator.read")));
         assert!(PAIR_REQUESTED.is_for(false, &scopes("operator.admin")));
         assert!(!PAIR_REQUESTED.is_for(true, &scopes("operator.admin")));
-        assert!(AGENT.is_for(false, &scopes("operator.write")) && !AGENT.is_for(false, &scopes("operator.pairing")));
+        assert!(
+            AGENT.is_for(false, &scopes("operator.write"))
+                && !AGENT.is_for(false, &scopes("operator.pairing"))
+        );
     }
 }

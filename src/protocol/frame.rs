@@ -33,7 +33,11 @@ impl Request {
         let mut take = |key: &str| value.get_mut(key).map(Value::take).unwrap_or_default();
         let text = |value: Value| if let Value::String(s) = value { s } else { String::new() };
         let (id, method, params) = (text(take("id")), text(take("method")), take("params"));
-        Ok(Request { id, method, params: if params.is_null() { Value::Object(Default::default()) } else { params } })
+        Ok(Request {
+            id,
+            method,
+            params: if params.is_null() { Value::Object(Default::default()) } else { params },
+        })
     }
 }
 
@@ -141,19 +145,26 @@ mod tests {
         let ok = answer("a\"b", Ok(&Payload::Value(json!([1]))), None, 3);
         assert_eq!(ok, r#"{"type":"res","id":"a\"b","ok":true,"payload":[1]}"#);
         let event = event("tick", &json!({"ts": 1}), Some((2, 3)));
-        assert_eq!(event, r#"{"type":"event","event":"tick","payload":{"ts":1},"stateVersion":{"presence":2,"health":3}"#);
+        assert_eq!(
+            event,
+            r#"{"type":"event","event":"tick","payload":{"ts":1},"stateVersion":{"presence":2,"health":3}"#
+        );
     }
 
     #[test]
     fn missing_and_null_params_become_an_object() {
-        for text in [r#"{"type":"req","id":"1","method":"m"}"#, r#"{"type":"req","id":"1","method":"m","params":null}"#] {
+        for text in [
+            r#"{"type":"req","id":"1","method":"m"}"#,
+            r#"{"type":"req","id":"1","method":"m","params":null}"#,
+        ] {
             assert_eq!(Request::parse(text).unwrap().params, json!({}));
         }
     }
 
     #[test]
     fn a_bad_frame_tells_its_id_when_it_has_one() {
-        for (text, id) in [(r#"{"id":"x"}"#, Some("x")), (r#"{"id":""}"#, None), ("[]", None), ("null", None)] {
+        for (text, id) in [(r#"{"id":"x"}"#, Some("x")), (r#"{"id":""}"#, None), ("[]", None), ("null", None)]
+        {
             match Request::parse(text) {
                 Err(Bad::NotARequest(got, _)) => assert_eq!(got.as_deref(), id, "{text}"),
                 other => panic!("{text}: {other:?}"),

@@ -21,9 +21,15 @@ mod tests {
 
     #[test]
     fn ranges_meet_or_not() {
-        for (min, max, want) in
-            [(3, 3, Some(3)), (3, 4, Some(4)), (4, 9, Some(4)), (1, 9, Some(4)), (1, 2, None), (5, 9, None), (4, 3, None)]
-        {
+        for (min, max, want) in [
+            (3, 3, Some(3)),
+            (3, 4, Some(4)),
+            (4, 9, Some(4)),
+            (1, 9, Some(4)),
+            (1, 2, None),
+            (5, 9, None),
+            (4, 3, None),
+        ] {
             assert_eq!(negotiate(min, max), want, "{min}..{max}");
         }
     }

@@ -61,19 +61,45 @@ pub struct Join {
 
 pub enum Event {
     Join(Box<Join>),
-    Left { conn: u64 },
+    Left {
+        conn: u64,
+    },
     /// A connection's thread panicked; its guard has said `Left` already if it had joined.
-    ConnectionDied { conn: u64, what: String },
-    Request { conn: u64, id: String, method: &'static str, handler: Handler, params: Value },
+    ConnectionDied {
+        conn: u64,
+        what: String,
+    },
+    Request {
+        conn: u64,
+        id: String,
+        method: &'static str,
+        handler: Handler,
+        params: Value,
+    },
     /// The pairing store changed. `reply` answers the call that changed it, after the events.
-    Pairing { change: Change<()>, reply: Option<(Call, Payload)> },
+    Pairing {
+        change: Change<()>,
+        reply: Option<(Call, Payload)>,
+    },
     /// The store thread has (or has not) written the acceptance of a run to disk.
-    Accepted { run: String, result: Result<()> },
-    Run { run: String, event: RunEvent },
+    Accepted {
+        run: String,
+        result: Result<()>,
+    },
+    Run {
+        run: String,
+        event: RunEvent,
+    },
     /// Send an event that another thread made.
-    Tell { event: &'static EventRow, payload: Value },
+    Tell {
+        event: &'static EventRow,
+        payload: Value,
+    },
     /// The store thread could not save a session index; it stays to be saved.
-    SaveFailed { agent: String, error: Error },
+    SaveFailed {
+        agent: String,
+        error: Error,
+    },
 }
 
 /// What is looked at before everything else.

@@ -9,7 +9,8 @@ const RECENT: usize = 5;
 
 pub fn snapshot(state: &State) -> Value {
     let rules = state.sessions.rules();
-    let agents: Vec<Value> = state.sessions.agents().map(|agent| agent_row(state, agent, agent == rules.default_agent)).collect();
+    let agents: Vec<Value> =
+        state.sessions.agents().map(|agent| agent_row(state, agent, agent == rules.default_agent)).collect();
     json!({
         "ok": true,
         "ts": state.now,
@@ -43,7 +44,8 @@ pub fn without_paths(snapshot: &Value) -> Value {
 fn agent_row(state: &State, agent: &str, is_default: bool) -> Value {
     let heartbeat = json!({"enabled": false, "every": "disabled", "everyMs": null});
     let mut row = json!({"agentId": agent, "isDefault": is_default, "heartbeat": heartbeat, "sessions": sessions(state, agent)});
-    let name = crate::agents::Agents::of(&state.shared.config, &state.shared.env).row(agent).get("name").cloned();
+    let name =
+        crate::agents::Agents::of(&state.shared.config, &state.shared.env).row(agent).get("name").cloned();
     if let (Some(map), Some(name)) = (row.as_object_mut(), name) {
         map.insert("name".into(), name);
     }
@@ -51,8 +53,14 @@ fn agent_row(state: &State, agent: &str, is_default: bool) -> Value {
 }
 
 fn sessions(state: &State, agent: &str) -> Value {
-    let Some(index) = state.sessions.index(agent) else { return json!({"path": "", "count": 0, "recent": []}) };
-    let mut rows: Vec<(&str, u64)> = index.iter().filter(|(key, _)| *key != "global" && *key != "unknown").map(|(key, entry)| (key, entry.updated_at())).collect();
+    let Some(index) = state.sessions.index(agent) else {
+        return json!({"path": "", "count": 0, "recent": []});
+    };
+    let mut rows: Vec<(&str, u64)> = index
+        .iter()
+        .filter(|(key, _)| *key != "global" && *key != "unknown")
+        .map(|(key, entry)| (key, entry.updated_at()))
+        .collect();
     rows.sort_by(|a, b| b.1.cmp(&a.1));
     let recent: Vec<Value> = rows
         .iter()

@@ -3,8 +3,8 @@ use crate::device::pairing::Change;
 use crate::methods;
 use crate::net::outbox::Frame;
 use crate::protocol::close::Close;
-use crate::protocol::frame::{self, Payload};
 use crate::protocol::events;
+use crate::protocol::frame::{self, Payload};
 use crate::state::State;
 use crate::state::clients::Client;
 use crate::state::event::{Call, Join};
@@ -21,7 +21,15 @@ impl State {
         // The CLI comes and goes with every command; it is not somebody who is present.
         let presence = (caller.mode != "cli" && caller.client_id != "cli").then(|| {
             let (scopes, remote) = (caller.scopes.as_slice(), caller.remote.as_deref());
-            self.presence.connected(&admitted.client, device, caller.conn, caller.role(), scopes, remote, self.now)
+            self.presence.connected(
+                &admitted.client,
+                device,
+                caller.conn,
+                caller.role(),
+                scopes,
+                remote,
+                self.now,
+            )
         });
         log::info!(target: "gateway/ws", "connect conn={} client={} mode={} role={} protocol={} auth={}",
             caller.conn, crate::logging::quoted(&caller.client_id), crate::logging::quoted(&caller.mode), caller.role(), caller.protocol, caller.method);
@@ -59,7 +67,8 @@ impl State {
     fn hello(&self, caller: &crate::state::clients::Caller, admitted: &crate::net::auth::Admitted) -> Value {
         let limits = &self.shared.limits;
         let is_admin = !caller.is_node && caller.scopes.has("operator.admin");
-        let mut auth = json!({"method": caller.method, "role": caller.role(), "scopes": caller.scopes.as_slice()});
+        let mut auth =
+            json!({"method": caller.method, "role": caller.role(), "scopes": caller.scopes.as_slice()});
         if let (Some(map), Some(token)) = (auth.as_object_mut(), &admitted.device_token) {
             map.insert("deviceToken".into(), token.device_token.as_str().into());
             map.insert("issuedAtMs".into(), token.issued_at.into());
@@ -91,11 +100,14 @@ impl State {
         let mut snapshot = Map::new();
         let mut put = |name: &str, value: Value| snapshot.insert(name.to_string(), value);
         put("presence", if is_node { json!([]) } else { self.presence.list(self.now).into() });
-        put("health", match (is_node, is_admin) {
-            (true, _) => json!({}),
-            (_, true) => self.health.clone(),
-            (_, false) => super::health::without_paths(&self.health),
-        });
+        put(
+            "health",
+            match (is_node, is_admin) {
+                (true, _) => json!({}),
+                (_, true) => self.health.clone(),
+                (_, false) => super::health::without_paths(&self.health),
+            },
+        );
         put("stateVersion", json!({"presence": presence_version, "health": health_version}));
         put("uptimeMs", json!(self.shared.started.elapsed().as_millis() as u64));
         if is_admin {

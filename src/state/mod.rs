@@ -19,8 +19,8 @@ use crate::store::Store;
 use clients::Clients;
 use presence::Presence;
 use runs::Runs;
-use sessions::Sessions;
 use serde_json::{Value, json};
+use sessions::Sessions;
 use std::sync::Arc;
 
 pub struct State {

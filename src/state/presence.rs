@@ -41,8 +41,18 @@ impl Presence {
     }
 
     /// A connection arrived; gives its key.
-    pub fn connected(&mut self, client: &Client, device: Option<&str>, conn: u64, role: &str, scopes: &[String], ip: Option<&str>, now: u64) -> String {
-        let key = device.or(client.instance_id.as_deref()).map_or_else(|| format!("conn-{conn}"), str::to_string);
+    pub fn connected(
+        &mut self,
+        client: &Client,
+        device: Option<&str>,
+        conn: u64,
+        role: &str,
+        scopes: &[String],
+        ip: Option<&str>,
+        now: u64,
+    ) -> String {
+        let key =
+            device.or(client.instance_id.as_deref()).map_or_else(|| format!("conn-{conn}"), str::to_string);
         let key = key.trim().to_lowercase();
         let host = client.display_name.as_deref().unwrap_or(&client.id);
         let mut fields = Map::new();
@@ -60,7 +70,8 @@ impl Presence {
             ("text", Some(format!("Node: {host} · mode {}", client.mode).as_str())),
         ]
         .map(|(name, value)| (name, value.map(str::to_string)));
-        fields.extend(optional.into_iter().filter_map(|(name, value)| Some((name.to_string(), value?.into()))));
+        fields
+            .extend(optional.into_iter().filter_map(|(name, value)| Some((name.to_string(), value?.into()))));
         fields.insert("roles".into(), json!([role]));
         fields.insert("scopes".into(), json!(scopes));
         self.upsert(&key, fields, now);
@@ -104,7 +115,12 @@ impl Presence {
     /// Drops entries without connection that are too old.
     pub fn expire(&mut self, now: u64) {
         let ttl = self.ttl_ms;
-        let old: Vec<String> = self.entries.iter().filter(|(_, e)| e.connections == 0 && now > e.ts + ttl).map(|(k, _)| k.clone()).collect();
+        let old: Vec<String> = self
+            .entries
+            .iter()
+            .filter(|(_, e)| e.connections == 0 && now > e.ts + ttl)
+            .map(|(k, _)| k.clone())
+            .collect();
         for key in old {
             self.drop_entry(&key);
         }
@@ -123,7 +139,8 @@ impl Presence {
     pub fn take_event(&mut self, now: u64) -> Value {
         self.version += 1;
         let removed = std::mem::take(&mut self.removed);
-        let upserted: Vec<Value> = std::mem::take(&mut self.upserted).iter().filter_map(|key| self.row(key)).collect();
+        let upserted: Vec<Value> =
+            std::mem::take(&mut self.upserted).iter().filter_map(|key| self.row(key)).collect();
         json!({"presence": self.list(now), "delta": {"upserted": upserted, "removed": removed}})
     }
 
@@ -133,7 +150,9 @@ impl Presence {
         own.insert("ts".into(), now.into());
         let mut rows: Vec<(u64, &String)> = self.entries.iter().map(|(key, e)| (e.ts, key)).collect();
         rows.sort_by(|a, b| b.cmp(a));
-        std::iter::once(Value::Object(own)).chain(rows.into_iter().filter_map(|(_, key)| self.row(key))).collect()
+        std::iter::once(Value::Object(own))
+            .chain(rows.into_iter().filter_map(|(_, key)| self.row(key)))
+            .collect()
     }
 
     fn row(&self, key: &str) -> Option<Value> {
@@ -146,7 +165,12 @@ impl Presence {
     fn limit_size(&mut self, keep: &str) {
         while self.entries.len() > self.max {
             // Entries without connection go first, then the oldest.
-            let oldest = self.entries.iter().filter(|(key, _)| *key != keep).min_by_key(|(_, e)| (e.connections > 0, e.ts)).map(|(k, _)| k.clone());
+            let oldest = self
+                .entries
+                .iter()
+                .filter(|(key, _)| *key != keep)
+                .min_by_key(|(_, e)| (e.connections > 0, e.ts))
+                .map(|(k, _)| k.clone());
             let Some(oldest) = oldest else { return };
             self.drop_entry(&oldest);
         }
@@ -162,7 +186,9 @@ impl Presence {
 }
 
 fn united(old: &Value, new: &Value) -> Value {
-    let texts = |v: &Value| v.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_string).collect::<Vec<_>>();
+    let texts = |v: &Value| {
+        v.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_string).collect::<Vec<_>>()
+    };
     let mut all = texts(old);
     for text in texts(new) {
         if !all.contains(&text) && all.len() < 32 {
@@ -208,7 +234,12 @@ mod tests {
     use super::*;
 
     fn client(instance: &str) -> Client {
-        Client { id: "test".into(), mode: "ui".into(), instance_id: Some(instance.into()), ..Client::default() }
+        Client {
+            id: "test".into(),
+            mode: "ui".into(),
+            instance_id: Some(instance.into()),
+            ..Client::default()
+        }
     }
 
     fn connect(presence: &mut Presence, instance: &str, scopes: &[&str], now: u64) -> String {
@@ -240,7 +271,11 @@ mod tests {
         let live = connect(&mut presence, "live", &[], 0);
         presence.upsert("note", Map::new(), 1);
         presence.upsert("note2", Map::new(), 2);
-        assert!(presence.get(&live).is_some() && presence.get("note").is_none() && presence.get("note2").is_some());
+        assert!(
+            presence.get(&live).is_some()
+                && presence.get("note").is_none()
+                && presence.get("note2").is_some()
+        );
     }
 
     #[test]

@@ -47,7 +47,11 @@ enum Next {
 }
 
 /// The next thing to do, control first; waits at most `timeout`.
-fn next(control: &Receiver<Control>, inbox: &Receiver<Event>, timeout: Option<Duration>) -> Result<Next, RecvTimeoutError> {
+fn next(
+    control: &Receiver<Control>,
+    inbox: &Receiver<Event>,
+    timeout: Option<Duration>,
+) -> Result<Next, RecvTimeoutError> {
     loop {
         match control.try_recv() {
             Ok(command) => return Ok(Next::Control(command)),
@@ -165,6 +169,8 @@ impl State {
 
     /// All clients have taken their close frame, or had their time to.
     fn is_finished(&self) -> bool {
-        self.stopping.as_ref().is_some_and(|s| s.clients_closed && (self.clients.len() == 0 || self.now >= s.until))
+        self.stopping
+            .as_ref()
+            .is_some_and(|s| s.clients_closed && (self.clients.len() == 0 || self.now >= s.until))
     }
 }

@@ -59,7 +59,11 @@ impl Sessions {
 
     /// The agent that owns a canonical key, if it is known here.
     pub fn owner<'k>(&'k self, key: &'k str) -> Result<&'k str> {
-        let id = if key == "global" || key == "unknown" { self.rules.default_agent.as_str() } else { key::agent_of(key) };
+        let id = if key == "global" || key == "unknown" {
+            self.rules.default_agent.as_str()
+        } else {
+            key::agent_of(key)
+        };
         match self.agents.contains_key(id) {
             true => Ok(id),
             false => Err(Error::not_found(format!("unknown agent id \"{id}\""))),
@@ -108,7 +112,10 @@ impl Sessions {
     }
 
     /// All sessions of all agents, or of one.
-    pub fn all<'a>(&'a self, agent: Option<&'a str>) -> impl Iterator<Item = (&'a str, &'a str, &'a Arc<Entry>)> {
+    pub fn all<'a>(
+        &'a self,
+        agent: Option<&'a str>,
+    ) -> impl Iterator<Item = (&'a str, &'a str, &'a Arc<Entry>)> {
         let wanted = self.agents.iter().filter(move |(id, _)| agent.is_none_or(|a| a == id.as_str()));
         wanted.flat_map(|(id, agent)| agent.index.iter().map(move |(key, entry)| (id.as_str(), key, entry)))
     }
@@ -133,7 +140,12 @@ impl Sessions {
 
     /// Hands changed indexes to the store thread; the answers go with the last of them.
     pub fn save_changed(&mut self, store: &Store, now: u64) {
-        let due: Vec<String> = self.agents.iter().filter(|(_, a)| a.save_at.is_some_and(|at| at <= now)).map(|(id, _)| id.clone()).collect();
+        let due: Vec<String> = self
+            .agents
+            .iter()
+            .filter(|(_, a)| a.save_at.is_some_and(|at| at <= now))
+            .map(|(id, _)| id.clone())
+            .collect();
         let last = due.len();
         for (n, id) in due.into_iter().enumerate() {
             let Some(agent) = self.agents.get_mut(&id) else { continue };

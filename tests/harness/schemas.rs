@@ -3,8 +3,9 @@
 //! Schemas are compiled at run time, once a process. A method or event without a schema file fails the test
 //! that met it.
 use super::Value;
-use jsonschema::Validator;
+use jsonschema::{Retrieve, Uri, Validator};
 use std::collections::HashMap;
+use std::error::Error;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -74,10 +75,23 @@ fn compiled(name: &str, part: Option<&str>) -> Arc<Validator> {
         // The part may refer to definitions of its file, so the file stays around it.
         schema["$ref"] = format!("#/{part}").into();
     }
-    let validator = jsonschema::validator_for(&schema).unwrap_or_else(|e| panic!("schemas/{name}.json: {e}"));
-    let validator = Arc::new(validator);
+    let options = jsonschema::options().with_base_uri(format!("{BASE}{name}.json")).with_retriever(Files);
+    let validator = Arc::new(options.build(&schema).unwrap_or_else(|e| panic!("schemas/{name}.json: {e}")));
     map.insert(name.to_string(), validator.clone());
     validator
+}
+
+/// What the schemas' references to each other are relative to.
+const BASE: &str = "schema:///";
+
+/// Finds the schemas that others refer to.
+struct Files;
+
+impl Retrieve for Files {
+    fn retrieve(&self, uri: &Uri<String>) -> Result<Value, Box<dyn Error + Send + Sync>> {
+        let path = uri.as_str().strip_prefix(BASE).ok_or("not one of the schemas")?;
+        Ok(serde_json::from_str(&std::fs::read_to_string(dir().join(path))?)?)
+    }
 }
 
 /// The folder of the schemas.

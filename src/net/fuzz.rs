@@ -1,0 +1,134 @@
+//! Random and mangled input for everything that reads a stranger's bytes: WebSocket frames, request heads,
+//! paths, request frames and their params. Runs for `FUZZ_SECONDS` (default 2); `make fuzz` gives it longer.
+//! A failure prints the seed, which `FUZZ_SEED` repeats.
+use crate::net::head;
+use crate::net::wire::Decoder;
+use crate::protocol::frame::Request;
+use crate::protocol::schema;
+use std::time::{Duration, Instant};
+
+/// xorshift64*: enough to vary input, and repeatable from its seed.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
+    }
+
+    fn below(&mut self, n: usize) -> usize {
+        (self.next() % n.max(1) as u64) as usize
+    }
+
+    /// A sample with a few bytes changed, cut out, repeated or inserted.
+    fn mangle(&mut self, sample: &[u8]) -> Vec<u8> {
+        let mut bytes = sample.to_vec();
+        for _ in 0..1 + self.below(6) {
+            let at = self.below(bytes.len() + 1);
+            match self.below(5) {
+                0 => bytes.insert(at, self.next() as u8),
+                1 => bytes.truncate(at),
+                2 => bytes.splice(at..at, sample.iter().copied().take(self.below(40))).for_each(drop),
+                3 if at < bytes.len() => bytes[at] = self.next() as u8,
+                _ if at < bytes.len() => bytes[at] ^= 1 << self.below(8),
+                _ => {}
+            }
+        }
+        bytes
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "how long to fuzz and where to begin is said from outside")]
+fn setting(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+/// Runs `case` on mangled samples; a panic names the seed of the case that caused it.
+fn fuzz(samples: &[&[u8]], case: impl Fn(&[u8], &mut Random) + std::panic::RefUnwindSafe) {
+    let until = Instant::now() + Duration::from_secs(setting("FUZZ_SECONDS").unwrap_or(2));
+    let mut seed =
+        setting("FUZZ_SEED").unwrap_or(0x9e37_79b9_7f4a_7c15 ^ u64::from(std::process::id())).max(1);
+    while Instant::now() < until {
+        let mut random = Random(seed);
+        let sample = samples[random.below(samples.len())];
+        let input = random.mangle(sample);
+        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| case(&input, &mut random)));
+        assert!(result.is_ok(), "FUZZ_SEED={seed} breaks on {input:?}");
+        seed = Random(seed).next().max(1);
+    }
+}
+
+#[test]
+fn fuzz_websocket_frames_stay_within_their_bounds() {
+    const MAX: usize = 1000;
+    let masked =
+        |first: u8, payload: &[u8]| [&[first, 0x80 | payload.len() as u8, 0, 0, 0, 0], payload].concat();
+    let samples = [
+        masked(0x81, b"{\"type\":\"req\"}"),
+        masked(0x01, b"abc"),
+        masked(0x80, b"def"),
+        masked(0x89, b"p"),
+        masked(0x88, &[3, 232]),
+    ];
+    let all = samples.concat();
+    let mut samples: Vec<&[u8]> = samples.iter().map(Vec::as_slice).collect();
+    samples.push(&all);
+    fuzz(&samples, |input, random| {
+        let whole = decode(&[input], MAX);
+        let (a, b) = input.split_at(random.below(input.len() + 1));
+        assert_eq!(whole, decode(&[a, b], MAX), "the split changes the result");
+    });
+}
+
+/// What a decoder makes of the chunks: everything it said, and whether it refused.
+fn decode(chunks: &[&[u8]], max: usize) -> (String, bool) {
+    let (mut decoder, mut said) = (Decoder::default(), String::new());
+    for chunk in chunks {
+        let result = decoder.feed(chunk, max, &mut |item| {
+            said += &format!("{item:?};");
+            true
+        });
+        if result.is_err() {
+            return (said, true);
+        }
+    }
+    (said, false)
+}
+
+#[test]
+fn fuzz_request_heads_are_parsed_or_refused() {
+    let samples: [&[u8]; 2] = [
+        b"GET /health?x=%20 HTTP/1.1\r\nHost: localhost:1\r\nConnection: Upgrade\r\nOrigin: http://a\r\n\r\n",
+        b"POST /v1/x HTTP/1.1\r\nHost: [::1]:1\r\nContent-Length: 3\r\nX-Forwarded-For: 1.2.3.4, ::1\r\n\r\nabc",
+    ];
+    fuzz(&samples, |input, random| {
+        let end = random.below(input.len() + 1);
+        if let Ok(head) = head::parse(input.to_vec(), end) {
+            assert!(head.target.starts_with('/'));
+            if let Some(path) = crate::http::path::plain(&head.target) {
+                assert!(!path.contains("..") || !path.split('/').any(|s| s == ".."), "{path}");
+            }
+            let _peer = crate::net::peer::Peer::of([127, 0, 0, 1].into(), &head, &["127.0.0.1"]);
+            let _origin = crate::net::origin::check(&head, &[], &[]);
+        }
+    });
+}
+
+#[test]
+fn fuzz_request_frames_are_taken_or_refused_with_a_sentence() {
+    let samples: [&[u8]; 3] = [
+        br#"{"type":"req","id":"1","method":"connect","params":{"minProtocol":3,"maxProtocol":4,"client":{"id":"cli","version":"1","platform":"linux","mode":"cli"},"auth":{"token":"x"}}}"#,
+        br#"{"type":"req","id":"2","method":"sessions.patch","params":{"key":"main","label":"x","thinkingLevel":null}}"#,
+        br#"{"type":"req","id":"3","method":"agent","params":{"message":"hi","idempotencyKey":"k","timeout":5,"attachments":[{}]}}"#,
+    ];
+    fuzz(&samples, |input, _| {
+        let Ok(text) = std::str::from_utf8(input) else { return };
+        if let Ok(request) = Request::parse(text)
+            && let Err(message) = schema::check_params(&request.method, &request.params)
+        {
+            assert!(!message.is_empty() && message.len() < 64 << 10);
+        }
+    });
+}
