@@ -137,7 +137,9 @@ impl Env {
             (Some(own), _) => PathBuf::from(own),
             (None, Some(os)) => PathBuf::from(os),
             (None, None) => {
-                return Err(Error::config("no home directory: set HOME or OPENCLAW_HOME to an absolute path"));
+                return Err(Error::config(
+                    "no home directory: set HOME or OPENCLAW_HOME to an absolute path",
+                ));
             }
         };
         Ok(std::path::absolute(&home).unwrap_or(home))

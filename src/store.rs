@@ -48,8 +48,8 @@ impl Store {
     }
 
     /// Hands a job over without waiting; gives it back when the disk is far behind.
-    pub fn submit(&self, job: Job) -> std::result::Result<(), Job> {
-        self.jobs.try_send(job).map_err(crossbeam_channel::TrySendError::into_inner)
+    pub fn submit(&self, job: Job) -> std::result::Result<(), Box<Job>> {
+        self.jobs.try_send(job).map_err(|e| Box::new(e.into_inner()))
     }
 
     /// Writes what is queued and ends. The caller is the state thread at its own end.

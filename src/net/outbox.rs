@@ -82,7 +82,7 @@ pub struct Drain {
 
 impl Outbox {
     /// `max` bounds the queued bytes of this client until `set_max`; `total_max` those of all clients.
-    pub fn new(max: usize, total: Arc<Total>, total_max: usize) -> Result<Drain> {
+    pub fn open(max: usize, total: Arc<Total>, total_max: usize) -> Result<Drain> {
         let (wake, woken) = UnixStream::pair().map_err(|e| Error::io("make the wake-up socket", e))?;
         for end in [&wake, &woken] {
             end.set_nonblocking(true).map_err(|e| Error::io("make the wake-up socket", e))?;
@@ -253,7 +253,7 @@ mod tests {
 
     #[test]
     fn a_full_outbox_skips_droppable_events_then_closes() {
-        let drain = Outbox::new(100, Arc::default(), 1 << 20).unwrap();
+        let drain = Outbox::open(100, Arc::default(), 1 << 20).unwrap();
         let big = "x".repeat(80);
         assert_eq!(event(&drain.outbox, "chat", &big, Backlog::Keep), Pushed::Queued);
         assert_eq!(event(&drain.outbox, "chat", &big, Backlog::Drop), Pushed::Dropped);
@@ -266,7 +266,7 @@ mod tests {
 
     #[test]
     fn the_latest_replaceable_event_wins() {
-        let drain = Outbox::new(1000, Arc::default(), 1 << 20).unwrap();
+        let drain = Outbox::open(1000, Arc::default(), 1 << 20).unwrap();
         event(&drain.outbox, "presence", "one", Backlog::Replace);
         event(&drain.outbox, "tick", "t", Backlog::Replace);
         event(&drain.outbox, "presence", "two", Backlog::Replace);
@@ -278,14 +278,14 @@ mod tests {
 
     #[test]
     fn one_frame_above_the_limit_passes_an_empty_outbox() {
-        let drain = Outbox::new(10, Arc::default(), 1 << 20).unwrap();
+        let drain = Outbox::open(10, Arc::default(), 1 << 20).unwrap();
         assert_eq!(drain.outbox.push(Frame::Answer("x".repeat(5000))), Pushed::Queued);
     }
 
     #[test]
     fn the_total_is_given_back() {
         let total = Arc::<Total>::default();
-        let drain = Outbox::new(1000, total.clone(), 1 << 20).unwrap();
+        let drain = Outbox::open(1000, total.clone(), 1 << 20).unwrap();
         drain.outbox.push(Frame::Answer("abc".into()));
         assert_eq!(total.0.load(Ordering::Relaxed), 3);
         drop(drain);

@@ -103,7 +103,7 @@ pub fn serve(
     let rest = std::mem::take(&mut head.rest);
     let max = shared.limits.max_buffered(3);
     let (Ok(drain), Ok(nonce)) =
-        (Outbox::new(max, shared.total.clone(), shared.limits.total_buffered as usize), ids::uuid())
+        (Outbox::open(max, shared.total.clone(), shared.limits.total_buffered as usize), ids::uuid())
     else {
         return log::error!(target: "gateway/ws", "no descriptors left for a connection");
     };

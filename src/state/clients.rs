@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 /// A connection after its `connect`, as handlers see it. Never changes.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Caller {
     pub conn: u64,
     /// The connection's name on the wire, a UUID.
@@ -78,6 +78,10 @@ impl Clients {
 
     pub fn len(&self) -> usize {
         self.map.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.map.is_empty()
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &Client> {

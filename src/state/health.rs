@@ -61,7 +61,7 @@ fn sessions(state: &State, agent: &str) -> Value {
         .filter(|(key, _)| *key != "global" && *key != "unknown")
         .map(|(key, entry)| (key, entry.updated_at()))
         .collect();
-    rows.sort_by(|a, b| b.1.cmp(&a.1));
+    rows.sort_by_key(|(_, at)| std::cmp::Reverse(*at));
     let recent: Vec<Value> = rows
         .iter()
         .take(RECENT)

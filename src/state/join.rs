@@ -17,20 +17,9 @@ impl State {
             outbox.push(Frame::Close(Close::ServiceRestart));
             return;
         }
-        let device = caller.device_id.as_deref();
         // The CLI comes and goes with every command; it is not somebody who is present.
-        let presence = (caller.mode != "cli" && caller.client_id != "cli").then(|| {
-            let (scopes, remote) = (caller.scopes.as_slice(), caller.remote.as_deref());
-            self.presence.connected(
-                &admitted.client,
-                device,
-                caller.conn,
-                caller.role(),
-                scopes,
-                remote,
-                self.now,
-            )
-        });
+        let is_present = caller.mode != "cli" && caller.client_id != "cli";
+        let presence = is_present.then(|| self.presence.connected(&caller, &admitted.client, self.now));
         log::info!(target: "gateway/ws", "connect conn={} client={} mode={} role={} protocol={} auth={}",
             caller.conn, crate::logging::quoted(&caller.client_id), crate::logging::quoted(&caller.mode), caller.role(), caller.protocol, caller.method);
         let hello = self.hello(&caller, &admitted);

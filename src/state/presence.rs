@@ -5,6 +5,7 @@
 use crate::clock;
 use crate::net::auth::Client;
 use crate::net::bind;
+use crate::state::clients::Caller;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -41,39 +42,31 @@ impl Presence {
     }
 
     /// A connection arrived; gives its key.
-    pub fn connected(
-        &mut self,
-        client: &Client,
-        device: Option<&str>,
-        conn: u64,
-        role: &str,
-        scopes: &[String],
-        ip: Option<&str>,
-        now: u64,
-    ) -> String {
-        let key =
-            device.or(client.instance_id.as_deref()).map_or_else(|| format!("conn-{conn}"), str::to_string);
+    pub fn connected(&mut self, caller: &Caller, client: &Client, now: u64) -> String {
+        let device = caller.device_id.as_deref();
+        let instance = device.or(client.instance_id.as_deref());
+        let key = instance.map_or_else(|| format!("conn-{}", caller.conn), str::to_string);
         let key = key.trim().to_lowercase();
         let host = client.display_name.as_deref().unwrap_or(&client.id);
         let mut fields = Map::new();
         let optional = [
             ("host", Some(host)),
-            ("ip", ip),
+            ("ip", caller.remote.as_deref()),
             ("version", Some(client.version.as_str())),
             ("platform", Some(client.platform.as_str())),
             ("deviceFamily", client.device_family.as_deref()),
             ("modelIdentifier", client.model_identifier.as_deref()),
             ("mode", Some(client.mode.as_str())),
             ("deviceId", device),
-            ("instanceId", device.or(client.instance_id.as_deref())),
+            ("instanceId", instance),
             ("reason", Some("connect")),
             ("text", Some(format!("Node: {host} · mode {}", client.mode).as_str())),
         ]
         .map(|(name, value)| (name, value.map(str::to_string)));
         fields
             .extend(optional.into_iter().filter_map(|(name, value)| Some((name.to_string(), value?.into()))));
-        fields.insert("roles".into(), json!([role]));
-        fields.insert("scopes".into(), json!(scopes));
+        fields.insert("roles".into(), json!([caller.role()]));
+        fields.insert("scopes".into(), json!(caller.scopes.as_slice()));
         self.upsert(&key, fields, now);
         if let Some(entry) = self.entries.get_mut(&key) {
             entry.connections += 1;
@@ -232,6 +225,7 @@ fn own_entry() -> Map<String, Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::frame::Scopes;
 
     fn client(instance: &str) -> Client {
         Client {
@@ -243,8 +237,9 @@ mod tests {
     }
 
     fn connect(presence: &mut Presence, instance: &str, scopes: &[&str], now: u64) -> String {
-        let scopes: Vec<String> = scopes.iter().map(|s| s.to_string()).collect();
-        presence.connected(&client(instance), None, 1, "operator", &scopes, None, now)
+        let scopes = Scopes::new(scopes.iter().map(|s| s.to_string()).collect());
+        let caller = Caller { conn: 1, scopes, ..Caller::default() };
+        presence.connected(&caller, &client(instance), now)
     }
 
     #[test]

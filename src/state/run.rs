@@ -171,6 +171,6 @@ impl State {
     fn is_finished(&self) -> bool {
         self.stopping
             .as_ref()
-            .is_some_and(|s| s.clients_closed && (self.clients.len() == 0 || self.now >= s.until))
+            .is_some_and(|s| s.clients_closed && (self.clients.is_empty() || self.now >= s.until))
     }
 }

@@ -154,7 +154,7 @@ impl Sessions {
                 Ok(()) => agent.save_at = None,
                 Err(job) => {
                     agent.save_at = Some(now + 100);
-                    if let Job::Save { answers, .. } = job {
+                    if let Job::Save { answers, .. } = *job {
                         self.waiting.extend(answers);
                     }
                 }
