@@ -8,7 +8,9 @@ GNU    := $(ARCH)-unknown-linux-gnu
 # musl where its target is installed, else a static glibc build
 STATIC := $(shell rustc --print sysroot 2>/dev/null)/lib/rustlib/$(MUSL)
 TRIPLE := $(if $(wildcard $(STATIC)),$(MUSL),$(GNU))
+STATIC_FLAGS = RUSTFLAGS="-C target-feature=+crt-static"
 
+.NOTPARALLEL:
 .PHONY: build release static test fmt-check lint check budgets bench demo install interop fuzz clean
 
 build:
@@ -19,7 +21,7 @@ release:
 
 # One file without shared libraries: target/<triple>/release/openclaw
 static:
-	RUSTFLAGS="-C target-feature=+crt-static" $(CARGO) build --release --target $(TRIPLE)
+	$(STATIC_FLAGS) $(CARGO) build --release --target $(TRIPLE)
 	@ls -l target/$(TRIPLE)/release/openclaw
 
 test:
@@ -31,12 +33,12 @@ fmt-check:
 lint:
 	$(CARGO) clippy --all-targets -- -D warnings
 
-# The budgets of the release binary in about 20 s; `make bench` measures them in full.
+# The budgets of the static release binary in about 20 s; `make bench` measures them in full.
 budgets:
-	$(CARGO) bench --bench bench -- --quick
+	$(STATIC_FLAGS) $(CARGO) bench --target $(TRIPLE) --bench bench -- --quick
 
 bench:
-	$(CARGO) bench --bench bench
+	$(STATIC_FLAGS) $(CARGO) bench --target $(TRIPLE) --bench bench
 
 # Ends with the test runner's own closing line.
 check: fmt-check lint budgets test

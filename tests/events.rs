@@ -156,7 +156,7 @@ fn a_client_that_asks_and_never_reads_costs_little() {
     let gateway = Gateway::plain();
     let mut pump = Client::operator(&gateway, 3);
     let mut calm = Client::operator(&gateway, 3);
-    let before = resident_kib(gateway.pid());
+    let before = gateway.resident_kib();
     for _ in 0..3000 {
         if !pump.try_send(
             &json!({"type": "req", "id": "p", "method": "config.schema"}),
@@ -168,12 +168,6 @@ fn a_client_that_asks_and_never_reads_costs_little() {
     let start = Instant::now();
     calm.ok("health", json!({}));
     assert!(start.elapsed() < Duration::from_millis(500), "health took {:?}", start.elapsed());
-    let grown = resident_kib(gateway.pid()).saturating_sub(before);
+    let grown = gateway.resident_kib().saturating_sub(before);
     assert!(grown < 16 << 10, "grew by {grown} KiB for one client");
-}
-
-fn resident_kib(pid: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:")).unwrap_or_default();
-    line.split_whitespace().next().and_then(|n| n.parse().ok()).unwrap_or(0)
 }

@@ -10,6 +10,8 @@ mod auth;
 #[cfg(test)]
 mod cli;
 #[cfg(test)]
+mod commands;
+#[cfg(test)]
 mod config;
 #[cfg(test)]
 mod coverage;
@@ -17,6 +19,8 @@ mod coverage;
 mod devices;
 #[cfg(test)]
 mod events;
+#[cfg(test)]
+mod fuzz;
 #[cfg(test)]
 mod handshake;
 #[cfg(test)]

@@ -54,7 +54,7 @@ const QUICK: Scale = Scale {
     rounds: 3,
     round_secs: 0.5,
     fan_events: 20,
-    flood_secs: 2.0,
+    flood_secs: 4.0,
     cli_calls: 10,
     turns: 10,
     stream_secs: 2.0,

@@ -117,6 +117,13 @@ impl Gateway {
         self.child.id()
     }
 
+    /// Resident memory.
+    pub fn resident_kib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap_or_default();
+        let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:")).unwrap_or_default();
+        line.split_whitespace().next().and_then(|n| n.parse().ok()).unwrap_or(0)
+    }
+
     pub fn state_dir(&self) -> PathBuf {
         self.dir.join("home/.openclaw")
     }
