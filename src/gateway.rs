@@ -224,12 +224,13 @@ fn port(config: &Config, env: &Env, options: &Options) -> Result<u16> {
 fn lock_state(env: &Env) -> Result<Lock> {
     let path = env.state_dir.join("gateway").join("gateway.lock");
     let Some(lock) = Lock::try_now(&path)? else {
-        let owner = std::fs::read_to_string(&path).unwrap_or_default();
-        let owner = owner.trim().parse::<u32>().map_or(String::new(), |pid| format!(" (pid {pid})"));
+        let pid = std::fs::read_to_string(&path).unwrap_or_default().trim().parse::<u32>();
+        let (owner, stop) = pid.map_or((String::new(), "stop it".into()), |pid| {
+            (format!(" (pid {pid})"), format!("stop it (kill {pid})"))
+        });
         return Err(Error::config(format!(
-            "another gateway{owner} is running on {}; stop it ({}) or use another --profile",
+            "another gateway{owner} is running on {}; {stop} or use another --profile",
             env.display(&env.state_dir),
-            env.command("gateway stop")
         )));
     };
     // Only for the sentence above; the lock itself is the kernel's.

@@ -5,8 +5,10 @@
 //! runs and sends nothing to clients.
 use crate::agent::cancel::Cancel;
 use crate::agent::provider::{BUILTIN, ChatRequest, Chunk, Completion, Provider, Usage};
+use crate::agents::Agents;
 use crate::clock;
-use crate::error::{Kind, Result};
+use crate::config::Config;
+use crate::error::{Error, Kind, Result};
 use crate::sessions::{Transcript, context, envelope, message};
 use crate::shared::Shared;
 use crate::state::event::Event;
@@ -18,13 +20,13 @@ pub struct Job {
     pub run: String,
     pub shared: Arc<Shared>,
     pub transcript: Transcript,
-    /// `provider/model`; the built-in one when none is configured.
+    pub agent: String,
+    /// `provider/model` that the session chose; else the agent's, else the built-in one.
     pub model: Option<String>,
     pub message: String,
     /// Add the line that names the message (as `chat.send` does).
     pub names_message: bool,
     pub extra_system: Option<String>,
-    pub agent_name: String,
     pub cancel: Cancel,
 }
 
@@ -57,8 +59,8 @@ const ANSWER_TOKENS: u64 = 4096;
 
 /// Takes the turn and reports its end.
 pub fn take(job: &Job) {
-    let provider =
-        Provider::resolve(&job.shared.config, &job.shared.env, job.model.as_deref().unwrap_or(BUILTIN));
+    let config = current_config(job);
+    let provider = resolve(job, &config);
     let mut finished = Finished {
         result: Ok(()),
         text: String::new(),
@@ -67,16 +69,38 @@ pub fn take(job: &Job) {
         context_window: provider.as_ref().map_or(0, |p| p.context_window),
         usage: Usage::default(),
     };
-    finished.result = turn(job, provider, &mut finished);
+    finished.result = turn(job, &config, provider, &mut finished);
     report(job, RunEvent::Finished(Box::new(finished)));
 }
 
-fn turn(job: &Job, provider: Result<Provider>, finished: &mut Finished) -> Result<()> {
+/// Models, keys and agents are read anew for each turn, so that a change needs no restart. A file that cannot be
+/// used leaves what is in force (R-06a).
+fn current_config(job: &Job) -> Config {
+    Config::load(&mut job.shared.env.clone()).unwrap_or_else(|e| {
+        log::warn!(target: "gateway/agent", "{e}; the configuration of the start stays in force");
+        job.shared.config.clone()
+    })
+}
+
+fn resolve(job: &Job, config: &Config) -> Result<Provider> {
+    let agents = Agents::of(config, &job.shared.env);
+    let model = job.model.clone().or_else(|| agents.model(&job.agent));
+    let model = model.as_deref().unwrap_or(BUILTIN);
+    Provider::resolve(config, &job.shared.env, model).map_err(|e| {
+        // A provider that a mistake has switched off is missing for that reason.
+        let cause = config.issues().iter().find(|issue| issue.path.starts_with("models"));
+        cause.map_or(e, |issue| {
+            Error::config(format!("model {model} is not usable: {}: {}", issue.path, issue.message))
+        })
+    })
+}
+
+fn turn(job: &Job, config: &Config, provider: Result<Provider>, finished: &mut Finished) -> Result<()> {
     report(job, RunEvent::Started { at: clock::now_ms() });
     job.transcript.repair()?;
-    write_question(job, provider.as_ref().ok())?;
+    write_question(job, config, provider.as_ref().ok())?;
     let answer = provider.and_then(|provider| {
-        let result = ask(job, &provider, &mut finished.text);
+        let result = ask(job, config, &provider, &mut finished.text);
         let written = write_answer(job, &provider, &finished.text, &result);
         let completion = result?;
         finished.usage = completion.usage;
@@ -86,8 +110,8 @@ fn turn(job: &Job, provider: Result<Provider>, finished: &mut Finished) -> Resul
     answer.map_err(|e| if e.kind == Kind::Aborted { job.cancel.error() } else { e })
 }
 
-fn write_question(job: &Job, provider: Option<&Provider>) -> Result<()> {
-    let (now, zone) = (clock::now_ms(), job.shared.config.str("agents.defaults.userTimezone"));
+fn write_question(job: &Job, config: &Config, provider: Option<&Provider>) -> Result<()> {
+    let (now, zone) = (clock::now_ms(), config.str("agents.defaults.userTimezone"));
     let mut text = envelope::stamp(&job.message, now, zone);
     if job.names_message {
         text = envelope::with_message_id(&text, &job.run);
@@ -100,11 +124,11 @@ fn write_question(job: &Job, provider: Option<&Provider>) -> Result<()> {
     job.transcript.append(&entries).map(drop)
 }
 
-fn ask(job: &Job, provider: &Provider, text: &mut String) -> Result<Completion> {
+fn ask(job: &Job, config: &Config, provider: &Provider, text: &mut String) -> Result<Completion> {
     let reserved = provider.max_tokens.unwrap_or(ANSWER_TOKENS).min(provider.context_window / 2);
     let budget = (provider.context_window - reserved).saturating_mul(BYTES_PER_TOKEN);
     let messages = context::for_model(&job.transcript, usize::try_from(budget).unwrap_or(usize::MAX))?;
-    let system = system_prompt(job);
+    let system = system_prompt(job, config);
     let request = ChatRequest { system: &system, messages: &messages };
     provider.stream(&request, &job.cancel, &mut |chunk| {
         if let Chunk::Text(delta) = chunk
@@ -116,10 +140,12 @@ fn ask(job: &Job, provider: &Provider, text: &mut String) -> Result<Completion> 
     })
 }
 
-fn system_prompt(job: &Job) -> String {
-    let zone = job.shared.config.str("agents.defaults.userTimezone");
+fn system_prompt(job: &Job, config: &Config) -> String {
+    let zone = config.str("agents.defaults.userTimezone");
+    let identity = Agents::of(config, &job.shared.env).identity(&job.agent);
+    let name = identity.get("name").and_then(Value::as_str).unwrap_or("Assistant");
     let today = clock::zoned(clock::now_ms(), zone).strftime("%A, %-d %B %Y").to_string();
-    let base = format!("You are {}, a personal assistant. Today is {today}.", job.agent_name);
+    let base = format!("You are {name}, a personal assistant. Today is {today}.");
     match job.extra_system.as_deref().map(str::trim).filter(|s| !s.is_empty()) {
         Some(extra) => format!("{base}\n\n{extra}"),
         None => base,

@@ -49,7 +49,7 @@ const FLAGS: &[Flag] = &[
     Flag::switch("no-wait", "Print the acceptance and do not wait for the answer"),
     Flag::switch("stream", "Stream the answer even when stdout is not a terminal"),
     Flag::switch("no-stream", "Print the answer when it is complete"),
-    Flag::switch("deliver", "Send the answer to the channel as well"),
+    Flag::switch("deliver", "Refused for now: there are no channels to deliver to"),
     Flag::value("channel", "<channel>", "Deliver over this channel"),
     Flag::value("reply-to", "<destination>", "Deliver the answer to this destination"),
     Flag::value("reply-channel", "<channel>", "Deliver the answer over this channel"),
@@ -122,7 +122,9 @@ fn params(args: &Args, key: &str, limit_s: u64) -> Result<Value> {
         }
     }
     if args.has("deliver") {
-        params.insert("deliver".into(), true.into());
+        let text =
+            "this version has no channels to deliver to: leave out --deliver, the answer is printed here";
+        return Err(Error::usage(text));
     }
     let names_one =
         ["to", "sessionId", "sessionKey", "agentId"].iter().any(|member| params.contains_key(*member));

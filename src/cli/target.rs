@@ -228,7 +228,7 @@ fn split(url: &str) -> Result<(bool, String, u16)> {
     }
     if !tls && !is_private(host) {
         return Err(bad(
-            "would send the credentials as plain text over the internet (use wss:// or a tunnel)",
+            "would send the credentials as plain text over the internet (use a tunnel: ssh -N -L 18789:127.0.0.1:18789 user@host, then ws://127.0.0.1:18789)",
         ));
     }
     Ok((tls, host.to_string(), port))

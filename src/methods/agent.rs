@@ -35,6 +35,7 @@ struct Params {
     channel: Option<String>,
     reply_channel: Option<String>,
     attachments: Vec<Value>,
+    deliver: bool,
     timeout: Option<u64>,
     extra_system_prompt: Option<String>,
     idempotency_key: String,
@@ -50,6 +51,9 @@ pub fn agent(state: &mut State, call: Call, params: Value) -> Result<Answer> {
         return Err(Error::invalid("message required"));
     }
     refuse_attachments(&params.attachments)?;
+    if params.deliver {
+        return Err(Error::invalid("this version has no channels to deliver to; leave out deliver"));
+    }
     for channel in
         [&params.channel, &params.reply_channel].into_iter().flatten().filter(|c| !c.trim().is_empty())
     {

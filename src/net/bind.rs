@@ -62,7 +62,7 @@ fn explain(host: IpAddr, port: u16, e: std::io::Error) -> Error {
                 None => "another program is listening there".to_string(),
             };
             Error::config(format!(
-                "port {port} is already in use: {owner}; stop it (openclaw gateway stop, if it is a gateway) or choose another port with --port"
+                "port {port} is already in use: {owner}; stop it or choose another port with --port"
             ))
         }
         _ => Error::config(format!(

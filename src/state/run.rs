@@ -82,7 +82,7 @@ impl State {
         match next {
             Next::Control(Control::Stop(signal)) => self.stop(signal),
             Next::Control(Control::Restart) => {
-                log::warn!(target: "gateway", "SIGUSR1 ignored: in-process restart is not part of this version; use openclaw gateway restart");
+                log::warn!(target: "gateway", "SIGUSR1 ignored: in-process restart is not part of this version; stop the gateway and start it again");
             }
             Next::Event(Event::Join(join)) => self.join(*join),
             Next::Event(Event::Left { conn }) => self.leave(conn),

@@ -281,22 +281,20 @@ impl State {
         let run = self.runs.map.get_mut(id)?;
         run.session_id = entry.session_id().unwrap_or_default().to_string();
         run.deadline = (run.new.timeout_ms > 0).then(|| self.now + run.new.timeout_ms);
-        let agents = crate::agents::Agents::of(&self.shared.config, &self.shared.env);
         let chosen = entry.str("modelOverride").map(|m| match entry.str("providerOverride") {
             Some(provider) => format!("{provider}/{m}"),
             None => m.to_string(),
         });
-        let identity = agents.identity(&run.agent);
         let run = self.runs.map.get(id)?;
         Some(self.sessions.transcript(&run.new.key, &entry).map(|transcript| Turn {
             run: id.to_string(),
             shared: self.shared.clone(),
             transcript,
-            model: chosen.or_else(|| agents.model(&run.agent)),
+            agent: run.agent.clone(),
+            model: chosen,
             message: run.new.message.clone(),
             names_message: run.new.family == Family::Chat,
             extra_system: run.new.extra_system.clone(),
-            agent_name: identity.get("name").and_then(Value::as_str).unwrap_or("Assistant").to_string(),
             cancel: run.cancel.clone(),
         }))
     }
