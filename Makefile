@@ -56,7 +56,7 @@ interop: release
 
 # Random bytes against the frame and head parsers for a bounded time (FUZZ_SECONDS, default 30).
 fuzz:
-	FUZZ_SECONDS=$${FUZZ_SECONDS:-30} $(CARGO) test --bin openclaw fuzz
+	FUZZ_SECONDS=$${FUZZ_SECONDS:-30} $(CARGO) test fuzz
 
 clean:
 	$(CARGO) clean

@@ -165,7 +165,7 @@ fn keep_message(record: &Record, sessions: &Sessions) -> Result<()> {
 impl State {
     /// The last act: everything that changed goes to disk.
     fn finish(mut self) {
-        self.sessions.save_changed(&self.store, u64::MAX);
+        self.sessions.finish(&self.store);
         self.store.finish();
     }
 }

@@ -9,7 +9,9 @@ use crate::net::door::Door;
 use crate::net::outbox::Total;
 use crate::protocol::limits::Limits;
 use crate::state::event::Event;
+use crate::state::health;
 use crossbeam_channel::Sender;
+use serde_json::Value;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -36,18 +38,21 @@ pub struct Shared {
 /// Texts and flags that the state thread publishes.
 #[derive(Default)]
 pub struct Published {
-    health: RwLock<Arc<str>>,
+    /// The health snapshot as JSON: for administrators, and without paths for all others (SEC-26).
+    health: RwLock<(Arc<str>, Arc<str>)>,
     is_stopping: AtomicBool,
 }
 
 impl Published {
     /// The latest health snapshot as JSON.
-    pub fn health(&self) -> Arc<str> {
-        self.health.read().unwrap_or_else(PoisonError::into_inner).clone()
+    pub fn health(&self, is_admin: bool) -> Arc<str> {
+        let texts = self.health.read().unwrap_or_else(PoisonError::into_inner);
+        if is_admin { texts.0.clone() } else { texts.1.clone() }
     }
 
-    pub fn set_health(&self, text: Arc<str>) {
-        *self.health.write().unwrap_or_else(PoisonError::into_inner) = text;
+    pub fn set_health(&self, snapshot: &Value) {
+        let texts = (snapshot.to_string().into(), health::without_paths(snapshot).to_string().into());
+        *self.health.write().unwrap_or_else(PoisonError::into_inner) = texts;
     }
 
     pub fn is_stopping(&self) -> bool {

@@ -3,48 +3,51 @@
 //! It decides nothing; it writes what it is told, waits for the disk and then says so: answers that promise
 //! something are sent from here, after the promise is on disk. A full disk is an error in those answers and a
 //! line in the log; nothing is lost in memory and the next write tries again (R-28b).
-use crate::error::{Error, Result};
-use crate::protocol::frame::Payload;
+use crate::error::{Error, Kind, Result};
+use crate::net::outbox::Work;
 use crate::sessions::{Index, Journal, Record};
 use crate::state::event::{Call, Event};
 use crate::threads;
 use crossbeam_channel::{Receiver, Sender, bounded};
-use serde_json::Value;
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 const QUEUE: usize = 1024;
 const STACK: usize = 256 << 10;
+/// How long the end of the process waits for the disk.
+const LAST: Duration = Duration::from_secs(1);
 
 pub enum Job {
     /// Journal the acceptance of a run; `Event::Accepted` follows.
     Accept(Record),
     /// Journal the result of a run.
     Finish(Record),
-    /// Save an agent's index, then send the answers that waited for it.
-    Save { agent: String, index: Index, answers: Vec<(Call, Value)> },
+    /// Save an agent's index, then do and answer what waited for it.
+    Save { agent: String, index: Index, waiting: Vec<(Call, Work)> },
+    /// Other work on the disk that must be done whether or not the client stays.
+    Do { call: Call, work: Work },
     /// The journal has grown: rewrite it with these records.
     Rewrite(Vec<Record>),
 }
 
-/// The sending end. Dropped, it lets the thread finish what is queued and end.
+/// The sending end.
 pub struct Store {
     jobs: Sender<Job>,
-    thread: Option<JoinHandle<()>>,
+    /// Disconnected when the thread has ended.
+    ended: Receiver<()>,
 }
 
 impl Store {
     pub fn start(journal: Journal, state: Sender<Event>) -> Result<Store> {
         let (jobs, queue) = bounded(QUEUE);
-        let thread = threads::spawn(
-            "gw-store",
-            STACK,
-            move || run(journal, &queue, &state),
-            |what| {
-                log::error!(target: "gateway/store", "the store thread failed: {what}; restart the gateway");
-            },
-        )?;
-        Ok(Store { jobs, thread: Some(thread) })
+        let (end, ended) = bounded(0);
+        let work = move || {
+            run(journal, &queue, &state);
+            drop(end);
+        };
+        threads::spawn("gw-store", STACK, work, |what| {
+            log::error!(target: "gateway/store", "the store thread failed: {what}; restart the gateway");
+        })?;
+        Ok(Store { jobs, ended })
     }
 
     /// Hands a job over without waiting; gives it back when the disk is far behind.
@@ -52,12 +55,18 @@ impl Store {
         self.jobs.try_send(job).map_err(|e| Box::new(e.into_inner()))
     }
 
-    /// Writes what is queued and ends. The caller is the state thread at its own end.
-    pub fn finish(mut self) {
-        drop(std::mem::replace(&mut self.jobs, bounded(0).0));
-        if let Some(thread) = self.thread.take() {
-            // A panic there was logged when it happened.
-            let _ = thread.join();
+    /// Hands a job over at the end of the process, where waiting a little is right.
+    pub fn submit_last(&self, job: Job) {
+        if self.jobs.send_timeout(job, LAST).is_err() {
+            log::error!(target: "gateway/store", "the disk is too slow: the last changes of a session index are lost");
+        }
+    }
+
+    /// Lets the thread write what is queued and end; waits for it, but not for a disk that hangs.
+    pub fn finish(self) {
+        drop(self.jobs);
+        if self.ended.recv_timeout(LAST) == Err(crossbeam_channel::RecvTimeoutError::Timeout) {
+            log::error!(target: "gateway/store", "the disk did not take everything in time");
         }
     }
 }
@@ -75,26 +84,32 @@ fn run(mut journal: Journal, queue: &Receiver<Job>, state: &Sender<Event>) {
                 // Without a state thread there is nobody left to tell.
                 let _ = state.send(Event::Accepted { run: record.key, result });
             }
-            Job::Finish(record) => log_failure(journal.append(&record)),
-            Job::Rewrite(records) => {
+            Job::Finish(record) => {
+                log_failure(journal.append(&record));
                 if journal.is_bulky() {
-                    log_failure(journal.rewrite(records.iter()));
+                    // Asked again at the next finish if it gets lost.
+                    let _ = state.try_send(Event::JournalBulky);
                 }
             }
-            Job::Save { agent, index, answers } => save(&agent, &index, answers, state),
+            Job::Rewrite(records) => log_failure(journal.rewrite(records.iter())),
+            Job::Save { agent, index, waiting } => save(agent, &index, waiting, state),
+            Job::Do { call, work } => call.answer(work().map_err(retryable_io)),
         }
     }
 }
 
-fn save(agent: &str, index: &Index, answers: Vec<(Call, Value)>, state: &Sender<Event>) {
+fn save(agent: String, index: &Index, waiting: Vec<(Call, Work)>, state: &Sender<Event>) {
     let result = index.save().map_err(retryable);
-    for (call, payload) in answers {
-        call.answer(result.clone().map(|()| Payload::Value(payload)));
+    for (call, work) in waiting {
+        call.answer(result.clone().and_then(|()| work()).map_err(retryable_io));
     }
-    if let Err(error) = result {
-        // The state thread is gone only at the very end, when it has logged the loss itself.
-        let _ = state.send(Event::SaveFailed { agent: agent.to_string(), error });
-    }
+    // The state thread is gone only at the very end, when nothing more is to be decided.
+    let _ = state.send(Event::Saved { agent, result });
+}
+
+/// What the disk refused may work later; other failures are as they are.
+fn retryable_io(e: Error) -> Error {
+    if e.kind == Kind::Io { retryable(e) } else { e }
 }
 
 fn retryable(e: Error) -> Error {

@@ -10,7 +10,7 @@ use super::print::clean;
 use super::stream::Stream;
 use super::target::Target;
 use super::{Command, Context, Flag, JSON, rpc};
-use crate::error::{Kind, Result};
+use crate::error::{Error, Kind, Result};
 use crate::ids;
 use serde_json::{Map, Value, json};
 use std::time::{Duration, Instant};

@@ -67,8 +67,8 @@ pub fn agent(state: &mut State, call: Call, params: Value) -> Result<Answer> {
     }
     check_send_policy(state, &key)?;
     if let Some(label) = params.label {
-        state.sessions.ensure(&key, state.now)?;
-        state.sessions.update(&key, state.now, |entry| entry.set("label", label));
+        state.sessions.ensure(&key, state.now, state.mono)?;
+        state.sessions.update(&key, state.mono, |entry| entry.set("label", label));
     }
     let default = state.shared.config.u64("agents.defaults.timeoutSeconds").unwrap_or(DEFAULT_TIMEOUT_S);
     let timeout_ms = params.timeout.unwrap_or(default).saturating_mul(1000);
@@ -124,7 +124,7 @@ pub fn hash_without_key(params: &Value) -> String {
 }
 
 /// The answer to a key that was used before: the first result, or a refusal for other params.
-pub fn replay(state: &State, call: &Call, family: Family, id: &str, hash: &str) -> Result<Option<Answer>> {
+pub fn replay(state: &mut State, call: &Call, family: Family, id: &str, hash: &str) -> Result<Option<Answer>> {
     let record = match state.dedupe.check(family.name(), id, hash, state.now) {
         Seen::New if state.runs.is_live(id) => {
             return Err(Error::new(Kind::Conflict, format!("run id {id} is in use by another request")));
@@ -138,7 +138,11 @@ pub fn replay(state: &State, call: &Call, family: Family, id: &str, hash: &str) 
         Seen::Same(record) => record,
     };
     let answer = match (&record.result, family) {
-        (None, Family::Agent) => json!({"runId": id, "status": "accepted", "acceptedAt": record.ts}),
+        (None, Family::Agent) => {
+            let answer = json!({"runId": id, "status": "accepted", "acceptedAt": record.ts});
+            state.runs.join_call(id, call);
+            answer
+        }
         (None, Family::Chat) => json!({"runId": id, "status": "in_flight"}),
         (Some(result), _) => {
             call.outbox.push(crate::net::outbox::Frame::Answer(frame::replay(&call.id, result)));
@@ -175,5 +179,5 @@ struct Wait {
 
 pub fn wait(state: &mut State, call: Call, params: Value) -> Result<Answer> {
     let Wait { run_id, timeout_ms } = read(params)?;
-    Ok(state.wait_for_run(call, run_id, timeout_ms.unwrap_or(30_000)))
+    state.wait_for_run(call, run_id, timeout_ms.unwrap_or(30_000))
 }

@@ -114,7 +114,7 @@ struct Inject {
     label: Option<String>,
 }
 
-/// Puts an assistant message into a transcript without a run. Written on the connection's thread, then told.
+/// Puts an assistant message into a transcript without a run. Written by the store thread, then told.
 pub fn inject(state: &mut State, _call: Call, params: Value) -> Result<Answer> {
     let Inject { session_key, message: text, label } = read(params)?;
     let key = state.sessions.rules().canonical(&session_key)?;
@@ -122,7 +122,7 @@ pub fn inject(state: &mut State, _call: Call, params: Value) -> Result<Answer> {
     let transcript = state.sessions.transcript(&key, &entry)?;
     let (now, told) = (state.now, state.shared.state.clone());
     let shown = label.as_ref().map_or_else(|| text.clone(), |label| format!("[{label}]\n\n{text}"));
-    Ok(Answer::Work(Box::new(move || {
+    let work = move || {
         let injected = message::injected(&text, label.as_deref(), now);
         let ids = transcript.append(&[injected]).map_err(|e| e.context("failed to write transcript"))?;
         let id = ids.last().cloned().unwrap_or_default();
@@ -133,5 +133,6 @@ pub fn inject(state: &mut State, _call: Call, params: Value) -> Result<Answer> {
         // The state thread is gone only when the process ends; the transcript has the message.
         let _ = told.send(Event::Tell { event: &events::CHAT, payload });
         Ok(json!({"ok": true, "messageId": id}).into())
-    })))
+    };
+    Ok(Answer::Stored { key: None, work: Box::new(work) })
 }

@@ -29,9 +29,9 @@ pub fn patch(state: &mut State, _call: Call, params: Value) -> Result<Answer> {
     });
     let payload =
         json!({"ok": true, "path": path, "key": key, "entry": entry.to_value(), "resolved": resolved});
-    state.sessions.put(&key, entry, state.now)?;
+    state.sessions.put(&key, entry, state.mono)?;
     state.health_stale = true;
-    Ok(Answer::Saved(payload))
+    Ok(Answer::Stored { key: Some(key), work: Box::new(move || Ok(payload.into())) })
 }
 
 /// `null` goes back to the agent's own model.
@@ -60,9 +60,9 @@ pub fn reset(state: &mut State, _call: Call, params: Value) -> Result<Answer> {
         None => Entry::new(&id, state.now),
     };
     let payload = json!({"ok": true, "key": key, "entry": entry.to_value()});
-    state.sessions.put(&key, entry, state.now)?;
+    state.sessions.put(&key, entry, state.mono)?;
     state.health_stale = true;
-    Ok(Answer::Saved(payload))
+    Ok(Answer::Stored { key: Some(key), work: Box::new(move || Ok(payload.into())) })
 }
 
 #[derive(Deserialize)]
@@ -90,20 +90,19 @@ pub fn delete(state: &mut State, _call: Call, params: Value) -> Result<Answer> {
             return Err(Error::unavailable(text).retry_in(std::time::Duration::from_secs(1)));
         }
     }
-    let Some(entry) = state.sessions.remove(&key, state.now) else {
+    let Some(entry) = state.sessions.remove(&key, state.mono) else {
         return Ok(Answer::Now(json!({"ok": true, "key": key, "deleted": false, "archived": []}).into()));
     };
     state.health_stale = true;
     let transcript =
         state.sessions.transcript(&key, &entry).ok().filter(|_| delete_transcript.unwrap_or(true));
-    Ok(Answer::Work(Box::new(move || {
-        let archived = match transcript.map(|t| t.archive("deleted")) {
-            Some(Ok(path)) => path,
-            Some(Err(e)) => return Err(e),
-            None => None,
-        };
-        Ok(json!({"ok": true, "key": key, "deleted": true, "archived": archived.into_iter().collect::<Vec<_>>()}).into())
-    })))
+    let name = key.clone();
+    let work = move || {
+        let archived = transcript.map(|t| t.archive("deleted")).transpose()?.flatten();
+        let archived: Vec<_> = archived.into_iter().collect();
+        Ok(json!({"ok": true, "key": name, "deleted": true, "archived": archived}).into())
+    };
+    Ok(Answer::Stored { key: Some(key), work: Box::new(work) })
 }
 
 fn canonical(state: &State, key: Option<&Value>) -> Result<String> {

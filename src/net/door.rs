@@ -94,6 +94,15 @@ impl Door {
         drop(self.freed.wait_timeout(self.lock(), timeout).unwrap_or_else(PoisonError::into_inner));
     }
 
+    /// Wakes every connection that has not proven itself, so that it can say goodbye.
+    pub fn evict_all(&self) {
+        for place in self.lock().places.iter_mut().filter(|p| !p.evicted) {
+            place.evicted = true;
+            // As in `evict`.
+            let _ = place.socket.shutdown(Shutdown::Read);
+        }
+    }
+
     /// How long `address` must wait before another credential is looked at, if it failed too often.
     pub fn locked_for(&self, address: IpAddr, limits: &Limits, now: Instant) -> Option<Duration> {
         let mut inner = self.lock();

@@ -47,9 +47,10 @@ macro_rules! events {
 events! {
     CHALLENGE "connect.challenge" Direct Keep;
     AGENT "agent" Readers Keep;
+    AGENT_TEXT "agent" Readers Drop;
     CHAT "chat" Readers Keep;
     CHAT_DELTA "chat" Readers Drop;
-    PRESENCE "presence" All Replace;
+    PRESENCE "presence" Operators Replace;
     TICK "tick" All Replace;
     SHUTDOWN "shutdown" All Keep;
     HEALTH "health" Operators Replace;

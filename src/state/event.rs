@@ -1,7 +1,7 @@
 //! What the state thread is told: one closed enum, one arm each in `run.rs`.
 use crate::agent::run::RunEvent;
 use crate::device::pairing::Change;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::net::auth::Admitted;
 use crate::net::outbox::{Frame, Outbox, Work};
 use crate::protocol::events::Event as EventRow;
@@ -28,8 +28,9 @@ pub enum Answer {
     Now(Payload),
     /// Reading files or large listings: done by the connection's own thread.
     Work(Work),
-    /// Answered when the session index that the handler changed is on disk.
-    Saved(Value),
+    /// Done by the store thread, when the index of the session `key` is on disk if one is named: what must
+    /// happen even if the client hangs up.
+    Stored { key: Option<String>, work: Work },
     /// The handler kept the `Call` and answers it itself.
     Later,
 }
@@ -95,11 +96,10 @@ pub enum Event {
         event: &'static EventRow,
         payload: Value,
     },
-    /// The store thread could not save a session index; it stays to be saved.
-    SaveFailed {
-        agent: String,
-        error: Error,
-    },
+    /// The store thread has saved a session index, or could not.
+    Saved { agent: String, result: Result<()> },
+    /// The idempotency journal has grown and should be rewritten.
+    JournalBulky,
 }
 
 /// What is looked at before everything else.

@@ -11,6 +11,7 @@ pub mod run;
 pub mod runs;
 pub mod sessions;
 
+use crate::clock;
 use crate::protocol::events::{self, Event as EventRow};
 use crate::protocol::frame;
 use crate::sessions::Dedupe;
@@ -26,8 +27,10 @@ use std::sync::Arc;
 pub struct State {
     pub shared: Arc<Shared>,
     pub store: Store,
-    /// Epoch milliseconds, set once a turn.
+    /// Epoch milliseconds, set once a turn: for what is written and sent.
     pub now: u64,
+    /// Milliseconds since the start, set once a turn: for what is waited for. Never jumps.
+    pub mono: u64,
 
     // Who is here
     pub clients: Clients,
@@ -66,10 +69,12 @@ const MAX_SYSTEM_EVENTS: usize = 20;
 
 impl State {
     pub fn new(shared: Arc<Shared>, store: Store, sessions: Sessions, dedupe: Dedupe, now: u64) -> State {
+        let mono = shared.started.elapsed().as_millis() as u64;
         let limits = &shared.limits;
         let max_runs = shared.config.u64("agents.defaults.maxConcurrent").unwrap_or(4).clamp(1, 64);
         State {
             now,
+            mono,
             clients: Clients::default(),
             presence: Presence::new(limits.presence_ttl_ms, limits.presence_max as usize),
             presence_due: 0,
@@ -81,8 +86,8 @@ impl State {
             health_version: 1,
             health: Value::Null,
             health_stale: true,
-            next_tick: now + limits.tick_ms,
-            next_health: now + limits.health_ms,
+            next_tick: mono + limits.tick_ms,
+            next_health: mono + limits.health_ms,
             stopping: None,
             shared,
             store,
@@ -118,40 +123,47 @@ impl State {
         self.system_events.push(text);
     }
 
+    /// Reads both clocks; once a turn.
+    fn read_clocks(&mut self) {
+        self.now = clock::now_ms();
+        self.mono = self.shared.started.elapsed().as_millis() as u64;
+    }
+
     /// Sends the presence event if something changed and it is due.
     fn flush_presence(&mut self) {
         self.presence.expire(self.now);
-        if !self.presence.is_changed() || (self.now < self.presence_due && !self.presence_urgent) {
+        if !self.presence.is_changed() || (self.mono < self.presence_due && !self.presence_urgent) {
             return;
         }
         self.presence_urgent = false;
-        self.presence_due = self.now + self.shared.limits.presence_gap_ms;
+        self.presence_due = self.mono + self.shared.limits.presence_gap_ms;
         let payload = self.presence.take_event(self.now);
         self.emit_versioned(&events::PRESENCE, &payload, Some(self.versions()));
     }
 
     fn tick(&mut self) {
-        if self.now < self.next_tick {
+        if self.mono < self.next_tick {
             return;
         }
-        self.next_tick = self.now + self.shared.limits.tick_ms;
+        self.next_tick = self.mono + self.shared.limits.tick_ms;
         self.emit(&events::TICK, &json!({"ts": self.now}));
         self.dedupe.expire(self.now);
     }
 
     /// Publishes a fresh health text when something changed; tells everybody once an interval.
     fn refresh_health(&mut self) {
-        let due = self.now >= self.next_health;
+        let due = self.mono >= self.next_health;
         if !self.health_stale && !due {
             return;
         }
         self.health_stale = false;
         self.health = health::snapshot(self);
-        self.shared.published.set_health(self.health.to_string().into());
+        self.shared.published.set_health(&self.health);
         if due {
-            self.next_health = self.now + self.shared.limits.health_ms;
+            self.next_health = self.mono + self.shared.limits.health_ms;
             self.health_version += 1;
-            self.emit_versioned(&events::HEALTH, &self.health, Some(self.versions()));
+            // To everybody alike, so without what only administrators are told.
+            self.emit_versioned(&events::HEALTH, &health::without_paths(&self.health), Some(self.versions()));
         }
     }
 }

@@ -2,11 +2,11 @@
 //!
 //! `control` is looked at first. Towards this thread senders may block; from it only `try_send` and outboxes
 //! are used, so no deadlock can exist. A panic here ends the process: half-changed state must not go on.
-use crate::clock;
 use crate::protocol::close::Close;
 use crate::protocol::events;
 use crate::state::event::{Answer, Call, Control, Event, Handler};
 use crate::state::{State, Stopping};
+use crate::store::{self, Job};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Select, TryRecvError};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -20,18 +20,18 @@ const STOP_LOOK: u64 = 10;
 
 /// Runs until the gateway has stopped.
 pub fn run(state: &mut State, control: &Receiver<Control>, inbox: &Receiver<Event>) {
-    state.now = clock::now_ms();
+    state.read_clocks();
     state.after_turn();
     loop {
         match next(control, inbox, state.wait_time()) {
             Ok(first) => {
-                state.now = clock::now_ms();
+                state.read_clocks();
                 state.handle(first);
                 for event in inbox.try_iter().take(BATCH) {
                     state.handle(Next::Event(event));
                 }
             }
-            Err(RecvTimeoutError::Timeout) => state.now = clock::now_ms(),
+            Err(RecvTimeoutError::Timeout) => state.read_clocks(),
             Err(RecvTimeoutError::Disconnected) => return,
         }
         state.after_turn();
@@ -96,10 +96,15 @@ impl State {
             Next::Event(Event::Accepted { run, result }) => self.run_accepted(&run, result),
             Next::Event(Event::Run { run, event }) => self.run_event(&run, event),
             Next::Event(Event::Tell { event, payload }) => self.emit(event, &payload),
-            Next::Event(Event::SaveFailed { agent, error }) => {
-                log::error!(target: "gateway/store", "{error}; it is tried again");
-                self.sessions.mark_changed(&agent, self.now + 5000);
-            }
+            Next::Event(Event::Saved { agent, result }) => self.sessions.saved(&agent, result, self.mono),
+            Next::Event(Event::JournalBulky) => self.shrink_journal(),
+        }
+    }
+
+    fn shrink_journal(&mut self) {
+        let records = self.dedupe.records().cloned().collect();
+        if self.store.submit(Job::Rewrite(records)).is_err() {
+            log::warn!(target: "gateway/store", "the journal is not shrunk now: the disk is too slow");
         }
     }
 
@@ -112,7 +117,14 @@ impl State {
             Ok(Answer::Work(work)) => {
                 call.outbox.push(crate::net::outbox::Frame::Work { id: call.id, work });
             }
-            Ok(Answer::Saved(payload)) => self.sessions.answer_when_saved(call, payload),
+            Ok(Answer::Stored { key: Some(key), work }) => self.sessions.when_saved(&key, call, work, self.mono),
+            Ok(Answer::Stored { key: None, work }) => {
+                if let Err(job) = self.store.submit(Job::Do { call, work })
+                    && let Job::Do { call, .. } = *job
+                {
+                    call.answer(Err(store::busy()));
+                }
+            }
             Ok(Answer::Later) => {}
             Err(error) => call.answer(Err(error)),
         }
@@ -124,24 +136,26 @@ impl State {
         self.tick();
         self.flush_presence();
         self.refresh_health();
-        self.sessions.save_changed(&self.store, self.now);
+        self.sessions.save_changed(&self.store, self.mono);
         self.go_on_stopping();
     }
 
     /// Until the next thing that must be done without an event.
     fn wait_time(&self) -> Option<Duration> {
         let presence = self.presence.is_changed().then_some(self.presence_due);
-        let stop = self.stopping.as_ref().map(|_| self.now + STOP_LOOK);
+        let stop = self.stopping.as_ref().map(|_| self.mono + STOP_LOOK);
+        // Presence entries age by the wall clock, which is what their `ts` tells.
+        let expiry = self.presence.next_expiry().map(|at| self.mono + at.saturating_sub(self.now));
         let times = [
             Some(self.next_tick),
             Some(self.next_health),
             presence,
-            self.presence.next_expiry(),
+            expiry,
             self.runs.next_deadline(),
             self.sessions.next_save(),
             stop,
         ];
-        times.into_iter().flatten().min().map(|at| Duration::from_millis(at.saturating_sub(clock::now_ms())))
+        times.into_iter().flatten().min().map(|at| Duration::from_millis(at.saturating_sub(self.mono)))
     }
 
     fn stop(&mut self, signal: &'static str) {
@@ -152,13 +166,14 @@ impl State {
         self.shared.published.set_stopping();
         self.emit(&events::SHUTDOWN, &json!({"reason": "gateway stopping"}));
         self.cancel_all_runs();
-        let until = self.now + self.shared.limits.shutdown_ms / RUNS_SHARE;
+        let until = self.mono + self.shared.limits.shutdown_ms / RUNS_SHARE;
+        self.shared.door.evict_all();
         self.stopping = Some(Stopping { until, clients_closed: false });
     }
 
     fn go_on_stopping(&mut self) {
         let runs_ended = self.runs.active() == 0;
-        let now = self.now;
+        let now = self.mono;
         let Some(stopping) = &mut self.stopping else { return };
         if !stopping.clients_closed && (runs_ended || now >= stopping.until) {
             stopping.clients_closed = true;
@@ -171,6 +186,6 @@ impl State {
     fn is_finished(&self) -> bool {
         self.stopping
             .as_ref()
-            .is_some_and(|s| s.clients_closed && (self.clients.is_empty() || self.now >= s.until))
+            .is_some_and(|s| s.clients_closed && (self.clients.is_empty() || self.mono >= s.until))
     }
 }

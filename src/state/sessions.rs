@@ -6,25 +6,31 @@ use crate::agents::Agents;
 use crate::error::{Error, Result};
 use crate::ids;
 use crate::sessions::{Entry, Index, KeyRules, Transcript, key, sessions_dir};
+use crate::net::outbox::Work;
 use crate::shared::Shared;
 use crate::state::event::Call;
 use crate::store::{Job, Store};
-use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+
+/// When a save that failed is tried again, and one that found the store thread far behind, milliseconds.
+const RETRY: u64 = 5000;
+const BUSY: u64 = 100;
 
 pub struct Sessions {
     rules: KeyRules,
     shared: Arc<Shared>,
     agents: BTreeMap<String, Agent>,
-    /// Answers to send once the changes of this turn are on disk.
-    waiting: Vec<(Call, Value)>,
 }
 
 struct Agent {
     index: Index,
-    /// When the index is to be saved, if it has changed.
+    /// When the index is to be saved, if it has changed (monotonic clock).
     save_at: Option<u64>,
+    /// Saves that the store thread has not reported yet; while there are any, changes gather here.
+    saves: u32,
+    /// What to do and answer once the changes so far are on disk.
+    waiting: Vec<(Call, Work)>,
 }
 
 impl Sessions {
@@ -40,9 +46,9 @@ impl Sessions {
             for note in notes.into_iter().chain(crate::sessions::sweep::sweep(index.dir())) {
                 log::warn!(target: "gateway/sessions", "{note}");
             }
-            loaded.insert(id, Agent { index, save_at: None });
+            loaded.insert(id, Agent { index, save_at: None, saves: 0, waiting: Vec::new() });
         }
-        Sessions { rules, agents: loaded, waiting: Vec::new(), shared }
+        Sessions { rules, agents: loaded, shared }
     }
 
     pub fn rules(&self) -> &KeyRules {
@@ -75,39 +81,40 @@ impl Sessions {
     }
 
     /// The entry of a key, made now if there is none.
-    pub fn ensure(&mut self, key: &str, now: u64) -> Result<Arc<Entry>> {
+    /// `now` is the wall clock that the entry tells, `mono` the one that saves go by.
+    pub fn ensure(&mut self, key: &str, now: u64, mono: u64) -> Result<Arc<Entry>> {
         if let Some(entry) = self.get(key) {
             return Ok(entry.clone());
         }
         let mut entry = Entry::new(&ids::uuid()?, now);
         entry.set("chatType", key::kind_of(key));
-        self.put(key, entry, now)?;
+        self.put(key, entry, mono)?;
         self.get(key).cloned().ok_or_else(|| Error::unavailable("the session could not be kept"))
     }
 
-    pub fn put(&mut self, key: &str, entry: Entry, now: u64) -> Result<()> {
+    pub fn put(&mut self, key: &str, entry: Entry, mono: u64) -> Result<()> {
         let agent = self.owner(key)?.to_string();
         if let Some(agent) = self.agents.get_mut(&agent) {
             agent.index.put(key, entry);
-            agent.save_at = Some(now);
+            agent.save_at = Some(mono);
         }
         Ok(())
     }
 
     /// Changes an entry that exists.
-    pub fn update(&mut self, key: &str, now: u64, change: impl FnOnce(&mut Entry)) {
+    pub fn update(&mut self, key: &str, mono: u64, change: impl FnOnce(&mut Entry)) {
         let Some(entry) = self.get(key) else { return };
         let mut entry = (**entry).clone();
         change(&mut entry);
-        if let Err(e) = self.put(key, entry, now) {
-            log::error!(target: "gateway/sessions", "update {key}: {e}");
+        if let Err(e) = self.put(key, entry, mono) {
+            log::error!(target: "gateway/sessions", "update {}: {e}", crate::logging::quoted(key));
         }
     }
 
-    pub fn remove(&mut self, key: &str, now: u64) -> Option<Arc<Entry>> {
+    pub fn remove(&mut self, key: &str, mono: u64) -> Option<Arc<Entry>> {
         let agent = self.owner(key).ok()?.to_string();
         let agent = self.agents.get_mut(&agent)?;
-        agent.save_at = Some(now);
+        agent.save_at = Some(mono);
         agent.index.remove(key)
     }
 
@@ -128,47 +135,72 @@ impl Sessions {
         Ok(Transcript::of(&dir, entry)?.created_for(key, &workspace))
     }
 
-    pub fn answer_when_saved(&mut self, call: Call, payload: Value) {
-        self.waiting.push((call, payload));
-    }
-
-    pub fn mark_changed(&mut self, agent: &str, at: u64) {
-        if let Some(agent) = self.agents.get_mut(agent) {
-            agent.save_at.get_or_insert(at);
+    /// Has `work` done and answered by the store thread once the index of `key` is on disk.
+    pub fn when_saved(&mut self, key: &str, call: Call, work: Work, mono: u64) {
+        let agent = self.owner(key).map(str::to_string);
+        match agent.ok().and_then(|id| self.agents.get_mut(&id)) {
+            Some(agent) => {
+                agent.waiting.push((call, work));
+                agent.save_at.get_or_insert(mono);
+            }
+            None => call.answer(Err(Error::not_found(format!("no agent owns session {key}")))),
         }
     }
 
-    /// Hands changed indexes to the store thread; the answers go with the last of them.
-    pub fn save_changed(&mut self, store: &Store, now: u64) {
-        let due: Vec<String> = self
-            .agents
-            .iter()
-            .filter(|(_, a)| a.save_at.is_some_and(|at| at <= now))
-            .map(|(id, _)| id.clone())
-            .collect();
-        let last = due.len();
-        for (n, id) in due.into_iter().enumerate() {
-            let Some(agent) = self.agents.get_mut(&id) else { continue };
-            let answers = if n + 1 == last { std::mem::take(&mut self.waiting) } else { Vec::new() };
-            match store.submit(Job::Save { agent: id, index: agent.index.snapshot(), answers }) {
-                Ok(()) => agent.save_at = None,
-                Err(job) => {
-                    agent.save_at = Some(now + 100);
-                    if let Job::Save { answers, .. } = *job {
-                        self.waiting.extend(answers);
-                    }
-                }
+    /// Hands changed indexes to the store thread, one save of an agent at a time.
+    pub fn save_changed(&mut self, store: &Store, mono: u64) {
+        for (id, agent) in &mut self.agents {
+            if agent.saves == 0 && agent.save_at.is_some_and(|at| at <= mono) {
+                agent.save(id, store, mono);
             }
         }
-        if last == 0 {
-            // Nothing had to be saved: the promise holds already.
-            for (call, payload) in self.waiting.drain(..) {
-                call.answer(Ok(payload.into()));
-            }
+    }
+
+    /// Hands the index of `key` over at once, before whatever the store thread is given next.
+    pub fn save_now(&mut self, key: &str, store: &Store, mono: u64) {
+        let Ok(id) = self.owner(key).map(str::to_string) else { return };
+        if let Some(agent) = self.agents.get_mut(&id) {
+            agent.save(&id, store, mono);
+        }
+    }
+
+    /// The store thread has saved, or could not.
+    pub fn saved(&mut self, agent: &str, result: Result<()>, mono: u64) {
+        let Some(agent) = self.agents.get_mut(agent) else { return };
+        agent.saves = agent.saves.saturating_sub(1);
+        if let Err(e) = result {
+            log::error!(target: "gateway/store", "{e}; it is tried again");
+            agent.save_at.get_or_insert(mono + RETRY);
         }
     }
 
     pub fn next_save(&self) -> Option<u64> {
-        self.agents.values().filter_map(|a| a.save_at).min()
+        self.agents.values().filter(|a| a.saves == 0).filter_map(|a| a.save_at).min()
+    }
+
+    /// The last saves, at the end of the process.
+    pub fn finish(&mut self, store: &Store) {
+        for (id, agent) in self.agents.iter_mut().filter(|(_, a)| a.save_at.is_some()) {
+            let waiting = std::mem::take(&mut agent.waiting);
+            store.submit_last(Job::Save { agent: id.clone(), index: agent.index.snapshot(), waiting });
+        }
+    }
+}
+
+impl Agent {
+    fn save(&mut self, id: &str, store: &Store, mono: u64) {
+        let waiting = std::mem::take(&mut self.waiting);
+        match store.submit(Job::Save { agent: id.to_string(), index: self.index.snapshot(), waiting }) {
+            Ok(()) => {
+                self.save_at = None;
+                self.saves += 1;
+            }
+            Err(job) => {
+                self.save_at = Some(mono + BUSY);
+                if let Job::Save { waiting, .. } = *job {
+                    self.waiting = waiting;
+                }
+            }
+        }
     }
 }

@@ -24,6 +24,9 @@ use waiting::Waiter;
 const REMEMBER: u64 = 10 * 60 * 1000;
 const MAX_REMEMBERED: usize = 1000;
 const STACK: usize = 512 << 10;
+/// Runs in all, and bytes of their messages.
+const MAX_RUNS: usize = 500;
+const MAX_RUN_BYTES: usize = 32 << 20;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Family {
@@ -65,6 +68,8 @@ pub struct Runs {
     max: usize,
     max_queued: usize,
     next_thread: u64,
+    /// `start_runs` is at work; ends that it causes itself must not start it again.
+    is_starting: bool,
 }
 
 struct Run {
@@ -72,18 +77,26 @@ struct Run {
     agent: String,
     session_id: String,
     cancel: Cancel,
-    /// The request that started it; an `agent` request gets a second answer at the end.
-    call: Option<Call>,
+    /// The request that started it and its repetitions; `agent` requests get a second answer at the end.
+    calls: Vec<Call>,
     accepted_at: u64,
     started_at: Option<u64>,
+    /// On the monotonic clock.
     deadline: Option<u64>,
     seq: u64,
     text: String,
-    /// Bytes of `text` that chat deltas have told so far, and when.
-    told: usize,
-    told_at: u64,
+    /// What `agent` and `chat` events have told of the text so far.
+    agent_told: Told,
+    chat_told: Told,
     /// Its `aborted` event was sent: nothing more of it is.
     silenced: bool,
+}
+
+/// How much of a text was told, and when the next piece may be (monotonic clock).
+#[derive(Default)]
+struct Told {
+    bytes: usize,
+    next_at: u64,
 }
 
 /// How a run ended.
@@ -106,6 +119,7 @@ impl Runs {
             max,
             max_queued,
             next_thread: 0,
+            is_starting: false,
         }
     }
 
@@ -132,15 +146,29 @@ impl Runs {
 
     pub fn next_deadline(&self) -> Option<u64> {
         let runs = self.map.values().filter(|r| r.cancel.reason().is_none()).filter_map(|r| r.deadline);
-        runs.chain(self.waiters.iter().map(|w| w.deadline)).min()
+        let untold = self.map.values().filter_map(Run::next_telling);
+        runs.chain(untold).chain(self.waiters.iter().map(|w| w.deadline)).min()
     }
 
     /// A client left: nobody waits for its answers any more. Its runs go on.
     pub fn forget_caller(&mut self, conn: u64) {
         self.waiters.retain(|w| w.call.caller.conn != conn);
-        for run in self.map.values_mut().filter(|r| r.call.as_ref().is_some_and(|c| c.caller.conn == conn)) {
-            run.call = None;
+        for run in self.map.values_mut() {
+            run.calls.retain(|c| c.caller.conn != conn);
         }
+    }
+
+    /// Lets the repetition of a running `agent` request have the final answer too (R-10a).
+    pub fn join_call(&mut self, id: &str, call: &Call) {
+        const MAX_CALLS: usize = 16;
+        if let Some(run) = self.map.get_mut(id).filter(|r| r.calls.len() < MAX_CALLS) {
+            run.calls.push(call.clone());
+        }
+    }
+
+    /// Bytes of messages that wait for their turn.
+    fn queued_bytes(&self) -> usize {
+        self.map.values().map(|r| r.new.message.len()).sum()
     }
 
     fn remember(&mut self, id: String, ended: Ended) {
@@ -167,10 +195,18 @@ impl State {
             );
             return Err(Error::unavailable(text).retry_in(std::time::Duration::from_secs(5)));
         }
-        let entry = self.sessions.ensure(&new.key, self.now)?;
-        self.sessions.update(&new.key, self.now, |e| e.set("updatedAt", self.now));
-        // The session is on disk before a run of it is promised: the store works in order.
-        self.sessions.save_changed(&self.store, self.now);
+        if self.runs.map.len() >= MAX_RUNS || self.runs.queued_bytes() + new.message.len() > MAX_RUN_BYTES {
+            let text = "too many turns are waiting on this gateway; try again when some have ended";
+            return Err(Error::unavailable(text).retry_in(std::time::Duration::from_secs(5)));
+        }
+        let is_new_session = self.sessions.get(&new.key).is_none();
+        let entry = self.sessions.ensure(&new.key, self.now, self.mono)?;
+        let now = self.now;
+        self.sessions.update(&new.key, self.mono, |e| e.set("updatedAt", now));
+        if is_new_session {
+            // The session is on disk before a run of it is promised: the store works in order.
+            self.sessions.save_now(&new.key, &self.store, self.mono);
+        }
         let record = Record {
             family: new.family.name().to_string(),
             key: new.id.clone(),
@@ -186,14 +222,14 @@ impl State {
             agent: self.sessions.owner(&new.key)?.to_string(),
             session_id: entry.session_id().unwrap_or_default().to_string(),
             cancel: Cancel::new(),
-            call: Some(call),
+            calls: vec![call],
             accepted_at: self.now,
             started_at: None,
             deadline: None,
             seq: 0,
             text: String::new(),
-            told: 0,
-            told_at: 0,
+            agent_told: Told::default(),
+            chat_told: Told::default(),
             silenced: false,
             new,
         };
@@ -214,17 +250,17 @@ impl State {
     /// The journal has the run, or could not take it.
     pub(in crate::state) fn run_accepted(&mut self, id: &str, result: Result<()>) {
         if let Err(error) = result {
-            if let Some(call) = self.forget_run(id).and_then(|run| run.call) {
-                call.answer(Err(error));
+            for call in self.forget_run(id).into_iter().flat_map(|run| run.calls) {
+                call.answer(Err(error.clone()));
             }
             return;
         }
         let Some(run) = self.runs.map.get_mut(id) else { return };
-        if let Some(call) = &run.call {
+        for call in &run.calls {
             call.answer(Ok(Payload::Value(accepted(run))));
         }
         if run.new.family == Family::Chat {
-            run.call = None;
+            run.calls.clear();
         }
         let key = run.new.key.clone();
         self.runs.queues.entry(key.clone()).or_default().push_back(id.to_string());
@@ -235,6 +271,9 @@ impl State {
 
     /// Starts what may run: one a session, `max` in all, in order of arrival.
     fn start_runs(&mut self) {
+        if std::mem::replace(&mut self.runs.is_starting, true) {
+            return;
+        }
         let mut later = VecDeque::new();
         while self.runs.running.len() < self.runs.max {
             let Some(key) = self.runs.ready.pop_front() else { break };
@@ -250,6 +289,7 @@ impl State {
         }
         later.append(&mut self.runs.ready);
         self.runs.ready = later;
+        self.runs.is_starting = false;
     }
 
     fn start_run(&mut self, id: &str, key: String) {
@@ -274,13 +314,13 @@ impl State {
     fn turn_of(&mut self, id: &str) -> Option<Result<Turn>> {
         let run = self.runs.map.get(id)?;
         // A reset since the acceptance has given the session a new transcript.
-        let entry = match self.sessions.ensure(&run.new.key, self.now) {
+        let entry = match self.sessions.ensure(&run.new.key, self.now, self.mono) {
             Ok(entry) => entry,
             Err(e) => return Some(Err(e)),
         };
         let run = self.runs.map.get_mut(id)?;
         run.session_id = entry.session_id().unwrap_or_default().to_string();
-        run.deadline = (run.new.timeout_ms > 0).then(|| self.now + run.new.timeout_ms);
+        run.deadline = (run.new.timeout_ms > 0).then(|| self.mono.saturating_add(run.new.timeout_ms));
         let chosen = entry.str("modelOverride").map(|m| match entry.str("providerOverride") {
             Some(provider) => format!("{provider}/{m}"),
             None => m.to_string(),
@@ -330,7 +370,7 @@ impl State {
 
     /// Deadlines of runs and of `agent.wait` calls.
     pub(in crate::state) fn expire_runs(&mut self) {
-        let now = self.now;
+        let now = self.mono;
         let is_late = |r: &Run| r.deadline.is_some_and(|d| now >= d) && r.cancel.reason().is_none();
         let late: Vec<String> =
             self.runs.map.values().filter(|r| is_late(r)).map(|r| r.new.id.clone()).collect();
@@ -338,6 +378,7 @@ impl State {
             self.abort_run(&id, Reason::Timeout);
         }
         self.expire_waiters();
+        self.tell_more();
     }
 }
 

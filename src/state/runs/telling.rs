@@ -2,7 +2,7 @@
 //!
 //! Part of `State`, on the state thread. The end of a run is told on every surface and exactly once; a failure
 //! is an error on each of them.
-use super::{Ended, Family, NewRun, Run};
+use super::{Ended, Family, NewRun, Run, Told};
 use crate::agent::cancel::Reason;
 use crate::agent::run::{Finished, RunEvent};
 use crate::error::{Error, Kind, Result};
@@ -14,6 +14,10 @@ use serde_json::{Value, json};
 
 /// Least time between two `chat` deltas of a run, milliseconds.
 const DELTA_GAP: u64 = 150;
+/// Longest time between two, however long the text.
+const MAX_GAP: u64 = 1000;
+/// Bytes of events a run may cost each client in a millisecond.
+const BYTES_PER_MS: u64 = 100;
 
 impl State {
     pub(in crate::state) fn run_event(&mut self, id: &str, event: RunEvent) {
@@ -22,7 +26,7 @@ impl State {
             RunEvent::Text(delta) => self.run_text(id, &delta),
             RunEvent::Finished(finished) => self.run_finished(id, *finished),
             RunEvent::Died(what) => {
-                log::error!(target: "gateway/agent", "run {id} ended by a defect: {what}");
+                log::error!(target: "gateway/agent", "run {} ended by a defect: {what}", crate::logging::quoted(id));
                 self.end_run(
                     id,
                     Err(Error::unavailable("the run ended by a defect of the gateway; see its log")),
@@ -42,25 +46,47 @@ impl State {
     fn run_text(&mut self, id: &str, delta: &str) {
         let Some(run) = self.runs.map.get_mut(id).filter(|r| !r.silenced) else { return };
         run.text.push_str(delta);
-        let data = json!({"text": run.text, "delta": delta});
-        self.emit_agent(id, "assistant", data);
-        let now = self.now;
-        let Some(run) = self.runs.map.get_mut(id) else { return };
-        if run.told_at != 0 && now < run.told_at + DELTA_GAP {
-            return;
+        self.tell_text(id, false);
+    }
+
+    /// Tells what runs have said since they were last told of, where it is time.
+    pub(super) fn tell_more(&mut self) {
+        let mono = self.mono;
+        let due = self.runs.map.values().filter(|r| r.next_telling().is_some_and(|at| mono >= at));
+        for id in due.map(|r| r.new.id.clone()).collect::<Vec<_>>() {
+            self.tell_text(&id, false);
         }
-        let new = run.text.get(run.told..).unwrap_or_default().to_string();
-        (run.told, run.told_at) = (run.text.len(), now);
-        let payload = chat_event(run, "delta", json!({"message": said(&run.text, now), "deltaText": new}));
-        self.emit(&events::CHAT_DELTA, &payload);
+    }
+
+    /// Events carry the whole text so far, so they come less often as it grows: a run costs each client about
+    /// 100 bytes a millisecond, however long its answer and however fast its model. `is_last` tells the rest.
+    fn tell_text(&mut self, id: &str, is_last: bool) {
+        let (now, mono) = (self.now, self.mono);
+        let Some(run) = self.runs.map.get_mut(id).filter(|r| !r.silenced) else { return };
+        let gap = run.text.len() as u64 / BYTES_PER_MS;
+        if let Some(delta) = run.agent_told.take(&run.text, mono, gap.min(MAX_GAP), is_last) {
+            let data = json!({"text": run.text, "delta": delta});
+            run.seq += 1;
+            let payload = agent_event(run, "assistant", data, now);
+            self.emit(&events::AGENT_TEXT, &payload);
+        }
+        let Some(run) = self.runs.map.get_mut(id).filter(|_| !is_last) else { return };
+        if let Some(delta) = run.chat_told.take(&run.text, mono, gap.clamp(DELTA_GAP, MAX_GAP), false) {
+            let payload = chat_event(run, "delta", json!({"message": said(&run.text, now), "deltaText": delta}));
+            self.emit(&events::CHAT_DELTA, &payload);
+        }
     }
 
     fn run_finished(&mut self, id: &str, finished: Finished) {
         let Some(run) = self.runs.map.get_mut(id) else { return };
         run.text.clone_from(&finished.text);
-        let (key, usage, now) = (run.new.key.clone(), finished.usage, self.now);
+        let (key, usage, now, session_id) = (run.new.key.clone(), finished.usage, self.now, run.session_id.clone());
         let failed = finished.result.is_err();
-        self.sessions.update(&key, now, |entry| {
+        self.sessions.update(&key, self.mono, |entry| {
+            // Counts of a transcript that was reset meanwhile belong to nobody.
+            if entry.session_id() != Some(&session_id) {
+                return;
+            }
             entry.set("updatedAt", now);
             entry.set("systemSent", true);
             entry.set("abortedLastRun", failed);
@@ -85,13 +111,16 @@ impl State {
             _ => e,
         });
         let started = run.started_at.unwrap_or(run.accepted_at);
+        // Cut off before its turn by a stop: the journal keeps it, the next start keeps its message.
+        let stays_open = run.started_at.is_none() && run.cancel.reason() == Some(Reason::Shutdown);
+        self.tell_text(id, true);
         self.emit_end(id, result.as_ref().err());
         let Some(run) = self.runs.map.remove(id) else { return };
         if self.runs.running.get(&run.new.key).is_some_and(|r| r == id) {
             self.runs.running.remove(&run.new.key);
         }
         let outcome = outcome(&run, &result, finished, self.now.saturating_sub(started));
-        if let Some(call) = &run.call {
+        for call in &run.calls {
             match &result {
                 Ok(()) => call.answer(Ok(Payload::Value(outcome.clone()))),
                 Err(e) => call.answer_with(Err(e.clone()), Some(&outcome)),
@@ -101,18 +130,16 @@ impl State {
             Ok(()) => json!({"ok": true, "payload": outcome}),
             Err(e) => json!({"ok": false, "payload": outcome, "error": e.to_wire(4)}),
         };
-        if let Some(record) = self.dedupe.finish(run.new.family.name(), id, stored)
+        if !stays_open
+            && let Some(record) = self.dedupe.finish(run.new.family.name(), id, stored)
             && self.store.submit(Job::Finish(record)).is_err()
         {
-            log::warn!(target: "gateway/store", "the result of run {id} is not journalled: the disk is too slow");
+            log::warn!(target: "gateway/store", "the result of run {} is not journalled: the disk is too slow", crate::logging::quoted(id));
         }
         let ended =
             Ended { at: self.now, started_at: started, error: result.err().map(|e| e.message().to_string()) };
         self.answer_waiters(id, &ended);
         self.runs.remember(id.to_string(), ended);
-        if self.runs.queues.contains_key(&run.new.key) {
-            self.runs.ready.push_back(run.new.key);
-        }
         self.health_stale = true;
         self.start_runs();
     }
@@ -149,9 +176,33 @@ impl State {
         let now = self.now;
         let Some(run) = self.runs.map.get_mut(id) else { return };
         run.seq += 1;
-        let payload = json!({"runId": id, "stream": stream, "data": data, "sessionKey": run.new.key, "seq": run.seq, "ts": now});
+        let payload = agent_event(run, stream, data, now);
         self.emit(&events::AGENT, &payload);
     }
+}
+
+impl Run {
+    /// When there is something untold to tell, on the monotonic clock.
+    pub(super) fn next_telling(&self) -> Option<u64> {
+        let is_untold = |told: &Told| told.bytes > 0 && told.bytes < self.text.len() && !self.silenced;
+        [&self.agent_told, &self.chat_told].into_iter().filter(|t| is_untold(t)).map(|t| t.next_at).min()
+    }
+}
+
+impl Told {
+    /// The untold end of `text` if it is time for it (or the last chance); notes it as told.
+    fn take(&mut self, text: &str, mono: u64, gap: u64, is_last: bool) -> Option<String> {
+        let new = text.get(self.bytes..).filter(|new| !new.is_empty())?;
+        if mono < self.next_at && !is_last {
+            return None;
+        }
+        (self.bytes, self.next_at) = (text.len(), mono + gap);
+        Some(new.to_string())
+    }
+}
+
+fn agent_event(run: &Run, stream: &str, data: Value, now: u64) -> Value {
+    json!({"runId": run.new.id, "stream": stream, "data": data, "sessionKey": run.new.key, "seq": run.seq, "ts": now})
 }
 
 /// The last answer to the request, and what the journal keeps.

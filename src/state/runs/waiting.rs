@@ -2,9 +2,14 @@
 //!
 //! Part of `State`, on the state thread. Ends are remembered for ten minutes here and for a day in the journal.
 use super::Ended;
+use crate::error::{Error, Result};
 use crate::state::State;
 use crate::state::event::{Answer, Call};
 use serde_json::{Value, json};
+
+/// Open `agent.wait` calls of one connection, and of all.
+const MAX_WAITS: usize = 64;
+const MAX_ALL_WAITS: usize = 4096;
 
 /// A call that waits for a run.
 pub struct Waiter {
@@ -15,18 +20,23 @@ pub struct Waiter {
 
 impl State {
     /// Answers when the run has ended, or says `timeout`.
-    pub fn wait_for_run(&mut self, call: Call, run: String, timeout_ms: u64) -> Answer {
+    pub fn wait_for_run(&mut self, call: Call, run: String, timeout_ms: u64) -> Result<Answer> {
         if let Some((_, ended)) = self.runs.ended.iter().rev().find(|(id, _)| *id == run) {
-            return Answer::Now(waited(&run, ended).into());
+            return Ok(Answer::Now(waited(&run, ended).into()));
         }
         if let Some(ended) = self.ended_before(&run) {
-            return Answer::Now(waited(&run, &ended).into());
+            return Ok(Answer::Now(waited(&run, &ended).into()));
         }
         if timeout_ms == 0 {
-            return Answer::Now(json!({"runId": run, "status": "timeout"}).into());
+            return Ok(Answer::Now(json!({"runId": run, "status": "timeout"}).into()));
         }
-        self.runs.waiters.push(Waiter { run, call, deadline: self.now.saturating_add(timeout_ms) });
-        Answer::Later
+        let of_caller = |w: &&Waiter| w.call.caller.conn == call.caller.conn;
+        if self.runs.waiters.iter().filter(of_caller).count() >= MAX_WAITS || self.runs.waiters.len() >= MAX_ALL_WAITS {
+            return Err(Error::unavailable("too many agent.wait calls are open; wait for some to be answered")
+                .retry_in(std::time::Duration::from_secs(1)));
+        }
+        self.runs.waiters.push(Waiter { run, call, deadline: self.mono.saturating_add(timeout_ms) });
+        Ok(Answer::Later)
     }
 
     /// A run that ended before this process started, or is no longer among the remembered ones.
@@ -42,7 +52,7 @@ impl State {
 
     /// Tells those whose time is up.
     pub(super) fn expire_waiters(&mut self) {
-        let now = self.now;
+        let now = self.mono;
         for waiter in self.take_waiters(|w| now >= w.deadline) {
             waiter.call.answer(Ok(json!({"runId": waiter.run, "status": "timeout"}).into()));
         }
