@@ -5,6 +5,7 @@ use crate::config::Config;
 use crate::env::Env;
 use crate::sessions::key::{KeyRules, normalise_agent_id};
 use serde_json::{Map, Value, json};
+use std::io::Read;
 use std::path::PathBuf;
 
 pub struct Agents<'a> {
@@ -141,9 +142,17 @@ impl<'a> Agents<'a> {
 
     /// `- Name: value` lines of the workspace's IDENTITY.md.
     fn identity_file(&self, id: &str) -> Vec<(String, String)> {
-        const MAX: usize = 16 << 10;
-        let text = std::fs::read_to_string(self.workspace(id).join("IDENTITY.md")).unwrap_or_default();
-        let lines = crate::protocol::close::cut(&text, MAX).lines();
+        const MAX: u64 = 16 << 10;
+        let path = self.workspace(id).join("IDENTITY.md");
+        let mut text = String::new();
+        // A pipe or device would block its reader; a file without end would fill the memory.
+        if std::fs::metadata(&path).is_ok_and(|m| m.is_file())
+            && let Ok(file) = std::fs::File::open(&path)
+            && file.take(MAX).read_to_string(&mut text).is_err()
+        {
+            text.clear();
+        }
+        let lines = text.lines();
         let pairs = lines.filter_map(|line| line.trim().strip_prefix('-')?.split_once(':'));
         let clean = |text: &str| text.trim().trim_matches('*').trim().to_string();
         pairs

@@ -61,6 +61,8 @@ pub fn run(mut env: Env, options: Options) -> Result<()> {
     let plan = Plan::resolve(options.bind.as_deref(), &config)?;
     check_secret(&auth, &plan)?;
     let port = port(&config, &env, &options)?;
+    let (control_tx, control) = bounded(CONTROL);
+    signals::watch(control_tx)?;
     let listeners = plan.listen(port)?;
     files::private_dir(&env.state_dir)?;
     let _lock = lock_state(&env)?;
@@ -68,8 +70,6 @@ pub fn run(mut env: Env, options: Options) -> Result<()> {
     let log_file = logging::start(&config, &env, options.verbose, secret.into_iter().collect())?;
     greet(&config, &env, &auth, &listeners);
     let (state_tx, inbox) = bounded(INBOX);
-    let (control_tx, control) = bounded(CONTROL);
-    signals::watch(control_tx)?;
     let shared = Arc::new(Shared {
         limits: Limits::from_config(&config),
         auth,
@@ -84,7 +84,7 @@ pub fn run(mut env: Env, options: Options) -> Result<()> {
         env,
         config,
     });
-    let result = serve(&shared, listeners, state_tx, &inbox, &control);
+    let result = serve(&shared, listeners, state_tx, inbox, control);
     log::info!(target: "gateway", "stopped");
     logging::flush();
     result
@@ -94,8 +94,8 @@ fn serve(
     shared: &Arc<Shared>,
     listeners: Vec<TcpListener>,
     state_tx: Sender<Event>,
-    inbox: &Receiver<Event>,
-    control: &Receiver<Control>,
+    inbox: Receiver<Event>,
+    control: Receiver<Control>,
 ) -> Result<()> {
     let now = clock::now_ms();
     let (mut journal, records) = Journal::open(&journal_path(&shared.env.state_dir), now)?;
@@ -108,10 +108,11 @@ fn serve(
         let died = |what| log::error!(target: "gateway/net", "a listener ended by a defect: {what}; restart the gateway");
         threads::spawn("gw-listen", LISTEN_STACK, move || listener::run(listener, shared), died)?;
     }
-    let (inbox, control) = (inbox.clone(), control.clone());
     let state_thread = move || {
         let mut state = state;
         state::run::run(&mut state, &control, &inbox);
+        // Whoever still wants to tell something must not wait for an answer.
+        drop((inbox, control));
         state.finish();
     };
     let (done_tx, done) = bounded(1);
@@ -233,10 +234,8 @@ fn lock_state(env: &Env) -> Result<Lock> {
             env.display(&env.state_dir),
         )));
     };
-    // Only for the sentence above; the lock itself is the kernel's.
-    if let Err(e) = std::fs::write(&path, std::process::id().to_string()) {
-        return Err(Error::io(format_args!("write {}", path.display()), e));
-    }
+    // Only for the sentence above, so it does not matter when a full disk refuses it.
+    let _ = std::fs::write(&path, std::process::id().to_string());
     Ok(lock)
 }
 

@@ -124,7 +124,13 @@ pub fn hash_without_key(params: &Value) -> String {
 }
 
 /// The answer to a key that was used before: the first result, or a refusal for other params.
-pub fn replay(state: &mut State, call: &Call, family: Family, id: &str, hash: &str) -> Result<Option<Answer>> {
+pub fn replay(
+    state: &mut State,
+    call: &Call,
+    family: Family,
+    id: &str,
+    hash: &str,
+) -> Result<Option<Answer>> {
     let record = match state.dedupe.check(family.name(), id, hash, state.now) {
         Seen::New if state.runs.is_live(id) => {
             return Err(Error::new(Kind::Conflict, format!("run id {id} is in use by another request")));

@@ -94,9 +94,9 @@ pub fn names() -> Vec<&'static str> {
     METHODS.iter().map(|m| m.name).collect()
 }
 
-/// The method of a request, if this caller may call it with these params. Authorisation comes first, so that a
-/// caller without rights learns nothing about names (a name not listed needs admin).
-pub fn find(caller: &Caller, request: &Request) -> Result<&'static Method> {
+/// The method of a request and its validated params, if this caller may call it so. Authorisation comes first, so
+/// that a caller without rights learns nothing about names (a name not listed needs admin) and costs nothing.
+pub fn find(caller: &Caller, request: &Request) -> Result<(&'static Method, Value)> {
     let name = request.method.as_str();
     let method = METHODS.iter().find(|m| m.name == name);
     authorise(caller, method.map_or(Access::Admin, |m| m.access))?;
@@ -107,8 +107,9 @@ pub fn find(caller: &Caller, request: &Request) -> Result<&'static Method> {
         Error::new(Kind::UnknownMethod, format!("unknown method: {}", crate::protocol::close::cut(name, 200)))
     };
     let method = method.ok_or_else(unknown)?;
-    schema::check_params(name, &request.params).map_err(Error::invalid)?;
-    Ok(method)
+    let params = request.read_params()?;
+    schema::check_params(name, &params).map_err(Error::invalid)?;
+    Ok((method, params))
 }
 
 fn authorise(caller: &Caller, access: Access) -> Result<()> {

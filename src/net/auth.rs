@@ -177,7 +177,14 @@ fn prove_shared(shared: &Shared, peer: &Peer, head: &Head, request: &Connect) ->
     if matches.contains(&true) {
         return Ok(Proven(shared.auth.mode.name()));
     }
-    if shared.auth.allow_tailscale && !peer.is_local && tailscale::is_identified(peer, head) {
+    if shared.auth.allow_tailscale
+        && !peer.is_local
+        && tailscale::is_identified(
+            peer,
+            head,
+            shared.env.var("PATH").unwrap_or("/usr/local/bin:/usr/bin:/bin"),
+        )
+    {
         return Ok(Proven("tailscale"));
     }
     Err(unauthorized(shared.auth.mode, shared.auth.secret.is_some(), request))
@@ -281,7 +288,7 @@ fn with_device(
         Ok(proven) => proven,
         // A locked address gets no further guess, whatever else it offers.
         Err(e) if e.kind == Kind::RateLimited => return Err(e.into()),
-        Err(e) => by_device_token(&store, &device, &role, &scopes, &request, now)?.ok_or(e)?,
+        Err(e) => by_device_token(shared, peer, &store, &device, &role, &scopes, &request, now)?.ok_or(e)?,
     };
     // Silence needs a verified shared secret on this host, and nothing that a web page could have caused.
     let local_silent_ok = peer.is_local && !peer.has_origin && proven.0 != "device-token";
@@ -316,6 +323,8 @@ fn with_device(
 
 /// Whether the client holds this device's token, under either name that clients send it by.
 fn by_device_token(
+    shared: &Shared,
+    peer: &Peer,
     store: &Pairing,
     device: &Verified,
     role: &str,
@@ -324,15 +333,24 @@ fn by_device_token(
     now: u64,
 ) -> Result<Option<Proven>> {
     let auth = &request.auth;
-    for token in [&auth.device_token, &auth.token].into_iter().flatten().filter(|t| !t.is_empty()) {
+    let offered =
+        [&auth.device_token, &auth.token, &auth.password].map(|o| o.as_deref().filter(|t| !t.is_empty()));
+    let (mut is_known, mut guessed) = (false, offered.get(2).copied().flatten().is_some());
+    for token in offered.into_iter().take(2).flatten() {
+        // Valid for fewer scopes than are asked for: pairing decides, it asks for approval.
         match store.verify_token(&device.device_id, role, scopes, token, now)? {
-            TokenCheck::Valid => return Ok(Some(Proven("device-token"))),
-            // Pairing decides on the wider scopes: it asks for approval.
-            TokenCheck::ScopesExceeded => return Ok(Some(Proven("device-token"))),
-            TokenCheck::Wrong => {}
+            TokenCheck::Wrong => guessed = true,
+            TokenCheck::Valid | TokenCheck::ScopesExceeded => is_known = true,
         }
     }
-    Ok(None)
+    if !is_known {
+        return Ok(None);
+    }
+    if guessed {
+        // A guess at the shared secret counts even beside a device token that is right (SEC-19).
+        shared.door.failed(peer.client, &shared.limits, Instant::now());
+    }
+    Ok(Some(Proven("device-token")))
 }
 
 /// Counts a refusal against the address when a wrong secret was offered; a missing one is no guess.

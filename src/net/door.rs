@@ -48,8 +48,8 @@ pub struct Ticket {
 #[derive(Debug)]
 pub enum Entry {
     Place(Ticket),
-    /// No place now; ask again after this long, or when one is freed.
-    Wait(Duration),
+    /// No place now; ask again soon.
+    Wait,
 }
 
 impl Door {
@@ -70,12 +70,10 @@ impl Door {
         let own = inner.places.iter().filter(|p| p.address == address && !p.evicted).count() as u64;
         let crowded = !address.is_loopback() && own >= limits.pre_auth_per_address;
         let full = inner.places.iter().filter(|p| !p.evicted).count() as u64 >= limits.pre_auth;
-        if (full || crowded)
-            && let Err(wait) = inner.evict(crowded.then_some(address), limits, now)
-        {
-            return Entry::Wait(wait);
+        if (full || crowded) && !inner.evict(crowded.then_some(address), limits, now) {
+            return Entry::Wait;
         }
-        let Ok(handle) = socket.try_clone() else { return Entry::Wait(Duration::from_millis(50)) };
+        let Ok(handle) = socket.try_clone() else { return Entry::Wait };
         inner.next += 1;
         inner.connections += 1;
         let id = inner.next;
@@ -139,20 +137,16 @@ impl Door {
 
 impl Inner {
     /// Takes the place of the connection that has been silent longest (of one address, if given).
-    fn evict(&mut self, of: Option<IpAddr>, limits: &Limits, now: Instant) -> Result<(), Duration> {
+    fn evict(&mut self, of: Option<IpAddr>, limits: &Limits, now: Instant) -> bool {
         let candidates = self.places.iter_mut().filter(|p| !p.evicted && of.is_none_or(|a| a == p.address));
-        let Some(place) = candidates.min_by_key(|p| p.last_byte) else {
-            return Err(Duration::from_millis(50));
-        };
-        let silent = now.duration_since(place.last_byte);
-        let patience = Duration::from_millis(limits.pre_auth_silent_ms);
-        if silent < patience {
-            return Err(patience - silent);
+        let Some(place) = candidates.min_by_key(|p| p.last_byte) else { return false };
+        if now.duration_since(place.last_byte) < Duration::from_millis(limits.pre_auth_silent_ms) {
+            return false;
         }
         place.evicted = true;
         // Its thread sees the end of input and says goodbye; if the socket is gone already, so is the thread.
         let _ = place.socket.shutdown(Shutdown::Read);
-        Ok(())
+        true
     }
 }
 
@@ -204,7 +198,7 @@ mod tests {
     fn enter(door: &Arc<Door>, address: &str, limits: &Limits, now: Instant) -> Option<Ticket> {
         match door.enter(address.parse().unwrap(), &socket(), limits, now) {
             Entry::Place(ticket) => Some(ticket),
-            Entry::Wait(_) => None,
+            Entry::Wait => None,
         }
     }
 

@@ -41,14 +41,21 @@ impl Head {
         self.headers.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str())
     }
 
-    /// Whether a comma-separated header holds `token`, ignoring case.
-    pub fn has_token(&self, name: &str, token: &str) -> bool {
-        let values = self.headers.iter().filter(|(n, _)| n == name);
-        values.flat_map(|(_, v)| v.split(',')).any(|part| part.trim().eq_ignore_ascii_case(token))
+    /// All values of a header, in order.
+    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.headers.iter().filter(move |(n, _)| n == name).map(|(_, v)| v.as_str())
     }
 
+    /// Whether a comma-separated header holds `token`, ignoring case.
+    pub fn has_token(&self, name: &str, token: &str) -> bool {
+        self.all(name).flat_map(|v| v.split(',')).any(|part| part.trim().eq_ignore_ascii_case(token))
+    }
+
+    /// An upgrade to something else than a WebSocket is an ordinary request that may be answered as one (some
+    /// HTTP clients offer `h2c` with each), unless it comes with a WebSocket key.
     pub fn is_upgrade(&self) -> bool {
-        self.get("upgrade").is_some()
+        self.has_token("upgrade", "websocket")
+            || (self.get("upgrade").is_some() && self.get("sec-websocket-key").is_some())
     }
 
     /// Whether a proxy says that it forwards for somebody else.
@@ -94,12 +101,16 @@ pub fn read(
 
 /// Waits until the socket has input or the peer is gone; `false` when the time is up.
 pub fn wait_readable(stream: &TcpStream, timeout: Duration) -> bool {
-    let mut fds = [PollFd::new(stream, PollFlags::IN)];
-    let timeout = Timespec { tv_sec: timeout.as_secs() as _, tv_nsec: timeout.subsec_nanos() as _ };
-    match poll(&mut fds, Some(&timeout)) {
-        Ok(n) => n > 0,
-        // Interrupted: let the caller look at its deadline and come back.
-        Err(_) => true,
+    let until = Instant::now() + timeout;
+    loop {
+        let left = until.saturating_duration_since(Instant::now());
+        let left = Timespec { tv_sec: left.as_secs() as _, tv_nsec: left.subsec_nanos() as _ };
+        let mut fds = [PollFd::new(stream, PollFlags::IN)];
+        match poll(&mut fds, Some(&left)) {
+            Ok(n) => return n > 0,
+            Err(rustix::io::Errno::INTR) => {}
+            Err(_) => return false,
+        }
     }
 }
 

@@ -1,7 +1,8 @@
 //! The listener thread, one per bound address: accepts, gives out places, spawns the connection's thread.
 //!
 //! It never waits for a client. When there is no place the newcomer is parked, in order of arrival and without
-//! keeping other addresses out; above `MAX_PARKED` new connections stay in the kernel's accept backlog.
+//! keeping other addresses out: a remote address that parks too many loses its newest. On loopback new
+//! connections stay in the kernel's accept backlog instead, so that an honest burst loses none.
 use crate::net::connection;
 use crate::net::door::Entry;
 use crate::net::outbox::is_not_now;
@@ -30,9 +31,9 @@ type Parked = VecDeque<(TcpStream, IpAddr)>;
 pub fn run(listener: TcpListener, shared: Arc<Shared>) {
     let mut parked = Parked::new();
     loop {
-        let waiting = admit(&mut parked, &shared);
-        if parked.len() >= MAX_PARKED {
-            shared.door.wait(waiting.unwrap_or(LOOK).min(LOOK));
+        admit(&mut parked, &shared);
+        if parked.len() >= MAX_PARKED && !make_room(&mut parked) {
+            shared.door.wait(LOOK);
             continue;
         }
         if !parked.is_empty() && !is_ready(&listener, LOOK) {
@@ -49,9 +50,26 @@ pub fn run(listener: TcpListener, shared: Arc<Shared>) {
     }
 }
 
-/// Gives places to the parked, oldest first; says how long the others must wait at least.
-fn admit(parked: &mut Parked, shared: &Arc<Shared>) -> Option<Duration> {
-    let mut shortest = None;
+/// Turns the newest of the remote address with the most parked away; `false` when all are from loopback.
+fn make_room(parked: &mut Parked) -> bool {
+    let count = |address: &IpAddr| parked.iter().filter(|(_, a)| a == address).count();
+    let remote = parked.iter().map(|(_, a)| *a).filter(|a| !a.is_loopback());
+    let Some(most) = remote.max_by_key(count) else { return false };
+    if let Some((stream, _)) = parked.iter().rposition(|(_, a)| *a == most).and_then(|at| parked.remove(at)) {
+        log::warn!(target: "gateway/net", "turned a connection from {most} away: too many wait");
+        turn_away(&stream);
+    }
+    true
+}
+
+/// The peer is told if its socket takes the bytes at once; nobody waits for it.
+fn turn_away(stream: &TcpStream) {
+    let mut stream = stream;
+    let _ = stream.set_nonblocking(true).and_then(|()| stream.write_all(BUSY));
+}
+
+/// Gives places to the parked, oldest first.
+fn admit(parked: &mut Parked, shared: &Arc<Shared>) {
     let mut full_for = Vec::new();
     for _ in 0..parked.len() {
         let Some((stream, address)) = parked.pop_front() else { break };
@@ -62,19 +80,16 @@ fn admit(parked: &mut Parked, shared: &Arc<Shared>) -> Option<Duration> {
         match shared.door.enter(address, &stream, &shared.limits, Instant::now()) {
             Entry::Place(ticket) if shared.door.connections() > shared.limits.connections => {
                 log::warn!(target: "gateway/net", "refused a connection: {} are open", shared.limits.connections);
-                // The peer is told if its socket takes the bytes at once; nobody waits for it.
-                let _ = stream.set_nonblocking(true).and_then(|()| (&stream).write_all(BUSY));
+                turn_away(&stream);
                 drop(ticket);
             }
             Entry::Place(ticket) => spawn(stream, address, ticket, shared),
-            Entry::Wait(wait) => {
-                shortest = Some(shortest.map_or(wait, |s: Duration| s.min(wait)));
+            Entry::Wait => {
                 full_for.push(address);
                 parked.push_back((stream, address));
             }
         }
     }
-    shortest
 }
 
 fn spawn(stream: TcpStream, address: IpAddr, ticket: crate::net::door::Ticket, shared: &Arc<Shared>) {

@@ -113,7 +113,11 @@ impl Outbox {
             return Pushed::Closed;
         }
         let closing = matches!(frame, Frame::Close(_));
-        if backlog == Backlog::Replace && queue.replace_pending(&frame) {
+        if backlog == Backlog::Replace
+            && let Some(old) = queue.replace_pending(&frame)
+        {
+            self.total.0.fetch_add(size, Ordering::Relaxed);
+            self.total.release(old);
             return Pushed::Queued;
         }
         if !closing && self.is_over(queue.bytes, size) {
@@ -143,8 +147,7 @@ impl Outbox {
             return Pushed::Dropped;
         }
         // What is queued will not be read in time; free it at once and leave only the close.
-        self.total.0.fetch_sub(queue.bytes, Ordering::Relaxed);
-        queue.bytes = 0;
+        self.total.release(std::mem::take(&mut queue.bytes));
         queue.frames.clear();
         queue.frames.push_back(Frame::Close(Close::SlowConsumer));
         queue.closed = true;
@@ -165,20 +168,19 @@ impl Outbox {
 }
 
 impl Queue {
-    /// Puts a newer event in the place of an unsent one of the same kind. The first frame may be half
-    /// written, so it was popped before and is not in the queue.
-    fn replace_pending(&mut self, frame: &Frame) -> bool {
-        let Frame::Event { body, kind, .. } = frame else { return false };
-        for old in &mut self.frames {
-            if let Frame::Event { body: old_body, kind: old_kind, replace: true } = old
-                && old_kind == kind
-            {
-                self.bytes = (self.bytes + body.len()).saturating_sub(old_body.len());
-                *old_body = body.clone();
-                return true;
-            }
+    /// Puts a newer event in the place of an unsent one of the same kind; gives the old one's bytes. A frame
+    /// that is half written was popped before and is not in the queue.
+    fn replace_pending(&mut self, frame: &Frame) -> Option<usize> {
+        let Frame::Event { body, kind, .. } = frame else { return None };
+        let is_older =
+            |old: &&mut Frame| matches!(old, Frame::Event { kind: k, replace: true, .. } if k == kind);
+        let old = self.frames.iter_mut().find(is_older)?;
+        let bytes = old.bytes();
+        if let Frame::Event { body: old_body, .. } = old {
+            *old_body = body.clone();
         }
-        false
+        self.bytes = (self.bytes + frame.bytes()).saturating_sub(bytes);
+        Some(bytes)
     }
 }
 
@@ -233,7 +235,7 @@ impl Drop for Drain {
 
 impl Total {
     fn release(&self, bytes: usize) {
-        // Replacing an event by a shorter one can leave the sum a little high or low; it never wraps.
+        // Always `Some`, so the update cannot fail; it never goes below zero.
         let _ = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| Some(n.saturating_sub(bytes)));
     }
 }

@@ -18,22 +18,36 @@ pub struct Peer {
 impl Peer {
     pub fn of(socket: IpAddr, head: &Head, trusted_proxies: &[&str]) -> Peer {
         let socket = socket.to_canonical();
-        let trusted =
-            trusted_proxies.iter().any(|p| p.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical() == socket));
-        let forwarded = trusted.then(|| forwarded_for(head)).flatten();
-        let client = forwarded.unwrap_or(socket);
-        // A proxy that is trusted but names nobody must not make its visitors local.
-        let direct = !head.is_forwarded() || forwarded.is_some();
+        let proxies: Vec<IpAddr> = trusted_proxies
+            .iter()
+            .filter_map(|p| p.parse::<IpAddr>().ok())
+            .map(|ip| ip.to_canonical())
+            .collect();
+        let forwarded = proxies.contains(&socket).then(|| forwarded_for(head, &proxies)).flatten();
         let host_is_local = head.get("host").is_some_and(is_local_host);
-        let is_local = client.is_loopback() && socket.is_loopback() && direct && host_is_local;
-        Peer { socket, client, is_local, has_origin: head.get("origin").is_some() }
+        // Nothing that was forwarded is local, whoever forwarded it and whatever it names.
+        let is_local = socket.is_loopback() && !head.is_forwarded() && host_is_local;
+        Peer {
+            socket,
+            client: forwarded.unwrap_or(socket),
+            is_local,
+            has_origin: head.get("origin").is_some(),
+        }
     }
 }
 
-/// The first address of X-Forwarded-For, or X-Real-IP.
-fn forwarded_for(head: &Head) -> Option<IpAddr> {
-    let first = head.get("x-forwarded-for").and_then(|v| v.split(',').next());
-    let text = first.or_else(|| head.get("x-real-ip"))?.trim();
+/// The client that the trusted proxies saw: the last address of X-Forwarded-For that is not a proxy of ours
+/// (what stands before it was written by the client itself), else X-Real-IP. `None` when it cannot be read.
+fn forwarded_for(head: &Head, proxies: &[IpAddr]) -> Option<IpAddr> {
+    let hops = head.all("x-forwarded-for").flat_map(|line| line.split(',')).collect::<Vec<_>>();
+    let mut hops = hops.iter().rev().map(|hop| address(hop.trim()));
+    match hops.find(|hop| hop.is_none_or(|ip| !proxies.contains(&ip))) {
+        Some(hop) => hop,
+        None => head.get("x-real-ip").and_then(|text| address(text.trim())),
+    }
+}
+
+fn address(text: &str) -> Option<IpAddr> {
     let bare = text.strip_prefix('[').and_then(|t| t.split(']').next()).unwrap_or(text);
     bare.parse()
         .or_else(|_| text.parse::<std::net::SocketAddr>().map(|a| a.ip()))
@@ -89,6 +103,22 @@ mod tests {
             ("127.0.0.1", "Host: localhost\nX-Forwarded-For: [2001:db8::1]:99", proxy, false, "2001:db8::1"),
             ("192.0.2.9", "Host: localhost", &[], false, "192.0.2.9"),
             ("192.0.2.9", "Host: localhost\nX-Forwarded-For: 127.0.0.1", &["192.0.2.9"], false, "127.0.0.1"),
+            // What stands before the proxy's own entry was written by the client.
+            (
+                "127.0.0.1",
+                "Host: localhost\nX-Forwarded-For: 127.0.0.1, 203.0.113.5",
+                proxy,
+                false,
+                "203.0.113.5",
+            ),
+            (
+                "127.0.0.1",
+                "Host: localhost\nX-Forwarded-For: 10.9.9.9\nX-Forwarded-For: 203.0.113.5",
+                proxy,
+                false,
+                "203.0.113.5",
+            ),
+            ("127.0.0.1", "Host: localhost\nX-Forwarded-For: 1.2.3.4, junk", proxy, false, "127.0.0.1"),
         ] {
             let got = peer(socket, headers, proxies);
             assert_eq!(

@@ -5,16 +5,19 @@
 //! that is withdrawn is withdrawn at once.
 use crate::net::head::Head;
 use crate::net::peer::Peer;
+use crate::threads;
 use serde_json::Value;
 use std::io::Read;
 use std::net::IpAddr;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 const DEADLINE: Duration = Duration::from_secs(5);
+const STACK: usize = 64 << 10;
 const MAX_OUTPUT: u64 = 256 << 10;
 
-pub fn is_identified(peer: &Peer, head: &Head) -> bool {
+/// `path` is where programs are looked for.
+pub fn is_identified(peer: &Peer, head: &Head, path: &str) -> bool {
     let all_there =
         ["x-forwarded-for", "x-forwarded-proto", "x-forwarded-host"].iter().all(|h| head.get(h).is_some());
     if !peer.socket.is_loopback() || !all_there {
@@ -23,33 +26,37 @@ pub fn is_identified(peer: &Peer, head: &Head) -> bool {
     let Some(login) = head.get("tailscale-user-login").filter(|l| !l.is_empty()) else { return false };
     let first = head.get("x-forwarded-for").and_then(|v| v.split(',').next()).unwrap_or_default().trim();
     let Ok(ip) = first.parse::<IpAddr>() else { return false };
-    whois(ip).is_some_and(|known| known.trim().eq_ignore_ascii_case(login.trim()))
+    whois(ip, path).is_some_and(|known| known.trim().eq_ignore_ascii_case(login.trim()))
 }
 
 /// The login name behind a tailnet address.
-fn whois(ip: IpAddr) -> Option<String> {
+fn whois(ip: IpAddr, path: &str) -> Option<String> {
     let mut child = Command::new("tailscale")
         .args(["whois", "--json", &ip.to_string()])
+        // The gateway's environment holds secrets that are none of its business.
+        .env_clear()
+        .env("PATH", path)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
         .ok()?;
-    let deadline = Instant::now() + DEADLINE;
-    let status = loop {
-        match child.try_wait() {
-            Ok(Some(status)) => break status,
-            Ok(None) if Instant::now() < deadline => std::thread::sleep(Duration::from_millis(10)),
-            _ => {
-                // It hangs or cannot be asked; either way there is no identity.
-                let _ = child.kill();
-                let _ = child.wait();
-                return None;
-            }
-        }
+    let output = child.stdout.take()?;
+    let (said, answer) = crossbeam_channel::bounded(1);
+    // Read while it runs: a child with more to say than a pipe holds would wait for ever.
+    let read = move || {
+        let mut text = String::new();
+        let whole = output.take(MAX_OUTPUT).read_to_string(&mut text).is_ok();
+        // Nobody listens any more once the deadline has passed.
+        let _ = said.send(whole.then_some(text));
     };
-    let mut output = String::new();
-    child.stdout.take()?.take(MAX_OUTPUT).read_to_string(&mut output).ok()?;
-    let answer: Value = serde_json::from_str(&output).ok()?;
-    status.success().then(|| answer.pointer("/UserProfile/LoginName")?.as_str().map(str::to_string)).flatten()
+    let text = match threads::spawn("gw-whois", STACK, read, |_| {}) {
+        Ok(_) => answer.recv_timeout(DEADLINE).ok().flatten(),
+        Err(_) => None,
+    };
+    // It has ended, or is ended now; both are over at once.
+    let _ = child.kill();
+    let _ = child.wait();
+    let answer: Value = serde_json::from_str(&text?).ok()?;
+    answer.pointer("/UserProfile/LoginName")?.as_str().map(str::to_string)
 }

@@ -72,7 +72,8 @@ struct Worker {
     caller: Option<Arc<Caller>>,
     /// Events sent or dropped so far: the `seq` of the last one.
     seq: u64,
-    last_progress: Instant,
+    /// Since when the socket takes nothing.
+    blocked_since: Option<Instant>,
     max_message: usize,
 }
 
@@ -125,7 +126,7 @@ pub fn serve(
         sending: None,
         caller: None,
         seq: 0,
-        last_progress: Instant::now(),
+        blocked_since: None,
     };
     if worker.begin(&rest) {
         hand_over(worker);
@@ -208,7 +209,7 @@ impl Worker {
         flags.set(PollFlags::OUT, blocked);
         // A blocked connection can take nothing from its outbox, so it must not wake for it either.
         let wake = if blocked { PollFlags::empty() } else { PollFlags::IN };
-        let timeout = self.next_deadline(blocked).map(|at| {
+        let timeout = self.next_deadline().map(|at| {
             let left = at.saturating_duration_since(Instant::now());
             Timespec { tv_sec: left.as_secs() as _, tv_nsec: left.subsec_nanos() as _ }
         });
@@ -226,7 +227,7 @@ impl Worker {
         if !woken.is_empty() {
             self.drain.clear_wake();
         }
-        if !self.check_deadlines(blocked) {
+        if !self.check_deadlines() {
             return true;
         }
         if socket.contains(PollFlags::IN) && wants_input {
@@ -236,8 +237,9 @@ impl Worker {
         !socket.intersects(PollFlags::ERR | PollFlags::HUP | PollFlags::NVAL)
     }
 
-    fn next_deadline(&self, blocked: bool) -> Option<Instant> {
-        let stall = blocked.then(|| self.last_progress + Duration::from_millis(self.shared.limits.stall_ms));
+    fn next_deadline(&self) -> Option<Instant> {
+        let stall =
+            self.blocked_since.map(|since| since + Duration::from_millis(self.shared.limits.stall_ms));
         match self.phase {
             Phase::Handshake => Some(stall.map_or(self.handshake_until, |s| s.min(self.handshake_until))),
             Phase::Closing { until } => Some(until),
@@ -246,18 +248,14 @@ impl Worker {
     }
 
     /// Closes what has passed a deadline; `false` when it did.
-    fn check_deadlines(&mut self, blocked: bool) -> bool {
+    fn check_deadlines(&mut self) -> bool {
         let now = Instant::now();
-        if self.phase == Phase::Handshake && now >= self.handshake_until {
-            self.close(&Close::HandshakeTimeout);
-            return false;
+        if matches!(self.phase, Phase::Closing { .. }) || self.next_deadline().is_none_or(|at| now < at) {
+            return true;
         }
-        let stall = Duration::from_millis(self.shared.limits.stall_ms);
-        if blocked && !matches!(self.phase, Phase::Closing { .. }) && now >= self.last_progress + stall {
-            self.close(&Close::SlowConsumer);
-            return false;
-        }
-        true
+        let is_stalled = self.phase != Phase::Handshake || now < self.handshake_until;
+        self.close(if is_stalled { &Close::SlowConsumer } else { &Close::HandshakeTimeout });
+        false
     }
 
     /// Takes input off the socket; `false` when the peer is gone.
@@ -272,7 +270,8 @@ impl Worker {
         };
         match (&self.stream).read(buffer) {
             Ok(0) if self.ticket.is_evicted() => {
-                self.close(&Close::Evicted);
+                let stopping = self.shared.published.is_stopping();
+                self.close(if stopping { &Close::ServiceRestart } else { &Close::Evicted });
                 true
             }
             Ok(0) => false,
@@ -322,10 +321,14 @@ impl Worker {
             let error = Error::new(Kind::Invalid, "invalid handshake: first request must be connect");
             return self.refuse(&request.id, &error);
         }
-        if let Err(message) = schema::check_params("connect", &request.params) {
+        let params = match request.read_params() {
+            Ok(params) => params,
+            Err(error) => return self.refuse(&request.id, &error),
+        };
+        if let Err(message) = schema::check_params("connect", &params) {
             return self.refuse(&request.id, &Error::invalid(message));
         }
-        match Connect::deserialize(request.params) {
+        match Connect::deserialize(params) {
             Ok(connect) => self.connect(request.id, connect),
             // Cannot happen: the schema admits only what this type reads.
             Err(e) => self.refuse(&request.id, &Error::invalid(format!("invalid connect params: {e}"))),
@@ -389,9 +392,9 @@ impl Worker {
                 log_failure(&request.method, self.id, &error);
                 self.answer(&request.id, Err(&error), caller.protocol);
             }
-            Ok(method) => match method.run {
+            Ok((method, params)) => match method.run {
                 Run::Here(handler) => {
-                    let result = handler(&self.shared, &caller, request.params);
+                    let result = handler(&self.shared, &caller, params);
                     if let Err(error) = &result {
                         log_failure(method.name, self.id, error);
                     }
@@ -403,7 +406,7 @@ impl Worker {
                         id: request.id,
                         method: method.name,
                         handler,
-                        params: request.params,
+                        params,
                     };
                     if self.shared.state.send(event).is_err() {
                         self.close(&Close::ServiceRestart);
@@ -432,15 +435,19 @@ impl Worker {
         loop {
             if let Some(sending) = &mut self.sending {
                 match sending.write(&self.stream) {
-                    Ok(true) => self.sending = None,
-                    Ok(false) => {
-                        self.last_progress = Instant::now();
-                        continue;
+                    Ok(is_out) => {
+                        self.blocked_since = None;
+                        if !is_out {
+                            continue;
+                        }
+                        self.sending = None;
                     }
-                    Err(e) if is_not_now(&e) => return Ok(true),
+                    Err(e) if is_not_now(&e) => {
+                        self.blocked_since.get_or_insert_with(Instant::now);
+                        return Ok(true);
+                    }
                     Err(e) => return Err(e),
                 }
-                self.last_progress = Instant::now();
             }
             self.sending = self.own.pop_front();
             if self.sending.is_none() && !self.next_from_outbox() {
@@ -485,6 +492,10 @@ pub fn log_failure(method: &str, conn: u64, error: &Error) {
 
 impl Drop for Worker {
     fn drop(&mut self) {
+        if std::thread::panicking() && self.sending.is_none() {
+            // Even a defect ends with a close frame, if the socket takes it; it is the last thing said.
+            let _ = (&self.stream).write(&wire::close(Close::Internal.code(), &Close::Internal.reason()));
+        }
         if let Some(caller) = &self.caller {
             // The state thread is gone only when the process ends.
             let _ = self.shared.state.send(Event::Left { conn: caller.conn });

@@ -4,14 +4,17 @@
 use crate::error::{Error, Kind};
 use crate::protocol::schema;
 use serde_json::Value;
+use serde_json::value::RawValue;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// A request frame whose shape was checked; its params are checked against the method's schema later.
+/// A request frame whose shape was checked. Its params are still text: they are read when it is known that the
+/// caller may call the method, so that a stranger's large params cost no memory.
 #[derive(Debug)]
-pub struct Request {
+pub struct Request<'a> {
     pub id: String,
     pub method: String,
-    pub params: Value,
+    params: &'a str,
 }
 
 /// Why a text is not a request frame.
@@ -23,22 +26,71 @@ pub enum Bad {
     NotARequest(Option<String>, Error),
 }
 
-impl Request {
-    pub fn parse(text: &str) -> Result<Request, Bad> {
-        let mut value: Value = serde_json::from_str(text).map_err(|_| Bad::Malformed)?;
-        if let Err(message) = schema::check_request(&value) {
-            let id = value.get("id").and_then(Value::as_str).filter(|id| !id.is_empty()).map(str::to_string);
-            return Err(Bad::NotARequest(id, Error::new(Kind::BadFrame, message)));
+/// Longest member beside `params` that is looked at, bytes.
+const MAX_MEMBER: usize = 4096;
+/// Most values in the params of a request.
+const MAX_VALUES: usize = 50_000;
+
+impl<'a> Request<'a> {
+    pub fn parse(text: &'a str) -> Result<Request<'a>, Bad> {
+        let members: BTreeMap<String, &RawValue> = match serde_json::from_str(text) {
+            Ok(members) => members,
+            Err(_) => {
+                serde_json::from_str::<&RawValue>(text).map_err(|_| Bad::Malformed)?;
+                return Err(not_a_request(None, &Value::Null));
+            }
+        };
+        let shallow = |(name, raw): (&String, &&RawValue)| {
+            let is_read = name != "params" && raw.get().len() <= MAX_MEMBER;
+            let value = is_read.then(|| serde_json::from_str(raw.get()).ok()).flatten();
+            (name.clone(), value.unwrap_or_default())
+        };
+        let frame = Value::Object(members.iter().map(shallow).collect());
+        let text = |name: &str| {
+            frame.get(name).and_then(Value::as_str).filter(|t| !t.is_empty()).map(str::to_string)
+        };
+        if schema::check_request(&frame).is_err() {
+            return Err(not_a_request(text("id"), &frame));
         }
-        let mut take = |key: &str| value.get_mut(key).map(Value::take).unwrap_or_default();
-        let text = |value: Value| if let Value::String(s) = value { s } else { String::new() };
-        let (id, method, params) = (text(take("id")), text(take("method")), take("params"));
-        Ok(Request {
-            id,
-            method,
-            params: if params.is_null() { Value::Object(Default::default()) } else { params },
-        })
+        let params = members.get("params").map_or("null", |raw| raw.get());
+        Ok(Request { id: text("id").unwrap_or_default(), method: text("method").unwrap_or_default(), params })
     }
+
+    /// The params as a value; missing ones are an empty object.
+    pub fn read_params(&self) -> Result<Value, Error> {
+        if count_values(self.params) > MAX_VALUES {
+            return Err(Error::invalid(format!(
+                "params hold more than {MAX_VALUES} values; send less at a time"
+            )));
+        }
+        match serde_json::from_str(self.params) {
+            Ok(Value::Null) => Ok(Value::Object(Default::default())),
+            Ok(value) => Ok(value),
+            // Cannot happen: the text is part of a JSON text that was read before.
+            Err(e) => Err(Error::new(Kind::BadFrame, format!("invalid request frame: {e}"))),
+        }
+    }
+}
+
+fn not_a_request(id: Option<String>, frame: &Value) -> Bad {
+    let message =
+        schema::check_request(frame).err().unwrap_or_else(|| "invalid request frame: must be object".into());
+    Bad::NotARequest(id, Error::new(Kind::BadFrame, message))
+}
+
+/// About how many values a JSON text holds, without reading it into memory.
+fn count_values(text: &str) -> usize {
+    let (mut count, mut in_string, mut escaped) = (1, false, false);
+    for byte in text.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = in_string,
+            b'"' => in_string = !in_string,
+            b',' | b'[' | b'{' if !in_string => count += 1,
+            _ => {}
+        }
+    }
+    count
 }
 
 /// A payload on its way out: a value, or JSON text that was serialised before and is shared.
@@ -157,8 +209,17 @@ mod tests {
             r#"{"type":"req","id":"1","method":"m"}"#,
             r#"{"type":"req","id":"1","method":"m","params":null}"#,
         ] {
-            assert_eq!(Request::parse(text).unwrap().params, json!({}));
+            assert_eq!(Request::parse(text).unwrap().read_params().unwrap(), json!({}));
         }
+    }
+
+    #[test]
+    fn params_with_too_many_values_are_refused_before_they_are_read() {
+        let frame = |params: &str| format!(r#"{{"type":"req","id":"1","method":"m","params":{params}}}"#);
+        let many = frame(&format!("[{}0]", "0,".repeat(MAX_VALUES)));
+        assert!(Request::parse(&many).unwrap().read_params().is_err());
+        let text = frame(&format!("{{\"message\":\"{}\"}}", ",[{\\\"".repeat(MAX_VALUES)));
+        assert!(Request::parse(&text).unwrap().read_params().is_ok());
     }
 
     #[test]

@@ -30,7 +30,10 @@ pub enum Answer {
     Work(Work),
     /// Done by the store thread, when the index of the session `key` is on disk if one is named: what must
     /// happen even if the client hangs up.
-    Stored { key: Option<String>, work: Work },
+    Stored {
+        key: Option<String>,
+        work: Work,
+    },
     /// The handler kept the `Call` and answers it itself.
     Later,
 }
@@ -97,7 +100,10 @@ pub enum Event {
         payload: Value,
     },
     /// The store thread has saved a session index, or could not.
-    Saved { agent: String, result: Result<()> },
+    Saved {
+        agent: String,
+        result: Result<()>,
+    },
     /// The idempotency journal has grown and should be rewritten.
     JournalBulky,
 }

@@ -117,7 +117,9 @@ impl State {
             Ok(Answer::Work(work)) => {
                 call.outbox.push(crate::net::outbox::Frame::Work { id: call.id, work });
             }
-            Ok(Answer::Stored { key: Some(key), work }) => self.sessions.when_saved(&key, call, work, self.mono),
+            Ok(Answer::Stored { key: Some(key), work }) => {
+                self.sessions.when_saved(&key, call, work, self.mono)
+            }
             Ok(Answer::Stored { key: None, work }) => {
                 if let Err(job) = self.store.submit(Job::Do { call, work })
                     && let Job::Do { call, .. } = *job

@@ -5,8 +5,8 @@
 use crate::agents::Agents;
 use crate::error::{Error, Result};
 use crate::ids;
-use crate::sessions::{Entry, Index, KeyRules, Transcript, key, sessions_dir};
 use crate::net::outbox::Work;
+use crate::sessions::{Entry, Index, KeyRules, Transcript, key, sessions_dir};
 use crate::shared::Shared;
 use crate::state::event::Call;
 use crate::store::{Job, Store};

@@ -72,7 +72,8 @@ impl State {
         }
         let Some(run) = self.runs.map.get_mut(id).filter(|_| !is_last) else { return };
         if let Some(delta) = run.chat_told.take(&run.text, mono, gap.clamp(DELTA_GAP, MAX_GAP), false) {
-            let payload = chat_event(run, "delta", json!({"message": said(&run.text, now), "deltaText": delta}));
+            let payload =
+                chat_event(run, "delta", json!({"message": said(&run.text, now), "deltaText": delta}));
             self.emit(&events::CHAT_DELTA, &payload);
         }
     }
@@ -80,7 +81,8 @@ impl State {
     fn run_finished(&mut self, id: &str, finished: Finished) {
         let Some(run) = self.runs.map.get_mut(id) else { return };
         run.text.clone_from(&finished.text);
-        let (key, usage, now, session_id) = (run.new.key.clone(), finished.usage, self.now, run.session_id.clone());
+        let (key, usage, now, session_id) =
+            (run.new.key.clone(), finished.usage, self.now, run.session_id.clone());
         let failed = finished.result.is_err();
         self.sessions.update(&key, self.mono, |entry| {
             // Counts of a transcript that was reset meanwhile belong to nobody.

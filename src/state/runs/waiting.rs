@@ -31,9 +31,13 @@ impl State {
             return Ok(Answer::Now(json!({"runId": run, "status": "timeout"}).into()));
         }
         let of_caller = |w: &&Waiter| w.call.caller.conn == call.caller.conn;
-        if self.runs.waiters.iter().filter(of_caller).count() >= MAX_WAITS || self.runs.waiters.len() >= MAX_ALL_WAITS {
-            return Err(Error::unavailable("too many agent.wait calls are open; wait for some to be answered")
-                .retry_in(std::time::Duration::from_secs(1)));
+        if self.runs.waiters.iter().filter(of_caller).count() >= MAX_WAITS
+            || self.runs.waiters.len() >= MAX_ALL_WAITS
+        {
+            return Err(Error::unavailable(
+                "too many agent.wait calls are open; wait for some to be answered",
+            )
+            .retry_in(std::time::Duration::from_secs(1)));
         }
         self.runs.waiters.push(Waiter { run, call, deadline: self.mono.saturating_add(timeout_ms) });
         Ok(Answer::Later)
