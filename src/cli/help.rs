@@ -43,7 +43,9 @@ fn of_program() -> String {
 fn of_group(group: &str) -> String {
     let summary = GROUPS.iter().find(|(name, _)| *name == group).map_or("", |(_, summary)| summary);
     let rows: Vec<(String, &str)> = below(group).map(|c| (c.name.to_string(), c.summary)).collect();
+    let first: Vec<_> = below(group).filter_map(|c| c.examples.first().copied()).collect();
     format!("Usage: openclaw {group} <command>\n\n{summary}\n\nCommands:\n{}", columns(&rows))
+        + &examples(&first)
 }
 
 fn of_command(command: &Command) -> String {
