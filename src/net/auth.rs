@@ -288,7 +288,7 @@ fn with_device(
         Ok(proven) => proven,
         // A locked address gets no further guess, whatever else it offers.
         Err(e) if e.kind == Kind::RateLimited => return Err(e.into()),
-        Err(e) => by_device_token(shared, peer, &store, &device, &role, &scopes, &request, now)?.ok_or(e)?,
+        Err(e) => by_device_token(shared, peer, &device, &role, &scopes, &request)?.ok_or(e)?,
     };
     // Silence needs a verified shared secret on this host, and nothing that a web page could have caused.
     let local_silent_ok = peer.is_local && !peer.has_origin && proven.0 != "device-token";
@@ -325,12 +325,10 @@ fn with_device(
 fn by_device_token(
     shared: &Shared,
     peer: &Peer,
-    store: &Pairing,
     device: &Verified,
     role: &str,
     scopes: &[String],
     request: &Connect,
-    now: u64,
 ) -> Result<Option<Proven>> {
     let auth = &request.auth;
     let offered =
