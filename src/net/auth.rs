@@ -330,7 +330,7 @@ fn by_device_token(
     scopes: &[String],
     request: &Connect,
 ) -> Result<Option<Proven>> {
-    let auth = &request.auth;
+    let (store, now, auth) = (Pairing::new(&shared.env.state_dir), clock::now_ms(), &request.auth);
     let offered =
         [&auth.device_token, &auth.token, &auth.password].map(|o| o.as_deref().filter(|t| !t.is_empty()));
     let (mut is_known, mut guessed) = (false, offered.get(2).copied().flatten().is_some());
