@@ -76,6 +76,7 @@ pub fn run(mut env: Env, options: Options) -> Result<()> {
         port,
         door: Door::new(),
         total: Arc::default(),
+        arriving: Default::default(),
         state: state_tx.clone(),
         started,
         own_names: origin::own_names(),

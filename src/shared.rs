@@ -25,7 +25,10 @@ pub struct Shared {
     pub auth: Auth,
     pub port: u16,
     pub door: Arc<Door>,
+    /// Unsent bytes of all clients.
     pub total: Arc<Total>,
+    /// Bytes of messages that have begun to arrive, of all clients.
+    pub arriving: Total,
     pub state: Sender<Event>,
     pub started: Instant,
     /// Names by which browser pages may address this machine.

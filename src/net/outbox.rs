@@ -53,7 +53,7 @@ pub enum Pushed {
     Closed,
 }
 
-/// Unsent bytes of all clients together.
+/// Bytes of all clients together, in one direction: unsent, or received of unfinished messages.
 #[derive(Debug, Default)]
 pub struct Total(AtomicUsize);
 
@@ -234,6 +234,13 @@ impl Drop for Drain {
 }
 
 impl Total {
+    /// Replaces a share of `old` bytes by one of `new`; gives the sum.
+    pub fn change(&self, old: usize, new: usize) -> usize {
+        self.0.fetch_add(new, Ordering::Relaxed);
+        self.release(old);
+        self.0.load(Ordering::Relaxed)
+    }
+
     fn release(&self, bytes: usize) {
         // Always `Some`, so the update cannot fail; it never goes below zero.
         let _ = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| Some(n.saturating_sub(bytes)));

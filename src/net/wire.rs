@@ -99,6 +99,11 @@ impl Decoder {
         Ok(used)
     }
 
+    /// Bytes held of a message that is not complete yet.
+    pub fn held(&self) -> usize {
+        self.pending.len() + self.message.len()
+    }
+
     /// Whether a frame larger than a small read buffer is arriving.
     pub fn is_large(&self) -> bool {
         self.pending.len() >= 4096

@@ -72,6 +72,8 @@ struct Worker {
     caller: Option<Arc<Caller>>,
     /// Events sent or dropped so far: the `seq` of the last one.
     seq: u64,
+    /// Bytes of an unfinished message that are counted in `Shared::arriving`.
+    held: usize,
     /// Since when the socket takes nothing.
     blocked_since: Option<Instant>,
     max_message: usize,
@@ -126,6 +128,7 @@ pub fn serve(
         sending: None,
         caller: None,
         seq: 0,
+        held: 0,
         blocked_since: None,
     };
     if worker.begin(&rest) {
@@ -297,6 +300,21 @@ impl Worker {
             Err(Violation::TooBig) => self.close(&Close::TooBig),
             Err(Violation::Framing(what)) => self.close(&Close::Framing(what)),
             Err(Violation::NotUtf8) => self.close(&Close::Malformed),
+        }
+        self.account();
+    }
+
+    /// Counts what is held of unfinished messages; when all clients together hold too much, a large one ends.
+    fn account(&mut self) {
+        const SMALL: usize = 64 << 10;
+        let held = Some(self.decoder.held()).filter(|held| *held > SMALL).unwrap_or_default();
+        if held == self.held && held == 0 {
+            return;
+        }
+        let sum = self.shared.arriving.change(self.held, held);
+        self.held = held;
+        if held > 0 && sum > self.shared.limits.total_buffered as usize {
+            self.close(&Close::TooBig);
         }
     }
 
@@ -496,6 +514,7 @@ impl Drop for Worker {
             // Even a defect ends with a close frame, if the socket takes it; it is the last thing said.
             let _ = (&self.stream).write(&wire::close(Close::Internal.code(), &Close::Internal.reason()));
         }
+        self.shared.arriving.change(self.held, 0);
         if let Some(caller) = &self.caller {
             // The state thread is gone only when the process ends.
             let _ = self.shared.state.send(Event::Left { conn: caller.conn });

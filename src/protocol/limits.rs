@@ -53,7 +53,7 @@ limits! {
     max_payload_4 "limits.maxPayload4" = 26214400, 4096..=67108864;
     /// policy.maxBufferedBytes for protocol 4.
     max_buffered_4 "limits.maxBufferedBytes4" = 52428800, 65536..=268435456;
-    /// Unsent bytes of all clients together; above it the client with a large backlog is closed.
+    /// Unsent bytes of all clients together, and bytes of messages that have begun to arrive; above it the client with a large share is closed.
     total_buffered "limits.totalBufferedBytes" = 33554432, 1048576..=1073741824;
     /// Time without any progress in writing after which a client counts as slow.
     stall_ms "limits.stallMs" = 7000, 100..=120000;
