@@ -26,7 +26,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 /// Events on their way to the state thread; senders wait when it is full.
-const INBOX: usize = 1024;
+const INBOX: usize = 256;
 const CONTROL: usize = 16;
 const STATE_STACK: usize = 1 << 20;
 const LISTEN_STACK: usize = 128 << 10;

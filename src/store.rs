@@ -11,7 +11,7 @@ use crate::threads;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::time::Duration;
 
-const QUEUE: usize = 1024;
+const QUEUE: usize = 256;
 const STACK: usize = 256 << 10;
 /// How long the end of the process waits for the disk.
 const LAST: Duration = Duration::from_secs(1);

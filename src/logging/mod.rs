@@ -25,7 +25,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-const QUEUE: usize = 4096;
+const QUEUE: usize = 1024;
 const STACK: usize = 128 << 10;
 /// Longest line kept, bytes.
 const MAX_LINE: usize = 8 << 10;
