@@ -4,6 +4,7 @@
 //! so that a start that cannot succeed says so at once and touches nothing (R-01b).
 use crate::agents::Agents;
 use crate::config::Config;
+use crate::config::watch::{self, Judge};
 use crate::device::pairing::Pairing;
 use crate::env::Env;
 use crate::error::{Error, Kind, Result};
@@ -22,7 +23,7 @@ use crate::{clock, files, logging, signals, state, threads};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use serde_json::json;
 use std::net::TcpListener;
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
 use std::time::Instant;
 
 /// Events on their way to the state thread; senders wait when it is full.
@@ -49,17 +50,18 @@ pub struct Options {
 pub fn run(mut env: Env, options: Options) -> Result<()> {
     let started = Instant::now();
     raise_descriptor_limit();
+    let pristine = env.clone();
     let config = Config::load(&mut env)?;
     check_mode(&config, &env, &options)?;
-    let auth = Auth::resolve(
-        &config,
-        &env,
-        options.auth.as_deref(),
-        options.token.as_deref(),
-        options.password.as_deref(),
-    )?;
     let plan = Plan::resolve(options.bind.as_deref(), &config)?;
-    check_secret(&auth, &plan)?;
+    let (flags, bind) =
+        ((options.auth.clone(), options.token.clone(), options.password.clone()), plan.clone());
+    let judge: Judge = Box::new(move |config, env| {
+        let (mode, token, password) = &flags;
+        let auth = Auth::resolve(config, env, mode.as_deref(), token.as_deref(), password.as_deref())?;
+        check_secret(&auth, &bind).map(|()| auth)
+    });
+    let auth = judge(&config, &env)?;
     let port = port(&config, &env, &options)?;
     let (control_tx, control) = bounded(CONTROL);
     signals::watch(control_tx)?;
@@ -72,7 +74,7 @@ pub fn run(mut env: Env, options: Options) -> Result<()> {
     let (state_tx, inbox) = bounded(INBOX);
     let shared = Arc::new(Shared {
         limits: Limits::from_config(&config),
-        auth,
+        auth: RwLock::new(Arc::new(auth)),
         port,
         door: Door::new(),
         total: Arc::default(),
@@ -85,6 +87,9 @@ pub fn run(mut env: Env, options: Options) -> Result<()> {
         env,
         config,
     });
+    if let Err(e) = watch::start(shared.clone(), pristine, judge) {
+        log::warn!(target: "gateway/reload", "{e}; a changed secret needs a restart");
+    }
     let result = serve(&shared, listeners, state_tx, inbox, control);
     log::info!(target: "gateway", "stopped");
     logging::flush();
@@ -103,7 +108,12 @@ fn serve(
     let sessions = Sessions::load(shared.clone());
     let records = settle(records, &sessions, &mut journal);
     let store = Store::start(journal, state_tx)?;
-    let state = State::new(shared.clone(), store, sessions, Dedupe::from_records(records), now);
+    let mut state = State::new(shared.clone(), store, sessions, Dedupe::from_records(records), now);
+    for request in Pairing::new(&shared.env.state_dir).list(now).map(|l| l.pending).unwrap_or_default() {
+        if let Some(id) = request.get("requestId").and_then(|id| id.as_str()) {
+            state.pairing.insert(id.to_string(), now);
+        }
+    }
     for listener in listeners {
         let shared = shared.clone();
         let died = |what| log::error!(target: "gateway/net", "a listener ended by a defect: {what}; restart the gateway");

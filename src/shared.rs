@@ -1,7 +1,8 @@
 //! What all threads may read: the configuration in force, limits, the secret, the channel to the state thread.
 //!
-//! Immutable for the life of one gateway generation. The one thing that changes is `published`: texts that the
-//! state thread writes for everybody to read, so that a `health` call needs no visit there.
+//! Immutable for the life of one gateway generation, but for two things behind short locks: `published`, texts
+//! that the state thread writes for everybody to read, so that a `health` call needs no visit there; and `auth`,
+//! which the watcher replaces when a secret changes in the file.
 use crate::config::Config;
 use crate::env::Env;
 use crate::error::{Error, Result};
@@ -22,7 +23,7 @@ pub struct Shared {
     pub env: Env,
     pub config: Config,
     pub limits: Limits,
-    pub auth: Auth,
+    pub auth: RwLock<Arc<Auth>>,
     pub port: u16,
     pub door: Arc<Door>,
     /// Unsent bytes of all clients.
@@ -36,6 +37,19 @@ pub struct Shared {
     /// The log file, when one is written.
     pub log_file: Option<PathBuf>,
     pub published: Published,
+}
+
+impl Shared {
+    /// How clients prove themselves now.
+    pub fn auth(&self) -> Arc<Auth> {
+        self.auth.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The watcher's: a secret that was changed in the file holds from here on (SEC-14).
+    pub fn set_auth(&self, auth: Auth) {
+        let mut held = self.auth.write().unwrap_or_else(PoisonError::into_inner);
+        *held = Arc::new(Auth { generation: held.generation + 1, ..auth });
+    }
 }
 
 /// Texts and flags that the state thread publishes.
@@ -106,6 +120,8 @@ impl AuthMode {
 /// How clients prove themselves, resolved from flags, config and environment.
 #[derive(Debug)]
 pub struct Auth {
+    /// Counts the changes of the secret.
+    pub generation: u64,
     pub mode: AuthMode,
     pub secret: Option<Secret>,
     pub allow_tailscale: bool,
@@ -147,12 +163,20 @@ impl Auth {
             false => serve,
         };
         Ok(Auth {
+            generation: 0,
             mode,
             secret: if mode == AuthMode::Token { token } else { password },
             allow_tailscale,
             allow_insecure_ui: config.bool("gateway.controlUi.allowInsecureAuth"),
             ignore_ui_devices: config.bool("gateway.controlUi.dangerouslyDisableDeviceAuth"),
         })
+    }
+
+    /// Whether clients prove themselves in the same way by both.
+    pub fn is_same(&self, other: &Auth) -> bool {
+        let secret = |auth: &Auth| auth.secret.as_ref().map(|s| s.reveal().to_string()).unwrap_or_default();
+        let rest = |a: &Auth| (a.mode, a.allow_tailscale, a.allow_insecure_ui, a.ignore_ui_devices);
+        crate::device::secret_eq(&secret(self), &secret(other)) && rest(self) == rest(other)
     }
 
     /// The Control UI's device is not looked at when the owner switched that off and the secret is right.

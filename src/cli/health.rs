@@ -48,7 +48,7 @@ fn run(context: &Context, args: &Args) -> Result<()> {
             target.url, target.source
         ));
     }
-    for line in channels(&health).into_iter().chain(agents(&health)) {
+    for line in channels(&health).into_iter().chain(agents(&health)).chain(pairing(&health)) {
         context.out.line(super::print::clean(&line));
     }
     Ok(())
@@ -63,10 +63,17 @@ fn run_gateway(context: &Context, args: &Args) -> Result<()> {
     }
     context.out.line(context.out.bold("Gateway Health"));
     context.out.line(format!("OK ({}ms)", started.elapsed().as_millis()));
-    for line in channels(&health) {
+    for line in channels(&health).into_iter().chain(pairing(&health)) {
         context.out.line(super::print::clean(&line));
     }
     Ok(())
+}
+
+/// Devices that wait to be let in, with the command that does it.
+fn pairing(health: &Value) -> Vec<String> {
+    let pending = health.pointer("/pairing/pending").and_then(Value::as_array).into_iter().flatten();
+    let commands = pending.filter_map(|request| request.get("approve").and_then(Value::as_str));
+    commands.map(|command| format!("Pairing request waits: {command}")).collect()
 }
 
 /// One line for each channel, in the gateway's order.

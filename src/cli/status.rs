@@ -10,6 +10,7 @@ use super::target::Target;
 use super::{Command, Context, Flag, JSON, VERSION, models, rpc};
 use crate::clock;
 use crate::config::Config;
+use crate::device::pairing::Pairing;
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::sessions::key::normalise_agent_id;
@@ -198,8 +199,19 @@ fn overview(
         (Some(fix), _) => Some(fix.to_string()),
         (None, _) => None,
     };
+    rows.extend(pairing(env).into_iter().map(|command| ("Pairing", format!("a request waits: {command}"))));
     rows.extend(next.map(|next| ("Next", next)));
     rows
+}
+
+/// The commands that approve the requests waiting on this host.
+fn pairing(env: &Env) -> Vec<String> {
+    if !env.state_dir.join("devices/pending.json").exists() {
+        return Vec::new();
+    }
+    let pending = Pairing::new(&env.state_dir).list(clock::now_ms()).map(|l| l.pending).unwrap_or_default();
+    let ids = pending.iter().filter_map(|request| request.get("requestId").and_then(Value::as_str));
+    ids.map(|id| env.command(&format!("devices approve {id}"))).collect()
 }
 
 fn as_json(env: &Env, config: &Config, agents: &[Agent], gateway: &Gateway) -> Value {

@@ -19,6 +19,7 @@ mod substitute;
 #[cfg(test)]
 pub mod testing;
 mod tokens;
+pub mod watch;
 
 pub use redact::is_secret_name;
 pub use schema::schema;

@@ -98,7 +98,8 @@ fn authorize(head: &Head, peer: &Peer, shared: &Shared) -> Result<bool, Answer> 
         .split_once(' ')
         .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
         .map(|(_, t)| t.trim());
-    let is_right = shared.auth.secret.as_ref().zip(bearer).is_some_and(|(s, t)| secret_eq(s.reveal(), t));
+    let auth = shared.auth();
+    let is_right = auth.secret.as_ref().zip(bearer).is_some_and(|(s, t)| secret_eq(s.reveal(), t));
     if is_right {
         return Ok(true);
     }

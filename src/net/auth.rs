@@ -82,6 +82,8 @@ pub struct Admitted {
     pub device_token: Option<Paired>,
     /// How it proved itself: `token`, `password`, `device-token` or `tailscale`.
     pub method: &'static str,
+    /// Which secret was in force when it did.
+    pub generation: u64,
     /// What the pairing store changed, to be announced.
     pub change: Change<()>,
 }
@@ -109,18 +111,21 @@ pub fn admit(
     request: Connect,
     nonce: &str,
 ) -> std::result::Result<Admitted, Refusal> {
+    // Read before anything is compared: a change meanwhile makes this decision an old one.
+    let generation = shared.auth().generation;
     let protocol = negotiate(&request)?;
     let role = request.role.clone().unwrap_or_else(|| "operator".to_string());
     if role != "operator" && role != "node" {
         return Err(Error::invalid("invalid role").into());
     }
     let shared_secret = prove_shared(shared, peer, head, &request);
-    if request.device.is_none() || shared.auth.ignores_devices(&request.client.id, shared_secret.is_ok()) {
+    if request.device.is_none() || shared.auth().ignores_devices(&request.client.id, shared_secret.is_ok()) {
         let proven = without_device(shared, &request, shared_secret)?;
-        return Ok(admitted(protocol, role, None, proven.0, request));
+        return Ok(Admitted { generation, ..admitted(protocol, role, None, proven.0, request) });
     }
     let verified = verify_device(peer, &request, &role, nonce)?;
-    with_device(shared, peer, protocol, role, request, verified, shared_secret)
+    let admitted = with_device(shared, peer, protocol, role, request, verified, shared_secret)?;
+    Ok(Admitted { generation, ..admitted })
 }
 
 fn negotiate(request: &Connect) -> Result<u32> {
@@ -160,6 +165,7 @@ fn admitted(
         device_id,
         device_token: None,
         method,
+        generation: 0,
         change: Change::default(),
     }
 }
@@ -169,15 +175,16 @@ fn prove_shared(shared: &Shared, peer: &Peer, head: &Head, request: &Connect) ->
     if let Some(wait) = shared.door.locked_for(peer.client, &shared.limits, Instant::now()) {
         return Err(rate_limited(wait));
     }
+    let auth = shared.auth();
     let offered = [&request.auth.token, &request.auth.password];
-    let secret = shared.auth.secret.as_ref();
+    let secret = auth.secret.as_ref();
     // Both are compared, so that the answer's time does not tell which field was looked at.
     let matches = offered
         .map(|o| secret.zip(o.as_ref()).is_some_and(|(s, o)| !o.is_empty() && secret_eq(s.reveal(), o)));
     if matches.contains(&true) {
-        return Ok(Proven(shared.auth.mode.name()));
+        return Ok(Proven(auth.mode.name()));
     }
-    if shared.auth.allow_tailscale
+    if auth.allow_tailscale
         && !peer.is_local
         && tailscale::is_identified(
             peer,
@@ -187,7 +194,7 @@ fn prove_shared(shared: &Shared, peer: &Peer, head: &Head, request: &Connect) ->
     {
         return Ok(Proven("tailscale"));
     }
-    Err(unauthorized(shared.auth.mode, shared.auth.secret.is_some(), request))
+    Err(unauthorized(auth.mode, auth.secret.is_some(), request))
 }
 
 pub fn rate_limited(wait: std::time::Duration) -> Error {
@@ -234,7 +241,7 @@ fn hint(mode: AuthMode, client: &Client) -> String {
 
 fn without_device(shared: &Shared, request: &Connect, proven: Result<Proven>) -> Result<Proven> {
     let is_control_ui = request.client.id == "openclaw-control-ui";
-    if is_control_ui && request.device.is_none() && !shared.auth.allow_insecure_ui {
+    if is_control_ui && request.device.is_none() && !shared.auth().allow_insecure_ui {
         return Err(Error::new(Kind::NotPaired, "control ui requires HTTPS or localhost (secure context)")
             .with("code", "CONTROL_UI_DEVICE_IDENTITY_REQUIRED")
             .with("recommendedNextStep", "open the Control UI over HTTPS or on the gateway host"));
@@ -242,7 +249,7 @@ fn without_device(shared: &Shared, request: &Connect, proven: Result<Proven>) ->
     let auth = &request.auth;
     let offered = [&auth.token, &auth.password].iter().any(|o| o.as_deref().is_some_and(|o| !o.is_empty()));
     proven.map_err(|e| match e.kind {
-        Kind::Unauthorized if !offered && shared.auth.secret.is_some() => {
+        Kind::Unauthorized if !offered && shared.auth().secret.is_some() => {
             Error::new(Kind::NotPaired, "device identity required").with("code", "DEVICE_IDENTITY_REQUIRED")
         }
         _ => e,

@@ -362,8 +362,10 @@ impl Worker {
                     // A state thread that is gone is ending the process; this client is closed anyway.
                     let _ = self.shared.state.send(Event::Pairing { change: refusal.change, reply: None });
                 }
-                log::info!(target: "gateway/ws", "refused connect conn={} remote={} client={} reason={}",
-                    self.id, self.peer.client, crate::logging::quoted(&connect.client.id), refusal.error);
+                let hint =
+                    refusal.error.details().and_then(|d| d.get("remediationHint")).and_then(|h| h.as_str());
+                log::info!(target: "gateway/ws", "refused connect conn={} remote={} client={} reason={} {}",
+                    self.id, self.peer.client, crate::logging::quoted(&connect.client.id), refusal.error, hint.unwrap_or_default());
                 return self.refuse(&id, &refusal.error);
             }
         };

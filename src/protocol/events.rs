@@ -50,7 +50,7 @@ events! {
     AGENT_TEXT "agent" Readers Drop;
     CHAT "chat" Readers Keep;
     CHAT_DELTA "chat" Readers Drop;
-    PRESENCE "presence" Operators Replace;
+    PRESENCE "presence" All Replace;
     TICK "tick" All Replace;
     SHUTDOWN "shutdown" All Keep;
     HEALTH "health" Operators Replace;

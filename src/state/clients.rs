@@ -24,8 +24,9 @@ pub struct Caller {
     /// Where the client is, unless it is on this host.
     pub remote: Option<String>,
     pub caps: Vec<String>,
-    /// How it proved itself.
+    /// How it proved itself, and which secret was in force then.
     pub method: &'static str,
+    pub generation: u64,
 }
 
 impl Caller {
@@ -43,7 +44,13 @@ impl Caller {
             remote: (!peer.is_local && !peer.client.is_loopback()).then(|| peer.client.to_string()),
             caps: admitted.caps.clone(),
             method: admitted.method,
+            generation: admitted.generation,
         }
+    }
+
+    /// Whether it was let in by a shared secret that is no longer in force.
+    pub fn is_outdated(&self, generation: u64) -> bool {
+        matches!(self.method, "token" | "password") && self.generation != generation
     }
 
     pub fn role(&self) -> &'static str {

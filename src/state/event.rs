@@ -104,6 +104,8 @@ pub enum Event {
         agent: String,
         result: Result<()>,
     },
+    /// The shared secret in force is a new one.
+    SecretChanged,
     /// The idempotency journal has grown and should be rewritten.
     JournalBulky,
 }

@@ -11,6 +11,9 @@ pub fn snapshot(state: &State) -> Value {
     let rules = state.sessions.rules();
     let agents: Vec<Value> =
         state.sessions.agents().map(|agent| agent_row(state, agent, agent == rules.default_agent)).collect();
+    let approve = |id: &String| state.shared.env.command(&format!("devices approve {id}"));
+    let pairing: Vec<Value> =
+        state.pairing.keys().map(|id| json!({"requestId": id, "approve": approve(id)})).collect();
     json!({
         "ok": true,
         "ts": state.now,
@@ -22,13 +25,17 @@ pub fn snapshot(state: &State) -> Value {
         "defaultAgentId": rules.default_agent,
         "agents": agents,
         "sessions": sessions(state, &rules.default_agent),
+        "pairing": {"pending": pairing},
         "runs": {"active": state.runs.active(), "queued": state.runs.queued()},
     })
 }
 
-/// The snapshot for those who are not told where files lie (SEC-26).
+/// The snapshot for those who are not told where files lie and who wants in (SEC-26).
 pub fn without_paths(snapshot: &Value) -> Value {
     let mut snapshot = snapshot.clone();
+    if let Some(map) = snapshot.as_object_mut() {
+        map.remove("pairing");
+    }
     let hide = |sessions: Option<&mut Value>| {
         if let Some(map) = sessions.and_then(Value::as_object_mut) {
             map.insert("path".into(), "".into());

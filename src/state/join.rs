@@ -1,5 +1,5 @@
 //! Clients coming and going: `hello-ok`, presence, and what the pairing store changed.
-use crate::device::pairing::Change;
+use crate::device::pairing::{Change, Notice};
 use crate::methods;
 use crate::net::outbox::Frame;
 use crate::protocol::close::Close;
@@ -17,6 +17,10 @@ impl State {
             outbox.push(Frame::Close(Close::ServiceRestart));
             return;
         }
+        if caller.is_outdated(self.shared.auth().generation) {
+            outbox.push(Frame::Close(Close::Revoked));
+            return;
+        }
         // The CLI comes and goes with every command; it is not somebody who is present.
         let is_present = caller.mode != "cli" && caller.client_id != "cli";
         let presence = is_present.then(|| self.presence.connected(&caller, &admitted.client, self.now));
@@ -29,6 +33,14 @@ impl State {
         self.pairing_changed(&admitted.change, None);
     }
 
+    /// Closes what was let in by a secret that is no longer in force (SEC-14).
+    pub(super) fn close_outdated(&self) {
+        let generation = self.shared.auth().generation;
+        for client in self.clients.iter().filter(|c| c.caller.is_outdated(generation)) {
+            client.outbox.push(Frame::Close(Close::Revoked));
+        }
+    }
+
     pub(super) fn leave(&mut self, conn: u64) {
         let Some(client) = self.clients.remove(conn) else { return };
         if let Some(key) = &client.presence {
@@ -38,8 +50,9 @@ impl State {
     }
 
     /// Tells those who may know, and closes connections that lost their authority.
-    pub(super) fn pairing_changed(&self, change: &Change<()>, reply: Option<(Call, Payload)>) {
+    pub(super) fn pairing_changed(&mut self, change: &Change<()>, reply: Option<(Call, Payload)>) {
         for notice in &change.events {
+            self.note_request(notice);
             if let Some(row) = events::EVENTS.iter().find(|row| row.name == notice.event) {
                 self.emit(row, &notice.payload);
             }
@@ -51,6 +64,17 @@ impl State {
         for closing in &change.close {
             self.clients.close_device(&closing.device_id, &closing.role);
         }
+    }
+
+    /// Keeps the list of requests that wait (R-05e).
+    fn note_request(&mut self, notice: &Notice) {
+        let Some(id) = notice.payload.get("requestId").and_then(Value::as_str) else { return };
+        if notice.event == events::PAIR_REQUESTED.name {
+            self.pairing.insert(id.to_string(), self.now);
+        } else {
+            self.pairing.remove(id);
+        }
+        self.health_stale = true;
     }
 
     fn hello(&self, caller: &crate::state::clients::Caller, admitted: &crate::net::auth::Admitted) -> Value {
@@ -102,7 +126,7 @@ impl State {
         if is_admin {
             put("configPath", json!(self.shared.config.path()));
             put("stateDir", json!(self.shared.env.state_dir));
-            put("authMode", json!(self.shared.auth.mode.name()));
+            put("authMode", json!(self.shared.auth().mode.name()));
         }
         let scope = if rules.global { "global" } else { "per-sender" };
         put(

@@ -12,6 +12,7 @@ pub mod runs;
 pub mod sessions;
 
 use crate::clock;
+use crate::device::pairing::REQUEST_TTL_MS;
 use crate::protocol::events::{self, Event as EventRow};
 use crate::protocol::frame;
 use crate::sessions::Dedupe;
@@ -22,6 +23,7 @@ use presence::Presence;
 use runs::Runs;
 use serde_json::{Value, json};
 use sessions::Sessions;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub struct State {
@@ -39,6 +41,9 @@ pub struct State {
     presence_due: u64,
     /// A beacon arrived: the event is sent this turn.
     pub presence_urgent: bool,
+
+    /// Pairing requests that wait for approval, with the time they were made.
+    pub pairing: BTreeMap<String, u64>,
 
     // Sessions and runs
     pub sessions: Sessions,
@@ -79,6 +84,7 @@ impl State {
             presence: Presence::new(limits.presence_ttl_ms, limits.presence_max as usize),
             presence_due: 0,
             presence_urgent: false,
+            pairing: BTreeMap::new(),
             runs: Runs::new(max_runs as usize, limits.queued_runs as usize),
             sessions,
             dedupe,
@@ -157,6 +163,8 @@ impl State {
             return;
         }
         self.health_stale = false;
+        let now = self.now;
+        self.pairing.retain(|_, made| now.saturating_sub(*made) < REQUEST_TTL_MS);
         self.health = health::snapshot(self);
         self.shared.published.set_health(&self.health);
         if due {

@@ -97,6 +97,7 @@ impl State {
             Next::Event(Event::Run { run, event }) => self.run_event(&run, event),
             Next::Event(Event::Tell { event, payload }) => self.emit(event, &payload),
             Next::Event(Event::Saved { agent, result }) => self.sessions.saved(&agent, result, self.mono),
+            Next::Event(Event::SecretChanged) => self.close_outdated(),
             Next::Event(Event::JournalBulky) => self.shrink_journal(),
         }
     }

@@ -1,7 +1,8 @@
 //! `make bench`: measures the release binary against the budgets and prints one Markdown table.
 //!
 //! `cargo bench --bench bench` runs everything; `-- --quick` takes about 20 s and is part of `make check`.
-//! Exits non-zero when a budget is missed. The limit that ratios refer to is a bare WebSocket server in a
+//! Exits non-zero when a budget is missed (the quick run lets times take five times theirs, so that it does not
+//! fail on a busy machine; sizes and ratios must hold there too). Memory is counted in MiB. The limit that ratios refer to is a bare WebSocket server in a
 //! process of its own: this binary, started again with `--limit`. The load comes from this process, never
 //! from the measured one.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that prints its results")]
@@ -67,8 +68,9 @@ fn main() -> ExitCode {
         let bytes = args.get(at + 1).and_then(|b| b.parse().ok()).unwrap_or(900);
         return done(limit::serve(bytes).map(|()| true));
     }
-    let scale = if args.iter().any(|a| a == "--quick") { QUICK } else { FULL };
-    let mut report = Report::default();
+    let is_quick = args.iter().any(|a| a == "--quick");
+    let mut report = Report::new(if is_quick { 5.0 } else { 1.0 });
+    let scale = if is_quick { QUICK } else { FULL };
     done(run(scale, &mut report).map(|()| report.print()))
 }
 

@@ -25,8 +25,8 @@ pub fn starts(scale: Scale, report: &mut Report) -> Result<()> {
 pub fn idle_memory(gateway: &Gateway, report: &mut Report) -> Result<()> {
     std::thread::sleep(Duration::from_millis(300));
     let (resident, anonymous) = memory(gateway.pid())?;
-    report.at_most("resident when idle, no client", resident * 1.024e-3, 5.0, "MB");
-    report.at_most("private (anonymous) when idle", anonymous * 1.024e-3, 1.5, "MB");
+    report.at_most("resident when idle, no client", resident / 1024.0, 5.0, "MiB");
+    report.at_most("private (anonymous) when idle", anonymous / 1024.0, 1.5, "MiB");
     Ok(())
 }
 
@@ -72,7 +72,7 @@ pub fn command_line(gateway: &Gateway, scale: Scale, report: &mut Report) -> Res
         let runs = (0..scale.cli_calls).map(|_| run(args)).collect::<Result<Vec<_>>>()?;
         let (times, peaks): (Vec<f64>, Vec<f64>) = runs.into_iter().unzip();
         report.at_most(&format!("{what} (median)"), median(&times), 10.0, "ms");
-        report.at_most(&format!("{what} peak memory"), quantile(&peaks, 1.0) * 1.024e-3, 8.0, "MB");
+        report.at_most(&format!("{what} peak memory"), quantile(&peaks, 1.0) / 1024.0, 8.0, "MiB");
     }
     Ok(())
 }
@@ -188,7 +188,7 @@ pub fn flood(scale: Scale, report: &mut Report) -> Result<()> {
         result
     })?;
     report.at_most("20 clients that never read: a calm client's p99", quantile(&times, 0.99), 50.0, "ms");
-    report.at_most("the same: memory growth", (most - before) * 1.024e-3, 64.0, "MB");
+    report.at_most("the same: memory growth", (most - before) / 1024.0, 64.0, "MiB");
     Ok(())
 }
 

@@ -1,8 +1,10 @@
 //! The table: what was measured, its budget, and whether it holds.
 
-#[derive(Default)]
 pub struct Report {
     rows: Vec<Row>,
+    /// How many times its budget a time may take before it counts as missed: 1 for `make bench`, which wants a
+    /// quiet machine; more for the quick run in `make check`, which must not fail because a machine is busy.
+    patience: f64,
 }
 
 struct Row {
@@ -13,9 +15,15 @@ struct Row {
 }
 
 impl Report {
+    pub fn new(patience: f64) -> Report {
+        Report { rows: Vec::new(), patience }
+    }
+
     /// A figure that must not be above `budget`.
     pub fn at_most(&mut self, what: &str, measured: f64, budget: f64, unit: &str) {
-        self.row(what, format!("≤ {} {unit}", figure(budget)), measured, unit, measured <= budget);
+        let patience = if matches!(unit, "ms" | "%") { self.patience } else { 1.0 };
+        let holds = measured <= budget * patience;
+        self.row(what, format!("≤ {} {unit}", figure(budget)), measured, unit, holds);
     }
 
     /// A figure that must not be below `budget`.
