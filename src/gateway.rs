@@ -13,7 +13,7 @@ use crate::net::bind::{self, Plan};
 use crate::net::door::Door;
 use crate::net::{listener, origin};
 use crate::protocol::limits::Limits;
-use crate::sessions::{Dedupe, Journal, Record, Transcript, envelope, journal_path, message};
+use crate::sessions::{Dedupe, Entry, Journal, Record, Transcript, envelope, journal_path, message};
 use crate::shared::{Auth, Published, Shared};
 use crate::state::State;
 use crate::state::event::{Control, Event};
@@ -105,8 +105,8 @@ fn serve(
 ) -> Result<()> {
     let now = clock::now_ms();
     let (mut journal, records) = Journal::open(&journal_path(&shared.env.state_dir), now)?;
-    let sessions = Sessions::load(shared.clone());
-    let records = settle(records, &sessions, &mut journal);
+    let mut sessions = Sessions::load(shared.clone());
+    let records = settle(records, &mut sessions, &mut journal);
     let store = Store::start(journal, state_tx)?;
     let mut state = State::new(shared.clone(), store, sessions, Dedupe::from_records(records), now);
     for request in Pairing::new(&shared.env.state_dir).list(now).map(|l| l.pending).unwrap_or_default() {
@@ -143,7 +143,7 @@ fn serve(
 }
 
 /// Runs that an earlier process accepted and did not finish: their message is kept, their end recorded.
-fn settle(mut records: Vec<Record>, sessions: &Sessions, journal: &mut Journal) -> Vec<Record> {
+fn settle(mut records: Vec<Record>, sessions: &mut Sessions, journal: &mut Journal) -> Vec<Record> {
     for record in records.iter_mut().filter(|r| r.result.is_none()) {
         if let Err(e) = keep_message(record, sessions) {
             log::error!(target: "gateway/agent", "keep the message of run {}: {e}", logging::quoted(&record.key));
@@ -163,10 +163,17 @@ fn settle(mut records: Vec<Record>, sessions: &Sessions, journal: &mut Journal) 
 }
 
 /// Puts the message of a run into its transcript unless it is there already.
-fn keep_message(record: &Record, sessions: &Sessions) -> Result<()> {
+fn keep_message(record: &Record, sessions: &mut Sessions) -> Result<()> {
     let (Some(key), Some(text)) = (&record.session_key, &record.message) else { return Ok(()) };
-    let entry = sessions.get(key).ok_or_else(|| Error::not_found(format!("session {key} is gone")))?;
-    let transcript: Transcript = sessions.transcript(key, entry)?;
+    if sessions.get(key).is_none() {
+        // The stop came before the new session's index was saved; the journal knows its transcript.
+        let id =
+            record.session_id.as_deref().ok_or_else(|| Error::not_found(format!("session {key} is gone")))?;
+        sessions.put(key, Entry::new(id, record.ts), 0)?;
+    }
+    let entry =
+        sessions.get(key).cloned().ok_or_else(|| Error::not_found(format!("session {key} is gone")))?;
+    let transcript: Transcript = sessions.transcript(key, &entry)?;
     if transcript.contains_run(&record.key)? {
         return Ok(());
     }

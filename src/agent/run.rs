@@ -98,6 +98,7 @@ fn resolve(job: &Job, config: &Config) -> Result<Provider> {
 fn turn(job: &Job, config: &Config, provider: Result<Provider>, finished: &mut Finished) -> Result<()> {
     report(job, RunEvent::Started { at: clock::now_ms() });
     job.transcript.repair()?;
+    let is_new = !job.transcript.path().exists();
     write_question(job, config, provider.as_ref().ok())?;
     let answer = provider.and_then(|provider| {
         let result = ask(job, config, &provider, &mut finished.text);
@@ -106,6 +107,9 @@ fn turn(job: &Job, config: &Config, provider: Result<Provider>, finished: &mut F
         finished.usage = completion.usage;
         written
     });
+    // One wait for the disk covers question and answer; until here the journal held the question.
+    let synced = job.transcript.sync(is_new);
+    let answer = answer.and(synced);
     // A run that was stopped by its deadline is late, not aborted.
     answer.map_err(|e| if e.kind == Kind::Aborted { job.cancel.error() } else { e })
 }
@@ -121,7 +125,7 @@ fn write_question(job: &Job, config: &Config, provider: Option<&Provider>) -> Re
         entries.push(message::model_change(&provider.id, &provider.model));
     }
     entries.push(message::of_run(message::user_text(&text, now), &job.run));
-    job.transcript.append(&entries).map(drop)
+    job.transcript.append_unsynced(&entries).map(drop)
 }
 
 fn ask(job: &Job, config: &Config, provider: &Provider, text: &mut String) -> Result<Completion> {
@@ -178,7 +182,7 @@ fn write_answer(job: &Job, provider: &Provider, partial: &str, result: &Result<C
         error_message: error,
     };
     let entry = message::of_run(message::assistant(answer, clock::now_ms()), &job.run);
-    job.transcript.append(&[entry]).map(drop)
+    job.transcript.append_unsynced(&[entry]).map(drop)
 }
 
 fn report(job: &Job, event: RunEvent) {

@@ -32,6 +32,9 @@ pub struct Record {
     pub ts: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub session_key: Option<String>,
+    /// The session's transcript id when it was accepted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session_id: Option<String>,
     /// The accepted text, until there is a result.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,

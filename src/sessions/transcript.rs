@@ -95,11 +95,27 @@ impl Transcript {
         self.append_if(|_| Ok(entries.to_vec()))
     }
 
+    /// The same without waiting for the disk; `sync` does that for all that was appended so.
+    pub fn append_unsynced(&self, entries: &[Value]) -> Result<Vec<String>> {
+        self.write(false, |_| Ok(entries.to_vec()))
+    }
+
+    /// Waits until what was appended is on disk, and the file's name too if it is new.
+    pub fn sync(&self, is_new: bool) -> Result<()> {
+        let file = regular::write(&self.path).map_err(|e| self.error("open", e))?;
+        file.sync_data().map_err(|e| self.error("sync", e))?;
+        if is_new { self.sync_dir() } else { Ok(()) }
+    }
+
     /// The same for entries that depend on what is there; `choose` reads under the lock.
     pub(super) fn append_if(
         &self,
         choose: impl FnOnce(&File) -> io::Result<Vec<Value>>,
     ) -> Result<Vec<String>> {
+        self.write(true, choose)
+    }
+
+    fn write(&self, sync: bool, choose: impl FnOnce(&File) -> io::Result<Vec<Value>>) -> Result<Vec<String>> {
         let failed = |e: io::Error| self.error("append to", e);
         if let Some(dir) = self.path.parent() {
             files::private_dir(dir)?;
@@ -116,12 +132,13 @@ impl Transcript {
         if text.is_empty() {
             return Ok(ids);
         }
-        if let Err(e) = file.write_all_at(text.as_bytes(), end).and_then(|()| file.sync_data()) {
+        let synced = || if sync { file.sync_data() } else { Ok(()) };
+        if let Err(e) = file.write_all_at(text.as_bytes(), end).and_then(|()| synced()) {
             // The write's own error counts; a torn line that stays is cut by the next append.
             let _ = file.set_len(end);
             return Err(failed(e));
         }
-        if end == 0 {
+        if end == 0 && sync {
             self.sync_dir()?;
         }
         Ok(ids)

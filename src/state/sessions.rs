@@ -156,14 +156,6 @@ impl Sessions {
         }
     }
 
-    /// Hands the index of `key` over at once, before whatever the store thread is given next.
-    pub fn save_now(&mut self, key: &str, store: &Store, mono: u64) {
-        let Ok(id) = self.owner(key).map(str::to_string) else { return };
-        if let Some(agent) = self.agents.get_mut(&id) {
-            agent.save(&id, store, mono);
-        }
-    }
-
     /// The store thread has saved, or could not.
     pub fn saved(&mut self, agent: &str, result: Result<()>, mono: u64) {
         let Some(agent) = self.agents.get_mut(agent) else { return };

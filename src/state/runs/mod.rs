@@ -199,20 +199,16 @@ impl State {
             let text = "too many turns are waiting on this gateway; try again when some have ended";
             return Err(Error::unavailable(text).retry_in(std::time::Duration::from_secs(5)));
         }
-        let is_new_session = self.sessions.get(&new.key).is_none();
         let entry = self.sessions.ensure(&new.key, self.now, self.mono)?;
         let now = self.now;
         self.sessions.update(&new.key, self.mono, |e| e.set("updatedAt", now));
-        if is_new_session {
-            // The session is on disk before a run of it is promised: the store works in order.
-            self.sessions.save_now(&new.key, &self.store, self.mono);
-        }
         let record = Record {
             family: new.family.name().to_string(),
             key: new.id.clone(),
             hash: new.hash.clone(),
             ts: self.now,
             session_key: Some(new.key.clone()),
+            session_id: entry.session_id().map(str::to_string),
             message: Some(new.message.clone()),
             result: None,
         };
