@@ -75,6 +75,7 @@ pub fn run(mut env: Env, options: Options) -> Result<()> {
     let shared = Arc::new(Shared {
         limits: Limits::from_config(&config),
         auth: RwLock::new(Arc::new(auth)),
+        last_good: RwLock::new(config.clone()),
         port,
         door: Door::new(),
         total: Arc::default(),

@@ -1,6 +1,6 @@
 //! What all threads may read: the configuration in force, limits, the secret, the channel to the state thread.
 //!
-//! Immutable for the life of one gateway generation, but for two things behind short locks: `published`, texts
+//! Immutable for the life of one gateway generation, but for a few things behind short locks: `published`, texts
 //! that the state thread writes for everybody to read, so that a `health` call needs no visit there; and `auth`,
 //! which the watcher replaces when a secret changes in the file.
 use crate::config::Config;
@@ -24,6 +24,8 @@ pub struct Shared {
     pub config: Config,
     pub limits: Limits,
     pub auth: RwLock<Arc<Auth>>,
+    /// The last file that could be used; what a turn reads when the present one cannot be (R-06a).
+    pub last_good: RwLock<Config>,
     pub port: u16,
     pub door: Arc<Door>,
     /// Unsent bytes of all clients.
@@ -43,6 +45,14 @@ impl Shared {
     /// How clients prove themselves now.
     pub fn auth(&self) -> Arc<Auth> {
         self.auth.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub fn last_good(&self) -> Config {
+        self.last_good.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub fn set_last_good(&self, config: &Config) {
+        *self.last_good.write().unwrap_or_else(PoisonError::into_inner) = config.clone();
     }
 
     /// The watcher's: a secret that was changed in the file holds from here on (SEC-14).

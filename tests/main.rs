@@ -30,6 +30,8 @@ mod listener;
 #[cfg(test)]
 mod logs;
 #[cfg(test)]
+mod regression;
+#[cfg(test)]
 mod runs;
 #[cfg(test)]
 mod scopes;

@@ -76,10 +76,16 @@ pub fn take(job: &Job) {
 /// Models, keys and agents are read anew for each turn, so that a change needs no restart. A file that cannot be
 /// used leaves what is in force (R-06a).
 fn current_config(job: &Job) -> Config {
-    Config::load(&mut job.shared.env.clone()).unwrap_or_else(|e| {
-        log::warn!(target: "gateway/agent", "{e}; the configuration of the start stays in force");
-        job.shared.config.clone()
-    })
+    match Config::load(&mut job.shared.env.clone()) {
+        Ok(config) => {
+            job.shared.set_last_good(&config);
+            config
+        }
+        Err(e) => {
+            log::warn!(target: "gateway/agent", "{e}; the last good configuration stays in force");
+            job.shared.last_good()
+        }
+    }
 }
 
 fn resolve(job: &Job, config: &Config) -> Result<Provider> {

@@ -38,7 +38,8 @@ pub fn start(shared: Arc<Shared>, env: Env, judge: Judge) -> Result<()> {
 
 fn look(shared: &Shared, env: &Env, judge: &Judge) {
     let mut env = env.clone();
-    match Config::load(&mut env).and_then(|config| judge(&config, &env)) {
+    let config = Config::load(&mut env).inspect(|config| shared.set_last_good(config));
+    match config.and_then(|config| judge(&config, &env)) {
         Ok(auth) if auth.is_same(&shared.auth()) => {}
         Ok(auth) => {
             log::info!(target: "gateway/reload", "the gateway {} has changed: connections made with the old one are closed", auth.mode.name());

@@ -70,7 +70,7 @@ limits! {
     /// Presence entries.
     presence_max "limits.presenceMax" = 200, 1..=2000;
     /// Least time between two presence events caused by connects and disconnects.
-    presence_gap_ms "limits.presenceGapMs" = 200, 0..=60000;
+    presence_gap_ms "limits.presenceGapMs" = 200, 1..=60000;
     /// Idle time of an HTTP keep-alive connection.
     keep_alive_ms "limits.keepAliveMs" = 5000, 50..=120000;
     /// Agent runs waiting in the queue of one session.

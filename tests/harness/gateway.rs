@@ -119,8 +119,17 @@ impl Gateway {
 
     /// Resident memory.
     pub fn resident_kib(&self) -> u64 {
+        self.memory_kib("VmRSS:")
+    }
+
+    /// The most memory that was ever resident.
+    pub fn peak_kib(&self) -> u64 {
+        self.memory_kib("VmHWM:")
+    }
+
+    fn memory_kib(&self, name: &str) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap_or_default();
-        let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:")).unwrap_or_default();
+        let line = status.lines().find_map(|l| l.strip_prefix(name)).unwrap_or_default();
         line.split_whitespace().next().and_then(|n| n.parse().ok()).unwrap_or(0)
     }
 
