@@ -3,11 +3,13 @@
 //! It polls the socket and its outbox, answers what needs no gateway state itself, and passes the rest to the
 //! state thread. A client that does not read stops being read from (its requests wait in its own TCP buffers)
 //! and is closed when nothing moves for `limits.stall_ms`; nobody else notices.
+mod handshake;
+mod sending;
+
 use crate::clock;
 use crate::error::{Error, Kind};
 use crate::ids;
 use crate::methods::{self, Run};
-use crate::net::auth::{self, Connect};
 use crate::net::connection::linger;
 use crate::net::door::Ticket;
 use crate::net::head::Head;
@@ -16,16 +18,15 @@ use crate::net::peer::Peer;
 use crate::net::wire::{self, Decoder, Incoming, Violation};
 use crate::protocol::close::Close;
 use crate::protocol::frame::{self, Bad, Request};
-use crate::protocol::schema;
 use crate::shared::Shared;
 use crate::state::clients::Caller;
-use crate::state::event::{Event, Join};
+use crate::state::event::Event;
 use crate::threads;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use serde::Deserialize;
+use sending::{Body, Sending};
 use serde_json::json;
 use std::collections::VecDeque;
-use std::io::{IoSlice, Read, Write};
+use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -77,21 +78,6 @@ struct Worker {
     /// Since when the socket takes nothing.
     blocked_since: Option<Instant>,
     max_message: usize,
-}
-
-/// A frame on its way: header, shared body, own tail.
-struct Sending {
-    header: wire::OutHeader,
-    body: Body,
-    tail: String,
-    written: usize,
-}
-
-enum Body {
-    Shared(Arc<str>),
-    Own(String),
-    /// A whole frame with its header in it (pong, close).
-    Raw(Vec<u8>),
 }
 
 pub fn serve(
@@ -328,70 +314,6 @@ impl Worker {
         }
     }
 
-    /// The only function that takes frames before `hello-ok`.
-    fn handshake(&mut self, text: &str) {
-        let request = match Request::parse(text) {
-            Ok(request) => request,
-            Err(Bad::Malformed) => return self.close(&Close::Malformed),
-            Err(Bad::NotARequest(..)) => return self.close(&Close::Refused("invalid request frame".into())),
-        };
-        if request.method != "connect" {
-            let error = Error::new(Kind::Invalid, "invalid handshake: first request must be connect");
-            return self.refuse(&request.id, &error);
-        }
-        let params = match request.read_params() {
-            Ok(params) => params,
-            Err(error) => return self.refuse(&request.id, &error),
-        };
-        if let Err(message) = schema::check_params("connect", &params) {
-            return self.refuse(&request.id, &Error::invalid(message));
-        }
-        match Connect::deserialize(params) {
-            Ok(connect) => self.connect(request.id, connect),
-            // Cannot happen: the schema admits only what this type reads.
-            Err(e) => self.refuse(&request.id, &Error::invalid(format!("invalid connect params: {e}"))),
-        }
-    }
-
-    fn connect(&mut self, id: String, connect: Connect) {
-        let admitted = match auth::admit(&self.shared, &self.peer, &self.head, connect.clone(), &self.nonce) {
-            Ok(admitted) => admitted,
-            Err(refusal) => {
-                auth::count_failure(&self.shared, &self.peer, &connect, &refusal.error);
-                if !refusal.change.events.is_empty() {
-                    // A state thread that is gone is ending the process; this client is closed anyway.
-                    let _ = self.shared.state.send(Event::Pairing { change: refusal.change, reply: None });
-                }
-                let hint =
-                    refusal.error.details().and_then(|d| d.get("remediationHint")).and_then(|h| h.as_str());
-                log::info!(target: "gateway/ws", "refused connect conn={} remote={} client={} reason={} {}",
-                    self.id, self.peer.client, crate::logging::quoted(&connect.client.id), refusal.error, hint.unwrap_or_default());
-                return self.refuse(&id, &refusal.error);
-            }
-        };
-        self.ticket.prove();
-        let limits = &self.shared.limits;
-        self.max_message = limits.max_payload(admitted.protocol);
-        self.drain.outbox.set_max(limits.max_buffered(admitted.protocol));
-        let caller = Arc::new(Caller::new(self.id, ids::uuid().unwrap_or_default(), &admitted, &self.peer));
-        self.caller = Some(caller.clone());
-        // What only the handshake needed is not kept for the life of the connection.
-        self.head = Head::default();
-        let join = Join { caller, admitted, request_id: id, outbox: self.drain.outbox.clone() };
-        match self.shared.state.send(Event::Join(Box::new(join))) {
-            Ok(()) => self.phase = Phase::Joining,
-            Err(_) => self.close(&Close::ServiceRestart),
-        }
-    }
-
-    fn refuse(&mut self, id: &str, error: &Error) {
-        self.own.push_back(Sending::text(frame::answer(id, Err(error), None, 4)));
-        match error.kind {
-            Kind::Protocol => self.close(&Close::ProtocolMismatch),
-            _ => self.close(&Close::Refused(error.message().to_string())),
-        }
-    }
-
     /// A frame after `hello-ok`.
     fn request(&mut self, text: &str) {
         let Some(caller) = self.caller.clone() else { return self.close(&Close::Internal) };
@@ -520,52 +442,6 @@ impl Drop for Worker {
         if let Some(caller) = &self.caller {
             // The state thread is gone only when the process ends.
             let _ = self.shared.state.send(Event::Left { conn: caller.conn });
-        }
-    }
-}
-
-impl Sending {
-    fn new(body: Body, tail: String) -> Sending {
-        let header = wire::text_header(body.as_bytes().len() + tail.len());
-        Sending { header, body, tail, written: 0 }
-    }
-
-    fn text(text: String) -> Sending {
-        Sending::new(Body::Own(text), String::new())
-    }
-
-    fn raw(bytes: Vec<u8>) -> Sending {
-        Sending { header: wire::OutHeader::none(), body: Body::Raw(bytes), tail: String::new(), written: 0 }
-    }
-
-    /// Writes a part; `true` when the frame is out.
-    fn write(&mut self, mut stream: &TcpStream) -> std::io::Result<bool> {
-        let mut skip = self.written;
-        let mut left = |part: &'_ [u8]| -> usize {
-            let skipped = skip.min(part.len());
-            skip -= skipped;
-            skipped
-        };
-        let (header, body, tail) = (self.header.as_slice(), self.body.as_bytes(), self.tail.as_bytes());
-        let parts = [header, body, tail].map(|part| (part, left(part)));
-        let slices = parts.map(|(part, from)| IoSlice::new(part.get(from..).unwrap_or_default()));
-        let total = header.len() + body.len() + tail.len();
-        match stream.write_vectored(&slices)? {
-            0 => Err(std::io::ErrorKind::WriteZero.into()),
-            n => {
-                self.written += n;
-                Ok(self.written >= total)
-            }
-        }
-    }
-}
-
-impl Body {
-    fn as_bytes(&self) -> &[u8] {
-        match self {
-            Body::Shared(text) => text.as_bytes(),
-            Body::Own(text) => text.as_bytes(),
-            Body::Raw(bytes) => bytes,
         }
     }
 }

@@ -1,0 +1,80 @@
+//! The part of the worker that runs before `hello-ok`: exactly one function takes frames then.
+use super::{Phase, Worker};
+use crate::error::{Error, Kind};
+use crate::ids;
+use crate::net::auth::{self, Connect};
+use crate::net::head::Head;
+use crate::net::ws::sending::Sending;
+use crate::protocol::close::Close;
+use crate::protocol::frame::{self, Bad, Request};
+use crate::protocol::schema;
+use crate::state::clients::Caller;
+use crate::state::event::{Event, Join};
+use serde::Deserialize;
+use std::sync::Arc;
+
+impl Worker {
+    /// The only function that takes frames before `hello-ok`.
+    pub(super) fn handshake(&mut self, text: &str) {
+        let request = match Request::parse(text) {
+            Ok(request) => request,
+            Err(Bad::Malformed) => return self.close(&Close::Malformed),
+            Err(Bad::NotARequest(..)) => return self.close(&Close::Refused("invalid request frame".into())),
+        };
+        if request.method != "connect" {
+            let error = Error::new(Kind::Invalid, "invalid handshake: first request must be connect");
+            return self.refuse(&request.id, &error);
+        }
+        let params = match request.read_params() {
+            Ok(params) => params,
+            Err(error) => return self.refuse(&request.id, &error),
+        };
+        if let Err(message) = schema::check_params("connect", &params) {
+            return self.refuse(&request.id, &Error::invalid(message));
+        }
+        match Connect::deserialize(params) {
+            Ok(connect) => self.connect(request.id, connect),
+            // Cannot happen: the schema admits only what this type reads.
+            Err(e) => self.refuse(&request.id, &Error::invalid(format!("invalid connect params: {e}"))),
+        }
+    }
+
+    fn connect(&mut self, id: String, connect: Connect) {
+        let admitted = match auth::admit(&self.shared, &self.peer, &self.head, connect.clone(), &self.nonce) {
+            Ok(admitted) => admitted,
+            Err(refusal) => {
+                auth::count_failure(&self.shared, &self.peer, &connect, &refusal.error);
+                if !refusal.change.events.is_empty() {
+                    // A state thread that is gone is ending the process; this client is closed anyway.
+                    let _ = self.shared.state.send(Event::Pairing { change: refusal.change, reply: None });
+                }
+                let hint =
+                    refusal.error.details().and_then(|d| d.get("remediationHint")).and_then(|h| h.as_str());
+                log::info!(target: "gateway/ws", "refused connect conn={} remote={} client={} reason={} {}",
+                    self.id, self.peer.client, crate::logging::quoted(&connect.client.id), refusal.error, hint.unwrap_or_default());
+                return self.refuse(&id, &refusal.error);
+            }
+        };
+        self.ticket.prove();
+        let limits = &self.shared.limits;
+        self.max_message = limits.max_payload(admitted.protocol);
+        self.drain.outbox.set_max(limits.max_buffered(admitted.protocol));
+        let caller = Arc::new(Caller::new(self.id, ids::uuid().unwrap_or_default(), &admitted, &self.peer));
+        self.caller = Some(caller.clone());
+        // What only the handshake needed is not kept for the life of the connection.
+        self.head = Head::default();
+        let join = Join { caller, admitted, request_id: id, outbox: self.drain.outbox.clone() };
+        match self.shared.state.send(Event::Join(Box::new(join))) {
+            Ok(()) => self.phase = Phase::Joining,
+            Err(_) => self.close(&Close::ServiceRestart),
+        }
+    }
+
+    fn refuse(&mut self, id: &str, error: &Error) {
+        self.own.push_back(Sending::text(frame::answer(id, Err(error), None, 4)));
+        match error.kind {
+            Kind::Protocol => self.close(&Close::ProtocolMismatch),
+            _ => self.close(&Close::Refused(error.message().to_string())),
+        }
+    }
+}

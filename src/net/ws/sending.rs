@@ -1,0 +1,66 @@
+//! A frame on its way to the client: written in one call from bytes that may be shared with all other clients.
+use crate::net::wire;
+use std::io::{IoSlice, Write};
+use std::net::TcpStream;
+use std::sync::Arc;
+
+/// A frame on its way: header, shared body, own tail.
+pub(super) struct Sending {
+    header: wire::OutHeader,
+    body: Body,
+    tail: String,
+    written: usize,
+}
+
+pub(super) enum Body {
+    Shared(Arc<str>),
+    Own(String),
+    /// A whole frame with its header in it (pong, close).
+    Raw(Vec<u8>),
+}
+
+impl Sending {
+    pub fn new(body: Body, tail: String) -> Sending {
+        let header = wire::text_header(body.as_bytes().len() + tail.len());
+        Sending { header, body, tail, written: 0 }
+    }
+
+    pub fn text(text: String) -> Sending {
+        Sending::new(Body::Own(text), String::new())
+    }
+
+    pub fn raw(bytes: Vec<u8>) -> Sending {
+        Sending { header: wire::OutHeader::none(), body: Body::Raw(bytes), tail: String::new(), written: 0 }
+    }
+
+    /// Writes a part; `true` when the frame is out.
+    pub fn write(&mut self, mut stream: &TcpStream) -> std::io::Result<bool> {
+        let mut skip = self.written;
+        let mut left = |part: &'_ [u8]| -> usize {
+            let skipped = skip.min(part.len());
+            skip -= skipped;
+            skipped
+        };
+        let (header, body, tail) = (self.header.as_slice(), self.body.as_bytes(), self.tail.as_bytes());
+        let parts = [header, body, tail].map(|part| (part, left(part)));
+        let slices = parts.map(|(part, from)| IoSlice::new(part.get(from..).unwrap_or_default()));
+        let total = header.len() + body.len() + tail.len();
+        match stream.write_vectored(&slices)? {
+            0 => Err(std::io::ErrorKind::WriteZero.into()),
+            n => {
+                self.written += n;
+                Ok(self.written >= total)
+            }
+        }
+    }
+}
+
+impl Body {
+    fn as_bytes(&self) -> &[u8] {
+        match self {
+            Body::Shared(text) => text.as_bytes(),
+            Body::Own(text) => text.as_bytes(),
+            Body::Raw(bytes) => bytes,
+        }
+    }
+}
