@@ -17,7 +17,7 @@ pub const DEV_PORT: u16 = 19001;
 const LEGACY_STATE_DIRS: [&str; 3] = [".clawdbot", ".moltbot", ".moldbot"];
 const LEGACY_CONFIG_FILES: [&str; 3] = ["clawdbot.json", "moltbot.json", "moldbot.json"];
 
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Env {
     vars: HashMap<String, String>,
     pub home: PathBuf,
@@ -25,6 +25,13 @@ pub struct Env {
     pub profile: Option<String>,
     pub state_dir: PathBuf,
     pub config_path: PathBuf,
+}
+
+/// Without the variables: some of them are secrets.
+impl std::fmt::Debug for Env {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Env(profile {:?}, state {})", self.profile, self.state_dir.display())
+    }
 }
 
 impl Env {

@@ -165,6 +165,7 @@ mod tests {
             token: secret(token),
             password: secret(password),
             is_configured: true,
+            env: crate::env::Env::default(),
         }
     }
 

@@ -40,13 +40,15 @@ pub struct Target {
     pub password: Option<Secret>,
     /// Whether this is the configured gateway, to which stored device tokens belong.
     pub is_configured: bool,
+    /// For the commands it advises.
+    pub env: Env,
 }
 
 impl Target {
     pub fn resolve(env: &Env, config: &Config, args: &Args) -> Result<Target> {
         let config_file = env.display(&env.config_path);
         if let Some(url) = args.value("url") {
-            return given(url, args, config_file);
+            return given(url, args, config_file, env);
         }
         let is_remote = config.str("gateway.mode") == Some("remote");
         let (url, source, bind) = if is_remote { remote(config, &config_file)? } else { local(env, config) };
@@ -64,6 +66,7 @@ impl Target {
             port,
             tls,
             bind,
+            env: env.clone(),
         })
     }
 
@@ -111,10 +114,10 @@ impl Target {
     fn fix(&self, error: &Error) -> Option<String> {
         let key = if self.source.contains("remote") { "gateway.remote.token" } else { "gateway.auth.token" };
         match error.kind {
-            Kind::Unreachable if self.bind.is_some() => Some(
-                "start the gateway with `openclaw gateway`, or name another one with --url and --token"
-                    .into(),
-            ),
+            Kind::Unreachable if self.bind.is_some() => Some(format!(
+                "start the gateway with `{}`, or name another one with --url and --token",
+                self.env.command("gateway")
+            )),
             Kind::Unreachable => {
                 Some("check the address, and that the gateway runs and its port is reachable".into())
             }
@@ -130,7 +133,8 @@ impl Target {
                 }
             }),
             Kind::NotPaired => error.details().and_then(|details| details.get("requestId")).and_then(|id| {
-                Some(format!("on the gateway's host run `openclaw devices approve {}`", id.as_str()?))
+                let command = self.env.command(&format!("devices approve {}", id.as_str()?));
+                Some(format!("on the gateway's host run `{command}`"))
             }),
             _ => None,
         }
@@ -138,7 +142,7 @@ impl Target {
 }
 
 /// A target named by `--url`.
-fn given(url: &str, args: &Args, config: String) -> Result<Target> {
+fn given(url: &str, args: &Args, config: String, env: &Env) -> Result<Target> {
     let flag = |name: &str| {
         let value = args.value(name)?.to_string();
         Some(Secret { value, source: format!("--{name}") })
@@ -151,7 +155,19 @@ fn given(url: &str, args: &Args, config: String) -> Result<Target> {
     }
     let (tls, host, port) = split(url)?;
     let (url, source) = (url.to_string(), "cli --url".to_string());
-    Ok(Target { url, host, port, tls, source, config, bind: None, token, password, is_configured: false })
+    Ok(Target {
+        url,
+        host,
+        port,
+        tls,
+        source,
+        config,
+        bind: None,
+        token,
+        password,
+        is_configured: false,
+        env: env.clone(),
+    })
 }
 
 fn remote(config: &Config, file: &str) -> Result<(String, &'static str, Option<String>)> {
@@ -166,7 +182,8 @@ fn remote(config: &Config, file: &str) -> Result<(String, &'static str, Option<S
 
 fn local(env: &Env, config: &Config) -> (String, &'static str, Option<String>) {
     let bind = config.str("gateway.bind").unwrap_or("loopback").to_string();
-    let port = config.u64("gateway.port").and_then(|port| u16::try_from(port).ok());
+    let port = config.u64("gateway.port").filter(|_| config.is_set("gateway.port"));
+    let port = port.and_then(|port| u16::try_from(port).ok());
     let port = env.port().or(port).unwrap_or_else(|| env.default_port());
     let scheme = if config.bool("gateway.tls.enabled") { "wss" } else { "ws" };
     let custom = || config.str("gateway.customBindHost").map(str::to_string).filter(|_| bind == "custom");

@@ -51,7 +51,7 @@ const FULL: Scale = Scale {
 
 const QUICK: Scale = Scale {
     starts: 10,
-    idle_clients: 200,
+    idle_clients: 500,
     rounds: 3,
     round_secs: 0.5,
     fan_events: 20,

@@ -84,12 +84,16 @@ impl State {
         let (key, usage, now, session_id) =
             (run.new.key.clone(), finished.usage, self.now, run.session_id.clone());
         let failed = finished.result.is_err();
+        let transcript = self.sessions.get(&key).and_then(|entry| self.sessions.transcript(&key, entry).ok());
         self.sessions.update(&key, self.mono, |entry| {
             // Counts of a transcript that was reset meanwhile belong to nobody.
             if entry.session_id() != Some(&session_id) {
                 return;
             }
             entry.set("updatedAt", now);
+            if let Some(transcript) = &transcript {
+                entry.set("sessionFile", transcript.path().to_string_lossy());
+            }
             entry.set("systemSent", true);
             entry.set("abortedLastRun", failed);
             if !failed {
