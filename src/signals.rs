@@ -10,8 +10,11 @@ const STACK: usize = 64 << 10;
 
 /// Starts the thread. From here on these signals no longer end the process by themselves.
 pub fn watch(control: Sender<Control>) -> Result<()> {
+    let all = [SIGTERM, SIGINT, SIGUSR1, SIGHUP];
+    // `nohup` asks that the end of the terminal be ignored; that stays so.
+    let watched = if is_ignored(SIGHUP) { all.get(..3) } else { all.get(..) };
     let mut signals =
-        Signals::new([SIGTERM, SIGINT, SIGHUP, SIGUSR1]).map_err(|e| Error::io("watch for signals", e))?;
+        Signals::new(watched.unwrap_or_default()).map_err(|e| Error::io("watch for signals", e))?;
     let work = move || {
         for signal in signals.forever() {
             let command = match signal {
@@ -26,4 +29,12 @@ pub fn watch(control: Sender<Control>) -> Result<()> {
         }
     };
     threads::bare("gw-signal", STACK, work).map(drop)
+}
+
+/// Whether the process was started with this signal ignored, where /proc tells.
+fn is_ignored(signal: i32) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
 }

@@ -8,7 +8,7 @@ pub const COMMAND: Command = Command {
     name: "gateway",
     summary: "Run the gateway in the foreground",
     about: "The port is --port, else OPENCLAW_GATEWAY_PORT, else gateway.port, else 18789.\n\
-            It stops on SIGINT and SIGTERM. A wrong configuration or a taken port exits 78.",
+            It stops on SIGINT, SIGTERM and SIGHUP. A wrong configuration or a taken port exits 78.",
     positionals: &[],
     flags: &[FLAGS],
     examples: &[
