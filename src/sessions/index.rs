@@ -52,14 +52,11 @@ impl Index {
             }
         };
         if let Some(map) = parse(&text) {
-            let total = map.len();
+            // Two names of one session that become one are no damage.
+            let unusable = map.values().filter(|value| !value.is_object()).count();
             let index = Index::from_map(path, map, rules, &mut notes);
-            if index.len() < total {
-                notes.push(format!(
-                    "session index {}: {} unusable entries left out",
-                    path.display(),
-                    total - index.len()
-                ));
+            if unusable > 0 {
+                notes.push(format!("session index {}: {unusable} unusable entries left out", path.display()));
                 rebuild::keep_aside(path, &mut notes);
             }
             return (index, notes);

@@ -121,3 +121,18 @@ fn r_09c_no_content_stops_the_start() {
     std::fs::create_dir(&path).unwrap();
     assert_eq!(keys(&load(&path)), ["agent:main:main"]);
 }
+
+#[test]
+fn two_names_of_one_session_become_one_without_a_word_of_damage() {
+    let dir = TestDir::new();
+    let path = sessions_dir(&dir.0, "main").join("sessions.json");
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    // The Node gateway keeps a session under the name it was addressed by and under its canonical one.
+    let both = json!({"main": {"sessionId": "id-1", "updatedAt": 5}, "agent:main:main": {"sessionId": "id-1", "updatedAt": 6}});
+    std::fs::write(&path, both.to_string()).unwrap();
+    let (index, notes) = Index::load(&path, &KeyRules::default());
+    assert_eq!(notes, Vec::<String>::new());
+    assert_eq!(keys(&index), ["agent:main:main"]);
+    assert_eq!(index.get("agent:main:main").unwrap().updated_at(), 6);
+    assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1, "nothing was kept aside");
+}
