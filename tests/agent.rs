@@ -263,3 +263,20 @@ fn the_built_in_model_answers_without_any_configuration() {
     assert!(text.contains("is anybody there"), "it says what it received: {text}");
     assert!(text.contains("openclaw models"), "and how to add a real model: {text}");
 }
+
+#[test]
+fn the_workspace_s_texts_reach_the_model_and_an_edit_counts_at_once() {
+    let (server, gateway) = with_model(vec![texts(&["one"]), texts(&["two"])]);
+    let workspace = gateway.state_dir().join("workspace");
+    std::fs::create_dir_all(&workspace).unwrap();
+    std::fs::write(workspace.join("AGENTS.md"), "Answer like a lighthouse keeper.").unwrap();
+    let mut client = Client::operator(&gateway, 4);
+    turn(&mut client, "hi", "k1").unwrap();
+    std::fs::write(workspace.join("AGENTS.md"), "x".repeat(30_000)).unwrap();
+    turn(&mut client, "hi again", "k2").unwrap();
+    let system = |request: &Value| request["body"]["messages"][0]["content"].as_str().unwrap().to_string();
+    let requests = server.requests(2);
+    assert!(system(&requests[0]).contains("lighthouse keeper"), "{}", system(&requests[0]));
+    let second = system(&requests[1]);
+    assert!(!second.contains("lighthouse") && second.contains("[cut here"), "{} characters", second.len());
+}

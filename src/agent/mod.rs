@@ -9,6 +9,7 @@ pub mod http;
 pub mod openai;
 mod openai_body;
 mod openai_reply;
+pub mod prompt;
 pub mod provider;
 pub mod run;
 pub mod scan;

@@ -4,6 +4,7 @@
 //! the state thread with events and ends soon after its cancel flag is set. It decides nothing about other
 //! runs and sends nothing to clients.
 use crate::agent::cancel::Cancel;
+use crate::agent::prompt;
 use crate::agent::provider::{BUILTIN, ChatRequest, Chunk, Completion, Provider, Usage};
 use crate::agents::Agents;
 use crate::clock;
@@ -138,7 +139,8 @@ fn ask(job: &Job, config: &Config, provider: &Provider, text: &mut String) -> Re
     let reserved = provider.max_tokens.unwrap_or(ANSWER_TOKENS).min(provider.context_window / 2);
     let budget = (provider.context_window - reserved).saturating_mul(BYTES_PER_TOKEN);
     let messages = context::for_model(&job.transcript, usize::try_from(budget).unwrap_or(usize::MAX))?;
-    let system = system_prompt(job, config);
+    let agents = Agents::of(config, &job.shared.env);
+    let system = prompt::build(config, &agents, &job.agent, job.extra_system.as_deref());
     let request = ChatRequest { system: &system, messages: &messages };
     provider.stream(&request, &job.cancel, &mut |chunk| {
         if let Chunk::Text(delta) = chunk
@@ -148,18 +150,6 @@ fn ask(job: &Job, config: &Config, provider: &Provider, text: &mut String) -> Re
             report(job, RunEvent::Text(delta));
         }
     })
-}
-
-fn system_prompt(job: &Job, config: &Config) -> String {
-    let zone = config.str("agents.defaults.userTimezone");
-    let identity = Agents::of(config, &job.shared.env).identity(&job.agent);
-    let name = identity.get("name").and_then(Value::as_str).unwrap_or("Assistant");
-    let today = clock::zoned(clock::now_ms(), zone).strftime("%A, %-d %B %Y").to_string();
-    let base = format!("You are {name}, a personal assistant. Today is {today}.");
-    match job.extra_system.as_deref().map(str::trim).filter(|s| !s.is_empty()) {
-        Some(extra) => format!("{base}\n\n{extra}"),
-        None => base,
-    }
 }
 
 /// Writes the answer, a partial one too; a failure is written as such, so that the history shows it.
