@@ -3,9 +3,9 @@
 //! Pure look-ups in the configuration; nothing is created or changed here.
 use crate::config::Config;
 use crate::env::Env;
+use crate::files;
 use crate::sessions::key::{KeyRules, normalise_agent_id};
 use serde_json::{Map, Value, json};
-use std::io::Read;
 use std::path::PathBuf;
 
 pub struct Agents<'a> {
@@ -57,10 +57,6 @@ impl<'a> Agents<'a> {
             new
         });
         ids
-    }
-
-    pub fn exists(&self, id: &str) -> bool {
-        self.ids().iter().any(|i| i == id)
     }
 
     pub fn key_rules(&self) -> KeyRules {
@@ -143,15 +139,9 @@ impl<'a> Agents<'a> {
     /// `- Name: value` lines of the workspace's IDENTITY.md.
     fn identity_file(&self, id: &str) -> Vec<(String, String)> {
         const MAX: u64 = 16 << 10;
-        let path = self.workspace(id).join("IDENTITY.md");
-        let mut text = String::new();
-        // A pipe or device would block its reader; a file without end would fill the memory.
-        if std::fs::metadata(&path).is_ok_and(|m| m.is_file())
-            && let Ok(file) = std::fs::File::open(&path)
-            && file.take(MAX).read_to_string(&mut text).is_err()
-        {
-            text.clear();
-        }
+        let bytes = files::read_start(&self.workspace(id).join("IDENTITY.md"), MAX).unwrap_or_default();
+        // A character cut in two at the end spoils its own line only.
+        let text = String::from_utf8_lossy(&bytes);
         let lines = text.lines();
         let pairs = lines.filter_map(|line| line.trim().strip_prefix('-')?.split_once(':'));
         let clean = |text: &str| text.trim().trim_matches('*').trim().to_string();

@@ -3,9 +3,9 @@
 //! Plain functions for whichever thread owns the work; the state thread calls none that write. Locks are
 //! `flock`s on open files, so they die with the process and a left-over file never blocks a start (R-09a).
 use crate::error::{Error, Result};
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{FlockOperation, OFlags, flock};
 use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::Write;
+use std::io::{Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -35,6 +35,19 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
         return Err(Error::io(doing("write"), e));
     }
     File::open(dir).and_then(|d| d.sync_all()).map_err(|e| Error::io(doing("sync directory of"), e))
+}
+
+/// The first `max` bytes of a regular file; `None` when there is none to read. Links are not followed (SEC-13), and
+/// a pipe or device blocks nobody.
+pub fn read_start(path: &Path, max: u64) -> Option<Vec<u8>> {
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits() as i32;
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path).ok()?;
+    if !file.metadata().ok()?.is_file() {
+        return None;
+    }
+    let mut bytes = Vec::new();
+    file.take(max).read_to_end(&mut bytes).ok()?;
+    Some(bytes)
 }
 
 /// Options that create files with mode 0600.

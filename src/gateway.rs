@@ -69,21 +69,19 @@ pub fn run(mut env: Env, options: Options) -> Result<()> {
     files::private_dir(&env.state_dir)?;
     let _lock = lock_state(&env)?;
     let secret = auth.secret.as_ref().map(|s| s.reveal().to_string());
-    let log_file = logging::start(&config, &env, options.verbose, secret.into_iter().collect())?;
+    logging::start(&config, &env, options.verbose, secret.into_iter().collect())?;
     greet(&config, &env, &auth, &listeners);
     let (state_tx, inbox) = bounded(INBOX);
     let shared = Arc::new(Shared {
         limits: Limits::from_config(&config),
         auth: RwLock::new(Arc::new(auth)),
         last_good: RwLock::new(config.clone()),
-        port,
         door: Door::new(),
         total: Arc::default(),
         arriving: Default::default(),
         state: state_tx.clone(),
         started,
         own_names: origin::own_names(),
-        log_file,
         published: Published::default(),
         env,
         config,
@@ -114,6 +112,10 @@ fn serve(
         if let Some(id) = request.get("requestId").and_then(|id| id.as_str()) {
             state.pairing.insert(id.to_string(), now);
         }
+    }
+    if !state.pairing.is_empty() {
+        let (count, list) = (state.pairing.len(), shared.env.command("devices list"));
+        log::info!(target: "gateway", "{count} pairing request(s) wait: {list}");
     }
     for listener in listeners {
         let shared = shared.clone();
@@ -277,10 +279,6 @@ fn greet(config: &Config, env: &Env, auth: &Auth, listeners: &[TcpListener]) {
     }
     if let Some(file) = logging::current_file() {
         log::info!(target: "gateway", "log file: {}", file.display());
-    }
-    let pending = Pairing::new(&env.state_dir).list(clock::now_ms()).map(|l| l.pending.len()).unwrap_or(0);
-    if pending > 0 {
-        log::info!(target: "gateway", "{pending} pairing request(s) wait: {}", env.command("devices list"));
     }
     if bind::tailnet_address().is_some() && config.str("gateway.bind").is_none() {
         log::debug!(target: "gateway", "a tailnet address exists; gateway.bind=tailnet would listen there");

@@ -14,7 +14,6 @@ use crate::state::health;
 use crossbeam_channel::Sender;
 use serde_json::Value;
 use std::fmt;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Instant;
@@ -26,7 +25,6 @@ pub struct Shared {
     pub auth: RwLock<Arc<Auth>>,
     /// The last file that could be used; what a turn reads when the present one cannot be (R-06a).
     pub last_good: RwLock<Config>,
-    pub port: u16,
     pub door: Arc<Door>,
     /// Unsent bytes of all clients.
     pub total: Arc<Total>,
@@ -36,8 +34,6 @@ pub struct Shared {
     pub started: Instant,
     /// Names by which browser pages may address this machine.
     pub own_names: Vec<String>,
-    /// The log file, when one is written.
-    pub log_file: Option<PathBuf>,
     pub published: Published,
 }
 

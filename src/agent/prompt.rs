@@ -5,11 +5,8 @@
 use crate::agents::Agents;
 use crate::clock;
 use crate::config::Config;
-use rustix::fs::OFlags;
+use crate::files;
 use serde_json::Value;
-use std::fs::OpenOptions;
-use std::io::Read;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 /// The files that tell the agent about itself and its owner, in the order it reads them.
@@ -38,14 +35,8 @@ pub fn build(config: &Config, agents: &Agents, agent: &str, extra: Option<&str>)
 
 /// The text of a regular file, at most `max` characters of it; `None` when there is nothing to read.
 fn read(path: &Path, max: usize) -> Option<String> {
-    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits() as i32;
-    let file = OpenOptions::new().read(true).custom_flags(flags).open(path).ok()?;
-    if !file.metadata().ok()?.is_file() {
-        return None;
-    }
-    let mut bytes = Vec::new();
     // A character has at most four bytes; one more tells whether something is left.
-    file.take((max as u64).saturating_mul(4).saturating_add(1)).read_to_end(&mut bytes).ok()?;
+    let bytes = files::read_start(path, (max as u64).saturating_mul(4).saturating_add(1))?;
     let text = String::from_utf8_lossy(&bytes);
     let text = text.trim();
     match text.char_indices().nth(max) {

@@ -67,6 +67,6 @@ fn tell<T: Serialize>(shared: &Shared, change: Change<T>) -> Result<Payload> {
     let payload =
         serde_json::to_value(result).map_err(|e| Error::unavailable(format!("write the answer: {e}")))?;
     // The state thread is gone only when the process ends; the store on disk is right in any case.
-    let _ = shared.state.send(Event::Pairing { change: Change { result: (), events, close }, reply: None });
+    let _ = shared.state.send(Event::Pairing { change: Change { result: (), events, close } });
     Ok(payload.into())
 }

@@ -210,10 +210,6 @@ impl Drain {
         let mut sink = [0u8; 64];
         while matches!((&self.wake).read(&mut sink), Ok(n) if n == sink.len()) {}
     }
-
-    pub fn has_frames(&self) -> bool {
-        !self.outbox.lock().frames.is_empty()
-    }
 }
 
 impl AsFd for Drain {

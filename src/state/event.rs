@@ -80,10 +80,9 @@ pub enum Event {
         handler: Handler,
         params: Value,
     },
-    /// The pairing store changed. `reply` answers the call that changed it, after the events.
+    /// The pairing store changed.
     Pairing {
         change: Change<()>,
-        reply: Option<(Call, Payload)>,
     },
     /// The store thread has (or has not) written the acceptance of a run to disk.
     Accepted {

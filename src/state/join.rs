@@ -7,7 +7,7 @@ use crate::protocol::events;
 use crate::protocol::frame::{self, Payload};
 use crate::state::State;
 use crate::state::clients::Client;
-use crate::state::event::{Call, Join};
+use crate::state::event::Join;
 use serde_json::{Map, Value, json};
 
 impl State {
@@ -30,7 +30,7 @@ impl State {
         let text = frame::answer(&request_id, Ok(&Payload::Value(hello)), None, caller.protocol);
         outbox.push(Frame::Hello(text));
         self.clients.add(Client { caller, outbox, presence });
-        self.pairing_changed(&admitted.change, None);
+        self.pairing_changed(&admitted.change);
     }
 
     /// Closes what was let in by a secret that is no longer in force (SEC-14).
@@ -50,16 +50,12 @@ impl State {
     }
 
     /// Tells those who may know, and closes connections that lost their authority.
-    pub(super) fn pairing_changed(&mut self, change: &Change<()>, reply: Option<(Call, Payload)>) {
+    pub(super) fn pairing_changed(&mut self, change: &Change<()>) {
         for notice in &change.events {
             self.note_request(notice);
             if let Some(row) = events::EVENTS.iter().find(|row| row.name == notice.event) {
                 self.emit(row, &notice.payload);
             }
-        }
-        // The answer goes out before its own connection may be closed.
-        if let Some((call, payload)) = reply {
-            call.answer(Ok(payload));
         }
         for closing in &change.close {
             self.clients.close_device(&closing.device_id, &closing.role);

@@ -92,7 +92,7 @@ impl State {
             Next::Event(Event::Request { conn, id, method, handler, params }) => {
                 self.request(conn, (id, method), handler, params);
             }
-            Next::Event(Event::Pairing { change, reply }) => self.pairing_changed(&change, reply),
+            Next::Event(Event::Pairing { change }) => self.pairing_changed(&change),
             Next::Event(Event::Accepted { run, result }) => self.run_accepted(&run, result),
             Next::Event(Event::Run { run, event }) => self.run_event(&run, event),
             Next::Event(Event::Tell { event, payload }) => self.emit(event, &payload),

@@ -46,7 +46,7 @@ impl Worker {
                 auth::count_failure(&self.shared, &self.peer, &connect, &refusal.error);
                 if !refusal.change.events.is_empty() {
                     // A state thread that is gone is ending the process; this client is closed anyway.
-                    let _ = self.shared.state.send(Event::Pairing { change: refusal.change, reply: None });
+                    let _ = self.shared.state.send(Event::Pairing { change: refusal.change });
                 }
                 let hint =
                     refusal.error.details().and_then(|d| d.get("remediationHint")).and_then(|h| h.as_str());
