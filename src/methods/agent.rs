@@ -70,8 +70,8 @@ pub fn agent(state: &mut State, call: Call, params: Value) -> Result<Answer> {
         state.sessions.ensure(&key, state.now, state.mono)?;
         state.sessions.update(&key, state.mono, |entry| entry.set("label", label));
     }
-    let default = state.shared.config.u64("agents.defaults.timeoutSeconds").unwrap_or(DEFAULT_TIMEOUT_S);
-    let timeout_ms = params.timeout.unwrap_or(default).saturating_mul(1000);
+    let asked_ms = params.timeout.map(|seconds| seconds.saturating_mul(1000));
+    let timeout_ms = asked_ms.unwrap_or_else(|| default_timeout_ms(state));
     let new = NewRun {
         family: Family::Agent,
         id: params.idempotency_key,
@@ -164,6 +164,12 @@ pub fn check_send_policy(state: &State, key: &str) -> Result<()> {
         true => Err(Error::invalid("send blocked by session policy")),
         false => Ok(()),
     }
+}
+
+/// How long a turn may take when the request does not say, milliseconds.
+pub fn default_timeout_ms(state: &State) -> u64 {
+    let seconds = state.shared.config.u64("agents.defaults.timeoutSeconds").unwrap_or(DEFAULT_TIMEOUT_S);
+    seconds.saturating_mul(1000)
 }
 
 /// Silently leaving a picture out would be worse than saying that it cannot be taken.

@@ -1,7 +1,9 @@
 //! `chat.*`: what WebChat and the Control UI speak. Answers of a turn come as events.
 use crate::agent::cancel::Reason;
 use crate::error::{Error, Result};
-use crate::methods::agent::{check_send_policy, hash_without_key, refuse_attachments, replay};
+use crate::methods::agent::{
+    check_send_policy, default_timeout_ms, hash_without_key, refuse_attachments, replay,
+};
 use crate::methods::read;
 use crate::protocol::events;
 use crate::sessions::{history, message};
@@ -13,7 +15,6 @@ use serde_json::{Value, json};
 
 /// Whole messages that stop a run instead of starting one.
 const STOP_WORDS: [&str; 7] = ["/stop", "stop", "esc", "abort", "wait", "exit", "interrupt"];
-const DEFAULT_TIMEOUT_S: u64 = 600;
 
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]
@@ -42,8 +43,7 @@ pub fn send(state: &mut State, call: Call, params: Value) -> Result<Answer> {
         return Ok(answer);
     }
     check_send_policy(state, &key)?;
-    let default = state.shared.config.u64("agents.defaults.timeoutSeconds").unwrap_or(DEFAULT_TIMEOUT_S);
-    let timeout_ms = params.timeout_ms.unwrap_or(default.saturating_mul(1000));
+    let timeout_ms = params.timeout_ms.unwrap_or_else(|| default_timeout_ms(state));
     let new = NewRun {
         family: Family::Chat,
         id: params.idempotency_key,
