@@ -9,24 +9,24 @@ use serde_json::{Map, Value, json};
 use std::path::PathBuf;
 
 pub struct Agents<'a> {
-    config: &'a Config,
+    config: Config,
     env: &'a Env,
 }
 
 impl<'a> Agents<'a> {
-    pub fn of(config: &'a Config, env: &'a Env) -> Agents<'a> {
-        Agents { config, env }
+    pub fn of(config: &Config, env: &'a Env) -> Agents<'a> {
+        Agents { config: config.clone(), env }
     }
 
-    fn listed(&self) -> impl Iterator<Item = &'a Value> {
+    fn listed(&self) -> impl Iterator<Item = &Value> {
         self.config.get("agents.list").and_then(Value::as_array).into_iter().flatten()
     }
 
-    fn entry(&self, id: &str) -> Option<&'a Value> {
+    pub fn entry(&self, id: &str) -> Option<&Value> {
         self.listed().find(|a| id_of(a).as_deref() == Some(id))
     }
 
-    fn text(&self, id: &str, member: &str) -> Option<&'a str> {
+    fn text(&self, id: &str, member: &str) -> Option<&str> {
         self.entry(id)?.get(member)?.as_str().filter(|s| !s.trim().is_empty())
     }
 

@@ -75,7 +75,6 @@ pub fn run(mut env: Env, options: Options) -> Result<()> {
     let shared = Arc::new(Shared {
         limits: Limits::from_config(&config),
         auth: RwLock::new(Arc::new(auth)),
-        last_good: RwLock::new(config.clone()),
         door: Door::new(),
         total: Arc::default(),
         arriving: Default::default(),
@@ -84,7 +83,7 @@ pub fn run(mut env: Env, options: Options) -> Result<()> {
         own_names: origin::own_names(),
         published: Published::default(),
         env,
-        config,
+        config: RwLock::new(config),
     });
     if let Err(e) = watch::start(shared.clone(), pristine, judge) {
         log::warn!(target: "gateway/reload", "{e}; a changed secret needs a restart");

@@ -3,6 +3,7 @@ pub mod agent;
 pub mod agents;
 pub mod cli;
 pub mod clock;
+pub mod commands;
 pub mod config;
 pub mod device;
 pub mod env;
@@ -21,6 +22,7 @@ pub mod signals;
 pub mod state;
 pub mod store;
 pub mod threads;
+pub mod tools;
 
 fn main() -> std::process::ExitCode {
     cli::run(std::env::args_os().skip(1).collect())

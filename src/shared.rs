@@ -1,8 +1,9 @@
 //! What all threads may read: the configuration in force, limits, the secret, the channel to the state thread.
 //!
 //! Immutable for the life of one gateway generation, but for a few things behind short locks: `published`, texts
-//! that the state thread writes for everybody to read, so that a `health` call needs no visit there; and `auth`,
-//! which the watcher replaces when a secret changes in the file.
+//! that the state thread writes for everybody to read, so that a `health` call needs no visit there; `config`, the
+//! file as last read; and `auth`, which the watcher replaces when a secret changes in the file.
+use crate::agents::Agents;
 use crate::config::Config;
 use crate::env::Env;
 use crate::error::{Error, Result};
@@ -20,11 +21,10 @@ use std::time::Instant;
 
 pub struct Shared {
     pub env: Env,
-    pub config: Config,
+    /// The configuration in force; `config()` reads it.
+    pub config: RwLock<Config>,
     pub limits: Limits,
     pub auth: RwLock<Arc<Auth>>,
-    /// The last file that could be used; what a turn reads when the present one cannot be (R-06a).
-    pub last_good: RwLock<Config>,
     pub door: Arc<Door>,
     /// Unsent bytes of all clients.
     pub total: Arc<Total>,
@@ -43,12 +43,38 @@ impl Shared {
         self.auth.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    pub fn last_good(&self) -> Config {
-        self.last_good.read().unwrap_or_else(PoisonError::into_inner).clone()
+    /// The configuration in force. What is read where it is used takes effect with the next look; ports, limits
+    /// and the like were read at the start.
+    pub fn config(&self) -> Config {
+        self.config.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    pub fn set_last_good(&self, config: &Config) {
-        *self.last_good.write().unwrap_or_else(PoisonError::into_inner) = config.clone();
+    pub fn set_config(&self, config: Config) {
+        *self.config.write().unwrap_or_else(PoisonError::into_inner) = config;
+    }
+
+    /// The agents that the configuration in force describes.
+    pub fn agents(&self) -> Agents<'_> {
+        Agents::of(&self.config(), &self.env)
+    }
+
+    /// The configuration as the file has it now: read again if the file changed since. A file that cannot be used
+    /// leaves what is in force (R-06a). Reads a file, so not for the state thread.
+    pub fn fresh_config(&self) -> Config {
+        let held = self.config();
+        if held.is_current() {
+            return held;
+        }
+        match Config::load(&mut self.env.clone()) {
+            Ok(config) => {
+                self.set_config(config.clone());
+                config
+            }
+            Err(e) => {
+                log::warn!(target: "gateway/config", "{e}; the last good configuration stays in force");
+                held
+            }
+        }
     }
 
     /// The watcher's: a secret that was changed in the file holds from here on (SEC-14).

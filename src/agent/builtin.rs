@@ -6,6 +6,7 @@ use super::cancel::Cancel;
 use super::openai_body;
 use super::provider::{ChatRequest, Chunk, Completion, Usage};
 use crate::error::Result;
+use crate::sessions::message;
 use std::time::Duration;
 
 /// Pieces and the pause between them: enough to see a stream, well under 100 ms in all.
@@ -28,7 +29,13 @@ pub fn stream(req: &ChatRequest, cancel: &Cancel, on: &mut dyn FnMut(Chunk)) -> 
             return Err(cancel.error());
         }
     }
-    Ok(Completion { text, stop_reason: "stop", usage: Usage::default(), tool_calls: Vec::new() })
+    Ok(Completion {
+        content: vec![message::text(&text)],
+        text,
+        stop_reason: "stop",
+        usage: Usage::default(),
+        tool_calls: Vec::new(),
+    })
 }
 
 fn answer(message: &str) -> String {
@@ -68,6 +75,7 @@ fn unstamped(message: &str) -> &str {
 mod tests {
     use super::*;
     use crate::agent::cancel::Reason;
+    use crate::agent::provider::Thinking;
     use crate::error::Kind;
     use serde_json::json;
     use std::time::Instant;
@@ -77,7 +85,7 @@ mod tests {
         let stamped = "[Sat 2026-11-21 01:31 UTC] hi there\n[message_id: k1]";
         let messages = [json!({"role": "user", "content": [{"type": "text", "text": stamped}]})];
         let (mut pieces, started) = (Vec::new(), Instant::now());
-        let request = ChatRequest { system: "", messages: &messages };
+        let request = ChatRequest { system: "", messages: &messages, tools: &[], thinking: Thinking::Off };
         let done = stream(&request, &Cancel::new(), &mut |c| pieces.push(c)).unwrap();
         assert!(started.elapsed() < Duration::from_millis(500));
         assert!(pieces.len() > 3, "{pieces:?}");
@@ -94,10 +102,14 @@ mod tests {
     fn stops_when_cancelled() {
         let cancel = Cancel::new();
         let mut pieces = 0;
-        let stopped = stream(&ChatRequest { system: "", messages: &[] }, &cancel, &mut |_| {
-            pieces += 1;
-            cancel.cancel(Reason::Rpc);
-        });
+        let stopped = stream(
+            &ChatRequest { system: "", messages: &[], tools: &[], thinking: Thinking::Off },
+            &cancel,
+            &mut |_| {
+                pieces += 1;
+                cancel.cancel(Reason::Rpc);
+            },
+        );
         assert_eq!((stopped.unwrap_err().kind, pieces), (Kind::Aborted, 1));
     }
 }

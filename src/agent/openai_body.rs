@@ -124,10 +124,11 @@ pub fn text(message: &Value, between: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::agent::provider::Thinking;
 
     fn messages(p: &Provider, messages: Value) -> Value {
         let messages: Vec<Value> = messages.as_array().cloned().unwrap();
-        build(p, &ChatRequest { system: " ", messages: &messages })["messages"].clone()
+        build(p, &ChatRequest { system: " ", messages: &messages, tools: &[], thinking: Thinking::Off })["messages"].clone()
     }
 
     #[test]

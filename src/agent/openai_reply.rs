@@ -275,7 +275,13 @@ impl<'a> Reply<'a> {
             name: call.name,
             arguments: read_arguments(call.arguments),
         });
-        Ok(Completion { text: self.text, stop_reason, usage: self.usage, tool_calls: tool_calls.collect() })
+        Ok(Completion {
+            content: Vec::new(),
+            text: self.text,
+            stop_reason,
+            usage: self.usage,
+            tool_calls: tool_calls.collect(),
+        })
     }
 }
 
@@ -293,5 +299,11 @@ fn read_usage(usage: &Value) -> Usage {
         usage.get("prompt_tokens_details").and_then(|d| d.get("cached_tokens")).and_then(Value::as_u64);
     let cache_read = cached.or(count("prompt_cache_hit_tokens")).unwrap_or(0).min(prompt);
     let output = count("completion_tokens").unwrap_or(0);
-    Usage { input: prompt - cache_read, output, cache_read, total: prompt.saturating_add(output) }
+    Usage {
+        input: prompt - cache_read,
+        output,
+        cache_read,
+        cache_write: 0,
+        total: prompt.saturating_add(output),
+    }
 }

@@ -1,6 +1,6 @@
 //! The model client against a real HTTP server on loopback that answers what each test says.
 use super::super::cancel::{Cancel, Reason};
-use super::super::provider::{Api, Secret, ToolCall, Usage};
+use super::super::provider::{Api, Secret, Thinking, ToolCall, Usage};
 use super::super::scan;
 use super::*;
 use crate::error::{Error, Kind};
@@ -98,8 +98,11 @@ fn provider(port: u16) -> Provider {
 fn ask(p: &Provider, cancel: &Cancel) -> (Result<Completion>, Vec<Chunk>) {
     let messages = [json!({"role": "user", "content": [{"type": "text", "text": "hi"}]})];
     let mut chunks = Vec::new();
-    let done =
-        p.stream(&ChatRequest { system: "be kind", messages: &messages }, cancel, &mut |c| chunks.push(c));
+    let done = p.stream(
+        &ChatRequest { system: "be kind", messages: &messages, tools: &[], thinking: Thinking::Off },
+        cancel,
+        &mut |c| chunks.push(c),
+    );
     (done, chunks)
 }
 
@@ -145,7 +148,7 @@ fn a_stream_becomes_chunks_usage_and_the_whole_text() {
     let (done, chunks) = ask(&provider(server.port), &Cancel::new());
     let done = done.unwrap();
     assert_eq!((done.text.as_str(), done.stop_reason), ("Grüß dich 😀", "stop"));
-    assert_eq!(done.usage, Usage { input: 7, output: 5, cache_read: 4, total: 16 });
+    assert_eq!(done.usage, Usage { input: 7, output: 5, cache_read: 4, cache_write: 0, total: 16 });
     assert_eq!(
         chunks,
         [Chunk::Reasoning("hm".into()), Chunk::Text("Grüß ".into()), Chunk::Text("dich 😀".into())]
@@ -191,7 +194,7 @@ fn every_piece_is_handed_on_when_it_arrives_whatever_the_framing() {
     let mut took = None;
     stream(
         &provider(server.port),
-        &ChatRequest { system: "", messages: &messages },
+        &ChatRequest { system: "", messages: &messages, tools: &[], thinking: Thinking::Off },
         &Cancel::new(),
         &mut |_| {
             took = sent.lock().unwrap().map(|at: Instant| at.elapsed());

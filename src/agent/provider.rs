@@ -113,6 +113,56 @@ pub struct Provider {
 pub struct ChatRequest<'a> {
     pub system: &'a str,
     pub messages: &'a [Value],
+    /// What the model may call; empty for none.
+    pub tools: &'a [ToolSpec],
+    pub thinking: Thinking,
+}
+
+/// A tool as a model is told of it.
+#[derive(Debug, Clone)]
+pub struct ToolSpec {
+    pub name: &'static str,
+    pub description: &'static str,
+    /// JSON Schema of the arguments.
+    pub parameters: Value,
+}
+
+/// How much a model is to reason before it answers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Thinking {
+    #[default]
+    Off,
+    Minimal,
+    Low,
+    Medium,
+    High,
+    XHigh,
+}
+
+impl Thinking {
+    /// The level of a name as config, requests and commands write it.
+    pub fn parse(name: &str) -> Option<Thinking> {
+        Some(match name.trim().to_ascii_lowercase().as_str() {
+            "off" => Thinking::Off,
+            "minimal" => Thinking::Minimal,
+            "low" => Thinking::Low,
+            "medium" => Thinking::Medium,
+            "high" => Thinking::High,
+            "xhigh" => Thinking::XHigh,
+            _ => return None,
+        })
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Thinking::Off => "off",
+            Thinking::Minimal => "minimal",
+            Thinking::Low => "low",
+            Thinking::Medium => "medium",
+            Thinking::High => "high",
+            Thinking::XHigh => "xhigh",
+        }
+    }
 }
 
 /// A piece of the answer, handed on as it arrives.
@@ -128,6 +178,7 @@ pub struct Usage {
     pub input: u64,
     pub output: u64,
     pub cache_read: u64,
+    pub cache_write: u64,
     pub total: u64,
 }
 
@@ -142,6 +193,9 @@ pub struct ToolCall {
 /// A whole answer.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Completion {
+    /// Blocks in the transcript's shape, in the order they came: `thinking`, `text`, `toolCall`.
+    pub content: Vec<Value>,
+    /// All text blocks joined.
     pub text: String,
     /// `stop`, `length` or `toolUse`.
     pub stop_reason: &'static str,

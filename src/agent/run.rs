@@ -5,7 +5,7 @@
 //! runs and sends nothing to clients.
 use crate::agent::cancel::Cancel;
 use crate::agent::prompt;
-use crate::agent::provider::{BUILTIN, ChatRequest, Chunk, Completion, Provider, Usage};
+use crate::agent::provider::{BUILTIN, ChatRequest, Chunk, Completion, Provider, Thinking, Usage};
 use crate::agents::Agents;
 use crate::clock;
 use crate::config::Config;
@@ -60,7 +60,8 @@ const ANSWER_TOKENS: u64 = 4096;
 
 /// Takes the turn and reports its end.
 pub fn take(job: &Job) {
-    let config = current_config(job);
+    // Models, keys and agents are looked at anew for each turn, so that a change needs no restart.
+    let config = job.shared.fresh_config();
     let provider = resolve(job, &config);
     let mut finished = Finished {
         result: Ok(()),
@@ -72,21 +73,6 @@ pub fn take(job: &Job) {
     };
     finished.result = turn(job, &config, provider, &mut finished);
     report(job, RunEvent::Finished(Box::new(finished)));
-}
-
-/// Models, keys and agents are read anew for each turn, so that a change needs no restart. A file that cannot be
-/// used leaves what is in force (R-06a).
-fn current_config(job: &Job) -> Config {
-    match Config::load(&mut job.shared.env.clone()) {
-        Ok(config) => {
-            job.shared.set_last_good(&config);
-            config
-        }
-        Err(e) => {
-            log::warn!(target: "gateway/agent", "{e}; the last good configuration stays in force");
-            job.shared.last_good()
-        }
-    }
 }
 
 fn resolve(job: &Job, config: &Config) -> Result<Provider> {
@@ -141,7 +127,7 @@ fn ask(job: &Job, config: &Config, provider: &Provider, text: &mut String) -> Re
     let messages = context::for_model(&job.transcript, usize::try_from(budget).unwrap_or(usize::MAX))?;
     let agents = Agents::of(config, &job.shared.env);
     let system = prompt::build(config, &agents, &job.agent, job.extra_system.as_deref());
-    let request = ChatRequest { system: &system, messages: &messages };
+    let request = ChatRequest { system: &system, messages: &messages, tools: &[], thinking: Thinking::Off };
     provider.stream(&request, &job.cancel, &mut |chunk| {
         if let Chunk::Text(delta) = chunk
             && !delta.is_empty()

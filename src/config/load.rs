@@ -5,10 +5,26 @@
 use super::{Issue, check, include, parse, redact, substitute};
 use crate::env::Env;
 use serde_json::{Map, Value};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+/// What tells one version of a file from another without reading it; `None` when there is no file.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Stamp(Option<(u64, u64, i64, i64)>);
+
+impl Stamp {
+    pub fn of(path: &Path) -> Stamp {
+        let stamp = |m: std::fs::Metadata| (m.ino(), m.len(), m.mtime(), m.mtime_nsec());
+        Stamp(std::fs::metadata(path).ok().map(stamp))
+    }
+}
 
 /// What reading gave.
 #[derive(Default)]
 pub struct Loaded {
+    /// Of the file before it was read.
+    pub stamp: Stamp,
+    pub has_includes: bool,
     /// The file's text; `None` when there is no file.
     pub raw: Option<String>,
     /// Whether the text is JSON5.
@@ -31,6 +47,7 @@ pub struct Loaded {
 pub fn read(env: &mut Env) -> Loaded {
     let mut loaded = Loaded { value: Value::Object(Map::new()), parses: true, ..Loaded::default() };
     let file = env.config_path.clone();
+    loaded.stamp = Stamp::of(&file);
     let text = match std::fs::read(&file).map(String::from_utf8) {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return loaded,
         Err(e) => {
@@ -40,6 +57,7 @@ pub fn read(env: &mut Env) -> Loaded {
         Ok(Ok(text)) => text,
     };
     let parsed = parse::json5(&text);
+    loaded.has_includes = text.contains("$include");
     loaded.raw = Some(text);
     let value = match parsed {
         Ok(value) => value,

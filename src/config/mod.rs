@@ -76,6 +76,11 @@ impl Config {
         Config::of(&Env::default(), loaded)
     }
 
+    /// Whether the file is the one that was read. With includes, which may have changed, always `false`.
+    pub fn is_current(&self) -> bool {
+        !self.inner.loaded.has_includes && load::Stamp::of(&self.inner.path) == self.inner.loaded.stamp
+    }
+
     fn of(env: &Env, loaded: load::Loaded) -> Config {
         let raw = loaded.raw.as_deref().unwrap_or_default();
         let hash = ids::encode(ring::digest::digest(&ring::digest::SHA256, raw.as_bytes()).as_ref());

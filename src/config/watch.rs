@@ -1,7 +1,7 @@
 //! The config watcher (`gw-watch`): wakes when the file changes and has the shared secret looked at again.
 //!
-//! For now only the secret is applied while running (SEC-14, R-05f); models, agents and keys are read anew for
-//! each turn anyway, everything else waits for the next start. The thread decides nothing: `judge` says what the
+//! The new configuration is put where everybody reads it; of what was taken from it at the start only the secret
+//! is applied while running (SEC-14, R-05f), ports and limits wait for the next start. The thread decides nothing: `judge` says what the
 //! file means, and the state thread closes the connections that were made with the old secret.
 use crate::config::Config;
 use crate::env::Env;
@@ -24,7 +24,7 @@ pub type Judge = Box<dyn Fn(&Config, &Env) -> Result<Auth> + Send>;
 
 /// Starts the thread. `env` is the environment before any configuration was applied to it.
 pub fn start(shared: Arc<Shared>, env: Env, judge: Judge) -> Result<()> {
-    let path = shared.config.path().to_path_buf();
+    let path = shared.config().path().to_path_buf();
     let mut changes = Changes::of(&path)?;
     let work = move || {
         while changes.wait() {
@@ -38,7 +38,7 @@ pub fn start(shared: Arc<Shared>, env: Env, judge: Judge) -> Result<()> {
 
 fn look(shared: &Shared, env: &Env, judge: &Judge) {
     let mut env = env.clone();
-    let config = Config::load(&mut env).inspect(|config| shared.set_last_good(config));
+    let config = Config::load(&mut env).inspect(|config| shared.set_config(config.clone()));
     match config.and_then(|config| judge(&config, &env)) {
         Ok(auth) if auth.is_same(&shared.auth()) => {}
         Ok(auth) => {

@@ -53,7 +53,8 @@ fn respond(
     shared: &Shared,
     deadline: Instant,
 ) -> (Answer, bool) {
-    let allowed = shared.config.strings("gateway.controlUi.allowedOrigins");
+    let config = shared.config();
+    let allowed = config.strings("gateway.controlUi.allowedOrigins");
     if let Err(text) = origin::check(head, &allowed, &shared.own_names) {
         return (error(403, "forbidden", &text), false);
     }

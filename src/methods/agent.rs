@@ -168,7 +168,7 @@ pub fn check_send_policy(state: &State, key: &str) -> Result<()> {
 
 /// How long a turn may take when the request does not say, milliseconds.
 pub fn default_timeout_ms(state: &State) -> u64 {
-    let seconds = state.shared.config.u64("agents.defaults.timeoutSeconds").unwrap_or(DEFAULT_TIMEOUT_S);
+    let seconds = state.shared.config().u64("agents.defaults.timeoutSeconds").unwrap_or(DEFAULT_TIMEOUT_S);
     seconds.saturating_mul(1000)
 }
 

@@ -1,6 +1,5 @@
 //! `agents.list`, `agent.identity.get`, `models.list`: what the configuration says about agents and models.
 use crate::agent::provider::BUILTIN;
-use crate::agents::Agents;
 use crate::error::{Error, Result};
 use crate::protocol::frame::Payload;
 use crate::sessions::key;
@@ -9,7 +8,7 @@ use crate::state::clients::Caller;
 use serde_json::{Map, Value, json};
 
 pub fn list(shared: &Shared, _caller: &Caller, _params: Value) -> Result<Payload> {
-    let agents = Agents::of(&shared.config, &shared.env);
+    let agents = shared.agents();
     let rules = agents.key_rules();
     let rows: Vec<Value> = agents.ids().iter().map(|id| agents.row(id)).collect();
     let scope = if rules.global { "global" } else { "per-sender" };
@@ -19,7 +18,7 @@ pub fn list(shared: &Shared, _caller: &Caller, _params: Value) -> Result<Payload
 
 /// An unknown agent is not an error: it has the default name.
 pub fn identity_get(shared: &Shared, _caller: &Caller, params: Value) -> Result<Payload> {
-    let agents = Agents::of(&shared.config, &shared.env);
+    let agents = shared.agents();
     let text = |name: &str| params.get(name).and_then(Value::as_str).map(str::trim).filter(|t| !t.is_empty());
     let named = text("agentId").map(key::normalise_agent_id);
     let of_session = match text("sessionKey") {
@@ -40,7 +39,8 @@ pub fn identity_get(shared: &Shared, _caller: &Caller, params: Value) -> Result<
 
 /// The models that the configuration lists, and the built-in one when it lists none.
 pub fn models(shared: &Shared, _caller: &Caller, _params: Value) -> Result<Payload> {
-    let providers = shared.config.get("models.providers").and_then(Value::as_object);
+    let config = shared.config();
+    let providers = config.get("models.providers").and_then(Value::as_object);
     let mut rows: Vec<Value> =
         providers.into_iter().flatten().flat_map(|(id, provider)| provider_rows(id, provider)).collect();
     if rows.is_empty() {

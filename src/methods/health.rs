@@ -1,5 +1,4 @@
 //! `health`, `status`, `last-heartbeat`: how the gateway is.
-use crate::agents::Agents;
 use crate::clock;
 use crate::device::pairing::Pairing;
 use crate::error::Result;
@@ -52,7 +51,7 @@ fn summary(
     now: u64,
 ) -> Value {
     rows.sort_by_key(|(_, _, entry)| std::cmp::Reverse(entry.updated_at()));
-    let agents = Agents::of(&shared.config, &shared.env);
+    let agents = shared.agents();
     let default = agents.default_id();
     let shown = |rows: &mut dyn Iterator<Item = &Row>| -> Vec<Value> {
         rows.take(RECENT).map(|(agent, key, entry)| session_row(agent, key, entry, now)).collect()

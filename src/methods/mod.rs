@@ -97,7 +97,15 @@ pub fn names() -> Vec<&'static str> {
 /// The method of a request and its validated params, if this caller may call it so. Authorisation comes first, so
 /// that a caller without rights learns nothing about names (a name not listed needs admin) and costs nothing.
 pub fn find(caller: &Caller, request: &Request) -> Result<(&'static Method, Value)> {
-    let name = request.method.as_str();
+    check(caller, &request.method, || request.read_params())
+}
+
+/// The same for a method by name; its params are read only when the caller may call it.
+pub fn check(
+    caller: &Caller,
+    name: &str,
+    params: impl FnOnce() -> Result<Value>,
+) -> Result<(&'static Method, Value)> {
     let method = METHODS.iter().find(|m| m.name == name);
     authorise(caller, method.map_or(Access::Admin, |m| m.access))?;
     if name == "connect" {
@@ -107,7 +115,7 @@ pub fn find(caller: &Caller, request: &Request) -> Result<(&'static Method, Valu
         Error::new(Kind::UnknownMethod, format!("unknown method: {}", crate::protocol::close::cut(name, 200)))
     };
     let method = method.ok_or_else(unknown)?;
-    let params = request.read_params()?;
+    let params = params()?;
     schema::check_params(name, &params).map_err(Error::invalid)?;
     Ok((method, params))
 }

@@ -1,6 +1,5 @@
 //! `sessions.list`, `sessions.preview`, `sessions.resolve`: finding sessions. Entries are copied by reference on
 //! the state thread; filtering, sorting and reading transcripts happen on the connection's thread.
-use crate::agents::Agents;
 use crate::error::Result;
 use crate::methods::read;
 use crate::sessions::list::{self, Filter, Wanted};
@@ -35,7 +34,7 @@ pub fn list(state: &mut State, _call: Call, params: Value) -> Result<Answer> {
     Ok(Answer::Work(Box::new(move || {
         let sessions: Vec<Value> =
             rows.iter().enumerate().map(|(n, row)| to_value(row, &filter, n < MAX_READ)).collect();
-        let agents = Agents::of(&shared.config, &shared.env);
+        let agents = shared.agents();
         let model = agents.model(&agents.default_id());
         let (provider, model) = model.as_deref().and_then(|m| m.split_once('/')).unzip();
         Ok(json!({

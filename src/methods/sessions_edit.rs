@@ -20,7 +20,7 @@ pub fn patch(state: &mut State, _call: Call, params: Value) -> Result<Answer> {
     if let Some(model) = map.get("model") {
         choose_model(state, &mut entry, model)?;
     }
-    let agents = crate::agents::Agents::of(&state.shared.config, &state.shared.env);
+    let agents = state.shared.agents();
     let of_agent = agents.model(&agent).unwrap_or_else(|| crate::agent::provider::BUILTIN.to_string());
     let (provider, model) = of_agent.split_once('/').unwrap_or(("", &of_agent));
     let resolved = json!({
@@ -39,7 +39,7 @@ fn choose_model(state: &State, entry: &mut Entry, model: &Value) -> Result<()> {
     entry.remove("providerOverride");
     entry.remove("modelOverride");
     let Some(model) = model.as_str() else { return Ok(()) };
-    let provider = Provider::resolve(&state.shared.config, &state.shared.env, model)
+    let provider = Provider::resolve(&state.shared.config(), &state.shared.env, model)
         .map_err(|e| Error::invalid(e.message()))?;
     entry.set("providerOverride", provider.id);
     entry.set("modelOverride", provider.model);

@@ -22,7 +22,7 @@ pub fn serve(stream: TcpStream, address: IpAddr, ticket: Ticket, id: u64, shared
         Ok(head) => head,
         Err(why) => return refuse_head(&stream, &why, ticket.is_evicted()),
     };
-    let peer = Peer::of(address, &head, &shared.config.strings("gateway.trustedProxies"));
+    let peer = Peer::of(address, &head, &shared.config().strings("gateway.trustedProxies"));
     if !head.is_upgrade() {
         return http::connection::serve(stream, head, peer, ticket, shared);
     }
@@ -62,7 +62,8 @@ fn upgrade(head: &Head, shared: &Shared) -> Result<String, (&'static str, &'stat
     if !matches!(head.get("sec-websocket-version"), Some("13" | "8")) {
         return Err(("400 Bad Request", "Missing or invalid Sec-WebSocket-Version header"));
     }
-    let allowed = shared.config.strings("gateway.controlUi.allowedOrigins");
+    let config = shared.config();
+    let allowed = config.strings("gateway.controlUi.allowedOrigins");
     if origin::check(head, &allowed, &shared.own_names).is_err() {
         return Err((
             "403 Forbidden",

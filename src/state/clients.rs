@@ -104,6 +104,15 @@ impl Clients {
         }
     }
 
+    /// Sends an event to one connection, if it may have it.
+    pub fn send(&self, conn: u64, event: &'static Event, body: Arc<str>) {
+        if let Some(client) = self.map.get(&conn)
+            && client.outbox.push_event(event.name, body, event.backlog) == Pushed::Overflow
+        {
+            log::warn!(target: "gateway/ws", "slow consumer conn={conn}: closed");
+        }
+    }
+
     /// Closes the connections of a device in a role (all roles if empty).
     pub fn close_device(&self, device_id: &str, role: &str) {
         let is_meant = |c: &&Client| {

@@ -80,6 +80,12 @@ pub enum Event {
         handler: Handler,
         params: Value,
     },
+    /// A request from inside the process.
+    Local {
+        call: Call,
+        handler: Handler,
+        params: Value,
+    },
     /// The pairing store changed.
     Pairing {
         change: Change<()>,

@@ -51,8 +51,7 @@ pub fn without_paths(snapshot: &Value) -> Value {
 fn agent_row(state: &State, agent: &str, is_default: bool) -> Value {
     let heartbeat = json!({"enabled": false, "every": "disabled", "everyMs": null});
     let mut row = json!({"agentId": agent, "isDefault": is_default, "heartbeat": heartbeat, "sessions": sessions(state, agent)});
-    let name =
-        crate::agents::Agents::of(&state.shared.config, &state.shared.env).row(agent).get("name").cloned();
+    let name = state.shared.agents().row(agent).get("name").cloned();
     if let (Some(map), Some(name)) = (row.as_object_mut(), name) {
         map.insert("name".into(), name);
     }

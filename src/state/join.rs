@@ -120,7 +120,7 @@ impl State {
         put("stateVersion", json!({"presence": presence_version, "health": health_version}));
         put("uptimeMs", json!(self.shared.started.elapsed().as_millis() as u64));
         if is_admin {
-            put("configPath", json!(self.shared.config.path()));
+            put("configPath", json!(self.shared.config().path()));
             put("stateDir", json!(self.shared.env.state_dir));
             put("authMode", json!(self.shared.auth().mode.name()));
         }

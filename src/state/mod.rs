@@ -6,6 +6,7 @@ pub mod clients;
 pub mod event;
 pub mod health;
 pub mod join;
+pub mod local;
 pub mod presence;
 pub mod run;
 pub mod runs;
@@ -76,7 +77,7 @@ impl State {
     pub fn new(shared: Arc<Shared>, store: Store, sessions: Sessions, dedupe: Dedupe, now: u64) -> State {
         let mono = shared.started.elapsed().as_millis() as u64;
         let limits = &shared.limits;
-        let max_runs = shared.config.u64("agents.defaults.maxConcurrent").unwrap_or(4).clamp(1, 64);
+        let max_runs = shared.config().u64("agents.defaults.maxConcurrent").unwrap_or(4).clamp(1, 64);
         State {
             now,
             mono,

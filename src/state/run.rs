@@ -92,6 +92,7 @@ impl State {
             Next::Event(Event::Request { conn, id, method, handler, params }) => {
                 self.request(conn, (id, method), handler, params);
             }
+            Next::Event(Event::Local { call, handler, params }) => self.answer(call, handler, params),
             Next::Event(Event::Pairing { change }) => self.pairing_changed(&change),
             Next::Event(Event::Accepted { run, result }) => self.run_accepted(&run, result),
             Next::Event(Event::Run { run, event }) => self.run_event(&run, event),
@@ -113,6 +114,10 @@ impl State {
         // A client that left meanwhile needs no answer.
         let Some(client) = self.clients.get(conn) else { return };
         let call = Call { caller: client.caller.clone(), id, method, outbox: client.outbox.clone() };
+        self.answer(call, handler, params);
+    }
+
+    fn answer(&mut self, call: Call, handler: Handler, params: Value) {
         match handler(self, call.clone(), params) {
             Ok(Answer::Now(payload)) => call.answer(Ok(payload)),
             Ok(Answer::Work(work)) => {

@@ -2,7 +2,6 @@
 //!
 //! The state thread changes entries here and does no I/O; the store thread saves snapshots. Answers that
 //! promise a change wait here until the save they depend on is handed over.
-use crate::agents::Agents;
 use crate::error::{Error, Result};
 use crate::ids;
 use crate::net::outbox::Work;
@@ -36,7 +35,7 @@ struct Agent {
 impl Sessions {
     /// Reads all indexes; damage is repaired and noted in the log. For the start, before the state thread runs.
     pub fn load(shared: Arc<Shared>) -> Sessions {
-        let agents = Agents::of(&shared.config, &shared.env);
+        let agents = shared.agents();
         let rules = agents.key_rules();
         let mut loaded = BTreeMap::new();
         for id in agents.ids() {
@@ -130,7 +129,7 @@ impl Sessions {
     /// The transcript of a session, told where its agent works.
     pub fn transcript(&self, key: &str, entry: &Entry) -> Result<Transcript> {
         let agent = self.owner(key)?;
-        let workspace = Agents::of(&self.shared.config, &self.shared.env).workspace(agent);
+        let workspace = self.shared.agents().workspace(agent);
         let dir = sessions_dir(&self.shared.env.state_dir, agent);
         Ok(Transcript::of(&dir, entry)?.created_for(key, &workspace))
     }
