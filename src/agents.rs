@@ -1,11 +1,19 @@
 //! The agents that the configuration describes: ids, names, workspaces, identities, models.
 //!
-//! Pure look-ups in the configuration; nothing is created or changed here.
+//! Look-ups in the configuration; nothing is created or changed here, that is `edit`. Who they are towards people
+//! is in `identity`.
+pub mod bindings;
+pub mod edit;
+mod identity;
+mod trash;
+
+pub use identity::read_identity;
+
+use crate::agent::provider::Thinking;
 use crate::config::Config;
 use crate::env::Env;
-use crate::files;
 use crate::sessions::key::{KeyRules, normalise_agent_id};
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 use std::path::PathBuf;
 
 pub struct Agents<'a> {
@@ -90,68 +98,67 @@ impl<'a> Agents<'a> {
         named.or_else(|| self.config.str("agents.defaults.model.primary")).map(str::to_string)
     }
 
-    /// One row of `agents.list`.
-    pub fn row(&self, id: &str) -> Value {
-        let mut row = Map::new();
-        row.insert("id".into(), id.into());
-        if let Some(name) = self.text(id, "name") {
-            row.insert("name".into(), name.into());
-        }
-        if let Some(identity) = self.entry(id).and_then(|a| a.get("identity")).filter(|i| i.is_object()) {
-            row.insert("identity".into(), identity.clone());
-        }
-        Value::Object(row)
+    /// The models tried after `model`, in their order: the agent's own when it lists any or none on purpose, else
+    /// those of all agents.
+    pub fn fallbacks(&self, id: &str) -> Vec<String> {
+        let own = self.entry(id).and_then(|a| a.get("model")?.get("fallbacks"));
+        let list =
+            own.or_else(|| self.config.get("agents.defaults.model.fallbacks")).and_then(Value::as_array);
+        let models = list.into_iter().flatten().filter_map(Value::as_str).map(str::trim);
+        models.filter(|model| !model.is_empty()).map(str::to_string).collect()
     }
 
-    /// Name, avatar and emoji as `agent.identity.get` gives them.
-    pub fn identity(&self, id: &str) -> Value {
-        let configured = |member: &str| {
-            let own = self
-                .entry(id)
-                .and_then(|a| a.get("identity"))
-                .and_then(|i| i.get(member))
-                .and_then(Value::as_str);
-            own.map(str::trim).filter(|s| !s.is_empty())
-        };
-        let ui = |key: &str| self.config.str(key).map(str::trim).filter(|s| !s.is_empty());
-        let file = self.identity_file(id);
-        let of_file =
-            |member: &str| file.iter().find(|(name, _)| name == member).map(|(_, value)| value.as_str());
-        let name = ui("ui.assistant.name")
-            .or_else(|| configured("name"))
-            .or_else(|| of_file("name"))
-            .unwrap_or("Assistant");
-        let emoji =
-            configured("emoji").or_else(|| of_file("emoji")).filter(|e| !e.is_ascii() && e.len() <= 16);
-        let avatar = ui("ui.assistant.avatar")
-            .or_else(|| configured("avatar"))
-            .or_else(|| of_file("avatar"))
-            .or(emoji)
-            .unwrap_or("A");
-        let short = |text: &str, max: usize| text.chars().take(max).collect::<String>();
-        let mut identity = json!({"agentId": id, "name": short(name, 50), "avatar": short(avatar, 200)});
-        if let (Some(map), Some(emoji)) = (identity.as_object_mut(), emoji) {
-            map.insert("emoji".into(), emoji.into());
-        }
-        identity
+    /// How much the agent reasons when neither request nor session says; `None` leaves it to the model.
+    pub fn thinking_default(&self, _id: &str) -> Option<Thinking> {
+        self.config.str("agents.defaults.thinkingDefault").and_then(Thinking::parse)
     }
 
-    /// `- Name: value` lines of the workspace's IDENTITY.md.
-    fn identity_file(&self, id: &str) -> Vec<(String, String)> {
-        const MAX: u64 = 16 << 10;
-        let bytes = files::read_start(&self.workspace(id).join("IDENTITY.md"), MAX).unwrap_or_default();
-        // A character cut in two at the end spoils its own line only.
-        let text = String::from_utf8_lossy(&bytes);
-        let lines = text.lines();
-        let pairs = lines.filter_map(|line| line.trim().strip_prefix('-')?.split_once(':'));
-        let clean = |text: &str| text.trim().trim_matches('*').trim().to_string();
-        pairs
-            .map(|(name, value)| (clean(name).to_lowercase(), clean(value)))
-            .filter(|(_, value)| !value.is_empty() && !value.starts_with('('))
-            .collect()
+    /// What a new session of the agent shows of its tools: `off`, `on` or `full`.
+    pub fn verbose_default(&self, _id: &str) -> Option<String> {
+        self.config.str("agents.defaults.verboseDefault").map(str::to_string)
+    }
+
+    /// Where the agent keeps what is its own: `agentDir`, else below the state directory.
+    pub fn agent_dir(&self, id: &str) -> PathBuf {
+        let own = self.text(id, "agentDir").map(|path| self.env.expand(path));
+        own.unwrap_or_else(|| self.env.state_dir.join("agents").join(normalise_agent_id(id)).join("agent"))
     }
 }
 
-fn id_of(agent: &Value) -> Option<String> {
+/// The normalised id of an entry of `agents.list`.
+pub fn id_of(agent: &Value) -> Option<String> {
     agent.get("id").and_then(Value::as_str).map(normalise_agent_id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::testing::Dir;
+
+    #[test]
+    fn models_fall_back_to_the_agent_s_own_else_to_everybody_s() {
+        let dir = Dir::new();
+        dir.write(
+            "openclaw.json",
+            "{agents: {defaults: {model: {primary: 'p/m', fallbacks: ['p/n', ' ']}, thinkingDefault: 'high'},\
+             list: [{id: 'a'}, {id: 'b', model: 'q/x'}, {id: 'c', model: {primary: 'q/y', fallbacks: ['q/z']}},\
+             {id: 'e', model: {fallbacks: []}}]}}",
+        );
+        let mut env = dir.env(&[]);
+        let config = Config::load(&mut env).unwrap();
+        let agents = Agents::of(&config, &env);
+        for (id, model, fallbacks) in [
+            ("a", "p/m", vec!["p/n"]),
+            ("b", "q/x", vec!["p/n"]),
+            ("c", "q/y", vec!["q/z"]),
+            ("d", "p/m", vec!["p/n"]),
+            ("e", "p/m", vec![]),
+        ] {
+            assert_eq!(agents.model(id).as_deref(), Some(model), "{id}");
+            assert_eq!(agents.fallbacks(id), fallbacks, "{id}");
+        }
+        assert_eq!(agents.thinking_default("a"), Some(Thinking::High));
+        assert_eq!(agents.verbose_default("a"), None);
+        assert_eq!(agents.agent_dir("a"), env.state_dir.join("agents/a/agent"));
+    }
 }

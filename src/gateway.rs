@@ -2,6 +2,8 @@
 //!
 //! Configuration and secrets are judged first, then the port is bound, before anything else is read or started,
 //! so that a start that cannot succeed says so at once and touches nothing (R-01b).
+use crate::agent::mailbox::Said;
+use crate::agent::run::question;
 use crate::agents::Agents;
 use crate::config::Config;
 use crate::config::watch::{self, Judge};
@@ -13,7 +15,7 @@ use crate::net::bind::{self, Plan};
 use crate::net::door::Door;
 use crate::net::{listener, origin};
 use crate::protocol::limits::Limits;
-use crate::sessions::{Dedupe, Entry, Journal, Record, Transcript, envelope, journal_path, message};
+use crate::sessions::{Dedupe, Entry, Journal, Record, Spool, Transcript, journal_path};
 use crate::shared::{Auth, Published, Shared};
 use crate::state::State;
 use crate::state::event::{Control, Event};
@@ -104,8 +106,10 @@ fn serve(
     let now = clock::now_ms();
     let (mut journal, records) = Journal::open(&journal_path(&shared.env.state_dir), now)?;
     let mut sessions = Sessions::load(shared.clone());
-    let records = settle(records, &mut sessions, &mut journal);
-    let store = Store::start(journal, state_tx)?;
+    let spool = Spool::of(&shared.env.state_dir);
+    let records = settle(records, &mut sessions, &mut journal, &spool);
+    spool.sweep(records.iter().filter(|r| r.result.is_none()).map(|r| (r.family.as_str(), r.key.as_str())));
+    let store = Store::start(journal, spool, state_tx)?;
     let mut state = State::new(shared.clone(), store, sessions, Dedupe::from_records(records), now);
     for request in Pairing::new(&shared.env.state_dir).list(now).map(|l| l.pending).unwrap_or_default() {
         if let Some(id) = request.get("requestId").and_then(|id| id.as_str()) {
@@ -145,9 +149,14 @@ fn serve(
 }
 
 /// Runs that an earlier process accepted and did not finish: their message is kept, their end recorded.
-fn settle(mut records: Vec<Record>, sessions: &mut Sessions, journal: &mut Journal) -> Vec<Record> {
+fn settle(
+    mut records: Vec<Record>,
+    sessions: &mut Sessions,
+    journal: &mut Journal,
+    spool: &Spool,
+) -> Vec<Record> {
     for record in records.iter_mut().filter(|r| r.result.is_none()) {
-        if let Err(e) = keep_message(record, sessions) {
+        if let Err(e) = keep_message(record, sessions, spool) {
             log::error!(target: "gateway/agent", "keep the message of run {}: {e}", logging::quoted(&record.key));
         }
         let error = Error::unavailable(
@@ -165,7 +174,7 @@ fn settle(mut records: Vec<Record>, sessions: &mut Sessions, journal: &mut Journ
 }
 
 /// Puts the message of a run into its transcript unless it is there already.
-fn keep_message(record: &Record, sessions: &mut Sessions) -> Result<()> {
+fn keep_message(record: &Record, sessions: &mut Sessions, spool: &Spool) -> Result<()> {
     let (Some(key), Some(text)) = (&record.session_key, &record.message) else { return Ok(()) };
     if sessions.get(key).is_none() {
         // The stop came before the new session's index was saved; the journal knows its transcript.
@@ -179,8 +188,15 @@ fn keep_message(record: &Record, sessions: &mut Sessions) -> Result<()> {
     if transcript.contains_run(&record.key)? {
         return Ok(());
     }
-    let text = envelope::stamp(text, record.ts, None);
-    transcript.append(&[message::of_run(message::user_text(&text, record.ts), &record.key)]).map(drop)
+    transcript.repair()?;
+    let said = Said {
+        run: record.key.clone(),
+        text: text.clone(),
+        images: spool.read(&record.family, &record.key),
+        names_message: record.family == "chat",
+        ..Said::default()
+    };
+    transcript.append(&[question(&said, record.ts, None)]).map(drop)
 }
 
 impl State {

@@ -1,6 +1,8 @@
 //! The `openclaw` program: arguments to the command line, its result to the exit status.
 pub mod agent;
 pub mod agents;
+pub mod attachments;
+pub mod beneath;
 pub mod cli;
 pub mod clock;
 pub mod commands;
@@ -23,6 +25,7 @@ pub mod state;
 pub mod store;
 pub mod threads;
 pub mod tools;
+pub mod workspace;
 
 fn main() -> std::process::ExitCode {
     cli::run(std::env::args_os().skip(1).collect())

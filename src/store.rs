@@ -5,10 +5,11 @@
 //! line in the log; nothing is lost in memory and the next write tries again (R-28b).
 use crate::error::{Error, Kind, Result};
 use crate::net::outbox::Work;
-use crate::sessions::{Index, Journal, Record};
+use crate::sessions::{Index, Journal, Record, Spool};
 use crate::state::event::{Call, Event};
 use crate::threads;
 use crossbeam_channel::{Receiver, Sender, bounded};
+use serde_json::Value;
 use std::time::Duration;
 
 const QUEUE: usize = 256;
@@ -17,14 +18,16 @@ const STACK: usize = 256 << 10;
 const LAST: Duration = Duration::from_secs(1);
 
 pub enum Job {
-    /// Journal the acceptance of a run; `Event::Accepted` follows.
-    Accept(Record),
-    /// Journal the result of a run.
+    /// Journal the acceptance of a run, its pictures first; `Event::Accepted` follows.
+    Accept { record: Record, images: Vec<Value> },
+    /// Journal the result of a run; its pictures are needed no more.
     Finish(Record),
     /// Save an agent's index, then do and answer what waited for it.
     Save { agent: String, index: Index, waiting: Vec<(Call, Work)> },
     /// Other work on the disk that must be done whether or not the client stays.
     Do { call: Call, work: Work },
+    /// Work on files that nobody waits for.
+    Upkeep(Box<dyn FnOnce() + Send>),
     /// The journal has grown: rewrite it with these records.
     Rewrite(Vec<Record>),
 }
@@ -37,11 +40,11 @@ pub struct Store {
 }
 
 impl Store {
-    pub fn start(journal: Journal, state: Sender<Event>) -> Result<Store> {
+    pub fn start(journal: Journal, spool: Spool, state: Sender<Event>) -> Result<Store> {
         let (jobs, queue) = bounded(QUEUE);
         let (end, ended) = bounded(0);
         let work = move || {
-            run(journal, &queue, &state);
+            run(journal, &spool, &queue, &state);
             drop(end);
         };
         threads::spawn("gw-store", STACK, work, |what| {
@@ -76,26 +79,35 @@ pub fn busy() -> Error {
     Error::unavailable("the disk is too slow to keep up; try again").retry_in(Duration::from_secs(2))
 }
 
-fn run(mut journal: Journal, queue: &Receiver<Job>, state: &Sender<Event>) {
+fn run(mut journal: Journal, spool: &Spool, queue: &Receiver<Job>, state: &Sender<Event>) {
     while let Ok(job) = queue.recv() {
         match job {
-            Job::Accept(record) => {
-                let result = journal.append(&record).map_err(retryable);
+            Job::Accept { record, images } => {
+                let result = accept(&mut journal, spool, &record, &images).map_err(retryable);
                 // Without a state thread there is nobody left to tell.
                 let _ = state.send(Event::Accepted { run: record.key, result });
             }
             Job::Finish(record) => {
+                spool.remove(&record.family, &record.key);
                 log_failure(journal.append(&record));
                 if journal.is_bulky() {
                     // Asked again at the next finish if it gets lost.
                     let _ = state.try_send(Event::JournalBulky);
                 }
             }
+            Job::Upkeep(work) => work(),
             Job::Rewrite(records) => log_failure(journal.rewrite(records.iter())),
             Job::Save { agent, index, waiting } => save(agent, &index, waiting, state),
             Job::Do { call, work } => call.answer(work().map_err(retryable_io)),
         }
     }
+}
+
+fn accept(journal: &mut Journal, spool: &Spool, record: &Record, images: &[Value]) -> Result<()> {
+    if !images.is_empty() {
+        spool.write(&record.family, &record.key, images)?;
+    }
+    journal.append(record)
 }
 
 fn save(agent: String, index: &Index, waiting: Vec<(Call, Work)>, state: &Sender<Event>) {

@@ -3,9 +3,13 @@
 use crate::harness::model::{delta, texts};
 use crate::harness::*;
 
+pub fn with_config(config: Value) -> Gateway {
+    Gateway::start(&Setup::config(config))
+}
+
 pub fn with_model(replies: Vec<Reply>) -> (ModelServer, Gateway) {
     let server = ModelServer::start(replies);
-    let gateway = Gateway::start(&Setup::config(server.config()));
+    let gateway = with_config(server.config());
     (server, gateway)
 }
 

@@ -6,7 +6,11 @@
 #[cfg(test)]
 mod agent;
 #[cfg(test)]
+mod agents_edit;
+#[cfg(test)]
 mod auth;
+#[cfg(test)]
+mod busy;
 #[cfg(test)]
 mod cli;
 #[cfg(test)]
@@ -26,9 +30,15 @@ mod handshake;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
+mod kill;
+#[cfg(test)]
 mod listener;
 #[cfg(test)]
 mod logs;
+#[cfg(test)]
+mod models;
+#[cfg(test)]
+mod push;
 #[cfg(test)]
 mod regression;
 #[cfg(test)]
@@ -40,4 +50,10 @@ mod sessions;
 #[cfg(test)]
 mod sessions_files;
 #[cfg(test)]
+mod slash;
+#[cfg(test)]
 mod transcripts;
+#[cfg(test)]
+mod turns;
+#[cfg(test)]
+mod usage;

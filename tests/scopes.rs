@@ -5,15 +5,25 @@ const READ: &[&str] = &[
     "agent.identity.get",
     "agents.list",
     "chat.history",
+    "chat.metadata",
+    "chat.startup",
     "health",
     "last-heartbeat",
     "logs.tail",
     "models.list",
+    "sessions.describe",
     "sessions.list",
+    "sessions.messages.subscribe",
+    "sessions.messages.unsubscribe",
+    "sessions.observer.visibility",
     "sessions.preview",
+    "sessions.subscribe",
+    "sessions.unsubscribe",
     "status",
     "system-presence",
     "system.info",
+    "usage.cost",
+    "usage.status",
 ];
 const WRITE: &[&str] = &["agent", "agent.wait", "chat.abort", "chat.send"];
 const PAIRING: &[&str] = &[
@@ -30,6 +40,8 @@ fn needed(method: &str) -> &'static str {
         m if READ.contains(&m) => "operator.read",
         m if WRITE.contains(&m) => "operator.write",
         m if PAIRING.contains(&m) => "operator.pairing",
+        m if m.ends_with(".approval.list") => "operator.approvals",
+        "question.list" => "operator.questions",
         _ => "operator.admin",
     }
 }
@@ -65,6 +77,7 @@ fn sec_03_every_method_against_every_scope() {
         "operator.write",
         "operator.pairing",
         "operator.approvals",
+        "operator.questions",
         "operator.admin",
         "Operator.Admin",
         "x",

@@ -3,7 +3,7 @@
 //! Runs on the run's thread. It cannot think; it says what it received and which command adds a real
 //! model, in pieces, so that the whole path from a client to the transcript can be tried at once.
 use super::cancel::Cancel;
-use super::openai_body;
+use super::messages;
 use super::provider::{ChatRequest, Chunk, Completion, Usage};
 use crate::error::Result;
 use crate::sessions::message;
@@ -18,7 +18,7 @@ const QUOTE: usize = 120;
 /// Answers the last user message. Ends with `Kind::Aborted` when stopped.
 pub fn stream(req: &ChatRequest, cancel: &Cancel, on: &mut dyn FnMut(Chunk)) -> Result<Completion> {
     let last = req.messages.iter().rev().find(|m| m.get("role").is_some_and(|r| r == "user"));
-    let text = answer(&last.map(|m| openai_body::text(m, "\n")).unwrap_or_default());
+    let text = answer(&last.map(|m| messages::text(m, "\n")).unwrap_or_default());
     let words: Vec<&str> = text.split_inclusive(' ').collect();
     for piece in words.chunks(words.len().div_ceil(PIECES).max(1)) {
         if cancel.reason().is_some() {

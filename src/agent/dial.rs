@@ -2,8 +2,10 @@
 //!
 //! Sits below `ureq`'s HTTP and TLS, on the calling thread. Each wait is at most `SLICE` long, then the
 //! call's `Watch` is asked whether to go on: a stop takes effect at once and each phase has its own
-//! deadline. Knows nothing of HTTP, models or retries, and never uses a proxy.
+//! deadline. A guarded call also has one deadline for all of it, and its guard judges every address before any
+//! is tried. Knows nothing of HTTP, models or retries, and never uses a proxy.
 use super::cancel::{Cancel, SLICE};
+use super::guard::Guard;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
@@ -55,6 +57,7 @@ pub struct Timeouts {
 pub struct Watch {
     cancel: Cancel,
     timeouts: Timeouts,
+    guard: Option<Guard>,
     now: Mutex<(Phase, Instant)>,
     trip: OnceLock<Trip>,
 }
@@ -62,8 +65,17 @@ pub struct Watch {
 impl Watch {
     /// Starts in `Phase::Connect`.
     pub fn new(cancel: &Cancel, timeouts: Timeouts) -> Arc<Watch> {
+        Watch::make(cancel, timeouts, None)
+    }
+
+    /// The same for a call whose address somebody else chose.
+    pub fn guarded(cancel: &Cancel, timeouts: Timeouts, guard: Guard) -> Arc<Watch> {
+        Watch::make(cancel, timeouts, Some(guard))
+    }
+
+    fn make(cancel: &Cancel, timeouts: Timeouts, guard: Option<Guard>) -> Arc<Watch> {
         let now = Mutex::new((Phase::Connect, Instant::now() + timeouts.connect));
-        Arc::new(Watch { cancel: cancel.clone(), timeouts, now, trip: OnceLock::new() })
+        Arc::new(Watch { cancel: cancel.clone(), timeouts, guard, now, trip: OnceLock::new() })
     }
 
     /// Enters a phase with its usual time.
@@ -99,6 +111,7 @@ impl Watch {
     /// How long to wait before asking again.
     fn slice(&self) -> Result<Duration, ureq::Error> {
         let (phase, deadline) = *self.now.lock().unwrap_or_else(PoisonError::into_inner);
+        let deadline = self.guard.as_ref().map_or(deadline, |guard| guard.deadline.min(deadline));
         let left = deadline.saturating_duration_since(Instant::now());
         let trip = match (self.cancel.reason(), left.is_zero()) {
             (Some(_), _) => Trip::Cancelled,
@@ -130,8 +143,12 @@ impl Resolver for Lookup {
         } else if host.eq_ignore_ascii_case("localhost") {
             vec![(Ipv4Addr::LOCALHOST, port).into(), (Ipv6Addr::LOCALHOST, port).into()]
         } else {
-            interleave(self.ask(host, port)?)
+            interleave(self.ask(host.clone(), port)?)
         };
+        if let Some(guard) = &self.0.guard {
+            let refused = |e: crate::error::Error| io::Error::new(io::ErrorKind::PermissionDenied, e);
+            guard.check(&host, found.iter().map(SocketAddr::ip)).map_err(refused)?;
+        }
         let mut addrs = self.empty();
         // 16 is the room ureq's list has.
         found.into_iter().take(16).for_each(|addr| addrs.push(addr));

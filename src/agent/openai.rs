@@ -1,120 +1,112 @@
-//! Model client for `openai-completions`: one streamed chat completion over HTTP.
+//! The wire format `openai-completions`: chat completions as OpenAI, llama.cpp, Ollama, vLLM and most
+//! others speak them.
 //!
-//! Runs on the run's thread. Tokens are handed on as they arrive; after the first one nothing is tried
-//! again. Tool calls are collected, not executed. Takes servers as they are: usage missing, `content`
-//! null, reasoning under two names, errors inside the stream, a plain JSON answer instead of a stream.
-use super::cancel::Cancel;
-use super::dial::{Phase, Timeouts, Watch};
-use super::failure::{self, Failure, from_fault, from_status, quote};
-use super::http::{self, Answer, Call, Fault};
+//! Runs on the run's thread. Takes servers as they are: usage missing, `content` null or in parts, reasoning
+//! under several names or between tags, tool calls without a number.
+use super::draft::{Draft, End, Stop, Taken};
+use super::format::{Format, Reader, bearer, list, text};
 use super::openai_body;
-use super::openai_reply::{Reply, Stop};
-use super::provider::{ChatRequest, Chunk, Completion, Provider};
-use crate::error::Result;
-use std::sync::Arc;
-use std::time::Duration;
+use super::provider::Usage;
+use super::think::Think;
+use serde_json::Value;
 
-type Attempt<T> = std::result::Result<T, Failure>;
+pub static FORMAT: Format = Format {
+    name: "openai-completions",
+    path: |_| "/chat/completions",
+    headers: &[],
+    credential: bearer,
+    body: openai_body::build,
+    reader: || Box::new(Completions::default()),
+};
 
-/// How much of an error answer is read, and how long that may take.
-const MAX_ERROR: usize = 64 << 10;
-const ERROR_TIME: Duration = Duration::from_secs(2);
-/// Asks the model. `on` gets each piece at once; the whole comes back when the answer is complete.
-/// `Kind::Aborted` when `cancel` stopped it, `Kind::Model` for everything the server did wrong.
-pub fn stream(
-    p: &Provider,
-    req: &ChatRequest,
-    cancel: &Cancel,
-    on: &mut dyn FnMut(Chunk),
-) -> Result<Completion> {
-    let body = openai_body::build(p, req).to_string();
-    let mut headers = p.headers.clone();
-    let own = headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization"));
-    if let (true, false, Some(key)) = (p.auth_header, own, &p.api_key) {
-        headers.push(("Authorization".into(), format!("Bearer {}", key.reveal())));
-    }
-    let url = p.url("/chat/completions");
-    let call = Call { url: &url, headers: &headers, body: Some(body.as_bytes()) };
-    failure::with_retries(p, cancel, &mut |connect| {
-        let watch = Watch::new(cancel, Timeouts { connect, ..p.timeouts });
-        attempt(p, &call, cancel, watch, on)
-    })
+/// The names servers send reasoning by.
+pub const REASONING: [&str; 3] = ["reasoning_content", "reasoning", "reasoning_text"];
+
+#[derive(Default)]
+struct Completions {
+    think: Think,
 }
 
-fn attempt(
-    p: &Provider,
-    call: &Call,
-    cancel: &Cancel,
-    watch: Arc<Watch>,
-    on: &mut dyn FnMut(Chunk),
-) -> Attempt<Completion> {
-    let mut answer = http::send(call, &watch).map_err(|f| from_fault(p, &f, cancel))?;
-    if !(200..300).contains(&answer.status) {
-        return Err(refusal(p, answer, cancel));
+impl Reader for Completions {
+    fn event(&mut self, json: &Value, draft: &mut Draft) -> Taken {
+        self.take(json, "delta", draft)
     }
-    let mut reply = Reply::new(p, on);
-    let failed = match first_bytes(&mut answer) {
-        Ok(first) if first.trim_ascii().is_empty() => Err(Stop::Fault(Fault::Dropped)),
-        Ok(first) if is_json(&answer, &first) => reply.plain(&mut answer, first),
-        Ok(first) if is_stream(&answer, &first) => reply.events(&mut answer, first),
-        Ok(_) => Err(reply.fail(&format!(
-            "answered with {:?} where an event stream was expected: check models.providers.{}.baseUrl, which usually ends in /v1",
-            quote(p, &answer.content_type), p.id
-        ))),
-        Err(fault) => Err(Stop::Fault(fault)),
+
+    fn whole(&mut self, json: &Value, draft: &mut Draft) -> Taken {
+        self.take(json, "message", draft)
+    }
+
+    fn end(&mut self, draft: &mut Draft) -> Taken {
+        self.think.flush(draft)
+    }
+}
+
+impl Completions {
+    fn take(&mut self, json: &Value, part: &str, draft: &mut Draft) -> Taken {
+        if let Some(usage) = json.get("usage").filter(|u| u.is_object()) {
+            draft.usage = read_usage(usage);
+        }
+        let Some(choice) = json.get("choices").and_then(|c| c.get(0)) else { return Ok(()) };
+        if choice.get("error").is_some_and(|e| !e.is_null()) {
+            return Err(Stop::Reported(choice.clone()));
+        }
+        if let Some(delta) = choice.get(part).or_else(|| choice.get("message")) {
+            self.delta(delta, draft)?;
+        }
+        draft.end = match text(choice, "finish_reason") {
+            "" => draft.end,
+            "length" | "max_tokens" => Some(End::Length),
+            "content_filter" => Some(End::Refused),
+            _ => Some(End::Stop),
+        };
+        Ok(())
+    }
+
+    fn delta(&mut self, delta: &Value, draft: &mut Draft) -> Taken {
+        if let Some(name) = REASONING.iter().find(|name| !text(delta, name).is_empty()) {
+            draft.thinking(text(delta, name))?;
+            draft.sign_with(name);
+        }
+        self.think.push(text(delta, "content"), draft)?;
+        for part in list(delta, "content") {
+            match text(part, "type") {
+                "thinking" => {
+                    list(part, "thinking").try_for_each(|piece| draft.thinking(text(piece, "text")))?;
+                }
+                _ => self.think.push(text(part, "text"), draft)?,
+            }
+        }
+        // Refusals come under a name of their own, and are the answer.
+        draft.text(text(delta, "refusal"))?;
+        list(delta, "tool_calls").try_for_each(|call| tool_call(call, draft))
+    }
+}
+
+fn tool_call(call: &Value, draft: &mut Draft) -> Taken {
+    let function = call.get("function").unwrap_or(&Value::Null);
+    let arguments = match function.get("arguments") {
+        Some(Value::String(text)) => text.clone(),
+        Some(object @ Value::Object(_)) => object.to_string(),
+        _ => String::new(),
     };
-    match failed {
-        Ok(()) => reply.complete(),
-        Err(Stop::Failure(failure)) => Err(*failure),
-        // Everything is here but the trailer.
-        Err(Stop::Fault(fault)) if reply.is_finished() && fault != Fault::Cancelled => reply.complete(),
-        Err(Stop::Fault(Fault::Dropped)) if reply.spoke() => Err(reply.cut_off()),
-        Err(Stop::Fault(fault)) => {
-            let failure = from_fault(p, &fault, cancel);
-            Err(Failure { again: failure.again && !reply.spoke(), ..failure })
-        }
-    }
+    let id = text(call, "id");
+    let name = text(function, "name");
+    // Servers without a number send each call whole, with an id or at least its name.
+    let index = call.get("index").and_then(Value::as_u64).unwrap_or_else(|| match draft.last_call() {
+        Some((last, known)) if id == known && (!id.is_empty() || name.is_empty()) => last,
+        Some((last, _)) if id.is_empty() && name.is_empty() => last,
+        last => last.map_or(0, |(last, _)| last.saturating_add(1)),
+    });
+    draft.call(index, id, name, &arguments)
 }
 
-/// An error status, with what the server says about it as far as that comes quickly.
-fn refusal(p: &Provider, mut answer: Answer, cancel: &Cancel) -> Failure {
-    answer.watch().allow(Phase::FirstToken, ERROR_TIME);
-    let (mut body, mut buf) = (Vec::new(), [0; 4096]);
-    while body.len() < MAX_ERROR {
-        match answer.read(&mut buf) {
-            Ok(0) => break,
-            Ok(n) => body.extend_from_slice(buf.get(..n).unwrap_or_default()),
-            Err(Fault::Cancelled) => return from_fault(p, &Fault::Cancelled, cancel),
-            // The status says enough.
-            Err(_) => break,
-        }
-    }
-    from_status(p, answer.status, &body, answer.retry_after)
-}
-
-/// Reads until there is something other than white space to judge by.
-fn first_bytes(answer: &mut Answer) -> std::result::Result<Vec<u8>, Fault> {
-    let (mut first, mut buf) = (Vec::new(), [0; 4096]);
-    while first.trim_ascii().is_empty() && first.len() < MAX_ERROR {
-        match answer.read(&mut buf)? {
-            0 => break,
-            n => first.extend_from_slice(buf.get(..n).unwrap_or_default()),
-        }
-    }
-    Ok(first)
-}
-
-fn is_json(answer: &Answer, first: &[u8]) -> bool {
-    first.trim_ascii().starts_with(b"{") && !answer.content_type.contains("event-stream")
-}
-
-fn is_stream(answer: &Answer, first: &[u8]) -> bool {
-    // Some servers name no type, or `text/plain`.
-    let looks = matches!(first.trim_ascii().first(), Some(b'd' | b':' | b'e' | b'i' | b'r' | 0xef));
-    let vague = ["", "text/plain", "application/octet-stream"]
-        .iter()
-        .any(|t| answer.content_type.split(';').next() == Some(t));
-    answer.content_type.contains("event-stream") || (vague && looks)
+fn read_usage(usage: &Value) -> Usage {
+    let count = |name: &str| usage.get(name).and_then(Value::as_u64);
+    let prompt = count("prompt_tokens").unwrap_or(0);
+    let cached =
+        usage.get("prompt_tokens_details").and_then(|d| d.get("cached_tokens")).and_then(Value::as_u64);
+    let cache_read = cached.or(count("prompt_cache_hit_tokens")).unwrap_or(0).min(prompt);
+    Usage::of(prompt - cache_read, count("completion_tokens").unwrap_or(0), cache_read, 0)
 }
 
 #[cfg(test)]

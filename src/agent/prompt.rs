@@ -1,75 +1,146 @@
-//! The system prompt of a turn: who the agent is, what day it is, and the workspace's own texts.
+//! The system prompt of a turn: who the agent is, when and where, what it has, and the workspace's own texts.
 //!
 //! Read on the run's thread, anew for each turn, so that an edit counts at once. Only regular files of the
-//! workspace itself are read (no links, SEC-13), each up to `agents.defaults.bootstrapMaxChars`; what is cut says so.
+//! workspace itself are read (no links, SEC-13), each up to `agents.defaults.bootstrapMaxChars` and all up to
+//! `MAX_TOTAL`; what is cut or cannot be read says so in the prompt. Nothing here fails.
+use crate::agent::provider::Thinking;
+use crate::agent::skills;
 use crate::agents::Agents;
+use crate::beneath;
 use crate::clock;
 use crate::config::Config;
-use crate::files;
+use crate::sessions::key;
+use crate::tools::Tool;
 use serde_json::Value;
+use std::fmt::Write;
 use std::path::Path;
 
 /// The files that tell the agent about itself and its owner, in the order it reads them.
-const FILES: [&str; 6] = ["AGENTS.md", "SOUL.md", "IDENTITY.md", "USER.md", "TOOLS.md", "MEMORY.md"];
+const FILES: [&str; 7] =
+    ["AGENTS.md", "SOUL.md", "IDENTITY.md", "USER.md", "TOOLS.md", "BOOTSTRAP.md", "MEMORY.md"];
 const DEFAULT_MAX_CHARS: u64 = 20_000;
+/// Characters of all files together.
+const MAX_TOTAL: usize = 150_000;
 
-/// `extra` comes from the request and stands last.
-pub fn build(config: &Config, agents: &Agents, agent: &str, extra: Option<&str>) -> String {
-    let identity = agents.identity(agent);
-    let name = identity.get("name").and_then(Value::as_str).unwrap_or("Assistant");
-    let zone = config.str("agents.defaults.userTimezone");
-    let today = clock::zoned(clock::now_ms(), zone).strftime("%A, %-d %B %Y, %Z").to_string();
-    let max = config.u64("agents.defaults.bootstrapMaxChars").unwrap_or(DEFAULT_MAX_CHARS).max(1) as usize;
-    let workspace = agents.workspace(agent);
-    let mut prompt = format!("You are {name}, a personal assistant. Today is {today}.");
-    for file in FILES {
-        if let Some(text) = read(&workspace.join(file), max) {
-            prompt += &format!("\n\n# {file}\n\n{text}");
-        }
+/// What a prompt is made for.
+pub struct Wanted<'a> {
+    pub config: &'a Config,
+    pub agents: &'a Agents<'a>,
+    pub agent: &'a str,
+    /// Canonical.
+    pub session_key: &'a str,
+    /// Where the conversation takes place, such as `webchat`.
+    pub channel: Option<&'a str>,
+    /// `provider/model`.
+    pub model: &'a str,
+    /// What the model is offered.
+    pub tools: &'a [&'static Tool],
+    pub thinking: Thinking,
+    /// Comes from the request and stands last.
+    pub extra: Option<&'a str>,
+}
+
+pub fn build(wanted: &Wanted) -> String {
+    let workspace = wanted.agents.workspace(wanted.agent);
+    let mut prompt = facts(wanted, &workspace);
+    prompt += &tools(wanted, &workspace);
+    if wanted.tools.iter().any(|tool| tool.name == "read") {
+        prompt += &skills::section(wanted.config, wanted.agents, wanted.agent, &workspace);
     }
-    if let Some(extra) = extra.map(str::trim).filter(|s| !s.is_empty()) {
-        prompt += &format!("\n\n{extra}");
+    prompt += &texts(wanted, &workspace);
+    if let Some(extra) = wanted.extra.map(str::trim).filter(|s| !s.is_empty()) {
+        prompt += "\n\n";
+        prompt += extra;
     }
     prompt
 }
 
-/// The text of a regular file, at most `max` characters of it; `None` when there is nothing to read.
-fn read(path: &Path, max: usize) -> Option<String> {
+/// Who, when, where, with what.
+fn facts(wanted: &Wanted, workspace: &Path) -> String {
+    let identity = wanted.agents.identity(wanted.agent);
+    let name = identity.get("name").and_then(Value::as_str).unwrap_or("Assistant");
+    let now = clock::zoned(clock::now_ms(), wanted.config.str("agents.defaults.userTimezone"));
+    // The time of day stands in each message: a prompt that stays the same for a day can be cached by the server.
+    let day = now.strftime("%A, %-d %B %Y");
+    let zone = now.time_zone().iana_name().map_or_else(|| now.strftime("%Z").to_string(), str::to_string);
+    let host = rustix::system::uname();
+    let text = |part: &std::ffi::CStr| part.to_string_lossy().into_owned();
+    let mut facts = format!("You are {name}, a personal assistant.\n\n");
+    let mut line = |what: &str, value: &str| {
+        // A String takes everything.
+        let _infallible = writeln!(facts, "- {what}: {value}");
+    };
+    line("Today", &format!("{day}, time zone {zone}; messages carry their time"));
+    line("Host", &format!("{} ({} {})", text(host.nodename()), text(host.sysname()), text(host.machine())));
+    line("Agent", &format!("{}, session {}", wanted.agent, wanted.session_key));
+    if let Some(channel) = wanted.channel {
+        line("Channel", channel);
+    }
+    let thinking = match wanted.thinking {
+        Thinking::Off => String::new(),
+        level => format!(", thinking {}", level.name()),
+    };
+    line("Model", &format!("{}{thinking}", wanted.model));
+    line("Workspace", &workspace.display().to_string());
+    facts.truncate(facts.trim_end().len());
+    facts
+}
+
+/// The tools by name, and what to do with some of them.
+fn tools(wanted: &Wanted, workspace: &Path) -> String {
+    if wanted.tools.is_empty() {
+        return String::new();
+    }
+    let names: Vec<&str> = wanted.tools.iter().map(|tool| tool.name).collect();
+    let mut text = format!("\n- Tools: {}", names.join(", "));
+    let remembers = names.contains(&"memory_search") || names.contains(&"memory_get");
+    let exists = |name: &str| matches!(beneath::stat(workspace, Path::new(name)), Ok(Some(_)));
+    if remembers && (exists("MEMORY.md") || exists("memory.md") || exists("memory")) {
+        text += "\n\nYou have notes from earlier. Before you answer about earlier work, decisions, dates, people or \
+                 preferences, look them up with the memory tools; say so if you find nothing.";
+    }
+    text
+}
+
+/// The workspace's files, and notes about what is not shown of them.
+fn texts(wanted: &Wanted, workspace: &Path) -> String {
+    if let Err(e) = std::fs::read_dir(workspace) {
+        return format!("\n\n[the workspace cannot be read: {e}; work without its files]");
+    }
+    let max = wanted.config.u64("agents.defaults.bootstrapMaxChars").unwrap_or(DEFAULT_MAX_CHARS).max(1);
+    let max = usize::try_from(max).unwrap_or(usize::MAX);
+    let mut left = MAX_TOTAL;
+    let mut out = String::new();
+    // What the owner told the agent in confidence is not for groups.
+    let is_group = key::kind_of(wanted.session_key) == "group";
+    for file in FILES.into_iter().filter(|file| !(is_group && *file == "MEMORY.md")) {
+        let text = match read(workspace, file, max.min(left)) {
+            Ok(None) => continue,
+            Ok(Some(text)) => text,
+            Err(note) => note,
+        };
+        left = left.saturating_sub(text.chars().count());
+        let _infallible = write!(out, "\n\n# {file}\n\n{text}");
+    }
+    out
+}
+
+/// At most `max` characters of a file; `None` when there is nothing to show, `Err` is a note in its place.
+fn read(dir: &Path, name: &str, max: usize) -> Result<Option<String>, String> {
     // A character has at most four bytes; one more tells whether something is left.
-    let bytes = files::read_start(path, (max as u64).saturating_mul(4).saturating_add(1))?;
-    let text = String::from_utf8_lossy(&bytes);
+    let bytes = beneath::read(dir, Path::new(name), (max as u64).saturating_mul(4).saturating_add(1))
+        .map_err(|e| format!("[not shown: {e}]"))?;
+    let text = String::from_utf8_lossy(bytes.as_deref().unwrap_or_default());
     let text = text.trim();
-    match text.char_indices().nth(max) {
+    Ok(match text.char_indices().nth(max) {
         None => Some(text.to_string()).filter(|t| !t.is_empty()),
         Some((end, _)) => {
             let kept = text.get(..end).unwrap_or_default();
-            Some(format!("{kept}\n[cut here: the file is longer than {max} characters]"))
+            Some(format!("{kept}\n[cut here: only {max} characters of the file are shown]"))
         }
-    }
+    })
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn files_are_cut_visibly_and_links_are_not_followed() {
-        let dir = std::env::temp_dir().join(format!("prompt-{}", std::process::id()));
-        std::fs::create_dir_all(&dir).unwrap();
-        let path = dir.join("A.md");
-        for (content, max, want) in [
-            ("  hello \n", 5, Some("hello".to_string())),
-            (" \n", 5, None),
-            ("héllo wörld", 5, Some("héllo\n[cut here: the file is longer than 5 characters]".to_string())),
-        ] {
-            std::fs::write(&path, content).unwrap();
-            assert_eq!(read(&path, max), want, "{content:?}");
-        }
-        let link = dir.join("link.md");
-        std::os::unix::fs::symlink("/etc/passwd", &link).unwrap();
-        assert_eq!(read(&link, 100), None);
-        assert_eq!(read(&dir, 100), None);
-        assert_eq!(read(&dir.join("missing"), 100), None);
-        std::fs::remove_dir_all(dir).unwrap();
-    }
-}
+#[path = "prompt_tests.rs"]
+mod tests;

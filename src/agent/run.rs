@@ -1,43 +1,76 @@
-//! One agent run: read the session, ask the model, write down what came.
+//! One agent run: what it is given, what it reports, and its frame: write the question, take the turn, wait for
+//! the disk.
 //!
 //! Runs on its own thread (`gw-run-N`), which alone writes this run's lines to the transcript. It reports to
 //! the state thread with events and ends soon after its cancel flag is set. It decides nothing about other
 //! runs and sends nothing to clients.
 use crate::agent::cancel::Cancel;
-use crate::agent::prompt;
-use crate::agent::provider::{BUILTIN, ChatRequest, Chunk, Completion, Provider, Thinking, Usage};
-use crate::agents::Agents;
+use crate::agent::candidates::Candidates;
+use crate::agent::compact;
+use crate::agent::mailbox::{Mailbox, Said};
+use crate::agent::provider::{Provider, Thinking, Usage};
+use crate::agent::turn::Turn;
 use crate::clock;
 use crate::config::Config;
 use crate::error::{Error, Kind, Result};
-use crate::sessions::{Transcript, context, envelope, message};
+use crate::sessions::{Transcript, envelope, message};
 use crate::shared::Shared;
 use crate::state::event::Event;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::sync::Arc;
 
-/// A turn to take.
+/// A run to do.
 pub struct Job {
     pub run: String,
     pub shared: Arc<Shared>,
     pub transcript: Transcript,
     pub agent: String,
+    /// Canonical session key.
+    pub key: String,
+    /// Where the conversation takes place, such as `webchat`.
+    pub channel: Option<String>,
     /// `provider/model` that the session chose; else the agent's, else the built-in one.
     pub model: Option<String>,
-    pub message: String,
-    /// Add the line that names the message (as `chat.send` does).
-    pub names_message: bool,
+    /// What the request or the session asks for; else the agent's default, else the model's.
+    pub thinking: Option<Thinking>,
     pub extra_system: Option<String>,
+    pub task: Task,
+    pub mailbox: Mailbox,
     pub cancel: Cancel,
 }
+
+/// What a run is for.
+pub enum Task {
+    /// Answer these messages.
+    Answer(Vec<Said>),
+    /// Put a summary in the place of the conversation so far.
+    Compact(Option<String>),
+    /// Say what the gateway itself has to say.
+    Say(Words),
+}
+
+/// A text, or how it is made where files may be read.
+pub type Words = Box<dyn FnOnce() -> Result<String> + Send>;
 
 /// What the state thread hears of a run.
 pub enum RunEvent {
     Started {
         at: u64,
     },
-    /// More of the answer.
+    /// A further message of the answer begins; what was said before stands for itself.
+    NextMessage,
+    /// More of the present message.
     Text(String),
+    Reasoning(String),
+    /// Data of an `agent` event of the stream `tool`.
+    Tool(Value),
+    /// Data of an `agent` event of another stream.
+    Note {
+        stream: &'static str,
+        data: Value,
+    },
+    /// Messages that are in the transcript now, with their entries' ids.
+    Wrote(Vec<(String, Value)>),
     Finished(Box<Finished>),
     /// The run's thread panicked.
     Died(String),
@@ -45,129 +78,181 @@ pub enum RunEvent {
 
 pub struct Finished {
     pub result: Result<()>,
-    /// The answer, or as much of it as came.
+    /// The last message, or as much of it as came.
     pub text: String,
+    /// All messages that said something, the last one too.
+    pub texts: Vec<String>,
     pub provider: String,
     pub model: String,
     pub context_window: u64,
+    /// Of all calls of the model together.
     pub usage: Usage,
+    /// What they cost by the configured prices.
+    pub cost: f64,
+    /// Tokens that the last call's prompt took; `None` when nothing was learnt about it.
+    pub context_tokens: Option<u64>,
+    pub compactions: u64,
+    /// The model that was to answer and why another one did.
+    pub fallback: Option<Fallback>,
+    /// Messages that were put into the mailbox too late.
+    pub leftover: Vec<Said>,
 }
 
-/// Bytes of conversation sent along for each token of the model's window: a cautious guess for any language.
-const BYTES_PER_TOKEN: u64 = 3;
-/// Share of the window left for the answer when the model's `maxTokens` is unknown.
-const ANSWER_TOKENS: u64 = 4096;
+/// Another model took over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fallback {
+    pub from: String,
+    pub to: String,
+    /// One word, see `failure::reason`.
+    pub reason: &'static str,
+    pub error: String,
+}
 
-/// Takes the turn and reports its end.
-pub fn take(job: &Job) {
-    // Models, keys and agents are looked at anew for each turn, so that a change needs no restart.
-    let config = job.shared.fresh_config();
-    let provider = resolve(job, &config);
-    let mut finished = Finished {
-        result: Ok(()),
-        text: String::new(),
-        provider: provider.as_ref().map_or_else(|_| String::new(), |p| p.id.clone()),
-        model: provider.as_ref().map_or_else(|_| String::new(), |p| p.model.clone()),
-        context_window: provider.as_ref().map_or(0, |p| p.context_window),
-        usage: Usage::default(),
+impl Finished {
+    fn new() -> Finished {
+        Finished {
+            result: Ok(()),
+            text: String::new(),
+            texts: Vec::new(),
+            provider: String::new(),
+            model: String::new(),
+            context_window: 0,
+            usage: Usage::default(),
+            cost: 0.0,
+            context_tokens: None,
+            compactions: 0,
+            fallback: None,
+            leftover: Vec::new(),
+        }
+    }
+
+    /// The model that answers, or will have failed.
+    pub fn speaks(&mut self, provider: &Provider) {
+        self.provider.clone_from(&provider.id);
+        self.model.clone_from(&provider.model);
+        self.context_window = provider.context_window;
+    }
+}
+
+/// Does the run and reports its end.
+pub fn take(mut job: Job) {
+    let mut finished = Finished::new();
+    job.report(RunEvent::Started { at: clock::now_ms() });
+    let task = std::mem::replace(&mut job.task, Task::Answer(Vec::new()));
+    let result = match task {
+        Task::Say(words) => say(&job, words, &mut finished),
+        Task::Answer(said) => answer(&job, said, &mut finished),
+        Task::Compact(instructions) => summarise(&job, instructions.as_deref(), &mut finished),
     };
-    finished.result = turn(job, &config, provider, &mut finished);
-    report(job, RunEvent::Finished(Box::new(finished)));
+    finished.leftover = job.mailbox.close();
+    // A run that was stopped by its deadline is late, not aborted.
+    finished.result = result.map_err(|e| if e.kind == Kind::Aborted { job.cancel.error() } else { e });
+    job.report(RunEvent::Finished(Box::new(finished)));
 }
 
-fn resolve(job: &Job, config: &Config) -> Result<Provider> {
-    let agents = Agents::of(config, &job.shared.env);
-    let model = job.model.clone().or_else(|| agents.model(&job.agent));
-    let model = model.as_deref().unwrap_or(BUILTIN);
-    Provider::resolve(config, &job.shared.env, model).map_err(|e| {
-        // A provider that a mistake has switched off is missing for that reason.
-        let cause = config.issues().iter().find(|issue| issue.path.starts_with("models"));
-        cause.map_or(e, |issue| {
-            Error::config(format!("model {model} is not usable: {}: {}", issue.path, issue.message))
-        })
-    })
-}
-
-fn turn(job: &Job, config: &Config, provider: Result<Provider>, finished: &mut Finished) -> Result<()> {
-    report(job, RunEvent::Started { at: clock::now_ms() });
+/// Models, keys and agents are looked at anew for each turn, so that a change needs no restart.
+fn answer(job: &Job, said: Vec<Said>, finished: &mut Finished) -> Result<()> {
+    let config = job.shared.fresh_config();
+    let mut candidates = Candidates::of(job, &config);
+    if let Some(provider) = candidates.present() {
+        finished.speaks(provider);
+    }
     job.transcript.repair()?;
     let is_new = !job.transcript.path().exists();
-    write_question(job, config, provider.as_ref().ok())?;
-    let answer = provider.and_then(|provider| {
-        let result = ask(job, config, &provider, &mut finished.text);
-        let written = write_answer(job, &provider, &finished.text, &result);
-        let completion = result?;
-        finished.usage = completion.usage;
-        written
-    });
+    job.write_questions(&config, said, candidates.present().filter(|_| is_new))?;
+    let answer = Turn::new(job, &config, finished).take(&mut candidates);
     // One wait for the disk covers question and answer; until here the journal held the question.
     let synced = job.transcript.sync(is_new);
-    let answer = answer.and(synced);
-    // A run that was stopped by its deadline is late, not aborted.
-    answer.map_err(|e| if e.kind == Kind::Aborted { job.cancel.error() } else { e })
+    answer.and(synced)
 }
 
-fn write_question(job: &Job, config: &Config, provider: Option<&Provider>) -> Result<()> {
-    let (now, zone) = (clock::now_ms(), config.str("agents.defaults.userTimezone"));
-    let mut text = envelope::stamp(&job.message, now, zone);
-    if job.names_message {
-        text = envelope::with_message_id(&text, &job.run);
-    }
-    let mut entries = Vec::new();
-    if let Some(provider) = provider.filter(|_| !job.transcript.path().exists()) {
-        entries.push(message::model_change(&provider.id, &provider.model));
-    }
-    entries.push(message::of_run(message::user_text(&text, now), &job.run));
-    job.transcript.append_unsynced(&entries).map(drop)
+fn say(job: &Job, words: Words, finished: &mut Finished) -> Result<()> {
+    let text = words()?;
+    job.write(vec![message::injected(&text, None, clock::now_ms())], true)?;
+    (finished.provider, finished.model) = ("openclaw".to_string(), "gateway-injected".to_string());
+    job.report(RunEvent::Text(text.clone()));
+    finished.texts.push(text.clone());
+    finished.text = text;
+    Ok(())
 }
 
-fn ask(job: &Job, config: &Config, provider: &Provider, text: &mut String) -> Result<Completion> {
-    let reserved = provider.max_tokens.unwrap_or(ANSWER_TOKENS).min(provider.context_window / 2);
-    let budget = (provider.context_window - reserved).saturating_mul(BYTES_PER_TOKEN);
-    let messages = context::for_model(&job.transcript, usize::try_from(budget).unwrap_or(usize::MAX))?;
-    let agents = Agents::of(config, &job.shared.env);
-    let system = prompt::build(config, &agents, &job.agent, job.extra_system.as_deref());
-    let request = ChatRequest { system: &system, messages: &messages, tools: &[], thinking: Thinking::Off };
-    provider.stream(&request, &job.cancel, &mut |chunk| {
-        if let Chunk::Text(delta) = chunk
-            && !delta.is_empty()
-        {
-            text.push_str(&delta);
-            report(job, RunEvent::Text(delta));
+/// `/compact`: the summary goes into the transcript, a word about it to the user.
+fn summarise(job: &Job, instructions: Option<&str>, finished: &mut Finished) -> Result<()> {
+    let config = job.shared.fresh_config();
+    let mut candidates = Candidates::of(job, &config);
+    let provider = candidates.provider()?.clone();
+    finished.speaks(&provider);
+    job.transcript.repair()?;
+    job.report(RunEvent::Note { stream: "compaction", data: json!({"phase": "start"}) });
+    let done = compact::compact(&job.transcript, &provider, &config, instructions, &job.cancel);
+    job.report(RunEvent::Note { stream: "compaction", data: json!({"phase": "end", "willRetry": false}) });
+    let text = match done? {
+        Some(done) => {
+            finished.compactions = 1;
+            finished.context_tokens = Some(done.tokens_after);
+            format!("⚙️ Compacted: {} tokens before, about {} now.", done.tokens_before, done.tokens_after)
         }
-    })
+        None => "⚙️ Nothing to compact: the conversation is short.".to_string(),
+    };
+    say(job, Box::new(move || Ok(text)), finished)?;
+    finished.speaks(&provider);
+    Ok(())
 }
 
-/// Writes the answer, a partial one too; a failure is written as such, so that the history shows it.
-fn write_answer(job: &Job, provider: &Provider, partial: &str, result: &Result<Completion>) -> Result<()> {
-    let (text, stop_reason, usage, error) = match result {
-        Ok(done) => (done.text.as_str(), done.stop_reason, done.usage, None),
-        Err(e) if e.kind == Kind::Aborted => (partial, "aborted", Usage::default(), None),
-        Err(e) => (partial, "error", Usage::default(), Some(e.message())),
-    };
-    let content: Vec<Value> = if text.is_empty() { Vec::new() } else { vec![message::text(text)] };
-    if content.is_empty() && stop_reason == "aborted" {
-        return Ok(());
+impl Job {
+    pub fn report(&self, event: RunEvent) {
+        // The state thread is gone only when the process ends; the transcript has what matters.
+        let _ = self.shared.state.send(Event::Run { run: self.run.clone(), event });
     }
-    let answer = message::Assistant {
-        content,
-        api: provider.api.name(),
-        provider: &provider.id,
-        model: &provider.model,
-        usage: message::Usage {
-            input: usage.input,
-            output: usage.output,
-            cache_read: usage.cache_read,
-            cache_write: 0,
-        },
-        stop_reason,
-        error_message: error,
-    };
-    let entry = message::of_run(message::assistant(answer, clock::now_ms()), &job.run);
-    job.transcript.append_unsynced(&[entry]).map(drop)
+
+    /// Appends entries of this run and tells of the messages among them; waits for the disk if `sync`.
+    pub fn write(&self, entries: Vec<Value>, sync: bool) -> Result<()> {
+        let entries: Vec<Value> = entries
+            .into_iter()
+            .map(|e| if e.get("runId").is_some() { e } else { message::of_run(e, &self.run) })
+            .collect();
+        let ids = match sync {
+            true => self.transcript.append(&entries)?,
+            false => self.transcript.append_unsynced(&entries)?,
+        };
+        let messages =
+            ids.into_iter().zip(entries).filter_map(|(id, mut e)| Some((id, e.get_mut("message")?.take())));
+        let messages: Vec<(String, Value)> = messages.collect();
+        if !messages.is_empty() {
+            self.report(RunEvent::Wrote(messages));
+        }
+        Ok(())
+    }
+
+    /// Writes users' messages, each under the run that it was accepted as.
+    pub fn write_questions(
+        &self,
+        config: &Config,
+        said: Vec<Said>,
+        new_with: Option<&Provider>,
+    ) -> Result<()> {
+        let (now, zone) = (clock::now_ms(), config.str("agents.defaults.userTimezone"));
+        let model = new_with.map(|p| message::model_change(&p.id, &p.model));
+        let questions = said.into_iter().map(|said| question(&said, now, zone));
+        self.write(model.into_iter().chain(questions).collect(), false)
+    }
 }
 
-fn report(job: &Job, event: RunEvent) {
-    // The state thread is gone only when the process ends; the transcript has what matters.
-    let _ = job.shared.state.send(Event::Run { run: job.run.clone(), event });
+/// The transcript's entry for a user's message.
+pub fn question(said: &Said, now: u64, zone: Option<&str>) -> Value {
+    let mut text = format!("{}{}", said.before, envelope::stamp(&said.text, now, zone));
+    if said.names_message {
+        text = envelope::with_message_id(&text, &said.run);
+    }
+    let content = std::iter::once(message::text(&text)).chain(said.images.iter().cloned()).collect();
+    message::of_run(message::user(content, now), &said.run)
+}
+
+/// The error of a run whose model cannot be used as configured.
+pub fn unusable(config: &Config, model: &str, e: Error) -> Error {
+    // A provider that a mistake has switched off is missing for that reason.
+    let cause = config.issues().iter().find(|issue| issue.path.starts_with("models"));
+    cause.map_or(e, |issue| {
+        Error::config(format!("model {model} is not usable: {}: {}", issue.path, issue.message))
+    })
 }

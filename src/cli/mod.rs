@@ -4,6 +4,8 @@
 //! parser, the help and the completion scripts read the same rows. Everything here runs on the main thread;
 //! only `print.rs` writes to the terminal and only `main.rs` ends the process.
 mod agent;
+mod agents;
+mod agents_edit;
 mod call;
 mod client;
 mod complete;
@@ -137,6 +139,11 @@ pub const JSON: Flag = Flag::switch("json", "Print JSON, also for a failure");
 /// Every command, sorted by name.
 pub const COMMANDS: &[Command] = &[
     agent::COMMAND,
+    agents::COMMAND,
+    agents_edit::ADD,
+    agents_edit::DELETE,
+    agents::LIST,
+    agents_edit::SET_IDENTITY,
     complete::COMMAND,
     devices::APPROVE,
     devices::CLEAR,

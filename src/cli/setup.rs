@@ -5,10 +5,9 @@ use super::{Command, Context, Flag, JSON};
 use crate::config::Config;
 use crate::config::edit::{self, Edit};
 use crate::env::Env;
-use crate::error::{Error, Result};
-use crate::{files, ids};
+use crate::error::Result;
+use crate::{files, ids, workspace};
 use serde_json::json;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 pub const COMMAND: Command = Command {
@@ -26,16 +25,6 @@ pub const COMMAND: Command = Command {
     run,
 };
 
-/// The texts a new workspace starts with.
-const TEXTS: [(&str, &str); 6] = [
-    ("AGENTS.md", include_str!("workspace/AGENTS.md")),
-    ("SOUL.md", include_str!("workspace/SOUL.md")),
-    ("TOOLS.md", include_str!("workspace/TOOLS.md")),
-    ("IDENTITY.md", include_str!("workspace/IDENTITY.md")),
-    ("USER.md", include_str!("workspace/USER.md")),
-    ("HEARTBEAT.md", include_str!("workspace/HEARTBEAT.md")),
-];
-
 /// Bytes of a generated token; twice as many hex digits.
 const TOKEN_BYTES: usize = 24;
 
@@ -44,10 +33,12 @@ fn run(context: &Context, args: &Args) -> Result<()> {
     let config = Config::load(&mut env.clone())?;
     let existed = env.config_path.exists();
     files::private_dir(&env.state_dir)?;
-    let workspace = workspace(env, &config, args.value("workspace"));
+    let workspace = place(env, &config, args.value("workspace"));
     let edits = edits(env, &config, &workspace, args.value("workspace").is_some())?;
     let wrote = edit::write(&env.config_path, &edits)?;
-    let created = fill(&workspace)?;
+    files::private_dir(&workspace)?;
+    let created =
+        if config.bool("agents.defaults.skipBootstrap") { Vec::new() } else { workspace::fill(&workspace)? };
     let sessions = store_path(env, &config, &default_agent(&config));
     let sessions = sessions.parent().unwrap_or(&env.state_dir).to_path_buf();
     files::private_dir(&sessions)?;
@@ -72,7 +63,7 @@ fn run(context: &Context, args: &Args) -> Result<()> {
 }
 
 /// The workspace: the one asked for, else the configured one, else the default place.
-fn workspace(env: &Env, config: &Config, given: Option<&str>) -> PathBuf {
+fn place(env: &Env, config: &Config, given: Option<&str>) -> PathBuf {
     let configured = || config.str("agents.defaults.workspace").map(|dir| env.expand(dir));
     let dir = given.map(|dir| env.expand(dir)).or_else(configured).unwrap_or_else(|| env.default_workspace());
     std::path::absolute(&dir).unwrap_or(dir)
@@ -97,39 +88,4 @@ fn edits(env: &Env, config: &Config, workspace: &Path, asked_for: bool) -> Resul
         edits.push(Edit::new("agents.defaults.workspace", workspace.to_string_lossy().as_ref()));
     }
     Ok(edits)
-}
-
-/// Creates the workspace and those of its texts that are missing; gives their names.
-fn fill(workspace: &Path) -> Result<Vec<&'static str>> {
-    files::private_dir(workspace)?;
-    let mut created = Vec::new();
-    for (name, text) in TEXTS {
-        let path = workspace.join(name);
-        match files::private_options().create_new(true).open(&path) {
-            Ok(mut file) => {
-                file.write_all(text.as_bytes())
-                    .map_err(|e| Error::io(format_args!("write {}", path.display()), e))?;
-                created.push(name);
-            }
-            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {}
-            Err(e) => return Err(Error::io(format_args!("create {}", path.display()), e)),
-        }
-    }
-    Ok(created)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_workspace_is_filled_once_and_own_texts_stay() {
-        let dir = std::env::temp_dir().join(format!("workspace-{}", std::process::id()));
-        files::private_dir(&dir).unwrap();
-        std::fs::write(dir.join("SOUL.md"), "mine").unwrap();
-        assert_eq!(fill(&dir).unwrap().len(), TEXTS.len() - 1);
-        assert!(fill(&dir).unwrap().is_empty());
-        assert_eq!(std::fs::read_to_string(dir.join("SOUL.md")).unwrap(), "mine");
-        std::fs::remove_dir_all(dir).unwrap();
-    }
 }

@@ -1,10 +1,11 @@
-//! Editing the config's text in place: one value is set, everything else stays byte for byte (R-02b).
+//! Editing the config's text in place: one value is set, added to a list or removed, everything else stays byte
+//! for byte (R-02b).
 //!
 //! A small scanner finds the member in the JSON5 text; the new text is parsed again and compared with the
 //! expected value tree before anything is written, so a mistake here can refuse an edit but never damage a
 //! file. Runs on the caller's thread, under a lock that all writers of the file share (R-02d).
 use super::members::{Member, Object, Scanner};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::files::{self, Lock};
 use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
@@ -23,9 +24,58 @@ impl<'a> Edit<'a> {
     }
 }
 
+/// What happens at a path.
+#[derive(Debug, Clone, Copy)]
+enum Op<'v> {
+    Set(&'v Value),
+    /// The value becomes the last item of the list there, which is made if it is missing.
+    Append(&'v Value),
+    Remove,
+}
+
+/// The config's text while it is edited. A path is member names; the place of an item in its list is a name too.
+#[derive(Debug)]
+pub struct Draft {
+    text: String,
+}
+
+impl Draft {
+    /// What the text says, without includes, variables and defaults.
+    pub fn value(&self) -> Result<Value> {
+        parse(&self.text)
+    }
+
+    pub fn set(&mut self, path: &[&str], value: impl Into<Value>) -> Result<()> {
+        self.apply(path, Op::Set(&value.into()))
+    }
+
+    /// Adds an item at the end of the list at `path`, which is made if it is missing.
+    pub fn append(&mut self, path: &[&str], value: &Value) -> Result<()> {
+        self.apply(path, Op::Append(value))
+    }
+
+    /// Takes a member or an item away; what is not there needs nothing. Comments around it stay.
+    pub fn remove(&mut self, path: &[&str]) -> Result<()> {
+        self.apply(path, Op::Remove)
+    }
+
+    fn apply(&mut self, path: &[&str], op: Op) -> Result<()> {
+        self.text = edited(&self.text, path, op)?;
+        Ok(())
+    }
+}
+
 /// Applies `edits` to the config file at `path`, which is created when it is missing. Nothing is written when
 /// nothing changes. Says whether the file was written.
 pub fn write(path: &Path, edits: &[Edit]) -> Result<bool> {
+    let set =
+        |draft: &mut Draft| edits.iter().try_for_each(|edit| draft.apply(&edit.path, Op::Set(&edit.value)));
+    change(path, set).map(|((), written)| written)
+}
+
+/// The same for edits that depend on what the file says: `work` sees it under the lock. When `work` fails, nothing
+/// is written.
+pub fn change<T>(path: &Path, work: impl FnOnce(&mut Draft) -> Result<T>) -> Result<(T, bool)> {
     // A config that is a symbolic link stays one.
     let path = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
     let _lock = Lock::wait(&lock_path(&path))?;
@@ -34,16 +84,17 @@ pub fn write(path: &Path, edits: &[Edit]) -> Result<bool> {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => "{}\n".to_string(),
         Err(e) => return Err(Error::io(format_args!("read config {}", path.display()), e)),
     };
-    let mut new = old.clone();
-    for edit in edits {
-        new = set(&new, &edit.path, &edit.value)
-            .map_err(|e| e.context(format_args!("edit config {}", path.display())))?;
+    let mut draft = Draft { text: old.clone() };
+    let in_file = |e: Error| match e.kind {
+        Kind::Config => e.context(format_args!("edit config {}", path.display())),
+        _ => e,
+    };
+    let told = work(&mut draft).map_err(in_file)?;
+    if draft.text == old {
+        return Ok((told, false));
     }
-    if new == old {
-        return Ok(false);
-    }
-    files::write_atomic(&path, new.as_bytes())?;
-    Ok(true)
+    files::write_atomic(&path, draft.text.as_bytes())?;
+    Ok((told, true))
 }
 
 /// The kernel lock that writers of this config hold.
@@ -54,14 +105,14 @@ pub fn lock_path(config: &Path) -> PathBuf {
     config.with_file_name(name)
 }
 
-/// `text` with `value` at `path`. The text is unchanged when the value is already there.
-pub fn set(text: &str, path: &[&str], value: &Value) -> Result<String> {
+/// `text` with `op` done at `path`. The text is unchanged when that changes no value.
+fn edited(text: &str, path: &[&str], op: Op) -> Result<String> {
     let before = parse(text)?;
-    let after = changed(&before, path, value)?;
+    let after = changed(&before, path, op)?;
     if before == after {
         return Ok(text.to_string());
     }
-    let edited = splice(text, path, value)?;
+    let edited = splice(text, path, op)?;
     if parse(&edited)? != after {
         let path = path.join(".");
         return Err(Error::config(format!(
@@ -76,32 +127,85 @@ fn parse(text: &str) -> Result<Value> {
 }
 
 /// The value tree that the edit is to give.
-fn changed(before: &Value, path: &[&str], value: &Value) -> Result<Value> {
-    let Some((first, rest)) = path.split_first() else { return Ok(value.clone()) };
-    let Value::Object(map) = before else {
-        return Err(Error::config(format!(
-            "{first} has no place there: the value around it is not an object"
-        )));
+fn changed(before: &Value, path: &[&str], op: Op) -> Result<Value> {
+    let Some((first, rest)) = path.split_first() else { return at_end(before, op) };
+    let takes_away = matches!(op, Op::Remove);
+    let mut after = before.clone();
+    let place = match &mut after {
+        Value::Object(map) if takes_away && rest.is_empty() => {
+            map.shift_remove(*first);
+            return Ok(after);
+        }
+        Value::Object(map) if takes_away && !map.contains_key(*first) => return Ok(after),
+        Value::Object(map) => {
+            let missing = if rest.is_empty() { Value::Null } else { Value::Object(Map::new()) };
+            let is_new = !map.contains_key(*first);
+            let slot = map.entry(first.to_string()).or_insert(missing);
+            if is_new && rest.is_empty() && matches!(op, Op::Append(_)) {
+                *slot = Value::Array(Vec::new());
+            }
+            slot
+        }
+        Value::Array(items) => {
+            let place = first.parse::<usize>().ok().filter(|place| *place < items.len());
+            match place {
+                Some(place) if takes_away && rest.is_empty() => {
+                    items.remove(place);
+                    return Ok(after);
+                }
+                place => place.and_then(|place| items.get_mut(place)).ok_or_else(|| {
+                    Error::config(format!("the list has no item {first}; add to its end instead"))
+                })?,
+            }
+        }
+        _ => {
+            return Err(Error::config(format!(
+                "{first} has no place there: the value around it is not an object"
+            )));
+        }
     };
-    let mut map = map.clone();
-    let empty = Value::Object(Map::new());
-    let inner = changed(map.get(*first).unwrap_or(&empty), rest, value)?;
-    map.insert(first.to_string(), inner);
-    Ok(map.into())
+    *place = changed(place, rest, op)?;
+    Ok(after)
 }
 
-fn splice(text: &str, path: &[&str], value: &Value) -> Result<String> {
+fn at_end(before: &Value, op: Op) -> Result<Value> {
+    match (op, before) {
+        (Op::Set(value), _) => Ok(value.clone()),
+        (Op::Append(value), Value::Array(items)) => {
+            Ok(items.iter().chain([value]).cloned().collect::<Vec<_>>().into())
+        }
+        (Op::Append(_), _) => {
+            Err(Error::config("an item can only be added to a list; the value there is none"))
+        }
+        (Op::Remove, _) => Err(Error::config("an edit needs a path")),
+    }
+}
+
+fn splice(text: &str, path: &[&str], op: Op) -> Result<String> {
     let unreadable = || Error::config("the file's structure cannot be followed; edit it by hand");
     let scanner = Scanner::new(text);
     let mut object = scanner.root().ok_or_else(unreadable)?;
     let mut rest = path;
     while let Some((name, deeper)) = rest.split_first() {
         // JSON5 takes the last of two members of the same name.
-        let Some(member) = object.members.iter().rev().find(|member| member.name == *name) else {
-            return insert(text, &object, name, &nested(deeper, value)).ok_or_else(unreadable);
+        let Some(at) = object.members.iter().rposition(|member| member.name == *name) else {
+            let value = match op {
+                Op::Set(value) => nested(deeper, value),
+                Op::Append(value) => nested(deeper, &Value::Array(vec![value.clone()])),
+                Op::Remove => return Ok(text.to_string()),
+            };
+            return insert(text, &object, name, &value).ok_or_else(unreadable);
         };
+        let member = object.members.get(at).ok_or_else(unreadable)?;
         if deeper.is_empty() {
-            return replace(text, member, value).ok_or_else(unreadable);
+            return match op {
+                Op::Set(value) => replace(text, member, value),
+                Op::Remove => remove(text, &object, at),
+                Op::Append(value) => {
+                    scanner.object_at(member.value.start).and_then(|list| insert(text, &list, "", value))
+                }
+            }
+            .ok_or_else(unreadable);
         }
         object = scanner.object_at(member.value.start).ok_or_else(unreadable)?;
         rest = deeper;
@@ -116,36 +220,68 @@ fn nested(path: &[&str], value: &Value) -> Value {
         .fold(value.clone(), |inner, name| Value::Object(Map::from_iter([(name.to_string(), inner)])))
 }
 
+/// Takes a member away with its comma, and its lines when nothing else stands on them.
+fn remove(text: &str, object: &Object, at: usize) -> Option<String> {
+    let member = object.members.get(at)?;
+    let end = member.comma.map_or(member.value.end, |comma| comma + 1);
+    let line = text.get(..member.name_start)?.rfind('\n').map_or(0, |newline| newline + 1);
+    let begins_line = text.get(line..member.name_start)?.trim().is_empty();
+    let after = text.get(end..)?;
+    let rest_of_line = after.get(..after.find('\n').map_or(after.len(), |newline| newline + 1))?;
+    let blanks = |s: &str| s.len() - s.trim_start_matches([' ', '\t']).len();
+    let (start, end) = if begins_line && line > object.open && rest_of_line.trim().is_empty() {
+        (line, end + rest_of_line.len())
+    } else if member.comma.is_some() || begins_line {
+        (member.name_start, end + blanks(after))
+    } else {
+        let before = text.get(..member.name_start)?;
+        (before.trim_end_matches([' ', '\t']).len(), end)
+    };
+    // Without a comma of its own it was the last one: the comma before it goes, so that strict JSON stays such.
+    let comma =
+        object.members.get(..at)?.last().filter(|_| member.comma.is_none()).and_then(|last| last.comma);
+    let head = match comma {
+        Some(comma) => format!("{}{}", text.get(..comma)?, text.get(comma + 1..start)?),
+        None => text.get(..start)?.to_string(),
+    };
+    Some(head + text.get(end..)?)
+}
+
 fn replace(text: &str, member: &Member, value: &Value) -> Option<String> {
     let (before, after) = (text.get(..member.value.start)?, text.get(member.value.end..)?);
     Some(format!("{before}{}{after}", written(value, indent_of(text, member.name_start)?)))
 }
 
-/// Adds a member at the end of `object`, in the style of the members around it.
+/// Adds a member at the end of `object`, in the style of the members around it; an item of a list has no name.
 fn insert(text: &str, object: &Object, name: &str, value: &Value) -> Option<String> {
     let close_line = text.get(..object.close)?.rfind('\n').map_or(0, |at| at + 1);
     let closes_own_line = text.get(close_line..object.close)?.trim().is_empty() && close_line > object.open;
     let base = indent_of(text, object.close)?;
+    let named = |bare: bool| match (object.is_list, bare && is_identifier(name)) {
+        (true, _) => String::new(),
+        (false, true) => format!("{name}: "),
+        (false, false) => format!("{name:?}: "),
+    };
     let Some(last) = object.members.last() else {
         let inner = format!("{base}  ");
-        let member = format!("{inner}{name:?}: {}", written(value, &inner));
+        let member = format!("{inner}{}{}", named(false), written(value, &inner));
         return Some(if closes_own_line {
             format!("{}{member}\n{}", text.get(..close_line)?, text.get(close_line..)?)
         } else {
             format!("{}\n{member}\n{base}{}", text.get(..object.close)?, text.get(object.close..)?)
         });
     };
-    let name = if last.is_bare && is_identifier(name) { name.to_string() } else { format!("{name:?}") };
+    let name = named(last.is_bare);
     if closes_own_line {
         let inner = indent_of(text, last.name_start)?;
         let comma = if last.comma.is_some() { "" } else { "," };
         let own_comma = if last.comma.is_some() { "," } else { "" };
-        let member = format!("{inner}{name}: {}{own_comma}", written(value, inner));
+        let member = format!("{inner}{name}{}{own_comma}", written(value, inner));
         let (head, tail) = (text.get(..last.value.end)?, text.get(last.value.end..close_line)?);
         return Some(format!("{head}{comma}{tail}{member}\n{}", text.get(close_line..)?));
     }
     let (at, comma) = last.comma.map_or((last.value.end, ","), |comma| (comma + 1, ""));
-    Some(format!("{}{comma} {name}: {value}{}", text.get(..at)?, text.get(at..)?))
+    Some(format!("{}{comma} {name}{value}{}", text.get(..at)?, text.get(at..)?))
 }
 
 /// `value` as text whose lines after the first are indented like the place it goes to.
@@ -168,6 +304,10 @@ fn is_identifier(name: &str) -> bool {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    fn set(text: &str, path: &[&str], value: &Value) -> Result<String> {
+        edited(text, path, Op::Set(value))
+    }
 
     #[test]
     fn edits_keep_everything_else() {
@@ -214,13 +354,81 @@ mod tests {
             ("", "a"),
             ("[]", "a"),
             ("{a: 1}", "a.b"),
-            ("{a: [1]}", "a.0"),
+            ("{a: [1]}", "a.1"),
+            ("{a: [1]}", "a.x"),
             ("{a:", "a"),
             ("{a: null}", "a.b"),
         ] {
             let path: Vec<&str> = path.split('.').collect();
             assert!(set(text, &path, &json!(1)).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn r_02b_items_are_added_and_taken_away_and_the_rest_stays() {
+        const LIST: &str = "{\n  // the team\n  list: [\n    { id: 'a' }, // first\n    // about b\n    {\n      id: 'b',\n    },\n    { id: 'c' } // last\n  ],\n}\n";
+        let item = json!({"id": "d"});
+        let cases = [
+            (
+                LIST,
+                "list",
+                Op::Append(&item),
+                LIST.replace("'c' } // last\n", "'c' }, // last\n    {\n      \"id\": \"d\"\n    }\n"),
+            ),
+            (LIST, "list.1", Op::Remove, LIST.replace("    {\n      id: 'b',\n    },\n", "")),
+            (LIST, "list.0", Op::Remove, LIST.replace("{ id: 'a' }, // first", "// first")),
+            (
+                LIST,
+                "list.2",
+                Op::Remove,
+                LIST.replace("    },\n    { id: 'c' } // last", "    }\n    // last"),
+            ),
+            (LIST, "list.1.id", Op::Set(&json!("x")), LIST.replace("'b'", "\"x\"")),
+            (
+                LIST,
+                "list.1.name",
+                Op::Set(&json!("x")),
+                LIST.replace("id: 'b',\n", "id: 'b',\n      name: \"x\",\n"),
+            ),
+            (LIST, "list.0.id", Op::Remove, LIST.replace("{ id: 'a' }", "{ }")),
+            (LIST, "list.0.none", Op::Remove, LIST.to_string()),
+            (LIST, "none.x", Op::Remove, LIST.to_string()),
+            (
+                "{}",
+                "a.b",
+                Op::Append(&json!(1)),
+                "{\n  \"a\": {\n    \"b\": [\n      1\n    ]\n  }\n}".to_string(),
+            ),
+            ("{a: []}", "a", Op::Append(&json!(1)), "{a: [\n  1\n]}".to_string()),
+            ("{a: [1, 2]}", "a", Op::Append(&item), "{a: [1, 2, {\"id\":\"d\"}]}".to_string()),
+            ("{a: [1, 2, 3,]}", "a.1", Op::Remove, "{a: [1, 3,]}".to_string()),
+            ("{a: [1, 2]}", "a.1", Op::Remove, "{a: [1]}".to_string()),
+            ("{a: [1]}", "a.0", Op::Remove, "{a: []}".to_string()),
+            ("{a: 1, b: 2}", "b", Op::Remove, "{a: 1}".to_string()),
+            ("{\n  \"a\": 1,\n  \"b\": 2\n}\n", "b", Op::Remove, "{\n  \"a\": 1\n}\n".to_string()),
+            ("{a: [{\n  b: 1\n}, {\n  c: 2\n}]}", "a.0", Op::Remove, "{a: [{\n  c: 2\n}]}".to_string()),
+        ];
+        for (text, path, op, want) in cases {
+            let path: Vec<&str> = path.split('.').collect();
+            assert_eq!(edited(text, &path, op).unwrap(), want, "{path:?} {op:?} {text}");
+        }
+        for (text, path, op) in [("{a: 1}", "a", Op::Append(&item)), ("{a: [1]}", "a.1", Op::Remove)] {
+            assert!(edited(text, &path.split('.').collect::<Vec<_>>(), op).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_change_that_fails_writes_nothing() {
+        let dir = std::env::temp_dir().join(format!("change-{}", std::process::id()));
+        let path = dir.join("c.json");
+        write(&path, &[Edit::new("a", 1)]).unwrap();
+        let failed = change(&path, |draft| {
+            draft.set(&["a"], 2)?;
+            Err::<(), _>(Error::invalid("no"))
+        });
+        assert_eq!(failed.unwrap_err().message(), "no");
+        assert!(std::fs::read_to_string(&path).unwrap().contains('1'));
+        std::fs::remove_dir_all(dir).unwrap();
     }
 
     /// Every path of a commented file, set to several values, one after the other: only that path changes.

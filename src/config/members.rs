@@ -1,4 +1,4 @@
-//! Where the members of the objects in a JSON5 text begin and end. Pure.
+//! Where the members of the objects and lists in a JSON5 text begin and end. Pure.
 //!
 //! Knows strings, comments and nesting and nothing about values: what stands between them is skipped. The
 //! text was parsed before, so what does not fit gives `None` instead of an explanation.
@@ -7,10 +7,12 @@ use std::ops::Range;
 /// Nesting deeper than this is not followed.
 const MAX_DEPTH: usize = 128;
 
-/// A member of an object; places are byte offsets.
+/// A member of an object or an item of a list; places are byte offsets.
 #[derive(Debug)]
 pub struct Member {
+    /// An item's name is its place in the list: `0`, `1`, ...
     pub name: String,
+    /// Where the member begins: at its name, an item at its value.
     pub name_start: usize,
     /// The name stands without quotes.
     pub is_bare: bool,
@@ -19,9 +21,10 @@ pub struct Member {
     pub comma: Option<usize>,
 }
 
-/// An object: its braces and what is between them.
+/// An object or a list: its brackets and what is between them.
 #[derive(Debug)]
 pub struct Object {
+    pub is_list: bool,
     pub open: usize,
     pub close: usize,
     pub members: Vec<Member>,
@@ -42,24 +45,36 @@ impl<'a> Scanner<'a> {
         self.object_at(self.skip_blank(0)?)
     }
 
-    /// The object whose brace stands at `at`.
+    /// The object or list whose bracket stands at `at`.
     pub fn object_at(&self, at: usize) -> Option<Object> {
-        let mut here = self.skip_blank(self.expect(at, '{')?)?;
+        let (is_list, end) = match self.at(at)? {
+            '{' => (false, '}'),
+            '[' => (true, ']'),
+            _ => return None,
+        };
+        let mut here = self.skip_blank(at + 1)?;
         let mut members = Vec::new();
         loop {
-            if self.at(here)? == '}' {
-                return Some(Object { open: at, close: here, members });
+            if self.at(here)? == end {
+                return Some(Object { is_list, open: at, close: here, members });
             }
-            let (mut member, next) = self.member(here)?;
+            let (mut member, next) =
+                if is_list { self.item(here, members.len())? } else { self.member(here)? };
             here = self.skip_blank(next)?;
             if self.at(here)? == ',' {
                 member.comma = Some(here);
                 here = self.skip_blank(here + 1)?;
-            } else if self.at(here)? != '}' {
+            } else if self.at(here)? != end {
                 return None;
             }
             members.push(member);
         }
+    }
+
+    fn item(&self, at: usize, place: usize) -> Option<(Member, usize)> {
+        let end = self.skip_value(at, 0)?;
+        let name = place.to_string();
+        Some((Member { name, name_start: at, is_bare: false, value: at..end, comma: None }, end))
     }
 
     fn member(&self, at: usize) -> Option<(Member, usize)> {

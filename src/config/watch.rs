@@ -1,4 +1,4 @@
-//! The config watcher (`gw-watch`): wakes when the file changes and has the shared secret looked at again.
+//! The config watcher (`gw-watch`): wakes when the file changes and has the shared secret and the agents looked at again.
 //!
 //! The new configuration is put where everybody reads it; of what was taken from it at the start only the secret
 //! is applied while running (SEC-14, R-05f), ports and limits wait for the next start. The thread decides nothing: `judge` says what the
@@ -8,6 +8,7 @@ use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::shared::{Auth, Shared};
 use crate::state::event::Event;
+use crate::state::sessions::roster;
 use crate::threads;
 use std::path::Path;
 #[cfg(not(target_os = "linux"))]
@@ -27,9 +28,14 @@ pub fn start(shared: Arc<Shared>, env: Env, judge: Judge) -> Result<()> {
     let path = shared.config().path().to_path_buf();
     let mut changes = Changes::of(&path)?;
     let work = move || {
+        let mut agents = shared.agents().ids();
         while changes.wait() {
             while changes.wait_at_most(QUIET) {}
             look(&shared, &env, &judge);
+            match roster::announce(&shared, &agents) {
+                Ok(ids) => agents = ids,
+                Err(e) => log::warn!(target: "gateway/reload", "the agents stay as they were: {e}"),
+            }
         }
     };
     let died = |what| log::error!(target: "gateway/reload", "the config watcher ended by a defect: {what}");

@@ -1,14 +1,19 @@
 //! `agent` and `agent.wait`: run a turn and wait for one.
+use crate::agent::provider::Thinking;
+use crate::attachments::Attachments;
+use crate::commands::Directives;
 use crate::error::{Error, Kind, Result};
 use crate::methods::read;
 use crate::protocol::frame::{self, Payload};
 use crate::sessions::dedupe::params_hash;
+use crate::sessions::{Entry, send_policy};
 use crate::sessions::{Seen, key};
 use crate::state::State;
 use crate::state::event::{Answer, Call};
 use crate::state::runs::{Family, NewRun};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 /// Names that may stand for a channel in `channel` and `replyChannel`.
 const CHANNELS: [&str; 10] = [
@@ -34,23 +39,25 @@ struct Params {
     session_key: Option<String>,
     channel: Option<String>,
     reply_channel: Option<String>,
-    attachments: Vec<Value>,
+    images: Vec<Value>,
+    texts: String,
+    hash: String,
     deliver: bool,
     timeout: Option<u64>,
     extra_system_prompt: Option<String>,
     idempotency_key: String,
     label: Option<String>,
+    thinking: Option<String>,
 }
 
 /// Answers twice under one id: accepted, then the outcome.
 pub fn agent(state: &mut State, call: Call, params: Value) -> Result<Answer> {
-    let hash = hash_without_key(&params);
     let params: Params = read(params)?;
-    let message = params.message.trim().to_string();
-    if message.is_empty() {
+    let message = params.message.trim().to_string() + &params.texts;
+    if message.is_empty() && params.images.is_empty() {
         return Err(Error::invalid("message required"));
     }
-    refuse_attachments(&params.attachments)?;
+    let thinking = read_thinking(params.thinking.as_deref())?;
     if params.deliver {
         return Err(Error::invalid("this version has no channels to deliver to; leave out deliver"));
     }
@@ -62,7 +69,7 @@ pub fn agent(state: &mut State, call: Call, params: Value) -> Result<Answer> {
         }
     }
     let key = session_key(state, &params)?;
-    if let Some(answer) = replay(state, &call, Family::Agent, &params.idempotency_key, &hash)? {
+    if let Some(answer) = replay(state, &call, Family::Agent, &params.idempotency_key, &params.hash)? {
         return Ok(answer);
     }
     check_send_policy(state, &key)?;
@@ -77,9 +84,13 @@ pub fn agent(state: &mut State, call: Call, params: Value) -> Result<Answer> {
         id: params.idempotency_key,
         key,
         message,
-        hash,
+        images: params.images,
+        hash: params.hash,
         timeout_ms,
         extra_system: params.extra_system_prompt,
+        directives: Directives { thinking, ..Directives::default() },
+        channel: None,
+        command: None,
     };
     state.accept_run(call, new)
 }
@@ -114,13 +125,22 @@ fn session_key(state: &State, params: &Params) -> Result<String> {
     }
 }
 
-/// The params without the key itself: what must be equal for a repetition to count as one.
-pub fn hash_without_key(params: &Value) -> String {
-    let mut params = params.clone();
-    if let Some(map) = params.as_object_mut() {
-        map.remove("idempotencyKey");
-    }
-    params_hash(&params)
+/// What is done with large params on the connection's thread: their hash without the key, which must be equal for a
+/// repetition to count as one, and the attachments judged and read.
+pub fn prepare(mut params: Value) -> Result<Value> {
+    let Some(map) = params.as_object_mut() else { return Ok(params) };
+    let key = map.remove("idempotencyKey");
+    let hash = params_hash(&params);
+    let Some(map) = params.as_object_mut() else { return Ok(params) };
+    let attached = match map.remove("attachments") {
+        Some(Value::Array(list)) => Attachments::read(&list)?,
+        _ => Attachments::default(),
+    };
+    map.insert("idempotencyKey".into(), key.unwrap_or_default());
+    map.insert("hash".into(), hash.into());
+    map.insert("images".into(), attached.images.into());
+    map.insert("texts".into(), attached.texts.into());
+    Ok(params)
 }
 
 /// The answer to a key that was used before: the first result, or a refusal for other params.
@@ -159,8 +179,8 @@ pub fn replay(
 }
 
 pub fn check_send_policy(state: &State, key: &str) -> Result<()> {
-    let denied = state.sessions.get(key).and_then(|e| e.str("sendPolicy")) == Some("deny");
-    match denied {
+    let entry = state.sessions.get(key).cloned().unwrap_or_else(|| Arc::new(Entry::new("", 0)));
+    match send_policy::decide(&state.shared.config(), key, &entry) == send_policy::Decision::Deny {
         true => Err(Error::invalid("send blocked by session policy")),
         false => Ok(()),
     }
@@ -172,14 +192,11 @@ pub fn default_timeout_ms(state: &State) -> u64 {
     seconds.saturating_mul(1000)
 }
 
-/// Silently leaving a picture out would be worse than saying that it cannot be taken.
-pub fn refuse_attachments(attachments: &[Value]) -> Result<()> {
-    match attachments.iter().any(|a| a.get("content").is_some()) {
-        true => {
-            Err(Error::invalid("attachments are not supported in this version; send the text without them"))
-        }
-        false => Ok(()),
-    }
+/// The thinking level that a request asks for.
+pub fn read_thinking(level: Option<&str>) -> Result<Option<Thinking>> {
+    let Some(level) = level.map(str::trim).filter(|l| !l.is_empty()) else { return Ok(None) };
+    let wrong = || Error::invalid("invalid thinking level (use off|minimal|low|medium|high|xhigh)");
+    Thinking::parse(level).ok_or_else(wrong).map(Some)
 }
 
 #[derive(Deserialize)]

@@ -37,7 +37,11 @@ pub fn status(state: &mut State, _call: Call, _params: Value) -> Result<Answer> 
         .agents()
         .filter_map(|a| Some((a.to_string(), state.sessions.index(a)?.path().display().to_string())))
         .collect();
-    let (shared, events, now) = (state.shared.clone(), state.system_events.clone(), state.now);
+    let (shared, events, now) = (
+        state.shared.clone(),
+        state.system_events.iter().map(|(_, text)| text.clone()).collect::<Vec<_>>(),
+        state.now,
+    );
     Ok(Answer::Work(Box::new(move || Ok(summary(&shared, rows, &paths, &events, now).into()))))
 }
 

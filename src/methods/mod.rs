@@ -5,15 +5,22 @@
 //! lock, spawn or know about sockets.
 pub mod agent;
 pub mod agents;
+pub mod agents_edit;
+pub mod agents_files;
 pub mod chat;
+pub mod chat_open;
+pub mod compact;
 pub mod config;
 pub mod device;
+pub mod empty;
 pub mod health;
 pub mod logs;
 pub mod presence;
 pub mod sessions;
 pub mod sessions_edit;
+pub mod subscriptions;
 pub mod system;
+pub mod usage;
 
 use crate::error::{Error, Kind, Result};
 use crate::protocol::frame::{Payload, Request};
@@ -32,6 +39,8 @@ pub enum Access {
     Read,
     Write,
     Pairing,
+    Approvals,
+    Questions,
     Admin,
 }
 
@@ -42,6 +51,8 @@ pub enum Run {
     Here(fn(&Shared, &Caller, Value) -> Result<Payload>),
     /// On the state thread: must not block.
     State(Handler),
+    /// The same, after large params were made ready on the caller's connection thread.
+    Prepared(fn(Value) -> Result<Value>, Handler),
 }
 
 pub struct Method {
@@ -51,21 +62,29 @@ pub struct Method {
 }
 
 macro_rules! methods {
-    ($($name:literal $access:ident $thread:ident($handler:path);)+) => {
+    ($($name:literal $access:ident $thread:ident($($handler:path),+);)+) => {
         pub static METHODS: &[Method] =
-            &[$(Method { name: $name, access: Access::$access, run: Run::$thread($handler) }),+];
+            &[$(Method { name: $name, access: Access::$access, run: Run::$thread($($handler),+) }),+];
     };
 }
 
 methods! {
-    "agent" Write State(agent::agent);
+    "agent" Write Prepared(agent::prepare, agent::agent);
     "agent.identity.get" Read Here(agents::identity_get);
     "agent.wait" Write State(agent::wait);
+    "agents.create" Admin Here(agents_edit::create);
+    "agents.delete" Admin State(agents_edit::delete);
+    "agents.files.get" Admin Here(agents_files::get);
+    "agents.files.list" Admin Here(agents_files::list);
+    "agents.files.set" Admin Here(agents_files::set);
     "agents.list" Read Here(agents::list);
+    "agents.update" Admin Here(agents_edit::update);
     "chat.abort" Write State(chat::abort);
     "chat.history" Read State(chat::history);
     "chat.inject" Admin State(chat::inject);
-    "chat.send" Write State(chat::send);
+    "chat.metadata" Read Here(chat_open::metadata);
+    "chat.send" Write Prepared(agent::prepare, chat::send);
+    "chat.startup" Read State(chat_open::startup);
     "config.get" Admin Here(config::get);
     "config.schema" Admin Here(config::schema);
     "device.pair.approve" Pairing Here(device::approve);
@@ -73,20 +92,37 @@ methods! {
     "device.pair.reject" Pairing Here(device::reject);
     "device.token.revoke" Pairing Here(device::revoke);
     "device.token.rotate" Pairing Here(device::rotate);
+    "exec.approval.list" Approvals State(empty::answer);
     "health" Operator Here(health::health);
     "last-heartbeat" Read Here(health::last_heartbeat);
     "logs.tail" Read Here(logs::tail);
     "models.list" Read Here(agents::models);
+    "openclaw.approval.list" Approvals State(empty::answer);
+    "plugin.approval.list" Approvals State(empty::answer);
+    "question.list" Questions State(empty::answer);
+    "sessions.compact" Admin State(compact::compact);
     "sessions.delete" Admin State(sessions_edit::delete);
+    "sessions.describe" Read State(sessions::describe);
     "sessions.list" Read State(sessions::list);
+    "sessions.messages.subscribe" Read State(subscriptions::follow);
+    "sessions.messages.unsubscribe" Read State(subscriptions::unfollow);
+    "sessions.observer.visibility" Read State(empty::answer);
     "sessions.patch" Admin State(sessions_edit::patch);
     "sessions.preview" Read State(sessions::preview);
     "sessions.reset" Admin State(sessions_edit::reset);
     "sessions.resolve" Admin State(sessions::resolve);
+    "sessions.subscribe" Read State(subscriptions::subscribe);
+    "sessions.unsubscribe" Read State(subscriptions::unsubscribe);
+    "sessions.usage" Admin State(usage::sessions);
+    "sessions.usage.logs" Admin State(usage::logs);
+    "sessions.usage.timeseries" Admin State(usage::timeseries);
     "status" Read State(health::status);
     "system-event" Admin State(presence::event);
     "system-presence" Read State(presence::list);
     "system.info" Read Here(system::info);
+    "update.status" Admin State(empty::answer);
+    "usage.cost" Read State(usage::cost);
+    "usage.status" Read Here(usage::status);
 }
 
 /// All method names, for `hello-ok.features.methods`: exactly what works.
@@ -115,8 +151,11 @@ pub fn check(
         Error::new(Kind::UnknownMethod, format!("unknown method: {}", crate::protocol::close::cut(name, 200)))
     };
     let method = method.ok_or_else(unknown)?;
-    let params = params()?;
+    let mut params = params()?;
     schema::check_params(name, &params).map_err(Error::invalid)?;
+    if let Run::Prepared(prepare, _) = method.run {
+        params = prepare(params)?;
+    }
     Ok((method, params))
 }
 
@@ -129,6 +168,8 @@ fn authorise(caller: &Caller, access: Access) -> Result<()> {
         Access::Read => ("operator.read", caller.scopes.can_read()),
         Access::Write => ("operator.write", caller.scopes.has("operator.write")),
         Access::Pairing => ("operator.pairing", caller.scopes.has("operator.pairing")),
+        Access::Approvals => ("operator.approvals", caller.scopes.has("operator.approvals")),
+        Access::Questions => ("operator.questions", caller.scopes.has("operator.questions")),
         Access::Admin => ("operator.admin", caller.scopes.has("operator.admin")),
     };
     if allowed {

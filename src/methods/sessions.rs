@@ -1,9 +1,10 @@
-//! `sessions.list`, `sessions.preview`, `sessions.resolve`: finding sessions. Entries are copied by reference on
-//! the state thread; filtering, sorting and reading transcripts happen on the connection's thread.
-use crate::error::Result;
+//! `sessions.list`, `sessions.describe`, `sessions.preview`, `sessions.resolve`: finding sessions. Entries are
+//! chosen and copied by reference on the state thread; transcripts are read on the connection's thread.
+use crate::error::{Error, Result};
 use crate::methods::read;
-use crate::sessions::list::{self, Filter, Wanted};
-use crate::sessions::{Entry, Transcript, preview};
+use crate::sessions::list::{self, Filter, Page, Wanted};
+use crate::sessions::{Entry, Transcript, key, preview};
+use crate::shared::Shared;
 use crate::state::State;
 use crate::state::event::{Answer, Call};
 use serde::Deserialize;
@@ -17,15 +18,12 @@ const MAX_READ: usize = 200;
 pub fn list(state: &mut State, _call: Call, params: Value) -> Result<Answer> {
     let filter: Filter = read(params)?;
     let all = state.sessions.all(None).map(|(_, key, entry)| (key, entry));
-    let unlimited = Filter { limit: None, ..filter.clone() };
-    let mut found = list::choose(all, &unlimited, state.now);
-    let total = found.len();
-    found.truncate(filter.limit.unwrap_or(usize::MAX));
-    let with_transcripts = found.into_iter().map(|(key, entry)| {
-        let transcript = state.sessions.transcript(&key, &entry).ok();
-        (key, entry, transcript)
-    });
-    let rows: Vec<Row> = with_transcripts.collect();
+    let mut found = list::choose(all, &filter, state.now);
+    if filter.active_only {
+        found.retain(|(key, _)| !state.runs.of_session(key).is_empty());
+    }
+    let page = Page::cut(&mut found, &filter);
+    let rows: Vec<Row> = found.into_iter().map(|(key, entry)| Row::of(state, key, entry)).collect();
     let (shared, now) = (state.shared.clone(), state.now);
     let path = match state.sessions.agents().collect::<Vec<_>>().as_slice() {
         [only] => state.sessions.index(only).map_or_else(String::new, |i| i.path().display().to_string()),
@@ -33,29 +31,88 @@ pub fn list(state: &mut State, _call: Call, params: Value) -> Result<Answer> {
     };
     Ok(Answer::Work(Box::new(move || {
         let sessions: Vec<Value> =
-            rows.iter().enumerate().map(|(n, row)| to_value(row, &filter, n < MAX_READ)).collect();
-        let agents = shared.agents();
-        let model = agents.model(&agents.default_id());
-        let (provider, model) = model.as_deref().and_then(|m| m.split_once('/')).unzip();
-        Ok(json!({
-            "ts": now, "path": path, "count": sessions.len(), "totalCount": total, "hasMore": sessions.len() < total,
-            "defaults": {"modelProvider": provider, "model": model, "contextTokens": DEFAULT_CONTEXT},
-            "sessions": sessions,
-        })
-        .into())
+            rows.iter().enumerate().map(|(n, row)| row.to_value(&filter, n < MAX_READ)).collect();
+        let mut payload = json!({
+            "ts": now, "path": path, "count": sessions.len(), "defaults": defaults(&shared), "sessions": sessions,
+        });
+        if let Some(map) = payload.as_object_mut() {
+            page.tell(map);
+        }
+        Ok(payload.into())
     })))
 }
 
-type Row = (String, Arc<Entry>, Option<Transcript>);
+/// The model of a new session of the default agent.
+pub fn defaults(shared: &Shared) -> Value {
+    let agents = shared.agents();
+    let model = agents.model(&agents.default_id());
+    let (provider, model) = model.as_deref().and_then(|m| m.split_once('/')).unzip();
+    json!({"modelProvider": provider, "model": model, "contextTokens": DEFAULT_CONTEXT})
+}
 
-fn to_value((key, entry, transcript): &Row, filter: &Filter, may_read: bool) -> Value {
-    let transcript = transcript.as_ref().filter(|_| may_read);
-    let title = filter.include_derived_titles.then(|| {
-        let first = transcript.and_then(preview::first_user_text);
-        preview::derived_title(entry, first.as_deref())
-    });
-    let last = transcript.filter(|_| filter.include_last_message).and_then(preview::last_message);
-    list::row(key, entry, title.flatten(), last)
+/// A session on its way into a list.
+struct Row {
+    key: String,
+    entry: Arc<Entry>,
+    transcript: Option<Transcript>,
+    runs: Vec<String>,
+}
+
+impl Row {
+    fn of(state: &State, key: String, entry: Arc<Entry>) -> Row {
+        let transcript = state.sessions.transcript(&key, &entry).ok();
+        let runs = state.runs.of_session(&key);
+        Row { key, entry, transcript, runs }
+    }
+
+    fn to_value(&self, filter: &Filter, may_read: bool) -> Value {
+        let transcript = self.transcript.as_ref().filter(|_| may_read);
+        let title = filter.include_derived_titles.then(|| {
+            let first = transcript.and_then(preview::first_user_text);
+            preview::derived_title(&self.entry, first.as_deref())
+        });
+        let last = transcript.filter(|_| filter.include_last_message).and_then(preview::last_message);
+        list::row(&self.key, &self.entry, title.flatten(), last, &self.runs)
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Describe {
+    key: String,
+    agent_id: Option<String>,
+    #[serde(flatten)]
+    shown: Filter,
+}
+
+/// One row of `sessions.list`; null for a session that does not exist.
+pub fn describe(state: &mut State, _call: Call, params: Value) -> Result<Answer> {
+    let Describe { key, agent_id, shown } = read(params)?;
+    let key = key_of(state, &key, agent_id.as_deref())?;
+    let Some(entry) = state.sessions.get(&key).cloned() else {
+        return Ok(Answer::Now(json!({"session": null}).into()));
+    };
+    let row = Row::of(state, key, entry);
+    Ok(Answer::Work(Box::new(move || Ok(json!({"session": row.to_value(&shown, true)}).into()))))
+}
+
+/// The canonical key for what a client calls a session, of the agent that it names beside it if any.
+pub fn key_of(state: &State, raw: &str, agent: Option<&str>) -> Result<String> {
+    let rules = state.sessions.rules();
+    let agent = agent.map(str::trim).filter(|a| !a.is_empty()).map(key::normalise_agent_id);
+    let raw = raw.trim();
+    let is_of_none = |key: &str| key == "global" || key == "unknown";
+    let key = match &agent {
+        Some(agent) if !raw.to_lowercase().starts_with("agent:") && !is_of_none(&raw.to_lowercase()) => {
+            rules.canonical(&format!("agent:{agent}:{raw}"))?
+        }
+        _ => rules.canonical(raw)?,
+    };
+    if let Some(agent) = agent.filter(|agent| !is_of_none(&key) && key::agent_of(&key) != agent) {
+        return Err(Error::invalid(format!("session {key} is not of agent \"{agent}\"; leave agentId out")));
+    }
+    state.sessions.owner(&key)?;
+    Ok(key)
 }
 
 #[derive(Deserialize)]
@@ -90,6 +147,8 @@ pub fn preview(state: &mut State, _call: Call, params: Value) -> Result<Answer> 
 pub fn resolve(state: &mut State, _call: Call, params: Value) -> Result<Answer> {
     let wanted: Wanted = read(params)?;
     let all = state.sessions.all(None).map(|(_, key, entry)| (key, entry));
-    let key = list::resolve(all, &wanted, state.sessions.rules())?;
-    Ok(Answer::Now(json!({"ok": true, "key": key}).into()))
+    Ok(Answer::Now(match list::resolve(all, &wanted, state.sessions.rules())? {
+        Some(key) => json!({"ok": true, "key": key, "agentId": key::agent_of(&key)}).into(),
+        None => json!({"ok": false}).into(),
+    }))
 }

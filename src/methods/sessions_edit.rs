@@ -3,7 +3,7 @@ use crate::agent::cancel::Reason;
 use crate::agent::provider::Provider;
 use crate::error::{Error, Result};
 use crate::ids;
-use crate::methods::read;
+use crate::methods::{read, sessions};
 use crate::sessions::{Entry, patch as rules};
 use crate::state::State;
 use crate::state::event::{Answer, Call};
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 pub fn patch(state: &mut State, _call: Call, params: Value) -> Result<Answer> {
     let Some(map) = params.as_object() else { return Err(Error::invalid("params must be an object")) };
-    let key = canonical(state, map.get("key"))?;
+    let key = canonical(state, map.get("key"), map.get("agentId"))?;
     let agent = state.sessions.owner(&key)?.to_string();
     let index = state.sessions.index(&agent).ok_or_else(|| Error::not_found("unknown agent"))?;
     let path = index.path().display().to_string();
@@ -29,7 +29,9 @@ pub fn patch(state: &mut State, _call: Call, params: Value) -> Result<Answer> {
     });
     let payload =
         json!({"ok": true, "path": path, "key": key, "entry": entry.to_value(), "resolved": resolved});
+    let reason = if state.sessions.get(&key).is_some() { "patch" } else { "create" };
     state.sessions.put(&key, entry, state.mono)?;
+    state.session_changed(&key, reason);
     state.health_stale = true;
     Ok(Answer::Stored { key: Some(key), work: Box::new(move || Ok(payload.into())) })
 }
@@ -47,13 +49,18 @@ fn choose_model(state: &State, entry: &mut Entry, model: &Value) -> Result<()> {
 }
 
 #[derive(Deserialize)]
-struct Key {
+#[serde(rename_all = "camelCase")]
+struct Reset {
     key: Value,
+    agent_id: Option<Value>,
+    reason: Option<String>,
+    expected_session_id: Option<String>,
 }
 
 pub fn reset(state: &mut State, _call: Call, params: Value) -> Result<Answer> {
-    let Key { key } = read(params)?;
-    let key = canonical(state, Some(&key))?;
+    let Reset { key, agent_id, reason, expected_session_id } = read(params)?;
+    let key = canonical(state, Some(&key), agent_id.as_ref())?;
+    check_expected(state, &key, expected_session_id.as_deref())?;
     let id = ids::uuid()?;
     let entry = match state.sessions.get(&key) {
         Some(old) => old.reset(&id, state.now),
@@ -61,6 +68,7 @@ pub fn reset(state: &mut State, _call: Call, params: Value) -> Result<Answer> {
     };
     let payload = json!({"ok": true, "key": key, "entry": entry.to_value()});
     state.sessions.put(&key, entry, state.mono)?;
+    state.session_changed(&key, if reason.as_deref() == Some("new") { "new" } else { "reset" });
     state.health_stale = true;
     Ok(Answer::Stored { key: Some(key), work: Box::new(move || Ok(payload.into())) })
 }
@@ -69,13 +77,16 @@ pub fn reset(state: &mut State, _call: Call, params: Value) -> Result<Answer> {
 #[serde(rename_all = "camelCase")]
 struct Delete {
     key: Value,
+    agent_id: Option<Value>,
     delete_transcript: Option<bool>,
+    expected_session_id: Option<String>,
 }
 
 /// The transcript is renamed, not removed. Runs of the session are stopped first.
 pub fn delete(state: &mut State, _call: Call, params: Value) -> Result<Answer> {
-    let Delete { key, delete_transcript } = read(params)?;
-    let key = canonical(state, Some(&key))?;
+    let Delete { key, agent_id, delete_transcript, expected_session_id } = read(params)?;
+    let key = canonical(state, Some(&key), agent_id.as_ref())?;
+    check_expected(state, &key, expected_session_id.as_deref())?;
     let rules = state.sessions.rules();
     if key == "global" || key == rules.main_of(crate::sessions::key::agent_of(&key)) {
         return Err(Error::invalid(format!("Cannot delete the main session ({key}).")));
@@ -93,6 +104,7 @@ pub fn delete(state: &mut State, _call: Call, params: Value) -> Result<Answer> {
     let Some(entry) = state.sessions.remove(&key, state.mono) else {
         return Ok(Answer::Now(json!({"ok": true, "key": key, "deleted": false, "archived": []}).into()));
     };
+    state.session_changed(&key, "delete");
     state.health_stale = true;
     let transcript =
         state.sessions.transcript(&key, &entry).ok().filter(|_| delete_transcript.unwrap_or(true));
@@ -105,9 +117,18 @@ pub fn delete(state: &mut State, _call: Call, params: Value) -> Result<Answer> {
     Ok(Answer::Stored { key: Some(key), work: Box::new(work) })
 }
 
-fn canonical(state: &State, key: Option<&Value>) -> Result<String> {
+/// A client may say which transcript it means, so that it does not end one that it has not seen.
+fn check_expected(state: &State, key: &str, expected: Option<&str>) -> Result<()> {
+    let present = state.sessions.get(key).and_then(|entry| entry.session_id());
+    if expected.is_some() && expected != present {
+        let text = format!("session {key} is another one by now; read it again");
+        return Err(Error::invalid(text).with("reason", "session-changed"));
+    }
+    Ok(())
+}
+
+fn canonical(state: &State, key: Option<&Value>, agent: Option<&Value>) -> Result<String> {
     let text = key.and_then(Value::as_str).map(str::trim).filter(|k| !k.is_empty());
-    let key = state.sessions.rules().canonical(text.ok_or_else(|| Error::invalid("key required"))?)?;
-    state.sessions.owner(&key)?;
-    Ok(key)
+    let text = text.ok_or_else(|| Error::invalid("key required"))?;
+    sessions::key_of(state, text, agent.and_then(Value::as_str))
 }

@@ -174,13 +174,11 @@ fn parse_header(bytes: &[u8]) -> Result<Option<Header>, Violation> {
 }
 
 fn unmask(payload: &mut [u8], mask: [u8; 4]) {
-    let mut words = payload.chunks_exact_mut(4);
-    for word in &mut words {
-        for (byte, key) in word.iter_mut().zip(mask) {
-            *byte ^= key;
-        }
+    let (words, rest) = payload.as_chunks_mut::<4>();
+    for word in words {
+        *word = (u32::from_ne_bytes(*word) ^ u32::from_ne_bytes(mask)).to_ne_bytes();
     }
-    for (byte, key) in words.into_remainder().iter_mut().zip(mask) {
+    for (byte, key) in rest.iter_mut().zip(mask) {
         *byte ^= key;
     }
 }

@@ -48,8 +48,11 @@ events! {
     CHALLENGE "connect.challenge" Direct Keep;
     AGENT "agent" Readers Keep;
     AGENT_TEXT "agent" Readers Drop;
+    AGENT_TOOL "agent" Direct Drop;
     CHAT "chat" Readers Keep;
     CHAT_DELTA "chat" Readers Drop;
+    SESSIONS_CHANGED "sessions.changed" Direct Drop;
+    SESSION_MESSAGE "session.message" Direct Keep;
     PRESENCE "presence" All Replace;
     TICK "tick" All Replace;
     SHUTDOWN "shutdown" All Keep;

@@ -40,20 +40,22 @@ impl<'a> Request<'a> {
                 return Err(not_a_request(None, &Value::Null));
             }
         };
-        let shallow = |(name, raw): (&String, &&RawValue)| {
+        let params = members.get("params").map_or("null", |raw| raw.get());
+        let shallow = |(name, raw): (String, &RawValue)| {
             let is_read = name != "params" && raw.get().len() <= MAX_MEMBER;
             let value = is_read.then(|| serde_json::from_str(raw.get()).ok()).flatten();
-            (name.clone(), value.unwrap_or_default())
+            (name, value.unwrap_or_default())
         };
-        let frame = Value::Object(members.iter().map(shallow).collect());
-        let text = |name: &str| {
-            frame.get(name).and_then(Value::as_str).filter(|t| !t.is_empty()).map(str::to_string)
-        };
+        let mut frame = Value::Object(members.into_iter().map(shallow).collect());
         if schema::check_request(&frame).is_err() {
-            return Err(not_a_request(text("id"), &frame));
+            let id = frame.get("id").and_then(Value::as_str).filter(|id| !id.is_empty());
+            return Err(not_a_request(id.map(str::to_string), &frame));
         }
-        let params = members.get("params").map_or("null", |raw| raw.get());
-        Ok(Request { id: text("id").unwrap_or_default(), method: text("method").unwrap_or_default(), params })
+        let mut text = |name: &str| match frame.get_mut(name).map(Value::take) {
+            Some(Value::String(text)) => text,
+            _ => String::new(),
+        };
+        Ok(Request { id: text("id"), method: text("method"), params })
     }
 
     /// The params as a value; missing ones are an empty object.

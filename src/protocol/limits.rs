@@ -75,6 +75,8 @@ limits! {
     keep_alive_ms "limits.keepAliveMs" = 5000, 50..=120000;
     /// Agent runs waiting in the queue of one session.
     queued_runs "limits.queuedRuns" = 20, 1..=1000;
+    /// Rounds of tool calls in one turn.
+    tool_rounds "limits.toolRounds" = 40, 1..=1000;
     /// Time from SIGTERM to the end of the process.
     shutdown_ms "limits.shutdownMs" = 4500, 100..=300000;
 }

@@ -8,6 +8,8 @@ use serde_json::{Map, Value};
 
 mod explain;
 #[cfg(test)]
+pub(crate) use explain::KEYWORDS;
+#[cfg(test)]
 pub mod judge;
 #[cfg(test)]
 mod tests;
@@ -61,6 +63,12 @@ static METHODS: &[Method] = methods! {
     "config.schema" "schemas/methods/config.schema.json",
     "models.list" "schemas/methods/models.list.json",
     "agents.list" "schemas/methods/agents.list.json",
+    "agents.create" "schemas/methods/agents.create.json",
+    "agents.update" "schemas/methods/agents.update.json",
+    "agents.delete" "schemas/methods/agents.delete.json",
+    "agents.files.list" "schemas/methods/agents.files.list.json",
+    "agents.files.get" "schemas/methods/agents.files.get.json",
+    "agents.files.set" "schemas/methods/agents.files.set.json",
     "agent" "schemas/methods/agent.json",
     "agent.wait" "schemas/methods/agent.wait.json",
     "agent.identity.get" "schemas/methods/agent.identity.get.json",
@@ -68,12 +76,31 @@ static METHODS: &[Method] = methods! {
     "chat.send" "schemas/methods/chat.send.json",
     "chat.abort" "schemas/methods/chat.abort.json",
     "chat.inject" "schemas/methods/chat.inject.json",
+    "chat.startup" "schemas/methods/chat.startup.json",
+    "chat.metadata" "schemas/methods/chat.metadata.json",
     "sessions.list" "schemas/methods/sessions.list.json",
+    "sessions.describe" "schemas/methods/sessions.describe.json",
+    "sessions.subscribe" "schemas/methods/sessions.subscribe.json",
+    "sessions.unsubscribe" "schemas/methods/sessions.unsubscribe.json",
+    "sessions.messages.subscribe" "schemas/methods/sessions.messages.subscribe.json",
+    "sessions.messages.unsubscribe" "schemas/methods/sessions.messages.unsubscribe.json",
+    "sessions.observer.visibility" "schemas/methods/sessions.observer.visibility.json",
     "sessions.resolve" "schemas/methods/sessions.resolve.json",
     "sessions.preview" "schemas/methods/sessions.preview.json",
     "sessions.patch" "schemas/methods/sessions.patch.json",
     "sessions.reset" "schemas/methods/sessions.reset.json",
+    "sessions.compact" "schemas/methods/sessions.compact.json",
     "sessions.delete" "schemas/methods/sessions.delete.json",
+    "sessions.usage" "schemas/methods/sessions.usage.json",
+    "sessions.usage.timeseries" "schemas/methods/sessions.usage.timeseries.json",
+    "sessions.usage.logs" "schemas/methods/sessions.usage.logs.json",
+    "usage.cost" "schemas/methods/usage.cost.json",
+    "usage.status" "schemas/methods/usage.status.json",
+    "exec.approval.list" "schemas/methods/exec.approval.list.json",
+    "plugin.approval.list" "schemas/methods/plugin.approval.list.json",
+    "openclaw.approval.list" "schemas/methods/openclaw.approval.list.json",
+    "question.list" "schemas/methods/question.list.json",
+    "update.status" "schemas/methods/update.status.json",
     "device.pair.list" "schemas/methods/device.pair.list.json",
     "device.pair.approve" "schemas/methods/device.pair.approve.json",
     "device.pair.reject" "schemas/methods/device.pair.reject.json",
@@ -88,6 +115,8 @@ static EVENTS: &[(&str, &str)] = texts! {
     "schemas/events/connect.challenge.json",
     "schemas/events/agent.json",
     "schemas/events/chat.json",
+    "schemas/events/sessions.changed.json",
+    "schemas/events/session.message.json",
     "schemas/events/presence.json",
     "schemas/events/tick.json",
     "schemas/events/shutdown.json",
@@ -113,6 +142,12 @@ pub fn check_params(method: &str, params: &Value) -> Result<(), String> {
 /// text for the client: `invalid request frame: <part>; <part>`.
 pub fn check_request(frame: &Value) -> Result<(), String> {
     check(IS_REQUEST, FRAMES, frame, || "invalid request frame".to_string())
+}
+
+/// What keeps a value from fitting a schema that is no method's, such as a tool's; empty when it fits. Knows the
+/// keywords of `KEYWORDS` only.
+pub fn misfits(schema: &str, value: &Value) -> Vec<String> {
+    explain::misfits(schema, value)
 }
 
 /// The schema text of a method, params and result; `None` if there is no such method.

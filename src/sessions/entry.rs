@@ -82,6 +82,15 @@ impl Entry {
         self.0.get("updatedAt").and_then(|v| v.as_u64().or_else(|| v.as_f64().map(|f| f as u64))).unwrap_or(0)
     }
 
+    /// `provider/model` that the session chose for itself.
+    pub fn chosen_model(&self) -> Option<String> {
+        let model = self.str("modelOverride")?;
+        Some(
+            self.str("providerOverride")
+                .map_or_else(|| model.to_string(), |provider| format!("{provider}/{model}")),
+        )
+    }
+
     pub fn get(&self, name: &str) -> Option<&Value> {
         self.0.get(name)
     }

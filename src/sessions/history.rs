@@ -2,7 +2,7 @@
 //! connection's thread.
 use super::entry::Entry;
 use super::transcript::{Transcript, kind};
-use super::{envelope, message};
+use super::{envelope, estimate, message};
 use crate::clock;
 use crate::error::Result;
 use serde_json::{Map, Value, json};
@@ -54,7 +54,7 @@ fn cap(mut messages: Vec<Value>, max: usize) -> Vec<Value> {
     let mut total = 1;
     let mut keep = 0;
     for message in messages.iter().rev() {
-        total += json_len(message) + 1;
+        total += estimate::json_len(message) + 1;
         if total > max && keep > 0 {
             break;
         }
@@ -62,23 +62,6 @@ fn cap(mut messages: Vec<Value>, max: usize) -> Vec<Value> {
     }
     messages.drain(..messages.len() - keep);
     messages
-}
-
-fn json_len(value: &Value) -> usize {
-    struct Count(usize);
-    impl std::io::Write for Count {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0 += bytes.len();
-            Ok(bytes.len())
-        }
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
-    let mut count = Count(0);
-    // Neither the counter nor a JSON value can fail to be written.
-    let _ = serde_json::to_writer(&mut count, value);
-    count.0
 }
 
 #[cfg(test)]

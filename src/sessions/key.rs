@@ -60,7 +60,7 @@ impl KeyRules {
         };
         let agent = normalise_agent_id(agent);
         if rest != "main" && rest != self.main_name() {
-            return Ok(format!("agent:{agent}:{rest}"));
+            return Ok(format!("agent:{agent}:{}", with_direct(rest)));
         }
         Ok(self.main_of(&agent))
     }
@@ -82,6 +82,18 @@ impl KeyRules {
         let name = self.main_key.trim().to_lowercase();
         if name.is_empty() { "main".into() } else { name }
     }
+}
+
+/// Direct chats are `[<channel>:[<account>:]]direct:<peer>`; the manuals write `dm` for `direct`.
+fn with_direct(rest: &str) -> String {
+    const OTHERS: [&str; 7] = ["direct", "group", "channel", "cron", "hook", "subagent", "acp"];
+    let mut parts: Vec<&str> = rest.splitn(4, ':').collect();
+    let before = parts.len().saturating_sub(1).min(3);
+    let at = parts.iter().take(before).position(|part| *part == "dm" || OTHERS.contains(part));
+    if let Some(part) = at.and_then(|at| parts.get_mut(at)).filter(|part| **part == "dm") {
+        *part = "direct";
+    }
+    parts.join(":")
 }
 
 /// The agent a canonical key belongs to; `main` for a key that names none, or none that may name a directory.
@@ -125,6 +137,18 @@ mod tests {
         check(&plain, "global", "global");
         check(&plain, "Agent:Work:Telegram:group:-5", "agent:work:telegram:group:-5");
         check(&plain, "agent:../../etc:x", "agent:etc:x");
+        for (dm, direct) in [
+            ("dm:5", "direct:5"),
+            ("telegram:dm:5", "telegram:direct:5"),
+            ("telegram:work:dm:5:thread:1", "telegram:work:direct:5:thread:1"),
+            ("telegram:direct:dm:5", "telegram:direct:dm:5"),
+            ("telegram:group:dm:5", "telegram:group:dm:5"),
+            ("a:b:c:dm:5", "a:b:c:dm:5"),
+            ("cron:dm:run:x", "cron:dm:run:x"),
+            ("dm", "dm"),
+        ] {
+            check(&plain, dm, &format!("agent:main:{direct}"));
+        }
         let home = KeyRules { default_agent: "Ops".into(), main_key: "Home".into(), global: false };
         check(&home, "main", "agent:ops:home");
         check(&home, "home", "agent:ops:home");
@@ -135,7 +159,7 @@ mod tests {
         check(&global, "other", "agent:main:other");
         // Canonical keys stay as they are.
         for rules in [&plain, &home, &global] {
-            for raw in ["main", "x", "agent:q:r:s", "unknown"] {
+            for raw in ["main", "x", "agent:q:r:s", "unknown", "dm:dm:5", "a:dm:dm:5"] {
                 let once = rules.canonical(raw).unwrap();
                 assert_eq!(rules.canonical(&once).unwrap(), once);
             }

@@ -53,6 +53,18 @@ pub struct Filter {
     pub spawned_by: Option<String>,
     pub agent_id: Option<String>,
     pub search: Option<String>,
+    pub offset: usize,
+    /// `true`, `false` or `"all"`. Nothing is ever archived here.
+    pub archived: Value,
+    /// Only sessions with a run; the caller knows which those are.
+    pub active_only: bool,
+    pub exclude_subagents: bool,
+    pub exclude_cron: bool,
+    /// Boards and owners do not exist here: asking for those of one gives none.
+    pub board_face: Option<String>,
+    pub has_board: bool,
+    pub owner_id: Option<String>,
+    pub creator_id: Option<String>,
 }
 
 pub type Found = (String, Arc<Entry>);
@@ -66,13 +78,48 @@ pub fn choose<'a>(
     let passing = all.filter(|(key, entry)| filter.passes(key, entry, now));
     let mut found: Vec<Found> = passing.map(|(key, entry)| (key.to_string(), entry.clone())).collect();
     found.sort_by_key(|(_, entry)| std::cmp::Reverse(entry.updated_at()));
-    found.truncate(filter.limit.unwrap_or(usize::MAX));
     found
+}
+
+/// Which part of a list is shown.
+#[derive(Debug, PartialEq)]
+pub struct Page {
+    total: usize,
+    limit: Option<usize>,
+    offset: usize,
+    next: Option<usize>,
+}
+
+impl Page {
+    /// Leaves in `found` what the filter's limit and offset name.
+    pub fn cut(found: &mut Vec<Found>, filter: &Filter) -> Page {
+        let total = found.len();
+        found.drain(..filter.offset.min(total));
+        found.truncate(filter.limit.unwrap_or(usize::MAX));
+        let end = filter.offset.saturating_add(found.len());
+        Page { total, limit: filter.limit, offset: filter.offset, next: (end < total).then_some(end) }
+    }
+
+    /// Adds the members of a `sessions.list` answer that say it.
+    pub fn tell(&self, payload: &mut Map<String, Value>) {
+        payload.insert("totalCount".into(), self.total.into());
+        payload.insert("hasMore".into(), self.next.is_some().into());
+        payload.insert("nextOffset".into(), self.next.into());
+        if let Some(limit) = self.limit {
+            payload.insert("limitApplied".into(), limit.into());
+        }
+        if self.offset > 0 {
+            payload.insert("offset".into(), self.offset.into());
+        }
+    }
 }
 
 impl Filter {
     fn passes(&self, key: &str, entry: &Entry, now: u64) -> bool {
-        if is_cron_run(key)
+        if is_hidden(key)
+            || self.asks_for_what_is_not_here()
+            || (self.exclude_subagents && key.contains(":subagent:"))
+            || (self.exclude_cron && key.contains(":cron:"))
             || (key == "global" && !self.include_global)
             || (key == "unknown" && !self.include_unknown)
         {
@@ -91,6 +138,14 @@ impl Filter {
             && self.active_minutes.is_none_or(is_active)
             && self.search.as_deref().is_none_or(|text| mentions(key, entry, text))
     }
+
+    fn asks_for_what_is_not_here(&self) -> bool {
+        self.archived == Value::Bool(true)
+            || self.has_board
+            || self.board_face.as_deref() == Some("dashboard")
+            || self.owner_id.is_some()
+            || self.creator_id.is_some()
+    }
 }
 
 fn mentions(key: &str, entry: &Entry, text: &str) -> bool {
@@ -100,13 +155,19 @@ fn mentions(key: &str, entry: &Entry, text: &str) -> bool {
 }
 
 /// `agent:<id>:cron:<job>:run:<id>`: the twin of a cron session, hidden everywhere.
-fn is_cron_run(key: &str) -> bool {
+pub fn is_hidden(key: &str) -> bool {
     let mut parts = key.split(':').skip(2);
     parts.next() == Some("cron") && parts.nth(1) == Some("run")
 }
 
-/// One row of `sessions.list`.
-pub fn row(key: &str, entry: &Entry, title: Option<String>, last_message: Option<String>) -> Value {
+/// One row of `sessions.list`. `runs` are the ids of what runs in the session or waits to.
+pub fn row(
+    key: &str,
+    entry: &Entry,
+    title: Option<String>,
+    last_message: Option<String>,
+    runs: &[String],
+) -> Value {
     let mut row = Map::new();
     row.insert("key".into(), key.into());
     row.insert("kind".into(), entry.kind(key).into());
@@ -126,6 +187,11 @@ pub fn row(key: &str, entry: &Entry, title: Option<String>, last_message: Option
             row.insert(name.into(), text.into());
         }
     }
+    row.insert("hasActiveRun".into(), (!runs.is_empty()).into());
+    row.insert("activeRunIds".into(), runs.into());
+    if !runs.is_empty() {
+        row.insert("status".into(), "running".into());
+    }
     Value::Object(row)
 }
 
@@ -136,16 +202,18 @@ pub struct Wanted {
     pub key: Option<String>,
     pub session_id: Option<String>,
     pub label: Option<String>,
+    /// Finding none is an answer, not an error.
+    pub allow_missing: bool,
     #[serde(flatten)]
     pub filter: Filter,
 }
 
-/// The canonical key of the one session that is meant.
+/// The canonical key of the one session that is meant; `None` when there is none and that is allowed.
 pub fn resolve<'a>(
     all: impl Iterator<Item = (&'a str, &'a Arc<Entry>)>,
     wanted: &Wanted,
     rules: &KeyRules,
-) -> Result<String> {
+) -> Result<Option<String>> {
     let given =
         |text: &Option<String>| text.as_deref().map(str::trim).filter(|t| !t.is_empty()).map(str::to_string);
     let (what, found) = match (given(&wanted.key), given(&wanted.session_id), given(&wanted.label)) {
@@ -165,8 +233,9 @@ pub fn resolve<'a>(
         _ => return Err(Error::invalid("Provide either key, sessionId, or label (not multiple)")),
     };
     match found.as_slice() {
+        [] if wanted.allow_missing => Ok(None),
         [] => Err(Error::invalid(format!("No session found{what}"))),
-        [key] => Ok(key.clone()),
+        [key] => Ok(Some(key.clone())),
         many => Err(Error::invalid(format!("Multiple sessions found{what} ({})", many.join(", ")))),
     }
 }
@@ -176,77 +245,5 @@ fn keys<'a>(found: impl Iterator<Item = (&'a str, &'a Arc<Entry>)>) -> Vec<Strin
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::sessions::Index;
-    use serde_json::json;
-    use std::path::Path;
-
-    fn index() -> Index {
-        let mut index = Index::empty(Path::new("/d/sessions.json"));
-        let mut add = |key: &str, id: &str, at: u64, label: &str| {
-            let mut entry = Entry::new(id, at);
-            entry.set("label", label);
-            index.put(key, entry);
-        };
-        add("agent:main:main", "s1", 60_000, "Home");
-        add("agent:work:main", "s2", 120_000, "dup");
-        add("agent:work:x:group:1", "s3", 90_000, "dup");
-        add("agent:main:cron:j:run:s9", "s9", 1, "");
-        add("global", "s4", 5, "");
-        index
-    }
-
-    #[test]
-    fn lists_are_filtered_sorted_and_cut() {
-        let index = index();
-        let check = |filter: Value, want: &[&str]| {
-            let found = choose(index.iter(), &serde_json::from_value(filter.clone()).unwrap(), 150_000);
-            let ids: Vec<_> = found.iter().map(|(_, e)| e.session_id().unwrap()).collect();
-            assert_eq!(ids, want, "{filter}");
-        };
-        check(json!({}), &["s2", "s3", "s1"]);
-        check(json!({"includeGlobal": true}), &["s2", "s3", "s1", "s4"]);
-        check(json!({"limit": 1}), &["s2"]);
-        check(json!({"activeMinutes": 1}), &["s2", "s3"]);
-        check(json!({"agentId": "Work"}), &["s2", "s3"]);
-        check(json!({"label": "Home"}), &["s1"]);
-        check(json!({"search": "hOM"}), &["s1"]);
-        check(json!({"search": "group"}), &["s3"]);
-        check(json!({"spawnedBy": "x"}), &[]);
-    }
-
-    #[test]
-    fn rows_show_what_clients_use() {
-        let mut entry = Entry::new("s", 5);
-        entry.set("skillsSnapshot", json!({"big": 1}));
-        entry.set("chatType", "group");
-        let want = json!({"key": "k", "kind": "group", "chatType": "group", "updatedAt": 5, "sessionId": "s", "derivedTitle": "T"});
-        assert_eq!(row("k", &entry, Some("T".into()), None), want);
-    }
-
-    #[test]
-    fn sessions_are_resolved_by_one_name() {
-        let index = index();
-        let check = |wanted: Value, want: std::result::Result<&str, &str>| {
-            let got = resolve(index.iter(), &serde_json::from_value(wanted).unwrap(), &KeyRules::default());
-            assert_eq!(got.as_deref().map_err(|e| e.message()), want);
-        };
-        check(json!({"key": "main"}), Ok("agent:main:main"));
-        check(json!({"sessionId": "s3"}), Ok("agent:work:x:group:1"));
-        check(json!({"label": "Home"}), Ok("agent:main:main"));
-        check(json!({"sessionId": "s4"}), Err("No session found: s4"));
-        check(json!({"sessionId": "s4", "includeGlobal": true}), Ok("global"));
-        check(json!({"key": "zz"}), Err("No session found: zz"));
-        check(json!({"label": "zz"}), Err("No session found with label: zz"));
-        check(
-            json!({"label": "dup"}),
-            Err("Multiple sessions found with label: dup (agent:work:main, agent:work:x:group:1)"),
-        );
-        check(json!({}), Err("Either key, sessionId, or label is required"));
-        check(
-            json!({"key": "a", "label": "b"}),
-            Err("Provide either key, sessionId, or label (not multiple)"),
-        );
-    }
-}
+#[path = "list_tests.rs"]
+mod tests;

@@ -3,12 +3,22 @@
 use serde_json::{Value, json};
 
 /// Token counts of one model answer.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Usage {
     pub input: u64,
     pub output: u64,
     pub cache_read: u64,
     pub cache_write: u64,
+    pub cost: Cost,
+}
+
+/// What an answer cost, in the currency of the configured prices; 0 where no price is known.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Cost {
+    pub input: f64,
+    pub output: f64,
+    pub cache_read: f64,
+    pub cache_write: f64,
 }
 
 impl Usage {
@@ -16,14 +26,27 @@ impl Usage {
         self.input + self.output + self.cache_read + self.cache_write
     }
 
-    /// In the transcript's shape; costs are not known here and stand as 0.
+    /// In the transcript's shape.
     pub fn to_value(&self) -> Value {
+        let c = &self.cost;
         json!({
             "input": self.input, "output": self.output,
             "cacheRead": self.cache_read, "cacheWrite": self.cache_write, "totalTokens": self.total(),
-            "cost": {"input": 0, "output": 0, "cacheRead": 0, "cacheWrite": 0, "total": 0},
+            "cost": {"input": amount(c.input), "output": amount(c.output), "cacheRead": amount(c.cache_read),
+                "cacheWrite": amount(c.cache_write), "total": amount(c.total())},
         })
     }
+}
+
+impl Cost {
+    pub fn total(&self) -> f64 {
+        self.input + self.output + self.cache_read + self.cache_write
+    }
+}
+
+/// Whole amounts as whole numbers, nothing as 0, as the Node gateway writes them.
+fn amount(cost: f64) -> Value {
+    if cost.fract() == 0.0 && cost.abs() < 1e15 { Value::from(cost as i64) } else { Value::from(cost) }
 }
 
 /// An answer of a model.
@@ -114,6 +137,11 @@ pub fn of_run(mut entry: Value, run_id: &str) -> Value {
         map.insert("runId".into(), run_id.into());
     }
     entry
+}
+
+/// A block's `type`; a block without one is text.
+pub fn kind_of_block(block: &Value) -> &str {
+    block.get("type").and_then(Value::as_str).unwrap_or("text")
 }
 
 pub fn role(message: &Value) -> &str {

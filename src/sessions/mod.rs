@@ -3,10 +3,14 @@
 //!
 //! Plain functions and values, no threads. The state thread owns an [`Index`] and a [`Dedupe`] in memory and
 //! does no I/O with them; the store thread saves snapshots; run and connection threads call [`Transcript`].
+pub mod branch;
+pub mod compacting;
 pub mod context;
 pub mod dedupe;
 pub mod entry;
 pub mod envelope;
+pub mod estimate;
+pub mod freshness;
 pub mod history;
 pub mod index;
 pub mod journal;
@@ -16,17 +20,27 @@ pub mod list;
 pub mod message;
 pub mod patch;
 pub mod preview;
+mod reading;
 mod rebuild;
 mod regular;
 pub mod repair;
+pub mod retention;
+pub mod routing;
+pub mod send_policy;
+pub mod spool;
 pub mod sweep;
 pub mod transcript;
+pub mod usage;
+pub mod usage_report;
+pub mod usage_scan;
+pub mod usage_series;
 
 pub use dedupe::{Dedupe, Seen};
 pub use entry::Entry;
 pub use index::Index;
 pub use journal::{Journal, Record};
 pub use key::KeyRules;
+pub use spool::Spool;
 pub use transcript::Transcript;
 
 use std::path::{Path, PathBuf};

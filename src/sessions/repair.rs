@@ -12,6 +12,9 @@ use std::io;
 /// What the model is told about a call whose result was lost.
 pub const LOST_RESULT: &str = "no result: the gateway stopped before this tool call was finished";
 
+/// The last turn is looked for in this much of the end, in bytes. A call before that is answered in memory only.
+const SCAN: usize = 8 << 20;
+
 impl Transcript {
     /// Answers the open tool calls of the last turn; gives the ids of the lines written. Calls further up,
     /// before a user's message, cannot be answered in place any more; [`super::context`] does it in memory.
@@ -29,8 +32,14 @@ impl Transcript {
 
 fn open_calls(file: &File) -> io::Result<Vec<(String, String)>> {
     let mut answered = Vec::new();
+    let mut scanned = 0;
     for line in Backwards::new(file)? {
-        let Ok(mut entry) = serde_json::from_slice::<Value>(&line?.bytes) else { continue };
+        let bytes = line?.bytes;
+        scanned += bytes.len();
+        if scanned > SCAN {
+            break;
+        }
+        let Ok(mut entry) = serde_json::from_slice::<Value>(&bytes) else { continue };
         let Some(message) = entry.get_mut("message").map(Value::take) else { continue };
         match message::role(&message) {
             "toolResult" => {

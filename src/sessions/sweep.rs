@@ -1,5 +1,6 @@
 //! Keeping the left-over files of a sessions directory bounded (R-28a): interrupted writes, damaged copies,
-//! archived transcripts. Runs at start and after a damaged index was copied aside; only removes, oldest first.
+//! archived transcripts. Runs at start, once a day on the store thread, and after a damaged index was copied
+//! aside; only removes, oldest first.
 use crate::clock;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
@@ -16,17 +17,27 @@ pub struct Class {
 
 const DAY: u64 = 24 * 60 * 60 * 1000;
 pub(super) const CORRUPT: Class = Class { mark: ".corrupt.", max_files: 5, max_bytes: 64 << 20, min_age: 0 };
-const CLASSES: [Class; 4] = [
+const CLASSES: [Class; 5] = [
     CORRUPT,
     // Another program may just be writing one.
     Class { mark: "*.tmp", max_files: 0, max_bytes: 0, min_age: 10 * 60 * 1000 },
     Class { mark: ".jsonl.deleted.", max_files: 200, max_bytes: 256 << 20, min_age: DAY },
     Class { mark: ".jsonl.bak.", max_files: 200, max_bytes: 256 << 20, min_age: DAY },
+    Class { mark: ".jsonl.reset.", max_files: 200, max_bytes: 256 << 20, min_age: DAY },
 ];
 
 /// Applies every bound to `dir`; gives notes for the log.
 pub fn sweep(dir: &Path) -> Vec<String> {
     CLASSES.iter().flat_map(|class| sweep_class(dir, class)).collect()
+}
+
+/// The daily round over all sessions directories, for the store thread; says in the log what it did.
+pub fn sweep_work(dirs: Vec<PathBuf>) -> Box<dyn FnOnce() + Send> {
+    Box::new(move || {
+        for note in dirs.iter().flat_map(|dir| sweep(dir)) {
+            log::info!(target: "gateway/sessions", "{note}");
+        }
+    })
 }
 
 pub(super) fn sweep_class(dir: &Path, class: &Class) -> Vec<String> {
@@ -88,18 +99,27 @@ mod tests {
         for n in 0..205 {
             file(&format!("a.jsonl.deleted.{n}"), 100 + n);
         }
+        for (n, class) in ["bak", "reset"].iter().enumerate() {
+            (0..203).for_each(|m| file(&format!("b{n}.jsonl.{class}.{m}"), 100 + m));
+            file(&format!("c{n}.jsonl.{class}.young"), 1);
+        }
         file("sessions.json.1.1.tmp", 5);
         file("sessions.json.1.2.tmp", 0);
         file("a.jsonl", 5000);
         file("sessions.json", 5000);
-        sweep(&dir.0);
+        sweep_work(vec![dir.0.join("missing"), dir.0.clone()])();
         let mut left: Vec<_> = std::fs::read_dir(&dir.0)
             .unwrap()
             .map(|f| f.unwrap().file_name().into_string().unwrap())
             .collect();
         assert_eq!(left.iter().filter(|n| n.contains("deleted")).count(), 200);
         assert!(left.contains(&"a.jsonl.deleted.0".to_string()));
-        left.retain(|n| !n.contains("deleted"));
+        for class in ["bak", "reset"] {
+            let of_class: Vec<_> = left.iter().filter(|n| n.contains(class)).collect();
+            assert_eq!(of_class.len(), 200);
+            assert!(of_class.iter().any(|n| n.ends_with("young")));
+        }
+        left.retain(|n| !["deleted", "bak", "reset"].iter().any(|class| n.contains(class)));
         left.sort();
         let mut want = vec!["a.jsonl".to_string(), "sessions.json".into()];
         want.extend((0..5).map(|n| format!("sessions.json.corrupt.{n}")));

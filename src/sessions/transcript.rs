@@ -1,4 +1,4 @@
-//! One transcript: a file of JSON lines that only grows. Appending whole lines, reading from the end.
+//! One transcript: a file of JSON lines that only grows. Appending whole lines; `reading.rs` reads them.
 //!
 //! Called by the thread of the run or connection that needs it. An append holds the kernel lock of the file
 //! itself, so two writers never interleave; readers take no lock and skip what they cannot parse.
@@ -11,15 +11,9 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::fs::File;
 use std::io;
-use std::ops::ControlFlow;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-
-/// `contains_run` looks at this much of the end, in bytes.
-const RUN_SCAN: u64 = 1 << 20;
-/// `tail` stops after this many bytes of message lines; `chat.history` sends at most 6 MiB.
-const TAIL_BYTES: usize = 8 << 20;
 
 #[derive(Debug, Clone)]
 pub struct Transcript {
@@ -120,8 +114,7 @@ impl Transcript {
         if let Some(dir) = self.path.parent() {
             files::private_dir(dir)?;
         }
-        let file = regular::write(&self.path).map_err(failed)?;
-        regular::lock(&file).map_err(failed)?;
+        let file = self.open_locked().map_err(failed)?;
         let (last, mut text) = cut_torn_tail(&file).map_err(failed)?;
         let end = file.metadata().map_err(failed)?.len();
         if end == 0 {
@@ -144,6 +137,20 @@ impl Transcript {
         Ok(ids)
     }
 
+    /// Opens the file and takes its lock. While that was waited for, the file may have been replaced by a shorter
+    /// one ([`super::compacting`]); then the new one is taken.
+    pub(super) fn open_locked(&self) -> io::Result<File> {
+        loop {
+            let file = regular::write(&self.path)?;
+            regular::lock(&file)?;
+            let held = file.metadata()?;
+            match std::fs::symlink_metadata(&self.path) {
+                Ok(there) if (there.dev(), there.ino()) != (held.dev(), held.ino()) => {}
+                _ => return Ok(file),
+            }
+        }
+    }
+
     fn header(&self) -> String {
         let mut header = json!({
             "type": "session", "version": 3, "id": self.id,
@@ -155,62 +162,14 @@ impl Transcript {
         format!("{header}\n")
     }
 
-    fn sync_dir(&self) -> Result<()> {
+    pub(super) fn sync_dir(&self) -> Result<()> {
         let dir = self.path.parent().unwrap_or(Path::new("."));
         File::open(dir).and_then(|d| d.sync_all()).map_err(|e| self.error("sync the directory of", e))
     }
 
-    /// Calls `each` with the parsed entries, last one first, and their size in bytes, until it breaks.
-    /// A missing file has none; lines that are not JSON objects are skipped.
-    pub fn walk_back(&self, mut each: impl FnMut(Value, usize) -> ControlFlow<()>) -> Result<()> {
-        let failed = |e| self.error("read", e);
-        let Some(file) = regular::read(&self.path).map_err(failed)? else { return Ok(()) };
-        for line in Backwards::new(&file).map_err(failed)? {
-            let bytes = line.map_err(failed)?.bytes;
-            let Ok(entry @ Value::Object(_)) = serde_json::from_slice(&bytes) else { continue };
-            if each(entry, bytes.len()).is_break() {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    /// The last entries in file order, from the one on which makes `limit` messages (compactions count).
-    pub fn tail(&self, limit: usize) -> Result<Vec<Value>> {
-        let mut entries = Vec::new();
-        let (mut messages, mut bytes) = (0, 0);
-        self.walk_back(|entry, size| {
-            if messages >= limit || bytes > TAIL_BYTES {
-                return ControlFlow::Break(());
-            }
-            if matches!(kind(&entry), "message" | "compaction") {
-                messages += 1;
-                bytes += size;
-            }
-            entries.push(entry);
-            ControlFlow::Continue(())
-        })?;
-        entries.reverse();
-        Ok(entries)
-    }
-
-    /// Whether an entry of that run, which begins with its user message, is among the last 1 MiB.
-    pub fn contains_run(&self, run_id: &str) -> Result<bool> {
-        let mut found = false;
-        let mut bytes = 0u64;
-        self.walk_back(|entry, size| {
-            found = entry.get("runId").and_then(Value::as_str) == Some(run_id);
-            bytes += size as u64;
-            if found || bytes > RUN_SCAN { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        })?;
-        Ok(found)
-    }
-
     /// Renames the file to `<file>.<why>.<time>` (`why` is `deleted`); `None` when there is no file.
     pub fn archive(&self, why: &str) -> Result<Option<PathBuf>> {
-        let mut name = self.path.file_name().unwrap_or_default().to_os_string();
-        name.push(format!(".{why}.{}", clock::iso(clock::now_ms()).replace(':', "-")));
-        let target = self.path.with_file_name(name);
+        let target = self.archive_path(why);
         match std::fs::rename(&self.path, &target) {
             Ok(()) => Ok(Some(target)),
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -218,7 +177,14 @@ impl Transcript {
         }
     }
 
-    fn error(&self, doing: &str, e: io::Error) -> Error {
+    /// `<file>.<why>.<time>`, beside the file.
+    pub(super) fn archive_path(&self, why: &str) -> PathBuf {
+        let mut name = self.path.file_name().unwrap_or_default().to_os_string();
+        name.push(format!(".{why}.{}", clock::iso(clock::now_ms()).replace(':', "-")));
+        self.path.with_file_name(name)
+    }
+
+    pub(super) fn error(&self, doing: &str, e: io::Error) -> Error {
         let passes = matches!(e.kind(), io::ErrorKind::StorageFull | io::ErrorKind::WouldBlock);
         let error = Error::io(format_args!("{doing} transcript {}", self.path.display()), e);
         if passes { error.retry_in(Duration::from_secs(5)) } else { error }

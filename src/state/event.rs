@@ -6,6 +6,7 @@ use crate::net::auth::Admitted;
 use crate::net::outbox::{Frame, Outbox, Work};
 use crate::protocol::events::Event as EventRow;
 use crate::protocol::frame::{self, Payload};
+use crate::sessions::Index;
 use crate::state::State;
 use crate::state::clients::Caller;
 use serde_json::Value;
@@ -99,6 +100,12 @@ pub enum Event {
         run: String,
         event: RunEvent,
     },
+    /// Another thread has put a message into a session's transcript.
+    Wrote {
+        key: String,
+        message: Value,
+        id: String,
+    },
     /// Send an event that another thread made.
     Tell {
         event: &'static EventRow,
@@ -108,6 +115,11 @@ pub enum Event {
     Saved {
         agent: String,
         result: Result<()>,
+    },
+    /// These are the agents now; `added` has the session indexes of those that are new.
+    Agents {
+        ids: Vec<String>,
+        added: Vec<(String, Index)>,
     },
     /// The shared secret in force is a new one.
     SecretChanged,

@@ -47,6 +47,7 @@ impl State {
             self.presence.disconnected(key, self.now);
         }
         self.runs.forget_caller(conn);
+        self.subscriptions.forget(conn);
     }
 
     /// Tells those who may know, and closes connections that lost their authority.

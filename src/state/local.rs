@@ -49,7 +49,7 @@ impl Local {
         let (method, params) = methods::check(&self.caller, method, || Ok(params))?;
         let handler = match method.run {
             Run::Here(handler) => return to_value(handler(&self.shared, &self.caller, params)?),
-            Run::State(handler) => handler,
+            Run::State(handler) | Run::Prepared(_, handler) => handler,
         };
         let drain = Outbox::open(MAX, Arc::default(), MAX)?;
         let (caller, outbox) = (self.caller.clone(), drain.outbox.clone());
@@ -101,7 +101,8 @@ fn read(frame: &str) -> Result<Value> {
     })
 }
 
-fn to_value(payload: Payload) -> Result<Value> {
+/// A payload as a value; texts are parsed.
+pub fn to_value(payload: Payload) -> Result<Value> {
     match payload {
         Payload::Value(value) => Ok(value),
         Payload::Text(text) => serde_json::from_str(&text)

@@ -11,6 +11,8 @@ pub mod presence;
 pub mod run;
 pub mod runs;
 pub mod sessions;
+pub mod subscriptions;
+mod upkeep;
 
 use crate::clock;
 use crate::device::pairing::REQUEST_TTL_MS;
@@ -49,9 +51,10 @@ pub struct State {
     // Sessions and runs
     pub sessions: Sessions,
     pub runs: Runs,
+    pub subscriptions: subscriptions::Subscriptions,
     pub dedupe: Dedupe,
-    /// Notes for the main session's next turn, newest last.
-    pub system_events: Vec<String>,
+    /// Notes for the main session's next turn with their time, newest last.
+    pub system_events: Vec<(u64, String)>,
 
     // Clocks and versions
     health_version: u64,
@@ -60,6 +63,7 @@ pub struct State {
     pub health_stale: bool,
     next_tick: u64,
     next_health: u64,
+    upkeep: upkeep::Upkeep,
     stopping: Option<Stopping>,
 }
 
@@ -87,6 +91,7 @@ impl State {
             presence_urgent: false,
             pairing: BTreeMap::new(),
             runs: Runs::new(max_runs as usize, limits.queued_runs as usize),
+            subscriptions: Default::default(),
             sessions,
             dedupe,
             system_events: Vec::new(),
@@ -95,6 +100,7 @@ impl State {
             health_stale: true,
             next_tick: mono + limits.tick_ms,
             next_health: mono + limits.health_ms,
+            upkeep: upkeep::Upkeep::starting(mono),
             stopping: None,
             shared,
             store,
@@ -121,13 +127,13 @@ impl State {
 
     /// Keeps a note for the main session; a repetition of the last one is not kept.
     pub fn add_system_event(&mut self, text: String) {
-        if self.system_events.last() == Some(&text) {
+        if self.system_events.last().is_some_and(|(_, last)| *last == text) {
             return;
         }
         if self.system_events.len() >= MAX_SYSTEM_EVENTS {
             self.system_events.remove(0);
         }
-        self.system_events.push(text);
+        self.system_events.push((self.now, text));
     }
 
     /// Reads both clocks; once a turn.

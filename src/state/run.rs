@@ -97,7 +97,15 @@ impl State {
             Next::Event(Event::Accepted { run, result }) => self.run_accepted(&run, result),
             Next::Event(Event::Run { run, event }) => self.run_event(&run, event),
             Next::Event(Event::Tell { event, payload }) => self.emit(event, &payload),
+            Next::Event(Event::Wrote { key, message, id }) => {
+                self.session_message(&key, &message, &id);
+                self.session_changed(&key, "update");
+            }
             Next::Event(Event::Saved { agent, result }) => self.sessions.saved(&agent, result, self.mono),
+            Next::Event(Event::Agents { ids, added }) => {
+                self.sessions.set_agents(&ids, added);
+                self.health_stale = true;
+            }
             Next::Event(Event::SecretChanged) => self.close_outdated(),
             Next::Event(Event::JournalBulky) => self.shrink_journal(),
         }
@@ -143,7 +151,9 @@ impl State {
         self.expire_runs();
         self.tick();
         self.flush_presence();
+        self.flush_subscriptions();
         self.refresh_health();
+        self.keep_up();
         self.sessions.save_changed(&self.store, self.mono);
         self.go_on_stopping();
     }
@@ -157,9 +167,11 @@ impl State {
         let times = [
             Some(self.next_tick),
             Some(self.next_health),
+            Some(self.upkeep.next()),
             presence,
             expiry,
             self.runs.next_deadline(),
+            self.subscriptions.next_due(),
             self.sessions.next_save(),
             stop,
         ];

@@ -2,6 +2,8 @@
 //!
 //! The state thread changes entries here and does no I/O; the store thread saves snapshots. Answers that
 //! promise a change wait here until the save they depend on is handed over.
+pub mod roster;
+
 use crate::error::{Error, Result};
 use crate::ids;
 use crate::net::outbox::Work;
@@ -30,6 +32,8 @@ struct Agent {
     saves: u32,
     /// What to do and answer once the changes so far are on disk.
     waiting: Vec<(Call, Work)>,
+    /// It is being deleted, or is no longer in the configuration.
+    is_leaving: bool,
 }
 
 impl Sessions {
@@ -39,13 +43,8 @@ impl Sessions {
         let rules = agents.key_rules();
         let mut loaded = BTreeMap::new();
         for id in agents.ids() {
-            let path = sessions_dir(&shared.env.state_dir, &id).join("sessions.json");
-            let own = KeyRules { default_agent: id.clone(), ..rules.clone() };
-            let (index, notes) = Index::load(&path, &own);
-            for note in notes.into_iter().chain(crate::sessions::sweep::sweep(index.dir())) {
-                log::warn!(target: "gateway/sessions", "{note}");
-            }
-            loaded.insert(id, Agent { index, save_at: None, saves: 0, waiting: Vec::new() });
+            let index = roster::read_index(&shared, &id, &rules);
+            loaded.insert(id, Agent::new(index));
         }
         Sessions { rules, agents: loaded, shared }
     }
@@ -69,7 +68,7 @@ impl Sessions {
         } else {
             key::agent_of(key)
         };
-        match self.agents.contains_key(id) {
+        match self.agents.get(id).is_some_and(|agent| !agent.is_leaving) {
             true => Ok(id),
             false => Err(Error::not_found(format!("unknown agent id \"{id}\""))),
         }
@@ -162,7 +161,10 @@ impl Sessions {
         if let Err(e) = result {
             log::error!(target: "gateway/store", "{e}; it is tried again");
             agent.save_at.get_or_insert(mono + RETRY);
+            // What was to be done after the save is not: a deletion has failed.
+            agent.is_leaving = false;
         }
+        self.forget_left();
     }
 
     pub fn next_save(&self) -> Option<u64> {
@@ -179,6 +181,10 @@ impl Sessions {
 }
 
 impl Agent {
+    fn new(index: Index) -> Agent {
+        Agent { index, save_at: None, saves: 0, waiting: Vec::new(), is_leaving: false }
+    }
+
     fn save(&mut self, id: &str, store: &Store, mono: u64) {
         let waiting = std::mem::take(&mut self.waiting);
         match store.submit(Job::Save { agent: id.to_string(), index: self.index.snapshot(), waiting }) {

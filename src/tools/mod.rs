@@ -1,14 +1,57 @@
 //! The agent's tools: one row in `TOOLS` and one file each.
 //!
 //! Called on a run's thread; each tool runs on a thread of its own, so that one which panics or never returns
-//! costs its run an error result and nothing else. What an agent may use is decided in `policy`.
+//! costs its run an error result and nothing else (`running`). What an agent may use is decided in `policy`.
+mod agents_list;
+mod arguments;
+mod edit;
+mod html;
+mod memory;
+mod memory_get;
+mod memory_search;
+mod message;
+mod policy;
+mod reach;
+mod read;
+mod running;
+mod session_status;
+mod sessions_history;
+mod sessions_list;
+mod sessions_send;
+#[cfg(test)]
+pub mod testing;
+mod untrusted;
+mod web_fetch;
+mod workspace;
+mod write;
+
+pub use running::{Outcome, Progress, run_all};
+
 use crate::agent::cancel::Cancel;
+use crate::agent::provider::ToolSpec;
 use crate::config::Config;
 use crate::error::Result;
 use crate::shared::Shared;
 use serde_json::Value;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// All tools, by name. A new one is a row here and a file.
+pub static TOOLS: &[Tool] = &[
+    agents_list::TOOL,
+    edit::TOOL,
+    memory_get::TOOL,
+    memory_search::TOOL,
+    message::TOOL,
+    read::TOOL,
+    session_status::TOOL,
+    sessions_history::TOOL,
+    sessions_list::TOOL,
+    sessions_send::TOOL,
+    web_fetch::TOOL,
+    write::TOOL,
+];
 
 /// A tool as the model and the policy see it.
 pub struct Tool {
@@ -16,8 +59,12 @@ pub struct Tool {
     pub name: &'static str,
     /// What the model reads about it.
     pub doc: &'static str,
-    /// JSON Schema of the arguments.
+    /// JSON Schema of the arguments, of the keywords that `protocol::schema` can explain.
     pub parameters: &'static str,
+    /// Other names of arguments, as models of other programs know them, each with ours.
+    pub aliases: &'static [(&'static str, &'static str)],
+    /// How long a call with these arguments may take.
+    pub time: fn(&Context, &Value) -> Duration,
     pub run: fn(&Context, &Value) -> Result<Output>,
 }
 
@@ -41,4 +88,85 @@ pub struct Output {
     pub text: String,
     /// A few words for people: the path, the address.
     pub meta: Option<String>,
+}
+
+impl Output {
+    /// A result in JSON, as models know it from these tools.
+    pub fn json(value: &Value) -> Output {
+        Output { text: format!("{value:#}"), meta: None }
+    }
+
+    pub fn text(text: impl Into<String>) -> Output {
+        Output { text: text.into(), meta: None }
+    }
+
+    /// The same with a few words for people.
+    pub fn about(self, meta: impl Into<String>) -> Output {
+        Output { meta: Some(meta.into()), ..self }
+    }
+}
+
+/// The tools that this agent may use in this session with this model (`provider/model`), by name.
+pub fn offered(config: &Config, agent: &str, provider_ref: &str, session_key: &str) -> Vec<&'static Tool> {
+    let names: Vec<&str> = TOOLS.iter().map(|tool| tool.name).collect();
+    let allowed = policy::allowed(config, agent, provider_ref, session_key, &names);
+    TOOLS.iter().filter(|tool| allowed.contains(&tool.name)).collect()
+}
+
+/// The tools as a model is told of them.
+pub fn specs(tools: &[&Tool]) -> Vec<ToolSpec> {
+    let spec = |tool: &&Tool| ToolSpec {
+        name: tool.name,
+        description: tool.doc,
+        parameters: serde_json::from_str(tool.parameters).unwrap_or_default(),
+    };
+    tools.iter().map(spec).collect()
+}
+
+/// The time most tools get.
+fn usual_time(_: &Context, _: &Value) -> Duration {
+    Duration::from_secs(60)
+}
+
+/// A text argument that is there and not blank.
+fn text<'a>(arguments: &'a Value, name: &str) -> Option<&'a str> {
+    arguments.get(name)?.as_str().map(str::trim).filter(|text| !text.is_empty())
+}
+
+/// A count among the arguments, whatever its notation.
+fn count(arguments: &Value, name: &str) -> Option<usize> {
+    let number = arguments.get(name)?.as_f64().filter(|n| n.is_finite() && *n >= 0.0)?;
+    Some(number.min(1e9) as usize)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::schema;
+
+    fn check_keywords(schema: &Value) {
+        for (keyword, value) in schema.as_object().unwrap() {
+            assert!(schema::KEYWORDS.contains(&keyword.as_str()), "{keyword} in {schema}");
+            if keyword == "properties" {
+                value.as_object().unwrap().values().for_each(check_keywords);
+            }
+        }
+    }
+
+    #[test]
+    fn names_are_unique_and_sorted_and_rows_are_complete() {
+        for pair in TOOLS.windows(2) {
+            assert!(pair[0].name < pair[1].name, "{} {}", pair[0].name, pair[1].name);
+        }
+        for tool in TOOLS {
+            let schema: Value = serde_json::from_str(tool.parameters).expect(tool.name);
+            assert_eq!(schema["type"], "object", "{}", tool.name);
+            check_keywords(&schema);
+            assert!(tool.doc.ends_with('.') && tool.doc.len() < 500, "{}", tool.name);
+            for (_, ours) in tool.aliases {
+                assert!(schema["properties"].get(ours).is_some(), "{} {ours}", tool.name);
+            }
+        }
+        assert_eq!(specs(&[&TOOLS[0]])[0].parameters["type"], "object");
+    }
 }

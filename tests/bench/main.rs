@@ -99,5 +99,6 @@ fn run(scale: Scale, report: &mut Report) -> Result<()> {
     measure::fan_out(scale, report)?;
     measure::flood(scale, report)?;
     turns::first_token(scale, report)?;
+    turns::long_transcript(scale, report)?;
     turns::streaming(scale, report)
 }

@@ -1,4 +1,5 @@
-//! A model server that streams words, and remembers when the first one of each request left it.
+//! A model server that streams words, and remembers when the newest request came, and when its first and its last
+//! piece left.
 use crate::Result;
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -8,7 +9,15 @@ use std::time::{Duration, Instant};
 
 pub struct Model {
     pub port: u16,
-    sent: Arc<Mutex<Option<Instant>>>,
+    times: Arc<Mutex<Times>>,
+}
+
+/// Of the newest request.
+#[derive(Clone, Copy, Default)]
+pub struct Times {
+    pub asked: Option<Instant>,
+    pub first: Option<Instant>,
+    pub done: Option<Instant>,
 }
 
 impl Model {
@@ -16,21 +25,20 @@ impl Model {
     pub fn start(words: usize, gap: Duration) -> Result<Model> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let port = listener.local_addr()?.port();
-        let sent = Arc::new(Mutex::new(None));
-        let shared = sent.clone();
+        let times = Arc::new(Mutex::new(Times::default()));
+        let shared = times.clone();
         std::thread::Builder::new().spawn(move || {
             for stream in listener.incoming().flatten() {
-                let sent = shared.clone();
+                let times = shared.clone();
                 // A thread that cannot be started shows as a failed run.
-                let _ = std::thread::Builder::new().spawn(move || answer(&stream, words, gap, &sent));
+                let _ = std::thread::Builder::new().spawn(move || answer(&stream, words, gap, &times));
             }
         })?;
-        Ok(Model { port, sent })
+        Ok(Model { port, times })
     }
 
-    /// When the first word of the newest request was sent.
-    pub fn first_word(&self) -> Option<Instant> {
-        *self.sent.lock().unwrap_or_else(PoisonError::into_inner)
+    pub fn times(&self) -> Times {
+        *self.times.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The configuration that makes this the gateway's model, for eight runs at a time.
@@ -45,14 +53,11 @@ impl Model {
     }
 }
 
-fn answer(
-    mut stream: &TcpStream,
-    words: usize,
-    gap: Duration,
-    sent: &Mutex<Option<Instant>>,
-) -> std::io::Result<()> {
+fn answer(mut stream: &TcpStream, words: usize, gap: Duration, times: &Mutex<Times>) -> std::io::Result<()> {
     stream.set_nodelay(true)?;
     read_request(stream)?;
+    let note = |what: fn(&mut Times)| what(&mut times.lock().unwrap_or_else(PoisonError::into_inner));
+    note(|t| *t = Times { asked: Some(Instant::now()), ..Times::default() });
     stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n")?;
     let event = |delta: Value, finish: Value| {
         let choice = json!({"index": 0, "delta": delta, "finish_reason": finish});
@@ -64,13 +69,14 @@ fn answer(
     for n in 0..words {
         let text = event(json!({"content": "word "}), Value::Null);
         if n == 0 {
-            *sent.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+            note(|t| t.first = Some(Instant::now()));
         } else {
             std::thread::sleep(gap);
         }
         stream.write_all(text.as_bytes())?;
     }
     stream.write_all(event(json!({}), json!("stop")).as_bytes())?;
+    note(|t| t.done = Some(Instant::now()));
     stream.write_all(b"data: [DONE]\n\n")
 }
 

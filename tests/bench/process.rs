@@ -59,10 +59,16 @@ impl std::ops::Deref for Gateway {
 
 impl Gateway {
     pub fn start(config: &Value) -> Result<Gateway> {
+        Gateway::start_with(config, |_| Ok(()))
+    }
+
+    /// The same with files that `prepare` puts into the state directory before the start.
+    pub fn start_with(config: &Value, prepare: impl FnOnce(&Path) -> Result<()>) -> Result<Gateway> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let n = NEXT.fetch_add(1, Ordering::Relaxed);
         let dir = std::env::temp_dir().join(format!("openclaw-bench-{}-{n}", std::process::id()));
         write_config(&dir, config)?;
+        prepare(&dir.join(".openclaw"))?;
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let output = File::create(dir.join("output"))?;
         let start = Instant::now();

@@ -1,7 +1,9 @@
-//! A model server on loopback that speaks OpenAI chat completions, scripted per test.
+//! A model server on loopback that speaks the wire format of the path it is asked at, scripted per test.
 //!
 //! Requests are answered in order by the replies given; the last reply repeats. Everything asked is recorded.
 //! One thread accepts, one thread per connection answers; dropping the server closes its listener.
+use super::model_wire::Speech;
+pub use super::model_wire::{delta, last_user_text};
 use super::{Value, json, wait_for};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -27,6 +29,14 @@ pub enum Reply {
 pub enum Step {
     /// A chunk with this text.
     Text(String),
+    /// A piece of reasoning.
+    Think(String),
+    /// A tool call; `arguments` is JSON text, sent in two pieces.
+    Call {
+        id: String,
+        name: String,
+        arguments: String,
+    },
     /// The last user message, as text.
     Echo,
     /// Exactly these bytes, in an HTTP chunk of their own.
@@ -34,7 +44,7 @@ pub enum Step {
     Pause(Duration),
     /// Waits until the test calls `release`.
     Gate,
-    /// Finish reason, usage and `[DONE]`.
+    /// Finish reason (tool use if a tool was called), usage and the end mark.
     Done,
     /// Closes the connection in the middle.
     Cut,
@@ -90,10 +100,15 @@ impl ModelServer {
 
     /// The configuration that makes this the gateway's model.
     pub fn config(&self) -> Value {
+        self.config_for("openai-completions")
+    }
+
+    /// The same with another wire format.
+    pub fn config_for(&self, api: &str) -> Value {
         json!({
             "models": {"providers": {"test": {
                 "baseUrl": format!("http://127.0.0.1:{}/v1", self.port), "apiKey": "sk-test-key-0123456789",
-                "api": "openai-completions", "models": [{"id": "m", "name": "Test model"}],
+                "api": api, "models": [{"id": "m", "name": "Test model"}],
             }}},
             "agents": {"defaults": {"model": {"primary": "test/m"}}},
         })
@@ -174,19 +189,31 @@ fn answer(stream: &TcpStream, shared: &Shared) -> std::io::Result<()> {
                 &*stream,
                 "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
             )?;
-            play(stream, steps, &request, shared)
+            play(stream, steps, Speech::at(&head), &request, shared)
         }
     }
 }
 
-fn play(stream: &TcpStream, steps: &[Step], request: &Value, shared: &Shared) -> std::io::Result<()> {
+fn play(
+    stream: &TcpStream,
+    steps: &[Step],
+    mut speech: Speech,
+    request: &Value,
+    shared: &Shared,
+) -> std::io::Result<()> {
     for step in steps {
         match step {
             Step::Text(text) => {
                 lock(&shared.sent).push(Instant::now());
-                chunk(stream, delta(text).as_bytes())?;
+                chunk(stream, speech.text(text).as_bytes())?;
             }
-            Step::Echo => chunk(stream, delta(&last_user_text(request)).as_bytes())?,
+            Step::Think(text) => chunk(stream, speech.think(text).as_bytes())?,
+            Step::Call { id, name, arguments } => {
+                for piece in speech.call(id, name, arguments) {
+                    chunk(stream, piece.as_bytes())?;
+                }
+            }
+            Step::Echo => chunk(stream, speech.text(&last_user_text(request)).as_bytes())?,
             Step::Raw(bytes) => chunk(stream, bytes)?,
             Step::Pause(time) => sleep(*time),
             Step::Gate => {
@@ -197,7 +224,7 @@ fn play(stream: &TcpStream, steps: &[Step], request: &Value, shared: &Shared) ->
                     sleep(Duration::from_millis(2));
                 }
             }
-            Step::Done => chunk(stream, done().as_bytes())?,
+            Step::Done => chunk(stream, speech.done().as_bytes())?,
             Step::Cut => return Ok(()),
         }
     }
@@ -209,32 +236,6 @@ fn chunk(mut stream: &TcpStream, bytes: &[u8]) -> std::io::Result<()> {
     out.extend_from_slice(bytes);
     out.extend_from_slice(b"\r\n");
     stream.write_all(&out)
-}
-
-/// One event of the stream with a piece of text.
-pub fn delta(text: &str) -> String {
-    let event = json!({"id": "c1", "object": "chat.completion.chunk", "model": "m",
-        "choices": [{"index": 0, "delta": {"role": "assistant", "content": text}, "finish_reason": null}]});
-    format!("data: {event}\n\n")
-}
-
-fn done() -> String {
-    let stop = json!({"id": "c1", "object": "chat.completion.chunk", "model": "m",
-        "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]});
-    let usage = json!({"id": "c1", "object": "chat.completion.chunk", "model": "m", "choices": [],
-        "usage": {"prompt_tokens": 11, "completion_tokens": 5, "total_tokens": 16}});
-    format!("data: {stop}\n\ndata: {usage}\n\ndata: [DONE]\n\n")
-}
-
-/// The text of the last user message, whether plain or in parts.
-pub fn last_user_text(request: &Value) -> String {
-    let messages = request["messages"].as_array().cloned().unwrap_or_default();
-    let content = messages.iter().rev().find(|m| m["role"] == "user").map(|m| m["content"].clone());
-    match content {
-        Some(Value::String(text)) => text,
-        Some(Value::Array(parts)) => parts.iter().filter_map(|p| p["text"].as_str()).collect(),
-        _ => String::new(),
-    }
 }
 
 fn read_request(stream: &TcpStream) -> std::io::Result<Option<(String, Vec<u8>)>> {

@@ -342,7 +342,7 @@ impl Worker {
                     }
                     self.answer(&request.id, result.as_ref(), caller.protocol);
                 }
-                Run::State(handler) => {
+                Run::State(handler) | Run::Prepared(_, handler) => {
                     let event = Event::Request {
                         conn: self.id,
                         id: request.id,

@@ -15,7 +15,7 @@ const NOT_CONSTANT: &str = "must be equal to constant";
 
 /// The keywords that the schemas of params may use. `title` and the like only describe.
 #[cfg(test)]
-pub(super) const KEYWORDS: &[&str] = &[
+pub(crate) const KEYWORDS: &[&str] = &[
     "$ref",
     "additionalProperties",
     "const",
@@ -36,12 +36,19 @@ pub(super) const KEYWORDS: &[&str] = &[
 /// What is wrong with `value`, in parts without duplicates: for each object first what is missing, then
 /// what is unknown, then its properties in the order of the schema.
 pub(super) fn explain(schema: &str, value: &Value) -> Vec<String> {
+    let mut parts = misfits(schema, value);
+    if parts.is_empty() {
+        parts.push("must match the schema".to_string());
+    }
+    parts
+}
+
+/// The same, empty when it finds nothing to say.
+pub(super) fn misfits(schema: &str, value: &Value) -> Vec<String> {
     let root = serde_json::from_str(schema).unwrap_or(Value::Null);
     let mut walk = Walk { root: &root, parts: Vec::new() };
     walk.visit(&root, value, "");
-    if walk.parts.is_empty() {
-        walk.parts.push("must match the schema".to_string());
-    } else if walk.full() {
+    if walk.full() {
         walk.parts.push("and more".to_string());
     }
     walk.parts

@@ -1,5 +1,6 @@
 //! Resolving a model reference against a configuration and an environment.
 use super::*;
+use crate::agent::{failure, key_file};
 use serde_json::json;
 
 fn resolve(config: Value, vars: &[(&str, &str)], model_ref: &str) -> Result<Provider> {
@@ -91,7 +92,7 @@ fn what_cannot_work_is_refused_with_the_fix() {
     check(
         one(json!({"baseUrl": "http://box/v1", "api": "google-generative-ai"})),
         "box/m",
-        "\"google-generative-ai\", which this gateway does not know",
+        "\"google-generative-ai\", which this gateway does not know; set models.providers.box.api to one of openai-completions, openai-responses, anthropic-messages",
     );
     check(
         one(json!({"baseUrl": "http://box/v1", "apiKey": "canary\nx"})),
@@ -103,7 +104,6 @@ fn what_cannot_work_is_refused_with_the_fix() {
         "box/m",
         "no HTTP header",
     );
-    check(json!({}), "anthropic/claude", "anthropic-messages");
 }
 
 #[test]
@@ -121,4 +121,60 @@ fn secrets_are_never_shown() {
     let p = resolve(config, &[], "box/m").unwrap();
     assert!(!format!("{p:?} {:?} {}", p.api_key, p.api_key.as_ref().unwrap()).contains("canary"));
     assert_eq!(p.redact("a canary-key-1 b canary-head"), "a [redacted] b [redacted]");
+}
+
+#[test]
+fn the_usual_providers_need_only_a_key() {
+    let p = resolve(json!({}), &[("ANTHROPIC_API_KEY", "a")], "anthropic/claude-sonnet-4-5").unwrap();
+    assert_eq!(
+        (p.api, p.base_url.as_str(), p.reasoning),
+        (Api::AnthropicMessages, "https://api.anthropic.com", true)
+    );
+    assert_eq!(p.api_key.as_ref().map(Secret::reveal), Some("a"));
+    let p = resolve(json!({}), &[], "openai/gpt-5").unwrap();
+    assert_eq!((p.api, p.effort, p.bearer), (Api::OpenAiCompletions, true, false));
+    let section = json!({"models": {"providers": {"openai": {"api": "openai-responses", "auth": "token"}}}});
+    let p = resolve(section, &[], "openai/gpt-4o").unwrap();
+    assert_eq!((p.api, p.reasoning, p.bearer), (Api::OpenAiResponses, false, true));
+}
+
+#[test]
+fn a_model_tells_prices_and_what_it_can() {
+    let entry = json!({"id": "m", "maxTokens": 10.5, "cost": {"input": 3, "output": 15.5, "cacheRead": -1},
+        "compat": {"supportsTools": false, "supportsReasoningEffort": true}});
+    let p = resolve(one(json!({"baseUrl": "http://box/v1", "models": [entry]})), &[], "box/m").unwrap();
+    assert_eq!(p.cost, Cost { input: 3.0, output: 15.5, cache_read: 0.0, cache_write: 0.0 });
+    assert_eq!((p.tools, p.effort, p.reasoning, p.max_tokens), (false, true, false, Some(10)));
+    assert!(resolve(one(json!({"baseUrl": "http://box/v1"})), &[], "box/m").unwrap().tools);
+}
+
+#[test]
+fn a_key_may_come_from_a_file() {
+    let dir = std::env::temp_dir().join(format!("openclaw-key-{}", std::process::id()));
+    std::fs::create_dir_all(&dir).unwrap();
+    let path = dir.join("key");
+    let section = |more: Value| {
+        let mut section = json!({"baseUrl": "http://box/v1", "apiKeyFile": path.to_str().unwrap()});
+        section.as_object_mut().unwrap().extend(more.as_object().cloned().unwrap());
+        one(section)
+    };
+    let p = resolve(section(json!({})), &[("BOX_API_KEY", "from-env")], "box/m").unwrap();
+    assert_eq!((p.api_key.as_ref(), p.key_file.as_deref()), (None, Some(path.as_path())));
+    let fails = |words: &str| {
+        let error = key_file::read("box", &path).unwrap_err();
+        assert!(error.message().contains("models.providers.box.apiKeyFile"), "{error}");
+        assert!(error.message().contains(words) && !error.message().contains("canary"), "{error}");
+        assert_eq!((error.exit_code(), failure::reason(&error)), (78, "auth"));
+    };
+    fails("cannot be read");
+    std::fs::write(&path, " \n").unwrap();
+    fails("is empty");
+    std::fs::write(&path, "canary\nmore").unwrap();
+    fails("holds more than a key");
+    std::fs::write(&path, " sk-file\n").unwrap();
+    assert_eq!(key_file::read("box", &path).unwrap().reveal(), "sk-file");
+    // The configuration's own key comes first; `~` is the home directory.
+    let p = resolve(section(json!({"apiKey": "own", "apiKeyFile": "~/k"})), &[], "box/m").unwrap();
+    assert_eq!((p.api_key.unwrap().reveal(), p.key_file.unwrap()), ("own", "/h/k".into()));
+    std::fs::remove_dir_all(&dir).unwrap();
 }

@@ -1,0 +1,142 @@
+//! One call of a model server, whatever it speaks: request out, answer in, tried again where that helps.
+//!
+//! Runs on the run's thread. Tokens are handed on as they arrive; after the first one nothing is tried
+//! again. Tool calls are collected, not executed. Takes servers as they are: no content type, a plain JSON
+//! answer instead of a stream, an end without its mark. What the formats differ in stands in `format`.
+use super::cancel::Cancel;
+use super::dial::{Phase, Timeouts, Watch};
+use super::draft::Stop;
+use super::failure::{self, Failure, from_fault, from_status, quote};
+use super::format::Format;
+use super::http::{self, Answer, Call, Fault};
+use super::provider::{ChatRequest, Chunk, Completion, Provider};
+use super::reply::Reply;
+use crate::error::Result;
+use std::sync::Arc;
+use std::time::Duration;
+
+type Attempt<T> = std::result::Result<T, Failure>;
+
+/// How much of an error answer is read, and how long that may take.
+const MAX_ERROR: usize = 64 << 10;
+const ERROR_TIME: Duration = Duration::from_secs(2);
+
+/// Asks the model. `on` gets each piece at once; the whole comes back when the answer is complete.
+/// `Kind::Aborted` when `cancel` stopped it, `Kind::Model` for everything the server did wrong.
+pub fn stream(
+    p: &Provider,
+    format: &Format,
+    request: &ChatRequest,
+    cancel: &Cancel,
+    on: &mut dyn FnMut(Chunk),
+) -> Result<Completion> {
+    let body = (format.body)(p, request).to_string();
+    let headers = headers(p, format);
+    let url = p.url((format.path)(p));
+    let call = Call { url: &url, headers: &headers, body: Some(body.as_bytes()) };
+    failure::with_retries(p, cancel, &mut |connect| {
+        let watch = Watch::new(cancel, Timeouts { connect, ..p.timeouts });
+        attempt(p, format, &call, cancel, watch, on)
+    })
+}
+
+/// The configured headers, then what the format needs; the key unless a configured header replaces it.
+fn headers(p: &Provider, format: &Format) -> Vec<(String, String)> {
+    let mut headers = p.headers.clone();
+    let has = |headers: &[(String, String)], name: &str| {
+        headers.iter().any(|(own, _)| own.eq_ignore_ascii_case(name))
+    };
+    let own_key = has(&headers, "authorization") || has(&headers, "x-api-key");
+    for (name, value) in format.headers {
+        if !has(&headers, name) {
+            headers.push((name.to_string(), value.to_string()));
+        }
+    }
+    if let (true, false, Some(key)) = (p.auth_header, own_key, &p.api_key) {
+        let (name, value) = (format.credential)(p, key.reveal());
+        headers.push((name.to_string(), value));
+    }
+    headers
+}
+
+fn attempt(
+    p: &Provider,
+    format: &Format,
+    call: &Call,
+    cancel: &Cancel,
+    watch: Arc<Watch>,
+    on: &mut dyn FnMut(Chunk),
+) -> Attempt<Completion> {
+    let mut answer = http::send(call, &watch).map_err(|f| from_fault(p, &f, cancel))?;
+    if !(200..300).contains(&answer.status) {
+        return Err(refusal(p, answer, cancel));
+    }
+    let mut reply = Reply::new(p, format, on);
+    let failed = match first_bytes(&mut answer) {
+        Ok(first) if first.trim_ascii().is_empty() => Err(Stop::Fault(Fault::Dropped)),
+        Ok(first) if is_json(&answer, &first) => reply.plain(&mut answer, first),
+        Ok(first) if is_stream(&answer, &first) => reply.events(&mut answer, first),
+        Ok(_) => Err(reply.fail(&format!(
+            "answered with {:?} where an event stream was expected: check models.providers.{}.baseUrl, which usually ends in /v1",
+            quote(p, &answer.content_type), p.id
+        ))),
+        Err(fault) => Err(Stop::Fault(fault)),
+    };
+    match failed {
+        Ok(()) => reply.complete(),
+        Err(Stop::Failure(failure)) => Err(*failure),
+        Err(Stop::Reported(error)) => Err(reply.reported(&error)),
+        // Everything is here but the trailer.
+        Err(Stop::Fault(fault)) if reply.is_finished() && fault != Fault::Cancelled => reply.complete(),
+        Err(Stop::Fault(Fault::Dropped)) if reply.spoke() => Err(reply.cut_off()),
+        Err(Stop::Fault(fault)) => {
+            let failure = from_fault(p, &fault, cancel);
+            Err(Failure { again: failure.again && !reply.spoke(), ..failure })
+        }
+    }
+}
+
+/// An error status, with what the server says about it as far as that comes quickly.
+fn refusal(p: &Provider, mut answer: Answer, cancel: &Cancel) -> Failure {
+    answer.watch().allow(Phase::FirstToken, ERROR_TIME);
+    let (mut body, mut buf) = (Vec::new(), [0; 4096]);
+    while body.len() < MAX_ERROR {
+        match answer.read(&mut buf) {
+            Ok(0) => break,
+            Ok(n) => body.extend_from_slice(buf.get(..n).unwrap_or_default()),
+            Err(Fault::Cancelled) => return from_fault(p, &Fault::Cancelled, cancel),
+            // The status says enough.
+            Err(_) => break,
+        }
+    }
+    from_status(p, answer.status, &body, answer.retry_after)
+}
+
+/// Reads until there is something other than white space to judge by.
+fn first_bytes(answer: &mut Answer) -> std::result::Result<Vec<u8>, Fault> {
+    let (mut first, mut buf) = (Vec::new(), [0; 4096]);
+    while first.trim_ascii().is_empty() && first.len() < MAX_ERROR {
+        match answer.read(&mut buf)? {
+            0 => break,
+            n => first.extend_from_slice(buf.get(..n).unwrap_or_default()),
+        }
+    }
+    Ok(first)
+}
+
+fn is_json(answer: &Answer, first: &[u8]) -> bool {
+    first.trim_ascii().starts_with(b"{") && !answer.content_type.contains("event-stream")
+}
+
+fn is_stream(answer: &Answer, first: &[u8]) -> bool {
+    // Some servers name no type, or `text/plain`.
+    let looks = matches!(first.trim_ascii().first(), Some(b'd' | b':' | b'e' | b'i' | b'r' | 0xef));
+    let vague = ["", "text/plain", "application/octet-stream"]
+        .iter()
+        .any(|t| answer.content_type.split(';').next() == Some(t));
+    answer.content_type.contains("event-stream") || (vague && looks)
+}
+
+#[cfg(test)]
+#[path = "ask_tests.rs"]
+mod tests;

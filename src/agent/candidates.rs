@@ -1,0 +1,66 @@
+//! The models that may take a turn: the chosen one, then its fallbacks, and the reason for each step on.
+//!
+//! Runs on the run's thread. A model is resolved only when its turn comes.
+use crate::agent::failure;
+use crate::agent::provider::{BUILTIN, Provider};
+use crate::agent::run::{Fallback, Job, unusable};
+use crate::agents::Agents;
+use crate::config::Config;
+use crate::error::{Error, Kind, Result};
+
+pub struct Candidates<'a> {
+    job: &'a Job,
+    config: &'a Config,
+    /// The one in use first.
+    models: Vec<String>,
+    present: Result<Provider>,
+    first: String,
+}
+
+impl<'a> Candidates<'a> {
+    pub fn of(job: &'a Job, config: &'a Config) -> Candidates<'a> {
+        let agents = Agents::of(config, &job.shared.env);
+        let own = agents.model(&job.agent).unwrap_or_else(|| BUILTIN.to_string());
+        let chosen = job.model.clone().unwrap_or_else(|| own.clone());
+        let mut models = vec![chosen];
+        for model in agents.fallbacks(&job.agent).into_iter().chain([own]) {
+            if !models.contains(&model) {
+                models.push(model);
+            }
+        }
+        let first = models.first().cloned().unwrap_or_default();
+        let present = resolve(job, config, &first);
+        Candidates { job, config, models, present, first }
+    }
+
+    /// The model in use, if it can be used.
+    pub fn present(&self) -> Option<&Provider> {
+        self.present.as_ref().ok()
+    }
+
+    pub fn provider(&mut self) -> Result<&Provider> {
+        self.present.as_ref().map_err(Clone::clone)
+    }
+
+    /// Goes on to the next model after `error`; gives the error back when there is none, or when another model
+    /// would not help.
+    pub fn next(&mut self, error: Error) -> Result<Fallback> {
+        if error.kind == Kind::Aborted || error.kind == Kind::Io || self.models.len() < 2 {
+            return Err(error);
+        }
+        let from = self.models.remove(0);
+        let to = self.models.first().cloned().unwrap_or_default();
+        log::warn!(target: "gateway/agent", "model {from} failed ({}): {error}; {to} takes over", failure::reason(&error));
+        self.present = resolve(self.job, self.config, &to);
+        Ok(Fallback {
+            from: self.first.clone(),
+            to,
+            reason: failure::reason(&error),
+            error: error.message().to_string(),
+        })
+    }
+}
+
+fn resolve(job: &Job, config: &Config, model: &str) -> Result<Provider> {
+    Provider::resolve(config, &job.shared.env, model).map_err(|e| unusable(config, model, e))
+}

@@ -1,0 +1,143 @@
+//! What a model is asked and what it answers, the same for every wire format.
+//!
+//! Pure shapes. Messages and content blocks are values in the transcript's shape, so that nothing is lost
+//! between the two.
+use crate::sessions::message;
+use serde_json::Value;
+
+/// Prices of a million tokens, in the currency the configuration is written in; 0 when unknown.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Cost {
+    pub input: f64,
+    pub output: f64,
+    pub cache_read: f64,
+    pub cache_write: f64,
+}
+
+impl Cost {
+    /// What these tokens cost.
+    pub fn of(&self, usage: &Usage) -> message::Cost {
+        let amount = |price: f64, tokens: u64| price * tokens as f64 / 1e6;
+        message::Cost {
+            input: amount(self.input, usage.input),
+            output: amount(self.output, usage.output),
+            cache_read: amount(self.cache_read, usage.cache_read),
+            cache_write: amount(self.cache_write, usage.cache_write),
+        }
+    }
+}
+
+/// What a model is asked. Messages have the shape of transcript messages.
+#[derive(Debug, Clone, Copy)]
+pub struct ChatRequest<'a> {
+    pub system: &'a str,
+    pub messages: &'a [Value],
+    /// What the model may call; empty for none.
+    pub tools: &'a [ToolSpec],
+    pub thinking: Thinking,
+}
+
+/// A tool as a model is told of it.
+#[derive(Debug, Clone)]
+pub struct ToolSpec {
+    pub name: &'static str,
+    pub description: &'static str,
+    /// JSON Schema of the arguments.
+    pub parameters: Value,
+}
+
+/// How much a model is to reason before it answers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Thinking {
+    #[default]
+    Off,
+    Minimal,
+    Low,
+    Medium,
+    High,
+    XHigh,
+}
+
+impl Thinking {
+    /// The level of a name as config, requests and commands write it.
+    pub fn parse(name: &str) -> Option<Thinking> {
+        Some(match name.trim().to_ascii_lowercase().as_str() {
+            "off" => Thinking::Off,
+            "minimal" => Thinking::Minimal,
+            "low" => Thinking::Low,
+            "medium" => Thinking::Medium,
+            "high" => Thinking::High,
+            "xhigh" => Thinking::XHigh,
+            _ => return None,
+        })
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Thinking::Off => "off",
+            Thinking::Minimal => "minimal",
+            Thinking::Low => "low",
+            Thinking::Medium => "medium",
+            Thinking::High => "high",
+            Thinking::XHigh => "xhigh",
+        }
+    }
+}
+
+/// A piece of the answer, handed on as it arrives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Chunk {
+    Text(String),
+    Reasoning(String),
+}
+
+/// Tokens counted by the server; zeros when it does not say. `input` is without those of the cache.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Usage {
+    pub input: u64,
+    pub output: u64,
+    pub cache_read: u64,
+    pub cache_write: u64,
+    pub total: u64,
+}
+
+impl Usage {
+    /// With their sum.
+    pub fn of(input: u64, output: u64, cache_read: u64, cache_write: u64) -> Usage {
+        let total = [output, cache_read, cache_write].iter().fold(input, |sum, n| sum.saturating_add(*n));
+        Usage { input, output, cache_read, cache_write, total }
+    }
+
+    /// Counts those of a further call too.
+    pub fn add(&mut self, other: &Usage) {
+        let sum = |a: u64, b: u64| a.saturating_add(b);
+        *self = Usage {
+            input: sum(self.input, other.input),
+            output: sum(self.output, other.output),
+            cache_read: sum(self.cache_read, other.cache_read),
+            cache_write: sum(self.cache_write, other.cache_write),
+            total: sum(self.total, other.total),
+        };
+    }
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct ToolCall {
+    pub id: String,
+    pub name: String,
+    /// An object; a string holding the model's own words when they are not one.
+    pub arguments: Value,
+}
+
+/// A whole answer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Completion {
+    /// Blocks in the transcript's shape, in the order they came: `thinking`, `text`, `toolCall`.
+    pub content: Vec<Value>,
+    /// All text blocks joined.
+    pub text: String,
+    /// `stop`, `length` or `toolUse`.
+    pub stop_reason: &'static str,
+    pub usage: Usage,
+    pub tool_calls: Vec<ToolCall>,
+}

@@ -1,0 +1,83 @@
+//! What is known of the usual providers without configuration: address, key variable, wire format.
+//!
+//! Pure data. A provider that is not here needs a `baseUrl` and nothing else.
+use super::provider::Api;
+
+struct Known {
+    id: &'static str,
+    base_url: &'static str,
+    /// The environment variable that holds its key.
+    variable: &'static str,
+    api: Api,
+}
+
+const fn row(id: &'static str, base_url: &'static str, variable: &'static str) -> Known {
+    Known { id, base_url, variable, api: Api::OpenAiCompletions }
+}
+
+const fn messages(id: &'static str, base_url: &'static str, variable: &'static str) -> Known {
+    Known { id, base_url, variable, api: Api::AnthropicMessages }
+}
+
+const KNOWN: &[Known] = &[
+    messages("anthropic", "https://api.anthropic.com", "ANTHROPIC_API_KEY"),
+    row("cerebras", "https://api.cerebras.ai/v1", "CEREBRAS_API_KEY"),
+    row("deepseek", "https://api.deepseek.com/v1", "DEEPSEEK_API_KEY"),
+    row("google", "https://generativelanguage.googleapis.com/v1beta/openai", "GEMINI_API_KEY"),
+    row("groq", "https://api.groq.com/openai/v1", "GROQ_API_KEY"),
+    row("huggingface", "https://router.huggingface.co/v1", "HF_TOKEN"),
+    messages("kimi-coding", "https://api.kimi.com/coding", "KIMI_API_KEY"),
+    row("lmstudio", "http://127.0.0.1:1234/v1", "LMSTUDIO_API_KEY"),
+    messages("minimax", "https://api.minimax.io/anthropic", "MINIMAX_API_KEY"),
+    row("mistral", "https://api.mistral.ai/v1", "MISTRAL_API_KEY"),
+    row("moonshot", "https://api.moonshot.ai/v1", "MOONSHOT_API_KEY"),
+    row("ollama", "http://127.0.0.1:11434/v1", "OLLAMA_API_KEY"),
+    row("openai", "https://api.openai.com/v1", "OPENAI_API_KEY"),
+    row("opencode", "https://opencode.ai/zen/v1", "OPENCODE_API_KEY"),
+    row("openrouter", "https://openrouter.ai/api/v1", "OPENROUTER_API_KEY"),
+    row("qianfan", "https://qianfan.baidubce.com/v2", "QIANFAN_API_KEY"),
+    messages("synthetic", "https://api.synthetic.new/anthropic", "SYNTHETIC_API_KEY"),
+    row("together", "https://api.together.xyz/v1", "TOGETHER_API_KEY"),
+    row("venice", "https://api.venice.ai/api/v1", "VENICE_API_KEY"),
+    row("vercel-ai-gateway", "https://ai-gateway.vercel.sh/v1", "AI_GATEWAY_API_KEY"),
+    row("xai", "https://api.x.ai/v1", "XAI_API_KEY"),
+    messages("xiaomi", "https://api.xiaomimimo.com/anthropic", "XIAOMI_API_KEY"),
+    row("zai", "https://api.z.ai/api/paas/v4", "ZAI_API_KEY"),
+];
+
+fn find(id: &str) -> Option<&'static Known> {
+    KNOWN.iter().find(|known| known.id == id)
+}
+
+/// The address of a provider that needs no `baseUrl`.
+pub fn base_url(id: &str) -> Option<&'static str> {
+    find(id).map(|known| known.base_url)
+}
+
+/// The wire format where the configuration names none.
+pub fn api(id: &str) -> Api {
+    find(id).map_or(Api::OpenAiCompletions, |known| known.api)
+}
+
+/// The environment variable that holds a provider's key when the configuration has none.
+pub fn key_variable(id: &str) -> String {
+    let usual = || id.to_ascii_uppercase().replace(|c: char| !c.is_ascii_alphanumeric(), "_") + "_API_KEY";
+    find(id).map_or_else(usual, |known| known.variable.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_sorted_and_name_servers() {
+        assert!(KNOWN.is_sorted_by_key(|known| known.id));
+        for known in KNOWN {
+            let local = known.base_url.starts_with("http://127.0.0.1:");
+            assert!(known.base_url.starts_with("https://") || local, "{}", known.id);
+            assert!(!known.base_url.ends_with('/') && !known.variable.is_empty(), "{}", known.id);
+        }
+        assert_eq!(key_variable("my-box"), "MY_BOX_API_KEY");
+        assert_eq!((api("anthropic"), api("openai")), (Api::AnthropicMessages, Api::OpenAiCompletions));
+    }
+}

@@ -1,0 +1,76 @@
+//! The request body of `openai-responses`: transcript messages in, input items out.
+//!
+//! Pure. The server keeps nothing (`store: false`), so each request carries the whole conversation, and
+//! within a turn the reasoning items that this model made.
+use super::format::text as member;
+use super::messages::{Item, arguments, data_url, id, items, own_thinking, parts, text};
+use super::provider::{ChatRequest, Provider, Thinking};
+use serde_json::{Value, json};
+
+/// Builds the body.
+pub fn build(p: &Provider, request: &ChatRequest) -> Value {
+    let mut input = Vec::new();
+    for item in items(request.messages) {
+        match item {
+            Item::User(message) => input.extend(user(p, message)),
+            Item::Assistant { message, calls, is_open } => {
+                if is_open && !calls.is_empty() {
+                    input.extend(own_thinking(p, message).into_iter().filter_map(reasoning));
+                }
+                let words = text(message, "");
+                if !words.is_empty() {
+                    input.push(json!({"type": "message", "role": "assistant", "content": words}));
+                }
+                // All calls come before the results, as the model made them.
+                input.extend(calls.iter().map(|(call, _)| function_call(call)));
+                input.extend(calls.iter().map(|(call, result)| output(call, result)));
+            }
+        }
+    }
+    let mut body = json!({"model": p.model, "input": input, "stream": true, "store": false});
+    let Some(map) = body.as_object_mut() else { return body };
+    if !request.system.trim().is_empty() {
+        map.insert("instructions".into(), request.system.into());
+    }
+    if p.tools && !request.tools.is_empty() {
+        let tools = request.tools.iter().map(|tool| {
+            json!({"type": "function", "name": tool.name, "description": tool.description,
+                "parameters": tool.parameters, "strict": false})
+        });
+        map.insert("tools".into(), tools.collect());
+    }
+    if p.reasoning && request.thinking != Thinking::Off {
+        map.insert("reasoning".into(), json!({"effort": request.thinking.name(), "summary": "auto"}));
+        map.insert("include".into(), json!(["reasoning.encrypted_content"]));
+    }
+    if let Some(max) = p.max_tokens {
+        map.insert("max_output_tokens".into(), max.into());
+    }
+    body
+}
+
+fn user(p: &Provider, message: &Value) -> Option<Value> {
+    let (words, pictures) = parts(message, p.images);
+    let words = (!words.is_empty()).then(|| json!({"type": "input_text", "text": words}));
+    let pictures = pictures
+        .into_iter()
+        .map(|picture| json!({"type": "input_image", "image_url": data_url(picture), "detail": "auto"}));
+    let content: Vec<Value> = words.into_iter().chain(pictures).collect();
+    (!content.is_empty()).then(|| json!({"type": "message", "role": "user", "content": content}))
+}
+
+/// The reasoning item that a thinking block's signature holds.
+fn reasoning(block: &Value) -> Option<Value> {
+    let item: Value = serde_json::from_str(member(block, "thinkingSignature")).ok()?;
+    (member(&item, "type") == "reasoning").then_some(item)
+}
+
+fn function_call(call: &Value) -> Value {
+    let (id, name) = (id(member(call, "id")), member(call, "name"));
+    json!({"type": "function_call", "call_id": id, "name": name, "arguments": arguments(call)})
+}
+
+fn output(call: &Value, result: &Value) -> Value {
+    let words = parts(result, false).0;
+    json!({"type": "function_call_output", "call_id": id(member(call, "id")), "output": words})
+}

@@ -1,0 +1,311 @@
+//! A turn: the model is asked, the tools that it calls are run, it is asked again, until it has answered.
+//!
+//! Runs on the run's thread. Between two calls of the model, messages that came meanwhile are taken in, a full
+//! window is compacted, and when a model fails before it has said anything the next one takes over. Whatever
+//! happens, the transcript ends in a shape that the next turn can go on from.
+use crate::agent::candidates::Candidates;
+use crate::agent::provider::{ChatRequest, Chunk, Completion, Provider, Thinking, ToolCall, ToolSpec};
+use crate::agent::repeats::Repeats;
+use crate::agent::run::{Finished, Job, RunEvent};
+use crate::agent::{compact, failure, prompt};
+use crate::agents::Agents;
+use crate::clock;
+use crate::config::Config;
+use crate::error::{Error, Kind, Result};
+use crate::sessions::message;
+use crate::tools::{self, Progress, Tool};
+use serde_json::{Value, json};
+
+pub struct Turn<'a> {
+    job: &'a Job,
+    config: &'a Config,
+    finished: &'a mut Finished,
+    /// What is the same for all calls of one model.
+    setting: Option<Setting>,
+    rounds: u64,
+    repeats: Repeats,
+    /// The present message is in the transcript.
+    is_written: bool,
+}
+
+struct Setting {
+    provider: Provider,
+    offered: Vec<&'static Tool>,
+    specs: Vec<ToolSpec>,
+    system: String,
+    thinking: Thinking,
+}
+
+impl Setting {
+    /// Bytes that are sent whatever the conversation is.
+    fn fixed_bytes(&self) -> usize {
+        let of_tool = |t: &ToolSpec| t.name.len() + t.description.len() + t.parameters.to_string().len();
+        self.system.len() + self.specs.iter().map(of_tool).sum::<usize>()
+    }
+}
+
+impl<'a> Turn<'a> {
+    pub fn new(job: &'a Job, config: &'a Config, finished: &'a mut Finished) -> Turn<'a> {
+        Turn {
+            job,
+            config,
+            finished,
+            setting: None,
+            rounds: 0,
+            repeats: Repeats::default(),
+            is_written: true,
+        }
+    }
+
+    /// Goes on until the model has answered and nobody has said more meanwhile.
+    pub fn take(mut self, candidates: &mut Candidates) -> Result<()> {
+        loop {
+            let completion = match self.ask(candidates) {
+                Ok(completion) => completion,
+                Err(e) => return self.fail(e),
+            };
+            self.write_answer(&completion)?;
+            if completion.tool_calls.is_empty() {
+                if self.job.mailbox.close_if_empty() {
+                    return Ok(());
+                }
+            } else {
+                self.use_tools(&completion.tool_calls)?;
+            }
+            self.job.write_questions(self.config, self.job.mailbox.take(), None)?;
+        }
+    }
+
+    /// One answer, from the first model that gives one.
+    fn ask(&mut self, candidates: &mut Candidates) -> Result<Completion> {
+        if !self.finished.text.is_empty() {
+            self.finished.text.clear();
+            self.job.report(RunEvent::NextMessage);
+        }
+        loop {
+            let error = match candidates.provider().cloned().and_then(|provider| self.attempt(provider)) {
+                Ok(completion) => return Ok(completion),
+                Err(error) => error,
+            };
+            // What the user has seen of an answer is not replaced by another model's.
+            if !self.finished.text.is_empty() {
+                return Err(error);
+            }
+            let fallback = candidates.next(error)?;
+            self.setting = None;
+            let data = json!({"phase": "fallback", "from": fallback.from, "to": fallback.to, "reason": fallback.reason, "error": fallback.error});
+            self.job.report(RunEvent::Note { stream: "lifecycle", data });
+            self.finished.fallback = Some(fallback);
+            if let Some(provider) = candidates.present() {
+                self.finished.speaks(provider);
+                self.job.write(vec![message::model_change(&provider.id, &provider.model)], false)?;
+            }
+        }
+    }
+
+    fn attempt(&mut self, provider: Provider) -> Result<Completion> {
+        let setting = match self.setting.take() {
+            Some(setting) => setting,
+            None => self.set_up(provider),
+        };
+        let result = self.converse(&setting);
+        self.setting = Some(setting);
+        result
+    }
+
+    fn set_up(&self, provider: Provider) -> Setting {
+        let job = self.job;
+        let agents = Agents::of(self.config, &job.shared.env);
+        let model = format!("{}/{}", provider.id, provider.model);
+        let offered = match provider.tools {
+            true => tools::offered(self.config, &job.agent, &model, &job.key),
+            false => Vec::new(),
+        };
+        let by_default = || agents.thinking_default(&job.agent).unwrap_or(Thinking::Low);
+        let thinking =
+            if provider.reasoning { job.thinking.unwrap_or_else(by_default) } else { Thinking::Off };
+        let wanted = prompt::Wanted {
+            config: self.config,
+            agents: &agents,
+            agent: &job.agent,
+            session_key: &job.key,
+            channel: job.channel.as_deref(),
+            model: &model,
+            tools: &offered,
+            thinking,
+            extra: job.extra_system.as_deref(),
+        };
+        let system = prompt::build(&wanted);
+        Setting { specs: tools::specs(&offered), system, offered, thinking, provider }
+    }
+
+    /// Asks the model with as much of the conversation as fits, after a compaction where that is due.
+    fn converse(&mut self, setting: &Setting) -> Result<Completion> {
+        let fixed = setting.fixed_bytes();
+        let mut window = compact::window(&self.job.transcript, &setting.provider, fixed, self.config)?;
+        if window.is_full && self.compact(setting, false)? {
+            window = compact::window(&self.job.transcript, &setting.provider, fixed, self.config)?;
+        }
+        match self.stream(setting, &window.messages) {
+            Err(e) if self.finished.text.is_empty() && failure::is_context_overflow(&e) => {
+                if !self.compact(setting, true)? {
+                    return Err(e);
+                }
+                let window = compact::window(&self.job.transcript, &setting.provider, fixed, self.config)?;
+                self.stream(setting, &window.messages)
+            }
+            result => result,
+        }
+    }
+
+    /// Whether the conversation is shorter now. Once a turn; what fails here leaves the conversation as it is.
+    fn compact(&mut self, setting: &Setting, will_retry: bool) -> Result<bool> {
+        if self.finished.compactions > 0 {
+            return Ok(false);
+        }
+        let note = |data: Value| self.job.report(RunEvent::Note { stream: "compaction", data });
+        note(json!({"phase": "start"}));
+        let done =
+            compact::compact(&self.job.transcript, &setting.provider, self.config, None, &self.job.cancel);
+        note(json!({"phase": "end", "willRetry": will_retry}));
+        match done {
+            Ok(done) => {
+                self.finished.compactions += u64::from(done.is_some());
+                Ok(done.is_some())
+            }
+            Err(e) if e.kind == Kind::Aborted => Err(e),
+            Err(e) => {
+                log::warn!(target: "gateway/agent", "compact session {}: {e}; the oldest messages are left out instead", crate::logging::quoted(&self.job.key));
+                Ok(false)
+            }
+        }
+    }
+
+    fn stream(&mut self, setting: &Setting, messages: &[Value]) -> Result<Completion> {
+        let (system, tools, thinking) = (setting.system.as_str(), setting.specs.as_slice(), setting.thinking);
+        let request = ChatRequest { system, messages, tools, thinking };
+        let (job, text) = (self.job, &mut self.finished.text);
+        self.is_written = false;
+        setting.provider.stream(&request, &job.cancel, &mut |chunk| match chunk {
+            Chunk::Text(delta) if !delta.is_empty() => {
+                text.push_str(&delta);
+                job.report(RunEvent::Text(delta));
+            }
+            Chunk::Reasoning(delta) if !delta.is_empty() => job.report(RunEvent::Reasoning(delta)),
+            Chunk::Text(_) | Chunk::Reasoning(_) => {}
+        })
+    }
+
+    fn write_answer(&mut self, completion: &Completion) -> Result<()> {
+        let usage = completion.usage;
+        self.finished.usage.add(&usage);
+        self.finished.cost += self.setting.as_ref().map_or(0.0, |s| s.provider.cost.of(&usage).total());
+        self.finished.context_tokens = Some(usage.input + usage.cache_read + usage.cache_write);
+        if !completion.text.is_empty() {
+            self.finished.texts.push(completion.text.clone());
+        }
+        self.finished.text.clone_from(&completion.text);
+        self.is_written = true;
+        let stop = completion.stop_reason;
+        self.write_message(completion.content.clone(), stop, Some(completion), None)
+    }
+
+    /// Writes down what came before the failure, so that the history shows it, and gives the failure on.
+    fn fail(&mut self, error: Error) -> Result<()> {
+        let text = self.finished.text.clone();
+        let is_aborted = error.kind == Kind::Aborted;
+        if self.is_written || (text.is_empty() && is_aborted) {
+            return Err(error);
+        }
+        let content = if text.is_empty() { Vec::new() } else { vec![message::text(&text)] };
+        if !text.is_empty() {
+            self.finished.texts.push(text);
+        }
+        let stop = if is_aborted { "aborted" } else { "error" };
+        let said = (!is_aborted).then(|| error.message().to_string());
+        self.write_message(content, stop, None, said.as_deref())?;
+        Err(error)
+    }
+
+    fn write_message(
+        &self,
+        content: Vec<Value>,
+        stop_reason: &str,
+        completion: Option<&Completion>,
+        error_message: Option<&str>,
+    ) -> Result<()> {
+        let Some(setting) = &self.setting else { return Ok(()) };
+        let (provider, usage) = (&setting.provider, completion.map(|c| c.usage).unwrap_or_default());
+        let answer = message::Assistant {
+            content,
+            api: provider.api.name(),
+            provider: &provider.id,
+            model: &provider.model,
+            usage: message::Usage {
+                input: usage.input,
+                output: usage.output,
+                cache_read: usage.cache_read,
+                cache_write: usage.cache_write,
+                cost: provider.cost.of(&usage),
+            },
+            stop_reason,
+            error_message,
+        };
+        self.job.write(vec![message::assistant(answer, clock::now_ms())], false)
+    }
+
+    /// Runs the tools and writes their results; every call gets one, whatever happens.
+    fn use_tools(&mut self, calls: &[ToolCall]) -> Result<()> {
+        let job = self.job;
+        let context = tools::Context {
+            shared: job.shared.clone(),
+            config: self.config.clone(),
+            agent: job.agent.clone(),
+            session_key: job.key.clone(),
+            run: job.run.clone(),
+            workspace: Agents::of(self.config, &job.shared.env).workspace(&job.agent),
+            cancel: job.cancel.clone(),
+        };
+        let offered = self.setting.as_ref().map(|s| s.offered.clone()).unwrap_or_default();
+        let mut outcomes = tools::run_all(&context, &offered, calls, &mut |progress| {
+            job.report(RunEvent::Tool(told(&progress)))
+        });
+        let judged = self.repeats.judge(calls, &mut outcomes);
+        let now = clock::now_ms();
+        let results = calls
+            .iter()
+            .zip(&outcomes)
+            .map(|(call, o)| message::tool_result(&call.id, &call.name, &o.text, o.is_error, now));
+        job.write(results.collect(), false)?;
+        judged?;
+        if job.cancel.reason().is_some() {
+            return Err(job.cancel.error());
+        }
+        self.rounds += 1;
+        let max = job.shared.limits.tool_rounds;
+        if self.rounds >= max {
+            let text = format!(
+                "the model used its tools {max} times without an answer; ask for less at a time or raise gateway.limits.toolRounds"
+            );
+            return Err(Error::new(Kind::Model, text));
+        }
+        Ok(())
+    }
+}
+
+/// The `tool` event of a step.
+fn told(progress: &Progress) -> Value {
+    match progress {
+        Progress::Started(call) => {
+            json!({"phase": "start", "name": call.name, "toolCallId": call.id, "args": call.arguments})
+        }
+        Progress::Ended(call, outcome) => {
+            let mut data = json!({"phase": "result", "name": call.name, "toolCallId": call.id, "isError": outcome.is_error,
+                "result": {"content": [message::text(&outcome.text)]}});
+            if let (Some(map), Some(meta)) = (data.as_object_mut(), &outcome.meta) {
+                map.insert("meta".into(), meta.as_str().into());
+            }
+            data
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! Who an agent is towards people: name, emoji, picture.
+//!
+//! From the configuration, and from `- Name: value` lines of the workspace's IDENTITY.md, which is read by the
+//! caller's thread. A picture that is a file is named by the address it will be served at, never by its path.
+use super::Agents;
+use crate::beneath;
+use serde_json::{Map, Value, json};
+use std::path::Path;
+
+/// Bytes of an IDENTITY.md that are looked at.
+const MAX_FILE: u64 = 16 << 10;
+const MAX_NAME: usize = 50;
+const MAX_AVATAR: usize = 200;
+const PICTURES: [&str; 7] = ["png", "jpg", "jpeg", "gif", "webp", "svg", "ico"];
+
+impl Agents<'_> {
+    /// One row of `agents.list`.
+    pub fn row(&self, id: &str) -> Value {
+        let mut row = Map::new();
+        row.insert("id".into(), id.into());
+        if let Some(name) = self.text(id, "name") {
+            row.insert("name".into(), name.into());
+        }
+        let mut identity = Map::new();
+        for member in ["name", "theme", "emoji", "avatar"] {
+            if let Some(text) = self.configured(id, member) {
+                identity.insert(member.into(), text.into());
+            }
+        }
+        let avatar = self.configured(id, "avatar").and_then(|avatar| self.avatar_url(id, avatar));
+        if let Some(url) = avatar {
+            identity.insert("avatarUrl".into(), url.into());
+        }
+        if !identity.is_empty() {
+            row.insert("identity".into(), identity.into());
+        }
+        Value::Object(row)
+    }
+
+    /// Name, avatar and emoji as `agent.identity.get` gives them. Reads a file.
+    pub fn identity(&self, id: &str) -> Value {
+        let ui = |key: &str| self.config.str(key).map(str::trim).filter(|s| !s.is_empty());
+        let file = read_identity(&self.workspace(id), "IDENTITY.md");
+        let of_file =
+            |member: &str| file.iter().find(|(name, _)| name == member).map(|(_, value)| value.as_str());
+        let name = ui("ui.assistant.name")
+            .or_else(|| self.configured(id, "name"))
+            .or_else(|| of_file("name"))
+            .unwrap_or("Assistant");
+        let is_emoji = |text: &&str| !text.is_ascii() && text.chars().count() <= 16;
+        let emoji = self.configured(id, "emoji").or_else(|| of_file("emoji")).filter(is_emoji);
+        let avatars = [ui("ui.assistant.avatar"), self.configured(id, "avatar"), of_file("avatar"), emoji];
+        let avatar = avatars.into_iter().flatten().find_map(|avatar| match is_file(avatar) {
+            true => self.avatar_url(id, avatar),
+            false => Some(avatar.to_string()),
+        });
+        let short = |text: &str, max: usize| text.chars().take(max).collect::<String>();
+        let avatar = short(avatar.as_deref().unwrap_or("A"), MAX_AVATAR);
+        let mut identity = json!({"agentId": id, "name": short(name, MAX_NAME), "avatar": avatar});
+        if let (Some(map), Some(emoji)) = (identity.as_object_mut(), emoji) {
+            map.insert("emoji".into(), emoji.into());
+        }
+        identity
+    }
+
+    fn configured(&self, id: &str, member: &str) -> Option<&str> {
+        let own = self.entry(id)?.get("identity")?.get(member)?.as_str();
+        own.map(str::trim).filter(|s| !s.is_empty())
+    }
+
+    /// Where a picture can be fetched: its own address, or ours for a file of the workspace. `None` for a file
+    /// elsewhere and for what is no picture.
+    fn avatar_url(&self, id: &str, avatar: &str) -> Option<String> {
+        if is_address(avatar) {
+            return Some(avatar.to_string());
+        }
+        let inside = is_file(avatar) && beneath::relative(&self.workspace(id), avatar).is_ok();
+        let base = self.config.str("gateway.controlUi.basePath").unwrap_or_default().trim_matches('/');
+        let base = if base.is_empty() { String::new() } else { format!("/{base}") };
+        inside.then(|| format!("{base}/avatar/{id}"))
+    }
+}
+
+fn is_address(avatar: &str) -> bool {
+    let lower = avatar.to_ascii_lowercase();
+    ["http://", "https://", "data:"].iter().any(|start| lower.starts_with(start))
+}
+
+/// Whether this means a file: it has a slash or ends like a picture's name.
+fn is_file(avatar: &str) -> bool {
+    let ends_so = |(_, end): (&str, &str)| PICTURES.contains(&end.to_ascii_lowercase().as_str());
+    !is_address(avatar) && (avatar.contains(['/', '\\']) || avatar.rsplit_once('.').is_some_and(ends_so))
+}
+
+/// The `- Name: value` lines of a file, names in lower case; empty when there is nothing to read.
+pub fn read_identity(dir: &Path, name: &str) -> Vec<(String, String)> {
+    let bytes = beneath::read(dir, Path::new(name), MAX_FILE).ok().flatten().unwrap_or_default();
+    // A character cut in two at the end spoils its own line only.
+    let text = String::from_utf8_lossy(&bytes);
+    let pairs = text.lines().filter_map(|line| line.trim().strip_prefix('-')?.split_once(':'));
+    let clean = |text: &str| text.trim().trim_matches('*').trim().to_string();
+    pairs
+        .map(|(name, value)| (clean(name).to_lowercase(), clean(value)))
+        .filter(|(_, value)| !value.is_empty() && !value.starts_with(['(', '_']))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::config::testing::Dir;
+
+    #[test]
+    fn pictures_are_named_by_address_and_never_lead_out_of_the_workspace() {
+        let dir = Dir::new();
+        let cases = [
+            ("pics/me.png", Some("/ui/avatar/a"), "/ui/avatar/a"),
+            ("me.webp", Some("/ui/avatar/a"), "/ui/avatar/a"),
+            ("https://h/x.png", Some("https://h/x.png"), "https://h/x.png"),
+            ("data:image/png;base64,AA", Some("data:image/png;base64,AA"), "data:image/png;base64,AA"),
+            ("../x.png", None, "A"),
+            ("/etc/passwd", None, "A"),
+            ("🦀", None, "🦀"),
+        ];
+        for (avatar, url, shown) in cases {
+            dir.write(
+                "openclaw.json",
+                &json!({
+                    "gateway": {"controlUi": {"basePath": "/ui/"}},
+                    "agents": {"list": [{"id": "a", "workspace": "/nowhere", "identity": {"name": "Zed", "avatar": avatar}}]},
+                })
+                .to_string(),
+            );
+            let mut env = dir.env(&[]);
+            let config = Config::load(&mut env).unwrap();
+            let agents = Agents::of(&config, &env);
+            let row = agents.row("a");
+            assert_eq!(row["identity"].get("avatarUrl").and_then(Value::as_str), url, "{avatar}");
+            assert_eq!(
+                (&row["identity"]["name"], &row["identity"]["avatar"]),
+                (&json!("Zed"), &json!(avatar))
+            );
+            assert_eq!(agents.identity("a"), json!({"agentId": "a", "name": "Zed", "avatar": shown}));
+        }
+    }
+
+    #[test]
+    fn sec_13_an_identity_file_that_is_a_link_is_not_read() {
+        let dir = Dir::new();
+        dir.write("secret", "- Name: leaked\n");
+        dir.write("w/IDENTITY.md", "# I\n\n- **Name:** Zed\n- Emoji: (one)\n- x\n");
+        assert_eq!(read_identity(&dir.path("w"), "IDENTITY.md"), [("name".to_string(), "Zed".to_string())]);
+        std::os::unix::fs::symlink(dir.path("secret"), dir.path("w/LINK.md")).unwrap();
+        assert!(read_identity(&dir.path("w"), "LINK.md").is_empty());
+    }
+}

@@ -1,0 +1,273 @@
+//! `/model` and `/models`: which models there are, and the one that a session uses. Look-ups in the configuration,
+//! on the state thread; no server is asked.
+use super::{At, Reply, entry};
+use crate::agent::provider::{BUILTIN, Provider};
+use crate::config::Config;
+use crate::env::Env;
+use crate::error::Result;
+use crate::sessions::Entry;
+use crate::state::State;
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+
+/// Lines of a list in one reply.
+const MAX_LINES: usize = 60;
+
+/// The models offered, by reference, when the configuration limits them; with their short names either way.
+fn offered(config: &Config) -> Option<&Map<String, Value>> {
+    config.get("agents.defaults.models").and_then(Value::as_object).filter(|models| !models.is_empty())
+}
+
+/// The reference that a short name stands for, in any case.
+pub fn alias(config: &Config, name: &str) -> Option<String> {
+    let is = |entry: &Value| {
+        let alias = entry.get("alias").and_then(Value::as_str).map(str::trim).filter(|a| !a.is_empty());
+        alias.is_some_and(|alias| alias.eq_ignore_ascii_case(name.trim()))
+    };
+    offered(config)?.iter().find(|(_, entry)| is(entry)).map(|(reference, _)| reference.clone())
+}
+
+/// Every `provider/model` that the configuration names and allows, sorted.
+pub fn catalogue(config: &Config) -> Vec<String> {
+    let primary = config.str("agents.defaults.model.primary");
+    let mut all: Vec<String> = match offered(config) {
+        Some(models) => models.keys().cloned().collect(),
+        None => listed(config),
+    };
+    all.extend(primary.filter(|p| p.contains('/')).map(str::to_string));
+    if all.is_empty() {
+        all.push(BUILTIN.to_string());
+    }
+    all.sort();
+    all.dedup();
+    all
+}
+
+/// What the providers' sections list.
+fn listed(config: &Config) -> Vec<String> {
+    let providers = config.get("models.providers").and_then(Value::as_object).into_iter().flatten();
+    let models = |(id, section): (&String, &Value)| -> Vec<String> {
+        let models = section.get("models").and_then(Value::as_array).into_iter().flatten();
+        models.filter_map(|m| Some(format!("{id}/{}", m.get("id")?.as_str()?))).collect()
+    };
+    providers.flat_map(models).collect()
+}
+
+/// The reference that `word` names: a short name, a `provider/model` of the catalogue, or a model's name that one
+/// provider of it has.
+pub fn named(config: &Config, word: &str) -> Option<String> {
+    if word.is_empty() {
+        return None;
+    }
+    if let Some(reference) = alias(config, word) {
+        return Some(reference);
+    }
+    let is = |reference: &&String| match word.contains('/') {
+        true => reference.eq_ignore_ascii_case(word),
+        false => reference.split_once('/').is_some_and(|(_, model)| model.eq_ignore_ascii_case(word)),
+    };
+    let all = catalogue(config);
+    let mut found = all.iter().filter(is);
+    match (found.next(), found.next()) {
+        (Some(reference), None) => Some(reference.clone()),
+        _ => None,
+    }
+}
+
+/// The `provider/model` that a session uses.
+pub fn current(state: &State, at: &At) -> String {
+    chosen(&entry(state, at)).unwrap_or_else(|| own(state, at))
+}
+
+/// What the session chose itself.
+pub fn chosen(entry: &Entry) -> Option<String> {
+    let model = entry.str("modelOverride")?;
+    Some(
+        entry
+            .str("providerOverride")
+            .map_or_else(|| model.to_string(), |provider| format!("{provider}/{model}")),
+    )
+}
+
+/// What its agent uses.
+pub fn own(state: &State, at: &At) -> String {
+    let agents = state.shared.agents();
+    let model = state.sessions.owner(&at.key).ok().and_then(|agent| agents.model(agent));
+    model.unwrap_or_else(|| BUILTIN.to_string())
+}
+
+/// Lets the session use `reference`; the agent's own model is no choice of the session.
+pub fn choose(entry: &mut Entry, reference: &str, own: &str) {
+    entry.remove("providerOverride");
+    entry.remove("modelOverride");
+    if reference == own {
+        return;
+    }
+    if let Some((provider, model)) = reference.split_once('/') {
+        entry.set("providerOverride", provider);
+        entry.set("modelOverride", model);
+    }
+}
+
+pub fn model(state: &mut State, at: &At, args: &str) -> Result<Reply> {
+    let config = state.shared.config();
+    let (own, all) = (own(state, at), catalogue(&config));
+    let wanted = match args {
+        "" => {
+            let (now, n) = (current(state, at), all.len());
+            return Ok(Reply::Text(format!(
+                "Model: {now}. /model list shows the {n} configured, /model status more."
+            )));
+        }
+        "list" => return Ok(Reply::Text(list(&config, &all, &current(state, at)))),
+        "status" => return Ok(Reply::Text(details(&config, &state.shared.env, &current(state, at), &own))),
+        "default" | "reset" => own.clone(),
+        number if number.bytes().all(|b| b.is_ascii_digit()) => {
+            let nth = number.parse::<usize>().ok().and_then(|n| all.get(n.checked_sub(1)?));
+            match nth {
+                Some(reference) => reference.clone(),
+                None => return Ok(refused(args, &format!("the list has {} entries", all.len()))),
+            }
+        }
+        word => match reference_of(&config, &state.shared.env, word, &own) {
+            Ok(reference) => reference,
+            Err(why) => return Ok(refused(word, &why)),
+        },
+    };
+    let mut entry = (*state.sessions.ensure(&at.key, state.now, state.mono)?).clone();
+    choose(&mut entry, &wanted, &own);
+    entry.set("updatedAt", state.now);
+    super::put(state, at, entry, "patch")?;
+    let what = if wanted == own { "the agent's own, " } else { "" };
+    Ok(Reply::Text(format!("Model is now {what}{wanted}.")))
+}
+
+fn refused(word: &str, why: &str) -> Reply {
+    let word: String = word.chars().filter(|c| !c.is_control()).take(80).collect();
+    Reply::Text(format!(
+        "/model: {word:?} cannot be used: {why}. /model list shows the choices. Nothing was changed."
+    ))
+}
+
+/// The reference of a word, if this gateway can use it, or why not.
+fn reference_of(config: &Config, env: &Env, word: &str, own: &str) -> std::result::Result<String, String> {
+    let reference = named(config, word).unwrap_or_else(|| word.to_string());
+    if reference.contains(char::is_whitespace) {
+        return Err("a model is one word, such as provider/model".to_string());
+    }
+    let provider = Provider::resolve(config, env, &reference).map_err(|e| e.message().to_string())?;
+    let reference = format!("{}/{}", provider.id, provider.model);
+    let is_allowed = reference == own || offered(config).is_none() || catalogue(config).contains(&reference);
+    is_allowed.then_some(reference).ok_or_else(|| "agents.defaults.models does not list it".to_string())
+}
+
+fn list(config: &Config, all: &[String], now: &str) -> String {
+    let mut text = "Models, to be chosen with /model and number or name:".to_string();
+    for (n, reference) in all.iter().enumerate().take(MAX_LINES) {
+        let entry = offered(config).and_then(|models| models.get(reference));
+        let alias = entry.and_then(|e| e.get("alias")).and_then(Value::as_str);
+        let alias = alias.map(|a| format!(" ({a})")).unwrap_or_default();
+        let mark = if reference == now { ", in use" } else { "" };
+        text += &format!("\n{}. {reference}{alias}{mark}", n + 1);
+    }
+    if all.len() > MAX_LINES {
+        text += &format!("\n... and {} more", all.len() - MAX_LINES);
+    }
+    text
+}
+
+fn details(config: &Config, env: &Env, now: &str, own: &str) -> String {
+    let mut text = format!("Model: {now}");
+    if now != own {
+        text += &format!("\nThe agent's own: {own}");
+    }
+    match Provider::resolve(config, env, now) {
+        Err(e) => text += &format!("\nIt cannot be used: {e}"),
+        Ok(provider) => {
+            if !provider.base_url.is_empty() {
+                let key = if provider.api_key.is_some() { "set" } else { "none" };
+                text += &format!("\nServer: {}, key: {key}", provider.shown_url());
+            }
+            let yes_no = |is: bool| if is { "yes" } else { "no" };
+            text += &format!(
+                "\nApi: {}, window: {} tokens, reasons: {}, pictures: {}",
+                provider.api.name(),
+                provider.context_window,
+                yes_no(provider.reasoning),
+                yes_no(provider.images)
+            );
+        }
+    }
+    text
+}
+
+pub fn models(state: &mut State, at: &At, args: &str) -> Result<Reply> {
+    let (all, now) = (catalogue(&state.shared.config()), current(state, at));
+    let mut providers: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (provider, model) in all.iter().filter_map(|reference| reference.split_once('/')) {
+        providers.entry(provider).or_default().push(model);
+    }
+    if args.is_empty() {
+        let rows = providers.iter().map(|(id, models)| format!("\n{id}: {}", models.len()));
+        let rows: String = rows.take(MAX_LINES).collect();
+        return Ok(Reply::Text(format!(
+            "Models by provider (in use: {now}):{rows}\n/models and a provider lists them."
+        )));
+    }
+    let Some(models) = providers.get(args) else {
+        let known: Vec<&str> = providers.keys().copied().collect();
+        return Ok(super::wrong("models", args, &known.join(", ")));
+    };
+    let rows: String = models.iter().take(MAX_LINES).map(|model| format!("\n{args}/{model}")).collect();
+    Ok(Reply::Text(format!("Models of {args}:{rows}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::testing::Dir;
+
+    fn config(models: &str) -> Config {
+        let dir = Dir::new();
+        let providers = "{a: {baseUrl: 'http://h/v1', models: [{id: 'x'}, {id: 'y'}]}, b: {baseUrl: 'http://h/v1', models: [{id: 'y'}]}}";
+        let text = format!(
+            "{{models: {{providers: {providers}}}, agents: {{defaults: {{model: {{primary: 'a/x'}}, models: {models}}}}}}}"
+        );
+        dir.write("openclaw.json", &text);
+        Config::load(&mut dir.env(&[])).unwrap()
+    }
+
+    #[test]
+    fn names_and_short_names_are_found_and_limited() {
+        let open = config("{}");
+        assert_eq!(catalogue(&open), ["a/x", "a/y", "b/y"]);
+        let check = |config: &Config, word: &str, want: Option<&str>| {
+            assert_eq!(named(config, word).as_deref(), want, "{word:?}");
+        };
+        check(&open, "A/Y", Some("a/y"));
+        check(&open, "x", Some("a/x"));
+        check(&open, "y", None);
+        check(&open, "hello", None);
+        check(&open, "a/z", None);
+        check(&open, "", None);
+        let limited = config("{'b/y': {alias: 'Fast'}, 'b/q.1': {}}");
+        assert_eq!(catalogue(&limited), ["a/x", "b/q.1", "b/y"]);
+        check(&limited, "fast", Some("b/y"));
+        check(&limited, "a/y", None);
+        let env = Env::default();
+        assert_eq!(reference_of(&open, &env, "a/other", "a/x"), Ok("a/other".to_string()));
+        assert!(reference_of(&limited, &env, "a/y", "a/x").unwrap_err().contains("agents.defaults.models"));
+        assert_eq!(reference_of(&limited, &env, "a/y", "a/y"), Ok("a/y".to_string()));
+        assert!(reference_of(&open, &env, "nope/z", "a/x").unwrap_err().contains("nope"));
+        assert_eq!(catalogue(&Config::empty()), [BUILTIN]);
+    }
+
+    #[test]
+    fn the_agents_own_model_is_no_choice() {
+        let mut entry = Entry::default();
+        choose(&mut entry, "a/b/c", "a/x");
+        assert_eq!(chosen(&entry).as_deref(), Some("a/b/c"));
+        choose(&mut entry, "a/x", "a/x");
+        assert_eq!(chosen(&entry), None);
+    }
+}

@@ -1,0 +1,40 @@
+//! Methods that newer clients call at every start and whose true answer here is always the same, because this
+//! gateway has nothing of the kind: no approvals to give, no questions of agents, no observer of sessions, no
+//! updates of its own. Without them those clients show an error or ask again every few seconds.
+use crate::error::Result;
+use crate::protocol::frame::Payload;
+use crate::state::State;
+use crate::state::event::{Answer, Call};
+use serde_json::Value;
+
+/// The method and its answer as JSON. When one of these comes to exist, its row moves to a handler of its own.
+const ANSWERS: [(&str, &str); 6] = [
+    ("exec.approval.list", "[]"),
+    ("openclaw.approval.list", "[]"),
+    ("plugin.approval.list", "[]"),
+    ("question.list", r#"{"questions":[]}"#),
+    // The client says whether it shows what an observer notes.
+    ("sessions.observer.visibility", r#"{"ok":true}"#),
+    ("update.status", r#"{"sentinel":null,"updateAvailable":null}"#),
+];
+
+pub fn answer(_state: &mut State, call: Call, _params: Value) -> Result<Answer> {
+    let found = ANSWERS.iter().find(|(name, _)| *name == call.method);
+    Ok(Answer::Now(Payload::Text(found.map_or("{}", |(_, text)| text).into())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::methods::{METHODS, Run};
+
+    #[test]
+    fn each_row_is_a_method_and_json() {
+        for (name, text) in ANSWERS {
+            let method =
+                METHODS.iter().find(|m| m.name == name).unwrap_or_else(|| panic!("{name} is no method"));
+            assert!(matches!(method.run, Run::State(_)), "{name}");
+            assert!(serde_json::from_str::<Value>(text).is_ok(), "{name}");
+        }
+    }
+}

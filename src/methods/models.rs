@@ -1,0 +1,59 @@
+//! `models.list`: the models that can be chosen, on the connection's thread. No server is asked.
+use crate::agent::catalogue::{self, Listed};
+use crate::agent::provider::Provider;
+use crate::config::Config;
+use crate::error::Result;
+use crate::protocol::frame::Payload;
+use crate::shared::Shared;
+use crate::state::clients::Caller;
+use serde_json::{Value, json};
+
+/// The models that the configuration names, or the built-in one. `view: "default"` leaves out what sessions may
+/// not choose; the other views are the same, since the configuration is all there is to know.
+pub fn list(shared: &Shared, _caller: &Caller, params: Value) -> Result<Payload> {
+    let config = shared.config();
+    let with_details = params.get("includeDetails").and_then(Value::as_bool).unwrap_or(false);
+    let mut models = catalogue::all(&config);
+    if params.get("view").and_then(Value::as_str) == Some("default") {
+        models.retain(|listed| may_be_chosen(&config, listed));
+    }
+    models.sort_by_key(|listed| (listed.provider.to_lowercase(), listed.name().to_lowercase()));
+    let row = |listed: &Listed| {
+        let mut row = row(listed);
+        if let (true, Some(map)) = (with_details, row.as_object_mut()) {
+            map.extend(details(shared, &config, listed));
+        }
+        row
+    };
+    Ok(json!({"models": models.iter().map(row).collect::<Vec<_>>()}).into())
+}
+
+fn may_be_chosen(config: &Config, listed: &Listed) -> bool {
+    let reference = listed.reference();
+    let is_default = || catalogue::find(config, catalogue::chosen(config)).as_ref() == Some(listed);
+    catalogue::allowed(config).is_none_or(|models| models.contains_key(&reference)) || is_default()
+}
+
+fn row(listed: &Listed) -> Value {
+    json!({
+        "id": listed.model, "name": listed.name(), "provider": listed.provider,
+        "contextWindow": listed.context_window(), "reasoning": listed.reasons(), "input": listed.input(),
+    })
+}
+
+/// What the uses of a model are and whether it can be used.
+fn details(shared: &Shared, config: &Config, listed: &Listed) -> Vec<(String, Value)> {
+    let tags = catalogue::tags(config, listed);
+    let provider = Provider::resolve(config, &shared.env, &listed.reference()).ok();
+    let available = provider.as_ref().is_some_and(|provider| !provider.lacks_key());
+    let tools = provider.as_ref().is_some_and(|provider| provider.tools);
+    let mut members = vec![("available", available.into()), ("supportsTools", tools.into())];
+    if provider.is_some() && !available {
+        members.push(("unavailableReason", "missing-auth".into()));
+    }
+    if let Some(alias) = tags.iter().find_map(|tag| tag.strip_prefix("alias:")) {
+        members.push(("alias", alias.into()));
+    }
+    members.push(("tags", tags.into()));
+    members.into_iter().map(|(name, value)| (name.to_string(), value)).collect()
+}

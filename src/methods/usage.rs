@@ -1,0 +1,310 @@
+//! `sessions.usage`, `sessions.usage.timeseries`, `sessions.usage.logs`, `usage.cost`, `usage.status`. Index
+//! entries are copied by reference on the state thread; transcripts are read on the connection's thread.
+use crate::clock;
+use crate::error::{Error, Result};
+use crate::methods::read;
+use crate::protocol::frame::Payload;
+use crate::sessions::usage::{Span, Totals, day_name};
+use crate::sessions::usage_report::{Summary, add_transcript};
+use crate::sessions::usage_scan::{Budget, File, transcripts};
+use crate::sessions::{Entry, Transcript, key, usage_series};
+use crate::shared::Shared;
+use crate::state::State;
+use crate::state::clients::Caller;
+use crate::state::event::{Answer, Call};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// What one request reads of transcripts, in bytes.
+const MAX_READ: u64 = 128 << 20;
+const MAX_SESSIONS: usize = 1000;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Usage {
+    key: Option<String>,
+    start_date: Option<String>,
+    end_date: Option<String>,
+    limit: Option<usize>,
+    #[serde(default)]
+    include_context_weight: bool,
+}
+
+/// The index of an agent and the directory of its transcripts.
+struct Agent {
+    id: String,
+    dir: PathBuf,
+    entries: Vec<(String, Arc<Entry>)>,
+}
+
+/// A transcript and the session that goes on in it, if any.
+struct Row {
+    agent: String,
+    key: String,
+    file: File,
+    entry: Option<Arc<Entry>>,
+}
+
+pub fn sessions(state: &mut State, _call: Call, params: Value) -> Result<Answer> {
+    let mut wanted: Usage = read(params)?;
+    let now = state.now;
+    let span = Span::of(wanted.start_date.as_deref(), wanted.end_date.as_deref(), None, now)?;
+    wanted.key = wanted.key.map(|key| state.sessions.rules().canonical(&key)).transpose()?;
+    let agents = agents(state);
+    let shared = state.shared.clone();
+    Ok(Answer::Work(Box::new(move || {
+        let config = shared.config();
+        let mut budget = Budget::new(MAX_READ);
+        let mut all = Summary::default();
+        let mut by: [BTreeMap<String, Totals>; 2] = Default::default();
+        let mut sessions = Vec::new();
+        for row in rows(agents, &wanted, &span) {
+            let mut own = Summary::default();
+            // What cannot be read counts as unused; the other sessions are still told.
+            let result =
+                add_transcript(&row.file.path, &config, &span, &mut budget, &mut [&mut own, &mut all]);
+            if let Err(e) = &result {
+                log::warn!(target: "gateway/usage", "{e}");
+            }
+            let [agents, channels] = &mut by;
+            agents.entry(row.agent.clone()).or_default().merge(&own.totals);
+            if let Some(channel) = row.text("channel", "provider") {
+                channels.entry(channel.to_string()).or_default().merge(&own.totals);
+            }
+            sessions.push(row.to_value(result.is_ok().then_some(&own), wanted.include_context_weight));
+        }
+        let [agents, channels] = &by;
+        let mut report = json!({
+            "updatedAt": now, "startDate": day_name(span.first), "endDate": day_name(span.last),
+            "sessions": sessions, "totals": all.totals.to_value(), "aggregates": all.aggregates(agents, channels),
+        });
+        note_partial(&mut report, &budget);
+        Ok(report.into())
+    })))
+}
+
+fn agents(state: &State) -> Vec<Agent> {
+    let indexes = state.sessions.agents().filter_map(|id| Some((id, state.sessions.index(id)?)));
+    let agent = |(id, index): (&str, &crate::sessions::Index)| {
+        let entries = index.iter().map(|(key, entry)| (key.to_string(), entry.clone())).collect();
+        Agent { id: id.to_string(), dir: index.dir().to_path_buf(), entries }
+    };
+    indexes.map(agent).collect()
+}
+
+/// The transcripts that may hold something of the span, or those of the one session asked for; last active
+/// first.
+fn rows(agents: Vec<Agent>, wanted: &Usage, span: &Span) -> Vec<Row> {
+    let mut rows = Vec::new();
+    for Agent { id, dir, entries } in agents {
+        let names =
+            entries.into_iter().filter_map(|(key, entry)| Some((entry.file_name(&dir)?, (key, entry))));
+        let mut names: HashMap<String, (String, Arc<Entry>)> = names.collect();
+        rows.extend(transcripts(&dir).into_iter().map(|file| match names.remove(&file.name) {
+            Some((key, entry)) => Row { agent: id.clone(), key, file, entry: Some(entry) },
+            None => {
+                let session = file.name.trim_end_matches(".jsonl");
+                Row { agent: id.clone(), key: format!("agent:{id}:{session}"), file, entry: None }
+            }
+        }));
+    }
+    rows.retain(|row| match &wanted.key {
+        Some(key) => row.is_named(key),
+        None => row.file.modified >= span.start(),
+    });
+    rows.sort_by_key(|row| std::cmp::Reverse(row.updated_at()));
+    rows.truncate(wanted.limit.unwrap_or(50).min(MAX_SESSIONS));
+    rows
+}
+
+impl Row {
+    /// By its key, or by `agent:<id>:<session id>`.
+    fn is_named(&self, key: &str) -> bool {
+        let id = key.rsplit(':').next().unwrap_or_default();
+        let is_id = || self.agent == key::agent_of(key) && self.session_id().eq_ignore_ascii_case(id);
+        self.key.eq_ignore_ascii_case(key) || is_id()
+    }
+
+    fn session_id(&self) -> &str {
+        let of_entry = self.entry.as_ref().and_then(|entry| entry.session_id());
+        of_entry.unwrap_or_else(|| self.file.name.trim_end_matches(".jsonl"))
+    }
+
+    fn updated_at(&self) -> u64 {
+        let of_entry = self.entry.as_ref().map(|entry| entry.updated_at());
+        of_entry.filter(|at| *at > 0).unwrap_or(self.file.modified)
+    }
+
+    /// A member of the entry, else of where it came from.
+    fn text(&self, name: &str, of_origin: &str) -> Option<&str> {
+        let entry = self.entry.as_ref()?;
+        entry.str(name).or_else(|| entry.get("origin")?.get(of_origin)?.as_str())
+    }
+
+    fn to_value(&self, usage: Option<&Summary>, with_weight: bool) -> Value {
+        let mut row = Map::new();
+        row.insert("key".into(), self.key.as_str().into());
+        row.insert("sessionId".into(), self.session_id().into());
+        row.insert("updatedAt".into(), self.updated_at().into());
+        row.insert("agentId".into(), self.agent.as_str().into());
+        for (name, of_origin) in [("channel", "provider"), ("chatType", "chatType")] {
+            if let Some(text) = self.text(name, of_origin) {
+                row.insert(name.into(), text.into());
+            }
+        }
+        for name in ["label", "origin", "modelOverride", "providerOverride", "modelProvider", "model"] {
+            if let Some(value) = self.entry.as_ref().and_then(|entry| entry.get(name)) {
+                row.insert(name.into(), value.clone());
+            }
+        }
+        let usage = usage.map(|sum| {
+            let mut usage = sum.to_value();
+            usage.insert("sessionId".into(), self.session_id().into());
+            usage.insert("sessionFile".into(), self.file.path.display().to_string().into());
+            usage
+        });
+        row.insert("usage".into(), usage.map_or(Value::Null, Value::Object));
+        if with_weight {
+            let weight = self.entry.as_ref().and_then(|entry| entry.get("systemPromptReport"));
+            row.insert("contextWeight".into(), weight.cloned().unwrap_or_default());
+        }
+        Value::Object(row)
+    }
+}
+
+/// Says so when the transcripts were more than one request reads.
+fn note_partial(report: &mut Value, budget: &Budget) {
+    if let (true, Some(report)) = (budget.is_spent, report.as_object_mut()) {
+        report.insert("isPartial".into(), true.into());
+    }
+}
+
+#[derive(Deserialize)]
+struct Course {
+    key: Option<String>,
+    limit: Option<usize>,
+}
+
+pub fn timeseries(state: &mut State, _call: Call, params: Value) -> Result<Answer> {
+    let (key, transcript, _) = course(state, params, "timeseries")?;
+    let shared = state.shared.clone();
+    Ok(Answer::Work(Box::new(move || {
+        let found = transcript.filter(|transcript| transcript.path().is_file());
+        let Some(transcript) = found else {
+            return Err(Error::invalid(format!("No transcript found for session: {key}")));
+        };
+        let mut budget = Budget::new(MAX_READ);
+        let points = usage_series::points(&transcript, &shared.config(), &mut budget)?;
+        let mut report = json!({"sessionId": transcript.session_id(), "points": points});
+        note_partial(&mut report, &budget);
+        Ok(report.into())
+    })))
+}
+
+pub fn logs(state: &mut State, _call: Call, params: Value) -> Result<Answer> {
+    const DEFAULT: usize = 200;
+    const MAX: usize = 1000;
+    let (_, transcript, limit) = course(state, params, "logs")?;
+    let shared = state.shared.clone();
+    Ok(Answer::Work(Box::new(move || {
+        let limit = limit.unwrap_or(DEFAULT).min(MAX);
+        let logs = transcript.map(|transcript| usage_series::logs(&transcript, &shared.config(), limit));
+        Ok(json!({"logs": logs.transpose()?.unwrap_or_default()}).into())
+    })))
+}
+
+/// The key as it was given, its transcript and the limit.
+fn course(state: &State, params: Value, what: &str) -> Result<(String, Option<Transcript>, Option<usize>)> {
+    let Course { key, limit } = read(params)?;
+    let key = key.map(|key| key.trim().to_string()).filter(|key| !key.is_empty());
+    let key = key.ok_or_else(|| Error::invalid(format!("key is required for {what}")))?;
+    Ok((key.clone(), transcript_of(state, &key)?, limit))
+}
+
+/// By a session's key, or by `agent:<id>:<session id>` as `sessions.usage` names those that no session has.
+fn transcript_of(state: &State, raw: &str) -> Result<Option<Transcript>> {
+    let key = state.sessions.rules().canonical(raw)?;
+    if let Some(entry) = state.sessions.get(&key) {
+        return Ok(state.sessions.transcript(&key, entry).ok());
+    }
+    let index = state.sessions.owner(&key).ok().and_then(|agent| state.sessions.index(agent));
+    // The key is lower-case by now, file names need not be.
+    let id = raw.rsplit(':').next().unwrap_or_default();
+    Ok(index.and_then(|index| Transcript::at(index.dir(), id).ok()))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Costs {
+    start_date: Option<String>,
+    end_date: Option<String>,
+    #[serde(default)]
+    days: Value,
+}
+
+/// Of all agents.
+pub fn cost(state: &mut State, _call: Call, params: Value) -> Result<Answer> {
+    let Costs { start_date, end_date, days } = read(params)?;
+    let now = state.now;
+    let span = Span::of(start_date.as_deref(), end_date.as_deref(), read_days(&days)?, now)?;
+    let dirs: Vec<PathBuf> = agents(state).into_iter().map(|agent| agent.dir).collect();
+    let shared = state.shared.clone();
+    Ok(Answer::Work(Box::new(move || {
+        let config = shared.config();
+        let mut budget = Budget::new(MAX_READ);
+        let mut all = Summary::default();
+        let mut files: Vec<File> = dirs.iter().flat_map(|dir| transcripts(dir)).collect();
+        files.retain(|file| file.modified >= span.start());
+        // The newest first, should the budget not do for all.
+        files.sort_by_key(|file| std::cmp::Reverse(file.modified));
+        for file in files {
+            if let Err(e) = add_transcript(&file.path, &config, &span, &mut budget, &mut [&mut all]) {
+                log::warn!(target: "gateway/usage", "{e}");
+            }
+        }
+        let (daily, totals) = (all.daily_totals(), all.totals.to_value());
+        let mut report = json!({"updatedAt": now, "days": span.days(), "daily": daily, "totals": totals});
+        note_partial(&mut report, &budget);
+        Ok(report.into())
+    })))
+}
+
+/// A number, or one written as text.
+fn read_days(days: &Value) -> Result<Option<u64>> {
+    let number = match days {
+        Value::Null => return Ok(None),
+        Value::String(text) => text.trim().parse::<f64>().ok(),
+        other => other.as_f64(),
+    };
+    let number = number.filter(|days| days.is_finite());
+    number
+        .map(|days| Some(days.max(1.0) as u64))
+        .ok_or_else(|| Error::invalid("days must be a number such as 30"))
+}
+
+/// The quotas of subscriptions; there are none, since no subscription's login is supported.
+pub fn status(_shared: &Shared, _caller: &Caller, _params: Value) -> Result<Payload> {
+    Ok(json!({"updatedAt": clock::now_ms(), "providers": []}).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_are_numbers_in_either_form() {
+        let check =
+            |days: Value, want: Option<Option<u64>>| assert_eq!(read_days(&days).ok(), want, "{days}");
+        check(Value::Null, Some(None));
+        check(json!(7), Some(Some(7)));
+        check(json!(2.9), Some(Some(2)));
+        check(json!("14"), Some(Some(14)));
+        check(json!(-3), Some(Some(1)));
+        check(json!("x"), None);
+        check(json!("inf"), None);
+        check(json!([1]), None);
+    }
+}

@@ -1,0 +1,300 @@
+//! The present branch of a transcript: the entries a model may see, from the newest one back along `parentId` to
+//! where the newest compaction begins, to the root, or to the budget. Runs on the run's thread; changes nothing.
+//!
+//! Only what is used is kept in memory. Lines of other branches are searched for one id and not parsed.
+use super::repair::is_incomplete;
+use super::transcript::Transcript;
+use super::{estimate, message};
+use crate::error::Result;
+use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Value, json};
+use std::ops::ControlFlow;
+
+/// How much is searched for a compaction when the budget ended before one was found, in bytes.
+const SUMMARY_SCAN: usize = 1 << 20;
+
+/// Ids are looked for in this much of both ends of a line, in bytes.
+const EDGE: usize = 256;
+
+/// How far back to read.
+#[derive(Debug, Clone, Copy)]
+pub struct Reach {
+    /// Estimated tokens to read; the newest message, with its tool call, is there whatever its size.
+    pub tokens: u64,
+    /// When the server's own count shows that all takes at most this, twice as many estimated tokens are read.
+    pub counted: u64,
+    /// Messages to read at most, which bounds the time that many short ones take.
+    pub messages: usize,
+    /// Bytes of images to keep; in place of older ones stands a note.
+    pub images: usize,
+}
+
+/// One message and what is known of it.
+#[derive(Debug, Clone)]
+pub struct Item {
+    pub id: String,
+    pub message: Value,
+    pub tokens: u64,
+}
+
+#[derive(Debug, Default)]
+pub struct Branch {
+    /// Oldest first.
+    pub items: Vec<Item>,
+    /// The newest compaction's summary.
+    pub summary: Option<String>,
+    /// False when older messages were left unread.
+    pub is_whole: bool,
+    /// Estimate of all items, in tokens.
+    pub tokens: u64,
+    /// Estimate of the items that are newer than the summary.
+    pub since_summary: u64,
+    /// Tokens of all that was sent for the newest answer, by the server's count, and an estimate of what came after.
+    pub counted: Option<u64>,
+}
+
+impl Branch {
+    pub fn read(transcript: &Transcript, reach: Reach) -> Result<Branch> {
+        let mut walk = Walk {
+            reach,
+            branch: Branch { is_whole: true, ..Branch::default() },
+            parent: None,
+            first_kept: None,
+            searched: None,
+            has_call: false,
+        };
+        transcript.lines_back(|bytes| walk.line(bytes))?;
+        let mut branch = walk.branch;
+        branch.items.reverse();
+        Ok(branch)
+    }
+}
+
+/// The members of a line that are used.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Line {
+    #[serde(rename = "type", default)]
+    kind: String,
+    id: Option<String>,
+    /// Absent in old files, null for the root.
+    #[serde(default, deserialize_with = "present")]
+    parent_id: Option<Option<String>>,
+    message: Option<Message>,
+    content: Option<Value>,
+    summary: Option<String>,
+    first_kept_entry_id: Option<String>,
+}
+
+/// A message without what no model is told, which is half of a short one.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Message {
+    role: String,
+    content: Option<Value>,
+    api: Option<Value>,
+    provider: Option<Value>,
+    model: Option<Value>,
+    stop_reason: Option<Value>,
+    tool_call_id: Option<Value>,
+    tool_name: Option<Value>,
+    is_error: Option<Value>,
+    usage: Option<Usage>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct Usage {
+    input: f64,
+    output: f64,
+    cache_read: f64,
+    cache_write: f64,
+}
+
+impl Message {
+    fn into_value(self) -> Value {
+        let members = [
+            ("content", self.content),
+            ("api", self.api),
+            ("provider", self.provider),
+            ("model", self.model),
+            ("stopReason", self.stop_reason),
+            ("toolCallId", self.tool_call_id),
+            ("toolName", self.tool_name),
+            ("isError", self.is_error),
+        ];
+        let mut map = Map::with_capacity(members.len() + 1);
+        map.insert("role".into(), self.role.into());
+        let present = members.into_iter().filter_map(|(name, value)| Some((name.to_string(), value?)));
+        map.extend(present);
+        Value::Object(map)
+    }
+}
+
+impl Usage {
+    /// What the server counted for an answer: all that was sent and the answer itself. Without the input the sum
+    /// says nothing about the conversation; not all servers count.
+    fn total(&self) -> Option<u64> {
+        let sent = self.input + self.cache_read + self.cache_write;
+        (sent > 0.0).then_some((sent + self.output) as u64)
+    }
+}
+
+fn present<'de, D: Deserializer<'de>>(from: D) -> std::result::Result<Option<Option<String>>, D::Error> {
+    Option::deserialize(from).map(Some)
+}
+
+struct Walk {
+    reach: Reach,
+    /// Its items are newest first until the end.
+    branch: Branch,
+    /// The id of the entry to come next; `None` takes the line before in the file.
+    parent: Option<String>,
+    /// The first entry that the newest compaction kept.
+    first_kept: Option<String>,
+    /// Bytes searched for a compaction since the budget ended.
+    searched: Option<usize>,
+    /// Whether an item is there that is not a tool result, so that the newest ones are whole.
+    has_call: bool,
+}
+
+impl Walk {
+    fn line(&mut self, bytes: &[u8]) -> ControlFlow<()> {
+        if let Some(searched) = &mut self.searched {
+            *searched += bytes.len();
+            let is_over = *searched > SUMMARY_SCAN;
+            return if self.search(bytes) || is_over {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            };
+        }
+        if self.parent.as_ref().is_some_and(|parent| !mentions(bytes, parent)) {
+            return ControlFlow::Continue(());
+        }
+        let Ok(line) = serde_json::from_slice::<Line>(bytes) else {
+            // A damaged line that names the id is the one; what was before it in the file goes on.
+            self.parent = None;
+            return ControlFlow::Continue(());
+        };
+        match &line.id {
+            Some(id) if line.kind != "session" && self.parent.as_ref().is_none_or(|parent| parent == id) => {}
+            _ => return ControlFlow::Continue(()),
+        }
+        self.entry(line)
+    }
+
+    fn entry(&mut self, mut line: Line) -> ControlFlow<()> {
+        let is_root = line.parent_id == Some(None);
+        let id = line.id.take().unwrap_or_default();
+        self.parent = line.parent_id.take().flatten();
+        if line.kind == "compaction" && self.branch.summary.is_none() {
+            self.summary(line);
+        } else if let Some((message, usage)) = to_message(line)
+            && self.push(&id, message, usage).is_break()
+        {
+            self.branch.is_whole = false;
+            if self.branch.summary.is_some() {
+                return ControlFlow::Break(());
+            }
+            self.searched = Some(0);
+            return ControlFlow::Continue(());
+        }
+        let kept_all =
+            self.branch.summary.is_some() && self.first_kept.as_ref().is_none_or(|kept| *kept == id);
+        if is_root || kept_all { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+
+    fn summary(&mut self, line: Line) {
+        self.branch.since_summary = self.branch.tokens;
+        self.branch.summary = Some(line.summary.unwrap_or_default());
+        self.first_kept = line.first_kept_entry_id;
+    }
+
+    fn push(&mut self, id: &str, mut message: Value, usage: Usage) -> ControlFlow<()> {
+        self.limit_images(&mut message);
+        let tokens = estimate::of_message(&message);
+        if self.branch.counted.is_none()
+            && self.branch.summary.is_none()
+            && let Some(counted) = usage.total()
+            && !is_incomplete(&message)
+        {
+            let counted = counted + self.branch.tokens;
+            self.branch.counted = Some(counted);
+            if counted <= self.reach.counted {
+                self.reach.tokens = self.reach.tokens.saturating_mul(2);
+            }
+        }
+        let is_over = self.branch.tokens + tokens > self.reach.tokens;
+        if self.has_call && (is_over || self.branch.items.len() >= self.reach.messages) {
+            return ControlFlow::Break(());
+        }
+        self.has_call |= message::role(&message) != "toolResult";
+        self.branch.tokens += tokens;
+        if self.branch.summary.is_none() {
+            self.branch.since_summary = self.branch.tokens;
+        }
+        self.branch.items.push(Item { id: id.into(), message, tokens });
+        ControlFlow::Continue(())
+    }
+
+    /// Puts a note in the place of each image for which there is no room.
+    fn limit_images(&mut self, message: &mut Value) {
+        let Some(blocks) = message.get_mut("content").and_then(Value::as_array_mut) else { return };
+        for block in blocks.iter_mut().filter(|b| b.get("type").is_some_and(|t| t == "image")) {
+            let size = block.get("data").and_then(Value::as_str).map_or(0, str::len);
+            match self.reach.images.checked_sub(size) {
+                Some(left) => self.reach.images = left,
+                None => *block = message::text("[an image, left out here]"),
+            }
+        }
+    }
+
+    /// Whether the line is a compaction; its summary is taken. Its branch cannot be known without reading all.
+    fn search(&mut self, bytes: &[u8]) -> bool {
+        // Both programs write the type first.
+        let is_one = bytes.starts_with(b"{\"type\":\"compaction\"");
+        let found = is_one.then(|| serde_json::from_slice::<Line>(bytes).ok()).flatten();
+        let found = found.filter(|line| line.kind == "compaction");
+        if let Some(line) = found {
+            self.branch.summary = Some(line.summary.unwrap_or_default());
+            return true;
+        }
+        false
+    }
+}
+
+/// What an entry says to the model, if anything, and what the server counted.
+fn to_message(line: Line) -> Option<(Value, Usage)> {
+    let message = match line.kind.as_str() {
+        "message" => {
+            let mut message = line.message?;
+            let usage = message.usage.take().unwrap_or_default();
+            let is_known = matches!(message.role.as_str(), "user" | "assistant" | "toolResult");
+            return is_known.then(|| (message.into_value(), usage));
+        }
+        "custom_message" => json!({"role": "user", "content": line.content?}),
+        "branch_summary" => summary_message("Another line of this conversation, in summary", &line.summary?),
+        _ => return None,
+    };
+    Some((message, Usage::default()))
+}
+
+/// A summary as the model is shown it.
+pub(super) fn summary_message(what: &str, summary: &str) -> Value {
+    json!({"role": "user", "content": [message::text(&format!("[{what}]\n{summary}"))]})
+}
+
+/// Whether a line holds a text near its start or its end, where both programs put ids. Lines can be megabytes long.
+pub(super) fn mentions(bytes: &[u8], text: &str) -> bool {
+    let (head, tail) = (bytes.get(..EDGE).unwrap_or(bytes), bytes.get(bytes.len().saturating_sub(EDGE)..));
+    let Some((first, rest)) = text.as_bytes().split_first() else { return true };
+    // The size-optimised build makes the library's search many times slower than this.
+    let holds = |part: &[u8]| {
+        let starts = |(at, byte): (usize, &u8)| {
+            byte == first && part.get(at + 1..).is_some_and(|after| after.starts_with(rest))
+        };
+        part.iter().enumerate().any(starts)
+    };
+    holds(head) || tail.is_some_and(holds)
+}

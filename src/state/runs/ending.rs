@@ -1,0 +1,267 @@
+//! The end of a run: told on every surface and exactly once, remembered, and the next one started.
+//!
+//! Part of `State`, on the state thread. A failure is an error on each surface.
+use super::telling::{agent_event, chat_event, said, stop_reason};
+use super::{Ended, Family, Footer, NewRun, Phase, Run};
+use crate::agent::cancel::Reason;
+use crate::agent::failure;
+use crate::agent::provider::Usage;
+use crate::agent::run::Finished;
+use crate::error::{Error, Kind, Result};
+use crate::protocol::events;
+use crate::protocol::frame::Payload;
+use crate::state::State;
+use crate::store::Job;
+use serde_json::{Value, json};
+
+impl State {
+    pub(super) fn run_finished(&mut self, id: &str, finished: Finished) {
+        let Some(run) = self.runs.map.get_mut(id) else { return };
+        run.text.clone_from(&finished.text);
+        // Messages that came too late for this turn have one of their own, unless all was stopped.
+        let is_stopped = matches!(run.cancel.reason(), Some(Reason::Rpc | Reason::Stop | Reason::Shutdown));
+        let leftover: Vec<String> =
+            if is_stopped { Vec::new() } else { finished.leftover.iter().map(|s| s.run.clone()).collect() };
+        run.attached.retain(|id| !leftover.contains(id));
+        leftover.iter().rev().for_each(|id| self.put_back(id));
+        self.note_in_session(id, &finished);
+        let result = finished.result.clone();
+        self.end_run(id, result, Some(&finished));
+    }
+
+    fn note_in_session(&mut self, id: &str, finished: &Finished) {
+        let Some(run) = self.runs.map.get(id) else { return };
+        let (key, session_id, now) = (run.new.key.clone(), run.session_id.clone(), self.now);
+        let (failed, is_aside) = (finished.result.is_err(), run.is_aside());
+        let channel = run.new.channel.clone();
+        let transcript = self.sessions.get(&key).and_then(|entry| self.sessions.transcript(&key, entry).ok());
+        self.sessions.update(&key, self.mono, |entry| {
+            // Counts of a transcript that was reset meanwhile belong to nobody.
+            if entry.session_id() != Some(&session_id) {
+                return;
+            }
+            entry.set("updatedAt", now);
+            if let Some(transcript) = &transcript {
+                entry.set("sessionFile", transcript.path().to_string_lossy());
+            }
+            if is_aside {
+                return;
+            }
+            entry.set("systemSent", true);
+            entry.set("abortedLastRun", failed);
+            if let Some(channel) = channel {
+                entry.set("lastChannel", channel);
+            }
+            if !failed {
+                note_counts(entry, finished);
+            }
+        });
+    }
+
+    /// Ends a run and those that end with it.
+    pub(super) fn end_run(&mut self, id: &str, result: Result<()>, finished: Option<&Finished>) {
+        let Some(run) = self.runs.map.get_mut(id) else { return };
+        let result = result.map_err(|e| match run.cancel.reason() {
+            Some(Reason::Timeout) => timed_out(&run.new),
+            _ => e,
+        });
+        let attached = std::mem::take(&mut run.attached);
+        let key = (!run.is_aside()).then(|| run.new.key.clone());
+        let (text, silenced, reason) = (run.text.clone(), run.silenced, run.cancel.reason());
+        for other in &attached {
+            if let Some(other) = self.runs.map.get_mut(other) {
+                // Its text is told with its end, not piece by piece.
+                (other.text, other.silenced) = (text.clone(), silenced);
+                if let Some(reason) = reason {
+                    other.cancel.cancel(reason);
+                }
+            }
+        }
+        self.end_one(id, result.clone(), finished);
+        for other in attached {
+            self.end_one(&other, result.clone(), finished);
+        }
+        self.health_stale = true;
+        if let Some(key) = key {
+            self.session_changed(&key, "run");
+        }
+        self.start_runs();
+    }
+
+    fn end_one(&mut self, id: &str, result: Result<()>, finished: Option<&Finished>) {
+        let Some(run) = self.runs.map.get(id) else { return };
+        let started = run.started_at.unwrap_or(run.accepted_at);
+        // Cut off before its turn by a stop: the journal keeps it, the next start keeps its message.
+        let is_untouched = run.started_at.is_none() && !matches!(run.phase, Phase::Attached(_));
+        let stays_open = is_untouched && run.cancel.reason() == Some(Reason::Shutdown);
+        self.tell_text(id, true);
+        self.emit_end(id, result.as_ref().err(), finished);
+        let Some(run) = self.runs.map.remove(id) else { return };
+        if self.runs.running.get(&run.new.key).is_some_and(|r| r == id) {
+            self.runs.running.remove(&run.new.key);
+        }
+        let outcome = outcome(&run, &result, finished, self.now.saturating_sub(started));
+        for call in &run.calls {
+            match &result {
+                Ok(()) => call.answer(Ok(Payload::Value(outcome.clone()))),
+                Err(e) => call.answer_with(Err(e.clone()), Some(&outcome)),
+            }
+        }
+        if !stays_open {
+            self.journal_end(&run, &result, outcome);
+        }
+        let ended =
+            Ended { at: self.now, started_at: started, error: result.err().map(|e| e.message().to_string()) };
+        self.answer_waiters(id, &ended);
+        self.runs.remember(id.to_string(), ended);
+    }
+
+    fn journal_end(&mut self, run: &Run, result: &Result<()>, outcome: Value) {
+        let stored = match result {
+            Ok(()) => json!({"ok": true, "payload": outcome}),
+            Err(e) => json!({"ok": false, "payload": outcome, "error": e.to_wire(4)}),
+        };
+        let id = &run.new.id;
+        if let Some(record) = self.dedupe.finish(run.new.family.name(), id, stored)
+            && self.store.submit(Job::Finish(record)).is_err()
+        {
+            log::warn!(target: "gateway/store", "the result of run {} is not journalled: the disk is too slow", crate::logging::quoted(id));
+        }
+    }
+
+    fn emit_end(&mut self, id: &str, error: Option<&Error>, finished: Option<&Finished>) {
+        let now = self.now;
+        let Some(run) = self.runs.map.get_mut(id) else { return };
+        let started = run.started_at.unwrap_or(run.accepted_at);
+        let lifecycle = match error {
+            None => json!({"phase": "end", "startedAt": started, "endedAt": now}),
+            Some(e) if e.kind == Kind::Aborted => {
+                json!({"phase": "end", "startedAt": started, "endedAt": now, "aborted": true})
+            }
+            Some(e) => json!({"phase": "error", "startedAt": started, "endedAt": now, "error": e.message()}),
+        };
+        run.seq += 1;
+        let payload = agent_event(run, "lifecycle", lifecycle, now);
+        let silenced = run.silenced;
+        self.emit(&events::AGENT, &payload);
+        let Some(run) = self.runs.map.get_mut(id).filter(|_| !silenced) else { return };
+        if let Some(finished) =
+            finished.filter(|_| error.is_none() && !run.is_aside() && !is_silent(&run.text))
+        {
+            let footer = footer(run.footer, finished);
+            run.text += &footer;
+        }
+        let message = (!is_silent(&run.text)).then(|| said(run, now));
+        let payload = match error {
+            None => {
+                let usage = finished.filter(|_| !run.is_aside()).map(|f| usage(&f.usage));
+                let stop = finished.map(|_| "stop");
+                chat_event(run, "final", json!({"message": message, "usage": usage, "stopReason": stop}))
+            }
+            Some(e) if e.kind == Kind::Aborted => {
+                chat_event(run, "aborted", json!({"stopReason": stop_reason(run), "message": message}))
+            }
+            Some(e) => {
+                chat_event(run, "error", json!({"errorMessage": e.message(), "errorKind": error_kind(e)}))
+            }
+        };
+        self.emit(&events::CHAT, &payload);
+    }
+}
+
+fn note_counts(entry: &mut crate::sessions::Entry, finished: &Finished) {
+    entry.set("modelProvider", finished.provider.as_str());
+    entry.set("model", finished.model.as_str());
+    entry.set("contextTokens", finished.context_window);
+    entry.set("inputTokens", finished.usage.input);
+    entry.set("outputTokens", finished.usage.output);
+    if let Some(tokens) = finished.context_tokens {
+        entry.set("totalTokens", tokens);
+    }
+    if finished.compactions > 0 {
+        let before = entry.get("compactionCount").and_then(Value::as_u64).unwrap_or(0);
+        entry.set("compactionCount", before + finished.compactions);
+    }
+    match &finished.fallback {
+        Some(fallback) => {
+            entry.set("fallbackNoticeSelectedModel", fallback.from.as_str());
+            entry.set("fallbackNoticeActiveModel", fallback.to.as_str());
+            entry.set("fallbackNoticeReason", fallback.reason);
+        }
+        None => {
+            for name in ["fallbackNoticeSelectedModel", "fallbackNoticeActiveModel", "fallbackNoticeReason"] {
+                entry.remove(name);
+            }
+        }
+    }
+}
+
+/// The line below an answer that `/usage` asked for; it is told, not written down.
+fn footer(wanted: Footer, finished: &Finished) -> String {
+    let usage = &finished.usage;
+    let tokens = format!(
+        "\n\nUsage: {} in / {} out",
+        usage.input + usage.cache_read + usage.cache_write,
+        usage.output
+    );
+    match wanted {
+        Footer::Off => String::new(),
+        Footer::Full if finished.cost > 0.0 => format!("{tokens} · cost {:.4}", finished.cost),
+        Footer::Tokens | Footer::Full => tokens,
+    }
+}
+
+/// Whether an answer says that there is nothing to say.
+pub(super) fn is_silent(text: &str) -> bool {
+    matches!(text.trim(), "" | "NO_REPLY")
+}
+
+/// Counts of the cache only where there was one.
+fn usage(usage: &Usage) -> Value {
+    let mut counts = json!({"input": usage.input, "output": usage.output, "total": usage.total});
+    let cache = [("cacheRead", usage.cache_read), ("cacheWrite", usage.cache_write)];
+    if let Some(map) = counts.as_object_mut() {
+        map.extend(cache.into_iter().filter(|(_, n)| *n > 0).map(|(name, n)| (name.to_string(), n.into())));
+    }
+    counts
+}
+
+/// The last answer to the request, and what the journal keeps.
+fn outcome(run: &Run, result: &Result<()>, finished: Option<&Finished>, duration_ms: u64) -> Value {
+    let id = &run.new.id;
+    match (result, run.new.family, finished) {
+        (Err(e), _, _) => json!({"runId": id, "status": "error", "summary": e.message()}),
+        (Ok(()), Family::Agent, Some(f)) => {
+            let mut agent_meta = json!({"sessionId": run.session_id, "provider": f.provider, "model": f.model, "usage": usage(&f.usage)});
+            if let (Some(map), Some(fallback)) = (agent_meta.as_object_mut(), &f.fallback) {
+                let told = json!({"from": fallback.from, "to": fallback.to, "reason": fallback.reason, "error": fallback.error});
+                map.insert("fallback".into(), told);
+            }
+            let meta = json!({"durationMs": duration_ms, "aborted": false, "agentMeta": agent_meta});
+            let said = f.texts.iter().filter(|text| !is_silent(text));
+            let payloads: Vec<Value> = said.map(|text| json!({"text": text, "mediaUrl": null})).collect();
+            json!({"runId": id, "status": "ok", "summary": "completed", "result": {"payloads": payloads, "meta": meta}})
+        }
+        (Ok(()), _, _) => json!({"runId": id, "status": "ok"}),
+    }
+}
+
+fn timed_out(new: &NewRun) -> Error {
+    let seconds = new.timeout_ms as f64 / 1000.0;
+    Error::new(
+        Kind::AgentTimeout,
+        format!(
+            "the agent did not finish within {seconds} s; raise --timeout or agents.defaults.timeoutSeconds"
+        ),
+    )
+}
+
+fn error_kind(e: &Error) -> &'static str {
+    match failure::reason(e) {
+        "timeout" => "timeout",
+        "rate_limit" | "overloaded" => "rate_limit",
+        "context_length" => "context_length",
+        _ if e.kind == Kind::AgentTimeout => "timeout",
+        _ => "unknown",
+    }
+}

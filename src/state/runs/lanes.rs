@@ -1,0 +1,186 @@
+//! The lanes: one turn a session at a time, `max` in all, in order of arrival; and the start of a run's thread.
+//!
+//! Part of `State`, on the state thread.
+use super::{Doing, Family, Footer, Phase, Runs, Verbose};
+use crate::agent::mailbox::Said;
+use crate::agent::run::{Job as Turn, RunEvent, Task};
+use crate::clock;
+use crate::error::Result;
+use crate::sessions::Entry;
+use crate::state::State;
+use crate::state::event::Event;
+use crate::threads;
+use std::collections::VecDeque;
+
+const STACK: usize = 512 << 10;
+
+impl Runs {
+    /// When a session that waits for more messages may start.
+    pub(super) fn next_start(&self) -> Option<u64> {
+        let is_free = |key: &&String| !self.running.contains_key(*key);
+        self.ready.iter().filter(is_free).filter_map(|key| self.not_before(key)).filter(|at| *at > 0).min()
+    }
+
+    /// The latest time that a message which waits for this session asks for.
+    fn not_before(&self, key: &str) -> Option<u64> {
+        let waiting = self.queues.get(key)?.iter().filter_map(|id| self.map.get(id));
+        waiting.map(|run| run.not_before).max()
+    }
+}
+
+impl State {
+    /// Puts an accepted run where it belongs: aside, into the turn under way, or into its session's lane.
+    pub(super) fn place_run(&mut self, id: &str) {
+        let Some(run) = self.runs.map.get_mut(id) else { return };
+        run.phase = Phase::Waiting;
+        let (key, is_aside) = (run.new.key.clone(), run.is_aside());
+        if is_aside {
+            return self.start_run(id, &key, Vec::new());
+        }
+        if self.joins_turn(id) {
+            return;
+        }
+        self.runs.queues.entry(key.clone()).or_default().push_back(id.to_string());
+        self.runs.ready.push_back(key);
+        self.start_runs();
+    }
+
+    /// Puts a run back in front of its lane: its message came too late for the turn it was to join.
+    pub(super) fn put_back(&mut self, id: &str) {
+        let Some(run) = self.runs.map.get_mut(id) else { return };
+        run.phase = Phase::Waiting;
+        let key = run.new.key.clone();
+        self.runs.queues.entry(key.clone()).or_default().push_front(id.to_string());
+        self.runs.ready.push_back(key);
+    }
+
+    /// Starts what may run: one a session, `max` in all, in order of arrival.
+    pub(in crate::state) fn start_runs(&mut self) {
+        if std::mem::replace(&mut self.runs.is_starting, true) {
+            return;
+        }
+        let mut later = VecDeque::new();
+        while self.runs.running.len() < self.runs.max {
+            let Some(key) = self.runs.ready.pop_front() else { break };
+            let is_early = self.runs.not_before(&key).is_some_and(|at| at > self.mono);
+            if self.runs.running.contains_key(&key) || is_early {
+                later.push_back(key);
+                continue;
+            }
+            let Some(id) = self.runs.queues.get(&key).and_then(|queue| queue.front().cloned()) else {
+                continue;
+            };
+            self.runs.unqueue(&id);
+            let together = self.collect_for(&id);
+            self.start_run(&id, &key, together);
+        }
+        later.append(&mut self.runs.ready);
+        self.runs.ready = later;
+        self.runs.is_starting = false;
+    }
+
+    /// Starts a run's thread; `together` are the runs whose messages it answers.
+    fn start_run(&mut self, id: &str, key: &str, together: Vec<String>) {
+        let turn = match self.turn_of(id, &together) {
+            Some(Ok(turn)) => turn,
+            Some(Err(error)) => return self.end_run(id, Err(error), None),
+            None => return,
+        };
+        for other in together.iter().filter(|other| *other != id) {
+            self.runs.attach(other, id);
+        }
+        let (state, run_id) = (self.shared.state.clone(), id.to_string());
+        let died = move |what: String| {
+            // The state thread is gone only when the process ends.
+            let _ = state.send(Event::Run { run: run_id, event: RunEvent::Died(what) });
+        };
+        self.runs.next_thread += 1;
+        let name = format!("gw-run-{}", self.runs.next_thread);
+        if !matches!(turn.task, Task::Say(_)) {
+            self.runs.running.insert(key.to_string(), id.to_string());
+        }
+        if let Err(error) = threads::spawn(&name, STACK, move || crate::agent::run::take(turn), died) {
+            self.end_run(id, Err(error), None);
+        }
+    }
+
+    fn turn_of(&mut self, id: &str, together: &[String]) -> Option<Result<Turn>> {
+        let run = self.runs.map.get(id)?;
+        // A reset since the acceptance has given the session a new transcript.
+        let entry = match self.sessions.ensure(&run.new.key, self.now, self.mono) {
+            Ok(entry) => entry,
+            Err(e) => return Some(Err(e)),
+        };
+        let mut said: Vec<Said> =
+            together.iter().filter_map(|id| self.runs.map.get(id)).map(|run| run.said()).collect();
+        if run_is_main(self, id)
+            && let Some(first) = said.first_mut()
+        {
+            first.before = self.take_system_notes();
+        }
+        let verbose = self.verbose_of(&self.runs.map.get(id)?.agent, &entry);
+        let mono = self.mono;
+        let run = self.runs.map.get_mut(id)?;
+        run.phase = Phase::Running;
+        run.session_id = entry.session_id().unwrap_or_default().to_string();
+        run.deadline = (run.new.timeout_ms > 0).then(|| mono.saturating_add(run.new.timeout_ms));
+        let asked = &run.new.directives;
+        run.verbose = asked.verbose.map_or(verbose, Verbose::parse);
+        run.shows_reasoning = asked.reasoning.or(entry.str("reasoningLevel")) == Some("stream");
+        run.footer = match entry.str("responseUsage") {
+            Some("tokens" | "on") => Footer::Tokens,
+            Some("full") => Footer::Full,
+            _ => Footer::Off,
+        };
+        let task = match &mut run.doing {
+            Doing::Answer => Task::Answer(said),
+            Doing::Compact(instructions) => Task::Compact(instructions.take()),
+            Doing::Say(words) => Task::Say(words.take()?),
+        };
+        let run = self.runs.map.get(id)?;
+        let thinking = run
+            .new
+            .directives
+            .thinking
+            .or_else(|| entry.str("thinkingLevel").and_then(crate::agent::provider::Thinking::parse));
+        Some(self.sessions.transcript(&run.new.key, &entry).map(|transcript| Turn {
+            run: id.to_string(),
+            shared: self.shared.clone(),
+            transcript,
+            agent: run.agent.clone(),
+            key: run.new.key.clone(),
+            channel: run.new.channel.clone(),
+            model: run.new.directives.model.clone().or_else(|| entry.chosen_model()),
+            thinking,
+            extra_system: run.new.extra_system.clone(),
+            task,
+            mailbox: run.mailbox.clone(),
+            cancel: run.cancel.clone(),
+        }))
+    }
+
+    fn verbose_of(&self, agent: &str, entry: &Entry) -> Verbose {
+        let agents = self.shared.agents();
+        let level = entry.str("verboseLevel").map(str::to_string).or_else(|| agents.verbose_default(agent));
+        level.as_deref().map_or(Verbose::Off, Verbose::parse)
+    }
+
+    /// Notes for the main session, as the lines that stand before its next message.
+    fn take_system_notes(&mut self) -> String {
+        let config = self.shared.config();
+        let zone = config.str("agents.defaults.userTimezone");
+        let line = |(at, text): (u64, String)| {
+            format!("System: [{}] {text}\n", clock::zoned(at, zone).strftime("%Y-%m-%d %H:%M:%S %Z"))
+        };
+        let lines: String = std::mem::take(&mut self.system_events).into_iter().map(line).collect();
+        if lines.is_empty() { lines } else { lines + "\n" }
+    }
+}
+
+/// Whether the run answers a user in the main session, which is where notes go.
+fn run_is_main(state: &State, id: &str) -> bool {
+    let Some(run) = state.runs.map.get(id) else { return false };
+    let is_answer =
+        matches!(run.doing, Doing::Answer) && matches!(run.new.family, Family::Agent | Family::Chat);
+    is_answer && run.new.key == state.sessions.rules().main()
+}

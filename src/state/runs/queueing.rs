@@ -1,0 +1,175 @@
+//! What a message does while its session is busy: waits for a turn of its own, is answered together with others
+//! (`collect`), joins the turn under way (`steer`) or ends it (`interrupt`); and what gives way when too many wait.
+//!
+//! Part of `State`, on the state thread. Which settings hold is decided in `commands::queue`.
+use super::{Doing, Family, NewRun, Phase, Run, Runs};
+use crate::agent::cancel::Reason;
+use crate::commands::queue::{self, Settings};
+use crate::error::{Error, Result};
+use crate::sessions::Entry;
+use crate::state::State;
+use std::time::Duration;
+
+/// Characters that are left of a shortened message.
+const SHORT: usize = 140;
+
+/// The first words of a message that has to make room.
+pub fn shortened(message: &str) -> String {
+    let line = message.split_whitespace().collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(SHORT) {
+        Some((end, _)) => {
+            format!("{}… [shortened: too many messages were waiting]", line.get(..end).unwrap_or_default())
+        }
+        None => line,
+    }
+}
+
+impl State {
+    fn queueing(&self, new: &NewRun) -> Settings {
+        let channel = new.channel.as_deref().unwrap_or_default();
+        let none = Entry::new("", 0);
+        let entry = self.sessions.get(&new.key).map_or(&none, |entry| &**entry);
+        queue::settings(&self.shared.config(), entry, channel, new.directives.queue.as_ref())
+    }
+
+    /// With `drop: new` a message that finds the queue full is refused.
+    pub(super) fn refuse_full_queue(&self, new: &NewRun) -> Result<()> {
+        let queueing = self.queueing(new);
+        let is_counted = new.family == Family::Chat && new.command.is_none();
+        let waiting = self.runs.waiting_messages(&new.key).len() as u64;
+        if !is_counted || queueing.drop != "new" || waiting < queueing.cap {
+            return Ok(());
+        }
+        let text = format!(
+            "{} messages wait already; wait for their answer, or raise messages.queue.cap",
+            queueing.cap
+        );
+        Err(Error::unavailable(text).retry_in(Duration::from_secs(5)))
+    }
+
+    /// Lets a run that finds its session busy do what the mode says; `false` when it is to wait.
+    pub(super) fn joins_turn(&mut self, id: &str) -> bool {
+        let Some(run) = self.runs.map.get(id) else { return true };
+        let Some(host) = self.runs.running.get(&run.new.key).cloned() else { return false };
+        if run.new.family != Family::Chat || !matches!(run.doing, Doing::Answer) {
+            return false;
+        }
+        let queueing = self.queueing(&run.new);
+        let mut not_before = self.mono + queueing.debounce_ms;
+        match queueing.mode {
+            // What the turn can no longer take has the next one, so nothing of a backlog is lost.
+            "steer" | "steer-backlog" if self.runs.attach_by_mail(id, &host) => return true,
+            "interrupt" => {
+                self.abort_run(&host, Reason::Stop);
+                not_before = 0;
+            }
+            _ => {}
+        }
+        if let Some(run) = self.runs.map.get_mut(id) {
+            run.not_before = not_before;
+        }
+        self.make_room(id, &queueing);
+        false
+    }
+
+    /// Over the cap the oldest message that waits is left out, or shortened and answered with the next.
+    fn make_room(&mut self, id: &str, queueing: &Settings) {
+        let Some(key) = self.runs.session_of(id).map(str::to_string) else { return };
+        let waiting = self.runs.waiting_messages(&key);
+        let excess = (waiting.len() + 1).saturating_sub(queueing.cap as usize);
+        for old in waiting.into_iter().take(excess) {
+            if queueing.drop == "old" {
+                self.runs.unqueue(&old);
+                let text =
+                    "newer messages took its place in the queue; send it again, or raise messages.queue.cap";
+                self.end_run(&old, Err(Error::unavailable(text)), None);
+            } else if let Some(run) = self.runs.map.get_mut(&old) {
+                run.is_shortened = true;
+            }
+        }
+    }
+
+    /// The runs that are answered by the turn of `lead`, oldest first and `lead` among them.
+    pub(super) fn collect_for(&mut self, lead: &str) -> Vec<String> {
+        let Some(run) = self.runs.map.get(lead) else { return Vec::new() };
+        let all = run.is_collectable() && self.queueing(&run.new).mode == "collect";
+        let key = run.new.key.clone();
+        let mut ids = vec![lead.to_string()];
+        let mut is_open = run.is_shortened || all;
+        let queue = self.runs.queues.get(&key).cloned().unwrap_or_default();
+        for id in queue {
+            let Some(next) = self.runs.map.get(&id).filter(|next| is_open && next.is_collectable()) else {
+                break;
+            };
+            // Shortened ones never have a turn of their own.
+            is_open = all || next.is_shortened;
+            ids.push(id);
+        }
+        for id in ids.iter().skip(1) {
+            self.runs.unqueue(id);
+        }
+        ids
+    }
+}
+
+impl Run {
+    /// Whether its message may be answered together with others.
+    pub(super) fn is_collectable(&self) -> bool {
+        self.new.family == Family::Chat
+            && matches!(self.doing, Doing::Answer)
+            && self.new.extra_system.is_none()
+    }
+}
+
+impl Runs {
+    /// Messages of clients that wait for the session, oldest first.
+    fn waiting_messages(&self, key: &str) -> Vec<String> {
+        let queue = self.queues.get(key).into_iter().flatten();
+        queue.filter(|id| self.map.get(*id).is_some_and(Run::is_collectable)).cloned().collect()
+    }
+
+    /// Puts a run's message into the mailbox of the turn that is under way; `false` when that takes no more.
+    fn attach_by_mail(&mut self, id: &str, host: &str) -> bool {
+        let (Some(run), Some(lead)) = (self.map.get(id), self.map.get(host)) else { return false };
+        if lead.cancel.reason().is_some()
+            || !matches!(lead.doing, Doing::Answer)
+            || lead.mailbox.push(run.said()).is_err()
+        {
+            return false;
+        }
+        self.attach(id, host);
+        true
+    }
+
+    /// From here on the run ends when `host` does.
+    pub(super) fn attach(&mut self, id: &str, host: &str) {
+        if let Some(run) = self.map.get_mut(id) {
+            run.phase = Phase::Attached(host.to_string());
+        }
+        if let Some(lead) = self.map.get_mut(host) {
+            lead.attached.push(id.to_string());
+        }
+    }
+
+    pub(super) fn unqueue(&mut self, id: &str) {
+        let Some(key) = self.session_of(id).map(str::to_string) else { return };
+        if let Some(queue) = self.queues.get_mut(&key) {
+            queue.retain(|queued| queued != id);
+            if queue.is_empty() {
+                self.queues.remove(&key);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shortened_message_says_so() {
+        assert_eq!(shortened(" a\n b "), "a b");
+        let long = shortened(&"ü".repeat(500));
+        assert!(long.starts_with(&"ü".repeat(140)) && long.ends_with("were waiting]"), "{long}");
+    }
+}

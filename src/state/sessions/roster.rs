@@ -1,0 +1,79 @@
+//! Which agents there are: they come and go while the gateway runs.
+//!
+//! Indexes are read by the thread that brings an agent; the state thread only takes them over. An agent that goes is
+//! refused to new work at once and forgotten when its last save is on disk.
+use super::{Agent, Sessions};
+use crate::agents::Agents;
+use crate::config::Config;
+use crate::error::Result;
+use crate::files::Lock;
+use crate::net::outbox::Work;
+use crate::sessions::{Index, KeyRules, sessions_dir, sweep};
+use crate::shared::Shared;
+use crate::state::event::{Call, Event};
+
+/// Reads the index of an agent; damage is repaired and noted in the log. Not for the state thread.
+pub fn read_index(shared: &Shared, id: &str, rules: &KeyRules) -> Index {
+    let path = sessions_dir(&shared.env.state_dir, id).join("sessions.json");
+    let own = KeyRules { default_agent: id.to_string(), ..rules.clone() };
+    let (index, notes) = Index::load(&path, &own);
+    for note in notes.into_iter().chain(sweep::sweep(index.dir())) {
+        log::warn!(target: "gateway/sessions", "{note}");
+    }
+    index
+}
+
+/// Tells the state thread which agents there are now, by the file as it is. `known` are those it had before: the
+/// indexes of the others are read here. Not for the state thread. Gives the agents' ids.
+pub fn announce(shared: &Shared, known: &[String]) -> Result<Vec<String>> {
+    // One at a time, so that what is told last is what the file said last. The name is not the config's own lock.
+    let _lock = Lock::wait(&shared.env.state_dir.join(".agents.lock"))?;
+    let config = shared.fresh_config();
+    if !are_readable(&config) {
+        return Ok(known.to_vec());
+    }
+    let agents = Agents::of(&config, &shared.env);
+    let (ids, rules) = (agents.ids(), agents.key_rules());
+    let new = ids.iter().filter(|id| !known.contains(id));
+    let added = new.map(|id| (id.clone(), read_index(shared, id, &rules))).collect();
+    // The state thread is gone only when the process ends.
+    let _ = shared.state.send(Event::Agents { ids: ids.clone(), added });
+    Ok(ids)
+}
+
+/// A mistake in the agents' part of the config leaves the agents as they are.
+fn are_readable(config: &Config) -> bool {
+    !config.issues().iter().any(|issue| issue.path.is_empty() || issue.path.starts_with("agents"))
+}
+
+impl Sessions {
+    /// From here on there are exactly these agents. What is known of an agent already counts more than its index in
+    /// `added`; an agent that is neither known nor in `added` comes with the next announcement.
+    pub fn set_agents(&mut self, ids: &[String], added: Vec<(String, Index)>) {
+        self.rules = self.shared.agents().key_rules();
+        for (id, index) in added.into_iter().filter(|(id, _)| ids.contains(id)) {
+            self.agents.entry(id).or_insert_with(|| Agent::new(index));
+        }
+        for (id, agent) in &mut self.agents {
+            agent.is_leaving = !ids.contains(id);
+        }
+        self.forget_left();
+    }
+
+    /// Refuses new work for an agent from now on, and has `work` done and answered by the store thread when all that
+    /// was changed before is on disk.
+    pub fn leave(&mut self, id: &str, call: Call, work: Work, mono: u64) {
+        if let Some(agent) = self.agents.get_mut(id) {
+            agent.is_leaving = true;
+            agent.waiting.push((call, work));
+            agent.save_at.get_or_insert(mono);
+        }
+    }
+
+    /// Drops the agents that are leaving and have nothing more to save.
+    pub(super) fn forget_left(&mut self) {
+        self.agents.retain(|_, agent| {
+            !agent.is_leaving || agent.saves > 0 || agent.save_at.is_some() || !agent.waiting.is_empty()
+        });
+    }
+}

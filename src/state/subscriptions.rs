@@ -1,0 +1,253 @@
+//! Who wants to hear of sessions, and telling them: `sessions.changed` and `session.message`.
+//!
+//! Part of `State`, on the state thread. A subscription belongs to a connection and ends with it. A change is told
+//! at the end of the turn it happened in, with the session's row as it is then: the first at once, what follows at
+//! most once a second a session, so that a busy run costs little. Nothing is kept for those who are not here.
+use crate::error::{Error, Result};
+use crate::protocol::events;
+use crate::protocol::frame;
+use crate::sessions::{envelope, key, list};
+use crate::state::State;
+use serde_json::{Map, Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// Least time between two `sessions.changed` of a session, milliseconds.
+const GAP: u64 = 1000;
+/// Sessions whose messages one connection may follow.
+const MAX_FOLLOWED: usize = 64;
+/// Reasons that clients act on beyond taking the row: told at once, and not replaced by a lesser one that follows.
+const DECISIVE: [&str; 6] = ["create", "delete", "reset", "new", "compact", "archive"];
+
+#[derive(Default)]
+pub struct Subscriptions {
+    /// Connections that hear of every session.
+    all: BTreeSet<u64>,
+    /// Connections that hear of the messages of these sessions.
+    followed: BTreeMap<u64, BTreeSet<String>>,
+    changes: Changes,
+}
+
+impl Subscriptions {
+    /// The connection hears of every session from now on.
+    pub fn add(&mut self, conn: u64) {
+        self.all.insert(conn);
+    }
+
+    pub fn remove(&mut self, conn: u64) {
+        self.all.remove(&conn);
+    }
+
+    /// The connection hears of the messages of one more session, at most 64.
+    pub fn follow(&mut self, conn: u64, key: &str) -> Result<()> {
+        let keys = self.followed.entry(conn).or_default();
+        if keys.len() >= MAX_FOLLOWED && !keys.contains(key) {
+            return Err(Error::invalid(format!(
+                "this connection follows {MAX_FOLLOWED} sessions already; unsubscribe from one first"
+            )));
+        }
+        keys.insert(key.to_string());
+        Ok(())
+    }
+
+    pub fn unfollow(&mut self, conn: u64, key: &str) {
+        if let Some(keys) = self.followed.get_mut(&conn) {
+            keys.remove(key);
+            if keys.is_empty() {
+                self.followed.remove(&conn);
+            }
+        }
+    }
+
+    /// The connection is gone.
+    pub fn forget(&mut self, conn: u64) {
+        self.all.remove(&conn);
+        self.followed.remove(&conn);
+    }
+
+    /// When `flush_subscriptions` has something to tell (monotonic clock).
+    pub fn next_due(&self) -> Option<u64> {
+        self.changes.next_due()
+    }
+
+    /// Those who hear of a message in this session. Who hears of all sessions hears of their messages too.
+    fn hearers(&self, key: &str) -> BTreeSet<u64> {
+        let following = self.followed.iter().filter(|(_, keys)| keys.contains(key)).map(|(conn, _)| *conn);
+        following.chain(self.all.iter().copied()).collect()
+    }
+}
+
+impl State {
+    /// Notes that a session was made, changed or removed, or what runs in it. `reason` is one of `create`, `patch`,
+    /// `send`, `reset`, `new`, `compact`, `delete`, `update`, or `run`: a run of it has begun or ended.
+    pub fn session_changed(&mut self, key: &str, reason: &'static str) {
+        if !self.subscriptions.all.is_empty() && !list::is_hidden(key) {
+            self.subscriptions.changes.note(key, reason);
+        }
+    }
+
+    /// Tells of a message that the session's transcript has now. `message_id` is its id there.
+    pub fn session_message(&mut self, key: &str, message: &Value, message_id: &str) {
+        let hearers = self.subscriptions.hearers(key);
+        if hearers.is_empty() || list::is_hidden(key) {
+            return;
+        }
+        let mut message = message.clone();
+        envelope::strip_message(&mut message);
+        if let Some(map) = message.as_object_mut() {
+            let marks = map.entry("__openclaw").or_insert_with(|| json!({}));
+            if let Some(marks) = marks.as_object_mut() {
+                marks.insert("id".into(), message_id.into());
+            }
+        }
+        let mut payload = self.news(key);
+        payload.insert("message".into(), message);
+        payload.insert("messageId".into(), message_id.into());
+        self.tell(&hearers, &events::SESSION_MESSAGE, payload);
+    }
+
+    /// Tells what has changed and is due; once a turn.
+    pub(super) fn flush_subscriptions(&mut self) {
+        for (key, reason) in self.subscriptions.changes.take_due(self.mono) {
+            let mut payload = self.news(&key);
+            let is_busy = payload.get("hasActiveRun").is_some_and(|busy| *busy == true);
+            let (name, value) = match reason {
+                _ if !payload.contains_key("session") => ("reason", "delete"),
+                "run" => ("phase", if is_busy { "start" } else { "end" }),
+                _ => ("reason", reason),
+            };
+            payload.insert(name.into(), value.into());
+            payload.insert("ts".into(), self.now.into());
+            self.tell(&self.subscriptions.all, &events::SESSIONS_CHANGED, payload);
+        }
+    }
+
+    /// The row of a session as `sessions.list` shows it, without what stands in the transcript.
+    pub fn session_row(&self, key: &str) -> Option<Value> {
+        Some(list::row(key, self.sessions.get(key)?, None, None, &self.runs.of_session(key)))
+    }
+
+    /// What both events say of the session: its row, and once more what clients look for outside of it.
+    fn news(&self, key: &str) -> Map<String, Value> {
+        const REPEATED: [&str; 5] = ["sessionId", "updatedAt", "hasActiveRun", "activeRunIds", "status"];
+        let mut payload = Map::new();
+        payload.insert("sessionKey".into(), key.into());
+        payload.insert("agentId".into(), self.sessions.owner(key).unwrap_or(key::agent_of(key)).into());
+        let Some(row) = self.session_row(key) else { return payload };
+        for name in REPEATED {
+            if let Some(value) = row.get(name) {
+                payload.insert(name.into(), value.clone());
+            }
+        }
+        // Says that no other session is concerned; without it the newest clients ask for the whole list again.
+        if row.get("spawnedBy").is_none() {
+            payload.insert("ancestorSessions".into(), json!([]));
+        }
+        payload.insert("session".into(), row);
+        payload
+    }
+
+    fn tell(&self, hearers: &BTreeSet<u64>, event: &'static events::Event, payload: Map<String, Value>) {
+        let body: Arc<str> = frame::event(event.name, &Value::Object(payload), None).into();
+        for conn in hearers {
+            self.clients.send(*conn, event, body.clone());
+        }
+    }
+}
+
+/// Changes that wait to be told, and when sessions were last told of (monotonic clock, milliseconds).
+#[derive(Default)]
+struct Changes {
+    waiting: BTreeMap<String, &'static str>,
+    told: BTreeMap<String, u64>,
+}
+
+impl Changes {
+    fn note(&mut self, key: &str, reason: &'static str) {
+        match self.waiting.get_mut(key) {
+            Some(before) if DECISIVE.contains(before) && !DECISIVE.contains(&reason) => {}
+            Some(before) => *before = reason,
+            None => {
+                self.waiting.insert(key.to_string(), reason);
+            }
+        }
+    }
+
+    fn take_due(&mut self, mono: u64) -> Vec<(String, &'static str)> {
+        self.told.retain(|_, at| mono < *at + GAP);
+        let is_due = |key: &String, reason: &str| DECISIVE.contains(&reason) || !self.told.contains_key(key);
+        let due: Vec<(String, &'static str)> = self
+            .waiting
+            .iter()
+            .filter(|(key, reason)| is_due(key, reason))
+            .map(|(key, reason)| (key.clone(), *reason))
+            .collect();
+        for (key, _) in &due {
+            self.waiting.remove(key);
+            self.told.insert(key.clone(), mono);
+        }
+        due
+    }
+
+    fn next_due(&self) -> Option<u64> {
+        self.waiting.keys().map(|key| self.told.get(key).map_or(0, |at| at + GAP)).min()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_busy_session_is_told_of_once_a_second() {
+        let mut changes = Changes::default();
+        let mut told = 0;
+        for mono in 0..10_000 {
+            changes.note("a", "update");
+            told += changes.take_due(mono).len();
+        }
+        assert_eq!(told, 10);
+        assert_eq!(changes.next_due(), Some(10_000), "the last change is told a second after the one before");
+        assert_eq!(changes.take_due(10_000), [("a".to_string(), "update")]);
+        assert_eq!((changes.next_due(), changes.take_due(30_000)), (None, Vec::new()));
+        assert!(changes.told.is_empty(), "nothing is kept of what was told long ago");
+    }
+
+    #[test]
+    fn a_decisive_reason_is_told_at_once_and_survives_what_follows() {
+        let mut changes = Changes::default();
+        let told = |changes: &mut Changes, mono| changes.take_due(mono).first().map(|(_, reason)| *reason);
+        changes.note("a", "run");
+        assert_eq!(told(&mut changes, 5), Some("run"));
+        changes.note("a", "run");
+        assert_eq!((told(&mut changes, 6), changes.next_due()), (None, Some(1005)));
+        changes.note("a", "reset");
+        changes.note("a", "run");
+        assert_eq!(told(&mut changes, 7), Some("reset"));
+        changes.note("b", "reset");
+        changes.note("b", "delete");
+        assert_eq!(told(&mut changes, 8), Some("delete"));
+    }
+
+    #[test]
+    fn subscriptions_are_counted_and_forgotten() {
+        let mut subscriptions = Subscriptions::default();
+        let hearers = |s: &Subscriptions, key: &str| s.hearers(key).into_iter().collect::<Vec<_>>();
+        for n in 0..MAX_FOLLOWED {
+            subscriptions.follow(1, &format!("k{n}")).unwrap();
+        }
+        subscriptions.follow(1, "k0").unwrap();
+        assert!(subscriptions.follow(1, "more").is_err());
+        subscriptions.unfollow(1, "k1");
+        subscriptions.follow(1, "more").unwrap();
+        subscriptions.add(2);
+        subscriptions.follow(2, "k0").unwrap();
+        assert_eq!(hearers(&subscriptions, "k0"), [1, 2], "each once");
+        assert_eq!((hearers(&subscriptions, "k1"), hearers(&subscriptions, "more")), (vec![2], vec![1, 2]));
+        subscriptions.remove(2);
+        assert_eq!(hearers(&subscriptions, "more"), [1]);
+        subscriptions.forget(1);
+        subscriptions.unfollow(2, "k0");
+        assert!(subscriptions.all.is_empty() && subscriptions.followed.is_empty());
+    }
+}

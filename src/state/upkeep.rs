@@ -1,0 +1,75 @@
+//! What is done by the clock: old sessions leave the index once an hour, archived files are bounded once a day.
+//!
+//! Part of `State`, on the state thread; the store thread touches the files, after the indexes.
+use super::State;
+use crate::sessions::retention::{self, Policy};
+use crate::sessions::{sessions_dir, sweep};
+use crate::store::Job;
+use std::path::PathBuf;
+
+const HOUR: u64 = 60 * 60 * 1000;
+const HOURS_A_DAY: u64 = 24;
+
+/// When it is next due, on the monotonic clock.
+pub struct Upkeep {
+    next: u64,
+    hours: u64,
+}
+
+impl Upkeep {
+    pub fn starting(mono: u64) -> Upkeep {
+        Upkeep { next: mono + HOUR, hours: 0 }
+    }
+
+    pub fn next(&self) -> u64 {
+        self.next
+    }
+}
+
+impl State {
+    pub(super) fn keep_up(&mut self) {
+        if self.mono < self.upkeep.next {
+            return;
+        }
+        self.upkeep.next = self.mono + HOUR;
+        self.upkeep.hours += 1;
+        self.prune_sessions();
+        if self.upkeep.hours.is_multiple_of(HOURS_A_DAY) {
+            let dirs: Vec<PathBuf> =
+                self.sessions.agents().map(|id| sessions_dir(&self.shared.env.state_dir, id)).collect();
+            self.in_background(sweep::sweep_work(dirs));
+        }
+    }
+
+    fn prune_sessions(&mut self) {
+        let policy = Policy::of(&self.shared.config());
+        let agents: Vec<String> = self.sessions.agents().map(str::to_string).collect();
+        for agent in agents {
+            let Some(index) = self.sessions.index(&agent) else { continue };
+            let is_busy = |key: &str| !self.runs.of_session(key).is_empty();
+            let old = retention::decide(index.iter(), self.sessions.rules(), &policy, is_busy, self.now);
+            if old.is_empty() {
+                continue;
+            }
+            if !policy.enforces {
+                log::info!(target: "gateway/sessions", "agent {agent}: {} sessions are old or too many; session.maintenance.mode \"enforce\" takes them out", old.len());
+                continue;
+            }
+            log::info!(target: "gateway/sessions", "agent {agent}: {} old sessions leave the index, their transcripts are archived", old.len());
+            let gone = old.iter().filter_map(|key| {
+                let entry = self.sessions.remove(key, self.mono)?;
+                self.sessions.transcript(key, &entry).ok()
+            });
+            let transcripts = gone.collect();
+            old.iter().for_each(|key| self.session_changed(key, "delete"));
+            self.sessions.save_changed(&self.store, self.mono);
+            self.in_background(retention::archive_work(transcripts));
+        }
+    }
+
+    fn in_background(&self, work: Box<dyn FnOnce() + Send>) {
+        if self.store.submit(Job::Upkeep(work)).is_err() {
+            log::warn!(target: "gateway/store", "the disk is too slow for upkeep now; it is done at the next start");
+        }
+    }
+}

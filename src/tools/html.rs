@@ -1,0 +1,442 @@
+//! HTML as text that people and models can read: title, headings, links, lists, paragraphs, code.
+//!
+//! Pure and forgiving: one pass over the tags, no tree, nothing runs. Scripts, styles and the like are dropped. It
+//! promises nothing about layout, and output is never longer than a few times the input.
+use crate::agent::outbound;
+use ureq::http::Uri;
+
+/// A page made readable.
+pub struct Readable {
+    pub title: String,
+    pub text: String,
+}
+
+/// Elements whose content is not for readers.
+const DROPPED: &[&str] = &["script", "style", "template", "noscript", "svg", "iframe", "object", "select"];
+/// Elements that stand apart from what is around them.
+const BLOCKS: &[&str] = &[
+    "address",
+    "article",
+    "aside",
+    "blockquote",
+    "body",
+    "dd",
+    "details",
+    "dialog",
+    "div",
+    "dl",
+    "dt",
+    "fieldset",
+    "figcaption",
+    "figure",
+    "footer",
+    "form",
+    "header",
+    "hr",
+    "html",
+    "main",
+    "nav",
+    "ol",
+    "p",
+    "section",
+    "summary",
+    "table",
+    "tbody",
+    "thead",
+    "ul",
+];
+
+/// Reads a page that came from `url`; with `is_text` without Markdown's marks.
+pub fn read(html: &str, url: &str, is_text: bool) -> Readable {
+    let mut page =
+        Page { out: String::new(), links: Vec::new(), base: url.parse().ok(), is_text, pre: 0, gap: 0 };
+    let title = page.walk(html);
+    let text = page.out.trim().to_string();
+    Readable { title, text }
+}
+
+struct Page {
+    out: String,
+    /// Open links: where their text began and where they lead.
+    links: Vec<(usize, String)>,
+    base: Option<Uri>,
+    is_text: bool,
+    /// Depth of `pre`.
+    pre: usize,
+    /// Line breaks owed before the next text.
+    gap: usize,
+}
+
+impl Page {
+    /// Goes through the page; the answer is its title.
+    fn walk(&mut self, html: &str) -> String {
+        let mut title = String::new();
+        let mut rest = html;
+        while let Some((before, after)) = rest.split_once('<') {
+            self.text(before);
+            if let Some(comment) = after.strip_prefix("!--") {
+                rest = comment.split_once("-->").map_or("", |(_, rest)| rest);
+                continue;
+            }
+            if !after.starts_with(|c: char| c.is_ascii_alphabetic() || matches!(c, '/' | '!' | '?')) {
+                self.text("<");
+                rest = after;
+                continue;
+            }
+            let (tag, after) = split_tag(after);
+            let name: String = tag
+                .trim_start_matches('/')
+                .chars()
+                .take_while(char::is_ascii_alphanumeric)
+                .map(|c| c.to_ascii_lowercase())
+                .collect();
+            rest = after;
+            if tag.starts_with('/') {
+                self.close(&name);
+            } else if name == "title" {
+                let (content, after) = until_end(rest, "title");
+                if title.is_empty() {
+                    title = collapse(&decode(content)).trim().chars().take(300).collect();
+                }
+                rest = after;
+            } else if name == "head" {
+                // Only its title is for readers, and many heads are never closed.
+                continue;
+            } else if DROPPED.contains(&name.as_str()) && !tag.ends_with('/') {
+                rest = until_end(rest, &name).1;
+            } else {
+                self.open(&name, tag);
+            }
+        }
+        self.text(rest);
+        title
+    }
+
+    fn open(&mut self, name: &str, tag: &str) {
+        match name {
+            "br" => self.gap(1),
+            "hr" => self.block("---"),
+            "h1" | "h2" | "h3" | "h4" | "h5" | "h6" => {
+                let level = name.as_bytes().get(1).map_or(1, |digit| usize::from(digit - b'0'));
+                self.block(&format!("{} ", "#".repeat(level)));
+            }
+            "li" => {
+                self.gap(1);
+                self.mark("- ");
+            }
+            "tr" => self.gap(1),
+            "td" | "th" if !self.out.ends_with('\n') && self.gap == 0 && !self.out.is_empty() => {
+                self.push(" | ")
+            }
+            "pre" => {
+                self.block("```\n");
+                self.pre += 1;
+            }
+            "a" => {
+                let target = attribute(tag, "href").map(|href| self.resolve(&href)).unwrap_or_default();
+                self.settle();
+                self.links.push((self.out.len(), target));
+            }
+            "img" => {
+                let alt = attribute(tag, "alt").unwrap_or_default();
+                self.text(&format!(" {} ", alt.replace('<', " ")));
+            }
+            _ if BLOCKS.contains(&name) => self.gap(2),
+            _ => {}
+        }
+    }
+
+    fn close(&mut self, name: &str) {
+        match name {
+            "h1" | "h2" | "h3" | "h4" | "h5" | "h6" => self.gap(2),
+            "li" | "tr" => self.gap(1),
+            "pre" if self.pre > 0 => {
+                self.pre -= 1;
+                if !self.is_text {
+                    let end = if self.out.ends_with('\n') { "```" } else { "\n```" };
+                    self.out += end;
+                }
+                self.gap(2);
+            }
+            "a" => self.close_link(),
+            _ if BLOCKS.contains(&name) => self.gap(2),
+            _ => {}
+        }
+    }
+
+    /// Only text with a target elsewhere becomes a link.
+    fn close_link(&mut self) {
+        let Some((start, target)) = self.links.pop() else { return };
+        let shown = self.out.get(start..).unwrap_or_default().trim().to_string();
+        if self.is_text || target.is_empty() || shown.is_empty() || shown.contains('\n') || shown == target {
+            return;
+        }
+        let space = if self.out.get(start..).is_some_and(|text| text.starts_with(' ')) { " " } else { "" };
+        self.out.truncate(start);
+        self.out += &format!("{space}[{shown}]({target})");
+    }
+
+    fn resolve(&self, href: &str) -> String {
+        let href = href.trim();
+        let is_web = |url: &str| url.starts_with("http://") || url.starts_with("https://");
+        let absolute = match &self.base {
+            Some(base) if !href.starts_with('#') && !href.is_empty() => outbound::join(base, href),
+            _ => return String::new(),
+        };
+        if is_web(&absolute) && absolute.len() <= 2000 && !absolute.contains([' ', '(', ')', '\n']) {
+            absolute
+        } else {
+            String::new()
+        }
+    }
+
+    /// Owes line breaks before the next text.
+    fn gap(&mut self, lines: usize) {
+        self.gap = self.gap.max(lines);
+    }
+
+    /// Begins a block with a mark of Markdown.
+    fn block(&mut self, mark: &str) {
+        self.gap(2);
+        self.mark(mark);
+    }
+
+    fn mark(&mut self, mark: &str) {
+        self.settle();
+        if !self.is_text || mark == "- " {
+            self.out += mark;
+        }
+    }
+
+    fn settle(&mut self) {
+        let gap = std::mem::take(&mut self.gap);
+        if gap > 0 {
+            let kept = self.out.trim_end_matches(' ').len();
+            self.out.truncate(kept);
+            let has = self.out.bytes().rev().take_while(|b| *b == b'\n').count();
+            if !self.out.is_empty() {
+                self.out.extend(std::iter::repeat_n('\n', gap.saturating_sub(has)));
+            }
+        }
+    }
+
+    fn push(&mut self, text: &str) {
+        self.settle();
+        self.out += text;
+    }
+
+    fn text(&mut self, raw: &str) {
+        if raw.is_empty() {
+            return;
+        }
+        let text = decode(raw);
+        if self.pre > 0 {
+            return self.push(&text);
+        }
+        let text = collapse(&text);
+        let at_start = self.gap > 0 || self.out.is_empty() || self.out.ends_with([' ', '\n']);
+        let text = if at_start { text.trim_start() } else { text.as_str() };
+        if !text.is_empty() {
+            self.push(text);
+        }
+    }
+}
+
+/// The tag's text up to its `>`, which quotes may hold too, and what follows.
+fn split_tag(text: &str) -> (&str, &str) {
+    let mut quote = None;
+    for (at, c) in text.char_indices() {
+        match (quote, c) {
+            (None, '>') => {
+                return (text.get(..at).unwrap_or_default(), text.get(at + 1..).unwrap_or_default());
+            }
+            (None, '"' | '\'') if text.get(..at).is_some_and(|t| t.trim_end().ends_with('=')) => {
+                quote = Some(c)
+            }
+            (Some(q), c) if q == c => quote = None,
+            _ => {}
+        }
+    }
+    (text, "")
+}
+
+/// What stands before the end tag of `name`, and what after it; without one, all and nothing.
+fn until_end<'t>(text: &'t str, name: &str) -> (&'t str, &'t str) {
+    let bytes = text.as_bytes();
+    for (at, _) in text.match_indices("</") {
+        let is_it = bytes
+            .get(at + 2..at + 2 + name.len())
+            .is_some_and(|found| found.eq_ignore_ascii_case(name.as_bytes()));
+        if is_it && !bytes.get(at + 2 + name.len()).is_some_and(u8::is_ascii_alphanumeric) {
+            let after = text.get(at..).and_then(|end| end.split_once('>')).map_or("", |(_, after)| after);
+            return (text.get(..at).unwrap_or_default(), after);
+        }
+    }
+    (text, "")
+}
+
+/// The decoded value of an attribute.
+fn attribute(tag: &str, name: &str) -> Option<String> {
+    let lower = tag.to_ascii_lowercase();
+    let mut from = 0;
+    loop {
+        let at = from + lower.get(from..)?.find(name)?;
+        from = at + name.len();
+        let begins = lower
+            .get(..at)
+            .is_some_and(|before| before.ends_with(|c: char| c.is_ascii_whitespace() || c == '"'));
+        let Some(value) =
+            tag.get(from..).and_then(|rest| rest.trim_start().strip_prefix('=')).filter(|_| begins)
+        else {
+            continue;
+        };
+        let value = value.trim_start();
+        let quoted = ['"', '\''].iter().find_map(|quote| value.strip_prefix(*quote)?.split(*quote).next());
+        let bare = || value.split(|c: char| c.is_ascii_whitespace() || c == '>').next().unwrap_or_default();
+        return Some(decode(quoted.unwrap_or_else(bare)));
+    }
+}
+
+/// White space as one space each.
+fn collapse(text: &str) -> String {
+    let mut collapsed = String::with_capacity(text.len());
+    for c in text.chars() {
+        let c = if c.is_whitespace() { ' ' } else { c };
+        if c != ' ' || !collapsed.ends_with(' ') {
+            collapsed.push(c);
+        }
+    }
+    collapsed
+}
+
+/// The entities that pages use most; others stay as they are.
+const ENTITIES: &[(&str, &str)] = &[
+    ("amp", "&"),
+    ("apos", "'"),
+    ("bull", "•"),
+    ("copy", "©"),
+    ("deg", "°"),
+    ("euro", "€"),
+    ("gt", ">"),
+    ("hellip", "…"),
+    ("laquo", "«"),
+    ("larr", "←"),
+    ("ldquo", "“"),
+    ("lsquo", "‘"),
+    ("lt", "<"),
+    ("mdash", "—"),
+    ("middot", "·"),
+    ("nbsp", " "),
+    ("ndash", "–"),
+    ("pound", "£"),
+    ("quot", "\""),
+    ("raquo", "»"),
+    ("rarr", "→"),
+    ("rdquo", "”"),
+    ("reg", "®"),
+    ("rsquo", "’"),
+    ("sect", "§"),
+    ("shy", ""),
+    ("times", "×"),
+    ("trade", "™"),
+    ("auml", "ä"),
+    ("ouml", "ö"),
+    ("uuml", "ü"),
+    ("Auml", "Ä"),
+    ("Ouml", "Ö"),
+    ("Uuml", "Ü"),
+    ("szlig", "ß"),
+    ("eacute", "é"),
+    ("egrave", "è"),
+    ("agrave", "à"),
+    ("ccedil", "ç"),
+    ("ntilde", "ñ"),
+];
+
+/// Text with its entities replaced.
+fn decode(text: &str) -> String {
+    let mut decoded = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('&') {
+        decoded += before;
+        rest = after;
+        let end = after.bytes().take(12).position(|b| b == b';');
+        match end.and_then(|end| Some((entity(after.get(..end)?)?, after.get(end + 1..)?))) {
+            Some((text, after)) => {
+                decoded += &text;
+                rest = after;
+            }
+            None => decoded.push('&'),
+        }
+    }
+    decoded + rest
+}
+
+fn entity(name: &str) -> Option<String> {
+    let code = match name.strip_prefix(['#']) {
+        Some(number) => match number.strip_prefix(['x', 'X']) {
+            Some(hex) => u32::from_str_radix(hex, 16).ok(),
+            None => number.parse().ok(),
+        },
+        None => return ENTITIES.iter().find(|row| row.0 == name).map(|row| row.1.to_string()),
+    };
+    code.and_then(char::from_u32).filter(|c| *c != '\0').map(String::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(html: &str, want: &str) {
+        assert_eq!(read(html, "https://h.com/a/b", false).text, want, "{html}");
+    }
+
+    #[test]
+    fn blocks_headings_lists_and_links() {
+        check("<h1>Big</h1><p>one\n two</p><p>three<br>four", "# Big\n\none two\n\nthree\nfour");
+        check("<ul><li>a</li><li><b>b</b> c</ul>", "- a\n- b c");
+        check("see <a href='/x?a=1&amp;b=2'>the page</a>.", "see [the page](https://h.com/x?a=1&b=2).");
+        check(
+            "<a href=\"c\">x</a> <a href=#t>y</a> <a href='javascript:z'>z</a><a href=q></a>",
+            "[x](https://h.com/a/c) y z",
+        );
+        check("<table><tr><th>A<th>B</tr><tr><td>1</td><td>2</td></tr></table>", "A | B\n1 | 2");
+        check("<pre>a\n  b</pre>c", "```\na\n  b\n```\n\nc");
+        check("a <img alt='a cat' src=x> b", "a a cat b");
+        check("x<i>y</i>z", "xyz");
+    }
+
+    #[test]
+    fn what_is_not_for_readers_is_dropped() {
+        check("a<script>if (a < b) { '</p>' }</SCRIPT>b<style>x{}</style><!-- <p>c --> d", "ab d");
+        check("<head><meta charset=x><title>T</title><style>s</style></head><body>b", "b");
+        check("a<script>never closed", "a");
+        check("<p title='a > b'>c", "c");
+        check("1 < 2 & 3 &lt; 4 &#169; &#x41; &nope; &", "1 < 2 & 3 < 4 © A &nope; &");
+        check("a < b", "a < b");
+        check("", "");
+    }
+
+    #[test]
+    fn titles_are_read_and_text_mode_has_no_marks() {
+        let page = read("<title> A &amp;\n B </title><h2>H</h2><a href=/x>y</a>", "https://h.com/", true);
+        assert_eq!((page.title.as_str(), page.text.as_str()), ("A & B", "H\n\ny"));
+    }
+
+    #[test]
+    fn any_bytes_are_survived() {
+        let pieces = [
+            "<", ">", "a", "/", "\"", "'", "=", " ", "é", "<a href=", "</a>", "<pre>", "</pre>", "&#", ";",
+            "<!--", "-->", "<script", "<td>",
+        ];
+        let mut seed: usize = 7;
+        for _ in 0..2000 {
+            let mut html = String::new();
+            for _ in 0..12 {
+                seed = seed.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+                html += pieces[(seed >> 33) % pieces.len()];
+            }
+            assert!(read(&html, "https://h.com/", false).text.len() < 2000, "{html}");
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! The tool loop, other models taking over, pictures: what happens between a message and its answer.
+use crate::agent::{turn, with_config, with_model};
+use crate::harness::model::{last_user_text, texts};
+use crate::harness::*;
+
+const PNG: &str =
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==";
+
+fn call(id: &str, name: &str, arguments: Value) -> Step {
+    Step::Call { id: id.into(), name: name.into(), arguments: arguments.to_string() }
+}
+
+fn calls(steps: Vec<Step>) -> Reply {
+    Reply::Stream(steps.into_iter().chain([Step::Done]).collect())
+}
+
+fn history(client: &mut Client) -> Vec<Value> {
+    client.ok("chat.history", json!({"sessionKey": "main"}))["messages"].as_array().unwrap().clone()
+}
+
+#[test]
+fn tools_run_and_their_results_go_back_to_the_model_in_each_wire_format() {
+    for api in ["openai-completions", "openai-responses", "anthropic-messages"] {
+        let first = calls(vec![
+            Step::Text("Looking. ".into()),
+            call("c1", "read", json!({"path": "NOTES.md"})),
+            call("c2", "read", json!({"path": "missing.md"})),
+        ]);
+        let server = ModelServer::start(vec![first, texts(&["It says seven."])]);
+        let gateway = with_config(server.config_for(api));
+        std::fs::create_dir_all(gateway.state_dir().join("workspace")).unwrap();
+        std::fs::write(gateway.state_dir().join("workspace/NOTES.md"), "the number is 7\n").unwrap();
+        let mut client = Client::operator(&gateway, 4);
+        let done = turn(&mut client, "what is the number?", "k").unwrap();
+        let said: Vec<&str> = done["result"]["payloads"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|p| p["text"].as_str().unwrap())
+            .collect();
+        assert_eq!(
+            said.iter().map(|t| t.trim()).collect::<Vec<_>>(),
+            ["Looking.", "It says seven."],
+            "{api}"
+        );
+        let second = server.requests(2)[1].to_string();
+        assert!(second.contains("the number is 7"), "{api}: {second}");
+        let messages = history(&mut client);
+        let results: Vec<&Value> = messages.iter().filter(|m| m["role"] == "toolResult").collect();
+        assert_eq!(results.len(), 2, "{api}: {messages:?}");
+        assert_eq!(
+            (&results[0]["toolCallId"], &results[0]["isError"]),
+            (&json!("c1"), &json!(false)),
+            "{api}"
+        );
+        assert_eq!(
+            (&results[1]["toolCallId"], &results[1]["isError"]),
+            (&json!("c2"), &json!(true)),
+            "{api}"
+        );
+    }
+}
+
+#[test]
+fn what_a_model_gets_wrong_about_tools_is_told_to_it() {
+    for (name, arguments, want) in [
+        ("read", "{\"path\": 5}", "path"),
+        ("read", "{\"path\": ", "JSON"),
+        ("no_such_tool", "{}", "no_such_tool"),
+        ("read", "{\"path\": \"../../../etc/passwd\"}", "workspace"),
+    ] {
+        let step = Step::Call { id: "c".into(), name: name.into(), arguments: arguments.into() };
+        let (server, gateway) = with_model(vec![calls(vec![step]), texts(&["sorry"])]);
+        let mut client = Client::operator(&gateway, 4);
+        turn(&mut client, "go", "k").unwrap();
+        let result = history(&mut client).into_iter().find(|m| m["role"] == "toolResult").unwrap();
+        assert_eq!(result["isError"], true, "{name} {arguments}: {result}");
+        assert!(result.to_string().contains(want), "{name} {arguments}: {result}");
+        assert_eq!(server.count(), 2);
+    }
+}
+
+#[test]
+fn a_model_that_repeats_itself_is_stopped_and_the_session_goes_on() {
+    let again = || calls(vec![call("c", "agents_list", json!({}))]);
+    let replies = (0..8).map(|_| again()).chain([texts(&["fine now"])]).collect();
+    let (server, gateway) = with_model(replies);
+    let mut client = Client::operator(&gateway, 4);
+    let error = turn(&mut client, "loop", "k").unwrap_err();
+    assert!(error["message"].as_str().unwrap().contains("agents_list 8 times in a row"), "{error}");
+    assert_eq!(server.count(), 8);
+    assert!(server.requests(8)[7].to_string().contains("times in a row"), "the model was told before");
+    assert_eq!(turn(&mut client, "again", "k2").unwrap()["result"]["payloads"][0]["text"], "fine now");
+}
+
+#[test]
+fn the_rounds_of_a_turn_are_limited() {
+    let step = |n: u32| calls(vec![call("c", "read", json!({"path": format!("{n}.md")}))]);
+    let server = ModelServer::start((0..4).map(step).collect());
+    let mut config = server.config();
+    merge(&mut config, &json!({"gateway": {"limits": {"toolRounds": 3}}}));
+    let gateway = with_config(config);
+    let error = turn(&mut Client::operator(&gateway, 4), "go", "k").unwrap_err();
+    assert!(error["message"].as_str().unwrap().contains("gateway.limits.toolRounds"), "{error}");
+    assert_eq!(server.count(), 3);
+}
+
+#[test]
+fn tool_events_go_to_those_who_asked_and_say_as_much_as_verbose_allows() {
+    let reply = || calls(vec![call("c1", "agents_list", json!({}))]);
+    let replies = (0..3).flat_map(|_| [reply(), texts(&["done"])]).collect();
+    let (_server, gateway) = with_model(replies);
+    let mut watching = Client::named(&gateway, json!({"caps": ["tool-events"]}));
+    let mut other = Client::operator(&gateway, 4);
+    let is_tool = |f: &Value| f["event"] == "agent" && f["payload"]["stream"] == "tool";
+    for (verbose, phases, has_result) in [("off", 0, false), ("on", 2, false), ("full", 2, true)] {
+        watching.ok("sessions.patch", json!({"key": "main", "verboseLevel": verbose}));
+        turn(&mut watching, "go", verbose).unwrap();
+        watching.collect(Duration::from_millis(50));
+        let events: Vec<Value> = watching.kept().into_iter().filter(is_tool).collect();
+        assert_eq!(events.len(), phases, "{verbose}: {events:?}");
+        let result = events.iter().find(|e| e["payload"]["data"]["phase"] == "result");
+        assert_eq!(
+            result.is_some_and(|e| e["payload"]["data"].get("result").is_some()),
+            has_result,
+            "{verbose}"
+        );
+    }
+    other.collect(Duration::from_millis(50));
+    assert!(!other.kept().iter().any(is_tool), "who did not start the run is not told of its tools");
+}
+
+#[test]
+fn another_model_takes_over_and_says_why() {
+    let refusal = Reply::Status(401, vec![], r#"{"error":{"message":"bad key"}}"#.into());
+    let (broken, good) =
+        (ModelServer::start(vec![refusal]), ModelServer::start(vec![texts(&["from the second"])]));
+    let mut config = broken.config();
+    let mut second = good.config()["models"]["providers"]["test"].clone();
+    second["models"][0]["id"] = json!("m2");
+    config["models"]["providers"]["second"] = second;
+    config["agents"]["defaults"]["model"]["fallbacks"] = json!(["nowhere/x", "second/m2"]);
+    let gateway = with_config(config);
+    let mut client = Client::operator(&gateway, 4);
+    let done = turn(&mut client, "hi", "k").unwrap();
+    assert_eq!(done["result"]["payloads"][0]["text"], "from the second");
+    let meta = &done["result"]["meta"]["agentMeta"];
+    assert_eq!((&meta["provider"], &meta["model"]), (&json!("second"), &json!("m2")), "{meta}");
+    assert_eq!(
+        (&meta["fallback"]["from"], &meta["fallback"]["to"]),
+        (&json!("test/m"), &json!("second/m2")),
+        "{meta}"
+    );
+    let told = client.event_where("agent", |p| p["data"]["phase"] == "fallback");
+    assert_eq!(
+        (&told["data"]["to"], &told["data"]["reason"]),
+        (&json!("nowhere/x"), &json!("auth")),
+        "{told}"
+    );
+    assert_eq!(broken.count(), 1, "a wrong key is not tried twice");
+}
+
+#[test]
+fn what_was_said_is_not_replaced_by_another_models_words() {
+    let cut = Reply::Stream(vec![Step::Text("half".into()), Step::Cut]);
+    let (broken, good) = (ModelServer::start(vec![cut]), ModelServer::start(vec![texts(&["other"])]));
+    let mut config = broken.config();
+    config["models"]["providers"]["second"] = good.config()["models"]["providers"]["test"].clone();
+    config["agents"]["defaults"]["model"]["fallbacks"] = json!(["second/m"]);
+    let gateway = with_config(config);
+    turn(&mut Client::operator(&gateway, 4), "hi", "k").unwrap_err();
+    assert_eq!(good.count(), 0);
+}
+
+#[test]
+fn pictures_reach_the_model_alone_too() {
+    for api in ["openai-completions", "openai-responses", "anthropic-messages"] {
+        let server = ModelServer::start(vec![texts(&["a dot"])]);
+        let mut config = server.config_for(api);
+        config["models"]["providers"]["test"]["models"][0]["input"] = json!(["text", "image"]);
+        let gateway = with_config(config);
+        let mut client = Client::operator(&gateway, 3);
+        let params = json!({"sessionKey": "main", "message": "", "idempotencyKey": "k",
+            "attachments": [{"content": format!("data:image/png;base64,{PNG}"), "fileName": "dot.png"}]});
+        client.ok("chat.send", params);
+        assert_eq!(
+            client.event_where("chat", |p| p["state"] == "final")["message"]["content"][0]["text"],
+            "a dot"
+        );
+        assert!(server.requests(1)[0].to_string().contains(PNG), "{api}: the picture is in the request");
+        let messages = history(&mut client);
+        assert_eq!(messages[0]["content"][1]["mimeType"], "image/png", "{api}: {messages:?}");
+    }
+}
+
+#[test]
+fn sec_23_attachments_are_judged_before_anything_starts() {
+    let (server, gateway) = with_model(vec![texts(&["read it"])]);
+    let mut client = Client::operator(&gateway, 4);
+    let mut send = |message: &str, attachment: Value, key: &str| {
+        let id = client.ask("chat.send", json!({"sessionKey": "main", "message": message, "idempotencyKey": key, "attachments": [attachment]}));
+        client.answer(&id)
+    };
+    let error = send("x", json!({"content": "@@", "fileName": "a.png"}), "a").unwrap_err();
+    assert_eq!(
+        (&error["code"], &error["message"]),
+        (&json!("INVALID_REQUEST"), &json!("attachment a.png: invalid base64 content"))
+    );
+    let error = send("x", json!({"content": "A".repeat(6_700_000)}), "b").unwrap_err();
+    assert!(error["message"].as_str().unwrap().contains("exceeds size limit"), "{error}");
+    let error = send("x", json!({"content": "UEsDBAD/", "mimeType": "application/zip"}), "c").unwrap_err();
+    assert!(error["message"].as_str().unwrap().contains("application/zip is neither"), "{error}");
+    assert_eq!(server.count(), 0);
+    send("sum up", json!({"content": "YSxiCjEsMgo=", "fileName": "t.csv"}), "d").unwrap();
+    client.event_where("chat", |p| p["state"] == "final");
+    assert!(last_user_text(&server.requests(1)[0]["body"]).contains("[file: t.csv]\na,b\n1,2"));
+}
+
+#[test]
+fn nothing_to_say_is_said_as_nothing() {
+    let (_server, gateway) = with_model(vec![texts(&["NO_REPLY"])]);
+    let mut client = Client::operator(&gateway, 4);
+    client.ok("chat.send", json!({"sessionKey": "main", "message": "hm", "idempotencyKey": "k"}));
+    let event = client.event_where("chat", |p| p["state"] == "final");
+    assert_eq!(event.get("message"), None, "{event}");
+}
