@@ -60,7 +60,10 @@ fn read(gateway: &Gateway) -> (BTreeMap<String, u32>, Vec<String>) {
                         blocks.iter().filter(|b| b["type"] == "toolCall").map(|b| b["id"].to_string()),
                     );
                 }
-                Some("toolResult") => calls.retain(|id| *id != entry["message"]["toolCallId"].to_string()),
+                Some("toolResult") => {
+                    let answered = entry["message"]["toolCallId"].to_string();
+                    calls.retain(|id| *id != answered);
+                }
                 _ => {}
             }
         }

@@ -162,11 +162,7 @@ mod tests {
         let all = all(&config);
         let rows: Vec<String> =
             all.iter().map(|it| format!("{} {}", it.reference(), tags(&config, it).join(","))).collect();
-        let want = [
-            "p/y default,configured",
-            "q/z fallback#1",
-            "p/x fallback#2,image,configured,alias:X",
-        ];
+        let want = ["p/y default,configured", "q/z fallback#1", "p/x fallback#2,image,configured,alias:X"];
         assert_eq!(rows, want);
         assert_eq!((all[0].name(), all[0].context_window()), ("y", 9));
         assert_eq!((all[2].name(), all[2].input()), ("The X", vec!["text"]));
