@@ -74,12 +74,6 @@ impl Env {
         self.var(name).or_else(|| self.var(&name.replace("OPENCLAW_", "CLAWDBOT_")))
     }
 
-    /// Whether a switch such as `OPENCLAW_SKIP_CRON` is on.
-    pub fn flag(&self, name: &str) -> bool {
-        self.var(name)
-            .is_some_and(|v| matches!(v.trim().to_ascii_lowercase().as_str(), "1" | "true" | "yes" | "on"))
-    }
-
     pub fn is_dev(&self) -> bool {
         self.profile.as_deref() == Some("dev")
     }

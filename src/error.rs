@@ -23,8 +23,6 @@ pub enum Kind {
     RateLimited,
     /// The device is not paired, or not for this role or these scopes.
     NotPaired,
-    /// The browser page's origin is not allowed.
-    Origin,
     /// The client's protocol range does not meet ours.
     Protocol,
     /// Nothing of that name, key or id exists.
@@ -126,7 +124,7 @@ impl Error {
     pub fn code(&self) -> &'static str {
         use Kind::*;
         match self.kind {
-            Invalid | BadFrame | UnknownMethod | Unauthorized | RateLimited | Origin | Protocol
+            Invalid | BadFrame | UnknownMethod | Unauthorized | RateLimited | Protocol
             | NotFound | Conflict | Usage | Profile | Config => "INVALID_REQUEST",
             Forbidden => "FORBIDDEN",
             NotPaired => "NOT_PAIRED",
@@ -147,7 +145,6 @@ impl Error {
             Unauthorized => "AUTH_UNAUTHORIZED",
             RateLimited => "AUTH_RATE_LIMITED",
             NotPaired => "PAIRING_REQUIRED",
-            Origin => "CONTROL_UI_ORIGIN_NOT_ALLOWED",
             Protocol => "PROTOCOL_MISMATCH",
             NotFound => "NOT_FOUND",
             Conflict => "CONFLICT",
@@ -178,7 +175,7 @@ impl Error {
         use Kind::*;
         match self.kind {
             Invalid | BadFrame | UnknownMethod | Forbidden | Unauthorized | RateLimited | NotPaired
-            | Origin | Protocol | NotFound | Conflict | NotLinked | AgentTimeout | Aborted | Model
+            | Protocol | NotFound | Conflict | NotLinked | AgentTimeout | Aborted | Model
             | Unavailable | Io | Unreachable | Usage => 1,
             Profile => 2,
             OutcomeUnknown => 75,

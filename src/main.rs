@@ -1,31 +1,31 @@
 //! The `openclaw` program: arguments to the command line, its result to the exit status.
-pub mod agent;
-pub mod agents;
-pub mod attachments;
-pub mod beneath;
-pub mod cli;
-pub mod clock;
-pub mod commands;
+mod agent;
+mod agents;
+mod attachments;
+mod beneath;
+mod cli;
+mod clock;
+mod commands;
 pub mod config;
-pub mod device;
-pub mod env;
-pub mod error;
-pub mod files;
-pub mod gateway;
-pub mod http;
-pub mod ids;
-pub mod logging;
-pub mod methods;
-pub mod net;
-pub mod protocol;
-pub mod sessions;
-pub mod shared;
-pub mod signals;
-pub mod state;
-pub mod store;
-pub mod threads;
-pub mod tools;
-pub mod workspace;
+mod device;
+mod env;
+mod error;
+mod files;
+mod gateway;
+mod http;
+mod ids;
+mod logging;
+mod methods;
+mod net;
+mod protocol;
+mod sessions;
+mod shared;
+mod signals;
+mod state;
+mod store;
+mod threads;
+mod tools;
+mod workspace;
 
 fn main() -> std::process::ExitCode {
     cli::run(std::env::args_os().skip(1).collect())

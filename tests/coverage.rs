@@ -60,6 +60,7 @@ const CALLS: &[(&str, &str)] = &[
     ("device.pair.approve", r#"{"requestId":"$REQUEST"}"#),
     ("device.token.rotate", r#"{"deviceId":"$DEVICE","role":"operator"}"#),
     ("device.token.revoke", r#"{"deviceId":"$DEVICE","role":"operator"}"#),
+    ("device.pair.remove", r#"{"deviceId":"$DEVICE"}"#),
     ("device.pair.reject", r#"{"requestId":"$OTHER"}"#),
 ];
 

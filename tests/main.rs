@@ -16,11 +16,15 @@ mod cli;
 #[cfg(test)]
 mod commands;
 #[cfg(test)]
+mod compaction;
+#[cfg(test)]
 mod config;
 #[cfg(test)]
 mod coverage;
 #[cfg(test)]
 mod devices;
+#[cfg(test)]
+mod disk;
 #[cfg(test)]
 mod events;
 #[cfg(test)]
@@ -37,6 +41,8 @@ mod listener;
 mod logs;
 #[cfg(test)]
 mod models;
+#[cfg(test)]
+mod models_cli;
 #[cfg(test)]
 mod push;
 #[cfg(test)]

@@ -224,3 +224,38 @@ fn nothing_to_say_is_said_as_nothing() {
     let event = client.event_where("chat", |p| p["state"] == "final");
     assert_eq!(event.get("message"), None, "{event}");
 }
+
+#[test]
+fn a_peer_finds_its_session_by_bindings_and_scope() {
+    let server = ModelServer::start(vec![texts(&["hi"])]);
+    let mut config = server.config();
+    merge(
+        &mut config,
+        &json!({
+            "session": {"dmScope": "per-channel-peer"},
+            "agents": {"list": [{"id": "main", "default": true}, {"id": "home"}]},
+            "bindings": [{"agentId": "home", "match": {"channel": "telegram"}}],
+        }),
+    );
+    let gateway = with_config(config);
+    let mut client = Client::operator(&gateway, 4);
+    for (n, (params, want)) in [
+        (json!({"to": "+15550001"}), "agent:main:whatsapp:direct:+15550001"),
+        (json!({"to": "77", "channel": "telegram"}), "agent:home:telegram:direct:77"),
+        (json!({"to": "x", "channel": "telegram", "groupId": "-100"}), "agent:home:telegram:group:-100"),
+        (json!({"to": "x", "agentId": "home"}), "agent:home:main"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let mut ask = json!({"message": "hello", "idempotencyKey": format!("k{n}")});
+        merge(&mut ask, &params);
+        let id = client.ask("agent", ask);
+        client.answer(&id).unwrap();
+        client.answer(&id).unwrap();
+        let found = client.ok("sessions.list", json!({}));
+        let keys: Vec<&str> =
+            found["sessions"].as_array().unwrap().iter().map(|s| s["key"].as_str().unwrap()).collect();
+        assert!(keys.contains(&want), "{want}: {keys:?}");
+    }
+}

@@ -1,9 +1,11 @@
 //! The models that the configuration names: which one answers, which ones take over, what else can be chosen.
 //!
 //! Look-ups in the configuration on any thread; nothing is resolved and no server is asked.
-use super::provider::BUILTIN;
+use super::provider::{Api, BUILTIN, Provider};
+use super::resolve;
 use crate::config::Config;
 use serde_json::{Map, Value};
+use ureq::http::Uri;
 
 /// The setting of the model that answers, and of the one for pictures.
 pub const MODEL: &str = "agents.defaults.model";
@@ -33,7 +35,7 @@ impl<'a> Listed<'a> {
     /// In tokens.
     pub fn context_window(&self) -> u64 {
         let window = self.entry.get("contextWindow").and_then(Value::as_f64).map(|tokens| tokens as u64);
-        window.filter(|tokens| *tokens > 0).unwrap_or(super::resolve::CONTEXT_WINDOW)
+        window.filter(|tokens| *tokens > 0).unwrap_or(resolve::CONTEXT_WINDOW)
     }
 
     pub fn reasons(&self) -> bool {
@@ -99,10 +101,16 @@ pub fn all(config: &Config) -> Vec<Listed<'_>> {
             all.push(listed);
         }
     }
-    if let (true, Some((provider, model))) = (all.is_empty(), BUILTIN.split_once('/')) {
-        all.push(Listed { provider, model, entry: &Value::Null });
+    if all.is_empty() {
+        all.extend(builtin());
     }
     all
+}
+
+/// The built-in model.
+pub fn builtin() -> Option<Listed<'static>> {
+    let (provider, model) = BUILTIN.split_once('/')?;
+    Some(Listed { provider, model, entry: &Value::Null })
 }
 
 /// What the providers' sections list.
@@ -140,6 +148,19 @@ pub fn tags(config: &Config, listed: &Listed) -> Vec<String> {
     }
     tags.extend(entry.and_then(alias_of).map(|alias| format!("alias:{alias}")));
     tags
+}
+
+/// Whether the model's server is in this process, on this machine or in a private network.
+pub fn is_local(provider: &Provider) -> bool {
+    let host = |uri: Uri| uri.host().map(|host| host.trim_matches(['[', ']']).to_ascii_lowercase());
+    let host = provider.base_url.parse().ok().and_then(host);
+    provider.api == Api::Builtin || host.is_some_and(|host| resolve::is_nearby(&host))
+}
+
+/// Whether a server that surely wants a key gets nothing that could be one.
+pub fn lacks_key(provider: &Provider) -> bool {
+    let has_any = provider.api_key.is_some() || provider.key_file.is_some() || !provider.headers.is_empty();
+    !has_any && !is_local(provider)
 }
 
 #[cfg(test)]

@@ -26,6 +26,8 @@ pub struct Turn<'a> {
     repeats: Repeats,
     /// The present message is in the transcript.
     is_written: bool,
+    /// Our guess of what the last request took, for servers that do not count.
+    guess: u64,
 }
 
 struct Setting {
@@ -54,6 +56,7 @@ impl<'a> Turn<'a> {
             rounds: 0,
             repeats: Repeats::default(),
             is_written: true,
+            guess: 0,
         }
     }
 
@@ -146,6 +149,7 @@ impl<'a> Turn<'a> {
         if window.is_full && self.compact(setting, false)? {
             window = compact::window(&self.job.transcript, &setting.provider, fixed, self.config)?;
         }
+        self.guess = window.tokens;
         match self.stream(setting, &window.messages) {
             Err(e) if self.finished.text.is_empty() && failure::is_context_overflow(&e) => {
                 if !self.compact(setting, true)? {
@@ -200,7 +204,8 @@ impl<'a> Turn<'a> {
         let usage = completion.usage;
         self.finished.usage.add(&usage);
         self.finished.cost += self.setting.as_ref().map_or(0.0, |s| s.provider.cost.of(&usage).total());
-        self.finished.context_tokens = Some(usage.input + usage.cache_read + usage.cache_write);
+        let counted = usage.input + usage.cache_read + usage.cache_write;
+        self.finished.context_tokens = Some(if counted > 0 { counted } else { self.guess });
         if !completion.text.is_empty() {
             self.finished.texts.push(completion.text.clone());
         }

@@ -41,7 +41,7 @@ const FLAGS: &[Flag] = &[
     Flag::choice(
         "thinking",
         "<level>",
-        &["off", "minimal", "low", "medium", "high"],
+        &["off", "minimal", "low", "medium", "high", "xhigh"],
         "Set how much the model thinks",
     ),
     Flag::value("timeout", "<seconds>", "End the run after this many seconds, 0 for never; default 600"),
@@ -84,6 +84,9 @@ fn run(context: &Context, args: &Args) -> Result<()> {
     let outcome = call.outcome(&mut stream, !args.has("no-wait"));
     stream.finish();
     let payload = outcome?;
+    if let Some(note) = fallback_note(&payload) {
+        context.out.warn(&clean(&note));
+    }
     if args.has("json") {
         context.out.json(&payload);
     } else if args.has("no-wait") {
@@ -209,6 +212,15 @@ impl Call<'_> {
     }
 }
 
+/// Which model answered instead of the chosen one, and why.
+fn fallback_note(payload: &Value) -> Option<String> {
+    let fallback = payload.pointer("/result/meta/agentMeta/fallback")?;
+    let text = |name: &str| fallback.get(name).and_then(Value::as_str);
+    let why = text("error").map_or(String::new(), |error| format!(": {error}"));
+    let (from, to) = (text("from")?, text("to")?);
+    Some(format!("note: {to} answered, since {from} failed ({}){why}", text("reason").unwrap_or("unknown")))
+}
+
 /// The texts of a final payload, one a line, with the media lines existing scripts read.
 fn answer(payload: &Value) -> String {
     let mut lines = Vec::new();
@@ -232,5 +244,14 @@ mod tests {
             json!({"result": {"payloads": [{"text": "a", "mediaUrl": null}, {"text": "", "mediaUrl": "u"}]}});
         assert_eq!(answer(&payload), "a\nMEDIA:u");
         assert_eq!(answer(&json!({"summary": "completed"})), "No reply from agent.");
+    }
+
+    #[test]
+    fn a_fallback_is_told_in_one_line() {
+        let fallback = json!({"from": "a/x", "to": "b/y", "reason": "rate_limit", "error": "too many"});
+        let payload = json!({"result": {"meta": {"agentMeta": {"fallback": fallback}}}});
+        let note = fallback_note(&payload).unwrap();
+        assert_eq!(note, "note: b/y answered, since a/x failed (rate_limit): too many");
+        assert!(fallback_note(&json!({"result": {"meta": {"agentMeta": {}}}})).is_none());
     }
 }

@@ -16,6 +16,11 @@ mod gateway;
 mod health;
 mod help;
 mod models;
+mod models_aliases;
+mod models_fallbacks;
+mod models_set;
+mod models_status;
+mod models_test;
 mod parse;
 mod print;
 mod rpc;
@@ -26,6 +31,7 @@ mod setup;
 mod status;
 mod stream;
 mod target;
+mod usage;
 
 use crate::env::Env;
 use crate::error::{Error, Result};
@@ -155,10 +161,23 @@ pub const COMMANDS: &[Command] = &[
     call::COMMAND,
     health::GATEWAY,
     gateway::RUN,
+    usage::COMMAND,
     health::COMMAND,
+    models_status::COMMAND,
+    models_aliases::COMMAND,
+    models_aliases::ADD,
+    models_aliases::LIST,
+    models_aliases::REMOVE,
+    models_fallbacks::COMMAND,
+    models_fallbacks::ADD,
+    models_fallbacks::CLEAR,
+    models_fallbacks::LIST,
+    models_fallbacks::REMOVE,
     models::LIST,
     scan::COMMAND,
-    models::SET,
+    models_set::SET,
+    models_status::STATUS,
+    models_test::COMMAND,
     schema::COMMAND,
     sessions::COMMAND,
     setup::COMMAND,
@@ -168,7 +187,6 @@ pub const COMMANDS: &[Command] = &[
 /// Words that only group commands, for the list in the root help.
 pub const GROUPS: &[(&str, &str)] = &[
     ("devices", "Manage paired devices and their tokens"),
-    ("models", "Choose the model that answers"),
     ("protocol", "Show the wire protocol's schemas"),
 ];
 

@@ -1,9 +1,11 @@
 //! `openclaw models scan`: model servers on this machine, and the command that chooses each of their models.
 use super::models::nothing_found;
+use super::models_set::add_model;
 use super::parse::Args;
 use super::print::clean;
 use super::{Command, Context, Flag, JSON};
 use crate::agent::scan::{Found, PORTS, scan};
+use crate::config::edit::{self, Draft};
 use crate::error::Result;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -11,15 +13,25 @@ use std::time::Duration;
 pub const COMMAND: Command = Command {
     name: "models scan",
     summary: "Find model servers on this machine",
-    about: "Asks the usual ports of Ollama, LM Studio, llama.cpp, vLLM and others on 127.0.0.1.",
+    about: "Asks the usual ports of Ollama, LM Studio, llama.cpp, vLLM and others on 127.0.0.1.\n\
+            Only --add changes anything: it writes the servers and their models into the config.",
     positionals: &[],
-    flags: &[&[Flag::value("timeout", "<ms>", "Wait this long for the servers; default 1500"), JSON]],
-    examples: &[("openclaw models scan", "List the servers with the command that chooses each model")],
+    flags: &[&[
+        Flag::value("timeout", "<ms>", "Wait this long for the servers; default 1500"),
+        Flag::switch("add", "Write what was found into the config"),
+        JSON,
+    ]],
+    examples: &[
+        ("openclaw models scan", "List the servers with the command that chooses each model"),
+        ("openclaw models scan --add", "Let their models be chosen in sessions, too"),
+    ],
     failure: "",
     run,
 };
 
 const TIMEOUT_MS: u64 = 1500;
+/// Models that one scan adds at most.
+const MOST: usize = 200;
 
 /// The servers that answer on this machine now.
 pub fn servers() -> Vec<Found> {
@@ -30,10 +42,11 @@ fn run(context: &Context, args: &Args) -> Result<()> {
     context.out.progress("asking the ports of model servers ...");
     let timeout = args.number("timeout")?.unwrap_or(TIMEOUT_MS);
     let found = scan(PORTS, Duration::from_millis(timeout));
+    let added = args.has("add") && add(context, &found)?;
     if args.has("json") {
         let server = |f: &Found| json!({"provider": f.provider_id, "server": f.server, "baseUrl": f.base_url, "models": f.models});
         let servers: Vec<Value> = found.iter().map(server).collect();
-        context.out.json(&json!({"count": servers.len(), "servers": servers}));
+        context.out.json(&json!({"count": servers.len(), "servers": servers, "added": added}));
         return Ok(());
     }
     if found.is_empty() {
@@ -51,7 +64,19 @@ fn run(context: &Context, args: &Args) -> Result<()> {
             context.out.line("  it serves no model yet");
         }
     }
+    if added {
+        context.out.line(format!("Updated {}", context.env.display(&context.env.config_path)));
+    }
     Ok(())
+}
+
+/// Writes the servers and their models into the config; says whether that changed it.
+fn add(context: &Context, found: &[Found]) -> Result<bool> {
+    let work = |draft: &mut Draft| {
+        let each = found.iter().flat_map(|server| server.models.iter().map(move |model| (server, model)));
+        each.take(MOST).try_for_each(|(server, model)| add_model(draft, server, model))
+    };
+    edit::change(&context.env.config_path, work).map(|((), changed)| changed)
 }
 
 /// A word as a shell takes it.

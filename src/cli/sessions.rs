@@ -1,6 +1,7 @@
 //! `openclaw sessions`: the sessions on disk, read without the gateway and without changing anything.
 use super::parse::Args;
 use super::print::age;
+use super::usage::short;
 use super::{Command, Context, Flag, JSON};
 use crate::clock;
 use crate::config::Config;
@@ -13,7 +14,8 @@ use std::path::{Path, PathBuf};
 pub const COMMAND: Command = Command {
     name: "sessions",
     summary: "List the sessions on disk",
-    about: "Reads the session store itself; the gateway need not run.",
+    about: "Reads the session store itself; the gateway need not run.\n\
+            Tokens are those that the last prompt took, of the model's window.",
     positionals: &[],
     flags: &[FLAGS],
     examples: &[
@@ -29,6 +31,28 @@ const FLAGS: &[Flag] = &[
     Flag::value("store", "<path>", "Read this store file"),
     Flag::value("active", "<minutes>", "List only sessions used in the last minutes"),
     JSON,
+];
+
+/// What scripts get of an entry.
+const SHOWN: [&str; 18] = [
+    "sessionId",
+    "label",
+    "inputTokens",
+    "outputTokens",
+    "totalTokens",
+    "modelProvider",
+    "model",
+    "contextTokens",
+    "modelOverride",
+    "providerOverride",
+    "thinkingLevel",
+    "verboseLevel",
+    "systemSent",
+    "abortedLastRun",
+    "compactionCount",
+    "fallbackNoticeSelectedModel",
+    "fallbackNoticeActiveModel",
+    "fallbackNoticeReason",
 ];
 
 /// One session as listed.
@@ -54,24 +78,56 @@ impl Row {
         object.insert("kind".into(), key::kind_of(&self.key).into());
         object.insert("updatedAt".into(), self.updated_at.into());
         object.insert("ageMs".into(), now.saturating_sub(self.updated_at).into());
-        let names =
-            ["sessionId", "inputTokens", "outputTokens", "totalTokens", "model", "contextTokens", "label"];
-        for name in names.into_iter().chain(["thinkingLevel", "verboseLevel", "systemSent", "abortedLastRun"])
-        {
+        for name in SHOWN {
             if let Some(value) = self.entry.get(name) {
                 object.insert(name.into(), value.clone());
             }
         }
+        if let Some((used, all)) = self.window() {
+            object.insert("remainingTokens".into(), all.saturating_sub(used).into());
+            object.insert("percentUsed".into(), (used.saturating_mul(100) / all).into());
+        }
         object.into()
     }
 
-    /// `1200/64000 (1%)`
+    /// Tokens used of the window and its size, where both are known.
+    fn window(&self) -> Option<(u64, u64)> {
+        self.number("totalTokens").zip(self.number("contextTokens").filter(|all| *all > 0))
+    }
+
+    /// `1.2k/64k (1%)`
     fn tokens(&self) -> String {
-        match (self.number("totalTokens"), self.number("contextTokens").filter(|all| *all > 0)) {
-            (Some(used), Some(all)) => format!("{used}/{all} ({}%)", used.saturating_mul(100) / all),
-            (Some(used), None) => used.to_string(),
-            (None, _) => "-".to_string(),
+        match (self.window(), self.number("totalTokens")) {
+            (Some((used, all)), _) => {
+                format!("{}/{} ({}%)", short(used), short(all), used.saturating_mul(100) / all)
+            }
+            (None, Some(used)) => short(used),
+            (None, None) => "-".to_string(),
         }
+    }
+
+    /// What differs from the usual: `think:high fallback:rate_limit`
+    fn flags(&self) -> String {
+        let named = [
+            ("think", "thinkingLevel"),
+            ("verbose", "verboseLevel"),
+            ("reasoning", "reasoningLevel"),
+            ("send", "sendPolicy"),
+            ("fallback", "fallbackNoticeReason"),
+        ];
+        let flag = |(short, name): (&str, &str)| {
+            Some(self.text(name)).filter(|t| !t.is_empty()).map(|t| format!("{short}:{t}"))
+        };
+        let aborted = self.entry.get("abortedLastRun").and_then(Value::as_bool) == Some(true);
+        let flags = named.into_iter().filter_map(flag).chain(aborted.then(|| "aborted".to_string()));
+        flags.collect::<Vec<_>>().join(" ")
+    }
+
+    /// Which model answers instead of the chosen one, and why.
+    pub fn fallback(&self) -> Option<String> {
+        let text = |name: &str| Some(self.text(name)).filter(|text| !text.is_empty());
+        let (to, from) = (text("fallbackNoticeActiveModel")?, text("fallbackNoticeSelectedModel")?);
+        Some(format!("{to} answers instead of {from} ({})", text("fallbackNoticeReason")?))
     }
 }
 
@@ -159,9 +215,13 @@ pub fn show(context: &Context, rows: &[Row], now: u64) {
             row.text("model"),
             row.tokens(),
             row.text("sessionId"),
+            row.flags(),
         ]
     });
-    context.out.table(&["Kind", "Key", "Age", "Model", "Tokens", "Session"], &cells.collect::<Vec<_>>());
+    context.out.table(
+        &["Kind", "Key", "Age", "Model", "Tokens (ctx %)", "Session", "Flags"],
+        &cells.collect::<Vec<_>>(),
+    );
 }
 
 #[cfg(test)]

@@ -7,7 +7,9 @@ use super::parse::Args;
 use super::print::{age, clean};
 use super::sessions::{Row, default_agent, read, show, store_path};
 use super::target::Target;
-use super::{Command, Context, Flag, JSON, VERSION, models, rpc};
+use super::{Command, Context, Flag, JSON, VERSION, rpc};
+use crate::agent::catalogue::{self, MODEL};
+use crate::agent::provider::Provider;
 use crate::clock;
 use crate::config::Config;
 use crate::device::pairing::Pairing;
@@ -186,7 +188,7 @@ fn overview(
         ("Config", format!("{config_file}{config_note}")),
         ("State", env.display(&env.state_dir)),
         ("Gateway", format!("{mode}{address} · {reached}")),
-        ("Model", models::chosen(config)),
+        ("Model", model(env, config)),
         ("Agents", ids.join(", ")),
         ("Sessions", format!("{count}{active}")),
     ];
@@ -199,9 +201,34 @@ fn overview(
         (Some(fix), _) => Some(fix.to_string()),
         (None, _) => None,
     };
+    let main = agents.iter().find(|agent| agent.id == default_agent(config)).and_then(|agent| {
+        let key = format!("agent:{}:main", agent.id);
+        agent.sessions.iter().find(|row| row.key == key)
+    });
+    rows.extend(main.and_then(Row::fallback).map(|fallback| ("Fallback", fallback)));
     rows.extend(pairing(env).into_iter().map(|command| ("Pairing", format!("a request waits: {command}"))));
     rows.extend(next.map(|next| ("Next", next)));
     rows
+}
+
+/// The model that answers, what takes over, and what keeps it from being used.
+fn model(env: &Env, config: &Config) -> String {
+    let chosen = catalogue::chosen(config);
+    let fallbacks = catalogue::fallbacks(config, MODEL);
+    let then = if fallbacks.is_empty() { String::new() } else { format!(", then {}", fallbacks.join(", ")) };
+    let wrong = match Provider::resolve(config, env, chosen) {
+        Ok(provider) if catalogue::lacks_key(&provider) => " · its key is missing".to_string(),
+        Ok(_) => String::new(),
+        Err(error) => format!(" · {error}"),
+    };
+    let look = if wrong.is_empty() { "" } else { "; models status says more" };
+    format!("{chosen}{then}{wrong}{look}")
+}
+
+/// The window of the model that answers, in tokens.
+fn window(env: &Env, config: &Config) -> Option<u64> {
+    let own = || Some(Provider::resolve(config, env, catalogue::chosen(config)).ok()?.context_window);
+    config.u64("agents.defaults.contextTokens").or_else(own)
 }
 
 /// The commands that approve the requests waiting on this host.
@@ -242,7 +269,7 @@ fn as_json(env: &Env, config: &Config, agents: &[Agent], gateway: &Gateway) -> V
         "sessions": {
             "paths": agents.iter().map(|agent| &agent.store).collect::<Vec<_>>(),
             "count": total,
-            "defaults": {"model": models::chosen(config)},
+            "defaults": {"model": catalogue::chosen(config), "contextTokens": window(env, config), "fallbacks": catalogue::fallbacks(config, MODEL)},
             "recent": recent(&mut agents.iter().flat_map(|agent| &agent.sessions)),
             "byAgent": by_agent.collect::<Vec<_>>(),
         },

@@ -82,7 +82,7 @@ fn respond(
                 ticket.prove();
             }
             match route.auth {
-                Auth::Open => ((route.handler)(shared, &Request { head, is_authorized }), true),
+                Auth::Open => ((route.handler)(shared, &Request { is_authorized }), true),
             }
         }
     }

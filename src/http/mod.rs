@@ -6,7 +6,6 @@ pub mod connection;
 pub mod path;
 pub mod probes;
 
-use crate::net::head::Head;
 use crate::shared::Shared;
 use serde_json::Value;
 
@@ -18,8 +17,7 @@ pub enum Auth {
     Open,
 }
 
-pub struct Request<'a> {
-    pub head: &'a Head,
+pub struct Request {
     pub is_authorized: bool,
 }
 

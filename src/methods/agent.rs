@@ -6,6 +6,7 @@ use crate::error::{Error, Kind, Result};
 use crate::methods::read;
 use crate::protocol::frame::{self, Payload};
 use crate::sessions::dedupe::params_hash;
+use crate::sessions::routing::{self, Inbound, PeerKind};
 use crate::sessions::{Entry, send_policy};
 use crate::sessions::{Seen, key};
 use crate::state::State;
@@ -28,6 +29,8 @@ const CHANNELS: [&str; 10] = [
     "mattermost",
     "msteams",
 ];
+/// Of a target that names none, as clients of the Node gateway expect.
+const DEFAULT_CHANNEL: &str = "whatsapp";
 const DEFAULT_TIMEOUT_S: u64 = 600;
 
 #[derive(Deserialize, Default)]
@@ -37,6 +40,11 @@ struct Params {
     agent_id: Option<String>,
     session_id: Option<String>,
     session_key: Option<String>,
+    to: Option<String>,
+    reply_to: Option<String>,
+    account_id: Option<String>,
+    group_id: Option<String>,
+    group_channel: Option<String>,
     channel: Option<String>,
     reply_channel: Option<String>,
     images: Vec<Value>,
@@ -114,7 +122,10 @@ fn session_key(state: &State, params: &Params) -> Result<String> {
                 .map(|(_, key, _)| key.to_string())
                 .ok_or_else(|| Error::not_found(format!("No session found: {id}")))?
         }
-        (None, None) => return Ok(named.map_or_else(|| rules.main(), |agent| rules.main_of(&agent))),
+        (None, None) => match params.reply_to.as_deref().or(params.to.as_deref()).map(str::trim) {
+            Some(to) if !to.is_empty() && named.is_none() => return session_of_peer(state, params, to),
+            _ => return Ok(named.map_or_else(|| rules.main(), |agent| rules.main_of(&agent))),
+        },
     };
     let owner = state.sessions.owner(&key)?;
     match named {
@@ -123,6 +134,27 @@ fn session_key(state: &State, params: &Params) -> Result<String> {
         ))),
         _ => Ok(key),
     }
+}
+
+/// The session of a chat with `to`, or with the group named, as a message from there would find it (`bindings`,
+/// `session.dmScope`).
+fn session_of_peer(state: &State, params: &Params, to: &str) -> Result<String> {
+    let named = params.channel.as_deref().map(|c| c.trim().to_lowercase());
+    let (kind, peer) = match (params.group_channel.as_deref(), params.group_id.as_deref()) {
+        (Some(channel), _) if !channel.is_empty() => (PeerKind::Channel, channel),
+        (_, Some(group)) if !group.is_empty() => (PeerKind::Group, group),
+        _ => (PeerKind::Direct, to),
+    };
+    let inbound = Inbound {
+        channel: named.as_deref().filter(|c| *c != "last").unwrap_or(DEFAULT_CHANNEL),
+        account: params.account_id.as_deref().unwrap_or_default(),
+        kind,
+        peer,
+        ..Inbound::default()
+    };
+    let route = routing::route(&state.shared.config(), &state.shared.agents(), &inbound)?;
+    state.sessions.owner(&route.session_key)?;
+    Ok(route.session_key)
 }
 
 /// What is done with large params on the connection's thread: their hash without the key, which must be equal for a

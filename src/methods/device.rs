@@ -27,6 +27,12 @@ struct Token {
     scopes: Option<Vec<String>>,
 }
 
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Removal {
+    device_id: String,
+}
+
 pub fn list(shared: &Shared, _caller: &Caller, _params: Value) -> Result<Payload> {
     let listing = store(shared).list(clock::now_ms())?;
     Ok(json!({"pending": listing.pending, "paired": listing.paired}).into())
@@ -41,6 +47,12 @@ pub fn approve(shared: &Shared, caller: &Caller, params: Value) -> Result<Payloa
 pub fn reject(shared: &Shared, caller: &Caller, params: Value) -> Result<Payload> {
     let RequestId { request_id } = read(params)?;
     let change = store(shared).reject(&request_id, Some(caller.scopes.as_slice()), clock::now_ms())?;
+    tell(shared, change)
+}
+
+pub fn remove(shared: &Shared, caller: &Caller, params: Value) -> Result<Payload> {
+    let Removal { device_id } = read(params)?;
+    let change = store(shared).remove(&device_id, Some(caller.scopes.as_slice()), clock::now_ms())?;
     tell(shared, change)
 }
 

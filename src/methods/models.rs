@@ -45,7 +45,7 @@ fn row(listed: &Listed) -> Value {
 fn details(shared: &Shared, config: &Config, listed: &Listed) -> Vec<(String, Value)> {
     let tags = catalogue::tags(config, listed);
     let provider = Provider::resolve(config, &shared.env, &listed.reference()).ok();
-    let available = provider.as_ref().is_some_and(|provider| !provider.lacks_key());
+    let available = provider.as_ref().is_some_and(|provider| !catalogue::lacks_key(provider));
     let tools = provider.as_ref().is_some_and(|provider| provider.tools);
     let mut members = vec![("available", available.into()), ("supportsTools", tools.into())];
     if provider.is_some() && !available {

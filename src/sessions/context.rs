@@ -3,7 +3,8 @@
 //!
 //! A turn is a user's message and all that follows up to the next one. A group is a message with the results of
 //! its tool calls; it is never split.
-use super::branch::{Branch, Item, summary_message};
+use super::branch::{Branch, Item};
+use super::line::summary_message;
 use super::repair::{LOST_RESULT, is_incomplete, tool_calls};
 use super::{estimate, message};
 use serde_json::Value;

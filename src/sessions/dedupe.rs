@@ -91,12 +91,9 @@ impl Dedupe {
         self.order.iter().filter_map(|key| self.records.get(key))
     }
 
+    #[cfg(test)]
     pub fn len(&self) -> usize {
         self.records.len()
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.records.is_empty()
     }
 
     fn shrink(&mut self) {

@@ -127,10 +127,6 @@ impl Index {
         self.order.len()
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.order.is_empty()
-    }
-
     /// The same entries, shared; later changes to either are not seen by the other.
     pub fn snapshot(&self) -> Index {
         self.clone()

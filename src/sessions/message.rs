@@ -119,10 +119,6 @@ pub fn model_change(provider: &str, model_id: &str) -> Value {
     json!({"type": "model_change", "provider": provider, "modelId": model_id})
 }
 
-pub fn thinking_level_change(level: &str) -> Value {
-    json!({"type": "thinking_level_change", "thinkingLevel": level})
-}
-
 /// Everything before the entry `first_kept` is replaced by `summary` in the model's context.
 pub fn compaction(summary: &str, first_kept: &str, tokens_before: u64) -> Value {
     json!({

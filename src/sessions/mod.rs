@@ -15,6 +15,7 @@ pub mod history;
 pub mod index;
 pub mod journal;
 pub mod key;
+mod line;
 pub mod lines;
 pub mod list;
 pub mod message;

@@ -19,7 +19,6 @@ pub struct Caller {
     pub scopes: Scopes,
     pub client_id: String,
     pub mode: String,
-    pub display_name: Option<String>,
     pub device_id: Option<String>,
     /// Where the client is, unless it is on this host.
     pub remote: Option<String>,
@@ -39,7 +38,6 @@ impl Caller {
             scopes: admitted.scopes.clone(),
             client_id: admitted.client.id.clone(),
             mode: admitted.client.mode.clone(),
-            display_name: admitted.client.display_name.clone(),
             device_id: admitted.device_id.clone(),
             remote: (!peer.is_local && !peer.client.is_loopback()).then(|| peer.client.to_string()),
             caps: admitted.caps.clone(),

@@ -42,7 +42,6 @@ pub struct Paired {
     pub issued_at: u64,
     /// As approved, not as claimed now (SEC-09).
     pub platform: Option<String>,
-    pub device_family: Option<String>,
 }
 
 /// A request that somebody has to approve first.
@@ -51,8 +50,6 @@ pub struct Waiting {
     /// The pending request as clients see it.
     pub request: Value,
     pub request_id: String,
-    /// It was made by this connect.
-    pub created: bool,
     /// `not-paired`, `role-upgrade`, `scope-upgrade` or `metadata-upgrade`.
     pub reason: &'static str,
     pub approved_roles: Vec<String>,
@@ -182,8 +179,7 @@ fn enter(store: &mut Store, mut record: Record, role: &str, wanted: Vec<String>,
     }
     let (device_token, issued_at) = (token.token.clone(), token.issued_at());
     store.put(&record)?;
-    let Client { platform, device_family, .. } = record.client;
-    Ok(Paired { device_token, scopes: wanted, issued_at, platform, device_family })
+    Ok(Paired { device_token, scopes: wanted, issued_at, platform: record.client.platform })
 }
 
 /// Makes a request, or finds the one that already asks for as much.
@@ -205,11 +201,11 @@ fn wait(
             && !differs(&r.client.device_family, &new.client.device_family)
     };
     let found = store.pending().iter().find(asks_as_much).cloned();
-    let created = found.is_none();
+    let is_new = found.is_none();
     let request = found.unwrap_or(new);
     let shown = json!(request);
     let mut events = Vec::new();
-    if created {
+    if is_new {
         events.push(Notice { event: "device.pair.requested", payload: shown.clone() });
         store.add_request(request.clone());
     }
@@ -217,7 +213,6 @@ fn wait(
     let waiting = Waiting {
         request: shown,
         request_id: request.request_id,
-        created,
         reason,
         approved_roles: record.map(Record::all_roles).unwrap_or_default(),
         approved_scopes: record.map(|r| r.approved(applicant.role)).unwrap_or_default(),

@@ -12,9 +12,8 @@ mod store;
 #[cfg(test)]
 mod tests;
 
-pub use admit::{Admission, Applicant, Paired, Waiting};
-pub use grants::{Revoked, Rotated, TokenCheck};
-pub use requests::Listing;
+pub use admit::{Admission, Applicant, Paired};
+pub use grants::TokenCheck;
 
 use serde_json::Value;
 use std::path::{Path, PathBuf};

@@ -233,12 +233,6 @@ impl Runs {
         self.map.values().filter(|r| r.new.key == key).map(|r| r.new.id.clone()).collect()
     }
 
-    /// The turn of the session that is under way: its id, what it has said so far, and when it began.
-    pub fn in_flight(&self, key: &str) -> Option<(&str, &str, u64)> {
-        let run = self.map.get(self.running.get(key)?)?;
-        Some((&run.new.id, &run.text, run.started_at?))
-    }
-
     /// Runs of an agent, running or waiting.
     pub fn of_agent(&self, agent: &str) -> usize {
         self.map.values().filter(|r| r.agent == agent).count()

@@ -1,0 +1,300 @@
+//! `openclaw models [status]`: which model answers, where it is, where its key comes from, and what is amiss.
+//!
+//! Works on the config and the environment alone and asks no server. Keys are never shown, only their place.
+use super::models::load;
+use super::parse::Args;
+use super::print::clean;
+use super::{Command, Context, Flag, JSON};
+use crate::agent::catalogue::{self, IMAGE_MODEL, MODEL};
+use crate::agent::provider::{BUILTIN, Provider, key_variable};
+use crate::agents::Agents;
+use crate::config::Config;
+use crate::env::Env;
+use crate::error::{Error, Kind, Result};
+use serde_json::{Map, Value, json};
+
+pub const COMMAND: Command = Command {
+    name: "models",
+    examples: &[("openclaw models", "Show which model answers and what is amiss")],
+    ..STATUS
+};
+
+pub const STATUS: Command = Command {
+    name: "models status",
+    summary: "Show the models in use, their servers and where their keys come from",
+    about: "No server is asked; `openclaw models test` does that.",
+    positionals: &[],
+    flags: &[&[
+        Flag::value("agent", "<id>", "Show this agent's own model and fallbacks"),
+        Flag::switch("check", "Exit 1 when a model in use cannot be used, as for a missing key"),
+        Flag::switch("plain", "Print only the provider/model that answers"),
+        JSON,
+    ]],
+    examples: &[
+        ("openclaw models status", "Show models, servers and keys"),
+        ("openclaw models status --check --json", "Let a script find out whether anything is missing"),
+    ],
+    failure: "",
+    run,
+};
+
+/// The models in use.
+struct Used {
+    default: String,
+    fallbacks: Vec<String>,
+    image: Option<String>,
+    image_fallbacks: Vec<String>,
+}
+
+impl Used {
+    fn of(config: &Config, env: &Env, agent: Option<&str>) -> Result<Used> {
+        let texts = |names: Vec<&str>| names.into_iter().map(str::to_string).collect();
+        let mut used = Used {
+            default: catalogue::chosen(config).to_string(),
+            fallbacks: texts(catalogue::fallbacks(config, MODEL)),
+            image: catalogue::primary(config, IMAGE_MODEL).map(str::to_string),
+            image_fallbacks: texts(catalogue::fallbacks(config, IMAGE_MODEL)),
+        };
+        if let Some(id) = agent {
+            let agents = Agents::of(config, env);
+            let id = crate::sessions::key::normalise_agent_id(id);
+            if !agents.ids().contains(&id) {
+                let text =
+                    format!("Unknown agent id {id:?}; {} shows those there are", env.command("agents list"));
+                return Err(Error::usage(text));
+            }
+            used.default = agents.model(&id).unwrap_or(used.default);
+            used.fallbacks = agents.fallbacks(&id);
+        }
+        Ok(used)
+    }
+
+    fn all(&self) -> impl Iterator<Item = &String> {
+        let chosen = std::iter::once(&self.default).chain(&self.fallbacks);
+        chosen.chain(&self.image).chain(&self.image_fallbacks)
+    }
+}
+
+/// A provider and where its key comes from.
+struct Server {
+    id: String,
+    url: String,
+    api: &'static str,
+    /// `config`, `env`, `file`, `headers`, `none` (not needed) or `missing`.
+    kind: &'static str,
+    /// The setting, variable or file.
+    detail: String,
+}
+
+impl Server {
+    fn of(config: &Config, written: &Value, env: &Env, provider: &Provider) -> Server {
+        let id = &provider.id;
+        let setting = format!("models.providers.{id}.apiKey");
+        let section = config.get_in(&["models", "providers", id]);
+        let is_set = |name: &str| section.and_then(|s| s.get(name)).is_some();
+        let variable = written.get("models").and_then(|m| m.get("providers")?.get(id)?.get("apiKey"));
+        let variable = variable.and_then(Value::as_str).and_then(reference);
+        let (kind, detail) = match (&provider.api_key, &provider.key_file) {
+            (Some(_), _) if is_set("apiKey") => match variable {
+                Some(name) => ("env", name.to_string()),
+                None => ("config", setting),
+            },
+            (Some(_), _) => ("env", key_variable(id)),
+            (None, Some(file)) => ("file", env.display(file)),
+            (None, None) if !provider.headers.is_empty() => {
+                ("headers", format!("models.providers.{id}.headers"))
+            }
+            (None, None) if catalogue::lacks_key(provider) => ("missing", String::new()),
+            (None, None) => ("none", String::new()),
+        };
+        let url = if provider.base_url.is_empty() { "built in".into() } else { provider.shown_url() };
+        Server { id: id.clone(), url, api: provider.api.name(), kind, detail }
+    }
+
+    /// What keeps it from being used.
+    fn problem(&self, provider: &Provider) -> Option<String> {
+        let id = &self.id;
+        match (self.kind, &provider.key_file) {
+            ("missing", _) => Some(format!(
+                "there is no key for {id}: set {} or models.providers.{id}.apiKey",
+                key_variable(id)
+            )),
+            ("file", Some(file)) if !file.is_file() => Some(format!(
+                "models.providers.{id}.apiKeyFile names {}, which is not there; put the key of {id} there",
+                self.detail
+            )),
+            _ => None,
+        }
+    }
+
+    fn to_json(&self) -> Value {
+        json!({"provider": self.id, "effective": {"kind": self.kind, "detail": self.detail}, "baseUrl": self.url, "api": self.api})
+    }
+
+    fn key(&self) -> String {
+        match self.kind {
+            "env" => format!("environment {}", self.detail),
+            "none" => "none needed".to_string(),
+            "missing" => "missing".to_string(),
+            kind => format!("{kind} {}", self.detail),
+        }
+    }
+}
+
+/// The variable of a value that is nothing but `${NAME}`.
+fn reference(text: &str) -> Option<&str> {
+    text.trim().strip_prefix("${")?.strip_suffix('}').filter(|name| !name.contains('$'))
+}
+
+/// What is known of servers and what is amiss.
+struct Findings {
+    servers: Vec<Server>,
+    problems: Vec<String>,
+    missing: Vec<String>,
+}
+
+fn look(config: &Config, env: &Env, used: &Used) -> Findings {
+    let text = std::fs::read_to_string(config.path()).unwrap_or_default();
+    // Without the file's own words, a key from a variable counts as one of the config.
+    let written: Value = json5::from_str(&text).unwrap_or_default();
+    let mut found = Findings { servers: Vec::new(), problems: Vec::new(), missing: Vec::new() };
+    let in_use = used.all().map(|name| (name.clone(), true));
+    let sections = config.get("models.providers").and_then(Value::as_object).into_iter().flatten();
+    let others = sections.map(|(id, _)| (format!("{id}/any"), false));
+    for (name, is_used) in in_use.chain(others) {
+        let provider = match Provider::resolve(config, env, &name) {
+            Ok(provider) => provider,
+            Err(e) => {
+                if !found.problems.iter().any(|known| known == e.message()) {
+                    found.problems.push(e.message().to_string());
+                }
+                continue;
+            }
+        };
+        if found.servers.iter().any(|server| server.id == provider.id) {
+            continue;
+        }
+        let server = Server::of(config, &written, env, &provider);
+        if let Some(problem) = server.problem(&provider).filter(|_| is_used) {
+            found.problems.push(problem);
+            found.missing.push(server.id.clone());
+        }
+        found.servers.push(server);
+    }
+    found
+}
+
+fn run(context: &Context, args: &Args) -> Result<()> {
+    let (config, env) = load(context)?;
+    let used = Used::of(&config, &env, args.value("agent"))?;
+    let found = look(&config, &env, &used);
+    let fails = args.has("check") && !found.problems.is_empty();
+    let report = || as_json(&config, &env, &used, &found, args.value("agent"));
+    if args.has("json") && !fails {
+        context.out.json(&report());
+    } else if args.has("plain") {
+        context.out.line(clean(&used.default));
+    } else if !args.has("json") {
+        show(context, &config, &used, &found);
+    }
+    if fails {
+        let text = found.problems.join("; ");
+        return Err(Error::new(Kind::Unavailable, text).with("status", report()));
+    }
+    Ok(())
+}
+
+fn show(context: &Context, config: &Config, used: &Used, found: &Findings) {
+    let names = |names: &[String]| if names.is_empty() { "-".to_string() } else { names.join(", ") };
+    let aliases: Vec<String> = catalogue::aliases(config)
+        .iter()
+        .map(|(alias, reference)| format!("{alias} -> {reference}"))
+        .collect();
+    let note = if used.default == BUILTIN { " (built in; it only shows that the gateway works)" } else { "" };
+    for (name, value) in [
+        ("Config", context.env.display(config.path())),
+        ("Default", format!("{}{note}", used.default)),
+        ("Fallbacks", names(&used.fallbacks)),
+        ("Image model", used.image.clone().unwrap_or_else(|| "-".to_string())),
+        ("Image fallbacks", names(&used.image_fallbacks)),
+        ("Aliases", names(&aliases)),
+    ] {
+        context.out.line(clean(&format!("{name:<15} : {value}")));
+    }
+    context.out.line("");
+    let cells = |s: &Server| vec![s.id.clone(), s.url.clone(), s.api.to_string(), s.key()];
+    context
+        .out
+        .table(&["Provider", "Server", "Api", "Key"], &found.servers.iter().map(cells).collect::<Vec<_>>());
+    if !found.problems.is_empty() {
+        context.out.line("");
+        context.out.line("Problems");
+        found.problems.iter().for_each(|problem| context.out.line(clean(&format!("- {problem}"))));
+    }
+}
+
+fn as_json(config: &Config, env: &Env, used: &Used, found: &Findings, agent: Option<&str>) -> Value {
+    let agents = Agents::of(config, env);
+    let agent = agent.map_or_else(|| agents.default_id(), crate::sessions::key::normalise_agent_id);
+    let resolved =
+        Provider::resolve(config, env, &used.default).ok().map(|p| format!("{}/{}", p.id, p.model));
+    let aliases: Map<String, Value> = catalogue::aliases(config)
+        .into_iter()
+        .map(|(alias, reference)| (alias.to_string(), reference.into()))
+        .collect();
+    let allowed: Vec<&String> = catalogue::allowed(config).into_iter().flat_map(Map::keys).collect();
+    json!({
+        "configPath": config.path(),
+        "agentDir": agents.agent_dir(&agent),
+        "defaultModel": used.default,
+        "resolvedDefault": resolved,
+        "fallbacks": used.fallbacks,
+        "imageModel": used.image,
+        "imageFallbacks": used.image_fallbacks,
+        "aliases": aliases,
+        "allowed": allowed,
+        "auth": {
+            "providersWithOAuth": [],
+            "missingProvidersInUse": found.missing,
+            "providers": found.servers.iter().map(Server::to_json).collect::<Vec<_>>(),
+        },
+        "problems": found.problems,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::testing::Dir;
+
+    #[test]
+    fn keys_are_named_by_their_place_only() {
+        let dir = Dir::new();
+        dir.write(
+            "openclaw.json",
+            "{agents: {defaults: {model: {primary: 'plain/m', fallbacks: ['openai/x', 'nope/y']}}},\
+             models: {providers: {plain: {baseUrl: 'https://a.example/v1', apiKey: 'sk-canary-1234567'},\
+             var: {baseUrl: 'https://b.example/v1', apiKey: '${VAR_KEY}'}, usual: {baseUrl: 'https://c.example/v1'},\
+             file: {baseUrl: 'https://d.example/v1', apiKeyFile: '/k'}, near: {baseUrl: 'http://127.0.0.1:9/v1'}}}}",
+        );
+        let mut env = dir.env(&[("VAR_KEY", "sk-canary-2345678"), ("USUAL_API_KEY", "sk-canary-3456789")]);
+        let config = Config::load(&mut env).unwrap();
+        let used = Used::of(&config, &env, None).unwrap();
+        let found = look(&config, &env, &used);
+        let rows: Vec<String> =
+            found.servers.iter().map(|s| format!("{} {} {}", s.id, s.kind, s.detail)).collect();
+        let want = [
+            "plain config models.providers.plain.apiKey",
+            "openai missing ",
+            "var env VAR_KEY",
+            "usual env USUAL_API_KEY",
+            "file file /k",
+            "near none ",
+        ];
+        assert_eq!(rows, want);
+        assert_eq!(found.missing, ["openai"]);
+        assert_eq!(found.problems.len(), 2, "{:?}", found.problems);
+        let report = as_json(&config, &env, &used, &found, None).to_string();
+        assert!(!report.contains("canary"), "{report}");
+    }
+}
