@@ -124,8 +124,8 @@ impl Error {
     pub fn code(&self) -> &'static str {
         use Kind::*;
         match self.kind {
-            Invalid | BadFrame | UnknownMethod | Unauthorized | RateLimited | Protocol
-            | NotFound | Conflict | Usage | Profile | Config => "INVALID_REQUEST",
+            Invalid | BadFrame | UnknownMethod | Unauthorized | RateLimited | Protocol | NotFound
+            | Conflict | Usage | Profile | Config => "INVALID_REQUEST",
             Forbidden => "FORBIDDEN",
             NotPaired => "NOT_PAIRED",
             NotLinked => "NOT_LINKED",
@@ -175,8 +175,8 @@ impl Error {
         use Kind::*;
         match self.kind {
             Invalid | BadFrame | UnknownMethod | Forbidden | Unauthorized | RateLimited | NotPaired
-            | Protocol | NotFound | Conflict | NotLinked | AgentTimeout | Aborted | Model
-            | Unavailable | Io | Unreachable | Usage => 1,
+            | Protocol | NotFound | Conflict | NotLinked | AgentTimeout | Aborted | Model | Unavailable
+            | Io | Unreachable | Usage => 1,
             Profile => 2,
             OutcomeUnknown => 75,
             Config => 78,

@@ -18,6 +18,7 @@ mod help;
 mod models;
 mod models_aliases;
 mod models_fallbacks;
+mod models_keys;
 mod models_set;
 mod models_status;
 mod models_test;

@@ -2,11 +2,12 @@
 //!
 //! Works on the config and the environment alone and asks no server. Keys are never shown, only their place.
 use super::models::load;
+use super::models_keys::Server;
 use super::parse::Args;
 use super::print::clean;
 use super::{Command, Context, Flag, JSON};
 use crate::agent::catalogue::{self, IMAGE_MODEL, MODEL};
-use crate::agent::provider::{BUILTIN, Provider, key_variable};
+use crate::agent::provider::{BUILTIN, Provider};
 use crate::agents::Agents;
 use crate::config::Config;
 use crate::env::Env;
@@ -73,77 +74,6 @@ impl Used {
         let chosen = std::iter::once(&self.default).chain(&self.fallbacks);
         chosen.chain(&self.image).chain(&self.image_fallbacks)
     }
-}
-
-/// A provider and where its key comes from.
-struct Server {
-    id: String,
-    url: String,
-    api: &'static str,
-    /// `config`, `env`, `file`, `headers`, `none` (not needed) or `missing`.
-    kind: &'static str,
-    /// The setting, variable or file.
-    detail: String,
-}
-
-impl Server {
-    fn of(config: &Config, written: &Value, env: &Env, provider: &Provider) -> Server {
-        let id = &provider.id;
-        let setting = format!("models.providers.{id}.apiKey");
-        let section = config.get_in(&["models", "providers", id]);
-        let is_set = |name: &str| section.and_then(|s| s.get(name)).is_some();
-        let variable = written.get("models").and_then(|m| m.get("providers")?.get(id)?.get("apiKey"));
-        let variable = variable.and_then(Value::as_str).and_then(reference);
-        let (kind, detail) = match (&provider.api_key, &provider.key_file) {
-            (Some(_), _) if is_set("apiKey") => match variable {
-                Some(name) => ("env", name.to_string()),
-                None => ("config", setting),
-            },
-            (Some(_), _) => ("env", key_variable(id)),
-            (None, Some(file)) => ("file", env.display(file)),
-            (None, None) if !provider.headers.is_empty() => {
-                ("headers", format!("models.providers.{id}.headers"))
-            }
-            (None, None) if catalogue::lacks_key(provider) => ("missing", String::new()),
-            (None, None) => ("none", String::new()),
-        };
-        let url = if provider.base_url.is_empty() { "built in".into() } else { provider.shown_url() };
-        Server { id: id.clone(), url, api: provider.api.name(), kind, detail }
-    }
-
-    /// What keeps it from being used.
-    fn problem(&self, provider: &Provider) -> Option<String> {
-        let id = &self.id;
-        match (self.kind, &provider.key_file) {
-            ("missing", _) => Some(format!(
-                "there is no key for {id}: set {} or models.providers.{id}.apiKey",
-                key_variable(id)
-            )),
-            ("file", Some(file)) if !file.is_file() => Some(format!(
-                "models.providers.{id}.apiKeyFile names {}, which is not there; put the key of {id} there",
-                self.detail
-            )),
-            _ => None,
-        }
-    }
-
-    fn to_json(&self) -> Value {
-        json!({"provider": self.id, "effective": {"kind": self.kind, "detail": self.detail}, "baseUrl": self.url, "api": self.api})
-    }
-
-    fn key(&self) -> String {
-        match self.kind {
-            "env" => format!("environment {}", self.detail),
-            "none" => "none needed".to_string(),
-            "missing" => "missing".to_string(),
-            kind => format!("{kind} {}", self.detail),
-        }
-    }
-}
-
-/// The variable of a value that is nothing but `${NAME}`.
-fn reference(text: &str) -> Option<&str> {
-    text.trim().strip_prefix("${")?.strip_suffix('}').filter(|name| !name.contains('$'))
 }
 
 /// What is known of servers and what is amiss.

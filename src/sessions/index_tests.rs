@@ -28,7 +28,7 @@ fn keys(index: &Index) -> Vec<&str> {
 fn an_index_of_the_node_gateway_is_read_and_written_unchanged() {
     let dir = TestDir::new();
     let path = sessions_dir(&dir.0, "main").join("sessions.json");
-    assert!(Index::load(&path, &KeyRules::default()).0.is_empty());
+    assert!(Index::load(&path, &KeyRules::default()).0.iter().next().is_none());
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     let want = sample(path.parent().unwrap());
     std::fs::write(&path, serde_json::to_string_pretty(&want).unwrap()).unwrap();

@@ -27,8 +27,8 @@ impl Usage {
     }
 
     /// In the transcript's shape.
-    pub fn to_value(&self) -> Value {
-        let c = &self.cost;
+    pub fn to_value(self) -> Value {
+        let c = self.cost;
         json!({
             "input": self.input, "output": self.output,
             "cacheRead": self.cache_read, "cacheWrite": self.cache_write, "totalTokens": self.total(),

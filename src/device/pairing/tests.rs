@@ -72,7 +72,7 @@ impl Fixture {
         }
     }
 
-    fn waiting(&self, connect: Connect) -> Waiting {
+    fn waiting(&self, connect: Connect) -> admit::Waiting {
         match self.admit(connect).result {
             Admission::Pending(waiting) => waiting,
             Admission::Paired(_) => panic!("paired"),
