@@ -30,6 +30,7 @@ const PAIRING: &[&str] = &[
     "device.pair.approve",
     "device.pair.list",
     "device.pair.reject",
+    "device.pair.remove",
     "device.token.revoke",
     "device.token.rotate",
 ];
