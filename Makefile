@@ -1,6 +1,7 @@
 # OpenClaw Gateway. `make demo` tries it, `make test` tests it, `make check` is what CI runs.
 
 CARGO  ?= cargo
+TARGET_DIR = $(or $(CARGO_TARGET_DIR),target)
 PREFIX ?= /usr/local
 ARCH   := $(shell uname -m)
 MUSL   := $(ARCH)-unknown-linux-musl
@@ -15,7 +16,7 @@ PACKED := $(if $(filter $(GNU),$(TRIPLE)),$(shell getconf GNU_LIBC_VERSION 2>/de
 STATIC_FLAGS = RUSTFLAGS="-C target-feature=+crt-static -C force-frame-pointers=yes $(PACKED)"
 
 .NOTPARALLEL:
-.PHONY: build release static test fmt-check lint check budgets bench demo install interop fuzz clean
+.PHONY: build release static test fmt-check lint check budgets bench demo install interop test-llm fuzz clean
 
 build:
 	$(CARGO) build
@@ -26,7 +27,7 @@ release:
 # One file without shared libraries: target/<triple>/release/openclaw
 static:
 	$(STATIC_FLAGS) $(CARGO) build --release --target $(TRIPLE)
-	@target/$(TRIPLE)/release/openclaw --version && ls -l target/$(TRIPLE)/release/openclaw
+	@$(TARGET_DIR)/$(TRIPLE)/release/openclaw --version && ls -l $(TARGET_DIR)/$(TRIPLE)/release/openclaw
 
 test:
 	$(CARGO) test
@@ -57,6 +58,10 @@ install: release
 # The original program's command line against this gateway, and the reverse.
 interop: release
 	tests/interop.sh target/release/openclaw
+
+# A conversation with a small real model on this machine (downloads about 220 MB once).
+test-llm: release
+	tests/llm.sh target/release/openclaw
 
 # Random bytes against the frame and head parsers for a bounded time (FUZZ_SECONDS, default 30).
 fuzz:

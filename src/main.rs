@@ -23,6 +23,7 @@ mod shared;
 mod signals;
 mod state;
 mod store;
+mod sys;
 mod threads;
 mod tools;
 mod workspace;

@@ -148,6 +148,7 @@ pub fn take(mut job: Job) {
     // A run that was stopped by its deadline is late, not aborted.
     finished.result = result.map_err(|e| if e.kind == Kind::Aborted { job.cancel.error() } else { e });
     job.report(RunEvent::Finished(Box::new(finished)));
+    crate::sys::release_memory();
 }
 
 /// Models, keys and agents are looked at anew for each turn, so that a change needs no restart.
