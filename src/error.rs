@@ -112,6 +112,12 @@ impl Error {
         self
     }
 
+    /// The same with what failed before it.
+    pub fn context_after(mut self, before: &str) -> Error {
+        self.message = format!("{} (before that, {before})", self.message);
+        self
+    }
+
     pub fn message(&self) -> &str {
         &self.message
     }

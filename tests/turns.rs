@@ -194,6 +194,30 @@ fn pictures_reach_the_model_alone_too() {
 }
 
 #[test]
+fn a_model_for_pictures_takes_over_where_the_chosen_one_reads_text_only() {
+    let (text, seeing) =
+        (ModelServer::start(vec![texts(&["blind"])]), ModelServer::start(vec![texts(&["a dot"])]));
+    let mut config = text.config();
+    let mut second = seeing.config()["models"]["providers"]["test"].clone();
+    second["models"][0]["input"] = json!(["text", "image"]);
+    config["models"]["providers"]["eyes"] = second;
+    merge(&mut config, &json!({"agents": {"defaults": {"imageModel": {"primary": "eyes/m"}}}}));
+    let gateway = with_config(config);
+    let mut client = Client::operator(&gateway, 4);
+    let mut send = |attachments: Value, key: &str| {
+        client.ok("chat.send", json!({"sessionKey": "main", "message": "what is it?", "idempotencyKey": key, "attachments": attachments}));
+        let end = client.event_where("chat", |p| p["runId"] == key && p["state"] != "delta");
+        end["message"]["content"][0]["text"].as_str().unwrap().to_string()
+    };
+    assert_eq!(send(json!([{"content": PNG}]), "k1"), "a dot");
+    assert_eq!(send(json!([]), "k2"), "blind");
+    assert!(
+        text.requests(1)[0].to_string().contains("a picture was left out"),
+        "what it cannot see it is told of"
+    );
+}
+
+#[test]
 fn sec_23_attachments_are_judged_before_anything_starts() {
     let (server, gateway) = with_model(vec![texts(&["read it"])]);
     let mut client = Client::operator(&gateway, 4);

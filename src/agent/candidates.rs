@@ -15,10 +15,13 @@ pub struct Candidates<'a> {
     models: Vec<String>,
     present: Result<Provider>,
     first: String,
+    /// How the first one failed.
+    failed: Option<String>,
 }
 
 impl<'a> Candidates<'a> {
-    pub fn of(job: &'a Job, config: &'a Config) -> Candidates<'a> {
+    /// With `images`, a model for pictures goes first where the chosen one takes text only.
+    pub fn of(job: &'a Job, config: &'a Config, images: bool) -> Candidates<'a> {
         let agents = Agents::of(config, &job.shared.env);
         let own = agents.model(&job.agent).unwrap_or_else(|| BUILTIN.to_string());
         let chosen = job.model.clone().unwrap_or_else(|| own.clone());
@@ -28,9 +31,17 @@ impl<'a> Candidates<'a> {
                 models.push(model);
             }
         }
-        let first = models.first().cloned().unwrap_or_default();
-        let present = resolve(job, config, &first);
-        Candidates { job, config, models, present, first }
+        let mut first = models.first().cloned().unwrap_or_default();
+        let mut present = resolve(job, config, &first);
+        if images
+            && let Some(model) = config.str("agents.defaults.imageModel.primary")
+            && present.as_ref().is_ok_and(|provider| !provider.images)
+        {
+            models.insert(0, model.to_string());
+            first = model.to_string();
+            present = resolve(job, config, model);
+        }
+        Candidates { job, config, models, present, first, failed: None }
     }
 
     /// The model in use, if it can be used.
@@ -46,8 +57,12 @@ impl<'a> Candidates<'a> {
     /// would not help.
     pub fn next(&mut self, error: Error) -> Result<Fallback> {
         if error.kind == Kind::Aborted || error.kind == Kind::Io || self.models.len() < 2 {
-            return Err(error);
+            return Err(match self.failed.take() {
+                Some(before) if error.kind != Kind::Aborted => error.context_after(&before),
+                _ => error,
+            });
         }
+        self.failed.get_or_insert_with(|| format!("{}: {}", self.first, error.message()));
         let from = self.models.remove(0);
         let to = self.models.first().cloned().unwrap_or_default();
         log::warn!(target: "gateway/agent", "model {from} failed ({}): {error}; {to} takes over", failure::reason(&error));

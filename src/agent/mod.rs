@@ -28,7 +28,7 @@ pub mod prompt;
 pub mod provider;
 pub mod repeats;
 mod reply;
-mod resolve;
+pub mod resolve;
 mod responses;
 mod responses_body;
 pub mod run;

@@ -59,10 +59,9 @@ impl Provider {
         headers.extend(read_headers(entry.get("headers"), &key)?);
         let retries =
             section.get("retries").and_then(Value::as_u64).map_or(RETRIES, |n| n.min(MAX_RETRIES) as u32);
-        let images = entry
-            .get("input")
-            .and_then(Value::as_array)
-            .is_none_or(|kinds| kinds.iter().any(|k| k == "image"));
+        // A model that is listed takes text unless it says more; of one that is not listed nothing is known.
+        let kinds = entry.get("input").and_then(Value::as_array);
+        let images = kinds.map_or(entry.is_null(), |kinds| kinds.iter().any(|kind| kind == "image"));
         let flag = |value: &Value, name: &str| value.get(name).and_then(Value::as_bool);
         let compat = entry.get("compat").unwrap_or(&Value::Null);
         // What the configuration does not list at all is known by its name, as far as that goes.

@@ -175,12 +175,12 @@ fn advice(p: &Provider, fix: Fix) -> String {
         Fix::Key if p.api_key.is_none() => {
             format!("it wants an API key; set {key}.apiKey or {}", key_variable(&p.id))
         }
-        Fix::Key => format!("it does not accept the API key; fix {key}.apiKey"),
+        Fix::Key => format!("it does not accept the API key; fix {}", where_key(p, &key)),
         Fix::Billing => {
             "the account has no credit; top it up or choose another model with openclaw models set".into()
         }
         Fix::Permission => {
-            format!("the API key may not use the model {model}; fix {key}.apiKey or choose another model")
+            format!("the API key may not use the model {model}; fix {} or choose another model", where_key(p, &key))
         }
         Fix::Model => format!(
             "it has no model {model} at this address; {key}.baseUrl usually ends in /v1, and openclaw models scan lists local models"
@@ -232,6 +232,14 @@ fn escape(c: char) -> Vec<char> {
     let hides =
         matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
     if c.is_control() || hides { c.escape_default().collect() } else { vec![c] }
+}
+
+/// Where the key that was sent stands.
+fn where_key(p: &Provider, key: &str) -> String {
+    match &p.key_file {
+        Some(path) => format!("the key in {}", path.display()),
+        None => format!("{key}.apiKey"),
+    }
 }
 
 #[cfg(test)]

@@ -8,7 +8,6 @@ use super::{Command, Context, JSON, Positional};
 use crate::agent::cancel::Cancel;
 use crate::agent::catalogue;
 use crate::agent::provider::{ChatRequest, Completion, Provider, Thinking};
-use crate::clock;
 use crate::error::Result;
 use crate::sessions::message;
 use serde_json::json;
@@ -71,7 +70,7 @@ fn run(context: &Context, args: &Args) -> Result<()> {
 
 /// The answer, and the time until its first piece.
 fn ask(provider: &Provider, started: Instant) -> Result<(Completion, Duration)> {
-    let messages = [message::user_text(QUESTION, clock::now_ms())];
+    let messages = [json!({"role": "user", "content": [message::text(QUESTION)]})];
     let request = ChatRequest {
         system: "This is a test of the connection. Answer as briefly as you can.",
         messages: &messages,

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 pub const COMMAND: Command = Command {
     name: "gateway usage-cost",
     summary: "Show tokens and costs of the last days",
-    about: "Counts all agents' sessions. Costs come from the models' configured prices and what servers told.",
+    about: "Counts all agents' sessions. Costs come from the models' configured prices (models.providers.*.models.*.cost).",
     positionals: &[],
     flags: &[FLAGS, rpc::FLAGS, rpc::TIMEOUT],
     examples: &[

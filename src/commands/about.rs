@@ -81,7 +81,8 @@ pub(super) fn context_line(entry: &Entry, window: Option<u64>) -> String {
         line += &format!(", last turn {} in, {} out", short(input), short(output));
     }
     if let Some(n) = number("compactionCount").filter(|n| *n > 0) {
-        line += &format!(", compacted {n} times");
+        let times = if n == 1 { "once".to_string() } else { format!("{n} times") };
+        line += &format!(", compacted {times}");
     }
     line
 }

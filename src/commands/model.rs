@@ -185,7 +185,11 @@ fn details(config: &Config, env: &Env, now: &str, own: &str) -> String {
         Err(e) => text += &format!("\nIt cannot be used: {e}"),
         Ok(provider) => {
             if !provider.base_url.is_empty() {
-                let key = if provider.api_key.is_some() { "set" } else { "none" };
+                let key = match (&provider.api_key, &provider.key_file) {
+                    (Some(_), _) => "set",
+                    (None, Some(_)) => "in a file",
+                    (None, None) => "none",
+                };
                 text += &format!("\nServer: {}, key: {key}", provider.shown_url());
             }
             let yes_no = |is: bool| if is { "yes" } else { "no" };

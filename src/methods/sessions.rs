@@ -1,5 +1,7 @@
 //! `sessions.list`, `sessions.describe`, `sessions.preview`, `sessions.resolve`: finding sessions. Entries are
 //! chosen and copied by reference on the state thread; transcripts are read on the connection's thread.
+use crate::agent::provider::{BUILTIN, Provider};
+use crate::agent::resolve::CONTEXT_WINDOW;
 use crate::error::{Error, Result};
 use crate::methods::read;
 use crate::sessions::list::{self, Filter, Page, Wanted};
@@ -11,7 +13,6 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-const DEFAULT_CONTEXT: u64 = 200_000;
 /// Sessions of which titles and previews are read from the transcript.
 const MAX_READ: usize = 200;
 
@@ -47,7 +48,10 @@ pub fn defaults(shared: &Shared) -> Value {
     let agents = shared.agents();
     let model = agents.model(&agents.default_id());
     let (provider, model) = model.as_deref().and_then(|m| m.split_once('/')).unzip();
-    json!({"modelProvider": provider, "model": model, "contextTokens": DEFAULT_CONTEXT})
+    let chosen = agents.model(&agents.default_id()).unwrap_or_else(|| BUILTIN.to_string());
+    let window = Provider::resolve(&shared.config(), &shared.env, &chosen)
+        .map_or(CONTEXT_WINDOW, |p| p.context_window);
+    json!({"modelProvider": provider, "model": model, "contextTokens": window})
 }
 
 /// A session on its way into a list.

@@ -228,9 +228,13 @@ impl Runs {
         self.running.contains_key(key)
     }
 
-    /// Runs of a session, running or waiting.
+    /// Runs of a session, running or waiting; without what the gateway itself says there.
     pub fn of_session(&self, key: &str) -> Vec<String> {
-        self.map.values().filter(|r| r.new.key == key).map(|r| r.new.id.clone()).collect()
+        self.map
+            .values()
+            .filter(|r| r.new.key == key && !r.is_aside() && r.new.command.is_none())
+            .map(|r| r.new.id.clone())
+            .collect()
     }
 
     /// Runs of an agent, running or waiting.
