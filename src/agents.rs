@@ -13,6 +13,7 @@ use crate::agent::provider::Thinking;
 use crate::config::Config;
 use crate::env::Env;
 use crate::sessions::key::{KeyRules, normalise_agent_id};
+use crate::sessions::sessions_dir;
 use serde_json::Value;
 use std::path::PathBuf;
 
@@ -72,6 +73,16 @@ impl<'a> Agents<'a> {
             default_agent: self.default_id(),
             main_key: "main".to_string(),
             global: self.config.str("session.scope") == Some("global"),
+        }
+    }
+
+    /// The file of an agent's session index: `session.store` with `{agentId}` in it, or its place below the state
+    /// directory. A path without `{agentId}` is the default agent's alone: two agents cannot share an index here.
+    pub fn session_store(&self, id: &str) -> PathBuf {
+        let own = self.config.str("session.store").map(str::trim).filter(|path| !path.is_empty());
+        match own.filter(|path| path.contains("{agentId}") || id == self.default_id()) {
+            Some(path) => self.env.expand(&path.replace("{agentId}", &normalise_agent_id(id))),
+            None => sessions_dir(&self.env.state_dir, id).join("sessions.json"),
         }
     }
 

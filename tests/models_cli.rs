@@ -182,6 +182,8 @@ fn a_model_is_tested_without_a_gateway() {
     );
     assert!(told["firstTokenMs"].as_u64() <= told["totalMs"].as_u64(), "{told}");
     assert_eq!(told["usage"], json!({"input": 11, "output": 5, "total": 16}));
+    let asked = server.requests(1)[0]["body"]["messages"].to_string();
+    assert!(asked.contains("\"role\":\"user\""), "a question is asked: {asked}");
     let human = home.ok(&["models", "test", "m"]);
     assert!(human.starts_with("test/m answers (http://127.0.0.1:"), "{human}");
     assert!(

@@ -154,3 +154,20 @@ fn r_01c_a_killed_gateway_is_replaced_at_once() {
     gateway.restart();
     assert!(start.elapsed() < Duration::from_secs(1), "bound after {:?}", start.elapsed());
 }
+
+#[test]
+fn a_store_of_ones_own_place_is_used() {
+    let dir = crate::harness::gateway::new_dir();
+    let path = dir.join("{agentId}/index.json");
+    let mut gateway = Gateway::start(&Setup::config(json!({"session": {"store": path}})));
+    turn(&mut Client::operator(&gateway, 4), "remember me", "k").unwrap();
+    gateway.stop();
+    let files: Vec<_> =
+        std::fs::read_dir(dir.join("main")).unwrap().flatten().map(|e| e.file_name()).collect();
+    assert!(files.iter().any(|f| f == "index.json") && files.len() >= 2, "index and transcript: {files:?}");
+    assert!(!gateway.sessions_dir().join("sessions.json").exists());
+    gateway.restart();
+    assert_eq!(said(&mut Client::operator(&gateway, 3))[0], "remember me");
+    let listed = gateway.cli(&["sessions", "--json"]);
+    assert!(String::from_utf8_lossy(&listed.stdout).contains("agent:main:main"));
+}

@@ -3,11 +3,12 @@ use super::parse::Args;
 use super::print::age;
 use super::usage::short;
 use super::{Command, Context, Flag, JSON};
+use crate::agents::Agents;
 use crate::clock;
 use crate::config::Config;
 use crate::env::Env;
 use crate::error::{Error, Result};
-use crate::sessions::{key, sessions_dir};
+use crate::sessions::key;
 use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
 
@@ -140,13 +141,9 @@ pub fn default_agent(config: &Config) -> String {
     key::normalise_agent_id(id.unwrap_or("main"))
 }
 
-/// The store file of an agent: `session.store` (with `{agentId}` in it), or its place below the state
-/// directory.
+/// The store file of an agent.
 pub fn store_path(env: &Env, config: &Config, agent: &str) -> PathBuf {
-    match config.str("session.store") {
-        Some(own) => env.expand(&own.replace("{agentId}", agent)),
-        None => sessions_dir(&env.state_dir, agent).join("sessions.json"),
-    }
+    Agents::of(config, env).session_store(agent)
 }
 
 /// The sessions of a store, newest first; a missing file is an empty store.

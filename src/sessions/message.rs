@@ -79,6 +79,7 @@ pub fn user(content: Vec<Value>, now: u64) -> Value {
     json!({"type": "message", "message": {"role": "user", "content": content, "timestamp": now}})
 }
 
+#[cfg(test)]
 pub fn user_text(body: &str, now: u64) -> Value {
     user(vec![text(body)], now)
 }

@@ -7,7 +7,7 @@ pub mod roster;
 use crate::error::{Error, Result};
 use crate::ids;
 use crate::net::outbox::Work;
-use crate::sessions::{Entry, Index, KeyRules, Transcript, key, sessions_dir};
+use crate::sessions::{Entry, Index, KeyRules, Transcript, key};
 use crate::shared::Shared;
 use crate::state::event::Call;
 use crate::store::{Job, Store};
@@ -129,8 +129,9 @@ impl Sessions {
     pub fn transcript(&self, key: &str, entry: &Entry) -> Result<Transcript> {
         let agent = self.owner(key)?;
         let workspace = self.shared.agents().workspace(agent);
-        let dir = sessions_dir(&self.shared.env.state_dir, agent);
-        Ok(Transcript::of(&dir, entry)?.created_for(key, &workspace))
+        let index =
+            self.index(agent).ok_or_else(|| Error::not_found(format!("unknown agent id \"{agent}\"")))?;
+        Ok(Transcript::of(index.dir(), entry)?.created_for(key, &workspace))
     }
 
     /// Has `work` done and answered by the store thread once the index of `key` is on disk.

@@ -3,7 +3,7 @@
 //! Part of `State`, on the state thread; the store thread touches the files, after the indexes.
 use super::State;
 use crate::sessions::retention::{self, Policy};
-use crate::sessions::{sessions_dir, sweep};
+use crate::sessions::sweep;
 use crate::store::Job;
 use std::path::PathBuf;
 
@@ -35,8 +35,11 @@ impl State {
         self.upkeep.hours += 1;
         self.prune_sessions();
         if self.upkeep.hours.is_multiple_of(HOURS_A_DAY) {
-            let dirs: Vec<PathBuf> =
-                self.sessions.agents().map(|id| sessions_dir(&self.shared.env.state_dir, id)).collect();
+            let dirs: Vec<PathBuf> = self
+                .sessions
+                .agents()
+                .filter_map(|id| Some(self.sessions.index(id)?.dir().to_path_buf()))
+                .collect();
             self.in_background(sweep::sweep_work(dirs));
         }
     }

@@ -8,13 +8,13 @@ use crate::config::Config;
 use crate::error::Result;
 use crate::files::Lock;
 use crate::net::outbox::Work;
-use crate::sessions::{Index, KeyRules, sessions_dir, sweep};
+use crate::sessions::{Index, KeyRules, sweep};
 use crate::shared::Shared;
 use crate::state::event::{Call, Event};
 
 /// Reads the index of an agent; damage is repaired and noted in the log. Not for the state thread.
 pub fn read_index(shared: &Shared, id: &str, rules: &KeyRules) -> Index {
-    let path = sessions_dir(&shared.env.state_dir, id).join("sessions.json");
+    let path = shared.agents().session_store(id);
     let own = KeyRules { default_agent: id.to_string(), ..rules.clone() };
     let (index, notes) = Index::load(&path, &own);
     for note in notes.into_iter().chain(sweep::sweep(index.dir())) {
