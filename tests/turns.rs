@@ -283,3 +283,27 @@ fn a_peer_finds_its_session_by_bindings_and_scope() {
         assert!(keys.contains(&want), "{want}: {keys:?}");
     }
 }
+
+#[test]
+fn an_agent_that_asks_another_session_needs_no_second_place() {
+    let ask = call(
+        "c",
+        "sessions_send",
+        json!({"sessionKey": "other", "message": "how are you?", "timeoutSeconds": 20}),
+    );
+    let server = ModelServer::start(vec![calls(vec![ask]), texts(&["fine"]), texts(&["it is fine"])]);
+    let mut config = server.config();
+    merge(&mut config, &json!({"agents": {"defaults": {"maxConcurrent": 1}}}));
+    let gateway = with_config(config);
+    let mut client = Client::operator(&gateway, 4);
+    let started = Instant::now();
+    let done = turn(&mut client, "ask the other one", "k").unwrap();
+    assert_eq!(done["result"]["payloads"][0]["text"], "it is fine");
+    assert!(
+        started.elapsed() < Duration::from_secs(10),
+        "they waited for each other: {:?}",
+        started.elapsed()
+    );
+    let result = history(&mut client).into_iter().find(|m| m["role"] == "toolResult").unwrap();
+    assert!(result.to_string().contains("fine") && result["isError"] == false, "{result}");
+}

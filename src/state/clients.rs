@@ -51,6 +51,11 @@ impl Caller {
         matches!(self.method, "token" | "password") && self.generation != generation
     }
 
+    /// Whether it is no client but a part of this process.
+    pub fn is_local(&self) -> bool {
+        self.method == "local"
+    }
+
     pub fn role(&self) -> &'static str {
         if self.is_node { "node" } else { "operator" }
     }

@@ -147,6 +147,7 @@ impl Run {
             mailbox: Mailbox::default(),
             attached: Vec::new(),
             calls: Vec::new(),
+            is_nested: call.caller.is_local(),
             listeners: Vec::new(),
             accepted_at: now,
             started_at: None,

@@ -17,8 +17,19 @@ const STACK: usize = 512 << 10;
 impl Runs {
     /// When a session that waits for more messages may start.
     pub(super) fn next_start(&self) -> Option<u64> {
+        // Without a free place it is the end of a run that starts the next one, not the clock.
+        if self.running.len() >= self.max {
+            return None;
+        }
         let is_free = |key: &&String| !self.running.contains_key(*key);
         self.ready.iter().filter(is_free).filter_map(|key| self.not_before(key)).filter(|at| *at > 0).min()
+    }
+
+    /// Whether the session's next run was asked for by another run, which waits for it in its own place: with a
+    /// place of its own for each, the two would wait for each other.
+    fn is_next_nested(&self, key: &str) -> bool {
+        let next = self.queues.get(key).and_then(|queue| self.map.get(queue.front()?));
+        next.is_some_and(|run| run.is_nested)
     }
 
     /// The latest time that a message which waits for this session asks for.
@@ -60,10 +71,10 @@ impl State {
             return;
         }
         let mut later = VecDeque::new();
-        while self.runs.running.len() < self.runs.max {
-            let Some(key) = self.runs.ready.pop_front() else { break };
+        while let Some(key) = self.runs.ready.pop_front() {
             let is_early = self.runs.not_before(&key).is_some_and(|at| at > self.mono);
-            if self.runs.running.contains_key(&key) || is_early {
+            let has_place = self.runs.running.len() < self.runs.max || self.runs.is_next_nested(&key);
+            if self.runs.running.contains_key(&key) || is_early || !has_place {
                 later.push_back(key);
                 continue;
             }
@@ -74,7 +85,6 @@ impl State {
             let together = self.collect_for(&id);
             self.start_run(&id, &key, together);
         }
-        later.append(&mut self.runs.ready);
         self.runs.ready = later;
         self.runs.is_starting = false;
     }

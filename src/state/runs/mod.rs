@@ -93,6 +93,8 @@ struct Run {
     attached: Vec<String>,
     /// The request that started it and its repetitions; `agent` requests get a second answer at the end.
     calls: Vec<Call>,
+    /// Another run asked for it (`sessions_send`).
+    is_nested: bool,
     /// Connections that started it and want to see its tools.
     listeners: Vec<u64>,
     accepted_at: u64,
