@@ -152,7 +152,7 @@ pub fn take(mut job: Job) {
 
 /// Models, keys and agents are looked at anew for each turn, so that a change needs no restart.
 fn answer(job: &Job, said: Vec<Said>, finished: &mut Finished) -> Result<()> {
-    let config = job.shared.fresh_config();
+    let config = job.shared.turn_config();
     let mut candidates = Candidates::of(job, &config);
     if let Some(provider) = candidates.present() {
         finished.speaks(provider);
@@ -178,7 +178,7 @@ fn say(job: &Job, words: Words, finished: &mut Finished) -> Result<()> {
 
 /// `/compact`: the summary goes into the transcript, a word about it to the user.
 fn summarise(job: &Job, instructions: Option<&str>, finished: &mut Finished) -> Result<()> {
-    let config = job.shared.fresh_config();
+    let config = job.shared.turn_config();
     let mut candidates = Candidates::of(job, &config);
     let provider = candidates.provider()?.clone();
     finished.speaks(&provider);

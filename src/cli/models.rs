@@ -8,6 +8,7 @@ use crate::agent::provider::{BUILTIN, Provider};
 use crate::agent::scan::Found;
 use crate::config::Config;
 use crate::config::edit::{self, Edit};
+use crate::env::Env;
 use crate::error::{Error, Result};
 use serde_json::{Value, json};
 
@@ -92,20 +93,7 @@ fn list(context: &Context, args: &Args) -> Result<()> {
 fn set(context: &Context, args: &Args) -> Result<()> {
     let reference = args.positional(0).unwrap_or_default().trim();
     let config = Config::load(&mut context.env.clone())?;
-    let mut edits = Vec::new();
-    let provider_path;
-    if Provider::resolve(&config, &context.env, reference).is_err() || !lists(&config, reference) {
-        match found(reference) {
-            Some((server, model)) => {
-                provider_path = format!("models.providers.{}", server.provider_id);
-                edits.push(provider(&config, &provider_path, &server, &model));
-            }
-            // A provider with a known address needs no section; anything else says what is missing.
-            None => drop(Provider::resolve(&config, &context.env, reference)?),
-        }
-    }
-    edits.push(primary(&config, reference));
-    let written = edit::write(&context.env.config_path, &edits)?;
+    let written = choose(&context.env, &config, reference)?;
     let file = context.env.display(&context.env.config_path);
     if args.has("json") {
         context.out.json(
@@ -120,6 +108,24 @@ fn set(context: &Context, args: &Args) -> Result<()> {
     ));
     own_model_note(context, &config);
     Ok(())
+}
+
+/// Writes the choice, and the provider when it is a server found on this machine. Says whether that changed the file.
+pub fn choose(env: &Env, config: &Config, reference: &str) -> Result<bool> {
+    let mut edits = Vec::new();
+    let provider_path;
+    if Provider::resolve(config, env, reference).is_err() || !lists(config, reference) {
+        match found(reference) {
+            Some((server, model)) => {
+                provider_path = format!("models.providers.{}", server.provider_id);
+                edits.push(provider(config, &provider_path, &server, &model));
+            }
+            // A provider with a known address needs no section; anything else says what is missing.
+            None => drop(Provider::resolve(config, env, reference)?),
+        }
+    }
+    edits.push(primary(config, reference));
+    edit::write(&env.config_path, &edits)
 }
 
 /// Whether the config's providers list this model, or need not.
