@@ -5,6 +5,7 @@
 //! file of the state directory fills in what the process environment lacks; a `.env` of the current
 //! directory is not read, because a checked-out workspace must not steer the gateway (SEC-41).
 use crate::error::{Error, Kind, Result};
+use crate::ports;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
@@ -74,6 +75,12 @@ impl Env {
         self.var(name).or_else(|| self.var(&name.replace("OPENCLAW_", "CLAWDBOT_")))
     }
 
+    /// Whether a switch such as `OPENCLAW_NIX_MODE` is on.
+    pub fn flag(&self, name: &str) -> bool {
+        self.var(name)
+            .is_some_and(|v| matches!(v.trim().to_ascii_lowercase().as_str(), "1" | "true" | "yes" | "on"))
+    }
+
     pub fn is_dev(&self) -> bool {
         self.profile.as_deref() == Some("dev")
     }
@@ -83,8 +90,22 @@ impl Env {
         self.var_or_legacy("OPENCLAW_GATEWAY_PORT").and_then(|v| v.trim().parse().ok()).filter(|p| *p > 0)
     }
 
+    /// The port of the profile, by its name alone (R-26a).
     pub fn default_port(&self) -> u16 {
-        if self.is_dev() { DEV_PORT } else { DEFAULT_PORT }
+        match self.profile.as_deref() {
+            None => DEFAULT_PORT,
+            Some("dev") => DEV_PORT,
+            Some(name) => ports::of_profile(name),
+        }
+    }
+
+    /// Takes this program's own variables out of what `command` inherits: ports and secrets of a gateway are
+    /// nothing for its children (R-26b).
+    pub fn hide_own(&self, command: &mut std::process::Command) {
+        let own = |name: &&String| ["OPENCLAW_", "CLAWDBOT_"].iter().any(|start| name.starts_with(start));
+        for name in self.vars.keys().filter(own) {
+            command.env_remove(name);
+        }
     }
 
     /// Where an agent's workspace lies by default: below `~/.openclaw` for every profile.
@@ -209,6 +230,8 @@ mod tests {
         assert_eq!(dev.config_path, Path::new("/h/.openclaw-dev/openclaw.json"));
         assert_eq!(dev.default_workspace(), Path::new("/h/.openclaw/workspace-dev"));
         assert_eq!(dev.default_port(), 19001);
+        let port = |name| env(&[("HOME", "/h")], Some(name)).default_port();
+        assert_eq!((port("work"), port("default")), (ports::of_profile("work"), 18789));
         assert_eq!(
             env(&[("HOME", "/h"), ("OPENCLAW_STATE_DIR", "/s")], Some("work")).state_dir,
             Path::new("/s")

@@ -2,7 +2,8 @@
 //!
 //! Immutable for the life of one gateway generation, but for a few things behind short locks: `published`, texts
 //! that the state thread writes for everybody to read, so that a `health` call needs no visit there; `config`, the
-//! file as last read; and `auth`, which the watcher replaces when a secret changes in the file.
+//! file as last read; and `auth`, which the watcher replaces when a secret changes in the file. `door`, `total`,
+//! `arriving` and `succession` outlive the generation: an in-process restart hands them on.
 use crate::agents::Agents;
 use crate::config::Config;
 use crate::env::Env;
@@ -12,6 +13,7 @@ use crate::net::outbox::Total;
 use crate::protocol::limits::Limits;
 use crate::state::event::Event;
 use crate::state::health;
+use crate::succession::Succession;
 use crossbeam_channel::Sender;
 use serde_json::Value;
 use std::fmt;
@@ -29,7 +31,9 @@ pub struct Shared {
     /// Unsent bytes of all clients.
     pub total: Arc<Total>,
     /// Bytes of messages that have begun to arrive, of all clients.
-    pub arriving: Total,
+    pub arriving: Arc<Total>,
+    /// Who serves after this generation.
+    pub succession: Arc<Succession>,
     pub state: Sender<Event>,
     pub started: Instant,
     /// Names by which browser pages may address this machine.
@@ -65,22 +69,30 @@ impl Shared {
         if held.is_current() {
             return held;
         }
-        match Config::load(&mut self.env.clone()) {
-            Ok(config) => {
+        let config = Config::inspect(&mut self.env.clone());
+        match config.problem(&held) {
+            None => {
                 self.set_config(config.clone());
                 config
             }
-            Err(e) => {
-                log::warn!(target: "gateway/config", "{e}; the last good configuration stays in force");
+            Some(problem) => {
+                log::warn!(target: "gateway/config", "{problem}; the last good configuration stays in force");
                 held
             }
         }
     }
 
+    /// The configuration for an agent's next turn: the file as it is, unless the owner wants changes to wait for a
+    /// restart. Reads a file, so not for the state thread.
+    pub fn turn_config(&self) -> Config {
+        let held = self.config();
+        if held.str("gateway.reload.mode") == Some("off") { held } else { self.fresh_config() }
+    }
+
     /// The watcher's: a secret that was changed in the file holds from here on (SEC-14).
-    pub fn set_auth(&self, auth: Auth) {
+    pub fn set_auth(&self, auth: &Auth) {
         let mut held = self.auth.write().unwrap_or_else(PoisonError::into_inner);
-        *held = Arc::new(Auth { generation: held.generation + 1, ..auth });
+        *held = Arc::new(Auth { generation: held.generation + 1, ..auth.clone() });
     }
 }
 
@@ -90,6 +102,8 @@ pub struct Published {
     /// The health snapshot as JSON: for administrators, and without paths for all others (SEC-26).
     health: RwLock<(Arc<str>, Arc<str>)>,
     is_stopping: AtomicBool,
+    /// The hash of the configuration that `config.changed` was last sent for.
+    told_config: RwLock<String>,
 }
 
 impl Published {
@@ -102,6 +116,14 @@ impl Published {
     pub fn set_health(&self, snapshot: &Value) {
         let texts = (snapshot.to_string().into(), health::without_paths(snapshot).to_string().into());
         *self.health.write().unwrap_or_else(PoisonError::into_inner) = texts;
+    }
+
+    /// Whether `config.changed` was sent for this text; from now on it was.
+    pub fn is_told(&self, hash: &str) -> bool {
+        let mut told = self.told_config.write().unwrap_or_else(PoisonError::into_inner);
+        let is_told = *told == hash;
+        *told = hash.to_string();
+        is_told
     }
 
     pub fn is_stopping(&self) -> bool {
@@ -150,7 +172,7 @@ impl AuthMode {
 }
 
 /// How clients prove themselves, resolved from flags, config and environment.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Auth {
     /// Counts the changes of the secret.
     pub generation: u64,
@@ -202,6 +224,11 @@ impl Auth {
             allow_insecure_ui: config.bool("gateway.controlUi.allowInsecureAuth"),
             ignore_ui_devices: config.bool("gateway.controlUi.dangerouslyDisableDeviceAuth"),
         })
+    }
+
+    /// The secret in force, to be kept out of logs.
+    pub fn secrets(&self) -> Vec<String> {
+        self.secret.iter().map(|secret| secret.reveal().to_string()).collect()
     }
 
     /// Whether clients prove themselves in the same way by both.

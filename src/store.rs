@@ -16,6 +16,7 @@ const QUEUE: usize = 256;
 const STACK: usize = 256 << 10;
 /// How long the end of the process waits for the disk.
 const LAST: Duration = Duration::from_secs(1);
+const LAST_RESTART: Duration = Duration::from_secs(60);
 
 pub enum Job {
     /// Journal the acceptance of a run, its pictures first; `Event::Accepted` follows.
@@ -66,9 +67,11 @@ impl Store {
     }
 
     /// Lets the thread write what is queued and end; waits for it, but not for a disk that hangs.
-    pub fn finish(self) {
+    /// A next generation must find the files at rest, so it waits longer.
+    pub fn finish(self, is_restart: bool) {
         drop(self.jobs);
-        if self.ended.recv_timeout(LAST) == Err(crossbeam_channel::RecvTimeoutError::Timeout) {
+        let patience = if is_restart { LAST_RESTART } else { LAST };
+        if self.ended.recv_timeout(patience) == Err(crossbeam_channel::RecvTimeoutError::Timeout) {
             log::error!(target: "gateway/store", "the disk did not take everything in time");
         }
     }

@@ -54,7 +54,13 @@ const CALLS: &[(&str, &str)] = &[
     ("sessions.observer.visibility", r#"{"visible":true}"#),
     ("update.status", "{}"),
     ("config.get", "{}"),
+    ("gateway.restart.preflight", "{}"),
+    ("gateway.restart.request", r#"{"reason":"cover","delayMs":60000,"sessionKey":"main","note":"back"}"#),
     ("config.schema", "{}"),
+    ("config.schema.lookup", r#"{"path":"gateway.auth"}"#),
+    ("config.set", r#"{"raw":"$RAW","baseHash":"$HASH"}"#),
+    ("config.apply", r#"{"raw":"$RAW","baseHash":"$HASH","restartDelayMs":60000}"#),
+    ("config.patch", r#"{"raw":"{ui: {}}","baseHash":"$HASH","restartDelayMs":60000}"#),
     ("logs.tail", r#"{"limit":10}"#),
     ("device.pair.list", "{}"),
     ("device.pair.approve", r#"{"requestId":"$REQUEST"}"#),
@@ -80,7 +86,14 @@ fn every_listed_method_works_and_every_working_one_is_listed() {
                 .replace("$REQUEST", &request)
                 .replace("$OTHER", &rejected)
                 .replace("$DEVICE", &device.id());
-            let id = client.ask(method, serde_json::from_str(&text).unwrap());
+            let mut params: Value = serde_json::from_str(&text).unwrap();
+            if params["baseHash"].is_string() {
+                let now = client.ok("config.get", json!({}));
+                params["baseHash"] = now["hash"].clone();
+                params["raw"] =
+                    if params["raw"] == "$RAW" { now["raw"].clone() } else { params["raw"].clone() };
+            }
+            let id = client.ask(method, params);
             client.answer(&id).unwrap_or_else(|e| panic!("{method} {text}: {e}"));
             if *method == "agent" {
                 client.answer(&id).unwrap();

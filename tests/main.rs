@@ -10,6 +10,8 @@ mod agents_edit;
 #[cfg(test)]
 mod auth;
 #[cfg(test)]
+mod backup;
+#[cfg(test)]
 mod busy;
 #[cfg(test)]
 mod cli;
@@ -20,11 +22,15 @@ mod compaction;
 #[cfg(test)]
 mod config;
 #[cfg(test)]
+mod config_edit;
+#[cfg(test)]
 mod coverage;
 #[cfg(test)]
 mod devices;
 #[cfg(test)]
 mod disk;
+#[cfg(test)]
+mod doctor;
 #[cfg(test)]
 mod events;
 #[cfg(test)]
@@ -40,23 +46,39 @@ mod listener;
 #[cfg(test)]
 mod logs;
 #[cfg(test)]
+mod logs_cli;
+#[cfg(test)]
 mod models;
 #[cfg(test)]
 mod models_cli;
+#[cfg(test)]
+mod onboard;
+#[cfg(test)]
+mod profiles;
 #[cfg(test)]
 mod push;
 #[cfg(test)]
 mod regression;
 #[cfg(test)]
+mod reload;
+#[cfg(test)]
+mod restart;
+#[cfg(test)]
 mod runs;
 #[cfg(test)]
 mod scopes;
+#[cfg(test)]
+mod service;
 #[cfg(test)]
 mod sessions;
 #[cfg(test)]
 mod sessions_files;
 #[cfg(test)]
 mod slash;
+#[cfg(test)]
+mod start_flags;
+#[cfg(test)]
+mod status;
 #[cfg(test)]
 mod transcripts;
 #[cfg(test)]

@@ -7,6 +7,7 @@ pub use super::chat::{ChatRequest, Chunk, Completion, Cost, Thinking, ToolCall, 
 pub use super::dial::Timeouts;
 use super::format::Format;
 pub use super::known::key_variable;
+pub use super::resolve::is_nearby;
 use super::{ask, builtin, key_file, resolve};
 use crate::error::Result;
 use std::borrow::Cow;

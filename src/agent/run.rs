@@ -153,7 +153,7 @@ pub fn take(mut job: Job) {
 
 /// Models, keys and agents are looked at anew for each turn, so that a change needs no restart.
 fn answer(job: &Job, said: Vec<Said>, finished: &mut Finished) -> Result<()> {
-    let config = job.shared.fresh_config();
+    let config = job.shared.turn_config();
     let images = said.iter().any(|said| !said.images.is_empty());
     let mut candidates = Candidates::of(job, &config, images);
     if let Some(provider) = candidates.present() {
@@ -180,7 +180,7 @@ fn say(job: &Job, words: Words, finished: &mut Finished) -> Result<()> {
 
 /// `/compact`: the summary goes into the transcript, a word about it to the user.
 fn summarise(job: &Job, instructions: Option<&str>, finished: &mut Finished) -> Result<()> {
-    let config = job.shared.fresh_config();
+    let config = job.shared.turn_config();
     let mut candidates = Candidates::of(job, &config, false);
     let provider = candidates.provider()?.clone();
     finished.speaks(&provider);

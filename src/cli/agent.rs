@@ -184,6 +184,7 @@ impl Call<'_> {
         let connecting =
             if self.limit_ms == 0 { Deadline::after(Instant::now(), CONNECT_MS) } else { deadline };
         let mut session = connect(&self.target, &self.context.env.state_dir, &["tool-events"], connecting)?;
+        rpc::check_state_dir(&self.target, &session.hello)?;
         session.client.set_deadline(deadline);
         Ok(session)
     }

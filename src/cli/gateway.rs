@@ -1,22 +1,23 @@
 //! `openclaw gateway [run]`: the gateway itself, in the foreground.
+use super::dev;
 use super::parse::Args;
 use super::{Command, Context, Flag};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::gateway::Options;
+use std::os::unix::fs::PermissionsExt;
 
 pub const COMMAND: Command = Command {
     name: "gateway",
     summary: "Run the gateway in the foreground",
-    about: "The port is --port, else OPENCLAW_GATEWAY_PORT, else gateway.port, else 18789.\n\
-            It stops on SIGINT, SIGTERM and SIGHUP. A wrong configuration or a taken port exits 78.",
+    about: "The port is --port, else OPENCLAW_GATEWAY_PORT, else gateway.port, else that of the profile:\n\
+            18789, 19001 for dev, and a fixed one of its own for each other name.\n\
+            It stops on SIGINT, SIGTERM and SIGHUP. A wrong configuration or a taken port exits 78.\n\
+            With --dev a configuration is made if there is none.",
     positionals: &[],
     flags: &[FLAGS],
     examples: &[
         ("openclaw gateway", "Run the configured gateway"),
-        (
-            "openclaw gateway --port 18790 --token secret --allow-unconfigured",
-            "Run one without a config file",
-        ),
+        ("openclaw gateway --force", "End whoever listens on its port and run"),
         ("openclaw --dev gateway --verbose", "Run the dev profile's gateway and mirror its debug log"),
     ],
     failure: "",
@@ -39,35 +40,104 @@ const FLAGS: &[Flag] = &[
     ),
     Flag::value("token", "<token>", "Require this shared token"),
     Flag::value("password", "<password>", "Require this shared password"),
+    Flag::value("password-file", "<file>", "Require the password in this file"),
     Flag::choice("auth", "<mode>", &["token", "password"], "Authenticate clients by token or by password"),
     Flag::switch("allow-unconfigured", "Start without gateway.mode=local in the config"),
+    Flag::switch("force", "End whoever listens on the port first (needs lsof)"),
+    Flag::switch("reset", "With --dev: start from scratch; what there was goes to the trash"),
     Flag::switch("verbose", "Mirror the debug log to the terminal"),
+    Flag::choice("ws-log", "<style>", &["auto", "full", "compact"], "Accepted without effect"),
+    Flag::switch("compact", "Accepted without effect"),
+    Flag::switch("claude-cli-logs", "Accepted without effect"),
+    Flag::switch("raw-stream", "Accepted without effect"),
+    Flag::value("raw-stream-path", "<file>", "Accepted without effect"),
+    Flag::choice("tailscale", "<mode>", &["off", "serve", "funnel"], "Accepted without effect"),
+    Flag::switch("tailscale-reset-on-exit", "Accepted without effect"),
 ];
 
+/// Options of the reference program that have nothing to act on here.
+const WITHOUT_EFFECT: [(&str, &str); 7] = [
+    ("ws-log", "--verbose shows the frames"),
+    ("compact", "--verbose shows the frames"),
+    ("claude-cli-logs", "no such program is started"),
+    ("raw-stream", "--verbose shows what a model says"),
+    ("raw-stream-path", "--verbose shows what a model says"),
+    ("tailscale", "publish the port yourself, with `tailscale serve --bg <port>`"),
+    ("tailscale-reset-on-exit", "nothing was published"),
+];
+
+/// Largest password file, bytes.
+const MAX_PASSWORD: usize = 4096;
+
 fn run(context: &Context, args: &Args) -> Result<()> {
+    for (flag, why) in WITHOUT_EFFECT {
+        let is_off = args.value(flag) == Some("off");
+        if args.has(flag) && !is_off {
+            context.out.warn(&format!("note: --{flag} has no effect; {why}"));
+        }
+    }
+    start(context, args).map_err(in_one_line)
+}
+
+fn start(context: &Context, args: &Args) -> Result<()> {
     let text = |long: &str| args.value(long).map(str::to_string);
+    let port = args.value("port").map(port).transpose()?;
+    let password = match (text("password"), args.value("password-file")) {
+        (Some(_), Some(_)) => return Err(Error::usage("Use either --password or --password-file.")),
+        (None, Some(file)) => Some(password_of(context, file)?),
+        (password, None) => password,
+    };
+    dev::prepare(context, port, args.has("reset"), args.has("force"))?;
     crate::gateway::run(
         context.env.clone(),
         Options {
-            port: args.value("port").map(port).transpose()?,
+            port,
             bind: text("bind"),
             token: text("token"),
-            password: text("password"),
+            password,
             auth: text("auth"),
             allow_unconfigured: args.has("allow-unconfigured"),
             verbose: args.has("verbose"),
+            force: args.has("force"),
         },
     )
 }
 
-fn port(text: &str) -> Result<u16> {
+pub(super) fn port(text: &str) -> Result<u16> {
     let port = text.trim().parse().ok().filter(|port| *port > 0);
     port.ok_or_else(|| Error::usage(format!("Invalid port {text:?} (use a number from 1 to 65535)")))
 }
 
+/// The password in a file; the line break at its end is not part of it.
+fn password_of(context: &Context, file: &str) -> Result<String> {
+    let path = context.env.expand(file);
+    let failed = |why: String| Error::config(format!("read --password-file {}: {why}", path.display()));
+    let text = std::fs::read_to_string(&path).map_err(|e| failed(e.to_string()))?;
+    let password = text.trim_end_matches(['\r', '\n']);
+    if password.trim().is_empty() || password.len() > MAX_PASSWORD {
+        return Err(failed("it must hold one password and nothing else".to_string()));
+    }
+    let mode = std::fs::metadata(&path).map_or(0, |meta| meta.permissions().mode());
+    if mode & 0o077 != 0 {
+        let file = path.display();
+        context.out.warn(&format!("warning: others can read {file}; protect it with: chmod 600 {file}"));
+    }
+    Ok(password.to_string())
+}
+
+/// What refuses a start is one line, for the journal of the supervisor.
+fn in_one_line(error: Error) -> Error {
+    if error.kind != Kind::Config || !error.message().contains('\n') {
+        return error;
+    }
+    let lines: Vec<&str> = error.message().lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    Error::config(lines.join(" "))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::port;
+    use super::{in_one_line, port};
+    use crate::error::Error;
 
     #[test]
     fn ports() {
@@ -76,5 +146,11 @@ mod tests {
         {
             assert_eq!(port(text).ok(), want, "{text}");
         }
+    }
+
+    #[test]
+    fn a_refused_start_is_one_line() {
+        let error = in_one_line(Error::config("no token.\n\n  Set gateway.auth.token\n"));
+        assert_eq!((error.message(), error.exit_code()), ("no token. Set gateway.auth.token", 78));
     }
 }

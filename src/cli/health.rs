@@ -36,22 +36,35 @@ const FLAGS: &[Flag] = &[Flag::switch("verbose", "Probe the channels and show th
 fn run(context: &Context, args: &Args) -> Result<()> {
     let verbose = args.has("verbose");
     let params = if verbose { json!({"probe": true}) } else { json!({}) };
-    let health = rpc::call(context, args, "health", &params)?;
+    let (started, health) = (Instant::now(), rpc::call(context, args, "health", &params)?);
+    let took = started.elapsed().as_millis();
     if args.has("json") {
         context.out.json(&health);
         return Ok(());
     }
     if verbose {
         let (target, _) = rpc::target(context, args)?;
-        context.out.line(format!(
-            "Gateway connection:\n  Gateway target: {}\n  Source: {}",
-            target.url, target.source
-        ));
+        context.out.line("Gateway connection:");
+        let bind = target.bind.iter().map(|bind| format!("Bind: {bind}"));
+        let known = [
+            format!("Gateway target: {}", target.url),
+            format!("Source: {}", target.source),
+            format!("Config: {}", target.config),
+        ];
+        let answered = [format!("Answered in {took}ms")];
+        for line in known.into_iter().chain(bind).chain(answered) {
+            context.out.line(format!("  {line}"));
+        }
     }
-    for line in channels(&health).into_iter().chain(agents(&health)).chain(pairing(&health)) {
+    for line in lines(&health) {
         context.out.line(super::print::clean(&line));
     }
     Ok(())
+}
+
+/// The snapshot as people read it.
+pub fn lines(health: &Value) -> Vec<String> {
+    channels(health).into_iter().chain(agents(health)).chain(pairing(health)).collect()
 }
 
 fn run_gateway(context: &Context, args: &Args) -> Result<()> {

@@ -6,15 +6,32 @@
 mod agent;
 mod agents;
 mod agents_edit;
+mod ask;
+mod backup;
 mod call;
 mod client;
 mod complete;
+mod config;
+mod config_edit;
+mod configure;
 mod connect;
+mod dashboard;
+mod dev;
 mod devices;
 mod devices_local;
+mod diagnostics;
+mod doctor;
+mod doctor_audit;
 mod gateway;
+mod gateway_report;
+mod gateway_status;
 mod health;
+mod healthcheck;
 mod help;
+mod last_error;
+mod logs;
+mod logs_line;
+mod logs_source;
 mod models;
 mod models_aliases;
 mod models_fallbacks;
@@ -22,16 +39,24 @@ mod models_keys;
 mod models_set;
 mod models_status;
 mod models_test;
+mod onboard;
+mod onboard_apply;
+mod onboard_ask;
+mod onboard_check;
 mod parse;
 mod print;
+mod probe;
 mod rpc;
 mod scan;
 mod schema;
+mod service;
 mod sessions;
 mod setup;
 mod status;
+mod status_all;
 mod stream;
 mod target;
+mod unit;
 mod usage;
 
 use crate::env::Env;
@@ -151,19 +176,48 @@ pub const COMMANDS: &[Command] = &[
     agents_edit::DELETE,
     agents::LIST,
     agents_edit::SET_IDENTITY,
+    backup::CREATE,
+    backup::RESTORE,
+    backup::VERIFY,
     complete::COMMAND,
+    config::DIFF,
+    config::FILE,
+    config::GET,
+    config::SCHEMA,
+    config_edit::SET,
+    config_edit::UNSET,
+    config::VALIDATE,
+    configure::COMMAND,
+    service::DAEMON_INSTALL,
+    service::DAEMON_RESTART,
+    service::DAEMON_START,
+    gateway_status::DAEMON,
+    service::DAEMON_STOP,
+    service::DAEMON_UNINSTALL,
+    dashboard::COMMAND,
     devices::APPROVE,
     devices::CLEAR,
     devices::LIST,
     devices::REJECT,
     devices::REVOKE,
     devices::ROTATE,
+    doctor::COMMAND,
     gateway::COMMAND,
     call::COMMAND,
+    diagnostics::EXPORT,
     health::GATEWAY,
+    healthcheck::COMMAND,
+    service::INSTALL,
+    probe::COMMAND,
+    service::RESTART,
     gateway::RUN,
+    service::START,
+    gateway_status::COMMAND,
+    service::STOP,
+    service::UNINSTALL,
     usage::COMMAND,
     health::COMMAND,
+    logs::COMMAND,
     models_status::COMMAND,
     models_aliases::COMMAND,
     models_aliases::ADD,
@@ -179,7 +233,9 @@ pub const COMMANDS: &[Command] = &[
     models_set::SET,
     models_status::STATUS,
     models_test::COMMAND,
+    onboard::COMMAND,
     schema::COMMAND,
+    doctor_audit::COMMAND,
     sessions::COMMAND,
     setup::COMMAND,
     status::COMMAND,
@@ -187,8 +243,13 @@ pub const COMMANDS: &[Command] = &[
 
 /// Words that only group commands, for the list in the root help.
 pub const GROUPS: &[(&str, &str)] = &[
+    ("backup", "Keep configuration, state and workspaces"),
+    ("config", "Read, check and edit the configuration"),
+    ("daemon", "The same as openclaw gateway install, uninstall, start, stop, restart"),
     ("devices", "Manage paired devices and their tokens"),
+    ("gateway diagnostics", "Gather what a bug report needs"),
     ("protocol", "Show the wire protocol's schemas"),
+    ("security", "Look for what others could get at"),
 ];
 
 /// What a command gets besides its own arguments.
@@ -212,7 +273,10 @@ pub fn run(args: Vec<OsString>) -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            plain.failure(label, &error, wants_json);
+            // One without a text was told already; only its status is left.
+            if !error.message().is_empty() {
+                plain.failure(label, &error, wants_json);
+            }
             ExitCode::from(error.exit_code())
         }
     }

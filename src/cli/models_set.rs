@@ -5,11 +5,12 @@ use super::models::{load, resolve};
 use super::parse::Args;
 use super::{Command, Context, JSON, Positional, scan};
 use crate::agent::catalogue::{self, MODEL};
-use crate::agent::provider::key_variable;
+use crate::agent::provider::{Provider, key_variable};
 use crate::agent::scan::Found;
 use crate::agents::Agents;
 use crate::config::Config;
 use crate::config::edit::{self, Draft};
+use crate::env::Env;
 use crate::error::Result;
 use serde_json::{Value, json};
 
@@ -32,23 +33,7 @@ pub const SET: Command = Command {
 fn run(context: &Context, args: &Args) -> Result<()> {
     let word = args.positional(0).unwrap_or_default().trim();
     let (config, env) = load(context)?;
-    let resolved = resolve(&config, &env, word);
-    let is_listed = resolved.as_ref().is_ok_and(|(reference, provider)| {
-        let section = config.get_in(&["models", "providers", &provider.id]);
-        section.is_some() || reference == crate::agent::provider::BUILTIN
-    });
-    let server = if is_listed { None } else { found(word) };
-    let (reference, provider) = match (resolved, &server) {
-        (Err(_), Some(_)) => (word.to_string(), None),
-        (resolved, _) => resolved.map(|(reference, provider)| (reference, Some(provider)))?,
-    };
-    let ((), changed) = edit::change(&env.config_path, |draft| {
-        if let Some((server, model)) = &server {
-            add_model(draft, server, model)?;
-        }
-        let path = primary_path(&draft.value()?);
-        draft.set(&path, reference.as_str())
-    })?;
+    let Choice { reference, provider, changed } = choose(&env, &config, word)?;
     if let Some(provider) = provider.filter(catalogue::lacks_key) {
         let id = &provider.id;
         let variable = key_variable(id);
@@ -67,6 +52,37 @@ fn run(context: &Context, args: &Args) -> Result<()> {
     let done = if changed { "updated" } else { "unchanged" };
     context.out.line(format!("{reference} answers now ({file} {done})"));
     Ok(())
+}
+
+/// The model that was chosen.
+pub struct Choice {
+    pub reference: String,
+    /// `None` for a server on this machine that was not in the config before.
+    provider: Option<Provider>,
+    /// Whether the file was written.
+    pub changed: bool,
+}
+
+/// Writes the choice, and the provider when it is a server found on this machine.
+pub fn choose(env: &Env, config: &Config, word: &str) -> Result<Choice> {
+    let resolved = resolve(config, env, word);
+    let is_listed = resolved.as_ref().is_ok_and(|(reference, provider)| {
+        let section = config.get_in(&["models", "providers", &provider.id]);
+        section.is_some() || reference == crate::agent::provider::BUILTIN
+    });
+    let server = if is_listed { None } else { found(word) };
+    let (reference, provider) = match (resolved, &server) {
+        (Err(_), Some(_)) => (word.to_string(), None),
+        (resolved, _) => resolved.map(|(reference, provider)| (reference, Some(provider)))?,
+    };
+    let ((), changed) = edit::change(&env.config_path, |draft| {
+        if let Some((server, model)) = &server {
+            add_model(draft, server, model)?;
+        }
+        let path = primary_path(&draft.value()?);
+        draft.set(&path, reference.as_str())
+    })?;
+    Ok(Choice { reference, provider, changed })
 }
 
 /// Where the choice stands, in the shape the config has.

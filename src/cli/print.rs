@@ -56,7 +56,18 @@ impl Printer {
 
     /// A heading or a name, bold where there is colour.
     pub fn bold(&self, text: &str) -> String {
-        if self.color { format!("\u{1b}[1m{text}\u{1b}[0m") } else { text.to_string() }
+        self.tint(1, text)
+    }
+
+    /// Text in one of the terminal's styles (31 is red, 33 yellow, 2 dim) where there is colour.
+    pub fn tint(&self, style: u8, text: &str) -> String {
+        if self.color { format!("\u{1b}[{style}m{text}\u{1b}[0m") } else { text.to_string() }
+    }
+
+    /// A line on stdout; whether somebody still reads it, for commands that have no other end.
+    pub fn line_read(&self, text: &str) -> bool {
+        let mut out = stdout().lock();
+        writeln!(out, "{text}").and_then(|()| out.flush()).is_ok()
     }
 
     /// Columns as wide as their widest cell; nothing behind the last one.
@@ -67,7 +78,8 @@ impl Printer {
         }
     }
 
-    /// How a failed command ends: text on stderr and, for scripts, JSON on stdout.
+    /// How a failed command ends: text on stderr and, for scripts, JSON on stdout: what the error's details carry as
+    /// `report`, else the error itself.
     pub fn failure(&self, label: &str, error: &Error, as_json: bool) {
         let prefix = match error.kind {
             Kind::Usage => "error: ",
@@ -76,7 +88,8 @@ impl Printer {
         };
         self.warn(&format!("{label}{prefix}{}", clean(error.message())));
         if as_json {
-            self.json(&json!({"ok": false, "error": error.to_wire(4)}));
+            let report = error.details().and_then(|details| details.get("report"));
+            self.json(report.unwrap_or(&json!({"ok": false, "error": error.to_wire(4)})));
         }
     }
 }

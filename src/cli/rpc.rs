@@ -10,6 +10,7 @@ use super::{Context, Flag};
 use crate::config::Config;
 use crate::error::{Error, Kind, Result};
 use serde_json::Value;
+use std::path::{Path, PathBuf};
 
 /// Options of every command that calls the gateway.
 pub const FLAGS: &[Flag] = &[
@@ -98,6 +99,9 @@ pub fn request(
     params: &Value,
     to_the_end: bool,
 ) -> Result<Value> {
+    if !READS.contains(&method) {
+        check_state_dir(target, &session.hello)?;
+    }
     let id = session.client.send(method, params).map_err(|e| target.explain(e, false))?;
     session.client.answer(&id, to_the_end, &mut |_, _| {}).map_err(|error| {
         if !client::is_lost(&error) {
@@ -108,6 +112,28 @@ pub fn request(
         }
         unknown_outcome(method, params.get("idempotencyKey").and_then(Value::as_str), &error)
     })
+}
+
+/// Refuses to change anything in a gateway of this host that keeps another state directory than the one this
+/// command line means, such as another profile's on the same port (R-26d).
+pub fn check_state_dir(target: &Target, hello: &Value) -> Result<()> {
+    let Some(theirs) = other_state_dir(target, hello).filter(|dir| dir.is_dir()) else { return Ok(()) };
+    let (theirs, ours) = (target.env.display(&theirs), target.env.display(&target.env.state_dir));
+    let text = format!(
+        "the gateway at {} keeps its state in {theirs}, this command line in {ours}: nothing was sent\n\
+         Fix: use its --profile or OPENCLAW_STATE_DIR, or name it with --url and --token",
+        target.url
+    );
+    Err(Error::new(Kind::Conflict, text).with("stateDir", theirs))
+}
+
+/// The state directory of a local gateway, as told to administrators, where it is not the one meant here. One
+/// that does not exist on this host belongs to a gateway in a container or behind a tunnel.
+pub fn other_state_dir(target: &Target, hello: &Value) -> Option<PathBuf> {
+    let theirs = Path::new(hello.pointer("/snapshot/stateDir")?.as_str()?);
+    let is_local = target.is_configured && target.bind.is_some();
+    let real = |dir: &Path| dir.canonicalize().unwrap_or_else(|_| dir.to_path_buf());
+    (is_local && real(theirs) != real(&target.env.state_dir)).then(|| theirs.to_path_buf())
 }
 
 /// The error for a request that was written and not answered.

@@ -1,21 +1,22 @@
 //! `openclaw setup`: config, token, workspace and sessions directory, each only where it is missing.
 use super::parse::Args;
 use super::sessions::{default_agent, store_path};
-use super::{Command, Context, Flag, JSON};
+use super::{Command, Context, Flag, onboard};
 use crate::config::Config;
 use crate::config::edit::{self, Edit};
 use crate::env::Env;
 use crate::error::Result;
-use crate::{files, ids, workspace};
+use crate::{files, ids, ports, workspace};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
 pub const COMMAND: Command = Command {
     name: "setup",
     summary: "Create the configuration, a token and a workspace",
-    about: "Creates what is missing and replaces nothing, so it can be run again at any time.",
+    about: "Creates what is missing and replaces nothing, so it can be run again at any time.\n\
+            With --wizard or an option of `openclaw onboard` it is that command.",
     positionals: &[],
-    flags: &[&[Flag::value("workspace", "<dir>", "Use this directory as the agent's workspace"), JSON]],
+    flags: &[&[Flag::switch("wizard", "Ask the questions of `openclaw onboard`")], onboard::FLAGS],
     examples: &[
         ("openclaw setup", "Prepare everything that `openclaw gateway` needs"),
         ("openclaw --dev setup", "Prepare the dev profile"),
@@ -26,44 +27,70 @@ pub const COMMAND: Command = Command {
 };
 
 /// Bytes of a generated token; twice as many hex digits.
-const TOKEN_BYTES: usize = 24;
+pub const TOKEN_BYTES: usize = 24;
 
 fn run(context: &Context, args: &Args) -> Result<()> {
+    let own = ["workspace", "json"];
+    if args.has("wizard") || onboard::FLAGS.iter().any(|f| args.has(f.long) && !own.contains(&f.long)) {
+        return onboard::run(context, args);
+    }
     let env = &context.env;
     let config = Config::load(&mut env.clone())?;
-    let existed = env.config_path.exists();
-    files::private_dir(&env.state_dir)?;
-    let workspace = place(env, &config, args.value("workspace"));
-    let edits = edits(env, &config, &workspace, args.value("workspace").is_some())?;
-    let wrote = edit::write(&env.config_path, &edits)?;
-    files::private_dir(&workspace)?;
-    let created =
-        if config.bool("agents.defaults.skipBootstrap") { Vec::new() } else { workspace::fill(&workspace)? };
-    let sessions = store_path(env, &config, &default_agent(&config));
-    let sessions = sessions.parent().unwrap_or(&env.state_dir).to_path_buf();
-    files::private_dir(&sessions)?;
+    let made = prepare(env, &config, args.value("workspace"))?;
     let next = env.command("gateway");
     if args.has("json") {
         context.out.json(&json!({
-            "ok": true, "config": env.config_path, "configCreated": !existed, "configChanged": wrote,
-            "workspace": workspace, "workspaceFilesCreated": created, "sessions": sessions, "next": next,
+            "ok": true, "config": env.config_path, "configCreated": !made.existed, "configChanged": made.wrote,
+            "workspace": made.workspace, "workspaceFilesCreated": made.created, "sessions": made.sessions,
+            "port": made.port, "next": next,
         }));
         return Ok(());
     }
-    let done = match (existed, wrote) {
+    let done = match (made.existed, made.wrote) {
         (false, _) => "Wrote",
         (true, true) => "Updated",
         (true, false) => "Config OK:",
     };
     context.out.line(format!("{done} {}", env.display(&env.config_path)));
-    context.out.line(format!("Workspace OK: {}", env.display(&workspace)));
-    context.out.line(format!("Sessions OK: {}", env.display(&sessions)));
+    context.out.line(format!("Workspace OK: {}", env.display(&made.workspace)));
+    context.out.line(format!("Sessions OK: {}", env.display(&made.sessions)));
     context.out.line(format!("Next: {next}"));
     Ok(())
 }
 
+/// What `prepare` found and made.
+pub struct Prepared {
+    /// Whether there was a config file before.
+    pub existed: bool,
+    /// Whether the config file was changed.
+    pub wrote: bool,
+    pub workspace: PathBuf,
+    /// Texts that were added to the workspace.
+    pub created: Vec<&'static str>,
+    pub sessions: PathBuf,
+    /// Where the gateway will listen.
+    pub port: u16,
+}
+
+/// Makes what is missing of config, token, workspace and directories. `workspace` is one that was asked for.
+pub fn prepare(env: &Env, config: &Config, workspace: Option<&str>) -> Result<Prepared> {
+    let existed = env.config_path.exists();
+    files::private_dir(&env.state_dir)?;
+    let place = place(env, config, workspace);
+    let edits = edits(env, config, &place, workspace.is_some())?;
+    let wrote = edit::write(&env.config_path, &edits)?;
+    files::private_dir(&place)?;
+    let created =
+        if config.bool("agents.defaults.skipBootstrap") { Vec::new() } else { workspace::fill(&place)? };
+    let sessions = store_path(env, config, &default_agent(config));
+    let sessions = sessions.parent().unwrap_or(&env.state_dir).to_path_buf();
+    files::private_dir(&sessions)?;
+    let port = ports::configured(env, &Config::load(&mut env.clone())?);
+    Ok(Prepared { existed, wrote, workspace: place, created, sessions, port })
+}
+
 /// The workspace: the one asked for, else the configured one, else the default place.
-fn place(env: &Env, config: &Config, given: Option<&str>) -> PathBuf {
+pub fn place(env: &Env, config: &Config, given: Option<&str>) -> PathBuf {
     let configured = || config.str("agents.defaults.workspace").map(|dir| env.expand(dir));
     let dir = given.map(|dir| env.expand(dir)).or_else(configured).unwrap_or_else(|| env.default_workspace());
     std::path::absolute(&dir).unwrap_or(dir)
@@ -83,6 +110,13 @@ fn edits(env: &Env, config: &Config, workspace: &Path, asked_for: bool) -> Resul
     let in_env = variables.iter().any(|name| env.var_or_legacy(name).is_some());
     if is_local && !in_config && !by_password && !in_env {
         edits.push(Edit::new("gateway.auth.token", ids::hex(TOKEN_BYTES)?));
+    }
+    // The profile's name alone decides on its port, unless another profile of this home has it already.
+    if is_local && env.profile.is_some() && !config.is_set("gateway.port") && env.port().is_none() {
+        let port = ports::free_slot(env, config);
+        if port != env.default_port() {
+            edits.push(Edit::new("gateway.port", port));
+        }
     }
     if asked_for || !config.is_set("agents.defaults.workspace") {
         edits.push(Edit::new("agents.defaults.workspace", workspace.to_string_lossy().as_ref()));

@@ -3,11 +3,13 @@
 //! Reads the config and the session stores itself and asks the gateway whether it answers. It changes
 //! nothing and succeeds even when the gateway is down; a broken config is shown, not fatal.
 use super::connect::connect;
+use super::health::lines as health_lines;
 use super::parse::Args;
 use super::print::{age, clean};
 use super::sessions::{Row, default_agent, read, show, store_path};
 use super::target::Target;
-use super::{Command, Context, Flag, JSON, VERSION, rpc};
+use super::unit::Unit;
+use super::{Command, Context, Flag, JSON, VERSION, rpc, status_all, usage};
 use crate::agent::catalogue::{self, MODEL};
 use crate::agent::provider::Provider;
 use crate::clock;
@@ -35,13 +37,16 @@ pub const COMMAND: Command = Command {
 };
 
 const FLAGS: &[Flag] = &[
-    Flag::switch("all", "List all sessions"),
-    Flag::switch("deep", "Add the gateway's health snapshot"),
+    Flag::switch("all", "List all sessions and agents, and add a diagnosis to paste into a report"),
+    Flag::switch("deep", "Add the gateway's health snapshot, channels probed"),
+    Flag::switch("usage", "Add what the models used in the last 30 days"),
     JSON,
 ];
 
 /// Sessions listed without `--all`.
 const RECENT: usize = 10;
+/// Days that `--usage` counts.
+const USAGE_DAYS: u64 = 30;
 
 /// One agent and its sessions.
 struct Agent {
@@ -60,6 +65,8 @@ struct Gateway {
     version: Option<String>,
     host: Option<String>,
     health: Option<Value>,
+    usage: Option<Value>,
+    cost: Option<Value>,
     error: Option<Error>,
 }
 
@@ -77,12 +84,20 @@ fn run(context: &Context, args: &Args) -> Result<()> {
         }
         _ => ask(context, args, &env, &config)?,
     };
+    let unit = Unit::inspect(&env, args.has("all"))?;
     if args.has("json") {
-        context.out.json(&as_json(&env, &config, &agents, &gateway));
+        context.out.json(&as_json(&env, &config, &agents, &gateway, &unit));
         return Ok(());
     }
-    for (name, value) in overview(context, &env, &config, &agents, &gateway) {
+    for (name, value) in overview(context, &env, &config, &agents, &gateway, &unit) {
         context.out.line(clean(&format!("{name:<10} {value}")));
+    }
+    if args.has("all") {
+        context.out.line("");
+        context.out.table(
+            &["Agent", "Sessions", "Active", "Store"],
+            &agents.iter().map(agent_row).collect::<Vec<_>>(),
+        );
     }
     let mut rows: Vec<Row> = agents.into_iter().flat_map(|agent| agent.sessions).collect();
     rows.sort_by_key(|row| std::cmp::Reverse(row.updated_at));
@@ -95,11 +110,25 @@ fn run(context: &Context, args: &Args) -> Result<()> {
     } else {
         show(context, &rows, clock::now_ms());
     }
-    if let (Some(health), true) = (&gateway.health, args.has("deep")) {
-        context.out.line("");
-        context.out.json(health);
+    if let Some(health) = &gateway.health {
+        context.out.line(format!("\n{}", context.out.bold("Health")));
+        health_lines(health).iter().for_each(|line| context.out.line(clean(line)));
+    }
+    if let Some(cost) = &gateway.cost {
+        context.out.line(format!("\n{}", context.out.bold("Usage")));
+        usage::lines(cost, USAGE_DAYS).iter().skip(1).for_each(|line| context.out.line(clean(line)));
+    }
+    if args.has("all") {
+        let is_up = gateway.latency_ms.is_some();
+        status_all::show(context, &env, &config, &unit, gateway.target.as_ref(), is_up);
     }
     Ok(())
+}
+
+fn agent_row(agent: &Agent) -> Vec<String> {
+    let active = agent.sessions.first().map(|row| age(clock::now_ms().saturating_sub(row.updated_at)));
+    let active = active.map_or("never".to_string(), |age| format!("{age} ago"));
+    vec![agent.id.clone(), agent.sessions.len().to_string(), active, agent.store.display().to_string()]
 }
 
 fn agents(env: &Env, config: &Config) -> Result<Vec<Agent>> {
@@ -142,9 +171,14 @@ fn ask(context: &Context, args: &Args, env: &Env, config: &Config) -> Result<Gat
                 |pointer: &str| session.hello.pointer(pointer).and_then(Value::as_str).map(str::to_string);
             gateway.version = text("/server/version");
             gateway.host = text("/server/host");
-            if args.has("deep") {
-                match rpc::request(&mut session, &target, "health", &json!({}), false) {
-                    Ok(health) => gateway.health = Some(health),
+            let more: [(bool, &str, Value, &mut Option<Value>); 3] = [
+                (args.has("deep"), "health", json!({"probe": true}), &mut gateway.health),
+                (args.has("usage"), "usage.status", json!({}), &mut gateway.usage),
+                (args.has("usage"), "usage.cost", json!({"days": USAGE_DAYS}), &mut gateway.cost),
+            ];
+            for (_, method, params, slot) in more.into_iter().filter(|(wanted, ..)| *wanted) {
+                match rpc::request(&mut session, &target, method, &params, false) {
+                    Ok(answer) => *slot = Some(answer),
                     Err(error) => gateway.error = Some(error),
                 }
             }
@@ -161,6 +195,7 @@ fn overview(
     config: &Config,
     agents: &[Agent],
     gateway: &Gateway,
+    unit: &Unit,
 ) -> Vec<(&'static str, String)> {
     let mode = config.str("gateway.mode").unwrap_or("unset");
     let reached = match (&gateway.latency_ms, &gateway.error) {
@@ -188,6 +223,7 @@ fn overview(
         ("Config", format!("{config_file}{config_note}")),
         ("State", env.display(&env.state_dir)),
         ("Gateway", format!("{mode}{address} · {reached}")),
+        ("Service", unit.summary()),
         ("Model", model(env, config)),
         ("Agents", ids.join(", ")),
         ("Sessions", format!("{count}{active}")),
@@ -241,7 +277,7 @@ fn pairing(env: &Env) -> Vec<String> {
     ids.map(|id| env.command(&format!("devices approve {id}"))).collect()
 }
 
-fn as_json(env: &Env, config: &Config, agents: &[Agent], gateway: &Gateway) -> Value {
+fn as_json(env: &Env, config: &Config, agents: &[Agent], gateway: &Gateway, unit: &Unit) -> Value {
     let now = clock::now_ms();
     let target = gateway.target.as_ref();
     let recent = |rows: &mut dyn Iterator<Item = &Row>| {
@@ -286,10 +322,19 @@ fn as_json(env: &Env, config: &Config, agents: &[Agent], gateway: &Gateway) -> V
             "self": gateway.version.as_ref().map(|version| json!({"version": version, "host": gateway.host})),
             "error": gateway.error.as_ref().map(|error| error.message().lines().next().unwrap_or_default().to_string()),
         },
+        "gatewayService": {
+            "label": unit.seen.manager.label(), "installed": unit.seen.installed,
+            "loadedText": if unit.seen.loaded { unit.seen.manager.loaded_texts().0 } else { unit.seen.manager.loaded_texts().1 },
+            "runtimeShort": unit.runtime_text(),
+        },
         "agents": {"defaultId": default_agent(config), "agents": each.collect::<Vec<_>>(), "totalSessions": total},
     });
-    if let (Some(map), Some(health)) = (status.as_object_mut(), &gateway.health) {
-        map.insert("health".into(), health.clone());
+    for (name, value) in
+        [("health", &gateway.health), ("usage", &gateway.usage), ("usageCost", &gateway.cost)]
+    {
+        if let (Some(map), Some(value)) = (status.as_object_mut(), value) {
+            map.insert(name.into(), value.clone());
+        }
     }
     status
 }

@@ -50,7 +50,12 @@ impl Target {
         if let Some(url) = args.value("url") {
             return given(url, args, config_file, env);
         }
-        let is_remote = config.str("gateway.mode") == Some("remote");
+        Target::configured(env, config, args, config.str("gateway.mode") == Some("remote"))
+    }
+
+    /// The configured gateway of this host or the remote one, whatever `gateway.mode` and `--url` say.
+    pub fn configured(env: &Env, config: &Config, args: &Args, is_remote: bool) -> Result<Target> {
+        let config_file = env.display(&env.config_path);
         let (url, source, bind) = if is_remote { remote(config, &config_file)? } else { local(env, config) };
         let section = if is_remote { "gateway.remote" } else { "gateway.auth" };
         let secret = |name: &str| secret(env, config, args, name, section);
@@ -273,7 +278,7 @@ fn is_plain_name(name: &str) -> bool {
 
 /// This machine's tailnet address: the one it would use towards the tailnet's own service address. Nothing is
 /// sent for that.
-fn tailnet_address() -> Option<IpAddr> {
+pub fn tailnet_address() -> Option<IpAddr> {
     let socket = UdpSocket::bind(("0.0.0.0", 0)).ok()?;
     socket.connect(("100.100.100.100", 53)).ok()?;
     let ip = socket.local_addr().ok()?.ip();

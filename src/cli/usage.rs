@@ -25,6 +25,7 @@ const FLAGS: &[Flag] = &[
     JSON,
 ];
 
+/// Days that are counted when nobody says how many.
 const DEFAULT_DAYS: u64 = 30;
 
 fn run(context: &Context, args: &Args) -> Result<()> {
@@ -38,7 +39,8 @@ fn run(context: &Context, args: &Args) -> Result<()> {
     Ok(())
 }
 
-fn lines(report: &Value, days: u64) -> Vec<String> {
+/// A heading, the sum, what is missing in it, and the newest day.
+pub fn lines(report: &Value, days: u64) -> Vec<String> {
     let totals = report.get("totals").unwrap_or(&Value::Null);
     let mut lines = vec![format!("Usage cost ({days} days)"), format!("Total: {}", sum(totals))];
     let missing = totals.get("missingCostEntries").and_then(Value::as_u64).unwrap_or(0);

@@ -3,8 +3,10 @@
 //!
 //! A small scanner finds the member in the JSON5 text; the new text is parsed again and compared with the
 //! expected value tree before anything is written, so a mistake here can refuse an edit but never damage a
-//! file. Runs on the caller's thread, under a lock that all writers of the file share (R-02d).
+//! file. Runs on the caller's thread, under a lock that all writers of the file share (R-02d), and keeps the last
+//! five texts as backups. What may be written is for `write.rs` to judge.
 use super::members::{Member, Object, Scanner};
+use super::parse;
 use crate::error::{Error, Kind, Result};
 use crate::files::{self, Lock};
 use serde_json::{Map, Value};
@@ -37,12 +39,35 @@ enum Op<'v> {
 #[derive(Debug)]
 pub struct Draft {
     text: String,
+    is_new: bool,
 }
 
+/// The text of a file that is not there yet.
+const EMPTY: &str = "{}\n";
+
 impl Draft {
+    #[cfg(test)]
+    pub fn of(text: &str) -> Draft {
+        Draft { text: text.to_string(), is_new: false }
+    }
+
     /// What the text says, without includes, variables and defaults.
     pub fn value(&self) -> Result<Value> {
-        parse(&self.text)
+        read(&self.text)
+    }
+
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether there is no file yet.
+    pub fn is_new(&self) -> bool {
+        self.is_new
+    }
+
+    /// Another text in place of the whole.
+    pub fn replace(&mut self, text: String) {
+        self.text = text;
     }
 
     pub fn set(&mut self, path: &[&str], value: impl Into<Value>) -> Result<()> {
@@ -80,21 +105,47 @@ pub fn change<T>(path: &Path, work: impl FnOnce(&mut Draft) -> Result<T>) -> Res
     let path = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
     let _lock = Lock::wait(&lock_path(&path))?;
     let old = match std::fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => "{}\n".to_string(),
+        Ok(text) => Some(text),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => None,
         Err(e) => return Err(Error::io(format_args!("read config {}", path.display()), e)),
     };
-    let mut draft = Draft { text: old.clone() };
+    let mut draft = Draft { text: old.clone().unwrap_or(EMPTY.to_string()), is_new: old.is_none() };
     let in_file = |e: Error| match e.kind {
         Kind::Config => e.context(format_args!("edit config {}", path.display())),
         _ => e,
     };
     let told = work(&mut draft).map_err(in_file)?;
-    if draft.text == old {
+    if draft.text == old.as_deref().unwrap_or(EMPTY) {
         return Ok((told, false));
+    }
+    if let Some(old) = old {
+        keep(&path, &old)?;
     }
     files::write_atomic(&path, draft.text.as_bytes())?;
     Ok((told, true))
+}
+
+/// Keeps `text` as the newest backup and moves the others on: `.bak` to `.bak.1`, ... `.bak.4` goes. All are private,
+/// whatever the mode of the file was. The new one is on disk before an old one moves.
+fn keep(path: &Path, text: &str) -> Result<()> {
+    let backup = |suffix: &str| {
+        let mut name = path.file_name().unwrap_or_default().to_os_string();
+        name.push(suffix);
+        path.with_file_name(name)
+    };
+    let fresh = backup(".bak.new");
+    files::write_atomic(&fresh, text.as_bytes())?;
+    let chain = [".bak.4", ".bak.3", ".bak.2", ".bak.1", ".bak"].map(backup);
+    let moves = chain.iter().skip(1).chain([&fresh]).zip(&chain);
+    for (from, to) in moves {
+        match std::fs::rename(from, to) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                return Err(Error::io(format_args!("keep backup {}", to.display()), e));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// The kernel lock that writers of this config hold.
@@ -107,13 +158,14 @@ pub fn lock_path(config: &Path) -> PathBuf {
 
 /// `text` with `op` done at `path`. The text is unchanged when that changes no value.
 fn edited(text: &str, path: &[&str], op: Op) -> Result<String> {
-    let before = parse(text)?;
-    let after = changed(&before, path, op)?;
+    let before = read(text)?;
+    let mut after = changed(&before, path, op)?;
+    parse::whole_numbers(&mut after);
     if before == after {
         return Ok(text.to_string());
     }
     let edited = splice(text, path, op)?;
-    if parse(&edited)? != after {
+    if read(&edited)? != after {
         let path = path.join(".");
         return Err(Error::config(format!(
             "{path} cannot be changed without touching the rest; edit the file by hand"
@@ -122,8 +174,10 @@ fn edited(text: &str, path: &[&str], op: Op) -> Result<String> {
     Ok(edited)
 }
 
-fn parse(text: &str) -> Result<Value> {
-    json5::from_str(text).map_err(|e| Error::config(format!("the file is not JSON5: {e}")))
+fn read(text: &str) -> Result<Value> {
+    let failed =
+        |e: parse::Failure| Error::config(format!("the file is not JSON5: {}{}", e.message, e.place()));
+    parse::json5(text).map_err(failed)
 }
 
 /// The value tree that the edit is to give.
@@ -464,10 +518,7 @@ mod tests {
         let dir = std::env::temp_dir().join(format!("edit-{}", std::process::id()));
         let path = dir.join("c.json");
         assert!(write(&path, &[Edit::new("a.b", 1), Edit::new("c", "x")]).unwrap());
-        assert_eq!(
-            parse(&std::fs::read_to_string(&path).unwrap()).unwrap(),
-            json!({"a": {"b": 1}, "c": "x"})
-        );
+        assert_eq!(read(&std::fs::read_to_string(&path).unwrap()).unwrap(), json!({"a": {"b": 1}, "c": "x"}));
         assert!(!write(&path, &[Edit::new("c", "x")]).unwrap());
         std::fs::remove_dir_all(dir).unwrap();
     }

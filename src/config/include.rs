@@ -10,9 +10,14 @@ const KEY: &str = "$include";
 const MAX_DEPTH: usize = 10;
 
 /// Replaces every `$include` in `value`, which was read from `file`. Failed ones leave nothing behind and are
-/// told in `issues`.
-pub fn resolve(value: Value, file: &Path, issues: &mut Vec<Issue>) -> Value {
-    let mut resolver = Resolver { files: vec![normal(file)], issues };
+/// told in `issues`. `read` gets each file that was looked for, with its text if it has one.
+pub fn resolve(
+    value: Value,
+    file: &Path,
+    issues: &mut Vec<Issue>,
+    read: &mut dyn FnMut(&Path, Option<&str>),
+) -> Value {
+    let mut resolver = Resolver { files: vec![normal(file)], issues, read };
     resolver.walk(value, "")
 }
 
@@ -20,6 +25,7 @@ struct Resolver<'a> {
     /// The files being read, outermost first.
     files: Vec<PathBuf>,
     issues: &'a mut Vec<Issue>,
+    read: &'a mut dyn FnMut(&Path, Option<&str>),
 }
 
 impl Resolver<'_> {
@@ -96,7 +102,9 @@ impl Resolver<'_> {
             return Err(format!("Maximum include depth ({MAX_DEPTH}) exceeded at: {written}"));
         }
         let place = format!("{written} (resolved: {})", path.display());
-        let text = std::fs::read_to_string(&path).map_err(|e| {
+        let text = std::fs::read_to_string(&path);
+        (self.read)(&path, text.as_deref().ok());
+        let text = text.map_err(|e| {
             format!("Failed to read include file: {place}: {e}; create it or change $include")
         })?;
         let value = parse::json5(&text)
@@ -163,7 +171,7 @@ mod tests {
 
     fn run(dir: &Dir, value: Value) -> (Value, Vec<String>) {
         let mut issues = Vec::new();
-        let value = resolve(value, &dir.path("main.json"), &mut issues);
+        let value = resolve(value, &dir.path("main.json"), &mut issues, &mut |_, _| {});
         let root = dir.path("").display().to_string();
         let told = issues.iter().map(|i| format!("{}|{}", i.path, i.message.replace(&root, "D/"))).collect();
         (value, told)

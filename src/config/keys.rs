@@ -97,6 +97,8 @@ const RELOAD_BROWSER: Reload = Reload::Hot("browser");
 const RELOAD_CRON: Reload = Reload::Hot("cron");
 const RELOAD_GMAIL: Reload = Reload::Hot("gmail");
 const RELOAD_HOOKS: Reload = Reload::Hot("hooks");
+const RELOAD_LOGGING: Reload = Reload::Hot("logging");
+const RELOAD_SECRET: Reload = Reload::Hot("secret");
 const RELOAD_TELEGRAM: Reload = Reload::Hot("telegram");
 const RELOAD_WHATSAPP: Reload = Reload::Hot("whatsapp");
 const RESTART_HEARTBEAT: Reload = Reload::Hot("heartbeat");
@@ -183,7 +185,7 @@ pub static KEYS: &[Key] = &[
     key("agents.defaults.imageModel", MODEL, NONE, "Model for pictures"),
     key("agents.defaults.imageModel.fallbacks", TEXTS, NONE, "Models tried when the picture model fails"),
     key("agents.defaults.imageModel.primary", TEXT, NONE, "Picture model, as provider/model"),
-    key("agents.defaults.maxConcurrent", POSITIVE, NONE, "Most agent runs at once").or("4"),
+    key("agents.defaults.maxConcurrent", POSITIVE, RESTART, "Most agent runs at once").or("4"),
     key("agents.defaults.mediaMaxMb", ABOVE_ZERO, NONE, "Largest outgoing media file in MB").or("5"),
     key("agents.defaults.memorySearch", Any, NONE, "Memory search, accepted and not checked"),
     key("agents.defaults.model", MODEL, NONE, "Model of every agent"),
@@ -424,17 +426,17 @@ pub static KEYS: &[Key] = &[
     key("channels.zalo", Any, RESTART, "Accepted and not checked"),
     key("channels.zalouser", Any, RESTART, "Accepted and not checked"),
 
-    key("commands", OBJECT, RESTART, "Commands in chats"),
-    key("commands.bash", BOOL, RESTART, "Whether ! runs a host command").or("false"),
-    key("commands.bashForegroundMs", Int { min: 0, max: 30000 }, RESTART, "Wait for a host command in ms").or("2000"),
-    key("commands.config", BOOL, RESTART, "Whether /config works").or("false"),
-    key("commands.debug", BOOL, RESTART, "Whether /debug works").or("false"),
-    key("commands.native", AUTO_BOOL, RESTART, "Whether channels get command menus").or("\"auto\""),
-    key("commands.nativeSkills", AUTO_BOOL, RESTART, "Whether skills are in command menus").or("\"auto\""),
-    key("commands.ownerAllowFrom", IDS, RESTART, "Owners of the gateway"),
-    key("commands.restart", BOOL, RESTART, "Whether /restart and SIGUSR1 from outside restart the gateway").or("false"),
-    key("commands.text", BOOL, RESTART, "Whether /commands in chat text are read").or("true"),
-    key("commands.useAccessGroups", BOOL, RESTART, "Whether commands follow the channel's access lists").or("true"),
+    key("commands", OBJECT, NONE, "Commands in chats"),
+    key("commands.bash", BOOL, NONE, "Whether ! runs a host command").or("false"),
+    key("commands.bashForegroundMs", Int { min: 0, max: 30000 }, NONE, "Wait for a host command in ms").or("2000"),
+    key("commands.config", BOOL, NONE, "Whether /config works").or("false"),
+    key("commands.debug", BOOL, NONE, "Whether /debug works").or("false"),
+    key("commands.native", AUTO_BOOL, NONE, "Whether channels get command menus").or("\"auto\""),
+    key("commands.nativeSkills", AUTO_BOOL, NONE, "Whether skills are in command menus").or("\"auto\""),
+    key("commands.ownerAllowFrom", IDS, NONE, "Owners of the gateway"),
+    key("commands.restart", BOOL, NONE, "Whether /restart and SIGUSR1 from outside restart the gateway").or("false"),
+    key("commands.text", BOOL, NONE, "Whether /commands in chat text are read").or("true"),
+    key("commands.useAccessGroups", BOOL, NONE, "Whether commands follow the channel's access lists").or("true"),
 
     key("cron", OBJECT, RELOAD_CRON, "Scheduled jobs"),
     key("cron.enabled", BOOL, RELOAD_CRON, "Whether jobs run").or("true"),
@@ -458,10 +460,10 @@ pub static KEYS: &[Key] = &[
     key("gateway", OBJECT, RESTART, "The gateway itself"),
     key("gateway.auth.allowTailscale", BOOL, RESTART, "Whether identity headers of Tailscale Serve are accepted"),
     key("gateway.auth.mode", Enum(&["token", "password"]), RESTART, "Kind of the shared secret, else the one that is set"),
-    key("gateway.auth.password", TEXT, RESTART, "Shared password").secret(),
+    key("gateway.auth.password", TEXT, RELOAD_SECRET, "Shared password").secret(),
     key("gateway.auth.rateLimit.maxAttempts", POSITIVE, RESTART, "Wrong credentials from one address before it must wait").or("10"),
     key("gateway.auth.rateLimit.windowMs", POSITIVE, RESTART, "Time in ms in which wrong credentials are counted").or("60000"),
-    key("gateway.auth.token", TEXT, RESTART, "Shared token").secret(),
+    key("gateway.auth.token", TEXT, RELOAD_SECRET, "Shared token").secret(),
     key("gateway.bind", Enum(&["auto", "lan", "loopback", "custom", "tailnet"]), RESTART, "Addresses the gateway listens on").or("\"loopback\""),
     key("gateway.controlUi.allowInsecureAuth", BOOL, RESTART, "Whether a token alone opens the control page").or("false"),
     key("gateway.controlUi.allowedOrigins", TEXTS, RESTART, "Browser origins that may connect").or("[]"),
@@ -544,14 +546,14 @@ pub static KEYS: &[Key] = &[
     key("hooks.token", TEXT, RELOAD_HOOKS, "Token webhooks must carry").secret(),
     key("hooks.transformsDir", TEXT, RELOAD_HOOKS, "Directory of transform modules"),
 
-    key("logging", OBJECT, NONE, "Logs"),
-    key("logging.consoleLevel", LEVEL, NONE, "Least severe line on the console").or("\"info\""),
-    key("logging.consoleStyle", Enum(&["pretty", "compact", "json"]), NONE, "Look of console lines"),
-    key("logging.file", TEXT, NONE, "Log file"),
-    key("logging.level", LEVEL, NONE, "Least severe line in the file").or("\"info\""),
-    key("logging.maxFileBytes", Int { min: 65536, max: i64::MAX }, NONE, "Size in bytes at which the log file is rotated").or("5242880"),
-    key("logging.redactPatterns", TEXTS, NONE, "Patterns of text hidden in logs"),
-    key("logging.redactSensitive", Enum(&["off", "tools"]), NONE, "Whether secrets are hidden in tool output").or("\"tools\""),
+    key("logging", OBJECT, RELOAD_LOGGING, "Logs"),
+    key("logging.consoleLevel", LEVEL, RELOAD_LOGGING, "Least severe line on the console").or("\"info\""),
+    key("logging.consoleStyle", Enum(&["pretty", "compact", "json"]), RELOAD_LOGGING, "Look of console lines"),
+    key("logging.file", TEXT, RELOAD_LOGGING, "Log file"),
+    key("logging.level", LEVEL, RELOAD_LOGGING, "Least severe line in the file").or("\"info\""),
+    key("logging.maxFileBytes", Int { min: 65536, max: i64::MAX }, RELOAD_LOGGING, "Size in bytes at which the log file is rotated").or("5242880"),
+    key("logging.redactPatterns", TEXTS, RELOAD_LOGGING, "Patterns of text hidden in logs"),
+    key("logging.redactSensitive", Enum(&["off", "tools"]), RELOAD_LOGGING, "Whether secrets are hidden in tool output").or("\"tools\""),
 
     key("media", Any, RESTART, "Media files, accepted and not checked"),
 

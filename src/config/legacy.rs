@@ -38,9 +38,14 @@ const MOVED: &[(&str, &str)] = &[
     ("whatsapp", "channels.whatsapp"),
 ];
 
+/// What is to be written instead of a key of an earlier version.
+pub fn place(path: &str) -> Option<&'static str> {
+    MOVED.iter().find(|(old, _)| *old == path).map(|(_, new)| *new)
+}
+
 /// Warnings for an unknown key that is, or holds, keys of earlier versions; empty when it is none.
 pub fn explain(path: &str, value: &Value) -> Vec<Issue> {
-    let moved = MOVED.iter().find(|(old, _)| *old == path).map(|(_, new)| *new);
+    let moved = place(path);
     let below = format!("{path}.");
     let inner = value.as_object().filter(|_| MOVED.iter().any(|(old, _)| old.starts_with(&below)));
     let found: Vec<Issue> =

@@ -4,9 +4,11 @@
 //! with the file as a whole, is fatal; anything else only disables the smallest section around it (R-06b).
 use super::{Issue, check, include, parse, redact, substitute};
 use crate::env::Env;
+use crate::ids;
+use ring::digest::{Context, SHA256};
 use serde_json::{Map, Value};
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What tells one version of a file from another without reading it; `None` when there is no file.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -25,6 +27,12 @@ pub struct Loaded {
     /// Of the file before it was read.
     pub stamp: Stamp,
     pub has_includes: bool,
+    /// The files it includes, also those that are missing.
+    pub included: Vec<PathBuf>,
+    /// SHA-256 of all the files' texts.
+    pub digest: String,
+    /// Line and column of what makes the file unreadable.
+    pub at: Option<(usize, usize)>,
     /// The file's text; `None` when there is no file.
     pub raw: Option<String>,
     /// Whether the text is JSON5.
@@ -45,26 +53,45 @@ pub struct Loaded {
 
 /// Reads the configuration that `env` names; variables of its `env` block are added to `env`.
 pub fn read(env: &mut Env) -> Loaded {
-    let mut loaded = Loaded { value: Value::Object(Map::new()), parses: true, ..Loaded::default() };
-    let file = env.config_path.clone();
-    loaded.stamp = Stamp::of(&file);
-    let text = match std::fs::read(&file).map(String::from_utf8) {
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return loaded,
-        Err(e) => {
-            return loaded.refuse(env, format!("cannot be read: {e}; make it readable for this user"), None);
-        }
-        Ok(Err(_)) => return loaded.refuse(env, "is not UTF-8 text; save it as UTF-8".to_string(), None),
-        Ok(Ok(text)) => text,
+    let stamp = Stamp::of(&env.config_path);
+    let loaded = match std::fs::read(&env.config_path).map(String::from_utf8) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => empty(),
+        Err(e) => empty().refuse(env, format!("cannot be read: {e}; make it readable for this user"), None),
+        Ok(Err(_)) => empty().refuse(env, "is not UTF-8 text; save it as UTF-8".to_string(), None),
+        Ok(Ok(text)) => judge(env, text).0,
     };
+    Loaded { stamp, ..loaded }
+}
+
+/// No file, nothing set.
+pub fn empty() -> Loaded {
+    Loaded { value: Value::Object(Map::new()), parses: true, ..Loaded::default() }
+}
+
+/// What `text` means as the file that `env` names, and the errors in it before sections are taken out for them.
+pub fn judge(env: &mut Env, text: String) -> (Loaded, Vec<Issue>) {
+    let mut loaded = empty();
+    let mut digest = Context::new(&SHA256);
+    digest.update(text.as_bytes());
     let parsed = parse::json5(&text);
     loaded.has_includes = text.contains("$include");
     loaded.raw = Some(text);
     let value = match parsed {
         Ok(value) => value,
-        Err(e) => return loaded.refuse(env, e.message, e.at),
+        Err(e) => {
+            let loaded = loaded.refuse(env, e.message, e.at);
+            let errors = loaded.issues.clone();
+            return (loaded, errors);
+        }
     };
     let mut errors = Vec::new();
-    let mut value = include::resolve(value, &file, &mut errors);
+    let mut included = Vec::new();
+    let mut note = |path: &Path, text: Option<&str>| {
+        included.push(path.to_path_buf());
+        digest.update(text.map_or(b"-".as_slice(), str::as_bytes));
+    };
+    let mut value = include::resolve(value, &env.config_path, &mut errors, &mut note);
+    (loaded.included, loaded.digest) = (included, ids::encode(digest.finish().as_ref()));
     if let Some(map) = value.as_object_mut() {
         parse::drop_nulls(map);
     }
@@ -78,10 +105,10 @@ pub fn read(env: &mut Env) -> Loaded {
     loaded.warnings = findings.legacy;
     loaded.warnings.extend(findings.unknown);
     loaded.value = value;
-    loaded.settle(env, errors);
+    loaded.settle(env, errors.clone());
     loaded.main_key();
     expand_home(&mut loaded.value, env);
-    loaded
+    (loaded, errors)
 }
 
 impl Loaded {
@@ -96,6 +123,7 @@ impl Loaded {
             None => (format!("config {file} {message}"), message),
         };
         self.fatal = Some(fatal);
+        self.at = at;
         self.parses = false;
         self.issues.push(Issue { path: String::new(), message });
         self

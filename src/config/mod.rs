@@ -2,6 +2,7 @@
 //!
 //! A `Config` is an immutable value that is cheap to clone; any thread may hold one. Reading never writes the
 //! file (R-02a). The keys stand in one table, `keys.rs`; editing the file is `edit.rs`.
+mod changes;
 mod check;
 pub mod edit;
 mod include;
@@ -11,8 +12,14 @@ mod load;
 pub mod lookup;
 mod members;
 mod parse;
+pub mod path;
+pub mod plan;
+pub mod problem;
+#[cfg(test)]
+mod random;
 mod raw;
 mod redact;
+mod restore;
 mod schema;
 mod snapshot;
 mod substitute;
@@ -20,9 +27,11 @@ mod substitute;
 pub mod testing;
 mod tokens;
 pub mod watch;
+pub mod write;
 
+pub use legacy::place as legacy_place;
 pub use redact::is_secret_name;
-pub use schema::schema;
+pub use schema::{lookup as schema_at, schema};
 
 use crate::env::Env;
 use crate::error::{Error, Result};
@@ -105,6 +114,14 @@ impl Config {
         })
     }
 
+    /// The same for a path that a user names, which the table need not know; with `hides` its secrets are replaced.
+    pub fn look(&self, path: &[&str], hides: bool) -> Option<Value> {
+        let default = || lookup::find(path.iter().copied())?.default();
+        let found = self.written(path).or_else(default)?;
+        let secrets: &[String] = if hides { &self.inner.loaded.secrets } else { &[] };
+        Some(if hides { redact::redact_at(found, path, secrets) } else { found.clone() })
+    }
+
     pub fn str(&self, path: &str) -> Option<&str> {
         self.get(path)?.as_str()
     }
@@ -159,6 +176,16 @@ impl Config {
 
     pub fn is_valid(&self) -> bool {
         self.issues().is_empty()
+    }
+
+    /// The file and those it includes.
+    pub fn files(&self) -> Vec<PathBuf> {
+        std::iter::once(self.inner.path.clone()).chain(self.inner.loaded.included.iter().cloned()).collect()
+    }
+
+    /// What tells one content of the files from another.
+    pub fn digest(&self) -> &str {
+        &self.inner.loaded.digest
     }
 
     /// Every secret value of at least four characters, to be kept out of logs.

@@ -52,13 +52,14 @@ fn too_deep(text: &str) -> Option<(usize, usize)> {
 }
 
 /// Line and column of the end of `before`.
-fn place(before: &str) -> (usize, usize) {
+pub fn place(before: &str) -> (usize, usize) {
     let line_start = before.rfind('\n').map_or(0, |i| i + 1);
     let column = before.get(line_start..).unwrap_or_default().chars().count();
     (before.matches('\n').count() + 1, column + 1)
 }
 
-fn whole_numbers(value: &mut Value) {
+/// A whole number written as a fraction becomes an integer.
+pub fn whole_numbers(value: &mut Value) {
     match value {
         Value::Number(number) if number.is_f64() => {
             // Beyond 2^53 a float no longer tells neighbouring integers apart.

@@ -124,6 +124,11 @@ pub fn redact(value: &Value, secrets: &[String]) -> Value {
     at(value, Place::root(), secrets)
 }
 
+/// The same for a value that stands at `path`.
+pub fn redact_at(value: &Value, path: &[&str], secrets: &[String]) -> Value {
+    at(value, path.iter().fold(Place::root(), |place, name| place.member(name)), secrets)
+}
+
 fn at(value: &Value, place: Place, secrets: &[String]) -> Value {
     match value {
         Value::String(text) if text.is_empty() => value.clone(),

@@ -1,7 +1,7 @@
 //! The payload of `config.schema`: a JSON Schema (draft-07) and hints for forms, both made from the table.
 //!
 //! Pure; any thread. `schemas/config.json` is this schema; a test keeps the two equal.
-use super::keys::Type;
+use super::keys::{Key, Type};
 use super::lookup::{self, Node};
 use crate::clock;
 use serde_json::{Map, Value, json};
@@ -80,14 +80,57 @@ fn object(node: Node, others: Value) -> Value {
     json!({"type": "object", "properties": members, "additionalProperties": others})
 }
 
+/// One place of the schema: `{path, schema, hint?, hintPath?, children}`; what the schema says of members is left
+/// to their own look-up. `None` when the table has no such place.
+pub fn lookup(path: &[&str]) -> Option<Value> {
+    let node = lookup::find(path.iter().copied())?;
+    let mut schema = of_node(node);
+    if let Some(map) = schema.as_object_mut() {
+        map.retain(|name, value| match name.as_str() {
+            "properties" => false,
+            "items" | "additionalProperties" => !value.is_object(),
+            _ => true,
+        });
+    }
+    let dotted = path.join(".");
+    let mut found = json!({"path": dotted, "schema": schema, "children": children(node, &dotted)});
+    put_hint(&mut found, node, &dotted);
+    Some(found)
+}
+
+fn children(node: Node, path: &str) -> Vec<Value> {
+    let child = |name: &'static str| {
+        let node = node.child(name)?;
+        let path = super::join(path, name);
+        let kind = of_type(node, node.kind()).get("type").cloned().unwrap_or_default();
+        let has_children = !node.names().is_empty();
+        let mut child =
+            json!({"key": name, "path": path, "type": kind, "required": false, "hasChildren": has_children});
+        put_hint(&mut child, node, &path);
+        Some(child)
+    };
+    node.names().into_iter().filter_map(child).collect()
+}
+
+fn put_hint(at: &mut Value, node: Node, path: &str) {
+    if let (Some(key), Some(map)) = (node.key(), at.as_object_mut()) {
+        map.insert("hint".to_string(), hint(key, path));
+        map.insert("hintPath".to_string(), key.path.into());
+    }
+}
+
+fn hint(key: &Key, path: &str) -> Value {
+    let mut hint = json!({"label": label(path), "help": key.doc});
+    if let Some(map) = hint.as_object_mut().filter(|_| key.sensitive) {
+        map.insert("sensitive".to_string(), true.into());
+    }
+    hint
+}
+
 /// A hint for every row, and for every secret that is reached by `Like`.
 fn collect_hints(node: Node, path: &str, hints: &mut Map<String, Value>) {
     if let Some(key) = node.key().filter(|key| key.path == path || key.sensitive) {
-        let mut hint = json!({"label": label(path), "help": key.doc});
-        if let Some(map) = hint.as_object_mut().filter(|_| key.sensitive) {
-            map.insert("sensitive".to_string(), true.into());
-        }
-        hints.insert(path.to_string(), hint);
+        hints.insert(path.to_string(), hint(key, path));
     }
     for name in node.names() {
         if let Some(child) = node.child(name) {
@@ -142,5 +185,21 @@ mod tests {
         assert_eq!(hint("gateway.auth.token")["sensitive"], true);
         assert_eq!(hint("channels.telegram.accounts.*.botToken")["sensitive"], true);
         assert_eq!(hint("gateway.http.endpoints.responses.maxBodyBytes")["label"], "Max body bytes");
+    }
+
+    #[test]
+    fn one_place_is_looked_up_with_what_is_below_it() {
+        let port = lookup(&["gateway", "port"]).unwrap();
+        assert_eq!((&port["schema"]["type"], &port["schema"]["default"]), (&json!("integer"), &json!(18789)));
+        assert_eq!(port["children"], json!([]));
+        let auth = lookup(&["gateway", "auth"]).unwrap();
+        assert!(auth["schema"].get("properties").is_none());
+        let token = auth["children"].as_array().unwrap().iter().find(|c| c["key"] == "token").unwrap();
+        assert_eq!(token["path"], "gateway.auth.token");
+        assert_eq!(token["hint"]["sensitive"], true);
+        let item = lookup(&["agents", "list", "0"]).unwrap();
+        assert_eq!(item["path"], "agents.list.0");
+        assert!(lookup(&["models", "providers", "my.host", "baseUrl"]).is_some());
+        assert!(lookup(&["nope"]).is_none());
     }
 }

@@ -1,150 +1,264 @@
-//! The config watcher (`gw-watch`): wakes when the file changes and has the shared secret and the agents looked at again.
+//! The config watcher (`gw-watch`): sees the configuration's files change and puts the new content in force.
 //!
-//! The new configuration is put where everybody reads it; of what was taken from it at the start only the secret
-//! is applied while running (SEC-14, R-05f), ports and limits wait for the next start. The thread decides nothing: `judge` says what the
-//! file means, and the state thread closes the connections that were made with the old secret.
-use crate::config::Config;
+//! Waits for quiet, reads, has the result judged as a start would (`Judge`), asks `plan` what changed, and carries that
+//! out: the values for everybody to read, the secret (SEC-14, R-05f), the agents, the log; what needs a restart is
+//! asked of the state thread. A file that cannot be used changes nothing and is told of when it stays so (R-06a,
+//! R-06c). It never writes a file. One watcher a generation; it ends with it.
+use super::Config;
+use super::changes::{Changes, Seen};
+use super::plan::{self, Plan};
+use super::problem::Problem;
+use crate::clock;
 use crate::env::Env;
 use crate::error::{Error, Result};
+use crate::gateway::judge::Judge;
+use crate::ids;
+use crate::logging;
+use crate::protocol::events;
 use crate::shared::{Auth, Shared};
 use crate::state::event::Event;
 use crate::state::sessions::roster;
 use crate::threads;
-use std::path::Path;
-#[cfg(not(target_os = "linux"))]
+use ring::digest::{SHA256, digest};
+use serde_json::json;
+use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// The file counts as written when nothing has happened to it for this long (R-06c).
-const QUIET: Duration = Duration::from_millis(300);
+/// A file that cannot be used may be half written: this long without a further change before it is told (R-06c).
+const PATIENCE: Duration = Duration::from_secs(2);
+/// A file that never rests is looked at nevertheless, after this many changes in a row.
+const MAX_CHANGES: u32 = 100;
 const STACK: usize = 256 << 10;
 
-/// What the file and the command line together say about the secret; an error keeps what is in force.
-pub type Judge = Box<dyn Fn(&Config, &Env) -> Result<Auth> + Send>;
+/// The running thread.
+pub struct Watcher {
+    stop: UnixStream,
+    thread: JoinHandle<()>,
+}
 
-/// Starts the thread. `env` is the environment before any configuration was applied to it.
-pub fn start(shared: Arc<Shared>, env: Env, judge: Judge) -> Result<()> {
-    let path = shared.config().path().to_path_buf();
-    let mut changes = Changes::of(&path)?;
-    let work = move || {
-        let mut agents = shared.agents().ids();
-        while changes.wait() {
-            while changes.wait_at_most(QUIET) {}
-            look(&shared, &env, &judge);
-            match roster::announce(&shared, &agents) {
-                Ok(ids) => agents = ids,
-                Err(e) => log::warn!(target: "gateway/reload", "the agents stay as they were: {e}"),
+impl Watcher {
+    /// Starts the thread, which also notices what changed since the configuration in force was read.
+    pub fn start(shared: Arc<Shared>, judge: Arc<Judge>) -> Result<Watcher> {
+        let (stop, stopped) = UnixStream::pair().map_err(|e| Error::io("start the config watcher", e))?;
+        let applied = shared.config();
+        let dotenv = shared.env.state_dir.join(".env");
+        let files = files_of(&applied, &dotenv);
+        let dotenv_digest = digest_of(&dotenv);
+        let changes = Changes::of(files, stopped)?;
+        let agents = shared.agents().ids();
+        let told = !applied.is_valid();
+        let mut work = Work { shared, judge, changes, applied, dotenv, dotenv_digest, agents, told };
+        let run = move || {
+            if let Err(e) = work.run() {
+                log::error!(target: "gateway/reload", "{e}; changes of the configuration need a restart from now on");
             }
-        }
-    };
-    let died = |what| log::error!(target: "gateway/reload", "the config watcher ended by a defect: {what}");
-    threads::spawn("gw-watch", STACK, work, died).map(drop)
-}
+        };
+        let died =
+            |what| log::error!(target: "gateway/reload", "the config watcher ended by a defect: {what}");
+        Ok(Watcher { stop, thread: threads::spawn("gw-watch", STACK, run, died)? })
+    }
 
-fn look(shared: &Shared, env: &Env, judge: &Judge) {
-    let mut env = env.clone();
-    let config = Config::load(&mut env).inspect(|config| shared.set_config(config.clone()));
-    match config.and_then(|config| judge(&config, &env)) {
-        Ok(auth) if auth.is_same(&shared.auth()) => {}
-        Ok(auth) => {
-            log::info!(target: "gateway/reload", "the gateway {} has changed: connections made with the old one are closed", auth.mode.name());
-            shared.set_auth(auth);
-            // The state thread is gone only when the process ends.
-            let _ = shared.state.send(Event::SecretChanged);
-        }
-        Err(e) => log::warn!(target: "gateway/reload", "config reload skipped (invalid config): {e}"),
+    /// Ends the thread and waits for it.
+    pub fn stop(self) {
+        drop(self.stop);
+        // A panic was told by the thread itself.
+        let _ = self.thread.join();
     }
 }
 
-/// Changes of one file, seen through its directory, so that a rename over it is seen too.
-#[cfg(target_os = "linux")]
-struct Changes {
-    watch: std::os::fd::OwnedFd,
-    name: std::ffi::OsString,
+struct Work {
+    shared: Arc<Shared>,
+    judge: Arc<Judge>,
+    changes: Changes,
+    /// What the last plan was made against: in force, but for the reload mode `off`.
+    applied: Config,
+    dotenv: PathBuf,
+    dotenv_digest: String,
+    agents: Vec<String>,
+    /// `health` says that the file cannot be used.
+    told: bool,
 }
 
-#[cfg(target_os = "linux")]
-impl Changes {
-    fn of(path: &Path) -> Result<Changes> {
-        use rustix::fs::inotify::{CreateFlags, WatchFlags, add_watch, init};
-        let dir = path.parent().unwrap_or(Path::new("."));
-        let failed = |e: rustix::io::Errno| Error::io(format_args!("watch {}", dir.display()), e.into());
-        let watch = init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK).map_err(failed)?;
-        let flags = WatchFlags::CLOSE_WRITE | WatchFlags::MOVED_TO | WatchFlags::MODIFY | WatchFlags::DELETE;
-        add_watch(&watch, dir, flags).map_err(failed)?;
-        Ok(Changes { watch, name: path.file_name().unwrap_or_default().to_os_string() })
-    }
+/// A configuration that may be put in force.
+struct Usable {
+    config: Config,
+    env: Env,
+    auth: Arc<Auth>,
+    dotenv_digest: String,
+}
 
-    /// Blocks until the file has changed; `false` when it can no longer be watched.
-    fn wait(&mut self) -> bool {
-        loop {
-            match self.poll(None) {
-                Some(true) => return true,
-                Some(false) => {}
-                None => return false,
+impl Work {
+    fn run(&mut self) -> Result<()> {
+        // Between the reading of the configuration and the first watch something may have happened.
+        let mut seen = Seen::Change;
+        while seen != Seen::Stop {
+            if seen == Seen::Change && !self.settle()? {
+                return Ok(());
             }
+            seen = self.changes.wait(None)?;
         }
+        Ok(())
     }
 
-    fn wait_at_most(&mut self, time: Duration) -> bool {
-        self.poll(Some(time)) == Some(true)
-    }
-
-    /// Whether the file was among what changed meanwhile; `None` when watching fails.
-    fn poll(&mut self, time: Option<Duration>) -> Option<bool> {
-        use rustix::event::{PollFd, PollFlags, Timespec, poll};
-        let time = time.map(|t| Timespec { tv_sec: t.as_secs() as _, tv_nsec: t.subsec_nanos() as _ });
-        match poll(&mut [PollFd::new(&self.watch, PollFlags::IN)], time.as_ref()) {
-            Ok(0) | Err(rustix::io::Errno::INTR) => return Some(false),
-            Ok(_) => {}
-            Err(_) => return None,
+    /// From a change to a decision. `false` when the watcher is to end.
+    fn settle(&mut self) -> Result<bool> {
+        if !self.is_news() {
+            return Ok(true);
         }
-        let mut buffer = [std::mem::MaybeUninit::uninit(); 4096];
-        let mut reader = rustix::fs::inotify::Reader::new(&self.watch, &mut buffer);
-        let mut is_ours = false;
         loop {
-            match reader.next() {
-                Ok(event) => {
-                    let name = event.file_name().map(|n| n.to_bytes());
-                    is_ours |= name == Some(self.name.as_encoded_bytes());
+            if !self.wait_for_quiet()? {
+                return Ok(false);
+            }
+            let Err(problem) = self.look()? else { return Ok(true) };
+            match self.changes.wait(Some(PATIENCE))? {
+                Seen::Stop => return Ok(false),
+                Seen::Change => {}
+                Seen::Nothing => {
+                    self.tell(Some(problem));
+                    return Ok(true);
                 }
-                Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => return Some(is_ours),
-                Err(_) => return None,
             }
         }
     }
-}
 
-/// Elsewhere the file is looked at every two seconds.
-#[cfg(not(target_os = "linux"))]
-struct Changes {
-    path: PathBuf,
-    seen: Option<std::time::SystemTime>,
-}
-
-#[cfg(not(target_os = "linux"))]
-impl Changes {
-    fn of(path: &Path) -> Result<Changes> {
-        let mut changes = Changes { path: path.to_path_buf(), seen: None };
-        changes.is_new();
-        Ok(changes)
+    /// Whether the content differs from what was applied last, as far as can be told without parsing anything twice.
+    fn is_news(&self) -> bool {
+        self.told || !self.applied.is_current() || digest_of(&self.dotenv) != self.dotenv_digest
     }
 
-    fn is_new(&mut self) -> bool {
-        let now = std::fs::metadata(&self.path).and_then(|m| m.modified()).ok();
-        std::mem::replace(&mut self.seen, now) != now
-    }
-
-    fn wait(&mut self) -> bool {
-        while !self.is_new() {
-            std::thread::sleep(Duration::from_secs(2));
+    fn wait_for_quiet(&mut self) -> Result<bool> {
+        let quiet = self.applied.u64("gateway.reload.debounceMs").unwrap_or(300);
+        for _ in 0..MAX_CHANGES {
+            match self.changes.wait(Some(Duration::from_millis(quiet.min(60_000))))? {
+                Seen::Change => {}
+                Seen::Nothing => break,
+                Seen::Stop => return Ok(false),
+            }
         }
-        true
+        Ok(true)
     }
 
-    fn wait_at_most(&mut self, time: Duration) -> bool {
-        std::thread::sleep(time);
-        self.is_new()
+    /// Reads the files and puts them in force if they can be.
+    fn look(&mut self) -> Result<std::result::Result<(), Problem>> {
+        // Watched first, read then: a change after the reading wakes the next round.
+        let files = self.changes.files().to_vec();
+        self.changes.renew(files)?;
+        let usable = match self.read() {
+            Ok(usable) => usable,
+            Err(problem) => return Ok(Err(problem)),
+        };
+        let files = files_of(&usable.config, &self.dotenv);
+        if files != self.changes.files() {
+            self.changes.renew(files)?;
+        }
+        self.apply(usable);
+        self.tell(None);
+        Ok(Ok(()))
     }
+
+    fn read(&self) -> std::result::Result<Usable, Problem> {
+        let (mut env, dotenv_digest) = (self.judge.env(), digest_of(&self.dotenv));
+        let config = Config::inspect(&mut env);
+        if let Some(problem) = config.problem(&self.applied) {
+            return Err(problem);
+        }
+        match self.judge.judge(config.clone(), env) {
+            Ok(verdict) => Ok(Usable { config, env: verdict.env, auth: verdict.auth, dotenv_digest }),
+            Err(e) => Err(config.refusal(&e)),
+        }
+    }
+
+    fn apply(&mut self, new: Usable) {
+        let mut plan = plan::plan(&self.applied, &new.config);
+        if new.dotenv_digest != self.dotenv_digest {
+            plan.restart.push(self.shared.env.display(&self.dotenv));
+        }
+        let old = std::mem::replace(&mut self.applied, new.config.clone());
+        self.dotenv_digest.clone_from(&new.dotenv_digest);
+        let mode = new.config.str("gateway.reload.mode").unwrap_or("hybrid");
+        if plan.is_empty() && old.digest() == new.config.digest() {
+            if mode != "off" {
+                self.shared.set_config(new.config.clone());
+            }
+            return;
+        }
+        self.announce(&old);
+        let file = self.shared.env.display(new.config.path());
+        if mode == "off" {
+            return log::info!(target: "gateway/reload", "{file} changed: {plan}; config reload disabled (gateway.reload.mode=off), in force at the next start");
+        }
+        log::info!(target: "gateway/reload", "{file} changed: {plan} (gateway.reload.mode={mode})");
+        self.put_in_force(&new, &plan);
+        let is_needed = !plan.restart.is_empty() || (mode == "restart" && !plan.is_empty());
+        if !is_needed {
+            return;
+        }
+        let paths = if plan.restart.is_empty() { plan.paths().join(", ") } else { plan.restart.join(", ") };
+        if mode == "hot" {
+            return log::warn!(target: "gateway/reload", "{paths}: in force after a restart only, which gateway.reload.mode=hot leaves to you");
+        }
+        // The state thread is gone only when this generation ends.
+        let _ = self.shared.state.send(Event::ConfigRestart { cause: format!("config change: {paths}") });
+    }
+
+    /// Tells administrators that the file has another text, unless the method that wrote it has told.
+    fn announce(&self, old: &Config) {
+        let (config, hash) = (&self.applied, self.applied.hash());
+        if hash == old.hash() || self.shared.published.is_told(hash) {
+            return;
+        }
+        let payload = json!({"path": config.path(), "hash": hash, "ts": clock::now_ms()});
+        // As in `apply`.
+        let _ = self.shared.state.send(Event::Tell { event: &events::CONFIG_CHANGED, payload });
+    }
+
+    /// What a running gateway can take over. Each action is carried out once, however many keys ask for it.
+    fn put_in_force(&mut self, new: &Usable, plan: &Plan) {
+        let logs = plan.hot.iter().any(|(action, _)| *action == "logging");
+        let secrets = [new.auth.secrets(), new.config.secrets()].concat();
+        if logs {
+            logging::renew(&new.config, &new.env, secrets);
+        } else {
+            logging::hide(secrets);
+        }
+        self.shared.set_config(new.config.clone());
+        if !new.auth.is_same(&self.shared.auth()) {
+            log::info!(target: "gateway/reload", "the gateway {} has changed: connections made with the old one are closed", new.auth.mode.name());
+            self.shared.set_auth(&new.auth);
+            // As in `apply`.
+            let _ = self.shared.state.send(Event::SecretChanged);
+        }
+        match roster::announce(&self.shared, &self.agents) {
+            Ok(ids) => self.agents = ids,
+            Err(e) => log::warn!(target: "gateway/reload", "the agents stay as they were: {e}"),
+        }
+    }
+
+    fn tell(&mut self, problem: Option<Problem>) {
+        match &problem {
+            Some(problem) => {
+                log::warn!(target: "gateway/reload", "config reload skipped (invalid config): {problem}; the running configuration stays in force");
+            }
+            None if !self.told => return,
+            None => log::info!(target: "gateway/reload", "the configuration file can be used again"),
+        }
+        self.told = problem.is_some();
+        // As in `apply`.
+        let _ = self.shared.state.send(Event::ConfigInvalid(problem.map(|p| p.to_json())));
+    }
+}
+
+fn files_of(config: &Config, dotenv: &std::path::Path) -> Vec<PathBuf> {
+    let mut files = config.files();
+    files.push(dotenv.to_path_buf());
+    files
+}
+
+/// Of a file that is not there: that of nothing.
+fn digest_of(file: &std::path::Path) -> String {
+    let bytes = std::fs::read(file).unwrap_or_default();
+    ids::encode(digest(&SHA256, &bytes).as_ref())
 }

@@ -20,7 +20,7 @@ use tiny_http::{Header, Response};
 /// Bodies are read in pieces of this many bytes.
 const PIECE: usize = 4096;
 
-pub fn serve(stream: TcpStream, mut head: Head, peer: Peer, mut ticket: Ticket, shared: Arc<Shared>) {
+pub fn serve(stream: TcpStream, mut head: Head, peer: Peer, mut ticket: Ticket, mut shared: Arc<Shared>) {
     loop {
         let deadline = Instant::now() + shared.limits.handshake();
         let (answer, keep) = respond(&stream, &mut head, &peer, &mut ticket, &shared, deadline);
@@ -40,6 +40,11 @@ pub fn serve(stream: TcpStream, mut head: Head, peer: Peer, mut ticket: Ticket, 
             Err(NoHead::Invalid(text)) => return reject(&stream, 400, text),
             Err(NoHead::TooLarge) => return reject(&stream, 431, "request head too large"),
             Err(NoHead::Gone | NoHead::TimedOut) => return,
+        };
+        // Each request is answered by the generation that serves then.
+        shared = match shared.succession.current() {
+            Some(shared) => shared,
+            None => return,
         };
     }
 }

@@ -1,6 +1,7 @@
 //! The log file: the line format existing readers know, one file a day, never more than two files of
 //! `logging.maxFileBytes` each (R-13a, R-13b). Errors are swallowed: logging must not stop the gateway.
 use super::Line;
+use super::tail::predecessor;
 use crate::config::Config;
 use crate::env::Env;
 use crate::error::{Error, Result};
@@ -33,20 +34,66 @@ enum Place {
     Daily { dir: PathBuf, prefix: String },
 }
 
-impl LogFile {
+impl Place {
     /// `None` when the config says `logging.file: "off"`.
-    pub fn open(config: &Config, env: &Env) -> Result<Option<LogFile>> {
-        let place = match config.str("logging.file") {
-            Some("off") => return Ok(None),
-            Some(path) => Place::Fixed(env.expand(path)),
+    fn of(config: &Config, env: &Env) -> Option<Place> {
+        match config.str("logging.file") {
+            Some("off") => None,
+            Some(path) => Some(Place::Fixed(env.expand(path))),
             None => {
                 let dir =
                     std::env::temp_dir().join(format!("openclaw-{}", rustix::process::getuid().as_raw()));
-                private(&dir)?;
                 let prefix = env.profile.as_ref().map_or("openclaw".to_string(), |p| format!("openclaw-{p}"));
-                Place::Daily { dir, prefix }
+                Some(Place::Daily { dir, prefix })
             }
+        }
+    }
+
+    fn at(&self, now: u64) -> PathBuf {
+        match self {
+            Place::Fixed(path) => path.clone(),
+            Place::Daily { dir, prefix } => {
+                dir.join(format!("{prefix}-{}.log", clock::zoned(now, None).strftime("%Y-%m-%d")))
+            }
+        }
+    }
+
+    /// Every file of ours in the directory of daily files, oldest first.
+    fn daily(&self) -> Vec<PathBuf> {
+        let Place::Daily { dir, prefix } = self else { return Vec::new() };
+        let is_ours = |name: &str| {
+            let day = name.strip_prefix(prefix.as_str()).and_then(|rest| rest.strip_prefix('-'));
+            day.is_some_and(|day| day.starts_with(|c: char| c.is_ascii_digit()) && day.contains(".log"))
         };
+        let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+        let mut files: Vec<_> = entries
+            .filter(|e| is_ours(&e.file_name().to_string_lossy()))
+            .map(|e| (e.metadata().and_then(|m| m.modified()).ok(), e.path()))
+            .collect();
+        files.sort();
+        files.into_iter().map(|(_, path)| path).collect()
+    }
+}
+
+/// The file that a gateway with this config and environment writes, or wrote last; `None` when it writes
+/// none. Only looks.
+pub fn latest(config: &Config, env: &Env) -> Option<PathBuf> {
+    let place = Place::of(config, env)?;
+    let today = place.at(clock::now_ms());
+    if today.exists() {
+        return Some(today);
+    }
+    let is_whole = |path: &PathBuf| path.extension().is_some_and(|end| end == "log");
+    Some(place.daily().into_iter().rev().find(is_whole).unwrap_or(today))
+}
+
+impl LogFile {
+    /// `None` when the config says `logging.file: "off"`.
+    pub fn open(config: &Config, env: &Env) -> Result<Option<LogFile>> {
+        let Some(place) = Place::of(config, env) else { return Ok(None) };
+        if let Place::Daily { dir, .. } = &place {
+            private(dir)?;
+        }
         let hostname = rustix::system::uname().nodename().to_string_lossy().into_owned();
         let max = config.u64("logging.maxFileBytes").unwrap_or(DEFAULT_MAX).max(4096);
         let mut log =
@@ -64,7 +111,7 @@ impl LogFile {
         let due = self.path_at(line.at) != self.path || self.size + text.len() as u64 > self.max;
         if due && self.size > 0 && self.path_at(line.at) == self.path {
             // The rename fails only with a disk in trouble; then the file is cut instead of growing on.
-            if std::fs::rename(&self.path, self.predecessor()).is_err() {
+            if std::fs::rename(&self.path, predecessor(&self.path)).is_err() {
                 let _ = self.file.as_ref().map(|f| f.set_len(0));
             }
             self.file = None;
@@ -98,19 +145,7 @@ impl LogFile {
     }
 
     fn path_at(&self, now: u64) -> PathBuf {
-        match &self.place {
-            Place::Fixed(path) => path.clone(),
-            Place::Daily { dir, prefix } => {
-                dir.join(format!("{prefix}-{}.log", clock::zoned(now, None).strftime("%Y-%m-%d")))
-            }
-        }
-    }
-
-    /// Where the full file goes.
-    fn predecessor(&self) -> PathBuf {
-        let mut name = self.path.file_name().unwrap_or_default().to_os_string();
-        name.push(".1");
-        self.path.with_file_name(name)
+        self.place.at(now)
     }
 
     fn reopen(&mut self, now: u64) -> Result<()> {
@@ -131,19 +166,10 @@ impl LogFile {
 
     /// Keeps this file and the newest other one of ours.
     fn prune(&self) {
-        let Place::Daily { dir, prefix } = &self.place else { return };
-        let is_ours = |name: &str| {
-            let day = name.strip_prefix(prefix.as_str()).and_then(|rest| rest.strip_prefix('-'));
-            day.is_some_and(|day| day.starts_with(|c: char| c.is_ascii_digit()) && day.contains(".log"))
-        };
-        let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
-        let mut others: Vec<_> = entries
-            .filter(|e| is_ours(&e.file_name().to_string_lossy()) && e.path() != self.path)
-            .map(|e| (e.metadata().and_then(|m| m.modified()).ok(), e.path()))
-            .collect();
-        others.sort();
+        let mut others = self.place.daily();
+        others.retain(|path| *path != self.path);
         others.pop();
-        for (_, path) in others {
+        for path in others {
             // What cannot be removed now is tried again at the next rotation.
             let _ = std::fs::remove_file(path);
         }
@@ -172,19 +198,51 @@ fn private(dir: &Path) -> Result<()> {
 mod tests {
     use super::*;
 
+    fn log(place: Place, max: u64) -> LogFile {
+        let (path, hostname) = (PathBuf::new(), "h".into());
+        LogFile { place, path, file: None, size: 0, max, retry_at: 0, hostname }
+    }
+
+    fn line(at: u64) -> Line {
+        Line { at, level: Level::Info, target: "gateway".into(), text: format!("line {at}") }
+    }
+
+    /// Names and total size of the files in `dir`.
+    fn files_in(dir: &Path) -> (Vec<String>, u64) {
+        let files = std::fs::read_dir(dir).unwrap().map(|file| file.unwrap());
+        let (names, sizes): (Vec<_>, Vec<_>) =
+            files.map(|e| (e.file_name().into_string().unwrap(), e.metadata().unwrap().len())).unzip();
+        (names, sizes.iter().sum())
+    }
+
+    #[test]
+    fn r_13b_however_many_days_pass_and_restarts_happen_two_files_stay() {
+        const DAY: u64 = 24 * 60 * 60 * 1000;
+        let dir = std::env::temp_dir().join(format!("logfile-days-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).unwrap();
+        std::fs::write(dir.join("openclaw-rescue-2026-01-01.log"), "another profile's").unwrap();
+        let place = || Place::Daily { dir: dir.clone(), prefix: "openclaw".into() };
+        for start in 0..10 {
+            let mut log = log(place(), 4096);
+            log.reopen(start * 40 * DAY).unwrap();
+            for n in 0..40 {
+                for m in 0..1 + 40 * (n % 2) {
+                    log.write(&line((start * 40 + n) * DAY + m));
+                }
+                let (mut names, total) = files_in(&dir);
+                names.retain(|name| !name.contains("rescue"));
+                assert!(names.len() <= 2 && total <= 2 * 4096 + 100, "day {n}: {total} in {names:?}");
+                assert!(std::fs::metadata(log.path()).unwrap().len() > 0, "the newest line is there");
+            }
+        }
+        assert!(dir.join("openclaw-rescue-2026-01-01.log").exists());
+        std::fs::remove_dir_all(dir).unwrap();
+    }
+
     #[test]
     fn r_13a_the_cap_holds_whatever_is_logged() {
         let dir = std::env::temp_dir().join(format!("logfile-{}", std::process::id()));
-        let place = Place::Fixed(dir.join("x.log"));
-        let mut log = LogFile {
-            place,
-            path: PathBuf::new(),
-            file: None,
-            size: 0,
-            max: 5000,
-            retry_at: 0,
-            hostname: "h".into(),
-        };
+        let mut log = log(Place::Fixed(dir.join("x.log")), 5000);
         log.reopen(0).unwrap();
         for n in 0..200u64 {
             log.write(&Line {

@@ -7,8 +7,10 @@
 mod file;
 mod flood;
 mod secrets;
+pub mod tail;
 
-pub use secrets::quoted;
+pub use file::latest;
+pub use secrets::{Redactor, quoted};
 
 use crate::config::Config;
 use crate::env::Env;
@@ -18,11 +20,10 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use file::LogFile;
 use flood::{Flood, Verdict};
 use log::{Level, LevelFilter, Log, Metadata, Record};
-use secrets::Redactor;
 use simplelog::{ConfigBuilder, WriteLogger};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 const QUEUE: usize = 1024;
@@ -32,11 +33,15 @@ const MAX_LINE: usize = 8 << 10;
 /// How long the end of the process waits for the last lines.
 const FLUSH: Duration = Duration::from_millis(500);
 
-static QUEUE_END: OnceLock<Sender<Message>> = OnceLock::new();
+/// With whether the command line asked for all.
+static QUEUE_END: OnceLock<(Sender<Message>, bool)> = OnceLock::new();
 static CURRENT: Mutex<Option<PathBuf>> = Mutex::new(None);
+/// What no line may show.
+static SECRETS: RwLock<Redactor> = RwLock::new(Redactor::EMPTY);
 
 enum Message {
     Line(Line),
+    Renew(Box<Outputs>),
     Flush(Sender<()>),
 }
 
@@ -48,45 +53,52 @@ pub(crate) struct Line {
 }
 
 struct Front {
-    redactor: Redactor,
     queue: Sender<Message>,
     /// Lines that did not fit into the queue.
     lost: AtomicU64,
 }
 
 /// Starts logging for a gateway; `more` are secrets that are not in the config (flags, environment).
-pub fn start(config: &Config, env: &Env, verbose: bool, more: Vec<String>) -> Result<Option<PathBuf>> {
-    let level = |key: &str| config.str(key).and_then(parse_level).unwrap_or(LevelFilter::Info);
-    let console_level = if verbose { LevelFilter::Debug } else { level("logging.consoleLevel") };
-    // `--verbose` mirrors what the file gets, so the file gets it too.
-    let file_level =
-        if verbose { LevelFilter::Debug.max(level("logging.level")) } else { level("logging.level") };
-    let file = LogFile::open(config, env);
-    let (file, trouble) = match file {
-        Ok(file) => (file, None),
-        Err(e) => (None, Some(e)),
-    };
-    let path = file.as_ref().map(|f| f.path().to_path_buf());
-    set_current(path.clone());
+pub fn start(config: &Config, env: &Env, verbose: bool, more: Vec<String>) -> Result<()> {
+    let (outputs, trouble) = Outputs::of(config, env, verbose);
+    let max_level = outputs.max_level();
     let (queue, lines) = bounded(QUEUE);
-    let back =
-        Back { console: console(console_level), console_level, file, file_level, flood: Flood::default() };
+    let back = Back { outputs, flood: Flood::default() };
     threads::spawn("gw-log", STACK, move || back.run(&lines), |_| {})?;
-    let redactor = Redactor::new(config.secrets().into_iter().chain(more).collect());
-    let front = Front { redactor, queue: queue.clone(), lost: AtomicU64::new(0) };
+    hide([config.secrets(), more].concat());
+    let front = Front { queue: queue.clone(), lost: AtomicU64::new(0) };
     log::set_boxed_logger(Box::new(front)).map_err(|e| Error::unavailable(format!("start logging: {e}")))?;
-    log::set_max_level(console_level.max(file_level));
+    log::set_max_level(max_level);
     // Set once: `set_boxed_logger` above succeeds only the first time.
-    let _ = QUEUE_END.set(queue);
+    let _ = QUEUE_END.set((queue, verbose));
     if let Some(e) = trouble {
         log::warn!(target: "gateway", "no log file: {e}");
     }
-    Ok(path)
+    Ok(())
+}
+
+/// Logs as this configuration says from now on.
+pub fn renew(config: &Config, env: &Env, more: Vec<String>) {
+    hide([config.secrets(), more].concat());
+    let Some((queue, verbose)) = QUEUE_END.get() else { return };
+    let (outputs, trouble) = Outputs::of(config, env, *verbose);
+    log::set_max_level(outputs.max_level());
+    if queue.send_timeout(Message::Renew(Box::new(outputs)), FLUSH).is_err() {
+        log::warn!(target: "gateway", "the log stays as it was: it could not be written fast enough");
+    }
+    if let Some(e) = trouble {
+        log::warn!(target: "gateway", "no log file: {e}");
+    }
+}
+
+/// No line shows these from now on, nor what was hidden before: an old secret may still be said by somebody.
+pub fn hide(secrets: Vec<String>) {
+    SECRETS.write().unwrap_or_else(PoisonError::into_inner).add(secrets);
 }
 
 /// Waits, not for long, until everything logged so far is written.
 pub fn flush() {
-    let Some(queue) = QUEUE_END.get() else { return };
+    let Some((queue, _)) = QUEUE_END.get() else { return };
     let (done, wait) = bounded(1);
     if queue.send_timeout(Message::Flush(done), FLUSH).is_ok() {
         // Late or lost: the process ends either way.
@@ -136,7 +148,9 @@ impl Log for Front {
         if !self.enabled(record.metadata()) {
             return;
         }
-        let text = self.redactor.clean(&record.args().to_string());
+        let secrets = SECRETS.read().unwrap_or_else(PoisonError::into_inner);
+        let text = secrets.clean(&record.args().to_string());
+        drop(secrets);
         let text = crate::protocol::close::cut(&text, MAX_LINE).to_string();
         let line =
             Line { at: clock::now_ms(), level: record.level(), target: record.target().to_string(), text };
@@ -159,11 +173,37 @@ impl Log for Front {
 
 /// The writing end, on the `gw-log` thread.
 struct Back {
+    outputs: Outputs,
+    flood: Flood,
+}
+
+/// Where lines go, and which.
+struct Outputs {
     console: Box<WriteLogger<std::io::Stdout>>,
     console_level: LevelFilter,
     file: Option<LogFile>,
     file_level: LevelFilter,
-    flood: Flood,
+}
+
+impl Outputs {
+    /// As configured; with why there is no file if there should be one.
+    fn of(config: &Config, env: &Env, verbose: bool) -> (Outputs, Option<Error>) {
+        let level = |key: &str| config.str(key).and_then(parse_level).unwrap_or(LevelFilter::Info);
+        // `--verbose` mirrors what the file gets, so the file gets it too.
+        let least = if verbose { LevelFilter::Debug } else { LevelFilter::Off };
+        let console_level = if verbose { LevelFilter::Debug } else { level("logging.consoleLevel") };
+        let file_level = least.max(level("logging.level"));
+        let (file, trouble) = match LogFile::open(config, env) {
+            Ok(file) => (file, None),
+            Err(e) => (None, Some(e)),
+        };
+        set_current(file.as_ref().map(|file| file.path().to_path_buf()));
+        (Outputs { console: console(console_level), console_level, file, file_level }, trouble)
+    }
+
+    fn max_level(&self) -> LevelFilter {
+        self.console_level.max(self.file_level)
+    }
 }
 
 impl Back {
@@ -186,6 +226,7 @@ impl Back {
                         self.write(&line);
                     }
                 }
+                Some(Message::Renew(outputs)) => self.outputs = *outputs,
                 Some(Message::Flush(done)) => {
                     self.flood.all().into_iter().for_each(|line| self.write(&line));
                     // Whoever asked may have stopped waiting.
@@ -197,12 +238,13 @@ impl Back {
     }
 
     fn write(&mut self, line: &Line) {
-        if line.level <= self.console_level {
+        let outputs = &mut self.outputs;
+        if line.level <= outputs.console_level {
             let args = format_args!("{}", line.text);
-            self.console.log(&Record::builder().args(args).level(line.level).target(&line.target).build());
+            outputs.console.log(&Record::builder().args(args).level(line.level).target(&line.target).build());
         }
-        if line.level <= self.file_level
-            && let Some(file) = &mut self.file
+        if line.level <= outputs.file_level
+            && let Some(file) = &mut outputs.file
         {
             file.write(line);
             set_current(Some(file.path().to_path_buf()));

@@ -4,6 +4,7 @@
 const MIN_SECRET: usize = 6;
 /// Longest part of a client's string that is shown, bytes.
 const MAX_SHOWN: usize = 200;
+const MAX_SECRETS: usize = 1000;
 const HIDDEN: &str = "***";
 
 pub struct Redactor {
@@ -11,12 +12,17 @@ pub struct Redactor {
 }
 
 impl Redactor {
-    pub fn new(mut secrets: Vec<String>) -> Redactor {
-        secrets.retain(|s| s.len() >= MIN_SECRET);
+    pub const EMPTY: Redactor = Redactor { secrets: Vec::new() };
+
+    /// Hides these too. Of more than a thousand the shortest are forgotten.
+    pub fn add(&mut self, secrets: Vec<String>) {
+        let is_new = |s: &String| s.len() >= MIN_SECRET && !self.secrets.contains(s);
+        let fresh: Vec<String> = secrets.into_iter().filter(is_new).collect();
+        self.secrets.splice(0..0, fresh);
+        self.secrets.truncate(MAX_SECRETS);
         // Longest first, so that a secret that contains another disappears whole.
-        secrets.sort_by_key(|s| std::cmp::Reverse(s.len()));
-        secrets.dedup();
-        Redactor { secrets }
+        self.secrets.sort_by_key(|s| std::cmp::Reverse(s.len()));
+        self.secrets.dedup();
     }
 
     /// The line without known secrets, without what follows `Bearer` or looks like a bot token, and without
@@ -76,7 +82,9 @@ mod tests {
 
     #[test]
     fn secrets_disappear() {
-        let redactor = Redactor::new(vec!["hunter2-long".into(), "short".into(), "hunter2".into()]);
+        let mut redactor = Redactor::EMPTY;
+        redactor.add(vec!["hunter2".into()]);
+        redactor.add(vec!["hunter2-long".into(), "short".into(), "hunter2".into()]);
         for (text, want) in [
             ("token hunter2-long used", "token *** used"),
             ("a hunter2 b short", "a *** b short"),

@@ -26,7 +26,7 @@ pub fn last_heartbeat(_shared: &Shared, _caller: &Caller, _params: Value) -> Res
 }
 
 /// A short summary. The sessions are copied here and written out on the connection's thread.
-pub fn status(state: &mut State, _call: Call, _params: Value) -> Result<Answer> {
+pub fn status(state: &mut State, call: Call, _params: Value) -> Result<Answer> {
     let rows: Vec<Row> = state
         .sessions
         .all(None)
@@ -39,10 +39,25 @@ pub fn status(state: &mut State, _call: Call, _params: Value) -> Result<Answer> 
         .collect();
     let (shared, events, now) = (
         state.shared.clone(),
-        state.system_events.iter().map(|(_, text)| text.clone()).collect::<Vec<_>>(),
+        state.system_events.iter().map(|note| note.text.clone()).collect::<Vec<_>>(),
         state.now,
     );
-    Ok(Answer::Work(Box::new(move || Ok(summary(&shared, rows, &paths, &events, now).into()))))
+    // Where the file lies and who asked for a restart is for administrators.
+    let is_admin = call.caller.scopes.has("operator.admin");
+    let operation =
+        [("configInvalid", state.config_invalid.clone()), ("restart", Some(state.restart_status()))];
+    let operation = operation.into_iter().filter(move |_| is_admin);
+    Ok(Answer::Work(Box::new(move || {
+        let mut summary = summary(&shared, rows, &paths, &events, now);
+        for (name, value) in
+            operation.filter_map(|(name, value)| Some((name, value.filter(|v| !v.is_null())?)))
+        {
+            if let Some(map) = summary.as_object_mut() {
+                map.insert(name.to_string(), value);
+            }
+        }
+        Ok(summary.into())
+    })))
 }
 
 type Row = (String, String, Arc<Entry>);

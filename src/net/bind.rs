@@ -37,12 +37,22 @@ impl Plan {
         self.host.is_loopback()
     }
 
-    /// Binds; the first socket is the plan's host, a second one its twin if that worked.
-    pub fn listen(&self, port: u16) -> Result<Vec<TcpListener>> {
-        let first =
-            TcpListener::bind(SocketAddr::new(self.host, port)).map_err(|e| explain(self.host, port, e))?;
-        let twin = self.twin.and_then(|host| TcpListener::bind(SocketAddr::new(host, port)).ok());
-        Ok(std::iter::once(first).chain(twin).collect())
+    /// What `listen` opens, the twin if that works.
+    pub fn addresses(&self, port: u16) -> Vec<SocketAddr> {
+        std::iter::once(self.host).chain(self.twin).map(|host| SocketAddr::new(host, port)).collect()
+    }
+
+    /// Binds what is not `held` already: the plan's host, and its twin if that works.
+    pub fn listen(&self, port: u16, held: &[SocketAddr]) -> Result<Vec<TcpListener>> {
+        let mut listeners = Vec::new();
+        for address in self.addresses(port).into_iter().filter(|address| !held.contains(address)) {
+            match TcpListener::bind(address) {
+                Ok(listener) => listeners.push(listener),
+                Err(e) if address.ip() == self.host => return Err(explain(self.host, port, e)),
+                Err(_) => {}
+            }
+        }
+        Ok(listeners)
     }
 }
 
@@ -73,22 +83,36 @@ fn explain(host: IpAddr, port: u16, e: std::io::Error) -> Error {
 
 /// Process id and name of the listener on `port`, where /proc tells.
 pub fn owner_of(port: u16) -> Option<(u32, String)> {
-    let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(|f| std::fs::read_to_string(f).unwrap_or_default());
-    let inodes: Vec<String> =
-        tables.iter().flat_map(|t| t.lines()).filter_map(|line| listening_inode(line, port)).collect();
+    let inodes = listening(port)?;
     for process in std::fs::read_dir("/proc").ok()?.flatten() {
         let Ok(pid) = process.file_name().to_string_lossy().parse::<u32>() else { continue };
-        let fds = std::fs::read_dir(process.path().join("fd")).into_iter().flatten().flatten();
-        let holds = |fd: std::fs::DirEntry| {
-            let target = std::fs::read_link(fd.path()).unwrap_or_default();
-            inodes.iter().any(|inode| target.as_os_str() == format!("socket:[{inode}]").as_str())
-        };
-        if fds.into_iter().any(holds) {
+        if holds(pid, &inodes) {
             let name = std::fs::read_to_string(process.path().join("comm")).unwrap_or_default();
             return Some((pid, name.trim().to_string()));
         }
     }
     None
+}
+
+/// Whether process `pid` has a listening socket on `port`; `None` where the system does not tell.
+pub fn holds_listener(pid: u32, port: u16) -> Option<bool> {
+    listening(port).map(|inodes| holds(pid, &inodes))
+}
+
+/// The inodes of the sockets that listen on `port`.
+fn listening(port: u16) -> Option<Vec<String>> {
+    let v4 = std::fs::read_to_string("/proc/net/tcp").ok()?;
+    // A kernel without IPv6 has no second table.
+    let v6 = std::fs::read_to_string("/proc/net/tcp6").unwrap_or_default();
+    Some(v4.lines().chain(v6.lines()).filter_map(|line| listening_inode(line, port)).collect())
+}
+
+fn holds(pid: u32, inodes: &[String]) -> bool {
+    let fds = std::fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+    fds.into_iter().any(|fd| {
+        let target = std::fs::read_link(fd.path()).unwrap_or_default();
+        inodes.iter().any(|inode| target.as_os_str() == format!("socket:[{inode}]").as_str())
+    })
 }
 
 /// The socket inode of a `/proc/net/tcp` line that is a listener on `port`.
@@ -128,7 +152,7 @@ mod tests {
     fn a_taken_port_is_refused_for_good_and_names_its_owner() {
         let plan = Plan::resolve(Some("loopback"), &Config::empty()).unwrap();
         let held = TcpListener::bind("127.0.0.1:0").unwrap();
-        let error = plan.listen(held.local_addr().unwrap().port()).unwrap_err();
+        let error = plan.listen(held.local_addr().unwrap().port(), &[]).unwrap_err();
         assert_eq!(error.exit_code(), 78);
         assert!(error.message().contains(&format!("pid {}", std::process::id())), "{error}");
     }

@@ -22,6 +22,10 @@ pub fn serve(stream: TcpStream, address: IpAddr, ticket: Ticket, id: u64, shared
         Ok(head) => head,
         Err(why) => return refuse_head(&stream, &why, ticket.is_evicted()),
     };
+    // The head may have come only after a restart; strangers belong to the generation that answers them.
+    let Some(shared) = shared.succession.current() else {
+        return refuse(&stream, "503 Service Unavailable", "the gateway is stopping");
+    };
     let peer = Peer::of(address, &head, &shared.config().strings("gateway.trustedProxies"));
     if !head.is_upgrade() {
         return http::connection::serve(stream, head, peer, ticket, shared);

@@ -1,5 +1,6 @@
 //! The listener thread, one per bound address: accepts, gives out places, spawns the connection's thread.
 //!
+//! It outlives the gateway's generations: between two of them new connections wait in the kernel's backlog (R-14d).
 //! It never waits for a client. When there is no place the newcomer is parked, in order of arrival and without
 //! keeping other addresses out: a remote address that parks too many loses its newest. On loopback new
 //! connections stay in the kernel's accept backlog instead, so that an honest burst loses none.
@@ -8,11 +9,13 @@ use crate::net::door::Entry;
 use crate::net::outbox::is_not_now;
 use crate::shared::Shared;
 use crate::state::event::Event;
+use crate::succession::{Now, Succession};
 use crate::threads;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::collections::VecDeque;
 use std::io::Write;
 use std::net::{IpAddr, TcpListener, TcpStream};
+use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -28,16 +31,27 @@ const BUSY: &[u8] =
 
 type Parked = VecDeque<(TcpStream, IpAddr)>;
 
-pub fn run(listener: TcpListener, shared: Arc<Shared>) {
+/// Accepts until the other end of `stopped` is closed, which is answered by closing this one with the listener, or
+/// until the last generation has ended. Who was accepted by then still gets a place.
+pub fn run(listener: TcpListener, stopped: UnixStream, succession: &Succession) {
     let mut parked = Parked::new();
-    loop {
-        admit(&mut parked, &shared);
+    let mut open = Some((listener, stopped));
+    while open.is_some() || !parked.is_empty() {
+        // No hold on a generation while nobody waits for a place.
+        if !parked.is_empty() && !give_places(&mut parked, succession, open.is_none()) {
+            return;
+        }
+        let Some((listener, stopped)) = &open else { continue };
         if parked.len() >= MAX_PARKED && !make_room(&mut parked) {
-            shared.door.wait(LOOK);
             continue;
         }
-        if !parked.is_empty() && !is_ready(&listener, LOOK) {
-            continue;
+        match wait(listener, stopped, (!parked.is_empty()).then_some(LOOK)) {
+            Ready::Connection => {}
+            Ready::Nothing => continue,
+            Ready::Stopped => {
+                open = None;
+                continue;
+            }
         }
         match listener.accept() {
             Ok((stream, address)) => parked.push_back((stream, address.ip().to_canonical())),
@@ -47,6 +61,22 @@ pub fn run(listener: TcpListener, shared: Arc<Shared>) {
                 std::thread::sleep(Duration::from_millis(100));
             }
         }
+    }
+}
+
+/// Places for who is parked, if there are; waits a moment when nobody serves, or when there are not enough and nothing
+/// else is to be waited for. `false` when nobody will serve.
+fn give_places(parked: &mut Parked, succession: &Succession, is_last: bool) -> bool {
+    match succession.within(LOOK) {
+        Now::Serving(shared) => {
+            admit(parked, &shared);
+            if parked.len() >= MAX_PARKED || (is_last && !parked.is_empty()) {
+                shared.door.wait(LOOK);
+            }
+            true
+        }
+        Now::Between => true,
+        Now::Over => false,
     }
 }
 
@@ -106,8 +136,23 @@ fn spawn(stream: TcpStream, address: IpAddr, ticket: crate::net::door::Ticket, s
     }
 }
 
-fn is_ready(listener: &TcpListener, timeout: Duration) -> bool {
-    let mut fds = [PollFd::new(listener, PollFlags::IN)];
-    let timeout = Timespec { tv_sec: 0, tv_nsec: timeout.subsec_nanos() as _ };
-    poll(&mut fds, Some(&timeout)).is_ok_and(|n| n > 0)
+enum Ready {
+    Connection,
+    Nothing,
+    Stopped,
+}
+
+fn wait(listener: &TcpListener, stopped: &UnixStream, timeout: Option<Duration>) -> Ready {
+    let timeout = timeout.map(|t| Timespec { tv_sec: 0, tv_nsec: t.subsec_nanos() as _ });
+    let mut fds = [PollFd::new(listener, PollFlags::IN), PollFd::new(stopped, PollFlags::IN)];
+    if !poll(&mut fds, timeout.as_ref()).is_ok_and(|n| n > 0) {
+        return Ready::Nothing;
+    }
+    let [listener, stopped] = &fds;
+    match (listener.revents().is_empty(), stopped.revents().is_empty()) {
+        // What has arrived by now is still taken.
+        (false, _) => Ready::Connection,
+        (true, false) => Ready::Stopped,
+        (true, true) => Ready::Nothing,
+    }
 }

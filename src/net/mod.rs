@@ -6,12 +6,14 @@ pub mod auth;
 pub mod bind;
 pub mod connection;
 pub mod door;
+pub mod evict;
 #[cfg(test)]
 mod fuzz;
 pub mod head;
 pub mod listener;
 pub mod origin;
 pub mod outbox;
+pub mod owners;
 pub mod peer;
 pub mod tailscale;
 pub mod wire;

@@ -26,6 +26,8 @@ pub enum Frame {
     Hello(String),
     /// Work whose result answers request `id`.
     Work { id: String, work: Work },
+    /// Nobody took the client in: its `connect` is for the next generation.
+    Moved,
     /// End the connection after what was queued before.
     Close(Close),
 }
@@ -36,7 +38,7 @@ impl Frame {
             Frame::Event { body, .. } => body.len() + 32,
             Frame::Answer(text) | Frame::Hello(text) => text.len(),
             Frame::Work { .. } => 256,
-            Frame::Close(_) => 0,
+            Frame::Moved | Frame::Close(_) => 0,
         }
     }
 }
@@ -104,6 +106,11 @@ impl Outbox {
     /// Queues an event by its table row's rule for slow clients.
     pub fn push_event(&self, kind: &'static str, body: Arc<str>, backlog: Backlog) -> Pushed {
         self.put(Frame::Event { body, kind, replace: backlog == Backlog::Replace }, backlog)
+    }
+
+    /// Whether the connection's thread has taken everything, or is gone.
+    pub fn is_taken(&self) -> bool {
+        self.lock().frames.is_empty()
     }
 
     fn put(&self, frame: Frame, backlog: Backlog) -> Pushed {

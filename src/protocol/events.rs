@@ -14,6 +14,8 @@ pub enum Audience {
     Readers,
     /// Operators with the pairing scope.
     Pairing,
+    /// Operators with the admin scope.
+    Admins,
     /// One connection, by address; never broadcast.
     Direct,
 }
@@ -57,6 +59,7 @@ events! {
     TICK "tick" All Replace;
     SHUTDOWN "shutdown" All Keep;
     HEALTH "health" Operators Replace;
+    CONFIG_CHANGED "config.changed" Admins Replace;
     PAIR_REQUESTED "device.pair.requested" Pairing Drop;
     PAIR_RESOLVED "device.pair.resolved" Pairing Drop;
 }
@@ -76,6 +79,7 @@ impl Event {
             Audience::Operators => !role_is_node,
             Audience::Readers => !role_is_node && scopes.can_read(),
             Audience::Pairing => !role_is_node && scopes.has("operator.pairing"),
+            Audience::Admins => !role_is_node && scopes.has("operator.admin"),
             Audience::Direct => false,
         }
     }

@@ -77,6 +77,8 @@ limits! {
     queued_runs "limits.queuedRuns" = 20, 1..=1000;
     /// Rounds of tool calls in one turn.
     tool_rounds "limits.toolRounds" = 40, 1..=1000;
+    /// Time that turns get to end by themselves before an in-process restart.
+    drain_ms "limits.drainMs" = 30000, 0..=3600000;
     /// Time from SIGTERM to the end of the process.
     shutdown_ms "limits.shutdownMs" = 4500, 100..=300000;
 }

@@ -52,6 +52,8 @@ macro_rules! texts {
 
 static METHODS: &[Method] = methods! {
     "connect" "schemas/methods/connect.json",
+    "gateway.restart.preflight" "schemas/methods/gateway.restart.preflight.json",
+    "gateway.restart.request" "schemas/methods/gateway.restart.request.json",
     "health" "schemas/methods/health.json",
     "status" "schemas/methods/status.json",
     "system-presence" "schemas/methods/system-presence.json",
@@ -61,6 +63,10 @@ static METHODS: &[Method] = methods! {
     "logs.tail" "schemas/methods/logs.tail.json",
     "config.get" "schemas/methods/config.get.json",
     "config.schema" "schemas/methods/config.schema.json",
+    "config.schema.lookup" "schemas/methods/config.schema.lookup.json",
+    "config.set" "schemas/methods/config.set.json",
+    "config.apply" "schemas/methods/config.apply.json",
+    "config.patch" "schemas/methods/config.patch.json",
     "models.list" "schemas/methods/models.list.json",
     "agents.list" "schemas/methods/agents.list.json",
     "agents.create" "schemas/methods/agents.create.json",
@@ -118,6 +124,7 @@ static EVENTS: &[(&str, &str)] = texts! {
     "schemas/events/chat.json",
     "schemas/events/sessions.changed.json",
     "schemas/events/session.message.json",
+    "schemas/events/config.changed.json",
     "schemas/events/presence.json",
     "schemas/events/tick.json",
     "schemas/events/shutdown.json",

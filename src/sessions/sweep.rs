@@ -1,6 +1,6 @@
 //! Keeping the left-over files of a sessions directory bounded (R-28a): interrupted writes, damaged copies,
-//! archived transcripts. Runs at start, once a day on the store thread, and after a damaged index was copied
-//! aside; only removes, oldest first.
+//! archived transcripts. Runs at start, as a part of `litter` once a day on the store thread, and after a damaged
+//! index was copied aside; only removes, oldest first.
 use crate::clock;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
@@ -15,15 +15,37 @@ pub struct Class {
     min_age: u64,
 }
 
+/// Time of change in epoch milliseconds, size and path of a file.
+pub type LeftOver = (u64, u64, PathBuf);
+
+impl Class {
+    /// `min_age` in milliseconds.
+    pub const fn new(mark: &'static str, max_files: usize, max_bytes: u64, min_age: u64) -> Class {
+        Class { mark, max_files, max_bytes, min_age }
+    }
+
+    /// Which of `files` are beyond the bounds, with their sizes; the newest stay.
+    pub fn beyond(&self, mut files: Vec<LeftOver>, now: u64) -> Vec<(PathBuf, u64)> {
+        files.sort_by_key(|f| std::cmp::Reverse(f.0));
+        let (mut count, mut bytes) = (0, 0);
+        files.retain(|(modified, size, _)| {
+            count += 1;
+            bytes += size;
+            (count > self.max_files || bytes > self.max_bytes) && modified + self.min_age <= now
+        });
+        files.into_iter().map(|(_, size, path)| (path, size)).collect()
+    }
+}
+
 const DAY: u64 = 24 * 60 * 60 * 1000;
-pub(super) const CORRUPT: Class = Class { mark: ".corrupt.", max_files: 5, max_bytes: 64 << 20, min_age: 0 };
+pub(super) const CORRUPT: Class = Class::new(".corrupt.", 5, 64 << 20, 0);
 const CLASSES: [Class; 5] = [
     CORRUPT,
     // Another program may just be writing one.
-    Class { mark: "*.tmp", max_files: 0, max_bytes: 0, min_age: 10 * 60 * 1000 },
-    Class { mark: ".jsonl.deleted.", max_files: 200, max_bytes: 256 << 20, min_age: DAY },
-    Class { mark: ".jsonl.bak.", max_files: 200, max_bytes: 256 << 20, min_age: DAY },
-    Class { mark: ".jsonl.reset.", max_files: 200, max_bytes: 256 << 20, min_age: DAY },
+    Class::new("*.tmp", 0, 0, 10 * 60 * 1000),
+    Class::new(".jsonl.deleted.", 200, 256 << 20, DAY),
+    Class::new(".jsonl.bak.", 200, 256 << 20, DAY),
+    Class::new(".jsonl.reset.", 200, 256 << 20, DAY),
 ];
 
 /// Applies every bound to `dir`; gives notes for the log.
@@ -31,37 +53,30 @@ pub fn sweep(dir: &Path) -> Vec<String> {
     CLASSES.iter().flat_map(|class| sweep_class(dir, class)).collect()
 }
 
-/// The daily round over all sessions directories, for the store thread; says in the log what it did.
-pub fn sweep_work(dirs: Vec<PathBuf>) -> Box<dyn FnOnce() + Send> {
-    Box::new(move || {
-        for note in dirs.iter().flat_map(|dir| sweep(dir)) {
-            log::info!(target: "gateway/sessions", "{note}");
-        }
-    })
+/// What `sweep` would remove. Only looks.
+pub fn excess(dir: &Path) -> Vec<(PathBuf, u64)> {
+    CLASSES.iter().flat_map(|class| excess_of(dir, class)).collect()
+}
+
+/// The same for one class.
+pub fn excess_of(dir: &Path, class: &Class) -> Vec<(PathBuf, u64)> {
+    class.beyond(matching(dir, class), clock::now_ms())
 }
 
 pub(super) fn sweep_class(dir: &Path, class: &Class) -> Vec<String> {
-    let mut files = left_over(dir, class);
-    files.sort_by_key(|f| std::cmp::Reverse(f.0));
-    let now = clock::now_ms();
-    let (mut count, mut bytes) = (0, 0);
-    let mut notes = Vec::new();
-    for (modified, size, path) in files {
-        count += 1;
-        bytes += size;
-        if (count <= class.max_files && bytes <= class.max_bytes) || modified + class.min_age > now {
-            continue;
-        }
-        match std::fs::remove_file(&path) {
-            Ok(()) => notes.push(format!("removed left-over file {}", path.display())),
-            Err(e) => notes.push(format!("remove left-over file {}: {e}", path.display())),
-        }
-    }
-    notes
+    excess_of(dir, class).iter().map(|(path, _)| remove(path)).collect()
 }
 
-/// Time of change in epoch milliseconds, size and path of every file of the class.
-fn left_over(dir: &Path, class: &Class) -> Vec<(u64, u64, PathBuf)> {
+/// Removes a left-over file; gives a note for the log.
+pub fn remove(path: &Path) -> String {
+    match std::fs::remove_file(path) {
+        Ok(()) => format!("removed left-over file {}", path.display()),
+        Err(e) => format!("remove left-over file {}: {e}", path.display()),
+    }
+}
+
+/// Every file of the class in `dir`.
+pub fn matching(dir: &Path, class: &Class) -> Vec<LeftOver> {
     let matches = |name: &str| match class.mark.strip_prefix('*') {
         Some(end) => name.ends_with(end),
         None => name.contains(class.mark),
@@ -107,7 +122,9 @@ mod tests {
         file("sessions.json.1.2.tmp", 0);
         file("a.jsonl", 5000);
         file("sessions.json", 5000);
-        sweep_work(vec![dir.0.join("missing"), dir.0.clone()])();
+        assert!(sweep(&dir.0.join("missing")).is_empty());
+        let would = excess(&dir.0).len();
+        assert_eq!(sweep(&dir.0).len(), would);
         let mut left: Vec<_> = std::fs::read_dir(&dir.0)
             .unwrap()
             .map(|f| f.unwrap().file_name().into_string().unwrap())

@@ -61,7 +61,30 @@ pub struct Join {
     pub caller: Arc<Caller>,
     pub admitted: Admitted,
     pub request_id: String,
-    pub outbox: Arc<Outbox>,
+    pub place: Place,
+}
+
+/// The outbox of a client that waits to be let in. When nobody takes it, because the generation ended first, its
+/// connection is told to ask the next one: no client is lost between two.
+pub struct Place(Option<Arc<Outbox>>);
+
+impl Place {
+    pub fn of(outbox: Arc<Outbox>) -> Place {
+        Place(Some(outbox))
+    }
+
+    /// `None` when it was taken before.
+    pub fn take(mut self) -> Option<Arc<Outbox>> {
+        self.0.take()
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if let Some(outbox) = &self.0 {
+            outbox.push(Frame::Moved);
+        }
+    }
 }
 
 pub enum Event {
@@ -123,15 +146,19 @@ pub enum Event {
     },
     /// The shared secret in force is a new one.
     SecretChanged,
+    /// Restart in process after `delay_ms`. A note for the session that asked is on disk already.
+    Restart {
+        cause: String,
+        delay_ms: u64,
+    },
+    /// Changed keys of the configuration want an in-process restart; one that is pending is soon enough.
+    ConfigRestart {
+        cause: String,
+    },
+    /// The main thread has judged the configuration for the restart that is pending.
+    Judged(Result<()>),
+    /// What is wrong with the configuration file, or that nothing is any more.
+    ConfigInvalid(Option<Value>),
     /// The idempotency journal has grown and should be rewritten.
     JournalBulky,
-}
-
-/// What is looked at before everything else.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Control {
-    /// SIGTERM or SIGINT.
-    Stop(&'static str),
-    /// SIGUSR1.
-    Restart,
 }

@@ -14,7 +14,7 @@ pub fn snapshot(state: &State) -> Value {
     let approve = |id: &String| state.shared.env.command(&format!("devices approve {id}"));
     let pairing: Vec<Value> =
         state.pairing.keys().map(|id| json!({"requestId": id, "approve": approve(id)})).collect();
-    json!({
+    let mut snapshot = json!({
         "ok": true,
         "ts": state.now,
         "durationMs": 0,
@@ -27,7 +27,11 @@ pub fn snapshot(state: &State) -> Value {
         "sessions": sessions(state, &rules.default_agent),
         "pairing": {"pending": pairing},
         "runs": {"active": state.runs.active(), "queued": state.runs.queued()},
-    })
+    });
+    if let (Some(map), Some(problem)) = (snapshot.as_object_mut(), &state.config_invalid) {
+        map.insert("configInvalid".into(), problem.clone());
+    }
+    snapshot
 }
 
 /// The snapshot for those who are not told where files lie and who wants in (SEC-26).
@@ -35,6 +39,7 @@ pub fn without_paths(snapshot: &Value) -> Value {
     let mut snapshot = snapshot.clone();
     if let Some(map) = snapshot.as_object_mut() {
         map.remove("pairing");
+        map.remove("configInvalid");
     }
     let hide = |sessions: Option<&mut Value>| {
         if let Some(map) = sessions.and_then(Value::as_object_mut) {

@@ -12,7 +12,12 @@ use serde_json::{Map, Value, json};
 
 impl State {
     pub(super) fn join(&mut self, join: Join) {
-        let Join { caller, admitted, request_id, outbox } = join;
+        let Join { caller, admitted, request_id, place } = join;
+        if self.is_handing_over() {
+            // Dropping the place sends the client to the next generation.
+            return;
+        }
+        let Some(outbox) = place.take() else { return };
         if self.is_stopping() {
             outbox.push(Frame::Close(Close::ServiceRestart));
             return;

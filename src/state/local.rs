@@ -63,11 +63,14 @@ impl Local {
 fn wait(drain: &Drain, cancel: &Cancel) -> Result<Value> {
     let slice = Timespec { tv_sec: 0, tv_nsec: SLICE.as_nanos() as _ };
     loop {
+        // Looked at before the queue: whoever let go had its chance to answer.
+        let is_abandoned = Arc::strong_count(&drain.outbox) == 1;
         match drain.pop().0 {
             Some(Frame::Answer(text)) => return read(&text),
             Some(Frame::Work { work, .. }) => return to_value(work()?),
             Some(Frame::Close(_)) => return Err(Error::unavailable("the answer is too large to take in")),
-            Some(Frame::Event { .. } | Frame::Hello(_)) => continue,
+            Some(Frame::Event { .. } | Frame::Hello(_) | Frame::Moved) => continue,
+            None if is_abandoned => return Err(Error::unavailable("the gateway is restarting; try again")),
             None => {}
         }
         if cancel.reason().is_some() {

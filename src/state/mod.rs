@@ -8,6 +8,7 @@ pub mod health;
 pub mod join;
 pub mod local;
 pub mod presence;
+pub mod restart;
 pub mod run;
 pub mod runs;
 pub mod sessions;
@@ -22,7 +23,9 @@ use crate::sessions::Dedupe;
 use crate::shared::Shared;
 use crate::store::Store;
 use clients::Clients;
+use crossbeam_channel::Sender;
 use presence::Presence;
+use restart::Pending;
 use runs::Runs;
 use serde_json::{Value, json};
 use sessions::Sessions;
@@ -53,8 +56,8 @@ pub struct State {
     pub runs: Runs,
     pub subscriptions: subscriptions::Subscriptions,
     pub dedupe: Dedupe,
-    /// Notes for the main session's next turn with their time, newest last.
-    pub system_events: Vec<(u64, String)>,
+    /// Notes for a session's next turn, newest last.
+    pub system_events: Vec<Note>,
 
     // Clocks and versions
     health_version: u64,
@@ -65,20 +68,44 @@ pub struct State {
     next_health: u64,
     upkeep: upkeep::Upkeep,
     stopping: Option<Stopping>,
+    /// An in-process restart that was asked for and has not begun to close clients.
+    restart: Option<Pending>,
+    /// Why the last restart that was asked for did not take place.
+    restart_refused: Option<String>,
+    /// Wakes the main thread, which judges the configuration for a restart.
+    judge: Sender<()>,
+    /// What is wrong with the configuration file, for `health` and `status`.
+    pub config_invalid: Option<Value>,
 }
 
-/// The gateway is going down.
+/// The gateway is going down, or making place for the next generation.
 struct Stopping {
     /// Runs may end on their own until then.
     until: u64,
     clients_closed: bool,
+    is_restart: bool,
 }
 
-/// Notes kept for the main session.
+/// Something a session is told before its next message.
+pub struct Note {
+    pub at: u64,
+    /// Canonical session key; `None` is the main session, whichever that is.
+    pub key: Option<String>,
+    pub text: String,
+}
+
+/// Notes kept for all sessions.
 const MAX_SYSTEM_EVENTS: usize = 20;
 
 impl State {
-    pub fn new(shared: Arc<Shared>, store: Store, sessions: Sessions, dedupe: Dedupe, now: u64) -> State {
+    pub fn new(
+        shared: Arc<Shared>,
+        store: Store,
+        sessions: Sessions,
+        dedupe: Dedupe,
+        judge: Sender<()>,
+        now: u64,
+    ) -> State {
         let mono = shared.started.elapsed().as_millis() as u64;
         let limits = &shared.limits;
         let max_runs = shared.config().u64("agents.defaults.maxConcurrent").unwrap_or(4).clamp(1, 64);
@@ -102,6 +129,10 @@ impl State {
             next_health: mono + limits.health_ms,
             upkeep: upkeep::Upkeep::starting(mono),
             stopping: None,
+            restart: None,
+            restart_refused: None,
+            judge,
+            config_invalid: None,
             shared,
             store,
         }
@@ -127,13 +158,19 @@ impl State {
 
     /// Keeps a note for the main session; a repetition of the last one is not kept.
     pub fn add_system_event(&mut self, text: String) {
-        if self.system_events.last().is_some_and(|(_, last)| *last == text) {
+        self.add_note(None, text);
+    }
+
+    /// The same for a session by its canonical key.
+    pub fn add_note(&mut self, key: Option<String>, text: String) {
+        let key = key.filter(|key| *key != self.sessions.rules().main());
+        if self.system_events.last().is_some_and(|last| last.text == text && last.key == key) {
             return;
         }
         if self.system_events.len() >= MAX_SYSTEM_EVENTS {
             self.system_events.remove(0);
         }
-        self.system_events.push((self.now, text));
+        self.system_events.push(Note { at: self.now, key, text });
     }
 
     /// Reads both clocks; once a turn.

@@ -1,13 +1,14 @@
 //! The state thread's loop: take an event, handle it, take what else is waiting, then the fixed end of turn.
 //!
-//! `control` is looked at first. Towards this thread senders may block; from it only `try_send` and outboxes
+//! Signals are looked at first. Towards this thread senders may block; from it only `try_send` and outboxes
 //! are used, so no deadlock can exist. A panic here ends the process: half-changed state must not go on.
 use crate::protocol::close::Close;
 use crate::protocol::events;
-use crate::state::event::{Answer, Call, Control, Event, Handler};
+use crate::signals::Asked;
+use crate::state::event::{Answer, Call, Event, Handler};
 use crate::state::{State, Stopping};
 use crate::store::{self, Job};
-use crossbeam_channel::{Receiver, RecvTimeoutError, Select, TryRecvError};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Select, TryRecvError, never};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -15,15 +16,16 @@ use std::time::Duration;
 const BATCH: usize = 256;
 /// Part of the shutdown time that running turns get to end by themselves.
 const RUNS_SHARE: u64 = 2;
-/// How often a stopping gateway looks whether all are gone.
+/// How often a stopping gateway looks whether all are gone, and one that restarts whether all were told.
 const STOP_LOOK: u64 = 10;
+const RESTART_LOOK: u64 = 1;
 
-/// Runs until the gateway has stopped.
-pub fn run(state: &mut State, control: &Receiver<Control>, inbox: &Receiver<Event>) {
+/// Runs until the gateway has stopped (`false`), or is to go on as a new generation (`true`).
+pub fn run(state: &mut State, asked: &Asked, inbox: &Receiver<Event>) -> bool {
     state.read_clocks();
     state.after_turn();
     loop {
-        match next(control, inbox, state.wait_time()) {
+        match next(asked, state.takes_restarts(), inbox, state.wait_time()) {
             Ok(first) => {
                 state.read_clocks();
                 state.handle(first);
@@ -32,31 +34,37 @@ pub fn run(state: &mut State, control: &Receiver<Control>, inbox: &Receiver<Even
                 }
             }
             Err(RecvTimeoutError::Timeout) => state.read_clocks(),
-            Err(RecvTimeoutError::Disconnected) => return,
+            Err(RecvTimeoutError::Disconnected) => return false,
         }
         state.after_turn();
         if state.is_finished() {
-            return;
+            return state.is_handing_over();
         }
     }
 }
 
 enum Next {
-    Control(Control),
+    Stop(&'static str),
+    Restart,
     Event(Event),
 }
 
-/// The next thing to do, control first; waits at most `timeout`.
+/// The next thing to do, signals first; waits at most `timeout`.
 fn next(
-    control: &Receiver<Control>,
+    asked: &Asked,
+    takes_restarts: bool,
     inbox: &Receiver<Event>,
     timeout: Option<Duration>,
 ) -> Result<Next, RecvTimeoutError> {
+    let restart = if takes_restarts { &asked.restart } else { &never() };
     loop {
-        match control.try_recv() {
-            Ok(command) => return Ok(Next::Control(command)),
+        match asked.stop.try_recv() {
+            Ok(signal) => return Ok(Next::Stop(signal)),
             Err(TryRecvError::Disconnected) => return Err(RecvTimeoutError::Disconnected),
             Err(TryRecvError::Empty) => {}
+        }
+        if restart.try_recv().is_ok() {
+            return Ok(Next::Restart);
         }
         match inbox.try_recv() {
             Ok(event) => return Ok(Next::Event(event)),
@@ -64,7 +72,8 @@ fn next(
             Err(TryRecvError::Empty) => {}
         }
         let mut select = Select::new();
-        select.recv(control);
+        select.recv(&asked.stop);
+        select.recv(restart);
         select.recv(inbox);
         match timeout {
             Some(timeout) => {
@@ -80,10 +89,8 @@ fn next(
 impl State {
     fn handle(&mut self, next: Next) {
         match next {
-            Next::Control(Control::Stop(signal)) => self.stop(signal),
-            Next::Control(Control::Restart) => {
-                log::warn!(target: "gateway", "SIGUSR1 ignored: in-process restart is not part of this version; stop the gateway and start it again");
-            }
+            Next::Stop(signal) => self.stop(signal),
+            Next::Restart => self.restart_signalled(),
             Next::Event(Event::Join(join)) => self.join(*join),
             Next::Event(Event::Left { conn }) => self.leave(conn),
             Next::Event(Event::ConnectionDied { conn, what }) => {
@@ -108,6 +115,13 @@ impl State {
             }
             Next::Event(Event::SecretChanged) => self.close_outdated(),
             Next::Event(Event::JournalBulky) => self.shrink_journal(),
+            Next::Event(Event::Restart { cause, delay_ms }) => self.ask_restart(cause, delay_ms),
+            Next::Event(Event::ConfigRestart { cause }) => self.ask_restart(cause, self.pending_delay()),
+            Next::Event(Event::Judged(verdict)) => self.restart_judged(verdict),
+            Next::Event(Event::ConfigInvalid(problem)) => {
+                self.config_invalid = problem;
+                self.health_stale = true;
+            }
         }
     }
 
@@ -155,13 +169,15 @@ impl State {
         self.refresh_health();
         self.keep_up();
         self.sessions.save_changed(&self.store, self.mono);
+        self.go_on_restarting();
         self.go_on_stopping();
     }
 
     /// Until the next thing that must be done without an event.
     fn wait_time(&self) -> Option<Duration> {
         let presence = self.presence.is_changed().then_some(self.presence_due);
-        let stop = self.stopping.as_ref().map(|_| self.mono + STOP_LOOK);
+        let look = |s: &Stopping| if s.is_restart { RESTART_LOOK } else { STOP_LOOK };
+        let stop = self.stopping.as_ref().map(|s| self.mono + look(s));
         // Presence entries age by the wall clock, which is what their `ts` tells.
         let expiry = self.presence.next_expiry().map(|at| self.mono + at.saturating_sub(self.now));
         let times = [
@@ -173,22 +189,31 @@ impl State {
             self.runs.next_deadline(),
             self.subscriptions.next_due(),
             self.sessions.next_save(),
+            self.next_restart_step(),
             stop,
         ];
         times.into_iter().flatten().min().map(|at| Duration::from_millis(at.saturating_sub(self.mono)))
     }
 
     fn stop(&mut self, signal: &'static str) {
-        if self.stopping.is_some() {
+        if self.stopping.as_ref().is_some_and(|s| !s.is_restart) {
             return log::info!(target: "gateway", "received {signal} during shutdown; ignoring");
         }
         log::info!(target: "gateway", "received {signal}; shutting down");
+        crate::service::notify::stopping(&self.shared.env);
         self.shared.published.set_stopping();
+        self.shared.succession.end();
+        self.shared.door.evict_all();
+        self.restart = None;
+        if let Some(stopping) = &mut self.stopping {
+            // A restart was under way: clients know already.
+            stopping.is_restart = false;
+            return;
+        }
         self.emit(&events::SHUTDOWN, &json!({"reason": "gateway stopping"}));
         self.cancel_all_runs();
         let until = self.mono + self.shared.limits.shutdown_ms / RUNS_SHARE;
-        self.shared.door.evict_all();
-        self.stopping = Some(Stopping { until, clients_closed: false });
+        self.stopping = Some(Stopping { until, clients_closed: false, is_restart: false });
     }
 
     fn go_on_stopping(&mut self) {
@@ -202,10 +227,12 @@ impl State {
         }
     }
 
-    /// All clients have taken their close frame, or had their time to.
+    /// All clients have taken their close frame, or had their time to. A process that lives on need not wait until
+    /// they have hung up.
     fn is_finished(&self) -> bool {
-        self.stopping
-            .as_ref()
-            .is_some_and(|s| s.clients_closed && (self.clients.is_empty() || self.mono >= s.until))
+        let are_told = |s: &Stopping| {
+            self.clients.is_empty() || (s.is_restart && self.clients.iter().all(|c| c.outbox.is_taken()))
+        };
+        self.stopping.as_ref().is_some_and(|s| s.clients_closed && (are_told(s) || self.mono >= s.until))
     }
 }

@@ -1,11 +1,11 @@
-//! What is done by the clock: old sessions leave the index once an hour, archived files are bounded once a day.
+//! What is done by the clock: old sessions leave the index once an hour; what is left over in the state directory is
+//! bounded at the start and once a day.
 //!
 //! Part of `State`, on the state thread; the store thread touches the files, after the indexes.
 use super::State;
+use crate::litter;
 use crate::sessions::retention::{self, Policy};
-use crate::sessions::sweep;
 use crate::store::Job;
-use std::path::PathBuf;
 
 const HOUR: u64 = 60 * 60 * 1000;
 const HOURS_A_DAY: u64 = 24;
@@ -14,11 +14,12 @@ const HOURS_A_DAY: u64 = 24;
 pub struct Upkeep {
     next: u64,
     hours: u64,
+    has_swept: bool,
 }
 
 impl Upkeep {
     pub fn starting(mono: u64) -> Upkeep {
-        Upkeep { next: mono + HOUR, hours: 0 }
+        Upkeep { next: mono + HOUR, hours: 0, has_swept: false }
     }
 
     pub fn next(&self) -> u64 {
@@ -28,6 +29,9 @@ impl Upkeep {
 
 impl State {
     pub(super) fn keep_up(&mut self) {
+        if !std::mem::replace(&mut self.upkeep.has_swept, true) {
+            self.sweep();
+        }
         if self.mono < self.upkeep.next {
             return;
         }
@@ -35,13 +39,12 @@ impl State {
         self.upkeep.hours += 1;
         self.prune_sessions();
         if self.upkeep.hours.is_multiple_of(HOURS_A_DAY) {
-            let dirs: Vec<PathBuf> = self
-                .sessions
-                .agents()
-                .filter_map(|id| Some(self.sessions.index(id)?.dir().to_path_buf()))
-                .collect();
-            self.in_background(sweep::sweep_work(dirs));
+            self.sweep();
         }
+    }
+
+    fn sweep(&self) {
+        self.in_background(litter::sweep_work(self.shared.env.clone(), self.shared.config()));
     }
 
     fn prune_sessions(&mut self) {

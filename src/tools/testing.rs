@@ -26,6 +26,7 @@ pub fn context(config: &str) -> (Context, Dir) {
         door: Door::new(),
         total: Arc::default(),
         arriving: Default::default(),
+        succession: Default::default(),
         state,
         started: Instant::now(),
         own_names: Vec::new(),

@@ -27,6 +27,8 @@ pub struct Setup {
     pub files: Vec<(String, Vec<u8>)>,
     /// Arguments before `gateway`.
     pub global_args: Vec<String>,
+    /// The port is named by the configuration's `gateway.port`, not by `--port`.
+    pub port_in_config: bool,
 }
 
 impl Setup {
@@ -240,9 +242,11 @@ pub fn command(dir: &Path) -> Command {
 }
 
 fn launch(setup: &Setup, dir: &Path, port: u16) -> Child {
+    let port = if setup.port_in_config { Vec::new() } else { vec!["--port".to_string(), port.to_string()] };
     command(dir)
         .args(&setup.global_args)
-        .args(["gateway", "--port", &port.to_string()])
+        .arg("gateway")
+        .args(port)
         .args(&setup.args)
         .envs(setup.env.iter().map(|(k, v)| (k, v)))
         .stdin(Stdio::null())

@@ -21,6 +21,11 @@ pub fn check_event(event: &str, payload: &Value) {
     check(&format!("events/{event}"), None, payload);
 }
 
+/// Panics unless `output` is what `schemas/cli/<name>.json` promises a command prints with `--json`.
+pub fn check_output(name: &str, output: &Value) {
+    check(&format!("cli/{name}"), None, output);
+}
+
 /// Stock clients drop frames with members they do not know, so there must be none.
 pub fn check_frame(frame: &Value) {
     let members: Vec<&str> =

@@ -41,6 +41,7 @@ pub struct Paired {
     /// Epoch milliseconds.
     pub issued_at: u64,
     /// As approved, not as claimed now (SEC-09).
+    #[cfg_attr(not(test), expect(dead_code, reason = "for the commands that a node may be given"))]
     pub platform: Option<String>,
 }
 

@@ -3,19 +3,24 @@ use super::{Phase, Worker};
 use crate::error::{Error, Kind};
 use crate::ids;
 use crate::net::auth::{self, Connect};
-use crate::net::head::Head;
 use crate::net::ws::sending::Sending;
 use crate::protocol::close::Close;
 use crate::protocol::frame::{self, Bad, Request};
 use crate::protocol::schema;
 use crate::state::clients::Caller;
-use crate::state::event::{Event, Join};
+use crate::state::event::{Event, Join, Place};
 use serde::Deserialize;
 use std::sync::Arc;
 
 impl Worker {
     /// The only function that takes frames before `hello-ok`.
     pub(super) fn handshake(&mut self, text: &str) {
+        // Until here the client was a stranger to every generation; from here on it is one's.
+        match self.shared.succession.current() {
+            Some(shared) => self.shared = shared,
+            None => return self.close(&Close::ServiceRestart),
+        }
+        self.asking = text.to_string();
         let request = match Request::parse(text) {
             Ok(request) => request,
             Err(Bad::Malformed) => return self.close(&Close::Malformed),
@@ -61,13 +66,11 @@ impl Worker {
         self.drain.outbox.set_max(limits.max_buffered(admitted.protocol));
         let caller = Arc::new(Caller::new(self.id, ids::uuid().unwrap_or_default(), &admitted, &self.peer));
         self.caller = Some(caller.clone());
-        // What only the handshake needed is not kept for the life of the connection.
-        self.head = Head::default();
-        let join = Join { caller, admitted, request_id: id, outbox: self.drain.outbox.clone() };
-        match self.shared.state.send(Event::Join(Box::new(join))) {
-            Ok(()) => self.phase = Phase::Joining,
-            Err(_) => self.close(&Close::ServiceRestart),
-        }
+        let place = Place::of(self.drain.outbox.clone());
+        let join = Join { caller, admitted, request_id: id, place };
+        self.phase = Phase::Joining;
+        // Not sent, because that generation has ended: dropping the place asks the next one.
+        let _ = self.shared.state.send(Event::Join(Box::new(join)));
     }
 
     fn refuse(&mut self, id: &str, error: &Error) {

@@ -71,6 +71,8 @@ struct Worker {
     own: VecDeque<Sending>,
     sending: Option<Sending>,
     caller: Option<Arc<Caller>>,
+    /// The `connect` frame, until it is answered: a restart meanwhile has it judged anew.
+    asking: String,
     /// Events sent or dropped so far: the `seq` of the last one.
     seq: u64,
     /// Bytes of an unfinished message that are counted in `Shared::arriving`.
@@ -113,6 +115,7 @@ pub fn serve(
         own: VecDeque::new(),
         sending: None,
         caller: None,
+        asking: String::new(),
         seq: 0,
         held: 0,
         blocked_since: None,
@@ -414,11 +417,19 @@ impl Worker {
             Some(Frame::Answer(text)) => self.sending = Some(Sending::text(text)),
             Some(Frame::Hello(text)) => {
                 self.phase = Phase::Open;
+                // What only the handshake needed is not kept for the life of the connection.
+                (self.asking, self.head) = (String::new(), Head::default());
                 self.sending = Some(Sending::text(text));
             }
             Some(Frame::Work { id, work }) => {
                 let protocol = self.caller.as_ref().map_or(4, |c| c.protocol);
                 self.answer(&id, work().as_ref(), protocol);
+            }
+            Some(Frame::Moved) => {
+                self.caller = None;
+                self.phase = Phase::Handshake;
+                let text = std::mem::take(&mut self.asking);
+                self.handshake(&text);
             }
             Some(Frame::Close(why)) => self.close(&why),
         }

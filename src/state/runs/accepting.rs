@@ -55,6 +55,7 @@ impl State {
         if self.is_stopping() {
             return Err(Error::unavailable("the gateway is shutting down").retry_in(soon));
         }
+        self.refuse_while_draining()?;
         let waiting = self.runs.of_session(&new.key).len();
         // A command is often the way out of a full queue.
         if waiting > self.runs.max_queued && new.command.is_none() {

@@ -7,8 +7,8 @@ use crate::agent::run::{Job as Turn, RunEvent, Task};
 use crate::clock;
 use crate::error::Result;
 use crate::sessions::Entry;
-use crate::state::State;
 use crate::state::event::Event;
+use crate::state::{Note, State};
 use crate::threads;
 use std::collections::VecDeque;
 
@@ -123,10 +123,10 @@ impl State {
         };
         let mut said: Vec<Said> =
             together.iter().filter_map(|id| self.runs.map.get(id)).map(|run| run.said()).collect();
-        if run_is_main(self, id)
+        if let Some(key) = answered_session(self, id)
             && let Some(first) = said.first_mut()
         {
-            first.before = self.take_system_notes();
+            first.before = self.take_system_notes(&key);
         }
         let verbose = self.verbose_of(&self.runs.map.get(id)?.agent, &entry);
         let mono = self.mono;
@@ -175,22 +175,26 @@ impl State {
         level.as_deref().map_or(Verbose::Off, Verbose::parse)
     }
 
-    /// Notes for the main session, as the lines that stand before its next message.
-    fn take_system_notes(&mut self) -> String {
+    /// Notes for a session, as the lines that stand before its next message.
+    fn take_system_notes(&mut self, session: &str) -> String {
         let config = self.shared.config();
         let zone = config.str("agents.defaults.userTimezone");
-        let line = |(at, text): (u64, String)| {
-            format!("System: [{}] {text}\n", clock::zoned(at, zone).strftime("%Y-%m-%d %H:%M:%S %Z"))
+        let line = |note: &Note| {
+            let at = clock::zoned(note.at, zone).strftime("%Y-%m-%d %H:%M:%S %Z");
+            format!("System: [{at}] {}\n", note.text)
         };
-        let lines: String = std::mem::take(&mut self.system_events).into_iter().map(line).collect();
+        let main = self.sessions.rules().main();
+        let is_meant = |note: &Note| note.key.as_deref().unwrap_or(&main) == session;
+        let lines: String = self.system_events.iter().filter(|note| is_meant(note)).map(line).collect();
+        self.system_events.retain(|note| !is_meant(note));
         if lines.is_empty() { lines } else { lines + "\n" }
     }
 }
 
-/// Whether the run answers a user in the main session, which is where notes go.
-fn run_is_main(state: &State, id: &str) -> bool {
-    let Some(run) = state.runs.map.get(id) else { return false };
+/// The session in which the run answers a user, whom notes are for.
+fn answered_session(state: &State, id: &str) -> Option<String> {
+    let run = state.runs.map.get(id)?;
     let is_answer =
         matches!(run.doing, Doing::Answer) && matches!(run.new.family, Family::Agent | Family::Chat);
-    is_answer && run.new.key == state.sessions.rules().main()
+    is_answer.then(|| run.new.key.clone())
 }

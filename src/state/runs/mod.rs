@@ -209,6 +209,11 @@ impl Runs {
         }
     }
 
+    /// Whether no run is known that has not ended.
+    pub fn is_empty(&self) -> bool {
+        self.map.is_empty()
+    }
+
     pub fn active(&self) -> usize {
         self.running.len()
     }

@@ -1,0 +1,153 @@
+//! Questions on a terminal, a line each: what `onboard` and `configure` ask with.
+//!
+//! Plain prompts that work on every terminal and over every line. An empty answer takes the default. What is typed
+//! as a secret is not echoed. The end of the input ends the command.
+use super::print::{Printer, clean};
+use crate::error::{Error, Kind, Result};
+use rustix::termios::{LocalModes, OptionalActions, Termios, isatty, tcgetattr, tcsetattr};
+use std::io::{BufRead, BufReader, Stdin, stdin};
+
+/// Wrong answers in a row until the command gives up.
+const TRIES: usize = 5;
+
+pub struct Asker {
+    input: Box<dyn BufRead>,
+    out: Printer,
+}
+
+impl Asker {
+    /// Asks on the terminal. Fails when there is none; `instead` names what works without.
+    pub fn terminal(out: Printer, instead: &str) -> Result<Asker> {
+        if !isatty(stdin()) || !out.interactive {
+            return Err(Error::usage(format!("this asks questions and needs a terminal; {instead}")));
+        }
+        Ok(Asker { input: Box::new(BufReader::new(stdin())), out })
+    }
+
+    /// A text; the default is shown in brackets, an empty one is not.
+    pub fn text(&mut self, question: &str, default: &str) -> Result<String> {
+        let hint = if default.is_empty() { String::new() } else { format!(" [{}]", clean(default)) };
+        self.out.text(&format!("{question}{hint}: "));
+        let line = self.line()?;
+        Ok(if line.is_empty() { default.to_string() } else { line })
+    }
+
+    /// A text that `accept` turns into a value, asked again when it does not.
+    pub fn valid<T>(
+        &mut self,
+        question: &str,
+        default: &str,
+        accept: impl Fn(&str) -> Result<T>,
+    ) -> Result<T> {
+        for _ in 0..TRIES {
+            match accept(&self.text(question, default)?) {
+                Ok(value) => return Ok(value),
+                Err(e) => self.out.line(format!("  {}", clean(e.message()))),
+            }
+        }
+        Err(Error::usage(format!("no usable answer to {question:?}")))
+    }
+
+    pub fn yes(&mut self, question: &str, default: bool) -> Result<bool> {
+        let hint = if default { "Y/n" } else { "y/N" };
+        self.valid(&format!("{question} ({hint})"), "", |answer| match answer.to_ascii_lowercase().as_str() {
+            "" => Ok(default),
+            "y" | "yes" => Ok(true),
+            "n" | "no" => Ok(false),
+            _ => Err(Error::usage("answer y or n")),
+        })
+    }
+
+    /// One of several, by its number or its own text; gives its place.
+    pub fn choice(&mut self, question: &str, options: &[String], default: usize) -> Result<usize> {
+        self.out.line(question);
+        for (place, option) in options.iter().enumerate() {
+            self.out.line(format!("  {}) {}", place + 1, clean(option)));
+        }
+        let shown = (default + 1).to_string();
+        self.valid("Number", &shown, |answer| {
+            let by_number = answer.parse::<usize>().ok().and_then(|number| number.checked_sub(1));
+            let place = by_number.or_else(|| options.iter().position(|option| option == answer));
+            let place = place.filter(|place| *place < options.len());
+            place.ok_or_else(|| Error::usage(format!("answer a number from 1 to {}", options.len())))
+        })
+    }
+
+    /// A text that is not shown while it is typed; may be empty.
+    pub fn secret(&mut self, question: &str) -> Result<String> {
+        self.out.text(&format!("{question}: "));
+        let line = {
+            let _silent = Silence::begin();
+            self.line()
+        };
+        self.out.line("");
+        line
+    }
+
+    fn line(&mut self) -> Result<String> {
+        let mut line = String::new();
+        let read = self.input.read_line(&mut line).map_err(|e| Error::io("read an answer", e))?;
+        if read == 0 {
+            return Err(Error::new(Kind::Aborted, "the input ended before all was asked; run it again"));
+        }
+        Ok(line.trim().to_string())
+    }
+}
+
+/// The terminal without echo, until dropped.
+struct Silence {
+    terminal: Stdin,
+    before: Option<Termios>,
+}
+
+impl Silence {
+    fn begin() -> Silence {
+        let terminal = stdin();
+        let before = tcgetattr(&terminal).ok();
+        if let Some(mut modes) = before.clone() {
+            modes.local_modes.remove(LocalModes::ECHO);
+            // Refused: the answer is seen while it is typed, which is no reason to stop.
+            let _ = tcsetattr(&terminal, OptionalActions::Now, &modes);
+        }
+        Silence { terminal, before }
+    }
+}
+
+impl Drop for Silence {
+    fn drop(&mut self) {
+        if let Some(before) = &self.before {
+            // As above.
+            let _ = tcsetattr(&self.terminal, OptionalActions::Now, before);
+        }
+    }
+}
+
+#[cfg(test)]
+pub mod tests {
+    use super::*;
+
+    /// One that gets these answers.
+    pub fn answering(answers: &'static str) -> Asker {
+        Asker { input: Box::new(answers.as_bytes()), out: Printer::new(None, true) }
+    }
+
+    #[test]
+    fn answers_and_defaults() {
+        let mut asker = answering("\nmine\ny\n\nmaybe\nNO\n2\nb\n9\n\n");
+        assert_eq!(asker.text("q", "d").unwrap(), "d");
+        assert_eq!(asker.text("q", "d").unwrap(), "mine");
+        assert!(asker.yes("q", false).unwrap());
+        assert!(asker.yes("q", true).unwrap());
+        assert!(!asker.yes("q", true).unwrap(), "asked again after nonsense");
+        let options = ["a".to_string(), "b".to_string()];
+        assert_eq!(asker.choice("q", &options, 0).unwrap(), 1);
+        assert_eq!(asker.choice("q", &options, 0).unwrap(), 1);
+        assert_eq!(asker.choice("q", &options, 0).unwrap(), 0, "asked again, then the default");
+        assert_eq!(asker.text("q", "d").unwrap_err().kind, Kind::Aborted);
+    }
+
+    #[test]
+    fn nonsense_does_not_ask_for_ever() {
+        assert!(answering("x\nx\nx\nx\nx\nx\n").yes("q", true).is_err());
+    }
+}

@@ -1,0 +1,233 @@
+//! `openclaw backup create|verify|restore`: keeping the configuration, state and workspaces in one file.
+//!
+//! Works on files only, with the gateway running or not; an invalid config hinders none of it. What goes into an
+//! archive and how it is checked stands in `crate::backup`.
+use super::parse::Args;
+use super::{Command, Context, Flag, JSON, Positional};
+use crate::backup::plan::{Options, Plan, Skipped};
+use crate::backup::{WHATSAPP, archive, create, restore};
+use crate::clock;
+use crate::config::Config;
+use crate::error::{Error, Result};
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+
+pub const CREATE: Command = Command {
+    name: "backup create",
+    summary: "Write configuration, state and workspaces to one archive",
+    about: "Can be run while the gateway runs. The archive holds secrets, so keep it as safe as the state directory. \
+            It is a plain tar with a manifest of checksums; nothing is ever written over.",
+    positionals: &[],
+    flags: &[&[
+        Flag::value("output", "<path>", "Write to this file, or into this directory"),
+        Flag::switch("only-config", "Keep the config file alone"),
+        Flag::switch("no-include-workspace", "Leave the agents' workspaces out"),
+        Flag::switch("verify", "Read the archive again and check it"),
+        Flag::switch("dry-run", "Say what would be kept and write nothing"),
+        JSON,
+    ]],
+    examples: &[
+        ("openclaw backup create", "Write openclaw-backup-<time>.tar here"),
+        ("openclaw backup create --output /mnt/usb --verify", "Write it elsewhere and check it"),
+    ],
+    failure: "",
+    run: run_create,
+};
+
+pub const VERIFY: Command = Command {
+    name: "backup verify",
+    summary: "Check that a backup is whole",
+    about: "Reads all of it and compares every file with the manifest.",
+    positionals: &[Positional::required("archive")],
+    flags: &[&[JSON]],
+    examples: &[("openclaw backup verify openclaw-backup.tar", "Check every file in it")],
+    failure: "",
+    run: run_verify,
+};
+
+pub const RESTORE: Command = Command {
+    name: "backup restore",
+    summary: "Unpack a backup into an empty directory",
+    about: "Checks the whole archive first. The target must be missing or empty: what is in use is never touched. \
+            The last lines say how to put what was unpacked to use.",
+    positionals: &[Positional::required("archive")],
+    flags: &[&[Flag::value("target", "<dir>", "Unpack to this directory"), JSON]],
+    examples: &[("openclaw backup restore openclaw-backup.tar --target ~/restored", "Unpack it there")],
+    failure: "",
+    run: run_restore,
+};
+
+fn run_create(context: &Context, args: &Args) -> Result<()> {
+    let mut env = context.env.clone();
+    let config = Config::inspect(&mut env);
+    let options =
+        Options { only_config: args.has("only-config"), workspaces: !args.has("no-include-workspace") };
+    let plan = Plan::make(&env, &config, options)?;
+    let archive = destination(&env.home, &plan, args.value("output"))?;
+    let mut report = json!({
+        "ok": true,
+        "archivePath": archive,
+        "dryRun": args.has("dry-run"),
+        "includeWorkspace": options.workspaces && !options.only_config,
+        "onlyConfig": options.only_config,
+        "assets": plan.roots,
+        "skipped": plan.skipped,
+        "warnings": warnings(plan.has_whatsapp()),
+        "verified": false,
+    });
+    let mut told = Vec::new();
+    if args.has("dry-run") {
+        let files = plan.items.iter().filter(|item| !item.is_dir).count();
+        put(&mut report, "files", files);
+        told.push(format!("Would write {files} files to {}", env.display(&archive)));
+    } else {
+        context.out.progress("writing the backup ...");
+        let created = create::create(&env, &plan, options, &archive)?;
+        put(&mut report, "files", created.files);
+        put(&mut report, "bytes", created.bytes);
+        put(&mut report, "vanished", created.vanished);
+        told.push(format!(
+            "Wrote {} ({} files, {})",
+            env.display(&archive),
+            created.files,
+            size(created.bytes)
+        ));
+        if args.has("verify") {
+            context.out.progress("reading it again ...");
+            archive::verify(&archive)?;
+            put(&mut report, "verified", true);
+            told.push("Verified: every file is as it was written".into());
+        }
+    }
+    if args.has("json") {
+        context.out.json(&report);
+        return Ok(());
+    }
+    for root in &plan.roots {
+        context.out.line(super::print::clean(&format!(
+            "{:<16} {}",
+            root.name,
+            env.display(&root.source_path)
+        )));
+    }
+    let worth_telling =
+        |skipped: &&Skipped| !matches!(skipped.reason, "a lock or an interrupted write" | "not asked for");
+    for skipped in plan.skipped.iter().filter(worth_telling) {
+        let line = format!("left out: {} ({})", env.display(&skipped.path), skipped.reason);
+        context.out.line(super::print::clean(&line));
+    }
+    told.iter().for_each(|line| context.out.line(line));
+    tell_warnings(context, plan.has_whatsapp());
+    Ok(())
+}
+
+fn run_verify(context: &Context, args: &Args) -> Result<()> {
+    let archive = PathBuf::from(args.positional(0).unwrap_or_default());
+    let contents = archive::verify(&archive)?;
+    let of = |name: &str| contents.manifest.get(name).cloned().unwrap_or_default();
+    if args.has("json") {
+        context.out.json(&json!({
+            "ok": true, "archivePath": archive, "files": contents.files, "bytes": contents.bytes,
+            "createdAt": of("createdAt"), "runtimeVersion": of("runtimeVersion"), "assets": of("roots"),
+            "options": of("options"), "warnings": warnings(contents.has_whatsapp),
+        }));
+        return Ok(());
+    }
+    context.out.line(super::print::clean(&format!(
+        "OK: {} files, {}, made {} by version {}",
+        contents.files,
+        size(contents.bytes),
+        of("createdAt").as_str().unwrap_or("at an unknown time"),
+        of("runtimeVersion").as_str().unwrap_or("unknown"),
+    )));
+    tell_warnings(context, contents.has_whatsapp);
+    Ok(())
+}
+
+fn run_restore(context: &Context, args: &Args) -> Result<()> {
+    let env = &context.env;
+    let target = env.expand(args.required("target")?);
+    let target = std::path::absolute(&target).unwrap_or(target);
+    context.out.progress("checking and unpacking the backup ...");
+    let contents = restore::restore(env, Path::new(args.positional(0).unwrap_or_default()), &target)?;
+    let roots = contents.manifest.get("roots").and_then(Value::as_array).cloned().unwrap_or_default();
+    let place = |root: &Value| {
+        let text = |name: &str| root.get(name).and_then(Value::as_str).unwrap_or_default().to_string();
+        let (name, source) = (text("name"), PathBuf::from(text("sourcePath")));
+        let here = match name.as_str() {
+            "config" => target.join("config").join(source.file_name().unwrap_or_default()),
+            name => target.join(name),
+        };
+        (name, here, source)
+    };
+    let places: Vec<(String, PathBuf, PathBuf)> = roots.iter().map(place).collect();
+    if args.has("json") {
+        let assets: Vec<Value> = places
+            .iter()
+            .map(|(name, path, source)| json!({"name": name, "path": path, "sourcePath": source}))
+            .collect();
+        context.out.json(&json!({
+            "ok": true, "target": target, "files": contents.files, "bytes": contents.bytes, "assets": assets,
+            "warnings": warnings(contents.has_whatsapp),
+        }));
+        return Ok(());
+    }
+    let told = format!("Unpacked {} files, {}", contents.files, size(contents.bytes));
+    context.out.line(format!("{told}, to {}", env.display(&target)));
+    for (name, here, source) in places {
+        let line = format!("{name:<16} {} (was {})", env.display(&here), env.display(&source));
+        context.out.line(super::print::clean(&line));
+    }
+    tell_warnings(context, contents.has_whatsapp);
+    context.out.line(format!(
+        "Next: stop the gateway (`{}`), move what is in its places aside and these there, start it again",
+        env.command("gateway stop")
+    ));
+    Ok(())
+}
+
+/// Where the archive goes: the file or directory named, else the current directory, else home.
+fn destination(home: &Path, plan: &Plan, output: Option<&str>) -> Result<PathBuf> {
+    let time = clock::iso(clock::now_ms()).replace([':', '-'], "");
+    let name = format!("openclaw-backup-{time}.tar");
+    let here = |path: &Path| {
+        std::path::absolute(path).map_err(|e| Error::io(format_args!("find {}", path.display()), e))
+    };
+    let archive = match output {
+        Some(path) if Path::new(path).is_dir() => here(Path::new(path))?.join(name),
+        Some(path) => here(Path::new(path))?,
+        None => {
+            let archive = here(Path::new(&name))?;
+            if plan.holds(&archive) { home.join(name) } else { archive }
+        }
+    };
+    if plan.holds(&archive) {
+        return Err(Error::invalid(format!(
+            "{} lies in what is backed up and would hold itself; choose another --output",
+            archive.display()
+        )));
+    }
+    Ok(archive)
+}
+
+fn put(report: &mut Value, name: &str, value: impl Into<Value>) {
+    if let Some(report) = report.as_object_mut() {
+        report.insert(name.to_string(), value.into());
+    }
+}
+
+fn warnings(has_whatsapp: bool) -> Vec<&'static str> {
+    has_whatsapp.then_some(WHATSAPP).into_iter().collect()
+}
+
+fn tell_warnings(context: &Context, has_whatsapp: bool) {
+    warnings(has_whatsapp).iter().for_each(|warning| context.out.warn(&format!("Warning: {warning}")));
+}
+
+fn size(bytes: u64) -> String {
+    match bytes {
+        0..1024 => format!("{bytes} bytes"),
+        1024..1_048_576 => format!("{} KiB", bytes / 1024),
+        _ => format!("{} MiB", bytes / 1_048_576),
+    }
+}

@@ -1,0 +1,230 @@
+//! `openclaw config get|file|validate|schema|diff`: looking at the configuration.
+//!
+//! Works on the file alone, with the gateway up or down, and writes nothing. Changing it is `config_edit.rs`.
+use super::parse::Args;
+use super::print::clean;
+use super::{Command, Context, Flag, JSON, Positional};
+use crate::config::plan::{Plan, plan};
+use crate::config::{self, Config, Issue, path, write};
+use crate::error::{Error, Result};
+use serde_json::{Value, json};
+
+pub const GET: Command = Command {
+    name: "config get",
+    summary: "Print a value of the configuration",
+    about: "The value in force: includes, variables and defaults are resolved. A secret is printed when its own path\n\
+            is asked for; inside of anything larger it is hidden, unless --reveal is given.",
+    positionals: &[Positional::required("path")],
+    flags: &[&[JSON, Flag::switch("reveal", "Print secrets inside of objects and lists too")]],
+    examples: &[
+        ("openclaw config get gateway.port", "Print the port"),
+        ("openclaw config get agents.list[0] --json", "Print the first agent as JSON"),
+    ],
+    failure: "",
+    run: get,
+};
+
+pub const FILE: Command = Command {
+    name: "config file",
+    summary: "Print the path of the configuration file",
+    about: "",
+    positionals: &[],
+    flags: &[],
+    examples: &[("openclaw config file", "Print the path")],
+    failure: "",
+    run: |context, _| {
+        context.out.line(context.env.config_path.display().to_string());
+        Ok(())
+    },
+};
+
+pub const VALIDATE: Command = Command {
+    name: "config validate",
+    summary: "Check the configuration file",
+    about: "Exits with 0 when the file can be used, with 1 when it is missing or has mistakes. Unknown keys are\n\
+            warnings.",
+    positionals: &[],
+    flags: &[&[JSON]],
+    examples: &[("openclaw config validate --json", "Check and print what is wrong as JSON")],
+    failure: "",
+    run: validate,
+};
+
+pub const SCHEMA: Command = Command {
+    name: "config schema",
+    summary: "Print the JSON Schema of the configuration, or of one place in it",
+    about: "",
+    positionals: &[Positional::optional("path")],
+    flags: &[&[JSON]],
+    examples: &[
+        ("openclaw config schema", "Print all of it"),
+        ("openclaw config schema gateway.auth", "Print one place and what is below it"),
+    ],
+    failure: "",
+    run: schema,
+};
+
+pub const DIFF: Command = Command {
+    name: "config diff",
+    summary: "Show what would change if a file took the configuration's place",
+    about: "With --plan also what a running gateway would do about each change.",
+    positionals: &[Positional::required("file")],
+    flags: &[&[
+        Flag::switch("plan", "Say of each change whether it restarts, reloads or needs nothing"),
+        JSON,
+    ]],
+    examples: &[(
+        "openclaw config diff --plan new.json5",
+        "See what a new file would do before it is put in place",
+    )],
+    failure: "",
+    run: diff,
+};
+
+fn get(context: &Context, args: &Args) -> Result<()> {
+    let wanted = args.positional(0).unwrap_or_default();
+    let names = path::parse(wanted)?;
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let config = usable(context)?;
+    let missing = || Error::not_found(format!("Config path not found: {wanted}"));
+    let value = config.look(&names, false).ok_or_else(missing)?;
+    let is_branch = value.is_object() || value.is_array();
+    let value = match is_branch && !args.has("reveal") {
+        true => config.look(&names, true).unwrap_or_default(),
+        false => value,
+    };
+    match &value {
+        Value::String(text) if !args.has("json") => context.out.line(text),
+        value => context.out.json(value),
+    }
+    Ok(())
+}
+
+/// The configuration, if the file can be read at all; mistakes in it do not hide the rest.
+pub(super) fn usable(context: &Context) -> Result<Config> {
+    let config = Config::inspect(&mut context.env.clone());
+    match config.issues().iter().find(|issue| issue.path.is_empty()) {
+        Some(issue) => Err(Error::config(format!(
+            "config {}: {}; correct it, then try again",
+            config.path().display(),
+            issue.message
+        ))),
+        None => Ok(config),
+    }
+}
+
+fn validate(context: &Context, args: &Args) -> Result<()> {
+    let config = Config::inspect(&mut context.env.clone());
+    let file = context.env.display(config.path());
+    let report = json!({
+        "ok": config.is_valid() && config.exists(), "valid": config.is_valid() && config.exists(),
+        "path": config.path(), "exists": config.exists(),
+        "issues": config.issues(), "warnings": config.warnings(),
+    });
+    if !config.is_valid() {
+        return Err(invalid(&file, config.issues()).with("report", report));
+    }
+    if !config.exists() {
+        let make = context.env.command("setup");
+        let error = Error::not_found(format!("Config file not found: {file}; make one with `{make}`"));
+        return Err(error.with("report", report));
+    }
+    if args.has("json") {
+        context.out.json(&report);
+        return Ok(());
+    }
+    context.out.line(format!("Config valid: {file}"));
+    for warning in config.warnings() {
+        context.out.warn(&clean(&format!("warning: {}", told(warning))));
+    }
+    Ok(())
+}
+
+fn invalid(file: &str, issues: &[Issue]) -> Error {
+    let lines: Vec<String> = issues.iter().map(|issue| format!("\n  - {}", told(issue))).collect();
+    Error::invalid(format!("Config invalid: {file}{}", lines.concat()))
+}
+
+/// `path: message`, as in a list of mistakes.
+pub(super) fn told(issue: &Issue) -> String {
+    let path = if issue.path.is_empty() { "<root>" } else { &issue.path };
+    format!("{path}: {}", issue.message)
+}
+
+fn schema(context: &Context, args: &Args) -> Result<()> {
+    let Some(wanted) = args.positional(0) else {
+        let mut all = config::schema();
+        context.out.json(&all.get_mut("schema").map(Value::take).unwrap_or_default());
+        return Ok(());
+    };
+    let names = path::parse(wanted)?;
+    let found = config::schema_at(&names.iter().map(String::as_str).collect::<Vec<_>>());
+    context.out.json(&found.ok_or_else(|| Error::not_found(format!("Config path not found: {wanted}")))?);
+    Ok(())
+}
+
+fn diff(context: &Context, args: &Args) -> Result<()> {
+    let file = args.positional(0).unwrap_or_default();
+    let text = std::fs::read_to_string(file).map_err(|e| Error::io(format_args!("read {file}"), e))?;
+    let old = Config::inspect(&mut context.env.clone());
+    let (new, issues) = write::judge(&context.env, &text);
+    let plan = plan(&old, &new);
+    let report = json!({
+        "ok": issues.is_empty(), "valid": issues.is_empty(), "issues": issues, "warnings": new.warnings(),
+        "plan": as_json(&plan),
+    });
+    if !issues.is_empty() {
+        return Err(invalid(file, &issues).with("report", report));
+    }
+    if args.has("json") {
+        context.out.json(&report);
+        return Ok(());
+    }
+    if plan.is_empty() {
+        context.out.line("nothing changes");
+        return Ok(());
+    }
+    let value = |config: &Config, path: &str| {
+        let names = path::parse(path).unwrap_or_default();
+        let found = config.look(&names.iter().map(String::as_str).collect::<Vec<_>>(), true);
+        found.map_or("-".to_string(), |value| short(&value))
+    };
+    let rows: Vec<Vec<String>> = needs(&plan)
+        .into_iter()
+        .map(|(needs, path)| {
+            let change = vec![path.to_string(), value(&old, path), value(&new, path)];
+            if args.has("plan") { [vec![needs], change].concat() } else { change }
+        })
+        .collect();
+    let head: &[&str] =
+        if args.has("plan") { &["Needs", "Path", "Now", "Then"] } else { &["Path", "Now", "Then"] };
+    context.out.table(head, &rows);
+    Ok(())
+}
+
+/// What each changed path needs of a gateway that runs.
+fn needs(plan: &Plan) -> Vec<(String, &str)> {
+    let mut all: Vec<(String, &str)> =
+        plan.restart.iter().map(|path| ("restart".to_string(), path.as_str())).collect();
+    for (action, paths) in &plan.hot {
+        all.extend(paths.iter().map(|path| (format!("reload {action}"), path.as_str())));
+    }
+    all.extend(plan.none.iter().map(|path| ("nothing".to_string(), path.as_str())));
+    all
+}
+
+fn as_json(plan: &Plan) -> Value {
+    let hot: Vec<Value> =
+        plan.hot.iter().map(|(action, paths)| json!({"action": action, "paths": paths})).collect();
+    json!({"restart": plan.restart, "hot": hot, "none": plan.none})
+}
+
+/// A value as one cell of a table.
+fn short(value: &Value) -> String {
+    const MOST: usize = 40;
+    let text = value.to_string();
+    match text.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text,
+    }
+}

@@ -1,0 +1,132 @@
+//! `openclaw dashboard`: the address of the control page with the token in its fragment, and a browser on it.
+//!
+//! The token never stands in an argument of another program, where every user of the machine could read it: the
+//! browser is given a private file that leads to the address.
+use super::parse::Args;
+use super::target::Target;
+use super::{Command, Context, Flag, JSON};
+use crate::config::Config;
+use crate::env::Env;
+use crate::error::Result;
+use crate::files;
+use serde_json::json;
+use std::path::PathBuf;
+use std::process::{Command as Process, Stdio};
+
+pub const COMMAND: Command = Command {
+    name: "dashboard",
+    summary: "Print the control page's address and open it",
+    about: "The address carries the gateway's token behind the #, which a browser does not send.",
+    positionals: &[],
+    flags: &[&[Flag::switch("no-open", "Only print it"), JSON]],
+    examples: &[
+        ("openclaw dashboard", "Open the control page"),
+        ("openclaw dashboard --no-open", "Print its address"),
+    ],
+    failure: "",
+    run,
+};
+
+fn run(context: &Context, args: &Args) -> Result<()> {
+    let mut env = context.env.clone();
+    let config = Config::load(&mut env)?;
+    let target = Target::resolve(&env, &config, args)?;
+    let url = address(&target, &config);
+    let opened = !args.has("no-open") && has_display(&env) && open(&env, &url);
+    if args.has("json") {
+        context.out.json(&json!({"ok": true, "url": url, "opened": opened}));
+        return Ok(());
+    }
+    context.out.line(format!("Dashboard URL: {url}"));
+    if target.token.is_none() {
+        context.out.line("No token is configured; the page asks for the password.");
+    }
+    if opened {
+        context.out.line("Opened in your browser.");
+    } else if !args.has("no-open") && target.bind.is_some() {
+        let (port, host) = (target.port, rustix::system::uname().nodename().to_string_lossy().into_owned());
+        let user = env.var("USER").unwrap_or("user");
+        context.out.line("No display here. On your own computer run:");
+        context.out.line(format!("  ssh -N -L {port}:127.0.0.1:{port} {user}@{host}"));
+        context.out.line("and open the address above.");
+    }
+    Ok(())
+}
+
+/// `http://host:port/base/#token=...`
+fn address(target: &Target, config: &Config) -> String {
+    let scheme = if target.tls { "https" } else { "http" };
+    let host = if target.host.contains(':') { format!("[{}]", target.host) } else { target.host.clone() };
+    let base = config.str("gateway.controlUi.basePath").unwrap_or_default().trim_matches('/');
+    let base = if base.is_empty() { String::new() } else { format!("{base}/") };
+    let token = target.token.as_ref().map(|token| format!("#token={}", encoded(&token.value)));
+    format!("{scheme}://{host}:{}/{base}{}", target.port, token.unwrap_or_default())
+}
+
+/// Everything but letters, digits and `-_.~` as `%XX`.
+fn encoded(text: &str) -> String {
+    let byte = |b: u8| match b {
+        b if b.is_ascii_alphanumeric() || b"-_.~".contains(&b) => char::from(b).to_string(),
+        b => format!("%{b:02X}"),
+    };
+    text.bytes().map(byte).collect()
+}
+
+fn has_display(env: &Env) -> bool {
+    let display = ["DISPLAY", "WAYLAND_DISPLAY"].iter().any(|name| env.var(name).is_some());
+    display || (cfg!(target_os = "macos") && env.var("SSH_CONNECTION").is_none())
+}
+
+/// Whether a browser was asked to open `url`.
+fn open(env: &Env, url: &str) -> bool {
+    let Ok(page) = leading_to(env, url) else { return false };
+    let mut command = Process::new(if cfg!(target_os = "macos") { "open" } else { "xdg-open" });
+    env.hide_own(&mut command);
+    command.arg(&page).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    // It returns as soon as the browser has been told.
+    command.status().is_ok_and(|status| status.success())
+}
+
+/// A page, readable by this user only, that leads to `url`.
+fn leading_to(env: &Env, url: &str) -> Result<PathBuf> {
+    let path = env.state_dir.join("gateway").join("dashboard.html");
+    let url = url.replace('&', "&amp;").replace('"', "&quot;").replace('<', "&lt;");
+    let page = format!(
+        "<!doctype html><meta name=\"referrer\" content=\"no-referrer\">\
+         <meta http-equiv=\"refresh\" content=\"0; url={url}\">\n"
+    );
+    files::write_atomic(&path, page.as_bytes())?;
+    Ok(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::testing::Dir;
+
+    fn shown(config: &str) -> String {
+        let dir = Dir::new();
+        dir.write("openclaw.json", config);
+        let mut env = dir.env(&[]);
+        let config = Config::load(&mut env).unwrap();
+        address(&Target::resolve(&env, &config, &Args::default()).unwrap(), &config)
+    }
+
+    #[test]
+    fn addresses() {
+        for (config, want) in [
+            ("{}", "http://127.0.0.1:18789/"),
+            ("{gateway: {port: 5, auth: {token: 'a b#&'}}}", "http://127.0.0.1:5/#token=a%20b%23%26"),
+            (
+                "{gateway: {tls: {enabled: true}, controlUi: {basePath: '/ui/'}, auth: {token: 't'}}}",
+                "https://127.0.0.1:18789/ui/#token=t",
+            ),
+            (
+                "{gateway: {mode: 'remote', remote: {url: 'wss://box.example:444', token: 'r'}}}",
+                "https://box.example:444/#token=r",
+            ),
+        ] {
+            assert_eq!(shown(config), want, "{config}");
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! One line of the log file as people and scripts want to see it. Pure text in, text out.
+use super::Context;
+use super::parse::Args;
+use super::print::{Printer, clean};
+use crate::clock;
+use serde_json::{Map, Value, json};
+
+/// How lines look.
+pub struct Style {
+    out: Printer,
+    json: bool,
+    /// Times as `HH:MM:SS`, colours, for a person at a terminal.
+    pretty: bool,
+    local: bool,
+}
+
+impl Style {
+    pub fn of(context: &Context, args: &Args) -> Style {
+        let pretty = context.out.interactive && !args.has("plain");
+        let local = args.has("local-time") || pretty && !args.has("utc");
+        Style { out: context.out, json: args.has("json"), pretty, local }
+    }
+
+    /// Plain lines in UTC, wherever they go.
+    pub fn plain(context: &Context) -> Style {
+        Style { out: context.out, json: false, pretty: false, local: false }
+    }
+
+    fn time(&self, time: &str) -> String {
+        let Some(ms) = clock::parse_iso(time) else { return time.to_string() };
+        let zone = if self.local { None } else { Some("UTC") };
+        match (self.pretty, self.local) {
+            (true, _) => clock::zoned(ms, zone).strftime("%H:%M:%S").to_string(),
+            (false, true) => clock::zoned(ms, zone).strftime("%Y-%m-%dT%H:%M:%S%.3f%:z").to_string(),
+            (false, false) => clock::iso(ms),
+        }
+    }
+}
+
+/// What a line of the file says.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Entry {
+    pub time: String,
+    /// Lower case.
+    pub level: String,
+    /// Who wrote it; may be empty.
+    pub subsystem: String,
+    module: Option<String>,
+    pub message: String,
+}
+
+impl Entry {
+    /// Reads a line; `None` when it has another format.
+    pub fn parse(line: &str) -> Option<Entry> {
+        let Value::Object(fields) = serde_json::from_str(line).ok()? else { return None };
+        let meta = fields.get("_meta").unwrap_or(&Value::Null);
+        let text = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().to_string();
+        let named = meta.get("name").and_then(Value::as_str).and_then(bindings);
+        let of = |key: &str| Some(named.as_ref()?.get(key)?.as_str()?.to_string());
+        let time = fields.get("time").or_else(|| meta.get("date"));
+        Some(Entry {
+            time: text(time),
+            level: text(meta.get("logLevelName")).to_lowercase(),
+            subsystem: of("subsystem").unwrap_or_default(),
+            module: of("module"),
+            message: message(&fields),
+        })
+    }
+
+    pub fn is_error(&self) -> bool {
+        matches!(self.level.as_str(), "error" | "fatal")
+    }
+}
+
+/// The names of who wrote a line, themselves written as JSON.
+fn bindings(text: &str) -> Option<Map<String, Value>> {
+    match serde_json::from_str(text) {
+        Ok(Value::Object(map)) => Some(map),
+        _ => None,
+    }
+}
+
+/// The numbered arguments in their order, without the one that only names the writer.
+fn message(fields: &Map<String, Value>) -> String {
+    let mut numbered: Vec<(u32, &Value)> =
+        fields.iter().filter_map(|(key, value)| Some((key.parse().ok()?, value))).collect();
+    numbered.sort_by_key(|(place, _)| *place);
+    let names_writer =
+        |value: &Value| value.as_str().and_then(bindings).is_some_and(|map| map.contains_key("subsystem"));
+    let words =
+        numbered.iter().filter(|(place, value)| *place > 0 || !names_writer(value)).map(|(_, value)| {
+            match value {
+                Value::String(text) => text.clone(),
+                other => other.to_string(),
+            }
+        });
+    words.collect::<Vec<_>>().join(" ")
+}
+
+/// The line as it is printed.
+pub fn show(line: &str, style: &Style) -> String {
+    let Some(entry) = Entry::parse(line) else {
+        return if style.json { json!({"type": "raw", "raw": line}).to_string() } else { clean(line) };
+    };
+    if style.json {
+        let mut object = json!({"type": "log", "time": entry.time, "level": entry.level,
+            "subsystem": entry.subsystem, "message": entry.message, "raw": line});
+        if let (Some(map), Some(module)) = (object.as_object_mut(), entry.module) {
+            map.insert("module".into(), module.into());
+        }
+        return object.to_string();
+    }
+    let (time, level) = (style.time(&entry.time), entry.level.as_str());
+    let (subsystem, message) = (clean(&entry.subsystem), clean(&entry.message));
+    if !style.pretty {
+        return format!("{time} {level} {subsystem} {message}");
+    }
+    let colored = match level {
+        "error" | "fatal" => style.out.tint(31, &message),
+        "warn" => style.out.tint(33, &message),
+        "debug" | "trace" => style.out.tint(2, &message),
+        _ => message,
+    };
+    format!("{} {level:<5} {} {colored}", style.out.tint(2, &time), style.out.tint(36, &subsystem))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LINE: &str = r#"{"0":"{\"subsystem\":\"gateway/ws\"}","1":"res ok","2":{"a":1},"_meta":{"name":"{\"subsystem\":\"gateway/ws\"}","logLevelName":"WARN"},"time":"2026-11-21T01:31:07.547Z"}"#;
+
+    fn style(json: bool, pretty: bool) -> Style {
+        Style { out: Printer::new(None, true), json, pretty, local: false }
+    }
+
+    #[test]
+    fn a_line_in_every_shape() {
+        let check = |line: &str, (json, pretty): (bool, bool), want: &str| {
+            assert_eq!(show(line, &style(json, pretty)), want);
+        };
+        check(LINE, (false, false), "2026-11-21T01:31:07.547Z warn gateway/ws res ok {\"a\":1}");
+        check(LINE, (false, true), "01:31:07 warn  gateway/ws res ok {\"a\":1}");
+        check("torn {\u{1b}[2J", (false, false), "torn {[2J");
+        check("[1]", (true, false), r#"{"type":"raw","raw":"[1]"}"#);
+        let json: Value = serde_json::from_str(&show(LINE, &style(true, false))).unwrap();
+        assert_eq!((&json["type"], &json["message"]), (&json!("log"), &json!("res ok {\"a\":1}")));
+        assert_eq!(json["raw"], LINE);
+    }
+
+    #[test]
+    fn a_message_that_only_looks_like_a_name_stays() {
+        let entry = Entry::parse(r#"{"0":"{\"a\":1}","time":"t"}"#).unwrap();
+        assert_eq!((entry.message.as_str(), entry.subsystem.as_str()), ("{\"a\":1}", ""));
+    }
+}

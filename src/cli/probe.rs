@@ -1,0 +1,302 @@
+//! `openclaw gateway probe`: which gateways can be reached from here, and what they say of themselves.
+//!
+//! Asks the gateway of this host, the configured remote one and the one named by `--url`, one after the other
+//! within one time budget. It changes nothing and succeeds when at least one answers.
+use super::client::Deadline;
+use super::connect::{Session, connect};
+use super::parse::Args;
+use super::print::clean;
+use super::target::{Target, tailnet_address};
+use super::{Command, Context, Flag, JSON, rpc};
+use crate::clock;
+use crate::config::Config;
+use crate::env::Env;
+use crate::error::{Error, Kind, Result};
+use crate::ports;
+use serde_json::{Value, json};
+use std::time::Instant;
+
+pub const COMMAND: Command = Command {
+    name: "gateway probe",
+    summary: "Show which gateways can be reached, here and elsewhere",
+    about: "Asks the gateway of this host, the configured remote one and the one named by --url.\n\
+            Exits 1 when none answers.",
+    positionals: &[],
+    flags: &[FLAGS, rpc::FLAGS],
+    examples: &[
+        ("openclaw gateway probe", "Ask all known gateways"),
+        ("openclaw gateway probe --json --timeout 1000", "Print it as JSON, within a second"),
+    ],
+    failure: "",
+    run,
+};
+
+const FLAGS: &[Flag] =
+    &[Flag::value("timeout", "<ms>", "Take at most this many milliseconds for all; default 3000"), JSON];
+
+const DEFAULT_TIMEOUT_MS: u64 = 3000;
+
+/// A gateway to ask.
+pub struct Candidate {
+    /// `explicit`, `configRemote` or `localLoopback`.
+    pub id: &'static str,
+    pub title: &'static str,
+    pub target: Result<Target>,
+    /// Whether this is the one the other commands call.
+    pub is_active: bool,
+}
+
+/// What asking it gave.
+struct Answer {
+    latency_ms: Option<u64>,
+    error: Option<Error>,
+    /// `health`, `status`, `system-presence` and `config.get`; null where they failed.
+    health: Value,
+    summary: Value,
+    presence: Value,
+    config: Value,
+    version: Value,
+}
+
+fn run(context: &Context, args: &Args) -> Result<()> {
+    let mut env = context.env.clone();
+    let config = Config::inspect(&mut env);
+    let timeout_ms = args.number("timeout")?.unwrap_or(DEFAULT_TIMEOUT_MS);
+    let deadline = Deadline::after(context.started, timeout_ms);
+    let candidates = candidates(&env, &config, args);
+    let mut asked = Vec::new();
+    for candidate in candidates {
+        if let Ok(target) = &candidate.target {
+            context.out.progress(&format!("asking {} ...", target.url));
+        }
+        let answer = ask(&candidate, &env, deadline);
+        asked.push((candidate, answer));
+    }
+    let warnings = warnings(&asked);
+    if args.has("json") {
+        context.out.json(&as_json(context, &env, &config, &asked, timeout_ms, &warnings));
+    } else {
+        show(context, &asked, timeout_ms, &warnings);
+    }
+    // Told above; only the status is left to give.
+    if asked.iter().any(|(_, answer)| answer.is_ok()) {
+        Ok(())
+    } else {
+        Err(Error::new(Kind::Unreachable, ""))
+    }
+}
+
+/// Whom to ask, the most wanted first.
+fn candidates(env: &Env, config: &Config, args: &Args) -> Vec<Candidate> {
+    let is_remote = config.str("gateway.mode") == Some("remote");
+    let named = args.value("url").is_some();
+    let mut all: Vec<Candidate> = Vec::new();
+    if named {
+        let target = Target::resolve(env, config, args);
+        all.push(Candidate { id: "explicit", title: "URL explicit", target, is_active: true });
+    }
+    if config.str("gateway.remote.url").is_some_and(|url| !url.trim().is_empty()) || is_remote {
+        let target = Target::configured(env, config, args, true);
+        let (title, is_active) = (
+            if is_remote { "Remote configured" } else { "Remote configured (inactive)" },
+            is_remote && !named,
+        );
+        all.push(Candidate { id: "configRemote", title, target, is_active });
+    }
+    let target = Target::configured(env, config, args, false);
+    let url = |target: &Result<Target>| target.as_ref().ok().map(|target| target.url.clone());
+    if !all.iter().any(|other| other.id == "explicit" && url(&other.target) == url(&target)) {
+        let is_active = !is_remote && !named;
+        all.push(Candidate { id: "localLoopback", title: "Local loopback", target, is_active });
+    }
+    all
+}
+
+fn ask(candidate: &Candidate, env: &Env, deadline: Deadline) -> Answer {
+    let mut answer = Answer::default();
+    let started = Instant::now();
+    let session = candidate.target.clone().and_then(|target| {
+        let session = connect(&target, &env.state_dir, &[], deadline)?;
+        Ok((session, target))
+    });
+    match session {
+        Err(error) => answer.error = Some(error),
+        Ok((mut session, target)) => {
+            answer.latency_ms = Some(started.elapsed().as_millis() as u64);
+            answer.version = session.hello.pointer("/server/version").cloned().unwrap_or_default();
+            if let Err(error) = answer.fill(&mut session, &target) {
+                answer.error = Some(error);
+            }
+            session.client.close();
+        }
+    }
+    answer
+}
+
+impl Default for Answer {
+    fn default() -> Answer {
+        let none = || Value::Null;
+        Answer {
+            latency_ms: None,
+            error: None,
+            health: none(),
+            summary: none(),
+            presence: none(),
+            config: none(),
+            version: none(),
+        }
+    }
+}
+
+impl Answer {
+    /// Whether it connected and answered everything.
+    fn is_ok(&self) -> bool {
+        self.latency_ms.is_some() && self.error.is_none()
+    }
+
+    fn fill(&mut self, session: &mut Session, target: &Target) -> Result<()> {
+        let mut call = |method: &str| rpc::request(session, target, method, &json!({}), false);
+        self.health = call("health")?;
+        self.summary = call("status")?;
+        self.presence = call("system-presence")?;
+        self.config = call("config.get")?;
+        Ok(())
+    }
+
+    /// The gateway's own entry among those that are present.
+    fn own(&self) -> Value {
+        let list = self.presence.as_array().into_iter().flatten();
+        let mine = list.clone().find(|entry| entry.get("mode").and_then(Value::as_str) == Some("gateway"));
+        let text = |key: &str| mine.and_then(|entry| entry.get(key)).cloned().unwrap_or_default();
+        if self.latency_ms.is_none() {
+            return Value::Null;
+        }
+        json!({"host": text("host"), "ip": text("ip"), "version": self.version, "platform": text("platform")})
+    }
+
+    fn first_line(&self) -> Option<&str> {
+        self.error.as_ref().map(|error| error.message().lines().next().unwrap_or_default())
+    }
+}
+
+fn warnings(asked: &[(Candidate, Answer)]) -> Vec<Value> {
+    let up: Vec<&str> =
+        asked.iter().filter(|(_, a)| a.latency_ms.is_some()).map(|(candidate, _)| candidate.id).collect();
+    if up.len() < 2 {
+        return Vec::new();
+    }
+    let message = "several gateways answer; unless that is intended, keep one and stop the others";
+    vec![json!({"code": "multiple_gateways", "message": message, "targetIds": up})]
+}
+
+fn show(context: &Context, asked: &[(Candidate, Answer)], timeout_ms: u64, warnings: &[Value]) {
+    let line = |text: String| context.out.line(clean(&text));
+    let is_ok = asked.iter().any(|(_, answer)| answer.is_ok());
+    line(context.out.bold("Gateway Status"));
+    line(format!("Reachable: {}", if is_ok { "yes" } else { "no" }));
+    line(format!("Probe budget: {timeout_ms}ms"));
+    for warning in warnings {
+        let text = warning.get("message").and_then(Value::as_str).unwrap_or_default();
+        line(format!("Warning:\n- {text}"));
+    }
+    line("\nTargets".to_string());
+    for (candidate, answer) in asked {
+        let url = candidate.target.as_ref().map_or("", |target| target.url.as_str());
+        line(format!("{} {url}", candidate.title));
+        match (answer.latency_ms, answer.first_line()) {
+            (Some(ms), None) => line(format!("  Connect: ok ({ms}ms) · RPC: ok")),
+            (Some(ms), Some(why)) => line(format!("  Connect: ok ({ms}ms) · RPC: failed - {why}")),
+            (None, why) => line(format!("  Connect: failed - {}", why.unwrap_or("no answer"))),
+        }
+        let own = answer.own();
+        let text = |key: &str| own.get(key).and_then(Value::as_str).unwrap_or("?");
+        if own.is_object() {
+            line(format!(
+                "  Gateway: {} ({}) · {} · app {}",
+                text("host"),
+                text("ip"),
+                text("platform"),
+                text("version")
+            ));
+        }
+        let fix = answer.error.as_ref().and_then(|e| e.message().lines().find(|l| l.starts_with("Fix: ")));
+        if let Some(fix) = fix {
+            line(format!("  {fix}"));
+        }
+    }
+}
+
+fn as_json(
+    context: &Context,
+    env: &Env,
+    config: &Config,
+    asked: &[(Candidate, Answer)],
+    timeout_ms: u64,
+    warnings: &[Value],
+) -> Value {
+    let port = ports::configured(env, config);
+    let tailnet = tailnet_address().map(|ip| ip.to_string());
+    let up = asked.iter().find(|(_, answer)| answer.is_ok());
+    json!({
+        "ok": up.is_some(),
+        "ts": clock::now_ms(),
+        "durationMs": context.started.elapsed().as_millis() as u64,
+        "timeoutMs": timeout_ms,
+        "primaryTargetId": up.map(|(candidate, _)| candidate.id),
+        "warnings": warnings,
+        "network": {
+            "localLoopbackUrl": format!("ws://127.0.0.1:{port}"),
+            "localTailnetUrl": tailnet.as_ref().map(|ip| format!("ws://{ip}:{port}")),
+            "tailnetIPv4": tailnet,
+        },
+        // Gateways do not announce themselves in this version.
+        "discovery": {"timeoutMs": 0, "count": 0, "beacons": []},
+        "targets": asked.iter().map(|(candidate, answer)| target_json(candidate, answer)).collect::<Vec<_>>(),
+    })
+}
+
+fn target_json(candidate: &Candidate, answer: &Answer) -> Value {
+    let code = answer.error.as_ref().and_then(|error| error.details()?.get("close"));
+    let close = code.map(|code| {
+        let reason = answer.first_line().and_then(|line| line.split_once("): ")).map(|(_, reason)| reason);
+        json!({"code": code, "reason": reason})
+    });
+    json!({
+        "id": candidate.id,
+        "kind": candidate.id,
+        "url": candidate.target.as_ref().ok().map(|target| target.url.as_str()),
+        "active": candidate.is_active,
+        "tunnel": null,
+        "connect": {
+            "ok": answer.latency_ms.is_some(), "latencyMs": answer.latency_ms,
+            "error": answer.first_line(), "close": close,
+        },
+        "self": answer.own(),
+        "config": if answer.config.is_null() { Value::Null } else { config_summary(&answer.config) },
+        "health": answer.health,
+        "summary": answer.summary,
+        "presence": answer.presence,
+    })
+}
+
+/// What matters of `config.get` for reaching a gateway; never a secret.
+fn config_summary(snapshot: &Value) -> Value {
+    let of = |key: &str| snapshot.get(key).cloned().unwrap_or_default();
+    let gateway = snapshot.pointer("/config/gateway").unwrap_or(&Value::Null);
+    let at = |pointer: &str| gateway.pointer(pointer).cloned().unwrap_or_default();
+    let is_set =
+        |pointer: &str| gateway.pointer(pointer).is_some_and(|value| !value.is_null() && value != "");
+    json!({
+        "path": of("path"), "exists": of("exists"), "valid": of("valid"), "issues": of("issues"),
+        "legacyIssues": of("legacyIssues"),
+        "gateway": {
+            "mode": at("/mode"), "bind": at("/bind"), "port": at("/port"),
+            "controlUiEnabled": at("/controlUi/enabled"), "controlUiBasePath": at("/controlUi/basePath"),
+            "authMode": at("/auth/mode"), "authTokenConfigured": is_set("/auth/token"),
+            "authPasswordConfigured": is_set("/auth/password"), "remoteUrl": at("/remote/url"),
+            "remoteTokenConfigured": is_set("/remote/token"),
+            "remotePasswordConfigured": is_set("/remote/password"), "tailscaleMode": at("/tailscale/mode"),
+        },
+        "discovery": {"wideAreaEnabled": null},
+    })
+}

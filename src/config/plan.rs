@@ -1,0 +1,182 @@
+//! What a running gateway does about a changed configuration: a pure function from old and new to a plan.
+//!
+//! Changed paths are looked up in the table of keys; nothing is decided here beyond that. Pure; any thread. The
+//! reloader carries a plan out and logs it, `openclaw config diff --plan` shows it. A plan holds paths, never values.
+use super::keys::Reload;
+use super::{Config, join, lookup};
+use serde_json::Value;
+use std::fmt;
+
+/// Changed paths by what they need.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// The actions to carry out, each once, with the paths that ask for it.
+    pub hot: Vec<(&'static str, Vec<String>)>,
+    /// Paths that take effect with an in-process restart only.
+    pub restart: Vec<String>,
+    /// Paths that are read where they are used: in force at once.
+    pub none: Vec<String>,
+}
+
+/// What changing from `old` to `new`, both as they are in force, asks for.
+pub fn plan(old: &Config, new: &Config) -> Plan {
+    between(&old.inner.loaded.value, &new.inner.loaded.value)
+}
+
+fn between(old: &Value, new: &Value) -> Plan {
+    let mut plan = Plan::default();
+    compare(Some(old), Some(new), &mut Vec::new(), "", &mut plan);
+    plan
+}
+
+impl Plan {
+    pub fn is_empty(&self) -> bool {
+        self.hot.is_empty() && self.restart.is_empty() && self.none.is_empty()
+    }
+
+    /// All changed paths, in the order restart, hot, none.
+    pub fn paths(&self) -> Vec<&str> {
+        let hot = self.hot.iter().flat_map(|(_, paths)| paths);
+        self.restart.iter().chain(hot).chain(&self.none).map(String::as_str).collect()
+    }
+
+    fn add(&mut self, segments: &[&str], path: &str) {
+        let paths = match lookup::reload(segments.iter().copied()) {
+            Reload::None => &mut self.none,
+            Reload::Restart => &mut self.restart,
+            Reload::Hot(action) => {
+                let at = match self.hot.iter().position(|(name, _)| *name == action) {
+                    Some(at) => at,
+                    None => {
+                        self.hot.push((action, Vec::new()));
+                        self.hot.len() - 1
+                    }
+                };
+                match self.hot.get_mut(at) {
+                    Some((_, paths)) => paths,
+                    None => return,
+                }
+            }
+        };
+        paths.push(path.to_string());
+    }
+}
+
+/// Objects are compared member by member, also where one side has none, so that each path meets its own row. A list
+/// is one path: its items have no names that would say which of them changed.
+fn compare<'v>(
+    old: Option<&'v Value>,
+    new: Option<&'v Value>,
+    segments: &mut Vec<&'v str>,
+    path: &str,
+    plan: &mut Plan,
+) {
+    if old == new {
+        return;
+    }
+    let members = |value: Option<&'v Value>| value.and_then(Value::as_object).filter(|map| !map.is_empty());
+    let is_branch = |value: Option<&Value>| value.is_none_or(Value::is_object);
+    let (before, after) = (members(old), members(new));
+    if !is_branch(old) || !is_branch(new) || (before.is_none() && after.is_none()) {
+        return plan.add(segments, path);
+    }
+    let names = before.into_iter().flat_map(|map| map.keys());
+    let added = after.into_iter().flat_map(|map| map.keys());
+    let added = added.filter(|name| before.is_none_or(|map| !map.contains_key(*name)));
+    for name in names.chain(added) {
+        let side = |map: Option<&'v serde_json::Map<String, Value>>| map.and_then(|map| map.get(name));
+        segments.push(name);
+        compare(side(before), side(after), segments, &join(path, name), plan);
+        segments.pop();
+    }
+}
+
+impl fmt::Display for Plan {
+    /// One line for the log: `restart (gateway.port); reload telegram (channels.telegram.enabled); in force at once (ui)`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut parts = Vec::new();
+        if !self.restart.is_empty() {
+            parts.push(format!("restart ({})", self.restart.join(", ")));
+        }
+        for (action, paths) in &self.hot {
+            parts.push(format!("reload {action} ({})", paths.join(", ")));
+        }
+        if !self.none.is_empty() {
+            parts.push(format!("in force at once ({})", self.none.join(", ")));
+        }
+        f.write_str(if parts.is_empty() { "nothing changed" } else { "" })?;
+        f.write_str(&parts.join("; "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn shown(old: Value, new: Value) -> String {
+        between(&old, &new).to_string()
+    }
+
+    #[test]
+    fn paths_meet_their_rows() {
+        for (old, new, want) in [
+            (json!({"a": 1}), json!({"a": 1}), "nothing changed"),
+            (json!({}), json!({"gateway": {"port": 1}}), "restart (gateway.port)"),
+            (json!({"gateway": {"port": 1}}), json!({}), "restart (gateway.port)"),
+            (
+                json!({}),
+                json!({"gateway": {"auth": {"token": "x", "mode": "token"}}}),
+                "restart (gateway.auth.mode); reload secret (gateway.auth.token)",
+            ),
+            (
+                json!({"gateway": {"reload": {"mode": "off"}}, "ui": {}}),
+                json!({"gateway": {"remote": {"url": "u"}}, "ui": {"seamColor": "#fff"}}),
+                "in force at once (gateway.reload.mode, gateway.remote.url, ui.seamColor)",
+            ),
+            (
+                json!({"agents": {"list": [1]}}),
+                json!({"agents": {"list": [2]}}),
+                "in force at once (agents.list)",
+            ),
+            (
+                json!({"agents": {"defaults": {"heartbeat": {"every": "1m"}}}}),
+                json!({"agents": {"defaults": {"heartbeat": {"every": "2m"}, "timeoutSeconds": 5}}}),
+                "reload heartbeat (agents.defaults.heartbeat.every); in force at once (agents.defaults.timeoutSeconds)",
+            ),
+            (
+                json!({"channels": {"telegram": {"enabled": true}, "slack": {"x": 1}}}),
+                json!({"channels": {"telegram": {"enabled": false}}}),
+                "restart (channels.slack.x); reload telegram (channels.telegram.enabled)",
+            ),
+            (json!({"x": 1}), json!({"x": {"y": 1}}), "restart (x)"),
+            (
+                json!({}),
+                json!({"models": {"providers": {"a.b": {}}}}),
+                "in force at once (models.providers.a.b)",
+            ),
+        ] {
+            assert_eq!(shown(old.clone(), new.clone()), want, "{old} {new}");
+        }
+    }
+
+    #[test]
+    fn r_02a_bookkeeping_never_restarts() {
+        let stamp = json!({"meta": {"lastTouchedAt": "x", "any": {"thing": 1}}, "wizard": {"lastRunAt": "y", "z": 1}});
+        for (old, new) in [(json!({}), stamp.clone()), (stamp, json!({}))] {
+            let plan = between(&old, &new);
+            assert!(plan.restart.is_empty() && plan.hot.is_empty() && plan.none.len() == 4, "{plan:?}");
+        }
+    }
+
+    /// An action is listed once however many paths ask for it, and every path is listed somewhere.
+    #[test]
+    fn every_path_is_in_the_plan_once() {
+        let plan = between(
+            &json!({}),
+            &json!({"cron": {"enabled": true, "store": "s"}, "env": {"A": "x"}, "ui": 1}),
+        );
+        assert_eq!(plan.hot, [("cron", vec!["cron.enabled".to_string(), "cron.store".to_string()])]);
+        assert_eq!(plan.paths(), ["env.A", "cron.enabled", "cron.store", "ui"]);
+    }
+}

@@ -1,0 +1,204 @@
+//! Why a changed configuration file is not put in force: file, line, column, key, the nearest valid key (R-06a).
+//!
+//! Pure, over what was read before; any thread. Shown in the log, in `health` and in `status`, so it never holds a
+//! secret.
+use super::members::{Object, Scanner};
+use super::redact::{self, carries_secret};
+use super::tokens::{Token, tokens};
+use super::{Config, Issue, lookup, parse};
+use crate::error::Error;
+use serde_json::{Value, json};
+use std::fmt;
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Problem {
+    file: String,
+    /// The key that is wrong; empty when the file as a whole is.
+    path: String,
+    /// Line and column, counted from 1, where known.
+    at: Option<(usize, usize)>,
+    /// The valid key that is meant or stands nearest before the place.
+    nearest: Option<String>,
+    message: String,
+}
+
+impl Config {
+    /// The first thing that keeps this configuration, read by `inspect`, from replacing `held`: an unusable file, or a
+    /// mistake that `held` does not have too.
+    pub fn problem(&self, held: &Config) -> Option<Problem> {
+        let loaded = &self.inner.loaded;
+        let is_unusable = loaded.fatal.is_some();
+        let issue = self.issues().iter().find(|issue| is_unusable || !held.issues().contains(issue))?;
+        Some(self.problem_of(issue))
+    }
+
+    /// The same for what a start would refuse.
+    pub fn refusal(&self, error: &Error) -> Problem {
+        let message = error.message().replace('\n', " ");
+        self.problem_of(&Issue { path: String::new(), message })
+    }
+
+    fn problem_of(&self, issue: &Issue) -> Problem {
+        let loaded = &self.inner.loaded;
+        let text = loaded.raw.as_deref().unwrap_or_default();
+        let at = loaded.at.or_else(|| place_of(text, &issue.path));
+        let nearest = match loaded.at {
+            Some(at) => key_before(text, at).and_then(|name| valid(&name)),
+            None => valid(&issue.path),
+        };
+        let is_telling = carries_secret(&issue.message, &loaded.secrets);
+        let message = if is_telling { redact::HIDDEN.to_string() } else { issue.message.clone() };
+        Problem { file: self.path().display().to_string(), path: issue.path.clone(), at, nearest, message }
+    }
+}
+
+impl Problem {
+    pub fn to_json(&self) -> Value {
+        let mut json = json!({"file": self.file, "path": self.path, "message": self.message});
+        if let Some(map) = json.as_object_mut() {
+            if let Some((line, column)) = self.at {
+                map.insert("line".into(), line.into());
+                map.insert("column".into(), column.into());
+            }
+            if let Some(nearest) = &self.nearest {
+                map.insert("nearestKey".into(), nearest.as_str().into());
+            }
+        }
+        json
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.file)?;
+        if let Some((line, column)) = self.at {
+            write!(f, ":{line}:{column}")?;
+        }
+        let path = if self.path.is_empty() { String::new() } else { format!("{}: ", self.path) };
+        write!(f, ": {path}{}", self.message)?;
+        match self.nearest.as_ref().filter(|nearest| **nearest != self.path) {
+            Some(nearest) => write!(f, " (nearest key: {nearest})"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The longest beginning of a path that the table of keys knows, or the key that its last name is a slip of.
+fn valid(path: &str) -> Option<String> {
+    let names: Vec<&str> = path.split('.').filter(|name| !name.is_empty()).collect();
+    (1..=names.len()).rev().find_map(|length| {
+        let known = names.get(..length)?;
+        if lookup::find(known.iter().copied()).is_some() {
+            return Some(known.join("."));
+        }
+        let (last, before) = known.split_last()?;
+        let parent = if before.is_empty() { lookup::root() } else { lookup::find(before.iter().copied())? };
+        lookup::nearest(&before.join("."), parent, last)
+    })
+}
+
+/// Line and column of the value at a dotted path.
+fn place_of(text: &str, path: &str) -> Option<(usize, usize)> {
+    if path.is_empty() {
+        return None;
+    }
+    let scanner = Scanner::new(text);
+    let start = member_start(&scanner, scanner.root()?, path)?;
+    Some(parse::place(text.get(..start)?))
+}
+
+/// Where the value begins, or, when only a beginning of the path is written, that of the last name that is.
+fn member_start(scanner: &Scanner, object: Object, path: &str) -> Option<usize> {
+    object.members.into_iter().find_map(|member| match path.strip_prefix(member.name.as_str())? {
+        "" => Some(member.value.start),
+        rest => {
+            let rest = rest.strip_prefix('.')?;
+            let inside = scanner.object_at(member.value.start);
+            inside.and_then(|inside| member_start(scanner, inside, rest)).or(Some(member.value.start))
+        }
+    })
+}
+
+/// The dotted path of the last name that stands before a place.
+fn key_before(text: &str, (line, column): (usize, usize)) -> Option<String> {
+    let mut open: Vec<String> = Vec::new();
+    let (mut last, mut found, mut in_lists) = (None, None, Vec::new());
+    for (token, span) in tokens(text) {
+        if parse::place(text.get(..span.start)?) >= (line, column) {
+            break;
+        }
+        let name = text.get(span)?.trim_matches(['"', '\'']).to_string();
+        match token {
+            Token::Text | Token::Word => last = Some(name),
+            Token::Punct(':') => {
+                let mut path = open.clone();
+                path.extend(last.clone());
+                found = Some(path.join("."));
+            }
+            Token::Punct('{' | '[') => {
+                in_lists.push(last.is_some());
+                open.extend(last.take());
+            }
+            Token::Punct('}' | ']') => {
+                if in_lists.pop() == Some(true) {
+                    open.pop();
+                }
+                last = None;
+            }
+            Token::Punct(_) => last = None,
+            Token::Comment => {}
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::testing::Dir;
+
+    fn problem(text: &str, held: &str) -> Option<String> {
+        let (dir, before) = (Dir::new(), Dir::new());
+        dir.write("openclaw.json", text);
+        before.write("openclaw.json", held);
+        let held = Config::inspect(&mut before.env(&[]));
+        let found = Config::inspect(&mut dir.env(&[])).problem(&held)?;
+        Some(found.to_string().replace(&dir.path("openclaw.json").display().to_string(), "F"))
+    }
+
+    #[test]
+    fn r_06a_a_mistake_has_file_line_column_and_nearest_key() {
+        for (text, want) in [
+            (
+                "{\n  gateway: {\n    port: 1\n    bind: 'lan'\n  }\n}",
+                "F:4:5: JSON5 parse failed: expected comma or object end at 4:5 (nearest key: gateway.port)",
+            ),
+            (
+                "{\n  gateway: {\n    port: 'x'}}",
+                "F:3:11: gateway.port: expected a whole number from 1 to 65535, got other text",
+            ),
+            ("{\n session: 5}", "F:2:11: session: expected"),
+            ("{a: {gatewey: [{", "F:1:16: JSON5 parse failed: EOF"),
+        ] {
+            let told = problem(text, "{}").unwrap();
+            // The parser's own words may change; what counts is that the place and the key are told.
+            let plain = |text: &str| text.split(" parse failed").next().unwrap_or_default().to_string();
+            assert!(told.starts_with(want) || plain(&told) == plain(want), "{told}\n{want}");
+            assert_eq!(want.contains("nearest"), told.contains("nearest key: gateway.port"), "{told}");
+        }
+    }
+
+    #[test]
+    fn what_was_wrong_before_is_no_new_problem() {
+        assert_eq!(problem("{session: 5, ui: {}}", "{session: 5}"), None);
+        assert!(problem("{session: 5, tools: 5}", "{session: 5}").unwrap().contains("tools"));
+        assert_eq!(problem("{nonsense: 1}", "{}"), None, "an unknown key is a warning");
+    }
+
+    #[test]
+    fn r_22b_no_secret_is_told() {
+        let told =
+            problem("{gateway: {auth: {token: 'canary-1-long', mode: 'canary-1-long'}}}", "{}").unwrap();
+        assert!(!told.contains("canary"), "{told}");
+    }
+}

@@ -1,0 +1,184 @@
+//! What `doctor --fix` does, as data: shown first, then done, with a backup of what is changed.
+//!
+//! Runs on the command line's thread. Config changes go through `config::edit`: in the text, under the writers' lock,
+//! with the old text kept as `.bak`. Nothing is removed but keys that are asked for and files `sweep` would remove.
+use super::Ctx;
+use crate::config::edit;
+use crate::error::{Error, Result};
+use crate::{ids, litter};
+use serde_json::Value;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+/// Bytes of a generated token; twice as many hex digits.
+const TOKEN_BYTES: usize = 24;
+
+#[derive(Debug)]
+pub enum Fix {
+    /// Gives these files this mode.
+    Mode(Vec<PathBuf>, u32),
+    Config(Vec<Change>),
+    /// Bounds what is left over in the state directory.
+    Sweep,
+}
+
+/// One change of the configuration.
+#[derive(Debug, Clone)]
+pub enum Change {
+    Set(&'static str, Value),
+    /// Sets a fresh random token.
+    Token(&'static str),
+    /// Puts the value of one key where another one is read.
+    Move(String, String),
+    /// Only with `--force`: the value is lost but for the backup.
+    Remove(String),
+}
+
+impl Fix {
+    /// Whether something a person wrote goes away.
+    pub fn needs_force(&self) -> bool {
+        matches!(self, Fix::Config(changes) if changes.iter().any(|change| matches!(change, Change::Remove(_))))
+    }
+
+    /// One line for each thing it will do.
+    pub fn shown(&self, ctx: &Ctx) -> Vec<String> {
+        match self {
+            Fix::Mode(paths, mode) => {
+                paths.iter().map(|path| format!("chmod {mode:03o} {}", ctx.env.display(path))).collect()
+            }
+            Fix::Config(changes) => changes.iter().map(Change::shown).collect(),
+            Fix::Sweep => vec!["remove left-over files beyond their bounds, oldest first".to_string()],
+        }
+    }
+
+    /// Does it; gives what was done beyond what `shown` said.
+    pub fn apply(&self, ctx: &Ctx) -> Result<Vec<String>> {
+        match self {
+            Fix::Mode(paths, mode) => {
+                paths.iter().try_for_each(|path| set_mode(path, *mode)).map(|()| Vec::new())
+            }
+            Fix::Config(changes) => {
+                let path = &ctx.env.config_path;
+                let had = path.exists();
+                let apply =
+                    |draft: &mut edit::Draft| changes.iter().try_for_each(|change| change.apply(draft));
+                let ((), written) = edit::change(path, apply)?;
+                let backup = format!("{}.bak", ctx.env.display(path));
+                Ok(match (written, had) {
+                    (true, true) => vec![format!("updated {}, backup: {backup}", ctx.env.display(path))],
+                    (true, false) => vec![format!("wrote {}", ctx.env.display(path))],
+                    (false, _) => Vec::new(),
+                })
+            }
+            Fix::Sweep => Ok(litter::sweep(&litter::places(&ctx.env, &ctx.config))),
+        }
+    }
+}
+
+/// What became of a fix.
+pub struct Done {
+    /// One line for each thing that was to be done.
+    pub told: Vec<String>,
+    pub error: Option<Error>,
+}
+
+/// Does all of it: first the config, in one write with one backup, then the rest. What loses something a person wrote
+/// is done only with `force`. One that fails stops no other.
+pub fn repair(ctx: &Ctx, fixes: Vec<&Fix>, more: Vec<Change>, force: bool) -> Vec<Done> {
+    let mut changes = Vec::new();
+    let mut rest = Vec::new();
+    for fix in fixes.into_iter().filter(|fix| force || !fix.needs_force()) {
+        match fix {
+            Fix::Config(own) => changes.extend(own.iter().cloned()),
+            other => rest.push(other),
+        }
+    }
+    changes.extend(more);
+    let config = Fix::Config(changes);
+    let all = std::iter::once(&config).filter(|_| !config.shown(ctx).is_empty()).chain(rest);
+    let done = |fix: &Fix| {
+        let mut told = fix.shown(ctx);
+        let error = fix.apply(ctx).map(|more| told.extend(more)).err();
+        Done { told, error }
+    };
+    all.map(done).collect()
+}
+
+/// Not through a link: that would change somebody else's file.
+fn set_mode(path: &Path, mode: u32) -> Result<()> {
+    let failed = |e| Error::io(format_args!("change the mode of {}", path.display()), e);
+    let meta = std::fs::symlink_metadata(path).map_err(failed)?;
+    if meta.is_symlink() {
+        return Ok(());
+    }
+    std::fs::set_permissions(path, PermissionsExt::from_mode(mode)).map_err(failed)
+}
+
+impl Change {
+    fn shown(&self) -> String {
+        match self {
+            Change::Set(path, value) => format!("set {path} = {value}"),
+            Change::Token(path) => format!("set {path} to a new random token"),
+            Change::Move(from, to) => format!("move {from} to {to}"),
+            Change::Remove(path) => format!("remove {path}"),
+        }
+    }
+
+    fn apply(&self, draft: &mut edit::Draft) -> Result<()> {
+        let split = |path: &str| path.split('.').map(str::to_string).collect::<Vec<_>>();
+        match self {
+            Change::Set(path, value) => draft.set(&path.split('.').collect::<Vec<_>>(), value.clone()),
+            Change::Token(path) => draft.set(&path.split('.').collect::<Vec<_>>(), ids::hex(TOKEN_BYTES)?),
+            Change::Remove(path) => draft.remove(&parts(&split(path))),
+            Change::Move(from, to) => {
+                let (from, to) = (split(from), split(to));
+                let whole = draft.value()?;
+                let find =
+                    |path: &[String]| path.iter().try_fold(&whole, |value, name| value.get(name)).cloned();
+                // What is written at the new place is newer than the old key.
+                if let (Some(value), None) = (find(&from), find(&to)) {
+                    draft.set(&parts(&to), value)?;
+                }
+                draft.remove(&parts(&from))
+            }
+        }
+    }
+}
+
+fn parts(path: &[String]) -> Vec<&str> {
+    path.iter().map(String::as_str).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::testing::Dir;
+
+    #[test]
+    fn r_02b_a_fixed_config_keeps_its_comments_and_a_backup() {
+        let dir = Dir::new();
+        let old = "{\n  // mine\n  telegram: { botToken: 'x' }, // old\n  odd: 1,\n}\n";
+        dir.write("openclaw.json", old);
+        let ctx = Ctx::look(&dir.env(&[]), false);
+        let fix = Fix::Config(vec![
+            Change::Move("telegram".into(), "channels.telegram".into()),
+            Change::Set("gateway.mode", "local".into()),
+            Change::Token("gateway.auth.token"),
+        ]);
+        assert!(!fix.needs_force() && Fix::Config(vec![Change::Remove("odd".into())]).needs_force());
+        assert_eq!(fix.shown(&ctx)[0], "move telegram to channels.telegram");
+        let told = fix.apply(&ctx).unwrap();
+        assert!(told[0].contains(".bak"), "{told:?}");
+        let text = std::fs::read_to_string(&ctx.env.config_path).unwrap();
+        assert!(text.contains("// mine") && text.contains("odd: 1"), "{text}");
+        let config = crate::config::Config::inspect(&mut dir.env(&[]));
+        assert_eq!(config.str("channels.telegram.botToken"), Some("x"));
+        assert_eq!(config.str("gateway.auth.token").unwrap().len(), 48);
+        assert!(
+            !told
+                .iter()
+                .chain(&fix.shown(&ctx))
+                .any(|l| l.contains(config.str("gateway.auth.token").unwrap()))
+        );
+    }
+}

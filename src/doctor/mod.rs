@@ -1,0 +1,269 @@
+//! What may be wrong with an installation: one table of checks, each a row here and a function in the file of its
+//! family. `doctor` shows them all, `security audit` those that are marked so.
+//!
+//! Runs on the command line's thread, with the gateway up or down. Checks only look: nothing is created, locked or
+//! changed by them, and no text in a language is understood. A finding may carry a `Fix`, which is data: it can be
+//! shown before it is done. Findings name places and lengths of secrets, never the secrets.
+mod access;
+mod config;
+mod fix;
+mod machine;
+mod models;
+mod modes;
+mod ports;
+mod reach;
+mod services;
+mod sessions;
+
+pub use fix::{Change, Done, Fix, repair};
+pub use reach::Reached;
+
+use crate::config::Config;
+use crate::env::Env;
+use std::path::PathBuf;
+
+/// How bad a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// Worth knowing.
+    Info,
+    /// Works, but not well or not safely.
+    Warning,
+    /// Does not work, or others can get in.
+    Error,
+}
+
+impl Severity {
+    pub const NAMES: [&'static str; 3] = ["info", "warning", "error"];
+
+    pub fn named(name: &str) -> Option<Severity> {
+        let all = [Severity::Info, Severity::Warning, Severity::Error];
+        Severity::NAMES.iter().zip(all).find(|(known, _)| **known == name).map(|(_, severity)| severity)
+    }
+
+    pub fn name(self) -> &'static str {
+        Severity::NAMES.get(self as usize).copied().unwrap_or_default()
+    }
+
+    /// Its name in `security audit`, where existing scripts know other words.
+    pub fn audit_name(self) -> &'static str {
+        match self {
+            Severity::Info => "info",
+            Severity::Warning => "warn",
+            Severity::Error => "critical",
+        }
+    }
+}
+
+/// One thing that is looked at.
+pub struct Check {
+    /// Of its findings; stable, scripts name it.
+    pub id: &'static str,
+    pub severity: Severity,
+    pub title: &'static str,
+    /// Whether `security audit` looks at it too.
+    pub security: bool,
+    pub run: fn(&Ctx) -> Vec<Finding>,
+}
+
+const fn check(
+    id: &'static str,
+    severity: Severity,
+    title: &'static str,
+    run: fn(&Ctx) -> Vec<Finding>,
+) -> Check {
+    Check { id, severity, title, security: false, run }
+}
+
+const fn guard(
+    id: &'static str,
+    severity: Severity,
+    title: &'static str,
+    run: fn(&Ctx) -> Vec<Finding>,
+) -> Check {
+    Check { id, severity, title, security: true, run }
+}
+
+use Severity::{Error, Info, Warning};
+
+/// Every check, sorted by id.
+#[rustfmt::skip]
+pub const CHECKS: &[Check] = &[
+    check("clock.wrong", Warning, "The clock seems to be wrong", machine::clock),
+    check("clock.zone", Warning, "A time zone is unknown", machine::zone),
+    check("config.invalid", Error, "The configuration has mistakes", config::invalid),
+    check("config.legacy_key", Warning, "Keys of earlier versions are not read", config::legacy),
+    check("config.missing", Info, "There is no configuration yet", config::missing),
+    check("config.mode_unset", Error, "The gateway does not start without gateway.mode", config::mode),
+    check("config.unknown_key", Warning, "Keys that nothing reads", config::unknown),
+    check("disk.full", Error, "The disk is full", machine::full),
+    check("disk.low", Warning, "The disk is nearly full", machine::low),
+    check("env.legacy", Info, "Variables of earlier product names are set", machine::variables),
+    guard("fs.config.perms_group_readable", Warning, "The config file is readable by its group", modes::config_group),
+    guard("fs.config.perms_world_readable", Error, "The config file is readable by everybody", modes::config_world),
+    guard("fs.config.perms_writable", Error, "The config file is writable by others", modes::config_writable),
+    guard("fs.config.symlink", Warning, "The config file is a symbolic link", modes::config_link),
+    guard("fs.config_include.perms_world_readable", Error, "An included config file is open to everybody", modes::includes),
+    guard("fs.log_file.perms_readable", Warning, "The log file is readable by others", modes::log),
+    guard("fs.state_dir.perms_group_writable", Warning, "The state directory is writable by its group", modes::state_group_writable),
+    guard("fs.state_dir.perms_readable", Warning, "The state directory is readable by others", modes::state_readable),
+    guard("fs.state_dir.perms_world_writable", Error, "The state directory is writable by everybody", modes::state_writable),
+    guard("fs.state_dir.symlink", Warning, "The state directory is a symbolic link", modes::state_link),
+    guard("fs.state_files.perms", Warning, "Files of the state directory are open to others", modes::files),
+    guard("fs.synced_dir", Warning, "Configuration or state lie in a synchronised folder", modes::synced),
+    guard("gateway.bind_no_auth", Error, "The gateway would be open to the network without a secret", access::bind_no_auth),
+    guard("gateway.bind_weak_secret", Error, "The secret is too weak for a gateway open to the network", access::bind_weak),
+    guard("gateway.control_ui.device_auth_disabled", Error, "The control page needs no device identity", access::no_devices),
+    guard("gateway.control_ui.insecure_auth", Error, "A token alone opens the control page", access::insecure_ui),
+    guard("gateway.loopback_no_auth", Error, "The gateway has no secret", access::no_auth),
+    guard("gateway.probe_failed", Warning, "The gateway cannot be asked", reach::failed),
+    guard("gateway.tailscale_funnel", Error, "The gateway is published to the Internet", access::funnel),
+    guard("gateway.tailscale_serve", Info, "The gateway is published to the tailnet", access::serve),
+    check("gateway.token_mismatch", Warning, "Gateway and command line have different secrets", access::mismatch),
+    guard("gateway.token_too_short", Warning, "The gateway's secret is short", access::weak),
+    check("gateway.version_skew", Info, "The running gateway is of another version", reach::skew),
+    guard("hooks.path_root", Error, "Webhooks answer on every path", access::hooks_root),
+    guard("hooks.token_reuse_gateway_token", Warning, "Webhooks and gateway share a secret", access::hooks_reuse),
+    guard("hooks.token_too_short", Warning, "The webhooks' token is short", access::hooks_weak),
+    guard("logging.redact_off", Warning, "Secrets are not hidden in tool output", access::redact_off),
+    check("models.built_in", Info, "No model is configured", models::built_in),
+    check("models.key_missing", Error, "A model has no API key", models::key_missing),
+    check("models.unusable", Error, "A model cannot be used", models::unusable),
+    check("port.collision", Warning, "Profiles share ports", ports::collisions),
+    check("port.in_use", Error, "Another program has the gateway's port", ports::in_use),
+    check("service.differs", Warning, "The service is not as it would be installed now", services::drift),
+    check("service.legacy", Warning, "Services of earlier product names exist", services::legacy),
+    check("service.others", Info, "Other gateway-like services exist", services::others),
+    guard("service.secret", Error, "A service file holds a secret", services::secret),
+    check("sessions.index_damaged", Error, "A session index cannot be read", sessions::index),
+    check("sessions.litter", Info, "Left-over files wait to be swept", sessions::litter),
+    check("sessions.transcript_missing", Warning, "Sessions without their transcript", sessions::missing),
+    check("sessions.transcript_torn", Info, "Transcripts end in half a line", sessions::torn),
+    check("state.legacy_dir", Info, "State of an earlier product name", machine::legacy_dir),
+    check("state.missing", Info, "There is no state directory yet", machine::missing),
+    check("state.unwritable", Error, "The state directory cannot be written", machine::unwritable),
+    guard("summary.attack_surface", Info, "What can be reached", access::summary),
+    guard("tools.elevated.allow_all", Error, "Anybody may use elevated tools", access::elevated),
+];
+
+/// What checks look at. Made once, so that all see the same.
+pub struct Ctx {
+    pub env: Env,
+    pub config: Config,
+    /// Epoch milliseconds.
+    pub now: u64,
+    /// Process id of the gateway that runs on this state directory.
+    pub instance: Option<u32>,
+    /// What asking the gateway gave; `None` when it was not asked.
+    pub reached: Option<Reached>,
+    /// Service files.
+    pub services: services::Services,
+    /// What the service manager told; `None` when it was not asked.
+    pub service: Option<crate::service::Inspection>,
+}
+
+impl Ctx {
+    /// Reads what all checks need; `deep` adds the services of the machine. Asks neither gateway nor manager.
+    pub fn look(env: &Env, deep: bool) -> Ctx {
+        let mut env = env.clone();
+        let config = Config::inspect(&mut env);
+        let instance = machine::instance(&env);
+        let services = services::read(&env, deep);
+        Ctx { config, now: crate::clock::now_ms(), instance, reached: None, services, service: None, env }
+    }
+
+    /// Whether there is a config file that says something; one that cannot be read is told once, not by every check.
+    fn is_readable(&self) -> bool {
+        self.config.exists() && !self.config.issues().iter().any(|issue| issue.path.is_empty())
+    }
+}
+
+/// One thing that a check found.
+#[derive(Debug, Default)]
+pub struct Finding {
+    pub detail: String,
+    /// What a person does about it.
+    pub remedy: Option<String>,
+    pub path: Option<PathBuf>,
+    pub fix: Option<Fix>,
+}
+
+impl Finding {
+    pub fn new(detail: impl Into<String>) -> Finding {
+        Finding { detail: detail.into(), ..Finding::default() }
+    }
+
+    pub fn at(mut self, path: impl Into<PathBuf>) -> Finding {
+        self.path = Some(path.into());
+        self
+    }
+
+    pub fn remedy(mut self, text: impl Into<String>) -> Finding {
+        self.remedy = Some(text.into());
+        self
+    }
+
+    pub fn fix(mut self, fix: Fix) -> Finding {
+        self.fix = Some(fix);
+        self
+    }
+}
+
+/// One finding if there is something to tell.
+fn one(found: Option<Finding>) -> Vec<Finding> {
+    found.into_iter().collect()
+}
+
+/// A finding with the check that made it.
+pub struct Found {
+    pub check: &'static Check,
+    pub finding: Finding,
+}
+
+/// Runs the checks that `wanted` names; worst findings first.
+pub fn run(ctx: &Ctx, wanted: impl Fn(&Check) -> bool) -> Vec<Found> {
+    let mut found = Vec::new();
+    for check in CHECKS.iter().filter(|check| wanted(check)) {
+        found.extend((check.run)(ctx).into_iter().map(|finding| Found { check, finding }));
+    }
+    found.sort_by_key(|found| std::cmp::Reverse(found.check.severity));
+    found
+}
+
+/// Whether `only` names the check: its id, or a family of it as `gateway` or `fs.config`.
+pub fn is_named(check: &Check, only: &str) -> bool {
+    check.id == only || check.id.strip_prefix(only).is_some_and(|rest| rest.starts_with('.'))
+}
+
+#[cfg(test)]
+pub mod testing {
+    use super::*;
+    use crate::config::testing::Dir;
+
+    /// What the checks of this family find in a state directory with this configuration.
+    pub fn found(dir: &Dir, vars: &[(&str, &str)], only: &str) -> Vec<(String, String)> {
+        let ctx = Ctx::look(&dir.env(vars), false);
+        let found = run(&ctx, |check| is_named(check, only));
+        found.into_iter().map(|f| (f.check.id.to_string(), f.finding.detail)).collect()
+    }
+
+    pub fn ids(dir: &Dir, vars: &[(&str, &str)], only: &str) -> Vec<String> {
+        found(dir, vars, only).into_iter().map(|(id, _)| id).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_sorted_and_every_id_is_its_own() {
+        for pair in CHECKS.windows(2) {
+            assert!(pair[0].id < pair[1].id, "{} before {}", pair[0].id, pair[1].id);
+        }
+        assert!(CHECKS.iter().all(|check| check.id.contains('.') && check.title.is_ascii()));
+        let named = |only| CHECKS.iter().filter(|check| is_named(check, only)).count();
+        assert_eq!((named("fs.config"), named("clock.wrong"), named("clock.w"), named("")), (4, 1, 0, 0));
+        assert_eq!(Severity::named("warning"), Some(Severity::Warning));
+    }
+}

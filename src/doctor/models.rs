@@ -1,0 +1,86 @@
+//! Checks of the models agents run with: can be resolved, have a key. Asks no server.
+use super::{Ctx, Finding, one};
+use crate::agent::provider::{Provider, is_nearby, key_variable};
+use crate::agents::Agents;
+use ureq::http::Uri;
+
+/// Every model in use with who uses it, each once.
+fn models(ctx: &Ctx) -> Vec<(String, String)> {
+    let agents = Agents::of(&ctx.config, &ctx.env);
+    let mut models: Vec<(String, String)> = Vec::new();
+    for id in agents.ids() {
+        let own = agents.model(&id).map(|model| (model, format!("agent {id}")));
+        let others =
+            agents.fallbacks(&id).into_iter().map(|model| (model, format!("a fallback of agent {id}")));
+        for (model, user) in own.into_iter().chain(others) {
+            if !models.iter().any(|(known, _)| *known == model) {
+                models.push((model, user));
+            }
+        }
+    }
+    models
+}
+
+pub fn built_in(ctx: &Ctx) -> Vec<Finding> {
+    let agents = Agents::of(&ctx.config, &ctx.env);
+    one((ctx.is_readable() && agents.model(&agents.default_id()).is_none()).then(|| {
+        Finding::new("answers come from the built-in model, which only shows that everything works")
+            .remedy(ctx.env.command("models scan"))
+    }))
+}
+
+pub fn unusable(ctx: &Ctx) -> Vec<Finding> {
+    let finding = |(model, user): (String, String)| {
+        let error = Provider::resolve(&ctx.config, &ctx.env, &model).err()?;
+        Some(Finding::new(format!("{user}: {}", error.message())).remedy(ctx.env.command("models list")))
+    };
+    models(ctx).into_iter().filter_map(finding).collect()
+}
+
+pub fn key_missing(ctx: &Ctx) -> Vec<Finding> {
+    let finding = |(model, user): (String, String)| {
+        let provider = Provider::resolve(&ctx.config, &ctx.env, &model).ok()?;
+        let key = format!("models.providers.{}.apiKey", provider.id);
+        let variable = key_variable(&provider.id);
+        if let Some(file) = &provider.key_file {
+            let is_there = crate::files::read_start(file, 1).is_some_and(|bytes| !bytes.is_empty());
+            return (!is_there).then(|| {
+                Finding::new(format!(
+                    "{model} ({user}): the key file {} cannot be read",
+                    ctx.env.display(file)
+                ))
+                .at(file)
+            });
+        }
+        let host = provider.base_url.parse::<Uri>().ok()?.host()?.to_string();
+        let needs = provider.api_key.is_none() && provider.headers.is_empty() && !is_nearby(&host);
+        needs.then(|| {
+            Finding::new(format!("{model} ({user}): neither {key} nor {variable} is set"))
+                .remedy(ctx.env.command(&format!("config set {key} <key>")))
+        })
+    };
+    models(ctx).into_iter().filter_map(finding).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::testing::Dir;
+    use crate::doctor::testing::ids;
+
+    #[test]
+    fn models_are_resolved_and_keys_looked_for() {
+        let check = |model: &str, vars: &[(&str, &str)], want: &[&str]| {
+            let dir = Dir::new();
+            let providers = "{near: {baseUrl: 'http://127.0.0.1:1/v1', models: []}, far: {baseUrl: 'https://far.example/v1', models: []}}";
+            let text =
+                format!("{{models: {{providers: {providers}}}, agents: {{defaults: {{model: {model}}}}}}}");
+            dir.write("openclaw.json", &text);
+            assert_eq!(ids(&dir, vars, "models"), want, "{model}");
+        };
+        check("{}", &[], &["models.built_in"]);
+        check("{primary: 'near/m'}", &[], &[]);
+        check("{primary: 'far/m'}", &[], &["models.key_missing"]);
+        check("{primary: 'far/m'}", &[("FAR_API_KEY", "k-123456")], &[]);
+        check("{primary: 'near/m', fallbacks: ['none/x']}", &[], &["models.unusable"]);
+    }
+}

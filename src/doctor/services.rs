@@ -1,0 +1,120 @@
+//! Checks of service files: this profile's and those that look like a gateway. Reads files; the manager was asked
+//! before, if at all. Values of variables are looked at and never told.
+use super::{Ctx, Finding};
+use crate::env::Env;
+use crate::service::{self, Other, Place, inspect};
+use std::path::PathBuf;
+
+/// Parts of names of variables that hold secrets.
+const SECRET_NAMES: [&str; 3] = ["TOKEN", "PASSWORD", "API_KEY"];
+
+/// Service files that are there.
+#[derive(Default)]
+pub struct Services {
+    own: Option<(PathBuf, String)>,
+    others: Vec<Other>,
+}
+
+/// Reads the files; `deep` also those of the machine.
+pub fn read(env: &Env, deep: bool) -> Services {
+    let own =
+        Place::find(env, None).ok().and_then(|place| Some((place.path.clone(), inspect::read(&place.path)?)));
+    Services { own, others: service::others(env, deep) }
+}
+
+pub fn drift(ctx: &Ctx) -> Vec<Finding> {
+    let Some(seen) = ctx.service.as_ref().filter(|seen| seen.installed) else { return Vec::new() };
+    let remedy = ctx.env.command("gateway install --force");
+    let finding =
+        |text: &String| Finding::new(format!("{}: {text}", seen.name)).at(&seen.unit_path).remedy(&remedy);
+    seen.drift.iter().map(finding).collect()
+}
+
+pub fn secret(ctx: &Ctx) -> Vec<Finding> {
+    let secrets = ctx.config.secrets();
+    let others = ctx
+        .services
+        .others
+        .iter()
+        .filter_map(|other| Some((other.path.clone(), inspect::read(&other.path)?)));
+    let files: Vec<(PathBuf, String)> = ctx.services.own.iter().cloned().chain(others).collect();
+    let holds = |text: &str| names_a_secret(text) || secrets.iter().any(|s| s.len() >= 8 && text.contains(s));
+    let finding = |(path, _): &(PathBuf, String)| {
+        Finding::new(format!(
+            "{} holds a secret, which every user of this machine can read",
+            ctx.env.display(path)
+        ))
+        .at(path)
+        .remedy(format!("{}, and set a new secret", ctx.env.command("gateway install --force")))
+    };
+    files.iter().filter(|(_, text)| holds(text)).map(finding).collect()
+}
+
+/// Whether a variable with a secret's name has a value.
+fn names_a_secret(text: &str) -> bool {
+    let value_of = |line: &str, name: &str| {
+        let (_, after) = line.split_once(name)?;
+        let after = after.strip_prefix('=').or_else(|| after.strip_prefix("</key>"))?;
+        after.trim_start_matches(['"', '\'', ' ']).chars().next()
+    };
+    let has_value = |line: &str| SECRET_NAMES.iter().any(|name| value_of(line, name).is_some());
+    // A property list has the value on the line after the name.
+    text.lines().any(has_value) || SECRET_NAMES.iter().any(|name| text.contains(&format!("{name}</key>")))
+}
+
+fn told(ctx: &Ctx, legacy: bool) -> Vec<Finding> {
+    let finding = |other: &Other| {
+        let remedy = match (other.path.extension().is_some_and(|end| end == "plist"), other.scope) {
+            (true, _) => format!("launchctl bootout gui/$UID/{}; rm {}", other.name, other.path.display()),
+            (false, "user") => format!("systemctl --user disable --now {}", other.name),
+            (false, _) => format!("sudo systemctl disable --now {}", other.name),
+        };
+        Finding::new(other.to_string()).at(&other.path).remedy(remedy)
+    };
+    ctx.services.others.iter().filter(|other| other.legacy == legacy).map(finding).collect()
+}
+
+pub fn legacy(ctx: &Ctx) -> Vec<Finding> {
+    told(ctx, true)
+}
+
+pub fn others(ctx: &Ctx) -> Vec<Finding> {
+    told(ctx, false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn r_22a_a_secret_in_a_service_file_is_seen_and_an_empty_name_is_none() {
+        for (text, want) in [
+            ("Environment=OPENCLAW_GATEWAY_TOKEN=", false),
+            ("Environment=OPENCLAW_GATEWAY_TOKEN=x", true),
+            ("Environment=\"OPENCLAW_GATEWAY_PASSWORD=x y\"", true),
+            ("ExecStart=/usr/bin/openclaw gateway --password-file /x", false),
+            ("<key>OPENAI_API_KEY</key>\n<string>x</string>", true),
+            ("export OPENCLAW_GATEWAY_TOKEN='x'", true),
+        ] {
+            assert_eq!(names_a_secret(text), want, "{text}");
+        }
+    }
+
+    #[test]
+    fn services_of_earlier_names_are_told_with_what_removes_them() {
+        let home = std::env::temp_dir().join(format!("doctor-services-{}", std::process::id()));
+        let units = home.join(".config/systemd/user");
+        std::fs::create_dir_all(&units).unwrap();
+        let text =
+            "[Service]\nExecStart=/usr/bin/clawdbot gateway\nEnvironment=CLAWDBOT_GATEWAY_TOKEN=canary\n";
+        std::fs::write(units.join("clawdbot-gateway.service"), text).unwrap();
+        let vars = [("HOME", home.to_str().unwrap()), ("OPENCLAW_SERVICE_ROOT", "/nowhere")];
+        let env = Env::from_vars(vars.map(|(k, v)| (k.to_string(), v.to_string())), None).unwrap();
+        let ctx = Ctx::look(&env, false);
+        assert_eq!(legacy(&ctx).len(), 1);
+        assert!(legacy(&ctx)[0].remedy.as_ref().unwrap().contains("disable --now clawdbot-gateway.service"));
+        let secret = secret(&ctx);
+        assert!(secret.len() == 1 && !secret[0].detail.contains("canary"));
+        std::fs::remove_dir_all(home).unwrap();
+    }
+}

@@ -1,0 +1,154 @@
+//! One generation of the gateway: the only file that knows its threads. Start order, stop order.
+//!
+//! Built on the main thread from what is on disk; ends when its state thread ends. What it leaves behind is the
+//! connections that say goodbye, each for a second or two, and what `Process` keeps.
+use super::judge::Verdict;
+use super::{Process, recover, sentinel};
+use crate::clock;
+use crate::config::watch::Watcher;
+use crate::device::pairing::Pairing;
+use crate::error::{Error, Kind, Result};
+use crate::net::origin;
+use crate::protocol::limits::Limits;
+use crate::sessions::{Dedupe, Journal, Spool, journal_path};
+use crate::shared::{Published, Shared};
+use crate::state::event::Event;
+use crate::state::sessions::Sessions;
+use crate::state::{self, Note, State};
+use crate::store::Store;
+use crate::threads;
+use crossbeam_channel::{Receiver, Select, Sender, bounded};
+use std::sync::{Arc, RwLock};
+use std::time::Instant;
+
+/// Events on their way to the state thread; senders wait when it is full.
+const INBOX: usize = 256;
+const STATE_STACK: usize = 1 << 20;
+
+pub struct Generation {
+    shared: Arc<Shared>,
+    watcher: Option<Watcher>,
+    done: Receiver<std::result::Result<Ending, String>>,
+    judge: Receiver<()>,
+}
+
+/// How a generation ended.
+pub struct Ending {
+    pub is_restart: bool,
+    /// What sessions have not been told yet.
+    pub notes: Vec<Note>,
+}
+
+impl Generation {
+    pub fn start(
+        process: &Process,
+        verdict: Verdict,
+        notes: Vec<Note>,
+        started: Instant,
+    ) -> Result<Generation> {
+        let (state_tx, inbox) = bounded(INBOX);
+        let Verdict { config, env, auth, .. } = verdict;
+        let shared = Arc::new(Shared {
+            limits: Limits::from_config(&config),
+            auth: RwLock::new(auth),
+            door: process.door.clone(),
+            total: process.total.clone(),
+            arriving: process.arriving.clone(),
+            succession: process.succession.clone(),
+            state: state_tx.clone(),
+            started,
+            own_names: origin::own_names(),
+            published: Published::default(),
+            env,
+            config: RwLock::new(config),
+        });
+        // Before the files are read for good, so that no change is missed.
+        let watcher = Watcher::start(shared.clone(), process.judge.clone())
+            .inspect_err(
+                |e| log::warn!(target: "gateway/reload", "{e}; a changed config file needs a restart"),
+            )
+            .ok();
+        let (judge_tx, judge) = bounded(1);
+        let mut state = build(&shared, state_tx, judge_tx)?;
+        state.system_events = notes;
+        state.config_invalid = shared.config().problem(&crate::config::Config::empty()).map(|p| p.to_json());
+        sentinel::tell(&mut state);
+        let (asked, (done_tx, done)) = (process.asked.clone(), bounded(1));
+        let died = done_tx.clone();
+        let work = move || {
+            let is_restart = state::run::run(&mut state, &asked, &inbox);
+            // Whoever still wants to tell something must not wait for an answer.
+            drop((inbox, asked));
+            let notes = std::mem::take(&mut state.system_events);
+            state.finish(is_restart);
+            // The main thread waits for this as long as the process lives.
+            let _ = done_tx.send(Ok(Ending { is_restart, notes }));
+        };
+        threads::spawn("gw-state", STATE_STACK, work, move |what| {
+            // As above.
+            let _ = died.send(Err(what));
+        })?;
+        process.succession.serve(shared.clone());
+        Ok(Generation { shared, watcher, done, judge })
+    }
+
+    /// Waits until the state thread wants the configuration judged (`true`) or has ended.
+    pub fn wants_judgement(&self) -> bool {
+        let mut select = Select::new();
+        let done = select.recv(&self.done);
+        select.recv(&self.judge);
+        // A judge channel without a sender belongs to a state thread that is about to end.
+        select.ready() != done && self.judge.try_recv().is_ok()
+    }
+
+    pub fn judged(&self, verdict: Result<()>) {
+        // A state thread that is gone needs no verdict.
+        let _ = self.shared.state.send(Event::Judged(verdict));
+    }
+
+    /// How it ended; the watcher has ended too when this returns.
+    pub fn end(self) -> Result<Ending> {
+        let ending = self.done.recv();
+        if let Some(watcher) = self.watcher {
+            watcher.stop();
+        }
+        let failed = |what: String| {
+            Error::new(Kind::Unavailable, format!("the state thread failed: {what}; see the log"))
+        };
+        match ending {
+            Ok(ending) => ending.map_err(failed),
+            Err(_) => Err(failed("it ended without a word".to_string())),
+        }
+    }
+}
+
+/// The state as it is on disk, and its store thread.
+fn build(shared: &Arc<Shared>, state_tx: Sender<Event>, judge: Sender<()>) -> Result<State> {
+    let (now, dir) = (clock::now_ms(), &shared.env.state_dir);
+    let (mut journal, records) = Journal::open(&journal_path(dir), now)?;
+    let mut sessions = Sessions::load(shared.clone());
+    let spool = Spool::of(dir);
+    let records = recover::settle(records, &mut sessions, &mut journal, &spool);
+    spool.sweep(records.iter().filter(|r| r.result.is_none()).map(|r| (r.family.as_str(), r.key.as_str())));
+    let store = Store::start(journal, spool, state_tx)?;
+    let dedupe = Dedupe::from_records(records);
+    let mut state = State::new(shared.clone(), store, sessions, dedupe, judge, now);
+    for request in Pairing::new(dir).list(now).map(|l| l.pending).unwrap_or_default() {
+        if let Some(id) = request.get("requestId").and_then(|id| id.as_str()) {
+            state.pairing.insert(id.to_string(), now);
+        }
+    }
+    if !state.pairing.is_empty() {
+        let (count, list) = (state.pairing.len(), shared.env.command("devices list"));
+        log::info!(target: "gateway", "{count} pairing request(s) wait: {list}");
+    }
+    Ok(state)
+}
+
+impl State {
+    /// The last act: everything that changed goes to disk. A next generation must find the files at rest.
+    fn finish(mut self, is_restart: bool) {
+        self.sessions.finish(&self.store);
+        self.store.finish(is_restart);
+    }
+}

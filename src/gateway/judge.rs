@@ -1,0 +1,151 @@
+//! Whether a configuration can be started, and with what: mode, secret, bind plan, port.
+//!
+//! Reads the configuration file and changes nothing. The main thread asks before a start and before an in-process
+//! restart; the watcher asks when the file changes, so that what would not start is never put in force.
+use super::Options;
+use crate::agents::Agents;
+use crate::config::Config;
+use crate::env::Env;
+use crate::error::{Error, Result};
+use crate::net::bind::{self, Plan};
+use crate::ports::{self, Ports};
+use crate::shared::Auth;
+use crate::{logging, protocol};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+/// Secrets shorter than this are weak (R-16e).
+const WEAK: usize = 16;
+
+/// The command line and the environment the process was started with.
+pub struct Judge {
+    options: Options,
+    /// Before any configuration was applied to it.
+    env: Env,
+}
+
+/// What a generation starts with.
+#[derive(Clone)]
+pub struct Verdict {
+    pub config: Config,
+    /// With the variables of the configuration.
+    pub env: Env,
+    pub auth: Arc<Auth>,
+    pub plan: Plan,
+    pub port: u16,
+}
+
+impl Judge {
+    pub fn new(env: Env, options: Options) -> Judge {
+        Judge { options, env }
+    }
+
+    /// The environment without the configuration's variables, the `.env` file read anew. Home, state directory and
+    /// config path stay those of the start.
+    pub fn env(&self) -> Env {
+        let Ok(mut env) = Env::from_process(self.env.profile.as_deref()) else { return self.env.clone() };
+        (env.home, env.profile) = (self.env.home.clone(), self.env.profile.clone());
+        (env.state_dir, env.config_path) = (self.env.state_dir.clone(), self.env.config_path.clone());
+        env
+    }
+
+    /// Reads the configuration file and judges it.
+    pub fn look(&self) -> Result<Verdict> {
+        let mut env = self.env();
+        let config = Config::load(&mut env)?;
+        self.judge(config, env)
+    }
+
+    /// Judges a configuration that was read under `env`.
+    pub fn judge(&self, config: Config, env: Env) -> Result<Verdict> {
+        let options = &self.options;
+        check_mode(&config, &env, options)?;
+        let plan = Plan::resolve(options.bind.as_deref(), &config)?;
+        let (token, password) = (options.token.as_deref(), options.password.as_deref());
+        let auth = Auth::resolve(&config, &env, options.auth.as_deref(), token, password)?;
+        check_secret(&auth, &plan)?;
+        let port = options.port.unwrap_or_else(|| ports::configured(&env, &config));
+        Ok(Verdict { config, env, auth: Arc::new(auth), plan, port })
+    }
+}
+
+fn check_mode(config: &Config, env: &Env, options: &Options) -> Result<()> {
+    if options.allow_unconfigured || config.str("gateway.mode") == Some("local") {
+        return Ok(());
+    }
+    let setup = env.command("setup");
+    match (config.exists(), config.str("gateway.mode")) {
+        (false, _) => Err(Error::config(format!(
+            "Missing config. Run `{setup}` or set gateway.mode=local (or pass --allow-unconfigured)."
+        ))),
+        (true, mode) => Err(Error::config(format!(
+            "Gateway start blocked: set gateway.mode=local (current: {}) or pass --allow-unconfigured.",
+            mode.unwrap_or("unset")
+        ))),
+    }
+}
+
+/// No secret, no start; a weak one is good enough for loopback only (R-16a, R-16b, R-16e).
+fn check_secret(auth: &Auth, plan: &Plan) -> Result<()> {
+    let name = auth.mode.name();
+    let Some(secret) = &auth.secret else {
+        if auth.allow_tailscale && plan.is_loopback() {
+            return Ok(());
+        }
+        let upper = name.to_uppercase();
+        let refusal = if plan.is_loopback() {
+            String::new()
+        } else {
+            format!("Refusing to bind gateway to {} without auth. ", plan.mode)
+        };
+        return Err(Error::config(format!(
+            "{refusal}Gateway auth is set to {name}, but no {name} is configured.\nSet gateway.auth.{name} (or OPENCLAW_GATEWAY_{upper}), or pass --{name}."
+        )));
+    };
+    if secret.reveal().len() < WEAK && !plan.is_loopback() {
+        return Err(Error::config(format!(
+            "Refusing to bind gateway to {} with a {name} of fewer than {WEAK} characters: set a longer gateway.auth.{name} (openssl rand -hex 24 makes one).",
+            plan.mode
+        )));
+    }
+    Ok(())
+}
+
+/// The first lines of a generation in the log.
+pub fn greet(verdict: &Verdict, addresses: &[SocketAddr]) {
+    let Verdict { config, env, auth, port, .. } = verdict;
+    for warning in config.warnings().iter().chain(config.issues()) {
+        log::warn!(target: "gateway/config", "{}: {}", logging::quoted(&warning.path), logging::quoted(&warning.message));
+    }
+    for name in protocol::limits::unknown_names(config) {
+        log::warn!(target: "gateway/config", "gateway.limits.{}: no such limit", logging::quoted(name));
+    }
+    if auth.secret.as_ref().is_some_and(|s| s.reveal().len() < WEAK) {
+        log::warn!(target: "gateway", "the gateway {} is weak: use at least {WEAK} characters", auth.mode.name());
+    }
+    let agents = Agents::of(config, env);
+    let model = agents.model(&agents.default_id());
+    let built_in = || format!("built-in (add one: {})", env.command("models scan"));
+    log::info!(target: "gateway", "agent model: {}", model.unwrap_or_else(built_in));
+    for address in addresses {
+        log::info!(target: "gateway", "listening on ws://{address} (PID {})", std::process::id());
+    }
+    if let Some(file) = logging::current_file() {
+        log::info!(target: "gateway", "log file: {}", file.display());
+    }
+    if bind::tailnet_address().is_some() && config.str("gateway.bind").is_none() {
+        log::debug!(target: "gateway", "a tailnet address exists; gateway.bind=tailnet would listen there");
+    }
+    own_ports(config, env, *port);
+}
+
+/// Writes down which ports are this gateway's, and tells of those that another profile counts on.
+fn own_ports(config: &Config, env: &Env, port: u16) {
+    let ports = Ports::of(port, env, config);
+    for clash in ports::collisions(env, &ports) {
+        log::warn!(target: "gateway", "{clash}");
+    }
+    if let Err(e) = ports::remember(env, &ports) {
+        log::warn!(target: "gateway", "{e}; other profiles do not see this gateway's ports");
+    }
+}

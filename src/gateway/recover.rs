@@ -1,0 +1,61 @@
+//! Runs that an earlier generation or process accepted and did not finish: their message is kept, their end recorded.
+//!
+//! Runs on the main thread before the state thread starts; reads and writes the journal and transcripts.
+use crate::agent::mailbox::Said;
+use crate::agent::run::question;
+use crate::error::{Error, Result};
+use crate::logging;
+use crate::sessions::{Entry, Journal, Record, Spool, Transcript};
+use crate::state::sessions::Sessions;
+use serde_json::json;
+
+/// Ends the runs that are open in the journal; gives all records.
+pub fn settle(
+    mut records: Vec<Record>,
+    sessions: &mut Sessions,
+    journal: &mut Journal,
+    spool: &Spool,
+) -> Vec<Record> {
+    for record in records.iter_mut().filter(|r| r.result.is_none()) {
+        if let Err(e) = keep_message(record, sessions, spool) {
+            log::error!(target: "gateway/agent", "keep the message of run {}: {e}", logging::quoted(&record.key));
+        }
+        let error = Error::unavailable(
+            "the gateway stopped before this run ended; send it again with a new idempotency key",
+        );
+        let payload = json!({"runId": record.key, "status": "error", "summary": error.message()});
+        record.message = None;
+        record.result = Some(json!({"ok": false, "payload": payload, "error": error.to_wire(4)}));
+        log::warn!(target: "gateway/agent", "run {} was cut off by the last stop", logging::quoted(&record.key));
+        if let Err(e) = journal.append(record) {
+            log::error!(target: "gateway/store", "{e}");
+        }
+    }
+    records
+}
+
+/// Puts the message of a run into its transcript unless it is there already.
+fn keep_message(record: &Record, sessions: &mut Sessions, spool: &Spool) -> Result<()> {
+    let (Some(key), Some(text)) = (&record.session_key, &record.message) else { return Ok(()) };
+    if sessions.get(key).is_none() {
+        // The stop came before the new session's index was saved; the journal knows its transcript.
+        let id =
+            record.session_id.as_deref().ok_or_else(|| Error::not_found(format!("session {key} is gone")))?;
+        sessions.put(key, Entry::new(id, record.ts), 0)?;
+    }
+    let entry =
+        sessions.get(key).cloned().ok_or_else(|| Error::not_found(format!("session {key} is gone")))?;
+    let transcript: Transcript = sessions.transcript(key, &entry)?;
+    if transcript.contains_run(&record.key)? {
+        return Ok(());
+    }
+    transcript.repair()?;
+    let said = Said {
+        run: record.key.clone(),
+        text: text.clone(),
+        images: spool.read(&record.family, &record.key),
+        names_message: record.family == "chat",
+        ..Said::default()
+    };
+    transcript.append(&[question(&said, record.ts, None)]).map(drop)
+}

@@ -1,0 +1,192 @@
+//! Keeping what is left over in the state directory bounded, whatever its kind (R-28a): interrupted writes, copies of
+//! configs, the trash of deleted agents, output that a service manager keeps. Session directories have rules of their own in `sessions::sweep`, which is
+//! asked here too; log files are bounded by `logging`.
+//!
+//! Runs on the store thread once at the start and once a day, and for `doctor --fix`. Only removes, oldest first.
+use crate::agents::Agents;
+use crate::clock;
+use crate::config::Config;
+use crate::env::Env;
+use crate::sessions::sessions_dir;
+use crate::sessions::sweep::{self, Class};
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
+
+const DAY: u64 = 24 * 60 * 60 * 1000;
+/// Interrupted writes; another program may just be writing one.
+const TEMPORARY: Class = Class::new("*.tmp", 0, 0, 10 * 60 * 1000);
+/// Beside the config: copies by us (five), by hand and by other programs.
+const COPIES: [Class; 3] = [
+    Class::new(".bak", 10, 64 << 20, DAY),
+    Class::new(".clobbered.", 5, 64 << 20, DAY),
+    Class::new(".rejected.", 5, 64 << 20, DAY),
+];
+/// Directories below the state directory whose files we replace atomically.
+const OURS: [&str; 6] = ["", "gateway", "identity", "devices", "credentials", "cron"];
+/// What a service manager wrote for us into `logs`; each file is cut when it is longer than this.
+const MAX_LOG: u64 = 16 << 20;
+const LOGS: Class = Class::new(".log", 10, 64 << 20, DAY);
+/// What the trash of deleted agents may hold.
+const TRASH_PLACES: usize = 20;
+const TRASH_BYTES: u64 = 1 << 30;
+const TRASH_AGE: u64 = 30 * DAY;
+
+/// Where something may be left over.
+pub struct Places {
+    state_dir: PathBuf,
+    config_dir: PathBuf,
+    config_name: String,
+    sessions: Vec<PathBuf>,
+}
+
+pub fn places(env: &Env, config: &Config) -> Places {
+    let path = std::fs::canonicalize(&env.config_path).unwrap_or_else(|_| env.config_path.clone());
+    Places {
+        state_dir: env.state_dir.clone(),
+        config_dir: path.parent().unwrap_or(Path::new(".")).to_path_buf(),
+        config_name: path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+        sessions: Agents::of(config, env).ids().iter().map(|id| sessions_dir(&env.state_dir, id)).collect(),
+    }
+}
+
+/// Removes what is beyond its bounds; gives notes for the log.
+pub fn sweep(places: &Places) -> Vec<String> {
+    let mut notes = Vec::new();
+    notes.extend(old_files(places).iter().map(|(path, _)| sweep::remove(path)));
+    for path in long_logs(&places.state_dir) {
+        // Its writer appends, so it goes on at the new end.
+        notes.push(match File::options().write(true).open(&path).and_then(|file| file.set_len(0)) {
+            Ok(()) => format!("emptied {}, which had grown beyond {} MiB", path.display(), MAX_LOG >> 20),
+            Err(e) => format!("empty {}: {e}", path.display()),
+        });
+    }
+    for (path, _) in old_trash(&places.state_dir) {
+        notes.push(match std::fs::remove_dir_all(&path) {
+            Ok(()) => format!("removed from the trash: {}", path.display()),
+            Err(e) => format!("remove {} from the trash: {e}", path.display()),
+        });
+    }
+    notes
+}
+
+/// The daily round, for the store thread; says in the log what it did.
+pub fn sweep_work(env: Env, config: Config) -> Box<dyn FnOnce() + Send> {
+    Box::new(move || {
+        for note in sweep(&places(&env, &config)) {
+            log::info!(target: "gateway/store", "{note}");
+        }
+    })
+}
+
+/// How many files are beyond their bounds, and their bytes. Only looks.
+pub fn excess(places: &Places) -> (usize, u64) {
+    let sizes = old_files(places).into_iter().chain(old_trash(&places.state_dir)).map(|(_, size)| size);
+    sizes.fold((0, 0), |(count, bytes), size| (count + 1, bytes + size))
+}
+
+fn old_files(places: &Places) -> Vec<(PathBuf, u64)> {
+    let mut found: Vec<(PathBuf, u64)> = places.sessions.iter().flat_map(|dir| sweep::excess(dir)).collect();
+    let ours = OURS.iter().map(|name| places.state_dir.join(name));
+    for dir in ours {
+        found.extend(sweep::excess_of(&dir, &TEMPORARY));
+    }
+    found.extend(sweep::excess_of(&places.state_dir.join("logs"), &LOGS));
+    // A config that lies elsewhere has neighbours that are none of our business.
+    let is_of_config = |path: &PathBuf| {
+        path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&places.config_name))
+    };
+    for class in COPIES.iter().chain([&TEMPORARY]) {
+        let copies =
+            sweep::matching(&places.config_dir, class).into_iter().filter(|(_, _, path)| is_of_config(path));
+        found.extend(class.beyond(copies.collect(), clock::now_ms()));
+    }
+    found.sort();
+    found.dedup();
+    found
+}
+
+fn long_logs(state_dir: &Path) -> Vec<PathBuf> {
+    let logs = sweep::matching(&state_dir.join("logs"), &LOGS).into_iter();
+    logs.filter(|(_, size, _)| *size > MAX_LOG).map(|(_, _, path)| path).collect()
+}
+
+/// What deleted agents left, each with the bytes in it.
+fn old_trash(state_dir: &Path) -> Vec<(PathBuf, u64)> {
+    let entries = std::fs::read_dir(state_dir.join("trash")).into_iter().flatten().flatten();
+    let dirs = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+    let found = dirs.filter_map(|entry| {
+        let changed = entry.metadata().ok()?.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
+        Some((changed.as_millis() as u64, weight(&entry.path()), entry.path()))
+    });
+    Class::new("", TRASH_PLACES, TRASH_BYTES, TRASH_AGE).beyond(found.collect(), clock::now_ms())
+}
+
+/// The bytes of all files below `dir`; links are not followed.
+fn weight(dir: &Path) -> u64 {
+    let mut waiting = vec![dir.to_path_buf()];
+    let mut bytes = 0;
+    while let Some(dir) = waiting.pop() {
+        for entry in std::fs::read_dir(&dir).into_iter().flatten().flatten() {
+            match entry.metadata() {
+                Ok(meta) if meta.is_dir() => waiting.push(entry.path()),
+                Ok(meta) => bytes += meta.len(),
+                Err(_) => {}
+            }
+        }
+    }
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::testing::Dir;
+    use std::time::{Duration, SystemTime};
+
+    fn age(path: &Path, days: u64) {
+        let then = SystemTime::UNIX_EPOCH + Duration::from_millis(clock::now_ms() - days * DAY);
+        std::fs::File::open(path).unwrap().set_modified(then).unwrap();
+    }
+
+    #[test]
+    fn r_28a_every_class_of_left_over_files_is_bounded_and_nothing_else_goes() {
+        let dir = Dir::new();
+        let file = |name: &str, days: u64| {
+            dir.write(name, "x");
+            age(&dir.path(name), days);
+        };
+        for n in 0..14 {
+            file(&format!("openclaw.json.bak.{n}"), 3 + n);
+            file(&format!("openclaw.json.clobbered.{n}"), 3 + n);
+        }
+        for name in
+            ["openclaw.json", "notes.bak", "credentials/creds.json", "workspace/a.tmp", "gateway/ports.json"]
+        {
+            file(name, 400);
+        }
+        for name in ["openclaw.json.7.0.tmp", "gateway/x.1.1.tmp", "devices/paired.json.1.1.tmp"] {
+            file(name, 1);
+        }
+        file("gateway/young.1.1.tmp", 0);
+        file("agents/main/sessions/old.json.1.1.tmp", 1);
+        for n in 0..25 {
+            file(&format!("trash/a-{n}/sessions/s.jsonl"), 1);
+            age(&dir.path(&format!("trash/a-{n}")), if n < 3 { 1 } else { 40 + n });
+        }
+        dir.write("logs/gateway.log", "");
+        File::options().write(true).open(dir.path("logs/gateway.log")).unwrap().set_len(MAX_LOG + 1).unwrap();
+        let env = dir.env(&[]);
+        let places = places(&env, &Config::empty());
+        let (count, _) = excess(&places);
+        let notes = sweep(&places);
+        assert_eq!((count, notes.len()), (22, 23), "{notes:#?}");
+        assert_eq!(excess(&places), (0, 0));
+        assert_eq!(std::fs::metadata(dir.path("logs/gateway.log")).unwrap().len(), 0);
+        let there = |name: &str| dir.path(name).exists();
+        assert!(there("openclaw.json.bak.0") && !there("openclaw.json.bak.13"));
+        assert!(there("gateway/young.1.1.tmp") && !there("gateway/x.1.1.tmp"));
+        assert!(there("workspace/a.tmp") && there("notes.bak") && there("credentials/creds.json"));
+        assert!(there("trash/a-0") && there("trash/a-3") && !there("trash/a-24"));
+    }
+}

@@ -1,0 +1,124 @@
+//! `config.set`, `config.patch`, `config.apply`: changing the configuration file.
+//!
+//! All on the caller's connection thread: the file is judged and written there, under the lock of all its writers
+//! (R-02d). What the change means for this gateway is found out by its watcher as for any other change; patch and
+//! apply ask for a restart beside that, as their callers expect, and leave a note for the session that asked.
+use crate::clock;
+use crate::config::Config;
+use crate::config::write::{Base, Change, Written, write};
+use crate::error::Result;
+use crate::gateway::write_sentinel;
+use crate::methods::read;
+use crate::protocol::events;
+use crate::protocol::frame::Payload;
+use crate::shared::Shared;
+use crate::state::clients::Caller;
+use crate::state::event::Event;
+use crate::state::restart::MAX_DELAY_MS;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+/// Until the restart, where the caller does not say, milliseconds.
+const DELAY_MS: u64 = 2000;
+/// The answer is on its way before the restart begins, and no restart is put off for longer.
+const DELAY_RANGE_MS: (u64, u64) = (100, MAX_DELAY_MS);
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Params {
+    raw: String,
+    base_hash: Option<String>,
+    session_key: Option<String>,
+    note: Option<String>,
+    restart_delay_ms: Option<u64>,
+    #[serde(default)]
+    force: bool,
+}
+
+/// Writes a whole text.
+pub fn set(shared: &Shared, _caller: &Caller, params: Value) -> Result<Payload> {
+    let params: Params = read(params)?;
+    let written = written(shared, Change::Replace(&params.raw), &params)?;
+    Ok(answer(&written).into())
+}
+
+/// Writes a whole text and restarts.
+pub fn apply(shared: &Shared, caller: &Caller, params: Value) -> Result<Payload> {
+    let params: Params = read(params)?;
+    let written = written(shared, Change::Replace(&params.raw), &params)?;
+    restarting(shared, caller, "config.apply", &params, &written)
+}
+
+/// Merges into what is written, and restarts.
+pub fn patch(shared: &Shared, caller: &Caller, params: Value) -> Result<Payload> {
+    let params: Params = read(params)?;
+    let written = written(shared, Change::Merge(&params.raw), &params)?;
+    restarting(shared, caller, "config.patch", &params, &written)
+}
+
+fn written(shared: &Shared, change: Change, params: &Params) -> Result<Written> {
+    let done = write(&shared.env, change, Base::Hash(params.base_hash.as_deref()), params.force)?;
+    if done.written {
+        log::info!(target: "gateway/config", "config written: {}", done.plan);
+        announce(shared, &done.config);
+    }
+    Ok(done)
+}
+
+/// Tells administrators at once; the watcher, which sees the change later, tells of those made by others.
+fn announce(shared: &Shared, config: &Config) {
+    if !shared.published.is_told(config.hash()) {
+        let payload = json!({"path": config.path(), "hash": config.hash(), "ts": clock::now_ms()});
+        // The state thread is gone only when this generation ends.
+        let _ = shared.state.send(Event::Tell { event: &events::CONFIG_CHANGED, payload });
+    }
+}
+
+fn answer(written: &Written) -> Value {
+    let config = &written.config;
+    let shown = config.snapshot().get_mut("config").map(Value::take).unwrap_or_default();
+    json!({"ok": true, "path": config.path(), "hash": config.hash(), "config": shown})
+}
+
+fn restarting(
+    shared: &Shared,
+    caller: &Caller,
+    reason: &'static str,
+    params: &Params,
+    written: &Written,
+) -> Result<Payload> {
+    let payload = note(shared, reason, params, &written.config);
+    let path = write_sentinel(&shared.env, &payload)?;
+    let (least, most) = DELAY_RANGE_MS;
+    let delay_ms = params.restart_delay_ms.unwrap_or(DELAY_MS).clamp(least, most);
+    let mut answer = answer(written);
+    if let Some(map) = answer.as_object_mut() {
+        let restart = json!({
+            "ok": true, "pid": std::process::id(), "signal": "SIGUSR1", "delayMs": delay_ms,
+            "reason": reason, "mode": "emit",
+        });
+        map.insert("restart".to_string(), restart);
+        map.insert("sentinel".to_string(), json!({"path": path, "payload": payload}));
+    }
+    let cause = format!("{reason} by {}", crate::logging::quoted(&caller.client_id));
+    // The state thread is gone only when this generation ends, which is what was asked for.
+    let _ = shared.state.send(Event::Restart { cause, delay_ms });
+    Ok(answer.into())
+}
+
+/// What the session that asked is told after the restart; it is on disk before, so that it is told even if the
+/// process ends meanwhile.
+fn note(shared: &Shared, reason: &'static str, params: &Params, config: &Config) -> Value {
+    let trimmed =
+        |text: &Option<String>| text.as_deref().map(str::trim).filter(|t| !t.is_empty()).map(str::to_string);
+    let mut payload = json!({
+        "kind": "config-apply", "status": "ok", "ts": clock::now_ms(),
+        "message": trimmed(&params.note),
+        "doctorHint": format!("Run: {}", shared.env.command("doctor --non-interactive")),
+        "stats": {"mode": reason, "root": config.path()},
+    });
+    if let (Some(map), Some(key)) = (payload.as_object_mut(), trimmed(&params.session_key)) {
+        map.insert("sessionKey".to_string(), key.into());
+    }
+    payload
+}

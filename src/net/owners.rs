@@ -1,0 +1,276 @@
+//! Who listens on a port of this host, from the kernel's tables, and on which ports a process listens.
+//!
+//! Linux: `/proc`, which needs no other program. The owner of a socket is known for the processes of the same
+//! user, or of all users to root. Elsewhere only whether the port is taken is known, by trying to bind it.
+use serde_json::{Value, json};
+use std::io::ErrorKind;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+/// A process that listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listener {
+    /// `None` when the process belongs to somebody else.
+    pub pid: Option<u32>,
+    pub address: SocketAddr,
+    pub command: String,
+    pub command_line: String,
+    pub user: String,
+}
+
+/// A port and who has it.
+#[derive(Debug, Clone)]
+pub struct Port {
+    pub port: u16,
+    /// `None` when that cannot be found out.
+    pub is_busy: Option<bool>,
+    pub listeners: Vec<Listener>,
+}
+
+impl Port {
+    /// Looks; the processes `likely` are asked first, which is quicker than all of them.
+    pub fn inspect(port: u16, likely: &[u32]) -> Port {
+        let Some(sockets) = listening() else {
+            return Port { port, is_busy: try_bind(port), listeners: Vec::new() };
+        };
+        let sockets: Vec<Socket> = sockets.into_iter().filter(|s| s.address.port() == port).collect();
+        let mut listeners: Vec<Listener> = Vec::new();
+        let mut owners = Owners::default();
+        for socket in &sockets {
+            let pid = owners.of(socket.inode, likely);
+            if pid.is_none() || !listeners.iter().any(|known| known.pid == pid) {
+                listeners.push(describe(pid, socket));
+            }
+        }
+        Port { port, is_busy: Some(!sockets.is_empty()), listeners }
+    }
+
+    pub fn status(&self) -> &'static str {
+        match self.is_busy {
+            Some(true) => "busy",
+            Some(false) => "free",
+            None => "unknown",
+        }
+    }
+
+    pub fn to_json(&self) -> Value {
+        let listeners = self.listeners.iter().map(|listener| {
+            json!({
+                "pid": listener.pid, "command": listener.command, "address": listener.address.to_string(),
+                "commandLine": listener.command_line, "user": listener.user,
+            })
+        });
+        json!({
+            "port": self.port, "status": self.status(), "listeners": listeners.collect::<Vec<_>>(),
+            "hints": self.hints(),
+        })
+    }
+
+    /// What to do about a port that somebody has.
+    pub fn hints(&self) -> Vec<String> {
+        if self.is_busy != Some(true) {
+            return Vec::new();
+        }
+        let names: Vec<String> = self
+            .listeners
+            .iter()
+            .map(|l| format!("{} {}", l.command, l.command_line).to_lowercase())
+            .collect();
+        let has = |what: &str| names.iter().any(|name| name.contains(what));
+        let mut hints = Vec::new();
+        if has("openclaw") {
+            hints.push(
+                "A gateway already runs here: stop it (openclaw gateway stop) or use another port.".into(),
+            );
+        } else if has("ssh") {
+            hints.push("An SSH tunnel has this port: close it, or forward another local port.".to_string());
+        } else if self.listeners.iter().any(|l| l.pid.is_some()) {
+            hints.push("Another process listens on this port.".to_string());
+        } else {
+            hints.push("The process that has this port belongs to another user: look as root.".to_string());
+        }
+        if self.listeners.iter().filter(|l| l.pid.is_some()).count() > 1 {
+            hints.push(
+                "Several processes listen on this port: keep one gateway, or give each its own port.".into(),
+            );
+        }
+        hints
+    }
+}
+
+/// The ports `pid` listens on, ascending.
+pub fn of_process(pid: u32) -> Vec<SocketAddr> {
+    let own = inodes_of(&PathBuf::from(format!("/proc/{pid}")));
+    let mut addresses: Vec<SocketAddr> = listening()
+        .unwrap_or_default()
+        .into_iter()
+        .filter(|socket| own.contains(&socket.inode))
+        .map(|socket| socket.address)
+        .collect();
+    addresses.sort_by_key(|address| (address.port(), address.is_ipv6()));
+    addresses
+}
+
+struct Socket {
+    address: SocketAddr,
+    inode: u64,
+    uid: u32,
+}
+
+/// All listening sockets; `None` where the kernel has no such tables.
+fn listening() -> Option<Vec<Socket>> {
+    let v4 = std::fs::read_to_string("/proc/net/tcp").ok()?;
+    let v6 = std::fs::read_to_string("/proc/net/tcp6").unwrap_or_default();
+    Some(v4.lines().chain(v6.lines()).filter_map(socket).collect())
+}
+
+/// One line of the kernel's table, where it is a listening socket (state `0A`).
+fn socket(line: &str) -> Option<Socket> {
+    let fields: Vec<&str> = line.split_whitespace().collect();
+    let [_, local, _, "0A", _, _, _, uid, _, inode, ..] = fields.as_slice() else { return None };
+    let (ip, port) = local.split_once(':')?;
+    let port = u16::from_str_radix(port, 16).ok()?;
+    // Words of 32 bits, each in the byte order of the machine.
+    let words: Vec<u32> =
+        (0..ip.len() / 8).filter_map(|n| u32::from_str_radix(ip.get(n * 8..n * 8 + 8)?, 16).ok()).collect();
+    let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_ne_bytes()).collect();
+    let ip = match <[u8; 16]>::try_from(bytes.as_slice()) {
+        Ok(bytes) => IpAddr::V6(Ipv6Addr::from(bytes)),
+        Err(_) => IpAddr::V4(Ipv4Addr::from(<[u8; 4]>::try_from(bytes.as_slice()).ok()?)),
+    };
+    Some(Socket { address: SocketAddr::new(ip, port), inode: inode.parse().ok()?, uid: uid.parse().ok()? })
+}
+
+/// Which process has which socket, found out once.
+#[derive(Default)]
+struct Owners {
+    known: Vec<(u32, Vec<u64>)>,
+    looked_everywhere: bool,
+}
+
+impl Owners {
+    fn of(&mut self, inode: u64, likely: &[u32]) -> Option<u32> {
+        if self.known.is_empty() {
+            let each = likely.iter().map(|pid| (*pid, inodes_of(&PathBuf::from(format!("/proc/{pid}")))));
+            self.known = each.collect();
+        }
+        self.find(inode).or_else(|| {
+            self.look_everywhere();
+            self.find(inode)
+        })
+    }
+
+    fn find(&self, inode: u64) -> Option<u32> {
+        self.known.iter().find(|(_, inodes)| inodes.contains(&inode)).map(|(pid, _)| *pid)
+    }
+
+    fn look_everywhere(&mut self) {
+        if std::mem::replace(&mut self.looked_everywhere, true) {
+            return;
+        }
+        for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
+            if let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) {
+                self.known.push((pid, inodes_of(&entry.path())));
+            }
+        }
+    }
+}
+
+/// The sockets a process has open; none that one may not look at.
+fn inodes_of(process: &Path) -> Vec<u64> {
+    let links = std::fs::read_dir(process.join("fd")).into_iter().flatten().flatten();
+    let inode = |link: PathBuf| {
+        let target = std::fs::read_link(link).ok()?;
+        target.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()
+    };
+    links.filter_map(|link| inode(link.path())).collect()
+}
+
+fn describe(pid: Option<u32>, socket: &Socket) -> Listener {
+    let file = |name: &str| {
+        let bytes = pid.and_then(|pid| std::fs::read(format!("/proc/{pid}/{name}")).ok()).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).trim_end_matches(['\0', '\n']).to_string()
+    };
+    let words: Vec<String> = file("cmdline").split('\0').map(str::to_string).collect();
+    let uid =
+        pid.and_then(|pid| std::fs::metadata(format!("/proc/{pid}")).ok()).map_or(socket.uid, |m| m.uid());
+    Listener {
+        pid,
+        address: socket.address,
+        command: file("comm"),
+        command_line: hide_secrets(&words).join(" "),
+        user: user_name(uid),
+    }
+}
+
+/// A command line without what follows `--token` and `--password`.
+pub fn hide_secrets(words: &[String]) -> Vec<String> {
+    let mut hide = false;
+    let word = |word: &String| {
+        let is_secret = std::mem::replace(&mut hide, matches!(word.as_str(), "--token" | "--password"));
+        match word.split_once('=') {
+            _ if is_secret => "***".to_string(),
+            Some((name @ ("--token" | "--password"), _)) => format!("{name}=***"),
+            _ => word.clone(),
+        }
+    };
+    words.iter().map(word).collect()
+}
+
+fn user_name(uid: u32) -> String {
+    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let name = users.lines().find_map(|line| {
+        let fields: Vec<&str> = line.split(':').collect();
+        let [name, _, id, ..] = fields.as_slice() else { return None };
+        (id.parse() == Ok(uid)).then(|| name.to_string())
+    });
+    name.unwrap_or_else(|| uid.to_string())
+}
+
+fn try_bind(port: u16) -> Option<bool> {
+    match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
+        Ok(_) => Some(false),
+        Err(e) if e.kind() == ErrorKind::AddrInUse => Some(true),
+        Err(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_of_this_process_is_found_and_named() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (port, pid) = (listener.local_addr().unwrap().port(), std::process::id());
+        for likely in [&[][..], &[pid], &[1]] {
+            let found = Port::inspect(port, likely);
+            assert_eq!((found.status(), found.listeners.len()), ("busy", 1), "{found:?}");
+            assert_eq!(found.listeners.first().unwrap().pid, Some(pid));
+            assert!(found.listeners.first().unwrap().command_line.contains("openclaw"));
+        }
+        assert!(of_process(pid).contains(&SocketAddr::from(([127, 0, 0, 1], port))));
+        drop(listener);
+        assert_eq!(Port::inspect(port, &[]).status(), "free");
+    }
+
+    #[test]
+    fn a_line_of_the_kernels_table() {
+        let line = "  1: 0100007F:4965 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1000 0 4242 1 0 100 0 0 10 0";
+        let found = socket(line).unwrap();
+        assert_eq!(
+            (found.address.to_string().as_str(), found.inode, found.uid),
+            ("127.0.0.1:18789", 4242, 1000)
+        );
+        let v6 = line.replace("0100007F", "00000000000000000000000001000000");
+        assert_eq!(socket(&v6).unwrap().address.to_string(), "[::1]:18789");
+        assert!(socket(&line.replace(" 0A ", " 01 ")).is_none());
+    }
+
+    #[test]
+    fn secrets_of_a_command_line_stay_hidden() {
+        let words = ["openclaw", "--token", "a b", "--port", "1", "--password=def"].map(String::from);
+        assert_eq!(hide_secrets(&words).join(" "), "openclaw --token *** --port 1 --password=***");
+    }
+}

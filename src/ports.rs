@@ -1,0 +1,284 @@
+//! Ports: the one a named profile listens on, those derived from it, and clashes between the profiles of a home.
+//!
+//! For the start and for commands, on their own thread: arithmetic, and small files of the state directories. A
+//! profile's port is a slot of 120 ports between 19120 and 32679, chosen by the profile's name alone, so that it is
+//! the same on every machine; everything that is derived from the port lies within the slot (R-26a).
+use crate::config::Config;
+use crate::env::Env;
+use crate::error::Result;
+use crate::files;
+use serde_json::{Value, json};
+use std::fmt;
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+
+/// The first slot begins behind the ports of the dev profile, the last one ends below those that the kernel hands
+/// out to outgoing connections.
+const FIRST: u16 = 19_120;
+const SLOT: u16 = 120;
+const SLOTS: u16 = 113;
+/// Largest `ports.json` that is read, bytes.
+const MAX_FILE: u64 = 4096;
+
+/// The port of a named profile when nothing names another.
+pub fn of_profile(name: &str) -> u16 {
+    // FNV-1a: short, and it never changes.
+    let hash = name.bytes().fold(0x811c_9dc5_u32, |h, b| (h ^ u32::from(b)).wrapping_mul(0x0100_0193));
+    FIRST + SLOT * (hash % u32::from(SLOTS)) as u16
+}
+
+/// The ports of one gateway.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ports {
+    /// WebSocket and HTTP; the others are derived from it.
+    pub gateway: u16,
+    /// Loopback only.
+    pub browser_control: u16,
+    pub canvas: u16,
+    /// Where debugging ports of browser profiles are taken from.
+    pub cdp: RangeInclusive<u16>,
+}
+
+impl Ports {
+    /// What follows from the port of a gateway.
+    pub fn of(gateway: u16, env: &Env, config: &Config) -> Ports {
+        let control = gateway.saturating_add(2);
+        let written = || config.u64("canvasHost.port").and_then(|port| u16::try_from(port).ok());
+        let named = env.var("OPENCLAW_CANVAS_HOST_PORT").and_then(|port| port.trim().parse().ok());
+        Ports {
+            gateway,
+            browser_control: control,
+            canvas: named.or_else(written).unwrap_or(gateway.saturating_add(4)),
+            cdp: control.saturating_add(9)..=control.saturating_add(108),
+        }
+    }
+
+    /// Each single port with its name.
+    fn singles(&self) -> [(u16, &'static str); 3] {
+        [
+            (self.gateway, "gateway port"),
+            (self.browser_control, "browser control port"),
+            (self.canvas, "canvas port"),
+        ]
+    }
+
+    /// What `port` is for this gateway.
+    fn purpose(&self, port: u16) -> Option<&'static str> {
+        let single = self.singles().into_iter().find(|(own, _)| *own == port).map(|(_, name)| name);
+        single.or_else(|| self.cdp.contains(&port).then_some("browser debugging range"))
+    }
+}
+
+/// The port a gateway of this environment listens on: the variable, else the config, else the profile's own.
+pub fn configured(env: &Env, config: &Config) -> u16 {
+    let written = || config.u64("gateway.port").filter(|_| config.is_set("gateway.port"));
+    env.port()
+        .or_else(|| written().and_then(|port| u16::try_from(port).ok()))
+        .unwrap_or_else(|| env.default_port())
+}
+
+/// Two gateways of this user that cannot run at the same time, or not with all their parts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Collision {
+    pub port: u16,
+    /// What the port is here.
+    pub own: &'static str,
+    /// The other profile's name, `default` for the one without.
+    pub profile: String,
+    /// What the port is there.
+    pub theirs: &'static str,
+}
+
+impl fmt::Display for Collision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Collision { port, own, profile, theirs } = self;
+        write!(f, "port {port} ({own}) is the {theirs} of profile {profile} too; set another gateway.port")
+    }
+}
+
+/// What the configured gateway of `env` has in common with those of the other profiles.
+pub fn port_collisions(env: &Env, config: &Config) -> Vec<Collision> {
+    collisions(env, &Ports::of(configured(env, config), env, config))
+}
+
+/// The same for given ports.
+pub fn collisions(env: &Env, own: &Ports) -> Vec<Collision> {
+    let mut found = Vec::new();
+    for (profile, other) in siblings(env) {
+        let ours = own.singles().into_iter().map(|(port, name)| (port, name, other.purpose(port)));
+        let theirs = other.singles().into_iter().map(|(port, name)| (port, own.purpose(port), name));
+        let ours = ours.filter_map(|(port, own, theirs)| Some((port, own, theirs?)));
+        let theirs = theirs.filter_map(|(port, own, theirs)| Some((port, own?, theirs)));
+        for (port, own, theirs) in ours.chain(theirs) {
+            let one = Collision { port, own, profile: profile.clone(), theirs };
+            if !found.contains(&one) {
+                found.push(one);
+            }
+        }
+    }
+    found
+}
+
+/// A port for a new profile: its own, or the next slot that no other profile of this home has.
+pub fn free_slot(env: &Env, config: &Config) -> u16 {
+    let own = env.default_port();
+    let slots = (0..SLOTS).map(|n| FIRST + ((own.saturating_sub(FIRST)) / SLOT + n) % SLOTS * SLOT);
+    std::iter::once(own)
+        .chain(slots)
+        .find(|port| collisions(env, &Ports::of(*port, env, config)).is_empty())
+        .unwrap_or(own)
+}
+
+/// Writes down which ports this start has, for the other profiles and for `doctor`. The debugging range stays what
+/// it was chosen to be, whatever port a later start has.
+pub fn remember(env: &Env, ports: &Ports) -> Result<()> {
+    let path = file(&env.state_dir);
+    let old = read(&env.state_dir);
+    let cdp = old.as_ref().map_or(&ports.cdp, |old| &old.cdp);
+    let is_free = ports.singles().iter().all(|(port, _)| !cdp.contains(port));
+    let kept = Ports { cdp: if is_free { cdp.clone() } else { ports.cdp.clone() }, ..ports.clone() };
+    if old.as_ref() == Some(&kept) {
+        return Ok(());
+    }
+    let text = json!({
+        "gateway": kept.gateway, "browserControl": kept.browser_control, "canvas": kept.canvas,
+        "cdp": {"first": kept.cdp.start(), "last": kept.cdp.end()},
+    });
+    files::write_atomic(&path, format!("{text:#}\n").as_bytes())
+}
+
+fn file(state_dir: &Path) -> PathBuf {
+    state_dir.join("gateway").join("ports.json")
+}
+
+/// The ports of the last start on a state directory.
+pub fn read(state_dir: &Path) -> Option<Ports> {
+    let bytes = files::read_start(&file(state_dir), MAX_FILE)?;
+    let value: Value = serde_json::from_slice(&bytes).ok()?;
+    let port = |pointer: &str| value.pointer(pointer)?.as_u64().and_then(|port| u16::try_from(port).ok());
+    Some(Ports {
+        gateway: port("/gateway")?,
+        browser_control: port("/browserControl")?,
+        canvas: port("/canvas")?,
+        cdp: port("/cdp/first")?..=port("/cdp/last")?,
+    })
+}
+
+/// The other profiles that have a state directory in this home, with their ports.
+fn siblings(env: &Env) -> Vec<(String, Ports)> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(&env.home).into_iter().flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let Some(rest) = name.strip_prefix(".openclaw") else { continue };
+        let profile = if rest.is_empty() { Some("default") } else { rest.strip_prefix('-') };
+        let Some(profile) = profile.filter(|_| env.home.join(&name) != env.state_dir) else { continue };
+        let vars = [("HOME".to_string(), env.home.to_string_lossy().into_owned())];
+        let Ok(mut other) = Env::from_vars(vars, Some(profile)) else { continue };
+        if !other.config_path.is_file() {
+            continue;
+        }
+        let config = Config::inspect(&mut other);
+        if config.str("gateway.mode") == Some("remote") {
+            continue;
+        }
+        let last = read(&other.state_dir);
+        let ports = match last {
+            // Started with --port, or with the variable: that is where it is next time too.
+            Some(last) if !config.is_set("gateway.port") => last,
+            _ => Ports::of(configured(&other, &config), &other, &config),
+        };
+        found.push((profile.to_string(), ports));
+    }
+    found.sort_by(|a, b| a.0.cmp(&b.0));
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sessions::TestDir;
+
+    fn env(home: &Path, profile: &str) -> Env {
+        Env::from_vars([("HOME".to_string(), home.display().to_string())], Some(profile)).unwrap()
+    }
+
+    fn ports(port: u16) -> Ports {
+        Ports::of(port, &Env::default(), &Config::empty())
+    }
+
+    fn configure(home: &Path, profile: &str, text: &str) -> Env {
+        let env = env(home, profile);
+        std::fs::create_dir_all(&env.state_dir).unwrap();
+        std::fs::write(&env.config_path, text).unwrap();
+        env
+    }
+
+    #[test]
+    fn r_26a_a_profile_s_port_never_changes_and_its_derived_ports_stay_in_its_slot() {
+        assert_eq!(of_profile("work"), 27040);
+        for name in ["work", "rescue", "a", "main", "x".repeat(64).as_str()] {
+            let ports = ports(of_profile(name));
+            assert!(
+                (FIRST..32_768).contains(&ports.gateway) && (ports.gateway - FIRST).is_multiple_of(SLOT),
+                "{name}"
+            );
+            assert!(*ports.cdp.end() < ports.gateway + SLOT && *ports.cdp.end() < 32_768, "{name}");
+        }
+        assert!(*ports(crate::env::DEV_PORT).cdp.end() < FIRST, "dev ends before the first slot");
+    }
+
+    #[test]
+    fn derived_ports_are_those_of_the_runbook() {
+        let dev = ports(19001);
+        assert_eq!((dev.browser_control, dev.canvas), (19003, 19005));
+        assert_eq!(dev.cdp, 19012..=19111);
+        let vars = [("HOME".to_string(), "/h".to_string()), ("OPENCLAW_CANVAS_HOST_PORT".into(), "7".into())];
+        let env = Env::from_vars(vars, None).unwrap();
+        assert_eq!(Ports::of(19001, &env, &Config::empty()).canvas, 7);
+    }
+
+    #[test]
+    fn clashes_between_profiles_are_found_on_both_sides() {
+        let home = TestDir::new();
+        let a = configure(&home.0, "a", "{gateway: {port: 20000}}");
+        let b = configure(&home.0, "b", "{gateway: {port: 20002}}");
+        let of = |env: &Env| port_collisions(env, &Config::inspect(&mut env.clone()));
+        let shown: Vec<String> = of(&a).iter().map(ToString::to_string).collect();
+        assert_eq!(
+            shown,
+            [
+                "port 20002 (browser control port) is the gateway port of profile b too; set another gateway.port",
+                "port 20004 (canvas port) is the browser control port of profile b too; set another gateway.port",
+            ]
+        );
+        assert_eq!(of(&b).len(), 2);
+        // The runbook's own example: neighbours, whose debugging ranges overlap and do no harm.
+        configure(&home.0, "b", "{gateway: {port: 20001}}");
+        assert_eq!(of(&a), []);
+        configure(&home.0, "b", "{gateway: {port: 20100}}");
+        assert_eq!(of(&a).first().map(|c| c.own), Some("browser debugging range"));
+    }
+
+    #[test]
+    fn a_port_given_at_the_start_is_remembered_and_the_debugging_range_stays() {
+        let home = TestDir::new();
+        let (a, b) = (configure(&home.0, "a", "{}"), env(&home.0, "b"));
+        remember(&a, &ports(20000)).unwrap();
+        remember(&a, &ports(21000)).unwrap();
+        assert_eq!(read(&a.state_dir), Some(Ports { cdp: 20011..=20110, ..ports(21000) }));
+        assert_eq!(collisions(&b, &ports(21000)).len(), 3);
+        assert_eq!(collisions(&b, &ports(22000)), []);
+        remember(&a, &ports(20005)).unwrap();
+        remember(&a, &ports(20010)).unwrap();
+        assert_eq!(read(&a.state_dir).unwrap().cdp, 20021..=20120, "never the gateway's own port");
+    }
+
+    #[test]
+    fn a_new_profile_avoids_the_slots_of_the_others() {
+        let home = TestDir::new();
+        let new = env(&home.0, "work");
+        assert_eq!(free_slot(&new, &Config::empty()), of_profile("work"));
+        configure(&home.0, "other", &format!("{{gateway: {{port: {}}}}}", of_profile("work")));
+        assert_eq!(free_slot(&new, &Config::empty()), of_profile("work") + SLOT);
+    }
+}

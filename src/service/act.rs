@@ -1,0 +1,235 @@
+//! What `openclaw gateway install|uninstall|start|stop|restart` do, one function each.
+//!
+//! Runs on the command line's thread. The file is written first and is complete by itself; a manager that cannot be
+//! reached now is no failure of an installation, what is left to run is told instead (R-15b).
+use super::advice::{left_to_do, linger, remaining, rivals, unsupervised};
+use super::inspect::{self, Inspection, look};
+use super::spec::{Spec, Wishes};
+use super::{Action, Manager, Place, Step, command, launchd, people, put, quote};
+use crate::cli::VERSION;
+use crate::config::edit::{self, Edit};
+use crate::env::Env;
+use crate::error::{Error, Result};
+use crate::files;
+use std::path::Path;
+use std::time::Duration;
+
+/// A start waits for the gateway to be ready, a stop for its end; both have shorter limits of their own.
+const LIMIT: Duration = Duration::from_secs(120);
+
+/// What `install` is asked for.
+#[derive(Default)]
+pub struct Install {
+    pub wishes: Wishes,
+    /// Goes into the config, which is private; never into the service file (R-22a).
+    pub token: Option<String>,
+    pub force: bool,
+}
+
+/// What was done.
+#[derive(Debug)]
+pub struct Report {
+    /// For scripts: `installed`, `already-installed`, `written`, `started`, `not-loaded`, ...
+    pub result: &'static str,
+    pub lines: Vec<String>,
+    /// Commands to go on with.
+    pub hints: Vec<String>,
+    pub warnings: Vec<String>,
+    pub service: Inspection,
+}
+
+/// Writes the service file and has it started now and at each boot.
+pub fn install(env: &Env, place: &Place, mut install: Install) -> Result<Report> {
+    refuse_nix(env, "install")?;
+    install.wishes.port = install.wishes.port.or_else(|| env.port());
+    let before = look(env, place);
+    let spec = Spec::of(env, place, &install.wishes, VERSION)?;
+    let text = place.render(&spec)?;
+    let mut warnings = Vec::new();
+    if let Some(token) = &install.token {
+        warnings.extend(keep_token(env, &spec, token)?);
+    }
+    if before.installed && !install.force && !(before.drift.is_empty() && is_waiting(&before)) {
+        return Ok(already(env, place, before, &install));
+    }
+    warnings.extend(spec.doubts(env));
+    put::write(env, place, &text, &before)?;
+    let mut lines = vec![format!("Installed {}: {}", noun(place.manager), place.path.display())];
+    if place.manager == Manager::Launchd {
+        files::private_dir(Path::new(&spec.logs))?;
+        lines.extend(clean_legacy(env)?);
+        lines.push(format!("Logs: {}/gateway.log", spec.logs));
+    }
+    warnings.extend(rivals(env, place, &before));
+    let mut steps = place.steps(Action::Enable, before.loaded).into_iter();
+    let reached = steps.next().is_none_or(|first| run(env, &first).is_ok());
+    if !reached {
+        let hints = left_to_do(env, place, &spec);
+        lines.push("The service manager cannot be reached from here. Left to do:".to_string());
+        return Ok(Report { result: "written", lines, hints, warnings, service: look(env, place) });
+    }
+    for step in steps {
+        run(env, &step).map_err(|e| e.context("Gateway install failed").advised(env, place))?;
+    }
+    if place.manager == Manager::SystemdUser {
+        warnings.extend(linger(env, &mut lines));
+    }
+    Ok(Report { result: "installed", lines, hints: Vec::new(), warnings, service: look(env, place) })
+}
+
+/// `install` with nothing special asked for, by the manager of this machine.
+pub fn install_here(env: &Env) -> Result<Report> {
+    install(env, &Place::of(env, super::detect(env, false))?, Install::default())
+}
+
+/// Whether an installed service only waits to be enabled by a manager that answers.
+fn is_waiting(seen: &Inspection) -> bool {
+    !seen.loaded && seen.trouble.is_none()
+}
+
+fn already(env: &Env, place: &Place, mut service: Inspection, install: &Install) -> Report {
+    let asked = install.wishes.port.filter(|port| Some(*port) != inspect::port(&service.command));
+    if let (Some(port), false) = (asked, service.command.is_empty()) {
+        service.drift.push(format!("lacks: --port {port}"));
+    }
+    let mut lines =
+        vec![format!("Gateway service already {}.", if service.loaded { "enabled" } else { "installed" })];
+    if !service.drift.is_empty() {
+        lines.push(format!("{} differs from what would be installed now:", place.path.display()));
+        lines.extend(service.drift.iter().map(|line| format!("  {line}")));
+    }
+    let mut hints = vec![format!("Reinstall with: {}", env.command("gateway install --force"))];
+    match service.running {
+        Some(false) => hints.push(format!("Start with: {}", env.command("gateway start"))),
+        None if !service.loaded => {
+            let user = people::own(env).name;
+            hints.extend(remaining(place, &user).iter().map(|line| format!("Left to do: {line}")));
+        }
+        _ => {}
+    }
+    Report { result: "already-installed", lines, hints, warnings: Vec::new(), service }
+}
+
+/// Stops the service and takes its file away.
+pub fn uninstall(env: &Env, place: &Place) -> Result<Report> {
+    refuse_nix(env, "uninstall")?;
+    let before = look(env, place);
+    let (mut lines, mut warnings) = (Vec::new(), Vec::new());
+    for step in place.steps(Action::Disable, before.loaded) {
+        match run(env, &step) {
+            Ok(()) => {}
+            Err(_) if !before.installed => {}
+            Err(error) => warnings.push(format!("{error}; if the gateway still runs, stop it yourself")),
+        }
+    }
+    if before.installed {
+        put::remove(env, place)?;
+        lines.push(format!("Removed {}: {}", noun(place.manager), place.path.display()));
+    } else {
+        lines.push(format!("No {} at {}", noun(place.manager), place.path.display()));
+    }
+    if place.manager == Manager::Launchd {
+        lines.extend(clean_legacy(env)?);
+    }
+    for step in place.steps(Action::Forget, false) {
+        // The file is gone; a manager that cannot be reached finds that out by itself.
+        let _ = run(env, &step);
+    }
+    Ok(Report { result: "uninstalled", lines, hints: Vec::new(), warnings, service: look(env, place) })
+}
+
+/// Starts, stops or restarts an installed service.
+pub fn control(env: &Env, place: &Place, action: Action) -> Result<Report> {
+    let before = look(env, place);
+    let (result, done, doing) = match action {
+        Action::Start => ("started", "Started", "start"),
+        Action::Stop => ("stopped", "Stopped", "stop"),
+        _ => ("restarted", "Restarted", "restart"),
+    };
+    if !before.installed {
+        return Ok(not_installed(env, action, before));
+    }
+    let is_idle = before.running == Some(false);
+    // launchd has nothing to send a signal to.
+    let needless = place.manager == Manager::Launchd && action == Action::Stop && is_idle;
+    let steps = if needless { Vec::new() } else { place.steps(action, before.loaded) };
+    for step in steps {
+        run(env, &step).map_err(|e| e.context(format_args!("Gateway {doing} failed")).advised(env, place))?;
+    }
+    let lines = vec![format!("{done} {}: {}", noun(place.manager), place.name)];
+    Ok(Report { result, lines, hints: Vec::new(), warnings: Vec::new(), service: look(env, place) })
+}
+
+fn not_installed(env: &Env, action: Action, service: Inspection) -> Report {
+    let (_, disabled) = service.manager.loaded_texts();
+    let mut hints = Vec::new();
+    match (unsupervised(env), action) {
+        (Some(pid), Action::Stop) => {
+            hints.push(format!("Stop the gateway that runs unsupervised: kill {pid}"))
+        }
+        (Some(pid), Action::Restart) => {
+            hints.push(format!("Restart the gateway that runs unsupervised: kill -USR1 {pid}"));
+        }
+        (Some(pid), _) => hints.push(format!("A gateway already runs unsupervised (pid {pid})")),
+        (None, Action::Stop) => {}
+        (None, _) => hints.push(format!("Start with: {}", env.command("gateway"))),
+    }
+    hints.insert(0, format!("Start with: {}", env.command("gateway install")));
+    let lines = vec![format!("Gateway service {disabled}.")];
+    Report { result: "not-loaded", lines, hints, warnings: Vec::new(), service }
+}
+
+fn refuse_nix(env: &Env, what: &str) -> Result<()> {
+    if env.flag("OPENCLAW_NIX_MODE") {
+        return Err(Error::unavailable(format!(
+            "Nix mode detected; service {what} is disabled. Declare the service in the Nix configuration."
+        )));
+    }
+    Ok(())
+}
+
+fn run(env: &Env, step: &Step) -> Result<()> {
+    let outcome = command::run(env, &step.line, LIMIT)?;
+    if outcome.is_ok() || !step.must {
+        return Ok(());
+    }
+    Err(Error::unavailable(format!("{}: {}", step.line.join(" "), outcome.complaint())))
+}
+
+fn noun(manager: Manager) -> &'static str {
+    match manager {
+        Manager::SystemdUser | Manager::SystemdSystem => "systemd service",
+        Manager::Launchd => "LaunchAgent",
+        Manager::OpenRc => "OpenRC service",
+        Manager::Procd => "procd service",
+    }
+}
+
+/// Puts the token where the service finds it: into the config of the same user.
+fn keep_token(env: &Env, spec: &Spec, token: &str) -> Result<Option<String>> {
+    if spec.user != people::own(env).name {
+        return Err(Error::usage(format!(
+            "--token cannot be kept for another user; run first: sudo -u {} {}",
+            quote::shown(&spec.user),
+            env.command("setup")
+        )));
+    }
+    let wrote = edit::write(&env.config_path, &[Edit::new("gateway.auth.token", token)])?;
+    Ok(wrote
+        .then(|| format!("gateway.auth.token is now the given one, in {}", env.display(&env.config_path))))
+}
+
+/// Agents of an earlier release under the same profile.
+fn clean_legacy(env: &Env) -> Result<Vec<String>> {
+    let mut lines = Vec::new();
+    for label in launchd::legacy_labels(env) {
+        let path = env.home.join(format!("Library/LaunchAgents/{label}.plist"));
+        if path.exists() {
+            // Not loaded is as good as unloaded.
+            let _ = run(env, &launchd::bootout(&label));
+            put::discard(env, &path)?;
+            lines.push(format!("Removed legacy LaunchAgent: {}", path.display()));
+        }
+    }
+    Ok(lines)
+}

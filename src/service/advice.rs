@@ -1,0 +1,110 @@
+//! What a person is told besides what was done: what is in the way, what is left to run, where to look.
+use super::inspect::Inspection;
+use super::others::others;
+use super::spec::Spec;
+use super::{Action, Manager, Place, Step, command, launchd, people, quote, systemd};
+use crate::env::Env;
+use crate::error::{Error, Kind};
+use crate::files::Lock;
+use std::time::Duration;
+
+/// What would be in the way of this service.
+pub(super) fn rivals(env: &Env, place: &Place, before: &Inspection) -> Vec<String> {
+    let mut found = Vec::new();
+    if let Some(pid) = unsupervised(env).filter(|_| before.running != Some(true)) {
+        found.push(format!(
+            "a gateway already runs on this state directory (pid {pid}); stop it (kill {pid}), then: {}",
+            env.command("gateway start")
+        ));
+    }
+    if people::behind_sudo(env).is_some() && !place.manager.is_system() {
+        found.push("this installs for root; run it without sudo, or with --system".to_string());
+    }
+    for other in others(env, false) {
+        let remove = match other.name.ends_with(".service") {
+            true => format!("systemctl --user disable --now {}", quote::shown(&other.name)),
+            false => format!(
+                "launchctl bootout {}; rm {}",
+                launchd::target(&other.name),
+                quote::shown(&other.path.display().to_string())
+            ),
+        };
+        found.push(format!("another gateway is installed, {other}; to remove it: {remove}"));
+    }
+    let other = match place.manager {
+        Manager::SystemdUser => Place::of(env, Manager::SystemdSystem),
+        _ => Place::of(env, Manager::SystemdUser),
+    };
+    if let Some(other) = other.ok().filter(|other| other.manager != place.manager && other.path.exists()) {
+        found.push(format!(
+            "{} is installed too; two gateways would want the same port",
+            other.path.display()
+        ));
+    }
+    found
+}
+
+/// PID of a gateway on this state directory, if one holds its lock.
+pub(super) fn unsupervised(env: &Env) -> Option<u32> {
+    let path = env.state_dir.join("gateway").join("gateway.lock");
+    let pid = std::fs::read_to_string(&path).ok()?.trim().parse().ok()?;
+    matches!(Lock::try_now(&path), Ok(None)).then_some(pid)
+}
+
+impl Error {
+    /// With where to look next.
+    pub(super) fn advised(self, env: &Env, place: &Place) -> Error {
+        let log = match place.manager {
+            Manager::SystemdUser => format!("journalctl --user -u {} -n 50", place.name),
+            Manager::SystemdSystem => format!("journalctl -u {} -n 50", place.name),
+            Manager::Launchd => format!("tail {}/logs/gateway.err.log", env.state_dir.display()),
+            Manager::OpenRc => "tail /var/log/messages".to_string(),
+            Manager::Procd => "logread -e openclaw".to_string(),
+        };
+        Error::new(self.kind, format!("{}; see: {log}", self.message()))
+    }
+}
+
+pub(super) fn left_to_do(env: &Env, place: &Place, spec: &Spec) -> Vec<String> {
+    let is_lingering = place.manager == Manager::SystemdUser && lingers(env, &spec.user);
+    let lines = remaining(place, &spec.user);
+    lines.into_iter().filter(|line| !(is_lingering && line.contains("enable-linger"))).collect()
+}
+
+pub(super) fn remaining(place: &Place, user: &str) -> Vec<String> {
+    match place.manager {
+        Manager::SystemdUser | Manager::SystemdSystem => systemd::left_to_do(place, user),
+        _ => place.steps(Action::Enable, false).iter().map(Step::shown).collect(),
+    }
+}
+
+impl Step {
+    fn shown(&self) -> String {
+        self.line.iter().map(|word| quote::shown(word)).collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// Whether services of this user run without a login: systemd's own mark on disk.
+fn lingers(env: &Env, user: &str) -> bool {
+    super::under_root(env, "var/lib/systemd/linger").join(user).exists()
+}
+
+/// Sees to it that the service survives the logout, or says what to run (R-15d).
+pub(super) fn linger(env: &Env, lines: &mut Vec<String>) -> Option<String> {
+    let user = people::own(env).name;
+    if lingers(env, &user) {
+        return None;
+    }
+    let ask = ["loginctl", "--no-ask-password", "enable-linger", &user].map(String::from);
+    match command::run(env, &ask, Duration::from_secs(10)) {
+        Ok(outcome) if outcome.is_ok() => {
+            lines.push(format!("Enabled lingering for {user}: the gateway runs without a login"));
+            None
+        }
+        Err(error) if error.kind == Kind::NotFound => None,
+        _ => Some(format!(
+            "Systemd lingering is disabled for {user}: the gateway would stop at logout. Run: sudo loginctl enable-linger {}",
+            quote::shown(&user)
+        )),
+    }
+}

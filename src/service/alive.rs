@@ -1,0 +1,28 @@
+//! What the service manager's watchdog goes by: whether the state thread still answers.
+//!
+//! Runs on the thread `gw-watchdog`, which may wait for ever; then the manager restarts the gateway. Outlives the
+//! in-process restarts: between two generations it waits for the next one.
+use super::notify::{Watch, watch};
+use crate::agent::cancel::Cancel;
+use crate::env::Env;
+use crate::error::Result;
+use crate::state::local::Local;
+use crate::succession::Succession;
+use serde_json::json;
+use std::sync::Arc;
+
+/// Begins to tell the manager that the gateway lives, if it wants to hear that.
+pub fn tell(env: &Env, succession: &Arc<Succession>) -> Result<Watch> {
+    let succession = succession.clone();
+    watch(env, move || {
+        // None: the process is ending, which has its own time limit.
+        let Some(shared) = succession.current() else { return false };
+        // A refusal is an answer too; what counts is that one comes.
+        let _ = Local::new(shared, "watchdog", &["operator.read"]).call(
+            "last-heartbeat",
+            json!({}),
+            &Cancel::default(),
+        );
+        true
+    })
+}

@@ -1,0 +1,224 @@
+//! Looking at the service: what is installed, whether it runs, how it differs from what would be installed now,
+//! and which other gateways the machine has.
+//!
+//! Reads files, and asks the manager one question. Changes nothing. What is told of a service file never holds a
+//! value that could be a secret.
+use super::others::{Other, others};
+use super::runtime::ask;
+use super::spec::{Spec, Wishes};
+use super::{Manager, Place, launchd, systemd};
+use crate::cli::VERSION;
+use crate::env::Env;
+use crate::error::Result;
+use std::path::{Path, PathBuf};
+
+/// Service files are small; anything larger is none.
+const MAX_FILE: u64 = 256 << 10;
+/// Differences that are told one by one.
+const MAX_DRIFT: usize = 12;
+/// The state of this profile's service.
+#[derive(Debug, Clone)]
+pub struct Inspection {
+    pub manager: Manager,
+    /// Unit, label or script.
+    pub name: String,
+    /// Whether its file exists.
+    pub installed: bool,
+    pub unit_path: PathBuf,
+    /// Whether it is started at login or boot.
+    pub loaded: bool,
+    /// `None` when the manager does not answer.
+    pub running: Option<bool>,
+    pub pid: Option<u32>,
+    /// The manager's own words: `active`, `inactive`, `failed`; empty where it has none.
+    pub state: String,
+    pub sub_state: String,
+    pub exit_status: Option<i64>,
+    /// Why the manager did not answer.
+    pub trouble: Option<String>,
+    /// Program and arguments, where the file's format tells.
+    pub command: Vec<String>,
+    pub environment: Vec<(String, String)>,
+    /// The release that wrote the file.
+    pub version: Option<String>,
+    /// Whether it runs the Node program.
+    pub is_node: bool,
+    /// How the file differs from what `gateway install` would write now; empty when it does not.
+    pub drift: Vec<String>,
+    /// Other gateway-like services of this user, as sentences.
+    pub others: Vec<String>,
+}
+
+/// Looks at the service of `env`'s profile. Never fails: what cannot be seen is absent.
+pub fn inspect(env: &Env) -> Result<Inspection> {
+    let place = Place::find(env, None)?;
+    let mut seen = look(env, &place);
+    seen.others = others(env, false).iter().map(Other::to_string).collect();
+    Ok(seen)
+}
+
+/// The same at one place and without the others.
+pub fn look(env: &Env, place: &Place) -> Inspection {
+    let mut seen = Inspection {
+        manager: place.manager,
+        name: place.name.clone(),
+        installed: false,
+        unit_path: place.path.clone(),
+        loaded: false,
+        running: None,
+        pid: None,
+        state: String::new(),
+        sub_state: String::new(),
+        exit_status: None,
+        trouble: None,
+        command: Vec::new(),
+        environment: Vec::new(),
+        version: None,
+        is_node: false,
+        drift: Vec::new(),
+        others: Vec::new(),
+    };
+    if let Some(text) = read(&place.path) {
+        seen.installed = true;
+        (seen.command, seen.environment) = match place.manager {
+            Manager::SystemdUser | Manager::SystemdSystem => {
+                (systemd::command(&text), systemd::environment(&text))
+            }
+            Manager::Launchd => (launchd::command(&text), launchd::environment(&text)),
+            Manager::OpenRc | Manager::Procd => Default::default(),
+        };
+        seen.version = version(&text);
+        seen.is_node = is_node(&seen.command);
+        seen.drift = drift(env, place, &text, &seen);
+    }
+    ask(env, place, &mut seen);
+    seen
+}
+
+/// The port the service's own command line names.
+pub fn port(command: &[String]) -> Option<u16> {
+    let at = command.iter().position(|word| word == "--port")?;
+    command.get(at + 1)?.parse().ok()
+}
+
+/// A service file's text.
+pub fn read(path: &Path) -> Option<String> {
+    // A link is followed: configuration managers install units as links.
+    let path = std::fs::canonicalize(path).ok()?;
+    String::from_utf8(crate::files::read_start(&path, MAX_FILE)?).ok()
+}
+
+/// The text that would be installed in place of `text`, in the words of the release that wrote it: an upgrade of
+/// the program needs no change of its service (R-15c).
+pub fn expected(env: &Env, place: &Place, text: &str, wishes: &Wishes) -> Result<String> {
+    place.render(&Spec::of(env, place, wishes, version(text).as_deref().unwrap_or(VERSION))?)
+}
+
+fn version(text: &str) -> Option<String> {
+    let (_, after) = text.split_once("OPENCLAW_SERVICE_VERSION")?;
+    let after = after.trim_start_matches("</key>").trim_start().trim_start_matches("<string>");
+    let after = after.trim_start_matches(['=', '\'', '"']);
+    let end = after.find(|c: char| !(c.is_ascii_alphanumeric() || ".+-_".contains(c))).unwrap_or(after.len());
+    after.get(..end).filter(|version| !version.is_empty()).map(str::to_string)
+}
+
+/// Whether a command runs JavaScript.
+pub fn is_node(command: &[String]) -> bool {
+    let name = |word: &String| Path::new(word).file_name().map(|n| n.to_string_lossy().into_owned());
+    let runs = command.first().and_then(name).is_some_and(|name| name == "node" || name == "bun");
+    runs || command.iter().any(|word| word.ends_with(".js") || word.ends_with(".mjs"))
+}
+
+fn drift(env: &Env, place: &Place, text: &str, seen: &Inspection) -> Vec<String> {
+    if seen.is_node {
+        return vec!["it runs the Node program".to_string()];
+    }
+    // What was chosen at the installation is no difference.
+    let wishes = Wishes { port: port(&seen.command), user: user(place, text) };
+    let expected = match expected(env, place, text, &wishes) {
+        Ok(expected) => expected,
+        Err(error) => return vec![error.message().to_string()],
+    };
+    let mut drift = Vec::new();
+    if ["TOKEN=", "PASSWORD=", "_TOKEN</key>", "_PASSWORD</key>"].iter().any(|name| text.contains(name)) {
+        drift.push("it holds a secret that every user of this machine can read".to_string());
+    }
+    let has = |text: &str, line: &str| text.lines().any(|other| other.trim() == line);
+    let lines = |text: &str| text.lines().map(|l| l.trim().to_string()).collect::<Vec<_>>();
+    let lacking = lines(&expected).into_iter().filter(|line| !line.starts_with('#') && !has(text, line));
+    drift.extend(lacking.map(|line| format!("lacks: {line}")));
+    // Only the names of what it has too much: a value could be a secret.
+    let extra = lines(text).into_iter().filter(|line| !line.starts_with('#') && !has(&expected, line));
+    let extra = extra.map(|line| match line.split_once('=') {
+        Some((name, _)) if !name.contains(' ') => format!("has its own: {name}"),
+        _ => "has lines of its own".to_string(),
+    });
+    drift.extend(extra);
+    drift.dedup();
+    drift.truncate(MAX_DRIFT);
+    drift
+}
+
+/// The user a system service was installed for.
+fn user(place: &Place, text: &str) -> Option<String> {
+    match place.manager {
+        Manager::SystemdSystem => systemd::settings(text, "User").into_iter().next_back(),
+        Manager::OpenRc => after(text, "\ncommand_user="),
+        Manager::Procd => after(text, "procd_set_param user "),
+        Manager::SystemdUser | Manager::Launchd => None,
+    }
+}
+
+fn after(text: &str, start: &str) -> Option<String> {
+    let line = text.split_once(start)?.1.lines().next()?;
+    Some(line.trim_matches('\'').to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn home(name: &str) -> (PathBuf, Env) {
+        let home = std::env::temp_dir().join(format!("inspect-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(home.join(".config/systemd/user")).unwrap();
+        let vars =
+            [("HOME", home.to_str().unwrap()), ("PATH", "/nowhere"), ("OPENCLAW_SERVICE_ROOT", "/nowhere")];
+        (home.clone(), Env::from_vars(vars.map(|(k, v)| (k.to_string(), v.to_string())), None).unwrap())
+    }
+
+    #[test]
+    fn an_upgrade_is_no_drift_and_an_edit_is() {
+        let (dir, env) = home("drift");
+        let place = Place::of(&env, Manager::SystemdUser).unwrap();
+        let text =
+            place.render(&Spec::of(&env, &place, &Wishes { port: Some(7), user: None }, "0.0.1").unwrap());
+        let text = text.unwrap();
+        std::fs::write(&place.path, &text).unwrap();
+        let seen = look(&env, &place);
+        assert_eq!((seen.version.as_deref(), seen.drift.len()), (Some("0.0.1"), 0), "{:?}", seen.drift);
+        assert_eq!(port(&seen.command), Some(7));
+        assert!(seen.installed && seen.running.is_none() && seen.trouble.is_some());
+        let edited = text.replace("RestartSec=5", "RestartSec=1\nEnvironment=OPENCLAW_GATEWAY_TOKEN=canary");
+        std::fs::write(&place.path, edited).unwrap();
+        let drift = look(&env, &place).drift.join("|");
+        assert!(
+            drift.contains("lacks: RestartSec=5") && drift.contains("has its own: Environment"),
+            "{drift}"
+        );
+        assert!(drift.contains("secret") && !drift.contains("canary"), "{drift}");
+        std::fs::remove_dir_all(dir).unwrap();
+    }
+
+    #[test]
+    fn versions_are_found_in_every_format() {
+        for (text, want) in [
+            ("Environment=OPENCLAW_SERVICE_VERSION=1.2.3\n", Some("1.2.3")),
+            ("<key>OPENCLAW_SERVICE_VERSION</key>\n    <string>1.2.3</string>", Some("1.2.3")),
+            ("export OPENCLAW_SERVICE_VERSION='2026.2.9-beta'\n", Some("2026.2.9-beta")),
+            ("OPENCLAW_SERVICE_VERSION=", None),
+            ("", None),
+        ] {
+            assert_eq!(version(text).as_deref(), want, "{text}");
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! procd: the init script of OpenWrt. Pure functions.
+use super::quote::shell;
+use super::spec::Spec;
+use super::template::{self, fill};
+use super::{Action, Place, Step, may, must};
+use crate::error::Result;
+
+pub fn render(place: &Place, spec: &Spec) -> Result<String> {
+    let mut command = Vec::new();
+    for argument in std::iter::once(&spec.program).chain(&spec.arguments) {
+        command.push(shell(argument)?);
+    }
+    let mut environment = Vec::new();
+    for (name, value) in &spec.environment {
+        environment.push(shell(&format!("{name}={value}"))?);
+    }
+    fill(
+        template::PROCD,
+        &[
+            ("NAME", shell(&place.name)?),
+            ("DESCRIPTION", spec.description.clone()),
+            ("COMMAND", command.join(" ")),
+            ("ENVIRONMENT", environment.join(" \\\n\t\t")),
+            ("USER", shell(&spec.user)?),
+        ],
+    )
+}
+
+pub fn steps(place: &Place, action: Action) -> Vec<Step> {
+    let script = place.path.display().to_string();
+    let run = |word: &str| must(&[&script, word]);
+    match action {
+        Action::Enable => vec![run("enable"), run("restart")],
+        Action::Start => vec![run("start")],
+        Action::Stop => vec![run("stop")],
+        Action::Restart => vec![run("restart")],
+        Action::Disable => vec![may(&[&script, "stop"]), may(&[&script, "disable"])],
+        Action::Forget => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::env::Env;
+    use crate::service::{Manager, openrc};
+    use std::process::Command;
+
+    fn spec() -> Spec {
+        Spec {
+            description: "OpenClaw Gateway (v1)".into(),
+            program: "/o p/$x/`id`/it's/openclaw".into(),
+            arguments: vec!["gateway".into(), "a  b;\"$(id)\\".into()],
+            directory: "/h 'x'".into(),
+            environment: vec![("HOME".into(), "/h 'x'".into()), ("X".into(), "$Y \"z\" \\".into())],
+            user: "me".into(),
+            writable: Vec::new(),
+            logs: "/l".into(),
+        }
+    }
+
+    /// Runs a script with stand-ins for what its framework defines and gives what it printed, split at NUL.
+    fn play(script: &str) -> Vec<String> {
+        let output = Command::new("sh").arg("-c").arg(script).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let text = String::from_utf8(output.stdout).unwrap();
+        text.split('\0').filter(|word| !word.is_empty()).map(str::to_string).collect()
+    }
+
+    #[test]
+    fn sec_36_procd_is_told_what_was_meant() {
+        let env = Env::from_vars([("HOME".to_string(), "/h".to_string())], None).unwrap();
+        let text = render(&Place::of(&env, Manager::Procd).unwrap(), &spec()).unwrap();
+        let frame = "procd_open_instance() { :; }; procd_close_instance() { :; }\n\
+            procd_set_param() { case $1 in command|env) printf '%s\\0' \"$@\";; esac; }\n";
+        let said = play(&format!("{frame}{text}\nstart_service"));
+        let spec = spec();
+        assert_eq!(said[1..4], [spec.program, spec.arguments[0].clone(), spec.arguments[1].clone()]);
+        assert_eq!(said[5..], ["HOME=/h 'x'", "X=$Y \"z\" \\"]);
+    }
+
+    /// As `supervise-daemon.sh` does it: an `eval` over the expanded variables.
+    #[test]
+    fn sec_36_openrc_is_told_what_was_meant() {
+        let env = Env::from_vars([("HOME".to_string(), "/h".to_string())], None).unwrap();
+        let text = openrc::render(&Place::of(&env, Manager::OpenRc).unwrap(), &spec()).unwrap();
+        let run = "eval printf \"'%s\\\\0'\" $directory $command_user $command -- $command_args\n\
+            printf '%s\\0' \"$HOME\" \"$X\"";
+        let said = play(&format!("{text}\n{run}"));
+        let spec = spec();
+        let mut want = vec![spec.directory, spec.user, spec.program, "--".to_string()];
+        want.extend(spec.arguments);
+        want.extend(spec.environment.into_iter().map(|(_, value)| value));
+        assert_eq!(said, want);
+    }
+}

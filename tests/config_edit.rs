@@ -1,0 +1,265 @@
+//! Changing the configuration: over the wire, from the command line, both at once; what is kept, what is refused.
+use crate::cli::{fails, json_of, out};
+use crate::harness::*;
+use std::os::unix::fs::PermissionsExt;
+
+/// A config with everything that a careless edit loses.
+const COMMENTED: &str = "// head\n{\n  gateway: { mode: 'local', auth: { token: '$TOKEN' } }, // guard\n  canvasHost: { enabled: false },\n  $include: './more.json5',\n  mystery: { kept: [0x10, .5,], },\n  models: { providers: { p: { baseUrl: 'http://127.0.0.1:9', apiKey: '${SOME_KEY}', models: [ { id: 'm', maxTokens: 4096 } ] } } },\n}\n// end\n";
+
+fn commented() -> Gateway {
+    let setup = Setup::text(&COMMENTED.replace("$TOKEN", TOKEN));
+    Gateway::start(
+        &setup.file("more.json5", "{ui: {seamColor: '#123456'}}").file(".env", "SOME_KEY=canary-2f1b\n"),
+    )
+}
+
+fn text(gateway: &Gateway) -> String {
+    std::fs::read_to_string(gateway.config_path()).unwrap()
+}
+
+#[test]
+fn r_02b_what_was_read_can_be_written_back_and_edited_around() {
+    let gateway = commented();
+    let before = text(&gateway);
+    let mut client = Client::operator(&gateway, 4);
+    let got = client.ok("config.get", json!({}));
+    let raw = got["raw"].as_str().unwrap();
+    assert!(!raw.contains(TOKEN) && !got.to_string().contains("canary-2f1b"), "{got}");
+    assert_eq!(got["config"]["models"]["providers"]["p"]["models"][0]["maxTokens"], 4096);
+    let same = client.ok("config.set", json!({"raw": raw, "baseHash": got["hash"]}));
+    assert_eq!(same["hash"], got["hash"], "the same text is the same text");
+    assert_eq!(text(&gateway), before);
+
+    let edited = raw.replace("kept:", "kept_too:");
+    let set = client.ok("config.set", json!({"raw": edited, "baseHash": got["hash"]}));
+    assert_eq!(text(&gateway), before.replace("kept:", "kept_too:"), "only that changed, secrets are back");
+    assert_eq!(set["config"]["gateway"]["auth"]["token"], "__OPENCLAW_REDACTED__");
+    let mode = std::fs::metadata(gateway.config_path()).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+
+    let patch = json!({"raw": "{ui: {assistant: {name: 'Ada'}}, mystery: null}", "baseHash": set["hash"],
+        "restartDelayMs": 60000, "sessionKey": "main", "note": "my note"});
+    let done = client.ok("config.patch", patch);
+    let now = text(&gateway);
+    for kept in ["// head\n", "// guard\n", "$include: './more.json5'", "'${SOME_KEY}'", "// end\n"] {
+        assert!(now.contains(kept), "{kept} is lost: {now}");
+    }
+    assert!(now.contains("\"name\": \"Ada\"") && !now.contains("mystery"), "{now}");
+    assert_eq!(done["restart"]["reason"], "config.patch");
+    assert_eq!(done["restart"]["pid"], gateway.pid());
+    let sentinel: Value =
+        serde_json::from_slice(&std::fs::read(done["sentinel"]["path"].as_str().unwrap()).unwrap()).unwrap();
+    assert_eq!(sentinel, json!({"version": 1, "payload": done["sentinel"]["payload"]}));
+    assert_eq!(sentinel["payload"]["message"], "my note");
+}
+
+#[test]
+fn r_02d_conflicts_are_refused_with_the_present_hash() {
+    let gateway = commented();
+    let mut client = Client::operator(&gateway, 4);
+    let hash = client.ok("config.get", json!({}))["hash"].clone();
+    for (base, message) in [
+        (json!({}), "config base hash required; re-run config.get and retry"),
+        (json!({"baseHash": "00"}), "config changed since last load; re-run config.get and retry"),
+    ] {
+        let mut params = json!({"raw": "{ui: {}}"});
+        merge(&mut params, &base);
+        let error = client.fails("config.patch", params);
+        assert_eq!(error["message"], message);
+        assert_eq!(error["code"], "INVALID_REQUEST");
+        assert_eq!(error["details"]["hash"], hash);
+    }
+    // Many writers, each with the same hash and some from the command line: one of the first wins, nothing is lost.
+    let results: Vec<bool> = std::thread::scope(|scope| {
+        let writers: Vec<_> = (0..6)
+            .map(|n| {
+                let (gateway, hash) = (&gateway, &hash);
+                scope.spawn(move || {
+                    let mut client = Client::operator(gateway, 4);
+                    let raw = format!("{{mystery: {{by: {n}}}}}");
+                    let params = json!({"raw": raw, "baseHash": hash, "restartDelayMs": 60000});
+                    client.call("config.patch", params).is_ok()
+                })
+            })
+            .collect();
+        for n in 0..6 {
+            out(&gateway, &["config", "set", &format!("mystery.cli{n}"), "1"]);
+        }
+        writers.into_iter().map(|writer| writer.join().unwrap()).collect()
+    });
+    assert!(results.iter().filter(|won| **won).count() <= 1, "{results:?}");
+    let config = client.ok("config.get", json!({}))["config"].clone();
+    assert_eq!((0..6).filter(|n| config["mystery"][format!("cli{n}")] == 1).count(), 6, "{config}");
+    assert_eq!(config["mystery"]["by"].is_number(), results.contains(&true));
+}
+
+#[test]
+fn mistakes_and_accidents_are_refused_before_anything_is_written() {
+    let gateway = commented();
+    let before = text(&gateway);
+    let mut client = Client::operator(&gateway, 4);
+    let hash = client.ok("config.get", json!({}))["hash"].clone();
+    let mut refused = |method: &str, raw: &str| {
+        let error = client.fails(method, json!({"raw": raw, "baseHash": hash}));
+        assert_eq!(text(&gateway), before, "{raw}");
+        (error["message"].as_str().unwrap().to_string(), error["details"]["issues"].clone())
+    };
+    let (message, issues) = refused("config.patch", "{gateway: {port: 'x'}, tools: {deny: 5}}");
+    assert_eq!((message.as_str(), issues[0]["path"].as_str()), ("invalid config", Some("gateway.port")));
+    assert_eq!(issues[1]["path"], "tools.deny");
+    assert!(refused("config.set", "{a: ").0.starts_with("SyntaxError: JSON5: "));
+    assert_eq!(refused("config.patch", "[1]").0, "config.patch raw must be an object");
+    let redacted = "{hooks: {token: '__OPENCLAW_REDACTED__'}}";
+    assert_eq!(
+        refused("config.patch", redacted).0,
+        "config write rejected: \"token\" is redacted; set an explicit value instead of __OPENCLAW_REDACTED__"
+    );
+    // R-02e
+    assert!(refused("config.set", "{ui: {}}").0.contains("gateway.mode"));
+    assert!(refused("config.patch", "{gateway: {auth: null}}").0.contains("gateway.auth"));
+    let short = format!("{{gateway: {{mode: 'local', auth: {{token: '{TOKEN}'}}}}}}");
+    assert!(refused("config.apply", &short).0.contains("shrink"));
+    client.ok("config.set", json!({"raw": short, "baseHash": hash, "force": true}));
+    assert_eq!(text(&gateway), short);
+    // Unknown keys are accepted, with a warning.
+    let hash = client.ok("config.get", json!({}))["hash"].clone();
+    client.ok("config.set", json!({"raw": short.replacen('{', "{mystery: 1, ", 1), "baseHash": hash}));
+    assert_eq!(client.ok("config.get", json!({}))["warnings"][0]["path"], "mystery");
+}
+
+#[test]
+fn administrators_are_told_of_every_change_once() {
+    let gateway = commented();
+    let mut admin = Client::operator(&gateway, 4);
+    let (mut reader, _) = Client::with(&gateway, client::scoped(&["operator.read"]));
+    let hash = admin.ok("config.get", json!({}))["hash"].clone();
+    let raw = "{ui: {assistant: {name: 'Ada'}}}";
+    let done = admin.ok("config.patch", json!({"raw": raw, "baseHash": hash, "restartDelayMs": 60000}));
+    let told = admin.event("config.changed");
+    assert_eq!(told["hash"], done["hash"]);
+    assert_eq!(told["path"], json!(gateway.config_path()));
+    out(&gateway, &["config", "set", "ui.assistant.name", "Eve"]);
+    let told = admin.event("config.changed");
+    assert_eq!(told["hash"], admin.ok("config.get", json!({}))["hash"]);
+    for client in [&mut admin, &mut reader] {
+        client.collect(Duration::from_millis(600));
+        let more = client.kept().into_iter().filter(|frame| frame["event"] == "config.changed").count();
+        assert_eq!(more, 0);
+    }
+}
+
+#[test]
+fn one_place_of_the_schema_is_looked_up() {
+    let gateway = Gateway::plain();
+    let mut client = Client::operator(&gateway, 4);
+    let found = client.ok("config.schema.lookup", json!({"path": "agents.list[0].identity"}));
+    assert_eq!(found["path"], "agents.list.0.identity");
+    let keys: Vec<&str> =
+        found["children"].as_array().unwrap().iter().map(|child| child["key"].as_str().unwrap()).collect();
+    assert_eq!(keys, ["avatar", "emoji", "name", "theme"]);
+    let error = client.fails("config.schema.lookup", json!({"path": "gateway.nope"}));
+    assert_eq!(error["details"]["code"], "NOT_FOUND");
+}
+
+/// The command line alone: nothing runs.
+fn down() -> Gateway {
+    let mut gateway = commented();
+    gateway.stop();
+    gateway
+}
+
+#[test]
+fn the_command_line_reads_with_the_gateway_down() {
+    let gateway = down();
+    let get = |path: &str| out(&gateway, &["config", "get", path]);
+    assert_eq!(get("gateway.mode"), "local\n");
+    assert_eq!(get("gateway.port"), "18789\n");
+    assert_eq!(get("ui.seamColor"), "#123456\n", "from the included file");
+    assert_eq!(get("models.providers[p].models[0].maxTokens"), "4096\n");
+    assert_eq!(get("models.providers.p.apiKey"), "canary-2f1b\n", "a secret asked for by its own path");
+    assert!(!get("models").contains("canary-2f1b") && !get("gateway").contains(TOKEN));
+    assert!(out(&gateway, &["config", "get", "models", "--reveal"]).contains("canary-2f1b"));
+    assert_eq!(json_of(&gateway, &["config", "get", "gateway.mode", "--json"]), "local");
+    let (code, told) = fails(&gateway, &["config", "get", "gateway.nope"]);
+    assert_eq!((code, told.trim()), (1, "Error: Config path not found: gateway.nope"));
+    assert_eq!(out(&gateway, &["config", "file"]).trim(), gateway.config_path().display().to_string());
+    let valid = json_of(&gateway, &["config", "validate", "--json"]);
+    assert_eq!((&valid["valid"], &valid["warnings"][0]["path"]), (&json!(true), &json!("mystery")));
+    let port = json_of(&gateway, &["config", "schema", "gateway.port"]);
+    assert_eq!(port["schema"]["maximum"], 65535);
+}
+
+#[test]
+fn the_command_line_writes_in_place() {
+    let gateway = down();
+    let before = text(&gateway);
+    let set = |args: &[&str]| out(&gateway, &[&["config", "set"], args].concat());
+    assert_eq!(
+        set(&["gateway.port", "19000"]),
+        "Updated gateway.port. A running gateway restarts in process to apply it.\n"
+    );
+    assert_eq!(text(&gateway), before.replace("} }, // guard", "}, port: 19000 }, // guard"));
+    assert_eq!(std::fs::read_to_string(gateway.state_dir().join("openclaw.json.bak")).unwrap(), before);
+    assert_eq!(set(&["gateway.port", "19000"]), "Updated gateway.port. It was so already.\n");
+    out(&gateway, &["config", "unset", "gateway.port"]);
+    assert_eq!(text(&gateway), before, "back to the same bytes");
+    set(&["models.providers.p.apiKey", "12345"]);
+    assert!(text(&gateway).contains("apiKey: \"12345\""), "a key for text takes digits as text");
+    let report = json_of(&gateway, &["config", "set", "tools.deny", "['exec']", "--json"]);
+    assert_eq!((&report["changed"], &report["restart"]), (&json!(true), &json!([])));
+    let now = text(&gateway);
+    for (args, message) in [
+        (
+            &["gateway.port", "many"][..],
+            "Error: Config validation failed: gateway.port: expected a whole number",
+        ),
+        (&["tools.deny", "[", "--strict-json"], "Error: Failed to parse JSON5 value: "),
+        (&["ui.seamColor.x", "1"], "Error: "),
+        (&["gateway..port", "1"], "error: path \"gateway..port\""),
+    ] {
+        let (code, told) = fails(&gateway, &[&["config", "set"], args].concat());
+        assert!(code == 1 && told.starts_with(message), "{args:?}: {code} {told}");
+        assert_eq!(text(&gateway), now, "{args:?}");
+    }
+    let (code, told) = fails(&gateway, &["config", "unset", "gateway.auth"]);
+    assert!(code == 1 && told.contains("force it with --force"), "{told}");
+    let (code, told) = fails(&gateway, &["config", "unset", "agents.nope"]);
+    assert_eq!((code, told.trim()), (1, "Error: Config path not found: agents.nope"));
+}
+
+#[test]
+fn a_file_with_mistakes_is_judged_and_can_be_repaired() {
+    let gateway = down();
+    std::fs::write(gateway.config_path(), "{gateway: {port: 'x'}, tools: {deny: 5}}").unwrap();
+    let output = gateway.cli(&["config", "validate", "--json"]);
+    assert_eq!(output.status.code(), Some(1));
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&report["valid"], &report["issues"][0]["path"]), (&json!(false), &json!("gateway.port")));
+    out(&gateway, &["config", "set", "gateway.port", "4000"]);
+    out(&gateway, &["config", "unset", "tools"]);
+    out(&gateway, &["config", "validate"]);
+    std::fs::write(gateway.config_path(), "{gateway: {").unwrap();
+    let (code, told) = fails(&gateway, &["config", "set", "gateway.port", "1"]);
+    assert!(code == 78 && told.contains("openclaw.json:1:"), "{code} {told}");
+}
+
+#[test]
+fn a_plan_is_shown_before_a_file_is_put_in_place() {
+    let gateway = down();
+    let new = gateway.dir.join("new.json5");
+    let text = text(&gateway).replace("canvasHost: { enabled: false },", "").replace("#1", "#2");
+    std::fs::write(&new, text.replace("mode: 'local'", "mode: 'local', port: 5000, reload: {mode: 'hot'}"))
+        .unwrap();
+    let file = new.to_str().unwrap();
+    let shown = out(&gateway, &["config", "diff", "--plan", file]);
+    let row = |path: &str| shown.lines().find(|line| line.contains(path)).unwrap_or_default().to_string();
+    assert!(row("gateway.port").starts_with("restart") && row("gateway.port").contains("5000"), "{shown}");
+    assert!(row("gateway.reload.mode").starts_with("nothing"), "{shown}");
+    assert!(!shown.contains(TOKEN) && !shown.contains("canary-2f1b"));
+    let report = json_of(&gateway, &["config", "diff", "--plan", file, "--json"]);
+    assert_eq!(report["plan"]["restart"], json!(["gateway.port", "canvasHost.enabled"]));
+    assert_eq!(
+        out(&gateway, &["config", "diff", gateway.config_path().to_str().unwrap()]),
+        "nothing changes\n"
+    );
+}

@@ -1,0 +1,261 @@
+//! The first run: `onboard`, `configure`, `dashboard`, on a home directory with nothing in it.
+use crate::cli::text;
+use crate::harness::*;
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Output, Stdio};
+
+fn run(dir: &Path, args: &[&str]) -> Output {
+    gateway::command(dir).args(args).stdin(Stdio::null()).output().unwrap()
+}
+
+/// Standard output of a command that must succeed.
+fn out(dir: &Path, args: &[&str]) -> String {
+    let output = run(dir, args);
+    assert!(output.status.success(), "{args:?}: {:?}", text(&output));
+    text(&output).0
+}
+
+fn fails(dir: &Path, args: &[&str]) -> (i32, String) {
+    let output = run(dir, args);
+    assert!(!output.status.success(), "{args:?} must fail: {:?}", text(&output));
+    (output.status.code().unwrap(), text(&output).1)
+}
+
+fn config_path(dir: &Path) -> PathBuf {
+    dir.join("home/.openclaw/openclaw.json")
+}
+
+fn config(dir: &Path) -> Value {
+    serde_json::from_slice(&std::fs::read(config_path(dir)).unwrap()).unwrap()
+}
+
+#[test]
+fn onboarding_makes_a_gateway_that_works_and_a_second_run_changes_nothing() {
+    let dir = gateway::new_dir();
+    let port = gateway::free_port().to_string();
+    let args = ["onboard", "--non-interactive", "--accept-risk", "--gateway-port", &port, "--json"];
+    let done: Value = serde_json::from_str(&out(&dir, &args)).unwrap();
+    assert_eq!((&done["ok"], &done["mode"]), (&json!(true), &json!("local")));
+    assert_eq!(done["gateway"]["port"].to_string(), port);
+    assert!(done["health"].as_str().unwrap().contains("it answered"), "{done}");
+    assert_eq!(done["next"], "openclaw gateway");
+    let token = config(&dir)["gateway"]["auth"]["token"].as_str().unwrap().to_string();
+    assert!(token.len() == 48 && token.bytes().all(|b| b.is_ascii_hexdigit()), "a token on loopback too");
+    assert!(!done.to_string().contains(&token), "it is not printed");
+    let mode = std::fs::metadata(config_path(&dir)).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let before = std::fs::read(config_path(&dir)).unwrap();
+    let again = out(&dir, &args[..3]);
+    assert_eq!(std::fs::read(config_path(&dir)).unwrap(), before, "{again}");
+    assert!(!again.contains("replaced") && again.contains("Next: openclaw gateway"), "{again}");
+    assert!(std::net::TcpStream::connect(format!("127.0.0.1:{port}")).is_err(), "the trial was stopped");
+    std::fs::remove_dir_all(dir).unwrap();
+}
+
+#[test]
+fn what_is_replaced_is_told_and_secrets_are_not() {
+    let dir = gateway::new_dir();
+    let onboard =
+        |more: &[&str]| out(&dir, &[&["onboard", "--non-interactive", "--skip-health"], more].concat());
+    assert!(onboard(&["--gateway-port", "20001"]).contains("set gateway.port: 20001"));
+    let told = onboard(&["--gateway-port", "20002", "--gateway-token", "canary-token-of-onboard"]);
+    assert!(told.contains("replaced gateway.port: 20002 (was 20001)"), "{told}");
+    assert!(told.contains("replaced gateway.auth.token\n") && !told.contains("canary"), "{told}");
+    let told = onboard(&["--workspace", "~/other"]);
+    assert!(told.contains("replaced agents.defaults.workspace"), "{told}");
+    assert!(dir.join("home/other/AGENTS.md").exists());
+    let told = onboard(&["--model", "openai/gpt-x", "--api-key", "canary-key"]);
+    assert!(told.contains("saved OPENAI_API_KEY") && !told.contains("canary"), "{told}");
+    let dotenv = dir.join("home/.openclaw/.env");
+    assert_eq!(std::fs::read_to_string(&dotenv).unwrap(), "OPENAI_API_KEY=canary-key\n");
+    assert_eq!(std::fs::metadata(&dotenv).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(config(&dir)["agents"]["defaults"]["model"]["primary"], "openai/gpt-x");
+    assert!(onboard(&["--openai-api-key", "new"]).contains("replaced OPENAI_API_KEY"));
+    let told = onboard(&["--mode", "remote", "--remote-url", "ws://10.0.0.9:1", "--remote-token", "t"]);
+    assert!(told.contains("replaced gateway.mode: remote (was local)"), "{told}");
+    assert_eq!(config(&dir)["gateway"]["remote"]["url"], "ws://10.0.0.9:1");
+    std::fs::remove_dir_all(dir).unwrap();
+}
+
+#[test]
+fn what_does_not_fit_is_refused_and_writes_nothing() {
+    let dir = gateway::new_dir();
+    for (args, want) in [
+        (&["onboard"][..], "--non-interactive"),
+        (&["onboard", "--non-interactive", "--mode", "remote"], "Missing --remote-url for remote mode."),
+        (&["onboard", "--non-interactive", "--gateway-port", "0"], "Invalid --gateway-port"),
+        (&["onboard", "--non-interactive", "--gateway-auth", "password"], "--gateway-password"),
+        (&["onboard", "--non-interactive", "--mode", "x"], "Invalid --mode"),
+        (&["onboard", "--non-interactive", "--model", "x"], "provider/model"),
+        (
+            &["onboard", "--non-interactive", "--openai-api-key", "a", "--anthropic-api-key", "b"],
+            "give one API key",
+        ),
+        (&["configure", "--section", "nope"], "Invalid --section: nope. Expected one of: "),
+        (&["configure"], "openclaw config set"),
+    ] {
+        let (code, stderr) = fails(&dir, args);
+        assert_eq!(code, 1, "{args:?}");
+        assert!(stderr.contains(want), "{args:?}: {stderr}");
+    }
+    assert!(!config_path(&dir).exists());
+    std::fs::create_dir_all(dir.join("home/.openclaw")).unwrap();
+    std::fs::write(config_path(&dir), "{ not json").unwrap();
+    fails(&dir, &["onboard", "--non-interactive"]);
+    assert_eq!(std::fs::read_to_string(config_path(&dir)).unwrap(), "{ not json", "never overwritten");
+    std::fs::remove_dir_all(dir).unwrap();
+}
+
+#[test]
+fn a_gateway_that_cannot_start_is_told() {
+    let dir = gateway::new_dir();
+    let port = gateway::free_port().to_string();
+    std::fs::create_dir_all(dir.join("home/.openclaw")).unwrap();
+    std::fs::write(config_path(&dir), "{gateway: {mode: 'local', bind: 'custom', auth: {token: 't'}}}")
+        .unwrap();
+    let (_, stderr) = fails(&dir, &["onboard", "--non-interactive", "--gateway-port", &port]);
+    assert!(stderr.contains("check failed") && stderr.contains("gateway.customBindHost"), "{stderr}");
+    std::fs::remove_dir_all(dir).unwrap();
+}
+
+/// The wizard, on a terminal that `script` makes.
+#[test]
+fn the_wizard_asks_on_a_terminal() {
+    if !Path::new("/usr/bin/script").exists() {
+        return;
+    }
+    let dir = gateway::new_dir();
+    let port = gateway::free_port();
+    let line = format!("{} onboard", env!("CARGO_BIN_EXE_openclaw"));
+    let mut like = gateway::command(&dir);
+    like.args(["-qec", &line, "/dev/null"]).env("SHELL", "/bin/sh");
+    let mut child = retarget(&like, "/usr/bin/script").spawn().unwrap();
+    // Go on; not the usual settings; here; the default workspace; the built-in model; port; loopback; token; a
+    // secret of one's own; no service.
+    let answers = format!("y\nn\n1\n\nopenclaw/builtin\n{port}\n1\n1\ncanary-typed-token\nn\n");
+    child.stdin.take().unwrap().write_all(answers.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let shown = text(&output).0;
+    assert!(output.status.success(), "{shown}");
+    assert!(shown.contains("it answered") && shown.contains("Next: openclaw gateway"), "{shown}");
+    let config = config(&dir);
+    assert_eq!(config["gateway"]["port"], port);
+    assert_eq!(config["gateway"]["auth"]["token"], "canary-typed-token");
+    std::fs::remove_dir_all(dir).unwrap();
+}
+
+/// The same environment and arguments for another program.
+fn retarget(command: &std::process::Command, program: &str) -> std::process::Command {
+    let mut other = std::process::Command::new(program);
+    other.env_clear().args(command.get_args()).current_dir(command.get_current_dir().unwrap());
+    other.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    other.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    other
+}
+
+/// R-22b, R-26b: the browser's command line and environment hold no secret.
+#[test]
+fn the_dashboard_is_printed_and_opened_without_a_secret_in_arguments() {
+    let dir = gateway::new_dir();
+    std::fs::create_dir_all(dir.join("home/.openclaw")).unwrap();
+    let text = "{gateway: {mode: 'local', port: 20777, auth: {token: 'canary dash'}}}";
+    std::fs::write(config_path(&dir), text).unwrap();
+    let want = "Dashboard URL: http://127.0.0.1:20777/#token=canary%20dash\n";
+    let told = out(&dir, &["dashboard", "--no-open"]);
+    assert_eq!(told, want);
+    let told = out(&dir, &["dashboard"]);
+    assert!(told.contains("ssh -N -L 20777:127.0.0.1:20777"), "no display: {told}");
+    let bin = dir.join("bin");
+    std::fs::create_dir_all(&bin).unwrap();
+    let saw = dir.join("browser.saw");
+    let script = format!("#!/bin/sh\necho \"$*\" > {0}\nset >> {0}\n", saw.display());
+    std::fs::write(bin.join("xdg-open"), script).unwrap();
+    std::fs::set_permissions(bin.join("xdg-open"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let output = gateway::command(&dir)
+        .arg("dashboard")
+        .env("PATH", format!("{}:/usr/bin:/bin", bin.display()))
+        .env("DISPLAY", ":7")
+        .env("OPENCLAW_GATEWAY_TOKEN", "canary-env")
+        .output()
+        .unwrap();
+    assert!(crate::cli::text(&output).0.contains("Opened in your browser."), "{output:?}");
+    let saw = std::fs::read_to_string(saw).unwrap();
+    assert!(saw.contains("DISPLAY=':7'") && !saw.contains("canary") && !saw.contains("OPENCLAW_"), "{saw}");
+    let page = PathBuf::from(saw.lines().next().unwrap());
+    assert!(std::fs::read_to_string(&page).unwrap().contains("#token=canary-env"));
+    assert_eq!(std::fs::metadata(&page).unwrap().permissions().mode() & 0o777, 0o600);
+    std::fs::remove_dir_all(dir).unwrap();
+}
+
+/// A `systemctl` and a `loginctl`; `restart` is what the first does when it is to start the service.
+fn service_manager(dir: &Path, restart: &str) -> String {
+    let bin = dir.join("bin");
+    std::fs::create_dir_all(&bin).unwrap();
+    let shown =
+        "ActiveState=active\\nSubState=running\\nMainPID=42\\nExecMainStatus=0\\nUnitFileState=enabled\\n";
+    let systemctl =
+        format!("#!/bin/sh\ncase \"$*\" in *restart*) {restart};; *show*) printf '{shown}';; esac\n");
+    for (name, script) in [("systemctl", systemctl.as_str()), ("loginctl", "#!/bin/sh\necho Linger=yes\n")] {
+        std::fs::write(bin.join(name), script).unwrap();
+        std::fs::set_permissions(bin.join(name), std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    format!("{}:/usr/bin:/bin", bin.display())
+}
+
+fn with_service(dir: &Path, path: &str, port: &str) -> Output {
+    gateway::command(dir)
+        .args(["onboard", "--non-interactive", "--install-daemon", "--gateway-port", port])
+        .env("PATH", path)
+        .env("OPENCLAW_SERVICE_ROOT", dir.join("root"))
+        .env("OPENCLAW_SERVICE_MANAGER", "systemd-user")
+        .env("OPENCLAW_GATEWAY_TOKEN", "canary-token-of-the-shell")
+        .stdin(Stdio::null())
+        .output()
+        .unwrap()
+}
+
+#[test]
+fn the_service_is_installed_and_seen_to_answer() {
+    let dir = gateway::new_dir();
+    let port = gateway::free_port().to_string();
+    let pid = dir.join("pid");
+    let start = format!(
+        "HOME={} {} gateway >/dev/null 2>&1 </dev/null & echo $! > {}",
+        dir.join("home").display(),
+        env!("CARGO_BIN_EXE_openclaw"),
+        pid.display()
+    );
+    let output = with_service(&dir, &service_manager(&dir, &format!("{start} ")), &port);
+    let id = std::fs::read_to_string(&pid).unwrap_or_default().trim().parse().ok();
+    if let Some(id) = id.and_then(rustix::process::Pid::from_raw) {
+        rustix::process::kill_process(id, rustix::process::Signal::KILL).unwrap();
+    }
+    let (stdout, stderr) = text(&output);
+    assert!(output.status.success(), "{stdout}\n{stderr}");
+    assert!(stdout.contains("Gateway: running, and it answers"), "{stdout}");
+    assert!(stdout.contains("Next: openclaw agent --message"), "{stdout}");
+    let unit =
+        std::fs::read_to_string(dir.join("home/.config/systemd/user/openclaw-gateway.service")).unwrap();
+    let token = config(&dir)["gateway"]["auth"]["token"].as_str().unwrap().to_string();
+    assert_eq!(token, "canary-token-of-the-shell", "the service does not see the shell's variables");
+    assert!(!unit.contains(&token) && !stdout.contains(&token), "R-22a: {unit}");
+    std::fs::remove_dir_all(dir).unwrap();
+}
+
+/// R-15b: without a bus the unit is written, what is left to do is told, and the gateway is tried by itself.
+#[test]
+fn r_15b_without_a_service_manager_onboarding_still_ends_well() {
+    let dir = gateway::new_dir();
+    let port = gateway::free_port().to_string();
+    let path = service_manager(&dir, "exit 1");
+    std::fs::write(dir.join("bin/systemctl"), "#!/bin/sh\necho 'Failed to connect to bus' >&2\nexit 1\n")
+        .unwrap();
+    let output = with_service(&dir, &path, &port);
+    let (stdout, stderr) = text(&output);
+    assert!(output.status.success(), "{stdout}\n{stderr}");
+    assert!(stdout.contains("it answered") && stdout.contains("Next: openclaw gateway"), "{stdout}");
+    assert!(stdout.contains("systemctl --user enable --now"), "what is left to do: {stdout}");
+    std::fs::remove_dir_all(dir).unwrap();
+}

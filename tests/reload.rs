@@ -1,0 +1,263 @@
+//! The configuration file changes while the gateway runs: what is put in force, what restarts, what is refused.
+use crate::harness::*;
+use std::io::Write;
+
+/// A gateway with this laid over the plain configuration, and what its file holds.
+fn start(over: Value) -> (Gateway, Value) {
+    let gateway = Gateway::start(&Setup::config(over));
+    let text = std::fs::read_to_string(gateway.config_path()).unwrap();
+    (gateway, serde_json::from_str(&text).unwrap())
+}
+
+fn write(gateway: &Gateway, config: &Value) {
+    std::fs::write(gateway.config_path(), config.to_string()).unwrap();
+}
+
+/// The lines of the reloader so far.
+fn told(gateway: &Gateway) -> Vec<String> {
+    let log = gateway.log();
+    log.lines().filter(|line| line.contains("gateway/reload")).map(str::to_string).collect()
+}
+
+fn wait_told(gateway: &Gateway, what: &str) -> String {
+    wait_for(what, || told(gateway).into_iter().find(|line| line.contains(what)))
+}
+
+fn name(client: &mut Client) -> Value {
+    client.ok("agent.identity.get", json!({}))["name"].clone()
+}
+
+fn named(config: &Value, name: &str) -> Value {
+    let mut config = config.clone();
+    merge(&mut config, &json!({"ui": {"assistant": {"name": name}}}));
+    config
+}
+
+fn stays(client: &mut Client) {
+    client.collect(Duration::from_millis(600));
+    assert!(client.kept().iter().all(|f| f["event"] != "shutdown"), "it restarted");
+    client.ok("health", json!({}));
+}
+
+#[test]
+fn a_safe_change_is_in_force_after_the_quiet_time_and_is_told_with_its_cause() {
+    let (gateway, config) = start(json!({}));
+    let mut client = Client::operator(&gateway, 4);
+    let mut times = Vec::new();
+    for n in 0..5 {
+        let begin = Instant::now();
+        write(&gateway, &named(&config, &format!("Ada {n}")));
+        let changed = client.event("config.changed");
+        times.push(begin.elapsed());
+        assert_eq!(changed["path"].as_str(), gateway.config_path().to_str());
+        assert_eq!(name(&mut client), format!("Ada {n}"));
+    }
+    times.sort();
+    println!("reload: {times:?}");
+    assert!(times[0] >= Duration::from_millis(300), "{times:?}");
+    let limit = if cfg!(debug_assertions) { 500 } else { 320 };
+    assert!(times[1] < Duration::from_millis(limit), "quiet time plus 20 ms: {times:?}");
+    assert!(wait_told(&gateway, "ui.assistant.name").contains("openclaw.json"));
+    stays(&mut client);
+}
+
+#[test]
+fn what_needs_a_restart_restarts_once() {
+    let (gateway, mut config) = start(json!({}));
+    let mut client = Client::operator(&gateway, 4);
+    merge(
+        &mut config,
+        &json!({"discovery": {"mdns": {"mode": "off"}}, "agents": {"defaults": {"maxConcurrent": 2}}}),
+    );
+    write(&gateway, &config);
+    client.event("shutdown");
+    assert_eq!(client.until_closed().0, 1012);
+    wait_told(&gateway, "agents.defaults.maxConcurrent");
+    stays(&mut Client::operator(&gateway, 4));
+}
+
+#[test]
+fn bookkeeping_and_touching_do_nothing() {
+    let (gateway, config) = start(json!({}));
+    let mut client = Client::operator(&gateway, 4);
+    let text = std::fs::read_to_string(gateway.config_path()).unwrap();
+    std::fs::write(gateway.config_path(), &text).unwrap();
+    stays(&mut client);
+    assert_eq!(told(&gateway), Vec::<String>::new(), "the content is what counts");
+    let mut stamped: Value = serde_json::from_str(&text).unwrap();
+    merge(
+        &mut stamped,
+        &json!({"meta": {"lastTouchedAt": "2026-01-01T00:00:00.000Z", "lastTouchedVersion": "1"}}),
+    );
+    write(&gateway, &stamped);
+    client.event("config.changed");
+    stays(&mut client);
+    drop(config);
+}
+
+#[test]
+fn modes() {
+    let restart = json!({"agents": {"defaults": {"maxConcurrent": 2}}});
+    let hot = json!({"ui": {"assistant": {"name": "New"}}});
+    for (mode, change, restarts, applies) in [
+        ("off", &restart, false, false),
+        ("off", &hot, false, false),
+        ("hot", &restart, false, false),
+        ("hot", &hot, false, true),
+        ("restart", &hot, true, true),
+        ("hybrid", &hot, false, true),
+    ] {
+        let (gateway, mut config) = start(json!({"gateway": {"reload": {"mode": mode}}}));
+        let mut client = Client::operator(&gateway, 4);
+        merge(&mut config, change);
+        write(&gateway, &config);
+        if restarts {
+            client.event("shutdown");
+            assert_eq!(client.until_closed().0, 1012);
+            client = Client::operator(&gateway, 4);
+        } else {
+            wait_told(&gateway, if mode == "off" { "disabled" } else { "changed:" });
+            stays(&mut client);
+        }
+        assert_eq!(name(&mut client) == "New", applies, "{mode} {change}");
+        if mode == "off" {
+            // The mode itself is honoured at once, and what was written meanwhile is no news.
+            merge(&mut config, &json!({"gateway": {"reload": {"mode": "hybrid"}}}));
+            write(&gateway, &config);
+            wait_told(&gateway, "mode=hybrid");
+            write(&gateway, &named(&config, "Later"));
+            wait_for("the next change", || (name(&mut client) == "Later").then_some(()));
+        }
+    }
+}
+
+#[test]
+fn r_06a_a_bad_file_changes_nothing_and_is_told_until_it_is_fixed() {
+    let (gateway, config) = start(json!({}));
+    let mut client = Client::operator(&gateway, 4);
+    for (bad, line, nearest) in [
+        ("{\n  gateway: {\n    mode: 'local'\n    port: 1", Some(4), Some("gateway.mode")),
+        (
+            "{\n  gateway: {mode: 'local', auth: {token: 'a-good-long-token-1234'},\n   port: 'x'}}",
+            Some(3),
+            Some("gateway.port"),
+        ),
+        ("{\n  gateway: {mode: 'local'}}", None, None),
+    ] {
+        std::fs::write(gateway.config_path(), bad).unwrap();
+        let seen = wait_for("configInvalid", || {
+            let health = client.ok("health", json!({}));
+            let is_new = health["configInvalid"]["line"].as_u64() == line;
+            (health["configInvalid"].is_object() && is_new).then(|| health["configInvalid"].clone())
+        });
+        assert_eq!(seen["file"].as_str(), gateway.config_path().to_str());
+        assert_eq!(seen["nearestKey"].as_str(), nearest, "{seen}");
+        assert_eq!(seen["column"].is_u64(), line.is_some(), "{seen}");
+        assert_eq!(client.ok("status", json!({}))["configInvalid"], seen);
+        let mut reader = Client::with(&gateway, client::scoped(&["operator.read"])).0;
+        assert!(
+            reader.ok("health", json!({}))["configInvalid"].is_null(),
+            "SEC-26: paths are for administrators"
+        );
+    }
+    let line = wait_told(&gateway, ":4:");
+    assert!(line.contains("openclaw.json:4:") && line.contains("gateway.mode"), "{line}");
+    write(&gateway, &config);
+    wait_for("the all-clear", || client.ok("health", json!({}))["configInvalid"].is_null().then_some(()));
+    assert!(client.ok("status", json!({}))["configInvalid"].is_null());
+    std::fs::remove_file(gateway.config_path()).unwrap();
+    wait_for("the missing file", || {
+        client.ok("health", json!({}))["configInvalid"].is_object().then_some(())
+    });
+    stays(&mut client);
+}
+
+#[test]
+fn r_06c_a_file_written_byte_by_byte_is_one_reload_and_no_error() {
+    let (gateway, config) = start(json!({}));
+    let mut client = Client::operator(&gateway, 4);
+    let text = named(&config, "Slow").to_string();
+    let mut file = std::fs::File::create(gateway.config_path()).unwrap();
+    for (at, byte) in text.bytes().enumerate() {
+        file.write_all(&[byte]).unwrap();
+        // Also slower than the quiet time: half a file is not reported at once.
+        std::thread::sleep(Duration::from_millis(if at % 120 == 60 { 450 } else { 4 }));
+    }
+    drop(file);
+    client.event("config.changed");
+    assert_eq!(name(&mut client), "Slow");
+    stays(&mut client);
+    let lines = told(&gateway);
+    assert_eq!(lines.len(), 1, "{lines:?}");
+}
+
+#[test]
+fn renames_includes_links_and_new_directories_are_seen() {
+    let text = format!(
+        "{{$include: './parts/more.json', gateway: {{mode: 'local', auth: {{token: '{TOKEN}'}}}}, canvasHost: {{enabled: false}}}}"
+    );
+    let part = |name: &str| json!({"ui": {"assistant": {"name": name}}}).to_string();
+    let gateway = Gateway::start(&Setup::text(&text).file("parts/more.json", part("One")));
+    let mut client = Client::operator(&gateway, 4);
+    assert_eq!(name(&mut client), "One");
+    let parts = gateway.state_dir().join("parts");
+    let mut expect = |want: &str| wait_for(want, || (name(&mut client) == want).then_some(()));
+    std::fs::write(parts.join("more.json"), part("Two")).unwrap();
+    expect("Two");
+    std::fs::write(parts.join("new"), part("Three")).unwrap();
+    std::fs::rename(parts.join("new"), parts.join("more.json")).unwrap();
+    expect("Three");
+    let other = gateway.state_dir().join("other");
+    std::fs::create_dir(&other).unwrap();
+    std::fs::write(other.join("more.json"), part("Four")).unwrap();
+    std::fs::rename(&parts, gateway.state_dir().join("old")).unwrap();
+    std::fs::rename(&other, &parts).unwrap();
+    expect("Four");
+    // A link to a file elsewhere, and then a change of that file.
+    let elsewhere = gateway.dir.join("elsewhere.json");
+    std::fs::write(
+        &elsewhere,
+        text.replace("$include: './parts/more.json',", "ui: {assistant: {name: 'Five'}},"),
+    )
+    .unwrap();
+    std::fs::remove_file(gateway.config_path()).unwrap();
+    std::os::unix::fs::symlink(&elsewhere, gateway.config_path()).unwrap();
+    expect("Five");
+    std::fs::write(&elsewhere, std::fs::read_to_string(&elsewhere).unwrap().replace("Five", "Six")).unwrap();
+    expect("Six");
+}
+
+#[test]
+fn variables_of_the_env_file_and_the_env_block_come_with_a_restart() {
+    let text = format!(
+        "{{env: {{vars: {{NAME: 'Block'}}}}, ui: {{assistant: {{name: '${{NAME}}'}}}}, gateway: {{mode: 'local', auth: {{token: '{TOKEN}'}}}}, canvasHost: {{enabled: false}}}}"
+    );
+    let gateway = Gateway::start(&Setup::text(&text));
+    let mut client = Client::operator(&gateway, 4);
+    assert_eq!(name(&mut client), "Block");
+    for (file, content, want) in [
+        ("openclaw.json", text.replace("Block", "Other"), "Other"),
+        (".env", "NAME=File\n".to_string(), "File"),
+    ] {
+        std::fs::write(gateway.state_dir().join(file), content).unwrap();
+        client.event("shutdown");
+        assert_eq!(client.until_closed().0, 1012);
+        client = Client::operator(&gateway, 4);
+        assert_eq!(name(&mut client), want);
+    }
+}
+
+#[test]
+fn r_22b_a_new_secret_is_kept_out_of_the_log() {
+    let (gateway, mut config) = start(json!({}));
+    let mut client = Client::operator(&gateway, 4);
+    merge(&mut config, &json!({"gateway": {"auth": {"token": "canary-new-secret-0123456789"}}}));
+    write(&gateway, &config);
+    assert_eq!(client.until_closed().0, 1008);
+    let mut params = params(4);
+    merge(&mut params, &json!({"auth": {"token": "canary-new-secret-0123456789"}}));
+    let mut client = Client::with(&gateway, params).0;
+    client.call("canary-new-secret-0123456789", json!({})).unwrap_err();
+    wait_for("the refusal", || gateway.log().contains("unknown method").then_some(()));
+    assert!(!gateway.log().contains("canary") && !gateway.stdout().contains("canary"));
+}

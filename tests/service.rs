@@ -1,0 +1,496 @@
+//! `openclaw gateway install|uninstall|start|stop|restart` against stand-ins for the service managers' programs,
+//! which record how they were called, and against systemd's own reader of units where it is installed.
+use crate::cli::text;
+use crate::harness::gateway::{command, new_dir};
+use crate::harness::*;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixDatagram;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+const CANARY: &str = "canary-7d1e5b0c9a8f4e63";
+
+/// A home with stand-ins on PATH.
+struct Desk {
+    dir: PathBuf,
+}
+
+impl Desk {
+    fn new() -> Desk {
+        let dir = new_dir();
+        std::fs::create_dir_all(dir.join("bin")).unwrap();
+        std::fs::create_dir_all(dir.join("home/.openclaw")).unwrap();
+        let desk = Desk { dir };
+        let config = json!({"gateway": {"mode": "local", "auth": {"token": TOKEN}}});
+        std::fs::write(desk.home().join(".openclaw/openclaw.json"), config.to_string()).unwrap();
+        for name in ["systemctl", "loginctl", "launchctl", "rc-service", "rc-update"] {
+            desk.stand_in(name);
+        }
+        desk
+    }
+
+    /// Records its arguments; prints `<name>.out` and exits with `<name>.rc` where the test wrote them.
+    fn stand_in(&self, name: &str) {
+        let (path, dir) = (self.dir.join("bin").join(name), self.dir.display());
+        let script = format!(
+            "#!/bin/sh\necho \"{name} $*\" >> '{dir}/calls'\ncat '{dir}/{name}.out' 2>/dev/null\n\
+             [ -z \"$OPENCLAW_GATEWAY_TOKEN\" ] || echo LEAK >> '{dir}/calls'\n\
+             exit $(cat '{dir}/{name}.rc' 2>/dev/null || echo 0)\n"
+        );
+        std::fs::write(&path, script).unwrap();
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    fn home(&self) -> PathBuf {
+        self.dir.join("home")
+    }
+
+    fn set(&self, file: &str, text: &str) {
+        std::fs::write(self.dir.join(file), text).unwrap();
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = command(&self.dir);
+        command.env("PATH", format!("{}:/usr/bin:/bin", self.dir.join("bin").display()));
+        command.env("OPENCLAW_SERVICE_ROOT", self.dir.join("root")).args(args);
+        if !args.contains(&"--manager") {
+            command.env("OPENCLAW_SERVICE_MANAGER", "systemd-user");
+        }
+        command
+    }
+
+    fn run(&self, args: &[&str]) -> (i32, String, String) {
+        let output: Output = self.command(args).output().unwrap();
+        let (stdout, stderr) = text(&output);
+        (output.status.code().unwrap(), stdout, stderr)
+    }
+
+    fn ok(&self, args: &[&str]) -> String {
+        let (code, stdout, stderr) = self.run(args);
+        assert_eq!(code, 0, "{args:?}\n{stdout}\n{stderr}");
+        stdout
+    }
+
+    fn json(&self, args: &[&str]) -> Value {
+        let text = self.ok(&[args, &["--json"]].concat());
+        serde_json::from_str(&text).unwrap_or_else(|e| panic!("{args:?}: {e} in {text}"))
+    }
+
+    /// What was run since the last look, without the questions.
+    fn calls(&self) -> Vec<String> {
+        let path = self.dir.join("calls");
+        let text = std::fs::read_to_string(&path).unwrap_or_default();
+        std::fs::write(&path, "").unwrap();
+        let asks =
+            |line: &&str| line.contains(" show ") || line.contains(" print ") || line.ends_with(" status");
+        text.lines().filter(|line| !asks(line)).map(str::to_string).collect()
+    }
+
+    fn unit(&self, name: &str) -> PathBuf {
+        self.home().join(".config/systemd/user").join(name)
+    }
+
+    fn read(&self, path: &Path) -> String {
+        std::fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+    }
+}
+
+impl Drop for Desk {
+    fn drop(&mut self) {
+        // Litter in the temporary directory is no failed test.
+        let _ = std::fs::remove_dir_all(&self.dir);
+    }
+}
+
+const ENABLED: &str =
+    "ActiveState=active\nSubState=running\nMainPID=42\nExecMainStatus=0\nUnitFileState=enabled\n";
+
+#[test]
+fn a_systemd_unit_is_installed_once() {
+    let desk = Desk::new();
+    let first = desk.json(&["gateway", "install"]);
+    assert_eq!(
+        (&first["action"], &first["ok"], &first["result"]),
+        (&json!("install"), &json!(true), &json!("installed"))
+    );
+    assert_eq!(first["service"]["label"], "systemd");
+    assert_eq!(first["service"]["loadedText"], "enabled");
+    assert_eq!(first["service"]["notLoadedText"], "disabled");
+    let path = desk.unit("openclaw-gateway.service");
+    assert_eq!(first["path"], path.display().to_string());
+    let user = [
+        "systemctl --user daemon-reload",
+        "systemctl --user enable openclaw-gateway.service",
+        "systemctl --user restart openclaw-gateway.service",
+    ];
+    let calls = desk.calls();
+    assert_eq!(calls[..3], user);
+    assert!(calls[3].starts_with("loginctl --no-ask-password enable-linger "), "{calls:?}");
+    let unit = desk.read(&path);
+    for line in [
+        "After=network-online.target",
+        "Restart=always",
+        "RestartSec=5",
+        "RestartPreventExitStatus=78",
+        "Environment=OPENCLAW_SERVICE_MARKER=openclaw",
+        "Environment=OPENCLAW_SERVICE_KIND=gateway",
+        concat!("Environment=OPENCLAW_SERVICE_VERSION=", env!("CARGO_PKG_VERSION")),
+        concat!("ExecStart=", env!("CARGO_BIN_EXE_openclaw"), " gateway"),
+        "WantedBy=default.target",
+    ] {
+        assert!(unit.lines().any(|l| l == line), "{line} in {unit}");
+    }
+    assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o644);
+    desk.set("systemctl.out", ENABLED);
+    let again = desk.json(&["gateway", "install"]);
+    assert_eq!(again["result"], "already-installed");
+    assert_eq!((desk.calls().len(), desk.read(&path)), (0, unit), "nothing was touched");
+    // An upgrade of the program alone is no reason to write it anew (R-15c).
+    std::fs::write(&path, desk.read(&path).replace(env!("CARGO_PKG_VERSION"), "0.0.1")).unwrap();
+    assert_eq!(desk.json(&["gateway", "install"]).get("drift"), None);
+}
+
+#[test]
+fn drift_is_told_and_force_writes_anew() {
+    let desk = Desk::new();
+    desk.ok(&["gateway", "install"]);
+    desk.set("systemctl.out", ENABLED);
+    let path = desk.unit("openclaw-gateway.service");
+    let edited = desk.read(&path).replace("RestartSec=5", "RestartSec=1");
+    std::fs::write(&path, &edited).unwrap();
+    desk.calls();
+    let told = desk.ok(&["gateway", "install"]);
+    assert!(told.contains("already enabled") && told.contains("lacks: RestartSec=5"), "{told}");
+    assert!(told.contains("Reinstall with: openclaw gateway install --force"), "{told}");
+    assert_eq!((desk.calls().len(), desk.read(&path)), (0, edited.clone()));
+    assert_eq!(desk.json(&["gateway", "install", "--port", "19999"])["drift"].as_array().unwrap().len(), 3);
+    let forced = desk.json(&["daemon", "install", "--force", "--port", "19999", "--runtime", "node"]);
+    assert_eq!(forced["result"], "installed");
+    assert!(forced["warnings"].to_string().contains("--runtime has no effect"), "{forced}");
+    assert!(desk.read(&path).contains(" gateway --port 19999\n"));
+    assert!(forced["warnings"].to_string().contains("config set gateway.port 19999"), "{forced}");
+    assert_eq!(desk.read(&path.with_extension("service.bak")), edited);
+    desk.calls();
+    // The chosen port is no drift of its own.
+    assert_eq!(desk.json(&["gateway", "install"]).get("drift"), None);
+    let (code, _, stderr) = desk.run(&["gateway", "install", "--port", "0"]);
+    assert!(code == 1 && stderr.contains("Invalid port"), "{stderr}");
+    let (code, _, stderr) = desk.run(&["gateway", "install", "--runtime", "x"]);
+    assert!(code == 1 && stderr.contains("Invalid --runtime (use \"node\" or \"bun\")"), "{stderr}");
+}
+
+#[test]
+fn r_22a_no_service_file_holds_a_secret() {
+    for manager in ["systemd-user", "systemd-system", "launchd", "openrc", "procd"] {
+        let desk = Desk::new();
+        let mut install = desk.command(&["gateway", "install", "--manager", manager, "--token", CANARY]);
+        let output =
+            install.env("OPENCLAW_GATEWAY_TOKEN", CANARY).env("ANTHROPIC_API_KEY", CANARY).output().unwrap();
+        let (stdout, stderr) = text(&output);
+        assert!(output.status.success() && !(stdout + &stderr).contains(CANARY), "{manager}");
+        let config = desk.home().join(".openclaw/openclaw.json");
+        assert!(desk.read(&config).contains(CANARY), "the config has it");
+        assert_eq!(config.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        let written =
+            files(&desk.dir).into_iter().filter(|path| !path.starts_with(desk.home().join(".openclaw")));
+        let mut services = 0;
+        for path in written {
+            let text = String::from_utf8_lossy(&std::fs::read(&path).unwrap()).into_owned();
+            assert!(!text.contains(CANARY) && !text.contains(TOKEN), "{manager}: {}", path.display());
+            services += usize::from(text.contains("OPENCLAW_SERVICE_MARKER"));
+        }
+        assert_eq!(services, 1, "{manager}");
+        assert!(!desk.calls().iter().any(|call| call == "LEAK" || call.contains(CANARY)), "{manager}");
+    }
+}
+
+fn files(dir: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path());
+    entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+}
+
+#[test]
+fn r_15b_without_a_bus_the_unit_is_written_and_the_rest_is_told() {
+    let desk = Desk::new();
+    desk.set("systemctl.rc", "1");
+    let told = desk.json(&["gateway", "install"]);
+    assert_eq!(told["result"], "written");
+    let hints: Vec<&str> = told["hints"].as_array().unwrap().iter().map(|h| h.as_str().unwrap()).collect();
+    assert!(hints[0].starts_with("sudo loginctl enable-linger "), "{hints:?}");
+    assert_eq!(
+        hints[1..],
+        ["systemctl --user daemon-reload", "systemctl --user enable --now openclaw-gateway.service"]
+    );
+    assert!(desk.unit("openclaw-gateway.service").exists());
+    // Again, by a user who has no systemctl at all.
+    std::fs::remove_file(desk.dir.join("bin/systemctl")).unwrap();
+    let mut bare = desk.command(&["gateway", "install", "--force"]);
+    let (stdout, _) = text(&bare.env("PATH", desk.dir.join("bin")).output().unwrap());
+    assert!(stdout.contains("systemctl --user enable --now openclaw-gateway.service"), "{stdout}");
+    // What is installed and waits is told again, not installed again.
+    let again = desk.run(&["gateway", "install"]);
+    assert_eq!(again.0, 0, "{again:?}");
+    assert!(again.1.contains("already installed") && again.1.contains("daemon-reload"), "{again:?}");
+}
+
+#[test]
+fn r_15d_lingering_is_switched_on_or_asked_for() {
+    let desk = Desk::new();
+    assert!(desk.ok(&["gateway", "install"]).contains("Enabled lingering for "));
+    desk.set("loginctl.rc", "1");
+    let (code, _, stderr) = desk.run(&["gateway", "install", "--force"]);
+    assert_eq!(code, 0);
+    assert!(
+        stderr.contains("lingering is disabled") && stderr.contains("sudo loginctl enable-linger "),
+        "{stderr}"
+    );
+    let user = String::from_utf8(Command::new("id").arg("-un").output().unwrap().stdout).unwrap();
+    std::fs::create_dir_all(desk.dir.join("root/var/lib/systemd/linger")).unwrap();
+    std::fs::write(desk.dir.join("root/var/lib/systemd/linger").join(user.trim()), "").unwrap();
+    desk.calls();
+    let (_, _, stderr) = desk.run(&["gateway", "install", "--force"]);
+    assert!(!stderr.contains("lingering"), "{stderr}");
+    assert!(!desk.calls().iter().any(|call| call.starts_with("loginctl")));
+}
+
+#[test]
+fn r_26a_profiles_have_services_of_their_own() {
+    let desk = Desk::new();
+    desk.ok(&["gateway", "install"]);
+    desk.ok(&["--profile", "rescue", "gateway", "install"]);
+    let unit = desk.read(&desk.unit("openclaw-gateway-rescue.service"));
+    assert!(
+        unit.contains("Environment=OPENCLAW_PROFILE=rescue\n") && unit.contains("(profile: rescue, v"),
+        "{unit}"
+    );
+    desk.calls();
+    desk.ok(&["--profile", "rescue", "gateway", "stop"]);
+    assert_eq!(desk.calls(), ["systemctl --user stop openclaw-gateway-rescue.service"]);
+    desk.ok(&["--profile", "rescue", "gateway", "uninstall"]);
+    assert!(desk.unit("openclaw-gateway.service").exists());
+    assert!(!desk.unit("openclaw-gateway-rescue.service").exists());
+}
+
+#[test]
+fn an_installed_service_is_started_stopped_restarted_and_removed() {
+    let desk = Desk::new();
+    for (word, result) in [("start", "not-loaded"), ("stop", "not-loaded"), ("restart", "not-loaded")] {
+        let told = desk.json(&["gateway", word]);
+        assert_eq!(told["result"], result);
+        assert_eq!(told["message"], "Gateway service disabled.");
+        assert_eq!(told["hints"][0], "Start with: openclaw gateway install");
+    }
+    assert_eq!(desk.json(&["gateway", "uninstall"])["result"], "uninstalled");
+    desk.ok(&["gateway", "install"]);
+    desk.calls();
+    for (word, result) in [("start", "started"), ("restart", "restarted"), ("stop", "stopped")] {
+        assert_eq!(desk.json(&["daemon", word])["result"], result);
+        assert_eq!(desk.calls(), [format!("systemctl --user {word} openclaw-gateway.service")]);
+    }
+    desk.set("systemctl.rc", "4");
+    let (code, stdout, stderr) = desk.run(&["gateway", "start", "--json"]);
+    assert_eq!(code, 1);
+    assert!(stdout.contains("\"ok\": false") && stderr.contains("exit status 4"), "{stdout}{stderr}");
+    assert!(stderr.contains("journalctl --user -u openclaw-gateway.service"), "{stderr}");
+    desk.set("systemctl.rc", "0");
+    desk.calls();
+    assert!(desk.ok(&["gateway", "uninstall"]).contains("Removed systemd service: "));
+    assert_eq!(desk.calls()[0], "systemctl --user disable --now openclaw-gateway.service");
+    assert!(!desk.unit("openclaw-gateway.service").exists());
+}
+
+#[test]
+fn a_gateway_without_a_service_is_named() {
+    let gateway = Gateway::plain();
+    let told =
+        text(&gateway.cli_env(&["gateway", "restart"], &[("OPENCLAW_SERVICE_MANAGER", "systemd-user")])).0;
+    assert!(told.contains(&format!("kill -USR1 {}", gateway.pid())), "{told}");
+    let told =
+        text(&gateway.cli_env(&["gateway", "stop"], &[("OPENCLAW_SERVICE_MANAGER", "systemd-user")])).0;
+    assert!(told.contains(&format!("kill {}", gateway.pid())), "{told}");
+}
+
+#[test]
+fn what_would_keep_the_service_from_running_is_told() {
+    let desk = Desk::new();
+    let warnings = |desk: &Desk| desk.json(&["gateway", "install", "--force"])["warnings"].to_string();
+    assert!(!warnings(&desk).contains("openclaw setup"));
+    std::fs::write(desk.home().join(".openclaw/openclaw.json"), "{gateway: {mode: 'local'}}").unwrap();
+    assert!(warnings(&desk).contains("--token"));
+    std::fs::write(desk.home().join(".openclaw/openclaw.json"), "{}").unwrap();
+    assert!(warnings(&desk).contains("openclaw setup"));
+    let nix = desk.command(&["gateway", "install"]).env("OPENCLAW_NIX_MODE", "1").output().unwrap();
+    assert_eq!(nix.status.code(), Some(1));
+    assert!(text(&nix).1.contains("Nix mode detected; service install is disabled."));
+}
+
+#[test]
+fn sec_36_a_home_that_no_unit_can_hold_is_refused() {
+    let desk = Desk::new();
+    for (manager, bad) in
+        [("systemd-user", "a\nExecStart=/bin/evil"), ("launchd", "a\u{1b}b"), ("systemd-user", "a\\")]
+    {
+        let home = desk.dir.join(bad);
+        let mut install = desk.command(&["gateway", "install", "--manager", manager]);
+        let output = install.env("HOME", &home).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{bad:?}");
+        assert!(text(&output).1.contains("cannot hold"), "{}", text(&output).1);
+        assert!(!home.exists(), "nothing was written");
+    }
+}
+
+#[test]
+fn r_18_launchd_agents() {
+    let desk = Desk::new();
+    let agents = desk.home().join("Library/LaunchAgents");
+    std::fs::create_dir_all(&agents).unwrap();
+    for label in ["com.openclaw.gateway", "com.openclaw.rescue", "ai.openclaw.gateway"] {
+        std::fs::write(agents.join(format!("{label}.plist")), "<plist>openclaw</plist>").unwrap();
+    }
+    let launchd = ["--manager", "launchd"];
+    let run = |words: &[&str]| desk.json(&[words, &launchd].concat());
+    desk.set("launchctl.rc", "0");
+    let uid = rustix::process::getuid().as_raw();
+    let target = format!("gui/{uid}/bot.molt.gateway");
+    let told = run(&["gateway", "install"]);
+    assert_eq!(told["service"]["label"], "LaunchAgent");
+    assert!(told["warnings"].to_string().contains("ai.openclaw.gateway"), "{told}");
+    let plist = agents.join("bot.molt.gateway.plist");
+    let calls = desk.calls();
+    assert_eq!(calls[0], format!("launchctl bootout gui/{uid}/com.openclaw.gateway"));
+    let (enable, bootstrap) =
+        (format!("launchctl enable {target}"), format!("launchctl bootstrap gui/{uid} {}", plist.display()));
+    assert!(calls.contains(&enable) && calls.contains(&bootstrap), "{calls:?}");
+    assert!(!agents.join("com.openclaw.gateway.plist").exists(), "the legacy label is cleaned up");
+    assert!(agents.join("com.openclaw.rescue.plist").exists(), "another profile's is not");
+    assert!(agents.join("ai.openclaw.gateway.plist").exists(), "nor the Node program's");
+    let text = desk.read(&plist);
+    for word in [
+        "<string>bot.molt.gateway</string>",
+        "OPENCLAW_SERVICE_MARKER",
+        "<key>RunAtLoad</key>",
+        "SuccessfulExit",
+    ] {
+        assert!(text.contains(word), "{word} in {text}");
+    }
+    assert_eq!(run(&["gateway", "install"])["result"], "already-installed");
+    desk.calls();
+    desk.set("launchctl.out", "\tstate = running\n\tpid = 77\n");
+    run(&["gateway", "stop"]);
+    assert_eq!(desk.calls(), [format!("launchctl kill TERM {target}")]);
+    run(&["gateway", "restart"]);
+    assert_eq!(desk.calls(), [format!("launchctl kickstart -k {target}")]);
+    run(&["gateway", "start"]);
+    assert_eq!(desk.calls(), [format!("launchctl kickstart {target}")]);
+    std::fs::create_dir_all(desk.home().join(".Trash")).unwrap();
+    run(&["gateway", "uninstall"]);
+    assert_eq!(desk.calls(), [format!("launchctl bootout {target}")]);
+    assert!(!plist.exists() && desk.home().join(".Trash/bot.molt.gateway.plist").exists());
+    run(&["--profile", "rescue", "gateway", "install"]);
+    assert!(
+        agents.join("bot.molt.rescue.plist").exists() && !agents.join("com.openclaw.rescue.plist").exists()
+    );
+}
+
+#[test]
+fn init_scripts_of_small_systems() {
+    let desk = Desk::new();
+    let script = desk.dir.join("root/etc/init.d/openclaw-gateway");
+    desk.ok(&["gateway", "install", "--manager", "openrc"]);
+    assert_eq!(
+        desk.calls(),
+        ["rc-update add openclaw-gateway default", "rc-service openclaw-gateway restart"]
+    );
+    assert_eq!(script.metadata().unwrap().permissions().mode() & 0o777, 0o755);
+    assert!(desk.read(&script).starts_with("#!/sbin/openrc-run\n"));
+    desk.ok(&["gateway", "stop", "--manager", "openrc"]);
+    assert_eq!(desk.calls(), ["rc-service openclaw-gateway stop"]);
+    desk.ok(&["gateway", "uninstall", "--manager", "openrc"]);
+    assert_eq!(desk.calls(), ["rc-service openclaw-gateway stop", "rc-update del openclaw-gateway default"]);
+    // This machine has no procd to read the script, so what is left to do is told.
+    let told = desk.json(&["gateway", "install", "--manager", "procd"]);
+    assert!(desk.read(&script).starts_with("#!/bin/sh /etc/rc.common\n"));
+    assert_eq!(
+        told["hints"],
+        json!([format!("{} enable", script.display()), format!("{} restart", script.display())])
+    );
+    let checked = Command::new("sh").arg("-n").arg("-c").arg(desk.read(&script)).status().unwrap();
+    assert!(checked.success(), "the shell reads it");
+}
+
+/// systemd's own reader finds nothing to complain about, also in a home with an odd name, and its own judgement of
+/// the system unit is what it should be (R-04d).
+#[test]
+fn systemd_accepts_the_units() {
+    if Command::new("systemd-analyze").arg("--version").output().is_err() {
+        println!("skipped: systemd-analyze is not installed");
+        return;
+    }
+    for home in ["home", "a b %h $x \"q\" 's"] {
+        let desk = Desk::new();
+        let home = desk.dir.join(home);
+        std::fs::create_dir_all(&home).unwrap();
+        // systemd itself takes no program with a quote in its path.
+        let programs = desk.dir.join("p 100% $x");
+        std::fs::create_dir_all(&programs).unwrap();
+        let program = programs.join("openclaw");
+        std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_openclaw"), &program).unwrap();
+        for manager in ["systemd-user", "systemd-system"] {
+            let mut install = desk.command(&["gateway", "install", "--manager", manager]);
+            install
+                .env("HOME", &home)
+                .env("PATH", format!("{}:{}", programs.display(), desk.dir.join("bin").display()));
+            let (stdout, stderr) = text(&install.output().unwrap());
+            let user = manager == "systemd-user";
+            let dir = if user {
+                home.join(".config/systemd/user")
+            } else {
+                desk.dir.join("root/etc/systemd/system")
+            };
+            let unit = dir.join("openclaw-gateway.service");
+            assert!(unit.exists(), "{stdout}{stderr}");
+            let scope = if user { "--user" } else { "--system" };
+            let runtime = desk.dir.join("run");
+            std::fs::create_dir_all(&runtime).unwrap();
+            let analyze = |args: &[&str]| {
+                let mut analyze = Command::new("systemd-analyze");
+                analyze.env_clear().env("PATH", "/usr/bin:/bin").env("HOME", &home).env("LC_ALL", "C");
+                text(&analyze.env("XDG_RUNTIME_DIR", &runtime).args(args).arg(&unit).output().unwrap())
+            };
+            let (said, complaints) = analyze(&[scope, "verify", "--man=no", "--recursive-errors=no"]);
+            assert_eq!((said.as_str(), complaints.as_str()), ("", ""), "{}", desk.read(&unit));
+            if !user {
+                let (said, _) = analyze(&["security", "--offline=true", "--no-pager"]);
+                let exposure =
+                    said.rsplit("openclaw-gateway.service: ").next().and_then(|t| t.split(' ').next());
+                let exposure: f64 = exposure.and_then(|n| n.parse().ok()).unwrap_or_else(|| panic!("{said}"));
+                assert!(exposure < 3.0, "{said}");
+            }
+        }
+    }
+}
+
+#[test]
+fn r_15e_the_service_manager_hears_of_ready_alive_and_stopping() {
+    let dir = new_dir();
+    let path = dir.join("notify");
+    let socket = UnixDatagram::bind(&path).unwrap();
+    socket.set_read_timeout(Some(DEADLINE)).unwrap();
+    let heard = |word: &str| {
+        let mut bytes = [0; 200];
+        loop {
+            let count = socket.recv(&mut bytes).unwrap_or_else(|e| panic!("waited for {word}: {e}"));
+            if bytes[..count].starts_with(word.as_bytes()) {
+                return;
+            }
+        }
+    };
+    let setup = Setup::default().env("NOTIFY_SOCKET", path.to_str().unwrap()).env("WATCHDOG_USEC", "200000");
+    let mut gateway = Gateway::start(&setup);
+    heard("READY=1");
+    heard("WATCHDOG=1");
+    heard("WATCHDOG=1");
+    assert_eq!(gateway.stop().0, 0);
+    heard("STOPPING=1");
+    std::fs::remove_dir_all(dir).unwrap();
+}

@@ -1,0 +1,425 @@
+//! `gateway status`, `gateway probe`, `gateway healthcheck`, `status` and `health`: what they say in every state of
+//! service and gateway, and how they end. The service manager is a stand-in on PATH.
+use crate::cli::{fails, json_of, out, text};
+use crate::harness::schemas::check_output;
+use crate::harness::*;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Output;
+
+/// A program of this name on the stand-in PATH.
+fn stand_in(dir: &Path, name: &str, script: &str) {
+    let path = dir.join("bin").join(name);
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+/// A `systemctl` that knows one service in this state.
+fn systemctl(dir: &Path, state: &str, sub: &str, pid: u32, exit: u32) {
+    let shown = format!(
+        "ActiveState={state}\\nSubState={sub}\\nMainPID={pid}\\nExecMainStatus={exit}\\nUnitFileState=enabled\\n"
+    );
+    stand_in(dir, "systemctl", &format!("case \"$*\" in *show*) printf '{shown}';; *) exit 1;; esac"));
+}
+
+fn unit(dir: &Path, name: &str, lines: &str) -> PathBuf {
+    let path = dir.join("home/.config/systemd/user").join(name);
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let marks = "Environment=OPENCLAW_SERVICE_MARKER=openclaw\nEnvironment=OPENCLAW_SERVICE_KIND=gateway";
+    std::fs::write(&path, format!("[Unit]\n[Service]\n{lines}\n{marks}\n")).unwrap();
+    path
+}
+
+/// Runs the command line in `dir` with the stand-ins on PATH.
+fn run(dir: &Path, args: &[&str], vars: &[(&str, &str)]) -> Output {
+    let path = format!("{}:/usr/bin:/bin", dir.join("bin").display());
+    let mut command = gateway::command(dir);
+    command.args(args).env("PATH", path).env("OPENCLAW_SERVICE_MANAGER", "systemd-user");
+    command.envs(vars.iter().copied()).output().unwrap()
+}
+
+/// The JSON of `gateway status`, checked, and the exit code.
+fn status(dir: &Path, args: &[&str], vars: &[(&str, &str)]) -> (Value, i32) {
+    let output = run(dir, &[&["gateway", "status", "--json"], args].concat(), vars);
+    let stdout = text(&output).0;
+    let value: Value = serde_json::from_str(&stdout).unwrap_or_else(|e| panic!("{e} in {stdout} {output:?}"));
+    check_output("gateway-status", &value);
+    (value, output.status.code().unwrap())
+}
+
+fn home(config: &Value) -> PathBuf {
+    let dir = gateway::new_dir();
+    std::fs::create_dir_all(dir.join("home/.openclaw")).unwrap();
+    std::fs::write(dir.join("home/.openclaw/openclaw.json"), config.to_string()).unwrap();
+    dir
+}
+
+fn configured(port: u16, dir: &Path) -> Value {
+    json!({
+        "gateway": {"mode": "local", "port": port, "auth": {"token": TOKEN}},
+        "logging": {"file": dir.join("gateway.log")},
+    })
+}
+
+#[test]
+fn a_gateway_in_the_foreground_without_a_service() {
+    let gateway = Gateway::plain();
+    systemctl(&gateway.dir, "inactive", "dead", 0, 0);
+    let port = gateway.port.to_string();
+    let vars = [("OPENCLAW_GATEWAY_PORT", port.as_str())];
+    let (json, code) = status(&gateway.dir, &[], &vars);
+    assert_eq!(
+        (code, &json["rpc"]["ok"], &json["port"]["status"]),
+        (0, &json!(true), &json!("busy")),
+        "{json:#}"
+    );
+    assert_eq!(json["rpc"]["url"], format!("ws://127.0.0.1:{port}"));
+    assert_eq!(json["port"]["listeners"][0]["pid"], gateway.pid());
+    assert_eq!(json["process"]["pid"], gateway.pid());
+    assert_eq!((&json["service"]["installed"], &json["service"]["command"]), (&json!(false), &Value::Null));
+    assert_eq!(
+        (&json["service"]["runtime"]["status"], &json["service"]["supervised"]),
+        (&json!("stopped"), &json!(true))
+    );
+
+    let output = run(&gateway.dir, &["gateway", "status"], &vars);
+    let (stdout, stderr) = text(&output);
+    assert!(output.status.success(), "{stdout} {stderr}");
+    for part in [
+        "Service: systemd (enabled)",
+        "Config (cli): ~/.openclaw/openclaw.json\n",
+        "Config (service): ~/.openclaw/openclaw.json\n",
+        &format!("Gateway: bind=loopback (127.0.0.1), port={port} (env/config)"),
+        &format!("Probe target: ws://127.0.0.1:{port} (local loopback)"),
+        "Probe note: Loopback-only gateway",
+        "Runtime: not installed",
+        &format!("Gateway process: pid {}", gateway.pid()),
+        "RPC probe: ok (",
+        &format!("Listening: 127.0.0.1:{port}"),
+    ] {
+        assert!(stdout.contains(part), "{part}: {stdout}");
+    }
+    assert!(!stdout.contains(TOKEN) && !json.to_string().contains(TOKEN), "no secret is shown");
+    let skipped = status(&gateway.dir, &["--no-probe"], &vars);
+    assert_eq!((skipped.1, skipped.0.get("rpc")), (0, None));
+    assert_eq!(
+        run(&gateway.dir, &["gateway", "status", "--no-probe", "--require-rpc"], &vars).status.code(),
+        Some(1)
+    );
+}
+
+#[test]
+fn r_15f_an_unreachable_gateway_ends_with_1_and_one_document() {
+    let port = gateway::free_port();
+    let dir = gateway::new_dir();
+    let dir = {
+        std::fs::remove_dir_all(&dir).unwrap();
+        home(&configured(port, &dir))
+    };
+    systemctl(&dir, "inactive", "dead", 0, 0);
+    let (json, code) = status(&dir, &["--timeout", "2000"], &[]);
+    assert_eq!(
+        (code, &json["rpc"]["ok"], &json["rpc"]["errorCode"]),
+        (1, &json!(false), &json!("GATEWAY_UNREACHABLE"))
+    );
+    assert_eq!(
+        (&json["port"]["status"], &json["process"], &json["lastError"]),
+        (&json!("free"), &Value::Null, &Value::Null)
+    );
+    assert_eq!(status(&dir, &["--require-rpc"], &[]).1, 1);
+    let output = run(&dir, &["gateway", "status"], &[]);
+    let (stdout, stderr) = text(&output);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr.contains("RPC probe: failed") && stderr.contains("nothing listens there"), "{stderr}");
+    assert!(stderr.contains("Fix: start the gateway"), "{stderr}");
+    assert!(stdout.contains("Service not installed. Run: openclaw gateway install"), "{stdout}");
+    std::fs::remove_dir_all(dir).unwrap();
+}
+
+#[test]
+fn r_15d_no_supervisor_is_not_stopped() {
+    let port = gateway::free_port();
+    let dir = home(&configured(port, Path::new("/nowhere")));
+    // No systemctl at all, and one that cannot reach its bus.
+    for script in [None, Some("echo 'Failed to connect to bus' >&2; exit 1")] {
+        script.into_iter().for_each(|script| stand_in(&dir, "systemctl", script));
+        let path = format!("{}:/nowhere", dir.join("bin").display());
+        let (json, code) = {
+            let mut command = gateway::command(&dir);
+            command.args(["gateway", "status", "--json"]).env("OPENCLAW_SERVICE_MANAGER", "systemd-user");
+            let output = command.env("PATH", path).output().unwrap();
+            (serde_json::from_slice::<Value>(&output.stdout).unwrap(), output.status.code())
+        };
+        check_output("gateway-status", &json);
+        assert_eq!(code, Some(1));
+        let service = &json["service"];
+        // A systemctl of this machine may stand in /usr/sbin and answer.
+        if script.is_some() || service["supervised"] == false {
+            assert_eq!(
+                (&service["supervised"], &service["runtime"]["status"]),
+                (&json!(false), &json!("unknown")),
+                "{json:#}"
+            );
+            assert!(service["runtime"]["detail"].as_str().is_some_and(|text| !text.is_empty()), "{json:#}");
+        }
+    }
+    let output = run(&dir, &["gateway", "status"], &[]);
+    let stdout = text(&output).0;
+    assert!(stdout.contains("Runtime: no supervisor (Failed to connect to bus)"), "{stdout}");
+    assert!(stdout.contains("Run in the foreground: openclaw gateway"), "{stdout}");
+    systemctl(&dir, "inactive", "dead", 0, 1);
+    unit(&dir, "openclaw-gateway.service", "ExecStart=/usr/bin/openclaw gateway");
+    let output = run(&dir, &["gateway", "status"], &[]);
+    let (stdout, stderr) = text(&output);
+    assert!(stdout.contains("Runtime: stopped (state inactive, sub dead, last exit 1)"), "{stdout}");
+    assert!(stderr.contains("Service is loaded but not running"), "{stderr}");
+    std::fs::remove_dir_all(dir).unwrap();
+}
+
+#[test]
+fn a_running_service_with_a_closed_port_shows_the_last_error() {
+    let port = gateway::free_port();
+    let dir = gateway::new_dir();
+    std::fs::create_dir_all(dir.join("home/.openclaw")).unwrap();
+    std::fs::write(dir.join("home/.openclaw/openclaw.json"), configured(1, &dir).to_string()).unwrap();
+    systemctl(&dir, "active", "running", 4242, 0);
+    unit(
+        &dir,
+        "openclaw-gateway.service",
+        &format!("ExecStart=/opt/openclaw gateway --port {port} --token canary-in-unit"),
+    );
+    let error = json!({"1": "refusing to start: the disk is full", "_meta": {"logLevelName": "ERROR"}, "time": "2026-11-21T01:00:00.000Z"});
+    std::fs::write(dir.join("gateway.log"), format!("{error}\n")).unwrap();
+    stand_in(&dir, "journalctl", "exit 1");
+    let (json, code) = status(&dir, &[], &[]);
+    assert_eq!(
+        (code, &json["gateway"]["port"], &json["gateway"]["portSource"]),
+        (1, &json!(port), &json!("service args"))
+    );
+    assert_eq!(
+        (&json["service"]["runtime"]["status"], &json["service"]["runtime"]["pid"]),
+        (&json!("running"), &json!(4242))
+    );
+    assert!(json["lastError"].as_str().unwrap().contains("the disk is full"), "{json:#}");
+    assert_eq!(json["portCli"]["port"], 1, "the CLI's own configuration names another port");
+    assert!(!json.to_string().contains("canary-in-unit"), "{json:#}");
+
+    stand_in(&dir, "journalctl", "echo 'starting'; echo 'Error: Missing config. Run it'");
+    let output = run(&dir, &["gateway", "status"], &[]);
+    let (stdout, stderr) = text(&output);
+    for part in [
+        &format!("Gateway port {port} is not listening (service appears running)."),
+        "Last gateway error: Error: Missing config. Run it",
+        "Logs: journalctl --user -u openclaw-gateway.service -n 200 --no-pager",
+        "Service config issue: ",
+    ] {
+        assert!(stderr.contains(part), "{part}: {stderr}");
+    }
+    assert!(stdout.contains("Runtime: running (pid 4242, state active, sub running"), "{stdout}");
+    assert!(stdout.contains("Note: CLI config resolves gateway port=1 ("), "{stdout}");
+    assert!(!(stdout + &stderr).contains("canary-in-unit"));
+    std::fs::remove_dir_all(dir).unwrap();
+}
+
+#[test]
+fn a_service_with_another_configuration_is_judged_by_its_own() {
+    let mut gateway = Gateway::plain();
+    systemctl(&gateway.dir, "active", "running", gateway.pid(), 0);
+    let state = gateway.state_dir();
+    // The command line is of another state directory than the service.
+    let lines = format!(
+        "ExecStart=/opt/openclaw gateway --port {}\nEnvironment=\"OPENCLAW_STATE_DIR={}\"",
+        gateway.port,
+        state.display()
+    );
+    unit(&gateway.dir, "openclaw-gateway.service", &lines);
+    let other = gateway.dir.join("home/other");
+    std::fs::create_dir_all(&other).unwrap();
+    let vars = [("OPENCLAW_STATE_DIR", other.to_str().unwrap())];
+    let (json, code) = status(&gateway.dir, &[], &vars);
+    assert_eq!((code, &json["config"]["mismatch"]), (0, &json!(true)), "{json:#}");
+    assert_eq!(json["config"]["cli"]["path"], json!(other.join("openclaw.json")));
+    assert_eq!(json["config"]["daemon"]["path"], json!(state.join("openclaw.json")));
+    let stderr = text(&run(&gateway.dir, &["gateway", "status"], &vars)).1;
+    assert!(stderr.contains("Root cause: CLI and service are using different config paths"), "{stderr}");
+    gateway.stop();
+}
+
+#[test]
+fn a_port_somebody_else_has_and_other_services_are_named() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let dir = home(&configured(port, Path::new("/nowhere")));
+    systemctl(&dir, "inactive", "dead", 0, 0);
+    unit(&dir, "openclaw-gateway-rescue.service", "ExecStart=/usr/bin/openclaw gateway --port 1");
+    let own = dir.join("home/.config/systemd/user");
+    std::fs::write(own.join("clawdbot-gateway.service"), "[Service]\nExecStart=/usr/bin/clawdbot gateway\n")
+        .unwrap();
+    let (json, code) = status(&dir, &["--timeout", "500"], &[]);
+    assert_eq!((code, &json["port"]["status"]), (1, &json!("busy")));
+    assert_eq!(json["port"]["listeners"][0]["pid"], std::process::id());
+    let extra: Vec<&str> =
+        json["extraServices"].as_array().unwrap().iter().filter_map(|s| s["label"].as_str()).collect();
+    assert_eq!(extra, ["clawdbot-gateway.service"], "a profile's service is none of them");
+    let stderr = text(&run(&dir, &["gateway", "status", "--timeout", "500"], &[])).1;
+    assert!(stderr.contains(&format!("Port {port} is already in use.")), "{stderr}");
+    assert!(stderr.contains(&format!("- pid {} ", std::process::id())), "{stderr}");
+    assert!(
+        stderr.contains("Other gateway-like services")
+            && stderr.contains("Cleanup hint: systemctl --user disable --now clawdbot-gateway.service"),
+        "{stderr}"
+    );
+    std::fs::remove_dir_all(dir).unwrap();
+}
+
+#[test]
+fn r_11c_the_timeout_bounds_the_whole_look() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let dir = home(&configured(silent.local_addr().unwrap().port(), Path::new("/nowhere")));
+    systemctl(&dir, "inactive", "dead", 0, 0);
+    for command in [&["gateway", "status"][..], &["gateway", "probe"], &["gateway", "healthcheck"]] {
+        let start = Instant::now();
+        let output = run(&dir, &[command, &["--timeout", "300"]].concat(), &[]);
+        assert_eq!(output.status.code(), Some(1), "{command:?}");
+        assert!(start.elapsed() < Duration::from_millis(1500), "{command:?}: {:?}", start.elapsed());
+    }
+    std::fs::remove_dir_all(dir).unwrap();
+}
+
+#[test]
+fn a_broken_configuration_is_shown() {
+    let dir = home(&json!({"gateway": {"mode": "nowhere", "port": 7}}));
+    systemctl(&dir, "inactive", "dead", 0, 0);
+    let (json, code) = status(&dir, &["--timeout", "500"], &[]);
+    assert_eq!((code, &json["config"]["cli"]["valid"]), (1, &json!(false)), "{json:#}");
+    let (stdout, stderr) = text(&run(&dir, &["gateway", "status", "--timeout", "500"], &[]));
+    assert!(
+        stdout.contains("openclaw.json (invalid)") && stderr.contains("Config issue: gateway.mode"),
+        "{stdout}{stderr}"
+    );
+    std::fs::remove_dir_all(dir).unwrap();
+}
+
+#[test]
+fn probe_asks_all_gateways_and_fails_when_none_answers() {
+    let mut gateway = Gateway::plain();
+    let remote = format!("ws://127.0.0.1:{}", gateway::free_port());
+    let mut config: Value =
+        serde_json::from_str(&std::fs::read_to_string(gateway.config_path()).unwrap()).unwrap();
+    config["gateway"]["remote"] = json!({"url": remote, "token": "t"});
+    std::fs::write(gateway.config_path(), config.to_string()).unwrap();
+    let json = json_of(&gateway, &["gateway", "probe", "--json"]);
+    assert_eq!((&json["ok"], &json["primaryTargetId"]), (&json!(true), &json!("localLoopback")), "{json:#}");
+    let targets = json["targets"].as_array().unwrap();
+    let ids: Vec<&Value> = targets.iter().map(|target| &target["id"]).collect();
+    assert_eq!(ids, ["configRemote", "localLoopback"]);
+    let local = &targets[1];
+    assert_eq!(
+        (&local["active"], &local["connect"]["ok"], &targets[0]["connect"]["ok"]),
+        (&json!(true), &json!(true), &json!(false))
+    );
+    assert_eq!(local["self"]["version"], env!("CARGO_PKG_VERSION"));
+    assert_eq!(local["config"]["gateway"]["authTokenConfigured"], true);
+    assert!(
+        local["health"].is_object() && local["summary"].is_object() && local["presence"].is_array(),
+        "{local:#}"
+    );
+    for key in ["ts", "durationMs", "timeoutMs", "warnings", "network", "discovery"] {
+        assert!(json.get(key).is_some(), "{key}");
+    }
+    assert!(!json.to_string().contains(TOKEN), "no secret is shown");
+    let shown = out(&gateway, &["gateway", "probe"]);
+    assert!(
+        shown.contains("Reachable: yes")
+            && shown.contains("Connect: ok (")
+            && shown.contains("Connect: failed"),
+        "{shown}"
+    );
+    gateway.stop();
+    let output = gateway.cli(&["gateway", "probe", "--json"]);
+    let json: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(
+        (output.status.code(), &json["ok"], &json["primaryTargetId"]),
+        (Some(1), &json!(false), &Value::Null)
+    );
+}
+
+#[test]
+fn r_24c_healthcheck_finds_the_port_and_needs_no_secret() {
+    let mut gateway = Gateway::plain();
+    // Neither port nor token is told.
+    let check = |gateway: &Gateway, args: &[&str]| {
+        gateway.cli_env(&[&["gateway", "healthcheck"], args].concat(), &[])
+    };
+    let output = check(&gateway, &[]);
+    assert!(output.status.success(), "{output:?}");
+    assert!(text(&output).0.starts_with(&format!("OK 127.0.0.1:{} (", gateway.port)), "{output:?}");
+    let json: Value = serde_json::from_slice(&check(&gateway, &["--ready", "--json"]).stdout).unwrap();
+    assert_eq!(json["ok"], true);
+    gateway.stop();
+    let output = check(&gateway, &[]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output).1.contains("gateway not healthy"), "{output:?}");
+}
+
+#[test]
+fn status_and_health_in_their_longer_forms() {
+    let gateway = Gateway::plain();
+    let all = out(&gateway, &["status", "--all"]);
+    for part in [
+        "Service ",
+        "Agent  Sessions",
+        "Diagnosis (read-only)",
+        "✓ Config: ",
+        "Gateway process: pid ",
+        "✓ Log: ",
+    ] {
+        assert!(all.contains(part), "{part}: {all}");
+    }
+    assert!(!all.contains(TOKEN));
+    let json = json_of(&gateway, &["status", "--json", "--usage", "--deep"]);
+    assert!(json["usage"]["providers"].is_array() && json["usageCost"]["totals"].is_object(), "{json:#}");
+    assert!(json["health"]["ok"].is_boolean());
+    for key in ["label", "installed", "loadedText", "runtimeShort"] {
+        assert!(json["gatewayService"].get(key).is_some(), "{key}");
+    }
+    let usage = out(&gateway, &["status", "--usage", "--deep"]);
+    assert!(usage.contains("\nUsage\nTotal: $0.0000 · 0 tokens") && usage.contains("\nHealth\n"), "{usage}");
+    let verbose = out(&gateway, &["health", "--verbose"]);
+    for part in [
+        "Gateway connection:\n  Gateway target: ws://",
+        "  Source: local loopback",
+        "  Config: ~/.openclaw/",
+        "  Bind: loopback",
+    ] {
+        assert!(verbose.contains(part), "{part}: {verbose}");
+    }
+}
+
+/// R-26d: two gateways, and a command line that would change the wrong one.
+#[test]
+fn r_26d_another_profile_s_gateway_is_not_written_to() {
+    let gateway = Gateway::plain();
+    let (port, other) = (gateway.port.to_string(), gateway.dir.join("home/.openclaw-other"));
+    std::fs::create_dir_all(&other).unwrap();
+    let vars = [
+        ("OPENCLAW_GATEWAY_PORT", port.as_str()),
+        ("OPENCLAW_GATEWAY_TOKEN", TOKEN),
+        ("OPENCLAW_STATE_DIR", other.to_str().unwrap()),
+    ];
+    let write = ["gateway", "call", "sessions.reset", "--params", "{\"key\":\"main\"}"];
+    let refused = gateway.cli_env(&write, &vars);
+    let stderr = text(&refused).1;
+    assert!(!refused.status.success() && stderr.contains("keeps its state in ~/.openclaw,"), "{stderr}");
+    assert!(stderr.contains("nothing was sent") && stderr.contains("Fix: "), "{stderr}");
+    assert!(!gateway.cli_env(&["agent", "--message", "hi"], &vars).status.success());
+    assert!(gateway.cli_env(&["gateway", "call", "health"], &vars).status.success(), "reading is fine");
+    let url = format!("ws://127.0.0.1:{port}");
+    let named = [&write[..], &["--url", &url, "--token", TOKEN]].concat();
+    assert!(gateway.cli_env(&named, &vars).status.success(), "named by hand it is meant");
+    let (_, stderr) = text(&run(&gateway.dir, &["gateway", "status"], &vars));
+    assert!(stderr.contains("The gateway that answers keeps its state in ~/.openclaw,"), "{stderr}");
+    let (code, _) = fails(&gateway, &["gateway", "call", "no.such"]);
+    assert_eq!(code, 1);
+}
