@@ -45,7 +45,6 @@ pub const COMMAND: Command = Command {
         ("openclaw doctor", "Look at everything and change nothing"),
         ("openclaw doctor --fix", "Repair what can be repaired, and say what was done"),
         ("openclaw doctor --lint --json --severity-min error", "Let a script decide"),
-        ("openclaw doctor --only config", "Look at the configuration only"),
     ],
     failure: "",
     run,

@@ -17,8 +17,7 @@ pub const INSTALL: Command = Command {
     flags: &[INSTALLING, PLACE, &[JSON]],
     examples: &[
         ("openclaw gateway install", "Install for yourself"),
-        ("openclaw --profile rescue gateway install", "Install a second gateway beside the first"),
-        ("sudo openclaw gateway install --system", "Install for the machine, run by who called sudo"),
+        ("openclaw gateway install --system", "Install for the machine (with sudo: run by who called it)"),
         ("openclaw gateway install --force --port 18790", "Write the service anew with another port"),
     ],
     failure: "",
