@@ -113,10 +113,14 @@ impl Process {
 
     /// Waits for the end of a generation; meanwhile judges the configuration when a restart is pending.
     fn attend(&self, generation: Generation) -> Result<Ending> {
-        while generation.wants_judgement() {
-            generation.judged(self.judge.look().map(drop));
-        }
-        generation.end().inspect_err(|e| {
+        let ending = loop {
+            match generation.next() {
+                None => generation.judged(self.judge.look().map(drop)),
+                Some(ending) => break ending,
+            }
+        };
+        generation.end();
+        ending.inspect_err(|e| {
             log::error!(target: "gateway", "{e}");
             self.succession.end();
         })

@@ -102,6 +102,7 @@ pub struct Published {
     /// The health snapshot as JSON: for administrators, and without paths for all others (SEC-26).
     health: RwLock<(Arc<str>, Arc<str>)>,
     is_stopping: AtomicBool,
+    is_over: AtomicBool,
     /// The hash of the configuration that `config.changed` was last sent for.
     told_config: RwLock<String>,
 }
@@ -128,6 +129,16 @@ impl Published {
 
     pub fn is_stopping(&self) -> bool {
         self.is_stopping.load(Ordering::Relaxed)
+    }
+
+    /// Whether nobody takes events of this generation any more. Who has sent one before this was set gets its answer;
+    /// who sent it later must look here.
+    pub fn is_over(&self) -> bool {
+        self.is_over.load(Ordering::SeqCst)
+    }
+
+    pub fn set_over(&self) {
+        self.is_over.store(true, Ordering::SeqCst);
     }
 
     pub fn set_stopping(&self) {

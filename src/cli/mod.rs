@@ -3,6 +3,7 @@
 //! A command is one row in `COMMANDS` and one file that holds its flags, help, examples and `run`. The
 //! parser, the help and the completion scripts read the same rows. Everything here runs on the main thread;
 //! only `print.rs` writes to the terminal and only `main.rs` ends the process.
+mod address;
 mod agent;
 mod agents;
 mod agents_edit;
@@ -46,16 +47,20 @@ mod onboard_check;
 mod parse;
 mod print;
 mod probe;
+mod probe_ssh;
 mod rpc;
 mod scan;
 mod schema;
 mod service;
 mod sessions;
 mod setup;
+mod socket;
+mod ssh;
 mod status;
 mod status_all;
 mod stream;
 mod target;
+mod tls;
 mod unit;
 mod usage;
 

@@ -1,11 +1,12 @@
 //! `openclaw gateway probe`: which gateways can be reached from here, and what they say of themselves.
 //!
-//! Asks the gateway of this host, the configured remote one and the one named by `--url`, one after the other
-//! within one time budget. It changes nothing and succeeds when at least one answers.
+//! Asks the gateway of this host, the configured remote one, the one named by `--url` and the one behind an SSH
+//! tunnel, one after the other within one time budget. It changes nothing and succeeds when at least one answers.
 use super::client::Deadline;
 use super::connect::{Session, connect};
 use super::parse::Args;
 use super::print::clean;
+use super::probe_ssh::{self, Tunnelled};
 use super::target::{Target, tailnet_address};
 use super::{Command, Context, Flag, JSON, rpc};
 use crate::clock;
@@ -19,26 +20,36 @@ use std::time::Instant;
 pub const COMMAND: Command = Command {
     name: "gateway probe",
     summary: "Show which gateways can be reached, here and elsewhere",
-    about: "Asks the gateway of this host, the configured remote one and the one named by --url.\n\
+    about: "Asks the gateway of this host, the configured remote one and the one named by --url, and through\n\
+            a tunnel of its own the one on the host named by --ssh or gateway.remote.sshTarget.\n\
             Exits 1 when none answers.",
     positionals: &[],
-    flags: &[FLAGS, rpc::FLAGS],
+    flags: &[FLAGS, probe_ssh::FLAGS, rpc::FLAGS],
     examples: &[
         ("openclaw gateway probe", "Ask all known gateways"),
+        ("openclaw gateway probe --ssh me@box --token T", "Ask the gateway on another host through SSH"),
         ("openclaw gateway probe --json --timeout 1000", "Print it as JSON, within a second"),
     ],
     failure: "",
     run,
 };
 
-const FLAGS: &[Flag] =
-    &[Flag::value("timeout", "<ms>", "Take at most this many milliseconds for all; default 3000"), JSON];
+const FLAGS: &[Flag] = &[
+    Flag::value(
+        "timeout",
+        "<ms>",
+        "Take at most this many milliseconds for all; default 3000, with SSH 10000",
+    ),
+    JSON,
+];
 
 const DEFAULT_TIMEOUT_MS: u64 = 3000;
+/// A handshake of SSH takes its time.
+const SSH_TIMEOUT_MS: u64 = 10_000;
 
 /// A gateway to ask.
 pub struct Candidate {
-    /// `explicit`, `configRemote` or `localLoopback`.
+    /// `explicit`, `sshTunnel`, `configRemote` or `localLoopback`.
     pub id: &'static str,
     pub title: &'static str,
     pub target: Result<Target>,
@@ -61,9 +72,21 @@ struct Answer {
 fn run(context: &Context, args: &Args) -> Result<()> {
     let mut env = context.env.clone();
     let config = Config::inspect(&mut env);
-    let timeout_ms = args.number("timeout")?.unwrap_or(DEFAULT_TIMEOUT_MS);
+    let way = probe_ssh::way(&env, &config, args)?;
+    let default = if way.is_some() { SSH_TIMEOUT_MS } else { DEFAULT_TIMEOUT_MS };
+    let timeout_ms = args.number("timeout")?.unwrap_or(default);
     let deadline = Deadline::after(context.started, timeout_ms);
-    let candidates = candidates(&env, &config, args);
+    let mut candidates = candidates(&env, &config, args);
+    let tunnelled = way.map(|way| {
+        context.out.progress(&format!("opening an SSH tunnel to {} ...", way.destination()));
+        way.open(&env, &config, args, deadline)
+    });
+    let mut failure = None;
+    match &tunnelled {
+        Some(Ok(tunnelled)) => candidates.insert(0, tunnelled.candidate()),
+        Some(Err(error)) => failure = Some(error),
+        None => {}
+    }
     let mut asked = Vec::new();
     for candidate in candidates {
         if let Ok(target) = &candidate.target {
@@ -72,9 +95,10 @@ fn run(context: &Context, args: &Args) -> Result<()> {
         let answer = ask(&candidate, &env, deadline);
         asked.push((candidate, answer));
     }
-    let warnings = warnings(&asked);
+    let warnings = warnings(&asked, failure);
     if args.has("json") {
-        context.out.json(&as_json(context, &env, &config, &asked, timeout_ms, &warnings));
+        let tunnel = tunnelled.as_ref().and_then(|tunnelled| tunnelled.as_ref().ok()).map(Tunnelled::to_json);
+        context.out.json(&as_json(context, &env, &config, &asked, timeout_ms, &warnings, tunnel));
     } else {
         show(context, &asked, timeout_ms, &warnings);
     }
@@ -179,14 +203,18 @@ impl Answer {
     }
 }
 
-fn warnings(asked: &[(Candidate, Answer)]) -> Vec<Value> {
+fn warnings(asked: &[(Candidate, Answer)], tunnel: Option<&Error>) -> Vec<Value> {
+    let mut all = Vec::new();
+    if let Some(error) = tunnel {
+        all.push(json!({"code": "ssh_tunnel_failed", "message": error.message()}));
+    }
     let up: Vec<&str> =
         asked.iter().filter(|(_, a)| a.latency_ms.is_some()).map(|(candidate, _)| candidate.id).collect();
-    if up.len() < 2 {
-        return Vec::new();
+    if up.len() > 1 {
+        let message = "several gateways answer; unless that is intended, keep one and stop the others";
+        all.push(json!({"code": "multiple_gateways", "message": message, "targetIds": up}));
     }
-    let message = "several gateways answer; unless that is intended, keep one and stop the others";
-    vec![json!({"code": "multiple_gateways", "message": message, "targetIds": up})]
+    all
 }
 
 fn show(context: &Context, asked: &[(Candidate, Answer)], timeout_ms: u64, warnings: &[Value]) {
@@ -197,7 +225,7 @@ fn show(context: &Context, asked: &[(Candidate, Answer)], timeout_ms: u64, warni
     line(format!("Probe budget: {timeout_ms}ms"));
     for warning in warnings {
         let text = warning.get("message").and_then(Value::as_str).unwrap_or_default();
-        line(format!("Warning:\n- {text}"));
+        line(format!("Warning:\n- {}", text.replace('\n', "\n  ")));
     }
     line("\nTargets".to_string());
     for (candidate, answer) in asked {
@@ -233,6 +261,7 @@ fn as_json(
     asked: &[(Candidate, Answer)],
     timeout_ms: u64,
     warnings: &[Value],
+    tunnel: Option<Value>,
 ) -> Value {
     let port = ports::configured(env, config);
     let tailnet = tailnet_address().map(|ip| ip.to_string());
@@ -251,11 +280,11 @@ fn as_json(
         },
         // Gateways do not announce themselves in this version.
         "discovery": {"timeoutMs": 0, "count": 0, "beacons": []},
-        "targets": asked.iter().map(|(candidate, answer)| target_json(candidate, answer)).collect::<Vec<_>>(),
+        "targets": asked.iter().map(|(candidate, answer)| target_json(candidate, answer, &tunnel)).collect::<Vec<_>>(),
     })
 }
 
-fn target_json(candidate: &Candidate, answer: &Answer) -> Value {
+fn target_json(candidate: &Candidate, answer: &Answer, tunnel: &Option<Value>) -> Value {
     let code = answer.error.as_ref().and_then(|error| error.details()?.get("close"));
     let close = code.map(|code| {
         let reason = answer.first_line().and_then(|line| line.split_once("): ")).map(|(_, reason)| reason);
@@ -266,7 +295,7 @@ fn target_json(candidate: &Candidate, answer: &Answer) -> Value {
         "kind": candidate.id,
         "url": candidate.target.as_ref().ok().map(|target| target.url.as_str()),
         "active": candidate.is_active,
-        "tunnel": null,
+        "tunnel": tunnel.as_ref().filter(|_| candidate.id == "sshTunnel"),
         "connect": {
             "ok": answer.latency_ms.is_some(), "latencyMs": answer.latency_ms,
             "error": answer.first_line(), "close": close,

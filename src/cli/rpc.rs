@@ -21,6 +21,7 @@ pub const FLAGS: &[Flag] = &[
     ),
     Flag::value("token", "<token>", "Use this shared token"),
     Flag::value("password", "<password>", "Use this shared password"),
+    Flag::value("tls-fingerprint", "<sha256>", "Accept only this certificate of a wss:// gateway"),
 ];
 
 /// The time limit of the short calls.

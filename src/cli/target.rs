@@ -3,8 +3,11 @@
 //! Pure resolution over arguments, environment and config. One order for every credential: the option, then
 //! the environment, then the config (`gateway.auth.*` for a local gateway, `gateway.remote.*` in remote
 //! mode). `--url` names a gateway that is not the configured one, so it gets only what the command line
-//! gives it (SEC-29). Values never appear in texts; their source does.
+//! gives it, and what the command line gives it goes nowhere else (SEC-29). Values never appear in texts; their
+//! source does.
+use super::address::split;
 use super::parse::Args;
+use super::tls::Fingerprint;
 use crate::config::Config;
 use crate::env::Env;
 use crate::error::{Error, Kind, Result};
@@ -30,6 +33,8 @@ pub struct Target {
     pub host: String,
     pub port: u16,
     pub tls: bool,
+    /// The only certificate that is accepted.
+    pub pin: Option<Fingerprint>,
     /// Who named the URL.
     pub source: String,
     /// The config file, for the error text.
@@ -50,7 +55,11 @@ impl Target {
         if let Some(url) = args.value("url") {
             return given(url, args, config_file, env);
         }
-        Target::configured(env, config, args, config.str("gateway.mode") == Some("remote"))
+        let is_remote = config.str("gateway.mode") == Some("remote");
+        let target = Target::configured(env, config, args, is_remote)?;
+        // A pin that is asked for never goes unheeded.
+        pin(target.tls, args.value(PIN), "--tls-fingerprint")?;
+        Ok(target)
     }
 
     /// The configured gateway of this host or the remote one, whatever `gateway.mode` and `--url` say.
@@ -58,8 +67,18 @@ impl Target {
         let config_file = env.display(&env.config_path);
         let (url, source, bind) = if is_remote { remote(config, &config_file)? } else { local(env, config) };
         let section = if is_remote { "gateway.remote" } else { "gateway.auth" };
+        // Beside --url the options are for that other gateway.
+        let none = Args::default();
+        let args = if args.value("url").is_some() { &none } else { args };
         let secret = |name: &str| secret(env, config, args, name, section);
         let (tls, host, port) = split(&url)?;
+        let pin = match args.value(PIN) {
+            Some(_) if !is_remote && !tls => None,
+            None if is_remote => {
+                pin(tls, config.str(PIN_KEY).filter(|text| !text.trim().is_empty()), PIN_KEY)?
+            }
+            text => pin(tls, text, "--tls-fingerprint")?,
+        };
         Ok(Target {
             token: secret("token"),
             password: secret("password"),
@@ -70,9 +89,40 @@ impl Target {
             host,
             port,
             tls,
+            pin,
             bind,
             env: env.clone(),
         })
+    }
+
+    /// The gateway behind the local `port` of an SSH tunnel to `destination`. Configured credentials go there
+    /// only if `is_known`: the destination is the configured one.
+    pub fn tunnelled(
+        env: &Env,
+        config: &Config,
+        args: &Args,
+        destination: &str,
+        port: u16,
+        is_known: bool,
+    ) -> Target {
+        let secret = |name: &str| match is_known {
+            true => secret(env, config, args, name, "gateway.remote"),
+            false => from_flag(args, name),
+        };
+        Target {
+            url: format!("ws://127.0.0.1:{port}"),
+            host: "127.0.0.1".into(),
+            port,
+            tls: false,
+            pin: None,
+            source: format!("ssh tunnel to {destination}"),
+            config: env.display(&env.config_path),
+            bind: None,
+            token: secret("token"),
+            password: secret("password"),
+            is_configured: is_known,
+            env: env.clone(),
+        }
     }
 
     /// Whether a shared secret is known.
@@ -117,6 +167,10 @@ impl Target {
     }
 
     fn fix(&self, error: &Error) -> Option<String> {
+        let detail = |key: &str| error.details()?.get(key)?.as_str();
+        if let Some(fault) = detail("tls") {
+            return self.tls_fix(fault, detail("gotFingerprint").unwrap_or_default());
+        }
         let key = if self.source.contains("remote") { "gateway.remote.token" } else { "gateway.auth.token" };
         match error.kind {
             Kind::Unreachable if self.bind.is_some() => Some(format!(
@@ -127,6 +181,7 @@ impl Target {
                 Some("check the address, and that the gateway runs and its port is reachable".into())
             }
             Kind::Unauthorized => Some(match (&self.token, &self.password) {
+                (None, None) if !self.is_configured => "pass --token or --password".into(),
                 (None, None) => {
                     format!("pass --token, set OPENCLAW_GATEWAY_TOKEN, or set {key} in the config")
                 }
@@ -137,34 +192,70 @@ impl Target {
                     )
                 }
             }),
-            Kind::NotPaired => error.details().and_then(|details| details.get("requestId")).and_then(|id| {
-                let command = self.env.command(&format!("devices approve {}", id.as_str()?));
-                Some(format!("on the gateway's host run `{command}`"))
+            Kind::NotPaired => detail("requestId").map(|id| {
+                let command = self.env.command(&format!("devices approve {id}"));
+                format!("on the gateway's host run `{command}`")
             }),
             _ => None,
         }
     }
+
+    /// What to do about a certificate; `got` is the fingerprint of the one that was shown.
+    fn tls_fix(&self, fault: &str, got: &str) -> Option<String> {
+        let key = if self.is_configured && self.bind.is_none() {
+            ", or set gateway.remote.tlsFingerprint"
+        } else {
+            ""
+        };
+        Some(match fault {
+            "mismatch" => {
+                "if the gateway has a new certificate, compare the fingerprint on its host and replace \
+                           the pin; if not, somebody else answers there"
+                    .into()
+            }
+            "untrusted" => format!(
+                "if this is the fingerprint of the certificate on the gateway's host, pin it: --tls-fingerprint {got}{key}"
+            ),
+            "plain" if self.bind.is_some() => {
+                "unset gateway.tls.enabled: this gateway leaves TLS to a proxy in front of it".into()
+            }
+            "plain" => "name the port of the TLS proxy, or use ws:// through a tunnel".into(),
+            _ => return None,
+        })
+    }
+}
+
+/// The option that pins a certificate, and the key that does.
+const PIN: &str = "tls-fingerprint";
+const PIN_KEY: &str = "gateway.remote.tlsFingerprint";
+
+fn pin(tls: bool, text: Option<&str>, source: &str) -> Result<Option<Fingerprint>> {
+    let Some(text) = text else { return Ok(None) };
+    if !tls {
+        return Err(Error::config(format!(
+            "gateway tls fingerprint requires wss:// gateway url\nFix: use a wss:// address, or remove {source}"
+        )));
+    }
+    Fingerprint::parse(text, source).map(Some)
 }
 
 /// A target named by `--url`.
 fn given(url: &str, args: &Args, config: String, env: &Env) -> Result<Target> {
-    let flag = |name: &str| {
-        let value = args.value(name)?.to_string();
-        Some(Secret { value, source: format!("--{name}") })
-    };
-    let (token, password) = (flag("token"), flag("password"));
+    let (token, password) = (from_flag(args, "token"), from_flag(args, "password"));
     if token.is_none() && password.is_none() {
         let text =
             "gateway url override requires explicit credentials\nFix: pass --token or --password\nConfig: ";
         return Err(Error::new(Kind::Unauthorized, format!("{text}{config}")));
     }
     let (tls, host, port) = split(url)?;
+    let pin = pin(tls, args.value(PIN), "--tls-fingerprint")?;
     let (url, source) = (url.to_string(), "cli --url".to_string());
     Ok(Target {
         url,
         host,
         port,
         tls,
+        pin,
         source,
         config,
         bind: None,
@@ -204,10 +295,15 @@ fn local(env: &Env, config: &Config) -> (String, &'static str, Option<String>) {
     (format!("{scheme}://{host}:{port}"), source, Some(bind))
 }
 
+fn from_flag(args: &Args, name: &str) -> Option<Secret> {
+    let value = args.value(name).filter(|value| !value.is_empty())?.to_string();
+    Some(Secret { value, source: format!("--{name}") })
+}
+
 /// The credential `name` (token or password) by the one order of sources.
 fn secret(env: &Env, config: &Config, args: &Args, name: &str, section: &str) -> Option<Secret> {
-    if let Some(value) = args.value(name).filter(|value| !value.is_empty()) {
-        return Some(Secret { value: value.to_string(), source: format!("--{name}") });
+    if let Some(secret) = from_flag(args, name) {
+        return Some(secret);
     }
     let upper = name.to_uppercase();
     for variable in [format!("OPENCLAW_GATEWAY_{upper}"), format!("CLAWDBOT_GATEWAY_{upper}")] {
@@ -223,59 +319,6 @@ fn secret(env: &Env, config: &Config, args: &Args, name: &str, section: &str) ->
     Some(Secret { value: value.to_string(), source: format!("config {key}") })
 }
 
-/// Scheme (whether TLS), host and port of a WebSocket URL. Credentials inside of a URL are refused, because
-/// they end up in histories and logs, and so is plain text over the open internet.
-fn split(url: &str) -> Result<(bool, String, u16)> {
-    let bad = |why: &str| Error::usage(format!("gateway url {why}: use ws://host:port or wss://host:port"));
-    let (tls, rest) = match (url.strip_prefix("ws://"), url.strip_prefix("wss://")) {
-        (Some(rest), _) => (false, rest),
-        (_, Some(rest)) => (true, rest),
-        _ => return Err(bad("has no ws:// or wss:// scheme")),
-    };
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    if authority.contains('@') {
-        return Err(bad("must not hold credentials (pass --token)"));
-    }
-    let (host, port) = match authority.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        Some((host, port)) => (host, port.strip_prefix(':')),
-        None => authority.rsplit_once(':').map_or((authority, None), |(host, port)| (host, Some(port))),
-    };
-    let port = match port {
-        Some(port) => port.parse().map_err(|_| bad("has a port that is no number"))?,
-        None if tls => 443,
-        None => 80,
-    };
-    if host.is_empty() {
-        return Err(bad("has no host"));
-    }
-    if !tls && !is_private(host) {
-        return Err(bad(
-            "would send the credentials as plain text over the internet (use a tunnel: ssh -N -L 18789:127.0.0.1:18789 user@host, then ws://127.0.0.1:18789)",
-        ));
-    }
-    Ok((tls, host.to_string(), port))
-}
-
-/// Whether plain text to `host` stays on this machine, the local network or a tailnet. Only parsed addresses
-/// count, so `127.evil.com` or `0x7f.1` do not pass for loopback (SEC-29).
-fn is_private(host: &str) -> bool {
-    let name = host.to_ascii_lowercase();
-    match host.parse::<IpAddr>().map(|ip| ip.to_canonical()) {
-        Ok(IpAddr::V4(ip)) => {
-            let shared = ip.octets().starts_with(&[100]) && (64..128).contains(&ip.octets()[1]);
-            ip.is_loopback() || ip.is_private() || ip.is_link_local() || shared
-        }
-        Ok(IpAddr::V6(ip)) => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local(),
-        // A name without a dot cannot be one of the public internet's.
-        Err(_) => name.ends_with(".local") || name.ends_with(".ts.net") || is_plain_name(&name),
-    }
-}
-
-fn is_plain_name(name: &str) -> bool {
-    name.starts_with(|c: char| c.is_ascii_lowercase())
-        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
-}
-
 /// This machine's tailnet address: the one it would use towards the tailnet's own service address. Nothing is
 /// sent for that.
 pub fn tailnet_address() -> Option<IpAddr> {
@@ -286,130 +329,5 @@ pub fn tailnet_address() -> Option<IpAddr> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::parse::{Request, parse};
-    use super::*;
-    use crate::config::testing::Dir;
-
-    fn args(line: &str) -> Args {
-        let line = format!("health {line}");
-        match parse(line.split_whitespace().map(Into::into).collect()) {
-            Ok(Request::Run { args, .. }) => args,
-            other => panic!("{line}: {other:?}"),
-        }
-    }
-
-    fn resolve(config: &str, vars: &[(&str, &str)], line: &str) -> Result<Target> {
-        let dir = Dir::new();
-        dir.write("openclaw.json", config);
-        let mut env = dir.env(vars);
-        let config = Config::load(&mut env).unwrap();
-        Target::resolve(&env, &config, &args(line))
-    }
-
-    /// R-05a: all 16 combinations of the sources, for a local gateway and in remote mode.
-    #[test]
-    fn a_credential_comes_from_the_first_source_that_has_one() {
-        for combination in 0..16u8 {
-            let has = |bit: u8| combination & (1 << bit) != 0;
-            let line = if has(0) { "--token FLAG" } else { "" };
-            let vars: &[(&str, &str)] = if has(1) { &[("OPENCLAW_GATEWAY_TOKEN", "ENV")] } else { &[] };
-            let remote = if has(2) { ", token: 'REMOTE'" } else { "" };
-            let auth = if has(3) { "auth: {token: 'AUTH'}, " } else { "" };
-            for mode in ["local", "remote"] {
-                let config = format!(
-                    "{{gateway: {{mode: '{mode}', {auth}remote: {{url: 'ws://10.0.0.2:1'{remote}}}}}}}"
-                );
-                let token = resolve(&config, vars, line).unwrap().token;
-                let want = match (has(0), has(1), mode, has(2), has(3)) {
-                    (true, ..) => Some(("FLAG", "--token")),
-                    (_, true, ..) => Some(("ENV", "environment OPENCLAW_GATEWAY_TOKEN")),
-                    (_, _, "remote", true, _) => Some(("REMOTE", "config gateway.remote.token")),
-                    (_, _, "local", _, true) => Some(("AUTH", "config gateway.auth.token")),
-                    _ => None,
-                };
-                let got = token.as_ref().map(|secret| (secret.value.as_str(), secret.source.as_str()));
-                assert_eq!(got, want, "{mode} {combination:04b}");
-            }
-        }
-    }
-
-    #[test]
-    fn the_address_of_a_local_gateway() {
-        let url = |config: &str, vars: &[(&str, &str)]| resolve(config, vars, "").unwrap().url;
-        assert_eq!(url("{}", &[]), "ws://127.0.0.1:18789");
-        assert_eq!(url("{gateway: {port: 5}}", &[]), "ws://127.0.0.1:5");
-        assert_eq!(url("{gateway: {port: 5}}", &[("OPENCLAW_GATEWAY_PORT", "6")]), "ws://127.0.0.1:6");
-        assert_eq!(url("{gateway: {bind: 'lan'}}", &[]), "ws://127.0.0.1:18789");
-        assert_eq!(url("{gateway: {tls: {enabled: true}}}", &[]), "wss://127.0.0.1:18789");
-    }
-
-    /// SEC-29: an address from the command line gets nothing that was configured for another gateway.
-    #[test]
-    fn another_url_needs_its_own_credentials() {
-        let config = "{gateway: {auth: {token: 'AUTH', password: 'P'}}}";
-        let vars = [("OPENCLAW_GATEWAY_TOKEN", "ENV")];
-        let refused = resolve(config, &vars, "--url ws://127.0.0.1:9").unwrap_err();
-        assert!(refused.message().starts_with("gateway url override requires explicit credentials\nFix: "));
-        let target = resolve(config, &vars, "--url ws://127.0.0.1:9 --token T").unwrap();
-        assert_eq!((target.token.unwrap().value.as_str(), target.password.is_none()), ("T", true));
-        assert!(!target.is_configured);
-        assert!(
-            resolve("{gateway: {mode: 'remote'}}", &[], "")
-                .unwrap_err()
-                .message()
-                .contains("gateway.remote.url missing")
-        );
-    }
-
-    /// SEC-29: plain text only to addresses that are parsed as near ones.
-    #[test]
-    fn urls_that_may_carry_credentials() {
-        let fits = [
-            "ws://127.0.0.1:1",
-            "ws://[::1]:1",
-            "ws://[::ffff:127.0.0.1]:1",
-            "ws://localhost:1",
-            "ws://192.168.1.4:1",
-            "ws://100.100.1.2:1",
-            "ws://box.tail.ts.net:1",
-            "ws://pi.local",
-            "wss://gw.example.com",
-            "wss://gw.example.com:1/x",
-        ];
-        let refused = [
-            "ws://127.evil.com:1",
-            "ws://localhost.:1",
-            "ws://0x7f.1:1",
-            "ws://2130706433:1",
-            "ws://8.8.8.8:1",
-            "ws://100.128.0.1:1",
-            "ws://u:p@127.0.0.1:1",
-            "wss://127.0.0.1@evil.com",
-            "http://127.0.0.1:1",
-            "127.0.0.1:1",
-            "ws://:1",
-            "ws://127.0.0.1:x",
-            "ws://127.0.0.1:99999",
-            "ws://gw.example.com",
-        ];
-        fits.iter().for_each(|url| assert!(split(url).is_ok(), "{url}"));
-        refused.iter().for_each(|url| assert!(split(url).is_err(), "{url}"));
-    }
-
-    #[test]
-    fn an_explanation_names_sources_and_no_values() {
-        let vars = [("OPENCLAW_GATEWAY_TOKEN", "secret-canary")];
-        let target = resolve("{gateway: {auth: {password: 'secret-canary'}}}", &vars, "").unwrap();
-        let error = target.explain(Error::new(Kind::Unauthorized, "unauthorized: x"), true);
-        for part in [
-            "unauthorized: x\nGateway target: ws://127.0.0.1:18789\nSource: local loopback\nConfig: ",
-            "\nBind: loopback\n",
-            "\nCredential: token from environment OPENCLAW_GATEWAY_TOKEN, password from config gateway.auth.password, device token",
-            "\nFix: the gateway expects another secret than the one from environment OPENCLAW_GATEWAY_TOKEN",
-        ] {
-            assert!(error.message().contains(part), "{part}: {error}");
-        }
-        assert!(!format!("{error:?} {target:?}").contains("canary"));
-    }
-}
+#[path = "target_tests.rs"]
+mod tests;

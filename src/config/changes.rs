@@ -197,7 +197,7 @@ mod tests {
         let (_stop, stopped) = UnixStream::pair().unwrap();
         let file = dir.path("conf/a.json");
         let mut changes = Changes::of(vec![file.clone()], stopped).unwrap();
-        let mut seen = |changes: &mut Changes| {
+        let seen = |changes: &mut Changes| {
             let seen =
                 changes.wait(Some(Duration::from_millis(if cfg!(target_os = "linux") { 60 } else { 1500 })));
             changes.renew(vec![file.clone()]).unwrap();

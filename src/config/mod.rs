@@ -12,6 +12,7 @@ mod load;
 pub mod lookup;
 mod members;
 mod parse;
+mod patch;
 pub mod path;
 pub mod plan;
 pub mod problem;

@@ -2,8 +2,8 @@
 //! nothing else (R-02b). Tests only; a failing document is printed with its seed.
 use super::edit::Draft;
 use super::members::{Object, Scanner};
+use super::patch::merge;
 use super::tokens::{Token, tokens};
-use super::write::merge;
 use super::{parse, raw, restore};
 use serde_json::{Map, Value, json};
 use std::ops::Range;

@@ -185,13 +185,14 @@ impl Work {
             }
             return;
         }
-        self.announce(&old);
         let file = self.shared.env.display(new.config.path());
         if mode == "off" {
+            self.announce(&old);
             return log::info!(target: "gateway/reload", "{file} changed: {plan}; config reload disabled (gateway.reload.mode=off), in force at the next start");
         }
         log::info!(target: "gateway/reload", "{file} changed: {plan} (gateway.reload.mode={mode})");
         self.put_in_force(&new, &plan);
+        self.announce(&old);
         let is_needed = !plan.restart.is_empty() || (mode == "restart" && !plan.is_empty());
         if !is_needed {
             return;

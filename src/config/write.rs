@@ -4,14 +4,13 @@
 //! the lock that all writers share (R-02d), so a mistake never reaches the file. Runs on the caller's thread. How a
 //! text is edited is for `edit.rs`; a gateway that runs sees the file change like any other.
 use super::edit::{self, Draft};
-use super::keys::Type;
 use super::load::{self, Loaded};
 use super::plan::{Plan, plan};
 use super::redact::HIDDEN;
-use super::{Config, Issue, lookup, parse, restore};
+use super::{Config, Issue, parse, patch, restore};
 use crate::env::Env;
 use crate::error::{Error, Kind, Result};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 /// What is to be written.
 #[derive(Debug, Clone, Copy)]
@@ -108,19 +107,19 @@ fn apply(draft: &mut Draft, change: Change, old: &Config, old_issues: &[Issue]) 
     let edited = match change {
         Change::Merge(text) => {
             syntax(text)?;
-            let Value::Object(patch) = syntax(&restored(text)?)? else {
+            let Value::Object(asked) = syntax(&restored(text)?)? else {
                 return Err(Error::invalid("config.patch raw must be an object"));
             };
             let before = draft.value()?;
-            merge(draft, &mut Vec::new(), &before, &patch)
+            patch::merge(draft, &mut Vec::new(), &before, &asked)
         }
         Change::Set(path, value) => {
             if value.to_string().contains(HIDDEN) {
                 return Err(restore::refused(path.last().unwrap_or(&"")));
             }
-            set(draft, path, value, old)
+            patch::set(draft, path, value, old)
         }
-        Change::Remove(path) => remove(draft, path, old),
+        Change::Remove(path) => patch::remove(draft, path, old),
         Change::Replace(_) => Ok(()),
     };
     // What cannot be edited is the request's fault, not the file's.
@@ -129,106 +128,6 @@ fn apply(draft: &mut Draft, change: Change, old: &Config, old_issues: &[Issue]) 
 
 fn syntax(text: &str) -> Result<Value> {
     parse::json5(text).map_err(|e| Error::invalid(format!("SyntaxError: JSON5: {}{}", e.message, e.place())))
-}
-
-/// Member by member, so that everything the patch does not name stays as it is written.
-pub(super) fn merge<'p>(
-    draft: &mut Draft,
-    path: &mut Vec<&'p str>,
-    before: &Value,
-    patch: &'p Map<String, Value>,
-) -> Result<()> {
-    for (name, value) in patch {
-        path.push(name);
-        match (before.get(name), value) {
-            (None, Value::Null) => {}
-            (Some(_), Value::Null) => draft.remove(path)?,
-            (Some(old @ Value::Object(_)), Value::Object(inner)) => merge(draft, path, old, inner)?,
-            (Some(old), value) if old == value => {}
-            (_, value) => draft.set(path, without_nulls(value.clone()))?,
-        }
-        path.pop();
-    }
-    Ok(())
-}
-
-/// Where there is nothing to merge with, a null in an object takes nothing away and is not written.
-fn without_nulls(value: Value) -> Value {
-    match value {
-        Value::Object(map) => {
-            let kept = map.into_iter().filter(|(_, value)| !value.is_null());
-            Value::Object(kept.map(|(name, value)| (name, without_nulls(value))).collect())
-        }
-        other => other,
-    }
-}
-
-fn set(draft: &mut Draft, path: &[&str], value: &Value, old: &Config) -> Result<()> {
-    let before = draft.value()?;
-    let (depth, at) = known(&before, path);
-    let (exists, missing) = path.split_at_checked(depth).unwrap_or((path, &[]));
-    if let (Some((first, deeper)), Value::Array(items)) = (missing.split_first(), at)
-        && first.parse() == Ok(items.len())
-    {
-        return draft.append(exists, &nested(path.len() - deeper.len(), path, value));
-    }
-    foreign(old, &before, path, false)?;
-    match missing.split_first() {
-        None => draft.set(path, value.clone()),
-        Some((first, _)) => {
-            let at: Vec<&str> = exists.iter().chain([first]).copied().collect();
-            draft.set(&at, nested(at.len(), path, value))
-        }
-    }
-}
-
-/// How many names of the path lead to something, and what the last of them leads to.
-fn known<'v>(value: &'v Value, path: &[&str]) -> (usize, &'v Value) {
-    let mut here = value;
-    for (depth, name) in path.iter().enumerate() {
-        let next = match here {
-            Value::Array(items) => name.parse::<usize>().ok().and_then(|place| items.get(place)),
-            other => other.get(name),
-        };
-        match next {
-            Some(next) => here = next,
-            None => return (depth, here),
-        }
-    }
-    (path.len(), here)
-}
-
-/// `value` below the first `depth` names of `path`: in lists where the table says so, else in objects.
-fn nested(depth: usize, path: &[&str], value: &Value) -> Value {
-    (depth..path.len()).rev().fold(value.clone(), |inner, at| {
-        let name = path.get(at).copied().unwrap_or_default();
-        let kind = lookup::find(path.iter().take(at).copied()).map(|node| node.kind());
-        match kind {
-            Some(Type::List | Type::TextList | Type::IdList) if name == "0" => Value::Array(vec![inner]),
-            _ => json!({ name: inner }),
-        }
-    })
-}
-
-fn remove(draft: &mut Draft, path: &[&str], old: &Config) -> Result<()> {
-    let before = draft.value()?;
-    if known(&before, path).0 == path.len() {
-        return draft.remove(path);
-    }
-    foreign(old, &before, path, true)?;
-    Err(Error::not_found(format!("Config path not found: {}", path.join("."))))
-}
-
-/// What only an included file sets cannot be taken away from here, and a list there would be added to.
-fn foreign(old: &Config, before: &Value, path: &[&str], takes_away: bool) -> Result<()> {
-    let is_here = known(before, path).0 == path.len();
-    let in_force = old.written(path);
-    let is_foreign = old.inner.loaded.has_includes && !is_here && in_force.is_some();
-    if is_foreign && (takes_away || in_force.is_some_and(Value::is_array)) {
-        let name = path.join(".");
-        return Err(Error::invalid(format!("{name} is set by an included file; change it there")));
-    }
-    Ok(())
 }
 
 /// Mistakes refuse the write. Those that an edit found in the file do not refuse it: the edit may be a step of a repair.

@@ -77,7 +77,10 @@ impl Generation {
         let died = done_tx.clone();
         let work = move || {
             let is_restart = state::run::run(&mut state, &asked, &inbox);
-            // Whoever still wants to tell something must not wait for an answer.
+            // Whoever still wants to tell something must not wait for an answer: what was sent until now is let go here,
+            // what is sent later its senders let go.
+            state.shared.published.set_over();
+            inbox.try_iter().for_each(drop);
             drop((inbox, asked));
             let notes = std::mem::take(&mut state.system_events);
             state.finish(is_restart);
@@ -92,13 +95,28 @@ impl Generation {
         Ok(Generation { shared, watcher, done, judge })
     }
 
-    /// Waits until the state thread wants the configuration judged (`true`) or has ended.
-    pub fn wants_judgement(&self) -> bool {
+    /// Waits until the state thread wants the configuration judged (`None`) or has ended.
+    pub fn next(&self) -> Option<Result<Ending>> {
         let mut select = Select::new();
-        let done = select.recv(&self.done);
-        select.recv(&self.judge);
-        // A judge channel without a sender belongs to a state thread that is about to end.
-        select.ready() != done && self.judge.try_recv().is_ok()
+        select.recv(&self.done);
+        let judge = select.recv(&self.judge);
+        let ready = select.select();
+        let ending = if ready.index() == judge {
+            if ready.recv(&self.judge).is_ok() {
+                return None;
+            }
+            // No sender any more: the state thread is about to end.
+            self.done.recv()
+        } else {
+            ready.recv(&self.done)
+        };
+        let failed = |what: String| {
+            Error::new(Kind::Unavailable, format!("the state thread failed: {what}; see the log"))
+        };
+        Some(match ending {
+            Ok(ending) => ending.map_err(failed),
+            Err(_) => Err(failed("it ended without a word".to_string())),
+        })
     }
 
     pub fn judged(&self, verdict: Result<()>) {
@@ -106,18 +124,10 @@ impl Generation {
         let _ = self.shared.state.send(Event::Judged(verdict));
     }
 
-    /// How it ended; the watcher has ended too when this returns.
-    pub fn end(self) -> Result<Ending> {
-        let ending = self.done.recv();
+    /// After the state thread: ends what is left of it.
+    pub fn end(self) {
         if let Some(watcher) = self.watcher {
             watcher.stop();
-        }
-        let failed = |what: String| {
-            Error::new(Kind::Unavailable, format!("the state thread failed: {what}; see the log"))
-        };
-        match ending {
-            Ok(ending) => ending.map_err(failed),
-            Err(_) => Err(failed("it ended without a word".to_string())),
         }
     }
 }

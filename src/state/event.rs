@@ -11,6 +11,7 @@ use crate::state::State;
 use crate::state::clients::Caller;
 use serde_json::Value;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Runs on the state thread with typed, validated params; does not log, lock, spawn or block.
 pub type Handler = fn(&mut State, Call, Value) -> Result<Answer>;
@@ -65,24 +66,32 @@ pub struct Join {
 }
 
 /// The outbox of a client that waits to be let in. When nobody takes it, because the generation ended first, its
-/// connection is told to ask the next one: no client is lost between two.
-pub struct Place(Option<Arc<Outbox>>);
+/// connection is told to ask the next one: no client is lost between two. It is settled once, by whoever is first.
+pub struct Place {
+    outbox: Arc<Outbox>,
+    settled: Arc<AtomicBool>,
+}
 
 impl Place {
     pub fn of(outbox: Arc<Outbox>) -> Place {
-        Place(Some(outbox))
+        Place { outbox, settled: Arc::default() }
     }
 
-    /// `None` when it was taken before.
-    pub fn take(mut self) -> Option<Arc<Outbox>> {
-        self.0.take()
+    /// For the connection: swapped to `true` it has taken its request back.
+    pub fn settled(&self) -> Arc<AtomicBool> {
+        self.settled.clone()
+    }
+
+    /// The state thread lets the client in; `None` when it is too late.
+    pub fn take(self) -> Option<Arc<Outbox>> {
+        (!self.settled.swap(true, Ordering::SeqCst)).then(|| self.outbox.clone())
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        if let Some(outbox) = &self.0 {
-            outbox.push(Frame::Moved);
+        if !self.settled.swap(true, Ordering::SeqCst) {
+            self.outbox.push(Frame::Moved);
         }
     }
 }

@@ -56,15 +56,15 @@ impl Local {
         let call = Call { caller, id: "local".to_string(), method: method.name, outbox };
         let gone = |_| Error::unavailable("the gateway is shutting down");
         self.shared.state.send(Event::Local { call, handler, params }).map_err(gone)?;
-        wait(&drain, cancel)
+        wait(&self.shared, &drain, cancel)
     }
 }
 
-fn wait(drain: &Drain, cancel: &Cancel) -> Result<Value> {
+fn wait(shared: &Shared, drain: &Drain, cancel: &Cancel) -> Result<Value> {
     let slice = Timespec { tv_sec: 0, tv_nsec: SLICE.as_nanos() as _ };
     loop {
         // Looked at before the queue: whoever let go had its chance to answer.
-        let is_abandoned = Arc::strong_count(&drain.outbox) == 1;
+        let is_abandoned = Arc::strong_count(&drain.outbox) == 1 || shared.published.is_over();
         match drain.pop().0 {
             Some(Frame::Answer(text)) => return read(&text),
             Some(Frame::Work { work, .. }) => return to_value(work()?),

@@ -3,6 +3,7 @@ use super::{Phase, Worker};
 use crate::error::{Error, Kind};
 use crate::ids;
 use crate::net::auth::{self, Connect};
+use crate::net::outbox::Frame;
 use crate::net::ws::sending::Sending;
 use crate::protocol::close::Close;
 use crate::protocol::frame::{self, Bad, Request};
@@ -11,6 +12,7 @@ use crate::state::clients::Caller;
 use crate::state::event::{Event, Join, Place};
 use serde::Deserialize;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 impl Worker {
     /// The only function that takes frames before `hello-ok`.
@@ -67,10 +69,15 @@ impl Worker {
         let caller = Arc::new(Caller::new(self.id, ids::uuid().unwrap_or_default(), &admitted, &self.peer));
         self.caller = Some(caller.clone());
         let place = Place::of(self.drain.outbox.clone());
+        let settled = place.settled();
         let join = Join { caller, admitted, request_id: id, place };
         self.phase = Phase::Joining;
         // Not sent, because that generation has ended: dropping the place asks the next one.
         let _ = self.shared.state.send(Event::Join(Box::new(join)));
+        // Sent so late that nobody will look: taken back.
+        if self.shared.published.is_over() && !settled.swap(true, Ordering::SeqCst) {
+            self.drain.outbox.push(Frame::Moved);
+        }
     }
 
     fn refuse(&mut self, id: &str, error: &Error) {

@@ -1,0 +1,110 @@
+//! Edits of a config's text that depend on what it says: a merge patch, a value at a path that may not be there yet.
+//!
+//! Pure; any thread. Each is done by the steps of `edit.rs`, which keep all else as it is written.
+use super::edit::Draft;
+use super::keys::Type;
+use super::{Config, lookup};
+use crate::error::{Error, Result};
+use serde_json::{Map, Value, json};
+
+/// Member by member, so that everything the patch does not name stays as it is written.
+pub fn merge<'p>(
+    draft: &mut Draft,
+    path: &mut Vec<&'p str>,
+    before: &Value,
+    patch: &'p Map<String, Value>,
+) -> Result<()> {
+    for (name, value) in patch {
+        path.push(name);
+        match (before.get(name), value) {
+            (None, Value::Null) => {}
+            (Some(_), Value::Null) => draft.remove(path)?,
+            (Some(old @ Value::Object(_)), Value::Object(inner)) => merge(draft, path, old, inner)?,
+            (Some(old), value) if old == value => {}
+            (_, value) => draft.set(path, without_nulls(value.clone()))?,
+        }
+        path.pop();
+    }
+    Ok(())
+}
+
+/// Where there is nothing to merge with, a null in an object takes nothing away and is not written.
+fn without_nulls(value: Value) -> Value {
+    match value {
+        Value::Object(map) => {
+            let kept = map.into_iter().filter(|(_, value)| !value.is_null());
+            Value::Object(kept.map(|(name, value)| (name, without_nulls(value))).collect())
+        }
+        other => other,
+    }
+}
+
+/// One value; missing objects and lists on the way are made.
+pub fn set(draft: &mut Draft, path: &[&str], value: &Value, old: &Config) -> Result<()> {
+    let before = draft.value()?;
+    let (depth, at) = known(&before, path);
+    let (exists, missing) = path.split_at_checked(depth).unwrap_or((path, &[]));
+    if let (Some((first, deeper)), Value::Array(items)) = (missing.split_first(), at)
+        && first.parse() == Ok(items.len())
+    {
+        return draft.append(exists, &nested(path.len() - deeper.len(), path, value));
+    }
+    foreign(old, &before, path, false)?;
+    match missing.split_first() {
+        None => draft.set(path, value.clone()),
+        Some((first, _)) => {
+            let at: Vec<&str> = exists.iter().chain([first]).copied().collect();
+            draft.set(&at, nested(at.len(), path, value))
+        }
+    }
+}
+
+/// How many names of the path lead to something, and what the last of them leads to.
+fn known<'v>(value: &'v Value, path: &[&str]) -> (usize, &'v Value) {
+    let mut here = value;
+    for (depth, name) in path.iter().enumerate() {
+        let next = match here {
+            Value::Array(items) => name.parse::<usize>().ok().and_then(|place| items.get(place)),
+            other => other.get(name),
+        };
+        match next {
+            Some(next) => here = next,
+            None => return (depth, here),
+        }
+    }
+    (path.len(), here)
+}
+
+/// `value` below the first `depth` names of `path`: in lists where the table says so, else in objects.
+fn nested(depth: usize, path: &[&str], value: &Value) -> Value {
+    (depth..path.len()).rev().fold(value.clone(), |inner, at| {
+        let name = path.get(at).copied().unwrap_or_default();
+        let kind = lookup::find(path.iter().take(at).copied()).map(|node| node.kind());
+        match kind {
+            Some(Type::List | Type::TextList | Type::IdList) if name == "0" => Value::Array(vec![inner]),
+            _ => json!({ name: inner }),
+        }
+    })
+}
+
+/// One value; that it is not there is an error.
+pub fn remove(draft: &mut Draft, path: &[&str], old: &Config) -> Result<()> {
+    let before = draft.value()?;
+    if known(&before, path).0 == path.len() {
+        return draft.remove(path);
+    }
+    foreign(old, &before, path, true)?;
+    Err(Error::not_found(format!("Config path not found: {}", path.join("."))))
+}
+
+/// What only an included file sets cannot be taken away from here, and a list there would be added to.
+fn foreign(old: &Config, before: &Value, path: &[&str], takes_away: bool) -> Result<()> {
+    let is_here = known(before, path).0 == path.len();
+    let in_force = old.written(path);
+    let is_foreign = old.inner.loaded.has_includes && !is_here && in_force.is_some();
+    if is_foreign && (takes_away || in_force.is_some_and(Value::is_array)) {
+        let name = path.join(".");
+        return Err(Error::invalid(format!("{name} is set by an included file; change it there")));
+    }
+    Ok(())
+}
