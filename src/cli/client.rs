@@ -1,16 +1,16 @@
 //! The one WebSocket client of the command line: blocking, one deadline over everything.
 //!
-//! Connecting, the handshake and every read and write share the deadline, so `--timeout` bounds the wall time
-//! (R-11c). It speaks frames; what goes into `connect` is `connect.rs`'s, what is called is the commands'.
+//! Connecting, the handshakes and every read and write share the deadline, so `--timeout` bounds the wall time
+//! (R-11c). It speaks frames; the bytes below are `socket.rs`'s, what goes into `connect` is `connect.rs`'s, what
+//! is called is the commands'.
 use crate::error::{Error, Kind, Result};
 use serde_json::{Value, json};
-use std::io::{self, Read, Write};
-use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
-use std::sync::mpsc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tungstenite::protocol::WebSocketConfig;
 use tungstenite::{HandshakeError, Message, WebSocket};
 
+pub use super::socket::Deadline;
+use super::socket::{Socket, is_timeout};
 use super::target::Target;
 
 /// Largest answer that is taken, as existing clients do.
@@ -18,92 +18,29 @@ const MAX_MESSAGE: usize = 25 * 1024 * 1024;
 /// Small, because a command sends one request and reads one answer.
 const READ_BUFFER: usize = 8 * 1024;
 
-/// A moment after which nothing is waited for, or never.
-#[derive(Debug, Clone, Copy)]
-pub struct Deadline {
-    at: Option<Instant>,
-    /// What the caller allowed, for the error text.
-    ms: u64,
-}
-
-impl Deadline {
-    /// `ms` after `start`; zero means no limit.
-    pub fn after(start: Instant, ms: u64) -> Deadline {
-        Deadline { at: (ms > 0).then(|| start + Duration::from_millis(ms)), ms }
-    }
-
-    /// The time left, at most `cap`; an error when there is none.
-    pub fn left(&self, cap: Duration) -> io::Result<Duration> {
-        let left = self.at.map_or(cap, |at| at.saturating_duration_since(Instant::now()).min(cap));
-        if left.is_zero() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(left) }
-    }
-
-    pub fn has_passed(&self) -> bool {
-        self.at.is_some_and(|at| Instant::now() >= at)
-    }
-}
-
-/// A socket that waits no longer than its deadline.
-#[derive(Debug)]
-struct Bounded {
-    stream: TcpStream,
-    deadline: Deadline,
-}
-
-/// Waits are cut into pieces of this length where there is no deadline.
-const FOREVER: Duration = Duration::from_secs(24 * 3600);
-
-impl Read for Bounded {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.stream.set_read_timeout(Some(self.deadline.left(FOREVER)?))?;
-        self.stream.read(buffer)
-    }
-}
-
-impl Write for Bounded {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.stream.set_write_timeout(Some(self.deadline.left(FOREVER)?))?;
-        self.stream.write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.stream.flush()
-    }
-}
-
 /// An open connection to a gateway, before or after `connect`.
 pub struct Client {
-    socket: WebSocket<Bounded>,
+    socket: WebSocket<Socket>,
     next_id: u64,
 }
 
 impl Client {
     /// Opens the socket and upgrades it.
     pub fn open(target: &Target, deadline: Deadline) -> Result<Client> {
-        if target.tls {
-            let text = format!(
-                "{} needs TLS, which this build cannot speak yet; use a tunnel to a ws:// address",
-                target.url
-            );
-            return Err(Error::new(Kind::Unreachable, text));
-        }
-        let stream = dial(&target.host, target.port, deadline).map_err(|e| refused(target, deadline, &e))?;
-        // Requests are small and wait for an answer; if the option cannot be set they are only slower.
-        let _ = stream.set_nodelay(true);
+        let stream = Socket::open(target, deadline)?;
         let config = WebSocketConfig::default()
             .read_buffer_size(READ_BUFFER)
             .write_buffer_size(0)
             .max_message_size(Some(MAX_MESSAGE))
             .max_frame_size(Some(MAX_MESSAGE));
-        let bounded = Bounded { stream, deadline };
-        let (socket, _) = tungstenite::client::client_with_config(target.url.as_str(), bounded, Some(config))
+        let (socket, _) = tungstenite::client::client_with_config(target.url.as_str(), stream, Some(config))
             .map_err(|failure| not_upgraded(deadline, failure))?;
         Ok(Client { socket, next_id: 1 })
     }
 
     /// Sets what the following waits are bounded by.
     pub fn set_deadline(&mut self, deadline: Deadline) {
-        self.socket.get_mut().deadline = deadline;
+        self.socket.get_mut().set_deadline(deadline);
     }
 
     /// Writes a request and returns its id.
@@ -169,12 +106,13 @@ impl Client {
     pub fn close(mut self) {
         // The command has its answer; a gateway that is gone by now changes nothing.
         let _ = self.socket.close(None).and_then(|()| self.socket.flush());
+        let _ = self.socket.get_mut().finish();
     }
 
     fn lost(&self, error: tungstenite::Error) -> Error {
-        let deadline = self.socket.get_ref().deadline;
+        let deadline = self.socket.get_ref().deadline();
         match error {
-            tungstenite::Error::Io(e) if is_timeout(&e) => timed_out(deadline),
+            tungstenite::Error::Io(e) if is_timeout(&e) => deadline.error(),
             tungstenite::Error::Capacity(e) => {
                 Error::unavailable(format!("the gateway's answer is too large: {e}"))
             }
@@ -188,69 +126,14 @@ pub fn is_lost(error: &Error) -> bool {
     error.details().is_some_and(|details| details.contains_key("close") || details.contains_key("timeoutMs"))
 }
 
-fn dial(host: &str, port: u16, deadline: Deadline) -> io::Result<TcpStream> {
-    let mut last = io::Error::from(io::ErrorKind::NotFound);
-    for address in resolve(host, port, deadline)? {
-        match TcpStream::connect_timeout(&address, deadline.left(Duration::from_secs(30))?) {
-            Ok(stream) => return Ok(stream),
-            Err(e) => last = e,
-        }
-    }
-    Err(last)
-}
-
-/// Addresses of `host`. A name is looked up on a thread of its own, because the system's resolver knows no
-/// deadline; when it is late the thread is left behind and ends with the process.
-fn resolve(host: &str, port: u16, deadline: Deadline) -> io::Result<Vec<SocketAddr>> {
-    if let Ok(ip) = host.parse::<IpAddr>() {
-        return Ok(vec![SocketAddr::new(ip, port)]);
-    }
-    if host.eq_ignore_ascii_case("localhost") {
-        return Ok(vec![
-            SocketAddr::from(([127, 0, 0, 1], port)),
-            SocketAddr::from(([0, 0, 0, 0, 0, 0, 0, 1], port)),
-        ]);
-    }
-    let (sender, receiver) = mpsc::channel();
-    let host = host.to_string();
-    std::thread::Builder::new().name("cli-resolve".into()).spawn(move || {
-        // The receiver may have stopped waiting.
-        let _ = sender.send((host.as_str(), port).to_socket_addrs().map(Iterator::collect));
-    })?;
-    receiver
-        .recv_timeout(deadline.left(Duration::from_secs(30))?)
-        .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
-}
-
-fn is_timeout(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock)
-}
-
-fn timed_out(deadline: Deadline) -> Error {
-    Error::new(Kind::Unreachable, format!("gateway timeout after {}ms", deadline.ms))
-        .with("timeoutMs", deadline.ms)
-}
-
-fn refused(target: &Target, deadline: Deadline, error: &io::Error) -> Error {
-    if is_timeout(error) && deadline.has_passed() {
-        return timed_out(deadline);
-    }
-    let why = match error.kind() {
-        io::ErrorKind::ConnectionRefused => "connection refused, nothing listens there".to_string(),
-        io::ErrorKind::NotFound => "the name has no address".to_string(),
-        _ => error.to_string(),
-    };
-    Error::new(Kind::Unreachable, format!("gateway not reachable: {}:{}: {why}", target.host, target.port))
-}
-
 fn not_upgraded<S: tungstenite::handshake::HandshakeRole>(
     deadline: Deadline,
     failure: HandshakeError<S>,
 ) -> Error {
     match failure {
         // A blocking socket is interrupted by its deadline only.
-        HandshakeError::Interrupted(_) => timed_out(deadline),
-        HandshakeError::Failure(tungstenite::Error::Io(e)) if is_timeout(&e) => timed_out(deadline),
+        HandshakeError::Interrupted(_) => deadline.error(),
+        HandshakeError::Failure(tungstenite::Error::Io(e)) if is_timeout(&e) => deadline.error(),
         HandshakeError::Failure(e) => {
             Error::new(Kind::Unreachable, format!("what listens there does not answer like a gateway: {e}"))
         }

@@ -159,6 +159,7 @@ mod tests {
             host: "127.0.0.1".into(),
             port: 1,
             tls: false,
+            pin: None,
             source: "local loopback".into(),
             config: "~/c".into(),
             bind: None,
