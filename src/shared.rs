@@ -101,6 +101,8 @@ impl Shared {
 pub struct Published {
     /// The health snapshot as JSON: for administrators, and without paths for all others (SEC-26).
     health: RwLock<(Arc<str>, Arc<str>)>,
+    /// The agents whose sessions the state thread has.
+    agents: RwLock<Vec<String>>,
     is_stopping: AtomicBool,
     is_over: AtomicBool,
     /// The hash of the configuration that `config.changed` was last sent for.
@@ -117,6 +119,14 @@ impl Published {
     pub fn set_health(&self, snapshot: &Value) {
         let texts = (snapshot.to_string().into(), health::without_paths(snapshot).to_string().into());
         *self.health.write().unwrap_or_else(PoisonError::into_inner) = texts;
+    }
+
+    pub fn agents(&self) -> Vec<String> {
+        self.agents.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub fn set_agents(&self, ids: impl Iterator<Item = String>) {
+        *self.agents.write().unwrap_or_else(PoisonError::into_inner) = ids.collect();
     }
 
     /// Whether `config.changed` was sent for this text; from now on it was.

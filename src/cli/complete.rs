@@ -63,7 +63,8 @@ fn places() -> Vec<Place> {
 fn place(words: String) -> Place {
     let prefix = if words.is_empty() { String::new() } else { format!("{words} ") };
     let groups = GROUPS.iter().filter_map(|(name, about)| Some((name.strip_prefix(&prefix)?, *about)));
-    let below = groups.chain(COMMANDS.iter().filter_map(|c| Some((c.name.strip_prefix(&prefix)?, c.summary))));
+    let below =
+        groups.chain(COMMANDS.iter().filter_map(|c| Some((c.name.strip_prefix(&prefix)?, c.summary))));
     let mut next: Vec<_> = below.filter(|(name, _)| !name.contains(' ')).collect();
     let command = COMMANDS.iter().find(|command| command.name == words);
     let choices = command.into_iter().flat_map(|c| c.positionals).flat_map(|p| p.choices);

@@ -48,9 +48,8 @@ impl Watcher {
         let files = files_of(&applied, &dotenv);
         let dotenv_digest = digest_of(&dotenv);
         let changes = Changes::of(files, stopped)?;
-        let agents = shared.agents().ids();
         let told = !applied.is_valid();
-        let mut work = Work { shared, judge, changes, applied, dotenv, dotenv_digest, agents, told };
+        let mut work = Work { shared, judge, changes, applied, dotenv, dotenv_digest, told };
         let run = move || {
             if let Err(e) = work.run() {
                 log::error!(target: "gateway/reload", "{e}; changes of the configuration need a restart from now on");
@@ -77,7 +76,6 @@ struct Work {
     applied: Config,
     dotenv: PathBuf,
     dotenv_digest: String,
-    agents: Vec<String>,
     /// `health` says that the file cannot be used.
     told: bool,
 }
@@ -232,9 +230,8 @@ impl Work {
             // As in `apply`.
             let _ = self.shared.state.send(Event::SecretChanged);
         }
-        match roster::announce(&self.shared, &self.agents) {
-            Ok(ids) => self.agents = ids,
-            Err(e) => log::warn!(target: "gateway/reload", "the agents stay as they were: {e}"),
+        if let Err(e) = roster::announce(&self.shared) {
+            log::warn!(target: "gateway/reload", "the agents stay as they were: {e}");
         }
     }
 

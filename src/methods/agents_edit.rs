@@ -35,9 +35,8 @@ pub fn create(shared: &Shared, _caller: &Caller, params: Value) -> Result<Payloa
         avatar: avatar.as_deref(),
         ..New::default()
     };
-    let known = shared.agents().ids();
     let created = edit::create(&shared.env, &shared.fresh_config(), &new)?;
-    take_effect(shared, &known, &created.id)?;
+    take_effect(shared, &created.id)?;
     let workspace = created.workspace;
     Ok(json!({"ok": true, "agentId": created.id, "name": name.trim(), "workspace": workspace}).into())
 }
@@ -55,7 +54,6 @@ struct Change {
 pub fn update(shared: &Shared, _caller: &Caller, params: Value) -> Result<Payload> {
     let change: Change = read(params)?;
     let id = normalise_agent_id(&change.agent_id);
-    let known = shared.agents().ids();
     let update = Update {
         name: change.name.as_deref(),
         workspace: change.workspace.as_deref(),
@@ -63,7 +61,7 @@ pub fn update(shared: &Shared, _caller: &Caller, params: Value) -> Result<Payloa
         avatar: change.avatar.as_deref(),
     };
     edit::update(&shared.env, &shared.fresh_config(), &id, &update)?;
-    take_effect(shared, &known, &id)?;
+    take_effect(shared, &id)?;
     Ok(json!({"ok": true, "agentId": id}).into())
 }
 
@@ -99,10 +97,9 @@ pub fn delete(state: &mut State, call: Call, params: Value) -> Result<Answer> {
 
 /// The deletion itself, on the store thread.
 fn remove(shared: &Arc<Shared>, id: &str, delete_files: bool) -> Result<Payload> {
-    let known = shared.agents().ids();
     let deleted = edit::delete(&shared.env, &shared.fresh_config(), id, delete_files);
     // Also after a failure, which leaves the agent in its place.
-    roster::announce(shared, &known)?;
+    roster::announce(shared)?;
     let deleted = deleted?;
     for kept in &deleted.kept {
         log::warn!(target: "gateway/agents", "agent {id} was deleted, its files stay: {kept}");
@@ -115,8 +112,8 @@ fn remove(shared: &Arc<Shared>, id: &str, delete_files: bool) -> Result<Payload>
 }
 
 /// Has the gateway see the agent as the file describes it now.
-fn take_effect(shared: &Shared, known: &[String], id: &str) -> Result<()> {
-    let ids = roster::announce(shared, known)?;
+fn take_effect(shared: &Shared, id: &str) -> Result<()> {
+    let ids = roster::announce(shared)?;
     let config = shared.config();
     match ids.iter().any(|known| known == id) {
         true => Ok(()),

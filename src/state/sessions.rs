@@ -46,6 +46,7 @@ impl Sessions {
             let index = roster::read_index(&shared, &id, &rules);
             loaded.insert(id, Agent::new(index));
         }
+        shared.published.set_agents(loaded.keys().cloned());
         Sessions { rules, agents: loaded, shared }
     }
 

@@ -23,15 +23,16 @@ pub fn read_index(shared: &Shared, id: &str, rules: &KeyRules) -> Index {
     index
 }
 
-/// Tells the state thread which agents there are now, by the file as it is. `known` are those it had before: the
-/// indexes of the others are read here. Not for the state thread. Gives the agents' ids.
-pub fn announce(shared: &Shared, known: &[String]) -> Result<Vec<String>> {
+/// Tells the state thread which agents there are now, by the file as it is; the indexes of those it does not have
+/// are read here. Not for the state thread. Gives the agents' ids.
+pub fn announce(shared: &Shared) -> Result<Vec<String>> {
     // One at a time, so that what is told last is what the file said last. The name is not the config's own lock.
     let _lock = Lock::wait(&shared.env.state_dir.join(".agents.lock"))?;
     let config = shared.fresh_config();
     if !are_readable(&config) {
-        return Ok(known.to_vec());
+        return Ok(shared.published.agents());
     }
+    let known = shared.published.agents();
     let agents = Agents::of(&config, &shared.env);
     let (ids, rules) = (agents.ids(), agents.key_rules());
     let new = ids.iter().filter(|id| !known.contains(id));
@@ -58,6 +59,7 @@ impl Sessions {
             agent.is_leaving = !ids.contains(id);
         }
         self.forget_left();
+        self.shared.published.set_agents(self.agents.keys().cloned());
     }
 
     /// Refuses new work for an agent from now on, and has `work` done and answered by the store thread when all that
