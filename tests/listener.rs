@@ -254,7 +254,7 @@ fn r_26c_a_second_gateway_on_the_same_state_is_refused() {
     let start = Instant::now();
     let second = first.cli_env(&["gateway", "--port", &port], &[]);
     assert_eq!(second.status.code(), Some(78), "{second:?}");
-    assert!(start.elapsed() < Duration::from_secs(2), "took {:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(8), "took {:?}", start.elapsed());
     assert!(
         String::from_utf8_lossy(&second.stderr).contains(&first.pid().to_string()),
         "the owner is named: {second:?}"
