@@ -16,7 +16,7 @@ PACKED := $(if $(filter $(GNU),$(TRIPLE)),$(shell getconf GNU_LIBC_VERSION 2>/de
 STATIC_FLAGS = RUSTFLAGS="-C target-feature=+crt-static -C force-frame-pointers=yes $(PACKED)"
 
 .NOTPARALLEL:
-.PHONY: build release static test fmt-check lint check budgets bench demo install interop test-llm fuzz clean
+.PHONY: build release static test fmt-check lint check budgets bench demo install interop test-llm torture fuzz clean
 
 build:
 	$(CARGO) build
@@ -62,6 +62,10 @@ interop: release
 # A conversation with a small real model on this machine (downloads about 220 MB once).
 test-llm: release
 	tests/llm.sh target/release/openclaw
+
+# 1000 starts, stops, kills, restarts and edits in random order; some minutes.
+torture:
+	OPENCLAW_TORTURE=1000 $(CARGO) test --test gateway torture:: -- --nocapture
 
 # Random bytes against the frame and head parsers for a bounded time (FUZZ_SECONDS, default 30).
 fuzz:

@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// A file system of 2 MiB, unmounted when dropped; `None` where this user may not mount.
-struct Small(PathBuf);
+pub struct Small(PathBuf);
 
 impl Small {
-    fn mount() -> Option<Small> {
+    pub fn mount() -> Option<Small> {
         let dir = new_dir().join("small");
         std::fs::create_dir_all(&dir).unwrap();
         let mounted =
@@ -18,14 +18,26 @@ impl Small {
         mounted.is_ok_and(|o| o.status.success()).then_some(Small(dir))
     }
 
-    fn fill(&self) {
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// Fills it, but for this many bytes.
+    pub fn fill_but(&self, free: usize) {
+        self.fill();
+        let file = std::fs::OpenOptions::new().write(true).open(self.0.join("filler")).unwrap();
+        let len = file.metadata().unwrap().len();
+        file.set_len(len.saturating_sub(free as u64)).unwrap();
+    }
+
+    pub fn fill(&self) {
         let path = self.0.join("filler");
         let mut file = std::fs::File::create(path).unwrap();
         while std::io::Write::write_all(&mut file, &[0; 4096]).is_ok() {}
         while std::io::Write::write_all(&mut file, &[0; 1]).is_ok() {}
     }
 
-    fn empty(&self) {
+    pub fn empty(&self) {
         std::fs::remove_file(self.0.join("filler")).unwrap();
     }
 }

@@ -80,6 +80,8 @@ mod start_flags;
 #[cfg(test)]
 mod status;
 #[cfg(test)]
+mod torture;
+#[cfg(test)]
 mod transcripts;
 #[cfg(test)]
 mod turns;
