@@ -20,6 +20,7 @@ mod litter;
 mod logging;
 mod methods;
 mod net;
+mod order;
 mod ports;
 mod protocol;
 mod service;

@@ -189,7 +189,7 @@ fn siblings(env: &Env) -> Vec<(String, Ports)> {
         };
         found.push((profile.to_string(), ports));
     }
-    found.sort_by(|a, b| a.0.cmp(&b.0));
+    crate::order::by(&mut found, |a, b| a.0.cmp(&b.0));
     found
 }
 

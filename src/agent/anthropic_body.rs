@@ -162,7 +162,7 @@ impl Turns {
     fn finish(mut self) -> Value {
         for (_, content) in &mut self.0 {
             // Stable, so that everything else keeps its order.
-            content.sort_by_key(role_in_message);
+            crate::order::by_key(content, role_in_message);
         }
         if let Some((_, content)) = self.0.last_mut()
             && let Some(last) = content.pop()

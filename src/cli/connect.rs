@@ -142,7 +142,7 @@ fn keep_token(state_dir: &Path, identity: &Identity, hello: &Value) -> Result<()
     let Some(token) = auth.get("deviceToken").and_then(Value::as_str) else { return Ok(()) };
     let scopes = auth.get("scopes").and_then(Value::as_array).into_iter().flatten();
     let mut scopes: Vec<String> = scopes.filter_map(|s| s.as_str().map(str::to_string)).collect();
-    scopes.sort();
+    crate::order::sort(&mut scopes);
     let token = StoredToken { token: token.to_string(), scopes };
     tokens::store(state_dir, &identity.device_id, ROLE, &token, clock::now_ms())
 }

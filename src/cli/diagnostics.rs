@@ -176,7 +176,7 @@ fn listing(state_dir: &Path, clean: &Redactor) -> String {
     while let Some(dir) = waiting.pop() {
         let mut entries: Vec<PathBuf> =
             std::fs::read_dir(&dir).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
-        entries.sort();
+        crate::order::sort(&mut entries);
         for path in entries {
             let Ok(meta) = std::fs::symlink_metadata(&path) else { continue };
             let name = path.strip_prefix(state_dir).unwrap_or(&path).to_string_lossy().into_owned();

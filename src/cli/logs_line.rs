@@ -84,7 +84,7 @@ fn bindings(text: &str) -> Option<Map<String, Value>> {
 fn message(fields: &Map<String, Value>) -> String {
     let mut numbered: Vec<(u32, &Value)> =
         fields.iter().filter_map(|(key, value)| Some((key.parse().ok()?, value))).collect();
-    numbered.sort_by_key(|(place, _)| *place);
+    crate::order::by_key(&mut numbered, |(place, _)| *place);
     let names_writer =
         |value: &Value| value.as_str().and_then(bindings).is_some_and(|map| map.contains_key("subsystem"));
     let words =

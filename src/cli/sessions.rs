@@ -166,7 +166,7 @@ pub fn read(path: &Path) -> Result<Vec<Row>> {
         Some(Row { key, updated_at, entry })
     };
     let mut rows: Vec<Row> = map.into_iter().filter_map(row).collect();
-    rows.sort_by_key(|row| std::cmp::Reverse(row.updated_at));
+    crate::order::by_key(&mut rows, |row| std::cmp::Reverse(row.updated_at));
     Ok(rows)
 }
 

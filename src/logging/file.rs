@@ -70,7 +70,7 @@ impl Place {
             .filter(|e| is_ours(&e.file_name().to_string_lossy()))
             .map(|e| (e.metadata().and_then(|m| m.modified()).ok(), e.path()))
             .collect();
-        files.sort();
+        crate::order::sort(&mut files);
         files.into_iter().map(|(_, path)| path).collect()
     }
 }

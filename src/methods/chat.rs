@@ -125,7 +125,7 @@ pub fn abort(state: &mut State, _call: Call, params: Value) -> Result<Answer> {
 fn abort_session(state: &mut State, key: &str, run: Option<String>, why: Reason) -> Value {
     let mut runs = state.runs.of_session(key);
     runs.retain(|id| run.as_ref().is_none_or(|run| run == id));
-    runs.sort();
+    crate::order::sort(&mut runs);
     for id in &runs {
         state.abort_run(id, why);
     }

@@ -69,7 +69,7 @@ fn summary(
     events: &[String],
     now: u64,
 ) -> Value {
-    rows.sort_by_key(|(_, _, entry)| std::cmp::Reverse(entry.updated_at()));
+    crate::order::by_key(&mut rows, |(_, _, entry)| std::cmp::Reverse(entry.updated_at()));
     let agents = shared.agents();
     let default = agents.default_id();
     let shown = |rows: &mut dyn Iterator<Item = &Row>| -> Vec<Value> {

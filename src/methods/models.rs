@@ -17,7 +17,7 @@ pub fn list(shared: &Shared, _caller: &Caller, params: Value) -> Result<Payload>
     if params.get("view").and_then(Value::as_str) == Some("default") {
         models.retain(|listed| may_be_chosen(&config, listed));
     }
-    models.sort_by_key(|listed| (listed.provider.to_lowercase(), listed.name().to_lowercase()));
+    crate::order::by_key(&mut models, |listed| (listed.provider.to_lowercase(), listed.name().to_lowercase()));
     let row = |listed: &Listed| {
         let mut row = row(listed);
         if let (true, Some(map)) = (with_details, row.as_object_mut()) {

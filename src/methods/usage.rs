@@ -115,7 +115,7 @@ fn rows(agents: Vec<Agent>, wanted: &Usage, span: &Span) -> Vec<Row> {
         Some(key) => row.is_named(key),
         None => row.file.modified >= span.start(),
     });
-    rows.sort_by_key(|row| std::cmp::Reverse(row.updated_at()));
+    crate::order::by_key(&mut rows, |row| std::cmp::Reverse(row.updated_at()));
     rows.truncate(wanted.limit.unwrap_or(50).min(MAX_SESSIONS));
     rows
 }
@@ -259,7 +259,7 @@ pub fn cost(state: &mut State, _call: Call, params: Value) -> Result<Answer> {
         let mut files: Vec<File> = dirs.iter().flat_map(|dir| transcripts(dir)).collect();
         files.retain(|file| file.modified >= span.start());
         // The newest first, should the budget not do for all.
-        files.sort_by_key(|file| std::cmp::Reverse(file.modified));
+        crate::order::by_key(&mut files, |file| std::cmp::Reverse(file.modified));
         for file in files {
             if let Err(e) = add_transcript(&file.path, &config, &span, &mut budget, &mut [&mut all]) {
                 log::warn!(target: "gateway/usage", "{e}");

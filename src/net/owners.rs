@@ -108,7 +108,7 @@ pub fn of_process(pid: u32) -> Vec<SocketAddr> {
         .filter(|socket| own.contains(&socket.inode))
         .map(|socket| socket.address)
         .collect();
-    addresses.sort_by_key(|address| (address.port(), address.is_ipv6()));
+    crate::order::by_key(&mut addresses, |address| (address.port(), address.is_ipv6()));
     addresses
 }
 

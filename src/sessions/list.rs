@@ -77,7 +77,7 @@ pub fn choose<'a>(
 ) -> Vec<Found> {
     let passing = all.filter(|(key, entry)| filter.passes(key, entry, now));
     let mut found: Vec<Found> = passing.map(|(key, entry)| (key.to_string(), entry.clone())).collect();
-    found.sort_by_key(|(_, entry)| std::cmp::Reverse(entry.updated_at()));
+    crate::order::by_key(&mut found, |(_, entry)| std::cmp::Reverse(entry.updated_at()));
     found
 }
 

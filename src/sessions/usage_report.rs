@@ -203,7 +203,7 @@ impl Summary {
 
     fn tools(&self) -> Value {
         let mut tools: Vec<(&String, &u64)> = self.tools.iter().collect();
-        tools.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
+        crate::order::by_key(&mut tools, |(_, count)| std::cmp::Reverse(**count));
         let sum: u64 = self.tools.values().sum();
         let rows = tools.iter().map(|(name, count)| json!({"name": name, "count": count}));
         json!({"totalCalls": sum, "uniqueTools": tools.len(), "tools": rows.collect::<Vec<Value>>()})
@@ -226,7 +226,7 @@ fn parts(totals: &Totals) -> u64 {
 fn sorted(models: &Models) -> Vec<(&Model, &Counted)> {
     let mut rows: Vec<_> = models.iter().collect();
     let size = |totals: &Totals| (totals.cost.total, totals.tokens.total);
-    rows.sort_by(|(_, (_, a)), (_, (_, b))| {
+    crate::order::by(&mut rows, |(_, (_, a)), (_, (_, b))| {
         let ((cost, tokens), (other_cost, other_tokens)) = (size(a), size(b));
         other_cost.total_cmp(&cost).then(other_tokens.cmp(&tokens))
     });
@@ -250,7 +250,7 @@ fn model_row((provider, model): &Model) -> Map<String, Value> {
 
 fn named(member: &str, totals: &BTreeMap<String, Totals>) -> Value {
     let mut rows: Vec<_> = totals.iter().collect();
-    rows.sort_by(|(_, a), (_, b)| b.cost.total.total_cmp(&a.cost.total));
+    crate::order::by(&mut rows, |(_, a), (_, b)| b.cost.total.total_cmp(&a.cost.total));
     rows.into_iter().map(|(name, totals)| json!({member: name, "totals": totals.to_value()})).collect()
 }
 
@@ -310,7 +310,7 @@ impl Latency {
 
     fn to_value(&self) -> Option<Value> {
         let mut sample = self.sample.clone();
-        sample.sort_unstable();
+        crate::order::sort(&mut sample);
         let at = (sample.len() * 95).div_ceil(100).saturating_sub(1);
         let p95 = *sample.get(at)?;
         let average = self.sum as f64 / self.count as f64;

@@ -42,7 +42,7 @@ pub fn points(transcript: &Transcript, config: &Config, budget: &mut Budget) -> 
             last.add(at, tokens, cost.as_ref());
         }
     })?;
-    points.sort_by_key(|point| point.at);
+    crate::order::by_key(&mut points, |point| point.at);
     let mut sum = Totals::default();
     Ok(points.iter().map(|point| point.to_value(&mut sum)).collect())
 }
@@ -95,7 +95,7 @@ pub fn logs(transcript: &Transcript, config: &Config, limit: usize) -> Result<Ve
         if rows.len() >= limit { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     })?;
     rows.reverse();
-    rows.sort_by_key(|(at, _)| *at);
+    crate::order::by_key(&mut rows, |(at, _)| *at);
     Ok(rows.into_iter().map(|(_, row)| row).collect())
 }
 

@@ -72,7 +72,7 @@ fn sessions(state: &State, agent: &str) -> Value {
         .filter(|(key, _)| *key != "global" && *key != "unknown")
         .map(|(key, entry)| (key, entry.updated_at()))
         .collect();
-    rows.sort_by_key(|(_, at)| std::cmp::Reverse(*at));
+    crate::order::by_key(&mut rows, |(_, at)| std::cmp::Reverse(*at));
     let recent: Vec<Value> = rows
         .iter()
         .take(RECENT)

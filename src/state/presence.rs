@@ -142,7 +142,7 @@ impl Presence {
         let mut own = self.own.clone();
         own.insert("ts".into(), now.into());
         let mut rows: Vec<(u64, &String)> = self.entries.iter().map(|(key, e)| (e.ts, key)).collect();
-        rows.sort_by(|a, b| b.cmp(a));
+        crate::order::by(&mut rows, |a, b| b.cmp(a));
         std::iter::once(Value::Object(own))
             .chain(rows.into_iter().filter_map(|(_, key)| self.row(key)))
             .collect()

@@ -25,7 +25,7 @@ fn run(context: &Context, _: &Value) -> Result<Output> {
             agents.push(json!({"id": id, "name": name, "configured": listed}));
         }
     }
-    agents.sort_by_key(|row| row.get("id").and_then(Value::as_str) != Some(context.agent.as_str()));
+    crate::order::by_key(&mut agents, |row| row.get("id").and_then(Value::as_str) != Some(context.agent.as_str()));
     let any = agents.len() > 1;
     Ok(Output::json(&json!({"requester": context.agent, "allowAny": any, "agents": agents})))
 }

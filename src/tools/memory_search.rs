@@ -102,7 +102,7 @@ fn search(texts: &[(String, String)], query: &str, most: usize, least: f64) -> V
             places.extend(place(path, first, window, &weights, total).filter(|place| place.score >= least));
         }
     }
-    places.sort_by(|a, b| b.score.total_cmp(&a.score));
+    crate::order::by(&mut places, |a, b| b.score.total_cmp(&a.score));
     let mut best: Vec<Place> = Vec::new();
     for place in places {
         let overlaps = |other: &Place| {

@@ -19,9 +19,9 @@ impl Pairing {
     pub fn list(&self, now: u64) -> Result<Listing> {
         let store = self.open(now)?;
         let mut pending = store.pending().to_vec();
-        pending.sort_by_key(|request| Reverse(request.ts));
+        crate::order::by_key(&mut pending, |request| Reverse(request.ts));
         let mut paired = store.records();
-        paired.sort_by_key(|record| Reverse(record.approved_at_ms));
+        crate::order::by_key(&mut paired, |record| Reverse(record.approved_at_ms));
         let listing = Listing {
             pending: pending.iter().map(|request| json!(request)).collect(),
             paired: paired.iter().map(Record::redacted).collect(),
