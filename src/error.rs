@@ -2,7 +2,8 @@
 //!
 //! Pure data. `Kind` is mapped to wire code, detail code, retry hint and exit status in one exhaustive
 //! `match` each, so a new kind cannot be forgotten in any of them. No I/O, no logging here.
-use serde_json::{Map, Value, json};
+use crate::json::json;
+use serde_json::{Map, Value};
 use std::fmt;
 use std::time::Duration;
 

@@ -16,6 +16,7 @@ mod files;
 mod gateway;
 mod http;
 mod ids;
+mod json;
 mod litter;
 mod logging;
 mod methods;

@@ -5,7 +5,8 @@
 use super::format::text as member;
 use super::messages::{Item, id, items, own_thinking, parts, text};
 use super::provider::{ChatRequest, Provider, Thinking};
-use serde_json::{Map, Value, json};
+use crate::json::json;
+use serde_json::{Map, Value};
 
 /// The answer's length where the configuration names none; the server insists on one.
 const MAX_TOKENS: u64 = 8192;

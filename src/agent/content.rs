@@ -4,7 +4,8 @@
 //! that are no JSON object stay as they were said.
 use super::draft::Block;
 use super::provider::ToolCall;
-use serde_json::{Value, json};
+use crate::json::json;
+use serde_json::Value;
 use std::collections::HashSet;
 
 /// The blocks in the transcript's shape, their text, and the tool calls.

@@ -5,7 +5,8 @@ use super::format::text as member;
 use super::messages::{Item, arguments, data_url, id, items, own_thinking, parts, text};
 use super::openai::REASONING;
 use super::provider::{ChatRequest, Provider, Thinking};
-use serde_json::{Map, Value, json};
+use crate::json::json;
+use serde_json::{Map, Value};
 
 /// Builds the body.
 pub fn build(p: &Provider, request: &ChatRequest) -> Value {

@@ -5,7 +5,8 @@
 use super::format::text as member;
 use super::messages::{Item, arguments, data_url, id, items, own_thinking, parts, text};
 use super::provider::{ChatRequest, Provider, Thinking};
-use serde_json::{Value, json};
+use crate::json::json;
+use serde_json::Value;
 
 /// Builds the body.
 pub fn build(p: &Provider, request: &ChatRequest) -> Value {

@@ -12,9 +12,10 @@ use crate::agents::Agents;
 use crate::clock;
 use crate::config::Config;
 use crate::error::{Error, Kind, Result};
+use crate::json::json;
 use crate::sessions::message;
 use crate::tools::{self, Progress, Tool};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 pub struct Turn<'a> {
     job: &'a Job,

@@ -5,8 +5,9 @@ use crate::config::Config;
 use crate::config::edit::change;
 use crate::env::Env;
 use crate::error::{Error, Result};
+use crate::json::json;
 use crate::sessions::key::normalise_agent_id;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 /// What became of the bindings asked for, each described in words.
 #[derive(Debug, Default)]

@@ -11,10 +11,11 @@ use crate::config::edit::{Draft, change};
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::files;
+use crate::json::json;
 use crate::sessions::key::normalise_agent_id;
 use crate::sessions::sessions_dir;
 use crate::workspace;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
 
 const LIST: [&str; 2] = ["agents", "list"];

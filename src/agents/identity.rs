@@ -4,7 +4,8 @@
 //! caller's thread. A picture that is a file is named by the address it will be served at, never by its path.
 use super::Agents;
 use crate::beneath;
-use serde_json::{Map, Value, json};
+use crate::json::json;
+use serde_json::{Map, Value};
 use std::path::Path;
 
 /// Bytes of an IDENTITY.md that are looked at.

@@ -12,8 +12,9 @@ use crate::device::identity::Identity;
 use crate::device::proof::{Claims, Version};
 use crate::device::tokens::{self, StoredToken};
 use crate::error::{Kind, Result};
+use crate::json::json;
 use crate::protocol::{MAX_PROTOCOL, MIN_PROTOCOL};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use std::path::Path;
 use std::time::Duration;
 

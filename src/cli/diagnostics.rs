@@ -12,9 +12,10 @@ use crate::agent::provider::key_variable;
 use crate::backup::tar::{Entry, Writer};
 use crate::doctor::{self, Ctx};
 use crate::error::{Error, Result};
+use crate::json::json;
 use crate::logging::{self, Redactor, tail};
 use crate::{clock, files, service};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 

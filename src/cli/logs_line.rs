@@ -3,7 +3,8 @@ use super::Context;
 use super::parse::Args;
 use super::print::{Printer, clean};
 use crate::clock;
-use serde_json::{Map, Value, json};
+use crate::json::json;
+use serde_json::{Map, Value};
 
 /// How lines look.
 pub struct Style {

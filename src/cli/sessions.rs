@@ -8,8 +8,9 @@ use crate::clock;
 use crate::config::Config;
 use crate::env::Env;
 use crate::error::{Error, Result};
+use crate::json::json;
 use crate::sessions::key;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
 
 pub const COMMAND: Command = Command {

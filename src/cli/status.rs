@@ -17,8 +17,9 @@ use crate::config::Config;
 use crate::device::pairing::Pairing;
 use crate::env::Env;
 use crate::error::{Error, Result};
+use crate::json::json;
 use crate::sessions::key::normalise_agent_id;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::path::PathBuf;
 use std::time::Instant;
 

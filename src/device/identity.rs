@@ -7,8 +7,9 @@ use super::keys;
 use super::proof::{Claims, Version, signed_text};
 use crate::error::{Error, Result};
 use crate::files::{self, Lock};
+use crate::json::json;
 use ring::signature::{Ed25519KeyPair, KeyPair};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
 
 /// The key pair of this client. Its `Debug` shows the public half only.

@@ -6,7 +6,8 @@
 use super::{identity, secret_eq};
 use crate::error::Result;
 use crate::files::{self, Lock};
-use serde_json::{Map, Value, json};
+use crate::json::json;
+use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
 
 /// A token this client was given.

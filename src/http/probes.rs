@@ -1,8 +1,9 @@
 //! Liveness, readiness and start-up probes: unauthenticated and without detail (R-24a). A caller that shows the
 //! secret is told version and uptime too.
 use crate::http::{Answer, Request};
+use crate::json::json;
 use crate::shared::Shared;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 pub fn live(_shared: &Shared, _request: &Request) -> Answer {
     Answer { status: 200, body: json!({"ok": true, "status": "live"}) }

@@ -3,6 +3,7 @@ use crate::agent::provider::Thinking;
 use crate::attachments::Attachments;
 use crate::commands::Directives;
 use crate::error::{Error, Kind, Result};
+use crate::json::json;
 use crate::methods::read;
 use crate::protocol::frame::{self, Payload};
 use crate::sessions::dedupe::params_hash;
@@ -13,7 +14,7 @@ use crate::state::State;
 use crate::state::event::{Answer, Call};
 use crate::state::runs::{Family, NewRun};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::sync::Arc;
 
 /// Names that may stand for a channel in `channel` and `replyChannel`.

@@ -5,13 +5,14 @@
 use crate::beneath;
 use crate::error::{Error, Result};
 use crate::files;
+use crate::json::json;
 use crate::methods::read;
 use crate::protocol::frame::Payload;
 use crate::sessions::key::normalise_agent_id;
 use crate::shared::Shared;
 use crate::state::clients::Caller;
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
 
 const NAMES: [&str; 7] =

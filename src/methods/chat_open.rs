@@ -1,6 +1,7 @@
 //! `chat.startup`, `chat.metadata`: what a client needs to open a chat, in one answer instead of five. Transcripts
 //! and configuration are read on the connection's thread.
 use crate::error::{Error, Result};
+use crate::json::json;
 use crate::methods::{self, Run, read, sessions as session_methods};
 use crate::protocol::frame::Payload;
 use crate::sessions::{Entry, Transcript, history, list};
@@ -10,7 +11,7 @@ use crate::state::clients::Caller;
 use crate::state::event::{Answer, Call};
 use crate::state::local::to_value;
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 /// Messages when the client names no limit.
 const DEFAULT_LIMIT: usize = 200;

@@ -1,8 +1,9 @@
 //! `system-presence` and `system-event`: who is here, and notes from clients about themselves.
 use crate::error::{Error, Result};
+use crate::json::json;
 use crate::state::State;
 use crate::state::event::{Answer, Call};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 const TEXTS: [&str; 10] = [
     "deviceId",

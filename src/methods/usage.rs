@@ -2,6 +2,7 @@
 //! entries are copied by reference on the state thread; transcripts are read on the connection's thread.
 use crate::clock;
 use crate::error::{Error, Result};
+use crate::json::json;
 use crate::methods::read;
 use crate::protocol::frame::Payload;
 use crate::sessions::usage::{Span, Totals, day_name};
@@ -13,7 +14,7 @@ use crate::state::State;
 use crate::state::clients::Caller;
 use crate::state::event::{Answer, Call};
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -5,7 +5,8 @@ use super::transcript::{Transcript, kind};
 use super::{envelope, estimate, message};
 use crate::clock;
 use crate::error::Result;
-use serde_json::{Map, Value, json};
+use crate::json::json;
+use serde_json::{Map, Value};
 
 const DEFAULT_LIMIT: usize = 200;
 const MAX_LIMIT: usize = 1000;

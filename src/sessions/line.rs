@@ -1,7 +1,8 @@
 //! One line of a transcript as the model's context needs it: its links, and its message without the rest. Pure.
 use super::message;
+use crate::json::json;
 use serde::{Deserialize, Deserializer};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 /// The members of a line that are used.
 #[derive(Deserialize)]

@@ -1,6 +1,7 @@
 //! The entries that go into a transcript, without id, parent and time, which the append adds; and reading
 //! messages in the same shapes. Pure values; times are epoch milliseconds.
-use serde_json::{Value, json};
+use crate::json::json;
+use serde_json::Value;
 
 /// Token counts of one model answer.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]

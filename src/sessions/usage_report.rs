@@ -4,7 +4,8 @@ use super::usage::{Span, Tokens, Totals, day_name, day_of};
 use super::usage_scan::{Budget, Message, Role, scan};
 use crate::config::Config;
 use crate::error::Result;
-use serde_json::{Map, Value, json};
+use crate::json::json;
+use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::path::Path;
 

@@ -5,7 +5,8 @@ use super::usage::{Cost, Tokens, Totals};
 use super::usage_scan::{Budget, Message, Role, scan, time};
 use crate::config::Config;
 use crate::error::Result;
-use serde_json::{Map, Value, json};
+use crate::json::json;
+use serde_json::{Map, Value};
 use std::ops::ControlFlow;
 
 /// The most points of a time series; an even number.

@@ -1,8 +1,9 @@
 //! The health snapshot: what `health` answers, what its event carries, what `hello-ok` starts with.
 //!
 //! Built by the state thread when something changed and published as text; pure over `State`.
+use crate::json::json;
 use crate::state::State;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// Sessions shown for each agent.
 const RECENT: usize = 5;

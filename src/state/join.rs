@@ -1,5 +1,6 @@
 //! Clients coming and going: `hello-ok`, presence, and what the pairing store changed.
 use crate::device::pairing::{Change, Notice};
+use crate::json::json;
 use crate::methods;
 use crate::net::outbox::Frame;
 use crate::protocol::close::Close;
@@ -8,7 +9,7 @@ use crate::protocol::frame::{self, Payload};
 use crate::state::State;
 use crate::state::clients::Client;
 use crate::state::event::Join;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 impl State {
     pub(super) fn join(&mut self, join: Join) {

@@ -4,11 +4,12 @@
 //! at the end of the turn it happened in, with the session's row as it is then: the first at once, what follows at
 //! most once a second a session, so that a busy run costs little. Nothing is kept for those who are not here.
 use crate::error::{Error, Result};
+use crate::json::json;
 use crate::protocol::events;
 use crate::protocol::frame;
 use crate::sessions::{envelope, key, list};
 use crate::state::State;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 

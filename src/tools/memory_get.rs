@@ -2,7 +2,8 @@
 use super::{Context, Output, Tool, count, memory, text, usual_time};
 use crate::beneath;
 use crate::error::{Error, Result};
-use serde_json::{Value, json};
+use crate::json::json;
+use serde_json::Value;
 
 /// Characters of one answer.
 const MAX_CHARS: usize = 40_000;

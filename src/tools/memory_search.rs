@@ -4,7 +4,8 @@
 //! counts the more the fewer lines hold it; words match by their beginnings, so that "plan" finds "planned".
 use super::{Context, Output, Tool, count, memory, text, usual_time};
 use crate::error::Result;
-use serde_json::{Value, json};
+use crate::json::json;
+use serde_json::Value;
 
 /// Lines of one place, and how far the next one begins after it.
 const WINDOW: usize = 8;

@@ -2,7 +2,8 @@
 use super::sessions_list::said;
 use super::{Context, Output, Tool, count, reach, text, usual_time};
 use crate::error::Result;
-use serde_json::{Value, json};
+use crate::json::json;
+use serde_json::Value;
 
 const MAX_BYTES: usize = 80 * 1024;
 /// Characters of one text.

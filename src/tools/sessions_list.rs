@@ -1,8 +1,9 @@
 //! `sessions_list`: the sessions that an agent may see. Runs on a tool's thread.
 use super::{Context, Output, Tool, count, reach, usual_time};
 use crate::error::Result;
+use crate::json::json;
 use crate::sessions::key::kind_of;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 /// Messages shown of each session, at most.
 const MOST_MESSAGES: usize = 20;

@@ -6,8 +6,9 @@ use super::Notice;
 use crate::device::{keys, scopes};
 use crate::error::{Error, Kind, Result};
 use crate::ids;
+use crate::json::json;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
 /// A paired device. No `Debug`: it holds tokens.

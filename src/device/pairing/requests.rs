@@ -4,7 +4,8 @@ use super::records::{Record, Request, check_caller};
 use super::{Change, Closing, Pairing};
 use crate::device::scopes;
 use crate::error::{Error, Result};
-use serde_json::{Value, json};
+use crate::json::json;
+use serde_json::Value;
 use std::cmp::Reverse;
 
 /// Requests and devices as clients may see them, newest first; no token values.

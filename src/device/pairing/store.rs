@@ -7,8 +7,9 @@ use super::{MAX_PENDING, Pairing, REQUEST_TTL_MS};
 use crate::device::pretty;
 use crate::error::{Error, Result};
 use crate::files::{self, Lock};
+use crate::json::json;
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
 
 /// Both files, for as long as the lock is held.

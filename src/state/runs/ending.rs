@@ -8,11 +8,12 @@ use crate::agent::failure;
 use crate::agent::provider::Usage;
 use crate::agent::run::Finished;
 use crate::error::{Error, Kind, Result};
+use crate::json::json;
 use crate::protocol::events;
 use crate::protocol::frame::Payload;
 use crate::state::State;
 use crate::store::Job;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 impl State {
     pub(super) fn run_finished(&mut self, id: &str, finished: Finished) {

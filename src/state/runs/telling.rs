@@ -5,10 +5,11 @@ use super::{Run, Verbose};
 use crate::agent::cancel::Reason;
 use crate::agent::run::RunEvent;
 use crate::error::Error;
+use crate::json::json;
 use crate::protocol::events;
 use crate::protocol::frame;
 use crate::state::State;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// Least time between two `chat` deltas of a run, milliseconds.
 const DELTA_GAP: u64 = 150;
