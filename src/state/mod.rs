@@ -145,7 +145,7 @@ impl State {
     }
 
     fn emit_versioned(&self, event: &'static EventRow, payload: &Value, versions: Option<(u64, u64)>) {
-        log::debug!(target: "gateway/ws", "event {} clients={}", event.name, self.clients.len());
+        crate::logging::debug!(target: "gateway/ws", "event {} clients={}", event.name, self.clients.len());
         self.clients.broadcast(event, frame::event(event.name, payload, versions).into());
     }
 
