@@ -2,7 +2,7 @@
 //!
 //! Pure data. `Kind` is mapped to wire code, detail code, retry hint and exit status in one exhaustive
 //! `match` each, so a new kind cannot be forgotten in any of them. No I/O, no logging here.
-use crate::json::json;
+use crate::json::{Put, json};
 use serde_json::{Map, Value};
 use std::fmt;
 use std::time::Duration;
@@ -204,17 +204,17 @@ impl Error {
             code => code,
         };
         let mut details = Map::new();
-        details.insert("code".into(), self.detail_code().into());
+        details.put("code", self.detail_code());
         for (key, value) in self.told.details.iter().flat_map(|d| d.iter()) {
             details.insert(key.clone(), value.clone());
         }
         let mut wire = json!({"code": code, "message": self.told.message, "details": details});
         if let Some(map) = wire.as_object_mut() {
             if self.retryable() {
-                map.insert("retryable".into(), true.into());
+                map.put("retryable", true);
             }
             if let Some(after) = self.told.retry_after {
-                map.insert("retryAfterMs".into(), (after.as_millis() as u64).into());
+                map.put("retryAfterMs", after.as_millis() as u64);
             }
         }
         wire

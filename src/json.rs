@@ -83,6 +83,18 @@ pub fn put(map: &mut Map<String, Value>, key: &str, value: Value) {
     map.insert(key.to_string(), value);
 }
 
+/// Setting the members of an object one by one.
+pub trait Put {
+    fn put(&mut self, key: &str, value: impl Into<Value>);
+}
+
+impl Put for Map<String, Value> {
+    #[inline(never)]
+    fn put(&mut self, key: &str, value: impl Into<Value>) {
+        put(self, key, value.into());
+    }
+}
+
 #[inline(never)]
 pub fn push(list: &mut Vec<Value>, value: Value) {
     list.push(value);

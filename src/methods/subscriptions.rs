@@ -1,7 +1,7 @@
 //! `sessions.subscribe`, `sessions.messages.subscribe` and their opposites: which events a connection gets beside
 //! those that all get. The events themselves are made in `state/subscriptions.rs`.
 use crate::error::{Error, Result};
-use crate::json::json;
+use crate::json::{Put, json};
 use crate::methods::{read, sessions};
 use crate::protocol::schema;
 use crate::state::State;
@@ -59,7 +59,7 @@ pub fn follow(state: &mut State, call: Call, params: Value) -> Result<Answer> {
     if let Some(map) = payload.as_object_mut().filter(|_| include_approvals) {
         let replay =
             json!({"sessionKey": key, "updatedAtMs": state.now, "approvals": [], "truncated": false});
-        map.insert("approvalReplay".into(), replay);
+        map.put("approvalReplay", replay);
     }
     Ok(Answer::Now(payload.into()))
 }

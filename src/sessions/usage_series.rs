@@ -5,7 +5,7 @@ use super::usage::{Cost, Tokens, Totals};
 use super::usage_scan::{Budget, Message, Role, scan, time};
 use crate::config::Config;
 use crate::error::Result;
-use crate::json::json;
+use crate::json::{Put, json};
 use serde_json::{Map, Value};
 use std::ops::ControlFlow;
 
@@ -110,14 +110,14 @@ fn row(entry: &Value, config: &Config) -> Option<(u64, Value, usize)> {
     }
     let at = time(entry).unwrap_or(0);
     let mut row = Map::new();
-    row.insert("timestamp".into(), at.into());
-    row.insert("role".into(), message.get("role").cloned().unwrap_or_default());
+    row.put("timestamp", at);
+    row.put("role", message.get("role").cloned().unwrap_or_default());
     let size = text.len();
-    row.insert("content".into(), text.into());
+    row.put("content", text);
     if let Some((tokens, cost)) = read.usage.filter(|_| read.role == Role::Assistant) {
-        row.insert("tokens".into(), tokens.total.into());
+        row.put("tokens", tokens.total);
         if let Some(cost) = cost {
-            row.insert("cost".into(), cost.total.into());
+            row.put("cost", cost.total);
         }
     }
     Some((at, Value::Object(row), size))

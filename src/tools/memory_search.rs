@@ -4,7 +4,7 @@
 //! counts the more the fewer lines hold it; words match by their beginnings, so that "plan" finds "planned".
 use super::{Context, Output, Tool, count, memory, text, usual_time};
 use crate::error::Result;
-use crate::json::json;
+use crate::json::{Put, json};
 use serde_json::Value;
 
 /// Lines of one place, and how far the next one begins after it.
@@ -68,7 +68,7 @@ fn run(context: &Context, arguments: &Value) -> Result<Output> {
         } else {
             "nothing holds these words: try others"
         };
-        map.insert("note".into(), note.into());
+        map.put("note", note);
     }
     Ok(Output::json(&answer).about(query.chars().take(80).collect::<String>()))
 }
