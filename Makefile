@@ -13,7 +13,9 @@ TRIPLE := $(if $(wildcard $(STATIC)),$(MUSL),$(GNU))
 # again, but a static program starts with them only on glibc 2.36 or later.
 PACKED := $(if $(filter $(GNU),$(TRIPLE)),$(shell getconf GNU_LIBC_VERSION 2>/dev/null | \
 	awk '{ split($$2, v, "."); if (v[1] > 2 || v[2] >= 36) print "-C link-arg=-Wl,-z,pack-relative-relocs" }'))
-STATIC_FLAGS = RUSTFLAGS="-C target-feature=+crt-static -C force-frame-pointers=yes $(PACKED)"
+# Libraries' source paths, which panics name, begin at the library's name.
+SOURCES := $(foreach d,$(wildcard $(or $(CARGO_HOME),$(HOME)/.cargo)/registry/src/*),--remap-path-prefix=$(d)/=)
+STATIC_FLAGS = RUSTFLAGS="-C target-feature=+crt-static -C force-frame-pointers=yes $(PACKED) $(SOURCES)"
 
 .NOTPARALLEL:
 .PHONY: build release static test fmt-check lint check budgets bench demo install interop test-llm torture fuzz clean

@@ -56,7 +56,7 @@ impl<'a> Agents<'a> {
                 .map(|d| d.file_name().to_string_lossy().into_owned())
                 .filter(|n| normalise_agent_id(n) == *n)
                 .collect();
-            found.sort();
+            crate::order::sort(&mut found);
             ids.extend(found);
         }
         let mut seen = Vec::new();

@@ -122,7 +122,7 @@ pub fn list(dir: &Path, relative: &Path) -> Result<Vec<(String, Stat)>> {
                 found.push((name.to_string(), to_stat(&stat)));
             }
         }
-        found.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        crate::order::by(&mut found, |a, b| a.0.cmp(&b.0));
         Ok(found)
     })();
     match listed {

@@ -2,7 +2,8 @@
 //!
 //! Pure data. `Kind` is mapped to wire code, detail code, retry hint and exit status in one exhaustive
 //! `match` each, so a new kind cannot be forgotten in any of them. No I/O, no logging here.
-use serde_json::{Map, Value, json};
+use crate::json::{Put, json};
+use serde_json::{Map, Value};
 use std::fmt;
 use std::time::Duration;
 
@@ -53,10 +54,16 @@ pub enum Kind {
     Config,
 }
 
-/// An error with its sentence and, for the wire, structured details.
+/// An error with its sentence and, for the wire, structured details. All but the kind lies behind one pointer:
+/// every result of the crate carries an error's place, and is moved often.
 #[derive(Debug, Clone)]
 pub struct Error {
     pub kind: Kind,
+    told: Box<Told>,
+}
+
+#[derive(Debug, Clone)]
+struct Told {
     message: String,
     details: Option<Box<Map<String, Value>>>,
     retry_after: Option<Duration>,
@@ -66,7 +73,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
     pub fn new(kind: Kind, message: impl Into<String>) -> Error {
-        Error { kind, message: message.into(), details: None, retry_after: None }
+        Error { kind, told: Box::new(Told { message: message.into(), details: None, retry_after: None }) }
     }
 
     pub fn invalid(message: impl Into<String>) -> Error {
@@ -96,34 +103,34 @@ impl Error {
 
     /// Adds one member of the wire's `details`.
     pub fn with(mut self, key: &str, value: impl Into<Value>) -> Error {
-        self.details.get_or_insert_with(Default::default).insert(key.to_string(), value.into());
+        self.told.details.get_or_insert_with(Default::default).insert(key.to_string(), value.into());
         self
     }
 
     /// Says when a retry may succeed; makes the error retryable.
     pub fn retry_in(mut self, after: Duration) -> Error {
-        self.retry_after = Some(after);
+        self.told.retry_after = Some(after);
         self
     }
 
     /// The same error with text in front of its message: `context: message`.
     pub fn context(mut self, context: impl fmt::Display) -> Error {
-        self.message = format!("{context}: {}", self.message);
+        self.told.message = format!("{context}: {}", self.told.message);
         self
     }
 
     /// The same with what failed before it.
     pub fn context_after(mut self, before: &str) -> Error {
-        self.message = format!("{} (before that, {before})", self.message);
+        self.told.message = format!("{} (before that, {before})", self.told.message);
         self
     }
 
     pub fn message(&self) -> &str {
-        &self.message
+        &self.told.message
     }
 
     pub fn details(&self) -> Option<&Map<String, Value>> {
-        self.details.as_deref()
+        self.told.details.as_deref()
     }
 
     /// The wire's `error.code`.
@@ -169,11 +176,11 @@ impl Error {
 
     /// Whether the same request may succeed later without any change.
     pub fn retryable(&self) -> bool {
-        self.retry_after.is_some() || matches!(self.kind, Kind::RateLimited | Kind::Unreachable)
+        self.told.retry_after.is_some() || matches!(self.kind, Kind::RateLimited | Kind::Unreachable)
     }
 
     pub fn retry_after(&self) -> Option<Duration> {
-        self.retry_after
+        self.told.retry_after
     }
 
     /// The CLI's exit status; the list stands in the README.
@@ -197,17 +204,17 @@ impl Error {
             code => code,
         };
         let mut details = Map::new();
-        details.insert("code".into(), self.detail_code().into());
-        for (key, value) in self.details.iter().flat_map(|d| d.iter()) {
+        details.put("code", self.detail_code());
+        for (key, value) in self.told.details.iter().flat_map(|d| d.iter()) {
             details.insert(key.clone(), value.clone());
         }
-        let mut wire = json!({"code": code, "message": self.message, "details": details});
+        let mut wire = json!({"code": code, "message": self.told.message, "details": details});
         if let Some(map) = wire.as_object_mut() {
             if self.retryable() {
-                map.insert("retryable".into(), true.into());
+                map.put("retryable", true);
             }
-            if let Some(after) = self.retry_after {
-                map.insert("retryAfterMs".into(), (after.as_millis() as u64).into());
+            if let Some(after) = self.told.retry_after {
+                map.put("retryAfterMs", after.as_millis() as u64);
             }
         }
         wire
@@ -216,7 +223,7 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
+        f.write_str(&self.told.message)
     }
 }
 

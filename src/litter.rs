@@ -101,7 +101,7 @@ fn old_files(places: &Places) -> Vec<(PathBuf, u64)> {
             sweep::matching(&places.config_dir, class).into_iter().filter(|(_, _, path)| is_of_config(path));
         found.extend(class.beyond(copies.collect(), clock::now_ms()));
     }
-    found.sort();
+    crate::order::sort(&mut found);
     found.dedup();
     found
 }

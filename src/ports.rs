@@ -7,7 +7,8 @@ use crate::config::Config;
 use crate::env::Env;
 use crate::error::Result;
 use crate::files;
-use serde_json::{Value, json};
+use crate::json::json;
+use serde_json::Value;
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
@@ -189,7 +190,7 @@ fn siblings(env: &Env) -> Vec<(String, Ports)> {
         };
         found.push((profile.to_string(), ports));
     }
-    found.sort_by(|a, b| a.0.cmp(&b.0));
+    crate::order::by(&mut found, |a, b| a.0.cmp(&b.0));
     found
 }
 

@@ -5,7 +5,8 @@
 use super::format::text as member;
 use super::messages::{Item, id, items, own_thinking, parts, text};
 use super::provider::{ChatRequest, Provider, Thinking};
-use serde_json::{Map, Value, json};
+use crate::json::{Put, json};
+use serde_json::{Map, Value};
 
 /// The answer's length where the configuration names none; the server insists on one.
 const MAX_TOKENS: u64 = 8192;
@@ -34,11 +35,11 @@ pub fn build(p: &Provider, request: &ChatRequest) -> Value {
     let mut body = json!({"model": p.model, "max_tokens": max_tokens, "stream": true});
     let Some(map) = body.as_object_mut() else { return body };
     if !request.system.trim().is_empty() {
-        map.insert("system".into(), json!([cached(json!({"type": "text", "text": request.system}))]));
+        map.put("system", json!([cached(json!({"type": "text", "text": request.system}))]));
     }
-    map.insert("messages".into(), turns.finish());
+    map.put("messages", turns.finish());
     if let Some(budget) = budget {
-        map.insert("thinking".into(), json!({"type": "enabled", "budget_tokens": budget}));
+        map.put("thinking", json!({"type": "enabled", "budget_tokens": budget}));
     }
     tools(p, request, &items, map);
     body
@@ -100,7 +101,7 @@ fn answer(p: &Provider, call: &Value, result: &Value) -> Value {
         "type": "tool_result", "tool_use_id": id(member(call, "id")), "content": content(p, result),
     });
     if let (Some(true), Some(map)) = (result.get("isError").and_then(Value::as_bool), block.as_object_mut()) {
-        map.insert("is_error".into(), true.into());
+        map.put("is_error", true);
     }
     block
 }
@@ -119,7 +120,7 @@ fn tools(p: &Provider, request: &ChatRequest, items: &[Item], map: &mut Map<Stri
         json!({"name": tool.name, "description": tool.description, "input_schema": tool.parameters})
     }).collect();
     if !offered.is_empty() {
-        map.insert("tools".into(), offered.into());
+        map.put("tools", offered);
         return;
     }
     // A conversation with calls needs their tools named even when none may be called any more.
@@ -135,8 +136,8 @@ fn tools(p: &Provider, request: &ChatRequest, items: &[Item], map: &mut Map<Stri
     }
     if !names.is_empty() {
         let named = names.iter().map(|name| json!({"name": name, "input_schema": {"type": "object"}}));
-        map.insert("tools".into(), named.collect());
-        map.insert("tool_choice".into(), json!({"type": "none"}));
+        map.put("tools", named.collect::<Value>());
+        map.put("tool_choice", json!({"type": "none"}));
     }
 }
 
@@ -162,7 +163,7 @@ impl Turns {
     fn finish(mut self) -> Value {
         for (_, content) in &mut self.0 {
             // Stable, so that everything else keeps its order.
-            content.sort_by_key(role_in_message);
+            crate::order::by_key(content, role_in_message);
         }
         if let Some((_, content)) = self.0.last_mut()
             && let Some(last) = content.pop()
@@ -188,7 +189,7 @@ fn may_cache(block: &Value) -> bool {
 
 fn cached(mut block: Value) -> Value {
     if let Some(map) = block.as_object_mut() {
-        map.insert("cache_control".into(), json!({"type": "ephemeral"}));
+        map.put("cache_control", json!({"type": "ephemeral"}));
     }
     block
 }

@@ -137,7 +137,7 @@ pub fn compact(
     }
     let asked = Provider { max_tokens: Some(answer_limit(provider, &limits)), ..provider.clone() };
     compact_with(transcript, &limits, instructions, &mut |ask| {
-        let messages = [serde_json::json!({"role": "user", "content": [message::text(&ask.text())]})];
+        let messages = [crate::json::json!({"role": "user", "content": [message::text(&ask.text())]})];
         let request =
             ChatRequest { system: summary::SYSTEM, messages: &messages, tools: &[], thinking: Thinking::Off };
         Ok(asked.stream(&request, cancel, &mut |_| {})?.text)

@@ -4,7 +4,8 @@
 //! that are no JSON object stay as they were said.
 use super::draft::Block;
 use super::provider::ToolCall;
-use serde_json::{Value, json};
+use crate::json::{Put, json};
+use serde_json::Value;
 use std::collections::HashSet;
 
 /// The blocks in the transcript's shape, their text, and the tool calls.
@@ -38,10 +39,10 @@ fn thinking(text: String, signature: String, redacted: bool) -> Value {
     let mut block = json!({"type": "thinking", "thinking": text});
     if let Some(map) = block.as_object_mut() {
         if !signature.is_empty() {
-            map.insert("thinkingSignature".into(), signature.into());
+            map.put("thinkingSignature", signature);
         }
         if redacted {
-            map.insert("redacted".into(), true.into());
+            map.put("redacted", true);
         }
     }
     block

@@ -103,7 +103,8 @@ pub fn with_retries<T>(
         if !failure.again || left == 0 || started.elapsed() + wait > BUDGET {
             return Err(failure.error);
         }
-        log::debug!("agent: {}; trying again in {} ms", failure.error, wait.as_millis());
+        let soon = wait.as_millis();
+        crate::logging::debug!(target: module_path!(), "agent: {}; trying again in {soon} ms", failure.error);
         if !cancel.sleep(wait) {
             return Err(cancel.error());
         }

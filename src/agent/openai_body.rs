@@ -5,7 +5,8 @@ use super::format::text as member;
 use super::messages::{Item, arguments, data_url, id, items, own_thinking, parts, text};
 use super::openai::REASONING;
 use super::provider::{ChatRequest, Provider, Thinking};
-use serde_json::{Map, Value, json};
+use crate::json::{Put, json};
+use serde_json::{Map, Value};
 
 /// Builds the body.
 pub fn build(p: &Provider, request: &ChatRequest) -> Value {
@@ -43,10 +44,10 @@ fn options(p: &Provider, request: &ChatRequest, map: &mut Map<String, Value>) {
                 "name": tool.name, "description": tool.description, "parameters": tool.parameters,
             }})
         });
-        map.insert("tools".into(), tools.collect());
+        map.put("tools", tools.collect::<Value>());
     }
     if p.effort && request.thinking != Thinking::Off {
-        map.insert("reasoning_effort".into(), request.thinking.name().into());
+        map.put("reasoning_effort", request.thinking.name());
     }
     if let Some(max) = p.max_tokens {
         map.insert(p.max_tokens_field.to_string(), max.into());
@@ -76,8 +77,8 @@ fn assistant(p: &Provider, message: &Value, calls: &[(&Value, &Value)], is_open:
         return None;
     }
     let mut map = Map::new();
-    map.insert("role".into(), "assistant".into());
-    map.insert("content".into(), if words.is_empty() { Value::Null } else { words.into() });
+    map.put("role", "assistant");
+    map.put("content", if words.is_empty() { Value::Null } else { words.into() });
     // Within a turn some servers want the reasoning back under the name they sent it by.
     let thinking = if is_open && !calls.is_empty() { own_thinking(p, message) } else { Vec::new() };
     let field = thinking.first().map(|block| member(block, "thinkingSignature")).unwrap_or_default();
@@ -90,7 +91,7 @@ fn assistant(p: &Provider, message: &Value, calls: &[(&Value, &Value)], is_open:
             let function = json!({"name": member(call, "name"), "arguments": arguments(call)});
             json!({"id": id(member(call, "id")), "type": "function", "function": function})
         });
-        map.insert("tool_calls".into(), calls.collect());
+        map.put("tool_calls", calls.collect::<Value>());
     }
     Some(Value::Object(map))
 }

@@ -5,7 +5,8 @@
 use super::format::text as member;
 use super::messages::{Item, arguments, data_url, id, items, own_thinking, parts, text};
 use super::provider::{ChatRequest, Provider, Thinking};
-use serde_json::{Value, json};
+use crate::json::{Put, json};
+use serde_json::Value;
 
 /// Builds the body.
 pub fn build(p: &Provider, request: &ChatRequest) -> Value {
@@ -30,21 +31,21 @@ pub fn build(p: &Provider, request: &ChatRequest) -> Value {
     let mut body = json!({"model": p.model, "input": input, "stream": true, "store": false});
     let Some(map) = body.as_object_mut() else { return body };
     if !request.system.trim().is_empty() {
-        map.insert("instructions".into(), request.system.into());
+        map.put("instructions", request.system);
     }
     if p.tools && !request.tools.is_empty() {
         let tools = request.tools.iter().map(|tool| {
             json!({"type": "function", "name": tool.name, "description": tool.description,
                 "parameters": tool.parameters, "strict": false})
         });
-        map.insert("tools".into(), tools.collect());
+        map.put("tools", tools.collect::<Value>());
     }
     if p.reasoning && request.thinking != Thinking::Off {
-        map.insert("reasoning".into(), json!({"effort": request.thinking.name(), "summary": "auto"}));
-        map.insert("include".into(), json!(["reasoning.encrypted_content"]));
+        map.put("reasoning", json!({"effort": request.thinking.name(), "summary": "auto"}));
+        map.put("include", json!(["reasoning.encrypted_content"]));
     }
     if let Some(max) = p.max_tokens {
-        map.insert("max_output_tokens".into(), max.into());
+        map.put("max_output_tokens", max);
     }
     body
 }

@@ -13,10 +13,11 @@ use crate::agent::turn::Turn;
 use crate::clock;
 use crate::config::Config;
 use crate::error::{Error, Kind, Result};
+use crate::json::json;
 use crate::sessions::{Transcript, envelope, message};
 use crate::shared::Shared;
 use crate::state::event::Event;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::sync::Arc;
 
 /// A run to do.

@@ -87,7 +87,7 @@ fn ask(port: u16, id: &str, timeout: Duration) -> Option<Found> {
     let text = |entry: &Value, key: &str| entry.get(key).and_then(Value::as_str).map(str::to_string);
     let mut models: Vec<String> =
         entries.iter().filter_map(|m| text(m, "id")).filter(|m| is_name(m)).collect();
-    models.sort_by_key(|m| m.to_ascii_lowercase().contains("embed"));
+    crate::order::by_key(&mut models, |m| m.to_ascii_lowercase().contains("embed"));
     let owner = entries.first().and_then(|m| text(m, "owned_by")).unwrap_or_default().to_ascii_lowercase();
     let id = OWNERS.iter().find(|row| row.0 == owner).map_or(id, |row| row.1);
     let server = NAMES.iter().find(|row| row.0 == id).map_or("OpenAI-compatible server", |row| row.1);

@@ -12,9 +12,10 @@ use crate::agents::Agents;
 use crate::clock;
 use crate::config::Config;
 use crate::error::{Error, Kind, Result};
+use crate::json::{Put, json};
 use crate::sessions::message;
 use crate::tools::{self, Progress, Tool};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 pub struct Turn<'a> {
     job: &'a Job,
@@ -308,7 +309,7 @@ fn told(progress: &Progress) -> Value {
             let mut data = json!({"phase": "result", "name": call.name, "toolCallId": call.id, "isError": outcome.is_error,
                 "result": {"content": [message::text(&outcome.text)]}});
             if let (Some(map), Some(meta)) = (data.as_object_mut(), &outcome.meta) {
-                map.insert("meta".into(), meta.as_str().into());
+                map.put("meta", meta.as_str());
             }
             data
         }

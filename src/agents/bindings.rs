@@ -5,8 +5,9 @@ use crate::config::Config;
 use crate::config::edit::change;
 use crate::env::Env;
 use crate::error::{Error, Result};
+use crate::json::{Put, json};
 use crate::sessions::key::normalise_agent_id;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 /// What became of the bindings asked for, each described in words.
 #[derive(Debug, Default)]
@@ -35,7 +36,7 @@ pub fn parse(text: &str) -> Result<Value> {
     }
     let mut wanted = Map::from_iter([("channel".to_string(), channel.to_ascii_lowercase().into())]);
     if let Some(account) = account {
-        wanted.insert("accountId".into(), account.into());
+        wanted.put("accountId", account);
     }
     Ok(wanted.into())
 }

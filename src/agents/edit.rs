@@ -11,10 +11,11 @@ use crate::config::edit::{Draft, change};
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::files;
+use crate::json::{Put, json};
 use crate::sessions::key::normalise_agent_id;
 use crate::sessions::sessions_dir;
 use crate::workspace;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
 
 const LIST: [&str; 2] = ["agents", "list"];
@@ -97,7 +98,7 @@ pub fn create(env: &Env, config: &Config, new: &New) -> Result<Created> {
     introduce(&workspace, new)?;
     let mut entry = json!({"id": id, "name": new.name.trim(), "workspace": workspace, "agentDir": agent_dir});
     if let (Some(map), Some(model)) = (entry.as_object_mut(), new.model) {
-        map.insert("model".into(), model.into());
+        map.put("model", model);
     }
     let default = agents.default_id();
     let is_first = config.get("agents.list").and_then(Value::as_array).is_none_or(Vec::is_empty);
@@ -131,10 +132,10 @@ pub fn update(env: &Env, config: &Config, id: &str, update: &Update) -> Result<(
     }
     let mut members = Map::new();
     if let Some(name) = update.name {
-        members.insert("name".into(), one_line(name)?.into());
+        members.put("name", one_line(name)?);
     }
     if let Some(dir) = workspace {
-        members.insert("workspace".into(), dir.to_string_lossy().into());
+        members.put("workspace", dir.to_string_lossy());
     }
     let own_model = agents.entry(id).and_then(|entry| entry.get("model"));
     if let Some(model) = update.model {
@@ -142,12 +143,12 @@ pub fn update(env: &Env, config: &Config, id: &str, update: &Update) -> Result<(
         let model = match own_model.and_then(Value::as_object) {
             Some(old) => {
                 let mut new = old.clone();
-                new.insert("primary".into(), model.trim().into());
+                new.put("primary", model.trim());
                 Value::Object(new)
             }
             None => model.trim().into(),
         };
-        members.insert("model".into(), model);
+        members.put("model", model);
     }
     set_members(env, config, id, members)?;
     match update.avatar {

@@ -4,7 +4,8 @@
 //! caller's thread. A picture that is a file is named by the address it will be served at, never by its path.
 use super::Agents;
 use crate::beneath;
-use serde_json::{Map, Value, json};
+use crate::json::{Put, json};
+use serde_json::{Map, Value};
 use std::path::Path;
 
 /// Bytes of an IDENTITY.md that are looked at.
@@ -17,9 +18,9 @@ impl Agents<'_> {
     /// One row of `agents.list`.
     pub fn row(&self, id: &str) -> Value {
         let mut row = Map::new();
-        row.insert("id".into(), id.into());
+        row.put("id", id);
         if let Some(name) = self.text(id, "name") {
-            row.insert("name".into(), name.into());
+            row.put("name", name);
         }
         let mut identity = Map::new();
         for member in ["name", "theme", "emoji", "avatar"] {
@@ -29,10 +30,10 @@ impl Agents<'_> {
         }
         let avatar = self.configured(id, "avatar").and_then(|avatar| self.avatar_url(id, avatar));
         if let Some(url) = avatar {
-            identity.insert("avatarUrl".into(), url.into());
+            identity.put("avatarUrl", url);
         }
         if !identity.is_empty() {
-            row.insert("identity".into(), identity.into());
+            row.put("identity", identity);
         }
         Value::Object(row)
     }
@@ -58,7 +59,7 @@ impl Agents<'_> {
         let avatar = short(avatar.as_deref().unwrap_or("A"), MAX_AVATAR);
         let mut identity = json!({"agentId": id, "name": short(name, MAX_NAME), "avatar": avatar});
         if let (Some(map), Some(emoji)) = (identity.as_object_mut(), emoji) {
-            map.insert("emoji".into(), emoji.into());
+            map.put("emoji", emoji);
         }
         identity
     }

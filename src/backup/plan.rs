@@ -133,7 +133,7 @@ impl Plan {
                 names.push(entry.map_err(failed)?.file_name());
             }
             // The index before the transcripts, so that none it names is missing.
-            names.sort_by_key(|name| (name != "sessions.json", name.clone()));
+            crate::order::by_key(&mut names, |name| (name != "sessions.json", name.clone()));
             for name in names {
                 let from = dir.join(&name);
                 let Some(name) = name.to_str() else {

@@ -12,7 +12,8 @@ use super::target::Target;
 use super::{Command, Context, Flag, JSON, rpc};
 use crate::error::{Error, Kind, Result};
 use crate::ids;
-use serde_json::{Map, Value, json};
+use crate::json::json;
+use serde_json::{Map, Value};
 use std::time::{Duration, Instant};
 
 pub const COMMAND: Command = Command {

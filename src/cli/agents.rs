@@ -6,7 +6,8 @@ use super::{Command, Context, Flag, JSON};
 use crate::agents::{Agents, bindings, read_identity};
 use crate::config::Config;
 use crate::error::Result;
-use serde_json::{Map, Value, json};
+use crate::json::json;
+use serde_json::{Map, Value};
 
 pub const COMMAND: Command = Command {
     name: "agents",

@@ -10,9 +10,10 @@ use crate::agents::edit::{self, New};
 use crate::agents::{Agents, bindings, read_identity};
 use crate::config::Config;
 use crate::error::{Error, Kind, Result};
+use crate::json::json;
 use crate::sessions::key::normalise_agent_id;
 use crate::sessions::sessions_dir;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
 
 pub const ADD: Command = Command {

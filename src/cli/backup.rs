@@ -9,7 +9,8 @@ use crate::backup::{WHATSAPP, archive, create, restore};
 use crate::clock;
 use crate::config::Config;
 use crate::error::{Error, Result};
-use serde_json::{Value, json};
+use crate::json::json;
+use serde_json::Value;
 use std::path::{Path, PathBuf};
 
 pub const CREATE: Command = Command {

@@ -2,7 +2,8 @@
 use super::parse::Args;
 use super::{Command, Context, Flag, JSON, Positional, rpc};
 use crate::error::{Error, Result};
-use serde_json::{Value, json};
+use crate::json::json;
+use serde_json::Value;
 
 pub const COMMAND: Command = Command {
     name: "gateway call",

@@ -4,7 +4,8 @@
 //! (R-11c). It speaks frames; the bytes below are `socket.rs`'s, what goes into `connect` is `connect.rs`'s, what
 //! is called is the commands'.
 use crate::error::{Error, Kind, Result};
-use serde_json::{Value, json};
+use crate::json::json;
+use serde_json::Value;
 use std::time::Duration;
 use tungstenite::protocol::WebSocketConfig;
 use tungstenite::{HandshakeError, Message, WebSocket};

@@ -7,7 +7,8 @@ use super::{Command, Context, Flag, JSON, Positional};
 use crate::config::plan::{Plan, plan};
 use crate::config::{self, Config, Issue, path, write};
 use crate::error::{Error, Result};
-use serde_json::{Value, json};
+use crate::json::json;
+use serde_json::Value;
 
 pub const GET: Command = Command {
     name: "config get",

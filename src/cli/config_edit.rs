@@ -9,7 +9,8 @@ use crate::config::keys::Type;
 use crate::config::write::{Base, Change, Written, write};
 use crate::config::{Issue, lookup, path};
 use crate::error::{Error, Result};
-use serde_json::{Value, json};
+use crate::json::json;
+use serde_json::Value;
 
 const FORCE: Flag =
     Flag::switch("force", "Write although most of the file, gateway.mode or gateway.auth is lost");

@@ -12,8 +12,9 @@ use crate::device::identity::Identity;
 use crate::device::proof::{Claims, Version};
 use crate::device::tokens::{self, StoredToken};
 use crate::error::{Kind, Result};
+use crate::json::json;
 use crate::protocol::{MAX_PROTOCOL, MIN_PROTOCOL};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use std::path::Path;
 use std::time::Duration;
 
@@ -142,7 +143,7 @@ fn keep_token(state_dir: &Path, identity: &Identity, hello: &Value) -> Result<()
     let Some(token) = auth.get("deviceToken").and_then(Value::as_str) else { return Ok(()) };
     let scopes = auth.get("scopes").and_then(Value::as_array).into_iter().flatten();
     let mut scopes: Vec<String> = scopes.filter_map(|s| s.as_str().map(str::to_string)).collect();
-    scopes.sort();
+    crate::order::sort(&mut scopes);
     let token = StoredToken { token: token.to_string(), scopes };
     tokens::store(state_dir, &identity.device_id, ROLE, &token, clock::now_ms())
 }

@@ -9,7 +9,7 @@ use crate::config::Config;
 use crate::env::Env;
 use crate::error::Result;
 use crate::files;
-use serde_json::json;
+use crate::json::json;
 use std::path::PathBuf;
 use std::process::{Command as Process, Stdio};
 

@@ -10,7 +10,8 @@ use super::print::{age, clean};
 use super::{Command, Context, Flag, JSON, Positional, rpc};
 use crate::clock;
 use crate::error::{Error, Kind, Result};
-use serde_json::{Value, json};
+use crate::json::json;
+use serde_json::Value;
 
 const REQUEST: &[Positional] = &[Positional::required("request-id")];
 const LOCAL: Flag = Flag::switch("local", "Work on the state files without asking a gateway");

@@ -6,7 +6,8 @@ use crate::device::identity::Identity;
 use crate::device::pairing::Pairing;
 use crate::device::tokens::{self, StoredToken};
 use crate::error::{Error, Result};
-use serde_json::{Value, json};
+use crate::json::json;
+use serde_json::Value;
 use std::path::Path;
 
 /// Does what the RPC method of that name (or `clear`) does.

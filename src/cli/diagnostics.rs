@@ -12,9 +12,10 @@ use crate::agent::provider::key_variable;
 use crate::backup::tar::{Entry, Writer};
 use crate::doctor::{self, Ctx};
 use crate::error::{Error, Result};
+use crate::json::json;
 use crate::logging::{self, Redactor, tail};
 use crate::{clock, files, service};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -176,7 +177,7 @@ fn listing(state_dir: &Path, clean: &Redactor) -> String {
     while let Some(dir) = waiting.pop() {
         let mut entries: Vec<PathBuf> =
             std::fs::read_dir(&dir).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
-        entries.sort();
+        crate::order::sort(&mut entries);
         for path in entries {
             let Ok(meta) = std::fs::symlink_metadata(&path) else { continue };
             let name = path.strip_prefix(state_dir).unwrap_or(&path).to_string_lossy().into_owned();

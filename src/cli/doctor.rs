@@ -10,8 +10,9 @@ use super::target::Target;
 use super::{Command, Context, Flag, JSON, VERSION};
 use crate::doctor::{self, CHECKS, Change, Check, Ctx, Done, Found, Reached, Severity};
 use crate::error::{Error, Kind, Result};
+use crate::json::json;
 use crate::service;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::net::{TcpStream, ToSocketAddrs};
 use std::time::{Duration, Instant};
 

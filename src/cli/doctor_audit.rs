@@ -8,7 +8,8 @@ use super::print::clean;
 use super::{Command, Context, Flag, JSON};
 use crate::doctor::{self, Ctx, Done, Found, Severity};
 use crate::error::Result;
-use serde_json::{Value, json};
+use crate::json::json;
+use serde_json::Value;
 
 pub const COMMAND: Command = Command {
     name: "security audit",

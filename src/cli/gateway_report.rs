@@ -8,8 +8,9 @@ use super::print::clean;
 use super::unit::{Runtime, cleanup, other_json};
 use crate::config::Issue;
 use crate::env::Env;
+use crate::json::json;
 use crate::net::owners::hide_secrets;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// Lines of an error that are shown.
 const MOST_LINES: usize = 12;

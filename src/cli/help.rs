@@ -27,7 +27,7 @@ fn of_program() -> String {
     let single = COMMANDS.iter().filter(|c| !c.name.contains(' ') || c.name.starts_with("gateway "));
     let mut rows: Vec<(String, &str)> = single.map(|c| (c.name.to_string(), c.summary)).collect();
     rows.extend(GROUPS.iter().map(|(name, summary)| (format!("{name} ..."), *summary)));
-    rows.sort();
+    crate::order::sort(&mut rows);
     let _infallible = write!(text, "\nCommands:\n{}", columns(&rows));
     let statuses: Vec<(String, &str)> = STATUSES.iter().map(|(code, doc)| (code.to_string(), *doc)).collect();
     let _infallible = write!(text, "\nExit status:\n{}", columns(&statuses));

@@ -8,7 +8,7 @@ use super::logs_source::{Chunk, Source};
 use super::parse::Args;
 use super::{Command, Context, Flag, rpc};
 use crate::error::{Error, Result};
-use serde_json::json;
+use crate::json::json;
 use std::time::Duration;
 
 pub const COMMAND: Command = Command {

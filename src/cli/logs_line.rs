@@ -3,7 +3,8 @@ use super::Context;
 use super::parse::Args;
 use super::print::{Printer, clean};
 use crate::clock;
-use serde_json::{Map, Value, json};
+use crate::json::json;
+use serde_json::{Map, Value};
 
 /// How lines look.
 pub struct Style {
@@ -84,7 +85,7 @@ fn bindings(text: &str) -> Option<Map<String, Value>> {
 fn message(fields: &Map<String, Value>) -> String {
     let mut numbered: Vec<(u32, &Value)> =
         fields.iter().filter_map(|(key, value)| Some((key.parse().ok()?, value))).collect();
-    numbered.sort_by_key(|(place, _)| *place);
+    crate::order::by_key(&mut numbered, |(place, _)| *place);
     let names_writer =
         |value: &Value| value.as_str().and_then(bindings).is_some_and(|map| map.contains_key("subsystem"));
     let words =

@@ -11,8 +11,9 @@ use super::target::Target;
 use crate::config::Config;
 use crate::env::Env;
 use crate::error::{Error, Kind, Result};
+use crate::json::json;
 use crate::logging::{self, tail};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 

@@ -9,7 +9,8 @@ use crate::commands::model::alias;
 use crate::config::Config;
 use crate::env::Env;
 use crate::error::{Error, Result};
-use serde_json::{Value, json};
+use crate::json::json;
+use serde_json::Value;
 
 pub const LIST: Command = Command {
     name: "models list",

@@ -8,7 +8,8 @@ use super::{Command, Context, JSON, Positional};
 use crate::agent::catalogue;
 use crate::config::edit;
 use crate::error::{Error, Result};
-use serde_json::{Map, Value, json};
+use crate::json::json;
+use serde_json::{Map, Value};
 
 pub const COMMAND: Command = Command {
     name: "models aliases",

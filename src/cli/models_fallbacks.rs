@@ -8,7 +8,8 @@ use super::{Command, Context, JSON, Positional};
 use crate::agent::catalogue::{self, MODEL};
 use crate::config::edit::{self, Draft};
 use crate::error::{Error, Result};
-use serde_json::{Value, json};
+use crate::json::json;
+use serde_json::Value;
 
 pub const COMMAND: Command = Command {
     name: "models fallbacks",

@@ -5,7 +5,8 @@ use crate::agent::catalogue;
 use crate::agent::provider::{Provider, key_variable};
 use crate::config::Config;
 use crate::env::Env;
-use serde_json::{Value, json};
+use crate::json::json;
+use serde_json::Value;
 
 /// A provider and where its key comes from.
 pub struct Server {

@@ -12,7 +12,8 @@ use crate::config::Config;
 use crate::config::edit::{self, Draft};
 use crate::env::Env;
 use crate::error::Result;
-use serde_json::{Value, json};
+use crate::json::json;
+use serde_json::Value;
 
 pub const SET: Command = Command {
     name: "models set",

@@ -12,7 +12,8 @@ use crate::agents::Agents;
 use crate::config::Config;
 use crate::env::Env;
 use crate::error::{Error, Kind, Result};
-use serde_json::{Map, Value, json};
+use crate::json::json;
+use serde_json::{Map, Value};
 
 pub const COMMAND: Command = Command {
     name: "models",

@@ -8,8 +8,9 @@ use crate::config::edit::{self, Edit};
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::files;
+use crate::json::json;
 use crate::service;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// The keys this can change, and whether their value may be shown.
 const KEYS: [(&str, bool); 10] = [

@@ -4,7 +4,8 @@
 //! came from elsewhere (names, model output) passes `clean` before a terminal sees it.
 use crate::env::Env;
 use crate::error::{Error, Kind};
-use serde_json::{Value, json};
+use crate::json::json;
+use serde_json::Value;
 use std::io::{IsTerminal, Write, stderr, stdout};
 
 #[derive(Debug, Clone, Copy)]

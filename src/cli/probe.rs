@@ -13,8 +13,9 @@ use crate::clock;
 use crate::config::Config;
 use crate::env::Env;
 use crate::error::{Error, Kind, Result};
+use crate::json::json;
 use crate::ports;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::time::Instant;
 
 pub const COMMAND: Command = Command {

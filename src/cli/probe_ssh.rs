@@ -12,8 +12,9 @@ use super::target::Target;
 use crate::config::Config;
 use crate::env::Env;
 use crate::error::{Error, Result};
+use crate::json::json;
 use crate::ports;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::time::{Duration, Instant};
 
 pub const FLAGS: &[Flag] = &[

@@ -7,7 +7,8 @@ use super::{Command, Context, Flag, JSON};
 use crate::agent::scan::{Found, PORTS, scan};
 use crate::config::edit::{self, Draft};
 use crate::error::Result;
-use serde_json::{Value, json};
+use crate::json::json;
+use serde_json::Value;
 use std::time::Duration;
 
 pub const COMMAND: Command = Command {

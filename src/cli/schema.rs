@@ -31,15 +31,18 @@ fn run(context: &Context, args: &Args) -> Result<()> {
         };
         let unknown =
             || Error::not_found(format!("no schema named {wanted:?}; see openclaw protocol schema --list"));
-        context.out.text(schema::all().find_map(named).ok_or_else(unknown)?);
+        let text = schema::all().find_map(named).ok_or_else(unknown)?;
+        context.out.json(&read(wanted, text)?);
         return Ok(());
     }
     let mut all = Map::new();
     for (name, text) in schema::all() {
-        let value: Value =
-            serde_json::from_str(text).map_err(|e| Error::unavailable(format!("schema {name}: {e}")))?;
-        all.insert(name.to_string(), value);
+        all.insert(name.to_string(), read(name, text)?);
     }
     context.out.json(&all.into());
     Ok(())
+}
+
+fn read(name: &str, text: &str) -> Result<Value> {
+    serde_json::from_str(text).map_err(|e| Error::unavailable(format!("schema {name}: {e}")))
 }

@@ -2,9 +2,9 @@
 use super::parse::Args;
 use super::{Command, Context, Flag, JSON};
 use crate::error::{Error, Result};
+use crate::json::json;
 use crate::service::act::{self, Install, Report};
 use crate::service::{Action, MANAGERS, Manager, Place, detect};
-use serde_json::json;
 
 pub const INSTALL: Command = Command {
     name: "gateway install",

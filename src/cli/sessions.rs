@@ -8,8 +8,9 @@ use crate::clock;
 use crate::config::Config;
 use crate::env::Env;
 use crate::error::{Error, Result};
+use crate::json::json;
 use crate::sessions::key;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
 
 pub const COMMAND: Command = Command {
@@ -166,7 +167,7 @@ pub fn read(path: &Path) -> Result<Vec<Row>> {
         Some(Row { key, updated_at, entry })
     };
     let mut rows: Vec<Row> = map.into_iter().filter_map(row).collect();
-    rows.sort_by_key(|row| std::cmp::Reverse(row.updated_at));
+    crate::order::by_key(&mut rows, |row| std::cmp::Reverse(row.updated_at));
     Ok(rows)
 }
 

@@ -6,8 +6,8 @@ use crate::config::Config;
 use crate::config::edit::{self, Edit};
 use crate::env::Env;
 use crate::error::Result;
+use crate::json::json;
 use crate::{files, ids, ports, workspace};
-use serde_json::json;
 use std::path::{Path, PathBuf};
 
 pub const COMMAND: Command = Command {

@@ -17,8 +17,9 @@ use crate::config::Config;
 use crate::device::pairing::Pairing;
 use crate::env::Env;
 use crate::error::{Error, Result};
+use crate::json::json;
 use crate::sessions::key::normalise_agent_id;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -100,7 +101,7 @@ fn run(context: &Context, args: &Args) -> Result<()> {
         );
     }
     let mut rows: Vec<Row> = agents.into_iter().flat_map(|agent| agent.sessions).collect();
-    rows.sort_by_key(|row| std::cmp::Reverse(row.updated_at));
+    crate::order::by_key(&mut rows, |row| std::cmp::Reverse(row.updated_at));
     if !args.has("all") {
         rows.truncate(RECENT);
     }
@@ -282,7 +283,7 @@ fn as_json(env: &Env, config: &Config, agents: &[Agent], gateway: &Gateway, unit
     let target = gateway.target.as_ref();
     let recent = |rows: &mut dyn Iterator<Item = &Row>| {
         let mut rows: Vec<&Row> = rows.collect();
-        rows.sort_by_key(|row| std::cmp::Reverse(row.updated_at));
+        crate::order::by_key(&mut rows, |row| std::cmp::Reverse(row.updated_at));
         rows.iter().take(RECENT).map(|row| row.to_json(now)).collect::<Vec<_>>()
     };
     let by_agent = agents.iter().map(|agent| {

@@ -4,9 +4,10 @@
 //! "stopped" are told apart (R-15d).
 use crate::env::Env;
 use crate::error::Result;
+use crate::json::json;
 use crate::net::owners::hide_secrets;
 use crate::service::{self, Inspection, Manager, Other, Place, inspect};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// Variables of a service that decide which gateway it is.
 const SHOWN: [&str; 5] = [

@@ -3,7 +3,8 @@ use super::parse::Args;
 use super::print::clean;
 use super::{Command, Context, Flag, JSON, rpc};
 use crate::error::Result;
-use serde_json::{Value, json};
+use crate::json::json;
+use serde_json::Value;
 
 pub const COMMAND: Command = Command {
     name: "gateway usage-cost",

@@ -7,10 +7,11 @@ use crate::agent::provider::Provider;
 use crate::agents::Agents;
 use crate::error::Result;
 use crate::files;
+use crate::json::json;
 use crate::sessions::Entry;
 use crate::state::State;
 use crate::tools::{self, Tool};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::path::PathBuf;
 use std::sync::Arc;
 

@@ -38,7 +38,7 @@ pub fn catalogue(config: &Config) -> Vec<String> {
     if all.is_empty() {
         all.push(BUILTIN.to_string());
     }
-    all.sort();
+    crate::order::sort(&mut all);
     all.dedup();
     all
 }

@@ -107,7 +107,7 @@ impl Node {
         if let Some(model) = self.model() {
             names.extend(model.names().into_iter().filter(|name| self.child(name).is_some()));
         }
-        names.sort_unstable();
+        crate::order::sort(&mut names);
         names.dedup();
         names
     }

@@ -5,7 +5,8 @@ use super::edit::Draft;
 use super::keys::Type;
 use super::{Config, lookup};
 use crate::error::{Error, Result};
-use serde_json::{Map, Value, json};
+use crate::json::json;
+use serde_json::{Map, Value};
 
 /// Member by member, so that everything the patch does not name stays as it is written.
 pub fn merge<'p>(

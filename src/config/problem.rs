@@ -7,7 +7,8 @@ use super::redact::{self, carries_secret};
 use super::tokens::{Token, tokens};
 use super::{Config, Issue, lookup, parse};
 use crate::error::Error;
-use serde_json::{Value, json};
+use crate::json::json;
+use serde_json::Value;
 use std::fmt;
 
 #[derive(Debug, Clone, PartialEq)]

@@ -5,7 +5,8 @@ use super::members::{Object, Scanner};
 use super::patch::merge;
 use super::tokens::{Token, tokens};
 use super::{parse, raw, restore};
-use serde_json::{Map, Value, json};
+use crate::json::json;
+use serde_json::{Map, Value};
 use std::ops::Range;
 
 const DOCUMENTS: u64 = 400;

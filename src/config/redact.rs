@@ -147,7 +147,7 @@ fn at(value: &Value, place: Place, secrets: &[String]) -> Value {
 pub fn collect(value: &Value) -> Vec<String> {
     let mut found = Vec::new();
     gather(value, Place::root(), &mut found);
-    found.sort_unstable();
+    crate::order::sort(&mut found);
     found.dedup();
     found
 }

@@ -24,7 +24,7 @@ pub fn restore(text: &str, present: &str, secrets: &[String]) -> Result<String> 
     if let Some(span) = root(text) {
         walk.value("", span, root(present))?;
     }
-    walk.found.sort_by_key(|(span, _)| span.start);
+    crate::order::by_key(&mut walk.found, |(span, _)| span.start);
     let mut out = String::with_capacity(text.len());
     let mut done = 0;
     for (span, with) in walk.found {

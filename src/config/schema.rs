@@ -4,7 +4,8 @@
 use super::keys::{Key, Type};
 use super::lookup::{self, Node};
 use crate::clock;
-use serde_json::{Map, Value, json};
+use crate::json::json;
+use serde_json::{Map, Value};
 
 /// `{schema, uiHints, version, generatedAt}`.
 pub fn schema() -> Value {

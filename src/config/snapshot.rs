@@ -3,7 +3,8 @@
 //! Pure; any thread.
 use super::redact::{carries_secret, redact};
 use super::{Config, Issue, lookup, parse, raw};
-use serde_json::{Map, Value, json};
+use crate::json::json;
+use serde_json::{Map, Value};
 
 /// Defaults that clients expect to see in `config` though they are not written.
 const SHOWN: &[&str] = &[

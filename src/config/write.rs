@@ -10,7 +10,8 @@ use super::redact::HIDDEN;
 use super::{Config, Issue, parse, patch, restore};
 use crate::env::Env;
 use crate::error::{Error, Kind, Result};
-use serde_json::{Value, json};
+use crate::json::json;
+use serde_json::Value;
 
 /// What is to be written.
 #[derive(Debug, Clone, Copy)]

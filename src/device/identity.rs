@@ -7,8 +7,9 @@ use super::keys;
 use super::proof::{Claims, Version, signed_text};
 use crate::error::{Error, Result};
 use crate::files::{self, Lock};
+use crate::json::{Put, json};
 use ring::signature::{Ed25519KeyPair, KeyPair};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
 
 /// The key pair of this client. Its `Debug` shows the public half only.
@@ -51,7 +52,7 @@ impl Identity {
             "id": self.device_id, "publicKey": self.public_key, "signature": signature, "signedAt": signed_at,
         });
         if let (Some(map), Some(nonce)) = (device.as_object_mut(), nonce) {
-            map.insert("nonce".into(), nonce.into());
+            map.put("nonce", nonce);
         }
         device
     }
@@ -89,7 +90,7 @@ fn load(path: &Path) -> Result<Option<Identity>> {
     };
     let identity = Identity::of(pair);
     if file.get("deviceId").and_then(Value::as_str) != Some(&identity.device_id) {
-        file.insert("deviceId".into(), identity.device_id.clone().into());
+        file.put("deviceId", identity.device_id.clone());
         write(path, &file)?;
     }
     Ok(Some(identity))
@@ -99,11 +100,11 @@ fn create(path: &Path, now: u64) -> Result<Identity> {
     let (pair, private_pem) = keys::generate()?;
     let identity = Identity::of(pair);
     let mut file = Map::new();
-    file.insert("version".into(), 1.into());
-    file.insert("deviceId".into(), identity.device_id.clone().into());
-    file.insert("publicKeyPem".into(), keys::public_key_pem(identity.pair.public_key().as_ref()).into());
-    file.insert("privateKeyPem".into(), private_pem.into());
-    file.insert("createdAtMs".into(), now.into());
+    file.put("version", 1);
+    file.put("deviceId", identity.device_id.clone());
+    file.put("publicKeyPem", keys::public_key_pem(identity.pair.public_key().as_ref()));
+    file.put("privateKeyPem", private_pem);
+    file.put("createdAtMs", now);
     write(path, &file)?;
     Ok(identity)
 }

@@ -45,7 +45,7 @@ pub fn first_missing<'a>(held: &[String], wanted: &'a [String]) -> Option<&'a st
 /// Both lists as one, sorted, each entry once.
 pub fn union(a: &[String], b: &[String]) -> Vec<String> {
     let mut all: Vec<String> = a.iter().chain(b).cloned().collect();
-    all.sort();
+    crate::order::sort(&mut all);
     all.dedup();
     all
 }

@@ -6,7 +6,8 @@
 use super::{identity, secret_eq};
 use crate::error::Result;
 use crate::files::{self, Lock};
-use serde_json::{Map, Value, json};
+use crate::json::{Put, json};
+use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
 
 /// A token this client was given.
@@ -33,14 +34,14 @@ pub fn store(state_dir: &Path, device_id: &str, role: &str, token: &StoredToken,
         return Ok(());
     }
     file.entry("version").or_insert(1.into());
-    file.insert("deviceId".into(), device_id.into());
+    file.put("deviceId", device_id);
     let entry = json!({"token": token.token, "role": role, "scopes": token.scopes, "updatedAtMs": now});
     match file.get_mut("tokens").and_then(Value::as_object_mut) {
         Some(tokens) => {
             tokens.insert(role.to_string(), entry);
         }
         None => {
-            file.insert("tokens".into(), json!({role: entry}));
+            file.put("tokens", json!({role: entry}));
         }
     }
     files::write_atomic(&path(state_dir), &super::pretty(&file)?)

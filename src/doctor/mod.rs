@@ -226,7 +226,7 @@ pub fn run(ctx: &Ctx, wanted: impl Fn(&Check) -> bool) -> Vec<Found> {
     for check in CHECKS.iter().filter(|check| wanted(check)) {
         found.extend((check.run)(ctx).into_iter().map(|finding| Found { check, finding }));
     }
-    found.sort_by_key(|found| std::cmp::Reverse(found.check.severity));
+    crate::order::by_key(&mut found, |found| std::cmp::Reverse(found.check.severity));
     found
 }
 

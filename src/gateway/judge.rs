@@ -134,7 +134,7 @@ pub fn greet(verdict: &Verdict, addresses: &[SocketAddr]) {
         log::info!(target: "gateway", "log file: {}", file.display());
     }
     if bind::tailnet_address().is_some() && config.str("gateway.bind").is_none() {
-        log::debug!(target: "gateway", "a tailnet address exists; gateway.bind=tailnet would listen there");
+        crate::logging::debug!(target: "gateway", "a tailnet address exists; gateway.bind=tailnet would listen there");
     }
     own_ports(config, env, *port);
 }

@@ -4,10 +4,10 @@
 use crate::agent::mailbox::Said;
 use crate::agent::run::question;
 use crate::error::{Error, Result};
+use crate::json::json;
 use crate::logging;
 use crate::sessions::{Entry, Journal, Record, Spool, Transcript};
 use crate::state::sessions::Sessions;
-use serde_json::json;
 
 /// Ends the runs that are open in the journal; gives all records.
 pub fn settle(

@@ -6,8 +6,9 @@ use crate::clock;
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::files;
+use crate::json::json;
 use crate::state::State;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::path::PathBuf;
 
 const NAME: &str = "restart-sentinel.json";

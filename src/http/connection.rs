@@ -4,13 +4,14 @@
 //! that is sent is checked against the same failure count as on the WebSocket. Answers are printed by tiny_http.
 use crate::device::secret_eq;
 use crate::http::{Answer, Auth, ROUTES, Request, Route, path};
+use crate::json::json;
 use crate::net::connection::linger;
 use crate::net::door::Ticket;
 use crate::net::head::{self, Head, NoHead};
 use crate::net::origin;
 use crate::net::peer::Peer;
 use crate::shared::Shared;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;

@@ -1,8 +1,9 @@
 //! Liveness, readiness and start-up probes: unauthenticated and without detail (R-24a). A caller that shows the
 //! secret is told version and uptime too.
 use crate::http::{Answer, Request};
+use crate::json::{Put, json};
 use crate::shared::Shared;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 pub fn live(_shared: &Shared, _request: &Request) -> Answer {
     Answer { status: 200, body: json!({"ok": true, "status": "live"}) }
@@ -21,8 +22,8 @@ pub fn startup(shared: &Shared, request: &Request) -> Answer {
 
 fn detailed(shared: &Shared, request: &Request, mut body: Value) -> Value {
     if let Some(map) = body.as_object_mut().filter(|_| request.is_authorized) {
-        map.insert("version".into(), env!("CARGO_PKG_VERSION").into());
-        map.insert("uptimeMs".into(), (shared.started.elapsed().as_millis() as u64).into());
+        map.put("version", env!("CARGO_PKG_VERSION"));
+        map.put("uptimeMs", shared.started.elapsed().as_millis() as u64);
     }
     body
 }

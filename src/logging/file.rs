@@ -5,9 +5,9 @@ use super::tail::predecessor;
 use crate::config::Config;
 use crate::env::Env;
 use crate::error::{Error, Result};
+use crate::json::json;
 use crate::{clock, files};
 use log::Level;
-use serde_json::json;
 use std::fs::File;
 use std::io::Write;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
@@ -70,7 +70,7 @@ impl Place {
             .filter(|e| is_ours(&e.file_name().to_string_lossy()))
             .map(|e| (e.metadata().and_then(|m| m.modified()).ok(), e.path()))
             .collect();
-        files.sort();
+        crate::order::sort(&mut files);
         files.into_iter().map(|(_, path)| path).collect()
     }
 }

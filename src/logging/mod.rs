@@ -26,6 +26,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
+/// `log::debug!` with a target, for this program's lines: a release build leaves out what libraries say in that
+/// much detail, which is never written, and the macro of that name with it.
+macro_rules! debug {
+    (target: $target:expr, $($text:tt)+) => {
+        if log::max_level() >= log::LevelFilter::Debug {
+            $crate::logging::say_debug($target, format_args!($($text)+));
+        }
+    };
+}
+pub(crate) use debug;
+
 const QUEUE: usize = 1024;
 const STACK: usize = 128 << 10;
 /// Longest line kept, bytes.
@@ -94,6 +105,11 @@ pub fn renew(config: &Config, env: &Env, more: Vec<String>) {
 /// No line shows these from now on, nor what was hidden before: an old secret may still be said by somebody.
 pub fn hide(secrets: Vec<String>) {
     SECRETS.write().unwrap_or_else(PoisonError::into_inner).add(secrets);
+}
+
+/// What `debug!` calls.
+pub fn say_debug(target: &str, text: std::fmt::Arguments) {
+    log::logger().log(&Record::builder().level(Level::Debug).target(target).args(text).build());
 }
 
 /// Waits, not for long, until everything logged so far is written.

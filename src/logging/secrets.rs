@@ -21,7 +21,7 @@ impl Redactor {
         self.secrets.splice(0..0, fresh);
         self.secrets.truncate(MAX_SECRETS);
         // Longest first, so that a secret that contains another disappears whole.
-        self.secrets.sort_by_key(|s| std::cmp::Reverse(s.len()));
+        crate::order::by_key(&mut self.secrets, |s| std::cmp::Reverse(s.len()));
         self.secrets.dedup();
     }
 

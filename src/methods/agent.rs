@@ -3,6 +3,7 @@ use crate::agent::provider::Thinking;
 use crate::attachments::Attachments;
 use crate::commands::Directives;
 use crate::error::{Error, Kind, Result};
+use crate::json::{Put, json};
 use crate::methods::read;
 use crate::protocol::frame::{self, Payload};
 use crate::sessions::dedupe::params_hash;
@@ -13,7 +14,7 @@ use crate::state::State;
 use crate::state::event::{Answer, Call};
 use crate::state::runs::{Family, NewRun};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::sync::Arc;
 
 /// Names that may stand for a channel in `channel` and `replyChannel`.
@@ -168,10 +169,10 @@ pub fn prepare(mut params: Value) -> Result<Value> {
         Some(Value::Array(list)) => Attachments::read(&list)?,
         _ => Attachments::default(),
     };
-    map.insert("idempotencyKey".into(), key.unwrap_or_default());
-    map.insert("hash".into(), hash.into());
-    map.insert("images".into(), attached.images.into());
-    map.insert("texts".into(), attached.texts.into());
+    map.put("idempotencyKey", key.unwrap_or_default());
+    map.put("hash", hash);
+    map.put("images", attached.images);
+    map.put("texts", attached.texts);
     Ok(params)
 }
 

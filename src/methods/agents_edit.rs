@@ -5,6 +5,7 @@
 //! the agent's sessions and whether or not the client stays.
 use crate::agents::edit::{self, New, Update};
 use crate::error::{Error, Result};
+use crate::json::json;
 use crate::methods::read;
 use crate::protocol::frame::Payload;
 use crate::sessions::key::normalise_agent_id;
@@ -14,7 +15,7 @@ use crate::state::clients::Caller;
 use crate::state::event::{Answer, Call};
 use crate::state::sessions::roster;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -5,13 +5,14 @@
 use crate::beneath;
 use crate::error::{Error, Result};
 use crate::files;
+use crate::json::{Put, json};
 use crate::methods::read;
 use crate::protocol::frame::Payload;
 use crate::sessions::key::normalise_agent_id;
 use crate::shared::Shared;
 use crate::state::clients::Caller;
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
 
 const NAMES: [&str; 7] =
@@ -50,8 +51,8 @@ pub fn get(shared: &Shared, _caller: &Caller, params: Value) -> Result<Payload> 
     };
     if let Some(bytes) = bytes {
         within(name, bytes.len())?;
-        file.insert("missing".into(), false.into());
-        file.insert("content".into(), String::from_utf8_lossy(&bytes).into());
+        file.put("missing", false);
+        file.put("content", String::from_utf8_lossy(&bytes));
     }
     Ok(json!({"agentId": id, "workspace": dir, "file": file}).into())
 }
@@ -68,7 +69,7 @@ pub fn set(shared: &Shared, _caller: &Caller, params: Value) -> Result<Payload> 
     }
     beneath::write(&dir, Path::new(name), content.as_bytes())?;
     let mut file = row(&dir, name);
-    file.insert("content".into(), content.into());
+    file.put("content", content);
     Ok(json!({"ok": true, "agentId": id, "workspace": dir, "file": file}).into())
 }
 
@@ -91,12 +92,12 @@ fn name(params: &Params) -> Result<&'static str> {
 fn row(dir: &Path, name: &str) -> Map<String, Value> {
     let stat = beneath::stat(dir, Path::new(name)).ok().flatten().filter(|stat| !stat.is_dir);
     let mut row = Map::new();
-    row.insert("name".into(), name.into());
-    row.insert("path".into(), dir.join(name).to_string_lossy().into());
-    row.insert("missing".into(), stat.is_none().into());
+    row.put("name", name);
+    row.put("path", dir.join(name).to_string_lossy());
+    row.put("missing", stat.is_none());
     if let Some(stat) = stat {
-        row.insert("size".into(), stat.size.into());
-        row.insert("updatedAtMs".into(), stat.modified_ms.into());
+        row.put("size", stat.size);
+        row.put("updatedAtMs", stat.modified_ms);
     }
     row
 }

@@ -2,6 +2,7 @@
 use crate::agent::cancel::Reason;
 use crate::commands::{self, At, Directives};
 use crate::error::{Error, Result};
+use crate::json::json;
 use crate::methods::agent::{check_send_policy, default_timeout_ms, read_thinking, replay};
 use crate::methods::{read, sessions::key_of};
 use crate::protocol::events;
@@ -10,7 +11,7 @@ use crate::state::State;
 use crate::state::event::{Answer, Call, Event};
 use crate::state::runs::{Family, NewRun};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// The channel of clients that speak `chat.*`.
 const WEBCHAT: &str = "webchat";
@@ -125,7 +126,7 @@ pub fn abort(state: &mut State, _call: Call, params: Value) -> Result<Answer> {
 fn abort_session(state: &mut State, key: &str, run: Option<String>, why: Reason) -> Value {
     let mut runs = state.runs.of_session(key);
     runs.retain(|id| run.as_ref().is_none_or(|run| run == id));
-    runs.sort();
+    crate::order::sort(&mut runs);
     for id in &runs {
         state.abort_run(id, why);
     }

@@ -1,6 +1,7 @@
 //! `chat.startup`, `chat.metadata`: what a client needs to open a chat, in one answer instead of five. Transcripts
 //! and configuration are read on the connection's thread.
 use crate::error::{Error, Result};
+use crate::json::{Put, json};
 use crate::methods::{self, Run, read, sessions as session_methods};
 use crate::protocol::frame::Payload;
 use crate::sessions::{Entry, Transcript, history, list};
@@ -10,7 +11,7 @@ use crate::state::clients::Caller;
 use crate::state::event::{Answer, Call};
 use crate::state::local::to_value;
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 /// Messages when the client names no limit.
 const DEFAULT_LIMIT: usize = 200;
@@ -44,10 +45,10 @@ pub fn startup(state: &mut State, call: Call, params: Value) -> Result<Answer> {
         let mut payload = history::payload(&session_key, entry.as_deref(), thinking, messages);
         if let Some(map) = payload.as_object_mut() {
             let row = list::row(&key, entry.as_deref().unwrap_or(&Entry::default()), None, None, &runs);
-            map.insert("sessionInfo".into(), row);
-            map.insert("defaults".into(), session_methods::defaults(&shared));
-            map.insert("agentsList".into(), answer_of("agents.list", &shared, &caller)?);
-            map.insert("metadata".into(), about(&shared, &caller)?);
+            map.put("sessionInfo", row);
+            map.put("defaults", session_methods::defaults(&shared));
+            map.put("agentsList", answer_of("agents.list", &shared, &caller)?);
+            map.put("metadata", about(&shared, &caller)?);
         }
         Ok(payload.into())
     })))
@@ -77,7 +78,7 @@ pub fn metadata(shared: &Shared, caller: &Caller, _params: Value) -> Result<Payl
 fn about(shared: &Shared, caller: &Caller) -> Result<Value> {
     let mut models = answer_of("models.list", shared, caller)?;
     let mut map = Map::new();
-    map.insert("models".into(), models.get_mut("models").map_or_else(|| json!([]), Value::take));
+    map.put("models", models.get_mut("models").map_or_else(|| json!([]), Value::take));
     Ok(Value::Object(map))
 }
 

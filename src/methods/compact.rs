@@ -1,12 +1,13 @@
 //! `sessions.compact`: cuts a session's transcript to its newest entries. The store thread does it, so that it
 //! happens even if the client hangs up. The model's summary is what `/compact` makes, in a run.
 use crate::error::{Error, Result};
+use crate::json::json;
 use crate::methods::read;
 use crate::sessions::compacting::Cut;
 use crate::state::State;
 use crate::state::event::{Answer, Call};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::time::Duration;
 
 const DEFAULT_LINES: usize = 400;

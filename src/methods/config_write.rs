@@ -8,6 +8,7 @@ use crate::config::Config;
 use crate::config::write::{Base, Change, Written, write};
 use crate::error::Result;
 use crate::gateway::write_sentinel;
+use crate::json::json;
 use crate::methods::read;
 use crate::protocol::events;
 use crate::protocol::frame::Payload;
@@ -16,7 +17,7 @@ use crate::state::clients::Caller;
 use crate::state::event::Event;
 use crate::state::restart::MAX_DELAY_MS;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// Until the restart, where the caller does not say, milliseconds.
 const DELAY_MS: u64 = 2000;

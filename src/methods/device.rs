@@ -5,13 +5,14 @@
 use crate::clock;
 use crate::device::pairing::{Change, Pairing};
 use crate::error::{Error, Result};
+use crate::json::json;
 use crate::methods::read;
 use crate::protocol::frame::Payload;
 use crate::shared::Shared;
 use crate::state::clients::Caller;
 use crate::state::event::Event;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]

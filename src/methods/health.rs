@@ -2,13 +2,14 @@
 use crate::clock;
 use crate::device::pairing::Pairing;
 use crate::error::Result;
+use crate::json::json;
 use crate::protocol::frame::Payload;
 use crate::sessions::Entry;
 use crate::shared::Shared;
 use crate::state::State;
 use crate::state::clients::Caller;
 use crate::state::event::{Answer, Call};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use std::sync::Arc;
 
 /// Sessions listed by `status`.
@@ -69,7 +70,7 @@ fn summary(
     events: &[String],
     now: u64,
 ) -> Value {
-    rows.sort_by_key(|(_, _, entry)| std::cmp::Reverse(entry.updated_at()));
+    crate::order::by_key(&mut rows, |(_, _, entry)| std::cmp::Reverse(entry.updated_at()));
     let agents = shared.agents();
     let default = agents.default_id();
     let shown = |rows: &mut dyn Iterator<Item = &Row>| -> Vec<Value> {

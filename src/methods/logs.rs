@@ -1,12 +1,13 @@
 //! `logs.tail`: the end of the log file, by byte cursor. Reads the file on the connection's own thread.
 use crate::error::Result;
+use crate::json::json;
 use crate::logging::tail::{self, Span};
 use crate::methods::read;
 use crate::protocol::frame::Payload;
 use crate::shared::Shared;
 use crate::state::clients::Caller;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]

@@ -191,7 +191,7 @@ fn authorise(caller: &Caller, access: Access) -> Result<()> {
 
 /// Reads validated params into the handler's own type.
 pub fn read<T: DeserializeOwned>(params: Value) -> Result<T> {
-    serde_json::from_value(params).map_err(|e| Error::invalid(format!("invalid params: {e}")))
+    crate::json::read(params).map_err(|e| Error::invalid(format!("invalid params: {e}")))
 }
 
 #[cfg(test)]

@@ -3,10 +3,11 @@ use crate::agent::catalogue::{self, Listed};
 use crate::agent::provider::Provider;
 use crate::config::Config;
 use crate::error::Result;
+use crate::json::json;
 use crate::protocol::frame::Payload;
 use crate::shared::Shared;
 use crate::state::clients::Caller;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// The models that the configuration names, or the built-in one. `view: "default"` leaves out what sessions may
 /// not choose; the other views are the same, since the configuration is all there is to know.
@@ -17,7 +18,9 @@ pub fn list(shared: &Shared, _caller: &Caller, params: Value) -> Result<Payload>
     if params.get("view").and_then(Value::as_str) == Some("default") {
         models.retain(|listed| may_be_chosen(&config, listed));
     }
-    models.sort_by_key(|listed| (listed.provider.to_lowercase(), listed.name().to_lowercase()));
+    crate::order::by_key(&mut models, |listed| {
+        (listed.provider.to_lowercase(), listed.name().to_lowercase())
+    });
     let row = |listed: &Listed| {
         let mut row = row(listed);
         if let (true, Some(map)) = (with_details, row.as_object_mut()) {

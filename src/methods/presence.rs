@@ -1,8 +1,9 @@
 //! `system-presence` and `system-event`: who is here, and notes from clients about themselves.
 use crate::error::{Error, Result};
+use crate::json::{Put, json};
 use crate::state::State;
 use crate::state::event::{Answer, Call};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 const TEXTS: [&str; 10] = [
     "deviceId",
@@ -33,7 +34,7 @@ pub fn event(state: &mut State, _call: Call, params: Value) -> Result<Answer> {
         .to_string();
     let mut fields = parse_line(&text).unwrap_or_default();
     fields.extend(given(&params));
-    fields.insert("text".into(), text.as_str().into());
+    fields.put("text", text.as_str());
     let key = key_of(&fields, &text);
     let before = state.presence.get(&key).cloned().unwrap_or_default();
     if let Some(note) = note(&text, &before, &fields) {
@@ -80,7 +81,7 @@ fn parse_line(text: &str) -> Option<Map<String, Value>> {
             .and_then(|r| r.split(['s', 'S']).next())
             .and_then(|s| s.trim().parse::<u64>().ok())
         {
-            fields.insert("lastInputSeconds".into(), seconds.into());
+            fields.put("lastInputSeconds", seconds);
         } else {
             put(&mut fields, "version", after("app "));
             put(&mut fields, "mode", after("mode "));

@@ -2,6 +2,7 @@
 use crate::clock;
 use crate::error::Result;
 use crate::gateway::write_sentinel;
+use crate::json::json;
 use crate::methods::read;
 use crate::protocol::frame::Payload;
 use crate::shared::Shared;
@@ -10,7 +11,7 @@ use crate::state::clients::Caller;
 use crate::state::event::{Answer, Call, Event};
 use crate::state::restart::MAX_DELAY_MS;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -3,6 +3,7 @@
 use crate::agent::provider::{BUILTIN, Provider};
 use crate::agent::resolve::CONTEXT_WINDOW;
 use crate::error::{Error, Result};
+use crate::json::json;
 use crate::methods::read;
 use crate::sessions::list::{self, Filter, Page, Wanted};
 use crate::sessions::{Entry, Transcript, key, preview};
@@ -10,7 +11,7 @@ use crate::shared::Shared;
 use crate::state::State;
 use crate::state::event::{Answer, Call};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::sync::Arc;
 
 /// Sessions of which titles and previews are read from the transcript.

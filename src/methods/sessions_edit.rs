@@ -3,12 +3,13 @@ use crate::agent::cancel::Reason;
 use crate::agent::provider::Provider;
 use crate::error::{Error, Result};
 use crate::ids;
+use crate::json::json;
 use crate::methods::{read, sessions};
 use crate::sessions::{Entry, patch as rules};
 use crate::state::State;
 use crate::state::event::{Answer, Call};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 pub fn patch(state: &mut State, _call: Call, params: Value) -> Result<Answer> {
     let Some(map) = params.as_object() else { return Err(Error::invalid("params must be an object")) };

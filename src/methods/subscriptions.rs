@@ -1,13 +1,14 @@
 //! `sessions.subscribe`, `sessions.messages.subscribe` and their opposites: which events a connection gets beside
 //! those that all get. The events themselves are made in `state/subscriptions.rs`.
 use crate::error::{Error, Result};
+use crate::json::{Put, json};
 use crate::methods::{read, sessions};
 use crate::protocol::schema;
 use crate::state::State;
 use crate::state::event::{Answer, Call};
 use crate::state::local::to_value;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// With params of `sessions.list` the answer holds that list too; the subscription is made before the list.
 pub fn subscribe(state: &mut State, call: Call, params: Value) -> Result<Answer> {
@@ -58,7 +59,7 @@ pub fn follow(state: &mut State, call: Call, params: Value) -> Result<Answer> {
     if let Some(map) = payload.as_object_mut().filter(|_| include_approvals) {
         let replay =
             json!({"sessionKey": key, "updatedAtMs": state.now, "approvals": [], "truncated": false});
-        map.insert("approvalReplay".into(), replay);
+        map.put("approvalReplay", replay);
     }
     Ok(Answer::Now(payload.into()))
 }

@@ -2,6 +2,7 @@
 //! entries are copied by reference on the state thread; transcripts are read on the connection's thread.
 use crate::clock;
 use crate::error::{Error, Result};
+use crate::json::{Put, json};
 use crate::methods::read;
 use crate::protocol::frame::Payload;
 use crate::sessions::usage::{Span, Totals, day_name};
@@ -13,7 +14,7 @@ use crate::state::State;
 use crate::state::clients::Caller;
 use crate::state::event::{Answer, Call};
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -115,7 +116,7 @@ fn rows(agents: Vec<Agent>, wanted: &Usage, span: &Span) -> Vec<Row> {
         Some(key) => row.is_named(key),
         None => row.file.modified >= span.start(),
     });
-    rows.sort_by_key(|row| std::cmp::Reverse(row.updated_at()));
+    crate::order::by_key(&mut rows, |row| std::cmp::Reverse(row.updated_at()));
     rows.truncate(wanted.limit.unwrap_or(50).min(MAX_SESSIONS));
     rows
 }
@@ -146,10 +147,10 @@ impl Row {
 
     fn to_value(&self, usage: Option<&Summary>, with_weight: bool) -> Value {
         let mut row = Map::new();
-        row.insert("key".into(), self.key.as_str().into());
-        row.insert("sessionId".into(), self.session_id().into());
-        row.insert("updatedAt".into(), self.updated_at().into());
-        row.insert("agentId".into(), self.agent.as_str().into());
+        row.put("key", self.key.as_str());
+        row.put("sessionId", self.session_id());
+        row.put("updatedAt", self.updated_at());
+        row.put("agentId", self.agent.as_str());
         for (name, of_origin) in [("channel", "provider"), ("chatType", "chatType")] {
             if let Some(text) = self.text(name, of_origin) {
                 row.insert(name.into(), text.into());
@@ -162,14 +163,14 @@ impl Row {
         }
         let usage = usage.map(|sum| {
             let mut usage = sum.to_value();
-            usage.insert("sessionId".into(), self.session_id().into());
-            usage.insert("sessionFile".into(), self.file.path.display().to_string().into());
+            usage.put("sessionId", self.session_id());
+            usage.put("sessionFile", self.file.path.display().to_string());
             usage
         });
-        row.insert("usage".into(), usage.map_or(Value::Null, Value::Object));
+        row.put("usage", usage.map_or(Value::Null, Value::Object));
         if with_weight {
             let weight = self.entry.as_ref().and_then(|entry| entry.get("systemPromptReport"));
-            row.insert("contextWeight".into(), weight.cloned().unwrap_or_default());
+            row.put("contextWeight", weight.cloned().unwrap_or_default());
         }
         Value::Object(row)
     }
@@ -178,7 +179,7 @@ impl Row {
 /// Says so when the transcripts were more than one request reads.
 fn note_partial(report: &mut Value, budget: &Budget) {
     if let (true, Some(report)) = (budget.is_spent, report.as_object_mut()) {
-        report.insert("isPartial".into(), true.into());
+        report.put("isPartial", true);
     }
 }
 
@@ -259,7 +260,7 @@ pub fn cost(state: &mut State, _call: Call, params: Value) -> Result<Answer> {
         let mut files: Vec<File> = dirs.iter().flat_map(|dir| transcripts(dir)).collect();
         files.retain(|file| file.modified >= span.start());
         // The newest first, should the budget not do for all.
-        files.sort_by_key(|file| std::cmp::Reverse(file.modified));
+        crate::order::by_key(&mut files, |file| std::cmp::Reverse(file.modified));
         for file in files {
             if let Err(e) = add_transcript(&file.path, &config, &span, &mut budget, &mut [&mut all]) {
                 log::warn!(target: "gateway/usage", "{e}");

@@ -23,11 +23,13 @@ use std::time::Instant;
 pub struct Connect {
     pub min_protocol: u64,
     pub max_protocol: u64,
+    #[serde(deserialize_with = "crate::json::nested")]
     pub client: Client,
     pub caps: Vec<String>,
     pub role: Option<String>,
     pub scopes: Vec<String>,
     pub device: Option<Device>,
+    #[serde(deserialize_with = "crate::json::nested")]
     pub auth: Credentials,
 }
 

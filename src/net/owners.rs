@@ -2,7 +2,8 @@
 //!
 //! Linux: `/proc`, which needs no other program. The owner of a socket is known for the processes of the same
 //! user, or of all users to root. Elsewhere only whether the port is taken is known, by trying to bind it.
-use serde_json::{Value, json};
+use crate::json::json;
+use serde_json::Value;
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::os::unix::fs::MetadataExt;
@@ -108,7 +109,7 @@ pub fn of_process(pid: u32) -> Vec<SocketAddr> {
         .filter(|socket| own.contains(&socket.inode))
         .map(|socket| socket.address)
         .collect();
-    addresses.sort_by_key(|address| (address.port(), address.is_ipv6()));
+    crate::order::by_key(&mut addresses, |address| (address.port(), address.is_ipv6()));
     addresses
 }
 

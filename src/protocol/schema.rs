@@ -6,6 +6,7 @@
 //! what is wrong. Pure data, runs on the connections' threads; it sends nothing and knows no state.
 use serde_json::{Map, Value};
 
+mod compact;
 mod explain;
 #[cfg(test)]
 pub(crate) use explain::KEYWORDS;
@@ -31,13 +32,22 @@ macro_rules! validator {
     }};
 }
 
+/// The text of the schema at `$path`, without its indentation.
+macro_rules! schema {
+    ($path:literal) => {{
+        const TEXT: &str = include_str!(concat!("../../", $path));
+        const BYTES: [u8; compact::len(TEXT)] = compact::bytes(TEXT);
+        compact::text(&BYTES)
+    }};
+}
+
 /// The table of methods: one file a row. A file's root refers to its own `params`.
 macro_rules! methods {
     ($($name:literal $path:literal,)*) => {
         &[$(Method {
             name: $name,
             path: $path,
-            text: include_str!(concat!("../../", $path)),
+            text: schema!($path),
             is_valid: validator!($path),
         }),*]
     };
@@ -46,7 +56,7 @@ macro_rules! methods {
 /// The table of events, which are texts only: one file a row.
 macro_rules! texts {
     ($($path:literal,)*) => {
-        &[$(($path, include_str!(concat!("../../", $path)))),*]
+        &[$(($path, schema!($path))),*]
     };
 }
 
@@ -115,7 +125,7 @@ static METHODS: &[Method] = methods! {
     "device.token.revoke" "schemas/methods/device.token.revoke.json",
 };
 
-static FRAMES: &str = include_str!("../../schemas/frames.json");
+static FRAMES: &str = schema!("schemas/frames.json");
 static IS_REQUEST: fn(&Value) -> bool = validator!("schemas/frames.json");
 
 static EVENTS: &[(&str, &str)] = texts! {

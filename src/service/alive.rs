@@ -6,9 +6,9 @@ use super::notify::{Watch, watch};
 use crate::agent::cancel::Cancel;
 use crate::env::Env;
 use crate::error::Result;
+use crate::json::json;
 use crate::state::local::Local;
 use crate::succession::Succession;
-use serde_json::json;
 use std::sync::Arc;
 
 /// Begins to tell the manager that the gateway lives, if it wants to hear that.

@@ -1,6 +1,7 @@
 //! The state of the service as scripts read it. The shapes are the ones existing scripts know.
 use super::inspect::Inspection;
-use serde_json::{Map, Value, json};
+use crate::json::json;
+use serde_json::{Map, Value};
 
 /// Variables of a service that may be shown.
 const SHOWN: [&str; 5] = [

@@ -55,7 +55,7 @@ pub fn watch(env: &Env, is_alive: impl Fn() -> bool + Send + 'static) -> Result<
 fn send(env: &Env, text: &str) {
     let Some(name) = env.var("NOTIFY_SOCKET") else { return };
     if let Err(e) = try_send(name, text) {
-        log::debug!(target: "gateway", "could not tell the service manager: {e}");
+        crate::logging::debug!(target: "gateway", "could not tell the service manager: {e}");
     }
 }
 

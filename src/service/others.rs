@@ -43,7 +43,7 @@ pub fn others(env: &Env, deep: bool) -> Vec<Other> {
         let entries = std::fs::read_dir(&dir).into_iter().flatten().flatten().map(|entry| entry.path());
         let fits = |path: &PathBuf| path.extension().is_some_and(|e| e == "service" || e == "plist");
         let mut paths: Vec<PathBuf> = entries.filter(|path| fits(path) && !own.contains(path)).collect();
-        paths.sort();
+        crate::order::sort(&mut paths);
         found.extend(paths.iter().filter_map(|path| other(path, scope)));
     }
     // /lib is often a link to /usr/lib.

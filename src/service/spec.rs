@@ -164,7 +164,7 @@ fn writable(env: &Env) -> Result<Vec<String>> {
             .filter(|f| *f != "off")
             .and_then(|file| env.expand(file).parent().map(Path::to_path_buf)),
     );
-    dirs.sort();
+    crate::order::sort(&mut dirs);
     // Sorted, so what is below another comes after it.
     let mut outer: Vec<PathBuf> = Vec::new();
     for dir in dirs.into_iter().filter(|dir| dir.is_absolute()) {

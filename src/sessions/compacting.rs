@@ -5,6 +5,7 @@ use super::lines::Backwards;
 use super::transcript::{Header, Transcript};
 use super::{message, regular};
 use crate::error::Result;
+use crate::json::Put;
 use serde::Deserialize;
 use serde_json::Value;
 use std::fs::File;
@@ -102,7 +103,7 @@ impl Tail {
             let Ok(mut entry) = serde_json::from_slice::<Value>(&line.bytes) else { continue };
             is_complete = entry.get("message").map(message::role) != Some("toolResult");
             if let Some(members) = entry.as_object_mut() {
-                members.insert("parentId".into(), Value::Null);
+                members.put("parentId", Value::Null);
             }
             tail.first = Some(format!("{entry}\n").into_bytes());
             tail.rest = line.start + line.bytes.len() as u64 + u64::from(line.whole);

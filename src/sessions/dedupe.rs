@@ -125,7 +125,7 @@ fn canonical(value: &Value, text: &mut String) {
     match value {
         Value::Object(map) => {
             let mut names: Vec<_> = map.iter().collect();
-            names.sort_by_key(|(name, _)| *name);
+            crate::order::by_key(&mut names, |(name, _)| *name);
             text.push('{');
             for (name, value) in names {
                 text.push_str(&Value::from(name.as_str()).to_string());

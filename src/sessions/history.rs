@@ -5,7 +5,8 @@ use super::transcript::{Transcript, kind};
 use super::{envelope, estimate, message};
 use crate::clock;
 use crate::error::Result;
-use serde_json::{Map, Value, json};
+use crate::json::{Put, json};
+use serde_json::{Map, Value};
 
 const DEFAULT_LIMIT: usize = 200;
 const MAX_LIMIT: usize = 1000;
@@ -23,16 +24,16 @@ pub fn messages(transcript: &Transcript, limit: Option<usize>) -> Result<Vec<Val
 /// `thinking` is the level that holds when the session sets none.
 pub fn payload(key: &str, entry: Option<&Entry>, thinking: &str, messages: Vec<Value>) -> Value {
     let mut map = Map::new();
-    map.insert("sessionKey".into(), key.into());
+    map.put("sessionKey", key);
     if let Some(id) = entry.and_then(Entry::session_id) {
-        map.insert("sessionId".into(), id.into());
+        map.put("sessionId", id);
     }
     let level = entry.and_then(|e| e.str("thinkingLevel")).unwrap_or(thinking);
-    map.insert("thinkingLevel".into(), level.into());
+    map.put("thinkingLevel", level);
     if let Some(level) = entry.and_then(|e| e.str("verboseLevel")) {
-        map.insert("verboseLevel".into(), level.into());
+        map.put("verboseLevel", level);
     }
-    map.insert("messages".into(), messages.into());
+    map.put("messages", messages);
     Value::Object(map)
 }
 

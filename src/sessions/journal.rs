@@ -138,7 +138,7 @@ fn read_records(bytes: &[u8], now: u64) -> (Vec<Record>, usize) {
         }
     }
     let mut records: Vec<Record> = by_key.into_values().collect();
-    records.sort_by(|a, b| (a.ts, &a.family, &a.key).cmp(&(b.ts, &b.family, &b.key)));
+    crate::order::by(&mut records, |a, b| (a.ts, &a.family, &a.key).cmp(&(b.ts, &b.family, &b.key)));
     records.drain(..records.len().saturating_sub(MAX_KEYS));
     (records, lines)
 }

@@ -1,7 +1,8 @@
 //! One line of a transcript as the model's context needs it: its links, and its message without the rest. Pure.
 use super::message;
+use crate::json::{Put, json};
 use serde::{Deserialize, Deserializer};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 /// The members of a line that are used.
 #[derive(Deserialize)]
@@ -57,7 +58,7 @@ impl Message {
             ("isError", self.is_error),
         ];
         let mut map = Map::with_capacity(members.len() + 1);
-        map.insert("role".into(), self.role.into());
+        map.put("role", self.role);
         let present = members.into_iter().filter_map(|(name, value)| Some((name.to_string(), value?)));
         map.extend(present);
         Value::Object(map)

@@ -3,6 +3,7 @@
 use super::entry::Entry;
 use super::key::{KeyRules, agent_of, normalise_agent_id};
 use crate::error::{Error, Result};
+use crate::json::Put;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::sync::Arc;
@@ -77,7 +78,7 @@ pub fn choose<'a>(
 ) -> Vec<Found> {
     let passing = all.filter(|(key, entry)| filter.passes(key, entry, now));
     let mut found: Vec<Found> = passing.map(|(key, entry)| (key.to_string(), entry.clone())).collect();
-    found.sort_by_key(|(_, entry)| std::cmp::Reverse(entry.updated_at()));
+    crate::order::by_key(&mut found, |(_, entry)| std::cmp::Reverse(entry.updated_at()));
     found
 }
 
@@ -102,14 +103,14 @@ impl Page {
 
     /// Adds the members of a `sessions.list` answer that say it.
     pub fn tell(&self, payload: &mut Map<String, Value>) {
-        payload.insert("totalCount".into(), self.total.into());
-        payload.insert("hasMore".into(), self.next.is_some().into());
-        payload.insert("nextOffset".into(), self.next.into());
+        payload.put("totalCount", self.total);
+        payload.put("hasMore", self.next.is_some());
+        payload.put("nextOffset", self.next);
         if let Some(limit) = self.limit {
-            payload.insert("limitApplied".into(), limit.into());
+            payload.put("limitApplied", limit);
         }
         if self.offset > 0 {
-            payload.insert("offset".into(), self.offset.into());
+            payload.put("offset", self.offset);
         }
     }
 }
@@ -169,8 +170,8 @@ pub fn row(
     runs: &[String],
 ) -> Value {
     let mut row = Map::new();
-    row.insert("key".into(), key.into());
-    row.insert("kind".into(), entry.kind(key).into());
+    row.put("key", key);
+    row.put("kind", entry.kind(key));
     for name in SHOWN {
         if let Some(value) = entry.get(name) {
             row.insert(name.into(), value.clone());
@@ -180,17 +181,17 @@ pub fn row(
         && let Some(label) =
             entry.get("origin").and_then(|origin| origin.get("label")).filter(|l| l.is_string())
     {
-        row.insert("displayName".into(), label.clone());
+        row.put("displayName", label.clone());
     }
     for (name, text) in [("derivedTitle", title), ("lastMessagePreview", last_message)] {
         if let Some(text) = text {
             row.insert(name.into(), text.into());
         }
     }
-    row.insert("hasActiveRun".into(), (!runs.is_empty()).into());
-    row.insert("activeRunIds".into(), runs.into());
+    row.put("hasActiveRun", !runs.is_empty());
+    row.put("activeRunIds", runs);
     if !runs.is_empty() {
-        row.insert("status".into(), "running".into());
+        row.put("status", "running");
     }
     Value::Object(row)
 }

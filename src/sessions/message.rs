@@ -1,6 +1,7 @@
 //! The entries that go into a transcript, without id, parent and time, which the append adds; and reading
 //! messages in the same shapes. Pure values; times are epoch milliseconds.
-use serde_json::{Value, json};
+use crate::json::{Put, json};
+use serde_json::Value;
 
 /// Token counts of one model answer.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -90,7 +91,7 @@ pub fn assistant(answer: Assistant<'_>, now: u64) -> Value {
         "model": answer.model, "usage": answer.usage.to_value(), "stopReason": answer.stop_reason, "timestamp": now,
     });
     if let (Some(map), Some(error)) = (message.as_object_mut(), answer.error_message) {
-        map.insert("errorMessage".into(), error.into());
+        map.put("errorMessage", error);
     }
     json!({"type": "message", "message": message})
 }
@@ -131,7 +132,7 @@ pub fn compaction(summary: &str, first_kept: &str, tokens_before: u64) -> Value 
 /// Marks an entry as made by a run, so that a recovery can see what the run had written.
 pub fn of_run(mut entry: Value, run_id: &str) -> Value {
     if let Some(map) = entry.as_object_mut() {
-        map.insert("runId".into(), run_id.into());
+        map.put("runId", run_id);
     }
     entry
 }

@@ -5,7 +5,8 @@ use super::transcript::{Transcript, kind};
 use super::{envelope, message, regular, repair};
 use crate::clock;
 use crate::error::Result;
-use serde_json::{Value, json};
+use crate::json::json;
+use serde_json::Value;
 use std::io::Read;
 use std::ops::ControlFlow;
 

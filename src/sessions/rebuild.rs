@@ -51,10 +51,10 @@ pub fn from_transcripts(mut index: Index, rules: &KeyRules) -> Index {
         .filter(|name| !named.contains(name))
         .filter_map(|name| look_at(&dir, name))
         .collect();
-    found.sort_by_key(|f| std::cmp::Reverse(f.updated_at));
+    crate::order::by_key(&mut found, |f| std::cmp::Reverse(f.updated_at));
     found.truncate(MAX_REBUILT);
     // A guess must not take the place of a transcript that says where it belongs.
-    found.sort_by_key(|f| f.key.is_none());
+    crate::order::by_key(&mut found, |f| f.key.is_none());
     for transcript in found {
         let known = transcript.key.as_deref().and_then(|key| rules.canonical(key).ok());
         let was_known = known.is_some();

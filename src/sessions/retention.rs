@@ -73,7 +73,7 @@ pub fn decide<'a>(
             loose.push((entry.updated_at(), key));
         }
     }
-    loose.sort_unstable();
+    crate::order::sort(&mut loose);
     let surplus = usize::saturating_sub(sum, policy.max_entries);
     // No known activity is no age; such entries go only when there are too many.
     let is_old = |at: u64| at > 0 && now.saturating_sub(at) > policy.max_age;

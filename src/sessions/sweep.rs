@@ -26,7 +26,7 @@ impl Class {
 
     /// Which of `files` are beyond the bounds, with their sizes; the newest stay.
     pub fn beyond(&self, mut files: Vec<LeftOver>, now: u64) -> Vec<(PathBuf, u64)> {
-        files.sort_by_key(|f| std::cmp::Reverse(f.0));
+        crate::order::by_key(&mut files, |f| std::cmp::Reverse(f.0));
         let (mut count, mut bytes) = (0, 0);
         files.retain(|(modified, size, _)| {
             count += 1;

@@ -6,9 +6,10 @@ use super::entry::{Entry, is_transcript_name};
 use super::lines::{Backwards, Line};
 use super::{is_session_id, regular};
 use crate::error::{Error, Result};
+use crate::json::{Put, json};
 use crate::{clock, files, ids};
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
@@ -157,7 +158,7 @@ impl Transcript {
             "timestamp": clock::iso(clock::now_ms()), "cwd": self.cwd.to_string_lossy(),
         });
         if let (Some(map), Some(key)) = (header.as_object_mut(), &self.key) {
-            map.insert("sessionKey".into(), key.as_str().into());
+            map.put("sessionKey", key.as_str());
         }
         format!("{header}\n")
     }
@@ -227,10 +228,10 @@ fn write_lines(entries: &[Value], mut parent: Option<String>, text: &mut String)
         };
         let id = ids::hex(4)?;
         let mut line = Map::new();
-        line.insert("type".into(), members.get("type").cloned().unwrap_or_default());
-        line.insert("id".into(), id.clone().into());
-        line.insert("parentId".into(), parent.take().into());
-        line.insert("timestamp".into(), now.clone().into());
+        line.put("type", members.get("type").cloned().unwrap_or_default());
+        line.put("id", id.clone());
+        line.put("parentId", parent.take());
+        line.put("timestamp", now.clone());
         for (name, value) in members {
             line.entry(name.clone()).or_insert_with(|| value.clone());
         }

@@ -3,7 +3,8 @@
 use crate::clock;
 use crate::config::Config;
 use crate::error::{Error, Result};
-use serde_json::{Map, Value, json};
+use crate::json::json;
+use serde_json::{Map, Value};
 
 const DAY: u64 = 24 * 60 * 60 * 1000;
 const DEFAULT_DAYS: u64 = 30;

@@ -4,7 +4,8 @@ use super::usage::{Span, Tokens, Totals, day_name, day_of};
 use super::usage_scan::{Budget, Message, Role, scan};
 use crate::config::Config;
 use crate::error::Result;
-use serde_json::{Map, Value, json};
+use crate::json::{Put, json};
+use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -116,29 +117,29 @@ impl Summary {
     pub fn to_value(&self) -> Map<String, Value> {
         let mut map = Map::new();
         if let Some((first, last)) = self.active {
-            map.insert("firstActivity".into(), first.into());
-            map.insert("lastActivity".into(), last.into());
-            map.insert("durationMs".into(), (last - first).into());
+            map.put("firstActivity", first);
+            map.put("lastActivity", last);
+            map.put("durationMs", last - first);
         }
-        map.insert("activityDates".into(), self.days.keys().map(|day| day_name(*day)).collect());
+        map.put("activityDates", self.days.keys().map(|day| day_name(*day)).collect::<Value>());
         let used = self.days.iter().filter(|(_, day)| day.answers > 0);
         let used = used.map(|(day, sums)| {
             json!({"date": day_name(*day), "tokens": parts(&sums.totals), "cost": sums.totals.cost.total})
         });
-        map.insert("dailyBreakdown".into(), used.collect());
+        map.put("dailyBreakdown", used.collect::<Value>());
         let counts = self.days.iter().map(|(day, sums)| dated(*day, sums.counts.to_value()));
-        map.insert("dailyMessageCounts".into(), counts.collect());
-        map.insert("dailyLatency".into(), self.daily_latency());
-        map.insert("dailyModelUsage".into(), self.daily_models());
-        map.insert("messageCounts".into(), self.counts.to_value());
+        map.put("dailyMessageCounts", counts.collect::<Value>());
+        map.put("dailyLatency", self.daily_latency());
+        map.put("dailyModelUsage", self.daily_models());
+        map.put("messageCounts", self.counts.to_value());
         if !self.tools.is_empty() {
-            map.insert("toolUsage".into(), self.tools());
+            map.put("toolUsage", self.tools());
         }
         if !self.models.is_empty() {
-            map.insert("modelUsage".into(), by_cost(&self.models));
+            map.put("modelUsage", by_cost(&self.models));
         }
         if let Some(latency) = self.latency.to_value() {
-            map.insert("latency".into(), latency);
+            map.put("latency", latency);
         }
         self.totals.put_into(&mut map);
         map
@@ -170,7 +171,7 @@ impl Summary {
             "daily": daily.collect::<Vec<Value>>(),
         });
         if let (Some(map), Some(latency)) = (map.as_object_mut(), self.latency.to_value()) {
-            map.insert("latency".into(), latency);
+            map.put("latency", latency);
         }
         map
     }
@@ -191,10 +192,10 @@ impl Summary {
         for (day, sums) in &self.days {
             for (model, (count, totals)) in sorted(&sums.models) {
                 let mut row = model_row(model);
-                row.insert("date".into(), day_name(*day).into());
-                row.insert("tokens".into(), parts(totals).into());
-                row.insert("cost".into(), totals.cost.total.into());
-                row.insert("count".into(), (*count).into());
+                row.put("date", day_name(*day));
+                row.put("tokens", parts(totals));
+                row.put("cost", totals.cost.total);
+                row.put("count", *count);
                 rows.push(Value::Object(row));
             }
         }
@@ -203,7 +204,7 @@ impl Summary {
 
     fn tools(&self) -> Value {
         let mut tools: Vec<(&String, &u64)> = self.tools.iter().collect();
-        tools.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
+        crate::order::by_key(&mut tools, |(_, count)| std::cmp::Reverse(**count));
         let sum: u64 = self.tools.values().sum();
         let rows = tools.iter().map(|(name, count)| json!({"name": name, "count": count}));
         json!({"totalCalls": sum, "uniqueTools": tools.len(), "tools": rows.collect::<Vec<Value>>()})
@@ -212,7 +213,7 @@ impl Summary {
 
 fn dated(day: u64, mut value: Value) -> Value {
     if let Some(map) = value.as_object_mut() {
-        map.insert("date".into(), day_name(day).into());
+        map.put("date", day_name(day));
     }
     value
 }
@@ -226,7 +227,7 @@ fn parts(totals: &Totals) -> u64 {
 fn sorted(models: &Models) -> Vec<(&Model, &Counted)> {
     let mut rows: Vec<_> = models.iter().collect();
     let size = |totals: &Totals| (totals.cost.total, totals.tokens.total);
-    rows.sort_by(|(_, (_, a)), (_, (_, b))| {
+    crate::order::by(&mut rows, |(_, (_, a)), (_, (_, b))| {
         let ((cost, tokens), (other_cost, other_tokens)) = (size(a), size(b));
         other_cost.total_cmp(&cost).then(other_tokens.cmp(&tokens))
     });
@@ -236,8 +237,8 @@ fn sorted(models: &Models) -> Vec<(&Model, &Counted)> {
 fn by_cost(models: &Models) -> Value {
     let row = |(model, (count, totals)): (&Model, &Counted)| {
         let mut row = model_row(model);
-        row.insert("count".into(), (*count).into());
-        row.insert("totals".into(), totals.to_value());
+        row.put("count", *count);
+        row.put("totals", totals.to_value());
         Value::Object(row)
     };
     sorted(models).into_iter().map(row).collect()
@@ -250,7 +251,7 @@ fn model_row((provider, model): &Model) -> Map<String, Value> {
 
 fn named(member: &str, totals: &BTreeMap<String, Totals>) -> Value {
     let mut rows: Vec<_> = totals.iter().collect();
-    rows.sort_by(|(_, a), (_, b)| b.cost.total.total_cmp(&a.cost.total));
+    crate::order::by(&mut rows, |(_, a), (_, b)| b.cost.total.total_cmp(&a.cost.total));
     rows.into_iter().map(|(name, totals)| json!({member: name, "totals": totals.to_value()})).collect()
 }
 
@@ -310,7 +311,7 @@ impl Latency {
 
     fn to_value(&self) -> Option<Value> {
         let mut sample = self.sample.clone();
-        sample.sort_unstable();
+        crate::order::sort(&mut sample);
         let at = (sample.len() * 95).div_ceil(100).saturating_sub(1);
         let p95 = *sample.get(at)?;
         let average = self.sum as f64 / self.count as f64;

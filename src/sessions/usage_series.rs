@@ -5,7 +5,8 @@ use super::usage::{Cost, Tokens, Totals};
 use super::usage_scan::{Budget, Message, Role, scan, time};
 use crate::config::Config;
 use crate::error::Result;
-use serde_json::{Map, Value, json};
+use crate::json::{Put, json};
+use serde_json::{Map, Value};
 use std::ops::ControlFlow;
 
 /// The most points of a time series; an even number.
@@ -42,7 +43,7 @@ pub fn points(transcript: &Transcript, config: &Config, budget: &mut Budget) -> 
             last.add(at, tokens, cost.as_ref());
         }
     })?;
-    points.sort_by_key(|point| point.at);
+    crate::order::by_key(&mut points, |point| point.at);
     let mut sum = Totals::default();
     Ok(points.iter().map(|point| point.to_value(&mut sum)).collect())
 }
@@ -95,7 +96,7 @@ pub fn logs(transcript: &Transcript, config: &Config, limit: usize) -> Result<Ve
         if rows.len() >= limit { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     })?;
     rows.reverse();
-    rows.sort_by_key(|(at, _)| *at);
+    crate::order::by_key(&mut rows, |(at, _)| *at);
     Ok(rows.into_iter().map(|(_, row)| row).collect())
 }
 
@@ -109,14 +110,14 @@ fn row(entry: &Value, config: &Config) -> Option<(u64, Value, usize)> {
     }
     let at = time(entry).unwrap_or(0);
     let mut row = Map::new();
-    row.insert("timestamp".into(), at.into());
-    row.insert("role".into(), message.get("role").cloned().unwrap_or_default());
+    row.put("timestamp", at);
+    row.put("role", message.get("role").cloned().unwrap_or_default());
     let size = text.len();
-    row.insert("content".into(), text.into());
+    row.put("content", text);
     if let Some((tokens, cost)) = read.usage.filter(|_| read.role == Role::Assistant) {
-        row.insert("tokens".into(), tokens.total.into());
+        row.put("tokens", tokens.total);
         if let Some(cost) = cost {
-            row.insert("cost".into(), cost.total.into());
+            row.put("cost", cost.total);
         }
     }
     Some((at, Value::Object(row), size))

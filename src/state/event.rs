@@ -48,7 +48,9 @@ impl Call {
     /// A failed agent run carries a payload beside its error.
     pub fn answer_with(&self, result: Result<Payload>, failed: Option<&Value>) {
         match &result {
-            Ok(_) => log::debug!(target: "gateway/ws", "res ✓ {} conn={}", self.method, self.caller.conn),
+            Ok(_) => {
+                crate::logging::debug!(target: "gateway/ws", "res ✓ {} conn={}", self.method, self.caller.conn)
+            }
             Err(error) => crate::net::ws::log_failure(self.method, self.caller.conn, error),
         }
         let text = frame::answer(&self.id, result.as_ref(), failed, self.caller.protocol);

@@ -1,8 +1,9 @@
 //! The health snapshot: what `health` answers, what its event carries, what `hello-ok` starts with.
 //!
 //! Built by the state thread when something changed and published as text; pure over `State`.
+use crate::json::{Put, json};
 use crate::state::State;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// Sessions shown for each agent.
 const RECENT: usize = 5;
@@ -43,7 +44,7 @@ pub fn without_paths(snapshot: &Value) -> Value {
     }
     let hide = |sessions: Option<&mut Value>| {
         if let Some(map) = sessions.and_then(Value::as_object_mut) {
-            map.insert("path".into(), "".into());
+            map.put("path", "");
         }
     };
     hide(snapshot.get_mut("sessions"));
@@ -58,7 +59,7 @@ fn agent_row(state: &State, agent: &str, is_default: bool) -> Value {
     let mut row = json!({"agentId": agent, "isDefault": is_default, "heartbeat": heartbeat, "sessions": sessions(state, agent)});
     let name = state.shared.agents().row(agent).get("name").cloned();
     if let (Some(map), Some(name)) = (row.as_object_mut(), name) {
-        map.insert("name".into(), name);
+        map.put("name", name);
     }
     row
 }
@@ -72,7 +73,7 @@ fn sessions(state: &State, agent: &str) -> Value {
         .filter(|(key, _)| *key != "global" && *key != "unknown")
         .map(|(key, entry)| (key, entry.updated_at()))
         .collect();
-    rows.sort_by_key(|(_, at)| std::cmp::Reverse(*at));
+    crate::order::by_key(&mut rows, |(_, at)| std::cmp::Reverse(*at));
     let recent: Vec<Value> = rows
         .iter()
         .take(RECENT)

@@ -1,5 +1,6 @@
 //! Clients coming and going: `hello-ok`, presence, and what the pairing store changed.
 use crate::device::pairing::{Change, Notice};
+use crate::json::{Put, json};
 use crate::methods;
 use crate::net::outbox::Frame;
 use crate::protocol::close::Close;
@@ -8,7 +9,7 @@ use crate::protocol::frame::{self, Payload};
 use crate::state::State;
 use crate::state::clients::Client;
 use crate::state::event::Join;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 impl State {
     pub(super) fn join(&mut self, join: Join) {
@@ -85,8 +86,8 @@ impl State {
         let mut auth =
             json!({"method": caller.method, "role": caller.role(), "scopes": caller.scopes.as_slice()});
         if let (Some(map), Some(token)) = (auth.as_object_mut(), &admitted.device_token) {
-            map.insert("deviceToken".into(), token.device_token.as_str().into());
-            map.insert("issuedAtMs".into(), token.issued_at.into());
+            map.put("deviceToken", token.device_token.as_str());
+            map.put("issuedAtMs", token.issued_at);
         }
         json!({
             "type": "hello-ok",

@@ -17,6 +17,7 @@ mod upkeep;
 
 use crate::clock;
 use crate::device::pairing::REQUEST_TTL_MS;
+use crate::json::json;
 use crate::protocol::events::{self, Event as EventRow};
 use crate::protocol::frame;
 use crate::sessions::Dedupe;
@@ -27,7 +28,7 @@ use crossbeam_channel::Sender;
 use presence::Presence;
 use restart::Pending;
 use runs::Runs;
-use serde_json::{Value, json};
+use serde_json::Value;
 use sessions::Sessions;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -144,7 +145,7 @@ impl State {
     }
 
     fn emit_versioned(&self, event: &'static EventRow, payload: &Value, versions: Option<(u64, u64)>) {
-        log::debug!(target: "gateway/ws", "event {} clients={}", event.name, self.clients.len());
+        crate::logging::debug!(target: "gateway/ws", "event {} clients={}", event.name, self.clients.len());
         self.clients.broadcast(event, frame::event(event.name, payload, versions).into());
     }
 

@@ -3,10 +3,11 @@
 //! INVARIANT: the entry of a live connection is never dropped by age, and it says `disconnect` only when the
 //! last connection of its key is gone. The state thread owns it; `State::flush_presence` sends the event.
 use crate::clock;
+use crate::json::{Put, json};
 use crate::net::auth::Client;
 use crate::net::bind;
 use crate::state::clients::Caller;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Longest text kept of any member, in bytes.
@@ -65,8 +66,8 @@ impl Presence {
         .map(|(name, value)| (name, value.map(str::to_string)));
         fields
             .extend(optional.into_iter().filter_map(|(name, value)| Some((name.to_string(), value?.into()))));
-        fields.insert("roles".into(), json!([caller.role()]));
-        fields.insert("scopes".into(), json!(caller.scopes.as_slice()));
+        fields.put("roles", json!([caller.role()]));
+        fields.put("scopes", json!(caller.scopes.as_slice()));
         self.upsert(&key, fields, now);
         if let Some(entry) = self.entries.get_mut(&key) {
             entry.connections += 1;
@@ -79,7 +80,7 @@ impl Presence {
         let Some(entry) = self.entries.get_mut(key) else { return };
         entry.connections = entry.connections.saturating_sub(1);
         if entry.connections == 0 {
-            entry.fields.insert("reason".into(), "disconnect".into());
+            entry.fields.put("reason", "disconnect");
             entry.ts = now;
             self.upserted.insert(key.to_string());
         }
@@ -140,9 +141,9 @@ impl Presence {
     /// All entries, newest first, the gateway's own on top.
     pub fn list(&self, now: u64) -> Vec<Value> {
         let mut own = self.own.clone();
-        own.insert("ts".into(), now.into());
+        own.put("ts", now);
         let mut rows: Vec<(u64, &String)> = self.entries.iter().map(|(key, e)| (e.ts, key)).collect();
-        rows.sort_by(|a, b| b.cmp(a));
+        crate::order::by(&mut rows, |a, b| b.cmp(a));
         std::iter::once(Value::Object(own))
             .chain(rows.into_iter().filter_map(|(_, key)| self.row(key)))
             .collect()
@@ -151,7 +152,7 @@ impl Presence {
     fn row(&self, key: &str) -> Option<Value> {
         let entry = self.entries.get(key)?;
         let mut row = entry.fields.clone();
-        row.insert("ts".into(), entry.ts.into());
+        row.put("ts", entry.ts);
         Some(Value::Object(row))
     }
 

@@ -6,8 +6,9 @@
 //! those are the main thread's, see `gateway.rs`.
 use super::{State, Stopping};
 use crate::error::{Error, Result};
+use crate::json::json;
 use crate::protocol::events;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::time::Duration;
 
 /// How long clients are told that a restart takes, milliseconds. It takes a fraction of it on a small machine.

@@ -2,6 +2,7 @@
 //!
 //! Signals are looked at first. Towards this thread senders may block; from it only `try_send` and outboxes
 //! are used, so no deadlock can exist. A panic here ends the process: half-changed state must not go on.
+use crate::json::json;
 use crate::protocol::close::Close;
 use crate::protocol::events;
 use crate::signals::Asked;
@@ -9,7 +10,7 @@ use crate::state::event::{Answer, Call, Event, Handler};
 use crate::state::{State, Stopping};
 use crate::store::{self, Job};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Select, TryRecvError, never};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::time::Duration;
 
 /// Events taken in one turn before its end is done.

@@ -4,11 +4,12 @@
 //! at the end of the turn it happened in, with the session's row as it is then: the first at once, what follows at
 //! most once a second a session, so that a busy run costs little. Nothing is kept for those who are not here.
 use crate::error::{Error, Result};
+use crate::json::{Put, json};
 use crate::protocol::events;
 use crate::protocol::frame;
 use crate::sessions::{envelope, key, list};
 use crate::state::State;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -97,12 +98,12 @@ impl State {
         if let Some(map) = message.as_object_mut() {
             let marks = map.entry("__openclaw").or_insert_with(|| json!({}));
             if let Some(marks) = marks.as_object_mut() {
-                marks.insert("id".into(), message_id.into());
+                marks.put("id", message_id);
             }
         }
         let mut payload = self.news(key);
-        payload.insert("message".into(), message);
-        payload.insert("messageId".into(), message_id.into());
+        payload.put("message", message);
+        payload.put("messageId", message_id);
         self.tell(&hearers, &events::SESSION_MESSAGE, payload);
     }
 
@@ -117,7 +118,7 @@ impl State {
                 _ => ("reason", reason),
             };
             payload.insert(name.into(), value.into());
-            payload.insert("ts".into(), self.now.into());
+            payload.put("ts", self.now);
             self.tell(&self.subscriptions.all, &events::SESSIONS_CHANGED, payload);
         }
     }
@@ -131,8 +132,8 @@ impl State {
     fn news(&self, key: &str) -> Map<String, Value> {
         const REPEATED: [&str; 5] = ["sessionId", "updatedAt", "hasActiveRun", "activeRunIds", "status"];
         let mut payload = Map::new();
-        payload.insert("sessionKey".into(), key.into());
-        payload.insert("agentId".into(), self.sessions.owner(key).unwrap_or(key::agent_of(key)).into());
+        payload.put("sessionKey", key);
+        payload.put("agentId", self.sessions.owner(key).unwrap_or(key::agent_of(key)));
         let Some(row) = self.session_row(key) else { return payload };
         for name in REPEATED {
             if let Some(value) = row.get(name) {
@@ -141,9 +142,9 @@ impl State {
         }
         // Says that no other session is concerned; without it the newest clients ask for the whole list again.
         if row.get("spawnedBy").is_none() {
-            payload.insert("ancestorSessions".into(), json!([]));
+            payload.put("ancestorSessions", json!([]));
         }
-        payload.insert("session".into(), row);
+        payload.put("session", row);
         payload
     }
 

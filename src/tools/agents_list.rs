@@ -1,7 +1,8 @@
 //! `agents_list`: the agents that this one may reach. Runs on a tool's thread.
 use super::{Context, Output, Tool, reach, usual_time};
 use crate::error::Result;
-use serde_json::{Value, json};
+use crate::json::json;
+use serde_json::Value;
 
 pub const TOOL: Tool = Tool {
     name: "agents_list",
@@ -25,7 +26,9 @@ fn run(context: &Context, _: &Value) -> Result<Output> {
             agents.push(json!({"id": id, "name": name, "configured": listed}));
         }
     }
-    agents.sort_by_key(|row| row.get("id").and_then(Value::as_str) != Some(context.agent.as_str()));
+    crate::order::by_key(&mut agents, |row| {
+        row.get("id").and_then(Value::as_str) != Some(context.agent.as_str())
+    });
     let any = agents.len() > 1;
     Ok(Output::json(&json!({"requester": context.agent, "allowAny": any, "agents": agents})))
 }

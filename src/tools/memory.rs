@@ -29,7 +29,7 @@ pub fn files(workspace: &Path) -> Result<Vec<PathBuf>> {
     }
     let mut below = Vec::new();
     gather(workspace, Path::new("memory"), MAX_DEPTH, &mut below);
-    below.sort_unstable_by(|a, b| b.cmp(a));
+    crate::order::by(&mut below, |a, b| b.cmp(a));
     found.extend(below);
     found.truncate(MAX_FILES);
     Ok(found)

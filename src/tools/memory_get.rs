@@ -2,7 +2,8 @@
 use super::{Context, Output, Tool, count, memory, text, usual_time};
 use crate::beneath;
 use crate::error::{Error, Result};
-use serde_json::{Value, json};
+use crate::json::{Put, json};
+use serde_json::Value;
 
 /// Characters of one answer.
 const MAX_CHARS: usize = 40_000;
@@ -38,7 +39,7 @@ fn run(context: &Context, arguments: &Value) -> Result<Output> {
     if answer.len() < chosen.len()
         && let Some(map) = said.as_object_mut()
     {
-        map.insert("note".into(), "cut here: use from and lines to read on".into());
+        map.put("note", "cut here: use from and lines to read on");
     }
     Ok(Output::json(&said).about(shown))
 }

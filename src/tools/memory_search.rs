@@ -4,7 +4,8 @@
 //! counts the more the fewer lines hold it; words match by their beginnings, so that "plan" finds "planned".
 use super::{Context, Output, Tool, count, memory, text, usual_time};
 use crate::error::Result;
-use serde_json::{Value, json};
+use crate::json::{Put, json};
+use serde_json::Value;
 
 /// Lines of one place, and how far the next one begins after it.
 const WINDOW: usize = 8;
@@ -67,7 +68,7 @@ fn run(context: &Context, arguments: &Value) -> Result<Output> {
         } else {
             "nothing holds these words: try others"
         };
-        map.insert("note".into(), note.into());
+        map.put("note", note);
     }
     Ok(Output::json(&answer).about(query.chars().take(80).collect::<String>()))
 }
@@ -102,7 +103,7 @@ fn search(texts: &[(String, String)], query: &str, most: usize, least: f64) -> V
             places.extend(place(path, first, window, &weights, total).filter(|place| place.score >= least));
         }
     }
-    places.sort_by(|a, b| b.score.total_cmp(&a.score));
+    crate::order::by(&mut places, |a, b| b.score.total_cmp(&a.score));
     let mut best: Vec<Place> = Vec::new();
     for place in places {
         let overlaps = |other: &Place| {

@@ -5,9 +5,10 @@
 use super::Context;
 use super::policy::matches;
 use crate::error::{Error, Result};
+use crate::json::json;
 use crate::sessions::key::{KeyRules, agent_of};
 use crate::state::local::Local;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// What agents may do by themselves.
 const SCOPES: &[&str] = &["operator.read", "operator.write"];

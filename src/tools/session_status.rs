@@ -2,7 +2,8 @@
 use super::{Context, Output, Tool, reach, text, usual_time};
 use crate::clock;
 use crate::error::Result;
-use serde_json::{Value, json};
+use crate::json::json;
+use serde_json::Value;
 
 pub const TOOL: Tool = Tool {
     name: "session_status",

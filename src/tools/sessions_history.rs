@@ -2,7 +2,8 @@
 use super::sessions_list::said;
 use super::{Context, Output, Tool, count, reach, text, usual_time};
 use crate::error::Result;
-use serde_json::{Value, json};
+use crate::json::{Put, json};
+use serde_json::Value;
 
 const MAX_BYTES: usize = 80 * 1024;
 /// Characters of one text.
@@ -25,7 +26,7 @@ fn run(context: &Context, arguments: &Value) -> Result<Output> {
     let key = reach::session(context, text(arguments, "sessionKey").unwrap_or_default())?;
     let mut params = json!({"sessionKey": key});
     if let (Some(map), Some(limit)) = (params.as_object_mut(), count(arguments, "limit")) {
-        map.insert("limit".into(), limit.clamp(1, MOST).into());
+        map.put("limit", limit.clamp(1, MOST));
     }
     let history = reach::ask(context, "chat.history", params)?;
     let messages = match arguments.get("includeTools") == Some(&Value::Bool(true)) {
@@ -34,7 +35,7 @@ fn run(context: &Context, arguments: &Value) -> Result<Output> {
     };
     let mut answer = shortened(messages);
     if let Some(map) = answer.as_object_mut() {
-        map.insert("sessionKey".into(), key.as_str().into());
+        map.put("sessionKey", key.as_str());
     }
     Ok(Output::json(&answer).about(key))
 }
@@ -78,7 +79,7 @@ fn shorten(value: &mut Value, is_cut: &mut bool) {
         Value::Object(map) => {
             // The bytes of a picture are of no use as text.
             if map.get("type").and_then(Value::as_str) == Some("image") && map.remove("data").is_some() {
-                map.insert("omitted".into(), true.into());
+                map.put("omitted", true);
                 *is_cut = true;
             }
             map.retain(|name, _| name != "thinkingSignature");

@@ -1,8 +1,9 @@
 //! `sessions_list`: the sessions that an agent may see. Runs on a tool's thread.
 use super::{Context, Output, Tool, count, reach, usual_time};
 use crate::error::Result;
+use crate::json::{Put, json};
 use crate::sessions::key::kind_of;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 /// Messages shown of each session, at most.
 const MOST_MESSAGES: usize = 20;
@@ -47,7 +48,7 @@ fn run(context: &Context, arguments: &Value) -> Result<Output> {
     let mut params = json!({"includeGlobal": true});
     let limit = count(arguments, "limit").unwrap_or(USUAL).max(1);
     if let (Some(map), Some(minutes)) = (params.as_object_mut(), count(arguments, "activeMinutes")) {
-        map.insert("activeMinutes".into(), minutes.max(1).into());
+        map.put("activeMinutes", minutes.max(1));
     }
     let kinds: Vec<String> = arguments
         .get("kinds")
@@ -73,7 +74,7 @@ fn run(context: &Context, arguments: &Value) -> Result<Output> {
             // A session whose transcript cannot be read is still one of the list.
             let mut last = history.map(|history| said(&history)).unwrap_or_default();
             last.drain(..last.len().saturating_sub(messages));
-            row.insert("messages".into(), last.into());
+            row.put("messages", last);
         }
         rows.push(Value::Object(row));
         if rows.len() == limit {
@@ -85,8 +86,8 @@ fn run(context: &Context, arguments: &Value) -> Result<Output> {
 
 fn row(key: &str, kind: &str, session: &Value) -> Map<String, Value> {
     let mut row = Map::new();
-    row.insert("key".into(), key.into());
-    row.insert("kind".into(), kind.into());
+    row.put("key", key);
+    row.put("kind", kind);
     for name in SHOWN {
         if let Some(value) = session.get(name) {
             row.insert(name.to_string(), value.clone());

@@ -5,7 +5,8 @@
 use super::{Context, Output, Tool, count, reach, text};
 use crate::error::{Error, Result};
 use crate::ids;
-use serde_json::{Value, json};
+use crate::json::json;
+use serde_json::Value;
 use std::time::Duration;
 
 const USUAL_SECONDS: usize = 30;

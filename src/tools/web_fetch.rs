@@ -6,7 +6,8 @@ use super::{Context, Output, Tool, count, html, text, untrusted};
 use crate::agent::outbound::{self, Fetched, Rules};
 use crate::clock;
 use crate::error::{Error, Kind, Result};
-use serde_json::{Value, json};
+use crate::json::json;
+use serde_json::Value;
 use std::time::{Duration, Instant};
 use ureq::http::Uri;
 

@@ -6,7 +6,8 @@ use crate::device::proof::Verified;
 use crate::device::scopes;
 use crate::error::{Error, Kind, Result};
 use crate::ids;
-use serde_json::{Map, Value, json};
+use crate::json::json;
+use serde_json::{Map, Value};
 
 /// Client strings are cut to this many bytes before they are stored.
 const MAX_TEXT: usize = 200;

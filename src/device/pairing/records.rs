@@ -6,8 +6,9 @@ use super::Notice;
 use crate::device::{keys, scopes};
 use crate::error::{Error, Kind, Result};
 use crate::ids;
+use crate::json::{Put, json};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
 /// A paired device. No `Debug`: it holds tokens.
@@ -169,7 +170,7 @@ impl Record {
         let tokens: Vec<Value> = self.tokens.iter().map(|(role, token)| token.summary(role)).collect();
         let mut value = json!(shown);
         if let Some(map) = value.as_object_mut() {
-            map.insert("tokens".into(), tokens.into());
+            map.put("tokens", tokens);
         }
         value
     }

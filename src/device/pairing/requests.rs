@@ -4,7 +4,8 @@ use super::records::{Record, Request, check_caller};
 use super::{Change, Closing, Pairing};
 use crate::device::scopes;
 use crate::error::{Error, Result};
-use serde_json::{Value, json};
+use crate::json::json;
+use serde_json::Value;
 use std::cmp::Reverse;
 
 /// Requests and devices as clients may see them, newest first; no token values.
@@ -19,9 +20,9 @@ impl Pairing {
     pub fn list(&self, now: u64) -> Result<Listing> {
         let store = self.open(now)?;
         let mut pending = store.pending().to_vec();
-        pending.sort_by_key(|request| Reverse(request.ts));
+        crate::order::by_key(&mut pending, |request| Reverse(request.ts));
         let mut paired = store.records();
-        paired.sort_by_key(|record| Reverse(record.approved_at_ms));
+        crate::order::by_key(&mut paired, |record| Reverse(record.approved_at_ms));
         let listing = Listing {
             pending: pending.iter().map(|request| json!(request)).collect(),
             paired: paired.iter().map(Record::redacted).collect(),

@@ -10,7 +10,6 @@ use crate::protocol::frame::{self, Bad, Request};
 use crate::protocol::schema;
 use crate::state::clients::Caller;
 use crate::state::event::{Event, Join, Place};
-use serde::Deserialize;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -39,7 +38,7 @@ impl Worker {
         if let Err(message) = schema::check_params("connect", &params) {
             return self.refuse(&request.id, &Error::invalid(message));
         }
-        match Connect::deserialize(params) {
+        match crate::json::read::<Connect>(params) {
             Ok(connect) => self.connect(request.id, connect),
             // Cannot happen: the schema admits only what this type reads.
             Err(e) => self.refuse(&request.id, &Error::invalid(format!("invalid connect params: {e}"))),

@@ -9,6 +9,7 @@ mod sending;
 use crate::clock;
 use crate::error::{Error, Kind};
 use crate::ids;
+use crate::json::json;
 use crate::methods::{self, Run};
 use crate::net::connection::linger;
 use crate::net::door::Ticket;
@@ -24,7 +25,6 @@ use crate::state::event::Event;
 use crate::threads;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use sending::{Body, Sending};
-use serde_json::json;
 use std::collections::VecDeque;
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -145,7 +145,7 @@ impl Worker {
         if self.stream.set_nonblocking(true).is_err() {
             return false;
         }
-        log::debug!(target: "gateway/ws", "open conn={} remote={}", self.id, self.peer.client);
+        crate::logging::debug!(target: "gateway/ws", "open conn={} remote={}", self.id, self.peer.client);
         let challenge = json!({"nonce": self.nonce, "ts": clock::now_ms()});
         self.own.push_back(Sending::text(frame::event("connect.challenge", &challenge, None) + "}"));
         self.take(rest);
@@ -165,7 +165,7 @@ impl Worker {
 
     fn say_goodbye(&self) {
         linger(&self.stream, LINGER);
-        log::debug!(target: "gateway/ws", "closed conn={}", self.id);
+        crate::logging::debug!(target: "gateway/ws", "closed conn={}", self.id);
     }
 
     /// One turn: write what can be written, handle one message, or wait. `false` ends the connection.
@@ -331,7 +331,7 @@ impl Worker {
                 return self.answer(id.as_deref().unwrap_or("invalid"), Err(&error), caller.protocol);
             }
         };
-        log::debug!(target: "gateway/ws", "req {} conn={}", crate::logging::quoted(&request.method), self.id);
+        crate::logging::debug!(target: "gateway/ws", "req {} conn={}", crate::logging::quoted(&request.method), self.id);
         match methods::find(&caller, &request) {
             Err(error) => {
                 log_failure(&request.method, self.id, &error);
@@ -369,7 +369,7 @@ impl Worker {
         if matches!(self.phase, Phase::Closing { .. }) {
             return;
         }
-        log::debug!(target: "gateway/ws", "close conn={} code={} reason={}", self.id, why.code(), crate::logging::quoted(&why.reason()));
+        crate::logging::debug!(target: "gateway/ws", "close conn={} code={} reason={}", self.id, why.code(), crate::logging::quoted(&why.reason()));
         self.own.push_back(Sending::raw(wire::close(why.code(), &why.reason())));
         self.inbox.clear();
         self.phase = Phase::Closing { until: Instant::now() + CLOSE_GRACE };

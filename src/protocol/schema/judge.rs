@@ -2,7 +2,8 @@
 //!
 //! Reads `schemas/` from disk and uses the run-time validator, which is why it is in no build of the
 //! gateway itself. The tests over real sockets use this file too.
-use serde_json::{Value, json};
+use crate::json::json;
+use serde_json::Value;
 use std::path::Path;
 use std::sync::OnceLock;
 

@@ -5,12 +5,13 @@ use crate::agent::cancel::Cancel;
 use crate::agent::mailbox::Mailbox;
 use crate::commands::{self, Reply};
 use crate::error::{Error, Result};
+use crate::json::json;
 use crate::protocol::frame::Payload;
 use crate::sessions::Record;
 use crate::state::State;
 use crate::state::event::{Answer, Call};
 use crate::store::{self, Job};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::time::Duration;
 
 /// Runs in all, and bytes of their messages.

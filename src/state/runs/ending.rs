@@ -8,11 +8,12 @@ use crate::agent::failure;
 use crate::agent::provider::Usage;
 use crate::agent::run::Finished;
 use crate::error::{Error, Kind, Result};
+use crate::json::{Put, json};
 use crate::protocol::events;
 use crate::protocol::frame::Payload;
 use crate::state::State;
 use crate::store::Job;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 impl State {
     pub(super) fn run_finished(&mut self, id: &str, finished: Finished) {
@@ -235,7 +236,7 @@ fn outcome(run: &Run, result: &Result<()>, finished: Option<&Finished>, duration
             let mut agent_meta = json!({"sessionId": run.session_id, "provider": f.provider, "model": f.model, "usage": usage(&f.usage)});
             if let (Some(map), Some(fallback)) = (agent_meta.as_object_mut(), &f.fallback) {
                 let told = json!({"from": fallback.from, "to": fallback.to, "reason": fallback.reason, "error": fallback.error});
-                map.insert("fallback".into(), told);
+                map.put("fallback", told);
             }
             let meta = json!({"durationMs": duration_ms, "aborted": false, "agentMeta": agent_meta});
             let said = f.texts.iter().filter(|text| !is_silent(text));

@@ -2,9 +2,9 @@
 use super::telling::{chat_event, said, stop_reason};
 use super::{Phase, Run};
 use crate::agent::cancel::Reason;
+use crate::json::json;
 use crate::protocol::events;
 use crate::state::State;
-use serde_json::json;
 
 impl State {
     /// Stops a run: one that waits ends at once, a running one is told and its `aborted` event sent now. A run whose

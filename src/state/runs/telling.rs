@@ -5,10 +5,11 @@ use super::{Run, Verbose};
 use crate::agent::cancel::Reason;
 use crate::agent::run::RunEvent;
 use crate::error::Error;
+use crate::json::{Put, json};
 use crate::protocol::events;
 use crate::protocol::frame;
 use crate::state::State;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// Least time between two `chat` deltas of a run, milliseconds.
 const DELTA_GAP: u64 = 150;
@@ -184,8 +185,8 @@ pub(super) fn said(run: &Run, now: u64) -> Value {
     let mut message =
         json!({"role": "assistant", "content": [{"type": "text", "text": run.text}], "timestamp": now});
     if let Some(map) = message.as_object_mut().filter(|_| run.is_aside()) {
-        map.insert("provider".into(), "openclaw".into());
-        map.insert("model".into(), "gateway-injected".into());
+        map.put("provider", "openclaw");
+        map.put("model", "gateway-injected");
     }
     message
 }
