@@ -62,6 +62,8 @@ mod regression;
 #[cfg(test)]
 mod reload;
 #[cfg(test)]
+mod remote;
+#[cfg(test)]
 mod restart;
 #[cfg(test)]
 mod runs;

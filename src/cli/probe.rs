@@ -199,6 +199,12 @@ impl Answer {
         json!({"host": text("host"), "ip": text("ip"), "version": self.version, "platform": text("platform")})
     }
 
+    /// Tells two ways to one gateway from two gateways: its host and its config file, where it says them.
+    fn identity(&self) -> Option<(Value, &str)> {
+        let path = self.config.get("path")?.as_str()?;
+        Some((self.own().get("host").cloned()?, path))
+    }
+
     fn first_line(&self) -> Option<&str> {
         self.error.as_ref().map(|error| error.message().lines().next().unwrap_or_default())
     }
@@ -209,9 +215,11 @@ fn warnings(asked: &[(Candidate, Answer)], tunnel: Option<&Error>) -> Vec<Value>
     if let Some(error) = tunnel {
         all.push(json!({"code": "ssh_tunnel_failed", "message": error.message()}));
     }
-    let up: Vec<&str> =
-        asked.iter().filter(|(_, a)| a.latency_ms.is_some()).map(|(candidate, _)| candidate.id).collect();
-    if up.len() > 1 {
+    let up: Vec<_> = asked.iter().filter(|(_, answer)| answer.latency_ms.is_some()).collect();
+    let first = up.first().and_then(|(_, answer)| answer.identity());
+    let is_one = first.is_some() && up.iter().all(|(_, answer)| answer.identity() == first);
+    if up.len() > 1 && !is_one {
+        let up: Vec<&str> = up.iter().map(|(candidate, _)| candidate.id).collect();
         let message = "several gateways answer; unless that is intended, keep one and stop the others";
         all.push(json!({"code": "multiple_gateways", "message": message, "targetIds": up}));
     }
