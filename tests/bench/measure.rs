@@ -66,12 +66,17 @@ pub fn command_line(gateway: &Gateway, scale: Scale, report: &mut Report) -> Res
         }
     };
     run(&["gateway", "call", "health"])?;
-    for (what, args) in
-        [("`gateway call health`", &["gateway", "call", "health"][..]), ("`--version`", &["--version"])]
-    {
+    for (what, args, budget) in [
+        ("`gateway call health`", &["gateway", "call", "health"][..], 10.0),
+        ("`--version`", &["--version"], 5.0),
+        ("`--help`", &["--help"], 5.0),
+        ("`config get`", &["config", "get", "gateway.mode"], 5.0),
+        ("`config validate`", &["config", "validate"], 5.0),
+        ("`gateway status --json`", &["gateway", "status", "--json"], 30.0),
+    ] {
         let runs = (0..scale.cli_calls).map(|_| run(args)).collect::<Result<Vec<_>>>()?;
         let (times, peaks): (Vec<f64>, Vec<f64>) = runs.into_iter().unzip();
-        report.at_most(&format!("{what} (median)"), median(&times), 10.0, "ms");
+        report.at_most(&format!("{what} (median)"), median(&times), budget, "ms");
         report.at_most(&format!("{what} peak memory"), quantile(&peaks, 1.0) / 1024.0, 8.0, "MiB");
     }
     Ok(())
