@@ -33,6 +33,7 @@ mod store;
 mod succession;
 mod sys;
 mod threads;
+mod tls;
 mod tools;
 mod workspace;
 
