@@ -22,6 +22,7 @@ mod logging;
 mod methods;
 mod net;
 mod order;
+mod params;
 mod ports;
 mod protocol;
 mod service;
