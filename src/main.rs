@@ -22,6 +22,7 @@ mod logging;
 mod methods;
 mod net;
 mod order;
+mod params;
 mod ports;
 mod protocol;
 mod service;
@@ -33,6 +34,7 @@ mod store;
 mod succession;
 mod sys;
 mod threads;
+mod tls;
 mod tools;
 mod workspace;
 

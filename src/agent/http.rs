@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use ureq::BodyReader;
 use ureq::http::header::{CONTENT_TYPE, LOCATION, RETRY_AFTER};
+use ureq::tls::TlsConfig;
 use ureq::unversioned::transport::{Connector, RustlsConnector};
 
 /// A request: POST with a JSON body, GET without.
@@ -54,7 +55,9 @@ pub fn send(call: &Call, watch: &Arc<Watch>) -> Result<Answer, Fault> {
 }
 
 fn exchange(call: &Call, watch: &Arc<Watch>) -> Result<Answer, ureq::Error> {
+    let tls = TlsConfig::builder().unversioned_rustls_crypto_provider(crate::tls::provider()).build();
     let config = ureq::config::Config::builder()
+        .tls_config(tls)
         .proxy(None)
         .max_redirects(0)
         .max_redirects_will_error(false)

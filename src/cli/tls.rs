@@ -9,7 +9,7 @@ use super::target::Target;
 use crate::error::{Error, Kind, Result};
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
+use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{
     CertificateError, ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore, SignatureScheme,
@@ -55,7 +55,7 @@ struct Check {
 
 impl Check {
     fn new(pin: Option<Fingerprint>, roots: RootCertStore) -> std::result::Result<Check, rustls::Error> {
-        let provider = Arc::new(ring::default_provider());
+        let provider = crate::tls::provider();
         let public = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone())
             .build()
             .map_err(|e| rustls::Error::General(e.to_string()))?;
@@ -145,6 +145,7 @@ impl ServerCertVerifier for Check {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rustls::crypto::ring;
     use rustls::pki_types::{PrivateKeyDer, pem::PemObject};
     use rustls::{ServerConfig, ServerConnection};
 
@@ -164,7 +165,7 @@ mod tests {
         let pin = pin.map(|pin| Fingerprint::parse(pin, "pin").unwrap());
         let check = Arc::new(Check::new(pin, roots).unwrap());
         let mut client = client(&check, host).unwrap();
-        let config = ServerConfig::builder_with_provider(check.provider.clone())
+        let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
             .unwrap()
             .with_no_client_auth()

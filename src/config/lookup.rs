@@ -47,7 +47,7 @@ pub fn reload<'p>(path: impl IntoIterator<Item = &'p str>) -> Reload {
     for segment in path {
         let Some(next) = node.child(segment) else { break };
         node = next;
-        class = node.key().map_or(class, |key| key.reload);
+        class = node.key().map_or(class, |key| *key.reload);
     }
     class
 }
@@ -64,7 +64,7 @@ impl Node {
 
     /// The type, seen through nothing: `Like` stays `Like`. A place without a row of its own is an object.
     pub fn kind(&self) -> Type {
-        self.key().map_or(Type::Object, |key| key.kind)
+        self.key().map_or(Type::Object, |key| *key.kind)
     }
 
     pub fn sensitive(&self) -> bool {
@@ -124,7 +124,7 @@ impl Node {
     /// The place a `Like` row points to.
     fn model(&self) -> Option<Node> {
         let key = self.key()?;
-        let Type::Like(path) = key.kind else { return None };
+        let Type::Like(path) = *key.kind else { return None };
         let mut node = root();
         for name in path.split('.') {
             node = node.own_child(name)?;
@@ -201,7 +201,7 @@ mod tests {
     #[test]
     fn every_like_points_to_rows_and_every_star_has_a_map_or_list_above() {
         for key in KEYS {
-            if let Type::Like(path) = key.kind {
+            if let Type::Like(path) = *key.kind {
                 assert!(find(path.split('.')).is_some(), "{} points to {path}", key.path);
             }
             if let Some((parent, _)) = key.path.split_once(".*") {

@@ -97,7 +97,7 @@ impl Place {
     /// Whether the members below are named by the user, as variables are.
     fn is_env(&self) -> bool {
         self.node.and_then(|node| node.key()).is_some_and(|key| {
-            matches!(key.kind, Type::Text { .. })
+            matches!(*key.kind, Type::Text { .. })
                 && key.path.rsplit('.').nth(1).is_some_and(|p| p == "env" || p == "vars")
         })
     }

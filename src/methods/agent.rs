@@ -5,7 +5,7 @@ use crate::commands::Directives;
 use crate::error::{Error, Kind, Result};
 use crate::json::{Put, json};
 use crate::methods::chat::start_anew_if_stale;
-use crate::methods::read;
+use crate::params::{params, read};
 use crate::protocol::frame::{self, Payload};
 use crate::sessions::dedupe::params_hash;
 use crate::sessions::routing::{self, Inbound, PeerKind};
@@ -14,7 +14,6 @@ use crate::sessions::{Seen, key};
 use crate::state::State;
 use crate::state::event::{Answer, Call};
 use crate::state::runs::{Family, NewRun};
-use serde::Deserialize;
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -37,29 +36,29 @@ const DEFAULT_CHANNEL: &str = "whatsapp";
 const MAX_MESSAGE: usize = 1_000_000;
 const DEFAULT_TIMEOUT_S: u64 = 600;
 
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase", default)]
-struct Params {
-    message: String,
-    agent_id: Option<String>,
-    session_id: Option<String>,
-    session_key: Option<String>,
-    to: Option<String>,
-    reply_to: Option<String>,
-    account_id: Option<String>,
-    group_id: Option<String>,
-    group_channel: Option<String>,
-    channel: Option<String>,
-    reply_channel: Option<String>,
-    images: Vec<Value>,
-    texts: String,
-    hash: String,
-    deliver: bool,
-    timeout: Option<u64>,
-    extra_system_prompt: Option<String>,
-    idempotency_key: String,
-    label: Option<String>,
-    thinking: Option<String>,
+params! {
+    struct Params {
+        message: String,
+        agent_id: Option<String>,
+        session_id: Option<String>,
+        session_key: Option<String>,
+        to: Option<String>,
+        reply_to: Option<String>,
+        account_id: Option<String>,
+        group_id: Option<String>,
+        group_channel: Option<String>,
+        channel: Option<String>,
+        reply_channel: Option<String>,
+        images: Vec<Value>,
+        texts: String,
+        hash: String,
+        deliver: bool,
+        timeout: Option<u64>,
+        extra_system_prompt: Option<String>,
+        idempotency_key: String,
+        label: Option<String>,
+        thinking: Option<String>,
+    }
 }
 
 impl Params {
@@ -254,11 +253,11 @@ pub fn read_thinking(level: Option<&str>) -> Result<Option<Thinking>> {
     Thinking::parse(level).ok_or_else(wrong).map(Some)
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Wait {
-    run_id: String,
-    timeout_ms: Option<u64>,
+params! {
+    struct Wait {
+        run_id: String,
+        timeout_ms: Option<u64>,
+    }
 }
 
 pub fn wait(state: &mut State, call: Call, params: Value) -> Result<Answer> {

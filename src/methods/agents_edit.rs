@@ -6,7 +6,7 @@
 use crate::agents::edit::{self, New, Update};
 use crate::error::{Error, Result};
 use crate::json::json;
-use crate::methods::read;
+use crate::params::{params, read};
 use crate::protocol::frame::Payload;
 use crate::sessions::key::normalise_agent_id;
 use crate::shared::Shared;
@@ -14,17 +14,17 @@ use crate::state::State;
 use crate::state::clients::Caller;
 use crate::state::event::{Answer, Call};
 use crate::state::sessions::roster;
-use serde::Deserialize;
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
 
-#[derive(Deserialize)]
-struct Create {
-    name: String,
-    workspace: String,
-    emoji: Option<String>,
-    avatar: Option<String>,
+params! {
+    struct Create {
+        name: String,
+        workspace: String,
+        emoji: Option<String>,
+        avatar: Option<String>,
+    }
 }
 
 pub fn create(shared: &Shared, _caller: &Caller, params: Value) -> Result<Payload> {
@@ -42,14 +42,14 @@ pub fn create(shared: &Shared, _caller: &Caller, params: Value) -> Result<Payloa
     Ok(json!({"ok": true, "agentId": created.id, "name": name.trim(), "workspace": workspace}).into())
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Change {
-    agent_id: String,
-    name: Option<String>,
-    workspace: Option<String>,
-    model: Option<String>,
-    avatar: Option<String>,
+params! {
+    struct Change {
+        agent_id: String,
+        name: Option<String>,
+        workspace: Option<String>,
+        model: Option<String>,
+        avatar: Option<String>,
+    }
 }
 
 pub fn update(shared: &Shared, _caller: &Caller, params: Value) -> Result<Payload> {
@@ -66,11 +66,11 @@ pub fn update(shared: &Shared, _caller: &Caller, params: Value) -> Result<Payloa
     Ok(json!({"ok": true, "agentId": id}).into())
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Delete {
-    agent_id: String,
-    delete_files: Option<bool>,
+params! {
+    struct Delete {
+        agent_id: String,
+        delete_files: Option<bool>,
+    }
 }
 
 pub fn delete(state: &mut State, call: Call, params: Value) -> Result<Answer> {

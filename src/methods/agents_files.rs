@@ -6,12 +6,11 @@ use crate::beneath;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::json::{Put, json};
-use crate::methods::read;
+use crate::params::{params, read};
 use crate::protocol::frame::Payload;
 use crate::sessions::key::normalise_agent_id;
 use crate::shared::Shared;
 use crate::state::clients::Caller;
-use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
 
@@ -22,12 +21,12 @@ const MEMORY: [&str; 2] = ["MEMORY.md", "memory.md"];
 /// Bytes of a file that go over the wire.
 const MAX: usize = 1 << 20;
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Params {
-    agent_id: String,
-    name: Option<String>,
-    content: Option<String>,
+params! {
+    struct Params {
+        agent_id: String,
+        name: Option<String>,
+        content: Option<String>,
+    }
 }
 
 pub fn list(shared: &Shared, _caller: &Caller, params: Value) -> Result<Payload> {

@@ -4,13 +4,13 @@ use crate::commands::{self, At, Directives};
 use crate::error::{Error, Result};
 use crate::json::json;
 use crate::methods::agent::{check_send_policy, default_timeout_ms, read_thinking, replay};
-use crate::methods::{read, sessions::key_of};
+use crate::methods::sessions::key_of;
+use crate::params::{params, read};
 use crate::protocol::events;
 use crate::sessions::{freshness, history, message};
 use crate::state::State;
 use crate::state::event::{Answer, Call, Event};
 use crate::state::runs::{Family, NewRun};
-use serde::Deserialize;
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -21,20 +21,20 @@ const MAX_COMMAND: usize = 16 << 10;
 /// Whole messages that stop a run instead of starting one.
 const STOP_WORDS: [&str; 7] = ["/stop", "stop", "esc", "abort", "wait", "exit", "interrupt"];
 
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase", default)]
-struct Send {
-    session_key: String,
-    message: String,
-    images: Vec<Value>,
-    texts: String,
-    hash: String,
-    timeout_ms: Option<u64>,
-    thinking: Option<String>,
-    agent_id: Option<String>,
-    queue_mode: Option<String>,
-    suppress_command_interpretation: bool,
-    idempotency_key: String,
+params! {
+    struct Send {
+        session_key: String,
+        message: String,
+        images: Vec<Value>,
+        texts: String,
+        hash: String,
+        timeout_ms: Option<u64>,
+        thinking: Option<String>,
+        agent_id: Option<String>,
+        queue_mode: Option<String>,
+        suppress_command_interpretation: bool,
+        idempotency_key: String,
+    }
 }
 
 pub fn send(state: &mut State, call: Call, params: Value) -> Result<Answer> {
@@ -108,12 +108,12 @@ pub fn start_anew_if_stale(state: &mut State, key: &str, channel: &str) -> Resul
     Ok(())
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Abort {
-    session_key: String,
-    agent_id: Option<String>,
-    run_id: Option<String>,
+params! {
+    struct Abort {
+        session_key: String,
+        agent_id: Option<String>,
+        run_id: Option<String>,
+    }
 }
 
 /// Stops one run, or all runs of a session, however they were started.
@@ -138,12 +138,12 @@ fn abort_session(state: &mut State, key: &str, run: Option<String>, why: Reason)
     json!({"ok": true, "aborted": !runs.is_empty(), "runIds": runs})
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct History {
-    session_key: String,
-    agent_id: Option<String>,
-    limit: Option<u64>,
+params! {
+    struct History {
+        session_key: String,
+        agent_id: Option<String>,
+        limit: Option<u64>,
+    }
 }
 
 /// The transcript is read on the connection's thread.
@@ -160,13 +160,13 @@ pub fn history(state: &mut State, _call: Call, params: Value) -> Result<Answer> 
     })))
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Inject {
-    session_key: String,
-    agent_id: Option<String>,
-    message: String,
-    label: Option<String>,
+params! {
+    struct Inject {
+        session_key: String,
+        agent_id: Option<String>,
+        message: String,
+        label: Option<String>,
+    }
 }
 
 /// Puts an assistant message into a transcript without a run. Written by the store thread, then told.

@@ -2,7 +2,8 @@
 //! and configuration are read on the connection's thread.
 use crate::error::{Error, Result};
 use crate::json::{Put, json};
-use crate::methods::{self, Run, read, sessions as session_methods};
+use crate::methods::{self, Run, sessions as session_methods};
+use crate::params::{params, read};
 use crate::protocol::frame::Payload;
 use crate::sessions::{Entry, Transcript, history, list};
 use crate::shared::Shared;
@@ -10,20 +11,19 @@ use crate::state::State;
 use crate::state::clients::Caller;
 use crate::state::event::{Answer, Call};
 use crate::state::local::to_value;
-use serde::Deserialize;
 use serde_json::{Map, Value};
 
 /// Messages when the client names no limit.
 const DEFAULT_LIMIT: usize = 200;
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Startup {
-    session_key: String,
-    agent_id: Option<String>,
-    limit: Option<usize>,
-    max_bytes: Option<usize>,
-    cursor: Option<String>,
+params! {
+    struct Startup {
+        session_key: String,
+        agent_id: Option<String>,
+        limit: Option<usize>,
+        max_bytes: Option<usize>,
+        cursor: Option<String>,
+    }
 }
 
 /// The answer of `chat.history`, and with it the session's row, the agents and the models.

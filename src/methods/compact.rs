@@ -2,11 +2,10 @@
 //! happens even if the client hangs up. The model's summary is what `/compact` makes, in a run.
 use crate::error::{Error, Result};
 use crate::json::json;
-use crate::methods::read;
+use crate::params::{params, read};
 use crate::sessions::compacting::Cut;
 use crate::state::State;
 use crate::state::event::{Answer, Call};
-use serde::Deserialize;
 use serde_json::Value;
 use std::time::Duration;
 
@@ -14,12 +13,12 @@ const DEFAULT_LINES: usize = 400;
 /// What the entry knows of the transcript's size.
 const COUNTERS: [&str; 3] = ["inputTokens", "outputTokens", "totalTokens"];
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Compact {
-    key: String,
-    agent_id: Option<String>,
-    max_lines: Option<usize>,
+params! {
+    struct Compact {
+        key: String,
+        agent_id: Option<String>,
+        max_lines: Option<usize>,
+    }
 }
 
 pub fn compact(state: &mut State, _call: Call, params: Value) -> Result<Answer> {

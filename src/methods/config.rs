@@ -2,11 +2,10 @@
 //! `config_write.rs`. All on the caller's connection thread.
 use crate::config::{self, Config, path};
 use crate::error::{Error, Result};
-use crate::methods::read;
+use crate::params::{params, read};
 use crate::protocol::frame::Payload;
 use crate::shared::Shared;
 use crate::state::clients::Caller;
-use serde::Deserialize;
 use serde_json::Value;
 
 /// The file as it is now, secrets replaced.
@@ -18,9 +17,10 @@ pub fn schema(_shared: &Shared, _caller: &Caller, _params: Value) -> Result<Payl
     Ok(config::schema().into())
 }
 
-#[derive(Deserialize)]
-struct Lookup {
-    path: String,
+params! {
+    struct Lookup {
+        path: String,
+    }
 }
 
 /// One place of the schema instead of all of it.

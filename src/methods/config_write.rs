@@ -9,14 +9,13 @@ use crate::config::write::{Base, Change, Written, write};
 use crate::error::Result;
 use crate::gateway::write_sentinel;
 use crate::json::json;
-use crate::methods::read;
+use crate::params::{params, read};
 use crate::protocol::events;
 use crate::protocol::frame::Payload;
 use crate::shared::Shared;
 use crate::state::clients::Caller;
 use crate::state::event::Event;
 use crate::state::restart::MAX_DELAY_MS;
-use serde::Deserialize;
 use serde_json::Value;
 
 /// Until the restart, where the caller does not say, milliseconds.
@@ -24,16 +23,15 @@ const DELAY_MS: u64 = 2000;
 /// The answer is on its way before the restart begins, and no restart is put off for longer.
 const DELAY_RANGE_MS: (u64, u64) = (100, MAX_DELAY_MS);
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Params {
-    raw: String,
-    base_hash: Option<String>,
-    session_key: Option<String>,
-    note: Option<String>,
-    restart_delay_ms: Option<u64>,
-    #[serde(default)]
-    force: bool,
+params! {
+    struct Params {
+        raw: String,
+        base_hash: Option<String>,
+        session_key: Option<String>,
+        note: Option<String>,
+        restart_delay_ms: Option<u64>,
+        force: bool,
+    }
 }
 
 /// Writes a whole text.

@@ -6,32 +6,32 @@ use crate::clock;
 use crate::device::pairing::{Change, Pairing};
 use crate::error::{Error, Result};
 use crate::json::json;
-use crate::methods::read;
+use crate::params::{params, read};
 use crate::protocol::frame::Payload;
 use crate::shared::Shared;
 use crate::state::clients::Caller;
 use crate::state::event::Event;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct RequestId {
-    request_id: String,
+params! {
+    struct RequestId {
+        request_id: String,
+    }
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Token {
-    device_id: String,
-    role: String,
-    scopes: Option<Vec<String>>,
+params! {
+    struct Token {
+        device_id: String,
+        role: String,
+        scopes: Option<Vec<String>>,
+    }
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Removal {
-    device_id: String,
+params! {
+    struct Removal {
+        device_id: String,
+    }
 }
 
 pub fn list(shared: &Shared, _caller: &Caller, _params: Value) -> Result<Payload> {

@@ -2,19 +2,18 @@
 use crate::error::Result;
 use crate::json::json;
 use crate::logging::tail::{self, Span};
-use crate::methods::read;
+use crate::params::{params, read};
 use crate::protocol::frame::Payload;
 use crate::shared::Shared;
 use crate::state::clients::Caller;
-use serde::Deserialize;
 use serde_json::Value;
 
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase", default)]
-struct Params {
-    cursor: Option<u64>,
-    limit: Option<u64>,
-    max_bytes: Option<u64>,
+params! {
+    struct Params {
+        cursor: Option<u64>,
+        limit: Option<u64>,
+        max_bytes: Option<u64>,
+    }
 }
 
 pub fn tail(_shared: &Shared, _caller: &Caller, params: Value) -> Result<Payload> {

@@ -31,7 +31,6 @@ use crate::protocol::schema;
 use crate::shared::Shared;
 use crate::state::clients::Caller;
 use crate::state::event::Handler;
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 /// Who may call a method. Nodes may call none of these.
@@ -187,11 +186,6 @@ fn authorise(caller: &Caller, access: Access) -> Result<()> {
     }
     let error = Error::new(Kind::Forbidden, format!("missing scope: {needed}"));
     Err(error.with("missingScope", needed).with("requiredScopes", vec![needed]))
-}
-
-/// Reads validated params into the handler's own type.
-pub fn read<T: DeserializeOwned>(params: Value) -> Result<T> {
-    crate::json::read(params).map_err(|e| Error::invalid(format!("invalid params: {e}")))
 }
 
 #[cfg(test)]

@@ -3,23 +3,22 @@ use crate::clock;
 use crate::error::Result;
 use crate::gateway::write_sentinel;
 use crate::json::json;
-use crate::methods::read;
+use crate::params::{params, read};
 use crate::protocol::frame::Payload;
 use crate::shared::Shared;
 use crate::state::State;
 use crate::state::clients::Caller;
 use crate::state::event::{Answer, Call, Event};
 use crate::state::restart::MAX_DELAY_MS;
-use serde::Deserialize;
 use serde_json::Value;
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Params {
-    reason: Option<String>,
-    delay_ms: Option<u64>,
-    session_key: Option<String>,
-    note: Option<String>,
+params! {
+    struct Params {
+        reason: Option<String>,
+        delay_ms: Option<u64>,
+        session_key: Option<String>,
+        note: Option<String>,
+    }
 }
 
 /// Asks for a restart; with a session or a note, that session is told when it is done. Writes a file, so it runs on

@@ -4,13 +4,12 @@ use crate::agent::provider::{BUILTIN, Provider};
 use crate::agent::resolve::CONTEXT_WINDOW;
 use crate::error::{Error, Result};
 use crate::json::json;
-use crate::methods::read;
+use crate::params::{Params, Source, params, read};
 use crate::sessions::list::{self, Filter, Page, Wanted};
 use crate::sessions::{Entry, Transcript, key, preview};
 use crate::shared::Shared;
 use crate::state::State;
 use crate::state::event::{Answer, Call};
-use serde::Deserialize;
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -81,13 +80,16 @@ impl Row {
     }
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
 struct Describe {
     key: String,
     agent_id: Option<String>,
-    #[serde(flatten)]
     shown: Filter,
+}
+
+impl Params for Describe {
+    fn take(from: &mut Source) -> Describe {
+        Describe { key: from.take("key"), agent_id: from.take("agent_id"), shown: Filter::take(from) }
+    }
 }
 
 /// One row of `sessions.list`; null for a session that does not exist.
@@ -120,12 +122,12 @@ pub fn key_of(state: &State, raw: &str, agent: Option<&str>) -> Result<String> {
     Ok(key)
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Preview {
-    keys: Vec<String>,
-    limit: Option<u64>,
-    max_chars: Option<u64>,
+params! {
+    struct Preview {
+        keys: Vec<String>,
+        limit: Option<u64>,
+        max_chars: Option<u64>,
+    }
 }
 
 pub fn preview(state: &mut State, _call: Call, params: Value) -> Result<Answer> {

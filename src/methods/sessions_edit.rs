@@ -4,11 +4,11 @@ use crate::agent::provider::Provider;
 use crate::error::{Error, Result};
 use crate::ids;
 use crate::json::json;
-use crate::methods::{read, sessions};
+use crate::methods::sessions;
+use crate::params::{params, read};
 use crate::sessions::{Entry, patch as rules};
 use crate::state::State;
 use crate::state::event::{Answer, Call};
-use serde::Deserialize;
 use serde_json::Value;
 
 pub fn patch(state: &mut State, _call: Call, params: Value) -> Result<Answer> {
@@ -49,13 +49,13 @@ fn choose_model(state: &State, entry: &mut Entry, model: &Value) -> Result<()> {
     Ok(())
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Reset {
-    key: Value,
-    agent_id: Option<Value>,
-    reason: Option<String>,
-    expected_session_id: Option<String>,
+params! {
+    struct Reset {
+        key: Value,
+        agent_id: Option<Value>,
+        reason: Option<String>,
+        expected_session_id: Option<String>,
+    }
 }
 
 pub fn reset(state: &mut State, _call: Call, params: Value) -> Result<Answer> {
@@ -74,13 +74,13 @@ pub fn reset(state: &mut State, _call: Call, params: Value) -> Result<Answer> {
     Ok(Answer::Stored { key: Some(key), work: Box::new(move || Ok(payload.into())) })
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Delete {
-    key: Value,
-    agent_id: Option<Value>,
-    delete_transcript: Option<bool>,
-    expected_session_id: Option<String>,
+params! {
+    struct Delete {
+        key: Value,
+        agent_id: Option<Value>,
+        delete_transcript: Option<bool>,
+        expected_session_id: Option<String>,
+    }
 }
 
 /// The transcript is renamed, not removed. Runs of the session are stopped first.

@@ -2,12 +2,12 @@
 //! those that all get. The events themselves are made in `state/subscriptions.rs`.
 use crate::error::{Error, Result};
 use crate::json::{Put, json};
-use crate::methods::{read, sessions};
+use crate::methods::sessions;
+use crate::params::{params, read};
 use crate::protocol::schema;
 use crate::state::State;
 use crate::state::event::{Answer, Call};
 use crate::state::local::to_value;
-use serde::Deserialize;
 use serde_json::Value;
 
 /// With params of `sessions.list` the answer holds that list too; the subscription is made before the list.
@@ -35,13 +35,12 @@ pub fn unsubscribe(state: &mut State, call: Call, _params: Value) -> Result<Answ
     Ok(Answer::Now(json!({"subscribed": false}).into()))
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Follow {
-    key: String,
-    agent_id: Option<String>,
-    #[serde(default)]
-    include_approvals: bool,
+params! {
+    struct Follow {
+        key: String,
+        agent_id: Option<String>,
+        include_approvals: bool,
+    }
 }
 
 /// A session that does not exist yet can be followed. There are no approvals here, so their replay is empty.

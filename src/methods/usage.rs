@@ -3,7 +3,7 @@
 use crate::clock;
 use crate::error::{Error, Result};
 use crate::json::{Put, json};
-use crate::methods::read;
+use crate::params::{params, read};
 use crate::protocol::frame::Payload;
 use crate::sessions::usage::{Span, Totals, day_name};
 use crate::sessions::usage_report::{Summary, add_transcript};
@@ -13,7 +13,6 @@ use crate::shared::Shared;
 use crate::state::State;
 use crate::state::clients::Caller;
 use crate::state::event::{Answer, Call};
-use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
@@ -23,15 +22,14 @@ use std::sync::Arc;
 const MAX_READ: u64 = 128 << 20;
 const MAX_SESSIONS: usize = 1000;
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Usage {
-    key: Option<String>,
-    start_date: Option<String>,
-    end_date: Option<String>,
-    limit: Option<usize>,
-    #[serde(default)]
-    include_context_weight: bool,
+params! {
+    struct Usage {
+        key: Option<String>,
+        start_date: Option<String>,
+        end_date: Option<String>,
+        limit: Option<usize>,
+        include_context_weight: bool,
+    }
 }
 
 /// The index of an agent and the directory of its transcripts.
@@ -183,10 +181,11 @@ fn note_partial(report: &mut Value, budget: &Budget) {
     }
 }
 
-#[derive(Deserialize)]
-struct Course {
-    key: Option<String>,
-    limit: Option<usize>,
+params! {
+    struct Course {
+        key: Option<String>,
+        limit: Option<usize>,
+    }
 }
 
 pub fn timeseries(state: &mut State, _call: Call, params: Value) -> Result<Answer> {
@@ -237,13 +236,12 @@ fn transcript_of(state: &State, raw: &str) -> Result<Option<Transcript>> {
     Ok(index.and_then(|index| Transcript::at(index.dir(), id).ok()))
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Costs {
-    start_date: Option<String>,
-    end_date: Option<String>,
-    #[serde(default)]
-    days: Value,
+params! {
+    struct Costs {
+        start_date: Option<String>,
+        end_date: Option<String>,
+        days: Value,
+    }
 }
 
 /// Of all agents.

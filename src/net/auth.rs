@@ -11,59 +11,61 @@ use crate::error::{Error, Kind, Result};
 use crate::net::head::Head;
 use crate::net::peer::Peer;
 use crate::net::tailscale;
+use crate::params::params;
 use crate::protocol::frame::Scopes;
 use crate::protocol::{self, MAX_PROTOCOL};
 use crate::shared::{AuthMode, Shared};
-use serde::Deserialize;
 use std::time::Instant;
 
-/// The params of `connect` that matter to the gateway; they passed the schema before.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct Connect {
-    pub min_protocol: u64,
-    pub max_protocol: u64,
-    #[serde(deserialize_with = "crate::json::nested")]
-    pub client: Client,
-    pub caps: Vec<String>,
-    pub role: Option<String>,
-    pub scopes: Vec<String>,
-    pub device: Option<Device>,
-    #[serde(deserialize_with = "crate::json::nested")]
-    pub auth: Credentials,
+params! {
+    /// The params of `connect` that matter to the gateway; they passed the schema before.
+    #[derive(Debug, Clone, Default)]
+    pub struct Connect {
+        pub min_protocol: u64,
+        pub max_protocol: u64,
+        pub client: Client,
+        pub caps: Vec<String>,
+        pub role: Option<String>,
+        pub scopes: Vec<String>,
+        pub device: Option<Device>,
+        pub auth: Credentials,
+    }
 }
 
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct Client {
-    pub id: String,
-    pub display_name: Option<String>,
-    pub version: String,
-    pub platform: String,
-    pub device_family: Option<String>,
-    pub model_identifier: Option<String>,
-    pub mode: String,
-    pub instance_id: Option<String>,
+params! {
+    #[derive(Debug, Clone, Default)]
+    pub struct Client {
+        pub id: String,
+        pub display_name: Option<String>,
+        pub version: String,
+        pub platform: String,
+        pub device_family: Option<String>,
+        pub model_identifier: Option<String>,
+        pub mode: String,
+        pub instance_id: Option<String>,
+    }
 }
 
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct Device {
-    pub id: String,
-    pub public_key: String,
-    pub signature: String,
-    pub signed_at: u64,
-    pub nonce: Option<String>,
+params! {
+    #[derive(Debug, Clone, Default)]
+    pub struct Device {
+        pub id: String,
+        pub public_key: String,
+        pub signature: String,
+        pub signed_at: u64,
+        pub nonce: Option<String>,
+    }
 }
 
-/// What a client offers as proof. Not `Debug`: it must not reach a log.
-#[derive(Clone, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct Credentials {
-    token: Option<String>,
-    password: Option<String>,
-    device_token: Option<String>,
-    bootstrap_token: Option<String>,
+params! {
+    /// What a client offers as proof. Not `Debug`: it must not reach a log.
+    #[derive(Clone, Default)]
+    pub struct Credentials {
+        token: Option<String>,
+        password: Option<String>,
+        device_token: Option<String>,
+        bootstrap_token: Option<String>,
+    }
 }
 
 impl std::fmt::Debug for Credentials {

@@ -4,7 +4,7 @@ use super::entry::Entry;
 use super::key::{KeyRules, agent_of, normalise_agent_id};
 use crate::error::{Error, Result};
 use crate::json::Put;
-use serde::Deserialize;
+use crate::params::{Params, Source, params};
 use serde_json::{Map, Value};
 use std::sync::Arc;
 
@@ -40,32 +40,33 @@ const SHOWN: [&str; 28] = [
     "lastAccountId",
 ];
 
-/// The parameters of `sessions.list`, after its schema.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct Filter {
-    pub limit: Option<usize>,
-    pub active_minutes: Option<u64>,
-    pub include_global: bool,
-    pub include_unknown: bool,
-    pub include_derived_titles: bool,
-    pub include_last_message: bool,
-    pub label: Option<String>,
-    pub spawned_by: Option<String>,
-    pub agent_id: Option<String>,
-    pub search: Option<String>,
-    pub offset: usize,
-    /// `true`, `false` or `"all"`. Nothing is ever archived here.
-    pub archived: Value,
-    /// Only sessions with a run; the caller knows which those are.
-    pub active_only: bool,
-    pub exclude_subagents: bool,
-    pub exclude_cron: bool,
-    /// Boards and owners do not exist here: asking for those of one gives none.
-    pub board_face: Option<String>,
-    pub has_board: bool,
-    pub owner_id: Option<String>,
-    pub creator_id: Option<String>,
+params! {
+    /// The parameters of `sessions.list`, after its schema.
+    #[derive(Debug, Clone, Default)]
+    pub struct Filter {
+        pub limit: Option<usize>,
+        pub active_minutes: Option<u64>,
+        pub include_global: bool,
+        pub include_unknown: bool,
+        pub include_derived_titles: bool,
+        pub include_last_message: bool,
+        pub label: Option<String>,
+        pub spawned_by: Option<String>,
+        pub agent_id: Option<String>,
+        pub search: Option<String>,
+        pub offset: usize,
+        /// `true`, `false` or `"all"`. Nothing is ever archived here.
+        pub archived: Value,
+        /// Only sessions with a run; the caller knows which those are.
+        pub active_only: bool,
+        pub exclude_subagents: bool,
+        pub exclude_cron: bool,
+        /// Boards and owners do not exist here: asking for those of one gives none.
+        pub board_face: Option<String>,
+        pub has_board: bool,
+        pub owner_id: Option<String>,
+        pub creator_id: Option<String>,
+    }
 }
 
 pub type Found = (String, Arc<Entry>);
@@ -197,16 +198,26 @@ pub fn row(
 }
 
 /// What `sessions.resolve` is asked for.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Debug, Clone, Default)]
 pub struct Wanted {
     pub key: Option<String>,
     pub session_id: Option<String>,
     pub label: Option<String>,
     /// Finding none is an answer, not an error.
     pub allow_missing: bool,
-    #[serde(flatten)]
     pub filter: Filter,
+}
+
+impl Params for Wanted {
+    fn take(from: &mut Source) -> Wanted {
+        Wanted {
+            key: from.take("key"),
+            session_id: from.take("session_id"),
+            label: from.take("label"),
+            allow_missing: from.take("allow_missing"),
+            filter: Filter::take(from),
+        }
+    }
 }
 
 /// The canonical key of the one session that is meant; `None` when there is none and that is allowed.

@@ -23,7 +23,7 @@ fn index() -> Index {
 fn lists_are_filtered_sorted_and_cut() {
     let index = index();
     let check = |filter: Value, want: &[&str]| {
-        let read: Filter = serde_json::from_value(filter.clone()).unwrap();
+        let read: Filter = crate::params::read(filter.clone()).unwrap();
         let mut found = choose(index.iter(), &read, 150_000);
         Page::cut(&mut found, &read);
         let ids: Vec<_> = found.iter().map(|(_, e)| e.session_id().unwrap()).collect();
@@ -54,7 +54,7 @@ fn lists_are_filtered_sorted_and_cut() {
 #[test]
 fn a_page_says_where_the_next_one_begins() {
     let check = |filter: Value, want: Value| {
-        let filter: Filter = serde_json::from_value(filter).unwrap();
+        let filter: Filter = crate::params::read(filter).unwrap();
         let mut told = Map::new();
         Page::cut(&mut choose(index().iter(), &filter, 0), &filter).tell(&mut told);
         assert_eq!(Value::Object(told), want);
@@ -83,7 +83,7 @@ fn rows_show_what_clients_use() {
 fn sessions_are_resolved_by_one_name() {
     let index = index();
     let check = |wanted: Value, want: std::result::Result<&str, &str>| {
-        let got = resolve(index.iter(), &serde_json::from_value(wanted).unwrap(), &KeyRules::default());
+        let got = resolve(index.iter(), &crate::params::read(wanted).unwrap(), &KeyRules::default());
         assert_eq!(got.as_ref().map(|key| key.as_deref().unwrap_or("")).map_err(|e| e.message()), want);
     };
     check(json!({"key": "main"}), Ok("agent:main:main"));

@@ -38,10 +38,10 @@ impl Worker {
         if let Err(message) = schema::check_params("connect", &params) {
             return self.refuse(&request.id, &Error::invalid(message));
         }
-        match crate::json::read::<Connect>(params) {
+        match crate::params::read::<Connect>(params) {
             Ok(connect) => self.connect(request.id, connect),
             // Cannot happen: the schema admits only what this type reads.
-            Err(e) => self.refuse(&request.id, &Error::invalid(format!("invalid connect params: {e}"))),
+            Err(e) => self.refuse(&request.id, &e),
         }
     }
 
