@@ -9,6 +9,7 @@ pub const TOOL: Tool = Tool {
     doc: "List the agents that you may reach with sessions_send, yourself included.",
     parameters: r#"{"type": "object", "properties": {}}"#,
     aliases: &[],
+    changes: false,
     time: usual_time,
     run,
 };

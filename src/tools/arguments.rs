@@ -70,6 +70,7 @@ mod tests {
         parameters: r#"{"type": "object", "required": ["path"], "properties": {"path": {"type": "string"},
             "limit": {"type": "integer", "minimum": 1}, "deep": {"type": "boolean"}}}"#,
         aliases: &[("file_path", "path")],
+        changes: false,
         time: usual_time,
         run: |_, _| Ok(Output::default()),
     };

@@ -1,4 +1,5 @@
 //! `edit`: replaces one place in a text file of the workspace. Runs on a tool's thread.
+use super::change::Change;
 use super::{Context, Output, Tool, text, usual_time, workspace};
 use crate::beneath;
 use crate::error::{Error, Result};
@@ -21,6 +22,7 @@ pub const TOOL: Tool = Tool {
         ("new_string", "newText"),
         ("newString", "newText"),
     ],
+    changes: true,
     time: usual_time,
     run,
 };
@@ -29,6 +31,7 @@ fn run(context: &Context, arguments: &Value) -> Result<Output> {
     let path = workspace::relative(context, text(arguments, "path").unwrap_or_default())?;
     let shown = path.display().to_string();
     let part = |name: &str| arguments.get(name).and_then(Value::as_str).unwrap_or_default();
+    let change = Change::begin(context)?;
     let bytes = beneath::read(&context.workspace, &path, MAX_FILE + 1)?.ok_or_else(|| {
         Error::not_found(format!("there is no file {shown} in the workspace: make it with write"))
     })?;
@@ -41,7 +44,7 @@ fn run(context: &Context, arguments: &Value) -> Result<Output> {
         .map_err(|_| Error::invalid(format!("{shown} is no UTF-8 text and cannot be edited")))?;
     let edited = replace_once(&content, part("oldText"), part("newText"))
         .map_err(|why| Error::invalid(format!("{shown} was not changed: {why}")))?;
-    beneath::write(&context.workspace, &path, edited.as_bytes())?;
+    change.write(&path, edited.as_bytes())?;
     Ok(Output::text(format!("Replaced the text in {shown}.")).about(shown))
 }
 

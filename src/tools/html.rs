@@ -1,7 +1,9 @@
 //! HTML as text that people and models can read: title, headings, links, lists, paragraphs, code.
 //!
 //! Pure and forgiving: one pass over the tags, no tree, nothing runs. Scripts, styles and the like are dropped. It
-//! promises nothing about layout, and output is never longer than a few times the input.
+//! promises nothing about layout. Its time grows with the page's length only, whatever the page, and it ends early when
+//! the call is stopped.
+use crate::agent::cancel::Cancel;
 use crate::agent::outbound;
 use ureq::http::Uri;
 
@@ -11,6 +13,12 @@ pub struct Readable {
     pub text: String,
 }
 
+/// Bytes of text after which the rest of a page is left out: addresses of links can be longer than what names them.
+const MAX_TEXT: usize = 8 << 20;
+/// Bytes of an address, the page's own included, beyond which links are shown as text.
+const MAX_URL: usize = 2000;
+/// Tags between two looks at the stop flag.
+const TAGS: usize = 256;
 /// Elements whose content is not for readers.
 const DROPPED: &[&str] = &["script", "style", "template", "noscript", "svg", "iframe", "object", "select"];
 /// Elements that stand apart from what is around them.
@@ -46,19 +54,25 @@ const BLOCKS: &[&str] = &[
     "ul",
 ];
 
-/// Reads a page that came from `url`; with `is_text` without Markdown's marks.
-pub fn read(html: &str, url: &str, is_text: bool) -> Readable {
-    let mut page =
-        Page { out: String::new(), links: Vec::new(), base: url.parse().ok(), is_text, pre: 0, gap: 0 };
-    let title = page.walk(html);
+/// Reads a page that came from `url`; with `is_text` without Markdown's marks. A part of it when stopped meanwhile.
+pub fn read(html: &str, url: &str, is_text: bool, cancel: &Cancel) -> Readable {
+    let mut page = Page {
+        out: String::new(),
+        link: None,
+        base: url.parse().ok().filter(|_| url.len() <= MAX_URL),
+        is_text,
+        pre: 0,
+        gap: 0,
+    };
+    let title = page.walk(html, cancel);
     let text = page.out.trim().to_string();
     Readable { title, text }
 }
 
 struct Page {
     out: String,
-    /// Open links: where their text began and where they lead.
-    links: Vec<(usize, String)>,
+    /// The open link: where its text began, and its `href`. Links do not nest.
+    link: Option<(usize, String)>,
     base: Option<Uri>,
     is_text: bool,
     /// Depth of `pre`.
@@ -69,11 +83,16 @@ struct Page {
 
 impl Page {
     /// Goes through the page; the answer is its title.
-    fn walk(&mut self, html: &str) -> String {
+    fn walk(&mut self, html: &str, cancel: &Cancel) -> String {
         let mut title = String::new();
         let mut rest = html;
+        let mut seen: usize = 0;
         while let Some((before, after)) = rest.split_once('<') {
             self.text(before);
+            seen += 1;
+            if self.out.len() > MAX_TEXT || (seen.is_multiple_of(TAGS) && cancel.reason().is_some()) {
+                return title;
+            }
             if let Some(comment) = after.strip_prefix("!--") {
                 rest = comment.split_once("-->").map_or("", |(_, rest)| rest);
                 continue;
@@ -133,9 +152,9 @@ impl Page {
                 self.pre += 1;
             }
             "a" => {
-                let target = attribute(tag, "href").map(|href| self.resolve(&href)).unwrap_or_default();
+                self.close_link();
                 self.settle();
-                self.links.push((self.out.len(), target));
+                self.link = Some((self.out.len(), attribute(tag, "href").unwrap_or_default()));
             }
             "img" => {
                 let alt = attribute(tag, "alt").unwrap_or_default();
@@ -166,9 +185,13 @@ impl Page {
 
     /// Only text with a target elsewhere becomes a link.
     fn close_link(&mut self) {
-        let Some((start, target)) = self.links.pop() else { return };
+        let Some((start, href)) = self.link.take() else { return };
         let shown = self.out.get(start..).unwrap_or_default().trim().to_string();
-        if self.is_text || target.is_empty() || shown.is_empty() || shown.contains('\n') || shown == target {
+        if self.is_text || shown.is_empty() || shown.contains('\n') {
+            return;
+        }
+        let target = self.resolve(&href);
+        if target.is_empty() || shown == target {
             return;
         }
         let space = if self.out.get(start..).is_some_and(|text| text.starts_with(' ')) { " " } else { "" };
@@ -183,7 +206,7 @@ impl Page {
             Some(base) if !href.starts_with('#') && !href.is_empty() => outbound::join(base, href),
             _ => return String::new(),
         };
-        if is_web(&absolute) && absolute.len() <= 2000 && !absolute.contains([' ', '(', ')', '\n']) {
+        if is_web(&absolute) && absolute.len() <= MAX_URL && !absolute.contains([' ', '(', ')', '\n']) {
             absolute
         } else {
             String::new()
@@ -213,7 +236,7 @@ impl Page {
         if gap > 0 {
             let kept = self.out.trim_end_matches(' ').len();
             self.out.truncate(kept);
-            let has = self.out.bytes().rev().take_while(|b| *b == b'\n').count();
+            let has = self.out.bytes().rev().take(gap).take_while(|b| *b == b'\n').count();
             if !self.out.is_empty() {
                 self.out.extend(std::iter::repeat_n('\n', gap.saturating_sub(has)));
             }
@@ -386,6 +409,12 @@ fn entity(name: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::agent::cancel::Reason;
+    use std::time::Instant;
+
+    fn read(html: &str, url: &str, is_text: bool) -> Readable {
+        super::read(html, url, is_text, &Cancel::new())
+    }
 
     fn check(html: &str, want: &str) {
         assert_eq!(read(html, "https://h.com/a/b", false).text, want, "{html}");
@@ -404,6 +433,7 @@ mod tests {
         check("<pre>a\n  b</pre>c", "```\na\n  b\n```\n\nc");
         check("a <img alt='a cat' src=x> b", "a a cat b");
         check("x<i>y</i>z", "xyz");
+        check("<a href=/b>b<a href=/c>c</a> d</a>", "[b](https://h.com/b)[c](https://h.com/c) d");
     }
 
     #[test]
@@ -421,6 +451,41 @@ mod tests {
     fn titles_are_read_and_text_mode_has_no_marks() {
         let page = read("<title> A &amp;\n B </title><h2>H</h2><a href=/x>y</a>", "https://h.com/", true);
         assert_eq!((page.title.as_str(), page.text.as_str()), ("A & B", "H\n\ny"));
+    }
+
+    #[test]
+    fn pages_of_any_shape_take_time_by_their_length_only() {
+        let url = format!("https://h.com/{}/", "p".repeat(1500));
+        let lines = format!("<pre>{}", "\n".repeat(1 << 19));
+        for (start, piece, end) in [
+            ("", "<a href=x>y", "</a>"),
+            ("", "<a href=x>y</a>", ""),
+            ("", "<h1><h2>x", "</h2></h1>"),
+            ("", "<ul><li>x", "</li></ul>"),
+            ("", "<div><p>x", "</p></div>"),
+            ("", "<pre>\nx", "</pre>"),
+            ("", "<table><tr><td>x", "</table>"),
+            ("", "<b \"", ""),
+            ("", "<!--", "-->"),
+            ("", "<title>x</title>", ""),
+            ("", "&shy;&", ""),
+            (&lines, "<br>&shy;", ""),
+            (&lines, "</p><a>", ""),
+        ] {
+            let times = ((1 << 20) - start.len()) / (piece.len() + end.len());
+            let html = format!("{start}{}{}", piece.repeat(times), end.repeat(times));
+            let at = Instant::now();
+            let text = read(&html, &url, false).text;
+            assert!(at.elapsed().as_secs() < 2, "{piece}: {:?}", at.elapsed());
+            assert!(text.len() < 2 * MAX_TEXT, "{piece}: {}", text.len());
+        }
+    }
+
+    #[test]
+    fn a_stopped_call_reads_no_further() {
+        let cancel = Cancel::new();
+        cancel.cancel(Reason::Stop);
+        assert!(super::read(&"<p>x".repeat(10_000), "https://h.com/", true, &cancel).text.len() < 1000);
     }
 
     #[test]

@@ -16,6 +16,7 @@ pub const TOOL: Tool = Tool {
         "from": {"type": "integer", "minimum": 0, "description": "First line, counted from 1"},
         "lines": {"type": "integer", "minimum": 1, "description": "Most lines"}}}"#,
     aliases: &[("file_path", "path")],
+    changes: false,
     time: usual_time,
     run,
 };

@@ -29,6 +29,7 @@ pub const TOOL: Tool = Tool {
         "maxResults": {"type": "number", "minimum": 1},
         "minScore": {"type": "number", "description": "From 0 to 1"}}}"#,
     aliases: &[],
+    changes: false,
     time: usual_time,
     run,
 };

@@ -18,6 +18,7 @@ pub const TOOL: Tool = Tool {
         "threadId": {"type": "string"},
         "silent": {"type": "boolean"}}}"#,
     aliases: &[("to", "target"), ("content", "message"), ("text", "message")],
+    changes: false,
     time: usual_time,
     run,
 };

@@ -4,6 +4,7 @@
 //! costs its run an error result and nothing else (`running`). What an agent may use is decided in `policy`.
 mod agents_list;
 mod arguments;
+mod change;
 mod edit;
 mod html;
 mod memory;
@@ -63,6 +64,8 @@ pub struct Tool {
     pub parameters: &'static str,
     /// Other names of arguments, as models of other programs know them, each with ours.
     pub aliases: &'static [(&'static str, &'static str)],
+    /// Whether it changes files: such calls of one round run one after the other, in their order.
+    pub changes: bool,
     /// How long a call with these arguments may take.
     pub time: fn(&Context, &Value) -> Duration,
     pub run: fn(&Context, &Value) -> Result<Output>,

@@ -1,10 +1,10 @@
 //! Which tools an agent may use: the rules of the configuration, over names. Pure.
 //!
 //! Every rule set that applies must let a tool through: the profile, the general rules, those of the model, of the
-//! agent, of the group the session belongs to, and of subagents. In each, `deny` wins; an `allow` that is missing or
+//! agent, of the group the session belongs to, of groups at all, and of subagents. In each, `deny` wins; an `allow` that is missing or
 //! empty lets everything through. Lists may name tools that do not exist here, groups, and `*` patterns.
 use crate::config::Config;
-use crate::sessions::key::normalise_agent_id;
+use crate::sessions::key::{kind_of, normalise_agent_id};
 use serde_json::Value;
 
 /// Names that stand for several tools, those of other builds included.
@@ -131,8 +131,10 @@ fn gather(config: &Config, agent: &str, model: &str, session_key: &str) -> Vec<R
     let mut rules: Vec<Rule> = [general, own, general_model, own_model].into_iter().map(Rule::of).collect();
     rules.extend(profile(own, general));
     rules.extend(profile(own_model, general_model));
-    if let Some((channel, group)) = group_of(session_key) {
-        rules.extend(group_rule(config, &channel, &group));
+    let group = group_of(session_key).and_then(|(channel, group)| group_tools(config, &channel, &group));
+    rules.extend(group.map(Rule::of));
+    if kind_of(session_key) == "group" {
+        rules.push(no_memory(&[general, own, group.unwrap_or(&Value::Null)]));
     }
     if session_key.contains(":subagent:") {
         let section = config.get("tools.subagents.tools").unwrap_or(&Value::Null);
@@ -178,13 +180,29 @@ fn group_of(session_key: &str) -> Option<(String, String)> {
         .then(|| (channel.to_string(), group.to_string()))
 }
 
-/// The rules of one group, else those of the group `*`.
-fn group_rule(config: &Config, channel: &str, group: &str) -> Option<Rule> {
+/// What the owner told the agent in confidence is not for groups, unless one of these sections names it for use.
+fn no_memory(sections: &[&Value]) -> Rule {
+    let lists = sections.iter().flat_map(|section| [list(section, "allow"), list(section, "alsoAllow")]);
+    // `*` and larger groups of tools were not written with the memory in mind.
+    let is_memory = |name: &String| {
+        let name = name.trim().to_lowercase();
+        name == "group:memory" || name.starts_with("memory")
+    };
+    let named = expand(&lists.flatten().filter(is_memory).collect::<Vec<String>>());
+    let is_denied = |name: &String| !named.iter().any(|pattern| matches(pattern, name));
+    Rule {
+        allow: Vec::new(),
+        deny: expand(&["group:memory".to_string()]).into_iter().filter(is_denied).collect(),
+    }
+}
+
+/// The rules' section of one group, else that of the group `*`.
+fn group_tools<'c>(config: &'c Config, channel: &str, group: &str) -> Option<&'c Value> {
     let groups = config.get("channels")?.get(channel)?.get("groups")?.as_object()?;
     // Keys are in lower case, ids in the configuration as people write them.
     let own =
         groups.iter().find(|(id, _)| id.to_lowercase() == group).and_then(|(_, value)| value.get("tools"));
-    own.or_else(|| groups.get("*")?.get("tools")).map(Rule::of)
+    own.or_else(|| groups.get("*")?.get("tools"))
 }
 
 /// Switches beside the lists.
@@ -303,14 +321,32 @@ mod tests {
         let groups = "{channels: {telegram: {groups: {'-5': {tools: {allow: ['read']}}, '*': {tools: {deny: ['read']}}}}}}";
         check(groups, "main", "agent:main:telegram:group:-5", "read");
         check(groups, "main", "agent:main:telegram:group:-5:topic:9", "read");
-        check(
-            groups,
-            "main",
-            "agent:main:telegram:group:-6",
-            "memory_get session_status sessions_list web_fetch",
-        );
+        check(groups, "main", "agent:main:telegram:group:-6", "session_status sessions_list web_fetch");
         check(groups, "main", MAIN, EVERYTHING);
         check("{}", "main", "agent:main:subagent:x", "read web_fetch");
+    }
+
+    #[test]
+    fn groups_do_without_memory_unless_it_is_named() {
+        let rest = "read session_status sessions_list web_fetch";
+        let group = "agent:main:telegram:group:-5";
+        for (config, want) in [
+            ("{}", rest),
+            ("{tools: {profile: 'full'}}", rest),
+            ("{tools: {allow: ['*']}}", rest),
+            ("{tools: {alsoAllow: ['group:openclaw']}}", rest),
+            ("{tools: {alsoAllow: ['group:memory']}}", EVERYTHING),
+            ("{tools: {alsoAllow: ['memory_search']}}", rest),
+            ("{tools: {allow: ['memory_*']}}", "memory_get"),
+            ("{tools: {allow: ['Memory_Get'], deny: ['group:memory']}}", ""),
+            ("{agents: {list: [{id: 'main', tools: {alsoAllow: ['memory_get']}}]}}", EVERYTHING),
+            ("{channels: {telegram: {groups: {'-5': {tools: {alsoAllow: ['memory_get']}}}}}}", EVERYTHING),
+            ("{channels: {telegram: {groups: {'-6': {tools: {alsoAllow: ['memory_get']}}}}}}", rest),
+        ] {
+            check(config, "main", group, want);
+        }
+        check("{}", "main", "agent:main:discord:channel:7", rest);
+        check("{}", "main", "agent:main:telegram:direct:5", EVERYTHING);
     }
 
     #[test]

@@ -19,6 +19,7 @@ pub const TOOL: Tool = Tool {
         "offset": {"type": "integer", "minimum": 0, "description": "First line, counted from 1"},
         "limit": {"type": "integer", "minimum": 1, "description": "Most lines"}}}"#,
     aliases: &[("file_path", "path"), ("filePath", "path")],
+    changes: false,
     time: usual_time,
     run,
 };

@@ -1,5 +1,6 @@
 //! Runs the tool calls of one round: side by side, each on its own thread, none able to harm or to hold its run.
 //!
+//! Calls that change files wait for each other, so that an edit finds what the one before it left.
 //! `run_all` runs on the run's thread and waits. A call gets a deadline; when it is over, or the run is stopped, the
 //! call's thread is told by its own stop flag and left to end by itself, and the model gets an error result.
 use super::{Context, Output, Tool, arguments};
@@ -40,6 +41,7 @@ pub enum Progress<'a> {
 struct Running {
     index: usize,
     name: &'static str,
+    changes: bool,
     deadline: Instant,
     cancel: Cancel,
 }
@@ -62,7 +64,7 @@ pub fn run_all(
     while !waiting.is_empty() || !running.is_empty() {
         while running.len() < AT_ONCE
             && context.cancel.reason().is_none()
-            && let Some((index, call)) = waiting.pop_front()
+            && let Some((index, call)) = next(offered, &mut waiting, &running)
         {
             on(Progress::Started(call));
             match start(context, offered, call, index, &tx) {
@@ -80,6 +82,22 @@ pub fn run_all(
     }
     let stopped = || Outcome::error(context.cancel.error().message());
     outcomes.into_iter().map(|outcome| outcome.unwrap_or_else(stopped)).collect()
+}
+
+/// The first call that may begin now: one that changes files not beside another such.
+fn next<'c>(
+    offered: &[&'static Tool],
+    waiting: &mut VecDeque<(usize, &'c ToolCall)>,
+    running: &[Running],
+) -> Option<(usize, &'c ToolCall)> {
+    let is_changing = running.iter().any(|running| running.changes);
+    let may_begin = |call: &ToolCall| !(is_changing && find(offered, call).is_some_and(|tool| tool.changes));
+    let at = waiting.iter().position(|(_, call)| may_begin(call))?;
+    waiting.remove(at)
+}
+
+fn find(offered: &[&'static Tool], call: &ToolCall) -> Option<&'static Tool> {
+    offered.iter().copied().find(|tool| tool.name == call.name.trim())
 }
 
 fn settle(
@@ -101,7 +119,7 @@ fn start(
     index: usize,
     tx: &Sender<Message>,
 ) -> std::result::Result<Running, Outcome> {
-    let Some(tool) = offered.iter().copied().find(|tool| tool.name == call.name.trim()) else {
+    let Some(tool) = find(offered, call) else {
         return Err(Outcome::error(&not_offered(offered, &call.name)));
     };
     let arguments = arguments::fit(tool, &call.arguments).map_err(|text| Outcome::error(&text))?;
@@ -111,7 +129,7 @@ fn start(
     let alive = Alive::take().ok_or_else(|| {
         Outcome::error("too many tools that never ended are still at work: wait, or restart the gateway")
     })?;
-    let name = tool.name;
+    let (name, changes) = (tool.name, tool.changes);
     let (done, died) = (tx.clone(), tx.clone());
     let work = move || {
         let _alive = alive;
@@ -127,7 +145,7 @@ fn start(
     };
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
     match threads::spawn(&format!("gw-tool-{number}"), STACK, work, died) {
-        Ok(_) => Ok(Running { index, name, deadline, cancel }),
+        Ok(_) => Ok(Running { index, name, changes, deadline, cancel }),
         Err(e) => Err(Outcome::error(e.message())),
     }
 }
@@ -232,7 +250,15 @@ mod tests {
             Some(ms) => Duration::from_millis(ms),
             None => Duration::from_secs(60),
         };
-        Box::leak(Box::new(Tool { name, doc: "T.", parameters: ANY, aliases: &[], time, run }))
+        Box::leak(Box::new(Tool {
+            name,
+            doc: "T.",
+            parameters: ANY,
+            aliases: &[],
+            changes: name == "changes",
+            time,
+            run,
+        }))
     }
 
     fn call(name: &str, arguments: Value) -> ToolCall {
@@ -268,6 +294,38 @@ mod tests {
         assert_eq!(texts, ["300", "10", "200", "5", "100", "1", "it is broken"]);
         assert_eq!((started, ended, outcomes[0].meta.as_deref()), (7, 7, Some("waited")));
         assert!(at.elapsed() < Duration::from_millis(600), "one after the other: {:?}", at.elapsed());
+    }
+
+    #[test]
+    fn calls_that_change_files_run_one_after_the_other_in_their_order() {
+        static LOG: std::sync::Mutex<Vec<String>> = std::sync::Mutex::new(Vec::new());
+        let changes = tool("changes", |context, arguments| {
+            LOG.lock().unwrap().push(format!("+{}", arguments["n"]));
+            context.cancel.sleep(Duration::from_millis(20));
+            LOG.lock().unwrap().push(format!("-{}", arguments["n"]));
+            Ok(Output::default())
+        });
+        let looks = tool("looks", |_, _| Ok(Output::text(LOG.lock().unwrap().len().to_string())));
+        let (context, _dir) = context("{}");
+        let mut calls: Vec<ToolCall> = (0..5).map(|n| call("changes", json!({"n": n}))).collect();
+        calls.push(call("looks", json!({})));
+        let outcomes = run_all(&context, &[changes, looks], &calls, &mut |_| {});
+        assert_eq!(LOG.lock().unwrap().join(""), "+0-0+1-1+2-2+3-3+4-4");
+        assert!(outcomes[5].text.parse::<usize>().unwrap() < 4, "others do not wait");
+    }
+
+    #[test]
+    fn edits_of_one_round_on_one_file_all_stay() {
+        let (context, dir) = context("{}");
+        let offered: Vec<&'static Tool> = TOOLS.iter().collect();
+        let mut calls = vec![call("write", json!({"path": "a.md", "content": "0"}))];
+        let edit = |n: i32| {
+            call("edit", json!({"path": "a.md", "oldText": n.to_string(), "newText": (n + 1).to_string()}))
+        };
+        calls.extend((0..8).map(edit));
+        let outcomes = run_all(&context, &offered, &calls, &mut |_| {});
+        assert!(outcomes.iter().all(|outcome| !outcome.is_error), "{outcomes:?}");
+        assert_eq!(std::fs::read_to_string(dir.path("ws/a.md")).unwrap(), "8");
     }
 
     #[test]

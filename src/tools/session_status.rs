@@ -11,6 +11,7 @@ pub const TOOL: Tool = Tool {
     parameters: r#"{"type": "object", "properties": {
         "sessionKey": {"type": "string", "description": "Key or id from sessions_list"}}}"#,
     aliases: &[("session_key", "sessionKey"), ("key", "sessionKey")],
+    changes: false,
     time: usual_time,
     run,
 };

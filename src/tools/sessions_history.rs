@@ -18,6 +18,7 @@ pub const TOOL: Tool = Tool {
         "limit": {"type": "number", "minimum": 1},
         "includeTools": {"type": "boolean"}}}"#,
     aliases: &[("session_key", "sessionKey"), ("key", "sessionKey")],
+    changes: false,
     time: usual_time,
     run,
 };

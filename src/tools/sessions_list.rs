@@ -40,6 +40,7 @@ pub const TOOL: Tool = Tool {
         "activeMinutes": {"type": "number", "minimum": 1},
         "messageLimit": {"type": "number", "minimum": 0}}}"#,
     aliases: &[],
+    changes: false,
     time: usual_time,
     run,
 };

@@ -22,6 +22,7 @@ pub const TOOL: Tool = Tool {
         "message": {"type": "string", "minLength": 1},
         "timeoutSeconds": {"type": "number", "minimum": 0}}}"#,
     aliases: &[("session_key", "sessionKey"), ("key", "sessionKey"), ("text", "message")],
+    changes: false,
     time: |_, arguments| Duration::from_secs(seconds(arguments) as u64 + 30),
     run,
 };
@@ -40,8 +41,9 @@ fn run(context: &Context, arguments: &Value) -> Result<Output> {
         "This message comes from another session of this gateway ({} of agent {}), not from the user. Your answer goes back to it.",
         context.session_key, context.agent
     );
+    let message = text(arguments, "message").unwrap_or_default();
     let params = json!({
-        "message": text(arguments, "message").unwrap_or_default(), "sessionKey": key, "idempotencyKey": id,
+        "message": message, "sessionKey": key, "idempotencyKey": id,
         "deliver": false, "channel": "webchat", "lane": "nested", "extraSystemPrompt": from,
     });
     let accepted = reach::ask(context, "agent", params)?;
@@ -55,7 +57,7 @@ fn run(context: &Context, arguments: &Value) -> Result<Output> {
     let answer = match ended.get("status").and_then(Value::as_str) {
         Some("ok") => {
             let history = reach::ask(context, "chat.history", json!({"sessionKey": key, "limit": 20}))?;
-            json!({"runId": run, "status": "ok", "reply": reply(&history), "sessionKey": key})
+            json!({"runId": run, "status": "ok", "reply": reply(&history, message), "sessionKey": key})
         }
         Some("timeout") => {
             let note = format!(
@@ -92,12 +94,21 @@ fn target(context: &Context, arguments: &Value) -> Result<String> {
     }
 }
 
-/// The text of the last answer in a history.
-fn reply(history: &Value) -> String {
-    let messages = history.get("messages").and_then(Value::as_array).into_iter().flatten();
-    let is_answer = |message: &&Value| message.get("role").and_then(Value::as_str) == Some("assistant");
-    let last = messages.rev().find(is_answer).and_then(|message| message.get("content"));
-    match last {
+/// The text of the model's last answer after the message that was sent; in all of the history when that stands
+/// further back. What the gateway itself put in, such as a command's answer, is nobody's answer to it.
+fn reply(history: &Value, sent: &str) -> String {
+    let messages = history.get("messages").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    let is =
+        |message: &Value, name: &str, value: &str| message.get(name).and_then(Value::as_str) == Some(value);
+    let is_sent = |message: &Value| is(message, "role", "user") && words(message).contains(sent);
+    let is_answer =
+        |message: &&Value| is(message, "role", "assistant") && !is(message, "model", "gateway-injected");
+    let after = messages.rsplit(is_sent).next().unwrap_or_default();
+    after.iter().rev().find(is_answer).map(words).unwrap_or_default()
+}
+
+fn words(message: &Value) -> String {
+    match message.get("content") {
         Some(Value::String(text)) => text.clone(),
         Some(Value::Array(blocks)) => {
             let texts: Vec<&str> = blocks.iter().filter_map(|block| block.get("text")?.as_str()).collect();
@@ -142,7 +153,24 @@ mod tests {
             {"role": "assistant", "content": "old"},
             {"role": "assistant", "content": [{"type": "thinking", "thinking": "t"}, {"type": "text", "text": "new"}]},
             {"role": "toolResult", "content": []}]});
-        assert_eq!(reply(&history), "new");
-        assert_eq!(reply(&json!({"messages": []})), "");
+        assert_eq!(reply(&history, "ask"), "new");
+        assert_eq!(reply(&json!({"messages": []}), "ask"), "");
+    }
+
+    #[test]
+    fn the_reply_is_the_models_and_comes_after_the_message() {
+        let said = |role: &str, text: &str, model: &str| json!({"role": role, "content": [{"type": "text", "text": text}], "provider": "p", "model": model});
+        let answer = json!({"role": "assistant", "content": "done", "model": "m"});
+        let command = said("assistant", "usage: 5", "gateway-injected");
+        let ask = said("user", "two asked:\nask me\nand more", "");
+        let old = said("assistant", "old", "m");
+        for (messages, want) in [
+            (vec![&ask, &answer, &command], "done"),
+            (vec![&old, &ask, &command], ""),
+            (vec![&ask, &old, &ask, &answer], "done"),
+            (vec![&old, &answer], "done"),
+        ] {
+            assert_eq!(reply(&json!({"messages": messages}), "ask me"), want, "{messages:?}");
+        }
     }
 }

@@ -3,16 +3,19 @@
 //! Runs on a tool's thread. What may be reached is decided in `agent::outbound` and its guard (SEC-30); what came is
 //! made readable in `html` and given in an envelope that says strangers wrote it (SEC-34).
 use super::{Context, Output, Tool, count, html, text, untrusted};
+use crate::agent::cancel::Cancel;
 use crate::agent::outbound::{self, Fetched, Rules};
 use crate::clock;
 use crate::error::{Error, Kind, Result};
-use crate::json::json;
+use crate::json::{Put, json};
 use serde_json::Value;
 use std::time::{Duration, Instant};
 use ureq::http::Uri;
 
 /// Bytes taken of a page before it is made readable.
 const MAX_BYTES: usize = 2 << 20;
+/// Characters of the page's address that are shown.
+const MAX_URL: usize = 500;
 const USUAL_REDIRECTS: u64 = 3;
 const MOST_REDIRECTS: u64 = 20;
 
@@ -24,6 +27,7 @@ pub const TOOL: Tool = Tool {
         "extractMode": {"type": "string", "enum": ["markdown", "text"]},
         "maxChars": {"type": "number", "minimum": 100, "description": "Most characters of text"}}}"#,
     aliases: &[],
+    changes: false,
     time: |context, _| time(context) + Duration::from_secs(5),
     run,
 };
@@ -58,24 +62,42 @@ fn run(context: &Context, arguments: &Value) -> Result<Output> {
         return Err(Error::new(Kind::Unavailable, text));
     }
     let is_text = arguments.get("extractMode").and_then(Value::as_str) == Some("text");
-    let page = readable(&fetched, is_text)?;
+    let page = readable(&fetched, is_text, &context.cancel)?;
     let cap = config.u64("tools.web.fetch.maxCharsCap").unwrap_or(50_000) as usize;
     let usual = config.u64("tools.web.fetch.maxChars").unwrap_or(50_000) as usize;
     let most = count(arguments, "maxChars").unwrap_or(usual).clamp(100, cap.max(100));
+    let mut answer = answer(&fetched, &page, most);
+    if let Some(map) = answer.as_object_mut() {
+        map.put("url", url);
+        map.put("extractMode", if is_text { "text" } else { "markdown" });
+        map.put("fetchedAt", clock::iso(clock::now_ms()));
+        map.put("tookMs", started.elapsed().as_millis() as u64);
+    }
+    Ok(Output::json(&answer).about(shown_url(&fetched.url)))
+}
+
+/// What came, for the model. Outside the envelope stands nothing that strangers could have worded: of the address
+/// they led to no more than scheme and host.
+fn answer(fetched: &Fetched, page: &Page, most: usize) -> Value {
     let length = page.text.chars().count();
     let is_cut = length > most || fetched.is_cut;
     let mut shown: String = page.text.chars().take(most).collect();
     if is_cut {
         shown += "\n[cut here: the page is longer]";
     }
-    let answer = json!({
-        "url": url, "finalUrl": fetched.url, "status": fetched.status, "contentType": page.kind,
-        "extractMode": if is_text { "text" } else { "markdown" }, "extractor": page.extractor,
-        "truncated": is_cut, "length": shown.chars().count(), "rawLength": length,
-        "fetchedAt": clock::iso(clock::now_ms()), "tookMs": started.elapsed().as_millis() as u64,
-        "text": untrusted::wrap(&format!("web page at {}", host(&fetched.url)), &shown),
-    });
-    Ok(Output::json(&answer).about(fetched.url))
+    let uri = fetched.url.parse::<Uri>().ok();
+    let scheme = uri.as_ref().and_then(Uri::scheme_str).unwrap_or("https");
+    let host = host(&fetched.url);
+    let content = format!("Address: {}\n\n{shown}", shown_url(&fetched.url));
+    json!({
+        "finalUrl": format!("{scheme}://{host}"), "status": fetched.status, "contentType": page.kind,
+        "extractor": page.extractor, "truncated": is_cut, "length": shown.chars().count(), "rawLength": length,
+        "text": untrusted::wrap(&format!("web page at {host}"), &content),
+    })
+}
+
+fn shown_url(url: &str) -> String {
+    url.chars().take(MAX_URL).collect()
 }
 
 fn host(url: &str) -> String {
@@ -88,8 +110,8 @@ struct Page {
     extractor: &'static str,
 }
 
-/// The text of what came; fails for what is no text.
-fn readable(fetched: &Fetched, is_text: bool) -> Result<Page> {
+/// The text of what came; fails for what is no text, and when stopped.
+fn readable(fetched: &Fetched, is_text: bool, cancel: &Cancel) -> Result<Page> {
     let kind = fetched.content_type.split(';').next().unwrap_or_default().trim();
     let body = decode(fetched).ok_or_else(|| {
         Error::invalid(format!(
@@ -103,7 +125,10 @@ fn readable(fetched: &Fetched, is_text: bool) -> Result<Page> {
         || kind == "application/xhtml+xml"
         || (kind.is_empty() && start.starts_with("<!doctype html"));
     if is_html {
-        let read = html::read(&body, &fetched.url, is_text);
+        let read = html::read(&body, &fetched.url, is_text, cancel);
+        if cancel.reason().is_some() {
+            return Err(cancel.error());
+        }
         let text =
             if read.title.is_empty() { read.text } else { format!("Title: {}\n\n{}", read.title, read.text) };
         return Ok(Page { text, kind: "text/html", extractor: "readable" });
@@ -149,8 +174,8 @@ mod tests {
 
     #[test]
     fn pages_are_made_readable_by_kind() {
-        let read =
-            |kind: &str, body: &str| readable(&fetched(kind, body.as_bytes()), false).map(|page| page.text);
+        let readable = |fetched: &Fetched| super::readable(fetched, false, &Cancel::new());
+        let read = |kind: &str, body: &str| readable(&fetched(kind, body.as_bytes())).map(|page| page.text);
         assert_eq!(
             read("text/html; charset=utf-8", "<title>T</title><p>a<p>b").unwrap(),
             "Title: T\n\na\n\nb"
@@ -158,14 +183,26 @@ mod tests {
         assert_eq!(read("application/json", "{\"a\":1}").unwrap(), "{\n  \"a\": 1\n}");
         assert_eq!(read("application/json", "{a").unwrap(), "{a");
         assert_eq!(read("text/csv", "a,b").unwrap(), "a,b");
-        assert!(readable(&fetched("image/png", b"\x89PNG\xff"), false).is_err());
-        assert!(readable(&fetched("application/octet-stream", b"a\0b"), false).is_err());
-        assert_eq!(
-            readable(&fetched("text/plain; charset=iso-8859-1", b"caf\xe9"), false).unwrap().text,
-            "café"
-        );
+        assert!(readable(&fetched("image/png", b"\x89PNG\xff")).is_err());
+        assert!(readable(&fetched("application/octet-stream", b"a\0b")).is_err());
+        assert_eq!(readable(&fetched("text/plain; charset=iso-8859-1", b"caf\xe9")).unwrap().text, "café");
         let cut = Fetched { is_cut: true, ..fetched("text/plain", b"ab\xc3") };
         assert_eq!(decode(&cut).as_deref(), Some("ab"));
+    }
+
+    #[test]
+    fn sec_34_the_address_strangers_led_to_stands_inside_the_envelope() {
+        let url = format!("https://h.com/obey-me/{}", "x".repeat(5000));
+        let came = Fetched { url, ..fetched("text/plain", b"hello") };
+        let page = readable(&came, false, &Cancel::new()).unwrap();
+        let mut answer = answer(&came, &page, 1000);
+        let text = answer["text"].take();
+        let text = text.as_str().unwrap();
+        assert_eq!(answer["finalUrl"], "https://h.com");
+        assert!(!answer.to_string().contains("obey-me"), "{answer}");
+        let (outside, inside) = text.split_once("<<<EXTERNAL").unwrap();
+        assert!(!outside.contains("obey-me") && inside.contains("https://h.com/obey-me/x"), "{text}");
+        assert!(inside.contains("hello") && text.len() < 1000, "{}", text.len());
     }
 
     #[test]

@@ -5,6 +5,7 @@
 use super::Context;
 use crate::beneath;
 use crate::error::{Error, Result};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// Directories of the state directory that are no workspaces, even when one was put above or into them.
@@ -34,11 +35,8 @@ pub fn relative(context: &Context, path: &str) -> Result<PathBuf> {
     let relative = beneath::relative(&context.workspace, path)
         .or_else(|e| beneath::relative(&real, path).map_err(|_| e))?;
     let target = real.join(&relative);
-    let canonical = |path: &Path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
-    let is_config = [&env.config_path, &context.config.path().to_path_buf()]
-        .iter()
-        .any(|config| target == canonical(config) || target == **config);
-    if is_config || is_state(&target, &real, &canonical(&env.state_dir)) {
+    let is_config = [&env.config_path, context.config.path()].iter().any(|config| is_same(&target, config));
+    if is_config || is_state(&target, &real, &env.state_dir) {
         return Err(Error::invalid(format!(
             "{} belongs to the gateway, not to the workspace: use the tools meant for it, or ask the owner",
             relative.display()
@@ -47,45 +45,96 @@ pub fn relative(context: &Context, path: &str) -> Result<PathBuf> {
     Ok(relative)
 }
 
-/// Whether `target`, a path in `workspace`, is one of the gateway's own.
+/// Whether `target`, a path in `workspace`, is one of the gateway's own. Directories are compared as the system knows
+/// them, for a name can be spelt in several ways where case does not count.
 fn is_state(target: &Path, workspace: &Path, state: &Path) -> bool {
-    let Ok(rest) = target.strip_prefix(state) else { return false };
-    let first =
-        rest.components().next().map(|c| c.as_os_str().to_string_lossy().into_owned()).unwrap_or_default();
-    let is_within = workspace != state && workspace.starts_with(state);
-    let is_workspace = first.starts_with("workspace") && rest.components().nth(1).is_some();
-    !(is_workspace || (is_within && !RESERVED.contains(&first.as_str())))
+    let Some(top) = target.ancestors().find(|above| is_same(above, state)) else { return false };
+    let rest = target.strip_prefix(top).unwrap_or(Path::new(""));
+    let first = rest.iter().next().unwrap_or_default();
+    let is_reserved = RESERVED
+        .iter()
+        .any(|name| first.eq_ignore_ascii_case(name) || is_same(&top.join(first), &state.join(name)));
+    let is_within = workspace != top && workspace.starts_with(top);
+    let is_workspace = first.as_encoded_bytes().starts_with(b"workspace") && rest.iter().nth(1).is_some();
+    is_reserved || !(is_workspace || is_within)
+}
+
+/// Whether two paths lead to the same place; of what does not exist yet, whether it would be the same entry of the
+/// same directory.
+fn is_same(one: &Path, other: &Path) -> bool {
+    let id = |path: &Path| std::fs::metadata(path).ok().map(|found| (found.dev(), found.ino()));
+    let names = || one.file_name().zip(other.file_name()).is_some_and(|(a, b)| a.eq_ignore_ascii_case(b));
+    let parents = || one.parent().and_then(id).is_some_and(|dir| other.parent().and_then(id) == Some(dir));
+    one == other || id(one).is_some_and(|found| id(other) == Some(found)) || (names() && parents())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::testing::Dir;
     use crate::tools::testing::context;
 
     #[test]
     fn sec_42_the_gateways_own_files_are_out_of_reach() {
-        let state = Path::new("/h/.openclaw");
+        let dir = Dir::new();
+        let state = dir.path("h/.openclaw");
+        std::fs::create_dir_all(state.join("agents/main")).unwrap();
         for (workspace, target, is_own) in [
-            ("/h/.openclaw/workspace", "AGENTS.md", false),
-            ("/h/.openclaw/mine", "notes/a.md", false),
-            ("/h/.openclaw/agents/main", "sessions/sessions.json", true),
-            ("/h/.openclaw", "openclaw.json", true),
-            ("/h/.openclaw", ".env", true),
-            ("/h/.openclaw", "workspace/a.md", false),
-            ("/h", ".openclaw/openclaw.json", true),
-            ("/h", ".openclaw/devices/paired.json", true),
-            ("/h", ".openclaw/workspace-b/a.md", false),
-            ("/h", "notes.md", false),
-            ("/srv/w", "a.md", false),
+            ("h/.openclaw/workspace", "AGENTS.md", false),
+            ("h/.openclaw/mine", "notes/a.md", false),
+            ("h/.openclaw/agents/main", "sessions/sessions.json", true),
+            ("h/.openclaw", "openclaw.json", true),
+            ("h/.openclaw", ".env", true),
+            ("h/.openclaw", "workspace/a.md", false),
+            ("h", ".openclaw/openclaw.json", true),
+            ("h", ".openclaw/devices/paired.json", true),
+            ("h", ".openclaw/workspace-b/a.md", false),
+            ("h", "notes.md", false),
+            ("srv/w", "a.md", false),
         ] {
-            let workspace = Path::new(workspace);
-            assert_eq!(is_state(&workspace.join(target), workspace, state), is_own, "{workspace:?} {target}");
+            let workspace = dir.path(workspace);
+            assert_eq!(
+                is_state(&workspace.join(target), &workspace, &state),
+                is_own,
+                "{workspace:?} {target}"
+            );
         }
         let (mut context, dir) = context("{}");
         context.workspace = dir.path("");
         for path in ["openclaw.json", "agents/main/x", "identity/device.json"] {
             assert!(relative(&context, path).is_err(), "{path}");
         }
+    }
+
+    /// Where case does not count a directory has several names; a link is another way to have them.
+    #[test]
+    fn sec_42_other_names_of_the_same_directory_do_not_help() {
+        use std::os::unix::fs::symlink;
+        let dir = Dir::new();
+        let state = dir.path("h/.openclaw");
+        std::fs::create_dir_all(state.join("devices")).unwrap();
+        symlink(&state, dir.path("h/.OpenClaw")).unwrap();
+        symlink(state.join("devices"), state.join("Dev")).unwrap();
+        for (workspace, target, is_own) in [
+            ("h", ".OpenClaw/openclaw.json", true),
+            ("h", ".OpenClaw/devices/paired.json", true),
+            ("h", ".OpenClaw/workspace/a.md", false),
+            ("h/.openclaw/Dev", "paired.json", true),
+            ("h/.OpenClaw/Devices", "paired.json", true),
+            ("h/.openclaw/CREDENTIALS", "a.json", true),
+        ] {
+            let workspace = dir.path(workspace);
+            assert_eq!(
+                is_state(&workspace.join(target), &workspace, &state),
+                is_own,
+                "{workspace:?} {target}"
+            );
+        }
+        let (mut context, dir) = context("{}");
+        context.workspace = dir.path("w");
+        std::fs::create_dir(dir.path("w")).unwrap();
+        std::fs::hard_link(dir.path("openclaw.json"), dir.path("w/other.json")).unwrap();
+        assert!(relative(&context, "other.json").is_err());
     }
 
     #[test]

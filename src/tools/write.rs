@@ -1,6 +1,6 @@
 //! `write`: makes or replaces a file of the workspace. Runs on a tool's thread.
+use super::change::Change;
 use super::{Context, Output, Tool, text, usual_time, workspace};
-use crate::beneath;
 use crate::error::Result;
 use serde_json::Value;
 
@@ -11,6 +11,7 @@ pub const TOOL: Tool = Tool {
         "path": {"type": "string", "description": "File to write, relative to the workspace"},
         "content": {"type": "string", "description": "The whole text"}}}"#,
     aliases: &[("file_path", "path"), ("filePath", "path")],
+    changes: true,
     time: usual_time,
     run,
 };
@@ -18,7 +19,7 @@ pub const TOOL: Tool = Tool {
 fn run(context: &Context, arguments: &Value) -> Result<Output> {
     let path = workspace::relative(context, text(arguments, "path").unwrap_or_default())?;
     let content = arguments.get("content").and_then(Value::as_str).unwrap_or_default();
-    beneath::write(&context.workspace, &path, content.as_bytes())?;
+    Change::begin(context)?.write(&path, content.as_bytes())?;
     let shown = path.display().to_string();
     Ok(Output::text(format!("Wrote {} bytes to {shown}.", content.len())).about(shown))
 }

@@ -1,0 +1,90 @@
+//! Changes of workspace files, one at a time in the whole process, so that none of two loses the other's.
+//!
+//! Runs on a tool's thread. Who waits for its turn looks at its stop flag meanwhile; a call that was given up changes
+//! nothing any more. Writers outside the tools are not held up: each file is replaced whole.
+use super::Context;
+use crate::agent::cancel::Cancel;
+use crate::beneath;
+use crate::error::Result;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+const WAIT: Duration = Duration::from_millis(5);
+
+static TAKEN: AtomicBool = AtomicBool::new(false);
+
+/// The right to read a file and to write it anew; ends when dropped.
+pub struct Change<'c> {
+    context: &'c Context,
+}
+
+impl Change<'_> {
+    /// Waits for the turn; fails when the call is stopped before.
+    pub fn begin(context: &Context) -> Result<Change<'_>> {
+        loop {
+            going_on(&context.cancel)?;
+            if TAKEN.compare_exchange(false, true, Ordering::AcqRel, Ordering::Acquire).is_ok() {
+                return Ok(Change { context });
+            }
+            context.cancel.sleep(WAIT);
+        }
+    }
+
+    /// Writes the file, unless the model was told meanwhile that nothing came of the call.
+    pub fn write(&self, path: &Path, bytes: &[u8]) -> Result<()> {
+        going_on(&self.context.cancel)?;
+        beneath::write(&self.context.workspace, path, bytes)
+    }
+}
+
+impl Drop for Change<'_> {
+    fn drop(&mut self) {
+        TAKEN.store(false, Ordering::Release);
+    }
+}
+
+fn going_on(cancel: &Cancel) -> Result<()> {
+    match cancel.reason() {
+        Some(_) => Err(cancel.error()),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::agent::cancel::Reason;
+    use crate::json::json;
+    use crate::threads;
+    use crate::tools::TOOLS;
+    use crate::tools::testing::context;
+
+    #[test]
+    fn edits_of_several_sessions_keep_each_other() {
+        let (context, dir) = context("{}");
+        let names: Vec<String> = (0..8).map(|n| format!("<{n}>")).collect();
+        // Long enough that reading and writing take their time.
+        dir.write("ws/a.md", &(names.concat() + &" ".repeat(1 << 20)));
+        let edit = TOOLS.iter().find(|tool| tool.name == "edit").unwrap();
+        let start = |name: &String| {
+            let (context, name) = (context.clone(), name.clone());
+            let arguments = json!({"path": "a.md", "oldText": name, "newText": format!("{name}!")});
+            threads::bare("t-edit", 256 * 1024, move || drop((edit.run)(&context, &arguments).unwrap()))
+                .unwrap()
+        };
+        let threads: Vec<_> = names.iter().map(start).collect();
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
+        let text = std::fs::read_to_string(dir.path("ws/a.md")).unwrap();
+        assert!(names.iter().all(|name| text.contains(&format!("{name}!"))), "{}", text.trim_end());
+    }
+
+    #[test]
+    fn a_call_that_was_given_up_changes_nothing() {
+        let (context, dir) = context("{}");
+        let change = Change::begin(&context).unwrap();
+        context.cancel.cancel(Reason::Timeout);
+        assert!(change.write(Path::new("b.md"), b"x").is_err() && !dir.path("ws/b.md").exists());
+        assert!(Change::begin(&context).is_err());
+    }
+}
