@@ -10,6 +10,7 @@ use crate::state::event::{Call, Event};
 use crate::threads;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use serde_json::Value;
+use std::sync::Arc;
 use std::time::Duration;
 
 const QUEUE: usize = 256;
@@ -20,7 +21,7 @@ const LAST_RESTART: Duration = Duration::from_secs(60);
 
 pub enum Job {
     /// Journal the acceptance of a run, its pictures first; `Event::Accepted` follows.
-    Accept { record: Record, images: Vec<Value> },
+    Accept { record: Record, images: Arc<Vec<Value>> },
     /// Journal the result of a run; its pictures are needed no more.
     Finish(Record),
     /// Save an agent's index, then do and answer what waited for it.

@@ -160,3 +160,63 @@ fn agent_requests_have_turns_of_their_own() {
     assert_eq!(client.answer(&id).unwrap()["result"]["payloads"][0]["text"], "own");
     assert_eq!(server.count(), 2);
 }
+
+#[test]
+fn a_message_that_joined_a_turn_survives_a_stop() {
+    let (_server, mut gateway, mut client) = held(json!({"mode": "steer"}), vec![texts(&["later"])]);
+    send(&mut client, "do not forget me", "k2");
+    gateway.stop();
+    gateway.restart();
+    let mut client = Client::operator(&gateway, 4);
+    assert_eq!(users(&mut client).iter().filter(|m| *m == "do not forget me").count(), 1);
+    let told = end(&mut client, "k2");
+    assert!(told["error"].as_str().is_some_and(|e| e.contains("stopped before this run ended")), "{told}");
+}
+
+#[test]
+fn everyone_who_waits_is_told_of_an_abort() {
+    let (_server, _gateway, mut client) = held(json!({"mode": "steer"}), vec![texts(&["never"])]);
+    send(&mut client, "two", "k2");
+    client.ok("chat.abort", json!({"sessionKey": "main"}));
+    for key in ["k1", "k2"] {
+        let told = client.event_where("chat", |p| p["runId"] == key && p["state"] != "delta");
+        assert_eq!(told["state"], "aborted", "{key}: {told}");
+    }
+}
+
+#[test]
+fn a_new_conversation_does_not_go_on_in_the_old_one() {
+    let (server, _gateway, mut client) =
+        held(json!({"mode": "steer", "debounceMs": 0}), vec![texts(&["new words"])]);
+    send(&mut client, "/new what is the weather?", "k2");
+    server.release();
+    assert_eq!(final_text(&mut client, "k2"), "new words");
+    assert_eq!(users(&mut client), ["what is the weather?"], "the new transcript has the new question only");
+}
+
+#[test]
+fn what_an_interrupted_turn_had_not_taken_in_is_answered_next() {
+    let (server, _gateway, mut client) =
+        held(json!({"mode": "steer", "debounceMs": 0}), vec![texts(&["both"]), texts(&["rest"])]);
+    send(&mut client, "steered", "k2");
+    let urgent = json!({"sessionKey": "main", "message": "stop that", "idempotencyKey": "k3", "queueMode": "interrupt"});
+    client.ok("chat.send", urgent);
+    for key in ["k2", "k3"] {
+        assert_eq!(end(&mut client, key)["status"], "ok", "{key}");
+    }
+    assert!(server.count() >= 2);
+    let said = users(&mut client);
+    assert!(said.contains(&"steered".to_string()) && said.contains(&"stop that".to_string()), "{said:?}");
+}
+
+#[test]
+fn an_id_that_is_used_again_is_waited_for_anew() {
+    let (server, _gateway, mut client) = held(json!({}), vec![texts(&["x"])]);
+    server.release();
+    final_text(&mut client, "k1");
+    let held = server.count();
+    let id = client.ask("agent", json!({"sessionKey": "other", "message": "again", "idempotencyKey": "k1"}));
+    assert_eq!(client.answer(&id).unwrap()["status"], "accepted");
+    let waited = end(&mut client, "k1");
+    assert!(server.count() > held, "the new run was waited for: {waited}");
+}

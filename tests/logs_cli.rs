@@ -54,15 +54,17 @@ impl Drop for Follower {
 fn collect(mut from: impl Read + Send + 'static) -> Arc<Mutex<String>> {
     let text = Arc::new(Mutex::new(String::new()));
     let into = text.clone();
-    std::thread::spawn(move || {
-        let mut piece = [0; 4096];
-        while let Ok(n) = from.read(&mut piece) {
-            if n == 0 {
-                return;
+    std::thread::Builder::new()
+        .spawn(move || {
+            let mut piece = [0; 4096];
+            while let Ok(n) = from.read(&mut piece) {
+                if n == 0 {
+                    return;
+                }
+                into.lock().unwrap().push_str(&String::from_utf8_lossy(&piece[..n]));
             }
-            into.lock().unwrap().push_str(&String::from_utf8_lossy(&piece[..n]));
-        }
-    });
+        })
+        .unwrap();
     text
 }
 

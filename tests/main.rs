@@ -34,6 +34,8 @@ mod doctor;
 #[cfg(test)]
 mod events;
 #[cfg(test)]
+mod failures;
+#[cfg(test)]
 mod fuzz;
 #[cfg(test)]
 mod handshake;

@@ -358,6 +358,10 @@ fn r_24c_healthcheck_finds_the_port_and_needs_no_secret() {
     let json: Value = serde_json::from_slice(&check(&gateway, &["--ready", "--json"]).stdout).unwrap();
     assert_eq!(json["ok"], true);
     gateway.stop();
+    // Without a gateway the config's port is asked, which must be nobody else's on this machine.
+    let port = gateway::free_port();
+    let set = gateway.cli(&["config", "set", "gateway.port", &port.to_string()]);
+    assert!(set.status.success(), "{set:?}");
     let output = check(&gateway, &[]);
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output).1.contains("gateway not healthy"), "{output:?}");

@@ -307,3 +307,15 @@ fn an_agent_that_asks_another_session_needs_no_second_place() {
     let result = history(&mut client).into_iter().find(|m| m["role"] == "toolResult").unwrap();
     assert!(result.to_string().contains("fine") && result["isError"] == false, "{result}");
 }
+
+#[test]
+fn a_message_that_no_window_takes_is_refused() {
+    let (server, gateway) = with_model(vec![texts(&["never"])]);
+    let mut client = Client::operator(&gateway, 4);
+    let error = client.fails(
+        "chat.send",
+        json!({"sessionKey": "main", "message": "x ".repeat(600_000), "idempotencyKey": "k"}),
+    );
+    assert!(error["message"].as_str().unwrap().contains("at most 1000000 fit"), "{error}");
+    assert_eq!(server.count(), 0);
+}

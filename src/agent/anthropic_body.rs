@@ -3,7 +3,7 @@
 //! Pure. What stands between two answers becomes one user message, tool results first. System prompt and
 //! last message are marked for the server's cache. Thinking goes back only while its turn goes on.
 use super::format::text as member;
-use super::messages::{Item, id, items, own_thinking, parts, text};
+use super::messages::{Item, arguments, id, items, own_thinking, parts, text};
 use super::provider::{ChatRequest, Provider, Thinking};
 use crate::json::{Put, json};
 use serde_json::{Map, Value};
@@ -90,8 +90,8 @@ fn said<'a>(message: &'a Value, calls: &'a [(&Value, &Value)]) -> impl Iterator<
     let words = Some(words.trim_end().to_string()).filter(|words| !words.is_empty());
     let words = words.map(|words| json!({"type": "text", "text": words}));
     let calls = calls.iter().map(|(call, _)| {
-        let input = call.get("arguments").filter(|a| a.is_object()).cloned().unwrap_or_else(|| json!({}));
-        json!({"type": "tool_use", "id": id(member(call, "id")), "name": member(call, "name"), "input": input})
+        let (id, name) = (id(member(call, "id")), member(call, "name"));
+        json!({"type": "tool_use", "id": id, "name": name, "input": arguments(call)})
     });
     words.into_iter().chain(calls)
 }

@@ -56,7 +56,7 @@ fn transcript_messages_take_turns() {
                 {"type": "thinking", "thinking": "hm", "signature": "sig"},
                 words("a"),
                 {"type": "tool_use", "id": "c1", "name": "read", "input": {"p": 1}},
-                {"type": "tool_use", "id": "c2", "name": "list", "input": {}},
+                {"type": "tool_use", "id": "c2", "name": "list", "input": {"invalid_json": "{oops"}},
             ]},
             {"role": "user", "content": [
                 {"type": "tool_result", "tool_use_id": "c1", "content": [words("r1")]},

@@ -17,6 +17,8 @@ pub enum Reason {
     Rpc,
     /// The user said `/stop`.
     Stop,
+    /// A newer message took its place (`messages.queue.mode: "interrupt"`).
+    Interrupt,
     /// The run passed its deadline.
     Timeout,
     /// The gateway goes down.
@@ -47,6 +49,7 @@ impl Cancel {
             Reason::Stop => 2,
             Reason::Timeout => 3,
             Reason::Shutdown => 4,
+            Reason::Interrupt => 5,
         };
         // Losing the exchange means that an earlier reason stands, which is what callers want.
         let _ = self.reason.compare_exchange(0, code, Ordering::AcqRel, Ordering::Acquire);
@@ -59,6 +62,7 @@ impl Cancel {
             2 => Some(Reason::Stop),
             3 => Some(Reason::Timeout),
             4 => Some(Reason::Shutdown),
+            5 => Some(Reason::Interrupt),
             _ if self.deadline.is_some_and(|at| Instant::now() >= at) => {
                 // From here on the reason stands, whatever is asked for later.
                 self.cancel(Reason::Timeout);
@@ -88,6 +92,7 @@ impl Cancel {
         let text = match self.reason() {
             Some(Reason::Timeout) => "the run was stopped: it passed its time limit",
             Some(Reason::Shutdown) => "the run was stopped: the gateway is going down",
+            Some(Reason::Interrupt) => "the run was stopped: a newer message took its place",
             Some(Reason::Rpc | Reason::Stop) | None => "the run was stopped on request",
         };
         Error::new(Kind::Aborted, text)

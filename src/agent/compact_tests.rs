@@ -10,7 +10,8 @@ fn user(n: usize, size: usize) -> Value {
 }
 
 fn reply(n: usize) -> Value {
-    message::injected(&format!("answer {n}"), None, 1)
+    let content = vec![message::text(&format!("answer {n}"))];
+    message::assistant(message::Assistant { content, stop_reason: "stop", ..Default::default() }, 1)
 }
 
 fn call(id: &str) -> Value {

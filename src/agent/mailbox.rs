@@ -12,7 +12,7 @@ pub struct Said {
     pub before: String,
     pub text: String,
     /// Image blocks.
-    pub images: Vec<Value>,
+    pub images: Arc<Vec<Value>>,
     /// Add the line that names the message (as `chat.send` does).
     pub names_message: bool,
 }

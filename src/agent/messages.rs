@@ -4,6 +4,7 @@
 //! aborted run leaves both behind), empty turns, entries that are no messages.
 use super::format::{list, text as member};
 use super::provider::Provider;
+use crate::json::json;
 use crate::sessions::message::{self, kind_of_block, role};
 use serde_json::Value;
 
@@ -50,7 +51,8 @@ pub fn items(messages: &[Value]) -> Vec<Item<'_>> {
 
 /// The calls of a message with their results, which stand before the model's next message.
 fn answered<'a>(message: &'a Value, later: &'a [Value]) -> Vec<(&'a Value, &'a Value)> {
-    let results = || later.iter().take_while(|m| role(m) != "assistant").filter(|m| role(m) == "toolResult");
+    let is_next = |m: &&Value| role(m) == "assistant" && !message::is_injected(m);
+    let results = || later.iter().take_while(|m| !is_next(m)).filter(|m| role(m) == "toolResult");
     let result = |id: &str| results().find(|r| member(r, "toolCallId") == id);
     let calls = list(message, "content").filter(|block| kind_of_block(block) == "toolCall");
     calls.filter_map(|call| Some((call, result(member(call, "id"))?))).collect()
@@ -94,12 +96,18 @@ pub fn id(id: &str) -> String {
     id.chars().skip(skip).map(plain).collect()
 }
 
-/// A tool call's arguments as JSON text.
-pub fn arguments(call: &Value) -> String {
+/// A tool call's arguments, an object whatever the model said: strict servers refuse all else in a conversation,
+/// and with it every turn that follows.
+pub fn arguments(call: &Value) -> Value {
     match call.get("arguments") {
-        Some(Value::String(text)) => text.clone(),
-        Some(other) => other.to_string(),
-        None => "{}".to_string(),
+        Some(object @ Value::Object(_)) => object.clone(),
+        None | Some(Value::Null) => json!({}),
+        Some(Value::String(text)) if text.trim().is_empty() => json!({}),
+        Some(Value::String(text)) => {
+            let parsed = serde_json::from_str(text).ok().filter(Value::is_object);
+            parsed.unwrap_or_else(|| json!({"invalid_json": text}))
+        }
+        Some(other) => json!({"invalid_json": other.to_string()}),
     }
 }
 
@@ -147,6 +155,35 @@ mod tests {
             [&messages[..1], &[json!({"role": "assistant", "content": "done"})], &messages[6..]].concat();
         assert!(matches!(items(&said)[1], Item::Assistant { is_open: false, .. }));
         assert!(matches!(items(&said)[3], Item::Assistant { is_open: true, .. }));
+    }
+
+    #[test]
+    fn what_the_gateway_said_hides_no_result() {
+        let call = json!({"type": "toolCall", "id": "c1", "name": "read", "arguments": {}});
+        let mut injected = message::injected("status", None, 1);
+        let messages = [
+            json!({"role": "user", "content": "a"}),
+            json!({"role": "assistant", "content": [call]}),
+            injected["message"].take(),
+            json!({"role": "toolResult", "toolCallId": "c1", "content": "one"}),
+        ];
+        let items = items(&messages);
+        assert!(matches!(&items[1], Item::Assistant { calls, .. } if text(calls[0].1, "") == "one"));
+    }
+
+    #[test]
+    fn arguments_are_an_object_whatever_was_said() {
+        let sent = |said: Value| arguments(&json!({"arguments": said}));
+        assert_eq!(sent(json!({"p": 1})), json!({"p": 1}));
+        assert_eq!(sent(json!("{\"p\": 1}")), json!({"p": 1}));
+        for nothing in [json!(null), json!(""), json!(" \n")] {
+            assert_eq!(sent(nothing), json!({}));
+        }
+        assert_eq!(arguments(&json!({})), json!({}));
+        for broken in ["{\"p\": oops", "[1]", "7", "\"x\""] {
+            assert_eq!(sent(json!(broken)), json!({"invalid_json": broken}));
+        }
+        assert_eq!(sent(json!([1])), json!({"invalid_json": "[1]"}));
     }
 
     #[test]

@@ -88,7 +88,7 @@ fn assistant(p: &Provider, message: &Value, calls: &[(&Value, &Value)], is_open:
     }
     if !calls.is_empty() {
         let calls = calls.iter().map(|(call, _)| {
-            let function = json!({"name": member(call, "name"), "arguments": arguments(call)});
+            let function = json!({"name": member(call, "name"), "arguments": arguments(call).to_string()});
             json!({"id": id(member(call, "id")), "type": "function", "function": function})
         });
         map.put("tool_calls", calls.collect::<Value>());

@@ -49,6 +49,17 @@ fn transcript_messages_become_chat_messages() {
 }
 
 #[test]
+fn arguments_that_were_no_json_do_not_spoil_the_conversation() {
+    let transcript = json!([
+        {"role": "user", "content": "q"},
+        {"role": "assistant", "content": [call("c", "read", json!("{oops"))]},
+        {"role": "toolResult", "toolCallId": "c", "content": [words("no JSON")]},
+    ]);
+    let sent = &messages(&provider(), transcript)[1]["tool_calls"][0]["function"]["arguments"];
+    assert_eq!(sent, "{\"invalid_json\":\"{oops\"}");
+}
+
+#[test]
 fn pictures_are_sent_or_named_as_left_out() {
     let image = json!({"type": "image", "data": "QUJD", "mimeType": "image/png"});
     let transcript = json!([{"role": "user", "content": [words("see"), image]}]);

@@ -68,7 +68,7 @@ fn reasoning(block: &Value) -> Option<Value> {
 
 fn function_call(call: &Value) -> Value {
     let (id, name) = (id(member(call, "id")), member(call, "name"));
-    json!({"type": "function_call", "call_id": id, "name": name, "arguments": arguments(call)})
+    json!({"type": "function_call", "call_id": id, "name": name, "arguments": arguments(call).to_string()})
 }
 
 fn output(call: &Value, result: &Value) -> Value {

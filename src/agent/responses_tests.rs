@@ -16,11 +16,13 @@ fn transcript_messages_become_items() {
         ..Provider::builtin()
     };
     let kept = json!({"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "xyz"});
-    let content = [thinking("hm", &kept.to_string()), words("a"), call("c1|fc_1", "read", json!({"p": 1}))];
+    let (whole, broken) = (call("c1|fc_1", "read", json!({"p": 1})), call("c2", "read", json!("{oops")));
+    let content = [thinking("hm", &kept.to_string()), words("a"), whole, broken];
     let messages = [
         json!({"role": "user", "content": [words("see"), {"type": "image", "data": "QUJD", "mimeType": "image/png"}]}),
         json!({"role": "assistant", "api": "openai-responses", "provider": "openclaw", "model": "builtin", "content": content}),
         json!({"role": "toolResult", "toolCallId": "c1|fc_1", "content": [words("r")]}),
+        json!({"role": "toolResult", "toolCallId": "c2", "content": [words("no JSON")]}),
     ];
     let tools = [ToolSpec { name: "read", description: "Reads", parameters: json!({"type": "object"}) }];
     let request =
@@ -35,7 +37,9 @@ fn transcript_messages_become_items() {
             kept,
             {"type": "message", "role": "assistant", "content": "a"},
             {"type": "function_call", "call_id": "c1", "name": "read", "arguments": "{\"p\":1}"},
+            {"type": "function_call", "call_id": "c2", "name": "read", "arguments": "{\"invalid_json\":\"{oops\"}"},
             {"type": "function_call_output", "call_id": "c1", "output": "r"},
+            {"type": "function_call_output", "call_id": "c2", "output": "no JSON"},
         ],
         "stream": true,
         "store": false,

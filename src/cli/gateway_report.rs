@@ -92,6 +92,7 @@ impl View<'_> {
         };
         self.line(format!("Config ({user}): {}{note}", self.env.display(&file.path)));
         for Issue { path, message } in file.issues.iter().take(MOST_ISSUES) {
+            let path = if path.is_empty() { "<root>" } else { path.as_str() };
             self.problem(format!("{label} issue: {path}: {message}"));
         }
     }

@@ -172,7 +172,11 @@ fn finish(
     let env = &context.env;
     let is_remote = config.str("gateway.mode") == Some("remote");
     let runs = is_remote || serves || checked == Some(onboard_check::RUNNING);
-    let next = env.command(if runs { "agent --message \"hello\"" } else { "gateway" });
+    let next = env.command(match (runs, plan.install) {
+        (true, _) => "agent --message \"hello\"",
+        (false, true) => "gateway start",
+        (false, false) => "gateway",
+    });
     if as_json {
         let text = |key: &str| config.str(key).unwrap_or_default();
         let mut answer = json!({

@@ -98,6 +98,15 @@ pub fn check(at: &At, invocation: &Invocation) -> Result<()> {
     invocation.calls.iter().try_for_each(|(command, _)| authorise(&at.scopes, command))
 }
 
+impl Invocation {
+    /// The text that a model is to answer in the new conversation (`/new <text>`), if there is one.
+    pub fn message(&self) -> Option<&str> {
+        let [(command, args)] = self.calls.as_slice() else { return None };
+        let text = args.trim();
+        (matches!(command.name, "new" | "reset") && !text.is_empty()).then_some(text)
+    }
+}
+
 /// Does what the message asks for. Nothing is done when a scope is missing for any part of it.
 pub fn run(state: &mut State, at: &At, invocation: &Invocation) -> Result<Reply> {
     check(at, invocation)?;

@@ -53,7 +53,7 @@ fn keep_message(record: &Record, sessions: &mut Sessions, spool: &Spool) -> Resu
     let said = Said {
         run: record.key.clone(),
         text: text.clone(),
-        images: spool.read(&record.family, &record.key),
+        images: spool.read(&record.family, &record.key).into(),
         names_message: record.family == "chat",
         ..Said::default()
     };

@@ -4,6 +4,7 @@ use crate::attachments::Attachments;
 use crate::commands::Directives;
 use crate::error::{Error, Kind, Result};
 use crate::json::{Put, json};
+use crate::methods::chat::start_anew_if_stale;
 use crate::params::{params, read};
 use crate::protocol::frame::{self, Payload};
 use crate::sessions::dedupe::params_hash;
@@ -31,6 +32,8 @@ const CHANNELS: [&str; 10] = [
 ];
 /// Of a target that names none, as clients of the Node gateway expect.
 const DEFAULT_CHANNEL: &str = "whatsapp";
+/// Bytes of one message; more than any model's window takes.
+const MAX_MESSAGE: usize = 1_000_000;
 const DEFAULT_TIMEOUT_S: u64 = 600;
 
 params! {
@@ -58,6 +61,16 @@ params! {
     }
 }
 
+impl Params {
+    /// The session is found by who the message is for; one that is named goes on, however old it is.
+    fn names_no_session(&self) -> bool {
+        self.session_key.is_none()
+            && self.session_id.is_none()
+            && self.agent_id.is_none()
+            && self.to.is_some()
+    }
+}
+
 /// Answers twice under one id: accepted, then the outcome.
 pub fn agent(state: &mut State, call: Call, params: Value) -> Result<Answer> {
     let params: Params = read(params)?;
@@ -81,6 +94,10 @@ pub fn agent(state: &mut State, call: Call, params: Value) -> Result<Answer> {
         return Ok(answer);
     }
     check_send_policy(state, &key)?;
+    if params.names_no_session() {
+        let channel = params.channel.clone().unwrap_or_else(|| DEFAULT_CHANNEL.to_string());
+        start_anew_if_stale(state, &key, &channel)?;
+    }
     if let Some(label) = params.label {
         state.sessions.ensure(&key, state.now, state.mono)?;
         state.sessions.update(&key, state.mono, |entry| entry.set("label", label));
@@ -92,7 +109,7 @@ pub fn agent(state: &mut State, call: Call, params: Value) -> Result<Answer> {
         id: params.idempotency_key,
         key,
         message,
-        images: params.images,
+        images: Arc::new(params.images),
         hash: params.hash,
         timeout_ms,
         extra_system: params.extra_system_prompt,
@@ -162,6 +179,11 @@ fn session_of_peer(state: &State, params: &Params, to: &str) -> Result<String> {
 pub fn prepare(mut params: Value) -> Result<Value> {
     let Some(map) = params.as_object_mut() else { return Ok(params) };
     let key = map.remove("idempotencyKey");
+    let length = params.get("message").and_then(Value::as_str).map_or(0, str::len);
+    if length > MAX_MESSAGE {
+        let text = format!("message is {length} bytes long, at most {MAX_MESSAGE} fit; send it in parts");
+        return Err(Error::invalid(text));
+    }
     let hash = params_hash(&params);
     let Some(map) = params.as_object_mut() else { return Ok(params) };
     let attached = match map.remove("attachments") {

@@ -12,9 +12,12 @@ use crate::state::State;
 use crate::state::event::{Answer, Call, Event};
 use crate::state::runs::{Family, NewRun};
 use serde_json::Value;
+use std::sync::Arc;
 
 /// The channel of clients that speak `chat.*`.
 const WEBCHAT: &str = "webchat";
+/// Longer texts are no commands and hold no directives: looking for them would cost more than they are worth.
+const MAX_COMMAND: usize = 16 << 10;
 /// Whole messages that stop a run instead of starting one.
 const STOP_WORDS: [&str; 7] = ["/stop", "stop", "esc", "abort", "wait", "exit", "interrupt"];
 
@@ -44,22 +47,24 @@ pub fn send(state: &mut State, call: Call, params: Value) -> Result<Answer> {
     let thinking = read_thinking(params.thinking.as_deref())?;
     let key = key_of(state, &params.session_key, params.agent_id.as_deref())?;
     let is_plain = params.suppress_command_interpretation;
-    if !is_plain && STOP_WORDS.contains(&text.to_lowercase().as_str()) {
+    let is_short = text.len() <= MAX_COMMAND;
+    if !is_plain && is_short && STOP_WORDS.contains(&text.to_lowercase().as_str()) {
         return Ok(Answer::Now(abort_session(state, &key, None, Reason::Stop).into()));
     }
     if let Some(answer) = replay(state, &call, Family::Chat, &params.idempotency_key, &params.hash)? {
         return Ok(answer);
     }
     let config = state.shared.config();
-    let command = commands::parse(&config, &text).filter(|_| !has_more && !is_plain);
+    let may_command = !has_more && !is_plain && is_short;
+    let command = if may_command { commands::parse(&config, &text) } else { None };
     let (mut directives, text) = match command {
         Some(_) => (Directives::default(), text),
-        None if is_plain => (Directives::default(), text),
+        None if is_plain || !is_short => (Directives::default(), text),
         None => commands::directives(&config, &text),
     };
     if command.is_none() {
         check_send_policy(state, &key)?;
-        start_anew_if_stale(state, &key)?;
+        start_anew_if_stale(state, &key, WEBCHAT)?;
     }
     let at = At {
         key: key.clone(),
@@ -79,7 +84,7 @@ pub fn send(state: &mut State, call: Call, params: Value) -> Result<Answer> {
         id: params.idempotency_key,
         key,
         message: text + &params.texts,
-        images: params.images,
+        images: Arc::new(params.images),
         hash: params.hash,
         timeout_ms: params.timeout_ms.unwrap_or_else(|| default_timeout_ms(state)),
         extra_system: None,
@@ -92,9 +97,9 @@ pub fn send(state: &mut State, call: Call, params: Value) -> Result<Answer> {
 
 /// A message after the daily hour, or after a long silence, begins a new conversation (methods 7). The old
 /// transcript stays; what the user set for the session stays too.
-fn start_anew_if_stale(state: &mut State, key: &str) -> Result<()> {
+pub fn start_anew_if_stale(state: &mut State, key: &str, channel: &str) -> Result<()> {
     let Some(entry) = state.sessions.get(key).cloned() else { return Ok(()) };
-    let is_stale = freshness::is_stale(&state.shared.config(), key, &entry, Some(WEBCHAT), state.now);
+    let is_stale = freshness::is_stale(&state.shared.config(), key, &entry, Some(channel), state.now);
     if !is_stale || state.runs.is_busy(key) {
         return Ok(());
     }

@@ -13,7 +13,7 @@ use std::ops::ControlFlow;
 /// How much is searched for a compaction when the budget ended before one was found, in bytes.
 const SUMMARY_SCAN: usize = 1 << 20;
 
-/// Ids are looked for in this much of both ends of a line, in bytes.
+/// An id is looked for in this much of both ends of a line beside its own length, in bytes.
 const EDGE: usize = 256;
 
 /// How far back to read.
@@ -62,6 +62,7 @@ impl Branch {
             first_kept: None,
             searched: None,
             has_call: false,
+            has_question: false,
         };
         transcript.lines_back(|bytes| walk.line(bytes))?;
         let mut branch = walk.branch;
@@ -82,6 +83,9 @@ struct Walk {
     searched: Option<usize>,
     /// Whether an item is there that is not a tool result, so that the newest ones are whole.
     has_call: bool,
+    /// Whether a user's message is there. What the gateway said after the newest one waits for the next one: a
+    /// request must not end in it.
+    has_question: bool,
 }
 
 impl Walk {
@@ -138,6 +142,9 @@ impl Walk {
     }
 
     fn push(&mut self, id: &str, mut message: Value, usage: Usage) -> ControlFlow<()> {
+        if !self.has_question && message::is_injected(&message) {
+            return ControlFlow::Continue(());
+        }
         self.limit_images(&mut message);
         let tokens = estimate::of_message(&message);
         if self.branch.counted.is_none()
@@ -156,6 +163,7 @@ impl Walk {
             return ControlFlow::Break(());
         }
         self.has_call |= message::role(&message) != "toolResult";
+        self.has_question |= message::role(&message) == "user";
         self.branch.tokens += tokens;
         if self.branch.summary.is_none() {
             self.branch.since_summary = self.branch.tokens;
@@ -192,7 +200,8 @@ impl Walk {
 
 /// Whether a line holds a text near its start or its end, where both programs put ids. Lines can be megabytes long.
 pub(super) fn mentions(bytes: &[u8], text: &str) -> bool {
-    let (head, tail) = (bytes.get(..EDGE).unwrap_or(bytes), bytes.get(bytes.len().saturating_sub(EDGE)..));
+    let edge = EDGE + text.len();
+    let (head, tail) = (bytes.get(..edge).unwrap_or(bytes), bytes.get(bytes.len().saturating_sub(edge)..));
     let Some((first, rest)) = text.as_bytes().split_first() else { return true };
     // The size-optimised build makes the library's search many times slower than this.
     let holds = |part: &[u8]| {

@@ -91,10 +91,12 @@ fn with_front(mut messages: Vec<Value>, summary: Option<&str>) -> Vec<Value> {
 }
 
 /// The messages with every tool call answered right after it and no result without its call; answers that
-/// broke off or say nothing are left out.
+/// broke off or say nothing are left out. What the gateway said stands before the user's next message, since it
+/// may have been written while a tool ran.
 fn answered(messages: impl Iterator<Item = Value>) -> Vec<Value> {
     let mut out = Vec::new();
     let mut open: Vec<(String, String)> = Vec::new();
+    let mut asides = Vec::new();
     for message in messages {
         match message::role(&message) {
             "toolResult" => {
@@ -105,8 +107,12 @@ fn answered(messages: impl Iterator<Item = Value>) -> Vec<Value> {
                 }
             }
             "assistant" if is_incomplete(&message) || is_blank(&message) => {}
-            _ => {
+            "assistant" if message::is_injected(&message) => asides.push(message),
+            role => {
                 close(&mut open, &mut out);
+                if role == "user" {
+                    out.append(&mut asides);
+                }
                 open = tool_calls(&message);
                 out.push(message);
             }

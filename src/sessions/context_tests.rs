@@ -10,8 +10,14 @@ fn call(id: &str) -> Value {
     json!({"type": "message", "message": {"role": "assistant", "content": [block]}})
 }
 
+/// An answer of a model.
+fn said(text: &str) -> Value {
+    let content = vec![message::text(text)];
+    message::assistant(message::Assistant { content, stop_reason: "stop", ..Default::default() }, 1)
+}
+
 fn answer(text: &str, total: u64) -> Value {
-    let mut entry = message::injected(text, None, 1);
+    let mut entry = said(text);
     entry["message"]["usage"] = json!({"input": total, "output": 0, "cacheRead": 0, "cacheWrite": 0});
     entry
 }
@@ -52,7 +58,7 @@ fn whole_turns_are_kept_and_calls_answered() {
             result("zz"),
             call("c2"),
             message::user_text("two", 1),
-            message::injected("ok", None, 1),
+            said("ok"),
         ],
     );
     let all = ["user one", "call c1", "result c1", "call c2", "result c2", "user two", "assistant ok"];
@@ -165,6 +171,24 @@ fn results_that_fill_the_window_alone_are_shortened() {
     assert!(message::text_of(messages.last().unwrap()).contains("bytes left out"));
 }
 
+#[test]
+fn r_09d_what_the_gateway_says_meanwhile_waits_for_the_next_question() {
+    let dir = TestDir::new();
+    let aside = |text: &str| message::injected(text, None, 1);
+    let result = message::tool_result("c", "read", "r", false, 1);
+    let t = transcript(&dir, &[message::user_text("q", 1), aside("1"), call("c"), aside("2"), result]);
+    let turn = ["user q", "call c", "result c"];
+    assert_eq!(shown(&t, 100_000), turn);
+    // A request never ends in it, and it takes no room from the newest group.
+    t.append(&[aside("3")]).unwrap();
+    assert_eq!(shown(&t, 100_000), turn);
+    assert_eq!(shown(&t, 1)[1..], turn[1..]);
+    t.append(&[said("done"), aside("4"), message::user_text("next", 1), aside("5")]).unwrap();
+    let asides = ["assistant 1", "assistant 2", "assistant 3", "assistant 4"];
+    let all = [&turn[..], &["assistant done"], &asides, &["user next"]].concat();
+    assert_eq!(shown(&t, 100_000), all);
+}
+
 /// A small generator with a seed, so that a failing case can be repeated.
 struct Random(u64);
 
@@ -183,10 +207,11 @@ fn random_transcript(random: &mut Random, t: &Transcript) -> String {
     let mut ids: Vec<String> = Vec::new();
     for n in 0..3 + random.below(40) {
         let body = format!("text {n} {}", "z".repeat(random.below(300) as usize));
-        let id = |random: &mut Random| format!("c{}", random.below(6));
-        let entry = match random.below(12) {
+        let id = |random: &mut Random| format!("c{}", random.below(3));
+        let entry = match random.below(14) {
             0..=2 => message::user_text(&body, n),
-            3 | 4 => message::injected(&body, None, n),
+            3 => said(&body),
+            4 | 12 | 13 => message::injected(&body, None, n),
             5 | 6 => call(&id(random)),
             7 | 8 => message::tool_result(&id(random), "read", &body, false, n),
             9 if !ids.is_empty() => {
@@ -211,9 +236,13 @@ fn random_transcript(random: &mut Random, t: &Transcript) -> String {
             _ => {}
         }
     }
+    // What the gateway says after the newest question waits for the next one.
     let entry = message::user_text("the newest question", 1);
     newest.push_str(&message::text_of(&entry["message"]));
     t.append(&[entry]).unwrap();
+    for n in 0..random.below(3) {
+        t.append(&[message::injected("a reply to a command", None, n)]).unwrap();
+    }
     newest
 }
 
@@ -249,6 +278,28 @@ fn r_09d_every_context_of_a_random_transcript_is_one_that_models_accept() {
                 }
             }
             assert!(open.is_empty(), "{case}");
+            let is_late = |pair: &[Value]| {
+                message::is_injected(&pair[0]) && !message::is_injected(&pair[1]) && !starts(&pair[1])
+            };
+            assert!(!messages.windows(2).any(is_late), "{case}: an answer interrupted by the gateway");
         }
+        assert_eq!(without_injected(&t, false), without_injected(&t, true), "seed {seed}");
     }
+}
+
+fn starts(message: &Value) -> bool {
+    message::role(message) == "user"
+}
+
+/// What a model would be shown but for what the gateway said, which is taken out before or afterwards.
+fn without_injected(t: &Transcript, before: bool) -> Vec<Value> {
+    let reach = Reach { tokens: 100_000, counted: 0, messages: 2500, images: 0 };
+    let mut branch = Branch::read(t, reach).unwrap();
+    if before {
+        branch.items.retain(|item| !message::is_injected(&item.message));
+    }
+    let mut messages = into_messages(branch, 0);
+    messages
+        .retain(|m| !message::is_injected(m) && !message::text_of(m).starts_with("[A note of the gateway]"));
+    messages
 }

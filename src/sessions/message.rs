@@ -110,6 +110,16 @@ pub fn injected(body: &str, label: Option<&str>, now: u64) -> Value {
     assistant(answer, now)
 }
 
+/// Whether a gateway said this, not a model: [`injected`], or the Node gateway's note of what it delivered.
+pub fn is_injected(message: &Value) -> bool {
+    let is = |name: &str, values: &[&str]| {
+        message.get(name).and_then(Value::as_str).is_some_and(|value| values.contains(&value))
+    };
+    role(message) == "assistant"
+        && is("provider", &["openclaw"])
+        && is("model", &["gateway-injected", "delivery-mirror"])
+}
+
 pub fn tool_result(call_id: &str, tool: &str, body: &str, is_error: bool, now: u64) -> Value {
     json!({"type": "message", "message": {
         "role": "toolResult", "toolCallId": call_id, "toolName": tool, "content": [text(body)],

@@ -45,6 +45,7 @@ fn open_calls(file: &File) -> io::Result<Vec<(String, String)>> {
             "toolResult" => {
                 answered.extend(message.get("toolCallId").and_then(Value::as_str).map(String::from))
             }
+            "assistant" if message::is_injected(&message) => {}
             "assistant" if is_incomplete(&message) => return Ok(Vec::new()),
             "assistant" => {
                 let mut calls = tool_calls(&message);
@@ -115,6 +116,7 @@ mod tests {
         check("half", &[user.clone(), call(&["a", "b"], "toolUse"), result.clone()], &["b"]);
         check("done", &[user.clone(), call(&["a"], "toolUse"), result], &[]);
         check("error", &[user.clone(), call(&["a"], "error")], &[]);
+        check("aside", &[user.clone(), call(&["a"], "toolUse"), message::injected("hi", None, 1)], &["a"]);
         check("past", &[call(&["a"], "toolUse"), user], &[]);
         assert!(Transcript::at(&dir.0, "missing").unwrap().repair().unwrap().is_empty());
         assert!(!dir.0.join("missing.jsonl").exists());

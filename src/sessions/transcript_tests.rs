@@ -179,6 +179,13 @@ fn runs_are_found_and_files_archived() {
     assert_eq!(t.archive("deleted").unwrap(), None);
     t.append(&[message::of_run(message::user_text("x", 1), "r1"), message::injected("y", None, 1)]).unwrap();
     assert!(t.contains_run("r1").unwrap() && !t.contains_run("r2").unwrap());
+    // The longest ids, which take twice as much where they are escaped.
+    let text = "x".repeat(2000);
+    for (n, long) in ["a", "\u{e9}", "\""].map(|c| c.repeat(512 / c.len())).iter().enumerate() {
+        assert!(!t.contains_run(long).unwrap());
+        t.append(&[message::of_run(message::user_text(&text, 1), long)]).unwrap();
+        assert!(t.contains_run(long).unwrap(), "{n}");
+    }
     let target = t.archive("deleted").unwrap().unwrap();
     assert!(
         target.display().to_string().contains("a.jsonl.deleted.20") && target.exists() && !t.path().exists()

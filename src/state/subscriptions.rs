@@ -93,7 +93,7 @@ impl State {
         if hearers.is_empty() || list::is_hidden(key) {
             return;
         }
-        let mut message = message.clone();
+        let mut message = without_pictures(message);
         envelope::strip_message(&mut message);
         if let Some(map) = message.as_object_mut() {
             let marks = map.entry("__openclaw").or_insert_with(|| json!({}));
@@ -193,6 +193,32 @@ impl Changes {
     fn next_due(&self) -> Option<u64> {
         self.waiting.keys().map(|key| self.told.get(key).map_or(0, |at| at + GAP)).min()
     }
+}
+
+/// The message with large pictures named instead of sent: a few of them would fill every follower's outbox. Who wants
+/// to see them asks `chat.history`.
+fn without_pictures(message: &Value) -> Value {
+    const LARGE: usize = 64 << 10;
+    let size = |block: &Value| block.get("data").and_then(Value::as_str).map_or(0, str::len);
+    let Some(blocks) = message.get("content").and_then(Value::as_array) else { return message.clone() };
+    if !blocks.iter().any(|block| size(block) > LARGE) {
+        return message.clone();
+    }
+    let named = |block: &Value| match size(block) {
+        0..=LARGE => block.clone(),
+        length => {
+            json!({"type": "image", "mimeType": (block.get("mimeType").cloned()), "omitted": true, "bytes": (length / 4 * 3)})
+        }
+    };
+    let mut copy: Map<String, Value> = message
+        .as_object()
+        .into_iter()
+        .flatten()
+        .filter(|(name, _)| *name != "content")
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect();
+    copy.insert("content".to_string(), Value::Array(blocks.iter().map(named).collect()));
+    Value::Object(copy)
 }
 
 #[cfg(test)]

@@ -98,6 +98,7 @@ fn run(scale: Scale, report: &mut Report) -> Result<()> {
     measure::round_trips(scale, report)?;
     measure::fan_out(scale, report)?;
     measure::flood(scale, report)?;
+    turns::restart(scale, report)?;
     turns::first_token(scale, report)?;
     turns::long_transcript(scale, report)?;
     turns::streaming(scale, report)

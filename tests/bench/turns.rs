@@ -134,3 +134,24 @@ pub fn streaming(scale: Scale, report: &mut Report) -> Result<()> {
     let _ = reading.join();
     Ok(())
 }
+
+/// An in-process restart: from the signal to the first `hello-ok` of the next generation.
+pub fn restart(scale: Scale, report: &mut Report) -> Result<()> {
+    let gateway = Gateway::start(&json!({"commands": {"restart": true}}))?;
+    let pid = rustix::process::Pid::from_raw(gateway.pid() as i32).ok_or("no process")?;
+    let mut times = Vec::new();
+    for _ in 0..scale.starts {
+        let mut witness = Client::connect(&gateway, "witness")?;
+        let asked = Instant::now();
+        rustix::process::kill_process(pid, rustix::process::Signal::USR1)?;
+        // The old generation sends its clients away; then the next one greets.
+        while witness.text().is_ok() {}
+        let mut guest = Client::connect(&gateway, "guest");
+        while guest.is_err() {
+            guest = Client::connect(&gateway, "guest");
+        }
+        times.push(millis(asked));
+    }
+    report.at_most("SIGUSR1 to the next hello-ok (median)", median(&times), 50.0, "ms");
+    Ok(())
+}

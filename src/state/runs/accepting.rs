@@ -32,8 +32,7 @@ impl State {
             ts: self.now,
             session_key: Some(new.key.clone()),
             session_id: entry.session_id().map(str::to_string),
-            // A command is done or not; it is no message that a transcript could miss.
-            message: new.command.is_none().then(|| new.message.clone()),
+            message: new.own_words(),
             result: None,
         };
         self.dedupe.begin(record.clone());
@@ -174,6 +173,14 @@ impl Run {
 }
 
 impl NewRun {
+    /// What a transcript must not miss. A command is done or not; only what follows `/new` is a message.
+    fn own_words(&self) -> Option<String> {
+        match &self.command {
+            None => Some(self.message.clone()),
+            Some(command) => command.1.message().map(str::to_string),
+        }
+    }
+
     /// About how much memory its message takes, bytes.
     fn size(&self) -> usize {
         let image = |block: &Value| block.get("data").and_then(Value::as_str).map_or(0, str::len);

@@ -20,11 +20,16 @@ impl State {
         let Some(run) = self.runs.map.get_mut(id) else { return };
         run.text.clone_from(&finished.text);
         // Messages that came too late for this turn have one of their own, unless all was stopped.
-        let is_stopped = matches!(run.cancel.reason(), Some(Reason::Rpc | Reason::Stop | Reason::Shutdown));
+        let reason = run.cancel.reason();
+        let is_stopped = matches!(reason, Some(Reason::Rpc | Reason::Stop));
         let leftover: Vec<String> =
             if is_stopped { Vec::new() } else { finished.leftover.iter().map(|s| s.run.clone()).collect() };
         run.attached.retain(|id| !leftover.contains(id));
         leftover.iter().rev().for_each(|id| self.put_back(id));
+        if reason == Some(Reason::Shutdown) {
+            // Stopped as runs that never began: their journal records stay open, and the next start keeps them.
+            leftover.iter().for_each(|id| self.abort_run(id, Reason::Shutdown));
+        }
         self.note_in_session(id, &finished);
         let result = finished.result.clone();
         self.end_run(id, result, Some(&finished));
@@ -34,6 +39,7 @@ impl State {
         let Some(run) = self.runs.map.get(id) else { return };
         let (key, session_id, now) = (run.new.key.clone(), run.session_id.clone(), self.now);
         let (failed, is_aside) = (finished.result.is_err(), run.is_aside());
+        let is_aborted = finished.result.as_ref().is_err_and(|e| e.kind == Kind::Aborted);
         let channel = run.new.channel.clone();
         let transcript = self.sessions.get(&key).and_then(|entry| self.sessions.transcript(&key, entry).ok());
         self.sessions.update(&key, self.mono, |entry| {
@@ -49,7 +55,7 @@ impl State {
                 return;
             }
             entry.set("systemSent", true);
-            entry.set("abortedLastRun", failed);
+            entry.set("abortedLastRun", is_aborted);
             if let Some(channel) = channel {
                 entry.set("lastChannel", channel);
             }
@@ -68,11 +74,11 @@ impl State {
         });
         let attached = std::mem::take(&mut run.attached);
         let key = (!run.is_aside()).then(|| run.new.key.clone());
-        let (text, silenced, reason) = (run.text.clone(), run.silenced, run.cancel.reason());
+        let (text, reason) = (run.text.clone(), run.cancel.reason());
         for other in &attached {
             if let Some(other) = self.runs.map.get_mut(other) {
                 // Its text is told with its end, not piece by piece.
-                (other.text, other.silenced) = (text.clone(), silenced);
+                other.text.clone_from(&text);
                 if let Some(reason) = reason {
                     other.cancel.cancel(reason);
                 }

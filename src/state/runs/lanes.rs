@@ -18,18 +18,16 @@ impl Runs {
     /// When a session that waits for more messages may start.
     pub(super) fn next_start(&self) -> Option<u64> {
         // Without a free place it is the end of a run that starts the next one, not the clock.
-        if self.running.len() >= self.max {
-            return None;
-        }
-        let is_free = |key: &&String| !self.running.contains_key(*key);
+        let is_full = self.running.len() >= self.max;
+        let is_free = |key: &&String| !self.running.contains_key(*key) && (!is_full || self.has_nested(key));
         self.ready.iter().filter(is_free).filter_map(|key| self.not_before(key)).filter(|at| *at > 0).min()
     }
 
-    /// Whether the session's next run was asked for by another run, which waits for it in its own place: with a
-    /// place of its own for each, the two would wait for each other.
-    fn is_next_nested(&self, key: &str) -> bool {
-        let next = self.queues.get(key).and_then(|queue| self.map.get(queue.front()?));
-        next.is_some_and(|run| run.is_nested)
+    /// Whether a run that waits for the session was asked for by another run, which keeps its own place meanwhile:
+    /// with a place for each, the two would wait for each other.
+    fn has_nested(&self, key: &str) -> bool {
+        let queue = self.queues.get(key).into_iter().flatten();
+        queue.filter_map(|id| self.map.get(id)).any(|run| run.is_nested)
     }
 
     /// The latest time that a message which waits for this session asks for.
@@ -73,7 +71,7 @@ impl State {
         let mut later = VecDeque::new();
         while let Some(key) = self.runs.ready.pop_front() {
             let is_early = self.runs.not_before(&key).is_some_and(|at| at > self.mono);
-            let has_place = self.runs.running.len() < self.runs.max || self.runs.is_next_nested(&key);
+            let has_place = self.runs.running.len() < self.runs.max || self.runs.has_nested(&key);
             if self.runs.running.contains_key(&key) || is_early || !has_place {
                 later.push_back(key);
                 continue;

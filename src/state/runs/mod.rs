@@ -20,6 +20,7 @@ use crate::commands::{self, Directives};
 use crate::state::event::Call;
 use serde_json::Value;
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 use telling::Told;
 use waiting::Waiter;
 
@@ -50,7 +51,7 @@ pub struct NewRun {
     pub key: String,
     pub message: String,
     /// Image blocks.
-    pub images: Vec<Value>,
+    pub images: Arc<Vec<Value>>,
     pub hash: String,
     /// Milliseconds the turn may take once it runs; 0 is without limit.
     pub timeout_ms: u64,

@@ -58,9 +58,11 @@ impl State {
         let mut not_before = self.mono + queueing.debounce_ms;
         match queueing.mode {
             // What the turn can no longer take has the next one, so nothing of a backlog is lost.
-            "steer" | "steer-backlog" if self.runs.attach_by_mail(id, &host) => return true,
+            "steer" | "steer-backlog" if self.is_same_talk(&host) && self.runs.attach_by_mail(id, &host) => {
+                return true;
+            }
             "interrupt" => {
-                self.abort_run(&host, Reason::Stop);
+                self.abort_run(&host, Reason::Interrupt);
                 not_before = 0;
             }
             _ => {}
@@ -70,6 +72,12 @@ impl State {
         }
         self.make_room(id, &queueing);
         false
+    }
+
+    /// Whether the turn belongs to the conversation that the session has now: after a reset it does not.
+    fn is_same_talk(&self, host: &str) -> bool {
+        let Some(run) = self.runs.map.get(host) else { return false };
+        self.sessions.get(&run.new.key).is_some_and(|entry| entry.session_id() == Some(&run.session_id))
     }
 
     /// Over the cap the oldest message that waits is left out, or shortened and answered with the next.

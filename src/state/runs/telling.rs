@@ -173,7 +173,7 @@ pub(super) fn agent_event(run: &Run, stream: &str, data: Value, now: u64) -> Val
 
 pub(super) fn stop_reason(run: &Run) -> &'static str {
     match run.cancel.reason() {
-        Some(Reason::Stop) => "stop",
+        Some(Reason::Stop | Reason::Interrupt) => "stop",
         Some(Reason::Timeout) => "timeout",
         Some(Reason::Shutdown) => "shutdown",
         Some(Reason::Rpc) | None => "rpc",

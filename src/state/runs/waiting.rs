@@ -22,7 +22,9 @@ pub struct Waiter {
 impl State {
     /// Answers when the run has ended, or says `timeout`.
     pub fn wait_for_run(&mut self, call: Call, run: String, timeout_ms: u64) -> Result<Answer> {
-        if let Some((_, ended)) = self.runs.ended.iter().rev().find(|(id, _)| *id == run) {
+        // An id may be used again by another family: the run that is under way counts.
+        let ended = self.runs.ended.iter().rev().find(|(id, _)| *id == run && !self.runs.is_live(id));
+        if let Some((_, ended)) = ended {
             return Ok(Answer::Now(waited(&run, ended).into()));
         }
         if let Some(ended) = self.ended_before(&run) {
