@@ -15,7 +15,10 @@ PACKED := $(if $(filter $(GNU),$(TRIPLE)),$(shell getconf GNU_LIBC_VERSION 2>/de
 	awk '{ split($$2, v, "."); if (v[1] > 2 || v[2] >= 36) print "-C link-arg=-Wl,-z,pack-relative-relocs" }'))
 # Libraries' source paths, which panics name, begin at the library's name.
 SOURCES := $(foreach d,$(wildcard $(or $(CARGO_HOME),$(HOME)/.cargo)/registry/src/*),--remap-path-prefix=$(d)/=)
-STATIC_FLAGS = RUSTFLAGS="-C target-feature=+crt-static -C force-frame-pointers=yes $(PACKED) $(SOURCES)"
+# Functions of equal code are kept once where the linker can do that, such as the lld that comes with rustc.
+FOLDED = $(shell probe=$$(mktemp) && echo 'fn main() {}' | rustc --target $(TRIPLE) -C link-arg=-Wl,--icf=all -o $$probe - \
+	2>/dev/null && echo "-C link-arg=-Wl,--icf=all"; rm -f "$$probe")
+STATIC_FLAGS = RUSTFLAGS="-C target-feature=+crt-static -C force-frame-pointers=yes $(PACKED) $(FOLDED) $(SOURCES)"
 
 .NOTPARALLEL:
 .PHONY: build release static test fmt-check lint check budgets bench demo install interop test-llm torture fuzz clean
