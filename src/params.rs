@@ -178,7 +178,9 @@ mod tests {
         let want = Outer { session_key: text, is_a_b: true, max_chars: Some(7), texts, any, inner, other };
         assert_eq!(read::<Outer>(full).unwrap(), want);
         let none: Outer = read(json!({"maxChars": null, "other": null})).unwrap();
-        assert!(none.session_key.is_empty() && !none.is_a_b && none.max_chars.is_none() && none.other.is_none());
+        assert!(
+            none.session_key.is_empty() && !none.is_a_b && none.max_chars.is_none() && none.other.is_none()
+        );
     }
 
     #[test]

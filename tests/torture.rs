@@ -18,6 +18,7 @@ impl Random {
     }
 }
 
+#[allow(clippy::disallowed_methods, reason = "a test's own settings")]
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
 }

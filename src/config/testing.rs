@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicU32, Ordering};
 pub struct Dir(PathBuf);
 
 impl Dir {
-    #[expect(clippy::new_without_default, reason = "making one has an effect")]
     pub fn new() -> Dir {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let name = format!("config-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
