@@ -1,8 +1,7 @@
-//! JSON values written as literals, `json!` in the syntax of `serde_json::json!`, and objects read into types (params are read by `params.rs`).
+//! JSON values written as literals, `json!` in the syntax of `serde_json::json!`.
 //!
 //! That macro spells out every member's conversion, insertion and clean-up where it stands; ours makes each a
 //! call, which takes a fifth off the size of the program's own code. Pure; runs on any thread.
-use serde::de::{self, DeserializeOwned};
 use serde::ser::Serialize;
 use serde_json::{Map, Value};
 
@@ -106,15 +105,6 @@ pub fn empty() -> Map<String, Value> {
     Map::new()
 }
 
-/// Reads a type from an object. `serde_json::from_value` would read it from a list of its members too, which takes
-/// as much code again.
-pub fn read<T: DeserializeOwned>(value: Value) -> serde_json::Result<T> {
-    match value {
-        Value::Object(map) => T::deserialize(map),
-        _ => Err(de::Error::custom("not an object")),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     #[test]
@@ -132,20 +122,5 @@ mod tests {
         assert_eq!(json!(null), serde_json::json!(null));
         assert_eq!(json!([]), serde_json::json!([]));
         assert_eq!(json!(Some(name)), serde_json::json!(Some(name)));
-    }
-
-    #[test]
-    fn reads_objects_only() {
-        #[derive(serde::Deserialize, Debug, PartialEq)]
-        struct Inner(u8);
-        #[derive(serde::Deserialize, Debug, PartialEq)]
-        struct Pair {
-            one: Option<u8>,
-            two: std::collections::BTreeMap<String, Inner>,
-        }
-        let pair: Pair = super::read(json!({"two": {"x": 2}, "other": 1})).unwrap();
-        assert_eq!(pair, Pair { one: None, two: [("x".to_string(), Inner(2))].into() });
-        assert!(super::read::<Pair>(json!([1, {}])).is_err());
-        assert!(super::read::<Pair>(json!({"two": {"x": "2"}})).is_err());
     }
 }

@@ -1,10 +1,11 @@
-//! Structs read from the members of a JSON object: a method's params.
+//! Structs read from the members of a JSON object: a method's params, a record of a file.
 //!
 //! `#[derive(Deserialize)]` writes out a reader for each struct, which for twenty members takes as much code as five
-//! handlers. Here each member is one call. Pure; runs on any thread. It does not judge: the schema did before, and
-//! members that the struct does not have are passed over.
+//! handlers. Here each member is one call. Pure; runs on any thread. It does not judge what a schema judges: members
+//! that the struct does not have are passed over.
 use crate::error::{Error, Result};
 use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 
 /// Declares a struct that [`read`] reads, each member by its own name in camel case. A member that is not there is
 /// its type's default.
@@ -66,6 +67,11 @@ impl Source {
         })
     }
 
+    /// Takes what no member was made of.
+    pub fn rest(&mut self) -> Map<String, Value> {
+        std::mem::take(&mut self.rest)
+    }
+
     #[inline(never)]
     fn remove(&mut self, member: &str) -> Option<Value> {
         let mut name = String::with_capacity(member.len());
@@ -78,7 +84,7 @@ impl Source {
                 _ => name.push_str(word),
             }
         }
-        self.rest.remove(&name)
+        self.rest.shift_remove(&name)
     }
 }
 
@@ -103,6 +109,15 @@ impl<T: Member> Member for Vec<T> {
     fn of(value: Value) -> Option<Vec<T>> {
         match value {
             Value::Array(items) => items.into_iter().map(T::of).collect(),
+            _ => None,
+        }
+    }
+}
+
+impl<T: Member> Member for BTreeMap<String, T> {
+    fn of(value: Value) -> Option<BTreeMap<String, T>> {
+        match value {
+            Value::Object(map) => map.into_iter().map(|(name, value)| Some((name, T::of(value)?))).collect(),
             _ => None,
         }
     }
@@ -181,6 +196,16 @@ mod tests {
         assert!(
             none.session_key.is_empty() && !none.is_a_b && none.max_chars.is_none() && none.other.is_none()
         );
+    }
+
+    #[test]
+    fn keeps_what_no_member_was_made_of_in_its_order() {
+        let mut from = Source::new(json!({"z": 1, "byId": {"a": {"id": "x"}}, "y": 2, "b": 3})).unwrap();
+        let by_id: BTreeMap<String, Inner> = from.take("by_id");
+        assert_eq!(by_id.get("a"), Some(&Inner { id: "x".to_string() }));
+        assert_eq!(json!(from.rest()).to_string(), r#"{"z":1,"y":2,"b":3}"#);
+        let mut from = Source::new(json!({"byId": {"a": 1}})).unwrap();
+        assert!(from.take::<BTreeMap<String, Inner>>("by_id").is_empty() && from.wrong == Some("by_id"));
     }
 
     #[test]

@@ -7,13 +7,14 @@ use crate::device::{keys, scopes};
 use crate::error::{Error, Kind, Result};
 use crate::ids;
 use crate::json::{Put, json};
-use serde::{Deserialize, Serialize};
+use crate::params::{Params, Source};
+use serde::Serialize;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
 /// A paired device. No `Debug`: it holds tokens.
-#[derive(Clone, Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Clone, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct Record {
     pub device_id: String,
     pub public_key: String,
@@ -30,9 +31,26 @@ pub(super) struct Record {
     pub rest: Map<String, Value>,
 }
 
+impl Params for Record {
+    fn take(from: &mut Source) -> Record {
+        Record {
+            device_id: from.take("device_id"),
+            public_key: from.take("public_key"),
+            client: Client::take(from),
+            role: from.take("role"),
+            roles: from.take("roles"),
+            scopes: from.take("scopes"),
+            tokens: from.take("tokens"),
+            created_at_ms: from.take("created_at_ms"),
+            approved_at_ms: from.take("approved_at_ms"),
+            rest: from.rest(),
+        }
+    }
+}
+
 /// What a client says about itself when it asks to be paired.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct Client {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub display_name: Option<String>,
@@ -48,8 +66,21 @@ pub(super) struct Client {
     pub remote_ip: Option<String>,
 }
 
-#[derive(Clone, Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+impl Params for Client {
+    fn take(from: &mut Source) -> Client {
+        Client {
+            display_name: from.take("display_name"),
+            platform: from.take("platform"),
+            device_family: from.take("device_family"),
+            client_id: from.take("client_id"),
+            client_mode: from.take("client_mode"),
+            remote_ip: from.take("remote_ip"),
+        }
+    }
+}
+
+#[derive(Clone, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct Token {
     pub token: String,
     pub role: String,
@@ -65,8 +96,23 @@ pub(super) struct Token {
     pub rest: Map<String, Value>,
 }
 
+impl Params for Token {
+    fn take(from: &mut Source) -> Token {
+        Token {
+            token: from.take("token"),
+            role: from.take("role"),
+            scopes: from.take("scopes"),
+            created_at_ms: from.take("created_at_ms"),
+            rotated_at_ms: from.take("rotated_at_ms"),
+            revoked_at_ms: from.take("revoked_at_ms"),
+            last_used_at_ms: from.take("last_used_at_ms"),
+            rest: from.rest(),
+        }
+    }
+}
+
 /// A request that waits for approval. It is never changed once made (SEC-08).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Request {
     pub request_id: String,
@@ -74,22 +120,42 @@ pub(super) struct Request {
     pub public_key: String,
     #[serde(flatten)]
     pub client: Client,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub role: Option<String>,
-    #[serde(default)]
     pub roles: Vec<String>,
-    #[serde(default)]
     pub scopes: Vec<String>,
-    #[serde(default)]
     pub silent: bool,
-    #[serde(default)]
     pub is_repair: bool,
     pub ts: u64,
     #[serde(flatten)]
     pub rest: Map<String, Value>,
 }
 
+impl Params for Request {
+    fn take(from: &mut Source) -> Request {
+        Request {
+            request_id: from.take("request_id"),
+            device_id: from.take("device_id"),
+            public_key: from.take("public_key"),
+            client: Client::take(from),
+            role: from.take("role"),
+            roles: from.take("roles"),
+            scopes: from.take("scopes"),
+            silent: from.take("silent"),
+            is_repair: from.take("is_repair"),
+            ts: from.take("ts"),
+            rest: from.rest(),
+        }
+    }
+}
+
 impl Request {
+    /// Whether it has what none is made without.
+    pub fn is_whole(&self) -> bool {
+        ![&self.request_id, &self.device_id, &self.public_key].iter().any(|text| text.is_empty())
+            && self.ts > 0
+    }
+
     /// The roles asked for, as far as they exist.
     pub fn all_roles(&self) -> Vec<String> {
         known_roles(&self.role, &self.roles)

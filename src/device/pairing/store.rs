@@ -7,7 +7,8 @@ use super::{MAX_PENDING, Pairing, REQUEST_TTL_MS};
 use crate::device::pretty;
 use crate::error::{Error, Result};
 use crate::files::{self, Lock};
-use crate::json::{self, json};
+use crate::json::json;
+use crate::params;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
@@ -32,8 +33,8 @@ impl Pairing {
         let count = all.len();
         let pending: Vec<Request> = all
             .into_iter()
-            .filter_map(|(_, value)| json::read(value).ok())
-            .filter(|request: &Request| now.abs_diff(request.ts) <= REQUEST_TTL_MS)
+            .filter_map(|(_, value)| params::read(value).ok())
+            .filter(|request: &Request| request.is_whole() && now.abs_diff(request.ts) <= REQUEST_TTL_MS)
             .collect();
         let is_pending_changed = pending.len() != count;
         Ok(Store { dir, paired, pending, is_paired_changed: false, is_pending_changed, _lock: lock })
@@ -45,7 +46,7 @@ impl Store {
     pub fn record(&self, device_id: &str) -> Result<Option<Record>> {
         let Some(value) = self.paired.get(device_id) else { return Ok(None) };
         // The parser's own message is left out: it could quote a token.
-        let record: Record = json::read(value.clone()).map_err(|_| {
+        let record: Record = params::read(value.clone()).map_err(|_| {
             Error::unavailable(format!(
                 "read the record of device {device_id} in {}: a member has the wrong type; correct it, or remove \
                  the device and pair it again",
