@@ -181,7 +181,10 @@ fn tls_where_there_is_none_and_none_where_there_is() {
     let gateway = Gateway::plain();
     let plain = format!("wss://127.0.0.1:{}", gateway.port);
     let dir = home(json!({"url": plain, "token": TOKEN}));
+    let asked = Instant::now();
     let error = fails(&run(&dir, &["health"]), 1);
+    // Told at once, not when the gateway has waited in vain for a request (10 s).
+    assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
     assert!(
         error.contains("gateway does not speak TLS there") && error.contains("ws:// through a tunnel"),
         "{error}"

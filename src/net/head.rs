@@ -82,6 +82,9 @@ pub fn read(
         if bytes.len() >= max {
             return Err(NoHead::TooLarge);
         }
+        if let Some(reason) = bytes.first().and_then(|first| no_request(*first)) {
+            return Err(NoHead::Invalid(reason));
+        }
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() || !wait_readable(stream, left) {
             return Err(NoHead::TimedOut);
@@ -111,6 +114,16 @@ pub fn wait_readable(stream: &TcpStream, timeout: Duration) -> bool {
             Err(rustix::io::Errno::INTR) => {}
             Err(_) => return false,
         }
+    }
+}
+
+/// Why a request cannot begin with this byte, told at once: whoever speaks TLS here waits for an answer, not for a
+/// blank line.
+fn no_request(first: u8) -> Option<&'static str> {
+    match first {
+        0x16 => Some("TLS on a port without it: use http:// or ws://"),
+        b'\r' | b'\n' | b'!'..=b'~' => None,
+        _ => Some("malformed request head"),
     }
 }
 
