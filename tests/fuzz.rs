@@ -7,21 +7,7 @@ use crate::harness::*;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
-/// A small generator: good enough to vary bytes, and repeatable.
-struct Random(u64);
-
 impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    fn below(&mut self, n: usize) -> usize {
-        (self.next() % n.max(1) as u64) as usize
-    }
-
     /// Changes, removes, doubles or inserts a few bytes.
     fn damage(&mut self, bytes: &mut Vec<u8>) {
         const ODD: &[&[u8]] = &[
@@ -48,11 +34,6 @@ impl Random {
             }
         }
     }
-}
-
-#[expect(clippy::disallowed_methods, reason = "the test's own settings, not the program's")]
-fn setting(name: &str, default: u64) -> u64 {
-    std::env::var(name).ok().and_then(|v| v.parse().ok()).unwrap_or(default)
 }
 
 #[test]

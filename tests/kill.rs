@@ -8,18 +8,6 @@ use std::collections::BTreeMap;
 const KILLS: u32 = 200;
 const LANES: u32 = 4;
 
-/// Numbers that differ from run to run but can be repeated: xorshift.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, n: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % n
-    }
-}
-
 /// Answers in small pieces with pauses, every second one after a tool call.
 fn replies() -> Vec<Reply> {
     let pause = || Step::Pause(Duration::from_millis(3));
@@ -81,18 +69,18 @@ fn lane(seed: u64) {
     let mut accepted: Vec<String> = Vec::new();
     for kill in 0..KILLS / LANES {
         let mut client = Client::operator(&gateway, 4);
-        let until = Instant::now() + Duration::from_millis(random.below(90));
+        let until = Instant::now() + Duration::from_millis(random.below(90) as u64);
         let mut n = 0;
         while Instant::now() < until && n < 6 {
             let key = format!("{seed}-{kill}-{n}");
-            let session = ["main", "other"][random.below(2) as usize];
+            let session = ["main", "other"][random.below(2)];
             let params =
                 json!({"sessionKey": session, "message": format!("say {key}"), "idempotencyKey": key});
             let id = client.ask("chat.send", params);
             client.answer(&id).unwrap();
             accepted.push(key);
             n += 1;
-            std::thread::sleep(Duration::from_millis(random.below(25)));
+            std::thread::sleep(Duration::from_millis(random.below(25) as u64));
         }
         gateway.kill();
         gateway.restart();

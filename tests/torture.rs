@@ -6,23 +6,6 @@ use crate::disk::Small;
 use crate::harness::*;
 use rustix::process::Signal;
 
-/// Numbers that differ from run to run and can be repeated: xorshift.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, n: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % n
-    }
-}
-
-#[allow(clippy::disallowed_methods, reason = "a test's own settings")]
-fn number(name: &str) -> Option<u64> {
-    std::env::var(name).ok()?.parse().ok()
-}
-
 /// The gateway and what must be true of it.
 struct World {
     gateway: Gateway,
@@ -33,7 +16,7 @@ struct World {
 }
 
 impl World {
-    fn step(&mut self, what: u64) {
+    fn step(&mut self, what: usize) {
         match (what, self.is_running) {
             (0 | 1, false) => {
                 self.gateway.restart();
@@ -96,8 +79,8 @@ fn processes(port: u16) -> usize {
 
 #[test]
 fn r_01_r_02_r_14_random_operations_leave_one_gateway_one_config_one_port() {
-    let operations = number("OPENCLAW_TORTURE").unwrap_or(60);
-    let seed = number("OPENCLAW_TORTURE_SEED").unwrap_or(u64::from(std::process::id()) * 7919 + 1);
+    let operations = setting("OPENCLAW_TORTURE", 60);
+    let seed = setting("OPENCLAW_TORTURE_SEED", u64::from(std::process::id()) * 7919 + 1);
     println!("{operations} operations, seed {seed}");
     let gateway = Gateway::start(&Setup::config(json!({"commands": {"restart": true}})));
     let config = std::fs::read(gateway.config_path()).unwrap();

@@ -16,9 +16,9 @@ use std::fmt::Write;
 use std::path::Path;
 
 /// The files that tell the agent about itself and its owner, in the order it reads them.
-const FILES: [&str; 7] =
+pub const FILES: [&str; 7] =
     ["AGENTS.md", "SOUL.md", "IDENTITY.md", "USER.md", "TOOLS.md", "BOOTSTRAP.md", "MEMORY.md"];
-const DEFAULT_MAX_CHARS: u64 = 20_000;
+pub const DEFAULT_MAX_CHARS: u64 = 20_000;
 /// Characters of all files together.
 const MAX_TOTAL: usize = 150_000;
 

@@ -9,7 +9,7 @@ use super::{Command, Context, Flag, JSON, Positional, rpc};
 use crate::agents::edit::{self, New};
 use crate::agents::{Agents, bindings, read_identity};
 use crate::config::Config;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::json::json;
 use crate::sessions::key::normalise_agent_id;
 use crate::sessions::sessions_dir;
@@ -282,15 +282,7 @@ fn ask(context: &Context, args: &Args, method: &str, params: &Value) -> Option<R
         answer
     });
     match answered {
-        Err(e) if keeps_out(e.kind) => None,
+        Err(e) if rpc::keeps_out(e.kind) => None,
         answered => Some(answered),
     }
-}
-
-fn keeps_out(kind: Kind) -> bool {
-    use Kind::*;
-    matches!(
-        kind,
-        Unreachable | Unauthorized | RateLimited | NotPaired | Forbidden | Protocol | UnknownMethod
-    )
 }

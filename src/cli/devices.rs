@@ -9,7 +9,7 @@ use super::parse::Args;
 use super::print::{age, clean};
 use super::{Command, Context, Flag, JSON, Positional, rpc};
 use crate::clock;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::json::json;
 use serde_json::Value;
 
@@ -122,7 +122,7 @@ fn ask(context: &Context, args: &Args, method: &str, params: &Value) -> Result<V
     let is_here = target.bind.is_some();
     let mut session = match connect(&target, &context.env.state_dir, &[], rpc::deadline(context, args)?) {
         Ok(session) => session,
-        Err(error) if is_here && keeps_out(error.kind) => {
+        Err(error) if is_here && rpc::keeps_out(error.kind) => {
             let why = error.message().lines().next().unwrap_or_default().to_string();
             return on_files(&why);
         }
@@ -130,21 +130,12 @@ fn ask(context: &Context, args: &Args, method: &str, params: &Value) -> Result<V
     };
     context.out.progress(&format!("asking the gateway at {}", target.url));
     match rpc::request(&mut session, &target, method, params, false) {
-        Err(error) if is_here && keeps_out(error.kind) => on_files(error.message()),
+        Err(error) if is_here && rpc::keeps_out(error.kind) => on_files(error.message()),
         answered => {
             session.client.close();
             answered
         }
     }
-}
-
-/// Errors of a gateway that is down or does not let this client do it.
-fn keeps_out(kind: Kind) -> bool {
-    use Kind::*;
-    matches!(
-        kind,
-        Unreachable | Unauthorized | RateLimited | NotPaired | Forbidden | Protocol | UnknownMethod
-    )
 }
 
 fn list(context: &Context, args: &Args) -> Result<()> {

@@ -153,3 +153,12 @@ pub fn unknown_outcome(method: &str, key: Option<&str>, error: &Error) -> Error 
         None => unknown,
     }
 }
+
+/// Errors of a gateway that is down or does not let this client do it.
+pub fn keeps_out(kind: Kind) -> bool {
+    use Kind::*;
+    matches!(
+        kind,
+        Unreachable | Unauthorized | RateLimited | NotPaired | Forbidden | Protocol | UnknownMethod
+    )
+}

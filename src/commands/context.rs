@@ -2,7 +2,7 @@
 //! the state thread; the files are looked at on another one.
 use super::about::{context_line, short};
 use super::{At, Reply, entry, levels, model, wrong};
-use crate::agent::prompt::{self, Wanted};
+use crate::agent::prompt::{self, DEFAULT_MAX_CHARS, FILES, Wanted};
 use crate::agent::provider::Provider;
 use crate::agents::Agents;
 use crate::error::Result;
@@ -14,11 +14,6 @@ use crate::tools::{self, Tool};
 use serde_json::Value;
 use std::path::PathBuf;
 use std::sync::Arc;
-
-/// The workspace files that may be part of the system prompt.
-const FILES: [&str; 7] =
-    ["AGENTS.md", "SOUL.md", "IDENTITY.md", "USER.md", "TOOLS.md", "BOOTSTRAP.md", "MEMORY.md"];
-const DEFAULT_MAX_CHARS: u64 = 20_000;
 
 pub fn context(state: &mut State, at: &At, args: &str) -> Result<Reply> {
     let form = match args.to_ascii_lowercase().as_str() {

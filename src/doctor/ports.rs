@@ -1,6 +1,6 @@
 //! Checks of the gateway's port: who has it, and which profiles want the same. Only looks.
 use super::{Ctx, Finding, one};
-use crate::net::bind::owner_of;
+use crate::net::owners::owner_of;
 use crate::ports;
 
 pub fn in_use(ctx: &Ctx) -> Vec<Finding> {

@@ -4,6 +4,7 @@
 //! answers with 0.0.0.0 when loopback cannot be bound is an error here (COMPATIBILITY.md).
 use crate::config::Config;
 use crate::error::{Error, Result};
+use crate::net::owners;
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
 
@@ -67,7 +68,7 @@ fn explain(host: IpAddr, port: u16, e: std::io::Error) -> Error {
     let address = SocketAddr::new(host, port);
     match e.kind() {
         ErrorKind::AddrInUse => {
-            let owner = match owner_of(port) {
+            let owner = match owners::owner_of(port) {
                 Some((pid, name)) => format!("pid {pid} ({name}) is listening there"),
                 None => "another program is listening there".to_string(),
             };
@@ -79,49 +80,6 @@ fn explain(host: IpAddr, port: u16, e: std::io::Error) -> Error {
             "failed to bind gateway socket on ws://{address}: {e}; check gateway.bind and --port"
         )),
     }
-}
-
-/// Process id and name of the listener on `port`, where /proc tells.
-pub fn owner_of(port: u16) -> Option<(u32, String)> {
-    let inodes = listening(port)?;
-    for process in std::fs::read_dir("/proc").ok()?.flatten() {
-        let Ok(pid) = process.file_name().to_string_lossy().parse::<u32>() else { continue };
-        if holds(pid, &inodes) {
-            let name = std::fs::read_to_string(process.path().join("comm")).unwrap_or_default();
-            return Some((pid, name.trim().to_string()));
-        }
-    }
-    None
-}
-
-/// Whether process `pid` has a listening socket on `port`; `None` where the system does not tell.
-pub fn holds_listener(pid: u32, port: u16) -> Option<bool> {
-    listening(port).map(|inodes| holds(pid, &inodes))
-}
-
-/// The inodes of the sockets that listen on `port`.
-fn listening(port: u16) -> Option<Vec<String>> {
-    let v4 = std::fs::read_to_string("/proc/net/tcp").ok()?;
-    // A kernel without IPv6 has no second table.
-    let v6 = std::fs::read_to_string("/proc/net/tcp6").unwrap_or_default();
-    Some(v4.lines().chain(v6.lines()).filter_map(|line| listening_inode(line, port)).collect())
-}
-
-fn holds(pid: u32, inodes: &[String]) -> bool {
-    let fds = std::fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
-    fds.into_iter().any(|fd| {
-        let target = std::fs::read_link(fd.path()).unwrap_or_default();
-        inodes.iter().any(|inode| target.as_os_str() == format!("socket:[{inode}]").as_str())
-    })
-}
-
-/// The socket inode of a `/proc/net/tcp` line that is a listener on `port`.
-fn listening_inode(line: &str, port: u16) -> Option<String> {
-    const LISTEN: &str = "0A";
-    let fields: Vec<&str> = line.split_whitespace().collect();
-    let local = fields.get(1)?.rsplit(':').next()?;
-    let matches = *fields.get(3)? == LISTEN && u16::from_str_radix(local, 16) == Ok(port);
-    matches.then(|| fields.get(9).map(|s| s.to_string())).flatten()
 }
 
 /// This machine's tailnet IPv4 address (100.64.0.0/10), if it has one.

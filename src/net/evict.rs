@@ -4,7 +4,7 @@
 //! belongs to the same user (or we are root) and, where /proc tells, holds a listening socket of exactly that port
 //! (SEC-35). Nothing is chosen by name or command line, and on Linux the signal goes to the process that was
 //! checked, never to one that got its number afterwards.
-use super::bind::holds_listener;
+use super::owners::holds_listener;
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::logging::quoted;

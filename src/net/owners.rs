@@ -100,6 +100,18 @@ impl Port {
     }
 }
 
+/// Process id and name of the listener on `port`, where the system tells.
+pub fn owner_of(port: u16) -> Option<(u32, String)> {
+    Port::inspect(port, &[]).listeners.into_iter().find_map(|l| Some((l.pid?, l.command)))
+}
+
+/// Whether process `pid` has a listening socket on `port`; `None` where the system does not tell.
+pub fn holds_listener(pid: u32, port: u16) -> Option<bool> {
+    let sockets = listening()?;
+    let own = inodes_of(&PathBuf::from(format!("/proc/{pid}")));
+    Some(sockets.iter().any(|s| s.address.port() == port && own.contains(&s.inode)))
+}
+
 /// The ports `pid` listens on, ascending.
 pub fn of_process(pid: u32) -> Vec<SocketAddr> {
     let own = inodes_of(&PathBuf::from(format!("/proc/{pid}")));

@@ -177,14 +177,7 @@ fn after(text: &str, start: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn home(name: &str) -> (PathBuf, Env) {
-        let home = std::env::temp_dir().join(format!("inspect-{name}-{}", std::process::id()));
-        std::fs::create_dir_all(home.join(".config/systemd/user")).unwrap();
-        let vars =
-            [("HOME", home.to_str().unwrap()), ("PATH", "/nowhere"), ("OPENCLAW_SERVICE_ROOT", "/nowhere")];
-        (home.clone(), Env::from_vars(vars.map(|(k, v)| (k.to_string(), v.to_string())), None).unwrap())
-    }
+    use crate::service::testing::home;
 
     #[test]
     fn an_upgrade_is_no_drift_and_an_edit_is() {

@@ -21,6 +21,8 @@ mod runtime;
 mod spec;
 mod systemd;
 mod template;
+#[cfg(test)]
+mod testing;
 
 pub use inspect::{Inspection, inspect};
 pub use others::{Other, others};

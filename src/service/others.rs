@@ -81,14 +81,7 @@ fn other(path: &Path, scope: &'static str) -> Option<Other> {
 mod tests {
     use super::*;
     use crate::service::spec::{Spec, Wishes};
-
-    fn home(name: &str) -> (PathBuf, Env) {
-        let home = std::env::temp_dir().join(format!("inspect-{name}-{}", std::process::id()));
-        std::fs::create_dir_all(home.join(".config/systemd/user")).unwrap();
-        let vars =
-            [("HOME", home.to_str().unwrap()), ("PATH", "/nowhere"), ("OPENCLAW_SERVICE_ROOT", "/nowhere")];
-        (home.clone(), Env::from_vars(vars.map(|(k, v)| (k.to_string(), v.to_string())), None).unwrap())
-    }
+    use crate::service::testing::home;
 
     #[test]
     fn others_are_told_apart_from_profiles() {

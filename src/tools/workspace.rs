@@ -74,12 +74,24 @@ mod tests {
     use crate::config::testing::Dir;
     use crate::tools::testing::context;
 
+    /// Rows of a workspace, a target in it, and whether that belongs to the gateway.
+    fn check(dir: &Dir, state: &Path, rows: &[(&str, &str, bool)]) {
+        for (workspace, target, is_own) in rows {
+            let workspace = dir.path(workspace);
+            assert_eq!(
+                is_state(&workspace.join(target), &workspace, state),
+                *is_own,
+                "{workspace:?} {target}"
+            );
+        }
+    }
+
     #[test]
     fn sec_42_the_gateways_own_files_are_out_of_reach() {
         let dir = Dir::new();
         let state = dir.path("h/.openclaw");
         std::fs::create_dir_all(state.join("agents/main")).unwrap();
-        for (workspace, target, is_own) in [
+        let rows = [
             ("h/.openclaw/workspace", "AGENTS.md", false),
             ("h/.openclaw/mine", "notes/a.md", false),
             ("h/.openclaw/agents/main", "sessions/sessions.json", true),
@@ -91,14 +103,8 @@ mod tests {
             ("h", ".openclaw/workspace-b/a.md", false),
             ("h", "notes.md", false),
             ("srv/w", "a.md", false),
-        ] {
-            let workspace = dir.path(workspace);
-            assert_eq!(
-                is_state(&workspace.join(target), &workspace, &state),
-                is_own,
-                "{workspace:?} {target}"
-            );
-        }
+        ];
+        check(&dir, &state, &rows);
         let (mut context, dir) = context("{}");
         context.workspace = dir.path("");
         for path in ["openclaw.json", "agents/main/x", "identity/device.json"] {
@@ -115,21 +121,15 @@ mod tests {
         std::fs::create_dir_all(state.join("devices")).unwrap();
         symlink(&state, dir.path("h/.OpenClaw")).unwrap();
         symlink(state.join("devices"), state.join("Dev")).unwrap();
-        for (workspace, target, is_own) in [
+        let rows = [
             ("h", ".OpenClaw/openclaw.json", true),
             ("h", ".OpenClaw/devices/paired.json", true),
             ("h", ".OpenClaw/workspace/a.md", false),
             ("h/.openclaw/Dev", "paired.json", true),
             ("h/.OpenClaw/Devices", "paired.json", true),
             ("h/.openclaw/CREDENTIALS", "a.json", true),
-        ] {
-            let workspace = dir.path(workspace);
-            assert_eq!(
-                is_state(&workspace.join(target), &workspace, &state),
-                is_own,
-                "{workspace:?} {target}"
-            );
-        }
+        ];
+        check(&dir, &state, &rows);
         let (mut context, dir) = context("{}");
         context.workspace = dir.path("w");
         std::fs::create_dir(dir.path("w")).unwrap();

@@ -8,6 +8,7 @@ pub mod gateway;
 pub mod http;
 pub mod model;
 pub mod model_wire;
+pub mod random;
 pub mod schemas;
 pub mod transcript;
 
@@ -15,6 +16,7 @@ pub use client::{Client, Closed, params};
 pub use device::{Device, Version};
 pub use gateway::{Gateway, Setup, TOKEN};
 pub use model::{ModelServer, Reply, Step};
+pub use random::{Random, setting};
 pub use serde_json::{Value, json};
 pub use std::time::{Duration, Instant};
 
