@@ -221,6 +221,10 @@ fn the_command_line_writes_in_place() {
         assert!(code == 1 && told.starts_with(message), "{args:?}: {code} {told}");
         assert_eq!(text(&gateway), now, "{args:?}");
     }
+    let none = crate::cli::text(&gateway.cli(&["config", "set", "gateway.auth.token", ""]));
+    assert!(none.0.contains("A running gateway goes on as it is."), "{none:?}");
+    assert!(none.1.starts_with("note: a gateway would not start with this: Gateway auth is set"), "{none:?}");
+    set(&["gateway.auth.token", TOKEN]);
     let (code, told) = fails(&gateway, &["config", "unset", "gateway.auth"]);
     assert!(code == 1 && told.contains("force it with --force"), "{told}");
     let (code, told) = fails(&gateway, &["config", "unset", "agents.nope"]);

@@ -122,12 +122,15 @@ fn r_02b_choosing_a_model_changes_nothing_else() {
     for (word, words) in
         [("nope/x", "models.providers.nope.baseUrl"), ("nothing", "names no provider"), ("near/", "provider")]
     {
-        let (_, stderr) = home.fails(&["models", "set", word]);
-        assert!(stderr.contains(words), "{word}: {stderr}");
+        let (code, stderr) = home.fails(&["models", "set", word]);
+        assert!(code == 1 && stderr.contains(words), "{word}: {code} {stderr}");
     }
     assert_eq!(home.read(), before, "a refused choice writes nothing");
     let output = home.run(&["models", "set", "openrouter/some/model"]);
     assert!(output.status.success() && text(&output).1.contains("OPENROUTER_API_KEY"), "{:?}", text(&output));
+    // No server is asked what it can only refuse.
+    let (code, stderr) = home.fails(&["models", "test"]);
+    assert!(code == 1 && stderr.contains("no key for openrouter: set OPENROUTER_API_KEY"), "{stderr}");
 }
 
 #[test]

@@ -69,6 +69,7 @@ fn r_26a_three_profiles_and_three_command_lines() {
     let profiles: Vec<Profile> = (0..3).map(|number| profile(&dir, number)).collect();
     for own in &profiles {
         let health = json_of(&dir, &["--profile", &own.name, "health", "--json"]);
+        assert_eq!(json_of(&dir, &["--profile", &own.name, "config", "get", "gateway.port"]), own.port);
         let state = own.state.display().to_string();
         assert!(health.to_string().contains(&state), "{} sees {health}", own.name);
         for other in &profiles {

@@ -215,6 +215,10 @@ fn a_silent_tls_server_is_left_at_the_deadline() {
 
 /// Puts an `ssh` on PATH and runs `gateway probe` with it.
 fn probe(dir: &Path, ssh: &str, args: &[&str]) -> Output {
+    probing(dir, ssh, args).output().unwrap()
+}
+
+fn probing(dir: &Path, ssh: &str, args: &[&str]) -> Command {
     let path = dir.join("bin/ssh");
     std::fs::create_dir_all(dir.join("bin")).unwrap();
     std::fs::write(&path, format!("#!/bin/sh\n{ssh}\n")).unwrap();
@@ -226,7 +230,8 @@ fn probe(dir: &Path, ssh: &str, args: &[&str]) -> Output {
         .args(args)
         .env("PATH", search)
         .env("OPENCLAW_GATEWAY_PASSWORD", "secret-canary");
-    command.stdin(Stdio::null()).output().unwrap()
+    command.stdin(Stdio::null());
+    command
 }
 
 /// A stand-in that notes its words, environment and process, and forwards as `-L` says.
@@ -292,6 +297,30 @@ fn probe_opens_a_tunnel_of_its_own_and_closes_it() {
     let pid = std::fs::read_to_string(dir.join("pid")).unwrap();
     assert_eq!(target["tunnel"]["pid"].to_string(), pid.trim());
     assert!(!Path::new("/proc").join(pid.trim()).exists(), "ssh {pid} still runs");
+}
+
+/// R-01d: a command line that is killed leaves no tunnel behind.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_killed_probe_takes_its_tunnel_with_it() {
+    let dir = home(json!({"url": "ws://127.0.0.1:1", "token": TOKEN}));
+    let mut child =
+        probing(&dir, &format!("echo $$ >{}/pid; exec sleep 60", dir.display()), &["--ssh", "box"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+    let pid = wait_for("ssh to start", || {
+        std::fs::read_to_string(dir.join("pid")).ok()?.trim().parse::<u32>().ok()
+    });
+    child.kill().unwrap();
+    child.wait().unwrap();
+    // Whoever adopts it may leave it as a dead entry.
+    let ended = || match std::fs::read_to_string(format!("/proc/{pid}/stat")) {
+        Ok(stat) => stat.contains(") Z ").then_some(()),
+        Err(_) => Some(()),
+    };
+    wait_for("the tunnel to end", ended);
 }
 
 /// SEC-29: a host that is not the configured one gets no configured secret, and is told so.

@@ -151,6 +151,45 @@ fn a_systemd_unit_is_installed_once() {
 }
 
 #[test]
+fn doctor_brings_a_unit_up_to_date() {
+    let desk = Desk::new();
+    desk.ok(&["gateway", "install", "--port", "19999"]);
+    desk.set("systemctl.out", ENABLED);
+    let path = desk.unit("openclaw-gateway.service");
+    let good = desk.read(&path);
+    let edited = good.replace("RestartSec=5", "RestartSec=1");
+    std::fs::write(&path, &edited).unwrap();
+    desk.calls();
+    let only = ["doctor", "--only", "service.differs"];
+    let told = desk.ok(&only);
+    assert!(told.contains("lacks: RestartSec=5") && told.contains("repairs 1 of these"), "{told}");
+    assert_eq!((desk.calls().len(), desk.read(&path)), (0, edited.clone()), "looking changes nothing");
+    let fixed = desk.ok(&[&only[..], &["--fix"]].concat());
+    assert!(
+        fixed.contains("openclaw-gateway.service anew") && fixed.contains("No problems found"),
+        "{fixed}"
+    );
+    assert_eq!((desk.read(&path), desk.read(&path.with_extension("service.bak"))), (good, edited));
+    assert!(desk.calls().contains(&"systemctl --user restart openclaw-gateway.service".to_string()));
+    // Another program's unit is not taken over by the way.
+    let node = "[Service]\nExecStart=/usr/bin/node /opt/openclaw/dist/index.js gateway\n";
+    std::fs::write(&path, node).unwrap();
+    let told = desk.ok(&[&only[..], &["--fix"]].concat());
+    assert!(told.contains("runs the Node program") && told.contains("doctor --fix --force"), "{told}");
+    assert_eq!(desk.read(&path), node);
+}
+
+#[test]
+fn a_service_that_could_not_start_is_not_installed() {
+    let desk = Desk::new();
+    std::fs::write(desk.home().join(".openclaw/openclaw.json"), "{gateway: {mode: 'local',").unwrap();
+    let (code, _, stderr) = desk.run(&["gateway", "install"]);
+    assert!(code == 78 && stderr.contains("nothing was installed: "), "{code} {stderr}");
+    assert!(stderr.contains("openclaw.json:1:"), "{stderr}");
+    assert!(!desk.unit("openclaw-gateway.service").exists());
+}
+
+#[test]
 fn drift_is_told_and_force_writes_anew() {
     let desk = Desk::new();
     desk.ok(&["gateway", "install"]);

@@ -88,7 +88,11 @@ fn get(context: &Context, args: &Args) -> Result<()> {
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let config = usable(context)?;
     let missing = || Error::not_found(format!("Config path not found: {wanted}"));
-    let value = config.look(&names, false).ok_or_else(missing)?;
+    let mut value = config.look(&names, false).ok_or_else(missing)?;
+    if wanted == "gateway.port" && !config.is_set(wanted) {
+        // A profile has a default of its own.
+        value = context.env.default_port().into();
+    }
     let is_branch = value.is_object() || value.is_array();
     let value = match is_branch && !args.has("reveal") {
         true => config.look(&names, true).unwrap_or_default(),

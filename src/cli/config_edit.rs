@@ -7,8 +7,9 @@ use super::parse::Args;
 use super::{Command, Context, Flag, JSON, Positional};
 use crate::config::keys::Type;
 use crate::config::write::{Base, Change, Written, write};
-use crate::config::{Issue, lookup, path};
+use crate::config::{Config, Issue, lookup, path};
 use crate::error::{Error, Result};
+use crate::gateway::{Judge, Options};
 use crate::json::json;
 use serde_json::Value;
 
@@ -76,23 +77,38 @@ fn value(typed: &str, path: &[&str], strict: bool) -> Result<Value> {
 fn done(context: &Context, args: &Args, verb: &str, change: Change) -> Result<()> {
     let written = write(&context.env, change, Base::Present, args.has("force")).map_err(explain)?;
     let asked = args.positional(0).unwrap_or_default();
+    let obstacle = obstacle(context, &written.config);
     if args.has("json") {
         let (plan, config) = (&written.plan, &written.config);
         context.out.json(&json!({
             "ok": true, "path": asked, "config": config.path(), "hash": config.hash(), "changed": written.written,
-            "restart": plan.restart, "backup": written.written.then(|| backup(&written)),
+            "restart": plan.restart, "backup": written.written.then(|| backup(&written)), "obstacle": obstacle,
         }));
         return Ok(());
     }
     let effect = match written {
         Written { written: false, .. } => "It was so already.",
+        _ if obstacle.is_some() => "A running gateway goes on as it is.",
         Written { ref plan, .. } if !plan.restart.is_empty() => {
             "A running gateway restarts in process to apply it."
         }
         _ => "A running gateway applies it at once.",
     };
     context.out.line(format!("{verb} {asked}. {effect}"));
+    if let Some(obstacle) = obstacle {
+        context.out.warn(&format!("note: a gateway would not start with this: {obstacle}"));
+    }
     Ok(())
+}
+
+/// Why no gateway of this host would start with `config`, though every key of it is right. The edit may be one step of
+/// several, so it is told and not refused.
+fn obstacle(context: &Context, config: &Config) -> Option<String> {
+    if config.str("gateway.mode") != Some("local") {
+        return None;
+    }
+    let judge = Judge::new(context.env.clone(), Options::default());
+    judge.look().err().map(|e| e.message().replace('\n', " "))
 }
 
 fn backup(written: &Written) -> String {

@@ -6,6 +6,7 @@ use super::client::Deadline;
 use super::connect::connect;
 use super::parse::Args;
 use super::print::clean;
+use super::socket::reason;
 use super::target::Target;
 use super::{Command, Context, Flag, JSON, VERSION};
 use crate::doctor::{self, CHECKS, Change, Check, Ctx, Done, Found, Reached, Severity};
@@ -80,8 +81,8 @@ fn run(context: &Context, args: &Args) -> Result<()> {
         let fixes =
             found.iter().filter(|_| wants_fix).filter_map(|found| found.finding.fix.as_ref()).collect();
         done = doctor::repair(&ctx, fixes, token.into_iter().collect(), args.has("force"));
-        let after =
-            Ctx { reached: ctx.reached, service: ctx.service, ..Ctx::look(&context.env, args.has("deep")) };
+        let service = ctx.service.and_then(|_| service::inspect(&ctx.env).ok());
+        let after = Ctx { reached: ctx.reached, service, ..Ctx::look(&context.env, args.has("deep")) };
         found = doctor::run(&after, wanted);
     }
     found.retain(|found| found.check.severity >= shown);
@@ -134,7 +135,7 @@ pub fn reach(ctx: &Ctx) -> Option<Reached> {
 
 fn knock(target: &Target) -> Result<()> {
     let failed = |e: std::io::Error| {
-        target.explain(Error::new(Kind::Unreachable, format!("connect to the gateway: {e}")), false)
+        target.explain(Error::new(Kind::Unreachable, format!("gateway not reachable: {}", reason(&e))), false)
     };
     let mut addresses = (target.host.as_str(), target.port).to_socket_addrs().map_err(failed)?;
     let address =

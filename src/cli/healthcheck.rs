@@ -6,6 +6,7 @@
 use super::client::Deadline;
 use super::gateway_status::live;
 use super::parse::Args;
+use super::socket::reason;
 use super::{Command, Context, Flag, JSON, rpc};
 use crate::config::Config;
 use crate::env::Env;
@@ -59,7 +60,7 @@ fn run(context: &Context, args: &Args) -> Result<()> {
         match get(address, path, deadline) {
             Ok(200) => return told(context, args, Some(address), started),
             Ok(status) => last = Some(unwell(address, &format!("{path} answered {status}"))),
-            Err(e) => last = last.or(Some(unwell(address, &e.to_string()))),
+            Err(e) => last = last.or(Some(unwell(address, &reason(&e)))),
         }
     }
     Err(last.unwrap_or_else(|| {

@@ -11,7 +11,7 @@ use crate::agents::Agents;
 use crate::config::Config;
 use crate::config::edit::{self, Draft};
 use crate::env::Env;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::json::json;
 use serde_json::Value;
 
@@ -74,7 +74,9 @@ pub fn choose(env: &Env, config: &Config, word: &str) -> Result<Choice> {
     let server = if is_listed { None } else { found(word) };
     let (reference, provider) = match (resolved, &server) {
         (Err(_), Some(_)) => (word.to_string(), None),
-        (resolved, _) => resolved.map(|(reference, provider)| (reference, Some(provider)))?,
+        // What was typed does not fit; no configuration has to be corrected.
+        (Err(e), None) => return Err(Error::invalid(e.message())),
+        (Ok((reference, provider)), _) => (reference, Some(provider)),
     };
     let ((), changed) = edit::change(&env.config_path, |draft| {
         if let Some((server, model)) = &server {

@@ -7,8 +7,8 @@ use super::print::clean;
 use super::{Command, Context, JSON, Positional};
 use crate::agent::cancel::Cancel;
 use crate::agent::catalogue;
-use crate::agent::provider::{ChatRequest, Completion, Provider, Thinking};
-use crate::error::Result;
+use crate::agent::provider::{ChatRequest, Completion, Provider, Thinking, key_variable};
+use crate::error::{Error, Result};
 use crate::sessions::message;
 use serde_json::json;
 use std::time::{Duration, Instant};
@@ -36,6 +36,12 @@ fn run(context: &Context, args: &Args) -> Result<()> {
     let (config, env) = load(context)?;
     let word = args.positional(0).unwrap_or_else(|| catalogue::chosen(&config));
     let (reference, provider) = resolve(&config, &env, word)?;
+    if catalogue::lacks_key(&provider) {
+        let (id, variable) = (&provider.id, key_variable(&provider.id));
+        return Err(Error::invalid(format!(
+            "there is no key for {id}: set {variable} or models.providers.{id}.apiKey"
+        )));
+    }
     let server = if provider.base_url.is_empty() { "built in".into() } else { provider.shown_url() };
     context.out.progress(&clean(&format!("asking {reference} ({server}) ...")));
     let started = Instant::now();

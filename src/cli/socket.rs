@@ -182,10 +182,15 @@ fn refused(target: &Target, deadline: Deadline, error: &io::Error) -> Error {
     if is_timeout(error) && deadline.has_passed() {
         return deadline.error();
     }
-    let why = match error.kind() {
+    let why = reason(error);
+    Error::new(Kind::Unreachable, format!("gateway not reachable: {}:{}: {why}", target.host, target.port))
+}
+
+/// Why a connection could not be made, in words.
+pub fn reason(error: &io::Error) -> String {
+    match error.kind() {
         io::ErrorKind::ConnectionRefused => "connection refused, nothing listens there".to_string(),
         io::ErrorKind::NotFound => "the name has no address".to_string(),
         _ => error.to_string(),
-    };
-    Error::new(Kind::Unreachable, format!("gateway not reachable: {}:{}: {why}", target.host, target.port))
+    }
 }

@@ -7,6 +7,7 @@ use super::ssh_destination::Destination;
 use crate::env::Env;
 use crate::error::{Error, Kind, Result};
 use crate::net::owners;
+use crate::sys;
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::process::{Pid, Signal, kill_process};
 use std::io::Read;
@@ -61,6 +62,7 @@ pub fn forward(way: &Way, env: &Env, deadline: Deadline) -> Result<Tunnel> {
     command.args(arguments(way, local_port));
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     env.hide_own(&mut command);
+    sys::tie(&mut command);
     let child = command.spawn().map_err(|e| match e.kind() {
         std::io::ErrorKind::NotFound => fault("ssh is not on PATH", "install the OpenSSH client"),
         _ => failed(e),

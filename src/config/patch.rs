@@ -51,6 +51,11 @@ pub fn set(draft: &mut Draft, path: &[&str], value: &Value, old: &Config) -> Res
         return draft.append(exists, &nested(path.len() - deeper.len(), path, value));
     }
     foreign(old, &before, path, false)?;
+    if let Some(place) = missing_item(path, depth) {
+        let list = path.get(..place).unwrap_or_default().join(".");
+        let name = path.get(place).copied().unwrap_or_default();
+        return Err(Error::invalid(format!("{list} has no item {name}: it is empty; the first item is 0")));
+    }
     match missing.split_first() {
         None => draft.set(path, value.clone()),
         Some((first, _)) => {
@@ -58,6 +63,20 @@ pub fn set(draft: &mut Draft, path: &[&str], value: &Value, old: &Config) -> Res
             draft.set(&at, nested(at.len(), path, value))
         }
     }
+}
+
+/// Where the path, beyond its first `depth` names, asks a list that is not there for another item than the first.
+fn missing_item(path: &[&str], depth: usize) -> Option<usize> {
+    (depth + 1..path.len()).find(|at| {
+        let is_first = path.get(*at).is_none_or(|name| *name == "0");
+        !is_first && is_list(path.get(..*at).unwrap_or_default())
+    })
+}
+
+/// Whether the table says that a list stands there.
+fn is_list(path: &[&str]) -> bool {
+    let kind = lookup::find(path.iter().copied()).map(|node| node.kind());
+    matches!(kind, Some(Type::List | Type::TextList | Type::IdList))
 }
 
 /// How many names of the path lead to something, and what the last of them leads to.
@@ -80,10 +99,9 @@ fn known<'v>(value: &'v Value, path: &[&str]) -> (usize, &'v Value) {
 fn nested(depth: usize, path: &[&str], value: &Value) -> Value {
     (depth..path.len()).rev().fold(value.clone(), |inner, at| {
         let name = path.get(at).copied().unwrap_or_default();
-        let kind = lookup::find(path.iter().take(at).copied()).map(|node| node.kind());
-        match kind {
-            Some(Type::List | Type::TextList | Type::IdList) if name == "0" => Value::Array(vec![inner]),
-            _ => json!({ name: inner }),
+        match name == "0" && is_list(path.get(..at).unwrap_or_default()) {
+            true => Value::Array(vec![inner]),
+            false => json!({ name: inner }),
         }
     })
 }

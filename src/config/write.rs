@@ -231,6 +231,8 @@ mod tests {
         let value = parse::json5(&made).unwrap();
         assert_eq!(value["bindings"], json!([{"agentId": "a"}]), "a list, not an object with the key 0");
         assert!(done("agents.list[5].id", json!("b")).unwrap_err().contains("no item 5"));
+        assert!(done("bindings[5].agentId", json!("a")).unwrap_err().contains("bindings has no item 5"));
+        assert!(done("channels.telegram.accounts.7.name", json!("a")).is_ok());
         assert!(done("tools.deny", json!(["x"])).unwrap_err().contains("included file"));
         assert!(done("ui.seamColor", json!("#000")).is_ok());
         assert!(done("gateway.mode.x", json!(1)).unwrap_err().contains("not an object"));

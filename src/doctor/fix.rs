@@ -5,7 +5,7 @@
 use super::Ctx;
 use crate::config::edit;
 use crate::error::{Error, Result};
-use crate::{ids, litter};
+use crate::{ids, litter, service};
 use serde_json::Value;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -20,6 +20,11 @@ pub enum Fix {
     Config(Vec<Change>),
     /// Bounds what is left over in the state directory.
     Sweep,
+    /// Writes the service's file anew and restarts it. One that runs another program is only taken over with `--force`.
+    Service {
+        unit: PathBuf,
+        is_foreign: bool,
+    },
 }
 
 /// One change of the configuration.
@@ -37,7 +42,11 @@ pub enum Change {
 impl Fix {
     /// Whether something a person wrote goes away.
     pub fn needs_force(&self) -> bool {
-        matches!(self, Fix::Config(changes) if changes.iter().any(|change| matches!(change, Change::Remove(_))))
+        match self {
+            Fix::Config(changes) => changes.iter().any(|change| matches!(change, Change::Remove(_))),
+            Fix::Service { is_foreign, .. } => *is_foreign,
+            Fix::Mode(..) | Fix::Sweep => false,
+        }
     }
 
     /// One line for each thing it will do.
@@ -47,6 +56,10 @@ impl Fix {
                 paths.iter().map(|path| format!("chmod {mode:03o} {}", ctx.env.display(path))).collect()
             }
             Fix::Config(changes) => changes.iter().map(Change::shown).collect(),
+            Fix::Service { unit, .. } => {
+                let file = ctx.env.display(unit);
+                vec![format!("write {file} anew and restart the service, backup: {file}.bak")]
+            }
             Fix::Sweep => vec!["remove left-over files beyond their bounds, oldest first".to_string()],
         }
     }
@@ -69,6 +82,10 @@ impl Fix {
                     (true, false) => vec![format!("wrote {}", ctx.env.display(path))],
                     (false, _) => Vec::new(),
                 })
+            }
+            Fix::Service { .. } => {
+                let report = service::act::refresh(&ctx.env)?;
+                Ok(report.lines.into_iter().chain(report.hints).collect())
             }
             Fix::Sweep => Ok(litter::sweep(&litter::places(&ctx.env, &ctx.config))),
         }

@@ -1,6 +1,6 @@
 //! Checks of service files: this profile's and those that look like a gateway. Reads files; the manager was asked
 //! before, if at all. Values of variables are looked at and never told.
-use super::{Ctx, Finding};
+use super::{Ctx, Finding, Fix};
 use crate::env::Env;
 use crate::service::{self, Other, Place, inspect};
 use std::path::PathBuf;
@@ -27,7 +27,12 @@ pub fn drift(ctx: &Ctx) -> Vec<Finding> {
     let remedy = ctx.env.command("gateway install --force");
     let finding =
         |text: &String| Finding::new(format!("{}: {text}", seen.name)).at(&seen.unit_path).remedy(&remedy);
-    seen.drift.iter().map(finding).collect()
+    let mut found: Vec<Finding> = seen.drift.iter().map(finding).collect();
+    // Written anew once, whatever the number of differences.
+    if let Some(first) = found.first_mut() {
+        first.fix = Some(Fix::Service { unit: seen.unit_path.clone(), is_foreign: seen.is_node });
+    }
+    found
 }
 
 pub fn secret(ctx: &Ctx) -> Vec<Finding> {

@@ -52,7 +52,8 @@ pub fn install(env: &Env, place: &Place, mut install: Install) -> Result<Report>
     if before.installed && !install.force && !(before.drift.is_empty() && is_waiting(&before)) {
         return Ok(already(env, place, before, &install));
     }
-    warnings.extend(spec.doubts(env));
+    // A service that could only fail is not installed.
+    warnings.extend(spec.doubts(env).map_err(|e| e.context("nothing was installed"))?);
     put::write(env, place, &text, &before)?;
     let mut lines = vec![format!("Installed {}: {}", noun(place.manager), place.path.display())];
     if place.manager == Manager::Launchd {
@@ -80,6 +81,13 @@ pub fn install(env: &Env, place: &Place, mut install: Install) -> Result<Report>
 /// `install` with nothing special asked for, by the manager of this machine.
 pub fn install_here(env: &Env) -> Result<Report> {
     install(env, &Place::of(env, super::detect(env, false))?, Install::default())
+}
+
+/// The installed service's file written anew, with what was chosen at its installation.
+pub fn refresh(env: &Env) -> Result<Report> {
+    let place = Place::find(env, None)?;
+    let wishes = inspect::wishes(&place, &inspect::read(&place.path).unwrap_or_default());
+    install(env, &place, Install { wishes, force: true, ..Install::default() })
 }
 
 /// Whether an installed service only waits to be enabled by a manager that answers.

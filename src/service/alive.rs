@@ -19,7 +19,7 @@ pub fn tell(env: &Env, succession: &Arc<Succession>) -> Result<Watch> {
         let Some(shared) = succession.current() else { return false };
         // A refusal is an answer too; what counts is that one comes.
         let _ = Local::new(shared, "watchdog", &["operator.read"]).call(
-            "last-heartbeat",
+            "gateway.restart.preflight",
             json!({}),
             &Cancel::default(),
         );

@@ -80,12 +80,11 @@ pub fn look(env: &Env, place: &Place) -> Inspection {
     };
     if let Some(text) = read(&place.path) {
         seen.installed = true;
-        (seen.command, seen.environment) = match place.manager {
-            Manager::SystemdUser | Manager::SystemdSystem => {
-                (systemd::command(&text), systemd::environment(&text))
-            }
-            Manager::Launchd => (launchd::command(&text), launchd::environment(&text)),
-            Manager::OpenRc | Manager::Procd => Default::default(),
+        seen.command = command(place.manager, &text);
+        seen.environment = match place.manager {
+            Manager::SystemdUser | Manager::SystemdSystem => systemd::environment(&text),
+            Manager::Launchd => launchd::environment(&text),
+            Manager::OpenRc | Manager::Procd => Vec::new(),
         };
         seen.version = version(&text);
         seen.is_node = is_node(&seen.command);
@@ -134,8 +133,7 @@ fn drift(env: &Env, place: &Place, text: &str, seen: &Inspection) -> Vec<String>
         return vec!["it runs the Node program".to_string()];
     }
     // What was chosen at the installation is no difference.
-    let wishes = Wishes { port: port(&seen.command), user: user(place, text) };
-    let expected = match expected(env, place, text, &wishes) {
+    let expected = match expected(env, place, text, &wishes(place, text)) {
         Ok(expected) => expected,
         Err(error) => return vec![error.message().to_string()],
     };
@@ -157,6 +155,23 @@ fn drift(env: &Env, place: &Place, text: &str, seen: &Inspection) -> Vec<String>
     drift.dedup();
     drift.truncate(MAX_DRIFT);
     drift
+}
+
+/// What was chosen when `text` was installed.
+pub(super) fn wishes(place: &Place, text: &str) -> Wishes {
+    let script =
+        || text.split_once("--port")?.1.trim_start_matches([' ', '\'']).split([' ', '\'', '\n']).next();
+    let port = port(&command(place.manager, text)).or_else(|| script()?.parse().ok());
+    Wishes { port, user: user(place, text) }
+}
+
+/// Program and arguments, where the file's format tells.
+fn command(manager: Manager, text: &str) -> Vec<String> {
+    match manager {
+        Manager::SystemdUser | Manager::SystemdSystem => systemd::command(text),
+        Manager::Launchd => launchd::command(text),
+        Manager::OpenRc | Manager::Procd => Vec::new(),
+    }
 }
 
 /// The user a system service was installed for.
@@ -199,6 +214,20 @@ mod tests {
             "{drift}"
         );
         assert!(drift.contains("secret") && !drift.contains("canary"), "{drift}");
+        std::fs::remove_dir_all(dir).unwrap();
+    }
+
+    #[test]
+    fn the_chosen_port_is_found_in_every_format() {
+        let (dir, env) = home("chosen-port");
+        for manager in [Manager::SystemdUser, Manager::Launchd, Manager::OpenRc, Manager::Procd] {
+            let place = Place::of(&env, manager).unwrap();
+            for port in [None, Some(19_000)] {
+                let chosen = Wishes { port, user: None };
+                let text = place.render(&Spec::of(&env, &place, &chosen, "1").unwrap()).unwrap();
+                assert_eq!(wishes(&place, &text).port, port, "{text}");
+            }
+        }
         std::fs::remove_dir_all(dir).unwrap();
     }
 

@@ -63,35 +63,28 @@ impl Spec {
         Env::from_vars(self.environment.iter().cloned(), profile)
     }
 
-    /// What would keep the gateway from starting under this service, each with its fix.
-    pub fn doubts(&self, env: &Env) -> Vec<String> {
+    /// What would keep the gateway from starting under this service, each with its fix. An error is a configuration
+    /// that no gateway could read.
+    pub fn doubts(&self, env: &Env) -> Result<Vec<String>> {
         let mut doubts = Vec::new();
-        let judged = self.seen(env.profile.as_deref()).and_then(|mut seen| {
-            let config = Config::load(&mut seen)?;
-            let auth = Auth::resolve(&config, &seen, None, None, None)?;
-            Ok((auth, ports::configured(&seen, &config), config))
-        });
-        match judged {
-            Err(error) => doubts.push(error.message().to_string()),
-            Ok((auth, port, config)) => {
-                if let Some(own) = super::inspect::port(&self.arguments).filter(|own| *own != port) {
-                    let set = env.command(&format!("config set gateway.port {own}"));
-                    doubts.push(format!(
-                        "clients look for this gateway on port {port}; tell them of {own}: {set}"
-                    ));
-                }
-                if config.str("gateway.mode") != Some("local") {
-                    doubts.push(format!("gateway.mode is not \"local\"; run: {}", env.command("setup")));
-                } else if auth.secret.is_none() && !auth.allow_tailscale {
-                    doubts.push(format!(
-                        "the service has no gateway {}: what only this shell knows does not reach it; run: {}",
-                        auth.mode.name(),
-                        env.command("gateway install --force --token <token>"),
-                    ));
-                }
-            }
+        let mut seen = self.seen(env.profile.as_deref())?;
+        let config = Config::load(&mut seen)?;
+        let auth = Auth::resolve(&config, &seen, None, None, None)?;
+        let port = ports::configured(&seen, &config);
+        if let Some(own) = super::inspect::port(&self.arguments).filter(|own| *own != port) {
+            let set = env.command(&format!("config set gateway.port {own}"));
+            doubts.push(format!("clients look for this gateway on port {port}; tell them of {own}: {set}"));
         }
-        doubts
+        if config.str("gateway.mode") != Some("local") {
+            doubts.push(format!("gateway.mode is not \"local\"; run: {}", env.command("setup")));
+        } else if auth.secret.is_none() && !auth.allow_tailscale {
+            doubts.push(format!(
+                "the service has no gateway {}: what only this shell knows does not reach it; run: {}",
+                auth.mode.name(),
+                env.command("gateway install --force --token <token>"),
+            ));
+        }
+        Ok(doubts)
     }
 }
 
