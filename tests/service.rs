@@ -49,9 +49,14 @@ impl Desk {
         std::fs::write(self.dir.join(file), text).unwrap();
     }
 
+    /// The stand-ins, then the real programs.
+    fn search(&self) -> String {
+        format!("{}:/usr/bin:/bin", self.dir.join("bin").display())
+    }
+
     fn command(&self, args: &[&str]) -> Command {
         let mut command = command(&self.dir);
-        command.env("PATH", format!("{}:/usr/bin:/bin", self.dir.join("bin").display()));
+        command.env("PATH", self.search());
         command.env("OPENCLAW_SERVICE_ROOT", self.dir.join("root")).args(args);
         if !args.contains(&"--manager") {
             command.env("OPENCLAW_SERVICE_MANAGER", "systemd-user");
@@ -177,6 +182,31 @@ fn doctor_brings_a_unit_up_to_date() {
     let told = desk.ok(&[&only[..], &["--fix"]].concat());
     assert!(told.contains("runs the Node program") && told.contains("doctor --fix --force"), "{told}");
     assert_eq!(desk.read(&path), node);
+}
+
+/// R-15b: the files for managers that `install` does not know. A status of 78 keeps the runit service down.
+#[test]
+fn what_is_put_in_place_by_hand() {
+    let desk = Desk::new();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for name in ["sv", "sleep", "chpst"] {
+        desk.stand_in(name);
+    }
+    let script = |path: PathBuf, words: &[&str]| {
+        let mut command = Command::new("/bin/sh");
+        command.arg(path).args(words).env("PATH", desk.search()).current_dir(desk.home());
+        assert!(command.status().unwrap().success());
+        desk.calls()
+    };
+    assert_eq!(script(root.join("runit/finish"), &["78"]), [format!("sv down {}", desk.home().display())]);
+    assert_eq!(script(root.join("runit/finish"), &["1"]), ["sleep 5"]);
+    let run = desk.read(&root.join("runit/run")).replace("/home/youruser", desk.home().to_str().unwrap());
+    desk.set("run", &run);
+    let started = script(desk.dir.join("run"), &[]);
+    assert_eq!(started, ["chpst -u youruser -o 65536 /usr/local/bin/openclaw gateway"]);
+    for line in desk.read(&root.join("cron/openclaw-gateway")).lines().filter(|line| !line.starts_with('#')) {
+        assert!(line.ends_with("\"$HOME/.local/bin/openclaw\" gateway >/dev/null 2>&1"), "{line}");
+    }
 }
 
 #[test]
