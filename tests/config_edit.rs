@@ -221,6 +221,16 @@ fn the_command_line_writes_in_place() {
         assert!(code == 1 && told.starts_with(message), "{args:?}: {code} {told}");
         assert_eq!(text(&gateway), now, "{args:?}");
     }
+    for (mode, key, value, effect) in [
+        ("off", "ui.seamColor", "#111111", "at its next start, as gateway.reload.mode is off"),
+        ("hot", "gateway.port", "19001", "which gateway.reload.mode=hot leaves to you"),
+        ("restart", "ui.seamColor", "#222222", "restarts in process"),
+    ] {
+        set(&["gateway.reload.mode", mode]);
+        let told = set(&[key, value]);
+        assert!(told.contains(effect), "{mode}: {told}");
+    }
+    out(&gateway, &["config", "unset", "gateway.reload.mode"]);
     let none = crate::cli::text(&gateway.cli(&["config", "set", "gateway.auth.token", ""]));
     assert!(none.0.contains("A running gateway goes on as it is."), "{none:?}");
     assert!(none.1.starts_with("note: a gateway would not start with this: Gateway auth is set"), "{none:?}");

@@ -86,19 +86,29 @@ fn done(context: &Context, args: &Args, verb: &str, change: Change) -> Result<()
         }));
         return Ok(());
     }
-    let effect = match written {
-        Written { written: false, .. } => "It was so already.",
-        _ if obstacle.is_some() => "A running gateway goes on as it is.",
-        Written { ref plan, .. } if !plan.restart.is_empty() => {
-            "A running gateway restarts in process to apply it."
-        }
-        _ => "A running gateway applies it at once.",
-    };
+    let effect = effect(&written, obstacle.is_some());
     context.out.line(format!("{verb} {asked}. {effect}"));
     if let Some(obstacle) = obstacle {
         context.out.warn(&format!("note: a gateway would not start with this: {obstacle}"));
     }
     Ok(())
+}
+
+/// What a running gateway does about it.
+fn effect(written: &Written, has_obstacle: bool) -> &'static str {
+    let (mode, plan) = (written.config.str("gateway.reload.mode"), &written.plan);
+    match mode.unwrap_or("hybrid") {
+        _ if !written.written => "It was so already.",
+        _ if has_obstacle => "A running gateway goes on as it is.",
+        "off" => "A running gateway takes it up at its next start, as gateway.reload.mode is off.",
+        "hot" if !plan.restart.is_empty() => {
+            "In force after a restart of the gateway, which gateway.reload.mode=hot leaves to you."
+        }
+        mode if !plan.restart.is_empty() || (mode == "restart" && !plan.is_empty()) => {
+            "A running gateway restarts in process to apply it."
+        }
+        _ => "A running gateway applies it at once.",
+    }
 }
 
 /// Why no gateway of this host would start with `config`, though every key of it is right. The edit may be one step of

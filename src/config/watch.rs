@@ -72,7 +72,7 @@ struct Work {
     shared: Arc<Shared>,
     judge: Arc<Judge>,
     changes: Changes,
-    /// What the last plan was made against: in force, but for the reload mode `off`.
+    /// What the last plan was made against: in force, but for the reload mode `off`, where only its secret is.
     applied: Config,
     dotenv: PathBuf,
     dotenv_digest: String,
@@ -185,6 +185,8 @@ impl Work {
         }
         let file = self.shared.env.display(new.config.path());
         if mode == "off" {
+            logging::hide(new.auth.secrets());
+            self.renew_secret(&new);
             self.announce(&old);
             return log::info!(target: "gateway/reload", "{file} changed: {plan}; config reload disabled (gateway.reload.mode=off), in force at the next start");
         }
@@ -224,15 +226,21 @@ impl Work {
             logging::hide(secrets);
         }
         self.shared.set_config(new.config.clone());
-        if !new.auth.is_same(&self.shared.auth()) {
-            log::info!(target: "gateway/reload", "the gateway {} has changed: connections made with the old one are closed", new.auth.mode.name());
-            self.shared.set_auth(&new.auth);
-            // As in `apply`.
-            let _ = self.shared.state.send(Event::SecretChanged);
-        }
+        self.renew_secret(new);
         if let Err(e) = roster::announce(&self.shared) {
             log::warn!(target: "gateway/reload", "the agents stay as they were: {e}");
         }
+    }
+
+    /// Whatever the reload mode: a secret that was taken back must open nothing any more (SEC-14).
+    fn renew_secret(&self, new: &Usable) {
+        if new.auth.is_same(&self.shared.auth()) {
+            return;
+        }
+        log::info!(target: "gateway/reload", "the gateway {} has changed: connections made with the old one are closed", new.auth.mode.name());
+        self.shared.set_auth(&new.auth);
+        // As in `apply`.
+        let _ = self.shared.state.send(Event::SecretChanged);
     }
 
     fn tell(&mut self, problem: Option<Problem>) {
