@@ -196,6 +196,44 @@ fn parts_can_be_left_out_and_nothing_is_written_for_a_look() {
     out(&gateway, &["backup", "create", "--no-include-workspace", "--output", look.to_str().unwrap()]);
 }
 
+/// What the configuration says lies elsewhere belongs to it as well.
+#[test]
+fn what_lies_outside_of_the_state_directory_is_kept_too() {
+    let dir = gateway::new_dir();
+    let elsewhere = dir.join("elsewhere");
+    std::fs::create_dir_all(elsewhere.join("store/main")).unwrap();
+    std::fs::create_dir_all(dir.join("home/.openclaw")).unwrap();
+    std::fs::write(elsewhere.join("parts.json5"), "{messages: {}}").unwrap();
+    for (name, text) in
+        [("sessions.json", "{}"), ("a.jsonl", "{\"type\":\"session\"}\n"), ("other.txt", "not ours")]
+    {
+        std::fs::write(elsewhere.join("store/main").join(name), text).unwrap();
+    }
+    let config = json!({
+        "$include": elsewhere.join("parts.json5"), "gateway": {"mode": "local", "auth": {"token": TOKEN}},
+        "session": {"store": elsewhere.join("store/{agentId}/sessions.json")},
+    });
+    std::fs::write(dir.join("home/.openclaw/openclaw.json"), config.to_string()).unwrap();
+    let run = |args: &[&str]| {
+        let output = gateway::command(&dir).args(["backup"]).args(args).output().unwrap();
+        assert!(output.status.success(), "{args:?}: {:?}", crate::cli::text(&output));
+    };
+    let (archive, target) = (dir.join("b.tar"), dir.join("t"));
+    run(&["create", "--verify", "--output", archive.to_str().unwrap()]);
+    run(&["restore", archive.to_str().unwrap(), "--target", target.to_str().unwrap()]);
+    let kept: Vec<String> = tree(&target).into_keys().map(|path| path.display().to_string()).collect();
+    for name in [
+        "state/openclaw.json",
+        "included/0/parts.json5",
+        "sessions/main/sessions.json",
+        "sessions/main/a.jsonl",
+    ] {
+        assert!(kept.contains(&name.to_string()), "{name} in {kept:?}");
+    }
+    assert!(!kept.iter().any(|name| name.ends_with("other.txt")), "{kept:?}");
+    std::fs::remove_dir_all(dir).unwrap();
+}
+
 #[test]
 fn r_27a_lines_that_are_just_being_written_are_taken_whole() {
     let setup = Setup::default()

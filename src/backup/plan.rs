@@ -69,6 +69,7 @@ impl Plan {
             plan.config(&file, config)?;
         }
         if options.only_config {
+            plan.included(&file, config)?;
             return if plan.items.is_empty() { Err(nothing(env)) } else { Ok(plan) };
         }
         if options.workspaces && !config.is_valid() {
@@ -90,27 +91,67 @@ impl Plan {
             if options.workspaces {
                 plan.outside(&format!("workspace/{id}"), &real(&agents.workspace(id)))?;
             }
+            plan.sessions(&format!("sessions/{id}"), &real(&agents.session_store(id)))?;
         }
+        plan.included(&file, config)?;
         if plan.items.is_empty() { Err(nothing(env)) } else { Ok(plan) }
     }
 
     /// The config file and what it includes from below its directory.
     fn config(&mut self, file: &Path, config: &Config) -> Result<()> {
-        if !file.exists() {
-            return Ok(());
-        }
         let dir = file.parent().unwrap_or(Path::new("/"));
-        self.roots.push(Root { name: "config".into(), source_path: file.to_path_buf() });
-        let top =
-            Item { path: "config".into(), from: dir.into(), is_dir: true, mode: 0o700, has_lines: false };
-        self.items.push(top);
         let included = config.files().into_iter().map(|path| real(&path)).filter(|path| path != file);
-        for path in std::iter::once(file.to_path_buf()).chain(included) {
-            let Ok(meta) = std::fs::metadata(&path) else { continue };
-            match path.strip_prefix(dir).ok().and_then(Path::to_str) {
-                Some(name) => self.add(format!("config/{name}"), path.clone(), &meta)?,
-                None => self.skip(path, "included from elsewhere"),
+        let files = std::iter::once(file.to_path_buf()).chain(included);
+        self.picked("config", file, files.filter(|path| path.starts_with(dir)).collect())
+    }
+
+    /// What the config includes from places that no other root holds, a root for each directory.
+    fn included(&mut self, file: &Path, config: &Config) -> Result<()> {
+        let files = config.files().into_iter().map(|path| real(&path));
+        let mut waiting: Vec<PathBuf> = files.filter(|path| path != file && !self.keeps(path)).collect();
+        for number in 0.. {
+            let Some(dir) = waiting.first().and_then(|path| path.parent()).map(Path::to_path_buf) else {
+                break;
+            };
+            let (here, others) = waiting.into_iter().partition(|path| path.parent() == Some(&dir));
+            waiting = others;
+            self.picked(&format!("included/{number}"), &dir, here)?;
+        }
+        Ok(())
+    }
+
+    /// An index of sessions that `session.store` puts elsewhere, and the transcripts beside it.
+    fn sessions(&mut self, name: &str, store: &Path) -> Result<()> {
+        let Some(dir) = store.parent().filter(|_| !self.keeps(store)) else { return Ok(()) };
+        let Ok(entries) = std::fs::read_dir(dir) else { return Ok(()) };
+        let mut files: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+        files.retain(|path| path == store || path.extension().is_some_and(|end| end == "jsonl"));
+        // The index first, as in `root`.
+        crate::order::by_key(&mut files, |path| (path != store, path.clone()));
+        if files.is_empty() { Ok(()) } else { self.picked(name, dir, files) }
+    }
+
+    fn keeps(&self, path: &Path) -> bool {
+        self.items.iter().any(|item| item.from == path)
+    }
+
+    /// A root of single files, which lie in `source` or, if that is a file, beside it.
+    fn picked(&mut self, name: &str, source: &Path, files: Vec<PathBuf>) -> Result<()> {
+        let dir = if source.is_file() { source.parent().unwrap_or(source) } else { source };
+        let mut is_first = true;
+        for path in files {
+            let Ok(meta) = std::fs::symlink_metadata(&path) else { continue };
+            let file = path.strip_prefix(dir).ok().and_then(Path::to_str).map(str::to_string);
+            let Some(file) = file.filter(|_| meta.is_file()) else {
+                self.skip(path, "not a regular file with a UTF-8 name");
+                continue;
+            };
+            if std::mem::take(&mut is_first) {
+                self.roots.push(Root { name: name.to_string(), source_path: source.to_path_buf() });
+                let path = name.to_string();
+                self.items.push(Item { path, from: dir.into(), is_dir: true, mode: 0o700, has_lines: false });
             }
+            self.add(format!("{name}/{file}"), path.clone(), &meta)?;
         }
         Ok(())
     }
