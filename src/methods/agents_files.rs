@@ -11,8 +11,10 @@ use crate::protocol::frame::Payload;
 use crate::sessions::key::normalise_agent_id;
 use crate::shared::Shared;
 use crate::state::clients::Caller;
+use crate::tools::change::Turn;
 use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 const NAMES: [&str; 7] =
     ["AGENTS.md", "SOUL.md", "TOOLS.md", "IDENTITY.md", "USER.md", "HEARTBEAT.md", "BOOTSTRAP.md"];
@@ -20,6 +22,8 @@ const NAMES: [&str; 7] =
 const MEMORY: [&str; 2] = ["MEMORY.md", "memory.md"];
 /// Bytes of a file that go over the wire.
 const MAX: usize = 1 << 20;
+/// A tool's change takes milliseconds; one that hangs on its disk is not waited for longer.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 params! {
     struct Params {
@@ -66,6 +70,8 @@ pub fn set(shared: &Shared, _caller: &Caller, params: Value) -> Result<Payload> 
         // Where it lies is the owner's choice, or was judged when the agent was made.
         files::private_dir(&dir)?;
     }
+    // A tool that has just read the file would write its older text over this one.
+    let _turn = Turn::wait(PATIENCE)?;
     beneath::write(&dir, Path::new(name), content.as_bytes())?;
     let mut file = row(&dir, name);
     file.put("content", content);

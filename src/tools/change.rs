@@ -1,22 +1,52 @@
 //! Changes of workspace files, one at a time in the whole process, so that none of two loses the other's.
 //!
 //! Runs on a tool's thread. Who waits for its turn looks at its stop flag meanwhile; a call that was given up changes
-//! nothing any more. Writers outside the tools are not held up: each file is replaced whole.
+//! nothing any more. `agents.files.set` takes the same turn, on its connection's thread.
 use super::Context;
 use crate::agent::cancel::Cancel;
 use crate::beneath;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const WAIT: Duration = Duration::from_millis(5);
 
 static TAKEN: AtomicBool = AtomicBool::new(false);
 
-/// The right to read a file and to write it anew; ends when dropped.
+/// The turn itself; ends when dropped.
+pub struct Turn(());
+
+impl Turn {
+    /// Waits for it at most `limit`.
+    pub fn wait(limit: Duration) -> Result<Turn> {
+        let end = Instant::now() + limit;
+        loop {
+            if let Some(turn) = Turn::now() {
+                return Ok(turn);
+            }
+            if Instant::now() >= end {
+                return Err(Error::unavailable("a tool is changing workspace files; try again"));
+            }
+            std::thread::sleep(WAIT);
+        }
+    }
+
+    fn now() -> Option<Turn> {
+        TAKEN.compare_exchange(false, true, Ordering::AcqRel, Ordering::Acquire).is_ok().then(|| Turn(()))
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        TAKEN.store(false, Ordering::Release);
+    }
+}
+
+/// A tool's right to read a file and to write it anew.
 pub struct Change<'c> {
     context: &'c Context,
+    _turn: Turn,
 }
 
 impl Change<'_> {
@@ -24,8 +54,8 @@ impl Change<'_> {
     pub fn begin(context: &Context) -> Result<Change<'_>> {
         loop {
             going_on(&context.cancel)?;
-            if TAKEN.compare_exchange(false, true, Ordering::AcqRel, Ordering::Acquire).is_ok() {
-                return Ok(Change { context });
+            if let Some(turn) = Turn::now() {
+                return Ok(Change { context, _turn: turn });
             }
             context.cancel.sleep(WAIT);
         }
@@ -35,12 +65,6 @@ impl Change<'_> {
     pub fn write(&self, path: &Path, bytes: &[u8]) -> Result<()> {
         going_on(&self.context.cancel)?;
         beneath::write(&self.context.workspace, path, bytes)
-    }
-}
-
-impl Drop for Change<'_> {
-    fn drop(&mut self) {
-        TAKEN.store(false, Ordering::Release);
     }
 }
 
@@ -86,5 +110,14 @@ mod tests {
         context.cancel.cancel(Reason::Timeout);
         assert!(change.write(Path::new("b.md"), b"x").is_err() && !dir.path("ws/b.md").exists());
         assert!(Change::begin(&context).is_err());
+    }
+
+    #[test]
+    fn a_writer_that_is_no_tool_waits_for_its_turn() {
+        let (context, _dir) = context("{}");
+        let change = Change::begin(&context).unwrap();
+        assert!(Turn::wait(Duration::from_millis(20)).is_err());
+        drop(change);
+        assert!(Turn::wait(Duration::from_secs(10)).is_ok());
     }
 }

@@ -4,7 +4,7 @@
 //! costs its run an error result and nothing else (`running`). What an agent may use is decided in `policy`.
 mod agents_list;
 mod arguments;
-mod change;
+pub mod change;
 mod edit;
 mod html;
 mod memory;
