@@ -2,6 +2,15 @@
 use crate::error::{Error, Result};
 use ring::rand::{SecureRandom, SystemRandom};
 
+/// Random bytes.
+pub fn random<const N: usize>() -> Result<[u8; N]> {
+    let mut bytes = [0u8; N];
+    SystemRandom::new()
+        .fill(&mut bytes)
+        .map_err(|_| Error::unavailable("the system's random source failed"))?;
+    Ok(bytes)
+}
+
 /// `n` random bytes as lower-case hex (2 n characters).
 pub fn hex(n: usize) -> Result<String> {
     let mut bytes = vec![0u8; n];
@@ -13,8 +22,7 @@ pub fn hex(n: usize) -> Result<String> {
 
 /// A random UUID (version 4).
 pub fn uuid() -> Result<String> {
-    let mut b = [0u8; 16];
-    SystemRandom::new().fill(&mut b).map_err(|_| Error::unavailable("the system's random source failed"))?;
+    let b = random::<16>()?;
     let n = (u128::from_be_bytes(b) & !(0xf000 << 64) & !(0xc000 << 48)) | (0x4000 << 64) | (0x8000 << 48);
     let h = format!("{n:032x}");
     let part = |from, to| h.get(from..to).unwrap_or_default();

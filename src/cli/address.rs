@@ -36,6 +36,16 @@ pub fn split(url: &str) -> Result<(bool, String, u16)> {
     Ok((tls, host.to_string(), port))
 }
 
+/// What a request to the URL names: the authority, as it is written, and path and query.
+pub fn place(url: &str) -> (&str, String) {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let rest = rest.split('#').next().unwrap_or_default();
+    let at = rest.find(['/', '?']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at_checked(at).unwrap_or((rest, ""));
+    let slash = if path.starts_with('/') { "" } else { "/" };
+    (authority, format!("{slash}{path}"))
+}
+
 /// Whether plain text to `host` stays on this machine, the local network or a tailnet. Only parsed addresses
 /// count, so `127.evil.com` or `0x7f.1` do not pass for loopback (SEC-29).
 fn is_private(host: &str) -> bool {
@@ -65,6 +75,19 @@ pub fn is_loopback(host: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_asked_for() {
+        for (url, want) in [
+            ("ws://a:1", ("a:1", "/")),
+            ("wss://[::1]:2/x/y?z#w", ("[::1]:2", "/x/y?z")),
+            ("ws://a?z", ("a", "/?z")),
+            ("ws://a/", ("a", "/")),
+        ] {
+            let (authority, path) = place(url);
+            assert_eq!((authority, path.as_str()), want, "{url}");
+        }
+    }
 
     /// SEC-29: plain text only to addresses that are parsed as near ones.
     #[test]

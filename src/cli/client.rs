@@ -3,25 +3,26 @@
 //! Connecting, the handshakes and every read and write share the deadline, so `--timeout` bounds the wall time
 //! (R-11c). It speaks frames; the bytes below are `socket.rs`'s, what goes into `connect` is `connect.rs`'s, what
 //! is called is the commands'.
+use super::address;
 use crate::error::{Error, Kind, Result};
 use crate::json::json;
 use serde_json::Value;
+use std::io;
 use std::time::Duration;
-use tungstenite::protocol::WebSocketConfig;
-use tungstenite::{HandshakeError, Message, WebSocket};
 
 pub use super::socket::Deadline;
 use super::socket::{Socket, is_timeout};
 use super::target::Target;
+use super::websocket::{Lost, WebSocket};
+use crate::net::wire::Incoming;
 
 /// Largest answer that is taken, as existing clients do.
 const MAX_MESSAGE: usize = 25 * 1024 * 1024;
-/// Small, because a command sends one request and reads one answer.
-const READ_BUFFER: usize = 8 * 1024;
 
 /// An open connection to a gateway, before or after `connect`.
 pub struct Client {
-    socket: WebSocket<Socket>,
+    socket: WebSocket,
+    deadline: Deadline,
     next_id: u64,
 }
 
@@ -29,19 +30,16 @@ impl Client {
     /// Opens the socket and upgrades it.
     pub fn open(target: &Target, deadline: Deadline) -> Result<Client> {
         let stream = Socket::open(target, deadline)?;
-        let config = WebSocketConfig::default()
-            .read_buffer_size(READ_BUFFER)
-            .write_buffer_size(0)
-            .max_message_size(Some(MAX_MESSAGE))
-            .max_frame_size(Some(MAX_MESSAGE));
-        let (socket, _) = tungstenite::client::client_with_config(target.url.as_str(), stream, Some(config))
-            .map_err(|failure| not_upgraded(deadline, failure))?;
-        Ok(Client { socket, next_id: 1 })
+        let (authority, path) = address::place(&target.url);
+        let socket = WebSocket::open(stream, authority, &path, MAX_MESSAGE)
+            .map_err(|failure| not_upgraded(deadline, &failure))?;
+        Ok(Client { socket, deadline, next_id: 1 })
     }
 
     /// Sets what the following waits are bounded by.
     pub fn set_deadline(&mut self, deadline: Deadline) {
-        self.socket.get_mut().set_deadline(deadline);
+        self.deadline = deadline;
+        self.socket.socket().set_deadline(deadline);
     }
 
     /// Writes a request and returns its id.
@@ -49,25 +47,21 @@ impl Client {
         let id = self.next_id.to_string();
         self.next_id += 1;
         let frame = json!({"type": "req", "id": id, "method": method, "params": params}).to_string();
-        self.socket.send(Message::text(frame)).map_err(|e| self.lost(e))?;
+        self.socket.send(&frame).map_err(|e| self.lost(e.into()))?;
         Ok(id)
     }
 
     /// The next frame the gateway sends.
     pub fn next(&mut self) -> Result<Value> {
         loop {
-            match self.socket.read() {
-                Ok(Message::Text(text)) => {
-                    return serde_json::from_str(text.as_str()).map_err(|e| {
+            match self.socket.next() {
+                Ok(Incoming::Text(text)) => {
+                    return serde_json::from_str(&text).map_err(|e| {
                         Error::unavailable(format!("the gateway sent a frame that is not JSON: {e}"))
                     });
                 }
-                Ok(Message::Close(frame)) => {
-                    let (code, reason) =
-                        frame.map_or((1005, String::new()), |f| (f.code.into(), f.reason.to_string()));
-                    return Err(closed(code, &reason));
-                }
-                Ok(Message::Binary(_) | Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) => {}
+                Ok(Incoming::Close(code, reason)) => return Err(closed(code, &reason)),
+                Ok(Incoming::Ping(_) | Incoming::Pong) => {}
                 Err(e) => return Err(self.lost(e)),
             }
         }
@@ -106,18 +100,16 @@ impl Client {
     /// Says goodbye; an answer to it is not waited for.
     pub fn close(mut self) {
         // The command has its answer; a gateway that is gone by now changes nothing.
-        let _ = self.socket.close(None).and_then(|()| self.socket.flush());
-        let _ = self.socket.get_mut().finish();
+        let _ = self.socket.close();
     }
 
-    fn lost(&self, error: tungstenite::Error) -> Error {
-        let deadline = self.socket.get_ref().deadline();
+    fn lost(&self, error: Lost) -> Error {
         match error {
-            tungstenite::Error::Io(e) if is_timeout(&e) => deadline.error(),
-            tungstenite::Error::Capacity(e) => {
-                Error::unavailable(format!("the gateway's answer is too large: {e}"))
+            Lost::Io(e) if is_timeout(&e) => self.deadline.error(),
+            Lost::TooLarge => {
+                Error::unavailable(format!("the gateway's answer is larger than {MAX_MESSAGE} bytes"))
             }
-            _ => closed(1006, ""),
+            Lost::Io(_) | Lost::Broken => closed(1006, ""),
         }
     }
 }
@@ -127,18 +119,11 @@ pub fn is_lost(error: &Error) -> bool {
     error.details().is_some_and(|details| details.contains_key("close") || details.contains_key("timeoutMs"))
 }
 
-fn not_upgraded<S: tungstenite::handshake::HandshakeRole>(
-    deadline: Deadline,
-    failure: HandshakeError<S>,
-) -> Error {
-    match failure {
-        // A blocking socket is interrupted by its deadline only.
-        HandshakeError::Interrupted(_) => deadline.error(),
-        HandshakeError::Failure(tungstenite::Error::Io(e)) if is_timeout(&e) => deadline.error(),
-        HandshakeError::Failure(e) => {
-            Error::new(Kind::Unreachable, format!("what listens there does not answer like a gateway: {e}"))
-        }
+fn not_upgraded(deadline: Deadline, failure: &io::Error) -> Error {
+    if is_timeout(failure) {
+        return deadline.error();
     }
+    Error::new(Kind::Unreachable, format!("what listens there does not answer like a gateway: {failure}"))
 }
 
 fn closed(code: u16, reason: &str) -> Error {

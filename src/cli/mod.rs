@@ -66,6 +66,7 @@ mod target;
 mod tls;
 mod unit;
 mod usage;
+mod websocket;
 
 use crate::env::Env;
 use crate::error::{Error, Result};

@@ -90,13 +90,6 @@ impl Socket {
         Ok(Socket::Tls(Box::new(StreamOwned::new(connection, bounded))))
     }
 
-    pub fn deadline(&self) -> Deadline {
-        match self {
-            Socket::Plain(bounded) => bounded.deadline,
-            Socket::Tls(tls) => tls.sock.deadline,
-        }
-    }
-
     /// Sets what the following waits are bounded by.
     pub fn set_deadline(&mut self, deadline: Deadline) {
         match self {

@@ -74,7 +74,7 @@ fn upgrade(head: &Head, shared: &Shared) -> Result<String, (&'static str, &'stat
             "origin not allowed (open the Control UI from the gateway host or allow it in gateway.controlUi.allowedOrigins)",
         ));
     }
-    let accept = tungstenite::handshake::derive_accept_key(key.as_bytes());
+    let accept = crate::net::wire::accept_key(key);
     let protocol = head.get("sec-websocket-protocol").and_then(|p| p.split(',').next()).map(str::trim);
     let echo = protocol
         .filter(|p| !p.is_empty())

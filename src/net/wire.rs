@@ -1,9 +1,12 @@
-//! WebSocket framing of the server's side (RFC 6455), without I/O: bytes in, messages out; headers out.
+//! WebSocket framing (RFC 6455), without I/O: bytes in, messages out; headers out. For the server's side and for the
+//! command line's.
 //!
 //! Own code instead of tungstenite's `WebSocket` for one measured reason: outgoing frames are written straight
 //! from bytes that all clients share, and an idle connection keeps no buffer at all. tungstenite keeps a copy
-//! of the largest frame it ever sent for each client (ARCHITECTURE.md, "Memory of a client"). The client side
-//! (CLI, tests) uses tungstenite, so each side is checked by the other.
+//! of the largest frame it ever sent for each client (ARCHITECTURE.md, "Memory of a client"). The tests speak to both
+//! sides with tungstenite.
+use crate::device::encoding::base64;
+use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 
 /// What the peer sent.
 #[derive(Debug, PartialEq, Eq)]
@@ -40,6 +43,8 @@ pub struct Decoder {
     /// Payload of the fragments seen so far of a message.
     message: Vec<u8>,
     in_message: bool,
+    /// Frames come from a server, unmasked; else from a client, masked.
+    is_client: bool,
 }
 
 struct Header {
@@ -52,6 +57,11 @@ struct Header {
 }
 
 impl Decoder {
+    /// For what a server sends; the default is for what a client sends.
+    pub fn of_a_client() -> Decoder {
+        Decoder { is_client: true, ..Decoder::default() }
+    }
+
     /// Takes bytes off the socket and calls `on` for each complete item. `max` bounds a whole message,
     /// fragments together; a header that claims more is refused before anything is allocated for it.
     pub fn feed(
@@ -83,7 +93,7 @@ impl Decoder {
         on: &mut dyn FnMut(Incoming) -> bool,
     ) -> Result<usize, Violation> {
         let mut used = 0;
-        while let Some(header) = parse_header(input.get(used..).unwrap_or_default())? {
+        while let Some(header) = parse_header(input.get(used..).unwrap_or_default(), !self.is_client)? {
             self.check(&header, max)?;
             let end = used + header.size + header.payload;
             let Some(body) = input.get(used + header.size..end) else { break };
@@ -148,13 +158,13 @@ impl Decoder {
 }
 
 /// The header at the start of `bytes`, or `None` while it is not all there.
-fn parse_header(bytes: &[u8]) -> Result<Option<Header>, Violation> {
+fn parse_header(bytes: &[u8], is_masked: bool) -> Result<Option<Header>, Violation> {
     let [first, second, rest @ ..] = bytes else { return Ok(None) };
     if first & 0x70 != 0 {
         return Err(Violation::Framing("reserved bits are set"));
     }
-    if second & 0x80 == 0 {
-        return Err(Violation::Framing("client frames must be masked"));
+    if (second & 0x80 != 0) != is_masked {
+        return Err(Violation::Framing("client frames must be masked, server frames not"));
     }
     let extra = match second & 0x7f {
         126 => 2,
@@ -167,10 +177,12 @@ fn parse_header(bytes: &[u8]) -> Result<Option<Header>, Violation> {
         _ => length.iter().fold(0u64, |n, b| n << 8 | u64::from(*b)),
     };
     let payload = usize::try_from(payload).ok().filter(|n| *n <= usize::MAX / 2).ok_or(Violation::TooBig)?;
-    let Some(mask) = rest.get(extra..extra + 4).and_then(|m| <[u8; 4]>::try_from(m).ok()) else {
-        return Ok(None);
+    let (mask, size) = match (is_masked, rest.get(extra..extra + 4)) {
+        (false, _) => ([0; 4], 2 + extra),
+        (true, Some(mask)) => (<[u8; 4]>::try_from(mask).unwrap_or_default(), 2 + extra + 4),
+        (true, None) => return Ok(None),
     };
-    Ok(Some(Header { fin: first & 0x80 != 0, opcode: first & 0x0f, mask, size: 2 + extra + 4, payload }))
+    Ok(Some(Header { fin: first & 0x80 != 0, opcode: first & 0x0f, mask, size, payload }))
 }
 
 fn unmask(payload: &mut [u8], mask: [u8; 4]) {
@@ -236,6 +248,41 @@ fn header(opcode: u8, payload: usize) -> OutHeader {
     OutHeader { bytes, len: (2 + extra) as u8 }
 }
 
+/// What a server answers to a client's key.
+pub fn accept_key(key: &str) -> String {
+    let text = format!("{key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
+    base64(digest(&SHA1_FOR_LEGACY_USE_ONLY, text.as_bytes()).as_ref())
+}
+
+/// A whole text frame of a client.
+pub fn masked_text(text: &[u8], mask: [u8; 4]) -> Vec<u8> {
+    masked(TEXT, text, mask)
+}
+
+/// A whole pong frame of a client.
+pub fn masked_pong(payload: &[u8], mask: [u8; 4]) -> Vec<u8> {
+    masked(PONG, payload, mask)
+}
+
+/// A client's close frame without a code.
+pub fn masked_close(mask: [u8; 4]) -> Vec<u8> {
+    masked(CLOSE, &[], mask)
+}
+
+fn masked(opcode: u8, payload: &[u8], mask: [u8; 4]) -> Vec<u8> {
+    let header = header(opcode, payload.len());
+    let mut frame = Vec::with_capacity(payload.len() + 14);
+    frame.extend_from_slice(header.as_slice());
+    if let Some(length) = frame.get_mut(1) {
+        *length |= 0x80;
+    }
+    frame.extend_from_slice(&mask);
+    let start = frame.len();
+    frame.extend_from_slice(payload);
+    unmask(frame.get_mut(start..).unwrap_or_default(), mask);
+    frame
+}
+
 /// A whole pong frame.
 pub fn pong(payload: &[u8]) -> Vec<u8> {
     [header(PONG, payload.len()).as_slice(), payload].concat()
@@ -253,13 +300,8 @@ mod tests {
 
     /// A masked client frame.
     fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
-        let mut out = header(first & 0x0f, payload.len()).as_slice().to_vec();
+        let mut out = masked(first & 0x0f, payload, [1, 2, 3, 4]);
         out[0] = first;
-        out[1] |= 0x80;
-        out.extend_from_slice(&[1, 2, 3, 4]);
-        let mut body = payload.to_vec();
-        unmask(&mut body, [1, 2, 3, 4]);
-        out.extend(body);
         out
     }
 
@@ -304,6 +346,33 @@ mod tests {
         for first in [0x83, 0xc1, 0x80, 0x09] {
             assert!(matches!(all(&[&frame(first, b"x")], 10), Err(Violation::Framing(_))), "{first:x}");
         }
+    }
+
+    #[test]
+    fn a_server_s_frames_are_read_and_masked_ones_refused() {
+        let mut decoder = Decoder::of_a_client();
+        let mut got = Vec::new();
+        let mut on = |item| {
+            got.push(item);
+            true
+        };
+        let text = [text_header(300).as_slice(), &[b'x'; 300]].concat();
+        let bytes = [&text[..], &close(1012, "service restart"), &pong(b"p")].concat();
+        for piece in bytes.chunks(11) {
+            decoder.feed(piece, 1000, &mut on).unwrap();
+        }
+        assert!(decoder.feed(&frame(0x81, b"x"), 1000, &mut on).is_err());
+        let want = [
+            Incoming::Text("x".repeat(300)),
+            Incoming::Close(1012, "service restart".into()),
+            Incoming::Pong,
+        ];
+        assert_eq!(got, want);
+    }
+
+    #[test]
+    fn the_key_of_the_standard() {
+        assert_eq!(accept_key("dGhlIHNhbXBsZSBub25jZQ=="), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
     }
 
     #[test]
