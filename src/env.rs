@@ -85,9 +85,21 @@ impl Env {
         self.profile.as_deref() == Some("dev")
     }
 
-    /// The port of `OPENCLAW_GATEWAY_PORT`; not a number above zero counts as unset.
+    /// The port of `OPENCLAW_GATEWAY_PORT`; not a number above zero counts as unset here, see `check_port`.
     pub fn port(&self) -> Option<u16> {
         self.var_or_legacy("OPENCLAW_GATEWAY_PORT").and_then(|v| v.trim().parse().ok()).filter(|p| *p > 0)
+    }
+
+    /// Refuses a port variable that is set to something else than a port: whoever set it meant some port.
+    pub fn check_port(&self) -> Result<()> {
+        let names = ["OPENCLAW_GATEWAY_PORT", "CLAWDBOT_GATEWAY_PORT"];
+        let set = names.into_iter().find_map(|name| Some((name, self.var(name)?)));
+        match set.filter(|_| self.port().is_none()) {
+            Some((name, value)) => Err(Error::config(format!(
+                "read the port from {name}: {value:?} is no port; set it to a number from 1 to 65535, or unset it"
+            ))),
+            None => Ok(()),
+        }
     }
 
     /// The port of the profile, by its name alone (R-26a).
@@ -192,9 +204,10 @@ impl Env {
         std::iter::once(own.clone()).chain(legacy).find(|path| path.exists()).unwrap_or(own)
     }
 
-    /// `KEY=value` lines; quotes around the value are taken off, `export ` and comments allowed.
-    fn read_dotenv(&mut self) {
-        let Ok(text) = std::fs::read_to_string(self.state_dir.join(".env")) else { return };
+    /// Adds what the `.env` file has and the environment lacks: `KEY=value` lines; quotes around the value are taken
+    /// off, `export ` and comments allowed.
+    pub fn read_dotenv(&mut self) {
+        let Ok(text) = crate::files::read_text(&self.state_dir.join(".env")) else { return };
         for line in text.lines() {
             let line = line.trim().trim_start_matches("export ").trim();
             let Some((name, value)) = line.split_once('=').filter(|_| !line.starts_with('#')) else {
@@ -254,6 +267,20 @@ mod tests {
                 want,
                 "{text:?}"
             );
+        }
+    }
+
+    #[test]
+    fn a_bad_port_variable_is_refused_by_its_name() {
+        for text in ["0", "x", "70000"] {
+            for name in ["OPENCLAW_GATEWAY_PORT", "CLAWDBOT_GATEWAY_PORT"] {
+                let error = env(&[("HOME", "/h"), (name, text)], None).check_port().unwrap_err();
+                assert_eq!(error.exit_code(), 78);
+                assert!(error.message().contains(name) && error.message().contains(text), "{error}");
+            }
+        }
+        for text in [" 18790 ", " "] {
+            assert!(env(&[("HOME", "/h"), ("OPENCLAW_GATEWAY_PORT", text)], None).check_port().is_ok());
         }
     }
 }

@@ -5,6 +5,7 @@
 use crate::json::{Put, json};
 use serde_json::{Map, Value};
 use std::fmt;
+use std::io::ErrorKind;
 use std::time::Duration;
 
 /// What went wrong, named from the caller's point of view.
@@ -98,7 +99,11 @@ impl Error {
 
     /// An I/O failure: `doing` says what was being done to which file.
     pub fn io(doing: impl fmt::Display, e: std::io::Error) -> Error {
-        Error::new(Kind::Io, format!("{doing}: {e}"))
+        let fix = match e.kind() {
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "; free some space",
+            _ => "",
+        };
+        Error::new(Kind::Io, format!("{doing}: {e}{fix}"))
     }
 
     /// Adds one member of the wire's `details`.

@@ -3,7 +3,7 @@
 //! Runs on the main thread. `judge` says whether a configuration can be started, `sockets` listens, `generation` knows
 //! all other threads, `recover` ends what an earlier generation left open. Configuration and secrets are judged first,
 //! then the port is bound, before anything else is read or started, so that a start that cannot succeed says so at
-//! once and touches nothing (R-01b). Sockets, state directory lock, log and signal thread outlive a generation, so an
+//! once, touches nothing and ends nobody (R-01b). Sockets, state directory lock, log and signal thread outlive a generation, so an
 //! in-process restart keeps process id and port, and refuses nobody (R-01a, R-14d).
 mod generation;
 pub mod judge;
@@ -13,7 +13,6 @@ mod sockets;
 
 use crate::env::Env;
 use crate::error::{Error, Result};
-use crate::files;
 use crate::files::Lock;
 use crate::logging;
 use crate::net::door::Door;
@@ -27,10 +26,11 @@ use generation::{Ending, Generation};
 pub use judge::Judge;
 use judge::Verdict;
 use sockets::Sockets;
+use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Instant;
 
-pub use sentinel::write as write_sentinel;
+pub use sentinel::{forget as forget_notes, write as write_sentinel};
 
 /// What the command line says.
 #[derive(Debug, Default)]
@@ -60,21 +60,28 @@ struct Process {
 /// Runs until stopped by a signal. Returns early, with the fix in the message, when it cannot start.
 pub fn run(env: Env, options: Options) -> Result<()> {
     let started = Instant::now();
+    // First of all, so that a signal during the start is kept and not the end (R-14a).
+    let asked = signals::watch()?;
     raise_descriptor_limit();
     let (force, verbose) = (options.force, options.verbose);
     let judge = Arc::new(Judge::new(env.clone(), options));
     let verdict = judge.look()?;
-    let ended = if force { evict::free_port(verdict.port, &env)? } else { Vec::new() };
-    let asked = signals::watch()?;
+    let (lock, ended) = match force {
+        true => clear(&env, verdict.port).map(|(lock, ended)| (Some(lock), ended))?,
+        false => (None, Vec::new()),
+    };
     let succession = Arc::<Succession>::default();
     let mut sockets = Sockets::new(succession.clone());
-    let fresh = sockets.bind(&verdict.plan, verdict.port)?;
-    files::private_dir(&env.state_dir)?;
-    let _lock = lock_state(&env)?;
-    logging::start(&verdict.config, &verdict.env, verbose, verdict.auth.secrets())?;
+    let take = || -> Result<(Vec<TcpListener>, Lock)> {
+        let fresh = sockets.bind(&verdict.plan, verdict.port)?;
+        let lock = lock.map_or_else(|| lock_state(&env), Ok)?;
+        logging::start(&verdict.config, &verdict.env, verbose, verdict.auth.secrets())?;
+        Ok((fresh, lock))
+    };
+    let (fresh, _lock) = take().map_err(|e| evict::told(e, &ended))?;
     ended.iter().for_each(|line| log::warn!(target: "gateway", "{line}"));
     sockets.open(fresh)?;
-    judge::greet(&verdict, &sockets.addresses());
+    judge.greet(&verdict, sockets.addresses());
     let process = Process {
         judge,
         asked,
@@ -132,7 +139,7 @@ impl Process {
     fn renew(&mut self, fallback: Verdict) -> Verdict {
         // Taken back first, read then: whoever signals after the reading gets a restart of his own.
         while self.asked.restart.try_recv().is_ok() {}
-        let verdict = self.judge.look().unwrap_or_else(|e| {
+        let mut verdict = self.judge.look().unwrap_or_else(|e| {
             log::error!(target: "gateway", "{e}; the last good configuration stays in force");
             fallback.clone()
         });
@@ -143,28 +150,51 @@ impl Process {
         }
         if let Err(e) = self.sockets.switch(&verdict.plan, verdict.port) {
             log::error!(target: "gateway/net", "{e}; the gateway listens where it did before");
+            verdict.port = fallback.port;
         }
-        judge::greet(&verdict, &self.sockets.addresses());
+        self.judge.greet(&verdict, self.sockets.addresses());
         verdict
     }
 }
 
 /// One gateway a state directory: two would write the same files (R-26c).
-fn lock_state(env: &Env) -> Result<Lock> {
-    let path = env.state_dir.join("gateway").join("gateway.lock");
-    let Some(lock) = Lock::try_now(&path)? else {
-        let pid = std::fs::read_to_string(&path).unwrap_or_default().trim().parse::<u32>();
-        let (owner, stop) = pid.map_or((String::new(), "stop it".into()), |pid| {
+pub fn lock_state(env: &Env) -> Result<Lock> {
+    try_lock(env)?.map_err(|holder| {
+        let (owner, stop) = holder.map_or((String::new(), "stop it".into()), |pid| {
             (format!(" (pid {pid})"), format!("stop it (kill {pid})"))
         });
-        return Err(Error::config(format!(
-            "another gateway{owner} is running on {}; {stop} or use another --profile",
-            env.display(&env.state_dir),
-        )));
+        // Only the dev profile can be reset, so that another one is no way out.
+        let or = if env.is_dev() { "" } else { " or use another --profile" };
+        let dir = env.display(&env.state_dir);
+        Error::config(format!("another gateway{owner} is running on {dir}; {stop}{or}"))
+    })
+}
+
+/// For `--force`: ends who listens on `port` and gives the state directory's lock with the lines for the log. Nobody is
+/// ended when the lock is held by a gateway that would stay.
+pub fn clear(env: &Env, port: u16) -> Result<(Lock, Vec<String>)> {
+    let mut lock = None;
+    let lines = evict::free_port(port, env, |targets| {
+        match try_lock(env)? {
+            Ok(free) => lock = Some(free),
+            Err(Some(holder)) if targets.contains(&holder) => {}
+            Err(_) => lock = Some(lock_state(env)?),
+        }
+        Ok(())
+    })?;
+    let lock = lock.map_or_else(|| lock_state(env), Ok).map_err(|e| evict::told(e, &lines))?;
+    Ok((lock, lines))
+}
+
+/// The lock of the state directory, or who holds it, where that is known.
+fn try_lock(env: &Env) -> Result<std::result::Result<Lock, Option<u32>>> {
+    let path = env.state_dir.join("gateway").join("gateway.lock");
+    let Some(lock) = Lock::try_now(&path)? else {
+        return Ok(Err(std::fs::read_to_string(&path).ok().and_then(|pid| pid.trim().parse().ok())));
     };
-    // Only for the sentence above, so it does not matter when a full disk refuses it.
-    let _ = std::fs::write(&path, std::process::id().to_string());
-    Ok(lock)
+    // Only for who finds it held, so it does not matter when a full disk refuses it.
+    let _ = lock.note(&std::process::id().to_string());
+    Ok(Ok(lock))
 }
 
 /// Each client takes three descriptors; the usual soft limit of 1024 would end at 340 clients.

@@ -27,9 +27,8 @@ const OURS: [&str; 6] = ["", "gateway", "identity", "devices", "credentials", "c
 /// What a service manager wrote for us into `logs`; each file is cut when it is longer than this.
 const MAX_LOG: u64 = 16 << 20;
 const LOGS: Class = Class::new(".log", 10, 64 << 20, DAY);
-/// What the trash of deleted agents may hold.
-const TRASH_PLACES: usize = 20;
-const TRASH_BYTES: u64 = 1 << 30;
+/// What the trash may hold, however young but for an hour, and how long.
+const TRASH: Class = Class::new("", 20, 1 << 30, 60 * 60 * 1000);
 const TRASH_AGE: u64 = 30 * DAY;
 
 /// Where something may be left over.
@@ -115,11 +114,17 @@ fn long_logs(state_dir: &Path) -> Vec<PathBuf> {
 fn old_trash(state_dir: &Path) -> Vec<(PathBuf, u64)> {
     let entries = std::fs::read_dir(state_dir.join("trash")).into_iter().flatten().flatten();
     let dirs = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
-    let found = dirs.filter_map(|entry| {
-        let changed = entry.metadata().ok()?.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
-        Some((changed.as_millis() as u64, weight(&entry.path()), entry.path()))
-    });
-    Class::new("", TRASH_PLACES, TRASH_BYTES, TRASH_AGE).beyond(found.collect(), clock::now_ms())
+    let found: Vec<_> = dirs
+        .filter_map(|entry| {
+            let changed = entry.metadata().ok()?.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
+            Some((changed.as_millis() as u64, weight(&entry.path()), entry.path()))
+        })
+        .collect();
+    let now = clock::now_ms();
+    let (old, rest): (Vec<_>, Vec<_>) =
+        found.into_iter().partition(|(changed, ..)| changed + TRASH_AGE <= now);
+    let old = old.into_iter().map(|(_, size, path)| (path, size));
+    old.chain(TRASH.beyond(rest, now)).collect()
 }
 
 /// The bytes of all files below `dir`; links are not followed.
@@ -170,9 +175,9 @@ mod tests {
         }
         file("gateway/young.1.1.tmp", 0);
         file("agents/main/sessions/old.json.1.1.tmp", 1);
-        for n in 0..25 {
+        for n in 0..35 {
             file(&format!("trash/a-{n}/sessions/s.jsonl"), 1);
-            age(&dir.path(&format!("trash/a-{n}")), if n < 3 { 1 } else { 40 + n });
+            age(&dir.path(&format!("trash/a-{n}")), if n < 25 { n } else { 40 });
         }
         dir.write("logs/gateway.log", "");
         File::options().write(true).open(dir.path("logs/gateway.log")).unwrap().set_len(MAX_LOG + 1).unwrap();
@@ -180,13 +185,32 @@ mod tests {
         let places = places(&env, &Config::empty());
         let (count, _) = excess(&places);
         let notes = sweep(&places);
-        assert_eq!((count, notes.len()), (22, 23), "{notes:#?}");
+        assert_eq!((count, notes.len()), (32, 33), "{notes:#?}");
         assert_eq!(excess(&places), (0, 0));
         assert_eq!(std::fs::metadata(dir.path("logs/gateway.log")).unwrap().len(), 0);
         let there = |name: &str| dir.path(name).exists();
         assert!(there("openclaw.json.bak.0") && !there("openclaw.json.bak.13"));
         assert!(there("gateway/young.1.1.tmp") && !there("gateway/x.1.1.tmp"));
         assert!(there("workspace/a.tmp") && there("notes.bak") && there("credentials/creds.json"));
-        assert!(there("trash/a-0") && there("trash/a-3") && !there("trash/a-24"));
+        assert!((0..35).all(|n| there(&format!("trash/a-{n}")) == (n < 20)));
+    }
+
+    #[test]
+    fn r_28a_the_trash_is_bounded_however_young_or_few_its_places_are() {
+        let dir = Dir::new();
+        let names: Vec<String> = (0..46).map(|n| format!("trash/a-{n:02}")).collect();
+        let left = |hours: &dyn Fn(u64) -> u64| {
+            for (n, name) in (0..).zip(&names) {
+                dir.write(&format!("{name}/x"), "x");
+                let then = clock::now_ms() - hours(n) * 60 * 60 * 1000;
+                let then = SystemTime::UNIX_EPOCH + Duration::from_millis(then);
+                File::open(dir.path(name)).unwrap().set_modified(then).unwrap();
+            }
+            sweep(&places(&dir.env(&[]), &Config::empty()));
+            names.iter().filter(|name| dir.path(name).exists()).count()
+        };
+        assert_eq!(left(&|_| 2), 20);
+        assert_eq!(left(&|_| 0), 46, "perhaps still being filled");
+        assert_eq!(left(&|n| if n < 3 { 2 } else { 40 * 24 }), 3, "a month is enough");
     }
 }

@@ -105,6 +105,11 @@ pub fn port_collisions(env: &Env, config: &Config) -> Vec<Collision> {
 /// The same for given ports.
 pub fn collisions(env: &Env, own: &Ports) -> Vec<Collision> {
     let mut found = Vec::new();
+    // Only the canvas port can be chosen so that it is one of this gateway's own.
+    if let Some(theirs) = (Ports { canvas: 0, ..own.clone() }).purpose(own.canvas) {
+        let profile = env.profile.clone().unwrap_or_else(|| "default".to_string());
+        found.push(Collision { port: own.canvas, own: "canvas port", profile, theirs });
+    }
     for (profile, other) in siblings(env) {
         let ours = own.singles().into_iter().map(|(port, name)| (port, name, other.purpose(port)));
         let theirs = other.singles().into_iter().map(|(port, name)| (port, own.purpose(port), name));
@@ -165,8 +170,21 @@ pub fn read(state_dir: &Path) -> Option<Ports> {
     })
 }
 
-/// The other profiles that have a state directory in this home, with their ports.
+/// The other profiles of this home that have gateways, with their ports.
 fn siblings(env: &Env) -> Vec<(String, Ports)> {
+    let ports_of = |(profile, other, config): (String, Env, Config)| {
+        let ports = match read(&other.state_dir) {
+            // Started with --port, or with the variable: that is where it is next time too.
+            Some(last) if !config.is_set("gateway.port") => last,
+            _ => Ports::of(configured(&other, &config), &other, &config),
+        };
+        (profile, ports)
+    };
+    profiles(env).into_iter().map(ports_of).collect()
+}
+
+/// The other profiles that have a config for a gateway in this home, by name.
+pub fn profiles(env: &Env) -> Vec<(String, Env, Config)> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(&env.home).into_iter().flatten().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
@@ -182,13 +200,7 @@ fn siblings(env: &Env) -> Vec<(String, Ports)> {
         if config.str("gateway.mode") == Some("remote") {
             continue;
         }
-        let last = read(&other.state_dir);
-        let ports = match last {
-            // Started with --port, or with the variable: that is where it is next time too.
-            Some(last) if !config.is_set("gateway.port") => last,
-            _ => Ports::of(configured(&other, &config), &other, &config),
-        };
-        found.push((profile.to_string(), ports));
+        found.push((profile.to_string(), other, config));
     }
     crate::order::by(&mut found, |a, b| a.0.cmp(&b.0));
     found
@@ -258,6 +270,21 @@ mod tests {
         assert_eq!(of(&a), []);
         configure(&home.0, "b", "{gateway: {port: 20100}}");
         assert_eq!(of(&a).first().map(|c| c.own), Some("browser debugging range"));
+        for (port, theirs) in
+            [(25000, "gateway port"), (25002, "browser control port"), (25050, "browser debugging range")]
+        {
+            let own = configure(
+                &home.0,
+                "own",
+                &format!("{{gateway: {{port: 25000}}, canvasHost: {{port: {port}}}}}"),
+            );
+            let told = of(&own);
+            assert_eq!(
+                (told.len(), told[0].theirs, told[0].profile.as_str()),
+                (1, theirs, "own"),
+                "{told:?}"
+            );
+        }
     }
 
     #[test]

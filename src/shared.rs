@@ -8,6 +8,7 @@ use crate::agents::Agents;
 use crate::config::Config;
 use crate::env::Env;
 use crate::error::{Error, Result};
+use crate::gateway::Judge;
 use crate::net::door::Door;
 use crate::net::outbox::Total;
 use crate::protocol::limits::Limits;
@@ -35,6 +36,8 @@ pub struct Shared {
     /// Who serves after this generation.
     pub succession: Arc<Succession>,
     pub state: Sender<Event>,
+    /// Says whether the configuration file could be started with; reads it.
+    pub judge: Arc<Judge>,
     pub started: Instant,
     /// Names by which browser pages may address this machine.
     pub own_names: Vec<String>,
@@ -69,7 +72,10 @@ impl Shared {
         if held.is_current() {
             return held;
         }
-        let config = Config::inspect(&mut self.env.clone());
+        let mut env = self.env.clone();
+        // A variable may have come with the text that names it.
+        env.read_dotenv();
+        let config = Config::inspect(&mut env);
         match config.problem(&held) {
             None => {
                 self.set_config(config.clone());

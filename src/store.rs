@@ -134,6 +134,6 @@ fn retryable(e: Error) -> Error {
 
 fn log_failure(result: Result<()>) {
     if let Err(e) = result {
-        log::error!(target: "gateway/store", "{e}; free some space, the gateway goes on meanwhile");
+        log::error!(target: "gateway/store", "{e}; the gateway goes on meanwhile");
     }
 }

@@ -105,17 +105,22 @@ fn mistakes_and_accidents_are_refused_before_anything_is_written() {
         (error["message"].as_str().unwrap().to_string(), error["details"]["issues"].clone())
     };
     let (message, issues) = refused("config.patch", "{gateway: {port: 'x'}, tools: {deny: 5}}");
-    assert_eq!((message.as_str(), issues[0]["path"].as_str()), ("invalid config", Some("gateway.port")));
+    assert!(message.starts_with("invalid config: gateway.port: expected a whole number"), "{message}");
+    assert_eq!(issues[0]["path"], "gateway.port");
     assert_eq!(issues[1]["path"], "tools.deny");
     assert!(refused("config.set", "{a: ").0.starts_with("SyntaxError: JSON5: "));
     assert_eq!(refused("config.patch", "[1]").0, "config.patch raw must be an object");
     let redacted = "{hooks: {token: '__OPENCLAW_REDACTED__'}}";
     assert_eq!(
         refused("config.patch", redacted).0,
-        "config write rejected: \"token\" is redacted; set an explicit value instead of __OPENCLAW_REDACTED__"
+        "config write rejected: \"token\" is redacted; set an explicit value instead of __OPENCLAW_REDACTED__ at hooks.token"
     );
     // R-02e
-    assert!(refused("config.set", "{ui: {}}").0.contains("gateway.mode"));
+    let guarded = refused("config.set", "{ui: {}}").0;
+    assert!(
+        guarded.contains("gateway.mode") && guarded.ends_with("force it with \"force\": true"),
+        "{guarded}"
+    );
     assert!(refused("config.patch", "{gateway: {auth: null}}").0.contains("gateway.auth"));
     let short = format!("{{gateway: {{mode: 'local', auth: {{token: '{TOKEN}'}}}}}}");
     assert!(refused("config.apply", &short).0.contains("shrink"));
@@ -214,6 +219,7 @@ fn the_command_line_writes_in_place() {
             "Error: Config validation failed: gateway.port: expected a whole number",
         ),
         (&["tools.deny", "[", "--strict-json"], "Error: Failed to parse JSON5 value: "),
+        (&["gateway.port", "-1"], "error: unknown option '-1' (a value goes behind '--', as -- -1)"),
         (&["ui.seamColor.x", "1"], "Error: "),
         (&["gateway..port", "1"], "error: path \"gateway..port\""),
     ] {
@@ -255,6 +261,87 @@ fn a_file_with_mistakes_is_judged_and_can_be_repaired() {
     std::fs::write(gateway.config_path(), "{gateway: {").unwrap();
     let (code, told) = fails(&gateway, &["config", "set", "gateway.port", "1"]);
     assert!(code == 78 && told.contains("openclaw.json:1:"), "{code} {told}");
+}
+
+#[test]
+fn r_06d_a_value_that_is_not_in_force_says_why() {
+    let gateway = down();
+    for (text, path, want) in [
+        (
+            "{tools: {deny: ['${NOPE}']}}",
+            "tools.deny",
+            "tools.deny.0: environment variable \"NOPE\" is not set",
+        ),
+        ("{agents: {$include: './none.json5'}}", "agents.list", "agents: Failed to read include file"),
+        ("{tools: {deny: ['a'], exec: {timeoutSec: 'x'}}}", "tools.deny", "tools.exec.timeoutSec: expected"),
+        ("{gateway: {port: '41003'}}", "gateway.port", "gateway.port: expected a whole number"),
+    ] {
+        std::fs::write(gateway.config_path(), text).unwrap();
+        let (code, told) = fails(&gateway, &["config", "get", path]);
+        let want = format!("Error: {path} is not in force: {want}");
+        assert!(code == 1 && told.starts_with(&want), "{text}: {code} {told}");
+        assert_eq!(out(&gateway, &["config", "get", "session.mainKey"]), "main\n", "{text}");
+    }
+    let (_, told) = fails(&gateway, &["config", "get", "agents"]);
+    assert!(told.starts_with("Error: Config path not found: agents (not set; "), "{told}");
+}
+
+#[test]
+fn an_unknown_key_is_told_wherever_one_looks() {
+    let gateway = down();
+    let both = |args: &[&str]| crate::cli::text(&gateway.cli(args));
+    let (stdout, stderr) = both(&["config", "set", "gateway.prot", "1"]);
+    assert!(stdout.starts_with("Updated gateway.prot."), "{stdout}");
+    assert_eq!(stderr, "note: gateway.prot: unknown key, not read; did you mean gateway.port?\n");
+    let set = json_of(&gateway, &["config", "set", "gateway.prot", "2", "--json"]);
+    assert_eq!(set["warnings"][0]["path"], "gateway.prot");
+    assert_eq!(
+        json_of(&gateway, &["config", "set", "ui.seamColor", "'#1'", "--json"])["warnings"],
+        json!([])
+    );
+    let file = gateway.config_path();
+    let (_, stderr) = both(&["config", "diff", "--plan", file.to_str().unwrap()]);
+    assert!(stderr.contains("warning: gateway.prot: unknown key"), "{stderr}");
+    std::fs::write(&file, "{gateway: {prot: 1, port: 'x'}}").unwrap();
+    let (_, stderr) = both(&["config", "validate"]);
+    assert!(
+        stderr.contains("warning: gateway.prot: unknown") && stderr.contains("- gateway.port:"),
+        "{stderr}"
+    );
+    let report = gateway.cli(&["config", "diff", "--json", file.to_str().unwrap()]);
+    let shown: Value = serde_json::from_slice(&report.stdout).unwrap();
+    assert_eq!(
+        (report.status.code(), &shown["plan"]),
+        (Some(1), &Value::Null),
+        "no plan for what cannot be used"
+    );
+}
+
+#[test]
+fn sec_25_an_address_asked_for_by_its_own_path_keeps_its_secret() {
+    let gateway = down();
+    let url = "https://u:canary-url@127.0.0.1/v1";
+    out(&gateway, &["config", "set", "models.providers.p.baseUrl", url]);
+    let get =
+        |args: &[&str]| out(&gateway, &[&["config", "get", "models.providers.p.baseUrl"], args].concat());
+    assert_eq!(get(&[]), "__OPENCLAW_REDACTED__\n");
+    assert_eq!(get(&["--reveal"]), format!("{url}\n"));
+}
+
+#[test]
+fn a_result_that_cannot_be_written_is_a_failure() {
+    let gateway = down();
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let output = crate::harness::gateway::command(&gateway.dir)
+        .args(["config", "get", "gateway.port"])
+        .stdout(full)
+        .output()
+        .unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        output.status.code() == Some(1) && told.starts_with("Error: write to stdout: No space"),
+        "{told}"
+    );
 }
 
 #[test]

@@ -37,6 +37,22 @@ impl Small {
         while std::io::Write::write_all(&mut file, &[0; 1]).is_ok() {}
     }
 
+    /// A gateway that has its state here; config and log lie elsewhere.
+    fn gateway(&self, server: &ModelServer) -> Gateway {
+        let (state, config) = (self.0.join("state"), self.0.with_file_name("openclaw.json"));
+        let mut text = server.config();
+        merge(
+            &mut text,
+            &json!({"gateway": {"mode": "local", "auth": {"mode": "token", "token": TOKEN}}, "logging": {"file": self.0.with_file_name("log")}}),
+        );
+        std::fs::write(&config, text.to_string()).unwrap();
+        let mut setup = Setup::default();
+        for (name, path) in [("OPENCLAW_STATE_DIR", state), ("OPENCLAW_CONFIG_PATH", config)] {
+            setup = setup.env(name, &path.to_string_lossy());
+        }
+        Gateway::start(&setup)
+    }
+
     pub fn empty(&self) {
         std::fs::remove_file(self.0.join("filler")).unwrap();
     }
@@ -61,20 +77,7 @@ fn r_28b_a_full_disk_fails_writes_only_and_needs_no_restart() {
         Step::Done,
     ]);
     let server = ModelServer::start(vec![texts(&["first"]), held, texts(&["again"])]);
-    let state = small.0.join("state");
-    let config = small.0.with_file_name("openclaw.json");
-    let mut text = server.config();
-    merge(
-        &mut text,
-        &json!({"gateway": {"mode": "local", "auth": {"mode": "token", "token": TOKEN}}, "logging": {"file": small.0.with_file_name("log")}}),
-    );
-    std::fs::write(&config, text.to_string()).unwrap();
-    let env = |name: &str, path: &Path| (name.to_string(), path.to_string_lossy().into_owned());
-    let mut setup = Setup::default();
-    for (name, value) in [env("OPENCLAW_STATE_DIR", &state), env("OPENCLAW_CONFIG_PATH", &config)] {
-        setup = setup.env(&name, &value);
-    }
-    let gateway = Gateway::start(&setup);
+    let gateway = small.gateway(&server);
     let mut client = Client::operator(&gateway, 4);
     turn(&mut client, "one", "k1").unwrap();
     client.ok("chat.send", json!({"sessionKey": "main", "message": "two", "idempotencyKey": "k2"}));
@@ -98,6 +101,71 @@ fn r_28b_a_full_disk_fails_writes_only_and_needs_no_restart() {
     assert_eq!(done["result"]["payloads"][0]["text"], "again");
     let history = client.ok("chat.history", json!({"sessionKey": "main"})).to_string();
     assert!(history.contains("two") && history.contains("four"), "{history}");
+}
+
+#[test]
+fn r_28b_a_full_disk_ends_neither_a_restart_nor_a_start() {
+    let Some(small) = Small::mount() else {
+        return println!("skipped: this user may not mount a small file system");
+    };
+    let server = ModelServer::start(vec![texts(&["first"]), texts(&["at last"])]);
+    let mut gateway = small.gateway(&server);
+    let mut client = Client::operator(&gateway, 4);
+    turn(&mut client, "one", "k1").unwrap();
+    small.fill();
+    client.ok("gateway.restart.request", json!({}));
+    assert_eq!(client.until_closed().0, 1012);
+    for start in ["in the process", "anew"] {
+        if start == "anew" {
+            gateway.stop();
+            gateway.restart();
+        }
+        client = Client::operator(&gateway, 4);
+        assert_eq!(client.ok("health", json!({}))["ok"], true, "{start}");
+        let history = client.ok("chat.history", json!({"sessionKey": "main"}));
+        assert!(history.to_string().contains("first"), "{start}: {history}");
+        let asked = json!({"sessionKey": "main", "message": "two ".repeat(2000), "idempotencyKey": "k2"});
+        let error = client.fails("chat.send", asked);
+        assert_eq!((&error["code"], &error["retryable"]), (&json!("UNAVAILABLE"), &json!(true)), "{error}");
+        assert!(error["message"].as_str().unwrap().ends_with("free some space"), "{error}");
+    }
+    small.empty();
+    let done = turn(&mut client, "two", "k2").unwrap();
+    assert_eq!(done["result"]["payloads"][0]["text"], "at last");
+}
+
+#[test]
+fn r_10a_a_message_that_the_disk_refused_is_taken_under_its_key_once_there_is_space() {
+    let Some(small) = Small::mount() else {
+        return println!("skipped: this user may not mount a small file system");
+    };
+    // So long an answer that the next message has no room in the transcript's last page, but in the journal's.
+    let server = ModelServer::start(vec![texts(&["x".repeat(2500).as_str()]), texts(&["answered"])]);
+    let mut gateway = small.gateway(&server);
+    let mut client = Client::operator(&gateway, 4);
+    let send = |client: &mut Client, message: &str, key: &str| {
+        client.call("chat.send", json!({"sessionKey": "main", "message": message, "idempotencyKey": key}))
+    };
+    let end = |client: &mut Client, key: &str| {
+        client.event_where("chat", |p| p["runId"] == key && p["state"] != "delta")
+    };
+    send(&mut client, "one", "k1").unwrap();
+    assert_eq!(end(&mut client, "k1")["state"], "final");
+    small.fill();
+    let message = "w".repeat(2500);
+    assert_eq!(send(&mut client, &message, "k2").unwrap()["status"], "started");
+    let error = end(&mut client, "k2");
+    assert!(error["errorMessage"].as_str().unwrap_or_default().contains("No space left"), "{error}");
+    small.empty();
+    assert_eq!(send(&mut client, "other", "k2").unwrap_err()["code"], "INVALID_REQUEST");
+    assert_eq!(send(&mut client, &message, "k2").unwrap()["status"], "started");
+    assert_eq!(end(&mut client, "k2")["state"], "final");
+    let history = client.ok("chat.history", json!({"sessionKey": "main"})).to_string();
+    assert_eq!(history.matches(&message).count(), 1);
+    gateway.stop();
+    gateway.restart();
+    let again = send(&mut Client::operator(&gateway, 4), &message, "k2");
+    assert_eq!(again.unwrap()["status"], "ok", "done once, whatever happened before");
 }
 
 #[test]

@@ -52,6 +52,7 @@ struct Place {
     gateway: Option<Gateway>,
     port: u16,
     token: Option<&'static str>,
+    vars: &'static [(&'static str, &'static str)],
 }
 
 impl Place {
@@ -64,6 +65,8 @@ impl Place {
             "gateway" => Place::running(None, Some(TOKEN)),
             "wrong token" => Place::running(None, Some("another-token-0123456789")),
             "state in use" => Place::running(Some(free_port()), Some(TOKEN)),
+            "no lsof" => Place::quiet(Some(good())).with(&[("PATH", "/nowhere")]),
+            "port variable" => Place::quiet(Some(good())).with(&[("OPENCLAW_GATEWAY_PORT", "abc")]),
             "backup" => Place::quiet(Some(good())).with_backups(),
             _ => {
                 panic!("docs/failures.md names the set-up {set_up:?}, which tests/failures.rs does not know")
@@ -77,13 +80,14 @@ impl Place {
             std::fs::create_dir_all(dir.join("home/.openclaw")).unwrap();
             std::fs::write(dir.join("home/.openclaw/openclaw.json"), config).unwrap();
         }
-        Place { dir, gateway: None, port: free_port(), token: None }
+        Place { dir, gateway: None, port: free_port(), token: None, vars: &[] }
     }
 
     /// `port` is where the command line believes the gateway to be.
     fn running(port: Option<u16>, token: Option<&'static str>) -> Place {
         let gateway = Gateway::plain();
-        Place { dir: gateway.dir.clone(), port: port.unwrap_or(gateway.port), token, gateway: Some(gateway) }
+        let port = port.unwrap_or(gateway.port);
+        Place { dir: gateway.dir.clone(), port, token, gateway: Some(gateway), vars: &[] }
     }
 
     /// `good.tar`, and `damaged.tar` which is cut off.
@@ -96,12 +100,18 @@ impl Place {
         self
     }
 
+    fn with(mut self, vars: &'static [(&'static str, &'static str)]) -> Place {
+        self.vars = vars;
+        self
+    }
+
     fn run(&self, args: &[String]) -> (i32, String) {
         let mut command = command(&self.dir);
         // A remote gateway is found by its URL, not by the port of this host.
         if !has_remote(&self.dir) {
             command.env("OPENCLAW_GATEWAY_PORT", self.port.to_string());
         }
+        command.envs(self.vars.iter().copied());
         command.envs(self.token.map(|token| ("OPENCLAW_GATEWAY_TOKEN", token)));
         command
             .env("OPENCLAW_SERVICE_MANAGER", "systemd-user")
@@ -156,6 +166,7 @@ fn config_of(set_up: &str) -> Option<String> {
         "no secret" => gateway(json!({"mode": "local"})),
         "short token" => gateway(json!({"mode": "local", "bind": "lan", "auth": {"token": "short"}})),
         "unset variable" => gateway(json!({"mode": "local", "auth": {"token": "${NO_SUCH_VARIABLE}"}})),
+        "tls" => gateway(json!({"mode": "local", "tls": {"enabled": true}, "auth": {"token": TOKEN}})),
         "custom bind" => gateway(json!({"mode": "local", "bind": "custom", "auth": {"token": TOKEN}})),
         "remote without url" => gateway(json!({"mode": "remote"})),
         "remote in the clear" => {

@@ -164,12 +164,23 @@ fn following_survives_rotation_and_loses_nothing() {
     let mut end = std::fs::OpenOptions::new().append(true).open(&file).unwrap();
     end.write_all((0..20).map(line).collect::<String>().as_bytes()).unwrap();
     std::fs::rename(&file, &old).unwrap();
-    std::fs::write(&file, line(20)).unwrap();
-    follower.until("numbered 20.");
+    // The new one is soon longer than the old one was.
+    std::fs::write(&file, (20..300).map(line).collect::<String>()).unwrap();
+    follower.until("numbered 299.");
     follower.until_remark("Log cursor reset (file rotated).");
     let said = follower.said();
-    let shown: Vec<usize> = (0..=20).map(|n| said.matches(&format!("numbered {n}.")).count()).collect();
-    assert_eq!(shown, [1; 21], "each line once");
+    let shown: Vec<usize> = (0..300).map(|n| said.matches(&format!("numbered {n}.")).count()).collect();
+    assert_eq!(shown, [1; 300], "each line once");
+    assert!(!follower.remarked().contains("missed"), "{}", follower.remarked());
+    // Twice between two looks: what is lost is told.
+    for n in [300, 301] {
+        std::fs::rename(&file, &old).unwrap();
+        std::fs::write(&file, line(n)).unwrap();
+    }
+    follower.until("numbered 301.");
+    if !follower.said().contains("numbered 300.") {
+        follower.until_remark("Log lines were missed");
+    }
 }
 
 #[test]

@@ -56,6 +56,8 @@ mod models_cli;
 #[cfg(test)]
 mod onboard;
 #[cfg(test)]
+mod onboard_again;
+#[cfg(test)]
 mod profiles;
 #[cfg(test)]
 mod push;

@@ -124,14 +124,92 @@ fn modes() {
         }
         assert_eq!(name(&mut client) == "New", applies, "{mode} {change}");
         if mode == "off" {
-            // The mode itself is honoured at once, and what was written meanwhile is no news.
+            // The mode itself is honoured at once, and what was written meanwhile is applied with it.
             merge(&mut config, &json!({"gateway": {"reload": {"mode": "hybrid"}}}));
             write(&gateway, &config);
-            wait_told(&gateway, "mode=hybrid");
+            if change == &restart {
+                assert_eq!(client.until_closed().0, 1012);
+                client = Client::operator(&gateway, 4);
+            } else {
+                wait_for("the waiting change", || (name(&mut client) == "New").then_some(()));
+                stays(&mut client);
+            }
             write(&gateway, &named(&config, "Later"));
             wait_for("the next change", || (name(&mut client) == "Later").then_some(()));
         }
     }
+}
+
+#[test]
+fn what_waits_for_a_restart_comes_when_the_mode_allows_it() {
+    let (gateway, mut config) = start(json!({"gateway": {"reload": {"mode": "hot"}}}));
+    let mut client = Client::operator(&gateway, 4);
+    merge(&mut config, &json!({"agents": {"defaults": {"maxConcurrent": 2}}}));
+    write(&gateway, &config);
+    wait_told(&gateway, "in force after a restart only");
+    write(&gateway, &named(&config, "Later"));
+    wait_for("the next change", || (name(&mut client) == "Later").then_some(()));
+    stays(&mut client);
+    merge(&mut config, &json!({"gateway": {"reload": {"mode": "hybrid"}}}));
+    write(&gateway, &named(&config, "Later"));
+    assert_eq!(client.until_closed().0, 1012);
+    let mut client = Client::operator(&gateway, 4);
+    write(&gateway, &named(&config, "Last"));
+    wait_for("the last change", || (name(&mut client) == "Last").then_some(()));
+    stays(&mut client);
+    // Under `restart` all but bookkeeping restarts, and the log says no other.
+    merge(&mut config, &json!({"gateway": {"reload": {"mode": "restart"}}}));
+    write(&gateway, &config);
+    assert_eq!(client.until_closed().0, 1012);
+    let mut client = Client::operator(&gateway, 4);
+    merge(&mut config, &json!({"meta": {"lastTouchedAt": "2026-01-01T00:00:00.000Z"}}));
+    write(&gateway, &config);
+    client.event("config.changed");
+    stays(&mut client);
+    write(&gateway, &named(&config, "Once more"));
+    assert_eq!(client.until_closed().0, 1012);
+    let line = wait_told(&gateway, "restart (ui.assistant.name)");
+    assert!(!line.contains("at once"), "{line}");
+}
+
+/// A pipe has no end to wait for: the watcher goes on, and so does the rotation of the secret.
+#[test]
+fn sec_14_a_secret_in_a_refused_file_holds_and_a_pipe_blocks_nobody() {
+    let (gateway, config) = start(json!({}));
+    let mut client = Client::operator(&gateway, 4);
+    let pipe = gateway.state_dir().join("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let mut bad = config.clone();
+    merge(&mut bad, &json!({"ui": {"$include": "./pipe"}}));
+    write(&gateway, &bad);
+    wait_told(&gateway, "not a regular file");
+    std::fs::remove_file(gateway.config_path()).unwrap();
+    std::fs::rename(&pipe, gateway.config_path()).unwrap();
+    wait_told(&gateway, "put a file in its place");
+    std::fs::remove_file(gateway.config_path()).unwrap();
+    merge(&mut bad, &json!({"gateway": {"auth": {"token": "another-secret-0123456789"}}}));
+    bad["ui"] = 5.into();
+    write(&gateway, &bad);
+    assert_eq!(client.until_closed().0, 1008);
+    let line = wait_told(&gateway, "ui: expected an object");
+    assert!(!line.contains("disabled"), "{line}");
+    let (error, _) = Client::open(&gateway).refused(params(4));
+    assert_eq!(error["details"]["code"], "AUTH_TOKEN_MISMATCH");
+}
+
+#[test]
+fn a_nested_include_that_fails_is_watched_until_it_is_repaired() {
+    let (gateway, mut config) = start(json!({}));
+    let mut client = Client::operator(&gateway, 4);
+    let part = |name: &str, text: &str| std::fs::write(gateway.state_dir().join(name), text).unwrap();
+    part("u.json5", "{$include: './n.json5'}");
+    merge(&mut config, &json!({"ui": {"$include": "./u.json5"}}));
+    write(&gateway, &config);
+    wait_told(&gateway, "Failed to read include file: ./n.json5");
+    part("n.json5", "{assistant: {name: 'Nested'");
+    wait_told(&gateway, "Failed to parse include file: ./n.json5");
+    part("n.json5", "{assistant: {name: 'Nested'}}");
+    wait_for("the repaired file", || (name(&mut client) == "Nested").then_some(()));
 }
 
 #[test]
@@ -248,6 +326,20 @@ fn variables_of_the_env_file_and_the_env_block_come_with_a_restart() {
         client = Client::operator(&gateway, 4);
         assert_eq!(name(&mut client), want);
     }
+}
+
+#[test]
+fn a_variable_that_comes_with_the_text_that_names_it_is_no_mistake() {
+    let text = format!(
+        "{{ui: {{$include: './more.json'}}, gateway: {{mode: 'local', auth: {{token: '{TOKEN}'}}}}, canvasHost: {{enabled: false}}}}"
+    );
+    let gateway = Gateway::start(&Setup::text(&text).file("more.json", "{}"));
+    let mut client = Client::operator(&gateway, 4);
+    std::fs::write(gateway.state_dir().join("more.json"), "{assistant: {name: '${NAME}'}}").unwrap();
+    std::fs::write(gateway.state_dir().join(".env"), "NAME=File").unwrap();
+    assert_eq!(client.until_closed().0, 1012);
+    assert_eq!(name(&mut Client::operator(&gateway, 4)), "File");
+    assert!(!gateway.log().contains("is not set"), "{}", gateway.log());
 }
 
 #[test]

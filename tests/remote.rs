@@ -270,6 +270,8 @@ fn probe_opens_a_tunnel_of_its_own_and_closes_it() {
     let url = format!("ws://127.0.0.1:{}", gateway.port);
     let dir = home(json!({"url": url, "token": TOKEN, "sshTarget": "me@box:2222", "port": gateway.port}));
     let ssh = forwarding(&dir);
+    let key = dir.join("home/key");
+    std::fs::write(&key, "").unwrap();
     let output = probe(&dir, &ssh, &["--json", "--ssh-identity", "~/key"]);
     let report: Value = serde_json::from_str(&out(&output)).unwrap();
     let target = &report["targets"][0];
@@ -284,7 +286,7 @@ fn probe_opens_a_tunnel_of_its_own_and_closes_it() {
     );
     assert_eq!((&target["tunnel"]["remotePort"], &report["warnings"]), (&json!(gateway.port), &json!([])));
     let words = std::fs::read_to_string(dir.join("words")).unwrap().replace('\n', " ");
-    let (local, key) = (&target["tunnel"]["localPort"], dir.join("home/key"));
+    let local = &target["tunnel"]["localPort"];
     for part in [
         "-o BatchMode=yes",
         "-o ExitOnForwardFailure=yes",
@@ -359,9 +361,48 @@ fn a_tunnel_that_fails_is_a_warning_with_its_cause() {
         let message = report["warnings"][0]["message"].as_str().unwrap();
         assert!(message.starts_with("ssh tunnel to me@box") && message.contains(fix), "{ssh}: {message}");
     }
+    let touch = format!("touch {}/started", dir.display());
+    let output = probe(&dir, &touch, &["--ssh", "me@box", "--json", "--ssh-identity", "/nope"]);
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let message = report["warnings"][0]["message"].as_str().unwrap();
+    assert!(message.contains("there is no key file /nope") && !dir.join("started").exists(), "{message}");
     // SEC-36: refused before anything is started.
     let error = fails(&probe(&dir, "touch started", &["--ssh=-oProxyCommand=touch started"]), 1);
     assert!(error.contains("--ssh is no plain name") && !dir.join("started").exists(), "{error}");
+}
+
+/// The gateway that is named decides, not one that happens to run here.
+#[test]
+fn a_named_gateway_that_does_not_answer_is_a_failure_beside_a_local_one() {
+    let gateway = Gateway::plain();
+    let config = json!({"gateway": {"mode": "local", "port": gateway.port, "auth": {"token": TOKEN}}});
+    let dir = gateway::new_dir();
+    std::fs::create_dir_all(dir.join("home/.openclaw")).unwrap();
+    std::fs::write(dir.join("home/.openclaw/openclaw.json"), config.to_string()).unwrap();
+    let report = |ssh: &str, args: &[&str]| -> (Option<i32>, Value) {
+        let output = probe(&dir, ssh, &[&["--json", "--timeout", "3000"], args].concat());
+        (output.status.code(), serde_json::from_slice(&output.stdout).unwrap())
+    };
+    let (code, all) = report("exit 1", &[]);
+    assert_eq!((code, &all["ok"]), (Some(0), &json!(true)), "{all:#}");
+    let ssh = forwarding(&dir);
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let far = silent.local_addr().unwrap().port();
+    background(move || silent.incoming().for_each(drop));
+    let cases: [(&str, &[&str]); 2] =
+        [("exit 1", &["--ssh", "me@box"]), ("exit 1", &["--url", "ws://127.0.0.1:1", "--token", "x"])];
+    for (ssh, args) in cases {
+        let (code, report) = report(ssh, args);
+        assert_eq!((code, &report["ok"]), (Some(1), &json!(false)), "{args:?}: {report:#}");
+        assert_eq!(report["primaryTargetId"], "localLoopback", "what else answers is told: {report:#}");
+    }
+    // Something else listens at the far port.
+    let other = json!({"gateway": {"mode": "local", "port": far}});
+    std::fs::write(dir.join("home/.openclaw/openclaw.json"), other.to_string()).unwrap();
+    let (code, report) = report(&ssh, &["--ssh", "me@box"]);
+    let error = report["targets"][0]["connect"]["error"].as_str().unwrap();
+    assert_eq!(code, Some(1));
+    assert!(error.starts_with(&format!("port {far} on me@box: ")), "{error}");
 }
 
 /// A real sshd with keys and settings of its own; `None` with the reason printed where there is none.

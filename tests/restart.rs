@@ -169,6 +169,8 @@ fn r_14b_a_turn_that_does_not_end_is_cut_at_the_deadline() {
     let mut client = Client::operator(&gateway, 4);
     let end = client.ok("agent.wait", json!({"runId": "k1", "timeoutMs": 5000}));
     assert_eq!(end["status"], "error", "{end}");
+    assert!(end["error"].as_str().unwrap().contains("send the message again"), "{end}");
+    assert!(gateway.log().contains("within 300 ms (gateway.limits.drainMs): 1 cut off"), "{}", gateway.log());
     crate::agent::turn(&mut client, "and now", "k2").unwrap();
 }
 
@@ -218,6 +220,45 @@ fn the_session_that_asked_is_told() {
             crate::harness::model_wire::last_user_text(&server.requests(n).last().unwrap()["body"]);
         assert_eq!(question.contains("back soon"), key == "agent:main:work", "{question}");
     }
+}
+
+#[test]
+fn every_session_that_asked_is_told() {
+    let gateway = Gateway::plain();
+    let mut client = Client::operator(&gateway, 4);
+    for (key, note) in [("agent:main:one", "first note"), ("agent:main:two", "second note")] {
+        client.ok("gateway.restart.request", json!({"sessionKey": key, "note": note, "delayMs": 300}));
+    }
+    over(&mut client);
+    let mut client = Client::operator(&gateway, 4);
+    let notes = client.ok("status", json!({}))["queuedSystemEvents"].to_string();
+    assert!(notes.contains("first note") && notes.contains("second note"), "{notes}");
+}
+
+#[test]
+fn a_refused_restart_is_told_at_once_and_never_again() {
+    let gateway = Gateway::start(&Setup::config(with(json!({"gateway": {"reload": {"mode": "off"}}}))));
+    let mut client = Client::operator(&gateway, 4);
+    let good = std::fs::read_to_string(gateway.config_path()).unwrap();
+    let request = |delay: u64| json!({"sessionKey": "main", "note": "OLDNOTE", "delayMs": delay});
+    let asked = client.ok("gateway.restart.request", request(400));
+    std::fs::write(gateway.config_path(), "{").unwrap();
+    let preflight = client.ok("gateway.restart.preflight", json!({}));
+    assert_eq!((&preflight["safe"], preflight["configInvalid"].is_object()), (&json!(false), true));
+    let refused = |client: &mut Client| client.ok("status", json!({}))["restart"]["refused"].is_string();
+    wait_for("the refusal", || refused(&mut client).then_some(()));
+    let notes = client.ok("status", json!({}))["queuedSystemEvents"].to_string();
+    assert!(notes.contains("OLDNOTE") && notes.contains("refused"), "{notes}");
+    let sentinel = asked["sentinel"]["path"].as_str().unwrap();
+    wait_for("the note to be gone", || (!std::path::Path::new(sentinel).exists()).then_some(()));
+    let refusal = client.fails("gateway.restart.request", request(0));
+    assert!(refusal["message"].as_str().unwrap().starts_with("not restarted: "), "{refusal}");
+    assert!(!std::path::Path::new(sentinel).exists());
+    std::fs::write(gateway.config_path(), good).unwrap();
+    assert_eq!(client.ok("gateway.restart.preflight", json!({}))["safe"], true);
+    wait_for("the refusal to be forgotten", || (!refused(&mut client)).then_some(()));
+    client.ok("gateway.restart.request", json!({}));
+    over(&mut client);
 }
 
 #[test]
@@ -277,12 +318,35 @@ fn a_changed_port_moves_and_a_taken_one_does_not() {
         std::net::TcpStream::connect(("127.0.0.1", second)).ok().map(|_| Client::operator(&gateway, 4))
     });
     wait_for("the old port to be free", || std::net::TcpListener::bind(("127.0.0.1", first)).ok());
+    // Nobody is cut for a port that cannot be had, and the reason is told.
     write(&gateway, &config(taken));
+    let told = |client: &mut Client| client.ok("health", json!({}))["configInvalid"]["message"].clone();
+    let why = wait_for("the reason", || told(&mut client).as_str().map(str::to_string));
+    assert!(why.contains(&format!("port {taken} is already in use")), "{why}");
+    assert!(!gateway.stdout().contains("listens where it did before"), "{}", gateway.stdout());
+    let ports = std::fs::read_to_string(gateway.state_dir().join("gateway/ports.json")).unwrap();
+    assert!(ports.contains(&second.to_string()) && !ports.contains(&taken.to_string()), "{ports}");
+    // Free again: the next change finds out.
+    drop(held);
+    std::fs::write(gateway.config_path(), format!("{}\n", config(taken))).unwrap();
     over(&mut client);
-    Client::operator(&gateway, 4).ok("health", json!({}));
-    let told = wait_for("the reason", || Some(gateway.stdout()).filter(|t| t.contains("already in use")));
-    assert!(told.contains("listens where it did before"), "{told}");
+    gateway.port = taken;
+    wait_for("the port that is free now", || std::net::TcpStream::connect(("127.0.0.1", taken)).ok());
     assert_eq!(gateway.stop().0, 0);
+}
+
+#[test]
+fn the_port_of_the_command_line_is_stronger_than_a_changed_file() {
+    let gateway = Gateway::plain();
+    let mut client = Client::operator(&gateway, 4);
+    let mut config: Value =
+        serde_json::from_str(&std::fs::read_to_string(gateway.config_path()).unwrap()).unwrap();
+    merge(&mut config, &json!({"gateway": {"port": free_port()}}));
+    write(&gateway, &config);
+    wait_for("the change", || gateway.log().contains("in force at once (gateway.port)").then_some(()));
+    std::thread::sleep(Duration::from_millis(100));
+    client.ok("health", json!({}));
+    assert_eq!(restarts(&gateway), 0);
 }
 
 #[test]

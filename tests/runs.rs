@@ -26,6 +26,15 @@ fn check_failure(name: &str, reply: Reply) -> Value {
     assert_eq!(wait["status"], "error", "{name}: {wait}");
     let history = client.ok("chat.history", json!({"sessionKey": "main"})).to_string();
     assert!(history.contains("\"stopReason\":\"error\""), "{name}: {history}");
+    // R-10a: the message is in the transcript, so a repetition says that it takes a new key.
+    let again = client.fails("agent", json!({"message": "hi", "sessionKey": "main", "idempotencyKey": "k"}));
+    assert_eq!(
+        (&again["retryable"], &again["retryAfterMs"]),
+        (&Value::Null, &Value::Null),
+        "{name}: {again}"
+    );
+    let advice = if error["retryable"] == true { "; send it again with a new idempotency key" } else { "" };
+    assert_eq!(again["message"], format!("{}{advice}", error["message"].as_str().unwrap()), "{name}");
     error
 }
 

@@ -102,6 +102,63 @@ fn a_start_that_is_refused_anyway_forces_nobody_out() {
     std::fs::remove_dir_all(dir).unwrap();
 }
 
+/// R-26c: nobody is ended for a start that another gateway's hold on the state directory refuses.
+#[test]
+fn force_ends_nobody_while_another_gateway_has_the_state() {
+    let (holder, mut other) = (Gateway::plain(), Gateway::plain());
+    let dir = gateway::new_dir();
+    let path = fake_lsof(&dir, &[other.pid()]);
+    let port = other.port.to_string();
+    let refused = holder.cli_env(&["gateway", "--port", &port, "--force"], &[("PATH", &path)]);
+    assert_eq!(refused.status.code(), Some(78), "{:?}", text(&refused));
+    assert!(text(&refused).1.contains(&format!("kill {}", holder.pid())), "{:?}", text(&refused));
+    assert!(other.cli(&["health"]).status.success(), "{}", other.stderr());
+    // Who holds the state and the port is who is to be ended.
+    let path = fake_lsof(&dir, &[holder.pid()]);
+    let port = holder.port.to_string();
+    let mut next = gateway::command(&holder.dir)
+        .args(["gateway", "--port", &port, "--force"])
+        .env("PATH", &path)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    wait_for("the successor", || holder.log().contains("force: ended pid").then_some(()));
+    assert!(next.try_wait().unwrap().is_none());
+    next.kill().unwrap();
+    next.wait().unwrap();
+    // Ended, and then the start fails: it is told all the same.
+    let path = fake_lsof(&dir, &[other.pid()]);
+    let config = json!({"gateway": {"bind": "custom", "customBindHost": "192.0.2.7"}});
+    let mut failed = Gateway::spawn(&Setup::config(config).arg("--force").env("PATH", &path), other.port);
+    assert_eq!(failed.wait(DEADLINE).code(), Some(78));
+    assert_eq!(other.wait(DEADLINE).code(), Some(0));
+    assert!(failed.stderr().contains(&format!("force: ended pid {}", other.pid())), "{}", failed.stderr());
+    std::fs::remove_dir_all(dir).unwrap();
+}
+
+/// R-14a: a signal that comes during the start is kept for later instead of ending the process.
+#[test]
+fn r_14a_a_restart_asked_for_during_the_start_is_no_end() {
+    let dir = gateway::new_dir();
+    let path = fake_lsof(&dir, &[]);
+    let script = std::fs::read_to_string(dir.join("bin/lsof")).unwrap();
+    std::fs::write(dir.join("bin/lsof"), format!("{script}/bin/sleep 1\n")).unwrap();
+    let gateway = Gateway::spawn(&Setup::default().arg("--force").env("PATH", &path), gateway::free_port());
+    wait_for("lsof", || dir.join("lsof.saw").exists().then_some(()));
+    gateway.signal(Signal::USR1);
+    has_log(&gateway, "SIGUSR1 ignored");
+    std::fs::remove_dir_all(dir).unwrap();
+}
+
+#[test]
+fn what_has_no_effect_here_is_told_at_the_start() {
+    let config = json!({"gateway": {"bind": "tailnet", "tailscale": {"mode": "serve"}}});
+    let gateway = Gateway::start(&Setup::config(config));
+    has_log(&gateway, "gateway.bind is tailnet and this machine has no tailnet address");
+    has_log(&gateway, "gateway.tailscale.mode publishes nothing in this version");
+}
+
 /// With the machine's own lsof, where there is one.
 #[test]
 fn force_with_the_real_lsof() {
@@ -127,12 +184,20 @@ fn a_password_comes_from_a_file() {
     assert!(with("sesame-open-up").status.success(), "{:?}", text(&with("sesame-open-up")));
     assert!(!with("sesame").status.success());
     assert!(gateway.stderr().contains("chmod 600"), "others can read it: {}", gateway.stderr());
-    for (content, file) in [(Some(""), "~/.openclaw/pw"), (None, "~/nothing")] {
-        let setup = Setup::default().arg("--password-file").arg(file);
-        let setup = content.iter().fold(setup, |setup, text| setup.file("pw", text.as_bytes()));
+    for (content, file, why) in [
+        (&b""[..], "~/.openclaw/pw", "it is empty"),
+        (b"\xff\xfe", "~/.openclaw/pw", "it is not UTF-8 text"),
+        (b"", "~/nothing", "No such file"),
+        (b"", "/dev/zero", "longer than 4096 bytes"),
+    ] {
+        let setup = Setup::default().arg("--password-file").arg(file).file("pw", content);
         let mut refused = Gateway::spawn(&setup, gateway::free_port());
         assert_eq!(refused.wait(DEADLINE).code(), Some(78), "{content:?}");
-        assert!(refused.stderr().contains("--password-file"), "{}", refused.stderr());
+        let told = refused.stderr();
+        assert!(
+            told.contains("--password-file") && told.contains(why) && told.contains("; name a"),
+            "{told}"
+        );
     }
 }
 
@@ -167,6 +232,9 @@ fn what_refuses_a_start_is_one_line_and_78() {
         ("{gateway: {mode: 'local', auth: {token: 'x'}}}", &["--bind", "lan"], "gateway.auth.token"),
         ("{gateway: {mode: 'local', auth: {mode: 'password'}}}", &[], "gateway.auth.password"),
         ("{gateway: {mode: 'local', port: 'x', auth: {token: 'x'}}}", &[], "gateway.port"),
+        (&ready, &["--bind", "lan", "--token", "short"], "set a longer --token"),
+        // 8 characters of 2 bytes.
+        (&ready, &["--bind", "lan", "--token", "ääääääää"], "set a longer --token"),
         (&ready, &["--bind", "custom"], "gateway.customBindHost"),
         (&ready, &["taken"], "--port"),
     ];
@@ -247,8 +315,14 @@ fn dev_makes_its_own_config_and_reset_starts_from_scratch() {
     let first = token();
     // It runs: a reset takes nothing away.
     let other = gateway::free_port().to_string();
-    let refused = run(&dir, &["--dev", "gateway", "--port", &other, "--reset"]);
-    assert_eq!(refused.status.code(), Some(78), "{:?}", text(&refused));
+    for force in [&[][..], &["--force"]] {
+        let refused = run(&dir, &[&["--dev", "gateway", "--port", &other, "--reset"], force].concat());
+        let told = text(&refused).1;
+        // Where lsof is missing that is what is told.
+        let fix = format!("stop it (kill {})", child.id());
+        assert!(told.contains(&fix) || (!force.is_empty() && told.contains("lsof")), "{told}");
+        assert_eq!(refused.status.code(), Some(78), "{told}");
+    }
     assert_eq!(token(), first);
     child.kill().unwrap();
     child.wait().unwrap();

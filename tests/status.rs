@@ -131,8 +131,9 @@ fn r_15f_an_unreachable_gateway_ends_with_1_and_one_document() {
     let output = run(&dir, &["gateway", "status"], &[]);
     let (stdout, stderr) = text(&output);
     assert_eq!(output.status.code(), Some(1));
-    assert!(stderr.contains("RPC probe: failed") && stderr.contains("nothing listens there"), "{stderr}");
-    assert!(stderr.contains("Fix: start the gateway"), "{stderr}");
+    assert!(stdout.contains("RPC probe: failed") && stdout.contains("nothing listens there"), "{stdout}");
+    assert!(stdout.contains("Fix: start the gateway with `openclaw gateway`"), "{stdout}");
+    assert_eq!(stderr, "", "what was found is the result");
     assert!(stdout.contains("Service not installed. Run: openclaw gateway install"), "{stdout}");
     std::fs::remove_dir_all(dir).unwrap();
 }
@@ -170,10 +171,25 @@ fn r_15d_no_supervisor_is_not_stopped() {
     assert!(stdout.contains("Run in the foreground: openclaw gateway"), "{stdout}");
     systemctl(&dir, "inactive", "dead", 0, 1);
     unit(&dir, "openclaw-gateway.service", "ExecStart=/usr/bin/openclaw gateway");
-    let output = run(&dir, &["gateway", "status"], &[]);
-    let (stdout, stderr) = text(&output);
+    let shown = || text(&run(&dir, &["gateway", "status"], &[])).0;
+    let stdout = shown();
     assert!(stdout.contains("Runtime: stopped (state inactive, sub dead, last exit 1)"), "{stdout}");
-    assert!(stderr.contains("Service is loaded but not running"), "{stderr}");
+    assert!(stdout.contains("Service is loaded but not running (likely exited immediately)"), "{stdout}");
+    assert!(stdout.contains("Fix: start the gateway with `openclaw gateway start`"), "{stdout}");
+    systemctl(&dir, "inactive", "dead", 0, 0);
+    let stdout = shown();
+    assert!(stdout.contains("\nService is not running.\n") && !stdout.contains("likely"), "{stdout}");
+    systemctl(&dir, "failed", "failed", 0, 78);
+    std::fs::write(dir.join("home/.openclaw/openclaw.json"), "{gateway: {mode: 'local', port: 1}}").unwrap();
+    let stdout = shown();
+    assert!(
+        stdout.contains("the configuration must be fixed first") && !stdout.contains("likely"),
+        "{stdout}"
+    );
+    assert!(
+        stdout.contains("Fix: correct what keeps the gateway from starting: Gateway auth is"),
+        "{stdout}"
+    );
     std::fs::remove_dir_all(dir).unwrap();
 }
 
@@ -214,7 +230,7 @@ fn a_running_service_with_a_closed_port_shows_the_last_error() {
         "Logs: journalctl --user -u openclaw-gateway.service -n 200 --no-pager",
         "Service config issue: ",
     ] {
-        assert!(stderr.contains(part), "{part}: {stderr}");
+        assert!(stdout.contains(part), "{part}: {stdout}");
     }
     assert!(stdout.contains("Runtime: running (pid 4242, state active, sub running"), "{stdout}");
     assert!(stdout.contains("Note: CLI config resolves gateway port=1 ("), "{stdout}");
@@ -241,8 +257,8 @@ fn a_service_with_another_configuration_is_judged_by_its_own() {
     assert_eq!((code, &json["config"]["mismatch"]), (0, &json!(true)), "{json:#}");
     assert_eq!(json["config"]["cli"]["path"], json!(other.join("openclaw.json")));
     assert_eq!(json["config"]["daemon"]["path"], json!(state.join("openclaw.json")));
-    let stderr = text(&run(&gateway.dir, &["gateway", "status"], &vars)).1;
-    assert!(stderr.contains("Root cause: CLI and service are using different config paths"), "{stderr}");
+    let stdout = text(&run(&gateway.dir, &["gateway", "status"], &vars)).0;
+    assert!(stdout.contains("Root cause: CLI and service are using different config paths"), "{stdout}");
     gateway.stop();
 }
 
@@ -262,14 +278,17 @@ fn a_port_somebody_else_has_and_other_services_are_named() {
     let extra: Vec<&str> =
         json["extraServices"].as_array().unwrap().iter().filter_map(|s| s["label"].as_str()).collect();
     assert_eq!(extra, ["clawdbot-gateway.service"], "a profile's service is none of them");
-    let stderr = text(&run(&dir, &["gateway", "status", "--timeout", "500"], &[])).1;
-    assert!(stderr.contains(&format!("Port {port} is already in use.")), "{stderr}");
-    assert!(stderr.contains(&format!("- pid {} ", std::process::id())), "{stderr}");
-    assert!(
-        stderr.contains("Other gateway-like services")
-            && stderr.contains("Cleanup hint: systemctl --user disable --now clawdbot-gateway.service"),
-        "{stderr}"
-    );
+    let pid = std::process::id();
+    let (stdout, _) = text(&run(&dir, &["gateway", "status", "--timeout", "500"], &[]));
+    for part in [
+        &format!("Port {port} is already in use."),
+        &format!("- pid {pid} "),
+        &format!("Fix: port {port} belongs to pid {pid} ("),
+        "Other gateway-like services",
+        "Cleanup hint: systemctl --user disable --now clawdbot-gateway.service",
+    ] {
+        assert!(stdout.contains(part), "{part}: {stdout}");
+    }
     std::fs::remove_dir_all(dir).unwrap();
 }
 
@@ -293,11 +312,12 @@ fn a_broken_configuration_is_shown() {
     systemctl(&dir, "inactive", "dead", 0, 0);
     let (json, code) = status(&dir, &["--timeout", "500"], &[]);
     assert_eq!((code, &json["config"]["cli"]["valid"]), (1, &json!(false)), "{json:#}");
-    let (stdout, stderr) = text(&run(&dir, &["gateway", "status", "--timeout", "500"], &[]));
+    let stdout = text(&run(&dir, &["gateway", "status", "--timeout", "500"], &[])).0;
     assert!(
-        stdout.contains("openclaw.json (invalid)") && stderr.contains("Config issue: gateway.mode"),
-        "{stdout}{stderr}"
+        stdout.contains("openclaw.json (invalid)") && stdout.contains("Config issue: gateway.mode"),
+        "{stdout}"
     );
+    assert!(stdout.contains("Fix: correct what keeps the gateway from starting: config /"), "{stdout}");
     std::fs::remove_dir_all(dir).unwrap();
 }
 
@@ -422,8 +442,82 @@ fn r_26d_another_profile_s_gateway_is_not_written_to() {
     let url = format!("ws://127.0.0.1:{port}");
     let named = [&write[..], &["--url", &url, "--token", TOKEN]].concat();
     assert!(gateway.cli_env(&named, &vars).status.success(), "named by hand it is meant");
-    let (_, stderr) = text(&run(&gateway.dir, &["gateway", "status"], &vars));
-    assert!(stderr.contains("The gateway that answers keeps its state in ~/.openclaw,"), "{stderr}");
+    let (stdout, _) = text(&run(&gateway.dir, &["gateway", "status"], &vars));
+    assert!(stdout.contains("The gateway that answers keeps its state in ~/.openclaw,"), "{stdout}");
     let (code, _) = fails(&gateway, &["gateway", "call", "no.such"]);
     assert_eq!(code, 1);
+}
+
+/// The way out is one for what is the matter: a gateway on another port, and one that hangs.
+#[test]
+fn a_gateway_that_runs_is_not_to_be_started() {
+    let gateway = Gateway::plain();
+    let (pid, port, other) = (gateway.pid(), gateway.port, gateway::free_port());
+    let told = |args: &[&str], port: u16| {
+        let output = gateway.cli_env(args, &[("OPENCLAW_GATEWAY_PORT", &port.to_string())]);
+        let (stdout, stderr) = text(&output);
+        assert_eq!(output.status.code(), Some(1), "{args:?} {stdout}{stderr}");
+        stdout + &stderr
+    };
+    let elsewhere = format!("Fix: the gateway of this state directory (pid {pid}) listens on port {port}: ");
+    for args in [&["health"][..], &["gateway", "status"], &["gateway", "probe"]] {
+        let told = told(args, other);
+        assert!(told.contains(&elsewhere), "{args:?} {told}");
+    }
+    let process = rustix::process::Pid::from_raw(pid as i32).unwrap();
+    rustix::process::kill_process(process, rustix::process::Signal::STOP).unwrap();
+    let hangs = format!("Fix: the gateway (pid {pid}) hangs: end it with `kill -9 {pid}`");
+    for args in [&["health"][..], &["gateway", "status"], &["gateway", "probe"]] {
+        let told = told(&[args, &["--timeout", "1000"]].concat(), port);
+        assert!(told.contains(&hangs) && !told.contains("already in use"), "{args:?} {told}");
+    }
+    let told = told(&["gateway", "healthcheck", "--timeout", "300"], port);
+    assert!(told.contains(": no answer in ") && !told.contains("os error"), "{told}");
+    rustix::process::kill_process(process, rustix::process::Signal::CONT).unwrap();
+}
+
+/// R-06a: what is wrong with the file is told by the gateway that runs in spite of it.
+#[test]
+fn r_06a_a_running_gateway_is_found_behind_a_broken_config() {
+    let gateway = Gateway::plain();
+    let run = |args: &[&str]| gateway.cli_env(args, &[]);
+    let config = std::fs::read_to_string(gateway.config_path()).unwrap();
+    std::fs::write(gateway.config_path(), config.replacen("\"local\"", "\"nowhere\"", 1)).unwrap();
+    wait_for("the reason", || {
+        let output = run(&["gateway", "call", "health"]);
+        text(&output).0.contains("configInvalid").then_some(())
+    });
+    for args in [&["health"][..], &["health", "--verbose"], &["gateway", "health"]] {
+        let told = text(&run(args)).0;
+        assert!(told.contains("Config invalid: gateway.mode: "), "{args:?} {told}");
+    }
+    let told = text(&run(&["status"])).0;
+    assert!(told.contains("(invalid: gateway.mode: ") && told.contains(" · reachable "), "{told}");
+    assert!(run(&["gateway", "status"]).status.success());
+    // Nothing of it can be read: the secret is unknown, the gateway is not.
+    std::fs::write(gateway.config_path(), "{ gateway: nothing").unwrap();
+    std::fs::remove_dir_all(gateway.state_dir().join("identity")).unwrap();
+    let told = text(&run(&["status"])).0;
+    assert!(told.contains("openclaw.json (invalid: ") && !told.contains(": :"), "{told}");
+    let output = run(&["gateway", "status"]);
+    let (told, running) = (text(&output).0, "runs with the last good one");
+    assert!(told.contains(&format!("(pid {}) {running}", gateway.pid())), "{told}");
+    assert!(told.contains(&format!("RPC target: ws://127.0.0.1:{}", gateway.port)), "{told}");
+    assert!(run(&["gateway", "status", "--token", TOKEN]).status.success());
+    // What changes something is not sent with a configuration that cannot be read.
+    assert_eq!(run(&["agent", "-m", "hi"]).status.code(), Some(78));
+}
+
+#[test]
+fn the_control_page_is_that_of_the_configured_gateway() {
+    let port = gateway::free_port();
+    let dir = home(&configured(port, Path::new("/nowhere")));
+    systemctl(&dir, "inactive", "dead", 0, 0);
+    let shown = |args: &[&str]| text(&run(&dir, &[&["gateway", "status"], args].concat(), &[])).0;
+    assert!(shown(&[]).contains(&format!("Dashboard: http://127.0.0.1:{port}/")));
+    for url in [&["--url", "ws://127.0.0.1:1"][..], &["--url", "ws://127.0.0.1:1", "--token", "x"]] {
+        let told = shown(url);
+        assert!(!told.contains("Dashboard:"), "{told}");
+    }
+    std::fs::remove_dir_all(dir).unwrap();
 }

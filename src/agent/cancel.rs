@@ -91,11 +91,17 @@ impl Cancel {
     pub fn error(&self) -> Error {
         let text = match self.reason() {
             Some(Reason::Timeout) => "the run was stopped: it passed its time limit",
-            Some(Reason::Shutdown) => "the run was stopped: the gateway is going down",
+            Some(Reason::Shutdown) => {
+                "the run was stopped: the gateway stops or restarts; send the message again"
+            }
             Some(Reason::Interrupt) => "the run was stopped: a newer message took its place",
             Some(Reason::Rpc | Reason::Stop) | None => "the run was stopped on request",
         };
-        Error::new(Kind::Aborted, text)
+        let error = Error::new(Kind::Aborted, text);
+        match self.reason() {
+            Some(Reason::Shutdown) => error.retry_in(Duration::from_secs(1)),
+            _ => error,
+        }
     }
 }
 

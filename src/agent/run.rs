@@ -97,6 +97,8 @@ pub struct Finished {
     pub fallback: Option<Fallback>,
     /// Messages that were put into the mailbox too late.
     pub leftover: Vec<Said>,
+    /// It failed before its messages were in the transcript.
+    pub had_no_effect: bool,
 }
 
 /// Another model took over.
@@ -124,6 +126,7 @@ impl Finished {
             compactions: 0,
             fallback: None,
             leftover: Vec::new(),
+            had_no_effect: false,
         }
     }
 
@@ -160,9 +163,11 @@ fn answer(job: &Job, said: Vec<Said>, finished: &mut Finished) -> Result<()> {
     if let Some(provider) = candidates.present() {
         finished.speaks(provider);
     }
+    finished.had_no_effect = true;
     job.transcript.repair()?;
     let is_new = !job.transcript.path().exists();
     job.write_questions(&config, said, candidates.present().filter(|_| is_new))?;
+    finished.had_no_effect = false;
     let answer = Turn::new(job, &config, finished).take(&mut candidates);
     // One wait for the disk covers question and answer; until here the journal held the question.
     let synced = job.transcript.sync(is_new);

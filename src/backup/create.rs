@@ -45,7 +45,7 @@ pub fn create(env: &Env, plan: &Plan, options: Options, archive: &Path) -> Resul
     name.push(format!(".{}.tmp", std::process::id()));
     let temp = archive.with_file_name(name);
     let file = files::private_options().create_new(true).open(&temp).map_err(failed)?;
-    let created = write(env, plan, options, file).and_then(|(files, vanished)| {
+    let created = write(env, plan, options, file, &failed).and_then(|(files, vanished)| {
         std::fs::rename(&temp, archive).map_err(failed)?;
         let bytes = std::fs::metadata(archive).map_err(failed)?.len();
         Ok(Created { bytes, files, vanished })
@@ -54,11 +54,16 @@ pub fn create(env: &Env, plan: &Plan, options: Options, archive: &Path) -> Resul
         // The backup failed already; its error says more than one of the removal.
         let _ = std::fs::remove_file(&temp);
     }
-    created.map_err(|e| if e.message().contains("write backup") { e } else { e.context("make a backup") })
+    created.map_err(|e| if e.message().starts_with("write backup") { e } else { e.context("make a backup") })
 }
 
-fn write(env: &Env, plan: &Plan, options: Options, file: File) -> Result<(usize, u64)> {
-    let failed = |e| Error::io("write backup", e);
+fn write(
+    env: &Env,
+    plan: &Plan,
+    options: Options,
+    file: File,
+    failed: &dyn Fn(io::Error) -> Error,
+) -> Result<(usize, u64)> {
     let about = |files: Vec<Value>, vanished: u64| manifest(env, plan, options, files, vanished).to_string();
     let longest = |item: &Item| row(&item.path, u64::MAX, 0o777, &"0".repeat(64));
     let room = about(plan.items.iter().filter(|item| !item.is_dir).map(longest).collect(), u64::MAX).len();

@@ -1,11 +1,17 @@
 //! Questions on a terminal, a line each: what `onboard` and `configure` ask with.
 //!
 //! Plain prompts that work on every terminal and over every line. An empty answer takes the default. What is typed
-//! as a secret is not echoed. The end of the input ends the command.
+//! as a secret is not echoed, and a signal that ends the program meanwhile does so with the echo back. The end of the
+//! input ends the command.
 use super::print::{Printer, clean};
 use crate::error::{Error, Kind, Result};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::termios::{LocalModes, OptionalActions, Termios, isatty, tcgetattr, tcsetattr};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::{flag, low_level};
 use std::io::{BufRead, BufReader, Stdin, stdin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// Wrong answers in a row until the command gives up.
 const TRIES: usize = 5;
@@ -13,6 +19,7 @@ const TRIES: usize = 5;
 pub struct Asker {
     input: Box<dyn BufRead>,
     out: Printer,
+    ends: Ends,
 }
 
 impl Asker {
@@ -21,7 +28,8 @@ impl Asker {
         if !isatty(stdin()) || !out.interactive {
             return Err(Error::usage(format!("this asks questions and needs a terminal; {instead}")));
         }
-        Ok(Asker { input: Box::new(BufReader::new(stdin())), out })
+        let ends = Ends::watch().map_err(|e| Error::io("watch for signals", e))?;
+        Ok(Asker { input: Box::new(BufReader::new(stdin())), out, ends })
     }
 
     /// A text; the default is shown in brackets, an empty one is not.
@@ -76,12 +84,22 @@ impl Asker {
     /// A text that is not shown while it is typed; may be empty.
     pub fn secret(&mut self, question: &str) -> Result<String> {
         self.out.text(&format!("{question}: "));
+        self.ends.at_once.store(false, Ordering::SeqCst);
         let line = {
-            let _silent = Silence::begin();
-            self.line()
+            let silent = Silence::begin();
+            // Only a terminal is waited for; it gives one line at a time, so nothing was read ahead.
+            if silent.before.is_none() || self.ends.wait() { self.line() } else { Ok(String::new()) }
         };
         self.out.line("");
-        line
+        self.ends.at_once.store(true, Ordering::SeqCst);
+        match self.ends.came.load(Ordering::SeqCst) {
+            0 => line,
+            signal => {
+                // Ends the program as if nobody had waited; refused, the error does.
+                let _ = low_level::emulate_default_handler(signal as i32);
+                Err(Error::new(Kind::Aborted, "stopped by a signal"))
+            }
+        }
     }
 
     fn line(&mut self) -> Result<String> {
@@ -91,6 +109,39 @@ impl Asker {
             return Err(Error::new(Kind::Aborted, "the input ended before all was asked; run it again"));
         }
         Ok(line.trim().to_string())
+    }
+}
+
+/// The signals that end the program: while a secret is typed they wait until the terminal has its echo back.
+#[derive(Default)]
+struct Ends {
+    /// Whether they do so at once.
+    at_once: Arc<AtomicBool>,
+    /// The one that came last, 0 for none.
+    came: Arc<AtomicUsize>,
+}
+
+impl Ends {
+    fn watch() -> std::io::Result<Ends> {
+        let ends = Ends { at_once: Arc::new(AtomicBool::new(true)), ..Ends::default() };
+        for signal in [SIGINT, SIGTERM, SIGHUP] {
+            flag::register_conditional_default(signal, ends.at_once.clone())?;
+            flag::register_usize(signal, ends.came.clone(), signal as usize)?;
+        }
+        Ok(ends)
+    }
+
+    /// Waits for a line on the terminal; `false` when one of the signals came instead.
+    fn wait(&self) -> bool {
+        // A signal interrupts the wait; one that comes right before it is seen after it.
+        let pause = Timespec { tv_sec: 0, tv_nsec: 200_000_000 };
+        while self.came.load(Ordering::SeqCst) == 0 {
+            let input = stdin();
+            if poll(&mut [PollFd::new(&input, PollFlags::IN)], Some(&pause)).is_ok_and(|ready| ready > 0) {
+                return true;
+            }
+        }
+        false
     }
 }
 
@@ -128,7 +179,8 @@ pub mod tests {
 
     /// One that gets these answers.
     pub fn answering(answers: &'static str) -> Asker {
-        Asker { input: Box::new(answers.as_bytes()), out: Printer::new(None, true) }
+        let (input, out) = (Box::new(answers.as_bytes()), Printer::new(None, true));
+        Asker { input, out, ends: Ends::default() }
     }
 
     #[test]

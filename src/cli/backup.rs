@@ -59,12 +59,13 @@ pub const RESTORE: Command = Command {
 };
 
 fn run_create(context: &Context, args: &Args) -> Result<()> {
+    let output = args.filled("output")?;
     let mut env = context.env.clone();
     let config = Config::inspect(&mut env);
     let options =
         Options { only_config: args.has("only-config"), workspaces: !args.has("no-include-workspace") };
     let plan = Plan::make(&env, &config, options)?;
-    let archive = destination(&env.home, &plan, args.value("output"))?;
+    let archive = destination(&env.home, &plan, output)?;
     let mut report = json!({
         "ok": true,
         "archivePath": archive,
@@ -147,6 +148,7 @@ fn run_verify(context: &Context, args: &Args) -> Result<()> {
 
 fn run_restore(context: &Context, args: &Args) -> Result<()> {
     let env = &context.env;
+    args.filled("target")?;
     let target = env.expand(args.required("target")?);
     let target = std::path::absolute(&target).unwrap_or(target);
     context.out.progress("checking and unpacking the backup ...");

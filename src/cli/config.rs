@@ -5,7 +5,7 @@ use super::parse::Args;
 use super::print::clean;
 use super::{Command, Context, Flag, JSON, Positional};
 use crate::config::plan::{Plan, plan};
-use crate::config::{self, Config, Issue, path, write};
+use crate::config::{self, Config, Hide, Issue, path, write};
 use crate::error::{Error, Result};
 use crate::json::json;
 use serde_json::Value;
@@ -14,7 +14,8 @@ pub const GET: Command = Command {
     name: "config get",
     summary: "Print a value of the configuration",
     about: "The value in force: includes, variables and defaults are resolved. A secret is printed when its own path\n\
-            is asked for; inside of anything larger it is hidden, unless --reveal is given.",
+            is asked for; inside of anything larger, an address too, it is hidden, unless --reveal is given. Of an\n\
+            object only what is set is printed; ask for the key itself to see its default.",
     positionals: &[Positional::required("path")],
     flags: &[&[JSON, Flag::switch("reveal", "Print secrets inside of objects and lists too")]],
     examples: &[
@@ -87,17 +88,20 @@ fn get(context: &Context, args: &Args) -> Result<()> {
     let names = path::parse(wanted)?;
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let config = usable(context)?;
-    let missing = || Error::not_found(format!("Config path not found: {wanted}"));
-    let mut value = config.look(&names, false).ok_or_else(missing)?;
+    if let Some(mistake) = config.mistake(&names.join(".")) {
+        return Err(Error::invalid(format!("{wanted} is not in force: {}", mistake.told())));
+    }
+    let missing = || {
+        let is_known = config::lookup::find(names.iter().copied()).is_some();
+        let hint = if is_known { " (not set; config schema tells its defaults)" } else { "" };
+        Error::not_found(format!("Config path not found: {wanted}{hint}"))
+    };
+    let hide = if args.has("reveal") { Hide::Nothing } else { Hide::Inner };
+    let mut value = config.look(&names, hide).ok_or_else(missing)?;
     if wanted == "gateway.port" && !config.is_set(wanted) {
         // A profile has a default of its own.
         value = context.env.default_port().into();
     }
-    let is_branch = value.is_object() || value.is_array();
-    let value = match is_branch && !args.has("reveal") {
-        true => config.look(&names, true).unwrap_or_default(),
-        false => value,
-    };
     match &value {
         Value::String(text) if !args.has("json") => context.out.line(text),
         value => context.out.json(value),
@@ -109,11 +113,12 @@ fn get(context: &Context, args: &Args) -> Result<()> {
 pub(super) fn usable(context: &Context) -> Result<Config> {
     let config = Config::inspect(&mut context.env.clone());
     match config.issues().iter().find(|issue| issue.path.is_empty()) {
-        Some(issue) => Err(Error::config(format!(
-            "config {}: {}; correct it, then try again",
-            config.path().display(),
-            issue.message
-        ))),
+        Some(issue) => {
+            // One that can be corrected in more than one way names its fix.
+            let fix = if issue.message.contains("; ") { "" } else { "; correct it, then try again" };
+            let file = config.path().display();
+            Err(Error::config(format!("config {file}: {}{fix}", issue.message)))
+        }
         None => Ok(config),
     }
 }
@@ -127,6 +132,7 @@ fn validate(context: &Context, args: &Args) -> Result<()> {
         "issues": config.issues(), "warnings": config.warnings(),
     });
     if !config.is_valid() {
+        warn(context, args, &config);
         return Err(invalid(&file, config.issues()).with("report", report));
     }
     if !config.exists() {
@@ -139,21 +145,20 @@ fn validate(context: &Context, args: &Args) -> Result<()> {
         return Ok(());
     }
     context.out.line(format!("Config valid: {file}"));
-    for warning in config.warnings() {
-        context.out.warn(&clean(&format!("warning: {}", told(warning))));
-    }
+    warn(context, args, &config);
     Ok(())
 }
 
-fn invalid(file: &str, issues: &[Issue]) -> Error {
-    let lines: Vec<String> = issues.iter().map(|issue| format!("\n  - {}", told(issue))).collect();
-    Error::invalid(format!("Config invalid: {file}{}", lines.concat()))
+/// What is no mistake, for people.
+fn warn(context: &Context, args: &Args, config: &Config) {
+    for warning in config.warnings().iter().filter(|_| !args.has("json")) {
+        context.out.warn(&clean(&format!("warning: {}", warning.told())));
+    }
 }
 
-/// `path: message`, as in a list of mistakes.
-pub(super) fn told(issue: &Issue) -> String {
-    let path = if issue.path.is_empty() { "<root>" } else { &issue.path };
-    format!("{path}: {}", issue.message)
+fn invalid(file: &str, issues: &[Issue]) -> Error {
+    let lines: Vec<String> = issues.iter().map(|issue| format!("\n  - {}", issue.told())).collect();
+    Error::invalid(format!("Config invalid: {file}{}", lines.concat()))
 }
 
 fn schema(context: &Context, args: &Args) -> Result<()> {
@@ -176,22 +181,24 @@ fn diff(context: &Context, args: &Args) -> Result<()> {
     let plan = plan(&old, &new);
     let report = json!({
         "ok": issues.is_empty(), "valid": issues.is_empty(), "issues": issues, "warnings": new.warnings(),
-        "plan": as_json(&plan),
+        "plan": issues.is_empty().then(|| as_json(&plan)),
     });
     if !issues.is_empty() {
+        warn(context, args, &new);
         return Err(invalid(file, &issues).with("report", report));
     }
     if args.has("json") {
         context.out.json(&report);
         return Ok(());
     }
+    warn(context, args, &new);
     if plan.is_empty() {
         context.out.line("nothing changes");
         return Ok(());
     }
     let value = |config: &Config, path: &str| {
         let names = path::parse(path).unwrap_or_default();
-        let found = config.look(&names.iter().map(String::as_str).collect::<Vec<_>>(), true);
+        let found = config.look(&names.iter().map(String::as_str).collect::<Vec<_>>(), Hide::All);
         found.map_or("-".to_string(), |value| short(&value))
     };
     let rows: Vec<Vec<String>> = needs(&plan)

@@ -2,8 +2,8 @@
 //!
 //! Writes the file itself, under the lock that a running gateway takes too (R-02d); a gateway that runs notices the
 //! change like any other. Everything else in the file stays byte for byte (R-02b).
-use super::config::told;
 use super::parse::Args;
+use super::print::clean;
 use super::{Command, Context, Flag, JSON, Positional};
 use crate::config::keys::Type;
 use crate::config::write::{Base, Change, Written, write};
@@ -65,11 +65,16 @@ fn unset(context: &Context, args: &Args) -> Result<()> {
 fn value(typed: &str, path: &[&str], strict: bool) -> Result<Value> {
     let is_text = || {
         let kind = lookup::find(path.iter().copied()).map(|node| node.kind());
-        matches!(kind, Some(Type::Text { .. } | Type::Enum(_) | Type::Duration | Type::Clock))
+        matches!(
+            kind,
+            Some(Type::Text { .. } | Type::Enum(_) | Type::Duration | Type::Clock | Type::Fingerprint)
+        )
     };
     match json5::from_str::<Value>(typed) {
         Ok(value) if strict || value.is_string() || !is_text() => Ok(value),
-        Err(e) if strict => Err(Error::invalid(format!("Failed to parse JSON5 value: {e}"))),
+        Err(e) if strict => {
+            Err(Error::invalid(format!("Failed to parse JSON5 value: {e}; write a text as '\"text\"'")))
+        }
         _ => Ok(typed.into()),
     }
 }
@@ -78,16 +83,23 @@ fn done(context: &Context, args: &Args, verb: &str, change: Change) -> Result<()
     let written = write(&context.env, change, Base::Present, args.has("force")).map_err(explain)?;
     let asked = args.positional(0).unwrap_or_default();
     let obstacle = obstacle(context, &written.config);
+    let place = path::parse(asked)?.join(".");
+    let warnings: Vec<&Issue> =
+        written.config.warnings().iter().filter(|warning| warning.concerns(&place)).collect();
     if args.has("json") {
         let (plan, config) = (&written.plan, &written.config);
         context.out.json(&json!({
             "ok": true, "path": asked, "config": config.path(), "hash": config.hash(), "changed": written.written,
             "restart": plan.restart, "backup": written.written.then(|| backup(&written)), "obstacle": obstacle,
+            "warnings": warnings,
         }));
         return Ok(());
     }
     let effect = effect(&written, obstacle.is_some());
     context.out.line(format!("{verb} {asked}. {effect}"));
+    for warning in warnings {
+        context.out.warn(&clean(&format!("note: {}", warning.told())));
+    }
     if let Some(obstacle) = obstacle {
         context.out.warn(&format!("note: a gateway would not start with this: {obstacle}"));
     }
@@ -104,9 +116,7 @@ fn effect(written: &Written, has_obstacle: bool) -> &'static str {
         "hot" if !plan.restart.is_empty() => {
             "In force after a restart of the gateway, which gateway.reload.mode=hot leaves to you."
         }
-        mode if !plan.restart.is_empty() || (mode == "restart" && !plan.is_empty()) => {
-            "A running gateway restarts in process to apply it."
-        }
+        mode if !plan.restarts(mode).is_empty() => "A running gateway restarts in process to apply it.",
         _ => "A running gateway applies it at once.",
     }
 }
@@ -135,7 +145,7 @@ fn explain(error: Error) -> Error {
     let text =
         |issue: &Value, key: &str| issue.get(key).and_then(Value::as_str).unwrap_or_default().to_string();
     let issue = |issue: &Value| Issue { path: text(issue, "path"), message: text(issue, "message") };
-    let lines: Vec<String> = issues.iter().map(|found| told(&issue(found))).collect();
+    let lines: Vec<String> = issues.iter().map(|found| issue(found).told()).collect();
     Error::invalid(format!("Config validation failed: {}", lines.join("\n  - ")))
         .with("issues", issues.clone())
 }

@@ -54,12 +54,15 @@ fn run(context: &Context, args: &Args) -> Result<()> {
         let place = asker.choice("What is to be changed?", &options, 0)?;
         sections.extend(names.get(place).cloned());
     }
+    let is_remote = config.str("gateway.mode") == Some("remote");
     let mut plan = Plan::default();
     for section in &sections {
         match section.as_str() {
             "workspace" => onboard_ask::workspace(&mut asker, context, &config, &mut plan)?,
             "model" => onboard_ask::model(&mut asker, context, &config, &mut plan)?,
             "gateway" => onboard_ask::gateway(&mut asker, context, &config, &mut plan)?,
+            // Told to be left out.
+            "daemon" if is_remote => plan.install = true,
             "daemon" => {
                 plan.install = asker.yes("Install the service, so that the gateway always runs?", true)?
             }
@@ -67,6 +70,6 @@ fn run(context: &Context, args: &Args) -> Result<()> {
             other => context.out.line(format!("{other}: nothing to ask; see `openclaw config get {other}`")),
         }
     }
-    plan.check |= plan.install;
+    plan.check |= plan.install && !is_remote;
     onboard_apply::carry_out(context, &plan, false)
 }

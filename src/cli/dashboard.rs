@@ -16,7 +16,8 @@ use std::process::{Command as Process, Stdio};
 pub const COMMAND: Command = Command {
     name: "dashboard",
     summary: "Print the control page's address and open it",
-    about: "The address carries the gateway's token behind the #, which a browser does not send.",
+    about: "The address carries the gateway's token behind the #, which a browser does not send.\n\
+            This version serves no pages there yet.",
     positionals: &[],
     flags: &[&[Flag::switch("no-open", "Only print it"), JSON]],
     examples: &[
@@ -33,13 +34,18 @@ fn run(context: &Context, args: &Args) -> Result<()> {
     let target = Target::resolve(&env, &config, args)?;
     let url = address(&target, &config);
     let opened = !args.has("no-open") && has_display(&env) && open(&env, &url);
+    context.out.warn("note: this version serves no pages yet");
     if args.has("json") {
         context.out.json(&json!({"ok": true, "url": url, "opened": opened}));
         return Ok(());
     }
     context.out.line(format!("Dashboard URL: {url}"));
-    if target.token.is_none() {
-        context.out.line("No token is configured; the page asks for the password.");
+    match (&target.token, &target.password) {
+        (None, Some(_)) => context.out.line("No token is configured; the page asks for the password."),
+        (None, None) if target.bind.is_some() => {
+            context.out.line(format!("No token is configured; run: {}", env.command("setup")));
+        }
+        _ => {}
     }
     if opened {
         context.out.line("Opened in your browser.");
@@ -119,7 +125,7 @@ mod tests {
             ("{gateway: {port: 5, auth: {token: 'a b#&'}}}", "http://127.0.0.1:5/#token=a%20b%23%26"),
             (
                 "{gateway: {tls: {enabled: true}, controlUi: {basePath: '/ui/'}, auth: {token: 't'}}}",
-                "https://127.0.0.1:18789/ui/#token=t",
+                "http://127.0.0.1:18789/ui/#token=t",
             ),
             (
                 "{gateway: {mode: 'remote', remote: {url: 'wss://box.example:444', token: 'r'}}}",

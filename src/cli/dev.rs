@@ -7,8 +7,7 @@ use crate::config::Config;
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::files::{self, Lock};
-use crate::net::evict;
-use crate::{clock, ports};
+use crate::{clock, gateway, ports};
 use std::path::PathBuf;
 
 /// Makes config and workspace of the dev profile when they are missing; `reset` takes away the old ones first.
@@ -39,15 +38,14 @@ fn alone(context: &Context, port: Option<u16>, force: bool) -> Result<Lock> {
             "--reset takes away the dev profile only, and OPENCLAW_STATE_DIR names the main state; unset it",
         ));
     }
-    if force {
-        let config = Config::inspect(&mut env.clone());
-        let port = port.unwrap_or_else(|| ports::configured(env, &config));
-        evict::free_port(port, env)?.iter().for_each(|line| context.out.warn(line));
+    if !force {
+        return gateway::lock_state(env);
     }
-    Lock::try_now(&env.state_dir.join("gateway").join("gateway.lock"))?.ok_or_else(|| {
-        let dir = env.display(&env.state_dir);
-        Error::config(format!("a gateway is running on {dir}: stop it before --reset, or add --force"))
-    })
+    let config = Config::inspect(&mut env.clone());
+    let port = port.unwrap_or_else(|| ports::configured(env, &config));
+    let (lock, ended) = gateway::clear(env, port)?;
+    ended.iter().for_each(|line| context.out.warn(line));
+    Ok(lock)
 }
 
 /// Config, credentials, sessions and the profile's own workspace; gives where they are now.

@@ -7,7 +7,7 @@ use super::connect::connect;
 use super::parse::Args;
 use super::print::clean;
 use super::socket::reason;
-use super::target::Target;
+use super::target::{Target, settings};
 use super::{Command, Context, Flag, JSON, VERSION};
 use crate::doctor::{self, CHECKS, Change, Check, Ctx, Done, Found, Reached, Severity};
 use crate::error::{Error, Kind, Result};
@@ -106,7 +106,7 @@ fn examine(context: &Context, deep: bool, wanted: &impl Fn(&Check) -> bool) -> C
     if wants("gateway.probe_failed") || wants("gateway.version_skew") {
         ctx.reached = reach(&ctx);
     }
-    if wants("service.differs") {
+    if wants("service.differs") || wants("service.legacy") {
         // Without a place for a service there is none that could differ.
         ctx.service = service::inspect(&ctx.env).ok();
     }
@@ -118,7 +118,9 @@ pub fn reach(ctx: &Ctx) -> Option<Reached> {
     if !ctx.config.exists() && ctx.instance.is_none() {
         return None;
     }
-    let target = Target::resolve(&ctx.env, &ctx.config, &Args::default()).ok()?;
+    let mut env = ctx.env.clone();
+    let config = settings(&mut env).unwrap_or_else(|_| ctx.config.clone());
+    let target = Target::resolve(&env, &config, &Args::default()).ok()?;
     let outcome = match ctx.env.state_dir.join("identity/device.json").exists() {
         true => {
             connect(&target, &ctx.env.state_dir, &[], Deadline::after(Instant::now(), ASK)).map(|session| {

@@ -1,7 +1,15 @@
 //! What a command says when its gateway could not be reached or refused it: the target, where its address and
 //! credentials came from, and the one fix. Values of credentials never appear.
+use super::gateway_status::live;
 use super::target::{Secret, Target};
+use crate::config::Config;
 use crate::error::{Error, Kind};
+use crate::gateway::{Judge, Options};
+use crate::net::owners::Port;
+use crate::service::Place;
+
+/// A gateway that stays silent for less is not said to hang, milliseconds.
+const PATIENCE: u64 = 1000;
 
 impl Target {
     /// `error` with the lines that say what was tried, for people in the text and for scripts in the details.
@@ -47,13 +55,11 @@ impl Target {
         }
         let key = if self.source.contains("remote") { "gateway.remote.token" } else { "gateway.auth.token" };
         match error.kind {
-            Kind::Unreachable if self.bind.is_some() => Some(format!(
-                "start the gateway with `{}`, or name another one with --url and --token",
-                self.env.command("gateway")
-            )),
+            Kind::Unreachable if self.bind.is_some() => Some(self.way_to_run(error)),
             Kind::Unreachable => {
                 Some("check the address, and that the gateway runs and its port is reachable".into())
             }
+            Kind::Unauthorized | Kind::NotPaired if self.held_config().is_some() => self.held_config(),
             Kind::Unauthorized => Some(match (&self.token, &self.password) {
                 (None, None) if !self.is_configured => "pass --token or --password".into(),
                 (None, None) => {
@@ -74,13 +80,66 @@ impl Target {
         }
     }
 
+    /// What brings this host's gateway back, by what runs, what has the port and what is installed. Asks no manager.
+    fn way_to_run(&self, error: &Error) -> String {
+        let (env, port) = (&self.env, self.port);
+        let is_installed = Place::find(env, None).is_ok_and(|place| place.path.exists());
+        let start = env.command(if is_installed { "gateway start" } else { "gateway" });
+        if let Some(live) = live(env) {
+            let pid = live.pid;
+            let waited = error.details().and_then(|details| details.get("timeoutMs")?.as_u64());
+            return match live.port(env) {
+                Some(other) if other != port => format!(
+                    "the gateway of this state directory (pid {pid}) listens on port {other}: \
+                     set OPENCLAW_GATEWAY_PORT={other}, or gateway.port"
+                ),
+                _ if waited.is_none_or(|ms| ms < PATIENCE) => {
+                    format!("the gateway (pid {pid}) runs: try again, with a longer --timeout if it is busy")
+                }
+                _ if is_installed => {
+                    format!(
+                        "the gateway (pid {pid}) hangs: restart it with `{}`",
+                        env.command("gateway restart")
+                    )
+                }
+                _ => {
+                    format!("the gateway (pid {pid}) hangs: end it with `kill -9 {pid}`, then run `{start}`")
+                }
+            };
+        }
+        if let Some(holder) = Port::inspect(port, &[]).listeners.first() {
+            let who = match holder.pid {
+                Some(pid) => format!("pid {pid} ({})", holder.command),
+                None => format!("a process of user {}", holder.user),
+            };
+            return format!(
+                "port {port} belongs to {who}, not to this gateway: stop it, or set another gateway.port"
+            );
+        }
+        match self.refusal() {
+            Some(why) => format!("correct what keeps the gateway from starting: {why}"),
+            None => format!("start the gateway with `{start}`"),
+        }
+    }
+
+    /// Why no gateway would start with the configuration as it is.
+    fn refusal(&self) -> Option<String> {
+        let mut env = self.env.clone();
+        let judged = Config::load(&mut env)
+            .and_then(|config| Judge::new(env.clone(), Options::default()).judge(config, env).map(drop));
+        judged.err().map(|error| error.message().replace('\n', " "))
+    }
+
+    /// Where the secret that is meant may be unknown: the file cannot be used and a gateway runs with an earlier one.
+    fn held_config(&self) -> Option<String> {
+        let error = self.bind.as_ref().and_then(|_| Config::load(&mut self.env.clone()).err())?;
+        let pid = live(&self.env)?.pid;
+        Some(format!("{}; the gateway (pid {pid}) runs with the last good one", error.message()))
+    }
+
     /// What to do about a certificate; `got` is the fingerprint of the one that was shown.
     fn tls_fix(&self, fault: &str, got: &str) -> Option<String> {
-        let key = if self.is_configured && self.bind.is_none() {
-            ", or set gateway.remote.tlsFingerprint"
-        } else {
-            ""
-        };
+        let key = if self.is_configured { ", or set gateway.remote.tlsFingerprint" } else { "" };
         Some(match fault {
             "mismatch" => {
                 "if the gateway has a new certificate, compare the fingerprint on its host and replace \
@@ -90,9 +149,6 @@ impl Target {
             "untrusted" => format!(
                 "if this is the fingerprint of the certificate on the gateway's host, pin it: --tls-fingerprint {got}{key}"
             ),
-            "plain" if self.bind.is_some() => {
-                "unset gateway.tls.enabled: this gateway leaves TLS to a proxy in front of it".into()
-            }
             "plain" => "name the port of the TLS proxy, or use ws:// through a tunnel".into(),
             _ => return None,
         })

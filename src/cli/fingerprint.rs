@@ -1,6 +1,7 @@
 //! The SHA-256 by which a certificate is pinned, as `gateway.remote.tlsFingerprint` and `--tls-fingerprint` give
 //! it and errors print it. Pure.
 use crate::error::{Error, Result};
+use crate::tls;
 use rustls::pki_types::CertificateDer;
 use std::fmt::Write as _;
 
@@ -9,20 +10,14 @@ use std::fmt::Write as _;
 pub struct Fingerprint(String);
 
 impl Fingerprint {
-    /// Reads a fingerprint as people and `openssl` write it: with or without `sha256:`, colons and spaces.
-    /// `source` is the option or key it comes from.
+    /// Reads a fingerprint as [`tls::fingerprint`] does; `source` is the option or key it comes from.
     pub fn parse(text: &str, source: &str) -> Result<Fingerprint> {
-        let lower = text.trim().to_ascii_lowercase();
-        let bare = lower.strip_prefix("sha256").or_else(|| lower.strip_prefix("sha-256")).unwrap_or(&lower);
-        let bare = bare.trim_start().strip_prefix("fingerprint=").unwrap_or(bare);
-        let digits: String = bare.chars().filter(|c| *c != ':' && !c.is_whitespace()).collect();
-        if digits.len() == 64 && digits.bytes().all(|b| b.is_ascii_hexdigit()) {
-            return Ok(Fingerprint(digits));
-        }
-        Err(Error::config(format!(
-            "{source} is no SHA-256 fingerprint of a certificate\nFix: give its 64 hexadecimal digits, as \
-             `openssl x509 -in cert.pem -noout -fingerprint -sha256` prints them"
-        )))
+        tls::fingerprint(text).map(Fingerprint).ok_or_else(|| {
+            Error::config(format!(
+                "{source} is no SHA-256 fingerprint of a certificate\nFix: give its 64 hexadecimal digits, as \
+                 `openssl x509 -in cert.pem -noout -fingerprint -sha256` prints them"
+            ))
+        })
     }
 
     pub fn of(certificate: &CertificateDer) -> Fingerprint {

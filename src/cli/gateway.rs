@@ -2,8 +2,10 @@
 use super::dev;
 use super::parse::Args;
 use super::{Command, Context, Flag};
+use crate::env::Env;
 use crate::error::{Error, Kind, Result};
 use crate::gateway::Options;
+use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 
 pub const COMMAND: Command = Command {
@@ -76,7 +78,7 @@ fn run(context: &Context, args: &Args) -> Result<()> {
             context.out.warn(&format!("note: --{flag} has no effect; {why}"));
         }
     }
-    start(context, args).map_err(in_one_line)
+    start(context, args).map_err(|e| in_one_line(for_good(e, &context.env)))
 }
 
 fn start(context: &Context, args: &Args) -> Result<()> {
@@ -111,11 +113,22 @@ pub(super) fn port(text: &str) -> Result<u16> {
 /// The password in a file; the line break at its end is not part of it.
 fn password_of(context: &Context, file: &str) -> Result<String> {
     let path = context.env.expand(file);
-    let failed = |why: String| Error::config(format!("read --password-file {}: {why}", path.display()));
-    let text = std::fs::read_to_string(&path).map_err(|e| failed(e.to_string()))?;
+    let failed = |why: String| {
+        let path = path.display();
+        Error::config(format!(
+            "read --password-file {path}: {why}; name a readable file that holds the password alone"
+        ))
+    };
+    let mut bytes = Vec::new();
+    // A device or pipe may never end; a line break is let through to be taken off.
+    let opened = std::fs::File::open(&path);
+    opened
+        .and_then(|file| file.take(MAX_PASSWORD as u64 + 2).read_to_end(&mut bytes))
+        .map_err(|e| failed(e.to_string()))?;
+    let text = String::from_utf8(bytes).map_err(|_| failed("it is not UTF-8 text".to_string()))?;
     let password = text.trim_end_matches(['\r', '\n']);
     if password.trim().is_empty() || password.len() > MAX_PASSWORD {
-        return Err(failed("it must hold one password and nothing else".to_string()));
+        return Err(failed(format!("it is empty or longer than {MAX_PASSWORD} bytes")));
     }
     let mode = std::fs::metadata(&path).map_or(0, |meta| meta.permissions().mode());
     if mode & 0o077 != 0 {
@@ -123,6 +136,22 @@ fn password_of(context: &Context, file: &str) -> Result<String> {
         context.out.warn(&format!("warning: others can read {file}; protect it with: chmod 600 {file}"));
     }
     Ok(password.to_string())
+}
+
+/// A file that this user may not write keeps every later start from succeeding too, so the status says so.
+fn for_good(error: Error, env: &Env) -> Error {
+    use rustix::io::Errno;
+    let lasting = [Errno::ACCESS, Errno::PERM, Errno::ROFS].map(|why| std::io::Error::from(why).to_string());
+    if error.kind != Kind::Io || !lasting.iter().any(|why| error.message().ends_with(why)) {
+        return error;
+    }
+    let user = rustix::process::getuid().as_raw();
+    let dir = env.display(&env.state_dir);
+    let fix = match env.state_dir.exists() {
+        true => format!("make it writable for this user: sudo chown -R {user} {dir}"),
+        false => "set OPENCLAW_STATE_DIR to a directory that this user may write".to_string(),
+    };
+    Error::config(format!("{}; {fix}", error.message()))
 }
 
 /// What refuses a start is one line, for the journal of the supervisor.
@@ -136,7 +165,8 @@ fn in_one_line(error: Error) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use super::{in_one_line, port};
+    use super::{for_good, in_one_line, port};
+    use crate::env::Env;
     use crate::error::Error;
 
     #[test]
@@ -146,6 +176,18 @@ mod tests {
         {
             assert_eq!(port(text).ok(), want, "{text}");
         }
+    }
+
+    #[test]
+    fn what_may_not_be_written_is_no_case_for_a_supervisor() {
+        let failed = |why: rustix::io::Errno| {
+            for_good(Error::io("open lock file /x/gateway.lock", why.into()), &Env::default())
+        };
+        let denied = failed(rustix::io::Errno::ACCESS);
+        assert_eq!(denied.exit_code(), 78);
+        assert!(denied.message().starts_with("open lock file /x/gateway.lock: "), "{denied}");
+        assert!(denied.message().contains("OPENCLAW_STATE_DIR"), "{denied}");
+        assert_eq!(failed(rustix::io::Errno::NOSPC).exit_code(), 1);
     }
 
     #[test]

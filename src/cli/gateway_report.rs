@@ -1,7 +1,7 @@
 //! What `openclaw gateway status` prints: text for people, JSON for scripts. Looks nothing up.
 //!
-//! Facts go to stdout, problems and what to do about them to stderr. The JSON's members are promised by
-//! `schemas/cli/gateway-status.json`; new ones may be added, none is renamed or dropped.
+//! All of it is the result and goes to stdout, problems and what to do about them too. The JSON's members are
+//! promised by `schemas/cli/gateway-status.json`; new ones may be added, none is renamed or dropped.
 use super::Context;
 use super::gateway_status::{ConfigFile, Report, Rpc};
 use super::print::clean;
@@ -9,7 +9,7 @@ use super::unit::{Runtime, cleanup, other_json};
 use crate::config::Issue;
 use crate::env::Env;
 use crate::json::json;
-use crate::net::owners::hide_secrets;
+use crate::net::owners::{Port, hide_secrets};
 use serde_json::Value;
 
 /// Lines of an error that are shown.
@@ -37,10 +37,6 @@ impl View<'_> {
         self.context.out.line(clean(text.as_ref()));
     }
 
-    fn problem(&self, text: impl AsRef<str>) {
-        self.context.out.warn(&clean(text.as_ref()));
-    }
-
     fn service(&self, report: &Report) {
         let unit = &report.unit;
         let (loaded, not_loaded) = unit.seen.manager.loaded_texts();
@@ -61,11 +57,11 @@ impl View<'_> {
             }
         }
         for drift in &unit.seen.drift {
-            self.problem(format!("Service config issue: {drift}"));
+            self.line(format!("Service config issue: {drift}"));
         }
         if !unit.seen.drift.is_empty() {
             let (doctor, install) = (self.env.command("doctor"), self.env.command("gateway install --force"));
-            self.problem(format!("Fix: run `{doctor}`, or write it anew with `{install}`"));
+            self.line(format!("Fix: run `{doctor}`, or write it anew with `{install}`"));
         }
         self.line("");
     }
@@ -74,10 +70,10 @@ impl View<'_> {
         self.config_file("cli", "Config", &report.cli);
         self.config_file("service", "Service config", &report.service);
         if is_mismatch(report) {
-            self.problem(
+            self.line(
                 "Root cause: CLI and service are using different config paths (likely a profile/state-dir mismatch).",
             );
-            self.problem(
+            self.line(
                 "Fix: rerun `openclaw gateway install --force` from the same --profile / OPENCLAW_STATE_DIR you expect.",
             );
         }
@@ -93,7 +89,7 @@ impl View<'_> {
         self.line(format!("Config ({user}): {}{note}", self.env.display(&file.path)));
         for Issue { path, message } in file.issues.iter().take(MOST_ISSUES) {
             let path = if path.is_empty() { "<root>" } else { path.as_str() };
-            self.problem(format!("{label} issue: {path}: {message}"));
+            self.line(format!("{label} issue: {path}: {message}"));
         }
     }
 
@@ -109,6 +105,7 @@ impl View<'_> {
         }
         match dashboard(report) {
             Some(url) => self.line(format!("Dashboard: {url}")),
+            None if report.service.has_control_ui => {}
             None => self.line("Dashboard: disabled"),
         }
         if let Some(note) = probe_note(report) {
@@ -131,7 +128,11 @@ impl View<'_> {
             self.line(format!("Gateway process: pid {}{at} (not by the service)", live.pid));
         }
         if unit.seen.installed && unit.runtime() == Runtime::Stopped {
-            self.problem("Service is loaded but not running (likely exited immediately).");
+            self.line(match unit.seen.exit_status {
+                Some(78) => "Service is not running: the configuration must be fixed first (status 78).",
+                Some(0) | None => "Service is not running.",
+                Some(_) => "Service is loaded but not running (likely exited immediately).",
+            });
         }
         if !unit.seen.installed && report.live.is_none() {
             let install = self.env.command("gateway install");
@@ -159,23 +160,23 @@ impl View<'_> {
             }
             (None, error) => error,
         };
-        self.problem("RPC probe: failed");
+        self.line("RPC probe: failed");
         if let Ok(target) = &report.target {
-            self.problem(format!("RPC target: {}", target.url));
+            self.line(format!("RPC target: {}", target.url));
         }
         for line in error.iter().flat_map(|error| error.message().lines()).take(MOST_LINES) {
-            self.problem(format!("  {line}"));
+            self.line(format!("  {line}"));
         }
     }
 
     fn other_state(&self, rpc: &Rpc) {
         if let Some(theirs) = &rpc.other_state_dir {
-            self.problem(format!(
+            self.line(format!(
                 "The gateway that answers keeps its state in {}, this command line in {}.",
                 self.env.display(theirs),
                 self.env.display(&self.env.state_dir)
             ));
-            self.problem("Fix: use the --profile or OPENCLAW_STATE_DIR of that gateway.");
+            self.line("Fix: use the --profile or OPENCLAW_STATE_DIR of that gateway.");
         }
     }
 
@@ -188,32 +189,29 @@ impl View<'_> {
                 let at: Vec<String> = port.listeners.iter().map(|l| l.address.to_string()).collect();
                 self.line(format!("Listening: {}", at.join(", ")));
             }
-            (Some(true), false) if report.rpc.is_some() => {
-                self.problem(format!("Port {} is already in use.", port.port));
+            (Some(true), false) if report.rpc.is_some() && !is_own(report, port) => {
+                self.line(format!("Port {} is already in use.", port.port));
                 for listener in &port.listeners {
                     let pid = listener.pid.map_or("?".to_string(), |pid| pid.to_string());
-                    self.problem(format!(
+                    self.line(format!(
                         "- pid {pid} {}: {} ({})",
                         listener.user, listener.command_line, listener.address
                     ));
                 }
-                port.hints().iter().for_each(|hint| self.problem(format!("- {hint}")));
+                port.hints().iter().for_each(|hint| self.line(format!("- {hint}")));
             }
             (Some(false), _) if unit.runtime() == Runtime::Running => {
-                self.problem(format!(
-                    "Gateway port {} is not listening (service appears running).",
-                    port.port
-                ));
+                self.line(format!("Gateway port {} is not listening (service appears running).", port.port));
             }
             _ => {}
         }
         if let Some(error) = &report.last_error {
-            self.problem(format!("Last gateway error: {error}"));
+            self.line(format!("Last gateway error: {error}"));
         }
         if port.is_busy == Some(false)
             && let Some(line) = unit.journal("-n 200 --no-pager").filter(|_| unit.seen.installed)
         {
-            self.problem(format!("Logs: {line}"));
+            self.line(format!("Logs: {line}"));
         }
     }
 
@@ -222,21 +220,30 @@ impl View<'_> {
         if others.is_empty() {
             return;
         }
-        self.problem("\nOther gateway-like services detected (best effort):");
+        self.line("\nOther gateway-like services detected (best effort):");
         for other in others {
-            self.problem(format!("- {other}\n  Cleanup hint: {}", cleanup(other)));
+            self.line(format!("- {other}\n  Cleanup hint: {}", cleanup(other)));
         }
-        self.problem("Run one gateway per machine, or give each its own --profile and port.");
+        self.line("Run one gateway per machine, or give each its own --profile and port.");
     }
+}
+
+/// Whether the port is held by the gateway that is asked.
+fn is_own(report: &Report, port: &Port) -> bool {
+    let own = report.live.as_ref().map(|live| live.pid);
+    own.is_some() && port.listeners.iter().any(|listener| listener.pid == own)
 }
 
 fn is_mismatch(report: &Report) -> bool {
     report.unit.seen.installed && report.cli.path != report.service.path
 }
 
-/// The address of the control page.
+/// The address of the configured gateway's control page.
 fn dashboard(report: &Report) -> Option<String> {
-    let target = report.target.as_ref().ok().filter(|_| report.service.has_control_ui)?;
+    let target = report.target.as_ref().ok().filter(|target| target.is_configured)?;
+    if !report.service.has_control_ui {
+        return None;
+    }
     let rest = target.url.strip_prefix("ws")?;
     Some(format!("http{}{}", rest.trim_end_matches('/'), report.control_path))
 }

@@ -7,7 +7,7 @@ use super::connect::connect;
 use super::gateway_report::{as_json, show};
 use super::last_error;
 use super::parse::Args;
-use super::target::Target;
+use super::target::{Target, settings};
 use super::unit::Unit;
 use super::{Command, Context, Flag, JSON, rpc};
 use crate::config::{Config, Issue};
@@ -78,6 +78,18 @@ pub struct Live {
     pub addresses: Vec<SocketAddr>,
 }
 
+impl Live {
+    /// The port of its clients: what its start wrote down, unless it listens elsewhere by now.
+    pub fn port(&self, env: &Env) -> Option<u16> {
+        let mut own = self.addresses.iter().map(SocketAddr::port);
+        let first = own.clone().next();
+        match ports::read(&env.state_dir).map(|ports| ports.gateway) {
+            Some(port) if first.is_none() || own.any(|own| own == port) => Some(port),
+            _ => first,
+        }
+    }
+}
+
 pub struct Report {
     pub unit: Unit,
     pub cli: ConfigFile,
@@ -119,10 +131,10 @@ fn run(context: &Context, args: &Args) -> Result<()> {
 
 fn gather(context: &Context, args: &Args) -> Result<Report> {
     let (mut env, unit) = (context.env.clone(), Unit::inspect(&context.env, args.has("deep"))?);
-    let config = Config::inspect(&mut env);
+    let config = looked(&mut env);
     let (cli, cli_port) = (file(&env, &config), ports::configured(&env, &config));
     let mut own = unit.environment_over(&env)?;
-    let service_config = Config::inspect(&mut own);
+    let service_config = looked(&mut own);
     let service = file(&own, &service_config);
     let port = unit.port().unwrap_or_else(|| ports::configured(&own, &service_config));
     let target = Target::resolve(&own, &service_config, args);
@@ -155,6 +167,11 @@ fn gather(context: &Context, args: &Args) -> Result<Report> {
         live,
         rpc,
     })
+}
+
+/// The configuration, whatever is wrong with it.
+fn looked(env: &mut Env) -> Config {
+    settings(env).unwrap_or_else(|_| Config::inspect(env))
 }
 
 fn file(env: &Env, config: &Config) -> ConfigFile {

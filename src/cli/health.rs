@@ -44,7 +44,7 @@ fn run(context: &Context, args: &Args) -> Result<()> {
         return Ok(());
     }
     if verbose {
-        let (target, _) = rpc::target(context, args)?;
+        let target = rpc::target_to_read(context, args)?;
         context.out.line("Gateway connection:");
         let bind = target.bind.iter().map(|bind| format!("Bind: {bind}"));
         let known = [
@@ -65,7 +65,8 @@ fn run(context: &Context, args: &Args) -> Result<()> {
 
 /// The snapshot as people read it.
 pub fn lines(health: &Value) -> Vec<String> {
-    channels(health).into_iter().chain(agents(health)).chain(pairing(health)).collect()
+    let rest = agents(health).into_iter().chain(pairing(health));
+    channels(health).into_iter().chain(rest).chain(config(health)).collect()
 }
 
 fn run_gateway(context: &Context, args: &Args) -> Result<()> {
@@ -77,7 +78,7 @@ fn run_gateway(context: &Context, args: &Args) -> Result<()> {
     }
     context.out.line(context.out.bold("Gateway Health"));
     context.out.line(format!("OK ({}ms)", started.elapsed().as_millis()));
-    for line in channels(&health).into_iter().chain(pairing(&health)) {
+    for line in channels(&health).into_iter().chain(pairing(&health)).chain(config(&health)) {
         context.out.line(super::print::clean(&line));
     }
     Ok(())
@@ -88,6 +89,14 @@ fn pairing(health: &Value) -> Vec<String> {
     let pending = health.pointer("/pairing/pending").and_then(Value::as_array).into_iter().flatten();
     let commands = pending.filter_map(|request| request.get("approve").and_then(Value::as_str));
     commands.map(|command| format!("Pairing request waits: {command}")).collect()
+}
+
+/// The mistake for which the file on disk is not in force.
+fn config(health: &Value) -> Option<String> {
+    let problem = health.get("configInvalid")?;
+    let text = |key: &str| problem.get(key).and_then(Value::as_str).unwrap_or_default();
+    let path = Some(text("path")).filter(|path| !path.is_empty()).unwrap_or(text("file"));
+    Some(format!("Config invalid: {path}: {}; the last good one is in force", text("message")))
 }
 
 /// One line for each channel, in the gateway's order.

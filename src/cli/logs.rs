@@ -36,7 +36,7 @@ const FLAGS: &[Flag] = &[
     Flag::switch("utc", "Show times in UTC, the default where stdout is no terminal"),
     Flag::switch("local-time", "Show times in this host's zone"),
     Flag::switch("json", "Print one JSON object a line"),
-    Flag::value("timeout", "<ms>", "Give up a call after this many milliseconds; default 30000"),
+    Flag::value("timeout", "<ms>", "Give up a call after this many milliseconds; default 5000"),
 ];
 
 /// What the gateway gives at once.
@@ -58,6 +58,9 @@ fn run(context: &Context, args: &Args) -> Result<()> {
     let first = source.read(None, limit, &|text| view.notice(text))?;
     let (mut file, mut cursor) = (first.file.clone(), first.cursor);
     view.file(&first);
+    if first.truncated {
+        view.notice("Log tail truncated (increase --max-bytes).");
+    }
     if !view.lines(&first) || !args.has("follow") {
         return Ok(());
     }
@@ -66,11 +69,17 @@ fn run(context: &Context, args: &Args) -> Result<()> {
         // What came meanwhile is all wanted, whatever --limit says of the start.
         let mut chunk = source.read(Some(cursor), MOST_LINES, &|text| view.notice(text))?;
         if chunk.file != file {
-            chunk = source.read(Some(0), MOST_LINES, &|text| view.notice(text))?;
+            if !chunk.reset {
+                // A gateway that does not see by the cursor that the file is another one.
+                chunk = source.read(Some(0), MOST_LINES, &|text| view.notice(text))?;
+            }
             view.file(&chunk);
             file = chunk.file.clone();
         } else if chunk.reset {
             view.notice("Log cursor reset (file rotated).");
+        }
+        if chunk.truncated {
+            view.notice("Log lines were missed (increase --max-bytes or lower --interval).");
         }
         cursor = chunk.cursor;
         if !view.lines(&chunk) {
@@ -90,7 +99,7 @@ impl View<'_> {
     fn file(&self, chunk: &Chunk) {
         if self.plain_json {
             let meta =
-                json!({"type": "meta", "file": chunk.file, "cursor": chunk.cursor, "size": chunk.cursor});
+                json!({"type": "meta", "file": chunk.file, "cursor": chunk.cursor, "size": chunk.size});
             self.context.out.line(meta.to_string());
         } else {
             self.context.out.line(format!("Log file: {}", chunk.file));
@@ -106,9 +115,6 @@ impl View<'_> {
 
     /// Prints the lines; whether somebody still reads them.
     fn lines(&self, chunk: &Chunk) -> bool {
-        if chunk.truncated {
-            self.notice("Log tail truncated (increase --max-bytes).");
-        }
         chunk.lines.iter().all(|line| self.context.out.line_read(&show(line, &self.style)))
     }
 }

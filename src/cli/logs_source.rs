@@ -17,7 +17,8 @@ use serde_json::Value;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-const DEFAULT_TIMEOUT_MS: u64 = 30_000;
+/// A gateway of this host that is alive answers at once; one that hangs leaves its file to be read.
+const DEFAULT_TIMEOUT_MS: u64 = 5_000;
 /// Pauses between attempts to reach a gateway that went away.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LAST_PAUSE: Duration = Duration::from_secs(5);
@@ -26,6 +27,7 @@ const LAST_PAUSE: Duration = Duration::from_secs(5);
 pub struct Chunk {
     pub file: String,
     pub cursor: u64,
+    pub size: u64,
     pub lines: Vec<String>,
     pub truncated: bool,
     pub reset: bool,
@@ -115,6 +117,7 @@ impl Local {
         Ok(Chunk {
             file: path.display().to_string(),
             cursor: tail.cursor,
+            size: tail.size,
             lines: tail.lines,
             truncated: tail.truncated,
             reset: tail.reset,
@@ -199,6 +202,7 @@ fn is_passing(error: &Error) -> bool {
 
 fn chunk(answer: &Value) -> Result<Chunk> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_string();
+    let number = |key: &str| answer.get(key).and_then(Value::as_u64).unwrap_or_default();
     let is = |key: &str| answer.get(key) == Some(&Value::Bool(true));
     let file = answer.get("file").map(text).unwrap_or_default();
     if file.is_empty() {
@@ -206,7 +210,8 @@ fn chunk(answer: &Value) -> Result<Chunk> {
     }
     Ok(Chunk {
         file,
-        cursor: answer.get("cursor").and_then(Value::as_u64).unwrap_or_default(),
+        cursor: number("cursor"),
+        size: number("size"),
         lines: answer.get("lines").and_then(Value::as_array).into_iter().flatten().map(text).collect(),
         truncated: is("truncated"),
         reset: is("reset"),

@@ -46,6 +46,7 @@ mod onboard;
 mod onboard_apply;
 mod onboard_ask;
 mod onboard_check;
+mod onboard_report;
 mod parse;
 mod print;
 mod probe;
@@ -280,7 +281,7 @@ pub fn run(args: Vec<OsString>) -> ExitCode {
         Err(error) => ("", Err(error)),
     };
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => ExitCode::from(u8::from(print::is_lost())),
         Err(error) => {
             // One without a text was told already; only its status is left.
             if !error.message().is_empty() {
@@ -301,6 +302,7 @@ fn serve(request: Request, plain: &Printer, started: Instant) -> Result<()> {
         }
         Request::Run { command, args, globals } => {
             let env = Env::from_process(globals.profile()?)?;
+            env.check_port()?;
             let out = Printer::new(Some(&env), globals.no_color);
             return (command.run)(&Context { env, out, started }, &args);
         }

@@ -34,7 +34,9 @@ pub const SET: Command = Command {
 fn run(context: &Context, args: &Args) -> Result<()> {
     let word = args.positional(0).unwrap_or_default().trim();
     let (config, env) = load(context)?;
-    let Choice { reference, provider, changed } = choose(&env, &config, word)?;
+    let choice = decide(&env, &config, word)?;
+    let ((), changed) = edit::change(&env.config_path, |draft| choice.put(draft))?;
+    let Choice { reference, provider, .. } = choice;
     if let Some(provider) = provider.filter(catalogue::lacks_key) {
         let id = &provider.id;
         let variable = key_variable(id);
@@ -60,12 +62,12 @@ pub struct Choice {
     pub reference: String,
     /// `None` for a server on this machine that was not in the config before.
     provider: Option<Provider>,
-    /// Whether the file was written.
-    pub changed: bool,
+    /// That server, and the model's id there.
+    server: Option<(Found, String)>,
 }
 
-/// Writes the choice, and the provider when it is a server found on this machine.
-pub fn choose(env: &Env, config: &Config, word: &str) -> Result<Choice> {
+/// The model that a word means; nothing is written yet.
+pub fn decide(env: &Env, config: &Config, word: &str) -> Result<Choice> {
     let resolved = resolve(config, env, word);
     let is_listed = resolved.as_ref().is_ok_and(|(reference, provider)| {
         let section = config.get_in(&["models", "providers", &provider.id]);
@@ -78,14 +80,18 @@ pub fn choose(env: &Env, config: &Config, word: &str) -> Result<Choice> {
         (Err(e), None) => return Err(Error::invalid(e.message())),
         (Ok((reference, provider)), _) => (reference, Some(provider)),
     };
-    let ((), changed) = edit::change(&env.config_path, |draft| {
-        if let Some((server, model)) = &server {
+    Ok(Choice { reference, provider, server })
+}
+
+impl Choice {
+    /// Writes the choice, and the provider when it is a server found on this machine.
+    pub fn put(&self, draft: &mut Draft) -> Result<()> {
+        if let Some((server, model)) = &self.server {
             add_model(draft, server, model)?;
         }
         let path = primary_path(&draft.value()?);
-        draft.set(&path, reference.as_str())
-    })?;
-    Ok(Choice { reference, provider, changed })
+        draft.set(&path, self.reference.as_str())
+    }
 }
 
 /// Where the choice stands, in the shape the config has.

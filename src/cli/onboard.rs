@@ -82,6 +82,8 @@ pub struct Plan {
     pub password: Option<String>,
     pub install: bool,
     pub check: bool,
+    /// Whether what is missing is written down, not only what a gateway needs.
+    pub whole: bool,
 }
 
 pub enum Mode {
@@ -97,7 +99,7 @@ pub fn run(context: &Context, args: &Args) -> Result<()> {
     let plan = if args.has("non-interactive") {
         given
     } else {
-        let mut asker = Asker::terminal(context.out, "pass --non-interactive and what you want set")?;
+        let mut asker = Asker::terminal(context.out, "add --non-interactive to go by the options alone")?;
         onboard_ask::everything(&mut asker, context, &config, args, given)?
     };
     onboard_apply::carry_out(context, &plan, args.has("json"))
@@ -105,7 +107,14 @@ pub fn run(context: &Context, args: &Args) -> Result<()> {
 
 /// The plan that the options alone describe.
 pub fn from_options(args: &Args) -> Result<Plan> {
-    let text = |long: &str| args.value(long).map(|value| value.trim().to_string()).filter(|v| !v.is_empty());
+    for flag in FLAGS.iter().filter(|flag| !flag.value.is_empty()) {
+        args.filled(flag.long)?;
+    }
+    let remote_only = ["remote-url", "remote-token"].into_iter().find(|long| args.has(long));
+    if let Some(long) = remote_only.filter(|_| args.value("mode") != Some("remote")) {
+        return Err(Error::usage(format!("--{long} needs --mode remote")));
+    }
+    let text = |long: &str| args.value(long).map(|value| value.trim().to_string());
     let mode = match (args.value("mode"), text("remote-url")) {
         (Some("remote"), None) if args.has("non-interactive") => {
             return Err(Error::usage("Missing --remote-url for remote mode."));
@@ -125,18 +134,20 @@ pub fn from_options(args: &Args) -> Result<Plan> {
     if model.as_ref().is_some_and(|model| !model.contains('/')) {
         return Err(Error::usage("--model needs provider/model, as `openclaw models scan` lists them"));
     }
+    let bad_port = || Error::usage("Invalid --gateway-port (use a number from 1 to 65535)");
     Ok(Plan {
         mode,
         workspace: text("workspace"),
         key: key(args, model.as_deref())?,
         model,
-        port: text("gateway-port").map(|port| self::port(&port)).transpose()?,
+        port: text("gateway-port").map(|port| self::port(&port).ok_or_else(bad_port)).transpose()?,
         bind: text("gateway-bind"),
         auth,
         token: text("gateway-token"),
         password: text("gateway-password"),
         install: args.has("install-daemon") && !args.has("no-install-daemon"),
         check: !args.has("skip-health"),
+        whole: true,
     })
 }
 
@@ -169,7 +180,6 @@ pub fn checked_key(key: &str) -> Result<String> {
     Ok(key.to_string())
 }
 
-pub fn port(text: &str) -> Result<u16> {
-    let port = text.trim().parse().ok().filter(|port| *port > 0);
-    port.ok_or_else(|| Error::usage("Invalid --gateway-port (use a number from 1 to 65535)"))
+pub fn port(text: &str) -> Option<u16> {
+    text.trim().parse().ok().filter(|port| *port > 0)
 }

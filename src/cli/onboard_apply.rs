@@ -1,70 +1,114 @@
 //! Carries out what `onboard` and `configure` were told: config, key, workspace, model, service, and a look at
-//! whether it works. Every value that is replaced is told; secrets are named, never shown.
+//! whether it works. The config is written once, when all of it fits.
+use super::gateway_status::live;
 use super::onboard::{Mode, Plan};
+use super::onboard_report::{self, Outcome};
+use super::parse::Args;
+use super::target::Target;
 use super::{Context, models_set, onboard_check, setup};
 use crate::agent::catalogue;
-use crate::config::Config;
-use crate::config::edit::{self, Edit};
+use crate::config::edit::{self, Draft, Edit};
+use crate::config::{Config, write};
 use crate::env::Env;
 use crate::error::{Error, Result};
-use crate::files;
-use crate::json::json;
-use crate::service;
-use serde_json::Value;
-
-/// The keys this can change, and whether their value may be shown.
-const KEYS: [(&str, bool); 10] = [
-    ("gateway.mode", true),
-    ("gateway.port", true),
-    ("gateway.bind", true),
-    ("gateway.auth.mode", true),
-    ("gateway.auth.token", false),
-    ("gateway.auth.password", false),
-    ("gateway.remote.url", true),
-    ("gateway.remote.token", false),
-    ("agents.defaults.workspace", true),
-    ("agents.defaults.model", true),
-];
+use crate::gateway::{Judge, Options};
+use crate::net::owners;
+use crate::shared::{Auth, AuthMode};
+use crate::{files, ports, service};
+use std::path::PathBuf;
 
 /// Does it all and tells what was done; fails at the first thing that does not work.
 pub fn carry_out(context: &Context, plan: &Plan, as_json: bool) -> Result<()> {
     let env = &context.env;
-    let before = Config::load(&mut env.clone())?;
-    let mut told = Vec::new();
-    // The key first: a model that needs it is not written without it.
-    if let Some((variable, key)) = &plan.key {
-        told.extend(keep_key(env, variable, key)?);
-    }
-    let mut edits = edits(plan, env);
-    edits.extend(lent_token(plan, env, &before));
-    edit::write(&env.config_path, &edits)?;
+    let mut seen = env.clone();
+    let before = Config::load(&mut seen)?;
+    let ((workspace, kept), wrote) = change(plan, &seen, &before)?;
     let fresh = Env::from_process(env.profile.as_deref())?;
-    let config = Config::load(&mut fresh.clone())?;
-    let is_remote = config.str("gateway.mode") == Some("remote");
-    let made = if is_remote { None } else { Some(setup::prepare(&fresh, &config, None)?) };
-    if let Some(model) = &plan.model {
-        models_set::choose(&fresh, &config, model)?;
-    }
     let after = Config::load(&mut fresh.clone())?;
-    told.extend(changes(&before, &after));
+    let mut told: Vec<String> = kept.into_iter().collect();
+    told.extend(onboard_report::changes(&before, &after));
+    let is_remote = workspace.is_none();
     if !as_json {
         let file = env.display(&env.config_path);
         context.out.line(format!("{} {file}", if before.exists() { "Config:" } else { "Wrote" }));
         told.iter().for_each(|line| context.out.line(format!("  {line}")));
-        if let Some(made) = &made {
-            context.out.line(format!("Workspace OK: {}", env.display(&made.workspace)));
+        if let Some(workspace) = &workspace {
+            context.out.line(format!("Workspace OK: {}", env.display(workspace)));
+            context.out.line(format!("Model: {}", catalogue::chosen(&after)));
         }
-        context.out.line(format!("Model: {}", catalogue::chosen(&after)));
     }
-    let runs = plan.install && !is_remote && install(&fresh, context, as_json)?;
+    let installed = plan.install && !is_remote;
+    if plan.install && is_remote {
+        let local = env.command("config set gateway.mode local");
+        context.out.warn(&format!(
+            "note: no service was installed, because the gateway runs elsewhere; to run it here: {local}"
+        ));
+    }
+    let (serves, left) = if installed { install(&fresh, context, as_json)? } else { Default::default() };
     let now = Context { env: fresh, out: context.out, started: std::time::Instant::now() };
-    let checked = if plan.check { Some(onboard_check::check(&now, &after, runs)?) } else { None };
-    finish(&now, &after, plan, &told, runs, checked, as_json);
+    let check = || onboard_check::check(&now, &after, serves, wrote);
+    let checked = plan.check.then(check).transpose()?;
+    onboard_report::finish(&now, &after, plan, &Outcome { told, installed, serves, left, checked }, as_json);
     Ok(())
 }
 
+/// The workspace, for a gateway that runs here, and what became of the key.
+type Made = (Option<PathBuf>, Option<String>);
+
+/// Everything but the service: tried on the config's text, then made, then written. Says whether the config was.
+fn change(plan: &Plan, env: &Env, before: &Config) -> Result<(Made, bool)> {
+    let model = plan.model.as_deref().map(|model| models_set::decide(env, before, model)).transpose()?;
+    edit::change(&env.config_path, |draft| {
+        let judged = |draft: &Draft| write::judge(env, draft.text()).0;
+        put(draft, &edits(plan, env, before)?)?;
+        put(draft, &lent_secret(plan, env, &judged(draft))?)?;
+        let config = judged(draft);
+        let is_remote = config.str("gateway.mode") == Some("remote");
+        let place = setup::place(env, &config, None);
+        if !is_remote {
+            let is_missing = plan.whole && !config.is_set("agents.defaults.workspace");
+            put(draft, &setup::missing(env, &config, is_missing.then_some(&place))?)?;
+        }
+        if let Some(model) = &model {
+            model.put(draft)?;
+        }
+        let config = judged(draft);
+        fits(plan, env, &config).map_err(|e| Error::usage(e.message()))?;
+        if !is_remote {
+            setup::furnish(env, &config, &place)?;
+        }
+        let key = plan.key.as_ref().map(|(variable, key)| keep_key(env, variable, key)).transpose()?;
+        Ok(((!is_remote).then_some(place), key.flatten()))
+    })
+}
+
+fn put(draft: &mut Draft, edits: &[Edit]) -> Result<()> {
+    edits.iter().try_for_each(|edit| draft.set(&edit.path, edit.value.clone()))
+}
+
+/// Refuses what could only fail: a gateway that cannot start with it, or one elsewhere that cannot be called.
+fn fits(plan: &Plan, env: &Env, config: &Config) -> Result<()> {
+    if config.str("gateway.mode") == Some("remote") {
+        return Target::resolve(env, config, &Args::default()).map(drop);
+    }
+    let is_touched = plan.port.is_some() || plan.bind.is_some() || plan.auth.is_some();
+    if is_touched || plan.token.is_some() || plan.password.is_some() {
+        Judge::new(env.clone(), Options::default()).judge(config.clone(), env.clone())?;
+    }
+    let clashes = ports::port_collisions(env, config).into_iter();
+    let is_same = |clash: &ports::Collision| clash.own == "gateway port" && clash.theirs == clash.own;
+    let Some(clash) = clashes.filter(is_same).find(|_| is_touched || plan.check) else { return Ok(()) };
+    match owners::owner_of(clash.port) {
+        Some((pid, _)) if live(env).is_none_or(|own| own.pid != pid) => Err(Error::usage(format!(
+            "port {} is the gateway of profile {} (pid {pid}); choose another gateway.port",
+            clash.port, clash.profile
+        ))),
+        _ => Ok(()),
+    }
+}
+
 /// The edits of the config, without the model, which may need a provider beside it.
-fn edits(plan: &Plan, env: &Env) -> Vec<Edit<'static>> {
+fn edits(plan: &Plan, env: &Env, before: &Config) -> Result<Vec<Edit<'static>>> {
     let mut edits = Vec::new();
     match &plan.mode {
         Some(Mode::Local) => edits.push(Edit::new("gateway.mode", "local")),
@@ -78,7 +122,15 @@ fn edits(plan: &Plan, env: &Env) -> Vec<Edit<'static>> {
     edits.extend(plan.port.map(|port| Edit::new("gateway.port", port)));
     let mut text = |key, value: &Option<String>| edits.extend(value.as_deref().map(|v| Edit::new(key, v)));
     text("gateway.bind", &plan.bind);
-    text("gateway.auth.mode", &plan.auth);
+    // A secret that is given alone is to be in force.
+    let of_secret = match (&plan.token, &plan.password) {
+        (Some(_), None) => Some("token"),
+        (None, Some(_)) => Some("password"),
+        _ => None,
+    };
+    let present = Auth::resolve(before, env, None, None, None)?.mode.name();
+    let implied = of_secret.filter(|mode| *mode != present).map(str::to_string);
+    text("gateway.auth.mode", &plan.auth.clone().or(implied));
     text("gateway.auth.token", &plan.token);
     text("gateway.auth.password", &plan.password);
     let workspace = plan.workspace.as_deref().map(|dir| {
@@ -86,36 +138,17 @@ fn edits(plan: &Plan, env: &Env) -> Vec<Edit<'static>> {
         std::path::absolute(&dir).unwrap_or(dir).to_string_lossy().into_owned()
     });
     text("agents.defaults.workspace", &workspace);
-    edits
+    Ok(edits)
 }
 
-/// The token of this shell's environment, when a service is to live by it: the service does not see the variable.
-fn lent_token(plan: &Plan, env: &Env, config: &Config) -> Option<Edit<'static>> {
-    let has_own = plan.token.is_some()
-        || plan.password.is_some()
-        || ["gateway.auth.token", "gateway.auth.password"].iter().any(|key| config.is_set(key));
-    let token = env.var_or_legacy("OPENCLAW_GATEWAY_TOKEN").filter(|_| plan.install && !has_own)?;
-    Some(Edit::new("gateway.auth.token", token.trim()))
-}
-
-/// What is different, a sentence a key.
-fn changes(before: &Config, after: &Config) -> Vec<String> {
-    let value = |config: &Config, key: &str| config.get(key).filter(|_| config.is_set(key)).cloned();
-    let shown = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_string);
-    let mut told = Vec::new();
-    for (key, may_show) in KEYS {
-        told.extend(match (value(before, key), value(after, key)) {
-            (old, new) if old == new => None,
-            (None, Some(new)) if may_show => Some(format!("set {key}: {}", shown(&new))),
-            (None, Some(_)) => Some(format!("set {key}")),
-            (Some(old), Some(new)) if may_show => {
-                Some(format!("replaced {key}: {} (was {})", shown(&new), shown(&old)))
-            }
-            (Some(_), Some(_)) => Some(format!("replaced {key}")),
-            (_, None) => Some(format!("removed {key}")),
-        });
-    }
-    told
+/// The secret of this shell's environment, when a service is to live by it: the service does not see the variable.
+fn lent_secret(plan: &Plan, env: &Env, config: &Config) -> Result<Vec<Edit<'static>>> {
+    let own = Auth::resolve(config, &Env::default(), None, None, None)?;
+    let shell = Auth::resolve(config, env, None, None, None)?;
+    let is_lent = plan.install && own.secret.is_none() && config.str("gateway.mode") != Some("remote");
+    let key = if shell.mode == AuthMode::Token { "gateway.auth.token" } else { "gateway.auth.password" };
+    let secret = shell.secret.filter(|_| is_lent);
+    Ok(secret.map(|secret| Edit::new(key, secret.reveal())).into_iter().collect())
 }
 
 /// Puts the key into the state directory's `.env`; its other lines stay.
@@ -149,71 +182,20 @@ fn with_line(text: &str, variable: &str, value: &str) -> Option<(String, bool)> 
     Some((lines.join("\n") + "\n", old.is_some()))
 }
 
-/// Says whether the service runs now; without a bus it may only have been written.
-fn install(env: &Env, context: &Context, as_json: bool) -> Result<bool> {
+/// Whether the service runs now, and what is left to run by hand where its manager cannot be reached.
+fn install(env: &Env, context: &Context, as_json: bool) -> Result<(bool, Vec<String>)> {
     let told = service::act::install_here(env)?;
     told.warnings.iter().for_each(|line| context.out.warn(&format!("Warning: {line}")));
     if !as_json {
         told.lines.iter().chain(&told.hints).for_each(|line| context.out.line(line));
     }
-    Ok(told.service.running == Some(true))
-}
-
-/// The last words: what was found, and what to do next.
-fn finish(
-    context: &Context,
-    config: &Config,
-    plan: &Plan,
-    told: &[String],
-    serves: bool,
-    checked: Option<&'static str>,
-    as_json: bool,
-) {
-    let env = &context.env;
-    let is_remote = config.str("gateway.mode") == Some("remote");
-    let runs = is_remote || serves || checked == Some(onboard_check::RUNNING);
-    let next = env.command(match (runs, plan.install) {
-        (true, _) => "agent --message \"hello\"",
-        (false, true) => "gateway start",
-        (false, false) => "gateway",
-    });
-    if as_json {
-        let text = |key: &str| config.str(key).unwrap_or_default();
-        let mut answer = json!({
-            "ok": true, "mode": text("gateway.mode"), "config": config.path(), "changes": told,
-            "installDaemon": plan.install, "skipHealth": !plan.check, "health": checked, "next": next,
-        });
-        let more = if is_remote {
-            json!({"remoteUrl": text("gateway.remote.url")})
-        } else {
-            json!({
-                "workspace": setup::place(env, config, None), "model": catalogue::chosen(config),
-                "gateway": {
-                    "port": crate::ports::configured(env, config),
-                    "bind": config.str("gateway.bind").unwrap_or("loopback"),
-                    "authMode": config.str("gateway.auth.mode").unwrap_or("token"), "tailscaleMode": "off",
-                },
-            })
-        };
-        if let (Value::Object(answer), Value::Object(more)) = (&mut answer, more) {
-            answer.extend(more);
-        }
-        context.out.json(&answer);
-        return;
-    }
-    if let Some(checked) = checked {
-        context.out.line(format!("Gateway: {checked}"));
-    }
-    context.out.line(format!("Next: {next}"));
-    if runs {
-        context.out.line(format!("Or in a browser: {}", env.command("dashboard")));
-    }
+    let left = if told.result == "written" { told.hints } else { Vec::new() };
+    Ok((told.service.running == Some(true), left))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::testing::Dir;
 
     #[test]
     fn a_key_replaces_its_own_line_only() {
@@ -226,21 +208,5 @@ mod tests {
             let got = with_line(text, "K", "v");
             assert_eq!(got.as_ref().map(|(text, replaced)| (text.as_str(), *replaced)), want, "{text:?}");
         }
-    }
-
-    #[test]
-    fn replacements_are_told_and_secrets_are_not() {
-        let config = |text: &str| {
-            let dir = Dir::new();
-            dir.write("openclaw.json", text);
-            Config::load(&mut dir.env(&[])).unwrap()
-        };
-        let before = config("{gateway: {port: 1, auth: {token: 'canary-1'}}}");
-        let after = config("{gateway: {mode: 'local', port: 2, auth: {token: 'canary-2'}}}");
-        assert_eq!(
-            changes(&before, &after),
-            ["set gateway.mode: local", "replaced gateway.port: 2 (was 1)", "replaced gateway.auth.token"]
-        );
-        assert!(changes(&after, &after).is_empty());
     }
 }

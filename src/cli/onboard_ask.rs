@@ -5,12 +5,13 @@
 use super::ask::Asker;
 use super::onboard::{Mode, Plan, checked_key, port};
 use super::parse::Args;
-use super::{Context, scan};
+use super::{Context, address, scan};
 use crate::agent::catalogue::chosen;
 use crate::agent::provider::{BUILTIN, key_variable};
 use crate::config::Config;
 use crate::error::{Error, Kind, Result};
 use crate::ports;
+use crate::shared::{Auth, AuthMode};
 
 const BINDS: [&str; 3] = ["loopback", "lan", "tailnet"];
 /// Models of one server that are listed.
@@ -38,7 +39,8 @@ pub fn everything(
         Some(flow) => flow != "quickstart",
         None => asker.yes("Use the usual settings for network and credentials?", true).map(|usual| !usual)?,
     };
-    if plan.mode.is_none() && (wants_all || args.value("mode") == Some("remote")) {
+    let was_remote = config.str("gateway.mode") == Some("remote");
+    if plan.mode.is_none() && (wants_all || was_remote || args.value("mode") == Some("remote")) {
         mode(asker, config, args, &mut plan)?;
     }
     if matches!(plan.mode, Some(Mode::Remote { .. })) {
@@ -69,10 +71,12 @@ fn mode(asker: &mut Asker, config: &Config, args: &Args, plan: &mut Plan) -> Res
     }
     let old = config.str("gateway.remote.url").unwrap_or("ws://127.0.0.1:18789");
     let url = asker.valid("Its address", args.value("remote-url").unwrap_or(old), |url| {
-        let is_one = ["ws://", "wss://"].iter().any(|scheme| url.starts_with(scheme));
-        if is_one { Ok(url.to_string()) } else { Err(Error::usage("an address begins with ws:// or wss://")) }
+        address::split(url).map(|_| url.to_string())
     })?;
-    let token = asker.secret("Its token (not shown; empty: leave as it is)")?;
+    let token = match args.value("remote-token") {
+        Some(token) => token.to_string(),
+        None => asker.secret("Its token (not shown; empty: leave as it is)")?,
+    };
     plan.mode = Some(Mode::Remote { url, token: Some(token).filter(|token| !token.is_empty()) });
     Ok(())
 }
@@ -130,23 +134,33 @@ pub fn model(asker: &mut Asker, context: &Context, config: &Config, plan: &mut P
 /// Port, address and credentials.
 pub fn gateway(asker: &mut Asker, context: &Context, config: &Config, plan: &mut Plan) -> Result<()> {
     let now = ports::configured(&context.env, config);
-    let answer = asker.valid("Port of the gateway", &now.to_string(), port)?;
+    let answer = asker.valid("Port of the gateway", &now.to_string(), |text| {
+        port(text).ok_or_else(|| Error::usage("a port is a number from 1 to 65535"))
+    })?;
     plan.port = plan.port.or((answer != now).then_some(answer));
     let bind = config.str("gateway.bind").unwrap_or("loopback").to_string();
-    let options = BINDS.map(str::to_string);
+    let mut options = BINDS.map(str::to_string).to_vec();
+    if !options.contains(&bind) {
+        options.push(bind.clone());
+    }
     let place = options.iter().position(|option| *option == bind).unwrap_or(0);
     let answer =
         asker.choice("Who may reach it: this machine, the local network, the tailnet?", &options, place)?;
-    plan.bind = plan.bind.take().or(options.get(answer).filter(|_| answer != place).cloned());
-    let auth = config.str("gateway.auth.mode").unwrap_or("token").to_string();
+    plan.bind = plan.bind.take().or(options.get(answer).filter(|answer| **answer != bind).cloned());
+    let auth = Auth::resolve(config, &context.env, None, None, None)?;
     let options = ["token".to_string(), "password".to_string()];
-    let place = usize::from(auth == "password");
+    let place = usize::from(auth.mode == AuthMode::Password);
     let answer = asker.choice("How do clients prove themselves?", &options, place)?;
     plan.auth = plan.auth.take().or(options.get(answer).filter(|_| answer != place).cloned());
+    let is_there = match answer {
+        _ if answer == place => auth.secret.is_some(),
+        0 => config.is_set("gateway.auth.token"),
+        _ => config.is_set("gateway.auth.password"),
+    };
     let (key, empty) = match answer {
-        0 if config.is_set("gateway.auth.token") => ("token", "leave as it is"),
+        0 if is_there => ("token", "leave as it is"),
         0 => ("token", "make one"),
-        _ if config.is_set("gateway.auth.password") => ("password", "leave as it is"),
+        _ if is_there => ("password", "leave as it is"),
         _ => ("password", ""),
     };
     let hint = if empty.is_empty() { String::new() } else { format!("; empty: {empty}") };
@@ -197,6 +211,14 @@ mod tests {
 
     #[test]
     fn answers_become_the_plan() {
+        let plan = asked("{gateway: {bind: 'custom'}}", "\n1\n\n\n", gateway);
+        assert_eq!(plan.bind.as_deref(), Some("loopback"), "not what is there");
+        assert!(asked("{gateway: {bind: 'auto'}}", "\n\n\n\n", gateway).bind.is_none());
+        let by_password = "{gateway: {auth: {password: 'p'}}}";
+        let plan = asked(by_password, "\n\n\n\n", gateway);
+        assert!(plan.auth.is_none() && plan.token.is_none() && plan.password.is_none(), "the mode in force");
+        let plan = asked(by_password, "\n\ntoken\nsesame\n", gateway);
+        assert_eq!((plan.auth.as_deref(), plan.token.as_deref()), (Some("token"), Some("sesame")));
         let plan = asked("{}", "x\n20001\nlan\n2\nsesame\n", gateway);
         assert_eq!(
             (plan.port, plan.bind.as_deref(), plan.auth.as_deref()),

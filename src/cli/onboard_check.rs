@@ -2,6 +2,7 @@
 //!
 //! For `onboard` and `configure`. A trial start is this same program with the same profile; it is stopped as soon
 //! as it has answered.
+use super::gateway_status::live;
 use super::parse::Args;
 use super::{Context, rpc};
 use crate::config::Config;
@@ -18,30 +19,50 @@ const TRIED: &str = "started once for a check, it answered, and it was stopped a
 
 const LIMIT: Duration = Duration::from_secs(15);
 const PAUSE: Duration = Duration::from_millis(100);
+/// A gateway that runs has taken a change up by then.
+const RELOAD_LIMIT: Duration = Duration::from_secs(5);
+/// Its quiet period and the reload itself.
+const RELOAD: Duration = Duration::from_millis(500);
 const MAX_OUTPUT: u64 = 16 << 10;
 
-/// `installed` says that a service is to have started it.
-pub fn check(context: &Context, config: &Config, installed: bool) -> Result<&'static str> {
+/// `installed` says that a service is to have started it, `changed` that the config was written just now.
+pub fn check(context: &Context, config: &Config, installed: bool, changed: bool) -> Result<&'static str> {
     let is_remote = config.str("gateway.mode") == Some("remote");
-    match ask(context) {
-        Ok(()) => return Ok(RUNNING),
-        // Nobody is there yet, or nobody is there at all.
-        Err(e) if e.kind == Kind::Unreachable && !is_remote => {}
-        Err(e) => return Err(e.context("check the gateway")),
-    }
-    if !installed {
-        return trial(context);
+    let running = if is_remote { None } else { live(&context.env) };
+    let limit = match &running {
+        _ if is_remote => Duration::ZERO,
+        _ if installed => LIMIT,
+        Some(_) => RELOAD_LIMIT,
+        None => Duration::ZERO,
+    };
+    if changed && running.is_some() {
+        std::thread::sleep(RELOAD);
     }
     let start = Instant::now();
-    loop {
+    let error = loop {
         match ask(context) {
             Ok(()) => return Ok(RUNNING),
-            Err(e) if start.elapsed() > LIMIT => {
-                let logs = context.env.command("logs");
-                return Err(e.context(format!("the service does not answer (see `{logs}`)")));
-            }
+            Err(e) if start.elapsed() >= limit => break e,
+            // Wrong credentials are counted: few attempts.
+            Err(e) if e.kind == Kind::Unauthorized => std::thread::sleep(PAUSE * 10),
             Err(_) => std::thread::sleep(PAUSE),
         }
+    };
+    match running {
+        _ if installed && !is_remote => {
+            let logs = context.env.command("logs");
+            Err(error.context(format!("the service does not answer (see `{logs}`)")))
+        }
+        Some(running) => {
+            let why = error.message().lines().next().unwrap_or_default();
+            let pid = running.pid;
+            Err(Error::new(
+                error.kind,
+                format!("the gateway that runs (pid {pid}) does not answer as configured; restart it: {why}"),
+            ))
+        }
+        None if error.kind == Kind::Unreachable && !is_remote => trial(context),
+        None => Err(error.context("check the gateway")),
     }
 }
 

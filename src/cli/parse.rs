@@ -71,6 +71,16 @@ impl Args {
         self.flags.iter().rev().find(|(name, _)| *name == long).map(|(_, value)| value.as_str())
     }
 
+    /// The value of an option that means nothing when it is empty.
+    pub fn filled(&self, long: &str) -> Result<Option<&str>> {
+        match self.value(long) {
+            Some(value) if value.trim().is_empty() => {
+                Err(Error::usage(format!("--{long} is empty: give it a value, or leave it out")))
+            }
+            value => Ok(value),
+        }
+    }
+
     /// All values of an option that may be repeated.
     pub fn all(&self, long: &str) -> Vec<&str> {
         self.flags.iter().filter(|(name, _)| *name == long).map(|(_, value)| value.as_str()).collect()
@@ -134,7 +144,10 @@ impl Line {
                 Arg::Short('v') => self.version = true,
                 Arg::Short(short) => {
                     let flag = self.find(|flag| flag.short == Some(short));
-                    let flag = flag.ok_or_else(|| Error::usage(format!("unknown option '-{short}'")))?;
+                    let hint =
+                        if short.is_ascii_digit() { " (a value goes behind '--', as -- -1)" } else { "" };
+                    let flag =
+                        flag.ok_or_else(|| Error::usage(format!("unknown option '-{short}'{hint}")))?;
                     self.take(flag, &mut parser)?;
                 }
             }
@@ -355,6 +368,7 @@ mod tests {
             ("health --jsn", "1 unknown option '--jsn' (did you mean '--json'?)"),
             ("gateway --params {}", "1 unknown option '--params'"),
             ("health -z", "1 unknown option '-z'"),
+            ("config set gateway.port -1", "1 unknown option '-1' (a value goes behind '--', as -- -1)"),
             ("health --json=1", "1 option '--json' takes no value"),
             ("health --timeout", "1 option '--timeout <ms>' argument missing"),
             ("gateway call", "1 missing required argument 'method'"),

@@ -6,7 +6,16 @@ use crate::env::Env;
 use crate::error::{Error, Kind};
 use crate::json::json;
 use serde_json::Value;
-use std::io::{IsTerminal, Write, stderr, stdout};
+use std::io::{ErrorKind, IsTerminal, Write, stderr, stdout};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// A result could not be written: the command has failed, whatever else it did.
+static LOST: AtomicBool = AtomicBool::new(false);
+
+/// Whether a result could not be written; told already.
+pub fn is_lost() -> bool {
+    LOST.load(Ordering::Relaxed)
+}
 
 #[derive(Debug, Clone, Copy)]
 pub struct Printer {
@@ -33,8 +42,13 @@ impl Printer {
     /// Text on stdout as it is, at once.
     pub fn text(&self, text: &str) {
         let mut out = stdout().lock();
-        // The reader may have gone (`| head`); there is nobody left to tell.
-        let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+        match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+            // The reader may have gone (`| head`); there is nobody left to tell.
+            Err(e) if e.kind() != ErrorKind::BrokenPipe && !LOST.swap(true, Ordering::Relaxed) => {
+                self.warn(&format!("Error: write to stdout: {e}"));
+            }
+            _ => {}
+        }
     }
 
     /// Pretty JSON on stdout.

@@ -1,19 +1,20 @@
 //! `openclaw gateway probe`: which gateways can be reached from here, and what they say of themselves.
 //!
 //! Asks the gateway of this host, the configured remote one, the one named by `--url` and the one behind an SSH
-//! tunnel, one after the other within one time budget. It changes nothing and succeeds when at least one answers.
+//! tunnel, one after the other within one time budget. It changes nothing and succeeds when at least one answers; of
+//! gateways that the command line names, that one.
 use super::client::Deadline;
 use super::connect::{Session, connect};
 use super::parse::Args;
 use super::print::clean;
 use super::probe_ssh::{self, Tunnelled};
-use super::target::{Target, tailnet_address};
+use super::target::{Target, settings, tailnet_address};
 use super::{Command, Context, Flag, JSON, rpc};
 use crate::clock;
 use crate::config::Config;
 use crate::env::Env;
 use crate::error::{Error, Kind, Result};
-use crate::json::json;
+use crate::json::{Put, json};
 use crate::ports;
 use serde_json::Value;
 use std::time::Instant;
@@ -23,7 +24,7 @@ pub const COMMAND: Command = Command {
     summary: "Show which gateways can be reached, here and elsewhere",
     about: "Asks the gateway of this host, the configured remote one and the one named by --url, and through\n\
             a tunnel of its own the one on the host named by --ssh or gateway.remote.sshTarget.\n\
-            Exits 1 when none answers.",
+            Exits 1 when none answers, or not the one that --url or --ssh names.",
     positionals: &[],
     flags: &[FLAGS, probe_ssh::FLAGS, rpc::FLAGS],
     examples: &[
@@ -72,7 +73,7 @@ struct Answer {
 
 fn run(context: &Context, args: &Args) -> Result<()> {
     let mut env = context.env.clone();
-    let config = Config::inspect(&mut env);
+    let config = settings(&mut env).unwrap_or_else(|_| Config::inspect(&mut env));
     let way = probe_ssh::way(&env, &config, args)?;
     let default = if way.is_some() { SSH_TIMEOUT_MS } else { DEFAULT_TIMEOUT_MS };
     let timeout_ms = args.number("timeout")?.unwrap_or(default);
@@ -93,22 +94,32 @@ fn run(context: &Context, args: &Args) -> Result<()> {
         if let Ok(target) = &candidate.target {
             context.out.progress(&format!("asking {} ...", target.url));
         }
-        let answer = ask(&candidate, &env, deadline);
+        let mut answer = ask(&candidate, &env, deadline);
+        if let (Some(Ok(tunnelled)), "sshTunnel") = (&tunnelled, candidate.id) {
+            answer.error = answer.error.map(|e| e.context(tunnelled.far_end()));
+        }
         asked.push((candidate, answer));
     }
     let warnings = warnings(&asked, failure);
+    let named = match () {
+        _ if args.value("url").is_some() => Some("explicit"),
+        _ if args.value("ssh").is_some() || args.has("ssh-auto") => Some("sshTunnel"),
+        _ => None,
+    };
+    let counts = |candidate: &Candidate| named.is_none_or(|id| id == candidate.id);
+    let is_ok = asked.iter().any(|(candidate, answer)| answer.is_ok() && counts(candidate));
     if args.has("json") {
         let tunnel = tunnelled.as_ref().and_then(|tunnelled| tunnelled.as_ref().ok()).map(Tunnelled::to_json);
-        context.out.json(&as_json(context, &env, &config, &asked, timeout_ms, &warnings, tunnel));
+        let mut report = as_json(context, &env, &config, &asked, timeout_ms, &warnings, tunnel);
+        if let Some(map) = report.as_object_mut() {
+            map.put("ok", is_ok);
+        }
+        context.out.json(&report);
     } else {
-        show(context, &asked, timeout_ms, &warnings);
+        show(context, &asked, timeout_ms, &warnings, is_ok);
     }
     // Told above; only the status is left to give.
-    if asked.iter().any(|(_, answer)| answer.is_ok()) {
-        Ok(())
-    } else {
-        Err(Error::new(Kind::Unreachable, ""))
-    }
+    if is_ok { Ok(()) } else { Err(Error::new(Kind::Unreachable, "")) }
 }
 
 /// Whom to ask, the most wanted first.
@@ -226,9 +237,8 @@ fn warnings(asked: &[(Candidate, Answer)], tunnel: Option<&Error>) -> Vec<Value>
     all
 }
 
-fn show(context: &Context, asked: &[(Candidate, Answer)], timeout_ms: u64, warnings: &[Value]) {
+fn show(context: &Context, asked: &[(Candidate, Answer)], timeout_ms: u64, warnings: &[Value], is_ok: bool) {
     let line = |text: String| context.out.line(clean(&text));
-    let is_ok = asked.iter().any(|(_, answer)| answer.is_ok());
     line(context.out.bold("Gateway Status"));
     line(format!("Reachable: {}", if is_ok { "yes" } else { "no" }));
     line(format!("Probe budget: {timeout_ms}ms"));

@@ -98,6 +98,11 @@ impl Tunnelled {
         Candidate { id: "sshTunnel", title: "Remote over SSH", target, is_active: true }
     }
 
+    /// Whose answer is at the local port.
+    pub fn far_end(&self) -> String {
+        format!("port {} on {}", self.tunnel.remote_port, self.destination)
+    }
+
     pub fn to_json(&self) -> Value {
         json!({
             "kind": "ssh", "target": self.destination.to_string(), "localPort": self.tunnel.local_port,

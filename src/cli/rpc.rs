@@ -5,9 +5,10 @@
 use super::client::{self, Deadline};
 use super::connect::{Session, connect};
 use super::parse::Args;
-use super::target::Target;
+use super::target::{Target, settings};
 use super::{Context, Flag};
 use crate::config::Config;
+use crate::env::Env;
 use crate::error::{Error, Kind, Result};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -70,10 +71,18 @@ const READS: &[&str] = &[
 
 /// The configured gateway, or the one the command line names.
 pub fn target(context: &Context, args: &Args) -> Result<(Target, Config)> {
+    resolve(context, args, Config::load)
+}
+
+/// The same for a call that changes nothing: a file that cannot be used does not hide a running gateway (R-06a).
+pub fn target_to_read(context: &Context, args: &Args) -> Result<Target> {
+    resolve(context, args, settings).map(|(target, _)| target)
+}
+
+fn resolve(context: &Context, args: &Args, load: fn(&mut Env) -> Result<Config>) -> Result<(Target, Config)> {
     let mut env = context.env.clone();
     // With --url nothing of the config is used for the call, so a broken one does not matter.
-    let config =
-        if args.value("url").is_some() { Config::inspect(&mut env) } else { Config::load(&mut env)? };
+    let config = if args.value("url").is_some() { Config::inspect(&mut env) } else { load(&mut env)? };
     Ok((Target::resolve(&env, &config, args)?, config))
 }
 
@@ -84,7 +93,10 @@ pub fn deadline(context: &Context, args: &Args) -> Result<Deadline> {
 
 /// Connects, calls `method` once and gives its payload.
 pub fn call(context: &Context, args: &Args, method: &str, params: &Value) -> Result<Value> {
-    let (target, _) = target(context, args)?;
+    let target = match READS.contains(&method) {
+        true => target_to_read(context, args)?,
+        false => target(context, args)?.0,
+    };
     let deadline = deadline(context, args)?;
     let mut session = connect(&target, &context.env.state_dir, &[], deadline)?;
     let payload = request(&mut session, &target, method, params, args.has("expect-final"))?;

@@ -56,6 +56,10 @@ impl Drop for Tunnel {
 
 /// Starts `ssh` and waits until it forwards.
 pub fn forward(way: &Way, env: &Env, deadline: Deadline) -> Result<Tunnel> {
+    if let Some(file) = way.identity.as_ref().filter(|file| !file.is_file()) {
+        let text = format!("ssh tunnel to {}: there is no key file {}", way.destination, env.display(file));
+        return Err(fault(&text, "correct --ssh-identity or gateway.remote.sshIdentity"));
+    }
     let failed = |e: std::io::Error| Error::io("start ssh", e);
     let local_port = free_port().map_err(failed)?;
     let mut command = Command::new("ssh");

@@ -7,7 +7,7 @@ use super::health::lines as health_lines;
 use super::parse::Args;
 use super::print::{age, clean};
 use super::sessions::{Row, default_agent, read, show, store_path};
-use super::target::Target;
+use super::target::{Target, settings};
 use super::unit::Unit;
 use super::{Command, Context, Flag, JSON, VERSION, rpc, status_all, usage};
 use crate::agent::catalogue::{self, MODEL};
@@ -73,7 +73,7 @@ struct Gateway {
 
 fn run(context: &Context, args: &Args) -> Result<()> {
     let mut env = context.env.clone();
-    let (config, config_error) = match Config::load(&mut env) {
+    let (config, config_error) = match settings(&mut env) {
         Ok(config) => (config, None),
         Err(error) => (Config::empty(), Some(error)),
     };
@@ -212,7 +212,11 @@ fn overview(
     };
     let address = gateway.target.as_ref().map_or(String::new(), |t| format!(" · {} ({})", t.url, t.source));
     let config_file = env.display(&env.config_path);
-    let config_note = if env.config_path.exists() { "" } else { " (not there yet)" };
+    let config_note = match config.issues().first() {
+        Some(issue) => format!(" (invalid: {})", issue.told()),
+        None if env.config_path.exists() => String::new(),
+        None => " (not there yet)".to_string(),
+    };
     let count: usize = agents.iter().map(|agent| agent.sessions.len()).sum();
     let ids: Vec<&str> = agents.iter().map(|agent| agent.id.as_str()).collect();
     let last = agents.iter().flat_map(|agent| &agent.sessions).map(|row| row.updated_at).max();
@@ -311,7 +315,7 @@ fn as_json(env: &Env, config: &Config, agents: &[Agent], gateway: &Gateway, unit
             "byAgent": by_agent.collect::<Vec<_>>(),
         },
         "os": {"platform": std::env::consts::OS, "arch": std::env::consts::ARCH},
-        "config": {"path": env.config_path, "exists": env.config_path.exists()},
+        "config": {"path": env.config_path, "exists": env.config_path.exists(), "issues": config.issues()},
         "stateDir": env.state_dir,
         "gateway": {
             "mode": config.str("gateway.mode").unwrap_or("local"),

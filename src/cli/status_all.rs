@@ -86,14 +86,12 @@ fn of_process(env: &Env, config: &Config, target: Option<&Target>, is_up: bool) 
             (is_up, format!("Gateway process: pid {}, listening on {}", live.pid, at.join(", ")))
         }
         (None, true) => (true, "Gateway process: of another state directory, host or user".to_string()),
-        (None, false) => {
-            (false, format!("Gateway process: none; start it with `{}`", env.command("gateway")))
-        }
+        (None, false) => (false, "Gateway process: none".to_string()),
     }];
     let is_expected = state.is_busy == Some(is_up);
     let configured = ports::configured(env, config);
     checks.push((is_expected, format!("Port {configured}: {}", state.status())));
-    if !is_up {
+    if !is_up && live.is_none() {
         checks.extend(state.hints().into_iter().map(|hint| (false, hint)));
     }
     checks

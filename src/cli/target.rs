@@ -7,6 +7,7 @@
 //! source does.
 use super::address::split;
 use super::fingerprint::Fingerprint;
+use super::gateway_status::live;
 use super::parse::Args;
 use crate::config::Config;
 use crate::env::Env;
@@ -131,6 +132,16 @@ impl Target {
     }
 }
 
+/// The configuration for a call that changes nothing. While the file cannot be used but a gateway runs with an earlier
+/// one, this is what is left of the file, and `env` names that gateway's port.
+pub fn settings(env: &mut Env) -> Result<Config> {
+    Config::load(env).or_else(|error| {
+        let port = live(env).and_then(|live| live.port(env)).ok_or(error)?;
+        env.add_missing([("OPENCLAW_GATEWAY_PORT".to_string(), port.to_string())]);
+        Ok(Config::inspect(env))
+    })
+}
+
 /// The option that pins a certificate, and the key that does.
 const PIN: &str = "tls-fingerprint";
 const PIN_KEY: &str = "gateway.remote.tlsFingerprint";
@@ -147,13 +158,13 @@ fn pin(tls: bool, text: Option<&str>, source: &str) -> Result<Option<Fingerprint
 
 /// A target named by `--url`.
 fn given(url: &str, args: &Args, config: String, env: &Env) -> Result<Target> {
+    let (tls, host, port) = split(url)?;
     let (token, password) = (from_flag(args, "token"), from_flag(args, "password"));
     if token.is_none() && password.is_none() {
         let text =
             "gateway url override requires explicit credentials\nFix: pass --token or --password\nConfig: ";
         return Err(Error::new(Kind::Unauthorized, format!("{text}{config}")));
     }
-    let (tls, host, port) = split(url)?;
     let pin = pin(tls, args.value(PIN), "--tls-fingerprint")?;
     let (url, source) = (url.to_string(), "cli --url".to_string());
     Ok(Target {
@@ -187,7 +198,6 @@ fn local(env: &Env, config: &Config) -> (String, &'static str, Option<String>) {
     let port = config.u64("gateway.port").filter(|_| config.is_set("gateway.port"));
     let port = port.and_then(|port| u16::try_from(port).ok());
     let port = env.port().or(port).unwrap_or_else(|| env.default_port());
-    let scheme = if config.bool("gateway.tls.enabled") { "wss" } else { "ws" };
     let custom = || config.str("gateway.customBindHost").map(str::to_string).filter(|_| bind == "custom");
     // A gateway bound to every interface (lan, auto) listens on loopback too.
     let (host, source) = match (bind.as_str(), custom()) {
@@ -198,7 +208,8 @@ fn local(env: &Env, config: &Config) -> (String, &'static str, Option<String>) {
         (_, Some(host)) if host != "0.0.0.0" => (host, "local custom"),
         _ => ("127.0.0.1".into(), "local loopback"),
     };
-    (format!("{scheme}://{host}:{port}"), source, Some(bind))
+    // Whatever gateway.tls says: the gateway leaves TLS to a proxy in front of it.
+    (format!("ws://{host}:{port}"), source, Some(bind))
 }
 
 fn from_flag(args: &Args, name: &str) -> Option<Secret> {

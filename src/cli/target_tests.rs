@@ -52,7 +52,7 @@ fn the_address_of_a_local_gateway() {
     assert_eq!(url("{gateway: {port: 5}}", &[]), "ws://127.0.0.1:5");
     assert_eq!(url("{gateway: {port: 5}}", &[("OPENCLAW_GATEWAY_PORT", "6")]), "ws://127.0.0.1:6");
     assert_eq!(url("{gateway: {bind: 'lan'}}", &[]), "ws://127.0.0.1:18789");
-    assert_eq!(url("{gateway: {tls: {enabled: true}}}", &[]), "wss://127.0.0.1:18789");
+    assert_eq!(url("{gateway: {tls: {enabled: true}}}", &[]), "ws://127.0.0.1:18789", "TLS is a proxy's");
 }
 
 /// SEC-29: an address from the command line gets nothing that was configured for another gateway.
@@ -62,6 +62,8 @@ fn another_url_needs_its_own_credentials() {
     let vars = [("OPENCLAW_GATEWAY_TOKEN", "ENV")];
     let refused = resolve(config, &vars, "--url ws://127.0.0.1:9").unwrap_err();
     assert!(refused.message().starts_with("gateway url override requires explicit credentials\nFix: "));
+    let scheme = resolve(config, &vars, "--url http://x").unwrap_err();
+    assert!(scheme.message().starts_with("gateway url has no ws:// or wss:// scheme"), "{scheme}");
     let target = resolve(config, &vars, "--url ws://127.0.0.1:9 --token T").unwrap();
     assert_eq!((target.token.unwrap().value.as_str(), target.password.is_none()), ("T", true));
     assert!(!target.is_configured);

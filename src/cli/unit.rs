@@ -155,10 +155,5 @@ pub fn other_json(other: &Other) -> Value {
 
 /// How to get rid of a neighbour.
 pub fn cleanup(other: &Other) -> String {
-    let path = format!("'{}'", other.path.display());
-    match (other.path.extension().is_some_and(|end| end == "plist"), other.scope) {
-        (true, _) => format!("launchctl bootout gui/$UID {path} && rm {path}"),
-        (false, "user") => format!("systemctl --user disable --now {} && rm {path}", other.name),
-        (false, _) => format!("sudo systemctl disable --now {} && sudo rm {path}", other.name),
-    }
+    other.removal()
 }

@@ -1,34 +1,50 @@
 //! Checks a configuration against the table: types, unknown keys, and the few rules that span keys.
 //!
-//! Pure; any thread. Messages name types and choices, never the value itself, which may be a secret.
+//! Pure; any thread. Messages name types and choices; a value is shown where no secret can stand.
 use super::keys::Type;
 use super::lookup::{self, Node};
+use super::redact::carries_secret;
 use super::{Issue, join, legacy};
+use crate::sessions::key::normalise_agent_id;
+use crate::tls;
 use serde_json::Value;
+
+/// Longer values are not shown, in bytes.
+const MAX_SHOWN: usize = 40;
 
 /// What a check found.
 #[derive(Debug, Default)]
 pub struct Findings {
     /// Values that do not fit.
     pub errors: Vec<Issue>,
-    /// Keys that are not in the table.
-    pub unknown: Vec<Issue>,
+    /// Keys that are not in the table, and values that do not mean what they seem to.
+    pub warnings: Vec<Issue>,
     /// Keys of earlier versions.
     pub legacy: Vec<Issue>,
 }
 
-/// Checks a whole configuration.
-pub fn check(config: &Value) -> Findings {
+/// Checks a whole configuration. No message shows any of `secrets`.
+pub fn check(config: &Value, secrets: &[String]) -> Findings {
     let mut findings = Findings::default();
-    walk(config, lookup::root(), "", &mut findings);
+    walk(config, lookup::root(), "", secrets, &mut findings);
     spanning(config, "", &mut findings.errors);
+    agent_ids(config, &mut findings.warnings);
     findings
 }
 
-fn walk(value: &Value, node: Node, path: &str, out: &mut Findings) {
+fn walk(value: &Value, node: Node, path: &str, secrets: &[String], out: &mut Findings) {
     let kind = node.kind();
+    if let Some(is_whole) = value.as_str().and_then(unfilled) {
+        let is_secret = node.sensitive() && (is_whole || path.starts_with("models."));
+        let message = "a variable is not filled in: write its name in upper case, as in ${NAME}".to_string();
+        let list = if is_secret { &mut out.errors } else { &mut out.warnings };
+        list.push(Issue { path: path.to_string(), message });
+    }
     if !fits(value, kind) {
-        let message = format!("expected {}, got {}{}", expected(kind), name_of(value), hint(value, kind));
+        let is_open = !node.sensitive() && !path.starts_with("gateway.auth.");
+        let shown = shown(value, kind).filter(|text| is_open && !carries_secret(text, secrets));
+        let got = shown.unwrap_or_else(|| name_of(value).to_string());
+        let message = format!("expected {}, got {got}{}", expected(kind), hint(value, kind));
         out.errors.push(Issue { path: path.to_string(), message });
         return;
     }
@@ -40,7 +56,7 @@ fn walk(value: &Value, node: Node, path: &str, out: &mut Findings) {
             for (name, value) in map {
                 let at = join(path, name);
                 match node.child(name) {
-                    Some(child) => walk(value, child, &at, out),
+                    Some(child) => walk(value, child, &at, secrets, out),
                     None => unknown(value, node, path, name, out),
                 }
             }
@@ -48,7 +64,7 @@ fn walk(value: &Value, node: Node, path: &str, out: &mut Findings) {
         Value::Array(items) => {
             for (i, item) in items.iter().enumerate() {
                 if let Some(child) = node.child(&i.to_string()) {
-                    walk(item, child, &join(path, &i.to_string()), out);
+                    walk(item, child, &join(path, &i.to_string()), secrets, out);
                 }
             }
         }
@@ -67,7 +83,40 @@ fn unknown(value: &Value, parent: Node, path: &str, name: &str, out: &mut Findin
         Some(near) => format!("unknown key, not read; did you mean {near}?"),
         None => "unknown key, not read; remove it or correct its name".to_string(),
     };
-    out.unknown.push(Issue { path: at, message });
+    out.warnings.push(Issue { path: at, message });
+}
+
+/// R-06d: whether the text has a `${name}` that is not filled in because of its small letters; `true` when it is nothing
+/// else.
+fn unfilled(text: &str) -> Option<bool> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let names = text.split("${").skip(1).filter_map(|rest| Some(rest.split_once('}')?.0));
+    let is_name = |name: &&str| {
+        name.chars().all(fits)
+            && name.contains(|c: char| c.is_ascii_lowercase())
+            && !name.starts_with(|c: char| c.is_ascii_digit())
+    };
+    let name = names.into_iter().find(is_name)?;
+    Some(name.len() + 3 == text.trim().len())
+}
+
+/// Ids that are read as others than written, and those of two agents.
+fn agent_ids(config: &Value, warnings: &mut Vec<Issue>) {
+    let agents = config.pointer("/agents/list").and_then(Value::as_array).into_iter().flatten();
+    let mut seen = Vec::new();
+    for (i, agent) in agents.enumerate() {
+        let Some(written) = agent.get("id").and_then(Value::as_str) else { continue };
+        let id = normalise_agent_id(written);
+        let message = match () {
+            () if seen.contains(&id) => {
+                Some(format!("another agent is \"{id}\" too, this one is not read; give it an id of its own"))
+            }
+            () if written.to_lowercase() != id => Some(format!("read as \"{id}\"; write it so")),
+            () => None,
+        };
+        warnings.extend(message.map(|message| Issue { path: format!("agents.list.{i}.id"), message }));
+        seen.push(id);
+    }
 }
 
 fn fits(value: &Value, kind: Type) -> bool {
@@ -80,6 +129,9 @@ fn fits(value: &Value, kind: Type) -> bool {
         Type::Enum(choices) => value.as_str().is_some_and(|text| choices.contains(&text)),
         Type::Duration => value.as_str().is_some_and(is_duration),
         Type::Clock => value.as_str().is_some_and(is_clock),
+        Type::Fingerprint => {
+            value.as_str().is_some_and(|text| text.trim().is_empty() || tls::fingerprint(text).is_some())
+        }
         Type::TextList => value.as_array().is_some_and(|items| items.iter().all(Value::is_string)),
         Type::IdList => {
             value.as_array().is_some_and(|items| items.iter().all(|i| i.is_string() || i.is_number()))
@@ -136,6 +188,7 @@ pub fn expected(kind: Type) -> String {
         }
         Type::Duration => "a duration such as \"30m\"".to_string(),
         Type::Clock => "a time of day such as \"08:00\"".to_string(),
+        Type::Fingerprint => "the 64 hexadecimal digits of a SHA-256 fingerprint".to_string(),
         Type::TextList => "a list of texts".to_string(),
         Type::IdList => "a list of texts or numbers".to_string(),
         Type::Object | Type::Map => "an object".to_string(),
@@ -144,6 +197,16 @@ pub fn expected(kind: Type) -> String {
         Type::Like(path) => lookup::find(path.split('.')).map_or(String::new(), |node| expected(node.kind())),
         Type::AnyOf(kinds) => kinds.iter().map(|kind| expected(*kind)).collect::<Vec<_>>().join(" or "),
     }
+}
+
+/// The value, where its type leaves no room for a secret or a long text.
+fn shown(value: &Value, kind: Type) -> Option<String> {
+    let is_plain = matches!(
+        kind,
+        Type::Bool | Type::Int { .. } | Type::Number { .. } | Type::Enum(_) | Type::Duration | Type::Clock
+    );
+    let is_scalar = matches!(value, Value::Bool(_) | Value::Number(_) | Value::String(_));
+    Some(value.to_string()).filter(|text| is_plain && is_scalar && text.len() <= MAX_SHOWN)
 }
 
 fn name_of(value: &Value) -> &'static str {
@@ -218,7 +281,7 @@ mod tests {
     #[test]
     fn values_that_do_not_fit_are_named() {
         let check = |value: Value, path: &str, message: &str| {
-            let errors = check(&value).errors;
+            let errors = check(&value, &["canary".to_string()]).errors;
             assert_eq!(errors.len(), 1, "{value}: {errors:?}");
             assert_eq!((errors[0].path.as_str(), errors[0].message.as_str()), (path, message));
         };
@@ -226,16 +289,18 @@ mod tests {
         check(
             json!({"gateway": {"port": "18789"}}),
             "gateway.port",
-            &format!("{port} other text; take off the quotes"),
+            &format!("{port} \"18789\"; take off the quotes"),
         );
-        check(json!({"gateway": {"port": 70000}}), "gateway.port", &format!("{port} another number"));
-        check(json!({"gateway": {"port": 1.5}}), "gateway.port", &format!("{port} a fraction"));
+        check(json!({"gateway": {"port": 70000}}), "gateway.port", &format!("{port} 70000"));
+        check(json!({"gateway": {"port": 1.5}}), "gateway.port", &format!("{port} 1.5"));
+        check(json!({"gateway": {"port": "a canary"}}), "gateway.port", &format!("{port} other text"));
+        check(json!({"gateway": {"port": "x".repeat(50)}}), "gateway.port", &format!("{port} other text"));
         check(json!({"gateway": []}), "gateway", "expected an object, got a list");
         check(json!([]), "", "expected an object, got a list");
         check(
             json!({"update": {"channel": "x"}}),
             "update.channel",
-            "expected one of \"stable\", \"beta\", \"dev\", got other text",
+            "expected one of \"stable\", \"beta\", \"dev\", got \"x\"",
         );
         check(
             json!({"gateway": {"auth": {"token": 1}}}),
@@ -247,10 +312,19 @@ mod tests {
             "tools.deny",
             "expected a list of texts, got other text; put it in [ ]",
         );
+        let pinned = |print: &str| json!({"gateway": {"remote": {"tlsFingerprint": print}}});
+        check(
+            pinned("abc"),
+            "gateway.remote.tlsFingerprint",
+            "expected the 64 hexadecimal digits of a SHA-256 fingerprint, got other text",
+        );
+        for print in [" ", &format!("SHA256:{}", "aB:".repeat(32))] {
+            assert!(super::check(&pinned(print), &[]).errors.is_empty(), "{print}");
+        }
         check(
             json!({"agents": {"list": [{"tools": {"exec": {"host": 1}}}]}}),
             "agents.list.0.tools.exec.host",
-            "expected one of \"sandbox\", \"gateway\", \"node\", got another number",
+            "expected one of \"sandbox\", \"gateway\", \"node\", got 1",
         );
         check(
             json!({"tools": {"allow": ["a"], "alsoAllow": ["b"]}}),
@@ -295,10 +369,11 @@ mod tests {
     fn unknown_keys_are_warnings_with_a_suggestion() {
         let findings = check(
             &json!({"gateway": {"prot": 1, "token": "x"}, "plugins": {"entries": {"p": {"config": {"any": 1}}}}, "channels": {"telegrm": {}}}),
+            &[],
         );
         assert!(findings.errors.is_empty(), "{findings:?}");
         let unknown: Vec<String> =
-            findings.unknown.iter().map(|i| format!("{}: {}", i.path, i.message)).collect();
+            findings.warnings.iter().map(|i| format!("{}: {}", i.path, i.message)).collect();
         assert_eq!(
             unknown,
             [
@@ -307,5 +382,43 @@ mod tests {
             ]
         );
         assert_eq!(findings.legacy.len(), 1);
+    }
+
+    #[test]
+    fn r_06d_a_variable_in_small_letters_is_told() {
+        let told = |value: Value| {
+            let found = check(&value, &[]);
+            let paths = |list: &[Issue]| list.iter().map(|i| i.path.clone()).collect::<Vec<_>>().join(" ");
+            (paths(&found.errors), paths(&found.warnings))
+        };
+        let key = "models.providers.a.apiKey".to_string();
+        let of = |text: &str| told(json!({"models": {"providers": {"a": {"apiKey": text}}}}));
+        assert_eq!(of("${my_key}"), (key.clone(), String::new()));
+        assert_eq!(of("x-${my_Key}"), (key, String::new()));
+        for text in ["${MY_KEY}", "${my key}", "${1a}", "$my_key", "${}", "${a"] {
+            assert_eq!(of(text), (String::new(), String::new()), "{text}");
+        }
+        let name = told(json!({"ui": {"assistant": {"name": "I am ${name}"}}}));
+        assert_eq!(name, (String::new(), "ui.assistant.name".to_string()));
+        let password = told(json!({"gateway": {"auth": {"password": "a${b}"}}}));
+        assert_eq!(password, (String::new(), "gateway.auth.password".to_string()), "it may be meant");
+    }
+
+    #[test]
+    fn agent_ids_that_are_read_otherwise_are_told() {
+        let told = |ids: Value| {
+            let list: Vec<Value> = ids.as_array().unwrap().iter().map(|id| json!({"id": id})).collect();
+            let found = check(&json!({"agents": {"list": list}}), &[]);
+            assert!(found.errors.is_empty(), "{found:?}");
+            found.warnings.iter().map(|i| format!("{} {}", i.path, i.message)).collect::<Vec<_>>()
+        };
+        assert_eq!(told(json!(["main", "Work", "a_b-c"])), [""; 0]);
+        assert_eq!(
+            told(json!(["a", "../x", "A "])),
+            [
+                "agents.list.1.id read as \"x\"; write it so",
+                "agents.list.2.id another agent is \"a\" too, this one is not read; give it an id of its own",
+            ]
+        );
     }
 }

@@ -101,10 +101,10 @@ pub fn write(path: &Path, edits: &[Edit]) -> Result<bool> {
 /// The same for edits that depend on what the file says: `work` sees it under the lock. When `work` fails, nothing
 /// is written.
 pub fn change<T>(path: &Path, work: impl FnOnce(&mut Draft) -> Result<T>) -> Result<(T, bool)> {
-    // A config that is a symbolic link stays one.
-    let path = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
-    let _lock = Lock::wait(&lock_path(&path))?;
-    let old = match std::fs::read_to_string(&path) {
+    let path = real_path(path)?;
+    let waiting = |e: Error| e.context(format_args!("write config {}", path.display()));
+    let _lock = Lock::wait(&lock_path(&path)).map_err(waiting)?;
+    let old = match files::read_text(&path) {
         Ok(text) => Some(text),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => None,
         Err(e) => return Err(Error::io(format_args!("read config {}", path.display()), e)),
@@ -123,6 +123,19 @@ pub fn change<T>(path: &Path, work: impl FnOnce(&mut Draft) -> Result<T>) -> Res
     }
     files::write_atomic(&path, draft.text.as_bytes())?;
     Ok((told, true))
+}
+
+/// A config that is a symbolic link stays one.
+fn real_path(path: &Path) -> Result<PathBuf> {
+    match (std::fs::canonicalize(path), std::fs::read_link(path)) {
+        (Ok(path), _) => Ok(path),
+        (Err(_), Err(_)) => Ok(path.to_path_buf()),
+        (Err(e), Ok(target)) => Err(Error::config(format!(
+            "config {} is a link to {}, which cannot be found ({e}); create that file",
+            path.display(),
+            target.display()
+        ))),
+    }
 }
 
 /// Keeps `text` as the newest backup and moves the others on: `.bak` to `.bak.1`, ... `.bak.4` goes. All are private,
@@ -159,12 +172,19 @@ pub fn lock_path(config: &Path) -> PathBuf {
 /// `text` with `op` done at `path`. The text is unchanged when that changes no value.
 fn edited(text: &str, path: &[&str], op: Op) -> Result<String> {
     let before = read(text)?;
+    if !before.is_object() {
+        return Err(Error::config("the file is not an object; put { } around what it says"));
+    }
     let mut after = changed(&before, path, op)?;
     parse::whole_numbers(&mut after);
     if before == after {
         return Ok(text.to_string());
     }
-    let edited = splice(text, path, op)?;
+    let mut edited = splice(text, path, op)?;
+    let lines = |end: &str| text.matches(end).count();
+    if lines("\r\n") > 0 && lines("\r\n") == lines("\n") {
+        edited = edited.replace("\r\n", "\n").replace('\n', "\r\n");
+    }
     if read(&edited)? != after {
         let path = path.join(".");
         return Err(Error::config(format!(
@@ -201,15 +221,17 @@ fn changed(before: &Value, path: &[&str], op: Op) -> Result<Value> {
             slot
         }
         Value::Array(items) => {
-            let place = first.parse::<usize>().ok().filter(|place| *place < items.len());
-            match place {
+            let (place, end) = (first.parse::<usize>(), items.len());
+            let missing = || match &place {
+                Ok(_) => format!("the list has no item {first}; its end is [{end}]"),
+                Err(_) => format!("an item of a list is named by its place, as [0], not by {first}"),
+            };
+            match place.clone().ok().filter(|place| *place < end) {
                 Some(place) if takes_away && rest.is_empty() => {
                     items.remove(place);
                     return Ok(after);
                 }
-                place => place.and_then(|place| items.get_mut(place)).ok_or_else(|| {
-                    Error::config(format!("the list has no item {first}; add to its end instead"))
-                })?,
+                at => at.and_then(|at| items.get_mut(at)).ok_or_else(|| Error::config(missing()))?,
             }
         }
         _ => {
@@ -394,6 +416,8 @@ mod tests {
             ("{a: {}}", "a.b-c", json!(1), "{a: {\n  \"b-c\": 1\n}}"),
             ("// top\n{a: 1} // end", "a", json!(1), "// top\n{a: 1} // end"),
             ("\u{feff}{a: 'it\\'s' }", "a", json!(0), "\u{feff}{a: 0 }"),
+            ("{\r\n  a: 1\r\n}\r\n", "b", json!([2]), "{\r\n  a: 1,\r\n  b: [\r\n    2\r\n  ]\r\n}\r\n"),
+            ("{\r\n  a: 1\n}\n", "b", json!(2), "{\r\n  a: 1,\n  b: 2\n}\n"),
             ("{a: -Infinity, b: 1}", "b", json!(2), "{a: -Infinity, b: 2}"),
         ];
         for (text, path, value, want) in cases {
@@ -416,6 +440,27 @@ mod tests {
             let path: Vec<&str> = path.split('.').collect();
             assert!(set(text, &path, &json!(1)).is_err(), "{text}");
         }
+        for (text, path, want) in [
+            ("[]", "0", "put { } around"),
+            ("{a: [1]}", "a.9", "no item 9; its end is [1]"),
+            ("{a: [1]}", "a.x", "as [0], not by x"),
+        ] {
+            let error = set(text, &path.split('.').collect::<Vec<_>>(), &json!(1)).unwrap_err();
+            assert!(error.message().contains(want), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_link_to_nothing_stays_a_link() {
+        let dir = crate::config::testing::Dir::new();
+        let path = dir.path("c.json");
+        std::os::unix::fs::symlink("there.json", &path).unwrap();
+        let error = write(&path, &[Edit::new("a", 1)]).unwrap_err();
+        assert!(error.message().contains("is a link to there.json"), "{error}");
+        assert!(path.is_symlink());
+        dir.write("there.json", "{}");
+        assert!(write(&path, &[Edit::new("a", 1)]).unwrap());
+        assert!(path.is_symlink());
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! Runs on the thread that loads; reads files and nothing else. A failing include is reported at the place in
 //! the configuration where it stands, so that only that section is affected.
 use super::{Issue, join, parse};
+use crate::files;
 use serde_json::{Map, Value};
 use std::path::{Component, Path, PathBuf};
 
@@ -52,6 +53,7 @@ impl Resolver<'_> {
 
     fn include(&mut self, mut map: Map<String, Value>, at: &str) -> Value {
         let wanted = map.shift_remove(KEY).unwrap_or_default();
+        let failed = self.issues.len();
         let included = match self.load_all(&wanted, at) {
             Ok(value) => value,
             Err(message) => {
@@ -63,8 +65,11 @@ impl Resolver<'_> {
             return included;
         }
         if !included.is_object() {
-            let message = "Sibling keys require included content to be an object".to_string();
-            self.issues.push(Issue { path: at.to_string(), message });
+            // A file that failed inside of it is told already.
+            if self.issues.len() == failed {
+                let message = "Sibling keys require included content to be an object".to_string();
+                self.issues.push(Issue { path: at.to_string(), message });
+            }
             return Value::Null;
         }
         let siblings = Value::Object(self.members(map, at));
@@ -102,7 +107,7 @@ impl Resolver<'_> {
             return Err(format!("Maximum include depth ({MAX_DEPTH}) exceeded at: {written}"));
         }
         let place = format!("{written} (resolved: {})", path.display());
-        let text = std::fs::read_to_string(&path);
+        let text = files::read_text(&path);
         (self.read)(&path, text.as_deref().ok());
         let text = text.map_err(|e| {
             format!("Failed to read include file: {place}: {e}; create it or change $include")
@@ -218,6 +223,10 @@ mod tests {
             json!({"a": {"$include": "list.json", "b": 1}}),
             "a|Sibling keys require included content to be an object",
         );
+        check(json!({"a": {"$include": "/dev/zero"}}), "a|Failed to read include file: /dev/zero");
+        // What a failure leaves behind is no second mistake.
+        dir.write("nested.json", "{$include: 'no.json'}");
+        check(json!({"a": {"$include": "nested.json", "b": 1}}), "a|Failed to read include file: no.json");
         check(
             json!({"$include": "loop.json"}),
             "k|Circular include detected: D/main.json -> D/loop.json -> D/loop.json",

@@ -6,7 +6,8 @@
 //! In a path `*` stands for a map key or a list item. An object whose keys have rows needs a row of its own
 //! only to carry a doc line, a reload class or a type other than `Object`.
 use Type::{
-    Any, AnyOf, Bool, Clock, Duration, Enum, IdList, Int, Like, List, Map, Number, Object, Text, TextList,
+    Any, AnyOf, Bool, Clock, Duration, Enum, Fingerprint, IdList, Int, Like, List, Map, Number, Object, Text,
+    TextList,
 };
 
 /// What a key's value may be.
@@ -33,6 +34,8 @@ pub enum Type {
     Duration,
     /// A time of day, `00:00` to `24:00`.
     Clock,
+    /// The SHA-256 of a certificate, or blank for none.
+    Fingerprint,
     /// A list of texts.
     TextList,
     /// A list of chat or sender ids, which people write as numbers too.
@@ -504,7 +507,7 @@ pub static KEYS: &[Key] = &[
     key("gateway.remote.password", TEXT, NONE, "Password of the remote gateway").secret(),
     key("gateway.remote.sshIdentity", TEXT, NONE, "Key file for SSH"),
     key("gateway.remote.sshTarget", TEXT, NONE, "Host reached by SSH"),
-    key("gateway.remote.tlsFingerprint", TEXT, NONE, "Fingerprint of the remote certificate"),
+    key("gateway.remote.tlsFingerprint", &Fingerprint, NONE, "Fingerprint of the remote certificate"),
     key("gateway.remote.token", TEXT, NONE, "Token of the remote gateway").secret(),
     key("gateway.remote.transport", &Enum(&["ssh", "direct"]), NONE, "Way to the remote gateway").or("\"ssh\""),
     key("gateway.remote.url", TEXT, NONE, "Address of the remote gateway"),

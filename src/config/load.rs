@@ -3,10 +3,13 @@
 //! Runs on the thread that loads; reads files, never writes one (R-02a). What is wrong below `gateway`, or
 //! with the file as a whole, is fatal; anything else only disables the smallest section around it (R-06b).
 use super::{Issue, check, include, parse, redact, substitute};
+use crate::agents::id_of;
 use crate::env::Env;
-use crate::ids;
+use crate::sessions::key::normalise_agent_id;
+use crate::{files, ids};
 use ring::digest::{Context, SHA256};
 use serde_json::{Map, Value};
+use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -54,11 +57,20 @@ pub struct Loaded {
 /// Reads the configuration that `env` names; variables of its `env` block are added to `env`.
 pub fn read(env: &mut Env) -> Loaded {
     let stamp = Stamp::of(&env.config_path);
-    let loaded = match std::fs::read(&env.config_path).map(String::from_utf8) {
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => empty(),
-        Err(e) => empty().refuse(env, format!("cannot be read: {e}; make it readable for this user"), None),
-        Ok(Err(_)) => empty().refuse(env, "is not UTF-8 text; save it as UTF-8".to_string(), None),
-        Ok(Ok(text)) => judge(env, text).0,
+    let loaded = match files::read_text(&env.config_path) {
+        Ok(text) => judge(env, text).0,
+        Err(e) if e.kind() == ErrorKind::NotFound => empty(),
+        Err(e) if e.kind() == ErrorKind::InvalidData => {
+            empty().refuse(env, "is not UTF-8 text; save it as UTF-8".to_string(), None)
+        }
+        Err(e) => {
+            let fix = match e.kind() {
+                ErrorKind::PermissionDenied => "make it readable for this user",
+                ErrorKind::NotADirectory => "move away the file that is in the place of its directory",
+                _ => "put a file in its place",
+            };
+            empty().refuse(env, format!("cannot be read: {e}; {fix}"), None)
+        }
     };
     Loaded { stamp, ..loaded }
 }
@@ -73,7 +85,16 @@ pub fn judge(env: &mut Env, text: String) -> (Loaded, Vec<Issue>) {
     let mut loaded = empty();
     let mut digest = Context::new(&SHA256);
     digest.update(text.as_bytes());
-    let parsed = parse::json5(&text);
+    let parsed = match text.trim().is_empty() {
+        true => Err(parse::Failure {
+            message: format!(
+                "is empty; copy openclaw.json.bak over it, or remove it and run `{}`",
+                env.command("setup")
+            ),
+            at: None,
+        }),
+        false => parse::json5(&text),
+    };
     loaded.has_includes = text.contains("$include");
     loaded.raw = Some(text);
     let value = match parsed {
@@ -99,11 +120,13 @@ pub fn judge(env: &mut Env, text: String) -> (Loaded, Vec<Issue>) {
     substitute::resolve(&mut value, "", env, &mut loaded.secrets, &mut errors);
     model_objects(&mut value);
     loaded.secrets.extend(redact::collect(&value).into_iter().filter(|secret| !secret.starts_with("${")));
-    let findings = check::check(&value);
+    let mut findings = check::check(&value, &loaded.secrets);
+    // What an include or a variable left behind where it failed is no second mistake.
+    findings.errors.retain(|found| !errors.iter().any(|known| known.path == found.path));
     errors.extend(findings.errors);
     loaded.legacy = findings.legacy.len();
     loaded.warnings = findings.legacy;
-    loaded.warnings.extend(findings.unknown);
+    loaded.warnings.extend(findings.warnings);
     loaded.value = value;
     loaded.settle(env, errors.clone());
     loaded.main_key();
@@ -115,9 +138,13 @@ impl Loaded {
     /// The file as a whole cannot be used.
     fn refuse(mut self, env: &Env, message: String, at: Option<(usize, usize)>) -> Loaded {
         let file = env.config_path.display();
+        let fix = match message.ends_with(parse::CUT) {
+            true => "close it, or copy openclaw.json.bak over the file",
+            false => "correct this line",
+        };
         let (fatal, message) = match at {
             Some((line, column)) => (
-                format!("config {file}:{line}:{column}: {message}; correct this line"),
+                format!("config {file}:{line}:{column}: {message}; {fix}"),
                 format!("JSON5 parse failed: {message} at {line}:{column}"),
             ),
             None => (format!("config {file} {message}"), message),
@@ -136,7 +163,7 @@ impl Loaded {
         for Issue { path, message } in errors {
             let segments = segments(&whole, &path);
             let is_fatal = segments.first().is_none_or(|first| first == "gateway");
-            let section = segments.get(..section_length(&segments)).unwrap_or_default();
+            let section = segments.get(..section_length(&whole, &segments)).unwrap_or_default();
             let name = section.join(".");
             remove(&mut self.value, section);
             if is_fatal {
@@ -144,7 +171,7 @@ impl Loaded {
                 fatal.push(format!("config {}:{key} {message}", env.config_path.display()));
                 self.issues.push(Issue { path, message });
             } else {
-                let message = format!("{message}; {name} is disabled until this is corrected");
+                let message = format!("{message}; {name}{DISABLED}");
                 self.issues.push(Issue { path, message });
             }
             if !name.is_empty() && !self.disabled.contains(&name) {
@@ -172,16 +199,49 @@ impl Loaded {
     }
 }
 
+/// How the message of a mistake ends that did not end the start.
+pub const DISABLED: &str = " is disabled until this is corrected";
+
 /// How many segments of an error's path name the section that is disabled for it. Below `gateway` that is the
-/// key itself: the start is refused anyway, and whoever only looks still sees the rest.
-fn section_length(segments: &[String]) -> usize {
+/// key itself: the start is refused anyway, and whoever only looks still sees the rest. Where a single key may go
+/// without opening anything, it goes alone.
+fn section_length(whole: &Value, segments: &[String]) -> usize {
     let texts: Vec<&str> = segments.iter().map(String::as_str).collect();
     match texts.as_slice() {
         ["gateway", ..] => segments.len(),
         ["channels", _, ..] => 2,
         ["models", "providers", _, ..] | ["plugins" | "skills", "entries", _, ..] => 3,
+        ["agents", "list", place, key @ ..] if is_spare(whole, place, key.first()) => 3,
+        // Without these, people would share a session or be answered who must not be.
+        ["session", "dmScope" | "identityLinks" | "sendPolicy", ..] => 1,
+        // A bound of its own might remove more than the two together.
+        ["session", "maintenance", ..] => 2,
+        ["logging" | "messages" | "session" | "ui", ..] => {
+            let is_list = |depth: &usize| {
+                let inside = segments.iter().take(*depth).try_fold(whole, |value, name| value.get(name));
+                inside.is_some_and(Value::is_array)
+            };
+            (1..segments.len()).find(is_list).unwrap_or(segments.len())
+        }
         _ => segments.len().min(1),
     }
+}
+
+/// Whether the agent at this place of the list may be missing alone: another one must not take its place. So it is not
+/// the default one, no binding names it, no other agent has its id, and the mistake is not in what says so.
+fn is_spare(whole: &Value, place: &str, key: Option<&&str>) -> bool {
+    let list = |path: &str| whole.pointer(path).and_then(Value::as_array).into_iter().flatten();
+    let agents = || list("/agents/list");
+    let default = agents().position(|agent| agent.get("default") == Some(&true.into())).unwrap_or(0);
+    let Ok(place) = place.parse::<usize>() else { return false };
+    let Some(id) = agents().nth(place).and_then(id_of) else { return false };
+    let names_it = |binding: &Value| {
+        binding.get("agentId").and_then(Value::as_str).map(normalise_agent_id) == Some(id.clone())
+    };
+    place != default
+        && !matches!(key, Some(&"id" | &"default"))
+        && agents().filter(|agent| id_of(agent).as_ref() == Some(&id)).count() == 1
+        && !list("/bindings").any(names_it)
 }
 
 /// A dotted path as the keys it goes through; a key may itself hold dots (`my.host`, `gpt-4.1`).
@@ -209,10 +269,17 @@ fn remove(value: &mut Value, path: &[String]) {
         [last] => {
             if let Some(map) = value.as_object_mut() {
                 map.shift_remove(last);
+            } else if let Some(item) = last.parse().ok().and_then(|place: usize| value.get_mut(place)) {
+                // The others keep their places.
+                *item = Value::Object(Map::new());
             }
         }
         [first, rest @ ..] => {
-            if let Some(inner) = value.get_mut(first) {
+            let inner = match value {
+                Value::Array(items) => first.parse().ok().and_then(|place: usize| items.get_mut(place)),
+                value => value.get_mut(first),
+            };
+            if let Some(inner) = inner {
                 remove(inner, rest);
             }
         }
@@ -306,6 +373,38 @@ mod tests {
         check("{tools: {deny: 'exec'}}", "tools", json!({}));
         check("{agents: {$include: 'none.json'}, tools: {}}", "agents", json!({"tools": {}}));
         check("{channels: 5}", "channels", json!({}));
+        check("{logging: {level: 'loud', file: 'f'}}", "logging.level", json!({"logging": {"file": "f"}}));
+        check(
+            "{logging: {redactPatterns: ['${NOPE}'], file: 'f'}}",
+            "logging.redactPatterns",
+            json!({"logging": {"file": "f"}}),
+        );
+        check("{session: {scope: 1, store: 's'}}", "session.scope", json!({"session": {"store": "s"}}));
+        check("{session: {dmScope: 1, store: 's'}}", "session", json!({}));
+        check("{ui: {$include: 'none.json', seamColor: 'x'}}", "ui", json!({}));
+    }
+
+    #[test]
+    fn r_06b_an_agent_is_missing_alone_where_no_other_takes_its_place() {
+        let check = |list: &str, bindings: &str, section: &str| {
+            let (loaded, _) = load(&format!("{{agents: {{list: [{list}]}}, bindings: [{bindings}]}}"), &[]);
+            assert_eq!((loaded.fatal, loaded.disabled), (None, vec![section.to_string()]), "{list}");
+            loaded.value["agents"].clone()
+        };
+        let left = check("{id: 'a'}, {id: 'b', name: 5}, {id: 'c'}", "", "agents.list.1");
+        assert_eq!(left, json!({"list": [{"id": "a"}, {}, {"id": "c"}]}));
+        check("{id: 'a'}, {id: 'b', tools: {exec: {timeoutSec: 'x'}}}", "", "agents.list.1");
+        check("{id: 'a', name: 5}, {id: 'b', default: true}", "", "agents.list.0");
+        for list in [
+            "{id: 'a', name: 5}, {id: 'b'}",
+            "{id: 'a'}, {id: 5}",
+            "{id: 'a'}, {id: 'b', default: 'yes'}",
+            "{id: 'a'}, {id: 'b', default: true, name: 5}",
+            "{id: 'a'}, {id: 'b', name: 5}, {id: 'B'}",
+        ] {
+            check(list, "", "agents");
+        }
+        check("{id: 'a'}, {id: 'b', name: 5}", "{agentId: 'B', match: {channel: 'x'}}", "agents");
     }
 
     #[test]
@@ -316,16 +415,23 @@ mod tests {
             assert_eq!(loaded.fatal.unwrap_or_default().replace(&file, "F"), want, "{text}");
             assert!(!loaded.issues.is_empty());
         };
-        check("", "config F:1:1: EOF parsing value; correct this line");
+        check(
+            "\n",
+            "config F is empty; copy openclaw.json.bak over it, or remove it and run `openclaw setup`",
+        );
+        check(
+            "{\n  a: {b: 1",
+            "config F:2:6: the object that begins here is never closed; close it, or copy openclaw.json.bak over the file",
+        );
         check("{\n  a 1}", "config F:2:5: expected colon; correct this line");
         check("[]", "config F: expected an object, got a list");
         check(
             "{gateway: {port: 'x'}}",
-            "config F: gateway.port: expected a whole number from 1 to 65535, got other text",
+            "config F: gateway.port: expected a whole number from 1 to 65535, got \"x\"",
         );
         check(
             "{gateway: {port: 0, bind: 1}}",
-            "config F: gateway.port: expected a whole number from 1 to 65535, got another number (and 1 more)",
+            "config F: gateway.port: expected a whole number from 1 to 65535, got 0 (and 1 more)",
         );
         check(
             "{gateway: {auth: {token: '${NOPE}'}}}",

@@ -50,6 +50,19 @@ pub struct Issue {
     pub message: String,
 }
 
+impl Issue {
+    /// `path: message`, as in a list of mistakes.
+    pub fn told(&self) -> String {
+        let path = if self.path.is_empty() { "<root>" } else { &self.path };
+        format!("{path}: {}", self.message)
+    }
+
+    /// Whether it stands at, above or below a dotted path.
+    pub fn concerns(&self, path: &str) -> bool {
+        is_within(path, &self.path) || is_within(&self.path, path)
+    }
+}
+
 /// The configuration in force.
 #[derive(Clone)]
 pub struct Config {
@@ -115,12 +128,22 @@ impl Config {
         })
     }
 
-    /// The same for a path that a user names, which the table need not know; with `hides` its secrets are replaced.
-    pub fn look(&self, path: &[&str], hides: bool) -> Option<Value> {
+    /// The same for a path that a user names, which the table need not know.
+    pub fn look(&self, path: &[&str], hide: Hide) -> Option<Value> {
         let default = || lookup::find(path.iter().copied())?.default();
         let found = self.written(path).or_else(default)?;
-        let secrets: &[String] = if hides { &self.inner.loaded.secrets } else { &[] };
-        Some(if hides { redact::redact_at(found, path, secrets) } else { found.clone() })
+        let secrets = &self.inner.loaded.secrets;
+        Some(match hide {
+            Hide::Nothing => found.clone(),
+            Hide::Inner => redact::redact_inner(found, path, secrets),
+            Hide::All => redact::redact_at(found, path, secrets),
+        })
+    }
+
+    /// The mistake for which nothing at a dotted path is in force: at it, above it or in its section.
+    pub fn mistake(&self, path: &str) -> Option<&Issue> {
+        let section = self.inner.loaded.disabled.iter().find(|section| is_within(path, section))?;
+        self.issues().iter().find(|issue| is_within(&issue.path, section))
     }
 
     pub fn str(&self, path: &str) -> Option<&str> {
@@ -208,6 +231,20 @@ impl fmt::Debug for Config {
             .field("issues", &self.issues().len())
             .finish()
     }
+}
+
+/// Which secrets of a value are replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hide {
+    Nothing,
+    /// Those inside of something larger; a secret that is the whole value was asked for by its own path.
+    Inner,
+    All,
+}
+
+/// Whether `path` is the place `above` or below it.
+fn is_within(path: &str, above: &str) -> bool {
+    path.strip_prefix(above).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
 /// `path.segment`.

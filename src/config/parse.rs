@@ -27,13 +27,27 @@ pub fn json5(text: &str) -> Result<Value, Failure> {
     if let Some(at) = too_deep(text) {
         return Err(Failure { message: format!("nested deeper than {MAX_DEPTH} levels"), at: Some(at) });
     }
-    let mut value: Value = ::json5::from_str(text).map_err(|e| Failure {
-        message: e.code().map_or_else(|| "not a JSON5 value".to_string(), |code| code.to_string()),
+    let mut value: Value = ::json5::from_str(text).map_err(|e| {
+        let message = e.code().map_or_else(|| "not a JSON5 value".to_string(), |code| code.to_string());
         // The parser names no place for what is missing at the end.
-        at: e.position().map(|p| (p.line + 1, p.column + 1)).or_else(|| Some(place(text))),
+        let at = e.position().map_or_else(|| place(text), |p| (p.line + 1, p.column + 1));
+        let message = if message.starts_with("EOF") { cut(text, at) } else { message };
+        Failure { message, at: Some(at) }
     })?;
     whole_numbers(&mut value);
     Ok(value)
+}
+
+/// How the message of a text that ends too early ends.
+pub const CUT: &str = " that begins here is never closed";
+
+/// What to say of a text that ends too early; `at` is mostly where the innermost thing begins that is open.
+fn cut(text: &str, (line, column): (usize, usize)) -> String {
+    match text.lines().nth(line - 1).and_then(|line| line.chars().nth(column - 1)) {
+        Some('{') => format!("the object{CUT}"),
+        Some('[') => format!("the list{CUT}"),
+        _ => "the file ends too early".to_string(),
+    }
 }
 
 fn too_deep(text: &str) -> Option<(usize, usize)> {
@@ -103,6 +117,14 @@ mod tests {
             [("", Some((1, 1))), ("{\n  a: 1\n  b: 2\n}", Some((3, 3))), ("{a: }", Some((1, 5)))]
         {
             assert_eq!(json5(text).unwrap_err().at, at, "{text:?}");
+        }
+        for (text, told) in [
+            ("{\n a: {b: 'x", "the object that begins here is never closed at 2:5"),
+            ("{a: [1,", "the list that begins here is never closed at 1:5"),
+            ("// none\n", "the file ends too early at 2:1"),
+        ] {
+            let failure = json5(text).unwrap_err();
+            assert_eq!(failure.message.clone() + &failure.place(), told, "{text:?}");
         }
         let deep = "[".repeat(100_000);
         assert_eq!(json5(&deep).unwrap_err().at, Some((1, 101)));

@@ -1,15 +1,23 @@
 //! Edits of a config's text that depend on what it says: a merge patch, a value at a path that may not be there yet.
 //!
-//! Pure; any thread. Each is done by the steps of `edit.rs`, which keep all else as it is written.
+//! Any thread. Each is done by the steps of `edit.rs`, which keep all else as it is written. Reads included files where
+//! there are some, because what is written here need not be what is in force.
 use super::edit::Draft;
 use super::keys::Type;
-use super::{Config, lookup};
+use super::{Config, include, join, lookup, parse};
 use crate::error::{Error, Result};
 use crate::json::json;
 use serde_json::{Map, Value};
 
+/// Every member that `patch` names.
+pub fn merge(draft: &mut Draft, patch: &Map<String, Value>, old: &Config) -> Result<()> {
+    let before = draft.value()?;
+    members(draft, &mut Vec::new(), &before, patch)?;
+    in_force(draft, old, &[], &Value::Object(patch.clone()))
+}
+
 /// Member by member, so that everything the patch does not name stays as it is written.
-pub fn merge<'p>(
+fn members<'p>(
     draft: &mut Draft,
     path: &mut Vec<&'p str>,
     before: &Value,
@@ -20,7 +28,7 @@ pub fn merge<'p>(
         match (before.get(name), value) {
             (None, Value::Null) => {}
             (Some(_), Value::Null) => draft.remove(path)?,
-            (Some(old @ Value::Object(_)), Value::Object(inner)) => merge(draft, path, old, inner)?,
+            (Some(old @ Value::Object(_)), Value::Object(inner)) => members(draft, path, old, inner)?,
             (Some(old), value) if old == value => {}
             (_, value) => draft.set(path, without_nulls(value.clone()))?,
         }
@@ -42,6 +50,11 @@ fn without_nulls(value: Value) -> Value {
 
 /// One value; missing objects and lists on the way are made.
 pub fn set(draft: &mut Draft, path: &[&str], value: &Value, old: &Config) -> Result<()> {
+    place(draft, path, value, old)?;
+    in_force(draft, old, path, value)
+}
+
+fn place(draft: &mut Draft, path: &[&str], value: &Value, old: &Config) -> Result<()> {
     let before = draft.value()?;
     let (depth, at) = known(&before, path);
     let (exists, missing) = path.split_at_checked(depth).unwrap_or((path, &[]));
@@ -50,10 +63,13 @@ pub fn set(draft: &mut Draft, path: &[&str], value: &Value, old: &Config) -> Res
     {
         return draft.append(exists, &nested(path.len() - deeper.len(), path, value));
     }
-    foreign(old, &before, path, false)?;
     if let Some(place) = missing_item(path, depth) {
-        let list = path.get(..place).unwrap_or_default().join(".");
+        let list = path.get(..place).unwrap_or_default();
+        if old.inner.loaded.has_includes && old.written(list).is_some() {
+            return Err(foreign(&list.join(".")));
+        }
         let name = path.get(place).copied().unwrap_or_default();
+        let list = list.join(".");
         return Err(Error::invalid(format!("{list} has no item {name}: it is empty; the first item is 0")));
     }
     match missing.split_first() {
@@ -109,21 +125,62 @@ fn nested(depth: usize, path: &[&str], value: &Value) -> Value {
 /// One value; that it is not there is an error.
 pub fn remove(draft: &mut Draft, path: &[&str], old: &Config) -> Result<()> {
     let before = draft.value()?;
-    if known(&before, path).0 == path.len() {
-        return draft.remove(path);
+    let has_includes = old.inner.loaded.has_includes;
+    if known(&before, path).0 < path.len() {
+        return Err(match old.written(path) {
+            Some(_) if has_includes => foreign(&path.join(".")),
+            _ => Error::not_found(format!("Config path not found: {}", path.join("."))),
+        });
     }
-    foreign(old, &before, path, true)?;
-    Err(Error::not_found(format!("Config path not found: {}", path.join("."))))
+    // In a list with items of other files too, the same place holds another item.
+    let is_shared = |list: &&[&str]| {
+        let items = |value: &Value| value.as_array().map(Vec::len);
+        let all = old.written(list).and_then(items);
+        all.is_some() && items(known(&before, list).1) != all
+    };
+    match (0..path.len()).filter_map(|end| path.get(..end)).find(is_shared) {
+        Some(list) if has_includes => Err(foreign(&list.join("."))),
+        _ => draft.remove(path),
+    }
 }
 
-/// What only an included file sets cannot be taken away from here, and a list there would be added to.
-fn foreign(old: &Config, before: &Value, path: &[&str], takes_away: bool) -> Result<()> {
-    let is_here = known(before, path).0 == path.len();
-    let in_force = old.written(path);
-    let is_foreign = old.inner.loaded.has_includes && !is_here && in_force.is_some();
-    if is_foreign && (takes_away || in_force.is_some_and(Value::is_array)) {
-        let name = path.join(".");
-        return Err(Error::invalid(format!("{name} is set by an included file; change it there")));
+/// Refuses an edit after which an included file still says otherwise at `path`: it may come before what is written
+/// here, and lists of both are put one after the other.
+fn in_force(draft: &Draft, old: &Config, path: &[&str], asked: &Value) -> Result<()> {
+    if !draft.text().contains("$include") || path.contains(&"$include") {
+        return Ok(());
     }
-    Ok(())
+    let mut issues = Vec::new();
+    let mut asked = asked.clone();
+    parse::whole_numbers(&mut asked);
+    let whole = include::resolve(draft.value()?, old.path(), &mut issues, &mut |_, _| {});
+    let (depth, found) = known(&whole, path);
+    let found = (depth == path.len()).then_some(found);
+    match differs(&asked, found, &path.join("."), path.is_empty()) {
+        // Where a file is missing, nothing is in force yet.
+        Some(at) if issues.is_empty() => Err(foreign(&at)),
+        _ => Ok(()),
+    }
+}
+
+/// The first place where what was `found` is not what was asked for; a merge asks for nothing else of an object.
+fn differs(asked: &Value, found: Option<&Value>, at: &str, merges: bool) -> Option<String> {
+    let inner =
+        |(name, asked, found): (&str, &Value, Option<&Value>)| differs(asked, found, &join(at, name), merges);
+    match (asked, found) {
+        (Value::Object(map), _) if map.contains_key("$include") => None,
+        (Value::Object(map), Some(Value::Object(there))) if merges || map.len() == there.len() => {
+            map.iter().map(|(name, value)| (name.as_str(), value, there.get(name))).find_map(inner)
+        }
+        (Value::Array(items), Some(Value::Array(there))) if items.len() == there.len() => {
+            let mut pairs = items.iter().zip(there);
+            pairs.find_map(|(asked, found)| inner(("", asked, Some(found)))).map(|_| at.to_string())
+        }
+        (Value::Null, None) => None,
+        (asked, found) => (found != Some(asked)).then(|| at.to_string()),
+    }
+}
+
+fn foreign(name: &str) -> Error {
+    Error::invalid(format!("{name} is set by an included file; change it there"))
 }

@@ -23,6 +23,11 @@ pub fn plan(old: &Config, new: &Config) -> Plan {
     between(&old.inner.loaded.value, &new.inner.loaded.value)
 }
 
+/// What is to do for `new`: what needs a restart is in force as it `started`, all else as it was `held` last.
+pub fn pending(started: &Config, held: &Config, new: &Config) -> Plan {
+    Plan { restart: plan(started, new).restart, ..plan(held, new) }
+}
+
 fn between(old: &Value, new: &Value) -> Plan {
     let mut plan = Plan::default();
     compare(Some(old), Some(new), &mut Vec::new(), "", &mut plan);
@@ -38,6 +43,24 @@ impl Plan {
     pub fn paths(&self) -> Vec<&str> {
         let hot = self.hot.iter().flat_map(|(_, paths)| paths);
         self.restart.iter().chain(hot).chain(&self.none).map(String::as_str).collect()
+    }
+
+    /// The paths that ask for a restart under this `gateway.reload.mode`. Bookkeeping never does (R-02a).
+    pub fn restarts(&self, mode: &str) -> Vec<&str> {
+        let all =
+            if mode == "restart" { self.paths() } else { self.restart.iter().map(String::as_str).collect() };
+        all.into_iter().filter(|path| !matches!(path.split('.').next(), Some("meta" | "wizard"))).collect()
+    }
+
+    /// One line of what is done under this mode, for the log.
+    pub fn told(&self, mode: &str) -> String {
+        match mode {
+            "off" if !self.is_empty() => self.paths().join(", "),
+            "restart" if !self.restarts(mode).is_empty() => {
+                format!("restart ({})", self.restarts(mode).join(", "))
+            }
+            _ => self.to_string(),
+        }
     }
 
     fn add(&mut self, segments: &[&str], path: &str) {
@@ -178,5 +201,10 @@ mod tests {
         );
         assert_eq!(plan.hot, [("cron", vec!["cron.enabled".to_string(), "cron.store".to_string()])]);
         assert_eq!(plan.paths(), ["env.A", "cron.enabled", "cron.store", "ui"]);
+        assert_eq!(plan.told("off"), "env.A, cron.enabled, cron.store, ui");
+        assert_eq!(plan.told("restart"), "restart (env.A, cron.enabled, cron.store, ui)");
+        assert_eq!((plan.restarts("hybrid"), plan.restarts("restart").len()), (vec!["env.A"], 4));
+        let stamp = between(&json!({}), &json!({"meta": {"lastTouchedAt": "x"}}));
+        assert!(stamp.restarts("restart").is_empty(), "R-02a");
     }
 }

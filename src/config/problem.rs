@@ -2,6 +2,7 @@
 //!
 //! Pure, over what was read before; any thread. Shown in the log, in `health` and in `status`, so it never holds a
 //! secret.
+use super::load::DISABLED;
 use super::members::{Object, Scanner};
 use super::redact::{self, carries_secret};
 use super::tokens::{Token, tokens};
@@ -48,7 +49,10 @@ impl Config {
             None => valid(&issue.path),
         };
         let is_telling = carries_secret(&issue.message, &loaded.secrets);
-        let message = if is_telling { redact::HIDDEN.to_string() } else { issue.message.clone() };
+        // Nothing is disabled while the last good configuration stays.
+        let message = issue.message.strip_suffix(DISABLED).and_then(|text| text.rsplit_once("; "));
+        let message = message.map_or(issue.message.as_str(), |(message, _)| message);
+        let message = if is_telling { redact::HIDDEN.to_string() } else { message.to_string() };
         Problem { file: self.path().display().to_string(), path: issue.path.clone(), at, nearest, message }
     }
 }
@@ -176,10 +180,10 @@ mod tests {
             ),
             (
                 "{\n  gateway: {\n    port: 'x'}}",
-                "F:3:11: gateway.port: expected a whole number from 1 to 65535, got other text",
+                "F:3:11: gateway.port: expected a whole number from 1 to 65535, got \"x\"",
             ),
             ("{\n session: 5}", "F:2:11: session: expected"),
-            ("{a: {gatewey: [{", "F:1:16: JSON5 parse failed: EOF"),
+            ("{a: {gatewey: [{", "F:1:16: JSON5 parse failed: the object"),
         ] {
             let told = problem(text, "{}").unwrap();
             // The parser's own words may change; what counts is that the place and the key are told.
@@ -194,6 +198,11 @@ mod tests {
         assert_eq!(problem("{session: 5, ui: {}}", "{session: 5}"), None);
         assert!(problem("{session: 5, tools: 5}", "{session: 5}").unwrap().contains("tools"));
         assert_eq!(problem("{nonsense: 1}", "{}"), None, "an unknown key is a warning");
+        let told = problem("{session: 5}", "{}").unwrap();
+        assert!(
+            told.ends_with("expected an object, got another number"),
+            "nothing is disabled by it: {told}"
+        );
     }
 
     #[test]

@@ -204,7 +204,7 @@ fn r_02b_a_patch_changes_what_it_names_in_any_document() {
         let value = parse::json5(&text).unwrap_or_else(|e| panic!("seed {seed}: {e:?}\n{text}"));
         let patch = patch(&mut Dice(seed * 77 + 5), &value, 3);
         let mut draft = Draft::of(&text);
-        let done = merge(&mut draft, &mut Vec::new(), &value, patch.as_object().unwrap());
+        let done = merge(&mut draft, patch.as_object().unwrap(), &super::Config::empty());
         done.unwrap_or_else(|e| panic!("seed {seed}: {e}\n{text}\n{patch}"));
         let after = draft.text();
         changed += u64::from(after != text);

@@ -30,24 +30,27 @@ fn quoted() -> String {
 /// What to replace in a text that parses.
 fn by_place(text: &str, secrets: &[String]) -> Vec<(Range<usize>, String)> {
     let mut hidden = Vec::new();
-    // Open objects and lists: the place, whether a list, and the member whose value comes next.
+    // Open objects and lists: the place, whether a list, and the member or item whose value comes next.
     let mut open: Vec<(Place, bool, Option<Place>)> = Vec::new();
     for (token, span) in tokens(text) {
         let here = match open.last() {
             None => Some(Place::root()),
-            Some((place, true, _)) => Some(place.item()),
+            Some((place, true, next)) => Some(next.unwrap_or(place.item())),
             Some((_, false, member)) => *member,
         };
         match (token, here) {
             (Token::Comment, _) => hidden.extend(comment(text, span, secrets)),
             (Token::Punct(c @ ('{' | '[')), place) => {
+                if let Some((_, true, next)) = open.last_mut() {
+                    *next = None;
+                }
                 open.push((place.unwrap_or(Place::root()), c == '[', None))
             }
             (Token::Punct('}' | ']'), _) => {
                 open.pop();
             }
             (Token::Punct(','), _) => {
-                if let Some((_, _, member)) = open.last_mut() {
+                if let Some((_, false, member)) = open.last_mut() {
                     *member = None;
                 }
             }
@@ -59,8 +62,12 @@ fn by_place(text: &str, secrets: &[String]) -> Vec<(Range<usize>, String)> {
                 }
             }
             (token, Some(place)) => {
-                if hides(token, text.get(span.clone()).unwrap_or_default(), place, secrets) {
+                let source = text.get(span.clone()).unwrap_or_default();
+                if hides(token, source, place, secrets) {
                     hidden.push((span, quoted()));
+                }
+                if let Some((list, true, next)) = open.last_mut() {
+                    *next = Some(list.item_after(&decode(source)));
                 }
             }
         }
@@ -71,11 +78,15 @@ fn by_place(text: &str, secrets: &[String]) -> Vec<(Range<usize>, String)> {
 fn hides(token: Token, source: &str, place: Place, secrets: &[String]) -> bool {
     match token {
         Token::Text => {
-            let text: String = json5::from_str(source).unwrap_or_else(|_| source.to_string());
-            !text.is_empty() && (place.hides_text() || redact::carries_secret(&text, secrets))
+            let text = decode(source);
+            !text.is_empty() && (place.hides_text(&text) || redact::carries_secret(&text, secrets))
         }
         _ => place.hides_number() && !matches!(source, "true" | "false" | "null"),
     }
+}
+
+fn decode(source: &str) -> String {
+    json5::from_str(source).unwrap_or_else(|_| source.to_string())
 }
 
 fn decode_name(source: &str) -> String {
@@ -145,6 +156,10 @@ mod tests {
         check(
             "{gateway:{auth:{token:123}},b:[{secretKey:['a',{c:'d'}]}]}",
             "{gateway:{auth:{token:#}},b:[{secretKey:[#,{c:#}]}]}",
+        );
+        check(
+            "{x:{args:['-v','--token','a',{b:'c'},'--pat',5],env:{K:1},slack:{u:'https://h',c:'d'}}}",
+            "{x:{args:['-v','--token',#,{b:'c'},'--pat',#],env:{K:#},slack:{u:#,c:'d'}}}",
         );
         check("{ui:{assistant:{name:'canary-1!'}}, // plain\n}", "{ui:{assistant:{name:#}}, // plain\n}");
     }

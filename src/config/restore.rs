@@ -3,6 +3,7 @@
 //!
 //! Pure; any thread. Items of lists are told apart by their `id` or `name`, else by their place in a list of the same
 //! length; a place that cannot be found is an error, never a guess.
+use super::join;
 use super::members::{Member, Object, Scanner};
 use super::raw;
 use super::redact::HIDDEN;
@@ -36,10 +37,11 @@ pub fn restore(text: &str, present: &str, secrets: &[String]) -> Result<String> 
     Ok(out)
 }
 
-/// The error for a hidden value that cannot be put back; `name` is the key's.
-pub fn refused(name: &str) -> Error {
+/// The error for a hidden value that cannot be put back. Clients know the text up to the path.
+pub fn refused(path: &str) -> Error {
+    let name = path.rsplit('.').find(|name| name.parse::<usize>().is_err()).unwrap_or_default();
     Error::invalid(format!(
-        "config write rejected: \"{name}\" is redacted; set an explicit value instead of {HIDDEN}"
+        "config write rejected: \"{name}\" is redacted; set an explicit value instead of {HIDDEN} at {path}"
     ))
 }
 
@@ -50,8 +52,8 @@ struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    /// `name` is that of the nearest member, for the error.
-    fn value(&mut self, name: &str, span: Range<usize>, old: Option<Range<usize>>) -> Result<()> {
+    /// `path` is for the error.
+    fn value(&mut self, path: &str, span: Range<usize>, old: Option<Range<usize>>) -> Result<()> {
         let source = self.text.get(span.clone()).unwrap_or_default();
         if !source.contains(HIDDEN) {
             return Ok(());
@@ -65,14 +67,13 @@ impl<'a> Walk<'a> {
                     self.found.push((span, with));
                     Ok(())
                 }
-                _ => Err(refused(name)),
+                _ => Err(refused(path)),
             };
         };
         let old_object = old_object.filter(|old| old.is_list == object.is_list);
         for member in &object.members {
-            let name = if object.is_list { name } else { &member.name };
             let old = old_object.as_ref().and_then(|old| self.counterpart(&object, member, old));
-            self.value(name, member.value.clone(), old)?;
+            self.value(&join(path, &member.name), member.value.clone(), old)?;
         }
         Ok(())
     }
@@ -157,15 +158,16 @@ mod tests {
             restored("{channels: {slack: {tokens: [#, 'new']}}}").unwrap(),
             "{channels: {slack: {tokens: ['t1', 'new']}}}"
         );
-        for (text, name) in [
-            ("{channels: {slack: {tokens: [#]}}}", "tokens"),
-            ("{channels: {slack: {list: [{id: 'z', token: #}]}}}", "token"),
-            ("{gateway: {auth: #}}", "auth"),
-            ("{hooks: {token: #}}", "token"),
-            ("{hooks: {token: 'Bearer __OPENCLAW_REDACTED__'}}", "token"),
+        for (text, name, path) in [
+            ("{channels: {slack: {tokens: [#]}}}", "tokens", "channels.slack.tokens.0"),
+            ("{channels: {slack: {list: [{id: 'z', token: #}]}}}", "token", "channels.slack.list.0.token"),
+            ("{gateway: {auth: #}}", "auth", "gateway.auth"),
+            ("{hooks: {token: #}}", "token", "hooks.token"),
+            ("{hooks: {token: 'Bearer __OPENCLAW_REDACTED__'}}", "token", "hooks.token"),
         ] {
             let error = restored(text).unwrap_err();
             assert!(error.message().contains(&format!("\"{name}\" is redacted")), "{text}: {error}");
+            assert!(error.message().ends_with(&format!(" at {path}")), "{text}: {error}");
         }
     }
 }

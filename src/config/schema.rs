@@ -57,7 +57,7 @@ fn of_type(node: Node, kind: Type) -> Value {
         Type::Text { min: 0 } => json!({"type": "string"}),
         Type::Text { min } => json!({"type": "string", "minLength": min}),
         Type::Enum(choices) => json!({"type": "string", "enum": choices}),
-        Type::Duration | Type::Clock => json!({"type": "string"}),
+        Type::Duration | Type::Clock | Type::Fingerprint => json!({"type": "string"}),
         Type::TextList => json!({"type": "array", "items": {"type": "string"}}),
         Type::IdList => json!({"type": "array", "items": {"type": ["string", "number"]}}),
         Type::Object => object(node, Value::Bool(false)),

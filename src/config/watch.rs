@@ -11,8 +11,7 @@ use super::problem::Problem;
 use crate::clock;
 use crate::env::Env;
 use crate::error::{Error, Result};
-use crate::gateway::judge::Judge;
-use crate::ids;
+use crate::gateway::judge::{Judge, Verdict};
 use crate::json::json;
 use crate::logging;
 use crate::protocol::events;
@@ -20,9 +19,12 @@ use crate::shared::{Auth, Shared};
 use crate::state::event::Event;
 use crate::state::sessions::roster;
 use crate::threads;
+use crate::{files, ids};
 use ring::digest::{SHA256, digest};
+use std::io::Read;
+use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -31,6 +33,8 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(2);
 /// A file that never rests is looked at nevertheless, after this many changes in a row.
 const MAX_CHANGES: u32 = 100;
+/// A watcher that has not ended by then is left behind.
+const LET_GO: Duration = Duration::from_secs(2);
 const STACK: usize = 256 << 10;
 
 /// The running thread.
@@ -49,7 +53,20 @@ impl Watcher {
         let dotenv_digest = digest_of(&dotenv);
         let changes = Changes::of(files, stopped)?;
         let told = !applied.is_valid();
-        let mut work = Work { shared, judge, changes, applied, dotenv, dotenv_digest, told };
+        let (held, seen) = (applied.clone(), applied.clone());
+        let dotenv_seen = dotenv_digest.clone();
+        let mut work = Work {
+            shared,
+            judge,
+            changes,
+            started: applied,
+            held,
+            seen,
+            dotenv,
+            dotenv_digest,
+            dotenv_seen,
+            told,
+        };
         let run = move || {
             if let Err(e) = work.run() {
                 log::error!(target: "gateway/reload", "{e}; changes of the configuration need a restart from now on");
@@ -60,11 +77,15 @@ impl Watcher {
         Ok(Watcher { stop, thread: threads::spawn("gw-watch", STACK, run, died)? })
     }
 
-    /// Ends the thread and waits for it.
+    /// Ends the thread and waits for it, but not for a disk that does not answer.
     pub fn stop(self) {
-        drop(self.stop);
-        // A panic was told by the thread itself.
-        let _ = self.thread.join();
+        let mut stop = &self.stop;
+        // The thread's end of the pair is closed when it has ended. On a pair that is broken there is nobody to wait for.
+        let asked = stop.shutdown(Shutdown::Write).and_then(|()| stop.set_read_timeout(Some(LET_GO)));
+        if asked.and_then(|()| stop.read(&mut [0])).is_ok() {
+            // A panic was told by the thread itself.
+            let _ = self.thread.join();
+        }
     }
 }
 
@@ -72,10 +93,16 @@ struct Work {
     shared: Arc<Shared>,
     judge: Arc<Judge>,
     changes: Changes,
-    /// What the last plan was made against: in force, but for the reload mode `off`, where only its secret is.
-    applied: Config,
+    /// As this generation began: what needs a restart is in force as it is there.
+    started: Config,
+    /// Put in force last: all else is in force as it is here.
+    held: Config,
+    /// What the files said last when they could be used, in force or not.
+    seen: Config,
     dotenv: PathBuf,
+    /// When this generation began, and as it was seen last.
     dotenv_digest: String,
+    dotenv_seen: String,
     /// `health` says that the file cannot be used.
     told: bool,
 }
@@ -85,6 +112,8 @@ struct Usable {
     config: Config,
     env: Env,
     auth: Arc<Auth>,
+    /// The one to listen on with it.
+    port: u16,
     dotenv_digest: String,
 }
 
@@ -122,13 +151,13 @@ impl Work {
         }
     }
 
-    /// Whether the content differs from what was applied last, as far as can be told without parsing anything twice.
+    /// Whether the content differs from what was seen last, as far as can be told without parsing anything twice.
     fn is_news(&self) -> bool {
-        self.told || !self.applied.is_current() || digest_of(&self.dotenv) != self.dotenv_digest
+        self.told || !self.seen.is_current() || digest_of(&self.dotenv) != self.dotenv_seen
     }
 
     fn wait_for_quiet(&mut self) -> Result<bool> {
-        let quiet = self.applied.u64("gateway.reload.debounceMs").unwrap_or(300);
+        let quiet = self.seen.u64("gateway.reload.debounceMs").unwrap_or(300);
         for _ in 0..MAX_CHANGES {
             match self.changes.wait(Some(Duration::from_millis(quiet.min(60_000))))? {
                 Seen::Change => {}
@@ -142,62 +171,80 @@ impl Work {
     /// Reads the files and puts them in force if they can be.
     fn look(&mut self) -> Result<std::result::Result<(), Problem>> {
         // Watched first, read then: a change after the reading wakes the next round.
-        let files = self.changes.files().to_vec();
-        self.changes.renew(files)?;
-        let usable = match self.read() {
-            Ok(usable) => usable,
-            Err(problem) => return Ok(Err(problem)),
-        };
-        let files = files_of(&usable.config, &self.dotenv);
-        if files != self.changes.files() {
+        let mut files = self.changes.files().to_vec();
+        let read = loop {
             self.changes.renew(files)?;
-        }
-        self.apply(usable);
-        self.tell(None);
-        Ok(Ok(()))
+            let (config, read) = self.read();
+            // Also those of a file that cannot be used: the mistake may be in one of them.
+            files = files_of(&config, &self.dotenv);
+            if files == self.changes.files() {
+                break read;
+            }
+        };
+        Ok(read.map(|usable| {
+            self.apply(usable);
+            self.tell(None);
+        }))
     }
 
-    fn read(&self) -> std::result::Result<Usable, Problem> {
+    /// What the files say, and whether it can be put in force. Of one that cannot, for a mistake outside of `gateway`,
+    /// the secret holds all the same: what was taken back must open nothing any more (SEC-14).
+    fn read(&self) -> (Config, std::result::Result<Usable, Problem>) {
         let (mut env, dotenv_digest) = (self.judge.env(), digest_of(&self.dotenv));
         let config = Config::inspect(&mut env);
-        if let Some(problem) = config.problem(&self.applied) {
-            return Err(problem);
+        let problem = config.problem(&self.seen);
+        let is_unusable = config.inner.loaded.fatal.is_some();
+        if let Some(problem) = problem.clone().filter(|_| is_unusable) {
+            return (config, Err(problem));
         }
-        match self.judge.judge(config.clone(), env) {
-            Ok(verdict) => Ok(Usable { config, env: verdict.env, auth: verdict.auth, dotenv_digest }),
-            Err(e) => Err(config.refusal(&e)),
+        let verdict = match self.judge.judge(config.clone(), env) {
+            Ok(verdict) => verdict,
+            Err(e) => {
+                let problem = problem.unwrap_or_else(|| config.refusal(&e));
+                return (config, Err(problem));
+            }
+        };
+        if let Some(problem) = problem {
+            self.renew_secret(&verdict.auth);
+            return (config, Err(problem));
         }
+        let Verdict { env, auth, port, .. } = verdict;
+        (config.clone(), Ok(Usable { config, env, auth, port, dotenv_digest }))
     }
 
     fn apply(&mut self, new: Usable) {
-        let mut plan = plan::plan(&self.applied, &new.config);
-        if new.dotenv_digest != self.dotenv_digest {
-            plan.restart.push(self.shared.env.display(&self.dotenv));
-        }
-        let old = std::mem::replace(&mut self.applied, new.config.clone());
-        self.dotenv_digest.clone_from(&new.dotenv_digest);
+        let is_known = new.config.digest() == self.seen.digest() && new.dotenv_digest == self.dotenv_seen;
+        let old = std::mem::replace(&mut self.seen, new.config.clone());
+        self.dotenv_seen.clone_from(&new.dotenv_digest);
         let mode = new.config.str("gateway.reload.mode").unwrap_or("hybrid");
-        if plan.is_empty() && old.digest() == new.config.digest() {
+        if is_known {
             if mode != "off" {
                 self.shared.set_config(new.config.clone());
             }
             return;
         }
-        let file = self.shared.env.display(new.config.path());
-        if mode == "off" {
-            logging::hide(new.auth.secrets());
-            self.renew_secret(&new);
-            self.announce(&old);
-            return log::info!(target: "gateway/reload", "{file} changed: {plan}; config reload disabled (gateway.reload.mode=off), in force at the next start");
+        let mut plan = plan::pending(&self.started, &self.held, &new.config);
+        // Open already, as it is when the command line or a variable names the port.
+        let port = plan.restart.iter().position(|path| path == "gateway.port");
+        if let Some(at) = port.filter(|_| self.judge.has_port(new.port)) {
+            plan.none.push(plan.restart.remove(at));
         }
-        log::info!(target: "gateway/reload", "{file} changed: {plan} (gateway.reload.mode={mode})");
+        if new.dotenv_digest != self.dotenv_digest {
+            plan.restart.push(self.shared.env.display(&self.dotenv));
+        }
+        let (file, told) = (self.shared.env.display(new.config.path()), plan.told(mode));
+        if mode == "off" {
+            self.renew_secret(&new.auth);
+            self.announce(&old);
+            return log::info!(target: "gateway/reload", "{file} changed: {told}; config reload disabled (gateway.reload.mode=off), in force at the next start");
+        }
+        log::info!(target: "gateway/reload", "{file} changed: {told} (gateway.reload.mode={mode})");
         self.put_in_force(&new, &plan);
         self.announce(&old);
-        let is_needed = !plan.restart.is_empty() || (mode == "restart" && !plan.is_empty());
-        if !is_needed {
+        let paths = plan.restarts(mode).join(", ");
+        if paths.is_empty() {
             return;
         }
-        let paths = if plan.restart.is_empty() { plan.paths().join(", ") } else { plan.restart.join(", ") };
         if mode == "hot" {
             return log::warn!(target: "gateway/reload", "{paths}: in force after a restart only, which gateway.reload.mode=hot leaves to you");
         }
@@ -207,7 +254,7 @@ impl Work {
 
     /// Tells administrators that the file has another text, unless the method that wrote it has told.
     fn announce(&self, old: &Config) {
-        let (config, hash) = (&self.applied, self.applied.hash());
+        let (config, hash) = (&self.seen, self.seen.hash());
         if hash == old.hash() || self.shared.published.is_told(hash) {
             return;
         }
@@ -225,20 +272,22 @@ impl Work {
         } else {
             logging::hide(secrets);
         }
+        self.held = new.config.clone();
         self.shared.set_config(new.config.clone());
-        self.renew_secret(new);
+        self.renew_secret(&new.auth);
         if let Err(e) = roster::announce(&self.shared) {
             log::warn!(target: "gateway/reload", "the agents stay as they were: {e}");
         }
     }
 
     /// Whatever the reload mode: a secret that was taken back must open nothing any more (SEC-14).
-    fn renew_secret(&self, new: &Usable) {
-        if new.auth.is_same(&self.shared.auth()) {
+    fn renew_secret(&self, new: &Auth) {
+        if new.is_same(&self.shared.auth()) {
             return;
         }
-        log::info!(target: "gateway/reload", "the gateway {} has changed: connections made with the old one are closed", new.auth.mode.name());
-        self.shared.set_auth(&new.auth);
+        logging::hide(new.secrets());
+        log::info!(target: "gateway/reload", "the gateway {} has changed: connections made with the old one are closed", new.mode.name());
+        self.shared.set_auth(new);
         // As in `apply`.
         let _ = self.shared.state.send(Event::SecretChanged);
     }
@@ -248,7 +297,8 @@ impl Work {
             Some(problem) => {
                 log::warn!(target: "gateway/reload", "config reload skipped (invalid config): {problem}; the running configuration stays in force");
             }
-            None if !self.told => return,
+            // Told nevertheless: a restart may have been refused meanwhile.
+            None if !self.told => {}
             None => log::info!(target: "gateway/reload", "the configuration file can be used again"),
         }
         self.told = problem.is_some();
@@ -257,14 +307,14 @@ impl Work {
     }
 }
 
-fn files_of(config: &Config, dotenv: &std::path::Path) -> Vec<PathBuf> {
+fn files_of(config: &Config, dotenv: &Path) -> Vec<PathBuf> {
     let mut files = config.files();
     files.push(dotenv.to_path_buf());
     files
 }
 
 /// Of a file that is not there: that of nothing.
-fn digest_of(file: &std::path::Path) -> String {
-    let bytes = std::fs::read(file).unwrap_or_default();
-    ids::encode(digest(&SHA256, &bytes).as_ref())
+fn digest_of(file: &Path) -> String {
+    let text = files::read_text(file).unwrap_or_default();
+    ids::encode(digest(&SHA256, text.as_bytes()).as_ref())
 }

@@ -111,12 +111,11 @@ fn apply(draft: &mut Draft, change: Change, old: &Config, old_issues: &[Issue]) 
             let Value::Object(asked) = syntax(&restored(text)?)? else {
                 return Err(Error::invalid("config.patch raw must be an object"));
             };
-            let before = draft.value()?;
-            patch::merge(draft, &mut Vec::new(), &before, &asked)
+            patch::merge(draft, &asked, old)
         }
         Change::Set(path, value) => {
             if value.to_string().contains(HIDDEN) {
-                return Err(restore::refused(path.last().unwrap_or(&"")));
+                return Err(restore::refused(&path.join(".")));
             }
             patch::set(draft, path, value, old)
         }
@@ -140,7 +139,9 @@ fn check_issues(change: Change, old: &[Issue], mut issues: Vec<Issue>) -> Result
 }
 
 fn invalid(message: &str, issues: &[Issue]) -> Error {
-    Error::invalid(message).with("issues", json!(issues))
+    // Whoever sees only the message has the first one.
+    let first = issues.first().map_or(String::new(), |issue| format!(": {}", issue.told()));
+    Error::invalid(format!("{message}{first}")).with("issues", json!(issues))
 }
 
 /// R-02e: what looks like an accident must be asked for.
@@ -212,7 +213,10 @@ mod tests {
             assert!(error.starts_with(want), "{patch}: {error}");
         }
         let error = told("{gateway: ", Change::Merge("{ui: {}}"), false).unwrap_err();
-        assert_eq!(error, "invalid config; fix before patching");
+        assert!(
+            error.starts_with("invalid config; fix before patching: <root>: JSON5 parse failed"),
+            "{error}"
+        );
     }
 
     #[test]
@@ -238,6 +242,60 @@ mod tests {
         assert!(done("gateway.mode.x", json!(1)).unwrap_err().contains("not an object"));
     }
 
+    /// What is in force after an edit is what was asked for, or the edit is refused.
+    #[test]
+    fn r_02b_what_an_included_file_sets_is_not_edited_beside_it() {
+        let file =
+            |team: &str| format!("{{tools: {{deny: ['x']}}, agents: {{$include: './team.json5'{team}}}}}");
+        let done = |team: &str, change: Change| {
+            let dir = Dir::new();
+            dir.write("team.json5", "{list: [{id: 'a', name: 'Ada'}], defaults: {timeoutSeconds: 5}}");
+            dir.write("openclaw.json", &file(team));
+            write(&dir.env(&[]), change, Base::Present, false).map(|written| written.config)
+        };
+        let set = |team: &str, path: &str, value: Value| {
+            let path = crate::config::path::parse(path).unwrap();
+            done(team, Change::Set(&path.iter().map(String::as_str).collect::<Vec<_>>(), &value))
+        };
+        let own = ", list: [{id: 'b'}]";
+        for (team, path, value) in [
+            ("", "agents.list[0].name", json!("Bob")),
+            ("", "agents.list[0]", json!({"id": "z"})),
+            ("", "agents.list[1].id", json!("z")),
+            ("", "agents.list", json!([{"id": "z"}])),
+            ("", "agents.defaults", json!({"maxConcurrent": 2})),
+            (own, "agents.list[0].name", json!("Bob")),
+            (own, "agents.list[1].name", json!("Bob")),
+        ] {
+            let error = set(team, path, value).unwrap_err();
+            assert!(
+                error.message().contains("is set by an included file; change it there"),
+                "{path}: {error}"
+            );
+        }
+        let now = set("", "agents.defaults.timeoutSeconds", json!(7.0)).unwrap();
+        assert_eq!(now.u64("agents.defaults.timeoutSeconds"), Some(7));
+        assert!(set("", "tools.deny[0]", json!("y")).is_ok());
+        assert!(set("", "agents", json!({"list": [{"id": "z"}]})).is_ok(), "the include goes with it");
+        assert!(set("", "tools", json!({"$include": "./team.json5"})).is_ok());
+        assert!(set("", "agents.$include", json!(["./team.json5"])).is_ok());
+
+        let merged = |patch: &str| done("", Change::Merge(patch));
+        for patch in ["{agents: {list: [{id: 'z'}]}}", "{agents: {defaults: {timeoutSeconds: null}}}"] {
+            let error = merged(patch).unwrap_err();
+            assert!(error.message().contains("included file"), "{patch}: {error}");
+        }
+        let now = merged("{agents: {defaults: {maxConcurrent: 2}}, tools: {deny: null}}").unwrap();
+        assert_eq!(now.u64("agents.defaults.maxConcurrent"), Some(2));
+        assert!(
+            done(own, Change::Remove(&["agents", "list", "0"]))
+                .unwrap_err()
+                .message()
+                .contains("agents.list is")
+        );
+        assert!(done(own, Change::Remove(&["agents", "list"])).is_ok());
+    }
+
     #[test]
     fn what_is_not_there_cannot_be_removed() {
         let done = |path: &[&str], force: bool| told(FILE, Change::Remove(path), force);
@@ -261,8 +319,12 @@ mod tests {
         let file = "{gateway: {port: 'x'}, tools: {deny: 5}}";
         let set = |path: &[&str], value: Value| told(file, Change::Set(path, &value), false);
         assert!(set(&["gateway", "port"], json!(1)).is_ok());
-        assert_eq!(set(&["ui"], json!(5)).unwrap_err(), "invalid config");
-        assert_eq!(told(file, Change::Replace(file), false).unwrap_err(), "invalid config");
+        assert_eq!(
+            set(&["ui"], json!(5)).unwrap_err(),
+            "invalid config: ui: expected an object, got another number"
+        );
+        let all = told(file, Change::Replace(file), false).unwrap_err();
+        assert!(all.starts_with("invalid config: gateway.port: expected a whole number"), "{all}");
     }
 
     #[test]

@@ -125,6 +125,15 @@ pub fn serve(ctx: &Ctx) -> Vec<Finding> {
     published(ctx, "serve", "every member of the tailnet reaches the gateway's port")
 }
 
+pub fn tls(ctx: &Ctx) -> Vec<Finding> {
+    let is_on = ctx.config.bool("gateway.tls.enabled") && ctx.config.str("gateway.mode") != Some("remote");
+    one(is_on.then(|| {
+        Finding::new("gateway.tls.enabled is on: the gateway refuses to start")
+            .remedy("unset it and put a tunnel or proxy in front")
+            .fix(Fix::Config(vec![Change::Set("gateway.tls.enabled", false.into())]))
+    }))
+}
+
 fn hooks(ctx: &Ctx) -> Option<&str> {
     ctx.config.bool("hooks.enabled").then(|| ctx.config.str("hooks.token").unwrap_or_default().trim())
 }
@@ -210,6 +219,7 @@ mod tests {
         check("bind: 'lan'", &["gateway.bind_no_auth"]);
         check("auth: {token: 'short'}", &["gateway.token_too_short"]);
         check("bind: 'lan', auth: {password: 'short'}", &["gateway.bind_weak_secret"]);
+        check("auth: {token: 'sixteen-letters-'}, tls: {enabled: true}", &["gateway.tls"]);
         check(
             "auth: {token: 'sixteen-letters-'}, tailscale: {mode: 'funnel'}",
             &["gateway.tailscale_funnel"],

@@ -25,6 +25,8 @@ pub enum Fix {
         unit: PathBuf,
         is_foreign: bool,
     },
+    /// Stops a service of an earlier product name and keeps its file as `.bak`.
+    Retire(service::Other),
 }
 
 /// One change of the configuration.
@@ -45,7 +47,7 @@ impl Fix {
         match self {
             Fix::Config(changes) => changes.iter().any(|change| matches!(change, Change::Remove(_))),
             Fix::Service { is_foreign, .. } => *is_foreign,
-            Fix::Mode(..) | Fix::Sweep => false,
+            Fix::Mode(..) | Fix::Sweep | Fix::Retire(_) => false,
         }
     }
 
@@ -59,6 +61,10 @@ impl Fix {
             Fix::Service { unit, .. } => {
                 let file = ctx.env.display(unit);
                 vec![format!("write {file} anew and restart the service, backup: {file}.bak")]
+            }
+            Fix::Retire(other) => {
+                let file = ctx.env.display(&other.path);
+                vec![format!("stop and disable {}, backup: {file}.bak", other.name)]
             }
             Fix::Sweep => vec!["remove left-over files beyond their bounds, oldest first".to_string()],
         }
@@ -87,6 +93,7 @@ impl Fix {
                 let report = service::act::refresh(&ctx.env)?;
                 Ok(report.lines.into_iter().chain(report.hints).collect())
             }
+            Fix::Retire(other) => service::retire(&ctx.env, other).map(|()| Vec::new()),
             Fix::Sweep => Ok(litter::sweep(&litter::places(&ctx.env, &ctx.config))),
         }
     }

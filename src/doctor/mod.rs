@@ -119,6 +119,7 @@ pub const CHECKS: &[Check] = &[
     guard("gateway.probe_failed", Warning, "The gateway cannot be asked", reach::failed),
     guard("gateway.tailscale_funnel", Error, "The gateway is published to the Internet", access::funnel),
     guard("gateway.tailscale_serve", Info, "The gateway is published to the tailnet", access::serve),
+    guard("gateway.tls", Error, "The gateway's port cannot speak TLS", access::tls),
     check("gateway.token_mismatch", Warning, "Gateway and command line have different secrets", access::mismatch),
     guard("gateway.token_too_short", Warning, "The gateway's secret is short", access::weak),
     check("gateway.version_skew", Info, "The running gateway is of another version", reach::skew),
@@ -144,6 +145,7 @@ pub const CHECKS: &[Check] = &[
     check("state.unwritable", Error, "The state directory cannot be written", machine::unwritable),
     guard("summary.attack_surface", Info, "What can be reached", access::summary),
     guard("tools.elevated.allow_all", Error, "Anybody may use elevated tools", access::elevated),
+    check("workspace.shared", Warning, "Profiles share a workspace", ports::workspaces),
 ];
 
 /// What checks look at. Made once, so that all see the same.

@@ -37,22 +37,22 @@ pub fn drift(ctx: &Ctx) -> Vec<Finding> {
 
 pub fn secret(ctx: &Ctx) -> Vec<Finding> {
     let secrets = ctx.config.secrets();
-    let others = ctx
-        .services
-        .others
-        .iter()
-        .filter_map(|other| Some((other.path.clone(), inspect::read(&other.path)?)));
-    let files: Vec<(PathBuf, String)> = ctx.services.own.iter().cloned().chain(others).collect();
+    let renew = ctx.env.command("gateway install --force");
+    let own = ctx.services.own.iter().map(|(path, text)| (path.clone(), text.clone(), renew.clone()));
+    let others = ctx.services.others.iter();
+    let others =
+        others.filter_map(|other| Some((other.path.clone(), inspect::read(&other.path)?, other.removal())));
+    let files: Vec<(PathBuf, String, String)> = own.chain(others).collect();
     let holds = |text: &str| names_a_secret(text) || secrets.iter().any(|s| s.len() >= 8 && text.contains(s));
-    let finding = |(path, _): &(PathBuf, String)| {
+    let finding = |(path, _, remedy): &(PathBuf, String, String)| {
         Finding::new(format!(
             "{} holds a secret, which every user of this machine can read",
             ctx.env.display(path)
         ))
         .at(path)
-        .remedy(format!("{}, and set a new secret", ctx.env.command("gateway install --force")))
+        .remedy(format!("{remedy}, and set a new secret"))
     };
-    files.iter().filter(|(_, text)| holds(text)).map(finding).collect()
+    files.iter().filter(|(_, text, _)| holds(text)).map(finding).collect()
 }
 
 /// Whether a variable with a secret's name has a value.
@@ -68,13 +68,14 @@ fn names_a_secret(text: &str) -> bool {
 }
 
 fn told(ctx: &Ctx, legacy: bool) -> Vec<Finding> {
+    // Only a manager that answers can take a service out; the newest old name may be of a gateway in use.
+    let can = |other: &Other| {
+        let answers = ctx.service.as_ref().is_some_and(|seen| seen.trouble.is_none());
+        answers && other.legacy && other.scope == "user" && !other.name.starts_with("ai.openclaw.")
+    };
     let finding = |other: &Other| {
-        let remedy = match (other.path.extension().is_some_and(|end| end == "plist"), other.scope) {
-            (true, _) => format!("launchctl bootout gui/$UID/{}; rm {}", other.name, other.path.display()),
-            (false, "user") => format!("systemctl --user disable --now {}", other.name),
-            (false, _) => format!("sudo systemctl disable --now {}", other.name),
-        };
-        Finding::new(other.to_string()).at(&other.path).remedy(remedy)
+        let fix = can(other).then(|| Fix::Retire(other.clone()));
+        Finding { fix, ..Finding::new(other.to_string()).at(&other.path).remedy(other.removal()) }
     };
     ctx.services.others.iter().filter(|other| other.legacy == legacy).map(finding).collect()
 }
@@ -118,8 +119,15 @@ mod tests {
         let ctx = Ctx::look(&env, false);
         assert_eq!(legacy(&ctx).len(), 1);
         assert!(legacy(&ctx)[0].remedy.as_ref().unwrap().contains("disable --now clawdbot-gateway.service"));
+        assert!(legacy(&ctx)[0].fix.is_none(), "the manager was not asked");
         let secret = secret(&ctx);
         assert!(secret.len() == 1 && !secret[0].detail.contains("canary"));
+        // Installing this profile's service would not touch that unit.
+        let remedy = secret[0].remedy.as_ref().unwrap();
+        assert!(
+            remedy.contains("disable --now clawdbot-gateway.service") && !remedy.contains("install"),
+            "{remedy}"
+        );
         std::fs::remove_dir_all(home).unwrap();
     }
 }

@@ -56,6 +56,7 @@ impl Generation {
             arriving: process.arriving.clone(),
             succession: process.succession.clone(),
             state: state_tx.clone(),
+            judge: process.judge.clone(),
             started,
             own_names: origin::own_names(),
             published: Published::default(),

@@ -5,14 +5,15 @@
 use super::Options;
 use crate::agents::Agents;
 use crate::config::Config;
+use crate::config::problem::Problem;
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::net::bind::{self, Plan};
 use crate::ports::{self, Ports};
-use crate::shared::Auth;
+use crate::shared::{Auth, Secret};
 use crate::{logging, protocol};
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Secrets shorter than this are weak (R-16e).
 const WEAK: usize = 16;
@@ -22,6 +23,8 @@ pub struct Judge {
     options: Options,
     /// Before any configuration was applied to it.
     env: Env,
+    /// Where this process listens; nowhere before the start.
+    open: Mutex<Vec<SocketAddr>>,
 }
 
 /// What a generation starts with.
@@ -37,7 +40,7 @@ pub struct Verdict {
 
 impl Judge {
     pub fn new(env: Env, options: Options) -> Judge {
-        Judge { options, env }
+        Judge { options, env, open: Mutex::default() }
     }
 
     /// The environment without the configuration's variables, the `.env` file read anew. Home, state directory and
@@ -56,16 +59,95 @@ impl Judge {
         self.judge(config, env)
     }
 
+    /// Why the file as it is now would be refused, if it would.
+    pub fn problem(&self) -> Option<Problem> {
+        let mut env = self.env();
+        let config = Config::inspect(&mut env);
+        // Compared with itself: only what makes the file unusable as a whole.
+        let unusable = config.problem(&config);
+        unusable.or_else(|| Some(config.refusal(&self.judge(config.clone(), env).err()?)))
+    }
+
     /// Judges a configuration that was read under `env`.
     pub fn judge(&self, config: Config, env: Env) -> Result<Verdict> {
         let options = &self.options;
         check_mode(&config, &env, options)?;
+        if config.bool("gateway.tls.enabled") {
+            return Err(Error::config(
+                "gateway.tls is not in this version: unset gateway.tls.enabled and put a tunnel or proxy in front (docs/remote.md)",
+            ));
+        }
         let plan = Plan::resolve(options.bind.as_deref(), &config)?;
         let (token, password) = (options.token.as_deref(), options.password.as_deref());
         let auth = Auth::resolve(&config, &env, options.auth.as_deref(), token, password)?;
-        check_secret(&auth, &plan)?;
-        let port = options.port.unwrap_or_else(|| ports::configured(&env, &config));
+        check_secret(&auth, &plan, || self.source(&config, auth.mode.name()))?;
+        let port = match options.port {
+            Some(port) => port,
+            None => env.check_port().map(|()| ports::configured(&env, &config))?,
+        };
+        self.try_port(&plan, port)?;
         Ok(Verdict { config, env, auth: Arc::new(auth), plan, port })
+    }
+
+    /// A running gateway moves only to a port that it can have. Locked meanwhile: two that try would refuse each other.
+    fn try_port(&self, plan: &Plan, port: u16) -> Result<()> {
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_in_hand =
+            |held: &SocketAddr| *held == SocketAddr::new(plan.host, port) || plan.overlaps(held, port);
+        if open.is_empty() || open.iter().any(is_in_hand) {
+            return Ok(());
+        }
+        plan.listen(port, &open).map(drop)
+    }
+
+    /// Whether this process listens on `port`.
+    pub fn has_port(&self, port: u16) -> bool {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).iter().any(|held| held.port() == port)
+    }
+
+    /// Where the secret called `name` comes from, in the order of `Auth::resolve`.
+    fn source(&self, config: &Config, name: &str) -> String {
+        let flag = if name == "token" { &self.options.token } else { &self.options.password };
+        match flag {
+            Some(_) => format!("--{name}"),
+            None if config.str(&format!("gateway.auth.{name}")).is_some() => format!("gateway.auth.{name}"),
+            None => format!("OPENCLAW_GATEWAY_{}", name.to_uppercase()),
+        }
+    }
+
+    /// The first lines of a generation in the log; from here on it listens at `addresses`.
+    pub fn greet(&self, verdict: &Verdict, addresses: Vec<SocketAddr>) {
+        let Verdict { config, env, auth, plan, port } = verdict;
+        for warning in config.warnings().iter().chain(config.issues()) {
+            log::warn!(target: "gateway/config", "{}: {}", logging::quoted(&warning.path), logging::quoted(&warning.message));
+        }
+        for name in protocol::limits::unknown_names(config) {
+            log::warn!(target: "gateway/config", "gateway.limits.{}: no such limit", logging::quoted(name));
+        }
+        if auth.secret.as_ref().is_some_and(is_weak) {
+            log::warn!(target: "gateway", "the gateway {} is weak: use at least {WEAK} characters", auth.mode.name());
+        }
+        if plan.mode == "tailnet" && plan.is_loopback() {
+            log::warn!(target: "gateway", "gateway.bind is tailnet and this machine has no tailnet address: only loopback is open; connect the tailnet and restart");
+        }
+        if let Some(mode @ ("serve" | "funnel")) = config.str("gateway.tailscale.mode") {
+            log::warn!(target: "gateway", "gateway.tailscale.mode publishes nothing in this version; run `tailscale {mode} --bg {port}`");
+        }
+        let agents = Agents::of(config, env);
+        let model = agents.model(&agents.default_id());
+        let built_in = || format!("built-in (add one: {})", env.command("models scan"));
+        log::info!(target: "gateway", "agent model: {}", model.unwrap_or_else(built_in));
+        for address in &addresses {
+            log::info!(target: "gateway", "listening on ws://{address} (PID {})", std::process::id());
+        }
+        if let Some(file) = logging::current_file() {
+            log::info!(target: "gateway", "log file: {}", file.display());
+        }
+        if bind::tailnet_address().is_some() && config.str("gateway.bind").is_none() {
+            crate::logging::debug!(target: "gateway", "a tailnet address exists; gateway.bind=tailnet would listen there");
+        }
+        own_ports(config, env, *port);
+        *self.open.lock().unwrap_or_else(PoisonError::into_inner) = addresses;
     }
 }
 
@@ -85,8 +167,9 @@ fn check_mode(config: &Config, env: &Env, options: &Options) -> Result<()> {
     }
 }
 
-/// No secret, no start; a weak one is good enough for loopback only (R-16a, R-16b, R-16e).
-fn check_secret(auth: &Auth, plan: &Plan) -> Result<()> {
+/// No secret, no start; a weak one is good enough for loopback only (R-16a, R-16b, R-16e). `source` says where it is
+/// to be changed.
+fn check_secret(auth: &Auth, plan: &Plan, source: impl FnOnce() -> String) -> Result<()> {
     let name = auth.mode.name();
     let Some(secret) = &auth.secret else {
         if auth.allow_tailscale && plan.is_loopback() {
@@ -102,41 +185,18 @@ fn check_secret(auth: &Auth, plan: &Plan) -> Result<()> {
             "{refusal}Gateway auth is set to {name}, but no {name} is configured.\nSet gateway.auth.{name} (or OPENCLAW_GATEWAY_{upper}), or pass --{name}."
         )));
     };
-    if secret.reveal().len() < WEAK && !plan.is_loopback() {
+    if is_weak(secret) && !plan.is_loopback() {
         return Err(Error::config(format!(
-            "Refusing to bind gateway to {} with a {name} of fewer than {WEAK} characters: set a longer gateway.auth.{name} (openssl rand -hex 24 makes one).",
-            plan.mode
+            "Refusing to bind gateway to {} with a {name} of fewer than {WEAK} characters: set a longer {} (openssl rand -hex 24 makes one).",
+            plan.mode,
+            source()
         )));
     }
     Ok(())
 }
 
-/// The first lines of a generation in the log.
-pub fn greet(verdict: &Verdict, addresses: &[SocketAddr]) {
-    let Verdict { config, env, auth, port, .. } = verdict;
-    for warning in config.warnings().iter().chain(config.issues()) {
-        log::warn!(target: "gateway/config", "{}: {}", logging::quoted(&warning.path), logging::quoted(&warning.message));
-    }
-    for name in protocol::limits::unknown_names(config) {
-        log::warn!(target: "gateway/config", "gateway.limits.{}: no such limit", logging::quoted(name));
-    }
-    if auth.secret.as_ref().is_some_and(|s| s.reveal().len() < WEAK) {
-        log::warn!(target: "gateway", "the gateway {} is weak: use at least {WEAK} characters", auth.mode.name());
-    }
-    let agents = Agents::of(config, env);
-    let model = agents.model(&agents.default_id());
-    let built_in = || format!("built-in (add one: {})", env.command("models scan"));
-    log::info!(target: "gateway", "agent model: {}", model.unwrap_or_else(built_in));
-    for address in addresses {
-        log::info!(target: "gateway", "listening on ws://{address} (PID {})", std::process::id());
-    }
-    if let Some(file) = logging::current_file() {
-        log::info!(target: "gateway", "log file: {}", file.display());
-    }
-    if bind::tailnet_address().is_some() && config.str("gateway.bind").is_none() {
-        crate::logging::debug!(target: "gateway", "a tailnet address exists; gateway.bind=tailnet would listen there");
-    }
-    own_ports(config, env, *port);
+fn is_weak(secret: &Secret) -> bool {
+    secret.reveal().chars().count() < WEAK
 }
 
 /// Writes down which ports are this gateway's, and tells of those that another profile counts on.

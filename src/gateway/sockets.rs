@@ -62,12 +62,8 @@ impl Sockets {
     /// port, which the system allows only one after the other. On failure everything is as before.
     pub fn switch(&mut self, plan: &Plan, port: u16) -> Result<()> {
         let wanted = plan.addresses(port);
-        let overlaps = |socket: &Socket| {
-            let is_any = socket.address.ip().is_unspecified() || plan.host.is_unspecified();
-            socket.address.port() == port && is_any && !wanted.contains(&socket.address)
-        };
-        let in_the_way: Vec<SocketAddr> =
-            self.open.iter().filter(|s| overlaps(s)).map(|s| s.address).collect();
+        let mut in_the_way = self.addresses();
+        in_the_way.retain(|address| plan.overlaps(address, port) && !wanted.contains(address));
         if !in_the_way.is_empty() {
             self.close(|address| in_the_way.contains(address));
         }

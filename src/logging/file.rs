@@ -41,8 +41,9 @@ impl Place {
             Some("off") => None,
             Some(path) => Some(Place::Fixed(env.expand(path))),
             None => {
-                let dir =
-                    std::env::temp_dir().join(format!("openclaw-{}", rustix::process::getuid().as_raw()));
+                // Of a system service, whose /tmp is its own.
+                let base = env.var("LOGS_DIRECTORY").map_or_else(std::env::temp_dir, PathBuf::from);
+                let dir = base.join(format!("openclaw-{}", rustix::process::getuid().as_raw()));
                 let prefix = env.profile.as_ref().map_or("openclaw".to_string(), |p| format!("openclaw-{p}"));
                 Some(Place::Daily { dir, prefix })
             }
@@ -78,7 +79,10 @@ impl Place {
 /// The file that a gateway with this config and environment writes, or wrote last; `None` when it writes
 /// none. Only looks.
 pub fn latest(config: &Config, env: &Env) -> Option<PathBuf> {
-    let place = Place::of(config, env)?;
+    let mut place = Place::of(config, env)?;
+    if let (Place::Daily { dir, .. }, Some(told)) = (&mut place, told_dir(env).filter(|told| told.is_dir())) {
+        *dir = told;
+    }
     let today = place.at(clock::now_ms());
     if today.exists() {
         return Some(today);
@@ -87,12 +91,30 @@ pub fn latest(config: &Config, env: &Env) -> Option<PathBuf> {
     Some(place.daily().into_iter().rev().find(is_whole).unwrap_or(today))
 }
 
+/// Where a gateway of this state directory has its daily files: not where a command with another `TMPDIR` would.
+fn told_dir(env: &Env) -> Option<PathBuf> {
+    let bytes = files::read_start(&dir_note(env), 4096)?;
+    Some(PathBuf::from(String::from_utf8(bytes).ok()?.trim_end()))
+}
+
+fn tell_dir(env: &Env, dir: &Path) {
+    if told_dir(env).as_deref() != Some(dir) {
+        // Commands look in their own temporary directory then; a full disk must not cost the log.
+        let _ = files::write_atomic(&dir_note(env), format!("{}\n", dir.display()).as_bytes());
+    }
+}
+
+fn dir_note(env: &Env) -> PathBuf {
+    env.state_dir.join("gateway").join("log-dir")
+}
+
 impl LogFile {
     /// `None` when the config says `logging.file: "off"`.
     pub fn open(config: &Config, env: &Env) -> Result<Option<LogFile>> {
         let Some(place) = Place::of(config, env) else { return Ok(None) };
         if let Place::Daily { dir, .. } = &place {
             private(dir)?;
+            tell_dir(env, dir);
         }
         let hostname = rustix::system::uname().nodename().to_string_lossy().into_owned();
         let max = config.u64("logging.maxFileBytes").unwrap_or(DEFAULT_MAX).max(4096);
@@ -237,6 +259,25 @@ mod tests {
         }
         assert!(dir.join("openclaw-rescue-2026-01-01.log").exists());
         std::fs::remove_dir_all(dir).unwrap();
+    }
+
+    #[test]
+    fn the_log_is_found_whatever_the_temporary_directory_of_the_command() {
+        let home = crate::sessions::TestDir::new();
+        let env = |name: &str| {
+            let dir = home.0.join(name);
+            std::fs::create_dir_all(&dir).unwrap();
+            let vars =
+                [("HOME", home.0.display().to_string()), ("LOGS_DIRECTORY", dir.display().to_string())];
+            Env::from_vars(vars.map(|(name, value)| (name.to_string(), value)), None).unwrap()
+        };
+        let (service, command, config) = (env("service"), env("command"), Config::empty());
+        let log = LogFile::open(&config, &service).unwrap().unwrap();
+        assert!(log.path().starts_with(home.0.join("service")), "{}", log.path().display());
+        assert_eq!(latest(&config, &command).as_deref(), Some(log.path()));
+        std::fs::remove_dir_all(home.0.join("service")).unwrap();
+        let own = latest(&config, &command).unwrap();
+        assert!(own.starts_with(home.0.join("command")), "{}", own.display());
     }
 
     #[test]

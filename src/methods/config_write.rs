@@ -6,7 +6,7 @@
 use crate::clock;
 use crate::config::Config;
 use crate::config::write::{Base, Change, Written, write};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::gateway::write_sentinel;
 use crate::json::json;
 use crate::params::{params, read};
@@ -56,12 +56,23 @@ pub fn patch(shared: &Shared, caller: &Caller, params: Value) -> Result<Payload>
 }
 
 fn written(shared: &Shared, change: Change, params: &Params) -> Result<Written> {
-    let done = write(&shared.env, change, Base::Hash(params.base_hash.as_deref()), params.force)?;
+    let base = Base::Hash(params.base_hash.as_deref());
+    let done = write(&shared.env, change, base, params.force).map_err(explain)?;
     if done.written {
         log::info!(target: "gateway/config", "config written: {}", done.plan);
         announce(shared, &done.config);
     }
     Ok(done)
+}
+
+/// Names what lifts the guard.
+fn explain(error: Error) -> Error {
+    match error.details().and_then(|details| details.get("code")) {
+        Some(code) if code == "FORCE_REQUIRED" => {
+            Error::invalid(format!("{} with \"force\": true", error.message())).with("code", code.clone())
+        }
+        _ => error,
+    }
 }
 
 /// Tells administrators at once; the watcher, which sees the change later, tells of those made by others.
@@ -99,9 +110,10 @@ fn restarting(
         map.insert("restart".to_string(), restart);
         map.insert("sentinel".to_string(), json!({"path": path, "payload": payload}));
     }
+    let note = Some(payload);
     let cause = format!("{reason} by {}", crate::logging::quoted(&caller.client_id));
     // The state thread is gone only when this generation ends, which is what was asked for.
-    let _ = shared.state.send(Event::Restart { cause, delay_ms });
+    let _ = shared.state.send(Event::Restart { cause, delay_ms, note });
     Ok(answer.into())
 }
 

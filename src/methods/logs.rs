@@ -23,7 +23,7 @@ pub fn tail(_shared: &Shared, _caller: &Caller, params: Value) -> Result<Payload
     let path = crate::logging::current_file().unwrap_or_default();
     let tail = tail::read(&path, Span { cursor, limit, max_bytes })?;
     Ok(json!({
-        "file": path, "cursor": tail.cursor, "size": tail.cursor, "lines": tail.lines,
+        "file": path, "cursor": tail.cursor, "size": tail.size, "lines": tail.lines,
         "truncated": tail.truncated, "reset": tail.reset,
     })
     .into())

@@ -1,8 +1,8 @@
 //! `gateway.restart.request` and `gateway.restart.preflight`: the in-process restart on request.
 use crate::clock;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::gateway::write_sentinel;
-use crate::json::json;
+use crate::json::{Put, json};
 use crate::params::{params, read};
 use crate::protocol::frame::Payload;
 use crate::shared::Shared;
@@ -21,13 +21,19 @@ params! {
     }
 }
 
-/// Asks for a restart; with a session or a note, that session is told when it is done. Writes a file, so it runs on
-/// the caller's connection thread.
+/// Asks for a restart; with a session or a note, that session is told when it is done. One that could not begin now is
+/// refused. Reads and writes files, so it runs on the caller's connection thread.
 pub fn request(shared: &Shared, caller: &Caller, params: Value) -> Result<Payload> {
     let params: Params = read(params)?;
     let given = |text: Option<String>| text.map(|t| t.trim().to_string()).filter(|t| !t.is_empty());
     let (reason, key, note) = (given(params.reason), given(params.session_key), given(params.note));
     let delay_ms = params.delay_ms.unwrap_or(0).min(MAX_DELAY_MS);
+    if delay_ms == 0
+        && let Some(problem) = shared.judge.problem()
+    {
+        return Err(Error::config(format!("not restarted: {problem}")));
+    }
+    let mut told = None;
     let mut answer = json!({"ok": true, "pid": std::process::id(), "delayMs": delay_ms});
     if key.is_some() || note.is_some() {
         let mut payload = json!({
@@ -39,29 +45,36 @@ pub fn request(shared: &Shared, caller: &Caller, params: Value) -> Result<Payloa
             "stats": {"mode": "gateway.restart.request", "reason": reason},
         });
         if let (Some(map), Some(key)) = (payload.as_object_mut(), key) {
-            map.insert("sessionKey".to_string(), key.into());
+            map.put("sessionKey", key);
         }
         let path = write_sentinel(&shared.env, &payload)?;
         if let Some(map) = answer.as_object_mut() {
-            map.insert("sentinel".to_string(), json!({"path": path, "payload": payload}));
+            map.put("sentinel", json!({"path": path, "payload": payload}));
         }
+        told = Some(payload);
     }
     let why = reason.map_or(String::new(), |r| format!(": {}", crate::logging::quoted(&r)));
     let cause = format!("gateway.restart.request by {}{why}", crate::logging::quoted(&caller.client_id));
     // The state thread is gone only when this generation ends, which is what was asked for.
-    let _ = shared.state.send(Event::Restart { cause, delay_ms });
+    let _ = shared.state.send(Event::Restart { cause, delay_ms, note: told });
     Ok(answer.into())
 }
 
 /// What a restart would meet now: turns it would wait for, a file it could not start with, another restart.
 pub fn preflight(state: &mut State, _call: Call, _params: Value) -> Result<Answer> {
     let (active, queued) = (state.runs.active(), state.runs.queued());
-    let answer = json!({
-        "safe": active + queued == 0 && state.config_invalid.is_none() && !state.is_stopping(),
-        "runs": {"active": active, "queued": queued},
-        "drainMs": state.shared.limits.drain_ms,
-        "configInvalid": state.config_invalid,
-        "restart": state.restart_status(),
-    });
-    Ok(Answer::Now(answer.into()))
+    let is_idle = active + queued == 0 && !state.is_stopping();
+    let (shared, restart) = (state.shared.clone(), state.restart_status());
+    Ok(Answer::Work(Box::new(move || {
+        // The file as it is now: the watcher takes its time before it tells of one.
+        let problem = shared.judge.problem();
+        let answer = json!({
+            "safe": is_idle && problem.is_none(),
+            "runs": {"active": active, "queued": queued},
+            "drainMs": shared.limits.drain_ms,
+            "configInvalid": problem.map(|problem| problem.to_json()),
+            "restart": restart,
+        });
+        Ok(answer.into())
+    })))
 }

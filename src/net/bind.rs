@@ -8,7 +8,7 @@ use crate::net::owners;
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
 
-/// The address to bind and, for loopback, its IPv6 twin that may fail.
+/// The address to bind and, for loopback, its IPv6 twin, which may be missing on the machine but not be another's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
     pub mode: String,
@@ -43,13 +43,21 @@ impl Plan {
         std::iter::once(self.host).chain(self.twin).map(|host| SocketAddr::new(host, port)).collect()
     }
 
-    /// Binds what is not `held` already: the plan's host, and its twin if that works.
+    /// Whether the system lets the plan have `port` only after `held`, which is open, is closed.
+    pub fn overlaps(&self, held: &SocketAddr, port: u16) -> bool {
+        held.port() == port && (held.ip().is_unspecified() || self.host.is_unspecified())
+    }
+
+    /// Binds what is not `held` already: the plan's host, and its twin where there is IPv6. A twin that another program
+    /// has is a taken port: who says `localhost` would hand that program the secret.
     pub fn listen(&self, port: u16, held: &[SocketAddr]) -> Result<Vec<TcpListener>> {
         let mut listeners = Vec::new();
         for address in self.addresses(port).into_iter().filter(|address| !held.contains(address)) {
             match TcpListener::bind(address) {
                 Ok(listener) => listeners.push(listener),
-                Err(e) if address.ip() == self.host => return Err(explain(self.host, port, e)),
+                Err(e) if address.ip() == self.host || e.kind() == ErrorKind::AddrInUse => {
+                    return Err(explain(address, e));
+                }
                 Err(_) => {}
             }
         }
@@ -64,16 +72,17 @@ fn custom_host(config: &Config) -> Result<IpAddr> {
     })
 }
 
-fn explain(host: IpAddr, port: u16, e: std::io::Error) -> Error {
-    let address = SocketAddr::new(host, port);
+fn explain(address: SocketAddr, e: std::io::Error) -> Error {
     match e.kind() {
         ErrorKind::AddrInUse => {
-            let owner = match owners::owner_of(port) {
-                Some((pid, name)) => format!("pid {pid} ({name}) is listening there"),
-                None => "another program is listening there".to_string(),
+            let port = address.port();
+            let owner = match (owners::owner_of(port), owners::unseen(port)) {
+                (Some((pid, name)), _) => format!("pid {pid} ({name})"),
+                (None, Some(user)) => format!("a program of user {user}"),
+                (None, None) => "another program".to_string(),
             };
             Error::config(format!(
-                "port {port} is already in use: {owner}; stop it or choose another port with --port"
+                "port {port} is already in use: {owner} is listening there; stop it or choose another port (--port, gateway.port)"
             ))
         }
         _ => Error::config(format!(
@@ -113,6 +122,18 @@ mod tests {
         let error = plan.listen(held.local_addr().unwrap().port(), &[]).unwrap_err();
         assert_eq!(error.exit_code(), 78);
         assert!(error.message().contains(&format!("pid {}", std::process::id())), "{error}");
+    }
+
+    #[test]
+    fn a_taken_twin_is_a_taken_port() {
+        let plan = Plan::resolve(Some("loopback"), &Config::empty()).unwrap();
+        // Without IPv6 there is no twin to take.
+        let Ok(held) = TcpListener::bind("[::1]:0") else { return };
+        let port = held.local_addr().unwrap().port();
+        let error = plan.listen(port, &[]).unwrap_err();
+        assert!(error.message().starts_with(&format!("port {port} is already in use: pid ")), "{error}");
+        drop(held);
+        assert_eq!(plan.listen(port, &[]).unwrap().len(), 2);
     }
 
     #[test]

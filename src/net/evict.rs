@@ -4,7 +4,7 @@
 //! belongs to the same user (or we are root) and, where /proc tells, holds a listening socket of exactly that port
 //! (SEC-35). Nothing is chosen by name or command line, and on Linux the signal goes to the process that was
 //! checked, never to one that got its number afterwards.
-use super::owners::holds_listener;
+use super::owners::{holds_listener, unseen};
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::logging::quoted;
@@ -23,9 +23,9 @@ const MAX_OUTPUT: u64 = 64 << 10;
 /// Longest command line that is shown, bytes.
 const SHOWN: usize = 300;
 
-/// Frees `port` and gives the lines for the log. Fails, before anybody is signalled, when `lsof` is missing or a
-/// listener belongs to somebody else.
-pub fn free_port(port: u16, env: &Env) -> Result<Vec<String>> {
+/// Frees `port` and gives the lines for the log. Fails, before anybody is signalled, when `lsof` is missing, a listener
+/// belongs to somebody else, or `allow` refuses: it gets the processes that would be ended.
+pub fn free_port(port: u16, env: &Env, allow: impl FnOnce(&[u32]) -> Result<()>) -> Result<Vec<String>> {
     let lsof = find(env.var("PATH").unwrap_or("/usr/bin:/bin:/usr/sbin:/sbin")).ok_or_else(|| {
         Error::config(
             "--force needs lsof, which is not on PATH: install it, or stop the old gateway and start without --force",
@@ -41,15 +41,33 @@ pub fn free_port(port: u16, env: &Env) -> Result<Vec<String>> {
             }
         }
     }
+    // `lsof` shows an ordinary user nothing of the others; the kernel's table does.
+    if let Some(user) = unseen(port) {
+        return Err(Error::config(format!(
+            "--force: port {port} is held by a process of user {user}: stop it there, or choose another --port"
+        )));
+    }
+    allow(&targets.iter().map(|target| target.pid() as u32).collect::<Vec<_>>())?;
     if targets.is_empty() {
         lines.push(format!("force: no listeners on port {port}"));
         return Ok(lines);
     }
-    for target in &targets {
+    end(&targets, port, &mut lines).map_err(|e| told(e, &lines))?;
+    Ok(lines)
+}
+
+/// An error that came after somebody was ended: it must not hide that.
+pub fn told(e: Error, lines: &[String]) -> Error {
+    if lines.is_empty() { e } else { e.context_after(&lines.join("; ")) }
+}
+
+/// Ends them all; `lines` says of each how.
+fn end(targets: &[Target], port: u16, lines: &mut Vec<String>) -> Result<()> {
+    for target in targets {
         target.signal(Signal::TERM)?;
     }
-    wait(&targets, GRACE);
-    for target in &targets {
+    wait(targets, GRACE);
+    for target in targets {
         let how = if target.is_gone() {
             "with SIGTERM"
         } else {
@@ -58,12 +76,12 @@ pub fn free_port(port: u16, env: &Env) -> Result<Vec<String>> {
         };
         lines.push(format!("force: ended pid {} ({}) on port {port} {how}", target.pid(), target.command));
     }
-    if !wait(&targets, AFTER_KILL) {
+    if !wait(targets, AFTER_KILL) {
         return Err(Error::config(format!(
             "port {port} is still taken after --force; stop the process by hand, or choose another --port"
         )));
     }
-    Ok(lines)
+    Ok(())
 }
 
 /// The first `lsof` of the search path; relative entries do not count (SEC-41).

@@ -105,6 +105,13 @@ pub fn owner_of(port: u16) -> Option<(u32, String)> {
     Port::inspect(port, &[]).listeners.into_iter().find_map(|l| Some((l.pid?, l.command)))
 }
 
+/// The user of a process that listens on `port` and may not be looked at, because it is somebody else's.
+pub fn unseen(port: u16) -> Option<String> {
+    let own = user_name(rustix::process::getuid().as_raw());
+    let mut listeners = Port::inspect(port, &[]).listeners.into_iter();
+    listeners.find(|l| l.pid.is_none() && l.user != own).map(|l| l.user)
+}
+
 /// Whether process `pid` has a listening socket on `port`; `None` where the system does not tell.
 pub fn holds_listener(pid: u32, port: u16) -> Option<bool> {
     let sockets = listening()?;

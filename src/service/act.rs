@@ -4,8 +4,9 @@
 //! reached now is no failure of an installation, what is left to run is told instead (R-15b).
 use super::advice::{left_to_do, linger, remaining, rivals, unsupervised};
 use super::inspect::{self, Inspection, look};
+use super::legacy::clean_legacy;
 use super::spec::{Spec, Wishes};
-use super::{Action, Manager, Place, Step, command, launchd, people, put, quote};
+use super::{Action, Manager, Place, Step, command, people, put, quote};
 use crate::cli::VERSION;
 use crate::config::edit::{self, Edit};
 use crate::env::Env;
@@ -38,22 +39,27 @@ pub struct Report {
     pub service: Inspection,
 }
 
-/// Writes the service file and has it started now and at each boot.
+/// Writes the service file and has it started now and at each boot. What was chosen when it was installed stays
+/// chosen, unless something else is asked for.
 pub fn install(env: &Env, place: &Place, mut install: Install) -> Result<Report> {
     refuse_nix(env, "install")?;
-    install.wishes.port = install.wishes.port.or_else(|| env.port());
+    let asked = install.wishes.port.or_else(|| env.port());
     let before = look(env, place);
+    let chosen = inspect::wishes(place, &inspect::read(&place.path).unwrap_or_default());
+    install.wishes.port = asked.or(chosen.port);
+    install.wishes.user = install.wishes.user.or(chosen.user);
     let spec = Spec::of(env, place, &install.wishes, VERSION)?;
     let text = place.render(&spec)?;
-    let mut warnings = Vec::new();
-    if let Some(token) = &install.token {
-        warnings.extend(keep_token(env, &spec, token)?);
-    }
+    let kept = install.token.as_ref().map(|token| keep_token(env, &spec, token)).transpose()?.flatten();
+    let doubts = spec.doubts(env);
+    let mut warnings: Vec<String> = kept.into_iter().collect();
     if before.installed && !install.force && !(before.drift.is_empty() && is_waiting(&before)) {
-        return Ok(already(env, place, before, &install));
+        warnings.extend(doubts.unwrap_or_else(|error| vec![error.message().to_string()]));
+        return Ok(Report { warnings, ..already(env, place, before, asked) });
     }
     // A service that could only fail is not installed.
-    warnings.extend(spec.doubts(env).map_err(|e| e.context("nothing was installed"))?);
+    let nothing = if warnings.is_empty() { "" } else { "the token was stored, but " };
+    warnings.extend(doubts.map_err(|e| e.context(format_args!("{nothing}nothing was installed")))?);
     put::write(env, place, &text, &before)?;
     let mut lines = vec![format!("Installed {}: {}", noun(place.manager), place.path.display())];
     if place.manager == Manager::Launchd {
@@ -70,7 +76,9 @@ pub fn install(env: &Env, place: &Place, mut install: Install) -> Result<Report>
         return Ok(Report { result: "written", lines, hints, warnings, service: look(env, place) });
     }
     for step in steps {
-        run(env, &step).map_err(|e| e.context("Gateway install failed").advised(env, place))?;
+        let failed =
+            |e: Error| e.context("Gateway install failed").advised(env, place, None).noting(&warnings);
+        run(env, &step).map_err(failed)?;
     }
     if place.manager == Manager::SystemdUser {
         warnings.extend(linger(env, &mut lines));
@@ -95,8 +103,8 @@ fn is_waiting(seen: &Inspection) -> bool {
     !seen.loaded && seen.trouble.is_none()
 }
 
-fn already(env: &Env, place: &Place, mut service: Inspection, install: &Install) -> Report {
-    let asked = install.wishes.port.filter(|port| Some(*port) != inspect::port(&service.command));
+fn already(env: &Env, place: &Place, mut service: Inspection, asked: Option<u16>) -> Report {
+    let asked = asked.filter(|port| Some(*port) != inspect::port(&service.command));
     if let (Some(port), false) = (asked, service.command.is_empty()) {
         service.drift.push(format!("lacks: --port {port}"));
     }
@@ -124,11 +132,13 @@ pub fn uninstall(env: &Env, place: &Place) -> Result<Report> {
     let before = look(env, place);
     let (mut lines, mut warnings) = (Vec::new(), Vec::new());
     for step in place.steps(Action::Disable, before.loaded) {
-        match run(env, &step) {
-            Ok(()) => {}
-            Err(_) if !before.installed => {}
-            Err(error) => warnings.push(format!("{error}; if the gateway still runs, stop it yourself")),
-        }
+        // Nothing was there to stop, or it had stopped.
+        let needless = !before.installed || before.running == Some(false);
+        let Some(error) = attempt(env, &step).err().filter(|_| !needless) else { continue };
+        warnings.push(match unsupervised(env) {
+            Some(pid) => format!("{error}; the gateway still runs (pid {pid}), stop it: kill {pid}"),
+            None => format!("{error}; if the gateway still runs, stop it yourself"),
+        });
     }
     if before.installed {
         put::remove(env, place)?;
@@ -162,7 +172,8 @@ pub fn control(env: &Env, place: &Place, action: Action) -> Result<Report> {
     let needless = place.manager == Manager::Launchd && action == Action::Stop && is_idle;
     let steps = if needless { Vec::new() } else { place.steps(action, before.loaded) };
     for step in steps {
-        run(env, &step).map_err(|e| e.context(format_args!("Gateway {doing} failed")).advised(env, place))?;
+        let failed = |e: Error| e.context(format_args!("Gateway {doing} failed"));
+        run(env, &step).map_err(|e| failed(e).advised(env, place, Some(&before)))?;
     }
     let lines = vec![format!("{done} {}: {}", noun(place.manager), place.name)];
     Ok(Report { result, lines, hints: Vec::new(), warnings: Vec::new(), service: look(env, place) })
@@ -175,8 +186,9 @@ fn not_installed(env: &Env, action: Action, service: Inspection) -> Report {
         (Some(pid), Action::Stop) => {
             hints.push(format!("Stop the gateway that runs unsupervised: kill {pid}"))
         }
-        (Some(pid), Action::Restart) => {
-            hints.push(format!("Restart the gateway that runs unsupervised: kill -USR1 {pid}"));
+        (Some(_), Action::Restart) => {
+            let restart = env.command("gateway call gateway.restart.request");
+            hints.push(format!("Restart the gateway that runs unsupervised: {restart}"));
         }
         (Some(pid), _) => hints.push(format!("A gateway already runs unsupervised (pid {pid})")),
         (None, Action::Stop) => {}
@@ -196,9 +208,15 @@ fn refuse_nix(env: &Env, what: &str) -> Result<()> {
     Ok(())
 }
 
-fn run(env: &Env, step: &Step) -> Result<()> {
+/// Runs a step whose failure counts only if it must succeed.
+pub(super) fn run(env: &Env, step: &Step) -> Result<()> {
+    if step.must { attempt(env, step) } else { command::run(env, &step.line, LIMIT).map(drop) }
+}
+
+/// Runs a step; each failure is told.
+pub(super) fn attempt(env: &Env, step: &Step) -> Result<()> {
     let outcome = command::run(env, &step.line, LIMIT)?;
-    if outcome.is_ok() || !step.must {
+    if outcome.is_ok() {
         return Ok(());
     }
     Err(Error::unavailable(format!("{}: {}", step.line.join(" "), outcome.complaint())))
@@ -225,19 +243,4 @@ fn keep_token(env: &Env, spec: &Spec, token: &str) -> Result<Option<String>> {
     let wrote = edit::write(&env.config_path, &[Edit::new("gateway.auth.token", token)])?;
     Ok(wrote
         .then(|| format!("gateway.auth.token is now the given one, in {}", env.display(&env.config_path))))
-}
-
-/// Agents of an earlier release under the same profile.
-fn clean_legacy(env: &Env) -> Result<Vec<String>> {
-    let mut lines = Vec::new();
-    for label in launchd::legacy_labels(env) {
-        let path = env.home.join(format!("Library/LaunchAgents/{label}.plist"));
-        if path.exists() {
-            // Not loaded is as good as unloaded.
-            let _ = run(env, &launchd::bootout(&label));
-            put::discard(env, &path)?;
-            lines.push(format!("Removed legacy LaunchAgent: {}", path.display()));
-        }
-    }
-    Ok(lines)
 }

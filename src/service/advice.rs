@@ -2,7 +2,7 @@
 use super::inspect::Inspection;
 use super::others::others;
 use super::spec::Spec;
-use super::{Action, Manager, Place, Step, command, launchd, people, quote, systemd};
+use super::{Action, Manager, Place, Step, command, people, quote, systemd};
 use crate::env::Env;
 use crate::error::{Error, Kind};
 use crate::files::Lock;
@@ -21,15 +21,7 @@ pub(super) fn rivals(env: &Env, place: &Place, before: &Inspection) -> Vec<Strin
         found.push("this installs for root; run it without sudo, or with --system".to_string());
     }
     for other in others(env, false) {
-        let remove = match other.name.ends_with(".service") {
-            true => format!("systemctl --user disable --now {}", quote::shown(&other.name)),
-            false => format!(
-                "launchctl bootout {}; rm {}",
-                launchd::target(&other.name),
-                quote::shown(&other.path.display().to_string())
-            ),
-        };
-        found.push(format!("another gateway is installed, {other}; to remove it: {remove}"));
+        found.push(format!("another gateway is installed, {other}; to remove it: {}", other.removal()));
     }
     let other = match place.manager {
         Manager::SystemdUser => Place::of(env, Manager::SystemdSystem),
@@ -52,8 +44,22 @@ pub(super) fn unsupervised(env: &Env) -> Option<u32> {
 }
 
 impl Error {
-    /// With where to look next.
-    pub(super) fn advised(self, env: &Env, place: &Place) -> Error {
+    /// With where to look next. A manager that did not even answer before has written nothing down.
+    pub(super) fn advised(self, env: &Env, place: &Place, before: Option<&Inspection>) -> Error {
+        if before.is_some_and(|before| before.trouble.is_some()) {
+            let linger = match place.manager {
+                Manager::SystemdUser => format!(
+                    "; or have systemd run for you without a login: {}",
+                    enable_linger(&people::own(env).name)
+                ),
+                _ => String::new(),
+            };
+            let gateway = env.command("gateway");
+            return Error::new(
+                self.kind,
+                format!("{}; run it in the foreground: {gateway}{linger}", self.message()),
+            );
+        }
         let log = match place.manager {
             Manager::SystemdUser => format!("journalctl --user -u {} -n 50", place.name),
             Manager::SystemdSystem => format!("journalctl -u {} -n 50", place.name),
@@ -62,6 +68,12 @@ impl Error {
             Manager::Procd => "logread -e openclaw".to_string(),
         };
         Error::new(self.kind, format!("{}; see: {log}", self.message()))
+    }
+
+    /// With what would have been warned of besides, each on a line.
+    pub(super) fn noting(self, warnings: &[String]) -> Error {
+        let lines = warnings.iter().map(|line| format!("\nWarning: {line}")).collect::<String>();
+        Error::new(self.kind, format!("{}{lines}", self.message()))
     }
 }
 
@@ -84,6 +96,11 @@ impl Step {
     }
 }
 
+/// The command that has services of this user run without a login.
+pub(super) fn enable_linger(user: &str) -> String {
+    format!("sudo loginctl enable-linger {}", quote::shown(user))
+}
+
 /// Whether services of this user run without a login: systemd's own mark on disk.
 fn lingers(env: &Env, user: &str) -> bool {
     super::under_root(env, "var/lib/systemd/linger").join(user).exists()
@@ -103,8 +120,8 @@ pub(super) fn linger(env: &Env, lines: &mut Vec<String>) -> Option<String> {
         }
         Err(error) if error.kind == Kind::NotFound => None,
         _ => Some(format!(
-            "Systemd lingering is disabled for {user}: the gateway would stop at logout. Run: sudo loginctl enable-linger {}",
-            quote::shown(&user)
+            "Systemd lingering is disabled for {user}: the gateway would stop at logout. Run: {}",
+            enable_linger(&user)
         )),
     }
 }

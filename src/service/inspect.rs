@@ -3,6 +3,7 @@
 //!
 //! Reads files, and asks the manager one question. Changes nothing. What is told of a service file never holds a
 //! value that could be a secret.
+use super::drift::drift;
 use super::others::{Other, others};
 use super::runtime::ask;
 use super::spec::{Spec, Wishes};
@@ -14,8 +15,7 @@ use std::path::{Path, PathBuf};
 
 /// Service files are small; anything larger is none.
 const MAX_FILE: u64 = 256 << 10;
-/// Differences that are told one by one.
-const MAX_DRIFT: usize = 12;
+
 /// The state of this profile's service.
 #[derive(Debug, Clone)]
 pub struct Inspection {
@@ -128,35 +128,6 @@ pub fn is_node(command: &[String]) -> bool {
     runs || command.iter().any(|word| word.ends_with(".js") || word.ends_with(".mjs"))
 }
 
-fn drift(env: &Env, place: &Place, text: &str, seen: &Inspection) -> Vec<String> {
-    if seen.is_node {
-        return vec!["it runs the Node program".to_string()];
-    }
-    // What was chosen at the installation is no difference.
-    let expected = match expected(env, place, text, &wishes(place, text)) {
-        Ok(expected) => expected,
-        Err(error) => return vec![error.message().to_string()],
-    };
-    let mut drift = Vec::new();
-    if ["TOKEN=", "PASSWORD=", "_TOKEN</key>", "_PASSWORD</key>"].iter().any(|name| text.contains(name)) {
-        drift.push("it holds a secret that every user of this machine can read".to_string());
-    }
-    let has = |text: &str, line: &str| text.lines().any(|other| other.trim() == line);
-    let lines = |text: &str| text.lines().map(|l| l.trim().to_string()).collect::<Vec<_>>();
-    let lacking = lines(&expected).into_iter().filter(|line| !line.starts_with('#') && !has(text, line));
-    drift.extend(lacking.map(|line| format!("lacks: {line}")));
-    // Only the names of what it has too much: a value could be a secret.
-    let extra = lines(text).into_iter().filter(|line| !line.starts_with('#') && !has(&expected, line));
-    let extra = extra.map(|line| match line.split_once('=') {
-        Some((name, _)) if !name.contains(' ') => format!("has its own: {name}"),
-        _ => "has lines of its own".to_string(),
-    });
-    drift.extend(extra);
-    drift.dedup();
-    drift.truncate(MAX_DRIFT);
-    drift
-}
-
 /// What was chosen when `text` was installed.
 pub(super) fn wishes(place: &Place, text: &str) -> Wishes {
     let script =
@@ -193,29 +164,6 @@ fn after(text: &str, start: &str) -> Option<String> {
 mod tests {
     use super::*;
     use crate::service::testing::home;
-
-    #[test]
-    fn an_upgrade_is_no_drift_and_an_edit_is() {
-        let (dir, env) = home("drift");
-        let place = Place::of(&env, Manager::SystemdUser).unwrap();
-        let text =
-            place.render(&Spec::of(&env, &place, &Wishes { port: Some(7), user: None }, "0.0.1").unwrap());
-        let text = text.unwrap();
-        std::fs::write(&place.path, &text).unwrap();
-        let seen = look(&env, &place);
-        assert_eq!((seen.version.as_deref(), seen.drift.len()), (Some("0.0.1"), 0), "{:?}", seen.drift);
-        assert_eq!(port(&seen.command), Some(7));
-        assert!(seen.installed && seen.running.is_none() && seen.trouble.is_some());
-        let edited = text.replace("RestartSec=5", "RestartSec=1\nEnvironment=OPENCLAW_GATEWAY_TOKEN=canary");
-        std::fs::write(&place.path, edited).unwrap();
-        let drift = look(&env, &place).drift.join("|");
-        assert!(
-            drift.contains("lacks: RestartSec=5") && drift.contains("has its own: Environment"),
-            "{drift}"
-        );
-        assert!(drift.contains("secret") && !drift.contains("canary"), "{drift}");
-        std::fs::remove_dir_all(dir).unwrap();
-    }
 
     #[test]
     fn the_chosen_port_is_found_in_every_format() {

@@ -140,6 +140,15 @@ mod tests {
         assert!(render(&place, &Spec { program: "/a\nb".into(), ..spec }).is_err());
     }
 
+    /// XML allows no two dashes within a comment.
+    #[test]
+    fn comments_of_property_lists_are_well_formed() {
+        for comment in template::LAUNCHD.split("<!--").skip(1) {
+            let (inner, _) = comment.split_once("-->").unwrap();
+            assert!(!inner.contains("--") && !inner.ends_with('-'), "{inner}");
+        }
+    }
+
     #[test]
     fn r_18_only_a_way_out_is_a_bootout() {
         let place = Place::of(&env(Some("work")), Manager::Launchd).unwrap();

@@ -7,9 +7,11 @@ pub mod act;
 mod advice;
 pub mod alive;
 pub mod command;
+mod drift;
 pub mod inspect;
 mod json;
 mod launchd;
+mod legacy;
 pub mod notify;
 mod openrc;
 mod others;
@@ -25,6 +27,7 @@ mod template;
 mod testing;
 
 pub use inspect::{Inspection, inspect};
+pub use legacy::retire;
 pub use others::{Other, others};
 
 use crate::env::Env;

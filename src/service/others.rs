@@ -2,7 +2,7 @@
 //!
 //! Reads service files, runs nothing.
 use super::inspect::{is_node, read};
-use super::{Manager, Place, launchd, systemd};
+use super::{Manager, Place, launchd, quote, systemd};
 use crate::env::Env;
 use std::path::{Path, PathBuf};
 
@@ -25,6 +25,24 @@ impl std::fmt::Display for Other {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let node = if self.is_node { ", runs the Node program" } else { "" };
         write!(f, "{} ({}, unit: {}{node})", self.name, self.scope, self.path.display())
+    }
+}
+
+impl Other {
+    /// Whether it is one of launchd's.
+    pub fn is_agent(&self) -> bool {
+        self.path.extension().is_some_and(|end| end == "plist")
+    }
+
+    /// The commands that stop and remove it, for a shell.
+    pub fn removal(&self) -> String {
+        let (name, path) = (quote::shown(&self.name), quote::shown(&self.path.display().to_string()));
+        match (self.is_agent(), self.scope) {
+            (true, "user") => format!("launchctl bootout gui/$UID/{name}; rm {path}"),
+            (true, _) => format!("sudo launchctl bootout system/{name}; sudo rm {path}"),
+            (false, "user") => format!("systemctl --user disable --now {name} && rm {path}"),
+            (false, _) => format!("sudo systemctl disable --now {name} && sudo rm {path}"),
+        }
     }
 }
 
@@ -54,7 +72,6 @@ pub fn others(env: &Env, deep: bool) -> Vec<Other> {
 fn other(path: &Path, scope: &'static str) -> Option<Other> {
     let text = read(path)?;
     let lower = text.to_ascii_lowercase();
-    let marker = ["openclaw", "clawdbot", "moltbot"].into_iter().find(|name| lower.contains(name))?;
     let file = path.file_name()?.to_string_lossy().into_owned();
     let name = file.trim_end_matches(".plist").to_string();
     let command = match path.extension().is_some_and(|e| e == "plist") {
@@ -62,6 +79,12 @@ fn other(path: &Path, scope: &'static str) -> Option<Other> {
         false => systemd::command(&text),
     };
     let is_node = is_node(&command);
+    let words = if command.is_empty() {
+        name.trim_end_matches(".service").replace(['.', '-'], " ")
+    } else {
+        command.join(" ")
+    };
+    let marker = marker(&words.to_ascii_lowercase())?;
     let is_profile = lower.contains("openclaw_service_marker") && lower.contains("openclaw_service_kind");
     if marker == "openclaw" && is_profile && !name.starts_with("ai.openclaw.") {
         return None;
@@ -75,6 +98,29 @@ fn other(path: &Path, scope: &'static str) -> Option<Other> {
         legacy: marker != "openclaw" || old_label,
         is_node,
     })
+}
+
+/// Whose gateway a command line starts: the program, or the script of another program, with the word `gateway` behind
+/// it and no command of the gateway behind that.
+fn marker(line: &str) -> Option<&'static str> {
+    let words: Vec<&str> =
+        line.split(|c: char| c.is_whitespace() || "'\";&|()".contains(c)).filter(|w| !w.is_empty()).collect();
+    let starts = |pair: &[&str]| {
+        let is_command = |next: &&str| *next != "run" && next.starts_with(|c: char| c.is_alphabetic());
+        matches!(pair.first(), Some(&("gateway" | "gateway-daemon"))) && !pair.get(1).is_some_and(is_command)
+    };
+    let at = (1..words.len()).find(|at| words.get(*at..).is_some_and(starts))?;
+    let before = words.get(..at)?;
+    ["openclaw", "clawdbot", "moltbot"].into_iter().find(|name| before.iter().any(|word| runs(word, name)))
+}
+
+/// Whether a word names this program: as a file, maybe with an ending, or as a script below a directory of its name.
+fn runs(word: &str, name: &str) -> bool {
+    let is_script = word.ends_with("js") || word.ends_with(".ts");
+    let file = word.rsplit('/').next().unwrap_or_default();
+    let rest = file.strip_prefix(name);
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', ':', '@']))
+        || (is_script && word.contains(name))
 }
 
 #[cfg(test)]
@@ -97,6 +143,8 @@ mod tests {
             ("clawdbot-gateway.service", "[Service]\nExecStart=/usr/bin/clawdbot gateway\n"),
             ("openclaw-gateway-old.service", node),
             ("nginx.service", "[Service]\nExecStart=/usr/sbin/nginx\n"),
+            ("notes.service", "[Unit]\nDescription=edits openclaw notes\n[Service]\nExecStart=/usr/bin/vi\n"),
+            ("openclaw-gateway-backup.service", "[Service]\nExecStart=/usr/bin/openclaw backup create\n"),
         ] {
             std::fs::write(units.join(name), text).unwrap();
         }
@@ -112,5 +160,54 @@ mod tests {
             ]
         );
         std::fs::remove_dir_all(dir).unwrap();
+    }
+
+    #[test]
+    fn only_a_gateway_is_a_gateway() {
+        for (line, want) in [
+            ("/usr/bin/openclaw gateway", Some("openclaw")),
+            ("/usr/bin/openclaw --profile x gateway run --port 1", Some("openclaw")),
+            (
+                "/usr/bin/node /home/s/.npm/lib/node_modules/clawdbot/dist/index.js gateway-daemon",
+                Some("clawdbot"),
+            ),
+            ("/bin/sh -c 'exec moltbot gateway >> /tmp/log 2>&1'", Some("moltbot")),
+            ("/usr/bin/node /opt/openclaw/openclaw.mjs gateway --port 1", Some("openclaw")),
+            ("/usr/bin/openclaw backup create", None),
+            ("/usr/bin/openclaw gateway healthcheck --ready", None),
+            ("/usr/bin/vi /home/openclaw/notes", None),
+            ("/home/openclaw/bin/kong gateway", None),
+            ("gateway openclaw", None),
+        ] {
+            assert_eq!(marker(line), want, "{line}");
+        }
+    }
+
+    #[test]
+    fn sec_36_what_is_to_be_copied_into_a_shell_is_quoted() {
+        let other = |name: &str, scope| Other {
+            name: name.into(),
+            path: Path::new("/u").join(name),
+            scope,
+            marker: "openclaw",
+            legacy: false,
+            is_node: false,
+        };
+        for (name, scope, want) in [
+            ("x.service", "user", "systemctl --user disable --now x.service && rm /u/x.service"),
+            (
+                "a$(id).service",
+                "user",
+                "systemctl --user disable --now 'a$(id).service' && rm '/u/a$(id).service'",
+            ),
+            (
+                "a$HOME.service",
+                "system",
+                "sudo systemctl disable --now 'a$HOME.service' && sudo rm '/u/a$HOME.service'",
+            ),
+            ("my x.plist", "user", "launchctl bootout gui/$UID/'my x.plist'; rm '/u/my x.plist'"),
+        ] {
+            assert_eq!(other(name, scope).removal(), want);
+        }
     }
 }

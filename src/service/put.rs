@@ -5,7 +5,7 @@ use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::files;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Puts the file in place. What was there and differs stays beside it as `.bak`.
 pub(super) fn write(env: &Env, place: &Place, text: &str, before: &Inspection) -> Result<()> {
@@ -15,9 +15,7 @@ pub(super) fn write(env: &Env, place: &Place, text: &str, before: &Inspection) -
     };
     let replaced = inspect::read(&place.path).filter(|old| before.installed && old != text);
     if let Some(old) = replaced {
-        let mut backup = place.path.clone().into_os_string();
-        backup.push(".bak");
-        files::write_atomic(Path::new(&backup), old.as_bytes()).map_err(denied)?;
+        files::write_atomic(&backup(&place.path), old.as_bytes()).map_err(denied)?;
     }
     if let Some(dir) = place.path.parent() {
         std::fs::create_dir_all(dir)
@@ -28,6 +26,13 @@ pub(super) fn write(env: &Env, place: &Place, text: &str, before: &Inspection) -
     let mode = std::fs::Permissions::from_mode(if script { 0o755 } else { 0o644 });
     std::fs::set_permissions(&place.path, mode)
         .map_err(|e| Error::io(format_args!("set the mode of {}", place.path.display()), e))
+}
+
+/// Where a service file is kept that was replaced.
+pub(super) fn backup(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".bak");
+    name.into()
 }
 
 /// Takes the file away, and the link that enabled it where no manager did.

@@ -118,7 +118,7 @@ pub fn shell(value: &str) -> Result<String> {
 
 /// For a line to copy into a terminal: quoted only where it has to be.
 pub fn shown(value: &str) -> String {
-    let bare = |c: char| c.is_alphanumeric() || "_@/.,:=+-$".contains(c);
+    let bare = |c: char| c.is_alphanumeric() || "_@/.,:=+-".contains(c);
     match !value.is_empty() && value.chars().all(bare) {
         true => value.to_string(),
         false => format!("'{}'", value.replace('\'', "'\\''")),

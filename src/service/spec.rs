@@ -2,7 +2,7 @@
 //!
 //! Pure but for looking where the program lies and which workspaces the config names. No secret gets in here:
 //! the environment is made from a closed list of names, never copied (R-22a).
-use super::{Manager, Place, people};
+use super::{Manager, Place, people, quote};
 use crate::agents::Agents;
 use crate::config::Config;
 use crate::env::Env;
@@ -67,21 +67,30 @@ impl Spec {
     /// that no gateway could read.
     pub fn doubts(&self, env: &Env) -> Result<Vec<String>> {
         let mut doubts = Vec::new();
+        let is_own = self.user == people::own(env).name;
+        let sudo = if is_own { String::new() } else { format!("sudo -u {} ", quote::shown(&self.user)) };
+        let command = |words: &str| format!("{sudo}{}", env.command(words));
         let mut seen = self.seen(env.profile.as_deref())?;
         let config = Config::load(&mut seen)?;
         let auth = Auth::resolve(&config, &seen, None, None, None)?;
         let port = ports::configured(&seen, &config);
         if let Some(own) = super::inspect::port(&self.arguments).filter(|own| *own != port) {
-            let set = env.command(&format!("config set gateway.port {own}"));
+            let set = command(&format!("config set gateway.port {own}"));
             doubts.push(format!("clients look for this gateway on port {port}; tell them of {own}: {set}"));
         }
         if config.str("gateway.mode") != Some("local") {
-            doubts.push(format!("gateway.mode is not \"local\"; run: {}", env.command("setup")));
+            let is_remote = config.str("gateway.mode") == Some("remote");
+            let fix = command(if is_remote { "config set gateway.mode local" } else { "setup" });
+            doubts.push(format!("gateway.mode is not \"local\"; run: {fix}"));
         } else if auth.secret.is_none() && !auth.allow_tailscale {
             doubts.push(format!(
                 "the service has no gateway {}: what only this shell knows does not reach it; run: {}",
                 auth.mode.name(),
-                env.command("gateway install --force --token <token>"),
+                command(if is_own {
+                    "gateway install --force --token <token>"
+                } else {
+                    "doctor --generate-gateway-token"
+                }),
             ));
         }
         Ok(doubts)

@@ -75,8 +75,7 @@ pub fn left_to_do(place: &Place, user: &str) -> Vec<String> {
         let sudo = if place.manager == Manager::SystemdSystem { "sudo " } else { "" };
         format!("{sudo}{}", line(place.manager, words).join(" "))
     };
-    let linger = format!("sudo loginctl enable-linger {}", super::quote::shown(user));
-    let linger = (place.manager == Manager::SystemdUser).then_some(linger);
+    let linger = (place.manager == Manager::SystemdUser).then(|| super::advice::enable_linger(user));
     linger.into_iter().chain([show(&["daemon-reload"]), show(&["enable", "--now", unit])]).collect()
 }
 

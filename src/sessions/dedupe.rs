@@ -43,9 +43,9 @@ impl Dedupe {
     pub fn check(&self, family: &str, key: &str, params_hash: &str, now: u64) -> Seen<'_> {
         match self.records.get(&(family.to_string(), key.to_string())) {
             Some(record) if record.is_expired(now) => Seen::New,
-            Some(record) if record.hash == params_hash => Seen::Same(record),
-            Some(_) => Seen::Different,
-            None => Seen::New,
+            Some(record) if record.hash != params_hash => Seen::Different,
+            Some(record) if !record.had_no_effect() => Seen::Same(record),
+            _ => Seen::New,
         }
     }
 
@@ -174,6 +174,19 @@ mod tests {
         dedupe.expire(5 + KEEP_MS);
         assert_eq!((dedupe.len(), dedupe.bytes), (0, 0));
         assert!(dedupe.finish("chat", "k", json!(1)).is_none());
+    }
+
+    #[test]
+    fn r_10a_a_failure_that_had_no_effect_frees_its_key() {
+        let mut dedupe = Dedupe::default();
+        for (retryable, hash, want) in
+            [(true, "h", Seen::New), (true, "other", Seen::Different), (false, "other", Seen::Different)]
+        {
+            dedupe.begin(record("k", 5));
+            dedupe.finish("chat", "k", json!({"ok": false, "error": {"retryable": retryable}}));
+            assert_eq!(dedupe.check("chat", "k", hash, 6), want, "{retryable} {hash}");
+        }
+        assert!(matches!(dedupe.check("chat", "k", "h", 6), Seen::Same(_)), "a final failure stays");
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! The idempotency journal on disk: one JSON line when a request is accepted, one when its result is known, so
 //! that keys survive a restart (R-10a) and a run that a crash ended can be found again.
 //!
-//! The store thread owns it. Opening drops what is old and rewrites the file; a torn last line is normal.
+//! The store thread owns it. Opening drops what is old and rewrites the file; a torn last line is normal. A file that
+//! cannot be rewritten, because the disk is full, stays in use as it is (R-28b).
 use super::dedupe::{KEEP_MS, MAX_KEYS};
 use super::regular;
 use crate::error::{Error, Result};
@@ -48,6 +49,12 @@ impl Record {
         self.ts.saturating_add(KEEP_MS) <= now
     }
 
+    /// It ended in a failure that is stored as retryable: nothing of it is in a transcript, it may be done again.
+    pub(super) fn had_no_effect(&self) -> bool {
+        let retryable = self.result.as_ref().and_then(|result| result.pointer("/error/retryable"));
+        retryable == Some(&Value::Bool(true))
+    }
+
     /// About how much memory its texts take, in bytes.
     pub(super) fn size(&self) -> usize {
         let texts = [self.key.len(), self.message.as_ref().map_or(0, String::len)];
@@ -68,6 +75,8 @@ pub struct Journal {
     path: PathBuf,
     file: File,
     len: u64,
+    /// The last line lacks its end, which the next one brings along.
+    is_torn: bool,
 }
 
 impl Journal {
@@ -81,28 +90,39 @@ impl Journal {
         let mut bytes = Vec::new();
         journal.file.read_to_end(&mut bytes).map_err(|e| failed("read", path, e))?;
         let (records, lines) = read_records(&bytes, now);
-        if lines != records.len() || bytes.last().is_some_and(|b| *b != b'\n') {
-            journal.rewrite(records.iter())?;
+        if (lines != records.len() || journal.is_torn)
+            && let Err(e) = journal.rewrite(records.iter())
+        {
+            log::error!(target: "gateway/store", "{e}; the gateway goes on with the file as it is");
         }
         Ok((journal, records))
     }
 
     fn reopen(path: &Path) -> Result<Journal> {
-        let opened = regular::write(path).and_then(|file| Ok((file.metadata()?.len(), file)));
-        let (len, file) = opened.map_err(|e| failed("open", path, e))?;
-        Ok(Journal { path: path.into(), file, len })
+        let opened = regular::write(path).and_then(|file| {
+            let (len, mut last) = (file.metadata()?.len(), [b'\n']);
+            if len > 0 {
+                file.read_exact_at(&mut last, len - 1)?;
+            }
+            Ok(Journal { path: path.into(), file, len, is_torn: last != [b'\n'] })
+        });
+        opened.map_err(|e| failed("open", path, e))
     }
 
     /// Adds a record and waits for the disk; when that fails nothing of it stays.
     pub fn append(&mut self, record: &Record) -> Result<()> {
         let mut line = to_line(record)?;
         line.push(b'\n');
+        if self.is_torn {
+            line.insert(0, b'\n');
+        }
         if let Err(e) = self.file.write_all_at(&line, self.len).and_then(|()| self.file.sync_data()) {
             // The write's own error counts; what stays is torn and overwritten by the next append.
             let _ = self.file.set_len(self.len);
             return Err(failed("append to", &self.path, e));
         }
         self.len += line.len() as u64;
+        self.is_torn = false;
         Ok(())
     }
 
@@ -111,16 +131,16 @@ impl Journal {
         self.len > BULKY
     }
 
-    /// Replaces the file by these records.
+    /// Replaces the file by these records; when that fails it goes on with what is there.
     pub fn rewrite<'a>(&mut self, records: impl Iterator<Item = &'a Record>) -> Result<()> {
         let mut text = Vec::new();
         for record in records {
             text.append(&mut to_line(record)?);
             text.push(b'\n');
         }
-        write_atomic(&self.path, &text)?;
+        let written = write_atomic(&self.path, &text);
         *self = Journal::reopen(&self.path)?;
-        Ok(())
+        written
     }
 }
 
@@ -165,58 +185,5 @@ fn failed(doing: &str, path: &Path, e: io::Error) -> Error {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::sessions::{Dedupe, Seen, TestDir};
-    use serde_json::json;
-
-    fn record(key: &str, ts: u64) -> Record {
-        let message = Some(format!("text of {key}"));
-        Record { family: "agent".into(), key: key.into(), hash: "h".into(), ts, message, ..Record::default() }
-    }
-
-    #[test]
-    fn r_10a_keys_survive_a_restart_for_a_day() {
-        let dir = TestDir::new();
-        let path = dir.0.join("gateway/idempotency.jsonl");
-        let now = 10 * KEEP_MS;
-        let (mut journal, records) = Journal::open(&path, now).unwrap();
-        assert!(records.is_empty());
-        let mut dedupe = Dedupe::default();
-        for (key, ts) in [("old", now - KEEP_MS + 1), ("done", now), ("open", now)] {
-            dedupe.begin(record(key, ts));
-            journal.append(&record(key, ts)).unwrap();
-        }
-        journal.append(&dedupe.finish("agent", "done", json!({"status": "ok"})).unwrap()).unwrap();
-        let (_, records) = Journal::open(&path, now + 1).unwrap();
-        let dedupe = Dedupe::from_records(records);
-        assert_eq!(dedupe.len(), 2);
-        assert_eq!(dedupe.check("agent", "old", "h", now + 1), Seen::New);
-        assert_eq!(dedupe.check("agent", "done", "x", now + 1), Seen::Different);
-        assert!(matches!(dedupe.check("agent", "done", "h", now + 1), Seen::Same(r) if r.result.is_some()));
-        let Seen::Same(open) = dedupe.check("agent", "open", "h", now + 1) else { panic!("lost") };
-        assert_eq!(open.message.as_deref(), Some("text of open"));
-        // The old key and the text of the finished one are gone from the file.
-        let text = std::fs::read_to_string(&path).unwrap();
-        assert_eq!(text.lines().count(), 2);
-        assert!(!text.contains("text of done") && !text.contains("old"));
-    }
-
-    #[test]
-    fn r_09c_a_journal_cut_anywhere_opens_and_goes_on() {
-        let dir = TestDir::new();
-        let path = dir.0.join("j.jsonl");
-        let (mut journal, _) = Journal::open(&path, 1).unwrap();
-        journal.append(&record("a", 1)).unwrap();
-        journal.append(&record("b", 2)).unwrap();
-        let whole = std::fs::read(&path).unwrap();
-        for end in 0..whole.len() {
-            std::fs::write(&path, &whole[..end]).unwrap();
-            let (mut journal, before) = Journal::open(&path, 3).unwrap();
-            journal.append(&record("c", 3)).unwrap();
-            let (_, after) = Journal::open(&path, 3).unwrap();
-            assert_eq!(after.len(), before.len() + 1, "cut at {end}");
-            assert_eq!(after.last().unwrap().key, "c");
-        }
-    }
-}
+#[path = "journal_tests.rs"]
+mod tests;

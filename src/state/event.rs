@@ -157,10 +157,11 @@ pub enum Event {
     },
     /// The shared secret in force is a new one.
     SecretChanged,
-    /// Restart in process after `delay_ms`. A note for the session that asked is on disk already.
+    /// Restart in process after `delay_ms`. The note for the session that asked is on disk already.
     Restart {
         cause: String,
         delay_ms: u64,
+        note: Option<Value>,
     },
     /// Changed keys of the configuration want an in-process restart; one that is pending is soon enough.
     ConfigRestart {

@@ -6,8 +6,10 @@
 //! those are the main thread's, see `gateway.rs`.
 use super::{State, Stopping};
 use crate::error::{Error, Result};
-use crate::json::json;
+use crate::gateway::forget_notes;
+use crate::json::{Put, json};
 use crate::protocol::events;
+use crate::store::Job;
 use serde_json::Value;
 use std::time::Duration;
 
@@ -21,6 +23,8 @@ pub(super) struct Pending {
     causes: Vec<String>,
     asked_at: u64,
     phase: Phase,
+    /// What sessions are told when it is done; on disk too.
+    notes: Vec<Value>,
 }
 
 #[derive(PartialEq)]
@@ -37,14 +41,15 @@ impl State {
     /// SIGUSR1 arrived.
     pub(super) fn restart_signalled(&mut self) {
         if self.shared.config().bool("commands.restart") {
-            return self.ask_restart("SIGUSR1".to_string(), 0);
+            return self.ask_restart("SIGUSR1".to_string(), 0, None);
         }
         log::warn!(target: "gateway", "SIGUSR1 ignored: restarts from outside are not allowed; set commands.restart to true, or use `{}`",
             self.shared.env.command("gateway call gateway.restart.request"));
     }
 
-    /// Makes the request the pending one, or lets it join the one that is. `cause` is for the log and `status`.
-    pub fn ask_restart(&mut self, cause: String, delay_ms: u64) {
+    /// Makes the request the pending one, or lets it join the one that is. `cause` is for the log and `status`, `note`
+    /// what was written down for a session.
+    pub fn ask_restart(&mut self, cause: String, delay_ms: u64, note: Option<Value>) {
         let due = self.mono + delay_ms.min(MAX_DELAY_MS);
         if let Some(stopping) = &self.stopping {
             let what =
@@ -57,6 +62,7 @@ impl State {
                 if let Phase::Deferred(at) = &mut pending.phase {
                     *at = due.min(*at);
                 }
+                pending.notes.extend(note);
                 if !pending.causes.contains(&cause) && pending.causes.len() < 8 {
                     pending.causes.push(cause);
                 }
@@ -64,8 +70,9 @@ impl State {
             None => {
                 log::info!(target: "gateway", "restart requested ({}){}", cause,
                     if delay_ms > 0 { format!(", in {} ms", delay_ms) } else { String::new() });
+                let (causes, notes) = (vec![cause], note.into_iter().collect());
                 self.restart =
-                    Some(Pending { causes: vec![cause], asked_at: self.now, phase: Phase::Deferred(due) });
+                    Some(Pending { causes, asked_at: self.now, phase: Phase::Deferred(due), notes });
             }
         }
         self.restart_refused = None;
@@ -93,11 +100,38 @@ impl State {
             }
             Err(e) => {
                 log::error!(target: "gateway", "not restarted ({}): {e}; the gateway goes on as it is", pending.causes.join(", "));
+                let notes = std::mem::take(&mut pending.notes);
                 self.restart_refused = Some(e.message().to_string());
                 self.restart = None;
+                self.tell_refused(notes, e.message());
             }
         }
         self.health_stale = true;
+    }
+
+    /// Whoever asked is told now; the next start has nothing to tell of it.
+    fn tell_refused(&mut self, notes: Vec<Value>, why: &str) {
+        for note in &notes {
+            let mut note = note.clone();
+            if let Some(map) = note.as_object_mut() {
+                map.put("status", "error");
+                map.put("refused", why);
+            }
+            self.tell_restart(&note);
+        }
+        let env = self.shared.env.clone();
+        let work = Job::Upkeep(Box::new(move || forget_notes(&env, &notes)));
+        if self.store.submit(work).is_err() {
+            log::warn!(target: "gateway", "the note of the refused restart stays: the disk is too slow");
+        }
+    }
+
+    /// Puts what a restart note says before the next message of the session it names, else of the main session.
+    pub fn tell_restart(&mut self, payload: &Value) {
+        let named = payload.get("sessionKey").and_then(Value::as_str).filter(|key| !key.trim().is_empty());
+        let key = named.and_then(|key| self.sessions.rules().canonical(key).ok());
+        let text = serde_json::to_string_pretty(payload).unwrap_or_default();
+        self.add_note(key, format!("GatewayRestart:\n{text}"));
     }
 
     /// Takes the pending restart one step further when its time has come. At the end of each turn.
@@ -118,6 +152,10 @@ impl State {
     /// Nothing is taken in any more; clients are told and closed, what still runs is cut.
     fn hand_over(&mut self) {
         let Some(pending) = self.restart.take() else { return };
+        if !self.runs.is_empty() {
+            log::warn!(target: "gateway", "turns did not end within {} ms (gateway.limits.drainMs): {} cut off, {} not begun",
+                self.shared.limits.drain_ms, self.runs.active(), self.runs.queued());
+        }
         log::info!(target: "gateway", "restarting ({})", pending.causes.join(", "));
         self.shared.succession.pause();
         self.emit(

@@ -116,10 +116,17 @@ impl State {
             }
             Next::Event(Event::SecretChanged) => self.close_outdated(),
             Next::Event(Event::JournalBulky) => self.shrink_journal(),
-            Next::Event(Event::Restart { cause, delay_ms }) => self.ask_restart(cause, delay_ms),
-            Next::Event(Event::ConfigRestart { cause }) => self.ask_restart(cause, self.pending_delay()),
+            Next::Event(Event::Restart { cause, delay_ms, note }) => {
+                self.ask_restart(cause, delay_ms, note);
+            }
+            Next::Event(Event::ConfigRestart { cause }) => {
+                self.ask_restart(cause, self.pending_delay(), None);
+            }
             Next::Event(Event::Judged(verdict)) => self.restart_judged(verdict),
             Next::Event(Event::ConfigInvalid(problem)) => {
+                if problem.is_none() {
+                    self.restart_refused = None;
+                }
                 self.config_invalid = problem;
                 self.health_stale = true;
             }

@@ -3,6 +3,7 @@ use super::Context;
 use crate::agent::cancel::Cancel;
 use crate::config::Config;
 use crate::config::testing::Dir;
+use crate::gateway::{Judge, Options};
 use crate::net::door::Door;
 use crate::protocol::limits::Limits;
 use crate::shared::{Auth, Published, Shared};
@@ -22,6 +23,7 @@ pub fn context(config: &str) -> (Context, Dir) {
         auth: RwLock::new(Arc::new(Auth::resolve(&config, &env, None, Some("t"), None).unwrap())),
         limits: Limits::from_config(&config),
         config: RwLock::new(config.clone()),
+        judge: Arc::new(Judge::new(env.clone(), Options::default())),
         env,
         door: Door::new(),
         total: Arc::default(),

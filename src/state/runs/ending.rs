@@ -115,7 +115,7 @@ impl State {
             }
         }
         if !stays_open {
-            self.journal_end(&run, &result, outcome);
+            self.journal_end(&run, &result, outcome, finished.is_some_and(|f| f.had_no_effect));
         }
         let ended =
             Ended { at: self.now, started_at: started, error: result.err().map(|e| e.message().to_string()) };
@@ -123,10 +123,10 @@ impl State {
         self.runs.remember(id.to_string(), ended);
     }
 
-    fn journal_end(&mut self, run: &Run, result: &Result<()>, outcome: Value) {
+    fn journal_end(&mut self, run: &Run, result: &Result<()>, outcome: Value, had_no_effect: bool) {
         let stored = match result {
             Ok(()) => json!({"ok": true, "payload": outcome}),
-            Err(e) => json!({"ok": false, "payload": outcome, "error": e.to_wire(4)}),
+            Err(e) => json!({"ok": false, "payload": outcome, "error": stored_error(e, had_no_effect)}),
         };
         let id = &run.new.id;
         if let Some(record) = self.dedupe.finish(run.new.family.name(), id, stored)
@@ -231,6 +231,17 @@ fn usage(usage: &Usage) -> Value {
         map.extend(cache.into_iter().filter(|(_, n)| *n > 0).map(|(name, n)| (name.to_string(), n.into())));
     }
     counts
+}
+
+/// What a repetition is told. `retryable` frees the key, so it stays only where nothing can happen twice.
+fn stored_error(e: &Error, had_no_effect: bool) -> Value {
+    let mut error = e.to_wire(4);
+    if let Some(map) = error.as_object_mut().filter(|_| e.retryable() && !had_no_effect) {
+        map.remove("retryable");
+        map.remove("retryAfterMs");
+        map.put("message", format!("{e}; send it again with a new idempotency key"));
+    }
+    error
 }
 
 /// The last answer to the request, and what the journal keeps.

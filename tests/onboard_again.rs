@@ -1,0 +1,131 @@
+//! `onboard` and `setup` where something is there already: a secret, a running gateway, another profile's.
+use crate::cli::text;
+use crate::harness::*;
+use crate::onboard::{config, config_path, out, retarget, run, service_manager};
+use std::io::{Read, Write};
+use std::path::Path;
+use std::process::Stdio;
+
+fn home_with(text: &str) -> std::path::PathBuf {
+    let dir = gateway::new_dir();
+    std::fs::create_dir_all(dir.join("home/.openclaw")).unwrap();
+    std::fs::write(config_path(&dir), text).unwrap();
+    dir
+}
+
+const ONBOARD: [&str; 3] = ["onboard", "--non-interactive", "--skip-health"];
+
+#[test]
+fn a_given_secret_is_in_force_afterwards() {
+    let secrets = |dir: &Path| config(dir)["gateway"]["auth"].clone();
+    let dir = home_with("{\"gateway\": {\"auth\": {\"token\": \"canary-old\"}}}");
+    let told = out(&dir, &[&ONBOARD[..], &["--gateway-password", "canary-new"]].concat());
+    assert!(told.contains("set gateway.auth.mode: password\n") && !told.contains("canary"), "{told}");
+    assert_eq!(secrets(&dir)["password"], "canary-new");
+    let told = out(&dir, &[&ONBOARD[..], &["--gateway-token", "canary-newer"]].concat());
+    assert!(told.contains("replaced gateway.auth.mode: token (was password)"), "{told}");
+    std::fs::remove_dir_all(dir).unwrap();
+
+    let dir = gateway::new_dir();
+    let told = out(&dir, &[&ONBOARD[..], &["--gateway-auth", "token", "--gateway-password", "pw"]].concat());
+    assert!(told.contains("set gateway.auth.token\n"), "a token is made: {told}");
+    std::fs::remove_dir_all(dir).unwrap();
+}
+
+#[test]
+fn setup_names_what_is_missing_and_what_it_replaced() {
+    let dir = home_with("{\"gateway\": {\"auth\": {\"mode\": \"password\"}}}");
+    let told = out(&dir, &["setup"]);
+    assert!(told.contains("Next: openclaw config set gateway.auth.password <password>\n"), "{told}");
+    let told = out(&dir, &["setup", "--workspace", "~/two"]);
+    assert!(told.contains("replaced agents.defaults.workspace: ") && told.contains("/two (was "), "{told}");
+    let told: Value = serde_json::from_str(&out(&dir, &["setup", "--workspace", "~/3", "--json"])).unwrap();
+    assert!(told["changes"][0].as_str().unwrap().starts_with("replaced agents.defaults.workspace"), "{told}");
+    assert!(out(&dir, &["setup"]).starts_with("Config OK:"), "the workspace stays");
+    std::fs::remove_dir_all(dir).unwrap();
+}
+
+/// A change of a gateway that runs is checked when it is in force.
+#[test]
+fn a_running_gateway_is_waited_for() {
+    let port = gateway::free_port();
+    let mut setup =
+        Setup::text(&format!("{{gateway: {{mode: 'local', port: {port}, auth: {{token: '{TOKEN}'}}}}}}"));
+    setup.port_in_config = true;
+    let gateway = Gateway::spawn(&setup, port);
+    wait_for("the gateway", || std::net::TcpStream::connect(("127.0.0.1", port)).ok());
+    let new = gateway::free_port().to_string();
+    for change in [["--gateway-port", &new], ["--gateway-token", "another-token-of-24-letters"]] {
+        let output = gateway.cli_env(&[&ONBOARD[..2], &change].concat(), &[]);
+        let (stdout, stderr) = text(&output);
+        assert!(output.status.success(), "{change:?}: {stdout}\n{stderr}");
+        assert!(stdout.contains("Gateway: running, and it answers"), "{change:?}: {stdout}");
+    }
+}
+
+#[test]
+fn r_26_the_port_of_another_profile_s_gateway_is_refused() {
+    let gateway = Gateway::plain();
+    wait_for("its ports", || gateway.state_dir().join("gateway/ports.json").exists().then_some(()));
+    let port = gateway.port.to_string();
+    let output =
+        gateway.cli_env(&["--profile", "two", "onboard", "--non-interactive", "--gateway-port", &port], &[]);
+    let want = format!("port {port} is the gateway of profile default (pid {})", gateway.pid());
+    assert!(text(&output).1.contains(&want), "{output:?}");
+    assert!(!gateway.dir.join("home/.openclaw-two/openclaw.json").exists());
+}
+
+/// The service does not see the shell's variables.
+#[test]
+fn a_password_of_the_shell_is_written_for_the_service() {
+    let dir = gateway::new_dir();
+    let path = service_manager(&dir, "exit 0");
+    let output = gateway::command(&dir)
+        .args(ONBOARD)
+        .arg("--install-daemon")
+        .env("PATH", path)
+        .env("OPENCLAW_SERVICE_ROOT", dir.join("root"))
+        .env("OPENCLAW_SERVICE_MANAGER", "systemd-user")
+        .env("OPENCLAW_GATEWAY_PASSWORD", "canary-password-of-the-shell")
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(config(&dir)["gateway"]["auth"], json!({"password": "canary-password-of-the-shell"}));
+    assert!(!text(&output).0.contains("canary") && !text(&output).1.contains("Warning"), "{output:?}");
+    std::fs::remove_dir_all(dir).unwrap();
+}
+
+/// Ctrl-C while a secret is typed: the terminal has its echo back, and the program has ended by the signal.
+#[test]
+fn a_signal_at_a_secret_leaves_the_echo() {
+    if !Path::new("/usr/bin/script").exists() {
+        return;
+    }
+    let dir = gateway::new_dir();
+    assert!(run(&dir, &["setup"]).status.success());
+    let program = env!("CARGO_BIN_EXE_openclaw");
+    // The shell goes on after the signal, which the whole terminal gets.
+    let line = format!("trap : INT; {program} configure --section gateway; echo status $?; stty -a");
+    let mut like = gateway::command(&dir);
+    like.args(["-qec", &line, "/dev/null"]).env("SHELL", "/bin/sh");
+    let mut child = retarget(&like, "/usr/bin/script").spawn().unwrap();
+    let mut input = child.stdin.take().unwrap();
+    let mut output = child.stdout.take().unwrap();
+    let mut shown = String::new();
+    let mut read_on = |shown: &mut String| {
+        let mut chunk = [0; 4096];
+        let read = output.read(&mut chunk).unwrap_or(0);
+        shown.push_str(&String::from_utf8_lossy(&chunk[..read]));
+        read > 0
+    };
+    input.write_all(b"\n\n\n").unwrap();
+    while !shown.contains("not shown") && read_on(&mut shown) {}
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    input.write_all(b"\x03").unwrap();
+    while read_on(&mut shown) {}
+    child.wait().unwrap();
+    assert!(shown.contains("status 130"), "{shown}");
+    assert!(shown.contains(" echo ") && !shown.contains("-echo "), "{shown}");
+    std::fs::remove_dir_all(dir).unwrap();
+}
