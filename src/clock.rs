@@ -2,7 +2,11 @@
 //!
 //! Pure functions over epoch milliseconds; a state that must be testable keeps its own `now` and takes it
 //! from here once a turn.
+use crate::env;
 use jiff::{Timestamp, Zoned, tz::TimeZone};
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 /// Milliseconds since the Unix epoch.
 #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the clock")]
@@ -21,8 +25,32 @@ pub fn iso(ms: u64) -> String {
 
 /// `ms` in the zone named `zone` (IANA name), or in the host's zone.
 pub fn zoned(ms: u64, zone: Option<&str>) -> Zoned {
-    let tz = zone.and_then(|name| TimeZone::get(name).ok()).unwrap_or_else(TimeZone::system);
+    let tz = zone.and_then(|name| TimeZone::get(name).ok()).unwrap_or_else(host_zone);
     timestamp(ms).to_zoned(tz)
+}
+
+/// The host's zone, read anew after some minutes: a machine may travel. jiff's own way to it reads the names of all zones
+/// and keeps them, 100 KiB; it is left to the variable `TZ` and to hosts that say their zone otherwise.
+fn host_zone() -> TimeZone {
+    const FRESH: Duration = Duration::from_secs(300);
+    static KNOWN: Mutex<Option<(Instant, TimeZone)>> = Mutex::new(None);
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    match &*known {
+        Some((at, zone)) if at.elapsed() < FRESH => zone.clone(),
+        _ => {
+            let zone = if env::names_a_zone() { None } else { local_zone(Path::new("/etc/localtime")) };
+            let zone = zone.unwrap_or_else(TimeZone::system);
+            *known = Some((Instant::now(), zone.clone()));
+            zone
+        }
+    }
+}
+
+/// The zone that a link into the zone database stands for.
+fn local_zone(link: &Path) -> Option<TimeZone> {
+    let file = std::fs::canonicalize(link).ok()?;
+    let (_, name) = file.to_str()?.split_once("zoneinfo/")?;
+    TimeZone::tzif(name, &std::fs::read(&file).ok()?).ok()
 }
 
 /// Reads an ISO 8601 time as epoch milliseconds.
@@ -33,6 +61,25 @@ pub fn parse_iso(text: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_host_s_zone_is_that_of_the_link() {
+        let dir = std::env::temp_dir().join(format!("clock-{}", std::process::id()));
+        let database = dir.join("zoneinfo/Etc");
+        std::fs::create_dir_all(&database).unwrap();
+        // The smallest zone file there is: UTC.
+        let mut file = b"TZif".to_vec();
+        file.extend([0; 16]);
+        file.extend([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 4]);
+        file.extend([0, 0, 0, 0, 0, 0, b'U', b'T', b'C', 0]);
+        std::fs::write(database.join("UTC"), file).unwrap();
+        std::os::unix::fs::symlink("zoneinfo/Etc/UTC", dir.join("localtime")).unwrap();
+        let zone = local_zone(&dir.join("localtime")).unwrap();
+        assert_eq!(zone.iana_name(), Some("Etc/UTC"));
+        assert!(local_zone(&dir.join("none")).is_none());
+        assert_eq!(zoned(0, Some("Asia/Tokyo")).hour(), 9);
+        std::fs::remove_dir_all(dir).unwrap();
+    }
 
     #[test]
     fn iso_has_milliseconds_and_reads_back() {

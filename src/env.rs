@@ -35,6 +35,12 @@ impl std::fmt::Debug for Env {
     }
 }
 
+/// Whether the environment names a time zone, which is stronger than the host's.
+#[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
+pub fn names_a_zone() -> bool {
+    std::env::var_os("TZ").is_some()
+}
+
 impl Env {
     /// The process environment, seen through a profile (`--profile NAME`, or `dev` for `--dev`).
     pub fn from_process(profile: Option<&str>) -> Result<Env> {

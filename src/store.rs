@@ -36,7 +36,8 @@ pub enum Job {
 
 /// The sending end.
 pub struct Store {
-    jobs: Sender<Job>,
+    /// Boxed, so that the empty queue is small: its memory is touched when it is made.
+    jobs: Sender<Box<Job>>,
     /// Disconnected when the thread has ended.
     ended: Receiver<()>,
 }
@@ -57,12 +58,12 @@ impl Store {
 
     /// Hands a job over without waiting; gives it back when the disk is far behind.
     pub fn submit(&self, job: Job) -> std::result::Result<(), Box<Job>> {
-        self.jobs.try_send(job).map_err(|e| Box::new(e.into_inner()))
+        self.jobs.try_send(Box::new(job)).map_err(|e| e.into_inner())
     }
 
     /// Hands a job over at the end of the process, where waiting a little is right.
     pub fn submit_last(&self, job: Job) {
-        if self.jobs.send_timeout(job, LAST).is_err() {
+        if self.jobs.send_timeout(Box::new(job), LAST).is_err() {
             log::error!(target: "gateway/store", "the disk is too slow: the last changes of a session index are lost");
         }
     }
@@ -83,9 +84,9 @@ pub fn busy() -> Error {
     Error::unavailable("the disk is too slow to keep up; try again").retry_in(Duration::from_secs(2))
 }
 
-fn run(mut journal: Journal, spool: &Spool, queue: &Receiver<Job>, state: &Sender<Event>) {
+fn run(mut journal: Journal, spool: &Spool, queue: &Receiver<Box<Job>>, state: &Sender<Event>) {
     while let Ok(job) = queue.recv() {
-        match job {
+        match *job {
             Job::Accept { record, images } => {
                 let result = accept(&mut journal, spool, &record, &images).map_err(retryable);
                 // Without a state thread there is nobody left to tell.

@@ -51,7 +51,8 @@ static CURRENT: Mutex<Option<PathBuf>> = Mutex::new(None);
 static SECRETS: RwLock<Redactor> = RwLock::new(Redactor::EMPTY);
 
 enum Message {
-    Line(Line),
+    /// Boxed, as the memory of the whole queue is touched when it is made.
+    Line(Box<Line>),
     Renew(Box<Outputs>),
     Flush(Sender<()>),
 }
@@ -170,7 +171,7 @@ impl Log for Front {
         let text = crate::protocol::close::cut(&text, MAX_LINE).to_string();
         let line =
             Line { at: clock::now_ms(), level: record.level(), target: record.target().to_string(), text };
-        if self.queue.try_send(Message::Line(line)).is_err() {
+        if self.queue.try_send(Message::Line(Box::new(line))).is_err() {
             self.lost.fetch_add(1, Ordering::Relaxed);
             return;
         }
@@ -178,7 +179,7 @@ impl Log for Front {
         if lost > 0 {
             let text = format!("{lost} log lines were lost: the log could not be written fast enough");
             let line = Line { at: clock::now_ms(), level: Level::Warn, target: "gateway".into(), text };
-            if self.queue.try_send(Message::Line(line)).is_err() {
+            if self.queue.try_send(Message::Line(Box::new(line))).is_err() {
                 self.lost.fetch_add(lost, Ordering::Relaxed);
             }
         }
