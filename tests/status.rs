@@ -433,6 +433,9 @@ fn r_26d_another_profile_s_gateway_is_not_written_to() {
         ("OPENCLAW_STATE_DIR", other.to_str().unwrap()),
     ];
     let write = ["gateway", "call", "sessions.reset", "--params", "{\"key\":\"main\"}"];
+    // Whoever has no gateway of their own can mean this one only.
+    assert!(gateway.cli_env(&write, &vars).status.success());
+    std::fs::copy(gateway.config_path(), other.join("openclaw.json")).unwrap();
     let refused = gateway.cli_env(&write, &vars);
     let stderr = text(&refused).1;
     assert!(!refused.status.success() && stderr.contains("keeps its state in ~/.openclaw,"), "{stderr}");

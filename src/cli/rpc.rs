@@ -130,6 +130,10 @@ pub fn request(
 /// Refuses to change anything in a gateway of this host that keeps another state directory than the one this
 /// command line means, such as another profile's on the same port (R-26d).
 pub fn check_state_dir(target: &Target, hello: &Value) -> Result<()> {
+    // Without a configuration there is no gateway here that could have been meant: this is another user's client.
+    if target.env.profile.is_none() && !target.env.config_path.exists() {
+        return Ok(());
+    }
     let Some(theirs) = other_state_dir(target, hello).filter(|dir| dir.is_dir()) else { return Ok(()) };
     let (theirs, ours) = (target.env.display(&theirs), target.env.display(&target.env.state_dir));
     let text = format!(
