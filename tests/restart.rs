@@ -326,10 +326,13 @@ fn a_changed_port_moves_and_a_taken_one_does_not() {
     assert!(!gateway.stdout().contains("listens where it did before"), "{}", gateway.stdout());
     let ports = std::fs::read_to_string(gateway.state_dir().join("gateway/ports.json")).unwrap();
     assert!(ports.contains(&second.to_string()) && !ports.contains(&taken.to_string()), "{ports}");
+    // A secret that was taken back with the same edit opens nothing any more (SEC-14).
+    let renewed = config(taken).to_string().replace(TOKEN, "another-secret-0123456789");
+    std::fs::write(gateway.config_path(), renewed).unwrap();
+    assert_eq!(client.until_closed().0, 1008);
     // Free again: the next change finds out.
     drop(held);
     std::fs::write(gateway.config_path(), format!("{}\n", config(taken))).unwrap();
-    over(&mut client);
     gateway.port = taken;
     wait_for("the port that is free now", || std::net::TcpStream::connect(("127.0.0.1", taken)).ok());
     assert_eq!(gateway.stop().0, 0);

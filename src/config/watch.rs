@@ -187,8 +187,8 @@ impl Work {
         }))
     }
 
-    /// What the files say, and whether it can be put in force. Of one that cannot, for a mistake outside of `gateway`,
-    /// the secret holds all the same: what was taken back must open nothing any more (SEC-14).
+    /// What the files say, and whether it can be put in force. Of one that cannot, for a mistake outside of `gateway`
+    /// or a taken port, the secret holds all the same: what was taken back must open nothing any more (SEC-14).
     fn read(&self) -> (Config, std::result::Result<Usable, Problem>) {
         let (mut env, dotenv_digest) = (self.judge.env(), digest_of(&self.dotenv));
         let config = Config::inspect(&mut env);
@@ -204,6 +204,7 @@ impl Work {
                 return (config, Err(problem));
             }
         };
+        let problem = problem.or_else(|| Some(config.refusal(&self.judge.admit(&verdict).err()?)));
         if let Some(problem) = problem {
             self.renew_secret(&verdict.auth);
             return (config, Err(problem));

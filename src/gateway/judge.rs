@@ -56,7 +56,9 @@ impl Judge {
     pub fn look(&self) -> Result<Verdict> {
         let mut env = self.env();
         let config = Config::load(&mut env)?;
-        self.judge(config, env)
+        let verdict = self.judge(config, env)?;
+        self.admit(&verdict)?;
+        Ok(verdict)
     }
 
     /// Why the file as it is now would be refused, if it would.
@@ -65,10 +67,11 @@ impl Judge {
         let config = Config::inspect(&mut env);
         // Compared with itself: only what makes the file unusable as a whole.
         let unusable = config.problem(&config);
-        unusable.or_else(|| Some(config.refusal(&self.judge(config.clone(), env).err()?)))
+        let judged = || self.judge(config.clone(), env).and_then(|verdict| self.admit(&verdict));
+        unusable.or_else(|| Some(config.refusal(&judged().err()?)))
     }
 
-    /// Judges a configuration that was read under `env`.
+    /// Judges a configuration that was read under `env`, by itself; whether its port can be had is for `admit`.
     pub fn judge(&self, config: Config, env: Env) -> Result<Verdict> {
         let options = &self.options;
         check_mode(&config, &env, options)?;
@@ -85,12 +88,12 @@ impl Judge {
             Some(port) => port,
             None => env.check_port().map(|()| ports::configured(&env, &config))?,
         };
-        self.try_port(&plan, port)?;
         Ok(Verdict { config, env, auth: Arc::new(auth), plan, port })
     }
 
     /// A running gateway moves only to a port that it can have. Locked meanwhile: two that try would refuse each other.
-    fn try_port(&self, plan: &Plan, port: u16) -> Result<()> {
+    pub fn admit(&self, Verdict { plan, port, .. }: &Verdict) -> Result<()> {
+        let port = *port;
         let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let is_in_hand =
             |held: &SocketAddr| *held == SocketAddr::new(plan.host, port) || plan.overlaps(held, port);

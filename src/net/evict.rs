@@ -101,7 +101,9 @@ struct Named {
 /// The processes that listen on `port`, by `lsof`'s answer.
 fn listeners(lsof: &Path, port: u16) -> Result<Vec<Named>> {
     let failed = |e: std::io::Error| Error::io(format_args!("run {} for --force", lsof.display()), e);
-    let mut child = Command::new(lsof)
+    let mut command = Command::new(lsof);
+    crate::sys::tie(&mut command);
+    let mut child = command
         .args(["-nP", &format!("-iTCP:{port}"), "-sTCP:LISTEN", "-Fpuc"])
         // The port and the secrets of the gateway are none of its business (R-26b).
         .env_clear()

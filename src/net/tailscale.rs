@@ -31,7 +31,9 @@ pub fn is_identified(peer: &Peer, head: &Head, path: &str) -> bool {
 
 /// The login name behind a tailnet address.
 fn whois(ip: IpAddr, path: &str) -> Option<String> {
-    let mut child = Command::new("tailscale")
+    let mut command = Command::new("tailscale");
+    crate::sys::tie(&mut command);
+    let mut child = command
         .args(["whois", "--json", &ip.to_string()])
         // The gateway's environment holds secrets that are none of its business.
         .env_clear()
