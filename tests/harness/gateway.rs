@@ -259,10 +259,16 @@ fn launch(setup: &Setup, dir: &Path, port: u16) -> Child {
 /// A fresh temporary directory.
 pub fn new_dir() -> PathBuf {
     static NEXT: AtomicU32 = AtomicU32::new(0);
-    let n = NEXT.fetch_add(1, Ordering::Relaxed);
-    let dir = std::env::temp_dir().join(format!("openclaw-test-{}-{n}", std::process::id()));
-    std::fs::create_dir_all(dir.join("home")).unwrap();
-    dir
+    loop {
+        let n = NEXT.fetch_add(1, Ordering::Relaxed);
+        let dir = std::env::temp_dir().join(format!("openclaw-test-{}-{n}", std::process::id()));
+        // What an earlier process of this number left behind is not taken over.
+        if std::fs::create_dir(&dir).is_ok() {
+            std::fs::create_dir(dir.join("home")).unwrap();
+            return dir;
+        }
+        assert!(n < 100_000, "{} cannot be made", dir.display());
+    }
 }
 
 /// A port nobody listens on, below the range the kernel hands out to outgoing connections.
