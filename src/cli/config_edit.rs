@@ -9,7 +9,7 @@ use crate::config::keys::Type;
 use crate::config::write::{Base, Change, Written, write};
 use crate::config::{Config, Issue, lookup, path};
 use crate::error::{Error, Result};
-use crate::gateway::{Judge, Options};
+use crate::gateway;
 use crate::json::json;
 use serde_json::Value;
 
@@ -127,8 +127,7 @@ fn obstacle(context: &Context, config: &Config) -> Option<String> {
     if config.str("gateway.mode") != Some("local") {
         return None;
     }
-    let judge = Judge::new(context.env.clone(), Options::default());
-    judge.look().err().map(|e| e.message().replace('\n', " "))
+    gateway::refusal(&context.env)
 }
 
 fn backup(written: &Written) -> String {

@@ -4,7 +4,7 @@ use super::gateway_status::live;
 use super::target::{Secret, Target};
 use crate::config::Config;
 use crate::error::{Error, Kind};
-use crate::gateway::{Judge, Options};
+use crate::gateway;
 use crate::net::owners::Port;
 use crate::service::Place;
 
@@ -116,18 +116,10 @@ impl Target {
                 "port {port} belongs to {who}, not to this gateway: stop it, or set another gateway.port"
             );
         }
-        match self.refusal() {
+        match gateway::refusal(env) {
             Some(why) => format!("correct what keeps the gateway from starting: {why}"),
             None => format!("start the gateway with `{start}`"),
         }
-    }
-
-    /// Why no gateway would start with the configuration as it is.
-    fn refusal(&self) -> Option<String> {
-        let mut env = self.env.clone();
-        let judged = Config::load(&mut env)
-            .and_then(|config| Judge::new(env.clone(), Options::default()).judge(config, env).map(drop));
-        judged.err().map(|error| error.message().replace('\n', " "))
     }
 
     /// Where the secret that is meant may be unknown: the file cannot be used and a gateway runs with an earlier one.

@@ -154,6 +154,14 @@ impl Judge {
     }
 }
 
+/// Why no gateway would start under `env` with the configuration as it is, on one line.
+pub fn refusal(env: &Env) -> Option<String> {
+    let mut env = env.clone();
+    let judged = Config::load(&mut env)
+        .and_then(|config| Judge::new(env.clone(), Options::default()).judge(config, env).map(drop));
+    judged.err().map(|error| error.message().replace('\n', " "))
+}
+
 fn check_mode(config: &Config, env: &Env, options: &Options) -> Result<()> {
     if options.allow_unconfigured || config.str("gateway.mode") == Some("local") {
         return Ok(());
