@@ -1,7 +1,11 @@
-//! JSON values written as literals, `json!` in the syntax of `serde_json::json!`.
+//! JSON values: read from text under bounds (`read`), and written as literals, `json!` in the syntax of
+//! `serde_json::json!`.
 //!
 //! That macro spells out every member's conversion, insertion and clean-up where it stands; ours makes each a
 //! call, which takes a fifth off the size of the program's own code. Pure; runs on any thread.
+mod read;
+
+pub use read::{Unread, read, read_as};
 use serde::ser::Serialize;
 use serde_json::{Map, Value};
 
