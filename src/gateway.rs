@@ -15,9 +15,9 @@ use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::files::Lock;
 use crate::logging;
+use crate::net::budget::Budget;
 use crate::net::door::Door;
 use crate::net::evict;
-use crate::net::outbox::Total;
 use crate::service::{self, notify};
 use crate::signals::{self, Asked};
 use crate::state::Note;
@@ -51,8 +51,7 @@ struct Process {
     judge: Arc<Judge>,
     asked: Asked,
     door: Arc<Door>,
-    total: Arc<Total>,
-    arriving: Arc<Total>,
+    budget: Arc<Budget>,
     succession: Arc<Succession>,
     sockets: Sockets,
 }
@@ -60,6 +59,7 @@ struct Process {
 /// Runs until stopped by a signal. Returns early, with the fix in the message, when it cannot start.
 pub fn run(env: Env, options: Options) -> Result<()> {
     let started = Instant::now();
+    crate::sys::keep_little_memory();
     // First of all, so that a signal during the start is kept and not the end (R-14a).
     let asked = signals::watch()?;
     raise_descriptor_limit();
@@ -82,15 +82,7 @@ pub fn run(env: Env, options: Options) -> Result<()> {
     ended.iter().for_each(|line| log::warn!(target: "gateway", "{line}"));
     sockets.open(fresh)?;
     judge.greet(&verdict, sockets.addresses());
-    let process = Process {
-        judge,
-        asked,
-        door: Door::new(),
-        total: Arc::default(),
-        arriving: Arc::default(),
-        succession,
-        sockets,
-    };
+    let process = Process { judge, asked, door: Door::new(), budget: Arc::default(), succession, sockets };
     let _watch = service::alive::tell(&env, &process.succession)?;
     let result = process.run(verdict, started);
     if result.is_ok() {

@@ -7,8 +7,7 @@ use crate::config::Config;
 use crate::env::Env;
 use crate::error::Result;
 use crate::files;
-use crate::json::json;
-use serde_json::Value;
+use crate::json::{self, json};
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
@@ -160,7 +159,8 @@ fn file(state_dir: &Path) -> PathBuf {
 /// The ports of the last start on a state directory.
 pub fn read(state_dir: &Path) -> Option<Ports> {
     let bytes = files::read_start(&file(state_dir), MAX_FILE)?;
-    let value: Value = serde_json::from_slice(&bytes).ok()?;
+    // Four ports and a range.
+    let value = json::read(&bytes, 50, 4).ok()?;
     let port = |pointer: &str| value.pointer(pointer)?.as_u64().and_then(|port| u16::try_from(port).ok());
     Some(Ports {
         gateway: port("/gateway")?,

@@ -2,15 +2,15 @@
 //!
 //! Immutable for the life of one gateway generation, but for a few things behind short locks: `published`, texts
 //! that the state thread writes for everybody to read, so that a `health` call needs no visit there; `config`, the
-//! file as last read; and `auth`, which the watcher replaces when a secret changes in the file. `door`, `total`,
-//! `arriving` and `succession` outlive the generation: an in-process restart hands them on.
+//! file as last read; and `auth`, which the watcher replaces when a secret changes in the file. `door`, `budget`
+//! and `succession` outlive the generation: an in-process restart hands them on.
 use crate::agents::Agents;
 use crate::config::Config;
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::gateway::Judge;
+use crate::net::budget::Budget;
 use crate::net::door::Door;
-use crate::net::outbox::Total;
 use crate::protocol::limits::Limits;
 use crate::state::event::Event;
 use crate::state::health;
@@ -29,10 +29,8 @@ pub struct Shared {
     pub limits: Limits,
     pub auth: RwLock<Arc<Auth>>,
     pub door: Arc<Door>,
-    /// Unsent bytes of all clients.
-    pub total: Arc<Total>,
-    /// Bytes of messages that have begun to arrive, of all clients.
-    pub arriving: Arc<Total>,
+    /// Bytes of all clients that wait: arriving, worked on, unsent.
+    pub budget: Arc<Budget>,
     /// Who serves after this generation.
     pub succession: Arc<Succession>,
     pub state: Sender<Event>,

@@ -1,5 +1,11 @@
 //! The one place with `unsafe`: calls of the C library that no safe crate offers. Each runs on the calling thread.
+use std::net::TcpStream;
 use std::process::Command;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+/// Least time between two times that connections have memory given back: it walks over all that is free.
+const RELEASE_GAP: Duration = Duration::from_secs(1);
 
 /// Gives a child a process group of its own and has it ended when the calling thread ends, by whatever (R-01d).
 pub fn tie(command: &mut Command) {
@@ -27,5 +33,58 @@ pub fn release_memory() {
     #[allow(unsafe_code, reason = "see above")]
     unsafe {
         libc::malloc_trim(0);
+    }
+}
+
+/// The same for connections, at most once a second all together; `false` when it is not time yet.
+pub fn release_memory_now_and_then() -> bool {
+    static LAST: Mutex<Option<Instant>> = Mutex::new(None);
+    let Ok(mut last) = LAST.try_lock() else { return false };
+    if last.is_some_and(|last| last.elapsed() < RELEASE_GAP) {
+        return false;
+    }
+    release_memory();
+    *last = Some(Instant::now());
+    true
+}
+
+/// Has the C library keep little for later: two heaps for all threads instead of eight a core, each of which takes
+/// 64 MB of address space; and large blocks go back when they are freed. To be called before threads are started.
+pub fn keep_little_memory() {
+    // JUSTIFICATION: with little address space the heaps of some forty clients are all of it.
+    // SAFETY: mallopt takes two numbers, and no other thread runs yet.
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    #[allow(unsafe_code, reason = "see above")]
+    unsafe {
+        libc::mallopt(libc::M_ARENA_MAX, 2);
+        libc::mallopt(libc::M_MMAP_THRESHOLD, 128 << 10);
+        libc::mallopt(libc::M_TRIM_THRESHOLD, 256 << 10);
+    }
+}
+
+/// Whether that many bytes could be had now. They are asked for and given back untouched, which costs two calls.
+pub fn has_room(bytes: usize) -> bool {
+    let mut room = Vec::<u8>::new();
+    let has_room = room.try_reserve_exact(bytes).is_ok();
+    std::hint::black_box(&mut room);
+    has_room
+}
+
+/// Bytes that were written to a socket and have not reached the other end; none where the system does not tell.
+pub fn undelivered(stream: &TcpStream) -> u64 {
+    #[cfg(target_os = "linux")]
+    {
+        use std::os::fd::AsRawFd;
+        let mut bytes: libc::c_int = 0;
+        // JUSTIFICATION: what the kernel has taken is not what the client has read; up to 4 MB lie between.
+        // SAFETY: the descriptor is open as long as `stream` lives, and TIOCOUTQ writes one int to where it points.
+        #[allow(unsafe_code, reason = "see above")]
+        let result = unsafe { libc::ioctl(stream.as_raw_fd(), libc::TIOCOUTQ, &raw mut bytes) };
+        if result == 0 { u64::try_from(bytes).unwrap_or(0) } else { 0 }
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = stream;
+        0
     }
 }

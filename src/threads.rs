@@ -4,6 +4,15 @@ use crate::error::{Error, Result};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread::{Builder, JoinHandle};
 
+/// What must be left of the address space for one more thread: its stack, and the work of those who run already.
+const ROOM: usize = 8 << 20;
+
+/// Whether one more thread can be had. Where nothing is left its start, or the next allocation of any thread, would
+/// end the process.
+pub fn has_room() -> bool {
+    crate::sys::has_room(ROOM)
+}
+
 /// Runs `work` on a thread called `name` (at most 15 bytes are shown by the system). `died` gets the text of a
 /// panic.
 pub fn spawn(

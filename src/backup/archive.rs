@@ -4,24 +4,29 @@
 //! nothing twice. Nothing is unpacked here, and no size is believed that the archive's own length does not bear out,
 //! so an archive cannot become larger than it is.
 use super::tar::{Entry, Reader, damaged};
-use super::{Hashing, LAYOUT, MANIFEST};
+use super::{Hashing, LAYOUT, MANIFEST, MAX_MANIFEST};
 use crate::error::{Error, Result};
+use crate::json;
 use rustix::fs::OFlags;
-use serde_json::Value;
+use serde::Deserialize;
+use serde_json::{Map, Value};
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-const MAX_MANIFEST: u64 = 512 << 20;
+/// Most values in the manifest beside its list of files, and the deepest nesting of all.
+const MAX_VALUES: usize = 100_000;
+const MAX_DEPTH: usize = 32;
 const MAX_PATH: usize = 4096;
 const MAX_NAME: usize = 255;
 
 /// What a checked archive holds.
 #[derive(Debug)]
 pub struct Contents {
-    pub manifest: Value,
+    /// What the manifest says, but for its files.
+    pub manifest: Map<String, Value>,
     pub files: usize,
     /// Sum of the files' sizes.
     pub bytes: u64,
@@ -33,8 +38,7 @@ pub struct Contents {
 pub fn walk(archive: &Path, each: &mut dyn FnMut(&Entry, &mut dyn Read) -> Result<()>) -> Result<Contents> {
     let in_archive = |e: Error| e.context(archive.display());
     let mut reader = open(archive)?;
-    let manifest = manifest(&mut reader).map_err(in_archive)?;
-    let mut expected = rows(&manifest).map_err(in_archive)?;
+    let (manifest, mut expected) = manifest(&mut reader).map_err(in_archive)?;
     let mut seen = HashSet::new();
     let mut contents = Contents { manifest, files: 0, bytes: 0, has_whatsapp: false };
     while let Some(entry) = reader.next_entry().map_err(in_archive)? {
@@ -80,7 +84,19 @@ fn open(archive: &Path) -> Result<Reader> {
     Reader::new(file).map_err(failed)
 }
 
-fn manifest(reader: &mut Reader) -> Result<Value> {
+/// Size and hash of every file, by path.
+type Rows = HashMap<String, (u64, String)>;
+
+#[derive(Deserialize)]
+struct Row {
+    path: String,
+    size: u64,
+    sha256: String,
+}
+
+/// The manifest without its files, and those. What is no row is refused where it stands, so that a manifest costs a
+/// few times its length whatever it says.
+fn manifest(reader: &mut Reader) -> Result<(Map<String, Value>, Rows)> {
     let no_backup = || damaged("it does not begin with a manifest");
     let entry =
         reader.next_entry()?.filter(|entry| entry.path == MANIFEST && !entry.is_dir).ok_or_else(no_backup)?;
@@ -89,26 +105,35 @@ fn manifest(reader: &mut Reader) -> Result<Value> {
     }
     let mut text = Vec::new();
     reader.read_to_end(&mut text).map_err(|_| no_backup())?;
-    let manifest: Value = serde_json::from_slice(&text).map_err(|_| damaged("its manifest is not JSON"))?;
-    match manifest.get("schemaVersion").and_then(Value::as_u64) {
-        Some(LAYOUT) => Ok(manifest),
-        Some(other) => Err(Error::invalid(format!(
-            "its layout is version {other}, this program knows {LAYOUT}; use the program that wrote it"
-        ))),
-        None => Err(no_backup()),
+    let text = String::from_utf8(text).map_err(|_| damaged("its manifest is not JSON"))?;
+    let names = ["files", "schemaVersion", "createdAt", "runtimeVersion", "options", "roots"];
+    let members = json::members(&text, &names).map_err(|_| damaged("its manifest is not JSON"))?;
+    let [files, rest @ ..] = members.ok_or_else(no_backup)?.texts;
+    let mut manifest = Map::new();
+    for (name, text) in names.iter().skip(1).zip(rest) {
+        let unreadable = |_| damaged("its manifest cannot be read");
+        if let Some(text) = text {
+            json::put(&mut manifest, name, json::read(text, MAX_VALUES, MAX_DEPTH).map_err(unreadable)?);
+        }
     }
-}
-
-/// Size and hash of every file, by path.
-fn rows(manifest: &Value) -> Result<HashMap<String, (u64, String)>> {
-    let row = |row: &Value| {
-        let text = |name: &str| row.get(name).and_then(Value::as_str).map(str::to_string);
-        Some((text("path")?, (row.get("size")?.as_u64()?, text("sha256")?)))
-    };
-    let files = manifest.get("files").and_then(Value::as_array);
+    match manifest.get("schemaVersion").and_then(Value::as_u64) {
+        Some(LAYOUT) => {}
+        Some(other) => {
+            return Err(Error::invalid(format!(
+                "its layout is version {other}, this program knows {LAYOUT}; use the program that wrote it"
+            )));
+        }
+        None => return Err(no_backup()),
+    }
     let files = files.ok_or_else(|| damaged("its manifest names no files"))?;
-    let rows: Option<HashMap<_, _>> = files.iter().map(row).collect();
-    rows.filter(|rows| rows.len() == files.len()).ok_or_else(|| damaged("its manifest cannot be read"))
+    let files: Vec<Row> =
+        json::read_as(files, usize::MAX, MAX_DEPTH).map_err(|_| damaged("its manifest cannot be read"))?;
+    let count = files.len();
+    let rows: Rows = files.into_iter().map(|row| (row.path, (row.size, row.sha256))).collect();
+    match rows.len() == count {
+        true => Ok((manifest, rows)),
+        false => Err(damaged("its manifest names a file twice")),
+    }
 }
 
 /// Refuses every name that does not stay below the directory it is unpacked to.

@@ -6,10 +6,10 @@
 //! complete and on disk.
 use super::plan::{Item, Options, Plan};
 use super::tar::{Entry, MAX_FILE, Writer};
-use super::{Hashing, LAYOUT, MANIFEST};
+use super::{Hashing, LAYOUT, MANIFEST, MAX_MANIFEST};
 use crate::env::Env;
 use crate::error::{Error, Result};
-use crate::json::json;
+use crate::json::{self, json};
 use crate::{clock, files};
 use rustix::fs::{FlockOperation, OFlags, flock};
 use serde_json::Value;
@@ -67,6 +67,11 @@ fn write(
     let about = |files: Vec<Value>, vanished: u64| manifest(env, plan, options, files, vanished).to_string();
     let longest = |item: &Item| row(&item.path, u64::MAX, 0o777, &"0".repeat(64));
     let room = about(plan.items.iter().filter(|item| !item.is_dir).map(longest).collect(), u64::MAX).len();
+    if room as u64 > MAX_MANIFEST {
+        return Err(Error::invalid(
+            "make a backup: too many files for one; leave the workspaces out with --no-include-workspace",
+        ));
+    }
     let mut writer = Writer::new(file);
     let start = writer.reserve(MANIFEST, room as u64).map_err(failed)?;
     let mut rows = Vec::new();
@@ -151,7 +156,7 @@ fn whole_lines(file: &File, size: u64) -> io::Result<u64> {
         }
         let whole = cut.map_or(0, |at| at + 1);
         let last = tail.get(whole..).unwrap_or_default();
-        let is_json = serde_json::from_slice::<serde::de::IgnoredAny>(last).is_ok();
+        let is_json = json::is_whole(last);
         let keeps = last.is_empty() || is_json || (cut.is_none() && start > 0);
         return Ok(if keeps { size } else { from + whole as u64 });
     }

@@ -13,6 +13,8 @@ pub mod tar;
 use std::io::{Read, Result};
 
 /// Version of the archive's layout.
+/// Longest manifest, bytes: that of some 700,000 files.
+const MAX_MANIFEST: u64 = 128 << 20;
 pub const LAYOUT: u64 = 1;
 pub const MANIFEST: &str = "manifest.json";
 

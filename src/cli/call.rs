@@ -2,7 +2,8 @@
 use super::parse::Args;
 use super::{Command, Context, Flag, JSON, Positional, rpc};
 use crate::error::{Error, Result};
-use crate::json::json;
+use crate::json::{self, json};
+use crate::protocol::frame;
 use serde_json::Value;
 
 pub const COMMAND: Command = Command {
@@ -43,7 +44,7 @@ fn run(context: &Context, args: &Args) -> Result<()> {
 /// The parameters as an object; anything else is refused before the gateway is asked.
 fn params(text: Option<&str>) -> Result<Value> {
     let value: Value = match text {
-        Some(text) => serde_json::from_str(text).map_err(|e| {
+        Some(text) => json::read(text, frame::MAX_VALUES, frame::MAX_DEPTH).map_err(|e| {
             Error::usage(format!("--params is not JSON: {e}; quote it for the shell: '{{\"key\":1}}'"))
         })?,
         None => json!({}),

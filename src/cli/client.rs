@@ -5,7 +5,7 @@
 //! is called is the commands'.
 use super::address;
 use crate::error::{Error, Kind, Result};
-use crate::json::json;
+use crate::json::{self, json};
 use serde_json::Value;
 use std::io;
 use std::time::Duration;
@@ -18,6 +18,8 @@ use crate::net::wire::Incoming;
 
 /// Largest answer that is taken, as existing clients do.
 const MAX_MESSAGE: usize = 25 * 1024 * 1024;
+/// Most values in a frame: an index of some 20,000 sessions; they cost up to 300 MB.
+const MAX_VALUES: usize = 2_000_000;
 
 /// An open connection to a gateway, before or after `connect`.
 pub struct Client {
@@ -56,8 +58,8 @@ impl Client {
         loop {
             match self.socket.next() {
                 Ok(Incoming::Text(text)) => {
-                    return serde_json::from_str(&text).map_err(|e| {
-                        Error::unavailable(format!("the gateway sent a frame that is not JSON: {e}"))
+                    return json::read(&text, MAX_VALUES, 127).map_err(|e| {
+                        Error::unavailable(format!("the gateway sent a frame that cannot be read: {e}"))
                     });
                 }
                 Ok(Incoming::Close(code, reason)) => return Err(closed(code, &reason)),

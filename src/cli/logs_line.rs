@@ -3,8 +3,11 @@ use super::Context;
 use super::parse::Args;
 use super::print::{Printer, clean};
 use crate::clock;
-use crate::json::json;
+use crate::json::{self, json};
 use serde_json::{Map, Value};
+
+/// Most values in a line of the log, which may carry an object of the original's.
+const MAX_VALUES: usize = 10_000;
 
 /// How lines look.
 pub struct Style {
@@ -53,7 +56,7 @@ pub struct Entry {
 impl Entry {
     /// Reads a line; `None` when it has another format.
     pub fn parse(line: &str) -> Option<Entry> {
-        let Value::Object(fields) = serde_json::from_str(line).ok()? else { return None };
+        let fields = json::read_object(line, MAX_VALUES, 64).ok()?;
         let meta = fields.get("_meta").unwrap_or(&Value::Null);
         let text = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().to_string();
         let named = meta.get("name").and_then(Value::as_str).and_then(bindings);
@@ -75,10 +78,7 @@ impl Entry {
 
 /// The names of who wrote a line, themselves written as JSON.
 fn bindings(text: &str) -> Option<Map<String, Value>> {
-    match serde_json::from_str(text) {
-        Ok(Value::Object(map)) => Some(map),
-        _ => None,
-    }
+    json::read_object(text, MAX_VALUES, 64).ok()
 }
 
 /// The numbered arguments in their order, without the one that only names the writer.

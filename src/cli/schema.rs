@@ -2,6 +2,7 @@
 use super::parse::Args;
 use super::{Command, Context, Positional};
 use crate::error::{Error, Result};
+use crate::json;
 use crate::protocol::schema;
 use serde_json::{Map, Value};
 
@@ -44,5 +45,6 @@ fn run(context: &Context, args: &Args) -> Result<()> {
 }
 
 fn read(name: &str, text: &str) -> Result<Value> {
-    serde_json::from_str(text).map_err(|e| Error::unavailable(format!("schema {name}: {e}")))
+    // Our own texts, the largest of some thousand values.
+    json::read(text, 100_000, 64).map_err(|e| Error::unavailable(format!("schema {name}: {e}")))
 }

@@ -8,8 +8,8 @@ use crate::clock;
 use crate::config::Config;
 use crate::env::Env;
 use crate::error::{Error, Result};
-use crate::json::json;
-use crate::sessions::key;
+use crate::json::{self, json};
+use crate::sessions::{index, key};
 use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
 
@@ -154,7 +154,7 @@ pub fn read(path: &Path) -> Result<Vec<Row>> {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(e) => return Err(Error::io(format_args!("read session store {}", path.display()), e)),
     };
-    let map: Map<String, Value> = serde_json::from_str(&text).map_err(|e| {
+    let map = json::read_object(&text, index::MAX_VALUES, index::STRICT_DEPTH).map_err(|e| {
         let file = path.display();
         Error::new(
             crate::error::Kind::Io,

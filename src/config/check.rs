@@ -5,6 +5,7 @@ use super::keys::Type;
 use super::lookup::{self, Node};
 use super::redact::carries_secret;
 use super::{Issue, join, legacy};
+use crate::json;
 use crate::sessions::key::normalise_agent_id;
 use crate::tls;
 use serde_json::Value;
@@ -224,7 +225,7 @@ fn name_of(value: &Value) -> &'static str {
 
 /// The fix, where it is plain.
 fn hint(value: &Value, kind: Type) -> &'static str {
-    let unquoted = value.as_str().and_then(|text| serde_json::from_str::<Value>(text).ok());
+    let unquoted = value.as_str().and_then(|text| json::read(text, 100, 8).ok());
     match kind {
         Type::Text { .. } if value.is_number() => "; put it in quotes",
         Type::TextList if value.is_string() => "; put it in [ ]",

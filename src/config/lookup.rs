@@ -4,6 +4,7 @@
 //! Pure; any thread. A `Node` is a place in the tree the rows span, held as a slice of the sorted table, so
 //! nothing is built or kept except the parsed defaults.
 use super::keys::{KEYS, Key, Reload, Type};
+use crate::json;
 use serde_json::Value;
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -74,7 +75,8 @@ impl Node {
     /// The default value of exactly this place.
     pub fn default(&self) -> Option<&'static Value> {
         static DEFAULTS: LazyLock<HashMap<&'static str, Value>> = LazyLock::new(|| {
-            let parse = |key: &Key| Some((key.path, serde_json::from_str(key.default?).ok()?));
+            // Our own texts, a few values each.
+            let parse = |key: &Key| Some((key.path, json::read(key.default?, 100, 8).ok()?));
             KEYS.iter().filter_map(parse).collect()
         });
         if self.via.is_some() { None } else { DEFAULTS.get(self.key()?.path) }

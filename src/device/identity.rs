@@ -7,7 +7,7 @@ use super::keys;
 use super::proof::{Claims, Version, signed_text};
 use crate::error::{Error, Result};
 use crate::files::{self, Lock};
-use crate::json::{Put, json};
+use crate::json::{self, Put, json};
 use ring::signature::{Ed25519KeyPair, KeyPair};
 use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
@@ -79,7 +79,7 @@ fn load(path: &Path) -> Result<Option<Identity>> {
         Err(e) => return Err(Error::io(format_args!("read device identity {}", path.display()), e)),
     };
     // The parser's own message is left out: it could quote the key.
-    let file: Option<Map<String, Value>> = serde_json::from_str(&text).ok();
+    let file = json::read_object(&text, 1000, 16).ok();
     let pair = file.as_ref().and_then(|f| keys::from_private_pem(f.get("privateKeyPem")?.as_str()?));
     let (Some(mut file), Some(pair)) = (file, pair) else {
         return Err(Error::config(format!(

@@ -6,7 +6,7 @@
 use super::{identity, secret_eq};
 use crate::error::Result;
 use crate::files::{self, Lock};
-use crate::json::{Put, json};
+use crate::json::{self, Put, json};
 use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
 
@@ -59,7 +59,7 @@ fn path(state_dir: &Path) -> PathBuf {
 /// The file's content if it is that device's; tokens of another key are of no use to anyone.
 fn read(state_dir: &Path, device_id: &str) -> Option<Map<String, Value>> {
     let text = std::fs::read_to_string(path(state_dir)).ok()?;
-    let file: Map<String, Value> = serde_json::from_str(&text).ok()?;
+    let file = json::read_object(&text, 10_000, 16).ok()?;
     (file.get("deviceId")?.as_str()? == device_id).then_some(file)
 }
 

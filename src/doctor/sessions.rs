@@ -2,8 +2,9 @@
 //! nothing: the gateway does that when it starts or writes.
 use super::{Ctx, Finding, Fix, one};
 use crate::agents::Agents;
+use crate::json;
 use crate::litter;
-use crate::sessions::{is_session_id, sessions_dir};
+use crate::sessions::{index, is_session_id, sessions_dir};
 use serde_json::{Map, Value};
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -22,7 +23,8 @@ fn dirs(ctx: &Ctx) -> Vec<PathBuf> {
 /// The index of a directory; `Err` says why it cannot be read.
 fn read(dir: &Path) -> std::result::Result<Map<String, Value>, String> {
     match std::fs::read(dir.join("sessions.json")) {
-        Ok(bytes) => serde_json::from_slice(&bytes).map_err(|_| "it is not a JSON object".to_string()),
+        Ok(bytes) => json::read_object(&bytes, index::MAX_VALUES, index::STRICT_DEPTH)
+            .map_err(|_| "it is not a JSON object".to_string()),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(Map::new()),
         Err(e) => Err(e.to_string()),
     }
@@ -85,7 +87,7 @@ fn is_torn(path: &Path) -> std::io::Result<bool> {
     let mut tail = Vec::new();
     file.take(TAIL).read_to_end(&mut tail)?;
     let last = tail.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
-    Ok(!last.is_empty() && serde_json::from_slice::<serde::de::IgnoredAny>(last).is_err())
+    Ok(!last.is_empty() && !json::is_whole(last))
 }
 
 pub fn litter(ctx: &Ctx) -> Vec<Finding> {

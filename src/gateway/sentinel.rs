@@ -7,7 +7,7 @@ use crate::clock;
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::files;
-use crate::json::json;
+use crate::json::{self, json};
 use crate::state::State;
 use serde_json::Value;
 use std::io::ErrorKind;
@@ -17,6 +17,8 @@ use std::sync::{Mutex, PoisonError};
 const NAME: &str = "restart-sentinel.json";
 /// Largest file read, bytes.
 const MAX: u64 = 1 << 20;
+/// Most values in it: its notes have some twenty each.
+const MAX_VALUES: usize = 2000;
 /// Notes kept; the oldest go first, as with all notes for sessions.
 const MAX_NOTES: usize = 20;
 /// Who changes the file.
@@ -82,7 +84,7 @@ fn put(path: &Path, notes: &[Value]) -> Result<()> {
 
 fn read(path: &Path) -> Vec<Value> {
     let bytes = files::read_start(path, MAX).unwrap_or_default();
-    let sentinel = serde_json::from_slice::<Value>(&bytes).unwrap_or_default();
+    let sentinel = json::read(&bytes, MAX_VALUES, 16).unwrap_or_default();
     let more = sentinel.get("more").and_then(Value::as_array).into_iter().flatten();
     sentinel.get("payload").into_iter().chain(more).filter(|note| note.is_object()).cloned().collect()
 }

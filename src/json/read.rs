@@ -4,7 +4,7 @@
 //! mended. A BOM is skipped, bytes that are no UTF-8 and halves of surrogate pairs become U+FFFD, `10.0` is 10.
 //! Pure; runs on any thread. Config files are read by `config::parse`, which keeps places.
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::borrow::Cow;
 use std::fmt;
 
@@ -12,6 +12,8 @@ use std::fmt;
 const DEEPEST: usize = 127;
 /// Whole numbers up to this have one spelling in JavaScript, `10` and `10.0` are the same there (2^53).
 const LARGEST_WHOLE: f64 = 9_007_199_254_740_992.0;
+/// What stands for half a surrogate pair; as long as its escape.
+const MENDED: &[u8; 6] = b"\\ufffd";
 
 /// Why a text was not read.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,7 +37,8 @@ impl fmt::Display for Unread {
 }
 
 /// Reads a text into a value that holds at most `most_values` values, nested at most `most_depth` deep. A value
-/// costs 72 bytes whatever its text, so the bound times 72 beside the text's own length is what it may cost.
+/// costs 72 bytes whatever its text, an object with members some 600: the bound times 300 beside the text's own
+/// length is what it may cost at the worst.
 pub fn read(text: impl AsRef<[u8]>, most_values: usize, most_depth: usize) -> Result<Value, Unread> {
     let (text, has_fractions) = checked(text.as_ref(), most_values, most_depth)?;
     let mut value = parse(&text)?;
@@ -56,6 +59,39 @@ pub fn read_as<T: DeserializeOwned>(
     parse(&text)
 }
 
+/// Reads a text that is to be an object, under the same bounds as `read`.
+pub fn read_object(
+    text: impl AsRef<[u8]>,
+    most_values: usize,
+    most_depth: usize,
+) -> Result<Map<String, Value>, Unread> {
+    match read(text, most_values, most_depth)? {
+        Value::Object(map) => Ok(map),
+        _ => Err(Unread::Malformed("it is no JSON object".to_string())),
+    }
+}
+
+/// Whether a text is JSON as strict readers want it, from its first byte to its last. Nothing is kept of it.
+pub fn is_whole(text: &[u8]) -> bool {
+    serde_json::from_slice::<serde::de::IgnoredAny>(text).is_ok()
+}
+
+/// About how many values a text holds, and never less; costs no memory.
+pub fn count(text: &str) -> usize {
+    scan(text.as_bytes()).values
+}
+
+/// The text with each half of a surrogate pair made U+FFFD, in its place: a large text is not copied.
+pub fn mend(text: String) -> String {
+    if next_half(text.as_bytes(), &mut Place::default(), false).is_none() {
+        return text;
+    }
+    let mut bytes = text.into_bytes();
+    mend_bytes(&mut bytes);
+    // Cannot fail: an escape is ASCII before and after.
+    String::from_utf8(bytes).unwrap_or_default()
+}
+
 fn parse<T: DeserializeOwned>(text: &str) -> Result<T, Unread> {
     serde_json::from_str(text).map_err(|e| Unread::Malformed(e.to_string()))
 }
@@ -71,11 +107,12 @@ fn checked(bytes: &[u8], most_values: usize, most_depth: usize) -> Result<(Cow<'
     if found.depth > most_depth {
         return Err(Unread::TooDeep(most_depth));
     }
-    let text = match found.has_halves {
-        true => Cow::Owned(without_halves(bytes)),
-        false => String::from_utf8_lossy(bytes),
-    };
-    Ok((text, found.has_fractions))
+    if !found.has_halves {
+        return Ok((String::from_utf8_lossy(bytes), found.has_fractions));
+    }
+    let mut bytes = bytes.to_vec();
+    mend_bytes(&mut bytes);
+    Ok((Cow::Owned(String::from_utf8_lossy(&bytes).into_owned()), found.has_fractions))
 }
 
 /// What one pass over a text finds.
@@ -94,7 +131,13 @@ fn scan(bytes: &[u8]) -> Found {
     while let Some(byte) = bytes.get(at) {
         at += 1;
         match byte {
-            b'"' => at = string_end(bytes, at, &mut |_, _| found.has_halves = true),
+            b'"' => {
+                let mut place = Place { at, in_string: true };
+                while let Some(_half) = next_half(bytes, &mut place, true) {
+                    found.has_halves = true;
+                }
+                at = place.at;
+            }
             b',' => found.values += 1,
             b'[' | b'{' => {
                 found.values += 1;
@@ -109,24 +152,46 @@ fn scan(bytes: &[u8]) -> Found {
     found
 }
 
-/// The index behind the string whose first byte is at `at`; `half` is told where each half of a surrogate pair
-/// without its other half stands, from the backslash to behind the last digit.
-fn string_end(bytes: &[u8], mut at: usize, half: &mut dyn FnMut(usize, usize)) -> usize {
-    while let Some(found) = memchr::memchr2(b'"', b'\\', bytes.get(at..).unwrap_or_default()) {
-        at += found;
+/// How far a text was looked through.
+#[derive(Default)]
+struct Place {
+    at: usize,
+    in_string: bool,
+}
+
+/// Where the backslash of the next half of a surrogate pair stands that has not its other half; `None` when there is
+/// none, to the end of this string or of all.
+fn next_half(bytes: &[u8], place: &mut Place, of_one_string: bool) -> Option<usize> {
+    loop {
+        let rest = bytes.get(place.at..).unwrap_or_default();
+        if !place.in_string {
+            place.at += memchr::memchr(b'"', rest)? + 1;
+            place.in_string = true;
+            continue;
+        }
+        let Some(found) = memchr::memchr2(b'"', b'\\', rest) else {
+            place.at = bytes.len();
+            return None;
+        };
+        let at = place.at + found;
         if bytes.get(at) == Some(&b'"') {
-            return at + 1;
+            *place = Place { at: at + 1, in_string: false };
+            if of_one_string {
+                return None;
+            }
+            continue;
         }
         match escape(bytes, at) {
-            Some(0xD800..=0xDBFF) if matches!(escape(bytes, at + 6), Some(0xDC00..=0xDFFF)) => at += 12,
-            Some(0xD800..=0xDFFF) => {
-                half(at, at + 6);
-                at += 6;
+            Some(0xD800..=0xDBFF) if matches!(escape(bytes, at + 6), Some(0xDC00..=0xDFFF)) => {
+                place.at = at + 12
             }
-            _ => at += 2,
+            Some(0xD800..=0xDFFF) => {
+                place.at = at + 6;
+                return Some(at);
+            }
+            _ => place.at = at + 2,
         }
     }
-    bytes.len()
 }
 
 /// The number of the `\uXXXX` that begins at `at`.
@@ -136,17 +201,13 @@ fn escape(bytes: &[u8], at: usize) -> Option<u32> {
     u32::from_str_radix(digits, 16).ok()
 }
 
-fn without_halves(bytes: &[u8]) -> String {
-    let (mut out, mut kept, mut at) = (Vec::with_capacity(bytes.len()), 0, 0);
-    while let Some(found) = memchr::memchr(b'"', bytes.get(at..).unwrap_or_default()) {
-        at = string_end(bytes, at + found + 1, &mut |from, to| {
-            out.extend_from_slice(bytes.get(kept..from).unwrap_or_default());
-            out.extend_from_slice(b"\\ufffd");
-            kept = to;
-        });
+fn mend_bytes(bytes: &mut [u8]) {
+    let mut place = Place::default();
+    while let Some(from) = next_half(bytes, &mut place, false) {
+        if let Some(half) = bytes.get_mut(from..from + MENDED.len()) {
+            half.copy_from_slice(MENDED);
+        }
     }
-    out.extend_from_slice(bytes.get(kept..).unwrap_or_default());
-    String::from_utf8_lossy(&out).into_owned()
 }
 
 /// `10.0` and `1e3` become whole numbers, as a JavaScript would write them.
@@ -180,6 +241,18 @@ mod tests {
         assert_eq!(one(b"{\"a\":\"x\xF0\x9F y\"}"), json!({"a": "x\u{fffd} y"}));
         assert_eq!(one("\u{feff}[1]"), json!([1]));
         assert_eq!(one(r#""\u00e9\u20AC""#), json!("é€"));
+    }
+
+    #[test]
+    fn a_text_is_mended_in_its_place() {
+        for (text, mended) in [
+            (r#"{"a":"\ud83d!"}"#, r#"{"a":"\ufffd!"}"#),
+            (r#"["\ud83d\ude00","\ude00","\\ud83d"]"#, r#"["\ud83d\ude00","\ufffd","\\ud83d"]"#),
+            (r#"["é"]"#, r#"["é"]"#),
+            (r#"["\ud8"#, r#"["\ud8"#),
+        ] {
+            assert_eq!(mend(text.to_string()), mended);
+        }
     }
 
     #[test]

@@ -26,7 +26,7 @@ pub mod system;
 pub mod usage;
 
 use crate::error::{Error, Kind, Result};
-use crate::protocol::frame::{Payload, Request};
+use crate::protocol::frame::{MAX_VALUES, Payload, Request};
 use crate::protocol::schema;
 use crate::shared::Shared;
 use crate::state::clients::Caller;
@@ -142,7 +142,7 @@ pub fn names() -> Vec<&'static str> {
 /// The method of a request and its validated params, if this caller may call it so. Authorisation comes first, so
 /// that a caller without rights learns nothing about names (a name not listed needs admin) and costs nothing.
 pub fn find(caller: &Caller, request: &Request) -> Result<(&'static Method, Value)> {
-    check(caller, &request.method, || request.read_params())
+    check(caller, &request.method, || request.read_params(MAX_VALUES))
 }
 
 /// The same for a method by name; its params are read only when the caller may call it.

@@ -3,7 +3,7 @@
 //! A failure prints the seed, which `FUZZ_SEED` repeats.
 use crate::net::head;
 use crate::net::wire::Decoder;
-use crate::protocol::frame::Request;
+use crate::protocol::frame::{MAX_VALUES, Request};
 use crate::protocol::schema;
 use std::time::{Duration, Instant};
 
@@ -126,7 +126,7 @@ fn fuzz_request_frames_are_taken_or_refused_with_a_sentence() {
     fuzz(&samples, |input, _| {
         let Ok(text) = std::str::from_utf8(input) else { return };
         if let Ok(request) = Request::parse(text)
-            && let Ok(params) = request.read_params()
+            && let Ok(params) = request.read_params(MAX_VALUES)
             && let Err(message) = schema::check_params(&request.method, &params)
         {
             assert!(!message.is_empty() && message.len() < 64 << 10);

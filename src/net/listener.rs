@@ -113,6 +113,11 @@ fn admit(parked: &mut Parked, shared: &Arc<Shared>) {
                 turn_away(&stream);
                 drop(ticket);
             }
+            Entry::Place(ticket) if !threads::has_room() => {
+                log::warn!(target: "gateway/net", "refused a connection: no memory is left for one more");
+                turn_away(&stream);
+                drop(ticket);
+            }
             Entry::Place(ticket) => spawn(stream, address, ticket, shared),
             Entry::Wait => {
                 full_for.push(address);

@@ -4,6 +4,7 @@
 //! worker (`crate::http`). Nothing here owns gateway state: it travels to the state thread as events.
 pub mod auth;
 pub mod bind;
+pub mod budget;
 pub mod connection;
 pub mod door;
 pub mod evict;

@@ -2,8 +2,10 @@
 //!
 //! The state thread (and the store thread, for answers it acknowledges) push; the connection's own thread
 //! drains. Pushing never blocks: the lock guards only the queue and is held for a push or a pop. Event text is
-//! shared by all clients and counted for each.
+//! shared by all clients and counted for each. What is queued is in the clients' common budget (`net/budget.rs`) until
+//! the socket has taken it, or the connection is gone.
 use crate::error::{Error, Result};
+use crate::net::budget::{Budget, Share, Sort};
 use crate::protocol::close::Close;
 use crate::protocol::events::Backlog;
 use crate::protocol::frame::Payload;
@@ -11,7 +13,7 @@ use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Work that a state handler leaves to the connection's thread: reading files, large listings.
@@ -55,16 +57,29 @@ pub enum Pushed {
     Closed,
 }
 
-/// Bytes of all clients together, in one direction: unsent, or received of unfinished messages.
-#[derive(Debug, Default)]
-pub struct Total(AtomicUsize);
-
 pub struct Outbox {
     queue: Mutex<Queue>,
     wake: UnixStream,
     max: AtomicUsize,
-    total: Arc<Total>,
-    total_max: usize,
+    budget: Arc<Budget>,
+    budget_max: usize,
+    pub share: Share,
+    /// Whose connection it is: a device, before that is known an address.
+    owner: Mutex<Arc<str>>,
+    /// The socket takes nothing more.
+    is_blocked: AtomicBool,
+}
+
+/// Bytes that were popped and are not out yet.
+pub struct Unsent {
+    outbox: Arc<Outbox>,
+    bytes: usize,
+}
+
+impl Drop for Unsent {
+    fn drop(&mut self) {
+        self.outbox.count(self.bytes, 0);
+    }
 }
 
 #[derive(Default)]
@@ -83,19 +98,67 @@ pub struct Drain {
 }
 
 impl Outbox {
-    /// `max` bounds the queued bytes of this client until `set_max`; `total_max` those of all clients.
-    pub fn open(max: usize, total: Arc<Total>, total_max: usize) -> Result<Drain> {
+    /// `max` bounds the queued bytes of this client until `set_max`; `budget_max` those of all clients.
+    pub fn open(max: usize, budget: Arc<Budget>, budget_max: usize, owner: &str) -> Result<Drain> {
         let (wake, woken) = UnixStream::pair().map_err(|e| Error::io("make the wake-up socket", e))?;
         for end in [&wake, &woken] {
             end.set_nonblocking(true).map_err(|e| Error::io("make the wake-up socket", e))?;
         }
-        let outbox = Outbox { queue: Mutex::default(), wake, max: max.into(), total, total_max };
-        Ok(Drain { outbox: Arc::new(outbox), wake: woken })
+        let outbox = Arc::new(Outbox {
+            queue: Mutex::default(),
+            wake,
+            max: max.into(),
+            budget,
+            budget_max,
+            share: Share::default(),
+            owner: Mutex::new(owner.into()),
+            is_blocked: AtomicBool::new(false),
+        });
+        outbox.budget.enter(&outbox);
+        Ok(Drain { outbox, wake: woken })
     }
 
     /// The limit that the negotiated protocol's policy names.
     pub fn set_max(&self, max: usize) {
         self.max.store(max, Ordering::Relaxed);
+    }
+
+    pub fn owner(&self) -> Arc<str> {
+        self.owner.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Names whose connection it is, once that is known.
+    pub fn belongs_to(&self, owner: &str) {
+        *self.owner.lock().unwrap_or_else(PoisonError::into_inner) = owner.into();
+    }
+
+    pub fn is_blocked(&self) -> bool {
+        self.is_blocked.load(Ordering::Relaxed)
+    }
+
+    pub fn set_blocked(&self, is_blocked: bool) {
+        self.is_blocked.store(is_blocked, Ordering::Relaxed);
+    }
+
+    /// Whether nothing more will be sent.
+    pub fn is_closed(&self) -> bool {
+        self.lock().closed
+    }
+
+    /// Counts bytes of the connection's own making until they are dropped; when too many wait, somebody goes.
+    pub fn unsent(self: &Arc<Outbox>, bytes: usize) -> Unsent {
+        self.count(0, bytes);
+        self.budget.relieve(Sort::Unsent, self.budget_max);
+        Unsent { outbox: self.clone(), bytes }
+    }
+
+    fn count(&self, old: usize, new: usize) {
+        self.budget.change(&self.share, Sort::Unsent, old, new);
+    }
+
+    /// Forgets what waits and closes.
+    pub fn end(&self, why: Close) {
+        self.close_at_once(self.lock(), why);
     }
 
     /// Queues an answer or a close. Answers are never dropped; a client that lets them pile up is closed.
@@ -123,11 +186,10 @@ impl Outbox {
         if backlog == Backlog::Replace
             && let Some(old) = queue.replace_pending(&frame)
         {
-            self.total.0.fetch_add(size, Ordering::Relaxed);
-            self.total.release(old);
+            self.count(old, size);
             return Pushed::Queued;
         }
-        if !closing && self.is_over(queue.bytes, size) {
+        if !closing && self.is_over(queue.bytes, size, backlog) {
             return self.overflow(queue, backlog);
         }
         let wake = queue.frames.is_empty();
@@ -135,17 +197,20 @@ impl Outbox {
         queue.bytes += size;
         queue.closed = closing;
         drop(queue);
-        self.total.0.fetch_add(size, Ordering::Relaxed);
+        self.count(0, size);
         if wake {
             self.wake();
         }
+        self.budget.relieve(Sort::Unsent, self.budget_max);
         Pushed::Queued
     }
 
-    fn is_over(&self, queued: usize, size: usize) -> bool {
+    /// Above its own limit; or what may be left out, when too much waits already.
+    fn is_over(&self, queued: usize, size: usize, backlog: Backlog) -> bool {
         const SMALL: usize = 64 << 10;
         let own = queued > 0 && queued + size > self.max.load(Ordering::Relaxed);
-        own || (queued > SMALL && self.total.0.load(Ordering::Relaxed) + size > self.total_max)
+        let is_spare = backlog != Backlog::Keep && queued > SMALL;
+        own || (is_spare && self.budget.unsent() + size > self.budget_max)
     }
 
     fn overflow(&self, mut queue: MutexGuard<'_, Queue>, backlog: Backlog) -> Pushed {
@@ -153,14 +218,19 @@ impl Outbox {
             queue.dropped += 1;
             return Pushed::Dropped;
         }
-        // What is queued will not be read in time; free it at once and leave only the close.
-        self.total.release(std::mem::take(&mut queue.bytes));
-        queue.frames.clear();
-        queue.frames.push_back(Frame::Close(Close::SlowConsumer));
-        queue.closed = true;
-        drop(queue);
-        self.wake();
+        // What is queued will not be read in time.
+        self.close_at_once(queue, Close::SlowConsumer);
         Pushed::Overflow
+    }
+
+    /// Frees what is queued and leaves only the close.
+    fn close_at_once(&self, mut queue: MutexGuard<'_, Queue>, why: Close) {
+        let old = std::mem::take(&mut *queue);
+        queue.frames.push_back(Frame::Close(why));
+        (queue.dropped, queue.closed) = (old.dropped, true);
+        drop(queue);
+        self.count(old.bytes, 0);
+        self.wake();
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue> {
@@ -192,8 +262,8 @@ impl Queue {
 }
 
 impl Drain {
-    /// The next frame to write and how many events were dropped before it.
-    pub fn pop(&self) -> (Option<Frame>, u64) {
+    /// The next frame to write, how many events were dropped before it, and what it counts for until it is out.
+    pub fn pop(&self) -> (Option<Frame>, u64, Unsent) {
         let mut queue = self.outbox.lock();
         let frame = queue.frames.pop_front();
         let size = frame.as_ref().map_or(0, Frame::bytes).min(queue.bytes);
@@ -203,8 +273,7 @@ impl Drain {
         }
         let dropped = std::mem::take(&mut queue.dropped);
         drop(queue);
-        self.outbox.total.release(size);
-        (frame, dropped)
+        (frame, dropped, Unsent { outbox: self.outbox.clone(), bytes: size })
     }
 
     /// Bytes waiting in the queue.
@@ -230,23 +299,9 @@ impl Drop for Drain {
         let mut queue = self.outbox.lock();
         queue.closed = true;
         queue.frames = VecDeque::new();
-        let bytes = std::mem::take(&mut queue.bytes);
+        queue.bytes = 0;
         drop(queue);
-        self.outbox.total.release(bytes);
-    }
-}
-
-impl Total {
-    /// Replaces a share of `old` bytes by one of `new`; gives the sum.
-    pub fn change(&self, old: usize, new: usize) -> usize {
-        self.0.fetch_add(new, Ordering::Relaxed);
-        self.release(old);
-        self.0.load(Ordering::Relaxed)
-    }
-
-    fn release(&self, bytes: usize) {
-        // Always `Some`, so the update cannot fail; it never goes below zero.
-        let _ = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| Some(n.saturating_sub(bytes)));
+        self.outbox.budget.leave(&self.outbox);
     }
 }
 
@@ -265,20 +320,20 @@ mod tests {
 
     #[test]
     fn a_full_outbox_skips_droppable_events_then_closes() {
-        let drain = Outbox::open(100, Arc::default(), 1 << 20).unwrap();
+        let drain = Outbox::open(100, Arc::default(), 1 << 20, "a").unwrap();
         let big = "x".repeat(80);
         assert_eq!(event(&drain.outbox, "chat", &big, Backlog::Keep), Pushed::Queued);
         assert_eq!(event(&drain.outbox, "chat", &big, Backlog::Drop), Pushed::Dropped);
         assert_eq!(event(&drain.outbox, "agent", &big, Backlog::Keep), Pushed::Overflow);
         assert_eq!(event(&drain.outbox, "agent", "y", Backlog::Keep), Pushed::Closed);
-        let (frame, dropped) = drain.pop();
+        let (frame, dropped, _) = drain.pop();
         assert!(matches!(frame, Some(Frame::Close(Close::SlowConsumer))));
         assert_eq!(dropped, 1);
     }
 
     #[test]
     fn the_latest_replaceable_event_wins() {
-        let drain = Outbox::open(1000, Arc::default(), 1 << 20).unwrap();
+        let drain = Outbox::open(1000, Arc::default(), 1 << 20, "a").unwrap();
         event(&drain.outbox, "presence", "one", Backlog::Replace);
         event(&drain.outbox, "tick", "t", Backlog::Replace);
         event(&drain.outbox, "presence", "two", Backlog::Replace);
@@ -290,17 +345,23 @@ mod tests {
 
     #[test]
     fn one_frame_above_the_limit_passes_an_empty_outbox() {
-        let drain = Outbox::open(10, Arc::default(), 1 << 20).unwrap();
+        let drain = Outbox::open(10, Arc::default(), 1 << 20, "a").unwrap();
         assert_eq!(drain.outbox.push(Frame::Answer("x".repeat(5000))), Pushed::Queued);
     }
 
     #[test]
-    fn the_total_is_given_back() {
-        let total = Arc::<Total>::default();
-        let drain = Outbox::open(1000, total.clone(), 1 << 20).unwrap();
+    fn s_m5_a_byte_is_in_the_budget_until_it_is_out() {
+        let budget = Arc::<Budget>::default();
+        let drain = Outbox::open(1000, budget.clone(), 1 << 20, "a").unwrap();
         drain.outbox.push(Frame::Answer("abc".into()));
-        assert_eq!(total.0.load(Ordering::Relaxed), 3);
+        let own = drain.outbox.unsent(4);
+        let (_, _, popped) = drain.pop();
+        assert_eq!(budget.unsent(), 7);
+        drop(popped);
+        assert_eq!(budget.unsent(), 4);
         drop(drain);
-        assert_eq!(total.0.load(Ordering::Relaxed), 0);
+        assert_eq!(budget.unsent(), 0);
+        drop(own);
+        assert_eq!(budget.unsent(), 0);
     }
 }

@@ -3,10 +3,10 @@
 //! Runs on the connection's thread with a deadline of 5 s. Asked only when `gateway.auth.allowTailscale` is on,
 //! the socket is loopback and all of Serve's headers are there (SEC-17); answers are not cached, so a login
 //! that is withdrawn is withdrawn at once.
+use crate::json;
 use crate::net::head::Head;
 use crate::net::peer::Peer;
 use crate::threads;
-use serde_json::Value;
 use std::io::Read;
 use std::net::IpAddr;
 use std::process::{Command, Stdio};
@@ -15,6 +15,8 @@ use std::time::Duration;
 const DEADLINE: Duration = Duration::from_secs(5);
 const STACK: usize = 64 << 10;
 const MAX_OUTPUT: u64 = 256 << 10;
+/// Most values in it: a machine's description has some hundred.
+const MAX_VALUES: usize = 10_000;
 
 /// `path` is where programs are looked for.
 pub fn is_identified(peer: &Peer, head: &Head, path: &str) -> bool {
@@ -59,6 +61,6 @@ fn whois(ip: IpAddr, path: &str) -> Option<String> {
     // It has ended, or is ended now; both are over at once.
     let _ = child.kill();
     let _ = child.wait();
-    let answer: Value = serde_json::from_str(&text?).ok()?;
+    let answer = json::read(text?, MAX_VALUES, 32).ok()?;
     answer.pointer("/UserProfile/LoginName")?.as_str().map(str::to_string)
 }

@@ -19,6 +19,18 @@ pub enum Incoming {
     Close(u16, String),
 }
 
+impl Incoming {
+    /// What it costs while it waits.
+    pub fn bytes(&self) -> usize {
+        std::mem::size_of::<Incoming>()
+            + match self {
+                Incoming::Text(text) | Incoming::Close(_, text) => text.len(),
+                Incoming::Ping(bytes) => bytes.len(),
+                Incoming::Pong => 0,
+            }
+    }
+}
+
 /// A violation that ends the connection.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Violation {

@@ -28,6 +28,10 @@ pub enum Close {
     Framing(&'static str),
     /// A message above the size in force.
     TooBig,
+    /// Too much is arriving from all clients together, and this one has the largest part of it.
+    Crowded,
+    /// A message that began comes too slowly, or not at all.
+    Unfinished,
     /// The credential this connection was made with is no longer valid.
     Revoked,
     /// A defect on our side ended the connection's work.
@@ -41,12 +45,14 @@ impl Close {
             Close::ServiceRestart => 1012,
             Close::ProtocolMismatch | Close::Framing(_) => 1002,
             Close::TooBig => 1009,
+            Close::Crowded => 1013,
             Close::Internal => 1011,
             Close::SlowConsumer
             | Close::HandshakeTimeout
             | Close::Evicted
             | Close::Refused(_)
             | Close::Malformed
+            | Close::Unfinished
             | Close::Revoked => 1008,
         }
     }
@@ -64,6 +70,8 @@ impl Close {
             Close::Malformed => "malformed JSON: send one JSON request frame per message",
             Close::Framing(what) => what,
             Close::TooBig => "message too big: see policy.maxPayload",
+            Close::Crowded => "too many large messages at a time: send this one again",
+            Close::Unfinished => "message not finished in time: send it again over a faster line",
             Close::Revoked => "credentials revoked: connect again with valid ones",
             Close::Internal => "internal error: see the gateway log",
         };

@@ -2,10 +2,9 @@
 //!
 //! Pure text in, values out. Validation against the schemas is called here so that no frame passes without.
 use crate::error::{Error, Kind};
+use crate::json::{self, Unread};
 use crate::protocol::schema;
 use serde_json::Value;
-use serde_json::value::RawValue;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// A request frame whose shape was checked. Its params are still text: they are read when it is known that the
@@ -26,27 +25,37 @@ pub enum Bad {
     NotARequest(Option<String>, Error),
 }
 
-/// Longest member beside `params` that is looked at, bytes.
+/// Longest member beside `params` that is looked at, bytes, and most values in it: each is one text.
 const MAX_MEMBER: usize = 4096;
-/// Most values in the params of a request.
-const MAX_VALUES: usize = 50_000;
+const MAX_MEMBER_VALUES: usize = 16;
+/// Most values in the params of a request, which cost up to 15 MB however small the frame is.
+pub const MAX_VALUES: usize = 50_000;
+/// The same for `connect`, which a stranger sends: the longest real one has some hundred (a node's commands).
+pub const MAX_CONNECT_VALUES: usize = 512;
+/// Deepest nesting of params: as deep as the parser goes.
+pub const MAX_DEPTH: usize = 127;
+/// The members of a request frame. The last two are of newer clients, taken and not used.
+const NAMES: &[&str; 6] = &["params", "type", "id", "method", "traceparent", "expectedProfileId"];
 
 impl<'a> Request<'a> {
+    /// Reads a frame's outline. Its text was mended by `json::mend`.
     pub fn parse(text: &'a str) -> Result<Request<'a>, Bad> {
-        let members: BTreeMap<String, &RawValue> = match serde_json::from_str(text) {
-            Ok(members) => members,
-            Err(_) => {
-                serde_json::from_str::<&RawValue>(text).map_err(|_| Bad::Malformed)?;
-                return Err(not_a_request(None, &Value::Null));
+        let Some(members) = json::members(text, NAMES).map_err(|_| Bad::Malformed)? else {
+            return Err(not_a_request(None, &Value::Null));
+        };
+        let [params, rest @ ..] = members.texts;
+        let mut frame = json::empty();
+        for (name, text) in NAMES.iter().skip(1).zip(rest) {
+            if let Some(text) = text {
+                let value =
+                    (text.len() <= MAX_MEMBER).then(|| json::read(text, MAX_MEMBER_VALUES, MAX_DEPTH).ok());
+                json::put(&mut frame, name, value.flatten().unwrap_or_default());
             }
-        };
-        let params = members.get("params").map_or("null", |raw| raw.get());
-        let shallow = |(name, raw): (String, &RawValue)| {
-            let is_read = name != "params" && raw.get().len() <= MAX_MEMBER;
-            let value = is_read.then(|| serde_json::from_str(raw.get()).ok()).flatten();
-            (name, value.unwrap_or_default())
-        };
-        let mut frame = Value::Object(members.into_iter().map(shallow).collect());
+        }
+        if let Some(name) = members.other {
+            json::put(&mut frame, &name, Value::Null);
+        }
+        let mut frame = Value::Object(frame);
         if schema::check_request(&frame).is_err() {
             let id = frame.get("id").and_then(Value::as_str).filter(|id| !id.is_empty());
             return Err(not_a_request(id.map(str::to_string), &frame));
@@ -55,44 +64,38 @@ impl<'a> Request<'a> {
             Some(Value::String(text)) => text,
             _ => String::new(),
         };
-        Ok(Request { id: text("id"), method: text("method"), params })
+        Ok(Request { id: text("id"), method: text("method"), params: params.unwrap_or("null") })
     }
 
-    /// The params as a value; missing ones are an empty object.
-    pub fn read_params(&self) -> Result<Value, Error> {
-        if count_values(self.params) > MAX_VALUES {
-            return Err(Error::invalid(format!(
-                "params hold more than {MAX_VALUES} values; send less at a time"
-            )));
-        }
-        match serde_json::from_str(self.params) {
+    /// The params as a value of at most `most_values`; missing ones are an empty object.
+    pub fn read_params(&self, most_values: usize) -> Result<Value, Error> {
+        match json::read(self.params, most_values, MAX_DEPTH) {
             Ok(Value::Null) => Ok(Value::Object(Default::default())),
             Ok(value) => Ok(value),
-            // Cannot happen: the text is part of a JSON text that was read before.
-            Err(e) => Err(Error::new(Kind::BadFrame, format!("invalid request frame: {e}"))),
+            Err(Unread::Malformed(why)) => {
+                Err(Error::new(Kind::BadFrame, format!("invalid request frame: {why}")))
+            }
+            Err(Unread::TooMany(most)) => {
+                Err(Error::invalid(format!("params hold more than {most} values; send less at a time")))
+            }
+            Err(Unread::TooDeep(most)) => {
+                Err(Error::invalid(format!("params are nested deeper than {most} levels; send flatter ones")))
+            }
         }
     }
+}
+
+/// What a frame may cost while it is worked on, beyond which others wait: its text, and its values at 128 bytes.
+pub fn weight(text: &str) -> usize {
+    // Not worth a count: a small frame is at most that many values.
+    let values = if text.len() <= MAX_MEMBER { text.len() / 4 } else { json::count(text) };
+    text.len() + values.min(MAX_VALUES) * 128
 }
 
 fn not_a_request(id: Option<String>, frame: &Value) -> Bad {
     let message =
         schema::check_request(frame).err().unwrap_or_else(|| "invalid request frame: must be object".into());
     Bad::NotARequest(id, Error::new(Kind::BadFrame, message))
-}
-
-/// About how many values a JSON text holds, without reading it into memory.
-fn count_values(text: &str) -> usize {
-    let (mut count, mut in_string, mut escaped) = (1, false, false);
-    for byte in text.bytes() {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' => escaped = in_string,
-            b'"' => in_string = !in_string,
-            b',' | b'[' | b'{' if !in_string => count += 1,
-            _ => {}
-        }
-    }
-    count
 }
 
 /// A payload on its way out: a value, or JSON text that was serialised before and is shared.
@@ -211,7 +214,7 @@ mod tests {
             r#"{"type":"req","id":"1","method":"m"}"#,
             r#"{"type":"req","id":"1","method":"m","params":null}"#,
         ] {
-            assert_eq!(Request::parse(text).unwrap().read_params().unwrap(), json!({}));
+            assert_eq!(Request::parse(text).unwrap().read_params(MAX_VALUES).unwrap(), json!({}));
         }
     }
 
@@ -219,9 +222,38 @@ mod tests {
     fn params_with_too_many_values_are_refused_before_they_are_read() {
         let frame = |params: &str| format!(r#"{{"type":"req","id":"1","method":"m","params":{params}}}"#);
         let many = frame(&format!("[{}0]", "0,".repeat(MAX_VALUES)));
-        assert!(Request::parse(&many).unwrap().read_params().is_err());
+        assert!(Request::parse(&many).unwrap().read_params(MAX_VALUES).is_err());
         let text = frame(&format!("{{\"message\":\"{}\"}}", ",[{\\\"".repeat(MAX_VALUES)));
-        assert!(Request::parse(&text).unwrap().read_params().is_ok());
+        assert!(Request::parse(&text).unwrap().read_params(MAX_VALUES).is_ok());
+    }
+
+    #[test]
+    fn s_h4_members_nobody_asked_for_are_told_by_name_and_never_read() {
+        let zeros = format!("[{}0]", "0,".repeat(2000));
+        let many: String = (0..1000).map(|n| format!(r#","x{n}":{zeros}"#)).collect();
+        match Request::parse(&format!(r#"{{"type":"req","id":"7","method":"health"{many}}}"#)) {
+            Err(Bad::NotARequest(Some(id), error)) => {
+                assert_eq!(id, "7");
+                assert_eq!(error.message(), "invalid request frame: at root: unexpected property 'x0'");
+            }
+            other => panic!("{other:?}"),
+        }
+        // One that is read is read to a bound.
+        let text = format!(r#"{{"type":"req","id":"7","method":"m","traceparent":{zeros}}}"#);
+        assert!(matches!(Request::parse(&text), Err(Bad::NotARequest(Some(_), _))));
+    }
+
+    #[test]
+    fn frames_of_others_are_read_leniently() {
+        let frame =
+            |params: &str| json::mend(format!(r#"{{"type":"req","id":"1","method":"m","params":{params}}}"#));
+        let params = |text: &str| Request::parse(text).unwrap().read_params(MAX_VALUES).unwrap();
+        assert_eq!(params(&frame(r#"{"a":"\ud83d","n":10.0}"#)), json!({"a": "\u{fffd}", "n": 10}));
+        assert_eq!(params(&frame(r#"{"\ude00":1}"#)), json!({"\u{fffd}": 1}));
+        let deep = frame(&"[".repeat(500));
+        assert!(matches!(Request::parse(&deep), Err(Bad::Malformed)));
+        let deep = frame(&format!("{}{}", "[".repeat(500), "]".repeat(500)));
+        assert!(Request::parse(&deep).unwrap().read_params(MAX_VALUES).is_err());
     }
 
     #[test]

@@ -53,10 +53,12 @@ limits! {
     max_payload_4 "limits.maxPayload4" = 26214400, 4096..=67108864;
     /// policy.maxBufferedBytes for protocol 4.
     max_buffered_4 "limits.maxBufferedBytes4" = 52428800, 65536..=268435456;
-    /// Unsent bytes of all clients together, and bytes of messages that have begun to arrive; above it the client with a large share is closed.
+    /// Unsent bytes of all clients together, and bytes of messages that arrive; above it the largest client goes of whoever has the most. Half of it is for requests being worked on.
     total_buffered "limits.totalBufferedBytes" = 33554432, 1048576..=1073741824;
-    /// Time without any progress in writing after which a client counts as slow.
+    /// Time in which a client with unsent bytes must take 16 KiB a second, or it counts as slow.
     stall_ms "limits.stallMs" = 7000, 100..=120000;
+    /// Time in which a message that has begun must bring 4 KiB a second.
+    message_ms "limits.messageMs" = 30000, 100..=600000;
     /// policy.tickIntervalMs.
     tick_ms "limits.tickIntervalMs" = 30000, 50..=600000;
     /// Interval of the health event.

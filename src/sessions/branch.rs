@@ -102,7 +102,7 @@ impl Walk {
         if self.parent.as_ref().is_some_and(|parent| !mentions(bytes, parent)) {
             return ControlFlow::Continue(());
         }
-        let Ok(line) = serde_json::from_slice::<Line>(bytes) else {
+        let Some(line) = Line::read(bytes) else {
             // A damaged line that names the id is the one; what was before it in the file goes on.
             self.parent = None;
             return ControlFlow::Continue(());
@@ -188,7 +188,7 @@ impl Walk {
     fn search(&mut self, bytes: &[u8]) -> bool {
         // Both programs write the type first.
         let is_one = bytes.starts_with(b"{\"type\":\"compaction\"");
-        let found = is_one.then(|| serde_json::from_slice::<Line>(bytes).ok()).flatten();
+        let found = is_one.then(|| Line::read(bytes)).flatten();
         let found = found.filter(|line| line.kind == "compaction");
         if let Some(line) = found {
             self.branch.summary = Some(line.summary.unwrap_or_default());

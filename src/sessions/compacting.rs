@@ -3,7 +3,7 @@
 //! The model's own compaction, which loses less, is `agent/compact.rs`.
 use super::lines::Backwards;
 use super::transcript::{Header, Transcript};
-use super::{message, regular};
+use super::{line, message, regular};
 use crate::error::Result;
 use crate::json::Put;
 use serde::Deserialize;
@@ -86,10 +86,10 @@ impl Tail {
     fn find(file: &File, max: usize) -> io::Result<Tail> {
         let mut tail = Tail { kept: 0, is_cut: false, first: None, rest: 0 };
         let mut is_complete = false;
-        for line in Backwards::new(file)? {
-            let line = line?;
-            match serde_json::from_slice::<Kind>(&line.bytes) {
-                Ok(entry) if entry.kind != "session" => {}
+        for found in Backwards::new(file)? {
+            let found = found?;
+            match line::outline::<Kind>(&found.bytes) {
+                Some(entry) if entry.kind != "session" => {}
                 _ => continue,
             }
             if is_complete {
@@ -100,13 +100,13 @@ impl Tail {
             if tail.kept < max {
                 continue;
             }
-            let Ok(mut entry) = serde_json::from_slice::<Value>(&line.bytes) else { continue };
+            let Some(mut entry) = line::value(&found.bytes) else { continue };
             is_complete = entry.get("message").map(message::role) != Some("toolResult");
             if let Some(members) = entry.as_object_mut() {
                 members.put("parentId", Value::Null);
             }
             tail.first = Some(format!("{entry}\n").into_bytes());
-            tail.rest = line.start + line.bytes.len() as u64 + u64::from(line.whole);
+            tail.rest = found.start + found.bytes.len() as u64 + u64::from(found.whole);
         }
         Ok(tail)
     }

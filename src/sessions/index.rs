@@ -7,6 +7,7 @@ use super::key::KeyRules;
 use super::rebuild;
 use crate::error::{Error, Result};
 use crate::files::write_atomic;
+use crate::json::{self, Unread};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -14,6 +15,10 @@ use std::sync::Arc;
 
 /// Deeper nesting than this is damage, not an index (and would overrun the parser's stack).
 const MAX_DEPTH: usize = 100;
+/// The same of strict JSON, which is as deep as its parser goes.
+pub const STRICT_DEPTH: usize = 127;
+/// Most values in an index: some 50,000 sessions.
+pub const MAX_VALUES: usize = 5_000_000;
 
 #[derive(Debug, Clone)]
 pub struct Index {
@@ -153,10 +158,10 @@ impl serde::Serialize for InOrder<'_> {
 
 /// The index text as an object; strict JSON first because it is much faster.
 fn parse(text: &str) -> Option<Map<String, Value>> {
-    let value = match serde_json::from_str(text) {
+    let value = match json::read(text, MAX_VALUES, STRICT_DEPTH) {
         Ok(value) => value,
-        Err(_) if depth(text) > MAX_DEPTH => return None,
-        Err(_) => json5::from_str(text).ok()?,
+        Err(Unread::Malformed(_)) if depth(text) <= MAX_DEPTH => json5::from_str(text).ok()?,
+        Err(_) => return None,
     };
     match value {
         Value::Object(map) => Some(map),

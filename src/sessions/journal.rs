@@ -4,9 +4,11 @@
 //! The store thread owns it. Opening drops what is old and rewrites the file; a torn last line is normal. A file that
 //! cannot be rewritten, because the disk is full, stays in use as it is (R-28b).
 use super::dedupe::{KEEP_MS, MAX_KEYS};
+use super::line::{MAX_DEPTH, MAX_VALUES};
 use super::regular;
 use crate::error::{Error, Result};
 use crate::files::{private_dir, write_atomic};
+use crate::json;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::HashMap;
@@ -150,7 +152,7 @@ fn read_records(bytes: &[u8], now: u64) -> (Vec<Record>, usize) {
     let mut lines = 0;
     for line in bytes.split(|b| *b == b'\n').filter(|line| !line.is_empty()) {
         lines += 1;
-        match serde_json::from_slice::<Record>(line) {
+        match json::read_as::<Record>(line, MAX_VALUES, MAX_DEPTH) {
             Ok(record) if !record.key.is_empty() && !record.is_expired(now) => {
                 by_key.insert((record.family.clone(), record.key.clone()), record);
             }

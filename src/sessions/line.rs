@@ -1,8 +1,29 @@
 //! One line of a transcript as the model's context needs it: its links, and its message without the rest. Pure.
 use super::message;
-use crate::json::{Put, json};
+use crate::json::{self, Put, json};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
+
+/// Most values in a line of a transcript that is read, which cost up to 15 MB: as many as a request may bring.
+pub const MAX_VALUES: usize = 50_000;
+/// Deepest nesting in a line that is read: as deep as the parser goes.
+pub const MAX_DEPTH: usize = 127;
+
+/// A line as a value; `None` when it is no JSON or more than a reader takes. It stays in the file.
+pub fn value(bytes: &[u8]) -> Option<Value> {
+    json::read(bytes, MAX_VALUES, MAX_DEPTH).ok()
+}
+
+/// A line's outline, a type without values in it: of a line of any size, since the rest is passed over.
+pub fn outline<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Option<T> {
+    json::read_as(bytes, usize::MAX, MAX_DEPTH).ok()
+}
+
+impl Line {
+    pub fn read(bytes: &[u8]) -> Option<Line> {
+        json::read_as(bytes, MAX_VALUES, MAX_DEPTH).ok()
+    }
+}
 
 /// The members of a line that are used.
 #[derive(Deserialize)]

@@ -2,7 +2,7 @@
 //! of the transcript only; runs on the connection's thread.
 use super::entry::Entry;
 use super::transcript::{Transcript, kind};
-use super::{envelope, message, regular, repair};
+use super::{envelope, line, message, regular, repair};
 use crate::clock;
 use crate::error::Result;
 use crate::json::json;
@@ -84,7 +84,7 @@ pub fn derived_title(entry: &Entry, first_user_text: Option<&str>) -> Option<Str
 pub fn first_user_text(transcript: &Transcript) -> Option<String> {
     let mut head = Vec::new();
     regular::read(transcript.path()).ok()??.take(TITLE_SCAN).read_to_end(&mut head).ok()?;
-    let entries = head.split(|b| *b == b'\n').filter_map(|line| serde_json::from_slice::<Value>(line).ok());
+    let entries = head.split(|b| *b == b'\n').filter_map(line::value);
     entries
         .filter_map(|entry| entry.get("message").filter(|m| message::role(m) == "user").map(typed_text))
         .find(|text| !text.is_empty())

@@ -3,8 +3,8 @@
 //! Called by the thread of the run or connection that needs it. No lock is taken; what cannot be parsed is skipped.
 use super::branch::mentions;
 use super::lines::Backwards;
-use super::regular;
 use super::transcript::{Transcript, kind};
+use super::{line, regular};
 use crate::error::Result;
 use serde_json::Value;
 use std::ops::ControlFlow;
@@ -18,8 +18,8 @@ impl Transcript {
     /// Calls `each` with the parsed entries, last one first, and their size in bytes, until it breaks.
     /// A missing file has none; lines that are not JSON objects are skipped.
     pub fn walk_back(&self, mut each: impl FnMut(Value, usize) -> ControlFlow<()>) -> Result<()> {
-        self.lines_back(|bytes| match serde_json::from_slice(bytes) {
-            Ok(entry @ Value::Object(_)) => each(entry, bytes.len()),
+        self.lines_back(|bytes| match line::value(bytes) {
+            Some(entry @ Value::Object(_)) => each(entry, bytes.len()),
             _ => ControlFlow::Continue(()),
         })
     }
@@ -61,8 +61,7 @@ impl Transcript {
         let member = format!("\"runId\":{}", Value::from(run_id));
         self.lines_back(|bytes| {
             // Only a line that seems to be one is parsed: a text may quote it.
-            let entry =
-                mentions(bytes, &member).then(|| serde_json::from_slice::<Value>(bytes).ok()).flatten();
+            let entry = mentions(bytes, &member).then(|| line::value(bytes)).flatten();
             found = entry.is_some_and(|e| e.get("runId").and_then(Value::as_str) == Some(run_id));
             scanned += bytes.len();
             if found || scanned > RUN_SCAN { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }

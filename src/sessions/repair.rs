@@ -1,8 +1,8 @@
 //! Closing a turn that a crash left open: a tool call without a result gets a synthetic error result on disk
 //! (R-09d), because models refuse a conversation in which a call is never answered.
 use super::lines::Backwards;
-use super::message;
 use super::transcript::Transcript;
+use super::{line, message};
 use crate::clock;
 use crate::error::Result;
 use serde_json::Value;
@@ -33,13 +33,13 @@ impl Transcript {
 fn open_calls(file: &File) -> io::Result<Vec<(String, String)>> {
     let mut answered = Vec::new();
     let mut scanned = 0;
-    for line in Backwards::new(file)? {
-        let bytes = line?.bytes;
+    for found in Backwards::new(file)? {
+        let bytes = found?.bytes;
         scanned += bytes.len();
         if scanned > SCAN {
             break;
         }
-        let Ok(mut entry) = serde_json::from_slice::<Value>(&bytes) else { continue };
+        let Some(mut entry) = line::value(&bytes) else { continue };
         let Some(message) = entry.get_mut("message").map(Value::take) else { continue };
         match message::role(&message) {
             "toolResult" => {

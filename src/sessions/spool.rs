@@ -1,8 +1,10 @@
 //! Pictures of messages that were accepted and whose turn has not ended, one file a message: what was
 //! acknowledged is on disk, and the journal stays small. The store thread writes and removes them.
+use super::line::{MAX_DEPTH, MAX_VALUES};
 use super::message;
 use crate::error::{Error, Result};
 use crate::files::write_atomic;
+use crate::json;
 use ring::digest::{SHA256, digest};
 use serde_json::Value;
 use std::collections::HashSet;
@@ -34,7 +36,7 @@ impl Spool {
     /// The image blocks of a message; none when nothing was kept.
     pub fn read(&self, family: &str, key: &str) -> Vec<Value> {
         let blocks = std::fs::read(self.dir.join(Spool::name(family, key))).unwrap_or_default();
-        let blocks: Vec<Value> = serde_json::from_slice(&blocks).unwrap_or_default();
+        let blocks: Vec<Value> = json::read_as(&blocks, MAX_VALUES, MAX_DEPTH).unwrap_or_default();
         blocks.into_iter().filter(|b| message::kind_of_block(b) == "image").collect()
     }
 

@@ -4,9 +4,9 @@
 //! itself, so two writers never interleave; readers take no lock and skip what they cannot parse.
 use super::entry::{Entry, is_transcript_name};
 use super::lines::{Backwards, Line};
-use super::{is_session_id, regular};
+use super::{is_session_id, line, regular};
 use crate::error::{Error, Result};
-use crate::json::{Put, json};
+use crate::json::{self, Put, json};
 use crate::{clock, files, ids};
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -36,7 +36,7 @@ pub(super) struct Header {
 
 impl Header {
     pub fn parse(line: &[u8]) -> Option<Header> {
-        serde_json::from_slice::<Header>(line).ok().filter(|header| header.kind == "session")
+        line::outline::<Header>(line).filter(|header| header.kind == "session")
     }
 }
 
@@ -201,17 +201,17 @@ pub(super) fn kind(entry: &Value) -> &str {
 /// line end when the last line is whole JSON that only lacks it.
 fn cut_torn_tail(file: &File) -> io::Result<(Option<String>, String)> {
     let mut before = String::new();
-    for line in Backwards::new(file)? {
-        let Line { start, bytes, whole } = line?;
+    for found in Backwards::new(file)? {
+        let Line { start, bytes, whole } = found?;
         if !whole {
-            if !serde_json::from_slice::<Value>(&bytes).is_ok_and(|v| v.is_object()) {
+            if !(json::is_whole(&bytes) && bytes.trim_ascii_start().starts_with(b"{")) {
                 file.set_len(start)?;
                 continue;
             }
             before.push('\n');
         }
-        match serde_json::from_slice::<Link>(&bytes) {
-            Ok(link) if link.kind != "session" => return Ok((Some(link.id), before)),
+        match line::outline::<Link>(&bytes) {
+            Some(link) if link.kind != "session" => return Ok((Some(link.id), before)),
             _ => {}
         }
     }

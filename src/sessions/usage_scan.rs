@@ -1,7 +1,7 @@
 //! Reading transcripts for usage reports: line by line from the start, so that memory does not grow with their
 //! length, and no further than a budget of bytes. Runs on the connection's thread.
 use super::usage::{Cost, Tokens};
-use super::{entry, regular};
+use super::{entry, line, regular};
 use crate::clock;
 use crate::config::Config;
 use crate::error::{Error, Result};
@@ -137,8 +137,8 @@ pub fn time(entry: &Value) -> Option<u64> {
 pub fn scan(path: &Path, config: &Config, budget: &mut Budget, each: &mut dyn FnMut(Message)) -> Result<()> {
     let failed = |e| Error::io(format_args!("read transcript {}", path.display()), e);
     let Some(file) = regular::read(path).map_err(failed)? else { return Ok(()) };
-    lines(BufReader::with_capacity(64 << 10, file), budget, |line| {
-        if let Ok(entry) = serde_json::from_slice::<Value>(line)
+    lines(BufReader::with_capacity(64 << 10, file), budget, |bytes| {
+        if let Some(entry) = line::value(bytes)
             && let Some(message) = Message::of(&entry, config)
         {
             each(message);

@@ -114,6 +114,8 @@ pub enum Event {
         method: &'static str,
         handler: Handler,
         params: Value,
+        /// Counted until the handler has come back.
+        work: crate::net::budget::Work,
     },
     /// A request from inside the process.
     Local {

@@ -4,6 +4,7 @@
 //! Runs on the thread that calls, which waits; never on the state thread. Has no events and no connection.
 use crate::agent::cancel::{Cancel, SLICE};
 use crate::error::{Error, Kind, Result};
+use crate::json;
 use crate::methods::{self, Run};
 use crate::net::outbox::{Drain, Frame, Outbox};
 use crate::protocol::frame::{Payload, Scopes};
@@ -20,6 +21,9 @@ use std::time::Duration;
 static NEXT: AtomicU64 = AtomicU64::new(u64::MAX);
 /// Bytes that answers to one local caller may take.
 const MAX: usize = 32 << 20;
+/// Most values in it, and the deepest nesting: transcripts of models' making are told here too.
+const MAX_VALUES: usize = 200_000;
+const MAX_DEPTH: usize = 127;
 
 /// A caller inside the process.
 pub struct Local {
@@ -51,7 +55,7 @@ impl Local {
             Run::Here(handler) => return to_value(handler(&self.shared, &self.caller, params)?),
             Run::State(handler) | Run::Prepared(_, handler) => handler,
         };
-        let drain = Outbox::open(MAX, Arc::default(), MAX)?;
+        let drain = Outbox::open(MAX, Arc::default(), MAX, "local")?;
         let (caller, outbox) = (self.caller.clone(), drain.outbox.clone());
         let call = Call { caller, id: "local".to_string(), method: method.name, outbox };
         let gone = |_| Error::unavailable("the gateway is shutting down");
@@ -85,8 +89,8 @@ fn wait(shared: &Shared, drain: &Drain, cancel: &Cancel) -> Result<Value> {
 
 /// The payload of an answer frame, or its error.
 fn read(frame: &str) -> Result<Value> {
-    let broken = |e: serde_json::Error| Error::unavailable(format!("read the gateway's own answer: {e}"));
-    let mut frame: Value = serde_json::from_str(frame).map_err(broken)?;
+    let broken = |e: json::Unread| Error::unavailable(format!("read the gateway's own answer: {e}"));
+    let mut frame = json::read(frame, MAX_VALUES, MAX_DEPTH).map_err(broken)?;
     if frame.get("ok") == Some(&Value::Bool(true)) {
         return Ok(frame.get_mut("payload").map(Value::take).unwrap_or_default());
     }
@@ -108,7 +112,7 @@ fn read(frame: &str) -> Result<Value> {
 pub fn to_value(payload: Payload) -> Result<Value> {
     match payload {
         Payload::Value(value) => Ok(value),
-        Payload::Text(text) => serde_json::from_str(&text)
+        Payload::Text(text) => json::read(&text[..], MAX_VALUES, MAX_DEPTH)
             .map_err(|e| Error::unavailable(format!("read the gateway's own answer: {e}"))),
     }
 }

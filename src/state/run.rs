@@ -97,8 +97,9 @@ impl State {
             Next::Event(Event::ConnectionDied { conn, what }) => {
                 log::error!(target: "gateway/ws", "connection {conn} ended by a defect: {what}");
             }
-            Next::Event(Event::Request { conn, id, method, handler, params }) => {
+            Next::Event(Event::Request { conn, id, method, handler, params, work }) => {
                 self.request(conn, (id, method), handler, params);
+                drop(work);
             }
             Next::Event(Event::Local { call, handler, params }) => self.answer(call, handler, params),
             Next::Event(Event::Pairing { change }) => self.pairing_changed(&change),

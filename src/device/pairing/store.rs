@@ -7,7 +7,7 @@ use super::{MAX_PENDING, Pairing, REQUEST_TTL_MS};
 use crate::device::pretty;
 use crate::error::{Error, Result};
 use crate::files::{self, Lock};
-use crate::json::json;
+use crate::json::{self, json};
 use crate::params;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -121,13 +121,16 @@ impl Store {
     }
 }
 
+/// Most values in a file of devices: some thousand with all their tokens and scopes.
+const MAX_VALUES: usize = 200_000;
+
 fn read(path: &Path) -> Result<Map<String, Value>> {
     let bytes = match std::fs::read(path) {
         Ok(bytes) => bytes,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Map::new()),
         Err(e) => return Err(Error::io(format_args!("read {}", path.display()), e)),
     };
-    serde_json::from_slice(&bytes).map_err(|_| {
+    json::read_object(&bytes, MAX_VALUES, 32).map_err(|_| {
         Error::unavailable(format!(
             "read {}: not a JSON object; correct it, or move it away and pair the devices again",
             path.display()

@@ -6,7 +6,7 @@ use crate::net::auth::{self, Connect};
 use crate::net::outbox::Frame;
 use crate::net::ws::sending::Sending;
 use crate::protocol::close::Close;
-use crate::protocol::frame::{self, Bad, Request};
+use crate::protocol::frame::{self, Bad, MAX_CONNECT_VALUES, Request};
 use crate::protocol::schema;
 use crate::state::clients::Caller;
 use crate::state::event::{Event, Join, Place};
@@ -31,7 +31,7 @@ impl Worker {
             let error = Error::new(Kind::Invalid, "invalid handshake: first request must be connect");
             return self.refuse(&request.id, &error);
         }
-        let params = match request.read_params() {
+        let params = match request.read_params(MAX_CONNECT_VALUES) {
             Ok(params) => params,
             Err(error) => return self.refuse(&request.id, &error),
         };
@@ -65,6 +65,9 @@ impl Worker {
         let limits = &self.shared.limits;
         self.max_message = limits.max_payload(admitted.protocol);
         self.drain.outbox.set_max(limits.max_buffered(admitted.protocol));
+        if let Some(device) = &admitted.device_id {
+            self.drain.outbox.belongs_to(device);
+        }
         let caller = Arc::new(Caller::new(self.id, ids::uuid().unwrap_or_default(), &admitted, &self.peer));
         self.caller = Some(caller.clone());
         let place = Place::of(self.drain.outbox.clone());
@@ -80,7 +83,7 @@ impl Worker {
     }
 
     fn refuse(&mut self, id: &str, error: &Error) {
-        self.own.push_back(Sending::text(frame::answer(id, Err(error), None, 4)));
+        self.send(Sending::text(frame::answer(id, Err(error), None, 4)));
         match error.kind {
             Kind::Protocol => self.close(&Close::ProtocolMismatch),
             _ => self.close(&Close::Refused(error.message().to_string())),

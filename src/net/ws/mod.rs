@@ -2,15 +2,18 @@
 //!
 //! It polls the socket and its outbox, answers what needs no gateway state itself, and passes the rest to the
 //! state thread. A client that does not read stops being read from (its requests wait in its own TCP buffers)
-//! and is closed when nothing moves for `limits.stall_ms`; nobody else notices.
+//! and is closed when it takes too little for `limits.stall_ms`; nobody else notices. All that waits here is in the
+//! clients' common budget (`net/budget.rs`): what arrives, what is worked on, what is unsent.
 mod handshake;
+mod pace;
 mod sending;
 
 use crate::clock;
 use crate::error::{Error, Kind};
 use crate::ids;
-use crate::json::json;
+use crate::json::{self, json};
 use crate::methods::{self, Run};
+use crate::net::budget::{self, Sort};
 use crate::net::connection::linger;
 use crate::net::door::Ticket;
 use crate::net::head::Head;
@@ -22,7 +25,9 @@ use crate::protocol::frame::{self, Bad, Request};
 use crate::shared::Shared;
 use crate::state::clients::Caller;
 use crate::state::event::Event;
+use crate::sys;
 use crate::threads;
+use pace::Pace;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use sending::{Body, Sending};
 use std::collections::VecDeque;
@@ -35,6 +40,16 @@ use std::time::{Duration, Instant};
 const STACK: usize = 256 << 10;
 /// Unsent bytes above which no further request of this client is looked at.
 const PAUSE_READING: usize = 256 << 10;
+/// Bytes a second that a client with unsent frames must take, and that a message which has begun must bring.
+const LEAST_OUT: u64 = 16 << 10;
+const LEAST_IN: u64 = 4 << 10;
+/// What it costs to make an answer of files, about; and how long one waits for others to be made before it.
+const MAKING: usize = 2 << 20;
+const MAKING_WAIT: Duration = Duration::from_secs(2);
+/// A message or frame of this size leaves memory behind that is worth giving back once the client is silent.
+const LARGE: usize = 64 << 10;
+/// That long.
+const SILENT: Duration = Duration::from_millis(500);
 /// How long a closing connection may take to take the close frame.
 const CLOSE_GRACE: Duration = Duration::from_secs(2);
 /// Longest time to wait for the peer's own close after ours.
@@ -75,11 +90,17 @@ struct Worker {
     asking: String,
     /// Events sent or dropped so far: the `seq` of the last one.
     seq: u64,
-    /// Bytes of an unfinished message that are counted in `Shared::arriving`.
+    /// Bytes of messages not worked on that are counted in the budget.
     held: usize,
-    /// Since when the socket takes nothing.
-    blocked_since: Option<Instant>,
+    /// Bytes taken off the socket and written to it.
+    received: u64,
+    written: u64,
+    /// How a message comes that has begun, and how frames go while the socket is full.
+    reading: Pace,
+    writing: Pace,
     max_message: usize,
+    /// Something large was freed.
+    has_freed: bool,
 }
 
 pub fn serve(
@@ -92,10 +113,11 @@ pub fn serve(
     shared: Arc<Shared>,
 ) {
     let rest = std::mem::take(&mut head.rest);
-    let max = shared.limits.max_buffered(3);
-    let (Ok(drain), Ok(nonce)) =
-        (Outbox::open(max, shared.total.clone(), shared.limits.total_buffered as usize), ids::uuid())
-    else {
+    let (max, owner) = (shared.limits.max_buffered(3), peer.client.to_string());
+    let (Ok(drain), Ok(nonce)) = (
+        Outbox::open(max, shared.budget.clone(), shared.limits.total_buffered as usize, &owner),
+        ids::uuid(),
+    ) else {
         return log::error!(target: "gateway/ws", "no descriptors left for a connection");
     };
     let mut worker = Worker {
@@ -118,7 +140,11 @@ pub fn serve(
         asking: String::new(),
         seq: 0,
         held: 0,
-        blocked_since: None,
+        received: 0,
+        written: 0,
+        reading: Pace::default(),
+        writing: Pace::default(),
+        has_freed: false,
     };
     if worker.begin(&rest) {
         hand_over(worker);
@@ -134,6 +160,9 @@ fn hand_over(worker: Worker) {
         let _ = state.send(Event::ConnectionDied { conn: id, what });
     };
     let mut worker = worker;
+    if !threads::has_room() {
+        return worker.finish();
+    }
     if let Err(e) = threads::spawn(&format!("gw-conn-{id}"), STACK, move || worker.finish(), died) {
         log::error!(target: "gateway/ws", "{e}; the connection is dropped");
     }
@@ -147,7 +176,7 @@ impl Worker {
         }
         crate::logging::debug!(target: "gateway/ws", "open conn={} remote={}", self.id, self.peer.client);
         let challenge = json!({"nonce": self.nonce, "ts": clock::now_ms()});
-        self.own.push_back(Sending::text(frame::event("connect.challenge", &challenge, None) + "}"));
+        self.send(Sending::text(frame::event("connect.challenge", &challenge, None) + "}"));
         self.take(rest);
         while self.phase != Phase::Open {
             if !self.turn() {
@@ -163,8 +192,15 @@ impl Worker {
         self.say_goodbye();
     }
 
-    fn say_goodbye(&self) {
+    fn say_goodbye(&mut self) {
+        (self.sending, self.decoder) = (None, Decoder::default());
+        self.own.clear();
+        self.drain.outbox.end(Close::ServiceRestart);
+        let is_owed = self.has_freed && !sys::release_memory_now_and_then();
         linger(&self.stream, LINGER);
+        if is_owed {
+            sys::release_memory_now_and_then();
+        }
         crate::logging::debug!(target: "gateway/ws", "closed conn={}", self.id);
     }
 
@@ -183,7 +219,10 @@ impl Worker {
             && self.may_read()
             && let Some(message) = self.inbox.pop_front()
         {
+            let bytes = message.bytes();
             self.on_message(message);
+            self.hold(self.held.saturating_sub(bytes));
+            self.has_freed |= bytes > LARGE;
             return true;
         }
         self.wait(blocked)
@@ -199,16 +238,22 @@ impl Worker {
         let mut flags = PollFlags::empty();
         flags.set(PollFlags::IN, wants_input);
         flags.set(PollFlags::OUT, blocked);
-        // A blocked connection can take nothing from its outbox, so it must not wake for it either.
-        let wake = if blocked { PollFlags::empty() } else { PollFlags::IN };
-        let timeout = self.next_deadline().map(|at| {
-            let left = at.saturating_duration_since(Instant::now());
-            Timespec { tv_sec: left.as_secs() as _, tv_nsec: left.subsec_nanos() as _ }
-        });
+        match wants_input && self.decoder.held() > 0 {
+            true => self.reading.go(self.received),
+            false => self.reading.rest(),
+        }
+        let deadline = self.next_deadline().map(|at| at.saturating_duration_since(Instant::now()));
+        let silent = self.has_freed.then_some(SILENT);
+        let timeout = deadline.into_iter().chain(silent).min();
+        let timeout =
+            timeout.map(|left| Timespec { tv_sec: left.as_secs() as _, tv_nsec: left.subsec_nanos() as _ });
         let (socket, woken) = {
-            let mut fds = [PollFd::new(&self.stream, flags), PollFd::new(&self.drain, wake)];
+            let mut fds = [PollFd::new(&self.stream, flags), PollFd::new(&self.drain, PollFlags::IN)];
             match poll(&mut fds, timeout.as_ref()) {
-                Ok(_) => {
+                Ok(ready) => {
+                    if ready == 0 && self.has_freed {
+                        self.has_freed = !sys::release_memory_now_and_then();
+                    }
                     let [socket, wake] = &fds;
                     (socket.revents(), wake.revents())
                 }
@@ -218,6 +263,9 @@ impl Worker {
         };
         if !woken.is_empty() {
             self.drain.clear_wake();
+            if blocked && self.drain.outbox.share.is_ended() && !self.cut_off() {
+                return false;
+            }
         }
         if !self.check_deadlines() {
             return true;
@@ -229,14 +277,35 @@ impl Worker {
         !socket.intersects(PollFlags::ERR | PollFlags::HUP | PollFlags::NVAL)
     }
 
-    fn next_deadline(&self) -> Option<Instant> {
-        let stall =
-            self.blocked_since.map(|since| since + Duration::from_millis(self.shared.limits.stall_ms));
-        match self.phase {
-            Phase::Handshake => Some(stall.map_or(self.handshake_until, |s| s.min(self.handshake_until))),
-            Phase::Closing { until } => Some(until),
-            Phase::Joining | Phase::Open => stall,
+    /// The client was ended because too much waits: frees what it has; `false` when a frame is half out, behind which
+    /// no close can be said.
+    fn cut_off(&mut self) -> bool {
+        self.own.clear();
+        if self.sending.as_ref().is_some_and(Sending::is_begun) {
+            return false;
         }
+        self.sending = None;
+        self.close(&Close::SlowConsumer);
+        true
+    }
+
+    fn next_deadline(&self) -> Option<Instant> {
+        let writing = self.writing.due(self.stall());
+        match self.phase {
+            Phase::Handshake => Some(writing.map_or(self.handshake_until, |s| s.min(self.handshake_until))),
+            Phase::Closing { until } => Some(until),
+            Phase::Joining | Phase::Open => {
+                writing.into_iter().chain(self.reading.due(self.message_time())).min()
+            }
+        }
+    }
+
+    fn stall(&self) -> Duration {
+        Duration::from_millis(self.shared.limits.stall_ms)
+    }
+
+    fn message_time(&self) -> Duration {
+        Duration::from_millis(self.shared.limits.message_ms)
     }
 
     /// Closes what has passed a deadline; `false` when it did.
@@ -245,13 +314,31 @@ impl Worker {
         if matches!(self.phase, Phase::Closing { .. }) || self.next_deadline().is_none_or(|at| now < at) {
             return true;
         }
-        let is_stalled = self.phase != Phase::Handshake || now < self.handshake_until;
-        self.close(if is_stalled { &Close::SlowConsumer } else { &Close::HandshakeTimeout });
+        let (stall, message_time) = (self.stall(), self.message_time());
+        if self.phase == Phase::Handshake && now >= self.handshake_until {
+            self.close(&Close::HandshakeTimeout);
+        } else if self.writing.is_slow(now, stall, self.delivered(), LEAST_OUT) {
+            self.close(&Close::SlowConsumer);
+        } else if self.reading.is_slow(now, message_time, self.received, LEAST_IN) {
+            self.close(&Close::Unfinished);
+        } else {
+            return true;
+        }
         false
+    }
+
+    /// Bytes that have reached the client's system.
+    fn delivered(&self) -> u64 {
+        self.written.saturating_sub(sys::undelivered(&self.stream))
     }
 
     /// Takes input off the socket; `false` when the peer is gone.
     fn read(&mut self) -> bool {
+        // Where address space is short, one client's message must not be everybody's end.
+        if self.decoder.is_large() && !sys::has_room(3 * self.decoder.held()) {
+            self.close(&Close::Crowded);
+            return true;
+        }
         let mut small = [0u8; 4096];
         let mut large = Vec::new();
         let buffer: &mut [u8] = if self.decoder.is_large() {
@@ -269,6 +356,7 @@ impl Worker {
             Ok(0) => false,
             Ok(n) => {
                 self.ticket.heard(Instant::now());
+                self.received += n as u64;
                 // Cannot be out of range: the kernel filled `n` bytes of this buffer.
                 let bytes = buffer.get(..n).unwrap_or_default().to_vec();
                 self.take(&bytes);
@@ -290,37 +378,36 @@ impl Worker {
             Err(Violation::Framing(what)) => self.close(&Close::Framing(what)),
             Err(Violation::NotUtf8) => self.close(&Close::Malformed),
         }
-        self.account();
+        let inbox: usize = self.inbox.iter().map(Incoming::bytes).sum();
+        self.hold(self.decoder.held() + inbox);
+        if self.held > 0 {
+            self.shared.budget.relieve(Sort::Arriving, self.shared.limits.total_buffered as usize);
+        }
     }
 
-    /// Counts what is held of unfinished messages; when all clients together hold too much, a large one ends.
-    fn account(&mut self) {
-        const SMALL: usize = 64 << 10;
-        let held = Some(self.decoder.held()).filter(|held| *held > SMALL).unwrap_or_default();
-        if held == self.held && held == 0 {
-            return;
-        }
-        let sum = self.shared.arriving.change(self.held, held);
-        self.held = held;
-        if held > 0 && sum > self.shared.limits.total_buffered as usize {
-            self.close(&Close::TooBig);
+    /// Counts what is held of messages that are not worked on.
+    fn hold(&mut self, bytes: usize) {
+        if bytes != self.held {
+            self.shared.budget.change(&self.drain.outbox.share, Sort::Arriving, self.held, bytes);
+            self.held = bytes;
         }
     }
 
     fn on_message(&mut self, message: Incoming) {
         match message {
-            Incoming::Text(text) if self.phase == Phase::Handshake => self.handshake(&text),
-            Incoming::Text(text) => self.request(&text),
-            Incoming::Ping(payload) => self.own.push_back(Sending::raw(wire::pong(&payload))),
+            Incoming::Text(text) if self.phase == Phase::Handshake => self.handshake(&json::mend(text)),
+            Incoming::Text(text) => self.request(json::mend(text)),
+            Incoming::Ping(payload) => self.send(Sending::raw(wire::pong(&payload))),
             Incoming::Pong => {}
             Incoming::Close(code, reason) => self.close(&Close::ByClient(code, reason)),
         }
     }
 
     /// A frame after `hello-ok`.
-    fn request(&mut self, text: &str) {
+    fn request(&mut self, text: String) {
         let Some(caller) = self.caller.clone() else { return self.close(&Close::Internal) };
-        let request = match Request::parse(text) {
+        let work = self.work(frame::weight(&text), None);
+        let request = match Request::parse(&text) {
             Ok(request) => request,
             Err(Bad::Malformed) => {
                 let error = Error::new(Kind::BadFrame, "invalid request frame: not JSON");
@@ -332,37 +419,49 @@ impl Worker {
             }
         };
         crate::logging::debug!(target: "gateway/ws", "req {} conn={}", crate::logging::quoted(&request.method), self.id);
-        match methods::find(&caller, &request) {
+        let found = methods::find(&caller, &request);
+        let id = request.id;
+        let (method, params) = match found {
+            Ok(found) => found,
             Err(error) => {
                 log_failure(&request.method, self.id, &error);
-                self.answer(&request.id, Err(&error), caller.protocol);
+                return self.answer(&id, Err(&error), caller.protocol);
             }
-            Ok((method, params)) => match method.run {
-                Run::Here(handler) => {
-                    let result = handler(&self.shared, &caller, params);
-                    if let Err(error) = &result {
-                        log_failure(method.name, self.id, error);
-                    }
-                    self.answer(&request.id, result.as_ref(), caller.protocol);
+        };
+        // The params are values now; a large text is not kept beside them.
+        drop(text);
+        match method.run {
+            Run::Here(handler) => {
+                let result = handler(&self.shared, &caller, params);
+                if let Err(error) = &result {
+                    log_failure(method.name, self.id, error);
                 }
-                Run::State(handler) | Run::Prepared(_, handler) => {
-                    let event = Event::Request {
-                        conn: self.id,
-                        id: request.id,
-                        method: method.name,
-                        handler,
-                        params,
-                    };
-                    if self.shared.state.send(event).is_err() {
-                        self.close(&Close::ServiceRestart);
-                    }
+                self.answer(&id, result.as_ref(), caller.protocol);
+            }
+            Run::State(handler) | Run::Prepared(_, handler) => {
+                let event = Event::Request { conn: self.id, id, method: method.name, handler, params, work };
+                if self.shared.state.send(event).is_err() {
+                    self.close(&Close::ServiceRestart);
                 }
-            },
+            }
         }
     }
 
+    /// Waits for its turn to do work that costs `bytes`, at most for `time`.
+    fn work(&self, bytes: usize, time: Option<Duration>) -> budget::Work {
+        let (outbox, since) = (&self.drain.outbox, Instant::now());
+        let is_wanted = || !outbox.is_closed() && time.is_none_or(|time| since.elapsed() < time);
+        self.shared.budget.work(bytes, self.shared.limits.total_buffered as usize / 2, is_wanted)
+    }
+
     fn answer(&mut self, id: &str, result: Result<&frame::Payload, &Error>, protocol: u32) {
-        self.own.push_back(Sending::text(frame::answer(id, result, None, protocol)));
+        self.send(Sending::text(frame::answer(id, result, None, protocol)));
+    }
+
+    /// Queues a frame of this thread's own making.
+    fn send(&mut self, sending: Sending) {
+        let counted = self.drain.outbox.unsent(sending.bytes());
+        self.own.push_back(sending.counted(counted));
     }
 
     fn close(&mut self, why: &Close) {
@@ -370,8 +469,10 @@ impl Worker {
             return;
         }
         crate::logging::debug!(target: "gateway/ws", "close conn={} code={} reason={}", self.id, why.code(), crate::logging::quoted(&why.reason()));
-        self.own.push_back(Sending::raw(wire::close(why.code(), &why.reason())));
+        self.send(Sending::raw(wire::close(why.code(), &why.reason())));
         self.inbox.clear();
+        self.decoder = Decoder::default();
+        self.hold(0);
         self.phase = Phase::Closing { until: Instant::now() + CLOSE_GRACE };
     }
 
@@ -380,15 +481,16 @@ impl Worker {
         loop {
             if let Some(sending) = &mut self.sending {
                 match sending.write(&self.stream) {
-                    Ok(is_out) => {
-                        self.blocked_since = None;
-                        if !is_out {
+                    Ok(bytes) => {
+                        self.written += bytes as u64;
+                        if !sending.is_out() {
                             continue;
                         }
+                        self.has_freed |= sending.bytes() > LARGE;
                         self.sending = None;
                     }
                     Err(e) if is_not_now(&e) => {
-                        self.blocked_since.get_or_insert_with(Instant::now);
+                        self.blocked();
                         return Ok(true);
                     }
                     Err(e) => return Err(e),
@@ -396,8 +498,19 @@ impl Worker {
             }
             self.sending = self.own.pop_front();
             if self.sending.is_none() && !self.next_from_outbox() {
+                self.writing.rest();
+                self.drain.outbox.set_blocked(false);
                 return Ok(false);
             }
+        }
+    }
+
+    /// The socket takes no more: from now on the client is watched, and may have to go for what it holds.
+    fn blocked(&mut self) {
+        self.writing.go(self.delivered());
+        if !self.drain.outbox.is_blocked() {
+            self.drain.outbox.set_blocked(true);
+            self.shared.budget.relieve(Sort::Unsent, self.shared.limits.total_buffered as usize);
         }
     }
 
@@ -406,15 +519,16 @@ impl Worker {
         if matches!(self.phase, Phase::Closing { .. }) {
             return false;
         }
-        let (frame, dropped) = self.drain.pop();
+        let (frame, dropped, counted) = self.drain.pop();
         self.seq += dropped;
         match frame {
             None => return false,
             Some(Frame::Event { body, .. }) => {
                 self.seq += 1;
-                self.sending = Some(Sending::new(Body::Shared(body), format!(",\"seq\":{}}}", self.seq)));
+                let sending = Sending::new(Body::Shared(body), format!(",\"seq\":{}}}", self.seq));
+                self.sending = Some(sending.counted(counted));
             }
-            Some(Frame::Answer(text)) => self.sending = Some(Sending::text(text)),
+            Some(Frame::Answer(text)) => self.sending = Some(Sending::text(text).counted(counted)),
             Some(Frame::Hello(text)) => {
                 self.phase = Phase::Open;
                 // What only the handshake needed is not kept for the life of the connection.
@@ -423,6 +537,7 @@ impl Worker {
             }
             Some(Frame::Work { id, work }) => {
                 let protocol = self.caller.as_ref().map_or(4, |c| c.protocol);
+                let _making = self.work(MAKING, Some(MAKING_WAIT));
                 self.answer(&id, work().as_ref(), protocol);
             }
             Some(Frame::Moved) => {
@@ -449,7 +564,6 @@ impl Drop for Worker {
             // Even a defect ends with a close frame, if the socket takes it; it is the last thing said.
             let _ = (&self.stream).write(&wire::close(Close::Internal.code(), &Close::Internal.reason()));
         }
-        self.shared.arriving.change(self.held, 0);
         if let Some(caller) = &self.caller {
             // The state thread is gone only when the process ends.
             let _ = self.shared.state.send(Event::Left { conn: caller.conn });

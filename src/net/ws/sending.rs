@@ -1,4 +1,5 @@
 //! A frame on its way to the client: written in one call from bytes that may be shared with all other clients.
+use crate::net::outbox::Unsent;
 use crate::net::wire;
 use std::io::{IoSlice, Write};
 use std::net::TcpStream;
@@ -10,6 +11,8 @@ pub(super) struct Sending {
     body: Body,
     tail: String,
     written: usize,
+    /// Counted until this is dropped.
+    _counted: Option<Unsent>,
 }
 
 pub(super) enum Body {
@@ -22,7 +25,7 @@ pub(super) enum Body {
 impl Sending {
     pub fn new(body: Body, tail: String) -> Sending {
         let header = wire::text_header(body.as_bytes().len() + tail.len());
-        Sending { header, body, tail, written: 0 }
+        Sending { header, body, tail, written: 0, _counted: None }
     }
 
     pub fn text(text: String) -> Sending {
@@ -30,11 +33,34 @@ impl Sending {
     }
 
     pub fn raw(bytes: Vec<u8>) -> Sending {
-        Sending { header: wire::OutHeader::none(), body: Body::Raw(bytes), tail: String::new(), written: 0 }
+        Sending {
+            header: wire::OutHeader::none(),
+            body: Body::Raw(bytes),
+            tail: String::new(),
+            written: 0,
+            _counted: None,
+        }
     }
 
-    /// Writes a part; `true` when the frame is out.
-    pub fn write(&mut self, mut stream: &TcpStream) -> std::io::Result<bool> {
+    pub fn counted(self, counted: Unsent) -> Sending {
+        Sending { _counted: Some(counted), ..self }
+    }
+
+    pub fn bytes(&self) -> usize {
+        self.header.as_slice().len() + self.body.as_bytes().len() + self.tail.len()
+    }
+
+    pub fn is_out(&self) -> bool {
+        self.written >= self.bytes()
+    }
+
+    /// Whether a part is out, behind which nothing else may come.
+    pub fn is_begun(&self) -> bool {
+        self.written > 0
+    }
+
+    /// Writes a part and gives its size.
+    pub fn write(&mut self, mut stream: &TcpStream) -> std::io::Result<usize> {
         let mut skip = self.written;
         let mut left = |part: &'_ [u8]| -> usize {
             let skipped = skip.min(part.len());
@@ -44,12 +70,11 @@ impl Sending {
         let (header, body, tail) = (self.header.as_slice(), self.body.as_bytes(), self.tail.as_bytes());
         let parts = [header, body, tail].map(|part| (part, left(part)));
         let slices = parts.map(|(part, from)| IoSlice::new(part.get(from..).unwrap_or_default()));
-        let total = header.len() + body.len() + tail.len();
         match stream.write_vectored(&slices)? {
             0 => Err(std::io::ErrorKind::WriteZero.into()),
             n => {
                 self.written += n;
-                Ok(self.written >= total)
+                Ok(n)
             }
         }
     }

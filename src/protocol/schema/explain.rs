@@ -3,10 +3,13 @@
 //! Runs only after a compiled validator has refused the value, and never decides: if it finds nothing
 //! to say it says so. It knows the few keywords that params use; a test keeps the schemas to them.
 //! Parts and names are bounded, so that a hostile value makes a short answer.
+use crate::json;
 use serde_json::{Map, Value};
 
 /// Parts in one answer; what follows is summed up.
 const MAX_PARTS: usize = 32;
+/// Most values in a schema, which is ours or a tool's.
+const MAX_VALUES: usize = 20_000;
 /// Characters of a client's own property name that are repeated to it.
 const MAX_NAME: usize = 64;
 
@@ -45,7 +48,7 @@ pub(super) fn explain(schema: &str, value: &Value) -> Vec<String> {
 
 /// The same, empty when it finds nothing to say.
 pub(super) fn misfits(schema: &str, value: &Value) -> Vec<String> {
-    let root = serde_json::from_str(schema).unwrap_or(Value::Null);
+    let root = json::read(schema, MAX_VALUES, 64).unwrap_or(Value::Null);
     let mut walk = Walk { root: &root, parts: Vec::new() };
     walk.visit(&root, value, "");
     if walk.full() {
