@@ -1,5 +1,6 @@
 //! Shared secrets and the limit on guessing. Device identities stand in `devices.rs`, scopes in `scopes.rs`.
 use crate::harness::*;
+use std::io::Write;
 use std::net::Ipv4Addr;
 
 const PASSWORD: &str = "a long enough password 77";
@@ -155,14 +156,126 @@ fn sec_19_guessing_is_limited_on_loopback_too() {
     }
     let (n, error) = limited.expect("the limit is reached within 30 guesses");
     assert!((10..=12).contains(&n), "limited at guess {n}, documented are 10 a minute");
-    assert_eq!(message(&error), "unauthorized: too many failed authentication attempts (retry later)");
+    // N-9: how long, and who it was.
+    let text = message(&error);
+    assert!(text.starts_with("unauthorized: too many failed authentication attempts (retry with"), "{text}");
+    assert!(
+        text.contains(&format!("client \"gateway-client\" at 127.0.0.1 (pid {} (", std::process::id())),
+        "{text}"
+    );
     assert_eq!(error["retryable"], true);
-    assert!(error["retryAfterMs"].as_u64().is_some_and(|ms| ms > 0), "{error}");
+    let wait = error["retryAfterMs"].as_u64().expect("a time to wait");
+    assert!(wait > 40_000 && text.contains(&format!("in {} s", wait / 1000 + 1)), "{error}");
+    let log = gateway.log();
+    assert!(log.contains("wrong secret from client") && log.contains("): 5 of 10 within 60 s"), "{log}");
+}
 
+// N-9: somebody's wrong secrets refuse nobody's right one, by whatever way it comes.
+#[test]
+fn n_9_a_right_secret_passes_among_wrong_ones() {
+    let few = json!({"gateway": {"auth": {"rateLimit": {"maxAttempts": 2}}}});
+    let gateway = Gateway::start(&Setup::config(few));
+    let device = Device::new();
+    let connect = |auth: Value| {
+        let mut client = Client::open(&gateway);
+        let mut params = with_auth(auth);
+        device.attach(&mut params, &client.challenge.clone(), Version::V3);
+        client.connect(params)
+    };
+    let hello = connect(json!({"token": TOKEN})).unwrap();
+    let device_token = &hello["auth"]["deviceToken"];
+    let bearer = |secret: &str| {
+        let head = format!("GET /ready HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {secret}\r\n\r\n");
+        http::raw(gateway.port, &head)
+    };
+    let guess =
+        || detail(&Client::open(&gateway).refused(with_auth(json!({"token": "guess"}))).0).to_string();
+    assert_eq!(
+        [guess(), guess(), guess()],
+        ["AUTH_TOKEN_MISMATCH", "AUTH_TOKEN_MISMATCH", "AUTH_RATE_LIMITED"]
+    );
+    let start = Instant::now();
+    assert_eq!(guess(), "AUTH_RATE_LIMITED");
+    assert!(start.elapsed() >= Duration::from_millis(900), "wrong ones are slow: {:?}", start.elapsed());
+    let limited = bearer("guess");
+    let seconds: u64 = limited.header("retry-after").and_then(|s| s.parse().ok()).unwrap_or(0);
+    assert_eq!((limited.status, (40..=60).contains(&seconds)), (429, true), "{}", limited.head);
+
+    let start = Instant::now();
+    connect(json!({"token": TOKEN})).expect("the right token");
+    connect(json!({"token": device_token})).expect("the right device token");
+    assert_eq!(bearer(TOKEN).status, 200);
+    let port = gateway.port.to_string();
+    let cli = |token: &str| {
+        gateway.cli_env(&["health"], &[("OPENCLAW_GATEWAY_PORT", &port), ("OPENCLAW_GATEWAY_TOKEN", token)])
+    };
+    let healthy = cli(TOKEN);
+    assert!(healthy.status.success(), "{healthy:?}");
+    assert!(start.elapsed() < Duration::from_secs(3), "right ones are quick: {:?}", start.elapsed());
+    // Who sends nothing has not failed.
+    assert_eq!(detail(&Client::open(&gateway).refused(with_auth(json!({}))).0), "DEVICE_IDENTITY_REQUIRED");
+    // A guess beside a right device token neither helps nor goes uncounted: it is as slow as any other.
+    let start = Instant::now();
+    connect(json!({"token": "guess", "deviceToken": device_token})).expect("the device token is right");
+    assert!(start.elapsed() >= Duration::from_millis(900), "{:?}", start.elapsed());
+    let told = String::from_utf8_lossy(&cli("wrong-wrong-wrong-wrong").stderr).into_owned();
+    assert!(told.contains("last failed: client") && told.contains("Fix: "), "{told}");
+}
+
+// S-L2: a proxy's own login is no guess at the gateway's secret.
+#[test]
+fn s_l2_other_schemes_are_no_guesses() {
+    let gateway = Gateway::plain();
+    for _ in 0..6 {
+        for value in ["Basic b3duZXI6cHc=", "Digest username=\"x\"", "Bearer", "Bearer ", "Negotiate abc"] {
+            let head = format!(
+                "GET /health HTTP/1.1\r\nHost: a\r\nAuthorization: {value}\r\nConnection: close\r\n\r\n"
+            );
+            assert_eq!(http::raw(gateway.port, &head).status, 200, "{value}");
+        }
+    }
+    let wrong = "GET /health HTTP/1.1\r\nHost: a\r\nAuthorization: bearer wrong\r\n\r\n";
+    assert_eq!(http::raw(gateway.port, wrong).status, 401, "and it was not limited");
+}
+
+// S-M10: one connection of a proxy carries several clients; each answers for himself.
+#[test]
+fn s_m10_each_request_of_a_connection_has_its_own_client() {
+    let behind = json!({"gateway": {"trustedProxies": ["127.0.0.1"],
+        "auth": {"rateLimit": {"maxAttempts": 3}}}});
+    let gateway = Gateway::start(&Setup::config(behind));
+    let mut proxy = http::tcp(gateway.port);
+    let mut ask = |client: &str, secret: &str| {
+        let head = format!(
+            "GET /ready HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: {client}\r\nAuthorization: Bearer {secret}\r\n\r\n"
+        );
+        proxy.write_all(head.as_bytes()).unwrap();
+        http::read_answer(&mut proxy).expect("an answer on the same connection").status
+    };
+    assert_eq!(ask("203.0.113.1", TOKEN), 200);
+    let guesses: Vec<u16> = (0..4).map(|_| ask("203.0.113.2", "guess")).collect();
+    assert_eq!(guesses, [401, 401, 401, 429], "the guesser is limited");
+    assert_eq!(ask("203.0.113.1", "a slip"), 401, "the first client is not");
+    assert_eq!(ask("203.0.113.2", TOKEN), 200, "and whoever is right passes");
+    // S-M3: a host has all of its /64.
+    for n in 0..3 {
+        assert_eq!(ask(&format!("2001:db8::{n}"), "guess"), 401);
+    }
+    assert_eq!(ask("2001:db8::dead:beef", "guess"), 429);
+    assert_eq!(ask("2001:db8:0:1::1", "guess"), 401);
+}
+
+#[test]
+fn sec_19_another_address_is_not_limited() {
+    let few = json!({"gateway": {"auth": {"rateLimit": {"maxAttempts": 1}}}});
+    let gateway = Gateway::start(&Setup::config(few));
+    for _ in 0..2 {
+        Client::open(&gateway).refused(with_auth(json!({"token": "guess"})));
+    }
     let tcp = http::tcp_from(Ipv4Addr::new(127, 0, 0, 2), gateway.port);
     let mut other = Client::upgrade(tcp, gateway.port, "/", &[]).unwrap().0;
     other.take_challenge();
-    other.connect(params(4)).expect("the right token from another address is unaffected");
+    assert_eq!(detail(&other.refused(with_auth(json!({"token": "guess"}))).0), "AUTH_TOKEN_MISMATCH");
 }
 
 #[test]

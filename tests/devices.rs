@@ -54,12 +54,31 @@ fn device_proof_failures_are_told_apart() {
         ("device identity mismatch", "DEVICE_AUTH_DEVICE_ID_MISMATCH", |p, _, _| {
             p["device"]["id"] = json!("0".repeat(64))
         }),
-        ("device signature expired", "DEVICE_AUTH_SIGNATURE_EXPIRED", |p, d, c| {
-            d.attach_as(p, c["nonce"].as_str().unwrap(), c["ts"].as_u64().unwrap() - 601_000, Version::V3);
-        }),
-        ("device signature expired", "DEVICE_AUTH_SIGNATURE_EXPIRED", |p, d, c| {
-            d.attach_as(p, c["nonce"].as_str().unwrap(), c["ts"].as_u64().unwrap() + 610_000, Version::V2);
-        }),
+        (
+            "device signature expired: the device's clock is 14 min behind the gateway's",
+            "DEVICE_AUTH_SIGNATURE_EXPIRED",
+            |p, d, c| {
+                // B-F44
+                d.attach_as(
+                    p,
+                    c["nonce"].as_str().unwrap(),
+                    c["ts"].as_u64().unwrap() - 14 * 60_000,
+                    Version::V3,
+                );
+            },
+        ),
+        (
+            "device signature expired: the device's clock is 3 h ahead of the gateway's",
+            "DEVICE_AUTH_SIGNATURE_EXPIRED",
+            |p, d, c| {
+                d.attach_as(
+                    p,
+                    c["nonce"].as_str().unwrap(),
+                    c["ts"].as_u64().unwrap() + 3 * 3_601_000,
+                    Version::V2,
+                );
+            },
+        ),
         ("device nonce mismatch", "DEVICE_AUTH_NONCE_MISMATCH", |p, d, c| {
             d.attach_as(p, "7b0cbb6e-1111-4222-8333-944455566677", c["ts"].as_u64().unwrap(), Version::V3);
         }),
@@ -257,4 +276,94 @@ fn the_pairing_store_is_the_original_s_and_private() {
         !list.to_string().contains(hello["auth"]["deviceToken"].as_str().unwrap()),
         "lists show no tokens"
     );
+}
+
+// S-H6: clients that come by a token while it is revoked or rotated are closed, and none of them brings a new one away.
+#[test]
+fn s_h6_a_token_that_dies_while_clients_connect_leaves_nobody_in() {
+    let gateway = Gateway::plain();
+    let (mut admin, _) = Client::with(&gateway, params(4));
+    for method in ["device.token.revoke", "device.token.rotate", "device.pair.remove"] {
+        let (device, scopes) = (Device::new(), ["operator.read"]);
+        let (_first, hello) =
+            connect_device(&gateway, &device, &client::scoped(&scopes), Version::V3).unwrap();
+        let token = hello["auth"]["deviceToken"].clone();
+        let shown = with_token(&token, &scopes);
+        std::thread::scope(|scope| {
+            let knock = || {
+                (0..4).filter_map(|_| connect_device(&gateway, &device, &shown, Version::V3).ok()).collect()
+            };
+            let threads: Vec<_> = (0..8).map(|_| scope.spawn(knock)).collect();
+            let mut params = json!({"deviceId": device.id()});
+            if method != "device.pair.remove" {
+                params["role"] = json!("operator");
+            }
+            admin.ok(method, params);
+            for (mut client, hello) in threads.into_iter().flat_map(|t| -> Vec<_> { t.join().unwrap() }) {
+                assert_eq!(hello["auth"]["deviceToken"], token, "{method}: no successor");
+                assert_eq!(client.until_closed().0, 1008, "{method}: nobody stays");
+            }
+        });
+        assert!(connect_device(&gateway, &device, &shown, Version::V3).is_err(), "{method}");
+    }
+}
+
+// S-L3
+#[test]
+fn s_l3_a_pairing_client_does_nothing_to_an_administrators_device() {
+    let gateway = Gateway::plain();
+    let (device, lesser) = (Device::new(), Device::new());
+    let (mut admin, _) = connect_device(&gateway, &device, &params(4), Version::V3).unwrap();
+    let scopes = ["operator.pairing", "operator.read"];
+    let (mut pairer, _) = connect_device(&gateway, &lesser, &client::scoped(&scopes), Version::V3).unwrap();
+    let id = device.id();
+    for (method, params) in [
+        ("device.token.revoke", json!({"deviceId": id, "role": "operator"})),
+        ("device.token.rotate", json!({"deviceId": id, "role": "operator"})),
+        ("device.token.rotate", json!({"deviceId": id, "role": "operator", "scopes": ["operator.read"]})),
+        ("device.pair.remove", json!({"deviceId": id})),
+    ] {
+        let error = pairer.fails(method, params);
+        assert_eq!(error["details"]["missingScope"], "operator.admin", "{method}: {error}");
+        assert!(!error.to_string().contains("\"token\""), "{method}: {error}");
+    }
+    admin.ok("health", json!({}));
+    pairer.ok("device.token.rotate", json!({"deviceId": lesser.id(), "role": "operator"}));
+}
+
+// M-8: a page of this very address, on this machine, with the right secret is paired at its first visit.
+#[test]
+fn m_8_a_page_of_the_gateways_own_address_is_paired_silently_and_no_other() {
+    let listed = json!({"gateway": {"controlUi": {"allowedOrigins": ["http://ui.example"]}}});
+    let gateway = Gateway::start(&Setup::config(listed));
+    let port = gateway.port;
+    let (ip, name) = (format!("127.0.0.1:{port}"), format!("localhost:{port}"));
+    let visit = |host: &str, origin: &str, more: &[(&str, &str)]| {
+        let headers = [&[("Host", host), ("Origin", origin)][..], more].concat();
+        let mut client = Client::open_with(&gateway, &headers);
+        let mut params = params(4);
+        params["client"]["id"] = json!("openclaw-control-ui");
+        params["client"]["mode"] = json!("webchat");
+        Device::new().attach(&mut params, &client.challenge.clone(), Version::V3);
+        client.connect(params).map_err(|e| e["details"]["code"].clone())
+    };
+    for host in [&ip, &name] {
+        let hello = visit(host, &format!("http://{host}"), &[]).expect("paired at once");
+        assert!(hello["auth"]["deviceToken"].is_string());
+    }
+    let asks = Err(json!("PAIRING_REQUIRED"));
+    assert_eq!(visit(&ip, "http://ui.example", &[]), asks, "a listed origin");
+    assert_eq!(visit(&ip, &format!("https://{ip}"), &[]), asks, "a page behind TLS, which is not here");
+    assert_eq!(visit(&ip, &format!("http://{ip}"), &[("X-Forwarded-For", "127.0.0.1")]), asks, "a proxy");
+    assert_eq!(visit(&ip, &format!("http://{ip}"), &[("Via", "1.1 x")]), asks, "another proxy");
+}
+
+// S-L14: what a listed proxy passes on is nobody's of this host, even if the proxy adds nothing.
+#[test]
+fn s_l14_a_listed_proxy_that_adds_nothing_pairs_nobody_silently() {
+    let gateway =
+        Gateway::start(&Setup::config(json!({"gateway": {"trustedProxies": ["127.0.0.1", "::1"]}})));
+    let error =
+        connect_device(&gateway, &Device::new(), &params(4), Version::V3).err().expect("it has to ask");
+    assert_eq!(error["details"]["code"], "PAIRING_REQUIRED");
 }

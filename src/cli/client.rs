@@ -8,6 +8,7 @@ use crate::error::{Error, Kind, Result};
 use crate::json::{self, json};
 use serde_json::Value;
 use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 pub use super::socket::Deadline;
@@ -36,6 +37,11 @@ impl Client {
         let socket = WebSocket::open(stream, authority, &path, MAX_MESSAGE)
             .map_err(|failure| not_upgraded(deadline, &failure))?;
         Ok(Client { socket, deadline, next_id: 1 })
+    }
+
+    /// The socket's two ends, unless a certificate says who is there.
+    pub fn plain_ends(&mut self) -> Option<(SocketAddr, SocketAddr)> {
+        self.socket.socket().plain_ends()
     }
 
     /// Sets what the following waits are bounded by.

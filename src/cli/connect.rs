@@ -11,11 +11,14 @@ use crate::clock;
 use crate::device::identity::Identity;
 use crate::device::proof::{Claims, Version};
 use crate::device::tokens::{self, StoredToken};
-use crate::error::{Kind, Result};
+use crate::error::{Error, Kind, Result};
 use crate::json::json;
+use crate::net::owners::{self, Holder};
 use crate::protocol::{MAX_PROTOCOL, MIN_PROTOCOL};
 use serde_json::{Map, Value};
-use std::path::Path;
+use std::net::SocketAddr;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 const ROLE: &str = "operator";
@@ -65,10 +68,32 @@ fn handshake(
     caps: &[&str],
 ) -> Result<Session> {
     let challenge = challenge(&mut client)?;
+    if (target.has_secret() || stored.is_some())
+        && let Some((own, other)) = client.plain_ends()
+    {
+        check_holder(own, other, [&target.env.state_dir, &target.env.config_path])?;
+    }
     let params = params(target, identity, stored, caps, &challenge);
     let id = client.send("connect", &params)?;
     let hello = client.answer(&id, false, &mut |_, _| {})?;
     Ok(Session { client, hello })
+}
+
+/// Whoever holds the other end is about to be told the secret. On this machine anybody may listen on a free port, so
+/// it must be somebody who can read the secret anyway: this user, root, or who owns the files it comes from. Where the
+/// system does not tell, and beyond this machine, nothing is asked.
+fn check_holder(own: SocketAddr, other: SocketAddr, sources: [&PathBuf; 2]) -> Result<()> {
+    let is_here = other.ip().is_loopback() || own.ip() == other.ip();
+    let holder = if is_here { owners::holder(own, other) } else { Holder::Unknown };
+    let Holder::User(uid) = holder else { return Ok(()) };
+    let owns = |path: &PathBuf| std::fs::metadata(path).is_ok_and(|found| found.uid() == uid);
+    if holder.is_own() || sources.into_iter().any(owns) {
+        return Ok(());
+    }
+    let who = owners::describe_holder(own, other).unwrap_or_default();
+    let text =
+        format!("{other} belongs to a process of another user ({who}, uid {uid}): no secret was sent to it");
+    Err(Error::new(Kind::Unreachable, text).with("holderUid", uid).with("holder", who))
 }
 
 /// The payload of the challenge, the first frame of every gateway.

@@ -7,9 +7,10 @@ use super::target::Target;
 use super::{Command, Context, Flag, JSON};
 use crate::config::Config;
 use crate::env::Env;
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 use crate::files;
 use crate::json::json;
+use crate::net::owners;
 use std::path::PathBuf;
 use std::process::{Command as Process, Stdio};
 
@@ -32,6 +33,17 @@ fn run(context: &Context, args: &Args) -> Result<()> {
     let mut env = context.env.clone();
     let config = Config::load(&mut env)?;
     let target = Target::resolve(&env, &config, args)?;
+    if let Some(user) = owners::foreign(target.port).filter(|_| target.bind.is_some()) {
+        // A page of his could read the token out of its own address.
+        return Err(Error::new(
+            Kind::Unreachable,
+            format!(
+                "port {} belongs to a process of user {user}: the address with the token is not shown\n\
+                 Fix: end that process, or use another port (OPENCLAW_GATEWAY_PORT, gateway.port)",
+                target.port
+            ),
+        ));
+    }
     let url = address(&target, &config);
     let opened = !args.has("no-open") && has_display(&env) && open(&env, &url);
     context.out.warn("note: this version serves no pages yet");

@@ -53,6 +53,18 @@ impl Target {
         if let Some(fault) = detail("tls") {
             return self.tls_fix(fault, detail("gotFingerprint").unwrap_or_default());
         }
+        if detail("holder").is_some() {
+            return Some(
+                "end that process as its user or root, or use another port (OPENCLAW_GATEWAY_PORT, gateway.port); \
+                 a gateway of another account on this machine is reached by --ssh USER@localhost"
+                    .into(),
+            );
+        }
+        if let Some(hint) =
+            detail("remediationHint").filter(|_| detail("reason") == Some("device-signature-stale"))
+        {
+            return Some(hint.to_string());
+        }
         let key = if self.source.contains("remote") { "gateway.remote.token" } else { "gateway.auth.token" };
         match error.kind {
             Kind::Unreachable if self.bind.is_some() => Some(self.way_to_run(error)),
@@ -60,7 +72,7 @@ impl Target {
                 Some("check the address, and that the gateway runs and its port is reachable".into())
             }
             Kind::Unauthorized | Kind::NotPaired if self.held_config().is_some() => self.held_config(),
-            Kind::Unauthorized => Some(match (&self.token, &self.password) {
+            Kind::Unauthorized | Kind::RateLimited => Some(match (&self.token, &self.password) {
                 (None, None) if !self.is_configured => "pass --token or --password".into(),
                 (None, None) => {
                     format!("pass --token, set OPENCLAW_GATEWAY_TOKEN, or set {key} in the config")

@@ -90,6 +90,12 @@ impl Socket {
         Ok(Socket::Tls(Box::new(StreamOwned::new(connection, bounded))))
     }
 
+    /// Both ends of a connection that nothing but its addresses vouches for.
+    pub fn plain_ends(&self) -> Option<(SocketAddr, SocketAddr)> {
+        let Socket::Plain(bounded) = self else { return None };
+        Some((bounded.stream.local_addr().ok()?, bounded.stream.peer_addr().ok()?))
+    }
+
     /// Sets what the following waits are bounded by.
     pub fn set_deadline(&mut self, deadline: Deadline) {
         match self {

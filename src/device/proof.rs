@@ -89,11 +89,11 @@ pub fn verify(proof: &Proof, claims: &Claims, challenge: &Challenge) -> Result<V
     let key = keys::public_key_bytes(proof.public_key).filter(|key| keys::device_id(key) == proof.id);
     let key =
         key.ok_or_else(|| refused("device identity mismatch", "DEVICE_ID_MISMATCH", "device-id-mismatch"))?;
-    if key.len() != 32 {
+    if !keys::is_sound(&key) {
         return Err(refused("device public key invalid", "PUBLIC_KEY_INVALID", "device-public-key"));
     }
     if challenge.now.abs_diff(proof.signed_at) > MAX_SKEW_MS {
-        return Err(refused("device signature expired", "SIGNATURE_EXPIRED", "device-signature-stale"));
+        return Err(expired(challenge.now, proof.signed_at));
     }
     let nonce = proof.nonce.map(str::trim).filter(|nonce| !nonce.is_empty());
     let versions: &[Version] = match nonce {
@@ -114,6 +114,21 @@ pub fn verify(proof: &Proof, claims: &Claims, challenge: &Challenge) -> Result<V
         return Err(refused("device signature invalid", "SIGNATURE_INVALID", "device-signature"));
     }
     Ok(Verified { device_id: proof.id.to_string(), public_key: base64url(&key) })
+}
+
+/// Says by how much the two clocks differ: that is the cause, and a waiting client does not cure it.
+fn expired(now: u64, signed_at: u64) -> Error {
+    let side = if signed_at < now { "behind" } else { "ahead of" };
+    let minutes = now.abs_diff(signed_at) / 60_000;
+    let difference = match minutes {
+        0..120 => format!("{minutes} min"),
+        120..2880 => format!("{} h", minutes / 60),
+        _ => format!("{} days", minutes / 1440),
+    };
+    let text = format!("device signature expired: the device's clock is {difference} {side} the gateway's");
+    refused(&text, "SIGNATURE_EXPIRED", "device-signature-stale")
+        .with("skewMs", i64::try_from(i128::from(signed_at) - i128::from(now)).unwrap_or(i64::MAX))
+        .with("remediationHint", "set the clocks of both machines, by NTP for instance")
 }
 
 fn refused(message: &str, code: &str, reason: &str) -> Error {
@@ -245,15 +260,31 @@ mod tests {
         with(|s| s.public_key = "?".into()).refused(id.0, id.1, id.2);
         let short_key = with(|s| (s.public_key, s.id) = ("AAAA".into(), keys::device_id(&[0, 0, 0])));
         short_key.refused("device public key invalid", "DEVICE_AUTH_PUBLIC_KEY_INVALID", "device-public-key");
-        for bend in [(|s: &mut Sent| s.signed_at = NOW - MAX_SKEW_MS - 1) as fn(&mut Sent), |s| {
-            s.signed_at = u64::MAX
-        }] {
+        // S-L4: a signature of zeros, the identity as its first half, is good for any text under the key 1.
+        let nobody = with(|s| {
+            let key = [&[1u8][..], &[0; 31]].concat();
+            (s.public_key, s.id) = (base64url(&key), keys::device_id(&key));
+            s.change = |signature| *signature = base64url(&[&[1u8][..], &[0; 63]].concat());
+        });
+        nobody.refused("device public key invalid", "DEVICE_AUTH_PUBLIC_KEY_INVALID", "device-public-key");
+        // B-F44: by how much the clocks differ is said.
+        type Skew = (fn(&mut Sent), &'static str);
+        let skews: [Skew; 4] = [
+            (|s| s.signed_at = NOW - MAX_SKEW_MS - 1, "10 min behind"),
+            (|s| s.signed_at = NOW - 14 * 60_000, "14 min behind"),
+            (|s| s.signed_at = NOW + 3 * 3_600_000, "3 h ahead of"),
+            (|s| s.signed_at = 0, "20778 days behind"),
+        ];
+        for (bend, difference) in skews {
             with(bend).refused(
-                "device signature expired",
+                &format!("device signature expired: the device's clock is {difference} the gateway's"),
                 "DEVICE_AUTH_SIGNATURE_EXPIRED",
                 "device-signature-stale",
             );
         }
+        let error = with(|s| s.signed_at = NOW - 14 * 60_000).verify().unwrap_err();
+        assert_eq!(error.details().unwrap()["skewMs"], -840_000);
+        assert!(with(|s| s.signed_at = u64::MAX).verify().is_err());
         for bend in [(|s: &mut Sent| s.nonce = None) as fn(&mut Sent), |s| s.nonce = Some("  ")] {
             with(bend).refused("device nonce required", "DEVICE_AUTH_NONCE_REQUIRED", "device-nonce-missing");
         }

@@ -1,15 +1,18 @@
 //! One HTTP/1.1 connection: head, exactly framed body, route, answer, keep-alive.
 //!
-//! Runs on the connection's own thread. Every request has one total deadline and a body cap; a gateway secret
-//! that is sent is checked against the same failure count as on the WebSocket. Answers are printed by tiny_http.
+//! Runs on the connection's own thread. Every request has one total deadline and a body cap; a stranger has one
+//! deadline for all of his requests, and no keep-alive while somebody waits for his place. Who asks is found out anew
+//! for each request: behind a proxy each may be somebody else's. A gateway secret that is sent is checked against the
+//! same failure count as on the WebSocket. Answers are printed by tiny_http.
 use crate::device::secret_eq;
 use crate::http::{Answer, Auth, ROUTES, Request, Route, path};
 use crate::json::json;
+use crate::net::auth;
 use crate::net::connection::linger;
-use crate::net::door::Ticket;
+use crate::net::door::{Failed, Stage, Ticket};
 use crate::net::head::{self, Head, NoHead};
 use crate::net::origin;
-use crate::net::peer::Peer;
+use crate::net::peer::{Ends, Peer};
 use crate::shared::Shared;
 use serde_json::Value;
 use std::io::{Read, Write};
@@ -21,25 +24,36 @@ use tiny_http::{Header, Response};
 /// Bodies are read in pieces of this many bytes.
 const PIECE: usize = 4096;
 
-pub fn serve(stream: TcpStream, mut head: Head, peer: Peer, mut ticket: Ticket, mut shared: Arc<Shared>) {
+pub fn serve(
+    stream: &TcpStream,
+    mut head: Head,
+    ends: Ends,
+    mut ticket: Ticket,
+    until: Instant,
+    mut shared: Arc<Shared>,
+) {
     loop {
-        let deadline = Instant::now() + shared.limits.handshake();
-        let (answer, keep) = respond(&stream, &mut head, &peer, &mut ticket, &shared, deadline);
-        let keep = keep && wants_keep_alive(&head) && !shared.published.is_stopping();
-        if print(&stream, &head, &answer, keep).is_err() {
+        let peer = Peer::of(ends, &head, &shared.config().strings("gateway.trustedProxies"));
+        let deadline = if ticket.is_proven() { Instant::now() + shared.limits.handshake() } else { until };
+        let (answer, keep) = respond(stream, &mut head, &peer, &mut ticket, &shared, deadline);
+        let may_stay = ticket.is_proven() || !shared.door.is_pressed();
+        let keep = keep && may_stay && wants_keep_alive(&head) && !shared.published.is_stopping();
+        if print(stream, &head, &answer, keep).is_err() {
             return;
         }
+        ticket.stage(Stage::Idle);
         if !keep {
-            return linger(&stream, Duration::from_secs(1));
+            return linger(stream, Duration::from_secs(1));
         }
         let idle = Instant::now() + Duration::from_millis(shared.limits.keep_alive_ms);
+        let idle = if ticket.is_proven() { idle } else { idle.min(until) };
         let rest = std::mem::take(&mut head.rest);
-        head = match head::read(&stream, rest, shared.limits.head_bytes as usize, idle, &ticket) {
+        head = match head::read(stream, rest, shared.limits.head_bytes as usize, idle, &ticket) {
             Ok(next) if !next.is_upgrade() => next,
             // A second request cannot turn the connection into a WebSocket.
-            Ok(_) => return reject(&stream, 400, "open a new connection for a WebSocket"),
-            Err(NoHead::Invalid(text)) => return reject(&stream, 400, text),
-            Err(NoHead::TooLarge) => return reject(&stream, 431, "request head too large"),
+            Ok(_) => return reject(stream, &ticket, 400, "open a new connection for a WebSocket"),
+            Err(NoHead::Invalid(text)) => return reject(stream, &ticket, 400, text),
+            Err(NoHead::TooLarge) => return reject(stream, &ticket, 431, "request head too large"),
             Err(NoHead::Gone | NoHead::TimedOut) => return,
         };
         // Each request is answered by the generation that serves then.
@@ -78,10 +92,13 @@ fn respond(
     if !route.methods.contains(&head.method.as_str()) {
         return (error(405, "method_not_allowed", &format!("use {}", route.methods.join(" or "))), false);
     }
-    if let Err((status, text)) = read_body(stream, head, route, deadline) {
+    ticket.stage(Stage::Head);
+    let body = read_body(stream, head, route, deadline);
+    ticket.stage(Stage::Served);
+    if let Err((status, text)) = body {
         return (error(status, "invalid_request_error", text), false);
     }
-    match authorize(head, peer, shared) {
+    match authorize(head, peer, ticket, shared) {
         Err(answer) => (answer, true),
         Ok(is_authorized) => {
             if is_authorized {
@@ -94,24 +111,28 @@ fn respond(
     }
 }
 
-/// Whether the gateway's secret was sent. A wrong one is refused and counted; none is not.
-fn authorize(head: &Head, peer: &Peer, shared: &Shared) -> Result<bool, Answer> {
-    let Some(value) = head.get("authorization") else { return Ok(false) };
-    if let Some(wait) = shared.door.locked_for(peer.client, &shared.limits, Instant::now()) {
-        let text = format!("too many failed authentication attempts; retry in {} s", wait.as_secs() + 1);
-        return Err(error(429, "rate_limited", &text));
+/// Whether the gateway's secret was sent. A wrong one is refused and counted; none is not, and what another scheme
+/// says (a proxy's own login, by `Basic`) is not meant for the gateway.
+fn authorize(head: &Head, peer: &Peer, ticket: &Ticket, shared: &Shared) -> Result<bool, Answer> {
+    let value = head.get("authorization").unwrap_or_default();
+    let (scheme, token) = value.split_once(' ').unwrap_or((value, ""));
+    let token = token.trim();
+    if !scheme.eq_ignore_ascii_case("bearer") || token.is_empty() {
+        return Ok(false);
     }
-    let bearer = value
-        .split_once(' ')
-        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-        .map(|(_, t)| t.trim());
-    let auth = shared.auth();
-    let is_right = auth.secret.as_ref().zip(bearer).is_some_and(|(s, t)| secret_eq(s.reveal(), t));
-    if is_right {
+    if shared.auth().secret.as_ref().is_some_and(|secret| secret_eq(secret.reveal(), token)) {
         return Ok(true);
     }
-    shared.door.failed(peer.client, &shared.limits, Instant::now());
-    Err(error(401, "unauthorized", "Unauthorized"))
+    match auth::count_failure(shared, peer, "HTTP") {
+        Failed::Counted(_) => Err(error(401, "unauthorized", "Unauthorized")),
+        too_many => {
+            ticket.stage(Stage::Idle);
+            ticket.pause();
+            let told = auth::rate_limited(too_many);
+            let after = told.retry_after().unwrap_or_default().as_secs().max(1);
+            Err(Answer { retry_after: Some(after), ..error(429, "rate_limited", told.message()) })
+        }
+    }
 }
 
 /// Reads the body as framed, at most the route's cap; what it says is for later routes.
@@ -160,10 +181,11 @@ fn wants_keep_alive(head: &Head) -> bool {
 }
 
 fn error(status: u16, kind: &str, message: &str) -> Answer {
-    Answer { status, body: json!({"error": {"type": kind, "message": message}}) }
+    Answer { status, body: json!({"error": {"type": kind, "message": message}}), retry_after: None }
 }
 
-fn reject(stream: &TcpStream, status: u16, text: &str) {
+fn reject(stream: &TcpStream, ticket: &Ticket, status: u16, text: &str) {
+    ticket.stage(Stage::Idle);
     let answer = error(status, "invalid_request_error", text);
     if print(stream, &Head::default(), &answer, false).is_ok() {
         linger(stream, Duration::from_secs(1));
@@ -177,12 +199,11 @@ fn print(mut stream: &TcpStream, head: &Head, answer: &Answer, keep: bool) -> st
         ("X-Content-Type-Options", "nosniff"),
         ("Cache-Control", "no-store"),
     ];
-    match answer.status {
-        405 => headers.push(("Allow", "GET, HEAD")),
-        429 => headers.push(("Retry-After", "60")),
-        503 => headers.push(("Retry-After", "1")),
-        _ => {}
+    if answer.status == 405 {
+        headers.push(("Allow", "GET, HEAD"));
     }
+    let after = answer.retry_after.map(|secs| secs.to_string());
+    headers.extend(after.as_deref().map(|secs| ("Retry-After", secs)));
     let body = body_text(&answer.body);
     let length = body.len();
     let headers =

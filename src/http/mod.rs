@@ -24,6 +24,8 @@ pub struct Request {
 pub struct Answer {
     pub status: u16,
     pub body: Value,
+    /// In how many seconds it may be otherwise.
+    pub retry_after: Option<u64>,
 }
 
 pub struct Route {

@@ -6,18 +6,22 @@ use crate::shared::Shared;
 use serde_json::Value;
 
 pub fn live(_shared: &Shared, _request: &Request) -> Answer {
-    Answer { status: 200, body: json!({"ok": true, "status": "live"}) }
+    answer(200, json!({"ok": true, "status": "live"}))
 }
 
 /// 503 from the moment the gateway begins to stop.
 pub fn ready(shared: &Shared, request: &Request) -> Answer {
     let ready = !shared.published.is_stopping();
-    Answer { status: if ready { 200 } else { 503 }, body: detailed(shared, request, json!({"ready": ready})) }
+    answer(if ready { 200 } else { 503 }, detailed(shared, request, json!({"ready": ready})))
 }
 
 pub fn startup(shared: &Shared, request: &Request) -> Answer {
     let (status, word) = if shared.published.is_stopping() { (503, "draining") } else { (200, "started") };
-    Answer { status, body: detailed(shared, request, json!({"ok": status == 200, "status": word})) }
+    answer(status, detailed(shared, request, json!({"ok": status == 200, "status": word})))
+}
+
+fn answer(status: u16, body: Value) -> Answer {
+    Answer { status, body, retry_after: (status == 503).then_some(1) }
 }
 
 fn detailed(shared: &Shared, request: &Request, mut body: Value) -> Value {

@@ -2,12 +2,14 @@
 //!
 //! Runs on the connection's own thread, which may wait for the pairing store's lock and for `tailscale whois`;
 //! only that client waits. The order of the checks is the reference program's (clients know its messages);
-//! every branch depends on verified facts, never on what a client merely says (SEC-04, SEC-05, SEC-17).
+//! every branch depends on verified facts, never on what a client merely says (SEC-04, SEC-05, SEC-17). A right
+//! credential is never refused because of wrong ones; a wrong one is counted, and slow where there were many (SEC-19).
 use crate::clock;
-use crate::device::pairing::{Admission, Applicant, Change, Paired, Pairing, TokenCheck};
+use crate::device::pairing::{Admission, Applicant, Change, Credential, Paired, Pairing};
 use crate::device::proof::{self, Verified};
 use crate::device::secret_eq;
 use crate::error::{Error, Kind, Result};
+use crate::net::door::{Failed, Stage, Ticket};
 use crate::net::head::Head;
 use crate::net::peer::Peer;
 use crate::net::tailscale;
@@ -68,6 +70,22 @@ params! {
     }
 }
 
+impl Credentials {
+    /// What may be a device's token, as far as it is there.
+    fn tokens(&self) -> impl Iterator<Item = &str> {
+        let offered = [&self.device_token, &self.token].into_iter();
+        offered.filter_map(|text| text.as_deref().filter(|text| !text.is_empty()))
+    }
+
+    fn has_password(&self) -> bool {
+        self.password.as_deref().is_some_and(|password| !password.is_empty())
+    }
+
+    fn is_offered(&self) -> bool {
+        self.has_password() || self.tokens().next().is_some()
+    }
+}
+
 impl std::fmt::Debug for Credentials {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Credentials(..)")
@@ -90,6 +108,8 @@ pub struct Admitted {
     pub generation: u64,
     /// What the pairing store changed, to be announced.
     pub change: Change<()>,
+    /// When the decision began: what was revoked since then, it may not have known.
+    pub since: Instant,
 }
 
 /// A refusal, and what the pairing store changed meanwhile (a new pending request).
@@ -112,9 +132,41 @@ pub fn admit(
     shared: &Shared,
     peer: &Peer,
     head: &Head,
+    ticket: &Ticket,
     request: Connect,
     nonce: &str,
 ) -> std::result::Result<Admitted, Refusal> {
+    let client = crate::logging::quoted(&request.client.id);
+    let mut has_guessed = false;
+    let decided = decide(shared, peer, head, request, nonce, &mut has_guessed);
+    if !has_guessed {
+        return decided;
+    }
+    let too_many = match count_failure(shared, peer, &format!("client {client}")) {
+        Failed::Counted(_) => return decided,
+        too_many => too_many,
+    };
+    // A right device token is let in even so, but no faster than a wrong one is refused.
+    if decided.is_err() {
+        ticket.stage(Stage::Idle);
+    }
+    ticket.pause();
+    decided.map_err(|refusal| match refusal.error.kind {
+        Kind::Unauthorized => Refusal { error: rate_limited(too_many), ..refusal },
+        _ => refusal,
+    })
+}
+
+/// The decision alone, and whether a wrong secret was shown.
+fn decide(
+    shared: &Shared,
+    peer: &Peer,
+    head: &Head,
+    request: Connect,
+    nonce: &str,
+    has_guessed: &mut bool,
+) -> std::result::Result<Admitted, Refusal> {
+    let since = Instant::now();
     // Read before anything is compared: a change meanwhile makes this decision an old one.
     let generation = shared.auth().generation;
     let protocol = negotiate(&request)?;
@@ -123,13 +175,18 @@ pub fn admit(
         return Err(Error::invalid("invalid role").into());
     }
     let shared_secret = prove_shared(shared, peer, head, &request);
+    let is_wrong = shared_secret.is_err() && request.auth.is_offered();
     if request.device.is_none() || shared.auth().ignores_devices(&request.client.id, shared_secret.is_ok()) {
+        *has_guessed = is_wrong;
         let proven = without_device(shared, &request, shared_secret)?;
-        return Ok(Admitted { generation, ..admitted(protocol, role, None, proven.0, request) });
+        return Ok(Admitted { generation, since, ..admitted(protocol, role, None, proven.0, request) });
     }
+    // Who fails here has learnt nothing about the secret, so it was no guess.
     let verified = verify_device(peer, &request, &role, nonce)?;
-    let admitted = with_device(shared, peer, protocol, role, request, verified, shared_secret)?;
-    Ok(Admitted { generation, ..admitted })
+    *has_guessed = is_wrong;
+    let request = Connect { role: Some(role), ..request };
+    let admitted = with_device(shared, peer, protocol, request, verified, shared_secret, has_guessed)?;
+    Ok(Admitted { generation, since, ..admitted })
 }
 
 fn negotiate(request: &Connect) -> Result<u32> {
@@ -171,14 +228,12 @@ fn admitted(
         method,
         generation: 0,
         change: Change::default(),
+        since: Instant::now(),
     }
 }
 
 /// Compares the offered secrets with the configured one, in the same time whatever they are.
 fn prove_shared(shared: &Shared, peer: &Peer, head: &Head, request: &Connect) -> Result<Proven> {
-    if let Some(wait) = shared.door.locked_for(peer.client, &shared.limits, Instant::now()) {
-        return Err(rate_limited(wait));
-    }
     let auth = shared.auth();
     let offered = [&request.auth.token, &request.auth.password];
     let secret = auth.secret.as_ref();
@@ -201,9 +256,33 @@ fn prove_shared(shared: &Shared, peer: &Peer, head: &Head, request: &Connect) ->
     Err(unauthorized(auth.mode, auth.secret.is_some(), request))
 }
 
-pub fn rate_limited(wait: std::time::Duration) -> Error {
-    Error::new(Kind::RateLimited, "unauthorized: too many failed authentication attempts (retry later)")
+/// Counts a wrong secret of the peer's, and has it told who that was. `what` names the kind of client.
+pub fn count_failure(shared: &Shared, peer: &Peer, what: &str) -> Failed {
+    let mut who = String::new();
+    let find = || {
+        who = format!("{what} at {}", peer.describe());
+        who.clone()
+    };
+    let failed = shared.door.failed(peer.client, find, &shared.limits, Instant::now());
+    if let Failed::Counted(n) = failed {
+        log::warn!(target: "gateway/auth", "wrong secret from {who}: {n} of {} within {} s",
+            shared.limits.auth_failures, shared.limits.auth_window_ms / 1000);
+    }
+    failed
+}
+
+/// What is said instead of the reason for a refusal where there were too many.
+pub fn rate_limited(failed: Failed) -> Error {
+    let Failed::TooMany { wait, last } = failed else {
+        return Error::new(Kind::Unauthorized, "unauthorized");
+    };
+    let secs = wait.as_secs() + 1;
+    let text = format!(
+        "unauthorized: too many failed authentication attempts (retry with the right secret, or in {secs} s; last failed: {last})"
+    );
+    Error::new(Kind::RateLimited, text)
         .with("recommendedNextStep", "wait_then_retry")
+        .with("lastFailed", last)
         .retry_in(wait)
 }
 
@@ -251,7 +330,7 @@ fn without_device(shared: &Shared, request: &Connect, proven: Result<Proven>) ->
             .with("recommendedNextStep", "open the Control UI over HTTPS or on the gateway host"));
     }
     let auth = &request.auth;
-    let offered = [&auth.token, &auth.password].iter().any(|o| o.as_deref().is_some_and(|o| !o.is_empty()));
+    let offered = auth.has_password() || auth.token.as_deref().is_some_and(|token| !token.is_empty());
     proven.map_err(|e| match e.kind {
         Kind::Unauthorized if !offered && shared.auth().secret.is_some() => {
             Error::new(Kind::NotPaired, "device identity required").with("code", "DEVICE_IDENTITY_REQUIRED")
@@ -288,21 +367,21 @@ fn with_device(
     shared: &Shared,
     peer: &Peer,
     protocol: u32,
-    role: String,
     request: Connect,
     device: Verified,
     proven: Result<Proven>,
+    has_guessed: &mut bool,
 ) -> std::result::Result<Admitted, Refusal> {
-    let store = Pairing::new(&shared.env.state_dir);
+    let role = request.role.clone().unwrap_or_default();
     let (scopes, now) = (asked_scopes(&role, &request.scopes), clock::now_ms());
-    let proven = match proven {
-        Ok(proven) => proven,
-        // A locked address gets no further guess, whatever else it offers.
-        Err(e) if e.kind == Kind::RateLimited => return Err(e.into()),
-        Err(e) => by_device_token(shared, peer, &device, &role, &scopes, &request)?.ok_or(e)?,
+    // A device's token is sent under either name.
+    let tokens: Vec<&str> = request.auth.tokens().collect();
+    let is_silent = || peer.may_pair_silently();
+    let (credential, method, refused) = match proven {
+        Ok(Proven(method)) => (Credential::Shared { is_silent: &is_silent }, method, None),
+        Err(e) if tokens.is_empty() => return Err(e.into()),
+        Err(e) => (Credential::Tokens(&tokens), "device-token", Some(e)),
     };
-    // Silence needs a verified shared secret on this host, and nothing that a web page could have caused.
-    let local_silent_ok = peer.is_local && !peer.has_origin && proven.0 != "device-token";
     let remote_ip = (!peer.is_local).then(|| peer.client.to_string());
     let applicant = Applicant {
         device: &device,
@@ -314,13 +393,19 @@ fn with_device(
         platform: &request.client.platform,
         device_family: request.client.device_family.as_deref(),
         remote_ip: remote_ip.as_deref(),
-        local_silent_ok,
     };
-    let Change { result, events, close } = store.admit(&applicant, now)?;
+    let decided = Pairing::new(&shared.env.state_dir).admit(&applicant, credential, now)?;
+    let Change { result, events, close } = decided;
     let change = Change { result: (), events, close };
-    match result {
+    // A guess at the shared secret counts even beside a device token that is right.
+    *has_guessed &= result.has_guessed || request.auth.has_password();
+    match result.admission {
+        Admission::Refused => {
+            let e = refused.unwrap_or_else(|| Error::new(Kind::Unauthorized, "unauthorized"));
+            Err(Refusal { error: e, change })
+        }
         Admission::Paired(token) => {
-            let mut admitted = admitted(protocol, role, Some(device.device_id), proven.0, request);
+            let mut admitted = admitted(protocol, role, Some(device.device_id), method, request);
             admitted.scopes = Scopes::new(token.scopes.clone());
             admitted.device_token = Some(token);
             Ok(Admitted { change, ..admitted })
@@ -329,44 +414,5 @@ fn with_device(
             let command = shared.env.command(&format!("devices approve {}", waiting.request_id));
             Err(Refusal { error: waiting.to_error(&command), change })
         }
-    }
-}
-
-/// Whether the client holds this device's token, under either name that clients send it by.
-fn by_device_token(
-    shared: &Shared,
-    peer: &Peer,
-    device: &Verified,
-    role: &str,
-    scopes: &[String],
-    request: &Connect,
-) -> Result<Option<Proven>> {
-    let (store, now, auth) = (Pairing::new(&shared.env.state_dir), clock::now_ms(), &request.auth);
-    let offered =
-        [&auth.device_token, &auth.token, &auth.password].map(|o| o.as_deref().filter(|t| !t.is_empty()));
-    let (mut is_known, mut guessed) = (false, offered.get(2).copied().flatten().is_some());
-    for token in offered.into_iter().take(2).flatten() {
-        // Valid for fewer scopes than are asked for: pairing decides, it asks for approval.
-        match store.verify_token(&device.device_id, role, scopes, token, now)? {
-            TokenCheck::Wrong => guessed = true,
-            TokenCheck::Valid | TokenCheck::ScopesExceeded => is_known = true,
-        }
-    }
-    if !is_known {
-        return Ok(None);
-    }
-    if guessed {
-        // A guess at the shared secret counts even beside a device token that is right (SEC-19).
-        shared.door.failed(peer.client, &shared.limits, Instant::now());
-    }
-    Ok(Some(Proven("device-token")))
-}
-
-/// Counts a refusal against the address when a wrong secret was offered; a missing one is no guess.
-pub fn count_failure(shared: &Shared, peer: &Peer, request: &Connect, refusal: &Error) {
-    let offered = [&request.auth.token, &request.auth.password, &request.auth.device_token];
-    let guessed = offered.into_iter().flatten().any(|o| !o.is_empty());
-    if guessed && refusal.kind == Kind::Unauthorized {
-        shared.door.failed(peer.client, &shared.limits, Instant::now());
     }
 }

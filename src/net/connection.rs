@@ -2,43 +2,45 @@
 //!
 //! Runs on the connection's own thread from its first byte to its last.
 use crate::http;
-use crate::net::door::Ticket;
+use crate::net::door::{Stage, Ticket};
 use crate::net::head::{self, Head, NoHead};
 use crate::net::origin;
-use crate::net::peer::Peer;
+use crate::net::peer::{Ends, Peer};
 use crate::net::ws;
 use crate::shared::Shared;
 use std::io::Write;
-use std::net::{IpAddr, TcpStream};
+use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-pub fn serve(stream: TcpStream, address: IpAddr, ticket: Ticket, id: u64, shared: Arc<Shared>) {
-    if prepare(&stream).is_err() {
+/// `since` is when it was accepted: a stranger's whole stay is counted from there.
+pub fn serve(stream: Arc<TcpStream>, since: Instant, ticket: Ticket, id: u64, shared: Arc<Shared>) {
+    let (Ok(own), Ok(other), Ok(())) = (stream.local_addr(), stream.peer_addr(), prepare(&stream)) else {
         return; // The socket is dead already.
-    }
-    let deadline = Instant::now() + shared.limits.handshake();
+    };
+    let ends = Ends { own, other };
+    let deadline = since + shared.limits.handshake();
     let head = match head::read(&stream, Vec::new(), shared.limits.head_bytes as usize, deadline, &ticket) {
         Ok(head) => head,
-        Err(why) => return refuse_head(&stream, &why, ticket.is_evicted()),
+        Err(why) => return refuse_head(&stream, &why, &ticket),
     };
     // The head may have come only after a restart; strangers belong to the generation that answers them.
     let Some(shared) = shared.succession.current() else {
-        return refuse(&stream, "503 Service Unavailable", "the gateway is stopping");
+        return refuse(&stream, &ticket, "503 Service Unavailable", "the gateway is stopping");
     };
-    let peer = Peer::of(address, &head, &shared.config().strings("gateway.trustedProxies"));
     if !head.is_upgrade() {
-        return http::connection::serve(stream, head, peer, ticket, shared);
+        return http::connection::serve(&stream, head, ends, ticket, deadline, shared);
     }
+    let peer = Peer::of(ends, &head, &shared.config().strings("gateway.trustedProxies"));
     match upgrade(&head, &shared) {
         Ok(response) => {
-            if (&stream).write_all(response.as_bytes()).is_ok() {
+            if (&*stream).write_all(response.as_bytes()).is_ok() {
                 ws::serve(stream, head, peer, ticket, id, deadline, shared);
             }
         }
         Err((status, text)) => {
             log::info!(target: "gateway/ws", "refused an upgrade from {}: {text}", peer.client);
-            refuse(&stream, status, text);
+            refuse(&stream, &ticket, status, text);
         }
     }
 }
@@ -59,6 +61,16 @@ fn upgrade(head: &Head, shared: &Shared) -> Result<String, (&'static str, &'stat
     }
     if !head.has_token("upgrade", "websocket") || !head.has_token("connection", "upgrade") {
         return Err(("400 Bad Request", "Invalid Upgrade header"));
+    }
+    if head.minor_version == 0 {
+        return Err(("400 Bad Request", "A WebSocket needs HTTP/1.1"));
+    }
+    // Whoever stands in front and counts the body as such would see other requests than are read here.
+    if head.has_body() {
+        return Err((
+            "400 Bad Request",
+            "An upgrade has no body: leave Content-Length and Transfer-Encoding out",
+        ));
     }
     let Some(key) = head.get("sec-websocket-key").filter(|k| is_key(k)) else {
         return Err(("400 Bad Request", "Missing or invalid Sec-WebSocket-Key header"));
@@ -92,19 +104,21 @@ fn is_key(key: &str) -> bool {
         && plain.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'+' || b == b'/')
 }
 
-fn refuse_head(stream: &TcpStream, why: &NoHead, evicted: bool) {
-    match why {
-        NoHead::Gone if evicted => {
-            refuse(stream, "503 Service Unavailable", "too many connections without a request")
+fn refuse_head(stream: &TcpStream, why: &NoHead, ticket: &Ticket) {
+    let (status, text) = match why {
+        NoHead::Gone if ticket.is_evicted() => {
+            ("503 Service Unavailable", "too many connections without a request")
         }
-        NoHead::Gone => {}
-        NoHead::TimedOut => refuse(stream, "408 Request Timeout", "no complete request head in time"),
-        NoHead::TooLarge => refuse(stream, "431 Request Header Fields Too Large", "request head too large"),
-        NoHead::Invalid(text) => refuse(stream, "400 Bad Request", text),
-    }
+        NoHead::Gone => return,
+        NoHead::TimedOut => ("408 Request Timeout", "no complete request head in time"),
+        NoHead::TooLarge => ("431 Request Header Fields Too Large", "request head too large"),
+        NoHead::Invalid(text) => ("400 Bad Request", *text),
+    };
+    refuse(stream, ticket, status, text);
 }
 
-fn refuse(stream: &TcpStream, status: &str, text: &str) {
+fn refuse(stream: &TcpStream, ticket: &Ticket, status: &str, text: &str) {
+    ticket.stage(Stage::Idle);
     let version = if text.contains("Version") { "Sec-WebSocket-Version: 13, 8\r\n" } else { "" };
     let response = format!(
         "HTTP/1.1 {status}\r\nConnection: close\r\nContent-Type: text/html\r\n{version}Content-Length: {}\r\n\r\n{text}",

@@ -2,15 +2,21 @@
 //!
 //! Bookkeeping of the transport, shared by the listener threads and the connection threads behind one lock
 //! that is held for a look-up or a change and never across I/O. Gateway state is not here.
-//! Rules: SEC-18 (32 places, 8 for one remote address, silence costs the place), SEC-19 (10 failures a minute).
+//! Rules: SEC-18 (32 places, 8 for one remote network; who keeps us waiting loses his place to a newcomer, the oldest
+//! first, whatever he sends meanwhile; a quarter of the places is out of reach for those who have sent no whole
+//! `connect`), SEC-19 (10 failures a minute). How long a stranger may stay in all is the connection threads' matter.
+use crate::net::peer::network;
 use crate::protocol::limits::Limits;
 use std::collections::HashMap;
 use std::net::{IpAddr, Shutdown, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Addresses remembered for failures; above it the oldest are forgotten first.
-const MAX_ADDRESSES: usize = 4096;
+/// Networks remembered for failures; above it the oldest are forgotten first.
+const MAX_NETWORKS: usize = 4096;
+/// How long the answer to a wrong credential is held back where there were too many: no right one is refused for
+/// them, so this is what bounds guessing, to the places there are in that time.
+pub const PAUSE: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 pub struct Door {
@@ -23,17 +29,52 @@ struct Inner {
     places: Vec<Place>,
     next: u64,
     connections: u64,
-    failures: HashMap<IpAddr, Vec<Instant>>,
+    /// Newcomers that have said something and got no place yet.
+    waiting: usize,
+    failures: HashMap<IpAddr, Failures>,
+}
+
+/// What the thread of a stranger does at the moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// It works for the stranger.
+    Served,
+    /// It waits for the rest of a request.
+    Head,
+    /// It waits for `connect`.
+    Upgraded,
+    /// It judges a whole `connect`.
+    Connecting,
+    /// Nothing is owed any more: it waits for a next request, or for the other end to close.
+    Idle,
 }
 
 #[derive(Debug)]
 struct Place {
     id: u64,
-    address: IpAddr,
-    last_byte: Instant,
-    /// A second handle to the socket, to wake its thread when the place is taken away.
-    socket: TcpStream,
+    network: IpAddr,
+    stage: Stage,
+    /// When it came to this stage.
+    since: Instant,
+    /// To wake its thread when the place is taken away.
+    socket: Arc<TcpStream>,
     evicted: bool,
+}
+
+/// Wrong credentials of one network.
+#[derive(Debug, Default)]
+struct Failures {
+    times: Vec<Instant>,
+    last: String,
+}
+
+/// What there is to tell about a wrong credential.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Failed {
+    /// It was counted as so many.
+    Counted(u64),
+    /// There were too many already: for how long, and who was counted last.
+    TooMany { wait: Duration, last: String },
 }
 
 /// A held place; given back when dropped or when the connection has proven itself.
@@ -54,7 +95,8 @@ pub enum Entry {
 
 impl Door {
     pub fn new() -> Arc<Door> {
-        let inner = Inner { places: Vec::new(), next: 0, connections: 0, failures: HashMap::new() };
+        let inner =
+            Inner { places: Vec::new(), next: 0, connections: 0, waiting: 0, failures: HashMap::new() };
         Arc::new(Door { inner: Mutex::new(inner), freed: Condvar::new() })
     }
 
@@ -62,28 +104,50 @@ impl Door {
     pub fn enter(
         self: &Arc<Door>,
         address: IpAddr,
-        socket: &TcpStream,
+        socket: &Arc<TcpStream>,
         limits: &Limits,
         now: Instant,
     ) -> Entry {
         let mut inner = self.lock();
-        let own = inner.places.iter().filter(|p| p.address == address && !p.evicted).count() as u64;
-        let crowded = !address.is_loopback() && own >= limits.pre_auth_per_address;
-        let full = inner.places.iter().filter(|p| !p.evicted).count() as u64 >= limits.pre_auth;
-        if (full || crowded) && !inner.evict(crowded.then_some(address), limits, now) {
+        let network = network(address);
+        let count = |fits: &dyn Fn(&Place) -> bool| inner.held().filter(|p| fits(p)).count() as u64;
+        let crowded =
+            !network.is_loopback() && count(&|p| p.network == network) >= limits.pre_auth_per_address;
+        let reserved = limits.pre_auth / 4;
+        let full = count(&|_| true) >= limits.pre_auth
+            || count(&|p| p.stage != Stage::Connecting) >= limits.pre_auth - reserved;
+        let silent = Duration::from_millis(limits.pre_auth_silent_ms);
+        if (full || crowded) && !inner.evict(crowded.then_some(network), silent, now) {
             return Entry::Wait;
         }
-        let Ok(handle) = socket.try_clone() else { return Entry::Wait };
         inner.next += 1;
         inner.connections += 1;
-        let id = inner.next;
-        inner.places.push(Place { id, address, last_byte: now, socket: handle, evicted: false });
+        let (id, socket) = (inner.next, socket.clone());
+        inner.places.push(Place { id, network, stage: Stage::Served, since: now, socket, evicted: false });
         Entry::Place(Ticket { door: self.clone(), id, proven: false })
+    }
+
+    /// Takes a place away from whoever keeps us waiting, however short: descriptors are scarce. `false` if nobody does.
+    pub fn let_go(&self, now: Instant) -> bool {
+        self.lock().evict(None, Duration::ZERO, now)
     }
 
     /// Connections in all, proven or not.
     pub fn connections(&self) -> u64 {
         self.lock().connections
+    }
+
+    /// A listener says how many newcomers wait at it now, and how many it said before.
+    pub fn set_waiting(&self, before: usize, now: usize) {
+        if before != now {
+            let mut inner = self.lock();
+            inner.waiting = (inner.waiting + now).saturating_sub(before);
+        }
+    }
+
+    /// Whether somebody waits for a place.
+    pub fn is_pressed(&self) -> bool {
+        self.lock().waiting > 0
     }
 
     /// Blocks until a place may have become free, at most `timeout`.
@@ -94,39 +158,39 @@ impl Door {
 
     /// Wakes every connection that has not proven itself, so that it can say goodbye.
     pub fn evict_all(&self) {
-        for place in self.lock().places.iter_mut().filter(|p| !p.evicted) {
-            place.evicted = true;
-            // As in `evict`.
-            let _ = place.socket.shutdown(Shutdown::Read);
-        }
+        self.lock().places.iter_mut().filter(|p| !p.evicted).for_each(Place::evict);
+        self.freed.notify_all();
     }
 
-    /// How long `address` must wait before another credential is looked at, if it failed too often.
-    pub fn locked_for(&self, address: IpAddr, limits: &Limits, now: Instant) -> Option<Duration> {
-        let mut inner = self.lock();
-        let window = Duration::from_millis(limits.auth_window_ms);
-        let times = inner.failures.get_mut(&address)?;
-        times.retain(|t| now.duration_since(*t) < window);
-        let excess = (times.len() as u64).checked_sub(limits.auth_failures)?;
-        let frees = times.get(excess as usize)?;
-        Some(window.saturating_sub(now.duration_since(*frees)))
-    }
-
-    /// Counts a wrong credential.
-    pub fn failed(&self, address: IpAddr, limits: &Limits, now: Instant) {
-        let window = Duration::from_millis(limits.auth_window_ms);
-        let mut inner = self.lock();
-        if inner.failures.len() >= MAX_ADDRESSES && !inner.failures.contains_key(&address) {
-            inner.failures.retain(|_, times| times.last().is_some_and(|t| now.duration_since(*t) < window));
-            if inner.failures.len() >= MAX_ADDRESSES {
-                let oldest =
-                    inner.failures.iter().min_by_key(|(_, times)| times.last().copied()).map(|(a, _)| *a);
-                oldest.map(|a| inner.failures.remove(&a));
+    /// A wrong credential from `address`. It counts unless there were too many already, so that the time to wait ends
+    /// whatever comes meanwhile. `who` says who failed, and is asked only when it counts.
+    pub fn failed(
+        &self,
+        address: IpAddr,
+        who: impl FnOnce() -> String,
+        limits: &Limits,
+        now: Instant,
+    ) -> Failed {
+        let (network, window) = (network(address), Duration::from_millis(limits.auth_window_ms));
+        let is_recent = |t: &Instant| now.duration_since(*t) < window;
+        if let Some(failures) = self.lock().failures.get_mut(&network) {
+            failures.times.retain(is_recent);
+            let excess = (failures.times.len() as u64).checked_sub(limits.auth_failures);
+            if let Some(frees) = excess.and_then(|excess| failures.times.get(excess as usize)) {
+                let wait = window.saturating_sub(now.duration_since(*frees));
+                return Failed::TooMany { wait, last: failures.last.clone() };
             }
         }
-        let times = inner.failures.entry(address).or_default();
-        times.retain(|t| now.duration_since(*t) < window);
-        times.push(now);
+        // Looks through processes, so not under the lock.
+        let last = who();
+        let mut inner = self.lock();
+        if inner.failures.len() >= MAX_NETWORKS && !inner.failures.contains_key(&network) {
+            inner.forget_failures(is_recent);
+        }
+        let failures = inner.failures.entry(network).or_default();
+        failures.times.push(now);
+        failures.last = last;
+        Failed::Counted(failures.times.len() as u64)
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -136,33 +200,73 @@ impl Door {
 }
 
 impl Inner {
-    /// Takes the place of the connection that has been silent longest (of one address, if given).
-    fn evict(&mut self, of: Option<IpAddr>, limits: &Limits, now: Instant) -> bool {
-        let candidates = self.places.iter_mut().filter(|p| !p.evicted && of.is_none_or(|a| a == p.address));
-        let Some(place) = candidates.min_by_key(|p| p.last_byte) else { return false };
-        if now.duration_since(place.last_byte) < Duration::from_millis(limits.pre_auth_silent_ms) {
-            return false;
+    fn held(&self) -> impl Iterator<Item = &Place> {
+        self.places.iter().filter(|p| !p.evicted)
+    }
+
+    /// Takes the place (of one network, if given) of who keeps us waiting: one to whom nothing is owed, else the oldest
+    /// that has done so for `silent`, or for a fifth of it in the midst of a request.
+    fn evict(&mut self, of: Option<IpAddr>, silent: Duration, now: Instant) -> bool {
+        let is_due = |p: &&mut Place| match p.stage {
+            Stage::Served | Stage::Connecting => false,
+            Stage::Idle => true,
+            Stage::Head => now.duration_since(p.since) >= silent / 5,
+            Stage::Upgraded => now.duration_since(p.since) >= silent,
+        };
+        let places = self.places.iter_mut().filter(|p| !p.evicted && of.is_none_or(|n| n == p.network));
+        let place = places.filter(is_due).min_by_key(|p| (p.stage != Stage::Idle, p.since));
+        place.map(Place::evict).is_some()
+    }
+
+    fn forget_failures(&mut self, is_recent: impl Fn(&Instant) -> bool) {
+        self.failures.retain(|_, failures| failures.times.last().is_some_and(&is_recent));
+        if self.failures.len() >= MAX_NETWORKS {
+            let oldest = self.failures.iter().min_by_key(|(_, f)| f.times.last().copied()).map(|(n, _)| *n);
+            oldest.map(|network| self.failures.remove(&network));
         }
-        place.evicted = true;
+    }
+}
+
+impl Place {
+    fn evict(&mut self) {
+        self.evicted = true;
         // Its thread sees the end of input and says goodbye; if the socket is gone already, so is the thread.
-        let _ = place.socket.shutdown(Shutdown::Read);
-        true
+        let _ = self.socket.shutdown(Shutdown::Read);
     }
 }
 
 impl Ticket {
-    /// Notes that bytes arrived, so that the connection does not count as silent.
-    pub fn heard(&self, now: Instant) {
+    /// Says what its thread does from now on.
+    pub fn stage(&self, stage: Stage) {
         if self.proven {
             return;
         }
-        if let Some(place) = self.door.lock().places.iter_mut().find(|p| p.id == self.id) {
-            place.last_byte = now;
+        let now = Instant::now();
+        if let Some(place) = self.door.lock().places.iter_mut().find(|p| p.id == self.id && p.stage != stage)
+        {
+            (place.stage, place.since) = (stage, now);
         }
     }
 
     pub fn is_evicted(&self) -> bool {
         !self.proven && self.door.lock().places.iter().any(|p| p.id == self.id && p.evicted)
+    }
+
+    pub fn is_proven(&self) -> bool {
+        self.proven
+    }
+
+    /// Waits out `PAUSE`, or until the place is taken away.
+    pub fn pause(&self) {
+        let until = Instant::now() + PAUSE;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() || self.is_evicted() {
+                return;
+            }
+            // Woken at each change of the places; what is missed between the two lasts 100 ms.
+            self.door.wait(left.min(Duration::from_millis(100)));
+        }
     }
 
     /// The connection has authenticated: its place is free for the next.
@@ -190,9 +294,9 @@ mod tests {
     use super::*;
     use std::net::TcpListener;
 
-    fn socket() -> TcpStream {
+    fn socket() -> Arc<TcpStream> {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        TcpStream::connect(listener.local_addr().unwrap()).unwrap()
+        Arc::new(TcpStream::connect(listener.local_addr().unwrap()).unwrap())
     }
 
     fn enter(door: &Arc<Door>, address: &str, limits: &Limits, now: Instant) -> Option<Ticket> {
@@ -202,41 +306,90 @@ mod tests {
         }
     }
 
-    #[test]
-    fn silence_costs_the_place_and_activity_keeps_it() {
-        let limits = Limits { pre_auth: 2, ..Limits::default() };
-        let (door, start) = (Door::new(), Instant::now());
-        let first = enter(&door, "127.0.0.1", &limits, start).unwrap();
-        let second = enter(&door, "127.0.0.1", &limits, start).unwrap();
-        assert!(enter(&door, "127.0.0.1", &limits, start + Duration::from_millis(100)).is_none());
-        first.heard(start + Duration::from_millis(400));
-        let third = enter(&door, "127.0.0.1", &limits, start + Duration::from_millis(600));
-        assert!(third.is_some() && second.is_evicted() && !first.is_evicted());
+    fn after(ms: u64) -> Instant {
+        Instant::now() + Duration::from_millis(ms)
     }
 
     #[test]
-    fn a_remote_address_holds_eight_places_and_gets_them_back() {
+    fn s_h2_who_keeps_us_waiting_loses_the_place_whatever_he_sends() {
+        let limits = Limits { pre_auth: 4, ..Limits::default() };
+        let (door, now) = (Door::new(), Instant::now());
+        let tickets: Vec<Ticket> = (0..3).map(|_| enter(&door, "127.0.0.1", &limits, now).unwrap()).collect();
+        let newcomer = |at| enter(&door, "127.0.0.1", &limits, at);
+        assert!(newcomer(after(60_000)).is_none(), "nobody loses a place while we work for him");
+        tickets[0].stage(Stage::Upgraded);
+        assert!(newcomer(after(300)).is_none());
+        tickets[1].stage(Stage::Head);
+        // What he sends meanwhile changes nothing: the stage is the same.
+        tickets[1].stage(Stage::Head);
+        let third = newcomer(after(200)).expect("a head that does not end is given up soonest");
+        assert!(tickets[1].is_evicted() && !tickets[0].is_evicted());
+        let fourth = newcomer(after(600)).expect("the oldest goes");
+        assert!(tickets[0].is_evicted());
+        tickets[2].stage(Stage::Idle);
+        let fifth = newcomer(Instant::now()).expect("who is owed nothing goes at once");
+        assert!(tickets[2].is_evicted());
+        drop((third, fourth, fifth));
+    }
+
+    #[test]
+    fn s_h2_a_quarter_of_the_places_is_for_those_who_sent_a_connect() {
         let (limits, door, now) = (Limits::default(), Door::new(), Instant::now());
-        let mut held: Vec<Ticket> =
-            (0..8).map(|_| enter(&door, "192.0.2.1", &limits, now).unwrap()).collect();
-        assert!(enter(&door, "192.0.2.1", &limits, now).is_none());
-        assert!(enter(&door, "192.0.2.2", &limits, now).is_some());
-        held[0].prove();
-        assert!(enter(&door, "192.0.2.1", &limits, now).is_some());
-        assert_eq!(door.connections(), 8, "a proven connection still counts, a dropped ticket does not");
+        let tickets: Vec<Ticket> =
+            (0..24).map(|_| enter(&door, "127.0.0.1", &limits, now).unwrap()).collect();
+        assert!(enter(&door, "127.0.0.1", &limits, now).is_none());
+        tickets.iter().take(9).for_each(|ticket| ticket.stage(Stage::Connecting));
+        let more: Vec<Option<Ticket>> = (0..9).map(|_| enter(&door, "127.0.0.1", &limits, now)).collect();
+        assert!(more.iter().take(8).all(Option::is_some) && more[8].is_none(), "32 in all");
+        assert!(enter(&door, "127.0.0.1", &limits, after(60_000)).is_none(), "a connect is judged in peace");
+        tickets[0].stage(Stage::Idle);
+        assert!(enter(&door, "127.0.0.1", &limits, now).is_some(), "and then let go");
     }
 
     #[test]
-    fn ten_failures_lock_one_address_for_the_window() {
-        let (limits, door, start) = (Limits::default(), Door::new(), Instant::now());
-        let (bad, good): (IpAddr, IpAddr) = ("127.0.0.1".parse().unwrap(), "192.0.2.1".parse().unwrap());
-        for n in 0..10 {
-            assert!(door.locked_for(bad, &limits, start).is_none(), "after {n}");
-            door.failed(bad, &limits, start + Duration::from_secs(n));
+    fn s_l6_with_few_descriptors_nobody_is_kept_who_does_not_go_on() {
+        let (limits, door, now) = (Limits::default(), Door::new(), Instant::now());
+        let ticket = enter(&door, "127.0.0.1", &limits, now).unwrap();
+        assert!(!door.let_go(now));
+        ticket.stage(Stage::Upgraded);
+        assert!(door.let_go(now) && ticket.is_evicted() && !door.let_go(now));
+    }
+
+    #[test]
+    fn s_m3_a_remote_network_holds_eight_places_and_gets_them_back() {
+        let (limits, now) = (Limits::default(), Instant::now());
+        for (of_one, other) in [("192.0.2.1", "192.0.2.2"), ("2001:db8::N", "2001:db8:0:1::1")] {
+            let door = Door::new();
+            let of_one = |n: u64| of_one.replace('N', &format!("{n:x}"));
+            let mut held: Vec<Ticket> =
+                (0..8).map(|n| enter(&door, &of_one(n), &limits, now).unwrap()).collect();
+            assert!(enter(&door, &of_one(9), &limits, now).is_none());
+            assert!(enter(&door, other, &limits, now).is_some());
+            held[0].prove();
+            assert!(enter(&door, &of_one(9), &limits, now).is_some());
+            assert_eq!(door.connections(), 8, "a proven connection still counts, a dropped ticket does not");
         }
-        let wait = door.locked_for(bad, &limits, start + Duration::from_secs(10)).unwrap();
-        assert!(wait > Duration::from_secs(49) && wait <= Duration::from_secs(50), "{wait:?}");
-        assert!(door.locked_for(good, &limits, start).is_none());
-        assert!(door.locked_for(bad, &limits, start + Duration::from_secs(61)).is_none());
+    }
+
+    #[test]
+    fn s_m3_ten_failures_are_too_many_for_one_network_until_the_window_is_over() {
+        let (limits, start) = (Limits::default(), Instant::now());
+        for (of_one, other) in [("127.0.0.1", "192.0.2.1"), ("2001:db8::N", "2001:db8:0:1::1")] {
+            let door = Door::new();
+            let fail = |n: u64, secs| {
+                let address = of_one.replace('N', &format!("{n:x}")).parse().unwrap();
+                door.failed(address, || format!("who {n}"), &limits, start + Duration::from_secs(secs))
+            };
+            for n in 0..10 {
+                assert_eq!(fail(n, n), Failed::Counted(n + 1));
+            }
+            for n in 10..60 {
+                let Failed::TooMany { wait, last } = fail(n, 10) else { panic!("failure {n} was counted") };
+                assert_eq!((wait, last.as_str()), (Duration::from_secs(50), "who 9"));
+            }
+            let elsewhere = door.failed(other.parse().unwrap(), String::new, &limits, start);
+            assert_eq!(elsewhere, Failed::Counted(1));
+            assert_eq!(fail(60, 61), Failed::Counted(9), "what came too late was not counted");
+        }
     }
 }

@@ -99,18 +99,31 @@ fn decode(chunks: &[&[u8]], max: usize) -> (String, bool) {
 
 #[test]
 fn fuzz_request_heads_are_parsed_or_refused() {
-    let samples: [&[u8]; 2] = [
+    let samples: [&[u8]; 3] = [
+        b"GET /a HTTP/1.1\r\nHost: a\n\nGET /b HTTP/1.1\r\nHost: b\r\nX: \r\r\n\r\n",
         b"GET /health?x=%20 HTTP/1.1\r\nHost: localhost:1\r\nConnection: Upgrade\r\nOrigin: http://a\r\n\r\n",
         b"POST /v1/x HTTP/1.1\r\nHost: [::1]:1\r\nContent-Length: 3\r\nX-Forwarded-For: 1.2.3.4, ::1\r\n\r\nabc",
     ];
     fuzz(&samples, |input, random| {
         let end = random.below(input.len() + 1);
         if let Ok(head) = head::parse(input.to_vec(), end) {
+            // S-L1: what another reader could take for the end of a line or a head is not inside one.
+            let text = String::from_utf8_lossy(&input[..end]).replace("\r\n", "");
+            assert!(!text.contains(['\r', '\n']), "{text:?}");
+            assert_eq!(head.rest, &input[end..]);
+            let first = input.windows(4).position(|w| w == b"\r\n\r\n").map(|at| at + 4);
+            assert!(
+                first == Some(end) || input.starts_with(b"\r\n"),
+                "{end} is not the end of the first head"
+            );
             assert!(head.target.starts_with('/'));
             if let Some(path) = crate::http::path::plain(&head.target) {
                 assert!(!path.contains("..") || !path.split('/').any(|s| s == ".."), "{path}");
             }
-            let _peer = crate::net::peer::Peer::of([127, 0, 0, 1].into(), &head, &["127.0.0.1"]);
+            let loopback = std::net::SocketAddr::from(([127, 0, 0, 1], 1));
+            let ends = crate::net::peer::Ends { own: loopback, other: loopback };
+            let peer = crate::net::peer::Peer::of(ends, &head, &[]);
+            assert!(!peer.is_local || !head.is_forwarded());
             let _origin = crate::net::origin::check(&head, &[], &[]);
         }
     });

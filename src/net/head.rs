@@ -3,7 +3,7 @@
 //! Runs on the connection's own thread. The bytes are read once into a buffer and handed on with the socket
 //! (a peek would have to be repeated after sleeps while a head trickles in). Refuses what makes two parsers
 //! disagree: repeated Host or length headers, both lengths at once, control characters (SEC-24, SEC-28).
-use crate::net::door::Ticket;
+use crate::net::door::{Stage, Ticket};
 use crate::net::outbox::is_not_now;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::io::Read;
@@ -58,11 +58,18 @@ impl Head {
             || (self.get("upgrade").is_some() && self.get("sec-websocket-key").is_some())
     }
 
-    /// Whether a proxy says that it forwards for somebody else.
+    /// Whether it bears what proxies add when they forward for somebody else.
     pub fn is_forwarded(&self) -> bool {
-        self.headers
-            .iter()
-            .any(|(n, _)| n == "forwarded" || n == "x-real-ip" || n.starts_with("x-forwarded-"))
+        const NAMES: [&str; 6] =
+            ["forwarded", "via", "x-real-ip", "x-client-ip", "true-client-ip", "x-cluster-client-ip"];
+        const FAMILIES: [&str; 5] = ["x-forwarded", "cf-", "fly-", "tailscale-", "x-envoy-"];
+        let is_added = |name: &str| NAMES.contains(&name) || FAMILIES.iter().any(|f| name.starts_with(f));
+        self.headers.iter().any(|(name, _)| is_added(name))
+    }
+
+    /// Whether a body is announced, of whatever length.
+    pub fn has_body(&self) -> bool {
+        self.get("content-length").is_some() || self.get("transfer-encoding").is_some()
     }
 }
 
@@ -76,7 +83,12 @@ pub fn read(
 ) -> Result<Head, NoHead> {
     let mut chunk = [0u8; 2048];
     loop {
-        if let Some(end) = head_end(&bytes) {
+        let end = head_end(&bytes);
+        if has_bare_end(bytes.get(..end.unwrap_or(bytes.len())).unwrap_or_default()) {
+            return Err(NoHead::Invalid(BARE));
+        }
+        if let Some(end) = end {
+            ticket.stage(Stage::Served);
             return if end > max { Err(NoHead::TooLarge) } else { parse(bytes, end) };
         }
         if bytes.len() >= max {
@@ -85,6 +97,9 @@ pub fn read(
         if let Some(reason) = bytes.first().and_then(|first| no_request(*first)) {
             return Err(NoHead::Invalid(reason));
         }
+        if !bytes.is_empty() {
+            ticket.stage(Stage::Head);
+        }
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() || !wait_readable(stream, left) {
             return Err(NoHead::TimedOut);
@@ -92,10 +107,7 @@ pub fn read(
         let mut input = stream;
         match input.read(&mut chunk) {
             Ok(0) => return Err(NoHead::Gone),
-            Ok(n) => {
-                ticket.heard(Instant::now());
-                bytes.extend_from_slice(chunk.get(..n).unwrap_or_default());
-            }
+            Ok(n) => bytes.extend_from_slice(chunk.get(..n).unwrap_or_default()),
             Err(e) if is_not_now(&e) => {}
             Err(_) => return Err(NoHead::Gone),
         }
@@ -127,6 +139,19 @@ fn no_request(first: u8) -> Option<&'static str> {
     }
 }
 
+const BARE: &str = "a line of the request head does not end in CR LF";
+
+/// Whether a line ends otherwise than by CR LF. Some readers take that for the end of a line, and two of them for the
+/// end of a head, which would hide a second request from others.
+fn has_bare_end(head: &[u8]) -> bool {
+    let is_bare = |(at, byte): (usize, &u8)| match byte {
+        b'\n' => at.checked_sub(1).and_then(|before| head.get(before)) != Some(&b'\r'),
+        b'\r' => head.get(at + 1).is_some_and(|next| *next != b'\n'),
+        _ => false,
+    };
+    head.iter().enumerate().any(is_bare)
+}
+
 fn head_end(bytes: &[u8]) -> Option<usize> {
     bytes.windows(4).position(|w| w == b"\r\n\r\n").map(|at| at + 4)
 }
@@ -134,10 +159,14 @@ fn head_end(bytes: &[u8]) -> Option<usize> {
 /// Parses the first `end` bytes as a head; what follows becomes `rest`.
 pub fn parse(mut bytes: Vec<u8>, end: usize) -> Result<Head, NoHead> {
     let rest = bytes.split_off(end.min(bytes.len()));
+    if has_bare_end(&bytes) {
+        return Err(NoHead::Invalid(BARE));
+    }
     let mut slots = [httparse::EMPTY_HEADER; MAX_HEADERS];
     let mut request = httparse::Request::new(&mut slots);
     match request.parse(&bytes) {
-        Ok(httparse::Status::Complete(_)) => {}
+        Ok(httparse::Status::Complete(length)) if length == bytes.len() => {}
+        Ok(httparse::Status::Complete(_)) => return Err(NoHead::Invalid("bytes behind the request head")),
         Ok(httparse::Status::Partial) => return Err(NoHead::Invalid("incomplete request head")),
         Err(httparse::Error::TooManyHeaders) => return Err(NoHead::TooLarge),
         Err(_) => return Err(NoHead::Invalid("malformed request head")),
@@ -166,10 +195,17 @@ fn check(head: &Head) -> Result<(), &'static str> {
     if !head.target.starts_with('/') {
         return Err("the request target must be a path");
     }
-    if ["host", "content-length", "transfer-encoding", "origin", "authorization"]
-        .iter()
-        .any(|name| count(name) > 1)
-    {
+    const SINGLE: [&str; 8] = [
+        "host",
+        "content-length",
+        "transfer-encoding",
+        "origin",
+        "authorization",
+        "upgrade",
+        "sec-websocket-key",
+        "sec-websocket-version",
+    ];
+    if SINGLE.iter().any(|name| count(name) > 1) {
         return Err("a header that must be single is repeated");
     }
     if count("content-length") + count("transfer-encoding") > 1 {
@@ -211,6 +247,22 @@ mod tests {
             "NONSENSE\n\n",
         ] {
             assert!(matches!(head(text), Err(NoHead::Invalid(_))), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn s_l1_every_line_of_a_head_ends_in_cr_lf() {
+        for text in [
+            "GET / HTTP/1.1\r\nHost: a\n\nGET /b HTTP/1.1\r\nHost: a\r\n\r\n",
+            "GET / HTTP/1.1\nHost: a\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: a\r\n\nGET /b HTTP/1.1\r\nHost: a\r\n\r\n",
+            "\nGET / HTTP/1.1\r\nHost: a\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: a\r\nX: a\rb\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: a\r\n X: folded\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost : a\r\n\r\n",
+        ] {
+            let end = head_end(text.as_bytes()).unwrap();
+            assert!(matches!(parse(text.into(), end), Err(NoHead::Invalid(_))), "{text:?}");
         }
     }
 }

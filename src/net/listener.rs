@@ -1,76 +1,134 @@
 //! The listener thread, one per bound address: accepts, gives out places, spawns the connection's thread.
 //!
-//! It outlives the gateway's generations: between two of them new connections wait in the kernel's backlog (R-14d).
-//! It never waits for a client. When there is no place the newcomer is parked, in order of arrival and without
-//! keeping other addresses out: a remote address that parks too many loses its newest. On loopback new
-//! connections stay in the kernel's accept backlog instead, so that an honest burst loses none.
+//! It outlives the gateway's generations: between two of them new connections wait (R-14d). It never waits for a
+//! client. A newcomer is parked until it says something: silence holds a descriptor, but no place and no thread. Who
+//! has spoken gets a place, in order of arrival and without keeping other addresses out. When too many are parked, or
+//! descriptors run short, the one that has been silent longest is turned away; if all have spoken, the newest of the
+//! remote network that parked most; on loopback new connections then stay in the kernel's accept backlog, so that an
+//! honest burst loses none.
 use crate::net::connection;
 use crate::net::door::Entry;
 use crate::net::outbox::is_not_now;
+use crate::net::peer::network;
 use crate::shared::Shared;
 use crate::state::event::Event;
 use crate::succession::{Now, Succession};
 use crate::threads;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Resource, getrlimit};
 use std::collections::VecDeque;
 use std::io::Write;
 use std::net::{IpAddr, TcpListener, TcpStream};
+use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// Newcomers of all addresses that wait for a place.
-const MAX_PARKED: usize = 256;
-/// How often the parked are looked at while places are taken.
+/// Newcomers of all addresses that are parked.
+const MAX_PARKED: usize = 512;
+/// Connections accepted before the parked are looked at again.
+const AT_ONCE: usize = 64;
+/// How often the parked are looked at while places are taken, and while they are silent.
 const LOOK: Duration = Duration::from_millis(5);
+const LOOK_AT_SILENT: Duration = Duration::from_millis(250);
+/// An honest client speaks within this time after it is accepted, however busy its machine.
+const GRACE: Duration = Duration::from_millis(50);
 /// Deep JSON and TLS-free socket work fit; untouched stack costs no memory.
 const STACK: usize = 256 << 10;
 const BUSY: &[u8] =
     b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\nRetry-After: 1\r\n\r\n";
+const TIMED_OUT: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
 
-type Parked = VecDeque<(TcpStream, IpAddr)>;
+/// Who was accepted and has no place.
+struct Newcomer {
+    stream: Arc<TcpStream>,
+    address: IpAddr,
+    since: Instant,
+    /// Whether it has said something.
+    speaks: bool,
+}
+
+#[derive(Default)]
+struct Parked {
+    /// In order of arrival.
+    all: VecDeque<Newcomer>,
+    /// How many wait for a place, as the door was told.
+    told: usize,
+}
 
 /// Accepts until the other end of `stopped` is closed, which is answered by closing this one with the listener, or
-/// until the last generation has ended. Who was accepted by then still gets a place.
+/// until the last generation has ended. Who has spoken by then still gets a place.
 pub fn run(listener: TcpListener, stopped: UnixStream, succession: &Succession) {
-    let mut parked = Parked::new();
+    let mut parked = Parked::default();
     let mut open = Some((listener, stopped));
-    while open.is_some() || !parked.is_empty() {
-        // No hold on a generation while nobody waits for a place.
-        if !parked.is_empty() && !give_places(&mut parked, succession, open.is_none()) {
+    while open.is_some() || !parked.all.is_empty() {
+        // No hold on a generation while nobody is parked.
+        if !parked.all.is_empty() && !look_after(&mut parked, succession, open.is_none()) {
             return;
         }
-        let Some((listener, stopped)) = &open else { continue };
-        if parked.len() >= MAX_PARKED && !make_room(&mut parked) {
-            continue;
-        }
-        match wait(listener, stopped, (!parked.is_empty()).then_some(LOOK)) {
-            Ready::Connection => {}
-            Ready::Nothing => continue,
-            Ready::Stopped => {
-                open = None;
-                continue;
-            }
-        }
-        match listener.accept() {
-            Ok((stream, address)) => parked.push_back((stream, address.ip().to_canonical())),
-            Err(e) if is_not_now(&e) => {}
-            Err(e) => {
-                log::warn!(target: "gateway/net", "accept failed: {e}; trying again");
-                std::thread::sleep(Duration::from_millis(100));
-            }
+        let has_room = parked.all.len() < MAX_PARKED || parked.make_room(GRACE);
+        let ready = wait(open.as_ref().filter(|_| has_room), &mut parked);
+        match (ready, &open) {
+            (Ready::Connections, Some((listener, _))) => accept(listener, &mut parked, succession),
+            (Ready::Stopped, _) => open = None,
+            _ => {}
         }
     }
 }
 
-/// Places for who is parked, if there are; waits a moment when nobody serves, or when there are not enough and nothing
-/// else is to be waited for. `false` when nobody will serve.
-fn give_places(parked: &mut Parked, succession: &Succession, is_last: bool) -> bool {
-    match succession.within(LOOK) {
+/// Takes in who has arrived.
+fn accept(listener: &TcpListener, parked: &mut Parked, succession: &Succession) {
+    for _ in 0..AT_ONCE {
+        match listener.accept() {
+            Ok((stream, address)) => {
+                if !keep_descriptors(&stream, parked, succession) {
+                    turn_away(&stream, BUSY);
+                    continue;
+                }
+                let (stream, address) = (Arc::new(stream), address.ip().to_canonical());
+                parked.all.push_back(Newcomer { stream, address, since: Instant::now(), speaks: false });
+            }
+            Err(e) if is_not_now(&e) => return,
+            Err(e) => {
+                log::warn!(target: "gateway/net", "accept failed: {e}; trying again");
+                // What is short is descriptors, most likely.
+                if !parked.make_room(Duration::ZERO) && !let_go(succession) {
+                    std::thread::sleep(Duration::from_millis(100));
+                }
+                return;
+            }
+        }
+        if parked.all.len() >= MAX_PARKED {
+            return;
+        }
+    }
+}
+
+/// Lets somebody go where few descriptors are left, so that whoever proves himself finds those he needs; `false` when
+/// there are too few even so. A new descriptor has the lowest free number, so it says how many there are.
+fn keep_descriptors(newest: &TcpStream, parked: &mut Parked, succession: &Succession) -> bool {
+    let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    let reserve = (limit / 4).min(32);
+    let left = limit.saturating_sub(u64::try_from(newest.as_raw_fd()).unwrap_or(0) + 1);
+    left >= reserve || ((parked.make_room(Duration::ZERO) || let_go(succession)) && left >= reserve / 2)
+}
+
+fn let_go(succession: &Succession) -> bool {
+    matches!(succession.within(Duration::ZERO), Now::Serving(shared) if shared.door.let_go(Instant::now()))
+}
+
+/// Places for those who have spoken, if there are; an end for those who have been silent too long. `false` when nobody
+/// will serve.
+fn look_after(parked: &mut Parked, succession: &Succession, is_last: bool) -> bool {
+    let has_speakers = parked.all.iter().any(|n| n.speaks);
+    match succession.within(if has_speakers { LOOK } else { Duration::ZERO }) {
         Now::Serving(shared) => {
-            admit(parked, &shared);
-            if parked.len() >= MAX_PARKED || (is_last && !parked.is_empty()) {
+            // After the listener is closed a moment is left to those whose first word is on its way.
+            let patience = if is_last { GRACE } else { shared.limits.handshake() };
+            parked.dismiss(patience);
+            parked.admit(&shared);
+            if parked.all.len() >= MAX_PARKED || (is_last && !parked.all.is_empty()) {
                 shared.door.wait(LOOK);
             }
             true
@@ -80,54 +138,93 @@ fn give_places(parked: &mut Parked, succession: &Succession, is_last: bool) -> b
     }
 }
 
-/// Turns the newest of the remote address with the most parked away; `false` when all are from loopback.
-fn make_room(parked: &mut Parked) -> bool {
-    let count = |address: &IpAddr| parked.iter().filter(|(_, a)| a == address).count();
-    let remote = parked.iter().map(|(_, a)| *a).filter(|a| !a.is_loopback());
-    let Some(most) = remote.max_by_key(count) else { return false };
-    if let Some((stream, _)) = parked.iter().rposition(|(_, a)| *a == most).and_then(|at| parked.remove(at)) {
-        log::warn!(target: "gateway/net", "turned a connection from {most} away: too many wait");
-        turn_away(&stream);
+impl Parked {
+    /// Turns away who has been silent longest, if that is `grace`, else the newest of the remote network with the most
+    /// parked; `false` when all have spoken and are from loopback.
+    fn make_room(&mut self, grace: Duration) -> bool {
+        let silent = self.all.iter().position(|n| !n.speaks && n.since.elapsed() >= grace);
+        if let Some(newcomer) = silent.and_then(|at| self.all.remove(at)) {
+            crate::logging::debug!(target: "gateway/net", "turned a silent connection from {} away", newcomer.address);
+            turn_away(&newcomer.stream, BUSY);
+            return true;
+        }
+        let count = |of: &IpAddr| self.all.iter().filter(|n| network(n.address) == *of).count();
+        let remote = self.all.iter().map(|n| network(n.address)).filter(|n| !n.is_loopback());
+        let Some(most) = remote.max_by_key(count) else { return false };
+        let newest = self.all.iter().rposition(|n| network(n.address) == most);
+        if let Some(newcomer) = newest.and_then(|at| self.all.remove(at)) {
+            log::warn!(target: "gateway/net", "turned a connection from {} away: too many wait", newcomer.address);
+            turn_away(&newcomer.stream, BUSY);
+        }
+        true
     }
-    true
+
+    /// Sends those away who have said nothing for `patience`.
+    fn dismiss(&mut self, patience: Duration) {
+        let (all, now) = (&mut self.all, Instant::now());
+        all.retain(|n| {
+            let stays = n.speaks || now.duration_since(n.since) < patience;
+            if !stays {
+                turn_away(&n.stream, TIMED_OUT);
+            }
+            stays
+        });
+    }
+
+    /// Gives places to those who have spoken, oldest first.
+    fn admit(&mut self, shared: &Arc<Shared>) {
+        let (mut full_for, mut left) = (Vec::new(), VecDeque::with_capacity(self.all.len()));
+        for newcomer in self.all.drain(..) {
+            let Newcomer { stream, address, since, speaks } = &newcomer;
+            if !speaks || full_for.contains(&network(*address)) {
+                left.push_back(newcomer);
+                continue;
+            }
+            match shared.door.enter(*address, stream, &shared.limits, Instant::now()) {
+                Entry::Place(ticket) if shared.door.connections() > shared.limits.connections => {
+                    log::warn!(target: "gateway/net", "refused a connection: {} are open", shared.limits.connections);
+                    turn_away(stream, BUSY);
+                    drop(ticket);
+                }
+                Entry::Place(ticket) if !threads::has_room() => {
+                    log::warn!(target: "gateway/net", "refused a connection: no memory is left for one more");
+                    turn_away(stream, BUSY);
+                    drop(ticket);
+                }
+                Entry::Place(ticket) => spawn(stream.clone(), *since, ticket, shared),
+                Entry::Wait => {
+                    full_for.push(network(*address));
+                    left.push_back(newcomer);
+                }
+            }
+        }
+        self.all = left;
+        let waiting = self.all.iter().filter(|n| n.speaks).count();
+        shared.door.set_waiting(std::mem::replace(&mut self.told, waiting), waiting);
+    }
+
+    /// Notes who has spoken; who has closed instead is gone.
+    fn hear(&mut self, spoken: &[bool]) {
+        let mut spoken = spoken.iter();
+        self.all.retain_mut(|n| {
+            if n.speaks || !spoken.next().copied().unwrap_or_default() {
+                return true;
+            }
+            n.speaks = true;
+            match n.stream.set_nonblocking(true).and_then(|()| n.stream.peek(&mut [0])) {
+                Ok(bytes) => bytes > 0,
+                Err(e) => is_not_now(&e),
+            }
+        });
+    }
 }
 
 /// The peer is told if its socket takes the bytes at once; nobody waits for it.
-fn turn_away(stream: &TcpStream) {
-    let mut stream = stream;
-    let _ = stream.set_nonblocking(true).and_then(|()| stream.write_all(BUSY));
+fn turn_away(mut stream: &TcpStream, answer: &[u8]) {
+    let _ = stream.set_nonblocking(true).and_then(|()| stream.write_all(answer));
 }
 
-/// Gives places to the parked, oldest first.
-fn admit(parked: &mut Parked, shared: &Arc<Shared>) {
-    let mut full_for = Vec::new();
-    for _ in 0..parked.len() {
-        let Some((stream, address)) = parked.pop_front() else { break };
-        if full_for.contains(&address) {
-            parked.push_back((stream, address));
-            continue;
-        }
-        match shared.door.enter(address, &stream, &shared.limits, Instant::now()) {
-            Entry::Place(ticket) if shared.door.connections() > shared.limits.connections => {
-                log::warn!(target: "gateway/net", "refused a connection: {} are open", shared.limits.connections);
-                turn_away(&stream);
-                drop(ticket);
-            }
-            Entry::Place(ticket) if !threads::has_room() => {
-                log::warn!(target: "gateway/net", "refused a connection: no memory is left for one more");
-                turn_away(&stream);
-                drop(ticket);
-            }
-            Entry::Place(ticket) => spawn(stream, address, ticket, shared),
-            Entry::Wait => {
-                full_for.push(address);
-                parked.push_back((stream, address));
-            }
-        }
-    }
-}
-
-fn spawn(stream: TcpStream, address: IpAddr, ticket: crate::net::door::Ticket, shared: &Arc<Shared>) {
+fn spawn(stream: Arc<TcpStream>, since: Instant, ticket: crate::net::door::Ticket, shared: &Arc<Shared>) {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     let id = NEXT.fetch_add(1, Ordering::Relaxed);
     let (worker, state) = (shared.clone(), shared.state.clone());
@@ -135,29 +232,47 @@ fn spawn(stream: TcpStream, address: IpAddr, ticket: crate::net::door::Ticket, s
         // The state thread is gone only when the gateway ends; then nobody needs the news.
         let _ = state.send(Event::ConnectionDied { conn: id, what });
     };
-    let work = move || connection::serve(stream, address, ticket, id, worker);
+    let work = move || connection::serve(stream, since, ticket, id, worker);
     if let Err(e) = threads::spawn(&format!("gw-conn-{id}"), STACK, work, died) {
         log::error!(target: "gateway/net", "{e}; the connection is dropped");
     }
 }
 
 enum Ready {
-    Connection,
+    Connections,
     Nothing,
     Stopped,
 }
 
-fn wait(listener: &TcpListener, stopped: &UnixStream, timeout: Option<Duration>) -> Ready {
+/// Waits for newcomers, if `open`, and for the first word of those who are parked.
+fn wait(open: Option<&(TcpListener, UnixStream)>, parked: &mut Parked) -> Ready {
+    let is_pressed = open.is_none() || parked.all.iter().any(|n| n.speaks);
+    let timeout = match parked.all.is_empty() {
+        true => None,
+        false => Some(if is_pressed { LOOK } else { LOOK_AT_SILENT }),
+    };
     let timeout = timeout.map(|t| Timespec { tv_sec: 0, tv_nsec: t.subsec_nanos() as _ });
-    let mut fds = [PollFd::new(listener, PollFlags::IN), PollFd::new(stopped, PollFlags::IN)];
+    let mut fds: Vec<PollFd> = parked.all.iter().filter(|n| !n.speaks).map(input).collect();
+    let silent = fds.len();
+    if let Some((listener, stopped)) = open {
+        fds.extend([PollFd::new(listener, PollFlags::IN), PollFd::new(stopped, PollFlags::IN)]);
+    }
     if !poll(&mut fds, timeout.as_ref()).is_ok_and(|n| n > 0) {
         return Ready::Nothing;
     }
-    let [listener, stopped] = &fds;
-    match (listener.revents().is_empty(), stopped.revents().is_empty()) {
+    let mut ready = fds.iter().map(|fd| !fd.revents().is_empty());
+    let spoken: Vec<bool> = ready.by_ref().take(silent).collect();
+    let (arrived, stopped) = (ready.next().unwrap_or_default(), ready.next().unwrap_or_default());
+    drop(fds);
+    parked.hear(&spoken);
+    match (arrived, stopped) {
         // What has arrived by now is still taken.
-        (false, _) => Ready::Connection,
-        (true, false) => Ready::Stopped,
-        (true, true) => Ready::Nothing,
+        (true, _) => Ready::Connections,
+        (false, true) => Ready::Stopped,
+        (false, false) => Ready::Nothing,
     }
+}
+
+fn input(newcomer: &Newcomer) -> PollFd<'_> {
+    PollFd::new(&newcomer.stream, PollFlags::IN)
 }

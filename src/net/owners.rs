@@ -2,6 +2,7 @@
 //!
 //! Linux: `/proc`, which needs no other program. The owner of a socket is known for the processes of the same
 //! user, or of all users to root. Elsewhere only whether the port is taken is known, by trying to bind it.
+//! Also who holds the other end of a connection within this machine: addresses and headers cannot tell users apart.
 use crate::json::json;
 use serde_json::Value;
 use std::io::ErrorKind;
@@ -105,6 +106,71 @@ pub fn owner_of(port: u16) -> Option<(u32, String)> {
     Port::inspect(port, &[]).listeners.into_iter().find_map(|l| Some((l.pid?, l.command)))
 }
 
+/// Who holds the other end of a connection within this machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Holder {
+    /// A process of this user.
+    User(u32),
+    /// Nobody any more, or a process that this network does not know.
+    Gone,
+    /// The system does not tell.
+    Unknown,
+}
+
+impl Holder {
+    /// Whether it is this process's own user or root, who can read all of ours anyway.
+    pub fn is_own(self) -> bool {
+        matches!(self, Holder::User(uid) if uid == 0 || uid == rustix::process::geteuid().as_raw())
+    }
+}
+
+/// Who holds the end `other` of the connection whose end `own` is ours. One look at the kernel's table.
+pub fn holder(own: SocketAddr, other: SocketAddr) -> Holder {
+    match connected(own, other) {
+        Some((_, Some(socket))) => Holder::User(socket.uid),
+        Some((_, None)) => Holder::Gone,
+        None => Holder::Unknown,
+    }
+}
+
+/// The same for people: `pid 7 (python3), user joe`. Looks through the processes.
+pub fn describe_holder(own: SocketAddr, other: SocketAddr) -> Option<String> {
+    let (_, socket) = connected(own, other)?;
+    let socket = socket?;
+    let listener = describe(Owners::default().of(socket.inode, &[]), &socket);
+    Some(match listener.pid {
+        Some(pid) => format!("pid {pid} ({}), user {}", listener.command, listener.user),
+        None => format!("user {}", listener.user),
+    })
+}
+
+/// Both ends of a connection, the other as far as a process has it; `None` where not even ours is found.
+fn connected(own: SocketAddr, other: SocketAddr) -> Option<(Socket, Option<Socket>)> {
+    let canonical = |a: SocketAddr| SocketAddr::new(a.ip().to_canonical(), a.port());
+    let (own, other) = (canonical(own), canonical(other));
+    let (mut ours, mut theirs) = (None, None);
+    for table in ["/proc/net/tcp", "/proc/net/tcp6"] {
+        for line in std::fs::read_to_string(table).unwrap_or_default().lines() {
+            let Some(row) = row(line) else { continue };
+            let ends = (canonical(row.address), canonical(row.remote));
+            if ends == (own, other) {
+                ours = Some(row);
+            } else if ends == (other, own) && row.inode != 0 {
+                // One that is closed already has no inode, and the table shows root as its user.
+                theirs = Some(row);
+            }
+        }
+    }
+    Some((ours?, theirs))
+}
+
+/// The user of another user's process, other than root, that listens on `port`.
+pub fn foreign(port: u16) -> Option<String> {
+    let sockets = listening()?;
+    let mut foreign = sockets.iter().filter(|s| s.address.port() == port && !Holder::User(s.uid).is_own());
+    foreign.next().map(|socket| user_name(socket.uid))
+}
+
 /// The user of a process that listens on `port` and may not be looked at, because it is somebody else's.
 pub fn unseen(port: u16) -> Option<String> {
     let own = user_name(rustix::process::getuid().as_raw());
@@ -134,6 +200,8 @@ pub fn of_process(pid: u32) -> Vec<SocketAddr> {
 
 struct Socket {
     address: SocketAddr,
+    remote: SocketAddr,
+    listens: bool,
     inode: u64,
     uid: u32,
 }
@@ -142,14 +210,20 @@ struct Socket {
 fn listening() -> Option<Vec<Socket>> {
     let v4 = std::fs::read_to_string("/proc/net/tcp").ok()?;
     let v6 = std::fs::read_to_string("/proc/net/tcp6").unwrap_or_default();
-    Some(v4.lines().chain(v6.lines()).filter_map(socket).collect())
+    Some(v4.lines().chain(v6.lines()).filter_map(row).filter(|socket| socket.listens).collect())
 }
 
-/// One line of the kernel's table, where it is a listening socket (state `0A`).
-fn socket(line: &str) -> Option<Socket> {
-    let fields: Vec<&str> = line.split_whitespace().collect();
-    let [_, local, _, "0A", _, _, _, uid, _, inode, ..] = fields.as_slice() else { return None };
-    let (ip, port) = local.split_once(':')?;
+/// One line of the kernel's table. The state `0A` is that of a listening socket.
+fn row(line: &str) -> Option<Socket> {
+    let mut fields = line.split_whitespace().skip(1);
+    let (address, remote) = (address(fields.next()?)?, address(fields.next()?)?);
+    let listens = fields.next()? == "0A";
+    let (uid, inode) = (fields.nth(3)?.parse().ok()?, fields.nth(1)?.parse().ok()?);
+    Some(Socket { address, remote, listens, inode, uid })
+}
+
+fn address(text: &str) -> Option<SocketAddr> {
+    let (ip, port) = text.split_once(':')?;
     let port = u16::from_str_radix(port, 16).ok()?;
     // Words of 32 bits, each in the byte order of the machine.
     let words: Vec<u32> =
@@ -159,7 +233,7 @@ fn socket(line: &str) -> Option<Socket> {
         Ok(bytes) => IpAddr::V6(Ipv6Addr::from(bytes)),
         Err(_) => IpAddr::V4(Ipv4Addr::from(<[u8; 4]>::try_from(bytes.as_slice()).ok()?)),
     };
-    Some(Socket { address: SocketAddr::new(ip, port), inode: inode.parse().ok()?, uid: uid.parse().ok()? })
+    Some(SocketAddr::new(ip, port))
 }
 
 /// Which process has which socket, found out once.
@@ -238,7 +312,7 @@ pub fn hide_secrets(words: &[String]) -> Vec<String> {
     words.iter().map(word).collect()
 }
 
-fn user_name(uid: u32) -> String {
+pub fn user_name(uid: u32) -> String {
     let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
     let name = users.lines().find_map(|line| {
         let fields: Vec<&str> = line.split(':').collect();
@@ -278,14 +352,36 @@ mod tests {
     #[test]
     fn a_line_of_the_kernels_table() {
         let line = "  1: 0100007F:4965 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1000 0 4242 1 0 100 0 0 10 0";
-        let found = socket(line).unwrap();
+        let found = row(line).unwrap();
         assert_eq!(
-            (found.address.to_string().as_str(), found.inode, found.uid),
-            ("127.0.0.1:18789", 4242, 1000)
+            (found.address.to_string().as_str(), found.inode, found.uid, found.listens),
+            ("127.0.0.1:18789", 4242, 1000, true)
         );
         let v6 = line.replace("0100007F", "00000000000000000000000001000000");
-        assert_eq!(socket(&v6).unwrap().address.to_string(), "[::1]:18789");
-        assert!(socket(&line.replace(" 0A ", " 01 ")).is_none());
+        assert_eq!(row(&v6).unwrap().address.to_string(), "[::1]:18789");
+        assert!(!row(&line.replace(" 0A ", " 01 ")).unwrap().listens);
+    }
+
+    #[test]
+    fn the_other_end_of_a_connection_has_a_user_until_it_is_closed() {
+        use std::net::TcpStream;
+        for bound in ["127.0.0.1:0", "[::1]:0", "[::]:0"] {
+            let Ok(listener) = TcpListener::bind(bound) else { continue };
+            let port = listener.local_addr().unwrap().port();
+            let to = if bound.starts_with("[::1]") { "::1" } else { "127.0.0.1" };
+            let client = TcpStream::connect((to, port)).unwrap();
+            let (server, other) = listener.accept().unwrap();
+            let own = server.local_addr().unwrap();
+            let uid = rustix::process::geteuid().as_raw();
+            assert_eq!(holder(own, other), Holder::User(uid), "{bound}");
+            assert_eq!(holder(other, own), Holder::User(uid), "{bound}: the other way round");
+            let told = describe_holder(own, other).unwrap();
+            assert!(told.starts_with(&format!("pid {} (", std::process::id())), "{told}");
+            drop(client);
+            assert_eq!(holder(own, other), Holder::Gone, "{bound}: what is closed is not root's");
+            let nowhere = SocketAddr::from(([127, 0, 0, 1], 1));
+            assert_eq!(holder(nowhere, other), Holder::Unknown);
+        }
     }
 
     #[test]

@@ -1,39 +1,93 @@
 //! Who is at the other end: the address, and whether the connection counts as local.
 //!
-//! Pure functions over the socket's address, the request head and the configured proxies (SEC-17). "Local"
-//! means: loopback socket, no forwarding header from anybody but a listed proxy, loopback `Host`.
+//! One function over the socket's two addresses, a request's head and the configured proxies (SEC-17), asked anew for
+//! each head: behind a proxy the next one may be somebody else's. "Local" means: loopback socket, not that of a listed
+//! proxy, nothing that a proxy adds, loopback `Host`. A proxy that adds nothing and sends the gateway's own address as
+//! `Host` looks the same; so what is silent for local clients also asks whose process it is, where the system tells.
 use crate::net::head::Head;
-use std::net::IpAddr;
+use crate::net::owners::{self, Holder};
+use std::net::{IpAddr, SocketAddr};
+
+/// The two addresses of a connection.
+#[derive(Debug, Clone, Copy)]
+pub struct Ends {
+    pub own: SocketAddr,
+    pub other: SocketAddr,
+}
 
 #[derive(Debug, Clone)]
 pub struct Peer {
+    ends: Ends,
     /// The socket's other end.
     pub socket: IpAddr,
     /// The client as far as it can be known: the socket, or what a trusted proxy names.
     pub client: IpAddr,
     pub is_local: bool,
-    pub has_origin: bool,
+    /// It is a page, and not one that came from this very address.
+    is_foreign_page: bool,
 }
 
 impl Peer {
-    pub fn of(socket: IpAddr, head: &Head, trusted_proxies: &[&str]) -> Peer {
-        let socket = socket.to_canonical();
+    pub fn of(ends: Ends, head: &Head, trusted_proxies: &[&str]) -> Peer {
+        let socket = ends.other.ip().to_canonical();
         let proxies: Vec<IpAddr> = trusted_proxies
             .iter()
             .filter_map(|p| p.parse::<IpAddr>().ok())
             .map(|ip| ip.to_canonical())
             .collect();
-        let forwarded = proxies.contains(&socket).then(|| forwarded_for(head, &proxies)).flatten();
-        let host_is_local = head.get("host").is_some_and(is_local_host);
+        let is_proxy = proxies.contains(&socket);
+        let forwarded = is_proxy.then(|| forwarded_for(head, &proxies)).flatten();
+        let host = head.get("host").unwrap_or_default();
         // Nothing that was forwarded is local, whoever forwarded it and whatever it names.
-        let is_local = socket.is_loopback() && !head.is_forwarded() && host_is_local;
+        let is_local = socket.is_loopback() && !is_proxy && !head.is_forwarded() && is_local_host(host);
         Peer {
+            ends,
             socket,
             client: forwarded.unwrap_or(socket),
             is_local,
-            has_origin: head.get("origin").is_some(),
+            is_foreign_page: head.get("origin").is_some_and(|origin| !is_own_page(origin, host, ends.own)),
         }
     }
+
+    /// Whether a device there that shows the shared secret may be paired without asking: it is on this host, no page
+    /// but one of this very address, and a process of the gateway's own user or root. Looks at the kernel's table.
+    pub fn may_pair_silently(&self) -> bool {
+        let holder = || owners::holder(self.ends.own, self.ends.other);
+        self.is_local && !self.is_foreign_page && matches!(holder(), h if h.is_own() || h == Holder::Unknown)
+    }
+
+    /// Whether the socket's other end is a process of root.
+    pub fn is_roots(&self) -> bool {
+        owners::holder(self.ends.own, self.ends.other) == Holder::User(0)
+    }
+
+    /// Who it is, for the log and for the owner: the process where it is on this host, else the address.
+    pub fn describe(&self) -> String {
+        match owners::describe_holder(self.ends.own, self.ends.other).filter(|_| self.is_local) {
+            Some(process) => format!("{} ({process})", self.client),
+            None => self.client.to_string(),
+        }
+    }
+}
+
+/// What counts as one host: an address, or the 64 leading bits of one of version 6, of which a host has as many as it
+/// likes.
+pub fn network(ip: IpAddr) -> IpAddr {
+    match ip.to_canonical() {
+        IpAddr::V6(v6) if !v6.is_loopback() => IpAddr::V6((u128::from(v6) & !u128::from(u64::MAX)).into()),
+        ip => ip,
+    }
+}
+
+/// Whether `origin` is what a browser shows for the address that this connection came in by.
+fn is_own_page(origin: &str, host: &str, own: SocketAddr) -> bool {
+    let name = host_name(host);
+    let is_here = name == "localhost" || name.parse::<IpAddr>().is_ok_and(|ip| ip == own.ip().to_canonical());
+    let is_port = match own.port() {
+        80 => name == host.trim_matches(['[', ']']),
+        port => host.ends_with(&format!(":{port}")),
+    };
+    is_here && is_port && origin.strip_prefix("http://") == Some(host)
 }
 
 /// The client that the trusted proxies saw: the last address of X-Forwarded-For that is not a proxy of ours
@@ -76,7 +130,47 @@ mod tests {
     fn peer(socket: &str, headers: &str, proxies: &[&str]) -> Peer {
         let bytes = format!("GET / HTTP/1.1\r\n{}\r\n\r\n", headers.replace('\n', "\r\n")).into_bytes();
         let end = bytes.len();
-        Peer::of(socket.parse().unwrap(), &head::parse(bytes, end).unwrap(), proxies)
+        let other = SocketAddr::new(socket.parse().unwrap(), 40_000);
+        let own = SocketAddr::from(([127, 0, 0, 1], 18789));
+        Peer::of(Ends { own, other }, &head::parse(bytes, end).unwrap(), proxies)
+    }
+
+    #[test]
+    fn m_8_only_a_page_of_this_very_address_is_no_foreign_page() {
+        for (origin, host, own) in [
+            ("http://localhost:18789", "localhost:18789", true),
+            ("http://127.0.0.1:18789", "127.0.0.1:18789", true),
+            ("http://127.0.0.2:18789", "127.0.0.2:18789", false),
+            ("http://[::1]:18789", "[::1]:18789", false),
+            ("https://localhost:18789", "localhost:18789", false),
+            ("http://localhost:18790", "localhost:18790", false),
+            ("http://localhost:18790", "localhost:18789", false),
+            ("http://127.0.0.1:18789", "localhost:18789", false),
+            ("http://localhost", "localhost", false),
+            ("http://box:18789", "box:18789", false),
+            ("http://localhost.:18789", "localhost.:18789", false),
+            ("http://localhost:18789/", "localhost:18789", false),
+            ("null", "localhost:18789", false),
+            ("", "localhost:18789", false),
+        ] {
+            let headers = format!("Host: {host}\nOrigin: {origin}");
+            assert_eq!(peer("127.0.0.1", &headers, &[]).is_foreign_page, !own, "{origin} {host}");
+        }
+        assert!(!peer("127.0.0.1", "Host: localhost:18789", &[]).is_foreign_page, "no page at all");
+    }
+
+    #[test]
+    fn s_m3_an_address_of_version_6_counts_by_its_64_leading_bits() {
+        for (ip, want) in [
+            ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"),
+            ("2001:db8:1:2::", "2001:db8:1:2::"),
+            ("2001:db8:1:3::1", "2001:db8:1:3::"),
+            ("::1", "::1"),
+            ("::ffff:192.0.2.7", "192.0.2.7"),
+            ("192.0.2.7", "192.0.2.7"),
+        ] {
+            assert_eq!(network(ip.parse().unwrap()).to_string(), want);
+        }
     }
 
     #[test]
@@ -87,6 +181,13 @@ mod tests {
             ("::1", "Host: [::1]:1", &[], true, "::1"),
             ("::ffff:127.0.0.1", "Host: 127.0.0.1", &[], true, "127.0.0.1"),
             ("127.0.0.1", "Host: evil.example", &[], false, "127.0.0.1"),
+            // S-L14: a listed proxy is nobody's client of this host, even if it adds nothing.
+            ("127.0.0.1", "Host: 127.0.0.1:18789", proxy, false, "127.0.0.1"),
+            ("::ffff:127.0.0.1", "Host: localhost", proxy, false, "127.0.0.1"),
+            ("127.0.0.1", "Host: localhost\nVia: 1.1 squid", &[], false, "127.0.0.1"),
+            ("127.0.0.1", "Host: localhost\nCF-Connecting-IP: 127.0.0.1", &[], false, "127.0.0.1"),
+            ("127.0.0.1", "Host: localhost\nX-Forwarded: for=::1", &[], false, "127.0.0.1"),
+            ("127.0.0.1", "Host: localhost\nTailscale-User-Login: a@b", &[], false, "127.0.0.1"),
             ("127.0.0.1", "Host: 127.0.0.1.evil", &[], false, "127.0.0.1"),
             ("127.0.0.1", "Host: localhost.", &[], false, "127.0.0.1"),
             ("127.0.0.1", "Host: localhost\nX-Forwarded-For: 127.0.0.1", &[], false, "127.0.0.1"),

@@ -1,8 +1,9 @@
 //! Tailscale Serve identity: whether a forwarded request's login header is what `tailscale whois` says.
 //!
-//! Runs on the connection's thread with a deadline of 5 s. Asked only when `gateway.auth.allowTailscale` is on,
-//! the socket is loopback and all of Serve's headers are there (SEC-17); answers are not cached, so a login
-//! that is withdrawn is withdrawn at once.
+//! Runs on the connection's thread with a deadline of 5 s. Asked only when `gateway.auth.allowTailscale` is on, the
+//! socket is loopback and a process of root's is at its other end, as tailscaled is, and Serve's headers are there,
+//! each once, with exactly one hop: a second one is what another proxy added (SEC-17). Where the system does not tell
+//! whose a socket is, nobody is identified. Answers are not cached, so a login that is withdrawn is so at once.
 use crate::json;
 use crate::net::head::Head;
 use crate::net::peer::Peer;
@@ -20,15 +21,23 @@ const MAX_VALUES: usize = 10_000;
 
 /// `path` is where programs are looked for.
 pub fn is_identified(peer: &Peer, head: &Head, path: &str) -> bool {
-    let all_there =
-        ["x-forwarded-for", "x-forwarded-proto", "x-forwarded-host"].iter().all(|h| head.get(h).is_some());
-    if !peer.socket.is_loopback() || !all_there {
+    let Some((ip, login)) = claimed(head) else { return false };
+    if !peer.socket.is_loopback() || !peer.is_roots() {
         return false;
     }
-    let Some(login) = head.get("tailscale-user-login").filter(|l| !l.is_empty()) else { return false };
-    let first = head.get("x-forwarded-for").and_then(|v| v.split(',').next()).unwrap_or_default().trim();
-    let Ok(ip) = first.parse::<IpAddr>() else { return false };
     whois(ip, path).is_some_and(|known| known.trim().eq_ignore_ascii_case(login.trim()))
+}
+
+/// The address and the login that Serve's headers name, if they are all there and as Serve writes them.
+fn claimed(head: &Head) -> Option<(IpAddr, &str)> {
+    let single = |name: &'static str| {
+        let mut values = head.all(name).filter(|value| !value.is_empty());
+        values.next().filter(|_| values.next().is_none())
+    };
+    single("x-forwarded-proto").and(single("x-forwarded-host"))?;
+    // The only hop: a list does not parse as an address.
+    let ip = single("x-forwarded-for")?.trim().parse().ok()?;
+    Some((ip, single("tailscale-user-login")?))
 }
 
 /// The login name behind a tailnet address.
@@ -63,4 +72,33 @@ fn whois(ip: IpAddr, path: &str) -> Option<String> {
     let _ = child.wait();
     let answer = json::read(text?, MAX_VALUES, 32).ok()?;
     answer.pointer("/UserProfile/LoginName")?.as_str().map(str::to_string)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::claimed;
+    use crate::net::head;
+
+    #[test]
+    fn s_m1_serve_names_exactly_one_hop_and_each_header_once() {
+        let serve = "X-Forwarded-For: 100.64.0.9\nX-Forwarded-Proto: https\nX-Forwarded-Host: box.ts.net\nTailscale-User-Login: o@x";
+        let is_claimed = |headers: &str| {
+            let text = format!("GET / HTTP/1.1\nHost: box\n{headers}\n\n").replace('\n', "\r\n");
+            claimed(&head::parse(text.clone().into_bytes(), text.len()).unwrap()).is_some()
+        };
+        assert!(is_claimed(serve));
+        for (old, new) in [
+            ("100.64.0.9", "100.64.0.9, 203.0.113.5"),
+            ("100.64.0.9", "100.64.0.9,"),
+            ("100.64.0.9", "100.64.0.9\nX-Forwarded-For: 203.0.113.5"),
+            ("100.64.0.9", ""),
+            ("100.64.0.9", "100.64.0.9:80"),
+            ("X-Forwarded-Proto: https\n", ""),
+            ("X-Forwarded-Host: box.ts.net\n", ""),
+            ("o@x", "o@x\nTailscale-User-Login: evil@x"),
+            ("o@x", ""),
+        ] {
+            assert!(!is_claimed(&serve.replace(old, new)), "{old:?} -> {new:?}");
+        }
+    }
 }

@@ -1,5 +1,5 @@
 //! Clients coming and going: `hello-ok`, presence, and what the pairing store changed.
-use crate::device::pairing::{Change, Notice};
+use crate::device::pairing::{Change, Closing, Notice};
 use crate::json::{Put, json};
 use crate::methods;
 use crate::net::outbox::Frame;
@@ -10,6 +10,32 @@ use crate::state::State;
 use crate::state::clients::Client;
 use crate::state::event::Join;
 use serde_json::{Map, Value};
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+/// Devices whose authority was taken away lately, and when: for those who were being let in at that moment.
+#[derive(Default)]
+pub struct Revoked(HashMap<(String, String), Instant>);
+
+impl Revoked {
+    /// No connect takes that long.
+    const KEPT: Duration = Duration::from_secs(600);
+    /// Above this the old ones are forgotten.
+    const MANY: usize = 64;
+
+    fn note(&mut self, closing: &Closing, now: Instant) {
+        if self.0.len() >= Self::MANY {
+            self.0.retain(|_, at| now.duration_since(*at) < Self::KEPT);
+        }
+        self.0.insert((closing.device_id.clone(), closing.role.clone()), now);
+    }
+
+    /// Whether that happened to a device in a role after `since`.
+    fn is_since(&self, device_id: Option<&str>, role: &str, since: Instant) -> bool {
+        let Some(device_id) = device_id else { return false };
+        self.0.get(&(device_id.to_string(), role.to_string())).is_some_and(|at| *at >= since)
+    }
+}
 
 impl State {
     pub(super) fn join(&mut self, join: Join) {
@@ -23,8 +49,11 @@ impl State {
             outbox.push(Frame::Close(Close::ServiceRestart));
             return;
         }
-        if caller.is_outdated(self.shared.auth().generation) {
+        // What took the caller's authority away while it was on its way has closed nobody: it was not in the list yet.
+        let is_revoked = self.revoked.is_since(caller.device_id.as_deref(), caller.role(), admitted.since);
+        if is_revoked || caller.is_outdated(self.shared.auth().generation) {
             outbox.push(Frame::Close(Close::Revoked));
+            self.pairing_changed(&admitted.change);
             return;
         }
         // The CLI comes and goes with every command; it is not somebody who is present.
@@ -65,6 +94,7 @@ impl State {
             }
         }
         for closing in &change.close {
+            self.revoked.note(closing, Instant::now());
             self.clients.close_device(&closing.device_id, &closing.role);
         }
     }

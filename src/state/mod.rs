@@ -51,6 +51,7 @@ pub struct State {
 
     /// Pairing requests that wait for approval, with the time they were made.
     pub pairing: BTreeMap<String, u64>,
+    revoked: join::Revoked,
 
     // Sessions and runs
     pub sessions: Sessions,
@@ -118,6 +119,7 @@ impl State {
             presence_due: 0,
             presence_urgent: false,
             pairing: BTreeMap::new(),
+            revoked: join::Revoked::default(),
             runs: Runs::new(max_runs as usize, limits.queued_runs as usize),
             subscriptions: Default::default(),
             sessions,

@@ -1,9 +1,12 @@
-//! What becomes of a connecting device that has proved its key: in, or waiting for approval.
+//! What becomes of a connecting device that has proved its key: in, waiting for approval, or out.
+//!
+//! INVARIANT: a device token is checked and used under one lock. Who came by one leaves with the one he showed:
+//! it is never replaced on his way in, so a token that is revoked or rotated meanwhile buys no successor (SEC-08).
 use super::records::{Client, Record, Request, same_key};
 use super::store::Store;
 use super::{Change, Notice, Pairing};
 use crate::device::proof::Verified;
-use crate::device::scopes;
+use crate::device::{scopes, secret_eq};
 use crate::error::{Error, Kind, Result};
 use crate::ids;
 use crate::json::json;
@@ -11,8 +14,10 @@ use serde_json::{Map, Value};
 
 /// Client strings are cut to this many bytes before they are stored.
 const MAX_TEXT: usize = 200;
+/// How old `lastUsedAtMs` may get before it is written anew: a write for every connect would wear out a card.
+const LAST_USED_STEP_MS: u64 = 5 * 60 * 1000;
 
-/// A connecting device whose proof was verified and whose credentials were right.
+/// A connecting device whose proof was verified.
 pub struct Applicant<'a> {
     pub device: &'a Verified,
     pub role: &'a str,
@@ -25,13 +30,29 @@ pub struct Applicant<'a> {
     pub device_family: Option<&'a str>,
     /// For a client that is not on this host.
     pub remote_ip: Option<&'a str>,
-    /// The client is on this host, used the shared secret, and config allows approval without asking.
-    pub local_silent_ok: bool,
+}
+
+/// What it showed beside its proof.
+#[derive(Clone, Copy)]
+pub enum Credential<'a> {
+    /// The shared secret, or an identity in its place: verified. `is_silent` is asked when the device would have to
+    /// wait: whether it may be approved without asking.
+    Shared { is_silent: &'a dyn Fn() -> bool },
+    /// Texts of which one may be this device's token; whether one is, is found out here.
+    Tokens(&'a [&'a str]),
 }
 
 pub enum Admission {
     Paired(Paired),
     Pending(Waiting),
+    /// None of the texts is the device's living token.
+    Refused,
+}
+
+pub struct Decision {
+    pub admission: Admission,
+    /// One of the texts was not the device's token: a guess, even beside one that was.
+    pub has_guessed: bool,
 }
 
 /// What the device may do, and the token that lets it come back. No `Debug`: it holds the token.
@@ -80,18 +101,24 @@ impl Waiting {
 impl Pairing {
     /// Decides on a connect. Nothing is granted that was not approved before, or is approved now because the
     /// client is on this host.
-    pub fn admit(&self, applicant: &Applicant, now: u64) -> Result<Change<Admission>> {
+    pub fn admit(&self, applicant: &Applicant, credential: Credential, now: u64) -> Result<Change<Decision>> {
         if !scopes::ROLES.contains(&applicant.role) {
             return Err(Error::invalid("invalid role"));
         }
         let mut store = self.open(now)?;
         let record = store.record(&applicant.device.device_id)?;
+        let (is_right, has_guessed) = credential.judge(record.as_ref(), applicant.role);
+        let decided = |admission| Change::of(Decision { admission, has_guessed });
+        if !is_right {
+            return Ok(decided(Admission::Refused));
+        }
         let wanted = scopes::grantable(applicant.role, applicant.scopes);
         let mut events = Vec::new();
         let record = match (approval_needed(record.as_ref(), applicant, &wanted), record) {
             (None, Some(record)) => record,
-            (_, record) if applicant.local_silent_ok => {
-                let request = applicant.request(wanted.clone(), record.is_some(), now)?;
+            (_, record) if credential.is_silent() => {
+                let request =
+                    Request { silent: true, ..applicant.request(wanted.clone(), record.is_some(), now)? };
                 events.push(request.resolved("approved", now));
                 let record = Record::merged(record, &request, now);
                 events.extend(answer_covered(&mut store, &record, now));
@@ -99,12 +126,37 @@ impl Pairing {
             }
             (reason, record) => {
                 let reason = reason.unwrap_or("not-paired");
-                return wait(store, applicant, wanted, record.as_ref(), reason, now);
+                let (waiting, events) = wait(store, applicant, wanted, record.as_ref(), reason, now)?;
+                return Ok(Change { events, ..decided(Admission::Pending(waiting)) });
             }
         };
-        let paired = enter(&mut store, record, applicant.role, wanted, now)?;
-        store.save()?;
-        Ok(Change { events, ..Change::of(Admission::Paired(paired)) })
+        let paired = match credential {
+            Credential::Shared { .. } => enter(&mut store, record, applicant.role, wanted, now)?,
+            Credential::Tokens(_) => enter_by_token(&mut store, record, applicant.role, wanted, now)?,
+        };
+        match (store.save(), credential) {
+            // All that it can have changed is a stamp for people to read; a full disk must not keep a device out.
+            (Err(e), Credential::Tokens(_)) => {
+                log::warn!(target: "gateway/ws", "the pairing store cannot be written: {e}");
+            }
+            (saved, _) => saved?,
+        }
+        Ok(Change { events, ..decided(Admission::Paired(paired)) })
+    }
+}
+
+impl Credential<'_> {
+    /// Whether it is right, and whether anything of it is wrong. All texts are compared.
+    fn judge(&self, record: Option<&Record>, role: &str) -> (bool, bool) {
+        let Credential::Tokens(shown) = self else { return (true, false) };
+        let held = record.filter(|record| record.has_role(role)).and_then(|record| record.live_token(role));
+        let fits = |text: &&str| held.is_some_and(|held| secret_eq(&held.token, text));
+        let right = shown.iter().filter(|text| fits(text)).count();
+        (right > 0, right < shown.len())
+    }
+
+    fn is_silent(&self) -> bool {
+        matches!(self, Credential::Shared { is_silent } if is_silent())
     }
 }
 
@@ -129,7 +181,7 @@ impl Applicant<'_> {
             role: Some(self.role.to_string()),
             roles: vec![self.role.to_string()],
             scopes,
-            silent: self.local_silent_ok,
+            silent: false,
             is_repair,
             ts: now,
             rest: Map::new(),
@@ -170,12 +222,33 @@ fn differs(approved: &Option<String>, claimed: &Option<String>) -> bool {
 /// Lets the device in. Its token stays as it is unless there is none that lives; one that holds less than the
 /// device was approved for is filled up where the connect needs it, never replaced under other clients.
 fn enter(store: &mut Store, mut record: Record, role: &str, wanted: Vec<String>, now: u64) -> Result<Paired> {
-    let approved = record.approved(role);
     if record.live_token(role).is_none() {
-        record.issue(role, approved.clone(), now)?;
+        let approved = record.approved(role);
+        record.issue(role, approved, now)?;
     }
-    let token =
-        record.tokens.get_mut(role).ok_or_else(|| Error::unavailable("issue a device token: none made"))?;
+    go_on(store, record, role, wanted)
+}
+
+/// The same for who has shown the living token.
+fn enter_by_token(
+    store: &mut Store,
+    mut record: Record,
+    role: &str,
+    wanted: Vec<String>,
+    now: u64,
+) -> Result<Paired> {
+    if let Some(token) = record.tokens.get_mut(role)
+        && token.last_used_at_ms.is_none_or(|at| now.abs_diff(at) >= LAST_USED_STEP_MS)
+    {
+        token.last_used_at_ms = Some(now);
+    }
+    go_on(store, record, role, wanted)
+}
+
+fn go_on(store: &mut Store, mut record: Record, role: &str, wanted: Vec<String>) -> Result<Paired> {
+    let approved = record.approved(role);
+    let token = record.tokens.get_mut(role).filter(|token| !token.is_revoked());
+    let token = token.ok_or_else(|| Error::unavailable("admit a device: it has no living token"))?;
     if scopes::first_missing(&token.scopes, &wanted).is_some() {
         token.scopes = scopes::union(&token.scopes, &approved);
     }
@@ -192,7 +265,7 @@ fn wait(
     record: Option<&Record>,
     reason: &'static str,
     now: u64,
-) -> Result<Change<Admission>> {
+) -> Result<(Waiting, Vec<Notice>)> {
     let new = applicant.request(wanted, record.is_some(), now)?;
     let asks_as_much = |r: &&Request| {
         r.device_id == new.device_id
@@ -219,7 +292,7 @@ fn wait(
         approved_roles: record.map(Record::all_roles).unwrap_or_default(),
         approved_scopes: record.map(|r| r.approved(applicant.role)).unwrap_or_default(),
     };
-    Ok(Change { events, ..Change::of(Admission::Pending(waiting)) })
+    Ok((waiting, events))
 }
 
 /// Takes out the requests of a device that its record now answers; nobody has to decide on them any more.

@@ -1,24 +1,10 @@
-//! Device tokens on the server's side: check, rotate, revoke.
-use super::records::{Record, check_caller};
+//! Device tokens on the server's side: rotate, revoke. They are checked where they are used, in `admit.rs`.
+use super::records::{Record, check_caller, check_over};
 use super::{Change, Closing, Pairing};
+use crate::device::scopes;
 use crate::device::tokens::{self, StoredToken};
-use crate::device::{scopes, secret_eq};
 use crate::error::{Error, Result};
 use serde::Serialize;
-
-/// How old `lastUsedAtMs` may get before it is written anew: a write for every connect would wear out a card.
-const LAST_USED_STEP_MS: u64 = 5 * 60 * 1000;
-
-/// What a device token is worth.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TokenCheck {
-    /// It is the device's token and covers what is asked for.
-    Valid,
-    /// It is the device's token, but more is asked for than it covers.
-    ScopesExceeded,
-    /// Not the token of that device and role, or revoked.
-    Wrong,
-}
 
 /// A new token, in clear: the result of `device.token.rotate`. No `Debug`.
 #[derive(Clone, Serialize)]
@@ -40,35 +26,6 @@ pub struct Revoked {
 }
 
 impl Pairing {
-    /// Checks a token given by a device that has proved its key.
-    pub fn verify_token(
-        &self,
-        device_id: &str,
-        role: &str,
-        requested: &[String],
-        token: &str,
-        now: u64,
-    ) -> Result<TokenCheck> {
-        let mut store = self.open(now)?;
-        let Some(mut record) = store.record(device_id)? else { return Ok(TokenCheck::Wrong) };
-        let approved = record.approved(role);
-        let held =
-            record.live_token(role).filter(|held| record.has_role(role) && secret_eq(&held.token, token));
-        let Some(held) = held else { return Ok(TokenCheck::Wrong) };
-        let wanted = scopes::grantable(role, requested);
-        if [&held.scopes, &approved].iter().any(|scopes| scopes::first_missing(scopes, &wanted).is_some()) {
-            return Ok(TokenCheck::ScopesExceeded);
-        }
-        if held.last_used_at_ms.is_none_or(|at| now.abs_diff(at) >= LAST_USED_STEP_MS) {
-            if let Some(token) = record.tokens.get_mut(role) {
-                token.last_used_at_ms = Some(now);
-            }
-            // The stamp is for people to read; a full disk must not keep a device out.
-            let _ = store.put(&record).and_then(|()| store.save());
-        }
-        Ok(TokenCheck::Valid)
-    }
-
     /// Replaces a token by a new one. With `scopes` the device holds no more than those from now on. A client
     /// that shares this state directory has the new token before the old one dies (R-05c).
     pub fn rotate(
@@ -82,6 +39,7 @@ impl Pairing {
         let mut store = self.open(now)?;
         let record = store.record(device_id)?.filter(|record| record.has_role(role));
         let mut record = record.ok_or_else(unknown)?;
+        check_over(caller, &record)?;
         if record.tokens.get(role).is_some_and(|token| token.is_revoked()) {
             // Otherwise a session that was cut off could bring its own authority back (SEC-08).
             return Err(Error::invalid(
@@ -119,6 +77,7 @@ impl Pairing {
         check_caller(caller, &[])?;
         let mut store = self.open(now)?;
         let mut record = store.record(device_id)?.ok_or_else(unknown)?;
+        check_over(caller, &record)?;
         let token = record.tokens.get_mut(role).ok_or_else(unknown)?;
         let revoked_at_ms = token.revoked_at_ms.filter(|at| *at > 0).unwrap_or(now);
         token.revoked_at_ms = Some(revoked_at_ms);

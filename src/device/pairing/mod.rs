@@ -12,8 +12,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 
-pub use admit::{Admission, Applicant, Paired};
-pub use grants::TokenCheck;
+pub use admit::{Admission, Applicant, Credential, Paired};
 
 use serde_json::Value;
 use std::path::{Path, PathBuf};

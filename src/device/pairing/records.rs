@@ -308,6 +308,14 @@ pub(super) fn check_caller(caller: Option<&[String]>, granted: &[String]) -> Res
     }
 }
 
+/// Refuses a caller that holds less than the device: neither its end nor its new token are for him, whoever he is
+/// himself. An administrator's device is therefore an administrator's matter.
+pub(super) fn check_over(caller: Option<&[String]>, device: &Record) -> Result<()> {
+    let tokens = device.tokens.values().flat_map(|token| token.scopes.iter().cloned());
+    let held: Vec<String> = device.scopes.iter().cloned().chain(tokens).collect();
+    check_caller(caller, &scopes::grantable("operator", &held))
+}
+
 fn known_roles(role: &Option<String>, roles: &[String]) -> Vec<String> {
     let mut all: Vec<String> = Vec::new();
     for role in role.iter().chain(roles) {

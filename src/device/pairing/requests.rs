@@ -1,6 +1,6 @@
 //! Decisions on requests and devices: list, approve, reject, remove, clear.
 use super::admit::answer_covered;
-use super::records::{Record, Request, check_caller};
+use super::records::{Record, Request, check_caller, check_over};
 use super::{Change, Closing, Pairing};
 use crate::device::scopes;
 use crate::error::{Error, Result};
@@ -67,6 +67,11 @@ impl Pairing {
     pub fn remove(&self, device_id: &str, caller: Option<&[String]>, now: u64) -> Result<Change<Value>> {
         check_caller(caller, &[])?;
         let mut store = self.open(now)?;
+        match store.record(device_id) {
+            Ok(record) => record.map_or(Ok(()), |record| check_over(caller, &record))?,
+            // Nobody can say what it holds.
+            Err(_) => check_caller(caller, &["operator.admin".to_string()])?,
+        }
         if !store.remove(device_id) {
             return Err(Error::not_found("unknown deviceId"));
         }

@@ -1,6 +1,7 @@
 //! The store over real files in a temporary state directory: shapes, grants, limits, concurrency.
 mod authority;
 
+use super::admit::Decision;
 use super::*;
 use crate::device::proof::Verified;
 use crate::device::testing::{StateDir, strings};
@@ -30,6 +31,13 @@ struct Connect<'a> {
     at: u64,
 }
 
+#[derive(Debug, PartialEq)]
+enum Came {
+    In,
+    ToWait,
+    InVain,
+}
+
 const LOCAL: Connect =
     Connect { device: 1, role: "operator", scopes: ADMIN, platform: "linux", is_local: true, at: NOW };
 const REMOTE: Connect = Connect { is_local: false, ..LOCAL };
@@ -49,7 +57,15 @@ impl Fixture {
         Fixture { pairing: Pairing::new(&dir.0), dir }
     }
 
+    /// A connect with the shared secret.
     fn admit(&self, connect: Connect) -> Change<Admission> {
+        let Change { result, events, close } =
+            self.admit_with(connect, Credential::Shared { is_silent: &|| connect.is_local });
+        assert!(!result.has_guessed);
+        Change { result: result.admission, events, close }
+    }
+
+    fn admit_with(&self, connect: Connect, credential: Credential) -> Change<Decision> {
         let applicant = Applicant {
             device: &device(connect.device),
             role: connect.role,
@@ -60,27 +76,36 @@ impl Fixture {
             platform: connect.platform,
             device_family: None,
             remote_ip: None,
-            local_silent_ok: connect.is_local,
         };
-        self.pairing.admit(&applicant, connect.at).unwrap()
+        self.pairing.admit(&applicant, credential, connect.at).unwrap()
     }
 
     fn paired(&self, connect: Connect) -> Paired {
         match self.admit(connect).result {
             Admission::Paired(paired) => paired,
             Admission::Pending(waiting) => panic!("pending: {}", waiting.reason),
+            Admission::Refused => panic!("refused"),
         }
     }
 
     fn waiting(&self, connect: Connect) -> admit::Waiting {
         match self.admit(connect).result {
             Admission::Pending(waiting) => waiting,
-            Admission::Paired(_) => panic!("paired"),
+            _ => panic!("not pending"),
         }
     }
 
-    fn check(&self, role: &str, requested: &[&str], token: &str) -> TokenCheck {
-        self.pairing.verify_token(&id(1), role, &strings(requested), token, NOW).unwrap()
+    /// What becomes of device 1 when it shows a token.
+    fn check(&self, role: &str, requested: &[&str], token: &str) -> Came {
+        let connect = Connect { role, scopes: requested, ..REMOTE };
+        match self.admit_with(connect, Credential::Tokens(&[token])).result.admission {
+            Admission::Paired(paired) => {
+                assert_eq!(paired.device_token, token, "it leaves with the token it showed");
+                Came::In
+            }
+            Admission::Pending(_) => Came::ToWait,
+            Admission::Refused => Came::InVain,
+        }
     }
 
     fn file(&self, name: &str) -> Value {
@@ -164,7 +189,7 @@ fn other_scopes_never_rotate_a_token_away() {
     let read = f.paired(Connect { scopes: READ, ..LOCAL });
     let admin = f.paired(LOCAL);
     assert_eq!(read.device_token, admin.device_token);
-    assert_eq!(f.check("operator", ADMIN, &admin.device_token), TokenCheck::Valid);
+    assert_eq!(f.check("operator", ADMIN, &admin.device_token), Came::In);
 }
 
 #[test]
@@ -297,14 +322,16 @@ fn lists_hold_no_token() {
 fn a_token_is_good_for_its_device_role_and_scopes_only() {
     let f = Fixture::new();
     let token = f.paired(Connect { scopes: &["operator.write"], ..LOCAL }).device_token;
-    assert_eq!(f.check("operator", READ, &token), TokenCheck::Valid);
-    assert_eq!(f.check("operator", ADMIN, &token), TokenCheck::ScopesExceeded);
-    assert_eq!(f.check("node", &[], &token), TokenCheck::Wrong);
+    assert_eq!(f.check("operator", READ, &token), Came::In);
+    assert_eq!(f.check("operator", ADMIN, &token), Came::ToWait);
+    assert_eq!(f.check("node", &[], &token), Came::InVain);
     for wrong in ["", "x", &token[1..], &token.to_uppercase()] {
-        assert_eq!(f.check("operator", READ, wrong), TokenCheck::Wrong, "{wrong}");
+        assert_eq!(f.check("operator", READ, wrong), Came::InVain, "{wrong}");
     }
-    let other = f.pairing.verify_token(&id(2), "operator", &[], &token, NOW).unwrap();
-    assert_eq!(other, TokenCheck::Wrong);
+    let other = f.admit_with(Connect { device: 2, ..REMOTE }, Credential::Tokens(&[&token])).result;
+    assert!(matches!(other.admission, Admission::Refused) && other.has_guessed);
+    let both = f.admit_with(Connect { scopes: READ, ..REMOTE }, Credential::Tokens(&["x", &token])).result;
+    assert!(matches!(both.admission, Admission::Paired(_)) && both.has_guessed, "a guess beside it counts");
     assert_eq!(f.record()["tokens"]["operator"]["lastUsedAtMs"], NOW);
 }
 

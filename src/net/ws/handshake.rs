@@ -3,6 +3,7 @@ use super::{Phase, Worker};
 use crate::error::{Error, Kind};
 use crate::ids;
 use crate::net::auth::{self, Connect};
+use crate::net::door::Stage;
 use crate::net::outbox::Frame;
 use crate::net::ws::sending::Sending;
 use crate::protocol::close::Close;
@@ -16,6 +17,7 @@ use std::sync::atomic::Ordering;
 impl Worker {
     /// The only function that takes frames before `hello-ok`.
     pub(super) fn handshake(&mut self, text: &str) {
+        self.ticket.stage(Stage::Connecting);
         // Until here the client was a stranger to every generation; from here on it is one's.
         match self.shared.succession.current() {
             Some(shared) => self.shared = shared,
@@ -46,10 +48,11 @@ impl Worker {
     }
 
     fn connect(&mut self, id: String, connect: Connect) {
-        let admitted = match auth::admit(&self.shared, &self.peer, &self.head, connect.clone(), &self.nonce) {
+        let client = crate::logging::quoted(&connect.client.id);
+        let decided = auth::admit(&self.shared, &self.peer, &self.head, &self.ticket, connect, &self.nonce);
+        let admitted = match decided {
             Ok(admitted) => admitted,
             Err(refusal) => {
-                auth::count_failure(&self.shared, &self.peer, &connect, &refusal.error);
                 if !refusal.change.events.is_empty() {
                     // A state thread that is gone is ending the process; this client is closed anyway.
                     let _ = self.shared.state.send(Event::Pairing { change: refusal.change });
@@ -57,7 +60,7 @@ impl Worker {
                 let hint =
                     refusal.error.details().and_then(|d| d.get("remediationHint")).and_then(|h| h.as_str());
                 log::info!(target: "gateway/ws", "refused connect conn={} remote={} client={} reason={} {}",
-                    self.id, self.peer.client, crate::logging::quoted(&connect.client.id), refusal.error, hint.unwrap_or_default());
+                    self.id, self.peer.client, client, refusal.error, hint.unwrap_or_default());
                 return self.refuse(&id, &refusal.error);
             }
         };

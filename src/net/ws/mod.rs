@@ -15,7 +15,7 @@ use crate::json::{self, json};
 use crate::methods::{self, Run};
 use crate::net::budget::{self, Sort};
 use crate::net::connection::linger;
-use crate::net::door::Ticket;
+use crate::net::door::{Stage, Ticket};
 use crate::net::head::Head;
 use crate::net::outbox::{Drain, Frame, Outbox, is_not_now};
 use crate::net::peer::Peer;
@@ -69,7 +69,7 @@ enum Phase {
 }
 
 struct Worker {
-    stream: TcpStream,
+    stream: Arc<TcpStream>,
     shared: Arc<Shared>,
     peer: Peer,
     head: Head,
@@ -104,7 +104,7 @@ struct Worker {
 }
 
 pub fn serve(
-    stream: TcpStream,
+    stream: Arc<TcpStream>,
     mut head: Head,
     peer: Peer,
     ticket: Ticket,
@@ -177,6 +177,7 @@ impl Worker {
         crate::logging::debug!(target: "gateway/ws", "open conn={} remote={}", self.id, self.peer.client);
         let challenge = json!({"nonce": self.nonce, "ts": clock::now_ms()});
         self.send(Sending::text(frame::event("connect.challenge", &challenge, None) + "}"));
+        self.ticket.stage(Stage::Upgraded);
         self.take(rest);
         while self.phase != Phase::Open {
             if !self.turn() {
@@ -347,7 +348,7 @@ impl Worker {
         } else {
             &mut small
         };
-        match (&self.stream).read(buffer) {
+        match (&*self.stream).read(buffer) {
             Ok(0) if self.ticket.is_evicted() => {
                 let stopping = self.shared.published.is_stopping();
                 self.close(if stopping { &Close::ServiceRestart } else { &Close::Evicted });
@@ -355,7 +356,6 @@ impl Worker {
             }
             Ok(0) => false,
             Ok(n) => {
-                self.ticket.heard(Instant::now());
                 self.received += n as u64;
                 // Cannot be out of range: the kernel filled `n` bytes of this buffer.
                 let bytes = buffer.get(..n).unwrap_or_default().to_vec();
@@ -469,6 +469,7 @@ impl Worker {
             return;
         }
         crate::logging::debug!(target: "gateway/ws", "close conn={} code={} reason={}", self.id, why.code(), crate::logging::quoted(&why.reason()));
+        self.ticket.stage(Stage::Idle);
         self.send(Sending::raw(wire::close(why.code(), &why.reason())));
         self.inbox.clear();
         self.decoder = Decoder::default();
@@ -562,7 +563,7 @@ impl Drop for Worker {
     fn drop(&mut self) {
         if std::thread::panicking() && self.sending.is_none() {
             // Even a defect ends with a close frame, if the socket takes it; it is the last thing said.
-            let _ = (&self.stream).write(&wire::close(Close::Internal.code(), &Close::Internal.reason()));
+            let _ = (&*self.stream).write(&wire::close(Close::Internal.code(), &Close::Internal.reason()));
         }
         if let Some(caller) = &self.caller {
             // The state thread is gone only when the process ends.

@@ -8,14 +8,14 @@ fn a_revoked_token_stays_dead() {
     let token = f.paired(LOCAL).device_token;
     let change = f.pairing.revoke(&id(1), "operator", None, NOW).unwrap();
     assert_eq!(change.close, [Closing { device_id: id(1), role: "operator".into() }]);
-    assert_eq!(f.check("operator", READ, &token), TokenCheck::Wrong);
+    assert_eq!(f.check("operator", READ, &token), Came::InVain);
     assert!(f.pairing.rotate(&id(1), "operator", None, None, NOW).is_err());
     let request = f.waiting(Connect { role: "node", scopes: &[], ..REMOTE }).request_id;
     f.pairing.approve(&request, Some(&strings(&["operator.pairing"])), NOW).unwrap();
-    assert_eq!(f.check("operator", READ, &token), TokenCheck::Wrong);
+    assert_eq!(f.check("operator", READ, &token), Came::InVain);
     let new = f.paired(REMOTE).device_token;
     assert_ne!(new, token);
-    assert_eq!(f.check("operator", READ, &token), TokenCheck::Wrong);
+    assert_eq!(f.check("operator", READ, &token), Came::InVain);
 }
 
 #[test]
@@ -25,7 +25,7 @@ fn a_removed_device_has_to_ask_again() {
     f.waiting(Connect { role: "node", scopes: &[], ..REMOTE });
     let change = f.pairing.remove(&id(1), None, NOW).unwrap();
     assert_eq!(change.close.len(), 2);
-    assert_eq!(f.check("operator", READ, &token), TokenCheck::Wrong);
+    assert_eq!(f.check("operator", READ, &token), Came::InVain);
     assert!(f.pairing.list(NOW).unwrap().pending.is_empty());
     assert_eq!(f.waiting(REMOTE).reason, "not-paired");
     f.paired(Connect { device: 2, ..LOCAL });
@@ -45,8 +45,8 @@ fn rotation_reaches_the_local_client() {
     let change = f.pairing.rotate(&id(1), "operator", None, None, NOW).unwrap();
     assert_eq!(change.close, [Closing { device_id: id(1), role: "operator".into() }]);
     assert_eq!(tokens::load(&f.dir.0, &id(1), "operator").unwrap().token, change.result.token);
-    assert_eq!(f.check("operator", ADMIN, &change.result.token), TokenCheck::Valid);
-    assert_eq!(f.check("operator", READ, &old), TokenCheck::Wrong);
+    assert_eq!(f.check("operator", ADMIN, &change.result.token), Came::In);
+    assert_eq!(f.check("operator", READ, &old), Came::InVain);
 }
 
 /// R-05c: a new token that cannot be stored at the client does not kill the old one.
@@ -60,7 +60,7 @@ fn a_rotation_that_fails_at_the_client_changes_nothing() {
     std::fs::remove_file(&lock).unwrap();
     std::fs::create_dir(&lock).unwrap();
     assert!(f.pairing.rotate(&id(1), "operator", None, None, NOW).is_err());
-    assert_eq!(f.check("operator", ADMIN, &old), TokenCheck::Valid);
+    assert_eq!(f.check("operator", ADMIN, &old), Came::In);
 }
 
 /// Lists of scopes as callers and devices may write them.
@@ -156,10 +156,91 @@ fn approval_never_grants_more_than_caller_and_request() {
 fn narrowed_scopes_do_not_come_back_by_reconnecting() {
     let f = Fixture::new();
     f.paired(LOCAL);
-    let caller = strings(&["operator.pairing", "operator.read"]);
-    f.pairing.rotate(&id(1), "operator", Some(&strings(READ)), Some(&caller), NOW).unwrap();
+    f.pairing.rotate(&id(1), "operator", Some(&strings(READ)), Some(&strings(ADMIN)), NOW).unwrap();
     assert_eq!(f.waiting(REMOTE).reason, "scope-upgrade");
     f.paired(Connect { scopes: READ, ..REMOTE });
     assert_eq!(token_scopes(&f, "operator"), READ);
     assert!(f.pairing.rotate(&id(1), "operator", Some(&[]), None, NOW).is_err());
+}
+
+/// S-H6: while a token is revoked or rotated, whoever comes by it is either in with that very token or out; nobody is
+/// handed its successor, and the revoked one has none.
+#[test]
+fn s_h6_a_dying_token_buys_no_successor() {
+    for rotates in [false, true] {
+        for round in 0..20 {
+            let f = Fixture::new();
+            let token = f.paired(LOCAL).device_token;
+            let came = std::thread::scope(|scope| {
+                let knock = || {
+                    let at = |n: u64| Connect { at: NOW + n * LAST_USED, scopes: READ, ..REMOTE };
+                    let decide = |n| f.admit_with(at(n), Credential::Tokens(&[&token])).result.admission;
+                    (0..6).map(decide).collect::<Vec<_>>()
+                };
+                let threads: Vec<_> = (0..6).map(|_| scope.spawn(knock)).collect();
+                match rotates {
+                    true => drop(f.pairing.rotate(&id(1), "operator", None, None, NOW).unwrap()),
+                    false => drop(f.pairing.revoke(&id(1), "operator", None, NOW).unwrap()),
+                }
+                threads.into_iter().flat_map(|t| t.join().unwrap()).collect::<Vec<_>>()
+            });
+            for admission in came {
+                match admission {
+                    Admission::Paired(paired) => assert_eq!(paired.device_token, token, "round {round}"),
+                    Admission::Refused => {}
+                    Admission::Pending(_) => panic!("pending in round {round}"),
+                }
+            }
+            assert_eq!(f.check("operator", READ, &token), Came::InVain);
+            let held = &f.record()["tokens"]["operator"];
+            assert_eq!(held["revokedAtMs"].is_u64(), !rotates, "round {round}: {held}");
+        }
+    }
+}
+
+/// More than the step after which the use of a token is written down, so that each connect writes.
+const LAST_USED: u64 = 6 * 60 * 1000;
+
+/// S-L3: who holds less than a device neither ends its token, nor removes or narrows it, nor sees its new token.
+#[test]
+fn s_l3_a_lesser_caller_does_nothing_to_a_greater_device() {
+    for (caller, device, may) in [
+        (&["operator.pairing"][..], ADMIN, false),
+        (&["operator.pairing", "operator.read"], ADMIN, false),
+        (&["operator.pairing", "operator.read"], &["operator.write"], false),
+        (&["operator.pairing", "operator.write"], READ, true),
+        (&["operator.pairing", "operator.read"], READ, true),
+        (&["operator.read"], READ, false),
+        (ADMIN, ADMIN, true),
+    ] {
+        let caller = strings(caller);
+        let (id, held) = (id(1), Some(caller.as_slice()));
+        let fresh = || {
+            let f = Fixture::new();
+            f.paired(Connect { scopes: device, ..LOCAL });
+            f
+        };
+        let check = |f: &Fixture, done: Result<(), crate::error::Error>, what: &str| {
+            assert_eq!(done.is_ok(), may, "{caller:?} {device:?} {what}");
+            if let Err(e) = done {
+                assert!(e.message().starts_with("missing scope: operator."), "{e}");
+                assert!(f.record()["tokens"]["operator"]["revokedAtMs"].is_null(), "{what}");
+            }
+        };
+        let f = fresh();
+        check(&f, f.pairing.revoke(&id, "operator", held, NOW).map(drop), "revoke");
+        let f = fresh();
+        check(&f, f.pairing.remove(&id, held, NOW).map(drop), "remove");
+        for target in [None, Some(strings(READ))] {
+            let f = fresh();
+            let before = f.record();
+            check(&f, f.pairing.rotate(&id, "operator", target.as_deref(), held, NOW).map(drop), "rotate");
+            assert_eq!(f.record() == before, !may);
+        }
+    }
+    // Of a record that cannot be read nobody knows what it grants.
+    let f = Fixture::new();
+    f.write("paired.json", &json!({"x": {"tokens": 7}}));
+    assert!(f.pairing.remove("x", Some(&strings(&["operator.pairing"])), NOW).is_err());
+    f.pairing.remove("x", Some(&strings(ADMIN)), NOW).unwrap();
 }
