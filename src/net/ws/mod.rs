@@ -129,7 +129,10 @@ pub fn serve(
         return log::error!(target: "gateway/ws", "no descriptors left for a connection");
     };
     if descriptors::are_scarce(&drain) {
-        shared.door.let_go(Instant::now());
+        // As many as this one holds now.
+        for _ in 0..3 {
+            shared.door.let_go(Instant::now());
+        }
     }
     let mut worker = Worker {
         max_message: shared.limits.pre_auth_frame as usize,
