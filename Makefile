@@ -1,7 +1,9 @@
 # OpenClaw Gateway. `make demo` tries it, `make test` tests it, `make check` is what CI runs.
 
 CARGO  ?= cargo
-TARGET_DIR = $(or $(CARGO_TARGET_DIR),target)
+# Where cargo puts the program is its own affair (CARGO_TARGET_DIR, build.target-dir, build.target), so it is asked.
+EXECUTABLE = sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' | tail -n 1
+RELEASE = $$($(CARGO) build --release --message-format=json-render-diagnostics 2>/dev/null | $(EXECUTABLE))
 PREFIX ?= /usr/local
 ARCH   := $(shell uname -m)
 MUSL   := $(ARCH)-unknown-linux-musl
@@ -28,11 +30,13 @@ build:
 
 release:
 	$(CARGO) build --release
+	@[ -x "$(RELEASE)" ] || { echo "cargo names no program: see '$(CARGO) build --release'" >&2; exit 1; }
 
-# One file without shared libraries: target/<triple>/release/openclaw
+# One file without shared libraries; the last line says where it is.
 static:
 	$(STATIC_FLAGS) $(CARGO) build --release --target $(TRIPLE)
-	@$(TARGET_DIR)/$(TRIPLE)/release/openclaw --version && ls -l $(TARGET_DIR)/$(TRIPLE)/release/openclaw
+	@binary=$$($(STATIC_FLAGS) $(CARGO) build --release --target $(TRIPLE) --message-format=json-render-diagnostics \
+	2>/dev/null | $(EXECUTABLE)) && "$$binary" --version && ls -l "$$binary"
 
 test:
 	$(CARGO) test
@@ -54,19 +58,19 @@ bench:
 check: fmt-check lint budgets test
 
 demo: release
-	@tests/demo.sh target/release/openclaw
+	@tests/demo.sh "$(RELEASE)"
 
 install: release
-	install -d $(DESTDIR)$(PREFIX)/bin
-	install -m 755 target/release/openclaw $(DESTDIR)$(PREFIX)/bin/openclaw
+	install -d "$(DESTDIR)$(PREFIX)/bin"
+	install -m 755 "$(RELEASE)" "$(DESTDIR)$(PREFIX)/bin/openclaw"
 
 # The original program's command line against this gateway, and the reverse.
 interop: release
-	tests/interop.sh target/release/openclaw
+	@tests/interop.sh "$(RELEASE)"
 
 # A conversation with a small real model on this machine (downloads about 220 MB once).
 test-llm: release
-	tests/llm.sh target/release/openclaw
+	@tests/llm.sh "$(RELEASE)"
 
 # 1000 starts, stops, kills, restarts and edits in random order; some minutes.
 torture:

@@ -36,6 +36,7 @@ mod sys;
 mod threads;
 mod tls;
 mod tools;
+mod unsupported;
 mod workspace;
 
 fn main() -> std::process::ExitCode {

@@ -297,3 +297,15 @@ fn r_20b_an_unanswered_run_says_outcome_unknown_and_the_key() {
     assert_eq!(output.status.code(), Some(75), "{:?}", text(&output));
     assert!(text(&output).1.contains("find-me-again"), "{:?}", text(&output));
 }
+
+#[test]
+fn n_30_json_is_everywhere() {
+    let gateway = Gateway::plain();
+    let told = json_of(&gateway, &["config", "file", "--json"]);
+    assert_eq!(told, json!({"path": gateway.config_path(), "exists": true}));
+    assert!(json_of(&gateway, &["protocol", "schema", "health", "--json"]).is_object());
+    let names = json_of(&gateway, &["protocol", "schema", "--list", "--json"]);
+    assert!(names.as_array().unwrap().contains(&json!("methods/health")), "{names}");
+    let script = json_of(&gateway, &["completion", "bash", "--json"]);
+    assert!(script["shell"] == "bash" && script["script"].as_str().unwrap().contains("openclaw"));
+}

@@ -202,6 +202,7 @@ fn r_22b_a_diagnostics_file_holds_what_helps_and_no_secret() {
     let port = gateway.port.to_string();
     let path = gateway.dir.join("d.tar");
     let log = gateway.dir.join("gateway.log");
+    wait_for("the log", || log.exists().then_some(()));
     let line = format!("{}{}\n", std::fs::read_to_string(&log).unwrap(), canaries[3]);
     std::fs::write(&log, line).unwrap();
     let vars = [
@@ -234,4 +235,43 @@ fn r_22b_a_diagnostics_file_holds_what_helps_and_no_secret() {
         &["gateway", "diagnostics", "export", "--output", path.to_str().unwrap()],
     );
     assert!(stderr.contains("exists"), "{stderr}");
+}
+
+#[test]
+fn n_2_what_is_configured_and_not_here_is_told_everywhere() {
+    let config = json!({
+        "channels": {"telegram": {"botToken": "1:canary"}, "whatsapp": {}},
+        "hooks": {"enabled": true, "token": "canary-of-the-hooks"}, "agents": {"defaults": {"heartbeat": {"every": "30m"}}},
+        "gateway": {"tailscale": {"mode": "funnel"}},
+    });
+    let gateway = tidy(&Setup::config(config).file("cron/jobs.json", r#"{"version":1,"jobs":[{"id":"a"}]}"#));
+    let all = "2 channels (telegram, whatsapp), 1 cron job, webhooks, heartbeat (every 30m)";
+    let log = wait_for("the log", || Some(gateway.log()).filter(|log| log.contains("log file")));
+    let warned = log.lines().filter(|line| line.contains("not in this version")).count();
+    assert!(warned == 1 && log.contains(&format!("configured and not in this version: {all}")), "{log}");
+    let (_, said) = text(&gateway.cli(&["config", "validate"]));
+    assert!(said.contains(&format!("not in this version: {all}")), "{said}");
+    assert!(out(&gateway, &["status"]).contains(&format!("Not here   {all}")));
+    let validated = json_of(&gateway, &["config", "validate", "--json"]);
+    assert_eq!(
+        validated["unsupported"][1],
+        json!({
+            "feature": "cron", "what": "1 cron job",
+            "instead": "call `openclaw agent` from the system's own timers (docs/operate.md)",
+        })
+    );
+    let (code, report) = lint(&gateway, &["--only", "unsupported"]);
+    let want = [
+        "unsupported.channels",
+        "unsupported.cron",
+        "unsupported.heartbeat",
+        "unsupported.hooks",
+        "unsupported.tailscale",
+    ];
+    assert_eq!((code, ids(&report)), (1, want.to_vec()), "{report:#}");
+    let (_, everything) = lint(&gateway, &[]);
+    assert!(
+        !everything.to_string().contains("every member of the tailnet")
+            && !everything.to_string().contains("canary")
+    );
 }

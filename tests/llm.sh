@@ -4,7 +4,7 @@
 # Checks what the stand-in servers of the test suite cannot: that a real server takes our requests.
 # Usage: tests/llm.sh path/to/openclaw
 set -eu
-bin=$(realpath "${1:-target/release/openclaw}")
+bin=$(realpath "${1:?usage: tests/llm.sh BINARY}")
 here=$(dirname "$(realpath "$0")")
 tools=${OPENCLAW_LLM_DIR:-$(dirname "$bin")/../llm}
 work=$(mktemp -d)

@@ -50,6 +50,8 @@ mod logs;
 #[cfg(test)]
 mod logs_cli;
 #[cfg(test)]
+mod makefile;
+#[cfg(test)]
 mod models;
 #[cfg(test)]
 mod models_cli;

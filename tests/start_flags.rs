@@ -156,7 +156,7 @@ fn what_has_no_effect_here_is_told_at_the_start() {
     let config = json!({"gateway": {"bind": "tailnet", "tailscale": {"mode": "serve"}}});
     let gateway = Gateway::start(&Setup::config(config));
     has_log(&gateway, "gateway.bind is tailnet and this machine has no tailnet address");
-    has_log(&gateway, "gateway.tailscale.mode publishes nothing in this version");
+    has_log(&gateway, "configured and not in this version: publication by Tailscale (serve)");
 }
 
 /// With the machine's own lsof, where there is one.

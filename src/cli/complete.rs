@@ -14,7 +14,10 @@ pub const COMMAND: Command = Command {
     summary: "Print a completion script for a shell",
     about: "Load it from the shell's start file, as in the examples.",
     positionals: &[Positional { name: "shell", required: false, choices: SHELLS }],
-    flags: &[&[Flag::choice("shell", "<shell>", SHELLS, "Name the shell, as an option").short('s')]],
+    flags: &[&[
+        Flag::choice("shell", "<shell>", SHELLS, "Name the shell, as an option").short('s'),
+        super::JSON,
+    ]],
     examples: &[
         (
             "openclaw completion bash > ~/.local/share/bash-completion/completions/openclaw",
@@ -41,7 +44,10 @@ fn run(context: &Context, args: &Args) -> Result<()> {
             )));
         }
     };
-    context.out.text(&script);
+    match args.has("json") {
+        true => context.out.json(&crate::json::json!({"shell": shell, "script": script})),
+        false => context.out.text(&script),
+    }
     Ok(())
 }
 

@@ -8,6 +8,7 @@ use crate::config::plan::{Plan, plan};
 use crate::config::{self, Config, Hide, Issue, path, write};
 use crate::error::{Error, Result};
 use crate::json::json;
+use crate::unsupported;
 use serde_json::Value;
 
 pub const GET: Command = Command {
@@ -31,11 +32,15 @@ pub const FILE: Command = Command {
     summary: "Print the path of the configuration file",
     about: "",
     positionals: &[],
-    flags: &[],
+    flags: &[&[JSON]],
     examples: &[("openclaw config file", "Print the path")],
     failure: "",
-    run: |context, _| {
-        context.out.line(context.env.config_path.display().to_string());
+    run: |context, args| {
+        let path = &context.env.config_path;
+        match args.has("json") {
+            true => context.out.json(&json!({"path": path, "exists": path.exists()})),
+            false => context.out.line(path.display().to_string()),
+        }
         Ok(())
     },
 };
@@ -130,6 +135,9 @@ fn validate(context: &Context, args: &Args) -> Result<()> {
         "ok": config.is_valid() && config.exists(), "valid": config.is_valid() && config.exists(),
         "path": config.path(), "exists": config.exists(),
         "issues": config.issues(), "warnings": config.warnings(),
+        "unsupported": unsupported::asked(&config, &context.env).iter().map(|asked| json!({
+            "feature": asked.feature.id, "what": asked.what, "instead": asked.feature.instead,
+        })).collect::<Vec<_>>(),
     });
     if !config.is_valid() {
         warn(context, args, &config);
@@ -146,6 +154,12 @@ fn validate(context: &Context, args: &Args) -> Result<()> {
     }
     context.out.line(format!("Config valid: {file}"));
     warn(context, args, &config);
+    if let Some(all) = unsupported::line(&config, &context.env) {
+        let doctor = context.env.command("doctor --only unsupported");
+        context.out.warn(&clean(&format!(
+            "warning: not in this version: {all}; `{doctor}` says what helps instead"
+        )));
+    }
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 //! A command is one row in `COMMANDS` and one file that holds its flags, help, examples and `run`. The
 //! parser, the help and the completion scripts read the same rows. Everything here runs on the main thread;
 //! only `print.rs` writes to the terminal and only `main.rs` ends the process.
-mod address;
+pub mod address;
 mod agent;
 mod agents;
 mod agents_edit;

@@ -11,7 +11,7 @@ pub const COMMAND: Command = Command {
     summary: "Print the JSON Schema of a method, an event or all of them",
     about: "Names are methods (health), events (events/chat) and frames; without a name all are printed.",
     positionals: &[Positional::optional("name")],
-    flags: &[&[super::Flag::switch("list", "List the names only")]],
+    flags: &[&[super::Flag::switch("list", "List the names only"), super::JSON]],
     examples: &[
         ("openclaw protocol schema health", "Print the schema of the health method"),
         ("openclaw protocol schema --list", "List all names"),
@@ -21,6 +21,10 @@ pub const COMMAND: Command = Command {
 };
 
 fn run(context: &Context, args: &Args) -> Result<()> {
+    if args.has("list") && args.has("json") {
+        context.out.json(&schema::all().map(|(name, _)| Value::from(name)).collect());
+        return Ok(());
+    }
     if args.has("list") {
         schema::all().for_each(|(name, _)| context.out.line(name));
         return Ok(());

@@ -19,6 +19,7 @@ use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::json::json;
 use crate::sessions::key::normalise_agent_id;
+use crate::unsupported;
 use serde_json::Value;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -248,6 +249,9 @@ fn overview(
     });
     rows.extend(main.and_then(Row::fallback).map(|fallback| ("Fallback", fallback)));
     rows.extend(pairing(env).into_iter().map(|command| ("Pairing", format!("a request waits: {command}"))));
+    let all = unsupported::line(config, env);
+    let doctor = env.command("doctor --only unsupported");
+    rows.extend(all.map(|all| ("Not here", format!("{all}: not in this version; {doctor} says more"))));
     rows.extend(next.map(|next| ("Next", next)));
     rows
 }
@@ -332,6 +336,7 @@ fn as_json(env: &Env, config: &Config, agents: &[Agent], gateway: &Gateway, unit
             "loadedText": if unit.seen.loaded { unit.seen.manager.loaded_texts().0 } else { unit.seen.manager.loaded_texts().1 },
             "runtimeShort": unit.runtime_text(),
         },
+        "unsupported": unsupported::asked(config, env).into_iter().map(|asked| asked.what).collect::<Vec<_>>(),
         "agents": {"defaultId": default_agent(config), "agents": each.collect::<Vec<_>>(), "totalSessions": total},
     });
     for (name, value) in

@@ -1,10 +1,11 @@
-//! Checks of who can get at the gateway: secrets, addresses, publication, webhooks, elevated tools. Only looks; tells
-//! lengths and places of secrets, never the secrets.
+//! Checks of who can get at the gateway: secrets, addresses, what crosses the network. Only looks; tells lengths and
+//! places of secrets, never the secrets.
 use super::{Change, Ctx, Finding, Fix, one};
+use crate::cli::address::split;
 use crate::device::secret_eq;
 use crate::net::bind::Plan;
 use crate::shared::Auth;
-use serde_json::Value;
+use std::net::IpAddr;
 
 /// Secrets shorter than this are weak (R-16e).
 const WEAK: usize = 16;
@@ -112,19 +113,6 @@ pub fn no_devices(ctx: &Ctx) -> Vec<Finding> {
     flagged(ctx, key, "the devices it names are not looked at", Some(Change::Set(key, false.into())))
 }
 
-fn published(ctx: &Ctx, mode: &str, detail: &str) -> Vec<Finding> {
-    let is = ctx.config.str("gateway.tailscale.mode") == Some(mode);
-    one(is.then(|| Finding::new(format!("gateway.tailscale.mode is {mode}: {detail}"))))
-}
-
-pub fn funnel(ctx: &Ctx) -> Vec<Finding> {
-    published(ctx, "funnel", "anybody on the Internet reaches the gateway's port")
-}
-
-pub fn serve(ctx: &Ctx) -> Vec<Finding> {
-    published(ctx, "serve", "every member of the tailnet reaches the gateway's port")
-}
-
 pub fn tls(ctx: &Ctx) -> Vec<Finding> {
     let is_on = ctx.config.bool("gateway.tls.enabled") && ctx.config.str("gateway.mode") != Some("remote");
     one(is_on.then(|| {
@@ -134,70 +122,69 @@ pub fn tls(ctx: &Ctx) -> Vec<Finding> {
     }))
 }
 
-fn hooks(ctx: &Ctx) -> Option<&str> {
-    ctx.config.bool("hooks.enabled").then(|| ctx.config.str("hooks.token").unwrap_or_default().trim())
-}
-
-pub fn hooks_weak(ctx: &Ctx) -> Vec<Finding> {
-    let weak = hooks(ctx).filter(|token| token.len() < WEAK);
-    one(weak.map(|token| {
-        Finding::new(format!("hooks.token has {} characters; use at least {WEAK}", token.len()))
-            .remedy("set a longer hooks.token (openssl rand -hex 24 makes one)")
-    }))
-}
-
-pub fn hooks_reuse(ctx: &Ctx) -> Vec<Finding> {
-    let same = hooks(ctx).filter(|token| {
-        let auth = auth(ctx);
-        let secret = auth.as_ref().and_then(|auth| auth.secret.as_ref());
-        secret.is_some_and(|secret| secret_eq(secret.reveal(), token))
-    });
-    one(same.map(|_| {
-        Finding::new("hooks.token is the gateway's secret: whoever may send webhooks may do everything")
-            .remedy("give hooks.token a value of its own")
-    }))
-}
-
-pub fn hooks_root(ctx: &Ctx) -> Vec<Finding> {
-    let root = hooks(ctx).filter(|_| ctx.config.str("hooks.path").map(str::trim) == Some("/"));
-    one(root.map(|_| Finding::new("hooks.path is /").remedy("set hooks.path to \"/hooks\"")))
-}
-
-pub fn redact_off(ctx: &Ctx) -> Vec<Finding> {
-    let off = ctx.config.str("logging.redactSensitive") == Some("off");
-    one(off.then(|| {
-        Finding::new("logging.redactSensitive is off: output of tools is shown with the secrets in it")
-            .remedy("set logging.redactSensitive to \"tools\"")
-            .fix(Fix::Config(vec![Change::Set("logging.redactSensitive", "tools".into())]))
-    }))
-}
-
-pub fn elevated(ctx: &Ctx) -> Vec<Finding> {
-    let channels = ctx.config.get("tools.elevated.allowFrom").and_then(Value::as_object);
-    let all = |list: &Value| list.as_array().is_some_and(|ids| ids.iter().any(|id| id == "*"));
-    let open = channels.into_iter().flatten().filter(|(_, list)| all(list));
-    open.filter(|_| ctx.config.bool("tools.elevated.enabled"))
-        .map(|(channel, _)| {
-            Finding::new(format!(
-                "tools.elevated.allowFrom.{channel} holds \"*\": every sender may use elevated tools"
-            ))
-            .remedy(format!("list the senders in tools.elevated.allowFrom.{channel}"))
-        })
-        .collect()
-}
-
-/// The line that stands in every audit, as existing scripts expect.
-pub fn summary(ctx: &Ctx) -> Vec<Finding> {
-    let state = |on: bool| if on { "enabled" } else { "disabled" };
+/// A gateway whose frames, secrets among them, pass the network as they are. A tailnet encrypts by itself.
+pub fn bind_plain(ctx: &Ctx) -> Vec<Finding> {
     let bind = ctx.config.str("gateway.bind").unwrap_or("loopback");
-    one(ctx.config.exists().then(|| {
+    one((is_open(ctx) == Some(true) && bind != "tailnet").then(|| {
         Finding::new(format!(
-            "gateway bind: {bind}\ntools.elevated: {}\nhooks: {}\ncontrol page: {}",
-            state(ctx.config.bool("tools.elevated.enabled")),
-            state(ctx.config.bool("hooks.enabled")),
-            state(ctx.config.bool("gateway.controlUi.enabled")),
+            "gateway.bind is {bind} and the port speaks no TLS: whoever sees the traffic reads tokens and messages"
         ))
+        .remedy(
+            "set gateway.bind to loopback or tailnet and reach it by a tunnel or a TLS proxy (docs/remote.md)",
+        )
     }))
+}
+
+/// The same for a gateway elsewhere. A tunnel's end is on loopback.
+pub fn remote_plain(ctx: &Ctx) -> Vec<Finding> {
+    let url =
+        ctx.config.str("gateway.remote.url").filter(|_| ctx.config.str("gateway.mode") == Some("remote"));
+    let Some((false, host, _)) = url.and_then(|url| split(url).ok()) else { return Vec::new() };
+    let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
+    let is_tailnet = host.ends_with(".ts.net") || address.as_ref().is_ok_and(is_tailnet_address);
+    let is_here = host == "localhost" || address.as_ref().is_ok_and(|ip| ip.is_loopback());
+    one((!is_here && !is_tailnet).then(|| {
+        Finding::new(format!(
+            "gateway.remote.url is ws:// to {host}: whoever sees the traffic reads the token"
+        ))
+        .remedy("use wss://, or an SSH tunnel to the gateway's host (docs/remote.md)")
+    }))
+}
+
+/// Addresses that tailnets hand out.
+fn is_tailnet_address(ip: &IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(v4) => v4.octets()[0] == 100 && (64..128).contains(&v4.octets()[1]),
+        IpAddr::V6(v6) => v6.segments()[..3] == [0xfd7a, 0x115c, 0xa1e0],
+    }
+}
+
+/// The line that stands in every audit: what there is to reach, and by what.
+pub fn summary(ctx: &Ctx) -> Vec<Finding> {
+    if !ctx.config.exists() {
+        return Vec::new();
+    }
+    if ctx.config.str("gateway.mode") == Some("remote") {
+        return vec![Finding::new("no gateway here: gateway.mode is remote")];
+    }
+    let bind = ctx.config.str("gateway.bind").unwrap_or("loopback");
+    let credential = match auth(ctx) {
+        Some(auth) if auth.secret.is_some() => format!("shared {} or paired device", auth.mode.name()),
+        _ => "paired device".to_string(),
+    };
+    let tailscale =
+        if auth(ctx).is_some_and(|auth| auth.allow_tailscale) { ", Tailscale identity" } else { "" };
+    let list = |key: &str, none: &str| {
+        let list = ctx.config.strings(key);
+        if list.is_empty() { none.to_string() } else { list.join(", ") }
+    };
+    vec![Finding::new(format!(
+        "gateway bind: {bind}\nsign-in: {credential}{tailscale}\ntrusted proxies: {}\nweb pages that may connect: {}\n\
+         tools that reach out: {}\ncommands on the host: none",
+        list("gateway.trustedProxies", "none"),
+        list("gateway.controlUi.allowedOrigins", "those of the gateway's own address"),
+        if ctx.config.bool("tools.web.fetch.enabled") { "web_fetch" } else { "none" },
+    ))]
 }
 
 #[cfg(test)]
@@ -216,14 +203,10 @@ mod tests {
         };
         check("auth: {token: 'sixteen-letters-'}", &[]);
         check("", &["gateway.loopback_no_auth"]);
-        check("bind: 'lan'", &["gateway.bind_no_auth"]);
+        check("bind: 'lan'", &["gateway.bind_no_auth", "gateway.bind_plain"]);
         check("auth: {token: 'short'}", &["gateway.token_too_short"]);
-        check("bind: 'lan', auth: {password: 'short'}", &["gateway.bind_weak_secret"]);
+        check("bind: 'lan', auth: {password: 'short'}", &["gateway.bind_plain", "gateway.bind_weak_secret"]);
         check("auth: {token: 'sixteen-letters-'}, tls: {enabled: true}", &["gateway.tls"]);
-        check(
-            "auth: {token: 'sixteen-letters-'}, tailscale: {mode: 'funnel'}",
-            &["gateway.tailscale_funnel"],
-        );
         check(
             "auth: {token: 'sixteen-letters-'}, controlUi: {allowInsecureAuth: true, dangerouslyDisableDeviceAuth: true}",
             &["gateway.control_ui.device_auth_disabled", "gateway.control_ui.insecure_auth"],
@@ -233,17 +216,49 @@ mod tests {
     #[test]
     fn r_22b_two_secrets_are_compared_and_neither_is_told() {
         let dir = Dir::new();
-        dir.write(
-            "openclaw.json",
-            "{gateway: {mode: 'local', auth: {token: 'canary-in-config'}}, hooks: {enabled: true, path: '/', token: 'canary-in-config'}}",
-        );
+        dir.write("openclaw.json", "{gateway: {mode: 'local', auth: {token: 'canary-in-config'}}}");
         let told = found(&dir, &[("OPENCLAW_GATEWAY_TOKEN", "canary-in-env-12")], "gateway");
         assert_eq!(told.iter().map(|(id, _)| id.as_str()).collect::<Vec<_>>(), ["gateway.token_mismatch"]);
-        let hooks = found(&dir, &[], "hooks");
-        assert_eq!(
-            hooks.iter().map(|(id, _)| id.as_str()).collect::<Vec<_>>(),
-            ["hooks.path_root", "hooks.token_reuse_gateway_token"]
-        );
-        assert!(!told.iter().chain(&hooks).any(|(_, detail)| detail.contains("canary")));
+        assert!(!told.iter().any(|(_, detail)| detail.contains("canary")));
+    }
+    #[test]
+    fn n_20_what_crosses_the_network_in_the_clear_is_warned_of() {
+        let check = |gateway: &str, want: &[&str]| {
+            let dir = Dir::new();
+            dir.write("openclaw.json", &format!("{{gateway: {{{gateway}}}}}"));
+            let mut got = ids(&dir, &[], "gateway");
+            got.retain(|id| id.ends_with("_plain"));
+            assert_eq!(got, want, "{gateway}");
+        };
+        let local = |rest: &str| format!("mode: 'local', auth: {{token: 'sixteen-letters-'}}, {rest}");
+        check(&local("bind: 'lan'"), &["gateway.bind_plain"]);
+        check(&local("bind: 'custom', customBindHost: '192.0.2.7'"), &["gateway.bind_plain"]);
+        check(&local("bind: 'loopback'"), &[]);
+        check(&local("bind: 'tailnet'"), &[]);
+        check(&local("bind: 'auto'"), &[]);
+        let remote = |url: &str| format!("mode: 'remote', remote: {{url: '{url}'}}");
+        check(&remote("ws://192.168.1.7:18789"), &["gateway.remote_plain"]);
+        check(&remote("ws://gateway:18789"), &["gateway.remote_plain"]);
+        for fine in [
+            "wss://gateway.example",
+            "ws://127.0.0.1:1",
+            "ws://[::1]:1",
+            "ws://localhost:1",
+            "ws://100.100.1.2:1",
+            "ws://x.y.ts.net:1",
+        ] {
+            check(&remote(fine), &[]);
+        }
+    }
+
+    #[test]
+    fn n_20_the_audit_s_summary_names_only_what_exists() {
+        let dir = Dir::new();
+        dir.write("openclaw.json", "{gateway: {mode: 'local', auth: {token: 'sixteen-letters-'}}}");
+        let told = found(&dir, &[], "summary");
+        for gone in ["elevated", "hooks", "control page"] {
+            assert!(!told[0].1.contains(gone), "{told:?}");
+        }
+        assert!(told[0].1.contains("gateway bind: loopback\nsign-in: shared token"), "{told:?}");
     }
 }

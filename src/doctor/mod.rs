@@ -14,6 +14,7 @@ mod ports;
 mod reach;
 mod services;
 mod sessions;
+mod unsupported;
 
 pub use fix::{Change, Done, Fix, repair};
 pub use reach::Reached;
@@ -112,21 +113,17 @@ pub const CHECKS: &[Check] = &[
     guard("fs.state_files.perms", Warning, "Files of the state directory are open to others", modes::files),
     guard("fs.synced_dir", Warning, "Configuration or state lie in a synchronised folder", modes::synced),
     guard("gateway.bind_no_auth", Error, "The gateway would be open to the network without a secret", access::bind_no_auth),
+    guard("gateway.bind_plain", Warning, "Secrets and messages cross the network in the clear", access::bind_plain),
     guard("gateway.bind_weak_secret", Error, "The secret is too weak for a gateway open to the network", access::bind_weak),
     guard("gateway.control_ui.device_auth_disabled", Error, "The control page needs no device identity", access::no_devices),
     guard("gateway.control_ui.insecure_auth", Error, "A token alone opens the control page", access::insecure_ui),
     guard("gateway.loopback_no_auth", Error, "The gateway has no secret", access::no_auth),
     guard("gateway.probe_failed", Warning, "The gateway cannot be asked", reach::failed),
-    guard("gateway.tailscale_funnel", Error, "The gateway is published to the Internet", access::funnel),
-    guard("gateway.tailscale_serve", Info, "The gateway is published to the tailnet", access::serve),
+    guard("gateway.remote_plain", Warning, "Secrets go to a gateway elsewhere in the clear", access::remote_plain),
     guard("gateway.tls", Error, "The gateway's port cannot speak TLS", access::tls),
     check("gateway.token_mismatch", Warning, "Gateway and command line have different secrets", access::mismatch),
     guard("gateway.token_too_short", Warning, "The gateway's secret is short", access::weak),
     check("gateway.version_skew", Info, "The running gateway is of another version", reach::skew),
-    guard("hooks.path_root", Error, "Webhooks answer on every path", access::hooks_root),
-    guard("hooks.token_reuse_gateway_token", Warning, "Webhooks and gateway share a secret", access::hooks_reuse),
-    guard("hooks.token_too_short", Warning, "The webhooks' token is short", access::hooks_weak),
-    guard("logging.redact_off", Warning, "Secrets are not hidden in tool output", access::redact_off),
     check("models.built_in", Info, "No model is configured", models::built_in),
     check("models.key_missing", Error, "A model has no API key", models::key_missing),
     check("models.unusable", Error, "A model cannot be used", models::unusable),
@@ -144,7 +141,22 @@ pub const CHECKS: &[Check] = &[
     check("state.missing", Info, "There is no state directory yet", machine::missing),
     check("state.unwritable", Error, "The state directory cannot be written", machine::unwritable),
     guard("summary.attack_surface", Info, "What can be reached", access::summary),
-    guard("tools.elevated.allow_all", Error, "Anybody may use elevated tools", access::elevated),
+    check("unsupported.browser", Warning, "Browser control is not in this version", unsupported::browser),
+    check("unsupported.channels", Warning, "Channels are not in this version", unsupported::channels),
+    check("unsupported.cron", Warning, "Scheduled jobs do not run in this version", unsupported::cron),
+    check("unsupported.exec", Warning, "Commands on the host are not in this version", unsupported::exec),
+    check("unsupported.heartbeat", Warning, "Heartbeats are not in this version", unsupported::heartbeat),
+    check("unsupported.hooks", Warning, "Hooks are not in this version", unsupported::hooks),
+    check("unsupported.http", Warning, "The HTTP API is not in this version", unsupported::http),
+    check("unsupported.media", Warning, "Media features are not in this version", unsupported::media),
+    check("unsupported.memory", Warning, "Memory features are not in this version", unsupported::memory),
+    check("unsupported.model_params", Warning, "Model settings that are not used in this version", unsupported::model_params),
+    check("unsupported.network", Warning, "Network features are not in this version", unsupported::network),
+    check("unsupported.pages", Warning, "Pages are not served in this version", unsupported::pages),
+    check("unsupported.plugins", Warning, "Plugins and their skills are not in this version", unsupported::plugins),
+    check("unsupported.subagents", Warning, "Subagents are not in this version", unsupported::subagents),
+    check("unsupported.tailscale", Warning, "Tailscale publishes nothing in this version", unsupported::tailscale),
+    check("unsupported.web_search", Warning, "Web search is not in this version", unsupported::web_search),
     check("workspace.shared", Warning, "Profiles share a workspace", ports::workspaces),
 ];
 

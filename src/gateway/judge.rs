@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::net::bind::{self, Plan};
 use crate::ports::{self, Ports};
 use crate::shared::{Auth, Secret};
-use crate::{logging, protocol};
+use crate::{logging, protocol, unsupported};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -133,8 +133,8 @@ impl Judge {
         if plan.mode == "tailnet" && plan.is_loopback() {
             log::warn!(target: "gateway", "gateway.bind is tailnet and this machine has no tailnet address: only loopback is open; connect the tailnet and restart");
         }
-        if let Some(mode @ ("serve" | "funnel")) = config.str("gateway.tailscale.mode") {
-            log::warn!(target: "gateway", "gateway.tailscale.mode publishes nothing in this version; run `tailscale {mode} --bg {port}`");
+        if let Some(all) = unsupported::line(config, env) {
+            log::warn!(target: "gateway", "configured and not in this version: {}; `{}` says what helps instead", all, env.command("doctor --only unsupported"));
         }
         let agents = Agents::of(config, env);
         let model = agents.model(&agents.default_id());

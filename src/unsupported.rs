@@ -1,0 +1,315 @@
+//! What the configuration and the state directory ask for and this version does not do: one row a feature.
+//!
+//! For whoever comes from the original program and would otherwise hear nothing: the start warns once, `doctor` has a
+//! finding for each row, `config validate` and `status` name them. Reads the configuration and a few small files;
+//! only looks. What was switched off there counts as not asked for.
+use crate::config::Config;
+use crate::env::Env;
+use crate::{files, json};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+/// Largest file of jobs that is counted, bytes and values.
+const MAX_JOBS: u64 = 4 * 1024 * 1024;
+const MAX_VALUES: usize = 100_000;
+/// Names that are told of a kind; of more only the number.
+const MOST_NAMES: usize = 6;
+
+/// A feature of the original program that is not here.
+pub struct Feature {
+    /// The end of its check's id in `doctor`.
+    pub id: &'static str,
+    /// How it was asked for, counted: `2 channels (telegram, whatsapp)`. `None` when it was not.
+    find: fn(&Config, &Env) -> Option<String>,
+    /// What helps instead.
+    pub instead: &'static str,
+}
+
+const fn feature(
+    id: &'static str,
+    find: fn(&Config, &Env) -> Option<String>,
+    instead: &'static str,
+) -> Feature {
+    Feature { id, find, instead }
+}
+
+const KEEP: &str = "leave it to the original program on another port, or take it out of the configuration";
+
+/// All of them, in the order in which they are told.
+const FEATURES: &[Feature] = &[
+    feature("channels", channels, KEEP),
+    feature("cron", cron, "call `openclaw agent` from the system's own timers (docs/operate.md)"),
+    feature("hooks", hooks, KEEP),
+    feature("heartbeat", heartbeat, "call `openclaw agent` from the system's own timers (docs/operate.md)"),
+    feature("exec", exec, "agents have no command line here; what they may do is in docs/tools.md"),
+    feature("browser", browser, KEEP),
+    feature("tailscale", tailscale, "publish the port yourself: `tailscale serve --bg <port>`"),
+    feature("web_search", web_search, "`web_fetch` reads pages whose address is known"),
+    feature("http", http, "clients speak the WebSocket protocol; of HTTP there are the probes only"),
+    feature("pages", pages, "use another client: the command line, an app, a page of its own origin"),
+    feature("media", media, KEEP),
+    feature("memory", memory, "`memory_search` looks for words in MEMORY.md and memory/*.md"),
+    feature("plugins", plugins, "put skills into the workspace's skills/ directory (docs/agents.md)"),
+    feature("subagents", subagents, "agents reach each other with `sessions_send` (tools.agentToAgent)"),
+    feature("model_params", model_params, "the model server's own settings hold"),
+    feature("network", network, KEEP),
+];
+
+/// One that was asked for.
+pub struct Asked {
+    pub feature: &'static Feature,
+    pub what: String,
+}
+
+/// What is asked for and not done here.
+pub fn asked(config: &Config, env: &Env) -> Vec<Asked> {
+    // A gateway elsewhere has its own configuration.
+    if config.str("gateway.mode") == Some("remote") {
+        return Vec::new();
+    }
+    FEATURES
+        .iter()
+        .filter_map(|feature| Some(Asked { what: (feature.find)(config, env)?, feature }))
+        .collect()
+}
+
+/// The one of this id, if it was asked for.
+pub fn asked_for(id: &str, config: &Config, env: &Env) -> Option<Asked> {
+    asked(config, env).into_iter().find(|asked| asked.feature.id == id)
+}
+
+/// All of it on one line, for the log and for people; `None` when everything that is configured is done.
+pub fn line(config: &Config, env: &Env) -> Option<String> {
+    let asked = asked(config, env);
+    let list: Vec<String> = asked.into_iter().map(|asked| asked.what).collect();
+    (!list.is_empty()).then(|| list.join(", "))
+}
+
+/// `n` things with their names: `2 channels (a, b)`.
+fn counted(names: &[String], noun: &str) -> Option<String> {
+    let plural = if names.len() == 1 { "" } else { "s" };
+    let listed = || {
+        let first: Vec<String> = names.iter().take(MOST_NAMES).map(|name| plain(name)).collect();
+        let rest = names.len().saturating_sub(MOST_NAMES);
+        let more = if rest > 0 { format!(" and {rest} more") } else { String::new() };
+        format!(" ({}{more})", first.join(", "))
+    };
+    (!names.is_empty()).then(|| format!("{} {noun}{plural}{}", names.len(), listed()))
+}
+
+/// A text of the configuration as it may stand in a line of the log.
+fn plain(text: &str) -> String {
+    text.chars().filter(|c| c.is_alphanumeric() || "-_./:@".contains(*c)).take(40).collect()
+}
+
+fn some(parts: impl IntoIterator<Item = Option<String>>) -> Option<String> {
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    (!parts.is_empty()).then(|| parts.join(", "))
+}
+
+fn said(is: bool, what: &str) -> Option<String> {
+    is.then(|| what.to_string())
+}
+
+/// Whether a section is there and not switched off.
+fn is_on(config: &Config, path: &str) -> bool {
+    config.get(path).is_some_and(is_asked)
+}
+
+/// Whether a value asks for something: neither empty nor off.
+fn is_asked(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(false) => false,
+        Value::Object(map) => !map.is_empty() && map.get("enabled") != Some(&Value::Bool(false)),
+        Value::Array(list) => !list.is_empty(),
+        Value::String(text) => !text.is_empty() && text != "off",
+        _ => true,
+    }
+}
+
+/// The names of a map's entries that are on.
+fn names(config: &Config, path: &str) -> Vec<String> {
+    let map = config.get(path).and_then(Value::as_object).into_iter().flatten();
+    map.filter(|(_, value)| is_asked(value)).map(|(name, _)| name.clone()).collect()
+}
+
+/// The entries of `agents.list` and the agents' defaults.
+fn agents(config: &Config) -> impl Iterator<Item = &Map<String, Value>> {
+    let list = config.get("agents.list").and_then(Value::as_array).into_iter().flatten();
+    config.get("agents.defaults").into_iter().chain(list).filter_map(Value::as_object)
+}
+
+/// Whether an agent, or all of them, have something at `member` that asks for `what`.
+fn any_agent(config: &Config, member: &str, fits: impl Fn(&Value) -> bool) -> bool {
+    agents(config).any(|agent| agent.get(member).is_some_and(&fits))
+}
+
+fn channels(config: &Config, env: &Env) -> Option<String> {
+    let map = config.get("channels").and_then(Value::as_object).into_iter().flatten();
+    let is_meant =
+        |name: &str, value: &Value| name != "defaults" && value.get("enabled") != Some(&Value::Bool(false));
+    let mut found: Vec<String> =
+        map.filter(|(name, value)| is_meant(name, value)).map(|(name, _)| name.clone()).collect();
+    // A number that was linked runs in the original without a section of its own.
+    let linked = env.state_dir.join("credentials").join("whatsapp");
+    let is_linked = std::fs::read_dir(linked).is_ok_and(|mut accounts| accounts.next().is_some());
+    let is_off = !config.bool("web.enabled") || config.is_set("channels.whatsapp");
+    if is_linked && !is_off {
+        found.push("whatsapp".to_string());
+    }
+    counted(&found, "channel")
+}
+
+/// The original's file of scheduled jobs, as far as it is counted.
+#[derive(Deserialize)]
+struct Jobs {
+    #[serde(default)]
+    jobs: Vec<Job>,
+}
+
+#[derive(Deserialize)]
+struct Job {
+    #[serde(default)]
+    enabled: Value,
+}
+
+fn cron(config: &Config, env: &Env) -> Option<String> {
+    let own = || env.state_dir.join("cron").join("jobs.json");
+    let path = config.str("cron.store").map_or_else(own, |path| env.expand(path));
+    let bytes = files::read_start(&path, MAX_JOBS).filter(|_| config.bool("cron.enabled"))?;
+    let Ok(file) = json::read_as::<Jobs>(bytes, MAX_VALUES, 64) else { return Some("cron jobs".to_string()) };
+    let jobs = file.jobs.iter().filter(|job| job.enabled != Value::Bool(false)).count();
+    (jobs > 0).then(|| format!("{jobs} cron job{}", if jobs == 1 { "" } else { "s" }))
+}
+
+fn hooks(config: &Config, _: &Env) -> Option<String> {
+    let mappings = config.get("hooks.mappings").and_then(Value::as_array).map_or(0, Vec::len);
+    let webhooks = match mappings {
+        0 => "webhooks".to_string(),
+        1 => "webhooks (1 mapping)".to_string(),
+        n => format!("webhooks ({n} mappings)"),
+    };
+    let internal = config.get("hooks.internal").is_some_and(is_asked);
+    let gmail = config.get("hooks.gmail").and_then(|gmail| gmail.get("account")).is_some_and(is_asked);
+    some([
+        config.bool("hooks.enabled").then_some(webhooks),
+        said(internal, "internal hooks"),
+        said(gmail, "the Gmail watcher"),
+    ])
+}
+
+fn heartbeat(config: &Config, _: &Env) -> Option<String> {
+    let is_never = |every: &Value| {
+        let text = every.as_str().map(|text| text.trim_end_matches(['m', 's', 'h', 'd']));
+        every.as_u64() == Some(0) || text == Some("0")
+    };
+    let beats = |agent: &&Map<String, Value>| {
+        let beat = agent.get("heartbeat").filter(|beat| is_asked(beat));
+        beat.is_some_and(|beat| !beat.get("every").is_some_and(is_never))
+    };
+    let every = agents(config).filter(beats).find_map(|agent| agent.get("heartbeat")?.get("every")?.as_str());
+    let every = every.map_or(String::new(), |every| format!(" (every {})", plain(every)));
+    agents(config).any(|agent| beats(&agent)).then(|| format!("heartbeat{every}"))
+}
+
+fn exec(config: &Config, _: &Env) -> Option<String> {
+    let in_tools = |name: &str| {
+        is_on(config, &format!("tools.{name}"))
+            || any_agent(config, "tools", |tools| tools.get(name).is_some_and(is_asked))
+    };
+    let sandbox = any_agent(config, "sandbox", |sandbox| sandbox.get("mode").is_some_and(is_asked));
+    some([
+        said(in_tools("exec"), "commands on the host (tools.exec)"),
+        said(in_tools("elevated"), "elevated commands (tools.elevated)"),
+        said(config.bool("commands.bash"), "commands from chats (commands.bash)"),
+        said(sandbox, "sandboxes"),
+        said(is_on(config, "approvals"), "approvals"),
+    ])
+}
+
+fn browser(config: &Config, _: &Env) -> Option<String> {
+    said(is_on(config, "browser"), "browser control")
+}
+
+fn tailscale(config: &Config, _: &Env) -> Option<String> {
+    let mode = config.str("gateway.tailscale.mode").filter(|mode| *mode != "off")?;
+    Some(format!("publication by Tailscale ({mode})"))
+}
+
+fn web_search(config: &Config, _: &Env) -> Option<String> {
+    said(is_on(config, "tools.web.search"), "web search")
+}
+
+fn http(config: &Config, _: &Env) -> Option<String> {
+    let on = |name: &str| config.bool(&format!("gateway.http.endpoints.{name}.enabled"));
+    some([said(on("chatCompletions"), "/v1/chat/completions"), said(on("responses"), "/v1/responses")])
+}
+
+fn pages(config: &Config, _: &Env) -> Option<String> {
+    let control = ["enabled", "root", "basePath"].iter().any(|key| {
+        let key = format!("gateway.controlUi.{key}");
+        config.is_set(&key) && is_on(config, &key)
+    });
+    some([said(control, "the control page"), said(is_on(config, "canvasHost"), "the canvas")])
+}
+
+fn media(config: &Config, _: &Env) -> Option<String> {
+    let pictures = any_agent(config, "imageModel", is_asked);
+    some([
+        said(is_on(config, "audio") || is_on(config, "tools.media"), "transcription"),
+        said(is_on(config, "messages.tts"), "spoken replies"),
+        said(is_on(config, "talk"), "voice talk"),
+        said(pictures, "a model of its own for pictures"),
+    ])
+}
+
+fn memory(config: &Config, _: &Env) -> Option<String> {
+    let search = any_agent(config, "memorySearch", is_asked) || is_on(config, "memory");
+    let flush =
+        any_agent(config, "compaction", |compaction| compaction.get("memoryFlush").is_some_and(is_asked));
+    some([said(search, "search by embeddings"), said(flush, "memory flush")])
+}
+
+fn plugins(config: &Config, _: &Env) -> Option<String> {
+    let is_off = config.is_set("plugins.enabled") && !config.bool("plugins.enabled");
+    let plugins = if is_off { Vec::new() } else { names(config, "plugins.entries") };
+    let load = !is_off && plugins.is_empty() && is_on(config, "plugins.load");
+    some([
+        counted(&plugins, "plugin"),
+        said(load, "plugins"),
+        counted(&names(config, "skills.entries"), "configured skill"),
+        said(is_on(config, "skills.load"), "skills outside the workspace"),
+    ])
+}
+
+fn subagents(config: &Config, _: &Env) -> Option<String> {
+    let broadcast = names(config, "broadcast").iter().any(|name| name != "strategy");
+    some([said(any_agent(config, "subagents", is_asked), "subagents"), said(broadcast, "broadcast groups")])
+}
+
+fn model_params(config: &Config, _: &Env) -> Option<String> {
+    let of_models = any_agent(config, "models", |models| {
+        models
+            .as_object()
+            .is_some_and(|models| models.values().any(|m| m.get("params").is_some_and(is_asked)))
+    });
+    some([
+        said(of_models || any_agent(config, "params", is_asked), "parameters of models"),
+        said(any_agent(config, "cliBackends", is_asked), "models behind programs (cliBackends)"),
+        said(any_agent(config, "contextPruning", is_asked), "context pruning"),
+    ])
+}
+
+fn network(config: &Config, _: &Env) -> Option<String> {
+    let mdns = config.is_set("discovery.mdns.mode") && is_on(config, "discovery.mdns.mode");
+    some([
+        said(mdns || config.bool("discovery.wideArea.enabled"), "announcement on the network"),
+        said(is_on(config, "nodeHost") || is_on(config, "gateway.nodes"), "nodes"),
+        said(config.bool("env.shellEnv.enabled"), "variables of the login shell"),
+        said(is_on(config, "diagnostics"), "diagnostics export"),
+    ])
+}
+
+#[cfg(test)]
+#[path = "unsupported_tests.rs"]
+mod tests;
