@@ -28,6 +28,8 @@ mod coverage;
 #[cfg(test)]
 mod devices;
 #[cfg(test)]
+mod dialects;
+#[cfg(test)]
 mod disk;
 #[cfg(test)]
 mod doctor;
@@ -60,8 +62,6 @@ mod onboard;
 #[cfg(test)]
 mod onboard_again;
 #[cfg(test)]
-mod other_user;
-#[cfg(test)]
 mod profiles;
 #[cfg(test)]
 mod push;
@@ -89,8 +89,6 @@ mod slash;
 mod start_flags;
 #[cfg(test)]
 mod status;
-#[cfg(test)]
-mod strangers;
 #[cfg(test)]
 mod torture;
 #[cfg(test)]

@@ -4,7 +4,7 @@
 //! keeps its signature, because the server wants both back while a turn goes on.
 use super::anthropic_body;
 use super::draft::{Draft, End, Taken};
-use super::format::{Format, Reader, bearer, list, text};
+use super::format::{Format, Reader, bearer, list, skipped, text};
 use super::provider::{Provider, Usage};
 use serde_json::Value;
 
@@ -30,6 +30,10 @@ fn credential(p: &Provider, key: &str) -> (&'static str, String) {
 struct Messages;
 
 impl Reader for Messages {
+    fn knows(&self, json: &Value) -> bool {
+        !matches!(text(json, "type"), "" | "error") || json.get("content").is_some_and(Value::is_array)
+    }
+
     fn event(&mut self, json: &Value, draft: &mut Draft) -> Taken {
         let index = json.get("index").and_then(Value::as_u64).unwrap_or(0);
         match text(json, "type") {
@@ -45,7 +49,10 @@ impl Reader for Messages {
                     "thinking_delta" => draft.thinking(text(delta, "thinking")),
                     "signature_delta" => draft.sign(text(delta, "signature")),
                     "input_json_delta" => draft.call(index, "", "", text(delta, "partial_json")),
-                    _ => Ok(()),
+                    other => {
+                        skipped(other);
+                        Ok(())
+                    }
                 }
             }
             "message_delta" => {
@@ -57,8 +64,13 @@ impl Reader for Messages {
                 draft.done = true;
                 Ok(())
             }
-            // `ping`, `content_block_stop`, and what is yet to be invented.
-            _ => Ok(()),
+            "ping" | "content_block_stop" => Ok(()),
+            // The whole message in one event.
+            "message" => self.whole(json, draft),
+            other => {
+                skipped(other);
+                Ok(())
+            }
         }
     }
 
@@ -74,7 +86,7 @@ impl Reader for Messages {
 
 /// A block at its start, or as a whole.
 fn block(index: u64, block: &Value, draft: &mut Draft) -> Taken {
-    draft.part();
+    draft.part()?;
     match text(block, "type") {
         "text" => draft.text(text(block, "text")),
         "thinking" => {
@@ -95,12 +107,14 @@ fn block(index: u64, block: &Value, draft: &mut Draft) -> Taken {
 }
 
 fn end(json: &Value, draft: &mut Draft) {
-    draft.end = match text(json, "stop_reason") {
-        "" => draft.end,
-        "max_tokens" | "model_context_window_exceeded" => Some(End::Length),
-        "refusal" => Some(End::Refused),
-        _ => Some(End::Stop),
+    let end = match text(json, "stop_reason") {
+        "" | "null" => return,
+        "max_tokens" | "model_context_window_exceeded" | "length" => End::Length,
+        "refusal" | "sensitive" | "content_filter" => End::Refused,
+        "error" | "network_error" | "abort" => End::Broken,
+        _ => End::Stop,
     };
+    (draft.end, draft.goes_on) = (Some(end), false);
 }
 
 /// Counts come in several events, each with what is known by then.

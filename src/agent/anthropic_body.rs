@@ -1,9 +1,10 @@
 //! The request body of `anthropic-messages`: transcript messages in, alternating turns out.
 //!
 //! Pure. What stands between two answers becomes one user message, tool results first. System prompt and
-//! last message are marked for the server's cache. Thinking goes back only while its turn goes on.
+//! last message are marked for the server's cache. Thinking goes back to the model that made it, with its proof;
+//! servers other than Anthropic's get it without one too, and whether they were asked to think or not.
 use super::format::text as member;
-use super::messages::{Item, arguments, id, items, own_thinking, parts, text};
+use super::messages::{Called, Item, LEFT_OUT, arguments, items, own_thinking, parts, text};
 use super::provider::{ChatRequest, Provider, Thinking};
 use crate::json::{Put, json};
 use serde_json::{Map, Value};
@@ -15,16 +16,20 @@ const MIN_BUDGET: u64 = 1024;
 
 /// Builds the body.
 pub fn build(p: &Provider, request: &ChatRequest) -> Value {
-    let items = items(request.messages);
+    let items = items(p, request.messages);
     let budget = budget(p, request.thinking).filter(|_| may_think(p, &items));
+    let gives_back = budget.is_some() || !is_strict(p);
     let mut turns = Turns::default();
     for item in &items {
         match item {
             Item::User(message) => turns.add("user", content(p, message)),
-            Item::Assistant { message, calls, is_open } => {
-                let thinking = if *is_open && budget.is_some() { proofs(p, message) } else { Vec::new() };
-                turns.add("assistant", thinking.into_iter().chain(said(message, calls)).collect());
-                turns.add("user", calls.iter().map(|(call, result)| answer(p, call, result)).collect());
+            Item::Assistant { message, calls, .. } => {
+                let said: Vec<Value> = said(message, calls).collect();
+                // What led to no call is over with its answer.
+                let has_thinking = gives_back && !calls.is_empty();
+                let thinking = if has_thinking { proofs(p, message) } else { Vec::new() };
+                turns.add("assistant", thinking.into_iter().chain(said).collect());
+                turns.add("user", calls.iter().map(|called| answer(p, called)).collect());
             }
         }
     }
@@ -71,10 +76,20 @@ fn may_think(p: &Provider, items: &[Item]) -> bool {
     first.is_none_or(|message| !proofs(p, message).is_empty())
 }
 
+/// Whether the server takes thinking with its proof only, and while it thinks.
+fn is_strict(p: &Provider) -> bool {
+    let host =
+        p.base_url.split("//").last().and_then(|rest| rest.split(['/', ':']).next()).unwrap_or_default();
+    host == "anthropic.com" || host.ends_with(".anthropic.com")
+}
+
 /// The thinking of a message as the server wants it back.
 fn proofs(p: &Provider, message: &Value) -> Vec<Value> {
-    let signed = own_thinking(p, message).into_iter().filter(|b| !member(b, "thinkingSignature").is_empty());
-    let shown = signed.map(|block| {
+    let is_proof = |block: &&Value| {
+        let has = |name: &str| !member(block, name).is_empty();
+        has("thinkingSignature") || (!is_strict(p) && has("thinking"))
+    };
+    let shown = own_thinking(p, message).into_iter().filter(is_proof).map(|block| {
         let proof = member(block, "thinkingSignature");
         if block.get("redacted").is_some_and(|r| r == true) {
             return json!({"type": "redacted_thinking", "data": proof});
@@ -84,23 +99,25 @@ fn proofs(p: &Provider, message: &Value) -> Vec<Value> {
     shown.collect()
 }
 
-fn said<'a>(message: &'a Value, calls: &'a [(&Value, &Value)]) -> impl Iterator<Item = Value> + use<'a> {
+fn said<'a>(message: &'a Value, calls: &'a [Called]) -> impl Iterator<Item = Value> + use<'a> {
     let words = text(message, "");
     // Empty text is refused, and white space at the end of an answer too.
     let words = Some(words.trim_end().to_string()).filter(|words| !words.is_empty());
     let words = words.map(|words| json!({"type": "text", "text": words}));
-    let calls = calls.iter().map(|(call, _)| {
-        let (id, name) = (id(member(call, "id")), member(call, "name"));
-        json!({"type": "tool_use", "id": id, "name": name, "input": arguments(call)})
+    let calls = calls.iter().map(|called| {
+        let name = member(called.call, "name");
+        json!({"type": "tool_use", "id": called.id, "name": name, "input": arguments(called.call)})
     });
     words.into_iter().chain(calls)
 }
 
-fn answer(p: &Provider, call: &Value, result: &Value) -> Value {
+fn answer(p: &Provider, called: &Called) -> Value {
     let mut block = json!({
-        "type": "tool_result", "tool_use_id": id(member(call, "id")), "content": content(p, result),
+        "type": "tool_result", "tool_use_id": called.id, "content": content(p, called.result),
     });
-    if let (Some(true), Some(map)) = (result.get("isError").and_then(Value::as_bool), block.as_object_mut()) {
+    if let (Some(true), Some(map)) =
+        (called.result.get("isError").and_then(Value::as_bool), block.as_object_mut())
+    {
         map.put("is_error", true);
     }
     block
@@ -127,8 +144,8 @@ fn tools(p: &Provider, request: &ChatRequest, items: &[Item], map: &mut Map<Stri
     let mut names = Vec::new();
     for item in items {
         let Item::Assistant { calls, .. } = item else { continue };
-        for (call, _) in calls {
-            let name = member(call, "name");
+        for called in calls {
+            let name = member(called.call, "name");
             if !names.contains(&name) {
                 names.push(name);
             }
@@ -152,7 +169,7 @@ impl Turns {
         }
         if self.0.is_empty() && role == "assistant" {
             // The first message has to be a user's; the window may begin behind it.
-            self.0.push(("user", vec![json!({"type": "text", "text": "[earlier messages are left out]"})]));
+            self.0.push(("user", vec![json!({"type": "text", "text": LEFT_OUT})]));
         }
         match self.0.last_mut() {
             Some((last, old)) if *last == role => old.extend(content),

@@ -7,7 +7,8 @@ use super::*;
 use serde_json::json;
 
 fn provider() -> Provider {
-    Provider { api: Api::AnthropicMessages, tools: true, reasoning: true, ..Provider::builtin() }
+    let base_url = "https://api.anthropic.com".to_string();
+    Provider { api: Api::AnthropicMessages, base_url, tools: true, reasoning: true, ..Provider::builtin() }
 }
 
 fn body(p: &Provider, messages: &[Value], tools: &[ToolSpec], thinking: Thinking) -> Value {
@@ -92,14 +93,21 @@ fn thinking_is_asked_for_only_where_it_can_be() {
     other[1]["model"] = json!("other");
     check(&p, &other, Thinking::Low, 8192, None);
     assert!(!body(&p, &other, &[], Thinking::Low).to_string().contains("blob"));
-    // A turn that is over needs no thinking shown.
+    // B-F04: the thinking of a turn that is over goes back too.
     let mut over = open_turn();
     over.extend([
         json!({"role": "assistant", "content": [words("done")]}),
         json!({"role": "user", "content": "next"}),
     ]);
     check(&p, &over, Thinking::Low, 8192 + 2048, Some(2048));
-    assert!(!body(&p, &over, &[], Thinking::Low).to_string().contains("blob"));
+    assert!(body(&p, &over, &[], Thinking::Low).to_string().contains("blob"));
+    // Servers that only speak like Anthropic's want it back whether they were asked to think or not, signed or not.
+    let elsewhere = Provider { base_url: "https://api.minimax.io/anthropic".into(), ..p.clone() };
+    let mut unsigned = open_turn();
+    unsigned[1]["content"][0] = json!({"type": "thinking", "thinking": "hm"});
+    let shown = |p: &Provider| body(p, &unsigned, &[], Thinking::Off)["messages"][1]["content"][0].clone();
+    assert_eq!(shown(&elsewhere), json!({"type": "thinking", "thinking": "hm", "signature": ""}));
+    assert_eq!(shown(&p)["type"], "text");
     p.reasoning = false;
     check(&p, &hi, Thinking::High, 8192, None);
 }

@@ -3,6 +3,7 @@
 //! Runs on the run's thread. Tokens are handed on as they arrive; after the first one nothing is tried
 //! again. Tool calls are collected, not executed. Takes servers as they are: no content type, a plain JSON
 //! answer instead of a stream, an end without its mark. What the formats differ in stands in `format`.
+use super::adapt::{self, Part};
 use super::cancel::Cancel;
 use super::dial::{Phase, Timeouts, Watch};
 use super::draft::Stop;
@@ -11,7 +12,9 @@ use super::format::Format;
 use super::http::{self, Answer, Call, Fault};
 use super::provider::{ChatRequest, Chunk, Completion, Provider};
 use super::reply::Reply;
-use crate::error::Result;
+use super::sse::BOM;
+use crate::error::{Kind, Result};
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,13 +33,39 @@ pub fn stream(
     cancel: &Cancel,
     on: &mut dyn FnMut(Chunk),
 ) -> Result<Completion> {
+    let (mut p, mut tried) = (Cow::Borrowed(p), Vec::new());
+    loop {
+        let mut refused = None;
+        let error = match once(&p, format, request, cancel, on, &mut refused) {
+            Ok(completion) => return Ok(completion),
+            Err(error) => error,
+        };
+        let Some(part) = refused.filter(|part| !tried.contains(part)) else { return Err(error) };
+        let Some(other) = adapt::without(&p, part) else { return Err(error) };
+        tried.push(part);
+        log::warn!(target: "gateway/agent", "{error}; it is asked again without. {} spares the first request", adapt::setting(&p, part));
+        p = Cow::Owned(other);
+    }
+}
+
+/// Asks with what the provider is said to take; `refused` is the part that it does not take after all.
+fn once(
+    p: &Provider,
+    format: &Format,
+    request: &ChatRequest,
+    cancel: &Cancel,
+    on: &mut dyn FnMut(Chunk),
+    refused: &mut Option<Part>,
+) -> Result<Completion> {
     let body = (format.body)(p, request).to_string();
     let headers = headers(p, format);
     let url = p.url((format.path)(p));
     let call = Call { url: &url, headers: &headers, body: Some(body.as_bytes()) };
     failure::with_retries(p, cancel, &mut |connect| {
         let watch = Watch::new(cancel, Timeouts { connect, ..p.timeouts });
-        attempt(p, format, &call, cancel, watch, on)
+        let result = attempt(p, format, &call, cancel, watch, on);
+        *refused = result.as_ref().err().and_then(|failure| failure.refused);
+        result
     })
 }
 
@@ -72,11 +101,19 @@ fn attempt(
         return Err(refusal(p, answer, cancel));
     }
     let mut reply = Reply::new(p, format, on);
-    let failed = match first_bytes(&mut answer) {
-        Ok(first) if first.trim_ascii().is_empty() => Err(Stop::Fault(Fault::Dropped)),
-        Ok(first) if is_json(&answer, &first) => reply.plain(&mut answer, first),
-        Ok(first) if is_stream(&answer, &first) => reply.events(&mut answer, first),
-        Ok(_) => Err(reply.fail(&format!(
+    let result = read(p, &mut reply, &mut answer, cancel);
+    if result.as_ref().is_err_and(|failure| failure.error.kind != Kind::Aborted) {
+        reply.keep();
+    }
+    result
+}
+
+fn read(p: &Provider, reply: &mut Reply, answer: &mut Answer, cancel: &Cancel) -> Attempt<Completion> {
+    let failed = match first_bytes(answer).map(|first| (form(&answer.content_type, &first), first)) {
+        Ok((Some(Form::Nothing), _)) => Err(Stop::Fault(Fault::Dropped)),
+        Ok((Some(Form::Document), first)) => reply.plain(answer, first),
+        Ok((Some(Form::Stream), first)) => reply.events(answer, first),
+        Ok((None, _)) => Err(reply.fail(&format!(
             "answered with {:?} where an event stream was expected: check models.providers.{}.baseUrl, which usually ends in /v1",
             quote(p, &answer.content_type), p.id
         ))),
@@ -112,10 +149,10 @@ fn refusal(p: &Provider, mut answer: Answer, cancel: &Cancel) -> Failure {
     from_status(p, answer.status, &body, answer.retry_after)
 }
 
-/// Reads until there is something other than white space to judge by.
+/// Reads until there is enough to judge by.
 fn first_bytes(answer: &mut Answer) -> std::result::Result<Vec<u8>, Fault> {
     let (mut first, mut buf) = (Vec::new(), [0; 4096]);
-    while first.trim_ascii().is_empty() && first.len() < MAX_ERROR {
+    while !is_enough(&first) && first.len() < MAX_ERROR {
         match answer.read(&mut buf)? {
             0 => break,
             n => first.extend_from_slice(buf.get(..n).unwrap_or_default()),
@@ -124,17 +161,42 @@ fn first_bytes(answer: &mut Answer) -> std::result::Result<Vec<u8>, Fault> {
     Ok(first)
 }
 
-fn is_json(answer: &Answer, first: &[u8]) -> bool {
-    first.trim_ascii().starts_with(b"{") && !answer.content_type.contains("event-stream")
+/// What an answer is, whatever its label says.
+enum Form {
+    Document,
+    Stream,
+    Nothing,
 }
 
-fn is_stream(answer: &Answer, first: &[u8]) -> bool {
-    // Some servers name no type, or `text/plain`.
-    let looks = matches!(first.trim_ascii().first(), Some(b'd' | b':' | b'e' | b'i' | b'r' | 0xef));
-    let vague = ["", "text/plain", "application/octet-stream"]
-        .iter()
-        .any(|t| answer.content_type.split(';').next() == Some(t));
-    answer.content_type.contains("event-stream") || (vague && looks)
+/// The fields of an event stream; what comes behind some is no concern here.
+const FIELDS: [&str; 6] = ["data", "event", "id", "retry", "error", ""];
+
+/// Without white space and byte order mark.
+fn start(first: &[u8]) -> &[u8] {
+    let first = first.trim_ascii_start();
+    first.strip_prefix(BOM).unwrap_or(first).trim_ascii_start()
+}
+
+fn is_enough(first: &[u8]) -> bool {
+    let start = start(first);
+    match start.first() {
+        None => false,
+        Some(0xEF) if BOM.starts_with(start) => false,
+        Some(b'{' | b'[' | b'<') => true,
+        Some(_) => start.len() > 8 || start.contains(&b':') || start.contains(&b'\n'),
+    }
+}
+
+fn form(label: &str, first: &[u8]) -> Option<Form> {
+    let start = start(first);
+    let field = start.split(|byte| matches!(byte, b':' | b'\n' | b'\r')).next().unwrap_or_default();
+    let looks_like_stream = start.len() > field.len() && FIELDS.iter().any(|name| name.as_bytes() == field);
+    match start.first() {
+        None => Some(Form::Nothing),
+        Some(b'{' | b'[') => Some(Form::Document),
+        _ if looks_like_stream || label.contains("event-stream") => Some(Form::Stream),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

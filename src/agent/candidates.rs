@@ -1,9 +1,9 @@
 //! The models that may take a turn: the chosen one, then its fallbacks, and the reason for each step on.
 //!
 //! Runs on the run's thread. A model is resolved only when its turn comes.
-use crate::agent::failure;
 use crate::agent::provider::{BUILTIN, Provider};
 use crate::agent::run::{Fallback, Job, unusable};
+use crate::agent::{catalogue, failure, profiles};
 use crate::agents::Agents;
 use crate::config::Config;
 use crate::error::{Error, Kind, Result};
@@ -25,21 +25,23 @@ impl<'a> Candidates<'a> {
         let agents = Agents::of(config, &job.shared.env);
         let own = agents.model(&job.agent).unwrap_or_else(|| BUILTIN.to_string());
         let chosen = job.model.clone().unwrap_or_else(|| own.clone());
+        let plain = |name: String| catalogue::unaliased(config, &name).to_string();
+        let (own, chosen) = (plain(own), plain(chosen));
         let mut models = vec![chosen];
-        for model in agents.fallbacks(&job.agent).into_iter().chain([own]) {
+        for model in agents.fallbacks(&job.agent).into_iter().map(plain).chain([own]) {
             if !models.contains(&model) {
                 models.push(model);
             }
         }
         let mut first = models.first().cloned().unwrap_or_default();
-        let mut present = resolve(job, config, &first);
+        let mut present = resolve(job, config, &first, models.len() > 1);
         if images
             && let Some(model) = config.str("agents.defaults.imageModel.primary")
             && present.as_ref().is_ok_and(|provider| !provider.images)
         {
             models.insert(0, model.to_string());
             first = model.to_string();
-            present = resolve(job, config, model);
+            present = resolve(job, config, model, true);
         }
         Candidates { job, config, models, present, first, failed: None }
     }
@@ -66,7 +68,7 @@ impl<'a> Candidates<'a> {
         let from = self.models.remove(0);
         let to = self.models.first().cloned().unwrap_or_default();
         log::warn!(target: "gateway/agent", "model {from} failed ({}): {error}; {to} takes over", failure::reason(&error));
-        self.present = resolve(self.job, self.config, &to);
+        self.present = resolve(self.job, self.config, &to, self.models.len() > 1);
         Ok(Fallback {
             from: self.first.clone(),
             to,
@@ -76,6 +78,10 @@ impl<'a> Candidates<'a> {
     }
 }
 
-fn resolve(job: &Job, config: &Config, model: &str) -> Result<Provider> {
-    Provider::resolve(config, &job.shared.env, model).map_err(|e| unusable(config, model, e))
+/// With the agent's keys. A server that may be starting is waited for only where no other model can take over.
+fn resolve(job: &Job, config: &Config, model: &str, has_other: bool) -> Result<Provider> {
+    let env = &job.shared.env;
+    let provider = Provider::resolve(config, env, model).map_err(|e| unusable(config, model, e))?;
+    let provider = profiles::apply(provider, config, env, &job.agent)?;
+    Ok(Provider { patient: provider.patient && !has_other, ..provider })
 }

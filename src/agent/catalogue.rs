@@ -2,7 +2,7 @@
 //!
 //! Look-ups in the configuration on any thread; nothing is resolved and no server is asked.
 use super::provider::{Api, BUILTIN, Provider};
-use super::resolve;
+use super::{profiles, resolve};
 use crate::config::Config;
 use serde_json::{Map, Value};
 use ureq::http::Uri;
@@ -122,8 +122,16 @@ pub fn of_providers(config: &Config) -> impl Iterator<Item = Listed<'_>> {
     })
 }
 
-/// The model of a `provider/model`, or of a name that one provider alone lists.
+/// The model that a name stands for, where it is an alias; else the name.
+pub fn unaliased<'a>(config: &'a Config, name: &'a str) -> &'a str {
+    let name = name.trim();
+    let is = |alias: &&(&str, &str)| alias.0.eq_ignore_ascii_case(name);
+    aliases(config).iter().find(is).map_or(name, |(_, reference)| reference)
+}
+
+/// The model of an alias, of a `provider/model`, or of a name that one provider alone lists.
 pub fn find<'a>(config: &'a Config, name: &'a str) -> Option<Listed<'a>> {
+    let name = unaliased(config, name);
     let Some((provider, model)) = name.split_once('/') else {
         let mut owners = of_providers(config).filter(|listed| listed.model == name);
         return owners.next().filter(|_| owners.next().is_none());
@@ -160,6 +168,7 @@ pub fn is_local(provider: &Provider) -> bool {
 /// Whether a server that surely wants a key gets nothing that could be one.
 pub fn lacks_key(provider: &Provider) -> bool {
     let has_any = provider.api_key.is_some() || provider.key_file.is_some() || !provider.headers.is_empty();
+    let has_any = has_any || profiles::is_known(&provider.id);
     !has_any && !is_local(provider)
 }
 
@@ -188,6 +197,9 @@ mod tests {
         assert_eq!((all[0].name(), all[0].context_window()), ("y", 9));
         assert_eq!((all[2].name(), all[2].input()), ("The X", vec!["text"]));
         assert_eq!(aliases(&config), [("X", "p/x")]);
+        // B-F26
+        assert_eq!([unaliased(&config, " x "), unaliased(&config, "y")], ["p/x", "y"]);
+        assert_eq!(find(&config, "X").unwrap().reference(), "p/x");
     }
 
     #[test]

@@ -89,6 +89,18 @@ impl Thinking {
 pub enum Chunk {
     Text(String),
     Reasoning(String),
+    /// Some of the text turned out to be reasoning; what is left of it follows once more.
+    Unsaid,
+    /// The answer fails; this is what came of it.
+    Kept(Box<Kept>),
+}
+
+/// What came of an answer that failed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Kept {
+    /// Blocks in the transcript's shape, without tool calls: nobody runs those.
+    pub content: Vec<Value>,
+    pub usage: Usage,
 }
 
 /// Tokens counted by the server; zeros when it does not say. `input` is without those of the cache.

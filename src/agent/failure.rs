@@ -3,6 +3,7 @@
 //! Runs on the run's thread. Sentences name the server without credentials, what failed, and the fix. Each
 //! failure carries provider, model and the reason another model would be tried for. What a server itself
 //! says is judged in `verdict`.
+use super::adapt::Part;
 use super::cancel::Cancel;
 use super::dial::Phase;
 use super::http::Fault;
@@ -13,6 +14,9 @@ use std::time::{Duration, Instant};
 
 /// A failing model is reported within this time, retries included (architecture.md).
 const BUDGET: Duration = Duration::from_secs(15);
+/// How long a server nearby that takes no connection, or says that it is loading, is asked again, and how often.
+const STARTING: Duration = Duration::from_secs(10);
+const STARTING_PAUSE: Duration = Duration::from_millis(500);
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 /// When a later try may help and the server names no time.
 pub const LATER: Duration = Duration::from_secs(5);
@@ -36,6 +40,10 @@ pub struct Failure {
     pub again: bool,
     /// The pause the server asked for.
     pub wait: Option<Duration>,
+    /// The part of the request that the server does not take.
+    pub refused: Option<Part>,
+    /// The server may be starting, so that it takes requests soon.
+    pub is_starting: bool,
 }
 
 impl Failure {
@@ -45,7 +53,7 @@ impl Failure {
             .with("provider", p.id.as_str())
             .with("model", p.model.as_str())
             .with("failoverReason", "unknown");
-        Failure { error, again: false, wait: None }
+        Failure { error, again: false, wait: None, refused: None, is_starting: false }
     }
 
     /// A failure that may be gone later.
@@ -93,16 +101,23 @@ pub fn with_retries<T>(
     attempt: &mut dyn FnMut(Duration) -> std::result::Result<T, Failure>,
 ) -> Result<T> {
     let started = Instant::now();
-    let mut pause = FIRST_PAUSE;
-    for left in (0..=p.retries).rev() {
+    let (mut pause, mut left) = (FIRST_PAUSE, p.retries);
+    loop {
         let failure = match attempt(p.timeouts.connect.min(BUDGET.saturating_sub(started.elapsed()))) {
             Ok(value) => return Ok(value),
             Err(failure) => failure,
         };
-        let wait = failure.wait.unwrap_or(pause).max(pause);
-        if !failure.again || left == 0 || started.elapsed() + wait > BUDGET {
+        // A server on this machine or network that starts is waited for, however often it has to be asked.
+        let is_awaited = failure.is_starting && p.patient && p.retries > 0 && started.elapsed() < STARTING;
+        let wait = match is_awaited {
+            true => pause.min(STARTING_PAUSE),
+            false => failure.wait.unwrap_or(pause).max(pause),
+        };
+        let may_go_on = is_awaited || (failure.again && left > 0);
+        if !may_go_on || started.elapsed() + wait > BUDGET {
             return Err(failure.error);
         }
+        left -= u32::from(!is_awaited);
         let soon = wait.as_millis();
         crate::logging::debug!(target: module_path!(), "agent: {}; trying again in {soon} ms", failure.error);
         if !cancel.sleep(wait) {
@@ -110,7 +125,6 @@ pub fn with_retries<T>(
         }
         pause = pause.saturating_mul(2).min(Duration::from_secs(4));
     }
-    Err(cancel.error())
 }
 
 /// The failure behind a fault of the network or of the server's HTTP.
@@ -118,7 +132,7 @@ pub fn from_fault(p: &Provider, fault: &Fault, cancel: &Cancel) -> Failure {
     let key = format!("models.providers.{}", p.id);
     let secs = |time: Duration| format!("{} s", time.as_secs_f64());
     let failure = match fault {
-        Fault::Cancelled => Failure { error: cancel.error(), again: false, wait: None },
+        Fault::Cancelled => Failure { error: cancel.error(), ..Failure::lasting(p, "") },
         Fault::NoSuchHost => {
             let what = format!(
                 "cannot be found: its host name does not resolve; check {key}.baseUrl and this machine's DNS"
@@ -128,7 +142,7 @@ pub fn from_fault(p: &Provider, fault: &Fault, cancel: &Cancel) -> Failure {
         Fault::Refused => {
             let what =
                 format!("refused the connection: is the server running? start it or fix {key}.baseUrl");
-            Failure::passing(p, &what).again()
+            Failure { is_starting: true, ..Failure::passing(p, &what).again() }
         }
         Fault::Unreachable(e) => {
             Failure::passing(p, &format!("cannot be reached ({e}): check the network and {key}.baseUrl"))

@@ -26,6 +26,14 @@ pub struct Format {
 /// Reads one answer into a draft. Error objects are taken out before, unless they look like no other
 /// format's; those it hands back as `Stop::Reported`.
 pub trait Reader {
+    /// Whether a value has the shape of an answer in this format, or of a piece of one.
+    fn knows(&self, json: &Value) -> bool;
+
+    /// Whether the counts came by themselves behind the answer, which servers send last.
+    fn has_counted(&self) -> bool {
+        false
+    }
+
     /// Takes the data of one event of a stream.
     fn event(&mut self, json: &Value, draft: &mut Draft) -> Taken;
 
@@ -36,6 +44,12 @@ pub trait Reader {
     fn end(&mut self, _draft: &mut Draft) -> Taken {
         Ok(())
     }
+}
+
+/// Tells of an event that nobody knows; it is skipped.
+pub fn skipped(kind: &str) {
+    let kind: String = kind.chars().filter(|c| !c.is_control()).take(60).collect();
+    crate::logging::debug!(target: module_path!(), "agent: an event {kind:?} of a model server is not known, skipped");
 }
 
 /// A text member, empty where there is none.

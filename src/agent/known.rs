@@ -65,9 +65,40 @@ pub fn key_variable(id: &str) -> String {
     find(id).map_or_else(usual, |known| known.variable.to_string())
 }
 
+/// Whether a configured key is the name of the provider's variable, as the original writes it down.
+pub fn is_key_variable(text: &str, id: &str) -> bool {
+    text == key_variable(id)
+}
+
+/// The address to ask where a configuration was written for Ollama's own format: its server has this one below `/v1`.
+pub fn address(base_url: &str, id: &str, api: Option<&str>) -> String {
+    let plain = base_url.trim_end_matches('/');
+    let path = plain.split_once("://").and_then(|(_, rest)| rest.split_once('/')).map(|(_, path)| path);
+    let is_native = path.is_none() || path == Some("api");
+    match is_native && !plain.contains('?') && (api == Some("ollama") || id == "ollama") {
+        true => format!("{}/v1", plain.trim_end_matches("/api")),
+        false => base_url.to_string(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn b_f28_ollama_is_asked_where_it_speaks_this_format() {
+        for (written, api, want) in [
+            ("http://h:11434", Some("ollama"), "http://h:11434/v1"),
+            ("http://h:11434/", None, "http://h:11434/v1"),
+            ("http://h:11434/api/", Some("ollama"), "http://h:11434/v1"),
+            ("http://h:11434/v1", Some("ollama"), "http://h:11434/v1"),
+            ("http://h/proxy/v1", Some("openai-completions"), "http://h/proxy/v1"),
+        ] {
+            assert_eq!(address(written, "ollama", api), want);
+        }
+        assert_eq!(address("http://h:1", "box", Some("ollama")), "http://h:1/v1");
+        assert_eq!(address("http://h:1", "box", None), "http://h:1");
+    }
 
     #[test]
     fn rows_are_sorted_and_name_servers() {

@@ -2,6 +2,8 @@
 //!
 //! Pure. Leaves out what servers would refuse: tool calls without a result and results without a call (an
 //! aborted run leaves both behind), empty turns, entries that are no messages.
+use super::call_ids::Ids;
+use super::content::read_object;
 use super::format::{list, text as member};
 use super::provider::Provider;
 use crate::json::json;
@@ -10,8 +12,12 @@ use serde_json::Value;
 
 /// Said in place of a picture that cannot be sent.
 pub const NO_PICTURE: &str = "[a picture was left out: this model takes text only]";
-/// The longest id every server takes.
-const MAX_ID: usize = 40;
+/// Said before an answer that nothing asked for: many servers want a user to begin.
+pub const LEFT_OUT: &str = "[earlier messages are left out]";
+/// The most values of arguments that are read again.
+const MAX_VALUES: usize = 10_000;
+/// How much is sent of arguments that were no JSON, in characters: the model is to see what was wrong with them.
+const MAX_BROKEN: usize = 4096;
 
 /// A step of the conversation.
 pub enum Item<'a> {
@@ -19,20 +25,32 @@ pub enum Item<'a> {
     Assistant {
         message: &'a Value,
         /// Tool calls that were answered, each with its result.
-        calls: Vec<(&'a Value, &'a Value)>,
+        calls: Vec<Called<'a>>,
         /// Whether the turn this belongs to still goes on.
         is_open: bool,
     },
 }
 
-/// The steps of a conversation, oldest first.
-pub fn items(messages: &[Value]) -> Vec<Item<'_>> {
-    let mut items = Vec::new();
+/// A tool call and its result.
+pub struct Called<'a> {
+    pub call: &'a Value,
+    pub result: &'a Value,
+    /// The id to send for both.
+    pub id: String,
+}
+
+/// The steps of a conversation, oldest first, with ids that the server takes.
+pub fn items<'a>(p: &Provider, messages: &'a [Value]) -> Vec<Item<'a>> {
+    let (mut items, mut ids) = (Vec::new(), Ids::new(p));
     for (n, message) in messages.iter().enumerate() {
         match role(message) {
             "user" => items.push(Item::User(message)),
             "assistant" => {
-                let calls = answered(message, messages.get(n + 1..).unwrap_or_default());
+                let is_own = is_own(p, message);
+                let calls = answered(message, messages.get(n + 1..).unwrap_or_default()).into_iter();
+                let id = |call: &Value, ids: &mut Ids| ids.give(member(call, "id"), is_own);
+                let calls =
+                    calls.map(|(call, result)| Called { call, result, id: id(call, &mut ids) }).collect();
                 items.push(Item::Assistant { message, calls, is_open: false });
             }
             _ => {}
@@ -87,15 +105,6 @@ pub fn data_url((kind, data): (&str, &str)) -> String {
     format!("data:{kind};base64,{data}")
 }
 
-/// A tool call's id as every server takes it: other programs write longer ones with other characters.
-pub fn id(id: &str) -> String {
-    let id = id.split('|').next().unwrap_or_default();
-    let plain = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '_' | '-') { c } else { '_' };
-    // Ids that are alike at the start differ at the end.
-    let skip = id.chars().count().saturating_sub(MAX_ID);
-    id.chars().skip(skip).map(plain).collect()
-}
-
 /// A tool call's arguments, an object whatever the model said: strict servers refuse all else in a conversation,
 /// and with it every turn that follows.
 pub fn arguments(call: &Value) -> Value {
@@ -104,18 +113,29 @@ pub fn arguments(call: &Value) -> Value {
         None | Some(Value::Null) => json!({}),
         Some(Value::String(text)) if text.trim().is_empty() => json!({}),
         Some(Value::String(text)) => {
-            let parsed = serde_json::from_str(text).ok().filter(Value::is_object);
-            parsed.unwrap_or_else(|| json!({"invalid_json": text}))
+            read_object(text, MAX_VALUES).unwrap_or_else(|| json!({"invalid_json": shortened(text)}))
         }
-        Some(other) => json!({"invalid_json": other.to_string()}),
+        Some(other) => json!({"invalid_json": shortened(&other.to_string())}),
     }
+}
+
+fn shortened(text: &str) -> String {
+    match text.char_indices().nth(MAX_BROKEN) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text.to_string(),
+    }
+}
+
+/// Whether this very model made the message.
+pub fn is_own(p: &Provider, message: &Value) -> bool {
+    member(message, "api") == p.api.name()
+        && member(message, "provider") == p.id
+        && member(message, "model") == p.model
 }
 
 /// The thinking blocks that this very model made, for formats that want them back.
 pub fn own_thinking<'a>(p: &Provider, message: &'a Value) -> Vec<&'a Value> {
-    let is_own = member(message, "api") == p.api.name()
-        && member(message, "provider") == p.id
-        && member(message, "model") == p.model;
+    let is_own = is_own(p, message);
     let blocks = message::blocks(message).iter();
     blocks.filter(|b| is_own && kind_of_block(b) == "thinking").collect()
 }
@@ -141,20 +161,20 @@ mod tests {
             json!({"role": "assistant", "content": [call("c1")]}),
             result("c1", "two"),
         ];
-        let shown: Vec<String> = items(&messages)
+        let shown: Vec<String> = items(&Provider::builtin(), &messages)
             .iter()
             .map(|item| match item {
                 Item::User(m) => format!("user {}", text(m, "")),
                 Item::Assistant { calls, is_open, .. } => {
-                    format!("{} {is_open}", calls.iter().map(|c| text(c.1, "")).collect::<String>())
+                    format!("{} {is_open}", calls.iter().map(|c| text(c.result, "")).collect::<String>())
                 }
             })
             .collect();
         assert_eq!(shown, ["user a", "one true", "user steer", "user b", "two true"]);
         let said =
             [&messages[..1], &[json!({"role": "assistant", "content": "done"})], &messages[6..]].concat();
-        assert!(matches!(items(&said)[1], Item::Assistant { is_open: false, .. }));
-        assert!(matches!(items(&said)[3], Item::Assistant { is_open: true, .. }));
+        assert!(matches!(items(&Provider::builtin(), &said)[1], Item::Assistant { is_open: false, .. }));
+        assert!(matches!(items(&Provider::builtin(), &said)[3], Item::Assistant { is_open: true, .. }));
     }
 
     #[test]
@@ -167,8 +187,8 @@ mod tests {
             injected["message"].take(),
             json!({"role": "toolResult", "toolCallId": "c1", "content": "one"}),
         ];
-        let items = items(&messages);
-        assert!(matches!(&items[1], Item::Assistant { calls, .. } if text(calls[0].1, "") == "one"));
+        let items = items(&Provider::builtin(), &messages);
+        assert!(matches!(&items[1], Item::Assistant { calls, .. } if text(calls[0].result, "") == "one"));
     }
 
     #[test]
@@ -184,13 +204,5 @@ mod tests {
             assert_eq!(sent(json!(broken)), json!({"invalid_json": broken}));
         }
         assert_eq!(sent(json!([1])), json!({"invalid_json": "[1]"}));
-    }
-
-    #[test]
-    fn ids_fit_every_server() {
-        assert_eq!(id("call_1|fc_2"), "call_1");
-        assert_eq!(id("a.b:ü"), "a_b__");
-        let long = format!("{}end", "x".repeat(60));
-        assert!(id(&long).len() == 40 && id(&long).ends_with("end"));
     }
 }

@@ -88,7 +88,7 @@ fn tools_and_effort_are_asked_for_where_the_server_takes_them() {
 }
 
 #[test]
-fn reasoning_goes_back_to_its_model_while_the_turn_goes_on() {
+fn reasoning_goes_back_to_its_model() {
     let turn = |model: &str, field: &str| {
         let content = [thinking("hm", field), call("c", "read", json!({}))];
         json!([

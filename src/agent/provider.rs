@@ -3,14 +3,17 @@
 //! Made by `resolve` on any thread, used by a run's thread. A new wire format is one row in `Api` and a
 //! file or two with a `format::Format`. Secrets stay in `Secret`, which no `Debug` or `Display` shows.
 use super::cancel::Cancel;
-pub use super::chat::{ChatRequest, Chunk, Completion, Cost, Thinking, ToolCall, ToolSpec, Usage};
+pub use super::chat::{ChatRequest, Chunk, Completion, Cost, Kept, Thinking, ToolCall, ToolSpec, Usage};
+use super::compat::Compat;
 pub use super::dial::Timeouts;
 use super::format::Format;
 pub use super::known::key_variable;
+use super::profiles::Profile;
 pub use super::resolve::is_nearby;
-use super::{ask, builtin, key_file, resolve};
+use super::{ask, builtin, failure, key_file, resolve};
 use crate::error::Result;
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::fmt;
 use std::path::PathBuf;
 use ureq::http::Uri;
@@ -33,7 +36,7 @@ impl Api {
     const SERVERS: [Api; 3] = [Api::OpenAiCompletions, Api::OpenAiResponses, Api::AnthropicMessages];
 
     /// What is special to it; `None` for the embedded default.
-    fn format(self) -> Option<&'static Format> {
+    pub(super) fn format(self) -> Option<&'static Format> {
         match self {
             Api::Builtin => None,
             Api::OpenAiCompletions => Some(&super::openai::FORMAT),
@@ -95,6 +98,10 @@ pub struct Provider {
     pub api_key: Option<Secret>,
     /// Where the key is read from for each call when there is no `api_key`.
     pub key_file: Option<PathBuf>,
+    /// The original's profile that `api_key` is of.
+    pub profile: Option<Profile>,
+    /// Profiles that are tried when the server does not take the key.
+    pub spare: Vec<Profile>,
     /// Sent besides the key; may hold secrets, so never shown.
     pub headers: Vec<(String, String)>,
     /// Whether the key goes into `Authorization: Bearer`; off for servers that take it in `headers`.
@@ -103,6 +110,9 @@ pub struct Provider {
     pub bearer: bool,
     pub timeouts: Timeouts,
     pub retries: u32,
+    /// Whether a server that takes no connection is waited for: it may be starting.
+    pub patient: bool,
+    pub compat: Compat,
     pub max_tokens: Option<u64>,
     /// The request's name for `max_tokens`.
     pub max_tokens_field: &'static str,
@@ -129,11 +139,15 @@ impl Provider {
             base_url: String::new(),
             api_key: None,
             key_file: None,
+            profile: None,
+            spare: Vec::new(),
             headers: Vec::new(),
             auth_header: false,
             bearer: false,
             timeouts: resolve::timeouts(None, true),
             retries: 0,
+            patient: false,
+            compat: Compat::default(),
             max_tokens: None,
             max_tokens_field: "max_tokens",
             context_window: resolve::CONTEXT_WINDOW,
@@ -153,10 +167,34 @@ impl Provider {
         cancel: &Cancel,
         on: &mut dyn FnMut(Chunk),
     ) -> Result<Completion> {
-        match self.api.format() {
-            None => builtin::stream(request, cancel, on),
-            Some(format) => ask::stream(&*self.with_key()?, format, request, cancel, on),
+        let Some(format) = self.api.format() else { return builtin::stream(request, cancel, on) };
+        let spoke = Cell::new(false);
+        let mut on = |chunk| {
+            spoke.set(true);
+            on(chunk);
+        };
+        let mut result = ask::stream(&*self.with_key()?, format, request, cancel, &mut on);
+        for profile in &self.spare {
+            let Err(error) = &result else { break };
+            if spoke.get() || !matches!(failure::reason(error), "auth" | "billing" | "rate_limit") {
+                break;
+            }
+            log::warn!(target: "gateway/agent", "{error}; profile {} is tried", crate::logging::quoted(&profile.id));
+            result = ask::stream(&self.with_profile(profile), format, request, cancel, &mut on);
         }
+        result
+    }
+
+    /// The same with the key of a profile.
+    pub fn with_profile(&self, profile: &Profile) -> Provider {
+        let mut p = self.clone();
+        p.bearer |= profile.is_token;
+        if self.api == Api::AnthropicMessages && profile.key.reveal().contains("sk-ant-oat") {
+            // Its sign-ins are taken with this header only.
+            p.headers.push(("anthropic-beta".to_string(), "oauth-2025-04-20".to_string()));
+        }
+        (p.api_key, p.profile) = (Some(profile.key.clone()), Some(profile.clone()));
+        p
     }
 
     /// With its key, which may have to be read from a file first; `Kind::Config` when that has none.

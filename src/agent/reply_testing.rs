@@ -5,7 +5,7 @@ use serde_json::json;
 
 type Read = (Result<Completion, Error>, Vec<Chunk>);
 
-fn end(reply: Reply, taken: Result<(), Stop>) -> Result<Completion, Error> {
+fn end(mut reply: Reply, taken: Result<(), Stop>) -> Result<Completion, Error> {
     let failed = |failure: Failure| Err(failure.error);
     match taken {
         Ok(()) => reply.complete().or_else(failed),
@@ -21,14 +21,15 @@ pub fn read(format: &Format, pieces: &[&[u8]]) -> Read {
     let mut on = |chunk| chunks.push(chunk);
     let mut reply = Reply::new(&p, format, &mut on);
     let mut stop = None;
-    let mut take = |data: &str| {
-        stop = stop.take().or(reply.event(data).err());
+    let mut take = |event: Event| {
+        stop = stop.take().or(reply.event(event).err());
         stop.is_none()
     };
     for piece in pieces {
-        parser.push(piece, &mut take).unwrap();
+        // A line without end is no concern here.
+        let _ = parser.push(piece, &mut take);
     }
-    parser.finish(&mut take).unwrap();
+    let _ = parser.finish(&mut take);
     let done = end(reply, stop.map_or(Ok(()), Err));
     (done, chunks)
 }
@@ -54,6 +55,14 @@ pub fn read_every_cut(format: &Format, events: &[Value]) -> Completion {
         assert_eq!(chunks.iter().map(said).collect::<String>(), whole.text);
     }
     whole
+}
+
+/// The failure of an answer that is one document, with what is kept of it handed on.
+pub fn fail(reply: &mut Reply, json: &Value) -> Error {
+    assert!(reply.whole(json.to_string().as_bytes()).is_ok());
+    let failed = reply.complete().err().unwrap();
+    reply.keep();
+    failed.error
 }
 
 /// A block of thinking.

@@ -1,7 +1,9 @@
 //! From the configuration and the environment to a `Provider`.
 //!
-//! Runs on any thread and reads no file. Refuses what cannot work with the key to fix, and never shows a
+//! Runs on any thread and reads no file: keys in files come later, by `key_file` and `profiles`. Refuses what cannot work with the key to fix, and never shows a
 //! secret.
+use super::catalogue::unaliased;
+use super::compat::Compat;
 use super::key_file::{can_be_sent, refused};
 use super::known;
 use super::provider::{Api, BUILTIN, Cost, Provider, Secret, Timeouts, key_variable};
@@ -19,12 +21,12 @@ const RETRIES: u32 = 2;
 const MAX_RETRIES: u64 = 10;
 
 impl Provider {
-    /// Resolves `provider/model`, or a bare model name that exactly one configured provider lists.
+    /// Resolves an alias, `provider/model`, or a bare model name that exactly one configured provider lists.
     pub fn resolve(config: &Config, env: &Env, model_ref: &str) -> Result<Provider> {
         Provider::from_section(
             config.get_in(&["models", "providers"]).unwrap_or(&Value::Null),
             env,
-            model_ref,
+            unaliased(config, model_ref),
         )
     }
 
@@ -41,14 +43,17 @@ impl Provider {
         let text =
             |name: &str| section.get(name).and_then(Value::as_str).map(str::trim).filter(|v| !v.is_empty());
 
-        let api = parse_api(entry.get("api").and_then(Value::as_str).or(text("api")), id, &key)?;
+        let api_name = entry.get("api").and_then(Value::as_str).or(text("api"));
+        let api = parse_api(api_name, id, &key)?;
         let base_url = text("baseUrl").or(known::base_url(id)).ok_or_else(|| {
             unknown(format!("model {model_ref:?} needs {key}.baseUrl, the address of its server; set it, or let openclaw models scan find one"))
         })?;
         let host = check_url(base_url, &key)?;
+        let base_url = known::address(base_url, id, api_name);
         let key_file = text("apiKeyFile").map(|path| env.expand(path));
         let variable = || env.var(&key_variable(id)).map(str::trim).filter(|_| key_file.is_none());
-        let api_key = text("apiKey").or_else(variable).map(Secret::new);
+        let written = text("apiKey").filter(|name| !known::is_key_variable(name, id));
+        let api_key = written.or_else(variable).map(Secret::new);
         let auth_header = section.get("authHeader").and_then(Value::as_bool);
         if auth_header != Some(false) && api_key.as_ref().is_some_and(|k| !can_be_sent(k)) {
             return Err(refused(format!(
@@ -70,8 +75,12 @@ impl Provider {
         Ok(Provider {
             id: id.to_string(),
             model: model.to_string(),
-            base_url: base_url.to_string(),
+            compat: Compat::of(compat, id, &host, model),
+            patient: is_nearby(&host),
+            base_url,
             api_key,
+            profile: None,
+            spare: Vec::new(),
             key_file,
             headers,
             auth_header: auth_header.unwrap_or(true),
@@ -122,6 +131,10 @@ fn model_entry<'a>(section: &'a Value, model: &str) -> &'a Value {
 
 fn parse_api(name: Option<&str>, id: &str, key: &str) -> Result<Api> {
     let Some(name) = name else { return Ok(known::api(id)) };
+    if name == "ollama" {
+        // Its server speaks this format too.
+        return Ok(Api::OpenAiCompletions);
+    }
     Api::parse(name).ok_or_else(|| {
         let name: String = name.chars().filter(|c| !c.is_control()).take(60).collect();
         unknown(format!(

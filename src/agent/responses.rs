@@ -3,7 +3,7 @@
 //! Runs on the run's thread. Reads the event stream of a response, or the response as one document. A
 //! reasoning item is kept whole as the signature of its thinking block, so that it can be sent back.
 use super::draft::{Draft, End, Stop, Taken};
-use super::format::{Format, Reader, bearer, list, text};
+use super::format::{Format, Reader, bearer, list, skipped, text};
 use super::provider::Usage;
 use super::responses_body;
 use serde_json::Value;
@@ -17,6 +17,19 @@ pub static FORMAT: Format = Format {
     reader: || Box::new(Responses::default()),
 };
 
+/// Events that tell nothing new.
+const SILENT: [&str; 9] = [
+    "response.created",
+    "response.in_progress",
+    "response.queued",
+    "response.content_part.added",
+    "response.content_part.done",
+    "response.output_text.done",
+    "response.reasoning_summary_part.added",
+    "response.reasoning_summary_part.done",
+    "response.reasoning_summary_text.done",
+];
+
 #[derive(Default)]
 struct Responses {
     /// The present item has come in pieces, so its end says nothing new.
@@ -24,13 +37,17 @@ struct Responses {
 }
 
 impl Reader for Responses {
+    fn knows(&self, json: &Value) -> bool {
+        text(json, "type").starts_with("response.") || json.get("output").is_some_and(Value::is_array)
+    }
+
     fn event(&mut self, json: &Value, draft: &mut Draft) -> Taken {
         let item = json.get("item").unwrap_or(&Value::Null);
         let index = json.get("output_index").and_then(Value::as_u64).unwrap_or(0);
         match text(json, "type") {
             "response.output_item.added" => {
                 self.in_pieces = false;
-                draft.part();
+                draft.part()?;
                 match text(item, "type") {
                     "function_call" => {
                         draft.call(index, text(item, "call_id"), text(item, "name"), text(item, "arguments"))
@@ -56,7 +73,14 @@ impl Reader for Responses {
                 Ok(())
             }
             "error" => Err(Stop::Reported(json.clone())),
-            _ => Ok(()),
+            // The whole response in one event.
+            "" if json.get("output").is_some_and(Value::is_array) => self.whole(json, draft),
+            other => {
+                if !SILENT.contains(&other) {
+                    skipped(other);
+                }
+                Ok(())
+            }
         }
     }
 
@@ -71,7 +95,7 @@ impl Reader for Responses {
         // Some servers send the items only here.
         if draft.is_empty() {
             for (index, item) in list(json, "output").enumerate() {
-                draft.part();
+                draft.part()?;
                 self.in_pieces = false;
                 self.item(index as u64, item, draft)?;
             }
@@ -80,6 +104,7 @@ impl Reader for Responses {
         draft.end = Some(match (status, why) {
             ("incomplete", "content_filter") => End::Refused,
             ("incomplete", _) => End::Length,
+            ("cancelled", _) => End::Broken,
             _ => End::Stop,
         });
         Ok(())

@@ -1,30 +1,34 @@
 //! The request body of `openai-responses`: transcript messages in, input items out.
 //!
-//! Pure. The server keeps nothing (`store: false`), so each request carries the whole conversation, and
-//! within a turn the reasoning items that this model made.
+//! Pure. The server keeps nothing (`store: false`), so each request carries the whole conversation, with the
+//! reasoning items that this model made.
 use super::format::text as member;
-use super::messages::{Item, arguments, data_url, id, items, own_thinking, parts, text};
+use super::messages::{Called, Item, arguments, data_url, items, own_thinking, parts, text};
 use super::provider::{ChatRequest, Provider, Thinking};
-use crate::json::{Put, json};
+use crate::json::{self, Put, json};
 use serde_json::Value;
+
+/// The most values in a reasoning item.
+const MAX_VALUES: usize = 1000;
 
 /// Builds the body.
 pub fn build(p: &Provider, request: &ChatRequest) -> Value {
     let mut input = Vec::new();
-    for item in items(request.messages) {
+    for item in items(p, request.messages) {
         match item {
             Item::User(message) => input.extend(user(p, message)),
-            Item::Assistant { message, calls, is_open } => {
-                if is_open && !calls.is_empty() {
+            Item::Assistant { message, calls, .. } => {
+                let words = text(message, "");
+                // What led to no call is over with its answer.
+                if !calls.is_empty() {
                     input.extend(own_thinking(p, message).into_iter().filter_map(reasoning));
                 }
-                let words = text(message, "");
                 if !words.is_empty() {
                     input.push(json!({"type": "message", "role": "assistant", "content": words}));
                 }
                 // All calls come before the results, as the model made them.
-                input.extend(calls.iter().map(|(call, _)| function_call(call)));
-                input.extend(calls.iter().map(|(call, result)| output(call, result)));
+                input.extend(calls.iter().map(function_call));
+                input.extend(calls.iter().map(output));
             }
         }
     }
@@ -62,16 +66,16 @@ fn user(p: &Provider, message: &Value) -> Option<Value> {
 
 /// The reasoning item that a thinking block's signature holds.
 fn reasoning(block: &Value) -> Option<Value> {
-    let item: Value = serde_json::from_str(member(block, "thinkingSignature")).ok()?;
+    let item = json::read(member(block, "thinkingSignature"), MAX_VALUES, MAX_VALUES).ok()?;
     (member(&item, "type") == "reasoning").then_some(item)
 }
 
-fn function_call(call: &Value) -> Value {
-    let (id, name) = (id(member(call, "id")), member(call, "name"));
-    json!({"type": "function_call", "call_id": id, "name": name, "arguments": arguments(call).to_string()})
+fn function_call(called: &Called) -> Value {
+    let (name, arguments) = (member(called.call, "name"), arguments(called.call).to_string());
+    json!({"type": "function_call", "call_id": called.id, "name": name, "arguments": arguments})
 }
 
-fn output(call: &Value, result: &Value) -> Value {
-    let words = parts(result, false).0;
-    json!({"type": "function_call_output", "call_id": id(member(call, "id")), "output": words})
+fn output(called: &Called) -> Value {
+    let words = parts(called.result, false).0;
+    json!({"type": "function_call_output", "call_id": called.id, "output": words})
 }

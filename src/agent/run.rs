@@ -63,6 +63,8 @@ pub enum RunEvent {
     /// More of the present message.
     Text(String),
     Reasoning(String),
+    /// What was said of the present message was reasoning; the message begins anew.
+    Unsaid,
     /// Data of an `agent` event of the stream `tool`.
     Tool(Value),
     /// Data of an `agent` event of another stream.

@@ -38,6 +38,8 @@ const NAMES: &[(&str, &str)] = &[
     ("koboldcpp", "KoboldCpp"),
 ];
 
+/// The most values in a server's list of models.
+const MAX_VALUES: usize = 100_000;
 const MAX_LIST: usize = 1 << 20;
 const MAX_PORTS: usize = 64;
 
@@ -82,7 +84,7 @@ fn ask(port: u16, id: &str, timeout: Duration) -> Option<Found> {
     let watch = Watch::new(&cancel, Timeouts { connect: timeout, first_token: timeout, idle: timeout });
     let call = Call { url: &format!("{base_url}/models"), headers: &[], body: None };
     let mut answer = send(&call, &watch).ok().filter(|a| a.status == 200)?;
-    let list: Value = serde_json::from_slice(&answer.read_all(MAX_LIST).ok()?).ok()?;
+    let list: Value = crate::json::read(answer.read_all(MAX_LIST).ok()?, MAX_VALUES, 32).ok()?;
     let entries = list.get("data")?.as_array()?;
     let text = |entry: &Value, key: &str| entry.get(key).and_then(Value::as_str).map(str::to_string);
     let mut models: Vec<String> =

@@ -1,26 +1,34 @@
 //! Incremental parser for `text/event-stream`: bytes in, the data of whole events out.
 //!
 //! Pure. Any chunk boundary is fine: inside a UTF-8 character, between CR and LF, inside the byte order
-//! mark. A line is bounded; text that is not UTF-8 is an error, never replaced. Event names, ids and
-//! retry hints are skipped: model servers put everything into `data`.
+//! mark. A line is bounded; its bytes are handed on as they are. Of an event's name only that it is an error is
+//! kept, whether the server calls the event so or writes a field `error`; ids and retry hints are skipped. A line
+//! that is a JSON object is data too: some servers leave out the field's name, above all for their errors.
 
 /// The longest line, and the longest event, accepted.
 pub const MAX_LINE: usize = 1 << 20;
+pub const BOM: &[u8] = b"\xEF\xBB\xBF";
 
 /// What is wrong with a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bad {
     /// A line or an event is longer than `MAX_LINE`.
     TooLong,
-    /// Not UTF-8.
-    NotUtf8,
+}
+
+/// One event: its data, and whether the server calls it an error.
+#[derive(Debug, Clone, Copy)]
+pub struct Event<'a> {
+    pub data: &'a [u8],
+    pub is_error: bool,
 }
 
 #[derive(Debug, Default)]
 pub struct Parser {
     line: Vec<u8>,
-    data: String,
+    data: Vec<u8>,
     has_data: bool,
+    is_error: bool,
     after_cr: bool,
     past_start: bool,
 }
@@ -32,7 +40,7 @@ impl Parser {
 
     /// Takes the next bytes and hands the data of every event they complete to `on`, which answers
     /// whether to go on. Stops at the first error, with all events before it handed on.
-    pub fn push(&mut self, bytes: &[u8], on: &mut dyn FnMut(&str) -> bool) -> Result<(), Bad> {
+    pub fn push(&mut self, bytes: &[u8], on: &mut dyn FnMut(Event) -> bool) -> Result<(), Bad> {
         let mut rest = bytes;
         while let Some((&first, tail)) = rest.split_first() {
             if std::mem::take(&mut self.after_cr) && first == b'\n' {
@@ -56,40 +64,57 @@ impl Parser {
     }
 
     /// The stream ended: some servers leave out the last line's end, or the blank line after it.
-    pub fn finish(&mut self, on: &mut dyn FnMut(&str) -> bool) -> Result<(), Bad> {
+    pub fn finish(&mut self, on: &mut dyn FnMut(Event) -> bool) -> Result<(), Bad> {
         if self.line.is_empty() || self.end_line(on)? {
             self.end_event(on);
         }
         Ok(())
     }
 
-    fn end_line(&mut self, on: &mut dyn FnMut(&str) -> bool) -> Result<bool, Bad> {
+    fn end_line(&mut self, on: &mut dyn FnMut(Event) -> bool) -> Result<bool, Bad> {
         let line = std::mem::take(&mut self.line);
-        let text = std::str::from_utf8(&line).map_err(|_| Bad::NotUtf8)?;
         let first = !std::mem::replace(&mut self.past_start, true);
-        let text = if first { text.trim_start_matches('\u{feff}') } else { text };
+        let text = if first { line.strip_prefix(BOM).unwrap_or(&line) } else { &line };
         if text.is_empty() {
             return Ok(self.end_event(on));
         }
-        let (field, value) = text.split_once(':').unwrap_or((text, ""));
-        if field == "data" {
-            let value = value.strip_prefix(' ').unwrap_or(value);
-            if self.data.len() + value.len() > MAX_LINE {
-                return Err(Bad::TooLong);
+        if text.starts_with(b"{") {
+            let go_on = self.end_event(on);
+            self.add(text)?;
+            return Ok(go_on && self.end_event(on));
+        }
+        let colon = text.iter().position(|byte| *byte == b':').unwrap_or(text.len());
+        let (field, value) = text.split_at(colon);
+        let value = value.strip_prefix(b":").unwrap_or(value);
+        let value = value.strip_prefix(b" ").unwrap_or(value);
+        match field {
+            b"data" => self.add(value)?,
+            b"event" => self.is_error = value == b"error" || value.ends_with(b".error"),
+            b"error" => {
+                self.is_error = true;
+                self.add(value)?;
             }
-            if self.has_data {
-                self.data.push('\n');
-            }
-            self.data.push_str(value);
-            self.has_data = true;
+            _ => {}
         }
         Ok(true)
     }
 
-    fn end_event(&mut self, on: &mut dyn FnMut(&str) -> bool) -> bool {
-        let go_on = !self.has_data || on(&self.data);
+    fn add(&mut self, value: &[u8]) -> Result<(), Bad> {
+        if self.data.len() + value.len() > MAX_LINE {
+            return Err(Bad::TooLong);
+        }
+        if self.has_data {
+            self.data.push(b'\n');
+        }
+        self.data.extend_from_slice(value);
+        self.has_data = true;
+        Ok(())
+    }
+
+    fn end_event(&mut self, on: &mut dyn FnMut(Event) -> bool) -> bool {
+        let go_on = !self.has_data || on(Event { data: &self.data, is_error: self.is_error });
         self.data.clear();
-        self.has_data = false;
+        (self.has_data, self.is_error) = (false, false);
         go_on
     }
 }
@@ -100,8 +125,9 @@ mod tests {
 
     fn parse(chunks: &[&[u8]]) -> Result<Vec<String>, Bad> {
         let (mut parser, mut events) = (Parser::new(), Vec::new());
-        let mut on = |data: &str| {
-            events.push(data.to_string());
+        let mut on = |event: Event| {
+            let name = if event.is_error { "error " } else { "" };
+            events.push(format!("{name}{}", String::from_utf8_lossy(event.data)));
             true
         };
         for chunk in chunks {
@@ -157,9 +183,14 @@ mod tests {
     }
 
     #[test]
-    fn bad_bytes_and_endless_lines_are_errors() {
-        assert_eq!(parse(&[b"data: \xff\n\n"]), Err(Bad::NotUtf8));
-        assert_eq!(parse(&[b"data: \xe2\x82"]), Err(Bad::NotUtf8));
+    fn errors_are_told_by_name_field_or_bare_object() {
+        let stream = b"event: error\ndata: a\n\nerror: {\"x\":1}\n\ndata: b\n{\"error\":2}\ndata: c\n\n";
+        assert_eq!(parse(&[stream]).unwrap(), ["error a", "error {\"x\":1}", "b", "{\"error\":2}", "c"]);
+    }
+
+    #[test]
+    fn endless_lines_are_errors_and_bad_bytes_are_not() {
+        assert_eq!(parse(&[b"data: x\xff"]).unwrap(), ["x\u{fffd}"]);
         assert_eq!(parse(&[b"data: ", &vec![b'a'; MAX_LINE]]), Err(Bad::TooLong));
         let many = b"data: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\n".repeat(MAX_LINE / 30 + 1);
         assert_eq!(parse(&[&many]), Err(Bad::TooLong));

@@ -4,7 +4,9 @@
 //! window is compacted, and when a model fails before it has said anything the next one takes over. Whatever
 //! happens, the transcript ends in a shape that the next turn can go on from.
 use crate::agent::candidates::Candidates;
-use crate::agent::provider::{ChatRequest, Chunk, Completion, Provider, Thinking, ToolCall, ToolSpec};
+use crate::agent::provider::{
+    ChatRequest, Chunk, Completion, Kept, Provider, Thinking, ToolCall, ToolSpec, Usage,
+};
 use crate::agent::repeats::Repeats;
 use crate::agent::run::{Finished, Job, RunEvent};
 use crate::agent::{compact, failure, prompt};
@@ -27,6 +29,8 @@ pub struct Turn<'a> {
     repeats: Repeats,
     /// The present message is in the transcript.
     is_written: bool,
+    /// What came of an answer that failed.
+    kept: Option<Kept>,
     /// Our guess of what the last request took, for servers that do not count.
     guess: u64,
 }
@@ -57,6 +61,7 @@ impl<'a> Turn<'a> {
             rounds: 0,
             repeats: Repeats::default(),
             is_written: true,
+            kept: None,
             guess: 0,
         }
     }
@@ -189,8 +194,10 @@ impl<'a> Turn<'a> {
     fn stream(&mut self, setting: &Setting, messages: &[Value]) -> Result<Completion> {
         let (system, tools, thinking) = (setting.system.as_str(), setting.specs.as_slice(), setting.thinking);
         let request = ChatRequest { system, messages, tools, thinking };
-        let (job, text) = (self.job, &mut self.finished.text);
         self.is_written = false;
+        self.kept = None;
+        let Finished { text, usage: used, cost, .. } = &mut *self.finished;
+        let (job, kept) = (self.job, &mut self.kept);
         setting.provider.stream(&request, &job.cancel, &mut |chunk| match chunk {
             Chunk::Text(delta) if !delta.is_empty() => {
                 text.push_str(&delta);
@@ -198,6 +205,15 @@ impl<'a> Turn<'a> {
             }
             Chunk::Reasoning(delta) if !delta.is_empty() => job.report(RunEvent::Reasoning(delta)),
             Chunk::Text(_) | Chunk::Reasoning(_) => {}
+            Chunk::Unsaid => {
+                text.clear();
+                job.report(RunEvent::Unsaid);
+            }
+            Chunk::Kept(what) => {
+                used.add(&what.usage);
+                *cost += setting.provider.cost.of(&what.usage).total();
+                *kept = Some(*what);
+            }
         })
     }
 
@@ -213,7 +229,7 @@ impl<'a> Turn<'a> {
         self.finished.text.clone_from(&completion.text);
         self.is_written = true;
         let stop = completion.stop_reason;
-        self.write_message(completion.content.clone(), stop, Some(completion), None)
+        self.write_message(completion.content.clone(), stop, usage, None)
     }
 
     /// Writes down what came before the failure, so that the history shows it, and gives the failure on.
@@ -223,13 +239,17 @@ impl<'a> Turn<'a> {
         if self.is_written || (text.is_empty() && is_aborted) {
             return Err(error);
         }
-        let content = if text.is_empty() { Vec::new() } else { vec![message::text(&text)] };
+        let kept = self.kept.take().unwrap_or_default();
+        let content = match text.is_empty() || !kept.content.is_empty() {
+            true => kept.content,
+            false => vec![message::text(&text)],
+        };
         if !text.is_empty() {
             self.finished.texts.push(text);
         }
         let stop = if is_aborted { "aborted" } else { "error" };
         let said = (!is_aborted).then(|| error.message().to_string());
-        self.write_message(content, stop, None, said.as_deref())?;
+        self.write_message(content, stop, kept.usage, said.as_deref())?;
         Err(error)
     }
 
@@ -237,11 +257,11 @@ impl<'a> Turn<'a> {
         &self,
         content: Vec<Value>,
         stop_reason: &str,
-        completion: Option<&Completion>,
+        usage: Usage,
         error_message: Option<&str>,
     ) -> Result<()> {
         let Some(setting) = &self.setting else { return Ok(()) };
-        let (provider, usage) = (&setting.provider, completion.map(|c| c.usage).unwrap_or_default());
+        let provider = &setting.provider;
         let answer = message::Assistant {
             content,
             api: provider.api.name(),

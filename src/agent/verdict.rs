@@ -3,11 +3,17 @@
 //! Pure. Words count where the status says little: a conversation that is too long, an account without
 //! credit and a wrong model all come as 400 from one server or another. What is shown of the words is
 //! shortened, escaped and stripped of our credentials.
+use super::adapt;
 use super::failure::{Failure, LATER};
+use super::halves::joined;
 use super::provider::{Provider, key_variable};
+use super::report;
+use crate::json;
 use serde_json::Value;
 use std::time::Duration;
 
+/// The most values of an error body that are read; its bytes are bounded before.
+const MAX_VALUES: usize = 10_000;
 /// How much of the server's own words is shown.
 const QUOTE: usize = 300;
 
@@ -55,7 +61,11 @@ const NO_CREDIT: &[&str] = &[
     "billing_error",
     "billing_not_active",
     "billing hard limit",
+    "余额不足",
 ];
+const BAD_KEY: &[&str] =
+    &["invalid api key", "invalid_api_key", "incorrect api key", "login fail", "unauthorized"];
+const TOO_MANY: &[&str] = &["rate limit", "rate_limit", "too many requests"];
 const NO_MODEL: &[&str] = &["model_not_found", "model not found", "no such model", "unknown model"];
 
 /// The names servers give errors inside a stream.
@@ -74,6 +84,7 @@ const NAMES: &[(&str, u16)] = &[
     ("rate_limit_error", 429),
     ("rate_limit_exceeded", 429),
     ("request_too_large", 413),
+    ("resource_exhausted", 429),
     ("server_error", 500),
     ("server_is_overloaded", 529),
     ("timeout_error", 504),
@@ -84,20 +95,26 @@ pub fn from_status(p: &Provider, status: u16, body: &[u8], wait: Option<Duration
     let words = String::from_utf8_lossy(body);
     let failure =
         judge(p, &format!("answered HTTP {status}"), &said(&words), judgement(status, &words), wait);
-    Failure { error: failure.error.with("httpStatus", status), ..failure }
+    let refused = adapt::refused(status, &words);
+    // A server of one's own that says 503 loads its model.
+    let is_starting = status == 503;
+    let error = failure.error.with("httpStatus", status);
+    Failure { error, refused, is_starting, ..failure }
 }
 
-/// An error object inside a good answer; its code may be an HTTP status, or a name that stands for one.
+/// An error inside a good answer; its code may be an HTTP status, or a name that stands for one.
 pub fn from_report(p: &Provider, json: &Value) -> Failure {
-    let error = json.get("error").filter(|e| !e.is_null()).unwrap_or(json);
-    let code = error.get("code").and_then(|c| c.as_u64().or_else(|| c.as_str()?.parse().ok()));
-    if let Some(status) = code.and_then(|c| u16::try_from(c).ok()).filter(|s| (400..600).contains(s)) {
-        return from_status(p, status, json.to_string().as_bytes(), None);
+    let error = report::error(json);
+    let all = json.to_string();
+    let status = report::code(json).and_then(|c| u16::try_from(c).ok()).filter(|s| (400..600).contains(s));
+    if let Some(status) = status {
+        return from_status(p, status, all.as_bytes(), None);
     }
-    let said = error_text(json).unwrap_or_else(|| error.to_string());
-    let named = ["code", "type"].iter().filter_map(|key| error.get(*key).and_then(Value::as_str));
+    let said = report::words(json).unwrap_or_else(|| error.to_string());
+    let named = ["code", "type", "status"].iter().filter_map(|key| error.get(*key).and_then(Value::as_str));
+    let named = named.map(str::to_lowercase);
     let status = named.filter_map(|name| NAMES.iter().find(|row| row.0 == name)).map(|row| row.1).next();
-    match judgement(status.unwrap_or(500), &json.to_string()) {
+    match judgement(status.or_else(|| status_of_words(&all)).unwrap_or(500), &all) {
         Fix::Server if status.is_none() => {
             let said = quote(p, &said);
             Failure::passing(
@@ -109,6 +126,14 @@ pub fn from_report(p: &Provider, json: &Value) -> Failure {
     }
 }
 
+/// The status that an error without a known code or name would have had, by its words.
+fn status_of_words(words: &str) -> Option<u16> {
+    let words = words.to_lowercase();
+    let says = |list: &[&str]| list.iter().any(|part| words.contains(part));
+    let rows: [(&[&str], u16); 4] = [(TOO_LONG, 400), (NO_CREDIT, 402), (BAD_KEY, 401), (TOO_MANY, 429)];
+    rows.into_iter().find(|(list, _)| says(list)).map(|(_, status)| status)
+}
+
 fn judge(p: &Provider, head: &str, said: &str, fix: Fix, wait: Option<Duration>) -> Failure {
     let said = quote(p, said);
     let colon = if said.is_empty() { String::new() } else { format!(" (\"{said}\")") };
@@ -118,11 +143,12 @@ fn judge(p: &Provider, head: &str, said: &str, fix: Fix, wait: Option<Duration>)
         _ => (None, false),
     };
     let failure = Failure::lasting(p, &format!("{head}{colon}: {}", advice(p, fix))).because(reason(fix));
+    let Failure { error, .. } = failure;
     let error = match later {
-        Some(later) => failure.error.retry_in(wait.unwrap_or(later)),
-        None => failure.error,
+        Some(later) => error.retry_in(wait.unwrap_or(later)),
+        None => error,
     };
-    Failure { error, again, wait }
+    Failure { error, again, wait, refused: None, is_starting: false }
 }
 
 fn judgement(status: u16, words: &str) -> Fix {
@@ -199,27 +225,15 @@ fn advice(p: &Provider, fix: Fix) -> String {
 
 /// What an error body says: the usual JSON shapes, else its text; a web page says nothing.
 fn said(text: &str) -> String {
-    if let Ok(json) = serde_json::from_str::<Value>(text) {
-        return error_text(&json).unwrap_or_else(|| json.to_string());
+    if let Ok(json) = json::read(text, MAX_VALUES, MAX_VALUES) {
+        return report::words(&json).unwrap_or_else(|| json.to_string());
     }
     if text.trim_start().starts_with('<') { String::new() } else { text.trim().to_string() }
 }
 
-/// The message of an error object in the shapes servers use.
-fn error_text(json: &Value) -> Option<String> {
-    let error = json.get("error").unwrap_or(json);
-    let message = [
-        error,
-        error.get("message").unwrap_or(&Value::Null),
-        json.get("message").unwrap_or(&Value::Null),
-        json.get("detail").unwrap_or(&Value::Null),
-    ];
-    message.iter().find_map(|m| m.as_str()).map(str::to_string)
-}
-
 /// Foreign text made fit to show: without our credentials, one line, no control characters, short.
 pub fn quote(p: &Provider, text: &str) -> String {
-    let clean = p.redact(text);
+    let clean = p.redact(&joined(text));
     let mut shown: String = clean.trim().chars().take(QUOTE).flat_map(escape).collect();
     if clean.trim().chars().count() > QUOTE {
         shown.push('…');
@@ -236,9 +250,10 @@ fn escape(c: char) -> Vec<char> {
 
 /// Where the key that was sent stands.
 fn where_key(p: &Provider, key: &str) -> String {
-    match &p.key_file {
-        Some(path) => format!("the key in {}", path.display()),
-        None => format!("{key}.apiKey"),
+    match (&p.key_file, &p.profile) {
+        (Some(path), _) => format!("the key in {}", path.display()),
+        (None, Some(profile)) => format!("the profile {} in {}", profile.id, profile.file.display()),
+        (None, None) => format!("{key}.apiKey"),
     }
 }
 

@@ -4,6 +4,7 @@
 use super::parse::Args;
 use super::{Command, Context, Flag, JSON};
 use crate::agent::catalogue::{self, Listed};
+use crate::agent::profiles;
 use crate::agent::provider::Provider;
 use crate::commands::model::alias;
 use crate::config::Config;
@@ -37,6 +38,7 @@ pub const LIST: Command = Command {
 pub fn load(context: &Context) -> Result<(Config, Env)> {
     let mut env = context.env.clone();
     let config = Config::load(&mut env)?;
+    profiles::look(&config, &env);
     Ok((config, env))
 }
 

@@ -15,7 +15,7 @@ pub struct Server {
     pub url: String,
     /// The wire format's name.
     pub api: &'static str,
-    /// `config`, `env`, `file`, `headers`, `none` (not needed) or `missing`.
+    /// `profile`, `config`, `env`, `file`, `headers`, `none` (not needed) or `missing`.
     pub kind: &'static str,
     /// The setting, variable or file.
     pub detail: String,
@@ -30,8 +30,12 @@ impl Server {
         let is_set = |name: &str| section.and_then(|s| s.get(name)).is_some();
         let variable = written.get("models").and_then(|m| m.get("providers")?.get(id)?.get("apiKey"));
         let variable = variable.and_then(Value::as_str).and_then(reference);
+        let profile = provider.profile.as_ref();
+        let profile = profile.map(|profile| format!("{} in {}", profile.id, env.display(&profile.file)));
+        let names_variable = section.and_then(|s| s.get("apiKey")?.as_str()) == Some(&key_variable(id));
         let (kind, detail) = match (&provider.api_key, &provider.key_file) {
-            (Some(_), _) if is_set("apiKey") => match variable {
+            (Some(_), _) if profile.is_some() => ("profile", profile.unwrap_or_default()),
+            (Some(_), _) if is_set("apiKey") && !names_variable => match variable {
                 Some(name) => ("env", name.to_string()),
                 None => ("config", setting),
             },

@@ -7,6 +7,7 @@ use super::parse::Args;
 use super::print::clean;
 use super::{Command, Context, Flag, JSON};
 use crate::agent::catalogue::{self, IMAGE_MODEL, MODEL};
+use crate::agent::profiles;
 use crate::agent::provider::{BUILTIN, Provider};
 use crate::agents::Agents;
 use crate::config::Config;
@@ -84,7 +85,8 @@ struct Findings {
     missing: Vec<String>,
 }
 
-fn look(config: &Config, env: &Env, used: &Used) -> Findings {
+fn look(config: &Config, env: &Env, used: &Used, agent: Option<&str>) -> Findings {
+    let agent = agent.map_or_else(|| Agents::of(config, env).default_id(), str::to_string);
     let text = std::fs::read_to_string(config.path()).unwrap_or_default();
     // Without the file's own words, a key from a variable counts as one of the config.
     let written: Value = json5::from_str(&text).unwrap_or_default();
@@ -93,7 +95,8 @@ fn look(config: &Config, env: &Env, used: &Used) -> Findings {
     let sections = config.get("models.providers").and_then(Value::as_object).into_iter().flatten();
     let others = sections.map(|(id, _)| (format!("{id}/any"), false));
     for (name, is_used) in in_use.chain(others) {
-        let provider = match Provider::resolve(config, env, &name) {
+        let with_keys = |provider| profiles::apply(provider, config, env, &agent);
+        let provider = match Provider::resolve(config, env, &name).and_then(with_keys) {
             Ok(provider) => provider,
             Err(e) => {
                 if !found.problems.iter().any(|known| known == e.message()) {
@@ -118,7 +121,7 @@ fn look(config: &Config, env: &Env, used: &Used) -> Findings {
 fn run(context: &Context, args: &Args) -> Result<()> {
     let (config, env) = load(context)?;
     let used = Used::of(&config, &env, args.value("agent"))?;
-    let found = look(&config, &env, &used);
+    let found = look(&config, &env, &used, args.value("agent"));
     let fails = args.has("check") && !found.problems.is_empty();
     let report = || as_json(&config, &env, &used, &found, args.value("agent"));
     if args.has("json") && !fails {
@@ -211,7 +214,7 @@ mod tests {
         let mut env = dir.env(&[("VAR_KEY", "sk-canary-2345678"), ("USUAL_API_KEY", "sk-canary-3456789")]);
         let config = Config::load(&mut env).unwrap();
         let used = Used::of(&config, &env, None).unwrap();
-        let found = look(&config, &env, &used);
+        let found = look(&config, &env, &used, None);
         let rows: Vec<String> =
             found.servers.iter().map(|s| format!("{} {} {}", s.id, s.kind, s.detail)).collect();
         let want = [

@@ -7,7 +7,9 @@ use super::print::clean;
 use super::{Command, Context, JSON, Positional};
 use crate::agent::cancel::Cancel;
 use crate::agent::catalogue;
+use crate::agent::profiles;
 use crate::agent::provider::{ChatRequest, Completion, Provider, Thinking, key_variable};
+use crate::agents::Agents;
 use crate::error::{Error, Result};
 use crate::sessions::message;
 use serde_json::json;
@@ -36,6 +38,8 @@ fn run(context: &Context, args: &Args) -> Result<()> {
     let (config, env) = load(context)?;
     let word = args.positional(0).unwrap_or_else(|| catalogue::chosen(&config));
     let (reference, provider) = resolve(&config, &env, word)?;
+    let agent = Agents::of(&config, &env).default_id();
+    let provider = profiles::apply(provider, &config, &env, &agent)?;
     if catalogue::lacks_key(&provider) {
         let (id, variable) = (&provider.id, key_variable(&provider.id));
         return Err(Error::invalid(format!(

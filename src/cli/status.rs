@@ -11,6 +11,7 @@ use super::target::{Target, settings};
 use super::unit::Unit;
 use super::{Command, Context, Flag, JSON, VERSION, rpc, status_all, usage};
 use crate::agent::catalogue::{self, MODEL};
+use crate::agent::profiles;
 use crate::agent::provider::Provider;
 use crate::clock;
 use crate::config::Config;
@@ -261,6 +262,7 @@ fn model(env: &Env, config: &Config) -> String {
     let chosen = catalogue::chosen(config);
     let fallbacks = catalogue::fallbacks(config, MODEL);
     let then = if fallbacks.is_empty() { String::new() } else { format!(", then {}", fallbacks.join(", ")) };
+    profiles::look(config, env);
     let wrong = match Provider::resolve(config, env, chosen) {
         Ok(provider) if catalogue::lacks_key(&provider) => " · its key is missing".to_string(),
         Ok(_) => String::new(),

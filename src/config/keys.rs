@@ -140,6 +140,7 @@ const API: &Type = &Enum(&[
     "google-generative-ai",
     "github-copilot",
     "bedrock-converse-stream",
+    "ollama",
 ]);
 
 /// Every key, ordered by the segments of its path.

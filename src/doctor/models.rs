@@ -1,5 +1,6 @@
 //! Checks of the models agents run with: can be resolved, have a key. Asks no server.
 use super::{Ctx, Finding, one};
+use crate::agent::profiles;
 use crate::agent::provider::{Provider, is_nearby, key_variable};
 use crate::agents::Agents;
 use ureq::http::Uri;
@@ -40,6 +41,7 @@ pub fn unusable(ctx: &Ctx) -> Vec<Finding> {
 pub fn key_missing(ctx: &Ctx) -> Vec<Finding> {
     let finding = |(model, user): (String, String)| {
         let provider = Provider::resolve(&ctx.config, &ctx.env, &model).ok()?;
+        profiles::look(&ctx.config, &ctx.env);
         let key = format!("models.providers.{}.apiKey", provider.id);
         let variable = key_variable(&provider.id);
         if let Some(file) = &provider.key_file {
@@ -53,7 +55,8 @@ pub fn key_missing(ctx: &Ctx) -> Vec<Finding> {
             });
         }
         let host = provider.base_url.parse::<Uri>().ok()?.host()?.to_string();
-        let needs = provider.api_key.is_none() && provider.headers.is_empty() && !is_nearby(&host);
+        let has_any = provider.api_key.is_some() || profiles::is_known(&provider.id);
+        let needs = !has_any && provider.headers.is_empty() && !is_nearby(&host);
         needs.then(|| {
             Finding::new(format!("{model} ({user}): neither {key} nor {variable} is set"))
                 .remedy(ctx.env.command(&format!("config set {key} <key>")))

@@ -48,6 +48,7 @@ impl Generation {
     ) -> Result<Generation> {
         let (state_tx, inbox) = bounded(INBOX);
         let Verdict { config, env, auth, .. } = verdict;
+        crate::agent::profiles::look(&config, &env);
         let shared = Arc::new(Shared {
             limits: Limits::from_config(&config),
             auth: RwLock::new(auth),

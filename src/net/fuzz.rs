@@ -8,7 +8,7 @@ use crate::protocol::schema;
 use std::time::{Duration, Instant};
 
 /// xorshift64*: enough to vary input, and repeatable from its seed.
-struct Random(u64);
+pub struct Random(u64);
 
 impl Random {
     fn next(&mut self) -> u64 {
@@ -18,7 +18,7 @@ impl Random {
         self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
     }
 
-    fn below(&mut self, n: usize) -> usize {
+    pub fn below(&mut self, n: usize) -> usize {
         (self.next() % n.max(1) as u64) as usize
     }
 
@@ -46,7 +46,7 @@ fn setting(name: &str) -> Option<u64> {
 }
 
 /// Runs `case` on mangled samples; a panic names the seed of the case that caused it.
-fn fuzz(samples: &[&[u8]], case: impl Fn(&[u8], &mut Random) + std::panic::RefUnwindSafe) {
+pub fn fuzz(samples: &[&[u8]], case: impl Fn(&[u8], &mut Random) + std::panic::RefUnwindSafe) {
     let until = Instant::now() + Duration::from_secs(setting("FUZZ_SECONDS").unwrap_or(2));
     let mut seed =
         setting("FUZZ_SEED").unwrap_or(0x9e37_79b9_7f4a_7c15 ^ u64::from(std::process::id())).max(1);

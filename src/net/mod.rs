@@ -6,11 +6,10 @@ pub mod auth;
 pub mod bind;
 pub mod budget;
 pub mod connection;
-pub mod descriptors;
 pub mod door;
 pub mod evict;
 #[cfg(test)]
-mod fuzz;
+pub mod fuzz;
 pub mod head;
 pub mod listener;
 pub mod origin;

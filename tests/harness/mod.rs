@@ -7,6 +7,7 @@ pub mod device;
 pub mod gateway;
 pub mod http;
 pub mod model;
+pub mod model_rules;
 pub mod model_wire;
 pub mod random;
 pub mod schemas;

@@ -2,6 +2,7 @@
 //!
 //! Requests are answered in order by the replies given; the last reply repeats. Everything asked is recorded.
 //! One thread accepts, one thread per connection answers; dropping the server closes its listener.
+use super::model_rules::Rule;
 use super::model_wire::Speech;
 pub use super::model_wire::{delta, last_user_text};
 use super::{Value, json, wait_for};
@@ -61,6 +62,7 @@ pub struct ModelServer {
 }
 
 struct Shared {
+    rule: Option<Rule>,
     replies: Vec<Reply>,
     requests: Mutex<Vec<Value>>,
     taken: AtomicUsize,
@@ -72,9 +74,20 @@ struct Shared {
 
 impl ModelServer {
     pub fn start(replies: Vec<Reply>) -> ModelServer {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        ModelServer::start_at(0, None, replies)
+    }
+
+    /// Refuses what the rule refuses; the replies are for the other requests.
+    pub fn strict(rule: Rule, replies: Vec<Reply>) -> ModelServer {
+        ModelServer::start_at(0, Some(rule), replies)
+    }
+
+    /// At a port of its own, 0 for any.
+    pub fn start_at(port: u16, rule: Option<Rule>, replies: Vec<Reply>) -> ModelServer {
+        let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
         let port = listener.local_addr().unwrap().port();
         let shared = Arc::new(Shared {
+            rule,
             replies,
             requests: Mutex::default(),
             taken: AtomicUsize::new(0),
@@ -167,9 +180,12 @@ fn answer(stream: &TcpStream, shared: &Shared) -> std::io::Result<()> {
         );
     }
     let request: Value = serde_json::from_slice(&body).unwrap_or(Value::Null);
-    let n = shared.taken.fetch_add(1, Ordering::AcqRel);
+    let refusal =
+        shared.rule.and_then(|rule| rule(&request)).map(|(status, body)| Reply::Status(status, vec![], body));
+    let n = if refusal.is_some() { 0 } else { shared.taken.fetch_add(1, Ordering::AcqRel) };
     lock(&shared.requests).push(json!({"head": head, "body": request}));
-    let Some(reply) = shared.replies.get(n).or(shared.replies.last()) else { return Ok(()) };
+    let scripted = shared.replies.get(n).or(shared.replies.last());
+    let Some(reply) = refusal.as_ref().or(scripted) else { return Ok(()) };
     match reply {
         Reply::Drop => Ok(()),
         Reply::Hang => {

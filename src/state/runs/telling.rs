@@ -30,6 +30,7 @@ impl State {
         match event {
             RunEvent::Started { at } => self.run_started(id, at),
             RunEvent::NextMessage => self.next_message(id),
+            RunEvent::Unsaid => self.unsay(id),
             RunEvent::Text(delta) => self.run_text(id, &delta),
             RunEvent::Reasoning(delta) => self.run_reasoning(id, &delta),
             RunEvent::Tool(data) => self.run_tool(id, data),
@@ -62,6 +63,14 @@ impl State {
         self.tell_text(id, true);
         let Some(run) = self.runs.map.get_mut(id) else { return };
         run.replaces = run.chat_told.bytes > 0;
+        run.text.clear();
+        (run.agent_told.bytes, run.chat_told.bytes) = (0, 0);
+    }
+
+    /// What was said of the present message is replaced by what follows.
+    fn unsay(&mut self, id: &str) {
+        let Some(run) = self.runs.map.get_mut(id) else { return };
+        run.replaces |= run.chat_told.bytes > 0;
         run.text.clear();
         (run.agent_told.bytes, run.chat_told.bytes) = (0, 0);
     }

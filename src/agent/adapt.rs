@@ -1,0 +1,119 @@
+//! What a server refuses to take although most take it: left out or called otherwise, and asked again.
+//!
+//! Pure. Told by the server's words about a request it did not accept; used by `ask`, at most once for each.
+use super::compat::ThinkingFormat;
+use super::provider::Provider;
+
+/// A part of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    Tools,
+    StreamOptions,
+    Effort,
+    MaxTokens,
+    Store,
+    Developer,
+}
+
+/// How servers say that a model calls no tools, in lower case.
+const NO_TOOLS: [&str; 12] = [
+    "not support tool",
+    "not support function",
+    "that support tool use",
+    "tool use is not supported",
+    "tool calling is not supported",
+    "tool calls are not supported",
+    "tools is not supported",
+    "tools are not supported",
+    "function calling is not enabled",
+    "function calling is not supported",
+    "tool-call-parser",
+    "tools param requires --jinja",
+];
+
+/// The part that a refusal is about.
+pub fn refused(status: u16, words: &str) -> Option<Part> {
+    let words = words.to_lowercase();
+    let says = |part: &str| words.contains(part);
+    if matches!(status, 400 | 404 | 422 | 500 | 501) && NO_TOOLS.iter().any(|part| says(part)) {
+        return Some(Part::Tools);
+    }
+    let is_refusal =
+        ["support", "permitted", "unrecognized", "unknown", "unexpected", "invalid", "forbidden"];
+    if !matches!(status, 400 | 422) || !is_refusal.iter().any(|part| says(part)) {
+        return None;
+    }
+    let rows = [
+        ("stream_options", Part::StreamOptions),
+        ("reasoning_effort", Part::Effort),
+        ("max_completion_tokens", Part::MaxTokens),
+        ("'max_tokens'", Part::MaxTokens),
+        ("\"max_tokens\"", Part::MaxTokens),
+        ("'store'", Part::Store),
+        ("\"store\"", Part::Store),
+        ("developer", Part::Developer),
+    ];
+    rows.into_iter().find(|(part, _)| says(part)).map(|(_, part)| part)
+}
+
+/// The provider as it takes requests; `None` when that changes nothing.
+pub fn without(p: &Provider, part: Part) -> Option<Provider> {
+    let mut other = p.clone();
+    match part {
+        Part::Tools => other.tools = false,
+        Part::StreamOptions => other.compat.counts_in_stream = false,
+        Part::Effort => {
+            other.effort = false;
+            if other.compat.thinking == ThinkingFormat::Nested {
+                other.compat.thinking = ThinkingFormat::Effort;
+            }
+        }
+        Part::MaxTokens => {
+            let is_usual = p.max_tokens_field == "max_tokens";
+            other.max_tokens_field = if is_usual { "max_completion_tokens" } else { "max_tokens" };
+        }
+        Part::Store => other.compat.store = false,
+        Part::Developer => other.compat.developer = false,
+    }
+    let is_changed = other.tools != p.tools
+        || other.compat != p.compat
+        || other.effort != p.effort
+        || (other.max_tokens.is_some() && other.max_tokens_field != p.max_tokens_field);
+    is_changed.then_some(other)
+}
+
+/// The setting that spares the second request.
+pub fn setting(p: &Provider, part: Part) -> String {
+    let (key, value) = match part {
+        Part::Tools => ("supportsTools", "false"),
+        Part::StreamOptions => ("supportsUsageInStreaming", "false"),
+        Part::Effort => ("supportsReasoningEffort", "false"),
+        Part::MaxTokens if p.max_tokens_field == "max_tokens" => ("maxTokensField", "max_completion_tokens"),
+        Part::MaxTokens => ("maxTokensField", "max_tokens"),
+        Part::Store => ("supportsStore", "false"),
+        Part::Developer => ("supportsDeveloperRole", "false"),
+    };
+    format!("compat.{key}: {value} of the model {} in models.providers.{}", p.model, p.id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn b_f24_refusals_name_what_is_left_out() {
+        let none = "registry.ollama.ai/library/gemma3 does not support tools";
+        assert_eq!(refused(400, none), Some(Part::Tools));
+        assert_eq!(refused(404, "No endpoints found that support tool use."), Some(Part::Tools));
+        assert_eq!(refused(401, none), None);
+        let pydantic =
+            r#"{"detail":[{"loc":["body","stream_options"],"msg":"Extra inputs are not permitted"}]}"#;
+        assert_eq!(refused(422, pydantic), Some(Part::StreamOptions));
+        let length = "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.";
+        assert_eq!(refused(400, length), Some(Part::MaxTokens));
+        assert_eq!(refused(400, "messages.0: bad"), None);
+        let p = Provider::builtin();
+        assert!(without(&p, Part::Tools).is_none() && without(&p, Part::MaxTokens).is_none());
+        assert!(without(&p, Part::StreamOptions).is_some_and(|p| !p.compat.counts_in_stream));
+    }
+}
