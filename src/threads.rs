@@ -2,15 +2,21 @@
 //! ends that worker and nothing else. The state thread does not use the net: half-changed state must not go on.
 use crate::error::{Error, Result};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{Builder, JoinHandle};
 
 /// What must be left of the address space for one more thread: its stack, and the work of those who run already.
 const ROOM: usize = 8 << 20;
 
+/// Threads that run now, and the most that ever did at a time.
+static RUNNING: AtomicUsize = AtomicUsize::new(0);
+static MOST: AtomicUsize = AtomicUsize::new(0);
+
 /// Whether one more thread can be had. Where nothing is left its start, or the next allocation of any thread, would
-/// end the process.
+/// end the process. The C library keeps the stacks of threads that ended for the next ones, so what ran once may run
+/// again.
 pub fn has_room() -> bool {
-    crate::sys::has_room(ROOM)
+    RUNNING.load(Ordering::Relaxed) + 2 < MOST.load(Ordering::Relaxed) || crate::sys::has_room(ROOM)
 }
 
 /// Runs `work` on a thread called `name` (at most 15 bytes are shown by the system). `died` gets the text of a
@@ -33,11 +39,25 @@ pub fn spawn(
 pub fn bare(name: &str, stack: usize, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
     // Debug builds use several times the stack of release builds.
     let stack = if cfg!(debug_assertions) { stack * 8 } else { stack };
+    let counted = move || {
+        MOST.fetch_max(RUNNING.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
+        let _running = Running;
+        work();
+    };
     Builder::new()
         .name(name.to_string())
         .stack_size(stack)
-        .spawn(work)
+        .spawn(counted)
         .map_err(|e| Error::io(format_args!("start thread {name}"), e))
+}
+
+/// Counts a thread until it ends, by a panic too.
+struct Running;
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        RUNNING.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 pub fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {

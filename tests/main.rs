@@ -12,6 +12,8 @@ mod auth;
 #[cfg(test)]
 mod backup;
 #[cfg(test)]
+mod bounds;
+#[cfg(test)]
 mod busy;
 #[cfg(test)]
 mod cli;
@@ -43,6 +45,8 @@ mod fuzz;
 mod handshake;
 #[cfg(test)]
 mod harness;
+#[cfg(test)]
+mod json_reading;
 #[cfg(test)]
 mod kill;
 #[cfg(test)]

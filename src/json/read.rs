@@ -197,8 +197,7 @@ fn next_half(bytes: &[u8], place: &mut Place, of_one_string: bool) -> Option<usi
 /// The number of the `\uXXXX` that begins at `at`.
 fn escape(bytes: &[u8], at: usize) -> Option<u32> {
     let digits = bytes.get(at..at + 6)?.strip_prefix(b"\\u")?;
-    let digits = std::str::from_utf8(digits).ok().filter(|d| d.bytes().all(|b| b.is_ascii_hexdigit()))?;
-    u32::from_str_radix(digits, 16).ok()
+    digits.iter().try_fold(0, |number, digit| Some(number << 4 | char::from(*digit).to_digit(16)?))
 }
 
 fn mend_bytes(bytes: &mut [u8]) {

@@ -1,10 +1,12 @@
 //! Random and mangled input for everything that reads a stranger's bytes: WebSocket frames, request heads,
-//! paths, request frames and their params. Runs for `FUZZ_SECONDS` (default 2); `make fuzz` gives it longer.
+//! paths, JSON, request frames and their params. Runs for `FUZZ_SECONDS` (default 2); `make fuzz` gives it longer.
 //! A failure prints the seed, which `FUZZ_SEED` repeats.
+use crate::json::{self, Unread};
 use crate::net::head;
 use crate::net::wire::Decoder;
 use crate::protocol::frame::{MAX_VALUES, Request};
 use crate::protocol::schema;
+use serde_json::Value;
 use std::time::{Duration, Instant};
 
 /// xorshift64*: enough to vary input, and repeatable from its seed.
@@ -127,6 +129,57 @@ fn fuzz_request_heads_are_parsed_or_refused() {
             let _origin = crate::net::origin::check(&head, &[], &[]);
         }
     });
+}
+
+#[test]
+fn fuzz_json_is_read_as_strict_readers_do_or_mended_or_refused() {
+    let samples: [&[u8]; 4] = [
+        br#"{"a":[1,-2.5e3,10.0,"x\"\\\ud83d\ude00",{"b":null}],"\u0061":true}"#,
+        br#"["\ud83d","\ude00\ud83d\ud83d\ude00","\\ud83d \u00e9",[],{},[[]]]"#,
+        b"\xEF\xBB\xBF {\"text\":\"caf\xC3\xA9 \xFF\xF0\x9F\",\"n\":[0,0,0,0]} ",
+        br#"{"type":"req","id":"1","params":{"params":1},"type":"req","x":[{}]}"#,
+    ];
+    fuzz(&samples, |input, random| {
+        let (most, deep) = (random.below(40), random.below(8));
+        let read = json::read(input, most, deep);
+        let strict = serde_json::from_slice::<Value>(input);
+        match &read {
+            Ok(value) => {
+                assert!(values(value) <= most && depth(value) <= deep, "{value}");
+                assert_eq!(json::read(value.to_string(), usize::MAX, 127).as_ref(), Ok(value));
+            }
+            Err(why) => assert!(!why.to_string().is_empty()),
+        }
+        // Nothing that a strict reader takes is malformed here.
+        assert!(strict.is_err() || !matches!(read, Err(Unread::Malformed(_))));
+        assert!(strict.is_err() || json::is_whole(input));
+        let Ok(text) = std::str::from_utf8(input) else { return };
+        let mended = json::mend(text.to_string());
+        assert_eq!(mended.len(), text.len());
+        assert_eq!(json::mend(mended.clone()), mended);
+        if let (Ok(Some(found)), Ok(strict)) = (json::members(&mended, &["a", "type", "params"]), strict) {
+            for (name, text) in ["a", "type", "params"].iter().zip(found.texts) {
+                let member = text.map(|text| serde_json::from_str::<Value>(text).unwrap());
+                assert_eq!(member.as_ref(), strict.get(*name));
+            }
+        }
+    });
+}
+
+fn values(value: &Value) -> usize {
+    1 + match value {
+        Value::Array(items) => items.iter().map(values).sum(),
+        Value::Object(members) => members.values().map(values).sum(),
+        _ => 0,
+    }
+}
+
+fn depth(value: &Value) -> usize {
+    match value {
+        Value::Array(items) => 1 + items.iter().map(depth).max().unwrap_or(0),
+        Value::Object(members) => 1 + members.values().map(depth).max().unwrap_or(0),
+        _ => 0,
+    }
 }
 
 #[test]

@@ -46,7 +46,9 @@ pub struct State {
     pub presence: Presence,
     /// When connects and disconnects may next cause a presence event.
     presence_due: u64,
-    /// A beacon arrived: the event is sent this turn.
+    /// When the next one may come for what the last one cost its watchers.
+    presence_paid: u64,
+    /// A beacon arrived: the event waits for no other changes.
     pub presence_urgent: bool,
 
     /// Pairing requests that wait for approval, with the time they were made.
@@ -96,6 +98,9 @@ pub struct Note {
     pub text: String,
 }
 
+/// Bytes a second that presence events may cost each client.
+const PRESENCE_RATE: u64 = 32 << 10;
+
 /// Notes kept for all sessions.
 const MAX_SYSTEM_EVENTS: usize = 20;
 
@@ -117,6 +122,7 @@ impl State {
             clients: Clients::default(),
             presence: Presence::new(limits.presence_ttl_ms, limits.presence_max as usize),
             presence_due: 0,
+            presence_paid: 0,
             presence_urgent: false,
             pairing: BTreeMap::new(),
             revoked: join::Revoked::default(),
@@ -146,9 +152,18 @@ impl State {
         self.emit_versioned(event, payload, None);
     }
 
-    fn emit_versioned(&self, event: &'static EventRow, payload: &Value, versions: Option<(u64, u64)>) {
+    /// Gives the event's size.
+    fn emit_versioned(
+        &self,
+        event: &'static EventRow,
+        payload: &Value,
+        versions: Option<(u64, u64)>,
+    ) -> usize {
         crate::logging::debug!(target: "gateway/ws", "event {} clients={}", event.name, self.clients.len());
-        self.clients.broadcast(event, frame::event(event.name, payload, versions).into());
+        let text = frame::event(event.name, payload, versions);
+        let bytes = text.len();
+        self.clients.broadcast(event, text.into());
+        bytes
     }
 
     pub fn versions(&self) -> (u64, u64) {
@@ -182,16 +197,24 @@ impl State {
         self.mono = self.shared.started.elapsed().as_millis() as u64;
     }
 
-    /// Sends the presence event if something changed and it is due.
+    /// When a changed presence is to be told.
+    fn presence_at(&self) -> u64 {
+        let gap = if self.presence_urgent { 0 } else { self.presence_due };
+        gap.max(self.presence_paid)
+    }
+
+    /// Sends the presence event if something changed and it is due. It tells all who are here, so a long list comes
+    /// seldom: who comes and goes must not fill the lines of all others.
     fn flush_presence(&mut self) {
         self.presence.expire(self.now);
-        if !self.presence.is_changed() || (self.mono < self.presence_due && !self.presence_urgent) {
+        if !self.presence.is_changed() || self.mono < self.presence_at() {
             return;
         }
         self.presence_urgent = false;
         self.presence_due = self.mono + self.shared.limits.presence_gap_ms;
         let payload = self.presence.take_event(self.now);
-        self.emit_versioned(&events::PRESENCE, &payload, Some(self.versions()));
+        let bytes = self.emit_versioned(&events::PRESENCE, &payload, Some(self.versions()));
+        self.presence_paid = self.mono + bytes as u64 * 1000 / PRESENCE_RATE;
     }
 
     fn tick(&mut self) {

@@ -184,7 +184,7 @@ impl State {
 
     /// Until the next thing that must be done without an event.
     fn wait_time(&self) -> Option<Duration> {
-        let presence = self.presence.is_changed().then_some(self.presence_due);
+        let presence = self.presence.is_changed().then(|| self.presence_at());
         let look = |s: &Stopping| if s.is_restart { RESTART_LOOK } else { STOP_LOOK };
         let stop = self.stopping.as_ref().map(|s| self.mono + look(s));
         // Presence entries age by the wall clock, which is what their `ts` tells.

@@ -33,7 +33,7 @@ use sending::{Body, Sending};
 use std::collections::VecDeque;
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Deep JSON fits; untouched stack costs no memory.
@@ -44,8 +44,8 @@ const PAUSE_READING: usize = 256 << 10;
 const LEAST_OUT: u64 = 16 << 10;
 const LEAST_IN: u64 = 4 << 10;
 /// What it costs to make an answer of files, about; and how long one waits for others to be made before it.
-const MAKING: usize = 2 << 20;
-const MAKING_WAIT: Duration = Duration::from_secs(2);
+const MAKING: usize = 4 << 20;
+const MAKING_WAIT: Duration = Duration::from_secs(10);
 /// A message or frame of this size leaves memory behind that is worth giving back once the client is silent.
 const LARGE: usize = 64 << 10;
 /// That long.
@@ -153,18 +153,29 @@ pub fn serve(
 
 /// Goes on with an authenticated client on a thread of its own. The handshake (schemas, signatures, files) has
 /// touched several times the stack that an idle client needs; with its thread that memory goes back.
-fn hand_over(worker: Worker) {
+fn hand_over(mut worker: Worker) {
     let (id, state) = (worker.id, worker.shared.state.clone());
     let died = move |what: String| {
         // The state thread is gone only when the process ends.
         let _ = state.send(Event::ConnectionDied { conn: id, what });
     };
-    let mut worker = worker;
     if !threads::has_room() {
         return worker.finish();
     }
-    if let Err(e) = threads::spawn(&format!("gw-conn-{id}"), STACK, move || worker.finish(), died) {
-        log::error!(target: "gateway/ws", "{e}; the connection is dropped");
+    // Where the thread cannot be started after all, this one goes on.
+    let held = Arc::new(Mutex::new(Some(worker)));
+    let take = |held: &Mutex<Option<Worker>>| held.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let theirs = held.clone();
+    let work = move || {
+        if let Some(mut worker) = take(&theirs) {
+            worker.finish();
+        }
+    };
+    if let Err(e) = threads::spawn(&format!("gw-conn-{id}"), STACK, work, died)
+        && let Some(mut worker) = take(&held)
+    {
+        log::warn!(target: "gateway/ws", "{e}; its first thread goes on");
+        worker.finish();
     }
 }
 

@@ -1,0 +1,90 @@
+//! Text becomes values in `src/json` only, under bounds: no other source may parse JSON.
+use std::path::{Path, PathBuf};
+
+/// What parses: by serde_json itself, or by a trait that it implements.
+const WAYS: &[&str] = &[
+    "serde_json::from_",
+    "serde_json::de::",
+    "serde_json::Deserializer",
+    "StreamDeserializer",
+    "use serde_json::from",
+    "serde_json::{from_",
+    "from_str::<Value>",
+    "parse::<Value>",
+    "Value::from_str",
+    "Box<RawValue>",
+];
+/// Where JSON5 is read: people's own configuration, and an index that an old program wrote, each after a check of
+/// depth and size of its own.
+const JSON5: &[&str] = &["config/", "sessions/index.rs", "cli/config_edit.rs", "cli/models_status.rs"];
+/// Rooms that are still to be converted; gets shorter, never longer.
+const TO_BE_DONE: &[&str] = &["agent/", "tools/"];
+
+fn sources(dir: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true => sources(&path, found),
+            false => found.push(path),
+        }
+    }
+}
+
+/// The lines that are in the program, with their numbers: no comments, and nothing that `#[cfg(test)]` stands before.
+/// The module `tests` is the last thing in a file.
+fn lines(text: &str) -> Vec<(usize, &str)> {
+    let program = text.split("\n#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+    let mut found = Vec::new();
+    let mut lines = program.lines().enumerate();
+    while let Some((number, line)) = lines.next() {
+        let code = line.trim_start();
+        if code == "#[cfg(test)]" {
+            let indent = &line[..line.len() - code.len()];
+            let is_end = |l: &str| {
+                let rest = l.strip_prefix(indent);
+                rest.is_some_and(|rest| {
+                    !rest.starts_with(' ') && (rest.ends_with('}') || rest.ends_with(';'))
+                })
+            };
+            lines.by_ref().find(|(_, l)| is_end(l));
+        } else if !code.starts_with("//") {
+            found.push((number + 1, line));
+        }
+    }
+    found
+}
+
+#[test]
+fn s_h4_text_becomes_values_in_one_place() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    sources(&root, &mut files);
+    assert!(files.len() > 200, "the sources were found");
+    let mut wrong = Vec::new();
+    let mut done: Vec<&str> = TO_BE_DONE.to_vec();
+    for path in files {
+        let name = path.strip_prefix(&root).unwrap().to_str().unwrap().to_string();
+        let is_test = ["tests.rs", "testing.rs", "fuzz.rs", "random.rs", "schema/judge.rs"]
+            .iter()
+            .any(|end| name.ends_with(end))
+            || name.contains("/tests/");
+        if is_test || name.starts_with("json/") {
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).unwrap();
+        for (number, line) in lines(&text) {
+            let parses = WAYS.iter().any(|way| line.contains(way)) && !line.contains("json5::");
+            let parses_5 =
+                line.contains("json5::from_") && !JSON5.iter().any(|place| name.starts_with(place));
+            if !(parses || parses_5) {
+                continue;
+            }
+            match TO_BE_DONE.iter().find(|room| name.starts_with(**room)) {
+                Some(room) => done.retain(|other| other != room),
+                None => wrong.push(format!("src/{name}:{number}: {}", line.trim())),
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "use json::read or json::read_as, with bounds:\n{}", wrong.join("\n"));
+    assert!(done.is_empty(), "nothing is to be done there any more, take it off the list: {done:?}");
+}
