@@ -208,6 +208,8 @@ impl Worker {
         (self.sending, self.decoder) = (None, Decoder::default());
         self.own.clear();
         self.drain.outbox.end(Close::ServiceRestart);
+        // Taken, so that a restart does not wait for a goodbye.
+        self.drain.pop();
         let is_owed = self.has_freed && !sys::release_memory_now_and_then();
         linger(&self.stream, LINGER);
         if is_owed {
