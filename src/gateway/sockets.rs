@@ -13,6 +13,8 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// Connections that the kernel holds while the listener's thread is busy; the system may allow fewer.
+const BACKLOG: i32 = 1024;
 /// How long a listener may take to close; it waits for nothing.
 const PATIENCE: Duration = Duration::from_secs(1);
 const LISTEN_STACK: usize = 128 << 10;
@@ -49,6 +51,9 @@ impl Sockets {
             let address = listener.local_addr().map_err(failed)?;
             let (stop, stopped) = UnixStream::pair().map_err(failed)?;
             listener.set_nonblocking(true).map_err(failed)?;
+            // std asks for 128; whoever is dropped above it comes again after a second only. Where that is refused, it
+            // stays at that.
+            let _ = rustix::net::listen(&listener, BACKLOG);
             let succession = self.succession.clone();
             let work = move || listener::run(listener, stopped, &succession);
             let died = |what| log::error!(target: "gateway/net", "a listener ended by a defect: {what}; restart the gateway");

@@ -67,7 +67,10 @@ pub fn run(listener: TcpListener, stopped: UnixStream, succession: &Succession) 
         if !parked.all.is_empty() && !look_after(&mut parked, succession, open.is_none()) {
             return;
         }
-        let has_room = parked.all.len() < MAX_PARKED || parked.make_room(GRACE);
+        // For as many as are accepted at once.
+        let has_room = (0..AT_ONCE)
+            .all(|_| parked.all.len() + AT_ONCE <= MAX_PARKED || parked.make_room(GRACE))
+            || parked.all.len() < MAX_PARKED;
         let ready = wait(open.as_ref().filter(|_| has_room), &mut parked);
         match (ready, &open) {
             (Ready::Connections, Some((listener, _))) => accept(listener, &mut parked, succession),
@@ -246,6 +249,7 @@ enum Ready {
 
 /// Waits for newcomers, if `open`, and for the first word of those who are parked.
 fn wait(open: Option<&(TcpListener, UnixStream)>, parked: &mut Parked) -> Ready {
+    // Who is silent now may have to make room soon.
     let is_pressed = open.is_none() || parked.all.iter().any(|n| n.speaks);
     let timeout = match parked.all.is_empty() {
         true => None,
