@@ -66,6 +66,8 @@ mod onboard;
 #[cfg(test)]
 mod onboard_again;
 #[cfg(test)]
+mod other_user;
+#[cfg(test)]
 mod profiles;
 #[cfg(test)]
 mod push;
@@ -93,6 +95,8 @@ mod slash;
 mod start_flags;
 #[cfg(test)]
 mod status;
+#[cfg(test)]
+mod strangers;
 #[cfg(test)]
 mod torture;
 #[cfg(test)]

@@ -7,6 +7,7 @@
 //! remote network that parked most; on loopback new connections then stay in the kernel's accept backlog, so that an
 //! honest burst loses none.
 use crate::net::connection;
+use crate::net::descriptors;
 use crate::net::door::Entry;
 use crate::net::outbox::is_not_now;
 use crate::net::peer::network;
@@ -15,11 +16,9 @@ use crate::state::event::Event;
 use crate::succession::{Now, Succession};
 use crate::threads;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Resource, getrlimit};
 use std::collections::VecDeque;
 use std::io::Write;
 use std::net::{IpAddr, TcpListener, TcpStream};
-use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -108,13 +107,14 @@ fn accept(listener: &TcpListener, parked: &mut Parked, succession: &Succession) 
     }
 }
 
-/// Lets somebody go where few descriptors are left, so that whoever proves himself finds those he needs; `false` when
-/// there are too few even so. A new descriptor has the lowest free number, so it says how many there are.
+/// Lets some go where few descriptors are left, so that whoever proves himself finds those he needs; `false` when
+/// nobody can be let go.
 fn keep_descriptors(newest: &TcpStream, parked: &mut Parked, succession: &Succession) -> bool {
-    let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-    let reserve = (limit / 4).min(32);
-    let left = limit.saturating_sub(u64::try_from(newest.as_raw_fd()).unwrap_or(0) + 1);
-    left >= reserve || ((parked.make_room(Duration::ZERO) || let_go(succession)) && left >= reserve / 2)
+    // A connection needs as many.
+    if !descriptors::are_scarce(newest) {
+        return true;
+    }
+    (0..3).filter(|_| parked.make_room(Duration::ZERO) || let_go(succession)).count() > 0
 }
 
 fn let_go(succession: &Succession) -> bool {

@@ -6,6 +6,7 @@ pub mod auth;
 pub mod bind;
 pub mod budget;
 pub mod connection;
+pub mod descriptors;
 pub mod door;
 pub mod evict;
 #[cfg(test)]

@@ -35,11 +35,11 @@ limits! {
     pre_auth "limits.preAuthConnections" = 32, 1..=1024;
     /// Unauthenticated connections of one non-loopback address.
     pre_auth_per_address "limits.preAuthPerAddress" = 8, 1..=1024;
-    /// Silence after which an unauthenticated connection may lose its place to a newcomer.
+    /// Time of keeping the gateway waiting after which an unauthenticated connection may lose its place to a newcomer.
     pre_auth_silent_ms "limits.preAuthSilentMs" = 500, 10..=60000;
     /// Connections in all.
     connections "limits.maxConnections" = 2000, 1..=100000;
-    /// Time from accept to a successful connect, or to a whole HTTP request.
+    /// Time from accept to a successful connect; all the time of an HTTP connection that shows no secret.
     handshake_ms "limits.handshakeMs" = 10000, 50..=120000;
     /// Size of an HTTP request head.
     head_bytes "limits.headBytes" = 16384, 512..=65536;

@@ -12,6 +12,7 @@ mod measure;
 mod model;
 mod process;
 mod report;
+mod strangers;
 mod turns;
 
 use process::Gateway;
@@ -34,6 +35,7 @@ pub struct Scale {
     pub turns: usize,
     pub stream_secs: f64,
     pub idle_secs: f64,
+    pub newcomers: usize,
 }
 
 const FULL: Scale = Scale {
@@ -47,6 +49,7 @@ const FULL: Scale = Scale {
     turns: 30,
     stream_secs: 10.0,
     idle_secs: 20.0,
+    newcomers: 100,
 };
 
 const QUICK: Scale = Scale {
@@ -60,6 +63,7 @@ const QUICK: Scale = Scale {
     turns: 10,
     stream_secs: 2.0,
     idle_secs: 3.0,
+    newcomers: 40,
 };
 
 fn main() -> ExitCode {
@@ -98,6 +102,7 @@ fn run(scale: Scale, report: &mut Report) -> Result<()> {
     measure::round_trips(scale, report)?;
     measure::fan_out(scale, report)?;
     measure::flood(scale, report)?;
+    strangers::strangers(scale, report)?;
     turns::restart(scale, report)?;
     turns::first_token(scale, report)?;
     turns::long_transcript(scale, report)?;

@@ -15,6 +15,7 @@ use crate::json::{self, json};
 use crate::methods::{self, Run};
 use crate::net::budget::{self, Sort};
 use crate::net::connection::linger;
+use crate::net::descriptors;
 use crate::net::door::{Stage, Ticket};
 use crate::net::head::Head;
 use crate::net::outbox::{Drain, Frame, Outbox, is_not_now};
@@ -114,12 +115,25 @@ pub fn serve(
 ) {
     let rest = std::mem::take(&mut head.rest);
     let (max, owner) = (shared.limits.max_buffered(3), peer.client.to_string());
-    let (Ok(drain), Ok(nonce)) = (
-        Outbox::open(max, shared.budget.clone(), shared.limits.total_buffered as usize, &owner),
-        ids::uuid(),
-    ) else {
+    let open = || {
+        Outbox::open(max, shared.budget.clone(), shared.limits.total_buffered as usize, &owner).ok().or_else(
+            || {
+                // Somebody who keeps us waiting goes, and his thread closes what he holds.
+                shared.door.let_go(Instant::now());
+                std::thread::sleep(Duration::from_millis(10));
+                None
+            },
+        )
+    };
+    let (Some(drain), Ok(nonce)) = ((0..20).find_map(|_| open()), ids::uuid()) else {
         return log::error!(target: "gateway/ws", "no descriptors left for a connection");
     };
+    if descriptors::are_scarce(&drain) {
+        // As many as this one holds now.
+        for _ in 0..3 {
+            shared.door.let_go(Instant::now());
+        }
+    }
     let mut worker = Worker {
         max_message: shared.limits.pre_auth_frame as usize,
         stream,
