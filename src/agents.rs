@@ -102,6 +102,12 @@ impl<'a> Agents<'a> {
         }
     }
 
+    /// Those of all agents, and the one that new ones begin with.
+    pub fn workspaces(&self) -> Vec<PathBuf> {
+        let general = self.config.str("agents.defaults.workspace").map(|dir| self.env.expand(dir));
+        self.ids().iter().map(|id| self.workspace(id)).chain(general).collect()
+    }
+
     /// The `provider/model` an agent runs with, if one is configured.
     pub fn model(&self, id: &str) -> Option<String> {
         let own = self.entry(id).and_then(|a| a.get("model"));

@@ -5,7 +5,7 @@
 //! file of the state directory fills in what the process environment lacks; a `.env` of the current
 //! directory is not read, because a checked-out workspace must not steer the gateway (SEC-41).
 use crate::error::{Error, Kind, Result};
-use crate::ports;
+use crate::{dotenv, ports};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
@@ -16,6 +16,8 @@ pub const DEV_PORT: u16 = 19001;
 
 /// State directories of earlier product names, used when `~/.openclaw` does not exist.
 const LEGACY_STATE_DIRS: [&str; 3] = [".clawdbot", ".moltbot", ".moldbot"];
+/// Variables that say where things lie, but for the home itself, which need not be known.
+const PLACES: [&str; 4] = ["OPENCLAW_HOME", "OPENCLAW_STATE_DIR", "OPENCLAW_CONFIG_PATH", "OPENCLAW_PROFILE"];
 const LEGACY_CONFIG_FILES: [&str; 3] = ["clawdbot.json", "moltbot.json", "moldbot.json"];
 
 #[derive(Clone, Default)]
@@ -44,10 +46,21 @@ pub fn names_a_zone() -> bool {
 impl Env {
     /// The process environment, seen through a profile (`--profile NAME`, or `dev` for `--dev`).
     pub fn from_process(profile: Option<&str>) -> Result<Env> {
-        Env::from_vars(
-            std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))),
-            profile,
-        )
+        let (mut vars, mut unread) = (Vec::new(), None);
+        for (name, value) in std::env::vars_os() {
+            match (name.into_string(), value.into_string()) {
+                (Ok(name), Ok(value)) => vars.push((name, value)),
+                // Without these another place would be taken for the one that is meant.
+                (Ok(name), Err(_)) if PLACES.contains(&name.as_str()) => unread = Some(name),
+                _ => {}
+            }
+        }
+        match unread {
+            Some(name) => {
+                Err(Error::config(format!("read {name}: it is not UTF-8 text; name a path that is")))
+            }
+            None => Env::from_vars(vars, profile),
+        }
     }
 
     /// The same over given variables.
@@ -126,13 +139,17 @@ impl Env {
         }
     }
 
-    /// Where an agent's workspace lies by default: below `~/.openclaw` for every profile.
+    /// Where an agent's workspace lies by default: below `~/.openclaw` for every profile, without a home in the state
+    /// directory.
     pub fn default_workspace(&self) -> PathBuf {
         let name = match &self.profile {
             Some(profile) => format!("workspace-{profile}"),
             None => "workspace".to_string(),
         };
-        self.home.join(".openclaw").join(name)
+        match self.home == self.state_dir {
+            true => self.state_dir.join(name),
+            false => self.home.join(".openclaw").join(name),
+        }
     }
 
     /// `~/x` for a path below the home directory.
@@ -176,11 +193,15 @@ impl Env {
             (Some(own), Some(os)) if own.starts_with('~') => PathBuf::from(own.replacen('~', os, 1)),
             (Some(own), _) => PathBuf::from(own),
             (None, Some(os)) => PathBuf::from(os),
-            (None, None) => {
-                return Err(Error::config(
-                    "no home directory: set HOME or OPENCLAW_HOME to an absolute path",
-                ));
-            }
+            // Who says where the state lies needs no home, as in a container.
+            (None, None) => match self.var_or_legacy("OPENCLAW_STATE_DIR").map(str::trim) {
+                Some(dir) if !dir.starts_with('~') => PathBuf::from(dir),
+                _ => {
+                    return Err(Error::config(
+                        "no home directory: set HOME or OPENCLAW_HOME, or OPENCLAW_STATE_DIR, to an absolute path of UTF-8 text",
+                    ));
+                }
+            },
         };
         Ok(std::path::absolute(&home).unwrap_or(home))
     }
@@ -210,19 +231,13 @@ impl Env {
         std::iter::once(own.clone()).chain(legacy).find(|path| path.exists()).unwrap_or(own)
     }
 
-    /// Adds what the `.env` file has and the environment lacks: `KEY=value` lines; quotes around the value are taken
-    /// off, `export ` and comments allowed.
+    /// Adds what the `.env` file has and the environment lacks.
     pub fn read_dotenv(&mut self) {
-        let Ok(text) = crate::files::read_text(&self.state_dir.join(".env")) else { return };
-        for line in text.lines() {
-            let line = line.trim().trim_start_matches("export ").trim();
-            let Some((name, value)) = line.split_once('=').filter(|_| !line.starts_with('#')) else {
-                continue;
-            };
-            let value = value.trim();
-            let bare =
-                ['"', '\''].iter().find_map(|q| value.strip_prefix(*q)?.strip_suffix(*q)).unwrap_or(value);
-            self.vars.entry(name.trim().to_string()).or_insert_with(|| bare.to_string());
+        let Ok(bytes) = crate::files::read_bytes(&self.state_dir.join(".env")) else { return };
+        let found: HashMap<String, String> =
+            dotenv::parse(&String::from_utf8_lossy(&bytes)).into_iter().collect();
+        for (name, value) in found {
+            self.vars.entry(name).or_insert(value);
         }
     }
 }
@@ -255,6 +270,17 @@ mod tests {
             env(&[("HOME", "/h"), ("OPENCLAW_STATE_DIR", "/s")], Some("work")).state_dir,
             Path::new("/s")
         );
+    }
+
+    #[test]
+    fn b_f36_without_a_home_the_state_directory_will_do() {
+        let env = env(&[("OPENCLAW_STATE_DIR", "/s")], None);
+        assert_eq!((env.state_dir.as_path(), env.home.as_path()), (Path::new("/s"), Path::new("/s")));
+        assert_eq!(env.default_workspace(), Path::new("/s/workspace"));
+        let refused = |vars: &[(&str, &str)]| {
+            Env::from_vars(vars.iter().map(|(k, v)| (k.to_string(), v.to_string())), None).is_err()
+        };
+        assert!(refused(&[]) && refused(&[("OPENCLAW_STATE_DIR", "~/s")]));
     }
 
     #[test]

@@ -68,16 +68,21 @@ const MAX_TEXT: u64 = 16 << 20;
 
 /// The text of a regular file of at most 16 MiB. Links are followed; a pipe or device is refused and blocks nobody.
 pub fn read_text(path: &Path) -> std::io::Result<String> {
+    String::from_utf8(read_bytes(path)?).map_err(|e| std::io::Error::new(std::io::ErrorKind::InvalidData, e))
+}
+
+/// The same, whatever bytes they are.
+pub fn read_bytes(path: &Path) -> std::io::Result<Vec<u8>> {
     let file = OpenOptions::new().read(true).custom_flags(OFlags::NONBLOCK.bits() as i32).open(path)?;
     if !file.metadata()?.is_file() {
         return Err(std::io::Error::other("not a regular file"));
     }
-    let mut text = String::new();
-    file.take(MAX_TEXT + 1).read_to_string(&mut text)?;
-    if text.len() as u64 > MAX_TEXT {
+    let mut bytes = Vec::new();
+    file.take(MAX_TEXT + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MAX_TEXT {
         return Err(std::io::Error::other("larger than 16 MiB"));
     }
-    Ok(text)
+    Ok(bytes)
 }
 
 /// Options that create files with mode 0600.

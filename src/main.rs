@@ -10,6 +10,7 @@ mod commands;
 mod config;
 mod device;
 mod doctor;
+mod dotenv;
 mod env;
 mod error;
 mod files;

@@ -68,6 +68,37 @@ pub fn allowed(env: &Env, text: &str) -> Result<PathBuf> {
     }
 }
 
+/// The same for one that is asked for over the wire, by somebody who need not be on the host: below `workspace*` in the
+/// state directory, or where one of those `named` is already, but not in a hidden directory of the home, where programs
+/// of the user look for their settings.
+pub fn allowed_from_afar(env: &Env, named: &[PathBuf], text: &str) -> Result<PathBuf> {
+    let dir = allowed(env, text)?;
+    let parts = |base: &Path| {
+        let rest = dir.strip_prefix(base).ok()?;
+        Some(
+            rest.components().map(|part| part.as_os_str().to_string_lossy().into_owned()).collect::<Vec<_>>(),
+        )
+    };
+    let is_ours = |base: &Path| {
+        parts(base).is_some_and(|parts| {
+            parts.first().is_some_and(|first| first.starts_with("workspace"))
+                && !parts.iter().any(|part| part.starts_with('.'))
+        })
+    };
+    let default = env.default_workspace();
+    let is_hidden = parts(&env.home).is_some_and(|parts| parts.first().is_some_and(|p| p.starts_with('.')));
+    let is_named = !is_hidden && named.iter().any(|named| dir.starts_with(named));
+    if is_ours(&env.state_dir) || default.parent().is_some_and(is_ours) || is_named {
+        return Ok(dir);
+    }
+    Err(Error::invalid(format!(
+        "workspace {} cannot be chosen from afar; name one below {}, or make the agent on the gateway's host: {}",
+        crate::logging::quoted(text.trim()),
+        env.state_dir.join("workspace-NAME").display(),
+        env.command("agents add NAME --workspace DIR")
+    )))
+}
+
 /// The directory below which `dir` lies, and the rest of the way.
 fn base<'d>(env: &Env, dir: &'d Path) -> Option<(PathBuf, &'d Path)> {
     let below = |base: &Path| {
@@ -156,6 +187,32 @@ mod tests {
             ("/h/home/a\nb", None),
         ] {
             assert_eq!(allowed(&env, path).ok().as_deref(), want.map(Path::new), "{path:?}");
+        }
+    }
+
+    #[test]
+    fn s_h1_from_afar_no_directory_of_other_programs_is_a_workspace() {
+        let env = env(Path::new("/h"));
+        let named = [PathBuf::from("/h/home/ours"), PathBuf::from("/h/home/.config/ours")];
+        for (path, want) in [
+            ("~/.openclaw/workspace", true),
+            ("~/.openclaw/workspace-two/x", true),
+            ("~/ours", true),
+            ("~/ours/two", true),
+            ("~/two", false),
+            ("~/oursx", false),
+            ("~/.openclaw/workspace/.git", false),
+            ("~/.openclaw/canvas", false),
+            ("~/.config/ours", false),
+            ("~/.ssh", false),
+            ("~/.config/autostart", false),
+            ("~/.config/systemd/user", false),
+            ("~/.local/bin", false),
+            ("~/bin", false),
+            ("~/.aws", false),
+            ("~/.docker", false),
+        ] {
+            assert_eq!(allowed_from_afar(&env, &named, path).is_ok(), want, "{path:?}");
         }
     }
 

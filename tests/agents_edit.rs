@@ -35,10 +35,10 @@ fn an_agent_is_made_used_and_deleted_without_a_restart_and_comments_stay() {
     let before = config(&gateway);
     let mut client = Client::operator(&gateway, 4);
     let home = gateway.dir.join("home");
-    let workspace = home.join("ops/deep");
+    let workspace = home.join(".openclaw/workspace-ops/deep");
     let made = client.ok(
         "agents.create",
-        json!({"name": "Ops Bot!", "workspace": "~/ops/deep", "emoji": "🦀", "avatar": "pics/me.png"}),
+        json!({"name": "Ops Bot!", "workspace": "~/.openclaw/workspace-ops/deep", "emoji": "🦀", "avatar": "pics/me.png"}),
     );
     assert_eq!(made, json!({"ok": true, "agentId": "ops-bot", "name": "Ops Bot!", "workspace": workspace}));
     assert_eq!(std::fs::metadata(&workspace).unwrap().permissions().mode() & 0o777, 0o700);
@@ -51,11 +51,11 @@ fn an_agent_is_made_used_and_deleted_without_a_restart_and_comments_stay() {
     assert!(!turn(&mut client, "ops-bot", "one").unwrap().is_empty(), "the new agent answers at once");
     assert_eq!(ids(&mut client), ["main", "ops-bot"]);
     assert_eq!(
-        client.fails("agents.create", json!({"name": "OPS bot", "workspace": "~/x"}))["message"],
+        client.fails("agents.create", json!({"name": "OPS bot", "workspace": "~/.openclaw/workspace-x"}))["message"],
         "agent \"ops-bot\" already exists"
     );
     assert_eq!(
-        client.fails("agents.create", json!({"name": "Main", "workspace": "~/x"}))["message"],
+        client.fails("agents.create", json!({"name": "Main", "workspace": "~/.openclaw/workspace-x"}))["message"],
         "\"main\" is reserved"
     );
     assert!(!home.join("x").exists(), "a refusal makes nothing");
@@ -113,7 +113,7 @@ fn the_first_agent_added_keeps_the_unlisted_one() {
     let gateway = Gateway::plain();
     let mut client = Client::operator(&gateway, 3);
     turn(&mut client, "main", "a").unwrap();
-    client.ok("agents.create", json!({"name": "two", "workspace": "~/two"}));
+    client.ok("agents.create", json!({"name": "two", "workspace": "~/.openclaw/workspace-two"}));
     let list = client.ok("agents.list", json!({}));
     assert_eq!(
         (&list["defaultId"], ids(&mut client)),
@@ -140,6 +140,15 @@ fn sec_13_a_workspace_lies_in_the_owner_s_own_places() {
         "~/.openclaw/identity",
         "~/.openclaw/agents/main/sessions",
         "/tmp/x",
+        // S-H1: nor in other places of the home.
+        "~/two",
+        "~/.ssh",
+        "~/.config/autostart",
+        "~/.config/systemd/user",
+        "~/.local/bin",
+        "~/bin",
+        "~/.aws",
+        "~/.docker",
     ] {
         let error = client.fails("agents.create", json!({"name": "two", "workspace": path}));
         assert!(error["message"].as_str().unwrap().starts_with("workspace "), "{path}: {error}");
@@ -153,8 +162,8 @@ fn sec_13_a_workspace_lies_in_the_owner_s_own_places() {
 fn sec_13_files_of_a_workspace_and_no_others() {
     let gateway = Gateway::plain();
     let mut client = Client::operator(&gateway, 4);
-    let dir = gateway.dir.join("home/two");
-    client.ok("agents.create", json!({"name": "two", "workspace": "~/two"}));
+    let dir = gateway.dir.join("home/.openclaw/workspace-two");
+    client.ok("agents.create", json!({"name": "two", "workspace": "~/.openclaw/workspace-two"}));
     let list = client.ok("agents.files.list", json!({"agentId": "two"}));
     let names: Vec<&str> =
         list["files"].as_array().unwrap().iter().map(|f| f["name"].as_str().unwrap()).collect();
@@ -214,7 +223,7 @@ fn a_busy_agent_is_not_deleted() {
         ModelServer::start(vec![Reply::Stream(vec![Step::Gate, Step::Text("late".into()), Step::Done])]);
     let gateway = Gateway::start(&Setup::config(server.config()));
     let mut client = Client::operator(&gateway, 4);
-    client.ok("agents.create", json!({"name": "two", "workspace": "~/two"}));
+    client.ok("agents.create", json!({"name": "two", "workspace": "~/.openclaw/workspace-two"}));
     let id = client.ask("agent", json!({"agentId": "two", "message": "hello", "idempotencyKey": "k"}));
     client.answer(&id).unwrap();
     server.requests(1);

@@ -16,7 +16,7 @@ const CALLS: &[(&str, &str)] = &[
     ("agent.wait", r#"{"runId":"cover-1","timeoutMs":10000}"#),
     ("agent.identity.get", "{}"),
     ("agents.list", "{}"),
-    ("agents.create", r#"{"name":"Cover Me","workspace":"~/cover","emoji":"🦀"}"#),
+    ("agents.create", r#"{"name":"Cover Me","workspace":"~/.openclaw/workspace-cover","emoji":"🦀"}"#),
     ("agents.update", r#"{"agentId":"cover-me","name":"Covered","avatar":"pics/a.png"}"#),
     ("agents.files.set", r##"{"agentId":"cover-me","name":"USER.md","content":"# Me"}"##),
     ("agents.files.get", r#"{"agentId":"cover-me","name":"USER.md"}"#),

@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::gateway::{Judge, Options};
 use crate::net::owners;
 use crate::shared::{Auth, AuthMode};
-use crate::{files, ports, service};
+use crate::{dotenv, files, ports, service};
 use std::path::PathBuf;
 
 /// Does it all and tells what was done; fails at the first thing that does not work.
@@ -154,12 +154,17 @@ fn lent_secret(plan: &Plan, env: &Env, config: &Config) -> Result<Vec<Edit<'stat
 /// Puts the key into the state directory's `.env`; its other lines stay.
 fn keep_key(env: &Env, variable: &str, key: &str) -> Result<Option<String>> {
     let path = env.state_dir.join(".env");
-    let old = match std::fs::read_to_string(&path) {
+    let old = match files::read_text(&path) {
         Ok(text) => text,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => String::new(),
         Err(e) => return Err(Error::io(format_args!("read {}", path.display()), e)),
     };
-    let Some((text, replaced)) = with_line(&old, variable, key) else { return Ok(None) };
+    let Some(value) = dotenv::written(key) else {
+        return Err(Error::invalid(
+            "the key holds both kinds of quotes: put it into the config, as the provider's apiKey",
+        ));
+    };
+    let Some((text, replaced)) = with_line(&old, variable, &value) else { return Ok(None) };
     files::write_atomic(&path, text.as_bytes())?;
     let verb = if replaced { "replaced" } else { "saved" };
     Ok(Some(format!("{verb} {variable} in {}", env.display(&path))))
@@ -168,12 +173,10 @@ fn keep_key(env: &Env, variable: &str, key: &str) -> Result<Option<String>> {
 /// `text` with `variable` set, and whether that replaced something; `None` when it says so already.
 fn with_line(text: &str, variable: &str, value: &str) -> Option<(String, bool)> {
     let new = format!("{variable}={value}");
-    let names = |line: &str| {
-        let line = line.trim().trim_start_matches("export ").trim();
-        line.split_once('=').is_some_and(|(name, _)| name.trim() == variable)
-    };
+    let names = |line: &&str| dotenv::parse(line).iter().any(|(name, _)| name == variable);
     let mut lines: Vec<&str> = text.lines().collect();
-    let old = lines.iter().position(|line| names(line));
+    // Of several the last one counts.
+    let old = lines.iter().rposition(names);
     match old.and_then(|place| lines.get_mut(place)) {
         Some(line) if *line == new => return None,
         Some(line) => *line = &new,

@@ -75,6 +75,8 @@ pub struct Key {
     pub reload: &'static Reload,
     /// Whether the value is a secret, hidden wherever configuration is shown.
     pub sensitive: bool,
+    /// Whether the value names a file, a directory or a program of the host, so that only a person there changes it.
+    pub host_only: bool,
     pub doc: &'static str,
 }
 
@@ -88,10 +90,15 @@ impl Key {
         self.sensitive = true;
         self
     }
+
+    const fn host(mut self) -> Key {
+        self.host_only = true;
+        self
+    }
 }
 
 const fn key(path: &'static str, kind: &'static Type, reload: &'static Reload, doc: &'static str) -> Key {
-    Key { path, kind, default: None, reload, sensitive: false, doc }
+    Key { path, kind, default: None, reload, sensitive: false, host_only: false, doc }
 }
 
 const NONE: &Reload = &Reload::None;
@@ -199,7 +206,7 @@ pub static KEYS: &[Key] = &[
     key("agents.defaults.models.*.alias", TEXT, NONE, "Short name of the model"),
     key("agents.defaults.models.*.params", &Any, NONE, "Parameters sent with each request"),
     key("agents.defaults.models.*.streaming", BOOL, NONE, "Whether answers are streamed"),
-    key("agents.defaults.repoRoot", TEXT, NONE, "Repository shown to the agent"),
+    key("agents.defaults.repoRoot", TEXT, NONE, "Repository shown to the agent").host(),
     key("agents.defaults.sandbox", OBJECT, NONE, "Isolation of tools"),
     key("agents.defaults.sandbox.browser", &Any, NONE, "Sandboxed browser, accepted and not checked"),
     key("agents.defaults.sandbox.docker", &Any, NONE, "Container settings, accepted and not checked"),
@@ -209,7 +216,7 @@ pub static KEYS: &[Key] = &[
     key("agents.defaults.sandbox.scope", &Enum(&["session", "agent", "shared"]), NONE, "Who shares a sandbox"),
     key("agents.defaults.sandbox.sessionToolsVisibility", TEXT, NONE, "Which sessions sandboxed tools may see"),
     key("agents.defaults.sandbox.workspaceAccess", &Enum(&["none", "ro", "rw"]), NONE, "What a sandbox may do to the workspace"),
-    key("agents.defaults.sandbox.workspaceRoot", TEXT, NONE, "Directory of sandbox workspaces"),
+    key("agents.defaults.sandbox.workspaceRoot", TEXT, NONE, "Directory of sandbox workspaces").host(),
     key("agents.defaults.skipBootstrap", BOOL, NONE, "Whether no template files are written to a workspace").or("false"),
     key("agents.defaults.subagents.archiveAfterMinutes", POSITIVE, NONE, "Minutes after which a finished subagent session is archived").or("60"),
     key("agents.defaults.subagents.maxConcurrent", POSITIVE, NONE, "Most subagent runs at once").or("8"),
@@ -224,9 +231,9 @@ pub static KEYS: &[Key] = &[
     key("agents.defaults.typingMode", TYPING, NONE, "When typing is shown"),
     key("agents.defaults.userTimezone", TEXT, NONE, "Time zone of the user, else the host's"),
     key("agents.defaults.verboseDefault", &Enum(&["off", "on", "full"]), NONE, "Verbosity of a new session"),
-    key("agents.defaults.workspace", TEXT, NONE, "Working directory of the agents"),
+    key("agents.defaults.workspace", TEXT, NONE, "Working directory of the agents").host(),
     key("agents.list", &List, NONE, "The agents"),
-    key("agents.list.*.agentDir", TEXT, NONE, "Directory of the agent's own state"),
+    key("agents.list.*.agentDir", TEXT, NONE, "Directory of the agent's own state").host(),
     key("agents.list.*.default", BOOL, NONE, "Whether this is the default agent").or("false"),
     key("agents.list.*.groupChat", &Like("messages.groupChat"), NONE, "Group chat rules of this agent"),
     key("agents.list.*.heartbeat", &Like("agents.defaults.heartbeat"), NONE, "Heartbeat of this agent"),
@@ -250,7 +257,7 @@ pub static KEYS: &[Key] = &[
     key("agents.list.*.subagents.model.primary", TEXT, NONE, "Subagent model, as provider/model"),
     key("agents.list.*.subagents.thinking", TEXT, NONE, "Thinking level of this agent's subagents"),
     key("agents.list.*.tools", &Like("tools"), NONE, "Tool rules of this agent"),
-    key("agents.list.*.workspace", TEXT, NONE, "Working directory of this agent"),
+    key("agents.list.*.workspace", TEXT, NONE, "Working directory of this agent").host(),
 
     key("approvals", &Any, RESTART, "Forwarding of exec approvals, accepted and not checked"),
 
@@ -289,7 +296,7 @@ pub static KEYS: &[Key] = &[
     key("canvasHost.enabled", BOOL, RESTART, "Whether canvas files are served").or("true"),
     key("canvasHost.liveReload", BOOL, RESTART, "Whether pages reload when files change").or("true"),
     key("canvasHost.port", PORT, RESTART, "Port of the canvas server, else the gateway's plus 4"),
-    key("canvasHost.root", TEXT, RESTART, "Directory of canvas files"),
+    key("canvasHost.root", TEXT, RESTART, "Directory of canvas files").host(),
 
     key("channels", OBJECT, RESTART, "Messaging channels"),
     key("channels.bluebubbles", &Any, RESTART, "Accepted and not checked"),
@@ -382,7 +389,7 @@ pub static KEYS: &[Key] = &[
     key("channels.telegram.streamMode", &Enum(&["off", "partial", "block"]), RELOAD_TELEGRAM, "How replies grow while written").or("\"partial\""),
     key("channels.telegram.textChunkLimit", POSITIVE, RELOAD_TELEGRAM, "Most characters of a message").or("4000"),
     key("channels.telegram.timeoutSeconds", POSITIVE, RELOAD_TELEGRAM, "Longest request in seconds"),
-    key("channels.telegram.tokenFile", TEXT, RELOAD_TELEGRAM, "File that holds the bot's token"),
+    key("channels.telegram.tokenFile", TEXT, RELOAD_TELEGRAM, "File that holds the bot's token").host(),
     key("channels.telegram.webhookPath", TEXT, RELOAD_TELEGRAM, "Path of the webhook").or("\"/telegram-webhook\""),
     key("channels.telegram.webhookSecret", TEXT, RELOAD_TELEGRAM, "Secret Telegram sends with each update").secret(),
     key("channels.telegram.webhookUrl", TEXT, RELOAD_TELEGRAM, "Public address of the webhook"),
@@ -391,7 +398,7 @@ pub static KEYS: &[Key] = &[
     key("channels.whatsapp", OBJECT, NONE, "WhatsApp"),
     key("channels.whatsapp.accounts", &Map, NONE, "Further numbers, by account id"),
     key("channels.whatsapp.accounts.*", &Like("channels.whatsapp"), NONE, "One number, with the keys of the channel"),
-    key("channels.whatsapp.accounts.*.authDir", TEXT, NONE, "Directory of the linked device"),
+    key("channels.whatsapp.accounts.*.authDir", TEXT, NONE, "Directory of the linked device").host(),
     key("channels.whatsapp.accounts.*.name", TEXT, NONE, "Name in lists"),
     key("channels.whatsapp.ackReaction.direct", BOOL, NONE, "Whether direct chats are acknowledged").or("true"),
     key("channels.whatsapp.ackReaction.emoji", TEXT, NONE, "Emoji of the acknowledgement"),
@@ -445,7 +452,7 @@ pub static KEYS: &[Key] = &[
     key("cron", OBJECT, RELOAD_CRON, "Scheduled jobs"),
     key("cron.enabled", BOOL, RELOAD_CRON, "Whether jobs run").or("true"),
     key("cron.maxConcurrentRuns", POSITIVE, RELOAD_CRON, "Most jobs at once").or("1"),
-    key("cron.store", TEXT, RELOAD_CRON, "File of the jobs"),
+    key("cron.store", TEXT, RELOAD_CRON, "File of the jobs").host(),
 
     key("diagnostics", &Any, RESTART, "Diagnostics and tracing, accepted and not checked"),
 
@@ -474,7 +481,7 @@ pub static KEYS: &[Key] = &[
     key("gateway.controlUi.basePath", TEXT, RESTART, "URL prefix of the control page"),
     key("gateway.controlUi.dangerouslyDisableDeviceAuth", BOOL, RESTART, "Whether the control page needs no device identity").or("false"),
     key("gateway.controlUi.enabled", BOOL, RESTART, "Whether the control page is served").or("true"),
-    key("gateway.controlUi.root", TEXT, RESTART, "Directory of the control page"),
+    key("gateway.controlUi.root", TEXT, RESTART, "Directory of the control page").host(),
     key("gateway.customBindHost", TEXT, RESTART, "Address for bind custom"),
     key("gateway.http.endpoints.chatCompletions.enabled", BOOL, RESTART, "Whether /v1/chat/completions is served").or("false"),
     key("gateway.http.endpoints.responses.enabled", BOOL, RESTART, "Whether /v1/responses is served").or("false"),
@@ -506,8 +513,8 @@ pub static KEYS: &[Key] = &[
     key("gateway.reload.mode", &Enum(&["off", "restart", "hot", "hybrid"]), NONE, "What a change of this file does").or("\"hybrid\""),
     key("gateway.remote", OBJECT, NONE, "Gateway elsewhere, for the command line"),
     key("gateway.remote.password", TEXT, NONE, "Password of the remote gateway").secret(),
-    key("gateway.remote.sshIdentity", TEXT, NONE, "Key file for SSH"),
-    key("gateway.remote.sshTarget", TEXT, NONE, "Host reached by SSH"),
+    key("gateway.remote.sshIdentity", TEXT, NONE, "Key file for SSH").host(),
+    key("gateway.remote.sshTarget", TEXT, NONE, "Host reached by SSH").host(),
     key("gateway.remote.tlsFingerprint", &Fingerprint, NONE, "Fingerprint of the remote certificate"),
     key("gateway.remote.token", TEXT, NONE, "Token of the remote gateway").secret(),
     key("gateway.remote.transport", &Enum(&["ssh", "direct"]), NONE, "Way to the remote gateway").or("\"ssh\""),
@@ -515,10 +522,10 @@ pub static KEYS: &[Key] = &[
     key("gateway.tailscale.mode", &Enum(&["off", "serve", "funnel"]), RESTART, "Publication by Tailscale").or("\"off\""),
     key("gateway.tailscale.resetOnExit", BOOL, RESTART, "Whether publication ends with the gateway").or("false"),
     key("gateway.tls.autoGenerate", BOOL, RESTART, "Whether a missing certificate is made").or("true"),
-    key("gateway.tls.caPath", TEXT, RESTART, "File of further authorities"),
-    key("gateway.tls.certPath", TEXT, RESTART, "File of the certificate"),
+    key("gateway.tls.caPath", TEXT, RESTART, "File of further authorities").host(),
+    key("gateway.tls.certPath", TEXT, RESTART, "File of the certificate").host(),
     key("gateway.tls.enabled", BOOL, RESTART, "Whether the port speaks TLS").or("false"),
-    key("gateway.tls.keyPath", TEXT, RESTART, "File of the private key"),
+    key("gateway.tls.keyPath", TEXT, RESTART, "File of the private key").host(),
     key("gateway.trustedProxies", TEXTS, RESTART, "Proxies whose forwarded addresses are believed").or("[]"),
 
     key("hooks", OBJECT, RELOAD_HOOKS, "Webhooks"),
@@ -542,18 +549,18 @@ pub static KEYS: &[Key] = &[
     key("hooks.mappings.*.timeoutSeconds", POSITIVE, RELOAD_HOOKS, "Longest run in seconds"),
     key("hooks.mappings.*.to", TEXT, RELOAD_HOOKS, "Recipient of the answer"),
     key("hooks.mappings.*.transform.export", TEXT, RELOAD_HOOKS, "Function of the module"),
-    key("hooks.mappings.*.transform.module", TEXT, RELOAD_HOOKS, "Module that changes the request"),
+    key("hooks.mappings.*.transform.module", TEXT, RELOAD_HOOKS, "Module that changes the request").host(),
     key("hooks.mappings.*.wakeMode", &Enum(&["now", "next-heartbeat"]), RELOAD_HOOKS, "When the agent wakes").or("\"now\""),
     key("hooks.maxBodyBytes", POSITIVE, RELOAD_HOOKS, "Largest webhook request in bytes").or("262144"),
     key("hooks.path", TEXT, RELOAD_HOOKS, "URL prefix of webhooks").or("\"/hooks\""),
     key("hooks.presets", TEXTS, RELOAD_HOOKS, "Built-in mappings that are on"),
     key("hooks.token", TEXT, RELOAD_HOOKS, "Token webhooks must carry").secret(),
-    key("hooks.transformsDir", TEXT, RELOAD_HOOKS, "Directory of transform modules"),
+    key("hooks.transformsDir", TEXT, RELOAD_HOOKS, "Directory of transform modules").host(),
 
     key("logging", OBJECT, RELOAD_LOGGING, "Logs"),
     key("logging.consoleLevel", LEVEL, RELOAD_LOGGING, "Least severe line on the console").or("\"info\""),
     key("logging.consoleStyle", &Enum(&["pretty", "compact", "json"]), RELOAD_LOGGING, "Look of console lines"),
-    key("logging.file", TEXT, RELOAD_LOGGING, "Log file"),
+    key("logging.file", TEXT, RELOAD_LOGGING, "Log file").host(),
     key("logging.level", LEVEL, RELOAD_LOGGING, "Least severe line in the file").or("\"info\""),
     key("logging.maxFileBytes", &Int { min: 65536, max: i64::MAX }, RELOAD_LOGGING, "Size in bytes at which the log file is rotated").or("5242880"),
     key("logging.redactPatterns", TEXTS, RELOAD_LOGGING, "Patterns of text hidden in logs"),
@@ -592,7 +599,7 @@ pub static KEYS: &[Key] = &[
     key("models.providers", &Map, NONE, "Model servers, by name"),
     key("models.providers.*.api", API, NONE, "Protocol of the server"),
     key("models.providers.*.apiKey", TEXT, NONE, "Key sent to the server").secret(),
-    key("models.providers.*.apiKeyFile", NAME, NONE, "File that holds the key, readable by its owner only"),
+    key("models.providers.*.apiKeyFile", NAME, NONE, "File that holds the key, readable by its owner only").host(),
     key("models.providers.*.auth", &Enum(&["api-key", "aws-sdk", "oauth", "token"]), NONE, "Kind of credential").or("\"api-key\""),
     key("models.providers.*.authHeader", BOOL, NONE, "Whether the key is sent as a bearer token"),
     key("models.providers.*.baseUrl", NAME, NONE, "Address of the server"),
@@ -662,7 +669,7 @@ pub static KEYS: &[Key] = &[
     key("session.sendPolicy.rules.*.match.channel", TEXT, NONE, "Channel of the session"),
     key("session.sendPolicy.rules.*.match.chatType", &Enum(&["direct", "group", "channel", "dm"]), NONE, "Kind of conversation"),
     key("session.sendPolicy.rules.*.match.keyPrefix", TEXT, NONE, "Start of the session key"),
-    key("session.store", TEXT, NONE, "File of the session index, with {agentId} in it"),
+    key("session.store", TEXT, NONE, "File of the session index, with {agentId} in it").host(),
     key("session.typingIntervalSeconds", POSITIVE, NONE, "Seconds between typing signs").or("6"),
     key("session.typingMode", TYPING, NONE, "When typing is shown"),
 
@@ -702,8 +709,8 @@ pub static KEYS: &[Key] = &[
     key("tools.exec.host", &Enum(&["sandbox", "gateway", "node"]), NONE, "Where commands run"),
     key("tools.exec.node", TEXT, NONE, "Node that runs commands"),
     key("tools.exec.notifyOnExit", BOOL, NONE, "Whether the end of a background command wakes the agent").or("true"),
-    key("tools.exec.pathPrepend", TEXTS, NONE, "Directories put in front of PATH"),
-    key("tools.exec.safeBins", TEXTS, NONE, "Programs that need no approval"),
+    key("tools.exec.pathPrepend", TEXTS, NONE, "Directories put in front of PATH").host(),
+    key("tools.exec.safeBins", TEXTS, NONE, "Programs that need no approval").host(),
     key("tools.exec.security", &Enum(&["deny", "allowlist", "full"]), NONE, "Which commands may run"),
     key("tools.exec.timeoutSec", POSITIVE, NONE, "Longest command in seconds").or("1800"),
     key("tools.fs", &Any, NONE, "File tools, accepted and not checked"),

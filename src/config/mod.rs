@@ -5,6 +5,7 @@
 mod changes;
 mod check;
 pub mod edit;
+mod host;
 mod include;
 pub mod keys;
 mod legacy;

@@ -79,6 +79,14 @@ fn fill(text: &str, env: &Env, secrets: &mut Vec<String>) -> Result<String, Stri
     Ok(out)
 }
 
+/// The names that `fill` would fill in.
+pub fn names(text: &str) -> impl Iterator<Item = &str> {
+    let places = text.match_indices("${");
+    places
+        .filter(|(at, _)| !text.get(..*at).is_some_and(|before| before.ends_with('$')))
+        .filter_map(|(at, _)| name_of(text.get(at..)?))
+}
+
 /// `NAME` of a text that starts with `${NAME}`.
 fn name_of(text: &str) -> Option<&str> {
     let name = text.strip_prefix("${")?.split_once('}')?.0;

@@ -3,6 +3,7 @@
 //! Creating and updating run on the connection's thread. Deleting starts on the state thread, which alone knows
 //! whether turns are running and keeps new ones out; the files are moved by the store thread, after the last save of
 //! the agent's sessions and whether or not the client stays.
+use crate::agents::Agents;
 use crate::agents::edit::{self, New, Update};
 use crate::error::{Error, Result};
 use crate::json::json;
@@ -14,6 +15,7 @@ use crate::state::State;
 use crate::state::clients::Caller;
 use crate::state::event::{Answer, Call};
 use crate::state::sessions::roster;
+use crate::workspace::allowed_from_afar;
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,6 +31,9 @@ params! {
 
 pub fn create(shared: &Shared, _caller: &Caller, params: Value) -> Result<Payload> {
     let Create { name, workspace, emoji, avatar } = read(params)?;
+    let config = shared.fresh_config();
+    let named = Agents::of(&config, &shared.env).workspaces();
+    let workspace = allowed_from_afar(&shared.env, &named, &workspace)?.display().to_string();
     let new = New {
         name: &name,
         workspace: Some(&workspace),
@@ -36,7 +41,7 @@ pub fn create(shared: &Shared, _caller: &Caller, params: Value) -> Result<Payloa
         avatar: avatar.as_deref(),
         ..New::default()
     };
-    let created = edit::create(&shared.env, &shared.fresh_config(), &new)?;
+    let created = edit::create(&shared.env, &config, &new)?;
     take_effect(shared, &created.id)?;
     let workspace = created.workspace;
     Ok(json!({"ok": true, "agentId": created.id, "name": name.trim(), "workspace": workspace}).into())
@@ -55,13 +60,19 @@ params! {
 pub fn update(shared: &Shared, _caller: &Caller, params: Value) -> Result<Payload> {
     let change: Change = read(params)?;
     let id = normalise_agent_id(&change.agent_id);
+    let config = shared.fresh_config();
+    let agents = Agents::of(&config, &shared.env);
+    let is_other = |text: &&String| shared.env.expand(text.trim()) != agents.workspace(&id);
+    if let Some(text) = change.workspace.as_ref().filter(is_other) {
+        allowed_from_afar(&shared.env, &agents.workspaces(), text)?;
+    }
     let update = Update {
         name: change.name.as_deref(),
         workspace: change.workspace.as_deref(),
         model: change.model.as_deref(),
         avatar: change.avatar.as_deref(),
     };
-    edit::update(&shared.env, &shared.fresh_config(), &id, &update)?;
+    edit::update(&shared.env, &config, &id, &update)?;
     take_effect(shared, &id)?;
     Ok(json!({"ok": true, "agentId": id}).into())
 }

@@ -5,7 +5,7 @@
 //! apply ask for a restart beside that, as their callers expect, and leave a note for the session that asked.
 use crate::clock;
 use crate::config::Config;
-use crate::config::write::{Base, Change, Written, write};
+use crate::config::write::{Base, Change, Written, write_from_afar};
 use crate::error::{Error, Result};
 use crate::gateway::write_sentinel;
 use crate::json::json;
@@ -57,7 +57,7 @@ pub fn patch(shared: &Shared, caller: &Caller, params: Value) -> Result<Payload>
 
 fn written(shared: &Shared, change: Change, params: &Params) -> Result<Written> {
     let base = Base::Hash(params.base_hash.as_deref());
-    let done = write(&shared.env, change, base, params.force).map_err(explain)?;
+    let done = write_from_afar(&shared.env, change, base, params.force).map_err(explain)?;
     if done.written {
         log::info!(target: "gateway/config", "config written: {}", done.plan);
         announce(shared, &done.config);

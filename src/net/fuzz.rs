@@ -199,3 +199,21 @@ fn fuzz_request_frames_are_taken_or_refused_with_a_sentence() {
         }
     });
 }
+
+/// B-F31: a value in single quotes is read back whatever stands around it; the rest is passed over.
+#[test]
+fn fuzz_env_files_are_read() {
+    let samples: [&[u8]; 2] = [
+        b"\xef\xbb\xbfA=v # c\nexport B='x#y'\r\nC: \"a\\nb\nc\" # d\n\n#x\nD=`e`\n",
+        b"A='\nB=\"\\\"\nC=\n=\n:\nD",
+    ];
+    fuzz(&samples, |input, _| {
+        let text = String::from_utf8_lossy(input);
+        for (name, value) in crate::dotenv::parse(&text) {
+            assert!(!name.is_empty() && !name.contains(['=', '#', ' ', '\n']) && value.len() <= text.len());
+            if let Some(written) = crate::dotenv::written(&value) {
+                assert_eq!(crate::dotenv::parse(&format!("{name}={written}")), [(name, value)]);
+            }
+        }
+    });
+}
