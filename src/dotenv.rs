@@ -130,7 +130,7 @@ mod tests {
             ("X='a\nK8=v", "v"),
             ("export=x\nK8=v", "v"),
         ] {
-            let found = parse(text).into_iter().filter(|(name, _)| name == "K8").next_back();
+            let found = parse(text).into_iter().rfind(|(name, _)| name == "K8");
             assert_eq!(found.map(|(_, value)| value).as_deref(), Some(want), "{text:?}");
         }
         for text in ["K8", "K8:v", "#K8=v", "K 8=v", "é=v"] {

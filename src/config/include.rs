@@ -9,6 +9,9 @@ use std::path::{Component, Path, PathBuf};
 
 const KEY: &str = "$include";
 const MAX_DEPTH: usize = 10;
+/// Most files that one configuration includes, each as often as it is included, and most bytes of them together.
+const MAX_FILES: usize = 200;
+const MAX_BYTES: usize = 16 << 20;
 
 /// Replaces every `$include` in `value`, which was read from `file`. Failed ones leave nothing behind and are
 /// told in `issues`. `read` gets each file that was looked for, with its text if it has one.
@@ -18,13 +21,16 @@ pub fn resolve(
     issues: &mut Vec<Issue>,
     read: &mut dyn FnMut(&Path, Option<&str>),
 ) -> Value {
-    let mut resolver = Resolver { files: vec![normal(file)], issues, read };
+    let mut resolver = Resolver { files: vec![normal(file)], count: 0, bytes: 0, issues, read };
     resolver.walk(value, "")
 }
 
 struct Resolver<'a> {
     /// The files being read, outermost first.
     files: Vec<PathBuf>,
+    /// How many were included so far, and their bytes.
+    count: usize,
+    bytes: usize,
     issues: &'a mut Vec<Issue>,
     read: &'a mut dyn FnMut(&Path, Option<&str>),
 }
@@ -106,12 +112,20 @@ impl Resolver<'_> {
         if self.files.len() > MAX_DEPTH {
             return Err(format!("Maximum include depth ({MAX_DEPTH}) exceeded at: {written}"));
         }
+        self.count += 1;
+        if self.count > MAX_FILES || self.bytes > MAX_BYTES {
+            return Err(format!(
+                "Too many includes at {written}: at most {MAX_FILES} files with {} MB together; include each once",
+                MAX_BYTES >> 20
+            ));
+        }
         let place = format!("{written} (resolved: {})", path.display());
         let text = files::read_text(&path);
         (self.read)(&path, text.as_deref().ok());
         let text = text.map_err(|e| {
             format!("Failed to read include file: {place}: {e}; create it or change $include")
         })?;
+        self.bytes += text.len();
         let value = parse::json5(&text)
             .map_err(|e| format!("Failed to parse include file: {place}: {}{}", e.message, e.place()))?;
         self.files.push(path);
@@ -195,6 +209,21 @@ mod tests {
             json!({"k": {"x": 9, "list": [1, 2], "in": {"p": 1, "q": 2}}}),
         );
         check(json!([{"$include": "sub/c.json"}]), json!([{"x": 3, "list": [1], "in": {"p": 1}}]));
+    }
+
+    #[test]
+    fn s_l12_includes_that_multiply_have_an_end() {
+        let dir = Dir::new();
+        for i in 0..9 {
+            let next = format!("'m{}.json'", i + 1);
+            dir.write(&format!("m{i}.json"), &format!("{{$include: [{}]}}", vec![next; 12].join(", ")));
+        }
+        dir.write("m9.json", "{}");
+        let (_, told) = run(&dir, json!({"a": {"$include": "m0.json"}}));
+        assert!(
+            !told.is_empty() && told.iter().all(|told| told.starts_with("a|Too many includes")),
+            "{told:?}"
+        );
     }
 
     #[test]

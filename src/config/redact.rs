@@ -35,13 +35,13 @@ const WORDS: &[&str] = &["pat", "pwd", "jwt"];
 /// Whether a key or variable of this name probably holds a secret.
 pub fn is_secret_name(name: &str) -> bool {
     let plain = plain(name);
-    NAMES.iter().any(|part| plain.contains(part)) || ends_in_word(name)
+    NAMES.iter().any(|part| plain.contains(part)) || plain == "key" || ends_in_word(name)
 }
 
 /// The same for one that says it at its end: `botToken: 12345` is a secret without quotes, `maxTokens: 4096` is none.
 fn is_secret_end(name: &str) -> bool {
     let plain = plain(name);
-    NAMES.iter().any(|part| plain.ends_with(part)) || ends_in_word(name)
+    NAMES.iter().any(|part| plain.ends_with(part)) || plain == "key" || ends_in_word(name)
 }
 
 fn ends_in_word(name: &str) -> bool {
@@ -260,6 +260,11 @@ mod tests {
         check(
             json!({"plugins": {"entries": {"p": {"config": {"api_key": "x", "maxTokens": 5, "creds": {"password": [1, "x"]}}}}}}),
             json!({"plugins": {"entries": {"p": {"config": {"api_key": HIDDEN, "maxTokens": 5, "creds": {"password": [HIDDEN, HIDDEN]}}}}}}),
+        );
+        // S-L5
+        check(
+            json!({"auth": {"profiles": {"a": {"key": "x", "provider": "p"}}}, "tools": {"web": {"search": {"grok": {"key": "x"}}}}}),
+            json!({"auth": {"profiles": {"a": {"key": HIDDEN, "provider": "p"}}}, "tools": {"web": {"search": {"grok": {"key": HIDDEN}}}}}),
         );
         check(json!({"telegram": {"botToken": "x"}}), json!({"telegram": {"botToken": HIDDEN}}));
         check(
