@@ -37,6 +37,8 @@ pub enum Kind {
     AgentTimeout,
     /// The run was stopped on request.
     Aborted,
+    /// Ctrl-C ended what the command waited for.
+    Interrupted,
     /// The model server failed: refused, dropped, answered an error or nonsense.
     Model,
     /// A dependency or the gateway itself cannot serve this now.
@@ -130,6 +132,12 @@ impl Error {
         self
     }
 
+    /// The same with the one thing that helps, in a line of its own.
+    pub fn advising(mut self, fix: &str) -> Error {
+        self.told.message = format!("{}\nFix: {fix}", self.told.message);
+        self
+    }
+
     pub fn message(&self) -> &str {
         &self.told.message
     }
@@ -148,7 +156,7 @@ impl Error {
             NotPaired => "NOT_PAIRED",
             NotLinked => "NOT_LINKED",
             AgentTimeout => "AGENT_TIMEOUT",
-            Aborted | Model | Unavailable | Io | Unreachable | OutcomeUnknown => "UNAVAILABLE",
+            Aborted | Interrupted | Model | Unavailable | Io | Unreachable | OutcomeUnknown => "UNAVAILABLE",
         }
     }
 
@@ -168,7 +176,7 @@ impl Error {
             Conflict => "CONFLICT",
             NotLinked => "NOT_LINKED",
             AgentTimeout => "AGENT_TIMEOUT",
-            Aborted => "ABORTED",
+            Aborted | Interrupted => "ABORTED",
             Model => "MODEL_FAILED",
             Unavailable => "UNAVAILABLE",
             Io => "IO_FAILED",
@@ -198,6 +206,7 @@ impl Error {
             Profile => 2,
             OutcomeUnknown => 75,
             Config => 78,
+            Interrupted => 130,
         }
     }
 

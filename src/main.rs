@@ -4,6 +4,7 @@ mod agents;
 mod attachments;
 mod backup;
 mod beneath;
+mod clean;
 mod cli;
 mod clock;
 mod commands;

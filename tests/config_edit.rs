@@ -205,7 +205,7 @@ fn the_command_line_writes_in_place() {
     );
     assert_eq!(text(&gateway), before.replace("} }, // guard", "}, port: 19000 }, // guard"));
     assert_eq!(std::fs::read_to_string(gateway.state_dir().join("openclaw.json.bak")).unwrap(), before);
-    assert_eq!(set(&["gateway.port", "19000"]), "Updated gateway.port. It was so already.\n");
+    assert_eq!(set(&["gateway.port", "19000"]), "Nothing to change: gateway.port is so already.\n");
     out(&gateway, &["config", "unset", "gateway.port"]);
     assert_eq!(text(&gateway), before, "back to the same bytes");
     set(&["models.providers.p.apiKey", "12345"]);

@@ -97,6 +97,7 @@ mod start_flags;
 mod status;
 #[cfg(test)]
 mod strangers;
+mod terminal;
 #[cfg(test)]
 mod torture;
 #[cfg(test)]

@@ -5,14 +5,15 @@
 //! the key, so that it cannot be answered twice (R-10b, R-20b).
 use super::client::{self, Deadline};
 use super::connect::{Session, connect};
+use super::interrupt::{self, Interrupt};
 use super::parse::Args;
-use super::print::clean;
 use super::stream::Stream;
 use super::target::Target;
 use super::{Command, Context, Flag, JSON, rpc};
 use crate::error::{Error, Kind, Result};
 use crate::ids;
 use crate::json::json;
+use crate::sessions::key::normalise_agent_id;
 use serde_json::{Map, Value};
 use std::time::{Duration, Instant};
 
@@ -45,18 +46,25 @@ const FLAGS: &[Flag] = &[
         &["off", "minimal", "low", "medium", "high", "xhigh"],
         "Set how much the model thinks",
     ),
-    Flag::value("timeout", "<seconds>", "End the run after this many seconds, 0 for never; default 600"),
+    Flag::value(
+        "timeout",
+        "<time>",
+        "End the run after this time, as 10m or 90 (seconds), 0 for never; default 10m",
+    ),
     Flag::value("idempotency-key", "<key>", "Repeat a call safely: the same key takes effect once"),
     Flag::switch("no-wait", "Print the acceptance and do not wait for the answer"),
     Flag::switch("stream", "Stream the answer even when stdout is not a terminal"),
     Flag::switch("no-stream", "Print the answer when it is complete"),
-    Flag::switch("deliver", "Refused for now: there are no channels to deliver to"),
-    Flag::value("channel", "<channel>", "Deliver over this channel"),
-    Flag::value("reply-to", "<destination>", "Deliver the answer to this destination"),
-    Flag::value("reply-channel", "<channel>", "Deliver the answer over this channel"),
-    Flag::value("reply-account", "<id>", "Deliver the answer with this channel account"),
+    Flag::switch("deliver", CHANNELS),
+    Flag::value("channel", "<channel>", CHANNELS).quiet(),
+    Flag::value("reply-to", "<destination>", CHANNELS).quiet(),
+    Flag::value("reply-channel", "<channel>", CHANNELS).quiet(),
+    Flag::value("reply-account", "<id>", CHANNELS).quiet(),
     JSON,
 ];
+
+/// What the options are for that deliver an answer elsewhere.
+const CHANNELS: &str = "For channels, which this version does not have";
 
 const DEFAULT_TIMEOUT_S: u64 = 600;
 /// How long connecting may take when the run itself has no limit.
@@ -68,30 +76,23 @@ const GRACE_MS: u64 = 80;
 
 fn run(context: &Context, args: &Args) -> Result<()> {
     let (target, config) = rpc::target(context, args)?;
-    let limit =
-        args.number("timeout")?.or(config.u64("agents.defaults.timeoutSeconds")).unwrap_or(DEFAULT_TIMEOUT_S);
+    let configured = || config.u64("agents.defaults.timeoutSeconds").unwrap_or(DEFAULT_TIMEOUT_S);
+    let limit_ms = args.millis("timeout", 1000)?.unwrap_or_else(|| configured().saturating_mul(1000));
     let key = match args.value("idempotency-key") {
         Some(key) => key.to_string(),
         None => ids::uuid()?,
     };
-    let call = Call {
-        context,
-        target,
-        params: params(args, &key, limit)?,
-        key,
-        limit_ms: limit.saturating_mul(1000),
-    };
+    let call = Call { context, target, params: params(args, &key, limit_ms.div_ceil(1000))?, key, limit_ms };
     let mut stream = Stream::new(context.out, streams(context, args));
-    let outcome = call.outcome(&mut stream, !args.has("no-wait"));
-    stream.finish();
-    let payload = outcome?;
+    let payload = call.outcome(&mut stream, !args.has("no-wait"));
+    let payload = payload.inspect_err(|_| stream.finish())?;
     if let Some(note) = fallback_note(&payload) {
-        context.out.warn(&clean(&note));
+        context.out.warn(&note);
     }
     if args.has("json") {
         context.out.json(&payload);
     } else if args.has("no-wait") {
-        context.out.line(format!("Run {} accepted", clean(&call.key)));
+        context.out.line(format!("Run {} accepted", &call.key));
     } else {
         stream.rest(&answer(&payload));
     }
@@ -104,9 +105,9 @@ fn streams(context: &Context, args: &Args) -> bool {
 }
 
 /// What is sent as the `agent` method's parameters.
-fn params(args: &Args, key: &str, limit_s: u64) -> Result<Value> {
+fn params(args: &Args, key: &str, limit_s: u64) -> Result<Map<String, Value>> {
     let mut params = Map::new();
-    params.insert("message".into(), args.required("message")?.into());
+    params.insert("message".into(), message(args)?.into());
     params.insert("idempotencyKey".into(), key.into());
     params.insert("timeout".into(), limit_s.into());
     let members = [
@@ -130,19 +131,51 @@ fn params(args: &Args, key: &str, limit_s: u64) -> Result<Value> {
             "this version has no channels to deliver to: leave out --deliver, the answer is printed here";
         return Err(Error::usage(text));
     }
-    let names_one =
-        ["to", "sessionId", "sessionKey", "agentId"].iter().any(|member| params.contains_key(*member));
-    if !names_one {
-        params.insert("sessionKey".into(), "main".into());
+    Ok(params)
+}
+
+fn message(args: &Args) -> Result<&str> {
+    let text = args.required("message")?;
+    if text.trim().is_empty() {
+        return Err(Error::usage("--message is empty: give it a text"));
     }
-    Ok(params.into())
+    Ok(text)
+}
+
+/// The parameters with the session as the gateway writes its key, so that no gateway keeps a second session under a
+/// short name. A gateway that does not tell how it writes them gets what was typed.
+fn with_session(params: &Map<String, Value>, hello: &Value) -> Value {
+    let mut params = params.clone();
+    let told = |name: &str| hello.pointer("/snapshot/sessionDefaults")?.get(name)?.as_str();
+    let text = |name: &str| params.get(name).and_then(Value::as_str);
+    let names_one = ["to", "sessionId", "agentId"].iter().any(|member| params.contains_key(*member));
+    let main = || told("mainSessionKey").unwrap_or("main").to_string();
+    let key = match text("sessionKey") {
+        None => (!names_one).then(main),
+        Some(key) => {
+            let key = key.trim().to_lowercase();
+            let is_whole = key.starts_with("agent:") || key == "global" || key == "unknown" || key.is_empty();
+            match (text("agentId").or(told("defaultAgentId")), told("mainKey")) {
+                (None, _) => None,
+                _ if is_whole => None,
+                (Some(_), own) if (key == "main" || own == Some(&key)) && text("agentId").is_none() => {
+                    Some(main())
+                }
+                (Some(agent), _) => Some(format!("agent:{}:{key}", normalise_agent_id(agent))),
+            }
+        }
+    };
+    if let Some(key) = key {
+        params.insert("sessionKey".into(), key.into());
+    }
+    params.into()
 }
 
 /// One `agent` call, over one or more connections.
 struct Call<'a> {
     context: &'a Context,
     target: Target,
-    params: Value,
+    params: Map<String, Value>,
     key: String,
     /// Milliseconds the run may take; zero for no limit.
     limit_ms: u64,
@@ -156,19 +189,27 @@ impl Call<'_> {
             ms => Deadline::after(self.context.started, ms.saturating_add(GRACE_MS)),
         };
         let mut session = self.connect(deadline)?;
-        self.context.out.progress("waiting for the agent ...");
-        let id = session.client.send("agent", &self.params).map_err(|e| self.target.explain(e, false))?;
-        let mut lost = match self.answer(&mut session, &id, stream, wait) {
+        let params = with_session(&self.params, &session.hello);
+        let interrupt = Interrupt::watch(interrupt::Stop {
+            out: self.context.out,
+            target: self.target.clone(),
+            run: self.key.clone(),
+        })?;
+        interrupt.note(params.get("sessionKey").and_then(Value::as_str));
+        stream.begin();
+        let id = session.client.send("agent", &params).map_err(|e| self.target.explain(e, false))?;
+        let mut lost = match self.answer(&mut session, &id, stream, &interrupt, wait) {
+            _ if interrupt.came() => return Err(interrupt::stopped(&self.key)),
             Err(error) if client::is_lost(&error) => error,
             answered => {
                 session.client.close();
                 return answered;
             }
         };
-        self.context.out.progress("connection lost; looking for the run again ...");
+        stream.wait_for("connection lost; looking for the run again");
         let patience = Deadline::after(Instant::now(), RESUME_MS);
         while !deadline.has_passed() && !patience.has_passed() {
-            match self.resumed(deadline) {
+            match self.resumed(&params, deadline) {
                 Ok(Some(payload)) => return Ok(payload),
                 Ok(None) => break,
                 Err(error) if client::is_lost(&error) || error.kind == Kind::Unreachable => lost = error,
@@ -190,9 +231,18 @@ impl Call<'_> {
         Ok(session)
     }
 
-    fn answer(&self, session: &mut Session, id: &str, stream: &mut Stream, wait: bool) -> Result<Value> {
+    fn answer(
+        &self,
+        session: &mut Session,
+        id: &str,
+        stream: &mut Stream,
+        interrupt: &Interrupt,
+        wait: bool,
+    ) -> Result<Value> {
         session.client.answer(id, wait, &mut |event, payload| {
-            if payload.get("runId").and_then(Value::as_str) == Some(&self.key) {
+            interrupt.note_run(&self.key, payload);
+            // Once it is stopped, its last words would run into what is said about that.
+            if !interrupt.came() && payload.get("runId").and_then(Value::as_str) == Some(&self.key) {
                 stream.event(event, payload);
             }
         })
@@ -200,15 +250,15 @@ impl Call<'_> {
 
     /// Looks for the run on a new connection: its final payload when it ended, nothing when the gateway does
     /// not know it. Only a run that the gateway knows is asked for again.
-    fn resumed(&self, deadline: Deadline) -> Result<Option<Value>> {
+    fn resumed(&self, params: &Value, deadline: Deadline) -> Result<Option<Value>> {
         let mut session = self.connect(deadline)?;
         let wait = deadline.left(Duration::from_secs(30)).unwrap_or_default();
-        let params = json!({"runId": self.key, "timeoutMs": wait.as_millis() as u64});
-        let state = rpc::request(&mut session, &self.target, "agent.wait", &params, false)?;
+        let waited = json!({"runId": self.key, "timeoutMs": wait.as_millis() as u64});
+        let state = rpc::request(&mut session, &self.target, "agent.wait", &waited, false)?;
         if !matches!(state.get("status").and_then(Value::as_str), Some("ok" | "error")) {
             return Ok(None);
         }
-        let last = rpc::request(&mut session, &self.target, "agent", &self.params, true)?;
+        let last = rpc::request(&mut session, &self.target, "agent", params, true)?;
         session.client.close();
         Ok(Some(last))
     }
@@ -223,8 +273,8 @@ fn fallback_note(payload: &Value) -> Option<String> {
     Some(format!("note: {to} answered, since {from} failed ({}){why}", text("reason").unwrap_or("unknown")))
 }
 
-/// The texts of a final payload, one a line, with the media lines existing scripts read.
-fn answer(payload: &Value) -> String {
+/// The texts of a final payload in order, with the media lines existing scripts read.
+fn answer(payload: &Value) -> Vec<String> {
     let mut lines = Vec::new();
     for part in payload.pointer("/result/payloads").and_then(Value::as_array).into_iter().flatten() {
         let text = |key: &str| part.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
@@ -233,7 +283,10 @@ fn answer(payload: &Value) -> String {
             part.get("mediaUrls").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
         lines.extend(text("mediaUrl").into_iter().chain(more).map(|url| format!("MEDIA:{url}")));
     }
-    if lines.is_empty() { "No reply from agent.".to_string() } else { lines.join("\n") }
+    if lines.is_empty() {
+        lines.push("No reply from agent.".to_string());
+    }
+    lines
 }
 
 #[cfg(test)]
@@ -244,8 +297,31 @@ mod tests {
     fn an_answer_is_its_texts_and_media() {
         let payload =
             json!({"result": {"payloads": [{"text": "a", "mediaUrl": null}, {"text": "", "mediaUrl": "u"}]}});
-        assert_eq!(answer(&payload), "a\nMEDIA:u");
-        assert_eq!(answer(&json!({"summary": "completed"})), "No reply from agent.");
+        assert_eq!(answer(&payload), ["a", "MEDIA:u"]);
+        assert_eq!(answer(&json!({"summary": "completed"})), ["No reply from agent."]);
+    }
+
+    #[test]
+    fn n_27_the_session_is_named_as_the_gateway_writes_it() {
+        let defaults =
+            json!({"defaultAgentId": "ops", "mainKey": "home", "mainSessionKey": "agent:ops:home"});
+        let hello = json!({"snapshot": {"sessionDefaults": defaults}});
+        let check = |given: Value, hello: &Value, want: Value| {
+            let given = given.as_object().unwrap();
+            let key = with_session(given, hello).get("sessionKey").cloned().unwrap_or_default();
+            assert_eq!(key, want, "{given:?}");
+        };
+        check(json!({}), &hello, json!("agent:ops:home"));
+        check(json!({"sessionKey": "main"}), &hello, json!("agent:ops:home"));
+        check(json!({"sessionKey": " Home"}), &hello, json!("agent:ops:home"));
+        check(json!({"sessionKey": "Notes"}), &hello, json!("agent:ops:notes"));
+        check(json!({"sessionKey": "notes", "agentId": "x"}), &hello, json!("agent:x:notes"));
+        check(json!({"sessionKey": "agent:x:notes"}), &hello, json!("agent:x:notes"));
+        check(json!({"sessionKey": "global"}), &hello, json!("global"));
+        check(json!({"agentId": "x"}), &hello, Value::Null);
+        check(json!({"sessionId": "5"}), &hello, Value::Null);
+        check(json!({}), &json!({}), json!("main"));
+        check(json!({"sessionKey": "notes"}), &json!({}), json!("notes"));
     }
 
     #[test]

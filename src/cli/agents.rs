@@ -47,9 +47,7 @@ fn list(context: &Context, args: &Args) -> Result<()> {
         let name = name.map(|name| format!(" ({name})")).unwrap_or_default();
         let default = if row.get("isDefault") == Some(&Value::Bool(true)) { " (default)" } else { "" };
         let id = shown(&row, "id").unwrap_or_default();
-        context
-            .out
-            .line(super::print::clean(&format!("{}{default}{name}", context.out.bold(&format!("- {id}")))));
+        context.out.styled(&[(1, &format!("- {id}")), (0, default), (0, &name)]);
         context.out.line(format!("  Workspace: {}", path(shown(&row, "workspace"))));
         context.out.line(format!("  Agent dir: {}", path(shown(&row, "agentDir"))));
         if let Some(model) = shown(&row, "model") {
@@ -58,7 +56,7 @@ fn list(context: &Context, args: &Args) -> Result<()> {
         let count = row.get("bindings").and_then(Value::as_u64).unwrap_or_default();
         context.out.line(format!("  Routing rules: {count}"));
         for rule in row.get("bindingDetails").and_then(Value::as_array).into_iter().flatten() {
-            context.out.line(super::print::clean(&format!("    {}", rule.as_str().unwrap_or_default())));
+            context.out.line(format!("    {}", rule.as_str().unwrap_or_default()));
         }
     }
     Ok(())

@@ -4,7 +4,6 @@
 //! to a gateway that runs, because it knows whether the agent is busy; only without one it is done here.
 use super::connect::connect;
 use super::parse::Args;
-use super::print::clean;
 use super::{Command, Context, Flag, JSON, Positional, rpc};
 use crate::agents::edit::{self, New};
 use crate::agents::{Agents, bindings, read_identity};
@@ -127,7 +126,7 @@ fn add(context: &Context, args: &Args) -> Result<()> {
         rules.iter().for_each(|rule| context.out.line(format!("{what}: {rule}")));
     }
     for rule in &bound.conflicts {
-        context.out.warn(&format!("not routed, it belongs to another agent: {}", clean(rule)));
+        context.out.warn(&format!("not routed, it belongs to another agent: {}", rule));
     }
     context.out.line(format!("Agent: {}", created.id));
     Ok(())
@@ -170,7 +169,7 @@ fn delete(context: &Context, args: &Args) -> Result<()> {
         context.out.line(format!("Moved to {}", env.display(Path::new(trash))));
     }
     for kept in part("kept").as_array().into_iter().flatten().filter_map(Value::as_str) {
-        context.out.warn(&format!("stays: {}", clean(kept)));
+        context.out.warn(&format!("stays: {}", kept));
     }
     context.out.line(format!("Deleted agent: {id}"));
     Ok(())
@@ -218,7 +217,7 @@ fn set_identity(context: &Context, args: &Args) -> Result<()> {
     for (name, value) in &members {
         let mut title = name.clone();
         title.get_mut(..1).into_iter().for_each(str::make_ascii_uppercase);
-        context.out.line(clean(&format!("{title}: {}", value.as_str().unwrap_or_default())));
+        context.out.line(format!("{title}: {}", value.as_str().unwrap_or_default()));
     }
     Ok(())
 }
@@ -264,9 +263,7 @@ fn told_by(file: &Path) -> Result<Vec<(String, String)>> {
 /// does not let us in sees the file change by itself.
 fn tell_gateway(context: &Context, args: &Args, id: &str) {
     if let Some(Err(e)) = ask(context, args, "agents.update", &json!({"agentId": id})) {
-        context
-            .out
-            .progress(&format!("the gateway takes it over by itself in a moment ({})", clean(e.message())));
+        context.out.progress(&format!("the gateway takes it over by itself in a moment ({})", e.message()));
     }
 }
 

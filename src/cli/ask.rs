@@ -3,7 +3,7 @@
 //! Plain prompts that work on every terminal and over every line. An empty answer takes the default. What is typed
 //! as a secret is not echoed, and a signal that ends the program meanwhile does so with the echo back. The end of the
 //! input ends the command.
-use super::print::{Printer, clean};
+use super::print::Printer;
 use crate::error::{Error, Kind, Result};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::termios::{LocalModes, OptionalActions, Termios, isatty, tcgetattr, tcsetattr};
@@ -34,7 +34,7 @@ impl Asker {
 
     /// A text; the default is shown in brackets, an empty one is not.
     pub fn text(&mut self, question: &str, default: &str) -> Result<String> {
-        let hint = if default.is_empty() { String::new() } else { format!(" [{}]", clean(default)) };
+        let hint = if default.is_empty() { String::new() } else { format!(" [{default}]") };
         self.out.text(&format!("{question}{hint}: "));
         let line = self.line()?;
         Ok(if line.is_empty() { default.to_string() } else { line })
@@ -50,7 +50,7 @@ impl Asker {
         for _ in 0..TRIES {
             match accept(&self.text(question, default)?) {
                 Ok(value) => return Ok(value),
-                Err(e) => self.out.line(format!("  {}", clean(e.message()))),
+                Err(e) => self.out.line(format!("  {}", e.message())),
             }
         }
         Err(Error::usage(format!("no usable answer to {question:?}")))
@@ -70,7 +70,7 @@ impl Asker {
     pub fn choice(&mut self, question: &str, options: &[String], default: usize) -> Result<usize> {
         self.out.line(question);
         for (place, option) in options.iter().enumerate() {
-            self.out.line(format!("  {}) {}", place + 1, clean(option)));
+            self.out.line(format!("  {}) {}", place + 1, option));
         }
         let shown = (default + 1).to_string();
         self.valid("Number", &shown, |answer| {

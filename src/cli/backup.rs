@@ -106,17 +106,13 @@ fn run_create(context: &Context, args: &Args) -> Result<()> {
         return Ok(());
     }
     for root in &plan.roots {
-        context.out.line(super::print::clean(&format!(
-            "{:<16} {}",
-            root.name,
-            env.display(&root.source_path)
-        )));
+        context.out.line(format!("{:<16} {}", root.name, env.display(&root.source_path)));
     }
     let worth_telling =
         |skipped: &&Skipped| !matches!(skipped.reason, "a lock or an interrupted write" | "not asked for");
     for skipped in plan.skipped.iter().filter(worth_telling) {
         let line = format!("left out: {} ({})", env.display(&skipped.path), skipped.reason);
-        context.out.line(super::print::clean(&line));
+        context.out.line(&line);
     }
     told.iter().for_each(|line| context.out.line(line));
     tell_warnings(context, plan.has_whatsapp());
@@ -135,13 +131,13 @@ fn run_verify(context: &Context, args: &Args) -> Result<()> {
         }));
         return Ok(());
     }
-    context.out.line(super::print::clean(&format!(
+    context.out.line(format!(
         "OK: {} files, {}, made {} by version {}",
         contents.files,
         size(contents.bytes),
         of("createdAt").as_str().unwrap_or("at an unknown time"),
         of("runtimeVersion").as_str().unwrap_or("unknown"),
-    )));
+    ));
     tell_warnings(context, contents.has_whatsapp);
     Ok(())
 }
@@ -179,7 +175,7 @@ fn run_restore(context: &Context, args: &Args) -> Result<()> {
     context.out.line(format!("{told}, to {}", env.display(&target)));
     for (name, here, source) in places {
         let line = format!("{name:<16} {} (was {})", env.display(&here), env.display(&source));
-        context.out.line(super::print::clean(&line));
+        context.out.line(&line);
     }
     tell_warnings(context, contents.has_whatsapp);
     context.out.line(format!(

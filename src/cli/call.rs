@@ -2,15 +2,17 @@
 use super::parse::Args;
 use super::{Command, Context, Flag, JSON, Positional, rpc};
 use crate::error::{Error, Result};
-use crate::json::{self, json};
-use crate::protocol::frame;
-use serde_json::Value;
+use crate::ids;
+use crate::json::{self, Put, json};
+use crate::protocol::{frame, schema};
+use serde_json::{Map, Value};
 
 pub const COMMAND: Command = Command {
     name: "gateway call",
     summary: "Call a method of the gateway and print its answer",
     about: "With --expect-final the answer of a run (methods such as agent) is waited for.\n\
-            A call that may change something and is not answered exits 75 and prints its idempotency key.",
+            A method that needs an idempotencyKey gets a new one unless --params holds one.\n\
+            A call that may change something and is not answered exits 75 and prints its key.",
     positionals: &[Positional::required("method")],
     flags: &[FLAGS, rpc::FLAGS, rpc::TIMEOUT],
     examples: &[
@@ -32,29 +34,63 @@ const FLAGS: &[Flag] = &[
 
 fn run(context: &Context, args: &Args) -> Result<()> {
     let method = args.positional(0).unwrap_or_default();
-    let params = params(args.value("params"))?;
-    let payload = rpc::call(context, args, method, &params)?;
+    let mut params = params(args.value("params"))?;
+    if needs_key(method) && params.get("idempotencyKey").is_none() {
+        params.put("idempotencyKey", ids::uuid()?);
+    }
+    let payload = rpc::call(context, args, method, &params.into()).map_err(explain)?;
     if !args.has("json") {
-        context.out.line(format!("Gateway call: {method}"));
+        context.out.warn(&format!("Gateway call: {method}"));
     }
     context.out.json(&payload);
     Ok(())
 }
 
+/// Who misspelt a method is told where they stand.
+fn explain(error: Error) -> Error {
+    match error.message().starts_with("unknown method") {
+        true => error.advising("`openclaw protocol schema --list` names the methods"),
+        false => error,
+    }
+}
+
+/// Whether the method's schema asks for an idempotency key: each call is then a new one unless one is given.
+fn needs_key(method: &str) -> bool {
+    fn asks(schema: &Value) -> bool {
+        let required = schema.get("required").and_then(Value::as_array);
+        required.into_iter().flatten().any(|name| name == "idempotencyKey")
+            || schema.as_object().into_iter().flatten().any(|(_, value)| asks(value))
+            || schema.as_array().into_iter().flatten().any(asks)
+    }
+    let text = schema::all()
+        .find_map(|(name, text)| (name.strip_prefix("methods/") == Some(method)).then_some(text));
+    text.and_then(|text| serde_json::from_str(text).ok()).is_some_and(|schema| asks(&schema))
+}
+
 /// The parameters as an object; anything else is refused before the gateway is asked.
-fn params(text: Option<&str>) -> Result<Value> {
+fn params(text: Option<&str>) -> Result<Map<String, Value>> {
     let value: Value = match text {
         Some(text) => json::read(text, frame::MAX_VALUES, frame::MAX_DEPTH).map_err(|e| {
             Error::usage(format!("--params is not JSON: {e}; quote it for the shell: '{{\"key\":1}}'"))
         })?,
         None => json!({}),
     };
-    if value.is_object() { Ok(value) } else { Err(Error::usage("--params must be a JSON object")) }
+    match value {
+        Value::Object(map) => Ok(map),
+        _ => Err(Error::usage("--params must be a JSON object")),
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::params;
+    use super::{needs_key, params};
+
+    #[test]
+    fn n_14_a_key_is_made_where_one_is_asked_for() {
+        for (method, needs) in [("agent", true), ("chat.send", true), ("health", false), ("nope", false)] {
+            assert_eq!(needs_key(method), needs, "{method}");
+        }
+    }
 
     #[test]
     fn parameters_are_an_object() {

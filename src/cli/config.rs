@@ -2,7 +2,6 @@
 //!
 //! Works on the file alone, with the gateway up or down, and writes nothing. Changing it is `config_edit.rs`.
 use super::parse::Args;
-use super::print::clean;
 use super::{Command, Context, Flag, JSON, Positional};
 use crate::config::plan::{Plan, plan};
 use crate::config::{self, Config, Hide, Issue, path, write};
@@ -166,7 +165,7 @@ fn validate(context: &Context, args: &Args) -> Result<()> {
 /// What is no mistake, for people.
 fn warn(context: &Context, args: &Args, config: &Config) {
     for warning in config.warnings().iter().filter(|_| !args.has("json")) {
-        context.out.warn(&clean(&format!("warning: {}", warning.told())));
+        context.out.warn(&format!("warning: {}", warning.told()));
     }
 }
 

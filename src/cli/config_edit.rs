@@ -3,7 +3,6 @@
 //! Writes the file itself, under the lock that a running gateway takes too (R-02d); a gateway that runs notices the
 //! change like any other. Everything else in the file stays byte for byte (R-02b).
 use super::parse::Args;
-use super::print::clean;
 use super::{Command, Context, Flag, JSON, Positional};
 use crate::config::keys::Type;
 use crate::config::write::{Base, Change, Written, write};
@@ -22,11 +21,7 @@ pub const SET: Command = Command {
     about: "The value is read as JSON5; what is not JSON5 is a text. Nothing is written when the result would not be\n\
             a valid configuration. The last five versions of the file are kept beside it, as .bak to .bak.4.",
     positionals: &[Positional::required("path"), Positional::required("value")],
-    flags: &[&[
-        Flag::switch("json", "Refuse a value that is not JSON5, and print JSON"),
-        Flag::switch("strict-json", "Refuse a value that is not JSON5"),
-        FORCE,
-    ]],
+    flags: &[&[JSON, Flag::switch("strict-json", "Refuse a value that is not JSON5"), FORCE]],
     examples: &[
         ("openclaw config set gateway.port 19000", "Set a number"),
         ("openclaw config set agents.list[0].name Ada", "Set a text"),
@@ -50,7 +45,7 @@ pub const UNSET: Command = Command {
 fn set(context: &Context, args: &Args) -> Result<()> {
     let names = path::parse(args.positional(0).unwrap_or_default())?;
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let strict = args.has("json") || args.has("strict-json");
+    let strict = args.has("strict-json");
     let value = value(args.positional(1).unwrap_or_default(), &names, strict)?;
     done(context, args, "Updated", Change::Set(&names, &value))
 }
@@ -96,9 +91,10 @@ fn done(context: &Context, args: &Args, verb: &str, change: Change) -> Result<()
         return Ok(());
     }
     let effect = effect(&written, obstacle.is_some());
-    context.out.line(format!("{verb} {asked}. {effect}"));
+    let verb = if written.written { verb } else { "Nothing to change:" };
+    context.out.line(format!("{verb} {asked}{effect}"));
     for warning in warnings {
-        context.out.warn(&clean(&format!("note: {}", warning.told())));
+        context.out.warn(&format!("note: {}", warning.told()));
     }
     if let Some(obstacle) = obstacle {
         context.out.warn(&format!("note: a gateway would not start with this: {obstacle}"));
@@ -110,14 +106,14 @@ fn done(context: &Context, args: &Args, verb: &str, change: Change) -> Result<()
 fn effect(written: &Written, has_obstacle: bool) -> &'static str {
     let (mode, plan) = (written.config.str("gateway.reload.mode"), &written.plan);
     match mode.unwrap_or("hybrid") {
-        _ if !written.written => "It was so already.",
-        _ if has_obstacle => "A running gateway goes on as it is.",
-        "off" => "A running gateway takes it up at its next start, as gateway.reload.mode is off.",
+        _ if !written.written => " is so already.",
+        _ if has_obstacle => ". A running gateway goes on as it is.",
+        "off" => ". A running gateway takes it up at its next start, as gateway.reload.mode is off.",
         "hot" if !plan.restart.is_empty() => {
-            "In force after a restart of the gateway, which gateway.reload.mode=hot leaves to you."
+            ". In force after a restart of the gateway, which gateway.reload.mode=hot leaves to you."
         }
-        mode if !plan.restarts(mode).is_empty() => "A running gateway restarts in process to apply it.",
-        _ => "A running gateway applies it at once.",
+        mode if !plan.restarts(mode).is_empty() => ". A running gateway restarts in process to apply it.",
+        _ => ". A running gateway applies it at once.",
     }
 }
 

@@ -6,14 +6,20 @@
 use super::connect::connect;
 use super::devices_local as local;
 use super::parse::Args;
-use super::print::{age, clean};
+use super::print::age;
 use super::{Command, Context, Flag, JSON, Positional, rpc};
 use crate::clock;
 use crate::error::{Error, Result};
-use crate::json::json;
-use serde_json::Value;
+use crate::json::{Put, json};
+use serde_json::{Map, Value};
 
-const REQUEST: &[Positional] = &[Positional::required("request-id")];
+const REQUEST: &[Positional] = &[Positional::optional("request-id")];
+/// How requests are named.
+const NAMING: &str = "The beginning of a request's id is enough, and the only one that waits needs none.";
+/// A shorter name of a request is the beginning of one.
+const WHOLE_ID: usize = 36;
+/// Of device ids where they only tell requests apart.
+const SHORT_ID: usize = 12;
 const LOCAL: Flag = Flag::switch("local", "Work on the state files without asking a gateway");
 const COMMON: &[Flag] = &[LOCAL, JSON];
 
@@ -39,8 +45,18 @@ pub const LIST: Command = Command {
 pub const APPROVE: Command = Command {
     name: "devices approve",
     summary: "Approve a pairing request",
+    about: NAMING,
     positionals: REQUEST,
-    examples: &[("openclaw devices approve 3f0c2a", "Let the device of this request connect")],
+    flags: &[
+        &[Flag::value("scopes", "<list>", "Grant only these of the scopes asked for, separated by commas")],
+        COMMON,
+        rpc::FLAGS,
+        rpc::TIMEOUT,
+    ],
+    examples: &[
+        ("openclaw devices approve", "Let the only device that waits connect"),
+        ("openclaw devices approve 3f0c2a --scopes operator.read", "Let a device look and do nothing"),
+    ],
     run: approve,
     ..BASE
 };
@@ -48,6 +64,7 @@ pub const APPROVE: Command = Command {
 pub const REJECT: Command = Command {
     name: "devices reject",
     summary: "Refuse a pairing request",
+    about: NAMING,
     positionals: REQUEST,
     examples: &[("openclaw devices reject 3f0c2a", "Drop this request")],
     run: reject,
@@ -153,23 +170,33 @@ fn list(context: &Context, args: &Args) -> Result<()> {
     }
     if !pending.is_empty() {
         context.out.line(format!("Pending ({})", pending.len()));
-        context.out.table(&["Request", "Device", "Role", "Scopes", "IP", "Age", "Flags"], &pending);
+        context.out.table(
+            &["Request", "Name", "Platform", "Device", "Role", "Scopes", "IP", "Age", "Flags"],
+            &pending,
+        );
         context.out.progress(&format!("Approve with: {}", context.env.command("devices approve <request>")));
     }
     if !paired.is_empty() {
         context.out.line(format!("Paired ({})", paired.len()));
-        context.out.table(&["Device", "Name", "Roles", "Scopes", "Tokens", "IP"], &paired);
+        context
+            .out
+            .table(&["Device", "Name", "Platform", "Roles", "Scopes", "Tokens", "Used", "IP"], &paired);
     }
     Ok(())
 }
 
 fn approve(context: &Context, args: &Args) -> Result<()> {
-    let answer = ask(context, args, "device.pair.approve", &request(args))?;
+    let mut params = request(context, args)?;
+    if let Some(scopes) = args.filled("scopes")? {
+        let scopes: Vec<&str> = scopes.split([',', ' ']).filter(|scope| !scope.is_empty()).collect();
+        params.put("scopes", json!(scopes));
+    }
+    let answer = ask(context, args, "device.pair.approve", &params.into())?;
     told(context, args, &answer, &format!("Approved {}", text(&answer, "/device/deviceId")))
 }
 
 fn reject(context: &Context, args: &Args) -> Result<()> {
-    let answer = ask(context, args, "device.pair.reject", &request(args))?;
+    let answer = ask(context, args, "device.pair.reject", &request(context, args)?.into())?;
     told(context, args, &answer, &format!("Rejected {}", text(&answer, "/deviceId")))
 }
 
@@ -205,13 +232,38 @@ fn told(context: &Context, args: &Args, answer: &Value, line: &str) -> Result<()
     if args.has("json") {
         context.out.json(answer);
     } else {
-        context.out.line(clean(line));
+        context.out.line(line);
     }
     Ok(())
 }
 
-fn request(args: &Args) -> Value {
-    json!({"requestId": args.positional(0).unwrap_or_default()})
+/// The request that was named, by its id or the beginning of it, or else the only one that waits.
+fn request(context: &Context, args: &Args) -> Result<Map<String, Value>> {
+    let named = args.positional(0).unwrap_or_default().trim();
+    let id = if named.len() < WHOLE_ID { waiting(context, args, named)? } else { named.to_string() };
+    Ok(Map::from_iter([("requestId".to_string(), id.into())]))
+}
+
+fn waiting(context: &Context, args: &Args, named: &str) -> Result<String> {
+    let all = ask(context, args, "device.pair.list", &json!({}))?;
+    let all = all.get("pending").and_then(Value::as_array).cloned().unwrap_or_default();
+    let fits = |request: &&Value| text(request, "/requestId").starts_with(named);
+    let fitting: Vec<&Value> = all.iter().filter(fits).collect();
+    if let [only] = fitting.as_slice() {
+        return Ok(text(only, "/requestId").to_string());
+    }
+    let look = context.env.command("devices list");
+    Err(match (all.len(), fitting.len()) {
+        (0, _) => Error::not_found("no pairing request waits"),
+        (_, 0) => Error::not_found(format!("no pairing request begins with '{named}': see `{look}`")),
+        (_, many) => {
+            let each = fitting
+                .iter()
+                .map(|request| format!("\n  {}  {}", text(request, "/requestId"), name(request)));
+            let each: String = each.collect();
+            Error::usage(format!("{many} pairing requests fit; name one by the beginning of its id:{each}"))
+        }
+    })
 }
 
 fn token(args: &Args) -> Result<Value> {
@@ -222,14 +274,31 @@ fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
     value.pointer(pointer).and_then(Value::as_str).unwrap_or("?")
 }
 
+/// What a device calls itself, else what kind of client it is.
+fn name(device: &Value) -> String {
+    let told = ["displayName", "clientId"].iter().filter_map(|key| device.get(key)?.as_str());
+    told.into_iter().find(|text| !text.is_empty()).unwrap_or_default().to_string()
+}
+
 fn pending_row(request: &Value) -> Vec<String> {
     let since = request.get("ts").and_then(Value::as_u64).unwrap_or_default();
     let is_repair = request.get("isRepair") == Some(&Value::Bool(true));
     let cell = |key: &str| request.get(key).and_then(Value::as_str).unwrap_or_default().to_string();
     let flags = if is_repair { "repair" } else { "" }.to_string();
-    let device = if cell("displayName").is_empty() { cell("deviceId") } else { cell("displayName") };
+    let device = cell("deviceId").chars().take(SHORT_ID).collect();
     let age = age(clock::now_ms().saturating_sub(since));
-    vec![cell("requestId"), device, cell("role"), joined(request, "scopes"), cell("remoteIp"), age, flags]
+    let (role, scopes) = (cell("role"), joined(request, "scopes"));
+    vec![
+        cell("requestId"),
+        name(request),
+        cell("platform"),
+        device,
+        role,
+        scopes,
+        cell("remoteIp"),
+        age,
+        flags,
+    ]
 }
 
 fn paired_row(device: &Value) -> Vec<String> {
@@ -241,8 +310,12 @@ fn paired_row(device: &Value) -> Vec<String> {
     };
     let tokens = device.get("tokens").and_then(Value::as_array).into_iter().flatten().map(token);
     let tokens = tokens.collect::<Vec<_>>().join(", ");
-    let name = if cell("displayName").is_empty() { cell("clientId") } else { cell("displayName") };
-    vec![cell("deviceId"), name, joined(device, "roles"), joined(device, "scopes"), tokens, cell("remoteIp")]
+    let each = device.get("tokens").and_then(Value::as_array).into_iter().flatten();
+    let used = each.filter_map(|token| token.get("lastUsedAtMs")?.as_u64()).max();
+    let used =
+        used.map_or("never".to_string(), |at| format!("{} ago", age(clock::now_ms().saturating_sub(at))));
+    let (roles, scopes) = (joined(device, "roles"), joined(device, "scopes"));
+    vec![cell("deviceId"), name(device), cell("platform"), roles, scopes, tokens, used, cell("remoteIp")]
 }
 
 fn joined(value: &Value, key: &str) -> String {

@@ -19,7 +19,9 @@ pub fn apply(state_dir: &Path, method: &str, params: &Value, now: u64) -> Result
             let listing = pairing.list(now)?;
             Ok(json!({"pending": listing.pending, "paired": listing.paired}))
         }
-        "device.pair.approve" => Ok(pairing.approve(text("requestId"), None, now)?.result),
+        "device.pair.approve" => Ok(pairing
+            .approve_only(text("requestId"), strings(params.get("scopes")).as_deref(), None, now)?
+            .result),
         "device.pair.reject" => Ok(pairing.reject(text("requestId"), None, now)?.result),
         "device.token.rotate" => {
             let scopes = strings(params.get("scopes"));

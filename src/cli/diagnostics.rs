@@ -151,7 +151,7 @@ fn gateway(ctx: &Ctx, args: &Args) -> Result<Value> {
     if let Some(Err(error)) = ctx.reached.as_ref().map(|reached| &reached.outcome) {
         return Ok(failed(error));
     }
-    let timeout = args.number("timeout")?.unwrap_or(5000);
+    let timeout = args.millis("timeout", 1)?.unwrap_or(5000);
     let ask = || {
         let target = Target::resolve(&ctx.env, &ctx.config, &Args::default())?;
         let deadline = Deadline::after(std::time::Instant::now(), timeout);

@@ -5,7 +5,6 @@
 use super::client::Deadline;
 use super::connect::connect;
 use super::parse::Args;
-use super::print::clean;
 use super::socket::reason;
 use super::target::{Target, settings};
 use super::{Command, Context, Flag, JSON, VERSION};
@@ -39,8 +38,8 @@ pub const COMMAND: Command = Command {
             &Severity::NAMES,
             "Leave out findings below; default info, for --lint warning",
         ),
-        Flag::value("only", "<check>", "Look at this check or family only; may be repeated"),
-        Flag::switch("no-workspace-suggestions", "Accepted and without effect"),
+        Flag::value("only", "<check>", ONLY),
+        Flag::switch("no-workspace-suggestions", "Accepted without effect").quiet(),
         JSON,
     ]],
     examples: &[
@@ -51,6 +50,10 @@ pub const COMMAND: Command = Command {
     failure: "",
     run,
 };
+
+/// With the families of checks.
+const ONLY: &str = "Look at this check or family only, may be repeated: clock, config, disk, env, gateway, \
+                    models, port, service, sessions, state, unsupported, workspace";
 
 /// How long the gateway may take to answer.
 const ASK: u64 = 3000;
@@ -176,9 +179,9 @@ fn show(context: &Context, found: &[Found], done: &[Done], fixed: bool) {
     let out = &context.out;
     for Done { told, error } in done {
         let word = if error.is_none() { "done" } else { "failed" };
-        told.iter().for_each(|line| out.line(clean(&format!("{word}: {line}"))));
+        told.iter().for_each(|line| out.line(format!("{word}: {line}")));
         if let Some(error) = error {
-            out.warn(&clean(&format!("Error: {}", error.message())));
+            out.warn(&format!("Error: {}", error.message()));
         }
     }
     if !done.is_empty() {
@@ -193,12 +196,12 @@ fn show(context: &Context, found: &[Found], done: &[Done], fixed: bool) {
                 Severity::Info => 2,
             };
             let severity = format!("{:<7}", check.severity.name());
-            out.line(format!("{} {} ({})", out.tint(style, &severity), out.bold(check.title), check.id));
+            out.styled(&[(style, &severity), (0, " "), (1, check.title), (0, &format!(" ({})", check.id))]);
         }
         last = check.id;
-        finding.detail.lines().for_each(|line| out.line(clean(&format!("        {line}"))));
+        finding.detail.lines().for_each(|line| out.line(format!("        {line}")));
         if let Some(remedy) = &finding.remedy {
-            out.line(clean(&format!("        Fix: {remedy}")));
+            out.line(format!("        Fix: {remedy}"));
         }
     }
     let repairs = |force| {

@@ -4,7 +4,6 @@
 //! Works offline; only `--deep` asks the gateway. `--fix` changes modes of files and a few switches of the config.
 use super::doctor::reach;
 use super::parse::Args;
-use super::print::clean;
 use super::{Command, Context, Flag, JSON};
 use crate::doctor::{self, Ctx, Done, Found, Severity};
 use crate::error::Result;
@@ -53,9 +52,9 @@ fn run(context: &Context, args: &Args) -> Result<()> {
         return Ok(());
     }
     for Done { told, error } in done.iter().flatten() {
-        told.iter().for_each(|line| context.out.line(clean(line)));
+        told.iter().for_each(|line| context.out.line(line));
         if let Some(error) = error {
-            context.out.warn(&clean(&format!("Error: {}", error.message())));
+            context.out.warn(&format!("Error: {}", error.message()));
         }
     }
     show(context, &found, deep);
@@ -117,7 +116,7 @@ fn fixed(ctx: &Ctx, done: &[Done]) -> Value {
 
 fn show(context: &Context, found: &[Found], deep: bool) {
     let out = &context.out;
-    out.line(out.bold("OpenClaw security audit"));
+    out.heading("OpenClaw security audit");
     let of = |severity: Severity| format!("{} {}", count(found, severity), severity.audit_name());
     let levels = [Severity::Error, Severity::Warning, Severity::Info];
     out.line(format!("Summary: {}", levels.map(of).join(" · ")));
@@ -126,12 +125,12 @@ fn show(context: &Context, found: &[Found], deep: bool) {
     }
     for level in levels.into_iter().filter(|level| count(found, *level) > 0) {
         out.line("");
-        out.line(out.bold(&level.audit_name().to_uppercase()));
+        out.heading(&level.audit_name().to_uppercase());
         for Found { check, finding } in found.iter().filter(|found| found.check.severity == level) {
             out.line(format!("{} {}", check.id, check.title));
-            finding.detail.lines().for_each(|line| out.line(clean(&format!("  {line}"))));
+            finding.detail.lines().for_each(|line| out.line(format!("  {line}")));
             if let Some(remedy) = &finding.remedy {
-                out.line(clean(&format!("  Fix: {remedy}")));
+                out.line(format!("  Fix: {remedy}"));
             }
         }
     }

@@ -48,13 +48,13 @@ const FLAGS: &[Flag] = &[
     Flag::switch("force", "End whoever listens on the port first (needs lsof)"),
     Flag::switch("reset", "With --dev: start from scratch; what there was goes to the trash"),
     Flag::switch("verbose", "Mirror the debug log to the terminal"),
-    Flag::choice("ws-log", "<style>", &["auto", "full", "compact"], "Accepted without effect"),
-    Flag::switch("compact", "Accepted without effect"),
-    Flag::switch("claude-cli-logs", "Accepted without effect"),
-    Flag::switch("raw-stream", "Accepted without effect"),
-    Flag::value("raw-stream-path", "<file>", "Accepted without effect"),
-    Flag::choice("tailscale", "<mode>", &["off", "serve", "funnel"], "Accepted without effect"),
-    Flag::switch("tailscale-reset-on-exit", "Accepted without effect"),
+    Flag::choice("ws-log", "<style>", &["auto", "full", "compact"], "Accepted without effect").quiet(),
+    Flag::switch("compact", "Accepted without effect").quiet(),
+    Flag::switch("claude-cli-logs", "Accepted without effect").quiet(),
+    Flag::switch("raw-stream", "Accepted without effect").quiet(),
+    Flag::value("raw-stream-path", "<file>", "Accepted without effect").quiet(),
+    Flag::choice("tailscale", "<mode>", &["off", "serve", "funnel"], "Accepted without effect").quiet(),
+    Flag::switch("tailscale-reset-on-exit", "Accepted without effect").quiet(),
 ];
 
 /// Options of the reference program that have nothing to act on here.

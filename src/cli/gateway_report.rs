@@ -4,7 +4,6 @@
 //! promised by `schemas/cli/gateway-status.json`; new ones may be added, none is renamed or dropped.
 use super::Context;
 use super::gateway_status::{ConfigFile, Report, Rpc};
-use super::print::clean;
 use super::unit::{Runtime, cleanup, other_json};
 use crate::config::Issue;
 use crate::env::Env;
@@ -34,7 +33,7 @@ struct View<'a> {
 
 impl View<'_> {
     fn line(&self, text: impl AsRef<str>) {
-        self.context.out.line(clean(text.as_ref()));
+        self.context.out.line(text.as_ref());
     }
 
     fn service(&self, report: &Report) {

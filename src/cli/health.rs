@@ -58,7 +58,7 @@ fn run(context: &Context, args: &Args) -> Result<()> {
         }
     }
     for line in lines(&health) {
-        context.out.line(super::print::clean(&line));
+        context.out.line(&line);
     }
     Ok(())
 }
@@ -76,10 +76,10 @@ fn run_gateway(context: &Context, args: &Args) -> Result<()> {
         context.out.json(&health);
         return Ok(());
     }
-    context.out.line(context.out.bold("Gateway Health"));
+    context.out.heading("Gateway Health");
     context.out.line(format!("OK ({}ms)", started.elapsed().as_millis()));
     for line in channels(&health).into_iter().chain(pairing(&health)).chain(config(&health)) {
-        context.out.line(super::print::clean(&line));
+        context.out.line(&line);
     }
     Ok(())
 }

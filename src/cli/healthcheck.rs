@@ -36,7 +36,7 @@ pub const COMMAND: Command = Command {
 
 const FLAGS: &[Flag] = &[
     Flag::switch("ready", "Require that it takes requests, not only that it lives"),
-    Flag::value("timeout", "<ms>", "Give up after this many milliseconds; default 3000"),
+    Flag::value("timeout", "<time>", "Give up after this time, as 5s or 500 (ms); default 3s"),
     JSON,
 ];
 
@@ -47,7 +47,7 @@ const MAX_ANSWER: u64 = 4096;
 fn run(context: &Context, args: &Args) -> Result<()> {
     let mut env = context.env.clone();
     let config = Config::inspect(&mut env);
-    let deadline = Deadline::after(context.started, args.number("timeout")?.unwrap_or(DEFAULT_TIMEOUT_MS));
+    let deadline = Deadline::after(context.started, args.millis("timeout", 1)?.unwrap_or(DEFAULT_TIMEOUT_MS));
     let path = if args.has("ready") { "/readyz" } else { "/healthz" };
     let started = Instant::now();
     let mut last = None;

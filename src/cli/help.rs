@@ -1,5 +1,7 @@
 //! Help texts, made from the command and flag rows: the program's, a group's, a command's.
+use super::fold::fold;
 use super::parse::{below, exact};
+use super::print::NARROW;
 use super::{COMMANDS, Command, Flag, GLOBALS, GROUPS, VERSION};
 use std::fmt::Write;
 
@@ -51,9 +53,11 @@ fn of_group(group: &str) -> String {
 fn of_command(command: &Command) -> String {
     let mut text = format!("Usage: {}\n\n{}.\n", usage(command), command.summary);
     if !command.about.is_empty() {
-        let _infallible = write!(text, "\n{}\n", command.about.trim());
+        let _infallible = write!(text, "\n{}\n", fold(command.about.trim(), NARROW).join("\n"));
     }
-    let _infallible = write!(text, "\nOptions:\n{}", columns(&flag_rows(command.all_flags().chain(GLOBALS))));
+    let shown = command.all_flags().chain(GLOBALS).filter(|flag| !flag.is_quiet);
+    let _infallible = write!(text, "\nOptions:\n{}", columns(&flag_rows(shown)));
+    text += &quiet(command);
     let inner: Vec<(String, &str)> = below(command.name)
         .filter(|c| c.name != command.name)
         .map(|c| (c.name.to_string(), c.summary))
@@ -79,19 +83,60 @@ fn examples(examples: &[(&str, &str)]) -> String {
     format!("\nExamples:\n{}", each.collect::<String>())
 }
 
-fn flag_rows<'a>(flags: impl Iterator<Item = &'a Flag>) -> Vec<(String, &'a str)> {
+/// The options that are taken and do nothing here, by what is said of them.
+fn quiet(command: &Command) -> String {
+    let mut text = String::new();
+    let mut told: Vec<&str> = Vec::new();
+    for flag in command.all_flags().filter(|flag| flag.is_quiet) {
+        if told.contains(&flag.doc) {
+            continue;
+        }
+        told.push(flag.doc);
+        let same = command.all_flags().filter(|other| other.is_quiet && other.doc == flag.doc);
+        let names: Vec<String> = same.map(|flag| format!("--{}", flag.long)).collect();
+        let lines = fold(&format!("{}: {}", flag.doc, names.join(", ")), NARROW - 4);
+        let _infallible = write!(text, "\n{}\n", lines.join("\n    "));
+    }
+    text
+}
+
+fn flag_rows<'a>(flags: impl Iterator<Item = &'a Flag>) -> Vec<(String, String)> {
     let name = |flag: &Flag| {
         let short = flag.short.map_or("    ".to_string(), |short| format!("-{short}, "));
         let value = if flag.value.is_empty() { String::new() } else { format!(" {}", flag.value) };
         format!("{short}--{}{value}", flag.long)
     };
-    flags.map(|flag| (name(flag), flag.doc)).collect()
+    flags.map(|flag| (name(flag), doc(flag))).collect()
 }
 
-fn columns(rows: &[(String, &str)]) -> String {
-    let width = rows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or_default();
-    rows.iter().map(|(name, doc)| format!("  {name:width$}  {doc}\n")).collect()
+/// What a flag does, and its values where the sentence does not name them.
+fn doc(flag: &Flag) -> String {
+    if flag.choices.iter().all(|choice| flag.doc.contains(choice)) {
+        return flag.doc.to_string();
+    }
+    format!("{}: {}", flag.doc, flag.choices.join(", "))
 }
+
+/// Names and what they are in two columns; a name that is too long for its column has a line of its own.
+fn columns(rows: &[(String, impl AsRef<str>)]) -> String {
+    let lengths = rows.iter().map(|(name, _)| name.chars().count());
+    let width = lengths.filter(|length| *length <= LONGEST_NAME).max().unwrap_or_default();
+    let mut text = String::new();
+    for (name, doc) in rows {
+        let mut lines = fold(doc.as_ref(), NARROW - width - 4);
+        if name.chars().count() > width {
+            let _infallible = writeln!(text, "  {name}");
+        } else if let Some(first) = lines.first() {
+            let _infallible = writeln!(text, "  {name:width$}  {first}");
+            lines.remove(0);
+        }
+        lines.iter().for_each(|line| text += &format!("  {:width$}  {line}\n", ""));
+    }
+    text
+}
+
+/// A longer name of an option would leave no room for what it does.
+const LONGEST_NAME: usize = 30;
 
 #[cfg(test)]
 mod tests {
@@ -169,6 +214,33 @@ mod tests {
             }
         }
         words.into_iter().map(Into::into).collect()
+    }
+
+    #[test]
+    fn n_34_every_page_of_help_fits_eighty_columns() {
+        let groups = GROUPS.iter().map(|(name, _)| *name);
+        let topics = COMMANDS.iter().map(|command| command.name).chain(groups).chain([""]);
+        let wide = topics.flat_map(|topic| text(topic).lines().map(str::to_string).collect::<Vec<_>>());
+        let wide: Vec<String> = wide.filter(|line| line.chars().count() > 80).collect();
+        assert!(wide.is_empty(), "{wide:#?}");
+    }
+
+    #[test]
+    fn n_36_help_names_the_values_of_options() {
+        for command in COMMANDS {
+            let help = text(command.name).split_whitespace().collect::<Vec<_>>().join(" ");
+            for flag in command.all_flags().filter(|flag| !flag.is_quiet) {
+                for choice in flag.choices {
+                    assert!(help.contains(choice), "{} --{} {choice}", command.name, flag.long);
+                }
+            }
+        }
+        assert!(text("gateway").contains("Accepted without effect: --ws-log, --compact"));
+        let doctor = text("doctor");
+        for check in crate::doctor::CHECKS {
+            let family = check.id.split('.').next().unwrap();
+            assert!(doctor.contains(family), "{family}: {doctor}");
+        }
     }
 
     #[test]

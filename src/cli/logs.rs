@@ -3,7 +3,7 @@
 //! Asks the gateway by `logs.tail`; where no local gateway answers it reads the file itself (`logs_source.rs`)
 //! and says so. Lines go to stdout, everything about them to stderr, so that a pipe gets lines only; with
 //! `--json` notices are lines of their own on stdout. Ctrl-C ends it, with the usual status 130.
-use super::logs_line::{Style, show};
+use super::logs_line::Style;
 use super::logs_source::{Chunk, Source};
 use super::parse::Args;
 use super::{Command, Context, Flag, rpc};
@@ -31,12 +31,12 @@ const FLAGS: &[Flag] = &[
     Flag::switch("follow", "Show new lines as they come").short('f'),
     Flag::value("limit", "<n>", "Show at most this many lines; default 200").short('n'),
     Flag::value("max-bytes", "<n>", "Read at most this much of the file; default 250000"),
-    Flag::value("interval", "<ms>", "Look for new lines this often; default 1000"),
+    Flag::value("interval", "<time>", "Look for new lines this often, as 2s or 500 (ms); default 1s"),
     Flag::switch("plain", "Print plain lines on a terminal too"),
     Flag::switch("utc", "Show times in UTC, the default where stdout is no terminal"),
     Flag::switch("local-time", "Show times in this host's zone"),
     Flag::switch("json", "Print one JSON object a line"),
-    Flag::value("timeout", "<ms>", "Give up a call after this many milliseconds; default 5000"),
+    Flag::value("timeout", "<time>", "Give up a call after this time, as 10s or 500 (ms); default 5s"),
 ];
 
 /// What the gateway gives at once.
@@ -52,10 +52,14 @@ fn run(context: &Context, args: &Args) -> Result<()> {
     let number =
         |long: &str, default: u64, most: u64| Ok(args.number(long)?.unwrap_or(default).clamp(1, most));
     let (limit, max_bytes) = (number("limit", 200, MOST_LINES)?, number("max-bytes", 250_000, MOST_BYTES)?);
-    let interval = Duration::from_millis(args.number("interval")?.unwrap_or(1000).max(SHORTEST));
+    let interval = Duration::from_millis(args.millis("interval", 1)?.unwrap_or(1000).max(SHORTEST));
     let view = View { context, style: Style::of(context, args), plain_json: args.has("json") };
     let mut source = Source::open(context, args, max_bytes)?;
-    let first = source.read(None, limit, &|text| view.notice(text))?;
+    let mut first = source.read(None, limit, &|text| view.notice(text))?;
+    if args.number("limit")? == Some(0) {
+        // None of those that are there; with --follow those to come.
+        first.lines.clear();
+    }
     let (mut file, mut cursor) = (first.file.clone(), first.cursor);
     view.file(&first);
     if first.truncated {
@@ -100,7 +104,7 @@ impl View<'_> {
         if self.plain_json {
             let meta =
                 json!({"type": "meta", "file": chunk.file, "cursor": chunk.cursor, "size": chunk.size});
-            self.context.out.line(meta.to_string());
+            self.context.out.json_line(&meta);
         } else {
             self.context.out.line(format!("Log file: {}", chunk.file));
         }
@@ -108,13 +112,13 @@ impl View<'_> {
 
     fn notice(&self, text: &str) {
         if self.plain_json {
-            self.context.out.line(json!({"type": "notice", "message": text}).to_string());
+            self.context.out.json_line(&json!({"type": "notice", "message": text}));
         }
         self.context.out.warn(text);
     }
 
     /// Prints the lines; whether somebody still reads them.
     fn lines(&self, chunk: &Chunk) -> bool {
-        chunk.lines.iter().all(|line| self.context.out.line_read(&show(line, &self.style)))
+        chunk.lines.iter().all(|line| self.style.print("", line))
     }
 }

@@ -1,13 +1,14 @@
 //! One line of the log file as people and scripts want to see it. Pure text in, text out.
 use super::Context;
 use super::parse::Args;
-use super::print::{Printer, clean};
+use super::print::Printer;
 use crate::clock;
 use crate::json::{self, json};
 use serde_json::{Map, Value};
 
-/// Most values in a line of the log, which may carry an object of the original's.
+/// Most values of a line, and how deep they may be nested.
 const MAX_VALUES: usize = 10_000;
+const MAX_DEPTH: usize = 64;
 
 /// How lines look.
 pub struct Style {
@@ -28,6 +29,16 @@ impl Style {
     /// Plain lines in UTC, wherever they go.
     pub fn plain(context: &Context) -> Style {
         Style { out: context.out, json: false, pretty: false, local: false }
+    }
+
+    /// Prints a line of the file behind `indent`; whether somebody still reads it.
+    pub fn print(&self, indent: &str, line: &str) -> bool {
+        if self.json {
+            return self.out.json_line(&as_json(line));
+        }
+        let pieces = pieces(line, self);
+        let pieces = pieces.iter().map(|(style, text)| (*style, text.as_str()));
+        self.out.styled(&std::iter::once((0, indent)).chain(pieces).collect::<Vec<_>>())
     }
 
     fn time(&self, time: &str) -> String {
@@ -56,7 +67,7 @@ pub struct Entry {
 impl Entry {
     /// Reads a line; `None` when it has another format.
     pub fn parse(line: &str) -> Option<Entry> {
-        let fields = json::read_object(line, MAX_VALUES, 64).ok()?;
+        let fields = json::read_object(line, MAX_VALUES, MAX_DEPTH).ok()?;
         let meta = fields.get("_meta").unwrap_or(&Value::Null);
         let text = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().to_string();
         let named = meta.get("name").and_then(Value::as_str).and_then(bindings);
@@ -78,7 +89,7 @@ impl Entry {
 
 /// The names of who wrote a line, themselves written as JSON.
 fn bindings(text: &str) -> Option<Map<String, Value>> {
-    json::read_object(text, MAX_VALUES, 64).ok()
+    json::read_object(text, MAX_VALUES, MAX_DEPTH).ok()
 }
 
 /// The numbered arguments in their order, without the one that only names the writer.
@@ -98,31 +109,33 @@ fn message(fields: &Map<String, Value>) -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
-/// The line as it is printed.
-pub fn show(line: &str, style: &Style) -> String {
-    let Some(entry) = Entry::parse(line) else {
-        return if style.json { json!({"type": "raw", "raw": line}).to_string() } else { clean(line) };
-    };
-    if style.json {
-        let mut object = json!({"type": "log", "time": entry.time, "level": entry.level,
-            "subsystem": entry.subsystem, "message": entry.message, "raw": line});
-        if let (Some(map), Some(module)) = (object.as_object_mut(), entry.module) {
-            map.insert("module".into(), module.into());
-        }
-        return object.to_string();
+/// The line as scripts get it.
+fn as_json(line: &str) -> Value {
+    let Some(entry) = Entry::parse(line) else { return json!({"type": "raw", "raw": line}) };
+    let mut object = json!({"type": "log", "time": entry.time, "level": entry.level,
+        "subsystem": entry.subsystem, "message": entry.message, "raw": line});
+    if let (Some(map), Some(module)) = (object.as_object_mut(), entry.module) {
+        map.insert("module".into(), module.into());
     }
-    let (time, level) = (style.time(&entry.time), entry.level.as_str());
-    let (subsystem, message) = (clean(&entry.subsystem), clean(&entry.message));
+    object
+}
+
+/// The line as people get it, in pieces with the terminal's style for each.
+fn pieces(line: &str, style: &Style) -> Vec<(u8, String)> {
+    let Some(entry) = Entry::parse(line) else { return vec![(0, line.to_string())] };
+    let (time, level) = (style.time(&entry.time), entry.level);
     if !style.pretty {
-        return format!("{time} {level} {subsystem} {message}");
+        return vec![(0, format!("{time} {level} {} {}", entry.subsystem, entry.message))];
     }
-    let colored = match level {
-        "error" | "fatal" => style.out.tint(31, &message),
-        "warn" => style.out.tint(33, &message),
-        "debug" | "trace" => style.out.tint(2, &message),
-        _ => message,
+    let tint = match level.as_str() {
+        "error" | "fatal" => 31,
+        "warn" => 33,
+        "debug" | "trace" => 2,
+        _ => 0,
     };
-    format!("{} {level:<5} {} {colored}", style.out.tint(2, &time), style.out.tint(36, &subsystem))
+    let blank = || (0, " ".to_string());
+    let level = (0, format!(" {level:<5} "));
+    vec![(2, time), level, (36, entry.subsystem), blank(), (tint, entry.message)]
 }
 
 #[cfg(test)]
@@ -131,20 +144,21 @@ mod tests {
 
     const LINE: &str = r#"{"0":"{\"subsystem\":\"gateway/ws\"}","1":"res ok","2":{"a":1},"_meta":{"name":"{\"subsystem\":\"gateway/ws\"}","logLevelName":"WARN"},"time":"2026-11-21T01:31:07.547Z"}"#;
 
-    fn style(json: bool, pretty: bool) -> Style {
-        Style { out: Printer::new(None, true), json, pretty, local: false }
+    fn style(pretty: bool) -> Style {
+        Style { out: Printer::new(None, true), json: false, pretty, local: false }
     }
 
     #[test]
     fn a_line_in_every_shape() {
-        let check = |line: &str, (json, pretty): (bool, bool), want: &str| {
-            assert_eq!(show(line, &style(json, pretty)), want);
+        let check = |line: &str, pretty: bool, want: &str| {
+            let pieces = pieces(line, &style(pretty));
+            assert_eq!(pieces.into_iter().map(|(_, text)| text).collect::<String>(), want);
         };
-        check(LINE, (false, false), "2026-11-21T01:31:07.547Z warn gateway/ws res ok {\"a\":1}");
-        check(LINE, (false, true), "01:31:07 warn  gateway/ws res ok {\"a\":1}");
-        check("torn {\u{1b}[2J", (false, false), "torn {[2J");
-        check("[1]", (true, false), r#"{"type":"raw","raw":"[1]"}"#);
-        let json: Value = serde_json::from_str(&show(LINE, &style(true, false))).unwrap();
+        check(LINE, false, "2026-11-21T01:31:07.547Z warn gateway/ws res ok {\"a\":1}");
+        check(LINE, true, "01:31:07 warn  gateway/ws res ok {\"a\":1}");
+        check("torn {", false, "torn {");
+        assert_eq!(as_json("[1]"), json!({"type": "raw", "raw": "[1]"}));
+        let json = as_json(LINE);
         assert_eq!((&json["type"], &json["message"]), (&json!("log"), &json!("res ok {\"a\":1}")));
         assert_eq!(json["raw"], LINE);
     }

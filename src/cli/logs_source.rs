@@ -58,7 +58,7 @@ pub struct Local {
 impl Source {
     /// Reaches the gateway, or turns to the file and says why.
     pub fn open(context: &Context, args: &Args, max_bytes: u64) -> Result<Source> {
-        let timeout_ms = args.number("timeout")?.unwrap_or(DEFAULT_TIMEOUT_MS);
+        let timeout_ms = args.millis("timeout", 1)?.unwrap_or(DEFAULT_TIMEOUT_MS);
         let env = context.env.clone();
         let reached = rpc::target(context, args).and_then(|(target, _)| {
             let deadline = Deadline::after(context.started, timeout_ms);

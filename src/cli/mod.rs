@@ -23,14 +23,17 @@ mod devices_local;
 mod diagnostics;
 mod doctor;
 mod doctor_audit;
+mod elsewhere;
 mod explain;
 mod fingerprint;
+mod fold;
 mod gateway;
 mod gateway_report;
 mod gateway_status;
 mod health;
 mod healthcheck;
 mod help;
+mod interrupt;
 mod last_error;
 mod logs;
 mod logs_line;
@@ -67,10 +70,11 @@ mod target;
 mod tls;
 mod unit;
 mod usage;
+mod waiting;
 mod websocket;
 
 use crate::env::Env;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use parse::{Args, Request};
 use print::Printer;
 use std::ffi::OsString;
@@ -92,17 +96,19 @@ pub struct Flag {
     pub choices: &'static [&'static str],
     /// One line: a capital verb first, no full stop.
     pub doc: &'static str,
+    /// It is taken and does nothing here: help only names it, with others of the same `doc`.
+    pub is_quiet: bool,
 }
 
 impl Flag {
     /// An option without a value.
     pub const fn switch(long: &'static str, doc: &'static str) -> Flag {
-        Flag { long, short: None, value: "", choices: &[], doc }
+        Flag { long, short: None, value: "", choices: &[], doc, is_quiet: false }
     }
 
     /// An option with a value; `value` is its placeholder.
     pub const fn value(long: &'static str, value: &'static str, doc: &'static str) -> Flag {
-        Flag { long, short: None, value, choices: &[], doc }
+        Flag { long, short: None, value, choices: &[], doc, is_quiet: false }
     }
 
     /// An option whose value comes from a closed list.
@@ -112,7 +118,12 @@ impl Flag {
         choices: &'static [&'static str],
         doc: &'static str,
     ) -> Flag {
-        Flag { long, short: None, value, choices, doc }
+        Flag { long, short: None, value, choices, doc, is_quiet: false }
+    }
+
+    pub const fn quiet(mut self) -> Flag {
+        self.is_quiet = true;
+        self
     }
 
     pub const fn short(mut self, short: char) -> Flag {
@@ -247,6 +258,7 @@ pub const COMMANDS: &[Command] = &[
     schema::COMMAND,
     doctor_audit::COMMAND,
     sessions::COMMAND,
+    sessions::LIST,
     setup::COMMAND,
     status::COMMAND,
 ];
@@ -296,10 +308,6 @@ fn serve(request: Request, plain: &Printer, started: Instant) -> Result<()> {
     match request {
         Request::Version => plain.line(VERSION),
         Request::Help(topic) => plain.text(&help::text(&topic)),
-        Request::Bare(group) => {
-            plain.warn(&help::text(&group));
-            return Err(Error::usage(format!("'{group}' needs one of its commands")));
-        }
         Request::Run { command, args, globals } => {
             let env = Env::from_process(globals.profile()?)?;
             env.check_port()?;

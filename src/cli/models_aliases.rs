@@ -3,7 +3,6 @@
 //! Works on the config alone; a running gateway takes changes up by itself.
 use super::models::{load, resolve};
 use super::parse::Args;
-use super::print::clean;
 use super::{Command, Context, JSON, Positional};
 use crate::agent::catalogue;
 use crate::config::edit;
@@ -63,7 +62,7 @@ fn list(context: &Context, args: &Args) -> Result<()> {
         context.out.line("- none");
     }
     for (alias, reference) in aliases {
-        context.out.line(clean(&format!("- {alias} -> {reference}")));
+        context.out.line(format!("- {alias} -> {reference}"));
     }
     Ok(())
 }
@@ -114,6 +113,6 @@ fn done(context: &Context, args: &Args, changed: bool, what: &str) -> Result<()>
     }
     let done = if changed { "Updated" } else { "Nothing to change in" };
     context.out.line(format!("{done} {}", context.env.display(&context.env.config_path)));
-    context.out.line(clean(what));
+    context.out.line(what);
     Ok(())
 }

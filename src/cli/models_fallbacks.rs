@@ -3,7 +3,6 @@
 //! Works on the config alone; a running gateway takes changes up by itself.
 use super::models::{load, resolve};
 use super::parse::Args;
-use super::print::clean;
 use super::{Command, Context, JSON, Positional};
 use crate::agent::catalogue::{self, MODEL};
 use crate::config::edit::{self, Draft};
@@ -71,7 +70,7 @@ fn list(context: &Context, args: &Args) -> Result<()> {
     if fallbacks.is_empty() {
         context.out.line("- none");
     }
-    fallbacks.iter().for_each(|name| context.out.line(clean(&format!("- {name}"))));
+    fallbacks.iter().for_each(|name| context.out.line(format!("- {name}")));
     Ok(())
 }
 
@@ -133,7 +132,7 @@ fn change(
     let done = if changed { "Updated" } else { "Nothing to change in" };
     context.out.line(format!("{done} {}", context.env.display(path)));
     let names = if after.is_empty() { "none".to_string() } else { after.join(", ") };
-    context.out.line(clean(&format!("Fallbacks: {names}")));
+    context.out.line(format!("Fallbacks: {names}"));
     Ok(())
 }
 

@@ -4,7 +4,6 @@
 use super::models::load;
 use super::models_keys::Server;
 use super::parse::Args;
-use super::print::clean;
 use super::{Command, Context, Flag, JSON};
 use crate::agent::catalogue::{self, IMAGE_MODEL, MODEL};
 use crate::agent::profiles;
@@ -127,7 +126,7 @@ fn run(context: &Context, args: &Args) -> Result<()> {
     if args.has("json") && !fails {
         context.out.json(&report());
     } else if args.has("plain") {
-        context.out.line(clean(&used.default));
+        context.out.line(&used.default);
     } else if !args.has("json") {
         show(context, &config, &used, &found);
     }
@@ -153,7 +152,7 @@ fn show(context: &Context, config: &Config, used: &Used, found: &Findings) {
         ("Image fallbacks", names(&used.image_fallbacks)),
         ("Aliases", names(&aliases)),
     ] {
-        context.out.line(clean(&format!("{name:<15} : {value}")));
+        context.out.line(format!("{name:<15} : {value}"));
     }
     context.out.line("");
     let cells = |s: &Server| vec![s.id.clone(), s.url.clone(), s.api.to_string(), s.key()];
@@ -163,7 +162,7 @@ fn show(context: &Context, config: &Config, used: &Used, found: &Findings) {
     if !found.problems.is_empty() {
         context.out.line("");
         context.out.line("Problems");
-        found.problems.iter().for_each(|problem| context.out.line(clean(&format!("- {problem}"))));
+        found.problems.iter().for_each(|problem| context.out.line(format!("- {problem}")));
     }
 }
 

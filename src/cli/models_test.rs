@@ -3,7 +3,6 @@
 //! The model's server is asked from this process with the provider's own time-outs; the gateway need not run.
 use super::models::{load, resolve};
 use super::parse::Args;
-use super::print::clean;
 use super::{Command, Context, JSON, Positional};
 use crate::agent::cancel::Cancel;
 use crate::agent::catalogue;
@@ -47,11 +46,11 @@ fn run(context: &Context, args: &Args) -> Result<()> {
         )));
     }
     let server = if provider.base_url.is_empty() { "built in".into() } else { provider.shown_url() };
-    context.out.progress(&clean(&format!("asking {reference} ({server}) ...")));
+    context.out.progress(&format!("asking {reference} ({server}) ..."));
     let started = Instant::now();
     let (completion, first) = ask(&provider, started)?;
     let (first, total) = (first.as_millis() as u64, started.elapsed().as_millis() as u64);
-    let answer: String = clean(completion.text.trim()).chars().take(SHOWN).collect();
+    let answer: String = completion.text.trim().chars().take(SHOWN).collect();
     let usage = &completion.usage;
     if args.has("json") {
         context.out.json(&json!({
@@ -66,7 +65,7 @@ fn run(context: &Context, args: &Args) -> Result<()> {
         0 => "not told by the server".to_string(),
         _ => format!("{} in, {} out", usage.total.saturating_sub(usage.output), usage.output),
     };
-    context.out.line(clean(&format!("{reference} answers ({server})")));
+    context.out.line(format!("{reference} answers ({server})"));
     for (name, value) in [
         ("First token", format!("{first} ms")),
         ("Total", format!("{total} ms")),

@@ -20,10 +20,7 @@ pub const COMMAND: Command = Command {
     examples: &[
         ("openclaw onboard", "Answer a few questions"),
         ("openclaw onboard --non-interactive --install-daemon", "Take the defaults and install the service"),
-        (
-            "openclaw onboard --non-interactive --mode remote --remote-url ws://127.0.0.1:18789 --remote-token T",
-            "Use a gateway elsewhere",
-        ),
+        ("openclaw onboard --mode remote --remote-url ws://127.0.0.1:18789", "Use a gateway elsewhere"),
     ],
     failure: "",
     run,
@@ -60,9 +57,9 @@ pub const FLAGS: &[Flag] = &[
     Flag::switch("install-daemon", "Install the service that keeps the gateway running"),
     Flag::switch("no-install-daemon", "Do not install it"),
     Flag::switch("skip-health", "Do not check that the gateway works"),
-    Flag::switch("skip-channels", "Accepted without effect"),
-    Flag::switch("skip-skills", "Accepted without effect"),
-    Flag::switch("skip-ui", "Accepted without effect"),
+    Flag::switch("skip-channels", "Accepted without effect").quiet(),
+    Flag::switch("skip-skills", "Accepted without effect").quiet(),
+    Flag::switch("skip-ui", "Accepted without effect").quiet(),
     JSON,
 ];
 

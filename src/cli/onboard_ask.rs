@@ -26,8 +26,10 @@ pub fn everything(
     mut plan: Plan,
 ) -> Result<Plan> {
     let env = &context.env;
-    context.out.line("An agent reads, writes and acts on this machine with your rights, and whoever has the");
-    context.out.line("gateway's token can tell it to. Keep the token to yourself.");
+    context.out.folded(
+        "An agent reads, writes and acts on this machine with your rights, and whoever has the gateway's token \
+         can tell it to. Keep the token to yourself.",
+    );
     if !args.has("accept-risk") && !asker.yes("Go on?", false)? {
         return Err(Error::new(Kind::Aborted, "nothing was changed"));
     }

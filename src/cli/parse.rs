@@ -3,6 +3,7 @@
 //! Two steps: this file only stores what was typed; environment, config and defaults are looked up by the
 //! commands afterwards. Options may stand before, between or after the words of the command and its
 //! positional arguments; which command they belong to is settled at the end.
+use super::elsewhere;
 use super::{COMMANDS, Command, Flag, GLOBALS, GROUPS};
 use crate::error::{Error, Kind, Result};
 use lexopt::{Arg, Parser};
@@ -14,8 +15,6 @@ pub enum Request {
     Version,
     /// Help on a command, a group, or (empty) the program.
     Help(String),
-    /// A word that only groups commands, alone.
-    Bare(String),
     Run {
         command: &'static Command,
         args: Args,
@@ -28,7 +27,7 @@ impl Request {
     pub fn failure_label(&self) -> &'static str {
         match self {
             Request::Run { command, .. } => command.failure,
-            Request::Version | Request::Help(_) | Request::Bare(_) => "",
+            Request::Version | Request::Help(_) => "",
         }
     }
 }
@@ -101,6 +100,24 @@ impl Args {
         self.value(long).map(parse).transpose()
     }
 
+    /// The same, and more than nothing.
+    pub fn positive(&self, long: &str) -> Result<Option<u64>> {
+        match self.number(long)? {
+            Some(0) => Err(Error::usage(format!("--{long} must be a positive whole number"))),
+            number => Ok(number),
+        }
+    }
+
+    /// A time in milliseconds, where the option was given: `500ms`, `5s`, `2m`, `1h`, or a number of `unit` milliseconds.
+    pub fn millis(&self, long: &str, unit: u64) -> Result<Option<u64>> {
+        let parse = |text: &str| {
+            let wrong =
+                || Error::usage(format!("--{long} must be a time such as 500ms, 5s or 2m, not {text:?}"));
+            millis(text, unit).ok_or_else(wrong)
+        };
+        self.value(long).map(parse).transpose()
+    }
+
     /// A positional argument by its place.
     pub fn positional(&self, place: usize) -> Option<&str> {
         self.positionals.get(place).map(String::as_str)
@@ -160,11 +177,17 @@ impl Line {
             self.help = true;
             return Ok(());
         }
+        if self.words.is_empty() && word == "version" {
+            self.version = true;
+            return Ok(());
+        }
         let longer = if self.words.is_empty() { word.clone() } else { format!("{} {word}", self.words) };
         if self.args.positionals.is_empty() && below(&longer).next().is_some() {
             self.words = longer;
         } else if exact(&self.words).is_some_and(|command| !command.positionals.is_empty()) {
             self.args.positionals.push(word);
+        } else if let Some(command) = exact(&self.words) {
+            return Err(unexpected(command, &word));
         } else if self.words.is_empty() || !self.takes_positionals() {
             return Err(self.unknown_command(&longer));
         }
@@ -229,8 +252,8 @@ impl Line {
     fn settle(self) -> Result<Request> {
         self.globals.profile()?;
         let Some(command) = exact(&self.words) else {
-            let bare = self.words.clone();
-            return Ok(if bare.is_empty() { Request::Help(bare) } else { Request::Bare(bare) });
+            // A word that only groups commands says what there is, as the program alone does.
+            return Ok(Request::Help(self.words));
         };
         for (long, _) in &self.args.flags {
             if !command.all_flags().any(|flag| flag.long == *long) {
@@ -257,9 +280,47 @@ impl Line {
     }
 
     fn unknown_command(&self, name: &str) -> Error {
+        if let Some(instead) = elsewhere::instead(name) {
+            return Error::usage(format!("'{name}' is no command of this version: {instead}"));
+        }
         let known = COMMANDS.iter().map(|command| command.name).chain(GROUPS.iter().map(|(name, _)| *name));
         let hint = nearest(name, known).map(|near| format!(" (did you mean '{near}'?)"));
-        Error::usage(format!("unknown command '{name}'{}", hint.unwrap_or_default()))
+        let about =
+            if self.words.is_empty() { "openclaw".to_string() } else { format!("openclaw {}", self.words) };
+        Error::usage(format!("unknown command '{name}'{}; see {about} --help", hint.unwrap_or_default()))
+    }
+}
+
+/// A word behind a command that takes none: the name of a command that is not there, or a message without its option.
+fn unexpected(command: &Command, word: &str) -> Error {
+    let name = command.name;
+    let own = below(name).filter_map(|other| other.name.strip_prefix(name)?.trim().split(' ').next());
+    let near = nearest(word, own.filter(|own| !own.is_empty()));
+    let hint = match near {
+        Some(near) => format!(" (did you mean '{name} {near}'?)"),
+        None if command.all_flags().any(|flag| flag.long == "message") => {
+            format!(" (a message goes behind --message: openclaw {name} --message {word:?})")
+        }
+        None => String::new(),
+    };
+    Error::usage(format!("'{name}' takes no argument '{word}'{hint}; see openclaw {name} --help"))
+}
+
+fn millis(text: &str, unit: u64) -> Option<u64> {
+    let text = text.trim().to_ascii_lowercase();
+    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = match text.split_at_checked(end)? {
+        (number, "") => (number, unit),
+        (number, name) => {
+            let units =
+                [("ms", 1), ("s", 1000), ("sec", 1000), ("m", 60_000), ("min", 60_000), ("h", 3_600_000)];
+            (number, units.iter().find(|(unit, _)| *unit == name.trim())?.1)
+        }
+    };
+    match number.parse::<u64>() {
+        Ok(whole) => whole.checked_mul(unit),
+        // Halves of a second, not of a millisecond.
+        Err(_) => number.parse::<f64>().ok().filter(|n| *n < 1e9).map(|n| (n * unit as f64).round() as u64),
     }
 }
 
@@ -327,7 +388,6 @@ mod tests {
         match parse(line.split_whitespace().map(OsString::from).collect()) {
             Ok(Request::Version) => "version".into(),
             Ok(Request::Help(topic)) => format!("help [{topic}]"),
-            Ok(Request::Bare(group)) => format!("bare [{group}]"),
             Ok(Request::Run { command, args, globals }) => {
                 let flags: Vec<String> = args.flags.iter().map(|(k, v)| format!("{k}={v}")).collect();
                 let profile = globals.profile().unwrap().unwrap_or("-");
@@ -348,7 +408,6 @@ mod tests {
             ("help gateway call", "help [gateway call]"),
             ("gateway call -h --nope", "help [gateway call]"),
             ("--help health", "help [health]"),
-            ("devices", "bare [devices]"),
             ("gateway", "gateway|||-"),
             ("gateway run --port 1", "gateway run||port=1|-"),
             ("gateway --port 1 run", "gateway run||port=1|-"),
@@ -361,16 +420,31 @@ mod tests {
             ("agent -m=-v", "agent||message=-v|-"),
             ("models set a/b", "models set|a/b||-"),
             ("models set -- --odd", "models set|--odd||-"),
-            ("foo", "1 unknown command 'foo'"),
-            ("helth", "1 unknown command 'helth' (did you mean 'health'?)"),
-            ("gateway cal health", "1 unknown command 'gateway cal' (did you mean 'gateway call'?)"),
+            ("foo", "1 unknown command 'foo'; see openclaw --help"),
+            ("helth", "1 unknown command 'helth' (did you mean 'health'?); see openclaw --help"),
+            ("version", "version"),
+            (
+                "tui",
+                "1 'tui' is no command of this version: \
+              use `openclaw agent --message TEXT`, which streams the answer",
+            ),
+            ("devices", "help [devices]"),
+            (
+                "agent hi",
+                "1 'agent' takes no argument 'hi' (a message goes behind --message: \
+              openclaw agent --message \"hi\"); see openclaw agent --help",
+            ),
+            (
+                "gateway cal health",
+                "1 'gateway' takes no argument 'cal' (did you mean 'gateway call'?); see openclaw gateway --help",
+            ),
             ("health --nope", "1 unknown option '--nope'"),
             ("health --jsn", "1 unknown option '--jsn' (did you mean '--json'?)"),
             ("gateway --params {}", "1 unknown option '--params'"),
             ("health -z", "1 unknown option '-z'"),
             ("config set gateway.port -1", "1 unknown option '-1' (a value goes behind '--', as -- -1)"),
             ("health --json=1", "1 option '--json' takes no value"),
-            ("health --timeout", "1 option '--timeout <ms>' argument missing"),
+            ("health --timeout", "1 option '--timeout <time>' argument missing"),
             ("gateway call", "1 missing required argument 'method'"),
             ("gateway call a b", "1 too many arguments for 'gateway call': expected 1, got 2"),
             ("gateway --auth x", "1 Invalid --auth (use \"token\" or \"password\")"),

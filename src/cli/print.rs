@@ -1,13 +1,23 @@
 //! The only place that writes to the terminal: lines, tables, JSON, errors; colour where it is wanted.
 //!
-//! Results go to stdout, notices and progress to stderr, progress only when stderr is a terminal. Text that
-//! came from elsewhere (names, model output) passes `clean` before a terminal sees it.
+//! Results go to stdout, notices and progress to stderr, progress only when stderr is a terminal. Whatever is printed
+//! passes `clean.rs` here, so that no name, answer or log line steers the terminal; colours are put around it here as
+//! well and nowhere else.
+use super::fold;
+use crate::clean::{clean, escape, one_line};
 use crate::env::Env;
 use crate::error::{Error, Kind};
 use crate::json::json;
+use rustix::termios::tcgetwinsize;
 use serde_json::Value;
 use std::io::{ErrorKind, IsTerminal, Write, stderr, stdout};
 use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Columns of the terminal that people have at least.
+pub const NARROW: usize = 80;
+
+/// Columns for the name in front of a `field`.
+const NAME: usize = 11;
 
 /// A result could not be written: the command has failed, whatever else it did.
 static LOST: AtomicBool = AtomicBool::new(false);
@@ -22,44 +32,86 @@ pub struct Printer {
     color: bool,
     /// Whether stdout is a terminal.
     pub interactive: bool,
-    progress: bool,
+    /// Whether stderr is a terminal.
+    pub progress: bool,
+    /// Columns that lines are folded at.
+    columns: usize,
 }
 
+/// A piece of a line and the terminal's style for it: 0 is plain, 1 bold, 2 dim, 31 red, 33 yellow, 36 cyan.
+pub type Piece<'a> = (u8, &'a str);
+
 impl Printer {
-    /// `env` decides on colour with `NO_COLOR` and `FORCE_COLOR`; without it there is none.
+    /// Colour is for terminals. `FORCE_COLOR` of `env` asks for it everywhere, `0` nowhere, and prevails over
+    /// `NO_COLOR`; `--no-color` prevails over both. Without `env` there is none.
     pub fn new(env: Option<&Env>, no_color: bool) -> Printer {
         let interactive = stdout().is_terminal();
-        let forced = env.and_then(|env| env.var("FORCE_COLOR")).is_some_and(|value| value != "0");
-        let refused = no_color || env.is_none_or(|env| env.var("NO_COLOR").is_some() && !forced);
-        Printer { color: interactive && !refused, interactive, progress: stderr().is_terminal() }
+        let forced = env.and_then(|env| env.var("FORCE_COLOR")).filter(|value| !value.is_empty());
+        let color = match forced {
+            Some(value) => !matches!(value, "0" | "false"),
+            None => interactive && env.is_some_and(|env| env.var("NO_COLOR").is_none_or(str::is_empty)),
+        };
+        let columns = columns(env, interactive);
+        Printer { color: color && !no_color, interactive, progress: stderr().is_terminal(), columns }
     }
 
     /// A line on stdout.
     pub fn line(&self, text: impl AsRef<str>) {
-        self.text(&format!("{}\n", text.as_ref()));
+        self.put(&format!("{}\n", clean(text.as_ref())));
     }
 
-    /// Text on stdout as it is, at once.
+    /// Text on stdout, at once and without a line break of its own.
     pub fn text(&self, text: &str) {
+        self.put(&clean(text));
+    }
+
+    /// A line of pieces in styles of their own; whether somebody still reads it, for commands that have no other end.
+    pub fn styled(&self, pieces: &[Piece]) -> bool {
+        self.put(&format!("{}\n", self.joined(pieces)))
+    }
+
+    /// A heading, bold where there is colour.
+    pub fn heading(&self, text: &str) {
+        self.styled(&[(1, text)]);
+    }
+
+    fn joined(&self, pieces: &[Piece]) -> String {
+        let each = pieces.iter().map(|(style, text)| match (self.color, style) {
+            (true, 1..) => format!("\u{1b}[{style}m{}\u{1b}[0m", clean(text)),
+            _ => clean(text).into_owned(),
+        });
+        each.collect()
+    }
+
+    /// Writes what is clean; whether somebody still reads it.
+    fn put(&self, text: &str) -> bool {
         let mut out = stdout().lock();
         match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+            Ok(()) => true,
             // The reader may have gone (`| head`); there is nobody left to tell.
-            Err(e) if e.kind() != ErrorKind::BrokenPipe && !LOST.swap(true, Ordering::Relaxed) => {
-                self.warn(&format!("Error: write to stdout: {e}"));
+            Err(e) => {
+                if e.kind() != ErrorKind::BrokenPipe && !LOST.swap(true, Ordering::Relaxed) {
+                    self.warn(&format!("Error: write to stdout: {e}"));
+                }
+                false
             }
-            _ => {}
         }
     }
 
     /// Pretty JSON on stdout.
     pub fn json(&self, value: &Value) {
-        self.line(format!("{value:#}"));
+        self.put(&format!("{}\n", escape(&format!("{value:#}"))));
+    }
+
+    /// JSON in one line on stdout; whether somebody still reads it.
+    pub fn json_line(&self, value: &Value) -> bool {
+        self.put(&format!("{}\n", escape(&value.to_string())))
     }
 
     /// A line on stderr.
     pub fn warn(&self, text: &str) {
         // As for stdout: with stderr gone there is nobody left to tell.
-        let _ = writeln!(stderr().lock(), "{}", text.trim_end());
+        let _ = writeln!(stderr().lock(), "{}", clean(text).trim_end());
     }
 
     /// A line on stderr that only a person wants to see.
@@ -69,39 +121,48 @@ impl Printer {
         }
     }
 
-    /// A heading or a name, bold where there is colour.
-    pub fn bold(&self, text: &str) -> String {
-        self.tint(1, text)
+    /// Puts `text` into the last line of the terminal on stderr, over what stood there; an empty one erases it.
+    pub fn over(&self, text: &str) {
+        let text: String = one_line(text).chars().take(NARROW - 1).collect();
+        let mut err = stderr().lock();
+        // As above.
+        let _ = write!(err, "\r{text}\u{1b}[K").and_then(|()| err.flush());
     }
 
-    /// Text in one of the terminal's styles (31 is red, 33 yellow, 2 dim) where there is colour.
-    pub fn tint(&self, style: u8, text: &str) -> String {
-        if self.color { format!("\u{1b}[{style}m{text}\u{1b}[0m") } else { text.to_string() }
-    }
-
-    /// A line on stdout; whether somebody still reads it, for commands that have no other end.
-    pub fn line_read(&self, text: &str) -> bool {
-        let mut out = stdout().lock();
-        writeln!(out, "{text}").and_then(|()| out.flush()).is_ok()
-    }
-
-    /// Columns as wide as their widest cell; nothing behind the last one.
+    /// Columns as wide as their widest cell, in several lines where they do not fit beside each other.
     pub fn table(&self, head: &[&str], rows: &[Vec<String>]) {
-        let lines = layout(head, rows);
+        let rows: Vec<Vec<String>> =
+            rows.iter().map(|row| row.iter().map(|cell| one_line(cell)).collect()).collect();
+        let (heads, lines) = fold::table(head, &rows, self.columns);
+        heads.iter().for_each(|line| self.heading(line));
+        lines.iter().for_each(|line| self.line(line));
+    }
+
+    /// A named value, folded at the terminal's width below itself.
+    pub fn field(&self, name: &str, value: &str) {
+        let lines = fold::fold(&format!("{}{}", " ".repeat(NAME), one_line(value)), self.columns);
         for (place, line) in lines.iter().enumerate() {
-            self.line(if place == 0 { self.bold(line) } else { line.clone() });
+            let name = if place == 0 { name } else { "" };
+            self.line(format!("{name:<NAME$}{}", line.trim_start()));
         }
+    }
+
+    /// Text folded at the terminal's width.
+    pub fn folded(&self, text: &str) {
+        fold::fold(text, self.columns).iter().for_each(|line| self.line(line));
     }
 
     /// How a failed command ends: text on stderr and, for scripts, JSON on stdout: what the error's details carry as
     /// `report`, else the error itself.
     pub fn failure(&self, label: &str, error: &Error, as_json: bool) {
         let prefix = match error.kind {
+            _ if !label.is_empty() => "",
+            Kind::Interrupted => "",
             Kind::Usage => "error: ",
             Kind::Profile => "[openclaw] ",
             _ => "Error: ",
         };
-        self.warn(&format!("{label}{prefix}{}", clean(error.message())));
+        self.warn(&format!("{label}{prefix}{}", error.message()));
         if as_json {
             let report = error.details().and_then(|details| details.get("report"));
             self.json(report.unwrap_or(&json!({"ok": false, "error": error.to_wire(4)})));
@@ -109,9 +170,14 @@ impl Printer {
     }
 }
 
-/// `text` without the control characters that steer a terminal; line breaks and tabs stay.
-pub fn clean(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect()
+/// The width of the terminal. What goes elsewhere is not folded, unless `COLUMNS` says how wide that is.
+fn columns(env: Option<&Env>, is_terminal: bool) -> usize {
+    let named = env.and_then(|env| env.var("COLUMNS")).and_then(|text| text.trim().parse().ok());
+    let seen = || tcgetwinsize(stdout()).map_or(0, |size| usize::from(size.ws_col));
+    match named.unwrap_or_else(|| if is_terminal { seen() } else { usize::MAX }) {
+        0 => NARROW,
+        columns => columns.max(40),
+    }
 }
 
 /// `5m`, `3h`, `2d`: the largest unit that fits.
@@ -124,36 +190,9 @@ pub fn age(ms: u64) -> String {
     }
 }
 
-fn layout(head: &[&str], rows: &[Vec<String>]) -> Vec<String> {
-    let head: Vec<String> = head.iter().map(|cell| cell.to_string()).collect();
-    let one_line = |cell: &String| clean(cell).replace(['\n', '\t'], " ");
-    let rows: Vec<Vec<String>> =
-        std::iter::once(&head).chain(rows).map(|row| row.iter().map(one_line).collect()).collect();
-    let width = |column: usize| {
-        rows.iter()
-            .filter_map(|row| row.get(column))
-            .map(|cell| cell.chars().count())
-            .max()
-            .unwrap_or_default()
-    };
-    let widths: Vec<usize> = (0..head.len()).map(width).collect();
-    let line = |row: &Vec<String>| {
-        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
-        cells.collect::<Vec<_>>().join("  ").trim_end().to_string()
-    };
-    rows.iter().map(line).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn tables_align_and_carry_no_control_characters() {
-        let rows =
-            vec![vec!["a\u{1b}[2J\nb".to_string(), "x".into()], vec!["long cell".into(), String::new()]];
-        assert_eq!(layout(&["Key", "Age"], &rows), ["Key        Age", "a[2J b     x", "long cell"]);
-    }
 
     #[test]
     fn ages() {

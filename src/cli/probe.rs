@@ -6,7 +6,6 @@
 use super::client::Deadline;
 use super::connect::{Session, connect};
 use super::parse::Args;
-use super::print::clean;
 use super::probe_ssh::{self, Tunnelled};
 use super::target::{Target, settings, tailnet_address};
 use super::{Command, Context, Flag, JSON, rpc};
@@ -39,8 +38,8 @@ pub const COMMAND: Command = Command {
 const FLAGS: &[Flag] = &[
     Flag::value(
         "timeout",
-        "<ms>",
-        "Take at most this many milliseconds for all; default 3000, with SSH 10000",
+        "<time>",
+        "Take at most this time for all, as 5s or 500 (ms); default 3s, with SSH 10s",
     ),
     JSON,
 ];
@@ -76,7 +75,10 @@ fn run(context: &Context, args: &Args) -> Result<()> {
     let config = settings(&mut env).unwrap_or_else(|_| Config::inspect(&mut env));
     let way = probe_ssh::way(&env, &config, args)?;
     let default = if way.is_some() { SSH_TIMEOUT_MS } else { DEFAULT_TIMEOUT_MS };
-    let timeout_ms = args.number("timeout")?.unwrap_or(default);
+    let timeout_ms = args.millis("timeout", 1)?.unwrap_or(default);
+    if timeout_ms == 0 {
+        return Err(Error::usage("--timeout must be more than 0: a probe has to end"));
+    }
     let deadline = Deadline::after(context.started, timeout_ms);
     let mut candidates = candidates(&env, &config, args);
     let tunnelled = way.map(|way| {
@@ -238,8 +240,8 @@ fn warnings(asked: &[(Candidate, Answer)], tunnel: Option<&Error>) -> Vec<Value>
 }
 
 fn show(context: &Context, asked: &[(Candidate, Answer)], timeout_ms: u64, warnings: &[Value], is_ok: bool) {
-    let line = |text: String| context.out.line(clean(&text));
-    line(context.out.bold("Gateway Status"));
+    let line = |text: String| context.out.line(&text);
+    context.out.heading("Gateway Status");
     line(format!("Reachable: {}", if is_ok { "yes" } else { "no" }));
     line(format!("Probe budget: {timeout_ms}ms"));
     for warning in warnings {

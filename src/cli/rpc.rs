@@ -26,8 +26,11 @@ pub const FLAGS: &[Flag] = &[
 ];
 
 /// The time limit of the short calls.
-pub const TIMEOUT: &[Flag] =
-    &[Flag::value("timeout", "<ms>", "Give up after this many milliseconds, 0 for never; default 10000")];
+pub const TIMEOUT: &[Flag] = &[Flag::value(
+    "timeout",
+    "<time>",
+    "Give up after this time, as 5s or 500 (ms), 0 for never; default 10s",
+)];
 
 /// What `--timeout` is when it is not given.
 const DEFAULT_TIMEOUT_MS: u64 = 10_000;
@@ -88,7 +91,7 @@ fn resolve(context: &Context, args: &Args, load: fn(&mut Env) -> Result<Config>)
 
 /// The deadline that `--timeout` sets, counted from the start of the process.
 pub fn deadline(context: &Context, args: &Args) -> Result<Deadline> {
-    Ok(Deadline::after(context.started, args.number("timeout")?.unwrap_or(DEFAULT_TIMEOUT_MS)))
+    Ok(Deadline::after(context.started, args.millis("timeout", 1)?.unwrap_or(DEFAULT_TIMEOUT_MS)))
 }
 
 /// Connects, calls `method` once and gives its payload.

@@ -2,7 +2,6 @@
 use super::models::nothing_found;
 use super::models_set::add_model;
 use super::parse::Args;
-use super::print::clean;
 use super::{Command, Context, Flag, JSON};
 use crate::agent::scan::{Found, PORTS, scan};
 use crate::config::edit::{self, Draft};
@@ -18,7 +17,7 @@ pub const COMMAND: Command = Command {
             Only --add changes anything: it writes the servers and their models into the config.",
     positionals: &[],
     flags: &[&[
-        Flag::value("timeout", "<ms>", "Wait this long for the servers; default 1500"),
+        Flag::value("timeout", "<time>", "Wait this long for the servers, as 5s or 500 (ms); default 1500"),
         Flag::switch("add", "Write what was found into the config"),
         JSON,
     ]],
@@ -41,7 +40,7 @@ pub fn servers() -> Vec<Found> {
 
 fn run(context: &Context, args: &Args) -> Result<()> {
     context.out.progress("asking the ports of model servers ...");
-    let timeout = args.number("timeout")?.unwrap_or(TIMEOUT_MS);
+    let timeout = args.millis("timeout", 1)?.unwrap_or(TIMEOUT_MS);
     let found = scan(PORTS, Duration::from_millis(timeout));
     let added = args.has("add") && add(context, &found)?;
     if args.has("json") {
@@ -54,12 +53,10 @@ fn run(context: &Context, args: &Args) -> Result<()> {
         return Err(nothing_found());
     }
     for server in &found {
-        context.out.line(context.out.bold(&clean(&format!("{} at {}", server.server, server.base_url))));
+        context.out.heading(&format!("{} at {}", server.server, server.base_url));
         for model in &server.models {
             let reference = quoted(&format!("{}/{model}", server.provider_id));
-            context
-                .out
-                .line(clean(&format!("  {}", context.env.command(&format!("models set {reference}")))));
+            context.out.line(format!("  {}", context.env.command(&format!("models set {reference}"))));
         }
         if server.models.is_empty() {
             context.out.line("  it serves no model yet");

@@ -97,7 +97,7 @@ const INSTALLING: &[Flag] = &[
     Flag::value("token", "<token>", "Store this shared token in the config"),
     Flag::value("user", "<name>", "Run a system service as this user"),
     Flag::switch("force", "Write the service anew, also over one that differs"),
-    Flag::choice("runtime", "<name>", &["node", "bun"], "Accepted for existing scripts, without effect"),
+    Flag::choice("runtime", "<name>", &["node", "bun"], "Accepted without effect").quiet(),
 ];
 
 const PLACE: &[Flag] = &[
@@ -145,7 +145,7 @@ fn control(context: &Context, args: &Args, name: &str, action: Action) -> Result
 
 fn show(context: &Context, args: &Args, action: &str, report: Report) -> Result<()> {
     if !args.has("json") {
-        report.lines.iter().chain(&report.hints).for_each(|line| context.out.line(super::print::clean(line)));
+        report.lines.iter().chain(&report.hints).for_each(|line| context.out.line(line));
         report.warnings.iter().for_each(|line| context.out.warn(&format!("Warning: {line}")));
         return Ok(());
     }

@@ -28,6 +28,12 @@ pub const COMMAND: Command = Command {
     run,
 };
 
+pub const LIST: Command = Command {
+    name: "sessions list",
+    examples: &[("openclaw sessions list", "List the default agent's sessions, newest first")],
+    ..COMMAND
+};
+
 const FLAGS: &[Flag] = &[
     Flag::value("agent", "<id>", "List this agent's sessions"),
     Flag::value("store", "<path>", "Read this store file"),

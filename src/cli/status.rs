@@ -5,7 +5,7 @@
 use super::connect::connect;
 use super::health::lines as health_lines;
 use super::parse::Args;
-use super::print::{age, clean};
+use super::print::age;
 use super::sessions::{Row, default_agent, read, show, store_path};
 use super::target::{Target, settings};
 use super::unit::Unit;
@@ -93,7 +93,7 @@ fn run(context: &Context, args: &Args) -> Result<()> {
         return Ok(());
     }
     for (name, value) in overview(context, &env, &config, &agents, &gateway, &unit) {
-        context.out.line(clean(&format!("{name:<10} {value}")));
+        context.out.field(name, &value);
     }
     if args.has("all") {
         context.out.line("");
@@ -114,12 +114,12 @@ fn run(context: &Context, args: &Args) -> Result<()> {
         show(context, &rows, clock::now_ms());
     }
     if let Some(health) = &gateway.health {
-        context.out.line(format!("\n{}", context.out.bold("Health")));
-        health_lines(health).iter().for_each(|line| context.out.line(clean(line)));
+        context.out.heading("\nHealth");
+        health_lines(health).iter().for_each(|line| context.out.line(line));
     }
     if let Some(cost) = &gateway.cost {
-        context.out.line(format!("\n{}", context.out.bold("Usage")));
-        usage::lines(cost, USAGE_DAYS).iter().skip(1).for_each(|line| context.out.line(clean(line)));
+        context.out.heading("\nUsage");
+        usage::lines(cost, USAGE_DAYS).iter().skip(1).for_each(|line| context.out.line(line));
     }
     if args.has("all") {
         let is_up = gateway.latency_ms.is_some();
@@ -216,8 +216,12 @@ fn overview(
     let config_file = env.display(&env.config_path);
     let config_note = match config.issues().first() {
         Some(issue) => format!(" (invalid: {})", issue.told()),
-        None if env.config_path.exists() => String::new(),
-        None => " (not there yet)".to_string(),
+        None => match env.config_path.try_exists() {
+            Ok(true) => String::new(),
+            Ok(false) => " (not there yet)".to_string(),
+            // It may well be there, for somebody else.
+            Err(e) => format!(" (cannot be read: {e})"),
+        },
     };
     let count: usize = agents.iter().map(|agent| agent.sessions.len()).sum();
     let ids: Vec<&str> = agents.iter().map(|agent| agent.id.as_str()).collect();

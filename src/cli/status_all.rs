@@ -4,8 +4,7 @@
 //! it shows no secret and only the last lines of the log.
 use super::Context;
 use super::gateway_status::live;
-use super::logs_line::{Style, show as show_line};
-use super::print::clean;
+use super::logs_line::Style;
 use super::target::Target;
 use super::unit::{Runtime, Unit};
 use crate::config::Config;
@@ -31,7 +30,7 @@ pub fn show(
     is_up: bool,
 ) {
     let out = &context.out;
-    out.line(format!("\n{}", out.bold("Diagnosis (read-only)")));
+    out.heading("\nDiagnosis (read-only)");
     let checks = [
         of_config(env, config),
         of_service(env, unit),
@@ -40,7 +39,7 @@ pub fn show(
         of_neighbours(unit),
     ];
     for (is_fine, text) in checks.into_iter().flatten() {
-        out.line(clean(&format!("{} {text}", if is_fine { "✓" } else { "!" })));
+        out.line(format!("{} {text}", if is_fine { "✓" } else { "!" }));
     }
     let Some(path) = logging::latest(config, env).filter(|path| path.exists()) else {
         out.line("! No log file");
@@ -50,7 +49,7 @@ pub fn show(
     let span = tail::Span { cursor: None, limit: LOG_LINES, max_bytes: LOG_BYTES };
     let style = Style::plain(context);
     for line in tail::read(&path, span).unwrap_or_default().lines {
-        out.line(format!("    {}", show_line(&line, &style)));
+        style.print("    ", &line);
     }
 }
 

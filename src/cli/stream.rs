@@ -1,76 +1,117 @@
 //! The answer of a run on the terminal while it is written, and whatever of it was not shown at the end.
 //!
-//! `agent` events carry the whole text so far and the new piece; only what is new is printed. A run that
-//! starts over (a retry) starts a new line.
-use super::print::{Printer, clean};
+//! A run says one message or several, with tools at work between them. `agent` events carry the whole text of the
+//! message so far and the new piece; only what is new is printed, and each message begins a line. The line that says
+//! what is waited for makes room for all of it.
+use super::print::Printer;
+use super::waiting::Waiting;
 use serde_json::Value;
+
+/// What is waited for when no tool is at work.
+const AGENT: &str = "waiting for the agent";
 
 pub struct Stream {
     out: Printer,
     wanted: bool,
-    shown: String,
+    waiting: Option<Waiting>,
+    /// The messages as far as they were shown; only the last one may go on.
+    shown: Vec<String>,
+    /// Whether the line that was printed last has no end yet.
+    is_open: bool,
 }
 
 impl Stream {
     pub fn new(out: Printer, wanted: bool) -> Stream {
-        Stream { out, wanted, shown: String::new() }
+        Stream { out, wanted, waiting: None, shown: Vec::new(), is_open: false }
     }
 
-    /// Shows what an event of the run adds to the answer.
+    /// The message was sent: from here on there is something to wait for.
+    pub fn begin(&mut self) {
+        self.waiting = Some(Waiting::begin(self.out, AGENT));
+    }
+
+    /// Shows what an event of the run adds to the answer, or that something else goes on.
     pub fn event(&mut self, event: &str, payload: &Value) {
-        if !self.wanted
-            || event != "agent"
-            || payload.get("stream").and_then(Value::as_str) != Some("assistant")
-        {
-            return;
-        }
-        if let Some(text) = payload.pointer("/data/text").and_then(Value::as_str) {
-            self.show(text);
-        }
-    }
-
-    /// Shows the part of the complete answer that was not streamed, and ends its line.
-    pub fn rest(&mut self, answer: &str) {
-        if self.shown.is_empty() {
-            self.out.line(clean(answer));
-        } else if self.shown.trim() != answer.trim() {
-            self.show(answer);
-            self.out.text("\n");
+        let text = |pointer: &str| payload.pointer(pointer).and_then(Value::as_str);
+        match (event, text("/stream"), text("/data/phase")) {
+            ("agent", Some("assistant"), _) if self.wanted => {
+                if let Some(said) = text("/data/text") {
+                    self.show(said, text("/data/delta") == Some(said));
+                }
+            }
+            ("agent", Some("tool"), Some("start")) => {
+                self.wait_for(&format!("tool {} at work", text("/data/name").unwrap_or("?")));
+            }
+            ("agent", Some("compaction"), Some("start")) => self.wait_for("shortening the conversation"),
+            ("agent", Some("tool" | "compaction"), Some("result" | "end")) => self.wait_for(AGENT),
+            _ => {}
         }
     }
 
-    /// Ends the line of what was streamed.
+    /// Says that something else is waited for from now on.
+    pub fn wait_for(&mut self, what: &str) {
+        if let Some(waiting) = &self.waiting {
+            if self.is_open {
+                self.out.text("\n");
+                self.is_open = false;
+            }
+            waiting.say(what);
+        }
+    }
+
+    /// Shows what of the complete answer was not streamed, a message a line.
+    pub fn rest(&mut self, answer: &[String]) {
+        let mut seen = 0;
+        for text in answer {
+            let left = self.shown.get(seen..).unwrap_or_default();
+            if let Some(place) = left.iter().position(|shown| shown.trim() == text.trim()) {
+                seen += place + 1;
+                continue;
+            }
+            match left {
+                [last] if text.starts_with(last.as_str()) => {
+                    self.show(&text.clone(), false);
+                    seen += 1;
+                }
+                _ => {
+                    self.finish();
+                    self.out.line(text);
+                }
+            }
+        }
+        self.finish();
+    }
+
+    /// Ends the wait, and the line of what was streamed.
     pub fn finish(&mut self) {
-        if !self.shown.is_empty() && !self.shown.ends_with('\n') {
+        self.waiting = None;
+        if self.is_open {
             self.out.text("\n");
+            self.is_open = false;
         }
     }
 
-    fn show(&mut self, text: &str) {
-        self.out.text(&clean(&addition(&self.shown, text)));
-        self.shown = text.to_string();
-    }
-}
-
-/// What to print so that `text` stands there when `shown` already does.
-fn addition(shown: &str, text: &str) -> String {
-    match text.strip_prefix(shown) {
-        Some(new) => new.to_string(),
-        None if shown.starts_with(text) => String::new(),
-        None => format!("\n{text}"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::addition;
-
-    #[test]
-    fn only_what_is_new_is_added() {
-        for (shown, text, want) in
-            [("", "ab", "ab"), ("ab", "abc", "c"), ("ab", "ab", ""), ("ab", "a", ""), ("ab", "x", "\nx")]
-        {
-            assert_eq!(addition(shown, text), want);
+    /// Prints what `text` has more than was shown of its message; `begins` tells that it is another one.
+    fn show(&mut self, text: &str, begins: bool) {
+        if let Some(waiting) = &self.waiting {
+            waiting.hide();
+        }
+        let last = self.shown.last().filter(|_| !begins);
+        let new = match last.map(|last| (text.strip_prefix(last.as_str()), last.starts_with(text))) {
+            Some((Some(new), _)) => new,
+            Some((None, true)) => return,
+            Some((None, false)) | None => {
+                if self.is_open {
+                    self.out.text("\n");
+                }
+                self.shown.push(String::new());
+                text
+            }
+        };
+        self.out.text(new);
+        self.is_open = if new.is_empty() { self.is_open } else { !new.ends_with('\n') };
+        if let Some(last) = self.shown.last_mut() {
+            *last = text.to_string();
         }
     }
 }

@@ -1,6 +1,5 @@
 //! `openclaw gateway usage-cost`: tokens and costs of the last days, by the gateway's `usage.cost`.
 use super::parse::Args;
-use super::print::clean;
 use super::{Command, Context, Flag, JSON, rpc};
 use crate::error::Result;
 use crate::json::json;
@@ -30,12 +29,12 @@ const FLAGS: &[Flag] = &[
 const DEFAULT_DAYS: u64 = 30;
 
 fn run(context: &Context, args: &Args) -> Result<()> {
-    let days = args.number("days")?.unwrap_or(DEFAULT_DAYS).max(1);
+    let days = args.positive("days")?.unwrap_or(DEFAULT_DAYS);
     let report = rpc::call(context, args, "usage.cost", &json!({"days": days}))?;
     if args.has("json") {
         context.out.json(&report);
     } else {
-        lines(&report, days).iter().for_each(|line| context.out.line(clean(line)));
+        lines(&report, days).iter().for_each(|line| context.out.line(line));
     }
     Ok(())
 }

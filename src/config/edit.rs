@@ -111,7 +111,9 @@ pub fn change<T>(path: &Path, work: impl FnOnce(&mut Draft) -> Result<T>) -> Res
     };
     let mut draft = Draft { text: old.clone().unwrap_or(EMPTY.to_string()), is_new: old.is_none() };
     let in_file = |e: Error| match e.kind {
-        Kind::Config => e.context(format_args!("edit config {}", path.display())),
+        Kind::Config if !e.message().contains(&*path.to_string_lossy()) => {
+            e.context(format_args!("edit config {}", path.display()))
+        }
         _ => e,
     };
     let told = work(&mut draft).map_err(in_file)?;

@@ -163,7 +163,9 @@ impl LogFile {
         };
         let meta = json!({"runtime": "rust", "runtimeVersion": env!("CARGO_PKG_VERSION"), "hostname": self.hostname,
             "name": name, "parentNames": ["openclaw"], "date": time, "logLevelId": id, "logLevelName": level});
-        format!("{}\n", json!({"0": name, "1": line.text, "_meta": meta, "time": time}))
+        let text = json!({"0": name, "1": line.text, "_meta": meta, "time": time}).to_string();
+        // Files are shown on terminals too; what steers one is escaped and means the same.
+        format!("{}\n", crate::clean::escape(&text))
     }
 
     fn path_at(&self, now: u64) -> PathBuf {

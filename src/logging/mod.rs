@@ -21,6 +21,7 @@ use file::LogFile;
 use flood::{Flood, Verdict};
 use log::{Level, LevelFilter, Log, Metadata, Record};
 use simplelog::{ConfigBuilder, WriteLogger};
+use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError, RwLock};
@@ -146,12 +147,21 @@ fn parse_level(text: &str) -> Option<LevelFilter> {
 
 fn console(level: LevelFilter) -> Box<WriteLogger<std::io::Stdout>> {
     let config = ConfigBuilder::new()
-        .set_time_format_rfc3339()
+        .set_time_level(LevelFilter::Off)
         .set_thread_level(LevelFilter::Off)
         .set_location_level(LevelFilter::Off)
         .set_target_level(LevelFilter::Error)
         .build();
     WriteLogger::new(level, config, std::io::stdout())
+}
+
+/// When a line was said, always as long: the time of day here for a person at a terminal, else the moment in UTC.
+fn stamp(at: u64) -> String {
+    if std::io::stdout().is_terminal() {
+        clock::zoned(at, None).strftime("%H:%M:%S%.3f").to_string()
+    } else {
+        clock::iso(at)
+    }
 }
 
 impl Log for Front {
@@ -257,7 +267,10 @@ impl Back {
     fn write(&mut self, line: &Line) {
         let outputs = &mut self.outputs;
         if line.level <= outputs.console_level {
-            let args = format_args!("{}", line.text);
+            // One thread writes here, so the time and the line stay together. Without a reader there is nobody to tell.
+            let _ = write!(std::io::stdout(), "{} ", stamp(line.at));
+            let text = crate::clean::clean(&line.text);
+            let args = format_args!("{text}");
             outputs.console.log(&Record::builder().args(args).level(line.level).target(&line.target).build());
         }
         if line.level <= outputs.file_level

@@ -65,7 +65,7 @@ pub fn quoted(text: &str) -> String {
         let invisible = matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
         match c {
             '"' | '\\' => out.extend(['\\', c]),
-            c if c.is_control() || invisible => out.extend(c.escape_unicode()),
+            c if invisible || crate::clean::is_unfit(c) => out.extend(c.escape_unicode()),
             c => out.push(c),
         }
     }

@@ -15,6 +15,13 @@ use serde::Serialize;
 use serde_json::Value;
 
 params! {
+    struct Approval {
+        request_id: String,
+        scopes: Option<Vec<String>>,
+    }
+}
+
+params! {
     struct RequestId {
         request_id: String,
     }
@@ -40,8 +47,9 @@ pub fn list(shared: &Shared, _caller: &Caller, _params: Value) -> Result<Payload
 }
 
 pub fn approve(shared: &Shared, caller: &Caller, params: Value) -> Result<Payload> {
-    let RequestId { request_id } = read(params)?;
-    let change = store(shared).approve(&request_id, Some(caller.scopes.as_slice()), clock::now_ms())?;
+    let Approval { request_id, scopes } = read(params)?;
+    let caller = Some(caller.scopes.as_slice());
+    let change = store(shared).approve_only(&request_id, scopes.as_deref(), caller, clock::now_ms())?;
     tell(shared, change)
 }
 

@@ -59,7 +59,9 @@ impl State {
         // The CLI comes and goes with every command; it is not somebody who is present.
         let is_present = caller.mode != "cli" && caller.client_id != "cli";
         let presence = is_present.then(|| self.presence.connected(&caller, &admitted.client, self.now));
-        log::info!(target: "gateway/ws", "connect conn={} client={} mode={} role={} protocol={} auth={}",
+        // For the same reason it is no line of the usual log: most of that would be about it.
+        let level = if is_present { log::Level::Info } else { log::Level::Debug };
+        log::log!(target: "gateway/ws", level, "connect conn={} client={} mode={} role={} protocol={} auth={}",
             caller.conn, crate::logging::quoted(&caller.client_id), crate::logging::quoted(&caller.mode), caller.role(), caller.protocol, caller.method);
         let hello = self.hello(&caller, &admitted);
         let text = frame::answer(&request_id, Ok(&Payload::Value(hello)), None, caller.protocol);

@@ -167,6 +167,20 @@ impl Request {
         scopes::union(&[], &self.all_roles().iter().flat_map(of_role).collect::<Vec<_>>())
     }
 
+    /// The same request for no other than these scopes, each of which it must have asked for.
+    pub fn narrowed(mut self, only: &[String]) -> Result<Request> {
+        let asked = self.grants();
+        if let Some(other) = only.iter().find(|scope| !asked.contains(scope)) {
+            let text = format!("the request does not ask for {other}, only for {}", asked.join(", "));
+            return Err(Error::invalid(text));
+        }
+        if only.is_empty() {
+            return Err(Error::invalid("no scope is left: name one, or reject the request"));
+        }
+        self.scopes = only.to_vec();
+        Ok(self)
+    }
+
     pub fn resolved(&self, decision: &str, now: u64) -> Notice {
         let Request { request_id, device_id, .. } = self;
         Notice {

@@ -32,9 +32,24 @@ impl Pairing {
     }
 
     /// Approves a request: `{requestId, device}`. The caller must hold every scope the request asks for.
+    #[cfg(test)]
     pub fn approve(&self, request_id: &str, caller: Option<&[String]>, now: u64) -> Result<Change<Value>> {
+        self.approve_only(request_id, None, caller, now)
+    }
+
+    /// The same, with no other than these of the scopes asked for.
+    pub fn approve_only(
+        &self,
+        request_id: &str,
+        only: Option<&[String]>,
+        caller: Option<&[String]>,
+        now: u64,
+    ) -> Result<Change<Value>> {
         let mut store = self.open(now)?;
-        let request = find(store.pending(), request_id)?;
+        let mut request = find(store.pending(), request_id)?;
+        if let Some(only) = only {
+            request = request.narrowed(only)?;
+        }
         check_caller(caller, &request.grants())?;
         let mut record = Record::merged(store.record(&request.device_id)?, &request, now);
         for role in request.all_roles() {

@@ -31,8 +31,34 @@ impl State {
             leftover.iter().for_each(|id| self.abort_run(id, Reason::Shutdown));
         }
         self.note_in_session(id, &finished);
+        self.log_end(id, &finished);
         let result = finished.result.clone();
         self.end_run(id, result, Some(&finished));
+    }
+
+    /// The line of the log that says what was answered, by whom and at what cost.
+    fn log_end(&self, id: &str, finished: &Finished) {
+        let Some(run) = self.runs.map.get(id) else { return };
+        let session = crate::logging::quoted(&run.new.key);
+        let ms = self.now.saturating_sub(run.started_at.unwrap_or(run.accepted_at));
+        let (model, usage) = (format!("{}/{}", finished.provider, finished.model), &finished.usage);
+        let tokens = usage.input + usage.cache_read + usage.cache_write;
+        let spent = format!("{}.{} s, tokens {tokens} in, {} out", ms / 1000, ms % 1000 / 100, usage.output);
+        let about = format!(
+            "session={session} model={} run={}",
+            crate::logging::quoted(&model),
+            crate::logging::quoted(id)
+        );
+        match (&finished.result, run.cancel.reason()) {
+            (Ok(()), _) => log::info!(target: "gateway/agent", "turn ✓ {spent} {about}"),
+            (Err(_), Some(reason)) if reason != Reason::Timeout => {
+                log::info!(target: "gateway/agent", "turn stopped after {spent} {about}");
+            }
+            (Err(e), _) => {
+                let why = crate::logging::quoted(e.message());
+                log::warn!(target: "gateway/agent", "turn ✗ {spent} {about} error={why}");
+            }
+        }
     }
 
     fn note_in_session(&mut self, id: &str, finished: &Finished) {

@@ -87,15 +87,23 @@ impl State {
         let now = self.now;
         let Some(run) = self.runs.map.get_mut(id) else { return };
         run.seq += 1;
-        if run.verbose == Verbose::Off || run.silenced {
+        if run.silenced {
             return;
         }
-        if let Some(map) = data.as_object_mut().filter(|_| run.verbose == Verbose::On) {
-            map.remove("result");
+        let is_off = run.verbose == Verbose::Off;
+        let hidden: &[&str] = match run.verbose {
+            Verbose::Off => &["args", "meta", "result"],
+            Verbose::On => &["result"],
+            Verbose::Full => &[],
+        };
+        if let Some(map) = data.as_object_mut() {
+            hidden.iter().for_each(|name| drop(map.remove(*name)));
         }
         let payload = agent_event(run, "tool", data, now);
         let body: std::sync::Arc<str> = frame::event(events::AGENT_TOOL.name, &payload, None).into();
-        for conn in &run.listeners {
+        // Quiet sessions are; only the command line shows at its waiting line what is at work.
+        let is_told = |conn: &u64| !is_off || self.clients.get(*conn).is_some_and(|c| c.caller.mode == "cli");
+        for conn in run.listeners.iter().filter(|conn| is_told(conn)) {
             self.clients.send(*conn, &events::AGENT_TOOL, body.clone());
         }
     }

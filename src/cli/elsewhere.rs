@@ -1,0 +1,64 @@
+//! Commands that the original has and this version has not: what to use instead.
+
+const INSTEAD: &[(&[&str], &str)] = &[
+    (&["tui", "chat", "terminal"], "use `openclaw agent --message TEXT`, which streams the answer"),
+    (
+        &[
+            "message",
+            "channels",
+            "channel",
+            "directory",
+            "pairing",
+            "login",
+            "logout",
+            "qr",
+            "clawbot",
+            "voicecall",
+        ],
+        "there are no chat channels; `openclaw agent --message TEXT` talks to the agent",
+    ),
+    (&["cron"], "it runs no jobs; let the machine's cron run `openclaw agent --message TEXT`"),
+    (&["update", "upgrade"], "install the new one as this one was, then `openclaw gateway restart`"),
+    (&["reset"], "`openclaw backup create`, then move the state directory away and run `openclaw setup`"),
+    (
+        &["uninstall"],
+        "`openclaw gateway uninstall` removes the service; the rest is the state directory and the program",
+    ),
+    (
+        &["system", "hooks", "webhooks", "tasks", "flows"],
+        "it has no events, heartbeats and hooks; `openclaw agent --message TEXT` starts a turn",
+    ),
+    (&["memory", "wiki"], "it has no search over memories; the agent keeps them as files of its workspace"),
+    (
+        &["skills", "plugins", "mcp", "acp", "clawhub"],
+        "it has no skills and plugins; tools are set by the key `tools`",
+    ),
+    (&["browser", "canvas", "sandbox", "nodes", "node"], "it has no browser, nodes and sandboxes"),
+    (
+        &["approvals", "exec-policy", "secrets"],
+        "it runs no programs; `openclaw security audit` shows what can be reached",
+    ),
+    (&["infer", "capability"], "`openclaw models test` asks a model"),
+    (&["dns", "proxy"], "see docs/remote.md for ways to reach a gateway elsewhere"),
+    (&["docs"], "see README.md and docs/ of this version, or `openclaw --help`"),
+];
+
+/// What helps whoever typed a command of the original.
+pub fn instead(words: &str) -> Option<&'static str> {
+    let first = words.split(' ').next()?;
+    INSTEAD.iter().find(|(names, _)| names.contains(&first)).map(|(_, instead)| *instead)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::parse::below;
+    use super::*;
+
+    #[test]
+    fn n_38_no_command_of_ours_is_told_to_be_missing() {
+        for name in INSTEAD.iter().flat_map(|(names, _)| names.iter()) {
+            assert!(below(name).next().is_none(), "{name}");
+        }
+        assert!(instead("cron list").is_some() && instead("status").is_none());
+    }
+}

@@ -1,0 +1,103 @@
+//! Texts and tables for the width of a terminal. Pure; `print.rs` and `help.rs` print what comes out.
+
+/// The lines of `text`, each at most `width` columns where its words allow it.
+pub fn fold(text: &str, width: usize) -> Vec<String> {
+    let mut lines = Vec::new();
+    for paragraph in text.split('\n') {
+        let mut line = String::new();
+        for word in paragraph.split(' ') {
+            if !line.is_empty() && columns(&line) + 1 + columns(word) > width {
+                lines.push(std::mem::take(&mut line));
+            } else if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+        lines.push(line);
+    }
+    lines
+}
+
+/// Columns that a terminal needs for `text`: East Asian letters and pictures take two.
+pub fn columns(text: &str) -> usize {
+    text.chars().map(|c| 1 + usize::from(is_wide(c))).sum()
+}
+
+fn is_wide(c: char) -> bool {
+    matches!(c, '\u{1100}'..='\u{115f}' | '\u{2e80}'..='\u{a4cf}' | '\u{ac00}'..='\u{d7a3}' | '\u{f900}'..='\u{faff}'
+        | '\u{fe30}'..='\u{fe6f}' | '\u{ff00}'..='\u{ff60}' | '\u{1f300}'..='\u{1faff}' | '\u{20000}'..='\u{3fffd}')
+}
+
+/// A table as lines no wider than `width`, the heads first. Columns are as wide as their widest cell. Those that do
+/// not fit beside the others stand in further lines below, indented, under heads of their own.
+pub fn table(head: &[&str], rows: &[Vec<String>], width: usize) -> (Vec<String>, Vec<String>) {
+    let cell = |row: &Vec<String>, column: usize| row.get(column).cloned().unwrap_or_default();
+    let widest = |column: usize| {
+        let cells = rows.iter().map(|row| columns(&cell(row, column)));
+        // A column that nobody fills is left out.
+        cells
+            .max()
+            .filter(|most| *most > 0)
+            .map(|most| most.max(head.get(column).map_or(0, |name| columns(name))))
+    };
+    let mut groups: Vec<Vec<(usize, usize)>> = vec![Vec::new()];
+    let mut used = 0;
+    for (column, wide) in (0..head.len()).filter_map(|column| Some((column, widest(column)?))) {
+        if used > 0 && used + GAP.len() + wide > width {
+            groups.push(Vec::new());
+            used = INDENT.len();
+        } else if used > 0 {
+            used += GAP.len();
+        }
+        used += wide;
+        if let Some(group) = groups.last_mut() {
+            group.push((column, wide));
+        }
+    }
+    let line = |place: usize, group: &Vec<(usize, usize)>, text: &dyn Fn(usize) -> String| {
+        let cells = group.iter().map(|(column, wide)| padded(&text(*column), *wide)).collect::<Vec<_>>();
+        format!("{}{}", if place == 0 { "" } else { INDENT }, cells.join(GAP)).trim_end().to_string()
+    };
+    let lines = |text: &dyn Fn(usize) -> String| -> Vec<String> {
+        let each = groups.iter().enumerate().map(|(place, group)| line(place, group, text));
+        each.enumerate()
+            .filter(|(place, line)| *place == 0 || !line.is_empty())
+            .map(|(_, line)| line)
+            .collect()
+    };
+    let names = lines(&|column| head.get(column).map(ToString::to_string).unwrap_or_default());
+    (names, rows.iter().flat_map(|row| lines(&|column| cell(row, column))).collect())
+}
+
+const GAP: &str = "  ";
+const INDENT: &str = "    ";
+
+fn padded(text: &str, width: usize) -> String {
+    format!("{text}{}", " ".repeat(width.saturating_sub(columns(text))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_folded_and_long_ones_stay_whole() {
+        assert_eq!(fold("a bb ccc\ndd", 5), ["a bb", "ccc", "dd"]);
+        assert_eq!(fold("abcdefgh ij", 5), ["abcdefgh", "ij"]);
+        assert_eq!(fold("", 5), [""]);
+    }
+
+    #[test]
+    fn n_34_a_table_goes_on_below_where_it_is_too_wide() {
+        let rows = vec![
+            vec!["key-1".to_string(), "日本".to_string(), "id-1".to_string(), String::new()],
+            vec!["k".to_string(), "b".to_string(), "id-2".to_string(), String::new()],
+        ];
+        let (head, lines) = table(&["Key", "Name", "Id", "Flags"], &rows, 80);
+        assert_eq!(head, ["Key    Name  Id"]);
+        assert_eq!(lines, ["key-1  日本  id-1", "k      b     id-2"]);
+        let (head, lines) = table(&["Key", "Name", "Id", "Flags"], &rows, 12);
+        assert_eq!(head, ["Key    Name", "    Id"]);
+        assert_eq!(lines, ["key-1  日本", "    id-1", "k      b", "    id-2"]);
+    }
+}
