@@ -204,7 +204,7 @@ fn n_13_n_14_gateway_call_gives_json_and_makes_its_key() {
 fn n_24_force_color_forces() {
     let gateway = Gateway::plain();
     let port = gateway.port.to_string();
-    let mut check = |vars: &[(&str, &str)], args: &[&str], colored: bool| {
+    let check = |vars: &[(&str, &str)], args: &[&str], colored: bool| {
         let mut all = vec![("OPENCLAW_GATEWAY_PORT", port.as_str())];
         all.extend(vars);
         let output = gateway.cli_env(args, &all);

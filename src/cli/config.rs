@@ -155,9 +155,7 @@ fn validate(context: &Context, args: &Args) -> Result<()> {
     warn(context, args, &config);
     if let Some(all) = unsupported::line(&config, &context.env) {
         let doctor = context.env.command("doctor --only unsupported");
-        context.out.warn(&clean(&format!(
-            "warning: not in this version: {all}; `{doctor}` says what helps instead"
-        )));
+        context.out.warn(&format!("warning: not in this version: {all}; `{doctor}` says what helps instead"));
     }
     Ok(())
 }
