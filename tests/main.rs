@@ -96,7 +96,6 @@ mod start_flags;
 #[cfg(test)]
 mod status;
 #[cfg(test)]
-mod strangers;
 mod terminal;
 #[cfg(test)]
 mod torture;
