@@ -3,6 +3,7 @@
 //! For whichever thread does the work; never the state thread. Linux does the whole check in one `openat2`; where
 //! that is missing the path is walked part by part without following links, so no race can slip a link in between.
 use crate::error::{Error, Result};
+use crate::files::quirks;
 use rustix::fd::OwnedFd;
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, mkdirat, openat, renameat, statat, unlinkat};
 use rustix::io::Errno;
@@ -246,14 +247,14 @@ fn replace(parent: &OwnedFd, name: &OsStr, bytes: &[u8]) -> std::result::Result<
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let fd = openat(parent, &temp, flags, Mode::RUSR | Mode::WUSR)?;
     let mut file = File::from(fd);
-    let written = file.write_all(bytes).and_then(|()| file.sync_all());
+    let written = file.write_all(bytes).and_then(|()| quirks::sync(&file));
     let written = written.map_err(|e| Errno::from_io_error(&e).unwrap_or(Errno::IO));
     if let Err(e) = written.and_then(|()| renameat(parent, &temp, parent, name)) {
         // The write already failed with `e`; nothing better can be done about the temp file.
         let _ = unlinkat(parent, &temp, AtFlags::empty());
         return Err(e.into());
     }
-    Ok(rustix::fs::fsync(parent)?)
+    Ok(quirks::sync_dir_at(parent).map_err(|e| Errno::from_io_error(&e).unwrap_or(Errno::IO))?)
 }
 
 fn to_stat(found: &rustix::fs::Stat) -> Stat {

@@ -233,7 +233,9 @@ impl Env {
 
     /// Adds what the `.env` file has and the environment lacks.
     pub fn read_dotenv(&mut self) {
-        let Ok(bytes) = crate::files::read_bytes(&self.state_dir.join(".env")) else { return };
+        let Ok(bytes) = crate::files::read_bytes(&self.state_dir.join(".env"), crate::files::MAX_TEXT) else {
+            return;
+        };
         let found: HashMap<String, String> =
             dotenv::parse(&String::from_utf8_lossy(&bytes)).into_iter().collect();
         for (name, value) in found {

@@ -182,7 +182,7 @@ pub fn clear(env: &Env, port: u16) -> Result<(Lock, Vec<String>)> {
 fn try_lock(env: &Env) -> Result<std::result::Result<Lock, Option<u32>>> {
     let path = env.state_dir.join("gateway").join("gateway.lock");
     let Some(lock) = Lock::try_now(&path)? else {
-        return Ok(Err(std::fs::read_to_string(&path).ok().and_then(|pid| pid.trim().parse().ok())));
+        return Ok(Err(crate::files::read_text(&path).ok().and_then(|pid| pid.trim().parse().ok())));
     };
     // Only for who finds it held, so it does not matter when a full disk refuses it.
     let _ = lock.note(&std::process::id().to_string());

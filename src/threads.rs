@@ -1,6 +1,6 @@
 //! Named threads with bounded stacks. A panic in a worker is caught here and told to whoever must know; it
 //! ends that worker and nothing else. The state thread does not use the net: half-changed state must not go on.
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{Builder, JoinHandle};
@@ -18,6 +18,9 @@ static MOST: AtomicUsize = AtomicUsize::new(0);
 pub fn has_room() -> bool {
     RUNNING.load(Ordering::Relaxed) + 2 < MOST.load(Ordering::Relaxed) || crate::sys::has_room(ROOM)
 }
+
+/// What helps when the system refuses a thread, whichever error it gives.
+const FIX: &str = "this user or service may have no more of them, or no memory for one: raise its limit (ulimit -u, TasksMax)";
 
 /// Runs `work` on a thread called `name` (at most 15 bytes are shown by the system). `died` gets the text of a
 /// panic.
@@ -48,7 +51,7 @@ pub fn bare(name: &str, stack: usize, work: impl FnOnce() + Send + 'static) -> R
         .name(name.to_string())
         .stack_size(stack)
         .spawn(counted)
-        .map_err(|e| Error::io(format_args!("start thread {name}"), e))
+        .map_err(|e| Error::new(Kind::Io, format!("start thread {name}: {e}; {FIX}")))
 }
 
 /// Counts a thread until it ends, by a panic too.

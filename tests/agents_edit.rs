@@ -335,3 +335,24 @@ fn setup_fills_the_workspace_it_is_given() {
     assert!(gateway::command(&bare).args(["setup"]).output().unwrap().status.success());
     assert_eq!(std::fs::read_dir(bare.join("home/.openclaw/workspace")).unwrap().count(), 0);
 }
+
+#[test]
+fn m_5_without_templates_a_new_agent_still_says_who_it_is() {
+    let gateway = Gateway::start(&Setup::config(json!({"agents": {"defaults": {"skipBootstrap": true}}})));
+    let mut client = Client::operator(&gateway, 4);
+    let made = json!({"name": "Ops", "workspace": gateway.state_dir().join("workspace-ops"), "emoji": "🦀", "avatar": "me.png"});
+    client.ok("agents.create", made);
+    let workspace = gateway.state_dir().join("workspace-ops");
+    let text = std::fs::read_to_string(workspace.join("IDENTITY.md")).unwrap();
+    assert_eq!(text, "- Name: Ops\n- Emoji: 🦀\n- Avatar: me.png\n");
+    assert_eq!(std::fs::read_dir(&workspace).unwrap().count(), 1, "no template was written");
+    let identity = client.ok("agent.identity.get", json!({"agentId": "ops"}));
+    assert_eq!((&identity["name"], &identity["emoji"]), (&json!("Ops"), &json!("🦀")));
+    // What stands there is kept, and said once.
+    let other = gateway.state_dir().join("workspace-two");
+    std::fs::create_dir_all(&other).unwrap();
+    std::fs::write(other.join("IDENTITY.md"), "# Mine\n- Emoji: 🌱\n").unwrap();
+    client.ok("agents.create", json!({"name": "Two", "workspace": other, "emoji": "🦀"}));
+    let text = std::fs::read_to_string(other.join("IDENTITY.md")).unwrap();
+    assert_eq!(text, "# Mine\n- Emoji: 🌱\n- Name: Two\n");
+}

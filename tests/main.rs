@@ -62,6 +62,10 @@ mod models;
 #[cfg(test)]
 mod models_cli;
 #[cfg(test)]
+mod nesting;
+#[cfg(test)]
+mod newer_clients;
+#[cfg(test)]
 mod onboard;
 #[cfg(test)]
 mod onboard_again;
@@ -71,6 +75,8 @@ mod other_user;
 mod profiles;
 #[cfg(test)]
 mod push;
+#[cfg(test)]
+mod quirks;
 #[cfg(test)]
 mod regression;
 #[cfg(test)]
@@ -85,6 +91,8 @@ mod runs;
 mod scopes;
 #[cfg(test)]
 mod service;
+#[cfg(test)]
+mod session_ids;
 #[cfg(test)]
 mod sessions;
 #[cfg(test)]

@@ -296,6 +296,7 @@ fn an_agent_that_asks_another_session_needs_no_second_place() {
     merge(&mut config, &json!({"agents": {"defaults": {"maxConcurrent": 1}}}));
     let gateway = with_config(config);
     let mut client = Client::operator(&gateway, 4);
+    client.ok("sessions.patch", json!({"key": "other", "label": "Other"}));
     let started = Instant::now();
     let done = turn(&mut client, "ask the other one", "k").unwrap();
     assert_eq!(done["result"]["payloads"][0]["text"], "it is fine");

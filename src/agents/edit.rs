@@ -243,12 +243,14 @@ fn introduce(dir: &Path, new: &New) -> Result<()> {
             Some(format!("- {title}: {}\n", text.map(str::trim).filter(|t| !t.is_empty())?))
         })
         .collect();
-    const MAX: u64 = 1 << 20;
-    let Some(old) = beneath::read(dir, Path::new(NAME), MAX)?.filter(|_| !lines.is_empty()) else {
+    if lines.is_empty() {
         return Ok(());
-    };
-    let old = String::from_utf8_lossy(&old);
-    beneath::write(dir, Path::new(NAME), format!("{}\n{lines}", old.trim_end()).as_bytes())
+    }
+    const MAX: u64 = 1 << 20;
+    // Without the template (`skipBootstrap`) the file begins here.
+    let old = beneath::read(dir, Path::new(NAME), MAX)?.unwrap_or_default();
+    let text = format!("{}\n{lines}", String::from_utf8_lossy(&old).trim_end());
+    beneath::write(dir, Path::new(NAME), text.trim_start_matches('\n').as_bytes())
 }
 
 /// Where in the config's own text the agent's entry stands, made now if it has none.

@@ -138,18 +138,27 @@ fn password_of(context: &Context, file: &str) -> Result<String> {
     Ok(password.to_string())
 }
 
-/// A file that this user may not write keeps every later start from succeeding too, so the status says so.
+/// A file that this user may not write keeps every later start from succeeding too, so the status says so. What is
+/// refused without naming a file, such as a thread, tells its own way out.
 fn for_good(error: Error, env: &Env) -> Error {
     use rustix::io::Errno;
     let lasting = [Errno::ACCESS, Errno::PERM, Errno::ROFS].map(|why| std::io::Error::from(why).to_string());
     if error.kind != Kind::Io || !lasting.iter().any(|why| error.message().ends_with(why)) {
         return error;
     }
+    let is_read_only = error.message().ends_with(&std::io::Error::from(Errno::ROFS).to_string());
+    let is_of_state = error.message().contains(&*env.state_dir.to_string_lossy());
     let user = rustix::process::getuid().as_raw();
     let dir = env.display(&env.state_dir);
-    let fix = match env.state_dir.exists() {
-        true => format!("make it writable for this user: sudo chown -R {user} {dir}"),
-        false => "set OPENCLAW_STATE_DIR to a directory that this user may write".to_string(),
+    let fix = if is_read_only {
+        "its file system is read-only: mount it writable, or set OPENCLAW_STATE_DIR to another place"
+            .to_string()
+    } else if !is_of_state {
+        "let this user do that, or name another place".to_string()
+    } else if env.state_dir.exists() {
+        format!("make it writable for this user: sudo chown -R {user} {dir}")
+    } else {
+        "set OPENCLAW_STATE_DIR to a directory that this user may write".to_string()
     };
     Error::config(format!("{}; {fix}", error.message()))
 }
@@ -181,13 +190,21 @@ mod tests {
     #[test]
     fn what_may_not_be_written_is_no_case_for_a_supervisor() {
         let failed = |why: rustix::io::Errno| {
-            for_good(Error::io("open lock file /x/gateway.lock", why.into()), &Env::default())
+            let mut env = Env::default();
+            env.state_dir = "/x".into();
+            for_good(Error::io("open lock file /x/gateway.lock", why.into()), &env)
         };
         let denied = failed(rustix::io::Errno::ACCESS);
         assert_eq!(denied.exit_code(), 78);
         assert!(denied.message().starts_with("open lock file /x/gateway.lock: "), "{denied}");
         assert!(denied.message().contains("OPENCLAW_STATE_DIR"), "{denied}");
         assert_eq!(failed(rustix::io::Errno::NOSPC).exit_code(), 1);
+        // Kind H: the way out is one for what was refused.
+        assert!(failed(rustix::io::Errno::ROFS).message().contains("read-only: mount it writable"));
+        let mut env = Env::default();
+        env.state_dir = std::env::temp_dir();
+        let elsewhere = for_good(Error::io("open /var/log/x", rustix::io::Errno::ACCESS.into()), &env);
+        assert!(!elsewhere.message().contains("chown"), "{elsewhere}");
     }
 
     #[test]

@@ -218,7 +218,7 @@ fn probe(context: &Context, args: &Args, target: &Target, env: &Env) -> Result<R
 pub fn live(env: &Env) -> Option<Live> {
     let path = env.state_dir.join("gateway").join("gateway.lock");
     let inode = std::fs::metadata(&path).ok()?.ino();
-    let pid: u32 = std::fs::read_to_string(&path).ok()?.split_whitespace().next()?.parse().ok()?;
+    let pid: u32 = crate::files::read_text(&path).ok()?.split_whitespace().next()?.parse().ok()?;
     let is_held = match std::fs::read_to_string("/proc/locks") {
         Ok(locks) => locks.lines().any(|lock| lock.contains("FLOCK") && locked_inode(lock) == Some(inode)),
         Err(_) => Pid::from_raw(i32::try_from(pid).ok()?).is_some_and(|pid| test_kill_process(pid).is_ok()),

@@ -86,7 +86,7 @@ struct Findings {
 
 fn look(config: &Config, env: &Env, used: &Used, agent: Option<&str>) -> Findings {
     let agent = agent.map_or_else(|| Agents::of(config, env).default_id(), str::to_string);
-    let text = std::fs::read_to_string(config.path()).unwrap_or_default();
+    let text = crate::files::read_text(config.path()).unwrap_or_default();
     // Without the file's own words, a key from a variable counts as one of the config.
     let written: Value = json5::from_str(&text).unwrap_or_default();
     let mut found = Findings { servers: Vec::new(), problems: Vec::new(), missing: Vec::new() };

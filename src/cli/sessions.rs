@@ -8,7 +8,7 @@ use crate::clock;
 use crate::config::Config;
 use crate::env::Env;
 use crate::error::{Error, Result};
-use crate::json::{self, json};
+use crate::json::json;
 use crate::sessions::{index, key};
 use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
@@ -155,16 +155,18 @@ pub fn store_path(env: &Env, config: &Config, agent: &str) -> PathBuf {
 
 /// The sessions of a store, newest first; a missing file is an empty store.
 pub fn read(path: &Path) -> Result<Vec<Row>> {
-    let text = match std::fs::read_to_string(path) {
+    let text = match crate::files::read_bytes(path, index::MOST_BYTES) {
         Ok(text) => text,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(e) => return Err(Error::io(format_args!("read session store {}", path.display()), e)),
     };
-    let map = json::read_object(&text, index::MAX_VALUES, index::STRICT_DEPTH).map_err(|e| {
+    let map = index::parse(&text).ok_or_else(|| {
         let file = path.display();
         Error::new(
             crate::error::Kind::Io,
-            format!("read session store {file}: {e}; the gateway repairs it when it starts"),
+            format!(
+                "read session store {file}: it is not a JSON object; the gateway repairs it when it starts"
+            ),
         )
     })?;
     let row = |(key, entry): (String, Value)| {

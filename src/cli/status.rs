@@ -13,6 +13,7 @@ use super::{Command, Context, Flag, JSON, VERSION, rpc, status_all, usage};
 use crate::agent::catalogue::{self, MODEL};
 use crate::agent::profiles;
 use crate::agent::provider::Provider;
+use crate::agents::Agents;
 use crate::clock;
 use crate::config::Config;
 use crate::device::pairing::Pairing;
@@ -20,6 +21,7 @@ use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::json::json;
 use crate::sessions::key::normalise_agent_id;
+use crate::sessions::newer;
 use crate::unsupported;
 use serde_json::Value;
 use std::path::PathBuf;
@@ -170,10 +172,14 @@ fn ask(context: &Context, args: &Args, env: &Env, config: &Config) -> Result<Gat
     match connect(&target, &env.state_dir, &[], deadline) {
         Ok(mut session) => {
             gateway.latency_ms = Some(started.elapsed().as_millis() as u64);
-            let text =
-                |pointer: &str| session.hello.pointer(pointer).and_then(Value::as_str).map(str::to_string);
-            gateway.version = text("/server/version");
-            gateway.host = text("/server/host");
+            gateway.version =
+                session.hello.pointer("/server/version").and_then(Value::as_str).map(str::to_string);
+            let present = session.hello.pointer("/snapshot/presence").and_then(Value::as_array);
+            let own = present
+                .into_iter()
+                .flatten()
+                .find(|row| row.get("mode").is_some_and(|mode| mode == "gateway"));
+            gateway.host = own.and_then(|row| row.get("host")?.as_str()).map(str::to_string);
             let more: [(bool, &str, Value, &mut Option<Value>); 3] = [
                 (args.has("deep"), "health", json!({"probe": true}), &mut gateway.health),
                 (args.has("usage"), "usage.status", json!({}), &mut gateway.usage),
@@ -229,6 +235,8 @@ fn overview(
     let active = last.map_or(String::new(), |at| {
         format!(" · last active {} ago", age(clock::now_ms().saturating_sub(at)))
     });
+    let of_newer = !newer::databases(&env.state_dir, &Agents::of(config, env).ids()).is_empty();
+    let newer = if of_newer { " · those of a newer release are not read (see doctor)" } else { "" };
     let mut rows = vec![
         ("OpenClaw", format!("{VERSION} · {} {}", std::env::consts::OS, std::env::consts::ARCH)),
         ("Config", format!("{config_file}{config_note}")),
@@ -237,7 +245,7 @@ fn overview(
         ("Service", unit.summary()),
         ("Model", model(env, config)),
         ("Agents", ids.join(", ")),
-        ("Sessions", format!("{count}{active}")),
+        ("Sessions", format!("{count}{active}{newer}")),
     ];
     let fix = gateway
         .error

@@ -73,7 +73,7 @@ fn path(state_dir: &Path) -> PathBuf {
 }
 
 fn load(path: &Path) -> Result<Option<Identity>> {
-    let text = match std::fs::read_to_string(path) {
+    let text = match files::read_text(path) {
         Ok(text) => text,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(e) => return Err(Error::io(format_args!("read device identity {}", path.display()), e)),

@@ -58,7 +58,7 @@ fn path(state_dir: &Path) -> PathBuf {
 
 /// The file's content if it is that device's; tokens of another key are of no use to anyone.
 fn read(state_dir: &Path, device_id: &str) -> Option<Map<String, Value>> {
-    let text = std::fs::read_to_string(path(state_dir)).ok()?;
+    let text = crate::files::read_text(&path(state_dir)).ok()?;
     let file = json::read_object(&text, 10_000, 16).ok()?;
     (file.get("deviceId")?.as_str()? == device_id).then_some(file)
 }

@@ -5,7 +5,6 @@ use crate::clock;
 use crate::env::Env;
 use rustix::fs::{Access, FlockOperation, access, flock, statvfs};
 use rustix::process::{Pid, test_kill_process};
-use std::fs::File;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
@@ -23,14 +22,15 @@ const VARIABLES: [&str; 6] =
 /// The process that serves this state directory.
 pub fn instance(env: &Env) -> Option<u32> {
     let path = env.state_dir.join("gateway").join("gateway.lock");
-    let pid: u32 = std::fs::read_to_string(&path).ok()?.trim().parse().ok()?;
+    let pid: u32 = crate::files::read_text(&path).ok()?.trim().parse().ok()?;
     // A left-over file of a dead process needs no look at its lock, so no start can meet ours.
     match test_kill_process(Pid::from_raw(i32::try_from(pid).ok()?)?) {
         Ok(()) | Err(rustix::io::Errno::PERM) => {}
         Err(_) => return None,
     }
-    let file = File::open(&path).ok()?;
-    flock(&file, FlockOperation::NonBlockingLockShared).is_err().then_some(pid)
+    let file = crate::files::open_regular(&path).ok()?;
+    let taken = flock(&file, FlockOperation::NonBlockingLockShared);
+    (taken == Err(rustix::io::Errno::WOULDBLOCK)).then_some(pid)
 }
 
 pub fn missing(ctx: &Ctx) -> Vec<Finding> {

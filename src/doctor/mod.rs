@@ -135,6 +135,7 @@ pub const CHECKS: &[Check] = &[
     guard("service.secret", Error, "A service file holds a secret", services::secret),
     check("sessions.index_damaged", Error, "A session index cannot be read", sessions::index),
     check("sessions.litter", Info, "Left-over files wait to be swept", sessions::litter),
+    check("sessions.newer_release", Warning, "Sessions of a newer release are not read", sessions::newer_release),
     check("sessions.transcript_missing", Warning, "Sessions without their transcript", sessions::missing),
     check("sessions.transcript_torn", Info, "Transcripts end in half a line", sessions::torn),
     check("state.legacy_dir", Info, "State of an earlier product name", machine::legacy_dir),

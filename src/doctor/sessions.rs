@@ -4,9 +4,8 @@ use super::{Ctx, Finding, Fix, one};
 use crate::agents::Agents;
 use crate::json;
 use crate::litter;
-use crate::sessions::{index, is_session_id, sessions_dir};
+use crate::sessions::{index, is_session_id, newer, sessions_dir};
 use serde_json::{Map, Value};
-use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
@@ -22,9 +21,8 @@ fn dirs(ctx: &Ctx) -> Vec<PathBuf> {
 
 /// The index of a directory; `Err` says why it cannot be read.
 fn read(dir: &Path) -> std::result::Result<Map<String, Value>, String> {
-    match std::fs::read(dir.join("sessions.json")) {
-        Ok(bytes) => json::read_object(&bytes, index::MAX_VALUES, index::STRICT_DEPTH)
-            .map_err(|_| "it is not a JSON object".to_string()),
+    match crate::files::read_bytes(&dir.join("sessions.json"), index::MOST_BYTES) {
+        Ok(bytes) => index::parse(&bytes).ok_or_else(|| "it is not a JSON object".to_string()),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(Map::new()),
         Err(e) => Err(e.to_string()),
     }
@@ -40,6 +38,15 @@ pub fn index(ctx: &Ctx) -> Vec<Finding> {
             ))
         };
     dirs(ctx).into_iter().filter_map(finding).collect()
+}
+
+pub fn newer_release(ctx: &Ctx) -> Vec<Finding> {
+    let ids = Agents::of(&ctx.config, &ctx.env).ids();
+    let finding = |text: String| {
+        Finding::new(text)
+            .remedy("go on with them in that release; here new conversations begin, and both may stay")
+    };
+    newer::told(&ctx.env.state_dir, &ids).map(finding).into_iter().collect()
 }
 
 pub fn missing(ctx: &Ctx) -> Vec<Finding> {
@@ -81,7 +88,7 @@ pub fn torn(ctx: &Ctx) -> Vec<Finding> {
 
 /// Whether the last line has no end and is not JSON either.
 fn is_torn(path: &Path) -> std::io::Result<bool> {
-    let mut file = File::open(path)?;
+    let mut file = crate::files::open_regular(path)?;
     let size = file.metadata()?.len();
     file.seek(SeekFrom::Start(size.saturating_sub(TAIL)))?;
     let mut tail = Vec::new();

@@ -6,7 +6,7 @@ use crate::agent::run::question;
 use crate::error::{Error, Result};
 use crate::json::json;
 use crate::logging;
-use crate::sessions::{Entry, Journal, Record, Spool, Transcript};
+use crate::sessions::{Journal, Record, Spool, Transcript};
 use crate::state::sessions::Sessions;
 
 /// Ends the runs that are open in the journal; gives all records.
@@ -37,14 +37,12 @@ pub fn settle(
 /// Puts the message of a run into its transcript unless it is there already.
 fn keep_message(record: &Record, sessions: &mut Sessions, spool: &Spool) -> Result<()> {
     let (Some(key), Some(text)) = (&record.session_key, &record.message) else { return Ok(()) };
-    if sessions.get(key).is_none() {
-        // The stop came before the new session's index was saved; the journal knows its transcript.
-        let id =
-            record.session_id.as_deref().ok_or_else(|| Error::not_found(format!("session {key} is gone")))?;
-        sessions.put(key, Entry::new(id, record.ts), 0)?;
+    let id = record.session_id.as_deref();
+    if sessions.begun(key).is_none() && id.is_none() {
+        return Err(Error::not_found(format!("session {key} is gone")));
     }
-    let entry =
-        sessions.get(key).cloned().ok_or_else(|| Error::not_found(format!("session {key} is gone")))?;
+    // The stop may have come before the new session's index was saved; the journal knows its transcript.
+    let entry = sessions.begin(key, id, record.ts, 0)?;
     let transcript: Transcript = sessions.transcript(key, &entry)?;
     if transcript.contains_run(&record.key)? {
         return Ok(());

@@ -39,7 +39,7 @@ const OFFSET_BITS: u32 = 37;
 
 /// Reads `path`; one that does not exist has no lines.
 pub fn read(path: &Path, span: Span) -> Result<Tail> {
-    let Ok(file) = File::open(path) else {
+    let Ok(file) = crate::files::open_regular(path) else {
         // Between the two steps of a rotation: what the cursor stands before is read the next time.
         return Ok(Tail { cursor: span.cursor.unwrap_or(0), ..Tail::default() });
     };
@@ -95,7 +95,7 @@ pub fn predecessor(path: &Path) -> PathBuf {
 /// The lines that were written behind the cursor before the file was rotated, or before its day was over, at most the
 /// last `room` bytes of them, and whether that is all; `None` when the file is gone.
 fn rest_of_earlier(path: &Path, marked: u64, at: u64, room: u64) -> Option<(Vec<String>, bool)> {
-    let files = earlier(path).into_iter().filter_map(|path| File::open(path).ok());
+    let files = earlier(path).into_iter().filter_map(|path| crate::files::open_regular(&path).ok());
     let mut sized = files.map(|file| (file.metadata().map_or(0, |meta| meta.len()), file));
     let (size, file) = sized.find(|(size, file)| *size >= at && (marked == 0 || mark(file) == marked))?;
     let start = at.max(size.saturating_sub(room));

@@ -10,7 +10,7 @@ use crate::protocol::frame::{self, Payload};
 use crate::sessions::dedupe::params_hash;
 use crate::sessions::routing::{self, Inbound, PeerKind};
 use crate::sessions::{Entry, send_policy};
-use crate::sessions::{Seen, key};
+use crate::sessions::{SESSION_ID, Seen, is_session_id, key};
 use crate::state::State;
 use crate::state::event::{Answer, Call};
 use crate::state::runs::{Family, NewRun};
@@ -62,6 +62,10 @@ params! {
 }
 
 impl Params {
+    fn chosen_id(&self) -> Option<&str> {
+        self.session_id.as_deref().map(str::trim).filter(|id| !id.is_empty())
+    }
+
     /// The session is found by who the message is for; one that is named goes on, however old it is.
     fn names_no_session(&self) -> bool {
         self.session_key.is_none()
@@ -98,6 +102,9 @@ pub fn agent(state: &mut State, call: Call, params: Value) -> Result<Answer> {
         let channel = params.channel.clone().unwrap_or_else(|| DEFAULT_CHANNEL.to_string());
         start_anew_if_stale(state, &key, &channel)?;
     }
+    if let Some(id) = params.chosen_id() {
+        state.sessions.begin(&key, Some(id), state.now, state.mono)?;
+    }
     if let Some(label) = params.label {
         state.sessions.ensure(&key, state.now, state.mono)?;
         state.sessions.update(&key, state.mono, |entry| entry.set("label", label));
@@ -131,14 +138,19 @@ fn session_key(state: &State, params: &Params) -> Result<String> {
     }
     let given = params.session_key.as_deref().map(str::trim).filter(|k| !k.is_empty());
     let rules = state.sessions.rules();
-    let key = match (given, params.session_id.as_deref().filter(|id| !id.is_empty())) {
-        (Some(raw), _) => rules.canonical(raw)?,
-        (None, Some(id)) => {
-            let found = state.sessions.all(None).find(|(_, _, entry)| entry.session_id() == Some(id));
-            found
-                .map(|(_, key, _)| key.to_string())
-                .ok_or_else(|| Error::not_found(format!("No session found: {id}")))?
+    let key = match (given, params.chosen_id()) {
+        (Some(raw), id) => {
+            let key = rules.canonical(raw)?;
+            // Clients that cannot look an id up make this key of it; its session may have another one.
+            let made_up = |id: &&str| {
+                key == key::of_chosen_id(key::agent_of(&key), id) && state.sessions.get(&key).is_none()
+            };
+            let agent = key::agent_of(&key);
+            let agent =
+                named.as_deref().or(Some(agent)).filter(|agent| state.sessions.index(agent).is_some());
+            id.filter(made_up).map_or_else(|| Ok(key.clone()), |id| session_with_id(state, agent, id))?
         }
+        (None, Some(id)) => session_with_id(state, named.as_deref(), id)?,
         (None, None) => match params.reply_to.as_deref().or(params.to.as_deref()).map(str::trim) {
             Some(to) if !to.is_empty() && named.is_none() => return session_of_peer(state, params, to),
             _ => return Ok(named.map_or_else(|| rules.main(), |agent| rules.main_of(&agent))),
@@ -151,6 +163,21 @@ fn session_key(state: &State, params: &Params) -> Result<String> {
         ))),
         _ => Ok(key),
     }
+}
+
+/// The session whose conversation has this id: the agent's own rather than another's, the newest of several. One
+/// that is not there begins under the id, and is found again by it.
+fn session_with_id(state: &State, agent: Option<&str>, id: &str) -> Result<String> {
+    let rules = state.sessions.rules();
+    let home = agent.unwrap_or(&rules.default_agent);
+    let found = state.sessions.all(agent).filter(|(_, _, entry)| entry.session_id() == Some(id));
+    if let Some((_, key, _)) = found.max_by_key(|(owner, _, entry)| (*owner == home, entry.updated_at())) {
+        return Ok(key.to_string());
+    }
+    if !is_session_id(id) {
+        return Err(Error::invalid(format!("invalid agent params: sessionId must be {SESSION_ID}")));
+    }
+    rules.canonical(&key::of_chosen_id(home, id))
 }
 
 /// The session of a chat with `to`, or with the group named, as a message from there would find it (`bindings`,

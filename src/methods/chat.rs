@@ -31,6 +31,7 @@ params! {
         timeout_ms: Option<u64>,
         thinking: Option<String>,
         agent_id: Option<String>,
+        session_id: Option<String>,
         queue_mode: Option<String>,
         suppress_command_interpretation: bool,
         idempotency_key: String,
@@ -65,6 +66,9 @@ pub fn send(state: &mut State, call: Call, params: Value) -> Result<Answer> {
     if command.is_none() {
         check_send_policy(state, &key)?;
         start_anew_if_stale(state, &key, WEBCHAT)?;
+    }
+    if let Some(id) = params.session_id.as_deref().map(str::trim).filter(|id| !id.is_empty()) {
+        state.sessions.begin(&key, Some(id), state.now, state.mono)?;
     }
     let at = At {
         key: key.clone(),
@@ -150,7 +154,7 @@ params! {
 pub fn history(state: &mut State, _call: Call, params: Value) -> Result<Answer> {
     let History { session_key, agent_id, limit } = read(params)?;
     let key = key_of(state, &session_key, agent_id.as_deref())?;
-    let Some(entry) = state.sessions.get(&key).cloned() else {
+    let Some(entry) = state.sessions.begun(&key).cloned() else {
         return Ok(Answer::Now(history::payload(&session_key, None, "off", Vec::new()).into()));
     };
     let transcript = state.sessions.transcript(&key, &entry)?;
@@ -173,7 +177,7 @@ params! {
 pub fn inject(state: &mut State, _call: Call, params: Value) -> Result<Answer> {
     let Inject { session_key, agent_id, message: text, label } = read(params)?;
     let key = key_of(state, &session_key, agent_id.as_deref())?;
-    let entry = state.sessions.get(&key).cloned().ok_or_else(|| Error::not_found("session not found"))?;
+    let entry = state.sessions.begun(&key).cloned().ok_or_else(|| Error::not_found("session not found"))?;
     let transcript = state.sessions.transcript(&key, &entry)?;
     let (now, told) = (state.now, state.shared.state.clone());
     let shown = label.as_ref().map_or_else(|| text.clone(), |label| format!("[{label}]\n\n{text}"));

@@ -34,7 +34,7 @@ pub fn startup(state: &mut State, call: Call, params: Value) -> Result<Answer> {
         // No cursor was ever given out here: one kept from another gateway cannot be continued.
         return Ok(Answer::Now(json!({"kind": "reset"}).into()));
     }
-    let entry = state.sessions.get(&key).cloned();
+    let entry = state.sessions.begun(&key).cloned();
     let transcript = entry.as_ref().map(|entry| state.sessions.transcript(&key, entry)).transpose()?;
     let runs = state.runs.of_session(&key);
     let (shared, caller) = (state.shared.clone(), call.caller);

@@ -1,4 +1,5 @@
-//! The METHODS table: each method's name, who may call it, on which thread it runs, and its handler.
+//! The METHODS table: each method's name, who may call it, whether it changes anything, on which thread it runs,
+//! and its handler.
 //!
 //! From a row come hello-ok's method list, authorisation, validation and the unknown-method error. The params
 //! schema is `schemas/methods/<name>.json`. Handlers are functions over validated params; they do not log,
@@ -57,81 +58,96 @@ pub enum Run {
     Prepared(fn(Value) -> Result<Value>, Handler),
 }
 
+/// What a method does beyond its answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// Nothing, or something about the caller's own connection. Members of its params that nobody here knows are
+    /// passed over: newer clients add some every month.
+    Reads,
+    /// Something that others see. What is not understood is refused.
+    Changes,
+}
+
 pub struct Method {
     pub name: &'static str,
     pub access: Access,
+    pub effect: Effect,
     pub run: Run,
 }
 
 macro_rules! methods {
-    ($($name:literal $access:ident $thread:ident($($handler:path),+);)+) => {
-        pub static METHODS: &[Method] =
-            &[$(Method { name: $name, access: Access::$access, run: Run::$thread($($handler),+) }),+];
+    ($($name:literal $access:ident $effect:ident $thread:ident($($handler:path),+);)+) => {
+        pub static METHODS: &[Method] = &[$(Method {
+            name: $name,
+            access: Access::$access,
+            effect: Effect::$effect,
+            run: Run::$thread($($handler),+),
+        }),+];
     };
 }
 
 methods! {
-    "agent" Write Prepared(agent::prepare, agent::agent);
-    "agent.identity.get" Read Here(agents::identity_get);
-    "agent.wait" Write State(agent::wait);
-    "agents.create" Admin Here(agents_edit::create);
-    "agents.delete" Admin State(agents_edit::delete);
-    "agents.files.get" Admin Here(agents_files::get);
-    "agents.files.list" Admin Here(agents_files::list);
-    "agents.files.set" Admin Here(agents_files::set);
-    "agents.list" Read Here(agents::list);
-    "agents.update" Admin Here(agents_edit::update);
-    "chat.abort" Write State(chat::abort);
-    "chat.history" Read State(chat::history);
-    "chat.inject" Admin State(chat::inject);
-    "chat.metadata" Read Here(chat_open::metadata);
-    "chat.send" Write Prepared(agent::prepare, chat::send);
-    "chat.startup" Read State(chat_open::startup);
-    "config.apply" Admin Here(config_write::apply);
-    "config.get" Admin Here(config::get);
-    "config.patch" Admin Here(config_write::patch);
-    "config.schema" Admin Here(config::schema);
-    "config.schema.lookup" Admin Here(config::schema_lookup);
-    "config.set" Admin Here(config_write::set);
-    "device.pair.approve" Pairing Here(device::approve);
-    "device.pair.list" Pairing Here(device::list);
-    "device.pair.reject" Pairing Here(device::reject);
-    "device.pair.remove" Pairing Here(device::remove);
-    "device.token.revoke" Pairing Here(device::revoke);
-    "device.token.rotate" Pairing Here(device::rotate);
-    "exec.approval.list" Approvals State(empty::answer);
-    "gateway.restart.preflight" Admin State(restart::preflight);
-    "gateway.restart.request" Admin Here(restart::request);
-    "health" Operator Here(health::health);
-    "last-heartbeat" Read Here(health::last_heartbeat);
-    "logs.tail" Read Here(logs::tail);
-    "models.list" Read Here(models::list);
-    "openclaw.approval.list" Approvals State(empty::answer);
-    "plugin.approval.list" Approvals State(empty::answer);
-    "question.list" Questions State(empty::answer);
-    "sessions.compact" Admin State(compact::compact);
-    "sessions.delete" Admin State(sessions_edit::delete);
-    "sessions.describe" Read State(sessions::describe);
-    "sessions.list" Read State(sessions::list);
-    "sessions.messages.subscribe" Read State(subscriptions::follow);
-    "sessions.messages.unsubscribe" Read State(subscriptions::unfollow);
-    "sessions.observer.visibility" Read State(empty::answer);
-    "sessions.patch" Admin State(sessions_edit::patch);
-    "sessions.preview" Read State(sessions::preview);
-    "sessions.reset" Admin State(sessions_edit::reset);
-    "sessions.resolve" Admin State(sessions::resolve);
-    "sessions.subscribe" Read State(subscriptions::subscribe);
-    "sessions.unsubscribe" Read State(subscriptions::unsubscribe);
-    "sessions.usage" Admin State(usage::sessions);
-    "sessions.usage.logs" Admin State(usage::logs);
-    "sessions.usage.timeseries" Admin State(usage::timeseries);
-    "status" Read State(health::status);
-    "system-event" Admin State(presence::event);
-    "system-presence" Read State(presence::list);
-    "system.info" Read Here(system::info);
-    "update.status" Admin State(empty::answer);
-    "usage.cost" Read State(usage::cost);
-    "usage.status" Read Here(usage::status);
+    "agent" Write Changes Prepared(agent::prepare, agent::agent);
+    "agent.identity.get" Read Reads Here(agents::identity_get);
+    "agent.wait" Write Reads State(agent::wait);
+    "agents.create" Admin Changes Here(agents_edit::create);
+    "agents.delete" Admin Changes State(agents_edit::delete);
+    "agents.files.get" Admin Reads Here(agents_files::get);
+    "agents.files.list" Admin Reads Here(agents_files::list);
+    "agents.files.set" Admin Changes Here(agents_files::set);
+    "agents.list" Read Reads Here(agents::list);
+    "agents.update" Admin Changes Here(agents_edit::update);
+    "chat.abort" Write Changes State(chat::abort);
+    "chat.history" Read Reads State(chat::history);
+    "chat.inject" Admin Changes State(chat::inject);
+    "chat.metadata" Read Reads Here(chat_open::metadata);
+    "chat.send" Write Changes Prepared(agent::prepare, chat::send);
+    "chat.startup" Read Reads State(chat_open::startup);
+    "config.apply" Admin Changes Here(config_write::apply);
+    "config.get" Admin Reads Here(config::get);
+    "config.patch" Admin Changes Here(config_write::patch);
+    "config.schema" Admin Reads Here(config::schema);
+    "config.schema.lookup" Admin Reads Here(config::schema_lookup);
+    "config.set" Admin Changes Here(config_write::set);
+    "device.pair.approve" Pairing Changes Here(device::approve);
+    "device.pair.list" Pairing Reads Here(device::list);
+    "device.pair.reject" Pairing Changes Here(device::reject);
+    "device.pair.remove" Pairing Changes Here(device::remove);
+    "device.token.revoke" Pairing Changes Here(device::revoke);
+    "device.token.rotate" Pairing Changes Here(device::rotate);
+    "exec.approval.list" Approvals Reads State(empty::answer);
+    "gateway.restart.preflight" Admin Reads State(restart::preflight);
+    "gateway.restart.request" Admin Changes Here(restart::request);
+    "health" Operator Reads Here(health::health);
+    "last-heartbeat" Read Reads Here(health::last_heartbeat);
+    "logs.tail" Read Reads Here(logs::tail);
+    "models.list" Read Reads Here(models::list);
+    "openclaw.approval.list" Approvals Reads State(empty::answer);
+    "plugin.approval.list" Approvals Reads State(empty::answer);
+    "question.list" Questions Reads State(empty::answer);
+    "sessions.compact" Admin Changes State(compact::compact);
+    "sessions.delete" Admin Changes State(sessions_edit::delete);
+    "sessions.describe" Read Reads State(sessions::describe);
+    "sessions.list" Read Reads State(sessions::list);
+    "sessions.messages.subscribe" Read Reads State(subscriptions::follow);
+    "sessions.messages.unsubscribe" Read Reads State(subscriptions::unfollow);
+    "sessions.observer.visibility" Read Reads State(empty::answer);
+    "sessions.patch" Admin Changes State(sessions_edit::patch);
+    "sessions.preview" Read Reads State(sessions::preview);
+    "sessions.reset" Admin Changes State(sessions_edit::reset);
+    "sessions.resolve" Admin Reads State(sessions::resolve);
+    "sessions.subscribe" Read Reads State(subscriptions::subscribe);
+    "sessions.unsubscribe" Read Reads State(subscriptions::unsubscribe);
+    "sessions.usage" Admin Reads State(usage::sessions);
+    "sessions.usage.logs" Admin Reads State(usage::logs);
+    "sessions.usage.timeseries" Admin Reads State(usage::timeseries);
+    "status" Read Reads State(health::status);
+    "system-event" Admin Changes State(presence::event);
+    "system-presence" Read Reads State(presence::list);
+    "system.info" Read Reads Here(system::info);
+    "update.status" Admin Reads State(empty::answer);
+    "usage.cost" Read Reads State(usage::cost);
+    "usage.status" Read Reads Here(usage::status);
 }
 
 /// All method names, for `hello-ok.features.methods`: exactly what works.
@@ -161,11 +177,25 @@ pub fn check(
     };
     let method = method.ok_or_else(unknown)?;
     let mut params = params()?;
-    schema::check_params(name, &params).map_err(Error::invalid)?;
+    match method.effect {
+        Effect::Reads => fit(caller, name, &mut params)?,
+        Effect::Changes => schema::check_params(name, &params).map_err(Error::invalid)?,
+    }
     if let Run::Prepared(prepare, _) = method.run {
         params = prepare(params)?;
     }
     Ok((method, params))
+}
+
+/// Checks the params of a method that only reads; members that it does not know are taken out.
+fn fit(caller: &Caller, name: &str, params: &mut Value) -> Result<()> {
+    let Err(wrong) = schema::check_params(name, params) else { return Ok(()) };
+    let unknown = schema::without_unknown(name, params);
+    if unknown.is_empty() {
+        return Err(Error::invalid(wrong));
+    }
+    caller.tell_unknown(name, &unknown);
+    schema::check_params(name, params).map_err(Error::invalid)
 }
 
 fn authorise(caller: &Caller, access: Access) -> Result<()> {

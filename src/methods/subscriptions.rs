@@ -2,17 +2,16 @@
 //! those that all get. The events themselves are made in `state/subscriptions.rs`.
 use crate::error::{Error, Result};
 use crate::json::{Put, json};
-use crate::methods::sessions;
+use crate::methods::{self, sessions};
 use crate::params::{params, read};
-use crate::protocol::schema;
 use crate::state::State;
 use crate::state::event::{Answer, Call};
 use crate::state::local::to_value;
 use serde_json::Value;
 
 /// With params of `sessions.list` the answer holds that list too; the subscription is made before the list.
-pub fn subscribe(state: &mut State, call: Call, params: Value) -> Result<Answer> {
-    schema::check_params("sessions.list", &params).map_err(Error::invalid)?;
+pub fn subscribe(state: &mut State, call: Call, mut params: Value) -> Result<Answer> {
+    methods::fit(&call.caller, "sessions.list", &mut params)?;
     let is_here = is_connected(state, &call);
     if is_here {
         state.subscriptions.add(call.caller.conn);

@@ -156,6 +156,22 @@ pub fn check_params(method: &str, params: &Value) -> Result<(), String> {
     check(row.is_valid, row.text, params, || format!("invalid {method} params"))
 }
 
+/// Takes out of a method's params the members that its schema does not have; gives their names.
+pub fn without_unknown(method: &str, params: &mut Value) -> Vec<String> {
+    let (Some(row), Some(members)) = (find(method), params.as_object_mut()) else { return Vec::new() };
+    let root: Value = serde_json::from_str(row.text).unwrap_or_default();
+    let known = root.pointer("/params/properties").and_then(Value::as_object);
+    let mut unknown = Vec::new();
+    members.retain(|name, _| {
+        let is_known = known.is_some_and(|known| known.contains_key(name));
+        if !is_known {
+            unknown.push(name.clone());
+        }
+        is_known
+    });
+    unknown
+}
+
 /// Checks that a frame is a request frame; its params are not looked at. The error is the complete
 /// text for the client: `invalid request frame: <part>; <part>`.
 pub fn check_request(frame: &Value) -> Result<(), String> {

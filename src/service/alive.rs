@@ -18,7 +18,7 @@ pub fn tell(env: &Env, succession: &Arc<Succession>) -> Result<Watch> {
         // None: the process is ending, which has its own time limit.
         let Some(shared) = succession.current() else { return false };
         // A refusal is an answer too; what counts is that one comes.
-        let _ = Local::new(shared, "watchdog", &["operator.read"]).call(
+        let _ = Local::new(shared, "watchdog", &["operator.read"], None).call(
             "gateway.restart.preflight",
             json!({}),
             &Cancel::default(),

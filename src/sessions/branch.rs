@@ -107,11 +107,12 @@ impl Walk {
             self.parent = None;
             return ControlFlow::Continue(());
         };
-        match &line.id {
-            Some(id) if line.kind != "session" && self.parent.as_ref().is_none_or(|parent| parent == id) => {}
-            _ => return ControlFlow::Continue(()),
+        // Entries of the first format have no ids: each follows the one before it in the file.
+        let is_next = self.parent.is_none() || self.parent == line.id;
+        match line.kind != "session" && is_next {
+            true => self.entry(line),
+            false => ControlFlow::Continue(()),
         }
-        self.entry(line)
     }
 
     fn entry(&mut self, mut line: Line) -> ControlFlow<()> {

@@ -5,6 +5,7 @@ use super::lines::Backwards;
 use super::transcript::{Header, Transcript};
 use super::{line, message, regular};
 use crate::error::Result;
+use crate::files::quirks;
 use crate::json::Put;
 use serde::Deserialize;
 use serde_json::Value;
@@ -53,7 +54,7 @@ impl Transcript {
             out.write_all(&header)?;
             out.write_all(&first)?;
             copy_from(&file, tail.rest, &mut out)?;
-            out.sync_all()
+            quirks::sync(&out)
         });
         if let Err(e) = written.and_then(|()| std::fs::rename(&temp, self.path())) {
             // The write's own error counts; the transcript is as it was, and needs no second name.

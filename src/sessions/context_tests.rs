@@ -303,3 +303,23 @@ fn without_injected(t: &Transcript, before: bool) -> Vec<Value> {
         .retain(|m| !message::is_injected(m) && !message::text_of(m).starts_with("[A note of the gateway]"));
     messages
 }
+
+#[test]
+fn b_kind_d_lines_of_older_versions_and_values_of_other_kinds_are_read() {
+    let dir = TestDir::new();
+    let old = [
+        r#"{"type":"session","id":"old","timestamp":"2025-06-01T00:00:00.000Z","cwd":"/w"}"#,
+        r#"{"type":"message","timestamp":"2025-06-01T00:00:01.000Z","message":{"role":"user","content":[{"type":"text","text":"one"}],"timestamp":1.0}}"#,
+        r#"{"role":"assistant","content":[{"type":"text","text":"two \ud83d"}],"usage":{"input":null,"output":"x"}}"#,
+        r#"{"type":"message","id":7,"parentId":3,"message":{"role":"user","content":[{"type":"text","text":"three"}]}}"#,
+        r#"{"type":"message","message":{"content":"nobody"}}"#,
+    ];
+    std::fs::write(dir.0.join("old.jsonl"), old.join("\n") + "\n").unwrap();
+    let t = Transcript::at(&dir.0, "old").unwrap();
+    let all = ["user one", "assistant two \u{fffd}", "user three"];
+    assert_eq!(shown(&t, 100_000), all);
+    // What is written after entries without ids follows them.
+    t.append(&[said("four"), message::user_text("five", 1)]).unwrap();
+    assert_eq!(shown(&t, 100_000), [&all[..], &["assistant four", "user five"]].concat());
+    assert_eq!(t.tail(10).unwrap().len(), 7, "the header too");
+}

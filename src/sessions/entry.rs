@@ -39,6 +39,14 @@ impl Entry {
         entry
     }
 
+    /// The entry with a conversation of this id; what else is noted stays.
+    pub fn begun(&self, session_id: &str, now: u64) -> Entry {
+        let mut entry = self.clone();
+        entry.set("sessionId", session_id);
+        entry.set("updatedAt", now);
+        entry
+    }
+
     /// An entry as stored in `dir`. A session id that may not name a file, and a `sessionFile` that is not a
     /// transcript directly in `dir`, are left out and named in `notes`. `None` when `value` is no object.
     pub(super) fn from_value(key: &str, value: Value, dir: &Path, notes: &mut Vec<String>) -> Option<Entry> {

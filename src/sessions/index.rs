@@ -6,19 +6,21 @@ use super::entry::Entry;
 use super::key::KeyRules;
 use super::rebuild;
 use crate::error::{Error, Result};
-use crate::files::write_atomic;
+use crate::files::{read_bytes, write_atomic};
 use crate::json::{self, Unread};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 
+/// Bytes of an index that are read.
+pub const MOST_BYTES: u64 = 256 << 20;
 /// Deeper nesting than this is damage, not an index (and would overrun the parser's stack).
-const MAX_DEPTH: usize = 100;
+pub(super) const MAX_DEPTH: usize = 100;
 /// The same of strict JSON, which is as deep as its parser goes.
-pub const STRICT_DEPTH: usize = 127;
+pub(super) const STRICT_DEPTH: usize = 127;
 /// Most values in an index: some 50,000 sessions.
-pub const MAX_VALUES: usize = 5_000_000;
+pub(super) const MAX_VALUES: usize = 5_000_000;
 
 #[derive(Debug, Clone)]
 pub struct Index {
@@ -40,19 +42,15 @@ impl Index {
     /// the result is written. Keys of earlier versions become canonical. Also gives notes for the log.
     pub fn load(path: &Path, rules: &KeyRules) -> (Index, Vec<String>) {
         let mut notes = Vec::new();
-        let bytes = match std::fs::metadata(path) {
-            Ok(meta) if meta.is_file() => std::fs::read(path),
-            Ok(_) => Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, "not a regular file")),
-            Err(e) => Err(e),
-        };
-        let text = match bytes {
-            Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+        let text = match read_bytes(path, MOST_BYTES) {
+            Ok(bytes) => bytes,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return (Index::empty(path), notes),
             Err(e) => {
                 notes.push(format!(
                     "read session index {}: {e}; it is rebuilt from the transcripts",
                     path.display()
                 ));
+                rebuild::move_aside(path, &mut notes);
                 return (rebuild::from_transcripts(Index::empty(path), rules), notes);
             }
         };
@@ -67,10 +65,10 @@ impl Index {
             return (index, notes);
         }
         rebuild::keep_aside(path, &mut notes);
-        let rest = rebuild::salvage(&text).and_then(|text| parse(&text)).unwrap_or_default();
+        let (rest, lost) = rebuild::salvage(&text);
         let index = rebuild::from_transcripts(Index::from_map(path, rest, rules, &mut notes), rules);
         notes.push(format!(
-            "session index {} was damaged; rebuilt with {} sessions",
+            "session index {} was damaged; rebuilt with {} sessions, {lost} of them without their settings",
             path.display(),
             index.len()
         ));
@@ -156,11 +154,14 @@ impl serde::Serialize for InOrder<'_> {
     }
 }
 
-/// The index text as an object; strict JSON first because it is much faster.
-fn parse(text: &str) -> Option<Map<String, Value>> {
+/// The index text as an object; JSON first because it is much faster than JSON5.
+pub fn parse(text: &[u8]) -> Option<Map<String, Value>> {
     let value = match json::read(text, MAX_VALUES, STRICT_DEPTH) {
         Ok(value) => value,
-        Err(Unread::Malformed(_)) if depth(text) <= MAX_DEPTH => json5::from_str(text).ok()?,
+        Err(Unread::Malformed(_)) => {
+            let text = std::str::from_utf8(text).ok().filter(|text| depth(text) <= MAX_DEPTH)?;
+            json5::from_str(text).ok()?
+        }
         Err(_) => return None,
     };
     match value {

@@ -136,3 +136,64 @@ fn two_names_of_one_session_become_one_without_a_word_of_damage() {
     assert_eq!(index.get("agent:main:main").unwrap().updated_at(), 6);
     assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1, "nothing was kept aside");
 }
+
+#[test]
+fn b_f11_one_entry_that_cannot_be_read_costs_no_other() {
+    let dir = TestDir::new();
+    let path = dir.0.join("sessions.json");
+    let good = |n: usize| json!({"sessionId": format!("id-{n}"), "label": format!("L{n}"), "updatedAt": n});
+    let whole = json!({"agent:main:a": good(1), "agent:main:b": {"sessionId": "id-b", "subject": "@"}, "agent:main:c": good(3)});
+    // What stands for the subject, and whether that entry is read with all that it has.
+    for (bad, is_read) in [
+        ("\"cat \\ud83d\"", true),
+        ("\"cat \\ude00 \\ud83d\\ud83d\"", true),
+        ("7.0", true),
+        ("NaN", true),
+        ("undefined", false),
+        ("\"cut", false),
+        ("{\"a\": }", false),
+        ("[1, 2", false),
+        ("\\", false),
+    ] {
+        for text in [serde_json::to_string_pretty(&whole).unwrap(), whole.to_string()] {
+            let is_pretty = text.contains('\n');
+            let text = text.replace("\"@\"", bad);
+            std::fs::write(&path, &text).unwrap();
+            let (index, notes) = Index::load(&path, &KeyRules::default());
+            if !is_pretty && !is_read {
+                // On one line an open bracket takes the rest along.
+                assert_eq!(index.get("agent:main:a").unwrap().str("label"), Some("L1"), "{text}");
+                continue;
+            }
+            assert_eq!(keys(&index), ["agent:main:a", "agent:main:b", "agent:main:c"], "{text}");
+            for (key, label) in [("agent:main:a", "L1"), ("agent:main:c", "L3")] {
+                assert_eq!(index.get(key).unwrap().str("label"), Some(label), "{text}");
+            }
+            let entry = index.get("agent:main:b").unwrap();
+            assert_eq!(
+                (entry.session_id(), entry.get("subject").is_some()),
+                (Some("id-b"), is_read),
+                "{text}"
+            );
+            assert_eq!(notes.iter().any(|n| n.contains("1 of them without")), !is_read, "{text}: {notes:?}");
+        }
+    }
+    let mut bytes = serde_json::to_string_pretty(&whole).unwrap().replace('@', "cat \u{1}").into_bytes();
+    bytes.iter_mut().filter(|b| **b == 1).for_each(|b| *b = 0xF0);
+    std::fs::write(&path, [b"\xEF\xBB\xBF".as_slice(), &bytes].concat()).unwrap();
+    let (index, notes) = Index::load(&path, &KeyRules::default());
+    assert_eq!((index.len(), notes.len()), (3, 0), "a BOM and bytes that are no UTF-8: {notes:?}");
+    assert_eq!(index.get("agent:main:b").unwrap().str("subject"), Some("cat \u{fffd}"));
+}
+
+#[test]
+fn s_l13_what_is_no_file_is_moved_aside_and_blocks_nobody() {
+    let dir = TestDir::new();
+    let path = dir.0.join("sessions.json");
+    rustix::fs::mkfifoat(rustix::fs::CWD, &path, rustix::fs::Mode::RUSR).unwrap();
+    let (index, notes) = Index::load(&path, &KeyRules::default());
+    assert_eq!(index.len(), 0);
+    assert!(notes.iter().any(|n| n.contains("not a regular file")), "{notes:?}");
+    index.save().unwrap();
+    assert!(path.is_file());
+}

@@ -7,7 +7,7 @@ use super::dedupe::{KEEP_MS, MAX_KEYS};
 use super::line::{MAX_DEPTH, MAX_VALUES};
 use super::regular;
 use crate::error::{Error, Result};
-use crate::files::{private_dir, write_atomic};
+use crate::files::{private_dir, quirks, write_atomic};
 use crate::json;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -118,7 +118,7 @@ impl Journal {
         if self.is_torn {
             line.insert(0, b'\n');
         }
-        if let Err(e) = self.file.write_all_at(&line, self.len).and_then(|()| self.file.sync_data()) {
+        if let Err(e) = self.file.write_all_at(&line, self.len).and_then(|()| quirks::sync(&self.file)) {
             // The write's own error counts; what stays is torn and overwritten by the next append.
             let _ = self.file.set_len(self.len);
             return Err(failed("append to", &self.path, e));

@@ -96,6 +96,11 @@ fn with_direct(rest: &str) -> String {
     parts.join(":")
 }
 
+/// The key of a conversation that a client began under an id of its own choice, as the Node program makes it.
+pub fn of_chosen_id(agent: &str, id: &str) -> String {
+    format!("agent:{agent}:explicit:{}", id.to_lowercase())
+}
+
 /// The agent a canonical key belongs to; `main` for a key that names none, or none that may name a directory.
 pub fn agent_of(key: &str) -> &str {
     let agent = key.strip_prefix("agent:").and_then(|named| named.split_once(':')).map(|(agent, _)| agent);

@@ -9,20 +9,21 @@ pub const MAX_VALUES: usize = 50_000;
 /// Deepest nesting in a line that is read: as deep as the parser goes.
 pub const MAX_DEPTH: usize = 127;
 
-/// A line as a value; `None` when it is no JSON or more than a reader takes. It stays in the file.
+/// A line as an object; `None` when it is none or more than a reader takes. It stays in the file. In the oldest files
+/// a line is the bare message.
 pub fn value(bytes: &[u8]) -> Option<Value> {
-    json::read(bytes, MAX_VALUES, MAX_DEPTH).ok()
+    match json::read(bytes, MAX_VALUES, MAX_DEPTH) {
+        Ok(Value::Object(members)) if members.contains_key("type") || !members.contains_key("role") => {
+            Some(Value::Object(members))
+        }
+        Ok(message @ Value::Object(_)) => Some(json!({"type": "message", "message": message})),
+        _ => None,
+    }
 }
 
 /// A line's outline, a type without values in it: of a line of any size, since the rest is passed over.
 pub fn outline<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Option<T> {
     json::read_as(bytes, usize::MAX, MAX_DEPTH).ok()
-}
-
-impl Line {
-    pub fn read(bytes: &[u8]) -> Option<Line> {
-        json::read_as(bytes, MAX_VALUES, MAX_DEPTH).ok()
-    }
 }
 
 /// The members of a line that are used.
@@ -31,20 +32,37 @@ impl Line {
 pub struct Line {
     #[serde(rename = "type", default)]
     pub kind: String,
+    #[serde(default, deserialize_with = "text")]
     pub id: Option<String>,
     /// Absent in old files, null for the root.
     #[serde(default, deserialize_with = "present")]
     pub parent_id: Option<Option<String>>,
     pub message: Option<Message>,
     pub content: Option<Value>,
+    #[serde(default, deserialize_with = "text")]
     pub summary: Option<String>,
+    #[serde(default, deserialize_with = "text")]
     pub first_kept_entry_id: Option<String>,
+}
+
+impl Line {
+    pub fn read(bytes: &[u8]) -> Option<Line> {
+        let mut line: Line = json::read_as(bytes, MAX_VALUES, MAX_DEPTH).ok()?;
+        if line.kind.is_empty() {
+            line.message = json::read_as(bytes, MAX_VALUES, MAX_DEPTH)
+                .ok()
+                .filter(|message: &Message| !message.role.is_empty());
+            line.kind = "message".to_string();
+        }
+        Some(line)
+    }
 }
 
 /// A message without what no model is told, which is half of a short one.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Message {
+    #[serde(default)]
     role: String,
     content: Option<Value>,
     api: Option<Value>,
@@ -54,11 +72,10 @@ pub struct Message {
     tool_call_id: Option<Value>,
     tool_name: Option<Value>,
     is_error: Option<Value>,
-    usage: Option<Usage>,
+    usage: Option<Value>,
 }
 
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Default)]
 pub struct Usage {
     input: f64,
     output: f64,
@@ -87,6 +104,17 @@ impl Message {
 }
 
 impl Usage {
+    /// What is no number counts as nothing.
+    fn of(usage: Option<Value>) -> Usage {
+        let number = |name: &str| usage.as_ref().and_then(|u| u.get(name)?.as_f64()).unwrap_or_default();
+        Usage {
+            input: number("input"),
+            output: number("output"),
+            cache_read: number("cacheRead"),
+            cache_write: number("cacheWrite"),
+        }
+    }
+
     /// What the server counted for an answer: all that was sent and the answer itself. Without the input the sum
     /// says nothing about the conversation; not all servers count.
     pub fn total(&self) -> Option<u64> {
@@ -96,7 +124,16 @@ impl Usage {
 }
 
 fn present<'de, D: Deserializer<'de>>(from: D) -> std::result::Result<Option<Option<String>>, D::Error> {
-    Option::deserialize(from).map(Some)
+    Ok(match Value::deserialize(from)? {
+        Value::Null => Some(None),
+        Value::String(id) => Some(Some(id)),
+        _ => None,
+    })
+}
+
+/// A text; what is none counts as absent.
+pub fn text<'de, D: Deserializer<'de>>(from: D) -> std::result::Result<Option<String>, D::Error> {
+    Option::<Value>::deserialize(from).map(|value| value.and_then(|value| value.as_str().map(str::to_string)))
 }
 
 /// What an entry says to the model, if anything, and what the server counted.
@@ -104,7 +141,7 @@ pub fn to_message(line: Line) -> Option<(Value, Usage)> {
     let message = match line.kind.as_str() {
         "message" => {
             let mut message = line.message?;
-            let usage = message.usage.take().unwrap_or_default();
+            let usage = Usage::of(message.usage.take());
             let is_known = matches!(message.role.as_str(), "user" | "assistant" | "toolResult");
             return is_known.then(|| (message.into_value(), usage));
         }

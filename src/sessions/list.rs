@@ -178,6 +178,8 @@ pub fn row(
             row.insert(name.into(), value.clone());
         }
     }
+    // An entry that was only noted, or rescued from damage, has no time.
+    row.put("updatedAt", Some(entry.updated_at()).filter(|at| *at > 0));
     if !row.contains_key("displayName")
         && let Some(label) =
             entry.get("origin").and_then(|origin| origin.get("label")).filter(|l| l.is_string())

@@ -19,6 +19,7 @@ mod line;
 pub mod lines;
 pub mod list;
 pub mod message;
+pub mod newer;
 pub mod patch;
 pub mod preview;
 mod reading;
@@ -56,9 +57,17 @@ pub fn journal_path(state_dir: &Path) -> PathBuf {
     state_dir.join("gateway").join("idempotency.jsonl")
 }
 
-/// Whether `id` may name a session, and with it a file (SEC-12): `^[A-Za-z0-9_-]{1,64}$`.
+/// What a session id may be, for messages.
+pub const SESSION_ID: &str =
+    "1 to 128 letters, digits, \"_\", \"-\" or \".\", without a \".\" in front or \".jsonl\" in it";
+
+/// Whether `id` may name a session, and with it a file (SEC-12): [`SESSION_ID`]. Clients choose ids, such as
+/// `nightly-1`; one with `.jsonl` in it would look like an archive of another session.
 pub fn is_session_id(id: &str) -> bool {
-    (1..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+    (1..=128).contains(&id.len())
+        && !id.starts_with('.')
+        && !id.contains(".jsonl")
+        && id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'))
 }
 
 /// A directory for one test, removed when dropped.

@@ -19,8 +19,8 @@ impl Transcript {
     /// A missing file has none; lines that are not JSON objects are skipped.
     pub fn walk_back(&self, mut each: impl FnMut(Value, usize) -> ControlFlow<()>) -> Result<()> {
         self.lines_back(|bytes| match line::value(bytes) {
-            Some(entry @ Value::Object(_)) => each(entry, bytes.len()),
-            _ => ControlFlow::Continue(()),
+            Some(entry) => each(entry, bytes.len()),
+            None => ControlFlow::Continue(()),
         })
     }
 

@@ -1,41 +1,124 @@
 //! Putting a damaged `sessions.json` together again from its readable part and from the transcripts (R-09c),
 //! with the damaged file copied aside first. Runs at start-up only; never fails, only notes.
 use super::entry::{Entry, is_transcript_name};
-use super::index::Index;
+use super::index::{Index, MAX_VALUES, MOST_BYTES, STRICT_DEPTH};
 use super::key::KeyRules;
 use super::transcript::Header;
 use super::{is_session_id, regular, sweep};
 use crate::clock;
+use crate::files::{read_bytes, write_atomic};
+use crate::json::{self, json};
+use serde_json::{Map, Value};
 use std::collections::HashSet;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// More transcripts than this are not listed again, oldest left out first; their files stay.
 const MAX_REBUILT: usize = 500;
+/// An entry of an index that is not on lines of its own is no longer than this, in bytes.
+const LONGEST: usize = 1 << 20;
 /// The header line is looked for in this many bytes.
 const HEAD: u64 = 64 * 1024;
 
 /// Copies the file to `<name>.corrupt.<time>`; the original stays until the rebuilt index replaces it.
 pub fn keep_aside(path: &Path, notes: &mut Vec<String>) {
+    let copy = aside(path);
+    let copied = read_bytes(path, MOST_BYTES)
+        .map_err(|e| e.to_string())
+        .and_then(|bytes| write_atomic(&copy, &bytes).map_err(|e| e.to_string()));
+    note(path, &copy, copied, notes);
+}
+
+/// Renames what stands in the index's place and cannot be read, so that the next save does not replace it.
+pub fn move_aside(path: &Path, notes: &mut Vec<String>) {
+    let place = aside(path);
+    note(path, &place, std::fs::rename(path, &place).map_err(|e| e.to_string()), notes);
+}
+
+fn aside(path: &Path) -> PathBuf {
     let mut name = path.file_name().unwrap_or_default().to_os_string();
     name.push(format!(".corrupt.{}", clock::iso(clock::now_ms()).replace(':', "-")));
-    let copy = path.with_file_name(name);
-    match std::fs::read(path)
-        .map_err(|e| e.to_string())
-        .and_then(|bytes| crate::files::write_atomic(&copy, &bytes).map_err(|e| e.to_string()))
-    {
-        Ok(()) => notes.push(format!("kept a copy of the damaged session index as {}", copy.display())),
-        Err(e) => notes.push(format!("could not keep a copy of the damaged session index: {e}")),
-    }
+    path.with_file_name(name)
+}
+
+fn note(path: &Path, aside: &Path, kept: Result<(), String>, notes: &mut Vec<String>) {
+    notes.push(match kept {
+        Ok(()) => format!("kept the damaged session index as {}", aside.display()),
+        Err(e) => format!("could not keep the damaged session index: {e}"),
+    });
     if let Some(dir) = path.parent() {
         notes.extend(sweep::sweep_class(dir, &sweep::CORRUPT));
     }
 }
 
-/// The whole entries of a truncated index, as both programs write it: two spaces of indentation.
-pub fn salvage(text: &str) -> Option<String> {
-    let end = text.rfind("\n  }")?;
-    Some(format!("{}\n  }}\n}}", text.get(..end)?))
+/// The entries of a damaged index that can be read, each by itself, and how many could not. Of those the
+/// conversation is kept, where its id can be seen.
+pub fn salvage(text: &[u8]) -> (Map<String, Value>, usize) {
+    let text = String::from_utf8_lossy(text);
+    let text = text.trim_start_matches('\u{feff}').trim_start();
+    let (mut map, mut lost) = (Map::new(), 0);
+    let mut rest = text.strip_prefix('{').unwrap_or_default();
+    loop {
+        rest = rest.trim_start_matches(|c: char| c.is_whitespace() || c == ',');
+        if rest.is_empty() || rest.starts_with('}') {
+            return (map, lost);
+        }
+        // Both programs write each entry on lines of its own, two spaces in.
+        let (line, bracket) = (rest.find("\n  \"").map(|at| at + 1), member_end(rest));
+        let read = |end: usize| Some((end, member(rest.get(..end)?)?));
+        let end = match bracket.and_then(read).or_else(|| line.and_then(read)) {
+            Some((end, member)) => {
+                map.extend(member);
+                end
+            }
+            None => {
+                let end = line.or(bracket).unwrap_or(rest.len());
+                lost += 1;
+                map.extend(rest.get(..end).and_then(gist));
+                end
+            }
+        };
+        rest = rest.get(end.max(1)..).unwrap_or_default();
+    }
+}
+
+/// One member of an object, by itself.
+fn member(text: &str) -> Option<Map<String, Value>> {
+    let text = format!("{{{}}}", text.trim_end().trim_end_matches(','));
+    match json::read(text, MAX_VALUES, STRICT_DEPTH) {
+        Ok(Value::Object(map)) if map.len() == 1 => Some(map),
+        _ => None,
+    }
+}
+
+/// Where the member that a text begins with ends: at a comma or bracket outside of its value.
+fn member_end(text: &str) -> Option<usize> {
+    let (mut depth, mut in_string, mut is_escaped) = (0usize, false, false);
+    for (at, byte) in text.bytes().take(LONGEST).enumerate() {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' if in_string => is_escaped = true,
+            b'"' => in_string = !in_string,
+            _ if in_string => {}
+            b'{' | b'[' => depth += 1,
+            b',' | b'}' | b']' if depth == 0 => return Some(at),
+            b'}' | b']' => depth -= 1,
+            _ => {}
+        }
+    }
+    None
+}
+
+/// Key and conversation of an entry that cannot be read.
+fn gist(text: &str) -> Option<(String, Value)> {
+    let string = |text: &str| {
+        let end = text.get(1..)?.find('"')? + 2;
+        Some((json::read(text.get(..end)?, 1, 1).ok()?.as_str()?.to_string(), end))
+    };
+    let (key, end) = string(text)?;
+    let (_, after) = text.get(end..)?.split_once("\"sessionId\"")?;
+    let (id, _) = string(after.trim_start().strip_prefix(':')?.trim_start())?;
+    is_session_id(&id).then(|| (key, json!({"sessionId": id})))
 }
 
 /// Adds the transcripts of the directory that no entry names. The key stands in our own transcripts' headers;

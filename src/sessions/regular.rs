@@ -1,9 +1,10 @@
 //! Opening files of the state directory that must be regular files: no symbolic link is followed and no pipe
 //! can block a reader (SEC-12, SEC-13). Also the bounded wait for a file's kernel lock (R-09a, R-09b).
-use rustix::fs::{FlockOperation, OFlags, flock};
-use std::fs::{File, OpenOptions, Permissions};
+use crate::files::quirks;
+use rustix::fs::OFlags;
+use std::fs::{File, OpenOptions};
 use std::io::{Error, ErrorKind, Result};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -22,27 +23,20 @@ pub fn read(path: &Path) -> Result<Option<File>> {
 /// Opens for reading and writing, created empty with mode 0600 if missing; wider modes are narrowed (R-22c).
 pub fn write(path: &Path) -> Result<File> {
     let file = checked(OpenOptions::new().read(true).write(true).create(true).mode(0o600), path)?;
-    if file.metadata()?.permissions().mode() & 0o077 != 0 {
-        file.set_permissions(Permissions::from_mode(0o600))?;
-    }
+    quirks::narrow(&file)?;
     Ok(file)
 }
 
 /// Takes the exclusive lock of an open file; it ends with the file.
-pub fn lock(file: &File) -> Result<()> {
+pub fn lock(file: &File, path: &Path) -> Result<()> {
     let started = Instant::now();
-    loop {
-        match flock(file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => return Ok(()),
-            Err(rustix::io::Errno::WOULDBLOCK) if started.elapsed() < LOCK_WAIT => {
-                std::thread::sleep(Duration::from_millis(5));
-            }
-            Err(rustix::io::Errno::WOULDBLOCK) => {
-                return Err(Error::new(ErrorKind::WouldBlock, "another process holds its lock, try again"));
-            }
-            Err(e) => return Err(e.into()),
+    while !quirks::lock(file, path)? {
+        if started.elapsed() >= LOCK_WAIT {
+            return Err(Error::new(ErrorKind::WouldBlock, "another process holds its lock, try again"));
         }
+        std::thread::sleep(Duration::from_millis(5));
     }
+    Ok(())
 }
 
 fn checked(options: &mut OpenOptions, path: &Path) -> Result<File> {

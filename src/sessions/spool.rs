@@ -3,12 +3,15 @@
 use super::line::{MAX_DEPTH, MAX_VALUES};
 use super::message;
 use crate::error::{Error, Result};
-use crate::files::write_atomic;
+use crate::files::{read_bytes, write_atomic};
 use crate::json;
 use ring::digest::{SHA256, digest};
 use serde_json::Value;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
+
+/// Bytes of a message's pictures; a message is smaller.
+const MOST: u64 = 64 << 20;
 
 #[derive(Debug, Clone)]
 pub struct Spool {
@@ -35,7 +38,7 @@ impl Spool {
 
     /// The image blocks of a message; none when nothing was kept.
     pub fn read(&self, family: &str, key: &str) -> Vec<Value> {
-        let blocks = std::fs::read(self.dir.join(Spool::name(family, key))).unwrap_or_default();
+        let blocks = read_bytes(&self.dir.join(Spool::name(family, key)), MOST).unwrap_or_default();
         let blocks: Vec<Value> = json::read_as(&blocks, MAX_VALUES, MAX_DEPTH).unwrap_or_default();
         blocks.into_iter().filter(|b| message::kind_of_block(b) == "image").collect()
     }

@@ -4,10 +4,11 @@
 //! itself, so two writers never interleave; readers take no lock and skip what they cannot parse.
 use super::entry::{Entry, is_transcript_name};
 use super::lines::{Backwards, Line};
-use super::{is_session_id, line, regular};
+use super::{SESSION_ID, is_session_id, line, regular};
 use crate::error::{Error, Result};
+use crate::files::{self, quirks};
 use crate::json::{self, Put, json};
-use crate::{clock, files, ids};
+use crate::{clock, ids};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::fs::File;
@@ -43,16 +44,26 @@ impl Header {
 /// What links a line into the chain.
 #[derive(Deserialize)]
 struct Link {
-    #[serde(rename = "type")]
+    #[serde(rename = "type", default)]
     kind: String,
-    id: String,
+    #[serde(default, deserialize_with = "line::text")]
+    id: Option<String>,
+}
+
+/// What the next entry comes after.
+enum Parent {
+    /// Nothing: it is the first.
+    Root,
+    /// The line before it, which has no id: the first format had none.
+    Before,
+    Entry(String),
 }
 
 impl Transcript {
     /// The transcript `<session_id>.jsonl` in a sessions directory; the file need not exist.
     pub fn at(dir: &Path, session_id: &str) -> Result<Transcript> {
         if !is_session_id(session_id) {
-            return Err(Error::invalid("session id must be 1 to 64 letters, digits, \"_\" or \"-\""));
+            return Err(Error::invalid(format!("session id must be {SESSION_ID}")));
         }
         let path = dir.join(format!("{session_id}.jsonl"));
         Ok(Transcript { path, id: session_id.into(), cwd: dir.into(), key: None })
@@ -98,7 +109,7 @@ impl Transcript {
     /// Waits until what was appended is on disk, and the file's name too if it is new.
     pub fn sync(&self, is_new: bool) -> Result<()> {
         let file = regular::write(&self.path).map_err(|e| self.error("open", e))?;
-        file.sync_data().map_err(|e| self.error("sync", e))?;
+        quirks::sync(&file).map_err(|e| self.error("sync", e))?;
         if is_new { self.sync_dir() } else { Ok(()) }
     }
 
@@ -126,7 +137,7 @@ impl Transcript {
         if text.is_empty() {
             return Ok(ids);
         }
-        let synced = || if sync { file.sync_data() } else { Ok(()) };
+        let synced = || if sync { quirks::sync(&file) } else { Ok(()) };
         if let Err(e) = file.write_all_at(text.as_bytes(), end).and_then(|()| synced()) {
             // The write's own error counts; a torn line that stays is cut by the next append.
             let _ = file.set_len(end);
@@ -143,7 +154,7 @@ impl Transcript {
     pub(super) fn open_locked(&self) -> io::Result<File> {
         loop {
             let file = regular::write(&self.path)?;
-            regular::lock(&file)?;
+            regular::lock(&file, &self.path)?;
             let held = file.metadata()?;
             match std::fs::symlink_metadata(&self.path) {
                 Ok(there) if (there.dev(), there.ino()) != (held.dev(), held.ino()) => {}
@@ -165,7 +176,7 @@ impl Transcript {
 
     pub(super) fn sync_dir(&self) -> Result<()> {
         let dir = self.path.parent().unwrap_or(Path::new("."));
-        File::open(dir).and_then(|d| d.sync_all()).map_err(|e| self.error("sync the directory of", e))
+        quirks::sync_dir(dir).map_err(|e| self.error("sync the directory of", e))
     }
 
     /// Renames the file to `<file>.<why>.<time>` (`why` is `deleted`); `None` when there is no file.
@@ -197,9 +208,9 @@ pub(super) fn kind(entry: &Value) -> &str {
     entry.get("type").and_then(Value::as_str).unwrap_or_default()
 }
 
-/// Cuts a torn last line. Gives the id of the last entry and what must be written before the next line: a
+/// Cuts a torn last line. Gives the last entry and what must be written before the next line: a
 /// line end when the last line is whole JSON that only lacks it.
-fn cut_torn_tail(file: &File) -> io::Result<(Option<String>, String)> {
+fn cut_torn_tail(file: &File) -> io::Result<(Parent, String)> {
     let mut before = String::new();
     for found in Backwards::new(file)? {
         let Line { start, bytes, whole } = found?;
@@ -210,16 +221,15 @@ fn cut_torn_tail(file: &File) -> io::Result<(Option<String>, String)> {
             }
             before.push('\n');
         }
-        match line::outline::<Link>(&bytes) {
-            Some(link) if link.kind != "session" => return Ok((Some(link.id), before)),
-            _ => {}
+        if let Some(link) = line::outline::<Link>(&bytes).filter(|link| link.kind != "session") {
+            return Ok((link.id.map_or(Parent::Before, Parent::Entry), before));
         }
     }
-    Ok((None, before))
+    Ok((Parent::Root, before))
 }
 
 /// Adds each entry to `text` as a line with its id, parent and time; gives the ids.
-fn write_lines(entries: &[Value], mut parent: Option<String>, text: &mut String) -> Result<Vec<String>> {
+fn write_lines(entries: &[Value], mut parent: Parent, text: &mut String) -> Result<Vec<String>> {
     let now = clock::iso(clock::now_ms());
     let mut ids = Vec::with_capacity(entries.len());
     for entry in entries {
@@ -230,14 +240,17 @@ fn write_lines(entries: &[Value], mut parent: Option<String>, text: &mut String)
         let mut line = Map::new();
         line.put("type", members.get("type").cloned().unwrap_or_default());
         line.put("id", id.clone());
-        line.put("parentId", parent.take());
+        match std::mem::replace(&mut parent, Parent::Entry(id.clone())) {
+            Parent::Root => line.put("parentId", Value::Null),
+            Parent::Before => {}
+            Parent::Entry(parent) => line.put("parentId", parent),
+        }
         line.put("timestamp", now.clone());
         for (name, value) in members {
             line.entry(name.clone()).or_insert_with(|| value.clone());
         }
         text.push_str(&Value::Object(line).to_string());
         text.push('\n');
-        parent = Some(id.clone());
         ids.push(id);
     }
     Ok(ids)

@@ -7,8 +7,9 @@ use crate::protocol::events::Event;
 use crate::protocol::frame::Scopes;
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-/// A connection after its `connect`, as handlers see it. Never changes.
+/// A connection after its `connect`, as handlers see it. Never changes, but for what the log was told.
 #[derive(Debug, Default)]
 pub struct Caller {
     pub conn: u64,
@@ -26,6 +27,10 @@ pub struct Caller {
     /// How it proved itself, and which secret was in force then.
     pub method: &'static str,
     pub generation: u64,
+    /// The run whose tool this is.
+    pub run: Option<String>,
+    /// It was told of as a client that knows more than this gateway.
+    pub is_told_of: AtomicBool,
 }
 
 impl Caller {
@@ -43,17 +48,27 @@ impl Caller {
             caps: admitted.caps.clone(),
             method: admitted.method,
             generation: admitted.generation,
+            run: None,
+            is_told_of: AtomicBool::new(false),
         }
+    }
+
+    /// Notes in the log, once a client, that its params hold members which nobody here knows.
+    pub fn tell_unknown(&self, method: &str, members: &[String]) {
+        if self.is_told_of.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let names: Vec<String> =
+            members.iter().take(8).map(|name| crate::logging::quoted(name).to_string()).collect();
+        log::debug!(
+            target: "gateway/ws", "conn={} client={}: {method} ignores members it does not know: {}",
+            self.conn, crate::logging::quoted(&self.client_id), names.join(", ")
+        );
     }
 
     /// Whether it was let in by a shared secret that is no longer in force.
     pub fn is_outdated(&self, generation: u64) -> bool {
         matches!(self.method, "token" | "password") && self.generation != generation
-    }
-
-    /// Whether it is no client but a part of this process.
-    pub fn is_local(&self) -> bool {
-        self.method == "local"
     }
 
     pub fn role(&self) -> &'static str {

@@ -35,6 +35,17 @@ pub fn snapshot(state: &State) -> Value {
     snapshot
 }
 
+/// The snapshot as `hello-ok` carries it: newer clients refuse a greeting with members that their schema does not
+/// have. `health` tells these.
+pub fn for_greeting(mut snapshot: Value) -> Value {
+    if let Some(map) = snapshot.as_object_mut() {
+        for name in ["pairing", "runs", "configInvalid"] {
+            map.shift_remove(name);
+        }
+    }
+    snapshot
+}
+
 /// The snapshot for those who are not told where files lie and who wants in (SEC-26).
 pub fn without_paths(snapshot: &Value) -> Value {
     let mut snapshot = snapshot.clone();
@@ -55,7 +66,14 @@ pub fn without_paths(snapshot: &Value) -> Value {
 }
 
 fn agent_row(state: &State, agent: &str, is_default: bool) -> Value {
-    let heartbeat = json!({"enabled": false, "every": "disabled", "everyMs": null});
+    // There are no heartbeats in this version; strict clients want these members all the same.
+    let config = state.shared.config();
+    let heartbeat = json!({
+        "enabled": false, "every": "disabled", "everyMs": null,
+        "prompt": config.str("agents.defaults.heartbeat.prompt").unwrap_or_default(),
+        "target": config.str("agents.defaults.heartbeat.target").unwrap_or("last"),
+        "ackMaxChars": config.u64("agents.defaults.heartbeat.ackMaxChars").unwrap_or(300),
+    });
     let mut row = json!({"agentId": agent, "isDefault": is_default, "heartbeat": heartbeat, "sessions": sessions(state, agent)});
     let name = state.shared.agents().row(agent).get("name").cloned();
     if let (Some(map), Some(name)) = (row.as_object_mut(), name) {

@@ -115,8 +115,12 @@ impl State {
     fn hello(&self, caller: &crate::state::clients::Caller, admitted: &crate::net::auth::Admitted) -> Value {
         let limits = &self.shared.limits;
         let is_admin = !caller.is_node && caller.scopes.has("operator.admin");
-        let mut auth =
-            json!({"method": caller.method, "role": caller.role(), "scopes": caller.scopes.as_slice()});
+        let mut auth = json!({"role": caller.role(), "scopes": caller.scopes.as_slice()});
+        if is_lenient(caller)
+            && let Some(map) = auth.as_object_mut()
+        {
+            map.put("method", caller.method);
+        }
         if let (Some(map), Some(token)) = (auth.as_object_mut(), &admitted.device_token) {
             map.put("deviceToken", token.device_token.as_str());
             map.put("issuedAtMs", token.issued_at);
@@ -137,8 +141,13 @@ impl State {
     }
 
     fn server(&self, caller: &crate::state::clients::Caller) -> Value {
-        let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-        json!({"version": env!("CARGO_PKG_VERSION"), "host": host, "connId": caller.id})
+        let mut server = json!({"version": env!("CARGO_PKG_VERSION"), "connId": caller.id});
+        if is_lenient(caller)
+            && let Some(map) = server.as_object_mut()
+        {
+            map.put("host", rustix::system::uname().nodename().to_string_lossy().into_owned());
+        }
+        server
     }
 
     /// Paths are told to administrators only (SEC-26); nodes are not told who else is here.
@@ -152,8 +161,8 @@ impl State {
             "health",
             match (is_node, is_admin) {
                 (true, _) => json!({}),
-                (_, true) => self.health.clone(),
-                (_, false) => super::health::without_paths(&self.health),
+                (_, true) => super::health::for_greeting(self.health.clone()),
+                (_, false) => super::health::for_greeting(super::health::without_paths(&self.health)),
             },
         );
         put("stateVersion", json!({"presence": presence_version, "health": health_version}));
@@ -170,4 +179,9 @@ impl State {
         );
         Value::Object(snapshot)
     }
+}
+
+/// Clients of protocol 4 refuse a greeting with members that their schema does not have.
+fn is_lenient(caller: &crate::state::clients::Caller) -> bool {
+    caller.protocol < 4
 }

@@ -33,7 +33,8 @@ pub struct Local {
 
 impl Local {
     /// `name` stands where a client's id does; `scopes` bound what it may call.
-    pub fn new(shared: Arc<Shared>, name: &str, scopes: &[&str]) -> Local {
+    /// `run` is the turn on whose behalf it calls.
+    pub fn new(shared: Arc<Shared>, name: &str, scopes: &[&str], run: Option<&str>) -> Local {
         let caller = Caller {
             conn: NEXT.fetch_sub(1, Ordering::Relaxed),
             id: name.to_string(),
@@ -42,6 +43,7 @@ impl Local {
             client_id: name.to_string(),
             mode: "backend".to_string(),
             method: "local",
+            run: run.map(str::to_string),
             ..Caller::default()
         };
         Local { shared, caller: Arc::new(caller) }

@@ -7,7 +7,7 @@ pub mod roster;
 use crate::error::{Error, Result};
 use crate::ids;
 use crate::net::outbox::Work;
-use crate::sessions::{Entry, Index, KeyRules, Transcript, key};
+use crate::sessions::{Entry, Index, KeyRules, Transcript, is_session_id, key, newer};
 use crate::shared::Shared;
 use crate::state::event::Call;
 use crate::store::{Job, Store};
@@ -46,6 +46,9 @@ impl Sessions {
             let index = roster::read_index(&shared, &id, &rules);
             loaded.insert(id, Agent::new(index));
         }
+        if let Some(told) = newer::told(&shared.env.state_dir, &agents.ids()) {
+            log::warn!(target: "gateway/sessions", "{told}");
+        }
         shared.published.set_agents(loaded.keys().cloned());
         Sessions { rules, agents: loaded, shared }
     }
@@ -79,14 +82,37 @@ impl Sessions {
         self.index(self.owner(key).ok()?)?.get(key)
     }
 
-    /// The entry of a key, made now if there is none.
+    /// The entry of a key, if a conversation has begun there.
+    pub fn begun(&self, key: &str) -> Option<&Arc<Entry>> {
+        self.get(key).filter(|entry| entry.session_id().is_some())
+    }
+
+    /// The entry of a key with a conversation, which begins now if there is none.
     /// `now` is the wall clock that the entry tells, `mono` the one that saves go by.
     pub fn ensure(&mut self, key: &str, now: u64, mono: u64) -> Result<Arc<Entry>> {
-        if let Some(entry) = self.get(key) {
+        self.begin(key, None, now, mono)
+    }
+
+    /// The same; a conversation that begins has the id that a client chose, if no other session of the agent has it.
+    pub fn begin(&mut self, key: &str, id: Option<&str>, now: u64, mono: u64) -> Result<Arc<Entry>> {
+        let known = self.get(key).cloned();
+        if let Some(entry) = known.as_ref().filter(|entry| entry.session_id().is_some()) {
             return Ok(entry.clone());
         }
-        let mut entry = Entry::new(&ids::uuid()?, now);
-        entry.set("chatType", key::kind_of(key));
+        let owner = self.owner(key)?;
+        let is_free = |id: &&str| {
+            is_session_id(id) && !self.all(Some(owner)).any(|(_, _, entry)| entry.session_id() == Some(*id))
+        };
+        let id = id.filter(is_free).map_or_else(ids::uuid, |id| Ok(id.to_string()))?;
+        let entry = match known {
+            // The channel that it was seen on, say, was noted before anything was said.
+            Some(noted) => noted.begun(&id, now),
+            None => {
+                let mut entry = Entry::new(&id, now);
+                entry.set("chatType", key::kind_of(key));
+                entry
+            }
+        };
         self.put(key, entry, mono)?;
         self.get(key).cloned().ok_or_else(|| Error::unavailable("the session could not be kept"))
     }

@@ -15,7 +15,11 @@ const SCOPES: &[&str] = &["operator.read", "operator.write"];
 
 /// A call of a gateway method for this turn.
 pub fn ask(context: &Context, method: &str, params: Value) -> Result<Value> {
-    Local::new(context.shared.clone(), "agent", SCOPES).call(method, params, &context.cancel)
+    Local::new(context.shared.clone(), "agent", SCOPES, Some(&context.run)).call(
+        method,
+        params,
+        &context.cancel,
+    )
 }
 
 /// The canonical key of the session that `raw` (a key or a session id) names, if it may be reached.
@@ -24,6 +28,24 @@ pub fn session(context: &Context, raw: &str) -> Result<String> {
         true => with_id(context, raw.trim())?,
         false => rules(context).canonical(raw)?,
     };
+    agent(context, owner(context, &key))?;
+    Ok(key)
+}
+
+/// The same for a session that is there: an agent's main one, or one that was spoken in. `raw` may be an id of any
+/// shape.
+pub fn existing(context: &Context, raw: &str) -> Result<String> {
+    let key = session(context, raw)?;
+    if key == rules(context).main_of(owner(context, &key)) {
+        return Ok(key);
+    }
+    let found = ask(context, "sessions.describe", json!({"key": key}))?;
+    if found.get("session").is_some_and(Value::is_object) {
+        return Ok(key);
+    }
+    let missing =
+        || Error::invalid(format!("there is no session {raw:?}: sessions_list shows those there are"));
+    let key = with_id(context, raw.trim()).map_err(|_| missing())?;
     agent(context, owner(context, &key))?;
     Ok(key)
 }

@@ -1,6 +1,7 @@
 //! `sessions_send`: a message into another session, and its answer.
 //!
-//! Runs on a tool's thread. The turn it starts goes on when the wait is over; only the answer is then not heard. The
+//! Runs on a tool's thread. It makes no sessions, and the state thread bounds how many turns one message may cause
+//! (`state/runs/nesting.rs`). The turn it starts goes on when the wait is over; only the answer is then not heard. The
 //! message says in its system text which agent sent it, so that it never passes for the owner's (SEC-34).
 use super::{Context, Output, Tool, count, reach, text};
 use crate::error::{Error, Result};
@@ -16,7 +17,7 @@ pub const TOOL: Tool = Tool {
     name: "sessions_send",
     doc: "Send a message into another session and wait for its answer. Name the session by sessionKey or by label. timeoutSeconds 0 sends without waiting.",
     parameters: r#"{"type": "object", "required": ["message"], "properties": {
-        "sessionKey": {"type": "string", "description": "Key or id from sessions_list"},
+        "sessionKey": {"type": "string", "description": "Key or id of one that sessions_list shows"},
         "label": {"type": "string", "minLength": 1, "maxLength": 64},
         "agentId": {"type": "string", "minLength": 1, "maxLength": 64, "description": "Whose session the label is of"},
         "message": {"type": "string", "minLength": 1},
@@ -78,7 +79,7 @@ fn target(context: &Context, arguments: &Value) -> Result<String> {
     match (text(arguments, "sessionKey"), text(arguments, "label")) {
         (Some(_), Some(_)) => Err(Error::invalid("give either sessionKey or label, not both")),
         (None, None) => Err(Error::invalid("name the session: give sessionKey or label")),
-        (Some(raw), None) => reach::session(context, raw),
+        (Some(raw), None) => reach::existing(context, raw),
         (None, Some(label)) => {
             let agent = text(arguments, "agentId").map_or(context.agent.clone(), |id| id.to_lowercase());
             reach::agent(context, &agent)?;

@@ -106,5 +106,6 @@ fn run(scale: Scale, report: &mut Report) -> Result<()> {
     turns::restart(scale, report)?;
     turns::first_token(scale, report)?;
     turns::long_transcript(scale, report)?;
-    turns::streaming(scale, report)
+    turns::streaming(scale, report)?;
+    turns::misled(report)
 }

@@ -135,6 +135,40 @@ pub fn streaming(scale: Scale, report: &mut Report) -> Result<()> {
     Ok(())
 }
 
+/// S-H3: one message, a model that sends on to 30 sessions with each of its answers. Turns end, and the owner is
+/// answered meanwhile.
+pub fn misled(report: &mut Report) -> Result<()> {
+    const CALLS: f64 = 11.0 * 5.0;
+    let model = Model::misled(30)?;
+    let mut config = model.config();
+    if let Some(members) = config.as_object_mut() {
+        members.insert("gateway".into(), json!({"limits": {"toolRounds": 5}}));
+    }
+    let gateway = Gateway::start(&config)?;
+    let mut owner = Client::connect(&gateway, "owner")?;
+    for n in 0..30 {
+        owner.call("sessions.patch", &json!({"key": format!("s{n}"), "label": format!("L{n}")}))?;
+    }
+    owner.call("chat.send", &json!({"sessionKey": "main", "message": "go", "idempotencyKey": "attack"}))?;
+    let (mut times, mut last) = (Vec::new(), (0, Instant::now()));
+    while last.1.elapsed() < Duration::from_secs(1) && times.len() < 600 {
+        let asked = Instant::now();
+        // Nothing that starts another turn: what is measured is the one attack.
+        owner.call(
+            "chat.send",
+            &json!({"sessionKey": "own", "message": "/help", "idempotencyKey": format!("k{}", times.len())}),
+        )?;
+        times.push(millis(asked));
+        if model.asked() != last.0 {
+            last = (model.asked(), Instant::now());
+        }
+        std::thread::sleep(Duration::from_millis(25));
+    }
+    report.at_most("a misled model: model calls that one message causes", model.asked() as f64, CALLS, "");
+    report.at_most("a misled model: the owner's `chat.send` p99", quantile(&times, 0.99), 200.0, "ms");
+    Ok(())
+}
+
 /// An in-process restart: from the signal to the first `hello-ok` of the next generation.
 pub fn restart(scale: Scale, report: &mut Report) -> Result<()> {
     let gateway = Gateway::start(&json!({"commands": {"restart": true}}))?;

@@ -125,7 +125,7 @@ impl Store {
 const MAX_VALUES: usize = 200_000;
 
 fn read(path: &Path) -> Result<Map<String, Value>> {
-    let bytes = match std::fs::read(path) {
+    let bytes = match files::read_bytes(path, files::MAX_TEXT) {
         Ok(bytes) => bytes,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Map::new()),
         Err(e) => return Err(Error::io(format_args!("read {}", path.display()), e)),

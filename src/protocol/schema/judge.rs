@@ -58,7 +58,7 @@ mod tests {
     fn results_fit_as_captured() {
         let snapshot = json!({"ok": true, "ts": 1, "durationMs": 0, "channels": {}, "channelOrder": [], "channelLabels": {},
             "heartbeatSeconds": 1800, "defaultAgentId": "main",
-            "agents": [{"agentId": "main", "isDefault": true, "heartbeat": {"enabled": false, "every": "disabled", "everyMs": null},
+            "agents": [{"agentId": "main", "isDefault": true, "heartbeat": {"enabled": false, "every": "disabled", "everyMs": null, "prompt": "p", "target": "last", "ackMaxChars": 300},
                 "sessions": {"path": "p", "count": 1, "recent": [{"key": "agent:main:main", "updatedAt": 1, "age": 2}]}}],
             "sessions": {"path": "p", "count": 0, "recent": []}});
         let row = json!({"host": "vm", "ip": "192.0.2.2", "mode": "gateway", "reason": "self", "text": "t", "ts": 1});

@@ -1,4 +1,5 @@
 //! From a request to a run in its lane. Part of `State`, on the state thread.
+use super::nesting::Nesting;
 use super::telling::Told;
 use super::{Doing, Family, Footer, NewRun, Phase, Run, Verbose};
 use crate::agent::cancel::Cancel;
@@ -21,7 +22,9 @@ const MAX_RUN_BYTES: usize = 32 << 20;
 impl State {
     /// Takes a new run in. The answer follows when the acceptance is on disk.
     pub fn accept_run(&mut self, call: Call, new: NewRun) -> Result<Answer> {
-        self.refuse_excess(&new)?;
+        let sender = self.sender(&call.caller);
+        self.refuse_excess(&new, &sender)?;
+        let nesting = self.nest(&call.caller)?;
         let entry = self.sessions.ensure(&new.key, self.now, self.mono)?;
         let now = self.now;
         self.sessions.update(&new.key, self.mono, |e| e.set("updatedAt", now));
@@ -40,6 +43,8 @@ impl State {
         let run = Run {
             agent: self.sessions.owner(&new.key)?.to_string(),
             session_id: entry.session_id().unwrap_or_default().to_string(),
+            nesting,
+            sender,
             ..Run::of(new, call, self.now)
         };
         self.runs.map.insert(id.clone(), run);
@@ -50,7 +55,7 @@ impl State {
         Ok(Answer::Later)
     }
 
-    fn refuse_excess(&self, new: &NewRun) -> Result<()> {
+    fn refuse_excess(&self, new: &NewRun, sender: &str) -> Result<()> {
         let soon = Duration::from_secs(5);
         if self.is_stopping() {
             return Err(Error::unavailable("the gateway is shutting down").retry_in(soon));
@@ -65,9 +70,24 @@ impl State {
             );
             return Err(Error::unavailable(text).retry_in(soon));
         }
-        let bytes: usize = self.runs.map.values().map(|r| r.new.size()).sum();
-        if self.runs.map.len() >= MAX_RUNS || bytes + new.size() > MAX_RUN_BYTES {
+        let (mut runs, mut bytes, mut own_runs, mut own_bytes) = (0, 0, 0, new.size());
+        for run in self.runs.map.values() {
+            let size = run.new.size();
+            (runs, bytes) = (runs + 1, bytes + size);
+            if run.sender == sender {
+                (own_runs, own_bytes) = (own_runs + 1, own_bytes + size);
+            }
+        }
+        let (free_runs, free_bytes) = (MAX_RUNS.saturating_sub(runs), MAX_RUN_BYTES.saturating_sub(bytes));
+        if free_runs == 0 || new.size() > free_bytes {
             let text = "too many turns are waiting on this gateway; try again when some have ended";
+            return Err(Error::unavailable(text).retry_in(soon));
+        }
+        // Nobody has more than is left, so there is as much again for the next one, however many they are.
+        if (own_runs >= free_runs || own_bytes > free_bytes) && new.command.is_none() {
+            let text = format!(
+                "{own_runs} turns of this client wait here already, which is its share; try again when some have ended"
+            );
             return Err(Error::unavailable(text).retry_in(soon));
         }
         self.refuse_full_queue(new)
@@ -148,7 +168,9 @@ impl Run {
             mailbox: Mailbox::default(),
             attached: Vec::new(),
             calls: Vec::new(),
-            is_nested: call.caller.is_local(),
+            nesting: Nesting::default(),
+            lent_by: None,
+            sender: String::new(),
             listeners: Vec::new(),
             accepted_at: now,
             started_at: None,

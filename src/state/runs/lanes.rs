@@ -1,6 +1,7 @@
 //! The lanes: one turn a session at a time, `max` in all, in order of arrival; and the start of a run's thread.
 //!
 //! Part of `State`, on the state thread.
+use super::nesting::Place;
 use super::{Doing, Family, Footer, Phase, Runs, Verbose};
 use crate::agent::mailbox::Said;
 use crate::agent::run::{Job as Turn, RunEvent, Task};
@@ -18,16 +19,8 @@ impl Runs {
     /// When a session that waits for more messages may start.
     pub(super) fn next_start(&self) -> Option<u64> {
         // Without a free place it is the end of a run that starts the next one, not the clock.
-        let is_full = self.running.len() >= self.max;
-        let is_free = |key: &&String| !self.running.contains_key(*key) && (!is_full || self.has_nested(key));
+        let is_free = |key: &&String| !self.running.contains_key(*key) && self.place_for(key).is_some();
         self.ready.iter().filter(is_free).filter_map(|key| self.not_before(key)).filter(|at| *at > 0).min()
-    }
-
-    /// Whether a run that waits for the session was asked for by another run, which keeps its own place meanwhile:
-    /// with a place for each, the two would wait for each other.
-    fn has_nested(&self, key: &str) -> bool {
-        let queue = self.queues.get(key).into_iter().flatten();
-        queue.filter_map(|id| self.map.get(id)).any(|run| run.is_nested)
     }
 
     /// The latest time that a message which waits for this session asks for.
@@ -71,15 +64,19 @@ impl State {
         let mut later = VecDeque::new();
         while let Some(key) = self.runs.ready.pop_front() {
             let is_early = self.runs.not_before(&key).is_some_and(|at| at > self.mono);
-            let has_place = self.runs.running.len() < self.runs.max || self.runs.has_nested(&key);
-            if self.runs.running.contains_key(&key) || is_early || !has_place {
-                later.push_back(key);
-                continue;
-            }
             let Some(id) = self.runs.queues.get(&key).and_then(|queue| queue.front().cloned()) else {
                 continue;
             };
+            let place =
+                self.runs.place_for(&key).filter(|_| !is_early && !self.runs.running.contains_key(&key));
+            let Some(place) = place else {
+                later.push_back(key);
+                continue;
+            };
             self.runs.unqueue(&id);
+            if let (Place::Lent(parent), Some(run)) = (place, self.runs.map.get_mut(&id)) {
+                run.lent_by = Some(parent);
+            }
             let together = self.collect_for(&id);
             self.start_run(&id, &key, together);
         }

@@ -1,5 +1,5 @@
 //! Agent runs: accepted (`accepting`), waiting for their session and running (`lanes`), told of (`telling`),
-//! stopped (`stopping`), ended (`ending`), waited for (`waiting`).
+//! stopped (`stopping`), ended (`ending`), waited for (`waiting`), asked for by other runs (`nesting`).
 //!
 //! A run's id is the idempotency key of the request that made it. A request is answered `accepted` only when
 //! its journal line is on disk. One turn a session at a time, at most `max` in all; the others wait in order.
@@ -8,6 +8,7 @@
 mod accepting;
 mod ending;
 mod lanes;
+mod nesting;
 mod queueing;
 mod stopping;
 mod telling;
@@ -18,6 +19,7 @@ use crate::agent::mailbox::{Mailbox, Said};
 use crate::agent::run::Words;
 use crate::commands::{self, Directives};
 use crate::state::event::Call;
+use nesting::Nesting;
 use serde_json::Value;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -94,8 +96,11 @@ struct Run {
     attached: Vec<String>,
     /// The request that started it and its repetitions; `agent` requests get a second answer at the end.
     calls: Vec<Call>,
-    /// Another run asked for it (`sessions_send`).
-    is_nested: bool,
+    nesting: Nesting,
+    /// The waiting run whose place it has.
+    lent_by: Option<String>,
+    /// Whose share of the queue it counts to.
+    sender: String,
     /// Connections that started it and want to see its tools.
     listeners: Vec<u64>,
     accepted_at: u64,

@@ -42,7 +42,11 @@ impl State {
             )
             .retry_in(std::time::Duration::from_secs(1)));
         }
+        let lends_its_place = call.caller.run.is_some();
         self.runs.waiters.push(Waiter { run, call, deadline: self.mono.saturating_add(timeout_ms) });
+        if lends_its_place {
+            self.start_runs();
+        }
         Ok(Answer::Later)
     }
 

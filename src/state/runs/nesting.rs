@@ -1,0 +1,102 @@
+//! Turns that other turns ask for (`sessions_send`): how deep and how many one message may cause, and the places they
+//! run in. Part of `State`, on the state thread.
+//!
+//! A misled model can make every turn ask for more turns; the owner pays for each. So depth and number are carried
+//! from the run that somebody sent, whichever of its descendants asks and however long ago the others ended.
+use super::{Run, Runs};
+use crate::error::{Error, Result};
+use crate::state::State;
+use crate::state::clients::Caller;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// Turns in a row that may ask each other.
+const MAX_DEPTH: u32 = 3;
+/// Turns of other sessions that one message may cause in all.
+const MAX_TURNS: u32 = 10;
+
+/// Where a run stands below the one that somebody sent.
+#[derive(Clone, Default)]
+pub(super) struct Nesting {
+    depth: u32,
+    /// The run that asked for it.
+    parent: Option<String>,
+    /// Turns asked for so far by all of the family.
+    asked: Arc<AtomicU32>,
+}
+
+/// A place to run in.
+pub(super) enum Place {
+    Own,
+    /// That of this run, which does nothing but wait.
+    Lent(String),
+}
+
+impl Nesting {
+    pub fn is_nested(&self) -> bool {
+        self.parent.is_some()
+    }
+}
+
+impl State {
+    /// Takes a run that this caller asks for into its family; refuses what goes too deep or is too much.
+    pub(super) fn nest(&self, caller: &Caller) -> Result<Nesting> {
+        let Some(id) = &caller.run else { return Ok(Nesting::default()) };
+        let parent = self.runs.map.get(id).ok_or_else(|| Error::invalid("the turn that asks is over"))?;
+        let Nesting { depth, asked, .. } = &parent.nesting;
+        if *depth >= MAX_DEPTH {
+            let text = format!(
+                "this message came through {depth} sessions already: answer it without asking another"
+            );
+            return Err(Error::invalid(text));
+        }
+        if asked.fetch_add(1, Ordering::Relaxed) >= MAX_TURNS {
+            let text = format!(
+                "one message may cause {MAX_TURNS} turns of other sessions and these have been: go on with what you have"
+            );
+            return Err(Error::invalid(text));
+        }
+        Ok(Nesting { depth: depth + 1, parent: Some(id.clone()), asked: asked.clone() })
+    }
+
+    /// Whose share of the queue a run counts to: a device's, an address's, this host's; a nested run counts to who sent
+    /// the first one.
+    pub(super) fn sender(&self, caller: &Caller) -> String {
+        let parent = caller.run.as_ref().and_then(|id| self.runs.map.get(id));
+        if let Some(parent) = parent {
+            return parent.sender.clone();
+        }
+        caller.device_id.clone().or_else(|| caller.remote.clone()).unwrap_or_default()
+    }
+}
+
+impl Runs {
+    /// The place that the next run of a session would have now, if there is one.
+    pub(super) fn place_for(&self, key: &str) -> Option<Place> {
+        let queue = self.queues.get(key)?;
+        let next = self.map.get(queue.front()?)?;
+        let is_nested = |run: &&Run| run.nesting.is_nested();
+        // One place is kept for what people send.
+        let nested = self.now_running().filter(is_nested).count();
+        let is_kept = next.nesting.is_nested() && nested + 1 >= self.max.max(2);
+        if self.running.len() < self.max && !is_kept {
+            return Some(Place::Own);
+        }
+        // What stands before a run that is waited for has to run first.
+        queue.iter().filter_map(|id| self.map.get(id)).find_map(|run| self.lender(run)).map(Place::Lent)
+    }
+
+    /// The run that waits for this one, if it has lent its place to no other. With a place for each, the two would
+    /// wait for each other; with one for every run that is asked for, there would be no end of them.
+    fn lender(&self, run: &Run) -> Option<String> {
+        let parent = run.nesting.parent.as_deref()?;
+        let is_of_parent = |caller: &Caller| caller.run.as_deref() == Some(parent);
+        let is_waiting = self.waiters.iter().any(|w| w.run == run.new.id && is_of_parent(&w.call.caller));
+        let has_lent = self.now_running().any(|other| other.lent_by.as_deref() == Some(parent));
+        (is_waiting && self.map.contains_key(parent) && !has_lent).then(|| parent.to_string())
+    }
+
+    fn now_running(&self) -> impl Iterator<Item = &Run> {
+        self.running.values().filter_map(|id| self.map.get(id))
+    }
+}

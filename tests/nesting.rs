@@ -1,0 +1,145 @@
+//! What one message may cause: turns that ask for turns, and the share of the queue that one client has.
+use crate::agent::with_config;
+use crate::harness::model::texts;
+use crate::harness::*;
+
+/// A model that is misled: each of its answers sends to these sessions.
+fn misled(sessions: usize, wait_seconds: u64) -> Reply {
+    let send = |n: usize| {
+        Step::Call {
+        id: format!("c{n}"),
+        name: "sessions_send".into(),
+        arguments: json!({"sessionKey": format!("s{n}"), "message": format!("on and on {n}"), "timeoutSeconds": wait_seconds})
+            .to_string(),
+    }
+    };
+    Reply::Stream((0..sessions).map(send).chain([Step::Done]).collect())
+}
+
+/// A gateway with this model, rounds of tools and sessions to send to.
+fn attacked(server: &ModelServer, rounds: u64, sessions: usize) -> Gateway {
+    let mut config = server.config();
+    merge(&mut config, &json!({"gateway": {"limits": {"toolRounds": rounds}}}));
+    let gateway = with_config(config);
+    let mut client = Client::operator(&gateway, 4);
+    for n in 0..sessions {
+        client.ok("sessions.patch", json!({"key": format!("s{n}"), "label": format!("L{n}")}));
+    }
+    gateway
+}
+
+/// Requests at the model server once no more come.
+fn settled(server: &ModelServer) -> usize {
+    let mut last = (server.count(), Instant::now());
+    wait_within(Duration::from_secs(60), "calm at the model server", || {
+        if server.count() != last.0 {
+            last = (server.count(), Instant::now());
+        }
+        (last.1.elapsed() > Duration::from_secs(2)).then_some(last.0)
+    })
+}
+
+#[test]
+fn s_h3_one_message_and_a_misled_model_end_and_the_owner_is_answered() {
+    let server = ModelServer::start(vec![misled(30, 0)]);
+    let gateway = attacked(&server, 3, 30);
+    let mut client = Client::operator(&gateway, 4);
+    client.ask("agent", json!({"message": "go", "idempotencyKey": "k", "sessionKey": "main"}));
+    server.requests(2);
+    let mut owner = Client::operator(&gateway, 4);
+    let mut slowest = Duration::ZERO;
+    for n in 0..5 {
+        let asked = Instant::now();
+        let params =
+            json!({"sessionKey": format!("own{n}"), "message": "hello", "idempotencyKey": format!("o{n}")});
+        owner.ok("chat.send", params);
+        slowest = slowest.max(asked.elapsed());
+    }
+    assert!(slowest < Duration::from_secs(2), "the owner waited {slowest:?}");
+    // Each of the six messages may cause ten turns, each turn three rounds.
+    let asked = settled(&server);
+    assert!(asked <= 6 * 11 * 3, "{asked} model calls");
+    let list = client.ok("sessions.list", json!({"limit": 1000}));
+    assert_eq!(list["count"], 30 + 6, "no sessions come of it");
+    let told =
+        server.requests(1).iter().any(|r| r["body"].to_string().contains("one message may cause 10 turns"));
+    assert!(told, "the model is told why");
+}
+
+#[test]
+fn s_h3_sessions_that_wait_for_each_other_are_three_deep_and_take_one_place_more_each() {
+    let server = ModelServer::start(vec![misled(2, 1)]);
+    let gateway = attacked(&server, 2, 2);
+    let mut client = Client::operator(&gateway, 4);
+    let id = client.ask("agent", json!({"message": "go", "idempotencyKey": "k", "sessionKey": "main"}));
+    client.answer(&id).unwrap();
+    let asked = settled(&server);
+    assert!(asked <= 11 * 2, "{asked} model calls");
+    let told =
+        server.requests(1).iter().any(|r| r["body"].to_string().contains("through 3 sessions already"));
+    assert!(told, "the model is told: {asked}");
+    assert_eq!(client.ok("health", json!({}))["runs"]["active"], 0, "all have ended");
+}
+
+#[test]
+fn s_h3_messages_go_to_sessions_that_are_there() {
+    let send = |key: &str| {
+        let arguments = json!({"sessionKey": key, "message": "hi", "timeoutSeconds": 5}).to_string();
+        Reply::Stream(vec![
+            Step::Call { id: "c".into(), name: "sessions_send".into(), arguments },
+            Step::Done,
+        ])
+    };
+    let server = ModelServer::start(vec![
+        send("never-seen"),
+        texts(&["no such"]),
+        texts(&["begun"]),
+        send("nightly-1"),
+        texts(&["asked"]),
+        texts(&["done"]),
+    ]);
+    let gateway = with_config(server.config());
+    let mut client = Client::operator(&gateway, 4);
+    crate::agent::turn(&mut client, "go", "k1").unwrap();
+    let history = client.ok("chat.history", json!({"sessionKey": "main"})).to_string();
+    assert!(history.contains("there is no session"), "{history}");
+    assert_eq!(client.ok("sessions.list", json!({}))["count"], 1);
+    // One that a client began under an id is found by it.
+    let id = client.ask("agent", json!({"message": "m", "idempotencyKey": "k2", "sessionId": "nightly-1"}));
+    client.answer(&id).unwrap();
+    client.answer(&id).unwrap();
+    let done = crate::agent::turn(&mut client, "go", "k3").unwrap();
+    assert_eq!(done["result"]["payloads"][0]["text"], "done");
+    let nightly =
+        client.ok("chat.history", json!({"sessionKey": "agent:main:explicit:nightly-1"})).to_string();
+    assert!(nightly.contains("asked"), "{nightly}");
+}
+
+#[test]
+fn s_m9_one_client_leaves_others_their_share_of_the_queue() {
+    let server = ModelServer::start(vec![Reply::Hang]);
+    let gateway = with_config(server.config());
+    let client = || {
+        let mut client = Client::open(&gateway);
+        let mut params = params(4);
+        Device::new().attach(&mut params, &client.challenge.clone(), Version::V3);
+        client.connect(params).unwrap();
+        client
+    };
+    let fill = |client: &mut Client, name: &str| {
+        (0..600).find_map(|n| {
+            let params = json!({"sessionKey": format!("{name}{n}"), "message": "m", "idempotencyKey": format!("{name}{n}")});
+            client.call("chat.send", params).err().map(|error| (n, error))
+        })
+    };
+    let (first, error) = fill(&mut client(), "a").expect("a refusal");
+    assert_eq!(
+        (first, &error["code"], &error["retryable"]),
+        (250, &json!("UNAVAILABLE"), &json!(true)),
+        "{error}"
+    );
+    assert!(error["message"].as_str().unwrap().starts_with("250 turns of this client"), "{error}");
+    let (second, _) = fill(&mut client(), "b").expect("a refusal");
+    assert_eq!(second, 125, "half of what is left, and so on");
+    client().ok("chat.send", json!({"sessionKey": "owner", "message": "m", "idempotencyKey": "o"}));
+}
