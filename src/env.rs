@@ -6,7 +6,7 @@
 //! directory is not read, because a checked-out workspace must not steer the gateway (SEC-41).
 use crate::error::{Error, Kind, Result};
 use crate::{dotenv, ports};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 /// Port of the gateway when neither flag, variable nor config names one.
@@ -23,6 +23,8 @@ const LEGACY_CONFIG_FILES: [&str; 3] = ["clawdbot.json", "moltbot.json", "moldbo
 #[derive(Clone, Default)]
 pub struct Env {
     vars: HashMap<String, String>,
+    /// Those of them that no process environment gave but a file did.
+    filled_in: HashSet<String>,
     pub home: PathBuf,
     /// The profile's name; `None` for the default one.
     pub profile: Option<String>,
@@ -92,6 +94,12 @@ impl Env {
     /// A variable under its present name or the one of an earlier product name.
     pub fn var_or_legacy(&self, name: &str) -> Option<&str> {
         self.var(name).or_else(|| self.var(&name.replace("OPENCLAW_", "CLAWDBOT_")))
+    }
+
+    /// Whether the caller's own environment has the variable: it was given to this command, not kept in a file.
+    pub fn is_given(&self, name: &str) -> bool {
+        let names = [name.to_string(), name.replace("OPENCLAW_", "CLAWDBOT_")];
+        names.iter().any(|name| self.var(name).is_some() && !self.filled_in.contains(name))
     }
 
     /// Whether a switch such as `OPENCLAW_NIX_MODE` is on.
@@ -182,6 +190,7 @@ impl Env {
     pub fn add_missing(&mut self, vars: impl IntoIterator<Item = (String, String)>) {
         for (name, value) in vars {
             if self.var(&name).is_none() {
+                self.filled_in.insert(name.clone());
                 self.vars.insert(name, value);
             }
         }
@@ -239,7 +248,10 @@ impl Env {
         let found: HashMap<String, String> =
             dotenv::parse(&String::from_utf8_lossy(&bytes)).into_iter().collect();
         for (name, value) in found {
-            self.vars.entry(name).or_insert(value);
+            if !self.vars.contains_key(&name) {
+                self.filled_in.insert(name.clone());
+                self.vars.insert(name, value);
+            }
         }
     }
 }

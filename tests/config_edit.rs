@@ -257,6 +257,10 @@ fn a_file_with_mistakes_is_judged_and_can_be_repaired() {
     assert_eq!((&report["valid"], &report["issues"][0]["path"]), (&json!(false), &json!("gateway.port")));
     out(&gateway, &["config", "set", "gateway.port", "4000"]);
     out(&gateway, &["config", "unset", "tools"]);
+    // B-F48, N-10: valid is what a gateway starts with.
+    let (code, told) = fails(&gateway, &["config", "validate"]);
+    assert!(code == 1 && told.contains("no gateway starts") && told.contains("gateway.mode=local"), "{told}");
+    out(&gateway, &["config", "set", "gateway.mode", "local"]);
     out(&gateway, &["config", "validate"]);
     std::fs::write(gateway.config_path(), "{gateway: {").unwrap();
     let (code, told) = fails(&gateway, &["config", "set", "gateway.port", "1"]);

@@ -436,6 +436,9 @@ fn r_26d_another_profile_s_gateway_is_not_written_to() {
     // Whoever has no gateway of their own can mean this one only.
     assert!(gateway.cli_env(&write, &vars).status.success());
     std::fs::copy(gateway.config_path(), other.join("openclaw.json")).unwrap();
+    // M-7: who names gateway and credential, by whatever way, means this one.
+    assert!(gateway.cli_env(&write, &vars).status.success());
+    let vars = vars.into_iter().filter(|(name, _)| !name.ends_with("TOKEN")).collect::<Vec<_>>();
     let refused = gateway.cli_env(&write, &vars);
     let stderr = text(&refused).1;
     assert!(!refused.status.success() && stderr.contains("keeps its state in ~/.openclaw,"), "{stderr}");

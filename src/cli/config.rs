@@ -6,6 +6,7 @@ use super::{Command, Context, Flag, JSON, Positional};
 use crate::config::plan::{Plan, plan};
 use crate::config::{self, Config, Hide, Issue, path, write};
 use crate::error::{Error, Result};
+use crate::gateway;
 use crate::json::json;
 use crate::unsupported;
 use serde_json::Value;
@@ -47,8 +48,8 @@ pub const FILE: Command = Command {
 pub const VALIDATE: Command = Command {
     name: "config validate",
     summary: "Check the configuration file",
-    about: "Exits with 0 when the file can be used, with 1 when it is missing or has mistakes. Unknown keys are\n\
-            warnings.",
+    about: "Exits with 0 when a gateway starts with the file, with 1 when it is missing, has mistakes or keeps a\n\
+            gateway from starting. Unknown keys are warnings.",
     positionals: &[],
     flags: &[&[JSON]],
     examples: &[("openclaw config validate --json", "Check and print what is wrong as JSON")],
@@ -146,6 +147,24 @@ fn validate(context: &Context, args: &Args) -> Result<()> {
         let make = context.env.command("setup");
         let error = Error::not_found(format!("Config file not found: {file}; make one with `{make}`"));
         return Err(error.with("report", report));
+    }
+    // A configuration for clients of another host's gateway starts none.
+    let is_remote = config.str("gateway.mode") == Some("remote");
+    if let Some(why) = gateway::refusal(&context.env).filter(|_| !is_remote) {
+        warn(context, args, &config);
+        let mut report = report;
+        if let Some(map) = report.as_object_mut() {
+            let issue = json!({"path": "gateway", "message": why});
+            map.extend([
+                ("ok".into(), false.into()),
+                ("valid".into(), false.into()),
+                ("issues".into(), json!([issue])),
+            ]);
+        }
+        return Err(Error::invalid(format!(
+            "Config valid, but no gateway starts with it: {file}\n  - {why}"
+        ))
+        .with("report", report));
     }
     if args.has("json") {
         context.out.json(&report);

@@ -5,7 +5,7 @@
 use super::client::{self, Deadline};
 use super::connect::{Session, connect};
 use super::parse::Args;
-use super::target::{Target, settings};
+use super::target::{Secret, Target, settings};
 use super::{Context, Flag};
 use crate::config::Config;
 use crate::env::Env;
@@ -137,6 +137,9 @@ pub fn check_state_dir(target: &Target, hello: &Value) -> Result<()> {
     if target.env.profile.is_none() && !target.env.config_path.exists() {
         return Ok(());
     }
+    if is_named(target) {
+        return Ok(());
+    }
     let Some(theirs) = other_state_dir(target, hello).filter(|dir| dir.is_dir()) else { return Ok(()) };
     let (theirs, ours) = (target.env.display(&theirs), target.env.display(&target.env.state_dir));
     let text = format!(
@@ -154,6 +157,19 @@ pub fn other_state_dir(target: &Target, hello: &Value) -> Option<PathBuf> {
     let is_local = target.is_configured && target.bind.is_some();
     let real = |dir: &Path| dir.canonicalize().unwrap_or_else(|_| dir.to_path_buf());
     (is_local && real(theirs) != real(&target.env.state_dir)).then(|| theirs.to_path_buf())
+}
+
+/// Whether the caller named both the gateway and the credential for it, so that nothing was guessed.
+fn is_named(target: &Target) -> bool {
+    let env = &target.env;
+    let is_from_caller = |secret: &Secret| {
+        secret
+            .source
+            .strip_prefix("environment ")
+            .map_or(secret.source.starts_with("--"), |name| env.is_given(name))
+    };
+    let secret = target.token.as_ref().or(target.password.as_ref());
+    env.is_given("OPENCLAW_GATEWAY_PORT") && secret.is_some_and(is_from_caller)
 }
 
 /// The error for a request that was written and not answered.

@@ -52,7 +52,6 @@ impl Watcher {
         let files = files_of(&applied, &dotenv);
         let dotenv_digest = digest_of(&dotenv);
         let changes = Changes::of(files, stopped)?;
-        let told = !applied.is_valid();
         let (held, seen) = (applied.clone(), applied.clone());
         let dotenv_seen = dotenv_digest.clone();
         let mut work = Work {
@@ -65,7 +64,8 @@ impl Watcher {
             dotenv,
             dotenv_digest,
             dotenv_seen,
-            told,
+            // What was wrong at the start was told by the start.
+            told: false,
         };
         let run = move || {
             if let Err(e) = work.run() {
