@@ -5,6 +5,7 @@
 pub mod bindings;
 pub mod edit;
 mod identity;
+pub mod sharing;
 mod trash;
 
 pub use identity::read_identity;

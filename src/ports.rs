@@ -185,6 +185,15 @@ fn siblings(env: &Env) -> Vec<(String, Ports)> {
 
 /// The other profiles that have a config for a gateway in this home, by name.
 pub fn profiles(env: &Env) -> Vec<(String, Env, Config)> {
+    let with_config = |(profile, mut other): (String, Env)| {
+        let config = Config::inspect(&mut other);
+        (config.exists() && config.str("gateway.mode") != Some("remote")).then_some((profile, other, config))
+    };
+    homes(env).into_iter().filter_map(with_config).collect()
+}
+
+/// The other profiles that have a state directory in this home, by name.
+pub fn homes(env: &Env) -> Vec<(String, Env)> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(&env.home).into_iter().flatten().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
@@ -192,15 +201,10 @@ pub fn profiles(env: &Env) -> Vec<(String, Env, Config)> {
         let profile = if rest.is_empty() { Some("default") } else { rest.strip_prefix('-') };
         let Some(profile) = profile.filter(|_| env.home.join(&name) != env.state_dir) else { continue };
         let vars = [("HOME".to_string(), env.home.to_string_lossy().into_owned())];
-        let Ok(mut other) = Env::from_vars(vars, Some(profile)) else { continue };
-        if !other.config_path.is_file() {
-            continue;
+        let Ok(other) = Env::from_vars(vars, Some(profile)) else { continue };
+        if other.state_dir.is_dir() {
+            found.push((profile.to_string(), other));
         }
-        let config = Config::inspect(&mut other);
-        if config.str("gateway.mode") == Some("remote") {
-            continue;
-        }
-        found.push((profile.to_string(), other, config));
     }
     crate::order::by(&mut found, |a, b| a.0.cmp(&b.0));
     found

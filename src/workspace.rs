@@ -39,15 +39,27 @@ pub fn fill(dir: &Path) -> Result<Vec<&'static str>> {
 
 /// The path that `text` asks for, if a workspace may lie there. Only names are looked at.
 pub fn allowed(env: &Env, text: &str) -> Result<PathBuf> {
+    match chosen(env, text)? {
+        dir if base(env, &dir).is_some() => Ok(dir),
+        dir => {
+            Err(refusal(env, &dir.to_string_lossy(), "is not inside the user's home or the state directory"))
+        }
+    }
+}
+
+fn refusal(env: &Env, text: &str, why: &str) -> Error {
+    Error::invalid(format!(
+        "workspace {} {why}; name a directory of its own below {} or {}",
+        crate::logging::quoted(text.trim()),
+        env.home.display(),
+        env.state_dir.display()
+    ))
+}
+
+/// The same for a person at the shell, who may choose any place but those that are the gateway's own.
+pub fn chosen(env: &Env, text: &str) -> Result<PathBuf> {
     let dir = env.expand(text.trim());
-    let refused = |why: &str| {
-        Err(Error::invalid(format!(
-            "workspace {} {why}; name a directory of its own below {} or {}",
-            crate::logging::quoted(text.trim()),
-            env.home.display(),
-            env.state_dir.display()
-        )))
-    };
+    let refused = |why: &str| Err(refusal(env, text, why));
     if !dir.is_absolute() || dir.components().any(|part| matches!(part, Component::ParentDir)) {
         return refused("is not an absolute path");
     }
@@ -56,15 +68,14 @@ pub fn allowed(env: &Env, text: &str) -> Result<PathBuf> {
     if dir.as_os_str().as_encoded_bytes().iter().any(|b| *b < b' ') {
         return refused("holds control characters");
     }
-    match base(env, &dir) {
-        None => refused("is not inside the user's home or the state directory"),
-        Some(_) if env.state_dir.starts_with(&dir) || env.config_path.starts_with(&dir) => {
+    match () {
+        () if env.state_dir.starts_with(&dir) || env.config_path.starts_with(&dir) => {
             refused("holds the gateway's own files")
         }
-        Some(_) if dir.strip_prefix(&env.state_dir).is_ok_and(is_reserved) => {
+        () if dir.strip_prefix(&env.state_dir).is_ok_and(is_reserved) => {
             refused("is where the gateway keeps its own files")
         }
-        Some(_) => Ok(dir),
+        () => Ok(dir),
     }
 }
 
@@ -118,7 +129,7 @@ fn is_reserved(rest: &Path) -> bool {
     RESERVED.contains(&&*first)
 }
 
-/// Makes the directory at a path that `allowed` gave, 0700 where it is missing; a link on the way is refused.
+/// Makes the directory at a path that `allowed` or `chosen` gave, 0700 where it is missing; a link on the way is refused.
 pub fn make(env: &Env, dir: &Path) -> Result<()> {
     let failed = |e: Errno| match e {
         Errno::LOOP | Errno::NOTDIR => Error::invalid(format!(
@@ -127,7 +138,8 @@ pub fn make(env: &Env, dir: &Path) -> Result<()> {
         )),
         e => Error::io(format_args!("create workspace {}", dir.display()), e.into()),
     };
-    let (base, rest) = base(env, dir).ok_or_else(|| failed(Errno::NOTDIR))?;
+    // A person chose a place of another kind.
+    let Some((base, rest)) = base(env, dir) else { return files::private_dir(dir) };
     files::private_dir(&base)?;
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let mut at = open(&base, flags, Mode::empty()).map_err(failed)?;

@@ -284,7 +284,8 @@ fn agents_from_the_command_line_with_and_without_a_gateway() {
         (&["agents", "add", "main"][..], "\"main\" is reserved"),
         (&["agents", "add", "three"], "already exists"),
         (&["agents", "add", "x", "--non-interactive"], "--workspace"),
-        (&["agents", "add", "x", "--workspace", "/etc/x"], "is not inside"),
+        (&["agents", "add", "x", "--workspace", "~"], "holds the gateway's own files"),
+        (&["agents", "add", "x", "--workspace", "/"], "holds the gateway's own files"),
         (&["agents", "delete", "zz", "--force"], "agent \"zz\" not found"),
         (&["agents", "delete", "main", "--force"], "\"main\" cannot be deleted"),
         (&["agents", "set-identity", "--agent", "zz", "--name", "x"], "not found"),
@@ -355,4 +356,50 @@ fn m_5_without_templates_a_new_agent_still_says_who_it_is() {
     client.ok("agents.create", json!({"name": "Two", "workspace": other, "emoji": "🦀"}));
     let text = std::fs::read_to_string(other.join("IDENTITY.md")).unwrap();
     assert_eq!(text, "# Mine\n- Emoji: 🌱\n- Name: Two\n");
+}
+
+#[test]
+fn n_4_a_workspace_of_another_agent_or_profile_is_refused_and_never_goes_to_the_trash() {
+    let gateway = Gateway::plain();
+    let home = gateway.dir.join("home");
+    let refused = |args: &[&str], why: &str| {
+        let output = gateway.cli(args);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && said.contains(why), "{args:?}: {said}");
+    };
+    // Another profile of this home, with its own texts.
+    let theirs = home.join(".openclaw/workspace-work");
+    std::fs::create_dir_all(home.join(".openclaw-work")).unwrap();
+    std::fs::create_dir_all(&theirs).unwrap();
+    std::fs::write(theirs.join("MEMORY.md"), "theirs").unwrap();
+    std::fs::write(home.join(".openclaw-work/openclaw.json"), "{gateway: {mode: 'local'}}").unwrap();
+    refused(&["agents", "add", "work"], "is that of profile work");
+    refused(
+        &["agents", "add", "ops", "--workspace", "~/.openclaw/workspace-work"],
+        "is that of profile work",
+    );
+    refused(&["agents", "add", "ops", "--workspace", "~/.openclaw/workspace"], "is that of agent \"main\"");
+    std::os::unix::fs::symlink(&theirs, home.join("link")).unwrap();
+    refused(&["agents", "add", "ops", "--workspace", "~/link"], "is that of profile work");
+    // One that was there before this rule, or was written by hand.
+    out(&gateway, &["config", "set", "agents.list", "[{id: 'main'}, {id: 'work'}]"]);
+    let doctor = out(&gateway, &["doctor", "--only", "workspace"]);
+    assert!(doctor.contains("config set agents.list[1].workspace"), "{doctor}");
+    // The gateway sees the file change a moment later.
+    let output = wait_for("the agent to be deleted", || {
+        Some(gateway.cli(&["agents", "delete", "work", "--force"])).filter(|output| output.status.success())
+    });
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("profile work works there"), "{said}");
+    assert_eq!(std::fs::read_to_string(theirs.join("MEMORY.md")).unwrap(), "theirs");
+}
+
+#[test]
+fn n_28_a_person_at_the_shell_may_choose_any_directory() {
+    let gateway = Gateway::plain();
+    let outside = gateway.dir.join("srv/agent");
+    out(&gateway, &["agents", "add", "ops", "--workspace", outside.to_str().unwrap()]);
+    assert!(outside.join("AGENTS.md").exists());
+    out(&gateway, &["agents", "delete", "ops", "--force"]);
+    assert!(outside.join("AGENTS.md").exists(), "it lies outside of the home");
 }

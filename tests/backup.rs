@@ -284,3 +284,25 @@ fn r_27a_every_backup_made_during_turns_is_whole() {
         }
     });
 }
+
+#[test]
+fn s_l9_a_backup_is_unpacked_only_where_nobody_else_can_put_something() {
+    let gateway = Gateway::plain();
+    let archive = gateway.dir.join("b.tar");
+    out(&gateway, &["backup", "create", "--output", archive.to_str().unwrap()]);
+    let shared = gateway.dir.join("shared");
+    std::fs::create_dir(&shared).unwrap();
+    std::fs::set_permissions(&shared, PermissionsExt::from_mode(0o777)).unwrap();
+    let target = shared.join("here");
+    let restore = ["backup", "restore", archive.to_str().unwrap(), "--target", target.to_str().unwrap()];
+    let refused = gateway.cli(&restore);
+    assert!(
+        !refused.status.success()
+            && String::from_utf8_lossy(&refused.stderr).contains("everybody may exchange")
+    );
+    std::fs::set_permissions(&shared, PermissionsExt::from_mode(0o1777)).unwrap();
+    out(&gateway, &restore);
+    assert_eq!(mode(&target), 0o700);
+    let left = std::fs::read_dir(&shared).unwrap().count();
+    assert_eq!(left, 1, "no staging directory stays");
+}

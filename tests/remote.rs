@@ -469,3 +469,62 @@ fn a_real_sshd_carries_the_tunnel() {
     assert_eq!(report["primaryTargetId"], "sshTunnel", "{:#} {log}", report["warnings"]);
     assert_eq!(report["targets"][0]["tunnel"]["target"], host);
 }
+
+#[test]
+fn n_3_a_gateway_elsewhere_is_asked_and_this_machine_s_files_are_neither_shown_nor_changed() {
+    let gateway =
+        Gateway::start(&Setup::config(json!({"agents": {"list": [{"id": "main"}, {"id": "far"}]}})));
+    crate::cli::out(&gateway, &["agent", "--session-key", "notes", "-m", "hi", "--no-stream"]);
+    // Another home, whose configuration names that gateway.
+    let here = gateway::new_dir();
+    std::fs::create_dir_all(here.join("home/.openclaw")).unwrap();
+    let file = here.join("home/.openclaw/openclaw.json");
+    let url = format!("ws://127.0.0.1:{}", gateway.port);
+    let config = json!({"gateway": {"mode": "remote", "remote": {"url": url, "token": TOKEN}}}).to_string();
+    std::fs::write(&file, &config).unwrap();
+    let run = |args: &[&str]| gateway::command(&here).args(args).output().unwrap();
+    for args in [
+        &["agents", "add", "x"][..],
+        &["agents", "delete", "far", "--force"],
+        &["models", "set", "a/b"],
+        &["models"],
+    ] {
+        let refused = run(args);
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(
+            refused.status.code() == Some(1) && said.contains("the gateway is elsewhere (ws://"),
+            "{args:?}: {said}"
+        );
+    }
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), config);
+    let shown = |args: &[&str]| {
+        let output = run(args);
+        assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    assert!(shown(&["agents", "list"]).contains("- far"));
+    assert!(shown(&["sessions"]).contains("agent:main:notes"));
+    let status = shown(&["status"]);
+    assert!(
+        status.contains("Agents     far, main")
+            && !status.contains("Model  ")
+            && !status.contains("no sessions"),
+        "{status}"
+    );
+    assert!(shown(&["doctor"]).contains("gateway.elsewhere"));
+    std::fs::remove_dir_all(here).unwrap();
+}
+
+#[test]
+fn n_23_sessions_of_all_agents_and_of_no_unknown_one() {
+    let gateway =
+        Gateway::start(&Setup::config(json!({"agents": {"list": [{"id": "main"}, {"id": "ops"}]}})));
+    crate::cli::out(&gateway, &["agent", "--agent", "ops", "-m", "hi", "--no-stream"]);
+    assert!(crate::cli::out(&gateway, &["sessions"]).contains("agent:ops:main"));
+    assert!(!crate::cli::out(&gateway, &["sessions", "--agent", "main"]).contains("agent:ops:main"));
+    let unknown = gateway.cli(&["sessions", "--agent", "nope"]);
+    assert!(
+        unknown.status.code() == Some(1)
+            && String::from_utf8_lossy(&unknown.stderr).contains("no agent \"nope\"")
+    );
+}

@@ -348,11 +348,14 @@ fn r_26a_profiles_have_services_of_their_own() {
 #[test]
 fn an_installed_service_is_started_stopped_restarted_and_removed() {
     let desk = Desk::new();
-    for (word, result) in [("start", "not-loaded"), ("stop", "not-loaded"), ("restart", "not-loaded")] {
-        let told = desk.json(&["gateway", word]);
-        assert_eq!(told["result"], result);
-        assert_eq!(told["message"], "Gateway service disabled.");
-        assert_eq!(told["hints"][0], "Start with: openclaw gateway install");
+    // N-22: what was not done is no success.
+    for (word, want) in [("start", 1), ("stop", 0), ("restart", 1)] {
+        let (code, stdout, _) = desk.run(&["gateway", word, "--json"]);
+        let told: Value = serde_json::from_str(&stdout).unwrap();
+        assert_eq!((code, &told["ok"], &told["result"]), (want, &json!(want == 0), &json!("not-loaded")));
+        let hint =
+            if want == 0 { Value::Null } else { json!("Install the service with: openclaw gateway install") };
+        assert_eq!(told["hints"][0], hint);
     }
     assert_eq!(desk.json(&["gateway", "uninstall"])["result"], "uninstalled");
     desk.ok(&["gateway", "install"]);
@@ -386,15 +389,43 @@ fn an_installed_service_is_started_stopped_restarted_and_removed() {
 }
 
 #[test]
+fn n_22_without_a_service_the_gateway_itself_is_restarted_and_stopped() {
+    let mut gateway = Gateway::plain();
+    let manager = [("OPENCLAW_SERVICE_MANAGER", "systemd-user")];
+    let pid = gateway.pid();
+    let told = text(&gateway.cli_env(&["gateway", "start"], &manager)).0;
+    assert!(told.contains(&format!("A gateway runs already, without a service (pid {pid})")), "{told}");
+    let restarted = gateway.cli_env(&["gateway", "restart"], &manager);
+    assert!(
+        text(&restarted).0.contains("restarts in process") && restarted.status.success(),
+        "{restarted:?}"
+    );
+    wait_for("the restart", || gateway.log().contains("restart").then_some(()));
+    assert_eq!(gateway.pid(), pid);
+    let stopped = gateway.cli_env(&["gateway", "stop"], &manager);
+    assert!(text(&stopped).0.contains(&format!("(pid {pid})")) && stopped.status.success(), "{stopped:?}");
+    assert_eq!(gateway.wait(Duration::from_secs(5)).code(), Some(0));
+}
+
+#[test]
+fn n_5_a_restart_that_could_only_fail_leaves_the_gateway_alone() {
+    let desk = Desk::new();
+    desk.ok(&["gateway", "install"]);
+    desk.calls();
+    std::fs::write(desk.home().join(".openclaw/openclaw.json"), "{\n  gateway: {mode: 'local'\n").unwrap();
+    let (code, _, stderr) = desk.run(&["gateway", "restart"]);
+    assert!(code == 78 && stderr.contains("openclaw.json:") && stderr.contains("--force"), "{stderr}");
+    assert_eq!(desk.calls(), Vec::<String>::new(), "no manager was asked to do anything");
+    let (code, _, stderr) = desk.run(&["gateway", "stop"]);
+    assert!(code == 0 && stderr.contains("no gateway would start now"), "{stderr}");
+    desk.calls();
+    assert_eq!(desk.run(&["gateway", "restart", "--force"]).0, 0);
+    assert_eq!(desk.calls(), ["systemctl --user restart openclaw-gateway.service"]);
+}
+
+#[test]
 fn a_gateway_without_a_service_is_named() {
     let gateway = Gateway::plain();
-    let told =
-        text(&gateway.cli_env(&["gateway", "restart"], &[("OPENCLAW_SERVICE_MANAGER", "systemd-user")])).0;
-    let hint = "Restart the gateway that runs unsupervised: openclaw gateway call gateway.restart.request";
-    assert!(told.contains(hint) && !told.contains("kill -USR1"), "{told}");
-    let told =
-        text(&gateway.cli_env(&["gateway", "stop"], &[("OPENCLAW_SERVICE_MANAGER", "systemd-user")])).0;
-    assert!(told.contains(&format!("kill {}", gateway.pid())), "{told}");
     // A service whose manager cannot stop it.
     let dir = gateway.dir.join("home/.config/systemd/user");
     std::fs::create_dir_all(&dir).unwrap();

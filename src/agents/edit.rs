@@ -3,6 +3,7 @@
 //! For the threads of connections, the store thread and the command line; whoever calls has a running gateway look at
 //! the result. The config is edited in place under its lock, nothing else in it changes (R-02b). No file is removed:
 //! what a deleted agent leaves goes to the trash.
+use super::sharing::{self, Meets};
 use super::{Agents, id_of, trash};
 use crate::agent::provider::Provider;
 use crate::beneath;
@@ -33,6 +34,8 @@ pub struct New<'a> {
     pub model: Option<&'a str>,
     pub emoji: Option<&'a str>,
     pub avatar: Option<&'a str>,
+    /// Whether a person at the shell asks, who may choose any directory.
+    pub is_at_shell: bool,
 }
 
 /// What was made.
@@ -89,9 +92,11 @@ pub fn create(env: &Env, config: &Config, new: &New) -> Result<Created> {
     }
     check_model(env, config, new.model)?;
     let place = new.workspace.map_or_else(|| agents.workspace(&id), PathBuf::from);
-    let workspace = workspace::allowed(env, &place.to_string_lossy())?;
+    let may_lie = if new.is_at_shell { workspace::chosen } else { workspace::allowed };
+    let workspace = may_lie(env, &place.to_string_lossy())?;
+    alone(env, &agents, &id, &workspace)?;
     let agent_dir = match new.agent_dir {
-        Some(text) => workspace::allowed(env, text)?,
+        Some(text) => may_lie(env, text)?,
         None => env.state_dir.join("agents").join(&id).join("agent"),
     };
     prepare(env, config, &workspace)?;
@@ -128,6 +133,7 @@ pub fn update(env: &Env, config: &Config, id: &str, update: &Update) -> Result<(
         return Err(not_found(id));
     }
     if let Some(dir) = &workspace {
+        alone(env, &agents, id, dir)?;
         prepare(env, config, dir)?;
     }
     let mut members = Map::new();
@@ -292,6 +298,17 @@ fn remove_items(draft: &mut Draft, list: &[&str], places: Vec<usize>) -> Result<
         let path: Vec<&str> = list.iter().copied().chain([place.as_str()]).collect();
         draft.remove(&path)
     })
+}
+
+/// Refuses a workspace in which somebody else works: deleting one of the two would take the other's texts.
+fn alone(env: &Env, agents: &Agents, id: &str, dir: &Path) -> Result<()> {
+    match sharing::user(env, agents, id, dir, Meets::Same) {
+        None => Ok(()),
+        Some(user) => Err(Error::invalid(format!(
+            "workspace {} is that of {user}; name another directory (--workspace)",
+            env.display(dir)
+        ))),
+    }
 }
 
 /// Refuses while the config's agents are not what the file says.

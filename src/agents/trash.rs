@@ -4,6 +4,7 @@
 //! that is told. Moving is renaming, so a workspace on another disk stays too.
 use super::Agents;
 use super::edit::Deleted;
+use super::sharing::{self, Meets};
 use crate::clock;
 use crate::env::Env;
 use crate::error::{Error, Result};
@@ -11,7 +12,7 @@ use crate::files;
 use crate::sessions::key::normalise_agent_id;
 use crate::sessions::sessions_dir;
 use crate::workspace;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// `agents` is how things were before the deletion.
 pub fn discard(env: &Env, agents: &Agents, id: &str, deleted: &mut Deleted) -> Result<()> {
@@ -49,20 +50,15 @@ pub fn discard(env: &Env, agents: &Agents, id: &str, deleted: &mut Deleted) -> R
 }
 
 /// Why the workspace must stay, if it must.
-fn why_kept(env: &Env, agents: &Agents, id: &str, dir: &Path) -> Option<&'static str> {
+fn why_kept(env: &Env, agents: &Agents, id: &str, dir: &Path) -> Option<String> {
     if workspace::allowed(env, &dir.to_string_lossy()).is_err() {
-        return Some("it does not lie in a place of its own in the user's home");
+        return Some("it does not lie in a place of its own in the user's home".to_string());
     }
-    let real = |path: PathBuf| std::fs::canonicalize(&path).unwrap_or(path);
-    let own = real(dir.to_path_buf());
-    let others =
-        agents.ids().into_iter().filter(|other| other != id).map(|other| real(agents.workspace(&other)));
-    let mut shared = others.filter(|other| other.starts_with(&own) || own.starts_with(other));
-    if shared.next().is_some() {
-        return Some("another agent works there");
+    if let Some(user) = sharing::user(env, agents, id, dir, Meets::Overlaps) {
+        return Some(format!("{user} works there"));
     }
     let is_link = std::fs::symlink_metadata(dir).is_ok_and(|meta| meta.is_symlink());
-    is_link.then_some("it is a symbolic link")
+    is_link.then(|| "it is a symbolic link".to_string())
 }
 
 fn exists(path: &Path) -> bool {

@@ -7,9 +7,9 @@ use super::archive::{self, Contents};
 use super::tar::Entry;
 use crate::env::Env;
 use crate::error::{Error, Result};
-use crate::files;
+use crate::{files, ids};
 use std::io::Read;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -20,10 +20,7 @@ pub fn restore(env: &Env, archive: &Path, target: &Path) -> Result<Contents> {
     let parent = target.parent().unwrap_or(Path::new("/"));
     files::private_dir(parent)?;
     enough_space(parent, contents.bytes)?;
-    let mut name = std::ffi::OsString::from(".");
-    name.push(target.file_name().unwrap_or_default());
-    name.push(format!(".restoring-{}", std::process::id()));
-    let staging = parent.join(name);
+    let staging = fresh(parent, &target)?;
     let unpacked = unpack(archive, &staging).and_then(|()| {
         std::fs::rename(&staging, &target)
             .map_err(|e| Error::io(format_args!("move what was unpacked to {}", target.display()), e))
@@ -34,6 +31,24 @@ pub fn restore(env: &Env, archive: &Path, target: &Path) -> Result<Contents> {
         return Err(e);
     }
     Ok(contents)
+}
+
+/// A new directory beside the target, this user's alone: one that somebody made before is never taken over.
+fn fresh(parent: &Path, target: &Path) -> Result<PathBuf> {
+    let mode = std::fs::metadata(parent).map_or(0, |meta| meta.mode());
+    if mode & 0o002 != 0 && mode & 0o1000 == 0 {
+        let dir = parent.display();
+        return Err(Error::invalid(format!(
+            "everybody may exchange what lies in {dir}: choose a --target in a directory of your own"
+        )));
+    }
+    let mut name = std::ffi::OsString::from(".");
+    name.push(target.file_name().unwrap_or_default());
+    name.push(format!(".restoring-{}", ids::hex(8)?));
+    let staging = parent.join(name);
+    let made = std::fs::DirBuilder::new().mode(0o700).create(&staging);
+    made.map_err(|e| Error::io(format_args!("make {}", staging.display()), e))?;
+    Ok(staging)
 }
 
 /// The target as an absolute path, if something may be put there.
@@ -84,7 +99,6 @@ fn enough_space(dir: &Path, bytes: u64) -> Result<()> {
 }
 
 fn unpack(archive: &Path, staging: &Path) -> Result<()> {
-    files::private_dir(staging)?;
     archive::walk(archive, &mut |entry, content| place(staging, entry, content)).map(drop)
 }
 

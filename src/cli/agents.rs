@@ -1,8 +1,8 @@
 //! `openclaw agents [list]`: the agents, where they work and what is routed to them.
 //!
-//! Reads the config and the workspaces of this host; no gateway is asked. Changing them is `agents_edit`.
+//! Reads the config and the workspaces of this host; only a gateway elsewhere is asked. Changing them is `agents_edit`.
 use super::parse::Args;
-use super::{Command, Context, Flag, JSON};
+use super::{Command, Context, Flag, JSON, far, rpc};
 use crate::agents::{Agents, bindings, read_identity};
 use crate::config::Config;
 use crate::error::Result;
@@ -33,8 +33,11 @@ fn list(context: &Context, args: &Args) -> Result<()> {
     let mut env = context.env.clone();
     let config = Config::load(&mut env)?;
     let agents = Agents::of(&config, &env);
-    let rows = agents.ids();
-    let rows = rows.iter().map(|id| row(&config, &agents, id, args.has("bindings")));
+    let rows: Vec<Map<String, Value>> = match far::address(&env, &config) {
+        Some(_) => remote(context, args)?,
+        None => agents.ids().iter().map(|id| row(&config, &agents, id, args.has("bindings"))).collect(),
+    };
+    let rows = rows.into_iter();
     if args.has("json") {
         context.out.json(&rows.map(Value::Object).collect());
         return Ok(());
@@ -48,8 +51,11 @@ fn list(context: &Context, args: &Args) -> Result<()> {
         let default = if row.get("isDefault") == Some(&Value::Bool(true)) { " (default)" } else { "" };
         let id = shown(&row, "id").unwrap_or_default();
         context.out.styled(&[(1, &format!("- {id}")), (0, default), (0, &name)]);
-        context.out.line(format!("  Workspace: {}", path(shown(&row, "workspace"))));
-        context.out.line(format!("  Agent dir: {}", path(shown(&row, "agentDir"))));
+        for (title, key) in [("Workspace", "workspace"), ("Agent dir", "agentDir")] {
+            if let Some(dir) = shown(&row, key) {
+                context.out.line(format!("  {title}: {}", path(Some(dir))));
+            }
+        }
         if let Some(model) = shown(&row, "model") {
             context.out.line(format!("  Model: {model}"));
         }
@@ -60,6 +66,19 @@ fn list(context: &Context, args: &Args) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// What a gateway elsewhere tells of its agents.
+fn remote(context: &Context, args: &Args) -> Result<Vec<Map<String, Value>>> {
+    let told = rpc::call(context, args, "agents.list", &json!({}))?;
+    let default = told.get("defaultId").cloned().unwrap_or_default();
+    let list = told.get("agents").and_then(Value::as_array).into_iter().flatten();
+    let row = |agent: &Value| {
+        let mut row = agent.as_object()?.clone();
+        row.insert("isDefault".into(), (row.get("id") == Some(&default)).into());
+        Some(row)
+    };
+    Ok(list.filter_map(row).collect())
 }
 
 fn row(config: &Config, agents: &Agents, id: &str, with_bindings: bool) -> Map<String, Value> {

@@ -4,7 +4,7 @@
 //! to a gateway that runs, because it knows whether the agent is busy; only without one it is done here.
 use super::connect::connect;
 use super::parse::Args;
-use super::{Command, Context, Flag, JSON, Positional, rpc};
+use super::{Command, Context, Flag, JSON, Positional, far, rpc};
 use crate::agents::edit::{self, New};
 use crate::agents::{Agents, bindings, read_identity};
 use crate::config::Config;
@@ -84,6 +84,7 @@ pub const SET_IDENTITY: Command = Command {
 fn add(context: &Context, args: &Args) -> Result<()> {
     let mut env = context.env.clone();
     let config = Config::load(&mut env)?;
+    far::refuse(context, &config, Some("agents.create"))?;
     let name = args.positional(0).unwrap_or_default().trim();
     if args.has("non-interactive") && args.value("workspace").is_none() {
         return Err(Error::usage("--non-interactive needs --workspace <dir>"));
@@ -100,6 +101,7 @@ fn add(context: &Context, args: &Args) -> Result<()> {
         workspace: workspace.as_deref(),
         agent_dir: agent_dir.as_deref(),
         model: args.value("model"),
+        is_at_shell: true,
         ..New::default()
     };
     let created = edit::create(&env, &config, &new)?;
@@ -135,6 +137,7 @@ fn add(context: &Context, args: &Args) -> Result<()> {
 fn delete(context: &Context, args: &Args) -> Result<()> {
     let mut env = context.env.clone();
     let config = Config::load(&mut env)?;
+    far::refuse(context, &config, Some("agents.delete"))?;
     let id = normalise_agent_id(args.positional(0).unwrap_or_default());
     edit::deletable(&config, &env, &id)?;
     let agents = Agents::of(&config, &env);
@@ -178,6 +181,7 @@ fn delete(context: &Context, args: &Args) -> Result<()> {
 fn set_identity(context: &Context, args: &Args) -> Result<()> {
     let mut env = context.env.clone();
     let config = Config::load(&mut env)?;
+    far::refuse(context, &config, Some("agents.update"))?;
     let agents = Agents::of(&config, &env);
     let absolute = |text: &str| {
         let path = env.expand(text);

@@ -2,7 +2,7 @@
 //!
 //! Works on the config alone, with the gateway up or down.
 use super::parse::Args;
-use super::{Command, Context, Flag, JSON};
+use super::{Command, Context, Flag, JSON, far};
 use crate::agent::catalogue::{self, Listed};
 use crate::agent::profiles;
 use crate::agent::provider::Provider;
@@ -39,6 +39,7 @@ pub fn load(context: &Context) -> Result<(Config, Env)> {
     let mut env = context.env.clone();
     let config = Config::load(&mut env)?;
     profiles::look(&config, &env);
+    far::refuse(context, &config, Some("models.list"))?;
     Ok((config, env))
 }
 

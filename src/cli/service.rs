@@ -1,10 +1,12 @@
 //! `openclaw gateway install|uninstall|start|stop|restart`, and the same under `openclaw daemon`.
 use super::parse::Args;
-use super::{Command, Context, Flag, JSON};
+use super::{Command, Context, Flag, JSON, unsupervised};
+use crate::config::Config;
+use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::json::json;
 use crate::service::act::{self, Install, Report};
-use crate::service::{Action, MANAGERS, Manager, Place, detect};
+use crate::service::{self, Action, MANAGERS, Manager, Place, detect};
 
 pub const INSTALL: Command = Command {
     name: "gateway install",
@@ -51,8 +53,8 @@ pub const START: Command = Command {
 
 pub const STOP: Command = Command {
     name: "gateway stop",
-    summary: "Stop the installed service",
-    about: "It starts again at the next boot or login.",
+    summary: "Stop the gateway: its service, or the process where it runs without one",
+    about: "A service starts again at the next boot or login.",
     examples: &[("openclaw gateway stop", "Stop the service")],
     run: |context, args| control(context, args, "stop", Action::Stop),
     ..START
@@ -60,7 +62,9 @@ pub const STOP: Command = Command {
 
 pub const RESTART: Command = Command {
     name: "gateway restart",
-    summary: "Restart the installed service",
+    summary: "Restart the gateway: its service, or in process where it runs without one",
+    about: "A configuration that could not be started is refused first, and the gateway that runs goes on.",
+    flags: &[PLACE, &[Flag::switch("force", "Restart even if the gateway would not start"), JSON]],
     examples: &[("openclaw gateway restart", "Restart the service")],
     run: |context, args| control(context, args, "restart", Action::Restart),
     ..START
@@ -139,17 +143,71 @@ fn install(context: &Context, args: &Args) -> Result<()> {
 }
 
 fn control(context: &Context, args: &Args, name: &str, action: Action) -> Result<()> {
+    let env = &context.env;
     let place = installed(context, args)?;
-    show(context, args, name, act::control(&context.env, &place, action)?)
+    let is_installed = place.path.exists();
+    let mut warnings = Vec::new();
+    if let Some(why) = refusal(env, &place) {
+        if action == Action::Restart && !args.has("force") {
+            return Err(Error::config(format!(
+                "nothing was restarted, because no gateway would start now: {why}\n\
+                 Fix: correct that first; a gateway that runs goes on with what it has (--force restarts all the same)"
+            )));
+        }
+        warnings.push(format!("no gateway would start now: {why}"));
+    }
+    // One that somebody started by hand beside an idle service is what is meant.
+    let by_hand = || {
+        act::unsupervised(env).is_some()
+            && service::inspect(env).is_ok_and(|seen| seen.running == Some(false))
+    };
+    if is_installed && (action == Action::Stop || !by_hand()) {
+        let mut report = act::control(env, &place, action).map_err(|e| noted(e, &warnings))?;
+        if let Some(pid) =
+            act::unsupervised(env).filter(|pid| action == Action::Stop && report.service.pid != Some(*pid))
+        {
+            unsupervised::stop(env, pid)?;
+            report.lines.push(format!("Stopped the gateway that ran beside it (pid {pid})"));
+        }
+        report.warnings.splice(..0, warnings);
+        return show(context, args, name, report);
+    }
+    let mut report = act::bare(env, &place);
+    let is_done = unsupervised::act(context, args, action, &mut report)?;
+    report.warnings = warnings;
+    show_as(context, args, name, report, is_done)?;
+    if is_done { Ok(()) } else { Err(Error::unavailable("")) }
+}
+
+fn noted(error: Error, warnings: &[String]) -> Error {
+    let lines = warnings.iter().map(|line| format!("\nWarning: {line}")).collect::<String>();
+    Error::new(error.kind, format!("{}{lines}", error.message()))
+}
+
+/// Why the gateway would not start now. What a service's own command line says, such as a file with the password, is
+/// not known here: then only the file is judged.
+fn refusal(env: &Env, place: &Place) -> Option<String> {
+    let own = ["--password-file", "--token", "--password", "--bind", "--allow-unconfigured"];
+    let unit = std::fs::read_to_string(&place.path).unwrap_or_default();
+    let is_told_more = own.iter().any(|flag| unit.contains(flag));
+    match Config::load(&mut env.clone()) {
+        Err(error) => Some(error.message().replace('\n', " ")),
+        Ok(_) if is_told_more || !place.path.exists() => None,
+        Ok(_) => crate::gateway::refusal(env),
+    }
 }
 
 fn show(context: &Context, args: &Args, action: &str, report: Report) -> Result<()> {
+    show_as(context, args, action, report, true)
+}
+
+fn show_as(context: &Context, args: &Args, action: &str, report: Report, is_ok: bool) -> Result<()> {
     if !args.has("json") {
         report.lines.iter().chain(&report.hints).for_each(|line| context.out.line(line));
         report.warnings.iter().for_each(|line| context.out.warn(&format!("Warning: {line}")));
         return Ok(());
     }
-    let mut value = json!({"action": action, "ok": true, "result": report.result});
+    let mut value = json!({"action": action, "ok": is_ok, "result": report.result});
     if let Some(map) = value.as_object_mut() {
         map.insert("message".into(), report.lines.first().cloned().unwrap_or_default().into());
         map.insert("service".into(), report.service.to_json(false));

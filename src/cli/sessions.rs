@@ -2,7 +2,7 @@
 use super::parse::Args;
 use super::print::age;
 use super::usage::short;
-use super::{Command, Context, Flag, JSON};
+use super::{Command, Context, Flag, JSON, far, rpc};
 use crate::agents::Agents;
 use crate::clock;
 use crate::config::Config;
@@ -16,12 +16,12 @@ use std::path::{Path, PathBuf};
 pub const COMMAND: Command = Command {
     name: "sessions",
     summary: "List the sessions on disk",
-    about: "Reads the session store itself; the gateway need not run.\n\
+    about: "Reads the session stores itself; the gateway need not run, only one elsewhere is asked.\n\
             Tokens are those that the last prompt took, of the model's window.",
     positionals: &[],
     flags: &[FLAGS],
     examples: &[
-        ("openclaw sessions", "List the default agent's sessions, newest first"),
+        ("openclaw sessions", "List the sessions of all agents, newest first"),
         ("openclaw sessions --active 60 --json", "Print those of the last hour as JSON"),
     ],
     failure: "",
@@ -35,7 +35,7 @@ pub const LIST: Command = Command {
 };
 
 const FLAGS: &[Flag] = &[
-    Flag::value("agent", "<id>", "List this agent's sessions"),
+    Flag::value("agent", "<id>", "List this agent's sessions only"),
     Flag::value("store", "<path>", "Read this store file"),
     Flag::value("active", "<minutes>", "List only sessions used in the last minutes"),
     JSON,
@@ -179,6 +179,49 @@ pub fn read(path: &Path) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
+/// The sessions on disk, of all agents or of the one that is named, newest first, and where they are.
+fn here(env: &Env, config: &Config, args: &Args) -> Result<(String, Vec<Row>)> {
+    if let Some(path) = args.value("store").map(|path| env.expand(path)) {
+        return Ok((path.display().to_string(), read(&path)?));
+    }
+    let agents = Agents::of(config, env);
+    let mut ids = agents.ids();
+    if let Some(id) = args.value("agent").map(key::normalise_agent_id) {
+        if !ids.contains(&id) {
+            let known = ids.join(", ");
+            return Err(Error::not_found(format!(
+                "no agent {id:?} (there are: {known}); see: openclaw agents"
+            )));
+        }
+        ids = vec![id];
+    }
+    let stores: Vec<PathBuf> = ids.iter().map(|id| agents.session_store(id)).collect();
+    let mut rows = Vec::new();
+    for store in &stores {
+        rows.extend(read(store)?);
+    }
+    crate::order::by_key(&mut rows, |row| std::cmp::Reverse(row.updated_at));
+    let shown: Vec<String> = stores.iter().map(|store| store.display().to_string()).collect();
+    Ok((shown.join(", "), rows))
+}
+
+/// The sessions of a gateway elsewhere.
+fn remote(context: &Context, args: &Args) -> Result<Vec<Row>> {
+    let mut params = json!({});
+    if let (Some(map), Some(id)) = (params.as_object_mut(), args.value("agent")) {
+        map.insert("agentId".into(), key::normalise_agent_id(id).into());
+    }
+    let told = rpc::call(context, args, "sessions.list", &params)?;
+    let list = told.get("sessions").and_then(Value::as_array).into_iter().flatten();
+    let row = |entry: &Value| {
+        let entry = entry.as_object()?.clone();
+        let key = entry.get("key")?.as_str()?.to_string();
+        let updated_at = entry.get("updatedAt").and_then(Value::as_u64).unwrap_or_default();
+        Some(Row { key, updated_at, entry })
+    };
+    Ok(list.filter_map(row).collect())
+}
+
 fn run(context: &Context, args: &Args) -> Result<()> {
     let mut env = context.env.clone();
     let config = Config::load(&mut env)?;
@@ -186,10 +229,11 @@ fn run(context: &Context, args: &Args) -> Result<()> {
     if args.value("active").is_some() && active.is_none() {
         return Err(Error::usage("--active must be a positive integer (minutes)"));
     }
-    let agent = args.value("agent").map_or_else(|| default_agent(&config), key::normalise_agent_id);
-    let path = args.value("store").map_or_else(|| store_path(&env, &config, &agent), |path| env.expand(path));
     let now = clock::now_ms();
-    let mut rows = read(&path)?;
+    let (path, mut rows) = match far::address(&env, &config).filter(|_| args.value("store").is_none()) {
+        Some(address) => (address, remote(context, args)?),
+        None => here(&env, &config, args)?,
+    };
     rows.retain(|row| {
         active.is_none_or(|minutes| now.saturating_sub(row.updated_at) <= minutes.saturating_mul(60_000))
     });
@@ -200,7 +244,7 @@ fn run(context: &Context, args: &Args) -> Result<()> {
             .json(&json!({"path": path, "count": rows.len(), "activeMinutes": active, "sessions": list}));
         return Ok(());
     }
-    context.out.line(format!("Session store: {}", path.display()));
+    context.out.line(format!("Session store: {path}"));
     context.out.line(format!("Sessions listed: {}", rows.len()));
     if rows.is_empty() {
         context.out.line("No sessions found.");

@@ -9,7 +9,7 @@ use super::print::age;
 use super::sessions::{Row, default_agent, read, show, store_path};
 use super::target::{Target, settings};
 use super::unit::Unit;
-use super::{Command, Context, Flag, JSON, VERSION, rpc, status_all, usage};
+use super::{Command, Context, Flag, JSON, VERSION, far, rpc, status_all, usage};
 use crate::agent::catalogue::{self, MODEL};
 use crate::agent::profiles;
 use crate::agent::provider::Provider;
@@ -69,6 +69,8 @@ struct Gateway {
     latency_ms: Option<u64>,
     version: Option<String>,
     host: Option<String>,
+    /// The snapshot it gave at the start.
+    snapshot: Value,
     health: Option<Value>,
     usage: Option<Value>,
     cost: Option<Value>,
@@ -81,7 +83,9 @@ fn run(context: &Context, args: &Args) -> Result<()> {
         Ok(config) => (config, None),
         Err(error) => (Config::empty(), Some(error)),
     };
-    let agents = agents(&env, &config)?;
+    // What lies here is not that of a gateway elsewhere.
+    let is_elsewhere = far::address(&env, &config).is_some();
+    let agents = if is_elsewhere { Vec::new() } else { agents(&env, &config)? };
     context.out.progress("asking the gateway ...");
     let gateway = match &config_error {
         Some(error) if args.value("url").is_none() => {
@@ -110,7 +114,10 @@ fn run(context: &Context, args: &Args) -> Result<()> {
         rows.truncate(RECENT);
     }
     context.out.line("");
-    if rows.is_empty() {
+    if is_elsewhere {
+        let list = env.command("sessions");
+        context.out.line(format!("the sessions are at the gateway: {list}"));
+    } else if rows.is_empty() {
         context.out.line("no sessions yet");
     } else {
         show(context, &rows, clock::now_ms());
@@ -180,6 +187,7 @@ fn ask(context: &Context, args: &Args, env: &Env, config: &Config) -> Result<Gat
                 .flatten()
                 .find(|row| row.get("mode").is_some_and(|mode| mode == "gateway"));
             gateway.host = own.and_then(|row| row.get("host")?.as_str()).map(str::to_string);
+            gateway.snapshot = session.hello.pointer("/snapshot/health").cloned().unwrap_or_default();
             let more: [(bool, &str, Value, &mut Option<Value>); 3] = [
                 (args.has("deep"), "health", json!({"probe": true}), &mut gateway.health),
                 (args.has("usage"), "usage.status", json!({}), &mut gateway.usage),
@@ -243,10 +251,16 @@ fn overview(
         ("State", env.display(&env.state_dir)),
         ("Gateway", format!("{mode}{address} · {reached}")),
         ("Service", unit.summary()),
-        ("Model", model(env, config)),
-        ("Agents", ids.join(", ")),
-        ("Sessions", format!("{count}{active}{newer}")),
     ];
+    match far::address(env, config) {
+        None => rows.extend([
+            ("Model", model(env, config)),
+            ("Agents", ids.join(", ")),
+            ("Sessions", format!("{count}{active}{newer}")),
+        ]),
+        // As the gateway says; what it does not say is unknown here.
+        Some(_) => rows.extend(told(&gateway.snapshot)),
+    }
     let fix = gateway
         .error
         .as_ref()
@@ -267,6 +281,15 @@ fn overview(
     rows.extend(all.map(|all| ("Not here", format!("{all}: not in this version; {doctor} says more"))));
     rows.extend(next.map(|next| ("Next", next)));
     rows
+}
+
+/// The agents and sessions of a gateway elsewhere.
+fn told(health: &Value) -> Vec<(&'static str, String)> {
+    let agents = health.get("agents").and_then(Value::as_array).into_iter().flatten();
+    let ids: Vec<&str> = agents.filter_map(|agent| agent.get("agentId")?.as_str()).collect();
+    let count = health.pointer("/sessions/count").and_then(Value::as_u64);
+    let agents = (!ids.is_empty()).then(|| ("Agents", ids.join(", ")));
+    agents.into_iter().chain(count.map(|count| ("Sessions", count.to_string()))).collect()
 }
 
 /// The model that answers, what takes over, and what keeps it from being used.

@@ -2,6 +2,7 @@
 //! places of secrets, never the secrets.
 use super::{Change, Ctx, Finding, Fix, one};
 use crate::cli::address::split;
+use crate::cli::far;
 use crate::device::secret_eq;
 use crate::net::bind::Plan;
 use crate::shared::Auth;
@@ -148,6 +149,15 @@ pub fn remote_plain(ctx: &Ctx) -> Vec<Finding> {
             "gateway.remote.url is ws:// to {host}: whoever sees the traffic reads the token"
         ))
         .remedy("use wss://, or an SSH tunnel to the gateway's host (docs/remote.md)")
+    }))
+}
+
+/// What stands here is the client's; the gateway's own files are not looked at.
+pub fn elsewhere(ctx: &Ctx) -> Vec<Finding> {
+    let address = far::address(&ctx.env, &ctx.config);
+    one(address.map(|address| {
+        Finding::new(format!("only this machine is looked at, the gateway is at {address}"))
+            .remedy("run `openclaw doctor` on the gateway's host too")
     }))
 }
 

@@ -117,6 +117,7 @@ pub const CHECKS: &[Check] = &[
     guard("gateway.bind_weak_secret", Error, "The secret is too weak for a gateway open to the network", access::bind_weak),
     guard("gateway.control_ui.device_auth_disabled", Error, "The control page needs no device identity", access::no_devices),
     guard("gateway.control_ui.insecure_auth", Error, "A token alone opens the control page", access::insecure_ui),
+    check("gateway.elsewhere", Info, "The gateway is on another machine", access::elsewhere),
     guard("gateway.loopback_no_auth", Error, "The gateway has no secret", access::no_auth),
     guard("gateway.probe_failed", Warning, "The gateway cannot be asked", reach::failed),
     guard("gateway.remote_plain", Warning, "Secrets go to a gateway elsewhere in the clear", access::remote_plain),

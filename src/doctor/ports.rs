@@ -1,10 +1,12 @@
 //! Checks of what each gateway needs for itself: its port, and the workspaces of its agents. Only looks.
 use super::{Ctx, Finding, one};
-use crate::agents::Agents;
+use crate::agents::sharing::real;
+use crate::agents::{Agents, id_of};
 use crate::config::Config;
 use crate::env::Env;
 use crate::net::owners::owner_of;
 use crate::ports;
+use serde_json::Value;
 use std::path::PathBuf;
 
 pub fn in_use(ctx: &Ctx) -> Vec<Finding> {
@@ -29,18 +31,26 @@ pub fn workspaces(ctx: &Ctx) -> Vec<Finding> {
     if !ctx.config.exists() || ctx.config.str("gateway.mode") == Some("remote") {
         return Vec::new();
     }
-    let of = |env: &Env, config: &Config| -> Vec<PathBuf> {
+    let of = |env: &Env, config: &Config| -> Vec<(String, PathBuf)> {
         let agents = Agents::of(config, env);
-        let dirs = agents.ids().into_iter().map(|id| agents.workspace(&id));
-        dirs.map(|dir| std::fs::canonicalize(&dir).unwrap_or(dir)).collect()
+        agents.ids().into_iter().map(|id| (id.clone(), real(agents.workspace(&id)))).collect()
     };
     let own = of(&ctx.env, &ctx.config);
     let shared = |(profile, env, config): (String, Env, Config)| {
-        let dir = of(&env, &config).into_iter().find(|dir| own.contains(dir))?;
-        let text = format!("{} is a workspace of profile {profile} too", ctx.env.display(&dir));
-        Some(Finding::new(text).remedy("set another agents.defaults.workspace"))
+        let theirs = of(&env, &config);
+        let (id, dir) = own.iter().find(|(_, dir)| theirs.iter().any(|(_, other)| other == dir))?;
+        let text = format!("{} is a workspace of profile {profile} too", ctx.env.display(dir));
+        let set = format!("config set {} <directory>", workspace_key(&ctx.config, id));
+        Some(Finding::new(text).remedy(format!("give agent {id} another one: {}", ctx.env.command(&set))))
     };
     ports::profiles(&ctx.env).into_iter().filter_map(shared).collect()
+}
+
+/// The key that says where an agent works: its own if it is listed, else that of all.
+fn workspace_key(config: &Config, id: &str) -> String {
+    let list = config.get("agents.list").and_then(Value::as_array).into_iter().flatten();
+    let place = list.into_iter().position(|agent| id_of(agent).as_deref() == Some(id));
+    place.map_or("agents.defaults.workspace".to_string(), |place| format!("agents.list[{place}].workspace"))
 }
 
 #[cfg(test)]

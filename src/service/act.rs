@@ -2,7 +2,8 @@
 //!
 //! Runs on the command line's thread. The file is written first and is complete by itself; a manager that cannot be
 //! reached now is no failure of an installation, what is left to run is told instead (R-15b).
-use super::advice::{left_to_do, linger, remaining, rivals, unsupervised};
+pub use super::advice::unsupervised;
+use super::advice::{left_to_do, linger, remaining, rivals};
 use super::inspect::{self, Inspection, look};
 use super::legacy::clean_legacy;
 use super::spec::{Spec, Wishes};
@@ -164,9 +165,6 @@ pub fn control(env: &Env, place: &Place, action: Action) -> Result<Report> {
         Action::Stop => ("stopped", "Stopped", "stop"),
         _ => ("restarted", "Restarted", "restart"),
     };
-    if !before.installed {
-        return Ok(not_installed(env, action, before));
-    }
     let is_idle = before.running == Some(false);
     // launchd has nothing to send a signal to.
     let needless = place.manager == Manager::Launchd && action == Action::Stop && is_idle;
@@ -179,24 +177,10 @@ pub fn control(env: &Env, place: &Place, action: Action) -> Result<Report> {
     Ok(Report { result, lines, hints: Vec::new(), warnings: Vec::new(), service: look(env, place) })
 }
 
-fn not_installed(env: &Env, action: Action, service: Inspection) -> Report {
-    let (_, disabled) = service.manager.loaded_texts();
-    let mut hints = Vec::new();
-    match (unsupervised(env), action) {
-        (Some(pid), Action::Stop) => {
-            hints.push(format!("Stop the gateway that runs unsupervised: kill {pid}"))
-        }
-        (Some(_), Action::Restart) => {
-            let restart = env.command("gateway call gateway.restart.request");
-            hints.push(format!("Restart the gateway that runs unsupervised: {restart}"));
-        }
-        (Some(pid), _) => hints.push(format!("A gateway already runs unsupervised (pid {pid})")),
-        (None, Action::Stop) => {}
-        (None, _) => hints.push(format!("Start with: {}", env.command("gateway"))),
-    }
-    hints.insert(0, format!("Start with: {}", env.command("gateway install")));
-    let lines = vec![format!("Gateway service {disabled}.")];
-    Report { result: "not-loaded", lines, hints, warnings: Vec::new(), service }
+/// What is to be told where no service acts; the caller fills it.
+pub fn bare(env: &Env, place: &Place) -> Report {
+    let service = look(env, place);
+    Report { result: "not-loaded", lines: Vec::new(), hints: Vec::new(), warnings: Vec::new(), service }
 }
 
 fn refuse_nix(env: &Env, what: &str) -> Result<()> {

@@ -37,7 +37,7 @@ pub(super) fn rivals(env: &Env, place: &Place, before: &Inspection) -> Vec<Strin
 }
 
 /// PID of a gateway on this state directory, if one holds its lock.
-pub(super) fn unsupervised(env: &Env) -> Option<u32> {
+pub fn unsupervised(env: &Env) -> Option<u32> {
     let path = env.state_dir.join("gateway").join("gateway.lock");
     let pid = crate::files::read_text(&path).ok()?.trim().parse().ok()?;
     matches!(Lock::try_now(&path), Ok(None)).then_some(pid)
