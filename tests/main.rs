@@ -104,6 +104,8 @@ mod start_flags;
 #[cfg(test)]
 mod status;
 #[cfg(test)]
+mod strangers;
+#[cfg(test)]
 mod terminal;
 #[cfg(test)]
 mod torture;
