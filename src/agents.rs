@@ -28,6 +28,14 @@ impl<'a> Agents<'a> {
         Agents { config: config.clone(), env }
     }
 
+    pub fn env(&self) -> &'a Env {
+        self.env
+    }
+
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
     fn listed(&self) -> impl Iterator<Item = &Value> {
         self.config.get("agents.list").and_then(Value::as_array).into_iter().flatten()
     }

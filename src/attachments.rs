@@ -2,6 +2,7 @@
 //!
 //! Runs on the connection's thread over params that are in memory already: one pass over the base64, whose length
 //! is judged before anything is decoded (SEC-23). What can be neither shown nor read is refused, never left out.
+use crate::charset;
 use crate::device::encoding::from_base64;
 use crate::error::{Error, Result};
 use crate::sessions::message;
@@ -65,7 +66,7 @@ impl Attachments {
                 continue;
             }
             let what = text("mimeType").or(declared).map_or("unknown".to_string(), shown);
-            let body = as_text(bytes).ok_or_else(|| {
+            let body = as_text(bytes, &what).ok_or_else(|| {
                 said(format!(
                     "{what} is neither a picture (PNG, JPEG, GIF, WebP) nor text; send it as one of these"
                 ))
@@ -114,10 +115,10 @@ fn image_type(bytes: &[u8]) -> Option<&'static str> {
     }
 }
 
-fn as_text(bytes: Vec<u8>) -> Option<String> {
-    let text = String::from_utf8(bytes).ok()?;
-    let is_text = !text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t' | '\u{c}'));
-    is_text.then_some(text)
+/// Text in any usual character set, which `mime` may name.
+fn as_text(bytes: Vec<u8>, mime: &str) -> Option<String> {
+    let label = mime.split(';').find_map(|part| part.trim().strip_prefix("charset="));
+    Some(charset::decode(bytes, label.map(|label| label.trim_matches('"')), false, 3 * MAX_BYTES)?.text)
 }
 
 #[cfg(test)]
@@ -145,6 +146,17 @@ mod tests {
         }
         let text = read(json!({"content": base64("a: 1\n".as_bytes()), "fileName": "x.yml\n"})).unwrap();
         assert_eq!((text.images.len(), text.texts.as_str()), (0, "\n\n[file: x.yml]\na: 1\n[end of file]"));
+        // B-F41
+        for (bytes, mime, want) in [
+            (&b"caf\xe9"[..], "text/plain", "café"),
+            (b"\xff\xfeh\0i\0", "text/plain", "hi"),
+            (b"\xef\xbb\xbfhi", "text/plain", "hi"),
+            (b"\xc4\xe3", "text/plain; charset=gbk", "你"),
+            (b"one \xff bad byte", "text/x-log", "one ÿ bad byte"),
+        ] {
+            let read = read(json!({"content": base64(bytes), "mimeType": mime, "fileName": "a"})).unwrap();
+            assert_eq!(read.texts, format!("\n\n[file: a]\n{want}\n[end of file]"));
+        }
         assert_eq!(read(json!({"fileName": "no content"})), Ok(Attachments::default()));
     }
 

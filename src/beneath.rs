@@ -43,6 +43,15 @@ pub fn relative(dir: &Path, text: &str) -> Result<PathBuf> {
 
 /// The first `max` bytes of a regular file; `None` when there is none of that name.
 pub fn read(dir: &Path, relative: &Path, max: u64) -> Result<Option<Vec<u8>>> {
+    let Some(file) = open_file(dir, relative)? else { return Ok(None) };
+    let mut bytes = Vec::new();
+    let read = file.take(max).read_to_end(&mut bytes);
+    read.map_err(|e| Error::io(format_args!("read {}", relative.display()), e))?;
+    Ok(Some(bytes))
+}
+
+/// A regular file, open for reading; `None` when there is none of that name.
+pub fn open_file(dir: &Path, relative: &Path) -> Result<Option<File>> {
     let failed = |e: Errno| failure("read", relative, e);
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
     let file = match root(dir)
@@ -57,9 +66,7 @@ pub fn read(dir: &Path, relative: &Path, max: u64) -> Result<Option<Vec<u8>>> {
     if !file.metadata().map_err(|e| Error::io(doing(), e))?.is_file() {
         return Err(Error::invalid(format!("{}: it is not a regular file, name one that is", doing())));
     }
-    let mut bytes = Vec::new();
-    file.take(max).read_to_end(&mut bytes).map_err(|e| Error::io(doing(), e))?;
-    Ok(Some(bytes))
+    Ok(Some(file))
 }
 
 /// Replaces a file (mode 0600) at once, or makes it and the directories (0700) that lead there. What stands there

@@ -12,6 +12,7 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketType, sockopt};
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -58,6 +59,8 @@ pub struct Watch {
     cancel: Cancel,
     timeouts: Timeouts,
     guard: Option<Guard>,
+    /// Whether the host of this call is one that its guard has to judge.
+    is_strict: AtomicBool,
     now: Mutex<(Phase, Instant)>,
     trip: OnceLock<Trip>,
 }
@@ -75,7 +78,14 @@ impl Watch {
 
     fn make(cancel: &Cancel, timeouts: Timeouts, guard: Option<Guard>) -> Arc<Watch> {
         let now = Mutex::new((Phase::Connect, Instant::now() + timeouts.connect));
-        Arc::new(Watch { cancel: cancel.clone(), timeouts, guard, now, trip: OnceLock::new() })
+        Arc::new(Watch {
+            cancel: cancel.clone(),
+            timeouts,
+            guard,
+            now,
+            is_strict: AtomicBool::new(false),
+            trip: OnceLock::new(),
+        })
     }
 
     /// Enters a phase with its usual time.
@@ -106,6 +116,21 @@ impl Watch {
         if self.phase() == Phase::Idle {
             self.enter(Phase::Idle);
         }
+    }
+
+    /// Whether an address may still be connected to: it may have become this machine's own since it was judged.
+    fn may_dial(&self, addr: &SocketAddr) -> Result<(), Errno> {
+        let is_kept = self.is_strict.load(Ordering::Relaxed) && super::guard::is_own(addr.ip());
+        if is_kept { Err(Errno::ACCESS) } else { Ok(()) }
+    }
+
+    /// A connection whose both ends are one address ended on this machine.
+    fn judge(&self, stream: TcpStream) -> io::Result<TcpStream> {
+        let is_strict = self.is_strict.load(Ordering::Relaxed);
+        if is_strict && stream.local_addr()?.ip() == stream.peer_addr()?.ip() {
+            return Err(io::Error::from(io::ErrorKind::PermissionDenied));
+        }
+        Ok(stream)
     }
 
     /// How long to wait before asking again.
@@ -148,6 +173,7 @@ impl Resolver for Lookup {
         if let Some(guard) = &self.0.guard {
             let refused = |e: crate::error::Error| io::Error::new(io::ErrorKind::PermissionDenied, e);
             guard.check(&host, found.iter().map(SocketAddr::ip)).map_err(refused)?;
+            self.0.is_strict.store(!guard.opts_in(&host), Ordering::Relaxed);
         }
         let mut addrs = self.empty();
         // 16 is the room ureq's list has.
@@ -227,7 +253,7 @@ fn race(addrs: &[SocketAddr], watch: &Watch) -> Result<TcpStream, ureq::Error> {
     loop {
         let slice = watch.slice()?;
         if trying.is_empty() || Instant::now() >= next_at {
-            match waiting.next().map(start) {
+            match waiting.next().map(|addr| watch.may_dial(addr).and_then(|()| start(addr))) {
                 Some(Ok(fd)) => trying.push(fd),
                 Some(Err(e)) => failure = e.into(),
                 None if trying.is_empty() => return Err(failure.into()),
@@ -237,7 +263,7 @@ fn race(addrs: &[SocketAddr], watch: &Watch) -> Result<TcpStream, ureq::Error> {
         }
         for fd in wait_writable(std::mem::take(&mut trying), slice, &mut trying)? {
             match sockopt::socket_error(&fd).map_err(io::Error::from)? {
-                Ok(()) => return Ok(TcpStream::from(fd)),
+                Ok(()) => return watch.judge(TcpStream::from(fd)).map_err(Into::into),
                 Err(e) => failure = e.into(),
             }
         }

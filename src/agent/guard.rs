@@ -1,9 +1,10 @@
 //! Which addresses an agent may make this machine talk to (SEC-30): public ones, and hosts the owner opted in.
 //!
-//! Pure. `dial` asks for every address a name resolved to, right before it connects to exactly these; `outbound`
-//! asks for the URL of every hop. What the configuration itself names (a model server) is not judged here.
+//! Pure, but that the kernel is asked which addresses are this machine's own. `dial` asks for every address a name
+//! resolved to, and for each again right before it connects; `outbound` asks for the URL of every hop. What the configuration itself names (a model server) is not judged here.
 use crate::error::{Error, Result};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::io::ErrorKind;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
 use std::time::Instant;
 use ureq::http::Uri;
 
@@ -27,7 +28,7 @@ impl Guard {
         if self.opts_in(host) {
             return Ok(());
         }
-        match addresses.into_iter().find(|ip| !is_public(*ip)) {
+        match addresses.into_iter().find(|ip| is_closed(*ip)) {
             None => Ok(()),
             Some(_) => Err(not_public(host)),
         }
@@ -52,7 +53,7 @@ impl Guard {
             return Ok(uri);
         }
         match bare(host).parse::<IpAddr>() {
-            Ok(ip) if !is_public(ip) => Err(not_public(host)),
+            Ok(ip) if is_closed(ip) => Err(not_public(host)),
             Ok(_) => Ok(uri),
             Err(_) if is_odd_number(&bare(host)) => Err(fail("its host is a number in an unusual form")),
             Err(_) if is_local_name(&bare(host)) => Err(not_public(host)),
@@ -63,7 +64,7 @@ impl Guard {
 
 fn not_public(host: &str) -> Error {
     Error::invalid(format!(
-        "{host} is or leads to an address that is not public, which the web tool does not visit; the owner can add the host to tools.web.fetch.allowHosts"
+        "{host} is or leads to an address that is not public or is this machine's own, which the web tool does not visit; the owner can add the host to tools.web.fetch.allowHosts"
     ))
 }
 
@@ -125,6 +126,43 @@ pub fn is_public(ip: IpAddr) -> bool {
                 && !CLOSED_V6.iter().any(|(net, bits)| (ip.to_bits() ^ net.to_bits()) >> (128 - bits) == 0)
         }
     }
+}
+
+/// Whether an agent is kept from an address.
+fn is_closed(ip: IpAddr) -> bool {
+    !is_public(ip) || is_own(ip)
+}
+
+/// Whether an address is one of this machine's own at this moment: a socket can be bound to no other. Where the system
+/// lets sockets have any address (`ip_nonlocal_bind`), the one it would send from tells instead. Nothing is sent.
+pub fn is_own(ip: IpAddr) -> bool {
+    let ip = ip.to_canonical();
+    // Addresses of documentation, which nobody has.
+    let nobodys: IpAddr = match ip {
+        IpAddr::V4(_) => Ipv4Addr::new(192, 0, 2, 1).into(),
+        IpAddr::V6(_) => Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1).into(),
+    };
+    match (UdpSocket::bind((ip, 0)), UdpSocket::bind((nobodys, 0))) {
+        (Err(e), _) => {
+            !matches!(
+                e.kind(),
+                ErrorKind::AddrNotAvailable | ErrorKind::InvalidInput | ErrorKind::Unsupported
+            ) && is_source(ip)
+        }
+        (Ok(_), Err(_)) => true,
+        (Ok(_), Ok(_)) => is_source(ip),
+    }
+}
+
+/// Whether what goes to an address also comes from it.
+fn is_source(ip: IpAddr) -> bool {
+    let any: IpAddr = if ip.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    let from = || {
+        let socket = UdpSocket::bind((any, 0))?;
+        socket.connect((ip, 9))?;
+        socket.local_addr()
+    };
+    from().is_ok_and(|from| from.ip() == ip)
 }
 
 #[cfg(test)]
@@ -193,6 +231,22 @@ mod tests {
             "ff02::1",
         ] {
             assert!(!is_public(ip.parse().unwrap()), "{ip}");
+        }
+    }
+
+    #[test]
+    fn s_m6_own_addresses_are_refused_whatever_they_are() {
+        let own = |text: &str| is_own(text.parse().unwrap());
+        assert!(own("127.0.0.1") && own("127.5.5.5") && own("::ffff:127.0.0.1"));
+        assert!(is_source(Ipv4Addr::LOCALHOST.into()));
+        for other in ["8.8.8.8", "1.1.1.1", "198.51.100.1", "2606:4700::1111"] {
+            assert!(!own(other), "{other}");
+        }
+        // The address this machine would reach the internet from, where it has one.
+        let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
+        if socket.connect("8.8.8.8:9").is_ok() {
+            let ip = socket.local_addr().unwrap().ip();
+            assert!(is_own(ip) && is_closed(ip), "{ip}");
         }
     }
 

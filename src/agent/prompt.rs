@@ -1,19 +1,23 @@
 //! The system prompt of a turn: who the agent is, when and where, what it has, and the workspace's own texts.
 //!
 //! Read on the run's thread, anew for each turn, so that an edit counts at once. Only regular files of the
-//! workspace itself are read (no links, SEC-13), each up to `agents.defaults.bootstrapMaxChars` and all up to
-//! `MAX_TOTAL`; what is cut or cannot be read says so in the prompt. Nothing here fails.
+//! workspace itself are read, and links to texts that the owner made (`own`, SEC-13), each up to `agents.defaults.bootstrapMaxChars` and all up to
+//! `MAX_TOTAL`; what is cut or cannot be read says so in the prompt and the log. Nothing here fails.
 use crate::agent::provider::Thinking;
 use crate::agent::skills;
 use crate::agents::Agents;
 use crate::beneath;
+use crate::charset;
 use crate::clock;
 use crate::config::Config;
+use crate::own;
 use crate::sessions::key;
 use crate::tools::Tool;
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::fmt::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 /// The files that tell the agent about itself and its owner, in the order it reads them.
 pub const FILES: [&str; 7] =
@@ -21,6 +25,8 @@ pub const FILES: [&str; 7] =
 pub const DEFAULT_MAX_CHARS: u64 = 20_000;
 /// Characters of all files together.
 const MAX_TOTAL: usize = 150_000;
+/// Files of which the log says that they are not shown.
+const MAX_TOLD: usize = 100;
 
 /// What a prompt is made for.
 pub struct Wanted<'a> {
@@ -114,10 +120,13 @@ fn texts(wanted: &Wanted, workspace: &Path) -> String {
     // What the owner told the agent in confidence is not for groups.
     let is_group = key::kind_of(wanted.session_key) == "group";
     for file in FILES.into_iter().filter(|file| !(is_group && *file == "MEMORY.md")) {
-        let text = match read(workspace, file, max.min(left)) {
+        let text = match read(wanted.agents, workspace, file, max.min(left)) {
             Ok(None) => continue,
             Ok(Some(text)) => text,
-            Err(note) => note,
+            Err(why) => {
+                tell(workspace, file, &why);
+                format!("[not shown: {why}]")
+            }
         };
         left = left.saturating_sub(text.chars().count());
         let _infallible = write!(out, "\n\n# {file}\n\n{text}");
@@ -125,12 +134,23 @@ fn texts(wanted: &Wanted, workspace: &Path) -> String {
     out
 }
 
-/// At most `max` characters of a file; `None` when there is nothing to show, `Err` is a note in its place.
-fn read(dir: &Path, name: &str, max: usize) -> Result<Option<String>, String> {
+/// Says in the log, once for each file, that an agent goes without one of its texts.
+fn tell(workspace: &Path, file: &str, why: &str) {
+    static TOLD: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+    let mut told = TOLD.lock().unwrap_or_else(PoisonError::into_inner);
+    if told.len() < MAX_TOLD && told.insert(workspace.join(file)) {
+        log::warn!("{} is not in the agent's prompt: {why}", workspace.join(file).display());
+    }
+}
+
+/// At most `max` characters of a file; `None` when there is nothing to show, `Err` says why it is not shown.
+fn read(agents: &Agents, dir: &Path, name: &str, max: usize) -> Result<Option<String>, String> {
     // A character has at most four bytes; one more tells whether something is left.
-    let bytes = beneath::read(dir, Path::new(name), (max as u64).saturating_mul(4).saturating_add(1))
-        .map_err(|e| format!("[not shown: {e}]"))?;
-    let text = String::from_utf8_lossy(bytes.as_deref().unwrap_or_default());
+    let most = (max as u64).saturating_mul(4).saturating_add(1);
+    let bytes = own::persona(agents.config(), agents.env(), dir, name, most).map_err(|e| e.to_string())?;
+    let Some(bytes) = bytes else { return Ok(None) };
+    let is_cut = bytes.len() as u64 == most;
+    let text = charset::decode(bytes, None, is_cut, usize::MAX).ok_or("it is no text")?.text;
     let text = text.trim();
     Ok(match text.char_indices().nth(max) {
         None => Some(text.to_string()).filter(|t| !t.is_empty()),

@@ -6,6 +6,7 @@
 use crate::agents::Agents;
 use crate::beneath;
 use crate::config::Config;
+use crate::own;
 use serde_json::Value;
 use std::fmt::Write;
 use std::path::Path;
@@ -36,7 +37,7 @@ pub fn section(config: &Config, agents: &Agents, agent: &str, workspace: &Path) 
         config.get_in(&["skills", "entries", &skill.name, "enabled"]) != Some(&Value::Bool(false))
     };
     let skills: Vec<Skill> =
-        find(workspace).into_iter().filter(|skill| is_allowed(skill) && is_on(skill)).collect();
+        find(agents, workspace).into_iter().filter(|skill| is_allowed(skill) && is_on(skill)).collect();
     if skills.is_empty() {
         return String::new();
     }
@@ -54,12 +55,13 @@ pub fn section(config: &Config, agents: &Agents, agent: &str, workspace: &Path) 
 }
 
 /// The skills of a workspace by the names of their folders; a folder without a description in it is none.
-pub fn find(workspace: &Path) -> Vec<Skill> {
+pub fn find(agents: &Agents, workspace: &Path) -> Vec<Skill> {
     let folders = beneath::list(workspace, Path::new(FOLDER)).unwrap_or_default();
     let folders = folders.into_iter().filter(|(_, stat)| stat.is_dir);
     let skill = |(folder, _): (String, beneath::Stat)| {
         let path = format!("{FOLDER}/{folder}/SKILL.md");
-        let bytes = beneath::read(workspace, Path::new(&path), MAX_HEAD).ok().flatten()?;
+        let read = own::read(agents.config(), agents.env(), workspace, Path::new(&path), MAX_HEAD);
+        let bytes = read.ok().flatten()?;
         let text = String::from_utf8_lossy(&bytes);
         let description = one_line(&member(&text, "description")?, MAX_DESCRIPTION);
         let name = member(&text, "name").unwrap_or(folder);
@@ -143,10 +145,10 @@ mod tests {
             let text = format!("---\ndescription: {}\n---\n", "x".repeat(1000));
             dir.write(&format!("w/skills/s{n}/SKILL.md"), &text);
         }
-        assert_eq!(find(&dir.path("w")).len(), MAX_SKILLS);
         dir.write("openclaw.json", "{}");
         let mut env = dir.env(&[]);
         let config = Config::load(&mut env).unwrap();
+        assert_eq!(find(&Agents::of(&config, &env), &dir.path("w")).len(), MAX_SKILLS);
         let text = section(&config, &Agents::of(&config, &env), "main", &dir.path("w"));
         assert!(text.len() < MAX_LIST + 100 && text.contains("more in skills/]"), "{}", text.len());
     }

@@ -6,6 +6,7 @@ use crate::beneath;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::json::{Put, json};
+use crate::own;
 use crate::params::{params, read};
 use crate::protocol::frame::Payload;
 use crate::sessions::key::normalise_agent_id;
@@ -47,7 +48,7 @@ pub fn get(shared: &Shared, _caller: &Caller, params: Value) -> Result<Payload> 
     let (id, dir) = agent(shared, &params)?;
     let name = name(&params)?;
     let mut file = row(&dir, name);
-    let bytes = match beneath::read(&dir, Path::new(name), MAX as u64 + 1) {
+    let bytes = match own::read(&shared.config(), &shared.env, &dir, Path::new(name), MAX as u64 + 1) {
         // A workspace that does not exist has no files.
         Err(_) if !dir.exists() => None,
         read => read?,

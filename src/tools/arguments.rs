@@ -1,40 +1,36 @@
-//! What a model gave a tool, made to fit: other names replaced, numbers read from texts, then checked by the schema.
+//! What a model gave a tool, made to fit: other names replaced, values read from what they stand in, then checked.
 //!
-//! Pure. A model hears in words what is wrong, so that its next call can be right.
+//! Pure. Models know such tools from many programs; what is plainly meant is taken. A model hears in words what is
+//! wrong otherwise, so that its next call can be right.
 use super::Tool;
+use crate::json;
 use crate::protocol::schema;
 use serde_json::{Map, Number, Value};
 
+/// Values in arguments that came as a text, and how deep they may be nested.
+const MOST_VALUES: usize = 10_000;
+const MOST_DEPTH: usize = 32;
+
 /// The arguments to run the tool with, or what to tell the model.
 pub fn fit(tool: &Tool, given: &Value) -> Result<Value, String> {
-    let mut members = match given {
-        Value::Object(members) => members.clone(),
-        Value::Null => Map::new(),
-        Value::String(text) if text.trim().is_empty() => Map::new(),
-        Value::String(_) => {
-            return Err(format!(
-                "the arguments of {} were not valid JSON: call it again with one complete JSON object",
-                tool.name
-            ));
-        }
-        _ => return Err(format!("the arguments of {} must be one JSON object", tool.name)),
-    };
-    for (other, ours) in tool.aliases {
-        if !members.contains_key(*ours)
-            && let Some(value) = members.remove(*other)
-        {
-            members.insert(ours.to_string(), value);
+    let root = json::read(tool.parameters, MOST_VALUES, MOST_DEPTH).unwrap_or_default();
+    let none = Map::new();
+    let properties = root.get("properties").and_then(Value::as_object).unwrap_or(&none);
+    let mut members = Map::new();
+    for (name, value) in unwrapped(tool, given, properties)? {
+        let ours = our_name(tool, properties, &name).map_or(name.clone(), str::to_string);
+        // Under its own name it counts whatever else stands there.
+        if ours == name || !members.contains_key(&ours) {
+            members.insert(ours, value);
         }
     }
-    let root: Value = serde_json::from_str(tool.parameters).unwrap_or_default();
     let required = |name: &str| {
         root.get("required").and_then(Value::as_array).is_some_and(|list| list.iter().any(|r| r == name))
     };
     // Null stands for "not given" with many models.
     members.retain(|name, value| !value.is_null() || required(name));
     for (name, value) in &mut members {
-        let kind = root.pointer(&format!("/properties/{name}/type")).and_then(Value::as_str);
-        if let Some(read) = kind.and_then(|kind| reread(kind, value)) {
+        if let Some(read) = properties.get(name).and_then(|property| reread(property, value)) {
             *value = read;
         }
     }
@@ -47,14 +43,110 @@ pub fn fit(tool: &Tool, given: &Value) -> Result<Value, String> {
     }
 }
 
-/// `"5"` where a number is wanted, `"true"` where a truth value is.
-fn reread(kind: &str, value: &Value) -> Option<Value> {
-    let text = value.as_str()?.trim();
+/// The members, also when they came as a text or in one member around them.
+fn unwrapped(
+    tool: &Tool,
+    given: &Value,
+    properties: &Map<String, Value>,
+) -> Result<Map<String, Value>, String> {
+    let members = match given {
+        Value::Object(members) => members.clone(),
+        Value::Null => Map::new(),
+        Value::String(text) if text.trim().is_empty() => Map::new(),
+        Value::String(text) => match json::read(text, MOST_VALUES, MOST_DEPTH) {
+            Ok(Value::Object(members)) => members,
+            _ => {
+                return Err(format!(
+                    "the arguments of {} were not valid JSON: call it again with one complete JSON object",
+                    tool.name
+                ));
+            }
+        },
+        _ => return Err(format!("the arguments of {} must be one JSON object", tool.name)),
+    };
+    let mut all = members.iter();
+    if let (Some((name, inner)), None) = (all.next(), all.next())
+        && ["arguments", "args", "input", "parameters", "params"].contains(&name.as_str())
+        && our_name(tool, properties, name).is_none()
+        && (inner.is_object() || inner.is_string())
+    {
+        return unwrapped(tool, inner, properties);
+    }
+    Ok(members)
+}
+
+/// What we call the argument: case and separators do not count, other usual names do.
+fn our_name<'t>(tool: &Tool, properties: &'t Map<String, Value>, name: &str) -> Option<&'t str> {
+    if let Some((ours, _)) = properties.get_key_value(name) {
+        return Some(ours);
+    }
+    let plain = |name: &str| name.replace(['_', '-', ' '], "").to_ascii_lowercase();
+    let wanted = plain(name);
+    let alias = tool.aliases.iter().find(|(other, _)| plain(other) == wanted).map(|(_, ours)| *ours);
+    properties.keys().map(String::as_str).find(|ours| plain(ours) == wanted || Some(*ours) == alias)
+}
+
+/// The value as the schema of a property wants it, where another one plainly means it.
+fn reread(property: &Value, value: &Value) -> Option<Value> {
+    let kind = property.get("type").and_then(Value::as_str)?;
+    let word = || value.as_str().map(str::trim);
     match kind {
-        "integer" => text.parse::<i64>().ok().map(Value::from),
-        "number" => text.parse::<f64>().ok().and_then(Number::from_f64).map(Value::Number),
-        "boolean" => text.parse::<bool>().ok().map(Value::Bool),
+        "integer" => {
+            let number = value.as_f64().or_else(|| word()?.parse().ok())?;
+            (number.fract() == 0.0 && number.abs() < 1e15).then(|| Value::from(number as i64))
+        }
+        "number" => word()?.parse().ok().and_then(Number::from_f64).map(Value::Number),
+        "boolean" => match value.as_u64() {
+            Some(number) => (number < 2).then_some(Value::Bool(number == 1)),
+            None => match word()?.to_ascii_lowercase().as_str() {
+                "true" | "yes" | "on" | "1" => Some(Value::Bool(true)),
+                "false" | "no" | "off" | "0" => Some(Value::Bool(false)),
+                _ => None,
+            },
+        },
+        "array" => list(value),
+        "string" => {
+            let text = as_text(value)?;
+            let known = property.get("enum").and_then(Value::as_array).into_iter().flatten();
+            let same = |known: &&Value| known.as_str().is_some_and(|k| k.eq_ignore_ascii_case(text.trim()));
+            Some(known.clone().find(same).cloned().unwrap_or(Value::String(text)))
+        }
         _ => None,
+    }
+}
+
+/// A list: of one, one that stands in a text, or words with commas between them.
+fn list(value: &Value) -> Option<Value> {
+    match value {
+        Value::Array(_) => None,
+        Value::String(text) if text.trim_start().starts_with('[') => {
+            json::read(text, MOST_VALUES, MOST_DEPTH).ok().filter(Value::is_array)
+        }
+        Value::String(text) => {
+            let words = text.split(',').map(str::trim).filter(|word| !word.is_empty());
+            Some(words.map(Value::from).collect())
+        }
+        Value::Object(_) | Value::Null => None,
+        single => Some(Value::Array(vec![single.clone()])),
+    }
+}
+
+/// A text: a number in words, texts and text blocks joined, an object as JSON.
+fn as_text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(truth) => Some(truth.to_string()),
+        Value::Array(items) => {
+            let lines: Option<Vec<&str>> = items.iter().map(Value::as_str).collect();
+            let blocks = || items.iter().map(|item| item.get("text")?.as_str()).collect();
+            lines.map(|lines| lines.join("\n")).or_else(blocks)
+        }
+        Value::Object(members) => match members.get("text").and_then(Value::as_str) {
+            Some(text) if members.contains_key("type") => Some(text.to_string()),
+            _ => Some(value.to_string()),
+        },
+        Value::Null => None,
     }
 }
 
@@ -68,8 +160,10 @@ mod tests {
         name: "t",
         doc: "T.",
         parameters: r#"{"type": "object", "required": ["path"], "properties": {"path": {"type": "string"},
-            "limit": {"type": "integer", "minimum": 1}, "deep": {"type": "boolean"}}}"#,
-        aliases: &[("file_path", "path")],
+            "limit": {"type": "integer", "minimum": 1}, "deep": {"type": "boolean"}, "share": {"type": "number"},
+            "mode": {"type": "string", "enum": ["markdown", "text"]}, "sessionKey": {"type": "string"},
+            "kinds": {"type": "array", "items": {"type": "string"}}}}"#,
+        aliases: &[("file", "path"), ("file_path", "path")],
         changes: false,
         time: usual_time,
         run: |_, _| Ok(Output::default()),
@@ -82,7 +176,7 @@ mod tests {
             json!({"path": "a", "limit": "5", "deep": "true"}),
             json!({"path": "a", "limit": 5, "deep": true}),
         );
-        good(json!({"file_path": "a", "limit": null, "more": 1}), json!({"more": 1, "path": "a"}));
+        good(json!({"file_path": "a", "limit": null, "more": 1}), json!({"path": "a", "more": 1}));
         good(json!({"path": "5"}), json!({"path": "5"}));
         let bad = |given: Value, want: &str| {
             let said = fit(&TOOL, &given).unwrap_err();
@@ -95,5 +189,39 @@ mod tests {
         bad(json!({"path": null}), "at /path: must be string");
         bad(json!({"path": "a", "limit": 0}), "at /limit: must be >= 1");
         bad(json!({"path": "a", "limit": "many"}), "at /limit: must be integer");
+        bad(json!({"path": "a", "limit": 1.5}), "at /limit: must be integer");
+    }
+
+    /// Kind G: what models of other programs plainly mean.
+    #[test]
+    fn other_names_and_shapes_are_taken() {
+        for (given, want) in [
+            (json!({"filePath": "a"}), json!({"path": "a"})),
+            (json!({"FILE-PATH": "a"}), json!({"path": "a"})),
+            (json!({"File": "a", "path": "b"}), json!({"path": "b"})),
+            (json!({"path": "a", "session_key": "k"}), json!({"path": "a", "sessionKey": "k"})),
+            (json!({"path": 5, "limit": 5.0}), json!({"path": "5", "limit": 5})),
+            (json!({"path": ["a"], "limit": "5.0"}), json!({"path": "a", "limit": 5})),
+            (
+                json!({"path": "a", "deep": 1, "share": "0.5"}),
+                json!({"path": "a", "deep": true, "share": 0.5}),
+            ),
+            (json!({"path": "a", "deep": "No"}), json!({"path": "a", "deep": false})),
+            (json!({"path": "a", "mode": "Markdown"}), json!({"path": "a", "mode": "markdown"})),
+            (json!({"path": "a", "kinds": "main, cron"}), json!({"path": "a", "kinds": ["main", "cron"]})),
+            (json!({"path": "a", "kinds": "[\"main\"]"}), json!({"path": "a", "kinds": ["main"]})),
+            (json!({"path": {"a": 1}}), json!({"path": "{\"a\":1}"})),
+            (
+                json!({"path": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]}),
+                json!({"path": "ab"}),
+            ),
+            (json!("{\"path\": \"a\"}"), json!({"path": "a"})),
+            (json!({"arguments": {"path": "a"}}), json!({"path": "a"})),
+            (json!({"input": "{\"file\": \"a\"}"}), json!({"path": "a"})),
+        ] {
+            assert_eq!(fit(&TOOL, &given), Ok(want), "{given}");
+        }
+        let many = format!("{{\"path\": [{}0]}}", "0,".repeat(20_000));
+        assert!(fit(&TOOL, &json!(many)).is_err());
     }
 }

@@ -6,6 +6,7 @@ use super::Context;
 use crate::agent::cancel::Cancel;
 use crate::beneath;
 use crate::error::{Error, Result};
+use crate::own;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -64,6 +65,7 @@ impl Change<'_> {
     /// Writes the file, unless the model was told meanwhile that nothing came of the call.
     pub fn write(&self, path: &Path, bytes: &[u8]) -> Result<()> {
         going_on(&self.context.cancel)?;
+        own::check(&self.context.config, &self.context.shared.env, &self.context.workspace, path)?;
         beneath::write(&self.context.workspace, path, bytes)
     }
 }

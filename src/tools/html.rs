@@ -11,10 +11,16 @@ use ureq::http::Uri;
 pub struct Readable {
     pub title: String,
     pub text: String,
+    /// Whether the page held more than is given.
+    pub is_cut: bool,
 }
 
 /// Bytes of text after which the rest of a page is left out: addresses of links can be longer than what names them.
-const MAX_TEXT: usize = 8 << 20;
+const MAX_TEXT: usize = 1 << 20;
+/// Bytes of text between two tags that are worked on at a time, and of a tag in which attributes are looked for.
+const PIECE: usize = 16 * 1024;
+/// Bytes that the longest entity may take.
+const ENTITY: usize = 16;
 /// Bytes of an address, the page's own included, beyond which links are shown as text.
 const MAX_URL: usize = 2000;
 /// Tags between two looks at the stop flag.
@@ -65,8 +71,11 @@ pub fn read(html: &str, url: &str, is_text: bool, cancel: &Cancel) -> Readable {
         gap: 0,
     };
     let title = page.walk(html, cancel);
-    let text = page.out.trim().to_string();
-    Readable { title, text }
+    let is_cut = page.is_full();
+    let mut text = page.out;
+    text.truncate(text.trim_end().len());
+    text.drain(..text.len() - text.trim_start().len());
+    Readable { title, text, is_cut }
 }
 
 struct Page {
@@ -90,7 +99,7 @@ impl Page {
         while let Some((before, after)) = rest.split_once('<') {
             self.text(before);
             seen += 1;
-            if self.out.len() > MAX_TEXT || (seen.is_multiple_of(TAGS) && cancel.reason().is_some()) {
+            if self.is_full() || (seen.is_multiple_of(TAGS) && cancel.reason().is_some()) {
                 return title;
             }
             if let Some(comment) = after.strip_prefix("!--") {
@@ -115,7 +124,7 @@ impl Page {
             } else if name == "title" {
                 let (content, after) = until_end(rest, "title");
                 if title.is_empty() {
-                    title = collapse(&decode(content)).trim().chars().take(300).collect();
+                    title = collapse(&decode(piece(content).0)).trim().chars().take(300).collect();
                 }
                 rest = after;
             } else if name == "head" {
@@ -248,10 +257,19 @@ impl Page {
         self.out += text;
     }
 
-    fn text(&mut self, raw: &str) {
-        if raw.is_empty() {
-            return;
+    fn is_full(&self) -> bool {
+        self.out.len() > MAX_TEXT
+    }
+
+    fn text(&mut self, mut raw: &str) {
+        while !raw.is_empty() && !self.is_full() {
+            let (now, later) = piece(raw);
+            self.text_piece(now);
+            raw = later;
         }
+    }
+
+    fn text_piece(&mut self, raw: &str) {
         let text = decode(raw);
         if self.pre > 0 {
             return self.push(&text);
@@ -263,6 +281,17 @@ impl Page {
             self.push(text);
         }
     }
+}
+
+/// The beginning of a text, not cut within an entity, and what follows.
+fn piece(text: &str) -> (&str, &str) {
+    if text.len() <= PIECE {
+        return (text, "");
+    }
+    let end = (PIECE - 4..=PIECE).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(text.len());
+    let from = (end - ENTITY..end).find(|at| text.is_char_boundary(*at)).unwrap_or(end);
+    let entity = text.get(from..end).and_then(|last| last.rfind('&')).map_or(end, |at| from + at);
+    text.split_at(entity)
 }
 
 /// The tag's text up to its `>`, which quotes may hold too, and what follows.
@@ -300,6 +329,7 @@ fn until_end<'t>(text: &'t str, name: &str) -> (&'t str, &'t str) {
 
 /// The decoded value of an attribute.
 fn attribute(tag: &str, name: &str) -> Option<String> {
+    let tag = piece(tag).0;
     let lower = tag.to_ascii_lowercase();
     let mut from = 0;
     loop {

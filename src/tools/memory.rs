@@ -1,7 +1,9 @@
 //! Which files of a workspace are its memory: `MEMORY.md`, `memory.md` and the Markdown files below `memory/`.
 //!
 //! Runs on a tool's thread. Number, size and depth are bounded, links are not followed (SEC-13).
+use super::Context;
 use crate::beneath;
+use crate::charset;
 use crate::error::Result;
 use std::path::{Path, PathBuf};
 
@@ -47,10 +49,10 @@ fn gather(workspace: &Path, dir: &Path, depth: usize, found: &mut Vec<PathBuf>) 
     }
 }
 
-/// The text of a file of memory, at most `MAX_FILE` bytes; bytes that are no text are replaced.
-pub fn read(workspace: &Path, path: &Path) -> Result<Option<String>> {
-    let bytes = beneath::read(workspace, path, MAX_FILE)?;
-    Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+/// The text of a file of memory, at most `MAX_FILE` bytes; in whichever character set.
+pub fn read(context: &Context, path: &Path) -> Result<Option<String>> {
+    let bytes = super::workspace::read(context, path, MAX_FILE)?;
+    Ok(bytes.and_then(|bytes| Some(charset::decode(bytes, None, true, MAX_FILE as usize)?.text)))
 }
 
 #[cfg(test)]

@@ -15,7 +15,16 @@ pub const TOOL: Tool = Tool {
         "path": {"type": "string", "description": "As memory_search gives it"},
         "from": {"type": "integer", "minimum": 0, "description": "First line, counted from 1"},
         "lines": {"type": "integer", "minimum": 1, "description": "Most lines"}}}"#,
-    aliases: &[("file_path", "path")],
+    aliases: &[
+        ("file_path", "path"),
+        ("file", "path"),
+        ("start", "from"),
+        ("offset", "from"),
+        ("start_line", "from"),
+        ("limit", "lines"),
+        ("count", "lines"),
+        ("num_lines", "lines"),
+    ],
     changes: false,
     time: usual_time,
     run,
@@ -28,7 +37,7 @@ fn run(context: &Context, arguments: &Value) -> Result<Output> {
     if !memory::is_memory(&path) {
         return Err(Error::invalid(format!("{shown} is not memory: name MEMORY.md or a file memory/*.md")));
     }
-    let content = memory::read(&context.workspace, &path)?.ok_or_else(|| {
+    let content = memory::read(context, &path)?.ok_or_else(|| {
         Error::not_found(format!("there is no file {shown}: memory_search shows the files there are"))
     })?;
     let skip = count(arguments, "from").unwrap_or(1).max(1) - 1;

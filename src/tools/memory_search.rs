@@ -28,7 +28,18 @@ pub const TOOL: Tool = Tool {
         "query": {"type": "string", "minLength": 1, "description": "Words that the notes are likely to hold"},
         "maxResults": {"type": "number", "minimum": 1},
         "minScore": {"type": "number", "description": "From 0 to 1"}}}"#,
-    aliases: &[],
+    aliases: &[
+        ("q", "query"),
+        ("search", "query"),
+        ("text", "query"),
+        ("question", "query"),
+        ("keywords", "query"),
+        ("limit", "maxResults"),
+        ("top_k", "maxResults"),
+        ("k", "maxResults"),
+        ("count", "maxResults"),
+        ("threshold", "minScore"),
+    ],
     changes: false,
     time: usual_time,
     run,
@@ -51,7 +62,7 @@ fn run(context: &Context, arguments: &Value) -> Result<Output> {
     let mut room = memory::MAX_ALL;
     for path in memory::files(&context.workspace)? {
         // One that cannot be read must not hide the others.
-        let Ok(Some(text)) = memory::read(&context.workspace, &path) else { continue };
+        let Ok(Some(text)) = memory::read(context, &path) else { continue };
         if (text.len() as u64) > room || context.cancel.reason().is_some() {
             break;
         }

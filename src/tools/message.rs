@@ -17,7 +17,7 @@ pub const TOOL: Tool = Tool {
         "replyTo": {"type": "string", "description": "Id of the message that this answers"},
         "threadId": {"type": "string"},
         "silent": {"type": "boolean"}}}"#,
-    aliases: &[("to", "target"), ("content", "message"), ("text", "message")],
+    aliases: &[("to", "target"), ("content", "message"), ("text", "message"), ("chat_id", "target")],
     changes: false,
     time: usual_time,
     run,

@@ -7,6 +7,7 @@ mod arguments;
 pub mod change;
 mod edit;
 mod html;
+mod likeness;
 mod memory;
 mod memory_get;
 mod memory_search;
@@ -32,6 +33,7 @@ use crate::agent::cancel::Cancel;
 use crate::agent::provider::ToolSpec;
 use crate::config::Config;
 use crate::error::Result;
+use crate::json;
 use crate::shared::Shared;
 use serde_json::Value;
 use std::path::PathBuf;
@@ -94,9 +96,10 @@ pub struct Output {
 }
 
 impl Output {
-    /// A result in JSON, as models know it from these tools.
+    /// A result in JSON; compact, for indentation grows with the depth of what others wrote. At most as much of it is
+    /// made as a model gets.
     pub fn json(value: &Value) -> Output {
-        Output { text: format!("{value:#}"), meta: None }
+        Output { text: json::bounded(value, running::MAX_TEXT).0, meta: None }
     }
 
     pub fn text(text: impl Into<String>) -> Output {
@@ -121,7 +124,7 @@ pub fn specs(tools: &[&Tool]) -> Vec<ToolSpec> {
     let spec = |tool: &&Tool| ToolSpec {
         name: tool.name,
         description: tool.doc,
-        parameters: serde_json::from_str(tool.parameters).unwrap_or_default(),
+        parameters: json::read(tool.parameters, 1000, 16).unwrap_or_default(),
     };
     tools.iter().map(spec).collect()
 }
@@ -162,7 +165,7 @@ mod tests {
             assert!(pair[0].name < pair[1].name, "{} {}", pair[0].name, pair[1].name);
         }
         for tool in TOOLS {
-            let schema: Value = serde_json::from_str(tool.parameters).expect(tool.name);
+            let schema: Value = json::read(tool.parameters, 1000, 16).expect(tool.name);
             assert_eq!(schema["type"], "object", "{}", tool.name);
             check_keywords(&schema);
             assert!(tool.doc.ends_with('.') && tool.doc.len() < 500, "{}", tool.name);

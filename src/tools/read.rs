@@ -1,8 +1,9 @@
 //! `read`: the text of a file of the workspace, by lines.
 //!
-//! Runs on a tool's thread. Pictures and other files that are no text are described, not given.
+//! Runs on a tool's thread. Text in any usual character set is given as UTF-8; pictures and what is
+//! no text are described.
 use super::{Context, Output, Tool, count, text, usual_time, workspace};
-use crate::beneath;
+use crate::charset::{self, Text};
 use crate::error::{Error, Result};
 use serde_json::Value;
 
@@ -18,7 +19,17 @@ pub const TOOL: Tool = Tool {
         "path": {"type": "string", "description": "File to read, relative to the workspace"},
         "offset": {"type": "integer", "minimum": 0, "description": "First line, counted from 1"},
         "limit": {"type": "integer", "minimum": 1, "description": "Most lines"}}}"#,
-    aliases: &[("file_path", "path"), ("filePath", "path")],
+    aliases: &[
+        ("file_path", "path"),
+        ("file", "path"),
+        ("filename", "path"),
+        ("start", "offset"),
+        ("from", "offset"),
+        ("start_line", "offset"),
+        ("lines", "limit"),
+        ("max_lines", "limit"),
+        ("num_lines", "limit"),
+    ],
     changes: false,
     time: usual_time,
     run,
@@ -27,22 +38,26 @@ pub const TOOL: Tool = Tool {
 fn run(context: &Context, arguments: &Value) -> Result<Output> {
     let path = workspace::relative(context, text(arguments, "path").unwrap_or_default())?;
     let shown = path.display().to_string();
-    let bytes = beneath::read(&context.workspace, &path, MAX_FILE + 1)?
+    let bytes = workspace::read(context, &path, MAX_FILE + 1)?
         .ok_or_else(|| Error::not_found(format!("there is no file {shown} in the workspace")))?;
     if bytes.len() as u64 > MAX_FILE {
         return Err(Error::invalid(format!(
             "{shown} is larger than {MAX_FILE} bytes, which is too much to read"
         )));
     }
-    let said = match (picture(&bytes), std::str::from_utf8(&bytes)) {
-        (Some(kind), _) => {
-            format!("[{shown} is a picture ({kind}, {} bytes); its content is not shown here]", bytes.len())
-        }
-        (None, Ok(text)) => lines(text, count(arguments, "offset").unwrap_or(1), count(arguments, "limit"))?,
-        (None, Err(_)) => {
-            format!("[{shown} is no UTF-8 text ({} bytes); its content is not shown]", bytes.len())
-        }
+    let size = bytes.len();
+    if let Some(kind) = picture(&bytes) {
+        let said = format!("[{shown} is a picture ({kind}, {size} bytes); its content is not shown here]");
+        return Ok(Output::text(said).about(shown));
+    }
+    let Some(Text { text, charset }) = charset::decode(bytes, None, false, MAX_FILE as usize) else {
+        let said = format!("[{shown} is no text ({size} bytes); its content is not shown]");
+        return Ok(Output::text(said).about(shown));
     };
+    let mut said = lines(&text, count(arguments, "offset").unwrap_or(1), count(arguments, "limit"))?;
+    if let Some(charset) = charset {
+        said += &format!("\n[read as {charset}]");
+    }
     Ok(Output::text(said).about(shown))
 }
 
@@ -115,7 +130,12 @@ mod tests {
         std::fs::write(dir.path("ws/b.bin"), b"\xff\x00\x01").unwrap();
         let said = |path: &str| run(&context, &json!({"path": path}));
         assert!(said("p.png").unwrap().text.contains("image/png, 12 bytes"));
-        assert!(said("b.bin").unwrap().text.contains("no UTF-8 text (3 bytes)"));
+        assert!(said("b.bin").unwrap().text.contains("no text (3 bytes)"));
+        // B-F41
+        std::fs::write(dir.path("ws/latin.log"), b"caf\xe9\n").unwrap();
+        assert_eq!(said("latin.log").unwrap().text, "café\n\n[read as windows-1252]");
+        std::fs::write(dir.path("ws/wide.txt"), b"\xff\xfea\0\n\0").unwrap();
+        assert_eq!(said("wide.txt").unwrap().text, "a\n\n[read as UTF-16LE]");
         assert_eq!(said("AGENTS.md").unwrap().text, "rules\n");
         assert!(said("none.md").unwrap_err().message().contains("no file none.md"));
     }

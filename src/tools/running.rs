@@ -19,7 +19,7 @@ const AT_ONCE: usize = 4;
 const MAX_THREADS: usize = 64;
 const STACK: usize = 256 * 1024;
 /// Bytes of a result that the model gets.
-const MAX_TEXT: usize = 100 * 1024;
+pub const MAX_TEXT: usize = 100 * 1024;
 
 static NUMBER: AtomicU64 = AtomicU64::new(0);
 static ALIVE: AtomicUsize = AtomicUsize::new(0);

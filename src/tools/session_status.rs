@@ -10,7 +10,12 @@ pub const TOOL: Tool = Tool {
     doc: "Show a session's status: date and time, model, tokens used. Yours when no sessionKey is given. Use it when asked about model, use or time.",
     parameters: r#"{"type": "object", "properties": {
         "sessionKey": {"type": "string", "description": "Key or id from sessions_list"}}}"#,
-    aliases: &[("session_key", "sessionKey"), ("key", "sessionKey")],
+    aliases: &[
+        ("key", "sessionKey"),
+        ("session", "sessionKey"),
+        ("session_id", "sessionKey"),
+        ("id", "sessionKey"),
+    ],
     changes: false,
     time: usual_time,
     run,

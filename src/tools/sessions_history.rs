@@ -1,11 +1,13 @@
 //! `sessions_history`: the messages of a session that an agent may see. Runs on a tool's thread.
-use super::sessions_list::said;
+use super::sessions_list::messages;
 use super::{Context, Output, Tool, count, reach, text, usual_time};
 use crate::error::Result;
-use crate::json::{Put, json};
+use crate::json::{self, Put, json};
 use serde_json::Value;
 
 const MAX_BYTES: usize = 80 * 1024;
+/// Bytes of one message, so that others are seen beside it.
+const MAX_MESSAGE: usize = 40 * 1024;
 /// Characters of one text.
 const MAX_TEXT: usize = 4000;
 const MOST: usize = 1000;
@@ -17,7 +19,12 @@ pub const TOOL: Tool = Tool {
         "sessionKey": {"type": "string", "description": "Key or id from sessions_list"},
         "limit": {"type": "number", "minimum": 1},
         "includeTools": {"type": "boolean"}}}"#,
-    aliases: &[("session_key", "sessionKey"), ("key", "sessionKey")],
+    aliases: &[
+        ("key", "sessionKey"),
+        ("session", "sessionKey"),
+        ("session_id", "sessionKey"),
+        ("id", "sessionKey"),
+    ],
     changes: false,
     time: usual_time,
     run,
@@ -30,11 +37,8 @@ fn run(context: &Context, arguments: &Value) -> Result<Output> {
         map.put("limit", limit.clamp(1, MOST));
     }
     let history = reach::ask(context, "chat.history", params)?;
-    let messages = match arguments.get("includeTools") == Some(&Value::Bool(true)) {
-        true => history.get("messages").and_then(Value::as_array).cloned().unwrap_or_default(),
-        false => said(&history),
-    };
-    let mut answer = shortened(messages);
+    let with_tools = arguments.get("includeTools") == Some(&Value::Bool(true));
+    let mut answer = shortened(messages(history, with_tools));
     if let Some(map) = answer.as_object_mut() {
         map.put("sessionKey", key.as_str());
     }
@@ -54,8 +58,15 @@ fn shortened(mut messages: Vec<Value>) -> Value {
     }
     let before = messages.len();
     let (mut bytes, mut kept) = (0, Vec::new());
-    for message in messages.into_iter().rev() {
-        let size = message.to_string().len();
+    for mut message in messages.into_iter().rev() {
+        let (mut text, is_whole) = json::bounded(&message, MAX_MESSAGE);
+        if !is_whole {
+            is_cut = true;
+            let note = "[left out: this message is too large to show here]";
+            message = json!({"role": message.get("role").unwrap_or(&Value::Null), "content": note});
+            text = message.to_string();
+        }
+        let size = text.len();
         if bytes + size > MAX_BYTES {
             break;
         }
@@ -116,6 +127,18 @@ mod tests {
             (Some(99), &true.into())
         );
         assert!(many["bytes"].as_u64().unwrap() <= MAX_BYTES as u64);
+    }
+
+    #[test]
+    fn s_h5_what_models_wrote_costs_no_more_than_is_shown() {
+        let deep = (0..100).fold(json!(["x"]), |inner, _| json!([inner]));
+        let wide = Value::Array(vec![deep; 2000]);
+        let call = json!({"role": "assistant", "content": [{"type": "toolCall", "arguments": wide}]});
+        let shown = shortened(vec![json!({"role": "user", "content": "before"}), call]);
+        assert_eq!(shown["messages"][0]["content"], "before");
+        assert!(shown["messages"][1]["content"].as_str().unwrap().contains("too large"));
+        let text = Output::json(&json!({"wide": "é".repeat(200_000)})).text;
+        assert!(text.len() <= 100 * 1024, "{}", text.len());
     }
 
     #[test]

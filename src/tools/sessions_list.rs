@@ -39,7 +39,7 @@ pub const TOOL: Tool = Tool {
         "limit": {"type": "number", "minimum": 1},
         "activeMinutes": {"type": "number", "minimum": 1},
         "messageLimit": {"type": "number", "minimum": 0}}}"#,
-    aliases: &[],
+    aliases: &[("kind", "kinds"), ("max", "limit"), ("count", "limit"), ("messages", "messageLimit")],
     changes: false,
     time: usual_time,
     run,
@@ -73,7 +73,7 @@ fn run(context: &Context, arguments: &Value) -> Result<Output> {
         if messages > 0 {
             let history = reach::ask(context, "chat.history", json!({"sessionKey": key, "limit": messages}));
             // A session whose transcript cannot be read is still one of the list.
-            let mut last = history.map(|history| said(&history)).unwrap_or_default();
+            let mut last = history.map(|history| self::messages(history, false)).unwrap_or_default();
             last.drain(..last.len().saturating_sub(messages));
             row.put("messages", last);
         }
@@ -111,12 +111,15 @@ fn kind(key: &str) -> &'static str {
     }
 }
 
-/// The messages of a history without the tools' results.
-pub fn said(history: &Value) -> Vec<Value> {
-    let messages = history.get("messages").and_then(Value::as_array).into_iter().flatten();
+/// The messages of a history, with or without the tools' results.
+pub fn messages(mut history: Value, with_tools: bool) -> Vec<Value> {
+    let Some(Value::Array(mut messages)) = history.get_mut("messages").map(Value::take) else {
+        return Vec::new();
+    };
     let is_tool =
         |message: &Value| matches!(message.get("role").and_then(Value::as_str), Some("toolResult" | "tool"));
-    messages.filter(|message| !is_tool(message)).cloned().collect()
+    messages.retain(|message| with_tools || !is_tool(message));
+    messages
 }
 
 #[cfg(test)]
@@ -147,6 +150,6 @@ mod tests {
             json!({"key": "k", "kind": "main", "label": "l", "totalTokens": 5})
         );
         let history = json!({"messages": [{"role": "user"}, {"role": "toolResult"}, {"role": "assistant"}]});
-        assert_eq!(said(&history), [json!({"role": "user"}), json!({"role": "assistant"})]);
+        assert_eq!(messages(history, false), [json!({"role": "user"}), json!({"role": "assistant"})]);
     }
 }

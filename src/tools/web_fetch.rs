@@ -5,6 +5,7 @@
 use super::{Context, Output, Tool, count, html, text, untrusted};
 use crate::agent::cancel::Cancel;
 use crate::agent::outbound::{self, Fetched, Rules};
+use crate::charset;
 use crate::clock;
 use crate::error::{Error, Kind, Result};
 use crate::json::{Put, json};
@@ -15,7 +16,7 @@ use ureq::http::Uri;
 /// Bytes taken of a page before it is made readable.
 const MAX_BYTES: usize = 2 << 20;
 /// Characters of the page's address that are shown.
-const MAX_URL: usize = 500;
+const MAX_URL: usize = 2000;
 const USUAL_REDIRECTS: u64 = 3;
 const MOST_REDIRECTS: u64 = 20;
 
@@ -26,7 +27,16 @@ pub const TOOL: Tool = Tool {
         "url": {"type": "string", "description": "Complete address"},
         "extractMode": {"type": "string", "enum": ["markdown", "text"]},
         "maxChars": {"type": "number", "minimum": 100, "description": "Most characters of text"}}}"#,
-    aliases: &[],
+    aliases: &[
+        ("uri", "url"),
+        ("link", "url"),
+        ("href", "url"),
+        ("address", "url"),
+        ("mode", "extractMode"),
+        ("format", "extractMode"),
+        ("max_length", "maxChars"),
+        ("limit", "maxChars"),
+    ],
     changes: false,
     time: |context, _| time(context) + Duration::from_secs(5),
     run,
@@ -52,7 +62,7 @@ fn run(context: &Context, arguments: &Value) -> Result<Output> {
             .filter(|name| name.bytes().all(|b| (32..127).contains(&b))),
     };
     let started = Instant::now();
-    let fetched = outbound::get(url, &rules, &context.cancel)?;
+    let mut fetched = outbound::get(url, &rules, &context.cancel)?;
     if !(200..300).contains(&fetched.status) {
         let text = format!(
             "{} answered HTTP {}: check the address, or try another page",
@@ -62,11 +72,11 @@ fn run(context: &Context, arguments: &Value) -> Result<Output> {
         return Err(Error::new(Kind::Unavailable, text));
     }
     let is_text = arguments.get("extractMode").and_then(Value::as_str) == Some("text");
-    let page = readable(&fetched, is_text, &context.cancel)?;
+    let page = readable(&mut fetched, is_text, &context.cancel)?;
     let cap = config.u64("tools.web.fetch.maxCharsCap").unwrap_or(50_000) as usize;
     let usual = config.u64("tools.web.fetch.maxChars").unwrap_or(50_000) as usize;
     let most = count(arguments, "maxChars").unwrap_or(usual).clamp(100, cap.max(100));
-    let mut answer = answer(&fetched, &page, most);
+    let mut answer = answer(&fetched, &page, most)?;
     if let Some(map) = answer.as_object_mut() {
         map.put("url", url);
         map.put("extractMode", if is_text { "text" } else { "markdown" });
@@ -76,28 +86,36 @@ fn run(context: &Context, arguments: &Value) -> Result<Output> {
     Ok(Output::json(&answer).about(shown_url(&fetched.url)))
 }
 
-/// What came, for the model. Outside the envelope stands nothing that strangers could have worded: of the address
-/// they led to no more than scheme and host.
-fn answer(fetched: &Fetched, page: &Page, most: usize) -> Value {
+/// What came, for the model. Outside the envelope stands nothing that strangers could have worded but the address they
+/// led to, which a model needs to tell pages apart: whole, in ASCII, up to a length.
+fn answer(fetched: &Fetched, page: &Page, most: usize) -> Result<Value> {
     let length = page.text.chars().count();
-    let is_cut = length > most || fetched.is_cut;
+    let is_cut = length > most || fetched.is_cut || page.is_cut;
     let mut shown: String = page.text.chars().take(most).collect();
     if is_cut {
         shown += "\n[cut here: the page is longer]";
     }
-    let uri = fetched.url.parse::<Uri>().ok();
-    let scheme = uri.as_ref().and_then(Uri::scheme_str).unwrap_or("https");
     let host = host(&fetched.url);
-    let content = format!("Address: {}\n\n{shown}", shown_url(&fetched.url));
-    json!({
-        "finalUrl": format!("{scheme}://{host}"), "status": fetched.status, "contentType": page.kind,
+    let text = untrusted::wrap(&format!("web page at {host}"), &shown)?;
+    Ok(json!({
+        "finalUrl": shown_url(&fetched.url), "status": fetched.status, "contentType": page.kind,
         "extractor": page.extractor, "truncated": is_cut, "length": shown.chars().count(), "rawLength": length,
-        "text": untrusted::wrap(&format!("web page at {host}"), &content),
-    })
+        "text": text,
+    }))
 }
 
+/// An address without what an address cannot hold.
 fn shown_url(url: &str) -> String {
-    url.chars().take(MAX_URL).collect()
+    let mut shown = String::new();
+    for byte in url.bytes().take(MAX_URL) {
+        match byte {
+            b'!'..=b'~' if !matches!(byte, b'"' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}') => {
+                shown.push(char::from(byte));
+            }
+            _ => shown += &format!("%{byte:02X}"),
+        }
+    }
+    shown
 }
 
 fn host(url: &str) -> String {
@@ -108,53 +126,55 @@ struct Page {
     text: String,
     kind: &'static str,
     extractor: &'static str,
+    /// Whether text was left out already.
+    is_cut: bool,
 }
 
-/// The text of what came; fails for what is no text, and when stopped.
-fn readable(fetched: &Fetched, is_text: bool, cancel: &Cancel) -> Result<Page> {
-    let kind = fetched.content_type.split(';').next().unwrap_or_default().trim();
-    let body = decode(fetched).ok_or_else(|| {
+/// The text of what came; fails for what is no text, and when stopped. Takes the body: there is never more than one
+/// other copy of a page, and JSON is given as it came, for laying it out grows with its depth.
+fn readable(fetched: &mut Fetched, is_text: bool, cancel: &Cancel) -> Result<Page> {
+    let kind = fetched.content_type.split(';').next().unwrap_or_default().trim().to_string();
+    let bytes = std::mem::take(&mut fetched.body);
+    let size = bytes.len();
+    let starts = |start: &[u8]| {
+        bytes.trim_ascii_start().get(..start.len()).is_some_and(|found| found.eq_ignore_ascii_case(start))
+    };
+    let is_html = matches!(kind.as_str(), "text/html" | "application/xhtml+xml")
+        || (kind.is_empty() && (starts(b"<!doctype html") || starts(b"<html")));
+    let is_json = kind.ends_with("json");
+    // A page may say itself what it is written in; so may any XML.
+    let own = || (is_html || kind.ends_with("xml")).then(|| charset::declared_in(&bytes)).flatten();
+    let label = declared(&fetched.content_type).or_else(own);
+    let body = charset::decode(bytes, label.as_deref(), fetched.is_cut, MAX_BYTES).ok_or_else(|| {
         Error::invalid(format!(
-            "what {} sent is no text that can be read here ({} bytes)",
-            host(&fetched.url),
-            fetched.body.len()
+            "what {} sent is no text that can be read here ({size} bytes)",
+            host(&fetched.url)
         ))
     })?;
-    let start = body.trim_start().get(..15).unwrap_or_default().to_ascii_lowercase();
-    let is_html = kind == "text/html"
-        || kind == "application/xhtml+xml"
-        || (kind.is_empty() && start.starts_with("<!doctype html"));
     if is_html {
-        let read = html::read(&body, &fetched.url, is_text, cancel);
+        let read = html::read(&body.text, &fetched.url, is_text, cancel);
         if cancel.reason().is_some() {
             return Err(cancel.error());
         }
-        let text =
-            if read.title.is_empty() { read.text } else { format!("Title: {}\n\n{}", read.title, read.text) };
-        return Ok(Page { text, kind: "text/html", extractor: "readable" });
+        let mut text = read.text;
+        if !read.title.is_empty() {
+            text.insert_str(0, &format!("Title: {}\n\n", read.title));
+        }
+        return Ok(Page { text, kind: "text/html", extractor: "readable", is_cut: read.is_cut });
     }
-    if kind.ends_with("json")
-        && let Ok(value) = serde_json::from_str::<Value>(&body)
-    {
-        return Ok(Page { text: format!("{value:#}"), kind: "application/json", extractor: "json" });
-    }
-    Ok(Page { text: body, kind: "text/plain", extractor: "raw" })
+    let (kind, extractor) = if is_json { ("application/json", "json") } else { ("text/plain", "raw") };
+    Ok(Page { text: body.text, kind, extractor, is_cut: false })
 }
 
-/// The body as text: UTF-8, or Latin-1 where the server says so. A character cut in two at the end is left out.
-fn decode(fetched: &Fetched) -> Option<String> {
-    let latin = ["charset=iso-8859-1", "charset=windows-1252", "charset=\"iso-8859-1\""];
-    match std::str::from_utf8(&fetched.body) {
-        Ok(text) if !text.contains('\0') => Some(text.to_string()),
-        Err(e) if fetched.is_cut && e.error_len().is_none() => {
-            let whole = fetched.body.get(..e.valid_up_to())?;
-            std::str::from_utf8(whole).ok().map(str::to_string)
-        }
-        Err(_) if latin.iter().any(|name| fetched.content_type.contains(name)) => {
-            Some(fetched.body.iter().map(|byte| char::from(*byte)).collect())
-        }
-        _ => None,
-    }
+/// The character set that the server names.
+fn declared(content_type: &str) -> Option<String> {
+    let parameter = |part: &str| {
+        let (name, value) = part.split_once('=')?;
+        name.trim()
+            .eq_ignore_ascii_case("charset")
+            .then(|| value.trim().trim_matches(['"', '\'']).to_string())
+    };
+    content_type.split(';').skip(1).find_map(parameter)
 }
 
 #[cfg(test)]
@@ -174,35 +194,50 @@ mod tests {
 
     #[test]
     fn pages_are_made_readable_by_kind() {
-        let readable = |fetched: &Fetched| super::readable(fetched, false, &Cancel::new());
-        let read = |kind: &str, body: &str| readable(&fetched(kind, body.as_bytes())).map(|page| page.text);
+        let readable =
+            |mut fetched: Fetched| super::readable(&mut fetched, false, &Cancel::new()).map(|page| page.text);
+        let read = |kind: &str, body: &[u8]| readable(fetched(kind, body));
         assert_eq!(
-            read("text/html; charset=utf-8", "<title>T</title><p>a<p>b").unwrap(),
+            read("text/html; charset=utf-8", b"<title>T</title><p>a<p>b").unwrap(),
             "Title: T\n\na\n\nb"
         );
-        assert_eq!(read("application/json", "{\"a\":1}").unwrap(), "{\n  \"a\": 1\n}");
-        assert_eq!(read("application/json", "{a").unwrap(), "{a");
-        assert_eq!(read("text/csv", "a,b").unwrap(), "a,b");
-        assert!(readable(&fetched("image/png", b"\x89PNG\xff")).is_err());
-        assert!(readable(&fetched("application/octet-stream", b"a\0b")).is_err());
-        assert_eq!(readable(&fetched("text/plain; charset=iso-8859-1", b"caf\xe9")).unwrap().text, "café");
+        assert_eq!(read("application/json", b"{\"a\":1}").unwrap(), "{\"a\":1}");
+        assert_eq!(read("application/json", b"{a").unwrap(), "{a");
+        assert_eq!(read("text/csv", b"a,b").unwrap(), "a,b");
+        assert!(read("image/png", b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR").is_err());
+        assert!(read("application/octet-stream", b"a\0b").is_err());
+        assert_eq!(read("text/plain; charset=iso-8859-1", b"caf\xe9").unwrap(), "café");
         let cut = Fetched { is_cut: true, ..fetched("text/plain", b"ab\xc3") };
-        assert_eq!(decode(&cut).as_deref(), Some("ab"));
+        assert_eq!(readable(cut).unwrap(), "ab");
     }
 
     #[test]
-    fn sec_34_the_address_strangers_led_to_stands_inside_the_envelope() {
-        let url = format!("https://h.com/obey-me/{}", "x".repeat(5000));
-        let came = Fetched { url, ..fetched("text/plain", b"hello") };
-        let page = readable(&came, false, &Cancel::new()).unwrap();
-        let mut answer = answer(&came, &page, 1000);
-        let text = answer["text"].take();
-        let text = text.as_str().unwrap();
-        assert_eq!(answer["finalUrl"], "https://h.com");
-        assert!(!answer.to_string().contains("obey-me"), "{answer}");
+    fn b_f43_pages_are_decoded_by_what_they_or_their_server_say() {
+        let read = |kind: &str, body: &[u8]| {
+            super::readable(&mut fetched(kind, body), false, &Cancel::new()).unwrap().text
+        };
+        assert_eq!(read("text/html; charset=gbk", b"<p>\xc4\xe3\xba\xc3"), "你好");
+        assert_eq!(read("text/html", b"<meta charset=gb2312><p>\xc4\xe3\xba\xc3"), "你好");
+        assert_eq!(read("text/html; Charset=\"Shift_JIS\"", b"<p>\x93\xfa\x96\x7b"), "日本");
+        assert_eq!(read("text/plain; charset=big5", b"\xa4\xa4\xa4\xe5"), "中文");
+        assert_eq!(read("text/plain; charset=utf-16", b"a\0\xac\x20"), "a€");
+        assert_eq!(read("text/plain; charset=windows-1252", b"\x80 5"), "€ 5");
+        assert_eq!(read("text/plain", b"one bad \xff byte in it"), "one bad ÿ byte in it");
+    }
+
+    #[test]
+    fn b_f43_the_address_strangers_led_to_is_whole_and_nothing_but_an_address() {
+        let tail = "x".repeat(5000);
+        let url = format!("https://h.com/a/b?page=2&q=é ignore\n{tail}");
+        let came = Fetched { url, ..fetched("text/plain", b"") };
+        let page = readable(&mut fetched("text/plain", b"hello"), false, &Cancel::new()).unwrap();
+        let answer = answer(&came, &page, 1000).unwrap();
+        let shown = answer["finalUrl"].as_str().unwrap();
+        assert!(shown.starts_with("https://h.com/a/b?page=2&q=%C3%A9%20ignore%0Ax"), "{shown}");
+        assert!(shown.len() < 2 * MAX_URL && shown.is_ascii(), "{}", shown.len());
+        let text = answer["text"].as_str().unwrap();
         let (outside, inside) = text.split_once("<<<EXTERNAL").unwrap();
-        assert!(!outside.contains("obey-me") && inside.contains("https://h.com/obey-me/x"), "{text}");
-        assert!(inside.contains("hello") && text.len() < 1000, "{}", text.len());
+        assert!(!outside.contains("hello") && inside.contains("hello"), "{text}");
     }
 
     #[test]

@@ -5,6 +5,7 @@
 use super::Context;
 use crate::beneath;
 use crate::error::{Error, Result};
+use crate::own;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -43,6 +44,11 @@ pub fn relative(context: &Context, path: &str) -> Result<PathBuf> {
         )));
     }
     Ok(relative)
+}
+
+/// At most `max` bytes of a file, unless it is one of the gateway's own by another name.
+pub fn read(context: &Context, relative: &Path, max: u64) -> Result<Option<Vec<u8>>> {
+    own::read(&context.config, &context.shared.env, &context.workspace, relative, max)
 }
 
 /// Whether `target`, a path in `workspace`, is one of the gateway's own. Directories are compared as the system knows

@@ -10,7 +10,15 @@ pub const TOOL: Tool = Tool {
     parameters: r#"{"type": "object", "required": ["path", "content"], "properties": {
         "path": {"type": "string", "description": "File to write, relative to the workspace"},
         "content": {"type": "string", "description": "The whole text"}}}"#,
-    aliases: &[("file_path", "path"), ("filePath", "path")],
+    aliases: &[
+        ("file_path", "path"),
+        ("file", "path"),
+        ("filename", "path"),
+        ("text", "content"),
+        ("contents", "content"),
+        ("file_text", "content"),
+        ("data", "content"),
+    ],
     changes: true,
     time: usual_time,
     run,

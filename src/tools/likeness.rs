@@ -1,0 +1,141 @@
+//! Where a text stands in a file though it is not there byte for byte: curly quotes, dashes and spaces of typography,
+//! blanks at the ends of lines, CRLF, a BOM.
+//!
+//! Pure. Both texts are made plain and compared; the place is then found in the file's own bytes, so that whatever
+//! is not to be replaced stays as it is. Memory: one copy of the file.
+use std::ops::Range;
+
+/// What one character of a text is in the plain text; `'\0'` for nothing.
+fn plain(c: char) -> char {
+    match c {
+        '\u{2018}'..='\u{201b}' | '\u{2032}' | '\u{ff07}' => '\'',
+        '\u{201c}'..='\u{201f}' | '\u{2033}' | '\u{ff02}' => '"',
+        '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{fe58}' | '\u{fe63}' | '\u{ff0d}' => '-',
+        '\u{a0}' | '\u{2000}'..='\u{200a}' | '\u{202f}' | '\u{205f}' | '\u{3000}' => ' ',
+        '\u{feff}' | '\u{200b}' | '\u{ad}' | '\u{2060}' => '\0',
+        c => c,
+    }
+}
+
+/// Goes through a text and tells each character of the plain text with its place in the given one. Blanks are told
+/// when it is clear that something follows them on their line.
+fn walk(text: &str, on: &mut dyn FnMut(char, Range<usize>)) {
+    // Where blanks began that may be the last of their line.
+    let mut blanks: Option<usize> = None;
+    let mut chars = text.char_indices().peekable();
+    while let Some((at, c)) = chars.next() {
+        let c = match plain(c) {
+            '\0' => continue,
+            '\r' if chars.peek().is_none_or(|(_, next)| *next == '\n') => continue,
+            c => c,
+        };
+        if matches!(c, ' ' | '\t') {
+            blanks.get_or_insert(at);
+            continue;
+        }
+        if let Some(from) = blanks.take().filter(|_| c != '\n') {
+            for (offset, blank) in text.get(from..at).unwrap_or_default().char_indices() {
+                let (start, blank_plain) = (from + offset, plain(blank));
+                if matches!(blank_plain, ' ' | '\t') {
+                    on(blank_plain, start..start + blank.len_utf8());
+                }
+            }
+        }
+        let end = chars.peek().map_or(text.len(), |(next, _)| *next);
+        on(c, at..end);
+    }
+}
+
+/// The plain text.
+pub fn plainly(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    walk(text, &mut |c, _| out.push(c));
+    out
+}
+
+/// Where bytes of the plain text stand in the given one.
+fn place(text: &str, wanted: Range<usize>) -> Range<usize> {
+    let (mut at, mut found) = (0, text.len()..text.len());
+    walk(text, &mut |c, range| {
+        if at == wanted.start {
+            found.start = range.start;
+        }
+        at += c.len_utf8();
+        if at == wanted.end {
+            found.end = range.end;
+        }
+    });
+    if wanted.is_empty() { found.start..found.start } else { found }
+}
+
+/// A change of the file: these bytes are to be replaced by this text.
+#[derive(Debug, PartialEq)]
+pub struct Change<'n> {
+    pub range: Range<usize>,
+    pub text: &'n str,
+}
+
+/// Where the one place like `old` stands and what of `new` is to stand there: lines that are alike in both at the
+/// beginning and the end are left as the file has them. `Err` is the number of places when it is not one.
+pub fn find<'n>(content: &str, old: &str, new: &'n str) -> Result<Change<'n>, usize> {
+    let (in_file, wanted) = (plainly(content), plainly(old));
+    if wanted.trim().is_empty() {
+        return Err(0);
+    }
+    let mut places = in_file.match_indices(&wanted).map(|(at, _)| at);
+    let (Some(at), None) = (places.next(), places.next()) else {
+        return Err(in_file.matches(&wanted).count());
+    };
+    drop(places);
+    let old_lines: Vec<String> = old.split_inclusive('\n').map(plainly).collect();
+    let new_lines: Vec<&str> = new.split_inclusive('\n').collect();
+    let alike = |old: &String, new: &str| *old == plainly(new);
+    let first = old_lines.iter().zip(&new_lines).take_while(|(old, new)| alike(old, new)).count();
+    let most = old_lines.len().min(new_lines.len()) - first;
+    let pairs = old_lines.iter().rev().zip(new_lines.iter().rev());
+    let last = pairs.take(most).take_while(|(old, new)| alike(old, new)).count();
+    let length = |lines: Option<&[String]>| lines.unwrap_or_default().iter().map(String::len).sum::<usize>();
+    let before = length(old_lines.get(..first));
+    let after = length(old_lines.get(old_lines.len() - last..));
+    let skipped =
+        |lines: Option<&[&str]>| lines.unwrap_or_default().iter().map(|line| line.len()).sum::<usize>();
+    let from = skipped(new_lines.get(..first));
+    let to = new.len() - skipped(new_lines.get(new_lines.len() - last..));
+    let range = place(content, at + before..at + wanted.len() - after);
+    Ok(Change { range, text: new.get(from..to).unwrap_or_default() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn changed(content: &str, old: &str, new: &str) -> Result<String, usize> {
+        let change = find(content, old, new)?;
+        Ok(format!("{}{}{}", &content[..change.range.start], change.text, &content[change.range.end..]))
+    }
+
+    #[test]
+    fn b_f40_typography_and_blanks_do_not_hide_a_place() {
+        for (content, old, new, want) in [
+            ("It’s “fine” – ok now", "It's \"fine\" - ok", "It is", "It is now"),
+            ("a  \nb\t\nc\n", "a\nb", "x\ny", "x\ny\t\nc\n"),
+            ("a\nb\n", "a  \nb ", "x", "x\n"),
+            ("\u{feff}a\r\nb\r\nc", "\u{feff}a\nb\n", "x\n", "\u{feff}x\nc"),
+            ("1\u{a0}000 €", "1 000 €", "2", "2"),
+            ("soft\u{ad}hyphen", "softhyphen", "x", "x"),
+            (
+                "say “hi”\nkeep “this”\nend – it",
+                "say \"hi\"\nkeep \"this\"\nend - it",
+                "say \"ho\"\nkeep \"this\"\nend - it",
+                "say \"ho\"\nkeep “this”\nend – it",
+            ),
+            ("a “b”\nc", "a \"b\"\nc", "a \"b\"\nnew\nc", "a “b”\nnew\nc"),
+            ("‘a’\n‘b’\n", "'a'\n'b'\n", "'b'\n", "‘b’\n"),
+        ] {
+            assert_eq!(changed(content, old, new).as_deref(), Ok(want), "{content:?} {old:?}");
+        }
+        assert_eq!(changed("“a” \"a\"", "“a”", "x"), Err(2));
+        assert_eq!(changed("a", "b", "x"), Err(0));
+        assert_eq!(changed("a", " \n", "x"), Err(0));
+    }
+}
