@@ -10,10 +10,10 @@ mod trash;
 
 pub use identity::read_identity;
 
-use crate::agent::provider::Thinking;
 use crate::config::Config;
 use crate::env::Env;
-use crate::sessions::key::{KeyRules, normalise_agent_id};
+use crate::models::provider::Thinking;
+use crate::session_key::{KeyRules, normalise_agent_id};
 use crate::sessions::sessions_dir;
 use serde_json::Value;
 use std::path::PathBuf;

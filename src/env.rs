@@ -4,8 +4,9 @@
 //! process environment, and nothing here writes to it (children get an explicit environment). The `.env`
 //! file of the state directory fills in what the process environment lacks; a `.env` of the current
 //! directory is not read, because a checked-out workspace must not steer the gateway (SEC-41).
+use crate::config::ports;
+use crate::dotenv;
 use crate::error::{Error, Kind, Result};
-use crate::{dotenv, ports};
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 

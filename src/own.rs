@@ -5,10 +5,10 @@
 //! of the configuration or of its keys is refused, whatever it is called (SEC-42). Only a file with more than one
 //! name costs a search. Besides, the texts an agent is made of may be links that the owner made (`persona`).
 use crate::agents::Agents;
-use crate::beneath;
 use crate::config::Config;
 use crate::env::Env;
 use crate::error::{Error, Result};
+use crate::workspace::beneath;
 use rustix::fs::OFlags;
 use serde_json::Value;
 use std::fs::{File, Metadata};

@@ -5,11 +5,11 @@
 //! file as last read; and `auth`, which the watcher replaces when a secret changes in the file. `door`, `budget`
 //! and `succession` outlive the generation: an in-process restart hands them on.
 use crate::agents::Agents;
+use crate::calls::budget::Budget;
 use crate::config::Config;
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::gateway::Judge;
-use crate::net::budget::Budget;
 use crate::net::door::Door;
 use crate::protocol::limits::Limits;
 use crate::state::event::Event;

@@ -1,12 +1,12 @@
 //! The models that may take a turn: the chosen one, then its fallbacks, and the reason for each step on.
 //!
 //! Runs on the run's thread. A model is resolved only when its turn comes.
-use crate::agent::provider::{BUILTIN, Provider};
 use crate::agent::run::{Fallback, Job, unusable};
-use crate::agent::{catalogue, failure, profiles};
 use crate::agents::Agents;
 use crate::config::Config;
 use crate::error::{Error, Kind, Result};
+use crate::models::provider::{BUILTIN, Provider};
+use crate::models::{catalogue, failure, profiles};
 
 pub struct Candidates<'a> {
     job: &'a Job,

@@ -3,11 +3,12 @@
 //!
 //! Nothing is removed from the transcript: a `compaction` entry says from where on the messages count. When the
 //! model fails nothing is written.
-use super::cancel::Cancel;
-use super::provider::{Api, ChatRequest, Provider, Thinking};
-use super::{failure, summary};
+use super::summary;
+use crate::cancel::Cancel;
 use crate::config::Config;
 use crate::error::{Error, Kind, Result};
+use crate::models::failure;
+use crate::models::provider::{Api, ChatRequest, Provider, Thinking};
 use crate::sessions::branch::{Branch, Reach};
 use crate::sessions::{Transcript, context, estimate, message};
 use serde_json::Value;

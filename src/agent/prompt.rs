@@ -3,16 +3,16 @@
 //! Read on the run's thread, anew for each turn, so that an edit counts at once. Only regular files of the
 //! workspace itself are read, and links to texts that the owner made (`own`, SEC-13), each up to `agents.defaults.bootstrapMaxChars` and all up to
 //! `MAX_TOTAL`; what is cut or cannot be read says so in the prompt and the log. Nothing here fails.
-use crate::agent::provider::Thinking;
 use crate::agent::skills;
 use crate::agents::Agents;
-use crate::beneath;
 use crate::charset;
 use crate::clock;
 use crate::config::Config;
+use crate::models::provider::Thinking;
 use crate::own;
-use crate::sessions::key;
+use crate::session_key;
 use crate::tools::Tool;
+use crate::workspace::beneath;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -118,7 +118,7 @@ fn texts(wanted: &Wanted, workspace: &Path) -> String {
     let mut left = MAX_TOTAL;
     let mut out = String::new();
     // What the owner told the agent in confidence is not for groups.
-    let is_group = key::kind_of(wanted.session_key) == "group";
+    let is_group = session_key::kind_of(wanted.session_key) == "group";
     for file in FILES.into_iter().filter(|file| !(is_group && *file == "MEMORY.md")) {
         let text = match read(wanted.agents, workspace, file, max.min(left)) {
             Ok(None) => continue,

@@ -1,6 +1,6 @@
 //! A model that makes the same calls again and again: first it is told so, then the turn ends. Pure.
-use crate::agent::provider::ToolCall;
 use crate::error::{Error, Kind, Result};
+use crate::models::provider::ToolCall;
 use crate::tools::Outcome;
 
 /// The same calls in a row before the model is told, and before the turn ends.

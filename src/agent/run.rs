@@ -4,16 +4,16 @@
 //! Runs on its own thread (`gw-run-N`), which alone writes this run's lines to the transcript. It reports to
 //! the state thread with events and ends soon after its cancel flag is set. It decides nothing about other
 //! runs and sends nothing to clients.
-use crate::agent::cancel::Cancel;
 use crate::agent::candidates::Candidates;
 use crate::agent::compact;
 use crate::agent::mailbox::{Mailbox, Said};
-use crate::agent::provider::{Provider, Thinking, Usage};
 use crate::agent::turn::Turn;
+use crate::cancel::Cancel;
 use crate::clock;
 use crate::config::Config;
 use crate::error::{Error, Kind, Result};
 use crate::json::json;
+use crate::models::provider::{Provider, Thinking, Usage};
 use crate::sessions::{Transcript, envelope, message};
 use crate::shared::Shared;
 use crate::state::event::Event;

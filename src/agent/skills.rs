@@ -4,9 +4,9 @@
 //! the workspace only, so skills that lie elsewhere are not named. Read on the run's thread, bounded in number and
 //! bytes; links are not followed (SEC-13).
 use crate::agents::Agents;
-use crate::beneath;
 use crate::config::Config;
 use crate::own;
+use crate::workspace::beneath;
 use serde_json::Value;
 use std::fmt::Write;
 use std::path::Path;

@@ -3,18 +3,19 @@
 //! Runs on the run's thread. Between two calls of the model, messages that came meanwhile are taken in, a full
 //! window is compacted, and when a model fails before it has said anything the next one takes over. Whatever
 //! happens, the transcript ends in a shape that the next turn can go on from.
+use super::{compact, prompt};
 use crate::agent::candidates::Candidates;
-use crate::agent::provider::{
-    ChatRequest, Chunk, Completion, Kept, Provider, Thinking, ToolCall, ToolSpec, Usage,
-};
 use crate::agent::repeats::Repeats;
 use crate::agent::run::{Finished, Job, RunEvent};
-use crate::agent::{compact, failure, prompt};
 use crate::agents::Agents;
 use crate::clock;
 use crate::config::Config;
 use crate::error::{Error, Kind, Result};
 use crate::json::{Put, json};
+use crate::models::failure;
+use crate::models::provider::{
+    ChatRequest, Chunk, Completion, Kept, Provider, Thinking, ToolCall, ToolSpec, Usage,
+};
 use crate::sessions::message;
 use crate::tools::{self, Progress, Tool};
 use serde_json::Value;

@@ -6,7 +6,7 @@ use crate::config::edit::change;
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::json::{Put, json};
-use crate::sessions::key::normalise_agent_id;
+use crate::session_key::normalise_agent_id;
 use serde_json::{Map, Value};
 
 /// What became of the bindings asked for, each described in words.

@@ -5,17 +5,17 @@
 //! what a deleted agent leaves goes to the trash.
 use super::sharing::{self, Meets};
 use super::{Agents, id_of, trash};
-use crate::agent::provider::Provider;
-use crate::beneath;
 use crate::config::Config;
 use crate::config::edit::{Draft, change};
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::json::{Put, json};
-use crate::sessions::key::normalise_agent_id;
+use crate::models::provider::Provider;
+use crate::session_key::normalise_agent_id;
 use crate::sessions::sessions_dir;
 use crate::workspace;
+use crate::workspace::beneath;
 use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
 

@@ -3,8 +3,8 @@
 //! From the configuration, and from `- Name: value` lines of the workspace's IDENTITY.md, which is read by the
 //! caller's thread. A picture that is a file is named by the address it will be served at, never by its path.
 use super::Agents;
-use crate::beneath;
 use crate::json::{Put, json};
+use crate::workspace::beneath;
 use serde_json::{Map, Value};
 use std::path::Path;
 

@@ -4,8 +4,8 @@
 //! configurations; only looks. A profile whose config is missing or broken has the workspaces of an empty one.
 use super::Agents;
 use crate::config::Config;
+use crate::config::ports;
 use crate::env::Env;
-use crate::ports;
 use std::path::{Path, PathBuf};
 
 /// How two directories may meet.

@@ -9,7 +9,7 @@ use crate::clock;
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::files;
-use crate::sessions::key::normalise_agent_id;
+use crate::session_key::normalise_agent_id;
 use crate::sessions::sessions_dir;
 use crate::workspace;
 use std::path::Path;

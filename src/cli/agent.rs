@@ -3,17 +3,19 @@
 //! The idempotency key is made once and names the run. When the connection breaks during the run, the run is
 //! looked up by that key over a new connection; the message is only sent again when the gateway still knows
 //! the key, so that it cannot be answered twice (R-10b, R-20b).
-use super::client::{self, Deadline};
-use super::connect::{Session, connect};
 use super::interrupt::{self, Interrupt};
+use super::link::client;
+use super::link::client::Deadline;
+use super::link::connect::{Session, connect};
+use super::link::rpc;
+use super::link::target::Target;
 use super::parse::Args;
 use super::stream::Stream;
-use super::target::Target;
-use super::{Command, Context, Flag, JSON, rpc};
+use super::{Command, Context, Flag, JSON};
 use crate::error::{Error, Kind, Result};
 use crate::ids;
 use crate::json::json;
-use crate::sessions::key::normalise_agent_id;
+use crate::session_key::normalise_agent_id;
 use serde_json::{Map, Value};
 use std::time::{Duration, Instant};
 

@@ -2,15 +2,15 @@
 //!
 //! The token never stands in an argument of another program, where every user of the machine could read it: the
 //! browser is given a private file that leads to the address.
+use super::link::target::Target;
 use super::parse::Args;
-use super::target::Target;
 use super::{Command, Context, Flag, JSON};
 use crate::config::Config;
 use crate::env::Env;
 use crate::error::{Error, Kind, Result};
 use crate::files;
 use crate::json::json;
-use crate::net::owners;
+use crate::owners;
 use std::path::PathBuf;
 use std::process::{Command as Process, Stdio};
 

@@ -4,10 +4,10 @@
 //! where it has a method for that, and refuse where it has none.
 use super::Context;
 use crate::config::Config;
+use crate::config::ports;
 use crate::env::Env;
 use crate::error::{Error, Result};
-use crate::net::owners::Port;
-use crate::ports;
+use crate::owners::Port;
 use crate::service::act::unsupervised;
 
 /// The address of the gateway, if it is elsewhere: in remote mode, or behind a tunnel where there is neither a

@@ -2,11 +2,11 @@
 //!
 //! The thread `cli-signal` lives to the end of the process. It stops the run over a connection of its own, so that the
 //! main thread goes on reading and gets the run's end as everybody does.
-use super::client::Deadline;
-use super::connect::connect;
+use super::link::client::Deadline;
+use super::link::connect::connect;
+use super::link::rpc;
+use super::link::target::Target;
 use super::print::Printer;
-use super::rpc;
-use super::target::Target;
 use crate::error::{Error, Kind, Result};
 use crate::json::json;
 use crate::threads;

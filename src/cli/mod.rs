@@ -3,77 +3,32 @@
 //! A command is one row in `COMMANDS` and one file that holds its flags, help, examples and `run`. The
 //! parser, the help and the completion scripts read the same rows. Everything here runs on the main thread;
 //! only `print.rs` writes to the terminal and only `main.rs` ends the process.
-pub mod address;
 mod agent;
 mod agents;
-mod agents_edit;
-mod ask;
 mod backup;
-mod call;
-mod client;
 mod complete;
 mod config;
-mod config_edit;
-mod configure;
-mod connect;
 mod dashboard;
-mod dev;
 mod devices;
-mod devices_local;
-mod diagnostics;
 mod doctor;
-mod doctor_audit;
 mod elsewhere;
-mod explain;
 pub mod far;
-mod fingerprint;
 mod fold;
 mod gateway;
-mod gateway_report;
-mod gateway_status;
-mod health;
-mod healthcheck;
 mod help;
 mod interrupt;
-mod last_error;
+pub mod link;
 mod logs;
-mod logs_line;
-mod logs_source;
 mod models;
-mod models_aliases;
-mod models_fallbacks;
-mod models_keys;
-mod models_set;
-mod models_status;
-mod models_test;
 mod onboard;
-mod onboard_apply;
-mod onboard_ask;
-mod onboard_check;
-mod onboard_report;
 mod parse;
 mod print;
-mod probe;
-mod probe_ssh;
-mod rpc;
-mod scan;
 mod schema;
-mod service;
 mod sessions;
-mod setup;
-mod socket;
-mod ssh;
-mod ssh_destination;
 mod status;
-mod status_all;
 mod stream;
-mod target;
-mod tls;
-mod unit;
 mod unsupervised;
-mod usage;
 mod waiting;
-mod websocket;
 
 use crate::env::Env;
 use crate::error::Result;
@@ -195,10 +150,10 @@ pub const JSON: Flag = Flag::switch("json", "Print JSON, also for a failure");
 pub const COMMANDS: &[Command] = &[
     agent::COMMAND,
     agents::COMMAND,
-    agents_edit::ADD,
-    agents_edit::DELETE,
+    agents::edit::ADD,
+    agents::edit::DELETE,
     agents::LIST,
-    agents_edit::SET_IDENTITY,
+    agents::edit::SET_IDENTITY,
     backup::CREATE,
     backup::RESTORE,
     backup::VERIFY,
@@ -207,16 +162,16 @@ pub const COMMANDS: &[Command] = &[
     config::FILE,
     config::GET,
     config::SCHEMA,
-    config_edit::SET,
-    config_edit::UNSET,
+    config::edit::SET,
+    config::edit::UNSET,
     config::VALIDATE,
-    configure::COMMAND,
-    service::DAEMON_INSTALL,
-    service::DAEMON_RESTART,
-    service::DAEMON_START,
-    gateway_status::DAEMON,
-    service::DAEMON_STOP,
-    service::DAEMON_UNINSTALL,
+    onboard::configure::COMMAND,
+    gateway::service::DAEMON_INSTALL,
+    gateway::service::DAEMON_RESTART,
+    gateway::service::DAEMON_START,
+    gateway::status::DAEMON,
+    gateway::service::DAEMON_STOP,
+    gateway::service::DAEMON_UNINSTALL,
     dashboard::COMMAND,
     devices::APPROVE,
     devices::CLEAR,
@@ -226,42 +181,42 @@ pub const COMMANDS: &[Command] = &[
     devices::ROTATE,
     doctor::COMMAND,
     gateway::COMMAND,
-    call::COMMAND,
-    diagnostics::EXPORT,
-    health::GATEWAY,
-    healthcheck::COMMAND,
-    service::INSTALL,
-    probe::COMMAND,
-    service::RESTART,
+    gateway::call::COMMAND,
+    gateway::diagnostics::EXPORT,
+    status::health::GATEWAY,
+    gateway::healthcheck::COMMAND,
+    gateway::service::INSTALL,
+    gateway::probe::COMMAND,
+    gateway::service::RESTART,
     gateway::RUN,
-    service::START,
-    gateway_status::COMMAND,
-    service::STOP,
-    service::UNINSTALL,
-    usage::COMMAND,
-    health::COMMAND,
+    gateway::service::START,
+    gateway::status::COMMAND,
+    gateway::service::STOP,
+    gateway::service::UNINSTALL,
+    gateway::usage::COMMAND,
+    status::health::COMMAND,
     logs::COMMAND,
-    models_status::COMMAND,
-    models_aliases::COMMAND,
-    models_aliases::ADD,
-    models_aliases::LIST,
-    models_aliases::REMOVE,
-    models_fallbacks::COMMAND,
-    models_fallbacks::ADD,
-    models_fallbacks::CLEAR,
-    models_fallbacks::LIST,
-    models_fallbacks::REMOVE,
+    models::status::COMMAND,
+    models::aliases::COMMAND,
+    models::aliases::ADD,
+    models::aliases::LIST,
+    models::aliases::REMOVE,
+    models::fallbacks::COMMAND,
+    models::fallbacks::ADD,
+    models::fallbacks::CLEAR,
+    models::fallbacks::LIST,
+    models::fallbacks::REMOVE,
     models::LIST,
-    scan::COMMAND,
-    models_set::SET,
-    models_status::STATUS,
-    models_test::COMMAND,
+    models::scan::COMMAND,
+    models::set::SET,
+    models::status::STATUS,
+    models::test::COMMAND,
     onboard::COMMAND,
     schema::COMMAND,
-    doctor_audit::COMMAND,
+    doctor::audit::COMMAND,
     sessions::COMMAND,
     sessions::LIST,
-    setup::COMMAND,
+    onboard::setup::COMMAND,
     status::COMMAND,
 ];
 

@@ -1,15 +1,17 @@
 //! `openclaw sessions`: the sessions on disk, read without the gateway and without changing anything.
+use super::gateway::usage::short;
+use super::link::rpc;
 use super::parse::Args;
 use super::print::age;
-use super::usage::short;
-use super::{Command, Context, Flag, JSON, far, rpc};
+use super::{Command, Context, Flag, JSON, far};
 use crate::agents::Agents;
 use crate::clock;
 use crate::config::Config;
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::json::json;
-use crate::sessions::{index, key};
+use crate::session_key;
+use crate::sessions::index;
 use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
 
@@ -83,7 +85,7 @@ impl Row {
     pub fn to_json(&self, now: u64) -> Value {
         let mut object = Map::new();
         object.insert("key".into(), self.key.as_str().into());
-        object.insert("kind".into(), key::kind_of(&self.key).into());
+        object.insert("kind".into(), session_key::kind_of(&self.key).into());
         object.insert("updatedAt".into(), self.updated_at.into());
         object.insert("ageMs".into(), now.saturating_sub(self.updated_at).into());
         for name in SHOWN {
@@ -145,7 +147,7 @@ pub fn default_agent(config: &Config) -> String {
     let list = || list.into_iter().flatten();
     let marked = list().find(|agent| agent.get("default") == Some(&Value::Bool(true)));
     let id = marked.or_else(|| list().next()).and_then(|agent| agent.get("id")?.as_str());
-    key::normalise_agent_id(id.unwrap_or("main"))
+    session_key::normalise_agent_id(id.unwrap_or("main"))
 }
 
 /// The store file of an agent.
@@ -186,7 +188,7 @@ fn here(env: &Env, config: &Config, args: &Args) -> Result<(String, Vec<Row>)> {
     }
     let agents = Agents::of(config, env);
     let mut ids = agents.ids();
-    if let Some(id) = args.value("agent").map(key::normalise_agent_id) {
+    if let Some(id) = args.value("agent").map(session_key::normalise_agent_id) {
         if !ids.contains(&id) {
             let known = ids.join(", ");
             return Err(Error::not_found(format!(
@@ -209,7 +211,7 @@ fn here(env: &Env, config: &Config, args: &Args) -> Result<(String, Vec<Row>)> {
 fn remote(context: &Context, args: &Args) -> Result<Vec<Row>> {
     let mut params = json!({});
     if let (Some(map), Some(id)) = (params.as_object_mut(), args.value("agent")) {
-        map.insert("agentId".into(), key::normalise_agent_id(id).into());
+        map.insert("agentId".into(), session_key::normalise_agent_id(id).into());
     }
     let told = rpc::call(context, args, "sessions.list", &params)?;
     let list = told.get("sessions").and_then(Value::as_array).into_iter().flatten();
@@ -259,7 +261,7 @@ pub fn show(context: &Context, rows: &[Row], now: u64) {
     let cells = rows.iter().map(|row| {
         let age = age(now.saturating_sub(row.updated_at));
         vec![
-            key::kind_of(&row.key).to_string(),
+            session_key::kind_of(&row.key).to_string(),
             row.key.clone(),
             age,
             row.text("model"),

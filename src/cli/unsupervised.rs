@@ -2,11 +2,12 @@
 //!
 //! It is known by the lock on this profile's state directory, so it is never somebody else's. Runs on the command
 //! line's thread.
-use super::connect::connect;
-use super::gateway_status::live;
+use super::Context;
+use super::gateway::status::live;
+use super::link::connect::connect;
+use super::link::rpc;
+use super::link::target::{Target, settings};
 use super::parse::Args;
-use super::target::{Target, settings};
-use super::{Context, rpc};
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::json::json;

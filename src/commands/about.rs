@@ -1,7 +1,7 @@
 //! `/help`, `/commands`, `/status`, `/whoami`: what the gateway says of itself. On the state thread.
 use super::{Act, At, COMMANDS, Command, Reply, entry, levels, model, queue};
-use crate::agent::provider::Provider;
 use crate::error::Result;
+use crate::models::provider::Provider;
 use crate::sessions::Entry;
 use crate::state::State;
 use serde_json::Value;

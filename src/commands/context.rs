@@ -3,11 +3,11 @@
 use super::about::{context_line, short};
 use super::{At, Reply, entry, levels, model, wrong};
 use crate::agent::prompt::{self, DEFAULT_MAX_CHARS, FILES, Wanted};
-use crate::agent::provider::Provider;
 use crate::agents::Agents;
 use crate::error::Result;
 use crate::files;
 use crate::json::json;
+use crate::models::provider::Provider;
 use crate::sessions::Entry;
 use crate::state::State;
 use crate::tools::{self, Tool};

@@ -4,8 +4,8 @@
 //! A directive is taken only when a valid value follows its name, after white space or at the start of the text, and
 //! not in code. Text without directives comes back as it was, byte for byte.
 use super::{Command, levels, model, queue, table};
-use crate::agent::provider::Thinking;
 use crate::config::Config;
+use crate::models::provider::Thinking;
 use std::ops::Range;
 
 /// What a message asks for itself. The last of several wins.

@@ -1,9 +1,9 @@
 //! `/think`, `/verbose`, `/reasoning`: settings with a few values, and the words that stand for them. Values are
 //! stored by the rules of `sessions.patch`. On the state thread.
 use super::{At, Reply, entry, model, put, set_member, wrong};
-use crate::agent::provider::{Provider, Thinking};
 use crate::config::Config;
 use crate::error::Result;
+use crate::models::provider::{Provider, Thinking};
 use crate::sessions::Entry;
 use crate::state::State;
 

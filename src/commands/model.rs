@@ -1,10 +1,10 @@
 //! `/model` and `/models`: which models there are, and the one that a session uses. Look-ups in the configuration,
 //! on the state thread; no server is asked.
 use super::{At, Reply, entry};
-use crate::agent::provider::{BUILTIN, Provider};
 use crate::config::Config;
 use crate::env::Env;
 use crate::error::Result;
+use crate::models::provider::{BUILTIN, Provider};
 use crate::sessions::Entry;
 use crate::state::State;
 use serde_json::{Map, Value};

@@ -3,7 +3,8 @@
 use super::{At, Reply, entry, model, put, set_member, wrong};
 use crate::error::Result;
 use crate::ids;
-use crate::sessions::{Entry, key};
+use crate::session_key;
+use crate::sessions::Entry;
 use crate::state::State;
 use serde_json::Value;
 
@@ -23,7 +24,7 @@ pub fn new(state: &mut State, at: &At, args: &str) -> Result<Reply> {
         None => Entry::new(&id, state.now),
     };
     if entry.str("chatType").is_none() {
-        entry.set("chatType", key::kind_of(&at.key));
+        entry.set("chatType", session_key::kind_of(&at.key));
     }
     if let Some(reference) = wanted {
         model::choose(&mut entry, &reference, &model::own(state, at));

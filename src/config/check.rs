@@ -5,9 +5,9 @@ use super::keys::Type;
 use super::lookup::{self, Node};
 use super::redact::carries_secret;
 use super::{Issue, join, legacy};
+use crate::fetch::tls;
 use crate::json;
-use crate::sessions::key::normalise_agent_id;
-use crate::tls;
+use crate::session_key::normalise_agent_id;
 use serde_json::Value;
 
 /// Longer values are not shown, in bytes.

@@ -5,7 +5,7 @@
 use super::{Issue, check, include, parse, redact, substitute};
 use crate::agents::id_of;
 use crate::env::Env;
-use crate::sessions::key::normalise_agent_id;
+use crate::session_key::normalise_agent_id;
 use crate::{files, ids};
 use ring::digest::{Context, SHA256};
 use serde_json::{Map, Value};

@@ -2,7 +2,7 @@
 //!
 //! A `Config` is an immutable value that is cheap to clone; any thread may hold one. Reading never writes the
 //! file (R-02a). The keys stand in one table, `keys.rs`; editing the file is `edit.rs`.
-mod changes;
+pub mod bind;
 mod check;
 pub mod edit;
 mod host;
@@ -16,6 +16,7 @@ mod parse;
 mod patch;
 pub mod path;
 pub mod plan;
+pub mod ports;
 pub mod problem;
 #[cfg(test)]
 mod random;
@@ -28,7 +29,6 @@ mod substitute;
 #[cfg(test)]
 pub mod testing;
 mod tokens;
-pub mod watch;
 pub mod write;
 
 pub use legacy::place as legacy_place;
@@ -77,6 +77,11 @@ struct Inner {
 }
 
 impl Config {
+    /// Whether the file as a whole could not be used.
+    pub fn is_unusable(&self) -> bool {
+        self.inner.loaded.fatal.is_some()
+    }
+
     /// Reads the file `env` names; a missing one is an empty configuration. Fails, with one line that names
     /// file, key and fix, only for what refuses a start: an unusable file or a mistake below `gateway`.
     /// Variables of the `env` block are added to `env`.

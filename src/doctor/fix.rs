@@ -5,7 +5,8 @@
 use super::Ctx;
 use crate::config::edit;
 use crate::error::{Error, Result};
-use crate::{ids, litter, service};
+use crate::upkeep::litter;
+use crate::{ids, service};
 use serde_json::Value;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};

@@ -1,8 +1,8 @@
 //! Checks of the models agents run with: can be resolved, have a key. Asks no server.
 use super::{Ctx, Finding, one};
-use crate::agent::profiles;
-use crate::agent::provider::{Provider, is_nearby, key_variable};
 use crate::agents::Agents;
+use crate::models::profiles;
+use crate::models::provider::{Provider, is_nearby, key_variable};
 use ureq::http::Uri;
 
 /// Every model in use with who uses it, each once.

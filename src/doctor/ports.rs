@@ -3,9 +3,9 @@ use super::{Ctx, Finding, one};
 use crate::agents::sharing::real;
 use crate::agents::{Agents, id_of};
 use crate::config::Config;
+use crate::config::ports;
 use crate::env::Env;
-use crate::net::owners::owner_of;
-use crate::ports;
+use crate::owners::owner_of;
 use serde_json::Value;
 use std::path::PathBuf;
 

@@ -3,8 +3,8 @@
 use super::{Ctx, Finding, Fix, one};
 use crate::agents::Agents;
 use crate::json;
-use crate::litter;
 use crate::sessions::{index, is_session_id, newer, sessions_dir};
+use crate::upkeep::litter;
 use serde_json::{Map, Value};
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};

@@ -3,9 +3,9 @@
 //! Built on the main thread from what is on disk; ends when its state thread ends. What it leaves behind is the
 //! connections that say goodbye, each for a second or two, and what `Process` keeps.
 use super::judge::Verdict;
-use super::{Process, recover, sentinel};
+use super::watch::Watcher;
+use super::{Process, recover};
 use crate::clock;
-use crate::config::watch::Watcher;
 use crate::device::pairing::Pairing;
 use crate::error::{Error, Kind, Result};
 use crate::net::origin;
@@ -13,9 +13,10 @@ use crate::protocol::limits::Limits;
 use crate::sessions::{Dedupe, Journal, Spool, journal_path};
 use crate::shared::{Published, Shared};
 use crate::state::event::Event;
+use crate::state::sentinel;
 use crate::state::sessions::Sessions;
+use crate::state::store::Store;
 use crate::state::{self, Note, State};
-use crate::store::Store;
 use crate::threads;
 use crossbeam_channel::{Receiver, Select, Sender, bounded};
 use std::sync::{Arc, RwLock};
@@ -48,7 +49,7 @@ impl Generation {
     ) -> Result<Generation> {
         let (state_tx, inbox) = bounded(INBOX);
         let Verdict { config, env, auth, .. } = verdict;
-        crate::agent::profiles::look(&config, &env);
+        crate::models::profiles::look(&config, &env);
         let shared = Arc::new(Shared {
             limits: Limits::from_config(&config),
             auth: RwLock::new(auth),

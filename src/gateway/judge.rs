@@ -5,11 +5,13 @@
 use super::Options;
 use crate::agents::Agents;
 use crate::config::Config;
+use crate::config::bind;
+use crate::config::bind::Plan;
+use crate::config::ports;
+use crate::config::ports::Ports;
 use crate::config::problem::Problem;
 use crate::env::Env;
 use crate::error::{Error, Result};
-use crate::net::bind::{self, Plan};
-use crate::ports::{self, Ports};
 use crate::shared::{Auth, Secret};
 use crate::{logging, protocol, unsupported};
 use std::net::SocketAddr;

@@ -2,8 +2,8 @@
 //!
 //! Used by the main thread; each socket belongs to a `gw-listen` thread that lives as long as its address is wanted,
 //! over any number of generations. A new address is opened before an old one is closed.
+use crate::config::bind::Plan;
 use crate::error::{Error, Result};
-use crate::net::bind::Plan;
 use crate::net::listener;
 use crate::succession::Succession;
 use crate::threads;

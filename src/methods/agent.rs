@@ -1,16 +1,17 @@
 //! `agent` and `agent.wait`: run a turn and wait for one.
-use crate::agent::provider::Thinking;
-use crate::attachments::Attachments;
 use crate::commands::Directives;
 use crate::error::{Error, Kind, Result};
 use crate::json::{Put, json};
 use crate::methods::chat::start_anew_if_stale;
+use crate::models::provider::Thinking;
 use crate::params::{params, read};
 use crate::protocol::frame::{self, Payload};
+use crate::session_key;
+use crate::sessions::attachments::Attachments;
 use crate::sessions::dedupe::params_hash;
 use crate::sessions::routing::{self, Inbound, PeerKind};
 use crate::sessions::{Entry, send_policy};
-use crate::sessions::{SESSION_ID, Seen, is_session_id, key};
+use crate::sessions::{SESSION_ID, Seen, is_session_id};
 use crate::state::State;
 use crate::state::event::{Answer, Call};
 use crate::state::runs::{Family, NewRun};
@@ -129,8 +130,12 @@ pub fn agent(state: &mut State, call: Call, params: Value) -> Result<Answer> {
 
 /// The session a run belongs to: the one named by key or id, else the agent's main one.
 fn session_key(state: &State, params: &Params) -> Result<String> {
-    let named =
-        params.agent_id.as_deref().map(str::trim).filter(|a| !a.is_empty()).map(key::normalise_agent_id);
+    let named = params
+        .agent_id
+        .as_deref()
+        .map(str::trim)
+        .filter(|a| !a.is_empty())
+        .map(session_key::normalise_agent_id);
     if let Some(agent) = &named
         && state.sessions.index(agent).is_none()
     {
@@ -143,9 +148,10 @@ fn session_key(state: &State, params: &Params) -> Result<String> {
             let key = rules.canonical(raw)?;
             // Clients that cannot look an id up make this key of it; its session may have another one.
             let made_up = |id: &&str| {
-                key == key::of_chosen_id(key::agent_of(&key), id) && state.sessions.get(&key).is_none()
+                key == session_key::of_chosen_id(session_key::agent_of(&key), id)
+                    && state.sessions.get(&key).is_none()
             };
-            let agent = key::agent_of(&key);
+            let agent = session_key::agent_of(&key);
             let agent =
                 named.as_deref().or(Some(agent)).filter(|agent| state.sessions.index(agent).is_some());
             id.filter(made_up).map_or_else(|| Ok(key.clone()), |id| session_with_id(state, agent, id))?
@@ -177,7 +183,7 @@ fn session_with_id(state: &State, agent: Option<&str>, id: &str) -> Result<Strin
     if !is_session_id(id) {
         return Err(Error::invalid(format!("invalid agent params: sessionId must be {SESSION_ID}")));
     }
-    rules.canonical(&key::of_chosen_id(home, id))
+    rules.canonical(&session_key::of_chosen_id(home, id))
 }
 
 /// The session of a chat with `to`, or with the group named, as a message from there would find it (`bindings`,
@@ -252,7 +258,7 @@ pub fn replay(
         }
         (None, Family::Chat) => json!({"runId": id, "status": "in_flight"}),
         (Some(result), _) => {
-            call.outbox.push(crate::net::outbox::Frame::Answer(frame::replay(&call.id, result)));
+            call.outbox.push(crate::calls::outbox::Frame::Answer(frame::replay(&call.id, result)));
             return Ok(Some(Answer::Later));
         }
     };

@@ -2,7 +2,7 @@
 use crate::error::{Error, Result};
 use crate::json::json;
 use crate::protocol::frame::Payload;
-use crate::sessions::key;
+use crate::session_key;
 use crate::shared::Shared;
 use crate::state::clients::Caller;
 use serde_json::Value;
@@ -20,9 +20,9 @@ pub fn list(shared: &Shared, _caller: &Caller, _params: Value) -> Result<Payload
 pub fn identity_get(shared: &Shared, _caller: &Caller, params: Value) -> Result<Payload> {
     let agents = shared.agents();
     let text = |name: &str| params.get(name).and_then(Value::as_str).map(str::trim).filter(|t| !t.is_empty());
-    let named = text("agentId").map(key::normalise_agent_id);
+    let named = text("agentId").map(session_key::normalise_agent_id);
     let of_session = match text("sessionKey") {
-        Some(raw) => Some(key::agent_of(&agents.key_rules().canonical(raw)?).to_string()),
+        Some(raw) => Some(session_key::agent_of(&agents.key_rules().canonical(raw)?).to_string()),
         None => None,
     };
     if let (Some(agent), Some(session)) = (&named, &of_session)

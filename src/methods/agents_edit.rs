@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::json::json;
 use crate::params::{params, read};
 use crate::protocol::frame::Payload;
-use crate::sessions::key::normalise_agent_id;
+use crate::session_key::normalise_agent_id;
 use crate::shared::Shared;
 use crate::state::State;
 use crate::state::clients::Caller;

@@ -1,5 +1,5 @@
 //! `chat.*`: what WebChat and the Control UI speak. Answers of a turn come as events.
-use crate::agent::cancel::Reason;
+use crate::cancel::Reason;
 use crate::commands::{self, At, Directives};
 use crate::error::{Error, Result};
 use crate::json::json;

@@ -1,9 +1,10 @@
 //! `models.list`: the models that can be chosen, on the connection's thread. No server is asked.
-use crate::agent::catalogue::{self, Listed};
-use crate::agent::provider::Provider;
 use crate::config::Config;
 use crate::error::Result;
 use crate::json::json;
+use crate::models::catalogue;
+use crate::models::catalogue::Listed;
+use crate::models::provider::Provider;
 use crate::protocol::frame::Payload;
 use crate::shared::Shared;
 use crate::state::clients::Caller;

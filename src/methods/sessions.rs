@@ -1,12 +1,13 @@
 //! `sessions.list`, `sessions.describe`, `sessions.preview`, `sessions.resolve`: finding sessions. Entries are
 //! chosen and copied by reference on the state thread; transcripts are read on the connection's thread.
-use crate::agent::provider::{BUILTIN, Provider};
-use crate::agent::resolve::CONTEXT_WINDOW;
 use crate::error::{Error, Result};
 use crate::json::json;
+use crate::models::provider::{BUILTIN, Provider};
+use crate::models::resolve::CONTEXT_WINDOW;
 use crate::params::{Params, Source, params, read};
+use crate::session_key;
 use crate::sessions::list::{self, Filter, Page, Wanted};
-use crate::sessions::{Entry, Transcript, key, preview};
+use crate::sessions::{Entry, Transcript, preview};
 use crate::shared::Shared;
 use crate::state::State;
 use crate::state::event::{Answer, Call};
@@ -106,7 +107,7 @@ pub fn describe(state: &mut State, _call: Call, params: Value) -> Result<Answer>
 /// The canonical key for what a client calls a session, of the agent that it names beside it if any.
 pub fn key_of(state: &State, raw: &str, agent: Option<&str>) -> Result<String> {
     let rules = state.sessions.rules();
-    let agent = agent.map(str::trim).filter(|a| !a.is_empty()).map(key::normalise_agent_id);
+    let agent = agent.map(str::trim).filter(|a| !a.is_empty()).map(session_key::normalise_agent_id);
     let raw = raw.trim();
     let is_of_none = |key: &str| key == "global" || key == "unknown";
     let key = match &agent {
@@ -115,7 +116,7 @@ pub fn key_of(state: &State, raw: &str, agent: Option<&str>) -> Result<String> {
         }
         _ => rules.canonical(raw)?,
     };
-    if let Some(agent) = agent.filter(|agent| !is_of_none(&key) && key::agent_of(&key) != agent) {
+    if let Some(agent) = agent.filter(|agent| !is_of_none(&key) && session_key::agent_of(&key) != agent) {
         return Err(Error::invalid(format!("session {key} is not of agent \"{agent}\"; leave agentId out")));
     }
     state.sessions.owner(&key)?;
@@ -155,7 +156,7 @@ pub fn resolve(state: &mut State, _call: Call, params: Value) -> Result<Answer> 
     let wanted: Wanted = read(params)?;
     let all = state.sessions.all(None).map(|(_, key, entry)| (key, entry));
     Ok(Answer::Now(match list::resolve(all, &wanted, state.sessions.rules())? {
-        Some(key) => json!({"ok": true, "key": key, "agentId": key::agent_of(&key)}).into(),
+        Some(key) => json!({"ok": true, "key": key, "agentId": session_key::agent_of(&key)}).into(),
         None => json!({"ok": false}).into(),
     }))
 }

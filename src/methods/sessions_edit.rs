@@ -1,10 +1,10 @@
 //! `sessions.patch`, `sessions.reset`, `sessions.delete`: changing sessions. Answered when the index is on disk.
-use crate::agent::cancel::Reason;
-use crate::agent::provider::Provider;
+use crate::cancel::Reason;
 use crate::error::{Error, Result};
 use crate::ids;
 use crate::json::json;
 use crate::methods::sessions;
+use crate::models::provider::Provider;
 use crate::params::{params, read};
 use crate::sessions::{Entry, patch as rules};
 use crate::state::State;
@@ -22,7 +22,7 @@ pub fn patch(state: &mut State, _call: Call, params: Value) -> Result<Answer> {
         choose_model(state, &mut entry, model)?;
     }
     let agents = state.shared.agents();
-    let of_agent = agents.model(&agent).unwrap_or_else(|| crate::agent::provider::BUILTIN.to_string());
+    let of_agent = agents.model(&agent).unwrap_or_else(|| crate::models::provider::BUILTIN.to_string());
     let (provider, model) = of_agent.split_once('/').unwrap_or(("", &of_agent));
     let resolved = json!({
         "modelProvider": entry.str("providerOverride").unwrap_or(provider),
@@ -89,7 +89,7 @@ pub fn delete(state: &mut State, _call: Call, params: Value) -> Result<Answer> {
     let key = canonical(state, Some(&key), agent_id.as_ref())?;
     check_expected(state, &key, expected_session_id.as_deref())?;
     let rules = state.sessions.rules();
-    if key == "global" || key == rules.main_of(crate::sessions::key::agent_of(&key)) {
+    if key == "global" || key == rules.main_of(crate::session_key::agent_of(&key)) {
         return Err(Error::invalid(format!("Cannot delete the main session ({key}).")));
     }
     let runs = state.runs.of_session(&key);

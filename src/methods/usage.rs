@@ -5,10 +5,11 @@ use crate::error::{Error, Result};
 use crate::json::{Put, json};
 use crate::params::{params, read};
 use crate::protocol::frame::Payload;
+use crate::session_key;
 use crate::sessions::usage::{Span, Totals, day_name};
 use crate::sessions::usage_report::{Summary, add_transcript};
 use crate::sessions::usage_scan::{Budget, File, transcripts};
-use crate::sessions::{Entry, Transcript, key, usage_series};
+use crate::sessions::{Entry, Transcript, usage_series};
 use crate::shared::Shared;
 use crate::state::State;
 use crate::state::clients::Caller;
@@ -123,7 +124,7 @@ impl Row {
     /// By its key, or by `agent:<id>:<session id>`.
     fn is_named(&self, key: &str) -> bool {
         let id = key.rsplit(':').next().unwrap_or_default();
-        let is_id = || self.agent == key::agent_of(key) && self.session_id().eq_ignore_ascii_case(id);
+        let is_id = || self.agent == session_key::agent_of(key) && self.session_id().eq_ignore_ascii_case(id);
         self.key.eq_ignore_ascii_case(key) || is_id()
     }
 

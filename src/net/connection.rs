@@ -144,7 +144,7 @@ pub fn linger(stream: &TcpStream, time: Duration) {
         match stream.read(&mut sink) {
             Ok(0) => return,
             Ok(_) => {}
-            Err(e) if crate::net::outbox::is_not_now(&e) => {}
+            Err(e) if crate::calls::outbox::is_not_now(&e) => {}
             Err(_) => return,
         }
     }

@@ -4,10 +4,10 @@
 //! belongs to the same user (or we are root) and, where /proc tells, holds a listening socket of exactly that port
 //! (SEC-35). Nothing is chosen by name or command line, and on Linux the signal goes to the process that was
 //! checked, never to one that got its number afterwards.
-use super::owners::{holds_listener, unseen};
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::logging::quoted;
+use crate::owners::{holds_listener, unseen};
 use rustix::process::{Pid, Signal, getuid, kill_process, test_kill_process};
 use std::io::Read;
 use std::path::{Path, PathBuf};

@@ -3,8 +3,8 @@
 //! Runs on the connection's own thread. The bytes are read once into a buffer and handed on with the socket
 //! (a peek would have to be repeated after sleeps while a head trickles in). Refuses what makes two parsers
 //! disagree: repeated Host or length headers, both lengths at once, control characters (SEC-24, SEC-28).
+use crate::calls::outbox::is_not_now;
 use crate::net::door::{Stage, Ticket};
-use crate::net::outbox::is_not_now;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::io::Read;
 use std::net::TcpStream;

@@ -6,10 +6,10 @@
 //! descriptors run short, the one that has been silent longest is turned away; if all have spoken, the newest of the
 //! remote network that parked most; on loopback new connections then stay in the kernel's accept backlog, so that an
 //! honest burst loses none.
+use crate::calls::outbox::is_not_now;
 use crate::net::connection;
 use crate::net::descriptors;
 use crate::net::door::Entry;
-use crate::net::outbox::is_not_now;
 use crate::net::peer::network;
 use crate::shared::Shared;
 use crate::state::event::Event;

@@ -3,8 +3,6 @@
 //! Listener threads accept; each connection has one thread that becomes a WebSocket worker (`ws`) or an HTTP
 //! worker (`crate::http`). Nothing here owns gateway state: it travels to the state thread as events.
 pub mod auth;
-pub mod bind;
-pub mod budget;
 pub mod connection;
 pub mod descriptors;
 pub mod door;
@@ -14,8 +12,6 @@ pub mod fuzz;
 pub mod head;
 pub mod listener;
 pub mod origin;
-pub mod outbox;
-pub mod owners;
 pub mod peer;
 pub mod tailscale;
 pub mod wire;

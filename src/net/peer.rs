@@ -5,7 +5,8 @@
 //! proxy, nothing that a proxy adds, loopback `Host`. A proxy that adds nothing and sends the gateway's own address as
 //! `Host` looks the same; so what is silent for local clients also asks whose process it is, where the system tells.
 use crate::net::head::Head;
-use crate::net::owners::{self, Holder};
+use crate::owners;
+use crate::owners::Holder;
 use std::net::{IpAddr, SocketAddr};
 
 /// The two addresses of a connection.

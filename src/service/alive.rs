@@ -3,7 +3,7 @@
 //! Runs on the thread `gw-watchdog`, which may wait for ever; then the manager restarts the gateway. Outlives the
 //! in-process restarts: between two generations it waits for the next one.
 use super::notify::{Watch, watch};
-use crate::agent::cancel::Cancel;
+use crate::cancel::Cancel;
 use crate::env::Env;
 use crate::error::Result;
 use crate::json::json;

@@ -5,9 +5,9 @@
 use super::{Manager, Place, people, quote};
 use crate::agents::Agents;
 use crate::config::Config;
+use crate::config::ports;
 use crate::env::Env;
 use crate::error::{Error, Kind, Result};
-use crate::ports;
 use crate::shared::Auth;
 use std::path::{Path, PathBuf};
 

@@ -134,7 +134,7 @@ impl Entry {
 
     /// `direct`, `group`, `global` or `unknown`.
     pub fn kind(&self, key: &str) -> &'static str {
-        match (super::key::kind_of(key), self.str("chatType")) {
+        match (crate::session_key::kind_of(key), self.str("chatType")) {
             ("direct", Some("group" | "channel")) => "group",
             (kind, _) => kind,
         }

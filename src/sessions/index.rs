@@ -3,11 +3,11 @@
 //! The state thread owns it and changes it in memory; `snapshot` shares the entries, so the store thread can
 //! `save` while the state thread goes on. `load` is for start-up: whatever the file holds, it succeeds.
 use super::entry::Entry;
-use super::key::KeyRules;
 use super::rebuild;
 use crate::error::{Error, Result};
 use crate::files::{read_bytes, write_atomic};
 use crate::json::{self, Unread};
+use crate::session_key::KeyRules;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;

@@ -1,10 +1,10 @@
 //! Choosing sessions: the filters and rows of `sessions.list`, and `sessions.resolve`. Pure, over entries of
 //! one index or several; titles and previews are read by the caller ([`super::preview`]) and passed in.
 use super::entry::Entry;
-use super::key::{KeyRules, agent_of, normalise_agent_id};
 use crate::error::{Error, Result};
 use crate::json::Put;
 use crate::params::{Params, Source, params};
+use crate::session_key::{KeyRules, agent_of, normalise_agent_id};
 use serde_json::{Map, Value};
 use std::sync::Arc;
 

@@ -3,6 +3,7 @@
 //!
 //! Plain functions and values, no threads. The state thread owns an [`Index`] and a [`Dedupe`] in memory and
 //! does no I/O with them; the store thread saves snapshots; run and connection threads call [`Transcript`].
+pub mod attachments;
 pub mod branch;
 pub mod compacting;
 pub mod context;
@@ -14,7 +15,6 @@ pub mod freshness;
 pub mod history;
 pub mod index;
 pub mod journal;
-pub mod key;
 mod line;
 pub mod lines;
 pub mod list;
@@ -37,11 +37,11 @@ pub mod usage_report;
 pub mod usage_scan;
 pub mod usage_series;
 
+pub use crate::session_key::KeyRules;
 pub use dedupe::{Dedupe, Seen};
 pub use entry::Entry;
 pub use index::Index;
 pub use journal::{Journal, Record};
-pub use key::KeyRules;
 pub use spool::Spool;
 pub use transcript::Transcript;
 
@@ -49,7 +49,7 @@ use std::path::{Path, PathBuf};
 
 /// Where the sessions of an agent lie. `agent` is normalised, so it cannot leave the state directory.
 pub fn sessions_dir(state_dir: &Path, agent: &str) -> PathBuf {
-    state_dir.join("agents").join(key::normalise_agent_id(agent)).join("sessions")
+    state_dir.join("agents").join(crate::session_key::normalise_agent_id(agent)).join("sessions")
 }
 
 /// Where the idempotency journal lies.

@@ -1,6 +1,6 @@
 //! Sessions of newer releases of the Node program, which keeps them in databases: not read here, and said so. Looks
 //! at names only; for the start and for commands.
-use super::key::normalise_agent_id;
+use crate::session_key::normalise_agent_id;
 use std::path::{Path, PathBuf};
 
 /// The databases of a newer release in a state directory with these agents.

@@ -2,12 +2,12 @@
 //! with the damaged file copied aside first. Runs at start-up only; never fails, only notes.
 use super::entry::{Entry, is_transcript_name};
 use super::index::{Index, MAX_VALUES, MOST_BYTES, STRICT_DEPTH};
-use super::key::KeyRules;
 use super::transcript::Header;
 use super::{is_session_id, regular, sweep};
 use crate::clock;
 use crate::files::{read_bytes, write_atomic};
 use crate::json::{self, json};
+use crate::session_key::KeyRules;
 use serde_json::{Map, Value};
 use std::collections::HashSet;
 use std::io::Read;

@@ -3,9 +3,9 @@
 //! [`decide`] is pure and asked by the state thread once an hour, agent by agent; [`archive_work`] renames the
 //! transcripts of what was taken out, on the store thread, after the index is saved. Main sessions and those
 //! with a running turn stay.
-use super::key::{KeyRules, agent_of};
 use super::{Entry, Transcript};
 use crate::config::Config;
+use crate::session_key::{KeyRules, agent_of};
 use std::sync::Arc;
 
 const DEFAULT_AGE: u64 = 30 * 24 * 60 * 60 * 1000;

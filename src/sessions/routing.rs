@@ -2,10 +2,10 @@
 //! `session.dmScope`, `identityLinks` and `scope`, which name the session.
 //!
 //! Pure; what channels know of a message comes in as [`Inbound`].
-use super::key::normalise_agent_id;
 use crate::agents::Agents;
 use crate::config::Config;
 use crate::error::{Error, Result};
+use crate::session_key::normalise_agent_id;
 use serde_json::Value;
 
 const DEFAULT_ACCOUNT: &str = "default";

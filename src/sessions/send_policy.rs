@@ -3,8 +3,8 @@
 //!
 //! Pure; the state thread asks before it accepts a message.
 use super::Entry;
-use super::key::{agent_of, kind_of};
 use crate::config::Config;
+use crate::session_key::{agent_of, kind_of};
 use serde_json::Value;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

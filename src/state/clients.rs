@@ -1,6 +1,6 @@
 //! The connected clients: who they are, and sending them events.
+use crate::calls::outbox::{Frame, Outbox, Pushed};
 use crate::net::auth::Admitted;
-use crate::net::outbox::{Frame, Outbox, Pushed};
 use crate::net::peer::Peer;
 use crate::protocol::close::Close;
 use crate::protocol::events::Event;

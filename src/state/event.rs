@@ -1,9 +1,9 @@
 //! What the state thread is told: one closed enum, one arm each in `run.rs`.
 use crate::agent::run::RunEvent;
+use crate::calls::outbox::{Frame, Outbox, Work};
 use crate::device::pairing::Change;
 use crate::error::Result;
 use crate::net::auth::Admitted;
-use crate::net::outbox::{Frame, Outbox, Work};
 use crate::protocol::events::Event as EventRow;
 use crate::protocol::frame::{self, Payload};
 use crate::sessions::Index;
@@ -115,7 +115,7 @@ pub enum Event {
         handler: Handler,
         params: Value,
         /// Counted until the handler has come back.
-        work: crate::net::budget::Work,
+        work: crate::calls::budget::Work,
     },
     /// A request from inside the process.
     Local {

@@ -1,8 +1,8 @@
 //! Clients coming and going: `hello-ok`, presence, and what the pairing store changed.
+use crate::calls::outbox::Frame;
 use crate::device::pairing::{Change, Closing, Notice};
 use crate::json::{Put, json};
 use crate::methods;
-use crate::net::outbox::Frame;
 use crate::protocol::close::Close;
 use crate::protocol::events;
 use crate::protocol::frame::{self, Payload};

@@ -2,11 +2,11 @@
 //! clients on the wire do, so that there is one way to list sessions or to start a turn.
 //!
 //! Runs on the thread that calls, which waits; never on the state thread. Has no events and no connection.
-use crate::agent::cancel::{Cancel, SLICE};
+use crate::calls::outbox::{Drain, Frame, Outbox};
+use crate::cancel::{Cancel, SLICE};
 use crate::error::{Error, Kind, Result};
 use crate::json;
 use crate::methods::{self, Run};
-use crate::net::outbox::{Drain, Frame, Outbox};
 use crate::protocol::frame::{Payload, Scopes};
 use crate::shared::Shared;
 use crate::state::clients::Caller;

@@ -11,7 +11,9 @@ pub mod presence;
 pub mod restart;
 pub mod run;
 pub mod runs;
+pub mod sentinel;
 pub mod sessions;
+pub mod store;
 pub mod subscriptions;
 mod upkeep;
 
@@ -22,7 +24,7 @@ use crate::protocol::events::{self, Event as EventRow};
 use crate::protocol::frame;
 use crate::sessions::Dedupe;
 use crate::shared::Shared;
-use crate::store::Store;
+use crate::state::store::Store;
 use clients::Clients;
 use crossbeam_channel::Sender;
 use presence::Presence;

@@ -4,12 +4,12 @@
 //! Part of `State`, on the state thread. Phases: deferred -> being judged -> draining -> closing (`Stopping` in
 //! `mod.rs`). Requests that come in any of them join the one that is pending (R-14a). Decides nothing about files:
 //! those are the main thread's, see `gateway.rs`.
+use super::store::Job;
 use super::{State, Stopping};
 use crate::error::{Error, Result};
 use crate::gateway::forget_notes;
 use crate::json::{Put, json};
 use crate::protocol::events;
-use crate::store::Job;
 use serde_json::Value;
 use std::time::Duration;
 

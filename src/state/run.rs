@@ -2,13 +2,14 @@
 //!
 //! Signals are looked at first. Towards this thread senders may block; from it only `try_send` and outboxes
 //! are used, so no deadlock can exist. A panic here ends the process: half-changed state must not go on.
+use super::store;
+use super::store::Job;
 use crate::json::json;
 use crate::protocol::close::Close;
 use crate::protocol::events;
 use crate::signals::Asked;
 use crate::state::event::{Answer, Call, Event, Handler};
 use crate::state::{State, Stopping};
-use crate::store::{self, Job};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Select, TryRecvError, never};
 use serde_json::Value;
 use std::time::Duration;
@@ -152,7 +153,7 @@ impl State {
         match handler(self, call.clone(), params) {
             Ok(Answer::Now(payload)) => call.answer(Ok(payload)),
             Ok(Answer::Work(work)) => {
-                call.outbox.push(crate::net::outbox::Frame::Work { id: call.id, work });
+                call.outbox.push(crate::calls::outbox::Frame::Work { id: call.id, work });
             }
             Ok(Answer::Stored { key: Some(key), work }) => {
                 self.sessions.when_saved(&key, call, work, self.mono)

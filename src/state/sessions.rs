@@ -4,13 +4,14 @@
 //! promise a change wait here until the save they depend on is handed over.
 pub mod roster;
 
+use super::store::{Job, Store};
+use crate::calls::outbox::Work;
 use crate::error::{Error, Result};
 use crate::ids;
-use crate::net::outbox::Work;
-use crate::sessions::{Entry, Index, KeyRules, Transcript, is_session_id, key, newer};
+use crate::session_key;
+use crate::sessions::{Entry, Index, KeyRules, Transcript, is_session_id, newer};
 use crate::shared::Shared;
 use crate::state::event::Call;
-use crate::store::{Job, Store};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -70,7 +71,7 @@ impl Sessions {
         let id = if key == "global" || key == "unknown" {
             self.rules.default_agent.as_str()
         } else {
-            key::agent_of(key)
+            session_key::agent_of(key)
         };
         match self.agents.get(id).is_some_and(|agent| !agent.is_leaving) {
             true => Ok(id),
@@ -109,7 +110,7 @@ impl Sessions {
             Some(noted) => noted.begun(&id, now),
             None => {
                 let mut entry = Entry::new(&id, now);
-                entry.set("chatType", key::kind_of(key));
+                entry.set("chatType", session_key::kind_of(key));
                 entry
             }
         };

@@ -7,7 +7,8 @@ use crate::error::{Error, Result};
 use crate::json::{Put, json};
 use crate::protocol::events;
 use crate::protocol::frame;
-use crate::sessions::{envelope, key, list};
+use crate::session_key;
+use crate::sessions::{envelope, list};
 use crate::state::State;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -133,7 +134,7 @@ impl State {
         const REPEATED: [&str; 5] = ["sessionId", "updatedAt", "hasActiveRun", "activeRunIds", "status"];
         let mut payload = Map::new();
         payload.put("sessionKey", key);
-        payload.put("agentId", self.sessions.owner(key).unwrap_or(key::agent_of(key)));
+        payload.put("agentId", self.sessions.owner(key).unwrap_or(session_key::agent_of(key)));
         let Some(row) = self.session_row(key) else { return payload };
         for name in REPEATED {
             if let Some(value) = row.get(name) {

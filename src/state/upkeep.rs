@@ -3,9 +3,9 @@
 //!
 //! Part of `State`, on the state thread; the store thread touches the files, after the indexes.
 use super::State;
-use crate::litter;
+use super::store::Job;
 use crate::sessions::retention::{self, Policy};
-use crate::store::Job;
+use crate::upkeep::litter;
 
 const HOUR: u64 = 60 * 60 * 1000;
 const HOURS_A_DAY: u64 = 24;

@@ -3,10 +3,10 @@
 //! Runs on a tool's thread. Who waits for its turn looks at its stop flag meanwhile; a call that was given up changes
 //! nothing any more. `agents.files.set` takes the same turn, on its connection's thread.
 use super::Context;
-use crate::agent::cancel::Cancel;
-use crate::beneath;
+use crate::cancel::Cancel;
 use crate::error::{Error, Result};
 use crate::own;
+use crate::workspace::beneath;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -80,7 +80,7 @@ fn going_on(cancel: &Cancel) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::agent::cancel::Reason;
+    use crate::cancel::Reason;
     use crate::json::json;
     use crate::threads;
     use crate::tools::TOOLS;

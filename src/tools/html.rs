@@ -3,8 +3,8 @@
 //! Pure and forgiving: one pass over the tags, no tree, nothing runs. Scripts, styles and the like are dropped. It
 //! promises nothing about layout. Its time grows with the page's length only, whatever the page, and it ends early when
 //! the call is stopped.
-use crate::agent::cancel::Cancel;
-use crate::agent::outbound;
+use crate::cancel::Cancel;
+use crate::fetch::outbound;
 use ureq::http::Uri;
 
 /// A page made readable.
@@ -439,7 +439,7 @@ fn entity(name: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::agent::cancel::Reason;
+    use crate::cancel::Reason;
     use std::time::Instant;
 
     fn read(html: &str, url: &str, is_text: bool) -> Readable {

@@ -2,9 +2,9 @@
 //!
 //! Runs on a tool's thread. Number, size and depth are bounded, links are not followed (SEC-13).
 use super::Context;
-use crate::beneath;
 use crate::charset;
 use crate::error::Result;
+use crate::workspace::beneath;
 use std::path::{Path, PathBuf};
 
 /// Bytes read of one file.

@@ -1,8 +1,8 @@
 //! `memory_get`: lines of one file of memory. Runs on a tool's thread.
 use super::{Context, Output, Tool, count, memory, text, usual_time};
-use crate::beneath;
 use crate::error::{Error, Result};
 use crate::json::{Put, json};
+use crate::workspace::beneath;
 use serde_json::Value;
 
 /// Characters of one answer.

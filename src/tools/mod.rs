@@ -29,11 +29,11 @@ mod write;
 
 pub use running::{Outcome, Progress, run_all};
 
-use crate::agent::cancel::Cancel;
-use crate::agent::provider::ToolSpec;
+use crate::cancel::Cancel;
 use crate::config::Config;
 use crate::error::Result;
 use crate::json;
+use crate::models::provider::ToolSpec;
 use crate::shared::Shared;
 use serde_json::Value;
 use std::path::PathBuf;

@@ -4,7 +4,7 @@
 //! agent, of the group the session belongs to, of groups at all, and of subagents. In each, `deny` wins; an `allow` that is missing or
 //! empty lets everything through. Lists may name tools that do not exist here, groups, and `*` patterns.
 use crate::config::Config;
-use crate::sessions::key::{kind_of, normalise_agent_id};
+use crate::session_key::{kind_of, normalise_agent_id};
 use serde_json::Value;
 
 /// Names that stand for several tools, those of other builds included.

@@ -6,7 +6,7 @@ use super::Context;
 use super::policy::matches;
 use crate::error::{Error, Result};
 use crate::json::json;
-use crate::sessions::key::{KeyRules, agent_of};
+use crate::session_key::{KeyRules, agent_of};
 use crate::state::local::Local;
 use serde_json::Value;
 

@@ -4,9 +4,9 @@
 //! `run_all` runs on the run's thread and waits. A call gets a deadline; when it is over, or the run is stopped, the
 //! call's thread is told by its own stop flag and left to end by itself, and the model gets an error result.
 use super::{Context, Output, Tool, arguments};
-use crate::agent::cancel::{Cancel, Reason, SLICE};
-use crate::agent::provider::ToolCall;
+use crate::cancel::{Cancel, Reason, SLICE};
 use crate::error::Result;
+use crate::models::provider::ToolCall;
 use crate::threads;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::collections::VecDeque;

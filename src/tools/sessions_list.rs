@@ -2,7 +2,7 @@
 use super::{Context, Output, Tool, count, reach, usual_time};
 use crate::error::Result;
 use crate::json::{Put, json};
-use crate::sessions::key::kind_of;
+use crate::session_key::kind_of;
 use serde_json::{Map, Value};
 
 /// Messages shown of each session, at most.

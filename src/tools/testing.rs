@@ -1,6 +1,6 @@
 //! A context for a tool without a gateway around it. Tests only.
 use super::Context;
-use crate::agent::cancel::Cancel;
+use crate::cancel::Cancel;
 use crate::config::Config;
 use crate::config::testing::Dir;
 use crate::gateway::{Judge, Options};

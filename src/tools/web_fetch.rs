@@ -3,11 +3,12 @@
 //! Runs on a tool's thread. What may be reached is decided in `agent::outbound` and its guard (SEC-30); what came is
 //! made readable in `html` and given in an envelope that says strangers wrote it (SEC-34).
 use super::{Context, Output, Tool, count, html, text, untrusted};
-use crate::agent::cancel::Cancel;
-use crate::agent::outbound::{self, Fetched, Rules};
+use crate::cancel::Cancel;
 use crate::charset;
 use crate::clock;
 use crate::error::{Error, Kind, Result};
+use crate::fetch::outbound;
+use crate::fetch::outbound::{Fetched, Rules};
 use crate::json::{Put, json};
 use serde_json::Value;
 use std::time::{Duration, Instant};

@@ -3,9 +3,9 @@
 //! Runs on a tool's thread. `beneath` keeps names inside; here the gateway's state is kept out for workspaces that
 //! contain it (a home directory) or lie within it (SEC-42: no agent writes config, pairing or credentials).
 use super::Context;
-use crate::beneath;
 use crate::error::{Error, Result};
 use crate::own;
+use crate::workspace::beneath;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 

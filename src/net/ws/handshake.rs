@@ -1,10 +1,10 @@
 //! The part of the worker that runs before `hello-ok`: exactly one function takes frames then.
 use super::{Phase, Worker};
+use crate::calls::outbox::Frame;
 use crate::error::{Error, Kind};
 use crate::ids;
 use crate::net::auth::{self, Connect};
 use crate::net::door::Stage;
-use crate::net::outbox::Frame;
 use crate::net::ws::sending::Sending;
 use crate::protocol::close::Close;
 use crate::protocol::frame::{self, Bad, MAX_CONNECT_VALUES, Request};

@@ -1,5 +1,5 @@
 //! A frame on its way to the client: written in one call from bytes that may be shared with all other clients.
-use crate::net::outbox::Unsent;
+use crate::calls::outbox::Unsent;
 use crate::net::wire;
 use std::io::{IoSlice, Write};
 use std::net::TcpStream;

@@ -2,8 +2,8 @@
 use super::nesting::Nesting;
 use super::telling::Told;
 use super::{Doing, Family, Footer, NewRun, Phase, Run, Verbose};
-use crate::agent::cancel::Cancel;
 use crate::agent::mailbox::Mailbox;
+use crate::cancel::Cancel;
 use crate::commands::{self, Reply};
 use crate::error::{Error, Result};
 use crate::json::json;
@@ -11,7 +11,8 @@ use crate::protocol::frame::Payload;
 use crate::sessions::Record;
 use crate::state::State;
 use crate::state::event::{Answer, Call};
-use crate::store::{self, Job};
+use crate::state::store;
+use crate::state::store::Job;
 use serde_json::Value;
 use std::time::Duration;
 
@@ -144,7 +145,7 @@ impl State {
             Ok(Reply::Stop) => {
                 let others: Vec<String> =
                     self.runs.of_session(&at.key).into_iter().filter(|r| r != id).collect();
-                others.iter().for_each(|run| self.abort_run(run, crate::agent::cancel::Reason::Stop));
+                others.iter().for_each(|run| self.abort_run(run, crate::cancel::Reason::Stop));
                 let text = if others.is_empty() { "Nothing is running." } else { "⚙️ Stopped." };
                 Doing::Say(Some(Box::new(move || Ok(text.to_string()))))
             }

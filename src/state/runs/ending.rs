@@ -3,16 +3,16 @@
 //! Part of `State`, on the state thread. A failure is an error on each surface.
 use super::telling::{agent_event, chat_event, said, stop_reason};
 use super::{Ended, Family, Footer, NewRun, Phase, Run};
-use crate::agent::cancel::Reason;
-use crate::agent::failure;
-use crate::agent::provider::Usage;
 use crate::agent::run::Finished;
+use crate::cancel::Reason;
 use crate::error::{Error, Kind, Result};
 use crate::json::{Put, json};
+use crate::models::failure;
+use crate::models::provider::Usage;
 use crate::protocol::events;
 use crate::protocol::frame::Payload;
 use crate::state::State;
-use crate::store::Job;
+use crate::state::store::Job;
 use serde_json::Value;
 
 impl State {

@@ -147,7 +147,7 @@ impl State {
             .new
             .directives
             .thinking
-            .or_else(|| entry.str("thinkingLevel").and_then(crate::agent::provider::Thinking::parse));
+            .or_else(|| entry.str("thinkingLevel").and_then(crate::models::provider::Thinking::parse));
         Some(self.sessions.transcript(&run.new.key, &entry).map(|transcript| Turn {
             run: id.to_string(),
             shared: self.shared.clone(),

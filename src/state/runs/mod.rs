@@ -14,9 +14,9 @@ mod stopping;
 mod telling;
 mod waiting;
 
-use crate::agent::cancel::Cancel;
 use crate::agent::mailbox::{Mailbox, Said};
 use crate::agent::run::Words;
+use crate::cancel::Cancel;
 use crate::commands::{self, Directives};
 use crate::state::event::Call;
 use nesting::Nesting;

@@ -3,7 +3,7 @@
 //!
 //! Part of `State`, on the state thread. Which settings hold is decided in `commands::queue`.
 use super::{Doing, Family, NewRun, Phase, Run, Runs};
-use crate::agent::cancel::Reason;
+use crate::cancel::Reason;
 use crate::commands::queue::{self, Settings};
 use crate::error::{Error, Result};
 use crate::sessions::Entry;

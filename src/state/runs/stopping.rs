@@ -1,7 +1,7 @@
 //! Stopping runs: on request, by their deadline, at the end of the process. Part of `State`, on the state thread.
 use super::telling::{chat_event, said, stop_reason};
 use super::{Phase, Run};
-use crate::agent::cancel::Reason;
+use crate::cancel::Reason;
 use crate::json::json;
 use crate::protocol::events;
 use crate::state::State;

@@ -2,8 +2,8 @@
 //!
 //! Part of `State`, on the state thread.
 use super::{Run, Verbose};
-use crate::agent::cancel::Reason;
 use crate::agent::run::RunEvent;
+use crate::cancel::Reason;
 use crate::error::Error;
 use crate::json::{Put, json};
 use crate::protocol::events;

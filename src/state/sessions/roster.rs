@@ -4,10 +4,10 @@
 //! refused to new work at once and forgotten when its last save is on disk.
 use super::{Agent, Sessions};
 use crate::agents::Agents;
+use crate::calls::outbox::Work;
 use crate::config::Config;
 use crate::error::Result;
 use crate::files::Lock;
-use crate::net::outbox::Work;
 use crate::sessions::{Index, KeyRules, sweep};
 use crate::shared::Shared;
 use crate::state::event::{Call, Event};

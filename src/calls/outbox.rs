@@ -1,0 +1,367 @@
+//! A connection's outbox: frames on their way to one client, bounded in bytes.
+//!
+//! The state thread (and the store thread, for answers it acknowledges) push; the connection's own thread
+//! drains. Pushing never blocks: the lock guards only the queue and is held for a push or a pop. Event text is
+//! shared by all clients and counted for each. What is queued is in the clients' common budget (`net/budget.rs`) until
+//! the socket has taken it, or the connection is gone.
+use super::budget::{Budget, Share, Sort};
+use crate::error::{Error, Result};
+use crate::protocol::close::Close;
+use crate::protocol::events::Backlog;
+use crate::protocol::frame::Payload;
+use std::collections::VecDeque;
+use std::io::{ErrorKind, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Work that a state handler leaves to the connection's thread: reading files, large listings.
+pub type Work = Box<dyn FnOnce() -> Result<Payload> + Send>;
+
+pub enum Frame {
+    /// An event without its last brace; the connection's thread appends `seq`.
+    Event { body: Arc<str>, kind: &'static str, replace: bool },
+    /// A whole frame that answers a request.
+    Answer(String),
+    /// The `hello-ok` answer: requests are read only after it.
+    Hello(String),
+    /// Work whose result answers request `id`.
+    Work { id: String, work: Work },
+    /// Nobody took the client in: its `connect` is for the next generation.
+    Moved,
+    /// End the connection after what was queued before.
+    Close(Close),
+}
+
+impl Frame {
+    fn bytes(&self) -> usize {
+        match self {
+            Frame::Event { body, .. } => body.len() + 32,
+            Frame::Answer(text) | Frame::Hello(text) => text.len(),
+            Frame::Work { .. } => 256,
+            Frame::Moved | Frame::Close(_) => 0,
+        }
+    }
+}
+
+/// What became of a push.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Pushed {
+    Queued,
+    /// The client misses this event and will see the gap.
+    Dropped,
+    /// The client was over its limit and is being closed as a slow consumer.
+    Overflow,
+    /// The connection is closing or gone.
+    Closed,
+}
+
+pub struct Outbox {
+    queue: Mutex<Queue>,
+    wake: UnixStream,
+    max: AtomicUsize,
+    budget: Arc<Budget>,
+    budget_max: usize,
+    pub share: Share,
+    /// Whose connection it is: a device, before that is known an address.
+    owner: Mutex<Arc<str>>,
+    /// The socket takes nothing more.
+    is_blocked: AtomicBool,
+}
+
+/// Bytes that were popped and are not out yet.
+pub struct Unsent {
+    outbox: Arc<Outbox>,
+    bytes: usize,
+}
+
+impl Drop for Unsent {
+    fn drop(&mut self) {
+        self.outbox.count(self.bytes, 0);
+    }
+}
+
+#[derive(Default)]
+struct Queue {
+    frames: VecDeque<Frame>,
+    bytes: usize,
+    /// Events dropped since the connection's thread last asked.
+    dropped: u64,
+    closed: bool,
+}
+
+/// The draining end, owned by the connection's thread.
+pub struct Drain {
+    pub outbox: Arc<Outbox>,
+    wake: UnixStream,
+}
+
+impl Outbox {
+    /// `max` bounds the queued bytes of this client until `set_max`; `budget_max` those of all clients.
+    pub fn open(max: usize, budget: Arc<Budget>, budget_max: usize, owner: &str) -> Result<Drain> {
+        let (wake, woken) = UnixStream::pair().map_err(|e| Error::io("make the wake-up socket", e))?;
+        for end in [&wake, &woken] {
+            end.set_nonblocking(true).map_err(|e| Error::io("make the wake-up socket", e))?;
+        }
+        let outbox = Arc::new(Outbox {
+            queue: Mutex::default(),
+            wake,
+            max: max.into(),
+            budget,
+            budget_max,
+            share: Share::default(),
+            owner: Mutex::new(owner.into()),
+            is_blocked: AtomicBool::new(false),
+        });
+        outbox.budget.enter(&outbox);
+        Ok(Drain { outbox, wake: woken })
+    }
+
+    /// The limit that the negotiated protocol's policy names.
+    pub fn set_max(&self, max: usize) {
+        self.max.store(max, Ordering::Relaxed);
+    }
+
+    pub fn owner(&self) -> Arc<str> {
+        self.owner.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Names whose connection it is, once that is known.
+    pub fn belongs_to(&self, owner: &str) {
+        *self.owner.lock().unwrap_or_else(PoisonError::into_inner) = owner.into();
+    }
+
+    pub fn is_blocked(&self) -> bool {
+        self.is_blocked.load(Ordering::Relaxed)
+    }
+
+    pub fn set_blocked(&self, is_blocked: bool) {
+        self.is_blocked.store(is_blocked, Ordering::Relaxed);
+    }
+
+    /// Whether nothing more will be sent.
+    pub fn is_closed(&self) -> bool {
+        self.lock().closed
+    }
+
+    /// Counts bytes of the connection's own making until they are dropped; when too many wait, somebody goes.
+    pub fn unsent(self: &Arc<Outbox>, bytes: usize) -> Unsent {
+        self.count(0, bytes);
+        self.budget.relieve(Sort::Unsent, self.budget_max);
+        Unsent { outbox: self.clone(), bytes }
+    }
+
+    fn count(&self, old: usize, new: usize) {
+        self.budget.change(&self.share, Sort::Unsent, old, new);
+    }
+
+    /// Forgets what waits and closes.
+    pub fn end(&self, why: Close) {
+        self.close_at_once(self.lock(), why);
+    }
+
+    /// Queues an answer or a close. Answers are never dropped; a client that lets them pile up is closed.
+    pub fn push(&self, frame: Frame) -> Pushed {
+        self.put(frame, Backlog::Keep)
+    }
+
+    /// Queues an event by its table row's rule for slow clients.
+    pub fn push_event(&self, kind: &'static str, body: Arc<str>, backlog: Backlog) -> Pushed {
+        self.put(Frame::Event { body, kind, replace: backlog == Backlog::Replace }, backlog)
+    }
+
+    /// Whether the connection's thread has taken everything, or is gone.
+    pub fn is_taken(&self) -> bool {
+        self.lock().frames.is_empty()
+    }
+
+    fn put(&self, frame: Frame, backlog: Backlog) -> Pushed {
+        let size = frame.bytes();
+        let mut queue = self.lock();
+        if queue.closed {
+            return Pushed::Closed;
+        }
+        let closing = matches!(frame, Frame::Close(_));
+        if backlog == Backlog::Replace
+            && let Some(old) = queue.replace_pending(&frame)
+        {
+            self.count(old, size);
+            return Pushed::Queued;
+        }
+        if !closing && self.is_over(queue.bytes, size, backlog) {
+            return self.overflow(queue, backlog);
+        }
+        let wake = queue.frames.is_empty();
+        queue.frames.push_back(frame);
+        queue.bytes += size;
+        queue.closed = closing;
+        drop(queue);
+        self.count(0, size);
+        if wake {
+            self.wake();
+        }
+        self.budget.relieve(Sort::Unsent, self.budget_max);
+        Pushed::Queued
+    }
+
+    /// Above its own limit; or what may be left out, when too much waits already.
+    fn is_over(&self, queued: usize, size: usize, backlog: Backlog) -> bool {
+        const SMALL: usize = 64 << 10;
+        let own = queued > 0 && queued + size > self.max.load(Ordering::Relaxed);
+        let is_spare = backlog != Backlog::Keep && queued > SMALL;
+        own || (is_spare && self.budget.unsent() + size > self.budget_max)
+    }
+
+    fn overflow(&self, mut queue: MutexGuard<'_, Queue>, backlog: Backlog) -> Pushed {
+        if backlog != Backlog::Keep {
+            queue.dropped += 1;
+            return Pushed::Dropped;
+        }
+        // What is queued will not be read in time.
+        self.close_at_once(queue, Close::SlowConsumer);
+        Pushed::Overflow
+    }
+
+    /// Frees what is queued and leaves only the close.
+    fn close_at_once(&self, mut queue: MutexGuard<'_, Queue>, why: Close) {
+        let old = std::mem::take(&mut *queue);
+        queue.frames.push_back(Frame::Close(why));
+        (queue.dropped, queue.closed) = (old.dropped, true);
+        drop(queue);
+        self.count(old.bytes, 0);
+        self.wake();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        // A panic while holding the lock leaves a consistent queue: every change below is one step.
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wake(&self) {
+        // Full means that a wake-up is pending already; gone means that nobody needs one.
+        let _ = (&self.wake).write(&[1]);
+    }
+}
+
+impl Queue {
+    /// Puts a newer event in the place of an unsent one of the same kind; gives the old one's bytes. A frame
+    /// that is half written was popped before and is not in the queue.
+    fn replace_pending(&mut self, frame: &Frame) -> Option<usize> {
+        let Frame::Event { body, kind, .. } = frame else { return None };
+        let is_older =
+            |old: &&mut Frame| matches!(old, Frame::Event { kind: k, replace: true, .. } if k == kind);
+        let old = self.frames.iter_mut().find(is_older)?;
+        let bytes = old.bytes();
+        if let Frame::Event { body: old_body, .. } = old {
+            *old_body = body.clone();
+        }
+        self.bytes = (self.bytes + frame.bytes()).saturating_sub(bytes);
+        Some(bytes)
+    }
+}
+
+impl Drain {
+    /// The next frame to write, how many events were dropped before it, and what it counts for until it is out.
+    pub fn pop(&self) -> (Option<Frame>, u64, Unsent) {
+        let mut queue = self.outbox.lock();
+        let frame = queue.frames.pop_front();
+        let size = frame.as_ref().map_or(0, Frame::bytes).min(queue.bytes);
+        queue.bytes -= size;
+        if queue.frames.is_empty() && queue.frames.capacity() > 16 {
+            queue.frames = VecDeque::new();
+        }
+        let dropped = std::mem::take(&mut queue.dropped);
+        drop(queue);
+        (frame, dropped, Unsent { outbox: self.outbox.clone(), bytes: size })
+    }
+
+    /// Bytes waiting in the queue.
+    pub fn bytes(&self) -> usize {
+        self.outbox.lock().bytes
+    }
+
+    /// Takes the pending wake-up bytes; call after `poll` says the descriptor is readable.
+    pub fn clear_wake(&self) {
+        let mut sink = [0u8; 64];
+        while matches!((&self.wake).read(&mut sink), Ok(n) if n == sink.len()) {}
+    }
+}
+
+impl AsFd for Drain {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.wake.as_fd()
+    }
+}
+
+impl Drop for Drain {
+    fn drop(&mut self) {
+        let mut queue = self.outbox.lock();
+        queue.closed = true;
+        queue.frames = VecDeque::new();
+        queue.bytes = 0;
+        drop(queue);
+        self.outbox.budget.leave(&self.outbox);
+    }
+}
+
+/// Whether an I/O error only means "not now".
+pub fn is_not_now(e: &std::io::Error) -> bool {
+    matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(outbox: &Outbox, kind: &'static str, text: &str, backlog: Backlog) -> Pushed {
+        outbox.push_event(kind, text.into(), backlog)
+    }
+
+    #[test]
+    fn a_full_outbox_skips_droppable_events_then_closes() {
+        let drain = Outbox::open(100, Arc::default(), 1 << 20, "a").unwrap();
+        let big = "x".repeat(80);
+        assert_eq!(event(&drain.outbox, "chat", &big, Backlog::Keep), Pushed::Queued);
+        assert_eq!(event(&drain.outbox, "chat", &big, Backlog::Drop), Pushed::Dropped);
+        assert_eq!(event(&drain.outbox, "agent", &big, Backlog::Keep), Pushed::Overflow);
+        assert_eq!(event(&drain.outbox, "agent", "y", Backlog::Keep), Pushed::Closed);
+        let (frame, dropped, _) = drain.pop();
+        assert!(matches!(frame, Some(Frame::Close(Close::SlowConsumer))));
+        assert_eq!(dropped, 1);
+    }
+
+    #[test]
+    fn the_latest_replaceable_event_wins() {
+        let drain = Outbox::open(1000, Arc::default(), 1 << 20, "a").unwrap();
+        event(&drain.outbox, "presence", "one", Backlog::Replace);
+        event(&drain.outbox, "tick", "t", Backlog::Replace);
+        event(&drain.outbox, "presence", "two", Backlog::Replace);
+        let Some(Frame::Event { body, .. }) = drain.pop().0 else { panic!() };
+        assert_eq!(&*body, "two");
+        assert!(drain.pop().0.is_some() && drain.pop().0.is_none());
+        assert_eq!(drain.bytes(), 0);
+    }
+
+    #[test]
+    fn one_frame_above_the_limit_passes_an_empty_outbox() {
+        let drain = Outbox::open(10, Arc::default(), 1 << 20, "a").unwrap();
+        assert_eq!(drain.outbox.push(Frame::Answer("x".repeat(5000))), Pushed::Queued);
+    }
+
+    #[test]
+    fn s_m5_a_byte_is_in_the_budget_until_it_is_out() {
+        let budget = Arc::<Budget>::default();
+        let drain = Outbox::open(1000, budget.clone(), 1 << 20, "a").unwrap();
+        drain.outbox.push(Frame::Answer("abc".into()));
+        let own = drain.outbox.unsent(4);
+        let (_, _, popped) = drain.pop();
+        assert_eq!(budget.unsent(), 7);
+        drop(popped);
+        assert_eq!(budget.unsent(), 4);
+        drop(drain);
+        assert_eq!(budget.unsent(), 0);
+        drop(own);
+        assert_eq!(budget.unsent(), 0);
+    }
+}

@@ -1,0 +1,146 @@
+//! `openclaw config set|unset`: changing one value of the configuration file, in place.
+//!
+//! Writes the file itself, under the lock that a running gateway takes too (R-02d); a gateway that runs notices the
+//! change like any other. Everything else in the file stays byte for byte (R-02b).
+use crate::cli::parse::Args;
+use crate::cli::{Command, Context, Flag, JSON, Positional};
+use crate::config::keys::Type;
+use crate::config::write::{Base, Change, Written, write};
+use crate::config::{Config, Issue, lookup, path};
+use crate::error::{Error, Result};
+use crate::gateway;
+use crate::json::json;
+use serde_json::Value;
+
+const FORCE: Flag =
+    Flag::switch("force", "Write although most of the file, gateway.mode or gateway.auth is lost");
+
+pub const SET: Command = Command {
+    name: "config set",
+    summary: "Set a value of the configuration",
+    about: "The value is read as JSON5; what is not JSON5 is a text. Nothing is written when the result would not be\n\
+            a valid configuration. The last five versions of the file are kept beside it, as .bak to .bak.4.",
+    positionals: &[Positional::required("path"), Positional::required("value")],
+    flags: &[&[JSON, Flag::switch("strict-json", "Refuse a value that is not JSON5"), FORCE]],
+    examples: &[
+        ("openclaw config set gateway.port 19000", "Set a number"),
+        ("openclaw config set agents.list[0].name Ada", "Set a text"),
+        ("openclaw config set tools.deny '[\"exec\"]' --strict-json", "Set a list"),
+    ],
+    failure: "",
+    run: set,
+};
+
+pub const UNSET: Command = Command {
+    name: "config unset",
+    summary: "Remove a value from the configuration",
+    about: "",
+    positionals: &[Positional::required("path")],
+    flags: &[&[JSON, FORCE]],
+    examples: &[("openclaw config unset ui.seamColor", "Go back to the default")],
+    failure: "",
+    run: unset,
+};
+
+fn set(context: &Context, args: &Args) -> Result<()> {
+    let names = path::parse(args.positional(0).unwrap_or_default())?;
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let strict = args.has("strict-json");
+    let value = value(args.positional(1).unwrap_or_default(), &names, strict)?;
+    done(context, args, "Updated", Change::Set(&names, &value))
+}
+
+fn unset(context: &Context, args: &Args) -> Result<()> {
+    let names = path::parse(args.positional(0).unwrap_or_default())?;
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    done(context, args, "Removed", Change::Remove(&names))
+}
+
+/// What was typed, as a value. A key that takes text takes `12345` as text too.
+fn value(typed: &str, path: &[&str], strict: bool) -> Result<Value> {
+    let is_text = || {
+        let kind = lookup::find(path.iter().copied()).map(|node| node.kind());
+        matches!(
+            kind,
+            Some(Type::Text { .. } | Type::Enum(_) | Type::Duration | Type::Clock | Type::Fingerprint)
+        )
+    };
+    match json5::from_str::<Value>(typed) {
+        Ok(value) if strict || value.is_string() || !is_text() => Ok(value),
+        Err(e) if strict => {
+            Err(Error::invalid(format!("Failed to parse JSON5 value: {e}; write a text as '\"text\"'")))
+        }
+        _ => Ok(typed.into()),
+    }
+}
+
+fn done(context: &Context, args: &Args, verb: &str, change: Change) -> Result<()> {
+    let written = write(&context.env, change, Base::Present, args.has("force")).map_err(explain)?;
+    let asked = args.positional(0).unwrap_or_default();
+    let obstacle = obstacle(context, &written.config);
+    let place = path::parse(asked)?.join(".");
+    let warnings: Vec<&Issue> =
+        written.config.warnings().iter().filter(|warning| warning.concerns(&place)).collect();
+    if args.has("json") {
+        let (plan, config) = (&written.plan, &written.config);
+        context.out.json(&json!({
+            "ok": true, "path": asked, "config": config.path(), "hash": config.hash(), "changed": written.written,
+            "restart": plan.restart, "backup": written.written.then(|| backup(&written)), "obstacle": obstacle,
+            "warnings": warnings,
+        }));
+        return Ok(());
+    }
+    let effect = effect(&written, obstacle.is_some());
+    let verb = if written.written { verb } else { "Nothing to change:" };
+    context.out.line(format!("{verb} {asked}{effect}"));
+    for warning in warnings {
+        context.out.warn(&format!("note: {}", warning.told()));
+    }
+    if let Some(obstacle) = obstacle {
+        context.out.warn(&format!("note: a gateway would not start with this: {obstacle}"));
+    }
+    Ok(())
+}
+
+/// What a running gateway does about it.
+fn effect(written: &Written, has_obstacle: bool) -> &'static str {
+    let (mode, plan) = (written.config.str("gateway.reload.mode"), &written.plan);
+    match mode.unwrap_or("hybrid") {
+        _ if !written.written => " is so already.",
+        _ if has_obstacle => ". A running gateway goes on as it is.",
+        "off" => ". A running gateway takes it up at its next start, as gateway.reload.mode is off.",
+        "hot" if !plan.restart.is_empty() => {
+            ". In force after a restart of the gateway, which gateway.reload.mode=hot leaves to you."
+        }
+        mode if !plan.restarts(mode).is_empty() => ". A running gateway restarts in process to apply it.",
+        _ => ". A running gateway applies it at once.",
+    }
+}
+
+/// Why no gateway of this host would start with `config`, though every key of it is right. The edit may be one step of
+/// several, so it is told and not refused.
+fn obstacle(context: &Context, config: &Config) -> Option<String> {
+    if config.str("gateway.mode") != Some("local") {
+        return None;
+    }
+    gateway::refusal(&context.env)
+}
+
+fn backup(written: &Written) -> String {
+    format!("{}.bak", written.config.path().display())
+}
+
+/// The refusals in the words of a command line.
+fn explain(error: Error) -> Error {
+    let details = |key: &str| error.details().and_then(|details| details.get(key));
+    if details("code").is_some_and(|code| code == "FORCE_REQUIRED") {
+        return Error::invalid(format!("{} with --force", error.message()));
+    }
+    let Some(issues) = details("issues").and_then(Value::as_array) else { return error };
+    let text =
+        |issue: &Value, key: &str| issue.get(key).and_then(Value::as_str).unwrap_or_default().to_string();
+    let issue = |issue: &Value| Issue { path: text(issue, "path"), message: text(issue, "message") };
+    let lines: Vec<String> = issues.iter().map(|found| issue(found).told()).collect();
+    Error::invalid(format!("Config validation failed: {}", lines.join("\n  - ")))
+        .with("issues", issues.clone())
+}

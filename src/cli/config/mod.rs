@@ -1,0 +1,273 @@
+//! `openclaw config get|file|validate|schema|diff`: looking at the configuration.
+//!
+//! Works on the file alone, with the gateway up or down, and writes nothing. Changing it is `config_edit.rs`.
+pub mod edit;
+use super::parse::Args;
+use super::{Command, Context, Flag, JSON, Positional};
+use crate::config::plan::{Plan, plan};
+use crate::config::{self, Config, Hide, Issue, path, write};
+use crate::error::{Error, Result};
+use crate::gateway;
+use crate::json::json;
+use crate::unsupported;
+use serde_json::Value;
+
+pub const GET: Command = Command {
+    name: "config get",
+    summary: "Print a value of the configuration",
+    about: "The value in force: includes, variables and defaults are resolved. A secret is printed when its own path\n\
+            is asked for; inside of anything larger, an address too, it is hidden, unless --reveal is given. Of an\n\
+            object only what is set is printed; ask for the key itself to see its default.",
+    positionals: &[Positional::required("path")],
+    flags: &[&[JSON, Flag::switch("reveal", "Print secrets inside of objects and lists too")]],
+    examples: &[
+        ("openclaw config get gateway.port", "Print the port"),
+        ("openclaw config get agents.list[0] --json", "Print the first agent as JSON"),
+    ],
+    failure: "",
+    run: get,
+};
+
+pub const FILE: Command = Command {
+    name: "config file",
+    summary: "Print the path of the configuration file",
+    about: "",
+    positionals: &[],
+    flags: &[&[JSON]],
+    examples: &[("openclaw config file", "Print the path")],
+    failure: "",
+    run: |context, args| {
+        let path = &context.env.config_path;
+        match args.has("json") {
+            true => context.out.json(&json!({"path": path, "exists": path.exists()})),
+            false => context.out.line(path.display().to_string()),
+        }
+        Ok(())
+    },
+};
+
+pub const VALIDATE: Command = Command {
+    name: "config validate",
+    summary: "Check the configuration file",
+    about: "Exits with 0 when a gateway starts with the file, with 1 when it is missing, has mistakes or keeps a\n\
+            gateway from starting. Unknown keys are warnings.",
+    positionals: &[],
+    flags: &[&[JSON]],
+    examples: &[("openclaw config validate --json", "Check and print what is wrong as JSON")],
+    failure: "",
+    run: validate,
+};
+
+pub const SCHEMA: Command = Command {
+    name: "config schema",
+    summary: "Print the JSON Schema of the configuration, or of one place in it",
+    about: "",
+    positionals: &[Positional::optional("path")],
+    flags: &[&[JSON]],
+    examples: &[
+        ("openclaw config schema", "Print all of it"),
+        ("openclaw config schema gateway.auth", "Print one place and what is below it"),
+    ],
+    failure: "",
+    run: schema,
+};
+
+pub const DIFF: Command = Command {
+    name: "config diff",
+    summary: "Show what would change if a file took the configuration's place",
+    about: "With --plan also what a running gateway would do about each change.",
+    positionals: &[Positional::required("file")],
+    flags: &[&[
+        Flag::switch("plan", "Say of each change whether it restarts, reloads or needs nothing"),
+        JSON,
+    ]],
+    examples: &[(
+        "openclaw config diff --plan new.json5",
+        "See what a new file would do before it is put in place",
+    )],
+    failure: "",
+    run: diff,
+};
+
+fn get(context: &Context, args: &Args) -> Result<()> {
+    let wanted = args.positional(0).unwrap_or_default();
+    let names = path::parse(wanted)?;
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let config = usable(context)?;
+    if let Some(mistake) = config.mistake(&names.join(".")) {
+        return Err(Error::invalid(format!("{wanted} is not in force: {}", mistake.told())));
+    }
+    let missing = || {
+        let is_known = config::lookup::find(names.iter().copied()).is_some();
+        let hint = if is_known { " (not set; config schema tells its defaults)" } else { "" };
+        Error::not_found(format!("Config path not found: {wanted}{hint}"))
+    };
+    let hide = if args.has("reveal") { Hide::Nothing } else { Hide::Inner };
+    let mut value = config.look(&names, hide).ok_or_else(missing)?;
+    if wanted == "gateway.port" && !config.is_set(wanted) {
+        // A profile has a default of its own.
+        value = context.env.default_port().into();
+    }
+    match &value {
+        Value::String(text) if !args.has("json") => context.out.line(text),
+        value => context.out.json(value),
+    }
+    Ok(())
+}
+
+/// The configuration, if the file can be read at all; mistakes in it do not hide the rest.
+pub(super) fn usable(context: &Context) -> Result<Config> {
+    let config = Config::inspect(&mut context.env.clone());
+    match config.issues().iter().find(|issue| issue.path.is_empty()) {
+        Some(issue) => {
+            // One that can be corrected in more than one way names its fix.
+            let fix = if issue.message.contains("; ") { "" } else { "; correct it, then try again" };
+            let file = config.path().display();
+            Err(Error::config(format!("config {file}: {}{fix}", issue.message)))
+        }
+        None => Ok(config),
+    }
+}
+
+fn validate(context: &Context, args: &Args) -> Result<()> {
+    let config = Config::inspect(&mut context.env.clone());
+    let file = context.env.display(config.path());
+    let report = json!({
+        "ok": config.is_valid() && config.exists(), "valid": config.is_valid() && config.exists(),
+        "path": config.path(), "exists": config.exists(),
+        "issues": config.issues(), "warnings": config.warnings(),
+        "unsupported": unsupported::asked(&config, &context.env).iter().map(|asked| json!({
+            "feature": asked.feature.id, "what": asked.what, "instead": asked.feature.instead,
+        })).collect::<Vec<_>>(),
+    });
+    if !config.is_valid() {
+        warn(context, args, &config);
+        return Err(invalid(&file, config.issues()).with("report", report));
+    }
+    if !config.exists() {
+        let make = context.env.command("setup");
+        let error = Error::not_found(format!("Config file not found: {file}; make one with `{make}`"));
+        return Err(error.with("report", report));
+    }
+    // A configuration for clients of another host's gateway starts none.
+    let is_remote = config.str("gateway.mode") == Some("remote");
+    if let Some(why) = gateway::refusal(&context.env).filter(|_| !is_remote) {
+        warn(context, args, &config);
+        let mut report = report;
+        if let Some(map) = report.as_object_mut() {
+            let issue = json!({"path": "gateway", "message": why});
+            map.extend([
+                ("ok".into(), false.into()),
+                ("valid".into(), false.into()),
+                ("issues".into(), json!([issue])),
+            ]);
+        }
+        return Err(Error::invalid(format!(
+            "Config valid, but no gateway starts with it: {file}\n  - {why}"
+        ))
+        .with("report", report));
+    }
+    if args.has("json") {
+        context.out.json(&report);
+        return Ok(());
+    }
+    context.out.line(format!("Config valid: {file}"));
+    warn(context, args, &config);
+    if let Some(all) = unsupported::line(&config, &context.env) {
+        let doctor = context.env.command("doctor --only unsupported");
+        context.out.warn(&format!("warning: not in this version: {all}; `{doctor}` says what helps instead"));
+    }
+    Ok(())
+}
+
+/// What is no mistake, for people.
+fn warn(context: &Context, args: &Args, config: &Config) {
+    for warning in config.warnings().iter().filter(|_| !args.has("json")) {
+        context.out.warn(&format!("warning: {}", warning.told()));
+    }
+}
+
+fn invalid(file: &str, issues: &[Issue]) -> Error {
+    let lines: Vec<String> = issues.iter().map(|issue| format!("\n  - {}", issue.told())).collect();
+    Error::invalid(format!("Config invalid: {file}{}", lines.concat()))
+}
+
+fn schema(context: &Context, args: &Args) -> Result<()> {
+    let Some(wanted) = args.positional(0) else {
+        let mut all = config::schema();
+        context.out.json(&all.get_mut("schema").map(Value::take).unwrap_or_default());
+        return Ok(());
+    };
+    let names = path::parse(wanted)?;
+    let found = config::schema_at(&names.iter().map(String::as_str).collect::<Vec<_>>());
+    context.out.json(&found.ok_or_else(|| Error::not_found(format!("Config path not found: {wanted}")))?);
+    Ok(())
+}
+
+fn diff(context: &Context, args: &Args) -> Result<()> {
+    let file = args.positional(0).unwrap_or_default();
+    let text = std::fs::read_to_string(file).map_err(|e| Error::io(format_args!("read {file}"), e))?;
+    let old = Config::inspect(&mut context.env.clone());
+    let (new, issues) = write::judge(&context.env, &text);
+    let plan = plan(&old, &new);
+    let report = json!({
+        "ok": issues.is_empty(), "valid": issues.is_empty(), "issues": issues, "warnings": new.warnings(),
+        "plan": issues.is_empty().then(|| as_json(&plan)),
+    });
+    if !issues.is_empty() {
+        warn(context, args, &new);
+        return Err(invalid(file, &issues).with("report", report));
+    }
+    if args.has("json") {
+        context.out.json(&report);
+        return Ok(());
+    }
+    warn(context, args, &new);
+    if plan.is_empty() {
+        context.out.line("nothing changes");
+        return Ok(());
+    }
+    let value = |config: &Config, path: &str| {
+        let names = path::parse(path).unwrap_or_default();
+        let found = config.look(&names.iter().map(String::as_str).collect::<Vec<_>>(), Hide::All);
+        found.map_or("-".to_string(), |value| short(&value))
+    };
+    let rows: Vec<Vec<String>> = needs(&plan)
+        .into_iter()
+        .map(|(needs, path)| {
+            let change = vec![path.to_string(), value(&old, path), value(&new, path)];
+            if args.has("plan") { [vec![needs], change].concat() } else { change }
+        })
+        .collect();
+    let head: &[&str] =
+        if args.has("plan") { &["Needs", "Path", "Now", "Then"] } else { &["Path", "Now", "Then"] };
+    context.out.table(head, &rows);
+    Ok(())
+}
+
+/// What each changed path needs of a gateway that runs.
+fn needs(plan: &Plan) -> Vec<(String, &str)> {
+    let mut all: Vec<(String, &str)> =
+        plan.restart.iter().map(|path| ("restart".to_string(), path.as_str())).collect();
+    for (action, paths) in &plan.hot {
+        all.extend(paths.iter().map(|path| (format!("reload {action}"), path.as_str())));
+    }
+    all.extend(plan.none.iter().map(|path| ("nothing".to_string(), path.as_str())));
+    all
+}
+
+fn as_json(plan: &Plan) -> Value {
+    let hot: Vec<Value> =
+        plan.hot.iter().map(|(action, paths)| json!({"action": action, "paths": paths})).collect();
+    json!({"restart": plan.restart, "hot": hot, "none": plan.none})
+}
+
+/// A value as one cell of a table.
+fn short(value: &Value) -> String {
+    const MOST: usize = 40;
+    let text = value.to_string();
+    match text.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text,
+    }
+}

@@ -1,0 +1,325 @@
+//! `openclaw devices ...`: paired devices, their tokens and what waits for approval.
+//!
+//! Each command asks the running gateway, so that its clients hear of the change. Where no gateway answers,
+//! or it does not let us in, and the target is this host's own, the command works on the state files
+//! instead, under the same lock (R-05b); stderr says which way was taken.
+pub mod local;
+use super::link::connect::connect;
+use super::link::rpc;
+use super::parse::Args;
+use super::print::age;
+use super::{Command, Context, Flag, JSON, Positional};
+use crate::clock;
+use crate::error::{Error, Result};
+use crate::json::{Put, json};
+use serde_json::{Map, Value};
+
+const REQUEST: &[Positional] = &[Positional::optional("request-id")];
+/// How requests are named.
+const NAMING: &str = "The beginning of a request's id is enough, and the only one that waits needs none.";
+/// A shorter name of a request is the beginning of one.
+const WHOLE_ID: usize = 36;
+/// Of device ids where they only tell requests apart.
+const SHORT_ID: usize = 12;
+const LOCAL: Flag = Flag::switch("local", "Work on the state files without asking a gateway");
+const COMMON: &[Flag] = &[LOCAL, JSON];
+
+const BASE: Command = Command {
+    name: "devices",
+    summary: "",
+    about: "Without a reachable gateway the state files of this host are used.",
+    positionals: &[],
+    flags: &[COMMON, rpc::FLAGS, rpc::TIMEOUT],
+    examples: &[],
+    failure: "",
+    run: list,
+};
+
+pub const LIST: Command = Command {
+    name: "devices list",
+    summary: "List paired devices and pairing requests",
+    examples: &[("openclaw devices list", "Show who may connect and who asks to")],
+    run: list,
+    ..BASE
+};
+
+pub const APPROVE: Command = Command {
+    name: "devices approve",
+    summary: "Approve a pairing request",
+    about: NAMING,
+    positionals: REQUEST,
+    flags: &[
+        &[Flag::value("scopes", "<list>", "Grant only these of the scopes asked for, separated by commas")],
+        COMMON,
+        rpc::FLAGS,
+        rpc::TIMEOUT,
+    ],
+    examples: &[
+        ("openclaw devices approve", "Let the only device that waits connect"),
+        ("openclaw devices approve 3f0c2a --scopes operator.read", "Let a device look and do nothing"),
+    ],
+    run: approve,
+    ..BASE
+};
+
+pub const REJECT: Command = Command {
+    name: "devices reject",
+    summary: "Refuse a pairing request",
+    about: NAMING,
+    positionals: REQUEST,
+    examples: &[("openclaw devices reject 3f0c2a", "Drop this request")],
+    run: reject,
+    ..BASE
+};
+
+pub const ROTATE: Command = Command {
+    name: "devices rotate",
+    summary: "Replace a device's token by a new one",
+    about: "The token of this host's own client is stored before the old one ends.",
+    flags: &[
+        DEVICE,
+        &[Flag::value("scope", "<scope>", "Limit the token to this scope; may be repeated")],
+        COMMON,
+        rpc::FLAGS,
+        rpc::TIMEOUT,
+    ],
+    examples: &[("openclaw devices rotate --device 4be1 --role operator", "Give the device a new token")],
+    run: rotate,
+    ..BASE
+};
+
+pub const REVOKE: Command = Command {
+    name: "devices revoke",
+    summary: "End a device's token",
+    flags: &[DEVICE, COMMON, rpc::FLAGS, rpc::TIMEOUT],
+    examples: &[(
+        "openclaw devices revoke --device 4be1 --role operator",
+        "End the token; the device stays paired",
+    )],
+    run: revoke,
+    ..BASE
+};
+
+pub const CLEAR: Command = Command {
+    name: "devices clear",
+    summary: "Forget all paired devices",
+    about: "Works on the state files of this host. Devices with the shared token pair again by themselves.",
+    flags: &[&[
+        Flag::switch("pending", "Refuse all waiting requests as well"),
+        Flag::switch("yes", "Do it without asking back"),
+        JSON,
+    ]],
+    examples: &[("openclaw devices clear --yes", "Forget all devices")],
+    run: clear,
+    ..BASE
+};
+
+const DEVICE: &[Flag] = &[
+    Flag::value("device", "<id>", "Name the device"),
+    Flag::value("role", "<role>", "Name the role of the token; default operator"),
+];
+
+/// The answer of the gateway, or of the state files where it cannot be asked.
+fn ask(context: &Context, args: &Args, method: &str, params: &Value) -> Result<Value> {
+    let on_files = |why: &str| {
+        context.out.warn(&format!(
+            "{why}; working on the state files in {}",
+            context.env.display(&context.env.state_dir)
+        ));
+        local::apply(&context.env.state_dir, method, params, clock::now_ms())
+    };
+    if args.has("local") {
+        return on_files("no gateway asked");
+    }
+    let found = rpc::target(context, args);
+    let (target, _) = match found {
+        Ok(found) => found,
+        Err(error) if args.value("url").is_some() => return Err(error),
+        Err(_) => return on_files("the config cannot be read"),
+    };
+    let is_here = target.bind.is_some();
+    let mut session = match connect(&target, &context.env.state_dir, &[], rpc::deadline(context, args)?) {
+        Ok(session) => session,
+        Err(error) if is_here && rpc::keeps_out(error.kind) => {
+            let why = error.message().lines().next().unwrap_or_default().to_string();
+            return on_files(&why);
+        }
+        Err(error) => return Err(error),
+    };
+    context.out.progress(&format!("asking the gateway at {}", target.url));
+    match rpc::request(&mut session, &target, method, params, false) {
+        Err(error) if is_here && rpc::keeps_out(error.kind) => on_files(error.message()),
+        answered => {
+            session.client.close();
+            answered
+        }
+    }
+}
+
+fn list(context: &Context, args: &Args) -> Result<()> {
+    let all = ask(context, args, "device.pair.list", &json!({}))?;
+    if args.has("json") {
+        context.out.json(&all);
+        return Ok(());
+    }
+    let rows = |key: &str, row: fn(&Value) -> Vec<String>| -> Vec<Vec<String>> {
+        all.get(key).and_then(Value::as_array).into_iter().flatten().map(row).collect()
+    };
+    let (pending, paired) = (rows("pending", pending_row), rows("paired", paired_row));
+    if pending.is_empty() && paired.is_empty() {
+        context.out.line("No device pairing entries.");
+    }
+    if !pending.is_empty() {
+        context.out.line(format!("Pending ({})", pending.len()));
+        context.out.table(
+            &["Request", "Name", "Platform", "Device", "Role", "Scopes", "IP", "Age", "Flags"],
+            &pending,
+        );
+        context.out.progress(&format!("Approve with: {}", context.env.command("devices approve <request>")));
+    }
+    if !paired.is_empty() {
+        context.out.line(format!("Paired ({})", paired.len()));
+        context
+            .out
+            .table(&["Device", "Name", "Platform", "Roles", "Scopes", "Tokens", "Used", "IP"], &paired);
+    }
+    Ok(())
+}
+
+fn approve(context: &Context, args: &Args) -> Result<()> {
+    let mut params = request(context, args)?;
+    if let Some(scopes) = args.filled("scopes")? {
+        let scopes: Vec<&str> = scopes.split([',', ' ']).filter(|scope| !scope.is_empty()).collect();
+        params.put("scopes", json!(scopes));
+    }
+    let answer = ask(context, args, "device.pair.approve", &params.into())?;
+    told(context, args, &answer, &format!("Approved {}", text(&answer, "/device/deviceId")))
+}
+
+fn reject(context: &Context, args: &Args) -> Result<()> {
+    let answer = ask(context, args, "device.pair.reject", &request(context, args)?.into())?;
+    told(context, args, &answer, &format!("Rejected {}", text(&answer, "/deviceId")))
+}
+
+fn rotate(context: &Context, args: &Args) -> Result<()> {
+    let mut params = token(args)?;
+    let scopes = args.all("scope");
+    if let (Some(map), false) = (params.as_object_mut(), scopes.is_empty()) {
+        map.insert("scopes".into(), scopes.into());
+    }
+    let answer = ask(context, args, "device.token.rotate", &params)?;
+    local::keep_own(&context.env.state_dir, &answer, clock::now_ms())?;
+    context.out.json(&answer);
+    Ok(())
+}
+
+fn revoke(context: &Context, args: &Args) -> Result<()> {
+    let answer = ask(context, args, "device.token.revoke", &token(args)?)?;
+    context.out.json(&answer);
+    Ok(())
+}
+
+fn clear(context: &Context, args: &Args) -> Result<()> {
+    if !args.has("yes") {
+        return Err(Error::usage("this forgets every paired device; repeat it with --yes"));
+    }
+    let params = json!({"pending": args.has("pending")});
+    let answer = local::apply(&context.env.state_dir, "clear", &params, clock::now_ms())?;
+    let count = answer.get("devices").and_then(Value::as_array).map_or(0, Vec::len);
+    told(context, args, &answer, &format!("Forgot {count} devices"))
+}
+
+fn told(context: &Context, args: &Args, answer: &Value, line: &str) -> Result<()> {
+    if args.has("json") {
+        context.out.json(answer);
+    } else {
+        context.out.line(line);
+    }
+    Ok(())
+}
+
+/// The request that was named, by its id or the beginning of it, or else the only one that waits.
+fn request(context: &Context, args: &Args) -> Result<Map<String, Value>> {
+    let named = args.positional(0).unwrap_or_default().trim();
+    let id = if named.len() < WHOLE_ID { waiting(context, args, named)? } else { named.to_string() };
+    Ok(Map::from_iter([("requestId".to_string(), id.into())]))
+}
+
+fn waiting(context: &Context, args: &Args, named: &str) -> Result<String> {
+    let all = ask(context, args, "device.pair.list", &json!({}))?;
+    let all = all.get("pending").and_then(Value::as_array).cloned().unwrap_or_default();
+    let fits = |request: &&Value| text(request, "/requestId").starts_with(named);
+    let fitting: Vec<&Value> = all.iter().filter(fits).collect();
+    if let [only] = fitting.as_slice() {
+        return Ok(text(only, "/requestId").to_string());
+    }
+    let look = context.env.command("devices list");
+    Err(match (all.len(), fitting.len()) {
+        (0, _) => Error::not_found("no pairing request waits"),
+        (_, 0) => Error::not_found(format!("no pairing request begins with '{named}': see `{look}`")),
+        (_, many) => {
+            let each = fitting
+                .iter()
+                .map(|request| format!("\n  {}  {}", text(request, "/requestId"), name(request)));
+            let each: String = each.collect();
+            Error::usage(format!("{many} pairing requests fit; name one by the beginning of its id:{each}"))
+        }
+    })
+}
+
+fn token(args: &Args) -> Result<Value> {
+    Ok(json!({"deviceId": args.required("device")?, "role": args.value("role").unwrap_or("operator")}))
+}
+
+fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
+    value.pointer(pointer).and_then(Value::as_str).unwrap_or("?")
+}
+
+/// What a device calls itself, else what kind of client it is.
+fn name(device: &Value) -> String {
+    let told = ["displayName", "clientId"].iter().filter_map(|key| device.get(key)?.as_str());
+    told.into_iter().find(|text| !text.is_empty()).unwrap_or_default().to_string()
+}
+
+fn pending_row(request: &Value) -> Vec<String> {
+    let since = request.get("ts").and_then(Value::as_u64).unwrap_or_default();
+    let is_repair = request.get("isRepair") == Some(&Value::Bool(true));
+    let cell = |key: &str| request.get(key).and_then(Value::as_str).unwrap_or_default().to_string();
+    let flags = if is_repair { "repair" } else { "" }.to_string();
+    let device = cell("deviceId").chars().take(SHORT_ID).collect();
+    let age = age(clock::now_ms().saturating_sub(since));
+    let (role, scopes) = (cell("role"), joined(request, "scopes"));
+    vec![
+        cell("requestId"),
+        name(request),
+        cell("platform"),
+        device,
+        role,
+        scopes,
+        cell("remoteIp"),
+        age,
+        flags,
+    ]
+}
+
+fn paired_row(device: &Value) -> Vec<String> {
+    let cell = |key: &str| device.get(key).and_then(Value::as_str).unwrap_or_default().to_string();
+    let token = |token: &Value| {
+        let role = token.get("role").and_then(Value::as_str).unwrap_or_default();
+        let is_revoked = token.get("revokedAtMs").and_then(Value::as_u64).is_some_and(|at| at > 0);
+        if is_revoked { format!("{role} (revoked)") } else { role.to_string() }
+    };
+    let tokens = device.get("tokens").and_then(Value::as_array).into_iter().flatten().map(token);
+    let tokens = tokens.collect::<Vec<_>>().join(", ");
+    let each = device.get("tokens").and_then(Value::as_array).into_iter().flatten();
+    let used = each.filter_map(|token| token.get("lastUsedAtMs")?.as_u64()).max();
+    let used =
+        used.map_or("never".to_string(), |at| format!("{} ago", age(clock::now_ms().saturating_sub(at))));
+    let (roles, scopes) = (joined(device, "roles"), joined(device, "scopes"));
+    vec![cell("deviceId"), name(device), cell("platform"), roles, scopes, tokens, used, cell("remoteIp")]
+}
+
+fn joined(value: &Value, key: &str) -> String {
+    let list = value.get(key).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+    list.collect::<Vec<_>>().join(", ")
+}

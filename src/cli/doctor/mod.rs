@@ -1,0 +1,222 @@
+//! `openclaw doctor`: what is wrong with this installation, and with `--fix` its repair.
+//!
+//! Without `--fix`, `--repair`, `--yes` or `--generate-gateway-token` nothing is changed (R-02a). What is looked at
+//! stands in the table of `crate::doctor`; this file asks the gateway and the service manager, and prints.
+pub mod audit;
+use super::link::client::Deadline;
+use super::link::connect::connect;
+use super::link::socket::reason;
+use super::link::target::{Target, settings};
+use super::parse::Args;
+use super::{Command, Context, Flag, JSON, VERSION};
+use crate::doctor::{self, CHECKS, Change, Check, Ctx, Done, Found, Reached, Severity};
+use crate::error::{Error, Kind, Result};
+use crate::json::json;
+use crate::service;
+use serde_json::Value;
+use std::net::{TcpStream, ToSocketAddrs};
+use std::time::{Duration, Instant};
+
+pub const COMMAND: Command = Command {
+    name: "doctor",
+    summary: "Find what is wrong with this installation",
+    about: "Looks at configuration, permissions, state, ports, models, the service and the running gateway, and \
+            changes nothing. With --fix it repairs what it safely can, says what it did, and keeps the old config as \
+            openclaw.json.bak. With --lint the exit status is 1 when there is a finding of at least --severity-min.",
+    positionals: &[],
+    flags: &[&[
+        Flag::switch("fix", "Repair what can be repaired without losing anything"),
+        Flag::switch("repair", "The same as --fix"),
+        Flag::switch("yes", "The same as --fix, as existing scripts call it"),
+        Flag::switch("force", "With --fix: also remove keys that nothing reads"),
+        Flag::switch("generate-gateway-token", "Set a new random gateway.auth.token"),
+        Flag::switch("non-interactive", "Ask nothing, which it never does"),
+        Flag::switch("deep", "Look at the services of the whole machine too"),
+        Flag::switch("lint", "Let the exit status tell whether there are findings"),
+        Flag::choice(
+            "severity-min",
+            "<level>",
+            &Severity::NAMES,
+            "Leave out findings below; default info, for --lint warning",
+        ),
+        Flag::value("only", "<check>", ONLY),
+        Flag::switch("no-workspace-suggestions", "Accepted without effect").quiet(),
+        JSON,
+    ]],
+    examples: &[
+        ("openclaw doctor", "Look at everything and change nothing"),
+        ("openclaw doctor --fix", "Repair what can be repaired, and say what was done"),
+        ("openclaw doctor --lint --json --severity-min error", "Let a script decide"),
+    ],
+    failure: "",
+    run,
+};
+
+/// With the families of checks.
+const ONLY: &str = "Look at this check or family only, may be repeated: clock, config, disk, env, fs, gateway, \
+                    models, port, service, sessions, state, summary, unsupported, workspace";
+
+/// How long the gateway may take to answer.
+const ASK: u64 = 3000;
+
+fn run(context: &Context, args: &Args) -> Result<()> {
+    let wants_fix = ["fix", "repair", "yes"].iter().any(|flag| args.has(flag));
+    let lint = args.has("lint");
+    if lint && (wants_fix || args.has("generate-gateway-token")) {
+        return Err(Error::usage("--lint changes nothing; leave it out to repair"));
+    }
+    let only = args.all("only");
+    if let Some(unknown) = only.iter().find(|only| !CHECKS.iter().any(|check| doctor::is_named(check, only)))
+    {
+        return Err(Error::usage(format!("no check {unknown:?}; openclaw doctor --json names them")));
+    }
+    let is_asked_for = |check: &Check| only.iter().any(|only| doctor::is_named(check, only));
+    // The audit's summary is no finding.
+    let wanted =
+        |check: &Check| if only.is_empty() { !check.id.starts_with("summary.") } else { is_asked_for(check) };
+    let named = args.value("severity-min").and_then(Severity::named);
+    let (shown, threshold) = (named.unwrap_or(Severity::Info), named.unwrap_or(Severity::Warning));
+    context.out.progress("looking at the installation ...");
+    let ctx = examine(context, args.has("deep"), &wanted);
+    let mut found = doctor::run(&ctx, wanted);
+    let mut done = Vec::new();
+    let token = args.has("generate-gateway-token").then_some(Change::Token("gateway.auth.token"));
+    if wants_fix || token.is_some() {
+        let fixes =
+            found.iter().filter(|_| wants_fix).filter_map(|found| found.finding.fix.as_ref()).collect();
+        done = doctor::repair(&ctx, fixes, token.into_iter().collect(), args.has("force"));
+        let service = ctx.service.and_then(|_| service::inspect(&ctx.env).ok());
+        let after = Ctx { reached: ctx.reached, service, ..Ctx::look(&context.env, args.has("deep")) };
+        found = doctor::run(&after, wanted);
+    }
+    found.retain(|found| found.check.severity >= shown);
+    let is_ok = !found.iter().any(|found| found.check.severity >= threshold);
+    if args.has("json") {
+        context.out.json(&report(&found, &done, is_ok));
+    } else {
+        show(context, &found, &done, wants_fix);
+    }
+    match (done.iter().any(|done| done.error.is_some()), lint && !is_ok) {
+        (false, false) => Ok(()),
+        // Everything was told; only the status is left.
+        _ => Err(Error::unavailable("")),
+    }
+}
+
+/// Looks at the files, and asks gateway and service manager where a check wants it.
+fn examine(context: &Context, deep: bool, wanted: &impl Fn(&Check) -> bool) -> Ctx {
+    let wants = |family: &str| CHECKS.iter().any(|check| wanted(check) && doctor::is_named(check, family));
+    let mut ctx = Ctx::look(&context.env, deep);
+    if wants("gateway.probe_failed") || wants("gateway.version_skew") {
+        ctx.reached = reach(&ctx);
+    }
+    if wants("service.differs") || wants("service.legacy") {
+        // Without a place for a service there is none that could differ.
+        ctx.service = service::inspect(&ctx.env).ok();
+    }
+    ctx
+}
+
+/// Asks the gateway, if one is meant to be there. Leaves nothing on disk: who has no identity yet only knocks.
+pub fn reach(ctx: &Ctx) -> Option<Reached> {
+    if !ctx.config.exists() && ctx.instance.is_none() {
+        return None;
+    }
+    let mut env = ctx.env.clone();
+    let config = settings(&mut env).unwrap_or_else(|_| ctx.config.clone());
+    let target = Target::resolve(&env, &config, &Args::default()).ok()?;
+    let outcome = match ctx.env.state_dir.join("identity/device.json").exists() {
+        true => {
+            connect(&target, &ctx.env.state_dir, &[], Deadline::after(Instant::now(), ASK)).map(|session| {
+                let version =
+                    session.hello.pointer("/server/version").and_then(Value::as_str).map(str::to_string);
+                session.client.close();
+                version
+            })
+        }
+        false => knock(&target).map(|()| None),
+    };
+    Some(Reached { url: target.url, outcome })
+}
+
+fn knock(target: &Target) -> Result<()> {
+    let failed = |e: std::io::Error| {
+        target.explain(Error::new(Kind::Unreachable, format!("gateway not reachable: {}", reason(&e))), false)
+    };
+    let mut addresses = (target.host.as_str(), target.port).to_socket_addrs().map_err(failed)?;
+    let address =
+        addresses.next().ok_or_else(|| Error::not_found(format!("{} has no address", target.host)))?;
+    TcpStream::connect_timeout(&address, Duration::from_millis(ASK)).map(drop).map_err(failed)
+}
+
+/// What scripts read; stable.
+pub fn report(found: &[Found], done: &[Done], is_ok: bool) -> Value {
+    let finding = |found: &Found| {
+        let Found { check, finding } = found;
+        json!({
+            "checkId": check.id, "severity": check.severity.name(), "title": check.title,
+            "message": finding.detail, "path": finding.path, "fixHint": finding.remedy,
+            "fixable": finding.fix.as_ref().is_some_and(|fix| !fix.needs_force()),
+        })
+    };
+    let count = |severity| found.iter().filter(|found| found.check.severity == severity).count();
+    json!({
+        "ok": is_ok,
+        "version": VERSION,
+        "checks": CHECKS.iter().map(|check| check.id).collect::<Vec<_>>(),
+        "summary": {
+            "error": count(Severity::Error), "warning": count(Severity::Warning), "info": count(Severity::Info),
+        },
+        "findings": found.iter().map(finding).collect::<Vec<_>>(),
+        "changes": done.iter().map(change).collect::<Vec<_>>(),
+    })
+}
+
+fn change(done: &Done) -> Value {
+    json!({"ok": done.error.is_none(), "did": done.told, "error": done.error.as_ref().map(|e| e.message())})
+}
+
+fn show(context: &Context, found: &[Found], done: &[Done], fixed: bool) {
+    let out = &context.out;
+    for Done { told, error } in done {
+        let word = if error.is_none() { "done" } else { "failed" };
+        told.iter().for_each(|line| out.line(format!("{word}: {line}")));
+        if let Some(error) = error {
+            out.warn(&format!("Error: {}", error.message()));
+        }
+    }
+    if !done.is_empty() {
+        out.line("");
+    }
+    let mut last = "";
+    for Found { check, finding } in found {
+        if check.id != last {
+            let style = match check.severity {
+                Severity::Error => 31,
+                Severity::Warning => 33,
+                Severity::Info => 2,
+            };
+            let severity = format!("{:<7}", check.severity.name());
+            out.styled(&[(style, &severity), (0, " "), (1, check.title), (0, &format!(" ({})", check.id))]);
+        }
+        last = check.id;
+        finding.detail.lines().for_each(|line| out.line(format!("        {line}")));
+        if let Some(remedy) = &finding.remedy {
+            out.line(format!("        Fix: {remedy}"));
+        }
+    }
+    let repairs = |force| {
+        let fixes = found.iter().filter_map(|found| found.finding.fix.as_ref());
+        fixes.filter(|fix| fix.needs_force() == force).count()
+    };
+    if found.is_empty() {
+        out.line("No problems found.");
+    } else if !fixed && repairs(false) > 0 {
+        out.line("");
+        out.line(format!("`{}` repairs {} of these.", context.env.command("doctor --fix"), repairs(false)));
+    } else if repairs(true) > 0 {
+        out.line("");
+        let command = context.env.command("doctor --fix --force");
+        out.line(format!("`{command}` removes {} keys that nothing reads; a backup is kept.", repairs(true)));
+    }
+}

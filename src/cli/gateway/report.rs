@@ -1,0 +1,306 @@
+//! What `openclaw gateway status` prints: text for people, JSON for scripts. Looks nothing up.
+//!
+//! All of it is the result and goes to stdout, problems and what to do about them too. The JSON's members are
+//! promised by `schemas/cli/gateway-status.json`; new ones may be added, none is renamed or dropped.
+use super::status::{ConfigFile, Report, Rpc};
+use super::unit::{Runtime, cleanup, other_json};
+use crate::cli::Context;
+use crate::config::Issue;
+use crate::env::Env;
+use crate::json::json;
+use crate::owners::{Port, hide_secrets};
+use serde_json::Value;
+
+/// Lines of an error that are shown.
+const MOST_LINES: usize = 12;
+const MOST_ISSUES: usize = 5;
+
+pub fn show(context: &Context, report: &Report) {
+    let view = View { context, env: &context.env };
+    view.service(report);
+    view.config(report);
+    view.target(report);
+    view.runtime(report);
+    view.rpc(report);
+    view.port(report);
+    view.others(report);
+}
+
+struct View<'a> {
+    context: &'a Context,
+    env: &'a Env,
+}
+
+impl View<'_> {
+    fn line(&self, text: impl AsRef<str>) {
+        self.context.out.line(text.as_ref());
+    }
+
+    fn service(&self, report: &Report) {
+        let unit = &report.unit;
+        let (loaded, not_loaded) = unit.seen.manager.loaded_texts();
+        let state = if unit.seen.loaded { loaded } else { not_loaded };
+        self.line(format!("Service: {} ({state})", unit.seen.manager.label()));
+        if let Some(file) = &report.log_file {
+            self.line(format!("File logs: {}", self.env.display(file)));
+        }
+        if unit.seen.installed {
+            if !unit.seen.command.is_empty() {
+                self.line(format!("Command: {}", hide_secrets(&unit.seen.command).join(" ")));
+            }
+            self.line(format!("Service file: {}", self.env.display(&unit.seen.unit_path)));
+            let shown: Vec<String> =
+                unit.shown_environment().map(|(name, value)| format!("{name}={value}")).collect();
+            if !shown.is_empty() {
+                self.line(format!("Service env: {}", shown.join(" ")));
+            }
+        }
+        for drift in &unit.seen.drift {
+            self.line(format!("Service config issue: {drift}"));
+        }
+        if !unit.seen.drift.is_empty() {
+            let (doctor, install) = (self.env.command("doctor"), self.env.command("gateway install --force"));
+            self.line(format!("Fix: run `{doctor}`, or write it anew with `{install}`"));
+        }
+        self.line("");
+    }
+
+    fn config(&self, report: &Report) {
+        self.config_file("cli", "Config", &report.cli);
+        self.config_file("service", "Service config", &report.service);
+        if is_mismatch(report) {
+            self.line(
+                "Root cause: CLI and service are using different config paths (likely a profile/state-dir mismatch).",
+            );
+            self.line(
+                "Fix: rerun `openclaw gateway install --force` from the same --profile / OPENCLAW_STATE_DIR you expect.",
+            );
+        }
+        self.line("");
+    }
+
+    fn config_file(&self, user: &str, label: &str, file: &ConfigFile) {
+        let note = match (file.exists, file.issues.is_empty()) {
+            (false, _) => " (missing)",
+            (true, false) => " (invalid)",
+            (true, true) => "",
+        };
+        self.line(format!("Config ({user}): {}{note}", self.env.display(&file.path)));
+        for Issue { path, message } in file.issues.iter().take(MOST_ISSUES) {
+            let path = if path.is_empty() { "<root>" } else { path.as_str() };
+            self.line(format!("{label} issue: {path}: {message}"));
+        }
+    }
+
+    fn target(&self, report: &Report) {
+        let host = report.bind_host.as_deref().unwrap_or("?");
+        self.line(format!(
+            "Gateway: bind={} ({host}), port={} ({})",
+            report.bind_mode, report.port, report.port_source
+        ));
+        match &report.target {
+            Ok(target) => self.line(format!("Probe target: {} ({})", target.url, target.source)),
+            Err(_) => self.line("Probe target: none"),
+        }
+        match dashboard(report) {
+            Some(url) => self.line(format!("Dashboard: {url}")),
+            None if report.service.has_control_ui => {}
+            None => self.line("Dashboard: disabled"),
+        }
+        if let Some(note) = probe_note(report) {
+            self.line(format!("Probe note: {note}"));
+        }
+        if let Some(port) = &report.cli_port {
+            self.line(format!("Note: CLI config resolves gateway port={} ({}).", port.port, port.status()));
+        }
+        self.line("");
+    }
+
+    fn runtime(&self, report: &Report) {
+        let unit = &report.unit;
+        self.line(format!("Runtime: {}", unit.runtime_text()));
+        if let Some(live) = &report.live
+            && unit.seen.pid != Some(live.pid)
+        {
+            let at: Vec<String> = live.addresses.iter().map(ToString::to_string).collect();
+            let at = if at.is_empty() { String::new() } else { format!(", listening on {}", at.join(", ")) };
+            self.line(format!("Gateway process: pid {}{at} (not by the service)", live.pid));
+        }
+        if unit.seen.installed && unit.runtime() == Runtime::Stopped {
+            self.line(match unit.seen.exit_status {
+                Some(78) => "Service is not running: the configuration must be fixed first (status 78).",
+                Some(0) | None => "Service is not running.",
+                Some(_) => "Service is loaded but not running (likely exited immediately).",
+            });
+        }
+        if !unit.seen.installed && report.live.is_none() {
+            let install = self.env.command("gateway install");
+            let run = self.env.command("gateway");
+            self.line(match unit.runtime() {
+                Runtime::NoSupervisor => {
+                    format!("No supervisor to run a service. Run in the foreground: {run}")
+                }
+                _ => format!("Service not installed. Run: {install}"),
+            });
+        }
+    }
+
+    fn rpc(&self, report: &Report) {
+        let Some(rpc) = &report.rpc else {
+            self.line("RPC probe: skipped");
+            return;
+        };
+        let error = match (rpc.latency_ms, &rpc.error) {
+            (Some(ms), _) => {
+                let version = rpc.version.as_ref().map_or(String::new(), |v| format!(", version {v}"));
+                self.line(format!("RPC probe: ok ({ms}ms{version})"));
+                self.other_state(rpc);
+                return;
+            }
+            (None, error) => error,
+        };
+        self.line("RPC probe: failed");
+        if let Ok(target) = &report.target {
+            self.line(format!("RPC target: {}", target.url));
+        }
+        for line in error.iter().flat_map(|error| error.message().lines()).take(MOST_LINES) {
+            self.line(format!("  {line}"));
+        }
+    }
+
+    fn other_state(&self, rpc: &Rpc) {
+        if let Some(theirs) = &rpc.other_state_dir {
+            self.line(format!(
+                "The gateway that answers keeps its state in {}, this command line in {}.",
+                self.env.display(theirs),
+                self.env.display(&self.env.state_dir)
+            ));
+            self.line("Fix: use the --profile or OPENCLAW_STATE_DIR of that gateway.");
+        }
+    }
+
+    fn port(&self, report: &Report) {
+        let Some(port) = &report.port_state else { return };
+        let is_answered = report.rpc.as_ref().is_some_and(|rpc| rpc.latency_ms.is_some());
+        let unit = &report.unit;
+        match (port.is_busy, is_answered) {
+            (Some(true), true) => {
+                let at: Vec<String> = port.listeners.iter().map(|l| l.address.to_string()).collect();
+                self.line(format!("Listening: {}", at.join(", ")));
+            }
+            (Some(true), false) if report.rpc.is_some() && !is_own(report, port) => {
+                self.line(format!("Port {} is already in use.", port.port));
+                for listener in &port.listeners {
+                    let pid = listener.pid.map_or("?".to_string(), |pid| pid.to_string());
+                    self.line(format!(
+                        "- pid {pid} {}: {} ({})",
+                        listener.user, listener.command_line, listener.address
+                    ));
+                }
+                port.hints().iter().for_each(|hint| self.line(format!("- {hint}")));
+            }
+            (Some(false), _) if unit.runtime() == Runtime::Running => {
+                self.line(format!("Gateway port {} is not listening (service appears running).", port.port));
+            }
+            _ => {}
+        }
+        if let Some(error) = &report.last_error {
+            self.line(format!("Last gateway error: {error}"));
+        }
+        if port.is_busy == Some(false)
+            && let Some(line) = unit.journal("-n 200 --no-pager").filter(|_| unit.seen.installed)
+        {
+            self.line(format!("Logs: {line}"));
+        }
+    }
+
+    fn others(&self, report: &Report) {
+        let others = &report.unit.others;
+        if others.is_empty() {
+            return;
+        }
+        self.line("\nOther gateway-like services detected (best effort):");
+        for other in others {
+            self.line(format!("- {other}\n  Cleanup hint: {}", cleanup(other)));
+        }
+        self.line("Run one gateway per machine, or give each its own --profile and port.");
+    }
+}
+
+/// Whether the port is held by the gateway that is asked.
+fn is_own(report: &Report, port: &Port) -> bool {
+    let own = report.live.as_ref().map(|live| live.pid);
+    own.is_some() && port.listeners.iter().any(|listener| listener.pid == own)
+}
+
+fn is_mismatch(report: &Report) -> bool {
+    report.unit.seen.installed && report.cli.path != report.service.path
+}
+
+/// The address of the configured gateway's control page.
+fn dashboard(report: &Report) -> Option<String> {
+    let target = report.target.as_ref().ok().filter(|target| target.is_configured)?;
+    if !report.service.has_control_ui {
+        return None;
+    }
+    let rest = target.url.strip_prefix("ws")?;
+    Some(format!("http{}{}", rest.trim_end_matches('/'), report.control_path))
+}
+
+fn probe_note(report: &Report) -> Option<String> {
+    let target = report.target.as_ref().ok().filter(|target| target.bind.is_some())?;
+    match report.bind_mode.as_str() {
+        "loopback" => Some("Loopback-only gateway; only local clients can connect.".into()),
+        "lan" => Some(format!("bind=lan listens on 0.0.0.0 (all interfaces); probing via {}.", target.host)),
+        _ => None,
+    }
+}
+
+pub fn as_json(report: &Report) -> Value {
+    let unit = &report.unit;
+    let target = report.target.as_ref().ok();
+    let mut config = json!({"cli": config_json(&report.cli), "daemon": config_json(&report.service)});
+    let mut out = json!({
+        "service": unit.to_json(),
+        "gateway": {
+            "bindMode": report.bind_mode, "bindHost": report.bind_host, "port": report.port,
+            "portSource": report.port_source, "probeUrl": target.map(|t| t.url.as_str()),
+            "probeSource": target.map(|t| t.source.as_str()), "probeNote": probe_note(report),
+            "dashboard": dashboard(report), "logFile": report.log_file,
+        },
+        "process": report.live.as_ref().map(|live| json!({
+            "pid": live.pid, "addresses": live.addresses.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        })),
+        "port": report.port_state.as_ref().map(|port| port.to_json()),
+        "lastError": report.last_error,
+        "extraServices": unit.others.iter().map(other_json).collect::<Vec<_>>(),
+    });
+    put(&mut config, "mismatch", is_mismatch(report).then_some(Value::Bool(true)));
+    put(&mut out, "config", Some(config));
+    put(&mut out, "portCli", report.cli_port.as_ref().map(|port| port.to_json()));
+    put(&mut out, "rpc", report.rpc.as_ref().map(|rpc| rpc_json(rpc, target.map(|t| t.url.as_str()))));
+    out
+}
+
+fn config_json(file: &ConfigFile) -> Value {
+    json!({
+        "path": file.path, "exists": file.exists, "valid": file.issues.is_empty(), "issues": file.issues,
+        "controlUi": {"enabled": file.has_control_ui},
+    })
+}
+
+fn rpc_json(rpc: &Rpc, url: Option<&str>) -> Value {
+    let mut out = json!({"ok": rpc.latency_ms.is_some(), "url": url});
+    put(&mut out, "latencyMs", rpc.latency_ms.map(Into::into));
+    put(&mut out, "version", rpc.version.clone().map(Into::into));
+    put(&mut out, "otherStateDir", rpc.other_state_dir.as_ref().map(|dir| json!(dir)));
+    put(&mut out, "error", rpc.error.as_ref().map(|error| error.message().into()));
+    put(&mut out, "errorCode", rpc.error.as_ref().map(|error| error.detail_code().into()));
+    out
+}
+
+fn put(object: &mut Value, name: &str, value: Option<Value>) {
+    if let (Some(map), Some(value)) = (object.as_object_mut(), value) {
+        map.insert(name.to_string(), value);
+    }
+}

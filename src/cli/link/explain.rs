@@ -1,0 +1,160 @@
+//! What a command says when its gateway could not be reached or refused it: the target, where its address and
+//! credentials came from, and the one fix. Values of credentials never appear.
+use super::target::{Secret, Target};
+use crate::cli::gateway::status::live;
+use crate::config::Config;
+use crate::error::{Error, Kind};
+use crate::gateway;
+use crate::owners::Port;
+use crate::service::Place;
+
+/// A gateway that stays silent for less is not said to hang, milliseconds.
+const PATIENCE: u64 = 1000;
+
+impl Target {
+    /// `error` with the lines that say what was tried, for people in the text and for scripts in the details.
+    pub fn explain(&self, error: Error, stored_device_token: bool) -> Error {
+        let credential = self.credential(stored_device_token);
+        let mut text = format!("{}\nGateway target: {}\nSource: {}", error.message(), self.url, self.source);
+        text += &format!("\nConfig: {}", self.config);
+        if let Some(bind) = &self.bind {
+            text += &format!("\nBind: {bind}");
+        }
+        text += &format!("\nCredential: {credential}");
+        if let Some(fix) = self.fix(&error) {
+            text += &format!("\nFix: {fix}");
+        }
+        let mut explained = Error::new(error.kind, text);
+        for (key, value) in error.details().into_iter().flatten() {
+            explained = explained.with(key, value.clone());
+        }
+        if let Some(after) = error.retry_after() {
+            explained = explained.retry_in(after);
+        }
+        explained
+            .with("target", self.url.as_str())
+            .with("source", self.source.as_str())
+            .with("config", self.config.as_str())
+            .with("credential", credential)
+    }
+
+    /// Where the credentials came from, in words.
+    fn credential(&self, stored_device_token: bool) -> String {
+        let part =
+            |name: &str, secret: &Option<Secret>| Some(format!("{name} from {}", secret.as_ref()?.source));
+        let device = stored_device_token.then(|| "device token from identity/device-auth.json".to_string());
+        let parts = [part("token", &self.token), part("password", &self.password), device];
+        let known: Vec<String> = parts.into_iter().flatten().collect();
+        if known.is_empty() { "none".to_string() } else { known.join(", ") }
+    }
+
+    fn fix(&self, error: &Error) -> Option<String> {
+        let detail = |key: &str| error.details()?.get(key)?.as_str();
+        if let Some(fault) = detail("tls") {
+            return self.tls_fix(fault, detail("gotFingerprint").unwrap_or_default());
+        }
+        if detail("holder").is_some() {
+            return Some(
+                "end that process as its user or root, or use another port (OPENCLAW_GATEWAY_PORT, gateway.port); \
+                 a gateway of another account on this machine is reached by --ssh USER@localhost"
+                    .into(),
+            );
+        }
+        if let Some(hint) =
+            detail("remediationHint").filter(|_| detail("reason") == Some("device-signature-stale"))
+        {
+            return Some(hint.to_string());
+        }
+        let key = if self.source.contains("remote") { "gateway.remote.token" } else { "gateway.auth.token" };
+        match error.kind {
+            Kind::Unreachable if self.bind.is_some() => Some(self.way_to_run(error)),
+            Kind::Unreachable => {
+                Some("check the address, and that the gateway runs and its port is reachable".into())
+            }
+            Kind::Unauthorized | Kind::NotPaired if self.held_config().is_some() => self.held_config(),
+            Kind::Unauthorized | Kind::RateLimited => Some(match (&self.token, &self.password) {
+                (None, None) if !self.is_configured => "pass --token or --password".into(),
+                (None, None) => {
+                    format!("pass --token, set OPENCLAW_GATEWAY_TOKEN, or set {key} in the config")
+                }
+                (Some(secret), _) | (None, Some(secret)) => {
+                    format!(
+                        "the gateway expects another secret than the one from {}; correct it there",
+                        secret.source
+                    )
+                }
+            }),
+            Kind::NotPaired => detail("requestId").map(|id| {
+                let command = self.env.command(&format!("devices approve {id}"));
+                format!("on the gateway's host run `{command}`")
+            }),
+            _ => None,
+        }
+    }
+
+    /// What brings this host's gateway back, by what runs, what has the port and what is installed. Asks no manager.
+    fn way_to_run(&self, error: &Error) -> String {
+        let (env, port) = (&self.env, self.port);
+        let is_installed = Place::find(env, None).is_ok_and(|place| place.path.exists());
+        let start = env.command(if is_installed { "gateway start" } else { "gateway" });
+        if let Some(live) = live(env) {
+            let pid = live.pid;
+            let waited = error.details().and_then(|details| details.get("timeoutMs")?.as_u64());
+            return match live.port(env) {
+                Some(other) if other != port => format!(
+                    "the gateway of this state directory (pid {pid}) listens on port {other}: \
+                     set OPENCLAW_GATEWAY_PORT={other}, or gateway.port"
+                ),
+                _ if waited.is_none_or(|ms| ms < PATIENCE) => {
+                    format!("the gateway (pid {pid}) runs: try again, with a longer --timeout if it is busy")
+                }
+                _ if is_installed => {
+                    format!(
+                        "the gateway (pid {pid}) hangs: restart it with `{}`",
+                        env.command("gateway restart")
+                    )
+                }
+                _ => {
+                    format!("the gateway (pid {pid}) hangs: end it with `kill -9 {pid}`, then run `{start}`")
+                }
+            };
+        }
+        if let Some(holder) = Port::inspect(port, &[]).listeners.first() {
+            let who = match holder.pid {
+                Some(pid) => format!("pid {pid} ({})", holder.command),
+                None => format!("a process of user {}", holder.user),
+            };
+            return format!(
+                "port {port} belongs to {who}, not to this gateway: stop it, or set another gateway.port"
+            );
+        }
+        match gateway::refusal(env) {
+            Some(why) => format!("correct what keeps the gateway from starting: {why}"),
+            None => format!("start the gateway with `{start}`"),
+        }
+    }
+
+    /// Where the secret that is meant may be unknown: the file cannot be used and a gateway runs with an earlier one.
+    fn held_config(&self) -> Option<String> {
+        let error = self.bind.as_ref().and_then(|_| Config::load(&mut self.env.clone()).err())?;
+        let pid = live(&self.env)?.pid;
+        Some(format!("{}; the gateway (pid {pid}) runs with the last good one", error.message()))
+    }
+
+    /// What to do about a certificate; `got` is the fingerprint of the one that was shown.
+    fn tls_fix(&self, fault: &str, got: &str) -> Option<String> {
+        let key = if self.is_configured { ", or set gateway.remote.tlsFingerprint" } else { "" };
+        Some(match fault {
+            "mismatch" => {
+                "if the gateway has a new certificate, compare the fingerprint on its host and replace \
+                           the pin; if not, somebody else answers there"
+                    .into()
+            }
+            "untrusted" => format!(
+                "if this is the fingerprint of the certificate on the gateway's host, pin it: --tls-fingerprint {got}{key}"
+            ),
+            "plain" => "name the port of the TLS proxy, or use ws:// through a tunnel".into(),
+            _ => return None,
+        })
+    }
+}

@@ -1,0 +1,13 @@
+//! The way to a gateway: which one, over what, proven how, and one call after another.
+pub mod address;
+pub mod client;
+pub mod connect;
+pub mod explain;
+pub mod fingerprint;
+pub mod rpc;
+pub mod socket;
+pub mod ssh;
+pub mod ssh_destination;
+pub mod target;
+pub mod tls;
+pub mod websocket;

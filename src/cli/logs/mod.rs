@@ -1,0 +1,127 @@
+//! `openclaw logs`: the gateway's log, once or for as long as one likes to watch.
+//!
+//! Asks the gateway by `logs.tail`; where no local gateway answers it reads the file itself (`logs_source.rs`)
+//! and says so. Lines go to stdout, everything about them to stderr, so that a pipe gets lines only; with
+//! `--json` notices are lines of their own on stdout. Ctrl-C ends it, with the usual status 130.
+pub mod line;
+pub mod source;
+use super::link::rpc;
+use super::logs::line::Style;
+use super::logs::source::{Chunk, Source};
+use super::parse::Args;
+use super::{Command, Context, Flag};
+use crate::error::{Error, Result};
+use crate::json::json;
+use std::time::Duration;
+
+pub const COMMAND: Command = Command {
+    name: "logs",
+    summary: "Show the gateway's log, also while it is written",
+    about: "Asks the gateway; when a local gateway does not answer, its log file is read instead.\n\
+            Following goes on over rotation and restarts of the gateway, until Ctrl-C.",
+    positionals: &[],
+    flags: &[FLAGS, rpc::FLAGS],
+    examples: &[
+        ("openclaw logs --limit 50", "Show the last 50 lines"),
+        ("openclaw logs --follow", "Show new lines as they come"),
+        ("openclaw logs --json | jq -r .message", "Print the messages alone"),
+    ],
+    failure: "",
+    run,
+};
+
+const FLAGS: &[Flag] = &[
+    Flag::switch("follow", "Show new lines as they come").short('f'),
+    Flag::value("limit", "<n>", "Show at most this many lines; default 200").short('n'),
+    Flag::value("max-bytes", "<n>", "Read at most this much of the file; default 250000"),
+    Flag::value("interval", "<time>", "Look for new lines this often, as 2s or 500 (ms); default 1s"),
+    Flag::switch("plain", "Print plain lines on a terminal too"),
+    Flag::switch("utc", "Show times in UTC, the default where stdout is no terminal"),
+    Flag::switch("local-time", "Show times in this host's zone"),
+    Flag::switch("json", "Print one JSON object a line"),
+    Flag::value("timeout", "<time>", "Give up a call after this time, as 10s or 500 (ms); default 5s"),
+];
+
+/// What the gateway gives at once.
+const MOST_LINES: u64 = 5000;
+const MOST_BYTES: u64 = 1_000_000;
+/// Shorter intervals would be work without use.
+const SHORTEST: u64 = 20;
+
+fn run(context: &Context, args: &Args) -> Result<()> {
+    if args.has("utc") && args.has("local-time") {
+        return Err(Error::usage("--utc and --local-time exclude each other"));
+    }
+    let number =
+        |long: &str, default: u64, most: u64| Ok(args.number(long)?.unwrap_or(default).clamp(1, most));
+    let (limit, max_bytes) = (number("limit", 200, MOST_LINES)?, number("max-bytes", 250_000, MOST_BYTES)?);
+    let interval = Duration::from_millis(args.millis("interval", 1)?.unwrap_or(1000).max(SHORTEST));
+    let view = View { context, style: Style::of(context, args), plain_json: args.has("json") };
+    let mut source = Source::open(context, args, max_bytes)?;
+    let mut first = source.read(None, limit, &|text| view.notice(text))?;
+    if args.number("limit")? == Some(0) {
+        // None of those that are there; with --follow those to come.
+        first.lines.clear();
+    }
+    let (mut file, mut cursor) = (first.file.clone(), first.cursor);
+    view.file(&first);
+    if first.truncated {
+        view.notice("Log tail truncated (increase --max-bytes).");
+    }
+    if !view.lines(&first) || !args.has("follow") {
+        return Ok(());
+    }
+    loop {
+        source.wait(interval, &|text| view.notice(text))?;
+        // What came meanwhile is all wanted, whatever --limit says of the start.
+        let mut chunk = source.read(Some(cursor), MOST_LINES, &|text| view.notice(text))?;
+        if chunk.file != file {
+            if !chunk.reset {
+                // A gateway that does not see by the cursor that the file is another one.
+                chunk = source.read(Some(0), MOST_LINES, &|text| view.notice(text))?;
+            }
+            view.file(&chunk);
+            file = chunk.file.clone();
+        } else if chunk.reset {
+            view.notice("Log cursor reset (file rotated).");
+        }
+        if chunk.truncated {
+            view.notice("Log lines were missed (increase --max-bytes or lower --interval).");
+        }
+        cursor = chunk.cursor;
+        if !view.lines(&chunk) {
+            return Ok(());
+        }
+    }
+}
+
+/// How lines and remarks are printed.
+struct View<'a> {
+    context: &'a Context,
+    style: Style,
+    plain_json: bool,
+}
+
+impl View<'_> {
+    fn file(&self, chunk: &Chunk) {
+        if self.plain_json {
+            let meta =
+                json!({"type": "meta", "file": chunk.file, "cursor": chunk.cursor, "size": chunk.size});
+            self.context.out.json_line(&meta);
+        } else {
+            self.context.out.line(format!("Log file: {}", chunk.file));
+        }
+    }
+
+    fn notice(&self, text: &str) {
+        if self.plain_json {
+            self.context.out.json_line(&json!({"type": "notice", "message": text}));
+        }
+        self.context.out.warn(text);
+    }
+
+    /// Prints the lines; whether somebody still reads them.
+    fn lines(&self, chunk: &Chunk) -> bool {
+        chunk.lines.iter().all(|line| self.style.print("", line))
+    }
+}

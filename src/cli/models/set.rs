@@ -1,0 +1,146 @@
+//! `openclaw models set`: chooses the model that answers; only what it changes in the config's text changes.
+//!
+//! A running gateway takes the new choice up by itself.
+use super::scan;
+use super::{load, resolve};
+use crate::agents::Agents;
+use crate::cli::parse::Args;
+use crate::cli::{Command, Context, JSON, Positional};
+use crate::config::Config;
+use crate::config::edit::{self, Draft};
+use crate::env::Env;
+use crate::error::{Error, Result};
+use crate::json::json;
+use crate::models::catalogue;
+use crate::models::catalogue::MODEL;
+use crate::models::provider::{Provider, key_variable};
+use crate::models::scan::Found;
+use serde_json::Value;
+
+pub const SET: Command = Command {
+    name: "models set",
+    summary: "Choose the model that answers",
+    about: "Takes provider/model, an alias, or a name that one provider alone lists.\n\
+            Writes agents.defaults.model.primary, and the provider when it is a server found on this machine;\n\
+            fallbacks and everything else in the config file stay as they are.",
+    positionals: &[Positional::required("model")],
+    flags: &[&[JSON]],
+    examples: &[
+        ("openclaw models set ollama/llama3.2", "Let a model of the local Ollama answer"),
+        ("openclaw models set openclaw/builtin", "Go back to the built-in model"),
+    ],
+    failure: "",
+    run,
+};
+
+fn run(context: &Context, args: &Args) -> Result<()> {
+    let word = args.positional(0).unwrap_or_default().trim();
+    let (config, env) = load(context)?;
+    let choice = decide(&env, &config, word)?;
+    let ((), changed) = edit::change(&env.config_path, |draft| choice.put(draft))?;
+    let Choice { reference, provider, .. } = choice;
+    if let Some(provider) = provider.filter(catalogue::lacks_key) {
+        let id = &provider.id;
+        let variable = key_variable(id);
+        context.out.warn(&format!(
+            "note: there is no key for {id} yet: set {variable} or models.providers.{id}.apiKey"
+        ));
+    }
+    own_model_note(context, &Agents::of(&config, &env), &config);
+    if args.has("json") {
+        context
+            .out
+            .json(&json!({"ok": true, "model": reference, "config": env.config_path, "changed": changed}));
+        return Ok(());
+    }
+    let file = env.display(&env.config_path);
+    let done = if changed { "updated" } else { "unchanged" };
+    context.out.line(format!("{reference} answers now ({file} {done})"));
+    Ok(())
+}
+
+/// The model that was chosen.
+pub struct Choice {
+    pub reference: String,
+    /// `None` for a server on this machine that was not in the config before.
+    provider: Option<Provider>,
+    /// That server, and the model's id there.
+    server: Option<(Found, String)>,
+}
+
+/// The model that a word means; nothing is written yet.
+pub fn decide(env: &Env, config: &Config, word: &str) -> Result<Choice> {
+    let resolved = resolve(config, env, word);
+    let is_listed = resolved.as_ref().is_ok_and(|(reference, provider)| {
+        let section = config.get_in(&["models", "providers", &provider.id]);
+        section.is_some() || reference == crate::models::provider::BUILTIN
+    });
+    let server = if is_listed { None } else { found(word) };
+    let (reference, provider) = match (resolved, &server) {
+        (Err(_), Some(_)) => (word.to_string(), None),
+        // What was typed does not fit; no configuration has to be corrected.
+        (Err(e), None) => return Err(Error::invalid(e.message())),
+        (Ok((reference, provider)), _) => (reference, Some(provider)),
+    };
+    Ok(Choice { reference, provider, server })
+}
+
+impl Choice {
+    /// Writes the choice, and the provider when it is a server found on this machine.
+    pub fn put(&self, draft: &mut Draft) -> Result<()> {
+        if let Some((server, model)) = &self.server {
+            add_model(draft, server, model)?;
+        }
+        let path = primary_path(&draft.value()?);
+        draft.set(&path, self.reference.as_str())
+    }
+}
+
+/// Where the choice stands, in the shape the config has.
+fn primary_path(written: &Value) -> Vec<&'static str> {
+    let is_text = written.pointer("/agents/defaults/model").is_some_and(Value::is_string);
+    MODEL.split('.').chain((!is_text).then_some("primary")).collect()
+}
+
+/// A server on this machine that serves the model, and the model's id there.
+fn found(reference: &str) -> Option<(Found, String)> {
+    let (id, model) = reference.split_once('/')?;
+    let server = scan::servers().into_iter().find(|server| server.provider_id == id)?;
+    server.models.iter().any(|served| served == model).then(|| (server, model.to_string()))
+}
+
+/// Adds a found server's model to the config: the whole provider, or the model to its list.
+pub fn add_model(draft: &mut Draft, server: &Found, model: &str) -> Result<()> {
+    let id = server.provider_id.as_str();
+    let entry = json!({"id": model, "name": model});
+    let written = draft.value()?;
+    match written.get("models").and_then(|models| models.get("providers")?.get(id)) {
+        None => draft.set(
+            &["models", "providers", id],
+            json!({"baseUrl": server.base_url, "api": "openai-completions", "models": [entry]}),
+        ),
+        Some(section) => {
+            let models = section.get("models").and_then(Value::as_array);
+            let is_there = |m: &Value| m.get("id").and_then(Value::as_str) == Some(model);
+            if models.is_some_and(|models| models.iter().any(is_there)) {
+                return Ok(());
+            }
+            draft.append(&["models", "providers", id, "models"], &entry)
+        }
+    }
+}
+
+/// Agents with a model of their own do not follow the default.
+fn own_model_note(context: &Context, agents: &Agents, config: &Config) {
+    let default = agents.default_id();
+    let list = config.get("agents.list").and_then(Value::as_array).into_iter().flatten();
+    let own = list.filter(|agent| agent.get("model").is_some_and(has_primary));
+    for id in own.filter_map(crate::agents::id_of) {
+        let which = if id == default { "the default agent" } else { "agent" };
+        context.out.warn(&format!("note: {which} {id:?} has a model of its own in agents.list and keeps it"));
+    }
+}
+
+fn has_primary(model: &Value) -> bool {
+    model.is_string() || model.get("primary").is_some()
+}

@@ -1,0 +1,204 @@
+//! `openclaw health` and `openclaw gateway health`: the gateway's health snapshot.
+use crate::cli::link::rpc;
+use crate::cli::parse::Args;
+use crate::cli::print::age;
+use crate::cli::{Command, Context, Flag, JSON};
+use crate::error::Result;
+use crate::json::json;
+use serde_json::Value;
+use std::time::Instant;
+
+pub const COMMAND: Command = Command {
+    name: "health",
+    summary: "Show the health of the running gateway",
+    about: "",
+    positionals: &[],
+    flags: &[FLAGS, rpc::FLAGS, rpc::TIMEOUT],
+    examples: &[
+        ("openclaw health", "Show channels, agents and sessions"),
+        ("openclaw health --json --timeout 2000", "Check from a script, within two seconds"),
+    ],
+    failure: "",
+    run,
+};
+
+pub const GATEWAY: Command = Command {
+    name: "gateway health",
+    summary: "Check that the gateway answers, and how fast",
+    about: "",
+    positionals: &[],
+    flags: &[&[JSON], rpc::FLAGS, rpc::TIMEOUT],
+    examples: &[("openclaw gateway health", "Print OK and the time the answer took")],
+    failure: "",
+    run: run_gateway,
+};
+
+const FLAGS: &[Flag] = &[Flag::switch("verbose", "Probe the channels and show the connection"), JSON];
+
+fn run(context: &Context, args: &Args) -> Result<()> {
+    let verbose = args.has("verbose");
+    let params = if verbose { json!({"probe": true}) } else { json!({}) };
+    let (started, health) = (Instant::now(), rpc::call(context, args, "health", &params)?);
+    let took = started.elapsed().as_millis();
+    if args.has("json") {
+        context.out.json(&health);
+        return Ok(());
+    }
+    if verbose {
+        let target = rpc::target_to_read(context, args)?;
+        context.out.line("Gateway connection:");
+        let bind = target.bind.iter().map(|bind| format!("Bind: {bind}"));
+        let known = [
+            format!("Gateway target: {}", target.url),
+            format!("Source: {}", target.source),
+            format!("Config: {}", target.config),
+        ];
+        let answered = [format!("Answered in {took}ms")];
+        for line in known.into_iter().chain(bind).chain(answered) {
+            context.out.line(format!("  {line}"));
+        }
+    }
+    for line in lines(&health) {
+        context.out.line(&line);
+    }
+    Ok(())
+}
+
+/// The snapshot as people read it.
+pub fn lines(health: &Value) -> Vec<String> {
+    let rest = agents(health).into_iter().chain(pairing(health));
+    channels(health).into_iter().chain(rest).chain(config(health)).collect()
+}
+
+fn run_gateway(context: &Context, args: &Args) -> Result<()> {
+    let started = Instant::now();
+    let health = rpc::call(context, args, "health", &json!({}))?;
+    if args.has("json") {
+        context.out.json(&health);
+        return Ok(());
+    }
+    context.out.heading("Gateway Health");
+    context.out.line(format!("OK ({}ms)", started.elapsed().as_millis()));
+    for line in channels(&health).into_iter().chain(pairing(&health)).chain(config(&health)) {
+        context.out.line(&line);
+    }
+    Ok(())
+}
+
+/// Devices that wait to be let in, with the command that does it.
+fn pairing(health: &Value) -> Vec<String> {
+    let pending = health.pointer("/pairing/pending").and_then(Value::as_array).into_iter().flatten();
+    let commands = pending.filter_map(|request| request.get("approve").and_then(Value::as_str));
+    commands.map(|command| format!("Pairing request waits: {command}")).collect()
+}
+
+/// The mistake for which the file on disk is not in force.
+fn config(health: &Value) -> Option<String> {
+    let problem = health.get("configInvalid")?;
+    let text = |key: &str| problem.get(key).and_then(Value::as_str).unwrap_or_default();
+    let path = Some(text("path")).filter(|path| !path.is_empty()).unwrap_or(text("file"));
+    Some(format!("Config invalid: {path}: {}; the last good one is in force", text("message")))
+}
+
+/// One line for each channel, in the gateway's order.
+fn channels(health: &Value) -> Vec<String> {
+    let order =
+        health.get("channelOrder").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+    let line = |id: &str| {
+        let label = health.pointer(&format!("/channelLabels/{id}")).and_then(Value::as_str).unwrap_or(id);
+        let state = health.pointer(&format!("/channels/{id}")).map_or("unknown".to_string(), channel);
+        format!("{label}: {state}")
+    };
+    order.map(line).collect()
+}
+
+fn channel(state: &Value) -> String {
+    let is = |key: &str| state.get(key).and_then(Value::as_bool);
+    let probe = state.get("probe").unwrap_or(&Value::Null);
+    let text = |value: Option<&Value>| match value {
+        Some(Value::String(text)) => text.clone(),
+        Some(Value::Number(number)) => number.to_string(),
+        _ => "unknown".to_string(),
+    };
+    match (is("linked"), is("configured"), probe.get("ok").and_then(Value::as_bool)) {
+        (Some(false), _, _) => "not linked".to_string(),
+        (Some(true), _, _) => match state.get("authAgeMs").and_then(Value::as_u64) {
+            Some(ms) => format!("linked (auth age {})", age(ms)),
+            None => "linked".to_string(),
+        },
+        (None, Some(false), _) => "not configured".to_string(),
+        (None, _, Some(false)) => {
+            format!("failed ({}) - {}", text(probe.get("status")), text(probe.get("error")))
+        }
+        (None, _, Some(true)) => {
+            let bot =
+                probe.pointer("/bot/username").and_then(Value::as_str).map(|name| format!(" (@{name})"));
+            let took = probe.get("elapsedMs").and_then(Value::as_u64).map(|ms| format!(" ({ms}ms)"));
+            format!("ok{}{}", bot.unwrap_or_default(), took.unwrap_or_default())
+        }
+        (None, Some(true), None) => "configured".to_string(),
+        (None, None, None) => "unknown".to_string(),
+    }
+}
+
+/// The agents, their heartbeat and their newest sessions.
+fn agents(health: &Value) -> Vec<String> {
+    let list = || health.get("agents").and_then(Value::as_array).into_iter().flatten();
+    let text =
+        |value: &Value, key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default().to_string();
+    let named = |agent: &Value| {
+        let mark = if agent.get("isDefault") == Some(&Value::Bool(true)) { " (default)" } else { "" };
+        format!("{}{mark}", text(agent, "agentId"))
+    };
+    let heartbeat = |agent: &Value| {
+        let beat = agent.get("heartbeat").unwrap_or(&Value::Null);
+        let enabled = beat.get("enabled") == Some(&Value::Bool(true));
+        let every = if enabled { text(beat, "every") } else { "disabled".into() };
+        format!("{every} ({})", text(agent, "agentId"))
+    };
+    let mut lines = vec![
+        format!("Agents: {}", list().map(named).collect::<Vec<_>>().join(", ")),
+        format!("Heartbeat interval: {}", list().map(heartbeat).collect::<Vec<_>>().join(", ")),
+    ];
+    for agent in list() {
+        let sessions = agent.get("sessions").unwrap_or(&Value::Null);
+        let count = sessions.get("count").and_then(Value::as_u64).unwrap_or_default();
+        lines.push(format!(
+            "Session store ({}): {} ({count} entries)",
+            text(agent, "agentId"),
+            text(sessions, "path")
+        ));
+        for recent in sessions.get("recent").and_then(Value::as_array).into_iter().flatten() {
+            let ms = recent.get("age").and_then(Value::as_u64).unwrap_or_default();
+            lines.push(format!("- {} ({} ago)", text(recent, "key"), age(ms)));
+        }
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_channel_in_words() {
+        let cases = [
+            (json!({"linked": false}), "not linked"),
+            (json!({"linked": true, "authAgeMs": 300_000}), "linked (auth age 5m)"),
+            (json!({"configured": false}), "not configured"),
+            (
+                json!({"configured": true, "probe": {"ok": false, "status": null, "error": "fetch failed"}}),
+                "failed (unknown) - fetch failed",
+            ),
+            (
+                json!({"configured": true, "probe": {"ok": true, "elapsedMs": 12, "bot": {"username": "b"}}}),
+                "ok (@b) (12ms)",
+            ),
+            (json!({"configured": true}), "configured"),
+            (json!({}), "unknown"),
+        ];
+        for (state, want) in cases {
+            assert_eq!(channel(&state), want, "{state}");
+        }
+    }
+}

@@ -1,0 +1,392 @@
+//! `openclaw status`: the state of this installation at a glance, with the gateway up or down.
+//!
+//! Reads the config and the session stores itself and asks the gateway whether it answers. It changes
+//! nothing and succeeds even when the gateway is down; a broken config is shown, not fatal.
+pub mod all;
+pub mod health;
+use super::gateway::unit::Unit;
+use super::gateway::usage;
+use super::link::connect::connect;
+use super::link::rpc;
+use super::link::target::{Target, settings};
+use super::parse::Args;
+use super::print::age;
+use super::sessions::{Row, default_agent, read, show, store_path};
+use super::status::health::lines as health_lines;
+use super::{Command, Context, Flag, JSON, VERSION, far};
+use crate::agents::Agents;
+use crate::clock;
+use crate::config::Config;
+use crate::device::pairing::Pairing;
+use crate::env::Env;
+use crate::error::{Error, Result};
+use crate::json::json;
+use crate::models::catalogue;
+use crate::models::catalogue::MODEL;
+use crate::models::profiles;
+use crate::models::provider::Provider;
+use crate::session_key::normalise_agent_id;
+use crate::sessions::newer;
+use crate::unsupported;
+use serde_json::Value;
+use std::path::PathBuf;
+use std::time::Instant;
+
+pub const COMMAND: Command = Command {
+    name: "status",
+    summary: "Show the configuration, the gateway, agents and sessions",
+    about: "Works with the gateway down, and exits 0 then as well.",
+    positionals: &[],
+    flags: &[FLAGS, rpc::FLAGS, rpc::TIMEOUT],
+    examples: &[
+        ("openclaw status", "Show everything at a glance"),
+        ("openclaw status --json", "Print it as JSON for scripts"),
+    ],
+    failure: "",
+    run,
+};
+
+const FLAGS: &[Flag] = &[
+    Flag::switch("all", "List all sessions and agents, and add a diagnosis to paste into a report"),
+    Flag::switch("deep", "Add the gateway's health snapshot, channels probed"),
+    Flag::switch("usage", "Add what the models used in the last 30 days"),
+    JSON,
+];
+
+/// Sessions listed without `--all`.
+const RECENT: usize = 10;
+/// Days that `--usage` counts.
+const USAGE_DAYS: u64 = 30;
+
+/// One agent and its sessions.
+struct Agent {
+    id: String,
+    name: Option<String>,
+    workspace: PathBuf,
+    store: PathBuf,
+    sessions: Vec<Row>,
+}
+
+/// What asking the gateway gave.
+#[derive(Default)]
+struct Gateway {
+    target: Option<Target>,
+    latency_ms: Option<u64>,
+    version: Option<String>,
+    host: Option<String>,
+    /// The snapshot it gave at the start.
+    snapshot: Value,
+    health: Option<Value>,
+    usage: Option<Value>,
+    cost: Option<Value>,
+    error: Option<Error>,
+}
+
+fn run(context: &Context, args: &Args) -> Result<()> {
+    let mut env = context.env.clone();
+    let (config, config_error) = match settings(&mut env) {
+        Ok(config) => (config, None),
+        Err(error) => (Config::empty(), Some(error)),
+    };
+    // What lies here is not that of a gateway elsewhere.
+    let is_elsewhere = far::address(&env, &config).is_some();
+    let agents = if is_elsewhere { Vec::new() } else { agents(&env, &config)? };
+    context.out.progress("asking the gateway ...");
+    let gateway = match &config_error {
+        Some(error) if args.value("url").is_none() => {
+            Gateway { error: Some(error.clone()), ..Gateway::default() }
+        }
+        _ => ask(context, args, &env, &config)?,
+    };
+    let unit = Unit::inspect(&env, args.has("all"))?;
+    if args.has("json") {
+        context.out.json(&as_json(&env, &config, &agents, &gateway, &unit));
+        return Ok(());
+    }
+    for (name, value) in overview(context, &env, &config, &agents, &gateway, &unit) {
+        context.out.field(name, &value);
+    }
+    if args.has("all") {
+        context.out.line("");
+        context.out.table(
+            &["Agent", "Sessions", "Active", "Store"],
+            &agents.iter().map(agent_row).collect::<Vec<_>>(),
+        );
+    }
+    let mut rows: Vec<Row> = agents.into_iter().flat_map(|agent| agent.sessions).collect();
+    crate::order::by_key(&mut rows, |row| std::cmp::Reverse(row.updated_at));
+    if !args.has("all") {
+        rows.truncate(RECENT);
+    }
+    context.out.line("");
+    if is_elsewhere {
+        let list = env.command("sessions");
+        context.out.line(format!("the sessions are at the gateway: {list}"));
+    } else if rows.is_empty() {
+        context.out.line("no sessions yet");
+    } else {
+        show(context, &rows, clock::now_ms());
+    }
+    if let Some(health) = &gateway.health {
+        context.out.heading("\nHealth");
+        health_lines(health).iter().for_each(|line| context.out.line(line));
+    }
+    if let Some(cost) = &gateway.cost {
+        context.out.heading("\nUsage");
+        usage::lines(cost, USAGE_DAYS).iter().skip(1).for_each(|line| context.out.line(line));
+    }
+    if args.has("all") {
+        let is_up = gateway.latency_ms.is_some();
+        all::show(context, &env, &config, &unit, gateway.target.as_ref(), is_up);
+    }
+    Ok(())
+}
+
+fn agent_row(agent: &Agent) -> Vec<String> {
+    let active = agent.sessions.first().map(|row| age(clock::now_ms().saturating_sub(row.updated_at)));
+    let active = active.map_or("never".to_string(), |age| format!("{age} ago"));
+    vec![agent.id.clone(), agent.sessions.len().to_string(), active, agent.store.display().to_string()]
+}
+
+fn agents(env: &Env, config: &Config) -> Result<Vec<Agent>> {
+    let list = config.get("agents.list").and_then(Value::as_array);
+    let default = default_agent(config);
+    let text = |agent: &Value, key: &str| agent.get(key).and_then(Value::as_str).map(str::to_string);
+    let mut known: Vec<(String, Option<String>, Option<String>)> = Vec::new();
+    for agent in list.into_iter().flatten() {
+        if let Some(id) = text(agent, "id") {
+            known.push((normalise_agent_id(&id), text(agent, "name"), text(agent, "workspace")));
+        }
+    }
+    if known.is_empty() {
+        known.push((default, None, None));
+    }
+    let shared = || config.str("agents.defaults.workspace").map(str::to_string);
+    let agent = |(id, name, own): (String, Option<String>, Option<String>)| {
+        let workspace = own.or_else(shared).map_or_else(|| env.default_workspace(), |dir| env.expand(&dir));
+        let store = store_path(env, config, &id);
+        // A store that cannot be read counts as empty here; `openclaw sessions` says what is wrong with it.
+        let sessions = read(&store).unwrap_or_default();
+        Ok(Agent { id, name, workspace, store, sessions })
+    };
+    known.into_iter().map(agent).collect()
+}
+
+/// Connects and says what the gateway told; only a wrong command line is an error.
+fn ask(context: &Context, args: &Args, env: &Env, config: &Config) -> Result<Gateway> {
+    let target = match Target::resolve(env, config, args) {
+        Ok(target) => target,
+        Err(error) => return Ok(Gateway { error: Some(error), ..Gateway::default() }),
+    };
+    let deadline = rpc::deadline(context, args)?;
+    let started = Instant::now();
+    let mut gateway = Gateway { target: Some(target.clone()), ..Gateway::default() };
+    match connect(&target, &env.state_dir, &[], deadline) {
+        Ok(mut session) => {
+            gateway.latency_ms = Some(started.elapsed().as_millis() as u64);
+            gateway.version =
+                session.hello.pointer("/server/version").and_then(Value::as_str).map(str::to_string);
+            let present = session.hello.pointer("/snapshot/presence").and_then(Value::as_array);
+            let own = present
+                .into_iter()
+                .flatten()
+                .find(|row| row.get("mode").is_some_and(|mode| mode == "gateway"));
+            gateway.host = own.and_then(|row| row.get("host")?.as_str()).map(str::to_string);
+            gateway.snapshot = session.hello.pointer("/snapshot/health").cloned().unwrap_or_default();
+            let more: [(bool, &str, Value, &mut Option<Value>); 3] = [
+                (args.has("deep"), "health", json!({"probe": true}), &mut gateway.health),
+                (args.has("usage"), "usage.status", json!({}), &mut gateway.usage),
+                (args.has("usage"), "usage.cost", json!({"days": USAGE_DAYS}), &mut gateway.cost),
+            ];
+            for (_, method, params, slot) in more.into_iter().filter(|(wanted, ..)| *wanted) {
+                match rpc::request(&mut session, &target, method, &params, false) {
+                    Ok(answer) => *slot = Some(answer),
+                    Err(error) => gateway.error = Some(error),
+                }
+            }
+            session.client.close();
+        }
+        Err(error) => gateway.error = Some(error),
+    }
+    Ok(gateway)
+}
+
+fn overview(
+    context: &Context,
+    env: &Env,
+    config: &Config,
+    agents: &[Agent],
+    gateway: &Gateway,
+    unit: &Unit,
+) -> Vec<(&'static str, String)> {
+    let mode = config.str("gateway.mode").unwrap_or("unset");
+    let reached = match (&gateway.latency_ms, &gateway.error) {
+        (Some(ms), _) => {
+            let version = gateway.version.as_deref().map_or(String::new(), |v| format!(" · version {v}"));
+            let host = gateway.host.as_deref().map_or(String::new(), |h| format!(" · {h}"));
+            format!("reachable {ms}ms{version}{host}")
+        }
+        (None, Some(error)) => {
+            format!("unreachable ({})", error.message().lines().next().unwrap_or_default())
+        }
+        (None, None) => "unreachable".to_string(),
+    };
+    let address = gateway.target.as_ref().map_or(String::new(), |t| format!(" · {} ({})", t.url, t.source));
+    let config_file = env.display(&env.config_path);
+    let config_note = match config.issues().first() {
+        Some(issue) => format!(" (invalid: {})", issue.told()),
+        None => match env.config_path.try_exists() {
+            Ok(true) => String::new(),
+            Ok(false) => " (not there yet)".to_string(),
+            // It may well be there, for somebody else.
+            Err(e) => format!(" (cannot be read: {e})"),
+        },
+    };
+    let count: usize = agents.iter().map(|agent| agent.sessions.len()).sum();
+    let ids: Vec<&str> = agents.iter().map(|agent| agent.id.as_str()).collect();
+    let last = agents.iter().flat_map(|agent| &agent.sessions).map(|row| row.updated_at).max();
+    let active = last.map_or(String::new(), |at| {
+        format!(" · last active {} ago", age(clock::now_ms().saturating_sub(at)))
+    });
+    let of_newer = !newer::databases(&env.state_dir, &Agents::of(config, env).ids()).is_empty();
+    let newer = if of_newer { " · those of a newer release are not read (see doctor)" } else { "" };
+    let mut rows = vec![
+        ("OpenClaw", format!("{VERSION} · {} {}", std::env::consts::OS, std::env::consts::ARCH)),
+        ("Config", format!("{config_file}{config_note}")),
+        ("State", env.display(&env.state_dir)),
+        ("Gateway", format!("{mode}{address} · {reached}")),
+        ("Service", unit.summary()),
+    ];
+    match far::address(env, config) {
+        None => rows.extend([
+            ("Model", model(env, config)),
+            ("Agents", ids.join(", ")),
+            ("Sessions", format!("{count}{active}{newer}")),
+        ]),
+        // As the gateway says; what it does not say is unknown here.
+        Some(_) => rows.extend(told(&gateway.snapshot)),
+    }
+    let fix = gateway
+        .error
+        .as_ref()
+        .and_then(|error| error.message().lines().find_map(|l| l.strip_prefix("Fix: ")));
+    let next = match (fix, env.config_path.exists()) {
+        (_, false) if gateway.error.is_some() => Some(context.env.command("setup")),
+        (Some(fix), _) => Some(fix.to_string()),
+        (None, _) => None,
+    };
+    let main = agents.iter().find(|agent| agent.id == default_agent(config)).and_then(|agent| {
+        let key = format!("agent:{}:main", agent.id);
+        agent.sessions.iter().find(|row| row.key == key)
+    });
+    rows.extend(main.and_then(Row::fallback).map(|fallback| ("Fallback", fallback)));
+    rows.extend(pairing(env).into_iter().map(|command| ("Pairing", format!("a request waits: {command}"))));
+    let all = unsupported::line(config, env);
+    let doctor = env.command("doctor --only unsupported");
+    rows.extend(all.map(|all| ("Not here", format!("{all}: not in this version; {doctor} says more"))));
+    rows.extend(next.map(|next| ("Next", next)));
+    rows
+}
+
+/// The agents and sessions of a gateway elsewhere.
+fn told(health: &Value) -> Vec<(&'static str, String)> {
+    let agents = health.get("agents").and_then(Value::as_array).into_iter().flatten();
+    let ids: Vec<&str> = agents.filter_map(|agent| agent.get("agentId")?.as_str()).collect();
+    let count = health.pointer("/sessions/count").and_then(Value::as_u64);
+    let agents = (!ids.is_empty()).then(|| ("Agents", ids.join(", ")));
+    agents.into_iter().chain(count.map(|count| ("Sessions", count.to_string()))).collect()
+}
+
+/// The model that answers, what takes over, and what keeps it from being used.
+fn model(env: &Env, config: &Config) -> String {
+    let chosen = catalogue::chosen(config);
+    let fallbacks = catalogue::fallbacks(config, MODEL);
+    let then = if fallbacks.is_empty() { String::new() } else { format!(", then {}", fallbacks.join(", ")) };
+    profiles::look(config, env);
+    let wrong = match Provider::resolve(config, env, chosen) {
+        Ok(provider) if catalogue::lacks_key(&provider) => " · its key is missing".to_string(),
+        Ok(_) => String::new(),
+        Err(error) => format!(" · {error}"),
+    };
+    let look = if wrong.is_empty() { "" } else { "; models status says more" };
+    format!("{chosen}{then}{wrong}{look}")
+}
+
+/// The window of the model that answers, in tokens.
+fn window(env: &Env, config: &Config) -> Option<u64> {
+    let own = || Some(Provider::resolve(config, env, catalogue::chosen(config)).ok()?.context_window);
+    config.u64("agents.defaults.contextTokens").or_else(own)
+}
+
+/// The commands that approve the requests waiting on this host.
+fn pairing(env: &Env) -> Vec<String> {
+    if !env.state_dir.join("devices/pending.json").exists() {
+        return Vec::new();
+    }
+    let pending = Pairing::new(&env.state_dir).list(clock::now_ms()).map(|l| l.pending).unwrap_or_default();
+    let ids = pending.iter().filter_map(|request| request.get("requestId").and_then(Value::as_str));
+    ids.map(|id| env.command(&format!("devices approve {id}"))).collect()
+}
+
+fn as_json(env: &Env, config: &Config, agents: &[Agent], gateway: &Gateway, unit: &Unit) -> Value {
+    let now = clock::now_ms();
+    let target = gateway.target.as_ref();
+    let recent = |rows: &mut dyn Iterator<Item = &Row>| {
+        let mut rows: Vec<&Row> = rows.collect();
+        crate::order::by_key(&mut rows, |row| std::cmp::Reverse(row.updated_at));
+        rows.iter().take(RECENT).map(|row| row.to_json(now)).collect::<Vec<_>>()
+    };
+    let by_agent = agents.iter().map(|agent| {
+        json!({
+            "agentId": agent.id, "path": agent.store, "count": agent.sessions.len(),
+            "recent": recent(&mut agent.sessions.iter()),
+        })
+    });
+    let each = agents.iter().map(|agent| {
+        let last = agent.sessions.first().map(|row| row.updated_at);
+        json!({
+            "id": agent.id, "name": agent.name, "workspaceDir": agent.workspace, "sessionsPath": agent.store,
+            "sessionsCount": agent.sessions.len(), "lastUpdatedAt": last,
+            "lastActiveAgeMs": last.map(|at| now.saturating_sub(at)),
+        })
+    });
+    let total: usize = agents.iter().map(|agent| agent.sessions.len()).sum();
+    let mut status = json!({
+        "version": VERSION,
+        "sessions": {
+            "paths": agents.iter().map(|agent| &agent.store).collect::<Vec<_>>(),
+            "count": total,
+            "defaults": {"model": catalogue::chosen(config), "contextTokens": window(env, config), "fallbacks": catalogue::fallbacks(config, MODEL)},
+            "recent": recent(&mut agents.iter().flat_map(|agent| &agent.sessions)),
+            "byAgent": by_agent.collect::<Vec<_>>(),
+        },
+        "os": {"platform": std::env::consts::OS, "arch": std::env::consts::ARCH},
+        "config": {"path": env.config_path, "exists": env.config_path.exists(), "issues": config.issues()},
+        "stateDir": env.state_dir,
+        "gateway": {
+            "mode": config.str("gateway.mode").unwrap_or("local"),
+            "url": target.map(|t| t.url.as_str()),
+            "urlSource": target.map(|t| t.source.as_str()),
+            "misconfigured": target.is_none(),
+            "reachable": gateway.latency_ms.is_some(),
+            "connectLatencyMs": gateway.latency_ms,
+            "self": gateway.version.as_ref().map(|version| json!({"version": version, "host": gateway.host})),
+            "error": gateway.error.as_ref().map(|error| error.message().lines().next().unwrap_or_default().to_string()),
+        },
+        "gatewayService": {
+            "label": unit.seen.manager.label(), "installed": unit.seen.installed,
+            "loadedText": if unit.seen.loaded { unit.seen.manager.loaded_texts().0 } else { unit.seen.manager.loaded_texts().1 },
+            "runtimeShort": unit.runtime_text(),
+        },
+        "unsupported": unsupported::asked(config, env).into_iter().map(|asked| asked.what).collect::<Vec<_>>(),
+        "agents": {"defaultId": default_agent(config), "agents": each.collect::<Vec<_>>(), "totalSessions": total},
+    });
+    for (name, value) in
+        [("health", &gateway.health), ("usage", &gateway.usage), ("usageCost", &gateway.cost)]
+    {
+        if let (Some(map), Some(value)) = (status.as_object_mut(), value) {
+            map.insert(name.into(), value.clone());
+        }
+    }
+    status
+}

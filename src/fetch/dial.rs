@@ -1,0 +1,348 @@
+//! The network side of one outbound HTTP call: resolve, connect, and read and write in short slices.
+//!
+//! Sits below `ureq`'s HTTP and TLS, on the calling thread. Each wait is at most `SLICE` long, then the
+//! call's `Watch` is asked whether to go on: a stop takes effect at once and each phase has its own
+//! deadline. A guarded call also has one deadline for all of it, and its guard judges every address before any
+//! is tried. Knows nothing of HTTP, models or retries, and never uses a proxy.
+use super::guard::Guard;
+use crate::cancel::{Cancel, SLICE};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fd::OwnedFd;
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketType, sockopt};
+use std::io::{self, Read, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+use ureq::http::Uri;
+use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
+use ureq::unversioned::transport::{
+    Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, Transport,
+};
+
+/// How long one address may keep the next one from being tried beside it (RFC 8305 names 250 ms).
+const HEAD_START: Duration = Duration::from_millis(250);
+const BUFFER: usize = 16 * 1024;
+
+/// What a call is waiting for; each has its own time-out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// Name lookup, TCP connect and TLS handshake together.
+    Connect,
+    /// From the request to the first token.
+    FirstToken,
+    /// Between two pieces of the answer.
+    Idle,
+}
+
+/// Why a call's waiting ended early.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trip {
+    Cancelled,
+    Late(Phase),
+}
+
+/// Time allowed for each phase.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    pub connect: Duration,
+    pub first_token: Duration,
+    pub idle: Duration,
+}
+
+/// The stop flag and the running deadline of one call. The lock is needed only because `ureq` wants its
+/// parts `Sync`; one thread uses it.
+#[derive(Debug)]
+pub struct Watch {
+    cancel: Cancel,
+    timeouts: Timeouts,
+    guard: Option<Guard>,
+    /// Whether the host of this call is one that its guard has to judge.
+    is_strict: AtomicBool,
+    now: Mutex<(Phase, Instant)>,
+    trip: OnceLock<Trip>,
+}
+
+impl Watch {
+    /// Starts in `Phase::Connect`.
+    pub fn new(cancel: &Cancel, timeouts: Timeouts) -> Arc<Watch> {
+        Watch::make(cancel, timeouts, None)
+    }
+
+    /// The same for a call whose address somebody else chose.
+    pub fn guarded(cancel: &Cancel, timeouts: Timeouts, guard: Guard) -> Arc<Watch> {
+        Watch::make(cancel, timeouts, Some(guard))
+    }
+
+    fn make(cancel: &Cancel, timeouts: Timeouts, guard: Option<Guard>) -> Arc<Watch> {
+        let now = Mutex::new((Phase::Connect, Instant::now() + timeouts.connect));
+        Arc::new(Watch {
+            cancel: cancel.clone(),
+            timeouts,
+            guard,
+            now,
+            is_strict: AtomicBool::new(false),
+            trip: OnceLock::new(),
+        })
+    }
+
+    /// Enters a phase with its usual time.
+    pub fn enter(&self, phase: Phase) {
+        let time = match phase {
+            Phase::Connect => self.timeouts.connect,
+            Phase::FirstToken => self.timeouts.first_token,
+            Phase::Idle => self.timeouts.idle,
+        };
+        self.allow(phase, time);
+    }
+
+    /// Enters a phase with a time of its own.
+    pub fn allow(&self, phase: Phase, time: Duration) {
+        *self.now.lock().unwrap_or_else(PoisonError::into_inner) = (phase, Instant::now() + time);
+    }
+
+    pub fn phase(&self) -> Phase {
+        self.now.lock().unwrap_or_else(PoisonError::into_inner).0
+    }
+
+    /// Why waiting ended, once it did.
+    pub fn trip(&self) -> Option<Trip> {
+        self.trip.get().copied()
+    }
+
+    fn progress(&self) {
+        if self.phase() == Phase::Idle {
+            self.enter(Phase::Idle);
+        }
+    }
+
+    /// Whether an address may still be connected to: it may have become this machine's own since it was judged.
+    fn may_dial(&self, addr: &SocketAddr) -> Result<(), Errno> {
+        let is_kept = self.is_strict.load(Ordering::Relaxed) && super::guard::is_own(addr.ip());
+        if is_kept { Err(Errno::ACCESS) } else { Ok(()) }
+    }
+
+    /// A connection whose both ends are one address ended on this machine.
+    fn judge(&self, stream: TcpStream) -> io::Result<TcpStream> {
+        let is_strict = self.is_strict.load(Ordering::Relaxed);
+        if is_strict && stream.local_addr()?.ip() == stream.peer_addr()?.ip() {
+            return Err(io::Error::from(io::ErrorKind::PermissionDenied));
+        }
+        Ok(stream)
+    }
+
+    /// How long to wait before asking again.
+    fn slice(&self) -> Result<Duration, ureq::Error> {
+        let (phase, deadline) = *self.now.lock().unwrap_or_else(PoisonError::into_inner);
+        let deadline = self.guard.as_ref().map_or(deadline, |guard| guard.deadline.min(deadline));
+        let left = deadline.saturating_duration_since(Instant::now());
+        let trip = match (self.cancel.reason(), left.is_zero()) {
+            (Some(_), _) => Trip::Cancelled,
+            (None, true) => Trip::Late(phase),
+            (None, false) => return Ok(left.min(SLICE)),
+        };
+        self.trip.get_or_init(|| trip);
+        // The text is never shown: whoever made the call asks `trip`.
+        Err(ureq::Error::Other("waiting ended".into()))
+    }
+}
+
+/// Resolves names without blocking the stop flag. Literal addresses and `localhost` need no lookup, so
+/// they work without any name service.
+#[derive(Debug)]
+pub struct Lookup(pub Arc<Watch>);
+
+impl Resolver for Lookup {
+    fn resolve(
+        &self,
+        uri: &Uri,
+        _: &ureq::config::Config,
+        _: NextTimeout,
+    ) -> Result<ResolvedSocketAddrs, ureq::Error> {
+        let host = uri.host().unwrap_or_default().trim_matches(['[', ']']).to_string();
+        let port = uri.port_u16().unwrap_or(if uri.scheme_str() == Some("https") { 443 } else { 80 });
+        let found: Vec<SocketAddr> = if let Ok(ip) = host.parse::<IpAddr>() {
+            vec![(ip, port).into()]
+        } else if host.eq_ignore_ascii_case("localhost") {
+            vec![(Ipv4Addr::LOCALHOST, port).into(), (Ipv6Addr::LOCALHOST, port).into()]
+        } else {
+            interleave(self.ask(host.clone(), port)?)
+        };
+        if let Some(guard) = &self.0.guard {
+            let refused = |e: crate::error::Error| io::Error::new(io::ErrorKind::PermissionDenied, e);
+            guard.check(&host, found.iter().map(SocketAddr::ip)).map_err(refused)?;
+            self.0.is_strict.store(!guard.opts_in(&host), Ordering::Relaxed);
+        }
+        let mut addrs = self.empty();
+        // 16 is the room ureq's list has.
+        found.into_iter().take(16).for_each(|addr| addrs.push(addr));
+        if addrs.is_empty() { Err(ureq::Error::HostNotFound) } else { Ok(addrs) }
+    }
+}
+
+impl Lookup {
+    /// The system's lookup cannot be interrupted, so it gets a thread of its own, which ends with it.
+    fn ask(&self, host: String, port: u16) -> Result<Vec<SocketAddr>, ureq::Error> {
+        let (tx, rx) = sync_channel(1);
+        let work = move || {
+            let found: io::Result<Vec<SocketAddr>> =
+                (host.as_str(), port).to_socket_addrs().map(Iterator::collect);
+            // Nobody may be waiting any more.
+            let _ = tx.send(found);
+        };
+        crate::threads::bare("gw-lookup", 256 * 1024, work).map_err(|e| ureq::Error::Other(e.into()))?;
+        loop {
+            match rx.recv_timeout(self.0.slice()?) {
+                Ok(Ok(addrs)) => return Ok(addrs),
+                Ok(Err(_)) | Err(RecvTimeoutError::Disconnected) => return Err(ureq::Error::HostNotFound),
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+        }
+    }
+}
+
+/// Alternates between the two families, starting with the one the system put first.
+fn interleave(addrs: Vec<SocketAddr>) -> Vec<SocketAddr> {
+    let first_is_v6 = addrs.first().is_some_and(SocketAddr::is_ipv6);
+    let (first, second): (Vec<_>, Vec<_>) = addrs.into_iter().partition(|a| a.is_ipv6() == first_is_v6);
+    let mut second = second.into_iter();
+    let mut mixed: Vec<_> = first.into_iter().flat_map(|a| [Some(a), second.next()]).flatten().collect();
+    mixed.extend(second);
+    mixed
+}
+
+/// Opens the TCP connection below TLS.
+#[derive(Debug)]
+pub struct Dialer(pub Arc<Watch>);
+
+impl Connector<()> for Dialer {
+    type Out = Socket;
+
+    fn connect(&self, details: &ConnectionDetails, _: Option<()>) -> Result<Option<Socket>, ureq::Error> {
+        let stream = race(&details.addrs, &self.0)?;
+        stream.set_nodelay(true)?;
+        stream.set_nonblocking(false)?;
+        stream.set_read_timeout(Some(SLICE))?;
+        stream.set_write_timeout(Some(SLICE))?;
+        Ok(Some(Socket { stream, buffers: LazyBuffers::new(BUFFER, BUFFER), watch: self.0.clone() }))
+    }
+}
+
+/// Ends the connect phase once TCP and, where used, TLS stand.
+#[derive(Debug)]
+pub struct Connected(pub Arc<Watch>);
+
+impl<In: Transport> Connector<In> for Connected {
+    type Out = In;
+
+    fn connect(&self, _: &ConnectionDetails, chained: Option<In>) -> Result<Option<In>, ureq::Error> {
+        self.0.enter(Phase::FirstToken);
+        Ok(chained)
+    }
+}
+
+/// Tries the addresses in order, the next one whenever one failed or had its head start; the first
+/// connection wins. So a dead IPv6 route costs a quarter of a second, not the whole time-out.
+fn race(addrs: &[SocketAddr], watch: &Watch) -> Result<TcpStream, ureq::Error> {
+    let mut waiting = addrs.iter();
+    let mut trying: Vec<OwnedFd> = Vec::new();
+    let mut next_at = Instant::now();
+    let mut failure = io::Error::from(io::ErrorKind::AddrNotAvailable);
+    loop {
+        let slice = watch.slice()?;
+        if trying.is_empty() || Instant::now() >= next_at {
+            match waiting.next().map(|addr| watch.may_dial(addr).and_then(|()| start(addr))) {
+                Some(Ok(fd)) => trying.push(fd),
+                Some(Err(e)) => failure = e.into(),
+                None if trying.is_empty() => return Err(failure.into()),
+                None => {}
+            }
+            next_at = Instant::now() + HEAD_START;
+        }
+        for fd in wait_writable(std::mem::take(&mut trying), slice, &mut trying)? {
+            match sockopt::socket_error(&fd).map_err(io::Error::from)? {
+                Ok(()) => return watch.judge(TcpStream::from(fd)).map_err(Into::into),
+                Err(e) => failure = e.into(),
+            }
+        }
+    }
+}
+
+fn start(addr: &SocketAddr) -> Result<OwnedFd, Errno> {
+    let family = if addr.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    let fd = rustix::net::socket(family, SocketType::STREAM, None)?;
+    rustix::io::fcntl_setfd(&fd, rustix::io::FdFlags::CLOEXEC)?;
+    rustix::io::ioctl_fionbio(&fd, true)?;
+    match rustix::net::connect(&fd, addr) {
+        Ok(()) | Err(Errno::INPROGRESS | Errno::INTR) => Ok(fd),
+        Err(e) => Err(e),
+    }
+}
+
+/// Waits up to `time`; the sockets that got an outcome are returned, the others put back.
+fn wait_writable(fds: Vec<OwnedFd>, time: Duration, back: &mut Vec<OwnedFd>) -> io::Result<Vec<OwnedFd>> {
+    let mut polled: Vec<PollFd<'_>> = fds.iter().map(|fd| PollFd::new(fd, PollFlags::OUT)).collect();
+    let time = Timespec { tv_sec: 0, tv_nsec: i64::from(time.min(SLICE).subsec_nanos()) as _ };
+    match poll(&mut polled, Some(&time)) {
+        Ok(_) | Err(Errno::INTR) => {}
+        Err(e) => return Err(e.into()),
+    }
+    let done: Vec<bool> = polled.iter().map(|p| !p.revents().is_empty()).collect();
+    let (ready, waiting): (Vec<_>, Vec<_>) = fds.into_iter().zip(done).partition(|(_, done)| *done);
+    back.extend(waiting.into_iter().map(|(fd, _)| fd));
+    Ok(ready.into_iter().map(|(fd, _)| fd).collect())
+}
+
+/// A connected socket that waits in slices.
+#[derive(Debug)]
+pub struct Socket {
+    stream: TcpStream,
+    buffers: LazyBuffers,
+    watch: Arc<Watch>,
+}
+
+fn is_pause(e: &io::Error) -> bool {
+    matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted)
+}
+
+impl Transport for Socket {
+    fn buffers(&mut self) -> &mut dyn Buffers {
+        &mut self.buffers
+    }
+
+    fn transmit_output(&mut self, amount: usize, _: NextTimeout) -> Result<(), ureq::Error> {
+        let mut rest = self.buffers.output().get(..amount).unwrap_or_default();
+        while !rest.is_empty() {
+            self.watch.slice()?;
+            match (&self.stream).write(rest) {
+                Ok(0) => return Err(io::Error::from(io::ErrorKind::WriteZero).into()),
+                Ok(n) => rest = rest.get(n..).unwrap_or_default(),
+                Err(e) if is_pause(&e) => {}
+                Err(e) => return Err(e.into()),
+            }
+        }
+        Ok(())
+    }
+
+    fn await_input(&mut self, _: NextTimeout) -> Result<bool, ureq::Error> {
+        loop {
+            self.watch.slice()?;
+            match (&self.stream).read(self.buffers.input_append_buf()) {
+                Ok(n) => {
+                    self.buffers.input_appended(n);
+                    self.watch.progress();
+                    return Ok(n > 0);
+                }
+                Err(e) if is_pause(&e) => {}
+                Err(e) => return Err(e.into()),
+            }
+        }
+    }
+
+    /// Connections are never reused, so nobody asks.
+    fn is_open(&mut self) -> bool {
+        false
+    }
+}

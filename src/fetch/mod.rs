@@ -1,0 +1,9 @@
+//! Everything that goes out by HTTP: connections, TLS, requests, event streams, and which addresses are allowed.
+//!
+//! Called on the threads of those who ask: model calls, tools, commands. Knows no model and no tool.
+pub mod dial;
+pub mod guard;
+pub mod http;
+pub mod outbound;
+pub mod sse;
+pub mod tls;

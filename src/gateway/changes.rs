@@ -1,0 +1,233 @@
+//! Changes of a few files, seen through their directories, so that a rename over a file, a new directory in the place
+//! of an old one and a file that appears later are seen too.
+//!
+//! Used by the watcher's thread alone. Linux tells of changes (inotify); elsewhere the files are looked at every second.
+use crate::error::{Error, Result};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// What ended a wait.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Seen {
+    Change,
+    /// The time is up.
+    Nothing,
+    /// The watcher is to end.
+    Stop,
+}
+
+pub struct Changes {
+    files: Vec<PathBuf>,
+    source: Source,
+    /// Readable or closed when the watcher is to end.
+    stop: UnixStream,
+}
+
+impl Changes {
+    pub fn of(files: Vec<PathBuf>, stop: UnixStream) -> Result<Changes> {
+        let source = Source::of(&files)?;
+        Ok(Changes { files, source, stop })
+    }
+
+    /// Looks where the files are now: directories may have come, gone or been replaced since.
+    pub fn renew(&mut self, files: Vec<PathBuf>) -> Result<()> {
+        self.source = Source::of(&files)?;
+        self.files = files;
+        Ok(())
+    }
+
+    pub fn files(&self) -> &[PathBuf] {
+        &self.files
+    }
+
+    /// Blocks until one of the files may have changed, at most `time`.
+    pub fn wait(&mut self, time: Option<Duration>) -> Result<Seen> {
+        let until = time.map(|time| Instant::now() + time);
+        loop {
+            let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+            if left.is_some_and(|left| left.is_zero()) {
+                return Ok(Seen::Nothing);
+            }
+            if self.is_stopped(left)? {
+                return Ok(Seen::Stop);
+            }
+            if self.source.has_changed(&self.files)? {
+                return Ok(Seen::Change);
+            }
+        }
+    }
+
+    /// Waits for the source or the stop; whether it is the stop.
+    fn is_stopped(&self, left: Option<Duration>) -> Result<bool> {
+        let left = [left, Source::LOOK].into_iter().flatten().min();
+        let left = left.map(|t| Timespec { tv_sec: t.as_secs() as _, tv_nsec: t.subsec_nanos() as _ });
+        let mut fds = [PollFd::new(&self.stop, PollFlags::IN), self.source.poll_fd(&self.stop)];
+        match poll(&mut fds, left.as_ref()) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => {
+                let [stop, _] = &fds;
+                Ok(!stop.revents().is_empty())
+            }
+            Err(e) => Err(Error::io("wait for changes of the configuration", e.into())),
+        }
+    }
+}
+
+/// The directories in which a change of `file` shows: its own and the one around it, as written and as links lead
+/// there; of those that do not exist the nearest that does. With the name to look for.
+#[cfg(target_os = "linux")]
+fn places(file: &Path) -> Vec<(PathBuf, std::ffi::OsString)> {
+    let real = std::fs::canonicalize(file).ok().filter(|real| real != file);
+    let mut places = Vec::new();
+    for path in std::iter::once(file.to_path_buf()).chain(real) {
+        let mut existing = 0;
+        for (dir, inside) in path.ancestors().skip(1).zip(path.ancestors()) {
+            let Some(name) = inside.file_name() else { continue };
+            if dir.is_dir() {
+                places.push((dir.to_path_buf(), name.to_os_string()));
+                existing += 1;
+            }
+            if existing == 2 {
+                break;
+            }
+        }
+    }
+    places
+}
+
+#[cfg(target_os = "linux")]
+struct Source {
+    inotify: std::os::fd::OwnedFd,
+    /// Watch descriptors with the names that count in their directories.
+    names: Vec<(i32, std::ffi::OsString)>,
+}
+
+#[cfg(target_os = "linux")]
+impl Source {
+    const LOOK: Option<Duration> = None;
+
+    fn of(files: &[PathBuf]) -> Result<Source> {
+        use rustix::fs::inotify::{CreateFlags, WatchFlags, add_watch, init};
+        let failed = |e: rustix::io::Errno| Error::io("watch the configuration for changes", e.into());
+        let inotify = init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK).map_err(failed)?;
+        let flags = WatchFlags::CLOSE_WRITE
+            | WatchFlags::MODIFY
+            | WatchFlags::CREATE
+            | WatchFlags::DELETE
+            | WatchFlags::MOVED_TO
+            | WatchFlags::MOVED_FROM;
+        let mut names = Vec::new();
+        for (dir, name) in files.iter().flat_map(|file| places(file)) {
+            // A directory that goes away in this moment shows in the one around it.
+            if let Ok(watch) = add_watch(&inotify, &dir, flags) {
+                names.push((watch, name));
+            }
+        }
+        if names.is_empty() {
+            return Err(Error::unavailable(
+                "watch the configuration for changes: no directory can be watched",
+            ));
+        }
+        Ok(Source { inotify, names })
+    }
+
+    fn poll_fd<'a>(&'a self, _stop: &'a UnixStream) -> PollFd<'a> {
+        PollFd::new(&self.inotify, PollFlags::IN)
+    }
+
+    fn has_changed(&mut self, _files: &[PathBuf]) -> Result<bool> {
+        let mut buffer = [std::mem::MaybeUninit::uninit(); 4096];
+        let mut reader = rustix::fs::inotify::Reader::new(&self.inotify, &mut buffer);
+        let mut is_ours = false;
+        loop {
+            match reader.next() {
+                Ok(event) => {
+                    let name = event.file_name().map(|name| name.to_bytes());
+                    let is_meant = |(watch, wanted): &(i32, std::ffi::OsString)| {
+                        *watch == event.wd() && name == Some(wanted.as_encoded_bytes())
+                    };
+                    // Without a watch there were too many events to tell: look.
+                    is_ours |= event.wd() < 0 || self.names.iter().any(is_meant);
+                }
+                Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => return Ok(is_ours),
+                Err(e) => return Err(Error::io("watch the configuration for changes", e.into())),
+            }
+        }
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+struct Source {
+    seen: Vec<crate::config::load::Stamp>,
+}
+
+#[cfg(not(target_os = "linux"))]
+impl Source {
+    const LOOK: Option<Duration> = Some(Duration::from_secs(1));
+
+    fn of(files: &[PathBuf]) -> Result<Source> {
+        Ok(Source { seen: stamps(files) })
+    }
+
+    fn poll_fd<'a>(&'a self, stop: &'a UnixStream) -> PollFd<'a> {
+        PollFd::new(stop, PollFlags::IN)
+    }
+
+    fn has_changed(&mut self, files: &[PathBuf]) -> Result<bool> {
+        let now = stamps(files);
+        Ok(std::mem::replace(&mut self.seen, now) != self.seen)
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn stamps(files: &[PathBuf]) -> Vec<crate::config::load::Stamp> {
+    files.iter().map(|file| crate::config::load::Stamp::of(file)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::testing::Dir;
+
+    #[test]
+    fn changes_of_every_kind_are_seen_and_others_are_not() {
+        let dir = Dir::new();
+        dir.write("conf/a.json", "{}");
+        let (_stop, stopped) = UnixStream::pair().unwrap();
+        let file = dir.path("conf/a.json");
+        let mut changes = Changes::of(vec![file.clone()], stopped).unwrap();
+        let seen = |changes: &mut Changes| {
+            let seen =
+                changes.wait(Some(Duration::from_millis(if cfg!(target_os = "linux") { 60 } else { 1500 })));
+            changes.renew(vec![file.clone()]).unwrap();
+            seen.unwrap() == Seen::Change
+        };
+        assert!(!seen(&mut changes));
+        dir.write("conf/other.json", "{}");
+        assert!(!seen(&mut changes), "another file");
+        dir.write("conf/a.json", "{x: 1}");
+        assert!(seen(&mut changes), "written");
+        dir.write("conf/new.json", "{y: 2}");
+        std::fs::rename(dir.path("conf/new.json"), dir.path("conf/a.json")).unwrap();
+        assert!(seen(&mut changes), "renamed over");
+        std::fs::rename(dir.path("conf"), dir.path("old")).unwrap();
+        assert!(seen(&mut changes), "directory gone");
+        dir.write("conf/a.json", "{z: 3}");
+        assert!(seen(&mut changes), "directory new");
+        std::fs::remove_file(dir.path("conf/a.json")).unwrap();
+        assert!(seen(&mut changes), "removed");
+        dir.write("conf/a.json", "{z: 3}");
+        assert!(seen(&mut changes), "there again");
+    }
+
+    #[test]
+    fn a_stop_ends_the_wait() {
+        let (stop, stopped) = UnixStream::pair().unwrap();
+        let dir = Dir::new();
+        dir.write("a.json", "{}");
+        let mut changes = Changes::of(vec![dir.path("a.json")], stopped).unwrap();
+        drop(stop);
+        assert_eq!(changes.wait(None).unwrap(), Seen::Stop);
+    }
+}

@@ -1,0 +1,322 @@
+//! The config watcher (`gw-watch`): sees the configuration's files change and puts the new content in force.
+//!
+//! Waits for quiet, reads, has the result judged as a start would (`Judge`), asks `plan` what changed, and carries that
+//! out: the values for everybody to read, the secret (SEC-14, R-05f), the agents, the log; what needs a restart is
+//! asked of the state thread. A file that cannot be used changes nothing and is told of when it stays so (R-06a,
+//! R-06c). It never writes a file. One watcher a generation; it ends with it.
+use super::changes::{Changes, Seen};
+use crate::clock;
+use crate::config::Config;
+use crate::config::plan;
+use crate::config::plan::Plan;
+use crate::config::problem::Problem;
+use crate::env::Env;
+use crate::error::{Error, Result};
+use crate::gateway::judge::{Judge, Verdict};
+use crate::json::json;
+use crate::logging;
+use crate::protocol::events;
+use crate::shared::{Auth, Shared};
+use crate::state::event::Event;
+use crate::state::sessions::roster;
+use crate::threads;
+use crate::{files, ids};
+use ring::digest::{SHA256, digest};
+use std::io::Read;
+use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// A file that cannot be used may be half written: this long without a further change before it is told (R-06c).
+const PATIENCE: Duration = Duration::from_secs(2);
+/// A file that never rests is looked at nevertheless, after this many changes in a row.
+const MAX_CHANGES: u32 = 100;
+/// A watcher that has not ended by then is left behind.
+const LET_GO: Duration = Duration::from_secs(2);
+const STACK: usize = 256 << 10;
+
+/// The running thread.
+pub struct Watcher {
+    stop: UnixStream,
+    thread: JoinHandle<()>,
+}
+
+impl Watcher {
+    /// Starts the thread, which also notices what changed since the configuration in force was read.
+    pub fn start(shared: Arc<Shared>, judge: Arc<Judge>) -> Result<Watcher> {
+        let (stop, stopped) = UnixStream::pair().map_err(|e| Error::io("start the config watcher", e))?;
+        let applied = shared.config();
+        let dotenv = shared.env.state_dir.join(".env");
+        let files = files_of(&applied, &dotenv);
+        let dotenv_digest = digest_of(&dotenv);
+        let changes = Changes::of(files, stopped)?;
+        let (held, seen) = (applied.clone(), applied.clone());
+        let dotenv_seen = dotenv_digest.clone();
+        let mut work = Work {
+            shared,
+            judge,
+            changes,
+            started: applied,
+            held,
+            seen,
+            dotenv,
+            dotenv_digest,
+            dotenv_seen,
+            // What was wrong at the start was told by the start.
+            told: false,
+        };
+        let run = move || {
+            if let Err(e) = work.run() {
+                log::error!(target: "gateway/reload", "{e}; changes of the configuration need a restart from now on");
+            }
+        };
+        let died =
+            |what| log::error!(target: "gateway/reload", "the config watcher ended by a defect: {what}");
+        Ok(Watcher { stop, thread: threads::spawn("gw-watch", STACK, run, died)? })
+    }
+
+    /// Ends the thread and waits for it, but not for a disk that does not answer.
+    pub fn stop(self) {
+        let mut stop = &self.stop;
+        // The thread's end of the pair is closed when it has ended. On a pair that is broken there is nobody to wait for.
+        let asked = stop.shutdown(Shutdown::Write).and_then(|()| stop.set_read_timeout(Some(LET_GO)));
+        if asked.and_then(|()| stop.read(&mut [0])).is_ok() {
+            // A panic was told by the thread itself.
+            let _ = self.thread.join();
+        }
+    }
+}
+
+struct Work {
+    shared: Arc<Shared>,
+    judge: Arc<Judge>,
+    changes: Changes,
+    /// As this generation began: what needs a restart is in force as it is there.
+    started: Config,
+    /// Put in force last: all else is in force as it is here.
+    held: Config,
+    /// What the files said last when they could be used, in force or not.
+    seen: Config,
+    dotenv: PathBuf,
+    /// When this generation began, and as it was seen last.
+    dotenv_digest: String,
+    dotenv_seen: String,
+    /// `health` says that the file cannot be used.
+    told: bool,
+}
+
+/// A configuration that may be put in force.
+struct Usable {
+    config: Config,
+    env: Env,
+    auth: Arc<Auth>,
+    /// The one to listen on with it.
+    port: u16,
+    dotenv_digest: String,
+}
+
+impl Work {
+    fn run(&mut self) -> Result<()> {
+        // Between the reading of the configuration and the first watch something may have happened.
+        let mut seen = Seen::Change;
+        while seen != Seen::Stop {
+            if seen == Seen::Change && !self.settle()? {
+                return Ok(());
+            }
+            seen = self.changes.wait(None)?;
+        }
+        Ok(())
+    }
+
+    /// From a change to a decision. `false` when the watcher is to end.
+    fn settle(&mut self) -> Result<bool> {
+        if !self.is_news() {
+            return Ok(true);
+        }
+        loop {
+            if !self.wait_for_quiet()? {
+                return Ok(false);
+            }
+            let Err(problem) = self.look()? else { return Ok(true) };
+            match self.changes.wait(Some(PATIENCE))? {
+                Seen::Stop => return Ok(false),
+                Seen::Change => {}
+                Seen::Nothing => {
+                    self.tell(Some(problem));
+                    return Ok(true);
+                }
+            }
+        }
+    }
+
+    /// Whether the content differs from what was seen last, as far as can be told without parsing anything twice.
+    fn is_news(&self) -> bool {
+        self.told || !self.seen.is_current() || digest_of(&self.dotenv) != self.dotenv_seen
+    }
+
+    fn wait_for_quiet(&mut self) -> Result<bool> {
+        let quiet = self.seen.u64("gateway.reload.debounceMs").unwrap_or(300);
+        for _ in 0..MAX_CHANGES {
+            match self.changes.wait(Some(Duration::from_millis(quiet.min(60_000))))? {
+                Seen::Change => {}
+                Seen::Nothing => break,
+                Seen::Stop => return Ok(false),
+            }
+        }
+        Ok(true)
+    }
+
+    /// Reads the files and puts them in force if they can be.
+    fn look(&mut self) -> Result<std::result::Result<(), Problem>> {
+        // Watched first, read then: a change after the reading wakes the next round.
+        let mut files = self.changes.files().to_vec();
+        let read = loop {
+            self.changes.renew(files)?;
+            let (config, read) = self.read();
+            // Also those of a file that cannot be used: the mistake may be in one of them.
+            files = files_of(&config, &self.dotenv);
+            if files == self.changes.files() {
+                break read;
+            }
+        };
+        Ok(read.map(|usable| {
+            self.apply(usable);
+            self.tell(None);
+        }))
+    }
+
+    /// What the files say, and whether it can be put in force. Of one that cannot, for a mistake outside of `gateway`
+    /// or a taken port, the secret holds all the same: what was taken back must open nothing any more (SEC-14).
+    fn read(&self) -> (Config, std::result::Result<Usable, Problem>) {
+        let (mut env, dotenv_digest) = (self.judge.env(), digest_of(&self.dotenv));
+        let config = Config::inspect(&mut env);
+        let problem = config.problem(&self.seen);
+        let is_unusable = config.is_unusable();
+        if let Some(problem) = problem.clone().filter(|_| is_unusable) {
+            return (config, Err(problem));
+        }
+        let verdict = match self.judge.judge(config.clone(), env) {
+            Ok(verdict) => verdict,
+            Err(e) => {
+                let problem = problem.unwrap_or_else(|| config.refusal(&e));
+                return (config, Err(problem));
+            }
+        };
+        let problem = problem.or_else(|| Some(config.refusal(&self.judge.admit(&verdict).err()?)));
+        if let Some(problem) = problem {
+            self.renew_secret(&verdict.auth);
+            return (config, Err(problem));
+        }
+        let Verdict { env, auth, port, .. } = verdict;
+        (config.clone(), Ok(Usable { config, env, auth, port, dotenv_digest }))
+    }
+
+    fn apply(&mut self, new: Usable) {
+        let is_known = new.config.digest() == self.seen.digest() && new.dotenv_digest == self.dotenv_seen;
+        let old = std::mem::replace(&mut self.seen, new.config.clone());
+        self.dotenv_seen.clone_from(&new.dotenv_digest);
+        let mode = new.config.str("gateway.reload.mode").unwrap_or("hybrid");
+        if is_known {
+            if mode != "off" {
+                self.shared.set_config(new.config.clone());
+            }
+            return;
+        }
+        let mut plan = plan::pending(&self.started, &self.held, &new.config);
+        // Open already, as it is when the command line or a variable names the port.
+        let port = plan.restart.iter().position(|path| path == "gateway.port");
+        if let Some(at) = port.filter(|_| self.judge.has_port(new.port)) {
+            plan.none.push(plan.restart.remove(at));
+        }
+        if new.dotenv_digest != self.dotenv_digest {
+            plan.restart.push(self.shared.env.display(&self.dotenv));
+        }
+        let (file, told) = (self.shared.env.display(new.config.path()), plan.told(mode));
+        if mode == "off" {
+            self.renew_secret(&new.auth);
+            self.announce(&old);
+            return log::info!(target: "gateway/reload", "{file} changed: {told}; config reload disabled (gateway.reload.mode=off), in force at the next start");
+        }
+        log::info!(target: "gateway/reload", "{file} changed: {told} (gateway.reload.mode={mode})");
+        self.put_in_force(&new, &plan);
+        self.announce(&old);
+        let paths = plan.restarts(mode).join(", ");
+        if paths.is_empty() {
+            return;
+        }
+        if mode == "hot" {
+            return log::warn!(target: "gateway/reload", "{paths}: in force after a restart only, which gateway.reload.mode=hot leaves to you");
+        }
+        // The state thread is gone only when this generation ends.
+        let _ = self.shared.state.send(Event::ConfigRestart { cause: format!("config change: {paths}") });
+    }
+
+    /// Tells administrators that the file has another text, unless the method that wrote it has told.
+    fn announce(&self, old: &Config) {
+        let (config, hash) = (&self.seen, self.seen.hash());
+        if hash == old.hash() || self.shared.published.is_told(hash) {
+            return;
+        }
+        let payload = json!({"path": config.path(), "hash": hash, "ts": clock::now_ms()});
+        // As in `apply`.
+        let _ = self.shared.state.send(Event::Tell { event: &events::CONFIG_CHANGED, payload });
+    }
+
+    /// What a running gateway can take over. Each action is carried out once, however many keys ask for it.
+    fn put_in_force(&mut self, new: &Usable, plan: &Plan) {
+        let logs = plan.hot.iter().any(|(action, _)| *action == "logging");
+        let secrets = [new.auth.secrets(), new.config.secrets()].concat();
+        if logs {
+            logging::renew(&new.config, &new.env, secrets);
+        } else {
+            logging::hide(secrets);
+        }
+        self.held = new.config.clone();
+        self.shared.set_config(new.config.clone());
+        self.renew_secret(&new.auth);
+        if let Err(e) = roster::announce(&self.shared) {
+            log::warn!(target: "gateway/reload", "the agents stay as they were: {e}");
+        }
+    }
+
+    /// Whatever the reload mode: a secret that was taken back must open nothing any more (SEC-14).
+    fn renew_secret(&self, new: &Auth) {
+        if new.is_same(&self.shared.auth()) {
+            return;
+        }
+        logging::hide(new.secrets());
+        log::info!(target: "gateway/reload", "the gateway {} has changed: connections made with the old one are closed", new.mode.name());
+        self.shared.set_auth(new);
+        // As in `apply`.
+        let _ = self.shared.state.send(Event::SecretChanged);
+    }
+
+    fn tell(&mut self, problem: Option<Problem>) {
+        match &problem {
+            Some(problem) => {
+                log::warn!(target: "gateway/reload", "config reload skipped (invalid config): {problem}; the running configuration stays in force");
+            }
+            // Told nevertheless: a restart may have been refused meanwhile.
+            None if !self.told => {}
+            None => log::info!(target: "gateway/reload", "the configuration file can be used again"),
+        }
+        self.told = problem.is_some();
+        // As in `apply`.
+        let _ = self.shared.state.send(Event::ConfigInvalid(problem.map(|p| p.to_json())));
+    }
+}
+
+fn files_of(config: &Config, dotenv: &Path) -> Vec<PathBuf> {
+    let mut files = config.files();
+    files.push(dotenv.to_path_buf());
+    files
+}
+
+/// Of a file that is not there: that of nothing.
+fn digest_of(file: &Path) -> String {
+    let text = files::read_text(file).unwrap_or_default();
+    ids::encode(digest(&SHA256, text.as_bytes()).as_ref())
+}

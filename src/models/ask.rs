@@ -1,0 +1,205 @@
+//! One call of a model server, whatever it speaks: request out, answer in, tried again where that helps.
+//!
+//! Runs on the run's thread. Tokens are handed on as they arrive; after the first one nothing is tried
+//! again. Tool calls are collected, not executed. Takes servers as they are: no content type, a plain JSON
+//! answer instead of a stream, an end without its mark. What the formats differ in stands in `format`.
+use super::adapt::{self, Part};
+use super::draft::Stop;
+use super::failure::{self, Failure, from_fault, from_status, quote};
+use super::format::Format;
+use super::provider::{ChatRequest, Chunk, Completion, Provider};
+use super::reply::Reply;
+use crate::cancel::Cancel;
+use crate::error::{Kind, Result};
+use crate::fetch::dial::{Phase, Timeouts, Watch};
+use crate::fetch::http;
+use crate::fetch::http::{Answer, Call, Fault};
+use crate::fetch::sse::BOM;
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Duration;
+
+type Attempt<T> = std::result::Result<T, Failure>;
+
+/// How much of an error answer is read, and how long that may take.
+const MAX_ERROR: usize = 64 << 10;
+const ERROR_TIME: Duration = Duration::from_secs(2);
+
+/// Asks the model. `on` gets each piece at once; the whole comes back when the answer is complete.
+/// `Kind::Aborted` when `cancel` stopped it, `Kind::Model` for everything the server did wrong.
+pub fn stream(
+    p: &Provider,
+    format: &Format,
+    request: &ChatRequest,
+    cancel: &Cancel,
+    on: &mut dyn FnMut(Chunk),
+) -> Result<Completion> {
+    let (mut p, mut tried) = (Cow::Borrowed(p), Vec::new());
+    loop {
+        let mut refused = None;
+        let error = match once(&p, format, request, cancel, on, &mut refused) {
+            Ok(completion) => return Ok(completion),
+            Err(error) => error,
+        };
+        let Some(part) = refused.filter(|part| !tried.contains(part)) else { return Err(error) };
+        let Some(other) = adapt::without(&p, part) else { return Err(error) };
+        tried.push(part);
+        log::warn!(target: "gateway/agent", "{error}; it is asked again without. {} spares the first request", adapt::setting(&p, part));
+        p = Cow::Owned(other);
+    }
+}
+
+/// Asks with what the provider is said to take; `refused` is the part that it does not take after all.
+fn once(
+    p: &Provider,
+    format: &Format,
+    request: &ChatRequest,
+    cancel: &Cancel,
+    on: &mut dyn FnMut(Chunk),
+    refused: &mut Option<Part>,
+) -> Result<Completion> {
+    let body = (format.body)(p, request).to_string();
+    let headers = headers(p, format);
+    let url = p.url((format.path)(p));
+    let call = Call { url: &url, headers: &headers, body: Some(body.as_bytes()) };
+    failure::with_retries(p, cancel, &mut |connect| {
+        let watch = Watch::new(cancel, Timeouts { connect, ..p.timeouts });
+        let result = attempt(p, format, &call, cancel, watch, on);
+        *refused = result.as_ref().err().and_then(|failure| failure.refused);
+        result
+    })
+}
+
+/// The configured headers, then what the format needs; the key unless a configured header replaces it.
+fn headers(p: &Provider, format: &Format) -> Vec<(String, String)> {
+    let mut headers = p.headers.clone();
+    let has = |headers: &[(String, String)], name: &str| {
+        headers.iter().any(|(own, _)| own.eq_ignore_ascii_case(name))
+    };
+    let own_key = has(&headers, "authorization") || has(&headers, "x-api-key");
+    for (name, value) in format.headers {
+        if !has(&headers, name) {
+            headers.push((name.to_string(), value.to_string()));
+        }
+    }
+    if let (true, false, Some(key)) = (p.auth_header, own_key, &p.api_key) {
+        let (name, value) = (format.credential)(p, key.reveal());
+        headers.push((name.to_string(), value));
+    }
+    headers
+}
+
+fn attempt(
+    p: &Provider,
+    format: &Format,
+    call: &Call,
+    cancel: &Cancel,
+    watch: Arc<Watch>,
+    on: &mut dyn FnMut(Chunk),
+) -> Attempt<Completion> {
+    let mut answer = http::send(call, &watch).map_err(|f| from_fault(p, &f, cancel))?;
+    if !(200..300).contains(&answer.status) {
+        return Err(refusal(p, answer, cancel));
+    }
+    let mut reply = Reply::new(p, format, on);
+    let result = read(p, &mut reply, &mut answer, cancel);
+    if result.as_ref().is_err_and(|failure| failure.error.kind != Kind::Aborted) {
+        reply.keep();
+    }
+    result
+}
+
+fn read(p: &Provider, reply: &mut Reply, answer: &mut Answer, cancel: &Cancel) -> Attempt<Completion> {
+    let failed = match first_bytes(answer).map(|first| (form(&answer.content_type, &first), first)) {
+        Ok((Some(Form::Nothing), _)) => Err(Stop::Fault(Fault::Dropped)),
+        Ok((Some(Form::Document), first)) => reply.plain(answer, first),
+        Ok((Some(Form::Stream), first)) => reply.events(answer, first),
+        Ok((None, _)) => Err(reply.fail(&format!(
+            "answered with {:?} where an event stream was expected: check models.providers.{}.baseUrl, which usually ends in /v1",
+            quote(p, &answer.content_type), p.id
+        ))),
+        Err(fault) => Err(Stop::Fault(fault)),
+    };
+    match failed {
+        Ok(()) => reply.complete(),
+        Err(Stop::Failure(failure)) => Err(*failure),
+        Err(Stop::Reported(error)) => Err(reply.reported(&error)),
+        // Everything is here but the trailer.
+        Err(Stop::Fault(fault)) if reply.is_finished() && fault != Fault::Cancelled => reply.complete(),
+        Err(Stop::Fault(Fault::Dropped)) if reply.spoke() => Err(reply.cut_off()),
+        Err(Stop::Fault(fault)) => {
+            let failure = from_fault(p, &fault, cancel);
+            Err(Failure { again: failure.again && !reply.spoke(), ..failure })
+        }
+    }
+}
+
+/// An error status, with what the server says about it as far as that comes quickly.
+fn refusal(p: &Provider, mut answer: Answer, cancel: &Cancel) -> Failure {
+    answer.watch().allow(Phase::FirstToken, ERROR_TIME);
+    let (mut body, mut buf) = (Vec::new(), [0; 4096]);
+    while body.len() < MAX_ERROR {
+        match answer.read(&mut buf) {
+            Ok(0) => break,
+            Ok(n) => body.extend_from_slice(buf.get(..n).unwrap_or_default()),
+            Err(Fault::Cancelled) => return from_fault(p, &Fault::Cancelled, cancel),
+            // The status says enough.
+            Err(_) => break,
+        }
+    }
+    from_status(p, answer.status, &body, answer.retry_after)
+}
+
+/// Reads until there is enough to judge by.
+fn first_bytes(answer: &mut Answer) -> std::result::Result<Vec<u8>, Fault> {
+    let (mut first, mut buf) = (Vec::new(), [0; 4096]);
+    while !is_enough(&first) && first.len() < MAX_ERROR {
+        match answer.read(&mut buf)? {
+            0 => break,
+            n => first.extend_from_slice(buf.get(..n).unwrap_or_default()),
+        }
+    }
+    Ok(first)
+}
+
+/// What an answer is, whatever its label says.
+enum Form {
+    Document,
+    Stream,
+    Nothing,
+}
+
+/// The fields of an event stream; what comes behind some is no concern here.
+const FIELDS: [&str; 6] = ["data", "event", "id", "retry", "error", ""];
+
+/// Without white space and byte order mark.
+fn start(first: &[u8]) -> &[u8] {
+    let first = first.trim_ascii_start();
+    first.strip_prefix(BOM).unwrap_or(first).trim_ascii_start()
+}
+
+fn is_enough(first: &[u8]) -> bool {
+    let start = start(first);
+    match start.first() {
+        None => false,
+        Some(0xEF) if BOM.starts_with(start) => false,
+        Some(b'{' | b'[' | b'<') => true,
+        Some(_) => start.len() > 8 || start.contains(&b':') || start.contains(&b'\n'),
+    }
+}
+
+fn form(label: &str, first: &[u8]) -> Option<Form> {
+    let start = start(first);
+    let field = start.split(|byte| matches!(byte, b':' | b'\n' | b'\r')).next().unwrap_or_default();
+    let looks_like_stream = start.len() > field.len() && FIELDS.iter().any(|name| name.as_bytes() == field);
+    match start.first() {
+        None => Some(Form::Nothing),
+        Some(b'{' | b'[') => Some(Form::Document),
+        _ if looks_like_stream || label.contains("event-stream") => Some(Form::Stream),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+#[path = "ask_tests.rs"]
+mod tests;

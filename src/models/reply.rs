@@ -1,0 +1,295 @@
+//! One answer of a model server: read off the wire, handed to the format's reader, judged at the end.
+//!
+//! Runs on the run's thread, used by `ask` only. Keeps the clocks of first token and silence, takes errors out,
+//! skips what nobody knows, and says whether what came is an answer. A half answer is none, but what came of it is
+//! kept. Everything is bounded before it becomes values. Knows no wire format.
+use super::content;
+use super::draft::{Draft, End, Stop};
+use super::failure::{self, Failure, quote};
+use super::format::{Format, Reader};
+use super::halves::mark;
+use super::provider::{Chunk, Completion, Kept, Provider};
+use super::report;
+use crate::fetch::dial::Phase;
+use crate::fetch::http::Answer;
+use crate::fetch::sse::{Bad, Event, Parser};
+use crate::json::{self, Unread};
+use serde_json::Value;
+use std::time::{Duration, Instant};
+
+/// How long the end mark is waited for once the answer and its counts are complete.
+const TRAILER: Duration = Duration::from_secs(3);
+/// How long counts are waited for behind the end mark.
+const LATE_COUNTS: Duration = Duration::from_millis(1500);
+/// The most text, reasoning and arguments of an answer, in bytes: of a model that names no length, and bounds for
+/// what follows from the length it names.
+const MAX_ANSWER: usize = 2 << 20;
+const MIN_ANSWER: usize = 256 << 10;
+const BYTES_PER_TOKEN: u64 = 16;
+/// The most values in an event or a document, and how deep they may be nested.
+const MAX_VALUES: usize = 20_000;
+const MAX_DEPTH: usize = 64;
+
+/// An answer as far as it has come.
+pub struct Reply<'a> {
+    p: &'a Provider,
+    draft: Draft<'a>,
+    reader: Box<dyn Reader>,
+    /// When the model said that it is done; only the trailer may be missing.
+    finished: Option<Instant>,
+    /// The first event that was skipped because it made no sense.
+    skipped: Option<String>,
+}
+
+/// The most bytes of an answer.
+fn max_answer(p: &Provider) -> usize {
+    let by_tokens = p.max_tokens.map(|tokens| tokens.saturating_mul(BYTES_PER_TOKEN));
+    by_tokens.map_or(MAX_ANSWER, |n| usize::try_from(n).unwrap_or(MAX_ANSWER).clamp(MIN_ANSWER, MAX_ANSWER))
+}
+
+impl<'a> Reply<'a> {
+    pub fn new(p: &'a Provider, format: &Format, on: &'a mut dyn FnMut(Chunk)) -> Reply<'a> {
+        let draft = Draft::new(max_answer(p), on);
+        Reply { p, draft, reader: (format.reader)(), finished: None, skipped: None }
+    }
+
+    /// Whether the model said that it is done, and nothing came behind it.
+    pub fn is_finished(&self) -> bool {
+        self.draft.done || (self.draft.end.is_some() && !self.draft.goes_on)
+    }
+
+    /// Whether something was handed on.
+    pub fn spoke(&self) -> bool {
+        self.draft.spoke()
+    }
+
+    /// A lasting failure of this answer.
+    pub fn fail(&self, what: &str) -> Stop {
+        Stop::Failure(Box::new(Failure::lasting(self.p, what)))
+    }
+
+    /// The failure of a stream that ended too early.
+    pub fn cut_off(&self) -> Failure {
+        let what = "ended the answer in the middle: look at the server's log, then try again";
+        Failure::passing(self.p, what).because("network")
+    }
+
+    /// An error the server reported inside its answer.
+    pub fn reported(&self, error: &Value) -> Failure {
+        let failure = failure::from_report(self.p, error);
+        Failure { again: failure.again && !self.spoke(), ..failure }
+    }
+
+    /// Reads an event stream; `first` is what was read of it already.
+    pub fn events(&mut self, answer: &mut Answer, first: Vec<u8>) -> Result<(), Stop> {
+        let (mut parser, mut buf) = (Parser::new(), [0; 8192]);
+        self.run(|on| parser.push(&first, on), answer)?;
+        while !self.is_over() {
+            match answer.read(&mut buf).map_err(Stop::Fault)? {
+                0 => {
+                    self.draft.done |= self.draft.end.is_some();
+                    self.run(|on| parser.finish(on), answer)?;
+                    break;
+                }
+                n => self.run(|on| parser.push(buf.get(..n).unwrap_or_default(), on), answer)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Nothing more is waited for: not the counts either, and not because of signs of life.
+    fn is_over(&self) -> bool {
+        let counted = self.draft.usage.total > 0;
+        let is_late = self.finished.is_some_and(|at| at.elapsed() > self.p.timeouts.idle);
+        (self.draft.done && counted) || (is_late && self.is_finished())
+    }
+
+    fn run(
+        &mut self,
+        parse: impl FnOnce(&mut dyn FnMut(Event) -> bool) -> Result<(), Bad>,
+        answer: &Answer,
+    ) -> Result<(), Stop> {
+        let mut stop = None;
+        let parsed = parse(&mut |event| {
+            stop = self.event(event).err();
+            stop.is_none() && !self.is_over()
+        });
+        self.keep_time(answer);
+        match (stop, parsed) {
+            (Some(stop), _) => Err(stop),
+            (None, Ok(())) => Ok(()),
+            (None, Err(Bad::TooLong)) => {
+                Err(self.fail("sent a line longer than 1 MiB: this is no event stream of a model"))
+            }
+        }
+    }
+
+    /// An event may hold several values, each in a line of its own, where a server leaves out the blank lines.
+    fn event(&mut self, event: Event) -> Result<(), Stop> {
+        let data = event.data.trim_ascii();
+        let is_one = !data.contains(&b'\n') || json::read(data, MAX_VALUES, MAX_DEPTH).is_ok();
+        let mut lines = data.split(|byte| *byte == b'\n' && !is_one);
+        lines.try_for_each(|line| self.line(line.trim_ascii(), event.is_error))
+    }
+
+    fn line(&mut self, data: &[u8], is_error: bool) -> Result<(), Stop> {
+        if data.eq_ignore_ascii_case(b"[DONE]") {
+            self.draft.done = true;
+            return Ok(());
+        }
+        match json::read(mark(data), MAX_VALUES, MAX_DEPTH) {
+            // Only counts are worth anything behind the end mark.
+            Ok(json) if self.draft.done && json.get("usage").is_none() => Ok(()),
+            Ok(json) if is_error || report::is_error(&json, self.reader.knows(&json)) => {
+                Err(Stop::Reported(json))
+            }
+            Ok(json) => self.reader.event(&json, &mut self.draft),
+            Err(_) if data.is_empty() || self.draft.done => Ok(()),
+            Err(Unread::Malformed(_)) => self.words(data, is_error),
+            Err(bound) => Err(self.fail(&format!("sent an event that is not read: {bound}"))),
+        }
+    }
+
+    /// Data that is no JSON: an error in words, a piece that broke, or nothing that is known.
+    fn words(&mut self, data: &[u8], is_error: bool) -> Result<(), Stop> {
+        let text = String::from_utf8_lossy(data).into_owned();
+        let start = text.trim_start_matches(['[', '"']).get(..5).unwrap_or_default().to_ascii_lowercase();
+        if is_error || start == "error" {
+            return Err(Stop::Reported(Value::String(text)));
+        }
+        if text.starts_with('{') {
+            return Err(self.not_json(&text));
+        }
+        crate::logging::debug!(target: module_path!(), "agent: model server {} sent an event that is not JSON, skipped", self.p.shown_url());
+        self.skipped.get_or_insert(text);
+        Ok(())
+    }
+
+    fn not_json(&self, text: &str) -> Stop {
+        self.fail(&format!(
+            "sent an event that is not JSON (\"{}\"): check models.providers.{}.baseUrl",
+            quote(self.p, text),
+            self.p.id
+        ))
+    }
+
+    /// Once tokens come, silence is what is measured; once all have come, what is left must come soon.
+    fn keep_time(&mut self, answer: &Answer) {
+        let watch = answer.watch();
+        if self.is_finished() && self.finished.is_none() {
+            self.finished = Some(Instant::now());
+        }
+        match (self.is_finished(), self.spoke()) {
+            (true, _) if self.draft.done => watch.allow(Phase::Idle, LATE_COUNTS.min(self.p.timeouts.idle)),
+            // A server that counted has said all it has to say, one that did not may have spoken of the end too early.
+            (true, _) if self.reader.has_counted() => watch.allow(Phase::Idle, TRAILER),
+            (_, true) | (true, _) if watch.phase() == Phase::FirstToken => watch.enter(Phase::Idle),
+            _ => {}
+        }
+    }
+
+    /// A whole completion in one JSON document.
+    pub fn plain(&mut self, answer: &mut Answer, mut body: Vec<u8>) -> Result<(), Stop> {
+        // What stands around the answer in a document is little; escapes may double what is inside.
+        body.extend(answer.read_all(2 * max_answer(self.p)).map_err(Stop::Fault)?);
+        self.whole(&body)
+    }
+
+    fn whole(&mut self, body: &[u8]) -> Result<(), Stop> {
+        let json = match json::read(mark(body), MAX_VALUES, MAX_DEPTH) {
+            Ok(json) => json,
+            // Some servers stream objects line by line without calling them events.
+            Err(Unread::Malformed(_)) if are_lines(body) => {
+                let mut lines = body.split(|byte| *byte == b'\n');
+                lines.try_for_each(|line| self.line(line.trim_ascii(), false))?;
+                self.draft.done |= self.draft.end.is_some();
+                return Ok(());
+            }
+            Err(Unread::Malformed(_)) => {
+                return Err(self.fail(
+                    "answered with JSON that is cut off or broken: look at the server's log, then try again",
+                ));
+            }
+            Err(bound) => return Err(self.fail(&format!("sent an answer that is not read: {bound}"))),
+        };
+        let is_known = self.reader.knows(&json);
+        if report::is_error(&json, is_known) || (!is_known && report::has_words(&json)) {
+            return Err(Stop::Reported(json));
+        }
+        self.reader.whole(&json, &mut self.draft)?;
+        if self.draft.end.is_none() && self.draft.has_answer() {
+            self.draft.end = Some(End::Stop);
+        }
+        Ok(())
+    }
+
+    /// The answer as a whole, or why it is none.
+    pub fn complete(&mut self) -> Result<Completion, Failure> {
+        match self.draft.finish().and_then(|()| self.reader.end(&mut self.draft)) {
+            Err(Stop::Failure(failure)) => return Err(*failure),
+            Err(Stop::Reported(error)) => return Err(self.reported(&error)),
+            Err(Stop::Fault(_)) => return Err(Failure::too_long(self.p)),
+            Ok(()) => {}
+        }
+        let end = match self.draft.end {
+            None if !self.draft.done && self.spoke() => return Err(self.cut_off()),
+            Some(End::Broken) => return Err(self.cut_off()),
+            end => end.unwrap_or(End::Stop),
+        };
+        if !self.draft.has_answer() {
+            return Err(self.no_answer(end));
+        }
+        let usage = self.draft.usage;
+        let details = std::mem::take(&mut self.draft.details);
+        let (content, text, tool_calls) = content::of(self.draft.take_blocks(), details);
+        let stop_reason = match end {
+            _ if !tool_calls.is_empty() => "toolUse",
+            End::Length => "length",
+            End::Stop | End::Refused | End::Broken => "stop",
+        };
+        Ok(Completion { content, text, stop_reason, usage, tool_calls })
+    }
+
+    /// Hands on what came of an answer that fails.
+    pub fn keep(&mut self) {
+        // The answer failed already; what cannot be settled any more is left out.
+        let _ = self.draft.finish();
+        let (mut content, ..) = content::of(self.draft.take_blocks(), Vec::new());
+        content.retain(|block| block.get("type").is_some_and(|kind| kind != "toolCall"));
+        let kept = Kept { content, usage: self.draft.usage };
+        if kept != Kept::default() {
+            self.draft.tell(Chunk::Kept(Box::new(kept)));
+        }
+    }
+
+    fn no_answer(&self, end: End) -> Failure {
+        let p = self.p;
+        match (end, &self.skipped) {
+            (End::Length, _) => Failure::lasting(
+                p,
+                "used up its tokens before it answered: raise maxTokens of the model, or reset the session",
+            ),
+            (End::Refused, _) => Failure::lasting(p, "declined to answer: rephrase, or choose another model"),
+            _ if self.draft.has_thought() => Failure::passing(
+                p,
+                "sent reasoning only and no answer: try again, have it think less, or choose another model",
+            ),
+            (_, Some(text)) => match self.not_json(text) {
+                Stop::Failure(failure) => *failure,
+                _ => self.cut_off(),
+            },
+            _ => Failure::passing(p, "sent an empty answer: try again, or choose another model"),
+        }
+    }
+}
+
+/// Whether a text is one JSON value a line, more than one.
+fn are_lines(body: &[u8]) -> bool {
+    let mut lines = body.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty());
+    let is_object = |line: Option<&[u8]>| line.is_some_and(|l| l.starts_with(b"{") && l.ends_with(b"}"));
+    is_object(lines.next()) && is_object(lines.next())
+}
+
+#[cfg(test)]
+#[path = "reply_testing.rs"]
+pub mod testing;

@@ -1,0 +1,2 @@
+//! What is looked after from time to time: left-over files and their bounds.
+pub mod litter;
