@@ -13,7 +13,7 @@ pub use identity::read_identity;
 use crate::config::Config;
 use crate::env::Env;
 use crate::models::provider::Thinking;
-use crate::session_key::{KeyRules, normalise_agent_id};
+use crate::session_key::{KeyRules, id_of, normalise_agent_id};
 use crate::sessions::sessions_dir;
 use serde_json::Value;
 use std::path::PathBuf;
@@ -149,11 +149,6 @@ impl<'a> Agents<'a> {
         let own = self.text(id, "agentDir").map(|path| self.env.expand(path));
         own.unwrap_or_else(|| self.env.state_dir.join("agents").join(normalise_agent_id(id)).join("agent"))
     }
-}
-
-/// The normalised id of an entry of `agents.list`.
-pub fn id_of(agent: &Value) -> Option<String> {
-    agent.get("id").and_then(Value::as_str).map(normalise_agent_id)
 }
 
 #[cfg(test)]

@@ -4,7 +4,6 @@
 //! process environment, and nothing here writes to it (children get an explicit environment). The `.env`
 //! file of the state directory fills in what the process environment lacks; a `.env` of the current
 //! directory is not read, because a checked-out workspace must not steer the gateway (SEC-41).
-use crate::config::ports;
 use crate::dotenv;
 use crate::error::{Error, Kind, Result};
 use std::collections::{HashMap, HashSet};
@@ -135,7 +134,7 @@ impl Env {
         match self.profile.as_deref() {
             None => DEFAULT_PORT,
             Some("dev") => DEV_PORT,
-            Some(name) => ports::of_profile(name),
+            Some(name) => port_of_profile(name),
         }
     }
 
@@ -262,6 +261,20 @@ fn is_profile_name(name: &str) -> bool {
     plain && name.len() <= 64 && name.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric())
 }
 
+/// The ports of named profiles: the first, the distance to the next profile's, and how many there are. The first
+/// slot begins behind the ports of the dev profile, the last one ends below those that the kernel hands out to
+/// outgoing connections.
+pub const FIRST_SLOT: u16 = 19_120;
+pub const SLOT: u16 = 120;
+pub const SLOTS: u16 = 113;
+
+/// The port of a named profile when nothing names another.
+pub fn port_of_profile(name: &str) -> u16 {
+    // FNV-1a: short, and it never changes.
+    let hash = name.bytes().fold(0x811c_9dc5_u32, |h, b| (h ^ u32::from(b)).wrapping_mul(0x0100_0193));
+    FIRST_SLOT + SLOT * (hash % u32::from(SLOTS)) as u16
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -280,7 +293,7 @@ mod tests {
         assert_eq!(dev.default_workspace(), Path::new("/h/.openclaw/workspace-dev"));
         assert_eq!(dev.default_port(), 19001);
         let port = |name| env(&[("HOME", "/h")], Some(name)).default_port();
-        assert_eq!((port("work"), port("default")), (ports::of_profile("work"), 18789));
+        assert_eq!((port("work"), port("default")), (port_of_profile("work"), 18789));
         assert_eq!(
             env(&[("HOME", "/h"), ("OPENCLAW_STATE_DIR", "/s")], Some("work")).state_dir,
             Path::new("/s")

@@ -3,6 +3,7 @@
 //! Pure text. A key is never used as a path; only the agent id in it names a directory, and that is
 //! normalised to `[a-z0-9_-]` here.
 use crate::error::{Error, Result};
+use serde_json::Value;
 
 /// The longest key accepted, in bytes.
 const MAX_KEY: usize = 256;
@@ -125,6 +126,11 @@ pub fn kind_of(key: &str) -> &'static str {
         _ if key.contains(":group:") || key.contains(":channel:") || key.starts_with("group:") => "group",
         _ => "direct",
     }
+}
+
+/// The normalised id of an entry of `agents.list`.
+pub fn id_of(agent: &Value) -> Option<String> {
+    agent.get("id").and_then(Value::as_str).map(normalise_agent_id)
 }
 
 #[cfg(test)]

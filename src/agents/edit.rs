@@ -4,7 +4,7 @@
 //! the result. The config is edited in place under its lock, nothing else in it changes (R-02b). No file is removed:
 //! what a deleted agent leaves goes to the trash.
 use super::sharing::{self, Meets};
-use super::{Agents, id_of, trash};
+use super::{Agents, trash};
 use crate::config::Config;
 use crate::config::edit::{Draft, change};
 use crate::env::Env;
@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::files;
 use crate::json::{Put, json};
 use crate::models::provider::Provider;
+use crate::session_key::id_of;
 use crate::session_key::normalise_agent_id;
 use crate::sessions::sessions_dir;
 use crate::workspace;

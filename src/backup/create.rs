@@ -170,7 +170,7 @@ fn manifest(env: &Env, plan: &Plan, options: Options, files: Vec<Value>, vanishe
     json!({
         "schemaVersion": LAYOUT,
         "createdAt": clock::iso(clock::now_ms()),
-        "runtimeVersion": env!("CARGO_PKG_VERSION"),
+        "runtimeVersion": crate::version::VERSION,
         "platform": std::env::consts::OS,
         "options": {"includeWorkspace": options.workspaces, "onlyConfig": options.only_config},
         "paths": {"stateDir": env.state_dir, "configPath": env.config_path},

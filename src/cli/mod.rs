@@ -39,7 +39,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 /// The program's version, as `--version` prints it.
-pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+pub use crate::version::VERSION;
 
 /// One option of a command.
 #[derive(Debug, Clone, Copy)]

@@ -44,7 +44,7 @@ pub fn status(state: &mut State, at: &At, _: &str) -> Result<Reply> {
     let window =
         config.u64("agents.defaults.contextTokens").or(provider.as_ref().ok().map(|p| p.context_window));
     let lines = [
-        format!("OpenClaw {}, up {}", crate::cli::VERSION, span(state.mono)),
+        format!("OpenClaw {}, up {}", crate::version::VERSION, span(state.mono)),
         format!("Model: {now}{usable}"),
         format!("Session: {}", at.key),
         context_line(&entry, window),

@@ -1,11 +1,11 @@
 //! Checks a configuration against the table: types, unknown keys, and the few rules that span keys.
 //!
 //! Pure; any thread. Messages name types and choices; a value is shown where no secret can stand.
+use super::fingerprint::fingerprint;
 use super::keys::Type;
 use super::lookup::{self, Node};
 use super::redact::carries_secret;
 use super::{Issue, join, legacy};
-use crate::fetch::tls;
 use crate::json;
 use crate::session_key::normalise_agent_id;
 use serde_json::Value;
@@ -131,7 +131,7 @@ fn fits(value: &Value, kind: Type) -> bool {
         Type::Duration => value.as_str().is_some_and(is_duration),
         Type::Clock => value.as_str().is_some_and(is_clock),
         Type::Fingerprint => {
-            value.as_str().is_some_and(|text| text.trim().is_empty() || tls::fingerprint(text).is_some())
+            value.as_str().is_some_and(|text| text.trim().is_empty() || fingerprint(text).is_some())
         }
         Type::TextList => value.as_array().is_some_and(|items| items.iter().all(Value::is_string)),
         Type::IdList => {

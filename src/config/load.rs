@@ -3,9 +3,8 @@
 //! Runs on the thread that loads; reads files, never writes one (R-02a). What is wrong below `gateway`, or
 //! with the file as a whole, is fatal; anything else only disables the smallest section around it (R-06b).
 use super::{Issue, check, include, parse, redact, substitute};
-use crate::agents::id_of;
 use crate::env::Env;
-use crate::session_key::normalise_agent_id;
+use crate::session_key::{id_of, normalise_agent_id};
 use crate::{files, ids};
 use ring::digest::{Context, SHA256};
 use serde_json::{Map, Value};

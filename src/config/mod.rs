@@ -5,6 +5,7 @@
 pub mod bind;
 mod check;
 pub mod edit;
+pub mod fingerprint;
 mod host;
 mod include;
 pub mod keys;

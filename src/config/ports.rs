@@ -5,6 +5,7 @@
 //! the same on every machine; everything that is derived from the port lies within the slot (R-26a).
 use crate::config::Config;
 use crate::env::Env;
+use crate::env::{FIRST_SLOT, SLOT, SLOTS};
 use crate::error::Result;
 use crate::files;
 use crate::json::{self, json};
@@ -12,20 +13,8 @@ use std::fmt;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
-/// The first slot begins behind the ports of the dev profile, the last one ends below those that the kernel hands
-/// out to outgoing connections.
-const FIRST: u16 = 19_120;
-const SLOT: u16 = 120;
-const SLOTS: u16 = 113;
 /// Largest `ports.json` that is read, bytes.
 const MAX_FILE: u64 = 4096;
-
-/// The port of a named profile when nothing names another.
-pub fn of_profile(name: &str) -> u16 {
-    // FNV-1a: short, and it never changes.
-    let hash = name.bytes().fold(0x811c_9dc5_u32, |h, b| (h ^ u32::from(b)).wrapping_mul(0x0100_0193));
-    FIRST + SLOT * (hash % u32::from(SLOTS)) as u16
-}
 
 /// The ports of one gateway.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -127,7 +116,7 @@ pub fn collisions(env: &Env, own: &Ports) -> Vec<Collision> {
 /// A port for a new profile: its own, or the next slot that no other profile of this home has.
 pub fn free_slot(env: &Env, config: &Config) -> u16 {
     let own = env.default_port();
-    let slots = (0..SLOTS).map(|n| FIRST + ((own.saturating_sub(FIRST)) / SLOT + n) % SLOTS * SLOT);
+    let slots = (0..SLOTS).map(|n| FIRST_SLOT + ((own.saturating_sub(FIRST_SLOT)) / SLOT + n) % SLOTS * SLOT);
     std::iter::once(own)
         .chain(slots)
         .find(|port| collisions(env, &Ports::of(*port, env, config)).is_empty())
@@ -213,6 +202,7 @@ pub fn homes(env: &Env) -> Vec<(String, Env)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::env::port_of_profile;
     use crate::sessions::TestDir;
 
     fn env(home: &Path, profile: &str) -> Env {
@@ -232,16 +222,17 @@ mod tests {
 
     #[test]
     fn r_26a_a_profile_s_port_never_changes_and_its_derived_ports_stay_in_its_slot() {
-        assert_eq!(of_profile("work"), 27040);
+        assert_eq!(port_of_profile("work"), 27040);
         for name in ["work", "rescue", "a", "main", "x".repeat(64).as_str()] {
-            let ports = ports(of_profile(name));
+            let ports = ports(port_of_profile(name));
             assert!(
-                (FIRST..32_768).contains(&ports.gateway) && (ports.gateway - FIRST).is_multiple_of(SLOT),
+                (FIRST_SLOT..32_768).contains(&ports.gateway)
+                    && (ports.gateway - FIRST_SLOT).is_multiple_of(SLOT),
                 "{name}"
             );
             assert!(*ports.cdp.end() < ports.gateway + SLOT && *ports.cdp.end() < 32_768, "{name}");
         }
-        assert!(*ports(crate::env::DEV_PORT).cdp.end() < FIRST, "dev ends before the first slot");
+        assert!(*ports(crate::env::DEV_PORT).cdp.end() < FIRST_SLOT, "dev ends before the first slot");
     }
 
     #[test]
@@ -309,8 +300,8 @@ mod tests {
     fn a_new_profile_avoids_the_slots_of_the_others() {
         let home = TestDir::new();
         let new = env(&home.0, "work");
-        assert_eq!(free_slot(&new, &Config::empty()), of_profile("work"));
-        configure(&home.0, "other", &format!("{{gateway: {{port: {}}}}}", of_profile("work")));
-        assert_eq!(free_slot(&new, &Config::empty()), of_profile("work") + SLOT);
+        assert_eq!(free_slot(&new, &Config::empty()), port_of_profile("work"));
+        configure(&home.0, "other", &format!("{{gateway: {{port: {}}}}}", port_of_profile("work")));
+        assert_eq!(free_slot(&new, &Config::empty()), port_of_profile("work") + SLOT);
     }
 }

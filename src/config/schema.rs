@@ -14,7 +14,7 @@ pub fn schema() -> Value {
     json!({
         "schema": document(),
         "uiHints": hints,
-        "version": env!("CARGO_PKG_VERSION"),
+        "version": crate::version::VERSION,
         "generatedAt": clock::iso(clock::now_ms()),
     })
 }

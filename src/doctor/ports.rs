@@ -1,11 +1,12 @@
 //! Checks of what each gateway needs for itself: its port, and the workspaces of its agents. Only looks.
 use super::{Ctx, Finding, one};
+use crate::agents::Agents;
 use crate::agents::sharing::real;
-use crate::agents::{Agents, id_of};
 use crate::config::Config;
 use crate::config::ports;
 use crate::env::Env;
 use crate::owners::owner_of;
+use crate::session_key::id_of;
 use serde_json::Value;
 use std::path::PathBuf;
 

@@ -23,7 +23,7 @@ pub fn failed(ctx: &Ctx) -> Vec<Finding> {
 
 pub fn skew(ctx: &Ctx) -> Vec<Finding> {
     let Some(Reached { outcome: Ok(Some(version)), .. }) = &ctx.reached else { return Vec::new() };
-    let own = env!("CARGO_PKG_VERSION");
+    let own = crate::version::VERSION;
     one((version != own).then(|| {
         let version = crate::logging::quoted(version);
         Finding::new(format!("the gateway is version {version}, this command {own}"))

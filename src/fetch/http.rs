@@ -5,6 +5,7 @@
 //! belong to one origin (SEC-31). Proxies of the environment are not used. Names the fault; the sentence
 //! for people is made in `failure`.
 use super::dial::{Connected, Dialer, Lookup, Phase, Trip, Watch};
+use crate::version::VERSION;
 use std::io::{self, Read};
 use std::sync::Arc;
 use std::time::Duration;
@@ -65,7 +66,7 @@ fn exchange(call: &Call, watch: &Arc<Watch>) -> Result<Answer, ureq::Error> {
         .max_idle_connections(0)
         .input_buffer_size(16 * 1024)
         .output_buffer_size(16 * 1024)
-        .user_agent(concat!("openclaw/", env!("CARGO_PKG_VERSION")))
+        .user_agent(format!("openclaw/{VERSION}"))
         .accept("text/event-stream, application/json")
         .build();
     let chain = Dialer(watch.clone()).chain(RustlsConnector::default()).chain(Connected(watch.clone()));

@@ -51,7 +51,7 @@ impl Generation {
         let Verdict { config, env, auth, .. } = verdict;
         crate::models::profiles::look(&config, &env);
         let shared = Arc::new(Shared {
-            limits: Limits::from_config(&config),
+            limits: Limits::of(|key| config.u64(key)),
             auth: RwLock::new(auth),
             door: process.door.clone(),
             budget: process.budget.clone(),

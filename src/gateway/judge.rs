@@ -126,7 +126,9 @@ impl Judge {
         for warning in config.warnings().iter().chain(config.issues()) {
             log::warn!(target: "gateway/config", "{}: {}", logging::quoted(&warning.path), logging::quoted(&warning.message));
         }
-        for name in protocol::limits::unknown_names(config) {
+        let limits = config.get("gateway.limits").and_then(|limits| limits.as_object());
+        let names = limits.into_iter().flat_map(|limits| limits.keys());
+        for name in names.filter(|name| !protocol::limits::is_known(name)) {
             log::warn!(target: "gateway/config", "gateway.limits.{}: no such limit", logging::quoted(name));
         }
         if auth.secret.as_ref().is_some_and(is_weak) {

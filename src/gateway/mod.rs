@@ -31,8 +31,6 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Instant;
 
-pub use crate::state::sentinel::{forget as forget_notes, write as write_sentinel};
-
 /// What the command line says.
 #[derive(Debug, Default)]
 pub struct Options {

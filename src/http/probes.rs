@@ -26,7 +26,7 @@ fn answer(status: u16, body: Value) -> Answer {
 
 fn detailed(shared: &Shared, request: &Request, mut body: Value) -> Value {
     if let Some(map) = body.as_object_mut().filter(|_| request.is_authorized) {
-        map.put("version", env!("CARGO_PKG_VERSION"));
+        map.put("version", crate::version::VERSION);
         map.put("uptimeMs", shared.started.elapsed().as_millis() as u64);
     }
     body

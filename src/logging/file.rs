@@ -161,7 +161,7 @@ impl LogFile {
             Level::Warn => (4, "WARN"),
             Level::Error => (5, "ERROR"),
         };
-        let meta = json!({"runtime": "rust", "runtimeVersion": env!("CARGO_PKG_VERSION"), "hostname": self.hostname,
+        let meta = json!({"runtime": "rust", "runtimeVersion": crate::version::VERSION, "hostname": self.hostname,
             "name": name, "parentNames": ["openclaw"], "date": time, "logLevelId": id, "logLevelName": level});
         let text = json!({"0": name, "1": line.text, "_meta": meta, "time": time}).to_string();
         // Files are shown on terminals too; what steers one is escaped and means the same.

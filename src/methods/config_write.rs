@@ -7,7 +7,6 @@ use crate::clock;
 use crate::config::Config;
 use crate::config::write::{Base, Change, Written, write_from_afar};
 use crate::error::{Error, Result};
-use crate::gateway::write_sentinel;
 use crate::json::json;
 use crate::params::{params, read};
 use crate::protocol::events;
@@ -16,6 +15,7 @@ use crate::shared::Shared;
 use crate::state::clients::Caller;
 use crate::state::event::Event;
 use crate::state::restart::MAX_DELAY_MS;
+use crate::state::sentinel;
 use serde_json::Value;
 
 /// Until the restart, where the caller does not say, milliseconds.
@@ -98,7 +98,7 @@ fn restarting(
     written: &Written,
 ) -> Result<Payload> {
     let payload = note(shared, reason, params, &written.config);
-    let path = write_sentinel(&shared.env, &payload)?;
+    let path = sentinel::write(&shared.env, &payload)?;
     let (least, most) = DELAY_RANGE_MS;
     let delay_ms = params.restart_delay_ms.unwrap_or(DELAY_MS).clamp(least, most);
     let mut answer = answer(written);

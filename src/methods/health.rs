@@ -101,7 +101,7 @@ fn summary(
         },
         "pairing": pairing(shared),
         "uptimeMs": shared.started.elapsed().as_millis() as u64,
-        "version": env!("CARGO_PKG_VERSION"),
+        "version": crate::version::VERSION,
     })
 }
 

@@ -1,7 +1,6 @@
 //! `gateway.restart.request` and `gateway.restart.preflight`: the in-process restart on request.
 use crate::clock;
 use crate::error::{Error, Result};
-use crate::gateway::write_sentinel;
 use crate::json::{Put, json};
 use crate::params::{params, read};
 use crate::protocol::frame::Payload;
@@ -10,6 +9,7 @@ use crate::state::State;
 use crate::state::clients::Caller;
 use crate::state::event::{Answer, Call, Event};
 use crate::state::restart::MAX_DELAY_MS;
+use crate::state::sentinel;
 use serde_json::Value;
 
 params! {
@@ -47,7 +47,7 @@ pub fn request(shared: &Shared, caller: &Caller, params: Value) -> Result<Payloa
         if let (Some(map), Some(key)) = (payload.as_object_mut(), key) {
             map.put("sessionKey", key);
         }
-        let path = write_sentinel(&shared.env, &payload)?;
+        let path = sentinel::write(&shared.env, &payload)?;
         if let Some(map) = answer.as_object_mut() {
             map.put("sentinel", json!({"path": path, "payload": payload}));
         }

@@ -25,7 +25,7 @@ pub fn info(shared: &Shared, _caller: &Caller, _params: Value) -> Result<Payload
         },
         "uptimeMs": uptime_ms(),
         "gateway": {
-            "version": env!("CARGO_PKG_VERSION"),
+            "version": crate::version::VERSION,
             "pid": std::process::id(),
             "uptimeMs": shared.started.elapsed().as_millis() as u64,
             "rssBytes": kib_field("/proc/self/status", "VmRSS:"),

@@ -2,7 +2,6 @@
 //!
 //! Sizes are bytes, times are milliseconds. The numbers that existing clients rely on are those of the
 //! reference program; the rest were chosen so that a machine with 32 MB of memory survives hostile clients.
-use crate::config::Config;
 use std::time::Duration;
 
 macro_rules! limits {
@@ -18,9 +17,10 @@ macro_rules! limits {
         }
 
         impl Limits {
-            /// The defaults with what the config sets; a value outside its range is clamped into it.
-            pub fn from_config(config: &Config) -> Limits {
-                let of = |key: &str| config.u64(&format!("gateway.{key}"));
+            /// The defaults with what the config sets, which `set` looks up by the whole key; a value outside its
+            /// range is clamped into it.
+            pub fn of(set: impl Fn(&str) -> Option<u64>) -> Limits {
+                let of = |key: &str| set(&format!("gateway.{key}"));
                 Limits { $($field: of($name).map_or($default, |v| v.clamp($min, $max)),)+ }
             }
         }
@@ -85,11 +85,9 @@ limits! {
     shutdown_ms "limits.shutdownMs" = 4500, 100..=300000;
 }
 
-/// Names below `gateway.limits` that are in no row.
-pub fn unknown_names(config: &Config) -> Vec<&str> {
-    let set = config.get("gateway.limits").and_then(|v| v.as_object());
-    let is_known = |name: &str| TABLE.iter().any(|(key, ..)| key.strip_prefix("limits.") == Some(name));
-    set.into_iter().flatten().map(|(name, _)| name.as_str()).filter(|name| !is_known(name)).collect()
+/// Whether `name` below `gateway.limits` is in a row.
+pub fn is_known(name: &str) -> bool {
+    TABLE.iter().any(|(key, ..)| key.strip_prefix("limits.") == Some(name))
 }
 
 impl Limits {

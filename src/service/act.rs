@@ -8,11 +8,11 @@ use super::inspect::{self, Inspection, look};
 use super::legacy::clean_legacy;
 use super::spec::{Spec, Wishes};
 use super::{Action, Manager, Place, Step, command, people, put, quote};
-use crate::cli::VERSION;
 use crate::config::edit::{self, Edit};
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::files;
+use crate::version::VERSION;
 use std::path::Path;
 use std::time::Duration;
 

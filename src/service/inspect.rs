@@ -8,9 +8,9 @@ use super::others::{Other, others};
 use super::runtime::ask;
 use super::spec::{Spec, Wishes};
 use super::{Manager, Place, launchd, systemd};
-use crate::cli::VERSION;
 use crate::env::Env;
 use crate::error::Result;
+use crate::version::VERSION;
 use std::path::{Path, PathBuf};
 
 /// Service files are small; anything larger is none.

@@ -199,7 +199,7 @@ fn text(path: &Path) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::VERSION;
+    use crate::version::VERSION;
 
     #[test]
     fn r_22a_only_listed_names_get_into_the_environment() {

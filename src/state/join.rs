@@ -141,7 +141,7 @@ impl State {
     }
 
     fn server(&self, caller: &crate::state::clients::Caller) -> Value {
-        let mut server = json!({"version": env!("CARGO_PKG_VERSION"), "connId": caller.id});
+        let mut server = json!({"version": crate::version::VERSION, "connId": caller.id});
         if is_lenient(caller)
             && let Some(map) = server.as_object_mut()
         {

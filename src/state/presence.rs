@@ -204,7 +204,7 @@ fn own_entry() -> Map<String, Value> {
     let uname = rustix::system::uname();
     let host = uname.nodename().to_string_lossy().into_owned();
     let ip = bind::lan_address().map_or_else(|| host.clone(), |ip| ip.to_string());
-    let version = env!("CARGO_PKG_VERSION");
+    let version = crate::version::VERSION;
     let (platform, family) = match std::env::consts::OS {
         "macos" => (format!("macos {}", uname.release().to_string_lossy()), "Mac"),
         os => (format!("{os} {}", uname.release().to_string_lossy()), "Linux"),

@@ -7,9 +7,9 @@
 use super::store::Job;
 use super::{State, Stopping};
 use crate::error::{Error, Result};
-use crate::gateway::forget_notes;
 use crate::json::{Put, json};
 use crate::protocol::events;
+use crate::state::sentinel;
 use serde_json::Value;
 use std::time::Duration;
 
@@ -120,7 +120,7 @@ impl State {
             self.tell_restart(&note);
         }
         let env = self.shared.env.clone();
-        let work = Job::Upkeep(Box::new(move || forget_notes(&env, &notes)));
+        let work = Job::Upkeep(Box::new(move || sentinel::forget(&env, &notes)));
         if self.store.submit(work).is_err() {
             log::warn!(target: "gateway", "the note of the refused restart stays: the disk is too slow");
         }

@@ -49,7 +49,7 @@ fn card(context: &Context, key: &str, row: Option<&Value>, defaults: Option<&Val
     let word = |name: &str| member(name).and_then(Value::as_str);
     let number = |name: &str| member(name).and_then(Value::as_u64);
     let mut lines = vec![
-        format!("OpenClaw {}", env!("CARGO_PKG_VERSION")),
+        format!("OpenClaw {}", crate::version::VERSION),
         format!("Time: {}", clock::zoned(now, zone).strftime("%A, %-d %B %Y, %H:%M %Z")),
         format!("Session: {key} (agent {})", reach::owner(context, key)),
     ];

@@ -21,7 +21,7 @@ pub fn context(config: &str) -> (Context, Dir) {
     let (state, _) = crossbeam_channel::bounded(1);
     let shared = Shared {
         auth: RwLock::new(Arc::new(Auth::resolve(&config, &env, None, Some("t"), None).unwrap())),
-        limits: Limits::from_config(&config),
+        limits: Limits::of(|key| config.u64(key)),
         config: RwLock::new(config.clone()),
         judge: Arc::new(Judge::new(env.clone(), Options::default())),
         env,

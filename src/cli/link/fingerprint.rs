@@ -1,7 +1,7 @@
 //! The SHA-256 by which a certificate is pinned, as `gateway.remote.tlsFingerprint` and `--tls-fingerprint` give
 //! it and errors print it. Pure.
+use crate::config::fingerprint::fingerprint;
 use crate::error::{Error, Result};
-use crate::fetch::tls;
 use rustls::pki_types::CertificateDer;
 use std::fmt::Write as _;
 
@@ -10,9 +10,9 @@ use std::fmt::Write as _;
 pub struct Fingerprint(String);
 
 impl Fingerprint {
-    /// Reads a fingerprint as [`tls::fingerprint`] does; `source` is the option or key it comes from.
+    /// Reads a fingerprint as [`fingerprint`] does; `source` is the option or key it comes from.
     pub fn parse(text: &str, source: &str) -> Result<Fingerprint> {
-        tls::fingerprint(text).map(Fingerprint).ok_or_else(|| {
+        fingerprint(text).map(Fingerprint).ok_or_else(|| {
             Error::config(format!(
                 "{source} is no SHA-256 fingerprint of a certificate\nFix: give its 64 hexadecimal digits, as \
                  `openssl x509 -in cert.pem -noout -fingerprint -sha256` prints them"

@@ -135,7 +135,7 @@ fn own_model_note(context: &Context, agents: &Agents, config: &Config) {
     let default = agents.default_id();
     let list = config.get("agents.list").and_then(Value::as_array).into_iter().flatten();
     let own = list.filter(|agent| agent.get("model").is_some_and(has_primary));
-    for id in own.filter_map(crate::agents::id_of) {
+    for id in own.filter_map(crate::session_key::id_of) {
         let which = if id == default { "the default agent" } else { "agent" };
         context.out.warn(&format!("note: {which} {id:?} has a model of its own in agents.list and keeps it"));
     }
