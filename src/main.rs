@@ -33,6 +33,7 @@ mod protocol;
 mod service;
 mod session_key;
 mod sessions;
+mod settings;
 mod shared;
 mod signals;
 mod state;

@@ -22,7 +22,7 @@ pub struct Candidates<'a> {
 impl<'a> Candidates<'a> {
     /// With `images`, a model for pictures goes first where the chosen one takes text only.
     pub fn of(job: &'a Job, config: &'a Config, images: bool) -> Candidates<'a> {
-        let agents = Agents::of(config, &job.shared.env);
+        let agents = Agents::of(config, &job.settings.env);
         let own = agents.model(&job.agent).unwrap_or_else(|| BUILTIN.to_string());
         let chosen = job.model.clone().unwrap_or_else(|| own.clone());
         let plain = |name: String| catalogue::unaliased(config, &name).to_string();
@@ -80,7 +80,7 @@ impl<'a> Candidates<'a> {
 
 /// With the agent's keys. A server that may be starting is waited for only where no other model can take over.
 fn resolve(job: &Job, config: &Config, model: &str, has_other: bool) -> Result<Provider> {
-    let env = &job.shared.env;
+    let env = &job.settings.env;
     let provider = Provider::resolve(config, env, model).map_err(|e| unusable(config, model, e))?;
     let provider = profiles::apply(provider, config, env, &job.agent)?;
     Ok(Provider { patient: provider.patient && !has_other, ..provider })

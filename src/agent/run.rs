@@ -8,6 +8,7 @@ use crate::agent::candidates::Candidates;
 use crate::agent::compact;
 use crate::agent::mailbox::{Mailbox, Said};
 use crate::agent::turn::Turn;
+use crate::calls::Ask;
 use crate::cancel::Cancel;
 use crate::clock;
 use crate::config::Config;
@@ -15,15 +16,18 @@ use crate::error::{Error, Kind, Result};
 use crate::json::json;
 use crate::models::provider::{Provider, Thinking, Usage};
 use crate::sessions::{Transcript, envelope, message};
-use crate::shared::Shared;
-use crate::state::event::Event;
+use crate::settings::Settings;
 use serde_json::Value;
 use std::sync::Arc;
 
 /// A run to do.
 pub struct Job {
     pub run: String,
-    pub shared: Arc<Shared>,
+    pub settings: Arc<Settings>,
+    /// Tells the state thread.
+    pub tell: Box<dyn Fn(RunEvent) + Send + Sync>,
+    /// Calls a method of the gateway, for the tools.
+    pub ask: Arc<Ask>,
     pub transcript: Transcript,
     pub agent: String,
     /// Canonical session key.
@@ -159,7 +163,7 @@ pub fn take(mut job: Job) {
 
 /// Models, keys and agents are looked at anew for each turn, so that a change needs no restart.
 fn answer(job: &Job, said: Vec<Said>, finished: &mut Finished) -> Result<()> {
-    let config = job.shared.turn_config();
+    let config = job.settings.turn_config();
     let images = said.iter().any(|said| !said.images.is_empty());
     let mut candidates = Candidates::of(job, &config, images);
     if let Some(provider) = candidates.present() {
@@ -188,7 +192,7 @@ fn say(job: &Job, words: Words, finished: &mut Finished) -> Result<()> {
 
 /// `/compact`: the summary goes into the transcript, a word about it to the user.
 fn summarise(job: &Job, instructions: Option<&str>, finished: &mut Finished) -> Result<()> {
-    let config = job.shared.turn_config();
+    let config = job.settings.turn_config();
     let mut candidates = Candidates::of(job, &config, false);
     let provider = candidates.provider()?.clone();
     finished.speaks(&provider);
@@ -211,8 +215,7 @@ fn summarise(job: &Job, instructions: Option<&str>, finished: &mut Finished) -> 
 
 impl Job {
     pub fn report(&self, event: RunEvent) {
-        // The state thread is gone only when the process ends; the transcript has what matters.
-        let _ = self.shared.state.send(Event::Run { run: self.run.clone(), event });
+        (self.tell)(event);
     }
 
     /// Appends entries of this run and tells of the messages among them; waits for the disk if `sync`.

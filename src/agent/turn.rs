@@ -125,7 +125,7 @@ impl<'a> Turn<'a> {
 
     fn set_up(&self, provider: Provider) -> Setting {
         let job = self.job;
-        let agents = Agents::of(self.config, &job.shared.env);
+        let agents = Agents::of(self.config, &job.settings.env);
         let model = format!("{}/{}", provider.id, provider.model);
         let offered = match provider.tools {
             true => tools::offered(self.config, &job.agent, &model, &job.key),
@@ -285,12 +285,13 @@ impl<'a> Turn<'a> {
     fn use_tools(&mut self, calls: &[ToolCall]) -> Result<()> {
         let job = self.job;
         let context = tools::Context {
-            shared: job.shared.clone(),
+            settings: job.settings.clone(),
+            ask: job.ask.clone(),
             config: self.config.clone(),
             agent: job.agent.clone(),
             session_key: job.key.clone(),
             run: job.run.clone(),
-            workspace: Agents::of(self.config, &job.shared.env).workspace(&job.agent),
+            workspace: Agents::of(self.config, &job.settings.env).workspace(&job.agent),
             cancel: job.cancel.clone(),
         };
         let offered = self.setting.as_ref().map(|s| s.offered.clone()).unwrap_or_default();
@@ -309,7 +310,7 @@ impl<'a> Turn<'a> {
             return Err(job.cancel.error());
         }
         self.rounds += 1;
-        let max = job.shared.limits.tool_rounds;
+        let max = job.settings.limits.tool_rounds;
         if self.rounds >= max {
             let text = format!(
                 "the model used its tools {max} times without an answer; ask for less at a time or raise gateway.limits.toolRounds"

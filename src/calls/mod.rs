@@ -1,5 +1,11 @@
-//! Who asks, and the way back to him.
+//! Who asks, and the way back to him: callers, their calls, the reply to each, and the outbox of a connection.
 //!
-//! Types that travel between threads: a caller, his outbox, what is sent to him. Owned by nobody in particular.
+//! Types that travel between threads; each file says who owns what. A caller is a client on the wire or a part of
+//! this process, and what is called cannot tell the difference.
 pub mod budget;
+mod call;
+mod caller;
 pub mod outbox;
+
+pub use call::{Ask, Call, Reply, Said, Whom, log_failure};
+pub use caller::{Admitted, Caller, Client};

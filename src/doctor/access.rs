@@ -5,7 +5,7 @@ use crate::cli::far;
 use crate::cli::link::address::split;
 use crate::config::bind::Plan;
 use crate::device::secret_eq;
-use crate::shared::Auth;
+use crate::settings::Auth;
 use std::net::IpAddr;
 
 /// Secrets shorter than this are weak (R-16e).

@@ -8,9 +8,11 @@ use super::{Process, recover};
 use crate::clock;
 use crate::device::pairing::Pairing;
 use crate::error::{Error, Kind, Result};
+use crate::methods;
 use crate::net::origin;
 use crate::protocol::limits::Limits;
 use crate::sessions::{Dedupe, Journal, Spool, journal_path};
+use crate::settings::Settings;
 use crate::shared::{Published, Shared};
 use crate::state::event::Event;
 use crate::state::sentinel;
@@ -51,18 +53,25 @@ impl Generation {
         let Verdict { config, env, auth, .. } = verdict;
         crate::models::profiles::look(&config, &env);
         let shared = Arc::new(Shared {
-            limits: Limits::of(|key| config.u64(key)),
-            auth: RwLock::new(auth),
+            settings: Arc::new(Settings {
+                limits: Limits::of(|key| config.u64(key)),
+                auth: RwLock::new(auth),
+                started,
+                own_names: origin::own_names(),
+                env,
+                config: RwLock::new(config),
+            }),
             door: process.door.clone(),
             budget: process.budget.clone(),
             succession: process.succession.clone(),
             state: state_tx.clone(),
-            judge: process.judge.clone(),
-            started,
-            own_names: origin::own_names(),
+            problem: {
+                let judge = process.judge.clone();
+                Box::new(move || judge.problem())
+            },
             published: Published::default(),
-            env,
-            config: RwLock::new(config),
+            ask: methods::local::ask,
+            method_names: methods::names(),
         });
         // Before the files are read for good, so that no change is missed.
         let watcher = Watcher::start(shared.clone(), process.judge.clone())

@@ -12,7 +12,7 @@ use crate::config::ports::Ports;
 use crate::config::problem::Problem;
 use crate::env::Env;
 use crate::error::{Error, Result};
-use crate::shared::{Auth, Secret};
+use crate::settings::{Auth, Secret};
 use crate::{logging, protocol, unsupported};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,11 +1,12 @@
 //! `agent` and `agent.wait`: run a turn and wait for one.
+use crate::calls::Call;
 use crate::commands::Directives;
 use crate::error::{Error, Kind, Result};
 use crate::json::{Put, json};
 use crate::methods::chat::start_anew_if_stale;
 use crate::models::provider::Thinking;
 use crate::params::{params, read};
-use crate::protocol::frame::{self, Payload};
+use crate::protocol::frame::Payload;
 use crate::session_key;
 use crate::sessions::attachments::Attachments;
 use crate::sessions::dedupe::params_hash;
@@ -13,7 +14,7 @@ use crate::sessions::routing::{self, Inbound, PeerKind};
 use crate::sessions::{Entry, send_policy};
 use crate::sessions::{SESSION_ID, Seen, is_session_id};
 use crate::state::State;
-use crate::state::event::{Answer, Call};
+use crate::state::event::Answer;
 use crate::state::runs::{Family, NewRun};
 use serde_json::Value;
 use std::sync::Arc;
@@ -258,7 +259,7 @@ pub fn replay(
         }
         (None, Family::Chat) => json!({"runId": id, "status": "in_flight"}),
         (Some(result), _) => {
-            call.outbox.push(crate::calls::outbox::Frame::Answer(frame::replay(&call.id, result)));
+            call.replay(result);
             return Ok(Some(Answer::Later));
         }
     };

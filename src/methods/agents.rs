@@ -1,10 +1,10 @@
 //! `agents.list`, `agent.identity.get`: what the configuration says about agents.
+use crate::calls::Caller;
 use crate::error::{Error, Result};
 use crate::json::json;
 use crate::protocol::frame::Payload;
 use crate::session_key;
 use crate::shared::Shared;
-use crate::state::clients::Caller;
 use serde_json::Value;
 
 pub fn list(shared: &Shared, _caller: &Caller, _params: Value) -> Result<Payload> {

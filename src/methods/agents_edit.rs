@@ -5,6 +5,7 @@
 //! the agent's sessions and whether or not the client stays.
 use crate::agents::Agents;
 use crate::agents::edit::{self, New, Update};
+use crate::calls::{Call, Caller};
 use crate::error::{Error, Result};
 use crate::json::json;
 use crate::params::{params, read};
@@ -12,8 +13,7 @@ use crate::protocol::frame::Payload;
 use crate::session_key::normalise_agent_id;
 use crate::shared::Shared;
 use crate::state::State;
-use crate::state::clients::Caller;
-use crate::state::event::{Answer, Call};
+use crate::state::event::Answer;
 use crate::state::sessions::roster;
 use crate::workspace::allowed_from_afar;
 use serde_json::Value;

@@ -2,6 +2,7 @@
 //!
 //! Run on the connection's thread. Only files of a fixed list can be named, no link is followed on the way to them
 //! (SEC-13), and writing replaces a file at once.
+use crate::calls::Caller;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::json::{Put, json};
@@ -10,7 +11,6 @@ use crate::params::{params, read};
 use crate::protocol::frame::Payload;
 use crate::session_key::normalise_agent_id;
 use crate::shared::Shared;
-use crate::state::clients::Caller;
 use crate::tools::change::Turn;
 use crate::workspace::beneath;
 use serde_json::{Map, Value};

@@ -1,4 +1,5 @@
 //! `chat.*`: what WebChat and the Control UI speak. Answers of a turn come as events.
+use crate::calls::Call;
 use crate::cancel::Reason;
 use crate::commands::{self, At, Directives};
 use crate::error::{Error, Result};
@@ -9,7 +10,7 @@ use crate::params::{params, read};
 use crate::protocol::events;
 use crate::sessions::{freshness, history, message};
 use crate::state::State;
-use crate::state::event::{Answer, Call, Event};
+use crate::state::event::{Answer, Event};
 use crate::state::runs::{Family, NewRun};
 use serde_json::Value;
 use std::sync::Arc;

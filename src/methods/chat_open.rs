@@ -1,5 +1,7 @@
 //! `chat.startup`, `chat.metadata`: what a client needs to open a chat, in one answer instead of five. Transcripts
 //! and configuration are read on the connection's thread.
+use super::local::to_value;
+use crate::calls::{Call, Caller};
 use crate::error::{Error, Result};
 use crate::json::{Put, json};
 use crate::methods::{self, Run, sessions as session_methods};
@@ -8,9 +10,7 @@ use crate::protocol::frame::Payload;
 use crate::sessions::{Entry, Transcript, history, list};
 use crate::shared::Shared;
 use crate::state::State;
-use crate::state::clients::Caller;
-use crate::state::event::{Answer, Call};
-use crate::state::local::to_value;
+use crate::state::event::Answer;
 use serde_json::{Map, Value};
 
 /// Messages when the client names no limit.

@@ -1,11 +1,12 @@
 //! `sessions.compact`: cuts a session's transcript to its newest entries. The store thread does it, so that it
 //! happens even if the client hangs up. The model's summary is what `/compact` makes, in a run.
+use crate::calls::Call;
 use crate::error::{Error, Result};
 use crate::json::json;
 use crate::params::{params, read};
 use crate::sessions::compacting::Cut;
 use crate::state::State;
-use crate::state::event::{Answer, Call};
+use crate::state::event::Answer;
 use serde_json::Value;
 use std::time::Duration;
 

@@ -1,11 +1,11 @@
 //! `config.get`, `config.schema` and `config.schema.lookup`: what is written and what may be. Changing it is
 //! `config_write.rs`. All on the caller's connection thread.
+use crate::calls::Caller;
 use crate::config::{self, Config, path};
 use crate::error::{Error, Result};
 use crate::params::{params, read};
 use crate::protocol::frame::Payload;
 use crate::shared::Shared;
-use crate::state::clients::Caller;
 use serde_json::Value;
 
 /// The file as it is now, secrets replaced.

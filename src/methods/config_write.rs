@@ -3,6 +3,7 @@
 //! All on the caller's connection thread: the file is judged and written there, under the lock of all its writers
 //! (R-02d). What the change means for this gateway is found out by its watcher as for any other change; patch and
 //! apply ask for a restart beside that, as their callers expect, and leave a note for the session that asked.
+use crate::calls::Caller;
 use crate::clock;
 use crate::config::Config;
 use crate::config::write::{Base, Change, Written, write_from_afar};
@@ -12,7 +13,6 @@ use crate::params::{params, read};
 use crate::protocol::events;
 use crate::protocol::frame::Payload;
 use crate::shared::Shared;
-use crate::state::clients::Caller;
 use crate::state::event::Event;
 use crate::state::restart::MAX_DELAY_MS;
 use crate::state::sentinel;

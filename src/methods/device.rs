@@ -2,6 +2,7 @@
 //!
 //! The store's lock and disk are waited for here; the state thread then tells everybody and closes connections
 //! that lost their authority. What a caller grants never exceeds what it holds (SEC-07).
+use crate::calls::Caller;
 use crate::clock;
 use crate::device::pairing::{Change, Pairing};
 use crate::error::{Error, Result};
@@ -9,7 +10,6 @@ use crate::json::json;
 use crate::params::{params, read};
 use crate::protocol::frame::Payload;
 use crate::shared::Shared;
-use crate::state::clients::Caller;
 use crate::state::event::Event;
 use serde::Serialize;
 use serde_json::Value;

@@ -1,10 +1,11 @@
 //! Methods that newer clients call at every start and whose true answer here is always the same, because this
 //! gateway has nothing of the kind: no approvals to give, no questions of agents, no observer of sessions, no
 //! updates of its own. Without them those clients show an error or ask again every few seconds.
+use crate::calls::Call;
 use crate::error::Result;
 use crate::protocol::frame::Payload;
 use crate::state::State;
-use crate::state::event::{Answer, Call};
+use crate::state::event::Answer;
 use serde_json::Value;
 
 /// The method and its answer as JSON. When one of these comes to exist, its row moves to a handler of its own.

@@ -1,4 +1,5 @@
 //! `health`, `status`, `last-heartbeat`: how the gateway is.
+use crate::calls::{Call, Caller};
 use crate::clock;
 use crate::device::pairing::Pairing;
 use crate::error::Result;
@@ -7,8 +8,7 @@ use crate::protocol::frame::Payload;
 use crate::sessions::Entry;
 use crate::shared::Shared;
 use crate::state::State;
-use crate::state::clients::Caller;
-use crate::state::event::{Answer, Call};
+use crate::state::event::Answer;
 use serde_json::{Map, Value};
 use std::sync::Arc;
 

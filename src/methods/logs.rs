@@ -1,11 +1,11 @@
 //! `logs.tail`: the end of the log file, by byte cursor. Reads the file on the connection's own thread.
+use crate::calls::Caller;
 use crate::error::Result;
 use crate::json::json;
 use crate::logging::tail::{self, Span};
 use crate::params::{params, read};
 use crate::protocol::frame::Payload;
 use crate::shared::Shared;
-use crate::state::clients::Caller;
 use serde_json::Value;
 
 params! {

@@ -16,7 +16,8 @@ pub mod config_write;
 pub mod device;
 pub mod empty;
 pub mod health;
-pub mod logs;
+pub mod local;
+mod logs;
 mod models;
 pub mod presence;
 pub mod restart;
@@ -26,11 +27,11 @@ pub mod subscriptions;
 pub mod system;
 pub mod usage;
 
+use crate::calls::Caller;
 use crate::error::{Error, Kind, Result};
 use crate::protocol::frame::{MAX_VALUES, Payload, Request};
 use crate::protocol::schema;
 use crate::shared::Shared;
-use crate::state::clients::Caller;
 use crate::state::event::Handler;
 use serde_json::Value;
 

@@ -1,4 +1,5 @@
 //! `models.list`: the models that can be chosen, on the connection's thread. No server is asked.
+use crate::calls::Caller;
 use crate::config::Config;
 use crate::error::Result;
 use crate::json::json;
@@ -7,7 +8,6 @@ use crate::models::catalogue::Listed;
 use crate::models::provider::Provider;
 use crate::protocol::frame::Payload;
 use crate::shared::Shared;
-use crate::state::clients::Caller;
 use serde_json::Value;
 
 /// The models that the configuration names, or the built-in one. `view: "default"` leaves out what sessions may

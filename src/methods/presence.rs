@@ -1,8 +1,9 @@
 //! `system-presence` and `system-event`: who is here, and notes from clients about themselves.
+use crate::calls::Call;
 use crate::error::{Error, Result};
 use crate::json::{Put, json};
 use crate::state::State;
-use crate::state::event::{Answer, Call};
+use crate::state::event::Answer;
 use serde_json::{Map, Value};
 
 const TEXTS: [&str; 10] = [

@@ -1,4 +1,5 @@
 //! `gateway.restart.request` and `gateway.restart.preflight`: the in-process restart on request.
+use crate::calls::{Call, Caller};
 use crate::clock;
 use crate::error::{Error, Result};
 use crate::json::{Put, json};
@@ -6,8 +7,7 @@ use crate::params::{params, read};
 use crate::protocol::frame::Payload;
 use crate::shared::Shared;
 use crate::state::State;
-use crate::state::clients::Caller;
-use crate::state::event::{Answer, Call, Event};
+use crate::state::event::{Answer, Event};
 use crate::state::restart::MAX_DELAY_MS;
 use crate::state::sentinel;
 use serde_json::Value;
@@ -29,7 +29,7 @@ pub fn request(shared: &Shared, caller: &Caller, params: Value) -> Result<Payloa
     let (reason, key, note) = (given(params.reason), given(params.session_key), given(params.note));
     let delay_ms = params.delay_ms.unwrap_or(0).min(MAX_DELAY_MS);
     if delay_ms == 0
-        && let Some(problem) = shared.judge.problem()
+        && let Some(problem) = (shared.problem)()
     {
         return Err(Error::config(format!("not restarted: {problem}")));
     }
@@ -67,7 +67,7 @@ pub fn preflight(state: &mut State, _call: Call, _params: Value) -> Result<Answe
     let (shared, restart) = (state.shared.clone(), state.restart_status());
     Ok(Answer::Work(Box::new(move || {
         // The file as it is now: the watcher takes its time before it tells of one.
-        let problem = shared.judge.problem();
+        let problem = (shared.problem)();
         let answer = json!({
             "safe": is_idle && problem.is_none(),
             "runs": {"active": active, "queued": queued},

@@ -1,5 +1,6 @@
 //! `sessions.list`, `sessions.describe`, `sessions.preview`, `sessions.resolve`: finding sessions. Entries are
 //! chosen and copied by reference on the state thread; transcripts are read on the connection's thread.
+use crate::calls::Call;
 use crate::error::{Error, Result};
 use crate::json::json;
 use crate::models::provider::{BUILTIN, Provider};
@@ -10,7 +11,7 @@ use crate::sessions::list::{self, Filter, Page, Wanted};
 use crate::sessions::{Entry, Transcript, preview};
 use crate::shared::Shared;
 use crate::state::State;
-use crate::state::event::{Answer, Call};
+use crate::state::event::Answer;
 use serde_json::Value;
 use std::sync::Arc;
 

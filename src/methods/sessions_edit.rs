@@ -1,4 +1,5 @@
 //! `sessions.patch`, `sessions.reset`, `sessions.delete`: changing sessions. Answered when the index is on disk.
+use crate::calls::Call;
 use crate::cancel::Reason;
 use crate::error::{Error, Result};
 use crate::ids;
@@ -8,7 +9,7 @@ use crate::models::provider::Provider;
 use crate::params::{params, read};
 use crate::sessions::{Entry, patch as rules};
 use crate::state::State;
-use crate::state::event::{Answer, Call};
+use crate::state::event::Answer;
 use serde_json::Value;
 
 pub fn patch(state: &mut State, _call: Call, params: Value) -> Result<Answer> {

@@ -1,12 +1,13 @@
 //! `sessions.subscribe`, `sessions.messages.subscribe` and their opposites: which events a connection gets beside
 //! those that all get. The events themselves are made in `state/subscriptions.rs`.
+use super::local::to_value;
+use crate::calls::Call;
 use crate::error::{Error, Result};
 use crate::json::{Put, json};
 use crate::methods::{self, sessions};
 use crate::params::{params, read};
 use crate::state::State;
-use crate::state::event::{Answer, Call};
-use crate::state::local::to_value;
+use crate::state::event::Answer;
 use serde_json::Value;
 
 /// With params of `sessions.list` the answer holds that list too; the subscription is made before the list.

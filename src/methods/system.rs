@@ -1,10 +1,10 @@
 //! `system.info`: the machine and this process, for user interfaces. Reads /proc on the connection's thread;
 //! what a platform does not tell is null.
+use crate::calls::Caller;
 use crate::error::Result;
 use crate::json::json;
 use crate::protocol::frame::Payload;
 use crate::shared::Shared;
-use crate::state::clients::Caller;
 use serde_json::Value;
 
 pub fn info(shared: &Shared, _caller: &Caller, _params: Value) -> Result<Payload> {

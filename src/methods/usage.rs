@@ -1,5 +1,6 @@
 //! `sessions.usage`, `sessions.usage.timeseries`, `sessions.usage.logs`, `usage.cost`, `usage.status`. Index
 //! entries are copied by reference on the state thread; transcripts are read on the connection's thread.
+use crate::calls::{Call, Caller};
 use crate::clock;
 use crate::error::{Error, Result};
 use crate::json::{Put, json};
@@ -12,8 +13,7 @@ use crate::sessions::usage_scan::{Budget, File, transcripts};
 use crate::sessions::{Entry, Transcript, usage_series};
 use crate::shared::Shared;
 use crate::state::State;
-use crate::state::clients::Caller;
-use crate::state::event::{Answer, Call};
+use crate::state::event::Answer;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;

@@ -4,8 +4,9 @@
 //! only that client waits. The order of the checks is the reference program's (clients know its messages);
 //! every branch depends on verified facts, never on what a client merely says (SEC-04, SEC-05, SEC-17). A right
 //! credential is never refused because of wrong ones; a wrong one is counted, and slow where there were many (SEC-19).
+use crate::calls::{Admitted, Client};
 use crate::clock;
-use crate::device::pairing::{Admission, Applicant, Change, Credential, Paired, Pairing};
+use crate::device::pairing::{Admission, Applicant, Change, Credential, Pairing};
 use crate::device::proof::{self, Verified};
 use crate::device::secret_eq;
 use crate::error::{Error, Kind, Result};
@@ -16,7 +17,8 @@ use crate::net::tailscale;
 use crate::params::params;
 use crate::protocol::frame::Scopes;
 use crate::protocol::{self, MAX_PROTOCOL};
-use crate::shared::{AuthMode, Shared};
+use crate::settings::AuthMode;
+use crate::shared::Shared;
 use std::time::Instant;
 
 params! {
@@ -31,20 +33,6 @@ params! {
         pub scopes: Vec<String>,
         pub device: Option<Device>,
         pub auth: Credentials,
-    }
-}
-
-params! {
-    #[derive(Debug, Clone, Default)]
-    pub struct Client {
-        pub id: String,
-        pub display_name: Option<String>,
-        pub version: String,
-        pub platform: String,
-        pub device_family: Option<String>,
-        pub model_identifier: Option<String>,
-        pub mode: String,
-        pub instance_id: Option<String>,
     }
 }
 
@@ -90,26 +78,6 @@ impl std::fmt::Debug for Credentials {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Credentials(..)")
     }
-}
-
-/// A connection that may go on, with what it was granted.
-/// No `Debug`: it holds the device token.
-pub struct Admitted {
-    pub protocol: u32,
-    pub role: String,
-    pub scopes: Scopes,
-    pub client: Client,
-    pub caps: Vec<String>,
-    pub device_id: Option<String>,
-    pub device_token: Option<Paired>,
-    /// How it proved itself: `token`, `password`, `device-token` or `tailscale`.
-    pub method: &'static str,
-    /// Which secret was in force when it did.
-    pub generation: u64,
-    /// What the pairing store changed, to be announced.
-    pub change: Change<()>,
-    /// When the decision began: what was revoked since then, it may not have known.
-    pub since: Instant,
 }
 
 /// A refusal, and what the pairing store changed meanwhile (a new pending request).

@@ -91,6 +91,13 @@ fn is_own_page(origin: &str, host: &str, own: SocketAddr) -> bool {
     is_here && is_port && origin.strip_prefix("http://") == Some(host)
 }
 
+impl Peer {
+    /// Where the client is, unless it is on this host.
+    pub fn remote(&self) -> Option<String> {
+        (!self.is_local && !self.client.is_loopback()).then(|| self.client.to_string())
+    }
+}
+
 /// The client that the trusted proxies saw: the last address of X-Forwarded-For that is not a proxy of ours
 /// (what stands before it was written by the client itself), else X-Real-IP. `None` when it cannot be read.
 fn forwarded_for(head: &Head, proxies: &[IpAddr]) -> Option<IpAddr> {

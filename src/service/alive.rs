@@ -3,11 +3,11 @@
 //! Runs on the thread `gw-watchdog`, which may wait for ever; then the manager restarts the gateway. Outlives the
 //! in-process restarts: between two generations it waits for the next one.
 use super::notify::{Watch, watch};
+use crate::calls::Whom;
 use crate::cancel::Cancel;
 use crate::env::Env;
 use crate::error::Result;
 use crate::json::json;
-use crate::state::local::Local;
 use crate::succession::Succession;
 use std::sync::Arc;
 
@@ -18,11 +18,8 @@ pub fn tell(env: &Env, succession: &Arc<Succession>) -> Result<Watch> {
         // None: the process is ending, which has its own time limit.
         let Some(shared) = succession.current() else { return false };
         // A refusal is an answer too; what counts is that one comes.
-        let _ = Local::new(shared, "watchdog", &["operator.read"], None).call(
-            "gateway.restart.preflight",
-            json!({}),
-            &Cancel::default(),
-        );
+        let whom = Whom { name: "watchdog", scopes: &["operator.read"], run: None };
+        let _ = (shared.ask)(&shared, &whom, "gateway.restart.preflight", json!({}), &Cancel::default());
         true
     })
 }

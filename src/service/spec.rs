@@ -8,7 +8,7 @@ use crate::config::Config;
 use crate::config::ports;
 use crate::env::Env;
 use crate::error::{Error, Kind, Result};
-use crate::shared::Auth;
+use crate::settings::Auth;
 use std::path::{Path, PathBuf};
 
 /// Everything a service file says that differs between two installations.

@@ -1,29 +1,19 @@
 //! What the state thread is told: one closed enum, one arm each in `run.rs`.
 use crate::agent::run::RunEvent;
 use crate::calls::outbox::{Frame, Outbox, Work};
+use crate::calls::{Admitted, Call, Caller};
 use crate::device::pairing::Change;
 use crate::error::Result;
-use crate::net::auth::Admitted;
 use crate::protocol::events::Event as EventRow;
-use crate::protocol::frame::{self, Payload};
+use crate::protocol::frame::Payload;
 use crate::sessions::Index;
 use crate::state::State;
-use crate::state::clients::Caller;
 use serde_json::Value;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Runs on the state thread with typed, validated params; does not log, lock, spawn or block.
 pub type Handler = fn(&mut State, Call, Value) -> Result<Answer>;
-
-/// Who asked, and where the answer goes.
-#[derive(Clone)]
-pub struct Call {
-    pub caller: Arc<Caller>,
-    pub id: String,
-    pub method: &'static str,
-    pub outbox: Arc<Outbox>,
-}
 
 /// What a handler gives back.
 pub enum Answer {
@@ -38,25 +28,6 @@ pub enum Answer {
     },
     /// The handler kept the `Call` and answers it itself.
     Later,
-}
-
-impl Call {
-    pub fn answer(&self, result: Result<Payload>) {
-        self.answer_with(result, None);
-    }
-
-    /// A failed agent run carries a payload beside its error.
-    pub fn answer_with(&self, result: Result<Payload>, failed: Option<&Value>) {
-        match &result {
-            Ok(_) => {
-                crate::logging::debug!(target: "gateway/ws", "res ✓ {} conn={}", self.method, self.caller.conn)
-            }
-            Err(error) => crate::net::ws::log_failure(self.method, self.caller.conn, error),
-        }
-        let text = frame::answer(&self.id, result.as_ref(), failed, self.caller.protocol);
-        // A client that is gone or over its limit is dealt with by its outbox.
-        self.outbox.push(Frame::Answer(text));
-    }
 }
 
 /// A client that passed `connect`.

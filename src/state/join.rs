@@ -2,7 +2,6 @@
 use crate::calls::outbox::Frame;
 use crate::device::pairing::{Change, Closing, Notice};
 use crate::json::{Put, json};
-use crate::methods;
 use crate::protocol::close::Close;
 use crate::protocol::events;
 use crate::protocol::frame::{self, Payload};
@@ -112,7 +111,7 @@ impl State {
         self.health_stale = true;
     }
 
-    fn hello(&self, caller: &crate::state::clients::Caller, admitted: &crate::net::auth::Admitted) -> Value {
+    fn hello(&self, caller: &crate::calls::Caller, admitted: &crate::calls::Admitted) -> Value {
         let limits = &self.shared.limits;
         let is_admin = !caller.is_node && caller.scopes.has("operator.admin");
         let mut auth = json!({"role": caller.role(), "scopes": caller.scopes.as_slice()});
@@ -129,7 +128,7 @@ impl State {
             "type": "hello-ok",
             "protocol": caller.protocol,
             "server": self.server(caller),
-            "features": {"methods": methods::names(), "events": events::names()},
+            "features": {"methods": self.shared.method_names, "events": events::names()},
             "snapshot": self.snapshot(is_admin, caller.is_node),
             "auth": auth,
             "policy": {
@@ -140,7 +139,7 @@ impl State {
         })
     }
 
-    fn server(&self, caller: &crate::state::clients::Caller) -> Value {
+    fn server(&self, caller: &crate::calls::Caller) -> Value {
         let mut server = json!({"version": crate::version::VERSION, "connId": caller.id});
         if is_lenient(caller)
             && let Some(map) = server.as_object_mut()
@@ -182,6 +181,6 @@ impl State {
 }
 
 /// Clients of protocol 4 refuse a greeting with members that their schema does not have.
-fn is_lenient(caller: &crate::state::clients::Caller) -> bool {
+fn is_lenient(caller: &crate::calls::Caller) -> bool {
     caller.protocol < 4
 }

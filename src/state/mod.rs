@@ -6,7 +6,6 @@ pub mod clients;
 pub mod event;
 pub mod health;
 pub mod join;
-pub mod local;
 pub mod presence;
 pub mod restart;
 pub mod run;

@@ -4,11 +4,12 @@
 //! are used, so no deadlock can exist. A panic here ends the process: half-changed state must not go on.
 use super::store;
 use super::store::Job;
+use crate::calls::{Call, Reply};
 use crate::json::json;
 use crate::protocol::close::Close;
 use crate::protocol::events;
 use crate::signals::Asked;
-use crate::state::event::{Answer, Call, Event, Handler};
+use crate::state::event::{Answer, Event, Handler};
 use crate::state::{State, Stopping};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Select, TryRecvError, never};
 use serde_json::Value;
@@ -145,16 +146,15 @@ impl State {
     fn request(&mut self, conn: u64, (id, method): (String, &'static str), handler: Handler, params: Value) {
         // A client that left meanwhile needs no answer.
         let Some(client) = self.clients.get(conn) else { return };
-        let call = Call { caller: client.caller.clone(), id, method, outbox: client.outbox.clone() };
+        let call =
+            Call { caller: client.caller.clone(), id, method, reply: Reply::Socket(client.outbox.clone()) };
         self.answer(call, handler, params);
     }
 
     fn answer(&mut self, call: Call, handler: Handler, params: Value) {
         match handler(self, call.clone(), params) {
             Ok(Answer::Now(payload)) => call.answer(Ok(payload)),
-            Ok(Answer::Work(work)) => {
-                call.outbox.push(crate::calls::outbox::Frame::Work { id: call.id, work });
-            }
+            Ok(Answer::Work(work)) => call.leave(work),
             Ok(Answer::Stored { key: Some(key), work }) => {
                 self.sessions.when_saved(&key, call, work, self.mono)
             }

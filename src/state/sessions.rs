@@ -5,13 +5,13 @@
 pub mod roster;
 
 use super::store::{Job, Store};
+use crate::calls::Call;
 use crate::calls::outbox::Work;
 use crate::error::{Error, Result};
 use crate::ids;
 use crate::session_key;
 use crate::sessions::{Entry, Index, KeyRules, Transcript, is_session_id, newer};
 use crate::shared::Shared;
-use crate::state::event::Call;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

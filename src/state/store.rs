@@ -3,10 +3,11 @@
 //! It decides nothing; it writes what it is told, waits for the disk and then says so: answers that promise
 //! something are sent from here, after the promise is on disk. A full disk is an error in those answers and a
 //! line in the log; nothing is lost in memory and the next write tries again (R-28b).
+use crate::calls::Call;
 use crate::calls::outbox::Work;
 use crate::error::{Error, Kind, Result};
 use crate::sessions::{Index, Journal, Record, Spool};
-use crate::state::event::{Call, Event};
+use crate::state::event::Event;
 use crate::threads;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use serde_json::Value;

@@ -65,7 +65,7 @@ impl Change<'_> {
     /// Writes the file, unless the model was told meanwhile that nothing came of the call.
     pub fn write(&self, path: &Path, bytes: &[u8]) -> Result<()> {
         going_on(&self.context.cancel)?;
-        own::check(&self.context.config, &self.context.shared.env, &self.context.workspace, path)?;
+        own::check(&self.context.config, &self.context.settings.env, &self.context.workspace, path)?;
         beneath::write(&self.context.workspace, path, bytes)
     }
 }

@@ -29,12 +29,13 @@ mod write;
 
 pub use running::{Outcome, Progress, run_all};
 
+use crate::calls::Ask;
 use crate::cancel::Cancel;
 use crate::config::Config;
 use crate::error::Result;
 use crate::json;
 use crate::models::provider::ToolSpec;
-use crate::shared::Shared;
+use crate::settings::Settings;
 use serde_json::Value;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -76,7 +77,9 @@ pub struct Tool {
 /// For whom a tool works.
 #[derive(Clone)]
 pub struct Context {
-    pub shared: Arc<Shared>,
+    pub settings: Arc<Settings>,
+    /// Calls a method of the gateway.
+    pub ask: Arc<Ask>,
     /// The configuration of this turn.
     pub config: Config,
     pub agent: String,

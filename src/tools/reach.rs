@@ -4,10 +4,10 @@
 //! its list names both. The gateway is asked as a client that may read and write, never as administrator (SEC-42).
 use super::Context;
 use super::policy::matches;
+use crate::calls::Whom;
 use crate::error::{Error, Result};
 use crate::json::json;
 use crate::session_key::{KeyRules, agent_of};
-use crate::state::local::Local;
 use serde_json::Value;
 
 /// What agents may do by themselves.
@@ -15,11 +15,8 @@ const SCOPES: &[&str] = &["operator.read", "operator.write"];
 
 /// A call of a gateway method for this turn.
 pub fn ask(context: &Context, method: &str, params: Value) -> Result<Value> {
-    Local::new(context.shared.clone(), "agent", SCOPES, Some(&context.run)).call(
-        method,
-        params,
-        &context.cancel,
-    )
+    let whom = Whom { name: "agent", scopes: SCOPES, run: Some(&context.run) };
+    (context.ask)(&whom, method, params, &context.cancel)
 }
 
 /// The canonical key of the session that `raw` (a key or a session id) names, if it may be reached.

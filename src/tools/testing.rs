@@ -3,14 +3,12 @@ use super::Context;
 use crate::cancel::Cancel;
 use crate::config::Config;
 use crate::config::testing::Dir;
-use crate::gateway::{Judge, Options};
-use crate::net::door::Door;
 use crate::protocol::limits::Limits;
-use crate::shared::{Auth, Published, Shared};
+use crate::settings::{Auth, Settings};
 use std::sync::{Arc, RwLock};
 use std::time::Instant;
 
-/// The turn of agent `main` under this configuration; nobody is at the other end of the state thread's channel. The
+/// The turn of agent `main` under this configuration; nobody answers calls of methods. The
 /// workspace is `ws` in the directory, which lives as long as the second value.
 pub fn context(config: &str) -> (Context, Dir) {
     let dir = Dir::new();
@@ -18,23 +16,17 @@ pub fn context(config: &str) -> (Context, Dir) {
     dir.write("ws/AGENTS.md", "rules\n");
     let mut env = dir.env(&[]);
     let config = Config::inspect(&mut env);
-    let (state, _) = crossbeam_channel::bounded(1);
-    let shared = Shared {
+    let settings = Settings {
         auth: RwLock::new(Arc::new(Auth::resolve(&config, &env, None, Some("t"), None).unwrap())),
         limits: Limits::of(|key| config.u64(key)),
         config: RwLock::new(config.clone()),
-        judge: Arc::new(Judge::new(env.clone(), Options::default())),
         env,
-        door: Door::new(),
-        budget: Arc::default(),
-        succession: Default::default(),
-        state,
         started: Instant::now(),
         own_names: Vec::new(),
-        published: Published::default(),
     };
     let context = Context {
-        shared: Arc::new(shared),
+        settings: Arc::new(settings),
+        ask: Arc::new(|_, _, _, _| Err(crate::error::Error::unavailable("no gateway"))),
         config,
         agent: "main".into(),
         session_key: "agent:main:main".into(),

@@ -29,7 +29,7 @@ const RESERVED: &[&str] = &[
 
 /// The way from the workspace to the file that `path` names.
 pub fn relative(context: &Context, path: &str) -> Result<PathBuf> {
-    let env = &context.shared.env;
+    let env = &context.settings.env;
     let path = path.trim().trim_start_matches('@');
     // A workspace that is itself a link may be named by either end.
     let real = std::fs::canonicalize(&context.workspace).unwrap_or_else(|_| context.workspace.clone());
@@ -48,7 +48,7 @@ pub fn relative(context: &Context, path: &str) -> Result<PathBuf> {
 
 /// At most `max` bytes of a file, unless it is one of the gateway's own by another name.
 pub fn read(context: &Context, relative: &Path, max: u64) -> Result<Option<Vec<u8>>> {
-    own::read(&context.config, &context.shared.env, &context.workspace, relative, max)
+    own::read(&context.config, &context.settings.env, &context.workspace, relative, max)
 }
 
 /// Whether `target`, a path in `workspace`, is one of the gateway's own. Directories are compared as the system knows

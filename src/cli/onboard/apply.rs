@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::gateway::{Judge, Options};
 use crate::models::catalogue;
 use crate::owners;
-use crate::shared::{Auth, AuthMode};
+use crate::settings::{Auth, AuthMode};
 use crate::{dotenv, files, service};
 use std::path::PathBuf;
 

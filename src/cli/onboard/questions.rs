@@ -13,7 +13,7 @@ use crate::config::ports;
 use crate::error::{Error, Kind, Result};
 use crate::models::catalogue::chosen;
 use crate::models::provider::{BUILTIN, key_variable};
-use crate::shared::{Auth, AuthMode};
+use crate::settings::{Auth, AuthMode};
 
 const BINDS: [&str; 3] = ["loopback", "lan", "tailnet"];
 /// Models of one server that are listed.

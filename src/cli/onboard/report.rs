@@ -7,7 +7,7 @@ use crate::config::Config;
 use crate::config::ports;
 use crate::json::json;
 use crate::models::catalogue;
-use crate::shared::Auth;
+use crate::settings::Auth;
 use serde_json::Value;
 
 /// The keys this can change, and whether their value may be shown.

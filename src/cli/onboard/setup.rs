@@ -9,7 +9,7 @@ use crate::config::ports;
 use crate::env::Env;
 use crate::error::Result;
 use crate::json::json;
-use crate::shared::{Auth, AuthMode};
+use crate::settings::{Auth, AuthMode};
 use crate::{files, ids, workspace};
 use std::path::{Path, PathBuf};
 

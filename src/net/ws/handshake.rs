@@ -1,5 +1,6 @@
 //! The part of the worker that runs before `hello-ok`: exactly one function takes frames then.
 use super::{Phase, Worker};
+use crate::calls::Caller;
 use crate::calls::outbox::Frame;
 use crate::error::{Error, Kind};
 use crate::ids;
@@ -9,7 +10,6 @@ use crate::net::ws::sending::Sending;
 use crate::protocol::close::Close;
 use crate::protocol::frame::{self, Bad, MAX_CONNECT_VALUES, Request};
 use crate::protocol::schema;
-use crate::state::clients::Caller;
 use crate::state::event::{Event, Join, Place};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -71,7 +71,8 @@ impl Worker {
         if let Some(device) = &admitted.device_id {
             self.drain.outbox.belongs_to(device);
         }
-        let caller = Arc::new(Caller::new(self.id, ids::uuid().unwrap_or_default(), &admitted, &self.peer));
+        let caller =
+            Arc::new(Caller::new(self.id, ids::uuid().unwrap_or_default(), &admitted, self.peer.remote()));
         self.caller = Some(caller.clone());
         let place = Place::of(self.drain.outbox.clone());
         let settled = place.settled();

@@ -8,8 +8,10 @@ mod handshake;
 mod pace;
 mod sending;
 
+use crate::calls::Caller;
 use crate::calls::budget;
 use crate::calls::budget::Sort;
+use crate::calls::log_failure;
 use crate::calls::outbox::{Drain, Frame, Outbox, is_not_now};
 use crate::clock;
 use crate::error::{Error, Kind};
@@ -25,7 +27,6 @@ use crate::net::wire::{self, Decoder, Incoming, Violation};
 use crate::protocol::close::Close;
 use crate::protocol::frame::{self, Bad, Request};
 use crate::shared::Shared;
-use crate::state::clients::Caller;
 use crate::state::event::Event;
 use crate::sys;
 use crate::threads;
@@ -579,12 +580,6 @@ impl Worker {
         }
         true
     }
-}
-
-/// A refused or failed request, as operators look for it in the log.
-pub fn log_failure(method: &str, conn: u64, error: &Error) {
-    log::info!(target: "gateway/ws", "res ✗ {} errorCode={} errorMessage={} conn={conn}",
-        crate::logging::quoted(method), error.code(), crate::logging::quoted(error.message()));
 }
 
 impl Drop for Worker {

@@ -150,7 +150,9 @@ impl State {
             .or_else(|| entry.str("thinkingLevel").and_then(crate::models::provider::Thinking::parse));
         Some(self.sessions.transcript(&run.new.key, &entry).map(|transcript| Turn {
             run: id.to_string(),
-            shared: self.shared.clone(),
+            settings: self.shared.settings.clone(),
+            tell: self.shared.teller(id),
+            ask: self.shared.asker(),
             transcript,
             agent: run.agent.clone(),
             key: run.new.key.clone(),

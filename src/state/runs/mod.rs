@@ -16,9 +16,9 @@ mod waiting;
 
 use crate::agent::mailbox::{Mailbox, Said};
 use crate::agent::run::Words;
+use crate::calls::Call;
 use crate::cancel::Cancel;
 use crate::commands::{self, Directives};
-use crate::state::event::Call;
 use nesting::Nesting;
 use serde_json::Value;
 use std::collections::{HashMap, VecDeque};

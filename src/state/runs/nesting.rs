@@ -4,9 +4,9 @@
 //! A misled model can make every turn ask for more turns; the owner pays for each. So depth and number are carried
 //! from the run that somebody sent, whichever of its descendants asks and however long ago the others ended.
 use super::{Run, Runs};
+use crate::calls::Caller;
 use crate::error::{Error, Result};
 use crate::state::State;
-use crate::state::clients::Caller;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 

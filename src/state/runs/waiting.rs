@@ -2,10 +2,11 @@
 //!
 //! Part of `State`, on the state thread. Ends are remembered for ten minutes here and for a day in the journal.
 use super::Ended;
+use crate::calls::Call;
 use crate::error::{Error, Result};
 use crate::json::json;
 use crate::state::State;
-use crate::state::event::{Answer, Call};
+use crate::state::event::Answer;
 use serde_json::Value;
 
 /// Open `agent.wait` calls of one connection, and of all.

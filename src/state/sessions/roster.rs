@@ -4,13 +4,14 @@
 //! refused to new work at once and forgotten when its last save is on disk.
 use super::{Agent, Sessions};
 use crate::agents::Agents;
+use crate::calls::Call;
 use crate::calls::outbox::Work;
 use crate::config::Config;
 use crate::error::Result;
 use crate::files::Lock;
 use crate::sessions::{Index, KeyRules, sweep};
 use crate::shared::Shared;
-use crate::state::event::{Call, Event};
+use crate::state::event::Event;
 
 /// Reads the index of an agent; damage is repaired and noted in the log. Not for the state thread.
 pub fn read_index(shared: &Shared, id: &str, rules: &KeyRules) -> Index {

@@ -1,0 +1,174 @@
+//! One call of a method, and the way back for its answer.
+//!
+//! Answered from the state thread, the store thread or a connection's own; answering never blocks.
+use super::Caller;
+use super::outbox::{Frame, Outbox, Work};
+use crate::cancel::Cancel;
+use crate::error::{Error, Kind, Result};
+use crate::protocol::frame::{self, Payload};
+use crossbeam_channel::Sender;
+use serde_json::Value;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How a part of this process calls a method: as whom, method, params. Waits for the first
+/// answer, so never for the state thread; `Kind::Aborted` when the flag was set first.
+pub type Ask = dyn Fn(&Whom, &str, Value, &Cancel) -> Result<Value> + Send + Sync;
+
+/// As whom a part of this process calls.
+pub struct Whom<'a> {
+    /// Stands where a client's id does.
+    pub name: &'a str,
+    /// What it may call.
+    pub scopes: &'a [&'a str],
+    /// The turn on whose behalf it calls.
+    pub run: Option<&'a str>,
+}
+
+/// Where an answer goes.
+#[derive(Clone)]
+pub enum Reply {
+    /// To a client, as a frame of its protocol.
+    Socket(Arc<Outbox>),
+    /// To a thread of this process that waits for it. The first answer counts; room for one is enough.
+    Thread(Sender<Said>),
+    /// Nobody waits.
+    #[expect(dead_code, reason = "for callers that only start something: cron, hooks")]
+    Nobody,
+}
+
+/// What a waiting thread is told.
+pub enum Said {
+    Answer(Result<Payload>),
+    /// To be done by the thread itself; its result is the answer.
+    Work(Work),
+}
+
+/// Who asked what, and where the answer goes.
+#[derive(Clone)]
+pub struct Call {
+    pub caller: Arc<Caller>,
+    pub id: String,
+    pub method: &'static str,
+    pub reply: Reply,
+}
+
+impl Call {
+    pub fn answer(&self, result: Result<Payload>) {
+        self.answer_with(result, None);
+    }
+
+    /// A failed agent run carries a payload beside its error.
+    pub fn answer_with(&self, result: Result<Payload>, failed: Option<&Value>) {
+        match &result {
+            Ok(_) => {
+                crate::logging::debug!(target: "gateway/ws", "res ✓ {} conn={}", self.method, self.caller.conn)
+            }
+            Err(error) => log_failure(self.method, self.caller.conn, error),
+        }
+        match &self.reply {
+            // A client that is gone or over its limit is dealt with by its outbox.
+            Reply::Socket(outbox) => {
+                let text = frame::answer(&self.id, result.as_ref(), failed, self.caller.protocol);
+                outbox.push(Frame::Answer(text));
+            }
+            Reply::Thread(waiting) => say(waiting, Said::Answer(result)),
+            Reply::Nobody => {}
+        }
+    }
+
+    /// Leaves work to whoever asked: reading files, large listings.
+    pub fn leave(self, work: Work) {
+        match self.reply {
+            Reply::Socket(outbox) => {
+                outbox.push(Frame::Work { id: self.id, work });
+            }
+            Reply::Thread(waiting) => say(&waiting, Said::Work(work)),
+            Reply::Nobody => {}
+        }
+    }
+
+    /// The stored answer `{ok, payload, error?}` of an earlier call with the same key.
+    pub fn replay(&self, stored: &Value) {
+        match &self.reply {
+            Reply::Socket(outbox) => {
+                outbox.push(Frame::Answer(frame::replay(&self.id, stored)));
+            }
+            Reply::Thread(waiting) => say(waiting, Said::Answer(read(stored))),
+            Reply::Nobody => {}
+        }
+    }
+}
+
+fn say(waiting: &Sender<Said>, said: Said) {
+    // Full: the first answer was given. Gone: nobody waits any more.
+    let _ = waiting.try_send(said);
+}
+
+/// A stored answer as a result. Of its error, which was written as text, the code and the time to wait survive.
+fn read(stored: &Value) -> Result<Payload> {
+    if stored.get("ok") == Some(&Value::Bool(true)) {
+        return Ok(Payload::Value(stored.get("payload").cloned().unwrap_or_default()));
+    }
+    let error = stored.get("error").unwrap_or(&Value::Null);
+    let text = error.get("message").and_then(Value::as_str).unwrap_or("the gateway refused");
+    let kind = match error.get("code").and_then(Value::as_str) {
+        Some("UNAVAILABLE") => Kind::Unavailable,
+        _ => Kind::Invalid,
+    };
+    let failure = Error::new(kind, text);
+    Err(match error.get("retryAfterMs").and_then(Value::as_u64) {
+        Some(ms) => failure.retry_in(Duration::from_millis(ms)),
+        None => failure,
+    })
+}
+
+/// The log's line about a call that was refused or failed.
+pub fn log_failure(method: &str, conn: u64, error: &Error) {
+    log::info!(target: "gateway/ws", "res ✗ {} errorCode={} errorMessage={} conn={conn}",
+        crate::logging::quoted(method), error.code(), crate::logging::quoted(error.message()));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json::json;
+    use crossbeam_channel::bounded;
+
+    fn waiting() -> (Call, crossbeam_channel::Receiver<Said>) {
+        let (tx, rx) = bounded(1);
+        let reply = Reply::Thread(tx);
+        (Call { caller: Arc::default(), id: "1".into(), method: "m", reply }, rx)
+    }
+
+    #[test]
+    fn a_thread_gets_the_payload_itself_and_the_kind_of_an_error() {
+        let (call, said) = waiting();
+        call.answer(Err(Error::new(Kind::Forbidden, "no")));
+        call.answer(Ok(Payload::Value(json!(2))));
+        match said.try_recv() {
+            Ok(Said::Answer(Err(error))) => assert_eq!(error.kind, Kind::Forbidden),
+            _ => panic!("the first answer counts"),
+        }
+        assert!(said.try_recv().is_err(), "there is one answer only");
+    }
+
+    #[test]
+    fn work_and_stored_answers_reach_a_thread() {
+        let (call, said) = waiting();
+        call.clone().leave(Box::new(|| Ok(Payload::Value(json!(7)))));
+        match said.try_recv() {
+            Ok(Said::Work(work)) => assert!(matches!(work(), Ok(Payload::Value(v)) if v == 7)),
+            _ => panic!("work was left"),
+        }
+        call.replay(
+            &json!({"ok": false, "error": {"code": "UNAVAILABLE", "message": "later", "retryAfterMs": 5}}),
+        );
+        match said.try_recv() {
+            Ok(Said::Answer(Err(error))) => {
+                assert_eq!((error.kind, error.message()), (Kind::Unavailable, "later"))
+            }
+            _ => panic!("an error was stored"),
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! Who asks: what `connect` said and proved, and what it was granted. Plain data, never changed afterwards.
+use crate::device::pairing::{Change, Paired};
+use crate::params::params;
+use crate::protocol::frame::Scopes;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+/// A connection after its `connect`, as handlers see it. Never changes, but for what the log was told.
+#[derive(Debug, Default)]
+pub struct Caller {
+    pub conn: u64,
+    /// The connection's name on the wire, a UUID.
+    pub id: String,
+    pub protocol: u32,
+    pub is_node: bool,
+    pub scopes: Scopes,
+    pub client_id: String,
+    pub mode: String,
+    pub device_id: Option<String>,
+    /// Where the client is, unless it is on this host.
+    pub remote: Option<String>,
+    pub caps: Vec<String>,
+    /// How it proved itself, and which secret was in force then.
+    pub method: &'static str,
+    pub generation: u64,
+    /// The run whose tool this is.
+    pub run: Option<String>,
+    /// It was told of as a client that knows more than this gateway.
+    pub is_told_of: AtomicBool,
+}
+
+impl Caller {
+    pub fn new(conn: u64, id: String, admitted: &Admitted, remote: Option<String>) -> Caller {
+        Caller {
+            conn,
+            id,
+            protocol: admitted.protocol,
+            is_node: admitted.role == "node",
+            scopes: admitted.scopes.clone(),
+            client_id: admitted.client.id.clone(),
+            mode: admitted.client.mode.clone(),
+            device_id: admitted.device_id.clone(),
+            remote,
+            caps: admitted.caps.clone(),
+            method: admitted.method,
+            generation: admitted.generation,
+            run: None,
+            is_told_of: AtomicBool::new(false),
+        }
+    }
+
+    /// Notes in the log, once a client, that its params hold members which nobody here knows.
+    pub fn tell_unknown(&self, method: &str, members: &[String]) {
+        if self.is_told_of.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let names: Vec<String> =
+            members.iter().take(8).map(|name| crate::logging::quoted(name).to_string()).collect();
+        log::debug!(
+            target: "gateway/ws", "conn={} client={}: {method} ignores members it does not know: {}",
+            self.conn, crate::logging::quoted(&self.client_id), names.join(", ")
+        );
+    }
+
+    /// Whether it was let in by a shared secret that is no longer in force.
+    pub fn is_outdated(&self, generation: u64) -> bool {
+        matches!(self.method, "token" | "password") && self.generation != generation
+    }
+
+    pub fn role(&self) -> &'static str {
+        if self.is_node { "node" } else { "operator" }
+    }
+}
+
+params! {
+    #[derive(Debug, Clone, Default)]
+    pub struct Client {
+        pub id: String,
+        pub display_name: Option<String>,
+        pub version: String,
+        pub platform: String,
+        pub device_family: Option<String>,
+        pub model_identifier: Option<String>,
+        pub mode: String,
+        pub instance_id: Option<String>,
+    }
+}
+
+/// A connection that may go on, with what it was granted.
+/// No `Debug`: it holds the device token.
+pub struct Admitted {
+    pub protocol: u32,
+    pub role: String,
+    pub scopes: Scopes,
+    pub client: Client,
+    pub caps: Vec<String>,
+    pub device_id: Option<String>,
+    pub device_token: Option<Paired>,
+    /// How it proved itself: `token`, `password`, `device-token` or `tailscale`.
+    pub method: &'static str,
+    /// Which secret was in force when it did.
+    pub generation: u64,
+    /// What the pairing store changed, to be announced.
+    pub change: Change<()>,
+    /// When the decision began: what was revoked since then, it may not have known.
+    pub since: Instant,
+}

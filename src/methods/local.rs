@@ -1,0 +1,73 @@
+//! Calls from inside the process: an agent's tools and the watchdog ask the gateway by the same methods, checks and
+//! scopes as clients on the wire do, so that there is one way to list sessions or to start a turn.
+//!
+//! Runs on the thread that calls, which waits; never on the state thread. Opens no socket and makes no JSON text.
+//! Rooms below are given `ask` as a function (`Shared::ask`).
+use crate::calls::{Call, Caller, Reply, Said, Whom};
+use crate::cancel::{Cancel, SLICE};
+use crate::error::{Error, Result};
+use crate::json;
+use crate::methods::{self, Run};
+use crate::protocol::frame::{Payload, Scopes};
+use crate::shared::Shared;
+use crate::state::event::Event;
+use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
+use serde_json::Value;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Most values in an answer, and the deepest nesting: transcripts of models' making are told here too.
+const MAX_VALUES: usize = 200_000;
+const MAX_DEPTH: usize = 127;
+/// Connection numbers of callers in the process count down from the top, where no connection gets.
+static NEXT: AtomicU64 = AtomicU64::new(u64::MAX);
+
+/// The first answer to a method call. `Kind::Aborted` when `cancel` came first; other failures are the method's own.
+pub fn ask(shared: &Arc<Shared>, whom: &Whom, method: &str, params: Value, cancel: &Cancel) -> Result<Value> {
+    let caller = Arc::new(Caller {
+        conn: NEXT.fetch_sub(1, Ordering::Relaxed),
+        id: whom.name.to_string(),
+        protocol: 4,
+        scopes: Scopes::new(whom.scopes.iter().map(|s| s.to_string()).collect()),
+        client_id: whom.name.to_string(),
+        mode: "backend".to_string(),
+        method: "local",
+        run: whom.run.map(str::to_string),
+        ..Caller::default()
+    });
+    let (method, params) = methods::check(&caller, method, || Ok(params))?;
+    let handler = match method.run {
+        Run::Here(handler) => return to_value(handler(shared, &caller, params)?),
+        Run::State(handler) | Run::Prepared(_, handler) => handler,
+    };
+    let (waiting, said) = bounded(1);
+    let call = Call { caller, id: "local".to_string(), method: method.name, reply: Reply::Thread(waiting) };
+    let gone = |_| Error::unavailable("the gateway is shutting down");
+    shared.state.send(Event::Local { call, handler, params }).map_err(gone)?;
+    wait(shared, &said, cancel)
+}
+
+fn wait(shared: &Shared, said: &Receiver<Said>, cancel: &Cancel) -> Result<Value> {
+    loop {
+        // Looked at before the queue: whoever let go had its chance to answer.
+        let is_over = shared.published.is_over();
+        match said.recv_timeout(SLICE) {
+            Ok(Said::Answer(answer)) => return to_value(answer?),
+            Ok(Said::Work(work)) => return to_value(work()?),
+            Err(RecvTimeoutError::Timeout) if !is_over => {}
+            Err(_) => return Err(Error::unavailable("the gateway is restarting; try again")),
+        }
+        if cancel.reason().is_some() {
+            return Err(cancel.error());
+        }
+    }
+}
+
+/// A payload as a value; texts are parsed.
+pub fn to_value(payload: Payload) -> Result<Value> {
+    match payload {
+        Payload::Value(value) => Ok(value),
+        Payload::Text(text) => json::read(&*text, MAX_VALUES, MAX_DEPTH)
+            .map_err(|e| Error::unavailable(format!("read the gateway's own answer: {e}"))),
+    }
+}

@@ -1,0 +1,184 @@
+//! What holds for the life of a gateway generation, for every room: environment, configuration, limits, the secret.
+//!
+//! Immutable but for two things behind short locks: `config`, the file as last read, and `auth`, which the watcher
+//! replaces when a secret changes in the file. Any thread reads it.
+use crate::config::Config;
+use crate::env::Env;
+use crate::error::{Error, Result};
+use crate::protocol::limits::Limits;
+use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Instant;
+
+pub struct Settings {
+    pub env: Env,
+    /// The configuration in force; `config()` reads it.
+    pub config: RwLock<Config>,
+    pub limits: Limits,
+    pub auth: RwLock<Arc<Auth>>,
+    pub started: Instant,
+    /// Names by which browser pages may address this machine.
+    pub own_names: Vec<String>,
+}
+
+impl Settings {
+    /// How clients prove themselves now.
+    pub fn auth(&self) -> Arc<Auth> {
+        self.auth.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The configuration in force. What is read where it is used takes effect with the next look; ports, limits
+    /// and the like were read at the start.
+    pub fn config(&self) -> Config {
+        self.config.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub fn set_config(&self, config: Config) {
+        *self.config.write().unwrap_or_else(PoisonError::into_inner) = config;
+    }
+
+    /// The configuration as the file has it now: read again if the file changed since. A file that cannot be used
+    /// leaves what is in force (R-06a). Reads a file, so not for the state thread.
+    pub fn fresh_config(&self) -> Config {
+        let held = self.config();
+        if held.is_current() {
+            return held;
+        }
+        let mut env = self.env.clone();
+        // A variable may have come with the text that names it.
+        env.read_dotenv();
+        let config = Config::inspect(&mut env);
+        match config.problem(&held) {
+            None => {
+                self.set_config(config.clone());
+                config
+            }
+            Some(problem) => {
+                log::warn!(target: "gateway/config", "{problem}; the last good configuration stays in force");
+                held
+            }
+        }
+    }
+
+    /// The configuration for an agent's next turn: the file as it is, unless the owner wants changes to wait for a
+    /// restart. Reads a file, so not for the state thread.
+    pub fn turn_config(&self) -> Config {
+        let held = self.config();
+        if held.str("gateway.reload.mode") == Some("off") { held } else { self.fresh_config() }
+    }
+
+    /// The watcher's: a secret that was changed in the file holds from here on (SEC-14).
+    pub fn set_auth(&self, auth: &Auth) {
+        let mut held = self.auth.write().unwrap_or_else(PoisonError::into_inner);
+        *held = Arc::new(Auth { generation: held.generation + 1, ..auth.clone() });
+    }
+}
+
+/// A secret; it has no `Debug` or `Display` that shows it.
+#[derive(Clone)]
+pub struct Secret(String);
+
+impl Secret {
+    pub fn new(text: &str) -> Secret {
+        Secret(text.to_string())
+    }
+
+    /// For the comparison function only.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(..)")
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AuthMode {
+    Token,
+    Password,
+}
+
+impl AuthMode {
+    pub fn name(self) -> &'static str {
+        match self {
+            AuthMode::Token => "token",
+            AuthMode::Password => "password",
+        }
+    }
+}
+
+/// How clients prove themselves, resolved from flags, config and environment.
+#[derive(Debug, Clone)]
+pub struct Auth {
+    /// Counts the changes of the secret.
+    pub generation: u64,
+    pub mode: AuthMode,
+    pub secret: Option<Secret>,
+    pub allow_tailscale: bool,
+    /// `gateway.controlUi.allowInsecureAuth`: the Control UI may connect without a device.
+    pub allow_insecure_ui: bool,
+    /// `gateway.controlUi.dangerouslyDisableDeviceAuth`: a device the Control UI sends is not looked at.
+    pub ignore_ui_devices: bool,
+}
+
+impl Auth {
+    /// Flags win over the config, the config over the environment (as in the reference program's server).
+    pub fn resolve(
+        config: &Config,
+        env: &Env,
+        mode: Option<&str>,
+        token: Option<&str>,
+        password: Option<&str>,
+    ) -> Result<Auth> {
+        let pick = |flag: Option<&str>, key: &str, var: &str| {
+            let found = flag.or_else(|| config.str(key)).or_else(|| env.var_or_legacy(var));
+            found.map(str::trim).filter(|s| !s.is_empty()).map(Secret::new)
+        };
+        let token = pick(token, "gateway.auth.token", "OPENCLAW_GATEWAY_TOKEN");
+        let password = pick(password, "gateway.auth.password", "OPENCLAW_GATEWAY_PASSWORD");
+        let mode = match mode.or_else(|| config.str("gateway.auth.mode")) {
+            Some("token") => AuthMode::Token,
+            Some("password") => AuthMode::Password,
+            Some(other) => {
+                return Err(Error::config(format!(
+                    "invalid auth mode \"{other}\": use --auth token or --auth password"
+                )));
+            }
+            None if password.is_some() && token.is_none() => AuthMode::Password,
+            None => AuthMode::Token,
+        };
+        let serve = config.str("gateway.tailscale.mode") == Some("serve") && mode != AuthMode::Password;
+        let allow_tailscale = match config.is_set("gateway.auth.allowTailscale") {
+            true => config.bool("gateway.auth.allowTailscale"),
+            false => serve,
+        };
+        Ok(Auth {
+            generation: 0,
+            mode,
+            secret: if mode == AuthMode::Token { token } else { password },
+            allow_tailscale,
+            allow_insecure_ui: config.bool("gateway.controlUi.allowInsecureAuth"),
+            ignore_ui_devices: config.bool("gateway.controlUi.dangerouslyDisableDeviceAuth"),
+        })
+    }
+
+    /// The secret in force, to be kept out of logs.
+    pub fn secrets(&self) -> Vec<String> {
+        self.secret.iter().map(|secret| secret.reveal().to_string()).collect()
+    }
+
+    /// Whether clients prove themselves in the same way by both.
+    pub fn is_same(&self, other: &Auth) -> bool {
+        let secret = |auth: &Auth| auth.secret.as_ref().map(|s| s.reveal().to_string()).unwrap_or_default();
+        let rest = |a: &Auth| (a.mode, a.allow_tailscale, a.allow_insecure_ui, a.ignore_ui_devices);
+        crate::device::secret_eq(&secret(self), &secret(other)) && rest(self) == rest(other)
+    }
+
+    /// The Control UI's device is not looked at when the owner switched that off and the secret is right.
+    pub fn ignores_devices(&self, client_id: &str, secret_is_right: bool) -> bool {
+        client_id == "openclaw-control-ui" && self.ignore_ui_devices && secret_is_right
+    }
+}
