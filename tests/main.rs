@@ -40,6 +40,8 @@ mod events;
 #[cfg(test)]
 mod failures;
 #[cfg(test)]
+mod floors;
+#[cfg(test)]
 mod fuzz;
 #[cfg(test)]
 mod handshake;

@@ -2,18 +2,18 @@
 //!
 //! A `Config` is an immutable value that is cheap to clone; any thread may hold one. Reading never writes the
 //! file (R-02a). The keys stand in one table, `keys.rs`; editing the file is `edit.rs`.
+pub mod address;
 pub mod bind;
 mod check;
 pub mod edit;
 pub mod fingerprint;
-mod host;
 mod include;
 pub mod keys;
 mod legacy;
 mod load;
 pub mod lookup;
 mod members;
-mod parse;
+pub mod parse;
 mod patch;
 pub mod path;
 pub mod plan;
@@ -26,7 +26,7 @@ mod redact;
 mod restore;
 mod schema;
 mod snapshot;
-mod substitute;
+pub mod substitute;
 #[cfg(test)]
 pub mod testing;
 mod tokens;
@@ -78,6 +78,11 @@ struct Inner {
 }
 
 impl Config {
+    /// All that is set.
+    pub fn whole(&self) -> &Value {
+        &self.inner.loaded.value
+    }
+
     /// Whether the file as a whole could not be used.
     pub fn is_unusable(&self) -> bool {
         self.inner.loaded.fatal.is_some()
@@ -255,7 +260,7 @@ fn is_within(path: &str, above: &str) -> bool {
 }
 
 /// `path.segment`.
-fn join(path: &str, segment: &str) -> String {
+pub fn join(path: &str, segment: &str) -> String {
     if path.is_empty() { segment.to_string() } else { format!("{path}.{segment}") }
 }
 

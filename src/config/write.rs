@@ -7,7 +7,7 @@ use super::edit::{self, Draft};
 use super::load::{self, Loaded};
 use super::plan::{Plan, plan};
 use super::redact::HIDDEN;
-use super::{Config, Issue, host, parse, patch, restore};
+use super::{Config, Issue, parse, patch, restore};
 use crate::env::Env;
 use crate::error::{Error, Kind, Result};
 use crate::json::json;
@@ -46,15 +46,21 @@ pub struct Written {
 
 /// Writes `change` to the file that `env` names. `force` lifts the guard against losing most of a file (R-02e).
 pub fn write(env: &Env, change: Change, base: Base, force: bool) -> Result<Written> {
-    write_by(env, change, base, force, false)
+    write_checked(env, change, base, force, None)
 }
 
-/// The same for somebody who need not be on the host, and may not choose what of the host is read or written.
-pub fn write_from_afar(env: &Env, change: Change, base: Base, force: bool) -> Result<Written> {
-    write_by(env, change, base, force, true)
-}
+/// Refuses a change: the text before, the text after, the configuration before.
+pub type Check = fn(&str, &str, &Config, &Env) -> Result<()>;
 
-fn write_by(env: &Env, change: Change, base: Base, force: bool, is_afar: bool) -> Result<Written> {
+/// The same, if `check` has nothing against it: for somebody who need not be on the host, and may not choose what of
+/// the host is read or written.
+pub fn write_checked(
+    env: &Env,
+    change: Change,
+    base: Base,
+    force: bool,
+    check: Option<Check>,
+) -> Result<Written> {
     if env.var("OPENCLAW_NIX_MODE") == Some("1") {
         return Err(Error::invalid("the config is read-only in Nix mode; change it where it is generated"));
     }
@@ -69,9 +75,9 @@ fn write_by(env: &Env, change: Change, base: Base, force: bool, is_afar: bool) -
         let old = Config::of(env, old);
         check_base(base, &old)?;
         apply(draft, change, &old, &old_issues)?;
-        if is_afar {
+        if let Some(check) = check {
             // Before anything that it names is looked at.
-            host::check(&old_text, draft.text(), &old, env)?;
+            check(&old_text, draft.text(), &old, env)?;
         }
         let (new, issues) = load::judge(&mut env.clone(), draft.text().to_string());
         check_issues(change, &old_issues, issues)?;

@@ -1,10 +1,10 @@
 //! Checks of who can get at the gateway: secrets, addresses, what crosses the network. Only looks; tells lengths and
 //! places of secrets, never the secrets.
 use super::{Change, Ctx, Finding, Fix, one};
-use crate::cli::far;
-use crate::cli::link::address::split;
+use crate::config::address::split;
 use crate::config::bind::Plan;
 use crate::device::secret_eq;
+use crate::service::far;
 use crate::settings::Auth;
 use std::net::IpAddr;
 

@@ -5,6 +5,7 @@
 //! then the port is bound, before anything else is read or started, so that a start that cannot succeed says so at
 //! once, touches nothing and ends nobody (R-01b). Sockets, state directory lock, log and signal thread outlive a generation, so an
 //! in-process restart keeps process id and port, and refuses nobody (R-01a, R-14d).
+pub mod alive;
 pub mod changes;
 mod generation;
 pub mod judge;
@@ -13,16 +14,16 @@ mod sockets;
 pub mod watch;
 
 use crate::calls::budget::Budget;
+use crate::door::Door;
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::files::Lock;
 use crate::logging;
-use crate::net::door::Door;
 use crate::net::evict;
-use crate::service::{self, notify};
+use crate::service::notify;
 use crate::signals::{self, Asked};
 use crate::state::Note;
-use crate::succession::Succession;
+use crate::state::succession::Succession;
 use generation::{Ending, Generation};
 use judge::Verdict;
 pub use judge::{Judge, refusal};
@@ -82,7 +83,7 @@ pub fn run(env: Env, options: Options) -> Result<()> {
     sockets.open(fresh)?;
     judge.greet(&verdict, sockets.addresses());
     let process = Process { judge, asked, door: Door::new(), budget: Arc::default(), succession, sockets };
-    let _watch = service::alive::tell(&env, &process.succession)?;
+    let _watch = alive::tell(&env, &process.succession)?;
     let result = process.run(verdict, started);
     if result.is_ok() {
         log::info!(target: "gateway", "stopped");

@@ -5,7 +5,7 @@
 use crate::config::bind::Plan;
 use crate::error::{Error, Result};
 use crate::net::listener;
-use crate::succession::Succession;
+use crate::state::succession::Succession;
 use crate::threads;
 use std::io::Read;
 use std::net::{Shutdown, SocketAddr, TcpListener};

@@ -5,15 +5,15 @@
 //! for each request: behind a proxy each may be somebody else's. A gateway secret that is sent is checked against the
 //! same failure count as on the WebSocket. Answers are printed by tiny_http.
 use crate::device::secret_eq;
+use crate::door::{Failed, Stage, Ticket};
 use crate::http::{Answer, Auth, ROUTES, Request, Route, path};
 use crate::json::json;
 use crate::net::auth;
 use crate::net::connection::linger;
-use crate::net::door::{Failed, Stage, Ticket};
 use crate::net::head::{self, Head, NoHead};
 use crate::net::origin;
 use crate::net::peer::{Ends, Peer};
-use crate::shared::Shared;
+use crate::state::shared::Shared;
 use serde_json::Value;
 use std::io::{Read, Write};
 use std::net::TcpStream;

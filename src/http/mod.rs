@@ -6,7 +6,7 @@ pub mod connection;
 pub mod path;
 pub mod probes;
 
-use crate::shared::Shared;
+use crate::state::shared::Shared;
 use serde_json::Value;
 
 /// Who may ask.

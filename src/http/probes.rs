@@ -2,7 +2,7 @@
 //! secret is told version and uptime too.
 use crate::http::{Answer, Request};
 use crate::json::{Put, json};
-use crate::shared::Shared;
+use crate::state::shared::Shared;
 use serde_json::Value;
 
 pub fn live(_shared: &Shared, _request: &Request) -> Answer {

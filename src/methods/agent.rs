@@ -1,4 +1,6 @@
 //! `agent` and `agent.wait`: run a turn and wait for one.
+use crate::agents::routing;
+use crate::agents::routing::{Inbound, PeerKind};
 use crate::calls::Call;
 use crate::commands::Directives;
 use crate::error::{Error, Kind, Result};
@@ -10,7 +12,6 @@ use crate::protocol::frame::Payload;
 use crate::session_key;
 use crate::sessions::attachments::Attachments;
 use crate::sessions::dedupe::params_hash;
-use crate::sessions::routing::{self, Inbound, PeerKind};
 use crate::sessions::{Entry, send_policy};
 use crate::sessions::{SESSION_ID, Seen, is_session_id};
 use crate::state::State;

@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 use crate::json::json;
 use crate::protocol::frame::Payload;
 use crate::session_key;
-use crate::shared::Shared;
+use crate::state::shared::Shared;
 use serde_json::Value;
 
 pub fn list(shared: &Shared, _caller: &Caller, _params: Value) -> Result<Payload> {

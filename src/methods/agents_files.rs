@@ -10,7 +10,7 @@ use crate::own;
 use crate::params::{params, read};
 use crate::protocol::frame::Payload;
 use crate::session_key::normalise_agent_id;
-use crate::shared::Shared;
+use crate::state::shared::Shared;
 use crate::tools::change::Turn;
 use crate::workspace::beneath;
 use serde_json::{Map, Value};

@@ -8,9 +8,9 @@ use crate::methods::{self, Run, sessions as session_methods};
 use crate::params::{params, read};
 use crate::protocol::frame::Payload;
 use crate::sessions::{Entry, Transcript, history, list};
-use crate::shared::Shared;
 use crate::state::State;
 use crate::state::event::Answer;
+use crate::state::shared::Shared;
 use serde_json::{Map, Value};
 
 /// Messages when the client names no limit.

@@ -5,7 +5,7 @@ use crate::config::{self, Config, path};
 use crate::error::{Error, Result};
 use crate::params::{params, read};
 use crate::protocol::frame::Payload;
-use crate::shared::Shared;
+use crate::state::shared::Shared;
 use serde_json::Value;
 
 /// The file as it is now, secrets replaced.

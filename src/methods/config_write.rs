@@ -3,19 +3,20 @@
 //! All on the caller's connection thread: the file is judged and written there, under the lock of all its writers
 //! (R-02d). What the change means for this gateway is found out by its watcher as for any other change; patch and
 //! apply ask for a restart beside that, as their callers expect, and leave a note for the session that asked.
+use crate::agents::host;
 use crate::calls::Caller;
 use crate::clock;
 use crate::config::Config;
-use crate::config::write::{Base, Change, Written, write_from_afar};
+use crate::config::write::{Base, Change, Written, write_checked};
 use crate::error::{Error, Result};
 use crate::json::json;
 use crate::params::{params, read};
 use crate::protocol::events;
 use crate::protocol::frame::Payload;
-use crate::shared::Shared;
 use crate::state::event::Event;
 use crate::state::restart::MAX_DELAY_MS;
 use crate::state::sentinel;
+use crate::state::shared::Shared;
 use serde_json::Value;
 
 /// Until the restart, where the caller does not say, milliseconds.
@@ -57,7 +58,7 @@ pub fn patch(shared: &Shared, caller: &Caller, params: Value) -> Result<Payload>
 
 fn written(shared: &Shared, change: Change, params: &Params) -> Result<Written> {
     let base = Base::Hash(params.base_hash.as_deref());
-    let done = write_from_afar(&shared.env, change, base, params.force).map_err(explain)?;
+    let done = write_checked(&shared.env, change, base, params.force, Some(host::check)).map_err(explain)?;
     if done.written {
         log::info!(target: "gateway/config", "config written: {}", done.plan);
         announce(shared, &done.config);

@@ -9,8 +9,8 @@ use crate::error::{Error, Result};
 use crate::json::json;
 use crate::params::{params, read};
 use crate::protocol::frame::Payload;
-use crate::shared::Shared;
 use crate::state::event::Event;
+use crate::state::shared::Shared;
 use serde::Serialize;
 use serde_json::Value;
 

@@ -6,9 +6,9 @@ use crate::error::Result;
 use crate::json::json;
 use crate::protocol::frame::Payload;
 use crate::sessions::Entry;
-use crate::shared::Shared;
 use crate::state::State;
 use crate::state::event::Answer;
+use crate::state::shared::Shared;
 use serde_json::{Map, Value};
 use std::sync::Arc;
 

@@ -5,7 +5,7 @@ use crate::json::json;
 use crate::logging::tail::{self, Span};
 use crate::params::{params, read};
 use crate::protocol::frame::Payload;
-use crate::shared::Shared;
+use crate::state::shared::Shared;
 use serde_json::Value;
 
 params! {

@@ -31,8 +31,8 @@ use crate::calls::Caller;
 use crate::error::{Error, Kind, Result};
 use crate::protocol::frame::{MAX_VALUES, Payload, Request};
 use crate::protocol::schema;
-use crate::shared::Shared;
 use crate::state::event::Handler;
+use crate::state::shared::Shared;
 use serde_json::Value;
 
 /// Who may call a method. Nodes may call none of these.

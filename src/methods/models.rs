@@ -7,7 +7,7 @@ use crate::models::catalogue;
 use crate::models::catalogue::Listed;
 use crate::models::provider::Provider;
 use crate::protocol::frame::Payload;
-use crate::shared::Shared;
+use crate::state::shared::Shared;
 use serde_json::Value;
 
 /// The models that the configuration names, or the built-in one. `view: "default"` leaves out what sessions may

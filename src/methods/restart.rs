@@ -5,11 +5,11 @@ use crate::error::{Error, Result};
 use crate::json::{Put, json};
 use crate::params::{params, read};
 use crate::protocol::frame::Payload;
-use crate::shared::Shared;
 use crate::state::State;
 use crate::state::event::{Answer, Event};
 use crate::state::restart::MAX_DELAY_MS;
 use crate::state::sentinel;
+use crate::state::shared::Shared;
 use serde_json::Value;
 
 params! {

@@ -9,9 +9,9 @@ use crate::params::{Params, Source, params, read};
 use crate::session_key;
 use crate::sessions::list::{self, Filter, Page, Wanted};
 use crate::sessions::{Entry, Transcript, preview};
-use crate::shared::Shared;
 use crate::state::State;
 use crate::state::event::Answer;
+use crate::state::shared::Shared;
 use serde_json::Value;
 use std::sync::Arc;
 

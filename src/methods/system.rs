@@ -4,7 +4,7 @@ use crate::calls::Caller;
 use crate::error::Result;
 use crate::json::json;
 use crate::protocol::frame::Payload;
-use crate::shared::Shared;
+use crate::state::shared::Shared;
 use serde_json::Value;
 
 pub fn info(shared: &Shared, _caller: &Caller, _params: Value) -> Result<Payload> {

@@ -9,8 +9,8 @@ use crate::clock;
 use crate::device::pairing::{Admission, Applicant, Change, Credential, Pairing};
 use crate::device::proof::{self, Verified};
 use crate::device::secret_eq;
+use crate::door::{Failed, Stage, Ticket};
 use crate::error::{Error, Kind, Result};
-use crate::net::door::{Failed, Stage, Ticket};
 use crate::net::head::Head;
 use crate::net::peer::Peer;
 use crate::net::tailscale;
@@ -18,7 +18,7 @@ use crate::params::params;
 use crate::protocol::frame::Scopes;
 use crate::protocol::{self, MAX_PROTOCOL};
 use crate::settings::AuthMode;
-use crate::shared::Shared;
+use crate::state::shared::Shared;
 use std::time::Instant;
 
 params! {

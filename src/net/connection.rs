@@ -1,13 +1,13 @@
 //! One accepted connection: its head decides whether it becomes a WebSocket or an HTTP worker.
 //!
 //! Runs on the connection's own thread from its first byte to its last.
+use crate::door::{Stage, Ticket};
 use crate::http;
-use crate::net::door::{Stage, Ticket};
 use crate::net::head::{self, Head, NoHead};
 use crate::net::origin;
 use crate::net::peer::{Ends, Peer};
 use crate::net::ws;
-use crate::shared::Shared;
+use crate::state::shared::Shared;
 use std::io::Write;
 use std::net::TcpStream;
 use std::sync::Arc;

@@ -4,7 +4,7 @@
 //! (a peek would have to be repeated after sleeps while a head trickles in). Refuses what makes two parsers
 //! disagree: repeated Host or length headers, both lengths at once, control characters (SEC-24, SEC-28).
 use crate::calls::outbox::is_not_now;
-use crate::net::door::{Stage, Ticket};
+use crate::door::{Stage, Ticket};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::io::Read;
 use std::net::TcpStream;

@@ -7,13 +7,13 @@
 //! remote network that parked most; on loopback new connections then stay in the kernel's accept backlog, so that an
 //! honest burst loses none.
 use crate::calls::outbox::is_not_now;
+use crate::door::Entry;
+use crate::door::network;
 use crate::net::connection;
 use crate::net::descriptors;
-use crate::net::door::Entry;
-use crate::net::peer::network;
-use crate::shared::Shared;
 use crate::state::event::Event;
-use crate::succession::{Now, Succession};
+use crate::state::shared::Shared;
+use crate::state::succession::{Now, Succession};
 use crate::threads;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::collections::VecDeque;
@@ -227,7 +227,7 @@ fn turn_away(mut stream: &TcpStream, answer: &[u8]) {
     let _ = stream.set_nonblocking(true).and_then(|()| stream.write_all(answer));
 }
 
-fn spawn(stream: Arc<TcpStream>, since: Instant, ticket: crate::net::door::Ticket, shared: &Arc<Shared>) {
+fn spawn(stream: Arc<TcpStream>, since: Instant, ticket: crate::door::Ticket, shared: &Arc<Shared>) {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     let id = NEXT.fetch_add(1, Ordering::Relaxed);
     let (worker, state) = (shared.clone(), shared.state.clone());

@@ -5,7 +5,6 @@
 pub mod auth;
 pub mod connection;
 pub mod descriptors;
-pub mod door;
 pub mod evict;
 #[cfg(test)]
 pub mod fuzz;

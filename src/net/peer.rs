@@ -71,15 +71,6 @@ impl Peer {
     }
 }
 
-/// What counts as one host: an address, or the 64 leading bits of one of version 6, of which a host has as many as it
-/// likes.
-pub fn network(ip: IpAddr) -> IpAddr {
-    match ip.to_canonical() {
-        IpAddr::V6(v6) if !v6.is_loopback() => IpAddr::V6((u128::from(v6) & !u128::from(u64::MAX)).into()),
-        ip => ip,
-    }
-}
-
 /// Whether `origin` is what a browser shows for the address that this connection came in by.
 fn is_own_page(origin: &str, host: &str, own: SocketAddr) -> bool {
     let name = host_name(host);
@@ -133,6 +124,7 @@ pub fn host_name(host: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::door::network;
     use crate::net::head;
 
     fn peer(socket: &str, headers: &str, proxies: &[&str]) -> Peer {

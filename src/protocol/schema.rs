@@ -4,6 +4,7 @@
 //! frame are compiled into validators at build time; results and events are checked by the tests only.
 //! A valid value costs no allocation. Only for an invalid one is the schema's text read again, to say
 //! what is wrong. Pure data, runs on the connections' threads; it sends nothing and knows no state.
+use crate::json;
 use serde_json::{Map, Value};
 
 mod compact;
@@ -159,7 +160,7 @@ pub fn check_params(method: &str, params: &Value) -> Result<(), String> {
 /// Takes out of a method's params the members that its schema does not have; gives their names.
 pub fn without_unknown(method: &str, params: &mut Value) -> Vec<String> {
     let (Some(row), Some(members)) = (find(method), params.as_object_mut()) else { return Vec::new() };
-    let root: Value = serde_json::from_str(row.text).unwrap_or_default();
+    let root = json::read(row.text, 100_000, 64).unwrap_or_default();
     let known = root.pointer("/params/properties").and_then(Value::as_object);
     let mut unknown = Vec::new();
     members.retain(|name, _| {

@@ -5,9 +5,9 @@
 //! `notify`. Nothing here holds or writes a secret (R-22a).
 pub mod act;
 mod advice;
-pub mod alive;
 pub mod command;
 mod drift;
+pub mod far;
 pub mod inspect;
 mod json;
 mod launchd;

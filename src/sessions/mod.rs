@@ -27,7 +27,6 @@ mod rebuild;
 mod regular;
 pub mod repair;
 pub mod retention;
-pub mod routing;
 pub mod send_policy;
 pub mod spool;
 pub mod sweep;

@@ -4,6 +4,7 @@
 //! promise a change wait here until the save they depend on is handed over.
 pub mod roster;
 
+use super::shared::Shared;
 use super::store::{Job, Store};
 use crate::calls::Call;
 use crate::calls::outbox::Work;
@@ -11,7 +12,6 @@ use crate::error::{Error, Result};
 use crate::ids;
 use crate::session_key;
 use crate::sessions::{Entry, Index, KeyRules, Transcript, is_session_id, newer};
-use crate::shared::Shared;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

@@ -4,7 +4,6 @@
 //! the `Tunnelled` lives.
 use super::probe::Candidate;
 use crate::cli::Flag;
-use crate::cli::link::address::{is_loopback, split};
 use crate::cli::link::client::Deadline;
 use crate::cli::link::ssh;
 use crate::cli::link::ssh::Tunnel;
@@ -12,6 +11,7 @@ use crate::cli::link::ssh_destination::Destination;
 use crate::cli::link::target::Target;
 use crate::cli::parse::Args;
 use crate::config::Config;
+use crate::config::address::{is_loopback, split};
 use crate::config::ports;
 use crate::env::Env;
 use crate::error::{Error, Result};

@@ -3,7 +3,7 @@
 //! Connecting, the handshakes and every read and write share the deadline, so `--timeout` bounds the wall time
 //! (R-11c). It speaks frames; the bytes below are `socket.rs`'s, what goes into `connect` is `connect.rs`'s, what
 //! is called is the commands'.
-use super::address;
+use crate::config::address;
 use crate::error::{Error, Kind, Result};
 use crate::json::{self, json};
 use serde_json::Value;

@@ -1,5 +1,4 @@
 //! The way to a gateway: which one, over what, proven how, and one call after another.
-pub mod address;
 pub mod client;
 pub mod connect;
 pub mod explain;

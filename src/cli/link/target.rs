@@ -5,11 +5,11 @@
 //! mode). `--url` names a gateway that is not the configured one, so it gets only what the command line
 //! gives it, and what the command line gives it goes nowhere else (SEC-29). Values never appear in texts; their
 //! source does.
-use super::address::split;
 use super::fingerprint::Fingerprint;
 use crate::cli::gateway::status::live;
 use crate::cli::parse::Args;
 use crate::config::Config;
+use crate::config::address::split;
 use crate::env::Env;
 use crate::error::{Error, Kind, Result};
 use std::net::{IpAddr, UdpSocket};

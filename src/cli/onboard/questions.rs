@@ -5,10 +5,10 @@
 use super::ask::Asker;
 use super::{Mode, Plan, checked_key, port};
 use crate::cli::Context;
-use crate::cli::link::address;
 use crate::cli::models::scan;
 use crate::cli::parse::Args;
 use crate::config::Config;
+use crate::config::address;
 use crate::config::ports;
 use crate::error::{Error, Kind, Result};
 use crate::models::catalogue::chosen;

@@ -2,10 +2,10 @@
 use super::{Phase, Worker};
 use crate::calls::Caller;
 use crate::calls::outbox::Frame;
+use crate::door::Stage;
 use crate::error::{Error, Kind};
 use crate::ids;
 use crate::net::auth::{self, Connect};
-use crate::net::door::Stage;
 use crate::net::ws::sending::Sending;
 use crate::protocol::close::Close;
 use crate::protocol::frame::{self, Bad, MAX_CONNECT_VALUES, Request};

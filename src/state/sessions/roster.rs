@@ -10,8 +10,8 @@ use crate::config::Config;
 use crate::error::Result;
 use crate::files::Lock;
 use crate::sessions::{Index, KeyRules, sweep};
-use crate::shared::Shared;
 use crate::state::event::Event;
+use crate::state::shared::Shared;
 
 /// Reads the index of an agent; damage is repaired and noted in the log. Not for the state thread.
 pub fn read_index(shared: &Shared, id: &str, rules: &KeyRules) -> Index {

@@ -5,7 +5,6 @@
 //! Rules: SEC-18 (32 places, 8 for one remote network; who keeps us waiting loses his place to a newcomer, the oldest
 //! first, whatever he sends meanwhile; a quarter of the places is out of reach for those who have sent no whole
 //! `connect`), SEC-19 (10 failures a minute). How long a stranger may stay in all is the connection threads' matter.
-use crate::net::peer::network;
 use crate::protocol::limits::Limits;
 use std::collections::HashMap;
 use std::net::{IpAddr, Shutdown, TcpStream};
@@ -286,6 +285,15 @@ impl Drop for Ticket {
         self.give_back();
         let mut inner = self.door.lock();
         inner.connections = inner.connections.saturating_sub(1);
+    }
+}
+
+/// What counts as one host: an address, or the 64 leading bits of one of version 6, of which a host has as many as it
+/// likes.
+pub fn network(ip: IpAddr) -> IpAddr {
+    match ip.to_canonical() {
+        IpAddr::V6(v6) if !v6.is_loopback() => IpAddr::V6((u128::from(v6) & !u128::from(u64::MAX)).into()),
+        ip => ip,
     }
 }
 

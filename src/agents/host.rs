@@ -3,9 +3,10 @@
 //!
 //! Pure, over the texts before and after; on the thread that writes. Rows of the table say it of themselves; keys the
 //! table does not know, and all keys below a row of type `Any`, are judged by their name.
-use super::lookup::{self, Node};
-use super::{Config, join, parse, substitute};
 use crate::agents::Agents;
+use crate::config::lookup;
+use crate::config::lookup::Node;
+use crate::config::{Config, join, parse, substitute};
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::workspace;
@@ -64,7 +65,7 @@ pub fn check(old_text: &str, new_text: &str, old: &Config, env: &Env) -> Result<
     let agents = Agents::of(old, env);
     let check = Check { env, named: agents.workspaces() };
     let place = Place { node: Some(lookup::root()), is_env: false, is_host: false };
-    check.walk(&new, &[&written, &old.inner.loaded.value], place, "")
+    check.walk(&new, &[&written, old.whole()], place, "")
 }
 
 struct Check<'a> {
@@ -170,7 +171,7 @@ mod tests {
     use super::*;
     use crate::config::keys::KEYS;
     use crate::config::testing::Dir;
-    use crate::config::write::{Base, Change, write, write_from_afar};
+    use crate::config::write::{Base, Change, write, write_checked};
 
     const OLD: &str = "{logging: {file: '~/logs/x.log'}, agents: {defaults: {workspace: '~/ours'}, list: [{id: 'a', workspace: '~/a'}]}, models: {providers: {p: {baseUrl: 'http://h/v1', apiKey: '${THE_KEY}', models: []}, q: {baseUrl: 'http://h/v1', apiKeyFile: '~/k', models: []}}}, channels: {slack: {$include: './slack.json5'}}, mystery: {cmd: ['sh', '-c', 'x']}, env: {vars: {A: 'b', OPENCLAW_X: 'c'}}}";
 
@@ -180,7 +181,8 @@ mod tests {
         dir.write("openclaw.json", OLD);
         let env = dir.env(&[("THE_KEY", "canary-key"), ("OTHER", "canary-other")]);
         let done = |write: &dyn Fn() -> Result<()>| write().err().map(|e| e.message().to_string());
-        let told = done(&|| write_from_afar(&env, Change::Merge(patch), Base::Present, true).map(drop));
+        let told =
+            done(&|| write_checked(&env, Change::Merge(patch), Base::Present, true, Some(check)).map(drop));
         if let Some(told) = &told {
             assert!(told.contains("change it on the host: ") && !told.contains("canary"), "{patch}: {told}");
             dir.write("openclaw.json", OLD);
@@ -268,10 +270,10 @@ mod tests {
             let name = key.path.rsplit('.').next().unwrap();
             let is_text = !matches!(
                 key.kind,
-                super::super::keys::Type::Bool
-                    | super::super::keys::Type::Object
-                    | super::super::keys::Type::Any
-                    | super::super::keys::Type::Map
+                crate::config::keys::Type::Bool
+                    | crate::config::keys::Type::Object
+                    | crate::config::keys::Type::Any
+                    | crate::config::keys::Type::Map
             );
             let is_meant = is_host_name(name) && is_text && !others.contains(&key.path);
             assert!(!is_meant || key.host_only, "{} names something of the host", key.path);

@@ -4,7 +4,9 @@
 //! is in `identity`.
 pub mod bindings;
 pub mod edit;
+pub mod host;
 mod identity;
+pub mod routing;
 pub mod sharing;
 mod trash;
 

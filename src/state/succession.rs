@@ -4,7 +4,7 @@
 //! Shared by the listener threads, the connection threads, the state thread and the main thread behind one lock, held
 //! for a look or a change. Waiting here is waiting for the next generation, a few milliseconds; the state thread
 //! never waits.
-use crate::shared::Shared;
+use super::shared::Shared;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -90,11 +90,11 @@ mod tests {
         let work = move || done.send(waiting.current().is_some()).unwrap();
         crate::threads::bare("test-next", 64 * 1024, work).unwrap();
         assert!(result.recv_timeout(Duration::from_millis(30)).is_err(), "nobody serves yet");
-        succession.serve(crate::shared::testing());
+        succession.serve(crate::state::shared::testing());
         assert_eq!(result.recv_timeout(Duration::from_secs(5)), Ok(true));
         succession.pause();
         succession.end();
-        succession.serve(crate::shared::testing());
+        succession.serve(crate::state::shared::testing());
         assert!(succession.current().is_none(), "over is over");
     }
 }

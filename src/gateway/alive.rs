@@ -2,13 +2,13 @@
 //!
 //! Runs on the thread `gw-watchdog`, which may wait for ever; then the manager restarts the gateway. Outlives the
 //! in-process restarts: between two generations it waits for the next one.
-use super::notify::{Watch, watch};
 use crate::calls::Whom;
 use crate::cancel::Cancel;
 use crate::env::Env;
 use crate::error::Result;
 use crate::json::json;
-use crate::succession::Succession;
+use crate::service::notify::{Watch, watch};
+use crate::state::succession::Succession;
 use std::sync::Arc;
 
 /// Begins to tell the manager that the gateway lives, if it wants to hear that.

@@ -3,18 +3,18 @@
 //! `published` are texts that the state thread writes for everybody to read, so that a `health` call needs no visit
 //! there. `door`, `budget` and `succession` outlive the generation: an in-process restart hands them on.
 //! Rooms below the state get the settings only, and functions where they need more.
+use super::succession::Succession;
 use crate::agent::run::RunEvent;
 use crate::agents::Agents;
 use crate::calls::budget::Budget;
 use crate::calls::{Ask, Whom};
 use crate::cancel::Cancel;
 use crate::config::problem::Problem;
+use crate::door::Door;
 use crate::error::Result;
-use crate::net::door::Door;
 use crate::settings::Settings;
 use crate::state::event::Event;
 use crate::state::health;
-use crate::succession::Succession;
 use crossbeam_channel::Sender;
 use serde_json::Value;
 use std::ops::Deref;

@@ -1,0 +1,129 @@
+//! Floors: dependencies between the rooms of `src/` point one way. A room may use the rooms of its own floor and of
+//! those below, never one above; whatever needs more is given a function or a sender.
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// From the ground up; the last line is the roof. A room is a file or folder of `src/`.
+const FLOORS: &[&[&str]] = &[
+    // Ground: texts, numbers, files and clocks.
+    &[
+        "cancel",
+        "charset",
+        "clean",
+        "clock",
+        "dotenv",
+        "env",
+        "error",
+        "files",
+        "ids",
+        "json",
+        "order",
+        "owners",
+        "params",
+        "session_key",
+        "sys",
+        "threads",
+        "version",
+    ],
+    &["protocol"],
+    // Data: what is known of this installation, and who asks.
+    &["config", "device"],
+    &["calls", "door", "fetch", "logging", "settings", "signals", "unsupported"],
+    // Means: conversations, workspaces, model servers and the agents that use them.
+    &["sessions", "workspace"],
+    &["agents", "models"],
+    &["own"],
+    // Work that is done for somebody.
+    &["backup", "service", "tools", "upkeep"],
+    &["agent", "doctor"],
+    // What one thread owns, and the commands that look at it.
+    &["commands", "state"],
+    // Doors: methods, and the ways in.
+    &["methods"],
+    &["http", "net"],
+    // The house.
+    &["gateway"],
+    &["cli"],
+    &["main"],
+];
+
+/// Arrows that go up all the same, with the reason.
+const EXCEPTIONS: &[(&str, &str, &str)] = &[];
+
+#[test]
+fn dependencies_between_rooms_point_down() {
+    let floor: BTreeMap<&str, usize> =
+        FLOORS.iter().enumerate().flat_map(|(n, rooms)| rooms.iter().map(move |room| (*room, n))).collect();
+    let mut up = Vec::new();
+    for (file, text) in sources(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src"))) {
+        let room = file.split(['/', '.']).next().unwrap_or_default().to_string();
+        let own = *floor.get(room.as_str()).unwrap_or_else(|| panic!("{file}: give `{room}` a floor"));
+        for used in rooms_used(&text) {
+            let Some(other) = floor.get(used.as_str()) else { continue };
+            let is_known =
+                EXCEPTIONS.iter().any(|(from, to, _)| (*from, *to) == (room.as_str(), used.as_str()));
+            if *other > own && !is_known {
+                up.push(format!("{file} uses {used}, which is above {room}"));
+            }
+        }
+    }
+    up.dedup();
+    assert!(up.is_empty(), "arrows up:\n{}", up.join("\n"));
+}
+
+#[test]
+fn every_room_of_the_table_exists() {
+    let src = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src"));
+    for room in FLOORS.iter().flat_map(|rooms| rooms.iter()) {
+        let is_there = src.join(room).is_dir() || src.join(format!("{room}.rs")).is_file();
+        assert!(is_there, "there is no room {room}");
+    }
+}
+
+/// The source files without their tests: path below `src/`, text.
+fn sources(dir: &Path) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    let mut waiting = vec![dir.to_path_buf()];
+    while let Some(next) = waiting.pop() {
+        for entry in std::fs::read_dir(&next).unwrap().flatten() {
+            let path = entry.path();
+            let name = path.strip_prefix(dir).unwrap().to_string_lossy().into_owned();
+            // Tests may build what they test from anywhere.
+            let is_test = ["tests", "testing", "fuzz"].iter().any(|part| name.contains(part));
+            if path.is_dir() {
+                waiting.push(path);
+            } else if name.ends_with(".rs") && !is_test {
+                let text = std::fs::read_to_string(&path).unwrap();
+                let text = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default().to_string();
+                found.push((name, text));
+            }
+        }
+    }
+    found
+}
+
+/// The rooms that a text names as `crate::room` or `crate::{room, ..}`, comments aside.
+fn rooms_used(text: &str) -> Vec<String> {
+    let code: String =
+        text.lines().filter(|l| !l.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
+    let mut used = Vec::new();
+    for (at, _) in code.match_indices("crate::") {
+        let rest = &code[at + 7..];
+        let end = |text: &str| text.find(|c: char| !c.is_ascii_lowercase() && c != '_').unwrap_or(text.len());
+        match rest.strip_prefix('{') {
+            Some(list) => {
+                let list = &list[..list.find('}').unwrap_or(0)];
+                used.extend(list.split(',').map(|item| item.trim()[..end(item.trim())].to_string()));
+            }
+            None => used.push(rest[..end(rest)].to_string()),
+        }
+    }
+    used
+}
+
+#[test]
+fn rooms_are_found_in_every_spelling() {
+    let text =
+        "use crate::json::json;\n// crate::cli\nuse crate::{env, ids::uuid};\nlet x = crate::state::State;";
+    assert_eq!(rooms_used(text), ["json", "env", "ids", "state"]);
+}
