@@ -35,7 +35,8 @@ const NO_TOOLS: [&str; 12] = [
 pub fn refused(status: u16, words: &str) -> Option<Part> {
     let words = words.to_lowercase();
     let says = |part: &str| words.contains(part);
-    if matches!(status, 400 | 404 | 422 | 500 | 501) && NO_TOOLS.iter().any(|part| says(part)) {
+    let plain = words.replace(['`', '\'', '"'], "");
+    if matches!(status, 400 | 404 | 422 | 500 | 501) && NO_TOOLS.iter().any(|part| plain.contains(part)) {
         return Some(Part::Tools);
     }
     let is_refusal =
@@ -105,6 +106,7 @@ mod tests {
         let none = "registry.ollama.ai/library/gemma3 does not support tools";
         assert_eq!(refused(400, none), Some(Part::Tools));
         assert_eq!(refused(404, "No endpoints found that support tool use."), Some(Part::Tools));
+        assert_eq!(refused(400, "`tools` is not supported by this model"), Some(Part::Tools));
         assert_eq!(refused(401, none), None);
         let pydantic =
             r#"{"detail":[{"loc":["body","stream_options"],"msg":"Extra inputs are not permitted"}]}"#;

@@ -14,7 +14,7 @@ pub static FORMAT: Format = Format {
     headers: &[("anthropic-version", "2023-06-01")],
     credential,
     body: anthropic_body::build,
-    reader: || Box::new(Messages),
+    reader: || Box::new(Messages::default()),
 };
 
 /// Base URLs are written with and without the version.
@@ -27,7 +27,11 @@ fn credential(p: &Provider, key: &str) -> (&'static str, String) {
     if p.bearer { bearer(p, key) } else { ("x-api-key", key.to_string()) }
 }
 
-struct Messages;
+#[derive(Default)]
+struct Messages {
+    /// The block that takes no further arguments: a tool that the server itself calls, or a call that came whole.
+    closed: Option<u64>,
+}
 
 impl Reader for Messages {
     fn knows(&self, json: &Value) -> bool {
@@ -41,14 +45,23 @@ impl Reader for Messages {
                 count(json.get("message").unwrap_or(&Value::Null), draft);
                 Ok(())
             }
-            "content_block_start" => block(index, json.get("content_block").unwrap_or(&Value::Null), draft),
+            "content_block_start" => {
+                let start = json.get("content_block").unwrap_or(&Value::Null);
+                let is_open = text(start, "type") == "tool_use" && input(start).is_none();
+                self.closed = (!is_open).then_some(index);
+                block(index, start, draft)
+            }
             "content_block_delta" => {
                 let delta = json.get("delta").unwrap_or(&Value::Null);
                 match text(delta, "type") {
                     "text_delta" => draft.text(text(delta, "text")),
                     "thinking_delta" => draft.thinking(text(delta, "thinking")),
                     "signature_delta" => draft.sign(text(delta, "signature")),
-                    "input_json_delta" => draft.call(index, "", "", text(delta, "partial_json")),
+                    "input_json_delta" if self.closed == Some(index) => Ok(()),
+                    "input_json_delta" => match delta.get("partial_json") {
+                        Some(object @ Value::Object(_)) => draft.call(index, "", "", &object.to_string()),
+                        _ => draft.call(index, "", "", text(delta, "partial_json")),
+                    },
                     other => {
                         skipped(other);
                         Ok(())
@@ -98,12 +111,16 @@ fn block(index: u64, block: &Value, draft: &mut Draft) -> Taken {
         }
         "redacted_thinking" => draft.redacted(text(block, "data")),
         "tool_use" => {
-            let input = block.get("input").filter(|i| i.as_object().is_some_and(|map| !map.is_empty()));
-            let input = input.map(Value::to_string).unwrap_or_default();
+            let input = input(block).map(Value::to_string).unwrap_or_default();
             draft.call(index, text(block, "id"), text(block, "name"), &input)
         }
         _ => Ok(()),
     }
+}
+
+/// A call's arguments, where they come with its start.
+fn input(block: &Value) -> Option<&Value> {
+    block.get("input").filter(|i| i.as_object().is_some_and(|map| !map.is_empty()))
 }
 
 fn end(json: &Value, draft: &mut Draft) {

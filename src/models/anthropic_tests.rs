@@ -212,3 +212,33 @@ fn an_error_in_the_stream_is_told() {
     assert!(error.message().contains("it is overloaded") && error.retryable(), "{error}");
     assert_eq!(failure::reason(&error), "overloaded");
 }
+
+#[test]
+fn only_calls_of_tools_that_are_ours_take_arguments() {
+    let events = |start: Value, piece: Value| {
+        [
+            json!({"type": "message_start", "message": {"usage": {"input_tokens": 1}}}),
+            json!({"type": "content_block_start", "index": 0, "content_block": start}),
+            json!({"type": "content_block_delta", "index": 0, "delta": {"type": "input_json_delta", "partial_json": piece}}),
+            json!({"type": "content_block_stop", "index": 0}),
+            json!({"type": "content_block_start", "index": 1, "content_block": {"type": "text", "text": "Hello."}}),
+            json!({"type": "message_delta", "delta": {"stop_reason": "end_turn"}}),
+            json!({"type": "message_stop"}),
+        ]
+    };
+    // The server's own search is none of ours.
+    let search = json!({"type": "server_tool_use", "id": "s", "name": "web_search", "input": {}});
+    let answer = read_every_cut(&FORMAT, &events(search, json!("{\"query\": 1}")));
+    assert!(answer.tool_calls.is_empty() && answer.text == "Hello.");
+    // Arguments come in pieces, or whole with the start, with both, or as an object.
+    let started = |input: Value| json!({"type": "tool_use", "id": "c", "name": "read", "input": input});
+    for (input, piece) in [
+        (json!({}), json!("{\"p\": 1}")),
+        (json!({"p": 1}), json!("")),
+        (json!({"p": 1}), json!("{\"p\": 1}")),
+        (json!({}), json!({"p": 1})),
+    ] {
+        let answer = read_every_cut(&FORMAT, &events(started(input), piece));
+        assert_eq!(answer.content.first(), Some(&call("c", "read", json!({"p": 1}))));
+    }
+}

@@ -18,7 +18,14 @@ const MAX_DEPTH: usize = 64;
 /// Arguments as an object; `None` when they are none, or larger than what is taken.
 pub fn read_object(text: &str, most_values: usize) -> Option<Value> {
     let text = Some(text).filter(|text| text.len() <= MAX_ARGUMENTS)?;
-    json::read(text, most_values.min(MAX_VALUES), MAX_DEPTH).ok().filter(Value::is_object)
+    let read = |text: &str| json::read(text, most_values.min(MAX_VALUES), MAX_DEPTH).ok();
+    // Some servers write what is text already as text once more, and nothing as the word for it.
+    let value = match read(text)? {
+        Value::String(text) => read(&text)?,
+        Value::Null => Value::Object(serde_json::Map::new()),
+        value => value,
+    };
+    Some(value).filter(Value::is_object)
 }
 
 /// The blocks in the transcript's shape, their text, and the tool calls.

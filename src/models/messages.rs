@@ -196,10 +196,11 @@ mod tests {
         let sent = |said: Value| arguments(&json!({"arguments": said}));
         assert_eq!(sent(json!({"p": 1})), json!({"p": 1}));
         assert_eq!(sent(json!("{\"p\": 1}")), json!({"p": 1}));
-        for nothing in [json!(null), json!(""), json!(" \n")] {
+        for nothing in [json!(null), json!(""), json!(" \n"), json!("null")] {
             assert_eq!(sent(nothing), json!({}));
         }
         assert_eq!(arguments(&json!({})), json!({}));
+        assert_eq!(sent(json!("\"{\\\"p\\\": 1}\"")), json!({"p": 1}));
         for broken in ["{\"p\": oops", "[1]", "7", "\"x\""] {
             assert_eq!(sent(json!(broken)), json!({"invalid_json": broken}));
         }

@@ -32,6 +32,8 @@ const MAX_DETAILS: usize = 256;
 #[derive(Default)]
 struct Completions {
     has_counted: bool,
+    /// The number of the choice that is read, where a server gives several.
+    choice: Option<u64>,
 }
 
 impl Reader for Completions {
@@ -56,13 +58,16 @@ impl Reader for Completions {
 
 impl Completions {
     fn take(&mut self, json: &Value, part: &str, draft: &mut Draft) -> Taken {
-        let choice = list(json, "choices").next();
+        let number = |choice: &Value| choice.get("index").and_then(Value::as_u64).unwrap_or(0);
+        let first = list(json, "choices").next().map(number);
+        self.choice = self.choice.or(first);
+        let choice = list(json, "choices").find(|it| self.choice == Some(number(it)));
         // Beside the answer, in its only choice, or under a name of one's own.
         let places = [Some(json), choice, json.get("x_groq")];
         let usage = places.into_iter().flatten().find_map(|it| it.get("usage").filter(|u| u.is_object()));
         if let Some(usage) = usage {
             draft.usage = read_usage(usage);
-            self.has_counted |= choice.is_none();
+            self.has_counted |= first.is_none();
         }
         let Some(choice) = choice else {
             if usage.is_none() {

@@ -306,3 +306,11 @@ fn s_m2_arguments_and_events_are_bounded_before_they_are_values() {
     let much = json!({"choices": [{"message": {"content": "x".repeat(3 << 20)}}]});
     assert!(fails(much).contains("longer than is accepted"));
 }
+
+#[test]
+fn of_several_choices_one_is_read() {
+    let second = json!({"choices": [{"index": 1, "delta": {"content": "Other."}}]});
+    let ended = json!({"choices": [{"index": 1, "delta": {}, "finish_reason": "length"}]});
+    let answer = read_every_cut(&FORMAT, &[delta(json!({"content": "Hello."})), second, ended, end("stop")]);
+    assert_eq!((answer.text.as_str(), answer.stop_reason), ("Hello.", "stop"));
+}

@@ -10,7 +10,7 @@ use serde_json::Value;
 const PLAIN: [&str; 8] =
     ["error", "errors", "err", "fault", "error_msg", "error_message", "errorMessage", "exception"];
 /// Members that hold the words, the surest first.
-const WORDS: [&str; 11] = [
+const WORDS: [&str; 12] = [
     "message",
     "msg",
     "detail",
@@ -22,6 +22,7 @@ const WORDS: [&str; 11] = [
     "reason",
     "title",
     "description",
+    "faultstring",
 ];
 
 /// Whether a value is an error; `is_known` where it has the shape of an answer.
@@ -42,12 +43,18 @@ pub fn is_error(json: &Value, is_known: bool) -> bool {
             || is_failed("success")
             || is_failed("ok")
             || says("detail")
+            || is_alone(json, "message")
             || (words(json).is_some() && has_bad_code(json)))
 }
 
 /// Whether a document that is no answer says something.
 pub fn has_words(json: &Value) -> bool {
     words(json).is_some()
+}
+
+/// Whether a text under this name is all there is.
+fn is_alone(json: &Value, name: &str) -> bool {
+    json.as_object().is_some_and(|map| map.len() == 1) && !text(json, name).trim().is_empty()
 }
 
 fn is_nothing(value: &Value) -> bool {
@@ -99,7 +106,13 @@ pub fn words(json: &Value) -> Option<String> {
         _ => {
             let inner = PLAIN.iter().filter_map(|name| json.get(name)).find_map(said);
             let base = status_of_base(json).and_then(words);
-            base.or(inner).or_else(|| WORDS.iter().filter_map(|name| json.get(name)).find_map(said))
+            let own = || WORDS.iter().filter_map(|name| json.get(name)).find_map(said);
+            let said = base.or(inner).or_else(own);
+            // OpenRouter says that the server behind it failed, and hands its words on beside that.
+            match json.get("metadata").map(|it| text(it, "raw").trim()).filter(|raw| !raw.is_empty()) {
+                Some(raw) => Some(format!("{}: {raw}", said.unwrap_or_default())),
+                None => said,
+            }
         }
     }
 }
@@ -135,10 +148,18 @@ mod tests {
             json!({"error": {"error": {"message": "canary"}}}),
             json!({"status": "error", "message": "canary"}),
             json!({"status": 503, "title": "canary"}),
+            json!({"message": "canary"}),
+            json!({"fault": {"faultstring": "canary"}}),
         ] {
             assert!(is_error(&report, false), "{report}");
             assert_eq!(words(&report).as_deref(), Some("canary"), "{report}");
         }
+    }
+
+    #[test]
+    fn b_f17_the_words_of_a_server_behind_another_are_told() {
+        let report = json!({"error": {"message": "Provider returned error", "metadata": {"raw": "canary"}}});
+        assert_eq!(words(&report).as_deref(), Some("Provider returned error: canary"));
     }
 
     #[test]
