@@ -117,3 +117,5 @@ mod transcripts;
 mod turns;
 #[cfg(test)]
 mod usage;
+#[cfg(test)]
+mod windows;

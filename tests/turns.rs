@@ -64,7 +64,7 @@ fn tools_run_and_their_results_go_back_to_the_model_in_each_wire_format() {
 #[test]
 fn what_a_model_gets_wrong_about_tools_is_told_to_it() {
     for (name, arguments, want) in [
-        ("read", "{\"path\": 5}", "path"),
+        ("read", "{\"path\": null}", "path"),
         ("read", "{\"path\": ", "JSON"),
         ("no_such_tool", "{}", "no_such_tool"),
         ("read", "{\"path\": \"../../../etc/passwd\"}", "workspace"),

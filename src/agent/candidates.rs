@@ -6,7 +6,7 @@ use crate::agents::Agents;
 use crate::config::Config;
 use crate::error::{Error, Kind, Result};
 use crate::models::provider::{BUILTIN, Provider};
-use crate::models::{catalogue, failure, profiles};
+use crate::models::{catalogue, failure, profiles, window};
 
 pub struct Candidates<'a> {
     job: &'a Job,
@@ -83,5 +83,9 @@ fn resolve(job: &Job, config: &Config, model: &str, has_other: bool) -> Result<P
     let env = &job.settings.env;
     let provider = Provider::resolve(config, env, model).map_err(|e| unusable(config, model, e))?;
     let provider = profiles::apply(provider, config, env, &job.agent)?;
-    Ok(Provider { patient: provider.patient && !has_other, ..provider })
+    let reference = format!("{}/{}", provider.id, provider.model);
+    let has_window = catalogue::find(config, &reference).is_some_and(|listed| listed.own_window().is_some());
+    let told = if has_window { None } else { window::of_turn(&provider) };
+    let context_window = told.unwrap_or(provider.context_window);
+    Ok(Provider { patient: provider.patient && !has_other, context_window, ..provider })
 }

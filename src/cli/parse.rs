@@ -357,7 +357,7 @@ pub fn either(choices: &[&str]) -> String {
 }
 
 /// The candidate that a slip of at most a third of its letters explains.
-fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let near = candidates.map(|candidate| (distance(word, candidate), candidate)).min_by_key(|(d, _)| *d);
     near.filter(|(d, candidate)| *d <= candidate.chars().count().div_ceil(3)).map(|(_, candidate)| candidate)
 }

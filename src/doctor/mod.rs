@@ -128,6 +128,7 @@ pub const CHECKS: &[Check] = &[
     check("models.built_in", Info, "No model is configured", models::built_in),
     check("models.key_missing", Error, "A model has no API key", models::key_missing),
     check("models.unusable", Error, "A model cannot be used", models::unusable),
+    check("models.window", Warning, "A model's window is assumed", models::window),
     check("port.collision", Warning, "Profiles share ports", ports::collisions),
     check("port.in_use", Error, "Another program has the gateway's port", ports::in_use),
     check("service.differs", Warning, "The service is not as it would be installed now", services::drift),

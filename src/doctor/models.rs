@@ -1,8 +1,8 @@
 //! Checks of the models agents run with: can be resolved, have a key. Asks no server.
 use super::{Ctx, Finding, one};
 use crate::agents::Agents;
-use crate::models::profiles;
-use crate::models::provider::{Provider, is_nearby, key_variable};
+use crate::models::provider::{Api, Provider, is_nearby, key_variable};
+use crate::models::{catalogue, profiles};
 use ureq::http::Uri;
 
 /// Every model in use with who uses it, each once.
@@ -34,6 +34,26 @@ pub fn unusable(ctx: &Ctx) -> Vec<Finding> {
     let finding = |(model, user): (String, String)| {
         let error = Provider::resolve(&ctx.config, &ctx.env, &model).err()?;
         Some(Finding::new(format!("{user}: {}", error.message())).remedy(ctx.env.command("models list")))
+    };
+    models(ctx).into_iter().filter_map(finding).collect()
+}
+
+/// Models of local servers whose window the configuration does not have: such servers give a few thousand tokens
+/// unless told otherwise, and cut what is longer without a word.
+pub fn window(ctx: &Ctx) -> Vec<Finding> {
+    let finding = |(model, user): (String, String)| {
+        let provider = Provider::resolve(&ctx.config, &ctx.env, &model).ok()?;
+        let reference = format!("{}/{}", provider.id, provider.model);
+        let has_own =
+            catalogue::find(&ctx.config, &reference).is_some_and(|listed| listed.own_window().is_some());
+        let is_assumed = provider.api != Api::Builtin && catalogue::is_local(&provider) && !has_own;
+        is_assumed.then(|| {
+            let tokens = provider.context_window;
+            Finding::new(format!(
+                "{reference} ({user}): no contextWindow, {tokens} tokens are assumed until its server tells"
+            ))
+            .remedy(format!("{}, which asks its server", ctx.env.command(&format!("models set {reference}"))))
+        })
     };
     models(ctx).into_iter().filter_map(finding).collect()
 }

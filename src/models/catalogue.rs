@@ -34,8 +34,13 @@ impl<'a> Listed<'a> {
 
     /// In tokens.
     pub fn context_window(&self) -> u64 {
+        self.own_window().unwrap_or(resolve::CONTEXT_WINDOW)
+    }
+
+    /// What the configuration says of it.
+    pub fn own_window(&self) -> Option<u64> {
         let window = self.entry.get("contextWindow").and_then(Value::as_f64).map(|tokens| tokens as u64);
-        window.filter(|tokens| *tokens > 0).unwrap_or(resolve::CONTEXT_WINDOW)
+        window.filter(|tokens| *tokens > 0)
     }
 
     pub fn reasons(&self) -> bool {

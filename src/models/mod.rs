@@ -32,3 +32,4 @@ pub mod responses_body;
 pub mod scan;
 pub mod think;
 pub mod verdict;
+pub mod window;

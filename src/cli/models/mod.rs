@@ -81,6 +81,12 @@ impl<'a> Row<'a> {
         self.provider.as_ref().is_some_and(|provider| !catalogue::lacks_key(provider))
     }
 
+    /// With a question mark where nobody said it.
+    fn window(&self) -> String {
+        let is_assumed = self.listed.own_window().is_none() && !self.listed.is_builtin();
+        format!("{}k{}", self.listed.context_window() / 1000, if is_assumed { "?" } else { "" })
+    }
+
     fn to_json(&self) -> Value {
         json!({
             "key": self.listed.reference(), "name": self.listed.name(),
@@ -99,7 +105,7 @@ impl<'a> Row<'a> {
         vec![
             self.listed.reference(),
             self.listed.input().join("+"),
-            format!("{}k", self.listed.context_window() / 1000),
+            self.window(),
             yes_no(self.is_local()),
             yes_no(self.is_available()),
             tags.join(","),

@@ -1,6 +1,6 @@
 //! `openclaw models scan`: model servers on this machine, and the command that chooses each of their models.
 use super::nothing_found;
-use super::set::add_model;
+use super::set::{add_model, window_of};
 use crate::cli::parse::Args;
 use crate::cli::{Command, Context, Flag, JSON};
 use crate::config::edit::{self, Draft};
@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::json::json;
 use crate::models::scan::{Found, PORTS, scan};
 use serde_json::Value;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub const COMMAND: Command = Command {
     name: "models scan",
@@ -30,6 +30,8 @@ pub const COMMAND: Command = Command {
 };
 
 const TIMEOUT_MS: u64 = 1500;
+/// How long the servers may take in all to tell the windows of their models.
+const WINDOWS: Duration = Duration::from_secs(10);
 /// Models that one scan adds at most.
 const MOST: usize = 200;
 
@@ -70,9 +72,17 @@ fn run(context: &Context, args: &Args) -> Result<()> {
 
 /// Writes the servers and their models into the config; says whether that changed it.
 fn add(context: &Context, found: &[Found]) -> Result<bool> {
+    // Asked before the file is locked; a server that stops answering is not asked again.
+    let end = Instant::now() + WINDOWS;
+    let each = found.iter().flat_map(|server| server.models.iter().map(move |model| (server, model)));
+    let each: Vec<_> = each
+        .take(MOST)
+        .map(|(server, model)| {
+            (server, model, window_of(server, model, end.saturating_duration_since(Instant::now())))
+        })
+        .collect();
     let work = |draft: &mut Draft| {
-        let each = found.iter().flat_map(|server| server.models.iter().map(move |model| (server, model)));
-        each.take(MOST).try_for_each(|(server, model)| add_model(draft, server, model))
+        each.iter().try_for_each(|(server, model, window)| add_model(draft, server, model, *window))
     };
     edit::change(&context.env.config_path, work).map(|((), changed)| changed)
 }

@@ -4,18 +4,24 @@
 use super::scan;
 use super::{load, resolve};
 use crate::agents::Agents;
-use crate::cli::parse::Args;
+use crate::clean::clean;
+use crate::cli::parse::{Args, nearest};
 use crate::cli::{Command, Context, JSON, Positional};
 use crate::config::Config;
 use crate::config::edit::{self, Draft};
 use crate::env::Env;
 use crate::error::{Error, Result};
-use crate::json::json;
+use crate::json::{Put, json};
 use crate::models::catalogue;
 use crate::models::catalogue::MODEL;
 use crate::models::provider::{Provider, key_variable};
 use crate::models::scan::Found;
+use crate::models::window;
 use serde_json::Value;
+use std::time::Duration;
+
+/// How long the model's server may take to say what it serves.
+const ASKING: Duration = Duration::from_millis(1500);
 
 pub const SET: Command = Command {
     name: "models set",
@@ -36,7 +42,8 @@ pub const SET: Command = Command {
 fn run(context: &Context, args: &Args) -> Result<()> {
     let word = args.positional(0).unwrap_or_default().trim();
     let (config, env) = load(context)?;
-    let choice = decide(&env, &config, word)?;
+    let mut choice = decide(&env, &config, word)?;
+    choice.window = asked(context, &config, &choice);
     let ((), changed) = edit::change(&env.config_path, |draft| choice.put(draft))?;
     let Choice { reference, provider, .. } = choice;
     if let Some(provider) = provider.filter(catalogue::lacks_key) {
@@ -66,6 +73,8 @@ pub struct Choice {
     provider: Option<Provider>,
     /// That server, and the model's id there.
     server: Option<(Found, String)>,
+    /// The window that its server told, where the configuration has none.
+    window: Option<u64>,
 }
 
 /// The model that a word means; nothing is written yet.
@@ -82,14 +91,16 @@ pub fn decide(env: &Env, config: &Config, word: &str) -> Result<Choice> {
         (Err(e), None) => return Err(Error::invalid(e.message())),
         (Ok((reference, provider)), _) => (reference, Some(provider)),
     };
-    Ok(Choice { reference, provider, server })
+    Ok(Choice { reference, provider, server, window: None })
 }
 
 impl Choice {
     /// Writes the choice, and the provider when it is a server found on this machine.
     pub fn put(&self, draft: &mut Draft) -> Result<()> {
         if let Some((server, model)) = &self.server {
-            add_model(draft, server, model)?;
+            add_model(draft, server, model, self.window)?;
+        } else if let (Some(provider), Some(tokens)) = (&self.provider, self.window) {
+            put_window(draft, provider, tokens)?;
         }
         let path = primary_path(&draft.value()?);
         draft.set(&path, self.reference.as_str())
@@ -110,9 +121,12 @@ fn found(reference: &str) -> Option<(Found, String)> {
 }
 
 /// Adds a found server's model to the config: the whole provider, or the model to its list.
-pub fn add_model(draft: &mut Draft, server: &Found, model: &str) -> Result<()> {
+pub fn add_model(draft: &mut Draft, server: &Found, model: &str, window: Option<u64>) -> Result<()> {
     let id = server.provider_id.as_str();
-    let entry = json!({"id": model, "name": model});
+    let mut entry = json!({"id": model, "name": model});
+    if let (Some(members), Some(tokens)) = (entry.as_object_mut(), window) {
+        members.put("contextWindow", tokens);
+    }
     let written = draft.value()?;
     match written.get("models").and_then(|models| models.get("providers")?.get(id)) {
         None => draft.set(
@@ -128,6 +142,95 @@ pub fn add_model(draft: &mut Draft, server: &Found, model: &str) -> Result<()> {
             draft.append(&["models", "providers", id, "models"], &entry)
         }
     }
+}
+
+/// Writes a window into the model's entry, or such an entry, where the configuration has the provider.
+fn put_window(draft: &mut Draft, provider: &Provider, tokens: u64) -> Result<()> {
+    let written = draft.value()?;
+    let Some(section) = written.get("models").and_then(|models| models.get("providers")?.get(&provider.id))
+    else {
+        return Ok(());
+    };
+    let models = section.get("models").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    let is_it = |entry: &Value| entry.get("id").and_then(Value::as_str) == Some(&provider.model);
+    let id = provider.id.as_str();
+    match models.iter().position(is_it) {
+        Some(place) => {
+            let place = place.to_string();
+            draft.set(&["models", "providers", id, "models", &place, "contextWindow"], tokens)
+        }
+        None => {
+            let entry = json!({"id": provider.model, "name": provider.model, "contextWindow": tokens});
+            draft.append(&["models", "providers", id, "models"], &entry)
+        }
+    }
+}
+
+/// The window that a found server tells of its model.
+pub fn window_of(server: &Found, model: &str, time: Duration) -> Option<u64> {
+    window::ask(&provider_of(server, model), time)?.window.map(|window| window.tokens)
+}
+
+fn provider_of(server: &Found, model: &str) -> Provider {
+    let (id, model, base_url) = (server.provider_id.clone(), model.to_string(), server.base_url.clone());
+    Provider { id, model, base_url, ..Provider::builtin() }
+}
+
+/// Asks the model's server, when it is near, what it serves: a model it has not got and a window nobody knows are
+/// told. Gives the window to be written.
+fn asked(context: &Context, config: &Config, choice: &Choice) -> Option<u64> {
+    let found = choice.server.as_ref().map(|(server, model)| provider_of(server, model));
+    let provider = found.as_ref().or(choice.provider.as_ref()).filter(|p| catalogue::is_local(p))?;
+    if choice.reference == crate::models::provider::BUILTIN {
+        return None;
+    }
+    let model = clean(&provider.model);
+    let told = window::ask(provider, ASKING)?;
+    if !told.models.iter().any(|served| window::same(served, &provider.model)) {
+        let served = told.models.iter().map(String::as_str);
+        let kin = nearest(family(&provider.model), served.clone().map(family));
+        let near = kin.and_then(|kin| served.clone().find(|name| family(name) == kin));
+        let hint = match near {
+            Some(near) => format!("; did you mean {}/{}?", provider.id, clean(near)),
+            None => format!("; it has {}", clean(&served.take(5).collect::<Vec<_>>().join(", "))),
+        };
+        context
+            .out
+            .warn(&format!("note: the server at {} has no model {model}{hint}", clean(&provider.base_url)));
+        return None;
+    }
+    let own = catalogue::find(config, &choice.reference).and_then(|listed| listed.own_window());
+    match (own, told.window) {
+        (Some(own), Some(window)) if window.is_served && window.tokens < own => {
+            context.out.warn(&format!(
+                "note: its server gives {model} {} tokens, the configuration says {own}: set contextWindow to that",
+                window.tokens
+            ));
+            None
+        }
+        (Some(_), _) => None,
+        (None, Some(window)) => {
+            let may_be_less =
+                if window.is_served { "" } else { "; a server that loads it with fewer cuts silently" };
+            context.out.warn(&format!(
+                "note: {model} takes {} tokens, as its server says{may_be_less}",
+                window.tokens
+            ));
+            Some(window.tokens)
+        }
+        (None, None) => {
+            context.out.warn(&format!(
+                "note: nobody says how many tokens {model} takes, {} are assumed: set contextWindow beside it",
+                crate::models::resolve::CONTEXT_WINDOW
+            ));
+            None
+        }
+    }
+}
+
+/// A model's name without what comes behind its colon.
+fn family(model: &str) -> &str {
+    model.split(':').next().unwrap_or(model)
 }
 
 /// Agents with a model of their own do not follow the default.
