@@ -9,17 +9,18 @@ use crate::config::lookup::Node;
 use crate::config::{Config, join, parse, substitute};
 use crate::env::Env;
 use crate::error::{Error, Result};
+use crate::models::known;
 use crate::workspace;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::path::PathBuf;
 
 /// Ends of names of keys whose texts are files, directories or programs; lower case, without separators.
 const ENDS: &[&str] = &[
-    "args",
+    "arg",
     "argv",
     "bin",
     "binary",
-    "bins",
+    "binaries",
     "binds",
     "cert",
     "cmd",
@@ -27,35 +28,47 @@ const ENDS: &[&str] = &[
     "cwd",
     "dir",
     "directory",
-    "dirs",
+    "directories",
     "exec",
     "executable",
     "file",
-    "files",
     "folder",
     "home",
     "identityfile",
     "include",
     "location",
     "module",
-    "mounts",
+    "mount",
     "path",
-    "paths",
+    "pem",
     "program",
     "root",
-    "roots",
     "script",
     "shell",
     "socket",
+    "sshidentity",
     "store",
-    "volumes",
+    "volume",
     "workspace",
 ];
-/// Those of them that are parts of addresses or sets of rules.
-const OTHERS: &[&str] = &["webhookpath", "basepath", "urlpath", "httppath", "profile"];
+/// Those of them that are parts of addresses, words of a chat or sets of rules.
+const OTHERS: &[&str] = &[
+    "customcommands",
+    "allowcommands",
+    "denycommands",
+    "webhookpath",
+    "basepath",
+    "urlpath",
+    "httppath",
+    "profile",
+];
 /// Variables that steer programs; and all whose names end like those of files.
 const VARIABLES: &[&str] =
-    &["openclaw", "clawdbot", "ld", "dyld", "node", "ssl", "bash", "git", "ssh", "xdg"];
+    &["openclaw", "clawdbot", "ld", "dyld", "node", "ssl", "bash", "git", "ssh", "xdg", "glibc", "docker"];
+/// Names by themselves, and how names of variables begin that put words into a program's command line.
+const PROGRAMS: &[&str] =
+    &["editor", "visual", "pager", "browser", "env", "tz", "hostaliases", "ifs", "term"];
+const LANGUAGES: &[&str] = &["perl5", "python", "ruby", "java", "jdk"];
 
 /// Refuses the text `new` if something of the host in it is another than in `old` and in the text it was read from.
 pub fn check(old_text: &str, new_text: &str, old: &Config, env: &Env) -> Result<()> {
@@ -104,10 +117,16 @@ impl Check<'_> {
     /// `old` is what stood at this place, in any item where it is in a list.
     fn walk(&self, new: &Value, old: &[&Value], place: Place, at: &str) -> Result<()> {
         match new {
-            Value::Object(map) => map.iter().try_for_each(|(name, value)| {
-                let old: Vec<&Value> = old.iter().filter_map(|old| old.get(name)).collect();
-                self.walk(value, &old, place.member(name), &join(at, name))
-            }),
+            Value::Object(map) => {
+                map.iter().try_for_each(|(name, value)| {
+                    let old: Vec<&Value> = old.iter().filter_map(|old| old.get(name)).collect();
+                    self.walk(value, &old, place.member(name), &join(at, name))
+                })?;
+                match (at.strip_prefix("models.providers."), map.get("baseUrl")) {
+                    (Some(id), Some(url)) => self.server(id, url, map, old, at),
+                    _ => Ok(()),
+                }
+            }
             Value::Array(items) => {
                 let old: Vec<&Value> = old.iter().filter_map(|old| old.as_array()).flatten().collect();
                 items
@@ -123,7 +142,9 @@ impl Check<'_> {
     fn text(&self, text: &str, new: &Value, old: &[&Value], place: Place, at: &str) -> Result<()> {
         let what = match substitute::names(text).next() {
             Some(name) => format!("${{{name}}}, a variable"),
-            None if place.is_host && !text.is_empty() => "a file, directory or program".to_string(),
+            None if (place.is_host && !text.is_empty()) || (place.node.is_none() && is_path(text, at)) => {
+                "a file, directory or program".to_string()
+            }
             None => return Ok(()),
         };
         let is_default = place.node.and_then(|node| node.default()) == Some(new);
@@ -144,6 +165,40 @@ impl Check<'_> {
         .with("path", at))
     }
 
+    /// A key that only the host knows, in a variable or a file, goes to the server that the host named.
+    fn server(
+        &self,
+        id: &str,
+        url: &Value,
+        new: &Map<String, Value>,
+        old: &[&Value],
+        at: &str,
+    ) -> Result<()> {
+        let known = known::base_url(id).is_some_and(|known| url.as_str() == Some(known));
+        let stays = |old: &&Value| {
+            ["baseUrl", "apiKey", "apiKeyFile"].iter().all(|key| old.get(key) == new.get(*key))
+        };
+        if known || old.iter().any(stays) {
+            return Ok(());
+        }
+        let variable = known::key_variable(id);
+        let key = new.get("apiKey").and_then(Value::as_str).filter(|key| *key != variable);
+        let from = match key {
+            Some(key) => substitute::names(key).next().map(str::to_string),
+            None if new.contains_key("apiKeyFile") => Some("apiKeyFile".to_string()),
+            None => self.env.var(&variable).map(|_| variable),
+        };
+        match from {
+            None => Ok(()),
+            Some(from) => Err(Error::invalid(format!(
+                "config write refused: {at}.baseUrl would send the key of the gateway's host ({from}) to another server; give an apiKey with it, or change it on the host: {}",
+                self.env.command(&format!("config set {at}.baseUrl ..."))
+            ))
+            .with("code", "HOST_ONLY")
+            .with("path", at)),
+        }
+    }
+
     /// `~/x` and what it stands for.
     fn is_same_path(&self, old: &Value, text: &str) -> bool {
         let is_path = text.starts_with(['~', '/']) && !text.contains('$');
@@ -155,15 +210,28 @@ fn plain(name: &str) -> String {
     name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
 }
 
+/// What a key that the table does not know holds, when it looks like a place in the file system.
+fn is_path(text: &str, at: &str) -> bool {
+    let starts = ["/", "~/", "./", "../", "file:", "\\\\"];
+    let name = plain(at.rsplit('.').next().unwrap_or_default());
+    starts.iter().any(|start| text.starts_with(start)) && !OTHERS.iter().any(|end| name.ends_with(end))
+}
+
 fn is_host_name(name: &str) -> bool {
     let plain = plain(name);
-    ENDS.iter().any(|end| plain.ends_with(end)) && !OTHERS.iter().any(|end| plain.ends_with(end))
+    let one = plain.strip_suffix('s').unwrap_or(&plain);
+    ENDS.iter().any(|end| plain.ends_with(end) || one.ends_with(end))
+        && !OTHERS.iter().any(|end| plain.ends_with(end))
 }
 
 fn is_host_variable(name: &str) -> bool {
     let first = name.split('_').next().unwrap_or_default().to_ascii_lowercase();
     let plain = plain(name);
-    VARIABLES.contains(&first.as_str()) || plain.ends_with("proxy") || is_host_name(name)
+    VARIABLES.contains(&first.as_str())
+        || PROGRAMS.contains(&plain.as_str())
+        || LANGUAGES.iter().any(|language| plain.starts_with(language))
+        || plain.ends_with("proxy")
+        || is_host_name(name)
 }
 
 #[cfg(test)]
@@ -173,13 +241,18 @@ mod tests {
     use crate::config::testing::Dir;
     use crate::config::write::{Base, Change, write, write_checked};
 
-    const OLD: &str = "{logging: {file: '~/logs/x.log'}, agents: {defaults: {workspace: '~/ours'}, list: [{id: 'a', workspace: '~/a'}]}, models: {providers: {p: {baseUrl: 'http://h/v1', apiKey: '${THE_KEY}', models: []}, q: {baseUrl: 'http://h/v1', apiKeyFile: '~/k', models: []}}}, channels: {slack: {$include: './slack.json5'}}, mystery: {cmd: ['sh', '-c', 'x']}, env: {vars: {A: 'b', OPENCLAW_X: 'c'}}}";
+    const OLD: &str = "{logging: {file: '~/logs/x.log'}, agents: {defaults: {workspace: '~/ours'}, list: [{id: 'a', workspace: '~/a'}]}, models: {providers: {p: {baseUrl: 'http://h/v1', apiKey: '${THE_KEY}', models: []}, q: {baseUrl: 'http://h/v1', apiKeyFile: '~/k', models: []}, own: {baseUrl: 'http://o', apiKey: 'k', models: []}}}, channels: {slack: {$include: './slack.json5'}}, mystery: {cmd: ['sh', '-c', 'x']}, env: {vars: {A: 'b', OPENCLAW_X: 'c'}}}";
 
     fn refused(patch: &str) -> Option<String> {
         let dir = Dir::new();
         dir.write("slack.json5", "{a: 1}");
         dir.write("openclaw.json", OLD);
-        let env = dir.env(&[("THE_KEY", "canary-key"), ("OTHER", "canary-other")]);
+        let env = dir.env(&[
+            ("THE_KEY", "canary-key"),
+            ("OTHER", "canary-other"),
+            ("OTHER_API_KEY", "canary-2"),
+            ("OWN_API_KEY", "canary-3"),
+        ]);
         let done = |write: &dyn Fn() -> Result<()>| write().err().map(|e| e.message().to_string());
         let told =
             done(&|| write_checked(&env, Change::Merge(patch), Base::Present, true, Some(check)).map(drop));
@@ -228,10 +301,40 @@ mod tests {
             ("{nonsense: {dataDir: '/'}}", "nonsense.dataDir"),
             ("{env: {vars: {OPENCLAW_X: 'd'}}}", "env.vars.OPENCLAW_X"),
             ("{env: {LD_PRELOAD: '/x'}}", "env.LD_PRELOAD"),
+            ("{env: {vars: {PERL5OPT: '-Mx'}}}", "env.vars.PERL5OPT"),
+            ("{env: {vars: {_JAVA_OPTIONS: 'x'}}}", "env.vars._JAVA_OPTIONS"),
+            ("{env: {EDITOR: 'x'}}", "env.EDITOR"),
+            ("{nonsense: {deep: [{commands: ['sh']}]}}", "nonsense.deep.0.commands.0"),
+            ("{nonsense: {binaries: ['x'], directories: 'x'}}", "nonsense.binaries.0"),
+            ("{nonsense: {mount: 'x'}}", "nonsense.mount"),
+            ("{nonsense: {source: '~/x'}}", "nonsense.source"),
+            ("{nonsense: {url: 'file:///etc/passwd'}}", "nonsense.url"),
+            ("{models: {providers: {p: {request: {tls: {ca: '/x'}}}}}}", "models.providers.p.request.tls.ca"),
+            ("{gateway: {remote: {url: 'ws://evil:1'}}}", "gateway.remote.url"),
             ("{env: {vars: {HTTPS_PROXY: 'http://evil'}}}", "env.vars.HTTPS_PROXY"),
         ] {
             let told = refused(patch).unwrap_or_else(|| panic!("{patch} passes"));
             assert!(told.contains(&format!(": {path} names")), "{patch}: {told}");
+        }
+    }
+
+    #[test]
+    fn s_h1_a_key_of_the_host_goes_where_the_host_said() {
+        for (patch, from) in [
+            ("{models: {providers: {p: {baseUrl: 'http://evil/v1'}}}}", Some("THE_KEY")),
+            ("{models: {providers: {q: {baseUrl: 'http://evil/v1'}}}}", Some("apiKeyFile")),
+            ("{models: {providers: {other: {baseUrl: 'http://evil', models: []}}}}", Some("OTHER_API_KEY")),
+            (
+                "{models: {providers: {other: {baseUrl: 'http://evil', apiKey: 'OTHER_API_KEY', models: []}}}}",
+                Some("OTHER_API_KEY"),
+            ),
+            ("{models: {providers: {own: {apiKey: null}}}}", Some("OWN_API_KEY")),
+            ("{models: {providers: {p: {baseUrl: 'http://evil/v1', apiKey: 'mine'}}}}", None),
+            ("{models: {providers: {p: {models: []}, none: {baseUrl: 'http://h', models: []}}}}", None),
+        ] {
+            let told = refused(patch);
+            assert_eq!(told.is_some(), from.is_some(), "{patch}: {told:?}");
+            assert!(from.is_none_or(|from| told.unwrap_or_default().contains(&format!("host ({from})"))));
         }
     }
 
@@ -242,7 +345,7 @@ mod tests {
             "{logging: {level: 'debug', file: null}}",
             "{agents: {list: [{id: 'b', workspace: '~/a'}, {id: 'c', workspace: '~/.openclaw/workspace-c'}]}}",
             "{agents: {defaults: {workspace: '~/ours/below'}}}",
-            "{models: {providers: {p: {baseUrl: 'http://other/v1', apiKey: '__OPENCLAW_REDACTED__'}}}}",
+            "{models: {providers: {p: {baseUrl: 'http://h/v1', apiKey: '__OPENCLAW_REDACTED__'}}}}",
             "{models: {providers: {n: {baseUrl: 'http://h', apiKey: 'k', models: []}}}}",
             "{channels: {telegram: {customCommands: [{command: 'x', description: 'y'}], webhookPath: '/hook'}}}",
             "{mystery: {cmd: ['sh', '-c']}, ui: {assistant: {name: 'costs $5'}}}",

@@ -518,7 +518,7 @@ pub static KEYS: &[Key] = &[
     key("gateway.remote.tlsFingerprint", &Fingerprint, NONE, "Fingerprint of the remote certificate"),
     key("gateway.remote.token", TEXT, NONE, "Token of the remote gateway").secret(),
     key("gateway.remote.transport", &Enum(&["ssh", "direct"]), NONE, "Way to the remote gateway").or("\"ssh\""),
-    key("gateway.remote.url", TEXT, NONE, "Address of the remote gateway"),
+    key("gateway.remote.url", TEXT, NONE, "Address of the remote gateway").host(),
     key("gateway.tailscale.mode", &Enum(&["off", "serve", "funnel"]), RESTART, "Publication by Tailscale").or("\"off\""),
     key("gateway.tailscale.resetOnExit", BOOL, RESTART, "Whether publication ends with the gateway").or("false"),
     key("gateway.tls.autoGenerate", BOOL, RESTART, "Whether a missing certificate is made").or("true"),
