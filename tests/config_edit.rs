@@ -277,8 +277,8 @@ fn r_06d_a_value_that_is_not_in_force_says_why() {
             "tools.deny.0: environment variable \"NOPE\" is not set",
         ),
         ("{agents: {$include: './none.json5'}}", "agents.list", "agents: Failed to read include file"),
-        ("{tools: {deny: ['a'], exec: {timeoutSec: 'x'}}}", "tools.deny", "tools.exec.timeoutSec: expected"),
-        ("{gateway: {port: '41003'}}", "gateway.port", "gateway.port: expected a whole number"),
+        ("{tools: {deny: ['a'], exec: {host: 'x'}}}", "tools.deny", "tools.exec.host: expected"),
+        ("{gateway: {port: 'x'}}", "gateway.port", "gateway.port: expected a whole number"),
     ] {
         std::fs::write(gateway.config_path(), text).unwrap();
         let (code, told) = fails(&gateway, &["config", "get", path]);

@@ -59,6 +59,7 @@ mod logs;
 mod logs_cli;
 #[cfg(test)]
 mod makefile;
+mod mistakes;
 #[cfg(test)]
 mod models;
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The models that may take a turn: the chosen one, then its fallbacks, and the reason for each step on.
 //!
 //! Runs on the run's thread. A model is resolved only when its turn comes.
-use crate::agent::run::{Fallback, Job, unusable};
+use crate::agent::run::{Fallback, Job};
 use crate::agents::Agents;
 use crate::config::Config;
 use crate::error::{Error, Kind, Result};
@@ -20,15 +20,20 @@ pub struct Candidates<'a> {
 }
 
 impl<'a> Candidates<'a> {
-    /// With `images`, a model for pictures goes first where the chosen one takes text only.
+    /// With `images`, a model for pictures goes first where the chosen one takes text only. None may where a mistake in
+    /// the configuration would let another agent than the one that is meant take the turn.
     pub fn of(job: &'a Job, config: &'a Config, images: bool) -> Candidates<'a> {
         let agents = Agents::of(config, &job.settings.env);
-        let own = agents.model(&job.agent).unwrap_or_else(|| BUILTIN.to_string());
-        let chosen = job.model.clone().unwrap_or_else(|| own.clone());
+        let own = agents.model(&job.agent);
+        let chosen = job.model.clone().or_else(|| own.clone()).unwrap_or_else(|| BUILTIN.to_string());
         let plain = |name: String| catalogue::unaliased(config, &name).to_string();
-        let (own, chosen) = (plain(own), plain(chosen));
-        let mut models = vec![chosen];
-        for model in agents.fallbacks(&job.agent).into_iter().map(plain).chain([own]) {
+        let first = plain(chosen);
+        if let Err(refused) = config.check_agent(&job.agent) {
+            let (models, present) = (vec![first.clone()], Err(refused));
+            return Candidates { job, config, models, present, first, failed: None };
+        }
+        let mut models = vec![first];
+        for model in agents.fallbacks(&job.agent).into_iter().chain(own).map(plain) {
             if !models.contains(&model) {
                 models.push(model);
             }
@@ -81,7 +86,7 @@ impl<'a> Candidates<'a> {
 /// With the agent's keys. A server that may be starting is waited for only where no other model can take over.
 fn resolve(job: &Job, config: &Config, model: &str, has_other: bool) -> Result<Provider> {
     let env = &job.settings.env;
-    let provider = Provider::resolve(config, env, model).map_err(|e| unusable(config, model, e))?;
+    let provider = Provider::resolve(config, env, model)?;
     let provider = profiles::apply(provider, config, env, &job.agent)?;
     let reference = format!("{}/{}", provider.id, provider.model);
     let has_window = catalogue::find(config, &reference).is_some_and(|listed| listed.own_window().is_some());

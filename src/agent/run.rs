@@ -12,7 +12,7 @@ use crate::calls::Ask;
 use crate::cancel::Cancel;
 use crate::clock;
 use crate::config::Config;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Kind, Result};
 use crate::json::json;
 use crate::models::provider::{Provider, Thinking, Usage};
 use crate::sessions::{Transcript, envelope, message};
@@ -259,13 +259,4 @@ pub fn question(said: &Said, now: u64, zone: Option<&str>) -> Value {
     }
     let content = std::iter::once(message::text(&text)).chain(said.images.iter().cloned()).collect();
     message::of_run(message::user(content, now), &said.run)
-}
-
-/// The error of a run whose model cannot be used as configured.
-pub fn unusable(config: &Config, model: &str, e: Error) -> Error {
-    // A provider that a mistake has switched off is missing for that reason.
-    let cause = config.issues().iter().find(|issue| issue.path.starts_with("models"));
-    cause.map_or(e, |issue| {
-        Error::config(format!("model {model} is not usable: {}: {}", issue.path, issue.message))
-    })
 }

@@ -120,7 +120,8 @@ fn agent_ids(config: &Value, warnings: &mut Vec<Issue>) {
     }
 }
 
-fn fits(value: &Value, kind: Type) -> bool {
+/// Whether a value is of this type.
+pub fn fits(value: &Value, kind: Type) -> bool {
     match kind {
         Type::Any => true,
         Type::Bool => value.is_boolean(),

@@ -1,10 +1,10 @@
-//! From the file to the effective configuration: parse, include, variables, check, disable what is broken.
+//! From the file to the effective configuration: parse, include, variables, check, leave out what is broken.
 //!
 //! Runs on the thread that loads; reads files, never writes one (R-02a). What is wrong below `gateway`, or
-//! with the file as a whole, is fatal; anything else only disables the smallest section around it (R-06b).
-use super::{Issue, check, include, parse, redact, substitute};
+//! with the file as a whole, is fatal; how far anything else reaches is for `damage` to say (R-06b).
+use super::damage::{self, UNTIL, segments};
+use super::{Issue, check, include, lenient, parse, redact, substitute};
 use crate::env::Env;
-use crate::session_key::{id_of, normalise_agent_id};
 use crate::{files, ids};
 use ring::digest::{Context, SHA256};
 use serde_json::{Map, Value};
@@ -45,7 +45,7 @@ pub struct Loaded {
     /// Warnings; the first `legacy` of them are about keys of earlier versions.
     pub warnings: Vec<Issue>,
     pub legacy: usize,
-    /// The sections that were taken out.
+    /// The keys and sections that were taken out.
     pub disabled: Vec<String>,
     /// Values to keep out of logs.
     pub secrets: Vec<String>,
@@ -79,7 +79,8 @@ pub fn empty() -> Loaded {
     Loaded { value: Value::Object(Map::new()), parses: true, ..Loaded::default() }
 }
 
-/// What `text` means as the file that `env` names, and the errors in it before sections are taken out for them.
+/// What `text` means as the file that `env` names, and the errors in it as whoever writes it is told: before anything is
+/// taken out for them or read as it is meant.
 pub fn judge(env: &mut Env, text: String) -> (Loaded, Vec<Issue>) {
     let mut loaded = empty();
     let mut digest = Context::new(&SHA256);
@@ -121,15 +122,23 @@ pub fn judge(env: &mut Env, text: String) -> (Loaded, Vec<Issue>) {
     loaded.secrets.extend(redact::collect(&value).into_iter().filter(|secret| !secret.starts_with("${")));
     let mut findings = check::check(&value, &loaded.secrets);
     // What an include or a variable left behind where it failed is no second mistake.
-    findings.errors.retain(|found| !errors.iter().any(|known| known.path == found.path));
-    errors.extend(findings.errors);
+    let is_new = |found: &Issue| !errors.iter().any(|known| known.path == found.path);
+    findings.errors.retain(is_new);
+    let strict = findings.errors.clone();
+    let read_as_meant = lenient::mend(&mut value, &strict);
+    if !read_as_meant.is_empty() {
+        findings = check::check(&value, &loaded.secrets);
+        findings.errors.retain(is_new);
+    }
     loaded.legacy = findings.legacy.len();
     loaded.warnings = findings.legacy;
+    loaded.warnings.extend(read_as_meant);
     loaded.warnings.extend(findings.warnings);
     loaded.value = value;
-    loaded.settle(env, errors.clone());
+    loaded.settle(env, errors.iter().cloned().chain(findings.errors).collect());
     loaded.main_key();
     expand_home(&mut loaded.value, env);
+    errors.extend(strict);
     (loaded, errors)
 }
 
@@ -155,14 +164,14 @@ impl Loaded {
         self
     }
 
-    /// Takes out the section around each error, or makes the error fatal.
+    /// Takes out what each error reaches, or makes the error fatal.
     fn settle(&mut self, env: &Env, errors: Vec<Issue>) {
         let mut fatal: Vec<String> = Vec::new();
         let whole = self.value.clone();
         for Issue { path, message } in errors {
             let segments = segments(&whole, &path);
             let is_fatal = segments.first().is_none_or(|first| first == "gateway");
-            let section = segments.get(..section_length(&whole, &segments)).unwrap_or_default();
+            let section = segments.get(..damage::length(&whole, &segments)).unwrap_or_default();
             let name = section.join(".");
             remove(&mut self.value, section);
             if is_fatal {
@@ -170,7 +179,8 @@ impl Loaded {
                 fatal.push(format!("config {}:{key} {message}", env.config_path.display()));
                 self.issues.push(Issue { path, message });
             } else {
-                let message = format!("{message}; {name}{DISABLED}");
+                let how = if section.len() == segments.len() { "left out" } else { "disabled" };
+                let message = format!("{message}; {name} is {how}{UNTIL}");
                 self.issues.push(Issue { path, message });
             }
             if !name.is_empty() && !self.disabled.contains(&name) {
@@ -195,70 +205,6 @@ impl Loaded {
             let message = "not read, the main session is always \"main\"; remove this key".to_string();
             self.warnings.push(Issue { path: "session.mainKey".to_string(), message });
         }
-    }
-}
-
-/// How the message of a mistake ends that did not end the start.
-pub const DISABLED: &str = " is disabled until this is corrected";
-
-/// How many segments of an error's path name the section that is disabled for it. Below `gateway` that is the
-/// key itself: the start is refused anyway, and whoever only looks still sees the rest. Where a single key may go
-/// without opening anything, it goes alone.
-fn section_length(whole: &Value, segments: &[String]) -> usize {
-    let texts: Vec<&str> = segments.iter().map(String::as_str).collect();
-    match texts.as_slice() {
-        ["gateway", ..] => segments.len(),
-        ["channels", _, ..] => 2,
-        ["models", "providers", _, ..] | ["plugins" | "skills", "entries", _, ..] => 3,
-        ["agents", "list", place, key @ ..] if is_spare(whole, place, key.first()) => 3,
-        // Without these, people would share a session or be answered who must not be.
-        ["session", "dmScope" | "identityLinks" | "sendPolicy", ..] => 1,
-        // A bound of its own might remove more than the two together.
-        ["session", "maintenance", ..] => 2,
-        ["logging" | "messages" | "session" | "ui", ..] => {
-            let is_list = |depth: &usize| {
-                let inside = segments.iter().take(*depth).try_fold(whole, |value, name| value.get(name));
-                inside.is_some_and(Value::is_array)
-            };
-            (1..segments.len()).find(is_list).unwrap_or(segments.len())
-        }
-        _ => segments.len().min(1),
-    }
-}
-
-/// Whether the agent at this place of the list may be missing alone: another one must not take its place. So it is not
-/// the default one, no binding names it, no other agent has its id, and the mistake is not in what says so.
-fn is_spare(whole: &Value, place: &str, key: Option<&&str>) -> bool {
-    let list = |path: &str| whole.pointer(path).and_then(Value::as_array).into_iter().flatten();
-    let agents = || list("/agents/list");
-    let default = agents().position(|agent| agent.get("default") == Some(&true.into())).unwrap_or(0);
-    let Ok(place) = place.parse::<usize>() else { return false };
-    let Some(id) = agents().nth(place).and_then(id_of) else { return false };
-    let names_it = |binding: &Value| {
-        binding.get("agentId").and_then(Value::as_str).map(normalise_agent_id) == Some(id.clone())
-    };
-    place != default
-        && !matches!(key, Some(&"id" | &"default"))
-        && agents().filter(|agent| id_of(agent).as_ref() == Some(&id)).count() == 1
-        && !list("/bindings").any(names_it)
-}
-
-/// A dotted path as the keys it goes through; a key may itself hold dots (`my.host`, `gpt-4.1`).
-fn segments(value: &Value, path: &str) -> Vec<String> {
-    if path.is_empty() {
-        return Vec::new();
-    }
-    let rest_after = |key: &str| match path.strip_prefix(key) {
-        Some("") => Some(""),
-        Some(rest) => rest.strip_prefix('.'),
-        None => None,
-    };
-    let members = value.as_object().into_iter().flatten();
-    let longest =
-        members.filter_map(|(key, v)| Some((key, v, rest_after(key)?))).max_by_key(|(key, ..)| key.len());
-    match longest {
-        Some((key, value, rest)) => [vec![key.clone()], segments(value, rest)].concat(),
-        None => path.split('.').map(str::to_string).collect(),
     }
 }
 
@@ -354,12 +300,12 @@ mod tests {
             assert!(loaded.issues[0].message.contains(section), "{:?}", loaded.issues);
         };
         check(
-            "{channels: {telegram: {enabled: 'yes'}, whatsapp: {debounceMs: 1}}}",
+            "{channels: {telegram: {enabled: 'perhaps'}, whatsapp: {debounceMs: 1}}}",
             "channels.telegram",
             json!({"channels": {"whatsapp": {"debounceMs": 1}}}),
         );
         check(
-            "{models: {providers: {'my.host': {retries: -1}, b: {}}}}",
+            "{models: {providers: {'my.host': {baseUrl: []}, b: {}}}}",
             "models.providers.my.host",
             json!({"models": {"providers": {"b": {}}}}),
         );
@@ -368,8 +314,22 @@ mod tests {
             "models.providers.a",
             json!({"models": {"providers": {}}}),
         );
-        check("{agents: {defaults: {timeoutSeconds: '1'}}, tools: {}}", "agents", json!({"tools": {}}));
-        check("{tools: {deny: 'exec'}}", "tools", json!({}));
+        check(
+            "{agents: {defaults: {timeoutSeconds: 'x', workspace: 'w'}}, tools: {}}",
+            "agents.defaults.timeoutSeconds",
+            json!({"agents": {"defaults": {"workspace": "w"}}, "tools": {}}),
+        );
+        check("{tools: {deny: 'exec, x', web: {}}}", "tools", json!({}));
+        check(
+            "{tools: {deny: ['x'], exec: {timeoutSec: []}}}",
+            "tools.exec.timeoutSec",
+            json!({"tools": {"deny": ["x"], "exec": {}}}),
+        );
+        check(
+            "{models: {providers: {b: {baseUrl: 'x', retries: 'y'}}}}",
+            "models.providers.b.retries",
+            json!({"models": {"providers": {"b": {"baseUrl": "x"}}}}),
+        );
         check("{agents: {$include: 'none.json'}, tools: {}}", "agents", json!({"tools": {}}));
         check("{channels: 5}", "channels", json!({}));
         check("{logging: {level: 'loud', file: 'f'}}", "logging.level", json!({"logging": {"file": "f"}}));
@@ -384,26 +344,35 @@ mod tests {
     }
 
     #[test]
-    fn r_06b_an_agent_is_missing_alone_where_no_other_takes_its_place() {
-        let check = |list: &str, bindings: &str, section: &str| {
-            let (loaded, _) = load(&format!("{{agents: {{list: [{list}]}}, bindings: [{bindings}]}}"), &[]);
-            assert_eq!((loaded.fatal, loaded.disabled), (None, vec![section.to_string()]), "{list}");
-            loaded.value["agents"].clone()
+    fn b_f25_one_bad_entry_leaves_the_other_agents() {
+        let check = |list: &str, cut: &str, barred: &[&str]| {
+            let text = format!("{{agents: {{list: [{list}]}}}}");
+            let dir = Dir::new();
+            dir.write("openclaw.json", &text);
+            let config = crate::config::Config::load(&mut dir.env(&[])).unwrap();
+            assert_eq!(config.inner.loaded.disabled, [cut], "{list}");
+            for id in ["main", "a", "b", "c"] {
+                assert_eq!(config.bars(id).is_some(), barred.contains(&id), "{list}: {id}");
+            }
         };
-        let left = check("{id: 'a'}, {id: 'b', name: 5}, {id: 'c'}", "", "agents.list.1");
-        assert_eq!(left, json!({"list": [{"id": "a"}, {}, {"id": "c"}]}));
-        check("{id: 'a'}, {id: 'b', tools: {exec: {timeoutSec: 'x'}}}", "", "agents.list.1");
-        check("{id: 'a', name: 5}, {id: 'b', default: true}", "", "agents.list.0");
-        for list in [
-            "{id: 'a', name: 5}, {id: 'b'}",
-            "{id: 'a'}, {id: 5}",
-            "{id: 'a'}, {id: 'b', default: 'yes'}",
-            "{id: 'a'}, {id: 'b', default: true, name: 5}",
-            "{id: 'a'}, {id: 'b', name: 5}, {id: 'B'}",
-        ] {
-            check(list, "", "agents");
-        }
-        check("{id: 'a'}, {id: 'b', name: 5}", "{agentId: 'B', match: {channel: 'x'}}", "agents");
+        check("{id: 'a'}, {id: 'b', name: []}, {id: 'c'}", "agents.list.1.name", &[]);
+        check(
+            "{id: 'a'}, {id: 'b', tools: {exec: {timeoutSec: 'x'}}}",
+            "agents.list.1.tools.exec.timeoutSec",
+            &[],
+        );
+        check("{id: 'a'}, {id: 'b', tools: {deny: {}}}", "agents.list.1.tools", &["b"]);
+        check("{id: 'a'}, {id: 'b', model: {primary: []}}", "agents.list.1.model.primary", &["b"]);
+        check("{id: 'a'}, {id: 'b', model: []}", "agents.list.1.model", &["b"]);
+        check("{id: 'a', workspace: {}}, {id: 'b'}", "agents.list.0.workspace", &["a"]);
+        check("{id: 'a'}, {id: []}", "agents.list.1.id", &[]);
+        check("{id: 'a'}, 5", "agents.list.1", &[]);
+        check("{id: []}, {id: 'a'}", "agents.list.0.id", &["main"]);
+        check("{id: []}, {id: 'a', default: true}", "agents.list.0.id", &[]);
+        check("{id: 'a'}, {id: [], default: true}, {id: 'main'}", "agents.list.1.id", &["main"]);
+        check("{id: 'a'}, {id: 'b', default: 'perhaps'}, {id: 'c'}", "agents.list.1.default", &["a"]);
+        check("{id: 'a', default: 'perhaps'}, {id: 'b'}", "agents.list.0.default", &[]);
+        check("{id: 'a', default: true}, {id: 'b', default: 'perhaps'}", "agents.list.1.default", &[]);
     }
 
     #[test]

@@ -5,11 +5,13 @@
 pub mod address;
 pub mod bind;
 mod check;
+mod damage;
 pub mod edit;
 pub mod fingerprint;
 mod include;
 pub mod keys;
 mod legacy;
+mod lenient;
 mod load;
 pub mod lookup;
 mod members;
@@ -303,7 +305,7 @@ mod tests {
     #[test]
     fn r_06b_a_gateway_mistake_ends_with_status_78_but_can_be_looked_at() {
         let dir = Dir::new();
-        dir.write("openclaw.json", "{gateway: {port: '1', auth: {token: 'canary-1'}}}");
+        dir.write("openclaw.json", "{gateway: {port: 'x', auth: {token: 'canary-1'}}}");
         let err = Config::load(&mut dir.env(&[])).unwrap_err();
         assert_eq!(err.exit_code(), 78);
         assert!(err.message().contains("gateway.port: ") && !err.message().contains('\n'), "{err}");

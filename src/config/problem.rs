@@ -2,7 +2,7 @@
 //!
 //! Pure, over what was read before; any thread. Shown in the log, in `health` and in `status`, so it never holds a
 //! secret.
-use super::load::DISABLED;
+use super::damage::UNTIL;
 use super::members::{Object, Scanner};
 use super::redact::{self, carries_secret};
 use super::tokens::{Token, tokens};
@@ -34,6 +34,22 @@ impl Config {
         Some(self.problem_of(issue))
     }
 
+    /// A mistake or warning with its key and its place: `key: what (file:line:column)`.
+    pub fn told_with_place(&self, issue: &Issue) -> String {
+        let is_telling = carries_secret(&issue.message, &self.inner.loaded.secrets);
+        let what = if is_telling { redact::HIDDEN } else { &issue.message };
+        format!("{}: {what} ({})", issue.path, self.place(issue))
+    }
+
+    /// `file:line:column`; the file alone where the key is not written in it.
+    pub fn place(&self, issue: &Issue) -> String {
+        let (text, file) = (self.inner.loaded.raw.as_deref().unwrap_or_default(), self.path().display());
+        match place_of(text, &issue.path) {
+            Some((line, column)) => format!("{file}:{line}:{column}"),
+            None => file.to_string(),
+        }
+    }
+
     /// The same for what a start would refuse.
     pub fn refusal(&self, error: &Error) -> Problem {
         let message = error.message().replace('\n', " ");
@@ -49,8 +65,8 @@ impl Config {
             None => valid(&issue.path),
         };
         let is_telling = carries_secret(&issue.message, &loaded.secrets);
-        // Nothing is disabled while the last good configuration stays.
-        let message = issue.message.strip_suffix(DISABLED).and_then(|text| text.rsplit_once("; "));
+        // Nothing is taken out while the last good configuration stays.
+        let message = issue.message.strip_suffix(UNTIL).and_then(|text| text.rsplit_once("; "));
         let message = message.map_or(issue.message.as_str(), |(message, _)| message);
         let message = if is_telling { redact::HIDDEN.to_string() } else { message.to_string() };
         Problem { file: self.path().display().to_string(), path: issue.path.clone(), at, nearest, message }

@@ -124,7 +124,7 @@ impl Judge {
     pub fn greet(&self, verdict: &Verdict, addresses: Vec<SocketAddr>) {
         let Verdict { config, env, auth, plan, port } = verdict;
         for warning in config.warnings().iter().chain(config.issues()) {
-            log::warn!(target: "gateway/config", "{}: {}", logging::quoted(&warning.path), logging::quoted(&warning.message));
+            log::warn!(target: "gateway/config", "{}: {} ({})", logging::quoted(&warning.path), logging::quoted(&warning.message), config.place(warning));
         }
         let limits = config.get("gateway.limits").and_then(|limits| limits.as_object());
         let names = limits.into_iter().flat_map(|limits| limits.keys());

@@ -23,10 +23,14 @@ const MAX_RETRIES: u64 = 10;
 impl Provider {
     /// Resolves an alias, `provider/model`, or a bare model name that exactly one configured provider lists.
     pub fn resolve(config: &Config, env: &Env, model_ref: &str) -> Result<Provider> {
+        let model_ref = unaliased(config, model_ref);
+        if let Some((id, _)) = model_ref.split_once('/').filter(|_| model_ref.trim() != BUILTIN) {
+            config.check_provider(id.trim())?;
+        }
         Provider::from_section(
             config.get_in(&["models", "providers"]).unwrap_or(&Value::Null),
             env,
-            unaliased(config, model_ref),
+            model_ref,
         )
     }
 

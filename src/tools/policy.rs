@@ -63,7 +63,8 @@ pub fn allowed<'n>(
     all: &[&'n str],
 ) -> Vec<&'n str> {
     // Rules that a mistake has taken out may have forbidden anything.
-    if ["tools", "agents", "channels"].iter().any(|section| is_off(config, section, session_key)) {
+    let is_off = |section: &&str| is_off(config, section, session_key);
+    if config.bars(agent).is_some() || ["tools", "agents", "channels"].iter().any(is_off) {
         return Vec::new();
     }
     let rules = gather(config, agent, model, session_key);

@@ -1,0 +1,173 @@
+//! How far a mistake reaches: what is taken out of the configuration for it, and which turns are refused until it is
+//! corrected.
+//!
+//! Pure; any thread. The key alone is left out, unless that would choose another model, server, secret or directory, or
+//! lift a restriction: then what depends on it stays shut.
+use super::keys::Type;
+use super::{Config, Issue, lookup};
+use crate::error::{Error, Result};
+use crate::session_key::id_of;
+use serde_json::Value;
+
+/// How the message of a mistake ends that did not end the start.
+pub const UNTIL: &str = " until this is corrected";
+
+/// How many segments of an error's path name what is taken out for it. Below `gateway` that is the key itself: the start
+/// is refused anyway, and whoever only looks still sees the rest.
+pub fn length(whole: &Value, segments: &[String]) -> usize {
+    let texts: Vec<&str> = segments.iter().map(String::as_str).collect();
+    match texts.as_slice() {
+        ["gateway", ..] => texts.len(),
+        ["channels", _, ..] => 2,
+        ["plugins" | "skills", "entries", _, ..] | ["auth", "profiles", _, ..] => 3,
+        // What is shut by a rule or a switch of its own stays shut as a whole.
+        [
+            "bindings" | "broadcast" | "browser" | "canvasHost" | "discovery" | "hooks" | "plugins"
+            | "skills",
+            ..,
+        ] => 1,
+        ["commands", "ownerAllowFrom" | "useAccessGroups", ..] => 1,
+        ["models", "providers", _, rest @ ..] if chooses_server(rest) => 3,
+        ["models", "providers", _, "models", _, ..] => key(whole, segments, 5),
+        ["tools", rest @ ..] if restricts(rest) => 1,
+        ["agents", "list", _, "tools", rest @ ..] if restricts(rest) => 4,
+        ["agents", "list", _, ..] => key(whole, segments, 3),
+        // Without these, people would share a session or be answered who must not be.
+        ["session", "dmScope" | "identityLinks" | "sendPolicy", ..] => 1,
+        // A bound of its own might remove more than the two together.
+        ["session", "maintenance", ..] => 2,
+        _ => key(whole, segments, 1),
+    }
+}
+
+/// The key, or the list that it stands in: a list with a gap is another list. Lists above `base` have items that stand
+/// for themselves.
+fn key(whole: &Value, segments: &[String], base: usize) -> usize {
+    let is_list = |depth: &usize| {
+        let inside = segments.iter().take(*depth).try_fold(whole, |value, name| match value {
+            Value::Array(items) => items.get(name.parse::<usize>().ok()?),
+            value => value.get(name),
+        });
+        inside.is_some_and(Value::is_array)
+    };
+    (base..segments.len()).find(is_list).unwrap_or(segments.len())
+}
+
+/// Whether a key of a model server says which server is asked, how, and with which secret.
+fn chooses_server(rest: &[&str]) -> bool {
+    matches!(
+        rest,
+        [] | ["baseUrl" | "api" | "apiKey" | "apiKeyFile" | "auth" | "authHeader" | "headers", ..]
+            | ["models", _, "api" | "headers", ..]
+    )
+}
+
+/// Whether a key below `tools` forbids something, or could. An amount does not.
+fn restricts(rest: &[&str]) -> bool {
+    let kind = lookup::find(std::iter::once("tools").chain(rest.iter().copied())).map(|node| node.kind());
+    let is_amount = matches!(kind, Some(Type::Int { .. } | Type::Number { .. }));
+    let is_manner = matches!(rest, ["web", "fetch" | "search", name, ..] if *name != "enabled");
+    !is_amount && !is_manner
+}
+
+impl Config {
+    /// The mistake for which an agent would not be what the file says, as far as its model, its directories and what
+    /// it may do are concerned. Its turns are refused.
+    pub fn bars(&self, agent: &str) -> Option<&Issue> {
+        self.issues().iter().find(|issue| self.is_barred(agent, &issue.path.split('.').collect::<Vec<_>>()))
+    }
+
+    fn is_barred(&self, agent: &str, mistake: &[&str]) -> bool {
+        match mistake {
+            ["agents"] | ["agents", "defaults" | "list"] => true,
+            ["agents", "defaults", "workspace", ..] | ["agents", "defaults", "model"] => true,
+            ["agents", "defaults", "model", "primary", ..] => true,
+            ["tools", rest @ ..] => restricts(rest),
+            ["agents", "list", place] | ["agents", "list", place, "id" | "default", ..] => {
+                place.parse().is_ok_and(|place| self.stands_in(agent, place))
+            }
+            ["agents", "list", place, rest @ ..] => {
+                let decides = match rest {
+                    ["tools", rest @ ..] => restricts(rest),
+                    ["model"] | ["model", "primary", ..] => true,
+                    ["workspace" | "agentDir" | "skills", ..] => true,
+                    _ => false,
+                };
+                decides && place.parse().is_ok_and(|place| self.agent_at(place).as_deref() == Some(agent))
+            }
+            _ => false,
+        }
+    }
+
+    fn listed(&self) -> &[Value] {
+        self.get("agents.list").and_then(Value::as_array).map_or(&[], Vec::as_slice)
+    }
+
+    fn agent_at(&self, place: usize) -> Option<String> {
+        self.listed().get(place).and_then(id_of)
+    }
+
+    /// Whether this is the default agent only for want of what cannot be read at `place` of the list.
+    fn stands_in(&self, agent: &str, place: usize) -> bool {
+        let marked = self.listed().iter().position(|agent| agent.get("default") == Some(&true.into()));
+        let default = marked.unwrap_or(0);
+        let is_default = self.agent_at(default).as_deref().unwrap_or("main") == agent;
+        let has_lost_id = self.agent_at(place).is_none();
+        let would_come_first = if has_lost_id { place == default } else { marked.is_none_or(|m| place < m) };
+        is_default && would_come_first && (has_lost_id || place != default)
+    }
+
+    /// Refuses a turn of the agent while a mistake bars it.
+    pub fn check_agent(&self, agent: &str) -> Result<()> {
+        match self.bars(agent) {
+            None => Ok(()),
+            Some(issue) => Err(Error::config(format!(
+                "agent {agent} is not answered for: {}",
+                self.told_with_place(issue)
+            ))),
+        }
+    }
+
+    /// Refuses what would ask a model server for which a mistake has taken out its section or its keys.
+    pub fn check_provider(&self, id: &str) -> Result<()> {
+        let keys = |issue: &&Issue| {
+            let mut names = issue.path.split('.');
+            let section = (names.next(), names.next(), names.next());
+            match section {
+                (Some("auth"), None | Some("order" | "profiles"), None) => true,
+                (Some("auth"), Some("order"), Some(name)) => name == id,
+                (Some("auth"), Some("profiles"), Some(name)) => name.split(':').next() == Some(id),
+                _ => false,
+            }
+        };
+        let found = self.mistake(&format!("models.providers.{id}"));
+        match found.or_else(|| self.issues().iter().find(keys)) {
+            None => Ok(()),
+            Some(issue) => Err(Error::config(format!("{id} is not asked: {}", self.told_with_place(issue)))),
+        }
+    }
+}
+
+/// A dotted path as the keys it goes through; a key may itself hold dots (`my.host`, `gpt-4.1`).
+pub fn segments(value: &Value, path: &str) -> Vec<String> {
+    if path.is_empty() {
+        return Vec::new();
+    }
+    let rest_after = |key: &str| match path.strip_prefix(key) {
+        Some("") => Some(""),
+        Some(rest) => rest.strip_prefix('.'),
+        None => None,
+    };
+    if let Value::Array(items) = value {
+        let (place, rest) = path.split_once('.').unwrap_or((path, ""));
+        let item = place.parse().ok().and_then(|place: usize| items.get(place)).unwrap_or(&Value::Null);
+        return [vec![place.to_string()], segments(item, rest)].concat();
+    }
+    let members = value.as_object().into_iter().flatten();
+    let longest =
+        members.filter_map(|(key, v)| Some((key, v, rest_after(key)?))).max_by_key(|(key, ..)| key.len());
+    match longest {
+        Some((key, value, rest)) => [vec![key.clone()], segments(value, rest)].concat(),
+        None => path.split('.').map(str::to_string).collect(),
+    }
+}

@@ -1,0 +1,70 @@
+//! Values in the configuration that cannot be read: the key is left out and the rest goes on, what is plainly meant is
+//! read, and no other agent, model, server or secret takes the place of what is missing.
+use crate::agent::turn;
+use crate::harness::model::texts;
+use crate::harness::*;
+
+/// A gateway whose agents' and providers' parts of the configuration are changed by `change`.
+fn with(server: &ModelServer, change: impl FnOnce(&mut Value)) -> Gateway {
+    let mut config = server.config();
+    change(&mut config);
+    Gateway::start(&Setup::config(config))
+}
+
+#[test]
+fn b_f25_a_bad_key_is_left_out_and_named_with_its_place() {
+    let server = ModelServer::start(vec![texts(&["from the model"])]);
+    let gateway = with(&server, |config| {
+        let defaults = &mut config["agents"]["defaults"];
+        defaults["thinkingDefault"] = json!("adaptive");
+        defaults["compaction"] = json!({"mode": "off"});
+        defaults["timeoutSeconds"] = json!("600");
+        defaults["heartbeat"] = json!({"every": 30});
+        let model = defaults["model"].as_str().or(defaults["model"]["primary"].as_str()).unwrap().to_string();
+        defaults["model"] = json!({"primary": model, "fallbacks": "a/b"});
+        config["models"]["providers"]["test"]["retries"] = json!("often");
+        config["agents"]["list"] = json!([{"id": "main"}, {"id": []}, {"id": "work", "default": "no"}]);
+    });
+    let mut client = Client::operator(&gateway, 4);
+    turn(&mut client, "hi", "k").unwrap();
+    assert_eq!(server.count(), 1, "the model that is configured is asked");
+    let agents = client.ok("agents.list", json!({})).to_string();
+    assert!(agents.contains("\"work\"") && agents.contains("\"main\""), "{agents}");
+    let told = wait_for("the warnings", || {
+        let text = gateway.stdout() + &gateway.stderr();
+        ["thinkingDefault", "compaction.mode", "timeoutSeconds", "providers.test.retries", "list.1.id"]
+            .iter()
+            .all(|key| text.contains(key))
+            .then_some(text)
+    });
+    let line = told.lines().find(|line| line.contains("thinkingDefault")).unwrap();
+    assert!(line.contains("left out until") && line.contains("openclaw.json:"), "{line}");
+}
+
+#[test]
+fn b_f25_nothing_else_takes_the_place_of_what_cannot_be_read() {
+    for (pointer, value, key) in [
+        ("/agents", json!(5), "agents"),
+        ("/agents/defaults/model", json!([]), "agents.defaults.model"),
+        ("/agents/defaults/workspace", json!({}), "agents.defaults.workspace"),
+        ("/models/providers/test/baseUrl", json!([]), "models.providers.test.baseUrl"),
+        ("/models/providers/test/api", json!("smoke-signals"), "models.providers.test.api"),
+        ("/models/providers/test/apiKey", json!(12345), "models.providers.test.apiKey"),
+        ("/models/providers", json!("x"), "models.providers"),
+        ("/tools", json!({"deny": "exec, write"}), "tools.deny"),
+        ("/auth", json!({"order": {"test": 5.5}}), "auth.order.test"),
+    ] {
+        let server = ModelServer::start(vec![Reply::Drop]);
+        let gateway = with(&server, |config| {
+            let (above, name) = pointer.rsplit_once('/').unwrap();
+            config.pointer_mut(above).unwrap()[name] = value.clone();
+        });
+        let mut client = Client::operator(&gateway, 4);
+        let told = turn(&mut client, "hi", "k").expect_err(pointer);
+        assert!(
+            format!("{told:?}").contains(key) && format!("{told:?}").contains("openclaw.json"),
+            "{key}: {told:?}"
+        );
+        assert_eq!(server.count(), 0, "{key}");
+    }
+}
