@@ -85,14 +85,6 @@ fn nonsense_is_told() {
 }
 
 #[test]
-fn text_that_is_not_utf_8_is_told() {
-    let mut bytes = delta("@").into_bytes();
-    let at = bytes.iter().position(|b| *b == b'@').unwrap();
-    bytes[at] = 0xff;
-    check_failure("utf-8", Reply::Stream(vec![Step::Raw(bytes), Step::Done]));
-}
-
-#[test]
 fn an_empty_answer_is_told() {
     check_failure("empty", Reply::Stream(vec![Step::Raw(b"data: [DONE]\n\n".to_vec())]));
 }

@@ -189,7 +189,8 @@ impl Provider {
     pub fn with_profile(&self, profile: &Profile) -> Provider {
         let mut p = self.clone();
         p.bearer |= profile.is_token;
-        if self.api == Api::AnthropicMessages && profile.key.reveal().contains("sk-ant-oat") {
+        let is_sign_in = profile.key.reveal().contains("sk-ant-oat");
+        if is_sign_in && self.api == Api::AnthropicMessages {
             // Its sign-ins are taken with this header only.
             p.headers.push(("anthropic-beta".to_string(), "oauth-2025-04-20".to_string()));
         }

@@ -133,17 +133,16 @@ impl Published {
 
 /// A generation without threads: nobody is at the other end of the state thread's channel.
 #[cfg(test)]
-pub fn testing() -> Arc<Shared> {
-    let context = crate::tools::testing::context("{}").0;
+pub fn testing(settings: Arc<Settings>) -> Arc<Shared> {
     Arc::new(Shared {
         problem: Box::new(|| None),
-        settings: context.settings,
+        settings,
         door: Door::new(),
         budget: Arc::default(),
         succession: Arc::default(),
         state: crossbeam_channel::bounded(1).0,
         published: Published::default(),
-        ask: |_, _, _, _, _| Err(crate::error::Error::unavailable("no gateway")),
+        ask: crate::methods::local::ask,
         method_names: Vec::new(),
     })
 }

@@ -24,9 +24,10 @@ pub fn context(config: &str) -> (Context, Dir) {
         started: Instant::now(),
         own_names: Vec::new(),
     };
+    let settings = Arc::new(settings);
     let context = Context {
-        settings: Arc::new(settings),
-        ask: Arc::new(|_, _, _, _| Err(crate::error::Error::unavailable("no gateway"))),
+        ask: crate::state::shared::testing(settings.clone()).asker(),
+        settings,
         config,
         agent: "main".into(),
         session_key: "agent:main:main".into(),

@@ -16,7 +16,7 @@
 //! ```
 //! In a pattern `"<any>"`, `"<string>"`, `"<int>"`, `"<uuid>"`, `"<hex>"` stand for such values, a string
 //! `"text..."` matches by its beginning, a member `"...": 0` allows members not named, and an array may end
-//! in `"..."`. `<TOKEN>` is the shared token. Everything else must be equal.
+//! in `"..."`. `<TOKEN>` is the shared token, `<STATE>` the state directory. Everything else must be equal.
 use super::{Client, Closed, Gateway, Setup, TOKEN, Value, is_uuid, json, merge, params};
 use tungstenite::Message;
 
@@ -31,7 +31,8 @@ pub fn run(name: &str, text: &str) {
         let mut player = Player { gateway: &gateway, client: None, protocol: protocol.parse().unwrap() };
         for (number, line) in &lines {
             let place = format!("{name}:{number} (protocol {protocol})");
-            player.play(&place, &fill(line));
+            let state = gateway.state_dir().to_string_lossy().into_owned();
+            player.play(&place, &fill(line).replace("<STATE>", &state));
         }
     }
 }
