@@ -15,6 +15,8 @@ pub mod sessions;
 pub mod shared;
 pub mod store;
 pub mod subscriptions;
+#[cfg(test)]
+pub mod testing;
 pub mod succession;
 mod upkeep;
 

@@ -130,19 +130,3 @@ impl Published {
         self.is_stopping.store(true, Ordering::Relaxed);
     }
 }
-
-/// A generation without threads: nobody is at the other end of the state thread's channel.
-#[cfg(test)]
-pub fn testing(settings: Arc<Settings>) -> Arc<Shared> {
-    Arc::new(Shared {
-        problem: Box::new(|| None),
-        settings,
-        door: Door::new(),
-        budget: Arc::default(),
-        succession: Arc::default(),
-        state: crossbeam_channel::bounded(1).0,
-        published: Published::default(),
-        ask: crate::methods::local::ask,
-        method_names: Vec::new(),
-    })
-}

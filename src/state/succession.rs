@@ -91,11 +91,11 @@ mod tests {
         let work = move || done.send(waiting.current().is_some()).unwrap();
         crate::threads::bare("test-next", 64 * 1024, work).unwrap();
         assert!(result.recv_timeout(Duration::from_millis(30)).is_err(), "nobody serves yet");
-        succession.serve(crate::state::shared::testing(testing::context("{}").0.settings));
+        succession.serve(crate::state::testing::shared(testing::context("{}").0.settings));
         assert_eq!(result.recv_timeout(Duration::from_secs(5)), Ok(true));
         succession.pause();
         succession.end();
-        succession.serve(crate::state::shared::testing(testing::context("{}").0.settings));
+        succession.serve(crate::state::testing::shared(testing::context("{}").0.settings));
         assert!(succession.current().is_none(), "over is over");
     }
 }

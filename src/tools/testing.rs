@@ -26,7 +26,7 @@ pub fn context(config: &str) -> (Context, Dir) {
     };
     let settings = Arc::new(settings);
     let context = Context {
-        ask: crate::state::shared::testing(settings.clone()).asker(),
+        ask: crate::state::testing::shared(settings.clone()).asker(),
         settings,
         config,
         agent: "main".into(),
