@@ -1,6 +1,6 @@
 //! Runs that fail: a failed model call is an error on every surface, never an empty success.
 use crate::agent::{turn, with_model};
-use crate::harness::model::{delta, texts};
+use crate::harness::model::texts;
 use crate::harness::*;
 
 /// The error must show in the answer, in both events, in `agent.wait` and in the history.

@@ -15,9 +15,9 @@ pub mod sessions;
 pub mod shared;
 pub mod store;
 pub mod subscriptions;
+pub mod succession;
 #[cfg(test)]
 pub mod testing;
-pub mod succession;
 mod upkeep;
 
 use crate::clock;
