@@ -161,6 +161,7 @@ pub const CHECKS: &[Check] = &[
     check("unsupported.tailscale", Warning, "Tailscale publishes nothing in this version", unsupported::tailscale),
     check("unsupported.web_search", Warning, "Web search is not in this version", unsupported::web_search),
     check("workspace.shared", Warning, "Profiles share a workspace", ports::workspaces),
+    check("workspace.texts", Warning, "A text of an agent is not in its prompt", ports::texts),
 ];
 
 /// What checks look at. Made once, so that all see the same.

@@ -101,9 +101,10 @@ mod tests {
             assert_eq!(ids(&dir, vars, "models"), want, "{model}");
         };
         check("{}", &[], &["models.built_in"]);
-        check("{primary: 'near/m'}", &[], &[]);
+        // N-6
+        check("{primary: 'near/m'}", &[], &["models.window"]);
         check("{primary: 'far/m'}", &[], &["models.key_missing"]);
         check("{primary: 'far/m'}", &[("FAR_API_KEY", "k-123456")], &[]);
-        check("{primary: 'near/m', fallbacks: ['none/x']}", &[], &["models.unusable"]);
+        check("{primary: 'near/m', fallbacks: ['none/x']}", &[], &["models.unusable", "models.window"]);
     }
 }

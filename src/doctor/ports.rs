@@ -1,10 +1,12 @@
 //! Checks of what each gateway needs for itself: its port, and the workspaces of its agents. Only looks.
 use super::{Ctx, Finding, one};
+use crate::agent::prompt;
 use crate::agents::Agents;
 use crate::agents::sharing::real;
 use crate::config::Config;
 use crate::config::ports;
 use crate::env::Env;
+use crate::own;
 use crate::owners::owner_of;
 use crate::session_key::id_of;
 use serde_json::Value;
@@ -54,6 +56,32 @@ fn workspace_key(config: &Config, id: &str) -> String {
     place.map_or("agents.defaults.workspace".to_string(), |place| format!("agents.list[{place}].workspace"))
 }
 
+/// Texts that agents are made of and go without: links that are not followed, what cannot be read.
+pub fn texts(ctx: &Ctx) -> Vec<Finding> {
+    if !ctx.config.exists() || ctx.config.str("gateway.mode") == Some("remote") {
+        return Vec::new();
+    }
+    let agents = Agents::of(&ctx.config, &ctx.env);
+    let mut dirs: Vec<PathBuf> = agents.ids().into_iter().map(|id| agents.workspace(&id)).collect();
+    dirs.dedup();
+    let of = |dir: &PathBuf| {
+        let dir = dir.clone();
+        prompt::FILES.into_iter().filter_map(move |name| {
+            let why = own::persona(&ctx.config, &ctx.env, &dir, name, 1).err()?;
+            let path = dir.join(name);
+            Some(
+                Finding::new(format!(
+                    "{} is not in its agent's prompt: {}",
+                    ctx.env.display(&path),
+                    why.message()
+                ))
+                .at(&path),
+            )
+        })
+    };
+    dirs.iter().filter(|dir| dir.is_dir()).flat_map(of).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -61,6 +89,21 @@ mod tests {
     use crate::doctor::testing::{found, ids};
     use crate::sessions::TestDir;
     use std::net::TcpListener;
+
+    #[test]
+    fn b_f37_a_text_that_is_left_out_is_told() {
+        let dir = Dir::new();
+        let workspace = dir.path("w").display().to_string();
+        dir.write("openclaw.json", &format!("{{agents: {{defaults: {{workspace: '{workspace}'}}}}}}"));
+        dir.write("w/SOUL.md", "s");
+        dir.write("elsewhere/key", "secret");
+        std::os::unix::fs::symlink(dir.path("elsewhere/key"), dir.path("w/AGENTS.md")).unwrap();
+        let told = found(&dir, &[], "workspace.texts");
+        assert!(
+            told.len() == 1 && told[0].1.contains("AGENTS.md") && told[0].1.contains("is a link"),
+            "{told:?}"
+        );
+    }
 
     #[test]
     fn a_taken_port_names_its_owner() {
