@@ -352,9 +352,9 @@ mod tests {
 
     #[test]
     fn a_mistake_among_the_rules_means_no_tools() {
-        check("{tools: {deny: 'read'}}", "main", MAIN, "");
-        check("{agents: {list: [{id: 'main', tools: {deny: 7}}]}}", "main", MAIN, "");
-        let broken = "{channels: {telegram: {groups: {'-5': {tools: {deny: 'read'}}}}}}";
+        check("{tools: {deny: {}}}", "main", MAIN, "");
+        check("{agents: {list: [{id: 'main', tools: {deny: {}}}]}}", "main", MAIN, "");
+        let broken = "{channels: {telegram: {groups: {'-5': {tools: {deny: {}}}}}}}";
         check(broken, "main", "agent:main:telegram:group:-5", "");
         check(broken, "main", MAIN, EVERYTHING);
     }

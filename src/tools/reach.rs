@@ -112,7 +112,7 @@ mod tests {
             ("{tools: {agentToAgent: {enabled: true}}}", true),
             ("{tools: {agentToAgent: {enabled: true, allow: ['ma*', 'OPS']}}}", true),
             ("{tools: {agentToAgent: {enabled: true, allow: ['ops']}}}", false),
-            ("{tools: {deny: 7, agentToAgent: {enabled: true}}}", false),
+            ("{tools: {deny: {}, agentToAgent: {enabled: true}}}", false),
         ] {
             let (context, _dir) = context(config);
             assert_eq!(session(&context, "agent:ops:main").is_ok(), reaches, "{config}");
