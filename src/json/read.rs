@@ -146,6 +146,8 @@ fn scan(bytes: &[u8]) -> Found {
             }
             b']' | b'}' => depth = depth.saturating_sub(1),
             b'.' | b'e' | b'E' => found.has_fractions = true,
+            // Read as a fraction by the parser: `-0`.
+            b'-' if bytes.get(at) == Some(&b'0') => found.has_fractions = true,
             _ => {}
         }
     }
@@ -256,7 +258,7 @@ mod tests {
 
     #[test]
     fn whole_numbers_are_whole_however_they_were_spelt() {
-        assert_eq!(one("[10.0,1e3,0.5,-2.0,1.5e30]").to_string(), "[10,1000,0.5,-2,1.5e+30]");
+        assert_eq!(one("[10.0,1e3,0.5,-2.0,1.5e30,-0]").to_string(), "[10,1000,0.5,-2,1.5e+30,0]");
         assert_eq!(one(r#"{"a":"10.0"}"#), json!({"a": "10.0"}));
     }
 

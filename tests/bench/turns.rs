@@ -142,7 +142,8 @@ pub fn misled(report: &mut Report) -> Result<()> {
     let model = Model::misled(30)?;
     let mut config = model.config();
     if let Some(members) = config.as_object_mut() {
-        members.insert("gateway".into(), json!({"limits": {"toolRounds": 5}}));
+        let auth = json!({"mode": "token", "token": crate::process::TOKEN});
+        members.insert("gateway".into(), json!({"mode": "local", "auth": auth, "limits": {"toolRounds": 5}}));
     }
     let gateway = Gateway::start(&config)?;
     let mut owner = Client::connect(&gateway, "owner")?;
