@@ -367,3 +367,58 @@ fn s_l14_a_listed_proxy_that_adds_nothing_pairs_nobody_silently() {
         connect_device(&gateway, &Device::new(), &params(4), Version::V3).err().expect("it has to ask");
     assert_eq!(error["details"]["code"], "PAIRING_REQUIRED");
 }
+
+/// N-39: a request is named by the beginning of its id, or not at all where only one waits; fewer scopes may be granted;
+/// the list says who asks.
+#[test]
+fn n_39_requests_are_named_shortly_and_granted_narrowly() {
+    let gateway = Gateway::plain();
+    let said = |output: std::process::Output| {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (output.status.code(), text(&output.stdout), text(&output.stderr))
+    };
+    let cli = |args: &[&str]| said(gateway.cli(args));
+    let ask = |device: &Device, name: &str, scopes: &[&str]| {
+        let mut client = Client::open_with(&gateway, REMOTE);
+        let mut params = client::scoped(scopes);
+        params["client"]["displayName"] = json!(name);
+        params["client"]["platform"] = json!("plan9");
+        device.attach(&mut params, &client.challenge.clone(), Version::V3);
+        client.refused(params).0["details"]["requestId"].as_str().expect("a request").to_string()
+    };
+    let (code, _, why) = cli(&["devices", "approve"]);
+    assert!(code != Some(0) && why.contains("no pairing request waits"), "{code:?} {why}");
+
+    let (first, second) = (Device::new(), Device::new());
+    let (both, read) = (["operator.read", "operator.write"], ["operator.read"]);
+    ask(&first, "kitchen", &both);
+    let (_, listed, _) = cli(&["devices", "list"]);
+    for part in ["kitchen", "plan9", "127.0.0.1", &first.id()[..12]] {
+        assert!(listed.contains(part), "{part}: {listed}");
+    }
+    let (code, _, why) = cli(&["devices", "approve", "--scopes", "operator.admin"]);
+    assert!(code != Some(0), "more than was asked for: {why}");
+    let (code, told, why) = cli(&["devices", "approve", "--scopes", "operator.read"]);
+    assert!(code == Some(0) && told.contains(&first.id()), "{told} {why}");
+    let connect = |device: &Device, scopes: &[&str]| {
+        let mut client = Client::open_with(&gateway, REMOTE);
+        let mut params = client::scoped(scopes);
+        merge(&mut params, &json!({"client": {"platform": "plan9", "displayName": "kitchen"}}));
+        device.attach(&mut params, &client.challenge.clone(), Version::V3);
+        client.connect(params)
+    };
+    assert!(connect(&first, &read).is_ok(), "what was granted");
+    assert!(connect(&first, &both).is_err(), "not what was only asked for");
+
+    // Now that device waits again, and another beside it.
+    let id = ask(&second, "cellar", &read);
+    let (code, _, why) = cli(&["devices", "approve"]);
+    assert!(code == Some(1) && why.contains("kitchen") && why.contains("cellar"), "{code:?} {why}");
+    let (code, _, why) = cli(&["devices", "approve", "zz"]);
+    assert!(code != Some(0) && why.contains("no pairing request begins with 'zz'"), "{code:?} {why}");
+    let (code, _, why) = cli(&["devices", "approve", &id[..10]]);
+    assert_eq!(code, Some(0), "{why}");
+    assert!(connect(&second, &read).is_ok());
+    let (code, told, why) = cli(&["devices", "reject"]);
+    assert!(code == Some(0) && told.contains(&first.id()), "{told} {why}");
+}
