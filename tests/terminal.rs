@@ -269,3 +269,75 @@ fn n_31_a_turn_is_a_line_of_the_log() {
     let stamp = console.lines().next().unwrap().split(' ').next().unwrap();
     assert_eq!((stamp.len(), stamp.ends_with('Z')), (24, true), "N-34: a time of fixed width: {stamp}");
 }
+
+/// A command with a terminal of its own, by script(1) of util-linux; nothing where that is not installed.
+fn on_a_terminal(gateway: &Gateway, args: &[&str]) -> Option<std::process::Child> {
+    if !std::path::Path::new("/usr/bin/script").exists() || !cfg!(target_os = "linux") {
+        return None;
+    }
+    let mut line = format!("'{}'", env!("CARGO_BIN_EXE_openclaw"));
+    args.iter().for_each(|arg| line += &format!(" '{arg}'"));
+    let mut script = std::process::Command::new("/usr/bin/script");
+    script.args(["-qec", &line, "/dev/null"]).env_clear().current_dir(&gateway.dir);
+    script.env("HOME", gateway.dir.join("home")).env("PATH", "/usr/bin:/bin").env("TERM", "xterm");
+    script.env("SHELL", "/bin/sh").env("OPENCLAW_GATEWAY_PORT", gateway.port.to_string());
+    script.env("OPENCLAW_GATEWAY_TOKEN", TOKEN);
+    Some(script.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
+}
+
+/// N-35: what is waited for stands there after a moment, with the seconds, and is erased; short waits say nothing.
+#[test]
+fn n_35_a_wait_is_told_with_its_seconds_and_erased() {
+    let reply = Reply::Stream(vec![Step::Gate, Step::Text("Well".into()), Step::Done]);
+    let server = ModelServer::start(vec![reply]);
+    let gateway = Gateway::start(&Setup::config(server.config()));
+    let Some(child) = on_a_terminal(&gateway, &["agent", "-m", "x"]) else { return };
+    wait_for("the model to be asked", || (server.count() == 1).then_some(()));
+    std::thread::sleep(Duration::from_millis(1500));
+    server.release();
+    let seen = stdout(&child.wait_with_output().unwrap());
+    let (first, last) = (seen.find(" ... 0 s").expect(&seen), seen.rfind(" ... 1 s").expect(&seen));
+    assert!(first < last, "{seen:?}");
+    assert!(seen[last..].contains("\r\u{1b}[K"), "erased: {seen:?}");
+    for args in [&["status"][..], &["devices", "list"], &["gateway", "status"], &["gateway", "probe"]] {
+        let child = on_a_terminal(&gateway, args).unwrap();
+        let seen = stdout(&child.wait_with_output().unwrap());
+        let left = seen.rfind("asking").map(|at| &seen[at..]);
+        assert!(left.is_none_or(|left| left.contains("\r\u{1b}[K")), "{args:?}: {seen:?}");
+    }
+}
+
+/// N-33: the second Ctrl-C leaves at once, also while the gateway does not answer.
+#[test]
+fn n_33_the_second_ctrl_c_leaves_at_once() {
+    let server =
+        ModelServer::start(vec![Reply::Stream(vec![Step::Text("Well".into()), Step::Gate, Step::Done])]);
+    let gateway = Gateway::start(&Setup::config(server.config()));
+    let log = gateway.dir.join("stderr.txt");
+    let mut child = command(&gateway.dir)
+        .args(["agent", "-m", "x"])
+        .env("OPENCLAW_GATEWAY_PORT", gateway.port.to_string())
+        .env("OPENCLAW_GATEWAY_TOKEN", TOKEN)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(std::fs::File::create(&log).unwrap())
+        .spawn()
+        .unwrap();
+    wait_for("the model to be asked", || (server.count() == 1).then_some(()));
+    // From now on nobody answers: the first signal cannot stop the run.
+    gateway.signal(rustix::process::Signal::STOP);
+    let pid = rustix::process::Pid::from_raw(child.id() as i32).unwrap();
+    let press = || rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    press();
+    wait_for("the first to be told", || {
+        std::fs::read_to_string(&log).unwrap().contains("Ctrl-C again leaves at once").then_some(())
+    });
+    assert!(child.try_wait().unwrap().is_none(), "it waits for the run's end");
+    let start = Instant::now();
+    press();
+    let status = wait_for("its end", || child.try_wait().unwrap());
+    gateway.signal(rustix::process::Signal::CONT);
+    assert_eq!(status.code(), Some(130), "{}", std::fs::read_to_string(&log).unwrap());
+    assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
+    server.release();
+}

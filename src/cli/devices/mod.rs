@@ -8,6 +8,7 @@ use super::link::connect::connect;
 use super::link::rpc;
 use super::parse::Args;
 use super::print::age;
+use super::waiting::Waiting;
 use super::{Command, Context, Flag, JSON, Positional};
 use crate::clock;
 use crate::error::{Error, Result};
@@ -138,16 +139,19 @@ fn ask(context: &Context, args: &Args, method: &str, params: &Value) -> Result<V
         Err(_) => return on_files("the config cannot be read"),
     };
     let is_here = target.bind.is_some();
+    let waiting = Waiting::begin(context.out, &format!("asking the gateway at {}", target.url));
     let mut session = match connect(&target, &context.env.state_dir, &[], rpc::deadline(context, args)?) {
         Ok(session) => session,
         Err(error) if is_here && rpc::keeps_out(error.kind) => {
             let why = error.message().lines().next().unwrap_or_default().to_string();
+            drop(waiting);
             return on_files(&why);
         }
         Err(error) => return Err(error),
     };
-    context.out.progress(&format!("asking the gateway at {}", target.url));
-    match rpc::request(&mut session, &target, method, params, false) {
+    let answered = rpc::request(&mut session, &target, method, params, false);
+    drop(waiting);
+    match answered {
         Err(error) if is_here && rpc::keeps_out(error.kind) => on_files(error.message()),
         answered => {
             session.client.close();

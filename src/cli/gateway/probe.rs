@@ -3,6 +3,7 @@
 //! Asks the gateway of this host, the configured remote one, the one named by `--url` and the one behind an SSH
 //! tunnel, one after the other within one time budget. It changes nothing and succeeds when at least one answers; of
 //! gateways that the command line names, that one.
+use super::super::waiting::Waiting;
 use super::probe_ssh::{self, Tunnelled};
 use crate::cli::link::client::Deadline;
 use crate::cli::link::connect::{Session, connect};
@@ -83,7 +84,8 @@ fn run(context: &Context, args: &Args) -> Result<()> {
     let deadline = Deadline::after(context.started, timeout_ms);
     let mut candidates = candidates(&env, &config, args);
     let tunnelled = way.map(|way| {
-        context.out.progress(&format!("opening an SSH tunnel to {} ...", way.destination()));
+        let _waiting =
+            Waiting::begin(context.out, &format!("opening an SSH tunnel to {}", way.destination()));
         way.open(&env, &config, args, deadline)
     });
     let mut failure = None;
@@ -94,13 +96,13 @@ fn run(context: &Context, args: &Args) -> Result<()> {
     }
     let mut asked = Vec::new();
     for candidate in candidates {
-        if let Ok(target) = &candidate.target {
-            context.out.progress(&format!("asking {} ...", target.url));
-        }
+        let target = candidate.target.as_ref().ok();
+        let waiting = target.map(|target| Waiting::begin(context.out, &format!("asking {}", target.url)));
         let mut answer = ask(&candidate, &env, deadline);
         if let (Some(Ok(tunnelled)), "sshTunnel") = (&tunnelled, candidate.id) {
             answer.error = answer.error.map(|e| e.context(tunnelled.far_end()));
         }
+        drop(waiting);
         asked.push((candidate, answer));
     }
     let warnings = warnings(&asked, failure);

@@ -3,6 +3,7 @@
 //! Gathers what the service manager, the files, the kernel and the gateway say; changes nothing. What is shown of
 //! it stands in `gateway_report.rs`, the JSON in `schemas/cli/gateway-status.json`. The gateway is judged with the
 //! configuration of its service, where one is installed, because that is what it runs with.
+use super::super::waiting::Waiting;
 use super::last_error;
 use super::report::{as_json, show};
 use super::unit::Unit;
@@ -195,7 +196,7 @@ fn control_path(config: &Config) -> String {
 
 /// Connects and asks for `status`; only a wrong command line is an error.
 fn probe(context: &Context, args: &Args, target: &Target, env: &Env) -> Result<Rpc> {
-    context.out.progress("asking the gateway ...");
+    let _waiting = Waiting::begin(context.out, "asking the gateway");
     let deadline = rpc::deadline(context, args)?;
     let started = Instant::now();
     let mut rpc = Rpc::default();

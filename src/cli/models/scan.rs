@@ -1,4 +1,5 @@
 //! `openclaw models scan`: model servers on this machine, and the command that chooses each of their models.
+use super::super::waiting::Waiting;
 use super::nothing_found;
 use super::set::{add_model, window_of};
 use crate::cli::parse::Args;
@@ -41,9 +42,10 @@ pub fn servers() -> Vec<Found> {
 }
 
 fn run(context: &Context, args: &Args) -> Result<()> {
-    context.out.progress("asking the ports of model servers ...");
+    let waiting = Waiting::begin(context.out, "asking the ports of model servers");
     let timeout = args.millis("timeout", 1)?.unwrap_or(TIMEOUT_MS);
     let found = scan(PORTS, Duration::from_millis(timeout));
+    drop(waiting);
     let added = args.has("add") && add(context, &found)?;
     if args.has("json") {
         let server = |f: &Found| json!({"provider": f.provider_id, "server": f.server, "baseUrl": f.base_url, "models": f.models});

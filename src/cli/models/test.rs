@@ -1,6 +1,7 @@
 //! `openclaw models test`: asks a model one short question, as a turn would, and says how long it took.
 //!
 //! The model's server is asked from this process with the provider's own time-outs; the gateway need not run.
+use super::super::waiting::Waiting;
 use super::{load, resolve};
 use crate::agents::Agents;
 use crate::cancel::Cancel;
@@ -46,9 +47,10 @@ fn run(context: &Context, args: &Args) -> Result<()> {
         )));
     }
     let server = if provider.base_url.is_empty() { "built in".into() } else { provider.shown_url() };
-    context.out.progress(&format!("asking {reference} ({server}) ..."));
+    let waiting = Waiting::begin(context.out, &format!("asking {reference} ({server})"));
     let started = Instant::now();
     let (completion, first) = ask(&provider, started)?;
+    drop(waiting);
     let (first, total) = (first.as_millis() as u64, started.elapsed().as_millis() as u64);
     let answer: String = completion.text.trim().chars().take(SHOWN).collect();
     let usage = &completion.usage;
