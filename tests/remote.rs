@@ -472,8 +472,10 @@ fn a_real_sshd_carries_the_tunnel() {
 
 #[test]
 fn n_3_a_gateway_elsewhere_is_asked_and_this_machine_s_files_are_neither_shown_nor_changed() {
-    let gateway =
-        Gateway::start(&Setup::config(json!({"agents": {"list": [{"id": "main"}, {"id": "far"}]}})));
+    let server = ModelServer::start(vec![model::texts(&["hi"])]);
+    let mut config = server.config();
+    merge(&mut config, &json!({"agents": {"list": [{"id": "main"}, {"id": "far"}]}}));
+    let gateway = Gateway::start(&Setup::config(config));
     crate::cli::out(&gateway, &["agent", "--session-key", "notes", "-m", "hi", "--no-stream"]);
     // Another home, whose configuration names that gateway.
     let here = gateway::new_dir();
@@ -488,6 +490,7 @@ fn n_3_a_gateway_elsewhere_is_asked_and_this_machine_s_files_are_neither_shown_n
         &["agents", "delete", "far", "--force"],
         &["models", "set", "a/b"],
         &["models"],
+        &["models", "list", "--local"],
     ] {
         let refused = run(args);
         let said = String::from_utf8_lossy(&refused.stderr).into_owned();
@@ -507,10 +510,17 @@ fn n_3_a_gateway_elsewhere_is_asked_and_this_machine_s_files_are_neither_shown_n
     let status = shown(&["status"]);
     assert!(
         status.contains("Agents     far, main")
-            && !status.contains("Model  ")
+            && status.contains("Model      test/m")
             && !status.contains("no sessions"),
         "{status}"
     );
+    let status: Value = serde_json::from_str(&shown(&["status", "--json"])).unwrap();
+    assert_eq!(status["sessions"]["defaults"]["model"], "test/m");
+    assert_eq!(status["agents"]["agents"].as_array().map(Vec::len), Some(2), "{status}");
+    let local = here.display().to_string();
+    assert!(!status["sessions"].to_string().contains(&local), "no paths of this machine: {status}");
+    assert!(shown(&["models", "list"]).contains("test/m"));
+    assert_eq!(shown(&["models", "list", "--plain"]).trim(), "test/m");
     assert!(shown(&["doctor"]).contains("gateway.elsewhere"));
     std::fs::remove_dir_all(here).unwrap();
 }

@@ -1,7 +1,8 @@
 //! `openclaw models list`, and the words by which the models commands take a model.
 //!
-//! Works on the config alone, with the gateway up or down.
+//! Works on the config alone, with the gateway up or down; a gateway elsewhere is asked.
 pub mod aliases;
+mod elsewhere;
 pub mod fallbacks;
 pub mod keys;
 pub mod scan;
@@ -114,6 +115,11 @@ impl<'a> Row<'a> {
 }
 
 fn list(context: &Context, args: &Args) -> Result<()> {
+    let mut env = context.env.clone();
+    let config = Config::load(&mut env)?;
+    if far::address(&env, &config).is_some() && !args.has("local") {
+        return elsewhere::list(context, args);
+    }
     let (config, env) = load(context)?;
     let mut models = catalogue::all(&config);
     if args.has("all") && !models.iter().any(Listed::is_builtin) {

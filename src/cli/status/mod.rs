@@ -13,6 +13,7 @@ use super::parse::Args;
 use super::print::age;
 use super::sessions::{Row, default_agent, read, show, store_path};
 use super::status::health::lines as health_lines;
+use super::waiting::Waiting;
 use super::{Command, Context, Flag, JSON, VERSION, far};
 use crate::agents::Agents;
 use crate::clock;
@@ -76,6 +77,8 @@ struct Gateway {
     host: Option<String>,
     /// The snapshot it gave at the start.
     snapshot: Value,
+    /// What it says of its sessions, where its files are not here.
+    told: Option<Value>,
     health: Option<Value>,
     usage: Option<Value>,
     cost: Option<Value>,
@@ -91,13 +94,14 @@ fn run(context: &Context, args: &Args) -> Result<()> {
     // What lies here is not that of a gateway elsewhere.
     let is_elsewhere = far::address(&env, &config).is_some();
     let agents = if is_elsewhere { Vec::new() } else { agents(&env, &config)? };
-    context.out.progress("asking the gateway ...");
+    let waiting = Waiting::begin(context.out, "asking the gateway");
     let gateway = match &config_error {
         Some(error) if args.value("url").is_none() => {
             Gateway { error: Some(error.clone()), ..Gateway::default() }
         }
         _ => ask(context, args, &env, &config)?,
     };
+    drop(waiting);
     let unit = Unit::inspect(&env, args.has("all"))?;
     if args.has("json") {
         context.out.json(&as_json(&env, &config, &agents, &gateway, &unit));
@@ -193,7 +197,9 @@ fn ask(context: &Context, args: &Args, env: &Env, config: &Config) -> Result<Gat
                 .find(|row| row.get("mode").is_some_and(|mode| mode == "gateway"));
             gateway.host = own.and_then(|row| row.get("host")?.as_str()).map(str::to_string);
             gateway.snapshot = session.hello.pointer("/snapshot/health").cloned().unwrap_or_default();
-            let more: [(bool, &str, Value, &mut Option<Value>); 3] = [
+            let is_elsewhere = far::address(env, config).is_some();
+            let more: [(bool, &str, Value, &mut Option<Value>); 4] = [
+                (is_elsewhere, "status", json!({}), &mut gateway.told),
                 (args.has("deep"), "health", json!({"probe": true}), &mut gateway.health),
                 (args.has("usage"), "usage.status", json!({}), &mut gateway.usage),
                 (args.has("usage"), "usage.cost", json!({"days": USAGE_DAYS}), &mut gateway.cost),
@@ -264,7 +270,7 @@ fn overview(
             ("Sessions", format!("{count}{active}{newer}")),
         ]),
         // As the gateway says; what it does not say is unknown here.
-        Some(_) => rows.extend(told(&gateway.snapshot)),
+        Some(_) => rows.extend(told(gateway)),
     }
     let fix = gateway
         .error
@@ -280,21 +286,25 @@ fn overview(
         agent.sessions.iter().find(|row| row.key == key)
     });
     rows.extend(main.and_then(Row::fallback).map(|fallback| ("Fallback", fallback)));
-    rows.extend(pairing(env).into_iter().map(|command| ("Pairing", format!("a request waits: {command}"))));
-    let all = unsupported::line(config, env);
+    let waiting = if far::address(env, config).is_none() { pairing(env) } else { Vec::new() };
+    rows.extend(waiting.into_iter().map(|command| ("Pairing", format!("a request waits: {command}"))));
+    let all = far::address(env, config).is_none().then(|| unsupported::line(config, env)).flatten();
     let doctor = env.command("doctor --only unsupported");
     rows.extend(all.map(|all| ("Not here", format!("{all}: not in this version; {doctor} says more"))));
     rows.extend(next.map(|next| ("Next", next)));
     rows
 }
 
-/// The agents and sessions of a gateway elsewhere.
-fn told(health: &Value) -> Vec<(&'static str, String)> {
+/// The model, agents and sessions of a gateway elsewhere.
+fn told(gateway: &Gateway) -> Vec<(&'static str, String)> {
+    let health = &gateway.snapshot;
+    let model = gateway.told.as_ref().and_then(|told| told.pointer("/sessions/defaults/model")?.as_str());
+    let model = model.map(|model| ("Model", model.to_string()));
     let agents = health.get("agents").and_then(Value::as_array).into_iter().flatten();
     let ids: Vec<&str> = agents.filter_map(|agent| agent.get("agentId")?.as_str()).collect();
     let count = health.pointer("/sessions/count").and_then(Value::as_u64);
     let agents = (!ids.is_empty()).then(|| ("Agents", ids.join(", ")));
-    agents.into_iter().chain(count.map(|count| ("Sessions", count.to_string()))).collect()
+    model.into_iter().chain(agents).chain(count.map(|count| ("Sessions", count.to_string()))).collect()
 }
 
 /// The model that answers, what takes over, and what keeps it from being used.
@@ -381,6 +391,17 @@ fn as_json(env: &Env, config: &Config, agents: &[Agent], gateway: &Gateway, unit
         "unsupported": unsupported::asked(config, env).into_iter().map(|asked| asked.what).collect::<Vec<_>>(),
         "agents": {"defaultId": default_agent(config), "agents": each.collect::<Vec<_>>(), "totalSessions": total},
     });
+    if let (Some(_), Some(map)) = (far::address(env, config), status.as_object_mut()) {
+        // Only what the gateway says; where it says nothing, null is the truth.
+        let sessions = gateway.told.as_ref().and_then(|told| told.get("sessions").cloned());
+        let agents = gateway.snapshot.get("agents").map(|agents| {
+            json!({"defaultId": gateway.snapshot.get("defaultAgentId"), "agents": agents,
+                "totalSessions": gateway.snapshot.pointer("/sessions/count")})
+        });
+        map.insert("sessions".into(), sessions.unwrap_or_default());
+        map.insert("agents".into(), agents.unwrap_or_default());
+        map.insert("unsupported".into(), Value::Null);
+    }
     for (name, value) in
         [("health", &gateway.health), ("usage", &gateway.usage), ("usageCost", &gateway.cost)]
     {
