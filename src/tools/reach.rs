@@ -67,7 +67,9 @@ pub fn agent(context: &Context, other: &str) -> Result<()> {
     if other == context.agent {
         return Ok(());
     }
-    if !context.config.bool("tools.agentToAgent.enabled") || context.config.is_disabled("tools") {
+    // A rule that cannot be read may have been the one that forbids.
+    let is_barred = context.config.is_disabled("tools") || context.config.bars(&context.agent).is_some();
+    if is_barred || !context.config.bool("tools.agentToAgent.enabled") {
         return Err(Error::invalid(format!(
             "agent {other} is out of reach: agents may not reach each other unless the owner sets tools.agentToAgent.enabled"
         )));
