@@ -82,9 +82,7 @@ impl Port {
         let has = |what: &str| names.iter().any(|name| name.contains(what));
         let mut hints = Vec::new();
         if has("openclaw") {
-            hints.push(
-                "A gateway already runs here: stop it (openclaw gateway stop) or use another port.".into(),
-            );
+            hints.push("Another gateway runs here: stop it, or use another port.".into());
         } else if has("ssh") {
             hints.push("An SSH tunnel has this port: close it, or forward another local port.".to_string());
         } else if self.listeners.iter().any(|l| l.pid.is_some()) {

@@ -76,6 +76,15 @@ fn a_gateway_in_the_foreground_without_a_service() {
     );
     assert_eq!(json["rpc"]["url"], format!("ws://127.0.0.1:{port}"));
     assert_eq!(json["port"]["listeners"][0]["pid"], gateway.pid());
+    // N-21: it is in the right hands. M-6: what follows from the port.
+    assert_eq!(json["port"]["hints"], json!([]));
+    let derived = json!({"browserControl": gateway.port + 2, "canvas": gateway.port + 4});
+    assert_eq!(json["gateway"]["derivedPorts"], derived);
+    let told: Value =
+        serde_json::from_str(&text(&run(&gateway.dir, &["status", "--json"], &vars)).0).unwrap();
+    assert_eq!(told["gateway"]["derivedPorts"], derived);
+    let line = format!("Derived ports: browser control {}, canvas {}", gateway.port + 2, gateway.port + 4);
+    assert!(text(&run(&gateway.dir, &["status", "--all"], &vars)).0.contains(&line));
     assert_eq!(json["process"]["pid"], gateway.pid());
     assert_eq!((&json["service"]["installed"], &json["service"]["command"]), (&json!(false), &Value::Null));
     assert_eq!(
@@ -92,6 +101,7 @@ fn a_gateway_in_the_foreground_without_a_service() {
         "Config (service): ~/.openclaw/openclaw.json\n",
         &format!("Gateway: bind=loopback (127.0.0.1), port={port} (env/config)"),
         &format!("Probe target: ws://127.0.0.1:{port} (local loopback)"),
+        &line,
         "Probe note: Loopback-only gateway",
         "Runtime: not installed",
         &format!("Gateway process: pid {}", gateway.pid()),
@@ -421,6 +431,68 @@ fn status_and_health_in_their_longer_forms() {
     }
 }
 
+// N-21: a file that cannot be used hides neither the model nor the port of the gateway that runs, and a port of a
+// profile's name is said to be one.
+#[test]
+fn n_21_behind_a_broken_file_stands_what_runs() {
+    let server =
+        json!({"baseUrl": "http://127.0.0.1:9/v1", "apiKey": "k", "models": [{"id": "m", "name": "M"}]});
+    let model = json!({
+        "agents": {"defaults": {"model": "stub/m"}}, "models": {"providers": {"stub": server}},
+    });
+    let gateway = Gateway::start(&Setup::config(model));
+    let run = |args: &[&str]| gateway.cli_env(args, &[]);
+    // The device that is paired now is known without the secret.
+    let port = gateway.port.to_string();
+    let paired = gateway.cli_env(&["health"], &[("OPENCLAW_GATEWAY_PORT", &port)]);
+    assert!(paired.status.success(), "{paired:?}");
+    std::fs::write(gateway.config_path(), "{ gateway: nothing").unwrap();
+    let told: Value = serde_json::from_str(&text(&run(&["status", "--json"])).0).unwrap();
+    assert_eq!(told["gateway"]["mode"], "local", "{told:#}");
+    assert_eq!(told["sessions"]["defaults"]["model"], "stub/m", "{told:#}");
+    assert!(text(&run(&["status"])).0.contains("stub/m"));
+    let told: Value = serde_json::from_str(&text(&run(&["gateway", "status", "--json"])).0).unwrap();
+    assert_eq!(told["gateway"]["port"], gateway.port);
+    assert_eq!(told["gateway"]["portSource"], "running gateway");
+    // Nobody runs: nobody knows.
+    let dir = home(&json!({}));
+    std::fs::write(dir.join("home/.openclaw/openclaw.json"), "{ gateway: nothing").unwrap();
+    systemctl(&dir, "inactive", "dead", 0, 0);
+    let told: Value = serde_json::from_str(&text(&self::run(&dir, &["status", "--json"], &[])).0).unwrap();
+    assert_eq!(told["gateway"]["mode"], Value::Null, "{told:#}");
+    assert_eq!(told["sessions"]["defaults"]["model"], Value::Null, "{told:#}");
+    for (args, source) in [(&[][..], "default"), (&["--profile", "work"], "profile name")] {
+        let args = [args, &["gateway", "status", "--no-probe", "--json"]].concat();
+        let told: Value = serde_json::from_str(&text(&self::run(&dir, &args, &[])).0).unwrap();
+        assert_eq!(told["gateway"]["portSource"], source, "{args:?}");
+    }
+    std::fs::remove_dir_all(dir).unwrap();
+}
+
+// N-21: a process that a signal ended had no status 0, and one that runs has not ended.
+#[test]
+fn n_21_the_last_exit_is_the_one_that_was() {
+    let dir = home(&json!({}));
+    unit(&dir, "openclaw-gateway.service", "ExecStart=/usr/bin/openclaw gateway");
+    for (shown, runtime, want) in [
+        ("MainPID=0\nExecMainStatus=9\nExecMainCode=2", "ended by signal 9", json!([null, 9, null])),
+        ("MainPID=7\nExecMainStatus=0\nExecMainCode=0\nNRestarts=1", "restarts 1", json!([null, null, 1])),
+        ("MainPID=0\nExecMainStatus=1\nExecMainCode=1", "last exit 1", json!([1, null, null])),
+    ] {
+        let script = format!("printf 'ActiveState=activating\nSubState=x\n{shown}\n'");
+        stand_in(&dir, "systemctl", &script);
+        let (told, _) = status(&dir, &["--no-probe"], &[]);
+        let of = &told["service"]["runtime"];
+        assert_eq!(json!([of["lastExitStatus"], of["lastExitSignal"], of["restarts"]]), want, "{shown}");
+        let told = text(&run(&dir, &["gateway", "status", "--no-probe"], &[])).0;
+        assert!(
+            told.contains(runtime) && (runtime == "last exit 1" || !told.contains("last exit")),
+            "{told}"
+        );
+    }
+    std::fs::remove_dir_all(dir).unwrap();
+}
+
 /// R-26d: two gateways, and a command line that would change the wrong one.
 #[test]
 fn r_26d_another_profile_s_gateway_is_not_written_to() {
@@ -499,12 +571,15 @@ fn r_06a_a_running_gateway_is_found_behind_a_broken_config() {
     }
     let told = text(&run(&["status"])).0;
     assert!(told.contains("(invalid: gateway.mode: ") && told.contains(" · reachable "), "{told}");
+    // N-21: what runs, not what is left of the file.
+    assert!(told.contains("local · ws://") && !told.contains("unset"), "{told}");
     assert!(run(&["gateway", "status"]).status.success());
     // Nothing of it can be read: the secret is unknown, the gateway is not.
     std::fs::write(gateway.config_path(), "{ gateway: nothing").unwrap();
     std::fs::remove_dir_all(gateway.state_dir().join("identity")).unwrap();
     let told = text(&run(&["status"])).0;
     assert!(told.contains("openclaw.json (invalid: ") && !told.contains(": :"), "{told}");
+    assert!(told.contains("unknown: the config cannot be used") && !told.contains("builtin"), "{told}");
     let output = run(&["gateway", "status"]);
     let (told, running) = (text(&output).0, "runs with the last good one");
     assert!(told.contains(&format!("(pid {}) {running}", gateway.pid())), "{told}");

@@ -9,6 +9,7 @@ use crate::env::{FIRST_SLOT, SLOT, SLOTS};
 use crate::error::Result;
 use crate::files;
 use crate::json::{self, json};
+use serde_json::Value;
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
@@ -40,6 +41,16 @@ impl Ports {
             canvas: named.or_else(written).unwrap_or(gateway.saturating_add(4)),
             cdp: control.saturating_add(9)..=control.saturating_add(108),
         }
+    }
+
+    /// Those that follow from the gateway's, for people.
+    pub fn derived(&self) -> String {
+        format!("browser control {}, canvas {}", self.browser_control, self.canvas)
+    }
+
+    /// The same for scripts.
+    pub fn derived_json(&self) -> Value {
+        json!({"browserControl": self.browser_control, "canvas": self.canvas})
     }
 
     /// Each single port with its name.

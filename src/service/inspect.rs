@@ -33,7 +33,11 @@ pub struct Inspection {
     /// The manager's own words: `active`, `inactive`, `failed`; empty where it has none.
     pub state: String,
     pub sub_state: String,
+    /// How its last process ended, while none runs: by itself or by a signal.
     pub exit_status: Option<i64>,
+    pub exit_signal: Option<i64>,
+    /// How often the manager started it again, where it did and tells.
+    pub restarts: Option<i64>,
     /// Why the manager did not answer.
     pub trouble: Option<String>,
     /// Program and arguments, where the file's format tells.
@@ -70,6 +74,8 @@ pub fn look(env: &Env, place: &Place) -> Inspection {
         state: String::new(),
         sub_state: String::new(),
         exit_status: None,
+        exit_signal: None,
+        restarts: None,
         trouble: None,
         command: Vec::new(),
         environment: Vec::new(),

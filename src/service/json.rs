@@ -55,7 +55,12 @@ impl Inspection {
                 map.insert(name.into(), text.as_str().into());
             }
         }
-        let numbers = [("pid", self.pid.map(i64::from)), ("lastExitStatus", self.exit_status)];
+        let numbers = [
+            ("pid", self.pid.map(i64::from)),
+            ("lastExitStatus", self.exit_status),
+            ("lastExitSignal", self.exit_signal),
+            ("restarts", self.restarts),
+        ];
         map.extend(numbers.into_iter().filter_map(|(name, n)| Some((name.to_string(), n?.into()))));
         if let Some(trouble) = &self.trouble {
             map.insert("detail".into(), trouble.as_str().into());

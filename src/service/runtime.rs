@@ -15,7 +15,8 @@ pub(super) fn ask(env: &Env, place: &Place, seen: &mut Inspection) {
     let target = launchd::target(&place.name);
     let line: Vec<&str> = match place.manager {
         Manager::SystemdUser | Manager::SystemdSystem => {
-            let properties = "--property=ActiveState,SubState,MainPID,ExecMainStatus,UnitFileState";
+            let properties =
+                "--property=ActiveState,SubState,MainPID,ExecMainStatus,ExecMainCode,NRestarts,UnitFileState";
             systemd::line(place.manager, &["show", &place.name, "--no-pager", properties])
         }
         Manager::Launchd => vec!["launchctl", "print", &target],
@@ -58,7 +59,15 @@ fn of_systemd(place: &Place, shown: &str, seen: &mut Inspection) {
     seen.state = property("ActiveState");
     seen.sub_state = property("SubState");
     seen.pid = property("MainPID").parse().ok().filter(|pid| *pid > 0);
-    seen.exit_status = property("ExecMainStatus").parse().ok();
+    // Of the process that runs now nothing is known yet; before its end both are 0, as after an orderly one.
+    let status = property("ExecMainStatus").parse().ok().filter(|_| seen.pid.is_none());
+    // The codes of a child's end: 1 exited, 2 killed, 3 killed with a core dump.
+    match property("ExecMainCode").as_str() {
+        "0" => {}
+        "2" | "3" | "killed" | "dumped" => seen.exit_signal = status,
+        _ => seen.exit_status = status,
+    }
+    seen.restarts = property("NRestarts").parse().ok().filter(|n| *n > 0);
     // A restart that is waited for is a stop to those who ask now.
     seen.running = (!seen.state.is_empty()).then_some(matches!(seen.state.as_str(), "active" | "reloading"));
     seen.loaded = is_linked(place) || property("UnitFileState").starts_with("enabled");

@@ -6,6 +6,7 @@ use super::status::{ConfigFile, Report, Rpc};
 use super::unit::{Runtime, cleanup, other_json};
 use crate::cli::Context;
 use crate::config::Issue;
+use crate::config::ports::Ports;
 use crate::env::Env;
 use crate::json::json;
 use crate::owners::{Port, hide_secrets};
@@ -98,6 +99,9 @@ impl View<'_> {
             "Gateway: bind={} ({host}), port={} ({})",
             report.bind_mode, report.port, report.port_source
         ));
+        if let Some(ports) = &report.derived {
+            self.line(format!("Derived ports: {}", ports.derived()));
+        }
         match &report.target {
             Ok(target) => self.line(format!("Probe target: {} ({})", target.url, target.source)),
             Err(_) => self.line("Probe target: none"),
@@ -129,8 +133,8 @@ impl View<'_> {
         if unit.seen.installed && unit.runtime() == Runtime::Stopped {
             self.line(match unit.seen.exit_status {
                 Some(78) => "Service is not running: the configuration must be fixed first (status 78).",
-                Some(0) | None => "Service is not running.",
-                Some(_) => "Service is loaded but not running (likely exited immediately).",
+                Some(0) | None if unit.seen.exit_signal.is_none() => "Service is not running.",
+                _ => "Service is loaded but not running (likely exited immediately).",
             });
         }
         if !unit.seen.installed && report.live.is_none() {
@@ -227,6 +231,11 @@ impl View<'_> {
     }
 }
 
+/// Whether the gateway that is meant answered.
+fn is_answered(report: &Report) -> bool {
+    report.rpc.as_ref().is_some_and(|rpc| rpc.latency_ms.is_some() && rpc.other_state_dir.is_none())
+}
+
 /// Whether the port is held by the gateway that is asked.
 fn is_own(report: &Report, port: &Port) -> bool {
     let own = report.live.as_ref().map(|live| live.pid);
@@ -264,22 +273,32 @@ pub fn as_json(report: &Report) -> Value {
         "service": unit.to_json(),
         "gateway": {
             "bindMode": report.bind_mode, "bindHost": report.bind_host, "port": report.port,
-            "portSource": report.port_source, "probeUrl": target.map(|t| t.url.as_str()),
+            "portSource": report.port_source,
+            "derivedPorts": report.derived.as_ref().map(Ports::derived_json), "probeUrl": target.map(|t| t.url.as_str()),
             "probeSource": target.map(|t| t.source.as_str()), "probeNote": probe_note(report),
             "dashboard": dashboard(report), "logFile": report.log_file,
         },
         "process": report.live.as_ref().map(|live| json!({
             "pid": live.pid, "addresses": live.addresses.iter().map(ToString::to_string).collect::<Vec<_>>(),
         })),
-        "port": report.port_state.as_ref().map(|port| port.to_json()),
+        "port": report.port_state.as_ref().map(|port| port_json(report, port)),
         "lastError": report.last_error,
         "extraServices": unit.others.iter().map(other_json).collect::<Vec<_>>(),
     });
     put(&mut config, "mismatch", is_mismatch(report).then_some(Value::Bool(true)));
     put(&mut out, "config", Some(config));
-    put(&mut out, "portCli", report.cli_port.as_ref().map(|port| port.to_json()));
+    put(&mut out, "portCli", report.cli_port.as_ref().map(|port| port_json(report, port)));
     put(&mut out, "rpc", report.rpc.as_ref().map(|rpc| rpc_json(rpc, target.map(|t| t.url.as_str()))));
     out
+}
+
+/// One that is in the hands it should be in needs no hint.
+fn port_json(report: &Report, port: &Port) -> Value {
+    let mut value = port.to_json();
+    if is_own(report, port) || (port.port == report.port && is_answered(report)) {
+        put(&mut value, "hints", Some(json!([])));
+    }
+    value
 }
 
 fn config_json(file: &ConfigFile) -> Value {

@@ -13,7 +13,7 @@ use crate::cli::link::target::{Target, settings};
 use crate::cli::parse::Args;
 use crate::cli::{Command, Context, Flag, JSON};
 use crate::config::bind::Plan;
-use crate::config::ports;
+use crate::config::ports::{self, Ports};
 use crate::config::{Config, Issue};
 use crate::env::Env;
 use crate::error::{Error, Kind, Result};
@@ -101,6 +101,8 @@ pub struct Report {
     pub bind_host: Option<String>,
     pub port: u16,
     pub port_source: &'static str,
+    /// The ports that follow from it; `None` for a gateway elsewhere.
+    pub derived: Option<Ports>,
     pub target: Result<Target>,
     /// `None` for a gateway elsewhere.
     pub port_state: Option<Port>,
@@ -137,6 +139,7 @@ fn gather(context: &Context, args: &Args) -> Result<Report> {
     let config = looked(&mut env);
     let (cli, cli_port) = (file(&env, &config), ports::configured(&env, &config));
     let mut own = unit.environment_over(&env)?;
+    let was_named = context.env.port().is_some();
     let service_config = looked(&mut own);
     let service = file(&own, &service_config);
     let port = unit.port().unwrap_or_else(|| ports::configured(&own, &service_config));
@@ -157,7 +160,8 @@ fn gather(context: &Context, args: &Args) -> Result<Report> {
         last_error: looks_alive.then(|| last_error::find(&own, &service_config, &unit)).flatten(),
         bind_mode: service_config.str("gateway.bind").unwrap_or("loopback").to_string(),
         bind_host: Plan::resolve(None, &service_config).ok().map(|plan| plan.host.to_string()),
-        port_source: if unit.port().is_some() { "service args" } else { "env/config" },
+        port_source: port_source(&unit, &own, &service_config, was_named),
+        derived: is_local.then(|| Ports::of(port, &own, &service_config)),
         cli_port: (is_local && cli_port != port).then(|| inspect(cli_port)),
         log_file: crate::logging::latest(&service_config, &own),
         control_path: control_path(&service_config),
@@ -170,6 +174,18 @@ fn gather(context: &Context, args: &Args) -> Result<Report> {
         live,
         rpc,
     })
+}
+
+/// Who named the port. `was_named`: the environment did, before the gateway that runs was asked for it.
+fn port_source(unit: &Unit, env: &Env, config: &Config, was_named: bool) -> &'static str {
+    match env.port() {
+        _ if unit.port().is_some() => "service args",
+        // Looking past a file that cannot be used gave it.
+        Some(_) if !was_named && !config.is_valid() => "running gateway",
+        None if !config.is_set("gateway.port") && env.profile.is_some() => "profile name",
+        None if !config.is_set("gateway.port") => "default",
+        _ => "env/config",
+    }
 }
 
 /// The configuration, whatever is wrong with it.

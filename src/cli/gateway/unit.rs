@@ -63,6 +63,8 @@ impl Unit {
             part("state", &seen.state),
             part("sub", &seen.sub_state),
             part("last exit", &number(seen.exit_status)),
+            part("ended by signal", &number(seen.exit_signal)),
+            part("restarts", &number(seen.restarts)),
             seen.trouble.clone(),
         ];
         let parts: Vec<String> = parts.into_iter().flatten().collect();

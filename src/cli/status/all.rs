@@ -90,6 +90,8 @@ fn of_process(env: &Env, config: &Config, target: Option<&Target>, is_up: bool) 
     let is_expected = state.is_busy == Some(is_up);
     let configured = ports::configured(env, config);
     checks.push((is_expected, format!("Port {configured}: {}", state.status())));
+    let derived = ports::Ports::of(configured, env, config).derived();
+    checks.push((true, format!("Derived ports: {derived}")));
     if !is_up && live.is_none() {
         checks.extend(state.hints().into_iter().map(|hint| (false, hint)));
     }

@@ -18,6 +18,7 @@ use super::{Command, Context, Flag, JSON, VERSION, far};
 use crate::agents::Agents;
 use crate::clock;
 use crate::config::Config;
+use crate::config::ports::{self, Ports};
 use crate::device::pairing::Pairing;
 use crate::env::Env;
 use crate::error::{Error, Result};
@@ -68,6 +69,17 @@ struct Agent {
     sessions: Vec<Row>,
 }
 
+/// Whose word counts on models, agents and sessions.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Word {
+    /// The files of this host.
+    Files,
+    /// The gateway, which is elsewhere or runs with an earlier configuration than the file's.
+    Gateway,
+    /// Nobody: the file cannot be used, and no gateway says what it uses.
+    Nobody,
+}
+
 /// What asking the gateway gave.
 #[derive(Default)]
 struct Gateway {
@@ -77,7 +89,7 @@ struct Gateway {
     host: Option<String>,
     /// The snapshot it gave at the start.
     snapshot: Value,
-    /// What it says of its sessions, where its files are not here.
+    /// What it says of its sessions, where its files are not here or not those it runs with.
     told: Option<Value>,
     health: Option<Value>,
     usage: Option<Value>,
@@ -87,9 +99,10 @@ struct Gateway {
 
 fn run(context: &Context, args: &Args) -> Result<()> {
     let mut env = context.env.clone();
+    let is_lost = Config::load(&mut env.clone()).is_err();
     let (config, config_error) = match settings(&mut env) {
         Ok(config) => (config, None),
-        Err(error) => (Config::empty(), Some(error)),
+        Err(error) => (Config::inspect(&mut env), Some(error)),
     };
     // What lies here is not that of a gateway elsewhere.
     let is_elsewhere = far::address(&env, &config).is_some();
@@ -102,12 +115,18 @@ fn run(context: &Context, args: &Args) -> Result<()> {
         _ => ask(context, args, &env, &config)?,
     };
     drop(waiting);
+    let word = match gateway.told {
+        _ if is_elsewhere => Word::Gateway,
+        Some(_) => Word::Gateway,
+        None if is_lost => Word::Nobody,
+        None => Word::Files,
+    };
     let unit = Unit::inspect(&env, args.has("all"))?;
     if args.has("json") {
-        context.out.json(&as_json(&env, &config, &agents, &gateway, &unit));
+        context.out.json(&as_json(&env, &config, &agents, &gateway, &unit, word));
         return Ok(());
     }
-    for (name, value) in overview(context, &env, &config, &agents, &gateway, &unit) {
+    for (name, value) in overview(context, &env, &config, &agents, &gateway, &unit, word) {
         context.out.field(name, &value);
     }
     if args.has("all") {
@@ -198,8 +217,9 @@ fn ask(context: &Context, args: &Args, env: &Env, config: &Config) -> Result<Gat
             gateway.host = own.and_then(|row| row.get("host")?.as_str()).map(str::to_string);
             gateway.snapshot = session.hello.pointer("/snapshot/health").cloned().unwrap_or_default();
             let is_elsewhere = far::address(env, config).is_some();
+            let is_asked = is_elsewhere || !config.is_valid();
             let more: [(bool, &str, Value, &mut Option<Value>); 4] = [
-                (is_elsewhere, "status", json!({}), &mut gateway.told),
+                (is_asked, "status", json!({}), &mut gateway.told),
                 (args.has("deep"), "health", json!({"probe": true}), &mut gateway.health),
                 (args.has("usage"), "usage.status", json!({}), &mut gateway.usage),
                 (args.has("usage"), "usage.cost", json!({"days": USAGE_DAYS}), &mut gateway.cost),
@@ -224,8 +244,10 @@ fn overview(
     agents: &[Agent],
     gateway: &Gateway,
     unit: &Unit,
+    word: Word,
 ) -> Vec<(&'static str, String)> {
-    let mode = config.str("gateway.mode").unwrap_or("unset");
+    let mode =
+        mode(config, gateway, word).unwrap_or(if word == Word::Nobody { "mode unknown" } else { "unset" });
     let reached = match (&gateway.latency_ms, &gateway.error) {
         (Some(ms), _) => {
             let version = gateway.version.as_deref().map_or(String::new(), |v| format!(" · version {v}"));
@@ -263,14 +285,18 @@ fn overview(
         ("Gateway", format!("{mode}{address} · {reached}")),
         ("Service", unit.summary()),
     ];
-    match far::address(env, config) {
-        None => rows.extend([
+    match word {
+        Word::Files => rows.extend([
             ("Model", model(env, config)),
             ("Agents", ids.join(", ")),
             ("Sessions", format!("{count}{active}{newer}")),
         ]),
-        // As the gateway says; what it does not say is unknown here.
-        Some(_) => rows.extend(told(gateway)),
+        Word::Nobody => rows.extend([
+            ("Model", "unknown: the config cannot be used".to_string()),
+            ("Sessions", format!("{count}{active}{newer}")),
+        ]),
+        // What it does not say is unknown here.
+        Word::Gateway => rows.extend(told(gateway)),
     }
     let fix = gateway
         .error
@@ -295,7 +321,16 @@ fn overview(
     rows
 }
 
-/// The model, agents and sessions of a gateway elsewhere.
+/// The mode in force. A gateway of this host that answers was started as one.
+fn mode<'a>(config: &'a Config, gateway: &Gateway, word: Word) -> Option<&'a str> {
+    let is_here = gateway.target.as_ref().is_some_and(|target| target.bind.is_some());
+    match config.str("gateway.mode").filter(|_| word != Word::Nobody) {
+        None if word == Word::Gateway && is_here => Some("local"),
+        mode => mode,
+    }
+}
+
+/// The model, agents and sessions as the gateway tells them.
 fn told(gateway: &Gateway) -> Vec<(&'static str, String)> {
     let health = &gateway.snapshot;
     let model = gateway.told.as_ref().and_then(|told| told.pointer("/sessions/defaults/model")?.as_str());
@@ -338,7 +373,14 @@ fn pairing(env: &Env) -> Vec<String> {
     ids.map(|id| env.command(&format!("devices approve {id}"))).collect()
 }
 
-fn as_json(env: &Env, config: &Config, agents: &[Agent], gateway: &Gateway, unit: &Unit) -> Value {
+fn as_json(
+    env: &Env,
+    config: &Config,
+    agents: &[Agent],
+    gateway: &Gateway,
+    unit: &Unit,
+    word: Word,
+) -> Value {
     let now = clock::now_ms();
     let target = gateway.target.as_ref();
     let recent = |rows: &mut dyn Iterator<Item = &Row>| {
@@ -361,6 +403,8 @@ fn as_json(env: &Env, config: &Config, agents: &[Agent], gateway: &Gateway, unit
         })
     });
     let total: usize = agents.iter().map(|agent| agent.sessions.len()).sum();
+    let derived = far::address(env, config).is_none();
+    let derived = derived.then(|| Ports::of(ports::configured(env, config), env, config).derived_json());
     let mut status = json!({
         "version": VERSION,
         "sessions": {
@@ -374,7 +418,8 @@ fn as_json(env: &Env, config: &Config, agents: &[Agent], gateway: &Gateway, unit
         "config": {"path": env.config_path, "exists": env.config_path.exists(), "issues": config.issues()},
         "stateDir": env.state_dir,
         "gateway": {
-            "mode": config.str("gateway.mode").unwrap_or("local"),
+            "mode": mode(config, gateway, word).or((word != Word::Nobody).then_some("local")),
+            "derivedPorts": derived,
             "url": target.map(|t| t.url.as_str()),
             "urlSource": target.map(|t| t.source.as_str()),
             "misconfigured": target.is_none(),
@@ -391,7 +436,7 @@ fn as_json(env: &Env, config: &Config, agents: &[Agent], gateway: &Gateway, unit
         "unsupported": unsupported::asked(config, env).into_iter().map(|asked| asked.what).collect::<Vec<_>>(),
         "agents": {"defaultId": default_agent(config), "agents": each.collect::<Vec<_>>(), "totalSessions": total},
     });
-    if let (Some(_), Some(map)) = (far::address(env, config), status.as_object_mut()) {
+    if let (Word::Gateway, Some(map)) = (word, status.as_object_mut()) {
         // Only what the gateway says; where it says nothing, null is the truth.
         let sessions = gateway.told.as_ref().and_then(|told| told.get("sessions").cloned());
         let agents = gateway.snapshot.get("agents").map(|agents| {
@@ -400,7 +445,14 @@ fn as_json(env: &Env, config: &Config, agents: &[Agent], gateway: &Gateway, unit
         });
         map.insert("sessions".into(), sessions.unwrap_or_default());
         map.insert("agents".into(), agents.unwrap_or_default());
-        map.insert("unsupported".into(), Value::Null);
+        if far::address(env, config).is_some() {
+            map.insert("unsupported".into(), Value::Null);
+        }
+    }
+    if word == Word::Nobody {
+        for place in ["/sessions/defaults/model", "/sessions/defaults/contextTokens", "/agents/defaultId"] {
+            status.pointer_mut(place).map(Value::take);
+        }
     }
     for (name, value) in
         [("health", &gateway.health), ("usage", &gateway.usage), ("usageCost", &gateway.cost)]
