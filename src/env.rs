@@ -102,6 +102,20 @@ impl Env {
         names.iter().any(|name| self.var(name).is_some() && !self.filled_in.contains(name))
     }
 
+    /// Where a variable's value stands, for people.
+    pub fn place_of(&self, name: &str) -> String {
+        let file = self.state_dir.join(".env");
+        let is_in_file = || {
+            let bytes = crate::files::read_bytes(&file, crate::files::MAX_TEXT).unwrap_or_default();
+            dotenv::parse(&String::from_utf8_lossy(&bytes)).iter().any(|(known, _)| known == name)
+        };
+        match self.filled_in.contains(name) {
+            false => format!("environment {name}"),
+            true if is_in_file() => format!("{name} in {}", self.display(&file)),
+            true => format!("{name} in the config's env"),
+        }
+    }
+
     /// Whether a switch such as `OPENCLAW_NIX_MODE` is on.
     pub fn flag(&self, name: &str) -> bool {
         self.var(name)

@@ -301,3 +301,12 @@ fn delivering_is_refused_and_unknown_levels_are_named() {
     let (_, stderr) = fails(&gateway, &["agent", "-m", "hi", "--agent", "nobody"]);
     assert!(stderr.contains("nobody"), "{stderr}");
 }
+
+// N-29: a key in the state directory's file is not one of the environment.
+#[test]
+fn n_29_a_key_of_the_env_file_is_said_to_stand_there() {
+    let home = Home::new("{agents: {defaults: {model: 'mistral/large'}}}");
+    std::fs::write(home.0.join("home/.openclaw/.env"), format!("MISTRAL_API_KEY={KEY}\n")).unwrap();
+    let told = home.ok(&["models", "status"]);
+    assert!(told.contains("MISTRAL_API_KEY in ~/.openclaw/.env") && !told.contains(KEY), "{told}");
+}

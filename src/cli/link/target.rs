@@ -225,10 +225,7 @@ fn secret(env: &Env, config: &Config, args: &Args, name: &str, section: &str) ->
     let upper = name.to_uppercase();
     for variable in [format!("OPENCLAW_GATEWAY_{upper}"), format!("CLAWDBOT_GATEWAY_{upper}")] {
         if let Some(value) = env.var(&variable) {
-            return Some(Secret {
-                value: value.trim().to_string(),
-                source: format!("environment {variable}"),
-            });
+            return Some(Secret { value: value.trim().to_string(), source: env.place_of(&variable) });
         }
     }
     let key = format!("{section}.{name}");

@@ -19,6 +19,8 @@ pub struct Server {
     pub kind: &'static str,
     /// The setting, variable or file.
     pub detail: String,
+    /// The same for people.
+    place: String,
 }
 
 impl Server {
@@ -48,7 +50,13 @@ impl Server {
             (None, None) => ("none", String::new()),
         };
         let url = if provider.base_url.is_empty() { "built in".into() } else { provider.shown_url() };
-        Server { id: id.clone(), url, api: provider.api.name(), kind, detail }
+        let place = match kind {
+            "env" => env.place_of(&detail),
+            "none" => "none needed".to_string(),
+            "missing" => "missing".to_string(),
+            kind => format!("{kind} {detail}"),
+        };
+        Server { id: id.clone(), url, api: provider.api.name(), kind, detail, place }
     }
 
     /// What keeps it from being used.
@@ -72,13 +80,8 @@ impl Server {
     }
 
     /// The key's place for people.
-    pub fn key(&self) -> String {
-        match self.kind {
-            "env" => format!("environment {}", self.detail),
-            "none" => "none needed".to_string(),
-            "missing" => "missing".to_string(),
-            kind => format!("{kind} {}", self.detail),
-        }
+    pub fn key(&self) -> &str {
+        &self.place
     }
 }
 

@@ -156,7 +156,7 @@ fn show(context: &Context, config: &Config, used: &Used, found: &Findings) {
         context.out.line(format!("{name:<15} : {value}"));
     }
     context.out.line("");
-    let cells = |s: &Server| vec![s.id.clone(), s.url.clone(), s.api.to_string(), s.key()];
+    let cells = |s: &Server| vec![s.id.clone(), s.url.clone(), s.api.to_string(), s.key().to_string()];
     context
         .out
         .table(&["Provider", "Server", "Api", "Key"], &found.servers.iter().map(cells).collect::<Vec<_>>());
