@@ -227,6 +227,18 @@ fn the_dashboard_is_printed_and_opened_without_a_secret_in_arguments() {
     let page = PathBuf::from(saw.lines().next().unwrap());
     assert!(std::fs::read_to_string(&page).unwrap().contains("#token=canary-env"));
     assert_eq!(std::fs::metadata(&page).unwrap().permissions().mode() & 0o777, 0o600);
+    // S-L11: it goes when the browser has had its time, and at once where there was none.
+    for (name, script) in [("sleep", "exit 0"), ("xdg-open", "exit 1")] {
+        std::fs::write(bin.join(name), format!("#!/bin/sh\n{script}\n")).unwrap();
+        std::fs::set_permissions(bin.join(name), std::fs::Permissions::from_mode(0o755)).unwrap();
+        let mut again = gateway::command(&dir);
+        again.arg("dashboard").env("PATH", format!("{}:/usr/bin:/bin", bin.display())).env("DISPLAY", ":7");
+        if name == "sleep" {
+            std::fs::write(bin.join("xdg-open"), "#!/bin/sh\nexit 0\n").unwrap();
+        }
+        assert!(again.output().unwrap().status.success());
+        wait_for("the page to go", || (!page.exists()).then_some(()));
+    }
     std::fs::remove_dir_all(dir).unwrap();
 }
 

@@ -184,6 +184,9 @@ fn doctor_brings_a_unit_up_to_date() {
     std::fs::write(&path, node).unwrap();
     let told = desk.ok(&[&only[..], &["--fix"]].concat());
     assert!(told.contains("runs the Node program") && told.contains("doctor --fix --force"), "{told}");
+    // N-19: what that really does.
+    assert!(told.contains("` writes ~/.config/systemd/user/openclaw-gateway.service anew"), "{told}");
+    assert!(!told.contains("nothing reads"), "{told}");
     assert_eq!(desk.read(&path), node);
 }
 
@@ -673,10 +676,35 @@ fn systemd_accepts_the_units() {
             let exposure = said.rsplit("openclaw-gateway.service: ").next().and_then(|t| t.split(' ').next());
             let exposure: f64 = exposure.and_then(|n| n.parse().ok()).unwrap_or_else(|| panic!("{said}"));
             // What the user's manager could not do would keep the gateway from starting.
-            let (most, manual) = if user { (6.25, "6.2") } else { (3.0, "1.9") };
+            // N-29: a system unit is rated by whom it runs as.
+            let (most, manual) = match (user, rustix::process::getuid().is_root()) {
+                (true, _) => (6.25, "6.2"),
+                (false, true) => (3.0, "1.9 where it"),
+                (false, false) => (3.0, "1.6 ("),
+            };
             assert!(exposure < most, "{said}");
             assert!(include_str!("../docs/operate.md").contains(manual));
         }
+    }
+}
+
+// S-L11: without a umask nobody else may write beside the unit.
+#[test]
+fn s_l11_directories_of_units_are_nobody_else_s() {
+    let desk = Desk::new();
+    let mut install = Command::new("/bin/sh");
+    let like = desk.command(&["gateway", "install"]);
+    install.args(["-c", "umask 0; exec \"$@\"", "sh"]).arg(like.get_program()).args(like.get_args());
+    install.env_clear();
+    for (name, value) in like.get_envs() {
+        install.env(name, value.unwrap_or_default());
+    }
+    let output = install.output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let path = desk.unit("openclaw-gateway.service");
+    for dir in path.ancestors().skip(1).take(3) {
+        let mode = dir.metadata().unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode & 0o022, 0, "{mode:o} {}", dir.display());
     }
 }
 

@@ -1,7 +1,7 @@
 //! `openclaw dashboard`: the address of the control page with the token in its fragment, and a browser on it.
 //!
 //! The token never stands in an argument of another program, where every user of the machine could read it: the
-//! browser is given a private file that leads to the address.
+//! browser is given a private file that leads to the address, and the file is gone half a minute later.
 use super::link::target::Target;
 use super::parse::Args;
 use super::{Command, Context, Flag, JSON};
@@ -11,8 +11,12 @@ use crate::error::{Error, Kind, Result};
 use crate::files;
 use crate::json::json;
 use crate::owners;
-use std::path::PathBuf;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
 use std::process::{Command as Process, Stdio};
+
+/// How long a browser may take to read the page, seconds.
+const PAGE_S: u64 = 30;
 
 pub const COMMAND: Command = Command {
     name: "dashboard",
@@ -101,8 +105,21 @@ fn open(env: &Env, url: &str) -> bool {
     let mut command = Process::new(if cfg!(target_os = "macos") { "open" } else { "xdg-open" });
     env.hide_own(&mut command);
     command.arg(&page).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    // It returns as soon as the browser has been told.
-    command.status().is_ok_and(|status| status.success())
+    // It returns as soon as the browser has been told, which reads the page when it gets to it.
+    let opened = command.status().is_ok_and(|status| status.success());
+    if !opened || !removed_later(env, &page) {
+        // Refused, it is removed by the gateway's daily round and replaced by the next call.
+        let _ = std::fs::remove_file(&page);
+    }
+    opened
+}
+
+/// Whether somebody was left behind to remove the page when the browser must have read it.
+fn removed_later(env: &Env, page: &Path) -> bool {
+    let mut command = Process::new("/bin/sh");
+    command.args(["-c", &format!("sleep {PAGE_S}; rm -f -- \"$1\""), "sh"]).arg(page);
+    command.env_clear().env("PATH", env.var("PATH").unwrap_or("/usr/bin:/bin")).process_group(0);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().is_ok()
 }
 
 /// A page, readable by this user only, that leads to `url`.

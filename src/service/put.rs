@@ -4,7 +4,7 @@ use super::{Manager, Place};
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::files;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// Puts the file in place. What was there and differs stays beside it as `.bak`.
@@ -18,7 +18,11 @@ pub(super) fn write(env: &Env, place: &Place, text: &str, before: &Inspection) -
         files::write_atomic(&backup(&place.path), old.as_bytes()).map_err(denied)?;
     }
     if let Some(dir) = place.path.parent() {
-        std::fs::create_dir_all(dir)
+        // Without a umask others could put files of their own there.
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o755)
+            .create(dir)
             .map_err(|e| denied(Error::io(format_args!("create directory {}", env.display(dir)), e)))?;
     }
     files::write_atomic(&place.path, text.as_bytes()).map_err(denied)?;

@@ -16,6 +16,8 @@ use std::time::UNIX_EPOCH;
 const DAY: u64 = 24 * 60 * 60 * 1000;
 /// Interrupted writes; another program may just be writing one.
 const TEMPORARY: Class = Class::new("*.tmp", 0, 0, 10 * 60 * 1000);
+/// The page that `dashboard` leads a browser with; it holds the token.
+const PAGE: Class = Class::new("dashboard.html", 0, 0, 60 * 1000);
 /// Beside the config: copies by us (five), by hand and by other programs.
 const COPIES: [Class; 3] = [
     Class::new(".bak", 10, 64 << 20, DAY),
@@ -90,6 +92,7 @@ fn old_files(places: &Places) -> Vec<(PathBuf, u64)> {
     for dir in ours {
         found.extend(sweep::excess_of(&dir, &TEMPORARY));
     }
+    found.extend(sweep::excess_of(&places.state_dir.join("gateway"), &PAGE));
     found.extend(sweep::excess_of(&places.state_dir.join("logs"), &LOGS));
     // A config that lies elsewhere has neighbours that are none of our business.
     let is_of_config = |path: &PathBuf| {

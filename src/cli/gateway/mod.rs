@@ -53,6 +53,7 @@ const FLAGS: &[Flag] = &[
         "Listen on loopback, lan, tailnet, auto or custom (gateway.customBindHost)",
     ),
     Flag::value("token", "<token>", "Require this shared token"),
+    Flag::value("token-file", "<file>", "Require the token in this file"),
     Flag::value("password", "<password>", "Require this shared password"),
     Flag::value("password-file", "<file>", "Require the password in this file"),
     Flag::choice("auth", "<mode>", &["token", "password"], "Authenticate clients by token or by password"),
@@ -80,8 +81,8 @@ const WITHOUT_EFFECT: [(&str, &str); 7] = [
     ("tailscale-reset-on-exit", "nothing was published"),
 ];
 
-/// Largest password file, bytes.
-const MAX_PASSWORD: usize = 4096;
+/// Largest file with a secret, bytes.
+const MAX_SECRET: usize = 4096;
 
 fn run(context: &Context, args: &Args) -> Result<()> {
     for (flag, why) in WITHOUT_EFFECT {
@@ -96,18 +97,14 @@ fn run(context: &Context, args: &Args) -> Result<()> {
 fn start(context: &Context, args: &Args) -> Result<()> {
     let text = |long: &str| args.value(long).map(str::to_string);
     let port = args.value("port").map(port).transpose()?;
-    let password = match (text("password"), args.value("password-file")) {
-        (Some(_), Some(_)) => return Err(Error::usage("Use either --password or --password-file.")),
-        (None, Some(file)) => Some(password_of(context, file)?),
-        (password, None) => password,
-    };
+    let (token, password) = (secret(context, args, "token")?, secret(context, args, "password")?);
     dev::prepare(context, port, args.has("reset"), args.has("force"))?;
     crate::gateway::run(
         context.env.clone(),
         Options {
             port,
             bind: text("bind"),
-            token: text("token"),
+            token,
             password,
             auth: text("auth"),
             allow_unconfigured: args.has("allow-unconfigured"),
@@ -122,32 +119,49 @@ pub(super) fn port(text: &str) -> Result<u16> {
     port.ok_or_else(|| Error::usage(format!("Invalid port {text:?} (use a number from 1 to 65535)")))
 }
 
-/// The password in a file; the line break at its end is not part of it.
-fn password_of(context: &Context, file: &str) -> Result<String> {
+/// The token or the password, given as such or in a file.
+fn secret(context: &Context, args: &Args, name: &str) -> Result<Option<String>> {
+    match (args.value(name), args.value(&format!("{name}-file"))) {
+        (Some(_), Some(_)) => Err(Error::usage(format!("Use either --{name} or --{name}-file."))),
+        (None, Some(file)) => secret_of(context, name, file).map(Some),
+        (Some(text), None) => {
+            let upper = name.to_uppercase();
+            context.out.warn(&format!(
+                "warning: others on this machine can read the {name} in the list of processes; use --{name}-file or \
+                 OPENCLAW_GATEWAY_{upper}"
+            ));
+            Ok(Some(text.to_string()))
+        }
+        (None, None) => Ok(None),
+    }
+}
+
+/// The secret in a file; the line break at its end is not part of it.
+fn secret_of(context: &Context, name: &str, file: &str) -> Result<String> {
     let path = context.env.expand(file);
     let failed = |why: String| {
         let path = path.display();
         Error::config(format!(
-            "read --password-file {path}: {why}; name a readable file that holds the password alone"
+            "read --{name}-file {path}: {why}; name a readable file that holds the {name} alone"
         ))
     };
     let mut bytes = Vec::new();
     // A device or pipe may never end; a line break is let through to be taken off.
     let opened = std::fs::File::open(&path);
     opened
-        .and_then(|file| file.take(MAX_PASSWORD as u64 + 2).read_to_end(&mut bytes))
+        .and_then(|file| file.take(MAX_SECRET as u64 + 2).read_to_end(&mut bytes))
         .map_err(|e| failed(e.to_string()))?;
     let text = String::from_utf8(bytes).map_err(|_| failed("it is not UTF-8 text".to_string()))?;
-    let password = text.trim_end_matches(['\r', '\n']);
-    if password.trim().is_empty() || password.len() > MAX_PASSWORD {
-        return Err(failed(format!("it is empty or longer than {MAX_PASSWORD} bytes")));
+    let secret = text.trim_end_matches(['\r', '\n']);
+    if secret.trim().is_empty() || secret.len() > MAX_SECRET {
+        return Err(failed(format!("it is empty or longer than {MAX_SECRET} bytes")));
     }
     let mode = std::fs::metadata(&path).map_or(0, |meta| meta.permissions().mode());
     if mode & 0o077 != 0 {
         let file = path.display();
         context.out.warn(&format!("warning: others can read {file}; protect it with: chmod 600 {file}"));
     }
-    Ok(password.to_string())
+    Ok(secret.to_string())
 }
 
 /// A file that this user may not write keeps every later start from succeeding too, so the status says so. What is
