@@ -138,6 +138,12 @@ impl Error {
         self
     }
 
+    /// The same with other words for some of it.
+    pub fn reworded(mut self, from: &str, to: &str) -> Error {
+        self.told.message = self.told.message.replace(from, to);
+        self
+    }
+
     pub fn message(&self) -> &str {
         &self.told.message
     }

@@ -21,6 +21,18 @@ pub struct Listener {
     pub user: String,
 }
 
+impl Listener {
+    /// For people: `pid 7 (python3)`, and whose it is where that is not this user.
+    pub fn told(&self) -> String {
+        let is_ours = self.user == user_name(rustix::process::geteuid().as_raw());
+        match self.pid {
+            Some(pid) if is_ours => format!("pid {pid} ({})", self.command),
+            Some(pid) => format!("pid {pid} ({}) of user {}", self.command, self.user),
+            None => format!("a process of user {}", self.user),
+        }
+    }
+}
+
 /// A port and who has it.
 #[derive(Debug, Clone)]
 pub struct Port {
@@ -160,6 +172,19 @@ fn connected(own: SocketAddr, other: SocketAddr) -> Option<(Socket, Option<Socke
         }
     }
     Some((ours?, theirs))
+}
+
+/// A listener on `port` where it is not process `own` that listens there. One that may not be looked at is taken for
+/// `own` if it belongs to the same user.
+pub fn stranger(port: u16, own: Option<u32>) -> Option<Listener> {
+    let likely: Vec<u32> = own.into_iter().collect();
+    let mut listeners = Port::inspect(port, &likely).listeners;
+    let owner = own.and_then(|pid| Some(user_name(std::fs::metadata(format!("/proc/{pid}")).ok()?.uid())));
+    let is_own = |l: &Listener| match l.pid {
+        Some(pid) => own == Some(pid),
+        None => owner.as_ref() == Some(&l.user),
+    };
+    if listeners.is_empty() || listeners.iter().any(is_own) { None } else { Some(listeners.swap_remove(0)) }
 }
 
 /// The user of another user's process, other than root, that listens on `port`.

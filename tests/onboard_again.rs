@@ -75,6 +75,52 @@ fn r_26_the_port_of_another_profile_s_gateway_is_refused() {
     assert!(!gateway.dir.join("home/.openclaw-two/openclaw.json").exists());
 }
 
+// N-8: a port that nobody chose is another one where somebody has it; one that was chosen is refused, and nothing is
+// written that could only fail.
+#[test]
+fn n_8_a_port_that_somebody_has_is_not_written_down() {
+    let dir = gateway::new_dir();
+    let profile = format!("n8-{}", std::process::id());
+    let run = |args: &[&str]| run(&dir, &[&["--profile", &profile], args].concat());
+    let told: Value =
+        serde_json::from_str(&text(&run(&["gateway", "status", "--no-probe", "--json"])).0).unwrap();
+    let port = told["gateway"]["port"].as_u64().unwrap() as u16;
+    let Ok(_taken) = std::net::TcpListener::bind(("127.0.0.1", port)) else { return };
+    let who = format!("port {port} belongs to pid {} (", std::process::id());
+    let file = dir.join(format!("home/.openclaw-{profile}/openclaw.json"));
+    let output = run(&["onboard", "--non-interactive", "--gateway-port", &port.to_string()]);
+    let stderr = text(&output).1;
+    assert!(!output.status.success() && stderr.contains(&who), "{output:?}");
+    assert!(
+        stderr.contains("which is not this profile's gateway; choose another port: --gateway-port "),
+        "{stderr}"
+    );
+    assert!(!file.exists());
+    let output = run(&["onboard", "--non-interactive"]);
+    assert!(output.status.success() && text(&output).1.contains(&who), "{output:?}");
+    let written: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    let other = written["gateway"]["port"].as_u64().unwrap() as u16;
+    assert_ne!(other, port);
+    assert!(text(&output).1.contains(&format!("the gateway gets port {other}")), "{output:?}");
+    std::fs::remove_dir_all(dir).unwrap();
+}
+
+// N-19: what an error about a gateway elsewhere advises is known here too.
+#[test]
+fn n_19_password_and_pin_of_a_gateway_elsewhere_are_taken() {
+    let dir = gateway::new_dir();
+    let pin = "ab".repeat(32);
+    let url = ["--mode", "remote", "--remote-url", "wss://box.example:1"];
+    let more = ["--remote-password", "canary-pw", "--tls-fingerprint", &pin];
+    let told = out(&dir, &[&["setup", "--non-interactive", "--skip-health"], &url[..], &more].concat());
+    assert!(told.contains("set gateway.remote.password") && !told.contains("canary"), "{told}");
+    let remote = &config(&dir)["gateway"]["remote"];
+    assert_eq!((&remote["password"], &remote["tlsFingerprint"]), (&json!("canary-pw"), &json!(pin)));
+    let output = run(&dir, &["onboard", "--non-interactive", "--remote-password", "x"]);
+    assert!(text(&output).1.contains("--remote-password needs --mode remote"), "{output:?}");
+    std::fs::remove_dir_all(dir).unwrap();
+}
+
 /// The service does not see the shell's variables.
 #[test]
 fn a_password_of_the_shell_is_written_for_the_service() {

@@ -145,6 +145,13 @@ fn s_m8_the_command_line_sends_no_secret_to_another_users_process() {
         );
         assert!(told.contains("no secret was sent") && told.contains("Fix: end that process"), "{told}");
     }
+    // N-8: nor is a gateway set up where it is; without a secret it is named just so.
+    let two = |args: &[&str]| gateway.cli_env(&[&["--profile", "two"], args].concat(), &vars[..1]);
+    let output = two(&["onboard", "--non-interactive"]);
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success() && told.contains("of user nobody"), "{told}");
+    assert!(told.contains("set OPENCLAW_GATEWAY_PORT to another port"), "{told}");
+    assert!(!gateway.dir.join("home/.openclaw-two/openclaw.json").exists());
     let output = gateway.cli_env(&["dashboard", "--no-open"], &vars);
     let told =
         String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);

@@ -469,6 +469,22 @@ fn n_21_behind_a_broken_file_stands_what_runs() {
     std::fs::remove_dir_all(dir).unwrap();
 }
 
+// N-8: a wrong secret at another profile's gateway is not a wrong secret of this one.
+#[test]
+fn n_8_another_profile_s_gateway_is_named() {
+    let gateway = Gateway::plain();
+    let port = gateway.port.to_string();
+    let vars = [("OPENCLAW_GATEWAY_PORT", port.as_str()), ("OPENCLAW_GATEWAY_TOKEN", "of another one")];
+    let who = format!("Fix: port {port} is the gateway of profile default (pid {})", gateway.pid());
+    for args in [&["health"][..], &["gateway", "status"], &["agent", "-m", "hi"]] {
+        let (stdout, stderr) = text(&gateway.cli_env(&[&["--profile", "two"], args].concat(), &vars));
+        let told = stdout + &stderr;
+        assert!(told.contains(&who) && !told.contains("gateway.remote"), "{args:?} {told}");
+    }
+    let told = text(&gateway.cli_env(&["health"], &vars)).1;
+    assert!(told.contains("gateway token mismatch\n") && told.contains("expects another secret"), "{told}");
+}
+
 // N-21: a process that a signal ended had no status 0, and one that runs has not ended.
 #[test]
 fn n_21_the_last_exit_is_the_one_that_was() {

@@ -87,7 +87,10 @@ fn run(context: &Context, args: &Args) -> Result<()> {
     let call = Call { context, target, params: params(args, &key, limit_ms.div_ceil(1000))?, key, limit_ms };
     let mut stream = Stream::new(context.out, streams(context, args));
     let payload = call.outcome(&mut stream, !args.has("no-wait"));
-    let payload = payload.inspect_err(|_| stream.finish())?;
+    let payload = payload.inspect_err(|_| stream.finish());
+    // The next call has a key of its own anyway, unless this one was given.
+    let is_given = args.has("idempotency-key");
+    let payload = payload.map_err(|e| if is_given { e } else { e.reworded(rpc::NEW_KEY, "") })?;
     if let Some(note) = fallback_note(&payload) {
         context.out.warn(&note);
     }

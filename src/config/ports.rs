@@ -124,13 +124,13 @@ pub fn collisions(env: &Env, own: &Ports) -> Vec<Collision> {
     found
 }
 
-/// A port for a new profile: its own, or the next slot that no other profile of this home has.
-pub fn free_slot(env: &Env, config: &Config) -> u16 {
+/// A port for a new profile: its own, or the next slot that no other profile of this home has and nobody else either.
+pub fn free_slot(env: &Env, config: &Config, is_taken: &dyn Fn(u16) -> bool) -> u16 {
     let own = env.default_port();
     let slots = (0..SLOTS).map(|n| FIRST_SLOT + ((own.saturating_sub(FIRST_SLOT)) / SLOT + n) % SLOTS * SLOT);
     std::iter::once(own)
         .chain(slots)
-        .find(|port| collisions(env, &Ports::of(*port, env, config)).is_empty())
+        .find(|port| collisions(env, &Ports::of(*port, env, config)).is_empty() && !is_taken(*port))
         .unwrap_or(own)
 }
 
@@ -311,8 +311,12 @@ mod tests {
     fn a_new_profile_avoids_the_slots_of_the_others() {
         let home = TestDir::new();
         let new = env(&home.0, "work");
-        assert_eq!(free_slot(&new, &Config::empty()), port_of_profile("work"));
+        let free = |is_taken: &dyn Fn(u16) -> bool| free_slot(&new, &Config::empty(), is_taken);
+        let nobody = |_| false;
+        assert_eq!(free(&nobody), port_of_profile("work"));
+        // N-8: nor those of strangers.
+        assert_eq!(free(&|port| port == port_of_profile("work")), port_of_profile("work") + SLOT);
         configure(&home.0, "other", &format!("{{gateway: {{port: {}}}}}", port_of_profile("work")));
-        assert_eq!(free_slot(&new, &Config::empty()), port_of_profile("work") + SLOT);
+        assert_eq!(free(&nobody), port_of_profile("work") + SLOT);
     }
 }

@@ -7,7 +7,7 @@ use crate::config::Config;
 use crate::config::ports;
 use crate::env::Env;
 use crate::own;
-use crate::owners::owner_of;
+use crate::owners;
 use crate::session_key::id_of;
 use serde_json::Value;
 use std::path::PathBuf;
@@ -17,10 +17,10 @@ pub fn in_use(ctx: &Ctx) -> Vec<Finding> {
         return Vec::new();
     }
     let port = ports::configured(&ctx.env, &ctx.config);
-    let stranger = owner_of(port).filter(|(pid, _)| Some(*pid) != ctx.instance);
-    one(stranger.map(|(pid, name)| {
+    one(owners::stranger(port, ctx.instance).map(|listener| {
         Finding::new(format!(
-            "port {port} belongs to pid {pid} ({name}), which is not this profile's gateway"
+            "port {port} belongs to {}, which is not this profile's gateway",
+            listener.told()
         ))
         .remedy("stop it, or set another gateway.port")
     }))

@@ -9,7 +9,7 @@ use super::link::socket::reason;
 use super::link::target::{Target, settings};
 use super::parse::Args;
 use super::{Command, Context, Flag, JSON, VERSION};
-use crate::doctor::{self, CHECKS, Change, Check, Ctx, Done, Found, Reached, Severity};
+use crate::doctor::{self, CHECKS, Change, Check, Ctx, Done, Fix, Found, Reached, Severity};
 use crate::error::{Error, Kind, Result};
 use crate::json::json;
 use crate::service;
@@ -28,7 +28,10 @@ pub const COMMAND: Command = Command {
         Flag::switch("fix", "Repair what can be repaired without losing anything"),
         Flag::switch("repair", "The same as --fix"),
         Flag::switch("yes", "The same as --fix, as existing scripts call it"),
-        Flag::switch("force", "With --fix: also remove keys that nothing reads"),
+        Flag::switch(
+            "force",
+            "With --fix: also remove keys that nothing reads, and take over the Node program's service",
+        ),
         Flag::switch("generate-gateway-token", "Set a new random gateway.auth.token"),
         Flag::switch("non-interactive", "Ask nothing, which it never does"),
         Flag::switch("deep", "Look at the services of the whole machine too"),
@@ -217,6 +220,24 @@ fn show(context: &Context, found: &[Found], done: &[Done], fixed: bool) {
     } else if repairs(true) > 0 {
         out.line("");
         let command = context.env.command("doctor --fix --force");
-        out.line(format!("`{command}` removes {} keys that nothing reads; a backup is kept.", repairs(true)));
+        out.line(format!("`{command}` {}; a backup is kept.", forced(context, found)));
     }
+}
+
+/// What only `--force` does.
+fn forced(context: &Context, found: &[Found]) -> String {
+    let fixes =
+        || found.iter().filter_map(|found| found.finding.fix.as_ref()).filter(|fix| fix.needs_force());
+    let keys = match fixes().filter(|fix| matches!(fix, Fix::Config(_))).count() {
+        0 => None,
+        1 => Some("removes 1 key that nothing reads".to_string()),
+        n => Some(format!("removes {n} keys that nothing reads")),
+    };
+    let unit = fixes().find_map(|fix| match fix {
+        Fix::Service { unit, .. } => Some(context.env.display(unit)),
+        _ => None,
+    });
+    let unit = unit
+        .map(|unit| format!("writes {unit} anew, so that it runs this program, and restarts the service"));
+    keys.into_iter().chain(unit).collect::<Vec<_>>().join(" and ")
 }

@@ -36,10 +36,12 @@ const FLAGS: &[Flag] = &[
 fn run(context: &Context, args: &Args) -> Result<()> {
     let method = args.positional(0).unwrap_or_default();
     let mut params = params(args.value("params"))?;
-    if needs_key(method) && params.get("idempotencyKey").is_none() {
+    let makes_key = needs_key(method) && params.get("idempotencyKey").is_none();
+    if makes_key {
         params.put("idempotencyKey", ids::uuid()?);
     }
-    let payload = rpc::call(context, args, method, &params.into()).map_err(explain)?;
+    let payload = rpc::call(context, args, method, &params.into()).map_err(explain);
+    let payload = payload.map_err(|e| if makes_key { e.reworded(rpc::NEW_KEY, "") } else { e })?;
     if !args.has("json") {
         context.out.warn(&format!("Gateway call: {method}"));
     }

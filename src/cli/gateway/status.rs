@@ -245,6 +245,18 @@ pub fn live(env: &Env) -> Option<Live> {
     is_held.then(|| Live { pid, addresses: owners::of_process(pid) })
 }
 
+/// Who has `port`, as a sentence, where it is not this profile's gateway.
+pub fn stranger(env: &Env, port: u16) -> Option<String> {
+    let listener = owners::stranger(port, live(env).map(|live| live.pid))?;
+    let is_it = |(_, other): &(String, Env)| live(other).is_some_and(|live| Some(live.pid) == listener.pid);
+    Some(match (listener.pid, ports::homes(env).into_iter().find(is_it)) {
+        (Some(pid), Some((profile, _))) => {
+            format!("port {port} is the gateway of profile {profile} (pid {pid})")
+        }
+        _ => format!("port {port} belongs to {}, which is not this profile's gateway", listener.told()),
+    })
+}
+
 /// The inode of a line such as `1: FLOCK ADVISORY WRITE 4242 08:01:131 0 EOF`.
 fn locked_inode(line: &str) -> Option<u64> {
     line.split_whitespace().find_map(|word| word.splitn(3, ':').nth(2)).and_then(|inode| inode.parse().ok())

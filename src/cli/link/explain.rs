@@ -1,11 +1,10 @@
 //! What a command says when its gateway could not be reached or refused it: the target, where its address and
 //! credentials came from, and the one fix. Values of credentials never appear.
 use super::target::{Secret, Target};
-use crate::cli::gateway::status::live;
+use crate::cli::gateway::status::{live, stranger};
 use crate::config::Config;
 use crate::error::{Error, Kind};
 use crate::gateway;
-use crate::owners::Port;
 use crate::service::Place;
 
 /// A gateway that stays silent for less is not said to hang, milliseconds.
@@ -15,7 +14,8 @@ impl Target {
     /// `error` with the lines that say what was tried, for people in the text and for scripts in the details.
     pub fn explain(&self, error: Error, stored_device_token: bool) -> Error {
         let credential = self.credential(stored_device_token);
-        let mut text = format!("{}\nGateway target: {}\nSource: {}", error.message(), self.url, self.source);
+        let said = self.without_hint(error.message());
+        let mut text = format!("{said}\nGateway target: {}\nSource: {}", self.url, self.source);
         text += &format!("\nConfig: {}", self.config);
         if let Some(bind) = &self.bind {
             text += &format!("\nBind: {bind}");
@@ -36,6 +36,17 @@ impl Target {
             .with("source", self.source.as_str())
             .with("config", self.config.as_str())
             .with("credential", credential)
+    }
+
+    /// What the gateway said. Its hint in brackets is about `gateway.remote`, which is not read for one of this host.
+    fn without_hint(&self, said: &str) -> String {
+        match said.split_once(" (set gateway.remote.").filter(|_| self.bind.is_some()) {
+            Some((before, hint)) => {
+                let after = hint.split_once(')').map_or("", |(_, after)| after);
+                format!("{before}{after}")
+            }
+            None => said.to_string(),
+        }
     }
 
     /// Where the credentials came from, in words.
@@ -65,30 +76,52 @@ impl Target {
         {
             return Some(hint.to_string());
         }
-        let key = if self.source.contains("remote") { "gateway.remote.token" } else { "gateway.auth.token" };
         match error.kind {
             Kind::Unreachable if self.bind.is_some() => Some(self.way_to_run(error)),
             Kind::Unreachable => {
                 Some("check the address, and that the gateway runs and its port is reachable".into())
             }
+            Kind::Unauthorized | Kind::RateLimited if self.stranger().is_some() => {
+                let who = self.stranger().unwrap_or_default();
+                Some(format!("{who}: use its --profile or its secret, or another port (gateway.port)"))
+            }
             Kind::Unauthorized | Kind::NotPaired if self.held_config().is_some() => self.held_config(),
-            Kind::Unauthorized | Kind::RateLimited => Some(match (&self.token, &self.password) {
-                (None, None) if !self.is_configured => "pass --token or --password".into(),
-                (None, None) => {
-                    format!("pass --token, set OPENCLAW_GATEWAY_TOKEN, or set {key} in the config")
-                }
-                (Some(secret), _) | (None, Some(secret)) => {
-                    format!(
-                        "the gateway expects another secret than the one from {}; correct it there",
-                        secret.source
-                    )
-                }
-            }),
+            Kind::Unauthorized | Kind::RateLimited => {
+                Some(self.right_secret(detail("code").unwrap_or_default()))
+            }
             Kind::NotPaired => detail("requestId").map(|id| {
                 let command = self.env.command(&format!("devices approve {id}"));
                 format!("on the gateway's host run `{command}`")
             }),
             _ => None,
+        }
+    }
+
+    /// Who has the port in place of this host's gateway.
+    fn stranger(&self) -> Option<String> {
+        self.bind.as_ref().and_then(|_| stranger(&self.env, self.port))
+    }
+
+    /// What to do about a secret that is missing or wrong; `code` is the gateway's.
+    fn right_secret(&self, code: &str) -> String {
+        let is_password = code.starts_with("AUTH_PASSWORD");
+        let name = if is_password { "password" } else { "token" };
+        let (first, second) =
+            if is_password { (&self.password, &self.token) } else { (&self.token, &self.password) };
+        match first.as_ref().or(second.as_ref()).filter(|_| !code.ends_with("_MISSING")) {
+            Some(secret) => format!(
+                "the gateway expects another secret than the one from {}; correct it there",
+                secret.source
+            ),
+            None if !self.is_configured && code.is_empty() => "pass --token or --password".into(),
+            None if !self.is_configured => format!("pass --{name}"),
+            None => {
+                let section = if self.source.contains("remote") { "remote" } else { "auth" };
+                let upper = name.to_uppercase();
+                format!(
+                    "pass --{name}, set OPENCLAW_GATEWAY_{upper}, or set gateway.{section}.{name} in the config"
+                )
+            }
         }
     }
 
@@ -119,14 +152,8 @@ impl Target {
                 }
             };
         }
-        if let Some(holder) = Port::inspect(port, &[]).listeners.first() {
-            let who = match holder.pid {
-                Some(pid) => format!("pid {pid} ({})", holder.command),
-                None => format!("a process of user {}", holder.user),
-            };
-            return format!(
-                "port {port} belongs to {who}, not to this gateway: stop it, or set another gateway.port"
-            );
+        if let Some(who) = stranger(env, port) {
+            return format!("{who}: stop it, or set another gateway.port");
         }
         match gateway::refusal(env) {
             Some(why) => format!("correct what keeps the gateway from starting: {why}"),

@@ -172,6 +172,9 @@ fn is_named(target: &Target) -> bool {
     env.is_given("OPENCLAW_GATEWAY_PORT") && secret.is_some_and(is_from_caller)
 }
 
+/// What gateways advise of a key, which says nothing to who gave none.
+pub const NEW_KEY: &str = " with a new idempotency key";
+
 /// The error for a request that was written and not answered.
 pub fn unknown_outcome(method: &str, key: Option<&str>, error: &Error) -> Error {
     let told = match key {
@@ -196,4 +199,16 @@ pub fn keeps_out(kind: Kind) -> bool {
         kind,
         Unreachable | Unauthorized | RateLimited | NotPaired | Forbidden | Protocol | UnknownMethod
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::NEW_KEY;
+
+    #[test]
+    fn n_19_the_advice_about_keys_is_known_by_its_words() {
+        for text in [include_str!("../../gateway/recover.rs"), include_str!("../../state/runs/ending.rs")] {
+            assert!(text.contains(&format!("send it again{NEW_KEY}\"")));
+        }
+    }
 }

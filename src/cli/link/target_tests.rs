@@ -133,6 +133,57 @@ fn credentials_for_the_end_of_a_tunnel() {
     assert_eq!((of("--token T", true), of("--token T", false)), ("T ENV".into(), "T -".into()));
 }
 
+// N-19: the secret that is missing is the one to give. N-8: what is not read for a gateway of this host is no advice.
+#[test]
+fn n_19_the_advice_is_about_the_secret_that_is_wanted() {
+    let refused = |code: &str| Error::new(Kind::Unauthorized, "unauthorized: x").with("code", code);
+    let remote = |secret: &str| {
+        let text = format!("{{gateway: {{mode: 'remote', remote: {{url: 'wss://x.example'{secret}}}}}}}");
+        resolve(&text, &[], "").unwrap()
+    };
+    for (secret, code, want) in [
+        (
+            "",
+            "AUTH_PASSWORD_MISSING",
+            "pass --password, set OPENCLAW_GATEWAY_PASSWORD, or set gateway.remote.password",
+        ),
+        (", token: 't'", "AUTH_PASSWORD_MISSING", "pass --password, set OPENCLAW_GATEWAY_PASSWORD"),
+        ("", "AUTH_TOKEN_MISSING", "pass --token, set OPENCLAW_GATEWAY_TOKEN, or set gateway.remote.token"),
+        (
+            ", token: 't', password: 'p'",
+            "AUTH_PASSWORD_MISMATCH",
+            "from config gateway.remote.password; correct",
+        ),
+        (", token: 't', password: 'p'", "AUTH_TOKEN_MISMATCH", "from config gateway.remote.token; correct"),
+    ] {
+        let told = remote(secret).explain(refused(code), false);
+        assert!(told.message().contains(want), "{code} {told}");
+    }
+    let hint = "unauthorized: gateway token mismatch (set gateway.remote.token to match gateway.auth.token)";
+    let told =
+        |target: Target| target.explain(Error::new(Kind::Unauthorized, hint), false).message().to_string();
+    assert!(
+        told(resolve("{gateway: {port: 1}}", &[], "").unwrap())
+            .starts_with("unauthorized: gateway token mismatch\n")
+    );
+    assert!(told(remote("")).starts_with(hint));
+}
+
+// N-29: a variable of a file is said to stand there.
+#[test]
+fn n_29_where_a_variable_stands() {
+    let dir = Dir::new();
+    dir.write(".env", "OPENCLAW_GATEWAY_TOKEN=t\n");
+    dir.write("openclaw.json", "{env: {vars: {IN_CONFIG: 'x'}}}");
+    let mut env = dir.env(&[("GIVEN", "x")]);
+    Config::load(&mut env).unwrap();
+    let file = env.display(&env.state_dir.join(".env"));
+    let place = |name: &str| env.place_of(name);
+    assert_eq!(place("OPENCLAW_GATEWAY_TOKEN"), format!("OPENCLAW_GATEWAY_TOKEN in {file}"));
+    assert_eq!(place("GIVEN"), "environment GIVEN");
+    assert_eq!(place("IN_CONFIG"), "IN_CONFIG in the config's env");
+}
+
 #[test]
 fn an_explanation_names_sources_and_no_values() {
     let vars = [("OPENCLAW_GATEWAY_TOKEN", "secret-canary")];

@@ -3,20 +3,17 @@
 use super::report;
 use super::report::Outcome;
 use super::{Mode, Plan};
-use super::{check, setup};
+use super::{check, port, setup};
 use crate::cli::Context;
-use crate::cli::gateway::status::live;
 use crate::cli::link::target::Target;
 use crate::cli::models::set;
 use crate::cli::parse::Args;
 use crate::config::edit::{self, Draft, Edit};
-use crate::config::ports;
 use crate::config::{Config, write};
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::gateway::{Judge, Options};
 use crate::models::catalogue;
-use crate::owners;
 use crate::settings::{Auth, AuthMode};
 use crate::{dotenv, files, service};
 use std::path::PathBuf;
@@ -26,6 +23,11 @@ pub fn carry_out(context: &Context, plan: &Plan, as_json: bool) -> Result<()> {
     let env = &context.env;
     let mut seen = env.clone();
     let before = Config::load(&mut seen)?;
+    let mut plan = plan.clone();
+    if let Some(note) = port::choose(&seen, &before, &mut plan)? {
+        context.out.warn(&note);
+    }
+    let plan = &plan;
     let ((workspace, kept), wrote) = change(plan, &seen, &before)?;
     let fresh = Env::from_process(env.profile.as_deref())?;
     let after = Config::load(&mut fresh.clone())?;
@@ -99,16 +101,7 @@ fn fits(plan: &Plan, env: &Env, config: &Config) -> Result<()> {
     if is_touched || plan.token.is_some() || plan.password.is_some() {
         Judge::new(env.clone(), Options::default()).judge(config.clone(), env.clone())?;
     }
-    let clashes = ports::port_collisions(env, config).into_iter();
-    let is_same = |clash: &ports::Collision| clash.own == "gateway port" && clash.theirs == clash.own;
-    let Some(clash) = clashes.filter(is_same).find(|_| is_touched || plan.check) else { return Ok(()) };
-    match owners::owner_of(clash.port) {
-        Some((pid, _)) if live(env).is_none_or(|own| own.pid != pid) => Err(Error::usage(format!(
-            "port {} is the gateway of profile {} (pid {pid}); choose another gateway.port",
-            clash.port, clash.profile
-        ))),
-        _ => Ok(()),
-    }
+    Ok(())
 }
 
 /// The edits of the config, without the model, which may need a provider beside it.
@@ -116,10 +109,16 @@ fn edits(plan: &Plan, env: &Env, before: &Config) -> Result<Vec<Edit<'static>>> 
     let mut edits = Vec::new();
     match &plan.mode {
         Some(Mode::Local) => edits.push(Edit::new("gateway.mode", "local")),
-        Some(Mode::Remote { url, token }) => {
+        Some(Mode::Remote { url, token, password, pin }) => {
             edits.push(Edit::new("gateway.mode", "remote"));
             edits.push(Edit::new("gateway.remote.url", url.as_str()));
-            edits.extend(token.as_deref().map(|token| Edit::new("gateway.remote.token", token)));
+            let own = [
+                ("gateway.remote.token", token),
+                ("gateway.remote.password", password),
+                ("gateway.remote.tlsFingerprint", pin),
+            ];
+            let given = own.into_iter().filter_map(|(key, value)| Some((key, value.as_deref()?)));
+            edits.extend(given.map(|(key, value)| Edit::new(key, value)));
         }
         None => {}
     }

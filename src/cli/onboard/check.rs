@@ -63,6 +63,8 @@ pub fn check(context: &Context, config: &Config, installed: bool, changed: bool)
             ))
         }
         None if error.kind == Kind::Unreachable && !is_remote => trial(context),
+        // These commands have options of their own for a gateway elsewhere.
+        None if is_remote => Err(error.reworded("pass --", "pass --remote-").context("check the gateway")),
         None => Err(error.context("check the gateway")),
     }
 }

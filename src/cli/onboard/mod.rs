@@ -6,6 +6,7 @@ pub mod apply;
 pub mod ask;
 pub mod check;
 pub mod configure;
+pub mod port;
 pub mod questions;
 pub mod report;
 pub mod setup;
@@ -61,6 +62,8 @@ pub const FLAGS: &[Flag] = &[
     Flag::value("gateway-password", "<password>", "Write gateway.auth.password"),
     Flag::value("remote-url", "<url>", "Write gateway.remote.url"),
     Flag::value("remote-token", "<token>", "Write gateway.remote.token"),
+    Flag::value("remote-password", "<password>", "Write gateway.remote.password"),
+    Flag::value("tls-fingerprint", "<sha256>", "Write gateway.remote.tlsFingerprint"),
     Flag::switch("install-daemon", "Install the service that keeps the gateway running"),
     Flag::switch("no-install-daemon", "Do not install it"),
     Flag::switch("skip-health", "Do not check that the gateway works"),
@@ -71,7 +74,7 @@ pub const FLAGS: &[Flag] = &[
 ];
 
 /// What is to be done; what is `None` stays as it is.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Plan {
     /// Whether `gateway.mode` becomes `local`, or `remote` with `url`.
     pub mode: Option<Mode>,
@@ -90,9 +93,10 @@ pub struct Plan {
     pub whole: bool,
 }
 
+#[derive(Clone)]
 pub enum Mode {
     Local,
-    Remote { url: String, token: Option<String> },
+    Remote { url: String, token: Option<String>, password: Option<String>, pin: Option<String> },
 }
 
 pub fn run(context: &Context, args: &Args) -> Result<()> {
@@ -109,12 +113,15 @@ pub fn run(context: &Context, args: &Args) -> Result<()> {
     apply::carry_out(context, &plan, args.has("json"))
 }
 
+/// Options about a gateway elsewhere.
+const REMOTE: [&str; 4] = ["remote-url", "remote-token", "remote-password", "tls-fingerprint"];
+
 /// The plan that the options alone describe.
 pub fn from_options(args: &Args) -> Result<Plan> {
     for flag in FLAGS.iter().filter(|flag| !flag.value.is_empty()) {
         args.filled(flag.long)?;
     }
-    let remote_only = ["remote-url", "remote-token"].into_iter().find(|long| args.has(long));
+    let remote_only = REMOTE.into_iter().find(|long| args.has(long));
     if let Some(long) = remote_only.filter(|_| args.value("mode") != Some("remote")) {
         return Err(Error::usage(format!("--{long} needs --mode remote")));
     }
@@ -123,7 +130,12 @@ pub fn from_options(args: &Args) -> Result<Plan> {
         (Some("remote"), None) if args.has("non-interactive") => {
             return Err(Error::usage("Missing --remote-url for remote mode."));
         }
-        (Some("remote"), url) => url.map(|url| Mode::Remote { url, token: text("remote-token") }),
+        (Some("remote"), url) => url.map(|url| Mode::Remote {
+            url,
+            token: text("remote-token"),
+            password: text("remote-password"),
+            pin: text("tls-fingerprint"),
+        }),
         (Some(_), _) => Some(Mode::Local),
         (None, _) => None,
     };

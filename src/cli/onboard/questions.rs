@@ -5,6 +5,7 @@
 use super::ask::Asker;
 use super::{Mode, Plan, checked_key, port};
 use crate::cli::Context;
+use crate::cli::gateway::status::stranger;
 use crate::cli::models::scan;
 use crate::cli::parse::Args;
 use crate::config::Config;
@@ -77,11 +78,14 @@ fn mode(asker: &mut Asker, config: &Config, args: &Args, plan: &mut Plan) -> Res
     let url = asker.valid("Its address", args.value("remote-url").unwrap_or(old), |url| {
         address::split(url).map(|_| url.to_string())
     })?;
-    let token = match args.value("remote-token") {
-        Some(token) => token.to_string(),
-        None => asker.secret("Its token (not shown; empty: leave as it is)")?,
+    let given = |long: &str| args.value(long).map(|value| value.trim().to_string());
+    let (password, pin) = (given("remote-password"), given("tls-fingerprint"));
+    let token = match given("remote-token") {
+        None if password.is_none() => Some(asker.secret("Its token (not shown; empty: leave as it is)")?)
+            .filter(|token| !token.is_empty()),
+        token => token,
     };
-    plan.mode = Some(Mode::Remote { url, token: Some(token).filter(|token| !token.is_empty()) });
+    plan.mode = Some(Mode::Remote { url, token, password, pin });
     Ok(())
 }
 
@@ -138,8 +142,12 @@ pub fn model(asker: &mut Asker, context: &Context, config: &Config, plan: &mut P
 /// Port, address and credentials.
 pub fn gateway(asker: &mut Asker, context: &Context, config: &Config, plan: &mut Plan) -> Result<()> {
     let now = ports::configured(&context.env, config);
-    let answer = asker.valid("Port of the gateway", &now.to_string(), |text| {
-        port(text).ok_or_else(|| Error::usage("a port is a number from 1 to 65535"))
+    let env = &context.env;
+    // One that somebody else has is no proposal.
+    let proposed = if stranger(env, now).is_some() { super::port::free(env, config) } else { now };
+    let answer = asker.valid("Port of the gateway", &proposed.to_string(), |text| {
+        let port = port(text).ok_or_else(|| Error::usage("a port is a number from 1 to 65535"))?;
+        stranger(env, port).map_or(Ok(port), |who| Err(Error::usage(who)))
     })?;
     plan.port = plan.port.or((answer != now).then_some(answer));
     let bind = config.str("gateway.bind").unwrap_or("loopback").to_string();

@@ -11,7 +11,7 @@ use crate::settings::Auth;
 use serde_json::Value;
 
 /// The keys this can change, and whether their value may be shown.
-const KEYS: [(&str, bool); 10] = [
+const KEYS: [(&str, bool); 12] = [
     ("gateway.mode", true),
     ("gateway.port", true),
     ("gateway.bind", true),
@@ -20,6 +20,8 @@ const KEYS: [(&str, bool); 10] = [
     ("gateway.auth.password", false),
     ("gateway.remote.url", true),
     ("gateway.remote.token", false),
+    ("gateway.remote.password", false),
+    ("gateway.remote.tlsFingerprint", true),
     ("agents.defaults.workspace", true),
     ("agents.defaults.model", true),
 ];

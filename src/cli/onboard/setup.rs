@@ -1,5 +1,5 @@
 //! `openclaw setup`: config, token, workspace and sessions directory, each only where it is missing.
-use super::report;
+use super::{port, report};
 use crate::cli::parse::Args;
 use crate::cli::sessions::{default_agent, store_path};
 use crate::cli::{Command, Context, Flag, onboard};
@@ -133,7 +133,7 @@ pub fn missing(env: &Env, config: &Config, workspace: Option<&PathBuf>) -> Resul
     }
     // The profile's name alone decides on its port, unless another profile of this home has it already.
     if is_local && env.profile.is_some() && !config.is_set("gateway.port") && env.port().is_none() {
-        let port = ports::free_slot(env, config);
+        let port = port::free(env, config);
         if port != env.default_port() {
             edits.push(Edit::new("gateway.port", port));
         }

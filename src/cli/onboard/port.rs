@@ -1,0 +1,42 @@
+//! The port of a gateway that is being set up: one that somebody else listens on is not written down for it.
+//!
+//! For `onboard`, `configure` and `setup`, on the command line's thread. Asks the kernel who listens; tries no port.
+use super::{Mode, Plan};
+use crate::cli::gateway::status::stranger;
+use crate::config::Config;
+use crate::config::ports;
+use crate::env::Env;
+use crate::error::{Error, Result};
+
+/// The profile's own port, or the next one that nobody has.
+pub fn free(env: &Env, config: &Config) -> u16 {
+    ports::free_slot(env, config, &|port| stranger(env, port).is_some())
+}
+
+/// Gives the plan another port where the usual one is somebody else's, and says so. One that a person chose is not
+/// replaced: then nothing is set up.
+pub fn choose(env: &Env, before: &Config, plan: &mut Plan) -> Result<Option<String>> {
+    let is_remote = match plan.mode {
+        Some(Mode::Remote { .. }) => true,
+        Some(Mode::Local) => false,
+        None => before.str("gateway.mode") == Some("remote"),
+    };
+    if is_remote || !(plan.check || plan.install || plan.port.is_some()) {
+        return Ok(None);
+    }
+    let asked = env.port().or(plan.port);
+    let Some(who) = stranger(env, asked.unwrap_or_else(|| ports::configured(env, before))) else {
+        return Ok(None);
+    };
+    let free = free(env, before);
+    if env.port().is_some() {
+        return Err(Error::usage(format!(
+            "{who}; set OPENCLAW_GATEWAY_PORT to another port, such as {free}"
+        )));
+    }
+    if asked.is_some() || before.is_set("gateway.port") {
+        return Err(Error::usage(format!("{who}; choose another port: --gateway-port {free}")));
+    }
+    plan.port = Some(free);
+    Ok(Some(format!("note: {who}; the gateway gets port {free}")))
+}
