@@ -134,6 +134,41 @@ fn every_kind_of_command_works_over_wss_with_a_pin() {
 }
 
 #[test]
+fn s_l5_no_command_shows_the_query_of_an_address() {
+    let gateway = Gateway::plain();
+    let url = format!("wss://127.0.0.1:{}/?token=canary-1&v=canary-2", tls_relay(gateway.port));
+    let dir = home(json!({"url": url, "token": TOKEN, "tlsFingerprint": PIN}));
+    let other = ["--url", url.as_str(), "--token", "wrong", "--timeout", "3000"];
+    for line in [
+        "gateway probe",
+        "status",
+        "status --all",
+        "health",
+        "gateway status",
+        "doctor",
+        "devices list",
+        "config get gateway",
+    ] {
+        for json in [&[][..], &["--json"]] {
+            let args: Vec<&str> = line.split(' ').chain(json.iter().copied()).collect();
+            let (stdout, stderr) = text(&run(&dir, &args));
+            assert!(!stdout.contains("canary") && !stderr.contains("canary"), "{args:?}: {stdout}\n{stderr}");
+            if line != "gateway probe" && line != "health" {
+                continue;
+            }
+            let (stdout, stderr) = text(&run(&dir, &[&args[..], &other].concat()));
+            assert!(!stdout.contains("canary") && !stderr.contains("canary"), "{args:?}: {stdout}\n{stderr}");
+        }
+    }
+    out(&run(
+        &dir,
+        &["gateway", "diagnostics", "export", "--output", &dir.join("all.tar").to_string_lossy()],
+    ));
+    let all = std::fs::read(dir.join("all.tar")).unwrap();
+    assert!(!String::from_utf8_lossy(&all).contains("canary"));
+}
+
+#[test]
 fn a_certificate_that_is_not_the_pinned_one() {
     let gateway = Gateway::plain();
     let url = format!("wss://127.0.0.1:{}", tls_relay(gateway.port));

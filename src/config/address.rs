@@ -36,6 +36,35 @@ pub fn split(url: &str) -> Result<(bool, String, u16)> {
     Ok((tls, host.to_string(), port))
 }
 
+/// The address of a gateway as texts may hold it: its query and fragment, where a `?token=` may be, are not shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Url(String);
+
+impl Url {
+    pub fn new(url: impl Into<String>) -> Url {
+        Url(url.into())
+    }
+
+    /// All of it, to connect with.
+    pub fn whole(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Display for Url {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Some(at) = self.0.find(['?', '#']) else { return f.write_str(&self.0) };
+        let (shown, hidden) = self.0.split_at_checked(at).unwrap_or_default();
+        write!(f, "{shown}{}***", hidden.get(..1).unwrap_or_default())
+    }
+}
+
+impl std::fmt::Debug for Url {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
 /// What a request to the URL names: the authority, as it is written, and path and query.
 pub fn place(url: &str) -> (&str, String) {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
@@ -86,6 +115,20 @@ mod tests {
         ] {
             let (authority, path) = place(url);
             assert_eq!((authority, path.as_str()), want, "{url}");
+        }
+    }
+
+    #[test]
+    fn s_l5_an_address_is_shown_without_its_query() {
+        for (url, want) in [
+            ("ws://a:1", "ws://a:1"),
+            ("wss://h/x?token=canary", "wss://h/x?***"),
+            ("wss://h?canary", "wss://h?***"),
+            ("wss://h/x#token=canary?y", "wss://h/x#***"),
+        ] {
+            let found = Url::new(url);
+            assert_eq!((found.to_string(), format!("{found:?}")), (want.to_string(), want.to_string()));
+            assert_eq!(found.whole(), url);
         }
     }
 

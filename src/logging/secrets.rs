@@ -1,4 +1,5 @@
 //! Keeping secrets and tricks out of log lines (R-22b, SEC-24, SEC-25). Pure.
+use crate::config::is_secret_name;
 
 /// Shorter secrets are not replaced in text: they would hit ordinary words.
 const MIN_SECRET: usize = 6;
@@ -25,8 +26,8 @@ impl Redactor {
         self.secrets.dedup();
     }
 
-    /// The line without known secrets, without what follows `Bearer` or looks like a bot token, and without
-    /// line breaks.
+    /// The line without known secrets, without what follows `Bearer`, looks like a bot token or is a secret in an
+    /// address's query, and without line breaks.
     pub fn clean(&self, text: &str) -> String {
         let mut text = text.replace(['\n', '\r'], " ");
         for secret in &self.secrets {
@@ -34,10 +35,30 @@ impl Redactor {
                 text = text.replace(secret.as_str(), HIDDEN);
             }
         }
-        hide_after(&hide_after(&text, "Bearer ", |c| !c.is_whitespace()), "/bot", |c| {
-            c != '/' && !c.is_whitespace()
-        })
+        let text = hide_after(&text, "Bearer ", |c| !c.is_whitespace());
+        hide_queries(&hide_after(&text, "/bot", |c| c != '/' && !c.is_whitespace()))
     }
+}
+
+/// Hides the values of addresses' queries whose names say that they are secret: `?token=x&v=1` is `?token=***&v=1`.
+fn hide_queries(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(['?', '&', '#']) {
+        let (before, pair) = rest.split_at_checked(at + 1).unwrap_or((rest, ""));
+        out.push_str(before);
+        let end = pair.find(|c: char| c.is_whitespace() || "?&#\"'<>`,;)".contains(c)).unwrap_or(pair.len());
+        let (pair, tail) = pair.split_at_checked(end).unwrap_or((pair, ""));
+        match pair.split_once('=') {
+            Some((name, value)) if !value.is_empty() && is_secret_name(name) => {
+                out.extend([name, "=", HIDDEN]);
+            }
+            _ => out.push_str(pair),
+        }
+        rest = tail;
+    }
+    out.push_str(rest);
+    out
 }
 
 /// Replaces what follows each `marker` as long as `belongs` holds, if it is long enough to be a secret.
@@ -90,6 +111,10 @@ mod tests {
             ("a hunter2 b short", "a *** b short"),
             ("Authorization: Bearer abcdefghijklmnopqr x", "Authorization: Bearer *** x"),
             ("https://api/bot123456:ABCDEFGHIJKLMNOP/send", "https://api/bot***/send"),
+            // S-L5
+            ("at wss://h/x?token=abc&v=1, twice", "at wss://h/x?token=***&v=1, twice"),
+            ("\"http://h/?a=1&api_key=abc#x\"", "\"http://h/?a=1&api_key=***#x\""),
+            ("http://h/#password=abc what? a=b & token", "http://h/#password=*** what? a=b & token"),
             ("two\nlines", "two lines"),
             ("/bottle", "/bottle"),
         ] {

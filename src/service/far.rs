@@ -1,5 +1,6 @@
 //! Whether the gateway of this configuration is on another machine, whose files are not here. For commands and checks.
 use super::act::unsupervised;
+use crate::config::address::Url;
 use crate::config::{Config, ports};
 use crate::env::Env;
 use crate::owners::Port;
@@ -8,7 +9,7 @@ use crate::owners::Port;
 /// configuration nor a gateway here, but a secret and somebody who listens.
 pub fn address(env: &Env, config: &Config) -> Option<String> {
     if config.str("gateway.mode") == Some("remote") {
-        return Some(config.str("gateway.remote.url").unwrap_or("gateway.remote.url").to_string());
+        return Some(Url::new(config.str("gateway.remote.url").unwrap_or("gateway.remote.url")).to_string());
     }
     let has_secret = || {
         ["TOKEN", "PASSWORD"]

@@ -139,7 +139,7 @@ pub fn reach(ctx: &Ctx) -> Option<Reached> {
         }
         false => knock(&target).map(|()| None),
     };
-    Some(Reached { url: target.url, outcome })
+    Some(Reached { url: target.url.to_string(), outcome })
 }
 
 fn knock(target: &Target) -> Result<()> {

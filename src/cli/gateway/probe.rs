@@ -253,7 +253,7 @@ fn show(context: &Context, asked: &[(Candidate, Answer)], timeout_ms: u64, warni
     }
     line("\nTargets".to_string());
     for (candidate, answer) in asked {
-        let url = candidate.target.as_ref().map_or("", |target| target.url.as_str());
+        let url = candidate.target.as_ref().map_or(String::new(), |target| target.url.to_string());
         line(format!("{} {url}", candidate.title));
         match (answer.latency_ms, answer.first_line()) {
             (Some(ms), None) => line(format!("  Connect: ok ({ms}ms) · RPC: ok")),
@@ -317,7 +317,7 @@ fn target_json(candidate: &Candidate, answer: &Answer, tunnel: &Option<Value>) -
     json!({
         "id": candidate.id,
         "kind": candidate.id,
-        "url": candidate.target.as_ref().ok().map(|target| target.url.as_str()),
+        "url": candidate.target.as_ref().ok().map(|target| target.url.to_string()),
         "active": candidate.is_active,
         "tunnel": tunnel.as_ref().filter(|_| candidate.id == "sshTunnel"),
         "connect": {

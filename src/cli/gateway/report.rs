@@ -252,7 +252,7 @@ fn dashboard(report: &Report) -> Option<String> {
     if !report.service.has_control_ui {
         return None;
     }
-    let rest = target.url.strip_prefix("ws")?;
+    let rest = target.url.whole().strip_prefix("ws")?.split(['?', '#']).next()?;
     Some(format!("http{}{}", rest.trim_end_matches('/'), report.control_path))
 }
 
@@ -274,7 +274,7 @@ pub fn as_json(report: &Report) -> Value {
         "gateway": {
             "bindMode": report.bind_mode, "bindHost": report.bind_host, "port": report.port,
             "portSource": report.port_source,
-            "derivedPorts": report.derived.as_ref().map(Ports::derived_json), "probeUrl": target.map(|t| t.url.as_str()),
+            "derivedPorts": report.derived.as_ref().map(Ports::derived_json), "probeUrl": target.map(|t| t.url.to_string()),
             "probeSource": target.map(|t| t.source.as_str()), "probeNote": probe_note(report),
             "dashboard": dashboard(report), "logFile": report.log_file,
         },
@@ -288,7 +288,7 @@ pub fn as_json(report: &Report) -> Value {
     put(&mut config, "mismatch", is_mismatch(report).then_some(Value::Bool(true)));
     put(&mut out, "config", Some(config));
     put(&mut out, "portCli", report.cli_port.as_ref().map(|port| port_json(report, port)));
-    put(&mut out, "rpc", report.rpc.as_ref().map(|rpc| rpc_json(rpc, target.map(|t| t.url.as_str()))));
+    put(&mut out, "rpc", report.rpc.as_ref().map(|rpc| rpc_json(rpc, target.map(|t| t.url.to_string()))));
     out
 }
 
@@ -308,7 +308,7 @@ fn config_json(file: &ConfigFile) -> Value {
     })
 }
 
-fn rpc_json(rpc: &Rpc, url: Option<&str>) -> Value {
+fn rpc_json(rpc: &Rpc, url: Option<String>) -> Value {
     let mut out = json!({"ok": rpc.latency_ms.is_some(), "url": url});
     put(&mut out, "latencyMs", rpc.latency_ms.map(Into::into));
     put(&mut out, "version", rpc.version.clone().map(Into::into));

@@ -33,7 +33,7 @@ impl Client {
     /// Opens the socket and upgrades it.
     pub fn open(target: &Target, deadline: Deadline) -> Result<Client> {
         let stream = Socket::open(target, deadline)?;
-        let (authority, path) = address::place(&target.url);
+        let (authority, path) = address::place(target.url.whole());
         let socket = WebSocket::open(stream, authority, &path, MAX_MESSAGE)
             .map_err(|failure| not_upgraded(deadline, &failure))?;
         Ok(Client { socket, deadline, next_id: 1 })

@@ -182,7 +182,7 @@ mod tests {
     fn target(token: Option<&str>, password: Option<&str>) -> Target {
         let secret = |value: Option<&str>| value.map(|v| Secret { value: v.into(), source: "--x".into() });
         Target {
-            url: "ws://127.0.0.1:1".into(),
+            url: crate::config::address::Url::new("ws://127.0.0.1:1"),
             host: "127.0.0.1".into(),
             port: 1,
             tls: false,

@@ -32,7 +32,7 @@ impl Target {
             explained = explained.retry_in(after);
         }
         explained
-            .with("target", self.url.as_str())
+            .with("target", self.url.to_string())
             .with("source", self.source.as_str())
             .with("config", self.config.as_str())
             .with("credential", credential)

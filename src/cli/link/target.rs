@@ -9,7 +9,7 @@ use super::fingerprint::Fingerprint;
 use crate::cli::gateway::status::live;
 use crate::cli::parse::Args;
 use crate::config::Config;
-use crate::config::address::split;
+use crate::config::address::{Url, split};
 use crate::env::Env;
 use crate::error::{Error, Kind, Result};
 use std::net::{IpAddr, UdpSocket};
@@ -30,7 +30,7 @@ impl std::fmt::Debug for Secret {
 /// A gateway's address and the credentials for it.
 #[derive(Debug, Clone)]
 pub struct Target {
-    pub url: String,
+    pub url: Url,
     pub host: String,
     pub port: u16,
     pub tls: bool,
@@ -86,7 +86,7 @@ impl Target {
             source: source.to_string(),
             config: config_file,
             is_configured: true,
-            url,
+            url: Url::new(url),
             host,
             port,
             tls,
@@ -111,7 +111,7 @@ impl Target {
             false => from_flag(args, name),
         };
         Target {
-            url: format!("ws://127.0.0.1:{port}"),
+            url: Url::new(format!("ws://127.0.0.1:{port}")),
             host: "127.0.0.1".into(),
             port,
             tls: false,
@@ -166,7 +166,7 @@ fn given(url: &str, args: &Args, config: String, env: &Env) -> Result<Target> {
         return Err(Error::new(Kind::Unauthorized, format!("{text}{config}")));
     }
     let pin = pin(tls, args.value(PIN), "--tls-fingerprint")?;
-    let (url, source) = (url.to_string(), "cli --url".to_string());
+    let (url, source) = (Url::new(url), "cli --url".to_string());
     Ok(Target {
         url,
         host,

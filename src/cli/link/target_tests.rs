@@ -47,7 +47,7 @@ fn a_credential_comes_from_the_first_source_that_has_one() {
 
 #[test]
 fn the_address_of_a_local_gateway() {
-    let url = |config: &str, vars: &[(&str, &str)]| resolve(config, vars, "").unwrap().url;
+    let url = |config: &str, vars: &[(&str, &str)]| resolve(config, vars, "").unwrap().url.to_string();
     assert_eq!(url("{}", &[]), "ws://127.0.0.1:18789");
     assert_eq!(url("{gateway: {port: 5}}", &[]), "ws://127.0.0.1:5");
     assert_eq!(url("{gateway: {port: 5}}", &[("OPENCLAW_GATEWAY_PORT", "6")]), "ws://127.0.0.1:6");
@@ -125,7 +125,7 @@ fn credentials_for_the_end_of_a_tunnel() {
     let config = Config::load(&mut env).unwrap();
     let of = |line: &str, is_known: bool| {
         let target = Target::tunnelled(&env, &config, &args(line), "me@box", 5, is_known);
-        assert_eq!((target.url.as_str(), target.is_configured), ("ws://127.0.0.1:5", is_known));
+        assert_eq!((target.url.whole(), target.is_configured), ("ws://127.0.0.1:5", is_known));
         let value = |secret: Option<Secret>| secret.map_or("-".to_string(), |secret| secret.value);
         format!("{} {}", value(target.token), value(target.password))
     };

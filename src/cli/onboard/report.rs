@@ -4,6 +4,7 @@ use super::Plan;
 use super::{check, setup};
 use crate::cli::Context;
 use crate::config::Config;
+use crate::config::address::Url;
 use crate::config::ports;
 use crate::json::json;
 use crate::models::catalogue;
@@ -42,7 +43,8 @@ pub struct Outcome {
 /// What is different, a sentence a key.
 pub fn changes(before: &Config, after: &Config) -> Vec<String> {
     let value = |config: &Config, key: &str| config.get(key).filter(|_| config.is_set(key)).cloned();
-    let shown = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_string);
+    let shown =
+        |value: &Value| value.as_str().map_or_else(|| value.to_string(), |text| Url::new(text).to_string());
     let mut told = Vec::new();
     for (key, may_show) in KEYS {
         told.extend(match (value(before, key), value(after, key)) {
@@ -84,7 +86,7 @@ pub fn finish(context: &Context, config: &Config, plan: &Plan, outcome: &Outcome
         "installDaemon": installed, "leftToDo": left, "skipHealth": !plan.check, "health": checked, "next": next,
     });
     let more = if is_remote {
-        json!({"remoteUrl": text("gateway.remote.url")})
+        json!({"remoteUrl": Url::new(text("gateway.remote.url")).to_string()})
     } else {
         let auth = Auth::resolve(config, env, None, None, None);
         json!({

@@ -420,7 +420,7 @@ fn as_json(
         "gateway": {
             "mode": mode(config, gateway, word).or((word != Word::Nobody).then_some("local")),
             "derivedPorts": derived,
-            "url": target.map(|t| t.url.as_str()),
+            "url": target.map(|t| t.url.to_string()),
             "urlSource": target.map(|t| t.source.as_str()),
             "misconfigured": target.is_none(),
             "reachable": gateway.latency_ms.is_some(),
