@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// Stands before the program's own calls of the system: an fsync of a directory fails with `DIRSYNC`, every flock with
-/// `NOLOCKS`.
+/// `NOLOCKS`, watching with `NOINOTIFY` or `NOWATCHES`.
 const SHIM: &str = r#"
 #define _GNU_SOURCE
 #include <errno.h>
@@ -29,18 +29,23 @@ static int refused(int fd) {
 int fsync(int fd) { return refused(fd) ? -1 : syscall(SYS_fsync, fd); }
 int fdatasync(int fd) { return refused(fd) ? -1 : syscall(SYS_fdatasync, fd); }
 
-__attribute__((constructor)) static void lock_out(void) {
-    char *code = getenv("NOLOCKS");
+static void refuse(char *name, int call) {
+    char *code = getenv(name);
     if (!code) return;
     struct sock_filter rules[] = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_flock, 0, 1),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, call, 0, 1),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | atoi(code)),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
     };
     struct sock_fprog program = { sizeof rules / sizeof *rules, rules };
     prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
     prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
+}
+__attribute__((constructor)) static void refuse_all(void) {
+    refuse("NOLOCKS", SYS_flock);
+    refuse("NOINOTIFY", SYS_inotify_init1);
+    refuse("NOWATCHES", SYS_inotify_add_watch);
 }
 "#;
 
@@ -180,4 +185,39 @@ fn s_l13_a_pipe_in_a_files_place_hangs_no_gateway() {
         turn(&mut client, "hello", "k").unwrap();
         gateway.stop();
     }
+}
+
+/// Whether a gateway whose system refuses by `quirk` sees its files change: written, renamed over, an included one.
+fn sees_changes(quirk: &str, code: rustix::io::Errno) {
+    let Some(shim) = shim() else { return };
+    let gateway = Gateway::start(
+        &Setup::config(json!({"ui": {"assistant": {"name": "Old"}}}))
+            .env("LD_PRELOAD", &shim.to_string_lossy())
+            .env(quirk, &code.raw_os_error().to_string()),
+    );
+    let mut client = Client::operator(&gateway, 4);
+    let file = gateway.state_dir().join("openclaw.json");
+    let mut becomes = |name: &str, replace: bool| {
+        let mut config: Value = serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
+        config["ui"]["assistant"]["name"] = name.into();
+        let written = if replace { file.with_extension("new") } else { file.clone() };
+        std::fs::write(&written, config.to_string()).unwrap();
+        std::fs::rename(&written, &file).unwrap();
+        wait_for(&format!("{quirk} {code}: {name}"), || {
+            (client.ok("agent.identity.get", json!({}))["name"] == name).then_some(())
+        });
+    };
+    becomes("Written", false);
+    becomes("Renamed", true);
+    becomes("Again", false);
+    let log = gateway.log();
+    assert_eq!(log.matches("looked at every second").count(), 1, "{log}");
+}
+
+#[test]
+fn b_f32_where_watching_is_refused_the_files_are_looked_at() {
+    use rustix::io::Errno;
+    sees_changes("NOINOTIFY", Errno::MFILE);
+    sees_changes("NOINOTIFY", Errno::NOSYS);
+    sees_changes("NOWATCHES", Errno::NOSPC);
 }

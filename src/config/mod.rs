@@ -35,6 +35,7 @@ mod tokens;
 pub mod write;
 
 pub use legacy::place as legacy_place;
+pub use load::Stamp;
 pub use redact::is_secret_name;
 pub use schema::{lookup as schema_at, schema};
 

@@ -1,12 +1,17 @@
 //! Changes of a few files, seen through their directories, so that a rename over a file, a new directory in the place
 //! of an old one and a file that appears later are seen too.
 //!
-//! Used by the watcher's thread alone. Linux tells of changes (inotify); elsewhere the files are looked at every second.
+//! Used by the watcher's thread alone. Linux tells of changes (inotify); elsewhere, and where it refuses to, the files
+//! are looked at every second.
+use crate::config::Stamp;
 use crate::error::{Error, Result};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+
+/// Between two looks at the files.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// What ended a wait.
 #[derive(Debug, PartialEq, Eq)]
@@ -26,16 +31,15 @@ pub struct Changes {
 }
 
 impl Changes {
-    pub fn of(files: Vec<PathBuf>, stop: UnixStream) -> Result<Changes> {
-        let source = Source::of(&files)?;
-        Ok(Changes { files, source, stop })
+    pub fn of(files: Vec<PathBuf>, stop: UnixStream) -> Changes {
+        let source = Source::of(&files);
+        Changes { files, source, stop }
     }
 
     /// Looks where the files are now: directories may have come, gone or been replaced since.
-    pub fn renew(&mut self, files: Vec<PathBuf>) -> Result<()> {
-        self.source = Source::of(&files)?;
+    pub fn renew(&mut self, files: Vec<PathBuf>) {
+        self.source = Source::of(&files);
         self.files = files;
-        Ok(())
     }
 
     pub fn files(&self) -> &[PathBuf] {
@@ -61,7 +65,7 @@ impl Changes {
 
     /// Waits for the source or the stop; whether it is the stop.
     fn is_stopped(&self, left: Option<Duration>) -> Result<bool> {
-        let left = [left, Source::LOOK].into_iter().flatten().min();
+        let left = [left, self.source.rest()].into_iter().flatten().min();
         let left = left.map(|t| Timespec { tv_sec: t.as_secs() as _, tv_nsec: t.subsec_nanos() as _ });
         let mut fds = [PollFd::new(&self.stop, PollFlags::IN), self.source.poll_fd(&self.stop)];
         match poll(&mut fds, left.as_ref()) {
@@ -96,21 +100,72 @@ fn places(file: &Path) -> Vec<(PathBuf, std::ffi::OsString)> {
     places
 }
 
+/// How changes are seen.
+enum Source {
+    #[cfg(target_os = "linux")]
+    Told(Told),
+    Looking(Vec<Stamp>),
+}
+
+impl Source {
+    /// Where the system refuses to tell, for want of descriptors or watches, the files are looked at.
+    fn of(files: &[PathBuf]) -> Source {
+        #[cfg(target_os = "linux")]
+        match Told::of(files) {
+            Ok(told) => return Source::Told(told),
+            Err(e) => {
+                use std::sync::atomic::{AtomicBool, Ordering};
+                static SAID: AtomicBool = AtomicBool::new(false);
+                if !SAID.swap(true, Ordering::Relaxed) {
+                    log::warn!(target: "gateway/reload", "the system does not tell of changes of the configuration ({e}): its files are looked at every second");
+                }
+            }
+        }
+        Source::Looking(stamps(files))
+    }
+
+    /// The longest time between two looks.
+    fn rest(&self) -> Option<Duration> {
+        matches!(self, Source::Looking(_)).then_some(LOOK)
+    }
+
+    fn poll_fd<'a>(&'a self, stop: &'a UnixStream) -> PollFd<'a> {
+        match self {
+            #[cfg(target_os = "linux")]
+            Source::Told(told) => PollFd::new(&told.inotify, PollFlags::IN),
+            Source::Looking(_) => PollFd::new(stop, PollFlags::IN),
+        }
+    }
+
+    fn has_changed(&mut self, files: &[PathBuf]) -> Result<bool> {
+        match self {
+            #[cfg(target_os = "linux")]
+            Source::Told(told) => told.has_changed(),
+            Source::Looking(seen) => {
+                let now = stamps(files);
+                Ok(std::mem::replace(seen, now) != *seen)
+            }
+        }
+    }
+}
+
+fn stamps(files: &[PathBuf]) -> Vec<Stamp> {
+    files.iter().map(|file| Stamp::of(file)).collect()
+}
+
 #[cfg(target_os = "linux")]
-struct Source {
+struct Told {
     inotify: std::os::fd::OwnedFd,
     /// Watch descriptors with the names that count in their directories.
     names: Vec<(i32, std::ffi::OsString)>,
 }
 
 #[cfg(target_os = "linux")]
-impl Source {
-    const LOOK: Option<Duration> = None;
-
-    fn of(files: &[PathBuf]) -> Result<Source> {
+impl Told {
+    fn of(files: &[PathBuf]) -> std::io::Result<Told> {
         use rustix::fs::inotify::{CreateFlags, WatchFlags, add_watch, init};
-        let failed = |e: rustix::io::Errno| Error::io("watch the configuration for changes", e.into());
-        let inotify = init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK).map_err(failed)?;
+        use rustix::io::Errno;
+        let inotify = init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?;
         let flags = WatchFlags::CLOSE_WRITE
             | WatchFlags::MODIFY
             | WatchFlags::CREATE
@@ -119,24 +174,22 @@ impl Source {
             | WatchFlags::MOVED_FROM;
         let mut names = Vec::new();
         for (dir, name) in files.iter().flat_map(|file| places(file)) {
-            // A directory that goes away in this moment shows in the one around it.
-            if let Ok(watch) = add_watch(&inotify, &dir, flags) {
-                names.push((watch, name));
+            match add_watch(&inotify, &dir, flags) {
+                Ok(watch) => names.push((watch, name)),
+                // A directory that goes away in this moment shows in the one around it.
+                Err(Errno::NOENT | Errno::NOTDIR) => {}
+                // The one around the file's own may be somebody else's.
+                Err(Errno::ACCESS) if dir.join(&name).is_dir() => {}
+                Err(e) => return Err(e.into()),
             }
         }
-        if names.is_empty() {
-            return Err(Error::unavailable(
-                "watch the configuration for changes: no directory can be watched",
-            ));
+        match names.is_empty() {
+            true => Err(std::io::Error::other("no directory can be watched")),
+            false => Ok(Told { inotify, names }),
         }
-        Ok(Source { inotify, names })
     }
 
-    fn poll_fd<'a>(&'a self, _stop: &'a UnixStream) -> PollFd<'a> {
-        PollFd::new(&self.inotify, PollFlags::IN)
-    }
-
-    fn has_changed(&mut self, _files: &[PathBuf]) -> Result<bool> {
+    fn has_changed(&mut self) -> Result<bool> {
         let mut buffer = [std::mem::MaybeUninit::uninit(); 4096];
         let mut reader = rustix::fs::inotify::Reader::new(&self.inotify, &mut buffer);
         let mut is_ours = false;
@@ -157,34 +210,6 @@ impl Source {
     }
 }
 
-#[cfg(not(target_os = "linux"))]
-struct Source {
-    seen: Vec<crate::config::load::Stamp>,
-}
-
-#[cfg(not(target_os = "linux"))]
-impl Source {
-    const LOOK: Option<Duration> = Some(Duration::from_secs(1));
-
-    fn of(files: &[PathBuf]) -> Result<Source> {
-        Ok(Source { seen: stamps(files) })
-    }
-
-    fn poll_fd<'a>(&'a self, stop: &'a UnixStream) -> PollFd<'a> {
-        PollFd::new(stop, PollFlags::IN)
-    }
-
-    fn has_changed(&mut self, files: &[PathBuf]) -> Result<bool> {
-        let now = stamps(files);
-        Ok(std::mem::replace(&mut self.seen, now) != self.seen)
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn stamps(files: &[PathBuf]) -> Vec<crate::config::load::Stamp> {
-    files.iter().map(|file| crate::config::load::Stamp::of(file)).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -196,11 +221,11 @@ mod tests {
         dir.write("conf/a.json", "{}");
         let (_stop, stopped) = UnixStream::pair().unwrap();
         let file = dir.path("conf/a.json");
-        let mut changes = Changes::of(vec![file.clone()], stopped).unwrap();
+        let mut changes = Changes::of(vec![file.clone()], stopped);
         let seen = |changes: &mut Changes| {
             let seen =
                 changes.wait(Some(Duration::from_millis(if cfg!(target_os = "linux") { 60 } else { 1500 })));
-            changes.renew(vec![file.clone()]).unwrap();
+            changes.renew(vec![file.clone()]);
             seen.unwrap() == Seen::Change
         };
         assert!(!seen(&mut changes));
@@ -226,7 +251,7 @@ mod tests {
         let (stop, stopped) = UnixStream::pair().unwrap();
         let dir = Dir::new();
         dir.write("a.json", "{}");
-        let mut changes = Changes::of(vec![dir.path("a.json")], stopped).unwrap();
+        let mut changes = Changes::of(vec![dir.path("a.json")], stopped);
         drop(stop);
         assert_eq!(changes.wait(None).unwrap(), Seen::Stop);
     }

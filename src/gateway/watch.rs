@@ -53,7 +53,7 @@ impl Watcher {
         let dotenv = shared.env.state_dir.join(".env");
         let files = files_of(&applied, &dotenv);
         let dotenv_digest = digest_of(&dotenv);
-        let changes = Changes::of(files, stopped)?;
+        let changes = Changes::of(files, stopped);
         let (held, seen) = (applied.clone(), applied.clone());
         let dotenv_seen = dotenv_digest.clone();
         let mut work = Work {
@@ -175,7 +175,7 @@ impl Work {
         // Watched first, read then: a change after the reading wakes the next round.
         let mut files = self.changes.files().to_vec();
         let read = loop {
-            self.changes.renew(files)?;
+            self.changes.renew(files);
             let (config, read) = self.read();
             // Also those of a file that cannot be used: the mistake may be in one of them.
             files = files_of(&config, &self.dotenv);
