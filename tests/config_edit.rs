@@ -83,7 +83,7 @@ fn r_02d_conflicts_are_refused_with_the_present_hash() {
             })
             .collect();
         for n in 0..6 {
-            out(&gateway, &["config", "set", &format!("mystery.cli{n}"), "1"]);
+            out(&gateway, &["config", "set", &format!("mystery.cli{n}"), "1", "--force"]);
         }
         writers.into_iter().map(|writer| writer.join().unwrap()).collect()
     });
@@ -291,13 +291,54 @@ fn r_06d_a_value_that_is_not_in_force_says_why() {
 }
 
 #[test]
+fn n_15_a_key_that_nothing_reads_is_not_set() {
+    let gateway = down();
+    let before = std::fs::read_to_string(gateway.config_path()).unwrap();
+    for (path, value, want) in [
+        ("gateway.bnd", "lan", "gateway.bnd: unknown key, not read; did you mean gateway.bind?"),
+        (
+            "gateway.auth",
+            "{mode: 'token', tokn: 'x'}",
+            "gateway.auth.tokn: unknown key, not read; did you mean gateway.auth.token?",
+        ),
+        ("mystery.of.mine", "1", "mystery: unknown key, not read; remove it or correct its name"),
+        (
+            "gateway.token",
+            "x",
+            "gateway.token: key of an earlier version, not read; move its value to gateway.auth.token",
+        ),
+        (
+            "agents.list[0].nme",
+            "A",
+            "agents.list.0.nme: unknown key, not read; did you mean agents.list.0.name?",
+        ),
+    ] {
+        let (code, told) = fails(&gateway, &["config", "set", path, value]);
+        assert_eq!(code, 1, "{told}");
+        assert!(told.starts_with(&format!("Error: {want}; nothing was written; ")), "{told}");
+        assert!(told.ends_with("force it with --force\n"), "{told}");
+        assert_eq!(std::fs::read_to_string(gateway.config_path()).unwrap(), before);
+        let (code, told) = fails(&gateway, &["config", "set", path, value, "--json"]);
+        assert!(code == 1 && told.contains(path.split(['.', '[']).next().unwrap()), "{told}");
+    }
+    out(&gateway, &["config", "set", "gateway.bnd", "lan", "--force"]);
+    assert!(std::fs::read_to_string(gateway.config_path()).unwrap().contains("bnd"));
+    out(&gateway, &["config", "unset", "gateway.bnd"]);
+    assert!(!std::fs::read_to_string(gateway.config_path()).unwrap().contains("bnd"));
+    for (path, value) in [("plugins.entries.p.config.any", "1"), ("env.vars.MY_OWN", "x"), ("env.MINE", "x")]
+    {
+        out(&gateway, &["config", "set", path, value]);
+    }
+}
+
+#[test]
 fn an_unknown_key_is_told_wherever_one_looks() {
     let gateway = down();
     let both = |args: &[&str]| crate::cli::text(&gateway.cli(args));
-    let (stdout, stderr) = both(&["config", "set", "gateway.prot", "1"]);
+    let (stdout, stderr) = both(&["config", "set", "gateway.prot", "1", "--force"]);
     assert!(stdout.starts_with("Updated gateway.prot."), "{stdout}");
     assert_eq!(stderr, "note: gateway.prot: unknown key, not read; did you mean gateway.port?\n");
-    let set = json_of(&gateway, &["config", "set", "gateway.prot", "2", "--json"]);
+    let set = json_of(&gateway, &["config", "set", "gateway.prot", "2", "--json", "--force"]);
     assert_eq!(set["warnings"][0]["path"], "gateway.prot");
     assert_eq!(
         json_of(&gateway, &["config", "set", "ui.seamColor", "'#1'", "--json"])["warnings"],

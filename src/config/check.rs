@@ -73,6 +73,9 @@ fn walk(value: &Value, node: Node, path: &str, secrets: &[String], out: &mut Fin
     }
 }
 
+/// What the warnings about keys that nothing reads have in common.
+pub const UNREAD: &str = ", not read; ";
+
 fn unknown(value: &Value, parent: Node, path: &str, name: &str, out: &mut Findings) {
     let at = join(path, name);
     let moved = legacy::explain(&at, value);
@@ -81,8 +84,8 @@ fn unknown(value: &Value, parent: Node, path: &str, name: &str, out: &mut Findin
         return;
     }
     let message = match lookup::nearest(path, parent, name) {
-        Some(near) => format!("unknown key, not read; did you mean {near}?"),
-        None => "unknown key, not read; remove it or correct its name".to_string(),
+        Some(near) => format!("unknown key{UNREAD}did you mean {near}?"),
+        None => format!("unknown key{UNREAD}remove it or correct its name"),
     };
     out.warnings.push(Issue { path: at, message });
 }

@@ -1,6 +1,7 @@
 //! Keys of earlier versions: where each one went.
 //!
 //! Pure data and one search. Old keys are not read and not moved here; they are warned about by name.
+use super::check::UNREAD;
 use super::{Issue, join};
 use serde_json::Value;
 
@@ -52,7 +53,7 @@ pub fn explain(path: &str, value: &Value) -> Vec<Issue> {
         inner.into_iter().flatten().flat_map(|(key, value)| explain(&join(path, key), value)).collect();
     match moved {
         Some(new) if found.is_empty() => {
-            let message = format!("key of an earlier version, not read; move its value to {new}");
+            let message = format!("key of an earlier version{UNREAD}move its value to {new}");
             vec![Issue { path: path.to_string(), message }]
         }
         _ => found,

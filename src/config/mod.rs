@@ -62,6 +62,11 @@ impl Issue {
         format!("{path}: {}", self.message)
     }
 
+    /// Whether it is the warning that nothing reads the key.
+    pub fn is_unread(&self) -> bool {
+        self.message.contains(check::UNREAD)
+    }
+
     /// Whether it stands at, above or below a dotted path.
     pub fn concerns(&self, path: &str) -> bool {
         is_within(path, &self.path) || is_within(&self.path, path)

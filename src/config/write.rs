@@ -82,6 +82,11 @@ pub fn write_checked(
         let (new, issues) = load::judge(&mut env.clone(), draft.text().to_string());
         check_issues(change, &old_issues, issues)?;
         let new = Config::of(env, new);
+        if let Change::Set(path, value) = change
+            && !force
+        {
+            refuse_unread(path, value, &new)?;
+        }
         if !force && !is_new {
             guard(&old_text, draft.text(), &old, &new)?;
         }
@@ -161,6 +166,23 @@ fn invalid(message: &str, issues: &[Issue]) -> Error {
     // Whoever sees only the message has the first one.
     let first = issues.first().map_or(String::new(), |issue| format!(": {}", issue.told()));
     Error::invalid(format!("{message}{first}")).with("issues", json!(issues))
+}
+
+/// Whoever names a key means one that is read, in the value too. What a file says that is included there was there before.
+fn refuse_unread(path: &[&str], value: &Value, new: &Config) -> Result<()> {
+    let place = path.join(".");
+    let is_given = |issue: &Issue| match issue.path.strip_prefix(&format!("{place}.")) {
+        Some(below) => value.pointer(&format!("/{}", below.replace('.', "/"))).is_some(),
+        None => true,
+    };
+    let is_meant = |issue: &&Issue| issue.is_unread() && issue.concerns(&place) && is_given(issue);
+    match new.warnings().iter().find(is_meant) {
+        Some(issue) => {
+            Err(Error::invalid(format!("{}; nothing was written; if it is meant, force it", issue.told()))
+                .with("code", "FORCE_REQUIRED"))
+        }
+        None => Ok(()),
+    }
 }
 
 /// R-02e: what looks like an accident must be asked for.
@@ -370,7 +392,7 @@ mod tests {
         dir.write("openclaw.json", "{mystery: 0}");
         std::fs::set_permissions(dir.path("openclaw.json"), PermissionsExt::from_mode(0o644)).unwrap();
         for n in 1..=7 {
-            write(&dir.env(&[]), Change::Set(&["mystery"], &json!(n)), Base::Present, false).unwrap();
+            write(&dir.env(&[]), Change::Set(&["mystery"], &json!(n)), Base::Present, true).unwrap();
         }
         for (name, n) in [("", 7), (".bak", 6), (".bak.1", 5), (".bak.2", 4), (".bak.3", 3), (".bak.4", 2)] {
             let path = dir.path(&format!("openclaw.json{name}"));

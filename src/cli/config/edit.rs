@@ -12,14 +12,16 @@ use crate::gateway;
 use crate::json::json;
 use serde_json::Value;
 
-const FORCE: Flag =
-    Flag::switch("force", "Write although most of the file, gateway.mode or gateway.auth is lost");
+const FORCE: Flag = Flag::switch(
+    "force",
+    "Write a key that nothing reads, or although most of the file, gateway.mode or gateway.auth is lost",
+);
 
 pub const SET: Command = Command {
     name: "config set",
     summary: "Set a value of the configuration",
     about: "The value is read as JSON5; what is not JSON5 is a text. Nothing is written when the result would not be\n\
-            a valid configuration. The last five versions of the file are kept beside it, as .bak to .bak.4.",
+            a valid configuration, or names a key that nothing reads. The last five versions of the file are kept beside it, as .bak to .bak.4.",
     positionals: &[Positional::required("path"), Positional::required("value")],
     flags: &[&[JSON, Flag::switch("strict-json", "Refuse a value that is not JSON5"), FORCE]],
     examples: &[
