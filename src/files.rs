@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 pub use lock::Lock;
 use rustix::fs::OFlags;
 use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{ErrorKind, Read, Write};
+use std::io::{ErrorKind, Read, Seek, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -25,8 +25,42 @@ pub fn private_dir(dir: &Path) -> Result<()> {
 /// Replaces `path` by `bytes`: temp file (0600) beside it, fsync, rename, fsync of the directory. After a
 /// crash at any point the old or the new content is there, never a mixture (R-02c).
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
+    replace(path, bytes)?.map_err(|e| Error::io(format_args!("write {}", path.display()), e))
+}
+
+/// The same for a file that may be one that cannot be replaced, as one that is a mount of its own: it is written in
+/// place. `old` is what it says; the caller has kept that aside, and it is put back when the writing fails.
+pub fn write_over(path: &Path, bytes: &[u8], old: &[u8]) -> Result<()> {
+    let Err(refused) = replace(path, bytes)? else { return Ok(()) };
+    let doing = format!("write {} in place, as it cannot be replaced ({refused})", path.display());
+    if !matches!(
+        refused.kind(),
+        ErrorKind::ResourceBusy | ErrorKind::CrossesDevices | ErrorKind::ExecutableFileBusy
+    ) {
+        return Err(Error::io(format_args!("write {}", path.display()), refused));
+    }
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits() as i32;
+    let put = |file: &mut File, bytes: &[u8]| {
+        file.rewind()?;
+        file.write_all(bytes)?;
+        file.set_len(bytes.len() as u64)?;
+        quirks::sync(file)
+    };
+    let opened = OpenOptions::new().write(true).custom_flags(flags).open(path);
+    opened
+        .and_then(|mut file| {
+            quirks::narrow(&file)?;
+            put(&mut file, bytes).inspect_err(|_| {
+                // The first error is told; what was there is kept aside as well.
+                let _ = put(&mut file, old);
+            })
+        })
+        .map_err(|e| Error::io(doing, e))
+}
+
+/// Puts a new file in the place of the one at `path`; inside, why it cannot be moved there.
+fn replace(path: &Path, bytes: &[u8]) -> Result<std::io::Result<()>> {
     let dir = path.parent().filter(|d| !d.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let doing = |what: &str| format!("{what} {}", path.display());
     private_dir(dir)?;
     let temp = temp_path(path);
     let written = private_options().create_new(true).open(&temp).and_then(|mut file| {
@@ -36,16 +70,16 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
     if let Err(e) = written.and_then(|()| std::fs::rename(&temp, path)) {
         // The write already failed with `e`; a temp file that cannot be removed either is swept at start.
         let _ = std::fs::remove_file(&temp);
-        // A new file is refused by its directory.
-        let doing = match e.kind() {
+        return match e.kind() {
+            // A new file is refused by its directory.
             ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
-                format!("write into directory {}", dir.display())
+                Err(Error::io(format_args!("write into directory {}", dir.display()), e))
             }
-            _ => doing("write"),
+            _ => Ok(Err(e)),
         };
-        return Err(Error::io(doing, e));
     }
-    quirks::sync_dir(dir).map_err(|e| Error::io(doing("sync directory of"), e))
+    let synced = quirks::sync_dir(dir);
+    synced.map_err(|e| Error::io(format_args!("sync directory of {}", path.display()), e)).map(Ok)
 }
 
 /// The first `max` bytes of a regular file; `None` when there is none to read. Links are not followed (SEC-13), and

@@ -7,12 +7,15 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// Stands before the program's own calls of the system: an fsync of a directory fails with `DIRSYNC`, every flock with
-/// `NOLOCKS`, watching with `NOINOTIFY` or `NOWATCHES`.
+/// `NOLOCKS`, watching with `NOINOTIFY` or `NOWATCHES`, a rename over
+/// the configuration with `MOUNTED`.
 const SHIM: &str = r#"
 #define _GNU_SOURCE
 #include <errno.h>
 #include <stddef.h>
+#include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -28,6 +31,12 @@ static int refused(int fd) {
 }
 int fsync(int fd) { return refused(fd) ? -1 : syscall(SYS_fsync, fd); }
 int fdatasync(int fd) { return refused(fd) ? -1 : syscall(SYS_fdatasync, fd); }
+
+int rename(const char *from, const char *to) {
+    char *code = getenv("MOUNTED"), *name = strrchr(to, '/');
+    if (code && name && !strcmp(name, "/openclaw.json")) { errno = atoi(code); return -1; }
+    return syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 0);
+}
 
 static void refuse(char *name, int call) {
     char *code = getenv(name);
@@ -220,4 +229,48 @@ fn b_f32_where_watching_is_refused_the_files_are_looked_at() {
     sees_changes("NOINOTIFY", Errno::MFILE);
     sees_changes("NOINOTIFY", Errno::NOSYS);
     sees_changes("NOWATCHES", Errno::NOSPC);
+}
+
+#[test]
+fn b_f33_a_config_that_cannot_be_replaced_is_written_in_place() {
+    use rustix::io::Errno;
+    use std::os::unix::fs::MetadataExt;
+    let Some(shim) = shim() else { return };
+    let mounted = |code: Errno| {
+        Setup::config(json!({}))
+            .env("LD_PRELOAD", &shim.to_string_lossy())
+            .env("MOUNTED", &code.raw_os_error().to_string())
+    };
+    for code in [Errno::BUSY, Errno::XDEV, Errno::TXTBSY] {
+        let gateway = Gateway::start(&mounted(code));
+        let file = gateway.config_path();
+        let (inode, old) = (std::fs::metadata(&file).unwrap().ino(), std::fs::read_to_string(&file).unwrap());
+        let mut client = Client::operator(&gateway, 4);
+        for (n, name) in ["A longer name than the next", "B"].into_iter().enumerate() {
+            let hash = client.ok("config.get", json!({}))["hash"].clone();
+            let raw = json!({"ui": {"assistant": {"name": name}}}).to_string();
+            client.ok("config.patch", json!({"raw": raw, "baseHash": hash}));
+            let text = std::fs::read_to_string(&file).unwrap();
+            assert!(text.contains(name) && text.trim_end().ends_with('}'), "{code} {n}: {text}");
+            wait_for("the new name", || {
+                (client.ok("agent.identity.get", json!({}))["name"] == name).then_some(())
+            });
+        }
+        assert_eq!(std::fs::metadata(&file).unwrap().ino(), inode);
+        assert_eq!(std::fs::read_to_string(file.with_extension("json.bak.1")).unwrap(), old);
+        assert!(!file.with_extension("json.bak.new").exists());
+    }
+    // What is no mount is refused, and the backups stay.
+    let gateway = Gateway::start(&mounted(Errno::IO));
+    let file = gateway.config_path();
+    std::fs::write(file.with_extension("json.bak"), "{mine: 1}").unwrap();
+    let old = std::fs::read_to_string(&file).unwrap();
+    let mut client = Client::operator(&gateway, 4);
+    let hash = client.ok("config.get", json!({}))["hash"].clone();
+    assert!(
+        client.call("config.patch", json!({"raw": "{ui: {seamColor: '#fff'}}", "baseHash": hash})).is_err()
+    );
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), old);
+    assert_eq!(std::fs::read_to_string(file.with_extension("json.bak")).unwrap(), "{mine: 1}");
+    assert!(!file.with_extension("json.bak.1").exists() && !file.with_extension("json.bak.new").exists());
 }

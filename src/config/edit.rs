@@ -120,10 +120,10 @@ pub fn change<T>(path: &Path, work: impl FnOnce(&mut Draft) -> Result<T>) -> Res
     if draft.text == old.as_deref().unwrap_or(EMPTY) {
         return Ok((told, false));
     }
-    if let Some(old) = old {
-        keep(&path, &old)?;
+    match old {
+        Some(old) => put(&path, draft.text.as_bytes(), &old)?,
+        None => files::write_atomic(&path, draft.text.as_bytes())?,
     }
-    files::write_atomic(&path, draft.text.as_bytes())?;
     Ok((told, true))
 }
 
@@ -140,22 +140,33 @@ fn real_path(path: &Path) -> Result<PathBuf> {
     }
 }
 
-/// Keeps `text` as the newest backup and moves the others on: `.bak` to `.bak.1`, ... `.bak.4` goes. All are private,
-/// whatever the mode of the file was. The new one is on disk before an old one moves.
-fn keep(path: &Path, text: &str) -> Result<()> {
+/// Writes `text` over `old`, which becomes the newest backup; the others move on: `.bak` to `.bak.1`, ... `.bak.4` goes.
+/// All are private, whatever the mode of the file was. The new one is on disk before the file is touched, and no old one
+/// moves before the file is written.
+fn put(path: &Path, text: &[u8], old: &str) -> Result<()> {
     let backup = |suffix: &str| {
         let mut name = path.file_name().unwrap_or_default().to_os_string();
         name.push(suffix);
         path.with_file_name(name)
     };
     let fresh = backup(".bak.new");
-    files::write_atomic(&fresh, text.as_bytes())?;
+    files::write_atomic(&fresh, old.as_bytes())?;
+    if let Err(e) = files::write_over(path, text, old.as_bytes()) {
+        // It says what the file says.
+        if files::read_text(path).is_ok_and(|now| now == old) {
+            let _ = std::fs::remove_file(&fresh);
+        }
+        return Err(e);
+    }
     let chain = [".bak.4", ".bak.3", ".bak.2", ".bak.1", ".bak"].map(backup);
     let moves = chain.iter().skip(1).chain([&fresh]).zip(&chain);
     for (from, to) in moves {
         match std::fs::rename(from, to) {
             Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-                return Err(Error::io(format_args!("keep backup {}", to.display()), e));
+                return Err(Error::io(
+                    format_args!("{} is written, but keep backup {}", path.display(), to.display()),
+                    e,
+                ));
             }
             _ => {}
         }
