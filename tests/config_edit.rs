@@ -409,3 +409,47 @@ fn a_plan_is_shown_before_a_file_is_put_in_place() {
         "nothing changes\n"
     );
 }
+
+#[test]
+fn n_16_a_new_secret_opens_the_gateway_when_the_command_has_ended() {
+    let gateway = commented();
+    let port = gateway.port.to_string();
+    let vars = [("OPENCLAW_GATEWAY_PORT", port.as_str())];
+    let run = |args: &[&str]| {
+        let output = gateway.cli_env(args, &vars);
+        assert!(output.status.success(), "{args:?}: {:?}\n{}", crate::cli::text(&output), gateway.log());
+        crate::cli::text(&output).0
+    };
+    for n in 0..3 {
+        let told = run(&["config", "set", "gateway.auth.token", &format!("another-secret-{n}")]);
+        assert_eq!(told, "Updated gateway.auth.token. The running gateway has applied it.\n");
+        run(&["health"]);
+    }
+    let set = |path: &str, value: &str| -> Value {
+        serde_json::from_str(&run(&["config", "set", path, value, "--json"])).unwrap()
+    };
+    assert_eq!(set("gateway.auth.token", "a-third-secret")["applied"], true);
+    run(&["health"]);
+    assert_eq!(set("gateway.auth.token", "a-third-secret")["applied"], Value::Null, "nothing is written");
+    assert_eq!(set("ui.assistant.name", "N")["applied"], Value::Null, "of no concern");
+    // What restarts in process is waited for too.
+    assert_eq!(set("gateway.auth", "{mode: 'password', password: 'a-pass-word-1'}")["applied"], true);
+    run(&["health"]);
+    run(&["config", "set", "gateway.reload.mode", "hot"]);
+    assert_eq!(set("gateway.auth.rateLimit.maxAttempts", "9")["applied"], Value::Null, "left to the user");
+    assert!(
+        !gateway.log().contains("canary") && !gateway.log().contains("unauthorized"),
+        "{}",
+        gateway.log()
+    );
+}
+
+#[test]
+fn n_16_without_a_gateway_nothing_is_waited_for() {
+    let gateway = down();
+    let before = std::time::Instant::now();
+    let output = gateway.cli_env(&["config", "set", "gateway.auth.token", "another", "--json"], &[]);
+    let (told, _) = crate::cli::text(&output);
+    assert!(told.contains("\"applied\": null"), "{told}");
+    assert!(before.elapsed() < std::time::Duration::from_millis(1500), "{:?}", before.elapsed());
+}

@@ -2,6 +2,7 @@
 //!
 //! Writes the file itself, under the lock that a running gateway takes too (R-02d); a gateway that runs notices the
 //! change like any other. Everything else in the file stays byte for byte (R-02b).
+use super::applied::Old;
 use crate::cli::parse::Args;
 use crate::cli::{Command, Context, Flag, JSON, Positional};
 use crate::config::keys::Type;
@@ -77,10 +78,12 @@ fn value(typed: &str, path: &[&str], strict: bool) -> Result<Value> {
 }
 
 fn done(context: &Context, args: &Args, verb: &str, change: Change) -> Result<()> {
-    let written = write(&context.env, change, Base::Present, args.has("force")).map_err(explain)?;
     let asked = args.positional(0).unwrap_or_default();
-    let obstacle = obstacle(context, &written.config);
     let place = path::parse(asked)?.join(".");
+    let old = Old::open(&context.env, &place);
+    let written = write(&context.env, change, Base::Present, args.has("force")).map_err(explain)?;
+    let obstacle = obstacle(context, &written.config);
+    let applied = old.filter(|_| obstacle.is_none()).and_then(|old| old.wait(&written));
     let warnings: Vec<&Issue> =
         written.config.warnings().iter().filter(|warning| warning.concerns(&place)).collect();
     if args.has("json") {
@@ -88,15 +91,23 @@ fn done(context: &Context, args: &Args, verb: &str, change: Change) -> Result<()
         context.out.json(&json!({
             "ok": true, "path": asked, "config": config.path(), "hash": config.hash(), "changed": written.written,
             "restart": plan.restart, "backup": written.written.then(|| backup(&written)), "obstacle": obstacle,
-            "warnings": warnings,
+            "warnings": warnings, "applied": applied,
         }));
         return Ok(());
     }
-    let effect = effect(&written, obstacle.is_some());
+    let effect = match applied {
+        Some(true) => ". The running gateway has applied it.",
+        _ => effect(&written, obstacle.is_some()),
+    };
     let verb = if written.written { verb } else { "Nothing to change:" };
     context.out.line(format!("{verb} {asked}{effect}"));
     for warning in warnings {
         context.out.warn(&format!("note: {}", warning.told()));
+    }
+    if applied == Some(false) {
+        context
+            .out
+            .warn("note: the running gateway has not applied it yet; it still asks for the old secret");
     }
     if let Some(obstacle) = obstacle {
         context.out.warn(&format!("note: a gateway would not start with this: {obstacle}"));
