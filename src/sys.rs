@@ -62,6 +62,24 @@ pub fn keep_little_memory() {
     }
 }
 
+/// Gives back what the thread that calls has of its stack below its own frame. The C library hands the stacks of
+/// threads that ended to new ones and leaves 16 KiB of each untouched by its own cleaning, which is more than an idle
+/// client needs. For a thread that has just begun and whose stack is larger than `depth` bytes.
+pub fn release_stack(depth: usize) {
+    // JUSTIFICATION: it is a third of the memory of an idle client.
+    // SAFETY: whole pages below this frame, all within this thread's own stack, and nothing there is in use: the
+    // page of this frame and the next one, which the call itself may use, are left alone.
+    #[cfg(target_os = "linux")]
+    #[allow(unsafe_code, reason = "see above")]
+    unsafe {
+        let (frame, page) = (0_u8, usize::try_from(libc::sysconf(libc::_SC_PAGESIZE)).unwrap_or(64 << 10));
+        let end = (&raw const frame).map_addr(|at| (at & !(page - 1)) - page);
+        let start = end.map_addr(|at| at - depth / page * page);
+        // Where it is refused the memory stays, which is all.
+        libc::madvise(start.cast_mut().cast(), depth / page * page, libc::MADV_DONTNEED);
+    }
+}
+
 /// Whether that many bytes of address space could be had now. They are taken and given back untouched.
 pub fn has_room(bytes: usize) -> bool {
     // JUSTIFICATION: an allocation that fails ends the process, and one that is tried may come out of a heap that is

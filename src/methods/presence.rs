@@ -37,7 +37,7 @@ pub fn event(state: &mut State, _call: Call, params: Value) -> Result<Answer> {
     fields.extend(given(&params));
     fields.put("text", text.as_str());
     let key = key_of(&fields, &text);
-    let before = state.presence.get(&key).cloned().unwrap_or_default();
+    let before = state.presence.get(&key).unwrap_or_default();
     if let Some(note) = note(&text, &before, &fields) {
         state.add_system_event(note);
     }

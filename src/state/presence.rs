@@ -6,12 +6,15 @@ use crate::calls::Caller;
 use crate::calls::Client;
 use crate::clock;
 use crate::config::bind;
-use crate::json::{Put, json};
+use crate::json::{self, Put, json};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Longest text kept of any member, in bytes.
 const MAX_TEXT: usize = 400;
+/// More than the members of an entry can hold: some 20 of them, lists of at most 32.
+const MAX_VALUES: usize = 4096;
+const MAX_DEPTH: usize = 8;
 
 #[derive(Debug, Default)]
 pub struct Presence {
@@ -27,10 +30,21 @@ pub struct Presence {
 
 #[derive(Debug, Default)]
 struct Entry {
-    fields: Map<String, Value>,
+    /// The members as JSON text: a tree of values is five times as large, and there is one a client.
+    text: Box<str>,
     ts: u64,
     /// Open connections with this key.
     connections: u32,
+}
+
+impl Entry {
+    fn fields(&self) -> Map<String, Value> {
+        json::read_object(&*self.text, MAX_VALUES, MAX_DEPTH).unwrap_or_default()
+    }
+
+    fn set_fields(&mut self, fields: Map<String, Value>) {
+        self.text = Value::Object(fields).to_string().into();
+    }
 }
 
 impl Presence {
@@ -80,7 +94,9 @@ impl Presence {
         let Some(entry) = self.entries.get_mut(key) else { return };
         entry.connections = entry.connections.saturating_sub(1);
         if entry.connections == 0 {
-            entry.fields.put("reason", "disconnect");
+            let mut fields = entry.fields();
+            fields.put("reason", "disconnect");
+            entry.set_fields(fields);
             entry.ts = now;
             self.upserted.insert(key.to_string());
         }
@@ -89,21 +105,23 @@ impl Presence {
     /// Merges fields into an entry: new ones win, `roles` and `scopes` are united.
     pub fn upsert(&mut self, key: &str, fields: Map<String, Value>, now: u64) {
         let entry = self.entries.entry(key.to_string()).or_default();
+        let mut all = entry.fields();
         for (name, value) in fields {
-            let merged = match (name.as_str(), entry.fields.get(&name)) {
+            let merged = match (name.as_str(), all.get(&name)) {
                 ("roles" | "scopes", Some(old)) => united(old, &value),
                 _ => bounded(value),
             };
-            entry.fields.insert(name, merged);
+            all.insert(name, merged);
         }
+        entry.set_fields(all);
         entry.ts = now;
         self.upserted.insert(key.to_string());
         self.removed.remove(key);
         self.limit_size(key);
     }
 
-    pub fn get(&self, key: &str) -> Option<&Map<String, Value>> {
-        self.entries.get(key).map(|e| &e.fields)
+    pub fn get(&self, key: &str) -> Option<Map<String, Value>> {
+        self.entries.get(key).map(Entry::fields)
     }
 
     /// Drops entries without connection that are too old.
@@ -151,7 +169,7 @@ impl Presence {
 
     fn row(&self, key: &str) -> Option<Value> {
         let entry = self.entries.get(key)?;
-        let mut row = entry.fields.clone();
+        let mut row = entry.fields();
         row.put("ts", entry.ts);
         Some(Value::Object(row))
     }
@@ -174,7 +192,8 @@ impl Presence {
         let Some(entry) = self.entries.remove(key) else { return };
         self.upserted.remove(key);
         // Clients know entries by `instanceId`; the key stands in for those without.
-        let name = entry.fields.get("instanceId").and_then(Value::as_str).unwrap_or(key);
+        let fields = entry.fields();
+        let name = fields.get("instanceId").and_then(Value::as_str).unwrap_or(key);
         self.removed.insert(name.to_string());
     }
 }

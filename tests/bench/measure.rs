@@ -102,7 +102,7 @@ pub fn client_memory(scale: Scale, report: &mut Report) -> Result<()> {
     let own = per_client(&*Gateway::start(&Value::Null)?, scale.idle_clients)?;
     report.note(&format!("bare server: one idle client of {}", scale.idle_clients), bare, "KiB");
     report.note(&format!("one idle authenticated client of {}", scale.idle_clients), own, "KiB");
-    report.at_most("one idle client, ratio to the bare server", own / bare, 1.75, "×");
+    report.at_most("one idle client, ratio to the bare server", own / bare, 1.5, "×");
     Ok(())
 }
 

@@ -170,6 +170,8 @@ pub fn serve(
 /// Goes on with an authenticated client on a thread of its own. The handshake (schemas, signatures, files) has
 /// touched several times the stack that an idle client needs; with its thread that memory goes back.
 fn hand_over(mut worker: Worker) {
+    worker.own.shrink_to_fit();
+    worker.inbox.shrink_to_fit();
     let (id, state) = (worker.id, worker.shared.state.clone());
     let died = move |what: String| {
         // The state thread is gone only when the process ends.
@@ -183,6 +185,7 @@ fn hand_over(mut worker: Worker) {
     let take = |held: &Mutex<Option<Worker>>| held.lock().unwrap_or_else(PoisonError::into_inner).take();
     let theirs = held.clone();
     let work = move || {
+        sys::release_stack(STACK / 2);
         if let Some(mut worker) = take(&theirs) {
             worker.finish();
         }
@@ -193,6 +196,8 @@ fn hand_over(mut worker: Worker) {
         log::warn!(target: "gateway/ws", "{e}; its first thread goes on");
         worker.finish();
     }
+    // It is kept for a thread to come.
+    sys::release_stack(STACK / 2);
 }
 
 impl Worker {
