@@ -356,3 +356,14 @@ fn r_22b_a_new_secret_is_kept_out_of_the_log() {
     wait_for("the refusal", || gateway.log().contains("unknown method").then_some(()));
     assert!(!gateway.log().contains("canary") && !gateway.stdout().contains("canary"));
 }
+
+/// Issue 10: nothing is told of as reloaded that was not.
+#[test]
+fn what_is_not_in_this_version_is_not_said_to_be_reloaded() {
+    let (gateway, mut config) = start(json!({}));
+    merge(&mut config, &json!({"cron": {"enabled": false}, "logging": {"consoleLevel": "warn"}}));
+    write(&gateway, &config);
+    let line = wait_told(&gateway, "changed:");
+    assert!(line.contains("no effect without cron, which is not in this version (cron.enabled)"), "{line}");
+    assert!(line.contains("reload logging (logging.consoleLevel)"), "{line}");
+}

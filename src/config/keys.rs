@@ -5,6 +5,7 @@
 //!
 //! In a path `*` stands for a map key or a list item. An object whose keys have rows needs a row of its own
 //! only to carry a doc line, a reload class or a type other than `Object`.
+use super::action::Action;
 use Type::{
     Any, AnyOf, Bool, Clock, Duration, Enum, Fingerprint, IdList, Int, Like, List, Map, Number, Object, Text,
     TextList,
@@ -59,8 +60,8 @@ pub enum Type {
 pub enum Reload {
     /// Nothing: the value is read where it is used.
     None,
-    /// The named action.
-    Hot(&'static str),
+    /// This action.
+    Hot(Action),
     /// An in-process restart.
     Restart,
 }
@@ -103,15 +104,15 @@ const fn key(path: &'static str, kind: &'static Type, reload: &'static Reload, d
 
 const NONE: &Reload = &Reload::None;
 const RESTART: &Reload = &Reload::Restart;
-const RELOAD_BROWSER: &Reload = &Reload::Hot("browser");
-const RELOAD_CRON: &Reload = &Reload::Hot("cron");
-const RELOAD_GMAIL: &Reload = &Reload::Hot("gmail");
-const RELOAD_HOOKS: &Reload = &Reload::Hot("hooks");
-const RELOAD_LOGGING: &Reload = &Reload::Hot("logging");
-const RELOAD_SECRET: &Reload = &Reload::Hot("secret");
-const RELOAD_TELEGRAM: &Reload = &Reload::Hot("telegram");
-const RELOAD_WHATSAPP: &Reload = &Reload::Hot("whatsapp");
-const RESTART_HEARTBEAT: &Reload = &Reload::Hot("heartbeat");
+const RELOAD_BROWSER: &Reload = &Reload::Hot(Action::Browser);
+const RELOAD_CRON: &Reload = &Reload::Hot(Action::Cron);
+const RELOAD_GMAIL: &Reload = &Reload::Hot(Action::Gmail);
+const RELOAD_HOOKS: &Reload = &Reload::Hot(Action::Hooks);
+const RELOAD_LOGGING: &Reload = &Reload::Hot(Action::Logging);
+const RELOAD_SECRET: &Reload = &Reload::Hot(Action::Secret);
+const RELOAD_TELEGRAM: &Reload = &Reload::Hot(Action::Telegram);
+const RELOAD_WHATSAPP: &Reload = &Reload::Hot(Action::Whatsapp);
+const RESTART_HEARTBEAT: &Reload = &Reload::Hot(Action::Heartbeat);
 
 const BOOL: &Type = &Bool;
 const OBJECT: &Type = &Object;

@@ -176,6 +176,7 @@ fn distance(a: &str, b: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::action::Action;
 
     fn row(path: &str) -> Option<&'static str> {
         find(path.split('.')).map(|node| node.key().map_or("(object)", |key| key.path))
@@ -233,10 +234,10 @@ mod tests {
             ("gateway.port", Reload::Restart),
             ("gateway.reload.mode", Reload::None),
             ("meta.lastTouchedAt", Reload::None),
-            ("agents.defaults.heartbeat.every", Reload::Hot("heartbeat")),
+            ("agents.defaults.heartbeat.every", Reload::Hot(Action::Heartbeat)),
             ("agents.list", Reload::None),
             ("channels", Reload::Restart),
-            ("channels.telegram.groups", Reload::Hot("telegram")),
+            ("channels.telegram.groups", Reload::Hot(Action::Telegram)),
             ("nonsense", Reload::Restart),
         ] {
             assert_eq!(reload(path.split('.')), want, "{path}");

@@ -2,6 +2,7 @@
 //!
 //! A `Config` is an immutable value that is cheap to clone; any thread may hold one. Reading never writes the
 //! file (R-02a). The keys stand in one table, `keys.rs`; editing the file is `edit.rs`.
+pub mod action;
 pub mod address;
 pub mod bind;
 mod check;

@@ -2,6 +2,7 @@
 //!
 //! Changed paths are looked up in the table of keys; nothing is decided here beyond that. Pure; any thread. The
 //! reloader carries a plan out and logs it, `openclaw config diff --plan` shows it. A plan holds paths, never values.
+use super::action::Action;
 use super::keys::Reload;
 use super::{Config, join, lookup};
 use serde_json::Value;
@@ -11,7 +12,7 @@ use std::fmt;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Plan {
     /// The actions to carry out, each once, with the paths that ask for it.
-    pub hot: Vec<(&'static str, Vec<String>)>,
+    pub hot: Vec<(Action, Vec<String>)>,
     /// Paths that take effect with an in-process restart only.
     pub restart: Vec<String>,
     /// Paths that are read where they are used: in force at once.
@@ -37,6 +38,12 @@ fn between(old: &Value, new: &Value) -> Plan {
 impl Plan {
     pub fn is_empty(&self) -> bool {
         self.hot.is_empty() && self.restart.is_empty() && self.none.is_empty()
+    }
+
+    /// Whether nothing changes but for parts that this version does not have.
+    pub fn is_idle(&self) -> bool {
+        let is_idle = !self.hot.is_empty() && self.hot.iter().all(|(action, _)| !action.is_here());
+        is_idle && self.restart.is_empty() && self.none.is_empty()
     }
 
     /// All changed paths, in the order restart, hot, none.
@@ -115,14 +122,14 @@ fn compare<'v>(
 }
 
 impl fmt::Display for Plan {
-    /// One line for the log: `restart (gateway.port); reload telegram (channels.telegram.enabled); in force at once (ui)`.
+    /// One line for the log: `restart (gateway.port); reload logging (logging.level); in force at once (ui)`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut parts = Vec::new();
         if !self.restart.is_empty() {
             parts.push(format!("restart ({})", self.restart.join(", ")));
         }
         for (action, paths) in &self.hot {
-            parts.push(format!("reload {action} ({})", paths.join(", ")));
+            parts.push(format!("{action} ({})", paths.join(", ")));
         }
         if !self.none.is_empty() {
             parts.push(format!("in force at once ({})", self.none.join(", ")));
@@ -165,12 +172,12 @@ mod tests {
             (
                 json!({"agents": {"defaults": {"heartbeat": {"every": "1m"}}}}),
                 json!({"agents": {"defaults": {"heartbeat": {"every": "2m"}, "timeoutSeconds": 5}}}),
-                "reload heartbeat (agents.defaults.heartbeat.every); in force at once (agents.defaults.timeoutSeconds)",
+                "no effect without heartbeat, which is not in this version (agents.defaults.heartbeat.every); in force at once (agents.defaults.timeoutSeconds)",
             ),
             (
                 json!({"channels": {"telegram": {"enabled": true}, "slack": {"x": 1}}}),
                 json!({"channels": {"telegram": {"enabled": false}}}),
-                "restart (channels.slack.x); reload telegram (channels.telegram.enabled)",
+                "restart (channels.slack.x); no effect without telegram, which is not in this version (channels.telegram.enabled)",
             ),
             (json!({"x": 1}), json!({"x": {"y": 1}}), "restart (x)"),
             (
@@ -199,7 +206,7 @@ mod tests {
             &json!({}),
             &json!({"cron": {"enabled": true, "store": "s"}, "env": {"A": "x"}, "ui": 1}),
         );
-        assert_eq!(plan.hot, [("cron", vec!["cron.enabled".to_string(), "cron.store".to_string()])]);
+        assert_eq!(plan.hot, [(Action::Cron, vec!["cron.enabled".to_string(), "cron.store".to_string()])]);
         assert_eq!(plan.paths(), ["env.A", "cron.enabled", "cron.store", "ui"]);
         assert_eq!(plan.told("off"), "env.A, cron.enabled, cron.store, ui");
         assert_eq!(plan.told("restart"), "restart (env.A, cron.enabled, cron.store, ui)");

@@ -7,6 +7,7 @@
 use super::changes::{Changes, Seen};
 use crate::clock;
 use crate::config::Config;
+use crate::config::action::Action;
 use crate::config::plan;
 use crate::config::plan::Plan;
 use crate::config::problem::Problem;
@@ -268,18 +269,25 @@ impl Work {
 
     /// What a running gateway can take over. Each action is carried out once, however many keys ask for it.
     fn put_in_force(&mut self, new: &Usable, plan: &Plan) {
-        let logs = plan.hot.iter().any(|(action, _)| *action == "logging");
-        let secrets = [new.auth.secrets(), new.config.secrets()].concat();
-        if logs {
-            logging::renew(&new.config, &new.env, secrets);
-        } else {
-            logging::hide(secrets);
-        }
+        // First of all, so that no line names a new secret.
+        logging::hide(secrets(new));
         self.held = new.config.clone();
         self.shared.set_config(new.config.clone());
+        plan.hot.iter().for_each(|(action, _)| self.carry_out(*action, new));
+        // Whatever the plan says: `.env` may hold it too.
         self.renew_secret(&new.auth);
         if let Err(e) = roster::announce(&self.shared) {
             log::warn!(target: "gateway/reload", "the agents stay as they were: {e}");
+        }
+    }
+
+    fn carry_out(&self, action: Action, new: &Usable) {
+        match action {
+            Action::Logging => logging::renew(&new.config, &new.env, secrets(new)),
+            Action::Secret => self.renew_secret(&new.auth),
+            // Not in this version, and told so: `Action::is_here`.
+            Action::Browser | Action::Cron | Action::Gmail | Action::Heartbeat | Action::Hooks => {}
+            Action::Telegram | Action::Whatsapp => {}
         }
     }
 
@@ -308,6 +316,10 @@ impl Work {
         // As in `apply`.
         let _ = self.shared.state.send(Event::ConfigInvalid(problem.map(|p| p.to_json())));
     }
+}
+
+fn secrets(new: &Usable) -> Vec<String> {
+    [new.auth.secrets(), new.config.secrets()].concat()
 }
 
 fn files_of(config: &Config, dotenv: &Path) -> Vec<PathBuf> {

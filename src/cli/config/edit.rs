@@ -126,6 +126,7 @@ fn effect(written: &Written, has_obstacle: bool) -> &'static str {
             ". In force after a restart of the gateway, which gateway.reload.mode=hot leaves to you."
         }
         mode if !plan.restarts(mode).is_empty() => ". A running gateway restarts in process to apply it.",
+        _ if written.plan.is_idle() => ". It has no effect: the part that it is for is not in this version.",
         _ => ". A running gateway applies it at once.",
     }
 }

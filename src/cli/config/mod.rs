@@ -251,16 +251,18 @@ fn needs(plan: &Plan) -> Vec<(String, &str)> {
     let mut all: Vec<(String, &str)> =
         plan.restart.iter().map(|path| ("restart".to_string(), path.as_str())).collect();
     for (action, paths) in &plan.hot {
-        all.extend(paths.iter().map(|path| (format!("reload {action}"), path.as_str())));
+        all.extend(paths.iter().map(|path| (action.to_string(), path.as_str())));
     }
     all.extend(plan.none.iter().map(|path| ("nothing".to_string(), path.as_str())));
     all
 }
 
 fn as_json(plan: &Plan) -> Value {
-    let hot: Vec<Value> =
-        plan.hot.iter().map(|(action, paths)| json!({"action": action, "paths": paths})).collect();
-    json!({"restart": plan.restart, "hot": hot, "none": plan.none})
+    let named = |is_here: bool| {
+        let of = plan.hot.iter().filter(move |(action, _)| action.is_here() == is_here);
+        of.map(|(action, paths)| json!({"action": action.name(), "paths": paths})).collect::<Vec<_>>()
+    };
+    json!({"restart": plan.restart, "hot": named(true), "none": plan.none, "unsupported": named(false)})
 }
 
 /// A value as one cell of a table.

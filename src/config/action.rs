@@ -1,0 +1,53 @@
+//! What a running gateway can do about a changed key without a restart, by name.
+//!
+//! A row of the table of keys names one; `gateway/reload.rs` carries it out and has an arm for each, so that none is
+//! told of and not done. Pure data; any thread.
+use std::fmt;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Action {
+    Browser,
+    Cron,
+    Gmail,
+    Heartbeat,
+    Hooks,
+    Logging,
+    Secret,
+    Telegram,
+    Whatsapp,
+}
+
+impl Action {
+    pub fn name(self) -> &'static str {
+        match self {
+            Action::Browser => "browser",
+            Action::Cron => "cron",
+            Action::Gmail => "gmail",
+            Action::Heartbeat => "heartbeat",
+            Action::Hooks => "hooks",
+            Action::Logging => "logging",
+            Action::Secret => "secret",
+            Action::Telegram => "telegram",
+            Action::Whatsapp => "whatsapp",
+        }
+    }
+
+    /// Whether this version has the part that the action is about. Without it the keys are kept and do nothing.
+    pub fn is_here(self) -> bool {
+        match self {
+            Action::Logging | Action::Secret => true,
+            Action::Browser | Action::Cron | Action::Gmail | Action::Heartbeat | Action::Hooks => false,
+            Action::Telegram | Action::Whatsapp => false,
+        }
+    }
+}
+
+impl fmt::Display for Action {
+    /// What is done about the keys, for a line of the log or a cell of a table.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.is_here() {
+            true => write!(f, "reload {}", self.name()),
+            false => write!(f, "no effect without {}, which is not in this version", self.name()),
+        }
+    }
+}
