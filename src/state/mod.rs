@@ -210,32 +210,43 @@ impl State {
 
     /// Sends the presence event if something changed and it is due. It tells all who are here, so a long list comes
     /// seldom: who comes and goes must not fill the lines of all others.
-    fn flush_presence(&mut self) {
+    fn flush_presence(&mut self) -> Option<u64> {
         self.presence.expire(self.now);
-        if !self.presence.is_changed() || self.mono < self.presence_at() {
-            return;
+        // Entries age by the wall clock, which is what their `ts` tells.
+        let expiry = self.presence.next_expiry().map(|at| self.mono + at.saturating_sub(self.now));
+        if !self.presence.is_changed() {
+            return expiry;
+        }
+        if self.mono < self.presence_at() {
+            return expiry.into_iter().chain([self.presence_at()]).min();
         }
         self.presence_urgent = false;
         self.presence_due = self.mono + self.shared.limits.presence_gap_ms;
         let payload = self.presence.take_event(self.now);
         let bytes = self.emit_versioned(&events::PRESENCE, &payload, Some(self.versions()));
         self.presence_paid = self.mono + bytes as u64 * 1000 / PRESENCE_RATE;
+        expiry
     }
 
-    fn tick(&mut self) {
-        if self.mono < self.next_tick {
-            return;
+    fn tick(&mut self) -> Option<u64> {
+        if self.mono >= self.next_tick {
+            self.next_tick = self.mono + self.shared.limits.tick_ms;
+            self.emit(&events::TICK, &json!({"ts": self.now}));
+            self.dedupe.expire(self.now);
         }
-        self.next_tick = self.mono + self.shared.limits.tick_ms;
-        self.emit(&events::TICK, &json!({"ts": self.now}));
-        self.dedupe.expire(self.now);
+        Some(self.next_tick)
+    }
+
+    fn save_sessions(&mut self) -> Option<u64> {
+        self.sessions.save_changed(&self.store, self.mono);
+        self.sessions.next_save()
     }
 
     /// Publishes a fresh health text when something changed; tells everybody once an interval.
-    fn refresh_health(&mut self) {
+    fn refresh_health(&mut self) -> Option<u64> {
         let due = self.mono >= self.next_health;
         if !self.health_stale && !due {
-            return;
+            return Some(self.next_health);
         }
         self.health_stale = false;
         let now = self.now;
@@ -248,5 +259,6 @@ impl State {
             // To everybody alike, so without what only administrators are told.
             self.emit_versioned(&events::HEALTH, &health::without_paths(&self.health), Some(self.versions()));
         }
+        Some(self.next_health)
     }
 }

@@ -135,9 +135,9 @@ impl State {
     }
 
     /// Takes the pending restart one step further when its time has come. At the end of each turn.
-    pub(super) fn go_on_restarting(&mut self) {
+    pub(super) fn go_on_restarting(&mut self) -> Option<u64> {
         let mono = self.mono;
-        let Some(pending) = &mut self.restart else { return };
+        let pending = self.restart.as_mut()?;
         match pending.phase {
             Phase::Deferred(due) if mono >= due => {
                 pending.phase = Phase::Judging;
@@ -147,6 +147,7 @@ impl State {
             Phase::Draining(until) if self.runs.is_empty() || mono >= until => self.hand_over(),
             _ => {}
         }
+        self.next_restart_step()
     }
 
     /// Nothing is taken in any more; clients are told and closed, what still runs is cut.
@@ -178,7 +179,7 @@ impl State {
         self.restart.is_none() && self.stopping.is_none()
     }
 
-    pub(super) fn next_restart_step(&self) -> Option<u64> {
+    fn next_restart_step(&self) -> Option<u64> {
         match self.restart.as_ref()?.phase {
             Phase::Deferred(at) | Phase::Draining(at) => Some(at),
             Phase::Judging => None,

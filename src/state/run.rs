@@ -13,7 +13,7 @@ use crate::state::event::{Answer, Event, Handler};
 use crate::state::{State, Stopping};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Select, TryRecvError, never};
 use serde_json::Value;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Events taken in one turn before its end is done.
 const BATCH: usize = 256;
@@ -26,9 +26,10 @@ const RESTART_LOOK: u64 = 1;
 /// Runs until the gateway has stopped (`false`), or is to go on as a new generation (`true`).
 pub fn run(state: &mut State, asked: &Asked, inbox: &Receiver<Event>) -> bool {
     state.read_clocks();
-    state.after_turn();
+    let mut due = state.after_turn();
     loop {
-        match next(asked, state.takes_restarts(), inbox, state.wait_time()) {
+        let until = due.and_then(|due| state.shared.started.checked_add(Duration::from_millis(due)));
+        match next(asked, state.takes_restarts(), inbox, until) {
             Ok(first) => {
                 state.read_clocks();
                 state.handle(first);
@@ -39,12 +40,26 @@ pub fn run(state: &mut State, asked: &Asked, inbox: &Receiver<Event>) -> bool {
             Err(RecvTimeoutError::Timeout) => state.read_clocks(),
             Err(RecvTimeoutError::Disconnected) => return false,
         }
-        state.after_turn();
+        due = state.after_turn();
         if state.is_finished() {
             return state.is_handing_over();
         }
     }
 }
+
+/// What is done at the end of each turn, in this order, and by the clock: each step does what is due and says when it is
+/// next due (monotonic clock), and there are no other timers. A step may make work for later ones, not for earlier ones.
+const STEPS: &[fn(&mut State) -> Option<u64>] = &[
+    State::expire_runs,
+    State::tick,
+    State::keep_up,
+    State::save_sessions,
+    State::flush_presence,
+    State::flush_subscriptions,
+    State::refresh_health,
+    State::go_on_restarting,
+    State::go_on_stopping,
+];
 
 enum Next {
     Stop(&'static str),
@@ -52,12 +67,12 @@ enum Next {
     Event(Event),
 }
 
-/// The next thing to do, signals first; waits at most `timeout`.
+/// The next thing to do, signals first; waits for it `until` then.
 fn next(
     asked: &Asked,
     takes_restarts: bool,
     inbox: &Receiver<Event>,
-    timeout: Option<Duration>,
+    until: Option<Instant>,
 ) -> Result<Next, RecvTimeoutError> {
     let restart = if takes_restarts { &asked.restart } else { &never() };
     loop {
@@ -78,9 +93,9 @@ fn next(
         select.recv(&asked.stop);
         select.recv(restart);
         select.recv(inbox);
-        match timeout {
-            Some(timeout) => {
-                select.ready_timeout(timeout).map_err(|_| RecvTimeoutError::Timeout)?;
+        match until {
+            Some(until) => {
+                select.ready_deadline(until).map_err(|_| RecvTimeoutError::Timeout)?;
             }
             None => {
                 select.ready();
@@ -170,39 +185,9 @@ impl State {
         }
     }
 
-    /// What is due at the end of each turn, in this order.
-    fn after_turn(&mut self) {
-        self.expire_runs();
-        self.tick();
-        self.flush_presence();
-        self.flush_subscriptions();
-        self.refresh_health();
-        self.keep_up();
-        self.sessions.save_changed(&self.store, self.mono);
-        self.go_on_restarting();
-        self.go_on_stopping();
-    }
-
-    /// Until the next thing that must be done without an event.
-    fn wait_time(&self) -> Option<Duration> {
-        let presence = self.presence.is_changed().then(|| self.presence_at());
-        let look = |s: &Stopping| if s.is_restart { RESTART_LOOK } else { STOP_LOOK };
-        let stop = self.stopping.as_ref().map(|s| self.mono + look(s));
-        // Presence entries age by the wall clock, which is what their `ts` tells.
-        let expiry = self.presence.next_expiry().map(|at| self.mono + at.saturating_sub(self.now));
-        let times = [
-            Some(self.next_tick),
-            Some(self.next_health),
-            Some(self.upkeep.next()),
-            presence,
-            expiry,
-            self.runs.next_deadline(),
-            self.subscriptions.next_due(),
-            self.sessions.next_save(),
-            self.next_restart_step(),
-            stop,
-        ];
-        times.into_iter().flatten().min().map(|at| Duration::from_millis(at.saturating_sub(self.mono)))
+    /// The fixed end of a turn. Gives the moment at which it is to be done again though nothing has happened.
+    fn after_turn(&mut self) -> Option<u64> {
+        STEPS.iter().filter_map(|step| step(self)).min()
     }
 
     fn stop(&mut self, signal: &'static str) {
@@ -226,15 +211,16 @@ impl State {
         self.stopping = Some(Stopping { until, clients_closed: false, is_restart: false });
     }
 
-    fn go_on_stopping(&mut self) {
+    fn go_on_stopping(&mut self) -> Option<u64> {
         let runs_ended = self.runs.active() == 0;
         let now = self.mono;
-        let Some(stopping) = &mut self.stopping else { return };
+        let stopping = self.stopping.as_mut()?;
         if !stopping.clients_closed && (runs_ended || now >= stopping.until) {
             stopping.clients_closed = true;
             stopping.until = now + self.shared.limits.shutdown_ms / 4;
             self.clients.close_all(&Close::ServiceRestart);
         }
+        Some(now + if stopping.is_restart { RESTART_LOOK } else { STOP_LOOK })
     }
 
     /// All clients have taken their close frame, or had their time to. A process that lives on need not wait until
@@ -244,5 +230,49 @@ impl State {
             self.clients.is_empty() || (s.is_restart && self.clients.iter().all(|c| c.outbox.is_taken()))
         };
         self.stopping.as_ref().is_some_and(|s| s.clients_closed && (are_told(s) || self.mono >= s.until))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::testing;
+    use crate::tools::testing::context;
+
+    const HOUR: u64 = 60 * 60 * 1000;
+
+    /// Issue 10: each step says when it is next due, and there is no other timer.
+    #[test]
+    fn an_idle_state_wakes_for_its_ticks_and_health_only_and_never_in_vain() {
+        let (context, _dir) = context("{}");
+        let (mut state, inbox) = testing::state(testing::shared(context.settings.clone()));
+        let limits = &context.settings.limits;
+        let (mut turns, end) = (0, state.mono + HOUR);
+        while state.mono < end {
+            let due = state.after_turn().unwrap();
+            assert!(due > state.mono, "the moment that a turn names is not over");
+            // Asked again before, nothing was due and the answer is the same.
+            let passed = due - 1 - state.mono;
+            (state.mono, state.now) = (state.mono + passed, state.now + passed);
+            assert_eq!(state.after_turn(), Some(due));
+            (state.mono, state.now) = (state.mono + 1, state.now + 1);
+            turns += 1;
+        }
+        assert!(
+            turns <= HOUR / limits.tick_ms + HOUR / limits.health_ms + 4,
+            "{turns} turns in an idle hour"
+        );
+        drop(inbox);
+    }
+
+    #[test]
+    fn a_restart_and_a_stop_have_moments_of_their_own() {
+        let (context, _dir) = context("{}");
+        let (mut state, _inbox) = testing::state(testing::shared(context.settings.clone()));
+        state.after_turn();
+        state.ask_restart("a test".into(), 700, None);
+        assert_eq!(state.after_turn(), Some(state.mono + 700));
+        state.stop("SIGTERM");
+        assert_eq!(state.after_turn(), Some(state.mono + STOP_LOOK));
     }
 }

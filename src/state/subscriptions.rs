@@ -67,11 +67,6 @@ impl Subscriptions {
         self.followed.remove(&conn);
     }
 
-    /// When `flush_subscriptions` has something to tell (monotonic clock).
-    pub fn next_due(&self) -> Option<u64> {
-        self.changes.next_due()
-    }
-
     /// Those who hear of a message in this session. Who hears of all sessions hears of their messages too.
     fn hearers(&self, key: &str) -> BTreeSet<u64> {
         let following = self.followed.iter().filter(|(_, keys)| keys.contains(key)).map(|(conn, _)| *conn);
@@ -109,7 +104,7 @@ impl State {
     }
 
     /// Tells what has changed and is due; once a turn.
-    pub(super) fn flush_subscriptions(&mut self) {
+    pub(super) fn flush_subscriptions(&mut self) -> Option<u64> {
         for (key, reason) in self.subscriptions.changes.take_due(self.mono) {
             let mut payload = self.news(&key);
             let is_busy = payload.get("hasActiveRun").is_some_and(|busy| *busy == true);
@@ -122,6 +117,7 @@ impl State {
             payload.put("ts", self.now);
             self.tell(&self.subscriptions.all, &events::SESSIONS_CHANGED, payload);
         }
+        self.subscriptions.changes.next_due()
     }
 
     /// The row of a session as `sessions.list` shows it, without what stands in the transcript.

@@ -1,7 +1,13 @@
-//! What threads share, without the threads. Tests only.
+//! What threads share, without the threads, and a state that no thread owns. Tests only.
 use crate::door::Door;
+use crate::sessions::{Dedupe, Journal, Spool, journal_path};
 use crate::settings::Settings;
+use crate::state::State;
+use crate::state::event::Event;
+use crate::state::sessions::Sessions;
 use crate::state::shared::{Published, Shared};
+use crate::state::store::Store;
+use crossbeam_channel::{Receiver, bounded};
 use std::sync::Arc;
 
 /// A generation without threads: nobody is at the other end of the state thread's channel.
@@ -17,4 +23,14 @@ pub fn shared(settings: Arc<Settings>) -> Arc<Shared> {
         ask: crate::methods::local::ask,
         method_names: Vec::new(),
     })
+}
+
+/// A state with its store thread, and what that tells. Time is moved by setting `now` and `mono`.
+pub fn state(shared: Arc<Shared>) -> (State, Receiver<Event>) {
+    let (tx, inbox) = bounded(16);
+    let dir = &shared.env.state_dir;
+    let (journal, _) = Journal::open(&journal_path(dir), 0).unwrap();
+    let store = Store::start(journal, Spool::of(dir), tx).unwrap();
+    let sessions = Sessions::load(shared.clone());
+    (State::new(shared, store, sessions, Dedupe::from_records(Vec::new()), bounded(1).0, 1 << 40), inbox)
 }

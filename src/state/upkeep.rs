@@ -21,19 +21,15 @@ impl Upkeep {
     pub fn starting(mono: u64) -> Upkeep {
         Upkeep { next: mono + HOUR, hours: 0, has_swept: false }
     }
-
-    pub fn next(&self) -> u64 {
-        self.next
-    }
 }
 
 impl State {
-    pub(super) fn keep_up(&mut self) {
+    pub(super) fn keep_up(&mut self) -> Option<u64> {
         if !std::mem::replace(&mut self.upkeep.has_swept, true) {
             self.sweep();
         }
         if self.mono < self.upkeep.next {
-            return;
+            return Some(self.upkeep.next);
         }
         self.upkeep.next = self.mono + HOUR;
         self.upkeep.hours += 1;
@@ -41,6 +37,7 @@ impl State {
         if self.upkeep.hours.is_multiple_of(HOURS_A_DAY) {
             self.sweep();
         }
+        Some(self.upkeep.next)
     }
 
     fn sweep(&self) {

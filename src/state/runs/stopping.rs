@@ -39,7 +39,7 @@ impl State {
     }
 
     /// Deadlines of runs and of `agent.wait` calls, and sessions whose time to start has come.
-    pub(in crate::state) fn expire_runs(&mut self) {
+    pub(in crate::state) fn expire_runs(&mut self) -> Option<u64> {
         let now = self.mono;
         let is_late = |r: &Run| r.deadline.is_some_and(|d| now >= d) && r.cancel.reason().is_none();
         let late: Vec<String> =
@@ -52,5 +52,6 @@ impl State {
         if !self.runs.ready.is_empty() {
             self.start_runs();
         }
+        self.runs.next_deadline()
     }
 }
