@@ -100,6 +100,7 @@ impl Process {
             let generation = Generation::start(&self, verdict.clone(), notes, started)
                 .inspect_err(|e| log::error!(target: "gateway", "{e}"))?;
             notify::ready(&verdict.env);
+            crate::sys::release_code();
             let ending = self.attend(generation)?;
             started = Instant::now();
             if !ending.is_restart || self.asked.stop.try_recv().is_ok() {
