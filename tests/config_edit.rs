@@ -454,3 +454,37 @@ fn n_16_without_a_gateway_nothing_is_waited_for() {
     assert!(told.contains("\"applied\": null"), "{told}");
     assert!(before.elapsed() < std::time::Duration::from_millis(1500), "{:?}", before.elapsed());
 }
+
+// S-H1: who administers from afar sends no key of the host elsewhere, by none of the three methods.
+#[test]
+fn s_h1_keys_of_the_host_stay_where_the_host_sends_them() {
+    let gateway = commented();
+    let before = text(&gateway);
+    let mut client = Client::operator(&gateway, 4);
+    let got = client.ok("config.get", json!({}));
+    let elsewhere = got["raw"].as_str().unwrap().replace("http://127.0.0.1:9", "http://127.0.0.1:10");
+    let host_only = |client: &mut Client, method: &str, raw: &str| {
+        let error = client.fails(method, json!({"raw": raw, "baseHash": got["hash"]}));
+        assert_eq!(error["details"]["code"], "HOST_ONLY", "{method} {raw}: {error}");
+        let message = error["message"].as_str().unwrap();
+        assert!(
+            message.contains("change it on the host: openclaw") && !message.contains("canary"),
+            "{message}"
+        );
+    };
+    host_only(&mut client, "config.set", &elsewhere);
+    host_only(&mut client, "config.apply", &elsewhere);
+    let provider = |rest: &str| format!("{{models: {{providers: {{p: {{{rest}}}}}}}}}");
+    for patch in [
+        provider("baseUrl: 'http://127.0.0.1:10'"),
+        provider("apiKey: {source: 'env', id: 'SOME_KEY'}"),
+        "{gateway: {mode: 'remote'}}".to_string(),
+        "{env: {shellEnv: {enabled: true}, vars: {X: '${SOME_KEY}'}}}".to_string(),
+    ] {
+        host_only(&mut client, "config.patch", &patch);
+    }
+    assert_eq!(text(&gateway), before);
+    let patch = provider("baseUrl: 'http://127.0.0.1:10', apiKey: 'a key of mine'");
+    client.ok("config.patch", json!({"raw": patch, "baseHash": got["hash"], "restartDelayMs": 60000}));
+    assert!(text(&gateway).contains("http://127.0.0.1:10"));
+}

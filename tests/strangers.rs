@@ -149,8 +149,11 @@ fn s_l1_a_head_ends_where_every_reader_says_and_an_upgrade_has_no_body() {
         assert!(start.elapsed() < Duration::from_secs(5), "{head:?} is refused at once");
     }
     for more in [
-        "Content-Length: 4\r\n",
-        "Content-Length: 0\r\n",
+        "Content-Length: 5\r\n",
+        "Content-Length: \r\n",
+        "Content-Length: +0\r\n",
+        "Content-Length: 0\r\nContent-Length: 0\r\n",
+        "Content-Length: 0\r\nTransfer-Encoding: chunked\r\n",
         "Transfer-Encoding: chunked\r\n",
         "Transfer-Encoding: identity\r\n",
         "Upgrade: h2c\r\n",
@@ -160,5 +163,7 @@ fn s_l1_a_head_ends_where_every_reader_says_and_an_upgrade_has_no_body() {
     }
     let old = upgrade(gateway.port, "").replace("HTTP/1.1", "HTTP/1.0");
     assert_eq!(http::raw(gateway.port, &old).status, 400);
-    assert_eq!(http::raw(gateway.port, &upgrade(gateway.port, "")).status, 101);
+    for none in ["", "Content-Length: 0\r\n", "Content-Length: 00\r\n"] {
+        assert_eq!(http::raw(gateway.port, &upgrade(gateway.port, none)).status, 101, "{none:?} is no body");
+    }
 }

@@ -76,7 +76,8 @@ pub struct Key {
     pub reload: &'static Reload,
     /// Whether the value is a secret, hidden wherever configuration is shown.
     pub sensitive: bool,
-    /// Whether the value names a file, a directory or a program of the host, so that only a person there changes it.
+    /// Whether the value names a file, a directory or a program of the host, or where its secrets go, so that only a
+    /// person there changes it.
     pub host_only: bool,
     pub doc: &'static str,
 }
@@ -378,7 +379,7 @@ pub static KEYS: &[Key] = &[
     key("channels.telegram.mediaMaxMb", ABOVE_ZERO, RELOAD_TELEGRAM, "Largest media file in MB").or("5"),
     key("channels.telegram.name", TEXT, RELOAD_TELEGRAM, "Name in lists"),
     key("channels.telegram.network.autoSelectFamily", BOOL, RELOAD_TELEGRAM, "Whether IPv6 and IPv4 are tried at once").or("false"),
-    key("channels.telegram.proxy", TEXT, RELOAD_TELEGRAM, "Proxy address").secret(),
+    key("channels.telegram.proxy", TEXT, RELOAD_TELEGRAM, "Proxy address").secret().host(),
     key("channels.telegram.reactionLevel", &Enum(&["off", "ack", "minimal", "extensive"]), RELOAD_TELEGRAM, "How much the agent reacts").or("\"minimal\""),
     key("channels.telegram.reactionNotifications", &Enum(&["off", "own", "all"]), RELOAD_TELEGRAM, "Which reactions the agent hears of").or("\"own\""),
     key("channels.telegram.replyToMode", &Enum(&["off", "first", "all"]), RELOAD_TELEGRAM, "Which messages quote the question").or("\"first\""),
@@ -393,7 +394,7 @@ pub static KEYS: &[Key] = &[
     key("channels.telegram.tokenFile", TEXT, RELOAD_TELEGRAM, "File that holds the bot's token").host(),
     key("channels.telegram.webhookPath", TEXT, RELOAD_TELEGRAM, "Path of the webhook").or("\"/telegram-webhook\""),
     key("channels.telegram.webhookSecret", TEXT, RELOAD_TELEGRAM, "Secret Telegram sends with each update").secret(),
-    key("channels.telegram.webhookUrl", TEXT, RELOAD_TELEGRAM, "Public address of the webhook"),
+    key("channels.telegram.webhookUrl", TEXT, RELOAD_TELEGRAM, "Public address of the webhook").host(),
     key("channels.tlon", &Any, RESTART, "Accepted and not checked"),
     key("channels.twitch", &Any, RESTART, "Accepted and not checked"),
     key("channels.whatsapp", OBJECT, NONE, "WhatsApp"),

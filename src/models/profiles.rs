@@ -45,16 +45,23 @@ pub fn is_known(provider: &str) -> bool {
 /// Looks at the files of all agents, so that `is_known` knows.
 pub fn look(config: &Config, env: &Env) {
     let ids = Agents::of(config, env).ids();
-    let mut found: Vec<String> = Vec::new();
-    for file in ids.iter().flat_map(|id| paths(config, env, id)) {
-        let profiles = read(&file).and_then(|book| book.get("profiles")?.as_object().cloned());
-        let names = profiles
-            .into_iter()
-            .flatten()
-            .filter_map(|(_, it)| Some(it.get("provider")?.as_str()?.to_string()));
-        found.extend(names);
-    }
+    let found = named(ids.iter().flat_map(|id| paths(config, env, id)));
     *KNOWN.lock().unwrap_or_else(PoisonError::into_inner) = found;
+}
+
+/// Providers that there is a profile of, usable or not, for an agent that is configured or for one that might be.
+pub fn providers(config: &Config, env: &Env) -> Vec<String> {
+    let ids = Agents::of(config, env).ids();
+    let left = std::fs::read_dir(env.state_dir.join("agents")).into_iter().flatten().flatten();
+    let left = left.map(|dir| dir.path().join("agent/auth-profiles.json"));
+    named(ids.iter().flat_map(|id| paths(config, env, id)).chain(left))
+}
+
+/// The providers that the profiles of these files are of.
+fn named(files: impl Iterator<Item = PathBuf>) -> Vec<String> {
+    let provider = |entry: Value| Some(entry.get("provider")?.as_str()?.to_string());
+    let profiles = files.filter_map(|file| read(&file)?.get("profiles")?.as_object().cloned());
+    profiles.flatten().filter_map(|(_, entry)| provider(entry)).collect()
 }
 
 /// The provider with the agent's profiles for it, which go before other keys; a key file of ours goes before them.

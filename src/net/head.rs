@@ -67,9 +67,11 @@ impl Head {
         self.headers.iter().any(|(name, _)| is_added(name))
     }
 
-    /// Whether a body is announced, of whatever length.
+    /// Whether a body is announced that is not known to be empty.
     pub fn has_body(&self) -> bool {
-        self.get("content-length").is_some() || self.get("transfer-encoding").is_some()
+        let is_empty = |length: &str| !length.is_empty() && length.bytes().all(|digit| digit == b'0');
+        self.get("content-length").is_some_and(|length| !is_empty(length))
+            || self.get("transfer-encoding").is_some()
     }
 }
 
