@@ -31,6 +31,7 @@ mod own;
 mod owners;
 mod params;
 mod protocol;
+mod runs;
 mod service;
 mod session_key;
 mod sessions;

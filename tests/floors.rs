@@ -37,7 +37,7 @@ const FLOORS: &[&[&str]] = &[
     &["backup", "service", "tools", "upkeep"],
     &["agent", "doctor"],
     // What one thread owns, and the commands that look at it.
-    &["commands", "state"],
+    &["commands", "runs", "state"],
     // Doors: methods, and the ways in.
     &["methods"],
     &["http", "net"],

@@ -9,6 +9,7 @@ use crate::methods::chat::start_anew_if_stale;
 use crate::models::provider::Thinking;
 use crate::params::{params, read};
 use crate::protocol::frame::Payload;
+use crate::runs::{Family, NewRun};
 use crate::session_key;
 use crate::sessions::attachments::Attachments;
 use crate::sessions::dedupe::params_hash;
@@ -16,7 +17,6 @@ use crate::sessions::{Entry, send_policy};
 use crate::sessions::{SESSION_ID, Seen, is_session_id};
 use crate::state::State;
 use crate::state::event::Answer;
-use crate::state::runs::{Family, NewRun};
 use serde_json::Value;
 use std::sync::Arc;
 

@@ -8,10 +8,10 @@ use crate::methods::agent::{check_send_policy, default_timeout_ms, read_thinking
 use crate::methods::sessions::key_of;
 use crate::params::{params, read};
 use crate::protocol::events;
+use crate::runs::{Family, NewRun};
 use crate::sessions::{freshness, history, message};
 use crate::state::State;
 use crate::state::event::{Answer, Event};
-use crate::state::runs::{Family, NewRun};
 use serde_json::Value;
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
 //! `sessions_send`: a message into another session, and its answer.
 //!
 //! Runs on a tool's thread. It makes no sessions, and the state thread bounds how many turns one message may cause
-//! (`state/runs/nesting.rs`). The turn it starts goes on when the wait is over; only the answer is then not heard. The
+//! (`runs/nesting.rs`). The turn it starts goes on when the wait is over; only the answer is then not heard. The
 //! message says in its system text which agent sent it, so that it never passes for the owner's (SEC-34).
 use super::{Context, Output, Tool, count, reach, text};
 use crate::error::{Error, Result};

@@ -57,7 +57,7 @@ impl State {
     }
 
     /// Starts what may run: one a session, `max` in all, in order of arrival.
-    pub(in crate::state) fn start_runs(&mut self) {
+    pub fn start_runs(&mut self) {
         if std::mem::replace(&mut self.runs.is_starting, true) {
             return;
         }

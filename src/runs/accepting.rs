@@ -102,7 +102,7 @@ impl State {
     }
 
     /// The journal has the run, or could not take it.
-    pub(in crate::state) fn run_accepted(&mut self, id: &str, result: Result<()>) {
+    pub fn run_accepted(&mut self, id: &str, result: Result<()>) {
         if let Err(error) = result {
             for call in self.forget_run(id).into_iter().flat_map(|run| run.calls) {
                 call.answer(Err(error.clone()));

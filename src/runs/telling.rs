@@ -26,7 +26,7 @@ pub(super) struct Told {
 }
 
 impl State {
-    pub(in crate::state) fn run_event(&mut self, id: &str, event: RunEvent) {
+    pub fn run_event(&mut self, id: &str, event: RunEvent) {
         match event {
             RunEvent::Started { at } => self.run_started(id, at),
             RunEvent::NextMessage => self.next_message(id),

@@ -32,14 +32,14 @@ impl State {
         self.emit(&events::CHAT, &payload);
     }
 
-    pub(in crate::state) fn cancel_all_runs(&mut self) {
+    pub fn cancel_all_runs(&mut self) {
         for id in self.runs.map.keys().cloned().collect::<Vec<_>>() {
             self.abort_run(&id, Reason::Shutdown);
         }
     }
 
     /// Deadlines of runs and of `agent.wait` calls, and sessions whose time to start has come.
-    pub(in crate::state) fn expire_runs(&mut self) -> Option<u64> {
+    pub fn expire_runs(&mut self) -> Option<u64> {
         let now = self.mono;
         let is_late = |r: &Run| r.deadline.is_some_and(|d| now >= d) && r.cancel.reason().is_none();
         let late: Vec<String> =
