@@ -25,13 +25,18 @@ pub fn private_dir(dir: &Path) -> Result<()> {
 /// Replaces `path` by `bytes`: temp file (0600) beside it, fsync, rename, fsync of the directory. After a
 /// crash at any point the old or the new content is there, never a mixture (R-02c).
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
-    replace(path, bytes)?.map_err(|e| Error::io(format_args!("write {}", path.display()), e))
+    write_atomic_by(path, |file| file.write_all(bytes))
+}
+
+/// The same for a text that is written piece by piece.
+pub fn write_atomic_by(path: &Path, write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> Result<()> {
+    replace(path, write)?.map_err(|e| Error::io(format_args!("write {}", path.display()), e))
 }
 
 /// The same for a file that may be one that cannot be replaced, as one that is a mount of its own: it is written in
 /// place. `old` is what it says; the caller has kept that aside, and it is put back when the writing fails.
 pub fn write_over(path: &Path, bytes: &[u8], old: &[u8]) -> Result<()> {
-    let Err(refused) = replace(path, bytes)? else { return Ok(()) };
+    let Err(refused) = replace(path, |file| file.write_all(bytes))? else { return Ok(()) };
     let doing = format!("write {} in place, as it cannot be replaced ({refused})", path.display());
     if !matches!(
         refused.kind(),
@@ -59,12 +64,15 @@ pub fn write_over(path: &Path, bytes: &[u8], old: &[u8]) -> Result<()> {
 }
 
 /// Puts a new file in the place of the one at `path`; inside, why it cannot be moved there.
-fn replace(path: &Path, bytes: &[u8]) -> Result<std::io::Result<()>> {
+fn replace(
+    path: &Path,
+    write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>,
+) -> Result<std::io::Result<()>> {
     let dir = path.parent().filter(|d| !d.as_os_str().is_empty()).unwrap_or(Path::new("."));
     private_dir(dir)?;
     let temp = temp_path(path);
     let written = private_options().create_new(true).open(&temp).and_then(|mut file| {
-        file.write_all(bytes)?;
+        write(&mut file)?;
         quirks::sync(&file)
     });
     if let Err(e) = written.and_then(|()| std::fs::rename(&temp, path)) {

@@ -27,6 +27,14 @@ impl Default for KeyRules {
 }
 
 impl KeyRules {
+    /// The agent that owns a canonical key.
+    pub fn owner<'k>(&'k self, key: &'k str) -> &'k str {
+        match key {
+            "global" | "unknown" => &self.default_agent,
+            _ => agent_of(key),
+        }
+    }
+
     /// The canonical key for one given by a client. Fails on an empty or over-long key, one with control
     /// characters, and an `agent:` key that names no session.
     pub fn canonical(&self, raw: &str) -> Result<String> {

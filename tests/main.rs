@@ -59,6 +59,8 @@ mod logs;
 mod logs_cli;
 #[cfg(test)]
 mod makefile;
+#[cfg(test)]
+mod many_sessions;
 mod mistakes;
 #[cfg(test)]
 mod models;

@@ -13,7 +13,6 @@ use crate::state::State;
 use crate::tools::{self, Tool};
 use serde_json::Value;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 pub fn context(state: &mut State, at: &At, args: &str) -> Result<Reply> {
     let form = match args.to_ascii_lowercase().as_str() {
@@ -65,7 +64,7 @@ struct About {
     workspace: PathBuf,
     max_chars: usize,
     tools: Vec<&'static Tool>,
-    entry: Arc<Entry>,
+    entry: Entry,
 }
 
 /// A workspace file as the model gets it.
@@ -161,7 +160,7 @@ mod tests {
             workspace: dir.0.clone(),
             max_chars: 20,
             tools: Vec::new(),
-            entry: Arc::default(),
+            entry: Entry::default(),
         };
         let list = about.report(Form::List, 99);
         assert!(

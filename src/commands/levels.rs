@@ -77,7 +77,7 @@ pub fn think(state: &mut State, at: &At, args: &str) -> Result<Reply> {
     let unset = entry(state, at);
     if level == Thinking::Off && thinking(&state.shared.config(), &unset, reasons) != Thinking::Off {
         // The patch takes the member out, and then the default would hold, which is not what was asked for.
-        let mut entry = (*unset).clone();
+        let mut entry = unset.clone();
         entry.set("thinkingLevel", "off");
         put(state, at, entry, "patch")?;
     }

@@ -24,7 +24,6 @@ use crate::protocol::frame::Scopes;
 use crate::sessions::{Entry, patch};
 use crate::state::State;
 use serde_json::{Map, Value};
-use std::sync::Arc;
 
 /// For whom and where a command runs.
 #[derive(Debug, Clone)]
@@ -155,15 +154,15 @@ fn set_member(state: &mut State, at: &At, name: &str, value: impl Into<Value>) -
 
 /// Keeps the changed entry and tells who subscribed to changes; `reason` is theirs to read.
 fn put(state: &mut State, at: &At, entry: Entry, reason: &'static str) -> Result<()> {
-    state.sessions.put(&at.key, entry, state.mono)?;
+    state.sessions.put(&at.key, &entry, state.mono)?;
     state.session_changed(&at.key, reason);
     state.health_stale = true;
     Ok(())
 }
 
 /// The session's entry; an empty one stands for a session that is new.
-fn entry(state: &State, at: &At) -> Arc<Entry> {
-    state.sessions.get(&at.key).cloned().unwrap_or_default()
+fn entry(state: &State, at: &At) -> Entry {
+    state.sessions.get(&at.key).unwrap_or_default()
 }
 
 /// An answer to a value that does not fit: nothing was changed.

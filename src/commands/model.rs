@@ -134,7 +134,7 @@ pub fn model(state: &mut State, at: &At, args: &str) -> Result<Reply> {
             Err(why) => return Ok(refused(word, &why)),
         },
     };
-    let mut entry = (*state.sessions.ensure(&at.key, state.now, state.mono)?).clone();
+    let mut entry = state.sessions.ensure(&at.key, state.now, state.mono)?;
     choose(&mut entry, &wanted, &own);
     entry.set("updatedAt", state.now);
     super::put(state, at, entry, "patch")?;

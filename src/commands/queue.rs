@@ -137,7 +137,7 @@ pub fn queue(state: &mut State, at: &At, args: &str) -> Result<Reply> {
     if let Some(word) = args.get(len..).and_then(|rest| rest.split_whitespace().next()) {
         return Ok(super::wrong("queue", word, CHOICES));
     }
-    let mut entry = (*state.sessions.ensure(&at.key, state.now, state.mono)?).clone();
+    let mut entry = state.sessions.ensure(&at.key, state.now, state.mono)?;
     if change.resets {
         for name in MEMBERS {
             entry.remove(name);

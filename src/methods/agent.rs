@@ -13,8 +13,7 @@ use crate::runs::{Family, NewRun};
 use crate::session_key;
 use crate::sessions::attachments::Attachments;
 use crate::sessions::dedupe::params_hash;
-use crate::sessions::{Entry, send_policy};
-use crate::sessions::{SESSION_ID, Seen, is_session_id};
+use crate::sessions::{SESSION_ID, Seen, is_session_id, send_policy};
 use crate::state::State;
 use crate::state::event::Answer;
 use serde_json::Value;
@@ -150,8 +149,7 @@ fn session_key(state: &State, params: &Params) -> Result<String> {
             let key = rules.canonical(raw)?;
             // Clients that cannot look an id up make this key of it; its session may have another one.
             let made_up = |id: &&str| {
-                key == session_key::of_chosen_id(session_key::agent_of(&key), id)
-                    && state.sessions.get(&key).is_none()
+                key == session_key::of_chosen_id(session_key::agent_of(&key), id) && !state.sessions.has(&key)
             };
             let agent = session_key::agent_of(&key);
             let agent =
@@ -178,9 +176,9 @@ fn session_key(state: &State, params: &Params) -> Result<String> {
 fn session_with_id(state: &State, agent: Option<&str>, id: &str) -> Result<String> {
     let rules = state.sessions.rules();
     let home = agent.unwrap_or(&rules.default_agent);
-    let found = state.sessions.all(agent).filter(|(_, _, entry)| entry.session_id() == Some(id));
-    if let Some((_, key, _)) = found.max_by_key(|(owner, _, entry)| (*owner == home, entry.updated_at())) {
-        return Ok(key.to_string());
+    let found = state.sessions.all(agent).filter(|(_, kept)| kept.session_id() == Some(id));
+    if let Some((_, kept)) = found.max_by_key(|(owner, kept)| (*owner == home, kept.updated_at())) {
+        return Ok(kept.key().to_string());
     }
     if !is_session_id(id) {
         return Err(Error::invalid(format!("invalid agent params: sessionId must be {SESSION_ID}")));
@@ -268,7 +266,7 @@ pub fn replay(
 }
 
 pub fn check_send_policy(state: &State, key: &str) -> Result<()> {
-    let entry = state.sessions.get(key).cloned().unwrap_or_else(|| Arc::new(Entry::new("", 0)));
+    let entry = state.sessions.get(key).unwrap_or_default();
     match send_policy::decide(&state.shared.config(), key, &entry) == send_policy::Decision::Deny {
         true => Err(Error::invalid("send blocked by session policy")),
         false => Ok(()),

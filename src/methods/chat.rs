@@ -103,12 +103,12 @@ pub fn send(state: &mut State, call: Call, params: Value) -> Result<Answer> {
 /// A message after the daily hour, or after a long silence, begins a new conversation (methods 7). The old
 /// transcript stays; what the user set for the session stays too.
 pub fn start_anew_if_stale(state: &mut State, key: &str, channel: &str) -> Result<()> {
-    let Some(entry) = state.sessions.get(key).cloned() else { return Ok(()) };
+    let Some(entry) = state.sessions.get(key) else { return Ok(()) };
     let is_stale = freshness::is_stale(&state.shared.config(), key, &entry, Some(channel), state.now);
     if !is_stale || state.runs.is_busy(key) {
         return Ok(());
     }
-    state.sessions.put(key, entry.reset(&crate::ids::uuid()?, state.now), state.mono)?;
+    state.sessions.put(key, &entry.reset(&crate::ids::uuid()?, state.now), state.mono)?;
     state.session_changed(key, "reset");
     Ok(())
 }
@@ -155,7 +155,7 @@ params! {
 pub fn history(state: &mut State, _call: Call, params: Value) -> Result<Answer> {
     let History { session_key, agent_id, limit } = read(params)?;
     let key = key_of(state, &session_key, agent_id.as_deref())?;
-    let Some(entry) = state.sessions.begun(&key).cloned() else {
+    let Some(entry) = state.sessions.begun(&key) else {
         return Ok(Answer::Now(history::payload(&session_key, None, "off", Vec::new()).into()));
     };
     let transcript = state.sessions.transcript(&key, &entry)?;
@@ -178,7 +178,7 @@ params! {
 pub fn inject(state: &mut State, _call: Call, params: Value) -> Result<Answer> {
     let Inject { session_key, agent_id, message: text, label } = read(params)?;
     let key = key_of(state, &session_key, agent_id.as_deref())?;
-    let entry = state.sessions.begun(&key).cloned().ok_or_else(|| Error::not_found("session not found"))?;
+    let entry = state.sessions.begun(&key).ok_or_else(|| Error::not_found("session not found"))?;
     let transcript = state.sessions.transcript(&key, &entry)?;
     let (now, told) = (state.now, state.shared.state.clone());
     let shown = label.as_ref().map_or_else(|| text.clone(), |label| format!("[{label}]\n\n{text}"));

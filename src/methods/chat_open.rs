@@ -7,7 +7,7 @@ use crate::json::{Put, json};
 use crate::methods::{self, Run, sessions as session_methods};
 use crate::params::{params, read};
 use crate::protocol::frame::Payload;
-use crate::sessions::{Entry, Transcript, history, list};
+use crate::sessions::{Transcript, history, list};
 use crate::state::State;
 use crate::state::event::Answer;
 use crate::state::shared::Shared;
@@ -34,7 +34,7 @@ pub fn startup(state: &mut State, call: Call, params: Value) -> Result<Answer> {
         // No cursor was ever given out here: one kept from another gateway cannot be continued.
         return Ok(Answer::Now(json!({"kind": "reset"}).into()));
     }
-    let entry = state.sessions.begun(&key).cloned();
+    let entry = state.sessions.begun(&key);
     let transcript = entry.as_ref().map(|entry| state.sessions.transcript(&key, entry)).transpose()?;
     let runs = state.runs.of_session(&key);
     let (shared, caller) = (state.shared.clone(), call.caller);
@@ -42,9 +42,9 @@ pub fn startup(state: &mut State, call: Call, params: Value) -> Result<Answer> {
         let config = shared.config();
         let messages = newest(transcript.as_ref(), limit.unwrap_or(DEFAULT_LIMIT), max_bytes)?;
         let thinking = config.str("agents.defaults.thinkingDefault").unwrap_or("off");
-        let mut payload = history::payload(&session_key, entry.as_deref(), thinking, messages);
+        let mut payload = history::payload(&session_key, entry.as_ref(), thinking, messages);
         if let Some(map) = payload.as_object_mut() {
-            let row = list::row(&key, entry.as_deref().unwrap_or(&Entry::default()), None, None, &runs);
+            let row = list::row(&key, &entry.unwrap_or_default(), None, None, &runs);
             map.put("sessionInfo", row);
             map.put("defaults", session_methods::defaults(&shared));
             map.put("agentsList", answer_of("agents.list", &shared, &caller)?);

@@ -30,7 +30,7 @@ pub fn compact(state: &mut State, _call: Call, params: Value) -> Result<Answer> 
     };
     let key = state.sessions.rules().canonical(&key)?;
     state.sessions.owner(&key)?;
-    let Some(entry) = state.sessions.get(&key).cloned().filter(|entry| entry.session_id().is_some()) else {
+    let Some(entry) = state.sessions.begun(&key) else {
         let none = json!({"ok": true, "key": key, "compacted": false, "reason": "no sessionId"});
         return Ok(Answer::Now(none.into()));
     };

@@ -5,12 +5,11 @@ use crate::device::pairing::Pairing;
 use crate::error::Result;
 use crate::json::json;
 use crate::protocol::frame::Payload;
-use crate::sessions::Entry;
+use crate::sessions::{Entry, Kept};
 use crate::state::State;
 use crate::state::event::Answer;
 use crate::state::shared::Shared;
 use serde_json::{Map, Value};
-use std::sync::Arc;
 
 /// Sessions listed by `status`.
 const RECENT: usize = 10;
@@ -28,11 +27,7 @@ pub fn last_heartbeat(_shared: &Shared, _caller: &Caller, _params: Value) -> Res
 
 /// A short summary. The sessions are copied here and written out on the connection's thread.
 pub fn status(state: &mut State, call: Call, _params: Value) -> Result<Answer> {
-    let rows: Vec<Row> = state
-        .sessions
-        .all(None)
-        .map(|(agent, key, entry)| (agent.to_string(), key.to_string(), entry.clone()))
-        .collect();
+    let sessions = state.sessions.snapshots();
     let paths: Vec<(String, String)> = state
         .sessions
         .agents()
@@ -49,7 +44,8 @@ pub fn status(state: &mut State, call: Call, _params: Value) -> Result<Answer> {
         [("configInvalid", state.config_invalid.clone()), ("restart", Some(state.restart_status()))];
     let operation = operation.into_iter().filter(move |_| is_admin);
     Ok(Answer::Work(Box::new(move || {
-        let mut summary = summary(&shared, rows, &paths, &events, now);
+        let all = sessions.iter().flat_map(|(agent, all)| all.iter().map(move |kept| (&**agent, &**kept)));
+        let mut summary = summary(&shared, all.collect(), &paths, &events, now);
         for (name, value) in
             operation.filter_map(|(name, value)| Some((name, value.filter(|v| !v.is_null())?)))
         {
@@ -61,7 +57,8 @@ pub fn status(state: &mut State, call: Call, _params: Value) -> Result<Answer> {
     })))
 }
 
-type Row = (String, String, Arc<Entry>);
+/// An agent and a session of it.
+type Row<'a> = (&'a str, &'a Kept);
 
 fn summary(
     shared: &Shared,
@@ -70,11 +67,11 @@ fn summary(
     events: &[String],
     now: u64,
 ) -> Value {
-    crate::order::by_key(&mut rows, |(_, _, entry)| std::cmp::Reverse(entry.updated_at()));
+    crate::order::by_key(&mut rows, |(_, kept)| std::cmp::Reverse(kept.updated_at()));
     let agents = shared.agents();
     let default = agents.default_id();
     let shown = |rows: &mut dyn Iterator<Item = &Row>| -> Vec<Value> {
-        rows.take(RECENT).map(|(agent, key, entry)| session_row(agent, key, entry, now)).collect()
+        rows.take(RECENT).map(|(agent, kept)| session_row(agent, kept.key(), &kept.open(), now)).collect()
     };
     let by_agent: Vec<Value> = paths
         .iter()

@@ -1,5 +1,5 @@
-//! `sessions.list`, `sessions.describe`, `sessions.preview`, `sessions.resolve`: finding sessions. Entries are
-//! chosen and copied by reference on the state thread; transcripts are read on the connection's thread.
+//! `sessions.list`, `sessions.describe`, `sessions.preview`, `sessions.resolve`: finding sessions. The
+//! state thread hands the index over as it is; choosing and reading transcripts is done on the connection's thread.
 use crate::calls::Call;
 use crate::error::{Error, Result};
 use crate::json::json;
@@ -8,7 +8,7 @@ use crate::models::resolve::CONTEXT_WINDOW;
 use crate::params::{Params, Source, params, read};
 use crate::session_key;
 use crate::sessions::list::{self, Filter, Page, Wanted};
-use crate::sessions::{Entry, Transcript, preview};
+use crate::sessions::{Entry, Kept, Transcript, preview};
 use crate::state::State;
 use crate::state::event::Answer;
 use crate::state::shared::Shared;
@@ -20,19 +20,31 @@ const MAX_READ: usize = 200;
 
 pub fn list(state: &mut State, _call: Call, params: Value) -> Result<Answer> {
     let filter: Filter = read(params)?;
-    let all = state.sessions.all(None).map(|(_, key, entry)| (key, entry));
-    let mut found = list::choose(all, &filter, state.now);
-    if filter.active_only {
-        found.retain(|(key, _)| !state.runs.of_session(key).is_empty());
-    }
-    let page = Page::cut(&mut found, &filter);
-    let rows: Vec<Row> = found.into_iter().map(|(key, entry)| Row::of(state, key, entry)).collect();
-    let (shared, now) = (state.shared.clone(), state.now);
+    let (snapshots, mut runs) = (state.sessions.snapshots(), state.runs.by_session());
+    let (shared, now, rules) = (state.shared.clone(), state.now, state.sessions.rules().clone());
     let path = match state.sessions.agents().collect::<Vec<_>>().as_slice() {
         [only] => state.sessions.index(only).map_or_else(String::new, |i| i.path().display().to_string()),
         _ => "(multiple)".to_string(),
     };
     Ok(Answer::Work(Box::new(move || {
+        let mut found = list::choose(snapshots.iter().flat_map(|(_, all)| all.iter()), &filter, now);
+        if filter.active_only {
+            found.retain(|kept| runs.contains_key(kept.key()));
+        }
+        let page = Page::cut(&mut found, &filter);
+        let row = |kept: &Arc<Kept>| {
+            let entry = kept.open();
+            let owner = rules.owner(kept.key());
+            let home = snapshots.iter().find(|(agent, _)| agent == owner);
+            let transcript = home.and_then(|(_, all)| Transcript::of(all.dir(), &entry).ok());
+            Row {
+                entry,
+                transcript,
+                runs: runs.remove(kept.key()).unwrap_or_default(),
+                key: kept.key().to_string(),
+            }
+        };
+        let rows: Vec<Row> = found.iter().map(row).collect();
         let sessions: Vec<Value> =
             rows.iter().enumerate().map(|(n, row)| row.to_value(&filter, n < MAX_READ)).collect();
         let mut payload = json!({
@@ -59,13 +71,13 @@ pub fn defaults(shared: &Shared) -> Value {
 /// A session on its way into a list.
 struct Row {
     key: String,
-    entry: Arc<Entry>,
+    entry: Entry,
     transcript: Option<Transcript>,
     runs: Vec<String>,
 }
 
 impl Row {
-    fn of(state: &State, key: String, entry: Arc<Entry>) -> Row {
+    fn of(state: &State, key: String, entry: Entry) -> Row {
         let transcript = state.sessions.transcript(&key, &entry).ok();
         let runs = state.runs.of_session(&key);
         Row { key, entry, transcript, runs }
@@ -98,7 +110,7 @@ impl Params for Describe {
 pub fn describe(state: &mut State, _call: Call, params: Value) -> Result<Answer> {
     let Describe { key, agent_id, shown } = read(params)?;
     let key = key_of(state, &key, agent_id.as_deref())?;
-    let Some(entry) = state.sessions.get(&key).cloned() else {
+    let Some(entry) = state.sessions.get(&key) else {
         return Ok(Answer::Now(json!({"session": null}).into()));
     };
     let row = Row::of(state, key, entry);
@@ -139,7 +151,7 @@ pub fn preview(state: &mut State, _call: Call, params: Value) -> Result<Answer> 
     let found = keys.into_iter().take(MAX_KEYS).map(|raw| {
         let key = rules.canonical(&raw).ok();
         let entry = key.as_deref().and_then(|key| Some((key, state.sessions.get(key)?)));
-        let transcript = entry.and_then(|(key, entry)| state.sessions.transcript(key, entry).ok());
+        let transcript = entry.and_then(|(key, entry)| state.sessions.transcript(key, &entry).ok());
         (raw, transcript)
     });
     let found: Vec<(String, Option<Transcript>)> = found.collect();
@@ -155,7 +167,7 @@ pub fn preview(state: &mut State, _call: Call, params: Value) -> Result<Answer> 
 
 pub fn resolve(state: &mut State, _call: Call, params: Value) -> Result<Answer> {
     let wanted: Wanted = read(params)?;
-    let all = state.sessions.all(None).map(|(_, key, entry)| (key, entry));
+    let all = state.sessions.all(None).map(|(_, kept)| kept);
     Ok(Answer::Now(match list::resolve(all, &wanted, state.sessions.rules())? {
         Some(key) => json!({"ok": true, "key": key, "agentId": session_key::agent_of(&key)}).into(),
         None => json!({"ok": false}).into(),

@@ -31,8 +31,8 @@ pub fn patch(state: &mut State, _call: Call, params: Value) -> Result<Answer> {
     });
     let payload =
         json!({"ok": true, "path": path, "key": key, "entry": entry.to_value(), "resolved": resolved});
-    let reason = if state.sessions.get(&key).is_some() { "patch" } else { "create" };
-    state.sessions.put(&key, entry, state.mono)?;
+    let reason = if state.sessions.has(&key) { "patch" } else { "create" };
+    state.sessions.put(&key, &entry, state.mono)?;
     state.session_changed(&key, reason);
     state.health_stale = true;
     Ok(Answer::Stored { key: Some(key), work: Box::new(move || Ok(payload.into())) })
@@ -69,7 +69,7 @@ pub fn reset(state: &mut State, _call: Call, params: Value) -> Result<Answer> {
         None => Entry::new(&id, state.now),
     };
     let payload = json!({"ok": true, "key": key, "entry": entry.to_value()});
-    state.sessions.put(&key, entry, state.mono)?;
+    state.sessions.put(&key, &entry, state.mono)?;
     state.session_changed(&key, if reason.as_deref() == Some("new") { "new" } else { "reset" });
     state.health_stale = true;
     Ok(Answer::Stored { key: Some(key), work: Box::new(move || Ok(payload.into())) })
@@ -121,7 +121,7 @@ pub fn delete(state: &mut State, _call: Call, params: Value) -> Result<Answer> {
 
 /// A client may say which transcript it means, so that it does not end one that it has not seen.
 fn check_expected(state: &State, key: &str, expected: Option<&str>) -> Result<()> {
-    let present = state.sessions.get(key).and_then(|entry| entry.session_id());
+    let present = state.sessions.session_id(key);
     if expected.is_some() && expected != present {
         let text = format!("session {key} is another one by now; read it again");
         return Err(Error::invalid(text).with("reason", "session-changed"));

@@ -10,7 +10,7 @@ use crate::session_key;
 use crate::sessions::usage::{Span, Totals, day_name};
 use crate::sessions::usage_report::{Summary, add_transcript};
 use crate::sessions::usage_scan::{Budget, File, transcripts};
-use crate::sessions::{Entry, Transcript, usage_series};
+use crate::sessions::{Entry, Kept, Snapshot, Transcript, usage_series};
 use crate::state::State;
 use crate::state::event::Answer;
 use crate::state::shared::Shared;
@@ -37,7 +37,7 @@ params! {
 struct Agent {
     id: String,
     dir: PathBuf,
-    entries: Vec<(String, Arc<Entry>)>,
+    sessions: Snapshot,
 }
 
 /// A transcript and the session that goes on in it, if any.
@@ -45,7 +45,7 @@ struct Row {
     agent: String,
     key: String,
     file: File,
-    entry: Option<Arc<Entry>>,
+    entry: Option<Entry>,
 }
 
 pub fn sessions(state: &mut State, _call: Call, params: Value) -> Result<Answer> {
@@ -87,24 +87,22 @@ pub fn sessions(state: &mut State, _call: Call, params: Value) -> Result<Answer>
 }
 
 fn agents(state: &State) -> Vec<Agent> {
-    let indexes = state.sessions.agents().filter_map(|id| Some((id, state.sessions.index(id)?)));
-    let agent = |(id, index): (&str, &crate::sessions::Index)| {
-        let entries = index.iter().map(|(key, entry)| (key.to_string(), entry.clone())).collect();
-        Agent { id: id.to_string(), dir: index.dir().to_path_buf(), entries }
-    };
-    indexes.map(agent).collect()
+    let agent =
+        |(id, sessions): (String, Snapshot)| Agent { id, dir: sessions.dir().to_path_buf(), sessions };
+    state.sessions.snapshots().into_iter().map(agent).collect()
 }
 
 /// The transcripts that may hold something of the span, or those of the one session asked for; last active
 /// first.
 fn rows(agents: Vec<Agent>, wanted: &Usage, span: &Span) -> Vec<Row> {
     let mut rows = Vec::new();
-    for Agent { id, dir, entries } in agents {
-        let names =
-            entries.into_iter().filter_map(|(key, entry)| Some((entry.file_name(&dir)?, (key, entry))));
-        let mut names: HashMap<String, (String, Arc<Entry>)> = names.collect();
+    for Agent { id, dir, sessions } in agents {
+        let names = sessions.iter().filter_map(|kept| Some((kept.file_name(&dir)?, kept)));
+        let mut names: HashMap<String, &Arc<Kept>> = names.collect();
         rows.extend(transcripts(&dir).into_iter().map(|file| match names.remove(&file.name) {
-            Some((key, entry)) => Row { agent: id.clone(), key, file, entry: Some(entry) },
+            Some(kept) => {
+                Row { agent: id.clone(), key: kept.key().to_string(), file, entry: Some(kept.open()) }
+            }
             None => {
                 let session = file.name.trim_end_matches(".jsonl");
                 Row { agent: id.clone(), key: format!("agent:{id}:{session}"), file, entry: None }
@@ -229,7 +227,7 @@ fn course(state: &State, params: Value, what: &str) -> Result<(String, Option<Tr
 fn transcript_of(state: &State, raw: &str) -> Result<Option<Transcript>> {
     let key = state.sessions.rules().canonical(raw)?;
     if let Some(entry) = state.sessions.get(&key) {
-        return Ok(state.sessions.transcript(&key, entry).ok());
+        return Ok(state.sessions.transcript(&key, &entry).ok());
     }
     let index = state.sessions.owner(&key).ok().and_then(|agent| state.sessions.index(agent));
     // The key is lower-case by now, file names need not be.

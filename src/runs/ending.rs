@@ -67,7 +67,8 @@ impl State {
         let (failed, is_aside) = (finished.result.is_err(), run.is_aside());
         let is_aborted = finished.result.as_ref().is_err_and(|e| e.kind == Kind::Aborted);
         let channel = run.new.channel.clone();
-        let transcript = self.sessions.get(&key).and_then(|entry| self.sessions.transcript(&key, entry).ok());
+        let transcript =
+            self.sessions.get(&key).and_then(|entry| self.sessions.transcript(&key, &entry).ok());
         self.sessions.update(&key, self.mono, |entry| {
             // Counts of a transcript that was reset meanwhile belong to nobody.
             if entry.session_id() != Some(&session_id) {

@@ -21,7 +21,7 @@ use crate::cancel::Cancel;
 use crate::commands::{self, Directives};
 use nesting::Nesting;
 use serde_json::Value;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use telling::Told;
 use waiting::Waiter;
@@ -248,6 +248,13 @@ impl Runs {
             .filter(|r| r.new.key == key && !r.is_aside() && r.new.command.is_none())
             .map(|r| r.new.id.clone())
             .collect()
+    }
+
+    /// The same of all sessions that have any.
+    pub fn by_session(&self) -> HashMap<String, Vec<String>> {
+        let keys: HashSet<&String> = self.map.values().map(|run| &run.new.key).collect();
+        let runs = keys.into_iter().map(|key| (key.clone(), self.of_session(key)));
+        runs.filter(|(_, runs)| !runs.is_empty()).collect()
     }
 
     /// Runs of an agent, running or waiting.

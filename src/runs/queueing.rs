@@ -6,7 +6,6 @@ use super::{Doing, Family, NewRun, Phase, Run, Runs};
 use crate::cancel::Reason;
 use crate::commands::queue::{self, Settings};
 use crate::error::{Error, Result};
-use crate::sessions::Entry;
 use crate::state::State;
 use std::time::Duration;
 
@@ -27,9 +26,8 @@ pub fn shortened(message: &str) -> String {
 impl State {
     fn queueing(&self, new: &NewRun) -> Settings {
         let channel = new.channel.as_deref().unwrap_or_default();
-        let none = Entry::new("", 0);
-        let entry = self.sessions.get(&new.key).map_or(&none, |entry| &**entry);
-        queue::settings(&self.shared.config(), entry, channel, new.directives.queue.as_ref())
+        let entry = self.sessions.get(&new.key).unwrap_or_default();
+        queue::settings(&self.shared.config(), &entry, channel, new.directives.queue.as_ref())
     }
 
     /// With `drop: new` a message that finds the queue full is refused.
@@ -77,7 +75,7 @@ impl State {
     /// Whether the turn belongs to the conversation that the session has now: after a reset it does not.
     fn is_same_talk(&self, host: &str) -> bool {
         let Some(run) = self.runs.map.get(host) else { return false };
-        self.sessions.get(&run.new.key).is_some_and(|entry| entry.session_id() == Some(&run.session_id))
+        self.sessions.session_id(&run.new.key) == Some(&run.session_id)
     }
 
     /// Over the cap the oldest message that waits is left out, or shortened and answered with the next.

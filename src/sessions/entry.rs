@@ -27,10 +27,15 @@ const KEPT_BY_RESET: [&str; 13] = [
     "chatType",
 ];
 
+/// To be read and changed; the index keeps it as a [`super::Kept`].
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Entry(Map<String, Value>);
 
 impl Entry {
+    pub(super) fn from_map(map: Map<String, Value>) -> Entry {
+        Entry(map)
+    }
+
     /// A new session. `now` in epoch milliseconds.
     pub fn new(session_id: &str, now: u64) -> Entry {
         let mut entry = Entry::default();
@@ -87,7 +92,7 @@ impl Entry {
 
     /// Time of the last activity in epoch milliseconds; 0 when unknown.
     pub fn updated_at(&self) -> u64 {
-        self.0.get("updatedAt").and_then(|v| v.as_u64().or_else(|| v.as_f64().map(|f| f as u64))).unwrap_or(0)
+        self.0.get("updatedAt").map_or(0, time_of)
     }
 
     /// `provider/model` that the session chose for itself.
@@ -126,10 +131,7 @@ impl Entry {
 
     /// The name of the transcript's file in the sessions directory `dir`.
     pub fn file_name(&self, dir: &Path) -> Option<String> {
-        let stored = self.str("sessionFile").map(Path::new).filter(|file| file.parent() == Some(dir));
-        let named =
-            stored.and_then(|file| file.file_name()?.to_str()).filter(|name| is_transcript_name(name));
-        named.map(str::to_string).or_else(|| Some(format!("{}.jsonl", self.session_id()?)))
+        file_name(self.str("sessionFile"), self.session_id(), dir)
     }
 
     /// `direct`, `group`, `global` or `unknown`.
@@ -155,6 +157,24 @@ impl Entry {
         }
         entry
     }
+}
+
+/// A time in epoch milliseconds as entries hold it.
+pub(super) fn time_of(value: &Value) -> u64 {
+    value.as_u64().or_else(|| value.as_f64().map(|at| at as u64)).unwrap_or(0)
+}
+
+/// The name of the transcript's file in `dir`: the stored one if it lies there, else by the session's id.
+pub(super) fn file_name(stored: Option<&str>, id: Option<&str>, dir: &Path) -> Option<String> {
+    let stored = stored.map(Path::new).filter(|file| file.parent() == Some(dir));
+    let named = stored.and_then(|file| file.file_name()?.to_str()).filter(|name| is_transcript_name(name));
+    named.map(str::to_string).or_else(|| Some(format!("{}.jsonl", id?)))
+}
+
+/// Whether a stored `sessionFile` needs no putting right in `dir`.
+pub(super) fn is_stored_well(file: &Value, dir: &Path) -> bool {
+    let Some(file) = file.as_str() else { return true };
+    file.is_empty() || stored_name(file, dir).is_some_and(|name| dir.join(name).as_os_str() == file)
 }
 
 /// Whether `name` may be a transcript's file name: plain characters, nothing hidden, `.jsonl` at the end.

@@ -1,15 +1,17 @@
-//! The index of one sessions directory: `sessions.json`, session key to [`Entry`], in stored order.
+//! The index of one sessions directory: `sessions.json`, session key to entry, in stored order.
 //!
-//! The state thread owns it and changes it in memory; `snapshot` shares the entries, so the store thread can
-//! `save` while the state thread goes on. `load` is for start-up: whatever the file holds, it succeeds.
+//! The state thread owns it and changes it in memory; `snapshot` shares the entries at no cost, so that other threads
+//! can list and save them while it goes on. `load` is for start-up: whatever the file holds, it succeeds.
 use super::entry::Entry;
-use super::rebuild;
-use crate::error::{Error, Result};
-use crate::files::{read_bytes, write_atomic};
+use super::kept::Kept;
+use super::{index_text, rebuild};
+use crate::error::Result;
+use crate::files::{open_regular, read_bytes, write_atomic_by};
 use crate::json::{self, Unread};
 use crate::session_key::KeyRules;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Deref;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -22,25 +24,37 @@ pub(super) const STRICT_DEPTH: usize = 127;
 /// Most values in an index: some 50,000 sessions.
 pub(super) const MAX_VALUES: usize = 5_000_000;
 
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Index {
-    path: Arc<Path>,
-    /// INVARIANT: `order` and `place` hold the same keys.
-    order: BTreeMap<u64, (Arc<str>, Arc<Entry>)>,
-    place: HashMap<Arc<str>, u64>,
+    all: Snapshot,
+    /// INVARIANT: it holds the keys of `all`, each with its place there.
+    place: HashMap<Box<str>, u64>,
     next: u64,
+}
+
+/// The entries of an index at one time.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    path: Arc<Path>,
+    /// Copied by the first change after a snapshot, as long as that lives.
+    order: Arc<BTreeMap<u64, Arc<Kept>>>,
+    bytes: usize,
 }
 
 impl Index {
     /// An index without entries that will be saved to `path`.
     pub fn empty(path: &Path) -> Index {
-        Index { path: path.into(), order: BTreeMap::new(), place: HashMap::new(), next: 0 }
+        let all = Snapshot { path: path.into(), order: Arc::default(), bytes: 0 };
+        Index { all, place: HashMap::new(), next: 0 }
     }
 
     /// Reads the index at `path`; `rules.default_agent` is the agent that owns it. A damaged file is copied
     /// aside, what can be known is put together again from it and from the transcripts beside it (R-09c), and
     /// the result is written. Keys of earlier versions become canonical. Also gives notes for the log.
     pub fn load(path: &Path, rules: &KeyRules) -> (Index, Vec<String>) {
+        if let Some(read) = Index::load_plain(path, rules) {
+            return read;
+        }
         let mut notes = Vec::new();
         let text = match read_bytes(path, MOST_BYTES) {
             Ok(bytes) => bytes,
@@ -78,19 +92,77 @@ impl Index {
         (index, notes)
     }
 
+    /// The way of nearly every start: the file is read entry by entry, and each is kept as it stands there.
+    fn load_plain(path: &Path, rules: &KeyRules) -> Option<(Index, Vec<String>)> {
+        let file = open_regular(path).ok().filter(|f| f.metadata().is_ok_and(|m| m.len() <= MOST_BYTES))?;
+        let (mut index, mut notes) = (Index::empty(path), Vec::new());
+        index_text::read(file, |key, text| {
+            let known = rules.canonical(key);
+            let kept = Kept::read(known.as_deref().unwrap_or(key), text, index.all.dir(), &mut notes);
+            index.put_newest(kept.ok()??);
+            Some(())
+        })?;
+        Some((index, notes))
+    }
+
     fn from_map(path: &Path, map: Map<String, Value>, rules: &KeyRules, notes: &mut Vec<String>) -> Index {
         let mut index = Index::empty(path);
         for (key, value) in map {
             let Some(entry) = Entry::from_value(&key, value, index.dir(), notes) else { continue };
             // A key that no rule knows stays as it is: it is someone else's, and must survive our rewriting.
             let key = rules.canonical(&key).unwrap_or(key);
-            if index.get(&key).is_none_or(|other| other.updated_at() < entry.updated_at()) {
-                index.put(&key, entry);
-            }
+            index.put_newest(Kept::of(&key, &entry));
         }
         index
     }
 
+    /// Of two names of one session the one counts that was used last.
+    fn put_newest(&mut self, kept: Kept) {
+        if self.get(kept.key()).is_none_or(|other| other.updated_at() < kept.updated_at()) {
+            self.put_kept(kept);
+        }
+    }
+
+    pub fn get(&self, key: &str) -> Option<&Arc<Kept>> {
+        self.place.get(key).and_then(|at| self.all.order.get(at))
+    }
+
+    /// Adds an entry at the end, or replaces one in its place.
+    pub fn put(&mut self, key: &str, entry: &Entry) {
+        self.put_kept(Kept::of(key, entry));
+    }
+
+    fn put_kept(&mut self, kept: Kept) {
+        let at = *self.place.entry(kept.key().into()).or_insert(self.next);
+        self.next = self.next.max(at + 1);
+        self.all.bytes += kept.size();
+        if let Some(old) = Arc::make_mut(&mut self.all.order).insert(at, Arc::new(kept)) {
+            self.all.bytes -= old.size();
+        }
+    }
+
+    pub fn remove(&mut self, key: &str) -> Option<Arc<Kept>> {
+        let at = self.place.remove(key)?;
+        let kept = Arc::make_mut(&mut self.all.order).remove(&at)?;
+        self.all.bytes -= kept.size();
+        Some(kept)
+    }
+
+    /// The same entries, shared; later changes are not seen by it.
+    pub fn snapshot(&self) -> Snapshot {
+        self.all.clone()
+    }
+}
+
+impl Deref for Index {
+    type Target = Snapshot;
+
+    fn deref(&self) -> &Snapshot {
+        &self.all
+    }
+}
+
+impl Snapshot {
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -100,57 +172,22 @@ impl Index {
         self.path.parent().unwrap_or(Path::new("."))
     }
 
-    pub fn get(&self, key: &str) -> Option<&Arc<Entry>> {
-        self.place.get(key).and_then(|at| self.order.get(at)).map(|(_, entry)| entry)
-    }
-
-    /// Adds an entry at the end, or replaces one in its place.
-    pub fn put(&mut self, key: &str, entry: Entry) {
-        let entry = Arc::new(entry);
-        if let Some((_, slot)) = self.place.get(key).and_then(|at| self.order.get_mut(at)) {
-            *slot = entry;
-            return;
-        }
-        let key: Arc<str> = key.into();
-        self.place.insert(key.clone(), self.next);
-        self.order.insert(self.next, (key, entry));
-        self.next += 1;
-    }
-
-    pub fn remove(&mut self, key: &str) -> Option<Arc<Entry>> {
-        let at = self.place.remove(key)?;
-        self.order.remove(&at).map(|(_, entry)| entry)
-    }
-
-    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&str, &Arc<Entry>)> {
-        self.order.values().map(|(key, entry)| (&**key, entry))
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Arc<Kept>> {
+        self.order.values()
     }
 
     pub fn len(&self) -> usize {
         self.order.len()
     }
 
-    /// The same entries, shared; later changes to either are not seen by the other.
-    pub fn snapshot(&self) -> Index {
-        self.clone()
+    /// About how large the file is.
+    pub fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// Replaces the file atomically.
     pub fn save(&self) -> Result<()> {
-        let map = InOrder(self);
-        let mut text = serde_json::to_vec_pretty(&map)
-            .map_err(|e| Error::unavailable(format!("write session index {}: {e}", self.path.display())))?;
-        text.push(b'\n');
-        write_atomic(&self.path, &text)
-    }
-}
-
-/// Serialises the entries in order without copying them.
-struct InOrder<'a>(&'a Index);
-
-impl serde::Serialize for InOrder<'_> {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().map(|(key, entry)| (key, entry.as_map())))
+        write_atomic_by(&self.path, |file| index_text::write(self.iter(), file))
     }
 }
 

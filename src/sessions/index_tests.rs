@@ -21,7 +21,7 @@ fn load(path: &Path) -> Index {
 }
 
 fn keys(index: &Index) -> Vec<&str> {
-    index.iter().map(|(key, _)| key).collect()
+    index.iter().map(|kept| kept.key()).collect()
 }
 
 #[test]
@@ -42,13 +42,19 @@ fn an_index_of_the_node_gateway_is_read_and_written_unchanged() {
 fn order_is_kept_and_snapshots_do_not_change() {
     let mut index = Index::empty(Path::new("/d/sessions.json"));
     for key in ["c", "a", "b"] {
-        index.put(key, Entry::new(key, 1));
+        index.put(key, &Entry::new(key, 1));
     }
     let before = index.snapshot();
-    index.put("a", Entry::new("other", 2));
+    index.put("a", &Entry::new("other", 2));
     assert!(index.remove("c").is_some() && index.remove("c").is_none());
-    assert_eq!((keys(&index), keys(&before)), (vec!["a", "b"], vec!["c", "a", "b"]));
-    assert_eq!((index.get("a").unwrap().updated_at(), before.get("a").unwrap().updated_at()), (2, 1));
+    let times =
+        |kept: &Snapshot| kept.iter().map(|kept| (kept.key().to_string(), kept.updated_at())).collect();
+    let (now, then): (Vec<_>, Vec<_>) = (times(&index), times(&before));
+    let named =
+        |list: &[(&str, u64)]| list.iter().map(|(key, at)| (key.to_string(), *at)).collect::<Vec<_>>();
+    assert_eq!((now, then), (named(&[("a", 2), ("b", 1)]), named(&[("c", 1), ("a", 1), ("b", 1)])));
+    let size = |kept: &Snapshot| kept.iter().map(|kept| kept.size()).sum::<usize>();
+    assert_eq!((index.bytes(), before.bytes()), (size(&index), size(&before)));
     assert_eq!((index.len(), before.len()), (2, 3));
 }
 
@@ -162,14 +168,14 @@ fn b_f11_one_entry_that_cannot_be_read_costs_no_other() {
             let (index, notes) = Index::load(&path, &KeyRules::default());
             if !is_pretty && !is_read {
                 // On one line an open bracket takes the rest along.
-                assert_eq!(index.get("agent:main:a").unwrap().str("label"), Some("L1"), "{text}");
+                assert_eq!(index.get("agent:main:a").unwrap().label(), Some("L1"), "{text}");
                 continue;
             }
             assert_eq!(keys(&index), ["agent:main:a", "agent:main:b", "agent:main:c"], "{text}");
             for (key, label) in [("agent:main:a", "L1"), ("agent:main:c", "L3")] {
-                assert_eq!(index.get(key).unwrap().str("label"), Some(label), "{text}");
+                assert_eq!(index.get(key).unwrap().label(), Some(label), "{text}");
             }
-            let entry = index.get("agent:main:b").unwrap();
+            let entry = index.get("agent:main:b").unwrap().open();
             assert_eq!(
                 (entry.session_id(), entry.get("subject").is_some()),
                 (Some("id-b"), is_read),
@@ -183,7 +189,7 @@ fn b_f11_one_entry_that_cannot_be_read_costs_no_other() {
     std::fs::write(&path, [b"\xEF\xBB\xBF".as_slice(), &bytes].concat()).unwrap();
     let (index, notes) = Index::load(&path, &KeyRules::default());
     assert_eq!((index.len(), notes.len()), (3, 0), "a BOM and bytes that are no UTF-8: {notes:?}");
-    assert_eq!(index.get("agent:main:b").unwrap().str("subject"), Some("cat \u{fffd}"));
+    assert_eq!(index.get("agent:main:b").unwrap().open().str("subject"), Some("cat \u{fffd}"));
 }
 
 #[test]

@@ -1,6 +1,7 @@
-//! Choosing sessions: the filters and rows of `sessions.list`, and `sessions.resolve`. Pure, over entries of
+//! Choosing sessions: the filters and rows of `sessions.list`, and `sessions.resolve`. Pure, over what is kept of
 //! one index or several; titles and previews are read by the caller ([`super::preview`]) and passed in.
 use super::entry::Entry;
+use super::kept::Kept;
 use crate::error::{Error, Result};
 use crate::json::Put;
 use crate::params::{Params, Source, params};
@@ -69,17 +70,10 @@ params! {
     }
 }
 
-pub type Found = (String, Arc<Entry>);
-
 /// The sessions that pass the filter, last active first. `now` in epoch milliseconds.
-pub fn choose<'a>(
-    all: impl Iterator<Item = (&'a str, &'a Arc<Entry>)>,
-    filter: &Filter,
-    now: u64,
-) -> Vec<Found> {
-    let passing = all.filter(|(key, entry)| filter.passes(key, entry, now));
-    let mut found: Vec<Found> = passing.map(|(key, entry)| (key.to_string(), entry.clone())).collect();
-    crate::order::by_key(&mut found, |(_, entry)| std::cmp::Reverse(entry.updated_at()));
+pub fn choose<'a>(all: impl Iterator<Item = &'a Arc<Kept>>, filter: &Filter, now: u64) -> Vec<Arc<Kept>> {
+    let mut found: Vec<Arc<Kept>> = all.filter(|kept| filter.passes(kept, now)).cloned().collect();
+    crate::order::by_key(&mut found, |kept| std::cmp::Reverse(kept.updated_at()));
     found
 }
 
@@ -94,7 +88,7 @@ pub struct Page {
 
 impl Page {
     /// Leaves in `found` what the filter's limit and offset name.
-    pub fn cut(found: &mut Vec<Found>, filter: &Filter) -> Page {
+    pub fn cut<T>(found: &mut Vec<T>, filter: &Filter) -> Page {
         let total = found.len();
         found.drain(..filter.offset.min(total));
         found.truncate(filter.limit.unwrap_or(usize::MAX));
@@ -117,7 +111,8 @@ impl Page {
 }
 
 impl Filter {
-    fn passes(&self, key: &str, entry: &Entry, now: u64) -> bool {
+    fn passes(&self, kept: &Kept, now: u64) -> bool {
+        let key = kept.key();
         if is_hidden(key)
             || self.asks_for_what_is_not_here()
             || (self.exclude_subagents && key.contains(":subagent:"))
@@ -127,18 +122,19 @@ impl Filter {
         {
             return false;
         }
-        let is = |name: &str, wanted: &Option<String>| {
-            wanted.as_deref().is_none_or(|w| entry.str(name) == Some(w.trim()))
+        let is_spawned_by = |by: &String| {
+            let [parent] = kept.strings(&["spawnedBy"]);
+            parent.as_deref() == Some(by.trim())
         };
         let is_special = key == "global" || key == "unknown";
         let of_agent = |id: &String| !is_special && agent_of(key) == normalise_agent_id(id);
         let is_active =
-            |minutes: u64| entry.updated_at().saturating_add(minutes.saturating_mul(60_000)) >= now;
-        is("label", &self.label)
-            && is("spawnedBy", &self.spawned_by)
+            |minutes: u64| kept.updated_at().saturating_add(minutes.saturating_mul(60_000)) >= now;
+        self.label.as_deref().is_none_or(|label| kept.label() == Some(label.trim()))
             && self.agent_id.as_ref().is_none_or(of_agent)
             && self.active_minutes.is_none_or(is_active)
-            && self.search.as_deref().is_none_or(|text| mentions(key, entry, text))
+            && self.spawned_by.as_ref().is_none_or(is_spawned_by)
+            && self.search.as_deref().is_none_or(|text| mentions(kept, text))
     }
 
     fn asks_for_what_is_not_here(&self) -> bool {
@@ -150,10 +146,12 @@ impl Filter {
     }
 }
 
-fn mentions(key: &str, entry: &Entry, text: &str) -> bool {
+fn mentions(kept: &Kept, text: &str) -> bool {
     let text = text.trim().to_lowercase();
-    let members = ["displayName", "label", "subject", "sessionId"].iter().filter_map(|name| entry.str(name));
-    members.chain([key]).any(|member| member.to_lowercase().contains(&text))
+    let has = |member: &str| member.to_lowercase().contains(&text);
+    let known = [Some(kept.key()), kept.label(), kept.session_id()];
+    known.into_iter().flatten().any(has)
+        || kept.strings(&["displayName", "subject"]).iter().flatten().any(|member| has(member))
 }
 
 /// `agent:<id>:cron:<job>:run:<id>`: the twin of a cron session, hidden everywhere.
@@ -224,7 +222,7 @@ impl Params for Wanted {
 
 /// The canonical key of the one session that is meant; `None` when there is none and that is allowed.
 pub fn resolve<'a>(
-    all: impl Iterator<Item = (&'a str, &'a Arc<Entry>)>,
+    all: impl Iterator<Item = &'a Arc<Kept>>,
     wanted: &Wanted,
     rules: &KeyRules,
 ) -> Result<Option<String>> {
@@ -234,15 +232,15 @@ pub fn resolve<'a>(
         (None, None, None) => return Err(Error::invalid("Either key, sessionId, or label is required")),
         (Some(raw), None, None) => {
             let key = rules.canonical(&raw)?;
-            (format!(": {raw}"), keys(all.filter(|(k, _)| *k == key)))
+            (format!(": {raw}"), keys(all.filter(|kept| kept.key() == key)))
         }
         (None, Some(id), None) => {
-            let matching = all.filter(|(k, e)| e.session_id() == Some(&id) || *k == id);
-            (format!(": {id}"), keys(matching.filter(|(k, e)| wanted.filter.passes(k, e, 0))))
+            let matching = all.filter(|kept| kept.session_id() == Some(&id) || kept.key() == id);
+            (format!(": {id}"), keys(matching.filter(|kept| wanted.filter.passes(kept, 0))))
         }
         (None, None, Some(label)) => {
-            let matching = all.filter(|(_, e)| e.str("label") == Some(&label));
-            (format!(" with label: {label}"), keys(matching.filter(|(k, e)| wanted.filter.passes(k, e, 0))))
+            let matching = all.filter(|kept| kept.label() == Some(&label));
+            (format!(" with label: {label}"), keys(matching.filter(|kept| wanted.filter.passes(kept, 0))))
         }
         _ => return Err(Error::invalid("Provide either key, sessionId, or label (not multiple)")),
     };
@@ -254,8 +252,8 @@ pub fn resolve<'a>(
     }
 }
 
-fn keys<'a>(found: impl Iterator<Item = (&'a str, &'a Arc<Entry>)>) -> Vec<String> {
-    found.map(|(key, _)| key.to_string()).collect()
+fn keys<'a>(found: impl Iterator<Item = &'a Arc<Kept>>) -> Vec<String> {
+    found.map(|kept| kept.key().to_string()).collect()
 }
 
 #[cfg(test)]

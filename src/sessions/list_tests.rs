@@ -9,7 +9,7 @@ fn index() -> Index {
     let mut add = |key: &str, id: &str, at: u64, label: &str| {
         let mut entry = Entry::new(id, at);
         entry.set("label", label);
-        index.put(key, entry);
+        index.put(key, &entry);
     };
     add("agent:main:main", "s1", 60_000, "Home");
     add("agent:work:main", "s2", 120_000, "dup");
@@ -26,7 +26,7 @@ fn lists_are_filtered_sorted_and_cut() {
         let read: Filter = crate::params::read(filter.clone()).unwrap();
         let mut found = choose(index.iter(), &read, 150_000);
         Page::cut(&mut found, &read);
-        let ids: Vec<_> = found.iter().map(|(_, e)| e.session_id().unwrap()).collect();
+        let ids: Vec<_> = found.iter().map(|kept| kept.session_id().unwrap()).collect();
         assert_eq!(ids, want, "{filter}");
     };
     check(json!({}), &["s2", "s3", "s1"]);

@@ -50,7 +50,7 @@ pub fn apply(
     new_session_id: &str,
     now: u64,
 ) -> Result<Entry> {
-    let mut entry = index.get(key).map_or_else(|| Entry::new(new_session_id, now), |entry| (**entry).clone());
+    let mut entry = index.get(key).map_or_else(|| Entry::new(new_session_id, now), |kept| kept.open());
     if entry.session_id().is_none() {
         entry.set("sessionId", new_session_id);
     }
@@ -88,7 +88,7 @@ fn set_toggle(entry: &mut Entry, toggle: &Toggle, value: &Value) -> Result<()> {
 fn set_label(index: &Index, key: &str, entry: &mut Entry, value: &Value) -> Result<()> {
     let label = value.as_str().map(str::trim);
     if let Some(label) =
-        label.filter(|l| index.iter().any(|(other, e)| other != key && e.str("label") == Some(l)))
+        label.filter(|l| index.iter().any(|kept| kept.key() != key && kept.label() == Some(*l)))
     {
         return Err(Error::invalid(format!("label already in use: {label}")));
     }
@@ -141,7 +141,7 @@ mod tests {
         let mut index = Index::empty(Path::new("/d/sessions.json"));
         let mut entry = Entry::new("id", 1);
         entry.set("label", "taken");
-        index.put("agent:main:a", entry);
+        index.put("agent:main:a", &entry);
         let key = "agent:main:main";
         let check = |patch: Value, want: Value| {
             let mut got = patched(&index, key, patch).unwrap();

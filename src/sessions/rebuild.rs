@@ -125,7 +125,7 @@ fn gist(text: &str) -> Option<(String, Value)> {
 /// of the others the newest becomes the main session, if that is free.
 pub fn from_transcripts(mut index: Index, rules: &KeyRules) -> Index {
     let dir = index.dir().to_path_buf();
-    let named: HashSet<String> = index.iter().filter_map(|(_, entry)| entry.file_name(&dir)).collect();
+    let named: HashSet<String> = index.iter().filter_map(|kept| kept.file_name(&dir)).collect();
     let mut found: Vec<Found> = std::fs::read_dir(&dir)
         .into_iter()
         .flatten()
@@ -154,7 +154,7 @@ pub fn from_transcripts(mut index: Index, rules: &KeyRules) -> Index {
         }
         let mut entry = Entry::new(&transcript.id, transcript.updated_at);
         entry.set("sessionFile", dir.join(&transcript.name).to_string_lossy().as_ref());
-        index.put(&key, entry);
+        index.put(&key, &entry);
     }
     index
 }

@@ -3,7 +3,7 @@
 //! [`decide`] is pure and asked by the state thread once an hour, agent by agent; [`archive_work`] renames the
 //! transcripts of what was taken out, on the store thread, after the index is saved. Main sessions and those
 //! with a running turn stay.
-use super::{Entry, Transcript};
+use super::{Kept, Transcript};
 use crate::config::Config;
 use crate::session_key::{KeyRules, agent_of};
 use std::sync::Arc;
@@ -59,7 +59,7 @@ fn duration(text: &str) -> Option<u64> {
 /// The keys to take out of one agent's index, least active first. `is_busy` says whether a session has a turn
 /// that runs or waits; `now` in epoch milliseconds.
 pub fn decide<'a>(
-    entries: impl Iterator<Item = (&'a str, &'a Arc<Entry>)>,
+    entries: impl Iterator<Item = &'a Arc<Kept>>,
     rules: &KeyRules,
     policy: &Policy,
     is_busy: impl Fn(&str) -> bool,
@@ -67,10 +67,11 @@ pub fn decide<'a>(
 ) -> Vec<String> {
     let mut sum = 0;
     let mut loose: Vec<(u64, &str)> = Vec::new();
-    for (key, entry) in entries {
+    for kept in entries {
+        let key = kept.key();
         sum += 1;
         if !is_kept(key, rules) && !is_busy(key) {
-            loose.push((entry.updated_at(), key));
+            loose.push((kept.updated_at(), key));
         }
     }
     crate::order::sort(&mut loose);
@@ -101,7 +102,7 @@ pub fn archive_work(transcripts: Vec<Transcript>) -> Box<dyn FnOnce() + Send> {
 mod tests {
     use super::*;
     use crate::config::testing::Dir;
-    use crate::sessions::{Index, TestDir};
+    use crate::sessions::{Entry, Index, TestDir};
     use std::path::Path;
 
     const DAY: u64 = 86_400_000;
@@ -110,7 +111,7 @@ mod tests {
     fn check(policy: Policy, sessions: &[(&str, u64)], busy: &[&str], want: &[&str]) {
         let mut index = Index::empty(Path::new("/d/sessions.json"));
         for (key, days) in sessions {
-            index.put(key, Entry::new("s", days * DAY));
+            index.put(key, &Entry::new("s", days * DAY));
         }
         let is_busy = |key: &str| busy.contains(&key);
         assert_eq!(decide(index.iter(), &KeyRules::default(), &policy, is_busy, NOW), want, "{sessions:?}");

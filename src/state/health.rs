@@ -86,16 +86,18 @@ fn sessions(state: &State, agent: &str) -> Value {
     let Some(index) = state.sessions.index(agent) else {
         return json!({"path": "", "count": 0, "recent": []});
     };
-    let mut rows: Vec<(&str, u64)> = index
-        .iter()
-        .filter(|(key, _)| *key != "global" && *key != "unknown")
-        .map(|(key, entry)| (key, entry.updated_at()))
-        .collect();
-    crate::order::by_key(&mut rows, |(_, at)| std::cmp::Reverse(*at));
-    let recent: Vec<Value> = rows
-        .iter()
-        .take(RECENT)
-        .map(|(key, at)| json!({"key": key, "updatedAt": at, "age": state.now.saturating_sub(*at)}))
-        .collect();
-    json!({"path": index.path(), "count": rows.len(), "recent": recent})
+    // There may be thousands: the newest are picked out, without sorting them all.
+    let (mut newest, mut count): (Vec<(&str, u64)>, usize) = (Vec::new(), 0);
+    for kept in index.iter().filter(|kept| kept.key() != "global" && kept.key() != "unknown") {
+        count += 1;
+        let at = newest.iter().position(|(_, at)| *at < kept.updated_at()).unwrap_or(newest.len());
+        if at < RECENT {
+            newest.insert(at, (kept.key(), kept.updated_at()));
+            newest.truncate(RECENT);
+        }
+    }
+    let row =
+        |(key, at): &(&str, u64)| json!({"key": key, "updatedAt": at, "age": state.now.saturating_sub(*at)});
+    let recent: Vec<Value> = newest.iter().map(row).collect();
+    json!({"path": index.path(), "count": count, "recent": recent})
 }

@@ -122,7 +122,7 @@ impl State {
 
     /// The row of a session as `sessions.list` shows it, without what stands in the transcript.
     pub fn session_row(&self, key: &str) -> Option<Value> {
-        Some(list::row(key, self.sessions.get(key)?, None, None, &self.runs.of_session(key)))
+        Some(list::row(key, &self.sessions.get(key)?, None, None, &self.runs.of_session(key)))
     }
 
     /// What both events say of the session: its row, and once more what clients look for outside of it.

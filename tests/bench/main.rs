@@ -8,10 +8,13 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that prints its results")]
 mod limit;
 mod load;
+#[path = "../harness/many_sessions.rs"]
+mod many_sessions;
 mod measure;
 mod model;
 mod process;
 mod report;
+mod sessions;
 mod strangers;
 mod turns;
 
@@ -106,6 +109,7 @@ fn run(scale: Scale, report: &mut Report) -> Result<()> {
     turns::restart(scale, report)?;
     turns::first_token(scale, report)?;
     turns::long_transcript(scale, report)?;
+    sessions::many(scale, report)?;
     turns::streaming(scale, report)?;
     turns::misled(report)
 }

@@ -6,6 +6,7 @@ pub mod client;
 pub mod device;
 pub mod gateway;
 pub mod http;
+pub mod many_sessions;
 pub mod model;
 pub mod model_rules;
 pub mod model_wire;
