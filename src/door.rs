@@ -23,7 +23,7 @@ pub struct Door {
     freed: Condvar,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Inner {
     places: Vec<Place>,
     next: u64,
@@ -31,6 +31,8 @@ struct Inner {
     /// Newcomers that have said something and got no place yet.
     waiting: usize,
     failures: HashMap<IpAddr, Failures>,
+    /// Answers by HTTP that go on.
+    streams: u64,
 }
 
 /// What the thread of a stranger does at the moment.
@@ -84,6 +86,17 @@ pub struct Ticket {
     proven: bool,
 }
 
+/// A held place among the answers that go on.
+#[derive(Debug)]
+pub struct OpenStream(Arc<Door>);
+
+impl Drop for OpenStream {
+    fn drop(&mut self) {
+        let mut inner = self.0.lock();
+        inner.streams = inner.streams.saturating_sub(1);
+    }
+}
+
 /// The answer to a newcomer.
 #[derive(Debug)]
 pub enum Entry {
@@ -94,9 +107,7 @@ pub enum Entry {
 
 impl Door {
     pub fn new() -> Arc<Door> {
-        let inner =
-            Inner { places: Vec::new(), next: 0, connections: 0, waiting: 0, failures: HashMap::new() };
-        Arc::new(Door { inner: Mutex::new(inner), freed: Condvar::new() })
+        Arc::new(Door { inner: Mutex::default(), freed: Condvar::new() })
     }
 
     /// Asks for a place for a connection from `address`.
@@ -134,6 +145,15 @@ impl Door {
     /// Connections in all, proven or not.
     pub fn connections(&self) -> u64 {
         self.lock().connections
+    }
+
+    /// A place among the answers that go on, of which there are at most `max`.
+    pub fn open_stream(self: &Arc<Door>, max: u64) -> Option<OpenStream> {
+        let mut inner = self.lock();
+        let has_room = inner.streams < max;
+        inner.streams += u64::from(has_room);
+        drop(inner);
+        has_room.then(|| OpenStream(self.clone()))
     }
 
     /// A listener says how many newcomers wait at it now, and how many it said before.

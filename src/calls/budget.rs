@@ -98,8 +98,7 @@ impl Budget {
     /// Counts work that costs `bytes`, when it fits into `most` beside the others' or is alone; until then this waits,
     /// as long as `is_wanted` says.
     pub fn work(self: &Arc<Budget>, bytes: usize, most: usize, is_wanted: impl Fn() -> bool) -> Work {
-        let fits = |sum: usize| (sum == 0 || sum + bytes <= most).then_some(sum + bytes);
-        while self.working.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits).is_err() {
+        while !self.fits(bytes, most) {
             if !is_wanted() {
                 self.working.fetch_add(bytes, Ordering::Relaxed);
                 break;
@@ -107,6 +106,17 @@ impl Budget {
             std::thread::sleep(LOOK);
         }
         Work { budget: self.clone(), bytes }
+    }
+
+    /// Work that costs nothing yet, for `Work::grow`.
+    pub fn begin(self: &Arc<Budget>) -> Work {
+        Work { budget: self.clone(), bytes: 0 }
+    }
+
+    /// Counts `bytes` of work if they fit beside the others'.
+    fn fits(&self, bytes: usize, most: usize) -> bool {
+        let fits = |sum: usize| (sum == 0 || sum + bytes <= most).then_some(sum + bytes);
+        self.working.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits).is_ok()
     }
 
     fn sum(&self, sort: Sort) -> &AtomicUsize {
@@ -162,6 +172,15 @@ impl Share {
 pub struct Work {
     budget: Arc<Budget>,
     bytes: usize,
+}
+
+impl Work {
+    /// Counts `more` bytes, without waiting; `false` where they do not fit beside the others' into `most`.
+    pub fn grow(&mut self, more: usize, most: usize) -> bool {
+        let fits = self.budget.fits(more, most);
+        self.bytes += if fits { more } else { 0 };
+        fits
+    }
 }
 
 impl Drop for Work {

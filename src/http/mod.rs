@@ -1,49 +1,108 @@
-//! HTTP on the gateway's port: the ROUTES table and the worker that serves it.
+//! HTTP on the gateway's port: a table of routes and the worker that serves it.
 //!
-//! A route is one row: methods, path, who may ask, handler. Handlers are functions over a request head and
-//! body; they give a status and a JSON value and know nothing of sockets. Everything else is a JSON 404.
+//! A route is one row: methods, path, who may ask, how much may be sent and how long it may take, handler. A handler
+//! gets an `Exchange` and answers through its `Responder`, on the connection's own thread; it never sees the socket.
+//! What no row has is a JSON 404. The worker takes its table as an argument, so that tests serve rows of their own.
+mod access;
+mod body;
 pub mod connection;
+mod exchange;
+mod out;
 pub mod path;
-pub mod probes;
+pub mod print;
+mod probes;
+mod refusal;
+mod responder;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
 
-use crate::state::shared::Shared;
-use serde_json::Value;
+pub use exchange::Exchange;
+pub use refusal::Refusal;
+
+use crate::error::Result;
+use std::time::Duration;
 
 /// Who may ask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(not(test), expect(dead_code, reason = "for routes that are not built yet"))]
 pub enum Auth {
-    /// Anybody; the answer tells nothing but that the gateway lives. `is_authorized` says whether a valid
-    /// secret was sent, for those that tell more then.
+    /// Anybody. Who shows the secret is known to the handler all the same, and a wrong one is refused.
     Open,
+    /// Who shows the gateway's token or password.
+    Secret,
+    /// Who shows `hooks.token`, where webhooks are on; else there is no such path.
+    Hook,
 }
 
-pub struct Request {
-    pub is_authorized: bool,
-}
-
-pub struct Answer {
-    pub status: u16,
-    pub body: Value,
-    /// In how many seconds it may be otherwise.
-    pub retry_after: Option<u64>,
+/// Which paths a route is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(not(test), expect(dead_code, reason = "for routes that are not built yet"))]
+pub enum Path {
+    Exact(&'static str),
+    /// All below a folder, whose name ends in a slash.
+    Below(&'static str),
+    Any,
 }
 
 pub struct Route {
+    /// Who takes GET is asked by HEAD too.
     pub methods: &'static [&'static str],
-    pub path: &'static str,
+    pub path: Path,
     pub auth: Auth,
     /// Largest body taken, bytes.
     pub max_body: usize,
-    pub handler: fn(&Shared, &Request) -> Answer,
+    /// Within which the whole body must be there, and an answer of the gateway's state.
+    pub time: Duration,
+    pub handler: fn(Exchange) -> Result<()>,
 }
 
-const PROBE: &[&str] = &["GET", "HEAD"];
-
 pub static ROUTES: &[Route] = &[
-    Route { methods: PROBE, path: "/health", auth: Auth::Open, max_body: 0, handler: probes::live },
-    Route { methods: PROBE, path: "/healthz", auth: Auth::Open, max_body: 0, handler: probes::live },
-    Route { methods: PROBE, path: "/ready", auth: Auth::Open, max_body: 0, handler: probes::ready },
-    Route { methods: PROBE, path: "/readyz", auth: Auth::Open, max_body: 0, handler: probes::ready },
-    Route { methods: PROBE, path: "/startup", auth: Auth::Open, max_body: 0, handler: probes::startup },
-    Route { methods: PROBE, path: "/startupz", auth: Auth::Open, max_body: 0, handler: probes::startup },
+    probe("/health", probes::live),
+    probe("/healthz", probes::live),
+    probe("/ready", probes::ready),
+    probe("/readyz", probes::ready),
+    probe("/startup", probes::startup),
+    probe("/startupz", probes::startup),
 ];
+
+const fn probe(path: &'static str, handler: fn(Exchange) -> Result<()>) -> Route {
+    let (path, time) = (Path::Exact(path), Duration::from_secs(10));
+    Route { methods: &["GET"], path, auth: Auth::Open, max_body: 0, time, handler }
+}
+
+impl Route {
+    fn is_for(&self, path: &str) -> bool {
+        match self.path {
+            Path::Exact(own) => own == path,
+            Path::Below(folder) => path.len() > folder.len() && path.starts_with(folder),
+            Path::Any => true,
+        }
+    }
+
+    fn takes(&self, method: &str) -> bool {
+        self.methods.contains(&method) || (method == "HEAD" && self.methods.contains(&"GET"))
+    }
+}
+
+/// The first row for this path and method.
+fn find<'a>(
+    routes: &'a [Route],
+    method: &str,
+    path: Option<&str>,
+) -> std::result::Result<&'a Route, Refusal> {
+    let rows = || routes.iter().filter(|route| path.is_some_and(|path| route.is_for(path)));
+    if let Some(route) = rows().find(|route| route.takes(method)) {
+        return Ok(route);
+    }
+    let mut taken: Vec<&str> = rows().flat_map(|route| route.methods.iter().copied()).collect();
+    if taken.is_empty() {
+        let text = "no such path; this port serves /health, /ready, /startup and the WebSocket protocol";
+        return Err(Refusal::new(404, text));
+    }
+    if taken.contains(&"GET") {
+        taken.push("HEAD");
+    }
+    Err(Refusal::new(405, format!("use {}", taken.join(" or "))).with("Allow", taken.join(", ")))
+}

@@ -1,33 +1,33 @@
 //! Liveness, readiness and start-up probes: unauthenticated and without detail (R-24a). A caller that shows the
 //! secret is told version and uptime too.
-use crate::http::{Answer, Request};
+use crate::error::Result;
+use crate::http::Exchange;
 use crate::json::{Put, json};
-use crate::state::shared::Shared;
 use serde_json::Value;
 
-pub fn live(_shared: &Shared, _request: &Request) -> Answer {
-    answer(200, json!({"ok": true, "status": "live"}))
+pub fn live(exchange: Exchange) -> Result<()> {
+    exchange.out.json(200, &json!({"ok": true, "status": "live"}))
 }
 
 /// 503 from the moment the gateway begins to stop.
-pub fn ready(shared: &Shared, request: &Request) -> Answer {
-    let ready = !shared.published.is_stopping();
-    answer(if ready { 200 } else { 503 }, detailed(shared, request, json!({"ready": ready})))
+pub fn ready(exchange: Exchange) -> Result<()> {
+    let ready = !exchange.shared.published.is_stopping();
+    answer(exchange, ready, json!({"ready": ready}))
 }
 
-pub fn startup(shared: &Shared, request: &Request) -> Answer {
-    let (status, word) = if shared.published.is_stopping() { (503, "draining") } else { (200, "started") };
-    answer(status, detailed(shared, request, json!({"ok": status == 200, "status": word})))
+pub fn startup(exchange: Exchange) -> Result<()> {
+    let ready = !exchange.shared.published.is_stopping();
+    let word = if ready { "started" } else { "draining" };
+    answer(exchange, ready, json!({"ok": ready, "status": word}))
 }
 
-fn answer(status: u16, body: Value) -> Answer {
-    Answer { status, body, retry_after: (status == 503).then_some(1) }
-}
-
-fn detailed(shared: &Shared, request: &Request, mut body: Value) -> Value {
-    if let Some(map) = body.as_object_mut().filter(|_| request.is_authorized) {
+fn answer(exchange: Exchange, ready: bool, mut body: Value) -> Result<()> {
+    if let Some(map) = body.as_object_mut().filter(|_| exchange.caller.is_some()) {
         map.put("version", crate::version::VERSION);
-        map.put("uptimeMs", shared.started.elapsed().as_millis() as u64);
+        map.put("uptimeMs", exchange.shared.started.elapsed().as_millis() as u64);
     }
-    body
+    match ready {
+        true => exchange.out.json(200, &body),
+        false => exchange.out.with("Retry-After", "1").json(503, &body),
+    }
 }

@@ -25,7 +25,7 @@ static NEXT: AtomicU64 = AtomicU64::new(u64::MAX);
 /// The first answer to a method call. `Kind::Aborted` when `cancel` came first; other failures are the method's own.
 pub fn ask(shared: &Arc<Shared>, whom: &Whom, method: &str, params: Value, cancel: &Cancel) -> Result<Value> {
     let caller = Arc::new(Caller {
-        conn: NEXT.fetch_sub(1, Ordering::Relaxed),
+        conn: next_conn(),
         id: whom.name.to_string(),
         protocol: 4,
         scopes: Scopes::new(whom.scopes.iter().map(|s| s.to_string()).collect()),
@@ -35,6 +35,22 @@ pub fn ask(shared: &Arc<Shared>, whom: &Whom, method: &str, params: Value, cance
         run: whom.run.map(str::to_string),
         ..Caller::default()
     });
+    call(shared, caller, method, params, &|| cancel.reason().map(|_| cancel.error()))
+}
+
+/// A number for a caller who is no connection.
+pub fn next_conn() -> u64 {
+    NEXT.fetch_sub(1, Ordering::Relaxed)
+}
+
+/// The same for a caller that is known. `stopped` says why nobody waits for the answer any more.
+pub fn call(
+    shared: &Arc<Shared>,
+    caller: Arc<Caller>,
+    method: &str,
+    params: Value,
+    stopped: &dyn Fn() -> Option<Error>,
+) -> Result<Value> {
     let (method, params) = methods::check(&caller, method, || Ok(params))?;
     let handler = match method.run {
         Run::Here(handler) => return to_value(handler(shared, &caller, params)?),
@@ -44,10 +60,10 @@ pub fn ask(shared: &Arc<Shared>, whom: &Whom, method: &str, params: Value, cance
     let call = Call { caller, id: "local".to_string(), method: method.name, reply: Reply::Thread(waiting) };
     let gone = |_| Error::unavailable("the gateway is shutting down");
     shared.state.send(Event::Local { call, handler, params }).map_err(gone)?;
-    wait(shared, &said, cancel)
+    wait(shared, &said, stopped)
 }
 
-fn wait(shared: &Shared, said: &Receiver<Said>, cancel: &Cancel) -> Result<Value> {
+fn wait(shared: &Shared, said: &Receiver<Said>, stopped: &dyn Fn() -> Option<Error>) -> Result<Value> {
     loop {
         // Looked at before the queue: whoever let go had its chance to answer.
         let is_over = shared.published.is_over();
@@ -57,8 +73,8 @@ fn wait(shared: &Shared, said: &Receiver<Said>, cancel: &Cancel) -> Result<Value
             Err(RecvTimeoutError::Timeout) if !is_over => {}
             Err(_) => return Err(Error::unavailable("the gateway is restarting; try again")),
         }
-        if cancel.reason().is_some() {
-            return Err(cancel.error());
+        if let Some(why) = stopped() {
+            return Err(why);
         }
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! Runs on the connection's own thread from its first byte to its last.
 use crate::door::{Stage, Ticket};
-use crate::http;
+use crate::http::print::{self, Framing};
+use crate::http::{self, Route};
 use crate::net::head::{self, Head, NoHead};
 use crate::net::origin;
 use crate::net::peer::{Ends, Peer};
@@ -14,7 +15,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// `since` is when it was accepted: a stranger's whole stay is counted from there.
-pub fn serve(stream: Arc<TcpStream>, since: Instant, ticket: Ticket, id: u64, shared: Arc<Shared>) {
+pub fn serve(
+    stream: Arc<TcpStream>,
+    since: Instant,
+    ticket: Ticket,
+    id: u64,
+    shared: Arc<Shared>,
+    routes: &[Route],
+) {
     let (Ok(own), Ok(other), Ok(())) = (stream.local_addr(), stream.peer_addr(), prepare(&stream)) else {
         return; // The socket is dead already.
     };
@@ -26,21 +34,21 @@ pub fn serve(stream: Arc<TcpStream>, since: Instant, ticket: Ticket, id: u64, sh
     };
     // The head may have come only after a restart; strangers belong to the generation that answers them.
     let Some(shared) = shared.succession.current() else {
-        return refuse(&stream, &ticket, "503 Service Unavailable", "the gateway is stopping");
+        return refuse(&stream, &ticket, &head, 503, "the gateway is stopping");
     };
     if !head.is_upgrade() {
-        return http::connection::serve(&stream, head, ends, ticket, deadline, shared);
+        return http::connection::serve(&stream, head, ends, ticket, deadline, shared, routes);
     }
     let peer = Peer::of(ends, &head, &shared.config().strings("gateway.trustedProxies"));
     match upgrade(&head, &shared) {
         Ok(response) => {
-            if (&*stream).write_all(response.as_bytes()).is_ok() {
+            if (&*stream).write_all(&response).is_ok() {
                 ws::serve(stream, head, peer, ticket, id, deadline, shared);
             }
         }
         Err((status, text)) => {
             log::info!(target: "gateway/ws", "refused an upgrade from {}: {text}", peer.client);
-            refuse(&stream, &ticket, status, text);
+            refuse(&stream, &ticket, &head, status, text);
         }
     }
 }
@@ -55,45 +63,39 @@ fn prepare(stream: &TcpStream) -> std::io::Result<()> {
 }
 
 /// The 101 answer, or the status and text of a refusal. The origin is judged here, before the upgrade.
-fn upgrade(head: &Head, shared: &Shared) -> Result<String, (&'static str, &'static str)> {
+fn upgrade(head: &Head, shared: &Shared) -> Result<Vec<u8>, (u16, &'static str)> {
     if head.method != "GET" {
-        return Err(("405 Method Not Allowed", "Invalid HTTP method"));
+        return Err((405, "Invalid HTTP method"));
     }
     if !head.has_token("upgrade", "websocket") || !head.has_token("connection", "upgrade") {
-        return Err(("400 Bad Request", "Invalid Upgrade header"));
+        return Err((400, "Invalid Upgrade header"));
     }
-    if head.minor_version == 0 {
-        return Err(("400 Bad Request", "A WebSocket needs HTTP/1.1"));
+    if head.version() == 0 {
+        return Err((400, "A WebSocket needs HTTP/1.1"));
     }
     // Whoever stands in front and counts the body as such would see other requests than are read here.
     if head.has_body() {
-        return Err((
-            "400 Bad Request",
-            "An upgrade has no body: leave Content-Length and Transfer-Encoding out",
-        ));
+        return Err((400, "An upgrade has no body: leave Content-Length and Transfer-Encoding out"));
     }
     let Some(key) = head.get("sec-websocket-key").filter(|k| is_key(k)) else {
-        return Err(("400 Bad Request", "Missing or invalid Sec-WebSocket-Key header"));
+        return Err((400, "Missing or invalid Sec-WebSocket-Key header"));
     };
     if !matches!(head.get("sec-websocket-version"), Some("13" | "8")) {
-        return Err(("400 Bad Request", "Missing or invalid Sec-WebSocket-Version header"));
+        return Err((400, "Missing or invalid Sec-WebSocket-Version header"));
     }
     let config = shared.config();
     let allowed = config.strings("gateway.controlUi.allowedOrigins");
     if origin::check(head, &allowed, &shared.own_names).is_err() {
         return Err((
-            "403 Forbidden",
+            403,
             "origin not allowed (open the Control UI from the gateway host or allow it in gateway.controlUi.allowedOrigins)",
         ));
     }
     let accept = crate::net::wire::accept_key(key);
     let protocol = head.get("sec-websocket-protocol").and_then(|p| p.split(',').next()).map(str::trim);
-    let echo = protocol
-        .filter(|p| !p.is_empty())
-        .map_or(String::new(), |p| format!("Sec-WebSocket-Protocol: {p}\r\n"));
-    Ok(format!(
-        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n{echo}\r\n"
-    ))
+    let mut headers = vec![("Sec-WebSocket-Accept", accept.as_str())];
+    headers.extend(protocol.filter(|p| !p.is_empty()).map(|p| ("Sec-WebSocket-Protocol", p)));
+    Ok(print::head(1, 101, &headers, Framing::Upgrade("websocket"), true))
 }
 
 /// 16 bytes in base64.
@@ -106,26 +108,22 @@ fn is_key(key: &str) -> bool {
 
 fn refuse_head(stream: &TcpStream, why: &NoHead, ticket: &Ticket) {
     let (status, text) = match why {
-        NoHead::Gone if ticket.is_evicted() => {
-            ("503 Service Unavailable", "too many connections without a request")
-        }
+        NoHead::Gone if ticket.is_evicted() => (503, "too many connections without a request"),
         NoHead::Gone => return,
-        NoHead::TimedOut => ("408 Request Timeout", "no complete request head in time"),
-        NoHead::TooLarge => ("431 Request Header Fields Too Large", "request head too large"),
-        NoHead::Invalid(text) => ("400 Bad Request", *text),
+        NoHead::TimedOut => (408, "no complete request head in time"),
+        NoHead::TooLarge => (431, "request head too large"),
+        NoHead::Invalid(text) => (400, *text),
     };
-    refuse(stream, ticket, status, text);
+    refuse(stream, ticket, &Head::default(), status, text);
 }
 
-fn refuse(stream: &TcpStream, ticket: &Ticket, status: &str, text: &str) {
+fn refuse(mut stream: &TcpStream, ticket: &Ticket, head: &Head, status: u16, text: &str) {
     ticket.stage(Stage::Idle);
-    let version = if text.contains("Version") { "Sec-WebSocket-Version: 13, 8\r\n" } else { "" };
-    let response = format!(
-        "HTTP/1.1 {status}\r\nConnection: close\r\nContent-Type: text/html\r\n{version}Content-Length: {}\r\n\r\n{text}",
-        text.len()
-    );
-    let mut stream = stream;
-    if stream.write_all(response.as_bytes()).is_ok() {
+    let mut headers = vec![("Content-Type", "text/html")];
+    headers.extend(text.contains("Version").then_some(("Sec-WebSocket-Version", "13, 8")));
+    headers.extend((status == 405).then_some(("Allow", "GET")));
+    let head = print::head(head.version(), status, &headers, Framing::Length(text.len()), false);
+    if stream.write_all(&[&head, text.as_bytes()].concat()).is_ok() {
         linger(stream, Duration::from_secs(1));
     }
 }

@@ -18,8 +18,8 @@ pub struct Head {
     pub method: String,
     /// As sent: path and query, not decoded.
     pub target: String,
-    /// 0 or 1.
-    pub minor_version: u8,
+    /// 0 or 1, once it is known.
+    pub minor_version: Option<u8>,
     headers: Vec<(String, String)>,
     /// Bytes that arrived after the head.
     pub rest: Vec<u8>,
@@ -36,6 +36,11 @@ pub enum NoHead {
 }
 
 impl Head {
+    /// The minor version to answer in.
+    pub fn version(&self) -> u8 {
+        self.minor_version.unwrap_or(1)
+    }
+
     /// The single value of a header; names are given in lower case.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str())
@@ -145,7 +150,7 @@ const BARE: &str = "a line of the request head does not end in CR LF";
 
 /// Whether a line ends otherwise than by CR LF. Some readers take that for the end of a line, and two of them for the
 /// end of a head, which would hide a second request from others.
-fn has_bare_end(head: &[u8]) -> bool {
+pub fn has_bare_end(head: &[u8]) -> bool {
     let is_bare = |(at, byte): (usize, &u8)| match byte {
         b'\n' => at.checked_sub(1).and_then(|before| head.get(before)) != Some(&b'\r'),
         b'\r' => head.get(at + 1).is_some_and(|next| *next != b'\n'),
@@ -176,7 +181,7 @@ pub fn parse(mut bytes: Vec<u8>, end: usize) -> Result<Head, NoHead> {
     let mut head = Head {
         method: request.method.unwrap_or_default().to_string(),
         target: request.path.unwrap_or_default().to_string(),
-        minor_version: request.version.unwrap_or_default(),
+        minor_version: request.version,
         headers: Vec::with_capacity(request.headers.len()),
         rest,
     };
@@ -213,7 +218,7 @@ fn check(head: &Head) -> Result<(), &'static str> {
     if count("content-length") + count("transfer-encoding") > 1 {
         return Err("both Content-Length and Transfer-Encoding are given");
     }
-    if head.minor_version == 1 && count("host") == 0 {
+    if head.minor_version == Some(1) && count("host") == 0 {
         return Err("the Host header is missing");
     }
     Ok(())

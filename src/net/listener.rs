@@ -9,6 +9,8 @@
 use crate::calls::outbox::is_not_now;
 use crate::door::Entry;
 use crate::door::network;
+use crate::http::ROUTES;
+use crate::http::print::{self, Framing};
 use crate::net::connection;
 use crate::net::descriptors;
 use crate::state::event::Event;
@@ -35,9 +37,9 @@ const LOOK_AT_SILENT: Duration = Duration::from_millis(250);
 const GRACE: Duration = Duration::from_millis(50);
 /// Deep JSON and TLS-free socket work fit; untouched stack costs no memory.
 const STACK: usize = 256 << 10;
-const BUSY: &[u8] =
-    b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\nRetry-After: 1\r\n\r\n";
-const TIMED_OUT: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+/// Too many are here; and it has said nothing in time.
+const BUSY: u16 = 503;
+const TIMED_OUT: u16 = 408;
 
 /// Who was accepted and has no place.
 struct Newcomer {
@@ -223,8 +225,10 @@ impl Parked {
 }
 
 /// The peer is told if its socket takes the bytes at once; nobody waits for it.
-fn turn_away(mut stream: &TcpStream, answer: &[u8]) {
-    let _ = stream.set_nonblocking(true).and_then(|()| stream.write_all(answer));
+fn turn_away(mut stream: &TcpStream, status: u16) {
+    let later: &[_] = if status == BUSY { &[("Retry-After", "1")] } else { &[] };
+    let answer = print::head(1, status, later, Framing::Length(0), false);
+    let _ = stream.set_nonblocking(true).and_then(|()| stream.write_all(&answer));
 }
 
 fn spawn(stream: Arc<TcpStream>, since: Instant, ticket: crate::door::Ticket, shared: &Arc<Shared>) {
@@ -235,7 +239,7 @@ fn spawn(stream: Arc<TcpStream>, since: Instant, ticket: crate::door::Ticket, sh
         // The state thread is gone only when the gateway ends; then nobody needs the news.
         let _ = state.send(Event::ConnectionDied { conn: id, what });
     };
-    let work = move || connection::serve(stream, since, ticket, id, worker);
+    let work = move || connection::serve(stream, since, ticket, id, worker, ROUTES);
     if let Err(e) = threads::spawn(&format!("gw-conn-{id}"), STACK, work, died) {
         log::error!(target: "gateway/net", "{e}; the connection is dropped");
     }

@@ -11,6 +11,7 @@ pub mod fuzz;
 pub mod head;
 pub mod listener;
 pub mod origin;
+pub mod pace;
 pub mod peer;
 pub mod tailscale;
 pub mod wire;

@@ -75,6 +75,8 @@ limits! {
     presence_gap_ms "limits.presenceGapMs" = 200, 1..=60000;
     /// Idle time of an HTTP keep-alive connection.
     keep_alive_ms "limits.keepAliveMs" = 5000, 50..=120000;
+    /// Answers by HTTP that go on, at a time.
+    http_streams "limits.httpStreams" = 64, 1..=10000;
     /// Agent runs waiting in the queue of one session.
     queued_runs "limits.queuedRuns" = 20, 1..=1000;
     /// Rounds of tool calls in one turn.

@@ -5,7 +5,6 @@
 //! and is closed when it takes too little for `limits.stall_ms`; nobody else notices. All that waits here is in the
 //! clients' common budget (`net/budget.rs`): what arrives, what is worked on, what is unsent.
 mod handshake;
-mod pace;
 mod sending;
 
 use crate::calls::Caller;
@@ -22,6 +21,7 @@ use crate::methods::{self, Run};
 use crate::net::connection::linger;
 use crate::net::descriptors;
 use crate::net::head::Head;
+use crate::net::pace::{LEAST_OUT, Pace};
 use crate::net::peer::Peer;
 use crate::net::wire::{self, Decoder, Incoming, Violation};
 use crate::protocol::close::Close;
@@ -30,7 +30,6 @@ use crate::state::event::Event;
 use crate::state::shared::Shared;
 use crate::sys;
 use crate::threads;
-use pace::Pace;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use sending::{Body, Sending};
 use std::collections::VecDeque;
@@ -43,8 +42,7 @@ use std::time::{Duration, Instant};
 const STACK: usize = 256 << 10;
 /// Unsent bytes above which no further request of this client is looked at.
 const PAUSE_READING: usize = 256 << 10;
-/// Bytes a second that a client with unsent frames must take, and that a message which has begun must bring.
-const LEAST_OUT: u64 = 16 << 10;
+/// Bytes a second that a message which has begun must bring.
 const LEAST_IN: u64 = 4 << 10;
 /// What it costs to make an answer of files, about; and how long one waits for others to be made before it.
 const MAKING: usize = 4 << 20;

@@ -1,9 +1,12 @@
 //! Whether bytes move fast enough, in either direction: looked at once a window, so that a pause within is none.
 use std::time::{Duration, Instant};
 
+/// Bytes a second that who is owed some must take.
+pub const LEAST_OUT: u64 = 16 << 10;
+
 /// A movement that goes on or rests.
 #[derive(Default)]
-pub(super) struct Pace {
+pub struct Pace {
     /// Begin of the window, and how many bytes had moved by then.
     window: Option<(Instant, u64)>,
 }

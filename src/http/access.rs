@@ -1,0 +1,92 @@
+//! Who may ask: the secret of a request, judged by the kind its route has. Runs on the connection's own thread.
+//!
+//! A wrong secret is counted by the same limiter as on the WebSocket; none is not, and what another scheme says (a
+//! proxy's own login, by `Basic`) is not meant for the gateway. The shared secret grants all that an operator may
+//! (SEC-05); a device's token opens nothing here.
+use crate::calls::Caller;
+use crate::device::secret_eq;
+use crate::door::{Failed, Stage, Ticket};
+use crate::http::{Auth, Refusal};
+use crate::methods::local;
+use crate::net::auth;
+use crate::net::head::Head;
+use crate::net::peer::Peer;
+use crate::protocol::frame::Scopes;
+use crate::state::shared::Shared;
+use std::sync::Arc;
+
+type Judged = Result<Option<Arc<Caller>>, Refusal>;
+
+/// Whom the request comes from, as far as it says and may be told.
+pub fn judge(kind: Auth, head: &Head, peer: &Peer, ticket: &Ticket, shared: &Shared) -> Judged {
+    if kind == Auth::Hook {
+        return hook(head, peer, ticket, shared);
+    }
+    let auth = shared.auth();
+    match bearer(head) {
+        Some(token) if auth.secret.as_ref().is_some_and(|secret| secret_eq(secret.reveal(), token)) => {
+            let scopes = Scopes::new(vec!["operator.admin".to_string()]);
+            let generation = auth.generation;
+            Ok(Some(caller("http", auth.mode.name(), generation, scopes, peer)))
+        }
+        Some(_) => Err(wrong(peer, ticket, shared)),
+        None if kind == Auth::Open => Ok(None),
+        None => Err(missing("the gateway's token or password")),
+    }
+}
+
+fn hook(head: &Head, peer: &Peer, ticket: &Ticket, shared: &Shared) -> Judged {
+    let config = shared.config();
+    let token = config.str("hooks.token").filter(|token| !token.is_empty() && config.bool("hooks.enabled"));
+    let Some(token) = token else { return Err(Refusal::new(404, "webhooks are off: see hooks.enabled")) };
+    let query = head.target.split_once('?').map_or("", |(_, query)| query);
+    if query.split('&').any(|pair| pair.split('=').next() == Some("token")) {
+        let text = "Hook token must be provided via Authorization: Bearer <token> or X-OpenClaw-Token header (query parameters are not allowed).";
+        return Err(Refusal::new(400, text));
+    }
+    match bearer(head).or_else(|| head.get("x-openclaw-token")) {
+        Some(offered) if secret_eq(token, offered) => {
+            Ok(Some(caller("hook", "hook", 0, Scopes::default(), peer)))
+        }
+        Some(_) => Err(wrong(peer, ticket, shared)),
+        None => Err(missing("hooks.token")),
+    }
+}
+
+fn caller(name: &str, method: &'static str, generation: u64, scopes: Scopes, peer: &Peer) -> Arc<Caller> {
+    Arc::new(Caller {
+        conn: local::next_conn(),
+        id: name.to_string(),
+        protocol: 4,
+        scopes,
+        client_id: name.to_string(),
+        mode: "backend".to_string(),
+        remote: peer.remote(),
+        method,
+        generation,
+        ..Caller::default()
+    })
+}
+
+/// The secret of `Authorization: Bearer`.
+fn bearer(head: &Head) -> Option<&str> {
+    let (scheme, token) = head.get("authorization")?.split_once(' ')?;
+    let token = token.trim();
+    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
+}
+
+fn missing(what: &str) -> Refusal {
+    Refusal::new(401, format!("Unauthorized: send {what} as Authorization: Bearer <secret>"))
+        .with("WWW-Authenticate", "Bearer")
+}
+
+fn wrong(peer: &Peer, ticket: &Ticket, shared: &Shared) -> Refusal {
+    match auth::count_failure(shared, peer, "HTTP") {
+        Failed::Counted(_) => Refusal::new(401, "Unauthorized").with("WWW-Authenticate", "Bearer"),
+        too_many => {
+            ticket.stage(Stage::Idle);
+            ticket.pause();
+            auth::rate_limited(too_many).into()
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! One request as its handler sees it, and the way to the gateway's state. Runs on the connection's own thread.
+use crate::calls::Caller;
+use crate::calls::budget::Work;
+use crate::error::{Error, Kind, Result};
+use crate::http::responder::Responder;
+use crate::json;
+use crate::methods::local;
+use crate::net::head::Head;
+use crate::net::peer::Peer;
+use crate::protocol::frame::{MAX_VALUES, weight};
+use crate::state::shared::Shared;
+use serde_json::Value;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Deepest nesting of a body.
+const MAX_DEPTH: usize = 64;
+
+#[cfg_attr(not(test), expect(dead_code, reason = "some is for routes that are not built yet"))]
+pub struct Exchange<'a> {
+    pub head: &'a Head,
+    /// The path as it was matched, decoded.
+    pub path: &'a str,
+    pub peer: &'a Peer,
+    /// Who asks, where the secret was shown.
+    pub caller: Option<Arc<Caller>>,
+    pub body: Vec<u8>,
+    /// Until when an answer of the gateway's state is waited for.
+    pub until: Instant,
+    pub shared: &'a Arc<Shared>,
+    pub out: Responder<'a>,
+    /// What it costs, until it is answered.
+    pub(super) work: Work,
+}
+
+#[cfg_attr(not(test), expect(dead_code, reason = "for routes that are not built yet"))]
+impl Exchange<'_> {
+    /// The body as JSON; an empty one is an empty object.
+    pub fn json(&mut self) -> Result<Value> {
+        if self.body.iter().all(u8::is_ascii_whitespace) {
+            return Ok(Value::Object(Default::default()));
+        }
+        let weight = std::str::from_utf8(&self.body).map_or(0, weight);
+        if !self.work.grow(weight, self.shared.limits.total_buffered as usize / 2) {
+            return Err(Error::unavailable("the gateway works on too much at the moment")
+                .retry_in(Duration::from_secs(1)));
+        }
+        json::read(&self.body, MAX_VALUES, MAX_DEPTH)
+            .map_err(|e| Error::invalid(format!("the body is not as it should be: {e}")))
+    }
+
+    /// Calls a method as who asks, and waits for its first answer: until the request's time is over, or the client
+    /// goes. What was begun by then is not undone.
+    pub fn call(&self, method: &str, params: Value) -> Result<Value> {
+        let Some(caller) = self.caller.clone() else {
+            return Err(Error::new(Kind::Unauthorized, "Unauthorized"));
+        };
+        let stopped = || {
+            if self.out.out.is_gone() {
+                return Some(Error::new(Kind::Aborted, "nobody waits for the answer any more"));
+            }
+            let is_late = Instant::now() >= self.until;
+            is_late.then(|| Error::new(Kind::AgentTimeout, "no answer in time; it may still come about"))
+        };
+        local::call(self.shared, caller, method, params, &stopped)
+    }
+}

@@ -1,0 +1,185 @@
+//! How a handler answers: once, whole or as a stream. Runs on the connection's own thread.
+//!
+//! HEAD is answered by the same handler; what it says of a body is told and the body kept back. An answer that cannot
+//! be finished is never made to look finished: the connection ends there.
+use crate::door::OpenStream;
+use crate::error::{Error, Kind, Result};
+use crate::http::Refusal;
+use crate::http::out::{Out, Sent};
+use crate::http::print::{self, Framing};
+use crate::net::head::Head;
+use chunked_transfer::Encoder;
+use serde_json::Value;
+use std::fs::File;
+use std::io::{self, Read, Write};
+
+/// Bytes of a file at a time, and of a stream in a chunk.
+const PIECE: usize = 8192;
+
+pub struct Responder<'a> {
+    pub(super) out: Out<'a>,
+    pub(super) head: &'a Head,
+    /// Whether the connection may go on behind the answer.
+    pub(super) may_stay: &'a dyn Fn() -> bool,
+    /// A place among the open streams.
+    pub(super) place: &'a dyn Fn() -> Option<OpenStream>,
+    pub(super) headers: Vec<(&'static str, String)>,
+}
+
+#[cfg_attr(not(test), expect(dead_code, reason = "some are for routes that are not built yet"))]
+impl<'a> Responder<'a> {
+    /// Adds a header.
+    pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Responder<'a> {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    pub fn json(self, status: u16, body: &Value) -> Result<()> {
+        self.bytes(status, "application/json; charset=utf-8", format!("{body}\n").as_bytes())
+    }
+
+    pub fn text(self, status: u16, body: &str) -> Result<()> {
+        self.bytes(status, "text/plain; charset=utf-8", body.as_bytes())
+    }
+
+    pub fn bytes(mut self, status: u16, content_type: &str, body: &[u8]) -> Result<()> {
+        let (mut out, sent) = self.begin(status, content_type, Framing::Length(body.len()));
+        if self.head.method != "HEAD" {
+            out.extend_from_slice(body);
+        }
+        self.out.write_all(&out).map_err(lost)?;
+        self.out.sent.set(sent);
+        Ok(())
+    }
+
+    /// Sends a file as long as it is now.
+    pub fn file(mut self, content_type: &str, file: File) -> Result<()> {
+        let unread = |e: io::Error| Error::io("read a file to be sent", e);
+        let length = file.metadata().map_err(unread)?.len();
+        let (head, sent) = self.begin(200, content_type, Framing::Length(length as usize));
+        self.out.write_all(&head).map_err(lost)?;
+        let (mut file, mut left) = (file.take(length), length);
+        let mut piece = [0u8; PIECE];
+        while left > 0 && self.head.method != "HEAD" {
+            let n = file.read(&mut piece).map_err(unread)?;
+            if n == 0 {
+                return Err(Error::new(Kind::Io, "a file to be sent has become shorter"));
+            }
+            self.out.write_all(piece.get(..n).unwrap_or_default()).map_err(lost)?;
+            left = left.saturating_sub(n as u64);
+        }
+        self.out.sent.set(sent);
+        Ok(())
+    }
+
+    /// Begins an answer of unknown length. What is written to it goes out at once.
+    pub fn stream(mut self, status: u16, content_type: &str) -> Result<Stream<'a>> {
+        let Some(place) = (self.place)() else {
+            return Err(Error::unavailable("too many streams are open at the moment")
+                .retry_in(std::time::Duration::from_secs(1)));
+        };
+        let (head, sent) = self.begin(status, content_type, Framing::Stream);
+        self.out.write_all(&head).map_err(lost)?;
+        let is_whole = self.head.method == "HEAD";
+        if is_whole {
+            self.out.sent.set(sent);
+        }
+        let (out, sent) = match self.head.version() {
+            // Its end is the connection's.
+            0 => (Body::Bare(self.out), Sent::Last),
+            _ if is_whole => (Body::Bare(self.out), sent),
+            _ => (Body::Chunks(Encoder::with_flush_after_write(self.out)), sent),
+        };
+        Ok(Stream { body: out, is_whole, sent, _place: place })
+    }
+
+    pub(super) fn refuse(mut self, refusal: &Refusal) -> Result<()> {
+        self.headers.clear();
+        self.headers.extend(refusal.headers.iter().cloned());
+        self.json(refusal.status, &refusal.body())
+    }
+
+    /// The head, and what becomes of the answer when its body is out too. Until then it is a part.
+    fn begin(&self, status: u16, content_type: &str, framing: Framing) -> (Vec<u8>, Sent) {
+        let keep = (self.may_stay)() && !(framing == Framing::Stream && self.head.version() == 0);
+        let mut headers = vec![
+            ("Content-Type", content_type),
+            ("X-Content-Type-Options", "nosniff"),
+            ("Cache-Control", "no-store"),
+        ];
+        for (name, value) in &self.headers {
+            headers.retain(|(known, _)| known != name);
+            headers.push((name, value));
+        }
+        self.out.sent.set(Sent::Part);
+        let head = print::head(self.head.version(), status, &headers, framing, keep);
+        (head, if keep { Sent::Kept } else { Sent::Last })
+    }
+}
+
+/// An answer that goes on until `finish`; one that is dropped before ends the connection.
+pub struct Stream<'a> {
+    body: Body<'a>,
+    /// Nothing follows: it answers HEAD.
+    is_whole: bool,
+    /// What the answer is when it is finished.
+    sent: Sent,
+    _place: OpenStream,
+}
+
+enum Body<'a> {
+    Chunks(Encoder<Out<'a>>),
+    Bare(Out<'a>),
+}
+
+#[cfg_attr(not(test), expect(dead_code, reason = "for streams, which no route has yet"))]
+impl Stream<'_> {
+    /// Whether anybody still reads. To be asked by whoever works for long between two writes.
+    pub fn is_wanted(&self) -> bool {
+        !self.is_whole && !self.out().is_gone()
+    }
+
+    pub fn finish(mut self) {
+        self.out().sent.set(self.sent);
+        // Dropped at the end of this function, the encoder writes the last chunk; if it cannot, the answer is a part.
+        self.is_whole = true;
+    }
+
+    fn out(&self) -> &Out<'_> {
+        match &self.body {
+            Body::Chunks(encoder) => encoder.get_ref(),
+            Body::Bare(out) => out,
+        }
+    }
+}
+
+/// Fails when nobody reads any more, or too slowly.
+impl Write for Stream<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if !self.is_wanted() {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        // A longer one would be cut by the encoder, by calling itself for each piece.
+        let piece = bytes.get(..bytes.len().min(PIECE)).unwrap_or_default();
+        match &mut self.body {
+            Body::Chunks(encoder) => encoder.write(piece),
+            Body::Bare(out) => out.write(piece),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Drop for Stream<'_> {
+    fn drop(&mut self) {
+        if let (Body::Chunks(encoder), false) = (&mut self.body, self.is_whole) {
+            encoder.get_mut().mute();
+        }
+    }
+}
+
+fn lost(_: io::Error) -> Error {
+    Error::new(Kind::Aborted, "nobody reads the answer any more")
+}
