@@ -3,7 +3,7 @@ use super::parse::Args;
 use super::{Command, Context, Positional};
 use crate::error::{Error, Result};
 use crate::json;
-use crate::protocol::schema;
+use crate::methods;
 use serde_json::{Map, Value};
 
 pub const COMMAND: Command = Command {
@@ -22,11 +22,11 @@ pub const COMMAND: Command = Command {
 
 fn run(context: &Context, args: &Args) -> Result<()> {
     if args.has("list") && args.has("json") {
-        context.out.json(&schema::all().map(|(name, _)| Value::from(name)).collect());
+        context.out.json(&methods::schemas().map(|(name, _)| Value::from(name)).collect());
         return Ok(());
     }
     if args.has("list") {
-        schema::all().for_each(|(name, _)| context.out.line(name));
+        methods::schemas().for_each(|(name, _)| context.out.line(name));
         return Ok(());
     }
     if let Some(wanted) = args.positional(0) {
@@ -36,12 +36,12 @@ fn run(context: &Context, args: &Args) -> Result<()> {
         };
         let unknown =
             || Error::not_found(format!("no schema named {wanted:?}; see openclaw protocol schema --list"));
-        let text = schema::all().find_map(named).ok_or_else(unknown)?;
+        let text = methods::schemas().find_map(named).ok_or_else(unknown)?;
         context.out.json(&read(wanted, text)?);
         return Ok(());
     }
     let mut all = Map::new();
-    for (name, text) in schema::all() {
+    for (name, text) in methods::schemas() {
         all.insert(name.to_string(), read(name, text)?);
     }
     context.out.json(&all.into());

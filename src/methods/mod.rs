@@ -1,8 +1,9 @@
 //! The METHODS table: each method's name, who may call it, whether it changes anything, on which thread it runs,
 //! and its handler.
 //!
-//! From a row come hello-ok's method list, authorisation, validation and the unknown-method error. The params
-//! schema is `schemas/methods/<name>.json`. Handlers are functions over validated params; they do not log,
+//! From a row come hello-ok's method list, authorisation, validation, the unknown-method error, `protocol schema`, and
+//! what the command line takes for a call that changes nothing. Its first word is its schema's file, which carries the
+//! method's name. Handlers are functions over validated params; they do not log,
 //! lock, spawn or know about sockets.
 pub mod agent;
 pub mod agents;
@@ -30,7 +31,7 @@ pub mod usage;
 use crate::calls::Caller;
 use crate::error::{Error, Kind, Result};
 use crate::protocol::frame::{MAX_VALUES, Payload, Request};
-use crate::protocol::schema;
+use crate::protocol::schema::{self, Schema};
 use crate::state::event::Handler;
 use crate::state::shared::Shared;
 use serde_json::Value;
@@ -74,86 +75,102 @@ pub struct Method {
     pub access: Access,
     pub effect: Effect,
     pub run: Run,
+    pub schema: Schema,
 }
 
 macro_rules! methods {
-    ($($name:literal $access:ident $effect:ident $thread:ident($($handler:path),+);)+) => {
+    ($($path:literal $access:ident $effect:ident $thread:ident($($handler:path),+);)+) => {
         pub static METHODS: &[Method] = &[$(Method {
-            name: $name,
+            name: schema::name($path),
             access: Access::$access,
             effect: Effect::$effect,
             run: Run::$thread($($handler),+),
+            schema: schema::of!($path),
         }),+];
     };
 }
 
 methods! {
-    "agent" Write Changes Prepared(agent::prepare, agent::agent);
-    "agent.identity.get" Read Reads Here(agents::identity_get);
-    "agent.wait" Write Reads State(agent::wait);
-    "agents.create" Admin Changes Here(agents_edit::create);
-    "agents.delete" Admin Changes State(agents_edit::delete);
-    "agents.files.get" Admin Reads Here(agents_files::get);
-    "agents.files.list" Admin Reads Here(agents_files::list);
-    "agents.files.set" Admin Changes Here(agents_files::set);
-    "agents.list" Read Reads Here(agents::list);
-    "agents.update" Admin Changes Here(agents_edit::update);
-    "chat.abort" Write Changes State(chat::abort);
-    "chat.history" Read Reads State(chat::history);
-    "chat.inject" Admin Changes State(chat::inject);
-    "chat.metadata" Read Reads Here(chat_open::metadata);
-    "chat.send" Write Changes Prepared(agent::prepare, chat::send);
-    "chat.startup" Read Reads State(chat_open::startup);
-    "config.apply" Admin Changes Here(config_write::apply);
-    "config.get" Admin Reads Here(config::get);
-    "config.patch" Admin Changes Here(config_write::patch);
-    "config.schema" Admin Reads Here(config::schema);
-    "config.schema.lookup" Admin Reads Here(config::schema_lookup);
-    "config.set" Admin Changes Here(config_write::set);
-    "device.pair.approve" Pairing Changes Here(device::approve);
-    "device.pair.list" Pairing Reads Here(device::list);
-    "device.pair.reject" Pairing Changes Here(device::reject);
-    "device.pair.remove" Pairing Changes Here(device::remove);
-    "device.token.revoke" Pairing Changes Here(device::revoke);
-    "device.token.rotate" Pairing Changes Here(device::rotate);
-    "exec.approval.list" Approvals Reads State(empty::answer);
-    "gateway.restart.preflight" Admin Reads State(restart::preflight);
-    "gateway.restart.request" Admin Changes Here(restart::request);
-    "health" Operator Reads Here(health::health);
-    "last-heartbeat" Read Reads Here(health::last_heartbeat);
-    "logs.tail" Read Reads Here(logs::tail);
-    "models.list" Read Reads Here(models::list);
-    "openclaw.approval.list" Approvals Reads State(empty::answer);
-    "plugin.approval.list" Approvals Reads State(empty::answer);
-    "question.list" Questions Reads State(empty::answer);
-    "sessions.compact" Admin Changes State(compact::compact);
-    "sessions.delete" Admin Changes State(sessions_edit::delete);
-    "sessions.describe" Read Reads State(sessions::describe);
-    "sessions.list" Read Reads State(sessions::list);
-    "sessions.messages.subscribe" Read Reads State(subscriptions::follow);
-    "sessions.messages.unsubscribe" Read Reads State(subscriptions::unfollow);
-    "sessions.observer.visibility" Read Reads State(empty::answer);
-    "sessions.patch" Admin Changes State(sessions_edit::patch);
-    "sessions.preview" Read Reads State(sessions::preview);
-    "sessions.reset" Admin Changes State(sessions_edit::reset);
-    "sessions.resolve" Admin Reads State(sessions::resolve);
-    "sessions.subscribe" Read Reads State(subscriptions::subscribe);
-    "sessions.unsubscribe" Read Reads State(subscriptions::unsubscribe);
-    "sessions.usage" Admin Reads State(usage::sessions);
-    "sessions.usage.logs" Admin Reads State(usage::logs);
-    "sessions.usage.timeseries" Admin Reads State(usage::timeseries);
-    "status" Read Reads State(health::status);
-    "system-event" Admin Changes State(presence::event);
-    "system-presence" Read Reads State(presence::list);
-    "system.info" Read Reads Here(system::info);
-    "update.status" Admin Reads State(empty::answer);
-    "usage.cost" Read Reads State(usage::cost);
-    "usage.status" Read Reads Here(usage::status);
+    "schemas/methods/agent.json" Write Changes Prepared(agent::prepare, agent::agent);
+    "schemas/methods/agent.identity.get.json" Read Reads Here(agents::identity_get);
+    "schemas/methods/agent.wait.json" Write Reads State(agent::wait);
+    "schemas/methods/agents.create.json" Admin Changes Here(agents_edit::create);
+    "schemas/methods/agents.delete.json" Admin Changes State(agents_edit::delete);
+    "schemas/methods/agents.files.get.json" Admin Reads Here(agents_files::get);
+    "schemas/methods/agents.files.list.json" Admin Reads Here(agents_files::list);
+    "schemas/methods/agents.files.set.json" Admin Changes Here(agents_files::set);
+    "schemas/methods/agents.list.json" Read Reads Here(agents::list);
+    "schemas/methods/agents.update.json" Admin Changes Here(agents_edit::update);
+    "schemas/methods/chat.abort.json" Write Changes State(chat::abort);
+    "schemas/methods/chat.history.json" Read Reads State(chat::history);
+    "schemas/methods/chat.inject.json" Admin Changes State(chat::inject);
+    "schemas/methods/chat.metadata.json" Read Reads Here(chat_open::metadata);
+    "schemas/methods/chat.send.json" Write Changes Prepared(agent::prepare, chat::send);
+    "schemas/methods/chat.startup.json" Read Reads State(chat_open::startup);
+    "schemas/methods/config.apply.json" Admin Changes Here(config_write::apply);
+    "schemas/methods/config.get.json" Admin Reads Here(config::get);
+    "schemas/methods/config.patch.json" Admin Changes Here(config_write::patch);
+    "schemas/methods/config.schema.json" Admin Reads Here(config::schema);
+    "schemas/methods/config.schema.lookup.json" Admin Reads Here(config::schema_lookup);
+    "schemas/methods/config.set.json" Admin Changes Here(config_write::set);
+    "schemas/methods/device.pair.approve.json" Pairing Changes Here(device::approve);
+    "schemas/methods/device.pair.list.json" Pairing Reads Here(device::list);
+    "schemas/methods/device.pair.reject.json" Pairing Changes Here(device::reject);
+    "schemas/methods/device.pair.remove.json" Pairing Changes Here(device::remove);
+    "schemas/methods/device.token.revoke.json" Pairing Changes Here(device::revoke);
+    "schemas/methods/device.token.rotate.json" Pairing Changes Here(device::rotate);
+    "schemas/methods/exec.approval.list.json" Approvals Reads State(empty::answer);
+    "schemas/methods/gateway.restart.preflight.json" Admin Reads State(restart::preflight);
+    "schemas/methods/gateway.restart.request.json" Admin Changes Here(restart::request);
+    "schemas/methods/health.json" Operator Reads Here(health::health);
+    "schemas/methods/last-heartbeat.json" Read Reads Here(health::last_heartbeat);
+    "schemas/methods/logs.tail.json" Read Reads Here(logs::tail);
+    "schemas/methods/models.list.json" Read Reads Here(models::list);
+    "schemas/methods/openclaw.approval.list.json" Approvals Reads State(empty::answer);
+    "schemas/methods/plugin.approval.list.json" Approvals Reads State(empty::answer);
+    "schemas/methods/question.list.json" Questions Reads State(empty::answer);
+    "schemas/methods/sessions.compact.json" Admin Changes State(compact::compact);
+    "schemas/methods/sessions.delete.json" Admin Changes State(sessions_edit::delete);
+    "schemas/methods/sessions.describe.json" Read Reads State(sessions::describe);
+    "schemas/methods/sessions.list.json" Read Reads State(sessions::list);
+    "schemas/methods/sessions.messages.subscribe.json" Read Reads State(subscriptions::follow);
+    "schemas/methods/sessions.messages.unsubscribe.json" Read Reads State(subscriptions::unfollow);
+    "schemas/methods/sessions.observer.visibility.json" Read Reads State(empty::answer);
+    "schemas/methods/sessions.patch.json" Admin Changes State(sessions_edit::patch);
+    "schemas/methods/sessions.preview.json" Read Reads State(sessions::preview);
+    "schemas/methods/sessions.reset.json" Admin Changes State(sessions_edit::reset);
+    "schemas/methods/sessions.resolve.json" Admin Reads State(sessions::resolve);
+    "schemas/methods/sessions.subscribe.json" Read Reads State(subscriptions::subscribe);
+    "schemas/methods/sessions.unsubscribe.json" Read Reads State(subscriptions::unsubscribe);
+    "schemas/methods/sessions.usage.json" Admin Reads State(usage::sessions);
+    "schemas/methods/sessions.usage.logs.json" Admin Reads State(usage::logs);
+    "schemas/methods/sessions.usage.timeseries.json" Admin Reads State(usage::timeseries);
+    "schemas/methods/status.json" Read Reads State(health::status);
+    "schemas/methods/system-event.json" Admin Changes State(presence::event);
+    "schemas/methods/system-presence.json" Read Reads State(presence::list);
+    "schemas/methods/system.info.json" Read Reads Here(system::info);
+    "schemas/methods/update.status.json" Admin Reads State(empty::answer);
+    "schemas/methods/usage.cost.json" Read Reads State(usage::cost);
+    "schemas/methods/usage.status.json" Read Reads Here(usage::status);
 }
 
 /// All method names, for `hello-ok.features.methods`: exactly what works.
 pub fn names() -> Vec<&'static str> {
     METHODS.iter().map(|m| m.name).collect()
+}
+
+pub fn named(name: &str) -> Option<&'static Method> {
+    METHODS.iter().find(|m| m.name == name)
+}
+
+/// Every schema: its name (`frames`, `methods/health`, `events/chat`: the file's path under `schemas/` without `.json`)
+/// and its text.
+pub fn schemas() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let methods = std::iter::once(&schema::CONNECT).chain(METHODS.iter().map(|m| &m.schema));
+    methods.map(|schema| (schema.path, schema.text)).chain(schema::others()).map(|(path, text)| {
+        let name = path.strip_prefix("schemas/").unwrap_or(path);
+        (name.strip_suffix(".json").unwrap_or(name), text)
+    })
 }
 
 /// The method of a request and its validated params, if this caller may call it so. Authorisation comes first, so
@@ -168,7 +185,7 @@ pub fn check(
     name: &str,
     params: impl FnOnce() -> Result<Value>,
 ) -> Result<(&'static Method, Value)> {
-    let method = METHODS.iter().find(|m| m.name == name);
+    let method = named(name);
     authorise(caller, method.map_or(Access::Admin, |m| m.access))?;
     if name == "connect" {
         return Err(Error::invalid("connect is only valid as the first request"));
@@ -179,8 +196,8 @@ pub fn check(
     let method = method.ok_or_else(unknown)?;
     let mut params = params()?;
     match method.effect {
-        Effect::Reads => fit(caller, name, &mut params)?,
-        Effect::Changes => schema::check_params(name, &params).map_err(Error::invalid)?,
+        Effect::Reads => fit(caller, method, &mut params)?,
+        Effect::Changes => method.schema.check(&params).map_err(Error::invalid)?,
     }
     if let Run::Prepared(prepare, _) = method.run {
         params = prepare(params)?;
@@ -189,14 +206,14 @@ pub fn check(
 }
 
 /// Checks the params of a method that only reads; members that it does not know are taken out.
-fn fit(caller: &Caller, name: &str, params: &mut Value) -> Result<()> {
-    let Err(wrong) = schema::check_params(name, params) else { return Ok(()) };
-    let unknown = schema::without_unknown(name, params);
+fn fit(caller: &Caller, method: &Method, params: &mut Value) -> Result<()> {
+    let Err(wrong) = method.schema.check(params) else { return Ok(()) };
+    let unknown = method.schema.without_unknown(params);
     if unknown.is_empty() {
         return Err(Error::invalid(wrong));
     }
-    caller.tell_unknown(name, &unknown);
-    schema::check_params(name, params).map_err(Error::invalid)
+    caller.tell_unknown(method.name, &unknown);
+    method.schema.check(params).map_err(Error::invalid)
 }
 
 fn authorise(caller: &Caller, access: Access) -> Result<()> {
@@ -224,17 +241,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rows_are_sorted_unique_and_have_schemas() {
+    fn rows_are_sorted_and_unique() {
         for pair in METHODS.windows(2) {
             assert!(pair[0].name < pair[1].name, "{} {}", pair[0].name, pair[1].name);
-        }
-        for method in METHODS {
-            assert!(schema::text(method.name).is_some(), "{} has no schema", method.name);
-        }
-        for (name, _) in schema::all() {
-            if let Some(method) = name.strip_prefix("methods/").filter(|m| *m != "connect") {
-                assert!(METHODS.iter().any(|m| m.name == method), "schema {name} has no method");
-            }
         }
     }
 }

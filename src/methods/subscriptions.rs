@@ -12,7 +12,9 @@ use serde_json::Value;
 
 /// With params of `sessions.list` the answer holds that list too; the subscription is made before the list.
 pub fn subscribe(state: &mut State, call: Call, mut params: Value) -> Result<Answer> {
-    methods::fit(&call.caller, "sessions.list", &mut params)?;
+    if let Some(list) = methods::named("sessions.list") {
+        methods::fit(&call.caller, list, &mut params)?;
+    }
     let is_here = is_connected(state, &call);
     if is_here {
         state.subscriptions.add(call.caller.conn);

@@ -5,7 +5,6 @@ use crate::json::{self, Unread};
 use crate::net::head;
 use crate::net::wire::Decoder;
 use crate::protocol::frame::{MAX_VALUES, Request};
-use crate::protocol::schema;
 use serde_json::Value;
 use std::time::{Duration, Instant};
 
@@ -193,7 +192,8 @@ fn fuzz_request_frames_are_taken_or_refused_with_a_sentence() {
         let Ok(text) = std::str::from_utf8(input) else { return };
         if let Ok(request) = Request::parse(text)
             && let Ok(params) = request.read_params(MAX_VALUES)
-            && let Err(message) = schema::check_params(&request.method, &params)
+            && let Some(method) = crate::methods::named(&request.method)
+            && let Err(message) = method.schema.check(&params)
         {
             assert!(!message.is_empty() && message.len() < 64 << 10);
         }

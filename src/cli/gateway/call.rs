@@ -5,7 +5,8 @@ use crate::cli::{Command, Context, Flag, JSON, Positional};
 use crate::error::{Error, Result};
 use crate::ids;
 use crate::json::{self, Put, json};
-use crate::protocol::{frame, schema};
+use crate::methods;
+use crate::protocol::frame;
 use serde_json::{Map, Value};
 
 pub const COMMAND: Command = Command {
@@ -65,7 +66,7 @@ fn needs_key(method: &str) -> bool {
             || schema.as_object().into_iter().flatten().any(|(_, value)| asks(value))
             || schema.as_array().into_iter().flatten().any(asks)
     }
-    let text = schema::all()
+    let text = methods::schemas()
         .find_map(|(name, text)| (name.strip_prefix("methods/") == Some(method)).then_some(text));
     text.and_then(|text| json::read(text, 100_000, 64).ok()).is_some_and(|schema| asks(&schema))
 }

@@ -10,6 +10,7 @@ use crate::cli::{Context, Flag};
 use crate::config::Config;
 use crate::env::Env;
 use crate::error::{Error, Kind, Result};
+use crate::methods;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
@@ -35,42 +36,27 @@ pub const TIMEOUT: &[Flag] = &[Flag::value(
 /// What `--timeout` is when it is not given.
 const DEFAULT_TIMEOUT_MS: u64 = 10_000;
 
-/// Methods that change nothing, so that a lost answer loses nothing.
-const READS: &[&str] = &[
-    "health",
-    "status",
-    "logs.tail",
+/// Methods of other gateways that change nothing; those of this one say so in their rows.
+const READS_ELSEWHERE: &[&str] = &[
     "channels.status",
-    "usage.status",
-    "usage.cost",
-    "tts.status",
-    "tts.providers",
-    "config.get",
-    "config.schema",
-    "models.list",
-    "agents.list",
-    "agents.files.list",
-    "agents.files.get",
-    "agent.identity.get",
-    "agent.wait",
-    "skills.status",
-    "voicewake.get",
-    "sessions.list",
-    "sessions.preview",
-    "sessions.resolve",
     "cron.list",
-    "cron.status",
     "cron.runs",
-    "system-presence",
-    "last-heartbeat",
-    "node.list",
-    "node.describe",
-    "node.pair.list",
-    "chat.history",
-    "device.pair.list",
-    "system.info",
+    "cron.status",
     "exec.approvals.get",
+    "node.describe",
+    "node.list",
+    "node.pair.list",
+    "skills.status",
+    "tts.providers",
+    "tts.status",
+    "voicewake.get",
 ];
+
+/// Whether a method changes nothing, so that a lost answer loses nothing.
+fn reads(method: &str) -> bool {
+    let is_here = methods::named(method).is_some_and(|m| m.effect == methods::Effect::Reads);
+    is_here || READS_ELSEWHERE.contains(&method)
+}
 
 /// The configured gateway, or the one the command line names.
 pub fn target(context: &Context, args: &Args) -> Result<(Target, Config)> {
@@ -96,7 +82,7 @@ pub fn deadline(context: &Context, args: &Args) -> Result<Deadline> {
 
 /// Connects, calls `method` once and gives its payload.
 pub fn call(context: &Context, args: &Args, method: &str, params: &Value) -> Result<Value> {
-    let target = match READS.contains(&method) {
+    let target = match reads(method) {
         true => target_to_read(context, args)?,
         false => target(context, args)?.0,
     };
@@ -115,7 +101,7 @@ pub fn request(
     params: &Value,
     to_the_end: bool,
 ) -> Result<Value> {
-    if !READS.contains(&method) {
+    if !reads(method) {
         check_state_dir(target, &session.hello)?;
     }
     let id = session.client.send(method, params).map_err(|e| target.explain(e, false))?;
@@ -123,7 +109,7 @@ pub fn request(
         if !client::is_lost(&error) {
             return error;
         }
-        if READS.contains(&method) {
+        if reads(method) {
             return target.explain(error, false);
         }
         unknown_outcome(method, params.get("idempotencyKey").and_then(Value::as_str), &error)

@@ -37,7 +37,7 @@ impl Worker {
             Ok(params) => params,
             Err(error) => return self.refuse(&request.id, &error),
         };
-        if let Err(message) = schema::check_params("connect", &params) {
+        if let Err(message) = schema::CONNECT.check(&params) {
             return self.refuse(&request.id, &Error::invalid(message));
         }
         match crate::params::read::<Connect>(params) {
