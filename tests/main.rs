@@ -63,6 +63,8 @@ mod makefile;
 mod many_sessions;
 mod mistakes;
 #[cfg(test)]
+mod model_ends;
+#[cfg(test)]
 mod models;
 #[cfg(test)]
 mod models_cli;

@@ -99,6 +99,8 @@ pub struct Finished {
     /// Tokens that the last call's prompt took; `None` when nothing was learnt about it.
     pub context_tokens: Option<u64>,
     pub compactions: u64,
+    /// Why the last answer ended, in the transcript's words.
+    pub stop_reason: &'static str,
     /// The model that was to answer and why another one did.
     pub fallback: Option<Fallback>,
     /// Messages that were put into the mailbox too late.
@@ -130,6 +132,7 @@ impl Finished {
             cost: 0.0,
             context_tokens: None,
             compactions: 0,
+            stop_reason: "stop",
             fallback: None,
             leftover: Vec::new(),
             had_no_effect: false,

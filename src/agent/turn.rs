@@ -230,6 +230,7 @@ impl<'a> Turn<'a> {
         self.finished.text.clone_from(&completion.text);
         self.is_written = true;
         let stop = completion.stop_reason;
+        self.finished.stop_reason = stop;
         self.write_message(completion.content.clone(), stop, usage, None)
     }
 

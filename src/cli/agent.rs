@@ -100,8 +100,16 @@ fn run(context: &Context, args: &Args) -> Result<()> {
         context.out.line(format!("Run {} accepted", &call.key));
     } else {
         stream.rest(&answer(&payload));
+        if is_cut(&payload) {
+            context.out.warn("note: the answer was cut at the length that the model may answer with (stopReason length): raise its maxTokens, or ask for less");
+        }
     }
     Ok(())
+}
+
+/// Whether the model used up its tokens before it had said all.
+fn is_cut(payload: &Value) -> bool {
+    payload.pointer("/result/meta/stopReason").is_some_and(|why| why == "length")
 }
 
 fn streams(context: &Context, args: &Args) -> bool {

@@ -5,14 +5,19 @@
 //! belong to one origin (SEC-31). Proxies of the environment are not used. Names the fault; the sentence
 //! for people is made in `failure`.
 use super::dial::{Connected, Dialer, Lookup, Phase, Trip, Watch};
+use super::inflate::inflate;
 use crate::version::VERSION;
-use std::io::{self, Read};
+use std::io::{self, Cursor, Read};
 use std::sync::Arc;
 use std::time::Duration;
 use ureq::BodyReader;
-use ureq::http::header::{CONTENT_TYPE, LOCATION, RETRY_AFTER};
+use ureq::http::header::{CONTENT_ENCODING, CONTENT_TYPE, LOCATION, RETRY_AFTER};
 use ureq::tls::TlsConfig;
 use ureq::unversioned::transport::{Connector, RustlsConnector};
+
+/// The most bytes of a coded body, and of what it holds.
+const MAX_CODED: usize = 2 << 20;
+const MAX_PLAIN: usize = 8 << 20;
 
 /// A request: POST with a JSON body, GET without.
 pub struct Call<'a> {
@@ -27,6 +32,10 @@ pub struct Answer {
     pub content_type: String,
     pub retry_after: Option<Duration>,
     pub location: Option<String>,
+    /// How the body is coded although nobody asked for it; empty where it is not.
+    coding: String,
+    /// What a coded body holds, as far as it was not read yet.
+    plain: Option<Cursor<Vec<u8>>>,
     body: BodyReader<'static>,
     watch: Arc<Watch>,
 }
@@ -68,6 +77,7 @@ fn exchange(call: &Call, watch: &Arc<Watch>) -> Result<Answer, ureq::Error> {
         .output_buffer_size(16 * 1024)
         .user_agent(format!("openclaw/{VERSION}"))
         .accept("text/event-stream, application/json")
+        .accept_encoding("identity")
         .build();
     let chain = Dialer(watch.clone()).chain(RustlsConnector::default()).chain(Connected(watch.clone()));
     let agent = ureq::Agent::with_parts(config, chain, Lookup(watch.clone()));
@@ -87,15 +97,47 @@ fn exchange(call: &Call, watch: &Arc<Watch>) -> Result<Answer, ureq::Error> {
         content_type: header(CONTENT_TYPE.as_str()).unwrap_or_default().to_ascii_lowercase(),
         retry_after: in_ms.or_else(|| retry_after(&header(RETRY_AFTER.as_str())?, crate::clock::now_ms())),
         location: header(LOCATION.as_str()),
+        coding: header(CONTENT_ENCODING.as_str()).unwrap_or_default().trim().to_ascii_lowercase(),
+        plain: None,
         body: response.into_body().into_reader(),
         watch: watch.clone(),
     })
 }
 
 impl Answer {
-    /// Reads what is there, waiting for at least one byte; 0 is the end.
+    /// Reads what is there, waiting for at least one byte; 0 is the end. A coded body comes once it is complete.
     pub fn read(&mut self, buf: &mut [u8]) -> Result<usize, Fault> {
+        let is_coded = !matches!(self.coding.as_str(), "" | "identity");
+        if is_coded && self.plain.is_none() {
+            self.plain = Some(Cursor::new(self.decoded()?));
+        }
+        match &mut self.plain {
+            Some(plain) => plain.read(buf).map_err(|e| Fault::Protocol(e.to_string())),
+            None => self.read_coded(buf),
+        }
+    }
+
+    fn read_coded(&mut self, buf: &mut [u8]) -> Result<usize, Fault> {
         self.body.read(buf).map_err(|e| fault(e.into(), &self.watch, false))
+    }
+
+    fn decoded(&mut self) -> Result<Vec<u8>, Fault> {
+        let (mut coded, mut buf) = (Vec::new(), [0; 8192]);
+        loop {
+            match self.read_coded(&mut buf)? {
+                0 => break,
+                n => coded.extend_from_slice(buf.get(..n).unwrap_or_default()),
+            }
+            if coded.len() > MAX_CODED {
+                return Err(Fault::TooLong);
+            }
+        }
+        let known = ["gzip", "x-gzip", "deflate"].contains(&self.coding.as_str());
+        let plain = if known { inflate(&coded, MAX_PLAIN) } else { None };
+        plain.ok_or_else(|| {
+            let coding: String = self.coding.chars().take(40).collect();
+            Fault::Protocol(format!("its body is coded as {coding:?}, which nobody asked for"))
+        })
     }
 
     /// Reads to the end, at most `max` bytes.

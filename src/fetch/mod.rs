@@ -4,6 +4,7 @@
 pub mod dial;
 pub mod guard;
 pub mod http;
+pub mod inflate;
 pub mod outbound;
 pub mod sse;
 pub mod tls;

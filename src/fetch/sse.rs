@@ -3,7 +3,9 @@
 //! Pure. Any chunk boundary is fine: inside a UTF-8 character, between CR and LF, inside the byte order
 //! mark. A line is bounded; its bytes are handed on as they are. Of an event's name only that it is an error is
 //! kept, whether the server calls the event so or writes a field `error`; ids and retry hints are skipped. A line
-//! that is a JSON object is data too: some servers leave out the field's name, above all for their errors.
+//! that is a JSON object is data too: some servers leave out the field's name, above all for their errors. So is what
+//! follows where a line ends inside a JSON string: some servers write the line ends of the answer as they are.
+use crate::json::ends_in_string;
 
 /// The longest line, and the longest event, accepted.
 pub const MAX_LINE: usize = 1 << 20;
@@ -75,13 +77,17 @@ impl Parser {
         let line = std::mem::take(&mut self.line);
         let first = !std::mem::replace(&mut self.past_start, true);
         let text = if first { line.strip_prefix(BOM).unwrap_or(&line) } else { &line };
+        if !text.starts_with(b"data:") && self.is_in_string() {
+            self.add(text)?;
+            return Ok(true);
+        }
         if text.is_empty() {
             return Ok(self.end_event(on));
         }
         if text.starts_with(b"{") {
             let go_on = self.end_event(on);
             self.add(text)?;
-            return Ok(go_on && self.end_event(on));
+            return Ok(go_on && (self.is_in_string() || self.end_event(on)));
         }
         let colon = text.iter().position(|byte| *byte == b':').unwrap_or(text.len());
         let (field, value) = text.split_at(colon);
@@ -97,6 +103,10 @@ impl Parser {
             _ => {}
         }
         Ok(true)
+    }
+
+    fn is_in_string(&self) -> bool {
+        self.data.trim_ascii_start().starts_with(b"{") && ends_in_string(&self.data)
     }
 
     fn add(&mut self, value: &[u8]) -> Result<(), Bad> {
@@ -186,6 +196,14 @@ mod tests {
     fn errors_are_told_by_name_field_or_bare_object() {
         let stream = b"event: error\ndata: a\n\nerror: {\"x\":1}\n\ndata: b\n{\"error\":2}\ndata: c\n\n";
         assert_eq!(parse(&[stream]).unwrap(), ["error a", "error {\"x\":1}", "b", "{\"error\":2}", "c"]);
+    }
+
+    #[test]
+    fn b_f09_line_ends_inside_a_string_are_part_of_it() {
+        let stream =
+            b"data: {\"a\":\"b\n\n: c\nevent: d\"}\n\n{\"e\":\"\\\"\nf\"}\n\ndata: {\"g\"\n\ndata: h\n\n";
+        let want = ["{\"a\":\"b\n\n: c\nevent: d\"}", "{\"e\":\"\\\"\nf\"}", "{\"g\"", "h"];
+        assert_eq!(parse(&[stream]).unwrap(), want);
     }
 
     #[test]

@@ -1,8 +1,11 @@
 //! What a server refuses to take although most take it: left out or called otherwise, and asked again.
 //!
-//! Pure. Told by the server's words about a request it did not accept; used by `ask`, at most once for each.
+//! Told by the server's words about a request it did not accept; used by `ask`, at most once for each. What a server
+//! did not take for a model is remembered as long as the process lives, so that no later request costs a second one.
 use super::compat::ThinkingFormat;
 use super::provider::Provider;
+use std::borrow::Cow;
+use std::sync::{Mutex, PoisonError};
 
 /// A part of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,6 +17,13 @@ pub enum Part {
     Store,
     Developer,
 }
+
+/// A refusal: provider, address and model in one text, and the part.
+type Known = (String, Part);
+
+/// The refusals that are remembered, and how many at most.
+static KNOWN: Mutex<Vec<Known>> = Mutex::new(Vec::new());
+const MOST_KNOWN: usize = 256;
 
 /// How servers say that a model calls no tools, in lower case.
 const NO_TOOLS: [&str; 12] = [
@@ -55,6 +65,35 @@ pub fn refused(status: u16, words: &str) -> Option<Part> {
         ("developer", Part::Developer),
     ];
     rows.into_iter().find(|(part, _)| says(part)).map(|(_, part)| part)
+}
+
+fn name(p: &Provider) -> String {
+    format!("{} {} {}", p.id, p.base_url, p.model)
+}
+
+/// Remembers that the server took a request without this part only.
+pub fn remember(p: &Provider, part: Part) {
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    let refusal = (name(p), part);
+    if !known.contains(&refusal) {
+        if known.len() >= MOST_KNOWN {
+            known.remove(0);
+        }
+        known.push(refusal);
+    }
+}
+
+/// The provider without what its server is known to refuse.
+pub fn as_known(p: &Provider) -> Cow<'_, Provider> {
+    let known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    let name = name(p);
+    let mut adapted = Cow::Borrowed(p);
+    for (_, part) in known.iter().filter(|(whose, _)| *whose == name) {
+        if let Some(other) = without(&adapted, *part) {
+            adapted = Cow::Owned(other);
+        }
+    }
+    adapted
 }
 
 /// The provider as it takes requests; `None` when that changes nothing.

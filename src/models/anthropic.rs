@@ -3,7 +3,8 @@
 //! Runs on the run's thread. Reads the event stream of a message, or the message as one document. Thinking
 //! keeps its signature, because the server wants both back while a turn goes on.
 use super::anthropic_body;
-use super::draft::{Draft, End, Taken};
+use super::draft::{Draft, Taken};
+use super::ending;
 use super::format::{Format, Reader, bearer, list, skipped, text};
 use super::provider::{Provider, Usage};
 use serde_json::Value;
@@ -31,11 +32,16 @@ fn credential(p: &Provider, key: &str) -> (&'static str, String) {
 struct Messages {
     /// The block that takes no further arguments: a tool that the server itself calls, or a call that came whole.
     closed: Option<u64>,
+    has_counted: bool,
 }
 
 impl Reader for Messages {
     fn knows(&self, json: &Value) -> bool {
         !matches!(text(json, "type"), "" | "error") || json.get("content").is_some_and(Value::is_array)
+    }
+
+    fn has_counted(&self) -> bool {
+        self.has_counted
     }
 
     fn event(&mut self, json: &Value, draft: &mut Draft) -> Taken {
@@ -71,6 +77,7 @@ impl Reader for Messages {
             "message_delta" => {
                 count(json, draft);
                 end(json.get("delta").unwrap_or(&Value::Null), draft);
+                self.has_counted |= draft.end.is_some() && json.get("usage").is_some_and(Value::is_object);
                 Ok(())
             }
             "message_stop" => {
@@ -124,14 +131,9 @@ fn input(block: &Value) -> Option<&Value> {
 }
 
 fn end(json: &Value, draft: &mut Draft) {
-    let end = match text(json, "stop_reason") {
-        "" | "null" => return,
-        "max_tokens" | "model_context_window_exceeded" | "length" => End::Length,
-        "refusal" | "sensitive" | "content_filter" => End::Refused,
-        "error" | "network_error" | "abort" => End::Broken,
-        _ => End::Stop,
-    };
-    (draft.end, draft.goes_on) = (Some(end), false);
+    if let Some(end) = ending::of(text(json, "stop_reason")) {
+        (draft.end, draft.goes_on) = (Some(end), false);
+    }
 }
 
 /// Counts come in several events, each with what is known by then.

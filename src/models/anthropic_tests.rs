@@ -187,9 +187,11 @@ fn each_end_is_known() {
         }
     };
     let yes = json!([{"type": "text", "text": "yes"}]);
-    for stop in ["end_turn", "stop_sequence", "pause_turn", "refusal", "new_word"] {
+    for stop in ["end_turn", "stop_sequence", "pause_turn", "new_word"] {
         check(stop, yes.clone(), Ok("stop"));
     }
+    // B-F17: what was said before is shown, but it is no whole answer.
+    check("refusal", yes.clone(), Err("stopped in the middle"));
     check("max_tokens", yes, Ok("length"));
     check(
         "tool_use",

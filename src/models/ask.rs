@@ -5,10 +5,12 @@
 //! answer instead of a stream, an end without its mark. What the formats differ in stands in `format`.
 use super::adapt::{self, Part};
 use super::draft::Stop;
-use super::failure::{self, Failure, from_fault, from_status, quote};
+use super::failure::{self, Failure, from_fault, from_status};
 use super::format::Format;
+use super::known;
 use super::provider::{ChatRequest, Chunk, Completion, Provider};
 use super::reply::Reply;
+use super::shortfall::Skipped;
 use crate::cancel::Cancel;
 use crate::error::{Kind, Result};
 use crate::fetch::dial::{Phase, Timeouts, Watch};
@@ -34,17 +36,21 @@ pub fn stream(
     cancel: &Cancel,
     on: &mut dyn FnMut(Chunk),
 ) -> Result<Completion> {
-    let (mut p, mut tried) = (Cow::Borrowed(p), Vec::new());
+    let (mut p, mut tried) = (adapt::as_known(p), Vec::new());
     loop {
         let mut refused = None;
-        let error = match once(&p, format, request, cancel, on, &mut refused) {
-            Ok(completion) => return Ok(completion),
+        let result = once(&p, format, request, cancel, on, &mut refused);
+        let error = match result {
+            Ok(completion) => {
+                tried.iter().for_each(|part| adapt::remember(&p, *part));
+                return Ok(completion);
+            }
             Err(error) => error,
         };
         let Some(part) = refused.filter(|part| !tried.contains(part)) else { return Err(error) };
         let Some(other) = adapt::without(&p, part) else { return Err(error) };
         tried.push(part);
-        log::warn!(target: "gateway/agent", "{error}; it is asked again without. {} spares the first request", adapt::setting(&p, part));
+        log::warn!(target: "gateway/agent", "{error}; it is asked again without, and later ones are until the next start. {} spares the first request", adapt::setting(&p, part));
         p = Cow::Owned(other);
     }
 }
@@ -62,9 +68,10 @@ fn once(
     let headers = headers(p, format);
     let url = p.url((format.path)(p));
     let call = Call { url: &url, headers: &headers, body: Some(body.as_bytes()) };
+    let reasons = known::reasons(p) || request.messages.iter().any(|message| known::has_reasoned(p, message));
     failure::with_retries(p, cancel, &mut |connect| {
         let watch = Watch::new(cancel, Timeouts { connect, ..p.timeouts });
-        let result = attempt(p, format, &call, cancel, watch, on);
+        let result = attempt(p, format, &call, cancel, watch, on, reasons);
         *refused = result.as_ref().err().and_then(|failure| failure.refused);
         result
     })
@@ -96,12 +103,16 @@ fn attempt(
     cancel: &Cancel,
     watch: Arc<Watch>,
     on: &mut dyn FnMut(Chunk),
+    reasons: bool,
 ) -> Attempt<Completion> {
     let mut answer = http::send(call, &watch).map_err(|f| from_fault(p, &f, cancel))?;
     if !(200..300).contains(&answer.status) {
         return Err(refusal(p, answer, cancel));
     }
     let mut reply = Reply::new(p, format, on);
+    if reasons {
+        reply.expect_reasoning();
+    }
     let result = read(p, &mut reply, &mut answer, cancel);
     if result.as_ref().is_err_and(|failure| failure.error.kind != Kind::Aborted) {
         reply.keep();
@@ -113,11 +124,14 @@ fn read(p: &Provider, reply: &mut Reply, answer: &mut Answer, cancel: &Cancel) -
     let failed = match first_bytes(answer).map(|first| (form(&answer.content_type, &first), first)) {
         Ok((Some(Form::Nothing), _)) => Err(Stop::Fault(Fault::Dropped)),
         Ok((Some(Form::Document), first)) => reply.plain(answer, first),
-        Ok((Some(Form::Stream), first)) => reply.events(answer, first),
-        Ok((None, _)) => Err(reply.fail(&format!(
-            "answered with {:?} where an event stream was expected: check models.providers.{}.baseUrl, which usually ends in /v1",
-            quote(p, &answer.content_type), p.id
-        ))),
+        Ok((Some(Form::Stream), first)) => {
+            if !looks_like_stream(&first) {
+                reply.skip(Skipped::Text(String::from_utf8_lossy(&first).trim().to_string()));
+            }
+            reply.events(answer, first)
+        }
+        Ok((None, first)) => rest(answer, first)
+            .and_then(|body| Err(Stop::Failure(Box::new(reply.text(&answer.content_type, &body))))),
         Err(fault) => Err(Stop::Fault(fault)),
     };
     match failed {
@@ -136,18 +150,26 @@ fn read(p: &Provider, reply: &mut Reply, answer: &mut Answer, cancel: &Cancel) -
 
 /// An error status, with what the server says about it as far as that comes quickly.
 fn refusal(p: &Provider, mut answer: Answer, cancel: &Cancel) -> Failure {
+    match rest(&mut answer, Vec::new()) {
+        Ok(body) => from_status(p, answer.status, &body, answer.retry_after),
+        Err(_) => from_fault(p, &Fault::Cancelled, cancel),
+    }
+}
+
+/// What else an answer that is none says, as far as it comes quickly; fails only when the call was stopped.
+fn rest(answer: &mut Answer, mut body: Vec<u8>) -> std::result::Result<Vec<u8>, Stop> {
     answer.watch().allow(Phase::FirstToken, ERROR_TIME);
-    let (mut body, mut buf) = (Vec::new(), [0; 4096]);
+    let mut buf = [0; 4096];
     while body.len() < MAX_ERROR {
         match answer.read(&mut buf) {
             Ok(0) => break,
             Ok(n) => body.extend_from_slice(buf.get(..n).unwrap_or_default()),
-            Err(Fault::Cancelled) => return from_fault(p, &Fault::Cancelled, cancel),
-            // The status says enough.
+            Err(Fault::Cancelled) => return Err(Stop::Fault(Fault::Cancelled)),
+            // What there is says enough.
             Err(_) => break,
         }
     }
-    from_status(p, answer.status, &body, answer.retry_after)
+    Ok(body)
 }
 
 /// Reads until there is enough to judge by.
@@ -188,14 +210,18 @@ fn is_enough(first: &[u8]) -> bool {
     }
 }
 
-fn form(label: &str, first: &[u8]) -> Option<Form> {
+fn looks_like_stream(first: &[u8]) -> bool {
     let start = start(first);
     let field = start.split(|byte| matches!(byte, b':' | b'\n' | b'\r')).next().unwrap_or_default();
-    let looks_like_stream = start.len() > field.len() && FIELDS.iter().any(|name| name.as_bytes() == field);
-    match start.first() {
+    start.len() > field.len() && FIELDS.iter().any(|name| name.as_bytes() == field)
+}
+
+fn form(label: &str, first: &[u8]) -> Option<Form> {
+    match start(first).first() {
         None => Some(Form::Nothing),
         Some(b'{' | b'[') => Some(Form::Document),
-        _ if looks_like_stream || label.contains("event-stream") => Some(Form::Stream),
+        Some(b'<') => None,
+        _ if looks_like_stream(first) || label.contains("event-stream") => Some(Form::Stream),
         _ => None,
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! Pure. Thinking and tool calls keep what their server wants back; calls get ids that tell them apart, and
 //! arguments that are no JSON object, or too much of one, stay text.
-use super::draft::{Block, Call};
+use super::called::Call;
+use super::draft::Block;
 use super::halves::joined;
 use super::provider::ToolCall;
 use crate::json::{self, Put, json};
@@ -18,7 +19,7 @@ const MAX_DEPTH: usize = 64;
 /// Arguments as an object; `None` when they are none, or larger than what is taken.
 pub fn read_object(text: &str, most_values: usize) -> Option<Value> {
     let text = Some(text).filter(|text| text.len() <= MAX_ARGUMENTS)?;
-    let read = |text: &str| json::read(text, most_values.min(MAX_VALUES), MAX_DEPTH).ok();
+    let read = |text: &str| json::read_loose(text, most_values.min(MAX_VALUES), MAX_DEPTH).ok();
     // Some servers write what is text already as text once more, and nothing as the word for it.
     let value = match read(text)? {
         Value::String(text) => read(&text)?,

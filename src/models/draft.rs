@@ -1,20 +1,19 @@
 //! An answer as far as it has come: its blocks in order, handed on piece by piece and bounded.
 //!
 //! Runs on the run's thread, filled by a format's `Reader`. Characters cut in two are joined (`halves`), reasoning
-//! between tags is told from the text (`think`). Knows nothing of wire formats, servers or whether the answer is
-//! any good; that is judged in `reply`.
+//! between tags is told from the text (`think`), tool calls are put together in `called`. Knows nothing of wire
+//! formats, servers or whether the answer is any good; that is judged in `reply`.
+use super::called::Call;
+pub use super::ending::End;
 use super::failure::Failure;
 use super::halves;
 use super::provider::{Chunk, Usage};
 use super::think::{Step, Think};
 use crate::fetch::http::Fault;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-const MAX_TOOL_CALLS: usize = 128;
 /// The most blocks: a server may not make many small ones out of few bytes.
 const MAX_BLOCKS: usize = 4096;
-/// The most values and levels of arguments that are looked at to tell whether they are complete.
-const MAX_OPEN: usize = 10_000;
 
 /// Why reading an answer ended before it was complete.
 pub enum Stop {
@@ -26,17 +25,6 @@ pub enum Stop {
 
 pub type Taken = Result<(), Stop>;
 
-/// How the model says it ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum End {
-    Stop,
-    Length,
-    /// It would not answer.
-    Refused,
-    /// The server gave up in the middle.
-    Broken,
-}
-
 /// A piece of the answer of one kind.
 pub enum Block {
     Thinking { text: String, signature: String, redacted: bool },
@@ -44,20 +32,9 @@ pub enum Block {
     Call(Call),
 }
 
-/// A tool call as far as it has come.
-#[derive(Default)]
-pub struct Call {
-    key: u64,
-    pub id: String,
-    pub name: String,
-    pub arguments: String,
-    /// Members that the server wants back with this call.
-    pub extra: Map<String, Value>,
-}
-
 pub struct Draft<'a> {
     on: &'a mut dyn FnMut(Chunk),
-    blocks: Vec<Block>,
+    pub(super) blocks: Vec<Block>,
     /// The next piece starts a block of its own.
     apart: bool,
     size: usize,
@@ -98,6 +75,11 @@ impl<'a> Draft<'a> {
         }
     }
 
+    /// The model is known to reason.
+    pub fn expect_reasoning(&mut self) {
+        self.think.reasons = true;
+    }
+
     /// Whether the model began to answer; nothing is tried again after that.
     pub fn spoke(&self) -> bool {
         self.spoke
@@ -125,6 +107,7 @@ impl<'a> Draft<'a> {
             return Ok(());
         }
         self.grow(piece.len())?;
+        self.think.reasoned = true;
         let piece = self.whole_characters(piece, true)?;
         self.think_on(&piece)
     }
@@ -144,7 +127,7 @@ impl<'a> Draft<'a> {
     }
 
     /// Nothing completes any more what was held back.
-    fn settle(&mut self) -> Taken {
+    pub(super) fn settle(&mut self) -> Taken {
         let rest = halves::joined(&std::mem::take(&mut self.cut)).into_owned();
         if self.cut_in_thought {
             return self.think_on(&rest);
@@ -248,68 +231,6 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// More of a tool call. Servers may send one number for several calls, told apart by their ids; others send a
-    /// new id with each piece of one call.
-    pub fn call(&mut self, key: u64, id: &str, name: &str, piece: &str) -> Taken {
-        self.settle()?;
-        self.grow(id.len() + name.len() + piece.len())?;
-        let count = self.calls().count();
-        match self.begun(key).filter(|call| call.goes_on_with(id, name)) {
-            Some(call) => {
-                for (known, new) in [(&mut call.id, id), (&mut call.name, name)] {
-                    if known.is_empty() {
-                        *known = new.to_string();
-                    }
-                }
-                call.arguments.push_str(piece);
-                Ok(())
-            }
-            None if count >= MAX_TOOL_CALLS => Err(Stop::Fault(Fault::TooLong)),
-            None => {
-                let (id, name, arguments) = (id.to_string(), name.to_string(), piece.to_string());
-                self.push(Block::Call(Call { key, id, name, arguments, extra: Map::new() }))
-            }
-        }
-    }
-
-    /// A member that the server wants back with a call that was begun.
-    pub fn keep_with_call(&mut self, key: u64, name: &str, member: &Value) -> Taken {
-        self.grow(name.len() + member.to_string().len())?;
-        if let Some(call) = self.begun(key) {
-            call.extra.insert(name.to_string(), member.clone());
-        }
-        Ok(())
-    }
-
-    /// The latest call of a number.
-    fn begun(&mut self, key: u64) -> Option<&mut Call> {
-        self.blocks.iter_mut().rev().find_map(|block| match block {
-            Block::Call(call) if call.key == key => Some(call),
-            _ => None,
-        })
-    }
-
-    /// The whole arguments of a tool call that was begun.
-    pub fn arguments(&mut self, key: u64, whole: &str) -> Taken {
-        self.grow(whole.len())?;
-        if let Some(call) = self.begun(key) {
-            call.arguments = whole.to_string();
-        }
-        Ok(())
-    }
-
-    /// Number and id of the latest tool call.
-    pub fn last_call(&self) -> Option<(u64, &str)> {
-        self.calls().last()
-    }
-
-    fn calls(&self) -> impl Iterator<Item = (u64, &str)> {
-        self.blocks.iter().filter_map(|block| match block {
-            Block::Call(call) => Some((call.key, call.id.as_str())),
-            _ => None,
-        })
-    }
-
     /// Whether there is something to answer with, reasoning aside.
     pub fn has_answer(&self) -> bool {
         self.blocks.iter().any(|block| match block {
@@ -329,7 +250,7 @@ impl<'a> Draft<'a> {
         self.blocks.is_empty()
     }
 
-    fn push(&mut self, block: Block) -> Taken {
+    pub(super) fn push(&mut self, block: Block) -> Taken {
         self.apart = false;
         if self.blocks.len() >= MAX_BLOCKS {
             return Err(Stop::Fault(Fault::TooLong));
@@ -354,17 +275,5 @@ impl<'a> Draft<'a> {
     /// Hands on something about the answer.
     pub fn tell(&mut self, chunk: Chunk) {
         (self.on)(chunk);
-    }
-}
-
-impl Call {
-    /// Whether a piece with this id and name belongs to this call.
-    fn goes_on_with(&self, id: &str, name: &str) -> bool {
-        if id.is_empty() || self.id.is_empty() || self.id == id || name.is_empty() {
-            return true;
-        }
-        // With a name and an id of its own it is a new call, unless this one is still open.
-        let is_whole = || crate::json::read(&self.arguments, MAX_OPEN, MAX_OPEN).is_ok_and(|a| a.is_object());
-        self.name == name && !is_whole()
     }
 }

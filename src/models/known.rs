@@ -1,7 +1,9 @@
-//! What is known of the usual providers without configuration: address, key variable, wire format.
+//! What is known of the usual providers without configuration: address, key variable, wire format; and which models
+//! reason.
 //!
 //! Pure data. A provider that is not here needs a `baseUrl` and nothing else.
-use super::provider::Api;
+use super::provider::{Api, Provider};
+use serde_json::Value;
 
 struct Known {
     id: &'static str,
@@ -44,6 +46,35 @@ const KNOWN: &[Known] = &[
     messages("xiaomi", "https://api.xiaomimimo.com/anthropic", "XIAOMI_API_KEY"),
     row("zai", "https://api.z.ai/api/paas/v4", "ZAI_API_KEY"),
 ];
+
+/// Parts of the names of models that reason whatever the configuration says of them, in lower case.
+const REASONING: [&str; 12] = [
+    "deepseek-r",
+    "qwq",
+    "qwen3",
+    "think",
+    "reason",
+    "magistral",
+    "gpt-oss",
+    "glm-4.5",
+    "glm-4.6",
+    "glm-z1",
+    "minimax-m",
+    "nemotron",
+];
+
+/// Whether a model is known to reason, so that its server may leave reasoning in its text.
+pub fn reasons(p: &Provider) -> bool {
+    let name = p.model.to_ascii_lowercase();
+    p.reasoning || (REASONING.iter().any(|part| name.contains(part)) && !name.contains("instruct"))
+}
+
+/// Whether a message of the conversation shows that the model reasons.
+pub fn has_reasoned(p: &Provider, message: &Value) -> bool {
+    let content = message.get("content").and_then(Value::as_array).into_iter().flatten();
+    message.get("model").and_then(Value::as_str) == Some(&p.model)
+        && content.into_iter().any(|block| block.get("type").is_some_and(|kind| kind == "thinking"))
+}
 
 fn find(id: &str) -> Option<&'static Known> {
     KNOWN.iter().find(|known| known.id == id)

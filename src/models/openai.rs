@@ -2,8 +2,10 @@
 //! others speak them.
 //!
 //! Runs on the run's thread. Takes servers as they are: usage missing, `content` null or in parts, reasoning
-//! under several names, tool calls without a number or with a new id for each piece, an end spoken of too early.
-use super::draft::{Draft, End, Stop, Taken};
+//! under several names, tool calls without a number, with a new id for each piece or in the way of old, an end spoken
+//! of too early.
+use super::draft::{Draft, Stop, Taken};
+use super::ending;
 use super::format::{Format, Reader, bearer, list, text};
 use super::openai_body;
 use super::provider::Usage;
@@ -32,6 +34,8 @@ const MAX_DETAILS: usize = 256;
 #[derive(Default)]
 struct Completions {
     has_counted: bool,
+    /// Counts came before the end, so those beside it may not be the last.
+    counts_always: bool,
     /// The number of the choice that is read, where a server gives several.
     choice: Option<u64>,
 }
@@ -65,9 +69,12 @@ impl Completions {
         // Beside the answer, in its only choice, or under a name of one's own.
         let places = [Some(json), choice, json.get("x_groq")];
         let usage = places.into_iter().flatten().find_map(|it| it.get("usage").filter(|u| u.is_object()));
+        let end = choice.and_then(|choice| ending::of(text(choice, "finish_reason")));
         if let Some(usage) = usage {
             draft.usage = read_usage(usage);
-            self.has_counted |= first.is_none();
+            let is_at_end = end.is_some() || draft.end.is_some();
+            self.has_counted |= first.is_none() || (is_at_end && !self.counts_always);
+            self.counts_always |= !is_at_end;
         }
         let Some(choice) = choice else {
             if usage.is_none() {
@@ -81,11 +88,15 @@ impl Completions {
         if choice.get("error").is_some_and(|e| !e.is_null()) {
             return Err(Stop::Reported(choice.clone()));
         }
-        if let Some(delta) = [part, "message", "delta"].iter().find_map(|name| choice.get(*name)) {
-            self.delta(delta, draft)?;
+        let said =
+            [part, "message", "delta"].iter().find_map(|name| choice.get(*name).filter(|it| it.is_object()));
+        match said {
+            Some(delta) => self.delta(delta, draft)?,
+            // As servers without a chat say it.
+            None => draft.text(text(choice, "text"))?,
         }
-        if let Some(end) = end(text(choice, "finish_reason")) {
-            (draft.end, draft.goes_on) = (Some(end), false);
+        if end.is_some() {
+            (draft.end, draft.goes_on) = (end, false);
         }
         Ok(())
     }
@@ -100,59 +111,63 @@ impl Completions {
         let google = delta.get("extra_content").and_then(|extra| extra.get("google"));
         match google.is_some_and(|g| g.get("thought").is_some_and(|t| t == true)) {
             true => draft.thinking(text(delta, "content"))?,
-            false => draft.text(text(delta, "content"))?,
-        }
-        for part in list(delta, "content") {
-            match text(part, "type") {
-                "thinking" => {
-                    list(part, "thinking").try_for_each(|piece| draft.thinking(text(piece, "text")))?;
-                }
-                _ => draft.text(text(part, "text"))?,
-            }
+            false => content(delta.get("content").unwrap_or(&Value::Null), draft)?,
         }
         // Refusals come under a name of their own, and are the answer.
         draft.text(text(delta, "refusal"))?;
+        if list(delta, "tool_calls").next().is_none() {
+            old_call(delta, draft)?;
+        }
         list(delta, "tool_calls").try_for_each(|call| tool_call(call, draft))
+    }
+}
+
+/// A text, or parts of it, some of which are reasoning.
+fn content(content: &Value, draft: &mut Draft) -> Taken {
+    match content {
+        Value::String(said) => draft.text(said),
+        Value::Array(parts) => parts.iter().try_for_each(|part| self::content(part, draft)),
+        Value::Object(_) if ["thinking", "reasoning"].contains(&text(content, "type")) => {
+            let said = ["thinking", "reasoning", "text"].iter().find_map(|name| content.get(*name));
+            match said.unwrap_or(&Value::Null) {
+                Value::Array(parts) => parts.iter().try_for_each(|part| draft.thinking(text(part, "text"))),
+                said => draft.thinking(said.as_str().unwrap_or_default()),
+            }
+        }
+        Value::Object(_) => match content.get("text") {
+            Some(Value::Object(inner)) => {
+                draft.text(inner.get("value").and_then(Value::as_str).unwrap_or_default())
+            }
+            _ => draft.text(text(content, "text")),
+        },
+        _ => Ok(()),
     }
 }
 
 fn tool_call(call: &Value, draft: &mut Draft) -> Taken {
     let function = call.get("function").unwrap_or(&Value::Null);
-    let arguments = match function.get("arguments") {
-        Some(Value::String(text)) => text.clone(),
-        Some(object @ Value::Object(_)) => object.to_string(),
-        _ => String::new(),
-    };
-    let id = text(call, "id");
-    let name = text(function, "name");
-    // Servers without a number send each call whole, with an id or at least its name.
-    let index = call.get("index").and_then(Value::as_u64).unwrap_or_else(|| match draft.last_call() {
-        Some((last, known)) if id == known && (!id.is_empty() || name.is_empty()) => last,
-        Some((last, _)) if name.is_empty() => last,
-        last => last.map_or(0, |(last, _)| last.saturating_add(1)),
-    });
-    draft.call(index, id, name, &arguments)?;
+    let (id, name) = (text(call, "id"), text(function, "name"));
+    let index = call.get("index").and_then(Value::as_u64).unwrap_or_else(|| draft.number_of(id, name));
+    draft.call(index, id, name, &arguments(function))?;
     KEPT.iter()
         .filter_map(|name| Some((*name, call.get(*name).filter(|it| !it.is_null())?)))
         .try_for_each(|(name, member)| draft.keep_with_call(index, name, member))
 }
 
-/// Why the model ended; nothing where it did not.
-fn end(reason: &str) -> Option<End> {
-    let reason = reason.to_ascii_lowercase();
-    let says = |list: &[&str]| list.iter().any(|part| reason.contains(part));
-    match reason.as_str() {
-        "" | "null" | "none" | "unspecified" | "finish_reason_unspecified" => None,
-        "length" | "max_tokens" | "max_length" | "model_length" | "model_context_window_exceeded" => {
-            Some(End::Length)
-        }
-        "content_filter" | "sensitive" | "safety" | "recitation" | "prohibited_content" | "refusal" => {
-            Some(End::Refused)
-        }
-        "abort" | "aborted" | "cancelled" | "insufficient_system_resource" => Some(End::Broken),
-        _ if says(&["error", "malformed"]) => Some(End::Broken),
-        _ if says(&["content_filter"]) => Some(End::Refused),
-        _ => Some(End::Stop),
+/// The one call of an answer, as it was written before there could be several.
+fn old_call(delta: &Value, draft: &mut Draft) -> Taken {
+    let Some(function) = delta.get("function_call") else { return Ok(()) };
+    let (name, piece) = (text(function, "name"), arguments(function));
+    if name.is_empty() && piece.is_empty() { Ok(()) } else { draft.call(0, "", name, &piece) }
+}
+
+/// A text, or what it should be the text of. An empty object says nothing that a text behind it could not say.
+fn arguments(function: &Value) -> String {
+    match function.get("arguments") {
+        Some(Value::String(text)) => text.clone(),
+        Some(Value::Object(members)) if members.is_empty() => String::new(),
+        Some(object @ Value::Object(_)) => object.to_string(),
+        _ => String::new(),
     }
 }
 
@@ -197,6 +212,9 @@ fn read_usage(usage: &Value) -> Usage {
 #[cfg(test)]
 #[path = "openai_dialect_tests.rs"]
 mod dialect_tests;
+#[cfg(test)]
+#[path = "openai_odd_tests.rs"]
+mod odd_tests;
 #[cfg(test)]
 #[path = "openai_tests.rs"]
 mod tests;

@@ -1,20 +1,20 @@
 //! One answer of a model server: read off the wire, handed to the format's reader, judged at the end.
 //!
 //! Runs on the run's thread, used by `ask` only. Keeps the clocks of first token and silence, takes errors out,
-//! skips what nobody knows, and says whether what came is an answer. A half answer is none, but what came of it is
-//! kept. Everything is bounded before it becomes values. Knows no wire format.
+//! skips what nobody knows, and says whether what came is an answer; why it is none is told in `shortfall`. A half
+//! answer is none, but what came of it is kept. Everything is bounded before it becomes values. Knows no wire format.
 use super::content;
 use super::draft::{Draft, End, Stop};
-use super::failure::{self, Failure, quote};
+use super::failure::Failure;
 use super::format::{Format, Reader};
 use super::halves::mark;
 use super::provider::{Chunk, Completion, Kept, Provider};
 use super::report;
+use super::shortfall::Skipped;
 use crate::fetch::dial::Phase;
 use crate::fetch::http::Answer;
 use crate::fetch::sse::{Bad, Event, Parser};
 use crate::json::{self, Unread};
-use serde_json::Value;
 use std::time::{Duration, Instant};
 
 /// How long the end mark is waited for once the answer and its counts are complete.
@@ -32,13 +32,13 @@ const MAX_DEPTH: usize = 64;
 
 /// An answer as far as it has come.
 pub struct Reply<'a> {
-    p: &'a Provider,
-    draft: Draft<'a>,
+    pub(super) p: &'a Provider,
+    pub(super) draft: Draft<'a>,
     reader: Box<dyn Reader>,
     /// When the model said that it is done; only the trailer may be missing.
     finished: Option<Instant>,
-    /// The first event that was skipped because it made no sense.
-    skipped: Option<String>,
+    /// What was skipped first because it made no sense.
+    pub(super) skipped: Option<Skipped>,
 }
 
 /// The most bytes of an answer.
@@ -63,21 +63,9 @@ impl<'a> Reply<'a> {
         self.draft.spoke()
     }
 
-    /// A lasting failure of this answer.
-    pub fn fail(&self, what: &str) -> Stop {
-        Stop::Failure(Box::new(Failure::lasting(self.p, what)))
-    }
-
-    /// The failure of a stream that ended too early.
-    pub fn cut_off(&self) -> Failure {
-        let what = "ended the answer in the middle: look at the server's log, then try again";
-        Failure::passing(self.p, what).because("network")
-    }
-
-    /// An error the server reported inside its answer.
-    pub fn reported(&self, error: &Value) -> Failure {
-        let failure = failure::from_report(self.p, error);
-        Failure { again: failure.again && !self.spoke(), ..failure }
+    /// The model is known to reason.
+    pub fn expect_reasoning(&mut self) {
+        self.draft.expect_reasoning();
     }
 
     /// Reads an event stream; `first` is what was read of it already.
@@ -100,7 +88,8 @@ impl<'a> Reply<'a> {
     /// Nothing more is waited for: not the counts either, and not because of signs of life.
     fn is_over(&self) -> bool {
         let counted = self.draft.usage.total > 0;
-        let is_late = self.finished.is_some_and(|at| at.elapsed() > self.p.timeouts.idle);
+        let patience = if self.reader.has_counted() { TRAILER } else { self.p.timeouts.idle };
+        let is_late = self.finished.is_some_and(|at| at.elapsed() > patience);
         (self.draft.done && counted) || (is_late && self.is_finished())
     }
 
@@ -127,7 +116,7 @@ impl<'a> Reply<'a> {
     /// An event may hold several values, each in a line of its own, where a server leaves out the blank lines.
     fn event(&mut self, event: Event) -> Result<(), Stop> {
         let data = event.data.trim_ascii();
-        let is_one = !data.contains(&b'\n') || json::read(data, MAX_VALUES, MAX_DEPTH).is_ok();
+        let is_one = !data.contains(&b'\n') || json::read_loose(data, MAX_VALUES, MAX_DEPTH).is_ok();
         let mut lines = data.split(|byte| *byte == b'\n' && !is_one);
         lines.try_for_each(|line| self.line(line.trim_ascii(), event.is_error))
     }
@@ -137,48 +126,29 @@ impl<'a> Reply<'a> {
             self.draft.done = true;
             return Ok(());
         }
-        match json::read(mark(data), MAX_VALUES, MAX_DEPTH) {
+        match json::read_loose(mark(data), MAX_VALUES, MAX_DEPTH) {
             // Only counts are worth anything behind the end mark.
             Ok(json) if self.draft.done && json.get("usage").is_none() => Ok(()),
-            Ok(json) if is_error || report::is_error(&json, self.reader.knows(&json)) => {
-                Err(Stop::Reported(json))
+            Ok(json) => {
+                let is_known = self.reader.knows(&json);
+                if is_error || report::is_error(&json, is_known) {
+                    return Err(Stop::Reported(json));
+                }
+                if !is_known {
+                    self.skip_event(&json);
+                }
+                self.reader.event(&json, &mut self.draft)
             }
-            Ok(json) => self.reader.event(&json, &mut self.draft),
             Err(_) if data.is_empty() || self.draft.done => Ok(()),
-            Err(Unread::Malformed(_)) => self.words(data, is_error),
+            Err(Unread::Malformed(why)) => self.words(data, is_error, why.starts_with("EOF")),
             Err(bound) => Err(self.fail(&format!("sent an event that is not read: {bound}"))),
         }
-    }
-
-    /// Data that is no JSON: an error in words, a piece that broke, or nothing that is known.
-    fn words(&mut self, data: &[u8], is_error: bool) -> Result<(), Stop> {
-        let text = String::from_utf8_lossy(data).into_owned();
-        let start = text.trim_start_matches(['[', '"']).get(..5).unwrap_or_default().to_ascii_lowercase();
-        if is_error || start == "error" {
-            return Err(Stop::Reported(Value::String(text)));
-        }
-        if text.starts_with('{') {
-            return Err(self.not_json(&text));
-        }
-        crate::logging::debug!(target: module_path!(), "agent: model server {} sent an event that is not JSON, skipped", self.p.shown_url());
-        self.skipped.get_or_insert(text);
-        Ok(())
-    }
-
-    fn not_json(&self, text: &str) -> Stop {
-        self.fail(&format!(
-            "sent an event that is not JSON (\"{}\"): check models.providers.{}.baseUrl",
-            quote(self.p, text),
-            self.p.id
-        ))
     }
 
     /// Once tokens come, silence is what is measured; once all have come, what is left must come soon.
     fn keep_time(&mut self, answer: &Answer) {
         let watch = answer.watch();
-        if self.is_finished() && self.finished.is_none() {
-            self.finished = Some(Instant::now());
-        }
+        self.finished = self.is_finished().then(|| self.finished.unwrap_or_else(Instant::now));
         match (self.is_finished(), self.spoke()) {
             (true, _) if self.draft.done => watch.allow(Phase::Idle, LATE_COUNTS.min(self.p.timeouts.idle)),
             // A server that counted has said all it has to say, one that did not may have spoken of the end too early.
@@ -196,7 +166,7 @@ impl<'a> Reply<'a> {
     }
 
     fn whole(&mut self, body: &[u8]) -> Result<(), Stop> {
-        let json = match json::read(mark(body), MAX_VALUES, MAX_DEPTH) {
+        let json = match json::read_loose(mark(body), MAX_VALUES, MAX_DEPTH) {
             Ok(json) => json,
             // Some servers stream objects line by line without calling them events.
             Err(Unread::Malformed(_)) if are_lines(body) => {
@@ -205,11 +175,7 @@ impl<'a> Reply<'a> {
                 self.draft.done |= self.draft.end.is_some();
                 return Ok(());
             }
-            Err(Unread::Malformed(_)) => {
-                return Err(self.fail(
-                    "answered with JSON that is cut off or broken: look at the server's log, then try again",
-                ));
-            }
+            Err(Unread::Malformed(_)) => return Err(self.broken(body)),
             Err(bound) => return Err(self.fail(&format!("sent an answer that is not read: {bound}"))),
         };
         let is_known = self.reader.knows(&json);
@@ -234,6 +200,7 @@ impl<'a> Reply<'a> {
         let end = match self.draft.end {
             None if !self.draft.done && self.spoke() => return Err(self.cut_off()),
             Some(End::Broken) => return Err(self.cut_off()),
+            Some(End::Refused) => return Err(self.refused()),
             end => end.unwrap_or(End::Stop),
         };
         if !self.draft.has_answer() {
@@ -261,33 +228,12 @@ impl<'a> Reply<'a> {
             self.draft.tell(Chunk::Kept(Box::new(kept)));
         }
     }
-
-    fn no_answer(&self, end: End) -> Failure {
-        let p = self.p;
-        match (end, &self.skipped) {
-            (End::Length, _) => Failure::lasting(
-                p,
-                "used up its tokens before it answered: raise maxTokens of the model, or reset the session",
-            ),
-            (End::Refused, _) => Failure::lasting(p, "declined to answer: rephrase, or choose another model"),
-            _ if self.draft.has_thought() => Failure::passing(
-                p,
-                "sent reasoning only and no answer: try again, have it think less, or choose another model",
-            ),
-            (_, Some(text)) => match self.not_json(text) {
-                Stop::Failure(failure) => *failure,
-                _ => self.cut_off(),
-            },
-            _ => Failure::passing(p, "sent an empty answer: try again, or choose another model"),
-        }
-    }
 }
 
-/// Whether a text is one JSON value a line, more than one.
+/// Whether a text is one JSON value a line, with something behind the first.
 fn are_lines(body: &[u8]) -> bool {
     let mut lines = body.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty());
-    let is_object = |line: Option<&[u8]>| line.is_some_and(|l| l.starts_with(b"{") && l.ends_with(b"}"));
-    is_object(lines.next()) && is_object(lines.next())
+    lines.next().is_some_and(|line| line.starts_with(b"{") && line.ends_with(b"}")) && lines.next().is_some()
 }
 
 #[cfg(test)]

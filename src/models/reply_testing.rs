@@ -1,7 +1,8 @@
 //! Readers without a server, for the tests of the formats.
 use super::*;
 use crate::error::Error;
-use serde_json::json;
+use crate::fetch::http::Fault;
+use serde_json::{Value, json};
 
 type Read = (Result<Completion, Error>, Vec<Chunk>);
 
@@ -11,6 +12,7 @@ fn end(mut reply: Reply, taken: Result<(), Stop>) -> Result<Completion, Error> {
         Ok(()) => reply.complete().or_else(failed),
         Err(Stop::Failure(failure)) => failed(*failure),
         Err(Stop::Reported(error)) => failed(reply.reported(&error)),
+        Err(Stop::Fault(Fault::Dropped)) => failed(reply.cut_off()),
         Err(Stop::Fault(_)) => failed(Failure::too_long(reply.p)),
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Pure. Servers have many shapes for it: an object of their own, a code beside a message, a status in another
 //! member, a list. What a format knows as its own is an error only where it says so plainly; what it does not know
-//! is judged by less. What the words mean is judged in `verdict`.
+//! is judged by less. Names count in any spelling. What the words mean is judged in `verdict`.
 use super::format::text;
 use serde_json::Value;
 
@@ -10,7 +10,7 @@ use serde_json::Value;
 const PLAIN: [&str; 8] =
     ["error", "errors", "err", "fault", "error_msg", "error_message", "errorMessage", "exception"];
 /// Members that hold the words, the surest first.
-const WORDS: [&str; 12] = [
+const WORDS: [&str; 14] = [
     "message",
     "msg",
     "detail",
@@ -23,15 +23,23 @@ const WORDS: [&str; 12] = [
     "title",
     "description",
     "faultstring",
+    "error_description",
+    "cause",
 ];
+
+/// A member whose name is spelt like this, or with other capitals.
+fn member<'a>(json: &'a Value, name: &str) -> Option<&'a Value> {
+    let map = json.as_object()?;
+    map.get(name).or_else(|| map.iter().find(|(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, it)| it))
+}
 
 /// Whether a value is an error; `is_known` where it has the shape of an answer.
 pub fn is_error(json: &Value, is_known: bool) -> bool {
     if let Some(first) = json.as_array().and_then(|list| list.first()) {
         return is_error(first, is_known);
     }
-    let says = |name: &str| json.get(name).is_some_and(|it| !is_nothing(it));
-    let is_failed = |name: &str| json.get(name).is_some_and(|it| it == false);
+    let says = |name: &str| member(json, name).is_some_and(|it| !is_nothing(it));
+    let is_failed = |name: &str| member(json, name).is_some_and(|it| it == false);
     if says("error") || status_of_base(json).is_some() {
         return true;
     }
@@ -54,7 +62,8 @@ pub fn has_words(json: &Value) -> bool {
 
 /// Whether a text under this name is all there is.
 fn is_alone(json: &Value, name: &str) -> bool {
-    json.as_object().is_some_and(|map| map.len() == 1) && !text(json, name).trim().is_empty()
+    let said = member(json, name).and_then(Value::as_str).unwrap_or_default();
+    json.as_object().is_some_and(|map| map.len() == 1) && !said.trim().is_empty()
 }
 
 fn is_nothing(value: &Value) -> bool {
@@ -68,7 +77,7 @@ fn is_nothing(value: &Value) -> bool {
 
 fn has_bad_code(json: &Value) -> bool {
     let codes = ["code", "status", "statusCode", "status_code", "error_code", "errorCode", "errcode", "ret"];
-    codes.iter().filter_map(|name| Some((*name, json.get(name)?))).any(|(name, code)| match code {
+    codes.iter().filter_map(|name| Some((*name, member(json, name)?))).any(|(name, code)| match code {
         Value::Number(number) => !matches!(number.as_i64(), Some(0 | 200)),
         // A word for a status may say anything.
         Value::String(_) if name == "status" => false,
@@ -88,7 +97,7 @@ pub fn error(json: &Value) -> &Value {
     if let Some(first) = json.as_array().and_then(|list| list.first()) {
         return error(first);
     }
-    let inner = PLAIN.iter().filter_map(|name| json.get(name)).find(|it| it.is_object() || it.is_array());
+    let inner = PLAIN.iter().filter_map(|name| member(json, name)).find(|it| it.is_object() || it.is_array());
     status_of_base(json).or(inner.map(error)).unwrap_or(json)
 }
 
@@ -104,9 +113,9 @@ pub fn words(json: &Value) -> Option<String> {
         Value::String(text) => Some(text.clone()).filter(|text| !text.trim().is_empty()),
         Value::Array(list) => list.iter().find_map(words),
         _ => {
-            let inner = PLAIN.iter().filter_map(|name| json.get(name)).find_map(said);
+            let inner = PLAIN.iter().filter_map(|name| member(json, name)).find_map(said);
             let base = status_of_base(json).and_then(words);
-            let own = || WORDS.iter().filter_map(|name| json.get(name)).find_map(said);
+            let own = || WORDS.iter().filter_map(|name| member(json, name)).find_map(said);
             let said = base.or(inner).or_else(own);
             // OpenRouter says that the server behind it failed, and hands its words on beside that.
             match json.get("metadata").map(|it| text(it, "raw").trim()).filter(|raw| !raw.is_empty()) {
@@ -121,7 +130,7 @@ pub fn words(json: &Value) -> Option<String> {
 pub fn code(json: &Value) -> Option<u64> {
     let number = |it: &Value| it.as_u64().or_else(|| it.as_str()?.trim().parse().ok());
     let names = ["code", "status", "statusCode", "status_code", "error_code", "http_status"];
-    names.iter().filter_map(|name| error(json).get(name).or_else(|| json.get(name))).find_map(number)
+    names.iter().filter_map(|name| member(error(json), name).or_else(|| member(json, name))).find_map(number)
 }
 
 #[cfg(test)]
@@ -150,6 +159,10 @@ mod tests {
             json!({"status": 503, "title": "canary"}),
             json!({"message": "canary"}),
             json!({"fault": {"faultstring": "canary"}}),
+            json!({"Error": {"Message": "canary", "Code": "X"}}),
+            json!({"Message": "canary"}),
+            json!({"errors": ["canary"]}),
+            json!({"errors": [{"detail": "canary"}]}),
         ] {
             assert!(is_error(&report, false), "{report}");
             assert_eq!(words(&report).as_deref(), Some("canary"), "{report}");

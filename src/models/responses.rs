@@ -3,6 +3,7 @@
 //! Runs on the run's thread. Reads the event stream of a response, or the response as one document. A
 //! reasoning item is kept whole as the signature of its thinking block, so that it can be sent back.
 use super::draft::{Draft, End, Stop, Taken};
+use super::ending;
 use super::format::{Format, Reader, bearer, list, skipped, text};
 use super::provider::Usage;
 use super::responses_body;
@@ -102,8 +103,7 @@ impl Reader for Responses {
         }
         let why = json.get("incomplete_details").map(|d| text(d, "reason")).unwrap_or_default();
         draft.end = Some(match (status, why) {
-            ("incomplete", "content_filter") => End::Refused,
-            ("incomplete", _) => End::Length,
+            ("incomplete", why) => ending::of(why).unwrap_or(End::Length),
             ("cancelled", _) => End::Broken,
             _ => End::Stop,
         });
@@ -139,9 +139,10 @@ impl Responses {
 }
 
 fn whole_arguments(index: u64, json: &Value, draft: &mut Draft) -> Taken {
-    match text(json, "arguments") {
-        "" => Ok(()),
-        whole => draft.arguments(index, whole),
+    match json.get("arguments") {
+        Some(Value::String(whole)) if !whole.is_empty() => draft.arguments(index, whole),
+        Some(object @ Value::Object(_)) => draft.arguments(index, &object.to_string()),
+        _ => Ok(()),
     }
 }
 

@@ -126,6 +126,13 @@ pub fn from_report(p: &Provider, json: &Value) -> Failure {
     }
 }
 
+/// Whether a text without any form is the words of an error.
+pub fn is_error(words: &str) -> bool {
+    let start: String = words.chars().take(60).flat_map(char::to_lowercase).collect();
+    status_of_words(words).is_some()
+        || ["error", "fail", "unavailable", "overloaded"].iter().any(|w| start.contains(w))
+}
+
 /// The status that an error without a known code or name would have had, by its words.
 fn status_of_words(words: &str) -> Option<u16> {
     let words = words.to_lowercase();

@@ -189,7 +189,7 @@ impl State {
         let payload = match error {
             None => {
                 let usage = finished.filter(|_| !run.is_aside()).map(|f| usage(&f.usage));
-                let stop = finished.map(|_| "stop");
+                let stop = finished.map(|f| f.stop_reason);
                 chat_event(run, "final", json!({"message": message, "usage": usage, "stopReason": stop}))
             }
             Some(e) if e.kind == Kind::Aborted => {
@@ -282,7 +282,7 @@ fn outcome(run: &Run, result: &Result<()>, finished: Option<&Finished>, duration
                 let told = json!({"from": fallback.from, "to": fallback.to, "reason": fallback.reason, "error": fallback.error});
                 map.put("fallback", told);
             }
-            let meta = json!({"durationMs": duration_ms, "aborted": false, "agentMeta": agent_meta});
+            let meta = json!({"durationMs": duration_ms, "aborted": false, "stopReason": f.stop_reason, "agentMeta": agent_meta});
             let said = f.texts.iter().filter(|text| !is_silent(text));
             let payloads: Vec<Value> = said.map(|text| json!({"text": text, "mediaUrl": null})).collect();
             json!({"runId": id, "status": "ok", "summary": "completed", "result": {"payloads": payloads, "meta": meta}})

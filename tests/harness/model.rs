@@ -20,6 +20,8 @@ pub enum Reply {
     Stream(Vec<Step>),
     /// Another status, with headers and a body.
     Status(u16, Vec<(&'static str, &'static str)>, String),
+    /// Exactly these bytes, head and all.
+    Raw(Vec<u8>),
     /// Reads the request and never answers.
     Hang,
     /// Reads the request and closes.
@@ -188,6 +190,7 @@ fn answer(stream: &TcpStream, shared: &Shared) -> std::io::Result<()> {
     let Some(reply) = refusal.as_ref().or(scripted) else { return Ok(()) };
     match reply {
         Reply::Drop => Ok(()),
+        Reply::Raw(bytes) => (&*stream).write_all(bytes),
         Reply::Hang => {
             // Until the gateway hangs up.
             (&*stream).read_to_end(&mut Vec::new()).map(|_| ())

@@ -1,0 +1,116 @@
+//! JSON as models and their servers write it: mended where strict readers stumble, read under the same bounds.
+//!
+//! Only a text that strict readers refuse is copied: raw control characters in strings are escaped, a backslash that
+//! escapes nothing is one, and the numbers that JSON has no word for are null. Pure; runs on any thread. What people
+//! and clients write is not read so.
+use super::read::{Unread, read};
+use serde_json::Value;
+
+/// What JSON has no word for.
+const WORDS: [&[u8]; 4] = [b"NaN", b"Infinity", b"-Infinity", b"undefined"];
+
+/// Like `read`, of a text that may break the rules of strings and numbers.
+pub fn read_loose(text: impl AsRef<[u8]>, most_values: usize, most_depth: usize) -> Result<Value, Unread> {
+    let text = text.as_ref();
+    match read(text, most_values, most_depth) {
+        Err(Unread::Malformed(why)) => match mended(text) {
+            Some(mended) => read(&mended, most_values, most_depth),
+            None => Err(Unread::Malformed(why)),
+        },
+        other => other,
+    }
+}
+
+/// Whether a text that begins as JSON ends inside a string.
+pub fn ends_in_string(text: &[u8]) -> bool {
+    let (mut at, mut is_inside) = (0, false);
+    while let Some(found) = memchr::memchr2(b'"', b'\\', text.get(at..).unwrap_or_default()) {
+        at += found + 1;
+        match text.get(at - 1) {
+            Some(b'"') => is_inside = !is_inside,
+            // What is escaped may be a quote.
+            _ if is_inside => at += 1,
+            _ => {}
+        }
+    }
+    is_inside
+}
+
+/// The text with what can be mended mended; `None` where there is nothing to mend.
+fn mended(text: &[u8]) -> Option<Vec<u8>> {
+    let (mut out, mut at, mut is_inside, mut is_changed) =
+        (Vec::with_capacity(text.len() + 16), 0, false, false);
+    while let Some(&byte) = text.get(at) {
+        at += 1;
+        let word = || WORDS.iter().find(|word| text.get(at - 1..).is_some_and(|rest| rest.starts_with(word)));
+        match byte {
+            b'"' => is_inside = !is_inside,
+            b'\\' if is_inside => {
+                out.push(b'\\');
+                let escaped = text.get(at).copied().unwrap_or(b'\\');
+                if is_escape(text.get(at..).unwrap_or_default()) {
+                    at += 1;
+                    out.push(escaped);
+                } else {
+                    out.push(b'\\');
+                    is_changed = true;
+                }
+                continue;
+            }
+            ..b' ' if is_inside => {
+                out.extend_from_slice(format!("\\u{byte:04x}").as_bytes());
+                is_changed = true;
+                continue;
+            }
+            b'N' | b'I' | b'-' | b'u' if !is_inside => {
+                if let Some(word) = word() {
+                    out.extend_from_slice(b"null");
+                    at += word.len() - 1;
+                    is_changed = true;
+                    continue;
+                }
+            }
+            _ => {}
+        }
+        out.push(byte);
+    }
+    is_changed.then_some(out)
+}
+
+/// Whether what stands behind a backslash makes an escape with it.
+fn is_escape(after: &[u8]) -> bool {
+    match after.first() {
+        Some(b'u') => after.get(1..5).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit)),
+        Some(byte) => b"\"\\/bfnrt".contains(byte),
+        None => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn b_f09_what_strict_readers_refuse_is_mended() {
+        let one = |text: &str| read_loose(text, 100, 10).unwrap();
+        assert_eq!(one("{\"a\":\"x\ty\nz\u{1}\"}"), json!({"a": "x\ty\nz\u{1}"}));
+        assert_eq!(one(r#"[NaN,Infinity,-Infinity,undefined,-1,"NaN \" -Infinity"]"#), {
+            json!([null, null, null, null, -1, "NaN \" -Infinity"])
+        });
+        assert_eq!(one(r#"["C:\dir","\u12","\\","\""]"#), json!(["C:\\dir", "\\u12", "\\", "\""]));
+        for bad in ["{\"a\":", "\"x\n", "[1,]", "NaNa", "\"\\"] {
+            assert!(matches!(read_loose(bad, 100, 10), Err(Unread::Malformed(_))), "{bad}");
+        }
+        assert_eq!(read_loose("[NaN,0,0]", 3, 9), Err(Unread::TooMany(3)));
+    }
+
+    #[test]
+    fn b_f09_an_open_string_is_seen() {
+        for (text, is_open) in
+            [("{\"a\":\"b", true), (r#"{"a":"\""#, true), (r#"{"a":"\\""#, false), ("{}", false)]
+        {
+            assert_eq!(ends_in_string(text.as_bytes()), is_open, "{text}");
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! Where a text is code, as far as it has come: what looks like a mark there is text.
+//!
+//! Pure; used by `think`, one character at a time.
+
+/// Whether the text is inside a block of code, between lines of backticks or within a line.
+#[derive(Default)]
+pub struct Code {
+    fence: usize,
+    inline: usize,
+    /// Backticks in a row, and whether they began a line.
+    run: usize,
+    run_begins_line: bool,
+    in_line: bool,
+    /// White space at the start of the present line; four make it code, too.
+    indent: usize,
+}
+
+impl Code {
+    pub fn see(&mut self, c: char) {
+        if c == '`' {
+            if self.run == 0 {
+                self.run_begins_line = !self.in_line;
+            }
+            self.run += 1;
+            self.in_line = true;
+            return;
+        }
+        self.end_run();
+        match c {
+            '\n' => (self.inline, self.in_line, self.indent) = (0, false, 0),
+            '\t' if !self.in_line => self.indent += 4,
+            c if c.is_whitespace() && !self.in_line => self.indent += 1,
+            c => self.in_line |= !c.is_whitespace(),
+        }
+    }
+
+    fn end_run(&mut self) {
+        let run = std::mem::take(&mut self.run);
+        match (run, self.fence, self.inline) {
+            (0, ..) => {}
+            (_, fence @ 1.., _) if self.run_begins_line && run >= fence => self.fence = 0,
+            (_, 1.., _) => {}
+            (3.., 0, _) if self.run_begins_line => self.fence = run,
+            (_, 0, 0) => self.inline = run,
+            (_, 0, open) if open == run => self.inline = 0,
+            _ => {}
+        }
+    }
+
+    /// Whether nothing stands before this place in its line, and the line is no code.
+    pub fn begins_line(&self) -> bool {
+        !self.in_line && self.indent < 4
+    }
+
+    pub fn is_open(&mut self) -> bool {
+        self.end_run();
+        self.fence + self.inline > 0
+    }
+}

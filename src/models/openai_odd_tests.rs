@@ -1,0 +1,166 @@
+//! Dialects, ends and errors that only few servers speak, and no turn may be lost by.
+use super::*;
+use crate::models::reply::testing::{call, read, read_whole};
+use serde_json::json;
+
+fn delta(delta: Value) -> Value {
+    json!({"choices": [{"index": 0, "delta": delta}]})
+}
+
+fn end(reason: &str) -> Value {
+    json!({"choices": [{"index": 0, "delta": {}, "finish_reason": reason}]})
+}
+
+fn stream(events: &[impl std::fmt::Display]) -> String {
+    events.iter().map(|event| format!("data: {event}\n\n")).collect()
+}
+
+#[test]
+fn b_f20_calls_come_in_many_ways() {
+    let calls = |events: &[Value]| read(&FORMAT, &[stream(events).as_bytes()]).0.unwrap().tool_calls;
+    let piece = |call: Value| delta(json!({"tool_calls": [call]}));
+    let want = ("read".to_string(), json!({"p": 1}));
+    for events in [
+        // As it was before there could be several.
+        vec![
+            delta(json!({"function_call": {"name": "read", "arguments": ""}})),
+            delta(json!({"function_call": {"arguments": "{\"p\":"}})),
+            delta(json!({"function_call": {"arguments": "1}"}})),
+        ],
+        vec![delta(json!({"function_call": {"name": "read", "arguments": {"p": 1}}}))],
+        // The name in pieces, repeated, and growing.
+        vec![
+            piece(json!({"index": 0, "id": "a", "function": {"name": "re"}})),
+            piece(json!({"index": 0, "function": {"name": "ad", "arguments": "{\"p\":"}})),
+            piece(json!({"index": 0, "function": {"arguments": "1}"}})),
+        ],
+        vec![
+            piece(json!({"function": {"name": "read", "arguments": "{\"p\":"}})),
+            piece(json!({"function": {"name": "read", "arguments": "1}"}})),
+        ],
+        vec![
+            piece(json!({"index": 0, "function": {"name": "re"}})),
+            piece(json!({"index": 0, "function": {"name": "read", "arguments": "{\"p\": 1}"}})),
+            piece(json!({"index": 0, "function": {"name": "read", "arguments": ""}})),
+        ],
+        // Arguments as what they are the text of, and as such after an empty one.
+        vec![piece(json!({"index": 0, "function": {"name": "read", "arguments": {"p": 1}}}))],
+        vec![
+            piece(json!({"index": 0, "function": {"name": "read", "arguments": {}}})),
+            piece(json!({"index": 0, "function": {"arguments": "{\"p\": 1}"}})),
+        ],
+    ] {
+        let events: Vec<Value> = events.into_iter().chain([end("tool_calls")]).collect();
+        let got: Vec<_> = calls(&events).into_iter().map(|call| (call.name, call.arguments)).collect();
+        assert_eq!(got, std::slice::from_ref(&want), "{events:?}");
+    }
+    // Several without numbers, one after the other and mixed; several under one number.
+    let named = |id: &str, name: &str, arguments: &str| json!({"id": id, "function": {"name": name, "arguments": arguments}});
+    let numbered = |name: &str| json!({"index": 0, "function": {"name": name, "arguments": "{}"}});
+    for (events, names) in [
+        (vec![piece(named("a", "x", "{}")), piece(named("b", "x", "{}"))], ["x", "x"]),
+        (vec![piece(named("", "x", "{}")), piece(named("", "x", "{}"))], ["x", "x"]),
+        (
+            vec![
+                piece(named("a", "x", "{")),
+                piece(named("b", "y", "{")),
+                piece(named("a", "", "}")),
+                piece(named("b", "", "}")),
+            ],
+            ["x", "y"],
+        ),
+        (vec![piece(numbered("x")), piece(numbered("y"))], ["x", "y"]),
+    ] {
+        let events: Vec<Value> = events.into_iter().chain([end("tool_calls")]).collect();
+        let got: Vec<_> = read(&FORMAT, &[stream(&events).as_bytes()]).0.unwrap().tool_calls;
+        assert_eq!(got.iter().map(|call| call.name.as_str()).collect::<Vec<_>>(), names, "{events:?}");
+        assert!(got.iter().all(|call| call.arguments == json!({})), "{got:?}");
+    }
+    let whole = json!({"choices": [{"message": {"content": null, "function_call": {"name": "read", "arguments": "{\"p\":1}"}}, "finish_reason": "function_call"}]});
+    let done = read_whole(&FORMAT, &whole).0.unwrap();
+    assert_eq!((done.tool_calls.len(), done.stop_reason), (1, "toolUse"));
+}
+
+#[test]
+fn b_f20_text_comes_in_many_ways() {
+    let parts = json!([{"type": "text", "text": "Hel"}, "l", {"type": "text", "text": {"value": "o"}}, {"type": "output_text", "text": "."},
+        {"type": "thinking", "thinking": "hm"}, {"type": "reasoning", "text": "hm"}]);
+    for events in [
+        vec![
+            json!({"choices": [{"text": "Hel", "index": 0}]}),
+            json!({"choices": [{"text": "lo.", "index": 0, "finish_reason": "stop"}]}),
+        ],
+        vec![json!({"choices": [{"delta": null, "text": "Hello.", "finish_reason": "stop"}]})],
+        vec![
+            json!({"choices": [{"delta": null}]}),
+            json!({"choices": [{"delta": null, "message": {"content": "Hello."}}]}),
+            end("stop"),
+        ],
+        vec![delta(json!({"content": parts})), end("stop")],
+        vec![delta(json!({"content": {"type": "text", "text": "Hello."}})), end("stop")],
+    ] {
+        assert_eq!(read(&FORMAT, &[stream(&events).as_bytes()]).0.unwrap().text, "Hello.", "{events:?}");
+    }
+    for whole in [
+        json!({"choices": [{"text": "Hello.", "finish_reason": "stop"}]}),
+        json!({"choices": [{"message": {"content": parts}}]}),
+    ] {
+        assert_eq!(read_whole(&FORMAT, &whole).0.unwrap().text, "Hello.");
+    }
+}
+
+#[test]
+fn b_f17_a_refused_answer_is_none_also_behind_words() {
+    for reason in ["content_filter", "refusal", "safety", "SAFETY"] {
+        for said in ["Hello", ""] {
+            let events = [delta(json!({"content": said})), end(reason)];
+            let error = read(&FORMAT, &[stream(&events).as_bytes()]).0.unwrap_err();
+            assert!(error.message().contains("rephrase, or choose another model"), "{reason}: {error}");
+            assert_eq!(error.message().contains("middle"), !said.is_empty());
+        }
+    }
+    for reason in ["length", "max_tokens"] {
+        let events = [delta(json!({"content": "Hello"})), end(reason)];
+        assert_eq!(read(&FORMAT, &[stream(&events).as_bytes()]).0.unwrap().stop_reason, "length");
+    }
+}
+
+#[test]
+fn b_f09_a_stream_that_breaks_inside_an_event_is_a_broken_connection() {
+    let said = delta(json!({"content": "Hello"})).to_string();
+    let more = delta(json!({"content": "you, there"})).to_string();
+    for cut in 1..more.len() {
+        let half = format!("{}data: {}", stream(&[&said]), &more[..cut]);
+        let error = read(&FORMAT, &[half.as_bytes()]).0.unwrap_err();
+        assert!(error.message().contains("in the middle") && error.retryable(), "{cut}: {error}");
+    }
+}
+
+#[test]
+fn b_f09_what_strict_readers_refuse_costs_no_turn() {
+    for event in [
+        "{\"choices\":[{\"delta\":{\"content\":\"a\tb\nc\"},\"logprob\":NaN,\"x\":-Infinity}]}",
+        "{\"choices\":[{\"delta\":{\"content\":\"a\\tb\n\nc\"},\"logprob\":Infinity}]}",
+    ] {
+        let whole = stream(&[event.to_string(), end("stop").to_string()]);
+        let text = read(&FORMAT, &[whole.as_bytes()]).0.unwrap().text;
+        assert_eq!(text.replace("\n\n", "\n"), "a\tb\nc");
+    }
+    let arguments = "{\"text\": \"a\nb\"}";
+    let whole = json!({"choices": [{"message": {"tool_calls": [{"id": "x", "function": {"name": "w", "arguments": arguments}}]}}]});
+    assert_eq!(read_whole(&FORMAT, &whole).0.unwrap().content, [call("x", "w", json!({"text": "a\nb"}))]);
+}
+
+#[test]
+fn b_f17_words_that_nobody_knows_are_told_when_no_answer_comes() {
+    for event in [
+        r#"{"message":"canary","request_id":"x"}"#,
+        r#"{"Error":{"Message":"canary"}}"#,
+        r#"{"errors":["canary"]}"#,
+        r#"{"status":"queued","detail":{"msg":"canary"}}"#,
+        "canary",
+    ] {
+        let error = read(&FORMAT, &[stream(&[event, "[DONE]"]).as_bytes()]).0.unwrap_err();
+        assert!(error.message().contains("canary"), "{event}: {error}");
+    }
+}
