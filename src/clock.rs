@@ -23,27 +23,39 @@ pub fn iso(ms: u64) -> String {
     format!("{:.3}", timestamp(ms))
 }
 
-/// `ms` in the zone named `zone` (IANA name), or in the host's zone.
+/// `ms` in the zone named `zone` (IANA name), or in the host's zone. May read files, so not for the state thread.
 pub fn zoned(ms: u64, zone: Option<&str>) -> Zoned {
     let tz = zone.and_then(|name| TimeZone::get(name).ok()).unwrap_or_else(host_zone);
     timestamp(ms).to_zoned(tz)
 }
 
+/// Reads the host's zone for `zoned_as_known`, unless it is fresh.
+pub fn read_zone() {
+    drop(host_zone());
+}
+
+/// `ms` in the host's zone as it was last read, UTC before that; reads nothing.
+pub fn zoned_as_known(ms: u64) -> Zoned {
+    let known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    timestamp(ms).to_zoned(known.map_or(TimeZone::UTC, |(_, zone)| zone))
+}
+
+/// When the host's zone was read, and which it is.
+static KNOWN: Mutex<Option<(Instant, TimeZone)>> = Mutex::new(None);
+
 /// The host's zone, read anew after some minutes: a machine may travel. jiff's own way to it reads the names of all zones
 /// and keeps them, 100 KiB; it is left to the variable `TZ` and to hosts that say their zone otherwise.
 fn host_zone() -> TimeZone {
     const FRESH: Duration = Duration::from_secs(300);
-    static KNOWN: Mutex<Option<(Instant, TimeZone)>> = Mutex::new(None);
-    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-    match &*known {
-        Some((at, zone)) if at.elapsed() < FRESH => zone.clone(),
-        _ => {
-            let zone = if env::names_a_zone() { None } else { local_zone(Path::new("/etc/localtime")) };
-            let zone = zone.unwrap_or_else(TimeZone::system);
-            *known = Some((Instant::now(), zone.clone()));
-            zone
-        }
+    // Two that find it old both read it: nothing is read under the lock.
+    let known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    if let Some((_, zone)) = known.filter(|(at, _)| at.elapsed() < FRESH) {
+        return zone;
     }
+    let zone = if env::names_a_zone() { None } else { local_zone(Path::new("/etc/localtime")) };
+    let zone = zone.unwrap_or_else(TimeZone::system);
+    *KNOWN.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), zone.clone()));
+    zone
 }
 
 /// The zone that a link into the zone database stands for.

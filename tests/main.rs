@@ -46,6 +46,8 @@ mod fuzz;
 #[cfg(test)]
 mod handshake;
 #[cfg(test)]
+mod hanging_disk;
+#[cfg(test)]
 mod harness;
 #[cfg(test)]
 mod json_reading;

@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub struct Said {
     /// The run that the message was accepted as.
     pub run: String,
-    /// Lines of the gateway that stand before it.
-    pub before: String,
+    /// What the gateway says before it, each with its time; the zone is read where it is written out.
+    pub notes: Vec<(u64, String)>,
     pub text: String,
     /// Image blocks.
     pub images: Arc<Vec<Value>>,

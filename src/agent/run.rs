@@ -256,7 +256,9 @@ impl Job {
 
 /// The transcript's entry for a user's message.
 pub fn question(said: &Said, now: u64, zone: Option<&str>) -> Value {
-    let mut text = format!("{}{}", said.before, envelope::stamp(&said.text, now, zone));
+    let notes = said.notes.iter().map(|(at, note)| envelope::note(note, *at, zone));
+    let before: String = notes.chain((!said.notes.is_empty()).then(|| "\n".to_string())).collect();
+    let mut text = before + &envelope::stamp(&said.text, now, zone);
     if said.names_message {
         text = envelope::with_message_id(&text, &said.run);
     }

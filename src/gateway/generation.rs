@@ -80,6 +80,7 @@ impl Generation {
             )
             .ok();
         let (judge_tx, judge) = bounded(1);
+        crate::clock::read_zone();
         let mut state = build(&shared, state_tx, judge_tx)?;
         state.system_events = notes;
         state.config_invalid = shared.config().problem(&crate::config::Config::empty()).map(|p| p.to_json());

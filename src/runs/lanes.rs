@@ -5,7 +5,6 @@ use super::nesting::Place;
 use super::{Doing, Family, Footer, Phase, Runs, Verbose};
 use crate::agent::mailbox::Said;
 use crate::agent::run::{Job as Turn, RunEvent, Task};
-use crate::clock;
 use crate::error::Result;
 use crate::sessions::Entry;
 use crate::state::event::Event;
@@ -121,7 +120,7 @@ impl State {
         if let Some(key) = answered_session(self, id)
             && let Some(first) = said.first_mut()
         {
-            first.before = self.take_system_notes(&key);
+            first.notes = self.take_system_notes(&key);
         }
         let verbose = self.verbose_of(&self.runs.map.get(id)?.agent, &entry);
         let mono = self.mono;
@@ -172,19 +171,14 @@ impl State {
         level.as_deref().map_or(Verbose::Off, Verbose::parse)
     }
 
-    /// Notes for a session, as the lines that stand before its next message.
-    fn take_system_notes(&mut self, session: &str) -> String {
-        let config = self.shared.config();
-        let zone = config.str("agents.defaults.userTimezone");
-        let line = |note: &Note| {
-            let at = clock::zoned(note.at, zone).strftime("%Y-%m-%d %H:%M:%S %Z");
-            format!("System: [{at}] {}\n", note.text)
-        };
+    /// What a session is told before its next message.
+    fn take_system_notes(&mut self, session: &str) -> Vec<(u64, String)> {
         let main = self.sessions.rules().main();
         let is_meant = |note: &Note| note.key.as_deref().unwrap_or(&main) == session;
-        let lines: String = self.system_events.iter().filter(|note| is_meant(note)).map(line).collect();
+        let meant = self.system_events.iter().filter(|note| is_meant(note));
+        let notes = meant.map(|note| (note.at, note.text.clone())).collect();
         self.system_events.retain(|note| !is_meant(note));
-        if lines.is_empty() { lines } else { lines + "\n" }
+        notes
     }
 }
 

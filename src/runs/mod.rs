@@ -163,7 +163,7 @@ impl Run {
         let names_message = self.new.family == Family::Chat;
         Said {
             run: self.new.id.clone(),
-            before: String::new(),
+            notes: Vec::new(),
             text,
             images: self.new.images.clone(),
             names_message,

@@ -30,6 +30,11 @@ pub fn stamp(text: &str, now: u64, zone: Option<&str>) -> String {
     format!("[{}] {text}", clock::zoned(now, zone).strftime("%a %Y-%m-%d %H:%M %Z"))
 }
 
+/// A line of the gateway that stands before a user's message.
+pub fn note(text: &str, at: u64, zone: Option<&str>) -> String {
+    format!("System: [{}] {text}\n", clock::zoned(at, zone).strftime("%Y-%m-%d %H:%M:%S %Z"))
+}
+
 /// Adds the line that names the message to the model.
 pub fn with_message_id(text: &str, id: &str) -> String {
     let id: String = id.chars().filter(|c| !c.is_control() && *c != ']').collect();

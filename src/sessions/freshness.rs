@@ -27,7 +27,7 @@ pub fn is_stale(config: &Config, key: &str, entry: &Entry, channel: Option<&str>
     let channel = channel.or_else(|| entry.str("channel")).or_else(|| entry.str("lastChannel"));
     let session = config.get("session").unwrap_or(&Value::Null);
     let policy = Policy::of(session, type_of(key, entry), channel);
-    policy.is_stale(entry.updated_at(), &clock::zoned(now_ms, None))
+    policy.is_stale(entry.updated_at(), &clock::zoned_as_known(now_ms))
 }
 
 /// `thread`, `group` or `direct`.

@@ -1,9 +1,10 @@
 //! What is done by the clock: old sessions leave the index once an hour; what is left over in the state directory is
-//! bounded at the start and once a day.
+//! bounded at the start and once a day; the host's time zone is read again.
 //!
 //! Part of `State`, on the state thread; the store thread touches the files, after the indexes.
 use super::State;
 use super::store::Job;
+use crate::clock;
 use crate::sessions::retention::{self, Policy};
 use crate::upkeep::litter;
 
@@ -33,6 +34,7 @@ impl State {
         }
         self.upkeep.next = self.mono + HOUR;
         self.upkeep.hours += 1;
+        self.in_background(Box::new(clock::read_zone));
         self.prune_sessions();
         if self.upkeep.hours.is_multiple_of(HOURS_A_DAY) {
             self.sweep();
