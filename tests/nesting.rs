@@ -115,31 +115,65 @@ fn s_h3_messages_go_to_sessions_that_are_there() {
     assert!(nightly.contains("asked"), "{nightly}");
 }
 
+/// A client that comes by the token of a device of its own.
+fn paired(gateway: &Gateway) -> Client {
+    let (device, mut client) = (Device::new(), Client::open(gateway));
+    let mut first = params(4);
+    device.attach(&mut first, &client.challenge.clone(), Version::V3);
+    let token = client.connect(first).unwrap()["auth"]["deviceToken"].clone();
+    let (mut client, mut again) = (Client::open(gateway), params(4));
+    again["auth"] = json!({"deviceToken": token});
+    device.attach(&mut again, &client.challenge.clone(), Version::V3);
+    client.connect(again).unwrap();
+    client
+}
+
 #[test]
 fn s_m9_one_client_leaves_others_their_share_of_the_queue() {
     let server = ModelServer::start(vec![Reply::Hang]);
     let gateway = with_config(server.config());
-    let client = || {
-        let mut client = Client::open(&gateway);
-        let mut params = params(4);
-        Device::new().attach(&mut params, &client.challenge.clone(), Version::V3);
-        client.connect(params).unwrap();
-        client
-    };
     let fill = |client: &mut Client, name: &str| {
         (0..600).find_map(|n| {
             let params = json!({"sessionKey": format!("{name}{n}"), "message": "m", "idempotencyKey": format!("{name}{n}")});
             client.call("chat.send", params).err().map(|error| (n, error))
         })
     };
-    let (first, error) = fill(&mut client(), "a").expect("a refusal");
+    let (first, error) = fill(&mut paired(&gateway), "a").expect("a refusal");
     assert_eq!(
         (first, &error["code"], &error["retryable"]),
         (250, &json!("UNAVAILABLE"), &json!(true)),
         "{error}"
     );
     assert!(error["message"].as_str().unwrap().starts_with("250 turns of this client"), "{error}");
-    let (second, _) = fill(&mut client(), "b").expect("a refusal");
+    let (second, _) = fill(&mut paired(&gateway), "b").expect("a refusal");
     assert_eq!(second, 125, "half of what is left, and so on");
-    client().ok("chat.send", json!({"sessionKey": "owner", "message": "m", "idempotencyKey": "o"}));
+    paired(&gateway).ok("chat.send", json!({"sessionKey": "owner", "message": "m", "idempotencyKey": "o"}));
+}
+
+// S-M9: many connections with one secret have one share, and two people with it are two clients.
+#[test]
+fn s_m9_connections_with_one_secret_share_one_share() {
+    let server = ModelServer::start(vec![Reply::Hang]);
+    let gateway = with_config(server.config());
+    let mut sent = 0;
+    let mut fill = |client: &mut Client| {
+        let before = sent;
+        let error = (0..600).find_map(|_| {
+            sent += 1;
+            let name = format!("n{sent}");
+            let params = json!({"sessionKey": name, "message": "m", "idempotencyKey": name});
+            client.call("chat.send", params).err()
+        });
+        (sent - before - 1, error.expect("a refusal"))
+    };
+    let (first, error) = fill(&mut Client::operator(&gateway, 4));
+    assert_eq!(first, 167, "a third, as its half is halved again: {error}");
+    let mut owner = Client::operator(&gateway, 4);
+    owner.ok("chat.send", json!({"sessionKey": "owner", "message": "m", "idempotencyKey": "o"}));
+    let rest: usize = (0..12).map(|_| fill(&mut Client::operator(&gateway, 4)).0).sum();
+    assert_eq!(first + 1 + rest, 250, "all of them together have half");
+    let error = owner.fails("chat.send", json!({"sessionKey": "x", "message": "m", "idempotencyKey": "x"}));
+    assert!(error["message"].as_str().unwrap().starts_with("250 turns of this client and others"), "{error}");
+    // A device that was paired before is another client.
+    paired(&gateway).ok("chat.send", json!({"sessionKey": "d", "message": "m", "idempotencyKey": "d"}));
 }

@@ -1,5 +1,6 @@
 //! From a request to a run in its lane. Part of `State`, on the state thread.
 use super::nesting::Nesting;
+use super::sharing::Sender;
 use super::telling::Told;
 use super::{Doing, Family, Footer, NewRun, Phase, Run, Verbose};
 use crate::agent::mailbox::Mailbox;
@@ -16,10 +17,6 @@ use crate::state::store;
 use crate::state::store::Job;
 use serde_json::Value;
 use std::time::Duration;
-
-/// Runs in all, and bytes of their messages.
-const MAX_RUNS: usize = 500;
-const MAX_RUN_BYTES: usize = 32 << 20;
 
 impl State {
     /// Takes a new run in. The answer follows when the acceptance is on disk.
@@ -57,7 +54,7 @@ impl State {
         Ok(Answer::Later)
     }
 
-    fn refuse_excess(&self, new: &NewRun, sender: &str) -> Result<()> {
+    fn refuse_excess(&self, new: &NewRun, sender: &Sender) -> Result<()> {
         let soon = Duration::from_secs(5);
         if self.is_stopping() {
             return Err(Error::unavailable("the gateway is shutting down").retry_in(soon));
@@ -72,26 +69,7 @@ impl State {
             );
             return Err(Error::unavailable(text).retry_in(soon));
         }
-        let (mut runs, mut bytes, mut own_runs, mut own_bytes) = (0, 0, 0, new.size());
-        for run in self.runs.map.values() {
-            let size = run.new.size();
-            (runs, bytes) = (runs + 1, bytes + size);
-            if run.sender == sender {
-                (own_runs, own_bytes) = (own_runs + 1, own_bytes + size);
-            }
-        }
-        let (free_runs, free_bytes) = (MAX_RUNS.saturating_sub(runs), MAX_RUN_BYTES.saturating_sub(bytes));
-        if free_runs == 0 || new.size() > free_bytes {
-            let text = "too many turns are waiting on this gateway; try again when some have ended";
-            return Err(Error::unavailable(text).retry_in(soon));
-        }
-        // Nobody has more than is left, so there is as much again for the next one, however many they are.
-        if (own_runs >= free_runs || own_bytes > free_bytes) && new.command.is_none() {
-            let text = format!(
-                "{own_runs} turns of this client wait here already, which is its share; try again when some have ended"
-            );
-            return Err(Error::unavailable(text).retry_in(soon));
-        }
+        self.refuse_beyond_share(new, sender)?;
         self.refuse_full_queue(new)
     }
 
@@ -172,7 +150,7 @@ impl Run {
             calls: Vec::new(),
             nesting: Nesting::default(),
             lent_by: None,
-            sender: String::new(),
+            sender: Sender::default(),
             listeners: Vec::new(),
             accepted_at: now,
             started_at: None,
@@ -206,7 +184,7 @@ impl NewRun {
     }
 
     /// About how much memory its message takes, bytes.
-    fn size(&self) -> usize {
+    pub(super) fn size(&self) -> usize {
         let image = |block: &Value| block.get("data").and_then(Value::as_str).map_or(0, str::len);
         self.message.len() + self.images.iter().map(image).sum::<usize>()
     }

@@ -10,6 +10,7 @@ mod ending;
 mod lanes;
 mod nesting;
 mod queueing;
+mod sharing;
 mod stopping;
 mod telling;
 mod waiting;
@@ -100,7 +101,7 @@ struct Run {
     /// The waiting run whose place it has.
     lent_by: Option<String>,
     /// Whose share of the queue it counts to.
-    sender: String,
+    sender: sharing::Sender,
     /// Connections that started it and want to see its tools.
     listeners: Vec<u64>,
     accepted_at: u64,

@@ -58,16 +58,6 @@ impl State {
         }
         Ok(Nesting { depth: depth + 1, parent: Some(id.clone()), asked: asked.clone() })
     }
-
-    /// Whose share of the queue a run counts to: a device's, an address's, this host's; a nested run counts to who sent
-    /// the first one.
-    pub(super) fn sender(&self, caller: &Caller) -> String {
-        let parent = caller.run.as_ref().and_then(|id| self.runs.map.get(id));
-        if let Some(parent) = parent {
-            return parent.sender.clone();
-        }
-        caller.device_id.clone().or_else(|| caller.remote.clone()).unwrap_or_default()
-    }
 }
 
 impl Runs {

@@ -1,0 +1,147 @@
+//! Who has how much of the queue of runs. Part of `State`, on the state thread.
+//!
+//! Nobody has more than is left, so there is as much again for the next one, however many they are. That holds twice:
+//! among those that the gateway itself tells apart (a device that came by its own token; a secret together with the
+//! address it was shown from), and below a secret among the devices and connections that show it. So whoever opens many
+//! connections, or makes a device for each, has one share with all of them; and two people with the same secret at the
+//! same address do not count as one.
+use super::NewRun;
+use crate::calls::Caller;
+use crate::door;
+use crate::error::{Error, Result};
+use crate::state::State;
+use std::net::IpAddr;
+use std::time::Duration;
+
+/// Runs in all, and bytes of their messages.
+const MAX_RUNS: usize = 500;
+const MAX_RUN_BYTES: usize = 32 << 20;
+
+/// Whose share a run counts to.
+#[derive(Clone, Default, PartialEq)]
+pub(super) struct Sender {
+    /// What the client cannot choose.
+    principal: String,
+    /// What it can: its device or connection, where others may come as the same principal.
+    member: Option<String>,
+}
+
+impl Sender {
+    pub(super) fn of(caller: &Caller) -> Sender {
+        match &caller.device_id {
+            Some(device) if caller.method == "device-token" => {
+                Sender { principal: device.clone(), member: None }
+            }
+            device => {
+                let address = caller.remote.as_deref().unwrap_or_default();
+                // A host has as many addresses of one network as it likes.
+                let network = address.parse::<IpAddr>().map(|ip| door::network(ip).to_string());
+                let network = network.as_deref().unwrap_or(address);
+                let member = device.clone().unwrap_or_else(|| caller.conn.to_string());
+                Sender { principal: format!("{} {network}", caller.method), member: Some(member) }
+            }
+        }
+    }
+}
+
+#[derive(Clone, Copy, Default)]
+struct Held {
+    runs: usize,
+    bytes: usize,
+}
+
+impl Held {
+    fn add(&mut self, bytes: usize) {
+        self.runs += 1;
+        self.bytes += bytes;
+    }
+
+    fn less(self, other: Held) -> Held {
+        let (runs, bytes) = (self.runs.saturating_sub(other.runs), self.bytes.saturating_sub(other.bytes));
+        Held { runs, bytes }
+    }
+
+    /// Whether one more run of `bytes` stays within `left`.
+    fn may_add(self, bytes: usize, left: Held) -> bool {
+        self.runs < left.runs && self.bytes + bytes <= left.bytes
+    }
+}
+
+impl State {
+    /// Whose share a run counts to; a nested run counts to who sent the first one.
+    pub(super) fn sender(&self, caller: &Caller) -> Sender {
+        let parent = caller.run.as_ref().and_then(|id| self.runs.map.get(id));
+        parent.map_or_else(|| Sender::of(caller), |parent| parent.sender.clone())
+    }
+
+    /// Refuses a run beyond what all may have, or beyond its sender's share. A command is often the way out of a full
+    /// queue, so it is refused only when nothing is left at all.
+    pub(super) fn refuse_beyond_share(&self, new: &NewRun, sender: &Sender) -> Result<()> {
+        let refused = |text: String| Err(Error::unavailable(text).retry_in(Duration::from_secs(5)));
+        let (mut all, mut group, mut own) = (Held::default(), Held::default(), Held::default());
+        for run in self.runs.map.values() {
+            let size = run.new.size();
+            all.add(size);
+            if run.sender.principal == sender.principal {
+                group.add(size);
+            }
+            if run.sender == *sender {
+                own.add(size);
+            }
+        }
+        let free = Held { runs: MAX_RUNS, bytes: MAX_RUN_BYTES }.less(all);
+        if free.runs == 0 || new.size() > free.bytes {
+            return refused(
+                "too many turns are waiting on this gateway; try again when some have ended".into(),
+            );
+        }
+        let is_within = group.may_add(new.size(), free)
+            && (sender.member.is_none() || own.may_add(new.size(), free.less(group)));
+        if is_within || new.command.is_some() {
+            return Ok(());
+        }
+        let (runs, of) = match sender.member {
+            Some(_) if own.runs < group.runs => {
+                (group.runs, "this client and others with its secret and address")
+            }
+            _ => (own.runs, "this client"),
+        };
+        refused(format!(
+            "{runs} turns of {of} wait here already, which is its share; try again when some have ended"
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sender(method: &'static str, device: Option<&str>, remote: Option<&str>, conn: u64) -> Sender {
+        let (device_id, remote) = (device.map(str::to_string), remote.map(str::to_string));
+        Sender::of(&Caller { method, device_id, remote, conn, ..Caller::default() })
+    }
+
+    #[test]
+    fn s_m9_what_a_client_can_choose_makes_no_new_share() {
+        let principal = |sender: Sender| sender.principal;
+        let first = principal(sender("token", None, Some("2001:db8::1"), 1));
+        assert_eq!(
+            principal(sender("token", None, Some("2001:db8::2"), 2)),
+            first,
+            "another address of the host"
+        );
+        assert_eq!(
+            principal(sender("token", Some("d"), Some("2001:db8::1"), 3)),
+            first,
+            "a device of its own making"
+        );
+        assert_ne!(principal(sender("token", None, Some("2001:db8:0:1::1"), 4)), first);
+        assert_ne!(principal(sender("password", None, None, 5)), principal(sender("token", None, None, 5)));
+        assert!(
+            sender("token", None, None, 1) != sender("token", None, None, 2),
+            "two people with one secret"
+        );
+        let paired = |conn| sender("device-token", Some("d"), None, conn);
+        assert!(paired(1) == paired(2), "a device is one client");
+    }
+}
