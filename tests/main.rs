@@ -50,6 +50,8 @@ mod hanging_disk;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
+mod http_heads;
+#[cfg(test)]
 mod json_reading;
 #[cfg(test)]
 mod kill;

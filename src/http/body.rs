@@ -201,6 +201,21 @@ mod tests {
     use super::*;
 
     #[test]
+    fn fuzz_chunks_end_where_every_reader_says() {
+        let samples: [&[u8]; 3] = [b"1a;x=\"y\"\r\nabc", b"0\r\nX: y\r\nZ: w\r\n\r\nrest", b"\r\nafter"];
+        crate::net::fuzz::fuzz(&samples, |input, _| {
+            let ends = [
+                chunk_line(input).flatten().map(|(end, _)| end),
+                trailers(input).flatten().map(|(end, ())| end),
+            ];
+            for end in ends.into_iter().flatten() {
+                let taken = String::from_utf8_lossy(&input[..end]).replace("\r\n", "");
+                assert!(input[..end].ends_with(b"\r\n") && !taken.contains(['\r', '\n']), "{taken:?}");
+            }
+        });
+    }
+
+    #[test]
     fn a_line_before_a_chunk_is_read_in_one_way_only() {
         for (text, size) in
             [("0\r\n", 0), ("1a\r\nx", 26), ("5 \r\n", 5), ("5;x=\"y\"\r\n", 5), ("00F\r\n", 15)]

@@ -44,10 +44,12 @@ impl<'a> Responder<'a> {
 
     pub fn bytes(mut self, status: u16, content_type: &str, body: &[u8]) -> Result<()> {
         let (mut out, sent) = self.begin(status, content_type, Framing::Length(body.len()));
-        if self.head.method != "HEAD" {
-            out.extend_from_slice(body);
-        }
+        let body = if self.head.method == "HEAD" { &[] } else { body };
+        // In one packet with its head, unless the copy would cost more.
+        let (near, far) = body.split_at(if body.len() <= PIECE { body.len() } else { 0 });
+        out.extend_from_slice(near);
         self.out.write_all(&out).map_err(lost)?;
+        self.out.write_all(far).map_err(lost)?;
         self.out.sent.set(sent);
         Ok(())
     }
