@@ -1,12 +1,13 @@
 //! WebSocket framing (RFC 6455), without I/O: bytes in, messages out; headers out. For the server's side and for the
 //! command line's.
 //!
-//! Own code instead of tungstenite's `WebSocket` for one measured reason: outgoing frames are written straight
-//! from bytes that all clients share, and an idle connection keeps no buffer at all. tungstenite keeps a copy
-//! of the largest frame it ever sent for each client (ARCHITECTURE.md, "Memory of a client"). The tests speak to both
-//! sides with tungstenite.
-use crate::device::encoding::base64;
-use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
+//! Headers, opcodes, close codes, masks of what goes out and the accept key are tungstenite's. What is ours to decide
+//! is here: a header is judged before anything is allocated for its frame (tungstenite's parser reports reserved bits
+//! and missing masks, it does not refuse them), fragments count together, text is shared by all clients, and an idle
+//! connection holds nothing. Its `WebSocket` does neither of the last two (ARCHITECTURE.md, "Memory of a client").
+use std::io::Cursor;
+use tungstenite::protocol::frame::coding::{CloseCode, Control, Data, OpCode};
+use tungstenite::protocol::frame::{CloseFrame, Frame, FrameHeader};
 
 /// What the peer sent.
 #[derive(Debug, PartialEq, Eq)]
@@ -40,13 +41,6 @@ pub enum Violation {
     NotUtf8,
 }
 
-const CONT: u8 = 0x0;
-const TEXT: u8 = 0x1;
-const BINARY: u8 = 0x2;
-const CLOSE: u8 = 0x8;
-const PING: u8 = 0x9;
-const PONG: u8 = 0xa;
-
 /// Collects the bytes of one connection into messages.
 #[derive(Debug, Default)]
 pub struct Decoder {
@@ -59,11 +53,9 @@ pub struct Decoder {
     is_client: bool,
 }
 
+/// A header that may stand here, its own size, and that of its payload.
 struct Header {
-    fin: bool,
-    opcode: u8,
-    mask: [u8; 4],
-    /// Bytes of the header itself.
+    told: FrameHeader,
     size: usize,
     payload: usize,
 }
@@ -110,9 +102,9 @@ impl Decoder {
             let end = used + header.size + header.payload;
             let Some(body) = input.get(used + header.size..end) else { break };
             let mut payload = body.to_vec();
-            unmask(&mut payload, header.mask);
+            unmask(&mut payload, header.told.mask.unwrap_or_default());
             used = end;
-            if let Some(item) = self.accept(header.fin, header.opcode, payload)?
+            if let Some(item) = self.accept(&header.told, payload)?
                 && !on(item)
             {
                 break;
@@ -132,8 +124,8 @@ impl Decoder {
     }
 
     fn check(&self, header: &Header, max: usize) -> Result<(), Violation> {
-        if header.opcode >= CLOSE {
-            if header.payload > 125 || !header.fin {
+        if matches!(header.told.opcode, OpCode::Control(_)) {
+            if header.payload > 125 || !header.told.is_final {
                 return Err(Violation::Framing("control frames must be short and whole"));
             }
         } else if self.message.len().saturating_add(header.payload) > max {
@@ -142,25 +134,27 @@ impl Decoder {
         Ok(())
     }
 
-    fn accept(&mut self, fin: bool, opcode: u8, payload: Vec<u8>) -> Result<Option<Incoming>, Violation> {
-        match opcode {
-            PING => return Ok(Some(Incoming::Ping(payload))),
-            PONG => return Ok(Some(Incoming::Pong)),
-            CLOSE => return close_reason(&payload).map(|(code, reason)| Some(Incoming::Close(code, reason))),
-            TEXT | BINARY if self.in_message => {
+    fn accept(&mut self, header: &FrameHeader, payload: Vec<u8>) -> Result<Option<Incoming>, Violation> {
+        match header.opcode {
+            OpCode::Control(Control::Ping) => return Ok(Some(Incoming::Ping(payload))),
+            OpCode::Control(Control::Pong) => return Ok(Some(Incoming::Pong)),
+            OpCode::Control(Control::Close) => return close_reason(&payload).map(Some),
+            OpCode::Data(Data::Text | Data::Binary) if self.in_message => {
                 return Err(Violation::Framing("a message began inside a message"));
             }
-            CONT if !self.in_message => return Err(Violation::Framing("a continuation without a message")),
-            TEXT | BINARY | CONT => {}
-            _ => return Err(Violation::Framing("unknown opcode")),
+            OpCode::Data(Data::Continue) if !self.in_message => {
+                return Err(Violation::Framing("a continuation without a message"));
+            }
+            OpCode::Data(Data::Text | Data::Binary | Data::Continue) => {}
+            OpCode::Control(Control::Reserved(_)) | OpCode::Data(Data::Reserved(_)) => return Err(UNKNOWN),
         }
         if self.message.is_empty() {
             self.message = payload;
         } else {
             self.message.extend_from_slice(&payload);
         }
-        self.in_message = !fin;
-        if !fin {
+        self.in_message = !header.is_final;
+        if self.in_message {
             return Ok(None);
         }
         String::from_utf8(std::mem::take(&mut self.message))
@@ -169,32 +163,22 @@ impl Decoder {
     }
 }
 
+const UNKNOWN: Violation = Violation::Framing("unknown opcode");
+
 /// The header at the start of `bytes`, or `None` while it is not all there.
 fn parse_header(bytes: &[u8], is_masked: bool) -> Result<Option<Header>, Violation> {
-    let [first, second, rest @ ..] = bytes else { return Ok(None) };
-    if first & 0x70 != 0 {
+    let mut cursor = Cursor::new(bytes);
+    let Some((told, payload)) = FrameHeader::parse(&mut cursor).map_err(|_| UNKNOWN)? else {
+        return Ok(None);
+    };
+    if told.rsv1 || told.rsv2 || told.rsv3 {
         return Err(Violation::Framing("reserved bits are set"));
     }
-    if (second & 0x80 != 0) != is_masked {
+    if told.mask.is_some() != is_masked {
         return Err(Violation::Framing("client frames must be masked, server frames not"));
     }
-    let extra = match second & 0x7f {
-        126 => 2,
-        127 => 8,
-        _ => 0,
-    };
-    let Some(length) = rest.get(..extra) else { return Ok(None) };
-    let payload = match extra {
-        0 => u64::from(second & 0x7f),
-        _ => length.iter().fold(0u64, |n, b| n << 8 | u64::from(*b)),
-    };
-    let payload = usize::try_from(payload).ok().filter(|n| *n <= usize::MAX / 2).ok_or(Violation::TooBig)?;
-    let (mask, size) = match (is_masked, rest.get(extra..extra + 4)) {
-        (false, _) => ([0; 4], 2 + extra),
-        (true, Some(mask)) => (<[u8; 4]>::try_from(mask).unwrap_or_default(), 2 + extra + 4),
-        (true, None) => return Ok(None),
-    };
-    Ok(Some(Header { fin: first & 0x80 != 0, opcode: first & 0x0f, mask, size, payload }))
+    let payload = usize::try_from(payload).map_err(|_| Violation::TooBig)?;
+    Ok(Some(Header { told, size: cursor.position() as usize, payload }))
 }
 
 fn unmask(payload: &mut [u8], mask: [u8; 4]) {
@@ -207,17 +191,18 @@ fn unmask(payload: &mut [u8], mask: [u8; 4]) {
     }
 }
 
-fn close_reason(payload: &[u8]) -> Result<(u16, String), Violation> {
+fn close_reason(payload: &[u8]) -> Result<Incoming, Violation> {
     match payload {
-        [] => Ok((1005, String::new())),
+        [] => Ok(Incoming::Close(1005, String::new())),
         [_] => Err(Violation::Framing("a close code has two bytes")),
         [high, low, reason @ ..] => {
             let code = u16::from_be_bytes([*high, *low]);
-            let valid = matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999);
-            if !valid {
+            // 1014 came after tungstenite's list.
+            if code != 1014 && !CloseCode::from(code).is_allowed() {
                 return Err(Violation::Framing("invalid close code"));
             }
-            String::from_utf8(reason.to_vec()).map(|reason| (code, reason)).map_err(|_| Violation::NotUtf8)
+            let reason = String::from_utf8(reason.to_vec()).map_err(|_| Violation::NotUtf8)?;
+            Ok(Incoming::Close(code, reason))
         }
     }
 }
@@ -242,68 +227,56 @@ impl OutHeader {
 
 /// Header of a text frame with `payload` bytes.
 pub fn text_header(payload: usize) -> OutHeader {
-    header(TEXT, payload)
+    let (payload, mut bytes) = (payload as u64, [0u8; 10]);
+    let header = FrameHeader { opcode: TEXT, ..FrameHeader::default() };
+    // Without a mask it has at most ten bytes, so they take it.
+    let _ = header.format(payload, &mut bytes.as_mut_slice());
+    OutHeader { bytes, len: header.len(payload) as u8 }
 }
 
-fn header(opcode: u8, payload: usize) -> OutHeader {
-    let mut bytes = [0u8; 10];
-    let (short, extra): (u8, usize) = match payload {
-        0..=125 => (payload as u8, 0),
-        126..=65535 => (126, 2),
-        _ => (127, 8),
-    };
-    let wide = (payload as u64).to_be_bytes();
-    let tail = wide.iter().skip(8 - extra);
-    for (slot, byte) in bytes.iter_mut().zip([0x80 | opcode, short].iter().chain(tail)) {
-        *slot = *byte;
-    }
-    OutHeader { bytes, len: (2 + extra) as u8 }
-}
+const TEXT: OpCode = OpCode::Data(Data::Text);
 
 /// What a server answers to a client's key.
 pub fn accept_key(key: &str) -> String {
-    let text = format!("{key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
-    base64(digest(&SHA1_FOR_LEGACY_USE_ONLY, text.as_bytes()).as_ref())
+    tungstenite::handshake::derive_accept_key(key.as_bytes())
 }
 
 /// A whole text frame of a client.
 pub fn masked_text(text: &[u8], mask: [u8; 4]) -> Vec<u8> {
-    masked(TEXT, text, mask)
+    masked(Frame::message(text.to_vec(), TEXT, true), mask)
 }
 
 /// A whole pong frame of a client.
 pub fn masked_pong(payload: &[u8], mask: [u8; 4]) -> Vec<u8> {
-    masked(PONG, payload, mask)
+    masked(Frame::pong(payload.to_vec()), mask)
 }
 
 /// A client's close frame without a code.
 pub fn masked_close(mask: [u8; 4]) -> Vec<u8> {
-    masked(CLOSE, &[], mask)
+    masked(Frame::close(None), mask)
 }
 
-fn masked(opcode: u8, payload: &[u8], mask: [u8; 4]) -> Vec<u8> {
-    let header = header(opcode, payload.len());
-    let mut frame = Vec::with_capacity(payload.len() + 14);
-    frame.extend_from_slice(header.as_slice());
-    if let Some(length) = frame.get_mut(1) {
-        *length |= 0x80;
-    }
-    frame.extend_from_slice(&mask);
-    let start = frame.len();
-    frame.extend_from_slice(payload);
-    unmask(frame.get_mut(start..).unwrap_or_default(), mask);
-    frame
+fn masked(mut frame: Frame, mask: [u8; 4]) -> Vec<u8> {
+    frame.header_mut().mask = Some(mask);
+    bytes(frame)
 }
 
 /// A whole pong frame.
 pub fn pong(payload: &[u8]) -> Vec<u8> {
-    [header(PONG, payload.len()).as_slice(), payload].concat()
+    bytes(Frame::pong(payload.to_vec()))
 }
 
 /// A whole close frame; 1005 means one without code, as it was received.
 pub fn close(code: u16, reason: &str) -> Vec<u8> {
-    let payload = if code == 1005 { Vec::new() } else { [&code.to_be_bytes(), reason.as_bytes()].concat() };
-    [header(CLOSE, payload.len()).as_slice(), &payload].concat()
+    let told = CloseFrame { code: code.into(), reason: reason.into() };
+    bytes(Frame::close((code != 1005).then_some(told)))
+}
+
+fn bytes(frame: Frame) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(frame.len());
+    // Into memory nothing fails.
+    let _ = frame.format(&mut bytes);
+    bytes
 }
 
 #[cfg(test)]
@@ -312,7 +285,7 @@ mod tests {
 
     /// A masked client frame.
     fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
-        let mut out = masked(first & 0x0f, payload, [1, 2, 3, 4]);
+        let mut out = masked_text(payload, [1, 2, 3, 4]);
         out[0] = first;
         out
     }
@@ -380,6 +353,31 @@ mod tests {
             Incoming::Pong,
         ];
         assert_eq!(got, want);
+    }
+
+    #[test]
+    fn i10_10_what_tungstenite_only_reports_is_refused() {
+        // Reserved bits, a missing mask, reserved opcodes, a control frame in pieces or too long.
+        for head in
+            [[0xc1, 0x80], [0xa1, 0x80], [0x91, 0x80], [0x81, 0x00], [0x8b, 0x80], [0x83, 0x80], [0x08, 0x80]]
+        {
+            let frame = [&head[..], &[0; 4]].concat();
+            assert!(matches!(all(&[&frame], 10), Err(Violation::Framing(_))), "{head:x?}");
+        }
+        assert!(matches!(all(&[&frame(0x89, &[0; 126])], 1000), Err(Violation::Framing(_))));
+    }
+
+    #[test]
+    fn i10_10_close_codes_are_those_that_may_be_sent() {
+        let read = |code: u16| all(&[&frame(0x88, &code.to_be_bytes())], 10);
+        for code in [1000, 1003, 1007, 1012, 1013, 1014, 3000, 4999] {
+            assert_eq!(read(code), Ok(vec![Incoming::Close(code, String::new())]));
+        }
+        for code in [0, 999, 1004, 1005, 1006, 1015, 1016, 2999, 5000, 65535] {
+            assert!(matches!(read(code), Err(Violation::Framing(_))), "{code}");
+        }
+        assert_eq!(close(1008, "slow"), [&[0x88, 6][..], &1008u16.to_be_bytes(), b"slow"].concat());
+        assert_eq!((close(1005, ""), pong(b"p")), (vec![0x88, 0], vec![0x8a, 1, b'p']));
     }
 
     #[test]
