@@ -37,6 +37,7 @@ mod session_key;
 mod sessions;
 mod settings;
 mod signals;
+mod slash;
 mod state;
 mod sys;
 mod threads;

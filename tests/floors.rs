@@ -32,7 +32,7 @@ const FLOORS: &[&[&str]] = &[
     // Means: conversations, workspaces, model servers and the agents that use them.
     &["sessions", "workspace"],
     &["agents", "models"],
-    &["own"],
+    &["own", "slash"],
     // Work that is done for somebody.
     &["backup", "service", "tools", "upkeep"],
     &["agent", "doctor"],

@@ -1,8 +1,9 @@
 //! `/help`, `/commands`, `/status`, `/whoami`: what the gateway says of itself. On the state thread.
-use super::{Act, At, COMMANDS, Command, Reply, entry, levels, model, queue};
+use super::{At, Reply, entry, model};
 use crate::error::Result;
 use crate::models::provider::Provider;
 use crate::sessions::Entry;
+use crate::slash::{Act, COMMANDS, Command, levels, queue};
 use crate::state::State;
 use serde_json::Value;
 

@@ -1,7 +1,7 @@
 //! `/context`: what a model is given besides the user's words: workspace files, tools, conversation. Put together on
 //! the state thread; the files are looked at on another one.
 use super::about::{context_line, short};
-use super::{At, Reply, entry, levels, model, wrong};
+use super::{At, Reply, entry, model, wrong};
 use crate::agent::prompt::{self, DEFAULT_MAX_CHARS, FILES, Wanted};
 use crate::agents::Agents;
 use crate::error::Result;
@@ -9,6 +9,7 @@ use crate::files;
 use crate::json::json;
 use crate::models::provider::Provider;
 use crate::sessions::Entry;
+use crate::slash::levels;
 use crate::state::State;
 use crate::tools::{self, Tool};
 use serde_json::Value;

@@ -1,110 +1,22 @@
 //! Slash commands: what the gateway answers itself instead of asking a model.
 //!
-//! `table.rs` has a row for each command, `parse.rs` says whether a message is one, `directives.rs` finds settings
-//! inside other text. Handlers run on the state thread, with the scopes of the sender's connection (SEC-11), and
-//! read no files: what needs files is handed back as `Reply::Work`. Nothing here sends anything to clients.
+//! Which there are and what they are called says the room `slash`. Handlers run on the state thread, with the scopes
+//! of the sender's connection (SEC-11), and read no files: what needs files is handed back as `Reply::Work`. Nothing
+//! here sends anything to clients.
 mod about;
 mod context;
-pub mod directives;
-pub mod levels;
-pub mod model;
-mod parse;
-pub mod queue;
+mod levels;
+mod model;
+mod queue;
 mod session;
-mod table;
 mod usage;
 
-pub use directives::{Directives, directives};
-pub use parse::parse;
-pub use table::COMMANDS;
-
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::ids;
-use crate::protocol::frame::Scopes;
 use crate::sessions::{Entry, patch};
+use crate::slash::{Act, At, Deed, Invocation, Reply, check};
 use crate::state::State;
 use serde_json::{Map, Value};
-
-/// For whom and where a command runs.
-#[derive(Debug, Clone)]
-pub struct At {
-    /// Canonical session key.
-    pub key: String,
-    /// Of the sender's connection.
-    pub scopes: Scopes,
-    /// The sender's id: a client's name, a channel's user.
-    pub sender: String,
-    /// Such as `webchat`.
-    pub channel: String,
-}
-
-/// What becomes of a message that was a command.
-pub enum Reply {
-    Text(String),
-    /// The text is made on another thread, because files are read for it.
-    Work(Box<dyn FnOnce() -> Result<String> + Send>),
-    /// The model answers this message instead; the session was reset already.
-    Turn {
-        message: String,
-    },
-    /// The conversation is to be replaced by a summary, made with these instructions.
-    Compact {
-        instructions: Option<String>,
-    },
-    /// The session's runs are to be stopped.
-    Stop,
-}
-
-/// Who may give a command.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scope {
-    Read,
-    Write,
-    Admin,
-}
-
-/// What a command does.
-#[derive(Clone, Copy)]
-pub enum Act {
-    Run(fn(&mut State, &At, &str) -> Result<Reply>),
-    /// Says that it is not there, or switched off, and what to do instead.
-    Say(&'static str),
-}
-
-/// One row of `COMMANDS`.
-pub struct Command {
-    pub name: &'static str,
-    pub aliases: &'static [&'static str],
-    /// What may follow the name; empty for a command that stands alone.
-    pub args: &'static str,
-    /// One line of help; empty for commands that help does not list.
-    pub doc: &'static str,
-    pub scope: Scope,
-    pub act: Act,
-    /// Whether it is also a directive: a setting for one message when that message has other text.
-    pub is_directive: bool,
-}
-
-/// The commands of one message with what follows their names: usually one, several when the message is made of
-/// directives only.
-#[derive(Clone)]
-pub struct Invocation {
-    pub calls: Vec<(&'static Command, String)>,
-}
-
-/// Whether the sender may give all of these commands (SEC-11).
-pub fn check(at: &At, invocation: &Invocation) -> Result<()> {
-    invocation.calls.iter().try_for_each(|(command, _)| authorise(&at.scopes, command))
-}
-
-impl Invocation {
-    /// The text that a model is to answer in the new conversation (`/new <text>`), if there is one.
-    pub fn message(&self) -> Option<&str> {
-        let [(command, args)] = self.calls.as_slice() else { return None };
-        let text = args.trim();
-        (matches!(command.name, "new" | "reset") && !text.is_empty()).then_some(text)
-    }
-}
 
 /// Does what the message asks for. Nothing is done when a scope is missing for any part of it.
 pub fn run(state: &mut State, at: &At, invocation: &Invocation) -> Result<Reply> {
@@ -112,7 +24,7 @@ pub fn run(state: &mut State, at: &At, invocation: &Invocation) -> Result<Reply>
     let mut replies = Vec::new();
     for (command, args) in &invocation.calls {
         replies.push(match command.act {
-            Act::Run(handler) => handler(state, at, args)?,
+            Act::Run(deed) => handler(deed)(state, at, args)?,
             Act::Say(text) => Reply::Text(format!("/{}: {text}", command.name)),
         });
     }
@@ -129,17 +41,26 @@ pub fn run(state: &mut State, at: &At, invocation: &Invocation) -> Result<Reply>
     Ok(Reply::Text(texts.collect::<Vec<_>>().join("\n")))
 }
 
-fn authorise(scopes: &Scopes, command: &Command) -> Result<()> {
-    let (needed, allowed) = match command.scope {
-        Scope::Read => ("operator.read", scopes.can_read()),
-        Scope::Write => ("operator.write", scopes.has("operator.write")),
-        Scope::Admin => ("operator.admin", scopes.has("operator.admin")),
-    };
-    if allowed {
-        return Ok(());
+fn handler(deed: Deed) -> fn(&mut State, &At, &str) -> Result<Reply> {
+    match deed {
+        Deed::Activation => session::activation,
+        Deed::Commands => about::commands,
+        Deed::Compact => session::compact,
+        Deed::Context => context::context,
+        Deed::Help => about::help,
+        Deed::Model => model::model,
+        Deed::Models => model::models,
+        Deed::New => session::new,
+        Deed::Queue => queue::queue,
+        Deed::Reasoning => levels::reasoning,
+        Deed::Send => session::send,
+        Deed::Status => about::status,
+        Deed::Stop => session::stop,
+        Deed::Think => levels::think,
+        Deed::Usage => usage::usage,
+        Deed::Verbose => levels::verbose,
+        Deed::Whoami => about::whoami,
     }
-    let error = Error::new(Kind::Forbidden, format!("missing scope: {needed} (for /{})", command.name));
-    Err(error.with("missingScope", needed).with("requiredScopes", vec![needed]))
 }
 
 /// Sets a member of the session by the rules of `sessions.patch`; the session is made if it is new.
@@ -169,57 +90,4 @@ fn entry(state: &State, at: &At) -> Entry {
 fn wrong(name: &str, value: &str, choices: &str) -> Reply {
     let value: String = value.chars().filter(|c| !c.is_control()).take(40).collect();
     Reply::Text(format!("/{name}: {value:?} is not one of {choices}. Nothing was changed."))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// SEC-11: each command against each scope.
-    #[test]
-    fn sec_11_every_command_against_every_scope() {
-        let read = ["commands", "context", "help", "models", "status", "whoami"];
-        let write = [
-            "activation",
-            "compact",
-            "model",
-            "new",
-            "queue",
-            "reasoning",
-            "reset",
-            "skill",
-            "stop",
-            "subagents",
-            "think",
-            "tts",
-            "usage",
-            "verbose",
-        ];
-        for command in COMMANDS {
-            let needed = match command.name {
-                name if read.contains(&name) => "operator.read",
-                name if write.contains(&name) => "operator.write",
-                _ => "operator.admin",
-            };
-            for scope in [
-                "operator.read",
-                "operator.write",
-                "operator.admin",
-                "operator.approvals",
-                "operator.pairing",
-                "Operator.Admin",
-                "",
-            ] {
-                let allowed = scope == needed
-                    || scope == "operator.admin"
-                    || (needed == "operator.read" && scope == "operator.write");
-                let result = authorise(&Scopes::new(vec![scope.to_string()]), command);
-                assert_eq!(result.is_ok(), allowed, "/{} with {scope:?}", command.name);
-                if let Err(e) = result {
-                    assert_eq!((e.kind, e.message().contains(needed)), (Kind::Forbidden, true), "{e}");
-                }
-            }
-            assert!(authorise(&Scopes::default(), command).is_err(), "/{} without scopes", command.name);
-        }
-    }
 }

@@ -5,6 +5,7 @@ use crate::error::Result;
 use crate::ids;
 use crate::session_key;
 use crate::sessions::Entry;
+use crate::slash::names;
 use crate::state::State;
 use serde_json::Value;
 
@@ -16,7 +17,7 @@ const GREETING: &str = "A new session begins, and the user has not written anyth
 /// A session id of its own for what follows; settings stay. A model's name at the start chooses that model.
 pub fn new(state: &mut State, at: &At, args: &str) -> Result<Reply> {
     let (word, rest) = args.split_once(char::is_whitespace).unwrap_or((args, ""));
-    let wanted = model::named(&state.shared.config(), word);
+    let wanted = names::named(&state.shared.config(), word);
     let message = if wanted.is_some() { rest } else { args }.trim();
     let id = ids::uuid()?;
     let mut entry = match state.sessions.get(&at.key) {

@@ -1,7 +1,6 @@
 //! `chat.*`: what WebChat and the Control UI speak. Answers of a turn come as events.
 use crate::calls::Call;
 use crate::cancel::Reason;
-use crate::commands::{self, At, Directives};
 use crate::error::{Error, Result};
 use crate::json::json;
 use crate::methods::agent::{check_send_policy, default_timeout_ms, read_thinking, replay};
@@ -10,6 +9,7 @@ use crate::params::{params, read};
 use crate::protocol::events;
 use crate::runs::{Family, NewRun};
 use crate::sessions::{freshness, history, message};
+use crate::slash::{self, At, Directives};
 use crate::state::State;
 use crate::state::event::{Answer, Event};
 use serde_json::Value;
@@ -58,11 +58,11 @@ pub fn send(state: &mut State, call: Call, params: Value) -> Result<Answer> {
     }
     let config = state.shared.config();
     let may_command = !has_more && !is_plain && is_short;
-    let command = if may_command { commands::parse(&config, &text) } else { None };
+    let command = if may_command { slash::parse(&config, &text) } else { None };
     let (mut directives, text) = match command {
         Some(_) => (Directives::default(), text),
         None if is_plain || !is_short => (Directives::default(), text),
-        None => commands::directives(&config, &text),
+        None => slash::directives(&config, &text),
     };
     if command.is_none() {
         check_send_policy(state, &key)?;
@@ -78,10 +78,10 @@ pub fn send(state: &mut State, call: Call, params: Value) -> Result<Answer> {
         channel: WEBCHAT.to_string(),
     };
     if let Some(invocation) = &command {
-        commands::check(&at, invocation)?;
+        slash::check(&at, invocation)?;
     }
     if let Some(mode) = &params.queue_mode {
-        directives.queue = Some(commands::queue::take(mode).0);
+        directives.queue = Some(slash::queue::take(mode).0);
     }
     directives.thinking = directives.thinking.or(thinking);
     let new = NewRun {

@@ -6,11 +6,12 @@ use super::{Doing, Family, Footer, NewRun, Phase, Run, Verbose};
 use crate::agent::mailbox::Mailbox;
 use crate::calls::Call;
 use crate::cancel::Cancel;
-use crate::commands::{self, Reply};
+use crate::commands;
 use crate::error::{Error, Result};
 use crate::json::json;
 use crate::protocol::frame::Payload;
 use crate::sessions::Record;
+use crate::slash::{self, Reply};
 use crate::state::State;
 use crate::state::event::Answer;
 use crate::state::store;
@@ -109,7 +110,7 @@ impl State {
     }
 
     /// A command takes effect now, however busy the session is; what it has to say is said by a run.
-    fn run_command(&mut self, id: &str, command: &(commands::At, commands::Invocation)) {
+    fn run_command(&mut self, id: &str, command: &(slash::At, slash::Invocation)) {
         let (at, invocation) = command;
         let doing = match commands::run(self, at, invocation) {
             Ok(Reply::Text(text)) => Doing::Say(Some(Box::new(move || Ok(text)))),

@@ -19,7 +19,7 @@ use crate::agent::mailbox::{Mailbox, Said};
 use crate::agent::run::Words;
 use crate::calls::Call;
 use crate::cancel::Cancel;
-use crate::commands::{self, Directives};
+use crate::slash::{self, Directives};
 use nesting::Nesting;
 use serde_json::Value;
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -64,7 +64,7 @@ pub struct NewRun {
     /// Where the conversation takes place.
     pub channel: Option<String>,
     /// The message is a command for the gateway itself.
-    pub command: Option<Box<(commands::At, commands::Invocation)>>,
+    pub command: Option<Box<(slash::At, slash::Invocation)>>,
 }
 
 /// What a run does when its time comes.

@@ -1,11 +1,11 @@
 //! What a message does while its session is busy: waits for a turn of its own, is answered together with others
 //! (`collect`), joins the turn under way (`steer`) or ends it (`interrupt`); and what gives way when too many wait.
 //!
-//! Part of `State`, on the state thread. Which settings hold is decided in `commands::queue`.
+//! Part of `State`, on the state thread. Which settings hold is decided in `slash::queue`.
 use super::{Doing, Family, NewRun, Phase, Run, Runs};
 use crate::cancel::Reason;
-use crate::commands::queue::{self, Settings};
 use crate::error::{Error, Result};
+use crate::slash::queue::{self, Settings};
 use crate::state::State;
 use std::time::Duration;
 

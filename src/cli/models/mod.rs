@@ -11,7 +11,6 @@ pub mod status;
 pub mod test;
 use super::parse::Args;
 use super::{Command, Context, Flag, JSON, far};
-use crate::commands::model::alias;
 use crate::config::Config;
 use crate::env::Env;
 use crate::error::{Error, Result};
@@ -20,6 +19,7 @@ use crate::models::catalogue;
 use crate::models::catalogue::Listed;
 use crate::models::profiles;
 use crate::models::provider::Provider;
+use crate::slash::names::alias;
 use serde_json::Value;
 
 pub const LIST: Command = Command {

@@ -1,5 +1,5 @@
 //! The COMMANDS table: a row is the whole of what parsing, help and authorisation know about a command.
-use super::{Act, Command, Scope, about, context, levels, model, queue, session, usage};
+use super::{Act, Command, Deed, Scope};
 use Act::{Run, Say};
 use Scope::{Admin, Read, Write};
 
@@ -19,35 +19,35 @@ const NO_EXEC: &str = "this version runs no commands on its host, so there is no
 const NO_SHELL: &str = "this version runs no commands on its host; commands.bash has no effect. Send the text without the leading sign";
 
 commands! {
-    "activation" [] "mention|always" Write Run(session::activation), "Choose which messages of a group are answered";
+    "activation" [] "mention|always" Write Run(Deed::Activation), "Choose which messages of a group are answered";
     "allowlist" [] "..." Admin Say("not in this version; edit allowFrom below channels in the configuration"), "";
     "approve" [] "..." Admin Say("not in this version: nothing is run that would need an approval"), "";
     "bash" [] "..." Admin Say(NO_SHELL), "";
-    "commands" [] "" Read Run(about::commands), "List all commands";
-    "compact" [] "[instructions]" Write Run(session::compact), "Replace the conversation so far by a summary";
+    "commands" [] "" Read Run(Deed::Commands), "List all commands";
+    "compact" [] "[instructions]" Write Run(Deed::Compact), "Replace the conversation so far by a summary";
     "config" [] "..." Admin Say("editing the configuration from a chat is not in this version, whatever commands.config says; edit the file, it is read again by itself"), "";
-    "context" [] "[list|detail|json]" Read Run(context::context), "Show what the model is given besides your words";
+    "context" [] "[list|detail|json]" Read Run(Deed::Context), "Show what the model is given besides your words";
     "debug" [] "..." Admin Say("overriding the configuration from a chat is not in this version, whatever commands.debug says; edit the file, it is read again by itself"), "";
     "elevated" ["elev"] "..." Admin Say(NO_EXEC), "";
     "exec" [] "..." Admin Say(NO_EXEC), "";
-    "help" [] "" Read Run(about::help), "Show the commands used most";
-    "model" [] "[ref|number|list|status|default]" Write Run(model::model), "Show or choose the model of this session" directive;
-    "models" [] "[provider]" Read Run(model::models), "List the models by provider";
-    "new" [] "[model] [text]" Write Run(session::new), "Start a new session, and go on with the text";
-    "queue" [] "[mode] [debounce:2s] [cap:20] [drop:old|new|summarize]" Write Run(queue::queue), "Choose what a message does while a turn goes on" directive;
-    "reasoning" ["reason"] "[off|on|stream]" Write Run(levels::reasoning), "Show the model's reasoning or hide it" directive;
-    "reset" [] "[model] [text]" Write Run(session::new), "The same as /new";
+    "help" [] "" Read Run(Deed::Help), "Show the commands used most";
+    "model" [] "[ref|number|list|status|default]" Write Run(Deed::Model), "Show or choose the model of this session" directive;
+    "models" [] "[provider]" Read Run(Deed::Models), "List the models by provider";
+    "new" [] "[model] [text]" Write Run(Deed::New), "Start a new session, and go on with the text";
+    "queue" [] "[mode] [debounce:2s] [cap:20] [drop:old|new|summarize]" Write Run(Deed::Queue), "Choose what a message does while a turn goes on" directive;
+    "reasoning" ["reason"] "[off|on|stream]" Write Run(Deed::Reasoning), "Show the model's reasoning or hide it" directive;
+    "reset" [] "[model] [text]" Write Run(Deed::New), "The same as /new";
     "restart" [] "" Admin Say("restarting from a chat is not in this version, whatever commands.restart says; restart the gateway's service"), "";
-    "send" [] "[on|off|inherit]" Admin Run(session::send), "Allow or forbid turns in this session";
+    "send" [] "[on|off|inherit]" Admin Run(Deed::Send), "Allow or forbid turns in this session";
     "skill" [] "..." Write Say("running a skill by name is not in this version; ask for it in your own words"), "";
-    "status" [] "" Read Run(about::status), "Show model, context, settings and runs";
-    "stop" [] "" Write Run(session::stop), "Stop the turn that goes on";
+    "status" [] "" Read Run(Deed::Status), "Show model, context, settings and runs";
+    "stop" [] "" Write Run(Deed::Stop), "Stop the turn that goes on";
     "subagents" [] "..." Write Say("not in this version: there are no subagents"), "";
-    "think" ["t" "thinking"] "[off|minimal|low|medium|high|xhigh]" Write Run(levels::think), "Choose how much the model reasons" directive;
+    "think" ["t" "thinking"] "[off|minimal|low|medium|high|xhigh]" Write Run(Deed::Think), "Choose how much the model reasons" directive;
     "tts" [] "..." Write Say("not in this version: replies are text"), "";
-    "usage" [] "[off|tokens|full|cost]" Write Run(usage::usage), "Choose the usage line of replies, or sum up the costs";
-    "verbose" ["v"] "[off|on|full]" Write Run(levels::verbose), "Show tool calls, or their results too" directive;
-    "whoami" ["id"] "" Read Run(about::whoami), "Show who you are to the gateway";
+    "usage" [] "[off|tokens|full|cost]" Write Run(Deed::Usage), "Choose the usage line of replies, or sum up the costs";
+    "verbose" ["v"] "[off|on|full]" Write Run(Deed::Verbose), "Show tool calls, or their results too" directive;
+    "whoami" ["id"] "" Read Run(Deed::Whoami), "Show who you are to the gateway";
 }
 
 /// The command of a name or alias, in any case.

@@ -1,6 +1,6 @@
 //! Whether a message is a command. Pure: text and configuration in, invocation out.
 use super::directives::{found, is_at_start};
-use super::{Command, Invocation, model, table};
+use super::{Command, Invocation, names, table};
 use crate::config::Config;
 
 /// The command that the whole message is; `None` for a message that the model is to answer, with or without
@@ -18,7 +18,7 @@ pub fn parse(config: &Config, text: &str) -> Option<Invocation> {
     let (name, args) = split(text.strip_prefix('/')?);
     let Some(command) = table::find(name) else {
         // A model's short name alone.
-        let is_alias = args.is_empty() && model::alias(config, name).is_some();
+        let is_alias = args.is_empty() && names::alias(config, name).is_some();
         return if is_alias { one("model", name) } else { None };
     };
     if command.is_directive

@@ -3,7 +3,7 @@
 //!
 //! A directive is taken only when a valid value follows its name, after white space or at the start of the text, and
 //! not in code. Text without directives comes back as it was, byte for byte.
-use super::{Command, levels, model, queue, table};
+use super::{Command, levels, names, queue, table};
 use crate::config::Config;
 use crate::models::provider::Thinking;
 use std::ops::Range;
@@ -133,7 +133,7 @@ fn read_value(config: &Config, command: &Command, args: &str) -> Option<(Value, 
     // A sentence may go on after the value: `/think high, then look`.
     let word = word.trim_end_matches([',', '.', ';', ':', '!', '?', ')']);
     let value = match command.name {
-        "model" => Value::Model(model::named(config, word)?),
+        "model" => Value::Model(names::named(config, word)?),
         "reasoning" => Value::Reasoning(levels::reasoning_word(word)?),
         "verbose" => Value::Verbose(levels::verbose_word(word)?),
         _ => Value::Thinking(levels::thinking_word(word)?),
