@@ -3,8 +3,9 @@
 //! Built on the main thread from what is on disk; ends when its state thread ends. What it leaves behind is the
 //! connections that say goodbye, each for a second or two, and what `Process` keeps.
 use super::judge::Verdict;
-use super::watch::Watcher;
-use super::{Process, recover};
+use super::supervisor::Supervisor;
+use super::workers::{House, WORKERS};
+use super::{Process, recover, watch};
 use crate::clock;
 use crate::device::pairing::Pairing;
 use crate::error::{Error, Kind, Result};
@@ -20,7 +21,7 @@ use crate::state::shared::{Published, Shared};
 use crate::state::store::Store;
 use crate::state::{self, Note, State};
 use crate::threads;
-use crossbeam_channel::{Receiver, Select, Sender, bounded};
+use crossbeam_channel::{Receiver, Select, Sender, TryRecvError, bounded};
 use std::sync::{Arc, RwLock};
 use std::time::Instant;
 
@@ -30,7 +31,9 @@ const STATE_STACK: usize = 1 << 20;
 
 pub struct Generation {
     shared: Arc<Shared>,
-    watcher: Option<Watcher>,
+    workers: Supervisor,
+    /// Another configuration is in force.
+    changed: Receiver<()>,
     done: Receiver<std::result::Result<Ending, String>>,
     judge: Receiver<()>,
 }
@@ -73,12 +76,17 @@ impl Generation {
             ask: methods::local::ask,
             method_names: methods::names(),
         });
-        // Before the files are read for good, so that no change is missed.
-        let watcher = Watcher::start(shared.clone(), process.judge.clone())
-            .inspect_err(
-                |e| log::warn!(target: "gateway/reload", "{e}; a changed config file needs a restart"),
-            )
-            .ok();
+        let (changed_tx, changed) = bounded(1);
+        let dotenv = watch::digest_of(&shared.env.state_dir.join(".env"));
+        let workers = Supervisor::start(
+            WORKERS,
+            House {
+                started: (shared.config(), dotenv),
+                shared: shared.clone(),
+                judge: process.judge.clone(),
+                changed: changed_tx,
+            },
+        );
         let (judge_tx, judge) = bounded(1);
         crate::clock::read_zone();
         let mut state = build(&shared, state_tx, judge_tx)?;
@@ -104,31 +112,47 @@ impl Generation {
             let _ = died.send(Err(what));
         })?;
         process.succession.serve(shared.clone());
-        Ok(Generation { shared, watcher, done, judge })
+        Ok(Generation { shared, workers, changed, done, judge })
     }
 
-    /// Waits until the state thread wants the configuration judged (`None`) or has ended.
-    pub fn next(&self) -> Option<Result<Ending>> {
-        let mut select = Select::new();
-        select.recv(&self.done);
-        let judge = select.recv(&self.judge);
-        let ready = select.select();
-        let ending = if ready.index() == judge {
-            if ready.recv(&self.judge).is_ok() {
-                return None;
-            }
-            // No sender any more: the state thread is about to end.
-            self.done.recv()
-        } else {
-            ready.recv(&self.done)
-        };
-        let failed = |what: String| {
+    /// Waits until the state thread wants the configuration judged (`None`) or has ended; meanwhile sees to the workers.
+    pub fn next(&mut self) -> Option<Result<Ending>> {
+        let failed = |what: &str| {
             Error::new(Kind::Unavailable, format!("the state thread failed: {what}; see the log"))
         };
-        Some(match ending {
-            Ok(ending) => ending.map_err(failed),
-            Err(_) => Err(failed("it ended without a word".to_string())),
-        })
+        loop {
+            self.wait();
+            if self.changed.try_recv().is_ok() {
+                self.workers.compare();
+            }
+            while let Ok((number, result)) = self.workers.ended.try_recv() {
+                self.workers.has_ended(number, result);
+            }
+            match self.judge.try_recv() {
+                Ok(()) => return None,
+                Err(TryRecvError::Empty) if self.done.is_empty() => {}
+                // Without a sender the state thread is about to end.
+                Err(_) => {
+                    let ending = self.done.recv().map_err(|_| failed("it ended without a word"));
+                    return Some(ending.and_then(|ending| ending.map_err(|what| failed(&what))));
+                }
+            }
+        }
+    }
+
+    /// Until there is something to do.
+    fn wait(&mut self) {
+        let due = self.workers.turn();
+        let mut select = Select::new();
+        select.recv(&self.done);
+        select.recv(&self.judge);
+        select.recv(&self.changed);
+        select.recv(&self.workers.ended);
+        match due {
+            // The time being up is a reason to look, like any other.
+            Some(due) => drop(select.ready_deadline(due)),
+            None => drop(select.ready()),
+        }
     }
 
     pub fn judged(&self, verdict: Result<()>) {
@@ -136,11 +160,9 @@ impl Generation {
         let _ = self.shared.state.send(Event::Judged(verdict));
     }
 
-    /// After the state thread: ends what is left of it.
+    /// After the state thread: ends what is left of it. Workers that asked it something were let go by it.
     pub fn end(self) {
-        if let Some(watcher) = self.watcher {
-            watcher.stop();
-        }
+        self.workers.stop();
     }
 }
 

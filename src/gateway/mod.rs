@@ -11,7 +11,9 @@ mod generation;
 pub mod judge;
 mod recover;
 mod sockets;
+mod supervisor;
 pub mod watch;
+mod workers;
 
 use crate::calls::budget::Budget;
 use crate::door::Door;
@@ -113,7 +115,7 @@ impl Process {
     }
 
     /// Waits for the end of a generation; meanwhile judges the configuration when a restart is pending.
-    fn attend(&self, generation: Generation) -> Result<Ending> {
+    fn attend(&self, mut generation: Generation) -> Result<Ending> {
         let ending = loop {
             match generation.next() {
                 None => generation.judged(self.judge.look().map(drop)),

@@ -3,8 +3,9 @@
 //! Waits for quiet, reads, has the result judged as a start would (`Judge`), asks `plan` what changed, and carries that
 //! out: the values for everybody to read, the secret (SEC-14, R-05f), the agents, the log; what needs a restart is
 //! asked of the state thread. A file that cannot be used changes nothing and is told of when it stays so (R-06a,
-//! R-06c). It never writes a file. One watcher a generation; it ends with it.
+//! R-06c). It never writes a file. A worker: one a generation, started again if it fails.
 use super::changes::{Changes, Seen};
+use super::workers::{Handle, House};
 use crate::clock;
 use crate::config::Config;
 use crate::config::action::Action;
@@ -12,99 +13,45 @@ use crate::config::plan;
 use crate::config::plan::Plan;
 use crate::config::problem::Problem;
 use crate::env::Env;
-use crate::error::{Error, Result};
-use crate::gateway::judge::{Judge, Verdict};
+use crate::error::Result;
+use crate::gateway::judge::Verdict;
 use crate::json::json;
 use crate::logging;
 use crate::protocol::events;
 use crate::settings::Auth;
 use crate::state::event::Event;
 use crate::state::sessions::roster;
-use crate::state::shared::Shared;
-use crate::threads;
 use crate::{files, ids};
 use ring::digest::{SHA256, digest};
-use std::io::Read;
-use std::net::Shutdown;
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// A file that cannot be used may be half written: this long without a further change before it is told (R-06c).
 const PATIENCE: Duration = Duration::from_secs(2);
 /// A file that never rests is looked at nevertheless, after this many changes in a row.
 const MAX_CHANGES: u32 = 100;
-/// A watcher that has not ended by then is left behind.
-const LET_GO: Duration = Duration::from_secs(2);
-const STACK: usize = 256 << 10;
+pub const STACK: usize = 256 << 10;
 
-/// The running thread.
-pub struct Watcher {
-    stop: UnixStream,
-    thread: JoinHandle<()>,
-}
-
-impl Watcher {
-    /// Starts the thread, which also notices what changed since the configuration in force was read.
-    pub fn start(shared: Arc<Shared>, judge: Arc<Judge>) -> Result<Watcher> {
-        let (stop, stopped) = UnixStream::pair().map_err(|e| Error::io("start the config watcher", e))?;
-        let applied = shared.config();
-        let dotenv = shared.env.state_dir.join(".env");
-        let files = files_of(&applied, &dotenv);
-        let dotenv_digest = digest_of(&dotenv);
-        let changes = Changes::of(files, stopped);
-        let (held, seen) = (applied.clone(), applied.clone());
-        let dotenv_seen = dotenv_digest.clone();
-        let mut work = Work {
-            shared,
-            judge,
-            changes,
-            started: applied,
-            held,
-            seen,
-            dotenv,
-            dotenv_digest,
-            dotenv_seen,
-            // What was wrong at the start was told by the start.
-            told: false,
-        };
-        let run = move || {
-            if let Err(e) = work.run() {
-                log::error!(target: "gateway/reload", "{e}; changes of the configuration need a restart from now on");
-            }
-        };
-        let died =
-            |what| log::error!(target: "gateway/reload", "the config watcher ended by a defect: {what}");
-        Ok(Watcher { stop, thread: threads::spawn("gw-watch", STACK, run, died)? })
-    }
-
-    /// Ends the thread and waits for it, but not for a disk that does not answer.
-    pub fn stop(self) {
-        let mut stop = &self.stop;
-        // The thread's end of the pair is closed when it has ended. On a pair that is broken there is nobody to wait for.
-        let asked = stop.shutdown(Shutdown::Write).and_then(|()| stop.set_read_timeout(Some(LET_GO)));
-        if asked.and_then(|()| stop.read(&mut [0])).is_ok() {
-            // A panic was told by the thread itself.
-            let _ = self.thread.join();
-        }
-    }
+/// Watches until it is told to end.
+pub fn run(handle: Handle) -> Result<()> {
+    let Handle { house, config, stop, .. } = handle;
+    let dotenv = house.shared.env.state_dir.join(".env");
+    let changes = Changes::of(files_of(&config, &dotenv), stop);
+    let dotenv_seen = house.started.1.clone();
+    // What was wrong at the start was told by the start.
+    Work { held: config.clone(), seen: config, changes, dotenv, dotenv_seen, told: false, house }.run()
 }
 
 struct Work {
-    shared: Arc<Shared>,
-    judge: Arc<Judge>,
+    house: Arc<House>,
     changes: Changes,
-    /// As this generation began: what needs a restart is in force as it is there.
-    started: Config,
-    /// Put in force last: all else is in force as it is here.
+    /// Put in force last. What needs a restart is in force as the generation began with it, all else as it is here.
     held: Config,
     /// What the files said last when they could be used, in force or not.
     seen: Config,
     dotenv: PathBuf,
-    /// When this generation began, and as it was seen last.
-    dotenv_digest: String,
+    /// As it was seen last.
     dotenv_seen: String,
     /// `health` says that the file cannot be used.
     told: bool,
@@ -193,21 +140,21 @@ impl Work {
     /// What the files say, and whether it can be put in force. Of one that cannot, for a mistake outside of `gateway`
     /// or a taken port, the secret holds all the same: what was taken back must open nothing any more (SEC-14).
     fn read(&self) -> (Config, std::result::Result<Usable, Problem>) {
-        let (mut env, dotenv_digest) = (self.judge.env(), digest_of(&self.dotenv));
+        let (mut env, dotenv_digest) = (self.house.judge.env(), digest_of(&self.dotenv));
         let config = Config::inspect(&mut env);
         let problem = config.problem(&self.seen);
         let is_unusable = config.is_unusable();
         if let Some(problem) = problem.clone().filter(|_| is_unusable) {
             return (config, Err(problem));
         }
-        let verdict = match self.judge.judge(config.clone(), env) {
+        let verdict = match self.house.judge.judge(config.clone(), env) {
             Ok(verdict) => verdict,
             Err(e) => {
                 let problem = problem.unwrap_or_else(|| config.refusal(&e));
                 return (config, Err(problem));
             }
         };
-        let problem = problem.or_else(|| Some(config.refusal(&self.judge.admit(&verdict).err()?)));
+        let problem = problem.or_else(|| Some(config.refusal(&self.house.judge.admit(&verdict).err()?)));
         if let Some(problem) = problem {
             self.renew_secret(&verdict.auth);
             return (config, Err(problem));
@@ -223,20 +170,20 @@ impl Work {
         let mode = new.config.str("gateway.reload.mode").unwrap_or("hybrid");
         if is_known {
             if mode != "off" {
-                self.shared.set_config(new.config.clone());
+                self.house.put_in_force(&new.config);
             }
             return;
         }
-        let mut plan = plan::pending(&self.started, &self.held, &new.config);
+        let mut plan = plan::pending(&self.house.started.0, &self.held, &new.config);
         // Open already, as it is when the command line or a variable names the port.
         let port = plan.restart.iter().position(|path| path == "gateway.port");
-        if let Some(at) = port.filter(|_| self.judge.has_port(new.port)) {
+        if let Some(at) = port.filter(|_| self.house.judge.has_port(new.port)) {
             plan.none.push(plan.restart.remove(at));
         }
-        if new.dotenv_digest != self.dotenv_digest {
-            plan.restart.push(self.shared.env.display(&self.dotenv));
+        if new.dotenv_digest != self.house.started.1 {
+            plan.restart.push(self.house.shared.env.display(&self.dotenv));
         }
-        let (file, told) = (self.shared.env.display(new.config.path()), plan.told(mode));
+        let (file, told) = (self.house.shared.env.display(new.config.path()), plan.told(mode));
         if mode == "off" {
             self.renew_secret(&new.auth);
             self.announce(&old);
@@ -253,18 +200,19 @@ impl Work {
             return log::warn!(target: "gateway/reload", "{paths}: in force after a restart only, which gateway.reload.mode=hot leaves to you");
         }
         // The state thread is gone only when this generation ends.
-        let _ = self.shared.state.send(Event::ConfigRestart { cause: format!("config change: {paths}") });
+        let _ =
+            self.house.shared.state.send(Event::ConfigRestart { cause: format!("config change: {paths}") });
     }
 
     /// Tells administrators that the file has another text, unless the method that wrote it has told.
     fn announce(&self, old: &Config) {
         let (config, hash) = (&self.seen, self.seen.hash());
-        if hash == old.hash() || self.shared.published.is_told(hash) {
+        if hash == old.hash() || self.house.shared.published.is_told(hash) {
             return;
         }
         let payload = json!({"path": config.path(), "hash": hash, "ts": clock::now_ms()});
         // As in `apply`.
-        let _ = self.shared.state.send(Event::Tell { event: &events::CONFIG_CHANGED, payload });
+        let _ = self.house.shared.state.send(Event::Tell { event: &events::CONFIG_CHANGED, payload });
     }
 
     /// What a running gateway can take over. Each action is carried out once, however many keys ask for it.
@@ -272,11 +220,11 @@ impl Work {
         // First of all, so that no line names a new secret.
         logging::hide(secrets(new));
         self.held = new.config.clone();
-        self.shared.set_config(new.config.clone());
+        self.house.put_in_force(&new.config);
         plan.hot.iter().for_each(|(action, _)| self.carry_out(*action, new));
         // Whatever the plan says: `.env` may hold it too.
         self.renew_secret(&new.auth);
-        if let Err(e) = roster::announce(&self.shared) {
+        if let Err(e) = roster::announce(&self.house.shared) {
             log::warn!(target: "gateway/reload", "the agents stay as they were: {e}");
         }
     }
@@ -285,7 +233,7 @@ impl Work {
         match action {
             Action::Logging => logging::renew(&new.config, &new.env, secrets(new)),
             Action::Secret => self.renew_secret(&new.auth),
-            // Not in this version, and told so: `Action::is_here`.
+            // Their workers look at the keys of their rows; those that are not here are told so: `Action::is_here`.
             Action::Browser | Action::Cron | Action::Gmail | Action::Heartbeat | Action::Hooks => {}
             Action::Telegram | Action::Whatsapp => {}
         }
@@ -293,14 +241,14 @@ impl Work {
 
     /// Whatever the reload mode: a secret that was taken back must open nothing any more (SEC-14).
     fn renew_secret(&self, new: &Auth) {
-        if new.is_same(&self.shared.auth()) {
+        if new.is_same(&self.house.shared.auth()) {
             return;
         }
         logging::hide(new.secrets());
         log::info!(target: "gateway/reload", "the gateway {} has changed: connections made with the old one are closed", new.mode.name());
-        self.shared.set_auth(new);
+        self.house.shared.set_auth(new);
         // As in `apply`.
-        let _ = self.shared.state.send(Event::SecretChanged);
+        let _ = self.house.shared.state.send(Event::SecretChanged);
     }
 
     fn tell(&mut self, problem: Option<Problem>) {
@@ -314,7 +262,7 @@ impl Work {
         }
         self.told = problem.is_some();
         // As in `apply`.
-        let _ = self.shared.state.send(Event::ConfigInvalid(problem.map(|p| p.to_json())));
+        let _ = self.house.shared.state.send(Event::ConfigInvalid(problem.map(|p| p.to_json())));
     }
 }
 
@@ -329,7 +277,7 @@ fn files_of(config: &Config, dotenv: &Path) -> Vec<PathBuf> {
 }
 
 /// Of a file that is not there: that of nothing.
-fn digest_of(file: &Path) -> String {
+pub fn digest_of(file: &Path) -> String {
     let text = files::read_text(file).unwrap_or_default();
     ids::encode(digest(&SHA256, text.as_bytes()).as_ref())
 }

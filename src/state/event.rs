@@ -74,6 +74,11 @@ pub enum Event {
     Left {
         conn: u64,
     },
+    /// A worker of the gateway failed, by a panic too; its supervisor starts it again.
+    WorkerFailed {
+        name: String,
+        what: String,
+    },
     /// A connection's thread panicked; its guard has said `Left` already if it had joined.
     ConnectionDied {
         conn: u64,

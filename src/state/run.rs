@@ -114,6 +114,9 @@ impl State {
             Next::Event(Event::ConnectionDied { conn, what }) => {
                 log::error!(target: "gateway/ws", "connection {conn} ended by a defect: {what}");
             }
+            Next::Event(Event::WorkerFailed { name, what }) => {
+                log::error!(target: "gateway", "the worker {name} failed: {what}");
+            }
             Next::Event(Event::Request { conn, id, method, handler, params, work }) => {
                 self.request(conn, (id, method), handler, params);
                 drop(work);

@@ -1,0 +1,94 @@
+//! Workers: parts of the gateway with a thread of their own that come and go with the configuration. One row each.
+//!
+//! `supervisor.rs` starts, stops and restarts them. A worker gets a `Handle` and does its work until it is told to end;
+//! it knows neither clients nor the state, which it asks by methods like everybody else. The config watcher is a row.
+//! Not rows: the store thread, because accepted work is nowhere but in its queue and what it failed to write cannot
+//! be made good by another one; the listeners, `gw-signal`, `gw-log` and `gw-watchdog`, because they outlive the
+//! generation.
+use super::judge::Judge;
+use super::watch;
+use crate::calls::Whom;
+use crate::cancel::Cancel;
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::state::shared::Shared;
+use crossbeam_channel::Sender;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use serde_json::Value;
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A kind of worker.
+pub struct Row {
+    /// Of its thread too: `gw-` and this.
+    pub name: &'static str,
+    /// A worker is restarted when the value of one of these changes; `*` stands for the worker's part.
+    pub keys: &'static [&'static str],
+    /// The workers of this kind that the configuration asks for, by what each has of its own, such as an account.
+    /// None: off. One that there is once has an empty name.
+    pub parts: fn(&Config) -> Vec<String>,
+    pub stack: usize,
+    /// The work, on the worker's thread. `Ok` ends it for good; after an error it is started again.
+    pub start: fn(Handle) -> Result<()>,
+}
+
+/// All of them.
+pub const WORKERS: &[Row] = &[Row {
+    name: "watch",
+    keys: &[],
+    parts: |_| vec![String::new()],
+    stack: watch::STACK,
+    start: watch::run,
+}];
+
+/// What all workers of a generation may use.
+pub struct House {
+    pub shared: Arc<Shared>,
+    pub judge: Arc<Judge>,
+    /// The configuration that this generation began with, and the digest of the variables' file.
+    pub started: (Config, String),
+    /// Told when another configuration is in force.
+    pub changed: Sender<()>,
+}
+
+impl House {
+    /// For the watcher: this configuration holds from now on.
+    pub fn put_in_force(&self, config: &Config) {
+        self.shared.set_config(config.clone());
+        // Full: the supervisor is told already and has not looked yet.
+        let _ = self.changed.try_send(());
+    }
+}
+
+/// A worker's hold on the house.
+pub struct Handle {
+    pub house: Arc<House>,
+    /// The configuration that the worker was started with.
+    pub config: Config,
+    /// Which of several.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for channel accounts"))]
+    pub part: String,
+    /// Readable when the worker is to end; may be waited for beside sockets and pipes.
+    pub stop: UnixStream,
+    /// Set then too, for calls that look at one.
+    pub cancel: Cancel,
+}
+
+#[cfg_attr(not(test), expect(dead_code, reason = "for cron and channels; the watcher needs neither"))]
+impl Handle {
+    /// Waits for `time`; false when the worker is to end.
+    pub fn sleep(&self, time: Duration) -> Result<bool> {
+        let time = Timespec { tv_sec: time.as_secs() as _, tv_nsec: time.subsec_nanos() as _ };
+        match poll(&mut [PollFd::new(&self.stop, PollFlags::IN)], Some(&time)) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => Ok(self.cancel.reason().is_none()),
+            Err(e) => Err(Error::io("wait for the time of a worker", e.into())),
+        }
+    }
+
+    /// Calls a method as an operator and waits for its first answer.
+    pub fn ask(&self, name: &str, method: &str, params: Value) -> Result<Value> {
+        let whom = Whom { name, scopes: &["operator.read", "operator.write"], run: None };
+        (self.house.shared.ask)(&self.house.shared, &whom, method, params, &self.cancel)
+    }
+}
