@@ -24,6 +24,7 @@ mod ids;
 mod json;
 mod logging;
 mod methods;
+mod metrics;
 mod models;
 mod net;
 mod order;

@@ -19,6 +19,11 @@ pub fn has_room() -> bool {
     RUNNING.load(Ordering::Relaxed) + 2 < MOST.load(Ordering::Relaxed) || crate::sys::has_room(ROOM)
 }
 
+/// The threads that run now, and the most that ever did at a time; without the main thread.
+pub fn counts() -> (usize, usize) {
+    (RUNNING.load(Ordering::Relaxed), MOST.load(Ordering::Relaxed))
+}
+
 /// What helps when the system refuses a thread, whichever error it gives.
 const FIX: &str = "this user or service may have no more of them, or no memory for one: raise its limit (ulimit -u, TasksMax)";
 

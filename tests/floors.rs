@@ -17,6 +17,7 @@ const FLOORS: &[&[&str]] = &[
         "files",
         "ids",
         "json",
+        "metrics",
         "order",
         "owners",
         "params",

@@ -65,6 +65,7 @@ mod logs_cli;
 mod makefile;
 #[cfg(test)]
 mod many_sessions;
+mod metrics;
 mod mistakes;
 #[cfg(test)]
 mod model_ends;

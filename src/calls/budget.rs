@@ -47,6 +47,11 @@ impl Budget {
         self.unsent.load(Ordering::Relaxed)
     }
 
+    /// What arrives, is worked on and is unsent.
+    pub fn held(&self) -> [usize; 3] {
+        [&self.arriving, &self.working, &self.unsent].map(|sum| sum.load(Ordering::Relaxed))
+    }
+
     pub fn enter(&self, client: &Arc<Outbox>) {
         self.lock().push(Arc::downgrade(client));
     }

@@ -5,6 +5,7 @@ use super::Caller;
 use super::outbox::{Frame, Outbox, Work};
 use crate::cancel::Cancel;
 use crate::error::{Error, Kind, Result};
+use crate::metrics::{self, Metric};
 use crate::protocol::frame::{self, Payload};
 use crossbeam_channel::Sender;
 use serde_json::Value;
@@ -123,8 +124,9 @@ fn read(stored: &Value) -> Result<Payload> {
     })
 }
 
-/// The log's line about a call that was refused or failed.
+/// The log's line about a call that was refused or failed, which is counted.
 pub fn log_failure(method: &str, conn: u64, error: &Error) {
+    metrics::count(Metric::RequestsFailed);
     log::info!(target: "gateway/ws", "res ✗ {} errorCode={} errorMessage={} conn={conn}",
         crate::logging::quoted(method), error.code(), crate::logging::quoted(error.message()));
 }

@@ -6,6 +6,7 @@
 //! the socket has taken it, or the connection is gone.
 use super::budget::{Budget, Share, Sort};
 use crate::error::{Error, Result};
+use crate::metrics::{self, Metric};
 use crate::protocol::close::Close;
 use crate::protocol::events::Backlog;
 use crate::protocol::frame::Payload;
@@ -216,6 +217,7 @@ impl Outbox {
     fn overflow(&self, mut queue: MutexGuard<'_, Queue>, backlog: Backlog) -> Pushed {
         if backlog != Backlog::Keep {
             queue.dropped += 1;
+            metrics::count(Metric::EventsDropped);
             return Pushed::Dropped;
         }
         // What is queued will not be read in time.

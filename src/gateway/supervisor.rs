@@ -8,6 +8,7 @@ use super::workers::{Handle, House, Row};
 use crate::cancel::{Cancel, Reason};
 use crate::config::Config;
 use crate::error::{Error, Kind, Result};
+use crate::metrics::{self, Metric};
 use crate::state::event::Event;
 use crate::{ids, threads};
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -215,6 +216,7 @@ impl Worker {
         if matches!(self.now, Now::Runs { since, .. } if since.elapsed() > LONGEST) {
             self.failures = 0;
         }
+        metrics::count(Metric::WorkersFailed);
         let pause = pause(self.failures, ids::random::<1>().map_or(128, |[chance]| chance));
         self.failures = self.failures.saturating_add(1);
         self.now = Now::Rests { until: Instant::now() + pause };

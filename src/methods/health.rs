@@ -8,6 +8,7 @@ use crate::protocol::frame::Payload;
 use crate::sessions::{Entry, Kept};
 use crate::state::State;
 use crate::state::event::Answer;
+use crate::state::health as snapshot;
 use crate::state::shared::Shared;
 use serde_json::{Map, Value};
 
@@ -40,8 +41,11 @@ pub fn status(state: &mut State, call: Call, _params: Value) -> Result<Answer> {
     );
     // Where the file lies and who asked for a restart is for administrators.
     let is_admin = call.caller.scopes.has("operator.admin");
-    let operation =
-        [("configInvalid", state.config_invalid.clone()), ("restart", Some(state.restart_status()))];
+    let operation = [
+        ("configInvalid", state.config_invalid.clone()),
+        ("restart", Some(state.restart_status())),
+        ("metrics", is_admin.then(|| snapshot::metrics(state))),
+    ];
     let operation = operation.into_iter().filter(move |_| is_admin);
     Ok(Answer::Work(Box::new(move || {
         let all = sessions.iter().flat_map(|(agent, all)| all.iter().map(move |kept| (&**agent, &**kept)));

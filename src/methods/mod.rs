@@ -30,6 +30,7 @@ pub mod usage;
 
 use crate::calls::Caller;
 use crate::error::{Error, Kind, Result};
+use crate::metrics;
 use crate::protocol::frame::{MAX_VALUES, Payload, Request};
 use crate::protocol::schema::{self, Schema};
 use crate::state::event::Handler;
@@ -185,7 +186,9 @@ pub fn check(
     name: &str,
     params: impl FnOnce() -> Result<Value>,
 ) -> Result<(&'static Method, Value)> {
-    let method = named(name);
+    let row = METHODS.iter().position(|m| m.name == name);
+    let method = row.and_then(|row| METHODS.get(row));
+    row.inspect(|row| metrics::request(*row));
     authorise(caller, method.map_or(Access::Admin, |m| m.access))?;
     if name == "connect" {
         return Err(Error::invalid("connect is only valid as the first request"));

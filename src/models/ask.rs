@@ -17,9 +17,10 @@ use crate::fetch::dial::{Phase, Timeouts, Watch};
 use crate::fetch::http;
 use crate::fetch::http::{Answer, Call, Fault};
 use crate::fetch::sse::BOM;
+use crate::metrics::{self, Metric};
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 type Attempt<T> = std::result::Result<T, Failure>;
 
@@ -70,8 +71,10 @@ fn once(
     let call = Call { url: &url, headers: &headers, body: Some(body.as_bytes()) };
     let reasons = known::reasons(p) || request.messages.iter().any(|message| known::has_reasoned(p, message));
     failure::with_retries(p, cancel, &mut |connect| {
-        let watch = Watch::new(cancel, Timeouts { connect, ..p.timeouts });
+        let (watch, begun) = (Watch::new(cancel, Timeouts { connect, ..p.timeouts }), Instant::now());
         let result = attempt(p, format, &call, cancel, watch, on, reasons);
+        metrics::count(Metric::ModelCalls);
+        metrics::add(Metric::ModelMs, begun.elapsed().as_millis() as u64);
         *refused = result.as_ref().err().and_then(|failure| failure.refused);
         result
     })

@@ -8,13 +8,14 @@ use super::draft::{Draft, End, Stop};
 use super::failure::Failure;
 use super::format::{Format, Reader};
 use super::halves::mark;
-use super::provider::{Chunk, Completion, Kept, Provider};
+use super::provider::{Chunk, Completion, Kept, Provider, Usage};
 use super::report;
 use super::shortfall::Skipped;
 use crate::fetch::dial::Phase;
 use crate::fetch::http::Answer;
 use crate::fetch::sse::{Bad, Event, Parser};
 use crate::json::{self, Unread};
+use crate::metrics::{self, Metric};
 use std::time::{Duration, Instant};
 
 /// How long the end mark is waited for once the answer and its counts are complete.
@@ -206,7 +207,7 @@ impl<'a> Reply<'a> {
         if !self.draft.has_answer() {
             return Err(self.no_answer(end));
         }
-        let usage = self.draft.usage;
+        let usage = self.counted();
         let details = std::mem::take(&mut self.draft.details);
         let (content, text, tool_calls) = content::of(self.draft.take_blocks(), details);
         let stop_reason = match end {
@@ -217,13 +218,21 @@ impl<'a> Reply<'a> {
         Ok(Completion { content, text, stop_reason, usage, tool_calls })
     }
 
+    /// The tokens of an answer that has ended, one way or the other.
+    fn counted(&self) -> Usage {
+        let usage = self.draft.usage;
+        metrics::add(Metric::TokensIn, usage.input + usage.cache_read + usage.cache_write);
+        metrics::add(Metric::TokensOut, usage.output);
+        usage
+    }
+
     /// Hands on what came of an answer that fails.
     pub fn keep(&mut self) {
         // The answer failed already; what cannot be settled any more is left out.
         let _ = self.draft.finish();
         let (mut content, ..) = content::of(self.draft.take_blocks(), Vec::new());
         content.retain(|block| block.get("type").is_some_and(|kind| kind != "toolCall"));
-        let kept = Kept { content, usage: self.draft.usage };
+        let kept = Kept { content, usage: self.counted() };
         if kept != Kept::default() {
             self.draft.tell(Chunk::Kept(Box::new(kept)));
         }

@@ -7,6 +7,7 @@ use crate::agent::run::Finished;
 use crate::cancel::Reason;
 use crate::error::{Error, Kind, Result};
 use crate::json::{Put, json};
+use crate::metrics::{self, Metric};
 use crate::models::failure;
 use crate::models::provider::Usage;
 use crate::protocol::events;
@@ -133,6 +134,10 @@ impl State {
         let Some(run) = self.runs.map.remove(id) else { return };
         if self.runs.running.get(&run.new.key).is_some_and(|r| r == id) {
             self.runs.running.remove(&run.new.key);
+        }
+        metrics::count(Metric::RunsEnded);
+        if result.is_err() {
+            metrics::count(Metric::RunsFailed);
         }
         let outcome = outcome(&run, &result, finished, self.now.saturating_sub(started));
         for call in &run.calls {

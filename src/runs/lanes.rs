@@ -6,6 +6,7 @@ use super::{Doing, Family, Footer, Phase, Runs, Verbose};
 use crate::agent::mailbox::Said;
 use crate::agent::run::{Job as Turn, RunEvent, Task};
 use crate::error::Result;
+use crate::metrics::{self, Metric};
 use crate::sessions::Entry;
 use crate::state::event::Event;
 use crate::state::{Note, State};
@@ -98,6 +99,7 @@ impl State {
             // The state thread is gone only when the process ends.
             let _ = state.send(Event::Run { run: run_id, event: RunEvent::Died(what) });
         };
+        metrics::count(Metric::RunsStarted);
         self.runs.next_thread += 1;
         let name = format!("gw-run-{}", self.runs.next_thread);
         if !matches!(turn.task, Task::Say(_)) {

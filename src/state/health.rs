@@ -3,6 +3,7 @@
 //! Built by the state thread when something changed and published as text; pure over `State`.
 use crate::json::{Put, json};
 use crate::state::State;
+use crate::{metrics, threads};
 use serde_json::Value;
 
 /// Sessions shown for each agent.
@@ -29,29 +30,54 @@ pub fn snapshot(state: &State) -> Value {
         "pairing": {"pending": pairing},
         "runs": {"active": state.runs.active(), "queued": state.runs.queued()},
     });
-    if let (Some(map), Some(problem)) = (snapshot.as_object_mut(), &state.config_invalid) {
-        map.insert("configInvalid".into(), problem.clone());
+    if let Some(map) = snapshot.as_object_mut() {
+        map.put("metrics", metrics(state));
+        if let Some(problem) = &state.config_invalid {
+            map.insert("configInvalid".into(), problem.clone());
+        }
     }
     snapshot
+}
+
+/// What has been counted since the process began, and how full everything is now. For administrators.
+pub fn metrics(state: &State) -> Value {
+    let shared = &state.shared;
+    let mut told = metrics::told(&shared.method_names);
+    let [arriving, working, unsent] = shared.budget.held();
+    let (threads, most) = threads::counts();
+    for (name, number) in [
+        ("clients", state.clients.len()),
+        ("bytesArriving", arriving),
+        ("bytesInWork", working),
+        ("bytesUnsent", unsent),
+        ("eventsWaiting", shared.state.len()),
+        ("storeWaiting", state.store.waiting()),
+        ("threads", threads),
+        ("threadsMost", most),
+    ] {
+        told.put(name, number);
+    }
+    told.into()
 }
 
 /// The snapshot as `hello-ok` carries it: newer clients refuse a greeting with members that their schema does not
 /// have. `health` tells these.
 pub fn for_greeting(mut snapshot: Value) -> Value {
     if let Some(map) = snapshot.as_object_mut() {
-        for name in ["pairing", "runs", "configInvalid"] {
+        for name in ["pairing", "runs", "configInvalid", "metrics"] {
             map.shift_remove(name);
         }
     }
     snapshot
 }
 
-/// The snapshot for those who are not told where files lie and who wants in (SEC-26).
+/// The snapshot for those who are not told where files lie, who wants in (SEC-26) and how busy the gateway is.
 pub fn without_paths(snapshot: &Value) -> Value {
     let mut snapshot = snapshot.clone();
     if let Some(map) = snapshot.as_object_mut() {
         map.remove("pairing");
         map.remove("configInvalid");
+        map.remove("metrics");
     }
     let hide = |sessions: Option<&mut Value>| {
         if let Some(map) = sessions.and_then(Value::as_object_mut) {

@@ -2,6 +2,7 @@
 use crate::calls::outbox::Frame;
 use crate::device::pairing::{Change, Closing, Notice};
 use crate::json::{Put, json};
+use crate::metrics::{self, Metric};
 use crate::protocol::close::Close;
 use crate::protocol::events;
 use crate::protocol::frame::{self, Payload};
@@ -62,6 +63,7 @@ impl State {
         let level = if is_present { log::Level::Info } else { log::Level::Debug };
         log::log!(target: "gateway/ws", level, "connect conn={} client={} mode={} role={} protocol={} auth={}",
             caller.conn, crate::logging::quoted(&caller.client_id), crate::logging::quoted(&caller.mode), caller.role(), caller.protocol, caller.method);
+        metrics::count(Metric::Joined);
         let hello = self.hello(&caller, &admitted);
         let text = frame::answer(&request_id, Ok(&Payload::Value(hello)), None, caller.protocol);
         outbox.push(Frame::Hello(text));

@@ -77,6 +77,11 @@ impl Store {
         }
     }
 
+    /// Jobs that wait for the disk.
+    pub fn waiting(&self) -> usize {
+        self.jobs.len()
+    }
+
     /// Lets the thread write what is queued and end; waits for it, but not for a disk that hangs.
     /// A next generation must find the files at rest, so it waits longer.
     pub fn finish(self, is_restart: bool) {

@@ -6,6 +6,7 @@
 use super::{Context, Output, Tool, arguments};
 use crate::cancel::{Cancel, Reason, SLICE};
 use crate::error::Result;
+use crate::metrics::{self, Metric};
 use crate::models::provider::ToolCall;
 use crate::threads;
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -66,6 +67,7 @@ pub fn run_all(
             && context.cancel.reason().is_none()
             && let Some((index, call)) = next(offered, &mut waiting, &running)
         {
+            metrics::count(Metric::ToolCalls);
             on(Progress::Started(call));
             match start(context, offered, call, index, &tx) {
                 Ok(started) => running.push(started),
