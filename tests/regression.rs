@@ -362,7 +362,7 @@ fn sec_20_secrets_are_unwrapped_in_few_places_and_never_compared_plainly() {
         "cli/onboard/apply.rs",    // what the shell has goes into the config, for the service
         "doctor/access.rs",        // its length
         "gateway/judge.rs",        // its length
-        "http/connection.rs",      // secret_eq
+        "http/access.rs",          // secret_eq
         "net/auth.rs",             // secret_eq
         "settings.rs",             // secret_eq, and what the log must hide
     ];

@@ -44,9 +44,21 @@ fn s_h2_busy_strangers_keep_nobody_out() {
         let mut stream = TcpStream::connect(("127.0.0.1", port))?;
         stream.set_read_timeout(Some(Duration::from_millis(50)))?;
         let head = upgrade(port, "");
-        let (first, next): (&str, &[u8]) = match n % 3 {
+        let (first, next): (&str, &[u8]) = match n % 4 {
             0 => ("", b"GET /health HTTP/1.1\r\nHost: a\r\n\r\n"),
             1 => ("GET /health HTTP/1.1\r\nX: ", b"x"),
+            2 => {
+                // It asks and asks, and never reads.
+                stream.set_write_timeout(Some(Duration::from_millis(50)))?;
+                let many = "GET /health HTTP/1.1\r\nHost: a\r\n\r\n".repeat(500);
+                while !stop.load(Ordering::Relaxed) {
+                    match stream.write(many.as_bytes()) {
+                        Err(e) if e.kind() != std::io::ErrorKind::WouldBlock => return Err(e),
+                        _ => {}
+                    }
+                }
+                return Ok(());
+            }
             _ => (&head, &[0x89, 0x80, 0, 0, 0, 0]),
         };
         stream.write_all(first.as_bytes())?;

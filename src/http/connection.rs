@@ -9,8 +9,8 @@ use crate::calls::budget::Work;
 use crate::door::{Stage, Ticket};
 use crate::error::{Error, Kind, Result as Handled};
 use crate::http::body::{Input, Measure};
-use crate::http::out::{Out, Sent};
 use crate::http::responder::Responder;
+use crate::http::turn::{Sent, Turn};
 use crate::http::{Exchange, Refusal, Route, access, find, path};
 use crate::logging::quoted;
 use crate::net::connection::linger;
@@ -49,9 +49,9 @@ pub fn serve(
         head = match head::read(stream, rest, shared.limits.head_bytes as usize, idle, &ticket) {
             Ok(next) if !next.is_upgrade() => next,
             // A second request cannot turn the connection into a WebSocket.
-            Ok(_) => return reject(stream, &ticket, 400, "open a new connection for a WebSocket"),
-            Err(NoHead::Invalid(text)) => return reject(stream, &ticket, 400, text),
-            Err(NoHead::TooLarge) => return reject(stream, &ticket, 431, "request head too large"),
+            Ok(_) => return reject(stream, &ticket, &shared, 400, "open a new connection for a WebSocket"),
+            Err(NoHead::Invalid(text)) => return reject(stream, &ticket, &shared, 400, text),
+            Err(NoHead::TooLarge) => return reject(stream, &ticket, &shared, 431, "request head too large"),
             Err(NoHead::Gone | NoHead::TimedOut) => return,
         };
         // Each request is answered by the generation that serves then.
@@ -87,45 +87,39 @@ impl Asked<'_> {
         // What is left unread of a request would be taken for the next one.
         let mut is_read = false;
         let admitted = self.admit(rest, ticket, &mut is_read);
-        let (head, shared, sent) = (self.head, self.shared, Cell::new(Sent::Nothing));
-        let ticket = &*ticket;
-        let may_stay = || {
-            let is_welcome = ticket.is_proven() || !shared.door.is_pressed();
-            is_read && is_welcome && wants_keep_alive(head) && !shared.published.is_stopping()
-        };
-        let caller = admitted.as_ref().ok().and_then(|admitted| admitted.caller.clone());
-        let is_outdated =
-            || caller.as_ref().is_some_and(|caller| caller.is_outdated(shared.auth().generation));
-        let is_over = || shared.published.is_over() || is_outdated();
-        let place = || shared.door.open_stream(shared.limits.http_streams);
-        let stall = Duration::from_millis(shared.limits.stall_ms);
-        let responder = || {
-            let out = Out::new(self.stream, stall, &sent, &is_over);
-            Responder { out, head, may_stay: &may_stay, place: &place, headers: Vec::new() }
+        let turn = Turn {
+            stream: self.stream,
+            head: self.head,
+            ticket,
+            shared: self.shared,
+            caller: admitted.as_ref().ok().and_then(|admitted| admitted.caller.clone()),
+            is_read,
+            until: self.until,
+            sent: Cell::default(),
         };
         let result = match admitted {
-            Err(refusal) => responder().refuse(&refusal),
-            Ok(admitted) => self.handle(admitted, responder()),
+            Err(refusal) => Responder::new(&turn).refuse(&refusal),
+            Ok(admitted) => self.handle(admitted, &turn),
         };
-        let result = result.and_then(|()| match sent.get() {
+        let result = result.and_then(|()| match turn.sent.get() {
             Sent::Nothing => Err(Error::new(Kind::Io, "nothing answers here")),
             _ => Ok(()),
         });
         if let Err(error) = result {
-            let Head { method, target, .. } = head;
+            let Head { method, target, .. } = self.head;
             log::info!(target: "gateway/http", "{} {} ✗ {}", quoted(method), quoted(path_of(target)), quoted(error.message()));
-            if sent.get() == Sent::Nothing {
+            if turn.sent.get() == Sent::Nothing {
                 // Who cannot be told is gone.
-                let _ = responder().refuse(&error.into());
+                let _ = Responder::new(&turn).refuse(&error.into());
             }
         }
-        sent.get()
+        turn.sent.get()
     }
 
-    fn handle(&self, admitted: Admitted, out: Responder) -> Handled<()> {
+    fn handle(&self, admitted: Admitted, turn: &Turn) -> Handled<()> {
         let Admitted { route, path, caller, body, work, until } = admitted;
-        let (head, peer, shared) = (self.head, self.peer, self.shared);
-        (route.handler)(Exchange { head, path: &path, peer, caller, body, until, shared, out, work })
+        let (head, peer, shared, out) = (self.head, self.peer, self.shared, Responder::new(turn));
+        (route.handler)(Exchange { head, path: &path, peer, caller, body, until, shared, out, turn, work })
     }
 
     /// Finds the route, judges who asks, and reads the body.
@@ -165,22 +159,18 @@ impl Asked<'_> {
     }
 }
 
-fn wants_keep_alive(head: &Head) -> bool {
-    head.version() > 0 && !head.has_token("connection", "close")
-}
-
 /// A target without its query, which may hold secrets.
 fn path_of(target: &str) -> &str {
     target.split('?').next().unwrap_or_default()
 }
 
 /// Answers what is no request.
-fn reject(stream: &TcpStream, ticket: &Ticket, status: u16, text: &str) {
+fn reject(stream: &TcpStream, ticket: &Ticket, shared: &Shared, status: u16, text: &str) {
+    let (head, until) = (Head::default(), Instant::now() + Duration::from_secs(1));
+    let (caller, is_read, sent) = (None, false, Cell::default());
+    let turn = Turn { stream, head: &head, ticket, shared, caller, is_read, until, sent };
     ticket.stage(Stage::Idle);
-    let (head, sent) = (Head::default(), Cell::new(Sent::Nothing));
-    let out = Out::new(stream, Duration::from_secs(1), &sent, &|| false);
-    let out = Responder { out, head: &head, may_stay: &|| false, place: &|| None, headers: Vec::new() };
-    if out.refuse(&Refusal::new(status, text)).is_ok() {
+    if Responder::new(&turn).refuse(&Refusal::new(status, text)).is_ok() {
         linger(stream, Duration::from_secs(1));
     }
 }

@@ -3,6 +3,7 @@ use crate::calls::Caller;
 use crate::calls::budget::Work;
 use crate::error::{Error, Kind, Result};
 use crate::http::responder::Responder;
+use crate::http::turn::Turn;
 use crate::json;
 use crate::methods::local;
 use crate::net::head::Head;
@@ -29,6 +30,7 @@ pub struct Exchange<'a> {
     pub until: Instant,
     pub shared: &'a Arc<Shared>,
     pub out: Responder<'a>,
+    pub(super) turn: &'a Turn<'a>,
     /// What it costs, until it is answered.
     pub(super) work: Work,
 }
@@ -56,7 +58,7 @@ impl Exchange<'_> {
             return Err(Error::new(Kind::Unauthorized, "Unauthorized"));
         };
         let stopped = || {
-            if self.out.out.is_gone() {
+            if self.turn.is_gone() {
                 return Some(Error::new(Kind::Aborted, "nobody waits for the answer any more"));
             }
             let is_late = Instant::now() >= self.until;

@@ -17,6 +17,7 @@ mod responder;
 mod testing;
 #[cfg(test)]
 mod tests;
+mod turn;
 
 pub use exchange::Exchange;
 pub use refusal::Refusal;

@@ -1,48 +1,30 @@
-//! The socket as answers are written to it: a reader who takes too little is given up, and one who went is noticed.
+//! The socket as answers are written to it: a reader who takes too little is given up.
 //!
 //! Used by the connection's own thread. The rule is that of the WebSocket (`net/pace.rs`): while the socket takes no
-//! more, 16 KiB a second within each `limits.stallMs`, counted where they arrive.
+//! more, 16 KiB a second within each `limits.stallMs`, counted where they arrive. A stranger's whole stay ends too.
 use crate::calls::outbox::is_not_now;
+use crate::http::turn::{Sent, Turn};
 use crate::net::pace::{LEAST_OUT, Pace};
 use crate::sys;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{SendFlags, send};
-use std::cell::Cell;
 use std::io::{self, ErrorKind, Write};
-use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-/// What has become of an answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sent {
-    Nothing,
-    /// Whole, and the connection goes on.
-    Kept,
-    /// Whole, and the last.
-    Last,
-    /// It began, and is not whole: nothing may follow.
-    Part,
-}
+/// How often it is looked whether a stranger has lost his place.
+const LOOK: Duration = Duration::from_millis(100);
 
 pub struct Out<'a> {
-    stream: &'a TcpStream,
-    stall: Duration,
+    pub turn: &'a Turn<'a>,
     pace: Pace,
+    /// Bytes written, and those that were on their way before.
     written: u64,
-    pub sent: &'a Cell<Sent>,
-    /// Whether the gateway itself gives the answer up.
-    is_over: &'a dyn Fn() -> bool,
     is_muted: bool,
 }
 
 impl<'a> Out<'a> {
-    pub fn new(
-        stream: &'a TcpStream,
-        stall: Duration,
-        sent: &'a Cell<Sent>,
-        is_over: &'a dyn Fn() -> bool,
-    ) -> Out<'a> {
-        Out { stream, stall, pace: Pace::default(), written: 0, sent, is_over, is_muted: false }
+    pub fn new(turn: &'a Turn<'a>) -> Out<'a> {
+        Out { turn, pace: Pace::default(), written: sys::undelivered(turn.stream), is_muted: false }
     }
 
     /// Lets nothing out any more.
@@ -50,31 +32,30 @@ impl<'a> Out<'a> {
         self.is_muted = true;
     }
 
-    /// Whether nobody waits for the answer: the other end has closed, or half of the connection, which who waits does
-    /// not; the secret it was asked with is no longer in force; or this generation has ended.
-    pub fn is_gone(&self) -> bool {
-        is_gone(self.stream) || (self.is_over)()
-    }
-
     /// Waits until the socket takes more.
     fn wait(&mut self) -> io::Result<()> {
+        let stall = Duration::from_millis(self.turn.shared.limits.stall_ms);
         self.pace.go(self.delivered());
-        let left =
-            self.pace.due(self.stall).map_or(self.stall, |due| due.saturating_duration_since(Instant::now()));
+        let stay = self.turn.blocked();
+        let until = stay.into_iter().chain(self.pace.due(stall)).min();
+        let left = until.map_or(stall, |until| until.saturating_duration_since(Instant::now()));
+        let left = if stay.is_some() { left.min(LOOK) } else { left };
         let left = Timespec { tv_sec: left.as_secs() as _, tv_nsec: left.subsec_nanos() as _ };
-        match poll(&mut [PollFd::new(self.stream, PollFlags::OUT)], Some(&left)) {
+        match poll(&mut [PollFd::new(self.turn.stream, PollFlags::OUT)], Some(&left)) {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(e) => return Err(e.into()),
         }
-        match self.pace.is_slow(Instant::now(), self.stall, self.delivered(), LEAST_OUT) {
-            true => Err(ErrorKind::TimedOut.into()),
-            false => Ok(()),
+        let now = Instant::now();
+        let is_late = self.turn.blocked().is_some_and(|until| now >= until);
+        if is_late || self.pace.is_slow(now, stall, self.delivered(), LEAST_OUT) {
+            return Err(ErrorKind::TimedOut.into());
         }
+        Ok(())
     }
 
     /// Bytes that have reached the client's system.
     fn delivered(&self) -> u64 {
-        self.written.saturating_sub(sys::undelivered(self.stream))
+        self.written.saturating_sub(sys::undelivered(self.turn.stream))
     }
 
     fn send_all(&mut self, mut bytes: &[u8]) -> io::Result<()> {
@@ -83,7 +64,7 @@ impl<'a> Out<'a> {
         }
         let mut has_waited = false;
         while !bytes.is_empty() {
-            match send(self.stream, bytes, SendFlags::DONTWAIT).map_err(io::Error::from) {
+            match send(self.turn.stream, bytes, SendFlags::DONTWAIT).map_err(io::Error::from) {
                 Ok(n) => {
                     self.written += n as u64;
                     bytes = bytes.get(n..).unwrap_or_default();
@@ -107,7 +88,7 @@ impl Write for Out<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let result = self.send_all(bytes);
         if result.is_err() {
-            self.sent.set(Sent::Part);
+            self.turn.sent.set(Sent::Part);
             self.mute();
         }
         result.map(|()| bytes.len())
@@ -115,23 +96,5 @@ impl Write for Out<'_> {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
-    }
-}
-
-#[cfg(target_os = "linux")]
-fn is_gone(stream: &TcpStream) -> bool {
-    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
-    let mut fds = [PollFd::new(stream, PollFlags::RDHUP)];
-    poll(&mut fds, Some(&now)).is_ok_and(|ready| ready > 0)
-}
-
-/// Elsewhere the end is seen only when nothing has come before it.
-#[cfg(not(target_os = "linux"))]
-fn is_gone(stream: &TcpStream) -> bool {
-    use rustix::net::{RecvFlags, recv};
-    let peek = recv(stream, &mut [0u8; 1][..], RecvFlags::PEEK | RecvFlags::DONTWAIT);
-    match peek.map_err(io::Error::from) {
-        Ok((bytes, _)) => bytes == 0,
-        Err(e) => !is_not_now(&e),
     }
 }

@@ -5,9 +5,9 @@
 use crate::door::OpenStream;
 use crate::error::{Error, Kind, Result};
 use crate::http::Refusal;
-use crate::http::out::{Out, Sent};
+use crate::http::out::Out;
 use crate::http::print::{self, Framing};
-use crate::net::head::Head;
+use crate::http::turn::{Sent, Turn};
 use chunked_transfer::Encoder;
 use serde_json::Value;
 use std::fs::File;
@@ -17,17 +17,16 @@ use std::io::{self, Read, Write};
 const PIECE: usize = 8192;
 
 pub struct Responder<'a> {
-    pub(super) out: Out<'a>,
-    pub(super) head: &'a Head,
-    /// Whether the connection may go on behind the answer.
-    pub(super) may_stay: &'a dyn Fn() -> bool,
-    /// A place among the open streams.
-    pub(super) place: &'a dyn Fn() -> Option<OpenStream>,
-    pub(super) headers: Vec<(&'static str, String)>,
+    out: Out<'a>,
+    headers: Vec<(&'static str, String)>,
 }
 
 #[cfg_attr(not(test), expect(dead_code, reason = "some are for routes that are not built yet"))]
 impl<'a> Responder<'a> {
+    pub(super) fn new(turn: &'a Turn<'a>) -> Responder<'a> {
+        Responder { out: Out::new(turn), headers: Vec::new() }
+    }
+
     /// Adds a header.
     pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Responder<'a> {
         self.headers.push((name, value.into()));
@@ -44,13 +43,13 @@ impl<'a> Responder<'a> {
 
     pub fn bytes(mut self, status: u16, content_type: &str, body: &[u8]) -> Result<()> {
         let (mut out, sent) = self.begin(status, content_type, Framing::Length(body.len()));
-        let body = if self.head.method == "HEAD" { &[] } else { body };
+        let body = if self.out.turn.head.method == "HEAD" { &[] } else { body };
         // In one packet with its head, unless the copy would cost more.
         let (near, far) = body.split_at(if body.len() <= PIECE { body.len() } else { 0 });
         out.extend_from_slice(near);
         self.out.write_all(&out).map_err(lost)?;
         self.out.write_all(far).map_err(lost)?;
-        self.out.sent.set(sent);
+        self.out.turn.sent.set(sent);
         Ok(())
     }
 
@@ -62,7 +61,7 @@ impl<'a> Responder<'a> {
         self.out.write_all(&head).map_err(lost)?;
         let (mut file, mut left) = (file.take(length), length);
         let mut piece = [0u8; PIECE];
-        while left > 0 && self.head.method != "HEAD" {
+        while left > 0 && self.out.turn.head.method != "HEAD" {
             let n = file.read(&mut piece).map_err(unread)?;
             if n == 0 {
                 return Err(Error::new(Kind::Io, "a file to be sent has become shorter"));
@@ -70,23 +69,23 @@ impl<'a> Responder<'a> {
             self.out.write_all(piece.get(..n).unwrap_or_default()).map_err(lost)?;
             left = left.saturating_sub(n as u64);
         }
-        self.out.sent.set(sent);
+        self.out.turn.sent.set(sent);
         Ok(())
     }
 
     /// Begins an answer of unknown length. What is written to it goes out at once.
     pub fn stream(mut self, status: u16, content_type: &str) -> Result<Stream<'a>> {
-        let Some(place) = (self.place)() else {
+        let Some(place) = self.out.turn.place() else {
             return Err(Error::unavailable("too many streams are open at the moment")
                 .retry_in(std::time::Duration::from_secs(1)));
         };
         let (head, sent) = self.begin(status, content_type, Framing::Stream);
         self.out.write_all(&head).map_err(lost)?;
-        let is_whole = self.head.method == "HEAD";
+        let is_whole = self.out.turn.head.method == "HEAD";
         if is_whole {
-            self.out.sent.set(sent);
+            self.out.turn.sent.set(sent);
         }
-        let (out, sent) = match self.head.version() {
+        let (out, sent) = match self.out.turn.head.version() {
             // Its end is the connection's.
             0 => (Body::Bare(self.out), Sent::Last),
             _ if is_whole => (Body::Bare(self.out), sent),
@@ -103,7 +102,8 @@ impl<'a> Responder<'a> {
 
     /// The head, and what becomes of the answer when its body is out too. Until then it is a part.
     fn begin(&self, status: u16, content_type: &str, framing: Framing) -> (Vec<u8>, Sent) {
-        let keep = (self.may_stay)() && !(framing == Framing::Stream && self.head.version() == 0);
+        let turn = self.out.turn;
+        let keep = turn.may_stay() && !(framing == Framing::Stream && turn.head.version() == 0);
         let mut headers = vec![
             ("Content-Type", content_type),
             ("X-Content-Type-Options", "nosniff"),
@@ -113,8 +113,8 @@ impl<'a> Responder<'a> {
             headers.retain(|(known, _)| known != name);
             headers.push((name, value));
         }
-        self.out.sent.set(Sent::Part);
-        let head = print::head(self.head.version(), status, &headers, framing, keep);
+        turn.sent.set(Sent::Part);
+        let head = print::head(turn.head.version(), status, &headers, framing, keep);
         (head, if keep { Sent::Kept } else { Sent::Last })
     }
 }
@@ -138,11 +138,11 @@ enum Body<'a> {
 impl Stream<'_> {
     /// Whether anybody still reads. To be asked by whoever works for long between two writes.
     pub fn is_wanted(&self) -> bool {
-        !self.is_whole && !self.out().is_gone()
+        !self.is_whole && !self.out().turn.is_gone()
     }
 
     pub fn finish(mut self) {
-        self.out().sent.set(self.sent);
+        self.out().turn.sent.set(self.sent);
         // Dropped at the end of this function, the encoder writes the last chunk; if it cannot, the answer is a part.
         self.is_whole = true;
     }

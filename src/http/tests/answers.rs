@@ -3,6 +3,7 @@ use super::{ROWS, SEEN, owner, plain};
 use crate::http::testing::{Client, Server};
 use crate::settings::{Auth as Secrets, Secret};
 use crate::state::shared::Shared;
+use std::io::Write;
 use std::net::Shutdown;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -57,6 +58,34 @@ fn i10_3_who_does_not_read_is_given_up() {
     client.send_as_owner("GET /floods HTTP/1.1", "");
     client.until("\r\n\r\n");
     wait_for_no_stream(&server.shared, Duration::from_secs(5));
+}
+
+#[test]
+fn s_h2_a_stranger_who_does_not_read_keeps_nobody_out_and_does_not_stay() {
+    let server = Server::start(ROWS, r#"{"gateway":{"limits":{"handshakeMs":3000}}}"#);
+    let stranger = |requests: usize| {
+        let mut client = server.connect();
+        rustix::net::sockopt::set_socket_recv_buffer_size(&client.0, 4096).unwrap();
+        client.0.set_write_timeout(Some(Duration::from_millis(50))).unwrap();
+        // Until neither side takes any more.
+        let many = "GET /open HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(requests);
+        while client.0.write_all(many.as_bytes()).is_ok() {}
+        client
+    };
+    let is_over = |what: &str, time: Duration, is: &dyn Fn() -> bool| {
+        let since = Instant::now();
+        while !is() {
+            assert!(since.elapsed() < time, "{what}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    };
+    let door = &server.shared.door;
+    let held = stranger(1000);
+    is_over("the place may be taken", Duration::from_millis(1000), &|| door.let_go(Instant::now()));
+    is_over("whose place was taken goes", Duration::from_millis(1000), &|| door.connections() == 0);
+    drop(held);
+    let _held = stranger(1000);
+    is_over("his time is over", Duration::from_millis(5000), &|| door.connections() == 0);
 }
 
 #[test]

@@ -1,0 +1,89 @@
+//! The turn of one request on its connection: what its answer may ask of the connection, and what became of it.
+//!
+//! Used by the connection's own thread, from the moment the request was judged until it is answered.
+use crate::calls::Caller;
+use crate::door::{OpenStream, Stage, Ticket};
+use crate::net::head::Head;
+use crate::state::shared::Shared;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use std::cell::Cell;
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// What has become of an answer.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Sent {
+    #[default]
+    Nothing,
+    /// Whole, and the connection goes on.
+    Kept,
+    /// Whole, and the last.
+    Last,
+    /// It began, and is not whole: nothing may follow.
+    Part,
+}
+
+pub struct Turn<'a> {
+    pub stream: &'a TcpStream,
+    pub head: &'a Head,
+    pub ticket: &'a Ticket,
+    pub shared: &'a Shared,
+    /// Who showed a secret.
+    pub caller: Option<Arc<Caller>>,
+    /// Nothing of the request is left unread, which would be taken for the next one.
+    pub is_read: bool,
+    /// The end of a stranger's stay.
+    pub until: Instant,
+    pub sent: Cell<Sent>,
+}
+
+impl Turn<'_> {
+    /// Whether the connection may go on behind the answer.
+    pub fn may_stay(&self) -> bool {
+        let is_welcome = self.ticket.is_proven() || !self.shared.door.is_pressed();
+        let is_wanted = self.head.version() > 0 && !self.head.has_token("connection", "close");
+        self.is_read && is_welcome && is_wanted && !self.shared.published.is_stopping()
+    }
+
+    /// A place among the open streams.
+    pub fn place(&self) -> Option<OpenStream> {
+        self.shared.door.open_stream(self.shared.limits.http_streams)
+    }
+
+    /// Whether nobody waits for the answer: the other end has closed, or half of the connection, which who waits does
+    /// not; the secret it was asked with is no longer in force; or this generation has ended.
+    pub fn is_gone(&self) -> bool {
+        let is_outdated = |caller: &Arc<Caller>| caller.is_outdated(self.shared.auth().generation);
+        self.shared.published.is_over()
+            || self.caller.as_ref().is_some_and(is_outdated)
+            || has_closed(self.stream)
+    }
+
+    /// The socket takes no more. A stranger who does not read keeps nobody out; gives until when he may stay himself.
+    pub fn blocked(&self) -> Option<Instant> {
+        if self.ticket.is_proven() {
+            return None;
+        }
+        self.ticket.stage(Stage::Idle);
+        Some(if self.ticket.is_evicted() { Instant::now() } else { self.until })
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn has_closed(stream: &TcpStream) -> bool {
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    let mut fds = [PollFd::new(stream, PollFlags::RDHUP)];
+    poll(&mut fds, Some(&now)).is_ok_and(|ready| ready > 0)
+}
+
+/// Elsewhere the end is seen only when nothing has come before it.
+#[cfg(not(target_os = "linux"))]
+fn has_closed(stream: &TcpStream) -> bool {
+    use rustix::net::{RecvFlags, recv};
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    let mut fds = [PollFd::new(stream, PollFlags::IN)];
+    poll(&mut fds, Some(&now)).is_ok_and(|ready| ready > 0)
+        && recv(stream, &mut [0u8; 1][..], RecvFlags::PEEK | RecvFlags::DONTWAIT)
+            .is_ok_and(|(_, bytes)| bytes == 0)
+}
