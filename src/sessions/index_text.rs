@@ -64,10 +64,17 @@ pub fn read(mut file: impl Read, mut take: impl FnMut(&str, &str) -> Option<()>)
 /// `"name": value`, apart.
 fn named(member: &[u8]) -> Option<(String, String)> {
     let text = json::mend(String::from_utf8_lossy(member).into_owned());
-    let mut names = serde_json::Deserializer::from_str(&text).into_iter::<String>();
-    let name = names.next()?.ok()?;
-    let value = text.get(names.byte_offset()..)?.trim_start().strip_prefix(':')?.trim_start();
-    Some((name, value.to_string()))
+    let mut bytes = text.bytes().enumerate().skip(1);
+    let end = loop {
+        match bytes.next()? {
+            (at, b'"') => break at + 1,
+            (_, b'\\') => drop(bytes.next()),
+            _ => {}
+        }
+    };
+    let (name, value) = text.split_at_checked(end)?;
+    let value = value.trim_start().strip_prefix(':')?.trim_start();
+    Some((json::read_as(name, 1, 0).ok()?, value.to_string()))
 }
 
 /// Finds where a member ends, in however many pieces its text comes.
