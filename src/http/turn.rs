@@ -3,6 +3,8 @@
 //! Used by the connection's own thread, from the moment the request was judged until it is answered.
 use crate::calls::Caller;
 use crate::door::{OpenStream, Stage, Ticket};
+use crate::http::Refusal;
+use crate::http::responder::Responder;
 use crate::net::head::Head;
 use crate::state::shared::Shared;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -43,7 +45,8 @@ impl Turn<'_> {
     pub fn may_stay(&self) -> bool {
         let is_welcome = self.ticket.is_proven() || !self.shared.door.is_pressed();
         let is_wanted = self.head.version() > 0 && !self.head.has_token("connection", "close");
-        self.is_read && is_welcome && is_wanted && !self.shared.published.is_stopping()
+        let is_sound = self.is_read && !std::thread::panicking();
+        is_sound && is_welcome && is_wanted && !self.shared.published.is_stopping()
     }
 
     /// A place among the open streams.
@@ -67,6 +70,16 @@ impl Turn<'_> {
         }
         self.ticket.stage(Stage::Idle);
         Some(if self.ticket.is_evicted() { Instant::now() } else { self.until })
+    }
+}
+
+/// Even a defect of a handler is answered, if nothing else was.
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() && self.sent.get() == Sent::Nothing {
+            // The last thing said here; who does not hear it is told by the end of the connection.
+            let _ = Responder::new(self).refuse(&Refusal::new(500, "a defect of the gateway: see its log"));
+        }
     }
 }
 

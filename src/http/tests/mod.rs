@@ -24,6 +24,7 @@ static ROWS: &[Route] = &[
     }),
     row(&["GET"], "/fails", |_| Err(Error::new(Kind::Conflict, "changed meanwhile"))),
     row(&["GET"], "/mute", |_| Ok(())),
+    row(&["GET"], "/panics", |exchange| panic!("a defect, on purpose: {}", exchange.path)),
     row(&["GET"], "/calls", |exchange| {
         let answer = exchange.call("sessions.list", json!({}))?;
         exchange.out.json(200, &answer)
@@ -122,6 +123,9 @@ fn i10_3_methods_and_paths_are_those_of_the_rows() {
     let fails = owner(&server, "GET /fails HTTP/1.1", "");
     assert_eq!((fails.status, fails.body.contains("changed meanwhile")), (409, true), "{}", fails.body);
     assert_eq!(owner(&server, "GET /mute HTTP/1.1", "").status, 500, "a handler that says nothing");
+    let defect = owner(&server, "GET /panics HTTP/1.1", "");
+    assert_eq!((defect.status, defect.body.contains("purpose")), (500, false), "{}", defect.body);
+    assert_eq!(owner(&server, "GET /file HTTP/1.1", "").status, 200, "others are served");
     let file = owner(&server, "GET /file HTTP/1.1", "");
     assert_eq!((file.body.as_str(), file.header("content-type")), ("rules\n", Some("text/markdown")));
 }
