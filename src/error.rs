@@ -29,6 +29,8 @@ pub enum Kind {
     Protocol,
     /// Nothing of that name, key or id exists.
     NotFound,
+    /// A configuration key that exists has no value.
+    Unset,
     /// The same idempotency key was used with other parameters, or the file changed meanwhile.
     Conflict,
     /// A messaging channel has no linked account.
@@ -138,6 +140,12 @@ impl Error {
         self
     }
 
+    /// The same with something behind its message.
+    pub fn ending(mut self, end: &str) -> Error {
+        self.told.message.push_str(end);
+        self
+    }
+
     /// The same with other words for some of it.
     pub fn reworded(mut self, from: &str, to: &str) -> Error {
         self.told.message = self.told.message.replace(from, to);
@@ -156,7 +164,7 @@ impl Error {
     pub fn code(&self) -> &'static str {
         use Kind::*;
         match self.kind {
-            Invalid | BadFrame | UnknownMethod | Unauthorized | RateLimited | Protocol | NotFound
+            Invalid | BadFrame | UnknownMethod | Unauthorized | RateLimited | Protocol | NotFound | Unset
             | Conflict | Usage | Profile | Config => "INVALID_REQUEST",
             Forbidden => "FORBIDDEN",
             NotPaired => "NOT_PAIRED",
@@ -179,6 +187,7 @@ impl Error {
             NotPaired => "PAIRING_REQUIRED",
             Protocol => "PROTOCOL_MISMATCH",
             NotFound => "NOT_FOUND",
+            Unset => "NOT_SET",
             Conflict => "CONFLICT",
             NotLinked => "NOT_LINKED",
             AgentTimeout => "AGENT_TIMEOUT",
@@ -210,6 +219,7 @@ impl Error {
             | Protocol | NotFound | Conflict | NotLinked | AgentTimeout | Aborted | Model | Unavailable
             | Io | Unreachable | Usage => 1,
             Profile => 2,
+            Unset => 3,
             OutcomeUnknown => 75,
             Config => 78,
             Interrupted => 130,

@@ -186,7 +186,10 @@ fn the_command_line_reads_with_the_gateway_down() {
     assert!(out(&gateway, &["config", "get", "models", "--reveal"]).contains("canary-2f1b"));
     assert_eq!(json_of(&gateway, &["config", "get", "gateway.mode", "--json"]), "local");
     let (code, told) = fails(&gateway, &["config", "get", "gateway.nope"]);
-    assert_eq!((code, told.trim()), (1, "Error: Config path not found: gateway.nope"));
+    assert_eq!(
+        (code, told.trim()),
+        (1, "Error: Config path not found: gateway.nope; did you mean gateway.mode?")
+    );
     assert_eq!(out(&gateway, &["config", "file"]).trim(), gateway.config_path().display().to_string());
     let valid = json_of(&gateway, &["config", "validate", "--json"]);
     assert_eq!((&valid["valid"], &valid["warnings"][0]["path"]), (&json!(true), &json!("mystery")));
@@ -214,10 +217,7 @@ fn the_command_line_writes_in_place() {
     assert_eq!((&report["changed"], &report["restart"]), (&json!(true), &json!([])));
     let now = text(&gateway);
     for (args, message) in [
-        (
-            &["gateway.port", "many"][..],
-            "Error: Config validation failed: gateway.port: expected a whole number",
-        ),
+        (&["gateway.port", "many"][..], "Error: Config validation failed, nothing was written: "),
         (&["tools.deny", "[", "--strict-json"], "Error: Failed to parse JSON5 value: "),
         (&["gateway.port", "-1"], "error: unknown option '-1' (a value goes behind '--', as -- -1)"),
         (&["ui.seamColor.x", "1"], "Error: "),
@@ -283,12 +283,11 @@ fn r_06d_a_value_that_is_not_in_force_says_why() {
     ] {
         std::fs::write(gateway.config_path(), text).unwrap();
         let (code, told) = fails(&gateway, &["config", "get", path]);
-        let want = format!("Error: {path} is not in force: {want}");
-        assert!(code == 1 && told.starts_with(&want), "{text}: {code} {told}");
+        let begins = format!("Error: {path} is not in force: {}:1:", gateway.config_path().display());
+        assert!(code == 1 && told.starts_with(&begins) && told.contains(want), "{text}: {code} {told}");
         assert_eq!(out(&gateway, &["config", "get", "session.mainKey"]), "main\n", "{text}");
     }
-    let (_, told) = fails(&gateway, &["config", "get", "agents"]);
-    assert!(told.starts_with("Error: Config path not found: agents (not set; "), "{told}");
+    assert_eq!(json_of(&gateway, &["config", "get", "agents"])["defaults"]["maxConcurrent"], 4, "N-26");
 }
 
 #[test]
@@ -338,7 +337,8 @@ fn an_unknown_key_is_told_wherever_one_looks() {
     let both = |args: &[&str]| crate::cli::text(&gateway.cli(args));
     let (stdout, stderr) = both(&["config", "set", "gateway.prot", "1", "--force"]);
     assert!(stdout.starts_with("Updated gateway.prot."), "{stdout}");
-    assert_eq!(stderr, "note: gateway.prot: unknown key, not read; did you mean gateway.port?\n");
+    let note = "gateway.prot: unknown key, not read; did you mean gateway.port?\n";
+    assert!(stderr.starts_with("note: ") && stderr.contains(note), "{stderr}");
     let set = json_of(&gateway, &["config", "set", "gateway.prot", "2", "--json", "--force"]);
     assert_eq!(set["warnings"][0]["path"], "gateway.prot");
     assert_eq!(
@@ -347,11 +347,13 @@ fn an_unknown_key_is_told_wherever_one_looks() {
     );
     let file = gateway.config_path();
     let (_, stderr) = both(&["config", "diff", "--plan", file.to_str().unwrap()]);
-    assert!(stderr.contains("warning: gateway.prot: unknown key"), "{stderr}");
+    assert!(stderr.starts_with(&format!("warning: {}:", file.display())), "{stderr}");
+    assert!(stderr.contains(" gateway.prot: unknown key"), "{stderr}");
     std::fs::write(&file, "{gateway: {prot: 1, port: 'x'}}").unwrap();
     let (_, stderr) = both(&["config", "validate"]);
     assert!(
-        stderr.contains("warning: gateway.prot: unknown") && stderr.contains("- gateway.port:"),
+        stderr.contains("openclaw.json:1:12: gateway.prot: unknown")
+            && stderr.contains("openclaw.json:1:27: gateway.port:"),
         "{stderr}"
     );
     let report = gateway.cli(&["config", "diff", "--json", file.to_str().unwrap()]);

@@ -26,6 +26,8 @@ mod config;
 #[cfg(test)]
 mod config_edit;
 #[cfg(test)]
+mod config_places;
+#[cfg(test)]
 mod coverage;
 #[cfg(test)]
 mod devices;

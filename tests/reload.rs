@@ -217,10 +217,10 @@ fn r_06a_a_bad_file_changes_nothing_and_is_told_until_it_is_fixed() {
     let (gateway, config) = start(json!({}));
     let mut client = Client::operator(&gateway, 4);
     for (bad, line, nearest) in [
-        ("{\n  gateway: {\n    mode: 'local'\n    port: 1", Some(4), Some("gateway.mode")),
+        ("{\n  gateway: {\n    mode: 'local'\n    port: 1", Some(3), Some("gateway.mode")),
         (
-            "{\n  gateway: {mode: 'local', auth: {token: 'a-good-long-token-1234'},\n   port: 'x'}}",
-            Some(3),
+            "{\n  gateway: {mode: 'local', auth: {token: 'a-good-long-token-1234'},\n\n   port: 'x'}}",
+            Some(4),
             Some("gateway.port"),
         ),
         ("{\n  gateway: {mode: 'local'}}", None, None),
@@ -241,8 +241,10 @@ fn r_06a_a_bad_file_changes_nothing_and_is_told_until_it_is_fixed() {
             "SEC-26: paths are for administrators"
         );
     }
-    let line = wait_told(&gateway, ":4:");
-    assert!(line.contains("openclaw.json:4:") && line.contains("gateway.mode"), "{line}");
+    // N-11: at the end of the line where the comma is missing; the log has the place only.
+    let line = wait_told(&gateway, ":3:18:");
+    assert!(line.contains("openclaw.json:3:18:") && line.contains("gateway.mode"), "{line}");
+    assert!(!gateway.log().contains("^"), "{}", gateway.log());
     write(&gateway, &config);
     wait_for("the all-clear", || client.ok("health", json!({}))["configInvalid"].is_null().then_some(()));
     assert!(client.ok("status", json!({}))["configInvalid"].is_null());

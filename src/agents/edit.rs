@@ -316,10 +316,10 @@ fn alone(env: &Env, agents: &Agents, id: &str, dir: &Path) -> Result<()> {
 fn usable(config: &Config) -> Result<()> {
     match config.issues().iter().find(|issue| issue.path.is_empty() || issue.path.starts_with("agents")) {
         None => Ok(()),
-        Some(issue) => Err(Error::config(format!(
-            "the agents cannot be changed while the config has a mistake: {}: {}; correct it first",
-            issue.path, issue.message
-        ))),
+        Some(issue) => Err(issue.blame(Error::config(format!(
+            "the agents cannot be changed while the config has a mistake: {}; correct it first",
+            issue.placed()
+        )))),
     }
 }
 

@@ -5,6 +5,7 @@
 //! well and nowhere else.
 use super::fold;
 use crate::clean::{clean, escape, one_line};
+use crate::config::under;
 use crate::env::Env;
 use crate::error::{Error, Kind};
 use crate::json::json;
@@ -162,7 +163,9 @@ impl Printer {
             Kind::Profile => "[openclaw] ",
             _ => "Error: ",
         };
-        self.warn(&format!("{label}{prefix}{}", error.message()));
+        let excerpt = error.details().and_then(|details| details.get("excerpt")?.as_str());
+        let excerpt = excerpt.map_or(String::new(), |excerpt| under(excerpt, "    "));
+        self.warn(&format!("{label}{prefix}{}{excerpt}", error.message()));
         if as_json {
             let report = error.details().and_then(|details| details.get("report"));
             self.json(report.unwrap_or(&json!({"ok": false, "error": error.to_wire(4)})));

@@ -39,14 +39,14 @@ fn walk(value: &Value, node: Node, path: &str, secrets: &[String], out: &mut Fin
         let is_secret = node.sensitive() && (is_whole || path.starts_with("models."));
         let message = "a variable is not filled in: write its name in upper case, as in ${NAME}".to_string();
         let list = if is_secret { &mut out.errors } else { &mut out.warnings };
-        list.push(Issue { path: path.to_string(), message });
+        list.push(Issue::new(path, message));
     }
     if !fits(value, kind) {
         let is_open = !node.sensitive() && !path.starts_with("gateway.auth.");
         let shown = shown(value, kind).filter(|text| is_open && !carries_secret(text, secrets));
         let got = shown.unwrap_or_else(|| name_of(value).to_string());
         let message = format!("expected {}, got {got}{}", expected(kind), hint(value, kind));
-        out.errors.push(Issue { path: path.to_string(), message });
+        out.errors.push(Issue::new(path, message));
         return;
     }
     if kind == Type::Any {
@@ -87,7 +87,7 @@ fn unknown(value: &Value, parent: Node, path: &str, name: &str, out: &mut Findin
         Some(near) => format!("unknown key{UNREAD}did you mean {near}?"),
         None => format!("unknown key{UNREAD}remove it or correct its name"),
     };
-    out.warnings.push(Issue { path: at, message });
+    out.warnings.push(Issue::new(at, message));
 }
 
 /// R-06d: whether the text has a `${name}` that is not filled in because of its small letters; `true` when it is nothing
@@ -118,7 +118,7 @@ fn agent_ids(config: &Value, warnings: &mut Vec<Issue>) {
             () if written.to_lowercase() != id => Some(format!("read as \"{id}\"; write it so")),
             () => None,
         };
-        warnings.extend(message.map(|message| Issue { path: format!("agents.list.{i}.id"), message }));
+        warnings.extend(message.map(|message| Issue::new(format!("agents.list.{i}.id"), message)));
         seen.push(id);
     }
 }
@@ -141,7 +141,7 @@ pub fn fits(value: &Value, kind: Type) -> bool {
         Type::IdList => {
             value.as_array().is_some_and(|items| items.iter().all(|i| i.is_string() || i.is_number()))
         }
-        Type::Object | Type::Map => value.is_object(),
+        Type::Object | Type::Map | Type::Limits => value.is_object(),
         Type::List => value.is_array(),
         Type::Like(path) => lookup::find(path.split('.')).is_none_or(|node| fits(value, node.kind())),
         Type::AnyOf(kinds) => kinds.iter().any(|kind| fits(value, *kind)),
@@ -196,7 +196,7 @@ pub fn expected(kind: Type) -> String {
         Type::Fingerprint => "the 64 hexadecimal digits of a SHA-256 fingerprint".to_string(),
         Type::TextList => "a list of texts".to_string(),
         Type::IdList => "a list of texts or numbers".to_string(),
-        Type::Object | Type::Map => "an object".to_string(),
+        Type::Object | Type::Map | Type::Limits => "an object".to_string(),
         Type::List => "a list".to_string(),
         Type::Any => "anything".to_string(),
         Type::Like(path) => lookup::find(path.split('.')).map_or(String::new(), |node| expected(node.kind())),
@@ -241,7 +241,7 @@ fn hint(value: &Value, kind: Type) -> &'static str {
 /// Rules between keys of one object, wherever it stands.
 fn spanning(value: &Value, path: &str, errors: &mut Vec<Issue>) {
     let mut fail = |key: &str, message: &str| {
-        errors.push(Issue { path: join(path, key), message: message.to_string() });
+        errors.push(Issue::new(join(path, key), message));
     };
     match value {
         Value::Object(map) => {

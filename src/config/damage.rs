@@ -12,11 +12,37 @@ use serde_json::Value;
 /// How the message of a mistake ends that did not end the start.
 pub const UNTIL: &str = " until this is corrected";
 
-/// How many segments of an error's path name what is taken out for it. Below `gateway` that is the key itself: the start
-/// is refused anyway, and whoever only looks still sees the rest.
+/// Whether a mistake ends the start: one of the file as a whole, or one below `gateway` that is not harmless.
+pub fn ends_start(segments: &[String]) -> bool {
+    let texts: Vec<&str> = segments.iter().map(String::as_str).collect();
+    match texts.as_slice() {
+        [] => true,
+        ["gateway", rest @ ..] => !is_harmless(rest),
+        _ => false,
+    }
+}
+
+/// Whether a key below `gateway` can be left out: the gateway then has no other secret, address or port, and allows
+/// nothing that it did not. Amounts fall back to their defaults.
+fn is_harmless(rest: &[&str]) -> bool {
+    match rest {
+        ["limits" | "reload", ..] => true,
+        // These are off, and let nobody in, unless the file says otherwise.
+        ["http"] | ["http", "endpoints"] | ["http", "endpoints", _] => true,
+        ["http", "endpoints", _, "enabled"] => true,
+        ["http", ..] => is_amount(&[&["gateway"], rest].concat()),
+        ["controlUi", name, ..] => *name != "enabled",
+        ["nodes", "allowCommands", ..] => true,
+        _ => false,
+    }
+}
+
+/// How many segments of an error's path name what is taken out for it. Where the start is refused that is the key itself:
+/// whoever only looks still sees the rest.
 pub fn length(whole: &Value, segments: &[String]) -> usize {
     let texts: Vec<&str> = segments.iter().map(String::as_str).collect();
     match texts.as_slice() {
+        ["gateway", rest @ ..] if is_harmless(rest) => key(whole, segments, 1),
         ["gateway", ..] => texts.len(),
         ["channels", _, ..] => 2,
         ["plugins" | "skills", "entries", _, ..] | ["auth", "profiles", _, ..] => 3,
@@ -64,10 +90,13 @@ fn chooses_server(rest: &[&str]) -> bool {
 
 /// Whether a key below `tools` forbids something, or could. An amount does not.
 fn restricts(rest: &[&str]) -> bool {
-    let kind = lookup::find(std::iter::once("tools").chain(rest.iter().copied())).map(|node| node.kind());
-    let is_amount = matches!(kind, Some(Type::Int { .. } | Type::Number { .. }));
     let is_manner = matches!(rest, ["web", "fetch" | "search", name, ..] if *name != "enabled");
-    !is_amount && !is_manner
+    !is_amount(&[&["tools"], rest].concat()) && !is_manner
+}
+
+fn is_amount(path: &[&str]) -> bool {
+    let kind = lookup::find(path.iter().copied()).map(|node| node.kind());
+    matches!(kind, Some(Type::Int { .. } | Type::Number { .. }))
 }
 
 impl Config {
@@ -126,6 +155,20 @@ impl Config {
                 self.told_with_place(issue)
             ))),
         }
+    }
+
+    /// Why an agent that is not known may be one after all: the list, or an entry's name in it, cannot be read.
+    pub fn lost_agent(&self, agent: &str) -> Option<Error> {
+        let is_lost = |issue: &&Issue| {
+            let names: Vec<&str> = issue.path.split('.').collect();
+            matches!(
+                names.as_slice(),
+                ["agents"] | ["agents", "list"] | ["agents", "list", _] | ["agents", "list", _, "id", ..]
+            )
+        };
+        let issue = self.issues().iter().find(is_lost)?;
+        let told = self.told_with_place(issue);
+        Some(Error::config(format!("agent {agent} is not known while the agents cannot be read: {told}")))
     }
 
     /// Refuses what would ask a model server for which a mistake has taken out its section or its keys.

@@ -2,6 +2,7 @@
 //!
 //! Runs on the thread that loads; reads files and nothing else. A failing include is reported at the place in
 //! the configuration where it stands, so that only that section is affected.
+use super::sources::{Blame, Source};
 use super::{Issue, join, parse};
 use crate::files;
 use serde_json::{Map, Value};
@@ -13,26 +14,44 @@ const MAX_DEPTH: usize = 10;
 const MAX_FILES: usize = 200;
 const MAX_BYTES: usize = 16 << 20;
 
-/// Replaces every `$include` in `value`, which was read from `file`. Failed ones leave nothing behind and are
-/// told in `issues`. `read` gets each file that was looked for, with its text if it has one.
-pub fn resolve(
-    value: Value,
-    file: &Path,
-    issues: &mut Vec<Issue>,
-    read: &mut dyn FnMut(&Path, Option<&str>),
-) -> Value {
-    let mut resolver = Resolver { files: vec![normal(file)], count: 0, bytes: 0, issues, read };
-    resolver.walk(value, "")
+/// What was read, and what failed.
+#[derive(Default)]
+pub struct Included {
+    pub issues: Vec<(Issue, Blame)>,
+    /// The files that were looked for, also those that are missing.
+    pub paths: Vec<PathBuf>,
+    pub texts: Vec<Source<'static>>,
+}
+
+/// Replaces every `$include` in `value`, which was read from `file`. Failed ones leave nothing behind. `read` is given
+/// the text of each file that was looked for, if it has one.
+pub fn resolve(value: Value, file: &Path, read: &mut dyn FnMut(Option<&str>)) -> (Value, Included) {
+    let files = vec![(normal(file), String::new())];
+    let mut resolver = Resolver { files, count: 0, bytes: 0, done: Included::default(), read };
+    let value = resolver.walk(value, "");
+    (value, resolver.done)
+}
+
+/// Why an include failed; the name of the include in its file is enough to blame, unless more is known.
+struct Fault {
+    message: String,
+    blame: Option<Blame>,
+}
+
+impl From<String> for Fault {
+    fn from(message: String) -> Fault {
+        Fault { message, blame: None }
+    }
 }
 
 struct Resolver<'a> {
-    /// The files being read, outermost first.
-    files: Vec<PathBuf>,
+    /// The files being read, outermost first, each with the place where it is included.
+    files: Vec<(PathBuf, String)>,
     /// How many were included so far, and their bytes.
     count: usize,
     bytes: usize,
-    issues: &'a mut Vec<Issue>,
-    read: &'a mut dyn FnMut(&Path, Option<&str>),
+    done: Included,
+    read: &'a mut dyn FnMut(Option<&str>),
 }
 
 impl Resolver<'_> {
@@ -59,11 +78,11 @@ impl Resolver<'_> {
 
     fn include(&mut self, mut map: Map<String, Value>, at: &str) -> Value {
         let wanted = map.shift_remove(KEY).unwrap_or_default();
-        let failed = self.issues.len();
+        let failed = self.done.issues.len();
         let included = match self.load_all(&wanted, at) {
             Ok(value) => value,
-            Err(message) => {
-                self.issues.push(Issue { path: at.to_string(), message });
+            Err(fault) => {
+                self.fail(at, fault);
                 return Value::Null;
             }
         };
@@ -72,9 +91,9 @@ impl Resolver<'_> {
         }
         if !included.is_object() {
             // A file that failed inside of it is told already.
-            if self.issues.len() == failed {
+            if self.done.issues.len() == failed {
                 let message = "Sibling keys require included content to be an object".to_string();
-                self.issues.push(Issue { path: at.to_string(), message });
+                self.fail(at, message.into());
             }
             return Value::Null;
         }
@@ -82,17 +101,34 @@ impl Resolver<'_> {
         merge(included, siblings)
     }
 
-    fn load_all(&mut self, wanted: &Value, at: &str) -> Result<Value, String> {
+    fn fail(&mut self, at: &str, fault: Fault) {
+        let blame = fault.blame.unwrap_or_else(|| self.include_at(at, KEY));
+        self.done.issues.push((Issue::new(at, fault.message), blame));
+    }
+
+    /// The include at a place of the configuration, as its file knows it.
+    fn include_at(&self, at: &str, key: &str) -> Blame {
+        let (file, base) = self.files.last().cloned().unwrap_or_default();
+        let inside = at.strip_prefix(base.as_str()).unwrap_or(at);
+        Blame::Key(file, join(inside.strip_prefix('.').unwrap_or(inside), key))
+    }
+
+    fn load_all(&mut self, wanted: &Value, at: &str) -> Result<Value, Fault> {
         let not_paths = |value: &Value| {
-            format!("Invalid $include value: expected string or array of strings, got {}", type_name(value))
+            let got = type_name(value);
+            Fault::from(format!("Invalid $include value: expected string or array of strings, got {got}"))
         };
         match wanted {
             Value::String(path) => self.load(path, at),
             Value::Array(paths) => {
                 let mut merged = Value::Object(Map::new());
-                for path in paths {
-                    let path = path.as_str().ok_or_else(|| not_paths(path))?;
-                    let next = self.load(path, at)?;
+                for (i, path) in paths.iter().enumerate() {
+                    let next = match path.as_str() {
+                        Some(path) => self.load(path, at),
+                        None => Err(not_paths(path)),
+                    };
+                    let item = self.include_at(at, &join(KEY, &i.to_string()));
+                    let next = next.map_err(|fault| Fault { blame: fault.blame.or(Some(item)), ..fault })?;
                     merged = merge(merged, next);
                 }
                 Ok(merged)
@@ -101,34 +137,40 @@ impl Resolver<'_> {
         }
     }
 
-    fn load(&mut self, written: &str, at: &str) -> Result<Value, String> {
-        let here = self.files.last().and_then(|file| file.parent()).unwrap_or(Path::new("/"));
+    fn load(&mut self, written: &str, at: &str) -> Result<Value, Fault> {
+        let here = self.files.last().and_then(|(file, _)| file.parent()).unwrap_or(Path::new("/"));
         let path = normal(&here.join(written));
-        if self.files.contains(&path) {
-            let chain: Vec<String> =
-                self.files.iter().chain([&path]).map(|p| p.display().to_string()).collect();
-            return Err(format!("Circular include detected: {}", chain.join(" -> ")));
+        let open = self.files.iter().map(|(file, _)| file);
+        if open.clone().any(|file| *file == path) {
+            let chain: Vec<String> = open.chain([&path]).map(|p| p.display().to_string()).collect();
+            return Err(format!("Circular include detected: {}", chain.join(" -> ")).into());
         }
         if self.files.len() > MAX_DEPTH {
-            return Err(format!("Maximum include depth ({MAX_DEPTH}) exceeded at: {written}"));
+            return Err(format!("Maximum include depth ({MAX_DEPTH}) exceeded at: {written}").into());
         }
         self.count += 1;
         if self.count > MAX_FILES || self.bytes > MAX_BYTES {
             return Err(format!(
                 "Too many includes at {written}: at most {MAX_FILES} files with {} MB together; include each once",
                 MAX_BYTES >> 20
-            ));
+            )
+            .into());
         }
         let place = format!("{written} (resolved: {})", path.display());
         let text = files::read_text(&path);
-        (self.read)(&path, text.as_deref().ok());
+        (self.read)(text.as_deref().ok());
+        self.done.paths.push(path.clone());
         let text = text.map_err(|e| {
             format!("Failed to read include file: {place}: {e}; create it or change $include")
         })?;
         self.bytes += text.len();
-        let value = parse::json5(&text)
-            .map_err(|e| format!("Failed to parse include file: {place}: {}{}", e.message, e.place()))?;
-        self.files.push(path);
+        let parsed = parse::json5(&text);
+        self.done.texts.push(Source::new(&path, text, parsed.as_ref().err()).included_at(at));
+        let value = parsed.map_err(|e| Fault {
+            message: format!("Failed to parse include file: {place}: {}{}", e.message, e.place()),
+            blame: Some(Blame::At(path.clone(), e.offset)),
+        })?;
+        self.files.push((path, at.to_string()));
         let value = self.walk(value, at);
         self.files.pop();
         Ok(value)
@@ -168,7 +210,7 @@ fn merge(base: Value, over: Value) -> Value {
 }
 
 /// The path without `.` and `..`, by its text alone.
-fn normal(path: &Path) -> PathBuf {
+pub fn normal(path: &Path) -> PathBuf {
     let mut out = PathBuf::new();
     for part in path.components() {
         match part {
@@ -189,10 +231,10 @@ mod tests {
     use serde_json::json;
 
     fn run(dir: &Dir, value: Value) -> (Value, Vec<String>) {
-        let mut issues = Vec::new();
-        let value = resolve(value, &dir.path("main.json"), &mut issues, &mut |_, _| {});
+        let (value, done) = resolve(value, &dir.path("main.json"), &mut |_| {});
         let root = dir.path("").display().to_string();
-        let told = issues.iter().map(|i| format!("{}|{}", i.path, i.message.replace(&root, "D/"))).collect();
+        let told = |i: &Issue| format!("{}|{}", i.path, i.message.replace(&root, "D/"));
+        let told = done.issues.iter().map(|(issue, _)| told(issue)).collect();
         (value, told)
     }
 

@@ -43,6 +43,8 @@ pub enum Type {
     IdList,
     /// Exactly the keys that have rows.
     Object,
+    /// The same, whose rows are those of `LIMITS` below it.
+    Limits,
     /// Any keys; their values are described by the rows below `*`.
     Map,
     /// A list; its items are described by the rows below `*`.
@@ -79,7 +81,7 @@ pub struct Key {
     /// Whether the value names a file, a directory or a program of the host, or where its secrets go, so that only a
     /// person there changes it.
     pub host_only: bool,
-    pub doc: &'static str,
+    doc: &'static str,
 }
 
 impl Key {
@@ -91,6 +93,11 @@ impl Key {
     const fn secret(mut self) -> Key {
         self.sensitive = true;
         self
+    }
+
+    /// What the key is for, as one line without a full stop.
+    pub fn doc(&self) -> &'static str {
+        self.doc.trim().trim_end_matches('.')
     }
 
     const fn host(mut self) -> Key {
@@ -151,6 +158,22 @@ const API: &Type = &Enum(&[
     "bedrock-converse-stream",
     "ollama",
 ]);
+
+macro_rules! limit_rows {
+    ($($(#[doc = $doc:literal])+ $field:ident $name:literal = $default:literal, $min:literal..=$max:literal;)+) => {
+        /// The rows below `gateway` that the table of limits makes.
+        pub static LIMITS: &[Key] = &[$(
+            key(concat!("gateway.", $name), &Int { min: $min, max: $max }, RESTART, concat!($($doc),+))
+                .or(stringify!($default)),
+        )+];
+    };
+}
+crate::protocol::limits::each_limit!(limit_rows);
+
+/// All rows.
+pub fn all() -> impl Iterator<Item = &'static Key> {
+    KEYS.iter().chain(LIMITS)
+}
 
 /// Every key, ordered by the segments of its path.
 #[rustfmt::skip]
@@ -474,8 +497,7 @@ pub static KEYS: &[Key] = &[
     key("gateway.auth.allowTailscale", BOOL, RESTART, "Whether identity headers of Tailscale Serve are accepted"),
     key("gateway.auth.mode", &Enum(&["token", "password"]), RESTART, "Kind of the shared secret, else the one that is set"),
     key("gateway.auth.password", TEXT, RELOAD_SECRET, "Shared password").secret(),
-    key("gateway.auth.rateLimit.maxAttempts", POSITIVE, RESTART, "Wrong credentials from one address before it must wait").or("10"),
-    key("gateway.auth.rateLimit.windowMs", POSITIVE, RESTART, "Time in ms in which wrong credentials are counted").or("60000"),
+    key("gateway.auth.rateLimit", &Type::Limits, RESTART, "Wrong credentials from one address before it must wait"),
     key("gateway.auth.token", TEXT, RELOAD_SECRET, "Shared token").secret(),
     key("gateway.bind", &Enum(&["auto", "lan", "loopback", "custom", "tailnet"]), RESTART, "Addresses the gateway listens on").or("\"loopback\""),
     key("gateway.controlUi.allowInsecureAuth", BOOL, RESTART, "Whether a token alone opens the control page").or("false"),
@@ -502,8 +524,7 @@ pub static KEYS: &[Key] = &[
     key("gateway.http.endpoints.responses.images.maxRedirects", COUNT, RESTART, "Most redirects followed for a picture").or("3"),
     key("gateway.http.endpoints.responses.images.timeoutMs", POSITIVE, RESTART, "Wait for a picture in ms").or("10000"),
     key("gateway.http.endpoints.responses.maxBodyBytes", POSITIVE, RESTART, "Largest request in bytes").or("20000000"),
-    key("gateway.limits", &Map, RESTART, "Limits of sizes, times and counts, by name"),
-    key("gateway.limits.*", POSITIVE, RESTART, "One limit of the table in protocol/limits.rs, in bytes, milliseconds or a count"),
+    key("gateway.limits", &Type::Limits, RESTART, "Limits of sizes, times and counts, by name"),
     key("gateway.mode", &Enum(&["local", "remote"]), RESTART, "Whether the gateway runs here or elsewhere"),
     key("gateway.nodes.allowCommands", TEXTS, RESTART, "Node commands allowed in addition").or("[]"),
     key("gateway.nodes.browser.mode", &Enum(&["auto", "manual", "off"]), RESTART, "How a node's browser is chosen").or("\"auto\""),

@@ -54,7 +54,7 @@ pub fn explain(path: &str, value: &Value) -> Vec<Issue> {
     match moved {
         Some(new) if found.is_empty() => {
             let message = format!("key of an earlier version{UNREAD}move its value to {new}");
-            vec![Issue { path: path.to_string(), message }]
+            vec![Issue::new(path, message)]
         }
         _ => found,
     }

@@ -3,7 +3,7 @@
 //! Pure; any thread. For readers only: whoever writes is told to write what fits. Secrets are taken as they are written
 //! or not at all.
 use super::check::fits;
-use super::keys::Type;
+use super::keys::{Key, LIMITS, Type};
 use super::{Issue, damage, lookup};
 use serde_json::Value;
 
@@ -21,17 +21,28 @@ pub fn mend(config: &mut Value, errors: &[Issue]) -> Vec<Issue> {
         if fits(place, node.kind()) {
             continue;
         }
-        if let Some(meant) = meant(place, node.kind()) {
+        if let Some((bound, message)) = node.key().and_then(|key| limit(place, key)) {
+            told.push(Issue::new(path.as_str(), message));
+            *place = bound;
+        } else if let Some(meant) = meant(place, node.kind()) {
             let message = match &meant {
                 Value::Array(_) => "read as a list; put it in [ ], texts in quotes".to_string(),
                 Value::String(text) if place.is_number() => format!("read as text; write \"{text}\""),
                 meant => format!("read as {meant}; write it so"),
             };
-            told.push(Issue { path: path.clone(), message });
+            told.push(Issue::new(path.as_str(), message));
             *place = meant;
         }
     }
     told
+}
+
+/// The bound that a number passes for which a limit of the gateway was set, and what is said of it.
+fn limit(value: &Value, key: &Key) -> Option<(Value, String)> {
+    let (Type::Int { min, max }, n) = (*key.kind, value.as_i64()?) else { return None };
+    let is_limit = LIMITS.iter().any(|limit| limit.path == key.path);
+    let bound = n.clamp(min, max);
+    is_limit.then(|| (bound.into(), format!("outside of {min} to {max}, read as {bound}; write it so")))
 }
 
 /// The value of this type that is meant, if that is plain.
@@ -145,6 +156,19 @@ mod tests {
         ] {
             assert_eq!(meant(&value, kind).unwrap_or_default(), want, "{value} {kind:?}");
         }
+    }
+
+    #[test]
+    fn n_25_a_limit_out_of_bounds_is_the_bound() {
+        let mut config =
+            json!({"gateway": {"limits": {"drainMs": 9_000_000}, "auth": {"rateLimit": {"maxAttempts": 0}}}});
+        let errors = crate::config::check::check(&config, &[]).errors;
+        let told = mend(&mut config, &errors);
+        assert_eq!(
+            config,
+            json!({"gateway": {"limits": {"drainMs": 3_600_000}, "auth": {"rateLimit": {"maxAttempts": 1}}}})
+        );
+        assert_eq!(told[0].message, "outside of 0 to 3600000, read as 3600000; write it so");
     }
 
     #[test]

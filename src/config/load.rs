@@ -3,8 +3,10 @@
 //! Runs on the thread that loads; reads files, never writes one (R-02a). What is wrong below `gateway`, or
 //! with the file as a whole, is fatal; how far anything else reaches is for `damage` to say (R-06b).
 use super::damage::{self, UNTIL, segments};
+use super::sources::{Source, Sources};
 use super::{Issue, check, include, lenient, parse, redact, substitute};
 use crate::env::Env;
+use crate::error::Error;
 use crate::{files, ids};
 use ring::digest::{Context, SHA256};
 use serde_json::{Map, Value};
@@ -33,8 +35,6 @@ pub struct Loaded {
     pub included: Vec<PathBuf>,
     /// SHA-256 of all the files' texts.
     pub digest: String,
-    /// Line and column of what makes the file unreadable.
-    pub at: Option<(usize, usize)>,
     /// The file's text; `None` when there is no file.
     pub raw: Option<String>,
     /// Whether the text is JSON5.
@@ -49,18 +49,18 @@ pub struct Loaded {
     pub disabled: Vec<String>,
     /// Values to keep out of logs.
     pub secrets: Vec<String>,
-    /// The sentence that refuses a start.
-    pub fatal: Option<String>,
+    /// What refuses a start.
+    pub fatal: Option<Error>,
 }
 
 /// Reads the configuration that `env` names; variables of its `env` block are added to `env`.
 pub fn read(env: &mut Env) -> Loaded {
     let stamp = Stamp::of(&env.config_path);
     let loaded = match files::read_text(&env.config_path) {
-        Ok(text) => judge(env, text).0,
+        Ok(text) => judge(env, text, None).0,
         Err(e) if e.kind() == ErrorKind::NotFound => empty(),
         Err(e) if e.kind() == ErrorKind::InvalidData => {
-            empty().refuse(env, "is not UTF-8 text; save it as UTF-8".to_string(), None)
+            refused(unusable(env, "is not UTF-8 text; save it as UTF-8".to_string()))
         }
         Err(e) => {
             let fix = match e.kind() {
@@ -68,10 +68,14 @@ pub fn read(env: &mut Env) -> Loaded {
                 ErrorKind::NotADirectory => "move away the file that is in the place of its directory",
                 _ => "put a file in its place",
             };
-            empty().refuse(env, format!("cannot be read: {e}; {fix}"), None)
+            refused(unusable(env, format!("cannot be read: {e}; {fix}")))
         }
     };
     Loaded { stamp, ..loaded }
+}
+
+fn refused((issue, fatal): (Issue, Error)) -> Loaded {
+    Loaded { parses: false, fatal: Some(fatal), issues: vec![issue], ..empty() }
 }
 
 /// No file, nothing set.
@@ -80,39 +84,34 @@ pub fn empty() -> Loaded {
 }
 
 /// What `text` means as the file that `env` names, and the errors in it as whoever writes it is told: before anything is
-/// taken out for them or read as it is meant.
-pub fn judge(env: &mut Env, text: String) -> (Loaded, Vec<Issue>) {
+/// taken out for them or read as it is meant. Places in it are told as those of `name`, if that is another file.
+pub fn judge(env: &mut Env, text: String, name: Option<&Path>) -> (Loaded, Vec<Issue>) {
     let mut loaded = empty();
     let mut digest = Context::new(&SHA256);
     digest.update(text.as_bytes());
+    loaded.has_includes = text.contains("$include");
     let parsed = match text.trim().is_empty() {
-        true => Err(parse::Failure {
-            message: format!(
+        true => Err(unusable(
+            env,
+            format!(
                 "is empty; copy openclaw.json.bak over it, or remove it and run `{}`",
                 env.command("setup")
             ),
-            at: None,
-        }),
-        false => parse::json5(&text),
+        )),
+        false => parse::json5(&text).map_err(|e| broken(env, &text, name, &e)),
     };
-    loaded.has_includes = text.contains("$include");
-    loaded.raw = Some(text);
     let value = match parsed {
         Ok(value) => value,
-        Err(e) => {
-            let loaded = loaded.refuse(env, e.message, e.at);
+        Err(why) => {
+            let loaded = Loaded { has_includes: loaded.has_includes, raw: Some(text), ..refused(why) };
             let errors = loaded.issues.clone();
             return (loaded, errors);
         }
     };
-    let mut errors = Vec::new();
-    let mut included = Vec::new();
-    let mut note = |path: &Path, text: Option<&str>| {
-        included.push(path.to_path_buf());
-        digest.update(text.map_or(b"-".as_slice(), str::as_bytes));
-    };
-    let mut value = include::resolve(value, &env.config_path, &mut errors, &mut note);
-    (loaded.included, loaded.digest) = (included, ids::encode(digest.finish().as_ref()));
+    let mut note = |text: Option<&str>| digest.update(text.map_or(b"-".as_slice(), str::as_bytes));
+    let (mut value, done) = include::resolve(value, &env.config_path, &mut note);
+    (loaded.included, loaded.digest) = (done.paths, ids::encode(digest.finish().as_ref()));
+    let (mut errors, blames): (Vec<Issue>, Vec<_>) = done.issues.into_iter().unzip();
     if let Some(map) = value.as_object_mut() {
         parse::drop_nulls(map);
     }
@@ -124,11 +123,21 @@ pub fn judge(env: &mut Env, text: String) -> (Loaded, Vec<Issue>) {
     // What an include or a variable left behind where it failed is no second mistake.
     let is_new = |found: &Issue| !errors.iter().any(|known| known.path == found.path);
     findings.errors.retain(is_new);
-    let strict = findings.errors.clone();
-    let read_as_meant = lenient::mend(&mut value, &strict);
+    let mut strict = findings.errors.clone();
+    let mut read_as_meant = lenient::mend(&mut value, &strict);
     if !read_as_meant.is_empty() {
         findings = check::check(&value, &loaded.secrets);
         findings.errors.retain(is_new);
+    }
+    {
+        let main = source(env, &text, name, None);
+        let sources = Sources::new([main].into_iter().chain(done.texts).collect(), &loaded.secrets);
+        for (issue, blame) in errors.iter_mut().zip(&blames) {
+            issue.spot = sources.blamed(blame);
+        }
+        let lists = [&mut errors, &mut strict, &mut read_as_meant];
+        let found = [&mut findings.errors, &mut findings.warnings, &mut findings.legacy];
+        lists.into_iter().chain(found).for_each(|issues| sources.mark(issues));
     }
     loaded.legacy = findings.legacy.len();
     loaded.warnings = findings.legacy;
@@ -138,60 +147,59 @@ pub fn judge(env: &mut Env, text: String) -> (Loaded, Vec<Issue>) {
     loaded.settle(env, errors.iter().cloned().chain(findings.errors).collect());
     loaded.main_key();
     expand_home(&mut loaded.value, env);
+    loaded.raw = Some(text);
     errors.extend(strict);
     (loaded, errors)
 }
 
-impl Loaded {
-    /// The file as a whole cannot be used.
-    fn refuse(mut self, env: &Env, message: String, at: Option<(usize, usize)>) -> Loaded {
-        let file = env.config_path.display();
-        let fix = match message.ends_with(parse::CUT) {
-            true => "close it, or copy openclaw.json.bak over the file",
-            false => "correct this line",
-        };
-        let (fatal, message) = match at {
-            Some((line, column)) => (
-                format!("config {file}:{line}:{column}: {message}; {fix}"),
-                format!("JSON5 parse failed: {message} at {line}:{column}"),
-            ),
-            None => (format!("config {file} {message}"), message),
-        };
-        self.fatal = Some(fatal);
-        self.at = at;
-        self.parses = false;
-        self.issues.push(Issue { path: String::new(), message });
-        self
-    }
+fn source<'a>(env: &Env, text: &'a str, name: Option<&Path>, failure: Option<&parse::Failure>) -> Source<'a> {
+    Source::new(&env.config_path, text, failure).told_as(name.unwrap_or(&env.config_path))
+}
 
+/// A file that is no JSON5: the mistake, and what it ends a start with.
+fn broken(env: &Env, text: &str, name: Option<&Path>, failure: &parse::Failure) -> (Issue, Error) {
+    let spot = Sources::new(vec![source(env, text, name, Some(failure))], &[]).spot(0, failure.offset);
+    let message = &failure.message;
+    let fix = match message.ends_with(parse::CUT) {
+        true => "close it, or copy openclaw.json.bak over the file",
+        false => "correct this line",
+    };
+    let fatal = spot.blame(Error::config(format!("config {spot}: {message}; {fix}")));
+    let issue = Issue::new("", format!("JSON5 parse failed: {message}"));
+    (Issue { spot: Some(Box::new(spot)), ..issue }, fatal)
+}
+
+/// A file that is unusable without any place in it.
+fn unusable(env: &Env, message: String) -> (Issue, Error) {
+    let fatal = Error::config(format!("config {} {message}", env.config_path.display()));
+    (Issue::new("", message), fatal)
+}
+
+impl Loaded {
     /// Takes out what each error reaches, or makes the error fatal.
     fn settle(&mut self, env: &Env, errors: Vec<Issue>) {
-        let mut fatal: Vec<String> = Vec::new();
+        let mut fatal: Vec<Error> = Vec::new();
         let whole = self.value.clone();
-        for Issue { path, message } in errors {
-            let segments = segments(&whole, &path);
-            let is_fatal = segments.first().is_none_or(|first| first == "gateway");
+        let more = |n: usize| if n == 0 { String::new() } else { format!(" (and {n} more)") };
+        for issue in errors {
+            let segments = segments(&whole, &issue.path);
             let section = segments.get(..damage::length(&whole, &segments)).unwrap_or_default();
             let name = section.join(".");
             remove(&mut self.value, section);
-            if is_fatal {
-                let key = if path.is_empty() { String::new() } else { format!(" {path}:") };
-                fatal.push(format!("config {}:{key} {message}", env.config_path.display()));
-                self.issues.push(Issue { path, message });
+            if damage::ends_start(&segments) {
+                fatal.push(fatal_of(env, &issue));
+                self.issues.push(issue);
             } else {
                 let how = if section.len() == segments.len() { "left out" } else { "disabled" };
-                let message = format!("{message}; {name} is {how}{UNTIL}");
-                self.issues.push(Issue { path, message });
+                let message = format!("{}; {name} is {how}{UNTIL}", issue.message);
+                self.issues.push(Issue { message, ..issue });
             }
             if !name.is_empty() && !self.disabled.contains(&name) {
                 self.disabled.push(name);
             }
         }
-        let more = match fatal.len() {
-            0 | 1 => String::new(),
-            n => format!(" (and {} more)", n - 1),
-        };
-        self.fatal = fatal.into_iter().next().map(|first| format!("{first}{more}"));
+        let others = more(fatal.len().saturating_sub(1));
+        self.fatal = fatal.into_iter().next().map(|first| first.ending(&others));
         if !self.value.is_object() {
             self.value = Value::Object(Map::new());
         }
@@ -203,9 +211,16 @@ impl Loaded {
         if session.get("mainKey").is_some_and(|key| key != "main") {
             session.insert("mainKey".to_string(), "main".into());
             let message = "not read, the main session is always \"main\"; remove this key".to_string();
-            self.warnings.push(Issue { path: "session.mainKey".to_string(), message });
+            self.warnings.push(Issue::new("session.mainKey", message));
         }
     }
+}
+
+fn fatal_of(env: &Env, issue: &Issue) -> Error {
+    let place =
+        issue.spot.as_ref().map_or_else(|| env.config_path.display().to_string(), |spot| spot.to_string());
+    let key = if issue.path.is_empty() { String::new() } else { format!(" {}:", issue.path) };
+    issue.blame(Error::config(format!("config {place}:{key} {}", issue.message)))
 }
 
 fn remove(value: &mut Value, path: &[String]) {
@@ -294,7 +309,7 @@ mod tests {
     fn r_06b_an_error_disables_the_smallest_section() {
         let check = |text: &str, section: &str, left: Value| {
             let (loaded, _) = load(text, &[]);
-            assert_eq!(loaded.fatal, None, "{text}");
+            assert!(loaded.fatal.is_none(), "{text}: {:?}", loaded.fatal);
             assert_eq!(loaded.disabled, [section], "{text}");
             assert_eq!(loaded.value, left, "{text}");
             assert!(loaded.issues[0].message.contains(section), "{:?}", loaded.issues);
@@ -380,7 +395,7 @@ mod tests {
         let check = |text: &str, want: &str| {
             let (loaded, env) = load(text, &[]);
             let file = env.config_path.display().to_string();
-            assert_eq!(loaded.fatal.unwrap_or_default().replace(&file, "F"), want, "{text}");
+            assert_eq!(loaded.fatal.as_ref().map_or("", Error::message).replace(&file, "F"), want, "{text}");
             assert!(!loaded.issues.is_empty());
         };
         check(
@@ -392,18 +407,18 @@ mod tests {
             "config F:2:6: the object that begins here is never closed; close it, or copy openclaw.json.bak over the file",
         );
         check("{\n  a 1}", "config F:2:5: expected colon; correct this line");
-        check("[]", "config F: expected an object, got a list");
+        check("[]", "config F:1:1: expected an object, got a list");
         check(
             "{gateway: {port: 'x'}}",
-            "config F: gateway.port: expected a whole number from 1 to 65535, got \"x\"",
+            "config F:1:18: gateway.port: expected a whole number from 1 to 65535, got \"x\"",
         );
         check(
             "{gateway: {port: 0, bind: 1}}",
-            "config F: gateway.port: expected a whole number from 1 to 65535, got 0 (and 1 more)",
+            "config F:1:18: gateway.port: expected a whole number from 1 to 65535, got 0 (and 1 more)",
         );
         check(
             "{gateway: {auth: {token: '${NOPE}'}}}",
-            "config F: gateway.auth.token: environment variable \"NOPE\" is not set; set it, or write the value in place of ${NOPE}",
+            "config F:1:26: gateway.auth.token: environment variable \"NOPE\" is not set; set it, or write the value in place of ${NOPE}",
         );
     }
 

@@ -3,7 +3,7 @@
 //!
 //! Pure; any thread. A `Node` is a place in the tree the rows span, held as a slice of the sorted table, so
 //! nothing is built or kept except the parsed defaults.
-use super::keys::{KEYS, Key, Reload, Type};
+use super::keys::{self, KEYS, Key, LIMITS, Reload, Type};
 use crate::json;
 use serde_json::Value;
 use std::collections::HashMap;
@@ -72,12 +72,17 @@ impl Node {
         self.key().is_some_and(|key| key.sensitive)
     }
 
+    /// Whether it is, or is below, something that exists only when a user names or lists it.
+    pub fn is_optional(&self) -> bool {
+        self.rows.first().is_some_and(|key| key.path.split('.').take(self.depth).any(|name| name == "*"))
+    }
+
     /// The default value of exactly this place.
     pub fn default(&self) -> Option<&'static Value> {
         static DEFAULTS: LazyLock<HashMap<&'static str, Value>> = LazyLock::new(|| {
             // Our own texts, a few values each.
             let parse = |key: &Key| Some((key.path, json::read(key.default?, 100, 8).ok()?));
-            KEYS.iter().filter_map(parse).collect()
+            keys::all().filter_map(parse).collect()
         });
         if self.via.is_some() { None } else { DEFAULTS.get(self.key()?.path) }
     }
@@ -92,10 +97,10 @@ impl Node {
     }
 
     /// Names of the keys below this place, `*` for any; without those that `Like` adds.
-    pub fn own_names(&self) -> impl Iterator<Item = &'static str> {
+    pub fn own_names(&self) -> impl Iterator<Item = &'static str> + use<> {
         let depth = self.depth;
         let mut last = "";
-        self.rows.iter().filter_map(move |key| {
+        self.rows().iter().filter_map(move |key| {
             let name = segment(key, depth);
             let new = !name.is_empty() && name != last;
             last = name;
@@ -115,12 +120,21 @@ impl Node {
     }
 
     fn own_child(&self, name: &str) -> Option<Node> {
-        let (depth, rows) = (self.depth, self.rows);
+        let (depth, rows) = (self.depth, self.rows());
         let from = rows.partition_point(|key| segment(key, depth) < name);
         let rest = rows.get(from..)?;
         let found = rest.get(..rest.partition_point(|key| segment(key, depth) == name))?;
         let empty = found.is_empty() || name.is_empty();
         (!empty).then_some(Node { rows: found, depth: depth + 1, via: self.via })
+    }
+
+    /// The rows below this place, with its own.
+    fn rows(&self) -> &'static [Key] {
+        let Some(own) = self.key().filter(|key| *key.kind == Type::Limits) else { return self.rows };
+        let is_above = |key: &Key| !key.path.strip_prefix(own.path).is_some_and(|rest| rest.starts_with('.'));
+        let from = LIMITS.partition_point(|key| key.path < own.path);
+        let rest = LIMITS.get(from..).unwrap_or_default();
+        rest.get(..rest.iter().position(is_above).unwrap_or(rest.len())).unwrap_or_default()
     }
 
     /// The place a `Like` row points to.
@@ -151,8 +165,20 @@ pub fn nearest(parent: &str, node: Node, name: &str) -> Option<String> {
         return Some(if parent.is_empty() { known.to_string() } else { format!("{parent}.{known}") });
     }
     let same = |key: &&Key| !key.path.contains('*') && key.path.rsplit('.').next() == Some(name);
-    let mut rows = KEYS.iter().filter(same);
+    let mut rows = keys::all().filter(same);
     rows.next().filter(|_| rows.next().is_none()).map(|key| key.path.to_string())
+}
+
+/// The path that a user's path was probably meant to be: the first name of it that nothing has, corrected.
+pub fn meant(path: &[&str]) -> Option<String> {
+    let mut node = root();
+    for (i, name) in path.iter().enumerate() {
+        match node.child(name) {
+            Some(next) => node = next,
+            None => return nearest(&path.get(..i)?.join("."), node, name),
+        }
+    }
+    None
 }
 
 /// Edit distance without regard to case, a swap of neighbours counting two.
@@ -196,6 +222,10 @@ mod tests {
             ("agents.list.0.tools.exec.host", Some("tools.exec.host")),
             ("env.vars.X", Some("env.vars.*")),
             ("env.X", Some("env.*")),
+            ("gateway.limits.drainMs", Some("gateway.limits.drainMs")),
+            ("gateway.auth.rateLimit.windowMs", Some("gateway.auth.rateLimit.windowMs")),
+            ("gateway.limits.rateLimit", None),
+            ("gateway.limits.drainMs.x", None),
         ] {
             assert_eq!(row(path), want, "{path}");
         }
@@ -203,7 +233,7 @@ mod tests {
 
     #[test]
     fn every_like_points_to_rows_and_every_star_has_a_map_or_list_above() {
-        for key in KEYS {
+        for key in keys::all() {
             if let Type::Like(path) = *key.kind {
                 assert!(find(path.split('.')).is_some(), "{} points to {path}", key.path);
             }
@@ -218,8 +248,20 @@ mod tests {
     }
 
     #[test]
+    fn n_25_every_limit_is_a_key() {
+        let count = |path: &str| find(path.split('.')).unwrap().names().len();
+        assert_eq!(count("gateway.limits") + count("gateway.auth.rateLimit"), LIMITS.len());
+        assert!(LIMITS.is_sorted_by_key(|key| key.path), "the table of limits is sorted by key");
+        let drain = find("gateway.limits.drainMs".split('.')).unwrap();
+        assert_eq!(
+            (drain.default(), drain.kind()),
+            (Some(&30000.into()), Type::Int { min: 0, max: 3_600_000 })
+        );
+    }
+
+    #[test]
     fn defaults_are_json_and_end_where_like_begins() {
-        for key in KEYS {
+        for key in keys::all() {
             let text = key.default.unwrap_or("null");
             assert!(serde_json::from_str::<Value>(text).is_ok(), "{}: {text}", key.path);
         }
@@ -254,6 +296,7 @@ mod tests {
         check("", "gatway", Some("gateway"));
         check("agents.list.0.tools", "alow", Some("agents.list.0.tools.allow"));
         check("", "customBindHost", Some("gateway.customBindHost"));
+        check("gateway.limits", "drainMS", Some("gateway.limits.drainMs"));
         check("", "zzzzzz", None);
     }
 }

@@ -40,9 +40,14 @@ impl<'a> Scanner<'a> {
         Scanner { text }
     }
 
+    /// Where the value begins that the text is.
+    pub fn start(&self) -> Option<usize> {
+        self.skip_blank(0)
+    }
+
     /// The object that the text is.
     pub fn root(&self) -> Option<Object> {
-        self.object_at(self.skip_blank(0)?)
+        self.object_at(self.start()?)
     }
 
     /// The object or list whose bracket stands at `at`.

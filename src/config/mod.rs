@@ -7,7 +7,9 @@ pub mod address;
 pub mod bind;
 mod check;
 mod damage;
+pub mod defaults;
 pub mod edit;
+mod excerpt;
 pub mod fingerprint;
 mod include;
 pub mod keys;
@@ -29,6 +31,8 @@ mod redact;
 mod restore;
 mod schema;
 mod snapshot;
+mod sources;
+mod spot;
 pub mod substitute;
 #[cfg(test)]
 pub mod testing;
@@ -38,25 +42,90 @@ pub mod write;
 pub use legacy::place as legacy_place;
 pub use load::Stamp;
 pub use redact::is_secret_name;
-pub use schema::{lookup as schema_at, schema};
+pub use schema::{explain as schema_of, lookup as schema_at, schema};
+pub use spot::{Spot, under};
 
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::ids;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Something to tell about one key; `path` is empty for the file as a whole.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone)]
 pub struct Issue {
     pub path: String,
     pub message: String,
+    /// Where it is written, as far as that is known.
+    pub spot: Option<Box<Spot>>,
+}
+
+/// The same mistake is the same wherever it has moved.
+impl PartialEq for Issue {
+    fn eq(&self, other: &Issue) -> bool {
+        self.path == other.path && self.message == other.message
+    }
+}
+
+impl Serialize for Issue {
+    fn serialize<S: Serializer>(&self, to: S) -> std::result::Result<S::Ok, S::Error> {
+        self.to_json().serialize(to)
+    }
 }
 
 impl Issue {
+    pub fn new(path: impl Into<String>, message: impl Into<String>) -> Issue {
+        Issue { path: path.into(), message: message.into(), spot: None }
+    }
+
+    /// What scripts and methods are told.
+    pub fn to_json(&self) -> Value {
+        let mut members = Map::from_iter(
+            [("path", &self.path), ("message", &self.message)]
+                .map(|(k, v)| (k.to_string(), v.as_str().into())),
+        );
+        members.extend(self.spot.iter().flat_map(|spot| spot.members()));
+        Value::Object(members)
+    }
+
+    /// The same read back.
+    pub fn of(json: &Value) -> Issue {
+        let text = |key: &str| json.get(key).and_then(Value::as_str).unwrap_or_default();
+        Issue { spot: Spot::of(json).map(Box::new), ..Issue::new(text("path"), text("message")) }
+    }
+
+    /// `file:line:column: path: message`, for one line.
+    pub fn placed(&self) -> String {
+        match &self.spot {
+            Some(spot) if self.path.is_empty() => format!("{spot}: {}", self.message),
+            Some(spot) => format!("{spot}: {}", self.told()),
+            None => self.told(),
+        }
+    }
+
+    /// `path: message (file:line:column)`, where the file is told already or what is wrong counts more.
+    pub fn located(&self) -> String {
+        let place = self.spot.as_ref().map_or(String::new(), |spot| format!(" ({spot})"));
+        format!("{}{place}", self.told())
+    }
+
+    /// `placed` with the line itself and a caret beneath, each behind `indent`.
+    pub fn shown(&self, indent: &str) -> String {
+        let excerpt = self.spot.as_ref().map_or(String::new(), |spot| under(&spot.excerpt, indent));
+        format!("{}{excerpt}", self.placed())
+    }
+
+    /// An error about it, which tells scripts of its place.
+    pub fn blame(&self, error: Error) -> Error {
+        match &self.spot {
+            Some(spot) => spot.blame(error),
+            None => error,
+        }
+    }
+
     /// `path: message`, as in a list of mistakes.
     pub fn told(&self) -> String {
         let path = if self.path.is_empty() { "<root>" } else { &self.path };
@@ -103,7 +172,7 @@ impl Config {
     pub fn load(env: &mut Env) -> Result<Config> {
         let mut loaded = load::read(env);
         match loaded.fatal.take() {
-            Some(message) => Err(Error::config(message)),
+            Some(error) => Err(error),
             None => Ok(Config::of(env, loaded)),
         }
     }
@@ -324,7 +393,7 @@ mod tests {
 
     #[test]
     fn r_22b_a_canary_in_every_secret_is_never_shown() {
-        for key in keys::KEYS.iter().filter(|key| key.sensitive) {
+        for key in keys::all().filter(|key| key.sensitive) {
             let mut value = Value::from("canary-1");
             for segment in key.path.replace('*', "x").rsplit('.').collect::<Vec<_>>() {
                 let is_list =

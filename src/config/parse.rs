@@ -8,49 +8,91 @@ use serde_json::{Map, Number, Value};
 /// Deepest nesting of objects and lists.
 const MAX_DEPTH: usize = 100;
 
-/// Why a text is not a configuration: `at` is line and column, counted from 1.
+/// Why a text is not a configuration.
 #[derive(Debug, PartialEq)]
 pub struct Failure {
     pub message: String,
-    pub at: Option<(usize, usize)>,
+    /// Where to look, as a byte offset and as line and column, counted from 1.
+    pub offset: usize,
+    pub at: (usize, usize),
+    /// Up to where the parser understood the text.
+    pub known: usize,
 }
 
 impl Failure {
-    /// ` at 3:5`, or nothing.
+    fn new(message: String, text: &str, offset: usize, known: usize) -> Failure {
+        Failure { message, offset, at: place(text.get(..offset).unwrap_or(text)), known }
+    }
+
+    /// ` at 3:5`.
     pub fn place(&self) -> String {
-        self.at.map_or(String::new(), |(line, column)| format!(" at {line}:{column}"))
+        format!(" at {}:{}", self.at.0, self.at.1)
     }
 }
 
 /// Parses a whole file.
 pub fn json5(text: &str) -> Result<Value, Failure> {
     if let Some(at) = too_deep(text) {
-        return Err(Failure { message: format!("nested deeper than {MAX_DEPTH} levels"), at: Some(at) });
+        return Err(Failure::new(format!("nested deeper than {MAX_DEPTH} levels"), text, at, at));
     }
     let mut value: Value = ::json5::from_str(text).map_err(|e| {
         let message = e.code().map_or_else(|| "not a JSON5 value".to_string(), |code| code.to_string());
         // The parser names no place for what is missing at the end.
-        let at = e.position().map_or_else(|| place(text), |p| (p.line + 1, p.column + 1));
-        let message = if message.starts_with("EOF") { cut(text, at) } else { message };
-        Failure { message, at: Some(at) }
+        let at = e.position().map_or(text.len(), |p| offset_of(text, p.line, p.column));
+        match message.as_str() {
+            "expected comma" => Failure::new(message, text, comma_place(text, at), at),
+            eof if eof.starts_with("EOF") => Failure::new(cut(text, at), text, at, at),
+            _ => Failure::new(message, text, at, at),
+        }
     })?;
     whole_numbers(&mut value);
     Ok(value)
+}
+
+/// The byte at which a line and column of the parser begin, both counted from 0. It knows more line ends than editors do.
+fn offset_of(text: &str, line: usize, column: usize) -> usize {
+    let (mut lines, mut columns) = (0, 0);
+    let mut chars = text.char_indices().peekable();
+    while let Some((at, c)) = chars.next() {
+        if lines == line && columns == column {
+            return at;
+        }
+        match c {
+            '\r' if chars.peek().is_some_and(|(_, next)| *next == '\n') => {}
+            '\n' | '\r' | '\u{2028}' | '\u{2029}' => (lines, columns) = (lines + 1, 0),
+            _ => columns += 1,
+        }
+    }
+    text.len()
+}
+
+/// Where the comma is missing: behind what stands before the next name or value, not at that, which may be lines below.
+fn comma_place(text: &str, at: usize) -> usize {
+    let next = text.get(at..).and_then(|rest| rest.chars().next());
+    if !next.is_some_and(|c| c.is_alphanumeric() || "\"'{[-+._$\\".contains(c)) {
+        return at;
+    }
+    // Within a word it is the word that is wrong.
+    if !tokens(text).any(|(_, span)| span.start == at) {
+        return at;
+    }
+    let before = tokens(text).take_while(|(_, span)| span.end <= at);
+    before.filter(|(token, _)| *token != Token::Comment).last().map_or(at, |(_, span)| span.end)
 }
 
 /// How the message of a text that ends too early ends.
 pub const CUT: &str = " that begins here is never closed";
 
 /// What to say of a text that ends too early; `at` is mostly where the innermost thing begins that is open.
-fn cut(text: &str, (line, column): (usize, usize)) -> String {
-    match text.lines().nth(line - 1).and_then(|line| line.chars().nth(column - 1)) {
+fn cut(text: &str, at: usize) -> String {
+    match text.get(at..).and_then(|rest| rest.chars().next()) {
         Some('{') => format!("the object{CUT}"),
         Some('[') => format!("the list{CUT}"),
         _ => "the file ends too early".to_string(),
     }
 }
 
-fn too_deep(text: &str) -> Option<(usize, usize)> {
+fn too_deep(text: &str) -> Option<usize> {
     let mut depth = 0usize;
     for (token, span) in tokens(text) {
         match token {
@@ -59,7 +101,7 @@ fn too_deep(text: &str) -> Option<(usize, usize)> {
             _ => {}
         }
         if depth > MAX_DEPTH {
-            return Some(place(text.get(..span.start).unwrap_or_default()));
+            return Some(span.start);
         }
     }
     None
@@ -113,9 +155,20 @@ mod tests {
 
     #[test]
     fn failures_name_line_and_column() {
-        for (text, at) in
-            [("", Some((1, 1))), ("{\n  a: 1\n  b: 2\n}", Some((3, 3))), ("{a: }", Some((1, 5)))]
-        {
+        for (text, at) in [
+            ("", (1, 1)),
+            // N-11: at the end of the line on which the comma is missing.
+            ("{\n  a: 1\n  b: 2\n}", (2, 7)),
+            ("{\r\n  a: 1 // one\r\n\r\n  /* two */ b: 2\r\n}", (2, 7)),
+            ("{\n  a: [1, 'x'\n  2]}", (2, 13)),
+            ("{\n  a: {\n  }\n  'b': 2}", (3, 4)),
+            ("{a: 'é\u{2028}'\n b: 1}", (1, 9)),
+            ("{a: 1 b: 2}", (1, 6)),
+            ("{a: 1x}", (1, 6)),
+            ("{\n  a: 1\n  ]", (3, 3)),
+            ("{a: }", (1, 5)),
+            ("{a:\r\r!}", (1, 6)),
+        ] {
             assert_eq!(json5(text).unwrap_err().at, at, "{text:?}");
         }
         for (text, told) in [
@@ -127,6 +180,6 @@ mod tests {
             assert_eq!(failure.message.clone() + &failure.place(), told, "{text:?}");
         }
         let deep = "[".repeat(100_000);
-        assert_eq!(json5(&deep).unwrap_err().at, Some((1, 101)));
+        assert_eq!(json5(&deep).unwrap_err().at, (1, 101));
     }
 }

@@ -150,15 +150,14 @@ fn in_force(draft: &Draft, old: &Config, path: &[&str], asked: &Value) -> Result
     if !draft.text().contains("$include") || path.contains(&"$include") {
         return Ok(());
     }
-    let mut issues = Vec::new();
     let mut asked = asked.clone();
     parse::whole_numbers(&mut asked);
-    let whole = include::resolve(draft.value()?, old.path(), &mut issues, &mut |_, _| {});
+    let (whole, done) = include::resolve(draft.value()?, old.path(), &mut |_| {});
     let (depth, found) = known(&whole, path);
     let found = (depth == path.len()).then_some(found);
     match differs(&asked, found, &path.join("."), path.is_empty()) {
         // Where a file is missing, nothing is in force yet.
-        Some(at) if issues.is_empty() => Err(foreign(&at)),
+        Some(at) if done.issues.is_empty() => Err(foreign(&at)),
         _ => Ok(()),
     }
 }

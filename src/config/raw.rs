@@ -2,7 +2,7 @@
 //!
 //! Pure; any thread. A text that does not parse has no certain structure, so there everything quoted or
 //! spelled out is hidden except names of known keys; it still shows its owner where the mistake is.
-use super::keys::KEYS;
+use super::keys;
 use super::redact::{self, HIDDEN, Place};
 use super::tokens::{Token, tokens};
 use serde_json::{Map, Value};
@@ -13,7 +13,7 @@ use std::ops::Range;
 pub fn redact(text: &str, parses: bool, secrets: &[String]) -> String {
     let mut out = String::with_capacity(text.len());
     let mut done = 0;
-    let hidden = if parses { by_place(text, secrets) } else { by_caution(text) };
+    let hidden = if parses { by_place(text, Place::root(), secrets) } else { by_caution(text) };
     for (span, with) in hidden {
         out.push_str(text.get(done..span.start).unwrap_or_default());
         out.push_str(&with);
@@ -23,18 +23,59 @@ pub fn redact(text: &str, parses: bool, secrets: &[String]) -> String {
     out
 }
 
+/// In a text that does not parse nothing is shown farther before the mistake than this, in bytes, and this many of its
+/// secrets are looked for at other places.
+const NEAR: usize = 2048;
+const MOST_OWN: usize = 1000;
+
+/// What is replaced by what in a text that is the value at `root`, of which the parser understood what comes before
+/// `known`; all of it when that is `None`.
+pub fn hidden(
+    text: &str,
+    root: Place,
+    known: Option<usize>,
+    secrets: &[String],
+) -> Vec<(Range<usize>, String)> {
+    let certain = by_place(text, root, secrets);
+    let Some(known) = known else { return certain };
+    // What is a secret at one place is one at every other.
+    let secret = |(span, _): &(Range<usize>, String)| Some(decode(text.get(span.clone())?));
+    let own: Vec<String> = certain.iter().filter_map(secret).take(MOST_OWN).collect();
+    let is_hidden = |span: &Range<usize>| certain.binary_search_by_key(&span.start, |(s, _)| s.start).is_ok();
+    let is_shown = |span: &Range<usize>| {
+        let source = text.get(span.clone()).unwrap_or_default();
+        let is_secret = || is_hidden(span) || redact::carries_secret(source, &own);
+        // A word holds no more than itself, so the one where the parser stopped is known too.
+        let is_word = !source.starts_with(['"', '\'']);
+        let is_known = span.end <= known || is_word && span.start <= known;
+        is_known && span.end + NEAR > known && is_plain(source) && !is_secret()
+    };
+    by_caution(text).into_iter().filter(|(span, _)| !is_shown(span)).collect()
+}
+
+/// Whether a name or value is surely one alone: a text from which a quote is missing swallows punctuation.
+fn is_plain(source: &str) -> bool {
+    let quote = source.chars().next().filter(|c| matches!(c, '"' | '\''));
+    let inner = match quote {
+        Some(quote) => source.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote)),
+        None => Some(source),
+    };
+    let is_inner = |c: char| c.is_alphanumeric() || "._$+-/".contains(c);
+    inner.is_some_and(|inner| inner.chars().all(is_inner) && !inner.starts_with('/'))
+}
+
 fn quoted() -> String {
     format!("\"{HIDDEN}\"")
 }
 
 /// What to replace in a text that parses.
-fn by_place(text: &str, secrets: &[String]) -> Vec<(Range<usize>, String)> {
+fn by_place(text: &str, root: Place, secrets: &[String]) -> Vec<(Range<usize>, String)> {
     let mut hidden = Vec::new();
     // Open objects and lists: the place, whether a list, and the member or item whose value comes next.
     let mut open: Vec<(Place, bool, Option<Place>)> = Vec::new();
     for (token, span) in tokens(text) {
         let here = match open.last() {
-            None => Some(Place::root()),
+            None => Some(root),
             Some((place, true, next)) => Some(next.unwrap_or(place.item())),
             Some((_, false, member)) => *member,
         };
@@ -44,7 +85,7 @@ fn by_place(text: &str, secrets: &[String]) -> Vec<(Range<usize>, String)> {
                 if let Some((_, true, next)) = open.last_mut() {
                     *next = None;
                 }
-                open.push((place.unwrap_or(Place::root()), c == '[', None))
+                open.push((place.unwrap_or(root), c == '[', None))
             }
             (Token::Punct('}' | ']'), _) => {
                 open.pop();
@@ -81,7 +122,10 @@ fn hides(token: Token, source: &str, place: Place, secrets: &[String]) -> bool {
             let text = decode(source);
             !text.is_empty() && (place.hides_text(&text) || redact::carries_secret(&text, secrets))
         }
-        _ => place.hides_number() && !matches!(source, "true" | "false" | "null"),
+        _ if matches!(source, "true" | "false" | "null") => false,
+        _ if source.parse::<f64>().is_ok() || source.starts_with("0x") => place.hides_number(),
+        // A text without quotes, in a file that does not parse.
+        _ => place.hides_text(source) || place.hides_number() || redact::carries_secret(source, secrets),
     }
 }
 
@@ -122,7 +166,7 @@ fn by_caution(text: &str) -> Vec<(Range<usize>, String)> {
         let name = source.trim_matches(['"', '\'']);
         let known = before_colon
             && !after_colon
-            && KEYS.iter().any(|key| key.path.split('.').any(|part| part == name));
+            && keys::all().any(|key| key.path.split('.').any(|part| part == name));
         match token {
             Token::Punct(_) => {}
             Token::Comment => hidden.push((span, hidden_comment(source))),
@@ -174,6 +218,49 @@ mod tests {
         check("old one: canary-1", false);
         check("the token stands in .env", true);
         check("port: 18789", true);
+    }
+
+    #[test]
+    fn n_11_what_was_understood_before_a_mistake_is_shown_without_secrets() {
+        let shown = |text: &str| {
+            let known = crate::config::parse::json5(text).unwrap_err().known;
+            let (mut out, mut done) = (String::new(), 0);
+            for (span, with) in hidden(text, Place::root(), Some(known), &[]) {
+                out += &text[done..span.start];
+                out += &with.replace(HIDDEN, "#");
+                done = span.end;
+            }
+            out + &text[done..]
+        };
+        for (text, want) in [
+            ("{gateway: {port: 1 bind: 'lan'}}", "{gateway: {port: 1 bind: \"#\"}}"),
+            ("{gateway: {port: 1x, mode: 'local'}}", "{gateway: {port: 1x, mode: \"#\"}}"),
+            ("{gateway: {bind: lan}}", "{gateway: {bind: lan}}"),
+            ("{gateway: {auth: {token: 12canary}}}", "{gateway: {auth: {token: \"#\"}}}"),
+            ("{mine: {myTokenIs: 12canary}}", "{mine: {myTokenIs: \"#\"}}"),
+            ("{mine: {myTokenIs: canary}}", "{mine: {myTokenIs: \"#\"}}"),
+            ("{gateway: {auth: {token: 'canary' canary}}}", "{gateway: {auth: {token: \"#\" \"#\"}}}"),
+            (
+                "{mystery: {a: 'b/c'}, gateway: {auth: {token: 'canary'}} ui: 1}",
+                "{mystery: {a: 'b/c'}, gateway: {auth: {token: \"#\"}} ui: \"#\"}",
+            ),
+            ("{a: 'canary 2', // canary\n b: ]", "{a: \"#\", // #\n b: ]"),
+            (
+                "{gateway: {auth: {token: 'canary'}}, a: canary}",
+                "{gateway: {auth: {token: \"#\"}}, a: \"#\"}",
+            ),
+            (
+                "{gateway: {auth: {token: 'canary'}}, a: 'canary' b: 1}",
+                "{gateway: {auth: {token: \"#\"}}, a: \"#\" b: \"#\"}",
+            ),
+            ("{gateway: {auth: {'token: \"canary\", mode: ' token'}}}", "{gateway: {auth: {\"#\" \"#\"#\""),
+        ] {
+            let got = shown(text);
+            assert!(!got.contains("canary"), "{got}");
+            if want.ends_with('}') || want.ends_with(']') {
+                assert_eq!(got, want);
+            }
+        }
     }
 
     #[test]

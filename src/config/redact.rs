@@ -89,6 +89,11 @@ impl Place {
         Place { node: Some(lookup::root()), hide: Hide::Nothing }
     }
 
+    /// The place of a path; an item of a list is named by its place.
+    pub fn of<'p>(path: impl IntoIterator<Item = &'p str>) -> Place {
+        path.into_iter().fold(Place::root(), |place, name| place.member(name))
+    }
+
     /// The place of the member `name`.
     pub fn member(&self, name: &str) -> Place {
         let node = self.node.and_then(|node| node.child(name));
@@ -189,7 +194,7 @@ pub fn redact_inner(value: &Value, path: &[&str], secrets: &[String]) -> Value {
 }
 
 fn place_of(path: &[&str]) -> Place {
-    path.iter().fold(Place::root(), |place, name| place.member(name))
+    Place::of(path.iter().copied())
 }
 
 fn at(value: &Value, place: Place, secrets: &[String]) -> Value {

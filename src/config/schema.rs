@@ -33,7 +33,7 @@ pub fn document() -> Value {
 fn of_node(node: Node) -> Value {
     let mut out = Map::new();
     if let Some(key) = node.key() {
-        out.insert("description".to_string(), key.doc.into());
+        out.insert("description".to_string(), key.doc().into());
     }
     if let Value::Object(kind) = of_type(node, node.kind()) {
         out.extend(kind);
@@ -41,7 +41,35 @@ fn of_node(node: Node) -> Value {
     if let Some(default) = node.default() {
         out.insert("default".to_string(), default.clone());
     }
+    if let Some(unit) = node.key().and_then(unit) {
+        out.insert("unit".to_string(), unit.into());
+    }
     Value::Object(out)
+}
+
+/// What a number counts, as the key's name says; nothing where it is a plain count.
+fn unit(key: &Key) -> Option<&'static str> {
+    const UNITS: [(&str, &str); 10] = [
+        ("Ms", "milliseconds"),
+        ("Bytes", "bytes"),
+        ("Payload", "bytes"),
+        ("Seconds", "seconds"),
+        ("Sec", "seconds"),
+        ("Minutes", "minutes"),
+        ("Hours", "hours"),
+        ("Mb", "megabytes"),
+        ("Chars", "characters"),
+        ("Tokens", "tokens"),
+    ];
+    let name = key.path.strip_suffix(".*").unwrap_or(key.path).rsplit('.').next()?;
+    // A limit may be that of one version of the protocol.
+    let name = name.trim_end_matches(|c: char| c.is_ascii_digit());
+    let named = || UNITS.iter().find(|(end, _)| name.ends_with(end)).map(|(_, unit)| *unit);
+    match key.kind {
+        Type::Duration => Some("30s, 5m, 1h30m; a bare number counts minutes"),
+        Type::Int { .. } | Type::Number { .. } => named(),
+        _ => None,
+    }
 }
 
 fn of_type(node: Node, kind: Type) -> Value {
@@ -60,7 +88,7 @@ fn of_type(node: Node, kind: Type) -> Value {
         Type::Duration | Type::Clock | Type::Fingerprint => json!({"type": "string"}),
         Type::TextList => json!({"type": "array", "items": {"type": "string"}}),
         Type::IdList => json!({"type": "array", "items": {"type": ["string", "number"]}}),
-        Type::Object => object(node, Value::Bool(false)),
+        Type::Object | Type::Limits => object(node, Value::Bool(false)),
         Type::Map => object(node, node.child("*").map_or(json!({}), of_node)),
         Type::List => json!({"type": "array", "items": node.child("*").map_or(json!({}), of_node)}),
         Type::Any => json!({}),
@@ -84,33 +112,50 @@ fn object(node: Node, others: Value) -> Value {
 /// One place of the schema: `{path, schema, hint?, hintPath?, children}`; what the schema says of members is left
 /// to their own look-up. `None` when the table has no such place.
 pub fn lookup(path: &[&str]) -> Option<Value> {
+    place(path, false)
+}
+
+/// The same with the type, default and choices of each child, for people. `x.*` is `x` where its keys have names.
+pub fn explain(path: &[&str]) -> Option<Value> {
+    let above = || place(path.split_last().filter(|(last, _)| **last == "*")?.1, true);
+    place(path, true).or_else(above)
+}
+
+fn place(path: &[&str], explains: bool) -> Option<Value> {
     let node = lookup::find(path.iter().copied())?;
-    let mut schema = of_node(node);
-    if let Some(map) = schema.as_object_mut() {
-        map.retain(|name, value| match name.as_str() {
-            "properties" => false,
-            "items" | "additionalProperties" => !value.is_object(),
-            _ => true,
-        });
-    }
     let dotted = path.join(".");
-    let mut found = json!({"path": dotted, "schema": schema, "children": children(node, &dotted)});
+    let children: Vec<Value> =
+        node.names().into_iter().filter_map(|name| child(node, name, &dotted, explains)).collect();
+    let mut found = json!({"path": dotted, "schema": alone(node), "children": children});
     put_hint(&mut found, node, &dotted);
     Some(found)
 }
 
-fn children(node: Node, path: &str) -> Vec<Value> {
-    let child = |name: &'static str| {
-        let node = node.child(name)?;
-        let path = super::join(path, name);
-        let kind = of_type(node, node.kind()).get("type").cloned().unwrap_or_default();
-        let has_children = !node.names().is_empty();
-        let mut child =
-            json!({"key": name, "path": path, "type": kind, "required": false, "hasChildren": has_children});
-        put_hint(&mut child, node, &path);
-        Some(child)
-    };
-    node.names().into_iter().filter_map(child).collect()
+/// What the schema says of a place without its members.
+fn alone(node: Node) -> Value {
+    let mut schema = of_node(node);
+    if let Some(map) = schema.as_object_mut() {
+        map.retain(|name, value| match name.as_str() {
+            "properties" => false,
+            "items" | "additionalProperties" => value.get("properties").is_none(),
+            _ => true,
+        });
+    }
+    schema
+}
+
+fn child(parent: Node, name: &str, path: &str, explains: bool) -> Option<Value> {
+    let node = parent.child(name)?;
+    let path = super::join(path, name);
+    let kind = of_type(node, node.kind()).get("type").cloned().unwrap_or_default();
+    let has_children = !node.names().is_empty();
+    let mut child =
+        json!({"key": name, "path": path, "type": kind, "required": false, "hasChildren": has_children});
+    if let Some(map) = child.as_object_mut().filter(|_| explains) {
+        map.insert("schema".to_string(), alone(node));
+    }
+    put_hint(&mut child, node, &path);
+    Some(child)
 }
 
 fn put_hint(at: &mut Value, node: Node, path: &str) {
@@ -121,7 +166,7 @@ fn put_hint(at: &mut Value, node: Node, path: &str) {
 }
 
 fn hint(key: &Key, path: &str) -> Value {
-    let mut hint = json!({"label": label(path), "help": key.doc});
+    let mut hint = json!({"label": label(path), "help": key.doc()});
     if let Some(map) = hint.as_object_mut().filter(|_| key.sensitive) {
         map.insert("sensitive".to_string(), true.into());
     }

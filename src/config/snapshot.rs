@@ -44,7 +44,12 @@ fn clean(issues: &[Issue], secrets: &[String]) -> Vec<Issue> {
     let clean = |text: &String| {
         if carries_secret(text, secrets) { super::redact::HIDDEN.to_string() } else { text.clone() }
     };
-    issues.iter().map(|issue| Issue { path: clean(&issue.path), message: clean(&issue.message) }).collect()
+    let clean = |issue: &Issue| Issue {
+        path: clean(&issue.path),
+        message: clean(&issue.message),
+        spot: issue.spot.clone(),
+    };
+    issues.iter().map(clean).collect()
 }
 
 fn show_default(config: &mut Value, path: &str) {

@@ -27,10 +27,7 @@ pub fn resolve(value: &mut Value, at: &str, env: &Env, secrets: &mut Vec<String>
     match value {
         Value::String(text) if text.contains("${") => match fill(text, env, secrets) {
             Ok(filled) => *text = filled,
-            Err(name) => issues.push(Issue {
-                path: at.to_string(),
-                message: format!("environment variable \"{name}\" is not set; set it, or write the value in place of ${{{name}}}"),
-            }),
+            Err(name) => issues.push(Issue::new(at, format!("environment variable \"{name}\" is not set; set it, or write the value in place of ${{{name}}}"))),
         },
         Value::Array(items) => {
             for (i, item) in items.iter_mut().enumerate() {

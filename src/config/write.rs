@@ -12,6 +12,7 @@ use crate::env::Env;
 use crate::error::{Error, Kind, Result};
 use crate::json::json;
 use serde_json::Value;
+use std::path::Path;
 
 /// What is to be written.
 #[derive(Debug, Clone, Copy)]
@@ -70,7 +71,7 @@ pub fn write_checked(
         let (old, old_issues) = if is_new {
             (load::empty(), Vec::new())
         } else {
-            load::judge(&mut env.clone(), old_text.clone())
+            load::judge(&mut env.clone(), old_text.clone(), None)
         };
         let old = Config::of(env, old);
         check_base(base, &old)?;
@@ -79,7 +80,7 @@ pub fn write_checked(
             // Before anything that it names is looked at.
             check(&old_text, draft.text(), &old, env)?;
         }
-        let (new, issues) = load::judge(&mut env.clone(), draft.text().to_string());
+        let (new, issues) = load::judge(&mut env.clone(), draft.text().to_string(), None);
         check_issues(change, &old_issues, issues)?;
         let new = Config::of(env, new);
         if let Change::Set(path, value) = change
@@ -96,9 +97,9 @@ pub fn write_checked(
     Ok(Written { config, plan, written })
 }
 
-/// The configuration as it would be if `text` stood in the file, and what is wrong with it.
-pub fn judge(env: &Env, text: &str) -> (Config, Vec<Issue>) {
-    let (loaded, issues) = load::judge(&mut env.clone(), text.to_string());
+/// The configuration as it would be if `text`, which now stands in `file`, stood in its place, and what is wrong with it.
+pub fn judge(env: &Env, text: &str, file: &Path) -> (Config, Vec<Issue>) {
+    let (loaded, issues) = load::judge(&mut env.clone(), text.to_string(), Some(file));
     (Config::of(env, loaded), issues)
 }
 
@@ -127,7 +128,7 @@ fn apply(draft: &mut Draft, change: Change, old: &Config, old_issues: &[Issue]) 
         }
         _ if loaded.parses => {}
         Change::Merge(_) => return Err(invalid("invalid config; fix before patching", old_issues)),
-        _ => return Err(Error::config(loaded.fatal.clone().unwrap_or_default())),
+        _ => return Err(loaded.fatal.clone().unwrap_or_else(|| Error::config("the config cannot be used"))),
     }
     let edited = match change {
         Change::Merge(text) => {
@@ -373,7 +374,7 @@ mod tests {
         let dir = Dir::new();
         dir.write("openclaw.json", "{}");
         let env = dir.env(&[]);
-        let hash = judge(&env, "{}").0.hash().to_string();
+        let hash = judge(&env, "{}", &env.config_path).0.hash().to_string();
         let ask =
             |base| write(&env, Change::Replace("{ui: {}}"), base, false).map(|w| w.config.hash().to_string());
         for base in [Base::Hash(None), Base::Hash(Some("stale"))] {

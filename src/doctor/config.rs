@@ -15,15 +15,25 @@ pub fn missing(ctx: &Ctx) -> Vec<Finding> {
 }
 
 pub fn invalid(ctx: &Ctx) -> Vec<Finding> {
-    let finding = |issue: &Issue| match issue.path.as_str() {
-        "" => Finding::new(issue.message.clone())
-            .at(&ctx.env.config_path)
-            .remedy("correct the file by hand, or take back an earlier one (openclaw.json.bak)"),
-        path => Finding::new(format!("{path}: {}", issue.message))
-            .at(&ctx.env.config_path)
-            .remedy(ctx.env.command(&format!("config set {path} <value>"))),
+    let finding = |issue: &Issue| {
+        let found = about(ctx, issue);
+        // What another file says is not changed from here.
+        let is_elsewhere = issue.spot.as_ref().is_some_and(|spot| spot.file != ctx.env.config_path);
+        match issue.path.as_str() {
+            "" => found.remedy("correct the file by hand, or take back an earlier one (openclaw.json.bak)"),
+            _ if is_elsewhere => found.remedy("correct that line by hand"),
+            path => found.remedy(ctx.env.command(&format!("config set {path} <value>"))),
+        }
     };
     ctx.config.issues().iter().take(MAX).map(finding).collect()
+}
+
+fn about(ctx: &Ctx, issue: &Issue) -> Finding {
+    match &issue.spot {
+        Some(spot) => Finding { spot: Some(spot.clone()), ..Finding::new(issue.placed()).at(&spot.file) },
+        None if issue.path.is_empty() => Finding::new(issue.message.clone()).at(&ctx.env.config_path),
+        None => Finding::new(issue.told()).at(&ctx.env.config_path),
+    }
 }
 
 pub fn mode(ctx: &Ctx) -> Vec<Finding> {
@@ -40,7 +50,7 @@ pub fn mode(ctx: &Ctx) -> Vec<Finding> {
 pub fn legacy(ctx: &Ctx) -> Vec<Finding> {
     let finding = |issue: &Issue| {
         let to = legacy_place(&issue.path)?;
-        let finding = Finding::new(format!("{}: {}", issue.path, issue.message)).at(&ctx.env.config_path);
+        let finding = about(ctx, issue);
         // A place with a star in it is several places; a person has to choose.
         Some(match to.contains('*') || to == "agents.list" {
             true => finding,
@@ -53,7 +63,7 @@ pub fn legacy(ctx: &Ctx) -> Vec<Finding> {
 pub fn unknown(ctx: &Ctx) -> Vec<Finding> {
     let unknown = ctx.config.warnings().iter().filter(|issue| legacy_place(&issue.path).is_none());
     let finding = |issue: &Issue| {
-        let finding = Finding::new(format!("{}: {}", issue.path, issue.message)).at(&ctx.env.config_path);
+        let finding = about(ctx, issue);
         finding.fix(Fix::Config(vec![Change::Remove(issue.path.clone())]))
     };
     unknown.take(MAX).map(finding).collect()

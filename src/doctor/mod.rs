@@ -19,7 +19,7 @@ mod unsupported;
 pub use fix::{Change, Done, Fix, repair};
 pub use reach::Reached;
 
-use crate::config::Config;
+use crate::config::{Config, Spot};
 use crate::env::Env;
 use std::path::PathBuf;
 
@@ -203,6 +203,8 @@ pub struct Finding {
     /// What a person does about it.
     pub remedy: Option<String>,
     pub path: Option<PathBuf>,
+    /// The place in that file, if it is one of the configuration.
+    pub spot: Option<Box<Spot>>,
     pub fix: Option<Fix>,
 }
 

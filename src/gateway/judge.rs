@@ -13,7 +13,7 @@ use crate::config::problem::Problem;
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::settings::{Auth, Secret};
-use crate::{logging, protocol, unsupported};
+use crate::{logging, unsupported};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -125,11 +125,6 @@ impl Judge {
         let Verdict { config, env, auth, plan, port } = verdict;
         for warning in config.warnings().iter().chain(config.issues()) {
             log::warn!(target: "gateway/config", "{}: {} ({})", logging::quoted(&warning.path), logging::quoted(&warning.message), config.place(warning));
-        }
-        let limits = config.get("gateway.limits").and_then(|limits| limits.as_object());
-        let names = limits.into_iter().flat_map(|limits| limits.keys());
-        for name in names.filter(|name| !protocol::limits::is_known(name)) {
-            log::warn!(target: "gateway/config", "gateway.limits.{}: no such limit", logging::quoted(name));
         }
         if auth.secret.as_ref().is_some_and(is_weak) {
             log::warn!(target: "gateway", "the gateway {} is weak: use at least {WEAK} characters", auth.mode.name());

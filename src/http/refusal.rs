@@ -54,7 +54,7 @@ fn status(kind: Kind) -> u16 {
         Invalid | BadFrame | UnknownMethod | Protocol | Usage | Profile => 400,
         Unauthorized => 401,
         Forbidden | NotPaired => 403,
-        NotFound => 404,
+        NotFound | Unset => 404,
         Conflict => 409,
         RateLimited => 429,
         Io | Config | OutcomeUnknown => 500,

@@ -140,7 +140,8 @@ fn session_key(state: &State, params: &Params) -> Result<String> {
     if let Some(agent) = &named
         && state.sessions.index(agent).is_none()
     {
-        return Err(Error::invalid(format!("invalid agent params: unknown agent id \"{agent}\"")));
+        let unknown = || Error::invalid(format!("invalid agent params: unknown agent id \"{agent}\""));
+        return Err(state.shared.config().lost_agent(agent).unwrap_or_else(unknown));
     }
     let given = params.session_key.as_deref().map(str::trim).filter(|k| !k.is_empty());
     let rules = state.sessions.rules();

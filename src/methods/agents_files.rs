@@ -84,7 +84,10 @@ fn agent(shared: &Shared, params: &Params) -> Result<(String, PathBuf)> {
     let agents = shared.agents();
     match agents.ids().contains(&id) {
         true => Ok((id.clone(), agents.workspace(&id))),
-        false => Err(Error::not_found("unknown agent id")),
+        false => {
+            let unknown = || Error::not_found("unknown agent id");
+            Err(shared.config().lost_agent(&id).unwrap_or_else(unknown))
+        }
     }
 }
 

@@ -83,8 +83,14 @@ impl Sessions {
         let id = self.rules.owner(key);
         match self.agents.get(id).is_some_and(|agent| !agent.is_leaving) {
             true => Ok(id),
-            false => Err(Error::not_found(format!("unknown agent id \"{id}\""))),
+            false => Err(self.unknown(id)),
         }
+    }
+
+    /// Why there is no agent of this name.
+    pub fn unknown(&self, id: &str) -> Error {
+        let lost = self.shared.config().lost_agent(id);
+        lost.unwrap_or_else(|| Error::not_found(format!("unknown agent id \"{id}\"")))
     }
 
     fn kept(&self, key: &str) -> Option<&Arc<Kept>> {
@@ -179,8 +185,7 @@ impl Sessions {
     pub fn transcript(&self, key: &str, entry: &Entry) -> Result<Transcript> {
         let agent = self.owner(key)?;
         let workspace = self.shared.agents().workspace(agent);
-        let index =
-            self.index(agent).ok_or_else(|| Error::not_found(format!("unknown agent id \"{agent}\"")))?;
+        let index = self.index(agent).ok_or_else(|| self.unknown(agent))?;
         Ok(Transcript::of(index.dir(), entry)?.created_for(key, &workspace))
     }
 

@@ -30,7 +30,7 @@ pub fn check(old_text: &str, new_text: &str, old: &Config, env: &Env) -> Result<
     let place = Place { node: Some(lookup::root()), is_env: false, of_host: None };
     check.walk(&new, &[&written, old.whole()], place, "")?;
     // All that it includes and names is what the host's own text names, so it can be looked at.
-    let (new, _) = judge(env, new_text);
+    let (new, _) = judge(env, new_text, &env.config_path);
     guards::check(&new, old, env)?;
     servers::check(&new, old, env)
 }

@@ -102,7 +102,7 @@ fn done(context: &Context, args: &Args, verb: &str, change: Change) -> Result<()
     let verb = if written.written { verb } else { "Nothing to change:" };
     context.out.line(format!("{verb} {asked}{effect}"));
     for warning in warnings {
-        context.out.warn(&format!("note: {}", warning.told()));
+        context.out.warn(&format!("note: {}", warning.shown("    ")));
     }
     if applied == Some(false) {
         context
@@ -151,10 +151,7 @@ fn explain(error: Error) -> Error {
         return Error::invalid(format!("{} with --force", error.message()));
     }
     let Some(issues) = details("issues").and_then(Value::as_array) else { return error };
-    let text =
-        |issue: &Value, key: &str| issue.get(key).and_then(Value::as_str).unwrap_or_default().to_string();
-    let issue = |issue: &Value| Issue { path: text(issue, "path"), message: text(issue, "message") };
-    let lines: Vec<String> = issues.iter().map(|found| issue(found).told()).collect();
-    Error::invalid(format!("Config validation failed: {}", lines.join("\n  - ")))
+    let lines: Vec<String> = issues.iter().map(|found| Issue::of(found).shown("      ")).collect();
+    Error::invalid(format!("Config validation failed, nothing was written: {}", lines.join("\n  - ")))
         .with("issues", issues.clone())
 }

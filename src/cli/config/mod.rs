@@ -7,20 +7,27 @@ use super::parse::Args;
 use super::{Command, Context, Flag, JSON, Positional};
 use crate::config::plan::{Plan, plan};
 use crate::config::{self, Config, Hide, Issue, path, write};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::gateway;
 use crate::json::json;
 use crate::unsupported;
 use serde_json::Value;
+use std::path::Path;
 
 pub const GET: Command = Command {
     name: "config get",
     summary: "Print a value of the configuration",
     about: "The value in force: includes, variables and defaults are resolved. A secret is printed when its own path\n\
             is asked for; inside of anything larger, an address too, it is hidden, unless --reveal is given. Of an\n\
-            object only what is set is printed; ask for the key itself to see its default.",
+            object what is set is printed, or its defaults if nothing is; --defaults prints both.\n\
+            Exits with 0 for a value, with 3 for a key that is not set and has no default, with 1 for one that does\n\
+            not exist.",
     positionals: &[Positional::required("path")],
-    flags: &[&[JSON, Flag::switch("reveal", "Print secrets inside of objects and lists too")]],
+    flags: &[&[
+        JSON,
+        Flag::switch("reveal", "Print secrets inside of objects and lists too"),
+        Flag::switch("defaults", "Print the defaults of what is not set in an object too"),
+    ]],
     examples: &[
         ("openclaw config get gateway.port", "Print the port"),
         ("openclaw config get agents.list[0] --json", "Print the first agent as JSON"),
@@ -62,12 +69,13 @@ pub const VALIDATE: Command = Command {
 pub const SCHEMA: Command = Command {
     name: "config schema",
     summary: "Print the JSON Schema of the configuration, or of one place in it",
-    about: "",
+    about: "Of a place: its type, default, bounds and unit, and the same of every key directly below it.",
     positionals: &[Positional::optional("path")],
     flags: &[&[JSON]],
     examples: &[
         ("openclaw config schema", "Print all of it"),
         ("openclaw config schema gateway.auth", "Print one place and what is below it"),
+        ("openclaw config schema gateway.limits", "Print every limit with its default and unit"),
     ],
     failure: "",
     run: schema,
@@ -96,15 +104,16 @@ fn get(context: &Context, args: &Args) -> Result<()> {
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let config = usable(context)?;
     if let Some(mistake) = config.mistake(&names.join(".")) {
-        return Err(Error::invalid(format!("{wanted} is not in force: {}", mistake.told())));
+        let error = Error::invalid(format!("{wanted} is not in force: {}", mistake.placed()));
+        return Err(mistake.blame(error));
     }
-    let missing = || {
-        let is_known = config::lookup::find(names.iter().copied()).is_some();
-        let hint = if is_known { " (not set; config schema tells its defaults)" } else { "" };
-        Error::not_found(format!("Config path not found: {wanted}{hint}"))
-    };
     let hide = if args.has("reveal") { Hide::Nothing } else { Hide::Inner };
-    let mut value = config.look(&names, hide).ok_or_else(missing)?;
+    let node = config::lookup::find(names.iter().copied());
+    let default = || node.filter(|node| !node.is_optional()).and_then(config::defaults::of);
+    let mut value = config.look(&names, hide).or_else(default).ok_or_else(|| missing(wanted, &names))?;
+    if let Some(node) = node.filter(|_| args.has("defaults")) {
+        config::defaults::fill(&mut value, node);
+    }
     if wanted == "gateway.port" && !config.is_set(wanted) {
         // A profile has a default of its own.
         value = context.env.default_port().into();
@@ -116,6 +125,22 @@ fn get(context: &Context, args: &Args) -> Result<()> {
     Ok(())
 }
 
+/// Why there is no value: nobody has set one, or nothing of that name can be.
+fn missing(wanted: &str, names: &[&str]) -> Error {
+    if config::lookup::is_covered(names) {
+        return Error::new(Kind::Unset, format!("Config key not set: {wanted} (it has no default)"));
+    }
+    unknown(wanted, names)
+}
+
+fn unknown(wanted: &str, names: &[&str]) -> Error {
+    let hint = match config::lookup::meant(names) {
+        Some(near) => format!("; did you mean {near}?"),
+        None => String::new(),
+    };
+    Error::not_found(format!("Config path not found: {wanted}{hint}"))
+}
+
 /// The configuration, if the file can be read at all; mistakes in it do not hide the rest.
 pub(super) fn usable(context: &Context) -> Result<Config> {
     let config = Config::inspect(&mut context.env.clone());
@@ -123,8 +148,8 @@ pub(super) fn usable(context: &Context) -> Result<Config> {
         Some(issue) => {
             // One that can be corrected in more than one way names its fix.
             let fix = if issue.message.contains("; ") { "" } else { "; correct it, then try again" };
-            let file = config.path().display();
-            Err(Error::config(format!("config {file}: {}{fix}", issue.message)))
+            let file = config.place(issue);
+            Err(issue.blame(Error::config(format!("config {file}: {}{fix}", issue.message))))
         }
         None => Ok(config),
     }
@@ -184,12 +209,12 @@ fn validate(context: &Context, args: &Args) -> Result<()> {
 /// What is no mistake, for people.
 fn warn(context: &Context, args: &Args, config: &Config) {
     for warning in config.warnings().iter().filter(|_| !args.has("json")) {
-        context.out.warn(&format!("warning: {}", warning.told()));
+        context.out.warn(&format!("warning: {}", warning.shown("    ")));
     }
 }
 
 fn invalid(file: &str, issues: &[Issue]) -> Error {
-    let lines: Vec<String> = issues.iter().map(|issue| format!("\n  - {}", issue.told())).collect();
+    let lines: Vec<String> = issues.iter().map(|issue| format!("\n  - {}", issue.shown("      "))).collect();
     Error::invalid(format!("Config invalid: {file}{}", lines.concat()))
 }
 
@@ -200,8 +225,8 @@ fn schema(context: &Context, args: &Args) -> Result<()> {
         return Ok(());
     };
     let names = path::parse(wanted)?;
-    let found = config::schema_at(&names.iter().map(String::as_str).collect::<Vec<_>>());
-    context.out.json(&found.ok_or_else(|| Error::not_found(format!("Config path not found: {wanted}")))?);
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    context.out.json(&config::schema_of(&names).ok_or_else(|| unknown(wanted, &names))?);
     Ok(())
 }
 
@@ -209,7 +234,7 @@ fn diff(context: &Context, args: &Args) -> Result<()> {
     let file = args.positional(0).unwrap_or_default();
     let text = std::fs::read_to_string(file).map_err(|e| Error::io(format_args!("read {file}"), e))?;
     let old = Config::inspect(&mut context.env.clone());
-    let (new, issues) = write::judge(&context.env, &text);
+    let (new, issues) = write::judge(&context.env, &text, Path::new(file));
     let plan = plan(&old, &new);
     let report = json!({
         "ok": issues.is_empty(), "valid": issues.is_empty(), "issues": issues, "warnings": new.warnings(),

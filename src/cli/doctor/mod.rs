@@ -156,11 +156,15 @@ fn knock(target: &Target) -> Result<()> {
 pub fn report(found: &[Found], done: &[Done], is_ok: bool) -> Value {
     let finding = |found: &Found| {
         let Found { check, finding } = found;
-        json!({
+        let mut json = json!({
             "checkId": check.id, "severity": check.severity.name(), "title": check.title,
             "message": finding.detail, "path": finding.path, "fixHint": finding.remedy,
             "fixable": finding.fix.as_ref().is_some_and(|fix| !fix.needs_force()),
-        })
+        });
+        if let (Some(map), Some(spot)) = (json.as_object_mut(), &finding.spot) {
+            map.extend(spot.members());
+        }
+        json
     };
     let count = |severity| found.iter().filter(|found| found.check.severity == severity).count();
     json!({
@@ -203,7 +207,9 @@ fn show(context: &Context, found: &[Found], done: &[Done], fixed: bool) {
             out.styled(&[(style, &severity), (0, " "), (1, check.title), (0, &format!(" ({})", check.id))]);
         }
         last = check.id;
+        let excerpt = finding.spot.iter().flat_map(|spot| spot.excerpt.lines());
         finding.detail.lines().for_each(|line| out.line(format!("        {line}")));
+        excerpt.for_each(|line| out.line(format!("            {line}")));
         if let Some(remedy) = &finding.remedy {
             out.line(format!("        Fix: {remedy}"));
         }

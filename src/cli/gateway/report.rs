@@ -5,7 +5,6 @@
 use super::status::{ConfigFile, Report, Rpc};
 use super::unit::{Runtime, cleanup, other_json};
 use crate::cli::Context;
-use crate::config::Issue;
 use crate::config::ports::Ports;
 use crate::env::Env;
 use crate::json::json;
@@ -87,9 +86,8 @@ impl View<'_> {
             (true, true) => "",
         };
         self.line(format!("Config ({user}): {}{note}", self.env.display(&file.path)));
-        for Issue { path, message } in file.issues.iter().take(MOST_ISSUES) {
-            let path = if path.is_empty() { "<root>" } else { path.as_str() };
-            self.line(format!("{label} issue: {path}: {message}"));
+        for issue in file.issues.iter().take(MOST_ISSUES) {
+            self.line(format!("{label} issue: {}", issue.located()));
         }
     }
 

@@ -65,7 +65,7 @@ type Made = (Option<PathBuf>, Option<String>);
 fn change(plan: &Plan, env: &Env, before: &Config) -> Result<(Made, bool)> {
     let model = plan.model.as_deref().map(|model| set::decide(env, before, model)).transpose()?;
     edit::change(&env.config_path, |draft| {
-        let judged = |draft: &Draft| write::judge(env, draft.text()).0;
+        let judged = |draft: &Draft| write::judge(env, draft.text(), &env.config_path).0;
         put(draft, &edits(plan, env, before)?)?;
         put(draft, &lent_secret(plan, env, &judged(draft))?)?;
         let config = judged(draft);

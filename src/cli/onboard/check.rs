@@ -105,8 +105,10 @@ fn complaint(child: &mut Child) -> Error {
         // Not UTF-8 or cut off: then there is less to show.
         let _ = stderr.take(MAX_OUTPUT).read_to_string(&mut text);
     }
-    let last = text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it said nothing");
-    Error::config(last.trim_start_matches("Error: ").to_string())
+    // What stands below it shows a line of the file.
+    let error = text.lines().rev().find_map(|line| line.strip_prefix("Error: "));
+    let last = || text.lines().rev().find(|line| !line.trim().is_empty());
+    Error::config(error.or_else(last).unwrap_or("it said nothing"))
 }
 
 /// SIGTERM, and after the gateway's own limit the end.

@@ -262,7 +262,7 @@ fn overview(
     let address = gateway.target.as_ref().map_or(String::new(), |t| format!(" · {} ({})", t.url, t.source));
     let config_file = env.display(&env.config_path);
     let config_note = match config.issues().first() {
-        Some(issue) => format!(" (invalid: {})", issue.told()),
+        Some(issue) => format!(" (invalid: {})", issue.located()),
         None => match env.config_path.try_exists() {
             Ok(true) => String::new(),
             Ok(false) => " (not there yet)".to_string(),
