@@ -2,9 +2,10 @@
 //!
 //! Bookkeeping of the transport, shared by the listener threads and the connection threads behind one lock
 //! that is held for a look-up or a change and never across I/O. Gateway state is not here.
-//! Rules: SEC-18 (32 places, 8 for one remote network; who keeps us waiting loses his place to a newcomer, the oldest
-//! first, whatever he sends meanwhile; a quarter of the places is out of reach for those who have sent no whole
-//! `connect`), SEC-19 (10 failures a minute). How long a stranger may stay in all is the connection threads' matter.
+//! Rules: SEC-18 (32 places, 8 for one remote network; who keeps us waiting loses his place to a newcomer: first those
+//! who will not go on, then those who got least far, and the more wait the sooner; a quarter of the places is out of
+//! reach for those who have sent no whole `connect`), SEC-19 (10 failures a minute). How long a stranger may stay in all
+//! is the connection threads' matter.
 use crate::protocol::limits::Limits;
 use std::collections::HashMap;
 use std::net::{IpAddr, Shutdown, TcpStream};
@@ -16,6 +17,9 @@ const MAX_NETWORKS: usize = 4096;
 /// How long the answer to a wrong credential is held back where there were too many: no right one is refused for
 /// them, so this is what bounds guessing, to the places there are in that time.
 pub const PAUSE: Duration = Duration::from_secs(1);
+
+/// As how many newcomers scarce descriptors count.
+const SCARCE: usize = 20;
 
 #[derive(Debug)]
 pub struct Door {
@@ -44,6 +48,10 @@ pub enum Stage {
     Head,
     /// It waits for `connect`.
     Upgraded,
+    /// It waits for the rest of the first message.
+    Begun,
+    /// It heard other things than `connect`: pings.
+    Beside,
     /// It judges a whole `connect`.
     Connecting,
     /// Nothing is owed any more: it waits for a next request, or for the other end to close.
@@ -126,8 +134,8 @@ impl Door {
         let reserved = limits.pre_auth / 4;
         let full = count(&|_| true) >= limits.pre_auth
             || count(&|p| p.stage != Stage::Connecting) >= limits.pre_auth - reserved;
-        let silent = Duration::from_millis(limits.pre_auth_silent_ms);
-        if (full || crowded) && !inner.evict(crowded.then_some(network), silent, now) {
+        let waiting = inner.waiting;
+        if (full || crowded) && !inner.evict(crowded.then_some(network), limits, waiting, now) {
             return Entry::Wait;
         }
         inner.next += 1;
@@ -137,9 +145,15 @@ impl Door {
         Entry::Place(Ticket { door: self.clone(), id, proven: false })
     }
 
-    /// Takes a place away from whoever keeps us waiting, however short: descriptors are scarce. `false` if nobody does.
-    pub fn let_go(&self, now: Instant) -> bool {
-        self.lock().evict(None, Duration::ZERO, now)
+    /// Takes a place away from whoever keeps us waiting, as if others wanted it: descriptors are scarce. `false` if
+    /// nobody has done so for long enough.
+    pub fn let_go(&self, limits: &Limits, now: Instant) -> bool {
+        self.lock().evict(None, limits, SCARCE, now)
+    }
+
+    /// Whether anybody holds a place, and gives it back soon.
+    pub fn has_strangers(&self) -> bool {
+        self.lock().held().next().is_some()
     }
 
     /// Connections in all, proven or not.
@@ -223,17 +237,14 @@ impl Inner {
         self.places.iter().filter(|p| !p.evicted)
     }
 
-    /// Takes the place (of one network, if given) of who keeps us waiting: one to whom nothing is owed, else the oldest
-    /// that has done so for `silent`, or for a fifth of it in the midst of a request.
-    fn evict(&mut self, of: Option<IpAddr>, silent: Duration, now: Instant) -> bool {
-        let is_due = |p: &&mut Place| match p.stage {
-            Stage::Served | Stage::Connecting => false,
-            Stage::Idle => true,
-            Stage::Head => now.duration_since(p.since) >= silent / 5,
-            Stage::Upgraded => now.duration_since(p.since) >= silent,
+    /// Takes the place (of one network, if given) of who has kept us waiting for long enough while so many wait: of those
+    /// who got least far the oldest.
+    fn evict(&mut self, of: Option<IpAddr>, limits: &Limits, waiting: usize, now: Instant) -> bool {
+        let is_due = |p: &&mut Place| {
+            p.patience(limits, waiting).is_some_and(|patience| now.duration_since(p.since) >= patience)
         };
         let places = self.places.iter_mut().filter(|p| !p.evicted && of.is_none_or(|n| n == p.network));
-        let place = places.filter(is_due).min_by_key(|p| (p.stage != Stage::Idle, p.since));
+        let place = places.filter(is_due).min_by_key(|p| (p.stage.progress(), p.since));
         place.map(Place::evict).is_some()
     }
 
@@ -246,7 +257,36 @@ impl Inner {
     }
 }
 
+impl Stage {
+    /// How far somebody came; who is owed nothing, or says what leads nowhere, least.
+    fn progress(self) -> u8 {
+        match self {
+            Stage::Idle | Stage::Beside => 0,
+            Stage::Head => 1,
+            Stage::Upgraded => 2,
+            Stage::Begun => 3,
+            Stage::Served | Stage::Connecting => 4,
+        }
+    }
+}
+
 impl Place {
+    /// How long it may keep us waiting when others want the place; `None` while we work for it. A request comes in one
+    /// piece; between the upgrade and `connect` lies a way there and back, which on this machine is short.
+    fn patience(&self, limits: &Limits, waiting: usize) -> Option<Duration> {
+        let most = Duration::from_millis(limits.pre_auth_silent_ms);
+        match self.stage {
+            Stage::Served | Stage::Connecting => None,
+            Stage::Idle | Stage::Beside => Some(Duration::ZERO),
+            Stage::Head => Some(most / 8),
+            Stage::Upgraded | Stage::Begun => {
+                let least = if self.network.is_loopback() { most / 8 } else { most / 2 };
+                let places = limits.pre_auth as f64;
+                Some(most.mul_f64(places / (places + 6.0 * waiting as f64)).max(least))
+            }
+        }
+    }
+
     fn evict(&mut self) {
         self.evicted = true;
         // Its thread sees the end of input and says goodbye; if the socket is gone already, so is the thread.
@@ -261,8 +301,12 @@ impl Ticket {
             return;
         }
         let now = Instant::now();
-        if let Some(place) = self.door.lock().places.iter_mut().find(|p| p.id == self.id && p.stage != stage)
-        {
+        let mut inner = self.door.lock();
+        let Some(place) = inner.places.iter_mut().find(|p| p.id == self.id && p.stage != stage) else {
+            return;
+        };
+        // Who says other things beside does not come back to what he was.
+        if (place.stage, stage) != (Stage::Beside, Stage::Begun) {
             (place.stage, place.since) = (stage, now);
         }
     }
@@ -354,10 +398,34 @@ mod tests {
         assert!(tickets[1].is_evicted() && !tickets[0].is_evicted());
         let fourth = newcomer(after(600)).expect("the oldest goes");
         assert!(tickets[0].is_evicted());
-        tickets[2].stage(Stage::Idle);
-        let fifth = newcomer(Instant::now()).expect("who is owed nothing goes at once");
+        tickets[2].stage(Stage::Beside);
+        tickets[2].stage(Stage::Begun);
+        let fifth = newcomer(Instant::now()).expect("who says what leads nowhere goes at once");
         assert!(tickets[2].is_evicted());
         drop((third, fourth, fifth));
+    }
+
+    #[test]
+    fn s_h2_the_more_wait_the_sooner_and_who_got_further_stays() {
+        let limits = Limits { pre_auth: 4, ..Limits::default() };
+        let (door, now) = (Door::new(), Instant::now());
+        let far = enter(&door, "192.0.2.1", &limits, now).unwrap();
+        let tickets: Vec<Ticket> = (0..2).map(|_| enter(&door, "127.0.0.1", &limits, now).unwrap()).collect();
+        far.stage(Stage::Upgraded);
+        tickets[0].stage(Stage::Upgraded);
+        tickets[0].stage(Stage::Begun);
+        tickets[1].stage(Stage::Upgraded);
+        let newcomer = |at| enter(&door, "127.0.0.1", &limits, at);
+        assert!(newcomer(after(120)).is_none(), "nobody else waits");
+        door.set_waiting(0, 50);
+        let first = newcomer(after(120)).expect("many wait");
+        assert!(tickets[1].is_evicted() && !far.is_evicted(), "his way is longer");
+        let second = newcomer(after(120)).expect("half a connect is more, and not for ever");
+        assert!(tickets[0].is_evicted() && !far.is_evicted());
+        assert!(newcomer(after(200)).is_none());
+        let third = newcomer(after(300)).expect("it ends too");
+        assert!(far.is_evicted());
+        drop((first, second, third));
     }
 
     #[test]
@@ -378,9 +446,11 @@ mod tests {
     fn s_l6_with_few_descriptors_nobody_is_kept_who_does_not_go_on() {
         let (limits, door, now) = (Limits::default(), Door::new(), Instant::now());
         let ticket = enter(&door, "127.0.0.1", &limits, now).unwrap();
-        assert!(!door.let_go(now));
+        assert!(!door.let_go(&limits, now));
         ticket.stage(Stage::Upgraded);
-        assert!(door.let_go(now) && ticket.is_evicted() && !door.let_go(now));
+        assert!(!door.let_go(&limits, now), "who is in the middle of his handshake has a moment");
+        let then = after(150);
+        assert!(door.let_go(&limits, then) && ticket.is_evicted() && !door.let_go(&limits, then));
     }
 
     #[test]

@@ -132,17 +132,81 @@ fn s_l6_few_descriptors_are_not_held_by_those_who_wait() {
             _ => stream.write_all(upgrade(gateway.port, "").as_bytes()),
         };
     }
-    // Where so few are left, one who is slow may be sent away in the middle of his handshake; he tries again.
-    let try_once = |_| std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| newcomer(&gateway))).ok();
-    for _ in 0..5 {
-        let wait = (0..5).find_map(try_once).expect("let in within five tries");
-        assert!(wait < Duration::from_secs(2), "{wait:?}");
-    }
+    let waits = newcomers(&gateway, 10);
+    assert!(waits[5] < Duration::from_millis(500) && waits[9] < Duration::from_secs(2), "{waits:?}");
     // Those of the newcomers are closed a moment after they have left.
     crate::harness::wait_for("the reserve of descriptors to be free", || {
         let held = std::fs::read_dir(format!("/proc/{}/fd", gateway.pid())).unwrap().count();
         (held < 60).then_some(())
     });
+}
+
+// S-L6: where descriptors are few, those who keep the gateway waiting go, and not who is in the middle of his handshake.
+#[test]
+fn s_l6_a_slow_newcomer_is_not_sent_away_for_others() {
+    let gateway = Gateway::plain();
+    let few = Rlimit { current: Some(64), maximum: Some(64) };
+    prlimit(Pid::from_raw(gateway.pid() as i32), Resource::Nofile, few).unwrap();
+    with_strangers(&gateway, 64, || {
+        for _ in 0..5 {
+            let mut slow = Client::open(&gateway);
+            std::thread::sleep(Duration::from_millis(60));
+            slow.connect(params(4)).unwrap();
+        }
+    });
+}
+
+/// Strangers of four kinds, each of whom comes again when he is sent away: they ping, they say nothing more, they send
+/// half of a `connect`, half of a head.
+fn with_strangers<T>(gateway: &Gateway, count: usize, work: impl FnOnce() -> T) -> T {
+    let (stop, port) = (AtomicBool::new(false), gateway.port);
+    let bother = |n: usize| -> std::io::Result<()> {
+        let mut stream = TcpStream::connect(("127.0.0.1", port))?;
+        stream.set_read_timeout(Some(Duration::from_millis(50)))?;
+        let head = upgrade(port, "");
+        let (first, then, next): (&str, &[u8], &[u8]) = match n % 4 {
+            0 => (&head, &[], &[0x89, 0x80, 0, 0, 0, 0]),
+            1 => (&head, &[], &[]),
+            2 => (&head, &[0x81, 0xa0, 0, 0, 0, 0, b'{'], b" "),
+            _ => ("GET /health HTTP/1.1\r\nX: ", &[], b"x"),
+        };
+        stream.write_all(first.as_bytes())?;
+        stream.write_all(then)?;
+        while !stop.load(Ordering::Relaxed) {
+            match stream.read(&mut [0; 4096]) {
+                Ok(0) => break,
+                Err(e) if e.kind() != std::io::ErrorKind::WouldBlock => return Err(e),
+                _ => std::thread::sleep(Duration::from_millis(50)),
+            }
+            stream.write_all(next)?;
+        }
+        Ok(())
+    };
+    std::thread::scope(|scope| {
+        for n in 0..count {
+            let (bother, stop) = (&bother, &stop);
+            scope.spawn(move || {
+                while !stop.load(Ordering::Relaxed) {
+                    // One that was sent away comes again.
+                    let _ = bother(n);
+                    std::thread::sleep(Duration::from_millis(2));
+                }
+            });
+        }
+        std::thread::sleep(Duration::from_millis(700));
+        let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
+        stop.store(true, Ordering::Relaxed);
+        done.expect("all of them get in")
+    })
+}
+
+#[test]
+fn s_h2_sixty_four_strangers_cost_a_newcomer_little() {
+    let gateway = Gateway::plain();
+    let waits = with_strangers(&gateway, 64, || newcomers(&gateway, 20));
+    eprintln!("{waits:?}");
+    // 200 ms on a machine of its own, here beside others in a debug build.
+    assert!(waits[10] < Duration::from_millis(300) && waits[19] < Duration::from_secs(1), "{waits:?}");
 }
 
 // S-L1: nothing is read as part of a request that another reader would take for the next one.

@@ -41,7 +41,7 @@ pub fn serve(
         ticket.stage(Stage::Idle);
         match sent {
             Sent::Kept => {}
-            Sent::Last => return linger(stream, Duration::from_secs(1)),
+            Sent::Last => return linger(stream, &ticket),
             Sent::Nothing | Sent::Part => return,
         }
         let idle = Instant::now() + Duration::from_millis(shared.limits.keep_alive_ms);
@@ -171,6 +171,6 @@ fn reject(stream: &TcpStream, ticket: &Ticket, shared: &Shared, status: u16, tex
     let turn = Turn { stream, head: &head, ticket, shared, caller, is_read, until, sent };
     ticket.stage(Stage::Idle);
     if Responder::new(&turn).refuse(&Refusal::new(status, text)).is_ok() {
-        linger(stream, Duration::from_secs(1));
+        linger(stream, ticket);
     }
 }

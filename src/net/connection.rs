@@ -14,6 +14,9 @@ use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+/// How long what a peer still sends is taken after our last word.
+const LINGER: Duration = Duration::from_secs(1);
+
 /// `since` is when it was accepted: a stranger's whole stay is counted from there.
 pub fn serve(
     stream: Arc<TcpStream>,
@@ -124,15 +127,15 @@ fn refuse(mut stream: &TcpStream, ticket: &Ticket, head: &Head, status: u16, tex
     headers.extend((status == 405).then_some(("Allow", "GET")));
     let head = print::head(head.version(), status, &headers, Framing::Length(text.len()), false);
     if stream.write_all(&[&head, text.as_bytes()].concat()).is_ok() {
-        linger(stream, Duration::from_secs(1));
+        linger(stream, ticket);
     }
 }
 
 /// Ends our side and takes what the peer still sends, so that the kernel does not answer unread input with a
-/// reset that would destroy our last bytes on their way.
-pub fn linger(stream: &TcpStream, time: Duration) {
+/// reset that would destroy our last bytes on their way. For a moment only where the place is needed by others.
+pub fn linger(stream: &TcpStream, ticket: &Ticket) {
     use std::io::Read;
-    let deadline = Instant::now() + time;
+    let deadline = Instant::now() + if ticket.is_evicted() { LINGER / 20 } else { LINGER };
     if stream.shutdown(std::net::Shutdown::Write).is_err() {
         return;
     }

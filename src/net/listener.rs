@@ -2,7 +2,8 @@
 //!
 //! It outlives the gateway's generations: between two of them new connections wait (R-14d). It never waits for a
 //! client. A newcomer is parked until it says something: silence holds a descriptor, but no place and no thread. Who
-//! has spoken gets a place, in order of arrival and without keeping other addresses out. When too many are parked, or
+//! has spoken gets a place, in order of arrival but for each fourth, which goes to the newest: so nobody waits for ever,
+//! and not everybody for all before him. No address keeps others out. When too many are parked, or
 //! descriptors run short, the one that has been silent longest is turned away; if all have spoken, the newest of the
 //! remote network that parked most; on loopback new connections then stay in the kernel's accept backlog, so that an
 //! honest burst loses none.
@@ -28,6 +29,8 @@ use std::time::{Duration, Instant};
 
 /// Newcomers of all addresses that are parked.
 const MAX_PARKED: usize = 512;
+/// Which place goes to the newest.
+const NEWEST: usize = 4;
 /// Connections accepted before the parked are looked at again.
 const AT_ONCE: usize = 64;
 /// How often the parked are looked at while places are taken, and while they are silent.
@@ -56,6 +59,10 @@ struct Parked {
     all: VecDeque<Newcomer>,
     /// How many wait for a place, as the door was told.
     told: usize,
+    /// Places given out; each `NEWEST`th goes to who came last.
+    given: usize,
+    /// No more are taken in before somebody was let go: descriptors are scarce.
+    is_short: bool,
 }
 
 /// Accepts until the other end of `stopped` is closed, which is answered by closing this one with the listener, or
@@ -72,6 +79,7 @@ pub fn run(listener: TcpListener, stopped: UnixStream, succession: &Succession) 
         let has_room = (0..AT_ONCE)
             .all(|_| parked.all.len() + AT_ONCE <= MAX_PARKED || parked.make_room(GRACE))
             || parked.all.len() < MAX_PARKED;
+        let has_room = has_room && parked.has_descriptors(succession);
         let ready = wait(open.as_ref().filter(|_| has_room), &mut parked);
         match (ready, &open) {
             (Ready::Connections, Some((listener, _))) => accept(listener, &mut parked, succession),
@@ -86,18 +94,24 @@ fn accept(listener: &TcpListener, parked: &mut Parked, succession: &Succession) 
     for _ in 0..AT_ONCE {
         match listener.accept() {
             Ok((stream, address)) => {
-                if !keep_descriptors(&stream, parked, succession) {
+                let has_kept = keep_descriptors(&stream, parked, succession);
+                if !has_kept && !parked.may_shrink(succession) {
                     turn_away(&stream, BUSY);
                     continue;
                 }
                 let (stream, address) = (Arc::new(stream), address.ip().to_canonical());
                 parked.all.push_back(Newcomer { stream, address, since: Instant::now(), speaks: false });
+                if !has_kept {
+                    // There is one to spare; those behind it wait in the backlog.
+                    parked.is_short = true;
+                    return;
+                }
             }
             Err(e) if is_not_now(&e) => return,
             Err(e) => {
                 log::warn!(target: "gateway/net", "accept failed: {e}; trying again");
                 // What is short is descriptors, most likely.
-                if !parked.make_room(Duration::ZERO) && !let_go(succession) {
+                if !parked.make_room(GRACE) && !let_go(succession) {
                     std::thread::sleep(Duration::from_millis(100));
                 }
                 return;
@@ -116,11 +130,11 @@ fn keep_descriptors(newest: &TcpStream, parked: &mut Parked, succession: &Succes
     if !descriptors::are_scarce(newest) {
         return true;
     }
-    (0..3).filter(|_| parked.make_room(Duration::ZERO) || let_go(succession)).count() > 0
+    (0..3).filter(|_| parked.make_room(GRACE) || let_go(succession)).count() > 0
 }
 
 fn let_go(succession: &Succession) -> bool {
-    matches!(succession.within(Duration::ZERO), Now::Serving(shared) if shared.door.let_go(Instant::now()))
+    matches!(succession.within(Duration::ZERO), Now::Serving(shared) if shared.door.let_go(&shared.limits, Instant::now()))
 }
 
 /// Places for those who have spoken, if there are; an end for those who have been silent too long. `false` when nobody
@@ -176,15 +190,31 @@ impl Parked {
         });
     }
 
-    /// Gives places to those who have spoken, oldest first.
+    /// Whether one of those who are here goes before long.
+    fn may_shrink(&self, succession: &Succession) -> bool {
+        let has_strangers = || matches!(succession.within(Duration::ZERO), Now::Serving(shared) if shared.door.has_strangers());
+        !self.all.is_empty() || has_strangers()
+    }
+
+    /// Whether more may be taken in; where they are scarce, when somebody was let go or all have gone.
+    fn has_descriptors(&mut self, succession: &Succession) -> bool {
+        if self.is_short && (self.make_room(GRACE) || let_go(succession) || !self.may_shrink(succession)) {
+            self.is_short = false;
+        }
+        !self.is_short
+    }
+
+    /// Gives places to those who have spoken.
     fn admit(&mut self, shared: &Arc<Shared>) {
-        let (mut full_for, mut left) = (Vec::new(), VecDeque::with_capacity(self.all.len()));
-        for newcomer in self.all.drain(..) {
-            let Newcomer { stream, address, since, speaks } = &newcomer;
-            if !speaks || full_for.contains(&network(*address)) {
-                left.push_back(newcomer);
-                continue;
-            }
+        let mut full_for: Vec<IpAddr> = Vec::new();
+        loop {
+            let fits = |n: &Newcomer| n.speaks && !full_for.contains(&network(n.address));
+            let next = match self.given % NEWEST {
+                0 => self.all.iter().rposition(fits),
+                _ => self.all.iter().position(fits),
+            };
+            let Some((at, newcomer)) = next.and_then(|at| Some((at, self.all.remove(at)?))) else { break };
+            let Newcomer { stream, address, since, .. } = &newcomer;
             match shared.door.enter(*address, stream, &shared.limits, Instant::now()) {
                 Entry::Place(ticket) if shared.door.connections() > shared.limits.connections => {
                     log::warn!(target: "gateway/net", "refused a connection: {} are open", shared.limits.connections);
@@ -196,14 +226,16 @@ impl Parked {
                     turn_away(stream, BUSY);
                     drop(ticket);
                 }
-                Entry::Place(ticket) => spawn(stream.clone(), *since, ticket, shared),
+                Entry::Place(ticket) => {
+                    self.given = self.given.wrapping_add(1);
+                    spawn(stream.clone(), *since, ticket, shared);
+                }
                 Entry::Wait => {
                     full_for.push(network(*address));
-                    left.push_back(newcomer);
+                    self.all.insert(at, newcomer);
                 }
             }
         }
-        self.all = left;
         let waiting = self.all.iter().filter(|n| n.speaks).count();
         shared.door.set_waiting(std::mem::replace(&mut self.told, waiting), waiting);
     }
@@ -255,7 +287,7 @@ enum Ready {
 fn wait(open: Option<&(TcpListener, UnixStream)>, parked: &mut Parked) -> Ready {
     // Who is silent now may have to make room soon.
     let is_pressed = open.is_none() || parked.all.iter().any(|n| n.speaks);
-    let timeout = match parked.all.is_empty() {
+    let timeout = match parked.all.is_empty() && open.is_some() {
         true => None,
         false => Some(if is_pressed { LOOK } else { LOOK_AT_SILENT }),
     };

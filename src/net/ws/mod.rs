@@ -54,7 +54,6 @@ const SILENT: Duration = Duration::from_millis(500);
 /// How long a closing connection may take to take the close frame.
 const CLOSE_GRACE: Duration = Duration::from_secs(2);
 /// Longest time to wait for the peer's own close after ours.
-const LINGER: Duration = Duration::from_secs(1);
 
 #[derive(PartialEq)]
 enum Phase {
@@ -119,7 +118,7 @@ pub fn serve(
         Outbox::open(max, shared.budget.clone(), shared.limits.total_buffered as usize, &owner).ok().or_else(
             || {
                 // Somebody who keeps us waiting goes, and his thread closes what he holds.
-                shared.door.let_go(Instant::now());
+                shared.door.let_go(&shared.limits, Instant::now());
                 std::thread::sleep(Duration::from_millis(10));
                 None
             },
@@ -131,7 +130,7 @@ pub fn serve(
     if descriptors::are_scarce(&drain) {
         // As many as this one holds now.
         for _ in 0..3 {
-            shared.door.let_go(Instant::now());
+            shared.door.let_go(&shared.limits, Instant::now());
         }
     }
     let mut worker = Worker {
@@ -230,7 +229,7 @@ impl Worker {
         // Taken, so that a restart does not wait for a goodbye.
         self.drain.pop();
         let is_owed = self.has_freed && !sys::release_memory_now_and_then();
-        linger(&self.stream, LINGER);
+        linger(&self.stream, &self.ticket);
         if is_owed {
             sys::release_memory_now_and_then();
         }
@@ -274,6 +273,9 @@ impl Worker {
         match wants_input && self.decoder.held() > 0 {
             true => self.reading.go(self.received),
             false => self.reading.rest(),
+        }
+        if self.phase == Phase::Handshake && self.decoder.held() > 0 {
+            self.ticket.stage(Stage::Begun);
         }
         let deadline = self.next_deadline().map(|at| at.saturating_duration_since(Instant::now()));
         let silent = self.has_freed.then_some(SILENT);
@@ -429,8 +431,11 @@ impl Worker {
         match message {
             Incoming::Text(text) if self.phase == Phase::Handshake => self.handshake(&json::mend(text)),
             Incoming::Text(text) => self.request(json::mend(text)),
-            Incoming::Ping(payload) => self.send(Sending::raw(wire::pong(&payload))),
-            Incoming::Pong => {}
+            Incoming::Ping(payload) => {
+                self.ticket.stage(Stage::Beside);
+                self.send(Sending::raw(wire::pong(&payload)));
+            }
+            Incoming::Pong => self.ticket.stage(Stage::Beside),
             Incoming::Close(code, reason) => self.close(&Close::ByClient(code, reason)),
         }
     }
