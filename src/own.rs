@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 const MOST: usize = 200_000;
 const DEPTH: usize = 12;
 
-/// Reads at most `max` bytes of a file of the workspace `dir`, as `beneath::read` does.
+/// Reads at most `max` bytes of a regular file of the workspace `dir`; `None` when there is none of that name.
 pub fn read(config: &Config, env: &Env, dir: &Path, relative: &Path, max: u64) -> Result<Option<Vec<u8>>> {
     let Some(file) = beneath::open_file(dir, relative)? else { return Ok(None) };
     let doing = || format!("read {}", relative.display());

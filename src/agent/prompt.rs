@@ -13,6 +13,7 @@ use crate::own;
 use crate::session_key;
 use crate::tools::Tool;
 use crate::workspace::beneath;
+use crate::workspace::links;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -54,6 +55,9 @@ pub fn build(wanted: &Wanted) -> String {
         prompt += &skills::section(wanted.config, wanted.agents, wanted.agent, &workspace);
     }
     prompt += &texts(wanted, &workspace);
+    for link in links::left_out(&workspace) {
+        tell(&workspace.join(link), links::WHY);
+    }
     if let Some(extra) = wanted.extra.map(str::trim).filter(|s| !s.is_empty()) {
         prompt += "\n\n";
         prompt += extra;
@@ -124,7 +128,7 @@ fn texts(wanted: &Wanted, workspace: &Path) -> String {
             Ok(None) => continue,
             Ok(Some(text)) => text,
             Err(why) => {
-                tell(workspace, file, &why);
+                tell(&workspace.join(file), &why);
                 format!("[not shown: {why}]")
             }
         };
@@ -134,12 +138,12 @@ fn texts(wanted: &Wanted, workspace: &Path) -> String {
     out
 }
 
-/// Says in the log, once for each file, that an agent goes without one of its texts.
-fn tell(workspace: &Path, file: &str, why: &str) {
+/// Says in the log, once for each file or folder, that an agent goes without it.
+fn tell(path: &Path, why: &str) {
     static TOLD: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
     let mut told = TOLD.lock().unwrap_or_else(PoisonError::into_inner);
-    if told.len() < MAX_TOLD && told.insert(workspace.join(file)) {
-        log::warn!("{} is not in the agent's prompt: {why}", workspace.join(file).display());
+    if told.len() < MAX_TOLD && told.insert(path.to_path_buf()) {
+        log::warn!("{} is not read for the agent: {why}", path.display());
     }
 }
 

@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::files;
 use crate::json::{Put, json};
 use crate::models::provider::Provider;
+use crate::own;
 use crate::session_key::id_of;
 use crate::session_key::normalise_agent_id;
 use crate::sessions::sessions_dir;
@@ -101,7 +102,7 @@ pub fn create(env: &Env, config: &Config, new: &New) -> Result<Created> {
         None => env.state_dir.join("agents").join(&id).join("agent"),
     };
     prepare(env, config, &workspace)?;
-    introduce(&workspace, new)?;
+    introduce(env, config, &workspace, new)?;
     let mut entry = json!({"id": id, "name": new.name.trim(), "workspace": workspace, "agentDir": agent_dir});
     if let (Some(map), Some(model)) = (entry.as_object_mut(), new.model) {
         map.put("model", model);
@@ -239,9 +240,9 @@ fn prepare(env: &Env, config: &Config, dir: &Path) -> Result<()> {
 }
 
 /// Says in IDENTITY.md how the new agent is called, unless the file says so already.
-fn introduce(dir: &Path, new: &New) -> Result<()> {
+fn introduce(env: &Env, config: &Config, dir: &Path, new: &New) -> Result<()> {
     const NAME: &str = "IDENTITY.md";
-    let told = super::read_identity(dir, NAME);
+    let told = super::read_identity(config, env, dir, NAME);
     let wanted = [("Name", Some(new.name)), ("Emoji", new.emoji), ("Avatar", new.avatar)];
     let lines: String = wanted
         .iter()
@@ -255,7 +256,7 @@ fn introduce(dir: &Path, new: &New) -> Result<()> {
     }
     const MAX: u64 = 1 << 20;
     // Without the template (`skipBootstrap`) the file begins here.
-    let old = beneath::read(dir, Path::new(NAME), MAX)?.unwrap_or_default();
+    let old = own::read(config, env, dir, Path::new(NAME), MAX)?.unwrap_or_default();
     let text = format!("{}\n{lines}", String::from_utf8_lossy(&old).trim_end());
     beneath::write(dir, Path::new(NAME), text.trim_start_matches('\n').as_bytes())
 }

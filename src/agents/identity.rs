@@ -3,7 +3,10 @@
 //! From the configuration, and from `- Name: value` lines of the workspace's IDENTITY.md, which is read by the
 //! caller's thread. A picture that is a file is named by the address it will be served at, never by its path.
 use super::Agents;
+use crate::config::Config;
+use crate::env::Env;
 use crate::json::{Put, json};
+use crate::own;
 use crate::workspace::beneath;
 use serde_json::{Map, Value};
 use std::path::Path;
@@ -41,7 +44,7 @@ impl Agents<'_> {
     /// Name, avatar and emoji as `agent.identity.get` gives them. Reads a file.
     pub fn identity(&self, id: &str) -> Value {
         let ui = |key: &str| self.config.str(key).map(str::trim).filter(|s| !s.is_empty());
-        let file = read_identity(&self.workspace(id), "IDENTITY.md");
+        let file = read_identity(&self.config, self.env, &self.workspace(id), "IDENTITY.md");
         let of_file =
             |member: &str| file.iter().find(|(name, _)| name == member).map(|(_, value)| value.as_str());
         let name = ui("ui.assistant.name")
@@ -93,9 +96,10 @@ fn is_file(avatar: &str) -> bool {
     !is_address(avatar) && (avatar.contains(['/', '\\']) || avatar.rsplit_once('.').is_some_and(ends_so))
 }
 
-/// The `- Name: value` lines of a file, names in lower case; empty when there is nothing to read.
-pub fn read_identity(dir: &Path, name: &str) -> Vec<(String, String)> {
-    let bytes = beneath::read(dir, Path::new(name), MAX_FILE).ok().flatten().unwrap_or_default();
+/// The `- Name: value` lines of a file, names in lower case; empty when there is nothing to read. A link is followed as
+/// for the prompt, and none of the gateway's own files is read by another name.
+pub fn read_identity(config: &Config, env: &Env, dir: &Path, name: &str) -> Vec<(String, String)> {
+    let bytes = own::persona(config, env, dir, name, MAX_FILE).ok().flatten().unwrap_or_default();
     // A character cut in two at the end spoils its own line only.
     let text = String::from_utf8_lossy(&bytes);
     let pairs = text.lines().filter_map(|line| line.trim().strip_prefix('-')?.split_once(':'));
@@ -109,7 +113,6 @@ pub fn read_identity(dir: &Path, name: &str) -> Vec<(String, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Config;
     use crate::config::testing::Dir;
 
     #[test]
@@ -147,12 +150,26 @@ mod tests {
     }
 
     #[test]
-    fn sec_13_an_identity_file_that_is_a_link_is_not_read() {
+    fn s_l13_an_identity_file_is_none_of_the_gateways_own_by_another_name() {
         let dir = Dir::new();
-        dir.write("secret", "- Name: leaked\n");
-        dir.write("w/IDENTITY.md", "# I\n\n- **Name:** Zed\n- Emoji: (one)\n- x\n");
-        assert_eq!(read_identity(&dir.path("w"), "IDENTITY.md"), [("name".to_string(), "Zed".to_string())]);
-        std::os::unix::fs::symlink(dir.path("secret"), dir.path("w/LINK.md")).unwrap();
-        assert!(read_identity(&dir.path("w"), "LINK.md").is_empty());
+        dir.write("openclaw.json", "{}");
+        let mut env = dir.env(&[]);
+        let config = Config::inspect(&mut env);
+        let w = env.state_dir.join("workspace");
+        let told = |name: &str| read_identity(&config, &env, &w, name);
+        let named = |name: &str| [("name".to_string(), name.to_string())];
+        std::fs::create_dir_all(env.state_dir.join("identity")).unwrap();
+        std::fs::create_dir_all(&w).unwrap();
+        std::fs::write(w.join("IDENTITY.md"), "# I\n\n- **Name:** Zed\n- Emoji: (one)\n- x\n").unwrap();
+        assert_eq!(told("IDENTITY.md"), named("Zed"));
+        let secret = env.state_dir.join("identity/secret");
+        std::fs::write(&secret, "- Name: leaked\n").unwrap();
+        std::os::unix::fs::symlink(&secret, w.join("LINK.md")).unwrap();
+        std::fs::hard_link(&secret, w.join("HARD.md")).unwrap();
+        assert!(told("LINK.md").is_empty() && told("HARD.md").is_empty());
+        let other = Dir::new();
+        other.write("mine.md", "- Name: Ada\n");
+        std::os::unix::fs::symlink(other.path("mine.md"), w.join("MINE.md")).unwrap();
+        assert_eq!(told("MINE.md"), named("Ada"), "a text that the owner linked, as in the prompt");
     }
 }

@@ -755,7 +755,7 @@ pub static KEYS: &[Key] = &[
     key("tools.subagents.model.fallbacks", TEXTS, NONE, "Models tried when the subagent model fails"),
     key("tools.subagents.model.primary", TEXT, NONE, "Subagent model, as provider/model"),
     key("tools.subagents.tools", &Like("channels.telegram.groups.*.tools"), NONE, "Tool rules of subagents"),
-    key("tools.web.fetch.allowHosts", TEXTS, NONE, "Hosts outside the public internet that pages may be fetched from"),
+    key("tools.web.fetch.allowHosts", TEXTS, NONE, "Hosts outside the public internet that pages may be fetched from").host(),
     key("tools.web.fetch.cacheTtlMinutes", NUMBER, NONE, "Minutes a page is remembered").or("15"),
     key("tools.web.fetch.enabled", BOOL, NONE, "Whether pages can be fetched").or("true"),
     key("tools.web.fetch.maxChars", POSITIVE, NONE, "Characters taken from a page").or("50000"),

@@ -9,6 +9,7 @@ use crate::env::Env;
 use crate::own;
 use crate::owners;
 use crate::session_key::id_of;
+use crate::workspace::links;
 use serde_json::Value;
 use std::path::PathBuf;
 
@@ -64,6 +65,14 @@ pub fn texts(ctx: &Ctx) -> Vec<Finding> {
     let agents = Agents::of(&ctx.config, &ctx.env);
     let mut dirs: Vec<PathBuf> = agents.ids().into_iter().map(|id| agents.workspace(&id)).collect();
     dirs.dedup();
+    let linked = |dir: &PathBuf| {
+        let dir = dir.clone();
+        links::left_out(&dir).into_iter().map(move |link| {
+            let path = dir.join(link);
+            Finding::new(format!("{} is left out by its agent: {}", ctx.env.display(&path), links::WHY))
+                .at(&path)
+        })
+    };
     let of = |dir: &PathBuf| {
         let dir = dir.clone();
         prompt::FILES.into_iter().filter_map(move |name| {
@@ -79,7 +88,8 @@ pub fn texts(ctx: &Ctx) -> Vec<Finding> {
             )
         })
     };
-    dirs.iter().filter(|dir| dir.is_dir()).flat_map(of).collect()
+    let dirs = dirs.iter().filter(|dir| dir.is_dir());
+    dirs.flat_map(|dir| of(dir).chain(linked(dir))).collect()
 }
 
 #[cfg(test)]
@@ -103,6 +113,9 @@ mod tests {
             told.len() == 1 && told[0].1.contains("AGENTS.md") && told[0].1.contains("is a link"),
             "{told:?}"
         );
+        std::os::unix::fs::symlink(dir.path("elsewhere"), dir.path("w/skills")).unwrap();
+        let told = found(&dir, &[], "workspace.texts");
+        assert!(told.len() == 2 && told[1].1.contains("w/skills is left out"), "{told:?}");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, mkdirat, openat, renameat
 use rustix::io::Errno;
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::path::{Component, Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -39,15 +39,6 @@ pub fn relative(dir: &Path, text: &str) -> Result<PathBuf> {
             dir.display()
         ))
     })
-}
-
-/// The first `max` bytes of a regular file; `None` when there is none of that name.
-pub fn read(dir: &Path, relative: &Path, max: u64) -> Result<Option<Vec<u8>>> {
-    let Some(file) = open_file(dir, relative)? else { return Ok(None) };
-    let mut bytes = Vec::new();
-    let read = file.take(max).read_to_end(&mut bytes);
-    read.map_err(|e| Error::io(format_args!("read {}", relative.display()), e))?;
-    Ok(Some(bytes))
 }
 
 /// A regular file, open for reading; `None` when there is none of that name.
@@ -276,6 +267,7 @@ fn to_stat(found: &rustix::fs::Stat) -> Stat {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::Read;
     use std::os::unix::fs::{PermissionsExt, symlink};
 
     struct Temp(PathBuf);
@@ -293,6 +285,13 @@ mod tests {
         std::fs::create_dir_all(dir.join("in")).unwrap();
         std::fs::write(dir.join("secret"), "s").unwrap();
         Temp(dir)
+    }
+
+    fn read(dir: &Path, relative: &Path, max: u64) -> Result<Option<Vec<u8>>> {
+        let Some(file) = open_file(dir, relative)? else { return Ok(None) };
+        let mut bytes = Vec::new();
+        file.take(max).read_to_end(&mut bytes).unwrap();
+        Ok(Some(bytes))
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! home or the state directory, apart from what the gateway keeps for itself there, and no link leads to it
 //! (SEC-13). What exists is never overwritten.
 pub mod beneath;
+pub mod links;
 
 use crate::env::Env;
 use crate::error::{Error, Result};

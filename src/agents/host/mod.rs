@@ -35,18 +35,18 @@ pub fn check(old_text: &str, new_text: &str, old: &Config, env: &Env) -> Result<
     servers::check(&new, old, env)
 }
 
-/// The refusal, with the command for the host.
+/// The refusal, with the command for the host; `why` leads to it.
 fn refused(env: &Env, at: &str, why: &str) -> Error {
     let how = match at.ends_with("$include") {
         true => format!("edit {} there", env.display(&env.config_path)),
         false => env.command(&format!("config set {at} ...")),
     };
-    Error::invalid(format!("config write refused: {at} {why}; change it on the host: {how}"))
+    Error::invalid(format!("config write refused: {at} {why}change it on the host: {how}"))
         .with("code", "HOST_ONLY")
         .with("path", at)
 }
 
-const AFAR: &str = "and is not changed from afar";
+const AFAR: &str = "and is not changed from afar; ";
 
 struct Check<'a> {
     env: &'a Env,

@@ -46,10 +46,12 @@ pub fn check(new: &Config, old: &Config, env: &Env) -> Result<()> {
         let sent = |section: &Value| Sent::of(id.trim(), section, has_profile, env);
         match sent(new).of_host_elsewhere(&sent(was), text(was, "apiKey")) {
             None => Ok(()),
-            Some(what) => Err(refused(
+            Some((what, way)) => Err(refused(
                 env,
                 &format!("{}.baseUrl", crate::config::join("models.providers", id)),
-                &format!("would send {what} of the gateway's host to a server that it was not given for; give another with the change, or"),
+                &format!(
+                    "would send {what} of the gateway's host to a server that it was not given for; {way}"
+                ),
             )),
         }
     })
@@ -77,25 +79,27 @@ impl Sent {
     }
 
     /// What of the host's goes to another server than before, or goes anywhere only now. `key` is the one it wrote.
-    fn of_host_elsewhere(&self, was: &Sent, key: Option<&str>) -> Option<String> {
+    fn of_host_elsewhere(&self, was: &Sent, key: Option<&str>) -> Option<(String, &'static str)> {
         self.server.as_ref()?;
         let stays = self.server == was.server;
         let is_held = stays && self.key == was.key;
+        const OWN: &str = "give your own with the change, or ";
         match &self.key {
             Some(Key::Written(now)) if Some(now.as_str()) == key && !is_held => {
-                return Some("the apiKey".to_string());
+                return Some(("the apiKey".to_string(), OWN));
             }
-            Some(Key::File) if !is_held => return Some("the key in apiKeyFile".to_string()),
+            Some(Key::File) if !is_held => return Some(("the key in apiKeyFile".to_string(), OWN)),
             Some(Key::Variable(name)) if !is_held && !self.is_known => {
-                return Some(format!("the key in {name}"));
+                return Some((format!("the key in {name}"), OWN));
             }
             _ => {}
         }
+        // It goes before a key.
         if self.profile && !(stays && was.profile) && !self.is_known {
-            return Some("a key in auth-profiles.json".to_string());
+            return Some(("a key in auth-profiles.json".to_string(), ""));
         }
         let is_kept = |value: &String| was.headers.contains(value);
-        (!stays && self.headers.iter().any(is_kept)).then(|| "a header".to_string())
+        (!stays && self.headers.iter().any(is_kept)).then(|| ("a header".to_string(), OWN))
     }
 }
 

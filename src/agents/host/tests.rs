@@ -85,6 +85,7 @@ fn s_h1_what_names_the_host_is_not_changed_from_afar() {
         ("{nonsense: {source: '~/x'}}", "nonsense.source"),
         ("{nonsense: {url: 'file:///etc/passwd'}}", "nonsense.url"),
         ("{models: {providers: {p: {request: {tls: {ca: '/x'}}}}}}", "models.providers.p.request.tls.ca"),
+        ("{tools: {web: {fetch: {allowHosts: ['127.0.0.1']}}}}", "tools.web.fetch.allowHosts.0"),
         ("{gateway: {remote: {url: 'ws://evil:1'}}}", "gateway.remote.url"),
         ("{env: {vars: {HTTPS_PROXY: 'http://evil'}}}", "env.vars.HTTPS_PROXY"),
         ("{env: {vars: {OPENAI_BASE_URL: 'http://evil'}}}", "env.vars.OPENAI_BASE_URL"),

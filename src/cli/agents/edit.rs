@@ -9,6 +9,7 @@ use crate::cli::link::rpc;
 use crate::cli::parse::Args;
 use crate::cli::{Command, Context, Flag, JSON, Positional, far};
 use crate::config::Config;
+use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::json::json;
 use crate::session_key::normalise_agent_id;
@@ -196,7 +197,7 @@ fn set_identity(context: &Context, args: &Args) -> Result<()> {
             .has("from-identity")
             .then(|| workspace.clone().unwrap_or_else(|| agents.workspace(&id)).join("IDENTITY.md")),
     };
-    let read = file.as_deref().map(told_by).transpose()?.unwrap_or_default();
+    let read = file.as_deref().map(|file| told_by(&config, &env, file)).transpose()?.unwrap_or_default();
     let mut members = Map::new();
     for name in ["name", "theme", "emoji", "avatar"] {
         let of_file = || read.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
@@ -246,9 +247,9 @@ fn which(agents: &Agents, named: Option<&str>, workspace: Option<&Path>) -> Resu
 }
 
 /// What an IDENTITY.md says; a file that says nothing is an error.
-fn told_by(file: &Path) -> Result<Vec<(String, String)>> {
+fn told_by(config: &Config, env: &Env, file: &Path) -> Result<Vec<(String, String)>> {
     let (dir, name) = (file.parent().unwrap_or(Path::new(".")), file.file_name().unwrap_or_default());
-    let mut told = read_identity(dir, &name.to_string_lossy());
+    let mut told = read_identity(config, env, dir, &name.to_string_lossy());
     // Older files say "Vibe" or "Creature", ours "Character".
     for (key, _) in &mut told {
         if matches!(key.as_str(), "vibe" | "creature" | "character") {

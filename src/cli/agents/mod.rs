@@ -91,7 +91,7 @@ fn row(config: &Config, agents: &Agents, id: &str, with_bindings: bool) -> Map<S
         }
     };
     let (rules, told) = (bindings::of(config, id), agents.row(id));
-    let file = read_identity(&agents.workspace(id), "IDENTITY.md");
+    let file = read_identity(config, agents.env(), &agents.workspace(id), "IDENTITY.md");
     let of_file = |name: &str| file.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
     put("id", id.into());
     put("name", told.get("name").cloned().unwrap_or_default());

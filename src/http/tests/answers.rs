@@ -81,7 +81,9 @@ fn s_h2_a_stranger_who_does_not_read_keeps_nobody_out_and_does_not_stay() {
     };
     let door = &server.shared.door;
     let held = stranger(1000);
-    is_over("the place may be taken", Duration::from_millis(1000), &|| door.let_go(Instant::now()));
+    is_over("the place may be taken", Duration::from_millis(1000), &|| {
+        door.let_go(&server.shared.limits, Instant::now())
+    });
     is_over("whose place was taken goes", Duration::from_millis(1000), &|| door.connections() == 0);
     drop(held);
     let _held = stranger(1000);
