@@ -19,7 +19,7 @@ const MAX_NETWORKS: usize = 4096;
 pub const PAUSE: Duration = Duration::from_secs(1);
 
 /// As how many newcomers scarce descriptors count.
-const SCARCE: usize = 20;
+const SCARCE: usize = 30;
 
 #[derive(Debug)]
 pub struct Door {

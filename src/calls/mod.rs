@@ -6,6 +6,7 @@ pub mod budget;
 mod call;
 mod caller;
 pub mod outbox;
+mod wake;
 
 pub use call::{Ask, Call, Reply, Said, Whom, log_failure};
 pub use caller::{Admitted, Caller, Client};

@@ -5,15 +5,15 @@
 //! shared by all clients and counted for each. What is queued is in the clients' common budget (`net/budget.rs`) until
 //! the socket has taken it, or the connection is gone.
 use super::budget::{Budget, Share, Sort};
-use crate::error::{Error, Result};
+use super::wake::Wake;
+use crate::error::Result;
 use crate::metrics::{self, Metric};
 use crate::protocol::close::Close;
 use crate::protocol::events::Backlog;
 use crate::protocol::frame::Payload;
 use std::collections::VecDeque;
-use std::io::{ErrorKind, Read, Write};
+use std::io::ErrorKind;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -60,7 +60,7 @@ pub enum Pushed {
 
 pub struct Outbox {
     queue: Mutex<Queue>,
-    wake: UnixStream,
+    wake: Wake,
     max: AtomicUsize,
     budget: Arc<Budget>,
     budget_max: usize,
@@ -95,19 +95,14 @@ struct Queue {
 /// The draining end, owned by the connection's thread.
 pub struct Drain {
     pub outbox: Arc<Outbox>,
-    wake: UnixStream,
 }
 
 impl Outbox {
     /// `max` bounds the queued bytes of this client until `set_max`; `budget_max` those of all clients.
     pub fn open(max: usize, budget: Arc<Budget>, budget_max: usize, owner: &str) -> Result<Drain> {
-        let (wake, woken) = UnixStream::pair().map_err(|e| Error::io("make the wake-up socket", e))?;
-        for end in [&wake, &woken] {
-            end.set_nonblocking(true).map_err(|e| Error::io("make the wake-up socket", e))?;
-        }
         let outbox = Arc::new(Outbox {
             queue: Mutex::default(),
-            wake,
+            wake: Wake::new()?,
             max: max.into(),
             budget,
             budget_max,
@@ -116,7 +111,7 @@ impl Outbox {
             is_blocked: AtomicBool::new(false),
         });
         outbox.budget.enter(&outbox);
-        Ok(Drain { outbox, wake: woken })
+        Ok(Drain { outbox })
     }
 
     /// The limit that the negotiated protocol's policy names.
@@ -241,8 +236,7 @@ impl Outbox {
     }
 
     fn wake(&self) {
-        // Full means that a wake-up is pending already; gone means that nobody needs one.
-        let _ = (&self.wake).write(&[1]);
+        self.wake.ring();
     }
 }
 
@@ -285,14 +279,13 @@ impl Drain {
 
     /// Takes the pending wake-up bytes; call after `poll` says the descriptor is readable.
     pub fn clear_wake(&self) {
-        let mut sink = [0u8; 64];
-        while matches!((&self.wake).read(&mut sink), Ok(n) if n == sink.len()) {}
+        self.outbox.wake.clear();
     }
 }
 
 impl AsFd for Drain {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.wake.as_fd()
+        self.outbox.wake.as_fd()
     }
 }
 

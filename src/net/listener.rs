@@ -130,7 +130,7 @@ fn keep_descriptors(newest: &TcpStream, parked: &mut Parked, succession: &Succes
     if !descriptors::are_scarce(newest) {
         return true;
     }
-    (0..3).filter(|_| parked.make_room(GRACE) || let_go(succession)).count() > 0
+    (0..2).filter(|_| parked.make_room(GRACE) || let_go(succession)).count() > 0
 }
 
 fn let_go(succession: &Succession) -> bool {

@@ -129,7 +129,7 @@ pub fn serve(
     };
     if descriptors::are_scarce(&drain) {
         // As many as this one holds now.
-        for _ in 0..3 {
+        for _ in 0..2 {
             shared.door.let_go(&shared.limits, Instant::now());
         }
     }
