@@ -31,7 +31,8 @@ fn gather(workspace: &Path, folder: &Path, depth: usize, found: &mut Vec<PathBuf
         let Ok(kind) = entry.file_type() else { continue };
         let path = folder.join(entry.file_name());
         // Beside its SKILL.md a skill may hold what it likes.
-        let is_read = !folder.starts_with("skills/") || entry.file_name() == "SKILL.md";
+        let is_of_skill = folder.parent() == Some(Path::new("skills"));
+        let is_read = !is_of_skill || entry.file_name() == "SKILL.md";
         if kind.is_symlink() && is_read && found.len() < MOST {
             found.push(path);
         } else if kind.is_dir() && depth > 1 {
