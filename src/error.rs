@@ -71,14 +71,30 @@ pub struct Error {
 struct Told {
     message: String,
     details: Option<Box<Map<String, Value>>>,
+    cause: Option<Cause>,
     retry_after: Option<Duration>,
+}
+
+/// What happened, for whoever inside the program decides by it. Never sent and never read from what was sent: members of
+/// the wire's `details` may come from another gateway and mean anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// The other end closed the connection with this code.
+    Closed(u16),
+    /// The other end said nothing for so many milliseconds.
+    Silent(u64),
+    /// Refused for its consequences; whoever means it may force it.
+    NeedsForce,
 }
 
 pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
     pub fn new(kind: Kind, message: impl Into<String>) -> Error {
-        Error { kind, told: Box::new(Told { message: message.into(), details: None, retry_after: None }) }
+        Error {
+            kind,
+            told: Box::new(Told { message: message.into(), details: None, cause: None, retry_after: None }),
+        }
     }
 
     pub fn invalid(message: impl Into<String>) -> Error {
@@ -114,6 +130,16 @@ impl Error {
     pub fn with(mut self, key: &str, value: impl Into<Value>) -> Error {
         self.told.details.get_or_insert_with(Default::default).insert(key.to_string(), value.into());
         self
+    }
+
+    /// Says what happened, for `cause`.
+    pub fn because(mut self, cause: Cause) -> Error {
+        self.told.cause = Some(cause);
+        self
+    }
+
+    pub fn cause(&self) -> Option<Cause> {
+        self.told.cause
     }
 
     /// Says when a retry may succeed; makes the error retryable.

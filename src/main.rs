@@ -31,6 +31,7 @@ mod order;
 mod own;
 mod owners;
 mod params;
+mod parts;
 mod protocol;
 mod runs;
 mod service;

@@ -21,6 +21,7 @@ const FLOORS: &[&[&str]] = &[
         "order",
         "owners",
         "params",
+        "parts",
         "session_key",
         "sys",
         "threads",

@@ -60,6 +60,7 @@ mod kill;
 #[cfg(test)]
 mod listener;
 #[cfg(test)]
+mod locks;
 mod logs;
 #[cfg(test)]
 mod logs_cli;

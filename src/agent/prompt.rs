@@ -10,6 +10,7 @@ use crate::clock;
 use crate::config::Config;
 use crate::models::provider::Thinking;
 use crate::own;
+use crate::parts::Parts;
 use crate::session_key;
 use crate::tools::Tool;
 use crate::workspace::beneath;
@@ -159,7 +160,7 @@ fn read(agents: &Agents, dir: &Path, name: &str, max: usize) -> Result<Option<St
     Ok(match text.char_indices().nth(max) {
         None => Some(text.to_string()).filter(|t| !t.is_empty()),
         Some((end, _)) => {
-            let kept = text.get(..end).unwrap_or_default();
+            let kept = text.head(end);
             Some(format!("{kept}\n[cut here: only {max} characters of the file are shown]"))
         }
     })

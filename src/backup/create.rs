@@ -10,6 +10,7 @@ use super::{Hashing, LAYOUT, MANIFEST, MAX_MANIFEST};
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::json::{self, json};
+use crate::parts::Parts;
 use crate::{clock, files};
 use rustix::fs::{FlockOperation, OFlags, flock};
 use serde_json::Value;
@@ -155,7 +156,7 @@ fn whole_lines(file: &File, size: u64) -> io::Result<u64> {
             continue;
         }
         let whole = cut.map_or(0, |at| at + 1);
-        let last = tail.get(whole..).unwrap_or_default();
+        let last = tail.tail(whole);
         let is_json = json::is_whole(last);
         let keeps = last.is_empty() || is_json || (cut.is_none() && start > 0);
         return Ok(if keeps { size } else { from + whole as u64 });

@@ -10,6 +10,7 @@ pub mod plan;
 pub mod restore;
 pub mod tar;
 
+use crate::parts::Parts;
 use std::io::{Read, Result};
 
 /// Version of the archive's layout.
@@ -42,7 +43,7 @@ impl<'a> Hashing<'a> {
 impl Read for Hashing<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
         let read = self.inner.read(buffer)?;
-        self.hash.update(buffer.get(..read).unwrap_or_default());
+        self.hash.update(buffer.head(read));
         Ok(read)
     }
 }

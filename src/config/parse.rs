@@ -3,6 +3,7 @@
 //! Pure; any thread. Nesting is bounded before the recursive parser sees the text, and whole numbers written
 //! as `1e4` or `5.0` become integers, as in the program these files come from.
 use super::tokens::{Token, tokens};
+use crate::parts::Parts;
 use serde_json::{Map, Number, Value};
 
 /// Deepest nesting of objects and lists.
@@ -110,7 +111,7 @@ fn too_deep(text: &str) -> Option<usize> {
 /// Line and column of the end of `before`.
 pub fn place(before: &str) -> (usize, usize) {
     let line_start = before.rfind('\n').map_or(0, |i| i + 1);
-    let column = before.get(line_start..).unwrap_or_default().chars().count();
+    let column = before.tail(line_start).chars().count();
     (before.matches('\n').count() + 1, column + 1)
 }
 

@@ -5,6 +5,7 @@
 use super::keys;
 use super::redact::{self, HIDDEN, Place};
 use super::tokens::{Token, tokens};
+use crate::parts::Parts;
 use serde_json::{Map, Value};
 use std::ops::Range;
 
@@ -15,11 +16,11 @@ pub fn redact(text: &str, parses: bool, secrets: &[String]) -> String {
     let mut done = 0;
     let hidden = if parses { by_place(text, Place::root(), secrets) } else { by_caution(text) };
     for (span, with) in hidden {
-        out.push_str(text.get(done..span.start).unwrap_or_default());
+        out.push_str(text.part(done..span.start));
         out.push_str(&with);
         done = span.end;
     }
-    out.push_str(text.get(done..).unwrap_or_default());
+    out.push_str(text.tail(done));
     out
 }
 

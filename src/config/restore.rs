@@ -9,6 +9,7 @@ use super::raw;
 use super::redact::HIDDEN;
 use super::tokens::{Token, tokens};
 use crate::error::{Error, Result};
+use crate::parts::Parts;
 use std::ops::Range;
 
 /// Lists without names for their items are matched through these members of the items.
@@ -29,11 +30,11 @@ pub fn restore(text: &str, present: &str, secrets: &[String]) -> Result<String> 
     let mut out = String::with_capacity(text.len());
     let mut done = 0;
     for (span, with) in walk.found {
-        out.push_str(text.get(done..span.start).unwrap_or_default());
+        out.push_str(text.part(done..span.start));
         out.push_str(with);
         done = span.end;
     }
-    out.push_str(text.get(done..).unwrap_or_default());
+    out.push_str(text.tail(done));
     Ok(out)
 }
 

@@ -9,7 +9,7 @@ use super::plan::{Plan, plan};
 use super::redact::HIDDEN;
 use super::{Config, Issue, parse, patch, restore};
 use crate::env::Env;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Cause, Error, Kind, Result};
 use crate::json::json;
 use serde_json::Value;
 use std::path::Path;
@@ -180,6 +180,7 @@ fn refuse_unread(path: &[&str], value: &Value, new: &Config) -> Result<()> {
     match new.warnings().iter().find(is_meant) {
         Some(issue) => {
             Err(Error::invalid(format!("{}; nothing was written; if it is meant, force it", issue.told()))
+                .because(Cause::NeedsForce)
                 .with("code", "FORCE_REQUIRED"))
         }
         None => Ok(()),
@@ -200,6 +201,7 @@ fn guard(old_text: &str, new_text: &str, old: &Config, new: &Config) -> Result<(
         return Ok(());
     };
     Err(Error::invalid(format!("this write would {what}; if that is meant, force it"))
+        .because(Cause::NeedsForce)
         .with("code", "FORCE_REQUIRED"))
 }
 

@@ -6,6 +6,7 @@
 //! is tried. Knows nothing of HTTP, models or retries, and never uses a proxy.
 use super::guard::Guard;
 use crate::cancel::{Cancel, SLICE};
+use crate::parts::Parts;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
@@ -313,12 +314,12 @@ impl Transport for Socket {
     }
 
     fn transmit_output(&mut self, amount: usize, _: NextTimeout) -> Result<(), ureq::Error> {
-        let mut rest = self.buffers.output().get(..amount).unwrap_or_default();
+        let mut rest = self.buffers.output().head(amount);
         while !rest.is_empty() {
             self.watch.slice()?;
             match (&self.stream).write(rest) {
                 Ok(0) => return Err(io::Error::from(io::ErrorKind::WriteZero).into()),
-                Ok(n) => rest = rest.get(n..).unwrap_or_default(),
+                Ok(n) => rest = rest.tail(n),
                 Err(e) if is_pause(&e) => {}
                 Err(e) => return Err(e.into()),
             }

@@ -6,6 +6,7 @@
 //! for people is made in `failure`.
 use super::dial::{Connected, Dialer, Lookup, Phase, Trip, Watch};
 use super::inflate::inflate;
+use crate::parts::Parts;
 use crate::version::VERSION;
 use std::io::{self, Cursor, Read};
 use std::sync::Arc;
@@ -126,7 +127,7 @@ impl Answer {
         loop {
             match self.read_coded(&mut buf)? {
                 0 => break,
-                n => coded.extend_from_slice(buf.get(..n).unwrap_or_default()),
+                n => coded.extend_from_slice(buf.head(n)),
             }
             if coded.len() > MAX_CODED {
                 return Err(Fault::TooLong);
@@ -148,7 +149,7 @@ impl Answer {
             if n == 0 {
                 return Ok(all);
             }
-            all.extend_from_slice(buf.get(..n).unwrap_or_default());
+            all.extend_from_slice(buf.head(n));
             if all.len() > max {
                 return Err(Fault::TooLong);
             }

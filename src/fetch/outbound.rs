@@ -8,6 +8,7 @@ use super::guard::Guard;
 use super::http::{self, Answer, Call, Fault};
 use crate::cancel::Cancel;
 use crate::error::{Error, Kind, Result};
+use crate::parts::Parts;
 use std::time::{Duration, Instant};
 use ureq::http::Uri;
 
@@ -65,7 +66,7 @@ fn read_body(answer: &mut Answer, max: usize) -> std::result::Result<(Vec<u8>, b
     let (mut body, mut buf) = (Vec::new(), [0; 8192]);
     loop {
         let n = answer.read(&mut buf)?;
-        body.extend_from_slice(buf.get(..n).unwrap_or_default());
+        body.extend_from_slice(buf.head(n));
         if n == 0 || body.len() > max {
             let is_cut = body.len() > max;
             body.truncate(max);

@@ -6,6 +6,7 @@ use crate::calls::budget::Work;
 use crate::http::Refusal;
 use crate::http::print::{self, Framing};
 use crate::net::head::{self, Head};
+use crate::parts::Parts;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Instant;
@@ -152,7 +153,7 @@ impl Input<'_> {
         }
         let (mut stream, mut piece) = (self.stream, [0u8; PIECE]);
         match stream.read(&mut piece) {
-            Ok(n) if n > 0 => self.bytes.extend_from_slice(piece.get(..n).unwrap_or_default()),
+            Ok(n) if n > 0 => self.bytes.extend_from_slice(piece.head(n)),
             _ => return Err(ended()),
         }
         Ok(())
@@ -189,7 +190,7 @@ fn trailers(bytes: &[u8]) -> Parsed<()> {
 /// Up to the end of the first line, its line feed included.
 fn line(bytes: &[u8]) -> &[u8] {
     let end = bytes.iter().position(|b| *b == b'\n').map_or(bytes.len(), |at| at + 1);
-    bytes.get(..end).unwrap_or_default()
+    bytes.head(end)
 }
 
 fn ended() -> Refusal {

@@ -5,6 +5,7 @@
 use crate::calls::outbox::is_not_now;
 use crate::http::turn::{Sent, Turn};
 use crate::net::pace::{LEAST_OUT, Pace};
+use crate::parts::Parts;
 use crate::sys;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{SendFlags, send};
@@ -67,7 +68,7 @@ impl<'a> Out<'a> {
             match send(self.turn.stream, bytes, SendFlags::DONTWAIT).map_err(io::Error::from) {
                 Ok(n) => {
                     self.written += n as u64;
-                    bytes = bytes.get(n..).unwrap_or_default();
+                    bytes = bytes.tail(n);
                 }
                 Err(e) if is_not_now(&e) => {
                     has_waited = true;

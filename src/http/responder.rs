@@ -8,6 +8,7 @@ use crate::http::Refusal;
 use crate::http::out::Out;
 use crate::http::print::{self, Framing};
 use crate::http::turn::{Sent, Turn};
+use crate::parts::Parts;
 use chunked_transfer::Encoder;
 use serde_json::Value;
 use std::fs::File;
@@ -66,7 +67,7 @@ impl<'a> Responder<'a> {
             if n == 0 {
                 return Err(Error::new(Kind::Io, "a file to be sent has become shorter"));
             }
-            self.out.write_all(piece.get(..n).unwrap_or_default()).map_err(lost)?;
+            self.out.write_all(piece.head(n)).map_err(lost)?;
             left = left.saturating_sub(n as u64);
         }
         self.out.turn.sent.set(sent);

@@ -4,6 +4,7 @@
 //! Runs on whichever thread asks; it reads and never writes. A cursor names its file beside the offset, so that a
 //! rotation since is noticed and what the old file held behind the cursor is read from there.
 use crate::error::{Error, Result};
+use crate::parts::Parts;
 use std::fs::File;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
@@ -73,7 +74,7 @@ pub fn read(path: &Path, span: Span) -> Result<Tail> {
 fn mark(file: &File) -> u64 {
     let mut first = [0; 512];
     let got = file.read_at(&mut first, 0).unwrap_or(0);
-    let text = first.get(..got).unwrap_or_default();
+    let text = first.head(got);
     let Some(line) = text.split_inclusive(|b| *b == b'\n').next() else { return 0 };
     if !line.ends_with(b"\n") && got < first.len() {
         return 0;

@@ -8,7 +8,7 @@ use crate::calls::Caller;
 use crate::clock;
 use crate::config::Config;
 use crate::config::write::{Base, Change, Written, write_checked};
-use crate::error::{Error, Result};
+use crate::error::{Cause, Error, Result};
 use crate::json::json;
 use crate::params::{params, read};
 use crate::protocol::events;
@@ -68,9 +68,9 @@ fn written(shared: &Shared, change: Change, params: &Params) -> Result<Written> 
 
 /// Names what lifts the guard.
 fn explain(error: Error) -> Error {
-    match error.details().and_then(|details| details.get("code")) {
-        Some(code) if code == "FORCE_REQUIRED" => {
-            Error::invalid(format!("{} with \"force\": true", error.message())).with("code", code.clone())
+    match error.cause() {
+        Some(Cause::NeedsForce) => {
+            Error::invalid(format!("{} with \"force\": true", error.message())).with("code", "FORCE_REQUIRED")
         }
         _ => error,
     }

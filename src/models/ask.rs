@@ -18,6 +18,7 @@ use crate::fetch::http;
 use crate::fetch::http::{Answer, Call, Fault};
 use crate::fetch::sse::BOM;
 use crate::metrics::{self, Metric};
+use crate::parts::Parts;
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -166,7 +167,7 @@ fn rest(answer: &mut Answer, mut body: Vec<u8>) -> std::result::Result<Vec<u8>, 
     while body.len() < MAX_ERROR {
         match answer.read(&mut buf) {
             Ok(0) => break,
-            Ok(n) => body.extend_from_slice(buf.get(..n).unwrap_or_default()),
+            Ok(n) => body.extend_from_slice(buf.head(n)),
             Err(Fault::Cancelled) => return Err(Stop::Fault(Fault::Cancelled)),
             // What there is says enough.
             Err(_) => break,
@@ -181,7 +182,7 @@ fn first_bytes(answer: &mut Answer) -> std::result::Result<Vec<u8>, Fault> {
     while !is_enough(&first) && first.len() < MAX_ERROR {
         match answer.read(&mut buf)? {
             0 => break,
-            n => first.extend_from_slice(buf.get(..n).unwrap_or_default()),
+            n => first.extend_from_slice(buf.head(n)),
         }
     }
     Ok(first)

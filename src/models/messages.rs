@@ -7,6 +7,7 @@ use super::content::read_object;
 use super::format::{list, text as member};
 use super::provider::Provider;
 use crate::json::json;
+use crate::parts::Parts;
 use crate::sessions::message::{self, kind_of_block, role};
 use serde_json::Value;
 
@@ -47,7 +48,7 @@ pub fn items<'a>(p: &Provider, messages: &'a [Value]) -> Vec<Item<'a>> {
             "user" => items.push(Item::User(message)),
             "assistant" => {
                 let is_own = is_own(p, message);
-                let calls = answered(message, messages.get(n + 1..).unwrap_or_default()).into_iter();
+                let calls = answered(message, messages.tail(n + 1)).into_iter();
                 let id = |call: &Value, ids: &mut Ids| ids.give(member(call, "id"), is_own);
                 let calls =
                     calls.map(|(call, result)| Called { call, result, id: id(call, &mut ids) }).collect();
@@ -121,7 +122,7 @@ pub fn arguments(call: &Value) -> Value {
 
 fn shortened(text: &str) -> String {
     match text.char_indices().nth(MAX_BROKEN) {
-        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        Some((end, _)) => format!("{}…", text.head(end)),
         None => text.to_string(),
     }
 }

@@ -16,6 +16,7 @@ use crate::fetch::http::Answer;
 use crate::fetch::sse::{Bad, Event, Parser};
 use crate::json::{self, Unread};
 use crate::metrics::{self, Metric};
+use crate::parts::Parts;
 use std::time::{Duration, Instant};
 
 /// How long the end mark is waited for once the answer and its counts are complete.
@@ -80,7 +81,7 @@ impl<'a> Reply<'a> {
                     self.run(|on| parser.finish(on), answer)?;
                     break;
                 }
-                n => self.run(|on| parser.push(buf.get(..n).unwrap_or_default(), on), answer)?,
+                n => self.run(|on| parser.push(buf.head(n), on), answer)?,
             }
         }
         Ok(())

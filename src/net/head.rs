@@ -5,6 +5,7 @@
 //! disagree: repeated Host or length headers, both lengths at once, control characters (SEC-24, SEC-28).
 use crate::calls::outbox::is_not_now;
 use crate::door::{Stage, Ticket};
+use crate::parts::Parts;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::io::Read;
 use std::net::TcpStream;
@@ -114,7 +115,7 @@ pub fn read(
         let mut input = stream;
         match input.read(&mut chunk) {
             Ok(0) => return Err(NoHead::Gone),
-            Ok(n) => bytes.extend_from_slice(chunk.get(..n).unwrap_or_default()),
+            Ok(n) => bytes.extend_from_slice(chunk.head(n)),
             Err(e) if is_not_now(&e) => {}
             Err(_) => return Err(NoHead::Gone),
         }

@@ -5,6 +5,7 @@
 //! is here: a header is judged before anything is allocated for its frame (tungstenite's parser reports reserved bits
 //! and missing masks, it does not refuse them), fragments count together, text is shared by all clients, and an idle
 //! connection holds nothing. Its `WebSocket` does neither of the last two (ARCHITECTURE.md, "Memory of a client").
+use crate::parts::Parts;
 use std::io::Cursor;
 use tungstenite::protocol::frame::coding::{CloseCode, Control, Data, OpCode};
 use tungstenite::protocol::frame::{CloseFrame, Frame, FrameHeader};
@@ -76,7 +77,7 @@ impl Decoder {
     ) -> Result<(), Violation> {
         if self.pending.is_empty() {
             let used = self.take_frames(bytes, max, on)?;
-            self.pending = bytes.get(used..).unwrap_or_default().to_vec();
+            self.pending = bytes.tail(used).to_vec();
             return Ok(());
         }
         let mut input = std::mem::take(&mut self.pending);
@@ -97,7 +98,7 @@ impl Decoder {
         on: &mut dyn FnMut(Incoming) -> bool,
     ) -> Result<usize, Violation> {
         let mut used = 0;
-        while let Some(header) = parse_header(input.get(used..).unwrap_or_default(), !self.is_client)? {
+        while let Some(header) = parse_header(input.tail(used), !self.is_client)? {
             self.check(&header, max)?;
             let end = used + header.size + header.payload;
             let Some(body) = input.get(used + header.size..end) else { break };

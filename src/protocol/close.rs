@@ -1,6 +1,7 @@
 //! Why a connection is closed: one enum, each reason mapped to its WebSocket code and text.
 //!
 //! Every path that ends a connection names one of these, so no client is left with a bare 1006 (R-20a).
+use crate::parts::Parts;
 use std::borrow::Cow;
 
 /// Close reasons are cut to this many bytes of UTF-8 on the wire.
@@ -85,7 +86,7 @@ pub fn cut(text: &str, max: usize) -> &str {
     while !text.is_char_boundary(end) {
         end -= 1;
     }
-    text.get(..end).unwrap_or_default()
+    text.head(end)
 }
 
 #[cfg(test)]

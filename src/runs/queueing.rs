@@ -5,6 +5,7 @@
 use super::{Doing, Family, NewRun, Phase, Run, Runs};
 use crate::cancel::Reason;
 use crate::error::{Error, Result};
+use crate::parts::Parts;
 use crate::slash::queue::{self, Settings};
 use crate::state::State;
 use std::time::Duration;
@@ -17,7 +18,7 @@ pub fn shortened(message: &str) -> String {
     let line = message.split_whitespace().collect::<Vec<_>>().join(" ");
     match line.char_indices().nth(SHORT) {
         Some((end, _)) => {
-            format!("{}… [shortened: too many messages were waiting]", line.get(..end).unwrap_or_default())
+            format!("{}… [shortened: too many messages were waiting]", line.head(end))
         }
         None => line,
     }

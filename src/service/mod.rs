@@ -10,19 +10,14 @@ mod drift;
 pub mod far;
 pub mod inspect;
 mod json;
-mod launchd;
 mod legacy;
+mod managers;
 pub mod notify;
-mod openrc;
 mod others;
 mod people;
-mod procd;
 mod put;
-mod quote;
 mod runtime;
 mod spec;
-mod systemd;
-mod template;
 #[cfg(test)]
 mod testing;
 
@@ -32,6 +27,7 @@ pub use others::{Other, others};
 
 use crate::env::Env;
 use crate::error::{Error, Result};
+use managers::{launchd, openrc, procd, quote, systemd, template};
 use spec::Spec;
 use std::path::{Path, PathBuf};
 

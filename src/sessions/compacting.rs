@@ -7,6 +7,7 @@ use super::{line, message, regular};
 use crate::error::Result;
 use crate::files::quirks;
 use crate::json::Put;
+use crate::parts::Parts;
 use serde::Deserialize;
 use serde_json::Value;
 use std::fs::File;
@@ -134,7 +135,7 @@ fn copy_from(file: &File, mut at: u64, out: &mut File) -> io::Result<()> {
         match file.read_at(&mut block, at)? {
             0 => return Ok(()),
             read => {
-                out.write_all(block.get(..read).unwrap_or_default())?;
+                out.write_all(block.head(read))?;
                 at += read as u64;
             }
         }

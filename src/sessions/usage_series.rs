@@ -6,6 +6,7 @@ use super::usage_scan::{Budget, Message, Role, scan, time};
 use crate::config::Config;
 use crate::error::Result;
 use crate::json::{Put, json};
+use crate::parts::Parts;
 use serde_json::{Map, Value};
 use std::ops::ControlFlow;
 
@@ -147,7 +148,7 @@ fn text_of(message: &Value, is_result: bool) -> String {
     let text = parts.join("\n");
     let text = text.trim();
     match text.char_indices().nth(MAX_TEXT) {
-        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        Some((end, _)) => format!("{}…", text.head(end)),
         None => text.to_string(),
     }
 }

@@ -5,6 +5,7 @@
 //! the call is stopped.
 use crate::cancel::Cancel;
 use crate::fetch::outbound;
+use crate::parts::Parts;
 use ureq::http::Uri;
 
 /// A page made readable.
@@ -300,7 +301,7 @@ fn split_tag(text: &str) -> (&str, &str) {
     for (at, c) in text.char_indices() {
         match (quote, c) {
             (None, '>') => {
-                return (text.get(..at).unwrap_or_default(), text.get(at + 1..).unwrap_or_default());
+                return (text.head(at), text.tail(at + 1));
             }
             (None, '"' | '\'') if text.get(..at).is_some_and(|t| t.trim_end().ends_with('=')) => {
                 quote = Some(c)
@@ -321,7 +322,7 @@ fn until_end<'t>(text: &'t str, name: &str) -> (&'t str, &'t str) {
             .is_some_and(|found| found.eq_ignore_ascii_case(name.as_bytes()));
         if is_it && !bytes.get(at + 2 + name.len()).is_some_and(u8::is_ascii_alphanumeric) {
             let after = text.get(at..).and_then(|end| end.split_once('>')).map_or("", |(_, after)| after);
-            return (text.get(..at).unwrap_or_default(), after);
+            return (text.head(at), after);
         }
     }
     (text, "")

@@ -3,6 +3,7 @@
 //!
 //! Pure. Both texts are made plain and compared; the place is then found in the file's own bytes, so that whatever
 //! is not to be replaced stays as it is. Memory: one copy of the file.
+use crate::parts::Parts;
 use std::ops::Range;
 
 /// What one character of a text is in the plain text; `'\0'` for nothing.
@@ -34,7 +35,7 @@ fn walk(text: &str, on: &mut dyn FnMut(char, Range<usize>)) {
             continue;
         }
         if let Some(from) = blanks.take().filter(|_| c != '\n') {
-            for (offset, blank) in text.get(from..at).unwrap_or_default().char_indices() {
+            for (offset, blank) in text.part(from..at).char_indices() {
                 let (start, blank_plain) = (from + offset, plain(blank));
                 if matches!(blank_plain, ' ' | '\t') {
                     on(blank_plain, start..start + blank.len_utf8());
@@ -102,7 +103,7 @@ pub fn find<'n>(content: &str, old: &str, new: &'n str) -> Result<Change<'n>, us
     let from = skipped(new_lines.get(..first));
     let to = new.len() - skipped(new_lines.get(new_lines.len() - last..));
     let range = place(content, at + before..at + wanted.len() - after);
-    Ok(Change { range, text: new.get(from..to).unwrap_or_default() })
+    Ok(Change { range, text: new.part(from..to) })
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 //! readers do not see (`is_unseen`) hides none of them (SEC-34).
 use crate::error::Result;
 use crate::ids;
+use crate::parts::Parts;
 
 const NAME: &str = "EXTERNAL_UNTRUSTED_CONTENT";
 /// Random bytes of a marker's word.
@@ -28,9 +29,9 @@ fn without_imitations(text: &str) -> String {
     let mut kept = 0;
     let mut from = 0;
     while let Some(at) = text.get(from..).and_then(|rest| rest.find(['e', 'E'])).map(|at| from + at) {
-        match imitation(text.get(at..).unwrap_or_default()) {
+        match imitation(text.tail(at)) {
             Some(length) => {
-                broken += text.get(kept..at).unwrap_or_default();
+                broken += text.part(kept..at);
                 broken += BROKEN;
                 kept = at + length;
                 from = kept;
@@ -38,7 +39,7 @@ fn without_imitations(text: &str) -> String {
             None => from = at + 1,
         }
     }
-    broken + text.get(kept..).unwrap_or_default()
+    broken + text.tail(kept)
 }
 
 /// The length of the imitation that the text begins with. Ends at the first letter that does not fit.

@@ -8,7 +8,7 @@ use crate::cli::{Command, Context, Flag, JSON, Positional};
 use crate::config::keys::Type;
 use crate::config::write::{Base, Change, Written, write};
 use crate::config::{Config, Issue, lookup, path};
-use crate::error::{Error, Result};
+use crate::error::{Cause, Error, Result};
 use crate::gateway;
 use crate::json::json;
 use serde_json::Value;
@@ -146,11 +146,10 @@ fn backup(written: &Written) -> String {
 
 /// The refusals in the words of a command line.
 fn explain(error: Error) -> Error {
-    let details = |key: &str| error.details().and_then(|details| details.get(key));
-    if details("code").is_some_and(|code| code == "FORCE_REQUIRED") {
+    if error.cause() == Some(Cause::NeedsForce) {
         return Error::invalid(format!("{} with --force", error.message()));
     }
-    let Some(issues) = details("issues").and_then(Value::as_array) else { return error };
+    let Some(issues) = error.details().and_then(|d| d.get("issues")?.as_array()) else { return error };
     let lines: Vec<String> = issues.iter().map(|found| Issue::of(found).shown("      ")).collect();
     Error::invalid(format!("Config validation failed, nothing was written: {}", lines.join("\n  - ")))
         .with("issues", issues.clone())

@@ -10,6 +10,7 @@ use crate::config::{self, Config, Hide, Issue, path, write};
 use crate::error::{Error, Kind, Result};
 use crate::gateway;
 use crate::json::json;
+use crate::parts::Parts;
 use crate::unsupported;
 use serde_json::Value;
 use std::path::Path;
@@ -295,7 +296,7 @@ fn short(value: &Value) -> String {
     const MOST: usize = 40;
     let text = value.to_string();
     match text.char_indices().nth(MOST) {
-        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        Some((end, _)) => format!("{}…", text.head(end)),
         None => text,
     }
 }

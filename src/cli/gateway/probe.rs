@@ -15,7 +15,7 @@ use crate::clock;
 use crate::config::Config;
 use crate::config::ports;
 use crate::env::Env;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Cause, Error, Kind, Result};
 use crate::json::{Put, json};
 use serde_json::Value;
 use std::time::Instant;
@@ -309,7 +309,10 @@ fn as_json(
 }
 
 fn target_json(candidate: &Candidate, answer: &Answer, tunnel: &Option<Value>) -> Value {
-    let code = answer.error.as_ref().and_then(|error| error.details()?.get("close"));
+    let code = answer.error.as_ref().and_then(|error| match error.cause() {
+        Some(Cause::Closed(code)) => Some(code),
+        _ => None,
+    });
     let close = code.map(|code| {
         let reason = answer.first_line().and_then(|line| line.split_once("): ")).map(|(_, reason)| reason);
         json!({"code": code, "reason": reason})

@@ -4,7 +4,7 @@
 //! (R-11c). It speaks frames; the bytes below are `socket.rs`'s, what goes into `connect` is `connect.rs`'s, what
 //! is called is the commands'.
 use crate::config::address;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Cause, Error, Kind, Result};
 use crate::json::{self, json};
 use serde_json::Value;
 use std::io;
@@ -124,7 +124,7 @@ impl Client {
 
 /// Whether the error means that the gateway went away or stayed silent, rather than that it answered.
 pub fn is_lost(error: &Error) -> bool {
-    error.details().is_some_and(|details| details.contains_key("close") || details.contains_key("timeoutMs"))
+    matches!(error.cause(), Some(Cause::Closed(_) | Cause::Silent(_)))
 }
 
 fn not_upgraded(deadline: Deadline, failure: &io::Error) -> Error {
@@ -148,7 +148,9 @@ fn closed(code: u16, reason: &str) -> Error {
         _ if reason.starts_with("pairing required") => Kind::NotPaired,
         _ => Kind::Unreachable,
     };
-    Error::new(kind, format!("gateway closed ({code}{hint}): {text}")).with("close", code)
+    Error::new(kind, format!("gateway closed ({code}{hint}): {text}"))
+        .because(Cause::Closed(code))
+        .with("close", code)
 }
 
 /// The gateway's error object as an error of ours; its code, text and details survive.
@@ -179,5 +181,21 @@ fn refusal(error: &Value, payload: &Value) -> Error {
         (_, Some(ms)) => own.retry_in(Duration::from_millis(ms)),
         (Some(Value::Bool(true)), None) => own.retry_in(Duration::from_millis(500)),
         _ => own,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Instant;
+
+    /// Issue 10, item 11: what another gateway writes into the details of its refusal is no cause of ours.
+    #[test]
+    fn a_refusal_is_an_answer_whatever_its_details_hold() {
+        let details = json!({"code": "X", "close": 1006, "timeoutMs": 5});
+        let refused =
+            refusal(&json!({"code": "INVALID_REQUEST", "message": "no", "details": details}), &Value::Null);
+        assert!(!is_lost(&refused) && refused.details().unwrap().contains_key("close"));
+        assert!(is_lost(&closed(1006, "")) && is_lost(&Deadline::after(Instant::now(), 5).error()));
     }
 }

@@ -3,7 +3,7 @@
 use super::target::{Secret, Target};
 use crate::cli::gateway::status::{live, stranger};
 use crate::config::Config;
-use crate::error::{Error, Kind};
+use crate::error::{Cause, Error, Kind};
 use crate::gateway;
 use crate::service::Place;
 
@@ -30,6 +30,9 @@ impl Target {
         }
         if let Some(after) = error.retry_after() {
             explained = explained.retry_in(after);
+        }
+        if let Some(cause) = error.cause() {
+            explained = explained.because(cause);
         }
         explained
             .with("target", self.url.to_string())
@@ -132,13 +135,16 @@ impl Target {
         let start = env.command(if is_installed { "gateway start" } else { "gateway" });
         if let Some(live) = live(env) {
             let pid = live.pid;
-            let waited = error.details().and_then(|details| details.get("timeoutMs")?.as_u64());
+            let is_hurried = match error.cause() {
+                Some(Cause::Silent(ms)) => ms < PATIENCE,
+                _ => true,
+            };
             return match live.port(env) {
                 Some(other) if other != port => format!(
                     "the gateway of this state directory (pid {pid}) listens on port {other}: \
                      set OPENCLAW_GATEWAY_PORT={other}, or gateway.port"
                 ),
-                _ if waited.is_none_or(|ms| ms < PATIENCE) => {
+                _ if is_hurried => {
                     format!("the gateway (pid {pid}) runs: try again, with a longer --timeout if it is busy")
                 }
                 _ if is_installed => {

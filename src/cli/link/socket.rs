@@ -4,7 +4,7 @@
 //! `client.rs`'s, whose certificate is trusted is `tls.rs`'s.
 use super::target::Target;
 use super::tls;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Cause, Error, Kind, Result};
 use rustls::{ClientConnection, StreamOwned};
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
@@ -38,6 +38,7 @@ impl Deadline {
     /// The error that says it has passed.
     pub fn error(&self) -> Error {
         Error::new(Kind::Unreachable, format!("gateway timeout after {}ms", self.ms))
+            .because(Cause::Silent(self.ms))
             .with("timeoutMs", self.ms)
     }
 }

@@ -6,6 +6,7 @@ use super::socket::Socket;
 use crate::device::encoding::base64;
 use crate::ids;
 use crate::net::wire::{self, Decoder, Incoming, Violation};
+use crate::parts::Parts;
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
 
@@ -123,7 +124,7 @@ fn read_more(socket: &mut Socket, into: &mut Vec<u8>) -> io::Result<usize> {
     loop {
         match socket.read(&mut piece) {
             Ok(n) => {
-                into.extend_from_slice(piece.get(..n).unwrap_or_default());
+                into.extend_from_slice(piece.head(n));
                 return Ok(n);
             }
             Err(e) if e.kind() == io::ErrorKind::Interrupted => {}

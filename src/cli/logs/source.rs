@@ -10,7 +10,7 @@ use crate::cli::link::target::Target;
 use crate::cli::parse::Args;
 use crate::config::Config;
 use crate::env::Env;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Cause, Error, Kind, Result};
 use crate::json::json;
 use crate::logging::{self, tail};
 use serde_json::Value;
@@ -156,8 +156,7 @@ impl Remote {
                 Err(error) => break error,
             }
         };
-        let is_over = error.details().is_some_and(|details| details.contains_key("timeoutMs"));
-        if !is_over {
+        if !matches!(error.cause(), Some(Cause::Silent(_))) {
             self.lose(&error, tell);
         }
         Ok(())

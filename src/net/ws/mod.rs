@@ -24,6 +24,7 @@ use crate::net::head::Head;
 use crate::net::pace::{LEAST_OUT, Pace};
 use crate::net::peer::Peer;
 use crate::net::wire::{self, Decoder, Incoming, Violation};
+use crate::parts::Parts;
 use crate::protocol::close::Close;
 use crate::protocol::frame::{self, Bad, Request};
 use crate::state::event::Event;
@@ -392,7 +393,7 @@ impl Worker {
             Ok(n) => {
                 self.received += n as u64;
                 // Cannot be out of range: the kernel filled `n` bytes of this buffer.
-                let bytes = buffer.get(..n).unwrap_or_default().to_vec();
+                let bytes = buffer.head(n).to_vec();
                 self.take(&bytes);
                 true
             }

@@ -1,6 +1,7 @@
 //! A frame on its way to the client: written in one call from bytes that may be shared with all other clients.
 use crate::calls::outbox::Unsent;
 use crate::net::wire;
+use crate::parts::Parts;
 use std::io::{IoSlice, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
@@ -69,7 +70,7 @@ impl Sending {
         };
         let (header, body, tail) = (self.header.as_slice(), self.body.as_bytes(), self.tail.as_bytes());
         let parts = [header, body, tail].map(|part| (part, left(part)));
-        let slices = parts.map(|(part, from)| IoSlice::new(part.get(from..).unwrap_or_default()));
+        let slices = parts.map(|(part, from)| IoSlice::new(part.tail(from)));
         match stream.write_vectored(&slices)? {
             0 => Err(std::io::ErrorKind::WriteZero.into()),
             n => {

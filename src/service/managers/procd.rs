@@ -1,9 +1,9 @@
 //! procd: the init script of OpenWrt. Pure functions.
 use super::quote::shell;
-use super::spec::Spec;
 use super::template::{self, fill};
-use super::{Action, Place, Step, may, must};
 use crate::error::Result;
+use crate::service::spec::Spec;
+use crate::service::{Action, Place, Step, may, must};
 
 pub fn render(place: &Place, spec: &Spec) -> Result<String> {
     let mut command = Vec::new();

@@ -4,11 +4,11 @@
 //! name another. Pure functions.
 use crate::error::{Error, Result};
 
-pub const SYSTEMD_USER: &str = include_str!("../../systemd/openclaw-gateway.service");
-pub const SYSTEMD_SYSTEM: &str = include_str!("../../systemd/openclaw-gateway-system.service");
-pub const LAUNCHD: &str = include_str!("../../launchd/bot.molt.gateway.plist");
-pub const OPENRC: &str = include_str!("../../openrc/openclaw-gateway");
-pub const PROCD: &str = include_str!("../../procd/openclaw-gateway");
+pub const SYSTEMD_USER: &str = include_str!("../../../systemd/openclaw-gateway.service");
+pub const SYSTEMD_SYSTEM: &str = include_str!("../../../systemd/openclaw-gateway-system.service");
+pub const LAUNCHD: &str = include_str!("../../../launchd/bot.molt.gateway.plist");
+pub const OPENRC: &str = include_str!("../../../openrc/openclaw-gateway");
+pub const PROCD: &str = include_str!("../../../procd/openclaw-gateway");
 
 /// `template` with each place holder replaced by its (quoted) value.
 pub fn fill(template: &str, values: &[(&str, String)]) -> Result<String> {

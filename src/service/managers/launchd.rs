@@ -3,11 +3,11 @@
 //! Pure functions. A stop is a SIGTERM, after which launchd leaves an agent that ended well alone; only an
 //! uninstall takes the agent out of launchd, because a failed way back in leaves nothing (R-18a, R-18b).
 use super::quote::{xml, xml_read};
-use super::spec::Spec;
 use super::template::{self, fill};
-use super::{Action, Place, Step, may, must};
 use crate::env::Env;
 use crate::error::Result;
+use crate::service::spec::Spec;
+use crate::service::{Action, Place, Step, may, must};
 use rustix::process::getuid;
 
 /// `bot.molt.gateway` or `bot.molt.<profile>`, unless `OPENCLAW_LAUNCHD_LABEL` names another.

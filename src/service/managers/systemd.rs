@@ -2,11 +2,11 @@
 //!
 //! Pure functions. Exit codes and `show`'s property names are the same in every language (R-15a).
 use super::quote::{systemd_argument, systemd_line, systemd_program, systemd_split, systemd_word};
-use super::spec::Spec;
 use super::template::fill;
-use super::{Action, Manager, Place, Step, may, must};
 use crate::env::Env;
 use crate::error::Result;
+use crate::service::spec::Spec;
+use crate::service::{Action, Manager, Place, Step, may, must};
 
 /// `openclaw-gateway[-<profile>].service`, unless `OPENCLAW_SYSTEMD_UNIT` names another.
 pub fn unit(env: &Env) -> String {
@@ -75,7 +75,7 @@ pub fn left_to_do(place: &Place, user: &str) -> Vec<String> {
         let sudo = if place.manager == Manager::SystemdSystem { "sudo " } else { "" };
         format!("{sudo}{}", line(place.manager, words).join(" "))
     };
-    let linger = (place.manager == Manager::SystemdUser).then(|| super::advice::enable_linger(user));
+    let linger = (place.manager == Manager::SystemdUser).then(|| crate::service::advice::enable_linger(user));
     linger.into_iter().chain([show(&["daemon-reload"]), show(&["enable", "--now", unit])]).collect()
 }
 
@@ -111,7 +111,7 @@ pub fn property<'a>(shown: &'a str, name: &str) -> Option<&'a str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::service::template;
+    use crate::service::managers::template;
 
     fn spec(program: &str, directory: &str) -> Spec {
         Spec {

@@ -1,0 +1,68 @@
+//! Parts of texts, bytes and lists by position, where the position was just found in the same value: by a search in it, or
+//! by the call that filled it.
+//!
+//! A position that is not there is a defect of ours. Debug builds, and so the tests, stop at it; elsewhere the part is
+//! empty, since nothing panics on purpose. Where a position may honestly be beyond the end, `get` says what then.
+use std::ops::Range;
+
+pub trait Parts {
+    /// Before `end`.
+    fn head(&self, end: usize) -> &Self;
+    /// From `start` on.
+    fn tail(&self, start: usize) -> &Self;
+    fn part(&self, range: Range<usize>) -> &Self;
+}
+
+macro_rules! parts {
+    ($($of:ty $(, $item:ident)?);+) => { $(
+        impl $(<$item>)? Parts for $of {
+            #[track_caller]
+            fn head(&self, end: usize) -> &Self {
+                found(self.get(..end))
+            }
+
+            #[track_caller]
+            fn tail(&self, start: usize) -> &Self {
+                found(self.get(start..))
+            }
+
+            #[track_caller]
+            fn part(&self, range: Range<usize>) -> &Self {
+                found(self.get(range))
+            }
+        }
+    )+ };
+}
+
+parts! { str; [T], T }
+
+#[track_caller]
+fn found<'p, P: ?Sized>(part: Option<&'p P>) -> &'p P
+where
+    &'p P: Default,
+{
+    debug_assert!(part.is_some(), "a position outside of its value, or inside of a character");
+    part.unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_are_what_lies_between_positions() {
+        assert_eq!(("äb".head(2), "äb".tail(2), "abc".part(1..2)), ("ä", "b", "b"));
+        assert_eq!(
+            ([1, 2, 3].as_slice().head(0), [1, 2, 3].as_slice().tail(3)),
+            ([].as_slice(), [].as_slice())
+        );
+    }
+
+    #[test]
+    #[cfg(debug_assertions)]
+    fn a_wrong_position_stops_a_debug_build() {
+        for wrong in [|| "äb".head(1).len(), || "ab".tail(3).len(), || [1_u8].as_slice().head(2).len()] {
+            assert!(std::panic::catch_unwind(wrong).is_err());
+        }
+    }
+}
