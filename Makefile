@@ -75,6 +75,7 @@ test-llm: release
 # 1000 starts, stops, kills, restarts and edits in random order; some minutes.
 torture:
 	OPENCLAW_TORTURE=1000 $(CARGO) test --test gateway torture:: -- --nocapture
+	OPENCLAW_TORTURE=1000 $(CARGO) test --bin openclaw deliveries::crash_tests
 
 # Random bytes against the frame and head parsers for a bounded time (FUZZ_SECONDS, default 30).
 fuzz:

@@ -4,6 +4,7 @@
 //! Plain functions for whichever thread owns the work; the state thread calls none that write.
 mod lock;
 pub mod quirks;
+pub mod regular;
 
 use crate::error::{Error, Result};
 pub use lock::Lock;

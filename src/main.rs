@@ -10,6 +10,7 @@ mod cli;
 mod clock;
 mod commands;
 mod config;
+mod deliveries;
 mod device;
 mod doctor;
 mod door;

@@ -33,7 +33,7 @@ const FLOORS: &[&[&str]] = &[
     &["calls", "door", "fetch", "logging", "settings", "signals", "unsupported"],
     // Means: conversations, workspaces, model servers and the agents that use them.
     &["sessions", "workspace"],
-    &["agents", "models", "own"],
+    &["agents", "deliveries", "models", "own"],
     &["slash"],
     // Work that is done for somebody.
     &["backup", "service", "tools", "upkeep"],

@@ -145,7 +145,7 @@ const PLACES: [&str; 9] = [
     "devices/pending.json",
     "identity/device.json",
     "identity/device-auth.json",
-    "gateway/idempotency.jsonl",
+    "gateway/deliveries.jsonl",
     "gateway/gateway.lock",
     ".env",
 ];

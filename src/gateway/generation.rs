@@ -7,12 +7,12 @@ use super::supervisor::Supervisor;
 use super::workers::{House, WORKERS};
 use super::{Process, recover, watch};
 use crate::clock;
+use crate::deliveries::{Dedupe, Journal, Spool};
 use crate::device::pairing::Pairing;
 use crate::error::{Error, Kind, Result};
 use crate::methods;
 use crate::net::origin;
 use crate::protocol::limits::Limits;
-use crate::sessions::{Dedupe, Journal, Spool, journal_path};
 use crate::settings::Settings;
 use crate::state::event::Event;
 use crate::state::sentinel;
@@ -169,14 +169,16 @@ impl Generation {
 /// The state as it is on disk, and its store thread.
 fn build(shared: &Arc<Shared>, state_tx: Sender<Event>, judge: Sender<()>) -> Result<State> {
     let (now, dir) = (clock::now_ms(), &shared.env.state_dir);
-    let (mut journal, records) = Journal::open(&journal_path(dir), now)?;
+    let (mut journal, found) = Journal::open(dir, now)?;
     let mut sessions = Sessions::load(shared.clone());
     let spool = Spool::of(dir);
-    let records = recover::settle(records, &mut sessions, &mut journal, &spool);
+    let records = recover::settle(found.runs, &mut sessions, &mut journal, &spool);
+    let ledger = recover::resume(found.inbound, found.deliveries, &mut journal);
     spool.sweep(records.iter().filter(|r| r.result.is_none()).map(|r| (r.family.as_str(), r.key.as_str())));
     let store = Store::start(journal, spool, state_tx)?;
     let dedupe = Dedupe::from_records(records);
     let mut state = State::new(shared.clone(), store, sessions, dedupe, judge, now);
+    state.ledger = ledger;
     for request in Pairing::new(dir).list(now).map(|l| l.pending).unwrap_or_default() {
         if let Some(id) = request.get("requestId").and_then(|id| id.as_str()) {
             state.pairing.insert(id.to_string(), now);

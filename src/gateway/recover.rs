@@ -3,10 +3,11 @@
 //! Runs on the main thread before the state thread starts; reads and writes the journal and transcripts.
 use crate::agent::mailbox::Said;
 use crate::agent::run::question;
+use crate::deliveries::{Delivery, Inbound, Journal, Ledger, Line, Record, Spool};
 use crate::error::{Error, Result};
 use crate::json::json;
 use crate::logging;
-use crate::sessions::{Journal, Record, Spool, Transcript};
+use crate::sessions::Transcript;
 use crate::state::sessions::Sessions;
 
 /// Ends the runs that are open in the journal; gives all records.
@@ -27,11 +28,25 @@ pub fn settle(
         record.message = None;
         record.result = Some(json!({"ok": false, "payload": payload, "error": error.to_wire(4)}));
         log::warn!(target: "gateway/agent", "run {} was cut off by the last stop", logging::quoted(&record.key));
-        if let Err(e) = journal.append(record) {
+        if let Err(e) = journal.append(&Line::Run(record.clone())) {
             log::error!(target: "gateway/store", "{e}");
         }
     }
     records
+}
+
+/// The messages that were on their way in or out, as they are to be taken up again.
+pub fn resume(inbound: Vec<Inbound>, deliveries: Vec<Delivery>, journal: &mut Journal) -> Ledger {
+    let (ledger, uncertain) = Ledger::resume(inbound, deliveries);
+    if !uncertain.is_empty()
+        && let Err(e) = journal.append_all(uncertain.iter())
+    {
+        log::error!(target: "gateway/store", "{e}; it is found uncertain again at the next start");
+    }
+    if let Some(told) = ledger.told() {
+        log::warn!(target: "gateway/deliveries", "{told}");
+    }
+    ledger
 }
 
 /// Puts the message of a run into its transcript unless it is there already.

@@ -2,6 +2,8 @@
 use crate::agents::routing;
 use crate::agents::routing::{Inbound, PeerKind};
 use crate::calls::Call;
+use crate::deliveries::Seen;
+use crate::deliveries::dedupe::params_hash;
 use crate::error::{Error, Kind, Result};
 use crate::json::{Put, json};
 use crate::methods::chat::start_anew_if_stale;
@@ -11,8 +13,7 @@ use crate::protocol::frame::Payload;
 use crate::runs::{Family, NewRun};
 use crate::session_key;
 use crate::sessions::attachments::Attachments;
-use crate::sessions::dedupe::params_hash;
-use crate::sessions::{SESSION_ID, Seen, is_session_id, send_policy};
+use crate::sessions::{SESSION_ID, is_session_id, send_policy};
 use crate::slash::Directives;
 use crate::state::State;
 use crate::state::event::Answer;

@@ -7,7 +7,7 @@ use crate::models::provider::{BUILTIN, Provider};
 use crate::models::resolve::CONTEXT_WINDOW;
 use crate::params::{Params, Source, params, read};
 use crate::session_key;
-use crate::sessions::list::{self, Filter, Page, Wanted};
+use crate::sessions::list::{self, Filter, Wanted};
 use crate::sessions::{Entry, Kept, Transcript, preview};
 use crate::state::State;
 use crate::state::event::Answer;
@@ -27,16 +27,15 @@ pub fn list(state: &mut State, _call: Call, params: Value) -> Result<Answer> {
         _ => "(multiple)".to_string(),
     };
     Ok(Answer::Work(Box::new(move || {
-        let mut found = list::choose(snapshots.iter().flat_map(|(_, all)| all.iter()), &filter, now);
-        if filter.active_only {
-            found.retain(|kept| runs.contains_key(kept.key()));
-        }
-        let page = Page::cut(&mut found, &filter);
+        let all = snapshots.iter().flat_map(|(_, all)| all.iter());
+        let is_wanted = |key: &str| !filter.active_only || runs.contains_key(key);
+        let (found, page) = list::choose(all, &filter, now, is_wanted);
+        let reads = filter.include_derived_titles || filter.include_last_message;
         let row = |kept: &Arc<Kept>| {
-            let entry = kept.open();
             let owner = rules.owner(kept.key());
-            let home = snapshots.iter().find(|(agent, _)| agent == owner);
-            let transcript = home.and_then(|(_, all)| Transcript::of(all.dir(), &entry).ok());
+            let home = snapshots.iter().find(|(agent, _)| reads && agent == owner);
+            let transcript = home.and_then(|(_, all)| Transcript::of(all.dir(), &kept.open()).ok());
+            let entry = list::shown(kept);
             Row {
                 entry,
                 transcript,

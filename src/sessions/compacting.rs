@@ -3,9 +3,9 @@
 //! The model's own compaction, which loses less, is `agent/compact.rs`.
 use super::lines::Backwards;
 use super::transcript::{Header, Transcript};
-use super::{line, message, regular};
+use super::{line, message};
 use crate::error::Result;
-use crate::files::quirks;
+use crate::files::{quirks, regular};
 use crate::json::Put;
 use crate::parts::Parts;
 use serde::Deserialize;

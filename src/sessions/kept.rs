@@ -103,6 +103,16 @@ impl Kept {
         })
     }
 
+    /// The members of these names; of the others nothing is read.
+    pub fn open_only<const N: usize>(&self, names: &[&str; N]) -> Entry {
+        let found = json::members(&self.text, names).ok().flatten();
+        let texts = found.map_or([None; N], |found| found.texts);
+        let value = |text: Option<&str>| json::read(text?, MAX_VALUES, STRICT_DEPTH).ok();
+        let members =
+            names.iter().zip(texts).filter_map(|(name, text)| Some((name.to_string(), value(text)?)));
+        Entry::from_map(members.collect())
+    }
+
     /// As [`Entry::file_name`].
     pub fn file_name(&self, dir: &Path) -> Option<String> {
         let [stored] = self.strings(&["sessionFile"]);

@@ -70,11 +70,44 @@ params! {
     }
 }
 
-/// The sessions that pass the filter, last active first. `now` in epoch milliseconds.
-pub fn choose<'a>(all: impl Iterator<Item = &'a Arc<Kept>>, filter: &Filter, now: u64) -> Vec<Arc<Kept>> {
-    let mut found: Vec<Arc<Kept>> = all.filter(|kept| filter.passes(kept, now)).cloned().collect();
-    crate::order::by_key(&mut found, |kept| std::cmp::Reverse(kept.updated_at()));
-    found
+/// A page of at most so many sessions is picked out of all; a larger one is worth sorting them.
+const PICKED: usize = 500;
+
+/// The sessions that pass the filter, last active first, as far as its limit and offset name them. `now` in epoch
+/// milliseconds; `is_wanted` is asked of the keys of those that pass.
+pub fn choose<'a>(
+    all: impl Iterator<Item = &'a Arc<Kept>>,
+    filter: &Filter,
+    now: u64,
+    is_wanted: impl Fn(&str) -> bool,
+) -> (Vec<Arc<Kept>>, Page) {
+    let end = filter.offset.saturating_add(filter.limit.unwrap_or(usize::MAX));
+    let passing = all.filter(|kept| filter.passes(kept, now) && is_wanted(kept.key()));
+    let (mut found, mut total): (Vec<&Arc<Kept>>, usize) = (Vec::new(), 0);
+    for kept in passing {
+        total += 1;
+        if end > PICKED {
+            found.push(kept);
+            continue;
+        }
+        let at = found.partition_point(|other| other.updated_at() >= kept.updated_at());
+        if at < end {
+            found.insert(at, kept);
+            found.truncate(end);
+        }
+    }
+    if end > PICKED {
+        crate::order::by_key(&mut found, |kept| std::cmp::Reverse(kept.updated_at()));
+    }
+    let shown = found.into_iter().take(end).skip(filter.offset).cloned().collect::<Vec<_>>();
+    let end = filter.offset.saturating_add(shown.len());
+    let next = (end < total).then_some(end);
+    (shown, Page { total, limit: filter.limit, offset: filter.offset, next })
+}
+
+/// The members of an entry that its row shows, and nothing else.
+pub fn shown(kept: &Kept) -> Entry {
+    kept.open_only(&SHOWN)
 }
 
 /// Which part of a list is shown.
@@ -87,15 +120,6 @@ pub struct Page {
 }
 
 impl Page {
-    /// Leaves in `found` what the filter's limit and offset name.
-    pub fn cut<T>(found: &mut Vec<T>, filter: &Filter) -> Page {
-        let total = found.len();
-        found.drain(..filter.offset.min(total));
-        found.truncate(filter.limit.unwrap_or(usize::MAX));
-        let end = filter.offset.saturating_add(found.len());
-        Page { total, limit: filter.limit, offset: filter.offset, next: (end < total).then_some(end) }
-    }
-
     /// Adds the members of a `sessions.list` answer that say it.
     pub fn tell(&self, payload: &mut Map<String, Value>) {
         payload.put("totalCount", self.total);

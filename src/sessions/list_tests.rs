@@ -24,8 +24,7 @@ fn lists_are_filtered_sorted_and_cut() {
     let index = index();
     let check = |filter: Value, want: &[&str]| {
         let read: Filter = crate::params::read(filter.clone()).unwrap();
-        let mut found = choose(index.iter(), &read, 150_000);
-        Page::cut(&mut found, &read);
+        let (found, _) = choose(index.iter(), &read, 150_000, |_| true);
         let ids: Vec<_> = found.iter().map(|kept| kept.session_id().unwrap()).collect();
         assert_eq!(ids, want, "{filter}");
     };
@@ -56,7 +55,7 @@ fn a_page_says_where_the_next_one_begins() {
     let check = |filter: Value, want: Value| {
         let filter: Filter = crate::params::read(filter).unwrap();
         let mut told = Map::new();
-        Page::cut(&mut choose(index().iter(), &filter, 0), &filter).tell(&mut told);
+        choose(index().iter(), &filter, 0, |_| true).1.tell(&mut told);
         assert_eq!(Value::Object(told), want);
     };
     check(json!({}), json!({"totalCount": 3, "hasMore": false, "nextOffset": null}));
@@ -100,4 +99,23 @@ fn sessions_are_resolved_by_one_name() {
     );
     check(json!({}), Err("Either key, sessionId, or label is required"));
     check(json!({"key": "a", "label": "b"}), Err("Provide either key, sessionId, or label (not multiple)"));
+}
+
+#[test]
+fn a_page_is_the_same_whether_it_is_picked_or_sorted() {
+    let mut index = Index::empty(Path::new("/d/sessions.json"));
+    // Some are equally old: the order of the index decides.
+    (0..700u64).for_each(|n| index.put(&format!("agent:main:{n}"), &Entry::new("s", n * 7919 % 211)));
+    let keys = |offset: usize, limit: usize| -> Vec<String> {
+        let filter = Filter { offset, limit: Some(limit), ..Filter::default() };
+        let (found, page) = choose(index.iter(), &filter, 0, |key| !key.ends_with('3'));
+        assert_eq!(page.total, 630);
+        found.iter().map(|kept| kept.key().to_string()).collect()
+    };
+    let sorted = keys(0, 700);
+    assert_eq!(sorted.len(), 630);
+    for (offset, limit) in [(0, 1), (0, 50), (450, 50), (600, 100), (629, 5), (640, 3)] {
+        let end = (offset + limit).min(sorted.len());
+        assert_eq!(keys(offset, limit), sorted.get(offset..end).unwrap_or_default(), "{offset} {limit}");
+    }
 }

@@ -1,13 +1,12 @@
-//! Sessions as files: the index `sessions.json`, the transcripts beside it, and the idempotency journal, in
+//! Sessions as files: the index `sessions.json` and the transcripts beside it, in
 //! the shapes the Node gateway (2026.2.9) reads and writes, so that either program can go on with the other's.
 //!
-//! Plain functions and values, no threads. The state thread owns an [`Index`] and a [`Dedupe`] in memory and
-//! does no I/O with them; the store thread saves snapshots; run and connection threads call [`Transcript`].
+//! Plain functions and values, no threads. The state thread owns an [`Index`] in memory and
+//! does no I/O with it; the store thread saves snapshots; run and connection threads call [`Transcript`].
 pub mod attachments;
 pub mod branch;
 pub mod compacting;
 pub mod context;
-pub mod dedupe;
 pub mod entry;
 pub mod envelope;
 pub mod estimate;
@@ -15,7 +14,6 @@ pub mod freshness;
 pub mod history;
 pub mod index;
 mod index_text;
-pub mod journal;
 mod kept;
 mod line;
 pub mod lines;
@@ -26,11 +24,9 @@ pub mod patch;
 pub mod preview;
 mod reading;
 mod rebuild;
-mod regular;
 pub mod repair;
 pub mod retention;
 pub mod send_policy;
-pub mod spool;
 pub mod sweep;
 pub mod transcript;
 pub mod usage;
@@ -39,12 +35,9 @@ pub mod usage_scan;
 pub mod usage_series;
 
 pub use crate::session_key::KeyRules;
-pub use dedupe::{Dedupe, Seen};
 pub use entry::Entry;
 pub use index::{Index, Snapshot};
-pub use journal::{Journal, Record};
 pub use kept::Kept;
-pub use spool::Spool;
 pub use transcript::Transcript;
 
 use std::path::{Path, PathBuf};
@@ -52,11 +45,6 @@ use std::path::{Path, PathBuf};
 /// Where the sessions of an agent lie. `agent` is normalised, so it cannot leave the state directory.
 pub fn sessions_dir(state_dir: &Path, agent: &str) -> PathBuf {
     state_dir.join("agents").join(crate::session_key::normalise_agent_id(agent)).join("sessions")
-}
-
-/// Where the idempotency journal lies.
-pub fn journal_path(state_dir: &Path) -> PathBuf {
-    state_dir.join("gateway").join("idempotency.jsonl")
 }
 
 /// What a session id may be, for messages.

@@ -2,9 +2,10 @@
 //! of the transcript only; runs on the connection's thread.
 use super::entry::Entry;
 use super::transcript::{Transcript, kind};
-use super::{envelope, line, message, regular, repair};
+use super::{envelope, line, message, repair};
 use crate::clock;
 use crate::error::Result;
+use crate::files::regular;
 use crate::json::json;
 use serde_json::Value;
 use std::io::Read;

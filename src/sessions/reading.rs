@@ -2,10 +2,11 @@
 //!
 //! Called by the thread of the run or connection that needs it. No lock is taken; what cannot be parsed is skipped.
 use super::branch::mentions;
+use super::line;
 use super::lines::Backwards;
 use super::transcript::{Transcript, kind};
-use super::{line, regular};
 use crate::error::Result;
+use crate::files::regular;
 use serde_json::Value;
 use std::ops::ControlFlow;
 

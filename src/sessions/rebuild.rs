@@ -3,9 +3,9 @@
 use super::entry::{Entry, is_transcript_name};
 use super::index::{Index, MAX_VALUES, MOST_BYTES, STRICT_DEPTH};
 use super::transcript::Header;
-use super::{is_session_id, regular, sweep};
+use super::{is_session_id, sweep};
 use crate::clock;
-use crate::files::{read_bytes, write_atomic};
+use crate::files::{read_bytes, regular, write_atomic};
 use crate::json::{self, json};
 use crate::session_key::KeyRules;
 use serde_json::{Map, Value};

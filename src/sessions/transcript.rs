@@ -4,9 +4,9 @@
 //! itself, so two writers never interleave; readers take no lock and skip what they cannot parse.
 use super::entry::{Entry, is_transcript_name};
 use super::lines::{Backwards, Line};
-use super::{SESSION_ID, is_session_id, line, regular};
+use super::{SESSION_ID, is_session_id, line};
 use crate::error::{Error, Result};
-use crate::files::{self, quirks};
+use crate::files::{self, quirks, regular};
 use crate::json::{self, Put, json};
 use crate::{clock, ids};
 use serde::Deserialize;

@@ -1,10 +1,11 @@
 //! Reading transcripts for usage reports: line by line from the start, so that memory does not grow with their
 //! length, and no further than a budget of bytes. Runs on the connection's thread.
 use super::usage::{Cost, Tokens};
-use super::{entry, line, regular};
+use super::{entry, line};
 use crate::clock;
 use crate::config::Config;
 use crate::error::{Error, Result};
+use crate::files::regular;
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};

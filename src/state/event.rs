@@ -149,6 +149,4 @@ pub enum Event {
     Judged(Result<()>),
     /// What is wrong with the configuration file, or that nothing is any more.
     ConfigInvalid(Option<Value>),
-    /// The idempotency journal has grown and should be rewritten.
-    JournalBulky,
 }

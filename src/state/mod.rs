@@ -20,12 +20,12 @@ pub mod testing;
 mod upkeep;
 
 use crate::clock;
+use crate::deliveries::{Dedupe, Ledger};
 use crate::device::pairing::REQUEST_TTL_MS;
 use crate::json::json;
 use crate::protocol::events::{self, Event as EventRow};
 use crate::protocol::frame;
 use crate::runs::Runs;
-use crate::sessions::Dedupe;
 use crate::state::shared::Shared;
 use crate::state::store::Store;
 use clients::Clients;
@@ -64,6 +64,8 @@ pub struct State {
     pub runs: Runs,
     pub subscriptions: subscriptions::Subscriptions,
     pub dedupe: Dedupe,
+    /// Messages of platforms, on their way in and out.
+    pub ledger: Ledger,
     /// Notes for a session's next turn, newest last.
     pub system_events: Vec<Note>,
 
@@ -134,6 +136,7 @@ impl State {
             subscriptions: Default::default(),
             sessions,
             dedupe,
+            ledger: Ledger::default(),
             system_events: Vec::new(),
             health_version: 1,
             health: Value::Null,
@@ -232,6 +235,7 @@ impl State {
             self.next_tick = self.mono + self.shared.limits.tick_ms;
             self.emit(&events::TICK, &json!({"ts": self.now}));
             self.dedupe.expire(self.now);
+            self.ledger.expire(self.now);
         }
         Some(self.next_tick)
     }

@@ -136,7 +136,6 @@ impl State {
                 self.health_stale = true;
             }
             Next::Event(Event::SecretChanged) => self.close_outdated(),
-            Next::Event(Event::JournalBulky) => self.shrink_journal(),
             Next::Event(Event::Restart { cause, delay_ms, note }) => {
                 self.ask_restart(cause, delay_ms, note);
             }
@@ -151,13 +150,6 @@ impl State {
                 self.config_invalid = problem;
                 self.health_stale = true;
             }
-        }
-    }
-
-    fn shrink_journal(&mut self) {
-        let records = self.dedupe.records().cloned().collect();
-        if self.store.submit(Job::Rewrite(records)).is_err() {
-            log::warn!(target: "gateway/store", "the journal is not shrunk now: the disk is too slow");
         }
     }
 

@@ -1,4 +1,4 @@
-//! The store thread: the one writer of session indexes and of the idempotency journal. When the first index comes that
+//! The store thread: the one writer of session indexes and of the journal. When the first index comes that
 //! is large it starts `gw-save`, which saves indexes from then on, so that no run waits for that.
 //!
 //! It decides nothing; it writes what it is told, waits for the disk and then says so: answers that promise
@@ -6,8 +6,10 @@
 //! line in the log; nothing is lost in memory and the next write tries again (R-28b).
 use crate::calls::Call;
 use crate::calls::outbox::Work;
+use crate::clock;
+use crate::deliveries::{Journal, Line, Record, Spool};
 use crate::error::{Error, Kind, Result};
-use crate::sessions::{Journal, Record, Snapshot, Spool};
+use crate::sessions::Snapshot;
 use crate::state::event::Event;
 use crate::state::sessions::LARGE;
 use crate::threads;
@@ -19,6 +21,8 @@ use std::time::Duration;
 
 const QUEUE: usize = 256;
 const STACK: usize = 256 << 10;
+/// Jobs for the journal that wait for the disk together.
+const TOGETHER: usize = 64;
 /// How long the end of the process waits for the disk.
 const LAST: Duration = Duration::from_secs(1);
 const LAST_RESTART: Duration = Duration::from_secs(60);
@@ -34,8 +38,11 @@ pub enum Job {
     Do { call: Call, work: Work },
     /// Work on files that nobody waits for.
     Upkeep(Box<dyn FnOnce() + Send>),
-    /// The journal has grown: rewrite it with these records.
-    Rewrite(Vec<Record>),
+    /// Journal messages; then `told` is called with what came of it.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the workers of channels are its callers"))]
+    Note { lines: Vec<Line>, told: Box<dyn FnOnce(Result<()>) + Send> },
+    /// Drop from the journal what is old.
+    Compact,
 }
 
 pub struct Save {
@@ -99,35 +106,78 @@ pub fn busy() -> Error {
 }
 
 fn run(mut journal: Journal, spool: &Spool, queue: &Receiver<Box<Job>>, saver: &Saver) {
-    let state = &saver.state;
-    while let Ok(job) = queue.recv() {
+    let mut ahead = None;
+    while let Some(job) = ahead.take().or_else(|| queue.recv().ok()) {
         match *job {
-            Job::Accept { record, images } => {
-                let result = accept(&mut journal, spool, &record, &images).map_err(retryable);
-                // Without a state thread there is nobody left to tell.
-                let _ = state.send(Event::Accepted { run: record.key, result });
-            }
-            Job::Finish(record) => {
-                spool.remove(&record.family, &record.key);
-                log_failure(journal.append(&record));
-                if journal.is_bulky() {
-                    // Asked again at the next finish if it gets lost.
-                    let _ = state.try_send(Event::JournalBulky);
-                }
-            }
             Job::Upkeep(work) => work(),
-            Job::Rewrite(records) => log_failure(journal.rewrite(records.iter())),
+            Job::Compact => log_failure(journal.compact(clock::now_ms())),
             Job::Save(save) => saver.save(save),
             Job::Do { call, work } => call.answer(work().map_err(retryable_io)),
+            job => {
+                let notes;
+                (notes, ahead) = gather(job, queue);
+                write_together(notes, &mut journal, spool, &saver.state);
+                if journal.is_bulky() {
+                    log_failure(journal.compact(clock::now_ms()));
+                }
+            }
         }
     }
 }
 
-fn accept(journal: &mut Journal, spool: &Spool, record: &Record, images: &[Value]) -> Result<()> {
-    if !images.is_empty() {
-        spool.write(&record.family, &record.key, images)?;
+/// The job for the journal and those that have come after it, so that they wait for the disk together; also the first
+/// that is for something else.
+fn gather(first: Job, queue: &Receiver<Box<Job>>) -> (Vec<Job>, Option<Box<Job>>) {
+    let mut notes = vec![first];
+    while notes.len() < TOGETHER {
+        match queue.try_recv() {
+            Ok(job) if matches!(*job, Job::Accept { .. } | Job::Finish(_) | Job::Note { .. }) => {
+                notes.push(*job)
+            }
+            Ok(job) => return (notes, Some(job)),
+            Err(_) => break,
+        }
     }
-    journal.append(record)
+    (notes, None)
+}
+
+type Told = Box<dyn FnOnce(Result<()>)>;
+
+fn write_together(jobs: Vec<Job>, journal: &mut Journal, spool: &Spool, state: &Sender<Event>) {
+    let mut notes: Vec<(Vec<Line>, Told)> = Vec::new();
+    for job in jobs {
+        match job {
+            Job::Accept { record, images } => {
+                let (run, state) = (record.key.clone(), state.clone());
+                // Without a state thread there is nobody left to tell.
+                let told = move |result: Result<()>| drop(state.send(Event::Accepted { run, result }));
+                let kept = match images.is_empty() {
+                    true => Ok(()),
+                    false => spool.write(&record.family, &record.key, &images),
+                };
+                match kept {
+                    Ok(()) => notes.push((vec![Line::Run(record)], Box::new(told))),
+                    Err(e) => told(Err(retryable(e))),
+                }
+            }
+            Job::Finish(record) => {
+                spool.remove(&record.family, &record.key);
+                notes.push((vec![Line::Run(record)], Box::new(log_failure)));
+            }
+            Job::Note { lines, told } => notes.push((lines, told)),
+            _ => {}
+        }
+    }
+    if notes.is_empty() {
+        return;
+    }
+    let all = journal.append_all(notes.iter().flat_map(|(lines, _)| lines));
+    let is_shared = notes.len() > 1;
+    for (lines, told) in notes {
+        // What is too much together may be little enough one by one.
+        let own = if all.is_err() && is_shared { journal.append_all(lines.iter()) } else { all.clone() };
+        told(own.map_err(retryable));
+    }
 }
 
 /// Who saves indexes: this thread, until one is large.
@@ -197,12 +247,65 @@ fn log_failure(result: Result<()>) {
 mod tests {
     use super::*;
     use crate::calls::Reply;
+    use crate::deliveries::Inbound;
     use crate::sessions::{Entry, Index, TestDir};
+    use serde_json::json;
+
+    fn accept(key: &str) -> Box<Job> {
+        let record = Record { family: "chat".into(), key: key.into(), ts: 1, ..Record::default() };
+        Box::new(Job::Accept { record, images: Arc::default() })
+    }
+
+    #[test]
+    fn what_comes_while_the_disk_works_waits_for_it_together() {
+        let (jobs, queue) = bounded(QUEUE);
+        (0..TOGETHER + 3).for_each(|n| jobs.try_send(accept(&n.to_string())).unwrap());
+        jobs.try_send(Box::new(Job::Compact)).unwrap();
+        let (mut first, ahead) = gather(*queue.recv().unwrap(), &queue);
+        assert!(first.len() == TOGETHER && ahead.is_none());
+        let (tell, told) = bounded(1);
+        let lines = vec![Line::Inbound(Inbound { id: "7".into(), ts: 1, ..Inbound::default() })];
+        first.push(Job::Note { lines, told: Box::new(move |result| tell.send(result).unwrap()) });
+        let (second, ahead) = gather(*queue.recv().unwrap(), &queue);
+        assert!(second.len() == 3 && matches!(ahead.as_deref(), Some(Job::Compact)));
+        let dir = TestDir::new();
+        let (mut journal, _) = Journal::open(&dir.0, 0).unwrap();
+        let (state, events) = bounded(QUEUE);
+        write_together(first, &mut journal, &Spool::of(&dir.0), &state);
+        assert_eq!(events.try_iter().count(), TOGETHER);
+        let (_, found) = Journal::open(&dir.0, 2).unwrap();
+        assert_eq!((found.runs.len(), found.inbound.len()), (TOGETHER, 1));
+        assert!(told.try_recv().unwrap().is_ok());
+    }
+
+    #[test]
+    fn r_28b_one_that_cannot_be_kept_fails_alone() {
+        let dir = TestDir::new();
+        // Pictures cannot be kept: a file stands where their directory would be.
+        let (mut journal, _) = Journal::open(&dir.0, 0).unwrap();
+        std::fs::write(dir.0.join("gateway/attachments"), "").unwrap();
+        let (state, events) = bounded(QUEUE);
+        let record = Record { family: "chat".into(), key: "pictures".into(), ts: 1, ..Record::default() };
+        let images = Arc::new(vec![json!({})]);
+        let jobs = vec![*accept("a"), Job::Accept { record, images }, *accept("b")];
+        write_together(jobs, &mut journal, &Spool::of(&dir.0), &state);
+        let mut told: Vec<(String, bool)> = events
+            .try_iter()
+            .map(|event| match event {
+                Event::Accepted { run, result } => (run, result.is_ok()),
+                _ => panic!("nothing else is told"),
+            })
+            .collect();
+        told.sort();
+        let want =
+            [("a", true), ("b", true), ("pictures", false)].map(|(run, is_ok)| (run.to_string(), is_ok));
+        assert_eq!(told, want);
+    }
 
     #[test]
     fn a_run_is_accepted_while_a_large_index_is_saved() {
         let dir = TestDir::new();
-        let (journal, _) = Journal::open(&dir.0.join("journal"), 0).unwrap();
+        let (journal, _) = Journal::open(&dir.0, 0).unwrap();
         let (state, events) = bounded(9);
         let store = Store::start(journal, Spool::of(&dir.0), state).unwrap();
         let mut index = Index::empty(&dir.0.join("sessions.json"));

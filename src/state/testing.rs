@@ -1,6 +1,6 @@
 //! What threads share, without the threads, and a state that no thread owns. Tests only.
+use crate::deliveries::{Dedupe, Journal, Spool};
 use crate::door::Door;
-use crate::sessions::{Dedupe, Journal, Spool, journal_path};
 use crate::settings::Settings;
 use crate::state::State;
 use crate::state::event::Event;
@@ -29,7 +29,7 @@ pub fn shared(settings: Arc<Settings>) -> Arc<Shared> {
 pub fn state(shared: Arc<Shared>) -> (State, Receiver<Event>) {
     let (tx, inbox) = bounded(16);
     let dir = &shared.env.state_dir;
-    let (journal, _) = Journal::open(&journal_path(dir), 0).unwrap();
+    let (journal, _) = Journal::open(dir, 0).unwrap();
     let store = Store::start(journal, Spool::of(dir), tx).unwrap();
     let sessions = Sessions::load(shared.clone());
     (State::new(shared, store, sessions, Dedupe::from_records(Vec::new()), bounded(1).0, 1 << 40), inbox)

@@ -37,6 +37,8 @@ impl State {
         self.in_background(Box::new(clock::read_zone));
         self.prune_sessions();
         if self.upkeep.hours.is_multiple_of(HOURS_A_DAY) {
+            // If the disk is too slow for it now, it is done when the file has grown, or at the next start.
+            let _ = self.store.submit(Job::Compact);
             self.sweep();
         }
         Some(self.upkeep.next)

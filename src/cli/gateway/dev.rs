@@ -59,6 +59,7 @@ fn discard(env: &Env) -> Result<PathBuf> {
         (env.config_path.clone(), trash.join("openclaw.json")),
         own("credentials"),
         own("agents"),
+        own("gateway/deliveries.jsonl"),
         own("gateway/idempotency.jsonl"),
         (env.default_workspace(), trash.join("workspace")),
     ];

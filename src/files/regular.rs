@@ -1,6 +1,6 @@
 //! Opening files of the state directory that must be regular files: no symbolic link is followed and no pipe
 //! can block a reader (SEC-12, SEC-13). Also the bounded wait for a file's kernel lock (R-09a, R-09b).
-use crate::files::quirks;
+use super::quirks;
 use rustix::fs::OFlags;
 use std::fs::{File, OpenOptions};
 use std::io::{Error, ErrorKind, Result};

@@ -1,10 +1,10 @@
 //! Pictures of messages that were accepted and whose turn has not ended, one file a message: what was
 //! acknowledged is on disk, and the journal stays small. The store thread writes and removes them.
-use super::line::{MAX_DEPTH, MAX_VALUES};
-use super::message;
+use super::{MAX_DEPTH, MAX_VALUES};
 use crate::error::{Error, Result};
 use crate::files::{read_bytes, write_atomic};
 use crate::json;
+use crate::sessions::message;
 use ring::digest::{SHA256, digest};
 use serde_json::Value;
 use std::collections::HashSet;

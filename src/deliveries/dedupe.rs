@@ -1,6 +1,6 @@
 //! Which requests were already accepted: idempotency keys in memory (R-10a). The state thread owns it; the
 //! same records stand in the [`super::Journal`], from which it is filled at start.
-use super::journal::Record;
+use super::line::Record;
 use ring::digest::{SHA256, digest};
 use serde_json::Value;
 use std::collections::{HashMap, VecDeque};

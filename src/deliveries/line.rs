@@ -1,0 +1,239 @@
+//! The lines of the journal: what one says, and how long it counts. A later line of the same name replaces an earlier one.
+//!
+//! Plain values. What people wrote is in them, so their debug output leaves it out.
+use super::dedupe::KEEP_MS;
+use super::{MAX_DEPTH, MAX_VALUES};
+use crate::error::{Error, Result};
+use crate::json;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::fmt;
+
+/// How long a message is kept that has neither been answered nor delivered, in milliseconds.
+const KEEP_OPEN_MS: u64 = 7 * 24 * 60 * 60 * 1000;
+
+/// Kind, family and key.
+pub type Name = (&'static str, String, String);
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Line {
+    /// `run`: a request with an idempotency key.
+    Run(Record),
+    /// `inbound`: a message that a platform brought.
+    Inbound(Inbound),
+    /// `delivery`: a message on its way to a platform.
+    Delivery(Delivery),
+}
+
+/// An accepted request. A later line of the same family and key adds the result.
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Record {
+    /// `agent`, `chat`, `send` or `poll`.
+    pub family: String,
+    /// The idempotency key, which is the run's id too.
+    pub key: String,
+    /// [`super::dedupe::params_hash`] of the parameters.
+    pub hash: String,
+    /// When it was accepted, in epoch milliseconds.
+    pub ts: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session_key: Option<String>,
+    /// The session's transcript id when it was accepted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session_id: Option<String>,
+    /// The accepted text, until there is a result.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// What was answered; `None` while the request is in flight.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub result: Option<Value>,
+}
+
+/// A message of a platform. When this is on disk the platform is told that it need not bring it again.
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Inbound {
+    pub platform: String,
+    pub account: String,
+    /// The platform's name for it, one of a kind within the account.
+    pub id: String,
+    /// When it came, in epoch milliseconds.
+    pub ts: u64,
+    /// What it says, as its channel reads it, until it has become a run or was passed over.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<Value>,
+}
+
+/// A message that is to go out.
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Delivery {
+    /// Ours; the idempotency key of who asked for it.
+    pub id: String,
+    pub platform: String,
+    pub account: String,
+    /// The peer or thread, as its channel reads it.
+    pub to: String,
+    /// When it was accepted, in epoch milliseconds.
+    pub ts: u64,
+    pub stage: Stage,
+    /// What is to be said, until it is known what became of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<Value>,
+    /// The platform's name for it, once it has confirmed it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub platform_id: Option<String>,
+}
+
+/// How far a delivery has come. It only goes on, never back.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Stage {
+    /// Promised; nothing has left this machine.
+    #[default]
+    Accepted,
+    /// Given to the platform, which has not said that it has it.
+    Handed,
+    /// The gateway stopped in between: it may have arrived. It is not sent again by itself.
+    Uncertain,
+    /// The platform has it.
+    Confirmed,
+    /// The platform refused it.
+    Failed,
+}
+
+impl Record {
+    pub fn is_expired(&self, now: u64) -> bool {
+        self.ts.saturating_add(KEEP_MS) <= now
+    }
+
+    /// It ended in a failure that is stored as retryable: nothing of it is in a transcript, it may be done again.
+    pub(super) fn had_no_effect(&self) -> bool {
+        let retryable = self.result.as_ref().and_then(|result| result.pointer("/error/retryable"));
+        retryable == Some(&Value::Bool(true))
+    }
+
+    /// About how much memory its texts take, in bytes.
+    pub(super) fn size(&self) -> usize {
+        let texts = [self.key.len(), self.message.as_ref().map_or(0, String::len)];
+        256 + texts.iter().sum::<usize>() + self.result.as_ref().map_or(0, value_size)
+    }
+}
+
+impl Delivery {
+    /// Whether it is known what became of it.
+    pub fn is_over(&self) -> bool {
+        self.stage >= Stage::Confirmed
+    }
+}
+
+impl Line {
+    /// `None` for what is no line of a kind that is known here. Those of earlier releases name no kind: they are runs.
+    pub fn read(text: &[u8]) -> Option<Line> {
+        #[derive(Deserialize)]
+        struct Named {
+            #[serde(default)]
+            kind: String,
+        }
+        fn read<T: serde::de::DeserializeOwned>(text: &[u8]) -> Option<T> {
+            json::read_as(text, MAX_VALUES, MAX_DEPTH).ok()
+        }
+        let line = match read::<Named>(text)?.kind.as_str() {
+            "" | "run" => Line::Run(read(text)?),
+            "inbound" => Line::Inbound(read(text)?),
+            "delivery" => Line::Delivery(read(text)?),
+            _ => return None,
+        };
+        (!line.name().2.is_empty()).then_some(line)
+    }
+
+    /// With its end.
+    pub fn to_text(&self) -> Result<Vec<u8>> {
+        let text = match self {
+            Line::Run(record) => serde_json::to_string(record),
+            Line::Inbound(inbound) => serde_json::to_string(inbound),
+            Line::Delivery(delivery) => serde_json::to_string(delivery),
+        };
+        let text = text.map_err(|e| Error::unavailable(format!("write a line of the journal: {e}")))?;
+        let members = text.strip_prefix('{').unwrap_or_default();
+        Ok(format!("{{\"kind\":\"{}\",{members}\n", self.kind()).into_bytes())
+    }
+
+    fn kind(&self) -> &'static str {
+        match self {
+            Line::Run(_) => "run",
+            Line::Inbound(_) => "inbound",
+            Line::Delivery(_) => "delivery",
+        }
+    }
+
+    /// What it is about. Of two lines with one name the later counts.
+    pub fn name(&self) -> Name {
+        let (family, key) = match self {
+            Line::Run(record) => (record.family.clone(), record.key.clone()),
+            Line::Inbound(inbound) => {
+                (format!("{}\n{}", inbound.platform, inbound.account), inbound.id.clone())
+            }
+            Line::Delivery(delivery) => (String::new(), delivery.id.clone()),
+        };
+        (self.kind(), family, key)
+    }
+
+    pub fn ts(&self) -> u64 {
+        match self {
+            Line::Run(record) => record.ts,
+            Line::Inbound(inbound) => inbound.ts,
+            Line::Delivery(delivery) => delivery.ts,
+        }
+    }
+
+    /// Something is still to be done about it.
+    pub fn is_open(&self) -> bool {
+        match self {
+            Line::Run(record) => record.result.is_none(),
+            Line::Inbound(inbound) => inbound.message.is_some(),
+            Line::Delivery(delivery) => !delivery.is_over(),
+        }
+    }
+
+    pub fn is_expired(&self, now: u64) -> bool {
+        let keep = match self {
+            Line::Inbound(_) | Line::Delivery(_) if self.is_open() => KEEP_OPEN_MS,
+            _ => KEEP_MS,
+        };
+        self.ts().saturating_add(keep) <= now
+    }
+}
+
+impl fmt::Debug for Record {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Record { family, key, ts, .. } = self;
+        write!(f, "Record({family}:{key} at {ts}, finished: {})", self.result.is_some())
+    }
+}
+
+impl fmt::Debug for Inbound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Inbound { platform, account, id, ts, .. } = self;
+        write!(f, "Inbound({platform}:{account}:{id} at {ts}, open: {})", self.message.is_some())
+    }
+}
+
+impl fmt::Debug for Delivery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Delivery { id, platform, account, ts, stage, .. } = self;
+        write!(f, "Delivery({id} to {platform}:{account} at {ts}, {stage:?})")
+    }
+}
+
+fn value_size(value: &Value) -> usize {
+    match value {
+        Value::String(text) => 32 + text.len(),
+        Value::Array(items) => 32 + items.iter().map(value_size).sum::<usize>(),
+        Value::Object(map) => {
+            64 + map.iter().map(|(name, value)| 40 + name.len() + value_size(value)).sum::<usize>()
+        }
+        _ => 32,
+    }
+}

@@ -1,0 +1,23 @@
+//! What must survive, whatever happens to the process: requests that were accepted, messages that came in from a platform
+//! and messages that are to go out. One append-only [`Journal`] holds them all; nothing is acknowledged, to a client or to
+//! a platform, before it stands there.
+//!
+//! The store thread owns the journal, the state thread what of it is looked for in memory: [`Dedupe`] for requests,
+//! [`Ledger`] for messages. Who carries messages (the workers of channels) only reports; nothing here opens a socket.
+#[cfg(test)]
+mod crash_tests;
+pub mod dedupe;
+mod journal;
+mod ledger;
+mod line;
+mod spool;
+
+pub use dedupe::{Dedupe, Seen};
+pub use journal::Journal;
+pub use ledger::Ledger;
+pub use line::{Delivery, Inbound, Line, Record};
+pub use spool::Spool;
+
+/// Most values and deepest nesting of a line that is read; as much as a request may bring.
+const MAX_VALUES: usize = 50_000;
+const MAX_DEPTH: usize = 127;
