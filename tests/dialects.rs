@@ -114,6 +114,10 @@ fn b_f08_b_f24_what_a_server_refuses_is_left_out_and_named() {
         let has = |n: usize| requests[n]["body"].get(member).is_some();
         assert_eq!((requests.len(), has(0), has(1)), (2, true, false));
         assert!(gateway.log().contains(&format!("compat.{setting}")), "{member}");
+        // Known from now on: no later turn costs a second request.
+        assert_eq!(text_of(&turn(&mut client, "hi", "k2").unwrap()), "fine", "{member}");
+        let requests = server.requests(3);
+        assert_eq!((requests.len(), requests[2]["body"].get(member)), (3, None));
     }
 }
 

@@ -1,4 +1,5 @@
-//! How answers of model servers end, well or badly, and what of it users, scripts and the log are told.
+//! How answers of model servers end, well or badly, and what of it users, scripts and the log are told; and what
+//! clients are told of models.
 use crate::agent::turn;
 use crate::harness::model::texts;
 use crate::harness::*;
@@ -162,4 +163,25 @@ fn b_f09_a_stream_that_breaks_inside_an_event_is_a_broken_connection() {
     assert_eq!(server.count(), 2);
     // Before the first word it is asked again.
     assert_eq!(turn(&mut client, "hi", "k3").unwrap()["result"]["payloads"][0]["text"], "whole");
+}
+
+#[test]
+fn b_f01_profiles_that_come_later_are_seen_and_windows_are_the_models_own() {
+    let far = json!({"baseUrl": "https://far.example/v1", "models": [{"id": "m", "name": "M", "contextWindow": 32000}]});
+    let config = json!({"models": {"providers": {"far": far}}, "agents": {"defaults": {"model": {"primary": "far/m"}}}});
+    let gateway = Gateway::start(&Setup::config(config));
+    let mut client = Client::operator(&gateway, 4);
+    let mut available = || {
+        let list = client.ok("models.list", json!({"includeDetails": true}));
+        list["models"].as_array().unwrap().iter().find(|model| model["id"] == "m").unwrap()["available"]
+            .clone()
+    };
+    assert_eq!(available(), json!(false));
+    let dir = gateway.state_dir().join("agents/main/agent");
+    std::fs::create_dir_all(&dir).unwrap();
+    let book = json!({"version": 1, "profiles": {"far:default": {"type": "api_key", "provider": "far", "key": "sk-profile-1"}}});
+    std::fs::write(dir.join("auth-profiles.json"), book.to_string()).unwrap();
+    assert_eq!(available(), json!(true));
+    let status = client.ok("status", json!({}));
+    assert_eq!(status["sessions"]["defaults"]["contextTokens"], 32000, "{status}");
 }

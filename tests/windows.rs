@@ -69,6 +69,27 @@ fn n_6_n_17_models_set_asks_the_server_it_chooses() {
     std::fs::remove_dir_all(&dir).unwrap();
 }
 
+#[test]
+fn n_6_a_model_that_is_not_loaded_has_no_window_yet() {
+    let port = serve(vec![
+        json_at("/v1/models", r#"{"data":[{"id":"llama3.2:latest"}]}"#),
+        json_at("/api/ps", r#"{"models":[]}"#),
+        json_at("/api/show", r#"{"model_info":{"llama.context_length":131072}}"#),
+    ]);
+    let dir = gateway::new_dir();
+    std::fs::create_dir_all(dir.join("home/.openclaw")).unwrap();
+    let config = dir.join("home/.openclaw/openclaw.json");
+    let before = format!(
+        "{{models: {{providers: {{box: {{baseUrl: 'http://127.0.0.1:{port}/v1', models: [{{id: 'llama3.2', name: 'L'}}]}}}}}}}}\n"
+    );
+    std::fs::write(&config, &before).unwrap();
+    let (_, told) = text(&gateway::command(&dir).args(["models", "set", "box/llama3.2"]).output().unwrap());
+    assert!(told.contains("llama3.2 is not loaded: it could take 131072 tokens"), "{told}");
+    let written = std::fs::read_to_string(&config).unwrap();
+    assert!(!written.contains("contextWindow") && written.contains("box/llama3.2"), "{written}");
+    std::fs::remove_dir_all(&dir).unwrap();
+}
+
 /// A page of 2 MB costs the gateway at most three times that, whatever it is made of.
 #[test]
 #[cfg(target_os = "linux")]

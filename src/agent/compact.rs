@@ -7,6 +7,7 @@ use super::summary;
 use crate::cancel::Cancel;
 use crate::config::Config;
 use crate::error::{Error, Kind, Result};
+use crate::json::Put;
 use crate::models::failure;
 use crate::models::provider::{Api, ChatRequest, Provider, Thinking};
 use crate::sessions::branch::{Branch, Reach};
@@ -185,7 +186,15 @@ fn compact_with(
     }
     let guess = branch.tokens + summary_tokens(&branch);
     let before = branch.counted.unwrap_or(guess);
-    transcript.append(&[message::compaction(&text, &first_kept.id, before)])?;
+    let mut entry = message::compaction(&text, &first_kept.id, before);
+    if first_kept.id.is_empty() {
+        // The first format had no ids; what stays is named by its line there.
+        let line = transcript.count_lines()?.saturating_sub(first_kept.at);
+        if let Some(members) = entry.as_object_mut() {
+            members.put("firstKeptEntryIndex", line);
+        }
+    }
+    transcript.append(&[entry])?;
     let kept = kept.iter().map(|item| item.tokens).sum::<u64>();
     let after = kept + estimate::of_bytes(text.len()) + before.saturating_sub(guess);
     Ok(Some(Compacted { tokens_before: before, tokens_after: after, summary: text }))

@@ -41,9 +41,11 @@ pub fn lock(file: &File, path: &Path) -> Result<()> {
 
 fn checked(options: &mut OpenOptions, path: &Path) -> Result<File> {
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
-    let file = options.custom_flags(flags.bits().cast_signed()).open(path)?;
-    if !file.metadata()?.is_file() {
-        return Err(Error::new(ErrorKind::InvalidInput, "not a regular file, move it away"));
+    let no_file = || Error::new(ErrorKind::InvalidInput, "not a regular file, move it away");
+    match options.custom_flags(flags.bits().cast_signed()).open(path) {
+        Ok(file) if file.metadata()?.is_file() => Ok(file),
+        Ok(_) => Err(no_file()),
+        Err(e) if e.kind() == ErrorKind::IsADirectory => Err(no_file()),
+        Err(e) => Err(e),
     }
-    Ok(file)
 }

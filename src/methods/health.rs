@@ -1,9 +1,12 @@
 //! `health`, `status`, `last-heartbeat`: how the gateway is.
 use crate::calls::{Call, Caller};
 use crate::clock;
+use crate::config::Config;
 use crate::device::pairing::Pairing;
 use crate::error::Result;
 use crate::json::json;
+use crate::models::catalogue;
+use crate::models::resolve::CONTEXT_WINDOW;
 use crate::protocol::frame::Payload;
 use crate::sessions::{Entry, Kept};
 use crate::state::State;
@@ -14,7 +17,6 @@ use serde_json::{Map, Value};
 
 /// Sessions listed by `status`.
 const RECENT: usize = 10;
-const DEFAULT_CONTEXT: u64 = 200_000;
 
 /// The snapshot that the state thread published last; it is renewed whenever something in it changes.
 pub fn health(shared: &Shared, caller: &Caller, _params: Value) -> Result<Payload> {
@@ -74,8 +76,11 @@ fn summary(
     crate::order::by_key(&mut rows, |(_, kept)| std::cmp::Reverse(kept.updated_at()));
     let agents = shared.agents();
     let default = agents.default_id();
+    let config = shared.config();
+    let window = |agent: &str| window_of(&config, agents.model(agent).as_deref());
     let shown = |rows: &mut dyn Iterator<Item = &Row>| -> Vec<Value> {
-        rows.take(RECENT).map(|(agent, kept)| session_row(agent, kept.key(), &kept.open(), now)).collect()
+        let row = |(agent, kept): &Row| session_row(agent, kept.key(), &kept.open(), window(agent), now);
+        rows.take(RECENT).map(row).collect()
     };
     let by_agent: Vec<Value> = paths
         .iter()
@@ -96,7 +101,7 @@ fn summary(
         "sessions": {
             "paths": paths.iter().map(|(_, path)| path).collect::<Vec<_>>(),
             "count": rows.len(),
-            "defaults": {"model": agents.model(&default), "contextTokens": DEFAULT_CONTEXT},
+            "defaults": {"model": agents.model(&default), "contextTokens": window(&default)},
             "recent": shown(&mut rows.iter()),
             "byAgent": by_agent,
         },
@@ -120,7 +125,15 @@ fn pairing(shared: &Shared) -> Value {
     json!({"pending": rows})
 }
 
-fn session_row(agent: &str, key: &str, entry: &Entry, now: u64) -> Value {
+/// The tokens that a model takes as the configuration has it.
+fn window_of(config: &Config, model: Option<&str>) -> u64 {
+    let model = model.unwrap_or(catalogue::chosen(config));
+    let window = catalogue::find(config, model).map_or(CONTEXT_WINDOW, |listed| listed.context_window());
+    config.u64("agents.defaults.contextTokens").map_or(window, |most| most.min(window))
+}
+
+/// `window` is what the agent's model takes, for a session that has not been answered yet.
+fn session_row(agent: &str, key: &str, entry: &Entry, window: u64, now: u64) -> Value {
     let mut row = Map::new();
     let mut put = |name: &str, value: Value| {
         if !value.is_null() {
@@ -144,7 +157,7 @@ fn session_row(agent: &str, key: &str, entry: &Entry, now: u64) -> Value {
         "model",
     ];
     copied.into_iter().for_each(|name| put(name, entry.get(name).cloned().unwrap_or_default()));
-    let context = entry.get("contextTokens").and_then(Value::as_u64).unwrap_or(DEFAULT_CONTEXT);
+    let context = entry.get("contextTokens").and_then(Value::as_u64).unwrap_or(window);
     put("contextTokens", context.into());
     if let Some(total) = entry.get("totalTokens").and_then(Value::as_u64) {
         put("remainingTokens", context.saturating_sub(total).into());

@@ -5,6 +5,7 @@ use crate::error::Result;
 use crate::json::json;
 use crate::models::catalogue;
 use crate::models::catalogue::Listed;
+use crate::models::profiles;
 use crate::models::provider::Provider;
 use crate::protocol::frame::Payload;
 use crate::state::shared::Shared;
@@ -15,6 +16,10 @@ use serde_json::Value;
 pub fn list(shared: &Shared, _caller: &Caller, params: Value) -> Result<Payload> {
     let config = shared.config();
     let with_details = params.get("includeDetails").and_then(Value::as_bool).unwrap_or(false);
+    if with_details {
+        // Whether a model can be used depends on keys that other programs put down at any time.
+        profiles::look_again(&config, &shared.env);
+    }
     let mut models = catalogue::all(&config);
     if params.get("view").and_then(Value::as_str) == Some("default") {
         models.retain(|listed| may_be_chosen(&config, listed));

@@ -12,6 +12,7 @@ use crate::env::Env;
 use crate::error::Result;
 use crate::{clock, files, json};
 use serde_json::{Map, Value};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -22,6 +23,12 @@ const MAX_DEPTH: usize = 16;
 
 /// Providers that some file had a profile of when it was read last.
 static KNOWN: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+/// Number, size and time of a file; nothing where there is none.
+type Stamp = Option<(u64, u64, i64, i64)>;
+
+/// The files as they were read last.
+static SEEN: Mutex<Vec<Stamp>> = Mutex::new(Vec::new());
 
 /// A credential that can be sent.
 #[derive(Clone)]
@@ -42,11 +49,34 @@ pub fn is_known(provider: &str) -> bool {
         .any(|known| known.eq_ignore_ascii_case(provider))
 }
 
+/// The same after a look at the files that changed since, which is not for the state thread.
+pub fn look_again(config: &Config, env: &Env) {
+    if *SEEN.lock().unwrap_or_else(PoisonError::into_inner) != stamps(&all_paths(config, env)) {
+        look(config, env);
+    }
+}
+
+fn all_paths(config: &Config, env: &Env) -> Vec<PathBuf> {
+    Agents::of(config, env).ids().iter().flat_map(|id| paths(config, env, id)).collect()
+}
+
+/// What tells one state of the files from another.
+fn stamps(files: &[PathBuf]) -> Vec<Stamp> {
+    let stamp = |file: &PathBuf| {
+        let meta = std::fs::metadata(file).ok()?;
+        Some((meta.ino(), meta.size(), meta.mtime(), meta.mtime_nsec()))
+    };
+    files.iter().map(stamp).collect()
+}
+
 /// Looks at the files of all agents, so that `is_known` knows.
 pub fn look(config: &Config, env: &Env) {
-    let ids = Agents::of(config, env).ids();
-    let found = named(ids.iter().flat_map(|id| paths(config, env, id)));
+    let files = all_paths(config, env);
+    // Before they are read, so that a change meanwhile is seen next time.
+    let stamps = stamps(&files);
+    let found = named(files.into_iter());
     *KNOWN.lock().unwrap_or_else(PoisonError::into_inner) = found;
+    *SEEN.lock().unwrap_or_else(PoisonError::into_inner) = stamps;
 }
 
 /// Providers that there is a profile of, usable or not, for an agent that is configured or for one that might be.

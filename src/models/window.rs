@@ -46,7 +46,8 @@ pub struct Told {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Window {
     pub tokens: u64,
-    /// Whether it is what the server gives now, not only what the model could have.
+    /// Whether it is what the server gives; else it is the most that the model could have, and what the server gives it
+    /// shows once the model is loaded.
     pub is_served: bool,
 }
 
@@ -118,7 +119,7 @@ impl<'a> Server<'a> {
         let entries = list.get("data")?.as_array()?;
         let id = |entry: &Value| entry.get("id").and_then(Value::as_str).map(str::to_string);
         let ours = entries.iter().find(|entry| id(entry).is_some_and(|id| same(&id, self.model)));
-        let is_served = |member: &str| matches!(member, "/max_model_len" | "/loaded_context_length");
+        let is_served = |member: &str| member != "/max_context_length";
         let window = ours.and_then(|entry| MEMBERS.iter().find_map(|m| window(entry, m, is_served(m))));
         Some((entries.iter().filter_map(id).collect(), window))
     }
@@ -225,7 +226,7 @@ pub fn of_turn(provider: &Provider) -> Option<u64> {
     let work = move || {
         let listed = Server::of(&provider, TIME).and_then(|server| {
             let (_, listed) = server.listed()?;
-            listed.or_else(|| server.served())
+            listed.or_else(|| server.served()).filter(|window| window.is_served)
         });
         let mut all = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
         if let (Some(entry), Some(_)) = (all.iter_mut().find(|known| known.key == key), listed) {

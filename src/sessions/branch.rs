@@ -1,11 +1,12 @@
 //! The present branch of a transcript: the entries a model may see, from the newest one back along `parentId` to
 //! where the newest compaction begins, to the root, or to the budget. Runs on the run's thread; changes nothing.
 //!
-//! Only what is used is kept in memory. Lines of other branches are searched for one id and not parsed.
+//! Only what is used is kept in memory. Lines of other branches are searched for one id and not parsed. An entry whose
+//! parent is not before it in the file (itself, a later one, none that is there) follows the line before it.
 use super::line::{Line, Usage, to_message};
 use super::repair::is_incomplete;
 use super::transcript::Transcript;
-use super::{estimate, message};
+use super::{estimate, message, shorten};
 use crate::error::Result;
 use serde_json::Value;
 use std::ops::ControlFlow;
@@ -13,13 +14,20 @@ use std::ops::ControlFlow;
 /// How much is searched for a compaction when the budget ended before one was found, in bytes.
 const SUMMARY_SCAN: usize = 1 << 20;
 
+/// How often a parent that is nowhere before its entry is put up with; each costs another look through the file.
+const MAX_GAPS: usize = 16;
+
+/// An older message is cut to this part of what is read, so that it does not take the place of all others.
+const SHARE: u64 = 4;
+
 /// An id is looked for in this much of both ends of a line beside its own length, in bytes.
 const EDGE: usize = 256;
 
 /// How far back to read.
 #[derive(Debug, Clone, Copy)]
 pub struct Reach {
-    /// Estimated tokens to read; the newest message, with its tool call, is there whatever its size.
+    /// Estimated tokens to read; the newest message, with its tool call, is there whatever its size. Messages before
+    /// the newest question are cut where they alone would take much of it.
     pub tokens: u64,
     /// When the server's own count shows that all takes at most this, twice as many estimated tokens are read.
     pub counted: u64,
@@ -33,6 +41,8 @@ pub struct Reach {
 #[derive(Debug, Clone)]
 pub struct Item {
     pub id: String,
+    /// Lines from the end of the file on.
+    pub at: usize,
     pub message: Value,
     pub tokens: u64,
 }
@@ -56,22 +66,43 @@ pub struct Branch {
 impl Branch {
     pub fn read(transcript: &Transcript, reach: Reach) -> Result<Branch> {
         let mut walk = Walk {
+            transcript,
+            at: 0,
+            linked_at: 0,
             reach,
             branch: Branch { is_whole: true, ..Branch::default() },
             parent: None,
             first_kept: None,
+            first_line: None,
             searched: None,
             has_call: false,
             has_question: false,
         };
-        transcript.lines_back(|bytes| walk.line(bytes))?;
+        for _ in 0..MAX_GAPS {
+            let done = walk.linked_at;
+            let mut is_over = false;
+            walk.at = 0;
+            transcript.lines_back(|bytes| {
+                walk.at += 1;
+                let flow = if walk.at > done { walk.line(bytes) } else { ControlFlow::Continue(()) };
+                is_over = flow.is_break();
+                flow
+            })?;
+            if is_over || walk.searched.is_some() || walk.parent.take().is_none() {
+                break;
+            }
+        }
         let mut branch = walk.branch;
         branch.items.reverse();
         Ok(branch)
     }
 }
 
-struct Walk {
+struct Walk<'a> {
+    transcript: &'a Transcript,
+    /// Lines seen, from the end of the file on, and how many when the present parent was named.
+    at: usize,
+    linked_at: usize,
     reach: Reach,
     /// Its items are newest first until the end.
     branch: Branch,
@@ -79,6 +110,8 @@ struct Walk {
     parent: Option<String>,
     /// The first entry that the newest compaction kept.
     first_kept: Option<String>,
+    /// The same as lines from the end of the file on.
+    first_line: Option<usize>,
     /// Bytes searched for a compaction since the budget ended.
     searched: Option<usize>,
     /// Whether an item is there that is not a tool result, so that the newest ones are whole.
@@ -88,7 +121,7 @@ struct Walk {
     has_question: bool,
 }
 
-impl Walk {
+impl Walk<'_> {
     fn line(&mut self, bytes: &[u8]) -> ControlFlow<()> {
         if let Some(searched) = &mut self.searched {
             *searched += bytes.len();
@@ -109,17 +142,21 @@ impl Walk {
         };
         // Entries of the first format have no ids: each follows the one before it in the file.
         let is_next = self.parent.is_none() || self.parent == line.id;
-        match line.kind != "session" && is_next {
-            true => self.entry(line),
-            false => ControlFlow::Continue(()),
+        match (line.kind == "session", is_next) {
+            // Some name the conversation as the parent of its first entry.
+            (true, true) if self.parent.is_some() => ControlFlow::Break(()),
+            (false, true) => self.entry(line),
+            _ => ControlFlow::Continue(()),
         }
     }
 
     fn entry(&mut self, mut line: Line) -> ControlFlow<()> {
         let is_root = line.parent_id == Some(None);
         let id = line.id.take().unwrap_or_default();
-        self.parent = line.parent_id.take().flatten();
-        if line.kind == "compaction" && self.branch.summary.is_none() {
+        self.parent = line.parent_id.take().flatten().filter(|parent| *parent != id);
+        self.linked_at = self.at;
+        let is_summary = line.kind == "compaction" && has_summary(&line);
+        if is_summary && self.branch.summary.is_none() {
             self.summary(line);
         } else if let Some((message, usage)) = to_message(line)
             && self.push(&id, message, usage).is_break()
@@ -131,15 +168,25 @@ impl Walk {
             self.searched = Some(0);
             return ControlFlow::Continue(());
         }
-        let kept_all =
-            self.branch.summary.is_some() && self.first_kept.as_ref().is_none_or(|kept| *kept == id);
+        let is_first = match self.first_line {
+            Some(line) => self.at >= line,
+            None => self.first_kept.as_ref().is_none_or(|kept| *kept == id),
+        };
+        let kept_all = self.branch.summary.is_some() && is_first;
         if is_root || kept_all { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 
     fn summary(&mut self, line: Line) {
         self.branch.since_summary = self.branch.tokens;
         self.branch.summary = Some(line.summary.unwrap_or_default());
-        self.first_kept = line.first_kept_entry_id;
+        self.first_kept = line.first_kept_entry_id.filter(|id| !id.is_empty());
+        if self.first_kept.is_none()
+            && let Some(index) = line.first_kept_entry_index
+        {
+            // Counted from the start of the file, which this walk has not seen.
+            let lines = self.transcript.count_lines().unwrap_or(0);
+            self.first_line = Some(lines.saturating_sub(usize::try_from(index).unwrap_or(usize::MAX)));
+        }
     }
 
     fn push(&mut self, id: &str, mut message: Value, usage: Usage) -> ControlFlow<()> {
@@ -147,7 +194,11 @@ impl Walk {
             return ControlFlow::Continue(());
         }
         self.limit_images(&mut message);
-        let tokens = estimate::of_message(&message);
+        let mut tokens = estimate::of_message(&message);
+        if self.has_question && tokens > self.reach.tokens / SHARE {
+            shorten::message(&mut message, self.reach.tokens / SHARE);
+            tokens = estimate::of_message(&message);
+        }
         if self.branch.counted.is_none()
             && self.branch.summary.is_none()
             && let Some(counted) = usage.total()
@@ -169,7 +220,7 @@ impl Walk {
         if self.branch.summary.is_none() {
             self.branch.since_summary = self.branch.tokens;
         }
-        self.branch.items.push(Item { id: id.into(), message, tokens });
+        self.branch.items.push(Item { id: id.into(), at: self.at, message, tokens });
         ControlFlow::Continue(())
     }
 
@@ -190,13 +241,18 @@ impl Walk {
         // Both programs write the type first.
         let is_one = bytes.starts_with(b"{\"type\":\"compaction\"");
         let found = is_one.then(|| Line::read(bytes)).flatten();
-        let found = found.filter(|line| line.kind == "compaction");
+        let found = found.filter(|line| line.kind == "compaction" && has_summary(line));
         if let Some(line) = found {
             self.branch.summary = Some(line.summary.unwrap_or_default());
             return true;
         }
         false
     }
+}
+
+/// A compaction that says nothing stands in the place of nothing.
+fn has_summary(line: &Line) -> bool {
+    line.summary.as_ref().is_some_and(|summary| !summary.trim().is_empty())
 }
 
 /// Whether a line holds a text near its start or its end, where both programs put ids. Lines can be megabytes long.
@@ -213,3 +269,7 @@ pub(super) fn mentions(bytes: &[u8], text: &str) -> bool {
     };
     holds(head) || tail.is_some_and(holds)
 }
+
+#[cfg(test)]
+#[path = "branch_tests.rs"]
+mod tests;

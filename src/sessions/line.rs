@@ -43,6 +43,9 @@ pub struct Line {
     pub summary: Option<String>,
     #[serde(default, deserialize_with = "text")]
     pub first_kept_entry_id: Option<String>,
+    /// The same in the first format, whose entries have no ids: the line's number in the file.
+    #[serde(default, deserialize_with = "number")]
+    pub first_kept_entry_index: Option<u64>,
 }
 
 impl Line {
@@ -134,6 +137,11 @@ fn present<'de, D: Deserializer<'de>>(from: D) -> std::result::Result<Option<Opt
 /// A text; what is none counts as absent.
 pub fn text<'de, D: Deserializer<'de>>(from: D) -> std::result::Result<Option<String>, D::Error> {
     Option::<Value>::deserialize(from).map(|value| value.and_then(|value| value.as_str().map(str::to_string)))
+}
+
+/// A whole number; what is none counts as absent.
+fn number<'de, D: Deserializer<'de>>(from: D) -> std::result::Result<Option<u64>, D::Error> {
+    Option::<Value>::deserialize(from).map(|value| value.and_then(|value| value.as_u64()))
 }
 
 /// What an entry says to the model, if anything, and what the server counted.

@@ -27,6 +27,7 @@ mod rebuild;
 pub mod repair;
 pub mod retention;
 pub mod send_policy;
+mod shorten;
 pub mod sweep;
 pub mod transcript;
 pub mod usage;

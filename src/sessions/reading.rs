@@ -37,6 +37,16 @@ impl Transcript {
         Ok(())
     }
 
+    /// How many lines there are, empty ones left out.
+    pub fn count_lines(&self) -> Result<usize> {
+        let mut count = 0;
+        self.lines_back(|_| {
+            count += 1;
+            ControlFlow::Continue(())
+        })?;
+        Ok(count)
+    }
+
     /// The last entries in file order, from the one on which makes `limit` messages (compactions count).
     pub fn tail(&self, limit: usize) -> Result<Vec<Value>> {
         let mut entries = Vec::new();

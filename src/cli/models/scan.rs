@@ -1,13 +1,14 @@
 //! `openclaw models scan`: model servers on this machine, and the command that chooses each of their models.
 use super::super::waiting::Waiting;
 use super::nothing_found;
-use super::set::{add_model, window_of};
+use super::set::{add_model, unloaded, window_of};
 use crate::cli::parse::Args;
 use crate::cli::{Command, Context, Flag, JSON};
 use crate::config::edit::{self, Draft};
 use crate::error::Result;
 use crate::json::json;
 use crate::models::scan::{Found, PORTS, scan};
+use crate::models::window::Window;
 use serde_json::Value;
 use std::time::{Duration, Instant};
 
@@ -83,8 +84,13 @@ fn add(context: &Context, found: &[Found]) -> Result<bool> {
             (server, model, window_of(server, model, end.saturating_duration_since(Instant::now())))
         })
         .collect();
+    let unsure = each.iter().filter_map(|(_, model, window)| Some((model, window.filter(|w| !w.is_served)?)));
+    for (model, window) in unsure {
+        context.out.warn(&format!("note: {}", unloaded(model, window.tokens)));
+    }
     let work = |draft: &mut Draft| {
-        each.iter().try_for_each(|(server, model, window)| add_model(draft, server, model, *window))
+        let sure = |window: &Option<Window>| window.filter(|w| w.is_served).map(|w| w.tokens);
+        each.iter().try_for_each(|(server, model, window)| add_model(draft, server, model, sure(window)))
     };
     edit::change(&context.env.config_path, work).map(|((), changed)| changed)
 }

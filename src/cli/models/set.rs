@@ -16,7 +16,7 @@ use crate::models::catalogue;
 use crate::models::catalogue::MODEL;
 use crate::models::provider::{Provider, key_variable};
 use crate::models::scan::Found;
-use crate::models::window;
+use crate::models::window::{self, Window};
 use serde_json::Value;
 use std::time::Duration;
 
@@ -167,8 +167,15 @@ fn put_window(draft: &mut Draft, provider: &Provider, tokens: u64) -> Result<()>
 }
 
 /// The window that a found server tells of its model.
-pub fn window_of(server: &Found, model: &str, time: Duration) -> Option<u64> {
-    window::ask(&provider_of(server, model), time)?.window.map(|window| window.tokens)
+pub fn window_of(server: &Found, model: &str, time: Duration) -> Option<Window> {
+    window::ask(&provider_of(server, model), time)?.window
+}
+
+/// What is said of a model whose window its server makes up its mind about when it loads the model.
+pub fn unloaded(model: &str, most: u64) -> String {
+    format!(
+        "{model} is not loaded: it could take {most} tokens, what its server gives it shows then and each turn asks; set contextWindow beside it to fix it"
+    )
 }
 
 fn provider_of(server: &Found, model: &str) -> Provider {
@@ -209,14 +216,13 @@ fn asked(context: &Context, config: &Config, choice: &Choice) -> Option<u64> {
             None
         }
         (Some(_), _) => None,
-        (None, Some(window)) => {
-            let may_be_less =
-                if window.is_served { "" } else { "; a server that loads it with fewer cuts silently" };
-            context.out.warn(&format!(
-                "note: {model} takes {} tokens, as its server says{may_be_less}",
-                window.tokens
-            ));
+        (None, Some(window)) if window.is_served => {
+            context.out.warn(&format!("note: {model} takes {} tokens, as its server says", window.tokens));
             Some(window.tokens)
+        }
+        (None, Some(window)) => {
+            context.out.warn(&format!("note: {}", unloaded(&model, window.tokens)));
+            None
         }
         (None, None) => {
             context.out.warn(&format!(
