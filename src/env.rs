@@ -182,6 +182,24 @@ impl Env {
         }
     }
 
+    /// A text for people: each path in it that lies below the home directory as `~/x`. One in single quotes stays, as a
+    /// shell would not expand it.
+    pub fn display_all(&self, text: &str) -> String {
+        let home = format!("{}/", self.home.display());
+        if home.len() < 3 {
+            return text.to_string();
+        }
+        let mut shown = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some((before, after)) = rest.split_once(&home) {
+            shown.push_str(before);
+            let is_inside = |c: char| c.is_alphanumeric() || "/._-~'".contains(c);
+            shown.push_str(if shown.ends_with(is_inside) { &home } else { "~/" });
+            rest = after;
+        }
+        shown + rest
+    }
+
     /// `~` and `~/x` against the home directory; anything else unchanged.
     pub fn expand(&self, path: &str) -> PathBuf {
         match path.strip_prefix('~') {

@@ -37,7 +37,9 @@ mod dialects;
 mod disk;
 #[cfg(test)]
 mod doctor;
+mod documents;
 #[cfg(test)]
+mod elsewhere;
 mod events;
 #[cfg(test)]
 mod failures;
@@ -87,6 +89,7 @@ mod onboard_again;
 #[cfg(test)]
 mod other_user;
 #[cfg(test)]
+mod paths;
 mod profiles;
 #[cfg(test)]
 mod push;
@@ -129,6 +132,7 @@ mod transcripts;
 #[cfg(test)]
 mod turns;
 #[cfg(test)]
+mod typed;
 mod usage;
 #[cfg(test)]
 mod windows;

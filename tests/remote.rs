@@ -521,8 +521,7 @@ fn n_3_a_gateway_elsewhere_is_asked_and_this_machine_s_files_are_neither_shown_n
     std::fs::write(&file, &config).unwrap();
     let run = |args: &[&str]| gateway::command(&here).args(args).output().unwrap();
     for args in [
-        &["agents", "add", "x"][..],
-        &["agents", "delete", "far", "--force"],
+        &["agents", "add", "x", "--agent-dir", "/x"][..],
         &["models", "set", "a/b"],
         &["models"],
         &["models", "list", "--local"],
@@ -546,12 +545,16 @@ fn n_3_a_gateway_elsewhere_is_asked_and_this_machine_s_files_are_neither_shown_n
     assert!(
         status.contains("Agents     far, main")
             && status.contains("Model      test/m")
+            && status.contains("Sessions   1 · last active ")
+            && status.contains("agent:main:notes")
             && !status.contains("no sessions"),
         "{status}"
     );
     let status: Value = serde_json::from_str(&shown(&["status", "--json"])).unwrap();
     assert_eq!(status["sessions"]["defaults"]["model"], "test/m");
-    assert_eq!(status["agents"]["agents"].as_array().map(Vec::len), Some(2), "{status}");
+    let rows = &status["agents"]["agents"];
+    assert_eq!((&rows[0]["id"], &rows[1]["sessionsCount"]), (&json!("far"), &json!(1)), "{status}");
+    assert_eq!(rows[0]["workspaceDir"], Value::Null);
     let local = here.display().to_string();
     assert!(!status["sessions"].to_string().contains(&local), "no paths of this machine: {status}");
     assert!(shown(&["models", "list"]).contains("test/m"));

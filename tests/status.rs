@@ -431,6 +431,44 @@ fn status_and_health_in_their_longer_forms() {
     }
 }
 
+// Issue 10, item 8: each agent has its own workspace and sessions in `status`, as the agent itself has, by command and
+// by method, and nothing of it is 200,000 tokens by guess.
+#[test]
+fn status_is_built_on_the_agents_as_they_are() {
+    let server = json!({"baseUrl": "http://127.0.0.1:9/v1", "apiKey": "k",
+        "models": [{"id": "m", "name": "M", "contextWindow": 8000}, {"id": "n", "name": "N", "contextWindow": 4000}]});
+    let config = json!({
+        "agents": {"defaults": {"model": "stub/n"}, "list": [
+            {"id": "ops", "name": "Ops"}, {"id": "main", "default": true, "model": "stub/m"},
+            {"id": "own", "workspace": "~/own"}]},
+        "models": {"providers": {"stub": server}},
+    });
+    let gateway = Gateway::start(&Setup::config(config));
+    let told = json_of(&gateway, &["status", "--json"]);
+    let place = gateway.dir.join("home/.openclaw");
+    let rows = told["agents"]["agents"].as_array().unwrap();
+    let of = |id: &str, key: &str| rows.iter().find(|row| row["id"] == *id).unwrap()[key].clone();
+    assert_eq!((&told["agents"]["defaultId"], of("ops", "name")), (&json!("main"), json!("Ops")));
+    assert_eq!(of("main", "workspaceDir"), json!(place.join("workspace")));
+    assert_eq!(of("ops", "workspaceDir"), json!(place.join("workspace-ops")));
+    assert_eq!(of("own", "workspaceDir"), json!(gateway.dir.join("home/own")));
+    assert_eq!(of("ops", "sessionsPath"), json!(place.join("agents/ops/sessions/sessions.json")));
+    let listed: Value = serde_json::from_str(&out(&gateway, &["agents", "list", "--json"])).unwrap();
+    for row in listed.as_array().unwrap() {
+        assert_eq!(of(row["id"].as_str().unwrap(), "workspaceDir"), row["workspace"], "{row}");
+    }
+    // The default agent's own model, not that of all; the same by the method.
+    let defaults = json!({"model": "stub/m", "contextTokens": 8000, "fallbacks": []});
+    assert_eq!(told["sessions"]["defaults"], defaults);
+    let method = json_of(&gateway, &["gateway", "call", "status", "--json"]);
+    let defaults = json!({"model": "stub/m", "contextTokens": 8000});
+    assert_eq!(method["sessions"]["defaults"], defaults, "{method:#}");
+    let text = out(&gateway, &["status"]);
+    assert!(text.contains("Model      stub/m\n") && text.contains("Agents     ops, main, own\n"), "{text}");
+    let table = out(&gateway, &["status", "--all"]);
+    assert!(table.contains("~/.openclaw/agents/ops/sessions/sessions.json"), "{table}");
+}
+
 // N-21: a file that cannot be used hides neither the model nor the port of the gateway that runs, and a port of a
 // profile's name is said to be one.
 #[test]

@@ -14,7 +14,7 @@ pub use identity::read_identity;
 
 use crate::config::Config;
 use crate::env::Env;
-use crate::models::provider::Thinking;
+use crate::models::provider::{BUILTIN, Provider, Thinking};
 use crate::session_key::{KeyRules, id_of, normalise_agent_id};
 use crate::sessions::sessions_dir;
 use serde_json::Value;
@@ -124,6 +124,18 @@ impl<'a> Agents<'a> {
         let own = self.entry(id).and_then(|a| a.get("model"));
         let named = own.and_then(|m| m.as_str().or_else(|| m.get("primary").and_then(Value::as_str)));
         named.or_else(|| self.config.str("agents.defaults.model.primary")).map(str::to_string)
+    }
+
+    /// The model that answers for an agent: what is configured, else the one that is built in.
+    pub fn answering(&self, id: &str) -> String {
+        self.model(id).unwrap_or_else(|| BUILTIN.to_string())
+    }
+
+    /// The tokens that a prompt of the agent may have; `None` where its model cannot be used.
+    pub fn window(&self, id: &str) -> Option<u64> {
+        let own =
+            || Some(Provider::resolve(&self.config, self.env, &self.answering(id)).ok()?.context_window);
+        self.config.u64("agents.defaults.contextTokens").or_else(own)
     }
 
     /// The models tried after `model`, in their order: the agent's own when it lists any or none on purpose, else

@@ -11,7 +11,7 @@ use super::link::rpc;
 use super::link::target::Target;
 use super::parse::Args;
 use super::stream::Stream;
-use super::{Command, Context, Flag, JSON};
+use super::{Command, Context, Flag, JSON, typed};
 use crate::error::{Error, Kind, Result};
 use crate::ids;
 use crate::json::json;
@@ -37,7 +37,7 @@ pub const COMMAND: Command = Command {
 };
 
 const FLAGS: &[Flag] = &[
-    Flag::value("message", "<text>", "Send this text").short('m'),
+    Flag::value("message", "<text>", "Send this text; - or none reads it from standard input").short('m'),
     Flag::value("to", "<destination>", "Use the session of this contact, as a phone number").short('t'),
     Flag::value("session-id", "<id>", "Use the session with this id"),
     Flag::value("session-key", "<key>", "Use the session with this key"),
@@ -147,8 +147,11 @@ fn params(args: &Args, key: &str, limit_s: u64) -> Result<Map<String, Value>> {
     Ok(params)
 }
 
-fn message(args: &Args) -> Result<&str> {
-    let text = args.required("message")?;
+fn message(args: &Args) -> Result<String> {
+    let text = match typed::text("message", args.value("message"))? {
+        Some(text) => text,
+        None => args.required("message")?.to_string(),
+    };
     if text.trim().is_empty() {
         return Err(Error::usage("--message is empty: give it a text"));
     }

@@ -3,7 +3,7 @@
 //! Works on files only, with the gateway running or not; an invalid config hinders none of it. What goes into an
 //! archive and how it is checked stands in `crate::backup`.
 use super::parse::Args;
-use super::{Command, Context, Flag, JSON, Positional};
+use super::{Command, Context, Flag, JSON, Positional, far};
 use crate::backup::plan::{Options, Plan, Skipped};
 use crate::backup::{WHATSAPP, archive, create, restore};
 use crate::clock;
@@ -62,6 +62,7 @@ fn run_create(context: &Context, args: &Args) -> Result<()> {
     let output = args.filled("output")?;
     let mut env = context.env.clone();
     let config = Config::inspect(&mut env);
+    far::note(&context.out, &env, &config, "these are the files");
     let options =
         Options { only_config: args.has("only-config"), workspaces: !args.has("no-include-workspace") };
     let plan = Plan::make(&env, &config, options)?;

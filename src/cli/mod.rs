@@ -27,11 +27,12 @@ mod schema;
 mod sessions;
 mod status;
 mod stream;
+mod typed;
 mod unsupervised;
 mod waiting;
 
 use crate::env::Env;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use parse::{Args, Request};
 use print::Printer;
 use std::ffi::OsString;
@@ -247,29 +248,34 @@ pub fn run(args: Vec<OsString>) -> ExitCode {
     let plain = Printer::new(None, own.clone().any(|arg| arg == "--no-color"));
     let (label, outcome) = match parse::parse(args) {
         Ok(request) => (request.failure_label(), serve(request, &plain, started)),
-        Err(error) => ("", Err(error)),
+        Err(error) => ("", Err((error.message().to_string(), error))),
     };
     match outcome {
         Ok(()) => ExitCode::from(u8::from(print::is_lost())),
-        Err(error) => {
+        Err((text, error)) => {
             // One without a text was told already; only its status is left.
-            if !error.message().is_empty() {
-                plain.failure(label, &error, wants_json);
+            if !text.is_empty() {
+                plain.failure(label, &text, &error, wants_json);
             }
             ExitCode::from(error.exit_code())
         }
     }
 }
 
-fn serve(request: Request, plain: &Printer, started: Instant) -> Result<()> {
+/// The error comes with its text as people see it.
+fn serve(request: Request, plain: &Printer, started: Instant) -> std::result::Result<(), (String, Error)> {
+    let as_it_is = |error: Error| (error.message().to_string(), error);
     match request {
         Request::Version => plain.line(VERSION),
         Request::Help(topic) => plain.text(&help::text(&topic)),
         Request::Run { command, args, globals } => {
-            let env = Env::from_process(globals.profile()?)?;
-            env.check_port()?;
+            let profile = globals.profile().map_err(as_it_is)?;
+            let env = Env::from_process(profile).map_err(as_it_is)?;
+            env.check_port().map_err(as_it_is)?;
             let out = Printer::new(Some(&env), globals.no_color);
-            return (command.run)(&Context { env, out, started }, &args);
+            let context = Context { env, out, started };
+            let shown = |error: Error| (context.env.display_all(error.message()), error);
+            return (command.run)(&context, &args).map_err(shown);
         }
     }
     Ok(())

@@ -153,9 +153,9 @@ impl Printer {
         fold::fold(text, self.columns).iter().for_each(|line| self.line(line));
     }
 
-    /// How a failed command ends: text on stderr and, for scripts, JSON on stdout: what the error's details carry as
+    /// How a failed command ends: its `text` on stderr and, for scripts, JSON on stdout: what the error's details carry as
     /// `report`, else the error itself.
-    pub fn failure(&self, label: &str, error: &Error, as_json: bool) {
+    pub fn failure(&self, label: &str, text: &str, error: &Error, as_json: bool) {
         let prefix = match error.kind {
             _ if !label.is_empty() => "",
             Kind::Interrupted => "",
@@ -165,7 +165,7 @@ impl Printer {
         };
         let excerpt = error.details().and_then(|details| details.get("excerpt")?.as_str());
         let excerpt = excerpt.map_or(String::new(), |excerpt| under(excerpt, "    "));
-        self.warn(&format!("{label}{prefix}{}{excerpt}", error.message()));
+        self.warn(&format!("{label}{prefix}{text}{excerpt}"));
         if as_json {
             let report = error.details().and_then(|details| details.get("report"));
             self.json(report.unwrap_or(&json!({"ok": false, "error": error.to_wire(4)})));

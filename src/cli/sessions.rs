@@ -73,6 +73,14 @@ pub struct Row {
 }
 
 impl Row {
+    /// A row of the gateway's own lists.
+    pub fn told(entry: &Value) -> Option<Row> {
+        let entry = entry.as_object()?.clone();
+        let key = entry.get("key")?.as_str()?.to_string();
+        let updated_at = entry.get("updatedAt").and_then(Value::as_u64).unwrap_or_default();
+        Some(Row { key, updated_at, entry })
+    }
+
     pub fn text(&self, name: &str) -> String {
         self.entry.get(name).and_then(Value::as_str).unwrap_or_default().to_string()
     }
@@ -141,20 +149,6 @@ impl Row {
     }
 }
 
-/// The default agent's id: the one marked so, else the first, else `main`.
-pub fn default_agent(config: &Config) -> String {
-    let list = config.get("agents.list").and_then(Value::as_array);
-    let list = || list.into_iter().flatten();
-    let marked = list().find(|agent| agent.get("default") == Some(&Value::Bool(true)));
-    let id = marked.or_else(|| list().next()).and_then(|agent| agent.get("id")?.as_str());
-    session_key::normalise_agent_id(id.unwrap_or("main"))
-}
-
-/// The store file of an agent.
-pub fn store_path(env: &Env, config: &Config, agent: &str) -> PathBuf {
-    Agents::of(config, env).session_store(agent)
-}
-
 /// The sessions of a store, newest first; a missing file is an empty store.
 pub fn read(path: &Path) -> Result<Vec<Row>> {
     let text = match crate::files::read_bytes(path, index::MOST_BYTES) {
@@ -182,9 +176,10 @@ pub fn read(path: &Path) -> Result<Vec<Row>> {
 }
 
 /// The sessions on disk, of all agents or of the one that is named, newest first, and where they are.
-fn here(env: &Env, config: &Config, args: &Args) -> Result<(String, Vec<Row>)> {
+fn here(env: &Env, config: &Config, args: &Args) -> Result<(Vec<PathBuf>, Vec<Row>)> {
     if let Some(path) = args.value("store").map(|path| env.expand(path)) {
-        return Ok((path.display().to_string(), read(&path)?));
+        let rows = read(&path)?;
+        return Ok((vec![path], rows));
     }
     let agents = Agents::of(config, env);
     let mut ids = agents.ids();
@@ -192,7 +187,8 @@ fn here(env: &Env, config: &Config, args: &Args) -> Result<(String, Vec<Row>)> {
         if !ids.contains(&id) {
             let known = ids.join(", ");
             return Err(Error::not_found(format!(
-                "no agent {id:?} (there are: {known}); see: openclaw agents"
+                "no agent {id:?} (there are: {known}); see: {}",
+                env.command("agents")
             )));
         }
         ids = vec![id];
@@ -203,8 +199,7 @@ fn here(env: &Env, config: &Config, args: &Args) -> Result<(String, Vec<Row>)> {
         rows.extend(read(store)?);
     }
     crate::order::by_key(&mut rows, |row| std::cmp::Reverse(row.updated_at));
-    let shown: Vec<String> = stores.iter().map(|store| store.display().to_string()).collect();
-    Ok((shown.join(", "), rows))
+    Ok((stores, rows))
 }
 
 /// The sessions of a gateway elsewhere.
@@ -215,13 +210,7 @@ fn remote(context: &Context, args: &Args) -> Result<Vec<Row>> {
     }
     let told = rpc::call(context, args, "sessions.list", &params)?;
     let list = told.get("sessions").and_then(Value::as_array).into_iter().flatten();
-    let row = |entry: &Value| {
-        let entry = entry.as_object()?.clone();
-        let key = entry.get("key")?.as_str()?.to_string();
-        let updated_at = entry.get("updatedAt").and_then(Value::as_u64).unwrap_or_default();
-        Some(Row { key, updated_at, entry })
-    };
-    Ok(list.filter_map(row).collect())
+    Ok(list.filter_map(Row::told).collect())
 }
 
 fn run(context: &Context, args: &Args) -> Result<()> {
@@ -232,9 +221,19 @@ fn run(context: &Context, args: &Args) -> Result<()> {
         return Err(Error::usage("--active must be a positive integer (minutes)"));
     }
     let now = clock::now_ms();
-    let (path, mut rows) = match far::address(&env, &config).filter(|_| args.value("store").is_none()) {
+    // Scripts get the paths as they are.
+    let joined = |stores: &[PathBuf], shown: &dyn Fn(&Path) -> String| {
+        stores.iter().map(|store| shown(store)).collect::<Vec<_>>().join(", ")
+    };
+    let (path, mut rows) = match far::address(&env, &config, args).filter(|_| args.value("store").is_none()) {
         Some(address) => (address, remote(context, args)?),
-        None => here(&env, &config, args)?,
+        None => {
+            let (stores, rows) = here(&env, &config, args)?;
+            let as_is = |path: &Path| path.display().to_string();
+            let for_people = |path: &Path| env.display(path);
+            let shown: &dyn Fn(&Path) -> String = if args.has("json") { &as_is } else { &for_people };
+            (joined(&stores, shown), rows)
+        }
     };
     rows.retain(|row| {
         active.is_none_or(|minutes| now.saturating_sub(row.updated_at) <= minutes.saturating_mul(60_000))
@@ -252,12 +251,12 @@ fn run(context: &Context, args: &Args) -> Result<()> {
         context.out.line("No sessions found.");
         return Ok(());
     }
-    show(context, &rows, now);
+    show(context, &rows.iter().collect::<Vec<_>>(), now);
     Ok(())
 }
 
 /// The sessions as a table.
-pub fn show(context: &Context, rows: &[Row], now: u64) {
+pub fn show(context: &Context, rows: &[&Row], now: u64) {
     let cells = rows.iter().map(|row| {
         let age = age(now.saturating_sub(row.updated_at));
         vec![

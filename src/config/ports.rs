@@ -17,6 +17,8 @@ use std::path::{Path, PathBuf};
 /// Largest `ports.json` that is read, bytes.
 const MAX_FILE: u64 = 4096;
 
+const GATEWAY: &str = "gateway port";
+
 /// The ports of one gateway.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ports {
@@ -56,7 +58,7 @@ impl Ports {
     /// Each single port with its name.
     fn singles(&self) -> [(u16, &'static str); 3] {
         [
-            (self.gateway, "gateway port"),
+            (self.gateway, GATEWAY),
             (self.browser_control, "browser control port"),
             (self.canvas, "canvas port"),
         ]
@@ -96,12 +98,15 @@ impl fmt::Display for Collision {
     }
 }
 
-/// What the configured gateway of `env` has in common with those of the other profiles.
+/// What the configured gateway of `env` has in common with those of the other profiles: their own ports only, as
+/// nothing of this version listens at those that follow from them.
 pub fn port_collisions(env: &Env, config: &Config) -> Vec<Collision> {
-    collisions(env, &Ports::of(configured(env, config), env, config))
+    let mut found = collisions(env, &Ports::of(configured(env, config), env, config));
+    found.retain(|one| one.own == GATEWAY && one.theirs == GATEWAY);
+    found
 }
 
-/// The same for given ports.
+/// The same for given ports and with those that follow, so that new profiles leave room for them.
 pub fn collisions(env: &Env, own: &Ports) -> Vec<Collision> {
     let mut found = Vec::new();
     // Only the canvas port can be chosen so that it is one of this gateway's own.
@@ -261,7 +266,11 @@ mod tests {
         let home = TestDir::new();
         let a = configure(&home.0, "a", "{gateway: {port: 20000}}");
         let b = configure(&home.0, "b", "{gateway: {port: 20002}}");
-        let of = |env: &Env| port_collisions(env, &Config::inspect(&mut env.clone()));
+        let with_derived = |env: &Env| {
+            let config = Config::inspect(&mut env.clone());
+            collisions(env, &Ports::of(configured(env, &config), env, &config))
+        };
+        let of = with_derived;
         let shown: Vec<String> = of(&a).iter().map(ToString::to_string).collect();
         assert_eq!(
             shown,
@@ -271,6 +280,11 @@ mod tests {
             ]
         );
         assert_eq!(of(&b).len(), 2);
+        // N-43: no warning for a browser that is not here.
+        let warned = |env: &Env| port_collisions(env, &Config::inspect(&mut env.clone()));
+        assert_eq!(warned(&a), []);
+        configure(&home.0, "b", "{gateway: {port: 20000}}");
+        assert_eq!(warned(&a).len(), 1);
         // The runbook's own example: neighbours, whose debugging ranges overlap and do no harm.
         configure(&home.0, "b", "{gateway: {port: 20001}}");
         assert_eq!(of(&a), []);

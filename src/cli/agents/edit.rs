@@ -1,7 +1,9 @@
 //! `openclaw agents add|delete|set-identity`: changing the agents of this host.
 //!
 //! Adding and naming edit the config file, with the gateway up or down; one that runs is told to look. Deleting is left
-//! to a gateway that runs, because it knows whether the agent is busy; only without one it is done here.
+//! to a gateway that runs, because it knows whether the agent is busy; only without one it is done here. Agents of a
+//! gateway elsewhere are `elsewhere`.
+use super::elsewhere;
 use crate::agents::edit::{self, New};
 use crate::agents::{Agents, bindings, read_identity};
 use crate::cli::link::connect::connect;
@@ -22,14 +24,22 @@ pub const ADD: Command = Command {
     summary: "Add an agent with a workspace of its own",
     about: "The id is made from the name. Without --workspace it works beside the default agent's workspace.",
     positionals: &[Positional::required("name")],
-    flags: &[&[
-        Flag::value("workspace", "<dir>", "Let the agent work in this directory, made if missing"),
-        Flag::value("model", "<provider/model>", "Let this model answer for it"),
-        Flag::value("bind", "<channel[:account]>", "Route this channel or account to it; may be repeated"),
-        Flag::value("agent-dir", "<dir>", "Keep the agent's own state in this directory"),
-        Flag::switch("non-interactive", "Refuse to choose a workspace: --workspace must be given"),
-        JSON,
-    ]],
+    flags: &[
+        &[
+            Flag::value("workspace", "<dir>", "Let the agent work in this directory, made if missing"),
+            Flag::value("model", "<provider/model>", "Let this model answer for it"),
+            Flag::value(
+                "bind",
+                "<channel[:account]>",
+                "Route this channel or account to it; may be repeated",
+            ),
+            Flag::value("agent-dir", "<dir>", "Keep the agent's own state in this directory"),
+            Flag::switch("non-interactive", "Refuse to choose a workspace: --workspace must be given"),
+            JSON,
+        ],
+        rpc::FLAGS,
+        rpc::TIMEOUT,
+    ],
     examples: &[
         ("openclaw agents add ops", "Add the agent ops"),
         (
@@ -57,21 +67,29 @@ pub const SET_IDENTITY: Command = Command {
     summary: "Set the name, character, emoji or picture of an agent",
     about: "",
     positionals: &[],
-    flags: &[&[
-        Flag::value(
-            "agent",
-            "<id>",
-            "Change this agent; default is the one of --workspace, else the default agent",
-        ),
-        Flag::value("workspace", "<dir>", "Change the agent that works in this directory"),
-        Flag::value("identity-file", "<path>", "Take the values from this IDENTITY.md"),
-        Flag::switch("from-identity", "Take the values from the workspace's IDENTITY.md"),
-        Flag::value("name", "<name>", "Set the name"),
-        Flag::value("theme", "<theme>", "Set the character"),
-        Flag::value("emoji", "<emoji>", "Set the emoji"),
-        Flag::value("avatar", "<picture>", "Set the picture: a file of the workspace, a URL or a data URI"),
-        JSON,
-    ]],
+    flags: &[
+        &[
+            Flag::value(
+                "agent",
+                "<id>",
+                "Change this agent; default is the one of --workspace, else the default agent",
+            ),
+            Flag::value("workspace", "<dir>", "Change the agent that works in this directory"),
+            Flag::value("identity-file", "<path>", "Take the values from this IDENTITY.md"),
+            Flag::switch("from-identity", "Take the values from the workspace's IDENTITY.md"),
+            Flag::value("name", "<name>", "Set the name"),
+            Flag::value("theme", "<theme>", "Set the character"),
+            Flag::value("emoji", "<emoji>", "Set the emoji"),
+            Flag::value(
+                "avatar",
+                "<picture>",
+                "Set the picture: a file of the workspace, a URL or a data URI",
+            ),
+            JSON,
+        ],
+        rpc::FLAGS,
+        rpc::TIMEOUT,
+    ],
     examples: &[
         ("openclaw agents set-identity --agent ops --name Zed --theme calm", "Name the agent ops"),
         (
@@ -84,9 +102,10 @@ pub const SET_IDENTITY: Command = Command {
 };
 
 fn add(context: &Context, args: &Args) -> Result<()> {
-    let mut env = context.env.clone();
-    let config = Config::load(&mut env)?;
-    far::refuse(context, &config, Some("agents.create"))?;
+    let (config, env) = far::load(context, args)?;
+    if let Some(address) = far::address(&env, &config, args) {
+        return elsewhere::add(context, args, &address);
+    }
     let name = args.positional(0).unwrap_or_default().trim();
     if args.has("non-interactive") && args.value("workspace").is_none() {
         return Err(Error::usage("--non-interactive needs --workspace <dir>"));
@@ -137,9 +156,10 @@ fn add(context: &Context, args: &Args) -> Result<()> {
 }
 
 fn delete(context: &Context, args: &Args) -> Result<()> {
-    let mut env = context.env.clone();
-    let config = Config::load(&mut env)?;
-    far::refuse(context, &config, Some("agents.delete"))?;
+    let (config, env) = far::load(context, args)?;
+    if let Some(address) = far::address(&env, &config, args) {
+        return elsewhere::delete(context, args, &address);
+    }
     let id = normalise_agent_id(args.positional(0).unwrap_or_default());
     edit::deletable(&config, &env, &id)?;
     let agents = Agents::of(&config, &env);
@@ -181,9 +201,10 @@ fn delete(context: &Context, args: &Args) -> Result<()> {
 }
 
 fn set_identity(context: &Context, args: &Args) -> Result<()> {
-    let mut env = context.env.clone();
-    let config = Config::load(&mut env)?;
-    far::refuse(context, &config, Some("agents.update"))?;
+    let (config, env) = far::load(context, args)?;
+    if let Some(address) = far::address(&env, &config, args) {
+        return elsewhere::set_identity(context, args, &address);
+    }
     let agents = Agents::of(&config, &env);
     let absolute = |text: &str| {
         let path = env.expand(text);

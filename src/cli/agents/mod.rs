@@ -2,6 +2,7 @@
 //!
 //! Reads the config and the workspaces of this host; only a gateway elsewhere is asked. Changing them is `agents_edit`.
 pub mod edit;
+mod elsewhere;
 use super::link::rpc;
 use super::parse::Args;
 use super::{Command, Context, Flag, JSON, far};
@@ -35,7 +36,7 @@ fn list(context: &Context, args: &Args) -> Result<()> {
     let mut env = context.env.clone();
     let config = Config::load(&mut env)?;
     let agents = Agents::of(&config, &env);
-    let rows: Vec<Map<String, Value>> = match far::address(&env, &config) {
+    let rows: Vec<Map<String, Value>> = match far::address(&env, &config, args) {
         Some(_) => remote(context, args)?,
         None => agents.ids().iter().map(|id| row(&config, &agents, id, args.has("bindings"))).collect(),
     };

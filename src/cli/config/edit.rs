@@ -4,7 +4,7 @@
 //! change like any other. Everything else in the file stays byte for byte (R-02b).
 use super::applied::Old;
 use crate::cli::parse::Args;
-use crate::cli::{Command, Context, Flag, JSON, Positional};
+use crate::cli::{Command, Context, Flag, JSON, Positional, far};
 use crate::config::keys::Type;
 use crate::config::write::{Base, Change, Written, write};
 use crate::config::{Config, Issue, lookup, path};
@@ -108,6 +108,9 @@ fn done(context: &Context, args: &Args, verb: &str, change: Change) -> Result<()
         context
             .out
             .warn("note: the running gateway has not applied it yet; it still asks for the old secret");
+    }
+    if !["gateway.mode", "gateway.remote"].iter().any(|own| place.starts_with(own)) {
+        far::note(&context.out, &context.env, &written.config, "this is the configuration");
     }
     if let Some(obstacle) = obstacle {
         context.out.warn(&format!("note: a gateway would not start with this: {obstacle}"));

@@ -9,7 +9,7 @@ use super::link::rpc;
 use super::parse::Args;
 use super::print::age;
 use super::waiting::Waiting;
-use super::{Command, Context, Flag, JSON, Positional};
+use super::{Command, Context, Flag, JSON, Positional, far};
 use crate::clock;
 use crate::error::{Error, Result};
 use crate::json::{Put, json};
@@ -132,13 +132,14 @@ fn ask(context: &Context, args: &Args, method: &str, params: &Value) -> Result<V
     if args.has("local") {
         return on_files("no gateway asked");
     }
-    let found = rpc::target(context, args);
-    let (target, _) = match found {
+    // The files here are not those of a gateway elsewhere.
+    let is_elsewhere = far::look(context, args).is_some();
+    let (target, _) = match rpc::target(context, args) {
         Ok(found) => found,
-        Err(error) if args.value("url").is_some() => return Err(error),
+        Err(error) if is_elsewhere => return Err(error),
         Err(_) => return on_files("the config cannot be read"),
     };
-    let is_here = target.bind.is_some();
+    let is_here = target.bind.is_some() && !is_elsewhere;
     let waiting = Waiting::begin(context.out, &format!("asking the gateway at {}", target.url));
     let mut session = match connect(&target, &context.env.state_dir, &[], rpc::deadline(context, args)?) {
         Ok(session) => session,
@@ -226,6 +227,10 @@ fn revoke(context: &Context, args: &Args) -> Result<()> {
 fn clear(context: &Context, args: &Args) -> Result<()> {
     if !args.has("yes") {
         return Err(Error::usage("this forgets every paired device; repeat it with --yes"));
+    }
+    if let Some(address) = far::look(context, args) {
+        let why = "its paired devices are kept there";
+        return Err(far::refusal(&context.env, &address, why, Some("device.pair.list")));
     }
     let params = json!({"pending": args.has("pending")});
     let answer = local::apply(&context.env.state_dir, "clear", &params, clock::now_ms())?;

@@ -52,9 +52,9 @@ fn run(context: &Context, args: &Args) -> Result<()> {
         return Ok(());
     }
     for Done { told, error } in done.iter().flatten() {
-        told.iter().for_each(|line| context.out.line(line));
+        told.iter().for_each(|line| context.out.line(context.env.display_all(line)));
         if let Some(error) = error {
-            context.out.warn(&format!("Error: {}", error.message()));
+            context.out.warn(&context.env.display_all(&format!("Error: {}", error.message())));
         }
     }
     show(context, &found, deep);
@@ -116,6 +116,7 @@ fn fixed(ctx: &Ctx, done: &[Done]) -> Value {
 
 fn show(context: &Context, found: &[Found], deep: bool) {
     let out = &context.out;
+    let shown = |text: &str| context.env.display_all(text);
     out.heading("OpenClaw security audit");
     let of = |severity: Severity| format!("{} {}", count(found, severity), severity.audit_name());
     let levels = [Severity::Error, Severity::Warning, Severity::Info];
@@ -128,9 +129,9 @@ fn show(context: &Context, found: &[Found], deep: bool) {
         out.heading(&level.audit_name().to_uppercase());
         for Found { check, finding } in found.iter().filter(|found| found.check.severity == level) {
             out.line(format!("{} {}", check.id, check.title));
-            finding.detail.lines().for_each(|line| out.line(format!("  {line}")));
+            shown(&finding.detail).lines().for_each(|line| out.line(format!("  {line}")));
             if let Some(remedy) = &finding.remedy {
-                out.line(format!("  Fix: {remedy}"));
+                out.line(format!("  Fix: {}", shown(remedy)));
             }
         }
     }

@@ -185,11 +185,12 @@ fn change(done: &Done) -> Value {
 
 fn show(context: &Context, found: &[Found], done: &[Done], fixed: bool) {
     let out = &context.out;
+    let shown = |text: &str| context.env.display_all(text);
     for Done { told, error } in done {
         let word = if error.is_none() { "done" } else { "failed" };
-        told.iter().for_each(|line| out.line(format!("{word}: {line}")));
+        told.iter().for_each(|line| out.line(format!("{word}: {}", shown(line))));
         if let Some(error) = error {
-            out.warn(&format!("Error: {}", error.message()));
+            out.warn(&format!("Error: {}", shown(error.message())));
         }
     }
     if !done.is_empty() {
@@ -208,10 +209,10 @@ fn show(context: &Context, found: &[Found], done: &[Done], fixed: bool) {
         }
         last = check.id;
         let excerpt = finding.spot.iter().flat_map(|spot| spot.excerpt.lines());
-        finding.detail.lines().for_each(|line| out.line(format!("        {line}")));
+        shown(&finding.detail).lines().for_each(|line| out.line(format!("        {line}")));
         excerpt.for_each(|line| out.line(format!("            {line}")));
         if let Some(remedy) = &finding.remedy {
-            out.line(format!("        Fix: {remedy}"));
+            out.line(format!("        Fix: {}", shown(remedy)));
         }
     }
     let repairs = |force| {

@@ -1,7 +1,7 @@
 //! `openclaw gateway call`: any method of the gateway, for scripts and for finding out.
 use crate::cli::link::rpc;
 use crate::cli::parse::Args;
-use crate::cli::{Command, Context, Flag, JSON, Positional};
+use crate::cli::{Command, Context, Flag, JSON, Positional, typed};
 use crate::error::{Error, Result};
 use crate::ids;
 use crate::json::{self, Put, json};
@@ -29,14 +29,18 @@ pub const COMMAND: Command = Command {
 };
 
 const FLAGS: &[Flag] = &[
-    Flag::value("params", "<json>", "Send these parameters, a JSON object; default {}"),
+    Flag::value(
+        "params",
+        "<json>",
+        "Send these parameters, a JSON object, - for standard input, @file for a file; default {}",
+    ),
     Flag::switch("expect-final", "Wait for the final answer of a run"),
     JSON,
 ];
 
 fn run(context: &Context, args: &Args) -> Result<()> {
     let method = args.positional(0).unwrap_or_default();
-    let mut params = params(args.value("params"))?;
+    let mut params = params(typed::text_or_file("params", args.value("params"))?.as_deref())?;
     let makes_key = needs_key(method) && params.get("idempotencyKey").is_none();
     if makes_key {
         params.put("idempotencyKey", ids::uuid()?);
@@ -74,9 +78,13 @@ fn needs_key(method: &str) -> bool {
 /// The parameters as an object; anything else is refused before the gateway is asked.
 fn params(text: Option<&str>) -> Result<Map<String, Value>> {
     let value: Value = match text {
-        Some(text) => json::read(text, frame::MAX_VALUES, frame::MAX_DEPTH).map_err(|e| {
-            Error::usage(format!("--params is not JSON: {e}; quote it for the shell: '{{\"key\":1}}'"))
-        })?,
+        // What is no JSON may be JSON5, as `config set` takes it.
+        Some(text) => match json::read(text, frame::MAX_VALUES, frame::MAX_DEPTH) {
+            Ok(value) => value,
+            Err(e) => json5::from_str(text).map_err(|_| {
+                Error::usage(format!("--params is not JSON: {e}; quote it for the shell: '{{\"key\":1}}'"))
+            })?,
+        },
         None => json!({}),
     };
     match value {

@@ -33,7 +33,7 @@ struct View<'a> {
 
 impl View<'_> {
     fn line(&self, text: impl AsRef<str>) {
-        self.context.out.line(text.as_ref());
+        self.context.out.line(self.env.display_all(text.as_ref()));
     }
 
     fn service(&self, report: &Report) {

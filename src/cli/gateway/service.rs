@@ -104,7 +104,7 @@ const INSTALLING: &[Flag] = &[
     Flag::choice("runtime", "<name>", &["node", "bun"], "Accepted without effect").quiet(),
 ];
 
-const PLACE: &[Flag] = &[
+pub const PLACE: &[Flag] = &[
     Flag::switch("system", "Use a service of the machine instead of the user's"),
     Flag::choice("manager", "<name>", MANAGERS, "Use this service manager instead of the machine's"),
 ];
@@ -121,7 +121,8 @@ fn manager(context: &Context, args: &Args) -> Result<Option<Manager>> {
     }
 }
 
-fn installed(context: &Context, args: &Args) -> Result<Place> {
+/// The service that the options mean.
+pub fn installed(context: &Context, args: &Args) -> Result<Place> {
     Place::find(&context.env, manager(context, args)?)
 }
 

@@ -6,6 +6,7 @@
 use super::super::waiting::Waiting;
 use super::last_error;
 use super::report::{as_json, show};
+use super::service::{PLACE, installed};
 use super::unit::Unit;
 use crate::cli::link::connect::connect;
 use crate::cli::link::rpc;
@@ -33,7 +34,7 @@ pub const COMMAND: Command = Command {
     about: "Exits 0 when the gateway answers or with --no-probe, 1 when it does not answer. The members of\n\
             --json are described in schemas/cli/gateway-status.json and stay as they are.",
     positionals: &[],
-    flags: &[FLAGS, rpc::FLAGS, rpc::TIMEOUT],
+    flags: &[FLAGS, PLACE, rpc::FLAGS, rpc::TIMEOUT],
     examples: &[
         ("openclaw gateway status", "Show what runs, and what is wrong"),
         ("openclaw gateway status --json", "Print it as JSON for scripts"),
@@ -135,7 +136,8 @@ fn run(context: &Context, args: &Args) -> Result<()> {
 }
 
 fn gather(context: &Context, args: &Args) -> Result<Report> {
-    let (mut env, unit) = (context.env.clone(), Unit::inspect(&context.env, args.has("deep"))?);
+    let place = installed(context, args)?;
+    let (mut env, unit) = (context.env.clone(), Unit::at(&context.env, &place, args.has("deep")));
     let config = looked(&mut env);
     let (cli, cli_port) = (file(&env, &config), ports::configured(&env, &config));
     let mut own = unit.environment_over(&env)?;

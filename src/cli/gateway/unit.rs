@@ -41,8 +41,12 @@ pub struct Unit {
 impl Unit {
     /// Looks at the service of `env`'s profile; `deep` finds neighbours among the machine's own services too.
     pub fn inspect(env: &Env, deep: bool) -> Result<Unit> {
-        let place = Place::find(env, None)?;
-        Ok(Unit { seen: inspect::look(env, &place), others: service::others(env, deep) })
+        Ok(Unit::at(env, &Place::find(env, None)?, deep))
+    }
+
+    /// The same for the service of a place that was chosen.
+    pub fn at(env: &Env, place: &Place, deep: bool) -> Unit {
+        Unit { seen: inspect::look(env, place), others: service::others(env, deep) }
     }
 
     pub fn runtime(&self) -> Runtime {

@@ -2,12 +2,12 @@
 //!
 //! A gateway that goes away while it is followed is called again, with growing pauses, for ever; each loss and
 //! each return is told once. The cursor is the caller's, so nothing written meanwhile is missed.
-use crate::cli::Context;
 use crate::cli::link::client::{Deadline, is_lost};
 use crate::cli::link::connect::{Session, connect};
 use crate::cli::link::rpc;
 use crate::cli::link::target::Target;
 use crate::cli::parse::Args;
+use crate::cli::{Context, far};
 use crate::config::Config;
 use crate::env::Env;
 use crate::error::{Cause, Error, Kind, Result};
@@ -71,7 +71,7 @@ impl Source {
         };
         let mut env = context.env.clone();
         let config = Config::inspect(&mut env);
-        let is_local = args.value("url").is_none() && config.str("gateway.mode") != Some("remote");
+        let is_local = far::address(&env, &config, args).is_none();
         if !is_local || error.kind == Kind::Usage {
             return Err(error);
         }
@@ -81,7 +81,7 @@ impl Source {
             return Err(error.with("logFile", path.display().to_string()));
         }
         let why = error.message().lines().next().unwrap_or_default();
-        context.out.warn(&format!("{why}\nReading the log file {} itself.", path.display()));
+        context.out.warn(&format!("{why}\nReading the log file {} itself.", local.env.display(&path)));
         Ok(Source::File(local))
     }
 

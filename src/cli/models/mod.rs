@@ -48,8 +48,12 @@ pub fn load(context: &Context) -> Result<(Config, Env)> {
     let mut env = context.env.clone();
     let config = Config::load(&mut env)?;
     profiles::look(&config, &env);
-    far::refuse(context, &config, Some("models.list"))?;
-    Ok((config, env))
+    match far::configured(&env, &config) {
+        Some(address) => {
+            Err(far::refusal(&env, &address, "its models are configured there", Some("models.list")))
+        }
+        None => Ok((config, env)),
+    }
 }
 
 /// The model that `word` names, as an alias, `provider/model`, or a name that one provider alone lists.
@@ -117,7 +121,7 @@ impl<'a> Row<'a> {
 fn list(context: &Context, args: &Args) -> Result<()> {
     let mut env = context.env.clone();
     let config = Config::load(&mut env)?;
-    if far::address(&env, &config).is_some() && !args.has("local") {
+    if far::address(&env, &config, args).is_some() && !args.has("local") {
         return elsewhere::list(context, args);
     }
     let (config, env) = load(context)?;

@@ -43,6 +43,9 @@ pub fn servers() -> Vec<Found> {
 }
 
 fn run(context: &Context, args: &Args) -> Result<()> {
+    if args.has("add") {
+        super::load(context)?;
+    }
     let waiting = Waiting::begin(context.out, "asking the ports of model servers");
     let timeout = args.millis("timeout", 1)?.unwrap_or(TIMEOUT_MS);
     let found = scan(PORTS, Duration::from_millis(timeout));

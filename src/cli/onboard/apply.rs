@@ -37,7 +37,7 @@ pub fn carry_out(context: &Context, plan: &Plan, as_json: bool) -> Result<()> {
     if !as_json {
         let file = env.display(&env.config_path);
         context.out.line(format!("{} {file}", if before.exists() { "Config:" } else { "Wrote" }));
-        told.iter().for_each(|line| context.out.line(format!("  {line}")));
+        told.iter().for_each(|line| context.out.line(context.env.display_all(&format!("  {line}"))));
         if let Some(workspace) = &workspace {
             context.out.line(format!("Workspace OK: {}", env.display(workspace)));
             context.out.line(format!("Model: {}", catalogue::chosen(&after)));

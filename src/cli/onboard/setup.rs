@@ -1,7 +1,7 @@
 //! `openclaw setup`: config, token, workspace and sessions directory, each only where it is missing.
 use super::{port, report};
+use crate::agents::Agents;
 use crate::cli::parse::Args;
-use crate::cli::sessions::{default_agent, store_path};
 use crate::cli::{Command, Context, Flag, onboard};
 use crate::config::Config;
 use crate::config::edit::{self, Edit};
@@ -57,7 +57,7 @@ fn run(context: &Context, args: &Args) -> Result<()> {
         (true, false) => "Config OK:",
     };
     context.out.line(format!("{done} {}", env.display(&env.config_path)));
-    told.iter().for_each(|line| context.out.line(format!("  {line}")));
+    told.iter().for_each(|line| context.out.line(context.env.display_all(&format!("  {line}"))));
     context.out.line(format!("Workspace OK: {}", env.display(&made.workspace)));
     context.out.line(format!("Sessions OK: {}", env.display(&made.sessions)));
     context.out.line(format!("Next: {next}"));
@@ -93,7 +93,8 @@ pub fn furnish(env: &Env, config: &Config, place: &Path) -> Result<(Vec<&'static
     files::private_dir(place)?;
     let created =
         if config.bool("agents.defaults.skipBootstrap") { Vec::new() } else { workspace::fill(place)? };
-    let sessions = store_path(env, config, &default_agent(config));
+    let agents = Agents::of(config, env);
+    let sessions = agents.session_store(&agents.default_id());
     let sessions = sessions.parent().unwrap_or(&env.state_dir).to_path_buf();
     files::private_dir(&sessions)?;
     Ok((created, sessions))

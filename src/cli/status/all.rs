@@ -39,7 +39,7 @@ pub fn show(
         of_neighbours(unit),
     ];
     for (is_fine, text) in checks.into_iter().flatten() {
-        out.line(format!("{} {text}", if is_fine { "✓" } else { "!" }));
+        out.line(env.display_all(&format!("{} {text}", if is_fine { "✓" } else { "!" })));
     }
     let Some(path) = logging::latest(config, env).filter(|path| path.exists()) else {
         out.line("! No log file");

@@ -59,7 +59,7 @@ fn run(context: &Context, args: &Args) -> Result<()> {
         }
     }
     for line in lines(&health) {
-        context.out.line(&line);
+        context.out.line(context.env.display_all(&line));
     }
     Ok(())
 }
@@ -80,7 +80,7 @@ fn run_gateway(context: &Context, args: &Args) -> Result<()> {
     context.out.heading("Gateway Health");
     context.out.line(format!("OK ({}ms)", started.elapsed().as_millis()));
     for line in channels(&health).into_iter().chain(pairing(&health)).chain(config(&health)) {
-        context.out.line(&line);
+        context.out.line(context.env.display_all(&line));
     }
     Ok(())
 }

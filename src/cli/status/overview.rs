@@ -1,0 +1,141 @@
+//! The lines at the top of `openclaw status`: what runs here, who serves and what waits.
+use super::{Look, Word};
+use crate::agents::Agents;
+use crate::cli::VERSION;
+use crate::cli::print::age;
+use crate::cli::sessions::Row;
+use crate::clock;
+use crate::config::Config;
+use crate::device::pairing::Pairing;
+use crate::env::Env;
+use crate::models::catalogue;
+use crate::models::profiles;
+use crate::models::provider::Provider;
+use crate::sessions::newer;
+use crate::unsupported;
+use serde_json::Value;
+
+/// Names and values, from the top.
+pub fn lines(look: &Look) -> Vec<(&'static str, String)> {
+    let (env, config, gateway) = (&look.env, &look.config, &look.gateway);
+    let mode = look.mode().unwrap_or(if look.word == Word::Nobody { "mode unknown" } else { "unset" });
+    let address = gateway.target.as_ref().map_or(String::new(), |t| format!(" · {} ({})", t.url, t.source));
+    let mut rows = vec![
+        ("OpenClaw", format!("{VERSION} · {} {}", std::env::consts::OS, std::env::consts::ARCH)),
+        ("Config", format!("{}{}", env.display(&env.config_path), of_file(env, config))),
+        ("State", env.display(&env.state_dir)),
+        ("Gateway", format!("{mode}{address} · {}", reached(look))),
+        ("Service", look.unit.summary()),
+    ];
+    if look.elsewhere.is_some() {
+        let whose = "Config, State and Service are this machine's; what follows is the gateway's";
+        rows.push(("Elsewhere", whose.to_string()));
+    }
+    rows.extend(model(look).map(|model| ("Model", model)));
+    let is_told = look.word != Word::Gateway || gateway.told.is_some();
+    if look.word != Word::Nobody && is_told {
+        let ids: Vec<&str> = look.agents.iter().map(|agent| agent.id.as_str()).collect();
+        rows.push(("Agents", ids.join(", ")));
+    }
+    if is_told {
+        rows.push(("Sessions", sessions(look)));
+    }
+    let main = look.agents.iter().find(|agent| agent.id == look.default_id).and_then(|agent| {
+        let key = format!("agent:{}:main", agent.id);
+        agent.sessions.iter().find(|row| row.key == key)
+    });
+    rows.extend(main.and_then(Row::fallback).map(|fallback| ("Fallback", fallback)));
+    if look.elsewhere.is_none() {
+        rows.extend(
+            pairing(env).into_iter().map(|command| ("Pairing", format!("a request waits: {command}"))),
+        );
+        let doctor = env.command("doctor --only unsupported");
+        let all = unsupported::line(config, env);
+        rows.extend(all.map(|all| ("Not here", format!("{all}: not in this version; {doctor} says more"))));
+    }
+    rows.extend(next(look).map(|next| ("Next", next)));
+    rows
+}
+
+/// What is wrong with the file, behind its name.
+fn of_file(env: &Env, config: &Config) -> String {
+    match config.issues().first() {
+        Some(issue) => format!(" (invalid: {})", issue.located()),
+        None => match env.config_path.try_exists() {
+            Ok(true) => String::new(),
+            Ok(false) => " (not there yet)".to_string(),
+            // It may well be there, for somebody else.
+            Err(e) => format!(" (cannot be read: {e})"),
+        },
+    }
+}
+
+fn reached(look: &Look) -> String {
+    let gateway = &look.gateway;
+    match (&gateway.latency_ms, &gateway.error) {
+        (Some(ms), _) => {
+            let version = gateway.version.as_deref().map_or(String::new(), |v| format!(" · version {v}"));
+            let host = gateway.host.as_deref().map_or(String::new(), |h| format!(" · {h}"));
+            format!("reachable {ms}ms{version}{host}")
+        }
+        (None, Some(error)) => {
+            format!("unreachable ({})", error.message().lines().next().unwrap_or_default())
+        }
+        (None, None) => "unreachable".to_string(),
+    }
+}
+
+fn sessions(look: &Look) -> String {
+    let count: u64 = look.agents.iter().map(|agent| agent.count).sum();
+    let last = super::agents::newest(&look.agents).first().map(|row| row.updated_at);
+    let active = last.map_or(String::new(), |at| {
+        format!(" · last active {} ago", age(clock::now_ms().saturating_sub(at)))
+    });
+    let ids = || Agents::of(&look.config, &look.env).ids();
+    let of_newer = look.word != Word::Gateway && !newer::databases(&look.env.state_dir, &ids()).is_empty();
+    let newer = if of_newer { " · those of a newer release are not read (see doctor)" } else { "" };
+    format!("{count}{active}{newer}")
+}
+
+/// The model that answers, what takes over, and what keeps it from being used; `None` where nobody says.
+fn model(look: &Look) -> Option<String> {
+    let (env, config) = (&look.env, &look.config);
+    match look.word {
+        Word::Nobody => return Some("unknown: the config cannot be used".to_string()),
+        Word::Gateway => {
+            let told = look.gateway.told.as_ref()?;
+            return told.pointer("/sessions/defaults/model")?.as_str().map(str::to_string);
+        }
+        Word::Files => {}
+    }
+    let agents = Agents::of(config, env);
+    let (chosen, fallbacks) = (agents.answering(&look.default_id), agents.fallbacks(&look.default_id));
+    let then = if fallbacks.is_empty() { String::new() } else { format!(", then {}", fallbacks.join(", ")) };
+    profiles::look(config, env);
+    let wrong = match Provider::resolve(config, env, &chosen) {
+        Ok(provider) if catalogue::lacks_key(&provider) => " · its key is missing".to_string(),
+        Ok(_) => String::new(),
+        Err(error) => format!(" · {error}"),
+    };
+    let more = if wrong.is_empty() { "" } else { "; models status says more" };
+    Some(format!("{chosen}{then}{wrong}{more}"))
+}
+
+/// The commands that approve the requests waiting on this host.
+fn pairing(env: &Env) -> Vec<String> {
+    if !env.state_dir.join("devices/pending.json").exists() {
+        return Vec::new();
+    }
+    let pending = Pairing::new(&env.state_dir).list(clock::now_ms()).map(|l| l.pending).unwrap_or_default();
+    let ids = pending.iter().filter_map(|request| request.get("requestId").and_then(Value::as_str));
+    ids.map(|id| env.command(&format!("devices approve {id}"))).collect()
+}
+
+/// What to do next, if anything is to be done.
+fn next(look: &Look) -> Option<String> {
+    let error = look.gateway.error.as_ref()?;
+    if !look.env.config_path.exists() {
+        return Some(look.env.command("setup"));
+    }
+    error.message().lines().find_map(|line| line.strip_prefix("Fix: ")).map(str::to_string)
+}

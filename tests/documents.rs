@@ -1,0 +1,54 @@
+//! What the documents name is there: files and folders of the repository.
+use std::path::Path;
+
+/// Documents, and whether they also name files of `src/` without saying so.
+const DOCUMENTS: &[(&str, bool)] = &[
+    ("ARCHITECTURE.md", true),
+    ("README.md", false),
+    ("SECURITY.md", false),
+    ("COMPATIBILITY.md", false),
+    ("docs", false),
+];
+
+#[test]
+fn every_path_that_a_document_names_exists() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let rooms: Vec<String> = names(&root.join("src"));
+    let top: Vec<String> = names(root);
+    let mut gone = Vec::new();
+    for &(document, is_of_code) in DOCUMENTS {
+        for (file, text) in texts(&root.join(document)) {
+            for path in quoted(&text) {
+                let first = path.split('/').next().unwrap_or_default();
+                let is_below =
+                    |known: &[String]| path.contains('/') && known.iter().any(|name| name == first);
+                let is_code = path.ends_with(".rs") || is_of_code && is_below(&rooms);
+                let is_there = root.join(path).exists() || is_of_code && root.join("src").join(path).exists();
+                if (is_code || is_below(&top)) && !is_there {
+                    gone.push(format!("{file}: {path}"));
+                }
+            }
+        }
+    }
+    assert!(gone.is_empty(), "named and not there:\n{}", gone.join("\n"));
+}
+
+fn names(dir: &Path) -> Vec<String> {
+    let files = std::fs::read_dir(dir).unwrap();
+    files.map(|file| file.unwrap().file_name().to_string_lossy().into_owned()).collect()
+}
+
+/// A document, or each one of a folder.
+fn texts(path: &Path) -> Vec<(String, String)> {
+    if path.is_dir() {
+        return names(path).iter().flat_map(|name| texts(&path.join(name))).collect();
+    }
+    vec![(path.display().to_string(), std::fs::read_to_string(path).unwrap())]
+}
+
+/// What stands between backticks and could be a path: no words, no options, no places to fill in.
+fn quoted(text: &str) -> impl Iterator<Item = &str> {
+    let is_of_path = |c: char| c.is_ascii_alphanumeric() || "_-./".contains(c);
+    let parts = text.split("```").step_by(2).flat_map(|prose| prose.split('`').skip(1).step_by(2));
+    parts.filter(move |part| part.chars().all(is_of_path) && !part.starts_with(['.', '/', '-']))
+}

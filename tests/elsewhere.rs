@@ -1,0 +1,115 @@
+//! Commands where the gateway is on another machine: what they do there, and that nothing here is touched.
+use crate::harness::*;
+use std::path::{Path, PathBuf};
+use std::process::Output;
+
+/// A home whose configuration names the gateway, as one of another machine would.
+fn afar(gateway: &Gateway) -> PathBuf {
+    let here = gateway::new_dir();
+    std::fs::create_dir_all(here.join("home/.openclaw")).unwrap();
+    let url = format!("ws://127.0.0.1:{}", gateway.port);
+    let config = json!({"gateway": {"mode": "remote", "remote": {"url": url, "token": TOKEN}}});
+    std::fs::write(here.join("home/.openclaw/openclaw.json"), config.to_string()).unwrap();
+    here
+}
+
+fn run(dir: &Path, args: &[&str]) -> Output {
+    gateway::command(dir).args(args).output().unwrap()
+}
+
+fn done(dir: &Path, args: &[&str]) -> String {
+    let output = run(dir, args);
+    let (stdout, stderr) = crate::cli::text(&output);
+    assert!(output.status.success(), "{args:?}: {stdout} {stderr}");
+    stdout + &stderr
+}
+
+fn refused(dir: &Path, args: &[&str], part: &str) {
+    let output = run(dir, args);
+    let (stdout, stderr) = crate::cli::text(&output);
+    assert!(!output.status.success() && stderr.contains(part), "{args:?}: {stdout} {stderr}");
+}
+
+// N-3: agents are made, changed and deleted where the gateway is, or the command says why not.
+#[test]
+fn n_3_agents_are_changed_at_the_gateway_elsewhere() {
+    let gateway = Gateway::plain();
+    let here = afar(&gateway);
+    let before = std::fs::read_to_string(here.join("home/.openclaw/openclaw.json")).unwrap();
+    let (url, token) = (format!("ws://127.0.0.1:{}", gateway.port), TOKEN);
+    refused(&here, &["agents", "add", "ops"], "--workspace ~/.openclaw/workspace-NAME");
+    refused(&here, &["agents", "add", "ops", "--workspace", "rel"], "an absolute path");
+    let place = ["--workspace", "~/.openclaw/workspace-ops"];
+    refused(
+        &here,
+        &[&["agents", "add", "ops", "--bind", "telegram"][..], &place].concat(),
+        "agents.create takes no --bind",
+    );
+    let told = done(&here, &[&["agents", "add", "ops"][..], &place].concat());
+    let workspace = gateway.dir.join("home/.openclaw/workspace-ops");
+    assert!(
+        told.contains(&format!("Gateway: {url}"))
+            && told.contains(&workspace.display().to_string())
+            && told.contains("Agent: ops"),
+        "{told}"
+    );
+    assert!(workspace.join("IDENTITY.md").exists());
+    assert!(std::fs::read_to_string(gateway.config_path()).unwrap().contains("workspace-ops"));
+    refused(&here, &["agents", "set-identity", "--agent", "ops", "--name", "Zed"], "takes no --name");
+    refused(&here, &["agents", "set-identity", "--avatar", "https://a.example/p.png"], "--agent <id>");
+    done(&here, &["agents", "set-identity", "--agent", "ops", "--avatar", "https://a.example/p.png"]);
+    assert!(std::fs::read_to_string(gateway.config_path()).unwrap().contains("https://a.example/p.png"));
+    // By --url from a home that has a gateway of its own, with an agent of the same name.
+    let own = gateway::new_dir();
+    std::fs::create_dir_all(own.join("home/.openclaw")).unwrap();
+    let local = json!({"gateway": {"mode": "local"}, "agents": {"list": [{"id": "main"}, {"id": "ops"}]}});
+    std::fs::write(own.join("home/.openclaw/openclaw.json"), local.to_string()).unwrap();
+    let by_url = ["--url", url.as_str(), "--token", token];
+    let status = done(&own, &[&["status"][..], &by_url].concat());
+    assert!(status.contains("Elsewhere  Config, State and Service are this machine's"), "{status}");
+    refused(&own, &[&["agents", "delete", "ops"][..], &by_url].concat(), "repeat it with --force");
+    let told = done(&own, &[&["agents", "delete", "ops", "--force", "--json"][..], &by_url].concat());
+    let told: Value = serde_json::from_str(&told).unwrap();
+    assert_eq!((&told["agentId"], &told["gateway"]), (&json!("ops"), &json!(url)), "{told}");
+    assert!(!workspace.exists() && !std::fs::read_to_string(gateway.config_path()).unwrap().contains("ops"));
+    assert_eq!(std::fs::read_to_string(own.join("home/.openclaw/openclaw.json")).unwrap(), local.to_string());
+    assert_eq!(std::fs::read_to_string(here.join("home/.openclaw/openclaw.json")).unwrap(), before);
+    assert!(
+        !here.join("home/.openclaw/agents").exists() && !here.join("home/.openclaw/workspace-ops").exists()
+    );
+    std::fs::remove_dir_all(own).unwrap();
+    std::fs::remove_dir_all(here).unwrap();
+}
+
+// N-3: every other command says whose data it shows.
+#[test]
+fn n_3_what_is_done_here_says_so() {
+    let gateway = Gateway::plain();
+    let here = afar(&gateway);
+    for args in [
+        &["models", "set", "a/b"][..],
+        &["models", "fallbacks", "add", "a/b"],
+        &["models", "aliases", "list"],
+        &["models", "scan", "--add"],
+        &["models", "test"],
+        &["models", "status"],
+        &["devices", "clear", "--yes"],
+    ] {
+        refused(&here, args, "the gateway is elsewhere (ws://");
+    }
+    let note = "of this machine; the gateway at ws://";
+    assert!(done(&here, &["config", "set", "ui.assistant.name", "Zed"]).contains(note));
+    assert!(!done(&here, &["config", "set", "gateway.remote.token", TOKEN]).contains(note));
+    assert!(done(&here, &["backup", "create", "--dry-run"]).contains(note));
+    assert!(done(&here, &["sessions"]).contains("Session store: ws://"));
+    // A gateway that does not answer is not replaced by the files of this machine.
+    let url = format!("ws://127.0.0.1:{}", gateway::free_port());
+    done(&here, &["config", "set", "gateway.remote.url", &url]);
+    for args in [&["devices", "list"][..], &["sessions"], &["agents", "list"], &["models", "list"], &["logs"]]
+    {
+        refused(&here, args, &url);
+    }
+    let status = done(&here, &["status"]);
+    assert!(status.contains("unreachable (") && !status.contains("Sessions"), "{status}");
+    std::fs::remove_dir_all(here).unwrap();
+}
