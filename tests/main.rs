@@ -37,9 +37,11 @@ mod dialects;
 mod disk;
 #[cfg(test)]
 mod doctor;
+#[cfg(test)]
 mod documents;
 #[cfg(test)]
 mod elsewhere;
+#[cfg(test)]
 mod events;
 #[cfg(test)]
 mod failures;
@@ -90,6 +92,7 @@ mod onboard_again;
 mod other_user;
 #[cfg(test)]
 mod paths;
+#[cfg(test)]
 mod profiles;
 #[cfg(test)]
 mod push;
@@ -133,6 +136,7 @@ mod transcripts;
 mod turns;
 #[cfg(test)]
 mod typed;
+#[cfg(test)]
 mod usage;
 #[cfg(test)]
 mod windows;
