@@ -218,22 +218,23 @@ fn a_harmless_wrong_value_below_gateway_does_not_end_the_start() {
     assert_eq!(get("gateway.limits.stallMs"), "100\n", "the nearest that is allowed");
     drop(gateway);
     let refused = down();
+    let port = refused.port.to_string();
     for wrong in [
         "port: 'x'",
         "bind: 'x'",
         "auth: 5",
         "auth: {token: 'a-long-enough-token-1', rateLimit: {maxAttempts: 'few'}}",
         "auth: {mode: 'x', token: 'a-long-enough-token-1'}",
-        "trustedProxies: 5",
+        "trustedProxies: {}",
         "tls: {enabled: 'perhaps'}",
-        "remote: {url: 5}",
+        "remote: {url: []}",
         "controlUi: {enabled: 'perhaps'}",
         "controlUi: 5",
-        "nodes: {denyCommands: 5}",
+        "nodes: {denyCommands: {}}",
         "http: {endpoints: {responses: {files: {allowUrl: 'perhaps'}}}}",
     ] {
         put(&refused, "openclaw.json", &format!("{{gateway: {{mode: 'local', {wrong}}}}}"));
-        let (code, told) = fails(&refused, &["gateway", "--port", "1", "--token", "another-long-token-2"]);
+        let (code, told) = fails(&refused, &["gateway", "--port", &port, "--token", "another-long-token-2"]);
         assert!(code == 78 && told.contains("openclaw.json:1:"), "{wrong}: {code} {told}");
     }
 }
