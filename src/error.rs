@@ -59,6 +59,28 @@ pub enum Kind {
     Config,
 }
 
+/// The kinds that are told apart by their detail code.
+const KINDS: [Kind; 18] = [
+    Kind::Invalid,
+    Kind::BadFrame,
+    Kind::UnknownMethod,
+    Kind::Forbidden,
+    Kind::Unauthorized,
+    Kind::RateLimited,
+    Kind::NotPaired,
+    Kind::Protocol,
+    Kind::NotFound,
+    Kind::Conflict,
+    Kind::NotLinked,
+    Kind::AgentTimeout,
+    Kind::Aborted,
+    Kind::Model,
+    Kind::Unavailable,
+    Kind::Io,
+    Kind::OutcomeUnknown,
+    Kind::Config,
+];
+
 /// An error with its sentence and, for the wire, structured details. All but the kind lies behind one pointer:
 /// every result of the crate carries an error's place, and is moved often.
 #[derive(Debug, Clone)]
@@ -176,6 +198,28 @@ impl Error {
     pub fn reworded(mut self, from: &str, to: &str) -> Error {
         self.told.message = self.told.message.replace(from, to);
         self
+    }
+
+    /// An error that was written for the wire, read back.
+    pub fn from_wire(wire: &Value) -> Error {
+        let details = wire.get("details").and_then(Value::as_object);
+        let code = details.and_then(|details| details.get("code")).and_then(Value::as_str);
+        let kind = KINDS.into_iter().find(|kind| Some(Error::new(*kind, "").detail_code()) == code);
+        let kind = kind.unwrap_or(match wire.get("code").and_then(Value::as_str) {
+            Some("UNAVAILABLE") => Kind::Unavailable,
+            _ => Kind::Invalid,
+        });
+        let mut error = Error::new(kind, wire.get("message").and_then(Value::as_str).unwrap_or("refused"));
+        let own = Value::from(error.detail_code());
+        for (name, value) in
+            details.into_iter().flatten().filter(|(name, value)| *name != "code" || **value != own)
+        {
+            error = error.with(name, value.clone());
+        }
+        match wire.get("retryAfterMs").and_then(Value::as_u64) {
+            Some(ms) => error.retry_in(Duration::from_millis(ms)),
+            None => error,
+        }
     }
 
     pub fn message(&self) -> &str {

@@ -39,7 +39,8 @@ const FLOORS: &[&[&str]] = &[
     &["backup", "service", "tools", "upkeep"],
     &["agent", "doctor"],
     // What one thread owns, and the commands that look at it.
-    &["commands", "runs", "state"],
+    &["runs"],
+    &["commands", "state"],
     // Doors: methods, and the ways in.
     &["methods"],
     &["http", "net"],

@@ -120,7 +120,7 @@ pub struct Fallback {
 }
 
 impl Finished {
-    fn new() -> Finished {
+    pub fn new() -> Finished {
         Finished {
             result: Ok(()),
             text: String::new(),

@@ -4,13 +4,12 @@
 use super::Caller;
 use super::outbox::{Frame, Outbox, Work};
 use crate::cancel::Cancel;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::metrics::{self, Metric};
 use crate::protocol::frame::{self, Payload};
 use crossbeam_channel::Sender;
 use serde_json::Value;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// How a part of this process calls a method: as whom, method, params. Waits for the first
 /// answer, so never for the state thread; `Kind::Aborted` when the flag was set first.
@@ -34,7 +33,7 @@ pub enum Reply {
     /// To a thread of this process that waits for it. The first answer counts; room for one is enough.
     Thread(Sender<Said>),
     /// Nobody waits.
-    #[expect(dead_code, reason = "for callers that only start something: cron, hooks")]
+    #[cfg_attr(not(test), expect(dead_code, reason = "for callers that only start something: cron, hooks"))]
     Nobody,
 }
 
@@ -106,22 +105,13 @@ fn say(waiting: &Sender<Said>, said: Said) {
     let _ = waiting.try_send(said);
 }
 
-/// A stored answer as a result. Of its error, which was written as text, the code and the time to wait survive.
+/// A stored answer as a result. Of its error, which was written as text, the kind, the details and the time to wait
+/// survive.
 fn read(stored: &Value) -> Result<Payload> {
     if stored.get("ok") == Some(&Value::Bool(true)) {
         return Ok(Payload::Value(stored.get("payload").cloned().unwrap_or_default()));
     }
-    let error = stored.get("error").unwrap_or(&Value::Null);
-    let text = error.get("message").and_then(Value::as_str).unwrap_or("the gateway refused");
-    let kind = match error.get("code").and_then(Value::as_str) {
-        Some("UNAVAILABLE") => Kind::Unavailable,
-        _ => Kind::Invalid,
-    };
-    let failure = Error::new(kind, text);
-    Err(match error.get("retryAfterMs").and_then(Value::as_u64) {
-        Some(ms) => failure.retry_in(Duration::from_millis(ms)),
-        None => failure,
-    })
+    Err(Error::from_wire(stored.get("error").unwrap_or(&Value::Null)))
 }
 
 /// The log's line about a call that was refused or failed, which is counted.
@@ -134,8 +124,10 @@ pub fn log_failure(method: &str, conn: u64, error: &Error) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Kind;
     use crate::json::json;
     use crossbeam_channel::bounded;
+    use std::time::Duration;
 
     fn waiting() -> (Call, crossbeam_channel::Receiver<Said>) {
         let (tx, rx) = bounded(1);
@@ -171,6 +163,37 @@ mod tests {
                 assert_eq!((error.kind, error.message()), (Kind::Unavailable, "later"))
             }
             _ => panic!("an error was stored"),
+        }
+    }
+
+    #[test]
+    fn a_stored_error_reaches_a_thread_with_its_kind() {
+        use Kind::*;
+        let all = [
+            Invalid,
+            UnknownMethod,
+            Forbidden,
+            Unauthorized,
+            RateLimited,
+            NotPaired,
+            Protocol,
+            NotFound,
+            Conflict,
+            NotLinked,
+            AgentTimeout,
+            Aborted,
+            Model,
+            Unavailable,
+            Io,
+            Config,
+        ];
+        for kind in all {
+            let error = Error::new(kind, "why").with("about", "this").retry_in(Duration::from_millis(7));
+            let (call, said) = waiting();
+            call.replay(&json!({"ok": false, "error": (error.to_wire(4))}));
+            let Ok(Said::Answer(Err(read))) = said.try_recv() else { panic!("{kind:?}") };
+            assert_eq!((read.kind, read.message(), read.retry_after()), (kind, "why", error.retry_after()));
+            assert_eq!(read.to_wire(4), error.to_wire(4));
         }
     }
 }

@@ -5,6 +5,32 @@ use crate::protocol::frame::Scopes;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
+/// On whose authority something is asked. Set where the asking comes in, never read out of what was said (SEC-34).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[cfg_attr(not(test), expect(dead_code, reason = "for channels, hooks and cron"))]
+pub enum Provenance {
+    /// A client with a role and scopes of its own.
+    #[default]
+    Operator,
+    /// The owner, by a channel.
+    Owner,
+    /// Somebody else, by a channel.
+    Guest,
+    /// A paired device that does things for the gateway.
+    Node,
+    Hook,
+    Cron,
+    /// A turn of an agent, by its tools.
+    Agent,
+}
+
+impl Provenance {
+    /// Whether somebody wrote it himself: only such words are commands.
+    pub fn is_person(self) -> bool {
+        matches!(self, Provenance::Operator | Provenance::Owner | Provenance::Guest)
+    }
+}
+
 /// A connection after its `connect`, as handlers see it. Never changes, but for what the log was told.
 #[derive(Debug, Default)]
 pub struct Caller {
@@ -25,6 +51,7 @@ pub struct Caller {
     pub generation: u64,
     /// The run whose tool this is.
     pub run: Option<String>,
+    pub provenance: Provenance,
     /// It was told of as a client that knows more than this gateway.
     pub is_told_of: AtomicBool,
 }
@@ -45,6 +72,7 @@ impl Caller {
             method: admitted.method,
             generation: admitted.generation,
             run: None,
+            provenance: if admitted.role == "node" { Provenance::Node } else { Provenance::Operator },
             is_told_of: AtomicBool::new(false),
         }
     }

@@ -6,7 +6,9 @@ pub mod budget;
 mod call;
 mod caller;
 pub mod outbox;
+mod pending;
 mod wake;
 
 pub use call::{Ask, Call, Reply, Said, Whom, log_failure};
-pub use caller::{Admitted, Caller, Client};
+pub use caller::{Admitted, Caller, Client, Provenance};
+pub use pending::{Party, Pending, Question};

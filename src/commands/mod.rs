@@ -77,7 +77,6 @@ fn set_member(state: &mut State, at: &At, name: &str, value: impl Into<Value>) -
 fn put(state: &mut State, at: &At, entry: Entry, reason: &'static str) -> Result<()> {
     state.sessions.put(&at.key, &entry, state.mono)?;
     state.session_changed(&at.key, reason);
-    state.health_stale = true;
     Ok(())
 }
 

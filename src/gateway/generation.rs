@@ -7,12 +7,13 @@ use super::supervisor::Supervisor;
 use super::workers::{House, WORKERS};
 use super::{Process, recover, watch};
 use crate::clock;
-use crate::deliveries::{Dedupe, Journal, Spool};
+use crate::deliveries::{Journal, Spool};
 use crate::device::pairing::Pairing;
 use crate::error::{Error, Kind, Result};
 use crate::methods;
 use crate::net::origin;
 use crate::protocol::limits::Limits;
+use crate::runs::Requests;
 use crate::settings::Settings;
 use crate::state::event::Event;
 use crate::state::sentinel;
@@ -91,7 +92,7 @@ impl Generation {
         crate::clock::read_zone();
         let mut state = build(&shared, state_tx, judge_tx)?;
         state.system_events = notes;
-        state.config_invalid = shared.config().problem(&crate::config::Config::empty()).map(|p| p.to_json());
+        *state.config_invalid = shared.config().problem(&crate::config::Config::empty()).map(|p| p.to_json());
         sentinel::tell(&mut state);
         let (asked, (done_tx, done)) = (process.asked.clone(), bounded(1));
         let died = done_tx.clone();
@@ -176,8 +177,8 @@ fn build(shared: &Arc<Shared>, state_tx: Sender<Event>, judge: Sender<()>) -> Re
     let ledger = recover::resume(found.inbound, found.deliveries, &mut journal);
     spool.sweep(records.iter().filter(|r| r.result.is_none()).map(|r| (r.family.as_str(), r.key.as_str())));
     let store = Store::start(journal, spool, state_tx)?;
-    let dedupe = Dedupe::from_records(records);
-    let mut state = State::new(shared.clone(), store, sessions, dedupe, judge, now);
+    let requests = Requests::of(records);
+    let mut state = State::new(shared.clone(), store, sessions, requests, judge, now);
     state.ledger = ledger;
     for request in Pairing::new(dir).list(now).map(|l| l.pending).unwrap_or_default() {
         if let Some(id) = request.get("requestId").and_then(|id| id.as_str()) {

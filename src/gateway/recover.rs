@@ -7,6 +7,7 @@ use crate::deliveries::{Delivery, Inbound, Journal, Ledger, Line, Record, Spool}
 use crate::error::{Error, Result};
 use crate::json::json;
 use crate::logging;
+use crate::runs::origin;
 use crate::sessions::Transcript;
 use crate::state::sessions::Sessions;
 
@@ -67,7 +68,7 @@ fn keep_message(record: &Record, sessions: &mut Sessions, spool: &Spool) -> Resu
         run: record.key.clone(),
         text: text.clone(),
         images: spool.read(&record.family, &record.key).into(),
-        names_message: record.family == "chat",
+        names_message: origin::surface(&record.family).is_some_and(|surface| surface.names_message),
         ..Said::default()
     };
     transcript.append(&[question(&said, record.ts, None)]).map(drop)

@@ -103,7 +103,6 @@ pub fn delete(state: &mut State, call: Call, params: Value) -> Result<Answer> {
     let (shared, name) = (state.shared.clone(), id.clone());
     let work = Box::new(move || remove(&shared, &name, delete_files.unwrap_or(true)));
     state.sessions.leave(&id, call, work, state.mono);
-    state.health_stale = true;
     Ok(Answer::Later)
 }
 

@@ -3,24 +3,18 @@ use crate::calls::Call;
 use crate::cancel::Reason;
 use crate::error::{Error, Result};
 use crate::json::json;
-use crate::methods::agent::{check_send_policy, default_timeout_ms, read_thinking, replay};
+use crate::methods::asking::read_thinking;
 use crate::methods::sessions::key_of;
 use crate::params::{params, read};
 use crate::protocol::events;
-use crate::runs::{Family, NewRun};
-use crate::sessions::{freshness, history, message};
-use crate::slash::{self, At, Directives};
+use crate::runs::origin::{CHAT, Origin};
+use crate::runs::{Ask, Observers, Runs, Wishes, World};
+use crate::sessions::attachments::Attachments;
+use crate::sessions::{history, message};
+use crate::slash::queue;
 use crate::state::State;
 use crate::state::event::{Answer, Event};
 use serde_json::Value;
-use std::sync::Arc;
-
-/// The channel of clients that speak `chat.*`.
-const WEBCHAT: &str = "webchat";
-/// Longer texts are no commands and hold no directives: looking for them would cost more than they are worth.
-const MAX_COMMAND: usize = 16 << 10;
-/// Whole messages that stop a run instead of starting one.
-const STOP_WORDS: [&str; 7] = ["/stop", "stop", "esc", "abort", "wait", "exit", "interrupt"];
 
 params! {
     struct Send {
@@ -41,76 +35,32 @@ params! {
 
 pub fn send(state: &mut State, call: Call, params: Value) -> Result<Answer> {
     let params: Send = read(params)?;
-    let text = params.message.trim().to_string();
-    let has_more = !params.images.is_empty() || !params.texts.is_empty();
-    if text.is_empty() && !has_more {
+    let message = params.message.trim().to_string();
+    if message.is_empty() && params.images.is_empty() && params.texts.is_empty() {
         return Err(Error::invalid("message or attachment required"));
     }
-    let thinking = read_thinking(params.thinking.as_deref())?;
-    let key = key_of(state, &params.session_key, params.agent_id.as_deref())?;
-    let is_plain = params.suppress_command_interpretation;
-    let is_short = text.len() <= MAX_COMMAND;
-    if !is_plain && is_short && STOP_WORDS.contains(&text.to_lowercase().as_str()) {
-        return Ok(Answer::Now(abort_session(state, &key, None, Reason::Stop).into()));
-    }
-    if let Some(answer) = replay(state, &call, Family::Chat, &params.idempotency_key, &params.hash)? {
-        return Ok(answer);
-    }
-    let config = state.shared.config();
-    let may_command = !has_more && !is_plain && is_short;
-    let command = if may_command { slash::parse(&config, &text) } else { None };
-    let (mut directives, text) = match command {
-        Some(_) => (Directives::default(), text),
-        None if is_plain || !is_short => (Directives::default(), text),
-        None => slash::directives(&config, &text),
+    let conversation = params.session_id.as_deref().map(str::trim).filter(|id| !id.is_empty());
+    let wishes = Wishes {
+        timeout_ms: params.timeout_ms,
+        thinking: read_thinking(params.thinking.as_deref())?,
+        queue: params.queue_mode.as_deref().map(|mode| queue::take(mode).0),
+        conversation: conversation.map(str::to_string),
+        is_plain: params.suppress_command_interpretation,
+        ages_by: CHAT.channel.map(str::to_string),
+        ..Wishes::default()
     };
-    if command.is_none() {
-        check_send_policy(state, &key)?;
-        start_anew_if_stale(state, &key, WEBCHAT)?;
-    }
-    if let Some(id) = params.session_id.as_deref().map(str::trim).filter(|id| !id.is_empty()) {
-        state.sessions.begin(&key, Some(id), state.now, state.mono)?;
-    }
-    let at = At {
-        key: key.clone(),
-        scopes: call.caller.scopes.clone(),
-        sender: call.caller.client_id.clone(),
-        channel: WEBCHAT.to_string(),
-    };
-    if let Some(invocation) = &command {
-        slash::check(&at, invocation)?;
-    }
-    if let Some(mode) = &params.queue_mode {
-        directives.queue = Some(slash::queue::take(mode).0);
-    }
-    directives.thinking = directives.thinking.or(thinking);
-    let new = NewRun {
-        family: Family::Chat,
+    let ask = Ask {
+        origin: Origin::client(&CHAT, call.caller.provenance),
+        session: key_of(state, &params.session_key, params.agent_id.as_deref())?,
         id: params.idempotency_key,
-        key,
-        message: text + &params.texts,
-        images: Arc::new(params.images),
         hash: params.hash,
-        timeout_ms: params.timeout_ms.unwrap_or_else(|| default_timeout_ms(state)),
-        extra_system: None,
-        directives,
-        channel: Some(WEBCHAT.to_string()),
-        command: command.map(|invocation| Box::new((at, invocation))),
+        message,
+        attachments: Attachments { images: params.images, texts: params.texts },
+        wishes,
+        observers: Observers::of(&call.caller),
+        reply: call,
     };
-    state.accept_run(call, new)
-}
-
-/// A message after the daily hour, or after a long silence, begins a new conversation (methods 7). The old
-/// transcript stays; what the user set for the session stays too.
-pub fn start_anew_if_stale(state: &mut State, key: &str, channel: &str) -> Result<()> {
-    let Some(entry) = state.sessions.get(key) else { return Ok(()) };
-    let is_stale = freshness::is_stale(&state.shared.config(), key, &entry, Some(channel), state.now);
-    if !is_stale || state.runs.is_busy(key) {
-        return Ok(());
-    }
-    state.sessions.put(key, &entry.reset(&crate::ids::uuid()?, state.now), state.mono)?;
-    state.session_changed(key, "reset");
-    Ok(())
+    state.with_runs(|runs, world| runs.ask(world, ask)).map(Answer::from)
 }
 
 params! {
@@ -130,17 +80,10 @@ pub fn abort(state: &mut State, _call: Call, params: Value) -> Result<Answer> {
     {
         return Err(Error::invalid("runId does not match sessionKey"));
     }
-    Ok(Answer::Now(abort_session(state, &key, run_id, Reason::Rpc).into()))
-}
-
-fn abort_session(state: &mut State, key: &str, run: Option<String>, why: Reason) -> Value {
-    let mut runs = state.runs.of_session(key);
-    runs.retain(|id| run.as_ref().is_none_or(|run| run == id));
-    crate::order::sort(&mut runs);
-    for id in &runs {
-        state.abort_run(id, why);
-    }
-    json!({"ok": true, "aborted": !runs.is_empty(), "runIds": runs})
+    let stop = |runs: &mut Runs, world: &mut dyn World| {
+        runs.stop_session(world, &key, run_id.as_deref(), Reason::Rpc)
+    };
+    Ok(Answer::Now(state.with_runs(stop).into()))
 }
 
 params! {

@@ -44,7 +44,7 @@ pub fn status(state: &mut State, call: Call, _params: Value) -> Result<Answer> {
     // Where the file lies and who asked for a restart is for administrators.
     let is_admin = call.caller.scopes.has("operator.admin");
     let operation = [
-        ("configInvalid", state.config_invalid.clone()),
+        ("configInvalid", (*state.config_invalid).clone()),
         ("restart", Some(state.restart_status())),
         ("metrics", is_admin.then(|| snapshot::metrics(state))),
     ];

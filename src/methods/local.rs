@@ -3,7 +3,7 @@
 //!
 //! Runs on the thread that calls, which waits; never on the state thread. Opens no socket and makes no JSON text.
 //! Rooms below are given `ask` as a function (`Shared::ask`).
-use crate::calls::{Call, Caller, Reply, Said, Whom};
+use crate::calls::{Call, Caller, Provenance, Reply, Said, Whom};
 use crate::cancel::{Cancel, SLICE};
 use crate::error::{Error, Result};
 use crate::json;
@@ -33,6 +33,7 @@ pub fn ask(shared: &Arc<Shared>, whom: &Whom, method: &str, params: Value, cance
         mode: "backend".to_string(),
         method: "local",
         run: whom.run.map(str::to_string),
+        provenance: if whom.run.is_some() { Provenance::Agent } else { Provenance::Operator },
         ..Caller::default()
     });
     call(shared, caller, method, params, &|| cancel.reason().map(|_| cancel.error()))

@@ -6,9 +6,11 @@
 //! method's name. Handlers are functions over validated params; they do not log,
 //! lock, spawn or know about sockets.
 pub mod agent;
+mod agent_session;
 pub mod agents;
 pub mod agents_edit;
 pub mod agents_files;
+mod asking;
 pub mod chat;
 pub mod chat_open;
 pub mod compact;
@@ -92,7 +94,7 @@ macro_rules! methods {
 }
 
 methods! {
-    "schemas/methods/agent.json" Write Changes Prepared(agent::prepare, agent::agent);
+    "schemas/methods/agent.json" Write Changes Prepared(asking::prepare, agent::agent);
     "schemas/methods/agent.identity.get.json" Read Reads Here(agents::identity_get);
     "schemas/methods/agent.wait.json" Write Reads State(agent::wait);
     "schemas/methods/agents.create.json" Admin Changes Here(agents_edit::create);
@@ -106,7 +108,7 @@ methods! {
     "schemas/methods/chat.history.json" Read Reads State(chat::history);
     "schemas/methods/chat.inject.json" Admin Changes State(chat::inject);
     "schemas/methods/chat.metadata.json" Read Reads Here(chat_open::metadata);
-    "schemas/methods/chat.send.json" Write Changes Prepared(agent::prepare, chat::send);
+    "schemas/methods/chat.send.json" Write Changes Prepared(asking::prepare, chat::send);
     "schemas/methods/chat.startup.json" Read Reads State(chat_open::startup);
     "schemas/methods/config.apply.json" Admin Changes Here(config_write::apply);
     "schemas/methods/config.get.json" Admin Reads Here(config::get);

@@ -34,7 +34,6 @@ pub fn patch(state: &mut State, _call: Call, params: Value) -> Result<Answer> {
     let reason = if state.sessions.has(&key) { "patch" } else { "create" };
     state.sessions.put(&key, &entry, state.mono)?;
     state.session_changed(&key, reason);
-    state.health_stale = true;
     Ok(Answer::Stored { key: Some(key), work: Box::new(move || Ok(payload.into())) })
 }
 
@@ -71,7 +70,6 @@ pub fn reset(state: &mut State, _call: Call, params: Value) -> Result<Answer> {
     let payload = json!({"ok": true, "key": key, "entry": entry.to_value()});
     state.sessions.put(&key, &entry, state.mono)?;
     state.session_changed(&key, if reason.as_deref() == Some("new") { "new" } else { "reset" });
-    state.health_stale = true;
     Ok(Answer::Stored { key: Some(key), work: Box::new(move || Ok(payload.into())) })
 }
 
@@ -96,7 +94,7 @@ pub fn delete(state: &mut State, _call: Call, params: Value) -> Result<Answer> {
     let runs = state.runs.of_session(&key);
     if !runs.is_empty() {
         for run in &runs {
-            state.abort_run(run, Reason::Rpc);
+            state.with_runs(|runs, world| runs.abort(world, run, Reason::Rpc));
         }
         if !state.runs.of_session(&key).is_empty() {
             let text = format!("Session {key} is still active; try again in a moment.");
@@ -107,7 +105,6 @@ pub fn delete(state: &mut State, _call: Call, params: Value) -> Result<Answer> {
         return Ok(Answer::Now(json!({"ok": true, "key": key, "deleted": false, "archived": []}).into()));
     };
     state.session_changed(&key, "delete");
-    state.health_stale = true;
     let transcript =
         state.sessions.transcript(&key, &entry).ok().filter(|_| delete_transcript.unwrap_or(true));
     let name = key.clone();

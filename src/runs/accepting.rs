@@ -1,69 +1,50 @@
-//! From a request to a run in its lane. Part of `State`, on the state thread.
+//! From a request that may be answered to a run in its lane. Part of `Runs`, on the state thread.
 use super::nesting::Nesting;
+use super::observers::Observers;
+use super::origin::Answers;
 use super::sharing::Sender;
 use super::telling::Told;
-use super::{Doing, Family, Footer, NewRun, Phase, Run, Verbose};
+use super::world::World;
+use super::{Doing, Footer, NewRun, Phase, Run, Runs, Taken, Verbose};
 use crate::agent::mailbox::Mailbox;
 use crate::calls::Call;
-use crate::cancel::Cancel;
-use crate::commands;
-use crate::deliveries::Record;
+use crate::cancel::{Cancel, Reason};
 use crate::error::{Error, Result};
-use crate::json::json;
 use crate::protocol::frame::Payload;
-use crate::slash::{self, Reply};
-use crate::state::State;
-use crate::state::event::Answer;
-use crate::state::store;
-use crate::state::store::Job;
+use crate::slash::{At, Invocation, Reply};
 use serde_json::Value;
 use std::time::Duration;
 
-impl State {
+impl Runs {
     /// Takes a new run in. The answer follows when the acceptance is on disk.
-    pub fn accept_run(&mut self, call: Call, new: NewRun) -> Result<Answer> {
+    pub(super) fn accept(
+        &mut self,
+        world: &mut dyn World,
+        call: Call,
+        observers: Observers,
+        new: NewRun,
+    ) -> Result<Taken> {
         let sender = self.sender(&call.caller);
-        self.refuse_excess(&new, &sender)?;
+        self.refuse_excess(world, &new, &sender)?;
         let nesting = self.nest(&call.caller)?;
-        let entry = self.sessions.ensure(&new.key, self.now, self.mono)?;
-        let now = self.now;
-        self.sessions.update(&new.key, self.mono, |e| e.set("updatedAt", now));
-        let record = Record {
-            family: new.family.name().to_string(),
-            key: new.id.clone(),
-            hash: new.hash.clone(),
-            ts: self.now,
-            session_key: Some(new.key.clone()),
-            session_id: entry.session_id().map(str::to_string),
-            message: new.own_words(),
-            result: None,
-        };
-        self.dedupe.begin(record.clone());
-        let (id, images) = (new.id.clone(), new.images.clone());
-        let run = Run {
-            agent: self.sessions.owner(&new.key)?.to_string(),
-            session_id: entry.session_id().unwrap_or_default().to_string(),
-            nesting,
-            sender,
-            ..Run::of(new, call, self.now)
-        };
-        self.runs.map.insert(id.clone(), run);
-        if self.store.submit(Job::Accept { record, images }).is_err() {
-            self.forget_run(&id);
-            return Err(store::busy());
-        }
-        Ok(Answer::Later)
+        let agent = world.owner(&new.key)?;
+        let entry = world.begin(&new.key, None)?;
+        let now = world.now();
+        world.update(&new.key, &mut |entry| entry.set("updatedAt", now));
+        self.requests.begin(world, &new, entry.session_id())?;
+        let session_id = entry.session_id().unwrap_or_default().to_string();
+        let id = new.id.clone();
+        let run = Run { agent, session_id, nesting, sender, ..Run::of(new, call, observers, now) };
+        self.map.insert(id, run);
+        Ok(Taken::Later)
     }
 
-    fn refuse_excess(&self, new: &NewRun, sender: &Sender) -> Result<()> {
+    fn refuse_excess(&self, world: &dyn World, new: &NewRun, sender: &Sender) -> Result<()> {
         let soon = Duration::from_secs(5);
-        if self.is_stopping() {
-            return Err(Error::unavailable("the gateway is shutting down").retry_in(soon));
-        }
-        self.refuse_while_draining()?;
-        let waiting = self.runs.of_session(&new.key).len();
+        world.takes_turns()?;
+        let waiting = self.of_session(&new.key).len();
         // A command is often the way out of a full queue.
-        if waiting > self.runs.max_queued && new.command.is_none() {
+        if waiting > self.max_queued && new.command.is_none() {
             let text = format!(
                 "session {} has {waiting} turns waiting already; wait for one to end or abort it",
                 new.key
@@ -71,76 +52,86 @@ impl State {
             return Err(Error::unavailable(text).retry_in(soon));
         }
         self.refuse_beyond_share(new, sender)?;
-        self.refuse_full_queue(new)
+        self.refuse_full_queue(world, new)
     }
 
-    fn forget_run(&mut self, id: &str) -> Option<Run> {
-        let run = self.runs.map.remove(id)?;
-        self.dedupe.cancel(run.new.family.name(), id);
-        Some(run)
-    }
-
-    /// The journal has the run, or could not take it.
-    pub fn run_accepted(&mut self, id: &str, result: Result<()>) {
+    /// The journal has the run, or could not take it. Gives the command that the message is: the caller has it done
+    /// and says so to `commanded`.
+    pub fn accepted(
+        &mut self,
+        world: &mut dyn World,
+        id: &str,
+        result: Result<()>,
+    ) -> Option<Box<(At, Invocation)>> {
         if let Err(error) = result {
-            for call in self.forget_run(id).into_iter().flat_map(|run| run.calls) {
-                call.answer(Err(error.clone()));
-            }
-            return;
+            let run = self.map.remove(id)?;
+            self.requests.forget(&run.new);
+            run.calls.iter().for_each(|call| call.answer(Err(error.clone())));
+            return None;
         }
-        let Some(run) = self.runs.map.get_mut(id) else { return };
-        let answer = accepted(run);
-        // `agent` has its first answer before anything that could end the run; `chat.send` has only the one, and
-        // when it comes the message has its place.
-        let calls = match run.new.family {
-            Family::Agent => {
-                run.calls.iter().for_each(|call| call.answer(Ok(Payload::Value(answer.clone()))));
-                Vec::new()
+        let command = self.map.get_mut(id)?.new.command.take();
+        if command.is_none() {
+            self.answer_accepted(id, |runs| runs.place_run(world, id));
+        }
+        command
+    }
+
+    /// A command takes effect at once, however busy the session is; what it has to say is said by a run.
+    pub fn commanded(&mut self, world: &mut dyn World, id: &str, reply: Result<Reply>) {
+        self.answer_accepted(id, |runs| runs.go_on(world, id, reply));
+    }
+
+    /// Who is answered twice has the first answer before anything that could end the run; for who is answered once
+    /// the message has its place when the answer comes.
+    fn answer_accepted(&mut self, id: &str, place: impl FnOnce(&mut Runs)) {
+        let Some(run) = self.map.get_mut(id) else { return };
+        let surface = run.new.origin.surface;
+        let answer = surface.accepted(id, run.accepted_at);
+        let calls = if surface.tells_outcome() { run.calls.clone() } else { std::mem::take(&mut run.calls) };
+        let tell = || {
+            for (call, answer) in calls.iter().zip(answer.iter().cycle()) {
+                call.answer(Ok(Payload::Value(answer.clone())));
             }
-            Family::Chat => std::mem::take(&mut run.calls),
         };
-        self.health_stale = true;
-        match self.runs.map.get_mut(id).and_then(|run| run.new.command.take()) {
-            Some(command) => self.run_command(id, &command),
-            None => self.place_run(id),
-        }
-        for call in calls {
-            call.answer(Ok(Payload::Value(answer.clone())));
+        if surface.answers == Answers::Once {
+            place(self);
+            tell();
+        } else {
+            tell();
+            place(self);
         }
     }
 
-    /// A command takes effect now, however busy the session is; what it has to say is said by a run.
-    fn run_command(&mut self, id: &str, command: &(slash::At, slash::Invocation)) {
-        let (at, invocation) = command;
-        let doing = match commands::run(self, at, invocation) {
+    fn go_on(&mut self, world: &mut dyn World, id: &str, reply: Result<Reply>) {
+        let doing = match reply {
             Ok(Reply::Text(text)) => Doing::Say(Some(Box::new(move || Ok(text)))),
             Ok(Reply::Work(work)) => Doing::Say(Some(work)),
             Ok(Reply::Compact { instructions }) => Doing::Compact(instructions),
             Ok(Reply::Turn { message }) => {
-                if let Some(run) = self.runs.map.get_mut(id) {
+                if let Some(run) = self.map.get_mut(id) {
                     run.new.message = message;
                 }
                 Doing::Answer
             }
             Ok(Reply::Stop) => {
-                let others: Vec<String> =
-                    self.runs.of_session(&at.key).into_iter().filter(|r| r != id).collect();
-                others.iter().for_each(|run| self.abort_run(run, crate::cancel::Reason::Stop));
+                let key = self.session_of(id).unwrap_or_default();
+                let others: Vec<String> = self.of_session(key).into_iter().filter(|r| r != id).collect();
+                others.iter().for_each(|run| self.abort(world, run, Reason::Stop));
                 let text = if others.is_empty() { "Nothing is running." } else { "⚙️ Stopped." };
                 Doing::Say(Some(Box::new(move || Ok(text.to_string()))))
             }
-            Err(error) => return self.end_run(id, Err(error), None),
+            Err(error) => return self.end_run(world, id, Err(error), None),
         };
-        if let Some(run) = self.runs.map.get_mut(id) {
+        if let Some(run) = self.map.get_mut(id) {
             run.doing = doing;
         }
-        self.place_run(id);
+        self.place_run(world, id);
     }
 }
 
 impl Run {
-    fn of(new: NewRun, call: Call, now: u64) -> Run {
-        let mut run = Run {
+    fn of(new: NewRun, call: Call, observers: Observers, now: u64) -> Run {
+        Run {
             doing: Doing::Answer,
             phase: Phase::Accepting,
             agent: String::new(),
@@ -148,11 +139,11 @@ impl Run {
             cancel: Cancel::new(),
             mailbox: Mailbox::default(),
             attached: Vec::new(),
-            calls: Vec::new(),
+            calls: vec![call],
             nesting: Nesting::default(),
             lent_by: None,
             sender: Sender::default(),
-            listeners: Vec::new(),
+            observers,
             accepted_at: now,
             started_at: None,
             deadline: None,
@@ -168,16 +159,13 @@ impl Run {
             replaces: false,
             silenced: false,
             new,
-        };
-        run.listen(&call);
-        run.calls.push(call);
-        run
+        }
     }
 }
 
 impl NewRun {
     /// What a transcript must not miss. A command is done or not; only what follows `/new` is a message.
-    fn own_words(&self) -> Option<String> {
+    pub(super) fn own_words(&self) -> Option<String> {
         match &self.command {
             None => Some(self.message.clone()),
             Some(command) => command.1.message().map(str::to_string),
@@ -188,13 +176,5 @@ impl NewRun {
     pub(super) fn size(&self) -> usize {
         let image = |block: &Value| block.get("data").and_then(Value::as_str).map_or(0, str::len);
         self.message.len() + self.images.iter().map(image).sum::<usize>()
-    }
-}
-
-/// The first answer to the request.
-fn accepted(run: &Run) -> Value {
-    match run.new.family {
-        Family::Agent => json!({"runId": run.new.id, "status": "accepted", "acceptedAt": run.accepted_at}),
-        Family::Chat => json!({"runId": run.new.id, "status": "started"}),
     }
 }

@@ -1,8 +1,9 @@
 //! The end of a run: told on every surface and exactly once, remembered, and the next one started.
 //!
-//! Part of `State`, on the state thread. A failure is an error on each surface.
+//! Part of `Runs`, on the state thread. A failure is an error on each surface.
 use super::telling::{agent_event, chat_event, said, stop_reason};
-use super::{Ended, Family, Footer, NewRun, Phase, Run};
+use super::world::World;
+use super::{Ended, Footer, NewRun, Phase, Run, Runs};
 use crate::agent::run::Finished;
 use crate::cancel::Reason;
 use crate::error::{Error, Kind, Result};
@@ -12,13 +13,11 @@ use crate::models::failure;
 use crate::models::provider::Usage;
 use crate::protocol::events;
 use crate::protocol::frame::Payload;
-use crate::state::State;
-use crate::state::store::Job;
 use serde_json::Value;
 
-impl State {
-    pub(super) fn run_finished(&mut self, id: &str, finished: Finished) {
-        let Some(run) = self.runs.map.get_mut(id) else { return };
+impl Runs {
+    pub(super) fn run_finished(&mut self, world: &mut dyn World, id: &str, finished: Finished) {
+        let Some(run) = self.map.get_mut(id) else { return };
         run.text.clone_from(&finished.text);
         // Messages that came too late for this turn have one of their own, unless all was stopped.
         let reason = run.cancel.reason();
@@ -29,19 +28,19 @@ impl State {
         leftover.iter().rev().for_each(|id| self.put_back(id));
         if reason == Some(Reason::Shutdown) {
             // Stopped as runs that never began: their journal records stay open, and the next start keeps them.
-            leftover.iter().for_each(|id| self.abort_run(id, Reason::Shutdown));
+            leftover.iter().for_each(|id| self.abort(world, id, Reason::Shutdown));
         }
-        self.note_in_session(id, &finished);
-        self.log_end(id, &finished);
+        self.note_in_session(world, id, &finished);
+        self.log_end(world, id, &finished);
         let result = finished.result.clone();
-        self.end_run(id, result, Some(&finished));
+        self.end_run(world, id, result, Some(&finished));
     }
 
     /// The line of the log that says what was answered, by whom and at what cost.
-    fn log_end(&self, id: &str, finished: &Finished) {
-        let Some(run) = self.runs.map.get(id) else { return };
+    fn log_end(&self, world: &dyn World, id: &str, finished: &Finished) {
+        let Some(run) = self.map.get(id) else { return };
         let session = crate::logging::quoted(&run.new.key);
-        let ms = self.now.saturating_sub(run.started_at.unwrap_or(run.accepted_at));
+        let ms = world.now().saturating_sub(run.started_at.unwrap_or(run.accepted_at));
         let (model, usage) = (format!("{}/{}", finished.provider, finished.model), &finished.usage);
         let tokens = usage.input + usage.cache_read + usage.cache_write;
         let spent = format!("{}.{} s, tokens {tokens} in, {} out", ms / 1000, ms % 1000 / 100, usage.output);
@@ -62,15 +61,14 @@ impl State {
         }
     }
 
-    fn note_in_session(&mut self, id: &str, finished: &Finished) {
-        let Some(run) = self.runs.map.get(id) else { return };
-        let (key, session_id, now) = (run.new.key.clone(), run.session_id.clone(), self.now);
+    fn note_in_session(&mut self, world: &mut dyn World, id: &str, finished: &Finished) {
+        let Some(run) = self.map.get(id) else { return };
+        let (key, session_id, now) = (run.new.key.clone(), run.session_id.clone(), world.now());
         let (failed, is_aside) = (finished.result.is_err(), run.is_aside());
         let is_aborted = finished.result.as_ref().is_err_and(|e| e.kind == Kind::Aborted);
-        let channel = run.new.channel.clone();
-        let transcript =
-            self.sessions.get(&key).and_then(|entry| self.sessions.transcript(&key, &entry).ok());
-        self.sessions.update(&key, self.mono, |entry| {
+        let channel = run.new.origin.surface.channel;
+        let transcript = world.entry(&key).and_then(|entry| world.transcript(&key, &entry).ok());
+        world.update(&key, &mut |entry| {
             // Counts of a transcript that was reset meanwhile belong to nobody.
             if entry.session_id() != Some(&session_id) {
                 return;
@@ -94,8 +92,14 @@ impl State {
     }
 
     /// Ends a run and those that end with it.
-    pub(super) fn end_run(&mut self, id: &str, result: Result<()>, finished: Option<&Finished>) {
-        let Some(run) = self.runs.map.get_mut(id) else { return };
+    pub(super) fn end_run(
+        &mut self,
+        world: &mut dyn World,
+        id: &str,
+        result: Result<()>,
+        finished: Option<&Finished>,
+    ) {
+        let Some(run) = self.map.get_mut(id) else { return };
         let result = result.map_err(|e| match run.cancel.reason() {
             Some(Reason::Timeout) => timed_out(&run.new),
             _ => e,
@@ -104,7 +108,7 @@ impl State {
         let key = (!run.is_aside()).then(|| run.new.key.clone());
         let (text, reason) = (run.text.clone(), run.cancel.reason());
         for other in &attached {
-            if let Some(other) = self.runs.map.get_mut(other) {
+            if let Some(other) = self.map.get_mut(other) {
                 // Its text is told with its end, not piece by piece.
                 other.text.clone_from(&text);
                 if let Some(reason) = reason {
@@ -112,65 +116,77 @@ impl State {
                 }
             }
         }
-        self.end_one(id, result.clone(), finished);
+        self.end_one(world, id, result.clone(), finished);
         for other in attached {
-            self.end_one(&other, result.clone(), finished);
+            self.end_one(world, &other, result.clone(), finished);
         }
-        self.health_stale = true;
         if let Some(key) = key {
-            self.session_changed(&key, "run");
+            world.session_changed(&key, "run");
         }
-        self.start_runs();
+        self.start_runs(world);
     }
 
-    fn end_one(&mut self, id: &str, result: Result<()>, finished: Option<&Finished>) {
-        let Some(run) = self.runs.map.get(id) else { return };
+    fn end_one(&mut self, world: &mut dyn World, id: &str, result: Result<()>, finished: Option<&Finished>) {
+        let Some(run) = self.map.get(id) else { return };
         let started = run.started_at.unwrap_or(run.accepted_at);
         // Cut off before its turn by a stop: the journal keeps it, the next start keeps its message.
         let is_untouched = run.started_at.is_none() && !matches!(run.phase, Phase::Attached(_));
         let stays_open = is_untouched && run.cancel.reason() == Some(Reason::Shutdown);
-        self.tell_text(id, true);
-        self.emit_end(id, result.as_ref().err(), finished);
-        let Some(run) = self.runs.map.remove(id) else { return };
-        if self.runs.running.get(&run.new.key).is_some_and(|r| r == id) {
-            self.runs.running.remove(&run.new.key);
+        run.stream_block();
+        self.tell_text(world, id, true);
+        self.emit_end(world, id, result.as_ref().err(), finished);
+        let Some(run) = self.map.remove(id) else { return };
+        if self.running.get(&run.new.key).is_some_and(|r| r == id) {
+            self.running.remove(&run.new.key);
         }
         metrics::count(Metric::RunsEnded);
         if result.is_err() {
             metrics::count(Metric::RunsFailed);
         }
-        let outcome = outcome(&run, &result, finished, self.now.saturating_sub(started));
+        let outcome = outcome(&run, &result, finished, world.now().saturating_sub(started));
         for call in &run.calls {
             match &result {
                 Ok(()) => call.answer(Ok(Payload::Value(outcome.clone()))),
                 Err(e) => call.answer_with(Err(e.clone()), Some(&outcome)),
             }
         }
+        run.observers.streams().for_each(|stream| stream.end(result.clone().map(|()| outcome.clone())));
         if !stays_open {
-            self.journal_end(&run, &result, outcome, finished.is_some_and(|f| f.had_no_effect));
+            self.journal_end(world, &run, &result, outcome, finished.is_some_and(|f| f.had_no_effect));
         }
-        let ended =
-            Ended { at: self.now, started_at: started, error: result.err().map(|e| e.message().to_string()) };
+        let ended = Ended {
+            at: world.now(),
+            started_at: started,
+            error: result.err().map(|e| e.message().to_string()),
+        };
         self.answer_waiters(id, &ended);
-        self.runs.remember(id.to_string(), ended);
+        self.remember(id.to_string(), ended);
     }
 
-    fn journal_end(&mut self, run: &Run, result: &Result<()>, outcome: Value, had_no_effect: bool) {
+    fn journal_end(
+        &mut self,
+        world: &mut dyn World,
+        run: &Run,
+        result: &Result<()>,
+        outcome: Value,
+        had_no_effect: bool,
+    ) {
         let stored = match result {
             Ok(()) => json!({"ok": true, "payload": outcome}),
             Err(e) => json!({"ok": false, "payload": outcome, "error": stored_error(e, had_no_effect)}),
         };
-        let id = &run.new.id;
-        if let Some(record) = self.dedupe.finish(run.new.family.name(), id, stored)
-            && self.store.submit(Job::Finish(record)).is_err()
-        {
-            log::warn!(target: "gateway/store", "the result of run {} is not journalled: the disk is too slow", crate::logging::quoted(id));
-        }
+        self.requests.end(world, &run.new, stored);
     }
 
-    fn emit_end(&mut self, id: &str, error: Option<&Error>, finished: Option<&Finished>) {
-        let now = self.now;
-        let Some(run) = self.runs.map.get_mut(id) else { return };
+    fn emit_end(
+        &mut self,
+        world: &mut dyn World,
+        id: &str,
+        error: Option<&Error>,
+        finished: Option<&Finished>,
+    ) {
+        let now = world.now();
+        let Some(run) = self.map.get_mut(id) else { return };
         let started = run.started_at.unwrap_or(run.accepted_at);
         let lifecycle = match error {
             None => json!({"phase": "end", "startedAt": started, "endedAt": now}),
@@ -182,8 +198,8 @@ impl State {
         run.seq += 1;
         let payload = agent_event(run, "lifecycle", lifecycle, now);
         let silenced = run.silenced;
-        self.emit(&events::AGENT, &payload);
-        let Some(run) = self.runs.map.get_mut(id).filter(|_| !silenced) else { return };
+        run.emit(world, &events::AGENT, &payload);
+        let Some(run) = self.map.get_mut(id).filter(|_| !silenced) else { return };
         if let Some(finished) =
             finished.filter(|_| error.is_none() && !run.is_aside() && !is_silent(&run.text))
         {
@@ -204,7 +220,7 @@ impl State {
                 chat_event(run, "error", json!({"errorMessage": e.message(), "errorKind": error_kind(e)}))
             }
         };
-        self.emit(&events::CHAT, &payload);
+        run.emit(world, &events::CHAT, &payload);
     }
 }
 
@@ -279,9 +295,9 @@ fn stored_error(e: &Error, had_no_effect: bool) -> Value {
 /// The last answer to the request, and what the journal keeps.
 fn outcome(run: &Run, result: &Result<()>, finished: Option<&Finished>, duration_ms: u64) -> Value {
     let id = &run.new.id;
-    match (result, run.new.family, finished) {
+    match (result, run.new.origin.surface.tells_outcome(), finished) {
         (Err(e), _, _) => json!({"runId": id, "status": "error", "summary": e.message()}),
-        (Ok(()), Family::Agent, Some(f)) => {
+        (Ok(()), true, Some(f)) => {
             let mut agent_meta = json!({"sessionId": run.session_id, "provider": f.provider, "model": f.model, "usage": usage(&f.usage)});
             if let (Some(map), Some(fallback)) = (agent_meta.as_object_mut(), &f.fallback) {
                 let told = json!({"from": fallback.from, "to": fallback.to, "reason": fallback.reason, "error": fallback.error});

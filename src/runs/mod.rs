@@ -1,5 +1,8 @@
-//! Agent runs: accepted (`accepting`), waiting for their session and running (`lanes`), told of (`telling`),
-//! stopped (`stopping`), ended (`ending`), waited for (`waiting`), asked for by other runs (`nesting`).
+//! Agent runs: asked for (`intake`), accepted (`accepting`), waiting for their session and running (`lanes`), told of
+//! (`telling`), stopped (`stopping`), ended (`ending`), waited for (`waiting`), asked for by other runs (`nesting`).
+//!
+//! `Runs` is owned by the state thread and knows the rest of the state by `World` only. It decides about turns and takes
+//! none itself; commands are done by whoever calls it.
 //!
 //! A run's id is the idempotency key of the request that made it. A request is answered `accepted` only when
 //! its journal line is on disk. One turn a session at a time, at most `max` in all; the others wait in order.
@@ -7,64 +10,69 @@
 //! so that every run id has an end that can be waited for.
 mod accepting;
 mod ending;
+mod intake;
 mod lanes;
 mod nesting;
+mod observers;
+pub mod origin;
 mod queueing;
+mod requests;
 mod sharing;
 mod stopping;
+mod stream;
 mod telling;
+#[cfg(test)]
+mod tests;
 mod waiting;
+mod world;
+
+pub use intake::{Ask, Wishes};
+pub use observers::Observers;
+pub use requests::Requests;
+pub use world::World;
 
 use crate::agent::mailbox::{Mailbox, Said};
 use crate::agent::run::Words;
-use crate::calls::Call;
+use crate::calls::{Call, Pending};
 use crate::cancel::Cancel;
+use crate::protocol::frame::Payload;
 use crate::slash::{self, Directives};
 use nesting::Nesting;
+use origin::Origin;
 use serde_json::Value;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use telling::Told;
-use waiting::Waiter;
 
 /// How long the end of a run is remembered for `agent.wait`, milliseconds.
 const REMEMBER: u64 = 10 * 60 * 1000;
 const MAX_REMEMBERED: usize = 1000;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Family {
-    Agent,
-    Chat,
+/// How a request was taken.
+pub enum Taken {
+    /// This is the answer.
+    Now(Payload),
+    /// It follows.
+    Later,
 }
 
-impl Family {
-    pub fn name(self) -> &'static str {
-        match self {
-            Family::Agent => "agent",
-            Family::Chat => "chat",
-        }
-    }
-}
-
-/// A turn that a client asks for.
-pub struct NewRun {
-    pub family: Family,
-    pub id: String,
+/// A turn that somebody asks for, understood.
+struct NewRun {
+    origin: Origin,
+    id: String,
     /// Canonical session key.
-    pub key: String,
-    pub message: String,
+    key: String,
+    message: String,
     /// Image blocks.
-    pub images: Arc<Vec<Value>>,
-    pub hash: String,
+    images: Arc<Vec<Value>>,
+    hash: String,
     /// Milliseconds the turn may take once it runs; 0 is without limit.
-    pub timeout_ms: u64,
-    pub extra_system: Option<String>,
+    timeout_ms: u64,
+    extra_system: Option<String>,
     /// What the message asks for itself.
-    pub directives: Directives,
-    /// Where the conversation takes place.
-    pub channel: Option<String>,
+    directives: Directives,
     /// The message is a command for the gateway itself.
-    pub command: Option<Box<(slash::At, slash::Invocation)>>,
+    command: Option<Box<(slash::At, slash::Invocation)>>,
 }
 
 /// What a run does when its time comes.
@@ -102,8 +110,7 @@ struct Run {
     lent_by: Option<String>,
     /// Whose share of the queue it counts to.
     sender: sharing::Sender,
-    /// Connections that started it and want to see its tools.
-    listeners: Vec<u64>,
+    observers: Observers,
     accepted_at: u64,
     started_at: Option<u64>,
     /// On the monotonic clock.
@@ -161,7 +168,7 @@ impl Run {
     fn said(&self) -> Said {
         let text =
             if self.is_shortened { queueing::shortened(&self.new.message) } else { self.new.message.clone() };
-        let names_message = self.new.family == Family::Chat;
+        let names_message = self.new.origin.surface.names_message;
         Said {
             run: self.new.id.clone(),
             notes: Vec::new(),
@@ -192,7 +199,8 @@ pub struct Runs {
     ready: VecDeque<String>,
     running: HashMap<String, String>,
     ended: VecDeque<(String, Ended)>,
-    waiters: Vec<Waiter>,
+    waiters: Pending,
+    pub requests: Requests,
     max: usize,
     max_queued: usize,
     next_thread: u64,
@@ -201,14 +209,15 @@ pub struct Runs {
 }
 
 impl Runs {
-    pub fn new(max: usize, max_queued: usize) -> Runs {
+    pub fn new(max: usize, max_queued: usize, requests: Requests) -> Runs {
         Runs {
             map: HashMap::new(),
             queues: HashMap::new(),
             ready: VecDeque::new(),
             running: HashMap::new(),
             ended: VecDeque::new(),
-            waiters: Vec::new(),
+            waiters: waiting::nobody(),
+            requests,
             max,
             max_queued,
             next_thread: 0,
@@ -267,27 +276,24 @@ impl Runs {
     pub fn next_deadline(&self) -> Option<u64> {
         let runs = self.map.values().filter(|r| r.cancel.reason().is_none()).filter_map(|r| r.deadline);
         let untold = self.map.values().filter_map(Run::next_telling);
-        runs.chain(untold).chain(self.waiters.iter().map(|w| w.deadline)).chain(self.next_start()).min()
+        runs.chain(untold).chain(self.waiters.next_deadline()).chain(self.next_start()).min()
     }
 
     /// A client left: nobody waits for its answers any more. Its runs go on.
     pub fn forget_caller(&mut self, conn: u64) {
-        self.waiters.retain(|w| w.call.caller.conn != conn);
+        // Only the gateway answers these, so none comes back.
+        self.waiters.leave(conn);
         for run in self.map.values_mut() {
             run.calls.retain(|c| c.caller.conn != conn);
-            run.listeners.retain(|c| *c != conn);
+            run.observers.forget(conn);
         }
     }
 
     /// Lets the repetition of a running request hear of it as the first one does (R-10a).
-    pub fn join_call(&mut self, id: &str, call: &Call) {
+    fn join_call(&mut self, id: &str, call: &Call) {
         const MAX_CALLS: usize = 16;
-        let Some(run) = self.map.get_mut(id).filter(|r| r.calls.len().max(r.listeners.len()) < MAX_CALLS)
-        else {
-            return;
-        };
-        run.listen(call);
-        if run.new.family == Family::Agent {
+        if let Some(run) = self.map.get_mut(id).filter(|run| run.calls.len() < MAX_CALLS) {
+            run.observers.add_tools(&call.caller);
             run.calls.push(call.clone());
         }
     }
@@ -298,15 +304,5 @@ impl Runs {
             self.ended.pop_front();
         }
         self.ended.push_back((id, ended));
-    }
-}
-
-impl Run {
-    /// Notes the caller if it wants to see tools.
-    fn listen(&mut self, call: &Call) {
-        let conn = call.caller.conn;
-        if call.caller.caps.iter().any(|cap| cap == "tool-events") && !self.listeners.contains(&conn) {
-            self.listeners.push(conn);
-        }
     }
 }

@@ -1,12 +1,11 @@
 //! Turns that other turns ask for (`sessions_send`): how deep and how many one message may cause, and the places they
-//! run in. Part of `State`, on the state thread.
+//! run in. Part of `Runs`, on the state thread.
 //!
 //! A misled model can make every turn ask for more turns; the owner pays for each. So depth and number are carried
 //! from the run that somebody sent, whichever of its descendants asks and however long ago the others ended.
 use super::{Run, Runs};
 use crate::calls::Caller;
 use crate::error::{Error, Result};
-use crate::state::State;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -38,11 +37,11 @@ impl Nesting {
     }
 }
 
-impl State {
+impl Runs {
     /// Takes a run that this caller asks for into its family; refuses what goes too deep or is too much.
     pub(super) fn nest(&self, caller: &Caller) -> Result<Nesting> {
         let Some(id) = &caller.run else { return Ok(Nesting::default()) };
-        let parent = self.runs.map.get(id).ok_or_else(|| Error::invalid("the turn that asks is over"))?;
+        let parent = self.map.get(id).ok_or_else(|| Error::invalid("the turn that asks is over"))?;
         let Nesting { depth, asked, .. } = &parent.nesting;
         if *depth >= MAX_DEPTH {
             let text = format!(
@@ -81,7 +80,7 @@ impl Runs {
     fn lender(&self, run: &Run) -> Option<String> {
         let parent = run.nesting.parent.as_deref()?;
         let is_of_parent = |caller: &Caller| caller.run.as_deref() == Some(parent);
-        let is_waiting = self.waiters.iter().any(|w| w.run == run.new.id && is_of_parent(&w.call.caller));
+        let is_waiting = self.waiters.is_asked(&run.new.id, &is_of_parent);
         let has_lent = self.now_running().any(|other| other.lent_by.as_deref() == Some(parent));
         (is_waiting && self.map.contains_key(parent) && !has_lent).then(|| parent.to_string())
     }

@@ -1,13 +1,13 @@
 //! What a message does while its session is busy: waits for a turn of its own, is answered together with others
 //! (`collect`), joins the turn under way (`steer`) or ends it (`interrupt`); and what gives way when too many wait.
 //!
-//! Part of `State`, on the state thread. Which settings hold is decided in `slash::queue`.
-use super::{Doing, Family, NewRun, Phase, Run, Runs};
+//! Part of `Runs`, on the state thread. Which settings hold is decided in `slash::queue`.
+use super::world::World;
+use super::{Doing, NewRun, Phase, Run, Runs};
 use crate::cancel::Reason;
 use crate::error::{Error, Result};
 use crate::parts::Parts;
 use crate::slash::queue::{self, Settings};
-use crate::state::State;
 use std::time::Duration;
 
 /// Characters that are left of a shortened message.
@@ -24,18 +24,18 @@ pub fn shortened(message: &str) -> String {
     }
 }
 
-impl State {
-    fn queueing(&self, new: &NewRun) -> Settings {
-        let channel = new.channel.as_deref().unwrap_or_default();
-        let entry = self.sessions.get(&new.key).unwrap_or_default();
-        queue::settings(&self.shared.config(), &entry, channel, new.directives.queue.as_ref())
+impl Runs {
+    fn queueing(&self, world: &dyn World, new: &NewRun) -> Settings {
+        let channel = new.origin.channel();
+        let entry = world.entry(&new.key).unwrap_or_default();
+        queue::settings(&world.settings().config(), &entry, channel, new.directives.queue.as_ref())
     }
 
     /// With `drop: new` a message that finds the queue full is refused.
-    pub(super) fn refuse_full_queue(&self, new: &NewRun) -> Result<()> {
-        let queueing = self.queueing(new);
-        let is_counted = new.family == Family::Chat && new.command.is_none();
-        let waiting = self.runs.waiting_messages(&new.key).len() as u64;
+    pub(super) fn refuse_full_queue(&self, world: &dyn World, new: &NewRun) -> Result<()> {
+        let queueing = self.queueing(world, new);
+        let is_counted = new.origin.surface.queues && new.command.is_none();
+        let waiting = self.waiting_messages(&new.key).len() as u64;
         if !is_counted || queueing.drop != "new" || waiting < queueing.cap {
             return Ok(());
         }
@@ -47,65 +47,67 @@ impl State {
     }
 
     /// Lets a run that finds its session busy do what the mode says; `false` when it is to wait.
-    pub(super) fn joins_turn(&mut self, id: &str) -> bool {
-        let Some(run) = self.runs.map.get(id) else { return true };
-        let Some(host) = self.runs.running.get(&run.new.key).cloned() else { return false };
-        if run.new.family != Family::Chat || !matches!(run.doing, Doing::Answer) {
+    pub(super) fn joins_turn(&mut self, world: &mut dyn World, id: &str) -> bool {
+        let Some(run) = self.map.get(id) else { return true };
+        let Some(host) = self.running.get(&run.new.key).cloned() else { return false };
+        if !run.new.origin.surface.queues || !matches!(run.doing, Doing::Answer) {
             return false;
         }
-        let queueing = self.queueing(&run.new);
-        let mut not_before = self.mono + queueing.debounce_ms;
+        let queueing = self.queueing(world, &run.new);
+        let mut not_before = world.mono() + queueing.debounce_ms;
         match queueing.mode {
             // What the turn can no longer take has the next one, so nothing of a backlog is lost.
-            "steer" | "steer-backlog" if self.is_same_talk(&host) && self.runs.attach_by_mail(id, &host) => {
+            "steer" | "steer-backlog"
+                if self.is_same_talk(world, &host) && self.attach_by_mail(id, &host) =>
+            {
                 return true;
             }
             "interrupt" => {
-                self.abort_run(&host, Reason::Interrupt);
+                self.abort(world, &host, Reason::Interrupt);
                 not_before = 0;
             }
             _ => {}
         }
-        if let Some(run) = self.runs.map.get_mut(id) {
+        if let Some(run) = self.map.get_mut(id) {
             run.not_before = not_before;
         }
-        self.make_room(id, &queueing);
+        self.make_room(world, id, &queueing);
         false
     }
 
     /// Whether the turn belongs to the conversation that the session has now: after a reset it does not.
-    fn is_same_talk(&self, host: &str) -> bool {
-        let Some(run) = self.runs.map.get(host) else { return false };
-        self.sessions.session_id(&run.new.key) == Some(&run.session_id)
+    fn is_same_talk(&self, world: &dyn World, host: &str) -> bool {
+        let Some(run) = self.map.get(host) else { return false };
+        world.entry(&run.new.key).is_some_and(|entry| entry.session_id() == Some(&run.session_id))
     }
 
     /// Over the cap the oldest message that waits is left out, or shortened and answered with the next.
-    fn make_room(&mut self, id: &str, queueing: &Settings) {
-        let Some(key) = self.runs.session_of(id).map(str::to_string) else { return };
-        let waiting = self.runs.waiting_messages(&key);
+    fn make_room(&mut self, world: &mut dyn World, id: &str, queueing: &Settings) {
+        let Some(key) = self.session_of(id).map(str::to_string) else { return };
+        let waiting = self.waiting_messages(&key);
         let excess = (waiting.len() + 1).saturating_sub(queueing.cap as usize);
         for old in waiting.into_iter().take(excess) {
             if queueing.drop == "old" {
-                self.runs.unqueue(&old);
+                self.unqueue(&old);
                 let text =
                     "newer messages took its place in the queue; send it again, or raise messages.queue.cap";
-                self.end_run(&old, Err(Error::unavailable(text)), None);
-            } else if let Some(run) = self.runs.map.get_mut(&old) {
+                self.end_run(world, &old, Err(Error::unavailable(text)), None);
+            } else if let Some(run) = self.map.get_mut(&old) {
                 run.is_shortened = true;
             }
         }
     }
 
     /// The runs that are answered by the turn of `lead`, oldest first and `lead` among them.
-    pub(super) fn collect_for(&mut self, lead: &str) -> Vec<String> {
-        let Some(run) = self.runs.map.get(lead) else { return Vec::new() };
-        let all = run.is_collectable() && self.queueing(&run.new).mode == "collect";
+    pub(super) fn collect_for(&mut self, world: &dyn World, lead: &str) -> Vec<String> {
+        let Some(run) = self.map.get(lead) else { return Vec::new() };
+        let all = run.is_collectable() && self.queueing(world, &run.new).mode == "collect";
         let key = run.new.key.clone();
         let mut ids = vec![lead.to_string()];
         let mut is_open = run.is_shortened || all;
-        let queue = self.runs.queues.get(&key).cloned().unwrap_or_default();
+        let queue = self.queues.get(&key).cloned().unwrap_or_default();
         for id in queue {
-            let Some(next) = self.runs.map.get(&id).filter(|next| is_open && next.is_collectable()) else {
+            let Some(next) = self.map.get(&id).filter(|next| is_open && next.is_collectable()) else {
                 break;
             };
             // Shortened ones never have a turn of their own.
@@ -113,7 +115,7 @@ impl State {
             ids.push(id);
         }
         for id in ids.iter().skip(1) {
-            self.runs.unqueue(id);
+            self.unqueue(id);
         }
         ids
     }
@@ -122,7 +124,7 @@ impl State {
 impl Run {
     /// Whether its message may be answered together with others.
     pub(super) fn is_collectable(&self) -> bool {
-        self.new.family == Family::Chat
+        self.new.origin.surface.queues
             && matches!(self.doing, Doing::Answer)
             && self.new.extra_system.is_none()
     }

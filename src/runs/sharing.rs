@@ -1,15 +1,14 @@
-//! Who has how much of the queue of runs. Part of `State`, on the state thread.
+//! Who has how much of the queue of runs. Part of `Runs`, on the state thread.
 //!
 //! Nobody has more than is left, so there is as much again for the next one, however many they are. That holds twice:
 //! among those that the gateway itself tells apart (a device that came by its own token; a secret together with the
 //! address it was shown from), and below a secret among the devices and connections that show it. So whoever opens many
 //! connections, or makes a device for each, has one share with all of them; and two people with the same secret at the
 //! same address do not count as one.
-use super::NewRun;
+use super::{NewRun, Runs};
 use crate::calls::Caller;
 use crate::door;
 use crate::error::{Error, Result};
-use crate::state::State;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -67,10 +66,10 @@ impl Held {
     }
 }
 
-impl State {
+impl Runs {
     /// Whose share a run counts to; a nested run counts to who sent the first one.
     pub(super) fn sender(&self, caller: &Caller) -> Sender {
-        let parent = caller.run.as_ref().and_then(|id| self.runs.map.get(id));
+        let parent = caller.run.as_ref().and_then(|id| self.map.get(id));
         parent.map_or_else(|| Sender::of(caller), |parent| parent.sender.clone())
     }
 
@@ -79,7 +78,7 @@ impl State {
     pub(super) fn refuse_beyond_share(&self, new: &NewRun, sender: &Sender) -> Result<()> {
         let refused = |text: String| Err(Error::unavailable(text).retry_in(Duration::from_secs(5)));
         let (mut all, mut group, mut own) = (Held::default(), Held::default(), Held::default());
-        for run in self.runs.map.values() {
+        for run in self.map.values() {
             let size = run.new.size();
             all.add(size);
             if run.sender.principal == sender.principal {

@@ -1,14 +1,16 @@
 //! What a run's thread reports, told to clients: `agent` and `chat` events on the way to the end.
 //!
-//! Part of `State`, on the state thread.
-use super::{Run, Verbose};
+//! Part of `Runs`, on the state thread.
+use super::origin::Wants;
+use super::stream::Piece;
+use super::world::World;
+use super::{Run, Runs, Verbose};
 use crate::agent::run::RunEvent;
 use crate::cancel::Reason;
 use crate::error::Error;
 use crate::json::{Put, json};
-use crate::protocol::events;
+use crate::protocol::events::{self, Event};
 use crate::protocol::frame;
-use crate::state::State;
 use serde_json::Value;
 
 /// Least time between two `chat` deltas of a run, milliseconds.
@@ -25,21 +27,22 @@ pub(super) struct Told {
     next_at: u64,
 }
 
-impl State {
-    pub fn run_event(&mut self, id: &str, event: RunEvent) {
+impl Runs {
+    pub fn event(&mut self, world: &mut dyn World, id: &str, event: RunEvent) {
         match event {
-            RunEvent::Started { at } => self.run_started(id, at),
-            RunEvent::NextMessage => self.next_message(id),
+            RunEvent::Started { at } => self.run_started(world, id, at),
+            RunEvent::NextMessage => self.next_message(world, id),
             RunEvent::Unsaid => self.unsay(id),
-            RunEvent::Text(delta) => self.run_text(id, &delta),
-            RunEvent::Reasoning(delta) => self.run_reasoning(id, &delta),
-            RunEvent::Tool(data) => self.run_tool(id, data),
-            RunEvent::Note { stream, data } => self.emit_agent(id, stream, data),
-            RunEvent::Wrote(messages) => self.run_wrote(id, &messages),
-            RunEvent::Finished(finished) => self.run_finished(id, *finished),
+            RunEvent::Text(delta) => self.run_text(world, id, &delta),
+            RunEvent::Reasoning(delta) => self.run_reasoning(world, id, &delta),
+            RunEvent::Tool(data) => self.run_tool(world, id, data),
+            RunEvent::Note { stream, data } => self.emit_agent(world, id, stream, data),
+            RunEvent::Wrote(messages) => self.run_wrote(world, id, &messages),
+            RunEvent::Finished(finished) => self.run_finished(world, id, *finished),
             RunEvent::Died(what) => {
                 log::error!(target: "gateway/agent", "run {} ended by a defect: {what}", crate::logging::quoted(id));
                 self.end_run(
+                    world,
                     id,
                     Err(Error::unavailable("the run ended by a defect of the gateway; see its log")),
                     None,
@@ -48,20 +51,22 @@ impl State {
         }
     }
 
-    fn run_started(&mut self, id: &str, at: u64) {
-        let Some(run) = self.runs.map.get_mut(id) else { return };
+    fn run_started(&mut self, world: &mut dyn World, id: &str, at: u64) {
+        let Some(run) = self.map.get_mut(id) else { return };
         run.started_at = Some(at);
         let key = (!run.is_aside()).then(|| run.new.key.clone());
         if let Some(key) = key {
-            self.session_changed(&key, "run");
+            world.session_changed(&key, "run");
         }
-        self.emit_agent(id, "lifecycle", json!({"phase": "start", "startedAt": at}));
+        self.emit_agent(world, id, "lifecycle", json!({"phase": "start", "startedAt": at}));
     }
 
     /// What was said is told to its end; the next piece begins a new message.
-    fn next_message(&mut self, id: &str) {
-        self.tell_text(id, true);
-        let Some(run) = self.runs.map.get_mut(id) else { return };
+    fn next_message(&mut self, world: &mut dyn World, id: &str) {
+        self.tell_text(world, id, true);
+        let Some(run) = self.map.get_mut(id) else { return };
+        run.stream_block();
+        run.stream(Wants::Deltas, || Piece::NextMessage);
         run.replaces = run.chat_told.bytes > 0;
         run.text.clear();
         (run.agent_told.bytes, run.chat_told.bytes) = (0, 0);
@@ -69,23 +74,24 @@ impl State {
 
     /// What was said of the present message is replaced by what follows.
     fn unsay(&mut self, id: &str) {
-        let Some(run) = self.runs.map.get_mut(id) else { return };
+        let Some(run) = self.map.get_mut(id) else { return };
+        run.stream(Wants::Deltas, || Piece::Unsaid);
         run.replaces |= run.chat_told.bytes > 0;
         run.text.clear();
         (run.agent_told.bytes, run.chat_told.bytes) = (0, 0);
     }
 
     /// Reasoning is told where the session asks for it (`/reasoning stream`).
-    fn run_reasoning(&mut self, id: &str, delta: &str) {
-        if self.runs.map.get(id).is_some_and(|r| r.shows_reasoning && !r.silenced) {
-            self.emit_agent(id, "thinking", json!({"delta": delta}));
+    fn run_reasoning(&mut self, world: &mut dyn World, id: &str, delta: &str) {
+        if self.map.get(id).is_some_and(|r| r.shows_reasoning && !r.silenced) {
+            self.emit_agent(world, id, "thinking", json!({"delta": delta}));
         }
     }
 
     /// Tools are told to connections that asked for them: by `/verbose on` which, by `/verbose full` what they gave.
-    fn run_tool(&mut self, id: &str, mut data: Value) {
-        let now = self.now;
-        let Some(run) = self.runs.map.get_mut(id) else { return };
+    fn run_tool(&mut self, world: &mut dyn World, id: &str, mut data: Value) {
+        let now = world.now();
+        let Some(run) = self.map.get_mut(id) else { return };
         run.seq += 1;
         if run.silenced {
             return;
@@ -101,48 +107,47 @@ impl State {
         }
         let payload = agent_event(run, "tool", data, now);
         let body: std::sync::Arc<str> = frame::event(events::AGENT_TOOL.name, &payload, None).into();
-        // Quiet sessions are; only the command line shows at its waiting line what is at work.
-        let is_told = |conn: &u64| !is_off || self.clients.get(*conn).is_some_and(|c| c.caller.mode == "cli");
-        for conn in run.listeners.iter().filter(|conn| is_told(conn)) {
-            self.clients.send(*conn, &events::AGENT_TOOL, body.clone());
+        for (conn, _) in run.observers.tools().filter(|(_, shows_all)| !is_off || *shows_all) {
+            world.send(conn, &events::AGENT_TOOL, body.clone());
         }
     }
 
-    fn run_wrote(&mut self, id: &str, messages: &[(String, Value)]) {
-        let Some(key) = self.runs.session_of(id).map(str::to_string) else { return };
+    fn run_wrote(&mut self, world: &mut dyn World, id: &str, messages: &[(String, Value)]) {
+        let Some(key) = self.session_of(id).map(str::to_string) else { return };
         for (entry, message) in messages {
-            self.session_message(&key, message, entry);
+            world.session_message(&key, message, entry);
         }
     }
 
-    fn run_text(&mut self, id: &str, delta: &str) {
-        let Some(run) = self.runs.map.get_mut(id).filter(|r| !r.silenced) else { return };
+    fn run_text(&mut self, world: &mut dyn World, id: &str, delta: &str) {
+        let Some(run) = self.map.get_mut(id).filter(|r| !r.silenced) else { return };
         run.text.push_str(delta);
-        self.tell_text(id, false);
+        run.stream(Wants::Deltas, || Piece::Text(delta.to_string()));
+        self.tell_text(world, id, false);
     }
 
     /// Tells what runs have said since they were last told of, where it is time.
-    pub(super) fn tell_more(&mut self) {
-        let mono = self.mono;
-        let due = self.runs.map.values().filter(|r| r.next_telling().is_some_and(|at| mono >= at));
+    pub(super) fn tell_more(&mut self, world: &mut dyn World) {
+        let mono = world.mono();
+        let due = self.map.values().filter(|r| r.next_telling().is_some_and(|at| mono >= at));
         for id in due.map(|r| r.new.id.clone()).collect::<Vec<_>>() {
-            self.tell_text(&id, false);
+            self.tell_text(world, &id, false);
         }
     }
 
     /// Events carry the whole text so far, so they come less often as it grows: a run costs each client about
     /// 100 bytes a millisecond, however long its answer and however fast its model. `is_last` tells the rest.
-    pub(super) fn tell_text(&mut self, id: &str, is_last: bool) {
-        let (now, mono) = (self.now, self.mono);
-        let Some(run) = self.runs.map.get_mut(id).filter(|r| !r.silenced) else { return };
+    pub(super) fn tell_text(&mut self, world: &mut dyn World, id: &str, is_last: bool) {
+        let (now, mono) = (world.now(), world.mono());
+        let Some(run) = self.map.get_mut(id).filter(|r| !r.silenced) else { return };
         let gap = run.text.len() as u64 / BYTES_PER_MS;
         if let Some(delta) = run.agent_told.take(&run.text, mono, gap.min(MAX_GAP), is_last) {
             let data = json!({"text": run.text, "delta": delta});
             run.seq += 1;
             let payload = agent_event(run, "assistant", data, now);
-            self.emit(&events::AGENT_TEXT, &payload);
+            run.emit(world, &events::AGENT_TEXT, &payload);
         }
-        let Some(run) = self.runs.map.get_mut(id).filter(|_| !is_last) else { return };
+        let Some(run) = self.map.get_mut(id).filter(|_| !is_last) else { return };
         if let Some(delta) = run.chat_told.take(&run.text, mono, gap.clamp(DELTA_GAP, MAX_GAP), false) {
             let replace = std::mem::take(&mut run.replaces).then_some(true);
             let payload = chat_event(
@@ -150,21 +155,42 @@ impl State {
                 "delta",
                 json!({"message": said(run, now), "deltaText": delta, "replace": replace}),
             );
-            self.emit(&events::CHAT_DELTA, &payload);
+            run.emit(world, &events::CHAT_DELTA, &payload);
         }
     }
 
     /// Sends an `agent` event of a run.
-    fn emit_agent(&mut self, id: &str, stream: &str, data: Value) {
-        let now = self.now;
-        let Some(run) = self.runs.map.get_mut(id) else { return };
+    fn emit_agent(&mut self, world: &mut dyn World, id: &str, stream: &str, data: Value) {
+        let now = world.now();
+        let Some(run) = self.map.get_mut(id) else { return };
         run.seq += 1;
         let payload = agent_event(run, stream, data, now);
-        self.emit(&events::AGENT, &payload);
+        run.emit(world, &events::AGENT, &payload);
     }
 }
 
 impl Run {
+    /// Sends an event to those who may read, if they follow the run.
+    pub(super) fn emit(&self, world: &dyn World, event: &'static Event, payload: &Value) {
+        if self.observers.has_readers() {
+            world.emit(event, payload);
+        }
+    }
+
+    /// Tells the streams that follow the run, if that is what its surface wants.
+    fn stream(&self, wanted: Wants, piece: impl Fn() -> Piece) {
+        if self.new.origin.surface.wants == wanted {
+            self.observers.streams().for_each(|stream| stream.tell(piece()));
+        }
+    }
+
+    /// The present message is whole.
+    pub(super) fn stream_block(&self) {
+        if !super::ending::is_silent(&self.text) {
+            self.stream(Wants::Blocks, || Piece::Text(self.text.clone()));
+        }
+    }
+
     /// When there is something untold to tell, on the monotonic clock.
     pub(super) fn next_telling(&self) -> Option<u64> {
         let is_untold = |told: &Told| told.bytes < self.text.len() && !self.silenced;

@@ -3,6 +3,8 @@ use crate::calls::Caller;
 use crate::calls::outbox::{Frame, Outbox, Pushed};
 use crate::protocol::close::Close;
 use crate::protocol::events::Event;
+use crate::protocol::frame;
+use serde_json::Value;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -43,8 +45,17 @@ impl Clients {
         self.map.values()
     }
 
+    /// Sends an event to everybody it is for. Gives its size.
+    pub fn emit(&self, event: &'static Event, payload: &Value, versions: Option<(u64, u64)>) -> usize {
+        crate::logging::debug!(target: "gateway/ws", "event {} clients={}", event.name, self.map.len());
+        let text = frame::event(event.name, payload, versions);
+        let bytes = text.len();
+        self.broadcast(event, text.into());
+        bytes
+    }
+
     /// Sends an event, serialised once, to everybody it is for.
-    pub fn broadcast(&self, event: &'static Event, body: Arc<str>) {
+    fn broadcast(&self, event: &'static Event, body: Arc<str>) {
         for client in self.map.values().filter(|c| event.is_for(c.caller.is_node, &c.caller.scopes)) {
             if client.outbox.push_event(event.name, body.clone(), event.backlog) == Pushed::Overflow {
                 log::warn!(target: "gateway/ws", "slow consumer conn={}: closed", client.caller.conn);

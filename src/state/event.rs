@@ -6,6 +6,7 @@ use crate::device::pairing::Change;
 use crate::error::Result;
 use crate::protocol::events::Event as EventRow;
 use crate::protocol::frame::Payload;
+use crate::runs::Taken;
 use crate::sessions::Index;
 use crate::state::State;
 use serde_json::Value;
@@ -28,6 +29,15 @@ pub enum Answer {
     },
     /// The handler kept the `Call` and answers it itself.
     Later,
+}
+
+impl From<Taken> for Answer {
+    fn from(taken: Taken) -> Answer {
+        match taken {
+            Taken::Now(payload) => Answer::Now(payload),
+            Taken::Later => Answer::Later,
+        }
+    }
 }
 
 /// A client that passed `connect`.

@@ -9,6 +9,28 @@ use serde_json::Value;
 /// Sessions shown for each agent.
 const RECENT: usize = 5;
 
+/// What a snapshot is made of, as far as it changes: equal sources make an equal snapshot, but for its times.
+#[derive(PartialEq, Eq)]
+pub struct Sources {
+    sessions: u64,
+    pairing: u64,
+    config: u64,
+    active: usize,
+    queued: usize,
+}
+
+impl Sources {
+    pub fn of(state: &State) -> Sources {
+        Sources {
+            sessions: state.sessions.revision(),
+            pairing: state.pairing.revision(),
+            config: state.config_invalid.revision(),
+            active: state.runs.active(),
+            queued: state.runs.queued(),
+        }
+    }
+}
+
 pub fn snapshot(state: &State) -> Value {
     let rules = state.sessions.rules();
     let agents: Vec<Value> =
@@ -32,7 +54,7 @@ pub fn snapshot(state: &State) -> Value {
     });
     if let Some(map) = snapshot.as_object_mut() {
         map.put("metrics", metrics(state));
-        if let Some(problem) = &state.config_invalid {
+        if let Some(problem) = &*state.config_invalid {
             map.insert("configInvalid".into(), problem.clone());
         }
     }

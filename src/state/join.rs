@@ -110,7 +110,6 @@ impl State {
         } else {
             self.pairing.remove(id);
         }
-        self.health_stale = true;
     }
 
     fn hello(&self, caller: &crate::calls::Caller, admitted: &crate::calls::Admitted) -> Value {

@@ -18,14 +18,15 @@ pub mod succession;
 #[cfg(test)]
 pub mod testing;
 mod upkeep;
+mod watched;
+mod world;
 
 use crate::clock;
-use crate::deliveries::{Dedupe, Ledger};
+use crate::deliveries::Ledger;
 use crate::device::pairing::REQUEST_TTL_MS;
 use crate::json::json;
 use crate::protocol::events::{self, Event as EventRow};
-use crate::protocol::frame;
-use crate::runs::Runs;
+use crate::runs::{Requests, Runs};
 use crate::state::shared::Shared;
 use crate::state::store::Store;
 use clients::Clients;
@@ -36,6 +37,7 @@ use serde_json::Value;
 use sessions::Sessions;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use watched::Watched;
 
 pub struct State {
     pub shared: Arc<Shared>,
@@ -56,14 +58,13 @@ pub struct State {
     pub presence_urgent: bool,
 
     /// Pairing requests that wait for approval, with the time they were made.
-    pub pairing: BTreeMap<String, u64>,
+    pub pairing: Watched<BTreeMap<String, u64>>,
     revoked: join::Revoked,
 
     // Sessions and runs
     pub sessions: Sessions,
     pub runs: Runs,
     pub subscriptions: subscriptions::Subscriptions,
-    pub dedupe: Dedupe,
     /// Messages of platforms, on their way in and out.
     pub ledger: Ledger,
     /// Notes for a session's next turn, newest last.
@@ -71,9 +72,9 @@ pub struct State {
 
     // Clocks and versions
     health_version: u64,
-    /// The latest snapshot, and whether the state has changed since.
+    /// The latest snapshot, and what it was made of.
     pub health: Value,
-    pub health_stale: bool,
+    health_of: Option<health::Sources>,
     next_tick: u64,
     next_health: u64,
     upkeep: upkeep::Upkeep,
@@ -85,7 +86,7 @@ pub struct State {
     /// Wakes the main thread, which judges the configuration for a restart.
     judge: Sender<()>,
     /// What is wrong with the configuration file, for `health` and `status`.
-    pub config_invalid: Option<Value>,
+    pub config_invalid: Watched<Option<Value>>,
 }
 
 /// The gateway is going down, or making place for the next generation.
@@ -115,7 +116,7 @@ impl State {
         shared: Arc<Shared>,
         store: Store,
         sessions: Sessions,
-        dedupe: Dedupe,
+        requests: Requests,
         judge: Sender<()>,
         now: u64,
     ) -> State {
@@ -130,17 +131,16 @@ impl State {
             presence_due: 0,
             presence_paid: 0,
             presence_urgent: false,
-            pairing: BTreeMap::new(),
+            pairing: Watched::default(),
             revoked: join::Revoked::default(),
-            runs: Runs::new(max_runs as usize, limits.queued_runs as usize),
+            runs: Runs::new(max_runs as usize, limits.queued_runs as usize, requests),
             subscriptions: Default::default(),
             sessions,
-            dedupe,
             ledger: Ledger::default(),
             system_events: Vec::new(),
             health_version: 1,
             health: Value::Null,
-            health_stale: true,
+            health_of: None,
             next_tick: mono + limits.tick_ms,
             next_health: mono + limits.health_ms,
             upkeep: upkeep::Upkeep::starting(mono),
@@ -148,7 +148,7 @@ impl State {
             restart: None,
             restart_refused: None,
             judge,
-            config_invalid: None,
+            config_invalid: Watched::default(),
             shared,
             store,
         }
@@ -166,11 +166,7 @@ impl State {
         payload: &Value,
         versions: Option<(u64, u64)>,
     ) -> usize {
-        crate::logging::debug!(target: "gateway/ws", "event {} clients={}", event.name, self.clients.len());
-        let text = frame::event(event.name, payload, versions);
-        let bytes = text.len();
-        self.clients.broadcast(event, text.into());
-        bytes
+        self.clients.emit(event, payload, versions)
     }
 
     pub fn versions(&self) -> (u64, u64) {
@@ -234,7 +230,7 @@ impl State {
         if self.mono >= self.next_tick {
             self.next_tick = self.mono + self.shared.limits.tick_ms;
             self.emit(&events::TICK, &json!({"ts": self.now}));
-            self.dedupe.expire(self.now);
+            self.runs.requests.expire(self.now);
             self.ledger.expire(self.now);
         }
         Some(self.next_tick)
@@ -248,12 +244,16 @@ impl State {
     /// Publishes a fresh health text when something changed; tells everybody once an interval.
     fn refresh_health(&mut self) -> Option<u64> {
         let due = self.mono >= self.next_health;
-        if !self.health_stale && !due {
+        let now = self.now;
+        let is_old = |made: &u64| now.saturating_sub(*made) >= REQUEST_TTL_MS;
+        if self.pairing.values().any(is_old) {
+            self.pairing.retain(|_, made| !is_old(made));
+        }
+        let sources = health::Sources::of(self);
+        if self.health_of.as_ref() == Some(&sources) && !due {
             return Some(self.next_health);
         }
-        self.health_stale = false;
-        let now = self.now;
-        self.pairing.retain(|_, made| now.saturating_sub(*made) < REQUEST_TTL_MS);
+        self.health_of = Some(sources);
         self.health = health::snapshot(self);
         self.shared.published.set_health(&self.health);
         if due {

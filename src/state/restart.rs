@@ -76,7 +76,6 @@ impl State {
             }
         }
         self.restart_refused = None;
-        self.health_stale = true;
     }
 
     /// How long the pending restart is still put off, milliseconds.
@@ -106,7 +105,6 @@ impl State {
                 self.tell_refused(notes, e.message());
             }
         }
-        self.health_stale = true;
     }
 
     /// Whoever asked is told now; the next start has nothing to tell of it.
@@ -163,7 +161,7 @@ impl State {
             &events::SHUTDOWN,
             &json!({"reason": "gateway restarting", "restartExpectedMs": EXPECTED_MS}),
         );
-        self.cancel_all_runs();
+        self.with_runs(|runs, world| runs.cancel_all(world));
         let until = self.mono + self.shared.limits.shutdown_ms / 2;
         self.stopping = Some(Stopping { until, clients_closed: false, is_restart: true });
     }

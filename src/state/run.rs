@@ -50,7 +50,7 @@ pub fn run(state: &mut State, asked: &Asked, inbox: &Receiver<Event>) -> bool {
 /// What is done at the end of each turn, in this order, and by the clock: each step does what is due and says when it is
 /// next due (monotonic clock), and there are no other timers. A step may make work for later ones, not for earlier ones.
 const STEPS: &[fn(&mut State) -> Option<u64>] = &[
-    State::expire_runs,
+    State::end_runs_turn,
     State::tick,
     State::keep_up,
     State::save_sessions,
@@ -124,7 +124,9 @@ impl State {
             Next::Event(Event::Local { call, handler, params }) => self.answer(call, handler, params),
             Next::Event(Event::Pairing { change }) => self.pairing_changed(&change),
             Next::Event(Event::Accepted { run, result }) => self.run_accepted(&run, result),
-            Next::Event(Event::Run { run, event }) => self.run_event(&run, event),
+            Next::Event(Event::Run { run, event }) => {
+                self.with_runs(|runs, world| runs.event(world, &run, event));
+            }
             Next::Event(Event::Tell { event, payload }) => self.emit(event, &payload),
             Next::Event(Event::Wrote { key, message, id }) => {
                 self.session_message(&key, &message, &id);
@@ -133,7 +135,6 @@ impl State {
             Next::Event(Event::Saved { agent, result }) => self.sessions.saved(&agent, result, self.mono),
             Next::Event(Event::Agents { ids, added }) => {
                 self.sessions.set_agents(&ids, added);
-                self.health_stale = true;
             }
             Next::Event(Event::SecretChanged) => self.close_outdated(),
             Next::Event(Event::Restart { cause, delay_ms, note }) => {
@@ -147,10 +148,20 @@ impl State {
                 if problem.is_none() {
                     self.restart_refused = None;
                 }
-                self.config_invalid = problem;
-                self.health_stale = true;
+                *self.config_invalid = problem;
             }
         }
+    }
+
+    fn run_accepted(&mut self, id: &str, result: crate::error::Result<()>) {
+        let Some(command) = self.with_runs(|runs, world| runs.accepted(world, id, result)) else { return };
+        let (at, invocation) = *command;
+        let reply = crate::commands::run(self, &at, &invocation);
+        self.with_runs(|runs, world| runs.commanded(world, id, reply));
+    }
+
+    fn end_runs_turn(&mut self) -> Option<u64> {
+        self.with_runs(|runs, world| runs.end_of_turn(world))
     }
 
     fn request(&mut self, conn: u64, (id, method): (String, &'static str), handler: Handler, params: Value) {
@@ -201,7 +212,7 @@ impl State {
             return;
         }
         self.emit(&events::SHUTDOWN, &json!({"reason": "gateway stopping"}));
-        self.cancel_all_runs();
+        self.with_runs(|runs, world| runs.cancel_all(world));
         let until = self.mono + self.shared.limits.shutdown_ms / RUNS_SHARE;
         self.stopping = Some(Stopping { until, clients_closed: false, is_restart: false });
     }

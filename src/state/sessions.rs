@@ -30,6 +30,8 @@ pub struct Sessions {
     rules: KeyRules,
     shared: Arc<Shared>,
     agents: BTreeMap<String, Agent>,
+    /// Counts the changes of agents and entries.
+    revision: u64,
 }
 
 struct Agent {
@@ -63,7 +65,12 @@ impl Sessions {
             log::warn!(target: "gateway/sessions", "{told}");
         }
         shared.published.set_agents(loaded.keys().cloned());
-        Sessions { rules, agents: loaded, shared }
+        Sessions { rules, agents: loaded, shared, revision: 0 }
+    }
+
+    /// Another one after each change of the agents or their sessions.
+    pub fn revision(&self) -> u64 {
+        self.revision
     }
 
     pub fn rules(&self) -> &KeyRules {
@@ -149,6 +156,7 @@ impl Sessions {
         let agent = self.owner(key)?.to_string();
         if let Some(agent) = self.agents.get_mut(&agent) {
             agent.put(key, entry, mono);
+            self.revision += 1;
         }
         Ok(())
     }
@@ -167,6 +175,7 @@ impl Sessions {
         let agent = self.agents.get_mut(&agent)?;
         agent.save_at = Some(mono);
         agent.is_urgent = true;
+        self.revision += 1;
         agent.index.remove(key).map(|kept| kept.open())
     }
 

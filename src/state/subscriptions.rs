@@ -67,6 +67,16 @@ impl Subscriptions {
         self.followed.remove(&conn);
     }
 
+    pub(super) fn changed(&mut self, key: &str, reason: &'static str) {
+        if !self.all.is_empty() && !list::is_hidden(key) {
+            self.changes.note(key, reason);
+        }
+    }
+
+    pub(super) fn has_hearers(&self, key: &str) -> bool {
+        !list::is_hidden(key) && !self.hearers(key).is_empty()
+    }
+
     /// Those who hear of a message in this session. Who hears of all sessions hears of their messages too.
     fn hearers(&self, key: &str) -> BTreeSet<u64> {
         let following = self.followed.iter().filter(|(_, keys)| keys.contains(key)).map(|(conn, _)| *conn);
@@ -78,17 +88,15 @@ impl State {
     /// Notes that a session was made, changed or removed, or what runs in it. `reason` is one of `create`, `patch`,
     /// `send`, `reset`, `new`, `compact`, `delete`, `update`, or `run`: a run of it has begun or ended.
     pub fn session_changed(&mut self, key: &str, reason: &'static str) {
-        if !self.subscriptions.all.is_empty() && !list::is_hidden(key) {
-            self.subscriptions.changes.note(key, reason);
-        }
+        self.subscriptions.changed(key, reason);
     }
 
     /// Tells of a message that the session's transcript has now. `message_id` is its id there.
     pub fn session_message(&mut self, key: &str, message: &Value, message_id: &str) {
-        let hearers = self.subscriptions.hearers(key);
-        if hearers.is_empty() || list::is_hidden(key) {
+        if !self.subscriptions.has_hearers(key) {
             return;
         }
+        let hearers = self.subscriptions.hearers(key);
         let mut message = without_pictures(message);
         envelope::strip_message(&mut message);
         if let Some(map) = message.as_object_mut() {

@@ -1,6 +1,7 @@
 //! What threads share, without the threads, and a state that no thread owns. Tests only.
-use crate::deliveries::{Dedupe, Journal, Spool};
+use crate::deliveries::{Journal, Spool};
 use crate::door::Door;
+use crate::runs::Requests;
 use crate::settings::Settings;
 use crate::state::State;
 use crate::state::event::Event;
@@ -32,5 +33,5 @@ pub fn state(shared: Arc<Shared>) -> (State, Receiver<Event>) {
     let (journal, _) = Journal::open(dir, 0).unwrap();
     let store = Store::start(journal, Spool::of(dir), tx).unwrap();
     let sessions = Sessions::load(shared.clone());
-    (State::new(shared, store, sessions, Dedupe::from_records(Vec::new()), bounded(1).0, 1 << 40), inbox)
+    (State::new(shared, store, sessions, Requests::of(Vec::new()), bounded(1).0, 1 << 40), inbox)
 }

@@ -53,6 +53,7 @@ impl Sessions {
     /// `added`; an agent that is neither known nor in `added` comes with the next announcement.
     pub fn set_agents(&mut self, ids: &[String], added: Vec<(String, Index)>) {
         self.rules = self.shared.agents().key_rules();
+        self.revision += 1;
         for (id, index) in added.into_iter().filter(|(id, _)| ids.contains(id)) {
             self.agents.entry(id).or_insert_with(|| Agent::new(index));
         }

@@ -1,0 +1,187 @@
+//! The only way in for turns, whoever asks: is it a repetition, may the session be answered, has its conversation
+//! grown too old, is the message a command, what does it ask for itself; then `accepting`, which hands it to its lane.
+//!
+//! Part of `Runs`, on the state thread. What the ways in differ in says the row of the surface (`origin`).
+use super::observers::Observers;
+use super::origin::Origin;
+use super::world::World;
+use super::{NewRun, Runs, Taken};
+use crate::calls::Call;
+use crate::cancel::Reason;
+use crate::error::{Error, Kind, Result};
+use crate::ids;
+use crate::models::provider::Thinking;
+use crate::sessions::attachments::Attachments;
+use crate::sessions::{freshness, send_policy};
+use crate::slash::{self, At, Directives, Invocation, queue};
+use std::sync::Arc;
+
+/// Longer texts are no commands and hold no directives: looking for them would cost more than they are worth.
+const MAX_COMMAND: usize = 16 << 10;
+/// Whole messages that stop a run instead of starting one.
+const STOP_WORDS: [&str; 7] = ["/stop", "stop", "esc", "abort", "wait", "exit", "interrupt"];
+const DEFAULT_TIMEOUT_S: u64 = 600;
+
+/// Somebody asks for a turn.
+pub struct Ask {
+    pub origin: Origin,
+    /// The idempotency key: the run's id.
+    pub id: String,
+    /// Of all that was asked; a repetition has the same.
+    pub hash: String,
+    /// Canonical key.
+    pub session: String,
+    pub message: String,
+    pub attachments: Attachments,
+    pub wishes: Wishes,
+    /// Who asks, and the way back.
+    pub reply: Call,
+    pub observers: Observers,
+}
+
+/// What a request may ask for beside its message.
+#[derive(Default)]
+pub struct Wishes {
+    /// Milliseconds once it runs; 0 is without limit, `None` what the configuration says.
+    pub timeout_ms: Option<u64>,
+    pub extra_system: Option<String>,
+    pub thinking: Option<Thinking>,
+    pub queue: Option<queue::Change>,
+    /// The id that a conversation gets which begins now.
+    pub conversation: Option<String>,
+    pub label: Option<String>,
+    /// The message is text whatever it looks like.
+    pub is_plain: bool,
+    /// The conversation may be too old by the rules of this channel; then a new one begins.
+    pub ages_by: Option<String>,
+}
+
+/// What the message turned out to be.
+struct Understood {
+    command: Option<Invocation>,
+    directives: Directives,
+    text: String,
+}
+
+impl Runs {
+    pub fn ask(&mut self, world: &mut dyn World, ask: Ask) -> Result<Taken> {
+        if ask.may_command() && STOP_WORDS.contains(&ask.message.to_lowercase().as_str()) {
+            return Ok(Taken::Now(self.stop_session(world, &ask.session, None, Reason::Stop).into()));
+        }
+        if let Some(taken) = self.replay(world, &ask)? {
+            return Ok(taken);
+        }
+        let mut understood = understand(world, &ask);
+        let at = ask.at();
+        match &understood.command {
+            Some(invocation) => slash::check(&at, invocation)?,
+            None => {
+                check_send_policy(world, &ask.session)?;
+                self.start_anew_if_stale(world, &ask)?;
+            }
+        }
+        let Ask { origin, id, hash, session, attachments, wishes, reply, observers, .. } = ask;
+        if wishes.conversation.is_some() || wishes.label.is_some() {
+            world.begin(&session, wishes.conversation.as_deref())?;
+        }
+        if let Some(label) = wishes.label {
+            world.update(&session, &mut |entry| entry.set("label", label.as_str()));
+        }
+        understood.directives.thinking = understood.directives.thinking.or(wishes.thinking);
+        understood.directives.queue = wishes.queue.or(understood.directives.queue);
+        let new = NewRun {
+            origin,
+            id,
+            key: session,
+            message: understood.text + &attachments.texts,
+            images: Arc::new(attachments.images),
+            hash,
+            timeout_ms: wishes.timeout_ms.unwrap_or_else(|| default_timeout_ms(world)),
+            extra_system: wishes.extra_system,
+            directives: understood.directives,
+            command: understood.command.map(|invocation| Box::new((at, invocation))),
+        };
+        self.accept(world, reply, observers, new)
+    }
+
+    /// The answer to a key that was used before: the first result, or a refusal for another request.
+    fn replay(&mut self, world: &dyn World, ask: &Ask) -> Result<Option<Taken>> {
+        let (surface, id) = (ask.origin.surface, ask.id.as_str());
+        let Some(record) = self.requests.seen(surface, id, &ask.hash, world.now())? else {
+            if self.is_live(id) {
+                let text = format!("run id {id} is in use by another request");
+                return Err(Error::new(Kind::Conflict, text));
+            }
+            return Ok(None);
+        };
+        if let Some(result) = &record.result {
+            ask.reply.replay(result);
+            return Ok(Some(Taken::Later));
+        }
+        let answer = surface.repeated(id, record.ts);
+        if surface.tells_outcome() {
+            self.join_call(id, &ask.reply);
+        }
+        Ok(Some(answer.map_or(Taken::Later, |answer| Taken::Now(answer.into()))))
+    }
+
+    /// A message after the daily hour, or after a long silence, begins a new conversation (methods 7). The old
+    /// transcript stays; what the user set for the session stays too.
+    fn start_anew_if_stale(&self, world: &mut dyn World, ask: &Ask) -> Result<()> {
+        let (key, now) = (ask.session.as_str(), world.now());
+        let Some(channel) = ask.wishes.ages_by.as_deref().filter(|_| !self.is_busy(key)) else {
+            return Ok(());
+        };
+        let Some(entry) = world.entry(key) else { return Ok(()) };
+        if freshness::is_stale(&world.settings().config(), key, &entry, Some(channel), now) {
+            world.put(key, &entry.reset(&ids::uuid()?, now))?;
+            world.session_changed(key, "reset");
+        }
+        Ok(())
+    }
+}
+
+impl Ask {
+    /// Whether the message may be anything but text: on surfaces for people, from people.
+    fn may_command(&self) -> bool {
+        self.origin.surface.commands
+            && self.origin.provenance.is_person()
+            && !self.wishes.is_plain
+            && self.message.len() <= MAX_COMMAND
+    }
+
+    fn at(&self) -> At {
+        At {
+            key: self.session.clone(),
+            scopes: self.reply.caller.scopes.clone(),
+            sender: self.reply.caller.client_id.clone(),
+            channel: self.origin.channel().to_string(),
+        }
+    }
+}
+
+fn understand(world: &dyn World, ask: &Ask) -> Understood {
+    let config = world.settings().config();
+    let may_command = ask.may_command();
+    let is_alone = ask.attachments == Attachments::default();
+    let command = if may_command && is_alone { slash::parse(&config, &ask.message) } else { None };
+    let (directives, text) = match may_command && command.is_none() {
+        true => slash::directives(&config, &ask.message),
+        false => (Directives::default(), ask.message.clone()),
+    };
+    Understood { command, directives, text }
+}
+
+fn check_send_policy(world: &dyn World, key: &str) -> Result<()> {
+    let entry = world.entry(key).unwrap_or_default();
+    match send_policy::decide(&world.settings().config(), key, &entry) == send_policy::Decision::Deny {
+        true => Err(Error::invalid("send blocked by session policy")),
+        false => Ok(()),
+    }
+}
+
+/// How long a turn may take when the request does not say, milliseconds.
+fn default_timeout_ms(world: &dyn World) -> u64 {
+    let seconds = world.settings().config().u64("agents.defaults.timeoutSeconds");
+    seconds.unwrap_or(DEFAULT_TIMEOUT_S).saturating_mul(1000)
+}

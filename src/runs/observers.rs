@@ -1,0 +1,91 @@
+//! Who follows a run on its way: all readers by events, connections that want to see tools, and threads that pass
+//! its words on. Bounded in number, and each in memory; none of them holds the run.
+use super::stream::Stream;
+use crate::calls::Caller;
+use std::sync::Arc;
+
+/// Most that follow one run.
+const MAX: usize = 16;
+
+pub enum Observer {
+    /// Clients that may read hear `agent` and `chat` events.
+    Readers,
+    /// This connection sees the tools, `shows_all` even of sessions that are quiet.
+    Tools { conn: u64, shows_all: bool },
+    /// A thread that passes the words on.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for HTTP and channels"))]
+    Stream(Arc<Stream>),
+}
+
+#[derive(Default)]
+pub struct Observers(Vec<Observer>);
+
+impl Observers {
+    /// Those of a client's request.
+    pub fn of(caller: &Caller) -> Observers {
+        let mut observers = Observers(vec![Observer::Readers]);
+        observers.add_tools(caller);
+        observers
+    }
+
+    /// One more; `false` when there are too many.
+    pub fn add(&mut self, observer: Observer) -> bool {
+        let has_room = self.0.len() < MAX;
+        if has_room {
+            self.0.push(observer);
+        }
+        has_room
+    }
+
+    /// The caller, if it wants to see tools and does not yet.
+    pub(super) fn add_tools(&mut self, caller: &Caller) {
+        let is_known = self.tools().any(|(conn, _)| conn == caller.conn);
+        if !is_known && caller.caps.iter().any(|cap| cap == "tool-events") {
+            // Quiet sessions are; only the command line shows at its waiting line what is at work.
+            self.add(Observer::Tools { conn: caller.conn, shows_all: caller.mode == "cli" });
+        }
+    }
+
+    /// A connection is gone.
+    pub(super) fn forget(&mut self, gone: u64) {
+        self.0.retain(|observer| !matches!(observer, Observer::Tools { conn, .. } if *conn == gone));
+    }
+
+    pub(super) fn has_readers(&self) -> bool {
+        self.0.iter().any(|observer| matches!(observer, Observer::Readers))
+    }
+
+    /// Connections that see tools, with whether they do in quiet sessions.
+    pub(super) fn tools(&self) -> impl Iterator<Item = (u64, bool)> {
+        self.0.iter().filter_map(|observer| match observer {
+            Observer::Tools { conn, shows_all } => Some((*conn, *shows_all)),
+            _ => None,
+        })
+    }
+
+    pub(super) fn streams(&self) -> impl Iterator<Item = &Arc<Stream>> {
+        self.0.iter().filter_map(|observer| match observer {
+            Observer::Stream(stream) => Some(stream),
+            _ => None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn observers_are_bounded_counted_once_and_forgotten() {
+        let caller = |conn| Caller { conn, caps: vec!["tool-events".into()], ..Caller::default() };
+        let mut observers = Observers::of(&caller(0));
+        observers.add_tools(&caller(0));
+        (1..100).for_each(|conn| observers.add_tools(&caller(conn)));
+        assert_eq!(observers.tools().count(), MAX - 1);
+        assert!(!observers.add(Observer::Stream(Stream::bounded(1))));
+        observers.forget(0);
+        assert!(observers.has_readers() && observers.tools().all(|(conn, _)| conn != 0));
+        assert!(observers.add(Observer::Stream(Stream::bounded(1))));
+        assert_eq!(observers.streams().count(), 1);
+    }
+}

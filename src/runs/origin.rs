@@ -1,0 +1,169 @@
+//! Where a turn comes from: the surface it was asked on, on whose authority, and where its answer belongs. Typed, set
+//! at the entry, never read out of a text (SEC-34). Pure data.
+use crate::calls::Provenance;
+use crate::json::json;
+use serde_json::Value;
+
+/// A way in for turns. What the ways differ in stands in its row and nowhere else.
+#[derive(Debug)]
+pub struct Surface {
+    /// The kind of its records in the journal.
+    pub journal: &'static str,
+    pub answers: Answers,
+    /// Where the conversation takes place, as sessions and settings name it.
+    pub channel: Option<&'static str>,
+    /// Whether a message to a busy session does what `/queue` says; otherwise it waits for a turn of its own.
+    pub queues: bool,
+    /// Whether the transcript names the message by its run.
+    pub names_message: bool,
+    /// Whether a message may be a command or hold directives.
+    pub commands: bool,
+    /// What a stream that follows a run is told.
+    pub wants: Wants,
+    /// Whether answers can be sent on to a channel.
+    pub delivers: bool,
+}
+
+/// How a request is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answers {
+    /// When the run is accepted, and again with its outcome.
+    Twice,
+    /// When it is accepted; what follows comes as events.
+    Once,
+    /// With its outcome.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for surfaces that wait: HTTP, cron, hooks"))]
+    AtTheEnd,
+}
+
+/// How much of an answer on its way a stream is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wants {
+    /// Each piece as it comes.
+    Deltas,
+    /// Each message when it is whole.
+    Blocks,
+    /// The outcome only.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for cron and hooks"))]
+    End,
+}
+
+/// The method `agent`: command line, apps, and tools that ask other sessions.
+pub static AGENT: Surface = Surface {
+    journal: "agent",
+    answers: Answers::Twice,
+    channel: None,
+    queues: false,
+    names_message: false,
+    commands: false,
+    wants: Wants::Deltas,
+    delivers: false,
+};
+
+/// The methods `chat.*`: WebChat and the Control UI.
+pub static CHAT: Surface = Surface {
+    journal: "chat",
+    answers: Answers::Once,
+    channel: Some("webchat"),
+    queues: true,
+    names_message: true,
+    commands: true,
+    wants: Wants::Deltas,
+    delivers: false,
+};
+
+/// All ways in. A new one is a row here, and a caller of `Runs::ask`.
+pub static SURFACES: [&Surface; 2] = [&AGENT, &CHAT];
+
+/// The surface of a kind of records.
+pub fn surface(journal: &str) -> Option<&'static Surface> {
+    SURFACES.into_iter().find(|surface| surface.journal == journal)
+}
+
+impl Surface {
+    /// The answer when a run is accepted, if it is answered then.
+    pub(super) fn accepted(&self, run: &str, at: u64) -> Option<Value> {
+        match self.answers {
+            Answers::Twice => Some(json!({"runId": run, "status": "accepted", "acceptedAt": at})),
+            Answers::Once => Some(json!({"runId": run, "status": "started"})),
+            Answers::AtTheEnd => None,
+        }
+    }
+
+    /// The answer to the repetition of a request whose run goes on.
+    pub(super) fn repeated(&self, run: &str, at: u64) -> Option<Value> {
+        match self.answers {
+            Answers::Once => Some(json!({"runId": run, "status": "in_flight"})),
+            Answers::Twice | Answers::AtTheEnd => self.accepted(run, at),
+        }
+    }
+
+    /// Whether those who asked are told the outcome.
+    pub(super) fn tells_outcome(&self) -> bool {
+        self.answers != Answers::Once
+    }
+}
+
+/// Where one turn comes from.
+#[derive(Debug, Clone)]
+pub struct Origin {
+    pub surface: &'static Surface,
+    pub provenance: Provenance,
+    /// Who it was on a channel, and where the answer goes. Clients of the gateway have none of it.
+    #[expect(dead_code, reason = "for channels")]
+    pub address: Option<Box<Address>>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Address {
+    pub account: String,
+    pub peer: String,
+    pub thread: Option<String>,
+    pub reply_to: Option<String>,
+}
+
+impl Origin {
+    /// A client of the gateway, or a part of it that acts as one.
+    pub fn client(surface: &'static Surface, provenance: Provenance) -> Origin {
+        Origin { surface, provenance, address: None }
+    }
+
+    pub fn channel(&self) -> &'static str {
+        self.surface.channel.unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_of_records_are_one_surfaces() {
+        for row in SURFACES {
+            assert!(std::ptr::eq(surface(row.journal).unwrap(), row), "{}", row.journal);
+        }
+        assert!(surface("send").is_none());
+    }
+
+    #[test]
+    fn a_surface_answers_in_its_stages() {
+        let waits = Surface { answers: Answers::AtTheEnd, ..SILENT };
+        assert_eq!(
+            (waits.accepted("r", 1), waits.repeated("r", 1), waits.tells_outcome()),
+            (None, None, true)
+        );
+        assert!(AGENT.accepted("r", 1).is_some() && AGENT.tells_outcome() && !CHAT.tells_outcome());
+        assert_eq!(CHAT.repeated("r", 1).unwrap()["status"], "in_flight");
+    }
+
+    const SILENT: Surface = Surface {
+        journal: "test",
+        answers: Answers::AtTheEnd,
+        channel: None,
+        queues: false,
+        names_message: false,
+        commands: false,
+        wants: Wants::End,
+        delivers: false,
+    };
+}

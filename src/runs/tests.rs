@@ -1,0 +1,102 @@
+//! Runs that parts of this process ask for, with a real state around them and no clients.
+use super::observers::Observer;
+use super::origin::{Answers, CHAT, Origin, Surface, Wants};
+use super::stream::{Piece, Stream};
+use super::*;
+use crate::agent::run::{Finished, RunEvent};
+use crate::calls::{Caller, Provenance, Reply, Said as Told};
+use crate::protocol::frame::Scopes;
+use crate::sessions::attachments::Attachments;
+use crate::state::State;
+use crate::state::event::Event;
+use crate::state::testing;
+use crate::tools::testing::context;
+use crossbeam_channel::{Receiver, bounded};
+use std::time::Duration;
+
+static WAITS: Surface = Surface {
+    journal: "test",
+    answers: Answers::AtTheEnd,
+    channel: None,
+    queues: false,
+    names_message: false,
+    commands: false,
+    wants: Wants::Deltas,
+    delivers: false,
+};
+
+fn ask(state: &State, surface: &'static Surface, provenance: Provenance, id: &str) -> (Ask, Receiver<Told>) {
+    let (waiting, told) = bounded(1);
+    let scopes = Scopes::new(vec!["operator.admin".to_string()]);
+    let caller = Arc::new(Caller { provenance, scopes, ..Caller::default() });
+    let reply = Call { caller, id: id.into(), method: "test", reply: Reply::Thread(waiting) };
+    let ask = Ask {
+        origin: Origin::client(surface, provenance),
+        id: id.into(),
+        hash: String::new(),
+        session: state.sessions.rules().main(),
+        message: "/new".into(),
+        attachments: Attachments::default(),
+        wishes: Wishes::default(),
+        observers: Observers::default(),
+        reply,
+    };
+    (ask, told)
+}
+
+#[test]
+fn a_thread_of_this_process_starts_a_run_and_is_given_the_outcome_itself() {
+    let (context, _dir) = context("{}");
+    let (mut state, inbox) = testing::state(testing::shared(context.settings.clone()));
+    let (mut ask, told) = ask(&state, &WAITS, Provenance::Cron, "r1");
+    let (stream, slow) = (Stream::bounded(1000), Stream::bounded(1));
+    ask.observers.add(Observer::Stream(stream.clone()));
+    ask.observers.add(Observer::Stream(slow.clone()));
+    assert!(matches!(state.with_runs(|runs, world| runs.ask(world, ask)), Ok(Taken::Later)));
+    let result = loop {
+        match inbox.recv_timeout(Duration::from_secs(10)).unwrap() {
+            Event::Accepted { result, .. } => break result,
+            _ => continue,
+        }
+    };
+    let finished = Finished { text: "hello".into(), texts: vec!["hello".into()], ..Finished::new() };
+    state.with_runs(|runs, world| {
+        assert!(runs.accepted(world, "r1", result).is_none(), "text on a surface without commands");
+        runs.event(world, "r1", RunEvent::Started { at: 1 });
+        runs.event(world, "r1", RunEvent::Text("hel".into()));
+        runs.event(world, "r1", RunEvent::Text("lo".into()));
+    });
+    assert!(told.try_recv().is_err(), "it is answered at the end only");
+    state.with_runs(|runs, world| runs.event(world, "r1", RunEvent::Finished(Box::new(finished))));
+    let Ok(Told::Answer(Ok(Payload::Value(outcome)))) = told.try_recv() else { panic!("a value, not text") };
+    assert_eq!(outcome.pointer("/result/payloads/0/text"), Some(&"hello".into()));
+    assert!(matches!(stream.next(Duration::ZERO), Some(Piece::Text(text)) if text == "hello"));
+    assert!(matches!(stream.next(Duration::ZERO), Some(Piece::End { outcome: Ok(_), is_cut: false })));
+    let Some(Piece::End { outcome: Ok(whole), is_cut: true }) = slow.next(Duration::ZERO) else {
+        panic!("whoever is slow misses pieces, not the end")
+    };
+    assert_eq!(whole, outcome);
+    assert!(state.runs.is_empty());
+}
+
+/// SEC-34: what a text is follows from who sent it.
+#[test]
+fn sec_34_only_people_give_commands() {
+    let (context, _dir) = context("{}");
+    let (mut state, _inbox) = testing::state(testing::shared(context.settings.clone()));
+    for provenance in [
+        Provenance::Operator,
+        Provenance::Owner,
+        Provenance::Guest,
+        Provenance::Node,
+        Provenance::Hook,
+        Provenance::Cron,
+        Provenance::Agent,
+    ] {
+        let id = format!("{provenance:?}");
+        let (ask, _told) = ask(&state, &CHAT, provenance, &id);
+        assert!(state.with_runs(|runs, world| runs.ask(world, ask)).is_ok(), "{id}");
+        let is_command = state.runs.map.get(&id).unwrap().new.command.is_some();
+        assert_eq!(is_command, provenance.is_person(), "{id}");
+    }
+}

@@ -1,0 +1,53 @@
+//! What runs see of the gateway around them: a narrow view of the state, lent for one call. Runs know no clients, no
+//! indexes and no disk, only this; the state implements it, and so does a test.
+use crate::agent::run::{Job as Turn, RunEvent};
+use crate::calls;
+use crate::deliveries::Record;
+use crate::error::Result;
+use crate::protocol::events::Event;
+use crate::sessions::{Entry, Transcript};
+use crate::settings::Settings;
+use serde_json::Value;
+use std::sync::Arc;
+
+pub trait World {
+    /// Epoch milliseconds: for what is written and sent.
+    fn now(&self) -> u64;
+    /// Milliseconds since the start: for what is waited for.
+    fn mono(&self) -> u64;
+    fn settings(&self) -> &Arc<Settings>;
+    /// Refuses new turns while the gateway stops or is about to restart.
+    fn takes_turns(&self) -> Result<()>;
+
+    /// The agent that owns a session key.
+    fn owner(&self, key: &str) -> Result<String>;
+    fn entry(&self, key: &str) -> Option<Entry>;
+    /// The entry with a conversation, which begins now if there is none, under `id` where that is free.
+    fn begin(&mut self, key: &str, id: Option<&str>) -> Result<Entry>;
+    fn put(&mut self, key: &str, entry: &Entry) -> Result<()>;
+    /// Changes an entry that exists.
+    fn update(&mut self, key: &str, change: &mut dyn FnMut(&mut Entry));
+    fn transcript(&self, key: &str, entry: &Entry) -> Result<Transcript>;
+    /// What the session is told before its next message, with the times.
+    fn take_notes(&mut self, key: &str) -> Vec<(u64, String)>;
+
+    /// Sends an event to everybody it is for.
+    fn emit(&self, event: &'static Event, payload: &Value);
+    /// Sends an event to one connection.
+    fn send(&self, conn: u64, event: &'static Event, body: Arc<str>);
+    fn session_changed(&mut self, key: &str, reason: &'static str);
+    /// The session's transcript has a message now, with this id.
+    fn session_message(&mut self, key: &str, message: &Value, id: &str);
+
+    /// Has the acceptance of a run written to disk; whether it was is told later.
+    fn keep(&self, record: Record, images: Arc<Vec<Value>>) -> Result<()>;
+    /// Has the end of a run written; `false` when the disk is too slow.
+    fn keep_end(&self, record: Record) -> bool;
+
+    /// How a run tells what becomes of it.
+    fn teller(&self, run: &str) -> Box<dyn Fn(RunEvent) + Send + Sync>;
+    /// How its tools call a method.
+    fn asker(&self) -> Arc<calls::Ask>;
+    /// Starts a thread of this name that takes the turn.
+    fn start(&self, name: &str, turn: Turn) -> Result<()>;
+}

@@ -1,0 +1,161 @@
+//! The state as runs see it (`runs::World`): its parts, lent for one call. On the state thread.
+use super::clients::Clients;
+use super::event::Event;
+use super::sessions::Sessions;
+use super::shared::Shared;
+use super::store::{self, Job, Store};
+use super::subscriptions::Subscriptions;
+use super::{Note, State};
+use crate::agent::run::{Job as Turn, RunEvent, take};
+use crate::calls;
+use crate::deliveries::Record;
+use crate::error::{Error, Result};
+use crate::protocol::events::Event as EventRow;
+use crate::runs::{Runs, World};
+use crate::sessions::{Entry, Transcript};
+use crate::settings::Settings;
+use crate::threads;
+use serde_json::Value;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Of a run's thread.
+const STACK: usize = 512 << 10;
+
+struct View<'a> {
+    now: u64,
+    mono: u64,
+    shared: &'a Arc<Shared>,
+    /// Why no new turns are taken in, if they are not.
+    refusal: Option<Error>,
+    sessions: &'a mut Sessions,
+    subscriptions: &'a mut Subscriptions,
+    notes: &'a mut Vec<Note>,
+    clients: &'a Clients,
+    store: &'a Store,
+    /// Messages that are told of when the runs are done with what they do: it takes all of the state.
+    wrote: Vec<(String, Value, String)>,
+}
+
+impl State {
+    /// Lets the runs act on the rest of the state.
+    pub fn with_runs<T>(&mut self, act: impl FnOnce(&mut Runs, &mut dyn World) -> T) -> T {
+        let refusal = self.turns_are_taken().err();
+        let mut view = View {
+            now: self.now,
+            mono: self.mono,
+            shared: &self.shared,
+            refusal,
+            sessions: &mut self.sessions,
+            subscriptions: &mut self.subscriptions,
+            notes: &mut self.system_events,
+            clients: &self.clients,
+            store: &self.store,
+            wrote: Vec::new(),
+        };
+        let done = act(&mut self.runs, &mut view);
+        for (key, message, id) in view.wrote {
+            self.session_message(&key, &message, &id);
+        }
+        done
+    }
+
+    fn turns_are_taken(&self) -> Result<()> {
+        if self.is_stopping() {
+            let error = Error::unavailable("the gateway is shutting down");
+            return Err(error.retry_in(Duration::from_secs(5)));
+        }
+        self.refuse_while_draining()
+    }
+}
+
+impl World for View<'_> {
+    fn now(&self) -> u64 {
+        self.now
+    }
+
+    fn mono(&self) -> u64 {
+        self.mono
+    }
+
+    fn settings(&self) -> &Arc<Settings> {
+        &self.shared.settings
+    }
+
+    fn takes_turns(&self) -> Result<()> {
+        self.refusal.clone().map_or(Ok(()), Err)
+    }
+
+    fn owner(&self, key: &str) -> Result<String> {
+        self.sessions.owner(key).map(str::to_string)
+    }
+
+    fn entry(&self, key: &str) -> Option<Entry> {
+        self.sessions.get(key)
+    }
+
+    fn begin(&mut self, key: &str, id: Option<&str>) -> Result<Entry> {
+        self.sessions.begin(key, id, self.now, self.mono)
+    }
+
+    fn put(&mut self, key: &str, entry: &Entry) -> Result<()> {
+        self.sessions.put(key, entry, self.mono)
+    }
+
+    fn update(&mut self, key: &str, change: &mut dyn FnMut(&mut Entry)) {
+        self.sessions.update(key, self.mono, change);
+    }
+
+    fn transcript(&self, key: &str, entry: &Entry) -> Result<Transcript> {
+        self.sessions.transcript(key, entry)
+    }
+
+    fn take_notes(&mut self, key: &str) -> Vec<(u64, String)> {
+        let main = self.sessions.rules().main();
+        let is_meant = |note: &mut Note| note.key.as_deref().unwrap_or(&main) == key;
+        self.notes.extract_if(.., is_meant).map(|note| (note.at, note.text)).collect()
+    }
+
+    fn emit(&self, event: &'static EventRow, payload: &Value) {
+        self.clients.emit(event, payload, None);
+    }
+
+    fn send(&self, conn: u64, event: &'static EventRow, body: Arc<str>) {
+        self.clients.send(conn, event, body);
+    }
+
+    fn session_changed(&mut self, key: &str, reason: &'static str) {
+        self.subscriptions.changed(key, reason);
+    }
+
+    fn session_message(&mut self, key: &str, message: &Value, id: &str) {
+        if self.subscriptions.has_hearers(key) {
+            self.wrote.push((key.to_string(), message.clone(), id.to_string()));
+        }
+    }
+
+    fn keep(&self, record: Record, images: Arc<Vec<Value>>) -> Result<()> {
+        self.store.submit(Job::Accept { record, images }).map_err(|_| store::busy())
+    }
+
+    fn keep_end(&self, record: Record) -> bool {
+        self.store.submit(Job::Finish(record)).is_ok()
+    }
+
+    fn teller(&self, run: &str) -> Box<dyn Fn(RunEvent) + Send + Sync> {
+        self.shared.teller(run)
+    }
+
+    fn asker(&self) -> Arc<calls::Ask> {
+        self.shared.asker()
+    }
+
+    fn start(&self, name: &str, turn: Turn) -> Result<()> {
+        let (state, run) = (self.shared.state.clone(), turn.run.clone());
+        let died = move |what: String| {
+            // The state thread is gone only when the process ends.
+            let _ = state.send(Event::Run { run, event: RunEvent::Died(what) });
+        };
+        threads::spawn(name, STACK, move || take(turn), died).map(drop)
+    }
+}
