@@ -327,7 +327,7 @@ fn a_broken_configuration_is_shown() {
         stdout.contains("openclaw.json (invalid)") && stdout.contains("Config issue: gateway.mode"),
         "{stdout}"
     );
-    assert!(stdout.contains("Fix: correct what keeps the gateway from starting: config /"), "{stdout}");
+    assert!(stdout.contains("Fix: correct what keeps the gateway from starting: config ~/"), "{stdout}");
     std::fs::remove_dir_all(dir).unwrap();
 }
 
