@@ -21,10 +21,13 @@ fn put(gateway: &Gateway, name: &str, text: &str) {
 #[test]
 fn n_11_every_mistake_shows_its_line_and_a_caret() {
     let gateway = down();
-    let file = gateway.config_path().display().to_string();
+    // Paths for people begin with ~, those for programs are whole.
+    let (home, path) = (gateway.dir.join("home").display().to_string(), gateway.config_path());
+    let file = path.display().to_string().replace(&home, "~");
     let port = gateway.port.to_string();
     let told = |args: &[&str]| {
         let (stdout, stderr) = text(&gateway.cli(args));
+        let (stdout, stderr) = (stdout.replace(&home, "~"), stderr.replace(&home, "~"));
         assert!(!format!("{stdout}{stderr}").contains("canary"), "{args:?}: {stdout}{stderr}");
         (stdout, stderr)
     };
@@ -66,7 +69,7 @@ fn n_11_every_mistake_shows_its_line_and_a_caret() {
         &["config", "unset", "ui.seamColor"],
         &["config", "get", "ui.seamColor"],
         &["config", "validate"],
-        &["config", "diff", &file],
+        &["config", "diff", path.to_str().unwrap()],
         &["doctor"],
         &["health"],
     ] {
@@ -94,7 +97,10 @@ fn n_11_a_mistake_in_an_included_file_names_that_file() {
     ] {
         put(&gateway, "part.json5", text);
         let (_, stderr) = crate::cli::text(&gateway.cli(&["config", "validate"]));
-        assert!(stderr.contains(&format!("{part}:{place}")) && stderr.contains(caret), "{text}: {stderr}");
+        assert!(
+            stderr.contains(&format!("/.openclaw/part.json5:{place}")) && stderr.contains(caret),
+            "{text}: {stderr}"
+        );
         let (stdout, _) = crate::cli::text(&gateway.cli(&["doctor", "--json"]));
         assert!(stdout.contains(&format!("\"path\": \"{part}\"")), "{stdout}");
     }

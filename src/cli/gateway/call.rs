@@ -81,7 +81,7 @@ fn params(text: Option<&str>) -> Result<Map<String, Value>> {
         // What is no JSON may be JSON5, as `config set` takes it.
         Some(text) => match json::read(text, frame::MAX_VALUES, frame::MAX_DEPTH) {
             Ok(value) => value,
-            Err(e) => json5::from_str(text).map_err(|_| {
+            Err(e) => crate::config::parse::json5(text).map_err(|_| {
                 Error::usage(format!("--params is not JSON: {e}; quote it for the shell: '{{\"key\":1}}'"))
             })?,
         },
