@@ -275,7 +275,9 @@ fn agent_fails_with_the_model_s_words() {
     assert!(stderr.contains("no such luck"), "{stderr}");
     let start = Instant::now();
     let (code, _) = fails(&gateway, &["agent", "-m", "hi", "--timeout", "1"]);
-    assert_eq!(code, 1);
+    // The time counts from the start of the command (R-11c), so that on a busy machine it may be over before the
+    // gateway has said that the run's is.
+    assert!(code == 1 || code == 75, "{code}");
     assert!(start.elapsed() < Duration::from_secs(4), "took {:?}", start.elapsed());
 }
 
