@@ -169,17 +169,7 @@ pub fn models(state: &mut State, at: &At, args: &str) -> Result<Reply> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::testing::Dir;
-
-    fn config(models: &str) -> Config {
-        let dir = Dir::new();
-        let providers = "{a: {baseUrl: 'http://h/v1', models: [{id: 'x'}, {id: 'y'}]}, b: {baseUrl: 'http://h/v1', models: [{id: 'y'}]}}";
-        let text = format!(
-            "{{models: {{providers: {providers}}}, agents: {{defaults: {{model: {{primary: 'a/x'}}, models: {models}}}}}}}"
-        );
-        dir.write("openclaw.json", &text);
-        Config::load(&mut dir.env(&[])).unwrap()
-    }
+    use crate::config::testing::with_models as config;
 
     #[test]
     fn a_model_is_refused_with_the_reason() {

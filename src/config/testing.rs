@@ -1,4 +1,5 @@
 //! A directory of its own for each test that reads files. Tests only.
+use super::Config;
 use crate::env::Env;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -39,4 +40,15 @@ impl Drop for Dir {
     fn drop(&mut self) {
         std::fs::remove_dir_all(&self.0).unwrap();
     }
+}
+
+/// A configuration with the models `a/x`, `a/y` and `b/y`, of which `agents.defaults.models` is `models`.
+pub fn with_models(models: &str) -> Config {
+    let dir = Dir::new();
+    let providers = "{a: {baseUrl: 'http://h/v1', models: [{id: 'x'}, {id: 'y'}]}, b: {baseUrl: 'http://h/v1', models: [{id: 'y'}]}}";
+    let text = format!(
+        "{{models: {{providers: {providers}}}, agents: {{defaults: {{model: {{primary: 'a/x'}}, models: {models}}}}}}}"
+    );
+    dir.write("openclaw.json", &text);
+    Config::load(&mut dir.env(&[])).unwrap()
 }
