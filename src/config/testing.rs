@@ -1,6 +1,7 @@
 //! A directory of its own for each test that reads files. Tests only.
 use super::Config;
 use crate::env::Env;
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -37,8 +38,13 @@ impl Dir {
 }
 
 impl Drop for Dir {
+    /// A thread of the test may still be writing a file: what came meanwhile is removed with the rest.
     fn drop(&mut self) {
-        std::fs::remove_dir_all(&self.0).unwrap();
+        let is_gone = || match std::fs::remove_dir_all(&self.0) {
+            Err(e) if e.kind() == ErrorKind::DirectoryNotEmpty => false,
+            other => other.map(|()| true).unwrap(),
+        };
+        assert!((0..100).any(|_| is_gone()), "{} fills faster than it is emptied", self.0.display());
     }
 }
 
