@@ -2,6 +2,7 @@
 //!
 //! Pure; for the threads that read files, attachments and pages. Nothing here fails because of single bytes: what
 //! cannot be read becomes U+FFFD. Only what is no text at all (`is_binary`) is refused. The tables are `encoding_rs`'s.
+use crate::parts::{Parts, first};
 use encoding_rs::{
     BIG5, DecoderResult, EUC_JP, EUC_KR, Encoding, GB18030, KOI8_R, SHIFT_JIS, UTF_8, UTF_16BE, UTF_16LE,
     WINDOWS_1251, WINDOWS_1252,
@@ -24,7 +25,7 @@ pub struct Text {
 /// `is_cut` there was more, and half a character at the end is left out.
 pub fn decode(bytes: Vec<u8>, label: Option<&str>, is_cut: bool, most: usize) -> Option<Text> {
     if let Some((encoding, bom)) = Encoding::for_bom(&bytes) {
-        let rest = bytes.get(bom..).unwrap_or_default();
+        let rest = bytes.tail(bom);
         return if encoding == UTF_8 {
             utf8(rest.to_vec(), is_cut, most)
         } else {
@@ -44,14 +45,14 @@ pub fn decode(bytes: Vec<u8>, label: Option<&str>, is_cut: bool, most: usize) ->
             Some(encoding) => by(encoding, &bytes, is_cut, most),
             None if is_binary(&bytes) => None,
             None if is_utf8 || is_nearly_utf8(&bytes) => utf8(bytes, is_cut, most),
-            None => by(guess(bytes.get(..SAMPLE).unwrap_or(&bytes)), &bytes, is_cut, most),
+            None => by(guess(first(&bytes, SAMPLE)), &bytes, is_cut, most),
         },
     }
 }
 
 /// What a page says in its head about its character set.
 pub fn declared_in(page: &[u8]) -> Option<String> {
-    let head = String::from_utf8_lossy(page.get(..HEAD).unwrap_or(page)).to_ascii_lowercase();
+    let head = String::from_utf8_lossy(first(page, HEAD)).to_ascii_lowercase();
     let word = |after: &str| {
         let value = after.trim_start().strip_prefix('=')?.trim_start().trim_start_matches(['"', '\'']);
         let end =
@@ -109,7 +110,7 @@ fn is_binary(bytes: &[u8]) -> bool {
 
 /// UTF-16 without its mark: every other byte of Latin letters is zero.
 fn wide(bytes: &[u8]) -> Option<&'static Encoding> {
-    let sample = bytes.get(..SAMPLE).unwrap_or(bytes);
+    let sample = first(bytes, SAMPLE);
     let zeros = |from: usize| sample.iter().skip(from).step_by(2).filter(|byte| **byte == 0).count();
     let (even, odd, half) = (zeros(0), zeros(1), sample.len() / 2);
     match () {
@@ -220,7 +221,7 @@ fn mistakes(encoding: &'static Encoding, mut bytes: &[u8]) -> usize {
     let (mut buffer, mut mistakes) = ([0u8; 4096], 0);
     loop {
         let (result, read, _) = decoder.decode_to_utf8_without_replacement(bytes, &mut buffer, false);
-        bytes = bytes.get(read..).unwrap_or_default();
+        bytes = bytes.tail(read);
         match result {
             DecoderResult::InputEmpty => return mistakes,
             DecoderResult::OutputFull => {}

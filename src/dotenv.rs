@@ -2,6 +2,7 @@
 //!
 //! `NAME=value` and `NAME: value`, `export` in front; a value in quotes may hold anything, line ends too, one without
 //! ends at `#`. What is no assignment is passed over. Of two of the same name the later one counts.
+use crate::parts::Parts;
 
 /// The assignments in their order.
 pub fn parse(text: &str) -> Vec<(String, String)> {
@@ -44,7 +45,7 @@ fn assignment(text: &str) -> Option<(&str, String, &str)> {
     let value = line.split('#').next().unwrap_or_default().trim();
     let is_wrapped = |quote: &char| value.len() > 1 && value.starts_with(*quote) && value.ends_with(*quote);
     let bare = match ['"', '\'', '`'].iter().find(|quote| is_wrapped(quote)) {
-        Some(_) => value.get(1..value.len() - 1).unwrap_or_default(),
+        Some(_) => value.part(1..value.len() - 1),
         None => value,
     };
     Some((name, if value.starts_with('"') { unescaped(bare) } else { bare.to_string() }, rest))

@@ -1,5 +1,6 @@
 //! Random identifiers: UUIDs, tokens, short hex ids. The randomness is the operating system's, by `ring`.
 use crate::error::{Error, Result};
+use crate::parts::Parts;
 use ring::rand::{SecureRandom, SystemRandom};
 
 /// Random bytes.
@@ -25,7 +26,7 @@ pub fn uuid() -> Result<String> {
     let b = random::<16>()?;
     let n = (u128::from_be_bytes(b) & !(0xf000 << 64) & !(0xc000 << 48)) | (0x4000 << 64) | (0x8000 << 48);
     let h = format!("{n:032x}");
-    let part = |from, to| h.get(from..to).unwrap_or_default();
+    let part = |from, to| h.part(from..to);
     Ok(format!("{}-{}-{}-{}-{}", part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32)))
 }
 

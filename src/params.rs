@@ -4,6 +4,7 @@
 //! handlers. Here each member is one call. Pure; runs on any thread. It does not judge what a schema judges: members
 //! that the struct does not have are passed over.
 use crate::error::{Error, Result};
+use crate::parts::Parts;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
@@ -79,7 +80,7 @@ impl Source {
             match word.get(..1) {
                 Some(first) if !name.is_empty() => {
                     name.push_str(&first.to_ascii_uppercase());
-                    name.push_str(word.get(1..).unwrap_or_default());
+                    name.push_str(word.tail(1));
                 }
                 _ => name.push_str(word),
             }

@@ -2,7 +2,8 @@
 //! by the call that filled it.
 //!
 //! A position that is not there is a defect of ours. Debug builds, and so the tests, stop at it; elsewhere the part is
-//! empty, since nothing panics on purpose. Where a position may honestly be beyond the end, `get` says what then.
+//! empty, since nothing panics on purpose. Where a position may honestly be beyond the end, `min` or `first` says so;
+//! `tests/floors.rs` finds the ranges that would hide it.
 use std::ops::Range;
 
 pub trait Parts {
@@ -35,6 +36,11 @@ macro_rules! parts {
 }
 
 parts! { str; [T], T }
+
+/// The first `most` items, or all where there are no more.
+pub fn first<T>(items: &[T], most: usize) -> &[T] {
+    items.get(..most).unwrap_or(items)
+}
 
 #[track_caller]
 fn found<'p, P: ?Sized>(part: Option<&'p P>) -> &'p P

@@ -76,6 +76,15 @@ pub fn release_code() {
     }
 }
 
+/// How large the pages of this machine's memory are, in bytes; where nobody says it, as large as they are anywhere.
+#[cfg(target_os = "linux")]
+fn page() -> usize {
+    // SAFETY: sysconf takes a number and returns one.
+    #[allow(unsafe_code, reason = "see above")]
+    let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    usize::try_from(size).unwrap_or(64 << 10)
+}
+
 /// The first object that the loader names is the program itself; a value that is not zero ends the iteration.
 #[cfg(target_os = "linux")]
 #[allow(unsafe_code, reason = "called by dl_iterate_phdr, with what that promises")]
@@ -93,7 +102,7 @@ unsafe extern "C" fn release_segments(
     {
         let (start, end) =
             (base + header.p_vaddr as usize, base + (header.p_vaddr + header.p_memsz) as usize);
-        let page = 64 << 10;
+        let page = page();
         let start = start.next_multiple_of(page);
         // SAFETY: whole pages within a segment of code. Where it is refused the pages stay, which is all.
         unsafe {
@@ -113,7 +122,7 @@ pub fn release_stack(depth: usize) {
     #[cfg(target_os = "linux")]
     #[allow(unsafe_code, reason = "see above")]
     unsafe {
-        let (frame, page) = (0_u8, usize::try_from(libc::sysconf(libc::_SC_PAGESIZE)).unwrap_or(64 << 10));
+        let (frame, page) = (0_u8, page());
         let end = (&raw const frame).map_addr(|at| (at & !(page - 1)) - page);
         let start = end.map_addr(|at| at - depth / page * page);
         // Where it is refused the memory stays, which is all.

@@ -84,7 +84,7 @@ fn every_room_of_the_table_exists() {
 }
 
 /// The source files without their tests: path below `src/`, text.
-fn sources(dir: &Path) -> Vec<(String, String)> {
+pub fn sources(dir: &Path) -> Vec<(String, String)> {
     let mut found = Vec::new();
     let mut waiting = vec![dir.to_path_buf()];
     while let Some(next) = waiting.pop() {

@@ -50,6 +50,8 @@ mod floors;
 #[cfg(test)]
 mod fuzz;
 #[cfg(test)]
+mod habits;
+#[cfg(test)]
 mod handshake;
 #[cfg(test)]
 mod hanging_disk;

@@ -3,6 +3,7 @@
 //! Runs on the command line's thread. The reader takes only what the writer writes: no links, no devices, no other
 //! headers. It judges structure, not names; whether a name may be used is decided in `archive`.
 use crate::error::{Error, Result};
+use crate::parts::{Parts, first};
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::os::unix::fs::FileExt;
@@ -88,7 +89,7 @@ impl Writer {
             self.at += record.len() as u64;
             self.pad()?;
         }
-        let name = path.as_bytes().get(..NAME).unwrap_or(path.as_bytes());
+        let name = first(path.as_bytes(), NAME);
         let kind = if entry.is_dir { b'5' } else { b'0' };
         self.block(name, entry.mode, entry.size, entry.modified, kind)
     }
@@ -182,7 +183,7 @@ impl Reader {
                 false => Err(damaged("it does not end as an archive")),
             };
         }
-        let field = |from: usize, to: usize| block.get(from..to).unwrap_or_default();
+        let field = |from: usize, to: usize| block.part(from..to);
         let number = |from, to| octal(field(from, to)).ok_or_else(|| damaged("a header cannot be read"));
         if number(148, 156)? != u64::from(checksum(&block)) {
             return Err(damaged("a header's checksum is wrong"));

@@ -5,6 +5,7 @@
 //! what is waited for makes room for all of it.
 use super::print::Printer;
 use super::waiting::Waiting;
+use crate::parts::Parts;
 use serde_json::Value;
 
 /// What is waited for when no tool is at work.
@@ -63,7 +64,7 @@ impl Stream {
     pub fn rest(&mut self, answer: &[String]) {
         let mut seen = 0;
         for text in answer {
-            let left = self.shown.get(seen..).unwrap_or_default();
+            let left = self.shown.tail(seen);
             if let Some(place) = left.iter().position(|shown| shown.trim() == text.trim()) {
                 seen += place + 1;
                 continue;

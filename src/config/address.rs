@@ -1,6 +1,7 @@
 //! The address of a gateway, as `ws://host:port` or `wss://host`: taken apart, and refused where it would give
 //! the credentials away. Pure.
 use crate::error::{Error, Result};
+use crate::parts::Parts;
 use std::net::IpAddr;
 
 /// Scheme (whether TLS), host and port of a WebSocket URL. Credentials inside of a URL are refused, because
@@ -54,8 +55,7 @@ impl Url {
 impl std::fmt::Display for Url {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Some(at) = self.0.find(['?', '#']) else { return f.write_str(&self.0) };
-        let (shown, hidden) = self.0.split_at_checked(at).unwrap_or_default();
-        write!(f, "{shown}{}***", hidden.get(..1).unwrap_or_default())
+        write!(f, "{}***", self.0.head(at + 1))
     }
 }
 

@@ -7,6 +7,7 @@ use super::sources::{Source, Sources};
 use super::{Issue, check, include, lenient, parse, redact, substitute};
 use crate::env::Env;
 use crate::error::Error;
+use crate::parts::Parts;
 use crate::{files, ids};
 use ring::digest::{Context, SHA256};
 use serde_json::{Map, Value};
@@ -183,7 +184,7 @@ impl Loaded {
         let more = |n: usize| if n == 0 { String::new() } else { format!(" (and {n} more)") };
         for issue in errors {
             let segments = segments(&whole, &issue.path);
-            let section = segments.get(..damage::length(&whole, &segments)).unwrap_or_default();
+            let section = segments.head(damage::length(&whole, &segments));
             let name = section.join(".");
             remove(&mut self.value, section);
             if damage::ends_start(&segments) {

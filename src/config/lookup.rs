@@ -5,6 +5,7 @@
 //! nothing is built or kept except the parsed defaults.
 use super::keys::{self, KEYS, Key, LIMITS, Reload, Type};
 use crate::json;
+use crate::parts::Parts;
 use serde_json::Value;
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -133,8 +134,8 @@ impl Node {
         let Some(own) = self.key().filter(|key| *key.kind == Type::Limits) else { return self.rows };
         let is_above = |key: &Key| !key.path.strip_prefix(own.path).is_some_and(|rest| rest.starts_with('.'));
         let from = LIMITS.partition_point(|key| key.path < own.path);
-        let rest = LIMITS.get(from..).unwrap_or_default();
-        rest.get(..rest.iter().position(is_above).unwrap_or(rest.len())).unwrap_or_default()
+        let rest = LIMITS.tail(from);
+        rest.head(rest.iter().position(is_above).unwrap_or(rest.len()))
     }
 
     /// The place a `Like` row points to.

@@ -22,7 +22,7 @@ pub struct Failure {
 
 impl Failure {
     fn new(message: String, text: &str, offset: usize, known: usize) -> Failure {
-        Failure { message, offset, at: place(text.get(..offset).unwrap_or(text)), known }
+        Failure { message, offset, at: place(text.head(offset)), known }
     }
 
     /// ` at 3:5`.

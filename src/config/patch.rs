@@ -7,6 +7,7 @@ use super::keys::Type;
 use super::{Config, include, join, lookup, parse};
 use crate::error::{Error, Result};
 use crate::json::json;
+use crate::parts::Parts;
 use serde_json::{Map, Value};
 
 /// Every member that `patch` names.
@@ -64,7 +65,7 @@ fn place(draft: &mut Draft, path: &[&str], value: &Value, old: &Config) -> Resul
         return draft.append(exists, &nested(path.len() - deeper.len(), path, value));
     }
     if let Some(place) = missing_item(path, depth) {
-        let list = path.get(..place).unwrap_or_default();
+        let list = path.head(place);
         if old.inner.loaded.has_includes && old.written(list).is_some() {
             return Err(foreign(&list.join(".")));
         }
@@ -85,7 +86,7 @@ fn place(draft: &mut Draft, path: &[&str], value: &Value, old: &Config) -> Resul
 fn missing_item(path: &[&str], depth: usize) -> Option<usize> {
     (depth + 1..path.len()).find(|at| {
         let is_first = path.get(*at).is_none_or(|name| *name == "0");
-        !is_first && is_list(path.get(..*at).unwrap_or_default())
+        !is_first && is_list(path.head(*at))
     })
 }
 
@@ -115,7 +116,7 @@ fn known<'v>(value: &'v Value, path: &[&str]) -> (usize, &'v Value) {
 fn nested(depth: usize, path: &[&str], value: &Value) -> Value {
     (depth..path.len()).rev().fold(value.clone(), |inner, at| {
         let name = path.get(at).copied().unwrap_or_default();
-        match name == "0" && is_list(path.get(..at).unwrap_or_default()) {
+        match name == "0" && is_list(path.head(at)) {
             true => Value::Array(vec![inner]),
             false => json!({ name: inner }),
         }

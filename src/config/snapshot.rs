@@ -4,6 +4,7 @@
 use super::redact::{carries_secret, redact};
 use super::{Config, Issue, lookup, parse, raw};
 use crate::json::json;
+use crate::parts::Parts;
 use serde_json::{Map, Value};
 
 /// Defaults that clients expect to see in `config` though they are not written.
@@ -35,7 +36,7 @@ pub fn snapshot(config: &Config) -> Value {
         "hash": config.hash(),
         "issues": clean(config.issues(), secrets),
         "warnings": clean(config.warnings(), secrets),
-        "legacyIssues": clean(loaded.warnings.get(..loaded.legacy).unwrap_or_default(), secrets),
+        "legacyIssues": clean(loaded.warnings.head(loaded.legacy), secrets),
     })
 }
 

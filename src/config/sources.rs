@@ -9,6 +9,7 @@ use super::redact::Place;
 use super::spot::Spot;
 use super::tokens::{Token, tokens};
 use super::{Issue, join, raw};
+use crate::parts::Parts;
 use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::ops::Range;
@@ -114,7 +115,7 @@ impl<'a> Sources<'a> {
         let place = Place::of(source.at.split('.').filter(|name| !name.is_empty()));
         let hidden =
             source.hidden.get_or_init(|| raw::hidden(&source.text, place, source.known, self.secrets));
-        let (line, column) = parse::place(source.text.get(..offset).unwrap_or_default());
+        let (line, column) = parse::place(source.text.head(offset.min(source.text.len())));
         let before = source.known.and_then(|_| key_before(&source.text, offset));
         Spot {
             file: source.shown.clone(),

@@ -4,6 +4,7 @@
 //! its key, never literal text (R-06d).
 use super::{Issue, join, redact};
 use crate::env::Env;
+use crate::parts::Parts;
 use serde_json::Value;
 
 /// Puts the variables of the `env` block where the environment lacks them. A value may itself name variables;
@@ -52,7 +53,7 @@ fn fill(text: &str, env: &Env, secrets: &mut Vec<String>) -> Result<String, Stri
         let Some(name) = name_of(from) else {
             out.push_str(before);
             out.push_str("${");
-            rest = from.get(2..).unwrap_or_default();
+            rest = from.tail(2);
             continue;
         };
         match before.strip_suffix('$') {
@@ -70,7 +71,7 @@ fn fill(text: &str, env: &Env, secrets: &mut Vec<String>) -> Result<String, Stri
                 out.push_str(value);
             }
         }
-        rest = from.get(name.len() + 3..).unwrap_or_default();
+        rest = from.tail(name.len() + 3);
     }
     out.push_str(rest);
     Ok(out)

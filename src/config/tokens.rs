@@ -2,6 +2,7 @@
 //!
 //! Pure; any thread. It never fails, because it also looks at files that do not parse; whether a text is
 //! JSON5 is for the parser to say.
+use crate::parts::Parts;
 use std::ops::Range;
 
 /// What a token is; its text is found by its range.
@@ -36,7 +37,7 @@ fn first(rest: &str) -> Option<(Token, usize)> {
         '"' | '\'' => (Token::Text, quoted(rest, c)),
         '/' if rest.starts_with("//") => (Token::Comment, rest.find(is_line_end).unwrap_or(rest.len())),
         '/' if rest.starts_with("/*") => {
-            let body = rest.get(2..).unwrap_or_default();
+            let body = rest.tail(2);
             (Token::Comment, body.find("*/").map_or(rest.len(), |i| i + 4))
         }
         _ => (Token::Word, word(rest, c)),

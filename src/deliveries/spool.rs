@@ -4,6 +4,7 @@ use super::{MAX_DEPTH, MAX_VALUES};
 use crate::error::{Error, Result};
 use crate::files::{read_bytes, write_atomic};
 use crate::json;
+use crate::parts::first;
 use crate::sessions::message;
 use ring::digest::{SHA256, digest};
 use serde_json::Value;
@@ -26,7 +27,7 @@ impl Spool {
     /// Keys come from clients, so the name is made of their digest.
     fn name(family: &str, key: &str) -> String {
         let digest = digest(&SHA256, format!("{family}:{key}").as_bytes());
-        format!("{}.json", crate::ids::encode(digest.as_ref().get(..16).unwrap_or_default()))
+        format!("{}.json", crate::ids::encode(first(digest.as_ref(), 16)))
     }
 
     /// Keeps the image blocks of a message until `remove`; on disk when this returns.

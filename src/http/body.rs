@@ -6,7 +6,7 @@ use crate::calls::budget::Work;
 use crate::http::Refusal;
 use crate::http::print::{self, Framing};
 use crate::net::head::{self, Head};
-use crate::parts::Parts;
+use crate::parts::{Parts, first};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Instant;
@@ -137,7 +137,7 @@ impl Input<'_> {
         parse: impl Fn(&[u8]) -> Parsed<T>,
     ) -> Result<(usize, T), Refusal> {
         loop {
-            let seen = self.bytes.get(..self.bytes.len().min(max)).unwrap_or_default();
+            let seen = first(&self.bytes, max);
             match parse(seen) {
                 Some(Some(found)) => return Ok(found),
                 Some(None) if seen.len() < max => self.fill()?,

@@ -8,7 +8,7 @@ use crate::http::Refusal;
 use crate::http::out::Out;
 use crate::http::print::{self, Framing};
 use crate::http::turn::{Sent, Turn};
-use crate::parts::Parts;
+use crate::parts::{Parts, first};
 use chunked_transfer::Encoder;
 use serde_json::Value;
 use std::fs::File;
@@ -163,7 +163,7 @@ impl Write for Stream<'_> {
             return Err(io::ErrorKind::BrokenPipe.into());
         }
         // A longer one would be cut by the encoder, by calling itself for each piece.
-        let piece = bytes.get(..bytes.len().min(PIECE)).unwrap_or_default();
+        let piece = first(bytes, PIECE);
         match &mut self.body {
             Body::Chunks(encoder) => encoder.write(piece),
             Body::Bare(out) => out.write(piece),

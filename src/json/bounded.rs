@@ -1,6 +1,7 @@
 //! Values as text of a bounded length: what is too long is never made.
 //!
 //! Pure; runs on any thread.
+use crate::parts::first;
 use serde_json::Value;
 use std::io::{Error, ErrorKind, Write};
 
@@ -16,7 +17,7 @@ impl Write for Bounded {
         if room == 0 && !part.is_empty() {
             return Err(Error::from(ErrorKind::StorageFull));
         }
-        let part = part.get(..room.min(part.len())).unwrap_or_default();
+        let part = first(part, room);
         self.bytes.extend_from_slice(part);
         Ok(part.len())
     }

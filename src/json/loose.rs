@@ -4,6 +4,7 @@
 //! escapes nothing is one, and the numbers that JSON has no word for are null. Pure; runs on any thread. What people
 //! and clients write is not read so.
 use super::read::{Unread, read};
+use crate::parts::Parts;
 use serde_json::Value;
 
 /// What JSON has no word for.
@@ -24,7 +25,7 @@ pub fn read_loose(text: impl AsRef<[u8]>, most_values: usize, most_depth: usize)
 /// Whether a text that begins as JSON ends inside a string.
 pub fn ends_in_string(text: &[u8]) -> bool {
     let (mut at, mut is_inside) = (0, false);
-    while let Some(found) = memchr::memchr2(b'"', b'\\', text.get(at..).unwrap_or_default()) {
+    while let Some(found) = memchr::memchr2(b'"', b'\\', text.tail(at.min(text.len()))) {
         at += found + 1;
         match text.get(at - 1) {
             Some(b'"') => is_inside = !is_inside,
@@ -48,7 +49,7 @@ fn mended(text: &[u8]) -> Option<Vec<u8>> {
             b'\\' if is_inside => {
                 out.push(b'\\');
                 let escaped = text.get(at).copied().unwrap_or(b'\\');
-                if is_escape(text.get(at..).unwrap_or_default()) {
+                if is_escape(text.tail(at)) {
                     at += 1;
                     out.push(escaped);
                 } else {

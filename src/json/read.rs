@@ -3,6 +3,7 @@
 //! One pass counts values and depth and finds what strict readers stumble over; only such a text is copied and
 //! mended. A BOM is skipped, bytes that are no UTF-8 and halves of surrogate pairs become U+FFFD, `10.0` is 10.
 //! Pure; runs on any thread. Config files are read by `config::parse`, which keeps places.
+use crate::parts::Parts;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use std::borrow::Cow;
@@ -165,7 +166,7 @@ struct Place {
 /// none, to the end of this string or of all.
 fn next_half(bytes: &[u8], place: &mut Place, of_one_string: bool) -> Option<usize> {
     loop {
-        let rest = bytes.get(place.at..).unwrap_or_default();
+        let rest = bytes.tail(place.at.min(bytes.len()));
         if !place.in_string {
             place.at += memchr::memchr(b'"', rest)? + 1;
             place.in_string = true;

@@ -6,6 +6,7 @@ use super::messages;
 use super::provider::{ChatRequest, Chunk, Completion, Usage};
 use crate::cancel::Cancel;
 use crate::error::Result;
+use crate::parts::Parts;
 use crate::sessions::message;
 use std::time::Duration;
 
@@ -63,7 +64,7 @@ fn answer(message: &str) -> String {
 /// The message without the time in front of it and the id behind it, which the gateway adds.
 fn unstamped(message: &str) -> &str {
     let message = message.trim();
-    let message = message.rfind("[message_id:").and_then(|at| message.get(..at)).unwrap_or(message);
+    let message = message.rfind("[message_id:").map_or(message, |at| message.head(at));
     let stamp = message.strip_prefix('[').and_then(|rest| rest.split_once(']'));
     match stamp {
         Some((time, rest)) if time.len() < 48 && time.contains(':') && time.contains("20") => rest.trim(),

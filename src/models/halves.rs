@@ -2,6 +2,7 @@
 //!
 //! Pure. Before a piece is parsed each half becomes a place holder, a private-use character that no text of people
 //! holds; once the text of two pieces is joined, halves that fit are one character and the others U+FFFD.
+use crate::parts::Parts;
 use std::borrow::Cow;
 
 /// Place holders of the 2048 surrogates, and behind them those of the 256 bytes.
@@ -26,12 +27,12 @@ pub fn mark(text: &[u8]) -> Cow<'_, [u8]> {
 
 fn mark_escapes(text: &[u8]) -> Cow<'_, [u8]> {
     let (mut out, mut kept, mut at) = (Vec::new(), 0, 0);
-    while let Some(found) = memchr::memchr(b'\\', text.get(at..).unwrap_or_default()) {
+    while let Some(found) = memchr::memchr(b'\\', text.tail(at.min(text.len()))) {
         at += found;
         match (surrogate(text, at), surrogate(text, at + 6)) {
             (Some(..0x400), Some(0x400..)) => at += 12,
             (Some(half), _) => {
-                out.extend_from_slice(text.get(kept..at).unwrap_or_default());
+                out.extend_from_slice(text.part(kept..at));
                 let holder = char::from_u32(FIRST + half).unwrap_or(char::REPLACEMENT_CHARACTER);
                 out.extend_from_slice(holder.encode_utf8(&mut [0; 4]).as_bytes());
                 at += 6;
@@ -43,7 +44,7 @@ fn mark_escapes(text: &[u8]) -> Cow<'_, [u8]> {
     if kept == 0 {
         return Cow::Borrowed(text);
     }
-    out.extend_from_slice(text.get(kept..).unwrap_or_default());
+    out.extend_from_slice(text.tail(kept));
     Cow::Owned(out)
 }
 

@@ -1,6 +1,7 @@
 //! What a web page says, where an answer of a model server was expected: its words without marks, scripts and styles.
 //!
 //! Pure and small: the words are shown in an error, shortened there. Pages for agents are read by `tools/html`.
+use crate::parts::Parts;
 
 /// Entities that pages of errors use.
 const ENTITIES: [(&str, &str); 6] =
@@ -26,7 +27,7 @@ pub fn words(page: &str) -> String {
             None if after.starts_with("!--") => after.find("-->").map(|at| at + 2),
             None => after.find('>'),
         };
-        rest = end.and_then(|at| after.get(at + 1..)).unwrap_or_default();
+        rest = end.map_or("", |at| after.tail(at + 1));
     }
     out.push_str(rest);
     let text = ENTITIES.iter().fold(out, |text, (entity, c)| text.replace(entity, c));

@@ -7,6 +7,7 @@ use super::page;
 use super::reply::Reply;
 use super::report;
 use super::verdict;
+use crate::parts::first;
 use serde_json::Value;
 
 /// What a server sent besides an answer, kept in case that no answer comes.
@@ -67,8 +68,8 @@ impl Reply<'_> {
     /// the beginning of JSON.
     pub(super) fn words(&mut self, data: &[u8], is_error: bool, is_cut: bool) -> Result<(), Stop> {
         let text = String::from_utf8_lossy(data).into_owned();
-        let start = text.trim_start_matches(['[', '"']).get(..5).unwrap_or_default().to_ascii_lowercase();
-        if is_error || start == "error" {
+        let start = text.trim_start_matches(['[', '"']).as_bytes();
+        if is_error || first(start, 5).eq_ignore_ascii_case(b"error") {
             return Err(Stop::Reported(Value::String(text)));
         }
         if text.starts_with('{') {

@@ -2,6 +2,7 @@
 //!
 //! Pure; used by `think`. Knows tags in angle and square brackets, Kimi's triangles, and the channels that gpt-oss
 //! writes where its server leaves them in the text.
+use crate::parts::Parts;
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Kind {
@@ -52,11 +53,11 @@ pub fn tag(text: &str) -> Tag<'_> {
         Some('◁') => ('◁', '▷'),
         _ => ('<', '>'),
     };
-    let inner = text.get(open.len_utf8()..).unwrap_or_default();
+    let inner = text.tail(open.len_utf8());
     match inner.find([close, '<', '[', '\n']) {
-        Some(end) if inner.get(end..).is_some_and(|rest| rest.starts_with(close)) && end < MAX_TAG => {
-            let kind = kind(inner.get(..end).unwrap_or_default(), open);
-            let written = text.get(..open.len_utf8() + end + close.len_utf8()).unwrap_or_default();
+        Some(end) if inner.tail(end).starts_with(close) && end < MAX_TAG => {
+            let kind = kind(inner.head(end), open);
+            let written = text.head(open.len_utf8() + end + close.len_utf8());
             kind.map_or(Tag::None, |kind| Tag::Whole(kind, written))
         }
         Some(_) => Tag::None,
@@ -105,7 +106,7 @@ fn may_become_tag(inner: &str, open: char) -> bool {
 /// A mark of a message in a channel: its head, from the first mark to the body, or its end.
 fn mark(text: &str) -> Tag<'_> {
     if let Some(end) = ENDS.iter().find(|end| text.starts_with(**end)) {
-        return Tag::Whole(Kind::MessageEnd, text.get(..end.len()).unwrap_or_default());
+        return Tag::Whole(Kind::MessageEnd, text.head(end.len()));
     }
     if HEADS.iter().chain(&ENDS).any(|whole| whole.starts_with(text)) {
         return Tag::Cut;
@@ -115,11 +116,11 @@ fn mark(text: &str) -> Tag<'_> {
     }
     match text.find(BODY) {
         Some(at) if at < MAX_HEAD => {
-            let head = text.get(..at).unwrap_or_default();
+            let head = text.head(at);
             // Calls of tools in their channel are no words for people either.
             let channel = head.rsplit("<|channel|>").next().unwrap_or_default().trim_start();
             let is_thought = channel.starts_with("analysis") || head.contains(" to=");
-            Tag::Whole(Kind::Channel { is_thought }, text.get(..at + BODY.len()).unwrap_or_default())
+            Tag::Whole(Kind::Channel { is_thought }, text.head(at + BODY.len()))
         }
         None if text.len() < MAX_HEAD && !text.contains('\n') => Tag::Cut,
         _ => Tag::None,

@@ -7,6 +7,7 @@
 //! anywhere with a model that is known to reason; and never once its reasoning has come already.
 use super::fences::Code;
 use super::tags::{Kind, Tag, begins, tag};
+use crate::parts::Parts;
 
 /// What became clear.
 #[derive(Debug, PartialEq)]
@@ -95,7 +96,7 @@ impl Think {
                         return steps;
                     }
                     Tag::Whole(kind, written) => {
-                        let after = rest.get(written.len()..).unwrap_or_default();
+                        let after = rest.tail(written.len());
                         let stray = self.stray(kind, after, is_end);
                         if stray == Some(Stray::Unclear) {
                             self.held = rest.to_string();
@@ -110,7 +111,7 @@ impl Think {
                 }
             }
             self.say(c, &mut steps);
-            rest = rest.get(c.len_utf8()..).unwrap_or_default();
+            rest = rest.tail(c.len_utf8());
         }
         steps
     }
@@ -128,7 +129,7 @@ impl Think {
             return None;
         }
         let text = after.trim_start();
-        let space = after.get(..after.len() - text.len()).unwrap_or_default();
+        let space = after.head(after.len() - text.len());
         let quotes = ['"', '\'', '“', '‘', '('];
         let is_quoted = quotes.contains(&self.last) && after.starts_with(['"', '\'', '”', '’', ')']);
         let is_alone = self.code.begins_line() && (space.contains('\n') || text.is_empty());

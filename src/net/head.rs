@@ -92,7 +92,7 @@ pub fn read(
     let mut chunk = [0u8; 2048];
     loop {
         let end = head_end(&bytes);
-        if has_bare_end(bytes.get(..end.unwrap_or(bytes.len())).unwrap_or_default()) {
+        if has_bare_end(bytes.head(end.unwrap_or(bytes.len()))) {
             return Err(NoHead::Invalid(BARE));
         }
         if let Some(end) = end {

@@ -222,7 +222,7 @@ impl OutHeader {
     }
 
     pub fn as_slice(&self) -> &[u8] {
-        self.bytes.get(..usize::from(self.len)).unwrap_or_default()
+        self.bytes.as_slice().head(self.len.into())
     }
 }
 

@@ -8,6 +8,7 @@ use super::repair::is_incomplete;
 use super::transcript::Transcript;
 use super::{estimate, message, shorten};
 use crate::error::Result;
+use crate::parts::first;
 use serde_json::Value;
 use std::ops::ControlFlow;
 
@@ -258,7 +259,7 @@ fn has_summary(line: &Line) -> bool {
 /// Whether a line holds a text near its start or its end, where both programs put ids. Lines can be megabytes long.
 pub(super) fn mentions(bytes: &[u8], text: &str) -> bool {
     let edge = EDGE + text.len();
-    let (head, tail) = (bytes.get(..edge).unwrap_or(bytes), bytes.get(bytes.len().saturating_sub(edge)..));
+    let (head, tail) = (first(bytes, edge), bytes.get(bytes.len().saturating_sub(edge)..));
     let Some((first, rest)) = text.as_bytes().split_first() else { return true };
     // The size-optimised build makes the library's search many times slower than this.
     let holds = |part: &[u8]| {

@@ -7,6 +7,7 @@ use super::branch::{Branch, Item};
 use super::line::summary_message;
 use super::repair::{LOST_RESULT, is_incomplete, tool_calls};
 use super::{estimate, message};
+use crate::parts::Parts;
 use serde_json::Value;
 
 /// A tool's result is not cut shorter than this many tokens.
@@ -72,8 +73,8 @@ pub fn cut_middle(text: &str, max: usize) -> String {
     }
     let boundary =
         |from: usize| (from..text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or(text.len());
-    let head = text.get(..boundary(max - max / 4)).unwrap_or_default();
-    let tail = text.get(boundary(text.len() - max / 4)..).unwrap_or_default();
+    let head = text.head(boundary(max - max / 4));
+    let tail = text.tail(boundary(text.len() - max / 4));
     format!("{head}\n[… {} bytes left out …]\n{tail}", text.len() - head.len() - tail.len())
 }
 

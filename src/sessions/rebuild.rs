@@ -7,6 +7,7 @@ use super::{is_session_id, sweep};
 use crate::clock;
 use crate::files::{read_bytes, regular, write_atomic};
 use crate::json::{self, json};
+use crate::parts::Parts;
 use crate::session_key::KeyRules;
 use serde_json::{Map, Value};
 use std::collections::HashSet;
@@ -78,7 +79,7 @@ pub fn salvage(text: &[u8]) -> (Map<String, Value>, usize) {
                 end
             }
         };
-        rest = rest.get(end.max(1)..).unwrap_or_default();
+        rest = rest.tail(end.max(1));
     }
 }
 

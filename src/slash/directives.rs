@@ -6,6 +6,7 @@
 use super::{Command, levels, names, queue, table};
 use crate::config::Config;
 use crate::models::provider::Thinking;
+use crate::parts::Parts;
 use std::ops::Range;
 
 /// What a message asks for itself. The last of several wins.
@@ -149,19 +150,19 @@ fn without(text: &str, all: &[Found]) -> String {
     let mut out = String::with_capacity(text.len());
     let mut from = 0;
     for directive in all {
-        out.push_str(text.get(from..directive.span.start).unwrap_or_default());
+        out.push_str(text.part(from..directive.span.start));
         from = directive.span.end;
         out.truncate(out.trim_end_matches([' ', '\t']).len());
         if out.is_empty() || out.ends_with('\n') {
-            let after = text.get(from..).unwrap_or_default();
+            let after = text.tail(from);
             from += after.len() - after.trim_start_matches([' ', '\t']).len();
             // Nothing else on its line: the line goes too.
-            let after = text.get(from..).unwrap_or_default();
+            let after = text.tail(from);
             let end = if after.starts_with("\r\n") { 2 } else { usize::from(after.starts_with('\n')) };
             from += end;
         }
     }
-    out.push_str(text.get(from..).unwrap_or_default());
+    out.push_str(text.tail(from));
     out
 }
 

@@ -196,7 +196,7 @@ impl Page {
     /// Only text with a target elsewhere becomes a link.
     fn close_link(&mut self) {
         let Some((start, href)) = self.link.take() else { return };
-        let shown = self.out.get(start..).unwrap_or_default().trim().to_string();
+        let shown = self.out.tail(start).trim().to_string();
         if self.is_text || shown.is_empty() || shown.contains('\n') {
             return;
         }

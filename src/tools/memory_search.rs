@@ -5,6 +5,7 @@
 use super::{Context, Output, Tool, count, memory, text, usual_time};
 use crate::error::Result;
 use crate::json::{Put, json};
+use crate::parts::Parts;
 use serde_json::Value;
 
 /// Lines of one place, and how far the next one begins after it.
@@ -111,7 +112,7 @@ fn search(texts: &[(String, String)], query: &str, most: usize, least: f64) -> V
     let mut places: Vec<Place> = Vec::new();
     for (path, lines) in &found {
         for first in (0..lines.len()).step_by(STEP) {
-            let window = lines.get(first..(first + WINDOW).min(lines.len())).unwrap_or_default();
+            let window = lines.part(first..(first + WINDOW).min(lines.len()));
             places.extend(place(path, first, window, &weights, total).filter(|place| place.score >= least));
         }
     }

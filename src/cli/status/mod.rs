@@ -21,6 +21,7 @@ use crate::clock;
 use crate::config::Config;
 use crate::env::Env;
 use crate::error::Result;
+use crate::parts::first;
 use agents::Agent;
 use asking::{Gateway, USAGE_DAYS};
 
@@ -152,7 +153,7 @@ fn print_sessions(context: &Context, look: &Look, is_all: bool) {
     match (rows.is_empty(), is_all) {
         (true, _) => context.out.line("no sessions yet"),
         (false, true) => show(context, &rows, clock::now_ms()),
-        (false, false) => show(context, rows.get(..RECENT).unwrap_or(&rows), clock::now_ms()),
+        (false, false) => show(context, first(&rows, RECENT), clock::now_ms()),
     }
     let count: u64 = look.agents.iter().map(|agent| agent.count).sum();
     if is_all && count > rows.len() as u64 {

@@ -4,6 +4,7 @@
 //! to say it says so. It knows the few keywords that params use; a test keeps the schemas to them.
 //! Parts and names are bounded, so that a hostile value makes a short answer.
 use crate::json;
+use crate::parts::Parts;
 use serde_json::{Map, Value};
 
 /// Parts in one answer; what follows is summed up.
@@ -225,7 +226,7 @@ fn is_type(name: &str, value: &Value) -> bool {
 
 fn shortened(name: &str) -> String {
     match name.char_indices().nth(MAX_NAME) {
-        Some((end, _)) => format!("{}...", name.get(..end).unwrap_or_default()),
+        Some((end, _)) => format!("{}...", name.head(end)),
         None => name.to_string(),
     }
 }
