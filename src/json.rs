@@ -105,6 +105,13 @@ impl Put for Map<String, Value> {
     }
 }
 
+/// The text of an object with one more member at its end, whose value is JSON text already.
+pub fn with(object: &str, name: &str, value: &str) -> String {
+    let members = object.strip_suffix('}').unwrap_or(object);
+    let comma = if members.len() > 1 { "," } else { "" };
+    format!("{members}{comma}{}:{value}}}", Value::from(name))
+}
+
 #[inline(never)]
 pub fn push(list: &mut Vec<Value>, value: Value) {
     list.push(value);
@@ -117,6 +124,13 @@ pub fn empty() -> Map<String, Value> {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn a_text_gets_a_member_that_is_text() {
+        let one = super::with("{}", "a\"", "[1]");
+        assert_eq!(one, r#"{"a\"":[1]}"#);
+        assert_eq!(super::with(&one, "b", "{}"), r#"{"a\"":[1],"b":{}}"#);
+    }
+
     #[test]
     fn writes_what_the_wellknown_macro_writes() {
         let (name, none) = ("name", None::<u8>);

@@ -1,14 +1,19 @@
 //! Who listens on a port of this host, from the kernel's tables, and on which ports a process listens.
 //!
-//! Linux: `/proc`, which needs no other program. The owner of a socket is known for the processes of the same
+//! Linux: the kernel's own answers (`owners/table.rs`) and `/proc`, which need no other program. The owner of a socket is known for the processes of the same
 //! user, or of all users to root. Elsewhere only whether the port is taken is known, by trying to bind it.
 //! Also who holds the other end of a connection within this machine: addresses and headers cannot tell users apart.
+#[cfg(target_os = "linux")]
+mod diag;
+mod table;
+
 use crate::json::json;
 use serde_json::Value;
 use std::io::ErrorKind;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use table::{Socket, connected, listening};
 
 /// A process that listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -134,7 +139,7 @@ impl Holder {
     }
 }
 
-/// Who holds the end `other` of the connection whose end `own` is ours. One look at the kernel's table.
+/// Who holds the end `other` of the connection whose end `own` is ours. One question to the kernel.
 pub fn holder(own: SocketAddr, other: SocketAddr) -> Holder {
     match connected(own, other) {
         Some((_, Some(socket))) => Holder::User(socket.uid),
@@ -152,26 +157,6 @@ pub fn describe_holder(own: SocketAddr, other: SocketAddr) -> Option<String> {
         Some(pid) => format!("pid {pid} ({}), user {}", listener.command, listener.user),
         None => format!("user {}", listener.user),
     })
-}
-
-/// Both ends of a connection, the other as far as a process has it; `None` where not even ours is found.
-fn connected(own: SocketAddr, other: SocketAddr) -> Option<(Socket, Option<Socket>)> {
-    let canonical = |a: SocketAddr| SocketAddr::new(a.ip().to_canonical(), a.port());
-    let (own, other) = (canonical(own), canonical(other));
-    let (mut ours, mut theirs) = (None, None);
-    for table in ["/proc/net/tcp", "/proc/net/tcp6"] {
-        for line in std::fs::read_to_string(table).unwrap_or_default().lines() {
-            let Some(row) = row(line) else { continue };
-            let ends = (canonical(row.address), canonical(row.remote));
-            if ends == (own, other) {
-                ours = Some(row);
-            } else if ends == (other, own) && row.inode != 0 {
-                // One that is closed already has no inode, and the table shows root as its user.
-                theirs = Some(row);
-            }
-        }
-    }
-    Some((ours?, theirs))
 }
 
 /// A listener on `port` where it is not process `own` that listens there. One that may not be looked at is taken for
@@ -219,44 +204,6 @@ pub fn of_process(pid: u32) -> Vec<SocketAddr> {
         .collect();
     crate::order::by_key(&mut addresses, |address| (address.port(), address.is_ipv6()));
     addresses
-}
-
-struct Socket {
-    address: SocketAddr,
-    remote: SocketAddr,
-    listens: bool,
-    inode: u64,
-    uid: u32,
-}
-
-/// All listening sockets; `None` where the kernel has no such tables.
-fn listening() -> Option<Vec<Socket>> {
-    let v4 = std::fs::read_to_string("/proc/net/tcp").ok()?;
-    let v6 = std::fs::read_to_string("/proc/net/tcp6").unwrap_or_default();
-    Some(v4.lines().chain(v6.lines()).filter_map(row).filter(|socket| socket.listens).collect())
-}
-
-/// One line of the kernel's table. The state `0A` is that of a listening socket.
-fn row(line: &str) -> Option<Socket> {
-    let mut fields = line.split_whitespace().skip(1);
-    let (address, remote) = (address(fields.next()?)?, address(fields.next()?)?);
-    let listens = fields.next()? == "0A";
-    let (uid, inode) = (fields.nth(3)?.parse().ok()?, fields.nth(1)?.parse().ok()?);
-    Some(Socket { address, remote, listens, inode, uid })
-}
-
-fn address(text: &str) -> Option<SocketAddr> {
-    let (ip, port) = text.split_once(':')?;
-    let port = u16::from_str_radix(port, 16).ok()?;
-    // Words of 32 bits, each in the byte order of the machine.
-    let words: Vec<u32> =
-        (0..ip.len() / 8).filter_map(|n| u32::from_str_radix(ip.get(n * 8..n * 8 + 8)?, 16).ok()).collect();
-    let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_ne_bytes()).collect();
-    let ip = match <[u8; 16]>::try_from(bytes.as_slice()) {
-        Ok(bytes) => IpAddr::V6(Ipv6Addr::from(bytes)),
-        Err(_) => IpAddr::V4(Ipv4Addr::from(<[u8; 4]>::try_from(bytes.as_slice()).ok()?)),
-    };
-    Some(SocketAddr::new(ip, port))
 }
 
 /// Which process has which socket, found out once.
@@ -370,19 +317,6 @@ mod tests {
         assert!(of_process(pid).contains(&SocketAddr::from(([127, 0, 0, 1], port))));
         drop(listener);
         assert_eq!(Port::inspect(port, &[]).status(), "free");
-    }
-
-    #[test]
-    fn a_line_of_the_kernels_table() {
-        let line = "  1: 0100007F:4965 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1000 0 4242 1 0 100 0 0 10 0";
-        let found = row(line).unwrap();
-        assert_eq!(
-            (found.address.to_string().as_str(), found.inode, found.uid, found.listens),
-            ("127.0.0.1:18789", 4242, 1000, true)
-        );
-        let v6 = line.replace("0100007F", "00000000000000000000000001000000");
-        assert_eq!(row(&v6).unwrap().address.to_string(), "[::1]:18789");
-        assert!(!row(&line.replace(" 0A ", " 01 ")).unwrap().listens);
     }
 
     #[test]

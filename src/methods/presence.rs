@@ -2,6 +2,7 @@
 use crate::calls::Call;
 use crate::error::{Error, Result};
 use crate::json::{Put, json};
+use crate::protocol::frame::Payload;
 use crate::state::State;
 use crate::state::event::Answer;
 use serde_json::{Map, Value};
@@ -25,7 +26,7 @@ const MAX_TEXT: usize = 2000;
 /// The list itself, not wrapped.
 pub fn list(state: &mut State, _call: Call, _params: Value) -> Result<Answer> {
     state.presence.expire(state.now);
-    Ok(Answer::Now(json!(state.presence.list(state.now)).into()))
+    Ok(Answer::Now(Payload::Text(state.presence.list(state.now).into())))
 }
 
 /// Posts a presence line or a note. Members of the wrong type are ignored, as clients expect.

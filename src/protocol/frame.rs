@@ -154,11 +154,16 @@ pub fn replay(id: &str, stored: &Value) -> String {
 
 /// An event frame without its last brace, so that each connection can append its own `seq`.
 pub fn event(name: &str, payload: &Value, versions: Option<(u64, u64)>) -> String {
-    let mut out = String::with_capacity(256);
+    event_of(name, &payload.to_string(), versions)
+}
+
+/// The same of a payload that is JSON text already.
+pub fn event_of(name: &str, payload: &str, versions: Option<(u64, u64)>) -> String {
+    let mut out = String::with_capacity(payload.len() + 128);
     out.push_str(r#"{"type":"event","event":"#);
     push_json(&mut out, name);
     out.push_str(r#","payload":"#);
-    push_json(&mut out, payload);
+    out.push_str(payload);
     if let Some((presence, health)) = versions {
         out.push_str(&format!(r#","stateVersion":{{"presence":{presence},"health":{health}}}"#));
     }

@@ -4,7 +4,6 @@ use crate::calls::outbox::{Frame, Outbox, Pushed};
 use crate::protocol::close::Close;
 use crate::protocol::events::Event;
 use crate::protocol::frame;
-use serde_json::Value;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -45,10 +44,10 @@ impl Clients {
         self.map.values()
     }
 
-    /// Sends an event to everybody it is for. Gives its size.
-    pub fn emit(&self, event: &'static Event, payload: &Value, versions: Option<(u64, u64)>) -> usize {
+    /// Sends an event, whose payload is JSON text, to everybody it is for. Gives its size.
+    pub fn emit(&self, event: &'static Event, payload: &str, versions: Option<(u64, u64)>) -> usize {
         crate::logging::debug!(target: "gateway/ws", "event {} clients={}", event.name, self.map.len());
-        let text = frame::event(event.name, payload, versions);
+        let text = frame::event_of(event.name, payload, versions);
         let bytes = text.len();
         self.broadcast(event, text.into());
         bytes

@@ -1,7 +1,7 @@
 //! Clients coming and going: `hello-ok`, presence, and what the pairing store changed.
 use crate::calls::outbox::Frame;
 use crate::device::pairing::{Change, Closing, Notice};
-use crate::json::{Put, json};
+use crate::json::{Put, json, with};
 use crate::metrics::{self, Metric};
 use crate::protocol::close::Close;
 use crate::protocol::events;
@@ -65,7 +65,7 @@ impl State {
             caller.conn, crate::logging::quoted(&caller.client_id), crate::logging::quoted(&caller.mode), caller.role(), caller.protocol, caller.method);
         metrics::count(Metric::Joined);
         let hello = self.hello(&caller, &admitted);
-        let text = frame::answer(&request_id, Ok(&Payload::Value(hello)), None, caller.protocol);
+        let text = frame::answer(&request_id, Ok(&Payload::Text(hello.into())), None, caller.protocol);
         outbox.push(Frame::Hello(text));
         self.clients.add(Client { caller, outbox, presence });
         self.pairing_changed(&admitted.change);
@@ -112,7 +112,7 @@ impl State {
         }
     }
 
-    fn hello(&self, caller: &crate::calls::Caller, admitted: &crate::calls::Admitted) -> Value {
+    fn hello(&self, caller: &crate::calls::Caller, admitted: &crate::calls::Admitted) -> String {
         let limits = &self.shared.limits;
         let is_admin = !caller.is_node && caller.scopes.has("operator.admin");
         let mut auth = json!({"role": caller.role(), "scopes": caller.scopes.as_slice()});
@@ -125,19 +125,19 @@ impl State {
             map.put("deviceToken", token.device_token.as_str());
             map.put("issuedAtMs", token.issued_at);
         }
-        json!({
+        let hello = json!({
             "type": "hello-ok",
             "protocol": caller.protocol,
             "server": self.server(caller),
             "features": {"methods": self.shared.method_names, "events": events::names()},
-            "snapshot": self.snapshot(is_admin, caller.is_node),
             "auth": auth,
             "policy": {
                 "maxPayload": limits.max_payload(caller.protocol),
                 "maxBufferedBytes": limits.max_buffered(caller.protocol),
                 "tickIntervalMs": limits.tick_ms,
             },
-        })
+        });
+        with(&hello.to_string(), "snapshot", &self.snapshot(is_admin, caller.is_node))
     }
 
     fn server(&self, caller: &crate::calls::Caller) -> Value {
@@ -151,12 +151,11 @@ impl State {
     }
 
     /// Paths are told to administrators only (SEC-26); nodes are not told who else is here.
-    fn snapshot(&self, is_admin: bool, is_node: bool) -> Value {
+    fn snapshot(&self, is_admin: bool, is_node: bool) -> String {
         let (presence_version, health_version) = self.versions();
         let rules = self.sessions.rules();
         let mut snapshot = Map::new();
         let mut put = |name: &str, value: Value| snapshot.insert(name.to_string(), value);
-        put("presence", if is_node { json!([]) } else { self.presence.list(self.now).into() });
         put(
             "health",
             match (is_node, is_admin) {
@@ -177,7 +176,8 @@ impl State {
             "sessionDefaults",
             json!({"defaultAgentId": rules.default_agent, "mainKey": rules.main_key, "mainSessionKey": rules.main(), "scope": scope}),
         );
-        Value::Object(snapshot)
+        let presence = if is_node { "[]".to_string() } else { self.presence.list(self.now) };
+        with(&Value::Object(snapshot).to_string(), "presence", &presence)
     }
 }
 

@@ -156,16 +156,11 @@ impl State {
 
     /// Sends an event to everybody it is for.
     pub fn emit(&self, event: &'static EventRow, payload: &Value) {
-        self.emit_versioned(event, payload, None);
+        self.emit_versioned(event, &payload.to_string(), None);
     }
 
     /// Gives the event's size.
-    fn emit_versioned(
-        &self,
-        event: &'static EventRow,
-        payload: &Value,
-        versions: Option<(u64, u64)>,
-    ) -> usize {
+    fn emit_versioned(&self, event: &'static EventRow, payload: &str, versions: Option<(u64, u64)>) -> usize {
         self.clients.emit(event, payload, versions)
     }
 
@@ -260,7 +255,11 @@ impl State {
             self.next_health = self.mono + self.shared.limits.health_ms;
             self.health_version += 1;
             // To everybody alike, so without what only administrators are told.
-            self.emit_versioned(&events::HEALTH, &health::without_paths(&self.health), Some(self.versions()));
+            self.emit_versioned(
+                &events::HEALTH,
+                &health::without_paths(&self.health).to_string(),
+                Some(self.versions()),
+            );
         }
         Some(self.next_health)
     }

@@ -4,9 +4,8 @@
 //! last connection of its key is gone. The state thread owns it; `State::flush_presence` sends the event.
 use crate::calls::Caller;
 use crate::calls::Client;
-use crate::clock;
 use crate::config::bind;
-use crate::json::{self, Put, json};
+use crate::json::{self, Put, json, with};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,7 +19,7 @@ const MAX_DEPTH: usize = 8;
 pub struct Presence {
     entries: BTreeMap<String, Entry>,
     /// The gateway's own entry.
-    own: Map<String, Value>,
+    own: Entry,
     version: u64,
     upserted: BTreeSet<String>,
     removed: BTreeSet<String>,
@@ -30,7 +29,8 @@ pub struct Presence {
 
 #[derive(Debug, Default)]
 struct Entry {
-    /// The members as JSON text: a tree of values is five times as large, and there is one a client.
+    /// The members but `ts` as JSON text: a tree of values is five times as large, and there is one a client. Events
+    /// and greetings hold all of them and take them as they are.
     text: Box<str>,
     ts: u64,
     /// Open connections with this key.
@@ -45,11 +45,18 @@ impl Entry {
     fn set_fields(&mut self, fields: Map<String, Value>) {
         self.text = Value::Object(fields).to_string().into();
     }
+
+    /// As clients are told of it, JSON text.
+    fn row(&self, ts: u64) -> String {
+        with(&self.text, "ts", &ts.to_string())
+    }
 }
 
 impl Presence {
     pub fn new(ttl_ms: u64, max: usize) -> Presence {
-        Presence { own: own_entry(), version: 1, ttl_ms, max, ..Presence::default() }
+        let mut own = Entry::default();
+        own.set_fields(own_entry());
+        Presence { own, version: 1, ttl_ms, max, ..Presence::default() }
     }
 
     pub fn version(&self) -> u64 {
@@ -147,31 +154,22 @@ impl Presence {
         !self.upserted.is_empty() || !self.removed.is_empty()
     }
 
-    /// The payload of the event that tells the changes since the last call; raises the version.
-    pub fn take_event(&mut self, now: u64) -> Value {
+    /// The payload of the event that tells the changes since the last call, JSON text; raises the version.
+    pub fn take_event(&mut self, now: u64) -> String {
         self.version += 1;
-        let removed = std::mem::take(&mut self.removed);
-        let upserted: Vec<Value> =
-            std::mem::take(&mut self.upserted).iter().filter_map(|key| self.row(key)).collect();
-        json!({"presence": self.list(now), "delta": {"upserted": upserted, "removed": removed}})
+        let upserted = std::mem::take(&mut self.upserted);
+        let upserted = upserted.iter().filter_map(|key| self.entries.get(key)).map(|e| e.row(e.ts));
+        let removed = json!(std::mem::take(&mut self.removed)).to_string();
+        let delta = with(&with("{}", "upserted", &array(upserted)), "removed", &removed);
+        with(&with("{}", "presence", &self.list(now)), "delta", &delta)
     }
 
-    /// All entries, newest first, the gateway's own on top.
-    pub fn list(&self, now: u64) -> Vec<Value> {
-        let mut own = self.own.clone();
-        own.put("ts", now);
-        let mut rows: Vec<(u64, &String)> = self.entries.iter().map(|(key, e)| (e.ts, key)).collect();
-        crate::order::by(&mut rows, |a, b| b.cmp(a));
-        std::iter::once(Value::Object(own))
-            .chain(rows.into_iter().filter_map(|(_, key)| self.row(key)))
-            .collect()
-    }
-
-    fn row(&self, key: &str) -> Option<Value> {
-        let entry = self.entries.get(key)?;
-        let mut row = entry.fields();
-        row.put("ts", entry.ts);
-        Some(Value::Object(row))
+    /// All entries, newest first, the gateway's own on top: a JSON array.
+    pub fn list(&self, now: u64) -> String {
+        let mut rows: Vec<(u64, &String, &Entry)> =
+            self.entries.iter().map(|(key, e)| (e.ts, key, e)).collect();
+        crate::order::by(&mut rows, |a, b| (b.0, b.1).cmp(&(a.0, a.1)));
+        array(std::iter::once(self.own.row(now)).chain(rows.into_iter().map(|(ts, _, entry)| entry.row(ts))))
     }
 
     fn limit_size(&mut self, keep: &str) {
@@ -196,6 +194,10 @@ impl Presence {
         let name = fields.get("instanceId").and_then(Value::as_str).unwrap_or(key);
         self.removed.insert(name.to_string());
     }
+}
+
+fn array(rows: impl Iterator<Item = String>) -> String {
+    format!("[{}]", rows.collect::<Vec<_>>().join(","))
 }
 
 fn united(old: &Value, new: &Value) -> Value {
@@ -235,7 +237,7 @@ fn own_entry() -> Map<String, Value> {
     };
     let text = format!("Gateway: {host} ({ip}) · app {version} · mode gateway · reason self");
     let entry = json!({"host": host, "ip": ip, "version": version, "platform": platform, "deviceFamily": family,
-        "modelIdentifier": arch, "mode": "gateway", "reason": "self", "text": text, "ts": clock::now_ms()});
+        "modelIdentifier": arch, "mode": "gateway", "reason": "self", "text": text});
     match entry {
         Value::Object(map) => map,
         _ => Map::new(),
@@ -254,6 +256,10 @@ mod tests {
             instance_id: Some(instance.into()),
             ..Client::default()
         }
+    }
+
+    fn take_event(presence: &mut Presence, now: u64) -> Value {
+        serde_json::from_str(&presence.take_event(now)).unwrap()
     }
 
     fn connect(presence: &mut Presence, instance: &str, scopes: &[&str], now: u64) -> String {
@@ -277,7 +283,7 @@ mod tests {
         assert!(presence.get(&key).is_some());
         presence.take_event(0);
         presence.expire(1021);
-        assert_eq!(presence.take_event(0)["delta"]["removed"], json!(["a"]));
+        assert_eq!(take_event(&mut presence, 0)["delta"]["removed"], json!(["a"]));
     }
 
     #[test]
@@ -297,10 +303,30 @@ mod tests {
     fn each_event_raises_the_version_and_holds_list_and_delta() {
         let mut presence = Presence::new(1000, 10);
         connect(&mut presence, "x", &[], 7);
-        let event = presence.take_event(9);
+        let event = take_event(&mut presence, 9);
         assert_eq!(presence.version(), 2);
         assert_eq!(event["presence"].as_array().unwrap().len(), 2);
         assert_eq!(event["delta"]["upserted"][0]["instanceId"], "x");
         assert!(!presence.is_changed());
+    }
+
+    /// Issue 10: what clients are told are the texts that are kept; they are the same as those of a tree of values.
+    #[test]
+    fn rows_are_kept_texts_and_read_as_before() {
+        let mut presence = Presence::new(1000, 10);
+        connect(&mut presence, "Quote\" \u{e9}", &["operator.read"], 7);
+        presence.upsert("empty", Map::new(), 8);
+        let list: Value = serde_json::from_str(&presence.list(9)).unwrap();
+        let rows = list.as_array().unwrap();
+        assert_eq!((rows.len(), &rows[0]["reason"], &rows[0]["ts"]), (3, &json!("self"), &json!(9)));
+        assert_eq!(rows[1], json!({"ts": 8}));
+        assert_eq!((&rows[2]["instanceId"], &rows[2]["ts"]), (&json!("Quote\" \u{e9}"), &json!(7)));
+        assert_eq!(
+            rows[2].to_string(),
+            Value::Object(presence.get("quote\" \u{e9}").unwrap()).to_string().replace('}', ",\"ts\":7}")
+        );
+        let event = take_event(&mut presence, 9);
+        assert_eq!(event["presence"], list);
+        assert_eq!(event["delta"], json!({"upserted": [rows[1], rows[2]], "removed": []}));
     }
 }

@@ -117,7 +117,7 @@ impl World for View<'_> {
     }
 
     fn emit(&self, event: &'static EventRow, payload: &Value) {
-        self.clients.emit(event, payload, None);
+        self.clients.emit(event, &payload.to_string(), None);
     }
 
     fn send(&self, conn: u64, event: &'static EventRow, body: Arc<str>) {
