@@ -33,6 +33,13 @@ pub trait Params {
     fn take(from: &mut Source) -> Self;
 }
 
+/// Two structs from one object, of members of their own each.
+impl<A: Params, B: Params> Params for (A, B) {
+    fn take(from: &mut Source) -> (A, B) {
+        (A::take(from), B::take(from))
+    }
+}
+
 /// Reads a struct from params. An error if they are no object or a member is of another type.
 pub fn read<T: Params>(params: Value) -> Result<T> {
     let mut from = Source::new(params)?;

@@ -1,12 +1,11 @@
 //! `agent` and `agent.wait`: ask for a turn and wait for one.
 use super::agent_session::session_key;
-use super::asking::read_thinking;
+use super::asking::Asked;
 use crate::calls::Call;
 use crate::error::{Error, Result};
 use crate::params::{params, read};
-use crate::runs::origin::{AGENT, Origin};
-use crate::runs::{Ask, Observers, Wishes};
-use crate::sessions::attachments::Attachments;
+use crate::runs::Wishes;
+use crate::runs::origin::AGENT;
 use crate::state::State;
 use crate::state::event::Answer;
 use serde_json::Value;
@@ -29,9 +28,7 @@ pub(super) const DEFAULT_CHANNEL: &str = "whatsapp";
 
 params! {
     pub(super) struct Params {
-        message: String,
         pub(super) agent_id: Option<String>,
-        pub(super) session_id: Option<String>,
         pub(super) session_key: Option<String>,
         pub(super) to: Option<String>,
         pub(super) reply_to: Option<String>,
@@ -40,31 +37,25 @@ params! {
         pub(super) group_channel: Option<String>,
         pub(super) channel: Option<String>,
         reply_channel: Option<String>,
-        images: Vec<Value>,
-        texts: String,
-        hash: String,
         deliver: bool,
         timeout: Option<u64>,
         extra_system_prompt: Option<String>,
-        idempotency_key: String,
         label: Option<String>,
-        thinking: Option<String>,
     }
 }
 
 impl Params {
-    pub(super) fn chosen_id(&self) -> Option<&str> {
-        self.session_id.as_deref().map(str::trim).filter(|id| !id.is_empty())
-    }
-
     /// A session that is found by who the message is for may be too old; one that is named goes on, however old it is.
-    fn ages_by(&self) -> Option<String> {
-        let names_none = self.session_key.is_none() && self.session_id.is_none() && self.agent_id.is_none();
+    fn ages_by(&self, conversation: Option<&str>) -> Option<String> {
+        let names_none = self.session_key.is_none() && conversation.is_none() && self.agent_id.is_none();
         let channel = || self.channel.clone().unwrap_or_else(|| DEFAULT_CHANNEL.to_string());
         (names_none && self.to.is_some()).then(channel)
     }
 
-    fn check_channels(&self) -> Result<()> {
+    fn check(&self) -> Result<()> {
+        if self.deliver && !AGENT.delivers {
+            return Err(Error::invalid("this version has no channels to deliver to; leave out deliver"));
+        }
         let named = [&self.channel, &self.reply_channel].into_iter().flatten();
         let is_known =
             |channel: &str| channel.is_empty() || CHANNELS.contains(&channel.to_lowercase().as_str());
@@ -77,38 +68,19 @@ impl Params {
 
 /// Answers twice under one id: accepted, then the outcome.
 pub fn agent(state: &mut State, call: Call, params: Value) -> Result<Answer> {
-    let params: Params = read(params)?;
-    let message = params.message.trim().to_string();
-    if message.is_empty() && params.texts.is_empty() && params.images.is_empty() {
-        return Err(Error::invalid("message required"));
-    }
-    let thinking = read_thinking(params.thinking.as_deref())?;
-    if params.deliver && !AGENT.delivers {
-        return Err(Error::invalid("this version has no channels to deliver to; leave out deliver"));
-    }
-    params.check_channels()?;
-    let session = session_key(state, &params)?;
+    let (asked, own): (Asked, Params) = read(params)?;
+    let wishes = asked.wishes("message required")?;
+    own.check()?;
+    let conversation = wishes.conversation.as_deref();
+    let session = session_key(state, &own, conversation)?;
     let wishes = Wishes {
-        timeout_ms: params.timeout.map(|seconds| seconds.saturating_mul(1000)),
-        ages_by: params.ages_by(),
-        conversation: params.chosen_id().map(str::to_string),
-        extra_system: params.extra_system_prompt,
-        thinking,
-        label: params.label,
-        ..Wishes::default()
+        timeout_ms: own.timeout.map(|seconds| seconds.saturating_mul(1000)),
+        ages_by: own.ages_by(conversation),
+        extra_system: own.extra_system_prompt,
+        label: own.label,
+        ..wishes
     };
-    let ask = Ask {
-        origin: Origin::client(&AGENT, call.caller.provenance),
-        id: params.idempotency_key,
-        hash: params.hash,
-        session,
-        message,
-        attachments: Attachments { images: params.images, texts: params.texts },
-        wishes,
-        observers: Observers::of(&call.caller),
-        reply: call,
-    };
-    state.with_runs(|runs, world| runs.ask(world, ask)).map(Answer::from)
+    asked.turn(state, &AGENT, session, wishes, call)
 }
 
 params! {

@@ -7,7 +7,7 @@ use crate::sessions::{SESSION_ID, is_session_id};
 use crate::state::State;
 
 /// The session a run belongs to: the one named by key or id, else the agent's main one.
-pub(super) fn session_key(state: &State, params: &Params) -> Result<String> {
+pub(super) fn session_key(state: &State, params: &Params, conversation: Option<&str>) -> Result<String> {
     let named = params
         .agent_id
         .as_deref()
@@ -22,7 +22,7 @@ pub(super) fn session_key(state: &State, params: &Params) -> Result<String> {
     }
     let given = params.session_key.as_deref().map(str::trim).filter(|k| !k.is_empty());
     let rules = state.sessions.rules();
-    let key = match (given, params.chosen_id()) {
+    let key = match (given, conversation) {
         (Some(raw), id) => {
             let key = rules.canonical(raw)?;
             // Clients that cannot look an id up make this key of it; its session may have another one.

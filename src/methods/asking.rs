@@ -1,9 +1,16 @@
-//! What the methods that ask for a turn have in common: their params made ready on the connection's thread.
+//! What the methods that ask for a turn have in common: their params made ready on the connection's thread, what each of
+//! them brings, and the way to the runs.
+use crate::calls::Call;
 use crate::deliveries::dedupe::params_hash;
 use crate::error::{Error, Result};
 use crate::json::Put;
 use crate::models::provider::Thinking;
+use crate::params::params;
+use crate::runs::origin::{Origin, Surface};
+use crate::runs::{Ask, Observers, Wishes};
 use crate::sessions::attachments::Attachments;
+use crate::state::State;
+use crate::state::event::Answer;
 use serde_json::Value;
 
 /// Bytes of one message; more than any model's window takes.
@@ -32,8 +39,59 @@ pub fn prepare(mut params: Value) -> Result<Value> {
     Ok(params)
 }
 
+params! {
+    /// What every request for a turn brings, as `prepare` has left it.
+    pub struct Asked {
+        message: String,
+        images: Vec<Value>,
+        texts: String,
+        hash: String,
+        session_id: Option<String>,
+        thinking: Option<String>,
+        idempotency_key: String,
+    }
+}
+
+impl Asked {
+    /// What all may wish for. `needs` is said of a request without anything to answer.
+    pub fn wishes(&self, needs: &str) -> Result<Wishes> {
+        if self.message.trim().is_empty() && self.images.is_empty() && self.texts.is_empty() {
+            return Err(Error::invalid(needs));
+        }
+        let conversation = self.session_id.as_deref().map(str::trim).filter(|id| !id.is_empty());
+        Ok(Wishes {
+            thinking: read_thinking(self.thinking.as_deref())?,
+            conversation: conversation.map(str::to_string),
+            ..Wishes::default()
+        })
+    }
+
+    /// Asks for the turn.
+    pub fn turn(
+        self,
+        state: &mut State,
+        surface: &'static Surface,
+        session: String,
+        wishes: Wishes,
+        call: Call,
+    ) -> Result<Answer> {
+        let ask = Ask {
+            origin: Origin::client(surface, call.caller.provenance),
+            id: self.idempotency_key,
+            hash: self.hash,
+            session,
+            message: self.message.trim().to_string(),
+            attachments: Attachments { images: self.images, texts: self.texts },
+            wishes,
+            observers: Observers::of(&call.caller),
+            reply: call,
+        };
+        state.with_runs(|runs, world| runs.ask(world, ask)).map(Answer::from)
+    }
+}
+
 /// The thinking level that a request asks for.
-pub fn read_thinking(level: Option<&str>) -> Result<Option<Thinking>> {
+fn read_thinking(level: Option<&str>) -> Result<Option<Thinking>> {
     let Some(level) = level.map(str::trim).filter(|l| !l.is_empty()) else { return Ok(None) };
     let wrong = || Error::invalid("invalid thinking level (use off|minimal|low|medium|high|xhigh)");
     Thinking::parse(level).ok_or_else(wrong).map(Some)

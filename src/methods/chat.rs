@@ -3,13 +3,12 @@ use crate::calls::Call;
 use crate::cancel::Reason;
 use crate::error::{Error, Result};
 use crate::json::json;
-use crate::methods::asking::read_thinking;
+use crate::methods::asking::Asked;
 use crate::methods::sessions::key_of;
 use crate::params::{params, read};
 use crate::protocol::events;
-use crate::runs::origin::{CHAT, Origin};
-use crate::runs::{Ask, Observers, Runs, Wishes, World};
-use crate::sessions::attachments::Attachments;
+use crate::runs::origin::CHAT;
+use crate::runs::{Runs, Wishes, World};
 use crate::sessions::{history, message};
 use crate::slash::queue;
 use crate::state::State;
@@ -19,48 +18,24 @@ use serde_json::Value;
 params! {
     struct Send {
         session_key: String,
-        message: String,
-        images: Vec<Value>,
-        texts: String,
-        hash: String,
-        timeout_ms: Option<u64>,
-        thinking: Option<String>,
         agent_id: Option<String>,
-        session_id: Option<String>,
+        timeout_ms: Option<u64>,
         queue_mode: Option<String>,
         suppress_command_interpretation: bool,
-        idempotency_key: String,
     }
 }
 
 pub fn send(state: &mut State, call: Call, params: Value) -> Result<Answer> {
-    let params: Send = read(params)?;
-    let message = params.message.trim().to_string();
-    if message.is_empty() && params.images.is_empty() && params.texts.is_empty() {
-        return Err(Error::invalid("message or attachment required"));
-    }
-    let conversation = params.session_id.as_deref().map(str::trim).filter(|id| !id.is_empty());
+    let (asked, own): (Asked, Send) = read(params)?;
     let wishes = Wishes {
-        timeout_ms: params.timeout_ms,
-        thinking: read_thinking(params.thinking.as_deref())?,
-        queue: params.queue_mode.as_deref().map(|mode| queue::take(mode).0),
-        conversation: conversation.map(str::to_string),
-        is_plain: params.suppress_command_interpretation,
+        timeout_ms: own.timeout_ms,
+        queue: own.queue_mode.as_deref().map(|mode| queue::take(mode).0),
+        is_plain: own.suppress_command_interpretation,
         ages_by: CHAT.channel.map(str::to_string),
-        ..Wishes::default()
+        ..asked.wishes("message or attachment required")?
     };
-    let ask = Ask {
-        origin: Origin::client(&CHAT, call.caller.provenance),
-        session: key_of(state, &params.session_key, params.agent_id.as_deref())?,
-        id: params.idempotency_key,
-        hash: params.hash,
-        message,
-        attachments: Attachments { images: params.images, texts: params.texts },
-        wishes,
-        observers: Observers::of(&call.caller),
-        reply: call,
-    };
-    state.with_runs(|runs, world| runs.ask(world, ask)).map(Answer::from)
+    let session = key_of(state, &own.session_key, own.agent_id.as_deref())?;
+    asked.turn(state, &CHAT, session, wishes, call)
 }
 
 params! {

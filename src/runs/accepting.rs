@@ -1,18 +1,15 @@
 //! From a request that may be answered to a run in its lane. Part of `Runs`, on the state thread.
-use super::nesting::Nesting;
 use super::observers::Observers;
 use super::origin::Answers;
+use super::run::{Doing, NewRun, Run};
 use super::sharing::Sender;
-use super::telling::Told;
 use super::world::World;
-use super::{Doing, Footer, NewRun, Phase, Run, Runs, Taken, Verbose};
-use crate::agent::mailbox::Mailbox;
+use super::{Runs, Taken};
 use crate::calls::Call;
-use crate::cancel::{Cancel, Reason};
+use crate::cancel::Reason;
 use crate::error::{Error, Result};
 use crate::protocol::frame::Payload;
 use crate::slash::{At, Invocation, Reply};
-use serde_json::Value;
 use std::time::Duration;
 
 impl Runs {
@@ -126,55 +123,5 @@ impl Runs {
             run.doing = doing;
         }
         self.place_run(world, id);
-    }
-}
-
-impl Run {
-    fn of(new: NewRun, call: Call, observers: Observers, now: u64) -> Run {
-        Run {
-            doing: Doing::Answer,
-            phase: Phase::Accepting,
-            agent: String::new(),
-            session_id: String::new(),
-            cancel: Cancel::new(),
-            mailbox: Mailbox::default(),
-            attached: Vec::new(),
-            calls: vec![call],
-            nesting: Nesting::default(),
-            lent_by: None,
-            sender: Sender::default(),
-            observers,
-            accepted_at: now,
-            started_at: None,
-            deadline: None,
-            not_before: 0,
-            is_shortened: false,
-            seq: 0,
-            text: String::new(),
-            agent_told: Told::default(),
-            chat_told: Told::default(),
-            verbose: Verbose::Off,
-            shows_reasoning: false,
-            footer: Footer::Off,
-            replaces: false,
-            silenced: false,
-            new,
-        }
-    }
-}
-
-impl NewRun {
-    /// What a transcript must not miss. A command is done or not; only what follows `/new` is a message.
-    pub(super) fn own_words(&self) -> Option<String> {
-        match &self.command {
-            None => Some(self.message.clone()),
-            Some(command) => command.1.message().map(str::to_string),
-        }
-    }
-
-    /// About how much memory its message takes, bytes.
-    pub(super) fn size(&self) -> usize {
-        let image = |block: &Value| block.get("data").and_then(Value::as_str).map_or(0, str::len);
-        self.message.len() + self.images.iter().map(image).sum::<usize>()
     }
 }

@@ -1,16 +1,16 @@
 //! The end of a run: told on every surface and exactly once, remembered, and the next one started.
 //!
 //! Part of `Runs`, on the state thread. A failure is an error on each surface.
+use super::Runs;
+use super::outcome::{error_kind, footer, is_silent, outcome, stored_error, timed_out, usage};
+use super::run::{Ended, Phase, Run};
 use super::telling::{agent_event, chat_event, said, stop_reason};
 use super::world::World;
-use super::{Ended, Footer, NewRun, Phase, Run, Runs};
 use crate::agent::run::Finished;
 use crate::cancel::Reason;
 use crate::error::{Error, Kind, Result};
-use crate::json::{Put, json};
+use crate::json::json;
 use crate::metrics::{self, Metric};
-use crate::models::failure;
-use crate::models::provider::Usage;
 use crate::protocol::events;
 use crate::protocol::frame::Payload;
 use serde_json::Value;
@@ -34,61 +34,6 @@ impl Runs {
         self.log_end(world, id, &finished);
         let result = finished.result.clone();
         self.end_run(world, id, result, Some(&finished));
-    }
-
-    /// The line of the log that says what was answered, by whom and at what cost.
-    fn log_end(&self, world: &dyn World, id: &str, finished: &Finished) {
-        let Some(run) = self.map.get(id) else { return };
-        let session = crate::logging::quoted(&run.new.key);
-        let ms = world.now().saturating_sub(run.started_at.unwrap_or(run.accepted_at));
-        let (model, usage) = (format!("{}/{}", finished.provider, finished.model), &finished.usage);
-        let tokens = usage.input + usage.cache_read + usage.cache_write;
-        let spent = format!("{}.{} s, tokens {tokens} in, {} out", ms / 1000, ms % 1000 / 100, usage.output);
-        let about = format!(
-            "session={session} model={} run={}",
-            crate::logging::quoted(&model),
-            crate::logging::quoted(id)
-        );
-        match (&finished.result, run.cancel.reason()) {
-            (Ok(()), _) => log::info!(target: "gateway/agent", "turn ✓ {spent} {about}"),
-            (Err(_), Some(reason)) if reason != Reason::Timeout => {
-                log::info!(target: "gateway/agent", "turn stopped after {spent} {about}");
-            }
-            (Err(e), _) => {
-                let why = crate::logging::quoted(e.message());
-                log::warn!(target: "gateway/agent", "turn ✗ {spent} {about} error={why}");
-            }
-        }
-    }
-
-    fn note_in_session(&mut self, world: &mut dyn World, id: &str, finished: &Finished) {
-        let Some(run) = self.map.get(id) else { return };
-        let (key, session_id, now) = (run.new.key.clone(), run.session_id.clone(), world.now());
-        let (failed, is_aside) = (finished.result.is_err(), run.is_aside());
-        let is_aborted = finished.result.as_ref().is_err_and(|e| e.kind == Kind::Aborted);
-        let channel = run.new.origin.surface.channel;
-        let transcript = world.entry(&key).and_then(|entry| world.transcript(&key, &entry).ok());
-        world.update(&key, &mut |entry| {
-            // Counts of a transcript that was reset meanwhile belong to nobody.
-            if entry.session_id() != Some(&session_id) {
-                return;
-            }
-            entry.set("updatedAt", now);
-            if let Some(transcript) = &transcript {
-                entry.set("sessionFile", transcript.path().to_string_lossy());
-            }
-            if is_aside {
-                return;
-            }
-            entry.set("systemSent", true);
-            entry.set("abortedLastRun", is_aborted);
-            if let Some(channel) = channel {
-                entry.set("lastChannel", channel);
-            }
-            if !failed {
-                note_counts(entry, finished);
-            }
-        });
     }
 
     /// Ends a run and those that end with it.
@@ -221,113 +166,5 @@ impl Runs {
             }
         };
         run.emit(world, &events::CHAT, &payload);
-    }
-}
-
-fn note_counts(entry: &mut crate::sessions::Entry, finished: &Finished) {
-    entry.set("modelProvider", finished.provider.as_str());
-    entry.set("model", finished.model.as_str());
-    entry.set("contextTokens", finished.context_window);
-    entry.set("inputTokens", finished.usage.input);
-    entry.set("outputTokens", finished.usage.output);
-    if let Some(tokens) = finished.context_tokens {
-        entry.set("totalTokens", tokens);
-    }
-    if finished.compactions > 0 {
-        let before = entry.get("compactionCount").and_then(Value::as_u64).unwrap_or(0);
-        entry.set("compactionCount", before + finished.compactions);
-    }
-    match &finished.fallback {
-        Some(fallback) => {
-            entry.set("fallbackNoticeSelectedModel", fallback.from.as_str());
-            entry.set("fallbackNoticeActiveModel", fallback.to.as_str());
-            entry.set("fallbackNoticeReason", fallback.reason);
-        }
-        None => {
-            for name in ["fallbackNoticeSelectedModel", "fallbackNoticeActiveModel", "fallbackNoticeReason"] {
-                entry.remove(name);
-            }
-        }
-    }
-}
-
-/// The line below an answer that `/usage` asked for; it is told, not written down.
-fn footer(wanted: Footer, finished: &Finished) -> String {
-    let usage = &finished.usage;
-    let tokens = format!(
-        "\n\nUsage: {} in / {} out",
-        usage.input + usage.cache_read + usage.cache_write,
-        usage.output
-    );
-    match wanted {
-        Footer::Off => String::new(),
-        Footer::Full if finished.cost > 0.0 => format!("{tokens} · cost {:.4}", finished.cost),
-        Footer::Tokens | Footer::Full => tokens,
-    }
-}
-
-/// Whether an answer says that there is nothing to say.
-pub(super) fn is_silent(text: &str) -> bool {
-    matches!(text.trim(), "" | "NO_REPLY")
-}
-
-/// Counts of the cache only where there was one.
-fn usage(usage: &Usage) -> Value {
-    let mut counts = json!({"input": usage.input, "output": usage.output, "total": usage.total});
-    let cache = [("cacheRead", usage.cache_read), ("cacheWrite", usage.cache_write)];
-    if let Some(map) = counts.as_object_mut() {
-        map.extend(cache.into_iter().filter(|(_, n)| *n > 0).map(|(name, n)| (name.to_string(), n.into())));
-    }
-    counts
-}
-
-/// What a repetition is told. `retryable` frees the key, so it stays only where nothing can happen twice.
-fn stored_error(e: &Error, had_no_effect: bool) -> Value {
-    let mut error = e.to_wire(4);
-    if let Some(map) = error.as_object_mut().filter(|_| e.retryable() && !had_no_effect) {
-        map.remove("retryable");
-        map.remove("retryAfterMs");
-        map.put("message", format!("{e}; send it again with a new idempotency key"));
-    }
-    error
-}
-
-/// The last answer to the request, and what the journal keeps.
-fn outcome(run: &Run, result: &Result<()>, finished: Option<&Finished>, duration_ms: u64) -> Value {
-    let id = &run.new.id;
-    match (result, run.new.origin.surface.tells_outcome(), finished) {
-        (Err(e), _, _) => json!({"runId": id, "status": "error", "summary": e.message()}),
-        (Ok(()), true, Some(f)) => {
-            let mut agent_meta = json!({"sessionId": run.session_id, "provider": f.provider, "model": f.model, "usage": usage(&f.usage)});
-            if let (Some(map), Some(fallback)) = (agent_meta.as_object_mut(), &f.fallback) {
-                let told = json!({"from": fallback.from, "to": fallback.to, "reason": fallback.reason, "error": fallback.error});
-                map.put("fallback", told);
-            }
-            let meta = json!({"durationMs": duration_ms, "aborted": false, "stopReason": f.stop_reason, "agentMeta": agent_meta});
-            let said = f.texts.iter().filter(|text| !is_silent(text));
-            let payloads: Vec<Value> = said.map(|text| json!({"text": text, "mediaUrl": null})).collect();
-            json!({"runId": id, "status": "ok", "summary": "completed", "result": {"payloads": payloads, "meta": meta}})
-        }
-        (Ok(()), _, _) => json!({"runId": id, "status": "ok"}),
-    }
-}
-
-fn timed_out(new: &NewRun) -> Error {
-    let seconds = new.timeout_ms as f64 / 1000.0;
-    Error::new(
-        Kind::AgentTimeout,
-        format!(
-            "the agent did not finish within {seconds} s; raise --timeout or agents.defaults.timeoutSeconds"
-        ),
-    )
-}
-
-fn error_kind(e: &Error) -> &'static str {
-    match failure::reason(e) {
-        "timeout" => "timeout",
-        "rate_limit" | "overloaded" => "rate_limit",
-        "context_length" => "context_length",
-        _ if e.kind == Kind::AgentTimeout => "timeout",
-        _ => "unknown",
     }
 }

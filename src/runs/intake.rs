@@ -4,8 +4,9 @@
 //! Part of `Runs`, on the state thread. What the ways in differ in says the row of the surface (`origin`).
 use super::observers::Observers;
 use super::origin::Origin;
+use super::run::NewRun;
 use super::world::World;
-use super::{NewRun, Runs, Taken};
+use super::{Runs, Taken};
 use crate::calls::Call;
 use crate::cancel::Reason;
 use crate::error::{Error, Kind, Result};

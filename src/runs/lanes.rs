@@ -1,9 +1,10 @@
 //! The lanes: one turn a session at a time, `max` in all, in order of arrival; and the start of a run's thread.
 //!
 //! Part of `Runs`, on the state thread.
+use super::Runs;
 use super::nesting::Place;
+use super::run::{Doing, Footer, Phase, Verbose};
 use super::world::World;
-use super::{Doing, Footer, Phase, Runs, Verbose};
 use crate::agent::mailbox::Said;
 use crate::agent::run::{Job as Turn, Task};
 use crate::agents::Agents;

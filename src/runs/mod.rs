@@ -1,7 +1,7 @@
 //! Agent runs: asked for (`intake`), accepted (`accepting`), waiting for their session and running (`lanes`), told of
 //! (`telling`), stopped (`stopping`), ended (`ending`), waited for (`waiting`), asked for by other runs (`nesting`).
 //!
-//! `Runs` is owned by the state thread and knows the rest of the state by `World` only. It decides about turns and takes
+//! What one is stands in `run`. `Runs` is owned by the state thread and knows the rest of the state by `World` only. It decides about turns and takes
 //! none itself; commands are done by whoever calls it.
 //!
 //! A run's id is the idempotency key of the request that made it. A request is answered `accepted` only when
@@ -11,12 +11,15 @@
 mod accepting;
 mod ending;
 mod intake;
+mod keeping;
 mod lanes;
 mod nesting;
 mod observers;
 pub mod origin;
+mod outcome;
 mod queueing;
 mod requests;
+mod run;
 mod sharing;
 mod stopping;
 mod stream;
@@ -31,18 +34,10 @@ pub use observers::Observers;
 pub use requests::Requests;
 pub use world::World;
 
-use crate::agent::mailbox::{Mailbox, Said};
-use crate::agent::run::Words;
 use crate::calls::{Call, Pending};
-use crate::cancel::Cancel;
 use crate::protocol::frame::Payload;
-use crate::slash::{self, Directives};
-use nesting::Nesting;
-use origin::Origin;
-use serde_json::Value;
+use run::{Ended, Run};
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::sync::Arc;
-use telling::Told;
 
 /// How long the end of a run is remembered for `agent.wait`, milliseconds.
 const REMEMBER: u64 = 10 * 60 * 1000;
@@ -54,141 +49,6 @@ pub enum Taken {
     Now(Payload),
     /// It follows.
     Later,
-}
-
-/// A turn that somebody asks for, understood.
-struct NewRun {
-    origin: Origin,
-    id: String,
-    /// Canonical session key.
-    key: String,
-    message: String,
-    /// Image blocks.
-    images: Arc<Vec<Value>>,
-    hash: String,
-    /// Milliseconds the turn may take once it runs; 0 is without limit.
-    timeout_ms: u64,
-    extra_system: Option<String>,
-    /// What the message asks for itself.
-    directives: Directives,
-    /// The message is a command for the gateway itself.
-    command: Option<Box<(slash::At, slash::Invocation)>>,
-}
-
-/// What a run does when its time comes.
-enum Doing {
-    Answer,
-    Compact(Option<String>),
-    /// Outside the session's lane: answers at once, however busy the session is.
-    Say(Option<Words>),
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Phase {
-    /// The journal does not have it yet.
-    Accepting,
-    Waiting,
-    Running,
-    /// Its message is answered by this other run.
-    Attached(String),
-}
-
-struct Run {
-    new: NewRun,
-    doing: Doing,
-    phase: Phase,
-    agent: String,
-    session_id: String,
-    cancel: Cancel,
-    mailbox: Mailbox,
-    /// Runs that end with this one.
-    attached: Vec<String>,
-    /// The request that started it and its repetitions; `agent` requests get a second answer at the end.
-    calls: Vec<Call>,
-    nesting: Nesting,
-    /// The waiting run whose place it has.
-    lent_by: Option<String>,
-    /// Whose share of the queue it counts to.
-    sender: sharing::Sender,
-    observers: Observers,
-    accepted_at: u64,
-    started_at: Option<u64>,
-    /// On the monotonic clock.
-    deadline: Option<u64>,
-    /// It waits at least until then for more messages (monotonic clock).
-    not_before: u64,
-    /// Too many wait: only its first words are given to the model.
-    is_shortened: bool,
-    seq: u64,
-    text: String,
-    /// What `agent` and `chat` events have told of the text so far.
-    agent_told: Told,
-    chat_told: Told,
-    verbose: Verbose,
-    shows_reasoning: bool,
-    /// What the session wants to read below an answer (`/usage`).
-    footer: Footer,
-    /// The next delta does not continue the last one.
-    replaces: bool,
-    /// Its `aborted` event was sent: nothing more of it is.
-    silenced: bool,
-}
-
-/// `/usage`: nothing, the tokens, or the tokens and what they cost.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-enum Footer {
-    #[default]
-    Off,
-    Tokens,
-    Full,
-}
-
-/// How much clients are told of tools.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-enum Verbose {
-    #[default]
-    Off,
-    /// Which tools, not what they gave.
-    On,
-    Full,
-}
-
-impl Verbose {
-    fn parse(level: &str) -> Verbose {
-        match level {
-            "on" => Verbose::On,
-            "full" => Verbose::Full,
-            _ => Verbose::Off,
-        }
-    }
-}
-
-impl Run {
-    /// Its message, for the transcript.
-    fn said(&self) -> Said {
-        let text =
-            if self.is_shortened { queueing::shortened(&self.new.message) } else { self.new.message.clone() };
-        let names_message = self.new.origin.surface.names_message;
-        Said {
-            run: self.new.id.clone(),
-            notes: Vec::new(),
-            text,
-            images: self.new.images.clone(),
-            names_message,
-        }
-    }
-
-    fn is_aside(&self) -> bool {
-        matches!(self.doing, Doing::Say(_))
-    }
-}
-
-/// How a run ended.
-#[derive(Debug, Clone)]
-struct Ended {
-    at: u64,
-    started_at: u64,
-    error: Option<String>,
 }
 
 pub struct Runs {

@@ -3,7 +3,8 @@
 //!
 //! A misled model can make every turn ask for more turns; the owner pays for each. So depth and number are carried
 //! from the run that somebody sent, whichever of its descendants asks and however long ago the others ended.
-use super::{Run, Runs};
+use super::Runs;
+use super::run::Run;
 use crate::calls::Caller;
 use crate::error::{Error, Result};
 use std::sync::Arc;

@@ -2,8 +2,9 @@
 //! (`collect`), joins the turn under way (`steer`) or ends it (`interrupt`); and what gives way when too many wait.
 //!
 //! Part of `Runs`, on the state thread. Which settings hold is decided in `slash::queue`.
+use super::Runs;
+use super::run::{Doing, NewRun, Phase, Run};
 use super::world::World;
-use super::{Doing, NewRun, Phase, Run, Runs};
 use crate::cancel::Reason;
 use crate::error::{Error, Result};
 use crate::parts::Parts;

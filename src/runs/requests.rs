@@ -3,8 +3,8 @@
 //! Owned by `Runs`, on the state thread. The same records stand in the journal on disk, from which it is filled at
 //! the start; what is to be written goes out by `World`.
 use super::origin::Surface;
+use super::run::{Ended, NewRun};
 use super::world::World;
-use super::{Ended, NewRun};
 use crate::deliveries::{Dedupe, Record, Seen};
 use crate::error::{Error, Kind, Result};
 use serde_json::Value;

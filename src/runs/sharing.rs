@@ -5,7 +5,8 @@
 //! address it was shown from), and below a secret among the devices and connections that show it. So whoever opens many
 //! connections, or makes a device for each, has one share with all of them; and two people with the same secret at the
 //! same address do not count as one.
-use super::{NewRun, Runs};
+use super::Runs;
+use super::run::NewRun;
 use crate::calls::Caller;
 use crate::door;
 use crate::error::{Error, Result};

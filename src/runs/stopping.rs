@@ -1,7 +1,8 @@
 //! Stopping runs: on request, by their deadline, at the end of the process. Part of `Runs`, on the state thread.
+use super::Runs;
+use super::run::{Phase, Run};
 use super::telling::{chat_event, said, stop_reason};
 use super::world::World;
-use super::{Phase, Run, Runs};
 use crate::cancel::Reason;
 use crate::json::json;
 use crate::protocol::events;

@@ -1,10 +1,11 @@
 //! What a run's thread reports, told to clients: `agent` and `chat` events on the way to the end.
 //!
 //! Part of `Runs`, on the state thread.
+use super::Runs;
 use super::origin::Wants;
+use super::run::{Run, Verbose};
 use super::stream::Piece;
 use super::world::World;
-use super::{Run, Runs, Verbose};
 use crate::agent::run::RunEvent;
 use crate::cancel::Reason;
 use crate::error::Error;
@@ -186,7 +187,7 @@ impl Run {
 
     /// The present message is whole.
     pub(super) fn stream_block(&self) {
-        if !super::ending::is_silent(&self.text) {
+        if !super::outcome::is_silent(&self.text) {
             self.stream(Wants::Blocks, || Piece::Text(self.text.clone()));
         }
     }

@@ -12,6 +12,7 @@ use crate::state::event::Event;
 use crate::state::testing;
 use crate::tools::testing::context;
 use crossbeam_channel::{Receiver, bounded};
+use std::sync::Arc;
 use std::time::Duration;
 
 static WAITS: Surface = Surface {

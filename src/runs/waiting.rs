@@ -1,8 +1,9 @@
 //! `agent.wait`: who waits for the end of a run, and the memory of how runs ended.
 //!
 //! Part of `Runs`, on the state thread. Ends are remembered for ten minutes here and for a day in the journal.
+use super::run::Ended;
 use super::world::World;
-use super::{Ended, Runs, Taken};
+use super::{Runs, Taken};
 use crate::calls::{Call, Party, Pending, Question};
 use crate::error::Result;
 use crate::json::json;

@@ -1,0 +1,95 @@
+//! What is said at the end of a run: the outcome that those who wait get and the journal keeps, tokens and costs, the words
+//! of a failure. Pure functions.
+use super::run::{Footer, NewRun, Run};
+use crate::agent::run::Finished;
+use crate::error::{Error, Kind, Result};
+use crate::json::{Put, json};
+use crate::models::failure;
+use crate::models::provider::Usage;
+use serde_json::Value;
+
+/// The line below an answer that `/usage` asked for; it is told, not written down.
+pub(super) fn footer(wanted: Footer, finished: &Finished) -> String {
+    let usage = &finished.usage;
+    let tokens = format!(
+        "\n\nUsage: {} in / {} out",
+        usage.input + usage.cache_read + usage.cache_write,
+        usage.output
+    );
+    match wanted {
+        Footer::Off => String::new(),
+        Footer::Full if finished.cost > 0.0 => format!("{tokens} · cost {:.4}", finished.cost),
+        Footer::Tokens | Footer::Full => tokens,
+    }
+}
+
+/// Whether an answer says that there is nothing to say.
+pub(super) fn is_silent(text: &str) -> bool {
+    matches!(text.trim(), "" | "NO_REPLY")
+}
+
+/// Counts of the cache only where there was one.
+pub(super) fn usage(usage: &Usage) -> Value {
+    let mut counts = json!({"input": usage.input, "output": usage.output, "total": usage.total});
+    let cache = [("cacheRead", usage.cache_read), ("cacheWrite", usage.cache_write)];
+    if let Some(map) = counts.as_object_mut() {
+        map.extend(cache.into_iter().filter(|(_, n)| *n > 0).map(|(name, n)| (name.to_string(), n.into())));
+    }
+    counts
+}
+
+/// What a repetition is told. `retryable` frees the key, so it stays only where nothing can happen twice.
+pub(super) fn stored_error(e: &Error, had_no_effect: bool) -> Value {
+    let mut error = e.to_wire(4);
+    if let Some(map) = error.as_object_mut().filter(|_| e.retryable() && !had_no_effect) {
+        map.remove("retryable");
+        map.remove("retryAfterMs");
+        map.put("message", format!("{e}; send it again with a new idempotency key"));
+    }
+    error
+}
+
+/// The last answer to the request, and what the journal keeps.
+pub(super) fn outcome(
+    run: &Run,
+    result: &Result<()>,
+    finished: Option<&Finished>,
+    duration_ms: u64,
+) -> Value {
+    let id = &run.new.id;
+    match (result, run.new.origin.surface.tells_outcome(), finished) {
+        (Err(e), _, _) => json!({"runId": id, "status": "error", "summary": e.message()}),
+        (Ok(()), true, Some(f)) => {
+            let mut agent_meta = json!({"sessionId": run.session_id, "provider": f.provider, "model": f.model, "usage": usage(&f.usage)});
+            if let (Some(map), Some(fallback)) = (agent_meta.as_object_mut(), &f.fallback) {
+                let told = json!({"from": fallback.from, "to": fallback.to, "reason": fallback.reason, "error": fallback.error});
+                map.put("fallback", told);
+            }
+            let meta = json!({"durationMs": duration_ms, "aborted": false, "stopReason": f.stop_reason, "agentMeta": agent_meta});
+            let said = f.texts.iter().filter(|text| !is_silent(text));
+            let payloads: Vec<Value> = said.map(|text| json!({"text": text, "mediaUrl": null})).collect();
+            json!({"runId": id, "status": "ok", "summary": "completed", "result": {"payloads": payloads, "meta": meta}})
+        }
+        (Ok(()), _, _) => json!({"runId": id, "status": "ok"}),
+    }
+}
+
+pub(super) fn timed_out(new: &NewRun) -> Error {
+    let seconds = new.timeout_ms as f64 / 1000.0;
+    Error::new(
+        Kind::AgentTimeout,
+        format!(
+            "the agent did not finish within {seconds} s; raise --timeout or agents.defaults.timeoutSeconds"
+        ),
+    )
+}
+
+pub(super) fn error_kind(e: &Error) -> &'static str {
+    match failure::reason(e) {
+        "timeout" => "timeout",
+        "rate_limit" | "overloaded" => "rate_limit",
+        "context_length" => "context_length",
+        _ if e.kind == Kind::AgentTimeout => "timeout",
+        _ => "unknown",
+    }
+}

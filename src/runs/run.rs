@@ -1,0 +1,196 @@
+//! One run: what was asked for, how far it has come, what was told of it. Plain data of `Runs`, on the state thread.
+use super::nesting::Nesting;
+use super::observers::Observers;
+use super::origin::Origin;
+use super::telling::Told;
+use super::{queueing, sharing};
+use crate::agent::mailbox::{Mailbox, Said};
+use crate::agent::run::Words;
+use crate::calls::Call;
+use crate::cancel::Cancel;
+use crate::slash::{self, Directives};
+use serde_json::Value;
+use std::sync::Arc;
+
+/// A turn that somebody asks for, understood.
+pub(super) struct NewRun {
+    pub(super) origin: Origin,
+    pub(super) id: String,
+    /// Canonical session key.
+    pub(super) key: String,
+    pub(super) message: String,
+    /// Image blocks.
+    pub(super) images: Arc<Vec<Value>>,
+    pub(super) hash: String,
+    /// Milliseconds the turn may take once it runs; 0 is without limit.
+    pub(super) timeout_ms: u64,
+    pub(super) extra_system: Option<String>,
+    /// What the message asks for itself.
+    pub(super) directives: Directives,
+    /// The message is a command for the gateway itself.
+    pub(super) command: Option<Box<(slash::At, slash::Invocation)>>,
+}
+
+impl NewRun {
+    /// What a transcript must not miss. A command is done or not; only what follows `/new` is a message.
+    pub(super) fn own_words(&self) -> Option<String> {
+        match &self.command {
+            None => Some(self.message.clone()),
+            Some(command) => command.1.message().map(str::to_string),
+        }
+    }
+
+    /// About how much memory its message takes, bytes.
+    pub(super) fn size(&self) -> usize {
+        let image = |block: &Value| block.get("data").and_then(Value::as_str).map_or(0, str::len);
+        self.message.len() + self.images.iter().map(image).sum::<usize>()
+    }
+}
+
+/// What a run does when its time comes.
+pub(super) enum Doing {
+    Answer,
+    Compact(Option<String>),
+    /// Outside the session's lane: answers at once, however busy the session is.
+    Say(Option<Words>),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// The journal does not have it yet.
+    Accepting,
+    Waiting,
+    Running,
+    /// Its message is answered by this other run.
+    Attached(String),
+}
+
+pub(super) struct Run {
+    pub(super) new: NewRun,
+    pub(super) doing: Doing,
+    pub(super) phase: Phase,
+    pub(super) agent: String,
+    pub(super) session_id: String,
+    pub(super) cancel: Cancel,
+    pub(super) mailbox: Mailbox,
+    /// Runs that end with this one.
+    pub(super) attached: Vec<String>,
+    /// The request that started it and its repetitions; `agent` requests get a second answer at the end.
+    pub(super) calls: Vec<Call>,
+    pub(super) nesting: Nesting,
+    /// The waiting run whose place it has.
+    pub(super) lent_by: Option<String>,
+    /// Whose share of the queue it counts to.
+    pub(super) sender: sharing::Sender,
+    pub(super) observers: Observers,
+    pub(super) accepted_at: u64,
+    pub(super) started_at: Option<u64>,
+    /// On the monotonic clock.
+    pub(super) deadline: Option<u64>,
+    /// It waits at least until then for more messages (monotonic clock).
+    pub(super) not_before: u64,
+    /// Too many wait: only its first words are given to the model.
+    pub(super) is_shortened: bool,
+    pub(super) seq: u64,
+    pub(super) text: String,
+    /// What `agent` and `chat` events have told of the text so far.
+    pub(super) agent_told: Told,
+    pub(super) chat_told: Told,
+    pub(super) verbose: Verbose,
+    pub(super) shows_reasoning: bool,
+    /// What the session wants to read below an answer (`/usage`).
+    pub(super) footer: Footer,
+    /// The next delta does not continue the last one.
+    pub(super) replaces: bool,
+    /// Its `aborted` event was sent: nothing more of it is.
+    pub(super) silenced: bool,
+}
+
+/// `/usage`: nothing, the tokens, or the tokens and what they cost.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Footer {
+    #[default]
+    Off,
+    Tokens,
+    Full,
+}
+
+/// How much clients are told of tools.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Verbose {
+    #[default]
+    Off,
+    /// Which tools, not what they gave.
+    On,
+    Full,
+}
+
+impl Verbose {
+    pub(super) fn parse(level: &str) -> Verbose {
+        match level {
+            "on" => Verbose::On,
+            "full" => Verbose::Full,
+            _ => Verbose::Off,
+        }
+    }
+}
+
+impl Run {
+    pub(super) fn of(new: NewRun, call: Call, observers: Observers, now: u64) -> Run {
+        Run {
+            doing: Doing::Answer,
+            phase: Phase::Accepting,
+            agent: String::new(),
+            session_id: String::new(),
+            cancel: Cancel::new(),
+            mailbox: Mailbox::default(),
+            attached: Vec::new(),
+            calls: vec![call],
+            nesting: Nesting::default(),
+            lent_by: None,
+            sender: sharing::Sender::default(),
+            observers,
+            accepted_at: now,
+            started_at: None,
+            deadline: None,
+            not_before: 0,
+            is_shortened: false,
+            seq: 0,
+            text: String::new(),
+            agent_told: Told::default(),
+            chat_told: Told::default(),
+            verbose: Verbose::Off,
+            shows_reasoning: false,
+            footer: Footer::Off,
+            replaces: false,
+            silenced: false,
+            new,
+        }
+    }
+
+    /// Its message, for the transcript.
+    pub(super) fn said(&self) -> Said {
+        let text =
+            if self.is_shortened { queueing::shortened(&self.new.message) } else { self.new.message.clone() };
+        let names_message = self.new.origin.surface.names_message;
+        Said {
+            run: self.new.id.clone(),
+            notes: Vec::new(),
+            text,
+            images: self.new.images.clone(),
+            names_message,
+        }
+    }
+
+    pub(super) fn is_aside(&self) -> bool {
+        matches!(self.doing, Doing::Say(_))
+    }
+}
+
+/// How a run ended.
+#[derive(Debug, Clone)]
+pub(super) struct Ended {
+    pub(super) at: u64,
+    pub(super) started_at: u64,
+    pub(super) error: Option<String>,
+}
