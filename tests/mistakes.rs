@@ -46,6 +46,21 @@ fn b_f25_nothing_else_takes_the_place_of_what_cannot_be_read() {
     for (pointer, value, key) in [
         ("/agents", json!(5), "agents"),
         ("/agents/defaults/model", json!([]), "agents.defaults.model"),
+        ("/agents/defaults/model", json!(7), "agents.defaults.model"),
+        ("/agents/defaults/model", json!({}), "agents.defaults.model"),
+        ("/agents/defaults/model", json!(""), "agents.defaults.model"),
+        ("/agents/defaults/model", json!({"primery": "test/m"}), "agents.defaults.model"),
+        ("/agents/defaults/model", json!({"primary": ""}), "agents.defaults.model.primary"),
+        ("/agents/defaults/model", json!({"primary": 7}), "agents.defaults.model.primary"),
+        ("/agents/defaults", json!({"modle": "test/m"}), "agents.defaults.modle"),
+        ("/agents", json!({"default": {"model": "test/m"}}), "agents.default"),
+        ("/agents", json!({"model": "test/m"}), "agents.model"),
+        ("/agents", json!({"list": [{"id": "main", "model": {"primery": "test/m"}}]}), "agents.list.0.model"),
+        (
+            "/agents",
+            json!({"defaults": {"model": "test/m"}, "list": [{"id": "main", "modle": "test/m"}]}),
+            "list.0.modle",
+        ),
         ("/agents/defaults/workspace", json!({}), "agents.defaults.workspace"),
         ("/models/providers/test/baseUrl", json!([]), "models.providers.test.baseUrl"),
         ("/models/providers/test/api", json!("smoke-signals"), "models.providers.test.api"),
@@ -66,5 +81,25 @@ fn b_f25_nothing_else_takes_the_place_of_what_cannot_be_read() {
             "{key}: {told:?}"
         );
         assert_eq!(server.count(), 0, "{key}");
+    }
+}
+
+/// B-F25: what cannot be read chooses no model where another one is chosen, and fallbacks alone choose the first.
+#[test]
+fn b_f25_a_model_that_is_chosen_elsewhere_answers() {
+    for change in [
+        (|config, model| config["agents"]["defaults"]["modle"] = model) as fn(&mut Value, Value),
+        |config, model| config["agent"] = json!({"model": model}),
+        |config, model| config["agents"]["defaults"]["model"] = json!({"fallbacks": [model]}),
+        |config, model| config["agents"] = json!({"modle": "a/b", "list": [{"id": "main", "model": model}]}),
+        |config, _| config["agents"]["list"] = json!([{"id": "main", "model": {}}]),
+    ] {
+        let server = ModelServer::start(vec![texts(&["from the model"])]);
+        let gateway = with(&server, |config| {
+            let chosen = config["agents"]["defaults"]["model"].clone();
+            change(config, chosen.get("primary").cloned().unwrap_or(chosen));
+        });
+        turn(&mut Client::operator(&gateway, 4), "hi", "k").unwrap();
+        assert_eq!(server.count(), 1);
     }
 }

@@ -2,13 +2,13 @@
 //!
 //! Pure; any thread. Messages name types and choices; a value is shown where no secret can stand.
 use super::fingerprint::fingerprint;
-use super::keys::Type;
+use super::keys::{MODEL, Type};
 use super::lookup::{self, Node};
 use super::redact::carries_secret;
 use super::{Issue, join, legacy};
 use crate::json;
 use crate::session_key::normalise_agent_id;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// Longer values are not shown, in bytes.
 const MAX_SHOWN: usize = 40;
@@ -54,6 +54,9 @@ fn walk(value: &Value, node: Node, path: &str, secrets: &[String], out: &mut Fin
     }
     match value {
         Value::Object(map) => {
+            if kind == *MODEL {
+                out.errors.extend(names_no_model(map, node, path));
+            }
             for (name, value) in map {
                 let at = join(path, name);
                 match node.child(name) {
@@ -71,6 +74,21 @@ fn walk(value: &Value, node: Node, path: &str, secrets: &[String], out: &mut Fin
         }
         _ => {}
     }
+}
+
+/// A setting for a model that says something else than which. One agent's may be empty: it then has that of all.
+fn names_no_model(map: &Map<String, Value>, node: Node, path: &str) -> Option<Issue> {
+    let says_nothing = map.is_empty() && node.is_optional();
+    if says_nothing || ["primary", "fallbacks"].iter().any(|key| map.contains_key(*key)) {
+        return None;
+    }
+    let message = match map.keys().next() {
+        Some(key) => {
+            format!("names no model, \"{key}\" is not read; write it as {{primary: \"provider/model\"}}")
+        }
+        None => "names no model; write it as {primary: \"provider/model\"}, or remove the key".to_string(),
+    };
+    Some(Issue::new(path, message))
 }
 
 /// What the warnings about keys that nothing reads have in common.

@@ -4,7 +4,7 @@
 //! Pure; any thread. The key alone is left out, unless that would choose another model, server, secret or directory, or
 //! lift a restriction: then what depends on it stays shut.
 use super::keys::Type;
-use super::{Config, Issue, lookup};
+use super::{Config, Issue, legacy, lookup};
 use crate::error::{Error, Result};
 use crate::session_key::id_of;
 use serde_json::Value;
@@ -103,7 +103,35 @@ impl Config {
     /// The mistake for which an agent would not be what the file says, as far as its model, its directories and what
     /// it may do are concerned. Its turns are refused.
     pub fn bars(&self, agent: &str) -> Option<&Issue> {
-        self.issues().iter().find(|issue| self.is_barred(agent, &issue.path.split('.').collect::<Vec<_>>()))
+        let is_barred = |issue: &&Issue| self.is_barred(agent, &issue.path.split('.').collect::<Vec<_>>());
+        let is_lost = |issue: &&Issue| issue.is_unread() && self.loses_model(agent, &issue.path);
+        self.issues().iter().find(is_barred).or_else(|| self.warnings().iter().find(is_lost))
+    }
+
+    /// Whether a key that nothing reads, at `path`, was meant to say which model the agent has, and nothing else does.
+    fn loses_model(&self, agent: &str, path: &str) -> bool {
+        let names: Vec<&str> = path.split('.').collect();
+        let meant = legacy::place(path).map(str::to_string).or_else(|| lookup::meant(&names));
+        let meant = meant.unwrap_or_else(|| path.to_string());
+        let meant: Vec<&str> = meant.split('.').collect();
+        let value = self.written(&names).unwrap_or(&Value::Null);
+        let own = |value: &Value| value.get("model").is_some();
+        let has_own =
+            || self.listed().iter().any(|entry| own(entry) && id_of(entry).as_deref() == Some(agent));
+        match meant.as_slice() {
+            ["agents", "list", place, "model", ..] => {
+                let place = place.parse().unwrap_or(usize::MAX);
+                let is_set = self.listed().get(place).is_some_and(own);
+                !is_set && self.agent_at(place).as_deref() == Some(agent)
+            }
+            _ if self.is_set("agents.defaults.model") || has_own() => false,
+            ["agents", "defaults", "model", ..] | ["agents" | "agent" | "defaults", "model"] | ["model"] => {
+                true
+            }
+            ["agents", "defaults"] => own(value),
+            ["agents"] => own(value) || value.get("defaults").is_some_and(own),
+            _ => false,
+        }
     }
 
     fn is_barred(&self, agent: &str, mistake: &[&str]) -> bool {

@@ -134,7 +134,7 @@ const NUMBER: &Type = &Number { min: f64::MIN, max: f64::MAX };
 const ABOVE_ZERO: &Type = &Number { min: f64::MIN_POSITIVE, max: f64::MAX };
 const AUTO_BOOL: &Type = &AnyOf(&[Bool, Enum(&["auto"])]);
 /// `provider/model` alone, or an object with fallbacks.
-const MODEL: &Type = &AnyOf(&[Text { min: 0 }, Object]);
+pub const MODEL: &Type = &AnyOf(&[Text { min: 1 }, Object]);
 const IDS: &Type = &IdList;
 const ON_OFF: &Type = &Enum(&["off", "on"]);
 const ALLOW_DENY: &Type = &Enum(&["allow", "deny"]);
@@ -220,13 +220,13 @@ pub static KEYS: &[Key] = &[
     key("agents.defaults.humanDelay.mode", &Enum(&["off", "natural", "custom"]), NONE, "Pauses between blocks").or("\"off\""),
     key("agents.defaults.imageModel", MODEL, NONE, "Model for pictures"),
     key("agents.defaults.imageModel.fallbacks", TEXTS, NONE, "Models tried when the picture model fails"),
-    key("agents.defaults.imageModel.primary", TEXT, NONE, "Picture model, as provider/model"),
+    key("agents.defaults.imageModel.primary", NAME, NONE, "Picture model, as provider/model"),
     key("agents.defaults.maxConcurrent", POSITIVE, RESTART, "Most agent runs at once").or("4"),
     key("agents.defaults.mediaMaxMb", ABOVE_ZERO, NONE, "Largest outgoing media file in MB").or("5"),
     key("agents.defaults.memorySearch", &Any, NONE, "Memory search, accepted and not checked"),
     key("agents.defaults.model", MODEL, NONE, "Model of every agent"),
     key("agents.defaults.model.fallbacks", TEXTS, NONE, "Models tried when the first fails"),
-    key("agents.defaults.model.primary", TEXT, NONE, "Model, as provider/model"),
+    key("agents.defaults.model.primary", NAME, NONE, "Model, as provider/model"),
     key("agents.defaults.models", &Map, NONE, "Models offered, by provider/model"),
     key("agents.defaults.models.*.alias", TEXT, NONE, "Short name of the model"),
     key("agents.defaults.models.*.params", &Any, NONE, "Parameters sent with each request"),
@@ -247,7 +247,7 @@ pub static KEYS: &[Key] = &[
     key("agents.defaults.subagents.maxConcurrent", POSITIVE, NONE, "Most subagent runs at once").or("8"),
     key("agents.defaults.subagents.model", MODEL, NONE, "Model of subagents"),
     key("agents.defaults.subagents.model.fallbacks", TEXTS, NONE, "Models tried when the subagent model fails"),
-    key("agents.defaults.subagents.model.primary", TEXT, NONE, "Subagent model, as provider/model"),
+    key("agents.defaults.subagents.model.primary", NAME, NONE, "Subagent model, as provider/model"),
     key("agents.defaults.subagents.thinking", TEXT, NONE, "Thinking level of subagents"),
     key("agents.defaults.thinkingDefault", THINKING, NONE, "Thinking level of a new session"),
     key("agents.defaults.timeFormat", &Enum(&["auto", "12", "24"]), NONE, "Clock format shown to the agent").or("\"auto\""),
@@ -271,7 +271,7 @@ pub static KEYS: &[Key] = &[
     key("agents.list.*.memorySearch", &Any, NONE, "Memory search of this agent, accepted and not checked"),
     key("agents.list.*.model", MODEL, NONE, "Model of this agent"),
     key("agents.list.*.model.fallbacks", TEXTS, NONE, "Models tried when the first fails"),
-    key("agents.list.*.model.primary", TEXT, NONE, "Model, as provider/model"),
+    key("agents.list.*.model.primary", NAME, NONE, "Model, as provider/model"),
     key("agents.list.*.name", TEXT, NONE, "Name in lists"),
     key("agents.list.*.params", &Any, NONE, "Model parameters of this agent"),
     key("agents.list.*.sandbox", &Like("agents.defaults.sandbox"), NONE, "Isolation of this agent's tools"),
@@ -279,7 +279,7 @@ pub static KEYS: &[Key] = &[
     key("agents.list.*.subagents.allowAgents", TEXTS, NONE, "Agents that may be started as subagents"),
     key("agents.list.*.subagents.model", MODEL, NONE, "Model of this agent's subagents"),
     key("agents.list.*.subagents.model.fallbacks", TEXTS, NONE, "Models tried when the subagent model fails"),
-    key("agents.list.*.subagents.model.primary", TEXT, NONE, "Subagent model, as provider/model"),
+    key("agents.list.*.subagents.model.primary", NAME, NONE, "Subagent model, as provider/model"),
     key("agents.list.*.subagents.thinking", TEXT, NONE, "Thinking level of this agent's subagents"),
     key("agents.list.*.tools", &Like("tools"), NONE, "Tool rules of this agent"),
     key("agents.list.*.workspace", TEXT, NONE, "Working directory of this agent").host(),
@@ -753,7 +753,7 @@ pub static KEYS: &[Key] = &[
     key("tools.sessions", &Any, NONE, "Session tools, accepted and not checked"),
     key("tools.subagents.model", MODEL, NONE, "Model of subagents"),
     key("tools.subagents.model.fallbacks", TEXTS, NONE, "Models tried when the subagent model fails"),
-    key("tools.subagents.model.primary", TEXT, NONE, "Subagent model, as provider/model"),
+    key("tools.subagents.model.primary", NAME, NONE, "Subagent model, as provider/model"),
     key("tools.subagents.tools", &Like("channels.telegram.groups.*.tools"), NONE, "Tool rules of subagents"),
     key("tools.web.fetch.allowHosts", TEXTS, NONE, "Hosts outside the public internet that pages may be fetched from").host(),
     key("tools.web.fetch.cacheTtlMinutes", NUMBER, NONE, "Minutes a page is remembered").or("15"),

@@ -18,7 +18,9 @@ pub fn mend(config: &mut Value, errors: &[Issue]) -> Vec<Issue> {
             value => value.get_mut(name),
         });
         let (Some(node), Some(place)) = (found, place) else { continue };
-        if fits(place, node.kind()) {
+        // A number is no model's name.
+        let is_model = matches!(names.last().map(String::as_str), Some("model" | "imageModel" | "primary"));
+        if is_model || fits(place, node.kind()) {
             continue;
         }
         if let Some((bound, message)) = node.key().and_then(|key| limit(place, key)) {

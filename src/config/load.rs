@@ -247,15 +247,23 @@ fn remove(value: &mut Value, path: &[String]) {
     }
 }
 
-/// `agents.defaults.model: "a/b"` is short for `{primary: "a/b"}`; readers see only the long form.
+/// `agents.defaults.model: "a/b"` is short for `{primary: "a/b"}`, and of fallbacks alone the first is the model; readers
+/// see only the long form.
 fn model_objects(config: &mut Value) {
     let Some(defaults) = config.pointer_mut("/agents/defaults").and_then(Value::as_object_mut) else {
         return;
     };
     for key in ["model", "imageModel"] {
-        if let Some(value) = defaults.get_mut(key).filter(|value| value.is_string()) {
+        let Some(value) = defaults.get_mut(key) else { continue };
+        if value.is_string() {
             let primary = value.take();
             *value = Value::Object(Map::from_iter([("primary".to_string(), primary)]));
+        } else if let Some(model) = value.as_object_mut()
+            && !model.contains_key("primary")
+            && let Some(first) =
+                model.get("fallbacks").and_then(|list| list.get(0)).filter(|first| first.is_string())
+        {
+            model.insert("primary".to_string(), first.clone());
         }
     }
 }

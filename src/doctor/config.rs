@@ -64,7 +64,11 @@ pub fn unknown(ctx: &Ctx) -> Vec<Finding> {
     let unknown = ctx.config.warnings().iter().filter(|issue| legacy_place(&issue.path).is_none());
     let finding = |issue: &Issue| {
         let finding = about(ctx, issue);
-        finding.fix(Fix::Config(vec![Change::Remove(issue.path.clone())]))
+        match issue.is_unread() {
+            true => finding.fix(Fix::Config(vec![Change::Remove(issue.path.clone())])),
+            // Something is read from it.
+            false => finding,
+        }
     };
     unknown.take(MAX).map(finding).collect()
 }

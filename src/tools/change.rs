@@ -5,8 +5,8 @@
 use super::Context;
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
-use crate::own;
 use crate::workspace::beneath;
+use crate::{files, own};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -65,8 +65,13 @@ impl Change<'_> {
     /// Writes the file, unless the model was told meanwhile that nothing came of the call.
     pub fn write(&self, path: &Path, bytes: &[u8]) -> Result<()> {
         going_on(&self.context.cancel)?;
-        own::check(&self.context.config, &self.context.settings.env, &self.context.workspace, path)?;
-        beneath::write(&self.context.workspace, path, bytes)
+        let workspace = &self.context.workspace;
+        if !workspace.exists() {
+            // Where it lies is the owner's choice, or was judged when the agent was made.
+            files::private_dir(workspace)?;
+        }
+        own::check(&self.context.config, &self.context.settings.env, workspace, path)?;
+        beneath::write(workspace, path, bytes)
     }
 }
 

@@ -46,8 +46,14 @@ pub fn relative(context: &Context, path: &str) -> Result<PathBuf> {
     Ok(relative)
 }
 
-/// At most `max` bytes of a file, unless it is one of the gateway's own by another name.
+/// At most `max` bytes of a file, unless it is one of the gateway's own by another name. The first file that is written
+/// makes the workspace.
 pub fn read(context: &Context, relative: &Path, max: u64) -> Result<Option<Vec<u8>>> {
+    if !context.workspace.exists() {
+        let missing =
+            "the workspace is empty, its directory does not exist: write makes it with the first file";
+        return Err(Error::not_found(missing));
+    }
     own::read(&context.config, &context.settings.env, &context.workspace, relative, max)
 }
 
@@ -79,6 +85,29 @@ mod tests {
     use super::*;
     use crate::config::testing::Dir;
     use crate::tools::testing::context;
+
+    #[test]
+    fn b_f25_a_workspace_of_a_hand_written_config_is_made_when_it_is_needed() {
+        use std::os::unix::fs::PermissionsExt;
+        let (mut context, dir) = context("{}");
+        context.workspace = dir.path("new/ws");
+        let call = |name: &str| {
+            let tool = crate::tools::TOOLS.iter().find(|tool| tool.name == name).unwrap();
+            let arguments =
+                crate::json::json!({"path": "a.md", "content": "x", "oldText": "x", "newText": "y"});
+            (tool.run)(&context, &arguments).map(|said| said.text)
+        };
+        for reading in ["read", "edit"] {
+            let error = call(reading).unwrap_err();
+            assert!(error.message().contains("its directory does not exist"), "{error}");
+        }
+        assert!(!dir.path("new").exists(), "who only looks makes nothing");
+        assert_eq!(call("write").unwrap(), "Wrote 1 bytes to a.md.");
+        let mode = |path: &str| std::fs::metadata(dir.path(path)).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode("new"), mode("new/ws"), mode("new/ws/a.md")), (0o700, 0o700, 0o600));
+        call("edit").unwrap();
+        assert_eq!(call("read").unwrap(), "y\n");
+    }
 
     /// Rows of a workspace, a target in it, and whether that belongs to the gateway.
     fn check(dir: &Dir, state: &Path, rows: &[(&str, &str, bool)]) {
