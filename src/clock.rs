@@ -3,6 +3,7 @@
 //! Pure functions over epoch milliseconds; a state that must be testable keeps its own `now` and takes it
 //! from here once a turn.
 use crate::env;
+use jiff::civil::{DateTime, Time};
 use jiff::{Timestamp, Zoned, tz::TimeZone};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
@@ -68,6 +69,19 @@ fn local_zone(link: &Path) -> Option<TimeZone> {
 /// Reads an ISO 8601 time as epoch milliseconds.
 pub fn parse_iso(text: &str) -> Option<u64> {
     text.parse::<Timestamp>().ok().and_then(|t| u64::try_from(t.as_millisecond()).ok())
+}
+
+/// Reads a time as the host's clock shows it: a date with a time or alone, or an hour, which is the last one of that name.
+pub fn parse_local(text: &str, now: u64) -> Option<u64> {
+    let here = zoned(now, None);
+    let civil = match (text.parse::<DateTime>(), text.parse::<Time>()) {
+        (Ok(civil), _) => civil,
+        (_, Ok(time)) if here.time() < time => here.date().yesterday().ok()?.to_datetime(time),
+        (_, Ok(time)) => here.date().to_datetime(time),
+        _ => return None,
+    };
+    let at = civil.to_zoned(here.time_zone().clone()).ok()?.timestamp();
+    u64::try_from(at.as_millisecond()).ok()
 }
 
 #[cfg(test)]

@@ -98,6 +98,7 @@ fn the_log_in_its_shapes() {
     for name in ["time", "level", "subsystem"] {
         assert!(found[name].as_str().is_some_and(|text| !text.is_empty()), "{name} in {found}");
     }
+    assert!(!text(&gateway.cli(&["logs", "--limit", "0", "--max-bytes", "400"])).1.contains("--max-bytes"));
     let cut = gateway.cli(&["logs", "--max-bytes", "400"]);
     assert!(text(&cut).1.contains("Log tail truncated (increase --max-bytes)."), "{cut:?}");
     fails(&gateway, &["logs", "--utc", "--local-time"]);
@@ -222,4 +223,47 @@ fn a_reader_that_left_ends_it() {
         child.try_wait().unwrap()
     });
     assert!(ended.success(), "{ended:?}");
+}
+
+/// N-31: of a gateway that answers and of the file, once and followed, as text and as JSON.
+#[test]
+fn n_31_only_the_lines_that_are_wanted() {
+    let mut gateway = Gateway::plain();
+    out(&gateway, &["agent", "-m", "hi"]);
+    wait_for("the turn's line", || gateway.log().contains("turn ✓").then_some(()));
+    let turn = gateway.log().lines().find(|line| line.contains("turn ✓")).unwrap().to_string();
+    for part in [" s, tokens ", "session=", "agent:main:main", "model=", "openclaw/builtin", "run="] {
+        assert!(turn.contains(part), "{part} in {turn}");
+    }
+    provoke(&gateway, "no.such.one");
+    wait_for("the line in the file", || gateway.log().contains("no.such.one").then_some(()));
+    let shown = |gateway: &Gateway, args: &[&str]| {
+        let all = text(&gateway.cli(&[&["logs"][..], args].concat())).0;
+        all.lines().filter(|line| !line.starts_with("Log file:")).map(str::to_string).collect::<Vec<_>>()
+    };
+    for _ in ["up", "down"] {
+        let turns = shown(&gateway, &["--grep", "TURN ✓"]);
+        assert!(turns.len() == 1 && turns[0].contains(" info gateway/agent turn ✓"), "{turns:?}");
+        assert_eq!(shown(&gateway, &["--grep", "turn ✓", "--limit", "0"]), [""; 0]);
+        assert_eq!(shown(&gateway, &["--level", "error"]), [""; 0]);
+        assert!(!shown(&gateway, &["--since", "10m", "--level", "info"]).is_empty());
+        assert_eq!(shown(&gateway, &["--since", "2099-01-01"]), [""; 0]);
+        let json = shown(&gateway, &["--json", "--grep", "turn ✓"]);
+        let entry: Value = serde_json::from_str(json.last().unwrap()).unwrap();
+        assert!(entry["type"] == "log" && entry["level"] == "info", "{entry}");
+        // The second time the file is read, by the command itself.
+        gateway.kill();
+    }
+    let wrong = gateway.cli(&["logs", "--since", "soon"]);
+    assert!(text(&wrong).1.contains("--since must be how long ago, as 90s, 2h or 3d"), "{wrong:?}");
+}
+
+#[test]
+fn n_31_what_is_followed_is_filtered_too() {
+    let gateway = Gateway::plain();
+    let follower = Follower::start(&gateway, &["--grep", "wanted.one"]);
+    provoke(&gateway, "other.one");
+    provoke(&gateway, "wanted.one");
+    follower.until("wanted.one");
+    assert!(!follower.said().contains("other.one"), "{}", follower.said());
 }

@@ -141,4 +141,6 @@ mod typed;
 #[cfg(test)]
 mod usage;
 #[cfg(test)]
+mod widths;
+#[cfg(test)]
 mod windows;

@@ -84,8 +84,7 @@ fn r_26a_three_profiles_and_three_command_lines() {
             dir.join(format!("home/.openclaw/workspace-{}", own.name)).is_dir(),
             "a workspace of its own"
         );
-        let logs =
-            std::fs::read_dir(dir.join(format!("openclaw-{}", rustix::process::getuid().as_raw()))).unwrap();
+        let logs = std::fs::read_dir(own.state.join("logs")).unwrap();
         let start = format!("openclaw-{}-", own.name);
         let logs = logs.filter(|log| log.as_ref().unwrap().file_name().to_string_lossy().starts_with(&start));
         assert_eq!(logs.count(), 1, "a log of its own");

@@ -91,9 +91,6 @@ fn run(context: &Context, args: &Args) -> Result<()> {
     // The next call has a key of its own anyway, unless this one was given.
     let is_given = args.has("idempotency-key");
     let payload = payload.map_err(|e| if is_given { e } else { e.reworded(rpc::NEW_KEY, "") })?;
-    if let Some(note) = fallback_note(&payload) {
-        context.out.warn(&note);
-    }
     if args.has("json") {
         context.out.json(&payload);
     } else if args.has("no-wait") {
@@ -103,6 +100,9 @@ fn run(context: &Context, args: &Args) -> Result<()> {
         if is_cut(&payload) {
             context.out.warn("note: the answer was cut at the length that the model may answer with (stopReason length): raise its maxTokens, or ask for less");
         }
+    }
+    if let Some(note) = fallback_note(&payload) {
+        context.out.warn(&note);
     }
     Ok(())
 }

@@ -6,6 +6,7 @@ use super::parse::Args;
 use super::{Command, Context, Flag, JSON, Positional, far};
 use crate::backup::plan::{Options, Plan, Skipped};
 use crate::backup::{WHATSAPP, archive, create, restore};
+use crate::cli::waiting::Waiting;
 use crate::clock;
 use crate::config::Config;
 use crate::error::{Error, Result};
@@ -84,7 +85,7 @@ fn run_create(context: &Context, args: &Args) -> Result<()> {
         put(&mut report, "files", files);
         told.push(format!("Would write {files} files to {}", env.display(&archive)));
     } else {
-        context.out.progress("writing the backup ...");
+        let waiting = Waiting::begin(context.out, "writing the backup");
         let created = create::create(&env, &plan, options, &archive)?;
         put(&mut report, "files", created.files);
         put(&mut report, "bytes", created.bytes);
@@ -96,7 +97,7 @@ fn run_create(context: &Context, args: &Args) -> Result<()> {
             size(created.bytes)
         ));
         if args.has("verify") {
-            context.out.progress("reading it again ...");
+            waiting.say("reading it again");
             archive::verify(&archive)?;
             put(&mut report, "verified", true);
             told.push("Verified: every file is as it was written".into());
@@ -122,7 +123,9 @@ fn run_create(context: &Context, args: &Args) -> Result<()> {
 
 fn run_verify(context: &Context, args: &Args) -> Result<()> {
     let archive = PathBuf::from(args.positional(0).unwrap_or_default());
+    let waiting = Waiting::begin(context.out, "reading the backup");
     let contents = archive::verify(&archive)?;
+    drop(waiting);
     let of = |name: &str| contents.manifest.get(name).cloned().unwrap_or_default();
     if args.has("json") {
         context.out.json(&json!({
@@ -148,8 +151,9 @@ fn run_restore(context: &Context, args: &Args) -> Result<()> {
     args.filled("target")?;
     let target = env.expand(args.required("target")?);
     let target = std::path::absolute(&target).unwrap_or(target);
-    context.out.progress("checking and unpacking the backup ...");
+    let waiting = Waiting::begin(context.out, "checking and unpacking the backup");
     let contents = restore::restore(env, Path::new(args.positional(0).unwrap_or_default()), &target)?;
+    drop(waiting);
     let roots = contents.manifest.get("roots").and_then(Value::as_array).cloned().unwrap_or_default();
     let place = |root: &Value| {
         let text = |name: &str| root.get(name).and_then(Value::as_str).unwrap_or_default().to_string();

@@ -1,8 +1,10 @@
 //! `openclaw completion`: completion scripts for bash, zsh and fish, made from the command and flag rows.
 //!
 //! Each script walks the words typed so far to a command's name and offers its subcommands, options and
-//! closed lists of values. Names are plain ASCII words (a test says so), so quoting stays simple.
+//! closed lists of values; for models, agents, profiles, keys and methods it runs `openclaw __values` (`values.rs`).
+//! Names are plain ASCII words (a test says so), so quoting stays simple.
 use super::parse::{Args, either};
+use super::values;
 use super::{COMMANDS, Command, Context, Flag, GLOBALS, GROUPS, Positional};
 use crate::error::{Error, Result};
 use std::fmt::Write;
@@ -59,18 +61,22 @@ struct Place {
     flags: Vec<&'static Flag>,
 }
 
+/// The commands that are offered.
+fn shown() -> impl Iterator<Item = &'static Command> {
+    COMMANDS.iter().filter(|command| !command.name.starts_with('_'))
+}
+
 fn places() -> Vec<Place> {
     let mut all = vec![String::new()];
     all.extend(GROUPS.iter().map(|(name, _)| name.to_string()));
-    all.extend(COMMANDS.iter().map(|command| command.name.to_string()));
+    all.extend(shown().map(|command| command.name.to_string()));
     all.into_iter().map(place).collect()
 }
 
 fn place(words: String) -> Place {
     let prefix = if words.is_empty() { String::new() } else { format!("{words} ") };
     let groups = GROUPS.iter().filter_map(|(name, about)| Some((name.strip_prefix(&prefix)?, *about)));
-    let below =
-        groups.chain(COMMANDS.iter().filter_map(|c| Some((c.name.strip_prefix(&prefix)?, c.summary))));
+    let below = groups.chain(shown().filter_map(|c| Some((c.name.strip_prefix(&prefix)?, c.summary))));
     let mut next: Vec<_> = below.filter(|(name, _)| !name.contains(' ')).collect();
     let command = COMMANDS.iter().find(|command| command.name == words);
     let choices = command.into_iter().flat_map(|c| c.positionals).flat_map(|p| p.choices);
@@ -85,57 +91,100 @@ fn known_words(separator: &str) -> String {
     words.map(|place| format!("'{}'", place.words)).collect::<Vec<_>>().join(separator)
 }
 
-fn bash() -> String {
-    let mut script = format!(
-        "# bash completion for openclaw\n_openclaw() {{\n  local cur prev at=\"\" i next words=\"\"\n  \
-         cur=\"${{COMP_WORDS[COMP_CWORD]}}\"\n  prev=\"${{COMP_WORDS[COMP_CWORD-1]}}\"\n  \
-         for ((i = 1; i < COMP_CWORD; i++)); do\n    next=\"${{at:+$at }}${{COMP_WORDS[i]}}\"\n    \
-         case \"$next\" in {}) at=\"$next\" ;; esac\n  done\n  case \"$at $prev\" in\n",
-        known_words("|")
-    );
-    for place in places() {
-        for flag in place.flags.iter().filter(|flag| !flag.choices.is_empty()) {
-            let _infallible = writeln!(
-                script,
-                "    '{} --{}') words='{}' ;;",
-                place.words,
-                flag.long,
-                flag.choices.join(" ")
-            );
+/// Patterns of options, `--a|--b`, by the kind of their values; those whose values nobody knows last, under no kind.
+fn options() -> Vec<(&'static str, String)> {
+    let mut kinds: Vec<(&'static str, Vec<String>)> = Vec::new();
+    let all = shown().flat_map(Command::all_flags).chain(GLOBALS);
+    for flag in all.filter(|flag| !flag.value.is_empty() && flag.choices.is_empty()) {
+        let (kind, long) = (values::of_flag(flag).unwrap_or_default(), format!("--{}", flag.long));
+        match kinds.iter_mut().find(|(known, _)| *known == kind) {
+            Some((_, longs)) if longs.contains(&long) => {}
+            Some((_, longs)) => longs.push(long),
+            None => kinds.push((kind, vec![long])),
         }
     }
-    script += "  esac\n  if [ -z \"$words\" ]; then\n    case \"$at\" in\n";
+    kinds.into_iter().map(|(kind, longs)| (kind, longs.join("|"))).collect()
+}
+
+/// Commands whose argument is of a kind.
+fn arguments() -> impl Iterator<Item = (&'static str, &'static str)> {
+    shown().filter_map(|command| Some((command.name, values::of_argument(command)?)))
+}
+
+/// What bash and zsh do alike: the place in the tree, the profile, and the kind of values wanted there. `words` is the
+/// array of words, from the place `first` to before `last`.
+fn walk(words: &str, first: usize, last: &str) -> String {
+    let mut script = format!(
+        "  for ((i = {first}; i < {last}; i++)); do\n    next=\"${{at:+$at }}${{{words}[i]}}\"\n    \
+         case \"$next\" in {}) at=\"$next\" ;; esac\n    \
+         case \"${{{words}[i]}}\" in --dev) own=(--dev) ;; --profile) own=(--profile \"${{{words}[i+1]}}\") ;; esac\n  \
+         done\n  case \"$at\" in\n",
+        known_words("|")
+    );
+    for (name, kind) in arguments() {
+        let _infallible = writeln!(script, "    '{name}') kind={kind} ;;");
+    }
+    script += "  esac\n  case \"$prev\" in\n";
+    for (kind, longs) in options() {
+        let kind = if kind.is_empty() { "none" } else { kind };
+        let _infallible = writeln!(script, "    {longs}) kind={kind}; alone=1 ;;");
+    }
+    script + "  esac\n"
+}
+
+fn bash() -> String {
+    let mut script = "# bash completion for openclaw\n_openclaw() {\n  \
+         local cur prev at=\"\" i next words=\"\" kind=\"\" alone=\"\" own=() line\n  \
+         cur=\"${COMP_WORDS[COMP_CWORD]}\"\n  prev=\"${COMP_WORDS[COMP_CWORD-1]}\"\n  \
+         line=\"${COMP_LINE:0:${COMP_POINT:-0}}\"\n  [[ \"$cur\" == : || \"$prev\" == : ]] && cur=\"${line##* }\"\n"
+        .to_string();
+    script += &walk("COMP_WORDS", 1, "COMP_CWORD");
+    script += "  case \"$at $prev\" in\n";
+    for place in places() {
+        for flag in place.flags.iter().filter(|flag| !flag.choices.is_empty()) {
+            let (words, long, choices) = (&place.words, flag.long, flag.choices.join(" "));
+            let _infallible = writeln!(script, "    '{words} --{long}') words='{choices}'; alone=1 ;;");
+        }
+    }
+    script += "  esac\n  if [ -z \"$alone\" ]; then\n    case \"$at\" in\n";
     for place in places() {
         let next = place.next.iter().map(|(name, _)| name.to_string());
         let flags = place.flags.iter().map(|flag| format!("--{}", flag.long));
         let words: Vec<String> = next.chain(flags).collect();
         let _infallible = writeln!(script, "      '{}') words='{}' ;;", place.words, words.join(" "));
     }
+    // bash takes a colon for the end of a word: what stands before it is not to be offered again.
     script
-        + "    esac\n  fi\n  COMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n}\ncomplete -o default -F _openclaw openclaw\n"
+        + "    esac\n  fi\n  case \"$kind\" in '' | none) ;; *)\n    compopt +o default 2>/dev/null\n    \
+           words=\"$words $(\"${COMP_WORDS[0]}\" \"${own[@]}\" __values \"$kind\" 2>/dev/null)\" ;;\n  esac\n  \
+           COMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n  \
+           [[ \"$cur\" == *:* ]] && COMPREPLY=(\"${COMPREPLY[@]#\"${cur%\"${cur##*:}\"}\"}\")\n  \
+           return 0\n}\ncomplete -o default -F _openclaw openclaw\n"
 }
 
 fn zsh() -> String {
-    let mut script = format!(
-        "#compdef openclaw\n_openclaw() {{\n  local at=\"\" i next\n  local -a offers\n  \
-         for ((i = 2; i < CURRENT; i++)); do\n    next=\"${{at:+$at }}${{words[i]}}\"\n    \
-         case \"$next\" in {}) at=\"$next\" ;; esac\n  done\n  case \"$at ${{words[CURRENT-1]}}\" in\n",
-        known_words("|")
-    );
+    let mut script = "#compdef openclaw\n_openclaw() {\n  \
+         local at=\"\" i next kind=\"\" alone=\"\" prev=\"${words[CURRENT-1]}\"\n  local -a offers own\n"
+        .to_string();
+    script += &walk("words", 2, "CURRENT");
+    script += "  case \"$at $prev\" in\n";
     for place in places() {
         for flag in place.flags.iter().filter(|flag| !flag.choices.is_empty()) {
             let (words, long, choices) = (&place.words, flag.long, flag.choices.join(" "));
             let _infallible = writeln!(script, "    '{words} --{long}') compadd {choices}; return ;;");
         }
     }
-    script += "  esac\n  case \"$at\" in\n";
+    script += "  esac\n  case \"$kind\" in '' | none) ;; *)\n    \
+        compadd -- ${(f)\"$(\"${words[1]}\" \"${own[@]}\" __values \"$kind\" 2>/dev/null)\"} ;;\n  esac\n  \
+        if [ -n \"$alone\" ]; then\n    [ \"$kind\" = none ] && _files\n    return\n  fi\n  case \"$at\" in\n";
     for place in places() {
         let _infallible = write!(script, "    '{}') offers=(", place.words);
+        // The first colon ends the word; those behind it are the description's.
         for (name, doc) in &place.next {
-            let _infallible = write!(script, " '{name}:{}'", quotable(doc));
+            let _infallible = write!(script, " '{name}:{}'", doc.replace('\'', "'\\''"));
         }
         for flag in &place.flags {
-            let _infallible = write!(script, " '--{}:{}'", flag.long, quotable(flag.doc));
+            let _infallible = write!(script, " '--{}:{}'", flag.long, flag.doc.replace('\'', "'\\''"));
         }
         script += " ) ;;\n";
     }
@@ -148,31 +197,37 @@ fn fish() -> String {
         "# fish completion for openclaw\nfunction __openclaw_at\n  set -l at ''\n  \
          for word in (commandline -opc)[2..-1]\n    set -l next (string trim \"$at $word\")\n    \
          if contains -- $next {}\n      set at $next\n    end\n  end\n  test \"$at\" = \"$argv[1]\"\nend\n\
-         complete -c openclaw -f\n",
+         function __openclaw_values\n  set -l line (commandline -opc)\n  set -l own\n  set -l before ''\n  \
+         for word in $line[2..-1]\n    test \"$word\" = --dev; and set own --dev\n    \
+         test \"$before\" = --profile; and set own --profile $word\n    set before $word\n  end\n  \
+         command $line[1] $own __values $argv[1] 2>/dev/null\nend\ncomplete -c openclaw -f\n",
         known_words(" ")
     );
+    let quoted = |doc: &str| doc.replace('\\', "\\\\").replace('\'', "\\'");
     for place in places() {
         let when = format!("complete -c openclaw -n '__openclaw_at \"{}\"'", place.words);
         for (name, doc) in &place.next {
-            let _infallible = writeln!(script, "{when} -a '{name}' -d '{}'", quotable(doc));
+            let _infallible = writeln!(script, "{when} -a '{name}' -d '{}'", quoted(doc));
         }
         for flag in &place.flags {
             let short = flag.short.map_or(String::new(), |short| format!(" -s {short}"));
-            let value = match (flag.value.is_empty(), flag.choices.is_empty()) {
-                (true, _) => String::new(),
-                (false, true) => " -r".to_string(),
-                (false, false) => format!(" -x -a '{}'", flag.choices.join(" ")),
+            let value = match (values::of_flag(flag), flag.choices) {
+                _ if flag.value.is_empty() => String::new(),
+                (Some(kind), _) => format!(" -x -a '(__openclaw_values {kind})'"),
+                (None, []) => " -r".to_string(),
+                (None, choices) => format!(" -x -a '{}'", choices.join(" ")),
             };
             let _infallible =
-                writeln!(script, "{when} -l {}{short}{value} -d '{}'", flag.long, quotable(flag.doc));
+                writeln!(script, "{when} -l {}{short}{value} -d '{}'", flag.long, quoted(flag.doc));
         }
     }
+    for (name, kind) in arguments() {
+        let _infallible = writeln!(
+            script,
+            "complete -c openclaw -n '__openclaw_at \"{name}\"' -a '(__openclaw_values {kind})'"
+        );
+    }
     script
-}
-
-/// Help text inside of single quotes, and for zsh behind a colon.
-fn quotable(text: &str) -> String {
-    text.replace(['\'', '\\'], "").replace(':', ",")
 }
 
 #[cfg(test)]
@@ -202,7 +257,7 @@ mod tests {
     #[test]
     fn every_command_and_option_is_offered() {
         for script in [bash(), zsh(), fish()] {
-            for command in COMMANDS {
+            for command in shown() {
                 assert!(script.contains(&format!("'{}'", command.name)), "{}", command.name);
                 for flag in command.all_flags() {
                     assert!(script.contains(flag.long), "--{}", flag.long);
@@ -211,11 +266,20 @@ mod tests {
         }
     }
 
-    /// What bash offers for a line typed so far.
+    #[test]
+    fn n_42_descriptions_keep_apostrophes_and_colons() {
+        let zsh = zsh();
+        assert!(zsh.contains("'--token-file:Require the token in this file'"));
+        let doc = shown().flat_map(Command::all_flags).find(|flag| flag.doc.contains(": ")).unwrap().doc;
+        assert!(zsh.contains(&format!(":{}", doc.replace('\'', "'\\''"))), "{doc}");
+        assert!(zsh.contains("the gateway'\\''s log") && fish().contains("the gateway\\'s log"));
+    }
+
+    /// What bash offers for a line typed so far; `__values` answers with what it was asked.
     fn offered(typed: &[&str]) -> Option<String> {
         let words: Vec<String> = typed.iter().map(|word| format!("'{word}'")).collect();
         let run = format!(
-            "{}\nCOMP_WORDS=({}); COMP_CWORD={}; _openclaw; echo \"${{COMPREPLY[*]}}\"",
+            "{}\nopenclaw() {{ echo \"$*\" a/b:c | tr ' ' '\\n'; }}\nCOMP_WORDS=({}); COMP_CWORD={}; _openclaw; echo \"${{COMPREPLY[*]}}\"",
             bash(),
             words.join(" "),
             typed.len() - 1
@@ -232,6 +296,13 @@ mod tests {
             (&["openclaw", "gateway", "call", "--par"], "--params"),
             (&["openclaw", "gateway", "--bind", "l"], "loopback lan"),
             (&["openclaw", "completion", "z"], "zsh"),
+            (&["openclaw", "models", "set", "m"], "models"),
+            (&["openclaw", "models", "set", "a/b"], "a/b:c"),
+            (&["openclaw", "config", "get", "k"], "keys"),
+            (&["openclaw", "--profile", "work", "gateway", "call", "w"], "work"),
+            (&["openclaw", "agent", "--agent", "a"], "agents a/b:c"),
+            (&["openclaw", "agent", "--agent", "--"], ""),
+            (&["openclaw", "agent", "--message", ""], ""),
         ];
         for (typed, want) in cases {
             if let Some(got) = offered(typed) {

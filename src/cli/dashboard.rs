@@ -55,7 +55,7 @@ fn run(context: &Context, args: &Args) -> Result<()> {
         context.out.json(&json!({"ok": true, "url": url, "opened": opened}));
         return Ok(());
     }
-    context.out.line(format!("Dashboard URL: {url}"));
+    context.out.whole(format!("Dashboard URL: {url}"));
     match (&target.token, &target.password) {
         (None, Some(_)) => context.out.line("No token is configured; the page asks for the password."),
         (None, None) if target.bind.is_some() => {
@@ -69,7 +69,7 @@ fn run(context: &Context, args: &Args) -> Result<()> {
         let (port, host) = (target.port, rustix::system::uname().nodename().to_string_lossy().into_owned());
         let user = env.var("USER").unwrap_or("user");
         context.out.line("No display here. On your own computer run:");
-        context.out.line(format!("  ssh -N -L {port}:127.0.0.1:{port} {user}@{host}"));
+        context.out.whole(format!("  ssh -N -L {port}:127.0.0.1:{port} {user}@{host}"));
         context.out.line("and open the address above.");
     }
     Ok(())

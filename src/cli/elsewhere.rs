@@ -40,13 +40,45 @@ const INSTEAD: &[(&[&str], &str)] = &[
     ),
     (&["infer", "capability"], "`openclaw models test` asks a model"),
     (&["dns", "proxy"], "see docs/remote.md for ways to reach a gateway elsewhere"),
+    (
+        &["crestodian", "migrate"],
+        "`openclaw onboard` asks, `openclaw doctor --fix` mends; the original's files are read as they are",
+    ),
+    (&["commitments", "transcripts", "workboard"], "it keeps conversations only: `openclaw sessions`"),
+    (
+        &["models auth"],
+        "keys are in the config, a variable or the state directory's .env; `openclaw models status` shows which is used",
+    ),
+    (
+        &["models set-image", "models image-fallbacks"],
+        "pictures go to the model that answers; `openclaw models set MODEL` chooses it",
+    ),
+    (
+        &["gateway discover"],
+        "gateways do not announce themselves; name one by --url, or `openclaw gateway probe --ssh`",
+    ),
+    (
+        &["sessions cleanup", "sessions reset", "sessions delete", "sessions compact"],
+        "`openclaw gateway call sessions.delete --params '{\"key\": KEY}'` and its like; `session.maintenance` cleans up",
+    ),
+    (
+        &["agents bind", "agents unbind", "agents bindings"],
+        "routing is the key `bindings`; `openclaw agents list --bindings` shows it",
+    ),
+    (
+        &["devices remove"],
+        "`openclaw devices revoke` takes a device's token, `openclaw devices clear` removes devices",
+    ),
     (&["docs"], "see README.md and docs/ of this version, or `openclaw --help`"),
 ];
 
-/// What helps whoever typed a command of the original.
+/// What helps whoever typed a command of the original: its first word, or its two.
 pub fn instead(words: &str) -> Option<&'static str> {
     let first = words.split(' ').next()?;
-    INSTEAD.iter().find(|(names, _)| names.contains(&first)).map(|(_, instead)| *instead)
+    INSTEAD
+        .iter()
+        .find(|(names, _)| names.contains(&first) || names.contains(&words))
+        .map(|(_, instead)| *instead)
 }
 
 #[cfg(test)]

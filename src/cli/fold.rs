@@ -1,21 +1,58 @@
 //! Texts and tables for the width of a terminal. Pure; `print.rs` and `help.rs` print what comes out.
 
-/// The lines of `text`, each at most `width` columns where its words allow it.
+/// The lines of `text`, none wider than `width` columns.
 pub fn fold(text: &str, width: usize) -> Vec<String> {
-    let mut lines = Vec::new();
-    for paragraph in text.split('\n') {
-        let mut line = String::new();
-        for word in paragraph.split(' ') {
-            if !line.is_empty() && columns(&line) + 1 + columns(word) > width {
-                lines.push(std::mem::take(&mut line));
-            } else if !line.is_empty() {
-                line.push(' ');
-            }
-            line.push_str(word);
-        }
-        lines.push(line);
+    text.split('\n').flat_map(|paragraph| hanging(paragraph, width, 0)).collect()
+}
+
+/// The lines of one that may be wider than `width`: broken between words, a word that has no room in a line of its own
+/// behind one of its separators. Further lines begin `indent` columns in.
+pub fn hanging(text: &str, width: usize, indent: usize) -> Vec<String> {
+    if columns(text) <= width {
+        return vec![text.to_string()];
     }
+    let words = text.trim_start_matches(' ');
+    let mut line = " ".repeat(text.len() - words.len());
+    let mut lines = Vec::new();
+    let mut is_bare = true;
+    let next = " ".repeat(indent.min(width / 2));
+    for word in words.split(' ') {
+        if !is_bare && columns(&line) + 1 + columns(word) > width {
+            lines.push(std::mem::replace(&mut line, next.clone()));
+            is_bare = true;
+        } else if !is_bare {
+            line.push(' ');
+        }
+        let mut rest = word;
+        while columns(&line) + columns(rest) > width {
+            let (head, tail) = rest.split_at(cut(rest, width.saturating_sub(columns(&line))));
+            line.push_str(head);
+            lines.push(std::mem::replace(&mut line, next.clone()));
+            rest = tail;
+        }
+        line.push_str(rest);
+        is_bare &= word.is_empty();
+    }
+    lines.push(line);
+    lines.iter_mut().for_each(|line| line.truncate(line.trim_end().len()));
     lines
+}
+
+/// How much of a long word stands in `room` columns: up to a separator where that is half of it or more, at least one
+/// character.
+fn cut(word: &str, room: usize) -> usize {
+    let (mut used, mut end, mut good) = (0, 0, 0);
+    for (at, c) in word.char_indices() {
+        used += 1 + usize::from(is_wide(c));
+        if used > room && end > 0 {
+            break;
+        }
+        end = at + c.len_utf8();
+        if matches!(c, '/' | ',' | ';' | ':' | '=' | '&' | '-' | '_' | '·') {
+            good = end;
+        }
+    }
+    if good * 2 >= end { good } else { end }
 }
 
 /// Columns that a terminal needs for `text`: East Asian letters and pictures take two.
@@ -81,10 +118,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_are_folded_and_long_ones_stay_whole() {
+    fn n_34_words_are_folded_and_long_ones_broken_at_their_separators() {
         assert_eq!(fold("a bb ccc\ndd", 5), ["a bb", "ccc", "dd"]);
-        assert_eq!(fold("abcdefgh ij", 5), ["abcdefgh", "ij"]);
+        assert_eq!(fold("abcdefgh ij", 5), ["abcde", "fgh", "ij"]);
         assert_eq!(fold("", 5), [""]);
+        assert_eq!(
+            hanging("  Log: /var/log/openclaw/x", 12, 4),
+            ["  Log:", "    /var/", "    log/", "    openclaw", "    /x"]
+        );
+        assert_eq!(hanging("日本語日本", 5, 0), ["日本", "語日", "本"]);
+        assert_eq!(hanging("a  b cccc", 6, 2), ["a  b", "  cccc"]);
     }
 
     #[test]

@@ -2,17 +2,22 @@
 use super::fold::fold;
 use super::parse::{below, exact};
 use super::print::NARROW;
-use super::{COMMANDS, Command, Flag, GLOBALS, GROUPS, VERSION};
+use super::{Command, Flag, GLOBALS, GROUPS, VERSION};
 use std::fmt::Write;
 
-/// Exit statuses, stable; the README repeats them.
-const STATUSES: &[(&str, &str)] = &[
-    ("0", "Done"),
-    ("1", "Failed; the text on stderr says why and what helps"),
-    ("2", "--profile or --dev does not fit"),
-    ("75", "Outcome unknown: the request was sent and no answer came; repeat it with the printed key"),
-    ("78", "The configuration must be fixed first"),
+/// Words that begin commands, by task. Together they are all there are.
+const TASKS: &[(&str, &[&str])] = &[
+    ("Start here", &["onboard", "agent", "status", "doctor"]),
+    ("The gateway", &["gateway", "health", "logs", "dashboard", "daemon"]),
+    ("Models, agents and sessions", &["models", "agents", "sessions"]),
+    ("Settings and safety", &["setup", "configure", "config", "devices", "security", "backup"]),
+    ("For scripts", &["completion", "protocol"]),
 ];
+
+/// The README says more on each status.
+const END: &str = "\n`gateway ...` begins more commands: `openclaw gateway --help` lists them.\n\
+    Exit status: 0 done, 1 failed, 2 wrong profile, 3 key not set, 75 outcome not\n\
+    known, 78 configuration to be fixed first.\n";
 
 /// The help on `topic`: a command, a group of commands, or nothing for the program.
 pub fn text(topic: &str) -> String {
@@ -24,22 +29,19 @@ pub fn text(topic: &str) -> String {
 }
 
 fn of_program() -> String {
-    let mut text = format!("OpenClaw {VERSION}\n\nUsage: openclaw [options] <command>\n\nOptions:\n");
-    text += &columns(&flag_rows(GLOBALS.iter()));
-    let single = COMMANDS.iter().filter(|c| !c.name.contains(' ') || c.name.starts_with("gateway "));
-    let mut rows: Vec<(String, &str)> = single.map(|c| (c.name.to_string(), c.summary)).collect();
-    rows.extend(GROUPS.iter().map(|(name, summary)| (format!("{name} ..."), *summary)));
-    crate::order::sort(&mut rows);
-    let _infallible = write!(text, "\nCommands:\n{}", columns(&rows));
-    let statuses: Vec<(String, &str)> = STATUSES.iter().map(|(code, doc)| (code.to_string(), *doc)).collect();
-    let _infallible = write!(text, "\nExit status:\n{}", columns(&statuses));
-    text += &examples(&[
-        ("openclaw setup", "Create a configuration, a token and a workspace"),
-        ("openclaw gateway", "Run the gateway in the foreground"),
-        ("openclaw agent --message \"hello\"", "Ask the agent and stream its answer"),
-    ]);
-    text += "\n`openclaw <command> --help` shows more on a command.\n";
-    text
+    let row = |word: &&str| {
+        let is_more = below(word).any(|command| command.name != *word);
+        let summary = exact(word).map(|command| command.summary);
+        let summary = summary.or_else(|| Some(GROUPS.iter().find(|(name, _)| name == word)?.1));
+        (format!("{word}{}", if is_more { " ..." } else { "" }), summary.unwrap_or_default())
+    };
+    let mut text = format!("OpenClaw {VERSION}\nUsage: openclaw [options] <command>\n");
+    for (task, words) in TASKS {
+        let rows: Vec<_> = words.iter().map(row).collect();
+        let _infallible = write!(text, "\n{task}:\n{}", columns_from(WORD, &rows));
+    }
+    let _infallible = write!(text, "\nOptions:\n{}", columns(&flag_rows(GLOBALS.iter())));
+    text + END
 }
 
 fn of_group(group: &str) -> String {
@@ -57,7 +59,6 @@ fn of_command(command: &Command) -> String {
     }
     let shown = command.all_flags().chain(GLOBALS).filter(|flag| !flag.is_quiet);
     let _infallible = write!(text, "\nOptions:\n{}", columns(&flag_rows(shown)));
-    text += &quiet(command);
     let inner: Vec<(String, &str)> = below(command.name)
         .filter(|c| c.name != command.name)
         .map(|c| (c.name.to_string(), c.summary))
@@ -83,23 +84,6 @@ fn examples(examples: &[(&str, &str)]) -> String {
     format!("\nExamples:\n{}", each.collect::<String>())
 }
 
-/// The options that are taken and do nothing here, by what is said of them.
-fn quiet(command: &Command) -> String {
-    let mut text = String::new();
-    let mut told: Vec<&str> = Vec::new();
-    for flag in command.all_flags().filter(|flag| flag.is_quiet) {
-        if told.contains(&flag.doc) {
-            continue;
-        }
-        told.push(flag.doc);
-        let same = command.all_flags().filter(|other| other.is_quiet && other.doc == flag.doc);
-        let names: Vec<String> = same.map(|flag| format!("--{}", flag.long)).collect();
-        let lines = fold(&format!("{}: {}", flag.doc, names.join(", ")), NARROW - 4);
-        let _infallible = write!(text, "\n{}\n", lines.join("\n    "));
-    }
-    text
-}
-
 fn flag_rows<'a>(flags: impl Iterator<Item = &'a Flag>) -> Vec<(String, String)> {
     let name = |flag: &Flag| {
         let short = flag.short.map_or("    ".to_string(), |short| format!("-{short}, "));
@@ -120,7 +104,10 @@ fn doc(flag: &Flag) -> String {
 /// Names and what they are in two columns; a name that is too long for its column has a line of its own.
 fn columns(rows: &[(String, impl AsRef<str>)]) -> String {
     let lengths = rows.iter().map(|(name, _)| name.chars().count());
-    let width = lengths.filter(|length| *length <= LONGEST_NAME).max().unwrap_or_default();
+    columns_from(lengths.filter(|length| *length <= LONGEST_NAME).max().unwrap_or_default(), rows)
+}
+
+fn columns_from(width: usize, rows: &[(String, impl AsRef<str>)]) -> String {
     let mut text = String::new();
     for (name, doc) in rows {
         let mut lines = fold(doc.as_ref(), NARROW - width - 4);
@@ -138,8 +125,12 @@ fn columns(rows: &[(String, impl AsRef<str>)]) -> String {
 /// A longer name of an option would leave no room for what it does.
 const LONGEST_NAME: usize = 30;
 
+/// Columns for the words of the program's own page.
+const WORD: usize = 12;
+
 #[cfg(test)]
 mod tests {
+    use super::super::COMMANDS;
     use super::super::parse::{Request, parse};
     use super::*;
 
@@ -226,6 +217,26 @@ mod tests {
     }
 
     #[test]
+    fn n_37_the_first_page_is_short_and_names_every_word_once() {
+        let page = text("");
+        assert!(page.lines().count() <= 45, "{page}");
+        let (words, mut all): (Vec<&str>, Vec<&str>) = (
+            TASKS.iter().flat_map(|(_, words)| words.iter().copied()).collect(),
+            COMMANDS
+                .iter()
+                .filter_map(|command| command.name.split(' ').next())
+                .filter(|w| !w.starts_with('_'))
+                .collect(),
+        );
+        all.dedup();
+        for word in &all {
+            assert_eq!(words.iter().filter(|other| other == &word).count(), 1, "{word}");
+        }
+        assert_eq!(words.len(), all.len());
+        assert!(page.contains("  models ...") && page.contains("  logs  "), "{page}");
+    }
+
+    #[test]
     fn n_36_help_names_the_values_of_options() {
         for command in COMMANDS {
             let help = text(command.name).split_whitespace().collect::<Vec<_>>().join(" ");
@@ -235,7 +246,14 @@ mod tests {
                 }
             }
         }
-        assert!(text("gateway").contains("Accepted without effect: --ws-log, --compact"));
+        let compatibility = include_str!("../../COMPATIBILITY.md");
+        for command in COMMANDS {
+            for flag in command.all_flags().filter(|flag| flag.is_quiet) {
+                let long = format!("--{}", flag.long);
+                assert!(compatibility.contains(&format!("`{long}`")), "{long} is in COMPATIBILITY.md");
+                assert!(!text(command.name).contains(&format!("{long} ")), "{} {long}", command.name);
+            }
+        }
         let doctor = text("doctor");
         for check in crate::doctor::CHECKS {
             let family = check.id.split('.').next().unwrap();
@@ -254,7 +272,6 @@ mod tests {
         ] {
             assert!(help.contains(part), "{part}: {help}");
         }
-        assert!(text("").contains("gateway call"));
         assert!(text("devices").contains("devices rotate"));
     }
 }

@@ -29,6 +29,7 @@ mod status;
 mod stream;
 mod typed;
 mod unsupervised;
+mod values;
 mod waiting;
 
 use crate::env::Env;
@@ -149,6 +150,7 @@ pub const JSON: Flag = Flag::switch("json", "Print JSON, also for a failure");
 
 /// Every command, sorted by name.
 pub const COMMANDS: &[Command] = &[
+    values::COMMAND,
     agent::COMMAND,
     agents::COMMAND,
     agents::edit::ADD,
@@ -225,7 +227,7 @@ pub const COMMANDS: &[Command] = &[
 pub const GROUPS: &[(&str, &str)] = &[
     ("backup", "Keep configuration, state and workspaces"),
     ("config", "Read, check and edit the configuration"),
-    ("daemon", "The same as openclaw gateway install, uninstall, start, stop, restart"),
+    ("daemon", "The same as gateway install, uninstall, start, stop, restart"),
     ("devices", "Manage paired devices and their tokens"),
     ("gateway diagnostics", "Gather what a bug report needs"),
     ("protocol", "Show the wire protocol's schemas"),
@@ -266,7 +268,8 @@ pub fn run(args: Vec<OsString>) -> ExitCode {
 fn serve(request: Request, plain: &Printer, started: Instant) -> std::result::Result<(), (String, Error)> {
     let as_it_is = |error: Error| (error.message().to_string(), error);
     match request {
-        Request::Version => plain.line(VERSION),
+        Request::Version { json: true } => plain.json(&crate::json::json!({"version": VERSION})),
+        Request::Version { json: false } => plain.line(VERSION),
         Request::Help(topic) => plain.text(&help::text(&topic)),
         Request::Run { command, args, globals } => {
             let profile = globals.profile().map_err(as_it_is)?;

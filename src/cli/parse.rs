@@ -12,7 +12,9 @@ use std::ffi::OsString;
 /// What the command line asks for.
 #[derive(Debug)]
 pub enum Request {
-    Version,
+    Version {
+        json: bool,
+    },
     /// Help on a command, a group, or (empty) the program.
     Help(String),
     Run {
@@ -27,7 +29,7 @@ impl Request {
     pub fn failure_label(&self) -> &'static str {
         match self {
             Request::Run { command, .. } => command.failure,
-            Request::Version | Request::Help(_) => "",
+            Request::Version { .. } | Request::Help(_) => "",
         }
     }
 }
@@ -128,7 +130,7 @@ impl Args {
 pub fn parse(args: Vec<OsString>) -> Result<Request> {
     let mut line = Line::default();
     match line.read(args) {
-        Ok(()) if line.version => Ok(Request::Version),
+        Ok(()) if line.version => Ok(Request::Version { json: line.args.has("json") }),
         // An error behind --help is not worth more than the help.
         _ if line.help => Ok(Request::Help(line.topic())),
         Ok(()) => line.settle(),
@@ -294,6 +296,9 @@ impl Line {
 /// A word behind a command that takes none: the name of a command that is not there, or a message without its option.
 fn unexpected(command: &Command, word: &str) -> Error {
     let name = command.name;
+    if let Some(instead) = elsewhere::instead(&format!("{name} {word}")) {
+        return Error::usage(format!("'{name} {word}' is no command of this version: {instead}"));
+    }
     let own = below(name).filter_map(|other| other.name.strip_prefix(name)?.trim().split(' ').next());
     let near = nearest(word, own.filter(|own| !own.is_empty()));
     let hint = match near {
@@ -306,14 +311,23 @@ fn unexpected(command: &Command, word: &str) -> Error {
     Error::usage(format!("'{name}' takes no argument '{word}'{hint}; see openclaw {name} --help"))
 }
 
-fn millis(text: &str, unit: u64) -> Option<u64> {
+/// `500ms`, `5s`, `2m`, `1h`, `3d`, or a number of `unit` milliseconds.
+pub fn millis(text: &str, unit: u64) -> Option<u64> {
     let text = text.trim().to_ascii_lowercase();
     let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = match text.split_at_checked(end)? {
         (number, "") => (number, unit),
         (number, name) => {
-            let units =
-                [("ms", 1), ("s", 1000), ("sec", 1000), ("m", 60_000), ("min", 60_000), ("h", 3_600_000)];
+            let (minute, hour) = (60_000, 3_600_000);
+            let units = [
+                ("ms", 1),
+                ("s", 1000),
+                ("sec", 1000),
+                ("m", minute),
+                ("min", minute),
+                ("h", hour),
+                ("d", 24 * hour),
+            ];
             (number, units.iter().find(|(unit, _)| *unit == name.trim())?.1)
         }
     };
@@ -362,22 +376,22 @@ pub fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Opt
     near.filter(|(d, candidate)| *d <= candidate.chars().count().div_ceil(3)).map(|(_, candidate)| candidate)
 }
 
-/// Edit distance: insertions, deletions and replacements.
+/// Edit distance: insertions, deletions, replacements, and two neighbours in the wrong order.
 fn distance(a: &str, b: &str) -> usize {
-    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut diagonal = i;
-        let mut left = i + 1;
-        for (cell, y) in row.iter_mut().skip(1).zip(b.chars()) {
-            let next = (diagonal + usize::from(x != y)).min(*cell + 1).min(left + 1);
-            diagonal = std::mem::replace(cell, next);
-            left = next;
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let cell = |row: &[usize], at: usize| row.get(at).copied().unwrap_or_default();
+    let (mut before, mut last) = (Vec::new(), (0..=b.len()).collect::<Vec<_>>());
+    for (i, x) in a.iter().enumerate() {
+        let mut row = vec![i + 1];
+        for (j, y) in b.iter().enumerate() {
+            let replaced = cell(&last, j) + usize::from(x != y);
+            let best = replaced.min(cell(&last, j + 1) + 1).min(cell(&row, j) + 1);
+            let is_swapped = i > 0 && j > 0 && a.get(i - 1) == Some(y) && b.get(j - 1) == Some(x);
+            row.push(if is_swapped { best.min(cell(&before, j - 1) + 1) } else { best });
         }
-        if let Some(first) = row.first_mut() {
-            *first = i + 1;
-        }
+        before = std::mem::replace(&mut last, row);
     }
-    row.last().copied().unwrap_or_default()
+    cell(&last, b.len())
 }
 
 #[cfg(test)]
@@ -386,7 +400,7 @@ mod tests {
 
     fn shown(line: &str) -> String {
         match parse(line.split_whitespace().map(OsString::from).collect()) {
-            Ok(Request::Version) => "version".into(),
+            Ok(Request::Version { json }) => format!("version{}", if json { " as JSON" } else { "" }),
             Ok(Request::Help(topic)) => format!("help [{topic}]"),
             Ok(Request::Run { command, args, globals }) => {
                 let flags: Vec<String> = args.flags.iter().map(|(k, v)| format!("{k}={v}")).collect();
@@ -423,12 +437,20 @@ mod tests {
             ("foo", "1 unknown command 'foo'; see openclaw --help"),
             ("helth", "1 unknown command 'helth' (did you mean 'health'?); see openclaw --help"),
             ("version", "version"),
+            ("version --json", "version as JSON"),
+            ("--json -V", "version as JSON"),
+            ("modles", "1 unknown command 'modles' (did you mean 'models'?); see openclaw --help"),
             (
                 "tui",
                 "1 'tui' is no command of this version: \
               use `openclaw agent --message TEXT`, which streams the answer",
             ),
             ("devices", "help [devices]"),
+            (
+                "models auth login",
+                "1 'models auth' is no command of this version: keys are in the config, a variable or the state \
+              directory's .env; `openclaw models status` shows which is used",
+            ),
             (
                 "agent hi",
                 "1 'agent' takes no argument 'hi' (a message goes behind --message: \
@@ -464,7 +486,14 @@ mod tests {
 
     #[test]
     fn distances() {
-        for (a, b, want) in [("", "", 0), ("a", "", 1), ("kitten", "sitting", 3), ("flaw", "lawn", 2)] {
+        for (a, b, want) in [
+            ("", "", 0),
+            ("a", "", 1),
+            ("kitten", "sitting", 3),
+            ("flaw", "lawn", 2),
+            ("modles", "models", 1),
+            ("ab", "ba", 1),
+        ] {
             assert_eq!(distance(a, b), want);
         }
     }

@@ -23,6 +23,9 @@ const NAME: usize = 11;
 /// A result could not be written: the command has failed, whatever else it did.
 static LOST: AtomicBool = AtomicBool::new(false);
 
+/// The last line of the terminal on stderr holds what `over` put there.
+static IS_OVER: AtomicBool = AtomicBool::new(false);
+
 /// Whether a result could not be written; told already.
 pub fn is_lost() -> bool {
     LOST.load(Ordering::Relaxed)
@@ -56,14 +59,39 @@ impl Printer {
         Printer { color: color && !no_color, interactive, progress: stderr().is_terminal(), columns }
     }
 
-    /// A line on stdout.
+    /// A line on stdout, folded below itself where the terminal is narrower.
     pub fn line(&self, text: impl AsRef<str>) {
+        self.put(&self.fit(text.as_ref()));
+    }
+
+    /// A line on stdout that somebody will copy or run: never folded.
+    pub fn whole(&self, text: impl AsRef<str>) {
         self.put(&format!("{}\n", clean(text.as_ref())));
+    }
+
+    /// Clean lines of at most the terminal's width. What goes on in further lines stands two columns further in.
+    fn fit(&self, text: &str) -> String {
+        let text = clean(text);
+        let each = text.split('\n').flat_map(|line| {
+            let lead = line.len() - line.trim_start_matches(' ').len();
+            fold::hanging(line, self.columns, lead + 2)
+        });
+        each.fold(String::new(), |text, line| text + &line + "\n")
+    }
+
+    /// A question on stdout, the answer to be typed behind it.
+    pub fn prompt(&self, text: &str) {
+        self.put(&format!("{}: ", self.fit(text).trim_end()));
     }
 
     /// Text on stdout, at once and without a line break of its own.
     pub fn text(&self, text: &str) {
         self.put(&clean(text));
+    }
+
+    /// Whether a line needs no folding.
+    pub fn fits(&self, text: &str) -> bool {
+        fold::columns(text) <= self.columns
     }
 
     /// A line of pieces in styles of their own; whether somebody still reads it, for commands that have no other end.
@@ -86,6 +114,7 @@ impl Printer {
 
     /// Writes what is clean; whether somebody still reads it.
     fn put(&self, text: &str) -> bool {
+        self.make_room();
         let mut out = stdout().lock();
         match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
             Ok(()) => true,
@@ -109,10 +138,13 @@ impl Printer {
         self.put(&format!("{}\n", escape(&value.to_string())))
     }
 
-    /// A line on stderr.
+    /// A line on stderr, folded on a terminal.
     pub fn warn(&self, text: &str) {
+        let text = text.trim_end();
+        let text = if self.progress { self.fit(text) } else { format!("{}\n", clean(text)) };
+        self.make_room();
         // As for stdout: with stderr gone there is nobody left to tell.
-        let _ = writeln!(stderr().lock(), "{}", clean(text).trim_end());
+        let _ = stderr().lock().write_all(text.as_bytes());
     }
 
     /// A line on stderr that only a person wants to see.
@@ -124,10 +156,18 @@ impl Printer {
 
     /// Puts `text` into the last line of the terminal on stderr, over what stood there; an empty one erases it.
     pub fn over(&self, text: &str) {
-        let text: String = one_line(text).chars().take(NARROW - 1).collect();
+        let text: String = one_line(text).chars().take(self.columns.min(NARROW) - 1).collect();
         let mut err = stderr().lock();
         // As above.
         let _ = write!(err, "\r{text}\u{1b}[K").and_then(|()| err.flush());
+        IS_OVER.store(!text.is_empty(), Ordering::Relaxed);
+    }
+
+    /// Takes away what `over` put there, before anything else is printed.
+    fn make_room(&self) {
+        if IS_OVER.load(Ordering::Relaxed) {
+            self.over("");
+        }
     }
 
     /// Columns as wide as their widest cell, in several lines where they do not fit beside each other.
@@ -141,16 +181,8 @@ impl Printer {
 
     /// A named value, folded at the terminal's width below itself.
     pub fn field(&self, name: &str, value: &str) {
-        let lines = fold::fold(&format!("{}{}", " ".repeat(NAME), one_line(value)), self.columns);
-        for (place, line) in lines.iter().enumerate() {
-            let name = if place == 0 { name } else { "" };
-            self.line(format!("{name:<NAME$}{}", line.trim_start()));
-        }
-    }
-
-    /// Text folded at the terminal's width.
-    pub fn folded(&self, text: &str) {
-        fold::fold(text, self.columns).iter().for_each(|line| self.line(line));
+        let line = clean(&format!("{name:<NAME$}{}", one_line(value))).into_owned();
+        fold::hanging(&line, self.columns, NAME).iter().for_each(|line| self.line(line));
     }
 
     /// How a failed command ends: its `text` on stderr and, for scripts, JSON on stdout: what the error's details carry as

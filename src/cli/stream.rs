@@ -76,7 +76,7 @@ impl Stream {
                 }
                 _ => {
                     self.finish();
-                    self.out.line(text);
+                    self.out.whole(text);
                 }
             }
         }

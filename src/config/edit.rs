@@ -46,7 +46,7 @@ pub struct Draft {
 const EMPTY: &str = "{}\n";
 
 impl Draft {
-    #[cfg(test)]
+    /// A text that is only tried.
     pub fn of(text: &str) -> Draft {
         Draft { text: text.to_string(), is_new: false }
     }

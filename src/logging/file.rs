@@ -41,9 +41,11 @@ impl Place {
             Some("off") => None,
             Some(path) => Some(Place::Fixed(env.expand(path))),
             None => {
-                // Of a system service, whose /tmp is its own.
-                let base = env.var("LOGS_DIRECTORY").map_or_else(std::env::temp_dir, PathBuf::from);
-                let dir = base.join(format!("openclaw-{}", rustix::process::getuid().as_raw()));
+                // Of a system service, where systemd keeps its logs.
+                let own = |base| {
+                    PathBuf::from(base).join(format!("openclaw-{}", rustix::process::getuid().as_raw()))
+                };
+                let dir = env.var("LOGS_DIRECTORY").map_or_else(|| env.state_dir.join("logs"), own);
                 let prefix = env.profile.as_ref().map_or("openclaw".to_string(), |p| format!("openclaw-{p}"));
                 Some(Place::Daily { dir, prefix })
             }
@@ -91,7 +93,7 @@ pub fn latest(config: &Config, env: &Env) -> Option<PathBuf> {
     Some(place.daily().into_iter().rev().find(is_whole).unwrap_or(today))
 }
 
-/// Where a gateway of this state directory has its daily files: not where a command with another `TMPDIR` would.
+/// Where a gateway of this state directory has its daily files, which is not where a command looks that systemd did not start.
 fn told_dir(env: &Env) -> Option<PathBuf> {
     let bytes = files::read_start(&dir_note(env), 4096)?;
     Some(PathBuf::from(String::from_utf8(bytes).ok()?.trim_end()))
@@ -99,7 +101,7 @@ fn told_dir(env: &Env) -> Option<PathBuf> {
 
 fn tell_dir(env: &Env, dir: &Path) {
     if told_dir(env).as_deref() != Some(dir) {
-        // Commands look in their own temporary directory then; a full disk must not cost the log.
+        // Commands look in the state directory then; a full disk must not cost the log.
         let _ = files::write_atomic(&dir_note(env), format!("{}\n", dir.display()).as_bytes());
     }
 }
@@ -264,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn the_log_is_found_whatever_the_temporary_directory_of_the_command() {
+    fn n_41_a_state_directory_has_its_own_log_wherever_the_service_keeps_it() {
         let home = crate::sessions::TestDir::new();
         let env = |name: &str| {
             let dir = home.0.join(name);
@@ -280,6 +282,17 @@ mod tests {
         std::fs::remove_dir_all(home.0.join("service")).unwrap();
         let own = latest(&config, &command).unwrap();
         assert!(own.starts_with(home.0.join("command")), "{}", own.display());
+        for state in ["one", "two"] {
+            let dir = home.0.join(state);
+            let vars = [("HOME", home.0.as_path()), ("OPENCLAW_STATE_DIR", dir.as_path())];
+            let vars = vars.map(|(name, path)| (name.to_string(), path.display().to_string()));
+            let env = Env::from_vars(vars, None).unwrap();
+            let log = LogFile::open(&config, &env).unwrap().unwrap();
+            assert!(log.path().starts_with(dir.join("logs")), "{}", log.path().display());
+            assert_eq!(latest(&config, &env).as_deref(), Some(log.path()));
+            let mode = std::fs::metadata(dir.join("logs")).unwrap().mode();
+            assert_eq!(mode & 0o777, 0o700);
+        }
     }
 
     #[test]

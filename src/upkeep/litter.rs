@@ -110,7 +110,11 @@ fn old_files(places: &Places) -> Vec<(PathBuf, u64)> {
 
 fn long_logs(state_dir: &Path) -> Vec<PathBuf> {
     let logs = sweep::matching(&state_dir.join("logs"), &LOGS).into_iter();
-    logs.filter(|(_, size, _)| *size > MAX_LOG).map(|(_, _, path)| path).collect()
+    // The gateway's own, `openclaw-<date>.log`, have a limit of their own.
+    let is_own =
+        |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("openclaw"));
+    let long = logs.filter(|(_, size, path)| *size > MAX_LOG && !is_own(path));
+    long.map(|(_, _, path)| path).collect()
 }
 
 /// What deleted agents left, each with the bytes in it.

@@ -9,6 +9,7 @@ use crate::agents::{Agents, bindings, read_identity};
 use crate::cli::link::connect::connect;
 use crate::cli::link::rpc;
 use crate::cli::parse::Args;
+use crate::cli::waiting::Waiting;
 use crate::cli::{Command, Context, Flag, JSON, Positional, far};
 use crate::config::Config;
 use crate::env::Env;
@@ -300,6 +301,7 @@ fn ask(context: &Context, args: &Args, method: &str, params: &Value) -> Option<R
     target.bind.as_ref()?;
     let deadline = rpc::deadline(context, args).ok()?;
     let state_dir: &PathBuf = &context.env.state_dir;
+    let _waiting = Waiting::begin(context.out, &format!("asking the gateway at {}", target.url));
     let answered = connect(&target, state_dir, &[], deadline).and_then(|mut session| {
         let answer = rpc::request(&mut session, &target, method, params, false);
         session.client.close();

@@ -4,6 +4,7 @@
 //! change like any other. Everything else in the file stays byte for byte (R-02b).
 use super::applied::Old;
 use crate::cli::parse::Args;
+use crate::cli::waiting::Waiting;
 use crate::cli::{Command, Context, Flag, JSON, Positional, far};
 use crate::config::keys::Type;
 use crate::config::write::{Base, Change, Written, write};
@@ -83,7 +84,9 @@ fn done(context: &Context, args: &Args, verb: &str, change: Change) -> Result<()
     let old = Old::open(&context.env, &place);
     let written = write(&context.env, change, Base::Present, args.has("force")).map_err(explain)?;
     let obstacle = obstacle(context, &written.config);
+    let waiting = old.as_ref().map(|_| Waiting::begin(context.out, "waiting until the gateway applies it"));
     let applied = old.filter(|_| obstacle.is_none()).and_then(|old| old.wait(&written));
+    drop(waiting);
     let warnings: Vec<&Issue> =
         written.config.warnings().iter().filter(|warning| warning.concerns(&place)).collect();
     if args.has("json") {

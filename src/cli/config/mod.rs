@@ -49,7 +49,7 @@ pub const FILE: Command = Command {
         let path = &context.env.config_path;
         match args.has("json") {
             true => context.out.json(&json!({"path": path, "exists": path.exists()})),
-            false => context.out.line(path.display().to_string()),
+            false => context.out.whole(path.display().to_string()),
         }
         Ok(())
     },
@@ -120,7 +120,7 @@ fn get(context: &Context, args: &Args) -> Result<()> {
         value = context.env.default_port().into();
     }
     match &value {
-        Value::String(text) if !args.has("json") => context.out.line(text),
+        Value::String(text) if !args.has("json") => context.out.whole(text),
         value => context.out.json(value),
     }
     Ok(())

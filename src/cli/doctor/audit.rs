@@ -4,6 +4,7 @@
 //! Works offline; only `--deep` asks the gateway. `--fix` changes modes of files and a few switches of the config.
 use super::reach;
 use crate::cli::parse::Args;
+use crate::cli::waiting::Waiting;
 use crate::cli::{Command, Context, Flag, JSON};
 use crate::doctor::{self, Ctx, Done, Found, Severity};
 use crate::error::Result;
@@ -31,6 +32,7 @@ pub const COMMAND: Command = Command {
 
 fn run(context: &Context, args: &Args) -> Result<()> {
     let deep = args.has("deep");
+    let waiting = Waiting::begin(context.out, "looking at the installation");
     let mut ctx = Ctx::look(&context.env, deep);
     if deep {
         ctx.reached = reach(&ctx);
@@ -43,6 +45,7 @@ fn run(context: &Context, args: &Args) -> Result<()> {
         ctx = Ctx { reached: ctx.reached, ..Ctx::look(&context.env, deep) };
         found = doctor::run(&ctx, |check| check.security);
     }
+    drop(waiting);
     if args.has("json") {
         let report = report(&ctx, &found, deep);
         context.out.json(&match &done {

@@ -9,6 +9,7 @@ use super::link::socket::reason;
 use super::link::target::{Target, settings};
 use super::parse::Args;
 use super::{Command, Context, Flag, JSON, VERSION};
+use crate::cli::waiting::Waiting;
 use crate::doctor::{self, CHECKS, Change, Check, Ctx, Done, Fix, Found, Reached, Severity};
 use crate::error::{Error, Kind, Result};
 use crate::json::json;
@@ -79,7 +80,7 @@ fn run(context: &Context, args: &Args) -> Result<()> {
         |check: &Check| if only.is_empty() { !check.id.starts_with("summary.") } else { is_asked_for(check) };
     let named = args.value("severity-min").and_then(Severity::named);
     let (shown, threshold) = (named.unwrap_or(Severity::Info), named.unwrap_or(Severity::Warning));
-    context.out.progress("looking at the installation ...");
+    let waiting = Waiting::begin(context.out, "looking at the installation");
     let ctx = examine(context, args.has("deep"), &wanted);
     let mut found = doctor::run(&ctx, wanted);
     let mut done = Vec::new();
@@ -92,6 +93,7 @@ fn run(context: &Context, args: &Args) -> Result<()> {
         let after = Ctx { reached: ctx.reached, service, ..Ctx::look(&context.env, args.has("deep")) };
         found = doctor::run(&after, wanted);
     }
+    drop(waiting);
     found.retain(|found| found.check.severity >= shown);
     let is_ok = !found.iter().any(|found| found.check.severity >= threshold);
     if args.has("json") {
@@ -205,12 +207,16 @@ fn show(context: &Context, found: &[Found], done: &[Done], fixed: bool) {
                 Severity::Info => 2,
             };
             let severity = format!("{:<7}", check.severity.name());
-            out.styled(&[(style, &severity), (0, " "), (1, check.title), (0, &format!(" ({})", check.id))]);
+            let mut id = format!(" ({})", check.id);
+            if !out.fits(&format!("{severity} {}{id}", check.title)) {
+                id = format!("\n       {id}");
+            }
+            out.styled(&[(style, &severity), (0, " "), (1, check.title), (0, &id)]);
         }
         last = check.id;
         let excerpt = finding.spot.iter().flat_map(|spot| spot.excerpt.lines());
         shown(&finding.detail).lines().for_each(|line| out.line(format!("        {line}")));
-        excerpt.for_each(|line| out.line(format!("            {line}")));
+        excerpt.for_each(|line| out.whole(format!("    {line}")));
         if let Some(remedy) = &finding.remedy {
             out.line(format!("        Fix: {}", shown(remedy)));
         }

@@ -9,6 +9,7 @@ use crate::cli::link::connect::connect;
 use crate::cli::link::rpc;
 use crate::cli::link::target::Target;
 use crate::cli::parse::Args;
+use crate::cli::waiting::Waiting;
 use crate::cli::{Command, Context, Flag, JSON, VERSION};
 use crate::doctor::{self, Ctx};
 use crate::error::{Error, Result};
@@ -47,7 +48,7 @@ fn run(context: &Context, args: &Args) -> Result<()> {
     if std::fs::symlink_metadata(&path).is_ok() {
         return Err(Error::invalid(format!("{} exists; choose another --output", path.display())));
     }
-    context.out.progress("gathering ...");
+    let waiting = Waiting::begin(context.out, "gathering");
     let mut ctx = Ctx::look(&context.env, true);
     ctx.reached = crate::cli::doctor::reach(&ctx);
     ctx.service = service::inspect(&ctx.env).ok();
@@ -68,6 +69,7 @@ fn run(context: &Context, args: &Args) -> Result<()> {
     texts.push(("files.txt", listing(&ctx.env.state_dir, &clean)));
     texts.push(("log.jsonl", log(&ctx, &clean)));
     let size = write(&path, &texts)?;
+    drop(waiting);
     let names: Vec<&str> = texts.iter().map(|(name, _)| *name).collect();
     if args.has("json") {
         let path = std::path::absolute(&path).unwrap_or(path);

@@ -7,6 +7,7 @@ use super::status::live;
 use crate::cli::link::client::Deadline;
 use crate::cli::link::socket::{is_timeout, reason};
 use crate::cli::parse::Args;
+use crate::cli::waiting::Waiting;
 use crate::cli::{Command, Context, Flag, JSON};
 use crate::config::Config;
 use crate::config::ports;
@@ -52,6 +53,7 @@ fn run(context: &Context, args: &Args) -> Result<()> {
     let started = Instant::now();
     let mut last = None;
     for address in addresses(&env, &config) {
+        let _waiting = Waiting::begin(context.out, &format!("asking {address}"));
         match get(address, path, deadline) {
             Ok(200) => return told(context, args, address, started),
             Ok(status) => last = Some(unwell(address, &format!("{path} answered {status}"))),

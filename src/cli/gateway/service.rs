@@ -1,5 +1,6 @@
 //! `openclaw gateway install|uninstall|start|stop|restart`, and the same under `openclaw daemon`.
 use crate::cli::parse::Args;
+use crate::cli::waiting::Waiting;
 use crate::cli::{Command, Context, Flag, JSON, unsupervised};
 use crate::config::Config;
 use crate::env::Env;
@@ -136,7 +137,9 @@ fn install(context: &Context, args: &Args) -> Result<()> {
     if wanted.token.as_deref() == Some("") {
         return Err(Error::usage("--token must not be empty"));
     }
+    let waiting = Waiting::begin(context.out, "waiting for the service manager");
     let mut report = act::install(&context.env, &place, wanted)?;
+    drop(waiting);
     if args.has("runtime") {
         report.warnings.push("--runtime has no effect: this gateway needs no runtime".to_string());
     }
@@ -157,6 +160,7 @@ fn control(context: &Context, args: &Args, name: &str, action: Action) -> Result
         }
         warnings.push(format!("no gateway would start now: {why}"));
     }
+    let _waiting = Waiting::begin(context.out, "waiting for the gateway and its service");
     // One that somebody started by hand beside an idle service is what is meant.
     let by_hand = || {
         act::unsupervised(env).is_some()

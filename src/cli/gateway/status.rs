@@ -121,8 +121,9 @@ fn run(context: &Context, args: &Args) -> Result<()> {
     if args.has("no-probe") && args.has("require-rpc") {
         return Err(Error::usage("--no-probe and --require-rpc exclude each other"));
     }
-    context.out.progress("looking at the service ...");
+    let waiting = Waiting::begin(context.out, "looking at the service and asking the gateway");
     let report = gather(context, args)?;
+    drop(waiting);
     if args.has("json") {
         context.out.json(&as_json(&report));
     } else {
@@ -214,7 +215,6 @@ fn control_path(config: &Config) -> String {
 
 /// Connects and asks for `status`; only a wrong command line is an error.
 fn probe(context: &Context, args: &Args, target: &Target, env: &Env) -> Result<Rpc> {
-    let _waiting = Waiting::begin(context.out, "asking the gateway");
     let deadline = rpc::deadline(context, args)?;
     let started = Instant::now();
     let mut rpc = Rpc::default();

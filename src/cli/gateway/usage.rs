@@ -43,7 +43,10 @@ fn run(context: &Context, args: &Args) -> Result<()> {
 /// A heading, the sum, what is missing in it, and the newest day.
 pub fn lines(report: &Value, days: u64) -> Vec<String> {
     let totals = report.get("totals").unwrap_or(&Value::Null);
-    let mut lines = vec![format!("Usage cost ({days} days)"), format!("Total: {}", sum(totals))];
+    let mut lines = vec![
+        format!("Usage cost ({days} {})", if days == 1 { "day" } else { "days" }),
+        format!("Total: {}", sum(totals)),
+    ];
     let missing = totals.get("missingCostEntries").and_then(Value::as_u64).unwrap_or(0);
     if missing > 0 {
         lines.push(format!("Missing entries: {missing}"));

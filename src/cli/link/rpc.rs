@@ -6,6 +6,7 @@ use super::client::{self, Deadline};
 use super::connect::{Session, connect};
 use super::target::{Secret, Target, settings};
 use crate::cli::parse::Args;
+use crate::cli::waiting::Waiting;
 use crate::cli::{Context, Flag};
 use crate::config::Config;
 use crate::env::Env;
@@ -87,6 +88,7 @@ pub fn call(context: &Context, args: &Args, method: &str, params: &Value) -> Res
         false => target(context, args)?.0,
     };
     let deadline = deadline(context, args)?;
+    let _waiting = Waiting::begin(context.out, &format!("asking the gateway at {}", target.url));
     let mut session = connect(&target, &context.env.state_dir, &[], deadline)?;
     let payload = request(&mut session, &target, method, params, args.has("expect-final"))?;
     session.client.close();

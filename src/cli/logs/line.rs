@@ -26,9 +26,10 @@ impl Style {
         Style { out: context.out, json: args.has("json"), pretty, local }
     }
 
-    /// Plain lines in UTC, wherever they go.
-    pub fn plain(context: &Context) -> Style {
-        Style { out: context.out, json: false, pretty: false, local: false }
+    /// The line in UTC without colours.
+    pub fn plain(context: &Context, line: &str) -> String {
+        let style = Style { out: context.out, json: false, pretty: false, local: false };
+        pieces(line, &style).into_iter().map(|(_, text)| text).collect()
     }
 
     /// Prints a line of the file behind `indent`; whether somebody still reads it.

@@ -1,15 +1,19 @@
 //! `openclaw logs`: the gateway's log, once or for as long as one likes to watch.
 //!
-//! Asks the gateway by `logs.tail`; where no local gateway answers it reads the file itself (`logs_source.rs`)
+//! Lines that are not wanted (`filter.rs`) are left out here. Asks the gateway by `logs.tail`; where no local gateway answers it reads the file itself (`logs_source.rs`)
 //! and says so. Lines go to stdout, everything about them to stderr, so that a pipe gets lines only; with
 //! `--json` notices are lines of their own on stdout. Ctrl-C ends it, with the usual status 130.
+mod filter;
 pub mod line;
 pub mod source;
 use super::link::rpc;
-use super::logs::line::Style;
+use super::logs::filter::Filter;
+use super::logs::line::{Entry, Style};
 use super::logs::source::{Chunk, Source};
 use super::parse::Args;
 use super::{Command, Context, Flag};
+use crate::cli::waiting::Waiting;
+use crate::clock;
 use crate::error::{Error, Result};
 use crate::json::json;
 use std::time::Duration;
@@ -20,11 +24,11 @@ pub const COMMAND: Command = Command {
     about: "Asks the gateway; when a local gateway does not answer, its log file is read instead.\n\
             Following goes on over rotation and restarts of the gateway, until Ctrl-C.",
     positionals: &[],
-    flags: &[FLAGS, rpc::FLAGS],
+    flags: &[FLAGS, filter::FLAGS, rpc::FLAGS],
     examples: &[
         ("openclaw logs --limit 50", "Show the last 50 lines"),
         ("openclaw logs --follow", "Show new lines as they come"),
-        ("openclaw logs --json | jq -r .message", "Print the messages alone"),
+        ("openclaw logs --level warn --since 2h", "Show what went wrong in the last two hours"),
     ],
     failure: "",
     run,
@@ -52,21 +56,30 @@ fn run(context: &Context, args: &Args) -> Result<()> {
     if args.has("utc") && args.has("local-time") {
         return Err(Error::usage("--utc and --local-time exclude each other"));
     }
-    let number =
-        |long: &str, default: u64, most: u64| Ok(args.number(long)?.unwrap_or(default).clamp(1, most));
-    let (limit, max_bytes) = (number("limit", 200, MOST_LINES)?, number("max-bytes", 250_000, MOST_BYTES)?);
+    let filter = Filter::of(args, clock::now_ms())?;
+    let limit = args.number("limit")?.unwrap_or(200).min(MOST_LINES);
+    // Where lines are left out, all that can be had are looked through.
+    let (lines, bytes) = if filter.is_set() { (MOST_LINES, MOST_BYTES) } else { (limit.max(1), 250_000) };
+    let max_bytes = args.number("max-bytes")?.unwrap_or(bytes).clamp(1, MOST_BYTES);
     let interval = Duration::from_millis(args.millis("interval", 1)?.unwrap_or(1000).max(SHORTEST));
-    let view = View { context, style: Style::of(context, args), plain_json: args.has("json") };
+    let view = View { context, style: Style::of(context, args), plain_json: args.has("json"), filter };
+    let waiting = Waiting::begin(context.out, "asking the gateway");
     let mut source = Source::open(context, args, max_bytes)?;
-    let mut first = source.read(None, limit, &|text| view.notice(text))?;
-    if args.number("limit")? == Some(0) {
-        // None of those that are there; with --follow those to come.
-        first.lines.clear();
-    }
+    let mut first = source.read(None, lines, &|text| view.notice(text))?;
+    drop(waiting);
+    let is_short = first.truncated && !view.reaches_back(&first);
+    first.lines.retain(|line| view.filter.fits(line));
+    let surplus = first.lines.len().saturating_sub(limit as usize);
+    first.lines.drain(..surplus);
     let (mut file, mut cursor) = (first.file.clone(), first.cursor);
     view.file(&first);
-    if first.truncated {
-        view.notice("Log tail truncated (increase --max-bytes).");
+    if is_short && (first.lines.len() as u64) < limit {
+        view.notice(match max_bytes {
+            MOST_BYTES => {
+                "Log tail truncated (only the last 1 MB was looked through; the file has the rest)."
+            }
+            _ => "Log tail truncated (increase --max-bytes).",
+        });
     }
     if !view.lines(&first) || !args.has("follow") {
         return Ok(());
@@ -100,6 +113,7 @@ struct View<'a> {
     context: &'a Context,
     style: Style,
     plain_json: bool,
+    filter: Filter,
 }
 
 impl View<'_> {
@@ -122,6 +136,12 @@ impl View<'_> {
 
     /// Prints the lines; whether somebody still reads them.
     fn lines(&self, chunk: &Chunk) -> bool {
-        chunk.lines.iter().all(|line| self.style.print("", line))
+        chunk.lines.iter().filter(|line| self.filter.fits(line)).all(|line| self.style.print("", line))
+    }
+
+    /// Whether the lines go back to the time that was asked for.
+    fn reaches_back(&self, chunk: &Chunk) -> bool {
+        let oldest = chunk.lines.iter().find_map(|line| clock::parse_iso(&Entry::parse(line)?.time));
+        self.filter.since.zip(oldest).is_some_and(|(since, oldest)| oldest < since)
     }
 }

@@ -18,7 +18,7 @@ pub fn list(context: &Context, args: &Args) -> Result<()> {
         let models: Vec<Value> = rows.iter().map(|row| as_json(row)).collect();
         context.out.json(&json!({"count": models.len(), "models": models}));
     } else if args.has("plain") {
-        rows.iter().for_each(|row| context.out.line(reference(row)));
+        rows.iter().for_each(|row| context.out.whole(reference(row)));
     } else if rows.is_empty() {
         context.out.line("No models fit.");
     } else {

@@ -139,7 +139,7 @@ fn list(context: &Context, args: &Args) -> Result<()> {
         let models: Vec<Value> = rows.iter().map(Row::to_json).collect();
         context.out.json(&json!({"count": models.len(), "models": models}));
     } else if args.has("plain") {
-        rows.iter().for_each(|row| context.out.line(row.listed.reference()));
+        rows.iter().for_each(|row| context.out.whole(row.listed.reference()));
     } else if rows.is_empty() {
         context.out.line("No models fit.");
     } else {

@@ -24,7 +24,7 @@ pub const COMMAND: Command = Command {
 
 pub const STATUS: Command = Command {
     name: "models status",
-    summary: "Show the models in use, their servers and where their keys come from",
+    summary: "Show the models in use, their servers and where the keys are",
     about: "No server is asked; `openclaw models test` does that.",
     positionals: &[],
     flags: &[&[
@@ -127,7 +127,7 @@ fn run(context: &Context, args: &Args) -> Result<()> {
     if args.has("json") && !fails {
         context.out.json(&report());
     } else if args.has("plain") {
-        context.out.line(&used.default);
+        context.out.whole(&used.default);
     } else if !args.has("json") {
         show(context, &config, &used, &found);
     }

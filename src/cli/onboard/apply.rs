@@ -6,7 +6,7 @@ use super::{Mode, Plan};
 use super::{check, port, setup};
 use crate::cli::Context;
 use crate::cli::link::target::Target;
-use crate::cli::models::set;
+use crate::cli::models::set::{self, Choice};
 use crate::cli::parse::Args;
 use crate::config::edit::{self, Draft, Edit};
 use crate::config::{Config, write};
@@ -65,27 +65,48 @@ type Made = (Option<PathBuf>, Option<String>);
 fn change(plan: &Plan, env: &Env, before: &Config) -> Result<(Made, bool)> {
     let model = plan.model.as_deref().map(|model| set::decide(env, before, model)).transpose()?;
     edit::change(&env.config_path, |draft| {
-        let judged = |draft: &Draft| write::judge(env, draft.text(), &env.config_path).0;
-        put(draft, &edits(plan, env, before)?)?;
-        put(draft, &lent_secret(plan, env, &judged(draft))?)?;
-        let config = judged(draft);
+        let (config, place) = settle(plan, env, before, draft, model.as_ref())?;
         let is_remote = config.str("gateway.mode") == Some("remote");
-        let place = setup::place(env, &config, None);
-        if !is_remote {
-            let is_missing = plan.whole && !config.is_set("agents.defaults.workspace");
-            put(draft, &setup::missing(env, &config, is_missing.then_some(&place))?)?;
-        }
-        if let Some(model) = &model {
-            model.put(draft)?;
-        }
-        let config = judged(draft);
-        fits(plan, env, &config).map_err(|e| Error::usage(e.message()))?;
         if !is_remote {
             setup::furnish(env, &config, &place)?;
         }
         let key = plan.key.as_ref().map(|(variable, key)| keep_key(env, variable, key)).transpose()?;
         Ok(((!is_remote).then_some(place), key.flatten()))
     })
+}
+
+/// Whether it would do so far, without the model. Writes nothing.
+pub fn try_out(plan: &Plan, env: &Env) -> Result<()> {
+    let mut seen = env.clone();
+    let before = Config::load(&mut seen)?;
+    let text = if before.exists() { files::read_text(&env.config_path) } else { Ok("{}".to_string()) };
+    let text = text.map_err(|e| Error::io(format_args!("read {}", env.config_path.display()), e))?;
+    settle(plan, &seen, &before, &mut Draft::of(&text), None).map(drop)
+}
+
+/// Makes the config's new text, and gives what it says and the agent's workspace.
+fn settle(
+    plan: &Plan,
+    env: &Env,
+    before: &Config,
+    draft: &mut Draft,
+    model: Option<&Choice>,
+) -> Result<(Config, PathBuf)> {
+    let judged = |draft: &Draft| write::judge(env, draft.text(), &env.config_path).0;
+    put(draft, &edits(plan, env, before)?)?;
+    put(draft, &lent_secret(plan, env, &judged(draft))?)?;
+    let config = judged(draft);
+    let place = setup::place(env, &config, None);
+    if config.str("gateway.mode") != Some("remote") {
+        let is_missing = plan.whole && !config.is_set("agents.defaults.workspace");
+        put(draft, &setup::missing(env, &config, is_missing.then_some(&place))?)?;
+    }
+    if let Some(model) = model {
+        model.put(draft)?;
+    }
+    let config = judged(draft);
+    fits(plan, env, &config).map_err(|e| Error::usage(e.message()))?;
+    Ok((config, place))
 }
 
 fn put(draft: &mut Draft, edits: &[Edit]) -> Result<()> {
@@ -162,11 +183,7 @@ fn keep_key(env: &Env, variable: &str, key: &str) -> Result<Option<String>> {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => String::new(),
         Err(e) => return Err(Error::io(format_args!("read {}", path.display()), e)),
     };
-    let Some(value) = dotenv::written(key) else {
-        return Err(Error::invalid(
-            "the key holds both kinds of quotes: put it into the config, as the provider's apiKey",
-        ));
-    };
+    let value = dotenv::written(key).ok_or_else(|| Error::invalid("the key fits into no line of .env"))?;
     let Some((text, replaced)) = with_line(&old, variable, &value) else { return Ok(None) };
     files::write_atomic(&path, text.as_bytes())?;
     let verb = if replaced { "replaced" } else { "saved" };

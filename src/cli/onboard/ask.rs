@@ -35,7 +35,7 @@ impl Asker {
     /// A text; the default is shown in brackets, an empty one is not.
     pub fn text(&mut self, question: &str, default: &str) -> Result<String> {
         let hint = if default.is_empty() { String::new() } else { format!(" [{default}]") };
-        self.out.text(&format!("{question}{hint}: "));
+        self.out.prompt(&format!("{question}{hint}"));
         let line = self.line()?;
         Ok(if line.is_empty() { default.to_string() } else { line })
     }
@@ -47,13 +47,25 @@ impl Asker {
         default: &str,
         accept: impl Fn(&str) -> Result<T>,
     ) -> Result<T> {
+        self.again(question, |asker| accept(&asker.text(question, default)?))
+    }
+
+    /// The same for a text that is not shown.
+    pub fn valid_secret<T>(&mut self, question: &str, accept: impl Fn(&str) -> Result<T>) -> Result<T> {
+        self.again(question, |asker| accept(&asker.secret(question)?))
+    }
+
+    /// Asks until the answers will do, a few times; why they do not, is told.
+    pub fn again<T>(&mut self, about: &str, mut ask: impl FnMut(&mut Asker) -> Result<T>) -> Result<T> {
         for _ in 0..TRIES {
-            match accept(&self.text(question, default)?) {
-                Ok(value) => return Ok(value),
-                Err(e) => self.out.line(format!("  {}", e.message())),
+            match ask(self) {
+                Err(e) if e.kind != Kind::Aborted => {
+                    self.out.line(format!("  {}", e.message().replace('\n', "\n  ")))
+                }
+                outcome => return outcome,
             }
         }
-        Err(Error::usage(format!("no usable answer to {question:?}")))
+        Err(Error::usage(format!("no usable answer to {about:?}")))
     }
 
     pub fn yes(&mut self, question: &str, default: bool) -> Result<bool> {
@@ -83,7 +95,7 @@ impl Asker {
 
     /// A text that is not shown while it is typed; may be empty.
     pub fn secret(&mut self, question: &str) -> Result<String> {
-        self.out.text(&format!("{question}: "));
+        self.out.prompt(question);
         self.ends.at_once.store(false, Ordering::SeqCst);
         let line = {
             let silent = Silence::begin();

@@ -61,7 +61,11 @@ fn run(context: &Context, args: &Args) -> Result<()> {
         match section.as_str() {
             "workspace" => questions::workspace(&mut asker, context, &config, &mut plan)?,
             "model" => questions::model(&mut asker, context, &config, &mut plan)?,
-            "gateway" => questions::gateway(&mut asker, context, &config, &mut plan)?,
+            "gateway" => {
+                plan = questions::fitting(&mut asker, context, plan, |asker, plan| {
+                    questions::gateway(asker, context, &config, plan)
+                })?
+            }
             // Told to be left out.
             "daemon" if is_remote => plan.install = true,
             "daemon" => {

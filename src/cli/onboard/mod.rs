@@ -14,6 +14,7 @@ use super::onboard::ask::Asker;
 use super::parse::Args;
 use super::{Command, Context, Flag, JSON};
 use crate::config::Config;
+use crate::dotenv;
 use crate::error::{Error, Result};
 use crate::models::provider::key_variable;
 
@@ -192,6 +193,11 @@ pub fn checked_key(key: &str) -> Result<String> {
     let key = key.trim();
     if key.is_empty() || key.chars().any(|c| c.is_control() || c.is_whitespace()) {
         return Err(Error::usage("an API key has no spaces or line breaks"));
+    }
+    if dotenv::written(key).is_none() {
+        return Err(Error::usage(
+            "the key holds both kinds of quotes: put it into the config, as the provider's apiKey",
+        ));
     }
     Ok(key.to_string())
 }

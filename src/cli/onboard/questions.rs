@@ -3,7 +3,7 @@
 //! What an option already said is not asked. Defaults are what is configured now, so that empty answers change
 //! nothing.
 use super::ask::Asker;
-use super::{Mode, Plan, checked_key, port};
+use super::{Mode, Plan, apply, checked_key, port};
 use crate::cli::Context;
 use crate::cli::gateway::status::stranger;
 use crate::cli::models::scan;
@@ -29,7 +29,7 @@ pub fn everything(
     mut plan: Plan,
 ) -> Result<Plan> {
     let env = &context.env;
-    context.out.folded(
+    context.out.line(
         "An agent reads, writes and acts on this machine with your rights, and whoever has the gateway's token \
          can tell it to. Keep the token to yourself.",
     );
@@ -46,7 +46,7 @@ pub fn everything(
     };
     let was_remote = config.str("gateway.mode") == Some("remote");
     if plan.mode.is_none() && (wants_all || was_remote || args.value("mode") == Some("remote")) {
-        mode(asker, config, args, &mut plan)?;
+        plan = fitting(asker, context, plan, |asker, plan| mode(asker, config, args, plan))?;
     }
     if matches!(plan.mode, Some(Mode::Remote { .. })) {
         return Ok(plan);
@@ -58,13 +58,28 @@ pub fn everything(
         model(asker, context, config, &mut plan)?;
     }
     if wants_all {
-        gateway(asker, context, config, &mut plan)?;
+        plan = fitting(asker, context, plan, |asker, plan| gateway(asker, context, config, plan))?;
     }
     let is_decided = args.has("install-daemon") || args.has("no-install-daemon");
     if !is_decided {
         plan.install = asker.yes("Install the service, so that the gateway always runs?", true)?;
     }
     Ok(plan)
+}
+
+/// Asks a part until its answers fit together and the rest.
+pub fn fitting(
+    asker: &mut Asker,
+    context: &Context,
+    plan: Plan,
+    ask: impl Fn(&mut Asker, &mut Plan) -> Result<()>,
+) -> Result<Plan> {
+    asker.again("these questions", |asker| {
+        let mut plan = plan.clone();
+        ask(asker, &mut plan)?;
+        apply::try_out(&plan, &context.env)?;
+        Ok(plan)
+    })
 }
 
 fn mode(asker: &mut Asker, config: &Config, args: &Args, plan: &mut Plan) -> Result<()> {
@@ -94,7 +109,10 @@ pub fn workspace(asker: &mut Asker, context: &Context, config: &Config, plan: &m
     let env = &context.env;
     let now = config.str("agents.defaults.workspace").map(str::to_string);
     let default = now.clone().unwrap_or_else(|| env.display(&env.default_workspace()));
-    let answer = asker.text("Workspace of the agent", &default)?;
+    let answer = asker.valid("Workspace of the agent", &default, |answer| match env.expand(answer) {
+        path if path.exists() && !path.is_dir() => Err(Error::usage("that is no directory")),
+        _ => Ok(answer.to_string()),
+    })?;
     plan.workspace = Some(answer).filter(|answer| *answer != default || now.is_none());
     Ok(())
 }
@@ -130,10 +148,11 @@ pub fn model(asker: &mut Asker, context: &Context, config: &Config, plan: &mut P
     let is_named = place + 1 == options.len();
     let variable = key_variable(&provider);
     if is_named && context.env.var(&variable).is_none() {
-        let key = asker.secret(&format!("{variable} (not shown; empty: none)"))?;
-        if !key.is_empty() {
-            plan.key = Some((variable, checked_key(&key)?));
-        }
+        let key = asker.valid_secret(&format!("{variable} (not shown; empty: none)"), |key| match key {
+            "" => Ok(None),
+            key => checked_key(key).map(Some),
+        })?;
+        plan.key = key.map(|key| (variable, key)).or(plan.key.take());
     }
     plan.model = (reference != now || reference != BUILTIN).then_some(reference);
     Ok(())
@@ -176,15 +195,14 @@ pub fn gateway(asker: &mut Asker, context: &Context, config: &Config, plan: &mut
         _ => ("password", ""),
     };
     let hint = if empty.is_empty() { String::new() } else { format!("; empty: {empty}") };
-    let mut secret = asker.secret(&format!("The {key} (not shown{hint})"))?;
-    if secret.is_empty() && empty.is_empty() {
-        secret = asker.secret("A password is needed (not shown)")?;
-    }
+    let secret = asker.valid_secret(&format!("The {key} (not shown{hint})"), |secret| {
+        match secret.is_empty() && empty.is_empty() {
+            true => Err(Error::usage("a gateway does not start without a password")),
+            false => Ok(secret.to_string()),
+        }
+    })?;
     match (key, Some(secret).filter(|secret| !secret.is_empty())) {
         ("token", secret) => plan.token = plan.token.take().or(secret),
-        (_, None) if empty.is_empty() => {
-            return Err(Error::usage("a gateway does not start without a password"));
-        }
         (_, secret) => plan.password = plan.password.take().or(secret),
     }
     Ok(())

@@ -47,9 +47,8 @@ pub fn show(
     };
     out.line(format!("✓ Log: {}", env.display(&path)));
     let span = tail::Span { cursor: None, limit: LOG_LINES, max_bytes: LOG_BYTES };
-    let style = Style::plain(context);
     for line in tail::read(&path, span).unwrap_or_default().lines {
-        style.print("    ", &line);
+        out.line(format!("    {}", Style::plain(context, &line)));
     }
 }
 
