@@ -434,7 +434,7 @@ fn n_16_a_new_secret_opens_the_gateway_when_the_command_has_ended() {
     assert_eq!(set("gateway.auth.token", "a-third-secret")["applied"], true);
     run(&["health"]);
     assert_eq!(set("gateway.auth.token", "a-third-secret")["applied"], Value::Null, "nothing is written");
-    assert_eq!(set("ui.assistant.name", "N")["applied"], Value::Null, "of no concern");
+    assert_eq!(set("ui.assistant.name", "N")["applied"], true);
     // What restarts in process is waited for too.
     assert_eq!(set("gateway.auth", "{mode: 'password', password: 'a-pass-word-1'}")["applied"], true);
     run(&["health"]);
@@ -445,6 +445,56 @@ fn n_16_a_new_secret_opens_the_gateway_when_the_command_has_ended() {
         "{}",
         gateway.log()
     );
+}
+
+// N-16: of every kind of change: read where it is used, restarted for, made by other commands.
+#[test]
+fn n_16_every_change_is_in_force_when_the_command_has_ended() {
+    let gateway = Gateway::plain();
+    let run = |args: &[&str]| {
+        let output = gateway.cli(args);
+        let (stdout, stderr) = crate::cli::text(&output);
+        assert!(
+            output.status.success() && !stderr.contains("has not applied"),
+            "{args:?}: {stdout} {stderr}"
+        );
+        stdout
+    };
+    let agents = || {
+        let told = Client::operator(&gateway, 4).ok("agents.list", json!({}));
+        let list = told["agents"].as_array().unwrap().iter();
+        list.map(|agent| agent["id"].as_str().unwrap().to_string()).collect::<Vec<_>>()
+    };
+    let applied = "The running gateway has applied it.";
+    assert!(run(&["config", "set", "agents.list", "[{id: 'main'}, {id: 'ops'}]"]).contains(applied));
+    assert_eq!(agents(), ["main", "ops"]);
+    run(&[
+        "agents",
+        "add",
+        "third",
+        "--non-interactive",
+        "--workspace",
+        gateway.dir.join("w").to_str().unwrap(),
+    ]);
+    assert!(agents().contains(&"third".to_string()));
+    run(&["agents", "delete", "third", "--force"]);
+    assert_eq!(agents(), ["main", "ops"]);
+    let provider = "{baseUrl: 'http://127.0.0.1:9/v1', apiKey: 'k', models: [{id: 'm', name: 'M'}]}";
+    assert!(run(&["config", "set", "models.providers.p", provider]).contains(applied));
+    let models = Client::operator(&gateway, 4).ok("models.list", json!({}));
+    assert_eq!(models["models"][0]["provider"], "p", "{models}");
+    run(&["models", "set", "p/m"]);
+    let told = Client::operator(&gateway, 4).ok("status", json!({}));
+    assert_eq!(told["sessions"]["defaults"]["model"], "p/m", "{told}");
+    // One that restarts in process.
+    assert!(run(&["config", "set", "gateway.auth.rateLimit.maxAttempts", "9"]).contains(applied));
+    assert!(gateway.log().contains("config change: gateway.auth.rateLimit"), "{}", gateway.log());
+    run(&["health"]);
+    // A gateway that waits long itself is not waited for, and that is said.
+    run(&["config", "set", "gateway.reload.debounceMs", "20000"]);
+    let late = crate::cli::text(&gateway.cli(&["config", "unset", "models.providers.p"]));
+    assert!(late.1.contains("the running gateway has not applied it yet"), "{late:?}");
+    assert!(late.0.contains("Removed models.providers.p.") && !late.0.contains("applied"), "{late:?}");
 }
 
 #[test]

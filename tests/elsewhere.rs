@@ -113,3 +113,115 @@ fn n_3_what_is_done_here_says_so() {
     assert!(status.contains("unreachable (") && !status.contains("Sessions"), "{status}");
     std::fs::remove_dir_all(here).unwrap();
 }
+
+/// A home with a configuration of its own, and a gateway elsewhere that is named by the environment.
+fn named(dir: &Path, port: u16, args: &[&str]) -> (bool, String) {
+    let mut command = gateway::command(dir);
+    command.env("OPENCLAW_GATEWAY_PORT", port.to_string()).env("OPENCLAW_GATEWAY_TOKEN", TOKEN);
+    let output = command.args(args).output().unwrap();
+    let (stdout, stderr) = crate::cli::text(&output);
+    (output.status.success(), stdout + &stderr)
+}
+
+fn own_home() -> (PathBuf, String) {
+    let own = gateway::new_dir();
+    std::fs::create_dir_all(own.join("home/.openclaw")).unwrap();
+    let config = json!({"gateway": {"mode": "local"}, "agents": {"list": [{"id": "main"}, {"id": "own"}]}});
+    std::fs::write(own.join("home/.openclaw/openclaw.json"), config.to_string()).unwrap();
+    (own, config.to_string())
+}
+
+// N-3: the environment names the gateway as --url does, also beside a configuration of one's own.
+#[test]
+fn n_3_the_environment_names_a_gateway_beside_an_own_configuration() {
+    let models = json!([{"id": "a", "name": "A"}, {"id": "b", "name": "B", "contextWindow": 8000}]);
+    let provider = json!({"baseUrl": "http://127.0.0.1:9/v1", "models": models});
+    let far = json!({"agents": {"list": [{"id": "main"}, {"id": "far"}]}, "models": {"providers": {"near": provider}}});
+    let gateway = Gateway::start(&Setup::config(far));
+    let (own, before) = own_home();
+    let run = |args: &[&str]| named(&own, gateway.port, args);
+    let url = format!("ws://127.0.0.1:{}", gateway.port);
+    for (args, part) in [
+        (&["sessions"][..], format!("Session store: {url}")),
+        (&["agents", "list"], "- far".into()),
+        (&["agents"], format!("Gateway: {url}")),
+        (&["models", "list"], format!("Gateway: {url}")),
+        (&["gateway", "status"], format!("Gateway: elsewhere, {url}")),
+        (&["status"], "Elsewhere  Config".into()),
+        (&["config", "set", "ui.assistant.name", "N"], "of this machine; the gateway at ws://".into()),
+    ] {
+        let (is_done, told) = run(args);
+        assert!(is_done && told.contains(&part) && !told.contains("- own"), "{args:?}: {told}");
+    }
+    let (_, told) = run(&["models", "list"]);
+    let window = |id: &str| told.lines().find(|line| line.contains(id)).unwrap().to_string();
+    assert!(window("near/a").contains('?') && window("near/b").contains("8k"), "N-6: {told}");
+    std::fs::write(own.join("home/.openclaw/openclaw.json"), &before).unwrap();
+    for (args, part) in [
+        (&["agents", "add", "x", "--agent-dir", "/x"][..], "the gateway is elsewhere (ws://"),
+        (&["agents", "add", "x", "--non-interactive"], "give the workspace as an absolute path"),
+        (&["agents", "delete", "own", "--force"], "own"),
+        (&["agents", "set-identity", "--agent", "own", "--name", "N"], "takes no --name"),
+        (&["agents", "list", "--bindings"], "tells no routing rules"),
+        (&["models", "set", "near/a"], "the gateway is elsewhere (ws://"),
+        (&["models", "status"], "the gateway is elsewhere (ws://"),
+        (&["models", "list", "--local"], "which of its models are local"),
+        (&["sessions", "--agent", "own"], "no agent \"own\" at ws://"),
+        (&["devices", "clear", "--yes"], "the gateway is elsewhere (ws://"),
+    ] {
+        let (is_done, told) = run(args);
+        assert!(!is_done && told.contains(part), "{args:?}: {told}");
+    }
+    assert_eq!(std::fs::read_to_string(own.join("home/.openclaw/openclaw.json")).unwrap(), before);
+    // Nobody listens there: it is this machine's, and that is said.
+    let free = gateway::free_port();
+    let note = format!("nobody listens on port {free}, which OPENCLAW_GATEWAY_PORT names");
+    for args in [&["sessions"][..], &["agents", "list"], &["models", "list"], &["models", "status"]] {
+        let (_, told) = named(&own, free, args);
+        assert!(told.contains(&note), "{args:?}: {told}");
+    }
+    std::fs::remove_dir_all(own).unwrap();
+}
+
+// N-3: --url is taken by all that ask a gateway, and what the configuration of this machine says does not matter.
+#[test]
+fn n_3_an_address_is_taken_by_all_that_ask() {
+    let gateway =
+        Gateway::start(&Setup::config(json!({"agents": {"list": [{"id": "main"}, {"id": "far"}]}})));
+    let (own, _) = own_home();
+    let url = format!("ws://127.0.0.1:{}", gateway.port);
+    for (args, part) in [
+        (&["sessions"][..], format!("Session store: {url}")),
+        (&["sessions", "list"], format!("Session store: {url}")),
+        (&["agents", "list"], "- far".into()),
+        (&["models", "list"], format!("Gateway: {url}")),
+        (&["health"], "far".into()),
+        (&["devices", "list"], "Paired".into()),
+        (&["gateway", "status"], format!("Gateway: elsewhere, {url} (cli --url)")),
+        (&["status"], "far".into()),
+    ] {
+        let told = done(&own, &[args, &["--url", &url, "--token", TOKEN]].concat());
+        assert!(told.contains(&part) && !told.contains("- own"), "{args:?}: {told}");
+    }
+    std::fs::remove_dir_all(own).unwrap();
+}
+
+// Remote mode: nothing is said of the gateway that holds for this machine only.
+#[test]
+fn n_3_remote_mode_says_nothing_of_a_gateway_here() {
+    let gateway = Gateway::plain();
+    let here = afar(&gateway);
+    assert!(!done(&here, &["doctor"]).contains("models.built_in"));
+    let status = done(&here, &["gateway", "status"]);
+    assert!(status.contains("Gateway: elsewhere, ws://") && !status.contains("bind="), "{status}");
+    assert!(!status.contains("gateway install") && status.contains("RPC probe: ok"), "{status}");
+    let status: Value = serde_json::from_str(&done(&here, &["gateway", "status", "--json"])).unwrap();
+    let told = &status["gateway"];
+    assert_eq!((&told["bindMode"], &told["bindHost"]), (&json!("unknown"), &Value::Null), "{told}");
+    assert_eq!((&told["port"], &told["dashboard"]), (&json!(gateway.port), &Value::Null), "{told}");
+    let output = run(&here, &["sessions", "--agent", "zzz"]);
+    let (_, told) = crate::cli::text(&output);
+    let part = "no agent \"zzz\" at ws://";
+    assert!(output.status.code() == Some(1) && told.contains(part) && told.contains("main"), "{told}");
+    std::fs::remove_dir_all(here).unwrap();
+}

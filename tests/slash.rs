@@ -259,3 +259,35 @@ fn sec_11_commands_run_with_the_senders_scopes() {
     assert_eq!((&entry["thinkingLevel"], &entry["sendPolicy"]), (&json!("high"), &Value::Null), "{entry}");
     assert_eq!(server.count(), 0);
 }
+
+// N-33: what begins with a slash is a command at the command line too; all else is text.
+#[test]
+fn n_33_commands_are_given_at_the_command_line() {
+    let server = ModelServer::start(vec![
+        texts(&["hello"]),
+        texts(&["greetings"]),
+        Reply::Stream(vec![Step::Gate, Step::Done]),
+        Reply::Stream(vec![Step::Echo, Step::Done]),
+    ]);
+    let gateway = Gateway::start(&Setup::config(server.config()));
+    let say = |text: &str| crate::cli::out(&gateway, &["agent", "-m", text, "--no-stream"]);
+    let id = || crate::cli::json_of(&gateway, &["sessions", "--json"])["sessions"][0]["sessionId"].clone();
+    assert!(say("/status").contains("test/m"));
+    assert!(say("/stop").contains("Nothing is running."));
+    assert_eq!(server.count(), 0, "the model is not asked");
+    assert!(say("hi").contains("hello"));
+    let old = id();
+    assert!(say("/new").contains("greetings"));
+    assert!(id() != old, "a new conversation");
+    crate::cli::out(&gateway, &["agent", "-m", "go on", "--no-wait"]);
+    wait_for("the model to be asked", || (server.count() == 3).then_some(()));
+    assert!(say("/stop").contains("Stopped."));
+    assert!(say("stop").trim().ends_with("] stop"), "a word without a slash is text");
+    assert!(
+        !gateway.log().contains("model=/") && !gateway.log().contains("model=\\\"/"),
+        "{}",
+        gateway.log()
+    );
+    let help = crate::cli::out(&gateway, &["agent", "--help"]);
+    assert!(help.contains("/stop") && help.contains("/new") && help.contains("Ctrl-C"), "{help}");
+}

@@ -404,7 +404,7 @@ fn status_and_health_in_their_longer_forms() {
     for part in [
         "Service ",
         "Agent  Sessions",
-        "Diagnosis (read-only)",
+        "Diagnosis of this machine (read-only)",
         "✓ Config: ",
         "Gateway process: pid ",
         "✓ Log: ",

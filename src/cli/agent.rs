@@ -23,6 +23,8 @@ pub const COMMAND: Command = Command {
     name: "agent",
     summary: "Send a message to the agent and print its answer",
     about: "Without --to, --session-id, --session-key or --agent the main session is used.\n\
+            A message that begins with a slash is a command, as in a chat: /stop ends what runs in the session,\n\
+            /new begins a new conversation, /help lists them. Ctrl-C stops the run that is waited for.\n\
             On a terminal the answer is streamed as it is written.\n\
             A failed run exits 1; an answer that never came exits 75 and prints the key to repeat with.",
     positionals: &[],
@@ -31,6 +33,8 @@ pub const COMMAND: Command = Command {
         ("openclaw agent --message \"hello\"", "Ask in the main session and stream the answer"),
         ("openclaw agent -m \"sum up\" --session-key notes --json", "Print the final response as JSON"),
         ("openclaw agent -m \"tidy up\" --no-wait", "Start a run and return at once"),
+        ("openclaw agent -m /stop", "Stop the run of the main session"),
+        ("openclaw agent -m /new", "Begin a new conversation in it"),
     ],
     failure: "",
     run,

@@ -3,19 +3,12 @@
 const INSTEAD: &[(&[&str], &str)] = &[
     (&["tui", "chat", "terminal"], "use `openclaw agent --message TEXT`, which streams the answer"),
     (
-        &[
-            "message",
-            "channels",
-            "channel",
-            "directory",
-            "pairing",
-            "login",
-            "logout",
-            "qr",
-            "clawbot",
-            "voicecall",
-        ],
+        &["message", "channels", "channel", "directory", "login", "logout", "clawbot", "voicecall"],
         "there are no chat channels; `openclaw agent --message TEXT` talks to the agent",
+    ),
+    (
+        &["pairing", "qr"],
+        "`openclaw devices list` shows the devices that wait, `devices approve` lets one in",
     ),
     (&["cron"], "it runs no jobs; let the machine's cron run `openclaw agent --message TEXT`"),
     (&["update", "upgrade"], "install the new one as this one was, then `openclaw gateway restart`"),
@@ -28,11 +21,15 @@ const INSTEAD: &[(&[&str], &str)] = &[
         &["system", "hooks", "webhooks", "tasks", "flows"],
         "it has no events, heartbeats and hooks; `openclaw agent --message TEXT` starts a turn",
     ),
-    (&["memory", "wiki"], "it has no search over memories; the agent keeps them as files of its workspace"),
     (
-        &["skills", "plugins", "mcp", "acp", "clawhub"],
-        "it has no skills and plugins; tools are set by the key `tools`",
+        &["memory", "wiki"],
+        "the agent itself searches MEMORY.md and memory/*.md of its workspace, word by word; they are plain files",
     ),
+    (
+        &["skills", "clawhub"],
+        "a skill is a folder skills/NAME of the workspace with its SKILL.md (docs/agents.md); put it there yourself",
+    ),
+    (&["plugins", "mcp", "acp"], "it has no plugins; tools are set by the key `tools`"),
     (&["browser", "canvas", "sandbox", "nodes", "node"], "it has no browser, nodes and sandboxes"),
     (
         &["approvals", "exec-policy", "secrets"],

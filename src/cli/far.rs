@@ -9,11 +9,24 @@ use crate::config::address::Url;
 use crate::env::Env;
 use crate::error::{Error, Result};
 pub use crate::service::far::address as configured;
+use crate::service::far::silent;
 
 /// The address of a gateway elsewhere: that of `--url`, or the configured one.
 pub fn address(env: &Env, config: &Config, args: &Args) -> Option<String> {
     let named = args.value("url").map(|url| Url::new(url).to_string());
     named.or_else(|| configured(env, config))
+}
+
+/// The same for a command that else works on this machine's files, and says so where the gateway that the environment
+/// names does not answer.
+pub fn or_here(context: &Context, env: &Env, config: &Config, args: &Args) -> Option<String> {
+    let address = address(env, config, args);
+    if let Some(port) = silent(env, config).filter(|_| address.is_none()) {
+        context.out.warn(&format!(
+            "note: nobody listens on port {port}, which OPENCLAW_GATEWAY_PORT names; this is about the files of this machine"
+        ));
+    }
+    address
 }
 
 /// The same for a command that reads nothing else of the configuration.
@@ -45,5 +58,12 @@ pub fn refusal(env: &Env, address: &str, why: &str, instead: Option<&str>) -> Er
 pub fn note(out: &print::Printer, env: &Env, config: &Config, what: &str) {
     if let Some(address) = configured(env, config) {
         out.warn(&format!("note: {what} of this machine; the gateway at {address} has its own"));
+    }
+}
+
+/// The same for a key of the configuration, unless it is one that says where the gateway is.
+pub fn note_setting(out: &print::Printer, env: &Env, config: &Config, key: &str) {
+    if !["gateway.mode", "gateway.remote"].iter().any(|own| key.starts_with(own)) {
+        note(out, env, config, "this is the configuration");
     }
 }

@@ -5,6 +5,7 @@
 //! only `print.rs` writes to the terminal and only `main.rs` ends the process.
 mod agent;
 mod agents;
+mod applied;
 mod backup;
 mod complete;
 mod config;

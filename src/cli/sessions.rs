@@ -18,10 +18,10 @@ use std::path::{Path, PathBuf};
 pub const COMMAND: Command = Command {
     name: "sessions",
     summary: "List the sessions on disk",
-    about: "Reads the session stores itself; the gateway need not run, only one elsewhere is asked.\n\
+    about: "Reads the session stores of this machine; only a gateway elsewhere is asked.\n\
             Tokens are those that the last prompt took, of the model's window.",
     positionals: &[],
-    flags: &[FLAGS],
+    flags: &[FLAGS, rpc::FLAGS],
     examples: &[
         ("openclaw sessions", "List the sessions of all agents, newest first"),
         ("openclaw sessions --active 60 --json", "Print those of the last hour as JSON"),
@@ -32,7 +32,7 @@ pub const COMMAND: Command = Command {
 
 pub const LIST: Command = Command {
     name: "sessions list",
-    examples: &[("openclaw sessions list", "List the default agent's sessions, newest first")],
+    examples: &[("openclaw sessions list", "List the sessions of all agents, newest first")],
     ..COMMAND
 };
 
@@ -203,10 +203,18 @@ fn here(env: &Env, config: &Config, args: &Args) -> Result<(Vec<PathBuf>, Vec<Ro
 }
 
 /// The sessions of a gateway elsewhere.
-fn remote(context: &Context, args: &Args) -> Result<Vec<Row>> {
+fn remote(context: &Context, args: &Args, address: &str) -> Result<Vec<Row>> {
     let mut params = json!({});
     if let (Some(map), Some(id)) = (params.as_object_mut(), args.value("agent")) {
-        map.insert("agentId".into(), session_key::normalise_agent_id(id).into());
+        let id = session_key::normalise_agent_id(id);
+        let told = rpc::call(context, args, "agents.list", &json!({}))?;
+        let list = told.get("agents").and_then(Value::as_array).into_iter().flatten();
+        let ids: Vec<&str> = list.filter_map(|agent| agent.get("id")?.as_str()).collect();
+        if !ids.contains(&id.as_str()) {
+            let known = ids.join(", ");
+            return Err(Error::not_found(format!("no agent {id:?} at {address} (there are: {known})")));
+        }
+        map.insert("agentId".into(), id.into());
     }
     let told = rpc::call(context, args, "sessions.list", &params)?;
     let list = told.get("sessions").and_then(Value::as_array).into_iter().flatten();
@@ -214,19 +222,25 @@ fn remote(context: &Context, args: &Args) -> Result<Vec<Row>> {
 }
 
 fn run(context: &Context, args: &Args) -> Result<()> {
-    let mut env = context.env.clone();
-    let config = Config::load(&mut env)?;
     let active = args.number("active").ok().flatten().filter(|minutes| *minutes > 0);
     if args.value("active").is_some() && active.is_none() {
         return Err(Error::usage("--active must be a positive integer (minutes)"));
     }
+    let (config, env) = far::load(context, args)?;
     let now = clock::now_ms();
     // Scripts get the paths as they are.
     let joined = |stores: &[PathBuf], shown: &dyn Fn(&Path) -> String| {
         stores.iter().map(|store| shown(store)).collect::<Vec<_>>().join(", ")
     };
-    let (path, mut rows) = match far::address(&env, &config, args).filter(|_| args.value("store").is_none()) {
-        Some(address) => (address, remote(context, args)?),
+    let elsewhere = match args.value("store") {
+        Some(_) => None,
+        None => far::or_here(context, &env, &config, args),
+    };
+    let (path, mut rows) = match elsewhere {
+        Some(address) => {
+            let rows = remote(context, args, &address)?;
+            (address, rows)
+        }
         None => {
             let (stores, rows) = here(&env, &config, args)?;
             let as_is = |path: &Path| path.display().to_string();

@@ -68,6 +68,15 @@ impl Config {
 }
 
 impl Problem {
+    /// The same for one that the gateway started with: there is no earlier configuration that holds instead.
+    pub fn to_json_at_start(&self) -> Value {
+        let mut json = self.to_json();
+        if let Some(map) = json.as_object_mut() {
+            map.insert("atStart".into(), true.into());
+        }
+        json
+    }
+
     pub fn to_json(&self) -> Value {
         let mut json = json!({"file": self.file, "path": self.path, "message": self.message});
         if let Some(map) = json.as_object_mut() {

@@ -3,10 +3,14 @@ use super::{Ctx, Finding, one};
 use crate::agents::Agents;
 use crate::models::provider::{Api, Provider, is_nearby, key_variable};
 use crate::models::{catalogue, profiles};
+use crate::service::far;
 use ureq::http::Uri;
 
-/// Every model in use with who uses it, each once.
+/// Every model in use with who uses it, each once; none where agents run elsewhere.
 fn models(ctx: &Ctx) -> Vec<(String, String)> {
+    if far::address(&ctx.env, &ctx.config).is_some() {
+        return Vec::new();
+    }
     let agents = Agents::of(&ctx.config, &ctx.env);
     let mut models: Vec<(String, String)> = Vec::new();
     for id in agents.ids() {
@@ -24,7 +28,8 @@ fn models(ctx: &Ctx) -> Vec<(String, String)> {
 
 pub fn built_in(ctx: &Ctx) -> Vec<Finding> {
     let agents = Agents::of(&ctx.config, &ctx.env);
-    one((ctx.is_readable() && agents.model(&agents.default_id()).is_none()).then(|| {
+    let answers_here = ctx.is_readable() && far::address(&ctx.env, &ctx.config).is_none();
+    one((answers_here && agents.model(&agents.default_id()).is_none()).then(|| {
         Finding::new("answers come from the built-in model, which only shows that everything works")
             .remedy(ctx.env.command("models scan"))
     }))

@@ -92,7 +92,8 @@ impl Generation {
         crate::clock::read_zone();
         let mut state = build(&shared, state_tx, judge_tx)?;
         state.system_events = notes;
-        *state.config_invalid = shared.config().problem(&crate::config::Config::empty()).map(|p| p.to_json());
+        let wrong = shared.config().problem(&crate::config::Config::empty());
+        *state.config_invalid = wrong.map(|problem| problem.to_json_at_start());
         sentinel::tell(&mut state);
         let (asked, (done_tx, done)) = (process.asked.clone(), bounded(1));
         let died = done_tx.clone();

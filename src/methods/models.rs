@@ -2,7 +2,7 @@
 use crate::calls::Caller;
 use crate::config::Config;
 use crate::error::Result;
-use crate::json::json;
+use crate::json::{Put, json};
 use crate::models::catalogue;
 use crate::models::catalogue::Listed;
 use crate::models::profiles;
@@ -43,11 +43,17 @@ fn may_be_chosen(config: &Config, listed: &Listed) -> bool {
     catalogue::allowed(config).is_none_or(|models| models.contains_key(&reference)) || is_default()
 }
 
+/// The window is left out where nobody said it.
 fn row(listed: &Listed) -> Value {
-    json!({
+    let mut row = json!({
         "id": listed.model, "name": listed.name(), "provider": listed.provider,
-        "contextWindow": listed.context_window(), "reasoning": listed.reasons(), "input": listed.input(),
-    })
+        "reasoning": listed.reasons(), "input": listed.input(),
+    });
+    let window = if listed.is_builtin() { Some(listed.context_window()) } else { listed.own_window() };
+    if let Some((members, tokens)) = row.as_object_mut().zip(window) {
+        members.put("contextWindow", tokens);
+    }
+    row
 }
 
 /// What the uses of a model are and whether it can be used.

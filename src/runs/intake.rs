@@ -3,7 +3,7 @@
 //!
 //! Part of `Runs`, on the state thread. What the ways in differ in says the row of the surface (`origin`).
 use super::observers::Observers;
-use super::origin::Origin;
+use super::origin::{Commands, Origin};
 use super::run::NewRun;
 use super::world::World;
 use super::{Runs, Taken};
@@ -66,7 +66,8 @@ struct Understood {
 
 impl Runs {
     pub fn ask(&mut self, world: &mut dyn World, ask: Ask) -> Result<Taken> {
-        if ask.may_command() && STOP_WORDS.contains(&ask.message.to_lowercase().as_str()) {
+        let is_said_aloud = ask.origin.surface.commands == Commands::All;
+        if is_said_aloud && ask.may_command() && STOP_WORDS.contains(&ask.message.to_lowercase().as_str()) {
             return Ok(Taken::Now(self.stop_session(world, &ask.session, None, Reason::Stop).into()));
         }
         if let Some(taken) = self.replay(world, &ask)? {
@@ -145,8 +146,12 @@ impl Runs {
 impl Ask {
     /// Whether the message may be anything but text: on surfaces for people, from people.
     fn may_command(&self) -> bool {
-        self.origin.surface.commands
-            && self.origin.provenance.is_person()
+        let fits = match self.origin.surface.commands {
+            Commands::None => false,
+            Commands::Slashed => self.message.starts_with('/'),
+            Commands::All => true,
+        };
+        fits && self.origin.provenance.is_person()
             && !self.wishes.is_plain
             && self.message.len() <= MAX_COMMAND
     }

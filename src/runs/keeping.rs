@@ -12,14 +12,18 @@ impl Runs {
         let Some(run) = self.map.get(id) else { return };
         let session = crate::logging::quoted(&run.new.key);
         let ms = world.now().saturating_sub(run.started_at.unwrap_or(run.accepted_at));
-        let (model, usage) = (format!("{}/{}", finished.provider, finished.model), &finished.usage);
+        let usage = &finished.usage;
         let tokens = usage.input + usage.cache_read + usage.cache_write;
         let spent = format!("{}.{} s, tokens {tokens} in, {} out", ms / 1000, ms % 1000 / 100, usage.output);
-        let about = format!(
-            "session={session} model={} run={}",
-            crate::logging::quoted(&model),
-            crate::logging::quoted(id)
-        );
+        // A run that ended before it had a model has none.
+        let model = match (finished.provider.as_str(), finished.model.as_str()) {
+            ("", "") => String::new(),
+            ("", model) => format!(" model={}", crate::logging::quoted(model)),
+            (provider, model) => {
+                format!(" model={}", crate::logging::quoted(&format!("{provider}/{model}")))
+            }
+        };
+        let about = format!("session={session}{model} run={}", crate::logging::quoted(id));
         match (&finished.result, run.cancel.reason()) {
             (Ok(()), _) => log::info!(target: "gateway/agent", "turn ✓ {spent} {about}"),
             (Err(_), Some(reason)) if reason != Reason::Timeout => {

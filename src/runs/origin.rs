@@ -16,12 +16,22 @@ pub struct Surface {
     pub queues: bool,
     /// Whether the transcript names the message by its run.
     pub names_message: bool,
-    /// Whether a message may be a command or hold directives.
-    pub commands: bool,
+    pub commands: Commands,
     /// What a stream that follows a run is told.
     pub wants: Wants,
     /// Whether answers can be sent on to a channel.
     pub delivers: bool,
+}
+
+/// Which messages may be commands or hold directives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Commands {
+    #[cfg_attr(not(test), expect(dead_code, reason = "for cron and hooks"))]
+    None,
+    /// Those that begin with a slash. All else is text, whatever it says.
+    Slashed,
+    /// All, a stop word without a slash too.
+    All,
 }
 
 /// How a request is answered.
@@ -55,7 +65,7 @@ pub static AGENT: Surface = Surface {
     channel: None,
     queues: false,
     names_message: false,
-    commands: false,
+    commands: Commands::Slashed,
     wants: Wants::Deltas,
     delivers: false,
 };
@@ -67,7 +77,7 @@ pub static CHAT: Surface = Surface {
     channel: Some("webchat"),
     queues: true,
     names_message: true,
-    commands: true,
+    commands: Commands::All,
     wants: Wants::Deltas,
     delivers: false,
 };
@@ -162,7 +172,7 @@ mod tests {
         channel: None,
         queues: false,
         names_message: false,
-        commands: false,
+        commands: Commands::None,
         wants: Wants::End,
         delivers: false,
     };

@@ -1,6 +1,6 @@
 //! Runs that parts of this process ask for, with a real state around them and no clients.
 use super::observers::Observer;
-use super::origin::{Answers, CHAT, Origin, Surface, Wants};
+use super::origin::{AGENT, Answers, CHAT, Commands, Origin, Surface, Wants};
 use super::stream::{Piece, Stream};
 use super::*;
 use crate::agent::run::{Finished, RunEvent};
@@ -21,7 +21,7 @@ static WAITS: Surface = Surface {
     channel: None,
     queues: false,
     names_message: false,
-    commands: false,
+    commands: Commands::None,
     wants: Wants::Deltas,
     delivers: false,
 };
@@ -94,10 +94,12 @@ fn sec_34_only_people_give_commands() {
         Provenance::Cron,
         Provenance::Agent,
     ] {
-        let id = format!("{provenance:?}");
-        let (ask, _told) = ask(&state, &CHAT, provenance, &id);
-        assert!(state.with_runs(|runs, world| runs.ask(world, ask)).is_ok(), "{id}");
-        let is_command = state.runs.map.get(&id).unwrap().new.command.is_some();
-        assert_eq!(is_command, provenance.is_person(), "{id}");
+        for surface in [&CHAT, &AGENT] {
+            let id = format!("{provenance:?}-{}", surface.journal);
+            let (ask, _told) = ask(&state, surface, provenance, &id);
+            assert!(state.with_runs(|runs, world| runs.ask(world, ask)).is_ok(), "{id}");
+            let is_command = state.runs.map.get(&id).unwrap().new.command.is_some();
+            assert_eq!(is_command, provenance.is_person(), "{id}");
+        }
     }
 }

@@ -3,22 +3,44 @@ use super::act::unsupervised;
 use crate::config::address::Url;
 use crate::config::{Config, ports};
 use crate::env::Env;
-use crate::owners::Port;
+use crate::owners::{self, Port};
 
-/// The address of the gateway, if it is elsewhere: in remote mode, or behind a tunnel where there is neither a
-/// configuration nor a gateway here, but a secret and somebody who listens.
+const PORT: &str = "OPENCLAW_GATEWAY_PORT";
+const SECRETS: [&str; 2] = ["OPENCLAW_GATEWAY_TOKEN", "OPENCLAW_GATEWAY_PASSWORD"];
+
+/// The address of the gateway, if it is elsewhere: in remote mode, or where the environment names another one than
+/// this configuration's and somebody listens there.
 pub fn address(env: &Env, config: &Config) -> Option<String> {
     if config.str("gateway.mode") == Some("remote") {
         return Some(Url::new(config.str("gateway.remote.url").unwrap_or("gateway.remote.url")).to_string());
     }
-    let has_secret = || {
-        ["TOKEN", "PASSWORD"]
-            .iter()
-            .any(|name| env.var_or_legacy(&format!("OPENCLAW_GATEWAY_{name}")).is_some())
-    };
-    if config.exists() || !has_secret() || unsupervised(env).is_some() {
-        return None;
-    }
     let port = ports::configured(env, config);
-    (Port::inspect(port, &[]).is_busy == Some(true)).then(|| format!("ws://127.0.0.1:{port}"))
+    (is_named(env, config) && is_of_another(env, port)).then(|| format!("ws://127.0.0.1:{port}"))
+}
+
+/// The port that the environment names as another gateway's, where nobody listens: what was meant is not known.
+pub fn silent(env: &Env, config: &Config) -> Option<u16> {
+    let port = ports::configured(env, config);
+    let is_meant = config.exists() && config.str("gateway.mode") != Some("remote") && is_named(env, config);
+    (is_meant && env.is_given(PORT) && Port::inspect(port, &[]).is_busy == Some(false)).then_some(port)
+}
+
+/// Whether who calls has named a gateway: by a secret, or by a port that is not the configuration's.
+fn is_named(env: &Env, config: &Config) -> bool {
+    if !config.exists() {
+        return SECRETS.iter().any(|name| env.var_or_legacy(name).is_some());
+    }
+    let own = || config.u64("gateway.port").filter(|_| config.is_set("gateway.port"));
+    let is_other = || env.port().map(u64::from) != Some(own().unwrap_or(env.default_port().into()));
+    SECRETS.iter().any(|name| env.is_given(name)) || env.is_given(PORT) && is_other()
+}
+
+/// Whether somebody listens on the port who is not the gateway of this state directory. One that cannot be looked into,
+/// as in a container, counts as that gateway.
+fn is_of_another(env: &Env, port: u16) -> bool {
+    let is_ours = unsupervised(env).is_some_and(|pid| {
+        let own = owners::of_process(pid);
+        own.is_empty() || own.iter().any(|address| address.port() == port)
+    });
+    !is_ours && Port::inspect(port, &[]).is_busy == Some(true)
 }

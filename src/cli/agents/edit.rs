@@ -10,7 +10,7 @@ use crate::cli::link::connect::connect;
 use crate::cli::link::rpc;
 use crate::cli::parse::Args;
 use crate::cli::waiting::Waiting;
-use crate::cli::{Command, Context, Flag, JSON, Positional, far};
+use crate::cli::{Command, Context, Flag, JSON, Positional, applied, far};
 use crate::config::Config;
 use crate::env::Env;
 use crate::error::{Error, Result};
@@ -104,7 +104,7 @@ pub const SET_IDENTITY: Command = Command {
 
 fn add(context: &Context, args: &Args) -> Result<()> {
     let (config, env) = far::load(context, args)?;
-    if let Some(address) = far::address(&env, &config, args) {
+    if let Some(address) = far::or_here(context, &env, &config, args) {
         return elsewhere::add(context, args, &address);
     }
     let name = args.positional(0).unwrap_or_default().trim();
@@ -126,9 +126,11 @@ fn add(context: &Context, args: &Args) -> Result<()> {
         is_at_shell: true,
         ..New::default()
     };
-    let created = edit::create(&env, &config, &new)?;
-    let bound = bindings::add(&env, &created.id, &wanted)?;
-    tell_gateway(context, args, &created.id);
+    let (created, bound) = applied::wait_for(context, || {
+        let created = edit::create(&env, &config, &new)?;
+        let bound = bindings::add(&env, &created.id, &wanted)?;
+        Ok((created, bound))
+    })?;
     if created.id != name {
         context.out.warn(&format!("the agent's id is \"{}\"", created.id));
     }
@@ -158,7 +160,7 @@ fn add(context: &Context, args: &Args) -> Result<()> {
 
 fn delete(context: &Context, args: &Args) -> Result<()> {
     let (config, env) = far::load(context, args)?;
-    if let Some(address) = far::address(&env, &config, args) {
+    if let Some(address) = far::or_here(context, &env, &config, args) {
         return elsewhere::delete(context, args, &address);
     }
     let id = normalise_agent_id(args.positional(0).unwrap_or_default());
@@ -178,10 +180,11 @@ fn delete(context: &Context, args: &Args) -> Result<()> {
             "trash": deleted.trash, "kept": deleted.kept,
         }))
     };
-    let answer = match ask(context, args, "agents.delete", &json!({"agentId": id})) {
-        Some(answer) => answer?,
-        None => here()?,
-    };
+    let answer =
+        applied::wait_for(context, || match ask(context, args, "agents.delete", &json!({"agentId": id})) {
+            Some(answer) => answer,
+            None => here(),
+        })?;
     let part = |key: &str| answer.get(key).cloned().unwrap_or_default();
     if args.has("json") {
         context.out.json(&json!({
@@ -203,7 +206,7 @@ fn delete(context: &Context, args: &Args) -> Result<()> {
 
 fn set_identity(context: &Context, args: &Args) -> Result<()> {
     let (config, env) = far::load(context, args)?;
-    if let Some(address) = far::address(&env, &config, args) {
+    if let Some(address) = far::or_here(context, &env, &config, args) {
         return elsewhere::set_identity(context, args, &address);
     }
     let agents = Agents::of(&config, &env);
@@ -232,8 +235,7 @@ fn set_identity(context: &Context, args: &Args) -> Result<()> {
             "nothing to set: give --name, --theme, --emoji, --avatar or --from-identity",
         ));
     }
-    edit::set_identity(&env, &config, &id, &members)?;
-    tell_gateway(context, args, &id);
+    applied::wait_for(context, || edit::set_identity(&env, &config, &id, &members))?;
     if args.has("json") {
         context
             .out
@@ -284,14 +286,6 @@ fn told_by(config: &Config, env: &Env, file: &Path) -> Result<Vec<(String, Strin
             "{} says nothing: write lines as `- Name: Zed` into it",
             file.display()
         ))),
-    }
-}
-
-/// Has a running gateway of this host look at the agents now; without one there is nobody to tell, and one that
-/// does not let us in sees the file change by itself.
-fn tell_gateway(context: &Context, args: &Args, id: &str) {
-    if let Some(Err(e)) = ask(context, args, "agents.update", &json!({"agentId": id})) {
-        context.out.progress(&format!("the gateway takes it over by itself in a moment ({})", e.message()));
     }
 }
 

@@ -1,6 +1,6 @@
 //! `openclaw agents [list]`: the agents, where they work and what is routed to them.
 //!
-//! Reads the config and the workspaces of this host; only a gateway elsewhere is asked. Changing them is `agents_edit`.
+//! Reads the config and the workspaces of this host; only a gateway elsewhere is asked. Changing them is `edit.rs`.
 pub mod edit;
 mod elsewhere;
 use super::link::rpc;
@@ -14,10 +14,10 @@ use serde_json::{Map, Value};
 
 pub const COMMAND: Command = Command {
     name: "agents",
-    summary: "List the agents of this host",
+    summary: "List the agents",
     about: "",
     positionals: &[],
-    flags: &[&[Flag::switch("bindings", "Show what is routed to each agent"), JSON]],
+    flags: &[&[Flag::switch("bindings", "Show what is routed to each agent"), JSON], rpc::FLAGS],
     examples: &[("openclaw agents", "Show the agents, their workspaces and models")],
     failure: "",
     run: list,
@@ -33,10 +33,14 @@ pub const LIST: Command = Command {
 };
 
 fn list(context: &Context, args: &Args) -> Result<()> {
-    let mut env = context.env.clone();
-    let config = Config::load(&mut env)?;
+    let (config, env) = far::load(context, args)?;
     let agents = Agents::of(&config, &env);
-    let rows: Vec<Map<String, Value>> = match far::address(&env, &config, args) {
+    let elsewhere = far::or_here(context, &env, &config, args);
+    let rows: Vec<Map<String, Value>> = match &elsewhere {
+        Some(address) if args.has("bindings") => {
+            let why = "its method agents.list tells no routing rules";
+            return Err(far::refusal(&env, address, why, None));
+        }
         Some(_) => remote(context, args)?,
         None => agents.ids().iter().map(|id| row(&config, &agents, id, args.has("bindings"))).collect(),
     };
@@ -44,6 +48,9 @@ fn list(context: &Context, args: &Args) -> Result<()> {
     if args.has("json") {
         context.out.json(&rows.map(Value::Object).collect());
         return Ok(());
+    }
+    if let Some(address) = &elsewhere {
+        context.out.line(format!("Gateway: {address}"));
     }
     let shown =
         |row: &Map<String, Value>, key: &str| row.get(key).and_then(Value::as_str).map(str::to_string);
@@ -62,8 +69,9 @@ fn list(context: &Context, args: &Args) -> Result<()> {
         if let Some(model) = shown(&row, "model") {
             context.out.line(format!("  Model: {model}"));
         }
-        let count = row.get("bindings").and_then(Value::as_u64).unwrap_or_default();
-        context.out.line(format!("  Routing rules: {count}"));
+        if let Some(count) = row.get("bindings").and_then(Value::as_u64) {
+            context.out.line(format!("  Routing rules: {count}"));
+        }
         for rule in row.get("bindingDetails").and_then(Value::as_array).into_iter().flatten() {
             context.out.line(format!("    {}", rule.as_str().unwrap_or_default()));
         }

@@ -2,9 +2,8 @@
 //!
 //! Writes the file itself, under the lock that a running gateway takes too (R-02d); a gateway that runs notices the
 //! change like any other. Everything else in the file stays byte for byte (R-02b).
-use super::applied::Old;
+use crate::cli::applied::{LATE, Running};
 use crate::cli::parse::Args;
-use crate::cli::waiting::Waiting;
 use crate::cli::{Command, Context, Flag, JSON, Positional, far};
 use crate::config::keys::Type;
 use crate::config::write::{Base, Change, Written, write};
@@ -81,12 +80,10 @@ fn value(typed: &str, path: &[&str], strict: bool) -> Result<Value> {
 fn done(context: &Context, args: &Args, verb: &str, change: Change) -> Result<()> {
     let asked = args.positional(0).unwrap_or_default();
     let place = path::parse(asked)?.join(".");
-    let old = Old::open(&context.env, &place);
+    let running = Running::open(&context.env);
     let written = write(&context.env, change, Base::Present, args.has("force")).map_err(explain)?;
     let obstacle = obstacle(context, &written.config);
-    let waiting = old.as_ref().map(|_| Waiting::begin(context.out, "waiting until the gateway applies it"));
-    let applied = old.filter(|_| obstacle.is_none()).and_then(|old| old.wait(&written));
-    drop(waiting);
+    let applied = running.filter(|_| obstacle.is_none()).and_then(|running| running.wait(context));
     let warnings: Vec<&Issue> =
         written.config.warnings().iter().filter(|warning| warning.concerns(&place)).collect();
     if args.has("json") {
@@ -100,7 +97,8 @@ fn done(context: &Context, args: &Args, verb: &str, change: Change) -> Result<()
     }
     let effect = match applied {
         Some(true) => ". The running gateway has applied it.",
-        _ => effect(&written, obstacle.is_some()),
+        Some(false) => ".",
+        None => effect(&written, obstacle.is_some()),
     };
     let verb = if written.written { verb } else { "Nothing to change:" };
     context.out.line(format!("{verb} {asked}{effect}"));
@@ -108,13 +106,9 @@ fn done(context: &Context, args: &Args, verb: &str, change: Change) -> Result<()
         context.out.warn(&format!("note: {}", warning.shown("    ")));
     }
     if applied == Some(false) {
-        context
-            .out
-            .warn("note: the running gateway has not applied it yet; it still asks for the old secret");
+        context.out.warn(LATE);
     }
-    if !["gateway.mode", "gateway.remote"].iter().any(|own| place.starts_with(own)) {
-        far::note(&context.out, &context.env, &written.config, "this is the configuration");
-    }
+    far::note_setting(&context.out, &context.env, &written.config, &place);
     if let Some(obstacle) = obstacle {
         context.out.warn(&format!("note: a gateway would not start with this: {obstacle}"));
     }
@@ -133,7 +127,7 @@ fn effect(written: &Written, has_obstacle: bool) -> &'static str {
         }
         mode if !plan.restarts(mode).is_empty() => ". A running gateway restarts in process to apply it.",
         _ if written.plan.is_idle() => ". It has no effect: the part that it is for is not in this version.",
-        _ => ". A running gateway applies it at once.",
+        _ => ". A running gateway applies it within a second.",
     }
 }
 

@@ -1,10 +1,9 @@
 //! `openclaw config get|file|validate|schema|diff`: looking at the configuration.
 //!
 //! Works on the file alone, with the gateway up or down, and writes nothing. Changing it is `config_edit.rs`.
-mod applied;
 pub mod edit;
 use super::parse::Args;
-use super::{Command, Context, Flag, JSON, Positional};
+use super::{Command, Context, Flag, JSON, Positional, far};
 use crate::config::plan::{Plan, plan};
 use crate::config::{self, Config, Hide, Issue, path, write};
 use crate::error::{Error, Kind, Result};
@@ -109,6 +108,7 @@ fn get(context: &Context, args: &Args) -> Result<()> {
         return Err(mistake.blame(error));
     }
     let hide = if args.has("reveal") { Hide::Nothing } else { Hide::Inner };
+    far::note_setting(&context.out, &context.env, &config, wanted);
     let node = config::lookup::find(names.iter().copied());
     let default = || node.filter(|node| !node.is_optional()).and_then(config::defaults::of);
     let mut value = config.look(&names, hide).or_else(default).ok_or_else(|| missing(wanted, &names))?;

@@ -186,7 +186,7 @@ fn list(context: &Context, args: &Args) -> Result<()> {
         context.out.line(format!("Paired ({})", paired.len()));
         context
             .out
-            .table(&["Device", "Name", "Platform", "Roles", "Scopes", "Tokens", "Used", "IP"], &paired);
+            .table(&["Device", "Name", "Platform", "Roles", "Scopes", "Tokens", "Token used", "IP"], &paired);
     }
     Ok(())
 }

@@ -10,7 +10,7 @@ use crate::cli::link::connect::{Session, connect};
 use crate::cli::link::rpc;
 use crate::cli::link::target::{Target, settings, tailnet_address};
 use crate::cli::parse::Args;
-use crate::cli::{Command, Context, Flag, JSON};
+use crate::cli::{Command, Context, Flag, JSON, far};
 use crate::clock;
 use crate::config::Config;
 use crate::config::ports;
@@ -146,9 +146,12 @@ fn candidates(env: &Env, config: &Config, args: &Args) -> Vec<Candidate> {
     }
     let target = Target::configured(env, config, args, false);
     let url = |target: &Result<Target>| target.as_ref().ok().map(|target| target.url.clone());
-    if !all.iter().any(|other| other.id == "explicit" && url(&other.target) == url(&target)) {
+    if !all.iter().any(|other| url(&other.target) == url(&target)) {
         let is_active = !is_remote && !named;
-        all.push(Candidate { id: "localLoopback", title: "Local loopback", target, is_active });
+        let is_elsewhere = !is_remote && far::configured(env, config).is_some();
+        let title =
+            if is_elsewhere { "Local loopback (not this machine's gateway)" } else { "Local loopback" };
+        all.push(Candidate { id: "localLoopback", title, target, is_active });
     }
     all
 }

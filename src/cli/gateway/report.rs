@@ -92,6 +92,12 @@ impl View<'_> {
     }
 
     fn target(&self, report: &Report) {
+        if let Some(address) = &report.elsewhere {
+            let source =
+                report.target.as_ref().map_or(String::new(), |target| format!(" ({})", target.source));
+            self.line(format!("Gateway: elsewhere, {address}{source}"));
+            return self.line("Service, Config and Runtime are this machine's.\n");
+        }
         let host = report.bind_host.as_deref().unwrap_or("?");
         self.line(format!(
             "Gateway: bind={} ({host}), port={} ({})",
@@ -127,6 +133,9 @@ impl View<'_> {
             let at: Vec<String> = live.addresses.iter().map(ToString::to_string).collect();
             let at = if at.is_empty() { String::new() } else { format!(", listening on {}", at.join(", ")) };
             self.line(format!("Gateway process: pid {}{at} (not by the service)", live.pid));
+        }
+        if report.elsewhere.is_some() {
+            return;
         }
         if unit.seen.installed && unit.runtime() == Runtime::Stopped {
             self.line(match unit.seen.exit_status {
@@ -246,6 +255,9 @@ fn is_mismatch(report: &Report) -> bool {
 
 /// The address of the configured gateway's control page.
 fn dashboard(report: &Report) -> Option<String> {
+    if report.elsewhere.is_some() {
+        return None;
+    }
     let target = report.target.as_ref().ok().filter(|target| target.is_configured)?;
     if !report.service.has_control_ui {
         return None;
@@ -255,6 +267,9 @@ fn dashboard(report: &Report) -> Option<String> {
 }
 
 fn probe_note(report: &Report) -> Option<String> {
+    if report.elsewhere.is_some() {
+        return None;
+    }
     let target = report.target.as_ref().ok().filter(|target| target.bind.is_some())?;
     match report.bind_mode.as_str() {
         "loopback" => Some("Loopback-only gateway; only local clients can connect.".into()),
@@ -266,11 +281,16 @@ fn probe_note(report: &Report) -> Option<String> {
 pub fn as_json(report: &Report) -> Value {
     let unit = &report.unit;
     let target = report.target.as_ref().ok();
+    // Of a gateway elsewhere this machine knows the address only.
+    let is_here = report.elsewhere.is_none();
+    let bind_mode = if is_here { report.bind_mode.as_str() } else { "unknown" };
+    let bind_host = report.bind_host.as_ref().filter(|_| is_here);
+    let port = target.map_or(report.port, |target| if is_here { report.port } else { target.port });
     let mut config = json!({"cli": config_json(&report.cli), "daemon": config_json(&report.service)});
     let mut out = json!({
         "service": unit.to_json(),
         "gateway": {
-            "bindMode": report.bind_mode, "bindHost": report.bind_host, "port": report.port,
+            "elsewhere": report.elsewhere, "bindMode": bind_mode, "bindHost": bind_host, "port": port,
             "portSource": report.port_source,
             "derivedPorts": report.derived.as_ref().map(Ports::derived_json), "probeUrl": target.map(|t| t.url.to_string()),
             "probeSource": target.map(|t| t.source.as_str()), "probeNote": probe_note(report),

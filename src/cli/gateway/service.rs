@@ -1,7 +1,7 @@
 //! `openclaw gateway install|uninstall|start|stop|restart`, and the same under `openclaw daemon`.
 use crate::cli::parse::Args;
 use crate::cli::waiting::Waiting;
-use crate::cli::{Command, Context, Flag, JSON, unsupervised};
+use crate::cli::{Command, Context, Flag, JSON, far, unsupervised};
 use crate::config::Config;
 use crate::env::Env;
 use crate::error::{Error, Result};
@@ -150,6 +150,7 @@ fn control(context: &Context, args: &Args, name: &str, action: Action) -> Result
     let env = &context.env;
     let place = installed(context, args)?;
     let is_installed = place.path.exists();
+    far::note(&context.out, env, &Config::inspect(&mut env.clone()), "this is about the gateway");
     let mut warnings = Vec::new();
     if let Some(why) = refusal(env, &place) {
         if action == Action::Restart && !args.has("force") {

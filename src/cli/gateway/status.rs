@@ -12,7 +12,7 @@ use crate::cli::link::connect::connect;
 use crate::cli::link::rpc;
 use crate::cli::link::target::{Target, settings};
 use crate::cli::parse::Args;
-use crate::cli::{Command, Context, Flag, JSON};
+use crate::cli::{Command, Context, Flag, JSON, far};
 use crate::config::bind::Plan;
 use crate::config::ports::{self, Ports};
 use crate::config::{Config, Issue};
@@ -98,6 +98,8 @@ pub struct Report {
     pub unit: Unit,
     pub cli: ConfigFile,
     pub service: ConfigFile,
+    /// The address of a gateway that is not this machine's; what follows up to `derived` is then of none.
+    pub elsewhere: Option<String>,
     pub bind_mode: String,
     pub bind_host: Option<String>,
     pub port: u16,
@@ -146,8 +148,13 @@ fn gather(context: &Context, args: &Args) -> Result<Report> {
     let service_config = looked(&mut own);
     let service = file(&own, &service_config);
     let port = unit.port().unwrap_or_else(|| ports::configured(&own, &service_config));
-    let target = Target::resolve(&own, &service_config, args);
-    let is_local = target.as_ref().is_ok_and(|target| target.bind.is_some());
+    let elsewhere = far::address(&env, &config, args);
+    // One elsewhere is not what this machine's service runs.
+    let target = match &elsewhere {
+        Some(_) => Target::resolve(&env, &config, args),
+        None => Target::resolve(&own, &service_config, args),
+    };
+    let is_local = elsewhere.is_none() && target.as_ref().is_ok_and(|target| target.bind.is_some());
     let live = live(&own).filter(|_| is_local);
     let likely: Vec<u32> = live.iter().map(|live| live.pid).chain(unit.seen.pid).collect();
     let inspect = |port| Port::inspect(port, &likely);
@@ -161,6 +168,7 @@ fn gather(context: &Context, args: &Args) -> Result<Report> {
     let looks_alive = is_closed && (unit.seen.installed || live.is_some());
     Ok(Report {
         last_error: looks_alive.then(|| last_error::find(&own, &service_config, &unit)).flatten(),
+        elsewhere,
         bind_mode: service_config.str("gateway.bind").unwrap_or("loopback").to_string(),
         bind_host: Plan::resolve(None, &service_config).ok().map(|plan| plan.host.to_string()),
         port_source: port_source(&unit, &own, &service_config, was_named),
@@ -222,7 +230,8 @@ fn probe(context: &Context, args: &Args, target: &Target, env: &Env) -> Result<R
         Ok(mut session) => {
             rpc.version =
                 session.hello.pointer("/server/version").and_then(Value::as_str).map(str::to_string);
-            rpc.other_state_dir = rpc::other_state_dir(target, &session.hello);
+            let other = || rpc::other_state_dir(target, &session.hello);
+            rpc.other_state_dir = if rpc::is_named(target) { None } else { other() };
             match rpc::request(&mut session, target, "status", &json!({}), false) {
                 Ok(_) => rpc.latency_ms = Some(started.elapsed().as_millis() as u64),
                 Err(error) => rpc.error = Some(error),

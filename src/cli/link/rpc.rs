@@ -148,7 +148,7 @@ pub fn other_state_dir(target: &Target, hello: &Value) -> Option<PathBuf> {
 }
 
 /// Whether the caller named both the gateway and the credential for it, so that nothing was guessed.
-fn is_named(target: &Target) -> bool {
+pub fn is_named(target: &Target) -> bool {
     let env = &target.env;
     let is_from_caller = |secret: &Secret| {
         secret

@@ -3,8 +3,8 @@
 //! Works on the config alone; a running gateway takes changes up by itself.
 use super::{load, resolve};
 use crate::cli::parse::Args;
-use crate::cli::{Command, Context, JSON, Positional};
-use crate::config::edit;
+use crate::cli::{Command, Context, JSON, Positional, applied};
+use crate::config::edit::{self, Draft};
 use crate::error::{Error, Result};
 use crate::json::json;
 use crate::models::catalogue;
@@ -87,8 +87,8 @@ fn add(context: &Context, args: &Args) -> Result<()> {
         );
     }
     let path = &env.config_path;
-    let ((), changed) =
-        edit::change(path, |draft| draft.set(&["agents", "defaults", "models", &reference, "alias"], alias))?;
+    let write = |draft: &mut Draft| draft.set(&["agents", "defaults", "models", &reference, "alias"], alias);
+    let ((), changed) = applied::wait_for(context, || edit::change(path, write))?;
     done(context, args, changed, &format!("Alias {alias} -> {reference}"))
 }
 
@@ -101,8 +101,8 @@ fn remove(context: &Context, args: &Args) -> Result<()> {
         Error::not_found(format!("Alias not found: {alias}; {list} shows those there are"))
     })?;
     let path = &env.config_path;
-    let ((), changed) =
-        edit::change(path, |draft| draft.remove(&["agents", "defaults", "models", reference, "alias"]))?;
+    let write = |draft: &mut Draft| draft.remove(&["agents", "defaults", "models", reference, "alias"]);
+    let ((), changed) = applied::wait_for(context, || edit::change(path, write))?;
     done(context, args, changed, &format!("Alias {alias} removed"))
 }
 

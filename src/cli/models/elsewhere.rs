@@ -1,14 +1,18 @@
 //! `openclaw models list` where the gateway is on another machine: what it tells of its models.
 //!
 //! It tells no keys and no addresses, so that there is no telling here which models are local or can be used.
-use crate::cli::Context;
 use crate::cli::link::rpc;
 use crate::cli::parse::Args;
+use crate::cli::{Context, far};
 use crate::error::Result;
 use crate::json::json;
 use serde_json::Value;
 
-pub fn list(context: &Context, args: &Args) -> Result<()> {
+pub fn list(context: &Context, args: &Args, address: &str) -> Result<()> {
+    if args.has("local") {
+        let why = "it does not tell which of its models are local";
+        return Err(far::refusal(&context.env, address, why, None));
+    }
     let told = rpc::call(context, args, "models.list", &json!({}))?;
     let of_provider =
         |row: &&Value| args.value("provider").is_none_or(|id| id.eq_ignore_ascii_case(text(row, "provider")));
@@ -22,6 +26,7 @@ pub fn list(context: &Context, args: &Args) -> Result<()> {
     } else if rows.is_empty() {
         context.out.line("No models fit.");
     } else {
+        context.out.line(format!("Gateway: {address}"));
         context.out.table(&["Model", "Input", "Ctx"], &rows.iter().map(|row| cells(row)).collect::<Vec<_>>());
     }
     Ok(())
@@ -49,5 +54,5 @@ fn as_json(row: &Value) -> Value {
 
 fn cells(row: &Value) -> Vec<String> {
     let window = row.get("contextWindow").and_then(Value::as_u64);
-    vec![reference(row), input(row), window.map_or(String::new(), |tokens| format!("{}k", tokens / 1000))]
+    vec![reference(row), input(row), window.map_or("?".to_string(), |tokens| format!("{}k", tokens / 1000))]
 }

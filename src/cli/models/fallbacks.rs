@@ -3,7 +3,7 @@
 //! Works on the config alone; a running gateway takes changes up by itself.
 use super::{load, resolve};
 use crate::cli::parse::Args;
-use crate::cli::{Command, Context, JSON, Positional};
+use crate::cli::{Command, Context, JSON, Positional, applied};
 use crate::config::edit::{self, Draft};
 use crate::error::{Error, Result};
 use crate::json::json;
@@ -122,10 +122,11 @@ fn change(
     work: impl FnOnce(&mut Draft, &[String]) -> Result<()>,
 ) -> Result<()> {
     let path = &context.env.config_path;
-    let (after, changed) = edit::change(path, |draft| {
+    let write = |draft: &mut Draft| {
         work(draft, &written(&draft.value()?))?;
         Ok(written(&draft.value()?))
-    })?;
+    };
+    let (after, changed) = applied::wait_for(context, || edit::change(path, write))?;
     if args.has("json") {
         context.out.json(&json!({"ok": true, "fallbacks": after, "changed": changed}));
         return Ok(());

@@ -9,6 +9,7 @@ pub mod scan;
 pub mod set;
 pub mod status;
 pub mod test;
+use super::link::rpc;
 use super::parse::Args;
 use super::{Command, Context, Flag, JSON, far};
 use crate::config::Config;
@@ -28,13 +29,16 @@ pub const LIST: Command = Command {
     about: "The model that answers comes first, then its fallbacks in their order, then the others.\n\
             Auth says whether there is a key, or none is needed; a server is not asked.",
     positionals: &[],
-    flags: &[&[
-        Flag::switch("all", "Add the built-in model where others are configured"),
-        Flag::switch("local", "List only models on this machine or network"),
-        Flag::value("provider", "<id>", "List only this provider's models"),
-        Flag::switch("plain", "Print one provider/model a line and nothing else"),
-        JSON,
-    ]],
+    flags: &[
+        &[
+            Flag::switch("all", "Add the built-in model where others are configured"),
+            Flag::switch("local", "List only models on this machine or network"),
+            Flag::value("provider", "<id>", "List only this provider's models"),
+            Flag::switch("plain", "Print one provider/model a line and nothing else"),
+            JSON,
+        ],
+        rpc::FLAGS,
+    ],
     examples: &[
         ("openclaw models list", "List the configured models and what they are used for"),
         ("openclaw models list --local --json", "Print those that need no internet as JSON"),
@@ -48,7 +52,7 @@ pub fn load(context: &Context) -> Result<(Config, Env)> {
     let mut env = context.env.clone();
     let config = Config::load(&mut env)?;
     profiles::look(&config, &env);
-    match far::configured(&env, &config) {
+    match far::or_here(context, &env, &config, &Args::default()) {
         Some(address) => {
             Err(far::refusal(&env, &address, "its models are configured there", Some("models.list")))
         }
@@ -119,12 +123,11 @@ impl<'a> Row<'a> {
 }
 
 fn list(context: &Context, args: &Args) -> Result<()> {
-    let mut env = context.env.clone();
-    let config = Config::load(&mut env)?;
-    if far::address(&env, &config, args).is_some() && !args.has("local") {
-        return elsewhere::list(context, args);
+    let (config, env) = far::load(context, args)?;
+    if let Some(address) = far::or_here(context, &env, &config, args) {
+        return elsewhere::list(context, args, &address);
     }
-    let (config, env) = load(context)?;
+    profiles::look(&config, &env);
     let mut models = catalogue::all(&config);
     if args.has("all") && !models.iter().any(Listed::is_builtin) {
         models.extend(catalogue::builtin());

@@ -3,7 +3,7 @@ use super::super::waiting::Waiting;
 use super::nothing_found;
 use super::set::{add_model, unloaded, window_of};
 use crate::cli::parse::Args;
-use crate::cli::{Command, Context, Flag, JSON};
+use crate::cli::{Command, Context, Flag, JSON, applied};
 use crate::config::edit::{self, Draft};
 use crate::error::Result;
 use crate::json::json;
@@ -95,7 +95,8 @@ fn add(context: &Context, found: &[Found]) -> Result<bool> {
         let sure = |window: &Option<Window>| window.filter(|w| w.is_served).map(|w| w.tokens);
         each.iter().try_for_each(|(server, model, window)| add_model(draft, server, model, sure(window)))
     };
-    edit::change(&context.env.config_path, work).map(|((), changed)| changed)
+    let write = || edit::change(&context.env.config_path, work);
+    applied::wait_for(context, write).map(|((), changed)| changed)
 }
 
 /// A word as a shell takes it.

@@ -6,7 +6,7 @@ use super::{load, resolve};
 use crate::agents::Agents;
 use crate::clean::clean;
 use crate::cli::parse::{Args, nearest};
-use crate::cli::{Command, Context, JSON, Positional};
+use crate::cli::{Command, Context, JSON, Positional, applied};
 use crate::config::Config;
 use crate::config::edit::{self, Draft};
 use crate::env::Env;
@@ -44,7 +44,8 @@ fn run(context: &Context, args: &Args) -> Result<()> {
     let (config, env) = load(context)?;
     let mut choice = decide(&env, &config, word)?;
     choice.window = asked(context, &config, &choice);
-    let ((), changed) = edit::change(&env.config_path, |draft| choice.put(draft))?;
+    let write = || edit::change(&env.config_path, |draft| choice.put(draft));
+    let ((), changed) = applied::wait_for(context, write)?;
     let Choice { reference, provider, .. } = choice;
     if let Some(provider) = provider.filter(catalogue::lacks_key) {
         let id = &provider.id;

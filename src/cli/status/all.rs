@@ -30,7 +30,7 @@ pub fn show(
     is_up: bool,
 ) {
     let out = &context.out;
-    out.heading("\nDiagnosis (read-only)");
+    out.heading("\nDiagnosis of this machine (read-only)");
     let checks = [
         of_config(env, config),
         of_service(env, unit),

@@ -2,9 +2,11 @@
 use crate::cli::link::rpc;
 use crate::cli::parse::Args;
 use crate::cli::print::age;
-use crate::cli::{Command, Context, Flag, JSON};
+use crate::cli::{Command, Context, Flag, JSON, far};
+use crate::config::Config;
 use crate::error::Result;
 use crate::json::json;
+use crate::unsupported;
 use serde_json::Value;
 use std::time::Instant;
 
@@ -58,10 +60,21 @@ fn run(context: &Context, args: &Args) -> Result<()> {
             context.out.line(format!("  {line}"));
         }
     }
-    for line in lines(&health) {
+    for line in lines(&health).into_iter().chain(not_here(context, args)) {
         context.out.line(context.env.display_all(&line));
     }
     Ok(())
+}
+
+/// What the configuration of this machine's gateway asks for and this version does not do (N-2).
+fn not_here(context: &Context, args: &Args) -> Option<String> {
+    let mut env = context.env.clone();
+    let config = Config::inspect(&mut env);
+    if far::address(&env, &config, args).is_some() {
+        return None;
+    }
+    let (all, doctor) = (unsupported::line(&config, &env)?, env.command("doctor --only unsupported"));
+    Some(format!("Not here: {all}: not in this version; {doctor} says more"))
 }
 
 /// The snapshot as people read it.
@@ -79,7 +92,8 @@ fn run_gateway(context: &Context, args: &Args) -> Result<()> {
     }
     context.out.heading("Gateway Health");
     context.out.line(format!("OK ({}ms)", started.elapsed().as_millis()));
-    for line in channels(&health).into_iter().chain(pairing(&health)).chain(config(&health)) {
+    let rest = pairing(&health).into_iter().chain(config(&health)).chain(not_here(context, args));
+    for line in channels(&health).into_iter().chain(rest) {
         context.out.line(context.env.display_all(&line));
     }
     Ok(())
@@ -97,7 +111,11 @@ fn config(health: &Value) -> Option<String> {
     let problem = health.get("configInvalid")?;
     let text = |key: &str| problem.get(key).and_then(Value::as_str).unwrap_or_default();
     let path = Some(text("path")).filter(|path| !path.is_empty()).unwrap_or(text("file"));
-    Some(format!("Config invalid: {path}: {}; the last good one is in force", text("message")))
+    let instead = match problem.get("atStart").and_then(Value::as_bool) {
+        Some(true) => "the gateway has started without what it concerns",
+        _ => "the last good one is in force",
+    };
+    Some(format!("Config invalid: {path}: {}; {instead}", text("message")))
 }
 
 /// One line for each channel, in the gateway's order.

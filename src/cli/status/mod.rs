@@ -133,7 +133,14 @@ fn run(context: &Context, args: &Args) -> Result<()> {
     }
     if args.has("all") {
         let is_up = look.gateway.latency_ms.is_some();
-        all::show(context, &look.env, &look.config, &unit, look.gateway.target.as_ref(), is_up);
+        all::show(
+            context,
+            &look.env,
+            &look.config,
+            &unit,
+            look.gateway.target.as_ref().filter(|_| look.elsewhere.is_none()),
+            is_up,
+        );
     }
     Ok(())
 }
