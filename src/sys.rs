@@ -36,14 +36,16 @@ pub fn release_memory() {
     }
 }
 
-/// The same for connections, at most once a second all together; `false` when it is not time yet.
-pub fn release_memory_now_and_then() -> bool {
+/// The same for a connection that has freed something large at `freed`, at most once a second all together; `false` when
+/// it is not time yet. What was given back since for another one was everybody's.
+pub fn release_memory_since(freed: Instant) -> bool {
     static LAST: Mutex<Option<Instant>> = Mutex::new(None);
     let Ok(mut last) = LAST.try_lock() else { return false };
-    if last.is_some_and(|last| last.elapsed() < RELEASE_GAP) {
-        return false;
+    match *last {
+        Some(last) if last > freed => return true,
+        Some(last) if last.elapsed() < RELEASE_GAP => return false,
+        _ => release_memory(),
     }
-    release_memory();
     *last = Some(Instant::now());
     true
 }
@@ -115,15 +117,17 @@ unsafe extern "C" fn release_segments(
 /// Gives back what the thread that calls has of its stack below its own frame. The C library hands the stacks of
 /// threads that ended to new ones and leaves 16 KiB of each untouched by its own cleaning, which is more than an idle
 /// client needs. For a thread that has just begun and whose stack is larger than `depth` bytes.
+#[inline(never)]
 pub fn release_stack(depth: usize) {
     // JUSTIFICATION: it is a third of the memory of an idle client.
     // SAFETY: whole pages below this frame, all within this thread's own stack, and nothing there is in use: the
-    // page of this frame and the next one, which the call itself may use, are left alone.
+    // page of this frame (small, because it is never part of a caller's) and the 512 bytes below it, of which the call
+    // itself uses some, are left alone.
     #[cfg(target_os = "linux")]
     #[allow(unsafe_code, reason = "see above")]
     unsafe {
         let (frame, page) = (0_u8, page());
-        let end = (&raw const frame).map_addr(|at| (at & !(page - 1)) - page);
+        let end = (&raw const frame).map_addr(|at| (at - 512) & !(page - 1));
         let start = end.map_addr(|at| at - depth / page * page);
         // Where it is refused the memory stays, which is all.
         libc::madvise(start.cast_mut().cast(), depth / page * page, libc::MADV_DONTNEED);

@@ -5,6 +5,7 @@
 pub mod budget;
 mod call;
 mod caller;
+pub mod line;
 pub mod outbox;
 mod pending;
 mod wake;

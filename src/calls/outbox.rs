@@ -2,9 +2,13 @@
 //!
 //! The state thread (and the store thread, for answers it acknowledges) push; the connection's own thread
 //! drains. Pushing never blocks: the lock guards only the queue and is held for a push or a pop. Event text is
-//! shared by all clients and counted for each. What is queued is in the clients' common budget (`net/budget.rs`) until
+//! shared by all clients and counted for each. What is queued is in the clients' common budget (`budget.rs`) until
 //! the socket has taken it, or the connection is gone.
+//!
+//! A connection that waits with nothing to send lends its line (`line.rs`): what is small is then written by who pushes
+//! it, without waking the connection's thread.
 use super::budget::{Budget, Share, Sort};
+use super::line::Line;
 use super::wake::Wake;
 use crate::error::Result;
 use crate::metrics::{self, Metric};
@@ -14,7 +18,7 @@ use crate::protocol::frame::Payload;
 use std::collections::VecDeque;
 use std::io::ErrorKind;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Work that a state handler leaves to the connection's thread: reading files, large listings.
@@ -25,6 +29,8 @@ pub enum Frame {
     Event { body: Arc<str>, kind: &'static str, replace: bool },
     /// A whole frame that answers a request.
     Answer(String),
+    /// An event or answer of which that many bytes are out already.
+    Rest(Box<Frame>, usize),
     /// The `hello-ok` answer: requests are read only after it.
     Hello(String),
     /// Work whose result answers request `id`.
@@ -40,6 +46,7 @@ impl Frame {
         match self {
             Frame::Event { body, .. } => body.len() + 32,
             Frame::Answer(text) | Frame::Hello(text) => text.len(),
+            Frame::Rest(frame, _) => frame.bytes(),
             Frame::Work { .. } => 256,
             Frame::Moved | Frame::Close(_) => 0,
         }
@@ -69,6 +76,8 @@ pub struct Outbox {
     owner: Mutex<Arc<str>>,
     /// The socket takes nothing more.
     is_blocked: AtomicBool,
+    /// Bytes that others than the connection's thread have written.
+    written: AtomicU64,
 }
 
 /// Bytes that were popped and are not out yet.
@@ -87,9 +96,11 @@ impl Drop for Unsent {
 struct Queue {
     frames: VecDeque<Frame>,
     bytes: usize,
-    /// Events dropped since the connection's thread last asked.
-    dropped: u64,
+    /// Events sent or dropped so far: the `seq` of the last one.
+    seq: u64,
     closed: bool,
+    /// Lent while the connection's thread has nothing to write.
+    line: Option<Line>,
 }
 
 /// The draining end, owned by the connection's thread.
@@ -109,6 +120,7 @@ impl Outbox {
             share: Share::default(),
             owner: Mutex::new(owner.into()),
             is_blocked: AtomicBool::new(false),
+            written: AtomicU64::new(0),
         });
         outbox.budget.enter(&outbox);
         Ok(Drain { outbox })
@@ -134,6 +146,11 @@ impl Outbox {
 
     pub fn set_blocked(&self, is_blocked: bool) {
         self.is_blocked.store(is_blocked, Ordering::Relaxed);
+    }
+
+    /// Bytes that were written on the lent line.
+    pub fn written(&self) -> u64 {
+        self.written.load(Ordering::Relaxed)
     }
 
     /// Whether nothing more will be sent.
@@ -189,6 +206,9 @@ impl Outbox {
             return self.overflow(queue, backlog);
         }
         let wake = queue.frames.is_empty();
+        let (frame, written) = queue.write(frame);
+        self.written.fetch_add(written as u64, Ordering::Relaxed);
+        let Some(frame) = frame else { return Pushed::Queued };
         queue.frames.push_back(frame);
         queue.bytes += size;
         queue.closed = closing;
@@ -211,7 +231,7 @@ impl Outbox {
 
     fn overflow(&self, mut queue: MutexGuard<'_, Queue>, backlog: Backlog) -> Pushed {
         if backlog != Backlog::Keep {
-            queue.dropped += 1;
+            queue.seq += 1;
             metrics::count(Metric::EventsDropped);
             return Pushed::Dropped;
         }
@@ -222,11 +242,15 @@ impl Outbox {
 
     /// Frees what is queued and leaves only the close.
     fn close_at_once(&self, mut queue: MutexGuard<'_, Queue>, why: Close) {
-        let old = std::mem::take(&mut *queue);
+        let mut old = std::mem::take(&mut *queue);
+        // Behind half a frame nothing can be said before the other half.
+        queue.frames.extend(old.frames.pop_front().filter(|frame| matches!(frame, Frame::Rest(..))));
+        queue.bytes = queue.frames.iter().map(Frame::bytes).sum();
+        let freed = old.bytes.saturating_sub(queue.bytes);
         queue.frames.push_back(Frame::Close(why));
-        (queue.dropped, queue.closed) = (old.dropped, true);
+        (queue.seq, queue.closed) = (old.seq, true);
         drop(queue);
-        self.count(old.bytes, 0);
+        self.count(freed, 0);
         self.wake();
     }
 
@@ -241,6 +265,23 @@ impl Outbox {
 }
 
 impl Queue {
+    /// Writes what is small on the lent line; gives what is left for the connection's thread, and how many bytes are out.
+    /// Behind what is left the line is no longer lent.
+    fn write(&mut self, frame: Frame) -> (Option<Frame>, usize) {
+        let is_event = matches!(frame, Frame::Event { .. });
+        let is_small = frame.bytes() <= Line::SMALL && (is_event || matches!(frame, Frame::Answer(_)));
+        let Some(line) = self.line.take().filter(|_| is_small) else { return (Some(frame), 0) };
+        match line.write(&frame, self.seq + 1) {
+            (written, true) => {
+                self.seq += u64::from(is_event);
+                self.line = Some(line);
+                (None, written)
+            }
+            (0, false) => (Some(frame), 0),
+            (written, false) => (Some(Frame::Rest(Box::new(frame), written)), written),
+        }
+    }
+
     /// Puts a newer event in the place of an unsent one of the same kind; gives the old one's bytes. A frame
     /// that is half written was popped before and is not in the queue.
     fn replace_pending(&mut self, frame: &Frame) -> Option<usize> {
@@ -258,8 +299,13 @@ impl Queue {
 }
 
 impl Drain {
-    /// The next frame to write, how many events were dropped before it, and what it counts for until it is out.
+    /// The next frame to write, the `seq` of it or of the last event before it, and what it counts for until it is out.
     pub fn pop(&self) -> (Option<Frame>, u64, Unsent) {
+        self.pop_or_lend(|| None)
+    }
+
+    /// The same; where nothing waits `line` is lent until the next frame, or until `recall`.
+    pub fn pop_or_lend(&self, line: impl FnOnce() -> Option<Line>) -> (Option<Frame>, u64, Unsent) {
         let mut queue = self.outbox.lock();
         let frame = queue.frames.pop_front();
         let size = frame.as_ref().map_or(0, Frame::bytes).min(queue.bytes);
@@ -267,9 +313,20 @@ impl Drain {
         if queue.frames.is_empty() && queue.frames.capacity() > 16 {
             queue.frames = VecDeque::new();
         }
-        let dropped = std::mem::take(&mut queue.dropped);
+        match &frame {
+            Some(Frame::Event { .. }) => queue.seq += 1,
+            Some(Frame::Rest(rest, _)) => queue.seq += u64::from(matches!(**rest, Frame::Event { .. })),
+            Some(_) => {}
+            None => queue.line = line(),
+        }
+        let seq = queue.seq;
         drop(queue);
-        (frame, dropped, Unsent { outbox: self.outbox.clone(), bytes: size })
+        (frame, seq, Unsent { outbox: self.outbox.clone(), bytes: size })
+    }
+
+    /// From now on only the connection's thread writes.
+    pub fn recall(&self) {
+        self.outbox.lock().line = None;
     }
 
     /// Bytes waiting in the queue.
@@ -292,9 +349,7 @@ impl AsFd for Drain {
 impl Drop for Drain {
     fn drop(&mut self) {
         let mut queue = self.outbox.lock();
-        queue.closed = true;
-        queue.frames = VecDeque::new();
-        queue.bytes = 0;
+        *queue = Queue { closed: true, ..Queue::default() };
         drop(queue);
         self.outbox.budget.leave(&self.outbox);
     }
@@ -358,5 +413,78 @@ mod tests {
         assert_eq!(budget.unsent(), 0);
         drop(own);
         assert_eq!(budget.unsent(), 0);
+    }
+
+    /// A line over a real socket, whose other end is read by the test.
+    fn line() -> (Line, std::net::TcpStream) {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let ours = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        ours.set_nonblocking(true).unwrap();
+        let write = |mut stream: &std::net::TcpStream, frame: &Frame, seq: u64| {
+            let text = match frame {
+                Frame::Event { body, .. } => format!("{body}{seq};"),
+                Frame::Answer(text) => format!("{text};"),
+                _ => panic!(),
+            };
+            match std::io::Write::write(&mut stream, text.as_bytes()) {
+                Ok(n) => (n, n == text.len()),
+                Err(_) => (0, false),
+            }
+        };
+        (Line::new(Arc::new(ours), write), listener.accept().unwrap().0)
+    }
+
+    /// Issue 10: what is small goes out without the connection's thread, in order, counted, and only while lent.
+    #[test]
+    fn a_lent_line_is_written_on_by_who_pushes() {
+        use std::io::Read;
+        let budget = Arc::<Budget>::default();
+        let drain = Outbox::open(1 << 20, budget.clone(), 1 << 20, "a").unwrap();
+        let (line, mut client) = line();
+        event(&drain.outbox, "chat", "queued", Backlog::Keep);
+        assert!(matches!(
+            drain.pop_or_lend(|| unreachable!("something waits")),
+            (Some(Frame::Event { .. }), 1, _)
+        ));
+        assert!(drain.pop_or_lend(|| Some(line.clone())).0.is_none());
+        event(&drain.outbox, "chat", "a", Backlog::Keep);
+        drain.outbox.push(Frame::Answer("b".into()));
+        event(&drain.outbox, "tick", "c", Backlog::Replace);
+        let mut got = [0; 7];
+        client.read_exact(&mut got).unwrap();
+        assert_eq!((&got, drain.outbox.written(), budget.unsent()), (b"a2;b;c3", 8, 0));
+        // What is large, and all that comes after it, is the thread's.
+        event(&drain.outbox, "chat", &"x".repeat(Line::SMALL), Backlog::Keep);
+        event(&drain.outbox, "chat", "y", Backlog::Keep);
+        assert_eq!((drain.pop().1, drain.pop().1, drain.outbox.written()), (4, 5, 8));
+        assert!(drain.pop_or_lend(|| Some(line)).0.is_none());
+        drain.recall();
+        event(&drain.outbox, "chat", "z", Backlog::Keep);
+        assert!(matches!(drain.pop(), (Some(Frame::Event { .. }), 6, _)), "recalled");
+    }
+
+    /// Issue 10: what the socket takes a part of only is gone on with by the thread, and a close waits behind it.
+    #[test]
+    fn half_a_frame_is_never_followed_by_another_one() {
+        let drain = Outbox::open(1 << 20, Arc::default(), 1 << 20, "a").unwrap();
+        let (line, _client) = line();
+        assert!(drain.pop_or_lend(|| Some(line)).0.is_none());
+        let text = "x".repeat(Line::SMALL - 100);
+        let mut pushed = 0;
+        while drain.outbox.is_taken() && pushed < 10_000 {
+            pushed += 1;
+            event(&drain.outbox, "chat", &text, Backlog::Keep);
+        }
+        event(&drain.outbox, "chat", "after", Backlog::Keep);
+        drain.outbox.end(Close::SlowConsumer);
+        let (first, seq, _) = drain.pop();
+        if let Some(Frame::Rest(rest, written)) = first {
+            assert!(written > 0 && written < rest.bytes());
+            assert_eq!(seq, pushed, "its number is the one that its beginning was written for");
+            assert!(matches!(drain.pop().0, Some(Frame::Close(Close::SlowConsumer))));
+        } else {
+            assert!(matches!(first, Some(Frame::Close(_))), "the socket took whole frames only");
+        }
+        assert!(drain.pop().0.is_none());
     }
 }

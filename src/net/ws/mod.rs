@@ -1,4 +1,5 @@
-//! The WebSocket worker: the one thread that owns a client's socket, for reading and writing.
+//! The WebSocket worker: the one thread that owns a client's socket, for reading and writing. While it waits with
+//! nothing to send it lends the writing end (`calls/line.rs`).
 //!
 //! It polls the socket and its outbox, answers what needs no gateway state itself, and passes the rest to the
 //! state thread. A client that does not read stops being read from (its requests wait in its own TCP buffers)
@@ -10,6 +11,7 @@ mod sending;
 use crate::calls::Caller;
 use crate::calls::budget;
 use crate::calls::budget::Sort;
+use crate::calls::line::Line;
 use crate::calls::log_failure;
 use crate::calls::outbox::{Drain, Frame, Outbox, is_not_now};
 use crate::clock;
@@ -32,7 +34,7 @@ use crate::state::shared::Shared;
 use crate::sys;
 use crate::threads;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use sending::{Body, Sending};
+use sending::Sending;
 use std::collections::VecDeque;
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -49,7 +51,7 @@ const LEAST_IN: u64 = 4 << 10;
 const MAKING: usize = 4 << 20;
 const MAKING_WAIT: Duration = Duration::from_secs(10);
 /// A message or frame of this size leaves memory behind that is worth giving back once the client is silent.
-const LARGE: usize = 64 << 10;
+const LARGE: usize = 32 << 10;
 /// That long.
 const SILENT: Duration = Duration::from_millis(500);
 /// How long a closing connection may take to take the close frame.
@@ -89,8 +91,6 @@ struct Worker {
     caller: Option<Arc<Caller>>,
     /// The `connect` frame, until it is answered: a restart meanwhile has it judged anew.
     asking: String,
-    /// Events sent or dropped so far: the `seq` of the last one.
-    seq: u64,
     /// Bytes of messages not worked on that are counted in the budget.
     held: usize,
     /// Bytes taken off the socket and written to it.
@@ -100,8 +100,8 @@ struct Worker {
     reading: Pace,
     writing: Pace,
     max_message: usize,
-    /// Something large was freed.
-    has_freed: bool,
+    /// When something large was freed that the C library may keep.
+    freed: Option<Instant>,
 }
 
 pub fn serve(
@@ -152,13 +152,12 @@ pub fn serve(
         sending: None,
         caller: None,
         asking: String::new(),
-        seq: 0,
         held: 0,
         received: 0,
         written: 0,
         reading: Pace::default(),
         writing: Pace::default(),
-        has_freed: false,
+        freed: None,
     };
     if worker.begin(&rest) {
         hand_over(worker);
@@ -228,11 +227,12 @@ impl Worker {
         self.own.clear();
         self.drain.outbox.end(Close::ServiceRestart);
         // Taken, so that a restart does not wait for a goodbye.
-        self.drain.pop();
-        let is_owed = self.has_freed && !sys::release_memory_now_and_then();
+        while self.drain.pop().0.is_some() {}
+        let now = Instant::now();
+        let is_owed = self.freed.is_some() && !sys::release_memory_since(now);
         linger(&self.stream, &self.ticket);
         if is_owed {
-            sys::release_memory_now_and_then();
+            sys::release_memory_since(now);
         }
         crate::logging::debug!(target: "gateway/ws", "closed conn={}", self.id);
     }
@@ -255,7 +255,7 @@ impl Worker {
             let bytes = message.bytes();
             self.on_message(message);
             self.hold(self.held.saturating_sub(bytes));
-            self.has_freed |= bytes > LARGE;
+            self.note_freed(bytes);
             return true;
         }
         self.wait(blocked)
@@ -279,7 +279,7 @@ impl Worker {
             self.ticket.stage(Stage::Begun);
         }
         let deadline = self.next_deadline().map(|at| at.saturating_duration_since(Instant::now()));
-        let silent = self.has_freed.then_some(SILENT);
+        let silent = self.freed.map(|_| SILENT);
         let timeout = deadline.into_iter().chain(silent).min();
         let timeout =
             timeout.map(|left| Timespec { tv_sec: left.as_secs() as _, tv_nsec: left.subsec_nanos() as _ });
@@ -287,8 +287,8 @@ impl Worker {
             let mut fds = [PollFd::new(&self.stream, flags), PollFd::new(&self.drain, PollFlags::IN)];
             match poll(&mut fds, timeout.as_ref()) {
                 Ok(ready) => {
-                    if ready == 0 && self.has_freed {
-                        self.has_freed = !sys::release_memory_now_and_then();
+                    if ready == 0 {
+                        self.freed = self.freed.filter(|at| !sys::release_memory_since(*at));
                     }
                     let [socket, wake] = &fds;
                     (socket.revents(), wake.revents())
@@ -323,6 +323,12 @@ impl Worker {
         self.sending = None;
         self.close(&Close::SlowConsumer);
         true
+    }
+
+    fn note_freed(&mut self, bytes: usize) {
+        if bytes > LARGE {
+            self.freed = Some(Instant::now());
+        }
     }
 
     fn next_deadline(&self) -> Option<Instant> {
@@ -365,10 +371,12 @@ impl Worker {
 
     /// Bytes that have reached the client's system.
     fn delivered(&self) -> u64 {
-        self.written.saturating_sub(sys::undelivered(&self.stream))
+        (self.written + self.drain.outbox.written()).saturating_sub(sys::undelivered(&self.stream))
     }
 
-    /// Takes input off the socket; `false` when the peer is gone.
+    /// Takes input off the socket; `false` when the peer is gone. A function of its own, so that the stack of a client
+    /// that only waits has no page for this buffer.
+    #[inline(never)]
     fn read(&mut self) -> bool {
         // Where address space is short, one client's message must not be everybody's end.
         if self.decoder.is_large() && !sys::has_room(3 * self.decoder.held()) {
@@ -498,6 +506,7 @@ impl Worker {
 
     /// Queues a frame of this thread's own making.
     fn send(&mut self, sending: Sending) {
+        self.drain.recall();
         let counted = self.drain.outbox.unsent(sending.bytes());
         self.own.push_back(sending.counted(counted));
     }
@@ -525,8 +534,9 @@ impl Worker {
                         if !sending.is_out() {
                             continue;
                         }
-                        self.has_freed |= sending.bytes() > LARGE;
+                        let bytes = sending.bytes();
                         self.sending = None;
+                        self.note_freed(bytes);
                     }
                     Err(e) if is_not_now(&e) => {
                         self.blocked();
@@ -558,16 +568,14 @@ impl Worker {
         if matches!(self.phase, Phase::Closing { .. }) {
             return false;
         }
-        let (frame, dropped, counted) = self.drain.pop();
-        self.seq += dropped;
+        let lend =
+            || (self.phase == Phase::Open).then(|| Line::new(self.stream.clone(), sending::write_some));
+        let (frame, seq, counted) = self.drain.pop_or_lend(lend);
         match frame {
             None => return false,
-            Some(Frame::Event { body, .. }) => {
-                self.seq += 1;
-                let sending = Sending::new(Body::Shared(body), format!(",\"seq\":{}}}", self.seq));
-                self.sending = Some(sending.counted(counted));
+            Some(frame @ (Frame::Event { .. } | Frame::Answer(_) | Frame::Rest(..))) => {
+                self.sending = Sending::of(frame, seq).map(|sending| sending.counted(counted));
             }
-            Some(Frame::Answer(text)) => self.sending = Some(Sending::text(text).counted(counted)),
             Some(Frame::Hello(text)) => {
                 self.phase = Phase::Open;
                 // What only the handshake needed is not kept for the life of the connection.
@@ -593,6 +601,7 @@ impl Worker {
 
 impl Drop for Worker {
     fn drop(&mut self) {
+        self.drain.recall();
         if std::thread::panicking() && self.sending.is_none() {
             // Even a defect ends with a close frame, if the socket takes it; it is the last thing said.
             let _ = (&*self.stream).write(&wire::close(Close::Internal.code(), &Close::Internal.reason()));

@@ -1,5 +1,5 @@
 //! A frame on its way to the client: written in one call from bytes that may be shared with all other clients.
-use crate::calls::outbox::Unsent;
+use crate::calls::outbox::{Frame, Unsent};
 use crate::net::wire;
 use crate::parts::Parts;
 use std::io::{IoSlice, Write};
@@ -16,7 +16,7 @@ pub(super) struct Sending {
     _counted: Option<Unsent>,
 }
 
-pub(super) enum Body {
+enum Body {
     Shared(Arc<str>),
     Own(String),
     /// A whole frame with its header in it (pong, close).
@@ -24,7 +24,17 @@ pub(super) enum Body {
 }
 
 impl Sending {
-    pub fn new(body: Body, tail: String) -> Sending {
+    /// An event or an answer, or the rest of one.
+    pub fn of(frame: Frame, seq: u64) -> Option<Sending> {
+        match frame {
+            Frame::Event { body, .. } => Some(Sending::new(Body::Shared(body), tail(seq))),
+            Frame::Answer(text) => Some(Sending::text(text)),
+            Frame::Rest(frame, written) => Some(Sending { written, ..Sending::of(*frame, seq)? }),
+            Frame::Hello(_) | Frame::Work { .. } | Frame::Moved | Frame::Close(_) => None,
+        }
+    }
+
+    fn new(body: Body, tail: String) -> Sending {
         let header = wire::text_header(body.as_bytes().len() + tail.len());
         Sending { header, body, tail, written: 0, _counted: None }
     }
@@ -61,17 +71,9 @@ impl Sending {
     }
 
     /// Writes a part and gives its size.
-    pub fn write(&mut self, mut stream: &TcpStream) -> std::io::Result<usize> {
-        let mut skip = self.written;
-        let mut left = |part: &'_ [u8]| -> usize {
-            let skipped = skip.min(part.len());
-            skip -= skipped;
-            skipped
-        };
-        let (header, body, tail) = (self.header.as_slice(), self.body.as_bytes(), self.tail.as_bytes());
-        let parts = [header, body, tail].map(|part| (part, left(part)));
-        let slices = parts.map(|(part, from)| IoSlice::new(part.tail(from)));
-        match stream.write_vectored(&slices)? {
+    pub fn write(&mut self, stream: &TcpStream) -> std::io::Result<usize> {
+        let parts = [self.header.as_slice(), self.body.as_bytes(), self.tail.as_bytes()];
+        match write_parts(stream, parts, self.written)? {
             0 => Err(std::io::ErrorKind::WriteZero.into()),
             n => {
                 self.written += n;
@@ -79,6 +81,34 @@ impl Sending {
             }
         }
     }
+}
+
+/// Writes what the socket takes at once of an event or answer, for the line that is lent; gives that, and whether it is
+/// all. What an error means is for the connection's thread to find out, with what is left.
+pub(super) fn write_some(stream: &TcpStream, frame: &Frame, seq: u64) -> (usize, bool) {
+    let (body, tail) = match frame {
+        Frame::Event { body, .. } => (&**body, tail(seq)),
+        Frame::Answer(text) => (text.as_str(), String::new()),
+        _ => return (0, false),
+    };
+    let header = wire::text_header(body.len() + tail.len());
+    let parts = [header.as_slice(), body.as_bytes(), tail.as_bytes()];
+    let written = write_parts(stream, parts, 0).unwrap_or(0);
+    (written, written == parts.iter().map(|part| part.len()).sum::<usize>())
+}
+
+/// What closes an event.
+fn tail(seq: u64) -> String {
+    format!(",\"seq\":{seq}}}")
+}
+
+fn write_parts(mut stream: &TcpStream, parts: [&[u8]; 3], mut skip: usize) -> std::io::Result<usize> {
+    let slices = parts.map(|part| {
+        let skipped = skip.min(part.len());
+        skip -= skipped;
+        IoSlice::new(part.tail(skipped))
+    });
+    stream.write_vectored(&slices)
 }
 
 impl Body {
