@@ -313,3 +313,30 @@ fn n_30_json_is_everywhere() {
     let script = json_of(&gateway, &["completion", "bash", "--json"]);
     assert!(script["shell"] == "bash" && script["script"].as_str().unwrap().contains("openclaw"));
 }
+
+/// N-42: what completion offers is read from the files of the profile that is meant.
+#[test]
+fn n_42_completion_knows_the_values_of_this_machine() {
+    let model = json!({"id": "m:1", "name": "m"});
+    let provider = json!({"baseUrl": "http://127.0.0.1:9/v1", "apiKey": "k", "models": [model]});
+    let dir = home(&json!({
+        "models": {"providers": {"stub": provider}},
+        "agents": {"list": [{"id": "main"}, {"id": "ops"}], "defaults": {"models": {"stub/m:1": {"alias": "fast"}}}},
+    }));
+    std::fs::create_dir_all(dir.join("home/.openclaw-work")).unwrap();
+    let values = |args: &[&str]| {
+        let output = gateway::command(&dir).args(args).output().unwrap();
+        assert!(output.status.success(), "{args:?}: {output:?}");
+        text(&output).0.lines().map(str::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(values(&["__values", "agents"]), ["main", "ops"]);
+    assert_eq!(values(&["--profile", "work", "__values", "agents"]), ["main"]);
+    assert_eq!(values(&["__values", "profiles"]), ["work"]);
+    for (kind, value) in
+        [("models", "stub/m:1"), ("models", "fast"), ("keys", "gateway.port"), ("methods", "sessions.list")]
+    {
+        assert!(values(&["__values", kind]).iter().any(|other| other == value), "{kind} {value}");
+    }
+    assert!(!text(&gateway::command(&dir).arg("--help").output().unwrap()).0.contains("__"));
+    std::fs::remove_dir_all(dir).unwrap();
+}

@@ -115,8 +115,7 @@ fn n_34_the_wizard_fits_and_asks_again() {
     let port = gateway::free_port().to_string();
     let mut wizard = command(&dir);
     wizard.arg("onboard");
-    let file = dir.join("a-file");
-    std::fs::write(&file, "").unwrap();
+    std::fs::write(dir.join("home/a-file"), "").unwrap();
     let mut terminal = Terminal::start(wizard, 80);
     let question = "Port of the gateway";
     answer(
@@ -127,7 +126,7 @@ fn n_34_the_wizard_fits_and_asks_again() {
             ("Use the usual settings", "n"),
             ("Where does the gateway run?", "7"),
             ("answer a number from 1 to 2", "1"),
-            ("Workspace of the agent", file.to_str().unwrap()),
+            ("Workspace of the agent", "~/a-file"),
             ("that is no directory", ""),
             ("Which model answers?", "openclaw/builtin"),
             (question, "70000"),

@@ -117,7 +117,8 @@ fn walk(words: &str, first: usize, last: &str) -> String {
     let mut script = format!(
         "  for ((i = {first}; i < {last}; i++)); do\n    next=\"${{at:+$at }}${{{words}[i]}}\"\n    \
          case \"$next\" in {}) at=\"$next\" ;; esac\n    \
-         case \"${{{words}[i]}}\" in --dev) own=(--dev) ;; --profile) own=(--profile \"${{{words}[i+1]}}\") ;; esac\n  \
+         case \"${{{words}[i]}}\" in --dev) own=(--dev) ;; --profile)\n      \
+         ((i + 1 < {last})) && own=(--profile \"${{{words}[i+1]}}\") ;; esac\n  \
          done\n  case \"$at\" in\n",
         known_words("|")
     );
@@ -302,6 +303,7 @@ mod tests {
             (&["openclaw", "--profile", "work", "gateway", "call", "w"], "work"),
             (&["openclaw", "agent", "--agent", "a"], "agents a/b:c"),
             (&["openclaw", "agent", "--agent", "--"], ""),
+            (&["openclaw", "--profile", ""], "__values profiles a/b:c"),
             (&["openclaw", "agent", "--message", ""], ""),
         ];
         for (typed, want) in cases {

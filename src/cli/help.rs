@@ -55,7 +55,7 @@ fn of_group(group: &str) -> String {
 fn of_command(command: &Command) -> String {
     let mut text = format!("Usage: {}\n\n{}.\n", usage(command), command.summary);
     if !command.about.is_empty() {
-        let _infallible = write!(text, "\n{}\n", fold(command.about.trim(), NARROW).join("\n"));
+        let _infallible = write!(text, "\n{}\n", fold(&flowing(command.about), NARROW).join("\n"));
     }
     let shown = command.all_flags().chain(GLOBALS).filter(|flag| !flag.is_quiet);
     let _infallible = write!(text, "\nOptions:\n{}", columns(&flag_rows(shown)));
@@ -67,6 +67,21 @@ fn of_command(command: &Command) -> String {
         let _infallible = write!(text, "\nCommands:\n{}", columns(&inner));
     }
     text + &examples(command.examples)
+}
+
+/// The text with a line for each that ends with a sentence; one that ends within it goes on.
+fn flowing(text: &str) -> String {
+    let mut flow = String::new();
+    for line in text.trim().lines() {
+        match flow.chars().last() {
+            None => {}
+            Some('.' | ':' | '\n') => flow.push('\n'),
+            Some(_) if line.is_empty() => flow.push('\n'),
+            Some(_) => flow.push(' '),
+        }
+        flow += line;
+    }
+    flow
 }
 
 /// `openclaw gateway call [options] <method>`
@@ -234,6 +249,15 @@ mod tests {
         }
         assert_eq!(words.len(), all.len());
         assert!(page.contains("  models ...") && page.contains("  logs  "), "{page}");
+    }
+
+    #[test]
+    fn n_34_a_paragraph_flows_whatever_the_source_s_lines() {
+        assert_eq!(
+            flowing("One\ntwo. Three\nfour.\nFive:\nsix\n\nseven"),
+            "One two. Three four.\nFive:\nsix\n\nseven"
+        );
+        assert!(text("gateway install").contains("enables and starts it."), "{}", text("gateway install"));
     }
 
     #[test]

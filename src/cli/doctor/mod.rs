@@ -214,9 +214,11 @@ fn show(context: &Context, found: &[Found], done: &[Done], fixed: bool) {
             out.styled(&[(style, &severity), (0, " "), (1, check.title), (0, &id)]);
         }
         last = check.id;
-        let excerpt = finding.spot.iter().flat_map(|spot| spot.excerpt.lines());
+        let excerpt: Vec<&str> = finding.spot.iter().flat_map(|spot| spot.excerpt.lines()).collect();
+        // Its mark stands below the place, so it moves and is not folded.
+        let indent = if excerpt.iter().all(|line| out.fits(&format!("{:12}{line}", ""))) { 12 } else { 4 };
         shown(&finding.detail).lines().for_each(|line| out.line(format!("        {line}")));
-        excerpt.for_each(|line| out.whole(format!("    {line}")));
+        excerpt.iter().for_each(|line| out.whole(format!("{:indent$}{line}", "")));
         if let Some(remedy) = &finding.remedy {
             out.line(format!("        Fix: {}", shown(remedy)));
         }

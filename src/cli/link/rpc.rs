@@ -195,7 +195,7 @@ mod tests {
 
     #[test]
     fn n_19_the_advice_about_keys_is_known_by_its_words() {
-        for text in [include_str!("../../gateway/recover.rs"), include_str!("../../runs/ending.rs")] {
+        for text in [include_str!("../../gateway/recover.rs"), include_str!("../../runs/outcome.rs")] {
             assert!(text.contains(&format!("send it again{NEW_KEY}\"")));
         }
     }

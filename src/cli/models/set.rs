@@ -6,6 +6,7 @@ use super::{load, resolve};
 use crate::agents::Agents;
 use crate::clean::clean;
 use crate::cli::parse::{Args, nearest};
+use crate::cli::waiting::Waiting;
 use crate::cli::{Command, Context, JSON, Positional, applied};
 use crate::config::Config;
 use crate::config::edit::{self, Draft};
@@ -42,7 +43,9 @@ pub const SET: Command = Command {
 fn run(context: &Context, args: &Args) -> Result<()> {
     let word = args.positional(0).unwrap_or_default().trim();
     let (config, env) = load(context)?;
+    let waiting = Waiting::begin(context.out, "asking the model servers of this machine");
     let mut choice = decide(&env, &config, word)?;
+    drop(waiting);
     choice.window = asked(context, &config, &choice);
     let write = || edit::change(&env.config_path, |draft| choice.put(draft));
     let ((), changed) = applied::wait_for(context, write)?;

@@ -8,6 +8,7 @@ use crate::cli::Context;
 use crate::cli::link::target::Target;
 use crate::cli::models::set::{self, Choice};
 use crate::cli::parse::Args;
+use crate::cli::waiting::Waiting;
 use crate::config::edit::{self, Draft, Edit};
 use crate::config::{Config, write};
 use crate::env::Env;
@@ -207,7 +208,9 @@ fn with_line(text: &str, variable: &str, value: &str) -> Option<(String, bool)> 
 
 /// Whether the service runs now, and what is left to run by hand where its manager cannot be reached.
 fn install(env: &Env, context: &Context, as_json: bool) -> Result<(bool, Vec<String>)> {
+    let waiting = Waiting::begin(context.out, "waiting for the service manager");
     let told = service::act::install_here(env)?;
+    drop(waiting);
     told.warnings.iter().for_each(|line| context.out.warn(&format!("Warning: {line}")));
     if !as_json {
         told.lines.iter().chain(&told.hints).for_each(|line| context.out.line(line));

@@ -6,6 +6,7 @@ use crate::cli::Context;
 use crate::cli::gateway::status::live;
 use crate::cli::link::rpc;
 use crate::cli::parse::Args;
+use crate::cli::waiting::Waiting;
 use crate::config::Config;
 use crate::error::{Error, Kind, Result};
 use crate::json::json;
@@ -82,6 +83,7 @@ fn trial(context: &Context) -> Result<&'static str> {
         command.args(["--profile", profile]);
     }
     command.args(["gateway", "run"]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let _waiting = Waiting::begin(context.out, "starting the gateway once for a check");
     let mut child = command.spawn().map_err(failed)?;
     let start = Instant::now();
     let outcome = loop {
