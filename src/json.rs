@@ -15,6 +15,12 @@ pub use read::{Unread, count, is_whole, mend, read, read_as, read_object};
 use serde::ser::Serialize;
 use serde_json::{Map, Value};
 
+/// The deepest nesting that is read of what programs write: the parser ends there.
+pub const DEEPEST: usize = 127;
+/// Most values in what one request brings, and so in what is kept of it: a line of accepted work, a message of a
+/// transcript. They cost up to 15 MB, however short the text is.
+pub const REQUEST_VALUES: usize = 50_000;
+
 /// A JSON value: `null`, `[..]`, `{key: value, ..}` or any expression that serializes, taken by reference. A key
 /// is a literal, a name or an expression in parentheses.
 macro_rules! json {

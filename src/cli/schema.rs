@@ -2,8 +2,8 @@
 use super::parse::Args;
 use super::{Command, Context, Positional};
 use crate::error::{Error, Result};
-use crate::json;
 use crate::methods;
+use crate::protocol::schema;
 use serde_json::{Map, Value};
 
 pub const COMMAND: Command = Command {
@@ -22,33 +22,33 @@ pub const COMMAND: Command = Command {
 
 fn run(context: &Context, args: &Args) -> Result<()> {
     if args.has("list") && args.has("json") {
-        context.out.json(&methods::schemas().map(|(name, _)| Value::from(name)).collect());
+        context.out.json(&methods::schemas().map(|path| Value::from(name(path))).collect());
         return Ok(());
     }
     if args.has("list") {
-        methods::schemas().for_each(|(name, _)| context.out.line(name));
+        methods::schemas().for_each(|path| context.out.line(name(path)));
         return Ok(());
     }
     if let Some(wanted) = args.positional(0) {
-        let named = |(name, text): (&str, &'static str)| {
-            let short = name.split_once('/').map_or(name, |(_, short)| short);
-            (name == wanted || short == wanted).then_some(text)
+        let is_wanted = |path: &&str| {
+            let name = name(path);
+            name == wanted || name.split_once('/').is_some_and(|(_, short)| short == wanted)
         };
         let unknown =
             || Error::not_found(format!("no schema named {wanted:?}; see openclaw protocol schema --list"));
-        let text = methods::schemas().find_map(named).ok_or_else(unknown)?;
-        context.out.json(&read(wanted, text)?);
+        let path = methods::schemas().find(is_wanted).ok_or_else(unknown)?;
+        schema::documents([path].into_iter()).for_each(|(_, document)| context.out.json(&document));
         return Ok(());
     }
-    let mut all = Map::new();
-    for (name, text) in methods::schemas() {
-        all.insert(name.to_string(), read(name, text)?);
-    }
+    let all: Map<String, Value> = schema::documents(methods::schemas())
+        .map(|(path, document)| (name(path).to_string(), document))
+        .collect();
     context.out.json(&all.into());
     Ok(())
 }
 
-fn read(name: &str, text: &str) -> Result<Value> {
-    // Our own texts, the largest of some thousand values.
-    json::read(text, 100_000, 64).map_err(|e| Error::unavailable(format!("schema {name}: {e}")))
+/// What people call a schema (`frames`, `methods/health`, `events/chat`): its file without `schemas/` and `.json`.
+pub fn name(path: &str) -> &str {
+    let file = path.strip_prefix("schemas/").unwrap_or(path);
+    file.strip_suffix(".json").unwrap_or(file)
 }

@@ -3,7 +3,7 @@
 //! For the scripts of `complete.rs` alone, so no help names it. It reads files of this machine and asks no gateway; what
 //! cannot be read offers nothing.
 use super::parse::Args;
-use super::{Command, Context, Flag, Positional};
+use super::{Command, Context, Flag, Positional, schema};
 use crate::agents::Agents;
 use crate::config::{Config, keys};
 use crate::env::Env;
@@ -57,7 +57,7 @@ fn run(context: &Context, args: &Args) -> Result<()> {
         "methods" => owned(methods::names()),
         "models" => models(&config),
         "profiles" => profiles(&env),
-        "schemas" => owned(methods::schemas().map(|(name, _)| name).collect()),
+        "schemas" => owned(methods::schemas().map(schema::name).collect()),
         _ => Vec::new(),
     };
     values.iter().for_each(|value| context.out.whole(value));

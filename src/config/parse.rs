@@ -6,8 +6,8 @@ use super::tokens::{Token, tokens};
 use crate::parts::Parts;
 use serde_json::{Map, Number, Value};
 
-/// Deepest nesting of objects and lists.
-const MAX_DEPTH: usize = 100;
+/// Deepest nesting of objects and lists in JSON5; more would overrun its parser's stack.
+pub const MAX_DEPTH: usize = 100;
 
 /// Why a text is not a configuration.
 #[derive(Debug, PartialEq)]

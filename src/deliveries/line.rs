@@ -2,9 +2,8 @@
 //!
 //! Plain values. What people wrote is in them, so their debug output leaves it out.
 use super::dedupe::KEEP_MS;
-use super::{MAX_DEPTH, MAX_VALUES};
 use crate::error::{Error, Result};
-use crate::json;
+use crate::json::{self, DEEPEST, REQUEST_VALUES};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::fmt;
@@ -137,7 +136,7 @@ impl Line {
             kind: String,
         }
         fn read<T: serde::de::DeserializeOwned>(text: &[u8]) -> Option<T> {
-            json::read_as(text, MAX_VALUES, MAX_DEPTH).ok()
+            json::read_as(text, REQUEST_VALUES, DEEPEST).ok()
         }
         let line = match read::<Named>(text)?.kind.as_str() {
             "" | "run" => Line::Run(read(text)?),

@@ -17,7 +17,3 @@ pub use journal::Journal;
 pub use ledger::Ledger;
 pub use line::{Delivery, Inbound, Line, Record};
 pub use spool::Spool;
-
-/// Most values and deepest nesting of a line that is read; as much as a request may bring.
-const MAX_VALUES: usize = 50_000;
-const MAX_DEPTH: usize = 127;

@@ -1,9 +1,8 @@
 //! Pictures of messages that were accepted and whose turn has not ended, one file a message: what was
 //! acknowledged is on disk, and the journal stays small. The store thread writes and removes them.
-use super::{MAX_DEPTH, MAX_VALUES};
 use crate::error::{Error, Result};
 use crate::files::{read_bytes, write_atomic};
-use crate::json;
+use crate::json::{self, DEEPEST, REQUEST_VALUES};
 use crate::parts::first;
 use crate::sessions::message;
 use ring::digest::{SHA256, digest};
@@ -40,7 +39,7 @@ impl Spool {
     /// The image blocks of a message; none when nothing was kept.
     pub fn read(&self, family: &str, key: &str) -> Vec<Value> {
         let blocks = read_bytes(&self.dir.join(Spool::name(family, key)), MOST).unwrap_or_default();
-        let blocks: Vec<Value> = json::read_as(&blocks, MAX_VALUES, MAX_DEPTH).unwrap_or_default();
+        let blocks: Vec<Value> = json::read_as(&blocks, REQUEST_VALUES, DEEPEST).unwrap_or_default();
         blocks.into_iter().filter(|b| message::kind_of_block(b) == "image").collect()
     }
 

@@ -8,13 +8,13 @@ use crate::json;
 use crate::methods::local;
 use crate::net::head::Head;
 use crate::net::peer::Peer;
-use crate::protocol::frame::{MAX_VALUES, weight};
+use crate::protocol::frame::weight;
 use crate::state::shared::Shared;
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Deepest nesting of a body.
+/// Deepest nesting of a body: less than a client's frames have, for no row of the port needs more.
 const MAX_DEPTH: usize = 64;
 
 #[cfg_attr(not(test), expect(dead_code, reason = "some is for routes that are not built yet"))]
@@ -47,7 +47,7 @@ impl Exchange<'_> {
             return Err(Error::unavailable("the gateway works on too much at the moment")
                 .retry_in(Duration::from_secs(1)));
         }
-        json::read(&self.body, MAX_VALUES, MAX_DEPTH)
+        json::read(&self.body, json::REQUEST_VALUES, MAX_DEPTH)
             .map_err(|e| Error::invalid(format!("the body is not as it should be: {e}")))
     }
 

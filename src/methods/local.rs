@@ -16,9 +16,8 @@ use serde_json::Value;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Most values in an answer, and the deepest nesting: transcripts of models' making are told here too.
+/// Most values in an answer: transcripts of models' making are told here too.
 const MAX_VALUES: usize = 200_000;
-const MAX_DEPTH: usize = 127;
 /// Connection numbers of callers in the process count down from the top, where no connection gets.
 static NEXT: AtomicU64 = AtomicU64::new(u64::MAX);
 
@@ -84,7 +83,7 @@ fn wait(shared: &Shared, said: &Receiver<Said>, stopped: &dyn Fn() -> Option<Err
 pub fn to_value(payload: Payload) -> Result<Value> {
     match payload {
         Payload::Value(value) => Ok(value),
-        Payload::Text(text) => json::read(&*text, MAX_VALUES, MAX_DEPTH)
+        Payload::Text(text) => json::read(&*text, MAX_VALUES, json::DEEPEST)
             .map_err(|e| Error::unavailable(format!("read the gateway's own answer: {e}"))),
     }
 }

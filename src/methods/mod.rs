@@ -32,8 +32,9 @@ pub mod usage;
 
 use crate::calls::Caller;
 use crate::error::{Error, Kind, Result};
+use crate::json::REQUEST_VALUES;
 use crate::metrics;
-use crate::protocol::frame::{MAX_VALUES, Payload, Request};
+use crate::protocol::frame::{Payload, Request};
 use crate::protocol::schema::{self, Schema};
 use crate::state::event::Handler;
 use crate::state::shared::Shared;
@@ -166,20 +167,16 @@ pub fn named(name: &str) -> Option<&'static Method> {
     METHODS.iter().find(|m| m.name == name)
 }
 
-/// Every schema: its name (`frames`, `methods/health`, `events/chat`: the file's path under `schemas/` without `.json`)
-/// and its text.
-pub fn schemas() -> impl Iterator<Item = (&'static str, &'static str)> {
+/// The file of every schema: `schemas/frames.json`, `schemas/methods/health.json`, `schemas/events/chat.json`.
+pub fn schemas() -> impl Iterator<Item = &'static str> {
     let methods = std::iter::once(&schema::CONNECT).chain(METHODS.iter().map(|m| &m.schema));
-    methods.map(|schema| (schema.path, schema.text)).chain(schema::others()).map(|(path, text)| {
-        let name = path.strip_prefix("schemas/").unwrap_or(path);
-        (name.strip_suffix(".json").unwrap_or(name), text)
-    })
+    methods.map(|schema| schema.path).chain(schema::others())
 }
 
 /// The method of a request and its validated params, if this caller may call it so. Authorisation comes first, so
 /// that a caller without rights learns nothing about names (a name not listed needs admin) and costs nothing.
 pub fn find(caller: &Caller, request: &Request) -> Result<(&'static Method, Value)> {
-    check(caller, &request.method, || request.read_params(MAX_VALUES))
+    check(caller, &request.method, || request.read_params(REQUEST_VALUES))
 }
 
 /// The same for a method by name; its params are read only when the caller may call it.

@@ -12,8 +12,9 @@ use std::collections::HashSet;
 
 /// The longest arguments of a call that are read, in bytes.
 const MAX_ARGUMENTS: usize = 256 << 10;
-/// The most values in the arguments of all calls of an answer: each costs 72 bytes wherever they are read again.
-const MAX_VALUES: usize = 10_000;
+/// The most values in the arguments of all calls of an answer, and so in those that are read again: each costs 72
+/// bytes there.
+pub const MAX_VALUES: usize = 10_000;
 const MAX_DEPTH: usize = 64;
 
 /// Arguments as an object; `None` when they are none, or larger than what is taken.

@@ -3,7 +3,7 @@
 //! Pure. Leaves out what servers would refuse: tool calls without a result and results without a call (an
 //! aborted run leaves both behind), empty turns, entries that are no messages.
 use super::call_ids::Ids;
-use super::content::read_object;
+use super::content::{self, read_object};
 use super::format::{list, text as member};
 use super::provider::Provider;
 use crate::json::json;
@@ -15,8 +15,6 @@ use serde_json::Value;
 pub const NO_PICTURE: &str = "[a picture was left out: this model takes text only]";
 /// Said before an answer that nothing asked for: many servers want a user to begin.
 pub const LEFT_OUT: &str = "[earlier messages are left out]";
-/// The most values of arguments that are read again.
-const MAX_VALUES: usize = 10_000;
 /// How much is sent of arguments that were no JSON, in characters: the model is to see what was wrong with them.
 const MAX_BROKEN: usize = 4096;
 
@@ -114,7 +112,7 @@ pub fn arguments(call: &Value) -> Value {
         None | Some(Value::Null) => json!({}),
         Some(Value::String(text)) if text.trim().is_empty() => json!({}),
         Some(Value::String(text)) => {
-            read_object(text, MAX_VALUES).unwrap_or_else(|| json!({"invalid_json": shortened(text)}))
+            read_object(text, content::MAX_VALUES).unwrap_or_else(|| json!({"invalid_json": shortened(text)}))
         }
         Some(other) => json!({"invalid_json": shortened(&other.to_string())}),
     }

@@ -1,10 +1,10 @@
 //! Random and mangled input for everything that reads a stranger's bytes: WebSocket frames, request heads,
 //! paths, JSON, request frames and their params. Runs for `FUZZ_SECONDS` (default 2); `make fuzz` gives it longer.
 //! A failure prints the seed, which `FUZZ_SEED` repeats.
-use crate::json::{self, Unread};
+use crate::json::{self, REQUEST_VALUES, Unread};
 use crate::net::head;
 use crate::net::wire::Decoder;
-use crate::protocol::frame::{MAX_VALUES, Request};
+use crate::protocol::frame::Request;
 use serde_json::Value;
 use std::time::{Duration, Instant};
 
@@ -191,7 +191,7 @@ fn fuzz_request_frames_are_taken_or_refused_with_a_sentence() {
     fuzz(&samples, |input, _| {
         let Ok(text) = std::str::from_utf8(input) else { return };
         if let Ok(request) = Request::parse(text)
-            && let Ok(params) = request.read_params(MAX_VALUES)
+            && let Ok(params) = request.read_params(REQUEST_VALUES)
             && let Some(method) = crate::methods::named(&request.method)
             && let Err(message) = method.schema.check(&params)
         {

@@ -2,7 +2,7 @@
 //!
 //! Pure text in, values out. Validation against the schemas is called here so that no frame passes without.
 use crate::error::{Error, Kind};
-use crate::json::{self, Unread};
+use crate::json::{self, DEEPEST, REQUEST_VALUES, Unread};
 use crate::protocol::schema;
 use serde_json::Value;
 use std::sync::Arc;
@@ -28,12 +28,8 @@ pub enum Bad {
 /// Longest member beside `params` that is looked at, bytes, and most values in it: each is one text.
 const MAX_MEMBER: usize = 4096;
 const MAX_MEMBER_VALUES: usize = 16;
-/// Most values in the params of a request, which cost up to 15 MB however small the frame is.
-pub const MAX_VALUES: usize = 50_000;
-/// The same for `connect`, which a stranger sends: the longest real one has some hundred (a node's commands).
+/// Most values in the params of `connect`, which a stranger sends: the longest real one has some hundred (a node's commands).
 pub const MAX_CONNECT_VALUES: usize = 512;
-/// Deepest nesting of params: as deep as the parser goes.
-pub const MAX_DEPTH: usize = 127;
 /// The members of a request frame. The last two are of newer clients, taken and not used.
 const NAMES: &[&str; 6] = &["params", "type", "id", "method", "traceparent", "expectedProfileId"];
 
@@ -48,7 +44,7 @@ impl<'a> Request<'a> {
         for (name, text) in NAMES.iter().skip(1).zip(rest) {
             if let Some(text) = text {
                 let value =
-                    (text.len() <= MAX_MEMBER).then(|| json::read(text, MAX_MEMBER_VALUES, MAX_DEPTH).ok());
+                    (text.len() <= MAX_MEMBER).then(|| json::read(text, MAX_MEMBER_VALUES, DEEPEST).ok());
                 json::put(&mut frame, name, value.flatten().unwrap_or_default());
             }
         }
@@ -69,7 +65,7 @@ impl<'a> Request<'a> {
 
     /// The params as a value of at most `most_values`; missing ones are an empty object.
     pub fn read_params(&self, most_values: usize) -> Result<Value, Error> {
-        match json::read(self.params, most_values, MAX_DEPTH) {
+        match json::read(self.params, most_values, DEEPEST) {
             Ok(Value::Null) => Ok(Value::Object(Default::default())),
             Ok(value) => Ok(value),
             Err(Unread::Malformed(why)) => {
@@ -89,7 +85,7 @@ impl<'a> Request<'a> {
 pub fn weight(text: &str) -> usize {
     // Not worth a count: a small frame is at most that many values.
     let values = if text.len() <= MAX_MEMBER { text.len() / 4 } else { json::count(text) };
-    text.len() + values.min(MAX_VALUES) * 128
+    text.len() + values.min(REQUEST_VALUES) * 128
 }
 
 fn not_a_request(id: Option<String>, frame: &Value) -> Bad {
@@ -219,17 +215,17 @@ mod tests {
             r#"{"type":"req","id":"1","method":"m"}"#,
             r#"{"type":"req","id":"1","method":"m","params":null}"#,
         ] {
-            assert_eq!(Request::parse(text).unwrap().read_params(MAX_VALUES).unwrap(), json!({}));
+            assert_eq!(Request::parse(text).unwrap().read_params(REQUEST_VALUES).unwrap(), json!({}));
         }
     }
 
     #[test]
     fn params_with_too_many_values_are_refused_before_they_are_read() {
         let frame = |params: &str| format!(r#"{{"type":"req","id":"1","method":"m","params":{params}}}"#);
-        let many = frame(&format!("[{}0]", "0,".repeat(MAX_VALUES)));
-        assert!(Request::parse(&many).unwrap().read_params(MAX_VALUES).is_err());
-        let text = frame(&format!("{{\"message\":\"{}\"}}", ",[{\\\"".repeat(MAX_VALUES)));
-        assert!(Request::parse(&text).unwrap().read_params(MAX_VALUES).is_ok());
+        let many = frame(&format!("[{}0]", "0,".repeat(REQUEST_VALUES)));
+        assert!(Request::parse(&many).unwrap().read_params(REQUEST_VALUES).is_err());
+        let text = frame(&format!("{{\"message\":\"{}\"}}", ",[{\\\"".repeat(REQUEST_VALUES)));
+        assert!(Request::parse(&text).unwrap().read_params(REQUEST_VALUES).is_ok());
     }
 
     #[test]
@@ -252,13 +248,13 @@ mod tests {
     fn frames_of_others_are_read_leniently() {
         let frame =
             |params: &str| json::mend(format!(r#"{{"type":"req","id":"1","method":"m","params":{params}}}"#));
-        let params = |text: &str| Request::parse(text).unwrap().read_params(MAX_VALUES).unwrap();
+        let params = |text: &str| Request::parse(text).unwrap().read_params(REQUEST_VALUES).unwrap();
         assert_eq!(params(&frame(r#"{"a":"\ud83d","n":10.0}"#)), json!({"a": "\u{fffd}", "n": 10}));
         assert_eq!(params(&frame(r#"{"\ude00":1}"#)), json!({"\u{fffd}": 1}));
         let deep = frame(&"[".repeat(500));
         assert!(matches!(Request::parse(&deep), Err(Bad::Malformed)));
         let deep = frame(&format!("{}{}", "[".repeat(500), "]".repeat(500)));
-        assert!(Request::parse(&deep).unwrap().read_params(MAX_VALUES).is_err());
+        assert!(Request::parse(&deep).unwrap().read_params(REQUEST_VALUES).is_err());
     }
 
     #[test]

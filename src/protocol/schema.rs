@@ -1,4 +1,4 @@
-//! The wire protocol's JSON Schemas: embedded texts, and the checks of what clients send.
+//! The wire protocol's JSON Schemas: packed texts, and the checks of what clients send.
 //!
 //! The files under `schemas/` are the source of truth. The `params` of every method and the request
 //! frame are compiled into validators at build time; results and events are checked by the tests only. A method's
@@ -8,12 +8,12 @@
 use crate::json;
 use serde_json::{Map, Value};
 
-pub(crate) mod compact;
 mod explain;
 #[cfg(test)]
 pub(crate) use explain::KEYWORDS;
 #[cfg(test)]
 pub mod judge;
+mod pack;
 #[cfg(test)]
 mod tests;
 
@@ -22,7 +22,6 @@ mod tests;
 pub struct Schema {
     /// The file, from the root of the project on.
     pub path: &'static str,
-    pub text: &'static str,
     pub is_valid: fn(&Value) -> bool,
 }
 
@@ -35,43 +34,26 @@ macro_rules! validator {
     }};
 }
 
-/// The text of the schema at `$path`, without its indentation.
-macro_rules! text {
-    ($path:literal) => {{
-        const TEXT: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/", $path));
-        const BYTES: [u8; $crate::protocol::schema::compact::len(TEXT)] =
-            $crate::protocol::schema::compact::bytes(TEXT);
-        $crate::protocol::schema::compact::text(&BYTES)
-    }};
-}
-
 /// The `Schema` of the method whose file is at `$path`.
 macro_rules! of {
     ($path:literal) => {
         $crate::protocol::schema::Schema {
             path: $path,
-            text: $crate::protocol::schema::text!($path),
             is_valid: $crate::protocol::schema::validator!($path),
         }
     };
 }
 
-/// The table of events, which are texts only: one file a row.
-macro_rules! texts {
-    ($($path:literal,)*) => {
-        &[$(($path, text!($path))),*]
-    };
-}
-
-pub(crate) use {of, text, validator};
+pub(crate) use {of, validator};
 
 /// The first request of a connection, which is no row of the table of methods.
 pub static CONNECT: Schema = of!("schemas/methods/connect.json");
 
-static FRAMES: &str = text!("schemas/frames.json");
+const FRAMES: &str = "schemas/frames.json";
 static IS_REQUEST: fn(&Value) -> bool = validator!("schemas/frames.json");
 
-static EVENTS: &[(&str, &str)] = texts! {
+/// The files of events, which are never checked here.
+const EVENTS: &[&str] = &[
     "schemas/events/connect.challenge.json",
     "schemas/events/agent.json",
     "schemas/events/chat.json",
@@ -84,7 +66,7 @@ static EVENTS: &[(&str, &str)] = texts! {
     "schemas/events/health.json",
     "schemas/events/device.pair.requested.json",
     "schemas/events/device.pair.resolved.json",
-};
+];
 
 impl Schema {
     /// Checks a method's params; null counts as `{}`. The error is the complete text for the client:
@@ -92,15 +74,15 @@ impl Schema {
     pub fn check(&self, params: &Value) -> Result<(), String> {
         let subject = || format!("invalid {} params", name(self.path));
         if params.is_null() {
-            return check(self.is_valid, self.text, &Value::Object(Map::new()), subject);
+            return check(self.is_valid, self.path, &Value::Object(Map::new()), subject);
         }
-        check(self.is_valid, self.text, params, subject)
+        check(self.is_valid, self.path, params, subject)
     }
 
     /// Takes out of a method's params the members that its schema does not have; gives their names.
     pub fn without_unknown(&self, params: &mut Value) -> Vec<String> {
         let Some(members) = params.as_object_mut() else { return Vec::new() };
-        let root = json::read(self.text, 100_000, 64).unwrap_or_default();
+        let root = read(&pack::text(self.path));
         let known = root.pointer("/params/properties").and_then(Value::as_object);
         let mut unknown = Vec::new();
         members.retain(|name, _| {
@@ -132,19 +114,30 @@ pub fn misfits(schema: &str, value: &Value) -> Vec<String> {
     explain::misfits(schema, value)
 }
 
-/// The schemas that are no method's: those of frames and of events, as path and text.
-pub fn others() -> impl Iterator<Item = (&'static str, &'static str)> {
-    std::iter::once(("schemas/frames.json", FRAMES)).chain(EVENTS.iter().copied())
+/// The files of schemas that are no method's: those of frames and of events.
+pub fn others() -> impl Iterator<Item = &'static str> {
+    std::iter::once(FRAMES).chain(EVENTS.iter().copied())
+}
+
+/// The schemas at these paths.
+pub fn documents<'p>(paths: impl Iterator<Item = &'p str>) -> impl Iterator<Item = (&'p str, Value)> {
+    let pack = pack::whole();
+    paths.map(move |path| (path, pack::find(&pack, path).map(read).unwrap_or_default()))
+}
+
+/// One of our own texts, the largest of some thousand values.
+fn read(text: &str) -> Value {
+    json::read(text, 100_000, 64).unwrap_or_default()
 }
 
 fn check(
     is_valid: fn(&Value) -> bool,
-    schema: &str,
+    path: &str,
     value: &Value,
     subject: impl Fn() -> String,
 ) -> Result<(), String> {
     if is_valid(value) {
         return Ok(());
     }
-    Err(format!("{}: {}", subject(), explain::explain(schema, value).join("; ")))
+    Err(format!("{}: {}", subject(), explain::explain(&pack::text(path), value).join("; ")))
 }

@@ -5,9 +5,10 @@
 use super::entry::Entry;
 use super::kept::Kept;
 use super::{index_text, rebuild};
+use crate::config::parse;
 use crate::error::Result;
 use crate::files::{open_regular, read_bytes, write_atomic_by};
-use crate::json::{self, Unread};
+use crate::json::{self, DEEPEST, Unread};
 use crate::session_key::KeyRules;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, HashMap};
@@ -17,10 +18,6 @@ use std::sync::Arc;
 
 /// Bytes of an index that are read.
 pub const MOST_BYTES: u64 = 256 << 20;
-/// Deeper nesting than this is damage, not an index (and would overrun the parser's stack).
-pub(super) const MAX_DEPTH: usize = 100;
-/// The same of strict JSON, which is as deep as its parser goes.
-pub(super) const STRICT_DEPTH: usize = 127;
 /// Most values in an index: some 50,000 sessions.
 pub(super) const MAX_VALUES: usize = 5_000_000;
 
@@ -193,10 +190,10 @@ impl Snapshot {
 
 /// The index text as an object; JSON first because it is much faster than JSON5.
 pub fn parse(text: &[u8]) -> Option<Map<String, Value>> {
-    let value = match json::read(text, MAX_VALUES, STRICT_DEPTH) {
+    let value = match json::read(text, MAX_VALUES, DEEPEST) {
         Ok(value) => value,
         Err(Unread::Malformed(_)) => {
-            let text = std::str::from_utf8(text).ok().filter(|text| depth(text) <= MAX_DEPTH)?;
+            let text = std::str::from_utf8(text).ok().filter(|text| depth(text) <= parse::MAX_DEPTH)?;
             json5::from_str(text).ok()?
         }
         Err(_) => return None,

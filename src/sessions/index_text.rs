@@ -2,9 +2,9 @@
 //!
 //! Reading is for files as both programs write them; whatever is unusual in one is left to the slow and lenient way
 //! of [`super::index`]. Runs where the index is read and saved.
-use super::index::{MAX_VALUES, STRICT_DEPTH};
+use super::index::MAX_VALUES;
 use super::kept::Kept;
-use crate::json;
+use crate::json::{self, DEEPEST};
 use std::io::{self, Read, Write};
 use std::sync::Arc;
 
@@ -120,7 +120,7 @@ impl Split {
                 b',' => self.values += 1,
                 _ => {}
             }
-            if self.depth >= STRICT_DEPTH || self.values >= MAX_VALUES {
+            if self.depth >= DEEPEST || self.values >= MAX_VALUES {
                 return None;
             }
             self.at += 1;

@@ -3,9 +3,9 @@
 //!
 //! Immutable; shared by the threads that list, save and change. Who wants more than the few members `open`s it.
 use super::entry::{self, Entry};
-use super::index::{MAX_VALUES, STRICT_DEPTH};
+use super::index::MAX_VALUES;
 use super::is_session_id;
-use crate::json;
+use crate::json::{self, DEEPEST};
 use serde_json::Value;
 use std::path::Path;
 
@@ -50,7 +50,7 @@ impl Kept {
             || (found.texts.first().is_some_and(Option::is_some) && id.is_none())
             || old.iter().any(Option::is_some);
         if is_wrong {
-            let value = json::read(text, MAX_VALUES, STRICT_DEPTH)?;
+            let value = json::read(text, MAX_VALUES, DEEPEST)?;
             return Ok(Entry::from_value(key, value, dir, notes).map(|entry| Kept::of(key, &entry)));
         }
         let string = |value: Option<Value>| {
@@ -107,7 +107,7 @@ impl Kept {
     pub fn open_only<const N: usize>(&self, names: &[&str; N]) -> Entry {
         let found = json::members(&self.text, names).ok().flatten();
         let texts = found.map_or([None; N], |found| found.texts);
-        let value = |text: Option<&str>| json::read(text?, MAX_VALUES, STRICT_DEPTH).ok();
+        let value = |text: Option<&str>| json::read(text?, MAX_VALUES, DEEPEST).ok();
         let members =
             names.iter().zip(texts).filter_map(|(name, text)| Some((name.to_string(), value(text)?)));
         Entry::from_map(members.collect())
@@ -121,7 +121,7 @@ impl Kept {
 
     /// All of it, to be read or changed.
     pub fn open(&self) -> Entry {
-        Entry::from_map(json::read_object(&*self.text, MAX_VALUES, STRICT_DEPTH).unwrap_or_default())
+        Entry::from_map(json::read_object(&*self.text, MAX_VALUES, DEEPEST).unwrap_or_default())
     }
 }
 

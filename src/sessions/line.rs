@@ -1,18 +1,13 @@
 //! One line of a transcript as the model's context needs it: its links, and its message without the rest. Pure.
 use super::message;
-use crate::json::{self, Put, json};
+use crate::json::{self, DEEPEST, Put, REQUEST_VALUES, json};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
-
-/// Most values in a line of a transcript that is read, which cost up to 15 MB: as many as a request may bring.
-pub const MAX_VALUES: usize = 50_000;
-/// Deepest nesting in a line that is read: as deep as the parser goes.
-pub const MAX_DEPTH: usize = 127;
 
 /// A line as an object; `None` when it is none or more than a reader takes. It stays in the file. In the oldest files
 /// a line is the bare message.
 pub fn value(bytes: &[u8]) -> Option<Value> {
-    match json::read(bytes, MAX_VALUES, MAX_DEPTH) {
+    match json::read(bytes, REQUEST_VALUES, DEEPEST) {
         Ok(Value::Object(members)) if members.contains_key("type") || !members.contains_key("role") => {
             Some(Value::Object(members))
         }
@@ -23,7 +18,7 @@ pub fn value(bytes: &[u8]) -> Option<Value> {
 
 /// A line's outline, a type without values in it: of a line of any size, since the rest is passed over.
 pub fn outline<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Option<T> {
-    json::read_as(bytes, usize::MAX, MAX_DEPTH).ok()
+    json::read_as(bytes, usize::MAX, DEEPEST).ok()
 }
 
 /// The members of a line that are used.
@@ -50,9 +45,9 @@ pub struct Line {
 
 impl Line {
     pub fn read(bytes: &[u8]) -> Option<Line> {
-        let mut line: Line = json::read_as(bytes, MAX_VALUES, MAX_DEPTH).ok()?;
+        let mut line: Line = json::read_as(bytes, REQUEST_VALUES, DEEPEST).ok()?;
         if line.kind.is_empty() {
-            line.message = json::read_as(bytes, MAX_VALUES, MAX_DEPTH)
+            line.message = json::read_as(bytes, REQUEST_VALUES, DEEPEST)
                 .ok()
                 .filter(|message: &Message| !message.role.is_empty());
             line.kind = "message".to_string();

@@ -1,12 +1,12 @@
 //! Putting a damaged `sessions.json` together again from its readable part and from the transcripts (R-09c),
 //! with the damaged file copied aside first. Runs at start-up only; never fails, only notes.
 use super::entry::{Entry, is_transcript_name};
-use super::index::{Index, MAX_VALUES, MOST_BYTES, STRICT_DEPTH};
+use super::index::{Index, MAX_VALUES, MOST_BYTES};
 use super::transcript::Header;
 use super::{is_session_id, sweep};
 use crate::clock;
 use crate::files::{read_bytes, regular, write_atomic};
-use crate::json::{self, json};
+use crate::json::{self, DEEPEST, json};
 use crate::parts::Parts;
 use crate::session_key::KeyRules;
 use serde_json::{Map, Value};
@@ -86,7 +86,7 @@ pub fn salvage(text: &[u8]) -> (Map<String, Value>, usize) {
 /// One member of an object, by itself.
 fn member(text: &str) -> Option<Map<String, Value>> {
     let text = format!("{{{}}}", text.trim_end().trim_end_matches(','));
-    match json::read(text, MAX_VALUES, STRICT_DEPTH) {
+    match json::read(text, MAX_VALUES, DEEPEST) {
         Ok(Value::Object(map)) if map.len() == 1 => Some(map),
         _ => None,
     }

@@ -4,16 +4,16 @@
 //! wrong otherwise, so that its next call can be right.
 use super::Tool;
 use crate::json;
+use crate::models::content::MAX_VALUES;
 use crate::protocol::schema;
 use serde_json::{Map, Number, Value};
 
-/// Values in arguments that came as a text, and how deep they may be nested.
-const MOST_VALUES: usize = 10_000;
+/// How deep arguments that came as a text may be nested: no parameter of a tool is deeper than a few levels.
 const MOST_DEPTH: usize = 32;
 
 /// The arguments to run the tool with, or what to tell the model.
 pub fn fit(tool: &Tool, given: &Value) -> Result<Value, String> {
-    let root = json::read(tool.parameters, MOST_VALUES, MOST_DEPTH).unwrap_or_default();
+    let root = json::read(tool.parameters, MAX_VALUES, MOST_DEPTH).unwrap_or_default();
     let none = Map::new();
     let properties = root.get("properties").and_then(Value::as_object).unwrap_or(&none);
     let mut members = Map::new();
@@ -53,7 +53,7 @@ fn unwrapped(
         Value::Object(members) => members.clone(),
         Value::Null => Map::new(),
         Value::String(text) if text.trim().is_empty() => Map::new(),
-        Value::String(text) => match json::read(text, MOST_VALUES, MOST_DEPTH) {
+        Value::String(text) => match json::read(text, MAX_VALUES, MOST_DEPTH) {
             Ok(Value::Object(members)) => members,
             _ => {
                 return Err(format!(
@@ -120,7 +120,7 @@ fn list(value: &Value) -> Option<Value> {
     match value {
         Value::Array(_) => None,
         Value::String(text) if text.trim_start().starts_with('[') => {
-            json::read(text, MOST_VALUES, MOST_DEPTH).ok().filter(Value::is_array)
+            json::read(text, MAX_VALUES, MOST_DEPTH).ok().filter(Value::is_array)
         }
         Value::String(text) => {
             let words = text.split(',').map(str::trim).filter(|word| !word.is_empty());

@@ -5,8 +5,7 @@ use crate::cli::{Command, Context, Flag, JSON, Positional, typed};
 use crate::error::{Error, Result};
 use crate::ids;
 use crate::json::{self, Put, json};
-use crate::methods;
-use crate::protocol::frame;
+use crate::protocol::schema;
 use serde_json::{Map, Value};
 
 pub const COMMAND: Command = Command {
@@ -70,16 +69,15 @@ fn needs_key(method: &str) -> bool {
             || schema.as_object().into_iter().flatten().any(|(_, value)| asks(value))
             || schema.as_array().into_iter().flatten().any(asks)
     }
-    let text = methods::schemas()
-        .find_map(|(name, text)| (name.strip_prefix("methods/") == Some(method)).then_some(text));
-    text.and_then(|text| json::read(text, 100_000, 64).ok()).is_some_and(|schema| asks(&schema))
+    let path = format!("schemas/methods/{method}.json");
+    schema::documents([path.as_str()].into_iter()).any(|(_, document)| asks(&document))
 }
 
 /// The parameters as an object; anything else is refused before the gateway is asked.
 fn params(text: Option<&str>) -> Result<Map<String, Value>> {
     let value: Value = match text {
         // What is no JSON may be JSON5, as `config set` takes it.
-        Some(text) => match json::read(text, frame::MAX_VALUES, frame::MAX_DEPTH) {
+        Some(text) => match json::read(text, json::REQUEST_VALUES, json::DEEPEST) {
             Ok(value) => value,
             Err(e) => crate::config::parse::json5(text).map_err(|_| {
                 Error::usage(format!("--params is not JSON: {e}; quote it for the shell: '{{\"key\":1}}'"))

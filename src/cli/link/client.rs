@@ -64,7 +64,7 @@ impl Client {
         loop {
             match self.socket.next() {
                 Ok(Incoming::Text(text)) => {
-                    return json::read(&text, MAX_VALUES, 127).map_err(|e| {
+                    return json::read(&text, MAX_VALUES, json::DEEPEST).map_err(|e| {
                         Error::unavailable(format!("the gateway sent a frame that cannot be read: {e}"))
                     });
                 }
