@@ -172,3 +172,35 @@ fn a_client_that_asks_and_never_reads_costs_little() {
     let grown = gateway.resident_kib().saturating_sub(before);
     assert!(grown < 16 << 10, "grew by {grown} KiB for one client");
 }
+
+/// Issue 10: a waiting client's socket is written by whoever has something small for it, all else by its own thread.
+#[test]
+fn i10_events_small_and_large_come_in_order_and_without_a_gap() {
+    let gateway = Gateway::plain();
+    let mut writer = Client::operator(&gateway, 4);
+    let id = writer.ask("agent", json!({"message": "go", "sessionKey": "main", "idempotencyKey": "i"}));
+    writer.answer(&id).unwrap();
+    writer.answer(&id).expect("the session exists from here on");
+    // One reads what comes as it comes and asks in between, the other reads nothing until all of it is there.
+    let (mut busy, mut late) = (Client::operator(&gateway, 4), Client::operator(&gateway, 4));
+    let sizes = [10, 5_000, 60_000, 20, 7_900, 8_300, 300_000, 1];
+    let texts: Vec<String> = (0..40).map(|n| format!("{n} {}", "x".repeat(sizes[n % sizes.len()]))).collect();
+    for (n, text) in texts.iter().enumerate() {
+        writer.ok("chat.inject", json!({"sessionKey": "main", "message": text}));
+        if n % 3 == 0 {
+            busy.ok("sessions.list", json!({}));
+        }
+    }
+    for client in [&mut busy, &mut late] {
+        let (mut seq, mut told) = (None, Vec::new());
+        while told.len() < texts.len() {
+            let frame = client.frame().unwrap();
+            let Some(next) = frame["seq"].as_u64() else { continue };
+            assert!(seq.is_none_or(|seq| next == seq + 1), "{next} after {seq:?}");
+            seq = Some(next);
+            let text = frame["payload"]["message"]["content"][0]["text"].as_str();
+            told.extend(text.filter(|text| text.contains(" x")).map(str::to_string));
+        }
+        assert!(told == texts, "in another order");
+    }
+}
