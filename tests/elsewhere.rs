@@ -148,11 +148,17 @@ fn n_3_the_environment_names_a_gateway_beside_an_own_configuration() {
         (&["models", "list"], format!("Gateway: {url}")),
         (&["gateway", "status"], format!("Gateway: elsewhere, {url}")),
         (&["status"], "Elsewhere  Config".into()),
+        (&["status"], format!("Gateway    elsewhere · {url}")),
+        (&["gateway", "probe"], format!("Local loopback (not this machine's gateway) {url}")),
+        (&["config", "get", "gateway.port"], "of this machine; the gateway at ws://".into()),
         (&["config", "set", "ui.assistant.name", "N"], "of this machine; the gateway at ws://".into()),
     ] {
         let (is_done, told) = run(args);
         assert!(is_done && told.contains(&part) && !told.contains("- own"), "{args:?}: {told}");
     }
+    let (_, told) = run(&["doctor"]);
+    assert!(told.contains("gateway.elsewhere") && !told.contains("port.in_use"), "{told}");
+    assert!(!told.contains("token_mismatch") && !told.contains("models.built_in"), "{told}");
     let (_, told) = run(&["models", "list"]);
     let window = |id: &str| told.lines().find(|line| line.contains(id)).unwrap().to_string();
     assert!(window("near/a").contains('?') && window("near/b").contains("8k"), "N-6: {told}");
@@ -212,6 +218,8 @@ fn n_3_remote_mode_says_nothing_of_a_gateway_here() {
     let gateway = Gateway::plain();
     let here = afar(&gateway);
     assert!(!done(&here, &["doctor"]).contains("models.built_in"));
+    let probe = done(&here, &["gateway", "probe"]);
+    assert!(probe.contains("Remote configured ws://") && !probe.contains("Fix: "), "{probe}");
     let status = done(&here, &["gateway", "status"]);
     assert!(status.contains("Gateway: elsewhere, ws://") && !status.contains("bind="), "{status}");
     assert!(!status.contains("gateway install") && status.contains("RPC probe: ok"), "{status}");

@@ -32,9 +32,7 @@ pub const COMMAND: Command = Command {
     examples: &[
         ("openclaw agent --message \"hello\"", "Ask in the main session and stream the answer"),
         ("openclaw agent -m \"sum up\" --session-key notes --json", "Print the final response as JSON"),
-        ("openclaw agent -m \"tidy up\" --no-wait", "Start a run and return at once"),
         ("openclaw agent -m /stop", "Stop the run of the main session"),
-        ("openclaw agent -m /new", "Begin a new conversation in it"),
     ],
     failure: "",
     run,

@@ -86,7 +86,9 @@ pub fn mismatch(ctx: &Ctx) -> Vec<Finding> {
             ))
         })
     };
-    if ctx.config.str("gateway.mode") == Some("remote") {
+    let is_remote = ctx.config.str("gateway.mode") == Some("remote");
+    let is_elsewhere = || far::address(&ctx.env, &ctx.config).is_some();
+    if is_remote || far::names_other_port(&ctx.env, &ctx.config) && is_elsewhere() {
         return Vec::new();
     }
     ["token", "password"].into_iter().filter_map(differs).collect()

@@ -8,6 +8,7 @@ use crate::config::ports;
 use crate::env::Env;
 use crate::own;
 use crate::owners;
+use crate::service::far;
 use crate::session_key::id_of;
 use crate::workspace::links;
 use serde_json::Value;
@@ -15,6 +16,10 @@ use std::path::PathBuf;
 
 pub fn in_use(ctx: &Ctx) -> Vec<Finding> {
     if !ctx.config.exists() || ctx.config.str("gateway.mode") == Some("remote") {
+        return Vec::new();
+    }
+    // A gateway elsewhere may be meant.
+    if far::names_other_port(&ctx.env, &ctx.config) && far::address(&ctx.env, &ctx.config).is_some() {
         return Vec::new();
     }
     let port = ports::configured(&ctx.env, &ctx.config);

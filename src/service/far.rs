@@ -30,9 +30,14 @@ fn is_named(env: &Env, config: &Config) -> bool {
     if !config.exists() {
         return SECRETS.iter().any(|name| env.var_or_legacy(name).is_some());
     }
+    SECRETS.iter().any(|name| env.is_given(name)) || names_other_port(env, config)
+}
+
+/// Whether the environment names another port than this configuration's.
+pub fn names_other_port(env: &Env, config: &Config) -> bool {
     let own = || config.u64("gateway.port").filter(|_| config.is_set("gateway.port"));
     let is_other = || env.port().map(u64::from) != Some(own().unwrap_or(env.default_port().into()));
-    SECRETS.iter().any(|name| env.is_given(name)) || env.is_given(PORT) && is_other()
+    env.is_given(PORT) && is_other()
 }
 
 /// Whether somebody listens on the port who is not the gateway of this state directory. One that cannot be looked into,

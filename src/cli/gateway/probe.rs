@@ -275,7 +275,8 @@ fn show(context: &Context, asked: &[(Candidate, Answer)], timeout_ms: u64, warni
             ));
         }
         let fix = answer.error.as_ref().and_then(|e| e.message().lines().find(|l| l.starts_with("Fix: ")));
-        if let Some(fix) = fix {
+        // Of one that is not meant, as long as another answers, nothing has to be mended.
+        if let Some(fix) = fix.filter(|_| candidate.is_active || !is_ok) {
             line(format!("  {fix}"));
         }
     }

@@ -168,10 +168,13 @@ fn gather(context: &Context, args: &Args) -> Result<Report> {
     let looks_alive = is_closed && (unit.seen.installed || live.is_some());
     Ok(Report {
         last_error: looks_alive.then(|| last_error::find(&own, &service_config, &unit)).flatten(),
-        elsewhere,
         bind_mode: service_config.str("gateway.bind").unwrap_or("loopback").to_string(),
         bind_host: Plan::resolve(None, &service_config).ok().map(|plan| plan.host.to_string()),
-        port_source: port_source(&unit, &own, &service_config, was_named),
+        port_source: match &elsewhere {
+            Some(_) => "env/config",
+            None => port_source(&unit, &own, &service_config, was_named),
+        },
+        elsewhere,
         derived: is_local.then(|| Ports::of(port, &own, &service_config)),
         cli_port: (is_local && cli_port != port).then(|| inspect(cli_port)),
         log_file: crate::logging::latest(&service_config, &own),

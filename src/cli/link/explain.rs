@@ -163,6 +163,9 @@ impl Target {
         }
         match gateway::refusal(env) {
             Some(why) => format!("correct what keeps the gateway from starting: {why}"),
+            None if env.is_given("OPENCLAW_GATEWAY_PORT") => format!(
+                "start the gateway with `{start}`, or open the tunnel that OPENCLAW_GATEWAY_PORT={port} names"
+            ),
             None => format!("start the gateway with `{start}`"),
         }
     }

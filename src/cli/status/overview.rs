@@ -18,7 +18,9 @@ use serde_json::Value;
 /// Names and values, from the top.
 pub fn lines(look: &Look) -> Vec<(&'static str, String)> {
     let (env, config, gateway) = (&look.env, &look.config, &look.gateway);
-    let mode = look.mode().unwrap_or(if look.word == Word::Nobody { "mode unknown" } else { "unset" });
+    let mode = look.mode().filter(|mode| look.elsewhere.is_none() || *mode == "remote");
+    let nobody = if look.elsewhere.is_some() { "elsewhere" } else { "unset" };
+    let mode = mode.unwrap_or(if look.word == Word::Nobody { "mode unknown" } else { nobody });
     let address = gateway.target.as_ref().map_or(String::new(), |t| format!(" · {} ({})", t.url, t.source));
     let mut rows = vec![
         ("OpenClaw", format!("{VERSION} · {} {}", std::env::consts::OS, std::env::consts::ARCH)),
