@@ -668,7 +668,10 @@ fn n_2_health_says_what_does_not_run_and_what_a_start_left_out() {
     for args in [&["health"][..], &["gateway", "health"]] {
         let told = text(&gateway.cli(args)).0;
         assert!(told.contains("Not here: 1 channel (telegram)"), "{args:?} {told}");
-        let wrong = told.lines().find(|line| line.starts_with("Config invalid: agents.defaults.timeoutSeconds: ")).expect(&told);
+        let wrong = told
+            .lines()
+            .find(|line| line.starts_with("Config invalid: agents.defaults.timeoutSeconds: "))
+            .expect(&told);
         assert!(wrong.ends_with("the gateway has started without what it concerns"), "{wrong}");
     }
 }
