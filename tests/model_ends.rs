@@ -134,6 +134,16 @@ fn b_f17_errors_of_every_form_keep_the_servers_words() {
         answer("application/json", "", br#"{"message":"canary"}"#),
         answer("application/json", "", br#"{"message":"canary","documentation_url":"x"}"#),
         answer("application/json", "", b"{'error': 'canary'}"),
+        answer(
+            "application/json",
+            "",
+            br#"{"statusCode":500,"message":"canary","error":"Internal Server Error"}"#,
+        ),
+        Reply::Stream(vec![
+            Step::Text("Half of".into()),
+            Step::Raw(b"data: canary: the worker died\n\n".to_vec()),
+            Step::Done,
+        ]),
         Reply::Stream(vec![Step::Raw(b"data: {\"message\":\"canary\",\"id\":7}\n\n".to_vec()), Step::Done]),
     ];
     let n = replies.len();
@@ -143,6 +153,40 @@ fn b_f17_errors_of_every_form_keep_the_servers_words() {
         let error = turn(&mut client, "hi", &format!("k{n}")).expect_err("an answer");
         assert!(error["message"].as_str().unwrap().contains("canary"), "{n}: {error}");
     }
+}
+
+#[test]
+fn b_f17_what_is_compressed_in_a_way_that_is_not_read_is_told_as_that() {
+    let zstd = [0x28, 0xb5, 0x2f, 0xfd, 0x04, 0x58, 0x29, 0, 0];
+    let failed = b"HTTP/1.1 500 No\r\nContent-Encoding: br\r\nContent-Length: 3\r\nConnection: close\r\n\r\n\x0b\x01\x80";
+    let replies = vec![
+        answer("text/event-stream", "Content-Encoding: br\r\n", b"\x0b\x02\x80abc\x03"),
+        answer("application/json", "Content-Encoding: zstd\r\n", &zstd),
+        answer("application/json", "", &zstd),
+        Reply::Raw(failed.to_vec()),
+    ];
+    let (_server, gateway) = start(replies, json!({"retries": 0}));
+    let mut client = Client::operator(&gateway, 4);
+    for (n, coding) in ["br", "zstd", "zstd", "br"].into_iter().enumerate() {
+        let error = turn(&mut client, "hi", &format!("k{n}")).unwrap_err();
+        let said = error["message"].as_str().unwrap();
+        assert!(said.contains(&format!("{coding:?}, which nobody asked for")), "{n}: {said}");
+        assert!(n == 3 || said.contains("turn compression off"), "{n}: {said}");
+    }
+}
+
+#[test]
+fn a_message_that_no_window_holds_is_told_with_its_sizes() {
+    let small = json!({"models": [{"id": "m", "name": "M", "contextWindow": 2000}]});
+    let (server, gateway) = start((0..3).map(|_| texts(&["short"])).collect(), small);
+    let mut client = Client::operator(&gateway, 4);
+    let error = turn(&mut client, &"many words of nothing ".repeat(1500), "k1").unwrap_err();
+    let said = error["message"].as_str().unwrap();
+    assert!(said.contains("takes about 110") && said.contains("known to take 2000"), "{said}");
+    assert!(said.contains("contextWindow of the model in models.providers.test.models"), "{said}");
+    assert_eq!(server.count(), 0);
+    // The conversation goes on without it.
+    assert_eq!(turn(&mut client, "hi", "k2").unwrap()["result"]["payloads"][0]["text"], "short");
 }
 
 #[test]

@@ -4,6 +4,7 @@
 pub mod candidates;
 pub mod compact;
 pub mod mailbox;
+mod oversize;
 pub mod prompt;
 pub mod repeats;
 pub mod run;

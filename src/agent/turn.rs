@@ -3,7 +3,7 @@
 //! Runs on the run's thread. Between two calls of the model, messages that came meanwhile are taken in, a full
 //! window is compacted, and when a model fails before it has said anything the next one takes over. Whatever
 //! happens, the transcript ends in a shape that the next turn can go on from.
-use super::{compact, prompt};
+use super::{compact, oversize, prompt};
 use crate::agent::candidates::Candidates;
 use crate::agent::repeats::Repeats;
 use crate::agent::run::{Finished, Job, RunEvent};
@@ -153,6 +153,9 @@ impl<'a> Turn<'a> {
     fn converse(&mut self, setting: &Setting) -> Result<Completion> {
         let fixed = setting.fixed_bytes();
         let mut window = compact::window(&self.job.transcript, &setting.provider, fixed, self.config)?;
+        if let Some(error) = oversize::why(&window.messages, &setting.provider, self.config) {
+            return Err(error);
+        }
         if window.is_full && self.compact(setting, false)? {
             window = compact::window(&self.job.transcript, &setting.provider, fixed, self.config)?;
         }

@@ -55,6 +55,8 @@ pub enum Fault {
     Dropped,
     /// Not HTTP, or not a request that can be made.
     Protocol(String),
+    /// Compressed in this way, which is not read.
+    Coded(String),
     /// Longer than the caller takes.
     TooLong,
 }
@@ -135,10 +137,7 @@ impl Answer {
         }
         let known = ["gzip", "x-gzip", "deflate"].contains(&self.coding.as_str());
         let plain = if known { inflate(&coded, MAX_PLAIN) } else { None };
-        plain.ok_or_else(|| {
-            let coding: String = self.coding.chars().take(40).collect();
-            Fault::Protocol(format!("its body is coded as {coding:?}, which nobody asked for"))
-        })
+        plain.ok_or_else(|| Fault::Coded(self.coding.chars().take(40).collect()))
     }
 
     /// Reads to the end, at most `max` bytes.
@@ -188,8 +187,8 @@ fn fault(e: ureq::Error, watch: &Watch, https: bool) -> Fault {
 /// `Retry-After` as seconds or as an HTTP date; a day at most.
 fn retry_after(text: &str, now_ms: u64) -> Option<Duration> {
     let text = text.trim();
-    let wait = match text.parse() {
-        Ok(seconds) => Duration::from_secs(seconds),
+    let wait = match text.parse().map(Duration::try_from_secs_f64) {
+        Ok(seconds) => seconds.ok()?,
         Err(_) => {
             let at = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?.as_millisecond();
             Duration::from_millis(u64::try_from(at).ok()?.saturating_sub(now_ms))

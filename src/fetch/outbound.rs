@@ -88,6 +88,9 @@ fn failure(uri: &Uri, fault: &Fault, time: Duration, cancel: &Cancel) -> Error {
         Fault::Late(Phase::Connect) => format!("no connection within {seconds} s"),
         Fault::Late(_) => format!("the answer was not complete after {seconds} s"),
         Fault::Dropped => "it closed the connection before the answer was complete".to_string(),
+        Fault::Coded(coding) => {
+            format!("its answer is compressed as {coding:?}, which nobody asked for and which is not read")
+        }
         Fault::Protocol(text) => format!("its answer is not proper HTTP ({text})"),
         Fault::TooLong => "its answer is too long".to_string(),
     };

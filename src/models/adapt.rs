@@ -16,6 +16,8 @@ pub enum Part {
     MaxTokens,
     Store,
     Developer,
+    /// Whatever tells the model to reason.
+    Thinking,
 }
 
 /// A refusal: provider, address and model in one text, and the part.
@@ -41,6 +43,57 @@ const NO_TOOLS: [&str; 12] = [
     "tools param requires --jinja",
 ];
 
+/// How servers say that they do not take a part at all, whatever is in it, in lower case.
+const NOT_TAKEN: [&str; 18] = [
+    "not support",
+    "n't support",
+    "unsupported",
+    "not permitted",
+    "not allowed",
+    "not accept",
+    "not available",
+    "not enabled",
+    "not implemented",
+    "unrecognized",
+    "unrecognised",
+    "unknown",
+    "unexpected",
+    "forbidden",
+    "extra field",
+    "no such",
+    "cannot use",
+    "不支持",
+];
+/// What is left out when a server does not take what has this name.
+const NAMED: [(&str, Part); 10] = [
+    ("tools", Part::Tools),
+    ("tool_choice", Part::Tools),
+    ("functions", Part::Tools),
+    ("store", Part::Store),
+    ("max_tokens", Part::MaxTokens),
+    ("enable_thinking", Part::Thinking),
+    ("chat_template_kwargs", Part::Thinking),
+    ("thinking", Part::Thinking),
+    ("reasoning", Part::Thinking),
+    ("reasoning.effort", Part::Thinking),
+];
+
+/// Whether a text without quotation marks names a member of the request itself, and nothing within it.
+fn names(text: &str, part: &str) -> bool {
+    let is_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    text.match_indices(part).any(|(at, _)| {
+        let before = text.get(..at).and_then(|before| before.chars().next_back());
+        let mut after = text.get(at + part.len()..).unwrap_or_default().chars();
+        let is_within = match after.next() {
+            Some('.' | ',') => after.next().is_some_and(|c| c.is_ascii_alphanumeric()),
+            Some(c) => c == '[' || is_word(c),
+            None => false,
+        };
+        // Behind a place in the body it is a member of something else.
+        !before.is_some_and(is_word) && !is_within
+    })
+}
+
 /// The part that a refusal is about.
 pub fn refused(status: u16, words: &str) -> Option<Part> {
     let words = words.to_lowercase();
@@ -49,9 +102,9 @@ pub fn refused(status: u16, words: &str) -> Option<Part> {
     if matches!(status, 400 | 404 | 422 | 500 | 501) && NO_TOOLS.iter().any(|part| plain.contains(part)) {
         return Some(Part::Tools);
     }
-    let is_refusal =
-        ["support", "permitted", "unrecognized", "unknown", "unexpected", "invalid", "forbidden"];
-    if !matches!(status, 400 | 422) || !is_refusal.iter().any(|part| says(part)) {
+    let is_not_taken = NOT_TAKEN.iter().any(|part| says(part));
+    let is_refused = is_not_taken || ["support", "permitted", "invalid"].iter().any(|part| says(part));
+    if !matches!(status, 400 | 422) || !is_refused {
         return None;
     }
     let rows = [
@@ -64,7 +117,8 @@ pub fn refused(status: u16, words: &str) -> Option<Part> {
         ("\"store\"", Part::Store),
         ("developer", Part::Developer),
     ];
-    rows.into_iter().find(|(part, _)| says(part)).map(|(_, part)| part)
+    let by_name = || NAMED.into_iter().find(|(part, _)| is_not_taken && names(&plain, part));
+    rows.into_iter().find(|(part, _)| says(part)).or_else(by_name).map(|(_, part)| part)
 }
 
 fn name(p: &Provider) -> String {
@@ -114,8 +168,10 @@ pub fn without(p: &Provider, part: Part) -> Option<Provider> {
         }
         Part::Store => other.compat.store = false,
         Part::Developer => other.compat.developer = false,
+        Part::Thinking => (other.reasoning, other.effort) = (false, false),
     }
     let is_changed = other.tools != p.tools
+        || other.reasoning != p.reasoning
         || other.compat != p.compat
         || other.effort != p.effort
         || (other.max_tokens.is_some() && other.max_tokens_field != p.max_tokens_field);
@@ -124,6 +180,7 @@ pub fn without(p: &Provider, part: Part) -> Option<Provider> {
 
 /// The setting that spares the second request.
 pub fn setting(p: &Provider, part: Part) -> String {
+    let whose = format!("of the model {} in models.providers.{}", p.model, p.id);
     let (key, value) = match part {
         Part::Tools => ("supportsTools", "false"),
         Part::StreamOptions => ("supportsUsageInStreaming", "false"),
@@ -132,8 +189,9 @@ pub fn setting(p: &Provider, part: Part) -> String {
         Part::MaxTokens => ("maxTokensField", "max_tokens"),
         Part::Store => ("supportsStore", "false"),
         Part::Developer => ("supportsDeveloperRole", "false"),
+        Part::Thinking => return format!("reasoning: false {whose}"),
     };
-    format!("compat.{key}: {value} of the model {} in models.providers.{}", p.model, p.id)
+    format!("compat.{key}: {value} {whose}")
 }
 
 #[cfg(test)]
@@ -153,6 +211,38 @@ mod tests {
         let length = "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.";
         assert_eq!(refused(400, length), Some(Part::MaxTokens));
         assert_eq!(refused(400, "messages.0: bad"), None);
+        for (words, part) in [
+            ("Unrecognized request argument supplied: tools", Part::Tools),
+            (
+                r#"{"error":{"message":"Unrecognized request arguments supplied: tool_choice, tools"}}"#,
+                Part::Tools,
+            ),
+            ("json: unknown field \"tool_choice\"", Part::Tools),
+            ("Extra inputs are not permitted: tools", Part::Tools),
+            ("tools: Extra inputs are not permitted", Part::Tools),
+            (r#"{"detail":[{"loc":["body","tools"],"msg":"Extra inputs are not permitted"}]}"#, Part::Tools),
+            ("This model does not accept tools.", Part::Tools),
+            ("该模型不支持tools参数", Part::Tools),
+            ("Unrecognized request argument supplied: stream_options", Part::StreamOptions),
+            ("Additional properties are not allowed ('stream_options' was unexpected)", Part::StreamOptions),
+            ("Unrecognized request argument supplied: max_tokens", Part::MaxTokens),
+            ("Unrecognized request argument supplied: store", Part::Store),
+            ("json: unknown field \"enable_thinking\"", Part::Thinking),
+            ("thinking: Extra inputs are not permitted", Part::Thinking),
+        ] {
+            assert_eq!(refused(400, words), Some(part), "{words}");
+        }
+        // What is wrong within a part is no reason to do without it.
+        for words in [
+            "Unknown parameter: 'tools[0].function.strict'",
+            r#"{"detail":[{"loc":["body","tools",0,"function","x"],"msg":"Extra inputs are not permitted"}]}"#,
+            "tools.0.custom.x: Extra inputs are not permitted",
+            "this model supports at most 128 tools",
+            "max_tokens is too large: this model supports at most 4096",
+            "an unknown error while rendering my_tools",
+        ] {
+            assert_eq!(refused(400, words), None, "{words}");
+        }
         let p = Provider::builtin();
         assert!(without(&p, Part::Tools).is_none() && without(&p, Part::MaxTokens).is_none());
         assert!(without(&p, Part::StreamOptions).is_some_and(|p| !p.compat.counts_in_stream));

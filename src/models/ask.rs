@@ -126,6 +126,9 @@ fn attempt(
 
 fn read(p: &Provider, reply: &mut Reply, answer: &mut Answer, cancel: &Cancel) -> Attempt<Completion> {
     let failed = match first_bytes(answer).map(|first| (form(&answer.content_type, &first), first)) {
+        Ok((_, first)) if coding(&first).is_some() => {
+            Err(Stop::Fault(Fault::Coded(coding(&first).unwrap_or_default().to_string())))
+        }
         Ok((Some(Form::Nothing), _)) => Err(Stop::Fault(Fault::Dropped)),
         Ok((Some(Form::Document), first)) => reply.plain(answer, first),
         Ok((Some(Form::Stream), first)) => {
@@ -155,6 +158,12 @@ fn read(p: &Provider, reply: &mut Reply, answer: &mut Answer, cancel: &Cancel) -
 /// An error status, with what the server says about it as far as that comes quickly.
 fn refusal(p: &Provider, mut answer: Answer, cancel: &Cancel) -> Failure {
     match rest(&mut answer, Vec::new()) {
+        Ok(body) if coding(&body).is_some() => from_status(
+            p,
+            answer.status,
+            compressed(coding(&body).unwrap_or_default()).as_bytes(),
+            answer.retry_after,
+        ),
         Ok(body) => from_status(p, answer.status, &body, answer.retry_after),
         Err(_) => from_fault(p, &Fault::Cancelled, cancel),
     }
@@ -169,11 +178,17 @@ fn rest(answer: &mut Answer, mut body: Vec<u8>) -> std::result::Result<Vec<u8>, 
             Ok(0) => break,
             Ok(n) => body.extend_from_slice(buf.head(n)),
             Err(Fault::Cancelled) => return Err(Stop::Fault(Fault::Cancelled)),
+            Err(Fault::Coded(coding)) => return Ok(compressed(&coding).into_bytes()),
             // What there is says enough.
             Err(_) => break,
         }
     }
     Ok(body)
+}
+
+/// Stands for words that cannot be read.
+fn compressed(coding: &str) -> String {
+    format!("its words are compressed as {coding:?}, which nobody asked for and which is not read")
 }
 
 /// Reads until there is enough to judge by.
@@ -202,6 +217,15 @@ const FIELDS: [&str; 6] = ["data", "event", "id", "retry", "error", ""];
 fn start(first: &[u8]) -> &[u8] {
     let first = first.trim_ascii_start();
     first.strip_prefix(BOM).unwrap_or(first).trim_ascii_start()
+}
+
+/// How bytes are compressed that nobody labelled so.
+fn coding(first: &[u8]) -> Option<&'static str> {
+    match first {
+        [0x1f, 0x8b, ..] => Some("gzip"),
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => Some("zstd"),
+        _ => None,
+    }
 }
 
 fn is_enough(first: &[u8]) -> bool {

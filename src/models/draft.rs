@@ -169,9 +169,11 @@ impl<'a> Draft<'a> {
             }
             Step::Resay(tag) => match self.blocks.pop() {
                 Some(Block::Thinking { text, .. }) => self.say(tag + &text),
+                // Nothing stood between the tags.
                 other => {
+                    let is_text = matches!(other, Some(Block::Text(_)));
                     self.blocks.extend(other);
-                    Ok(())
+                    if is_text { self.say(tag) } else { Ok(()) }
                 }
             },
         })
@@ -229,6 +231,11 @@ impl<'a> Draft<'a> {
             Some(Block::Thinking { text, signature, .. }) => Ok((text, signature)),
             _ => Err(Stop::Fault(Fault::TooLong)),
         }
+    }
+
+    /// How much was taken, in bytes.
+    pub fn size(&self) -> usize {
+        self.size
     }
 
     /// Whether there is something to answer with, reasoning aside.

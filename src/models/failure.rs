@@ -184,6 +184,13 @@ pub fn from_fault(p: &Provider, fault: &Fault, cancel: &Cancel) -> Failure {
             let what = format!("does not speak HTTP as expected ({}): check {key}.baseUrl", quote(p, e));
             Failure::lasting(p, &what)
         }
+        Fault::Coded(coding) => {
+            let what = format!(
+                "compresses its answers as {:?}, which nobody asked for and which is not read: turn compression off in it, or in the proxy before it",
+                quote(p, coding)
+            );
+            Failure::lasting(p, &what)
+        }
         Fault::TooLong => Failure::too_long(p),
     };
     match fault {
@@ -191,6 +198,6 @@ pub fn from_fault(p: &Provider, fault: &Fault, cancel: &Cancel) -> Failure {
         Fault::NoSuchHost | Fault::Refused | Fault::Unreachable(_) | Fault::Tls(_) | Fault::Dropped => {
             failure.because("network")
         }
-        Fault::Cancelled | Fault::Protocol(_) | Fault::TooLong => failure,
+        Fault::Cancelled | Fault::Protocol(_) | Fault::Coded(_) | Fault::TooLong => failure,
     }
 }

@@ -2,13 +2,16 @@
 //!
 //! Pure; used by `think`, one character at a time.
 
-/// Whether the text is inside a block of code, between lines of backticks or within a line.
+/// Whether the text is inside a block of code, between lines of backticks or tildes, or within a line.
 #[derive(Default)]
 pub struct Code {
     fence: usize,
     inline: usize,
-    /// Backticks in a row, and whether they began a line.
+    /// Whether the block is between lines of tildes.
+    in_tildes: bool,
+    /// Backticks or tildes in a row, and whether they began a line.
     run: usize,
+    run_of_tildes: bool,
     run_begins_line: bool,
     in_line: bool,
     /// White space at the start of the present line; four make it code, too.
@@ -17,9 +20,12 @@ pub struct Code {
 
 impl Code {
     pub fn see(&mut self, c: char) {
-        if c == '`' {
+        if matches!(c, '`' | '~') {
+            if self.run_of_tildes != (c == '~') {
+                self.end_run();
+            }
             if self.run == 0 {
-                self.run_begins_line = !self.in_line;
+                (self.run_begins_line, self.run_of_tildes) = (!self.in_line, c == '~');
             }
             self.run += 1;
             self.in_line = true;
@@ -38,9 +44,16 @@ impl Code {
         let run = std::mem::take(&mut self.run);
         match (run, self.fence, self.inline) {
             (0, ..) => {}
-            (_, fence @ 1.., _) if self.run_begins_line && run >= fence => self.fence = 0,
+            (_, fence @ 1.., _)
+                if self.run_begins_line && run >= fence && self.in_tildes == self.run_of_tildes =>
+            {
+                self.fence = 0;
+            }
             (_, 1.., _) => {}
-            (3.., 0, _) if self.run_begins_line => self.fence = run,
+            (3.., 0, _) if self.run_begins_line => {
+                (self.fence, self.in_tildes) = (run, self.run_of_tildes);
+            }
+            _ if self.run_of_tildes => {}
             (_, 0, 0) => self.inline = run,
             (_, 0, open) if open == run => self.inline = 0,
             _ => {}

@@ -4,6 +4,7 @@
 pub mod adapt;
 pub mod anthropic;
 pub mod anthropic_body;
+pub mod aside;
 pub mod ask;
 pub mod builtin;
 pub mod call_ids;
@@ -16,6 +17,7 @@ pub mod draft;
 pub mod ending;
 pub mod failure;
 pub mod fences;
+pub mod foreign;
 pub mod format;
 #[cfg(test)]
 pub mod fuzz;

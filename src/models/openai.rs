@@ -115,10 +115,13 @@ impl Completions {
         }
         // Refusals come under a name of their own, and are the answer.
         draft.text(text(delta, "refusal"))?;
-        if list(delta, "tool_calls").next().is_none() {
+        // A single call may stand there without a list.
+        let single = delta.get("tool_calls").filter(|it| it.is_object());
+        let mut calls = list(delta, "tool_calls").chain(single).peekable();
+        if calls.peek().is_none() {
             old_call(delta, draft)?;
         }
-        list(delta, "tool_calls").try_for_each(|call| tool_call(call, draft))
+        calls.try_for_each(|call| tool_call(call, draft))
     }
 }
 
@@ -145,8 +148,10 @@ fn content(content: &Value, draft: &mut Draft) -> Taken {
 }
 
 fn tool_call(call: &Value, draft: &mut Draft) -> Taken {
-    let function = call.get("function").unwrap_or(&Value::Null);
-    let (id, name) = (text(call, "id"), text(function, "name"));
+    // Name and arguments may stand beside the id.
+    let function = call.get("function").filter(|it| it.is_object()).unwrap_or(call);
+    let number = call.get("id").filter(|it| it.is_number()).map(Value::to_string);
+    let (id, name) = (number.as_deref().unwrap_or(text(call, "id")), text(function, "name"));
     let index = call.get("index").and_then(Value::as_u64).unwrap_or_else(|| draft.number_of(id, name));
     draft.call(index, id, name, &arguments(function))?;
     KEPT.iter()

@@ -1,5 +1,6 @@
 //! Dialects, ends and errors that only few servers speak, and no turn may be lost by.
 use super::*;
+use crate::models::provider::Chunk;
 use crate::models::reply::testing::{call, read, read_whole};
 use serde_json::json;
 
@@ -162,5 +163,100 @@ fn b_f17_words_that_nobody_knows_are_told_when_no_answer_comes() {
     ] {
         let error = read(&FORMAT, &[stream(&[event, "[DONE]"]).as_bytes()]).0.unwrap_err();
         assert!(error.message().contains("canary"), "{event}: {error}");
+    }
+}
+
+#[test]
+fn b_f17_words_behind_half_an_answer_are_its_end() {
+    let read = |events: &[String]| read(&FORMAT, &[stream(events).as_bytes()]).0;
+    let text = |words: &str| delta(json!({"content": words})).to_string();
+    let canary = || "canary: the worker died".to_string();
+    let (stop, done) = (end("stop").to_string(), "[DONE]".to_string());
+    for events in [
+        vec![text("Half"), canary()],
+        vec![text("Half"), canary(), done.clone()],
+        vec![text("Half"), canary(), stop.clone(), done.clone()],
+    ] {
+        let error = read(&events).unwrap_err();
+        assert!(error.message().contains("in the middle (\"canary: the worker died\")"), "{error}");
+    }
+    // What stands before more of the answer, behind its end, or alone as a word is no end.
+    for events in [
+        vec![text("Who"), canary(), text("le"), stop.clone(), done.clone()],
+        vec![text("Whole"), stop.clone(), canary(), done.clone()],
+        vec![text("Who"), "keep-alive".to_string(), text("le"), "ping".to_string(), done.clone()],
+    ] {
+        assert_eq!(read(&events).unwrap().text, "Whole", "{events:?}");
+    }
+}
+
+#[test]
+fn b_f20_fields_named_twice_and_marks_in_quotes_are_known() {
+    let text = delta(json!({"content": "Whole"}));
+    for stream in [
+        format!("data: data: {text}\n\ndata: data: [DONE]\n\n"),
+        format!("data: {text}\r\n\r\ndata: \"[DONE]\"\r\n\r\n"),
+        format!(": ping\n\ndata: {{}}\n\nevent: ping\ndata:\n\ndata:{text}\n\ndata:[DONE]\n\n"),
+        format!("data: {{\"choices\":[]}}\n\ndata: {text}\rdata: [DONE]\r\r"),
+    ] {
+        assert_eq!(read(&FORMAT, &[stream.as_bytes()]).0.unwrap().text, "Whole", "{stream}");
+    }
+}
+
+#[test]
+fn b_f20_calls_without_a_list_a_function_or_an_id_of_letters_are_taken() {
+    for calls in [
+        json!({"id": "a", "function": {"name": "read", "arguments": "{\"p\":1}"}}),
+        json!([{"id": "a", "name": "read", "arguments": {"p": 1}}]),
+        json!([{"id": 7, "index": "0", "function": {"name": "read", "arguments": "{\"p\":1}"}}]),
+        json!([{"id": null, "index": -1, "type": null, "function": {"name": "read", "arguments": "{\"p\":1}"}}]),
+    ] {
+        let events = [delta(json!({"tool_calls": calls})), end("tool_calls")];
+        let done = read(&FORMAT, &[stream(&events).as_bytes()]).0.unwrap();
+        let call = done.tool_calls.first().unwrap();
+        assert_eq!((call.name.as_str(), &call.arguments), ("read", &json!({"p": 1})), "{calls}");
+        assert!(!call.id.is_empty() && done.stop_reason == "toolUse", "{calls}");
+    }
+}
+
+#[test]
+fn b_f09_numbers_that_are_none_cost_no_event() {
+    for number in ["1e400", "NaN", "-Infinity"] {
+        let events = [
+            format!(
+                "{{\"choices\":[{{\"delta\":{{\"content\":\"Who\"}},\"logprob\":{number}}}],\"created\":{number}}}"
+            ),
+            format!(
+                "{{\"choices\":[{{\"delta\":{{\"content\":\"le\"}}}}],\"usage\":{{\"cost\":{number},\"completion_tokens\":2}}}}"
+            ),
+            end("stop").to_string(),
+        ];
+        let done = read(&FORMAT, &[stream(&events).as_bytes()]).0.unwrap();
+        assert_eq!((done.text.as_str(), done.usage.output), ("Whole", 2), "{number}");
+    }
+}
+
+#[test]
+fn b_f14_what_is_said_of_tags_is_handed_on_whole() {
+    for whole in [
+        "Use <think> to open and </think> to close it.",
+        "The <think> tag opens.",
+        "It has <think></think> pairs.",
+    ] {
+        for size in [1, 3, 7, 100] {
+            let pieces: Vec<char> = whole.chars().collect();
+            let mut events: Vec<Value> = pieces
+                .chunks(size)
+                .map(|piece| delta(json!({"content": piece.iter().collect::<String>()})))
+                .collect();
+            events.push(end("stop"));
+            let (done, chunks) = read(&FORMAT, &[stream(&events).as_bytes()]);
+            let said =
+                chunks.iter().map(|chunk| if let Chunk::Text(text) = chunk { text.as_str() } else { "" });
+            assert_eq!(
+                (done.unwrap().text, said.collect::<String>()),
+                (whole.to_string(), whole.to_string())
+            );
+        }
     }
 }

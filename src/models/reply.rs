@@ -6,6 +6,7 @@
 use super::content;
 use super::draft::{Draft, End, Stop};
 use super::failure::Failure;
+use super::foreign;
 use super::format::{Format, Reader};
 use super::halves::mark;
 use super::provider::{Chunk, Completion, Kept, Provider, Usage};
@@ -17,6 +18,7 @@ use crate::fetch::sse::{Bad, Event, Parser};
 use crate::json::{self, Unread};
 use crate::metrics::{self, Metric};
 use crate::parts::Parts;
+use serde_json::Value;
 use std::time::{Duration, Instant};
 
 /// How long the end mark is waited for once the answer and its counts are complete.
@@ -37,10 +39,14 @@ pub struct Reply<'a> {
     pub(super) p: &'a Provider,
     pub(super) draft: Draft<'a>,
     reader: Box<dyn Reader>,
+    /// The name of the format that the server was asked in.
+    asked: &'static str,
     /// When the model said that it is done; only the trailer may be missing.
     finished: Option<Instant>,
     /// What was skipped first because it made no sense.
     pub(super) skipped: Option<Skipped>,
+    /// Words that are no part of the answer stand behind all that came of it.
+    pub(super) broke_off: Option<String>,
 }
 
 /// The most bytes of an answer.
@@ -52,7 +58,8 @@ fn max_answer(p: &Provider) -> usize {
 impl<'a> Reply<'a> {
     pub fn new(p: &'a Provider, format: &Format, on: &'a mut dyn FnMut(Chunk)) -> Reply<'a> {
         let draft = Draft::new(max_answer(p), on);
-        Reply { p, draft, reader: (format.reader)(), finished: None, skipped: None }
+        let reader = (format.reader)();
+        Reply { p, draft, reader, asked: format.name, finished: None, skipped: None, broke_off: None }
     }
 
     /// Whether the model said that it is done, and nothing came behind it.
@@ -124,7 +131,9 @@ impl<'a> Reply<'a> {
     }
 
     fn line(&mut self, data: &[u8], is_error: bool) -> Result<(), Stop> {
-        if data.eq_ignore_ascii_case(b"[DONE]") {
+        // Some proxies name the field once more.
+        let data = data.strip_prefix(b"data:").unwrap_or(data).trim_ascii();
+        if data.eq_ignore_ascii_case(b"[DONE]") || data == b"\"[DONE]\"" {
             self.draft.done = true;
             return Ok(());
         }
@@ -136,14 +145,29 @@ impl<'a> Reply<'a> {
                 if is_error || report::is_error(&json, is_known) {
                     return Err(Stop::Reported(json));
                 }
+                self.expect_format(&json)?;
                 if !is_known {
                     self.skip_event(&json);
                 }
-                self.reader.event(&json, &mut self.draft)
+                let size = self.draft.size();
+                self.reader.event(&json, &mut self.draft)?;
+                if self.draft.size() > size {
+                    self.broke_off = None;
+                }
+                Ok(())
             }
             Err(_) if data.is_empty() || self.draft.done => Ok(()),
             Err(Unread::Malformed(why)) => self.words(data, is_error, why.starts_with("EOF")),
             Err(bound) => Err(self.fail(&format!("sent an event that is not read: {bound}"))),
+        }
+    }
+
+    /// Fails where an answer begins in another format.
+    fn expect_format(&self, json: &Value) -> Result<(), Stop> {
+        let is_begun = self.spoke() || self.draft.end.is_some();
+        match foreign::advice(self.p, self.asked, json).filter(|_| !is_begun) {
+            Some(what) => Err(Stop::Failure(Box::new(Failure::lasting(self.p, &what).because("format")))),
+            None => Ok(()),
         }
     }
 
@@ -181,7 +205,11 @@ impl<'a> Reply<'a> {
             Err(bound) => return Err(self.fail(&format!("sent an answer that is not read: {bound}"))),
         };
         let is_known = self.reader.knows(&json);
-        if report::is_error(&json, is_known) || (!is_known && report::has_words(&json)) {
+        if report::is_error(&json, is_known) {
+            return Err(Stop::Reported(json));
+        }
+        self.expect_format(&json)?;
+        if !is_known && report::has_words(&json) {
             return Err(Stop::Reported(json));
         }
         self.reader.whole(&json, &mut self.draft)?;
@@ -200,9 +228,10 @@ impl<'a> Reply<'a> {
             Ok(()) => {}
         }
         let end = match self.draft.end {
+            Some(End::Refused) => return Err(self.refused()),
+            _ if self.broke_off.is_some() && self.spoke() => return Err(self.cut_off()),
             None if !self.draft.done && self.spoke() => return Err(self.cut_off()),
             Some(End::Broken) => return Err(self.cut_off()),
-            Some(End::Refused) => return Err(self.refused()),
             end => end.unwrap_or(End::Stop),
         };
         if !self.draft.has_answer() {

@@ -116,7 +116,14 @@ pub fn words(json: &Value) -> Option<String> {
             let inner = PLAIN.iter().filter_map(|name| member(json, name)).find_map(said);
             let base = status_of_base(json).and_then(words);
             let own = || WORDS.iter().filter_map(|name| member(json, name)).find_map(said);
-            let said = base.or(inner).or_else(own);
+            let said = base.or_else(|| match (inner, own()) {
+                // A name for the status, and beside it what happened.
+                (Some(name), Some(own)) if is_text(json, "error") && !own.contains(&name) => {
+                    Some(format!("{name}: {own}"))
+                }
+                (Some(name), Some(own)) if is_text(json, "error") && own.len() > name.len() => Some(own),
+                (inner, own) => inner.or(own),
+            });
             // OpenRouter says that the server behind it failed, and hands its words on beside that.
             match json.get("metadata").map(|it| text(it, "raw").trim()).filter(|raw| !raw.is_empty()) {
                 Some(raw) => Some(format!("{}: {raw}", said.unwrap_or_default())),
@@ -124,6 +131,10 @@ pub fn words(json: &Value) -> Option<String> {
             }
         }
     }
+}
+
+fn is_text(json: &Value, name: &str) -> bool {
+    member(json, name).is_some_and(Value::is_string)
 }
 
 /// The number an error carries, under whatever name.
@@ -166,6 +177,30 @@ mod tests {
         ] {
             assert!(is_error(&report, false), "{report}");
             assert_eq!(words(&report).as_deref(), Some("canary"), "{report}");
+        }
+    }
+
+    #[test]
+    fn b_f17_what_stands_beside_a_name_of_the_error_is_told() {
+        for (report, want) in [
+            (json!({"statusCode": 500, "message": "canary", "error": "Internal Server Error"}), {
+                "Internal Server Error: canary"
+            }),
+            (
+                json!({"statusCode": 400, "message": ["canary", "b"], "error": "Bad Request"}),
+                "Bad Request: canary",
+            ),
+            (
+                json!({"timestamp": "t", "status": 500, "error": "Internal", "message": "canary"}),
+                "Internal: canary",
+            ),
+            (json!({"error": "invalid_grant", "error_description": "canary"}), "invalid_grant: canary"),
+            (json!({"error": "canary", "message": "canary is down"}), "canary is down"),
+            (json!({"error": "canary", "message": "canary"}), "canary"),
+            (json!({"error": {"message": "canary"}, "message": "other"}), "canary"),
+        ] {
+            assert!(is_error(&report, false), "{report}");
+            assert_eq!(words(&report).as_deref(), Some(want), "{report}");
         }
     }
 

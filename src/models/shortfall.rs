@@ -26,8 +26,10 @@ impl Reply<'_> {
 
     /// The failure of a stream that ended too early.
     pub fn cut_off(&self) -> Failure {
-        let what = "ended the answer in the middle: look at the server's log, then try again";
-        Failure::passing(self.p, what).because("network")
+        let said = self.broke_off.as_ref().map(|words| format!(" (\"{}\")", quote(self.p, words)));
+        let said = said.unwrap_or_default();
+        let what = format!("ended the answer in the middle{said}: look at the server's log, then try again");
+        Failure::passing(self.p, &what).because("network")
     }
 
     /// The failure of an answer that the model, or a filter before it, did not go on with.
@@ -81,6 +83,10 @@ impl Reply<'_> {
             });
         }
         crate::logging::debug!(target: module_path!(), "agent: model server {} sent an event that is not JSON, skipped", self.p.shown_url());
+        // A word alone is a sign of life.
+        if self.spoke() && self.draft.end.is_none() && text.contains(char::is_whitespace) {
+            self.broke_off = Some(text.clone());
+        }
         self.skip(Skipped::Text(text));
         Ok(())
     }

@@ -4,7 +4,9 @@
 //! marks of `tags` in any spelling, blocks at the start, in a row and behind text, templates that open the tag
 //! themselves, and `<final>` around the answer. In code a tag is text. A closing tag that nothing opened, behind text,
 //! makes that text reasoning only where nothing else could stand there: alone on its line, at the end of all text, or
-//! anywhere with a model that is known to reason; and never once its reasoning has come already.
+//! anywhere with a model that is known to reason; and never once its reasoning has come already. What stands between
+//! tags in the middle of a sentence is the sentence's: `aside` tells such tags from reasoning.
+use super::aside::{self, Aside};
 use super::fences::Code;
 use super::tags::{Kind, Tag, begins, tag};
 use crate::parts::Parts;
@@ -20,9 +22,9 @@ pub enum Step {
     Resay(String),
 }
 
-/// What a closing tag is that nothing opened.
+/// What a tag behind text is.
 #[derive(PartialEq)]
-enum Stray {
+pub enum Stray {
     /// The end of reasoning that stands before it.
     End,
     /// Nothing that anybody wants to see.
@@ -40,8 +42,14 @@ pub struct Think {
     /// Whether reasoning was there already, by whatever way.
     pub reasoned: bool,
     inside: bool,
-    /// The tag that opened the present block, where it stands behind text.
+    /// The tag that opened the present block, where it stands behind text, with the white space behind it.
     opened: String,
+    /// What the present block holds, as long as its tags may only be spoken of.
+    aside: Option<Aside>,
+    /// Tags were spoken of.
+    is_about_tags: bool,
+    /// Blocks that were opened within a block and not closed yet.
+    nested: usize,
     /// Everything said was taken back, and nothing came since.
     took_back: bool,
     in_final: bool,
@@ -56,6 +64,8 @@ pub struct Think {
     /// What may be the beginning of a tag, or a tag whose meaning what follows tells.
     held: String,
     last: char,
+    /// The last character that is no white space.
+    visible: char,
     code: Code,
 }
 
@@ -79,7 +89,9 @@ impl Think {
     pub fn end(&mut self, is_cut: bool) -> Vec<Step> {
         let mut steps = self.flush();
         let opened = std::mem::take(&mut self.opened);
-        if std::mem::take(&mut self.took_back) || (self.inside && !opened.is_empty() && !is_cut) {
+        let is_spoken_of = self.aside.take().is_some_and(|aside| aside.is_midway);
+        let is_open = self.inside && !opened.is_empty();
+        if std::mem::take(&mut self.took_back) || (is_open && (!is_cut || is_spoken_of)) {
             self.inside = false;
             steps.push(Step::Resay(opened));
         }
@@ -123,19 +135,29 @@ impl Think {
         is_mark || if self.inside { self.last != '`' } else { !self.code.is_open() }
     }
 
-    /// What a closing tag behind text is that nothing opened; `None` for every other tag.
+    /// What a tag behind text is that may only be spoken of; `None` for every other tag.
     fn stray(&mut self, kind: Kind, after: &str, is_end: bool) -> Option<Stray> {
-        if kind != Kind::Close || self.inside || !self.said {
+        if !self.said || !matches!(kind, Kind::Close | Kind::Open) {
             return None;
+        }
+        if self.inside {
+            let aside = self.aside.as_ref().filter(|_| kind == Kind::Close)?;
+            return aside.is_spoken_of(&self.opened, after, is_end);
+        }
+        let is_quoted = aside::is_quoted(self.last, after);
+        if kind == Kind::Open {
+            let is_unclear = after.is_empty() && !is_end && aside::is_quoted(self.last, "\"");
+            return if is_unclear { Some(Stray::Unclear) } else { is_quoted.then_some(Stray::Mention) };
         }
         let text = after.trim_start();
         let space = after.head(after.len() - text.len());
-        let quotes = ['"', '\'', '“', '‘', '('];
-        let is_quoted = quotes.contains(&self.last) && after.starts_with(['"', '\'', '”', '’', ')']);
         let is_alone = self.code.begins_line() && (space.contains('\n') || text.is_empty());
+        let is_midway = self.last.is_whitespace() && after.starts_with([' ', ',', '.']);
         Some(match (text.is_empty(), self.reasoned) {
             (true, _) if !is_end => Stray::Unclear,
             _ if is_quoted => Stray::Mention,
+            _ if self.nested > 0 && !is_midway => Stray::End,
+            _ if self.is_about_tags && !is_alone => Stray::Mention,
             (_, true) if is_alone || text.is_empty() => Stray::Noise,
             (_, true) => Stray::Mention,
             (_, false) if is_alone || text.is_empty() || self.reasons => Stray::End,
@@ -153,14 +175,30 @@ impl Think {
                 self.space.clear();
             }
             (_, Kind::MessageEnd) if self.in_channels => self.inside = false,
+            (true, Kind::Open) if !matches!(self.last, '"' | '\'' | '“' | '‘') => {
+                self.nested += 1;
+                return false;
+            }
+            (true, Kind::Close) if stray == Some(Stray::Mention) => {
+                steps.push(Step::Resay(std::mem::take(&mut self.opened)));
+                (self.inside, self.skips_space, self.is_about_tags) = (false, false, true);
+                (self.aside, self.nested) = (None, 0);
+                return false;
+            }
             (true, Kind::Close) => {
                 self.inside = false;
                 self.reasoned = true;
                 self.opened.clear();
             }
+            (false, Kind::Open) if stray == Some(Stray::Mention) => {
+                self.is_about_tags = true;
+                return false;
+            }
             (false, Kind::Open) => {
                 self.inside = true;
                 self.opened = if self.said { written.to_string() } else { String::new() };
+                let is_midway = !self.code.begins_line() && aside::is_midway(self.last, self.visible);
+                self.aside = self.said.then(|| Aside::new(is_midway));
                 self.space.clear();
             }
             (false, Kind::Close) => match stray {
@@ -172,6 +210,7 @@ impl Think {
                         self.took_back = true;
                     }
                     (self.said, self.in_final, self.reasoned) = (false, false, true);
+                    self.nested = self.nested.saturating_sub(1);
                     self.space.clear();
                 }
             },
@@ -180,7 +219,7 @@ impl Think {
                 self.space.clear();
             }
             (false, Kind::FinalClose) if self.in_final => self.in_final = false,
-            (false, Kind::Empty) => {}
+            (false, Kind::Empty) if !(self.said && aside::is_midway(self.last, self.visible)) => {}
             _ => return false,
         }
         self.skips_space = true;
@@ -191,11 +230,21 @@ impl Think {
 
     fn say(&mut self, c: char, steps: &mut Vec<Step>) {
         if self.skips_space && c.is_whitespace() {
+            // Where nothing comes of the block, it belongs to the text.
+            if self.inside && !self.opened.is_empty() {
+                self.opened.push(c);
+            }
             return;
         }
         self.skips_space = false;
         self.last = c;
+        if !c.is_whitespace() {
+            self.visible = c;
+        }
         if self.inside {
+            if self.aside.as_mut().is_some_and(|aside| !aside.push(c)) {
+                self.aside = None;
+            }
             match steps.last_mut() {
                 Some(Step::Thought(text)) => text.push(c),
                 _ => steps.push(Step::Thought(c.to_string())),

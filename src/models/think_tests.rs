@@ -9,16 +9,19 @@ fn split(pieces: &[&str]) -> (String, String) {
     let (mut thought, mut said, mut last) = (String::new(), String::new(), String::new());
     for step in steps {
         match step {
-            Step::Text(t) => said += &t,
+            Step::Text(t) => {
+                last.clear();
+                said += &t;
+            }
             Step::Thought(t) => {
-                last = t.clone();
+                last += &t;
                 thought += &t;
             }
             Step::Unsay => {
                 last = std::mem::take(&mut said);
                 thought += &last;
             }
-            Step::Resay(tag) => said += &(tag + &last),
+            Step::Resay(tag) => said += &(tag + &std::mem::take(&mut last)),
         }
     }
     (thought, said)
@@ -69,7 +72,7 @@ fn b_f14_every_cut_gives_the_same_split() {
 
 #[test]
 fn b_f14_what_leads_to_no_answer_is_given_back() {
-    assert_eq!(split(&["The <think> tag opens."]).1, "The <think>tag opens.");
+    assert_eq!(split(&["The <think> tag opens."]).1, "The <think> tag opens.");
     assert_eq!(split(&["Hello.</think>"]).1, "Hello.");
     assert_eq!(split(&["Hello.", "</think>", "\n"]).1, "Hello.");
     let mut think = Think::default();
@@ -132,4 +135,49 @@ fn b_f14_a_closing_tag_that_is_spoken_of_takes_nothing_away() {
     // Once it has ended, the tag alone is noise.
     assert_eq!(answer(true, true, "Hello.\n</think>\nYou."), "Hello.\nYou.");
     assert_eq!(answer(false, false, "<think>hm</think>Hello.\n</think>"), "Hello.\n");
+}
+
+#[test]
+fn b_f14_what_is_said_of_tags_loses_no_word() {
+    for whole in [
+        "The <think> tag opens.",
+        "Use <think> to open and </think> to close it.",
+        "Use <think> to open.\n\nThen go on, a line\n\n  or two.",
+        "Wrap it as <think>reasoning</think> and then answer.",
+        "The format: <think> first </think> then the answer.",
+        "There are two. <think> opens, </think> closes.",
+        "They are \"<think>\" and \"</think>\", in quotes.",
+        "(<think>) and **<think>** and \\<think> and <think/> here",
+        "It has <think></think> pairs.",
+        "Write <think>so</think>\nand go on.",
+        "It ends in <think>",
+        "It ends in <think>\n",
+        "Tags:\n- <think>: opens it\n- </think>: closes it\n",
+        "| <think> | opens |\n| </think> | closes |",
+        "So:\n~~~\n<think>x</think>\n~~~\nand on.",
+        "Models write [THINK] and [/THINK], or ◁think▷ and ◁/think▷, too.",
+    ] {
+        let all: Vec<String> = whole.chars().map(String::from).collect();
+        let pieces: Vec<&str> = all.iter().map(String::as_str).collect();
+        assert_eq!((split(&[whole]).1, split(&pieces).1), (whole.to_string(), whole.to_string()));
+    }
+}
+
+#[test]
+fn b_f14_nested_blocks_are_one() {
+    for (whole, said) in [
+        ("<think>a <think>b</think> c</think>Hello.", "Hello."),
+        ("<think>a<think>b<think>c</think>d</think>e</think>\nHello.", "Hello."),
+        ("<think>a <thinking>b</thinking> c</think>\n\nHello.", "Hello."),
+        ("<think>I could write <think> here.</think>Hello.", "Hello."),
+        ("<think>I could write <think> here.</think>Close it with </think> then.", {
+            "Close it with </think> then."
+        }),
+        ("Hello.\n<think>\nso, </b>\n</think>\nYou.", "Hello.\nYou."),
+        ("Hello <think>\nwell\n</think>\nYou.", "Hello You."),
+    ] {
+        let all: Vec<String> = whole.chars().map(String::from).collect();
+        let pieces: Vec<&str> = all.iter().map(String::as_str).collect();
+        assert_eq!((split(&[whole]).1, split(&pieces).1), (said.to_string(), said.to_string()), "{whole}");
+    }
 }
