@@ -9,9 +9,9 @@ mod members;
 mod read;
 
 pub use bounded::bounded;
-pub use loose::{ends_in_string, read_loose};
+pub use loose::{ends_in_string, is_whole, loosely, read_loose};
 pub use members::members;
-pub use read::{Unread, count, is_whole, mend, read, read_as, read_object};
+pub use read::{Unread, count, mend, read, read_as, read_object};
 use serde::ser::Serialize;
 use serde_json::{Map, Value};
 

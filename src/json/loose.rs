@@ -1,8 +1,8 @@
 //! JSON as models and their servers write it: mended where strict readers stumble, read under the same bounds.
 //!
 //! Only a text that strict readers refuse is copied: raw control characters in strings are escaped, a backslash that
-//! escapes nothing is one, and the numbers that JSON has no word for are null. Pure; runs on any thread. What people
-//! and clients write is not read so.
+//! escapes nothing is one, and numbers that JSON has no word for, or that are larger than numbers get, are null, as
+//! JavaScript writes them. Pure; runs on any thread. What clients send is not read so; transcripts and indexes are.
 use super::read::{Unread, read};
 use crate::parts::Parts;
 use serde_json::Value;
@@ -12,14 +12,24 @@ const WORDS: [&[u8]; 4] = [b"NaN", b"Infinity", b"-Infinity", b"undefined"];
 
 /// Like `read`, of a text that may break the rules of strings and numbers.
 pub fn read_loose(text: impl AsRef<[u8]>, most_values: usize, most_depth: usize) -> Result<Value, Unread> {
-    let text = text.as_ref();
-    match read(text, most_values, most_depth) {
+    loosely(text.as_ref(), |text| read(text, most_values, most_depth))
+}
+
+/// What `read` makes of a text, or of the mended one where it makes nothing of that.
+pub fn loosely<T>(text: &[u8], read: impl Fn(&[u8]) -> Result<T, Unread>) -> Result<T, Unread> {
+    match read(text) {
         Err(Unread::Malformed(why)) => match mended(text) {
-            Some(mended) => read(&mended, most_values, most_depth),
+            Some(mended) => read(&mended),
             None => Err(Unread::Malformed(why)),
         },
         other => other,
     }
+}
+
+/// Whether a text is JSON from its first byte to its last, as it is or once it is mended. Nothing is kept of it.
+pub fn is_whole(text: &[u8]) -> bool {
+    let is_json = |text: &[u8]| serde_json::from_slice::<serde::de::IgnoredAny>(text).is_ok();
+    is_json(text) || mended(text).is_some_and(|mended| is_json(&mended))
 }
 
 /// Whether a text that begins as JSON ends inside a string.
@@ -63,19 +73,33 @@ fn mended(text: &[u8]) -> Option<Vec<u8>> {
                 is_changed = true;
                 continue;
             }
-            b'N' | b'I' | b'-' | b'u' if !is_inside => {
-                if let Some(word) = word() {
-                    out.extend_from_slice(b"null");
-                    at += word.len() - 1;
-                    is_changed = true;
-                    continue;
-                }
+            b'N' | b'I' | b'-' | b'u' | b'0'..=b'9' if !is_inside => {
+                let (len, is_known) = match word() {
+                    Some(word) => (word.len(), false),
+                    None => number(text.get(at - 1..).unwrap_or_default()),
+                };
+                out.extend_from_slice(if is_known {
+                    text.get(at - 1..at - 1 + len).unwrap_or_default()
+                } else {
+                    b"null"
+                });
+                at += len - 1;
+                is_changed |= !is_known;
+                continue;
             }
             _ => {}
         }
         out.push(byte);
     }
     is_changed.then_some(out)
+}
+
+/// How long the number is that a text begins with, one byte at least, and whether there is such a number.
+fn number(text: &[u8]) -> (usize, bool) {
+    let is_part = |byte: &&u8| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E');
+    let len = text.iter().take_while(is_part).count();
+    let written = std::str::from_utf8(text.get(..len).unwrap_or_default()).unwrap_or_default();
+    (len.max(1), !written.parse::<f64>().is_ok_and(f64::is_infinite))
 }
 
 /// Whether what stands behind a backslash makes an escape with it.
@@ -103,6 +127,11 @@ mod tests {
         for bad in ["{\"a\":", "\"x\n", "[1,]", "NaNa", "\"\\"] {
             assert!(matches!(read_loose(bad, 100, 10), Err(Unread::Malformed(_))), "{bad}");
         }
+        assert_eq!(one(r#"{"a":1e400,"b":[-1e999,12.5,-0,1E3],"c":"1e400"}"#), {
+            json!({"a": null, "b": [null, 12.5, 0, 1000], "c": "1e400"})
+        });
+        assert_eq!(one(&format!("[{},1]", "9".repeat(400))), json!([null, 1]));
+        assert!(is_whole(br#"{"a":NaN,"b":1e400}"#) && !is_whole(br#"{"a":NaN"#) && !is_whole(b"{\"a\":1e4"));
         assert_eq!(read_loose("[NaN,0,0]", 3, 9), Err(Unread::TooMany(3)));
     }
 

@@ -72,11 +72,6 @@ pub fn read_object(
     }
 }
 
-/// Whether a text is JSON as strict readers want it, from its first byte to its last. Nothing is kept of it.
-pub fn is_whole(text: &[u8]) -> bool {
-    serde_json::from_slice::<serde::de::IgnoredAny>(text).is_ok()
-}
-
 /// About how many values a text holds, and never less; costs no memory.
 pub fn count(text: &str) -> usize {
     scan(text.as_bytes()).values

@@ -187,19 +187,21 @@ pub(super) fn is_transcript_name(name: &str) -> bool {
         && name.bytes().all(plain)
 }
 
-/// The file name of a stored path that lies directly in `dir`, also when either is reached by another way.
-/// The file itself must not be a symbolic link; it need not exist.
+/// The file name of a stored path that lies directly in `dir`, also when either is reached by another way. A path
+/// elsewhere, as that of a home that was moved here, or a bare name, stands for the regular file of this name in `dir`,
+/// if there is one. The file itself must not be a symbolic link; where the path is right it need not exist.
 fn stored_name<'a>(file: &'a str, dir: &Path) -> Option<&'a str> {
-    let path = Path::new(file);
-    let (parent, name) = (path.parent()?, path.file_name()?.to_str()?);
-    if !path.is_absolute() || !is_transcript_name(name) {
-        return None;
+    let name = file.rsplit(['/', '\\']).next().filter(|name| is_transcript_name(name))?;
+    let parent = Path::new(file).parent().filter(|parent| parent.is_absolute());
+    let there = dir.join(name).symlink_metadata();
+    let is_here = |parent: &Path| {
+        parent == dir || dir.canonicalize().is_ok_and(|dir| parent.canonicalize().is_ok_and(|it| it == dir))
+    };
+    match there {
+        Ok(there) if there.is_file() => Some(name),
+        Ok(there) if there.is_symlink() => None,
+        _ => parent.is_some_and(is_here).then_some(name),
     }
-    if parent != dir && (dir.canonicalize().ok()? != parent.canonicalize().ok()?) {
-        return None;
-    }
-    let is_link = dir.join(name).symlink_metadata().is_ok_and(|meta| meta.is_symlink());
-    (!is_link).then_some(name)
 }
 
 #[cfg(test)]
@@ -239,6 +241,27 @@ mod tests {
             check(path(bad), "id1.jsonl");
         }
         check("other.jsonl".into(), "id1.jsonl");
+        // B-F39: homes that were moved here; only what is a regular file of the directory counts.
+        std::fs::write(inside.join("old-topic-7.jsonl"), "x").unwrap();
+        std::fs::create_dir(inside.join("dir.jsonl")).unwrap();
+        for moved in [
+            "old-topic-7.jsonl",
+            "./old-topic-7.jsonl",
+            "agents/main/sessions/old-topic-7.jsonl",
+            "/home/before/.openclaw/agents/main/sessions/old-topic-7.jsonl",
+            "C:\\Users\\me\\.openclaw\\agents\\main\\sessions\\old-topic-7.jsonl",
+        ] {
+            check(moved.into(), "old-topic-7.jsonl");
+        }
+        for bad in [
+            "/home/before/link.jsonl",
+            "/home/before/dir.jsonl",
+            "/home/before/none.jsonl",
+            "link.jsonl",
+            "dir.jsonl",
+        ] {
+            check(bad.into(), "id1.jsonl");
+        }
         check(format!("{}/%2e%2e/x.jsonl", inside.display()), "id1.jsonl");
     }
 

@@ -93,10 +93,25 @@ impl Index {
     fn load_plain(path: &Path, rules: &KeyRules) -> Option<(Index, Vec<String>)> {
         let file = open_regular(path).ok().filter(|f| f.metadata().is_ok_and(|m| m.len() <= MOST_BYTES))?;
         let (mut index, mut notes) = (Index::empty(path), Vec::new());
+        // The keys of entries that are written otherwise than they are called.
+        let mut written = HashMap::<String, String>::new();
         index_text::read(file, |key, text| {
             let known = rules.canonical(key);
-            let kept = Kept::read(known.as_deref().unwrap_or(key), text, index.all.dir(), &mut notes);
-            index.put_newest(kept.ok()??);
+            let name = known.as_deref().unwrap_or(key);
+            let kept = Kept::read(name, text, index.all.dir(), &mut notes).ok()??;
+            // The same key once more: the last one counts, as everywhere in JSON.
+            let is_same = index.get(name).is_some() && written.get(name).map_or(name, String::as_str) == key;
+            let is_put = if is_same {
+                index.put_kept(kept);
+                true
+            } else {
+                index.put_newest(kept)
+            };
+            match name == key {
+                _ if !is_put => {}
+                true => drop(written.remove(name)),
+                false => drop(written.insert(name.to_string(), key.to_string())),
+            }
             Some(())
         })?;
         Some((index, notes))
@@ -114,10 +129,12 @@ impl Index {
     }
 
     /// Of two names of one session the one counts that was used last.
-    fn put_newest(&mut self, kept: Kept) {
-        if self.get(kept.key()).is_none_or(|other| other.updated_at() < kept.updated_at()) {
+    fn put_newest(&mut self, kept: Kept) -> bool {
+        let is_newest = self.get(kept.key()).is_none_or(|other| other.updated_at() < kept.updated_at());
+        if is_newest {
             self.put_kept(kept);
         }
+        is_newest
     }
 
     pub fn get(&self, key: &str) -> Option<&Arc<Kept>> {
@@ -190,7 +207,7 @@ impl Snapshot {
 
 /// The index text as an object; JSON first because it is much faster than JSON5.
 pub fn parse(text: &[u8]) -> Option<Map<String, Value>> {
-    let value = match json::read(text, MAX_VALUES, DEEPEST) {
+    let value = match json::read_loose(text, MAX_VALUES, DEEPEST) {
         Ok(value) => value,
         Err(Unread::Malformed(_)) => {
             let text = std::str::from_utf8(text).ok().filter(|text| depth(text) <= parse::MAX_DEPTH)?;

@@ -50,7 +50,7 @@ impl Kept {
             || (found.texts.first().is_some_and(Option::is_some) && id.is_none())
             || old.iter().any(Option::is_some);
         if is_wrong {
-            let value = json::read(text, MAX_VALUES, DEEPEST)?;
+            let value = json::read_loose(text, MAX_VALUES, DEEPEST)?;
             return Ok(Entry::from_value(key, value, dir, notes).map(|entry| Kept::of(key, &entry)));
         }
         let string = |value: Option<Value>| {
@@ -107,7 +107,7 @@ impl Kept {
     pub fn open_only<const N: usize>(&self, names: &[&str; N]) -> Entry {
         let found = json::members(&self.text, names).ok().flatten();
         let texts = found.map_or([None; N], |found| found.texts);
-        let value = |text: Option<&str>| json::read(text?, MAX_VALUES, DEEPEST).ok();
+        let value = |text: Option<&str>| json::read_loose(text?, MAX_VALUES, DEEPEST).ok();
         let members =
             names.iter().zip(texts).filter_map(|(name, text)| Some((name.to_string(), value(text)?)));
         Entry::from_map(members.collect())
@@ -121,13 +121,15 @@ impl Kept {
 
     /// All of it, to be read or changed.
     pub fn open(&self) -> Entry {
-        Entry::from_map(json::read_object(&*self.text, MAX_VALUES, DEEPEST).unwrap_or_default())
+        // Its members may be numbers that are larger than numbers get, as `1e400`.
+        let read = |text: &[u8]| json::read_object(text, MAX_VALUES, DEEPEST);
+        Entry::from_map(json::loosely(self.text.as_bytes(), read).unwrap_or_default())
     }
 }
 
 /// A value without parts; anything larger is not what these members are.
 fn scalar(text: &str) -> Option<Value> {
-    json::read(text, 1, 0).ok()
+    json::read_loose(text, 1, 0).ok()
 }
 
 fn is_id(value: &Value) -> bool {

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 /// A line as an object; `None` when it is none or more than a reader takes. It stays in the file. In the oldest files
 /// a line is the bare message.
 pub fn value(bytes: &[u8]) -> Option<Value> {
-    match json::read(bytes, REQUEST_VALUES, DEEPEST) {
+    match json::read_loose(bytes, REQUEST_VALUES, DEEPEST) {
         Ok(Value::Object(members)) if members.contains_key("type") || !members.contains_key("role") => {
             Some(Value::Object(members))
         }
@@ -18,7 +18,7 @@ pub fn value(bytes: &[u8]) -> Option<Value> {
 
 /// A line's outline, a type without values in it: of a line of any size, since the rest is passed over.
 pub fn outline<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Option<T> {
-    json::read_as(bytes, usize::MAX, DEEPEST).ok()
+    json::loosely(bytes, |bytes| json::read_as(bytes, usize::MAX, DEEPEST)).ok()
 }
 
 /// The members of a line that are used.
@@ -43,13 +43,15 @@ pub struct Line {
     pub first_kept_entry_index: Option<u64>,
 }
 
+fn read<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Option<T> {
+    json::loosely(bytes, |bytes| json::read_as(bytes, REQUEST_VALUES, DEEPEST)).ok()
+}
+
 impl Line {
     pub fn read(bytes: &[u8]) -> Option<Line> {
-        let mut line: Line = json::read_as(bytes, REQUEST_VALUES, DEEPEST).ok()?;
+        let mut line: Line = read(bytes)?;
         if line.kind.is_empty() {
-            line.message = json::read_as(bytes, REQUEST_VALUES, DEEPEST)
-                .ok()
-                .filter(|message: &Message| !message.role.is_empty());
+            line.message = read(bytes).filter(|message: &Message| !message.role.is_empty());
             line.kind = "message".to_string();
         }
         Some(line)

@@ -86,7 +86,7 @@ pub fn salvage(text: &[u8]) -> (Map<String, Value>, usize) {
 /// One member of an object, by itself.
 fn member(text: &str) -> Option<Map<String, Value>> {
     let text = format!("{{{}}}", text.trim_end().trim_end_matches(','));
-    match json::read(text, MAX_VALUES, DEEPEST) {
+    match json::read_loose(text, MAX_VALUES, DEEPEST) {
         Ok(Value::Object(map)) if map.len() == 1 => Some(map),
         _ => None,
     }

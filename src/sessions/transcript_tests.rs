@@ -192,3 +192,19 @@ fn runs_are_found_and_files_archived() {
         target.display().to_string().contains("a.jsonl.deleted.20") && target.exists() && !t.path().exists()
     );
 }
+
+#[test]
+fn b_f09_numbers_that_are_none_cost_no_line() {
+    let dir = TestDir::new();
+    let t = Transcript::at(&dir.0, "6f1c").unwrap();
+    for number in ["1e400", "NaN", "-Infinity"] {
+        // The last line lacks its end, and is no torn one.
+        let text = SAMPLE.replace("1795224713771", number).replace("1795224708294", number);
+        std::fs::write(t.path(), text.trim_end()).unwrap();
+        t.append(&[message::user_text("more", 2)]).unwrap();
+        let lines = t.tail(10).unwrap();
+        assert_eq!(lines.len(), 6, "{number}");
+        assert_eq!(lines[4]["message"]["content"][0]["text"], "Hello.", "{number}");
+        assert_eq!(lines[5]["parentId"], "2be38cfb", "{number}");
+    }
+}
