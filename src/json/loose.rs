@@ -76,13 +76,9 @@ fn mended(text: &[u8]) -> Option<Vec<u8>> {
             b'N' | b'I' | b'-' | b'u' | b'0'..=b'9' if !is_inside => {
                 let (len, is_known) = match word() {
                     Some(word) => (word.len(), false),
-                    None => number(text.get(at - 1..).unwrap_or_default()),
+                    None => number(text.tail(at - 1)),
                 };
-                out.extend_from_slice(if is_known {
-                    text.get(at - 1..at - 1 + len).unwrap_or_default()
-                } else {
-                    b"null"
-                });
+                out.extend_from_slice(if is_known { text.part(at - 1..at - 1 + len) } else { b"null" });
                 at += len - 1;
                 is_changed |= !is_known;
                 continue;
@@ -98,7 +94,7 @@ fn mended(text: &[u8]) -> Option<Vec<u8>> {
 fn number(text: &[u8]) -> (usize, bool) {
     let is_part = |byte: &&u8| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E');
     let len = text.iter().take_while(is_part).count();
-    let written = std::str::from_utf8(text.get(..len).unwrap_or_default()).unwrap_or_default();
+    let written = std::str::from_utf8(text.head(len)).unwrap_or_default();
     (len.max(1), !written.parse::<f64>().is_ok_and(f64::is_infinite))
 }
 

@@ -4,6 +4,7 @@
 //! did not take for a model is remembered as long as the process lives, so that no later request costs a second one.
 use super::compat::ThinkingFormat;
 use super::provider::Provider;
+use crate::parts::Parts;
 use std::borrow::Cow;
 use std::sync::{Mutex, PoisonError};
 
@@ -82,8 +83,8 @@ const NAMED: [(&str, Part); 10] = [
 fn names(text: &str, part: &str) -> bool {
     let is_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
     text.match_indices(part).any(|(at, _)| {
-        let before = text.get(..at).and_then(|before| before.chars().next_back());
-        let mut after = text.get(at + part.len()..).unwrap_or_default().chars();
+        let before = text.head(at).chars().next_back();
+        let mut after = text.tail(at + part.len()).chars();
         let is_within = match after.next() {
             Some('.' | ',') => after.next().is_some_and(|c| c.is_ascii_alphanumeric()),
             Some(c) => c == '[' || is_word(c),
