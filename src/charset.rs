@@ -43,7 +43,11 @@ pub fn decode(bytes: Vec<u8>, label: Option<&str>, is_cut: bool, most: usize) ->
         Some(encoding) if !(is_utf8 && encoding.is_single_byte()) => by(encoding, &bytes, is_cut, most),
         _ => match wide(&bytes) {
             Some(encoding) => by(encoding, &bytes, is_cut, most),
-            None if is_binary(&bytes) => None,
+            // A file that was being written when the power failed begins or ends in zeros.
+            None if is_padded(&bytes) => decode(within_zeros(&bytes).to_vec(), label, is_cut, most),
+            None if is_binary(&bytes) => {
+                wide_words(&bytes).and_then(|encoding| by(encoding, &bytes, is_cut, most))
+            }
             None if is_utf8 || is_nearly_utf8(&bytes) => utf8(bytes, is_cut, most),
             None => by(guess(first(&bytes, SAMPLE)), &bytes, is_cut, most),
         },
@@ -121,6 +125,41 @@ fn wide(bytes: &[u8]) -> Option<&'static Encoding> {
     }
 }
 
+/// UTF-16 without its mark in other scripts: its blanks and line ends have zeros, and what it says is letters.
+fn wide_words(bytes: &[u8]) -> Option<&'static Encoding> {
+    let sample = first(bytes, SAMPLE);
+    let units = sample.as_chunks::<2>().0;
+    if bytes.len() % 2 != 0 || bytes.len() < 8 || !sample.contains(&0) || units.contains(&[0, 0]) {
+        return None;
+    }
+    let odd = |order: fn([u8; 2]) -> u16| {
+        let units = units.iter().map(|unit| order(*unit));
+        char::decode_utf16(units).filter(|c| !c.as_ref().is_ok_and(|c| is_written(*c))).count()
+    };
+    let (little, big) = (odd(u16::from_le_bytes), odd(u16::from_be_bytes));
+    let encoding = if little <= big { UTF_16LE } else { UTF_16BE };
+    (little.min(big) * 40 <= sample.len()).then_some(encoding)
+}
+
+/// Whether people write this.
+fn is_written(c: char) -> bool {
+    let is_mark = matches!(c, '\u{2010}'..='\u{2027}' | '\u{3000}'..='\u{303f}' | '\u{ff00}'..='\u{ff65}');
+    c.is_alphanumeric() || c.is_whitespace() || c.is_ascii_punctuation() || is_mark
+}
+
+/// What stands between zeros at the beginning and the end.
+fn within_zeros(bytes: &[u8]) -> &[u8] {
+    let start = bytes.iter().position(|byte| *byte != 0).unwrap_or(bytes.len());
+    let end = bytes.iter().rposition(|byte| *byte != 0).map_or(start, |at| at + 1);
+    bytes.part(start..end)
+}
+
+/// Whether there is a text between zeros.
+fn is_padded(bytes: &[u8]) -> bool {
+    let within = within_zeros(bytes);
+    within.len() < bytes.len() && !within.is_empty() && !within.contains(&0) && !is_binary(within)
+}
+
 /// Whether it is UTF-8 with some bad bytes: no more of them than characters that were right.
 fn is_nearly_utf8(bytes: &[u8]) -> bool {
     let (mut right, mut wrong) = (0, 0);
@@ -147,6 +186,12 @@ const PAIRS: [Pairs; 5] = [
     Pairs { encoding: SHIFT_JIS, usual: &[(0x81, 0x83), (0x88, 0x97)], telling: &[(0x82, 0x83)] },
     Pairs { encoding: EUC_JP, usual: &[(0xa1, 0xa1), (0xa4, 0xa5), (0xb0, 0xcf)], telling: &[(0xa4, 0xa5)] },
     Pairs { encoding: EUC_KR, usual: &[(0xa1, 0xa1), (0xb0, 0xc8)], telling: &[] },
+];
+
+/// Frequent syllables of Korean in EUC-KR, whose bytes are rare characters in the Chinese sets.
+const SYLLABLES: [u16; 17] = [
+    0xc0cc, 0xb4d9, 0xb4c2, 0xbfa1, 0xc0bb, 0xc7cf, 0xb0ed, 0xc1f6, 0xc7d1, 0xbeee, 0xbbe7, 0xc0da, 0xc0ce,
+    0xbdc3, 0xbfe4, 0xb4cf, 0xbdc0,
 ];
 
 /// What bytes that are no UTF-8 look like.
@@ -211,8 +256,20 @@ fn score(pairs: &Pairs, bytes: &[u8]) -> f64 {
     }
     let share = usual as f64 / all as f64;
     // Hangul alone is rare in anything but Korean, kana in anything but Japanese.
-    let is_sure = (pairs.encoding == EUC_KR && all >= 16 && share > 0.97) || (all >= 4 && telling * 3 > all);
+    let is_korean = (all >= 16 && share > 0.97) || (usual == all && has_syllables(bytes, all));
+    let is_sure = (pairs.encoding == EUC_KR && is_korean) || (all >= 4 && telling * 3 > all);
     if is_sure { share + 0.1 } else { share }
+}
+
+/// Whether a text of so many characters has as many of the most frequent syllables as Korean has.
+fn has_syllables(bytes: &[u8], all: usize) -> bool {
+    let mut rest = bytes.iter().copied();
+    let mut found = 0;
+    while let Some(first) = rest.find(|byte| !byte.is_ascii()) {
+        let pair = u16::from_be_bytes([first, rest.next().unwrap_or_default()]);
+        found += usize::from(SYLLABLES.contains(&pair));
+    }
+    found >= 2 && found * 5 >= all
 }
 
 /// Places that cannot be read in this set.
@@ -256,6 +313,10 @@ mod tests {
             (SHIFT_JIS, "エラー: ファイルが見つかりません"),
             (EUC_JP, "今日は天気がいいので、公園を散歩しましょう。"),
             (EUC_KR, "오늘은 날씨가 좋으니 공원을 산책합시다. 안녕하세요"),
+            (EUC_KR, "안녕하세요"),
+            (EUC_KR, "파일이 없습니다"),
+            (BIG5, "記錄檔"),
+            (GB18030, "日志文件"),
             (WINDOWS_1252, "Müller kaufte für 5 € schöne Äpfel – “sehr” süß, café crème\n"),
             (WINDOWS_1252, "caf\u{e9}"),
             (WINDOWS_1251, "Сегодня хорошая погода, пойдём гулять в парк"),
@@ -280,6 +341,11 @@ mod tests {
         let mut gbk = in_set(GB18030, "今天天气很好，我们去公园散步吧");
         gbk.pop();
         assert!(read(&gbk).starts_with("今天天气很好，我们去公园散步"));
+        for zeros in [1, 3, 8, 500] {
+            let zeros = vec![0; zeros];
+            assert_eq!(read(&[&zeros[..], "häß, a log\n".as_bytes()].concat()), "häß, a log\n");
+            assert_eq!(read(&[b"a log of some length\n", &zeros[..]].concat()), "a log of some length\n");
+        }
         let nul = [&b"start\n".repeat(100)[..], &[0; 8], &b"after a crash\n".repeat(20)].concat();
         assert!(read(&nul).ends_with("after a crash\n"));
     }
@@ -293,6 +359,12 @@ mod tests {
         assert_eq!(read(&wide("no mark here\r\n", u16::to_le_bytes)), "no mark here\r\n");
         assert_eq!(read(&wide("no mark here\r\n", u16::to_be_bytes)), "no mark here\r\n");
         assert_eq!(read("\u{feff}plain".as_bytes()), "plain");
+        for text in
+            ["Привет, мир\nещё строка\n", "今天天气很好。\n我们去公园散步吧。\n", "오늘은 날씨가 좋다\r\n"]
+        {
+            assert_eq!(read(&wide(text, u16::to_le_bytes)), text);
+            assert_eq!(read(&wide(text, u16::to_be_bytes)), text);
+        }
     }
 
     #[test]

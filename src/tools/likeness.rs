@@ -1,8 +1,9 @@
 //! Where a text stands in a file though it is not there byte for byte: curly quotes, dashes and spaces of typography,
-//! blanks at the ends of lines, CRLF, a BOM.
+//! blanks at the ends of lines, CRLF, a BOM, letters apart from their marks.
 //!
 //! Pure. Both texts are made plain and compared; the place is then found in the file's own bytes, so that whatever
 //! is not to be replaced stays as it is. Memory: one copy of the file.
+use super::compose::composed;
 use crate::parts::Parts;
 use std::ops::Range;
 
@@ -25,7 +26,7 @@ fn walk(text: &str, on: &mut dyn FnMut(char, Range<usize>)) {
     let mut blanks: Option<usize> = None;
     let mut chars = text.char_indices().peekable();
     while let Some((at, c)) = chars.next() {
-        let c = match plain(c) {
+        let mut c = match plain(c) {
             '\0' => continue,
             '\r' if chars.peek().is_none_or(|(_, next)| *next == '\n') => continue,
             c => c,
@@ -41,6 +42,10 @@ fn walk(text: &str, on: &mut dyn FnMut(char, Range<usize>)) {
                     on(blank_plain, start..start + blank.len_utf8());
                 }
             }
+        }
+        while let Some(both) = chars.peek().and_then(|(_, mark)| composed(c, *mark)) {
+            c = both;
+            chars.next();
         }
         let end = chars.peek().map_or(text.len(), |(next, _)| *next);
         on(c, at..end);
@@ -76,8 +81,9 @@ pub struct Change<'n> {
     pub text: &'n str,
 }
 
-/// Where the one place like `old` stands and what of `new` is to stand there: lines that are alike in both at the
-/// beginning and the end are left as the file has them. `Err` is the number of places when it is not one.
+/// Where the one place like `old` stands and what of `new` is to stand there: what is alike in both at the beginning
+/// and the end is left as the file has it, whole lines first and then characters. `Err` is the number of places when it
+/// is not one.
 pub fn find<'n>(content: &str, old: &str, new: &'n str) -> Result<Change<'n>, usize> {
     let (in_file, wanted) = (plainly(content), plainly(old));
     if wanted.trim().is_empty() {
@@ -88,22 +94,34 @@ pub fn find<'n>(content: &str, old: &str, new: &'n str) -> Result<Change<'n>, us
         return Err(in_file.matches(&wanted).count());
     };
     drop(places);
-    let old_lines: Vec<String> = old.split_inclusive('\n').map(plainly).collect();
-    let new_lines: Vec<&str> = new.split_inclusive('\n').collect();
-    let alike = |old: &String, new: &str| *old == plainly(new);
-    let first = old_lines.iter().zip(&new_lines).take_while(|(old, new)| alike(old, new)).count();
-    let most = old_lines.len().min(new_lines.len()) - first;
-    let pairs = old_lines.iter().rev().zip(new_lines.iter().rev());
-    let last = pairs.take(most).take_while(|(old, new)| alike(old, new)).count();
+    let lines = |text: &str| text.split_inclusive('\n').map(plainly).collect::<Vec<String>>();
+    let (old_lines, new_lines) = (lines(old), lines(new));
+    let (first, last) = alike(old_lines.iter(), new_lines.iter());
     let length = |lines: Option<&[String]>| lines.unwrap_or_default().iter().map(String::len).sum::<usize>();
-    let before = length(old_lines.get(..first));
-    let after = length(old_lines.get(old_lines.len() - last..));
-    let skipped =
-        |lines: Option<&[&str]>| lines.unwrap_or_default().iter().map(|line| line.len()).sum::<usize>();
-    let from = skipped(new_lines.get(..first));
-    let to = new.len() - skipped(new_lines.get(new_lines.len() - last..));
-    let range = place(content, at + before..at + wanted.len() - after);
-    Ok(Change { range, text: new.part(from..to) })
+    let (before, after) = (length(old_lines.get(..first)), length(old_lines.get(old_lines.len() - last..)));
+    let (from, to) = (length(new_lines.get(..first)), length(new_lines.get(new_lines.len() - last..)));
+    let of_old = wanted.part(before..wanted.len() - after);
+    let plain_new = new_lines.concat();
+    let of_new = plain_new.part(from..plain_new.len() - to);
+    let (head, tail) = alike(of_old.chars(), of_new.chars());
+    let head: usize = of_old.chars().take(head).map(char::len_utf8).sum();
+    let tail: usize = of_old.chars().rev().take(tail).map(char::len_utf8).sum();
+    let range = place(content, at + before + head..at + wanted.len() - after - tail);
+    let text = place(new, from + head..plain_new.len() - to - tail);
+    // Blanks that are not in the plain text are what is wanted where nothing is left as it was.
+    let start = if from + head == 0 { 0 } else { text.start };
+    let end = if to + tail == 0 { new.len() } else { text.end };
+    Ok(Change { range, text: new.part(start..end.max(start)) })
+}
+
+/// How many items are alike at the beginning of both, and how many of the others at the end.
+fn alike<T: PartialEq>(
+    old: impl DoubleEndedIterator<Item = T> + Clone,
+    new: impl DoubleEndedIterator<Item = T> + Clone,
+) -> (usize, usize) {
+    let first = old.clone().zip(new.clone()).take_while(|(old, new)| old == new).count();
+    let most = old.clone().count().min(new.clone().count()) - first;
+    (first, old.rev().zip(new.rev()).take(most).take_while(|(old, new)| old == new).count())
 }
 
 #[cfg(test)]
@@ -121,15 +139,23 @@ mod tests {
             ("It’s “fine” – ok now", "It's \"fine\" - ok", "It is", "It is now"),
             ("a  \nb\t\nc\n", "a\nb", "x\ny", "x\ny\t\nc\n"),
             ("a\nb\n", "a  \nb ", "x", "x\n"),
-            ("\u{feff}a\r\nb\r\nc", "\u{feff}a\nb\n", "x\n", "\u{feff}x\nc"),
+            ("\u{feff}a\r\nb\r\nc", "\u{feff}a\nb\n", "x\n", "\u{feff}x\r\nc"),
             ("1\u{a0}000 €", "1 000 €", "2", "2"),
             ("soft\u{ad}hyphen", "softhyphen", "x", "x"),
             (
                 "say “hi”\nkeep “this”\nend – it",
                 "say \"hi\"\nkeep \"this\"\nend - it",
                 "say \"ho\"\nkeep \"this\"\nend - it",
-                "say \"ho\"\nkeep “this”\nend – it",
+                "say “ho”\nkeep “this”\nend – it",
             ),
+            // Letters and marks in one character or in two; what stays is as the file has it.
+            ("un cafe\u{301} noir", "un caf\u{e9} noir", "un th\u{e9} noir", "un the\u{301} noir"),
+            ("cafe\u{301} a\u{300} Paris", "caf\u{e9} \u{e0} Paris", "caf\u{e9} \u{e0} Lyon", {
+                "cafe\u{301} a\u{300} Lyon"
+            }),
+            ("caf\u{e9} 1", "cafe\u{301} 1", "cafe\u{301} 2", "caf\u{e9} 2"),
+            ("Vi\u{1ec7}t Nam", "Vie\u{323}\u{302}t Nam", "Vie\u{323}\u{302}t", "Vi\u{1ec7}t"),
+            ("\u{1112}\u{1161}\u{11ab} a", "\u{d55c} a", "\u{d55c} b", "\u{1112}\u{1161}\u{11ab} b"),
             ("a “b”\nc", "a \"b\"\nc", "a \"b\"\nnew\nc", "a “b”\nnew\nc"),
             ("‘a’\n‘b’\n", "'a'\n'b'\n", "'b'\n", "‘b’\n"),
         ] {
@@ -137,6 +163,7 @@ mod tests {
         }
         assert_eq!(changed("“a” \"a\"", "“a”", "x"), Err(2));
         assert_eq!(changed("a", "b", "x"), Err(0));
+        assert_eq!(changed("caf\u{e9} e\u{301}", "cafe a", "x"), Err(0));
         assert_eq!(changed("a", " \n", "x"), Err(0));
     }
 }

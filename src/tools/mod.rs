@@ -5,6 +5,7 @@
 mod agents_list;
 mod arguments;
 pub mod change;
+mod compose;
 mod edit;
 mod html;
 mod likeness;
