@@ -129,7 +129,7 @@ fn wide(bytes: &[u8]) -> Option<&'static Encoding> {
 fn wide_words(bytes: &[u8]) -> Option<&'static Encoding> {
     let sample = first(bytes, SAMPLE);
     let units = sample.as_chunks::<2>().0;
-    if bytes.len() % 2 != 0 || bytes.len() < 8 || !sample.contains(&0) || units.contains(&[0, 0]) {
+    if bytes.len() & 1 == 1 || bytes.len() < 8 || !sample.contains(&0) || units.contains(&[0, 0]) {
         return None;
     }
     let odd = |order: fn([u8; 2]) -> u16| {
