@@ -72,8 +72,8 @@ fn facts(wanted: &Wanted, workspace: &Path) -> String {
     let name = identity.get("name").and_then(Value::as_str).unwrap_or("Assistant");
     let now = clock::zoned(clock::now_ms(), wanted.config.str("agents.defaults.userTimezone"));
     // The time of day stands in each message: a prompt that stays the same for a day can be cached by the server.
-    let day = now.strftime("%A, %-d %B %Y");
-    let zone = now.time_zone().iana_name().map_or_else(|| now.strftime("%Z").to_string(), str::to_string);
+    let day = clock::show(&now, "%A, %e %B %Y");
+    let zone = now.time_zone().iana_name().map_or_else(|| clock::show(&now, "%Z"), str::to_string);
     let host = rustix::system::uname();
     let text = |part: &std::ffi::CStr| part.to_string_lossy().into_owned();
     let mut facts = format!("You are {name}, a personal assistant.\n\n");

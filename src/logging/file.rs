@@ -56,7 +56,7 @@ impl Place {
         match self {
             Place::Fixed(path) => path.clone(),
             Place::Daily { dir, prefix } => {
-                dir.join(format!("{prefix}-{}.log", clock::zoned(now, None).strftime("%Y-%m-%d")))
+                dir.join(format!("{prefix}-{}.log", clock::show(&clock::zoned(now, None), "%Y-%m-%d")))
             }
         }
     }

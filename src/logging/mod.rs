@@ -158,7 +158,7 @@ fn console(level: LevelFilter) -> Box<WriteLogger<std::io::Stdout>> {
 /// When a line was said, always as long: the time of day here for a person at a terminal, else the moment in UTC.
 fn stamp(at: u64) -> String {
     if std::io::stdout().is_terminal() {
-        clock::zoned(at, None).strftime("%H:%M:%S%.3f").to_string()
+        clock::show(&clock::zoned(at, None), "%H:%M:%S.%L")
     } else {
         clock::iso(at)
     }

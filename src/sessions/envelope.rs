@@ -27,12 +27,12 @@ pub fn stamp(text: &str, now: u64, zone: Option<&str>) -> String {
     if text.contains("Current time: ") || bracket(text).is_some_and(|(inner, _)| has_date_time(inner)) {
         return text.to_string();
     }
-    format!("[{}] {text}", clock::zoned(now, zone).strftime("%a %Y-%m-%d %H:%M %Z"))
+    format!("[{}] {text}", clock::show(&clock::zoned(now, zone), "%a %Y-%m-%d %H:%M %Z"))
 }
 
 /// A line of the gateway that stands before a user's message.
 pub fn note(text: &str, at: u64, zone: Option<&str>) -> String {
-    format!("System: [{}] {text}\n", clock::zoned(at, zone).strftime("%Y-%m-%d %H:%M:%S %Z"))
+    format!("System: [{}] {text}\n", clock::show(&clock::zoned(at, zone), "%Y-%m-%d %H:%M:%S %Z"))
 }
 
 /// Adds the line that names the message to the model.

@@ -50,7 +50,7 @@ fn card(context: &Context, key: &str, row: Option<&Value>, defaults: Option<&Val
     let number = |name: &str| member(name).and_then(Value::as_u64);
     let mut lines = vec![
         format!("OpenClaw {}", crate::version::VERSION),
-        format!("Time: {}", clock::zoned(now, zone).strftime("%A, %-d %B %Y, %H:%M %Z")),
+        format!("Time: {}", clock::show(&clock::zoned(now, zone), "%A, %e %B %Y, %H:%M %Z")),
         format!("Session: {key} (agent {})", reach::owner(context, key)),
     ];
     if let Some(model) = word("model") {

@@ -46,8 +46,8 @@ impl Style {
         let Some(ms) = clock::parse_iso(time) else { return time.to_string() };
         let zone = if self.local { None } else { Some("UTC") };
         match (self.pretty, self.local) {
-            (true, _) => clock::zoned(ms, zone).strftime("%H:%M:%S").to_string(),
-            (false, true) => clock::zoned(ms, zone).strftime("%Y-%m-%dT%H:%M:%S%.3f%:z").to_string(),
+            (true, _) => clock::show(&clock::zoned(ms, zone), "%H:%M:%S"),
+            (false, true) => clock::show(&clock::zoned(ms, zone), "%Y-%m-%dT%H:%M:%S.%L%z"),
             (false, false) => clock::iso(ms),
         }
     }
