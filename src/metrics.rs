@@ -36,6 +36,9 @@ metrics! {
     TokensIn "tokensIn";
     TokensOut "tokensOut";
     ToolCalls "toolCalls";
+    /// Messages that a platform has taken, and those that it never will.
+    DeliveriesConfirmed "deliveriesConfirmed";
+    DeliveriesFailed "deliveriesFailed";
     /// Times that a worker of the gateway ended without having been told to.
     WorkersFailed "workersFailed";
 }

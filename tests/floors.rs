@@ -54,7 +54,7 @@ const FLOORS: &[&[&str]] = &[
 const EXCEPTIONS: &[(&str, &str, &str)] = &[];
 
 #[test]
-fn dependencies_between_rooms_point_down() {
+fn i10_7_dependencies_between_rooms_point_down() {
     let floor: BTreeMap<&str, usize> =
         FLOORS.iter().enumerate().flat_map(|(n, rooms)| rooms.iter().map(move |room| (*room, n))).collect();
     let mut up = Vec::new();

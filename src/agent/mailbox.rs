@@ -15,6 +15,8 @@ pub struct Said {
     pub images: Arc<Vec<Value>>,
     /// Add the line that names the message (as `chat.send` does).
     pub names_message: bool,
+    /// It may be written already, by a turn that the end of the process cut off.
+    pub is_again: bool,
 }
 
 /// A clone is the same box.

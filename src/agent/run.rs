@@ -8,7 +8,7 @@ use crate::agent::candidates::Candidates;
 use crate::agent::compact;
 use crate::agent::mailbox::{Mailbox, Said};
 use crate::agent::turn::Turn;
-use crate::calls::Ask;
+use crate::calls::{Ask, Provenance};
 use crate::cancel::Cancel;
 use crate::clock;
 use crate::config::Config;
@@ -34,6 +34,8 @@ pub struct Job {
     pub key: String,
     /// Where the conversation takes place, such as `webchat`.
     pub channel: Option<String>,
+    /// On whose authority the turn is taken.
+    pub provenance: Provenance,
     /// `provider/model` that the session chose; else the agent's, else the built-in one.
     pub model: Option<String>,
     /// What the request or the session asks for; else the agent's default, else the model's.
@@ -249,7 +251,8 @@ impl Job {
     ) -> Result<()> {
         let (now, zone) = (clock::now_ms(), config.str("agents.defaults.userTimezone"));
         let model = new_with.map(|p| message::model_change(&p.id, &p.model));
-        let questions = said.into_iter().map(|said| question(&said, now, zone));
+        let said = said.into_iter().filter(|s| !s.is_again || !self.transcript.ends_with_run(&s.run));
+        let questions = said.map(|said| question(&said, now, zone));
         self.write(model.into_iter().chain(questions).collect(), false)
     }
 }

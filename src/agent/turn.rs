@@ -127,10 +127,11 @@ impl<'a> Turn<'a> {
         let job = self.job;
         let agents = Agents::of(self.config, &job.settings.env);
         let model = format!("{}/{}", provider.id, provider.model);
-        let offered = match provider.tools {
+        let mut offered = match provider.tools {
             true => tools::offered(self.config, &job.agent, &model, &job.key),
             false => Vec::new(),
         };
+        offered.retain(|tool| (tool.serves)(job.provenance));
         let by_default = || agents.thinking_default(&job.agent).unwrap_or(Thinking::Low);
         let thinking =
             if provider.reasoning { job.thinking.unwrap_or_else(by_default) } else { Thinking::Off };
@@ -295,6 +296,7 @@ impl<'a> Turn<'a> {
             agent: job.agent.clone(),
             session_key: job.key.clone(),
             run: job.run.clone(),
+            provenance: job.provenance,
             workspace: Agents::of(self.config, &job.settings.env).workspace(&job.agent),
             cancel: job.cancel.clone(),
         };

@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a_thread_gets_the_payload_itself_and_the_kind_of_an_error() {
+    fn i10_1_a_thread_gets_the_payload_itself_and_the_kind_of_an_error() {
         let (call, said) = waiting();
         call.answer(Err(Error::new(Kind::Forbidden, "no")));
         call.answer(Ok(Payload::Value(json!(2))));
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stored_error_reaches_a_thread_with_its_kind() {
+    fn i10_1_a_stored_error_reaches_a_thread_with_its_kind() {
         use Kind::*;
         let all = [
             Invalid,

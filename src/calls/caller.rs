@@ -25,6 +25,15 @@ pub enum Provenance {
 }
 
 impl Provenance {
+    pub fn is_any(self) -> bool {
+        true
+    }
+
+    /// Whether it is the owner's word, or of what he set up himself.
+    pub fn is_own(self) -> bool {
+        !matches!(self, Provenance::Guest | Provenance::Hook)
+    }
+
     /// Whether somebody wrote it himself: only such words are commands.
     pub fn is_person(self) -> bool {
         matches!(self, Provenance::Operator | Provenance::Owner | Provenance::Guest)

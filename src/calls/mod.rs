@@ -13,3 +13,4 @@ mod wake;
 pub use call::{Ask, Call, Reply, Said, Whom, log_failure};
 pub use caller::{Admitted, Caller, Client, Provenance};
 pub use pending::{Party, Pending, Question};
+pub use wake::Wake;

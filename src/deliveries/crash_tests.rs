@@ -2,10 +2,8 @@
 //!
 //! The one that is killed is this test program, started again for the one test that plays a channel's worker.
 //! `OPENCLAW_TORTURE` says how often it is killed.
-use super::line::Stage;
-use super::{Delivery, Inbound, Journal, Ledger, Line};
+use super::{Delivery, Inbound, Journal, Ledger, Line, Stage, Taken};
 use crate::clock;
-use crate::deliveries::ledger::Taken;
 use crate::sessions::TestDir;
 use serde_json::json;
 use std::collections::BTreeMap;

@@ -4,15 +4,17 @@
 //! After a stop nothing is guessed: what was promised and not begun is sent, what was begun and not confirmed is told as
 //! uncertain, what was confirmed is never sent again.
 use super::dedupe::MAX_KEYS;
-use super::line::{Delivery, Inbound, Line, Name, Stage};
+use super::line::{Delivery, Inbound, Line, Login, Name, Stage};
 use crate::error::{Error, Result};
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
 #[derive(Debug, Default)]
 pub struct Ledger {
     /// `Inbound` and `Delivery` ones.
     lines: HashMap<Name, Line>,
+    /// The deliveries that are to be handed over or are in somebody's hands, in the order of their promises.
+    going: VecDeque<Name>,
     /// What is on its way to the disk.
     writing: HashSet<Name>,
 }
@@ -28,6 +30,19 @@ pub enum Taken {
     Known,
 }
 
+impl Taken {
+    /// What is to be written, if it is new. What is being written is not known yet.
+    pub fn fresh(self) -> Result<Option<Line>> {
+        match self {
+            Taken::New(line) => Ok(Some(*line)),
+            Taken::Known => Ok(None),
+            Taken::Writing => {
+                Err(Error::unavailable("it is being written; ask again").retry_in(Duration::from_secs(1)))
+            }
+        }
+    }
+}
+
 impl Ledger {
     /// As the journal has it at a start; also the lines that say what the stop left uncertain.
     pub fn resume(inbound: Vec<Inbound>, deliveries: Vec<Delivery>) -> (Ledger, Vec<Line>) {
@@ -41,10 +56,11 @@ impl Ledger {
         });
         let lines = inbound.into_iter().map(Line::Inbound).chain(deliveries);
         let lines = lines.map(|line| (line.name(), line)).collect();
-        (Ledger { lines, writing: HashSet::new() }, changed)
+        let mut ledger = Ledger { lines, ..Ledger::default() };
+        ledger.going = ledger.deliveries(Stage::Accepted).iter().map(|delivery| delivery.name()).collect();
+        (ledger, changed)
     }
 
-    #[cfg_attr(not(test), expect(dead_code, reason = "the workers of channels are its callers"))]
     /// Takes in what came from a platform, or is to go to one.
     pub fn take(&mut self, line: Line) -> Result<Taken> {
         let name = line.name();
@@ -57,20 +73,22 @@ impl Ledger {
             return Err(Error::unavailable(text).retry_in(Duration::from_secs(30)));
         }
         self.writing.insert(name.clone());
+        if matches!(line, Line::Delivery(_)) {
+            self.going.push_back(name.clone());
+        }
         self.lines.insert(name, line.clone());
         Ok(Taken::New(Box::new(line)))
     }
 
-    #[cfg_attr(not(test), expect(dead_code, reason = "the workers of channels are its callers"))]
     /// What `take` gave out is on disk, or could not be written: then it was never here.
     pub fn written(&mut self, name: &Name, is_written: bool) {
         self.writing.remove(name);
         if !is_written {
             self.lines.remove(name);
+            self.going.retain(|going| going != name);
         }
     }
 
-    #[cfg_attr(not(test), expect(dead_code, reason = "the workers of channels are its callers"))]
     /// A message has become a run or an answer, or was passed over. Written after what it became, so that a stop in between
     /// repeats it and loses nothing. `None` when that is known.
     pub fn handled(&mut self, name: &Name) -> Option<Line> {
@@ -81,12 +99,16 @@ impl Ledger {
         self.lines.get(name).cloned()
     }
 
-    #[cfg_attr(not(test), expect(dead_code, reason = "the workers of channels are its callers"))]
-    /// A delivery has come further. `None` when it is unknown or has come that far already: what is over stays so.
+    /// A delivery has come further, or back to where nothing has left this machine, which only who had it in his hands can
+    /// know. `None` when it is unknown or has come that far already: what is over stays so.
     pub fn advance(&mut self, name: &Name, stage: Stage, platform_id: Option<&str>) -> Option<Line> {
         let Line::Delivery(delivery) = self.lines.get_mut(name)? else { return None };
-        if delivery.is_over() || delivery.stage >= stage {
+        let is_back = (delivery.stage, stage) == (Stage::Handed, Stage::Accepted);
+        if delivery.is_over() || (delivery.stage >= stage && !is_back) {
             return None;
+        }
+        if stage > Stage::Handed {
+            self.going.retain(|going| going != name);
         }
         delivery.stage = stage;
         delivery.platform_id = platform_id.map(str::to_string);
@@ -94,6 +116,36 @@ impl Ledger {
             delivery.message = None;
         }
         Some(Line::Delivery(delivery.clone()))
+    }
+
+    /// The next delivery to hand over for this login: the oldest to a peer for whom none is in somebody's hands.
+    pub fn next(&self, login: &Login) -> Option<Delivery> {
+        let mut busy = HashSet::new();
+        let going = self.going.iter().filter(|name| !self.writing.contains(*name));
+        let mut deliveries = going.filter_map(|name| match self.lines.get(name) {
+            Some(Line::Delivery(delivery)) => Some(delivery),
+            _ => None,
+        });
+        // The first to each peer decides.
+        let next = deliveries.find(|d| d.is_of(login) && busy.insert(&d.to) && d.stage == Stage::Accepted);
+        next.cloned()
+    }
+
+    /// Whether a delivery is in somebody's hands.
+    pub fn is_handing(&self) -> bool {
+        let lines = self.going.iter().filter_map(|name| self.lines.get(name));
+        lines.into_iter().any(|line| matches!(line, Line::Delivery(d) if d.stage == Stage::Handed))
+    }
+
+    /// Who had deliveries of this login in his hands is gone: they are uncertain.
+    pub fn abandon(&mut self, login: &Login) -> Vec<Line> {
+        let handed = self.deliveries(Stage::Handed).into_iter().filter(|d| d.is_of(login));
+        let handed: Vec<Name> = handed.map(Delivery::name).collect();
+        handed.iter().filter_map(|name| self.advance(name, Stage::Uncertain, None)).collect()
+    }
+
+    pub fn line(&self, name: &Name) -> Option<&Line> {
+        self.lines.get(name)
     }
 
     /// The messages that came and were not handled yet, oldest first.
@@ -119,11 +171,16 @@ impl Ledger {
         found
     }
 
+    /// How many have come as far as `stage`.
+    pub fn count(&self, stage: Stage) -> usize {
+        let is_there = |line: &&Line| matches!(line, Line::Delivery(delivery) if delivery.stage == stage);
+        self.lines.values().filter(is_there).count()
+    }
+
     /// What is open, in words for the log; `None` when nothing is.
     pub fn told(&self) -> Option<String> {
         let waiting = self.unhandled().len();
-        let [unsent, uncertain] =
-            [Stage::Accepted, Stage::Uncertain].map(|stage| self.deliveries(stage).len());
+        let [unsent, uncertain] = [Stage::Accepted, Stage::Uncertain].map(|stage| self.count(stage));
         (waiting + unsent + uncertain > 0).then(|| {
             format!("from before the start: {waiting} messages to answer, {unsent} to deliver, {uncertain} that may have arrived")
         })
@@ -132,6 +189,7 @@ impl Ledger {
     /// Forgets what is old enough. Cheap when nothing is known.
     pub fn expire(&mut self, now: u64) {
         self.lines.retain(|_, line| !line.is_expired(now));
+        self.going.retain(|name| self.lines.contains_key(name));
     }
 
     /// When too many are known, the oldest are forgotten of which nothing is to be done.
@@ -205,6 +263,39 @@ mod tests {
         for stage in [Stage::Handed, Stage::Uncertain, Stage::Failed] {
             assert!(ledger.advance(&name, stage, None).is_none(), "{stage:?}");
         }
+    }
+
+    #[test]
+    fn deliveries_are_given_out_one_at_a_time_for_each_peer_and_come_back_when_they_were_not_taken() {
+        let mut ledger = Ledger::default();
+        let login = Login::default();
+        for (n, (id, to)) in [("a1", "a"), ("a2", "a"), ("b1", "b")].into_iter().enumerate() {
+            let delivery = Delivery { id: id.into(), to: to.into(), ts: n as u64, ..Delivery::default() };
+            let name = delivery.name();
+            ledger.take(Line::Delivery(delivery)).unwrap();
+            assert!(ledger.next(&login).is_none_or(|next| next.id != id), "it is not on disk yet");
+            ledger.written(&name, true);
+        }
+        let next = |ledger: &mut Ledger| {
+            let id = ledger.next(&Login::default())?.id;
+            ledger.advance(&Delivery::named(&id), Stage::Handed, None).unwrap();
+            Some(id)
+        };
+        assert_eq!(next(&mut ledger).as_deref(), Some("a1"));
+        assert_eq!(next(&mut ledger).as_deref(), Some("b1"));
+        assert_eq!(next(&mut ledger), None);
+        assert!(ledger.next(&Login { account: "other".into(), ..Login::default() }).is_none());
+        assert!(ledger.advance(&Delivery::named("a1"), Stage::Accepted, None).is_some(), "it was not taken");
+        assert_eq!(next(&mut ledger).as_deref(), Some("a1"), "in its order");
+        ledger.advance(&Delivery::named("a1"), Stage::Confirmed, Some("p")).unwrap();
+        assert!(
+            ledger.advance(&Delivery::named("a1"), Stage::Accepted, None).is_none(),
+            "what is over stays so"
+        );
+        assert_eq!(next(&mut ledger).as_deref(), Some("a2"));
+        assert!(ledger.is_handing());
+        assert_eq!(ledger.abandon(&login).len(), 2);
+        assert!(!ledger.is_handing() && ledger.count(Stage::Uncertain) == 2);
     }
 
     #[test]

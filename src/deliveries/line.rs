@@ -14,6 +14,19 @@ const KEEP_OPEN_MS: u64 = 7 * 24 * 60 * 60 * 1000;
 /// Kind, family and key.
 pub type Name = (&'static str, String, String);
 
+/// An account at a platform, by which messages come and go.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Login {
+    pub platform: String,
+    pub account: String,
+}
+
+impl fmt::Display for Login {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.platform, self.account)
+    }
+}
+
 #[derive(Debug, Clone, PartialEq)]
 pub enum Line {
     /// `run`: a request with an idempotency key.
@@ -120,7 +133,39 @@ impl Record {
     }
 }
 
+impl Inbound {
+    pub fn name(&self) -> Name {
+        ("inbound", format!("{}\n{}", self.platform, self.account), self.id.clone())
+    }
+
+    pub fn is_of(&self, login: &Login) -> bool {
+        self.platform == login.platform && self.account == login.account
+    }
+
+    /// The id of the run that answers it, always the same: asked for twice it is answered once.
+    pub fn run(&self) -> String {
+        format!("{}:{}:{}", self.platform, self.account, self.id)
+    }
+}
+
 impl Delivery {
+    pub fn name(&self) -> Name {
+        Delivery::named(&self.id)
+    }
+
+    /// The name of the one with this id.
+    pub fn named(id: &str) -> Name {
+        ("delivery", String::new(), id.to_string())
+    }
+
+    pub fn login(&self) -> Login {
+        Login { platform: self.platform.clone(), account: self.account.clone() }
+    }
+
+    pub fn is_of(&self, login: &Login) -> bool {
+        self.platform == login.platform && self.account == login.account
+    }
+
     /// Whether it is known what became of it.
     pub fn is_over(&self) -> bool {
         self.stage >= Stage::Confirmed
@@ -169,14 +214,11 @@ impl Line {
 
     /// What it is about. Of two lines with one name the later counts.
     pub fn name(&self) -> Name {
-        let (family, key) = match self {
-            Line::Run(record) => (record.family.clone(), record.key.clone()),
-            Line::Inbound(inbound) => {
-                (format!("{}\n{}", inbound.platform, inbound.account), inbound.id.clone())
-            }
-            Line::Delivery(delivery) => (String::new(), delivery.id.clone()),
-        };
-        (self.kind(), family, key)
+        match self {
+            Line::Run(record) => (self.kind(), record.family.clone(), record.key.clone()),
+            Line::Inbound(inbound) => inbound.name(),
+            Line::Delivery(delivery) => delivery.name(),
+        }
     }
 
     pub fn ts(&self) -> u64 {

@@ -14,6 +14,6 @@ mod spool;
 
 pub use dedupe::{Dedupe, Seen};
 pub use journal::Journal;
-pub use ledger::Ledger;
-pub use line::{Delivery, Inbound, Line, Record};
+pub use ledger::{Ledger, Taken};
+pub use line::{Delivery, Inbound, Line, Login, Name, Record, Stage};
 pub use spool::Spool;

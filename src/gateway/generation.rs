@@ -15,6 +15,7 @@ use crate::net::origin;
 use crate::protocol::limits::Limits;
 use crate::runs::Requests;
 use crate::settings::Settings;
+use crate::state::carrying::Post;
 use crate::state::event::Event;
 use crate::state::sentinel;
 use crate::state::sessions::Sessions;
@@ -174,13 +175,14 @@ fn build(shared: &Arc<Shared>, state_tx: Sender<Event>, judge: Sender<()>) -> Re
     let (mut journal, found) = Journal::open(dir, now)?;
     let mut sessions = Sessions::load(shared.clone());
     let spool = Spool::of(dir);
-    let records = recover::settle(found.runs, &mut sessions, &mut journal, &spool);
+    let again = found.inbound.iter().filter(|message| message.message.is_some()).map(|m| m.run()).collect();
+    let records = recover::settle(found.runs, &again, &mut sessions, &mut journal, &spool);
     let ledger = recover::resume(found.inbound, found.deliveries, &mut journal);
     spool.sweep(records.iter().filter(|r| r.result.is_none()).map(|r| (r.family.as_str(), r.key.as_str())));
     let store = Store::start(journal, spool, state_tx)?;
     let requests = Requests::of(records);
     let mut state = State::new(shared.clone(), store, sessions, requests, judge, now);
-    state.ledger = ledger;
+    state.post = Post::of(ledger);
     for request in Pairing::new(dir).list(now).map(|l| l.pending).unwrap_or_default() {
         if let Some(id) = request.get("requestId").and_then(|id| id.as_str()) {
             state.pairing.insert(id.to_string(), now);

@@ -6,7 +6,10 @@
 //! once, touches nothing and ends nobody (R-01b). Sockets, state directory lock, log and signal thread outlive a generation, so an
 //! in-process restart keeps process id and port, and refuses nobody (R-01a, R-14d).
 pub mod alive;
+mod carrier;
 pub mod changes;
+#[cfg(test)]
+mod echo;
 mod generation;
 pub mod judge;
 mod recover;

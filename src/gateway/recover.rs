@@ -10,14 +10,18 @@ use crate::logging;
 use crate::runs::origin;
 use crate::sessions::Transcript;
 use crate::state::sessions::Sessions;
+use std::collections::HashSet;
 
-/// Ends the runs that are open in the journal; gives all records.
+/// Ends the runs that are open in the journal; gives all records. Those that are asked for `again`, by messages that a
+/// platform was told are safe, are as if they had not been asked for.
 pub fn settle(
     mut records: Vec<Record>,
+    again: &HashSet<String>,
     sessions: &mut Sessions,
     journal: &mut Journal,
     spool: &Spool,
 ) -> Vec<Record> {
+    records.retain(|record| record.result.is_some() || !again.contains(&record.key));
     for record in records.iter_mut().filter(|r| r.result.is_none()) {
         if let Err(e) = keep_message(record, sessions, spool) {
             log::error!(target: "gateway/agent", "keep the message of run {}: {e}", logging::quoted(&record.key));

@@ -79,7 +79,7 @@ impl Test {
 }
 
 #[test]
-fn a_changed_key_restarts_its_worker_only_and_one_that_is_off_is_stopped() {
+fn i10_4_a_changed_key_restarts_its_worker_only_and_one_that_is_off_is_stopped() {
     static LINES: Lines = Mutex::new(Vec::new());
     static OTHERS: Lines = Mutex::new(Vec::new());
     static ROWS: &[Row] = &[
@@ -107,7 +107,7 @@ fn a_changed_key_restarts_its_worker_only_and_one_that_is_off_is_stopped() {
 }
 
 #[test]
-fn of_several_accounts_the_changed_one_is_started_anew() {
+fn i10_4_of_several_accounts_the_changed_one_is_started_anew() {
     static LINES: Lines = Mutex::new(Vec::new());
     static ROWS: &[Row] = &[Row {
         parts: |config| {
@@ -128,7 +128,7 @@ fn of_several_accounts_the_changed_one_is_started_anew() {
 }
 
 #[test]
-fn a_panic_is_told_and_the_worker_started_again_after_a_pause() {
+fn i10_4_a_panic_is_told_and_the_worker_started_again_after_a_pause() {
     static LINES: Lines = Mutex::new(Vec::new());
     static ROWS: &[Row] = &[row("bad", &[], |handle| {
         say(&LINES, "begin", &handle);
@@ -151,14 +151,14 @@ fn a_panic_is_told_and_the_worker_started_again_after_a_pause() {
 }
 
 #[test]
-fn pauses_grow_to_a_bound_and_differ() {
+fn i10_4_pauses_grow_to_a_bound_and_differ() {
     let of = |failures, chance| pause(failures, chance).as_millis();
     assert_eq!((of(0, 0), of(0, 255), of(1, 0), of(3, 0)), (800, 1200, 1600, 6400));
     assert_eq!((of(20, 0), of(u32::MAX, 255)), (240_000, 360_000));
 }
 
 #[test]
-fn one_that_does_not_end_is_left_behind_and_its_late_word_ignored() {
+fn i10_4_one_that_does_not_end_is_left_behind_and_its_late_word_ignored() {
     static LINES: Lines = Mutex::new(Vec::new());
     static GATE: AtomicBool = AtomicBool::new(false);
     static ROWS: &[Row] = &[row("deaf", &["cron"], |handle| {
@@ -182,7 +182,7 @@ fn one_that_does_not_end_is_left_behind_and_its_late_word_ignored() {
 }
 
 #[test]
-fn one_that_has_nothing_to_do_rests_until_its_keys_change() {
+fn i10_4_one_that_has_nothing_to_do_rests_until_its_keys_change() {
     static LINES: Lines = Mutex::new(Vec::new());
     static ROWS: &[Row] = &[row("brief", &["cron"], |handle| {
         say(&LINES, "begin", &handle);
@@ -199,7 +199,7 @@ fn one_that_has_nothing_to_do_rests_until_its_keys_change() {
 }
 
 #[test]
-fn a_worker_asks_the_gateway_by_its_methods() {
+fn i10_4_a_worker_asks_the_gateway_by_its_methods() {
     static LINES: Lines = Mutex::new(Vec::new());
     static ROWS: &[Row] = &[row("asks", &[], |handle| {
         handle.house.shared.published.set_health(&json!({"ok": true}));
@@ -213,7 +213,7 @@ fn a_worker_asks_the_gateway_by_its_methods() {
 }
 
 #[test]
-fn without_an_active_row_nothing_runs() {
+fn i10_4_without_an_active_row_nothing_runs() {
     static ROWS: &[Row] = &[Row { parts: |_| Vec::new(), ..row("off", &[], |_| unreachable!("it is off")) }];
     let mut test = start(ROWS, "{}");
     assert_eq!((test.supervisor.turn(), test.supervisor.next), (None, 0));
@@ -222,7 +222,7 @@ fn without_an_active_row_nothing_runs() {
 
 /// A row's key that needed a restart of the gateway, or nothing, would never reach its worker alone.
 #[test]
-fn the_rows_of_the_product_have_names_and_keys_that_are_reloaded() {
+fn i10_4_the_rows_of_the_product_have_names_and_keys_that_are_reloaded() {
     for row in WORKERS {
         assert!(row.name.len() <= 12 && WORKERS.iter().filter(|r| r.name == row.name).count() == 1);
         for key in row.keys {

@@ -34,13 +34,11 @@ pub struct Row {
 }
 
 /// All of them.
-pub const WORKERS: &[Row] = &[Row {
-    name: "watch",
-    keys: &[],
-    parts: |_| vec![String::new()],
-    stack: watch::STACK,
-    start: watch::run,
-}];
+pub const WORKERS: &[Row] = &[
+    Row { name: "watch", keys: &[], parts: |_| vec![String::new()], stack: watch::STACK, start: watch::run },
+    #[cfg(test)]
+    super::echo::ROW,
+];
 
 /// What all workers of a generation may use.
 pub struct House {
@@ -67,7 +65,6 @@ pub struct Handle {
     /// The configuration that the worker was started with.
     pub config: Config,
     /// Which of several.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for channel accounts"))]
     pub part: String,
     /// Readable when the worker is to end; may be waited for beside sockets and pipes.
     pub stop: UnixStream,

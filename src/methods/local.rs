@@ -63,7 +63,8 @@ pub fn call(
     wait(shared, &said, stopped)
 }
 
-fn wait(shared: &Shared, said: &Receiver<Said>, stopped: &dyn Fn() -> Option<Error>) -> Result<Value> {
+/// Waits for the answer to a call whose reply is a thread's.
+pub fn wait(shared: &Shared, said: &Receiver<Said>, stopped: &dyn Fn() -> Option<Error>) -> Result<Value> {
     loop {
         // Looked at before the queue: whoever let go had its chance to answer.
         let is_over = shared.published.is_over();

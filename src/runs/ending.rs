@@ -2,8 +2,8 @@
 //!
 //! Part of `Runs`, on the state thread. A failure is an error on each surface.
 use super::Runs;
-use super::outcome::{error_kind, footer, is_silent, outcome, stored_error, timed_out, usage};
-use super::run::{Ended, Phase, Run};
+use super::outcome::{error_kind, footer, is_silent, outcome, stored, timed_out, usage};
+use super::run::{Ended, Phase};
 use super::telling::{agent_event, chat_event, said, stop_reason};
 use super::world::World;
 use crate::agent::run::Finished;
@@ -13,7 +13,6 @@ use crate::json::json;
 use crate::metrics::{self, Metric};
 use crate::protocol::events;
 use crate::protocol::frame::Payload;
-use serde_json::Value;
 
 impl Runs {
     pub(super) fn run_finished(&mut self, world: &mut dyn World, id: &str, finished: Finished) {
@@ -52,10 +51,12 @@ impl Runs {
         let attached = std::mem::take(&mut run.attached);
         let key = (!run.is_aside()).then(|| run.new.key.clone());
         let (text, reason) = (run.text.clone(), run.cancel.reason());
+        let said_to = run.destinations();
         for other in &attached {
             if let Some(other) = self.map.get_mut(other) {
                 // Its text is told with its end, not piece by piece.
                 other.text.clone_from(&text);
+                other.hush(&said_to);
                 if let Some(reason) = reason {
                     other.cancel.cancel(reason);
                 }
@@ -76,11 +77,12 @@ impl Runs {
         let started = run.started_at.unwrap_or(run.accepted_at);
         // Cut off before its turn by a stop: the journal keeps it, the next start keeps its message.
         let is_untouched = run.started_at.is_none() && !matches!(run.phase, Phase::Attached(_));
-        let stays_open = is_untouched && run.cancel.reason() == Some(Reason::Shutdown);
+        let stays_open =
+            (is_untouched && run.cancel.reason() == Some(Reason::Shutdown)) || run.is_taken_up_again();
         run.stream_block();
         self.tell_text(world, id, true);
         self.emit_end(world, id, result.as_ref().err(), finished);
-        let Some(run) = self.map.remove(id) else { return };
+        let Some(mut run) = self.map.remove(id) else { return };
         if self.running.get(&run.new.key).is_some_and(|r| r == id) {
             self.running.remove(&run.new.key);
         }
@@ -97,7 +99,9 @@ impl Runs {
         }
         run.observers.streams().for_each(|stream| stream.end(result.clone().map(|()| outcome.clone())));
         if !stays_open {
-            self.journal_end(world, &run, &result, outcome, finished.is_some_and(|f| f.had_no_effect));
+            let lines = run.deliver_end(world, &result, finished);
+            let had_no_effect = finished.is_some_and(|f| f.had_no_effect);
+            self.requests.end(world, &run.new, stored(&result, outcome, had_no_effect), lines);
         }
         let ended = Ended {
             at: world.now(),
@@ -106,21 +110,6 @@ impl Runs {
         };
         self.answer_waiters(id, &ended);
         self.remember(id.to_string(), ended);
-    }
-
-    fn journal_end(
-        &mut self,
-        world: &mut dyn World,
-        run: &Run,
-        result: &Result<()>,
-        outcome: Value,
-        had_no_effect: bool,
-    ) {
-        let stored = match result {
-            Ok(()) => json!({"ok": true, "payload": outcome}),
-            Err(e) => json!({"ok": false, "payload": outcome, "error": stored_error(e, had_no_effect)}),
-        };
-        self.requests.end(world, &run.new, stored);
     }
 
     fn emit_end(

@@ -53,6 +53,8 @@ pub struct Wishes {
     pub label: Option<String>,
     /// The message is text whatever it looks like.
     pub is_plain: bool,
+    /// It was asked for before, and the gateway stopped: its message may stand in the transcript already.
+    pub is_again: bool,
     /// The conversation may be too old by the rules of this channel; then a new one begins.
     pub ages_by: Option<String>,
 }
@@ -98,6 +100,7 @@ impl Runs {
             message: understood.text + &attachments.texts,
             images: Arc::new(attachments.images),
             hash,
+            is_again: wishes.is_again,
             timeout_ms: wishes.timeout_ms.unwrap_or_else(|| default_timeout_ms(world)),
             extra_system: wishes.extra_system,
             directives: understood.directives,

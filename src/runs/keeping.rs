@@ -42,6 +42,7 @@ impl Runs {
         let (failed, is_aside) = (finished.result.is_err(), run.is_aside());
         let is_aborted = finished.result.as_ref().is_err_and(|e| e.kind == Kind::Aborted);
         let channel = run.new.origin.surface.channel;
+        let address = run.new.origin.address.clone();
         let transcript = world.entry(&key).and_then(|entry| world.transcript(&key, &entry).ok());
         world.update(&key, &mut |entry| {
             // Counts of a transcript that was reset meanwhile belong to nobody.
@@ -59,6 +60,10 @@ impl Runs {
             entry.set("abortedLastRun", is_aborted);
             if let Some(channel) = channel {
                 entry.set("lastChannel", channel);
+            }
+            if let Some(address) = &address {
+                entry.set("lastTo", address.peer.as_str());
+                entry.set("lastAccountId", address.account.as_str());
             }
             if !failed {
                 note_counts(entry, finished);

@@ -150,6 +150,7 @@ impl Runs {
             agent: run.agent.clone(),
             key: run.new.key.clone(),
             channel: run.new.origin.surface.channel.map(str::to_string),
+            provenance: run.new.origin.provenance,
             model: run.new.directives.model.clone().or_else(|| entry.chosen_model()),
             thinking,
             extra_system: run.new.extra_system.clone(),

@@ -9,6 +9,7 @@
 //! A message that comes while its session is busy may join a turn: it is *attached* to that run and ends with it,
 //! so that every run id has an end that can be waited for.
 mod accepting;
+mod delivering;
 mod ending;
 mod intake;
 mod keeping;
@@ -29,8 +30,9 @@ mod tests;
 mod waiting;
 mod world;
 
+pub use delivering::Deliver;
 pub use intake::{Ask, Wishes};
-pub use observers::Observers;
+pub use observers::{Observer, Observers};
 pub use requests::Requests;
 pub use world::World;
 

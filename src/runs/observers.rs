@@ -1,5 +1,6 @@
 //! Who follows a run on its way: all readers by events, connections that want to see tools, and threads that pass
 //! its words on. Bounded in number, and each in memory; none of them holds the run.
+use super::delivering::Deliver;
 use super::stream::Stream;
 use crate::calls::Caller;
 use std::sync::Arc;
@@ -15,6 +16,8 @@ pub enum Observer {
     /// A thread that passes the words on.
     #[cfg_attr(not(test), expect(dead_code, reason = "for HTTP and channels"))]
     Stream(Arc<Stream>),
+    /// Its words go to a platform, as messages that survive.
+    Deliver(Box<Deliver>),
 }
 
 #[derive(Default)]
@@ -63,6 +66,20 @@ impl Observers {
         })
     }
 
+    pub(super) fn deliveries(&self) -> impl Iterator<Item = &Deliver> {
+        self.0.iter().filter_map(|observer| match observer {
+            Observer::Deliver(deliver) => Some(&**deliver),
+            _ => None,
+        })
+    }
+
+    pub(super) fn deliveries_mut(&mut self) -> impl Iterator<Item = &mut Deliver> {
+        self.0.iter_mut().filter_map(|observer| match observer {
+            Observer::Deliver(deliver) => Some(&mut **deliver),
+            _ => None,
+        })
+    }
+
     pub(super) fn streams(&self) -> impl Iterator<Item = &Arc<Stream>> {
         self.0.iter().filter_map(|observer| match observer {
             Observer::Stream(stream) => Some(stream),
@@ -76,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn observers_are_bounded_counted_once_and_forgotten() {
+    fn i10_2_observers_are_bounded_counted_once_and_forgotten() {
         let caller = |conn| Caller { conn, caps: vec!["tool-events".into()], ..Caller::default() };
         let mut observers = Observers::of(&caller(0));
         observers.add_tools(&caller(0));

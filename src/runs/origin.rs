@@ -19,7 +19,7 @@ pub struct Surface {
     pub commands: Commands,
     /// What a stream that follows a run is told.
     pub wants: Wants,
-    /// Whether answers can be sent on to a channel.
+    /// Whether answers can be sent on to a channel; then its turns are followed by `Observer::Deliver`.
     pub delivers: bool,
 }
 
@@ -120,7 +120,6 @@ pub struct Origin {
     pub surface: &'static Surface,
     pub provenance: Provenance,
     /// Who it was on a channel, and where the answer goes. Clients of the gateway have none of it.
-    #[expect(dead_code, reason = "for channels")]
     pub address: Option<Box<Address>>,
 }
 

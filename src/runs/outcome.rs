@@ -38,8 +38,16 @@ pub(super) fn usage(usage: &Usage) -> Value {
     counts
 }
 
-/// What a repetition is told. `retryable` frees the key, so it stays only where nothing can happen twice.
-pub(super) fn stored_error(e: &Error, had_no_effect: bool) -> Value {
+/// What a repetition is told.
+pub(super) fn stored(result: &Result<()>, outcome: Value, had_no_effect: bool) -> Value {
+    match result {
+        Ok(()) => json!({"ok": true, "payload": outcome}),
+        Err(e) => json!({"ok": false, "payload": outcome, "error": (stored_error(e, had_no_effect))}),
+    }
+}
+
+/// `retryable` frees the key, so it stays only where nothing can happen twice.
+fn stored_error(e: &Error, had_no_effect: bool) -> Value {
     let mut error = e.to_wire(4);
     if let Some(map) = error.as_object_mut().filter(|_| e.retryable() && !had_no_effect) {
         map.remove("retryable");

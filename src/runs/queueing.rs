@@ -108,7 +108,10 @@ impl Runs {
         let mut is_open = run.is_shortened || all;
         let queue = self.queues.get(&key).cloned().unwrap_or_default();
         for id in queue {
-            let Some(next) = self.map.get(&id).filter(|next| is_open && next.is_collectable()) else {
+            // Nobody's words are answered on another's authority (SEC-34).
+            let is_alike = |next: &&Run| next.new.origin.provenance == run.new.origin.provenance;
+            let next = self.map.get(&id).filter(|next| is_open && next.is_collectable());
+            let Some(next) = next.filter(is_alike) else {
                 break;
             };
             // Shortened ones never have a turn of their own.
@@ -142,6 +145,7 @@ impl Runs {
     fn attach_by_mail(&mut self, id: &str, host: &str) -> bool {
         let (Some(run), Some(lead)) = (self.map.get(id), self.map.get(host)) else { return false };
         if lead.cancel.reason().is_some()
+            || lead.new.origin.provenance != run.new.origin.provenance
             || !matches!(lead.doing, Doing::Answer)
             || lead.mailbox.push(run.said()).is_err()
         {

@@ -5,7 +5,7 @@
 use super::origin::Surface;
 use super::run::{Ended, NewRun};
 use super::world::World;
-use crate::deliveries::{Dedupe, Record, Seen};
+use crate::deliveries::{Dedupe, Line, Record, Seen};
 use crate::error::{Error, Kind, Result};
 use serde_json::Value;
 
@@ -52,10 +52,12 @@ impl Requests {
         self.0.cancel(new.origin.surface.journal, &new.id);
     }
 
-    /// Keeps the end of a run; `stored` is what a repetition is told.
-    pub(super) fn end(&mut self, world: &dyn World, new: &NewRun, stored: Value) {
-        let record = self.0.finish(new.origin.surface.journal, &new.id, stored);
-        if record.is_some_and(|record| !world.keep_end(record)) {
+    /// Keeps the end of a run, and `lines` in one piece with it; `stored` is what a repetition is told.
+    pub(super) fn end(&mut self, world: &mut dyn World, new: &NewRun, stored: Value, lines: Vec<Line>) {
+        let Some(record) = self.0.finish(new.origin.surface.journal, &new.id, stored) else {
+            return world.note(lines);
+        };
+        if !world.keep_end(record, lines) {
             let id = crate::logging::quoted(&new.id);
             log::warn!(target: "gateway/store", "the result of run {id} is not journalled: the disk is too slow");
         }

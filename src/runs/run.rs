@@ -22,6 +22,8 @@ pub(super) struct NewRun {
     /// Image blocks.
     pub(super) images: Arc<Vec<Value>>,
     pub(super) hash: String,
+    /// Its message may stand in the transcript already.
+    pub(super) is_again: bool,
     /// Milliseconds the turn may take once it runs; 0 is without limit.
     pub(super) timeout_ms: u64,
     pub(super) extra_system: Option<String>,
@@ -179,6 +181,7 @@ impl Run {
             text,
             images: self.new.images.clone(),
             names_message,
+            is_again: self.new.is_again,
         }
     }
 

@@ -67,6 +67,7 @@ impl Runs {
         self.tell_text(world, id, true);
         let Some(run) = self.map.get_mut(id) else { return };
         run.stream_block();
+        run.deliver_block(world);
         run.stream(Wants::Deltas, || Piece::NextMessage);
         run.replaces = run.chat_told.bytes > 0;
         run.text.clear();

@@ -1,10 +1,13 @@
 //! Runs that parts of this process ask for, with a real state around them and no clients.
 use super::observers::Observer;
-use super::origin::{AGENT, Answers, CHAT, Commands, Origin, Surface, Wants};
+use super::origin::{AGENT, Address, Answers, CHAT, Commands, Origin, Surface, Wants};
+use super::run::Phase;
 use super::stream::{Piece, Stream};
 use super::*;
 use crate::agent::run::{Finished, RunEvent};
 use crate::calls::{Caller, Provenance, Reply, Said as Told};
+use crate::deliveries::{Inbound, Line, Stage};
+use crate::json::json;
 use crate::protocol::frame::Scopes;
 use crate::sessions::attachments::Attachments;
 use crate::state::State;
@@ -102,4 +105,54 @@ fn sec_34_only_people_give_commands() {
             assert_eq!(is_command, provenance.is_person(), "{id}");
         }
     }
+}
+
+/// Issue 10: the end of a run, its words as messages and the end of what it answers are one; who ends with it says
+/// nothing to the same peer, and the words of another authority are not mixed in (SEC-34).
+#[test]
+fn i10_5_the_words_of_a_run_are_promised_once_and_what_it_answers_is_done_with() {
+    static CHANNEL: Surface = Surface {
+        journal: "test",
+        answers: Answers::Once,
+        channel: None,
+        queues: true,
+        names_message: false,
+        commands: Commands::None,
+        wants: Wants::End,
+        delivers: true,
+    };
+    let (context, _dir) = context("{messages: {queue: {mode: 'steer'}}}");
+    let (mut state, _inbox) = testing::state(testing::shared(context.settings.clone()));
+    let to = |peer: &str| Address { account: "a".into(), peer: peer.into(), ..Address::default() };
+    let ids = [
+        ("1", "p", Provenance::Owner),
+        ("2", "p", Provenance::Owner),
+        ("3", "q", Provenance::Owner),
+        ("4", "p", Provenance::Guest),
+    ];
+    for (id, peer, provenance) in ids {
+        let inbound =
+            Inbound { id: id.into(), message: Some(json!({})), ts: state.now, ..Inbound::default() };
+        let name = inbound.name();
+        state.post.ledger.take(Line::Inbound(inbound)).unwrap();
+        state.post.ledger.written(&name, true);
+        let (mut ask, _told) = ask(&state, &CHANNEL, provenance, id);
+        ask.message = "hello".into();
+        ask.observers.add(Observer::Deliver(Deliver::new("test", to(peer), Some(name))));
+        state.with_runs(|runs, world| {
+            runs.ask(world, ask).unwrap();
+            runs.accepted(world, id, Ok(()));
+        });
+    }
+    let phase = |state: &State, id: &str| state.runs.map.get(id).map(|run| run.phase.clone());
+    assert_eq!(phase(&state, "2"), Some(Phase::Attached("1".into())));
+    assert_eq!(phase(&state, "4"), Some(Phase::Waiting), "a stranger has a turn of his own");
+    let finished = Finished { texts: vec!["one".into(), "NO_REPLY".into(), "two".into()], ..Finished::new() };
+    state.with_runs(|runs, world| runs.event(world, "1", RunEvent::Finished(Box::new(finished))));
+    let promised = state.post.ledger.deliveries(Stage::Accepted);
+    let told: Vec<(&str, &str)> = promised.iter().map(|d| (d.id.as_str(), d.to.as_str())).collect();
+    assert_eq!(told, [("1/0", "p"), ("1/1", "p"), ("3/0", "q"), ("3/1", "q")]);
+    assert_eq!(promised[1].message, Some(json!({"text": "two"})));
+    let open: Vec<&str> = state.post.ledger.unhandled().iter().map(|m| m.id.as_str()).collect();
+    assert_eq!(open, ["4"]);
 }

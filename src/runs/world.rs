@@ -2,7 +2,7 @@
 //! indexes and no disk, only this; the state implements it, and so does a test.
 use crate::agent::run::{Job as Turn, RunEvent};
 use crate::calls;
-use crate::deliveries::Record;
+use crate::deliveries::{Delivery, Line, Name, Record};
 use crate::error::Result;
 use crate::protocol::events::Event;
 use crate::sessions::{Entry, Transcript};
@@ -41,8 +41,15 @@ pub trait World {
 
     /// Has the acceptance of a run written to disk; whether it was is told later.
     fn keep(&self, record: Record, images: Arc<Vec<Value>>) -> Result<()>;
-    /// Has the end of a run written; `false` when the disk is too slow.
-    fn keep_end(&self, record: Record) -> bool;
+    /// Has the end of a run written, and in one piece with it what follows from it; `false` when the disk is too slow.
+    fn keep_end(&mut self, record: Record, lines: Vec<Line>) -> bool;
+    /// Has messages of platforms written.
+    fn note(&mut self, lines: Vec<Line>);
+
+    /// Promises a message to a platform; gives the line for the journal unless it was promised before.
+    fn promise(&mut self, delivery: Delivery) -> Option<Line>;
+    /// A message of a platform is done with; gives the line for the journal unless it was before.
+    fn handled(&mut self, inbound: &Name) -> Option<Line>;
 
     /// How a run tells what becomes of it.
     fn teller(&self, run: &str) -> Box<dyn Fn(RunEvent) + Send + Sync>;

@@ -9,6 +9,7 @@ use crate::protocol::frame::Payload;
 use crate::runs::Taken;
 use crate::sessions::Index;
 use crate::state::State;
+use crate::state::carrying::{Carry, Then};
 use serde_json::Value;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -132,6 +133,13 @@ pub enum Event {
     Tell {
         event: &'static EventRow,
         payload: Value,
+    },
+    /// Somebody who carries messages for a platform asks.
+    Carry(Box<Carry>),
+    /// The store thread has (or has not) written messages to the journal.
+    Noted {
+        result: Result<()>,
+        then: Then,
     },
     /// The store thread has saved a session index, or could not.
     Saved {

@@ -1,6 +1,7 @@
 //! The health snapshot: what `health` answers, what its event carries, what `hello-ok` starts with.
 //!
 //! Built by the state thread when something changed and published as text; pure over `State`.
+use crate::deliveries::Stage;
 use crate::json::{Put, json};
 use crate::state::State;
 use crate::{metrics, threads};
@@ -74,6 +75,8 @@ pub fn metrics(state: &State) -> Value {
         ("bytesUnsent", unsent),
         ("eventsWaiting", shared.state.len()),
         ("storeWaiting", state.store.waiting()),
+        ("deliveriesWaiting", state.post.ledger.count(Stage::Accepted)),
+        ("deliveriesUncertain", state.post.ledger.count(Stage::Uncertain)),
         ("threads", threads),
         ("threadsMost", most),
     ] {

@@ -2,6 +2,7 @@
 //!
 //! One file a piece: `clients`, `presence`, `sessions`, `runs`, `health`; `run.rs` is the loop, `event.rs` what
 //! it is told. Handlers in `crate::methods` are functions over `State`.
+pub mod carrying;
 pub mod clients;
 pub mod event;
 pub mod health;
@@ -22,7 +23,6 @@ mod watched;
 mod world;
 
 use crate::clock;
-use crate::deliveries::Ledger;
 use crate::device::pairing::REQUEST_TTL_MS;
 use crate::json::json;
 use crate::protocol::events::{self, Event as EventRow};
@@ -66,7 +66,7 @@ pub struct State {
     pub runs: Runs,
     pub subscriptions: subscriptions::Subscriptions,
     /// Messages of platforms, on their way in and out.
-    pub ledger: Ledger,
+    pub post: carrying::Post,
     /// Notes for a session's next turn, newest last.
     pub system_events: Vec<Note>,
 
@@ -136,7 +136,7 @@ impl State {
             runs: Runs::new(max_runs as usize, limits.queued_runs as usize, requests),
             subscriptions: Default::default(),
             sessions,
-            ledger: Ledger::default(),
+            post: Default::default(),
             system_events: Vec::new(),
             health_version: 1,
             health: Value::Null,
@@ -226,7 +226,7 @@ impl State {
             self.next_tick = self.mono + self.shared.limits.tick_ms;
             self.emit(&events::TICK, &json!({"ts": self.now}));
             self.runs.requests.expire(self.now);
-            self.ledger.expire(self.now);
+            self.post.ledger.expire(self.now);
         }
         Some(self.next_tick)
     }

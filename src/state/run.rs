@@ -51,6 +51,7 @@ pub fn run(state: &mut State, asked: &Asked, inbox: &Receiver<Event>) -> bool {
 /// next due (monotonic clock), and there are no other timers. A step may make work for later ones, not for earlier ones.
 const STEPS: &[fn(&mut State) -> Option<u64>] = &[
     State::end_runs_turn,
+    State::write_again,
     State::tick,
     State::keep_up,
     State::save_sessions,
@@ -132,6 +133,8 @@ impl State {
                 self.session_message(&key, &message, &id);
                 self.session_changed(&key, "update");
             }
+            Next::Event(Event::Carry(carry)) => self.carry(*carry),
+            Next::Event(Event::Noted { result, then }) => self.noted(result, then),
             Next::Event(Event::Saved { agent, result }) => self.sessions.saved(&agent, result, self.mono),
             Next::Event(Event::Agents { ids, added }) => {
                 self.sessions.set_agents(&ids, added);
@@ -229,13 +232,16 @@ impl State {
         Some(now + if stopping.is_restart { RESTART_LOOK } else { STOP_LOOK })
     }
 
-    /// All clients have taken their close frame, or had their time to. A process that lives on need not wait until
-    /// they have hung up.
+    /// All clients have taken their close frame, and platforms what is in somebody's hands, or had their time to. A
+    /// process that lives on need not wait until clients have hung up.
     fn is_finished(&self) -> bool {
         let are_told = |s: &Stopping| {
             self.clients.is_empty() || (s.is_restart && self.clients.iter().all(|c| c.outbox.is_taken()))
         };
-        self.stopping.as_ref().is_some_and(|s| s.clients_closed && (are_told(s) || self.mono >= s.until))
+        self.stopping.as_ref().is_some_and(|s| {
+            let is_done = are_told(s) && !self.post.is_busy();
+            s.clients_closed && (is_done || self.mono >= s.until)
+        })
     }
 }
 

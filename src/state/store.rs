@@ -10,6 +10,7 @@ use crate::clock;
 use crate::deliveries::{Journal, Line, Record, Spool};
 use crate::error::{Error, Kind, Result};
 use crate::sessions::Snapshot;
+use crate::state::carrying::Then;
 use crate::state::event::Event;
 use crate::state::sessions::LARGE;
 use crate::threads;
@@ -30,17 +31,16 @@ const LAST_RESTART: Duration = Duration::from_secs(60);
 pub enum Job {
     /// Journal the acceptance of a run, its pictures first; `Event::Accepted` follows.
     Accept { record: Record, images: Arc<Vec<Value>> },
-    /// Journal the result of a run; its pictures are needed no more.
-    Finish(Record),
+    /// Journal the result of a run, and in one piece with it what follows from it; its pictures are needed no more.
+    Finish { record: Record, lines: Vec<Line> },
     /// Save an agent's index, then do and answer what waited for it.
     Save(Save),
     /// Other work on the disk that must be done whether or not the client stays.
     Do { call: Call, work: Work },
     /// Work on files that nobody waits for.
     Upkeep(Box<dyn FnOnce() + Send>),
-    /// Journal messages; then `told` is called with what came of it.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the workers of channels are its callers"))]
-    Note { lines: Vec<Line>, told: Box<dyn FnOnce(Result<()>) + Send> },
+    /// Journal messages; `Event::Noted` follows.
+    Note { lines: Vec<Line>, then: Then },
     /// Drop from the journal what is old.
     Compact,
 }
@@ -82,6 +82,11 @@ impl Store {
         if self.jobs.send_timeout(Box::new(job), LAST).is_err() {
             log::error!(target: "gateway/store", "the disk is too slow: the last changes of a session index are lost");
         }
+    }
+
+    /// Whether no job fits in.
+    pub fn is_full(&self) -> bool {
+        self.jobs.is_full()
     }
 
     /// Jobs that wait for the disk.
@@ -131,7 +136,7 @@ fn gather(first: Job, queue: &Receiver<Box<Job>>) -> (Vec<Job>, Option<Box<Job>>
     let mut notes = vec![first];
     while notes.len() < TOGETHER {
         match queue.try_recv() {
-            Ok(job) if matches!(*job, Job::Accept { .. } | Job::Finish(_) | Job::Note { .. }) => {
+            Ok(job) if matches!(*job, Job::Accept { .. } | Job::Finish { .. } | Job::Note { .. }) => {
                 notes.push(*job)
             }
             Ok(job) => return (notes, Some(job)),
@@ -160,11 +165,17 @@ fn write_together(jobs: Vec<Job>, journal: &mut Journal, spool: &Spool, state: &
                     Err(e) => told(Err(retryable(e))),
                 }
             }
-            Job::Finish(record) => {
+            Job::Finish { record, mut lines } => {
                 spool.remove(&record.family, &record.key);
-                notes.push((vec![Line::Run(record)], Box::new(log_failure)));
+                lines.insert(0, Line::Run(record));
+                notes.push((lines, Box::new(log_failure)));
             }
-            Job::Note { lines, told } => notes.push((lines, told)),
+            Job::Note { lines, then } => {
+                let state = state.clone();
+                // As above.
+                let told = move |result| drop(state.send(Event::Noted { result, then }));
+                notes.push((lines, Box::new(told)));
+            }
             _ => {}
         }
     }
@@ -263,19 +274,19 @@ mod tests {
         jobs.try_send(Box::new(Job::Compact)).unwrap();
         let (mut first, ahead) = gather(*queue.recv().unwrap(), &queue);
         assert!(first.len() == TOGETHER && ahead.is_none());
-        let (tell, told) = bounded(1);
         let lines = vec![Line::Inbound(Inbound { id: "7".into(), ts: 1, ..Inbound::default() })];
-        first.push(Job::Note { lines, told: Box::new(move |result| tell.send(result).unwrap()) });
+        first.push(Job::Note { lines, then: Box::new(|_, _| ()) });
         let (second, ahead) = gather(*queue.recv().unwrap(), &queue);
         assert!(second.len() == 3 && matches!(ahead.as_deref(), Some(Job::Compact)));
         let dir = TestDir::new();
         let (mut journal, _) = Journal::open(&dir.0, 0).unwrap();
         let (state, events) = bounded(QUEUE);
         write_together(first, &mut journal, &Spool::of(&dir.0), &state);
-        assert_eq!(events.try_iter().count(), TOGETHER);
+        let (noted, accepted): (Vec<Event>, Vec<Event>) =
+            events.try_iter().partition(|event| matches!(event, Event::Noted { result: Ok(()), .. }));
+        assert_eq!((noted.len(), accepted.len()), (1, TOGETHER));
         let (_, found) = Journal::open(&dir.0, 2).unwrap();
         assert_eq!((found.runs.len(), found.inbound.len()), (TOGETHER, 1));
-        assert!(told.try_recv().unwrap().is_ok());
     }
 
     #[test]

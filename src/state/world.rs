@@ -1,4 +1,5 @@
 //! The state as runs see it (`runs::World`): its parts, lent for one call. On the state thread.
+use super::carrying::Post;
 use super::clients::Clients;
 use super::event::Event;
 use super::sessions::Sessions;
@@ -8,7 +9,7 @@ use super::subscriptions::Subscriptions;
 use super::{Note, State};
 use crate::agent::run::{Job as Turn, RunEvent, take};
 use crate::calls;
-use crate::deliveries::Record;
+use crate::deliveries::{Delivery, Line, Name, Record};
 use crate::error::{Error, Result};
 use crate::protocol::events::Event as EventRow;
 use crate::runs::{Runs, World};
@@ -31,8 +32,11 @@ struct View<'a> {
     sessions: &'a mut Sessions,
     subscriptions: &'a mut Subscriptions,
     notes: &'a mut Vec<Note>,
+    post: &'a mut Post,
     clients: &'a Clients,
     store: &'a Store,
+    /// What is to be written to the journal then.
+    noted: Vec<Line>,
     /// Messages that are told of when the runs are done with what they do: it takes all of the state.
     wrote: Vec<(String, Value, String)>,
 }
@@ -49,12 +53,16 @@ impl State {
             sessions: &mut self.sessions,
             subscriptions: &mut self.subscriptions,
             notes: &mut self.system_events,
+            post: &mut self.post,
             clients: &self.clients,
             store: &self.store,
+            noted: Vec::new(),
             wrote: Vec::new(),
         };
         let done = act(&mut self.runs, &mut view);
-        for (key, message, id) in view.wrote {
+        let (wrote, noted) = (view.wrote, view.noted);
+        self.write_for_good(noted);
+        for (key, message, id) in wrote {
             self.session_message(&key, &message, &id);
         }
         done
@@ -138,8 +146,26 @@ impl World for View<'_> {
         self.store.submit(Job::Accept { record, images }).map_err(|_| store::busy())
     }
 
-    fn keep_end(&self, record: Record) -> bool {
-        self.store.submit(Job::Finish(record)).is_ok()
+    fn keep_end(&mut self, record: Record, lines: Vec<Line>) -> bool {
+        let is_kept = !self.store.is_full();
+        if is_kept {
+            drop(self.store.submit(Job::Finish { record, lines }));
+        } else {
+            self.post.keep(&lines, self.mono);
+        }
+        is_kept
+    }
+
+    fn note(&mut self, lines: Vec<Line>) {
+        self.noted.extend(lines);
+    }
+
+    fn promise(&mut self, delivery: Delivery) -> Option<Line> {
+        self.post.promise(delivery)
+    }
+
+    fn handled(&mut self, inbound: &Name) -> Option<Line> {
+        self.post.ledger.handled(inbound)
     }
 
     fn teller(&self, run: &str) -> Box<dyn Fn(RunEvent) + Send + Sync> {

@@ -1,5 +1,6 @@
 //! `agents_list`: the agents that this one may reach. Runs on a tool's thread.
 use super::{Context, Output, Tool, reach, usual_time};
+use crate::calls::Provenance;
 use crate::error::Result;
 use crate::json::json;
 use serde_json::Value;
@@ -10,6 +11,7 @@ pub const TOOL: Tool = Tool {
     parameters: r#"{"type": "object", "properties": {}}"#,
     aliases: &[],
     changes: false,
+    serves: Provenance::is_any,
     time: usual_time,
     run,
 };

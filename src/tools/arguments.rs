@@ -165,6 +165,7 @@ mod tests {
             "kinds": {"type": "array", "items": {"type": "string"}}}}"#,
         aliases: &[("file", "path"), ("file_path", "path")],
         changes: false,
+        serves: crate::calls::Provenance::is_any,
         time: usual_time,
         run: |_, _| Ok(Output::default()),
     };

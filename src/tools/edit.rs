@@ -3,6 +3,7 @@
 //! What stands there byte for byte comes first, then what is like it (`likeness`); it must be one place in either case.
 use super::change::Change;
 use super::{Context, Output, Tool, likeness, text, usual_time, workspace};
+use crate::calls::Provenance;
 use crate::charset;
 use crate::error::{Error, Result};
 use serde_json::Value;
@@ -31,6 +32,7 @@ pub const TOOL: Tool = Tool {
         ("replacement", "newText"),
     ],
     changes: true,
+    serves: Provenance::is_any,
     time: usual_time,
     run,
 };

@@ -1,5 +1,6 @@
 //! `memory_get`: lines of one file of memory. Runs on a tool's thread.
 use super::{Context, Output, Tool, count, memory, text, usual_time};
+use crate::calls::Provenance;
 use crate::error::{Error, Result};
 use crate::json::{Put, json};
 use crate::workspace::beneath;
@@ -26,6 +27,7 @@ pub const TOOL: Tool = Tool {
         ("num_lines", "lines"),
     ],
     changes: false,
+    serves: Provenance::is_any,
     time: usual_time,
     run,
 };

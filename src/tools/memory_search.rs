@@ -3,6 +3,7 @@
 //! Runs on a tool's thread. Files are read anew for each search: they are small, and an edit counts at once. A word
 //! counts the more the fewer lines hold it; words match by their beginnings, so that "plan" finds "planned".
 use super::{Context, Output, Tool, count, memory, text, usual_time};
+use crate::calls::Provenance;
 use crate::error::Result;
 use crate::json::{Put, json};
 use crate::parts::Parts;
@@ -42,6 +43,7 @@ pub const TOOL: Tool = Tool {
         ("threshold", "minScore"),
     ],
     changes: false,
+    serves: Provenance::is_any,
     time: usual_time,
     run,
 };

@@ -2,6 +2,7 @@
 //!
 //! Channels attach at `deliver`, the one place that knows how a message leaves; all else here is the interface.
 use super::{Context, Output, Tool, text, usual_time};
+use crate::calls::Provenance;
 use crate::error::{Error, Result};
 use serde_json::Value;
 
@@ -19,6 +20,7 @@ pub const TOOL: Tool = Tool {
         "silent": {"type": "boolean"}}}"#,
     aliases: &[("to", "target"), ("content", "message"), ("text", "message"), ("chat_id", "target")],
     changes: false,
+    serves: Provenance::is_any,
     time: usual_time,
     run,
 };

@@ -30,7 +30,7 @@ mod write;
 
 pub use running::{Outcome, Progress, run_all};
 
-use crate::calls::Ask;
+use crate::calls::{Ask, Provenance};
 use crate::cancel::Cancel;
 use crate::config::Config;
 use crate::error::Result;
@@ -70,6 +70,8 @@ pub struct Tool {
     pub aliases: &'static [(&'static str, &'static str)],
     /// Whether it changes files: such calls of one round run one after the other, in their order.
     pub changes: bool,
+    /// On whose authority it works: what shows or reaches other conversations is not for strangers.
+    pub serves: fn(Provenance) -> bool,
     /// How long a call with these arguments may take.
     pub time: fn(&Context, &Value) -> Duration,
     pub run: fn(&Context, &Value) -> Result<Output>,
@@ -87,6 +89,8 @@ pub struct Context {
     /// Canonical key of the session whose turn it is.
     pub session_key: String,
     pub run: String,
+    /// Who asked for the turn.
+    pub provenance: Provenance,
     pub workspace: PathBuf,
     pub cancel: Cancel,
 }
@@ -116,7 +120,8 @@ impl Output {
     }
 }
 
-/// The tools that this agent may use in this session with this model (`provider/model`), by name.
+/// The tools that this agent may use in this session with this model (`provider/model`), by name; `running` asks for whom
+/// each works.
 pub fn offered(config: &Config, agent: &str, provider_ref: &str, session_key: &str) -> Vec<&'static Tool> {
     let names: Vec<&str> = TOOLS.iter().map(|tool| tool.name).collect();
     let allowed = policy::allowed(config, agent, provider_ref, session_key, &names);

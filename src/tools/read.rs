@@ -3,6 +3,7 @@
 //! Runs on a tool's thread. Text in any usual character set is given as UTF-8; pictures and what is
 //! no text are described.
 use super::{Context, Output, Tool, count, text, usual_time, workspace};
+use crate::calls::Provenance;
 use crate::charset::{self, Text};
 use crate::error::{Error, Result};
 use serde_json::Value;
@@ -31,6 +32,7 @@ pub const TOOL: Tool = Tool {
         ("num_lines", "limit"),
     ],
     changes: false,
+    serves: Provenance::is_any,
     time: usual_time,
     run,
 };

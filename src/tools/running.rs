@@ -121,7 +121,8 @@ fn start(
     index: usize,
     tx: &Sender<Message>,
 ) -> std::result::Result<Running, Outcome> {
-    let Some(tool) = find(offered, call) else {
+    // Asked once more here: what is offered is what the model is told, this is what is done.
+    let Some(tool) = find(offered, call).filter(|tool| (tool.serves)(context.provenance)) else {
         return Err(Outcome::error(&not_offered(offered, &call.name)));
     };
     let arguments = arguments::fit(tool, &call.arguments).map_err(|text| Outcome::error(&text))?;
@@ -239,6 +240,7 @@ impl Drop for Alive {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::calls::Provenance;
     use crate::error::Error;
     use crate::tools::TOOLS;
     use crate::tools::testing::context;
@@ -258,6 +260,7 @@ mod tests {
             parameters: ANY,
             aliases: &[],
             changes: name == "changes",
+            serves: if name == "private" { Provenance::is_own } else { Provenance::is_any },
             time,
             run,
         }))
@@ -296,6 +299,28 @@ mod tests {
         assert_eq!(texts, ["300", "10", "200", "5", "100", "1", "it is broken"]);
         assert_eq!((started, ended, outcomes[0].meta.as_deref()), (7, 7, Some("waited")));
         assert!(at.elapsed() < Duration::from_millis(600), "one after the other: {:?}", at.elapsed());
+    }
+
+    /// SEC-34: strangers do not use what shows other conversations, whatever was offered.
+    #[test]
+    fn sec_34_a_tool_serves_whom_its_row_says() {
+        let private = tool("private", |_, _| Ok(Output::text("a secret")));
+        let (mut context, _dir) = context("{}");
+        for (provenance, is_served) in [
+            (Provenance::Operator, true),
+            (Provenance::Owner, true),
+            (Provenance::Cron, true),
+            (Provenance::Agent, true),
+            (Provenance::Guest, false),
+            (Provenance::Hook, false),
+        ] {
+            context.provenance = provenance;
+            let outcomes = run_all(&context, &[private], &[call("private", json!({}))], &mut |_| {});
+            assert_eq!(outcomes[0].is_error, !is_served, "{provenance:?}");
+        }
+        let theirs: Vec<&str> =
+            TOOLS.iter().filter(|tool| !(tool.serves)(Provenance::Guest)).map(|tool| tool.name).collect();
+        assert_eq!(theirs, ["sessions_history", "sessions_list", "sessions_send"]);
     }
 
     #[test]

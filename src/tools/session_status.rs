@@ -1,5 +1,6 @@
 //! `session_status`: time, model and use of tokens of a session, in a few lines. Runs on a tool's thread.
 use super::{Context, Output, Tool, reach, text, usual_time};
+use crate::calls::Provenance;
 use crate::clock;
 use crate::error::Result;
 use crate::json::json;
@@ -17,6 +18,7 @@ pub const TOOL: Tool = Tool {
         ("id", "sessionKey"),
     ],
     changes: false,
+    serves: Provenance::is_any,
     time: usual_time,
     run,
 };

@@ -1,6 +1,7 @@
 //! `sessions_history`: the messages of a session that an agent may see. Runs on a tool's thread.
 use super::sessions_list::messages;
 use super::{Context, Output, Tool, count, reach, text, usual_time};
+use crate::calls::Provenance;
 use crate::error::Result;
 use crate::json::{self, Put, json};
 use serde_json::Value;
@@ -26,6 +27,7 @@ pub const TOOL: Tool = Tool {
         ("id", "sessionKey"),
     ],
     changes: false,
+    serves: Provenance::is_own,
     time: usual_time,
     run,
 };

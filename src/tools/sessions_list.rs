@@ -1,5 +1,6 @@
 //! `sessions_list`: the sessions that an agent may see. Runs on a tool's thread.
 use super::{Context, Output, Tool, count, reach, usual_time};
+use crate::calls::Provenance;
 use crate::error::Result;
 use crate::json::{Put, json};
 use crate::session_key::kind_of;
@@ -41,6 +42,7 @@ pub const TOOL: Tool = Tool {
         "messageLimit": {"type": "number", "minimum": 0}}}"#,
     aliases: &[("kind", "kinds"), ("max", "limit"), ("count", "limit"), ("messages", "messageLimit")],
     changes: false,
+    serves: Provenance::is_own,
     time: usual_time,
     run,
 };

@@ -4,6 +4,7 @@
 //! (`runs/nesting.rs`). The turn it starts goes on when the wait is over; only the answer is then not heard. The
 //! message says in its system text which agent sent it, so that it never passes for the owner's (SEC-34).
 use super::{Context, Output, Tool, count, reach, text};
+use crate::calls::Provenance;
 use crate::error::{Error, Result};
 use crate::ids;
 use crate::json::json;
@@ -33,6 +34,7 @@ pub const TOOL: Tool = Tool {
         ("timeout", "timeoutSeconds"),
     ],
     changes: false,
+    serves: Provenance::is_own,
     time: |_, arguments| Duration::from_secs(seconds(arguments) as u64 + 30),
     run,
 };

@@ -32,6 +32,7 @@ pub fn context(config: &str) -> (Context, Dir) {
         agent: "main".into(),
         session_key: "agent:main:main".into(),
         run: "r1".into(),
+        provenance: Default::default(),
         workspace: dir.path("ws"),
         cancel: Cancel::new(),
     };

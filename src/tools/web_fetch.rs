@@ -3,6 +3,7 @@
 //! Runs on a tool's thread. What may be reached is decided in `agent::outbound` and its guard (SEC-30); what came is
 //! made readable in `html` and given in an envelope that says strangers wrote it (SEC-34).
 use super::{Context, Output, Tool, count, html, text, untrusted};
+use crate::calls::Provenance;
 use crate::cancel::Cancel;
 use crate::charset;
 use crate::clock;
@@ -39,6 +40,7 @@ pub const TOOL: Tool = Tool {
         ("limit", "maxChars"),
     ],
     changes: false,
+    serves: Provenance::is_any,
     time: |context, _| time(context) + Duration::from_secs(5),
     run,
 };

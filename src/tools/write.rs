@@ -1,6 +1,7 @@
 //! `write`: makes or replaces a file of the workspace. Runs on a tool's thread.
 use super::change::Change;
 use super::{Context, Output, Tool, text, usual_time, workspace};
+use crate::calls::Provenance;
 use crate::error::Result;
 use serde_json::Value;
 
@@ -20,6 +21,7 @@ pub const TOOL: Tool = Tool {
         ("data", "content"),
     ],
     changes: true,
+    serves: Provenance::is_any,
     time: usual_time,
     run,
 };

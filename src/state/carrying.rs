@@ -1,0 +1,297 @@
+//! Messages of platforms, on their way in and out, as the state thread knows them: it decides, the store thread writes, and
+//! who asked is told when that is on disk. The threads that carry them (`gateway/carrier.rs`) ask by [`Carry`].
+//!
+//! A delivery is given out after the line that says so is on disk; then it is the carrier's until he says what became of
+//! it. What is known of the platform (it has it, it refused it) holds whatever the disk says, and is written again.
+use super::State;
+use super::store::{self, Job};
+use crate::calls::Wake;
+use crate::deliveries::{Delivery, Inbound, Ledger, Line, Login, Name, Stage, Taken};
+use crate::error::Result;
+use crate::metrics::{self, Metric};
+use crate::runs::{Ask, Taken as Asked};
+use crossbeam_channel::Sender;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+/// When what the disk did not take is written again, milliseconds.
+const AGAIN: u64 = 5000;
+
+/// Waits with room for one.
+pub type Told<T> = Sender<Result<T>>;
+
+/// What the state does when lines are on disk, or are not.
+pub type Then = Box<dyn FnOnce(&mut State, Result<()>) + Send>;
+
+/// What a carrier asks. It is answered when what it says is on disk.
+pub enum Carry {
+    /// He carries for this login from now on, and is woken when there is something to hand over.
+    Begin {
+        login: Login,
+        wake: Arc<Wake>,
+        told: Told<Open>,
+    },
+    /// The platform brought these; those are given back that are new.
+    Bring {
+        messages: Vec<Inbound>,
+        told: Told<Vec<Inbound>>,
+    },
+    /// A turn that answers a message.
+    Ask(Box<Ask>),
+    /// No turn answers the message.
+    PassOver {
+        message: Name,
+        told: Told<()>,
+    },
+    /// To be delivered, once.
+    Promise {
+        delivery: Delivery,
+        told: Told<()>,
+    },
+    /// The next one to hand over.
+    Next {
+        login: Login,
+        told: Told<Option<Delivery>>,
+    },
+    Became {
+        id: String,
+        stage: Stage,
+        platform_id: Option<String>,
+        told: Told<()>,
+    },
+}
+
+/// What was left open for a login.
+#[cfg_attr(not(test), expect(dead_code, reason = "the first channel reads it"))]
+pub struct Open {
+    /// Acknowledged to the platform and not answered.
+    pub inbound: Vec<Inbound>,
+    /// Handed over, and what became of them is not known.
+    pub uncertain: Vec<Delivery>,
+}
+
+#[derive(Default)]
+pub struct Post {
+    pub ledger: Ledger,
+    wakes: HashMap<Login, Arc<Wake>>,
+    /// What the disk did not take.
+    unwritten: HashSet<Name>,
+    write_at: u64,
+    /// Writes whose end is still to be told.
+    under_way: usize,
+}
+
+impl Post {
+    pub fn of(ledger: Ledger) -> Post {
+        Post { ledger, ..Post::default() }
+    }
+
+    /// A run's message, which its end on disk will hold too. `None` when it was promised before, or cannot be.
+    pub fn promise(&mut self, delivery: Delivery) -> Option<Line> {
+        let login = delivery.login();
+        let line = Line::Delivery(delivery);
+        let name = line.name();
+        let new = match self.ledger.take(line).and_then(Taken::fresh) {
+            Ok(new) => new?,
+            Err(e) => {
+                log::error!(target: "gateway/deliveries", "a message to {login} is lost: {e}");
+                return None;
+            }
+        };
+        self.ledger.written(&name, true);
+        self.wake(&login);
+        Some(new)
+    }
+
+    /// Whether somebody has a delivery in his hands, or waits to be told that something is on disk.
+    pub fn is_busy(&self) -> bool {
+        self.under_way > 0 || self.ledger.is_handing()
+    }
+
+    fn wake(&self, login: &Login) {
+        if let Some(wake) = self.wakes.get(login) {
+            wake.ring();
+        }
+    }
+
+    /// Lines are to be written again.
+    pub fn keep(&mut self, lines: &[Line], now: u64) {
+        self.unwritten.extend(lines.iter().map(Line::name));
+        self.write_at = now + AGAIN;
+    }
+}
+
+impl State {
+    pub(super) fn carry(&mut self, carry: Carry) {
+        match carry {
+            Carry::Begin { login, wake, told } => self.begin_carrying(login, wake, &told),
+            Carry::Bring { messages, told } => self.bring(messages, told),
+            Carry::Ask(ask) => self.ask_for(*ask),
+            Carry::PassOver { message, told } => {
+                let line = self.post.ledger.handled(&message);
+                self.hold(line.into_iter().collect(), told);
+            }
+            Carry::Promise { delivery, told } => self.promise(delivery, told),
+            Carry::Next { login, told } => self.give_out(&login, told),
+            Carry::Became { id, stage, platform_id, told } => {
+                let line = self.post.ledger.advance(&Delivery::named(&id), stage, platform_id.as_deref());
+                match (&line, stage) {
+                    (Some(_), Stage::Confirmed) => metrics::count(Metric::DeliveriesConfirmed),
+                    (Some(_), Stage::Failed) => metrics::count(Metric::DeliveriesFailed),
+                    _ => {}
+                }
+                self.hold(line.into_iter().collect(), told);
+            }
+        }
+    }
+
+    /// What an earlier carrier of the login had in his hands is uncertain: only he knew what became of it.
+    fn begin_carrying(&mut self, login: Login, wake: Arc<Wake>, told: &Told<Open>) {
+        let lines = self.post.ledger.abandon(&login);
+        self.write_for_good(lines);
+        let ledger = &self.post.ledger;
+        let inbound = ledger.unhandled().into_iter().filter(|message| message.is_of(&login));
+        let uncertain = ledger.deliveries(Stage::Uncertain).into_iter().filter(|d| d.is_of(&login));
+        let open = Open { inbound: inbound.cloned().collect(), uncertain: uncertain.cloned().collect() };
+        self.post.wakes.insert(login, wake);
+        say(told, Ok(open));
+    }
+
+    fn bring(&mut self, messages: Vec<Inbound>, told: Told<Vec<Inbound>>) {
+        let mut new = Vec::new();
+        for message in messages {
+            match self.post.ledger.take(Line::Inbound(message.clone())).and_then(Taken::fresh) {
+                Ok(line) => new.extend(line.map(|_| message)),
+                Err(e) => {
+                    self.forget(&new);
+                    return say(&told, Err(e));
+                }
+            }
+        }
+        let lines = new.iter().cloned().map(Line::Inbound).collect();
+        self.write(
+            lines,
+            Box::new(move |state, result| {
+                match &result {
+                    Ok(()) => new.iter().for_each(|m| state.post.ledger.written(&m.name(), true)),
+                    Err(_) => state.forget(&new),
+                }
+                say(&told, result.map(|()| new));
+            }),
+        );
+    }
+
+    /// As if they had never come.
+    fn forget(&mut self, messages: &[Inbound]) {
+        messages.iter().for_each(|message| self.post.ledger.written(&message.name(), false));
+    }
+
+    fn ask_for(&mut self, ask: Ask) {
+        let reply = ask.reply.clone();
+        match self.with_runs(|runs, world| runs.ask(world, ask)) {
+            Ok(Asked::Later) => {}
+            Ok(Asked::Now(payload)) => reply.answer(Ok(payload)),
+            Err(e) => reply.answer(Err(e)),
+        }
+    }
+
+    /// Somebody other than a run has something to say on a platform.
+    pub fn promise(&mut self, delivery: Delivery, told: Told<()>) {
+        let (login, line) = (delivery.login(), Line::Delivery(delivery));
+        let name = line.name();
+        let line = match self.post.ledger.take(line).and_then(Taken::fresh) {
+            Ok(line) => line,
+            Err(e) => return say(&told, Err(e)),
+        };
+        self.write(
+            line.into_iter().collect(),
+            Box::new(move |state, result| {
+                state.post.ledger.written(&name, result.is_ok());
+                state.post.wake(&login);
+                say(&told, result);
+            }),
+        );
+    }
+
+    fn give_out(&mut self, login: &Login, told: Told<Option<Delivery>>) {
+        let next = if self.is_stopping() { None } else { self.post.ledger.next(login) };
+        let Some(delivery) = next else { return say(&told, Ok(None)) };
+        let line = self.post.ledger.advance(&Delivery::named(&delivery.id), Stage::Handed, None);
+        self.write(
+            line.into_iter().collect(),
+            Box::new(move |state, result| {
+                let is_refused = result.is_err();
+                let is_lost = told.try_send(result.map(|()| Some(delivery.clone()))).is_err();
+                if is_refused || is_lost {
+                    // It did not leave this machine.
+                    let line =
+                        state.post.ledger.advance(&Delivery::named(&delivery.id), Stage::Accepted, None);
+                    state.write_for_good(line.into_iter().collect());
+                }
+            }),
+        );
+    }
+
+    /// Writes what holds whatever the disk says, and tells how it went.
+    fn hold(&mut self, lines: Vec<Line>, told: Told<()>) {
+        let kept = lines.clone();
+        self.write(
+            lines,
+            Box::new(move |state, result| {
+                if result.is_err() {
+                    state.post.keep(&kept, state.mono);
+                }
+                say(&told, result);
+            }),
+        );
+    }
+
+    /// The same when nobody asks how it went.
+    pub(super) fn write_for_good(&mut self, lines: Vec<Line>) {
+        let kept = lines.clone();
+        self.write(
+            lines,
+            Box::new(move |state, result| {
+                if result.is_err() {
+                    state.post.keep(&kept, state.mono);
+                }
+            }),
+        );
+    }
+
+    fn write(&mut self, lines: Vec<Line>, then: Then) {
+        if lines.is_empty() {
+            return then(self, Ok(()));
+        }
+        if self.store.is_full() {
+            return then(self, Err(store::busy()));
+        }
+        self.post.under_way += 1;
+        // This thread alone fills the queue, so there is room.
+        drop(self.store.submit(Job::Note { lines, then }));
+    }
+
+    /// The store thread has written, or could not.
+    pub(super) fn noted(&mut self, result: Result<()>, then: Then) {
+        self.post.under_way = self.post.under_way.saturating_sub(1);
+        then(self, result);
+    }
+
+    /// Writes again what the disk did not take.
+    pub(super) fn write_again(&mut self) -> Option<u64> {
+        if self.post.unwritten.is_empty() {
+            return None;
+        }
+        if self.mono >= self.post.write_at {
+            let names = std::mem::take(&mut self.post.unwritten);
+            let lines = names.iter().filter_map(|name| self.post.ledger.line(name)).cloned().collect();
+            self.write_for_good(lines);
+        }
+        (!self.post.unwritten.is_empty()).then_some(self.post.write_at)
+    }
+}
+
+/// Who does not wait any more asks again.
+fn say<T>(told: &Told<T>, result: Result<T>) {
+    drop(told.try_send(result));
+}
