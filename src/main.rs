@@ -4,6 +4,7 @@ mod agents;
 mod backup;
 mod calls;
 mod cancel;
+mod channels;
 mod charset;
 mod clean;
 mod cli;

@@ -36,7 +36,7 @@ const FLOORS: &[&[&str]] = &[
     &["agents", "deliveries", "models", "own"],
     &["slash"],
     // Work that is done for somebody.
-    &["backup", "service", "tools", "upkeep"],
+    &["backup", "channels", "service", "tools", "upkeep"],
     &["agent", "doctor"],
     // What one thread owns, and the commands that look at it.
     &["runs"],
