@@ -1,0 +1,1 @@
+//! A strict stand-in of Telegram's Bot API on loopback.
