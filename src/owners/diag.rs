@@ -2,6 +2,7 @@
 //! of a walk over all its tables. Any thread asks; nothing waits. `None` wherever it does not answer: in a sandbox
 //! without such sockets, or without the kernel's module for them.
 use super::table::Socket;
+use crate::parts::Parts;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
 use rustix::net::{netlink, recv, send, socket_with};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -87,7 +88,7 @@ fn ask(question: &[u8]) -> Option<Vec<Socket>> {
                 }
             }
             let length = u32::from_ne_bytes(array(rest, 0)?) as usize;
-            rest = rest.get(length.next_multiple_of(4).max(HEAD)..).unwrap_or_default();
+            rest = rest.tail(length.next_multiple_of(4).max(HEAD).min(rest.len()));
         }
     }
 }
