@@ -182,6 +182,16 @@ impl Env {
         }
     }
 
+    /// The same as one word to paste into a shell: quoted only where it has to be, and then whole.
+    pub fn pasted(&self, path: &Path) -> String {
+        let is_bare = |c: char| c.is_alphanumeric() || "_@/.,:=+-".contains(c);
+        let (shown, whole) = (self.display(path), path.display().to_string());
+        match shown.strip_prefix("~/").unwrap_or(&shown).chars().all(is_bare) {
+            true => shown,
+            false => format!("'{}'", whole.replace('\'', "'\\''")),
+        }
+    }
+
     /// A text for people: each path in it that lies below the home directory as `~/x`. One in single quotes stays, as a
     /// shell would not expand it.
     pub fn display_all(&self, text: &str) -> String {

@@ -306,3 +306,54 @@ fn s_l9_a_backup_is_unpacked_only_where_nobody_else_can_put_something() {
     let left = std::fs::read_dir(&shared).unwrap().count();
     assert_eq!(left, 1, "no staging directory stays");
 }
+
+/// N-40: under another home the paths of the config lead there, what is in the way is kept, and one command does it.
+#[test]
+fn n_40_a_backup_of_another_home_is_put_to_use_in_one_step() {
+    let mut config = Setup::default().config;
+    config["agents"] = json!({"list": [{"id": "main", "workspace": "/srv/none/ws"}]});
+    let gateway = Gateway::start(&Setup::config(config).file("workspace/NOTES.md", "mine"));
+    let state = gateway.state_dir();
+    let old_home = state.parent().unwrap().to_path_buf();
+    std::fs::create_dir_all(old_home.join("ws")).unwrap();
+    std::fs::write(old_home.join("ws/a.md"), "text").unwrap();
+    let text = std::fs::read_to_string(gateway.config_path()).unwrap();
+    let text = text.replace("/srv/none/ws", old_home.join("ws").to_str().unwrap());
+    std::fs::write(gateway.config_path(), text).unwrap();
+    let archive = gateway.dir.join("b.tar");
+    let archive = archive.to_str().unwrap();
+    out(&gateway, &["backup", "create", "--output", archive]);
+
+    let home = gateway.dir.join("new home");
+    std::fs::create_dir_all(home.join(".openclaw")).unwrap();
+    std::fs::write(home.join(".openclaw/openclaw.json"), "{}").unwrap();
+    let vars = [
+        ("HOME", home.to_str().unwrap()),
+        ("OPENCLAW_STATE_DIR", ""),
+        ("OPENCLAW_CONFIG_PATH", ""),
+        ("OPENCLAW_HOME", ""),
+    ];
+    let run = |args: &[&str]| {
+        let done = gateway.cli_env(args, &vars);
+        assert!(done.status.success(), "{done:?}");
+        String::from_utf8_lossy(&done.stdout).into_owned()
+    };
+    let told = run(&["backup", "restore", archive, "--target", "~/restored"]);
+    let line = "In its config agents.list.0.workspace is ~/ws now (was ";
+    assert!(told.contains(line), "{told}");
+    for line in ["  mv ~/.openclaw ~/.openclaw.before-restore", "  mv ~/restored/state ~/.openclaw"] {
+        assert!(told.contains(&format!("{line}\n")), "{line}: {told}");
+    }
+    let told = run(&["backup", "restore", archive, "--replace"]);
+    assert!(told.contains("What was there is ~/.openclaw.before-restore now"), "{told}");
+    assert_eq!(std::fs::read_to_string(home.join("ws/a.md")).unwrap(), "text");
+    assert_eq!(std::fs::read_to_string(home.join(".openclaw.before-restore/openclaw.json")).unwrap(), "{}");
+    let now = std::fs::read_to_string(home.join(".openclaw/openclaw.json")).unwrap();
+    assert!(now.contains("\"~/ws\"") && !now.contains(old_home.to_str().unwrap()), "{now}");
+    let names = std::fs::read_dir(&home).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<String> = names.collect();
+    names.sort();
+    assert_eq!(names, [".openclaw", ".openclaw.before-restore", "restored", "ws"]);
+    let running = gateway.cli(&["backup", "restore", archive, "--replace"]);
+    assert!(String::from_utf8_lossy(&running.stderr).contains("stop it first"), "{running:?}");
+}

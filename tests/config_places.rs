@@ -62,7 +62,7 @@ fn n_11_every_mistake_shows_its_line_and_a_caret() {
     }
 
     put(&gateway, "openclaw.json", COMMA);
-    let excerpt = "auth: {token: \"__OPENCLAW_REDACTED__\"} // __OPENCLAW_REDACTED__\n";
+    let excerpt = "auth: {token: \"__OPENCLAW_REDACTED__\"} // mine\n";
     for args in [
         &["gateway", "--port", &port][..],
         &["config", "set", "ui.seamColor", "#fff"],

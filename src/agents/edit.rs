@@ -160,13 +160,15 @@ pub fn update(env: &Env, config: &Config, id: &str, update: &Update) -> Result<(
     }
     set_members(env, config, id, members)?;
     match update.avatar {
-        Some(avatar) => set_identity(env, config, id, &Map::from_iter([("avatar".into(), avatar.into())])),
+        Some(avatar) => {
+            set_identity(env, config, id, &Map::from_iter([("avatar".into(), avatar.into())])).map(drop)
+        }
         None => Ok(()),
     }
 }
 
 /// Sets members of an agent's `identity`: `name`, `theme`, `emoji`, `avatar`.
-pub fn set_identity(env: &Env, config: &Config, id: &str, members: &Map<String, Value>) -> Result<()> {
+pub fn set_identity(env: &Env, config: &Config, id: &str, members: &Map<String, Value>) -> Result<bool> {
     usable(config)?;
     for text in members.values().filter_map(Value::as_str) {
         one_line(text)?;
@@ -181,7 +183,7 @@ pub fn set_identity(env: &Env, config: &Config, id: &str, members: &Map<String, 
         }
         Ok(())
     })
-    .map(drop)
+    .map(|((), written)| written)
 }
 
 fn set_members(env: &Env, config: &Config, id: &str, members: Map<String, Value>) -> Result<()> {

@@ -193,7 +193,7 @@ mod tests {
             assert_eq!(agents.fallbacks(id), fallbacks, "{id}");
         }
         assert_eq!(agents.thinking_default("a"), Some(Thinking::High));
-        assert_eq!(agents.verbose_default("a"), None);
+        assert_eq!(agents.verbose_default("a").as_deref(), Some("off"));
         assert_eq!(agents.agent_dir("a"), env.state_dir.join("agents/a/agent"));
     }
 }

@@ -4,11 +4,13 @@
 //! archive and how it is checked stands in `crate::backup`.
 use super::parse::Args;
 use super::{Command, Context, Flag, JSON, Positional, far};
+use crate::backup::places::{self, Place};
 use crate::backup::plan::{Options, Plan, Skipped};
 use crate::backup::{WHATSAPP, archive, create, restore};
 use crate::cli::waiting::Waiting;
 use crate::clock;
 use crate::config::Config;
+use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::json::json;
 use serde_json::Value;
@@ -50,11 +52,19 @@ pub const VERIFY: Command = Command {
 pub const RESTORE: Command = Command {
     name: "backup restore",
     summary: "Unpack a backup into an empty directory",
-    about: "Checks the whole archive first. The target must be missing or empty: what is in use is never touched. \
-            The last lines say how to put what was unpacked to use.",
+    about: "Checks the whole archive first. The target must be missing or empty; the last lines are the commands that put \
+            what was unpacked to use. With --replace that is done at once, and what was in use is kept beside it. Paths \
+            below the home or state directory of the backup become those of this one.",
     positionals: &[Positional::required("archive")],
-    flags: &[&[Flag::value("target", "<dir>", "Unpack to this directory"), JSON]],
-    examples: &[("openclaw backup restore openclaw-backup.tar --target ~/restored", "Unpack it there")],
+    flags: &[&[
+        Flag::value("target", "<dir>", "Unpack to this directory"),
+        Flag::switch("replace", "Put it to use at once; what is in use is kept beside it"),
+        JSON,
+    ]],
+    examples: &[
+        ("openclaw backup restore openclaw-backup.tar --target ~/restored", "Unpack it there"),
+        ("openclaw backup restore openclaw-backup.tar --replace", "Put it in place of what is in use"),
+    ],
     failure: "",
     run: run_restore,
 };
@@ -149,45 +159,71 @@ fn run_verify(context: &Context, args: &Args) -> Result<()> {
 fn run_restore(context: &Context, args: &Args) -> Result<()> {
     let env = &context.env;
     args.filled("target")?;
-    let target = env.expand(args.required("target")?);
-    let target = std::path::absolute(&target).unwrap_or(target);
+    let target = unpacked_to(env, args)?;
     let waiting = Waiting::begin(context.out, "checking and unpacking the backup");
     let contents = restore::restore(env, Path::new(args.positional(0).unwrap_or_default()), &target)?;
     drop(waiting);
-    let roots = contents.manifest.get("roots").and_then(Value::as_array).cloned().unwrap_or_default();
-    let place = |root: &Value| {
-        let text = |name: &str| root.get(name).and_then(Value::as_str).unwrap_or_default().to_string();
-        let (name, source) = (text("name"), PathBuf::from(text("sourcePath")));
-        let here = match name.as_str() {
-            "config" => target.join("config").join(source.file_name().unwrap_or_default()),
-            name => target.join(name),
-        };
-        (name, here, source)
-    };
-    let places: Vec<(String, PathBuf, PathBuf)> = roots.iter().map(place).collect();
+    let (places, rewritten) = places::settle(env, &contents.manifest, &target)?;
+    let mut kept = Vec::new();
+    if args.has("replace") {
+        for place in &places {
+            kept.extend(place.put().map_err(|e| e.context(format_args!("put {} in its place", place.name)))?);
+        }
+        // All that was in it has gone to its place.
+        let _ = std::fs::remove_dir_all(&target);
+    }
+    let is_put = args.has("replace");
     if args.has("json") {
-        let assets: Vec<Value> = places
-            .iter()
-            .map(|(name, path, source)| json!({"name": name, "path": path, "sourcePath": source}))
-            .collect();
+        let path = |place: &Place| if is_put { place.to.clone() } else { place.here.clone() };
+        let asset = |place: &Place| json!({"name": place.name, "path": path(place), "sourcePath": place.source, "belongsTo": place.to});
         context.out.json(&json!({
-            "ok": true, "target": target, "files": contents.files, "bytes": contents.bytes, "assets": assets,
-            "warnings": warnings(contents.has_whatsapp),
+            "ok": true, "target": target, "files": contents.files, "bytes": contents.bytes,
+            "assets": places.iter().map(asset).collect::<Vec<Value>>(), "replaced": is_put, "kept": kept,
+            "rewritten": rewritten, "warnings": warnings(contents.has_whatsapp),
         }));
         return Ok(());
     }
     let told = format!("Unpacked {} files, {}", contents.files, size(contents.bytes));
-    context.out.line(format!("{told}, to {}", env.display(&target)));
-    for (name, here, source) in places {
-        let line = format!("{name:<16} {} (was {})", env.display(&here), env.display(&source));
-        context.out.line(&line);
+    context.out.line(if is_put { told } else { format!("{told}, to {}", env.display(&target)) });
+    for place in &places {
+        let path = env.display(if is_put { &place.to } else { &place.here });
+        context.out.line(format!("{:<16} {path} (was {})", place.name, env.display(&place.source)));
     }
+    rewritten.iter().for_each(|line| context.out.line(format!("In its config {line}")));
+    kept.iter().for_each(|old| context.out.line(format!("What was there is {} now", env.display(old))));
     tell_warnings(context, contents.has_whatsapp);
-    context.out.line(format!(
-        "Next: stop the gateway (`{}`), move what is in its places aside and these there, start it again",
-        env.command("gateway stop")
-    ));
+    if is_put {
+        context.out.line(format!(
+            "Next: `{}`, then `{}`",
+            env.command("doctor"),
+            env.command("gateway start")
+        ));
+        return Ok(());
+    }
+    context.out.line("Next:");
+    let moves = places.iter().flat_map(|place| place.lines(env));
+    let lines = [env.command("gateway stop")].into_iter().chain(moves);
+    let lines = lines.chain([env.command("doctor"), env.command("gateway start")]);
+    lines.for_each(|line| context.out.line(format!("  {line}")));
     Ok(())
+}
+
+/// Where to unpack: as asked for, or, to replace what is in use, beside it.
+fn unpacked_to(env: &Env, args: &Args) -> Result<PathBuf> {
+    if !args.has("replace") {
+        let target = env.expand(args.required("target")?);
+        return Ok(std::path::absolute(&target).unwrap_or(target));
+    }
+    if args.value("target").is_some() {
+        return Err(Error::usage("--target and --replace exclude each other: leave one of them out"));
+    }
+    if let Some(pid) = crate::doctor::instance(env) {
+        let stop = env.command("gateway stop");
+        return Err(Error::invalid(format!("the gateway runs (PID {pid}); stop it first: {stop}")));
+    }
+    let mut name = env.state_dir.file_name().unwrap_or_default().to_os_string();
+    name.push(format!(".restored-{}", crate::ids::hex(4)?));
+    Ok(env.state_dir.with_file_name(name))
 }
 
 /// Where the archive goes: the file or directory named, else the current directory, else home.

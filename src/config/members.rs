@@ -2,6 +2,8 @@
 //!
 //! Knows strings, comments and nesting and nothing about values: what stands between them is skipped. The
 //! text was parsed before, so what does not fit gives `None` instead of an explanation.
+use super::join;
+use serde_json::Value;
 use std::ops::Range;
 
 /// Nesting deeper than this is not followed.
@@ -162,6 +164,26 @@ impl<'a> Scanner<'a> {
     fn expect(&self, at: usize, c: char) -> Option<usize> {
         (self.at(at)? == c).then_some(at + 1)
     }
+}
+
+/// Where an object of `text` names a member twice: the dotted path of the object. `value` is what the text says.
+pub fn repeated(text: &str, value: &Value) -> Option<String> {
+    let scanner = Scanner::new(text);
+    repeated_in(&scanner, scanner.start()?, value, "")
+}
+
+fn repeated_in(scanner: &Scanner, at: usize, value: &Value, path: &str) -> Option<String> {
+    let members = scanner.object_at(at)?.members;
+    // The value has the last of each name alone.
+    let is_repeated = value.as_object().is_some_and(|map| map.len() < members.len());
+    let inner = |member: &Member| {
+        let inner = match value {
+            Value::Array(items) => items.get(member.name.parse::<usize>().ok()?),
+            value => value.get(&member.name),
+        };
+        repeated_in(scanner, member.value.start, inner?, &join(path, &member.name))
+    };
+    is_repeated.then(|| path.to_string()).or_else(|| members.iter().find_map(inner))
 }
 
 fn is_blank(c: char) -> bool {

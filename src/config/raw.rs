@@ -47,22 +47,36 @@ pub fn hidden(
         let source = text.get(span.clone()).unwrap_or_default();
         let is_secret = || is_hidden(span) || redact::carries_secret(source, &own);
         // A word holds no more than itself, so the one where the parser stopped is known too.
-        let is_word = !source.starts_with(['"', '\'']);
+        let is_word = !source.starts_with(['"', '\'', '/']);
         let is_known = span.end <= known || is_word && span.start <= known;
-        is_known && span.end + NEAR > known && is_plain(source) && !is_secret()
+        let is_near = span.end + NEAR > known && span.start < known + NEAR;
+        is_near && (is_known && is_plain(source) || is_usual(source)) && !is_secret()
     };
     by_caution(text).into_iter().filter(|(span, _)| !is_shown(span)).collect()
 }
 
-/// Whether a name or value is surely one alone: a text from which a quote is missing swallows punctuation.
+/// Whether a name, a value or a comment is surely one alone: a text from which a quote is missing swallows punctuation.
 fn is_plain(source: &str) -> bool {
-    let quote = source.chars().next().filter(|c| matches!(c, '"' | '\''));
-    let inner = match quote {
-        Some(quote) => source.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote)),
-        None => Some(source),
+    let inner = match source.chars().next() {
+        Some(quote @ ('"' | '\'')) => source.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote)),
+        Some('/') => return true,
+        _ => Some(source),
     };
-    let is_inner = |c: char| c.is_alphanumeric() || "._$+-/".contains(c);
-    inner.is_some_and(|inner| inner.chars().all(is_inner) && !inner.starts_with('/'))
+    inner.is_some_and(|inner| {
+        !inner.contains([',', '{', '}', '[', ']', '"', '\'', '\\', '\n']) && !names(inner)
+    })
+}
+
+/// Whether a text holds what may be the name of the next member.
+fn names(inner: &str) -> bool {
+    inner.split(':').skip(1).any(|rest| rest.is_empty() || rest.starts_with(char::is_whitespace))
+}
+
+/// A short number, or a word that the table of keys offers as a choice: no secret, whatever stands around it.
+fn is_usual(source: &str) -> bool {
+    let word = source.trim_matches(['"', '\'']);
+    let is_choice = |kind: &keys::Type| matches!(kind, keys::Type::Enum(choices) if choices.contains(&word));
+    (word.len() < 6 && word.parse::<u32>().is_ok()) || keys::all().any(|key| is_choice(key.kind))
 }
 
 fn quoted() -> String {
@@ -234,8 +248,14 @@ mod tests {
             out + &text[done..]
         };
         for (text, want) in [
-            ("{gateway: {port: 1 bind: 'lan'}}", "{gateway: {port: 1 bind: \"#\"}}"),
-            ("{gateway: {port: 1x, mode: 'local'}}", "{gateway: {port: 1x, mode: \"#\"}}"),
+            ("{gateway: {port: 1 bind: 'lan'}}", "{gateway: {port: 1 bind: 'lan'}}"),
+            (
+                "{ui: {assistant: {name: 'My Ada' avatar: 'x'}}}",
+                "{ui: {assistant: {name: 'My Ada' avatar: \"#\"}}}",
+            ),
+            ("{a: 'http://h:1/v1', // mine\n b: ]", "{a: 'http://h:1/v1', // mine\n b: ]"),
+            ("{a: 'http://u:canary@h', // token: canary\n b: ]", "{a: \"#\", // #\n b: ]"),
+            ("{gateway: {port: 1x, mode: 'local'}}", "{gateway: {port: 1x, mode: 'local'}}"),
             ("{gateway: {bind: lan}}", "{gateway: {bind: lan}}"),
             ("{gateway: {auth: {token: 12canary}}}", "{gateway: {auth: {token: \"#\"}}}"),
             ("{mine: {myTokenIs: 12canary}}", "{mine: {myTokenIs: \"#\"}}"),
@@ -243,16 +263,16 @@ mod tests {
             ("{gateway: {auth: {token: 'canary' canary}}}", "{gateway: {auth: {token: \"#\" \"#\"}}}"),
             (
                 "{mystery: {a: 'b/c'}, gateway: {auth: {token: 'canary'}} ui: 1}",
-                "{mystery: {a: 'b/c'}, gateway: {auth: {token: \"#\"}} ui: \"#\"}",
+                "{mystery: {a: 'b/c'}, gateway: {auth: {token: \"#\"}} ui: 1}",
             ),
-            ("{a: 'canary 2', // canary\n b: ]", "{a: \"#\", // #\n b: ]"),
+            ("{a: {key: 'canary 2'}, // canary 2\n b: ]", "{a: {key: \"#\"}, // #\n b: ]"),
             (
                 "{gateway: {auth: {token: 'canary'}}, a: canary}",
                 "{gateway: {auth: {token: \"#\"}}, a: \"#\"}",
             ),
             (
                 "{gateway: {auth: {token: 'canary'}}, a: 'canary' b: 1}",
-                "{gateway: {auth: {token: \"#\"}}, a: \"#\" b: \"#\"}",
+                "{gateway: {auth: {token: \"#\"}}, a: \"#\" b: 1}",
             ),
             ("{gateway: {auth: {'token: \"canary\", mode: ' token'}}}", "{gateway: {auth: {\"#\" \"#\"#\""),
         ] {

@@ -7,7 +7,7 @@ use super::edit::{self, Draft};
 use super::load::{self, Loaded};
 use super::plan::{Plan, plan};
 use super::redact::HIDDEN;
-use super::{Config, Issue, parse, patch, restore};
+use super::{Config, Issue, members, parse, patch, restore};
 use crate::env::Env;
 use crate::error::{Cause, Error, Kind, Result};
 use crate::json::json;
@@ -151,8 +151,17 @@ fn apply(draft: &mut Draft, change: Change, old: &Config, old_issues: &[Issue]) 
     edited.map_err(|e| if e.kind == Kind::Config { Error::invalid(e.message()) } else { e })
 }
 
+/// What the text of a request says. A name that stands twice would say one thing to a reader and another to a program.
 fn syntax(text: &str) -> Result<Value> {
-    parse::json5(text).map_err(|e| Error::invalid(format!("SyntaxError: JSON5: {}{}", e.message, e.place())))
+    let wrong = |e: parse::Failure| Error::invalid(format!("SyntaxError: JSON5: {}{}", e.message, e.place()));
+    let value = parse::json5(text).map_err(wrong)?;
+    match members::repeated(text, &value) {
+        None => Ok(value),
+        Some(path) => {
+            let place = if path.is_empty() { "the object".to_string() } else { path };
+            Err(Error::invalid(format!("config write refused: {place} has a key twice; write each once")))
+        }
+    }
 }
 
 /// Mistakes refuse the write. Those that an edit found in the file do not refuse it: the edit may be a step of a repair.

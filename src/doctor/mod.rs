@@ -15,8 +15,10 @@ mod reach;
 mod services;
 mod sessions;
 mod unsupported;
+mod workspaces;
 
 pub use fix::{Change, Done, Fix, repair};
+pub use machine::instance;
 pub use reach::Reached;
 
 use crate::config::{Config, Spot};
@@ -160,6 +162,8 @@ pub const CHECKS: &[Check] = &[
     check("unsupported.subagents", Warning, "Subagents are not in this version", unsupported::subagents),
     check("unsupported.tailscale", Warning, "Tailscale publishes nothing in this version", unsupported::tailscale),
     check("unsupported.web_search", Warning, "Web search is not in this version", unsupported::web_search),
+    check("workspace.foreign", Warning, "A workspace is not this user's", workspaces::foreign),
+    check("workspace.missing", Info, "A workspace does not exist yet", workspaces::missing),
     check("workspace.shared", Warning, "Profiles share a workspace", ports::workspaces),
     check("workspace.texts", Warning, "A text of an agent is not in its prompt", ports::texts),
 ];

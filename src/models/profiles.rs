@@ -20,6 +20,8 @@ use std::sync::{Mutex, PoisonError};
 const MAX_FILE: u64 = 1 << 20;
 const MAX_VALUES: usize = 20_000;
 const MAX_DEPTH: usize = 16;
+/// The file of versions before there were profiles.
+const OLD_BOOK: &str = "auth.json";
 
 /// Providers that some file had a profile of when it was read last.
 static KNOWN: Mutex<Vec<String>> = Mutex::new(Vec::new());
@@ -83,7 +85,7 @@ pub fn look(config: &Config, env: &Env) {
 pub fn providers(config: &Config, env: &Env) -> Vec<String> {
     let ids = Agents::of(config, env).ids();
     let left = std::fs::read_dir(env.state_dir.join("agents")).into_iter().flatten().flatten();
-    let left = left.map(|dir| dir.path().join("agent/auth-profiles.json"));
+    let left = left.map(|dir| book_of(&dir.path().join("agent")));
     named(ids.iter().flat_map(|id| paths(config, env, id)).chain(left))
 }
 
@@ -136,9 +138,9 @@ fn with(provider: Provider, mut profiles: Vec<Profile>) -> Provider {
 /// The agent's own file, then the one of the default agent.
 fn paths(config: &Config, env: &Env, agent: &str) -> Vec<PathBuf> {
     let agents = Agents::of(config, env);
-    let path = |id: &str| agents.agent_dir(id).join("auth-profiles.json");
+    let path = |id: &str| book_of(&agents.agent_dir(id));
     let (own, shared) = (path(agent), path(&agents.default_id()));
-    let main = env.state_dir.join("agents/main/agent/auth-profiles.json");
+    let main = book_of(&env.state_dir.join("agents/main/agent"));
     let mut paths = vec![own];
     for path in [shared, main] {
         if !paths.contains(&path) {
@@ -148,11 +150,31 @@ fn paths(config: &Config, env: &Env, agent: &str) -> Vec<PathBuf> {
     paths
 }
 
+/// An agent's file: `auth-profiles.json`, or, where there is none, the `auth.json` of earlier versions.
+fn book_of(agent_dir: &Path) -> PathBuf {
+    let (book, old) = (agent_dir.join("auth-profiles.json"), agent_dir.join(OLD_BOOK));
+    if !book.exists() && old.exists() { old } else { book }
+}
+
+/// What an `auth.json` says, in the shape of its successor: a credential a provider, by the provider's name.
+fn of_old(old: Map<String, Value>) -> Map<String, Value> {
+    let profile = |(name, entry): (String, Value)| {
+        let mut entry = if let Value::Object(entry) = entry { entry } else { return None };
+        entry.entry("provider").or_insert_with(|| name.into());
+        let id = format!("{}:default", entry.get("provider")?.as_str()?);
+        Some((id, Value::Object(entry)))
+    };
+    let profiles: Map<String, Value> = old.into_iter().filter_map(profile).collect();
+    Map::from_iter([("profiles".to_string(), profiles.into())])
+}
+
 fn read(file: &Path) -> Option<Map<String, Value>> {
+    let is_old = file.ends_with(OLD_BOOK);
     // Some keep it elsewhere and link to it.
     let file = std::fs::canonicalize(file).ok()?;
     let bytes = files::read_start(&file, MAX_FILE)?;
-    match json::read_as(&bytes, MAX_VALUES, MAX_DEPTH) {
+    match json::read_as::<Map<String, Value>>(&bytes, MAX_VALUES, MAX_DEPTH) {
+        Ok(book) if is_old && !book.contains_key("profiles") => Some(of_old(book)),
         Ok(book) => Some(book),
         Err(e) => {
             log::warn!(target: "gateway/agent", "{} cannot be read, no key in it is used: {e}", file.display());
@@ -242,13 +264,17 @@ mod tests {
     use crate::config::testing::Dir;
 
     fn sent(book: &str, config: &str, vars: &[(&str, &str)]) -> Result<Provider> {
+        sent_with(&[("auth-profiles.json", book)], config, vars)
+    }
+
+    fn sent_with(books: &[(&str, &str)], config: &str, vars: &[(&str, &str)]) -> Result<Provider> {
         let dir = Dir::new();
         dir.write("openclaw.json", config);
         let mut env = dir.env(vars);
         let config = Config::load(&mut env).unwrap();
-        let file = env.state_dir.join("agents/main/agent/auth-profiles.json");
-        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
-        std::fs::write(&file, book).unwrap();
+        let place = env.state_dir.join("agents/main/agent");
+        std::fs::create_dir_all(&place).unwrap();
+        books.iter().for_each(|(name, book)| std::fs::write(place.join(name), book).unwrap());
         let provider = Provider::resolve(&config, &env, "stub/m").unwrap();
         apply(provider, &config, &env, "work")
     }
@@ -285,6 +311,19 @@ mod tests {
     fn is_known_after_look(provider: &str) -> bool {
         *KNOWN.lock().unwrap() = vec![provider.to_string()];
         is_known("STUB") && !is_known("nobody")
+    }
+
+    #[test]
+    fn b_f01_keys_of_the_original_s_earlier_file_are_read() {
+        let old = r#"{"stub":{"type":"api_key","key":"sk-old"},"b":{"provider":"other","type":"token","token":"t"},"x":1}"#;
+        let key = |books: &[(&str, &str)]| {
+            let provider = sent_with(books, PLAIN, &[]).unwrap();
+            provider.api_key.as_ref().unwrap().reveal().to_string()
+        };
+        assert_eq!(key(&[("auth.json", old)]), "sk-old");
+        assert_eq!(key(&[("auth.json", "{\"stub\":{\"type\":\"token\",\"token\":\"t-old\"}}")]), "t-old");
+        assert_eq!(key(&[("auth.json", old), ("auth-profiles.json", "{\"profiles\":{}}")]), "of-config");
+        assert_eq!(key(&[("auth.json", "[]")]), "of-config");
     }
 
     #[test]

@@ -108,7 +108,7 @@ pub fn allowed_from_afar(env: &Env, named: &[PathBuf], text: &str) -> Result<Pat
         "workspace {} cannot be chosen from afar; name one below {}, or make the agent on the gateway's host: {}",
         crate::logging::quoted(text.trim()),
         env.state_dir.join("workspace-NAME").display(),
-        env.command("agents add NAME --workspace DIR")
+        env.command(&format!("agents add NAME --workspace {}", env.pasted(&dir)))
     )))
 }
 

@@ -10,9 +10,11 @@ use serde_json::Value;
 /// Where the gateway is and how it is reached, whether the login shell is run, how programs are shut in.
 const GUARDED: &[&[&str]] = &[
     &["gateway", "mode"],
+    &["gateway", "remote", "password"],
     &["gateway", "remote", "sshIdentity"],
     &["gateway", "remote", "sshTarget"],
     &["gateway", "remote", "tlsFingerprint"],
+    &["gateway", "remote", "token"],
     &["gateway", "remote", "transport"],
     &["gateway", "remote", "url"],
     &["env", "shellEnv"],

@@ -126,6 +126,8 @@ fn s_h1_what_the_host_decides_is_neither_changed_nor_taken_away() {
         ("{gateway: {mode: 'remote'}}", "gateway.mode"),
         ("{gateway: {remote: {transport: 'direct'}}}", "gateway.remote.transport"),
         ("{gateway: {remote: {url: null}}}", "gateway.remote.url"),
+        ("{gateway: {remote: {token: 'mine'}}}", "gateway.remote.token"),
+        ("{gateway: {remote: {password: 'mine'}}}", "gateway.remote.password"),
         ("{env: {shellEnv: {enabled: true}}}", "env.shellEnv"),
         ("{agents: {defaults: {sandbox: null}}}", "agents.defaults.sandbox"),
         (
@@ -220,6 +222,27 @@ fn s_h1_no_way_round_by_steps() {
             last = write_checked(&env, Change::Merge(step), Base::Present, true, Some(check)).map(drop);
         }
         assert!(last.is_err_and(|e| e.message().contains("would send")), "{steps:?}");
+    }
+}
+
+/// S-H1: what is judged is what is stored, to the letter.
+#[test]
+fn s_h1_a_name_that_stands_twice_is_refused() {
+    let p = "p: {baseUrl: 'http://h/v1', apiKey: '${THE_KEY}', models: []}";
+    for text in [
+        "{models: {providers: {p: {baseUrl: 'http://evil'}, p: {models: []}}}}".to_string(),
+        "{models: {providers: {p: {models: []}, 'p': {baseUrl: 'http://evil'}}}}".to_string(),
+        "{models: {providers: {p: {models: []}, \\u0070: {baseUrl: 'http://evil'}}}}".to_string(),
+        "{ui: {}, models: {}, ui: null}".to_string(),
+        "{agents: {list: [{id: 'a', id: 'b'}]}}".to_string(),
+        OLD.replace(p, &format!("p: {{baseUrl: 'http://evil', models: []}}, {p}")),
+    ] {
+        for change in [Change::Merge(&text), Change::Replace(&text)] {
+            let (_dir, env) = fixture();
+            let done = write_checked(&env, change, Base::Present, true, Some(check));
+            let told = done.err().map(|e| e.message().to_string()).unwrap_or_default();
+            assert!(told.contains("has a key twice"), "{text}: {told}");
+        }
     }
 }
 

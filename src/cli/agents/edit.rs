@@ -235,14 +235,15 @@ fn set_identity(context: &Context, args: &Args) -> Result<()> {
             "nothing to set: give --name, --theme, --emoji, --avatar or --from-identity",
         ));
     }
-    applied::wait_for(context, || edit::set_identity(&env, &config, &id, &members))?;
+    let changed = applied::wait_for(context, || edit::set_identity(&env, &config, &id, &members))?;
     if args.has("json") {
         context
             .out
             .json(&json!({"agentId": id, "identity": members, "workspace": workspace, "identityFile": file}));
         return Ok(());
     }
-    context.out.line(format!("Updated {}", env.display(&env.config_path)));
+    let done = if changed { "Updated" } else { "Nothing to change in" };
+    context.out.line(format!("{done} {}", env.display(&env.config_path)));
     context.out.line(format!("Agent: {id}"));
     for (name, value) in &members {
         let mut title = name.clone();

@@ -103,7 +103,8 @@ fn done(context: &Context, args: &Args, verb: &str, change: Change) -> Result<()
     let verb = if written.written { verb } else { "Nothing to change:" };
     context.out.line(format!("{verb} {asked}{effect}"));
     for warning in warnings {
-        context.out.warn(&format!("note: {}", warning.shown("    ")));
+        let told = format!("note: {}", warning.shown("    "));
+        context.out.warn(&context.env.display_all(&told));
     }
     if applied == Some(false) {
         context.out.warn(LATE);

@@ -210,7 +210,8 @@ fn validate(context: &Context, args: &Args) -> Result<()> {
 /// What is no mistake, for people.
 fn warn(context: &Context, args: &Args, config: &Config) {
     for warning in config.warnings().iter().filter(|_| !args.has("json")) {
-        context.out.warn(&format!("warning: {}", warning.shown("    ")));
+        let told = format!("warning: {}", warning.shown("    "));
+        context.out.warn(&context.env.display_all(&told));
     }
 }
 

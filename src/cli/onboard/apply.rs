@@ -160,7 +160,7 @@ fn edits(plan: &Plan, env: &Env, before: &Config) -> Result<Vec<Edit<'static>>> 
     text("gateway.auth.password", &plan.password);
     let workspace = plan.workspace.as_deref().map(|dir| {
         let dir = env.expand(dir);
-        std::path::absolute(&dir).unwrap_or(dir).to_string_lossy().into_owned()
+        env.display(&std::path::absolute(&dir).unwrap_or(dir))
     });
     text("agents.defaults.workspace", &workspace);
     Ok(edits)

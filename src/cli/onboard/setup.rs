@@ -139,7 +139,8 @@ pub fn missing(env: &Env, config: &Config, workspace: Option<&PathBuf>) -> Resul
             edits.push(Edit::new("gateway.port", port));
         }
     }
-    let workspace = workspace.map(|dir| dir.to_string_lossy().into_owned());
+    // Below the home directory it is still right when that is another one.
+    let workspace = workspace.map(|dir| env.display(dir));
     edits.extend(workspace.map(|dir| Edit::new("agents.defaults.workspace", dir)));
     Ok(edits)
 }

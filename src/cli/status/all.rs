@@ -59,7 +59,7 @@ fn of_config(env: &Env, config: &Config) -> Vec<Check> {
     }
     let mut checks = vec![(config.is_valid(), format!("Config: {file}"))];
     let told = config.issues().iter().chain(config.warnings());
-    checks.extend(told.map(|issue| (false, format!("Config: {}", issue.located()))));
+    checks.extend(told.map(|issue| (false, env.display_all(&format!("Config: {}", issue.located())))));
     checks
 }
 
