@@ -494,7 +494,7 @@ pub static KEYS: &[Key] = &[
     key("env.vars.*", TEXT, RESTART, "Value of the variable").secret(),
 
     key("gateway", OBJECT, RESTART, "The gateway itself"),
-    key("gateway.auth.allowTailscale", BOOL, RESTART, "Whether identity headers of Tailscale Serve are accepted; unless set, with tailscale.mode \"serve\" and a token they are").or("false"),
+    key("gateway.auth.allowTailscale", BOOL, RESTART, "Whether Tailscale identities are accepted, by default with tailscale.mode serve").or("false"),
     key("gateway.auth.mode", &Enum(&["token", "password"]), RESTART, "Kind of the shared secret, else the one that is set, else token"),
     key("gateway.auth.password", TEXT, RELOAD_SECRET, "Shared password").secret(),
     key("gateway.auth.rateLimit", &Type::Limits, RESTART, "Wrong credentials from one address before it must wait"),
@@ -657,8 +657,8 @@ pub static KEYS: &[Key] = &[
     key("models.providers.*.models.*.reasoning", BOOL, NONE, "Whether the model reasons before it answers").or("false"),
     key("models.providers.*.retries", COUNT, NONE, "Tries after the first failed one").or("2"),
     key("models.providers.*.timeouts.connectMs", POSITIVE, NONE, "Wait for a connection in ms").or("10000"),
-    key("models.providers.*.timeouts.firstTokenMs", POSITIVE, NONE, "Wait for the first piece of an answer in ms, else 60000, 600000 for a server nearby"),
-    key("models.providers.*.timeouts.idleMs", POSITIVE, NONE, "Wait between two pieces of an answer in ms, else 60000, 120000 for a server nearby"),
+    key("models.providers.*.timeouts.firstTokenMs", POSITIVE, NONE, "Wait for the first piece of an answer in ms, else 60000, 600000 nearby"),
+    key("models.providers.*.timeouts.idleMs", POSITIVE, NONE, "Wait between two pieces of an answer in ms, else 60000, 120000 nearby"),
 
     key("nodeHost", &Any, RESTART, "Node host, accepted and not checked"),
 

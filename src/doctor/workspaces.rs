@@ -90,7 +90,8 @@ mod tests {
             let found = found(&dir, &[], "workspace");
             found.into_iter().map(|(id, told)| format!("{id}: {told}")).collect::<Vec<_>>().join("\n")
         };
-        let other = dir.path("other/.openclaw");
+        let elsewhere = Dir::new();
+        let other = elsewhere.path("other/.openclaw");
         std::fs::create_dir_all(other.join("workspace")).unwrap();
         let foreign = told(&other.join("workspace").display().to_string());
         assert!(foreign.starts_with("workspace.foreign: agents.defaults.workspace: "), "{foreign}");
