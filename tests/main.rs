@@ -129,6 +129,8 @@ mod status;
 #[cfg(test)]
 mod strangers;
 #[cfg(test)]
+mod telegram_server;
+#[cfg(test)]
 mod terminal;
 #[cfg(test)]
 mod torture;
