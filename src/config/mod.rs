@@ -2,48 +2,31 @@
 //!
 //! A `Config` is an immutable value that is cheap to clone; any thread may hold one. Reading never writes the
 //! file (R-02a). The keys stand in one table, `keys.rs`; editing the file is `edit.rs`.
-pub mod action;
 pub mod address;
 pub mod bind;
-mod check;
-mod damage;
-pub mod defaults;
-pub mod edit;
-mod excerpt;
-pub mod fingerprint;
-mod include;
-pub mod keys;
-mod legacy;
-mod lenient;
-mod load;
-pub mod lookup;
-mod members;
-pub mod parse;
-mod patch;
 pub mod path;
 pub mod plan;
 pub mod ports;
 pub mod problem;
 #[cfg(test)]
 mod random;
-mod raw;
-mod redact;
-mod restore;
-mod schema;
-mod snapshot;
-mod sources;
-mod spot;
-pub mod substitute;
+mod reading;
+mod table;
 #[cfg(test)]
 pub mod testing;
-mod tokens;
-pub mod write;
+mod writing;
 
 pub use legacy::place as legacy_place;
 pub use load::Stamp;
+use reading::{check, damage, excerpt, include, legacy, lenient, load, sources, spot};
+pub use reading::{parse, substitute};
 pub use redact::is_secret_name;
 pub use schema::{explain as schema_of, lookup as schema_at, schema};
 pub use spot::{Spot, under};
+use table::schema;
+pub use table::{action, defaults, keys, lookup};
+pub use writing::{edit, fingerprint, write};
+use writing::{members, patch, raw, redact, restore, snapshot, tokens};
 
 use crate::env::Env;
 use crate::error::{Error, Result};

@@ -2,42 +2,20 @@
 //!
 //! One file a wire format and one for its bodies. Runs on the thread of whoever asks, a run or a command.
 pub mod adapt;
-pub mod anthropic;
-pub mod anthropic_body;
-pub mod aside;
+mod answers;
 pub mod ask;
 pub mod builtin;
-pub mod call_ids;
-pub mod called;
-pub mod catalogue;
 pub mod chat;
-pub mod compat;
-pub mod content;
-pub mod draft;
-pub mod ending;
-pub mod failure;
-pub mod fences;
-pub mod foreign;
-pub mod format;
+mod choosing;
+mod faults;
+mod formats;
 #[cfg(test)]
 pub mod fuzz;
-pub mod halves;
-pub mod key_file;
-pub mod known;
-pub mod messages;
-pub mod openai;
-pub mod openai_body;
-pub mod page;
-pub mod profiles;
 pub mod provider;
-pub mod reply;
-pub mod report;
-pub mod resolve;
-pub mod responses;
-pub mod responses_body;
-pub mod scan;
-pub mod shortfall;
-pub mod tags;
-pub mod think;
-pub mod verdict;
-pub mod window;
+
+pub use answers::{aside, called, content, draft, ending, fences, halves, reply, tags, think};
+pub use choosing::{catalogue, compat, key_file, known, profiles, resolve, scan, window};
+pub use faults::{failure, foreign, page, report, shortfall, verdict};
+pub use formats::{
+    anthropic, anthropic_body, call_ids, format, messages, openai, openai_body, responses, responses_body,
+};

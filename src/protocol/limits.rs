@@ -4,7 +4,7 @@
 //! reference program; the rest were chosen so that a machine with 32 MB of memory survives hostile clients.
 use std::time::Duration;
 
-/// Gives the table to a macro: here it becomes what is in force, in `config/keys.rs` the rows of the configuration. Of a
+/// Gives the table to a macro: here it becomes what is in force, in `config/table/keys.rs` the rows of the configuration. Of a
 /// limit it says field, key below `gateway`, default, smallest and largest value; sorted by key.
 macro_rules! each_limit {
     ($then:ident) => {

@@ -4,42 +4,29 @@
 //! Plain functions and values, no threads. The state thread owns an [`Index`] in memory and
 //! does no I/O with it; the store thread saves snapshots; run and connection threads call [`Transcript`].
 pub mod attachments;
-pub mod branch;
-pub mod compacting;
-pub mod context;
-pub mod entry;
-pub mod envelope;
-pub mod estimate;
+mod fitting;
 pub mod freshness;
-pub mod history;
-pub mod index;
-mod index_text;
-mod kept;
-mod line;
-pub mod lines;
-pub mod list;
-pub mod message;
-pub mod newer;
-pub mod patch;
-pub mod preview;
-mod reading;
-mod rebuild;
-pub mod repair;
+mod indexes;
 pub mod retention;
 pub mod send_policy;
-mod shorten;
+mod spending;
 pub mod sweep;
-pub mod transcript;
-pub mod usage;
-pub mod usage_report;
-pub mod usage_scan;
-pub mod usage_series;
+mod transcripts;
+mod views;
 
 pub use crate::session_key::KeyRules;
 pub use entry::Entry;
+use fitting::shorten;
+pub use fitting::{compacting, context, estimate};
 pub use index::{Index, Snapshot};
+pub use indexes::{entry, index, patch};
+use indexes::{index_text, kept};
 pub use kept::Kept;
+pub use spending::{usage, usage_report, usage_scan, usage_series};
 pub use transcript::Transcript;
+pub use transcripts::{branch, envelope, lines, message, newer, repair, transcript};
+use transcripts::{line, rebuild};
+pub use views::{history, list, preview};
 
 use std::path::{Path, PathBuf};
 

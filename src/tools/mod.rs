@@ -2,33 +2,23 @@
 //!
 //! Called on a run's thread; each tool runs on a thread of its own, so that one which panics or never returns
 //! costs its run an error result and nothing else (`running`). What an agent may use is decided in `policy`.
-mod agents_list;
 mod arguments;
-pub mod change;
 mod compose;
-mod edit;
-mod html;
-mod likeness;
-mod memory;
-mod memory_get;
-mod memory_search;
-mod message;
+mod files;
+mod memories;
 mod policy;
-mod reach;
-mod read;
 mod running;
-mod session_status;
-mod sessions_history;
-mod sessions_list;
-mod sessions_send;
+mod talks;
 #[cfg(test)]
 pub mod testing;
-mod untrusted;
-mod web_fetch;
-mod workspace;
-mod write;
+mod web;
 
+pub use files::change;
+use files::{edit, likeness, read, workspace, write};
+use memories::{memory, memory_get, memory_search};
 pub use running::{Outcome, Progress, run_all};
+use talks::{agents_list, message, reach, session_status, sessions_history, sessions_list, sessions_send};
+use web::{html, untrusted, web_fetch};
 
 use crate::calls::{Ask, Provenance};
 use crate::cancel::Cancel;

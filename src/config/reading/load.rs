@@ -1,0 +1,447 @@
+//! From the file to the effective configuration: parse, include, variables, check, leave out what is broken.
+//!
+//! Runs on the thread that loads; reads files, never writes one (R-02a). What is wrong below `gateway`, or
+//! with the file as a whole, is fatal; how far anything else reaches is for `damage` to say (R-06b).
+use crate::config::damage::{self, UNTIL, segments};
+use crate::config::sources::{Source, Sources};
+use crate::config::{Issue, check, include, lenient, parse, redact, substitute};
+use crate::env::Env;
+use crate::error::Error;
+use crate::parts::Parts;
+use crate::{files, ids};
+use ring::digest::{Context, SHA256};
+use serde_json::{Map, Value};
+use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+/// What tells one version of a file from another without reading it; `None` when there is no file.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Stamp(Option<(u64, u64, i64, i64)>);
+
+impl Stamp {
+    pub fn of(path: &Path) -> Stamp {
+        let stamp = |m: std::fs::Metadata| (m.ino(), m.len(), m.mtime(), m.mtime_nsec());
+        Stamp(std::fs::metadata(path).ok().map(stamp))
+    }
+}
+
+/// What reading gave.
+#[derive(Default)]
+pub struct Loaded {
+    /// Of the file before it was read.
+    pub stamp: Stamp,
+    pub has_includes: bool,
+    /// The files it includes, also those that are missing.
+    pub included: Vec<PathBuf>,
+    /// SHA-256 of all the files' texts.
+    pub digest: String,
+    /// The file's text; `None` when there is no file.
+    pub raw: Option<String>,
+    /// Whether the text is JSON5.
+    pub parses: bool,
+    /// What is in force.
+    pub value: Value,
+    pub issues: Vec<Issue>,
+    /// Warnings; the first `legacy` of them are about keys of earlier versions.
+    pub warnings: Vec<Issue>,
+    pub legacy: usize,
+    /// The keys and sections that were taken out.
+    pub disabled: Vec<String>,
+    /// Values to keep out of logs.
+    pub secrets: Vec<String>,
+    /// What refuses a start.
+    pub fatal: Option<Error>,
+}
+
+/// Reads the configuration that `env` names; variables of its `env` block are added to `env`.
+pub fn read(env: &mut Env) -> Loaded {
+    let stamp = Stamp::of(&env.config_path);
+    let loaded = match files::read_text(&env.config_path) {
+        Ok(text) => judge(env, text, None).0,
+        Err(e) if e.kind() == ErrorKind::NotFound => empty(),
+        Err(e) if e.kind() == ErrorKind::InvalidData => {
+            refused(unusable(env, "is not UTF-8 text; save it as UTF-8".to_string()))
+        }
+        Err(e) => {
+            let fix = match e.kind() {
+                ErrorKind::PermissionDenied => "make it readable for this user",
+                ErrorKind::NotADirectory => "move away the file that is in the place of its directory",
+                _ => "put a file in its place",
+            };
+            refused(unusable(env, format!("cannot be read: {e}; {fix}")))
+        }
+    };
+    Loaded { stamp, ..loaded }
+}
+
+fn refused((issue, fatal): (Issue, Error)) -> Loaded {
+    Loaded { parses: false, fatal: Some(fatal), issues: vec![issue], ..empty() }
+}
+
+/// No file, nothing set.
+pub fn empty() -> Loaded {
+    Loaded { value: Value::Object(Map::new()), parses: true, ..Loaded::default() }
+}
+
+/// What `text` means as the file that `env` names, and the errors in it as whoever writes it is told: before anything is
+/// taken out for them or read as it is meant. Places in it are told as those of `name`, if that is another file.
+pub fn judge(env: &mut Env, text: String, name: Option<&Path>) -> (Loaded, Vec<Issue>) {
+    let mut loaded = empty();
+    let mut digest = Context::new(&SHA256);
+    digest.update(text.as_bytes());
+    loaded.has_includes = text.contains("$include");
+    let parsed = match text.trim().is_empty() {
+        true => Err(unusable(
+            env,
+            format!(
+                "is empty; copy openclaw.json.bak over it, or remove it and run `{}`",
+                env.command("setup")
+            ),
+        )),
+        false => parse::json5(&text).map_err(|e| broken(env, &text, name, &e)),
+    };
+    let value = match parsed {
+        Ok(value) => value,
+        Err(why) => {
+            let loaded = Loaded { has_includes: loaded.has_includes, raw: Some(text), ..refused(why) };
+            let errors = loaded.issues.clone();
+            return (loaded, errors);
+        }
+    };
+    let mut note = |text: Option<&str>| digest.update(text.map_or(b"-".as_slice(), str::as_bytes));
+    let (mut value, done) = include::resolve(value, &env.config_path, &mut note);
+    (loaded.included, loaded.digest) = (done.paths, ids::encode(digest.finish().as_ref()));
+    let (mut errors, blames): (Vec<Issue>, Vec<_>) = done.issues.into_iter().unzip();
+    if let Some(map) = value.as_object_mut() {
+        parse::drop_nulls(map);
+    }
+    substitute::export_env(&value, env);
+    substitute::resolve(&mut value, "", env, &mut loaded.secrets, &mut errors);
+    model_objects(&mut value);
+    loaded.secrets.extend(redact::collect(&value).into_iter().filter(|secret| !secret.starts_with("${")));
+    let mut findings = check::check(&value, &loaded.secrets);
+    // What an include or a variable left behind where it failed is no second mistake.
+    let is_new = |found: &Issue| !errors.iter().any(|known| known.path == found.path);
+    findings.errors.retain(is_new);
+    let mut strict = findings.errors.clone();
+    let mut read_as_meant = lenient::mend(&mut value, &strict);
+    if !read_as_meant.is_empty() {
+        findings = check::check(&value, &loaded.secrets);
+        findings.errors.retain(is_new);
+    }
+    {
+        let main = source(env, &text, name, None);
+        let sources = Sources::new([main].into_iter().chain(done.texts).collect(), &loaded.secrets);
+        for (issue, blame) in errors.iter_mut().zip(&blames) {
+            issue.spot = sources.blamed(blame);
+        }
+        let lists = [&mut errors, &mut strict, &mut read_as_meant];
+        let found = [&mut findings.errors, &mut findings.warnings, &mut findings.legacy];
+        lists.into_iter().chain(found).for_each(|issues| sources.mark(issues));
+    }
+    loaded.legacy = findings.legacy.len();
+    loaded.warnings = findings.legacy;
+    loaded.warnings.extend(read_as_meant);
+    loaded.warnings.extend(findings.warnings);
+    loaded.value = value;
+    loaded.settle(env, errors.iter().cloned().chain(findings.errors).collect());
+    loaded.main_key();
+    expand_home(&mut loaded.value, env);
+    loaded.raw = Some(text);
+    errors.extend(strict);
+    (loaded, errors)
+}
+
+fn source<'a>(env: &Env, text: &'a str, name: Option<&Path>, failure: Option<&parse::Failure>) -> Source<'a> {
+    Source::new(&env.config_path, text, failure).told_as(name.unwrap_or(&env.config_path))
+}
+
+/// A file that is no JSON5: the mistake, and what it ends a start with.
+fn broken(env: &Env, text: &str, name: Option<&Path>, failure: &parse::Failure) -> (Issue, Error) {
+    let spot = Sources::new(vec![source(env, text, name, Some(failure))], &[]).spot(0, failure.offset);
+    let message = &failure.message;
+    let fix = match message.ends_with(parse::CUT) {
+        true => "close it, or copy openclaw.json.bak over the file",
+        false => "correct this line",
+    };
+    let fatal = spot.blame(Error::config(format!("config {spot}: {message}; {fix}")));
+    let issue = Issue::new("", format!("JSON5 parse failed: {message}"));
+    (Issue { spot: Some(Box::new(spot)), ..issue }, fatal)
+}
+
+/// A file that is unusable without any place in it.
+fn unusable(env: &Env, message: String) -> (Issue, Error) {
+    let fatal = Error::config(format!("config {} {message}", env.config_path.display()));
+    (Issue::new("", message), fatal)
+}
+
+impl Loaded {
+    /// Takes out what each error reaches, or makes the error fatal.
+    fn settle(&mut self, env: &Env, errors: Vec<Issue>) {
+        let mut fatal: Vec<Error> = Vec::new();
+        let whole = self.value.clone();
+        let more = |n: usize| if n == 0 { String::new() } else { format!(" (and {n} more)") };
+        for issue in errors {
+            let segments = segments(&whole, &issue.path);
+            let section = segments.head(damage::length(&whole, &segments));
+            let name = section.join(".");
+            remove(&mut self.value, section);
+            if damage::ends_start(&segments) {
+                fatal.push(fatal_of(env, &issue));
+                self.issues.push(issue);
+            } else {
+                let how = if section.len() == segments.len() { "left out" } else { "disabled" };
+                let message = format!("{}; {name} is {how}{UNTIL}", issue.message);
+                self.issues.push(Issue { message, ..issue });
+            }
+            if !name.is_empty() && !self.disabled.contains(&name) {
+                self.disabled.push(name);
+            }
+        }
+        let others = more(fatal.len().saturating_sub(1));
+        self.fatal = fatal.into_iter().next().map(|first| first.ending(&others));
+        if !self.value.is_object() {
+            self.value = Value::Object(Map::new());
+        }
+    }
+
+    /// The main session's key is always `main`; other programs rely on it.
+    fn main_key(&mut self) {
+        let Some(session) = self.value.get_mut("session").and_then(Value::as_object_mut) else { return };
+        if session.get("mainKey").is_some_and(|key| key != "main") {
+            session.insert("mainKey".to_string(), "main".into());
+            let message = "not read, the main session is always \"main\"; remove this key".to_string();
+            self.warnings.push(Issue::new("session.mainKey", message));
+        }
+    }
+}
+
+fn fatal_of(env: &Env, issue: &Issue) -> Error {
+    let place =
+        issue.spot.as_ref().map_or_else(|| env.config_path.display().to_string(), |spot| spot.to_string());
+    let key = if issue.path.is_empty() { String::new() } else { format!(" {}:", issue.path) };
+    issue.blame(Error::config(format!("config {place}:{key} {}", issue.message)))
+}
+
+fn remove(value: &mut Value, path: &[String]) {
+    match path {
+        [] => *value = Value::Object(Map::new()),
+        [last] => {
+            if let Some(map) = value.as_object_mut() {
+                map.shift_remove(last);
+            } else if let Some(item) = last.parse().ok().and_then(|place: usize| value.get_mut(place)) {
+                // The others keep their places.
+                *item = Value::Object(Map::new());
+            }
+        }
+        [first, rest @ ..] => {
+            let inner = match value {
+                Value::Array(items) => first.parse().ok().and_then(|place: usize| items.get_mut(place)),
+                value => value.get_mut(first),
+            };
+            if let Some(inner) = inner {
+                remove(inner, rest);
+            }
+        }
+    }
+}
+
+/// `agents.defaults.model: "a/b"` is short for `{primary: "a/b"}`, and of fallbacks alone the first is the model; readers
+/// see only the long form.
+fn model_objects(config: &mut Value) {
+    let Some(defaults) = config.pointer_mut("/agents/defaults").and_then(Value::as_object_mut) else {
+        return;
+    };
+    for key in ["model", "imageModel"] {
+        let Some(value) = defaults.get_mut(key) else { continue };
+        if value.is_string() {
+            let primary = value.take();
+            *value = Value::Object(Map::from_iter([("primary".to_string(), primary)]));
+        } else if let Some(model) = value.as_object_mut()
+            && !model.contains_key("primary")
+            && let Some(first) =
+                model.get("fallbacks").and_then(|list| list.get(0)).filter(|first| first.is_string())
+        {
+            model.insert("primary".to_string(), first.clone());
+        }
+    }
+}
+
+/// `~/x` becomes a path where the key's name says that the value is one.
+fn expand_home(value: &mut Value, env: &Env) {
+    match value {
+        Value::Object(map) => {
+            for (key, value) in map.iter_mut() {
+                let key = key.to_ascii_lowercase();
+                let is_path = ["dir", "path", "paths", "file", "root", "workspace"]
+                    .iter()
+                    .any(|end| key.ends_with(end));
+                match value {
+                    Value::String(text) if is_path => expand_text(text, env),
+                    Value::Array(items) if key == "paths" || key == "pathprepend" => {
+                        for item in items {
+                            if let Value::String(text) = item {
+                                expand_text(text, env);
+                            }
+                        }
+                    }
+                    other => expand_home(other, env),
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| expand_home(item, env)),
+        _ => {}
+    }
+}
+
+fn expand_text(text: &mut String, env: &Env) {
+    if text.starts_with('~') {
+        *text = env.expand(text).display().to_string();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::testing::Dir;
+    use serde_json::json;
+
+    fn load(text: &str, vars: &[(&str, &str)]) -> (Loaded, Env) {
+        let dir = Dir::new();
+        dir.write("openclaw.json", text);
+        let mut env = dir.env(vars);
+        (read(&mut env), env)
+    }
+
+    #[test]
+    fn r_06b_an_error_disables_the_smallest_section() {
+        let check = |text: &str, section: &str, left: Value| {
+            let (loaded, _) = load(text, &[]);
+            assert!(loaded.fatal.is_none(), "{text}: {:?}", loaded.fatal);
+            assert_eq!(loaded.disabled, [section], "{text}");
+            assert_eq!(loaded.value, left, "{text}");
+            assert!(loaded.issues[0].message.contains(section), "{:?}", loaded.issues);
+        };
+        check(
+            "{channels: {telegram: {enabled: 'perhaps'}, whatsapp: {debounceMs: 1}}}",
+            "channels.telegram",
+            json!({"channels": {"whatsapp": {"debounceMs": 1}}}),
+        );
+        check(
+            "{models: {providers: {'my.host': {baseUrl: []}, b: {}}}}",
+            "models.providers.my.host",
+            json!({"models": {"providers": {"b": {}}}}),
+        );
+        check(
+            "{models: {providers: {a: {apiKey: '${NOPE}'}}}}",
+            "models.providers.a",
+            json!({"models": {"providers": {}}}),
+        );
+        check(
+            "{agents: {defaults: {timeoutSeconds: 'x', workspace: 'w'}}, tools: {}}",
+            "agents.defaults.timeoutSeconds",
+            json!({"agents": {"defaults": {"workspace": "w"}}, "tools": {}}),
+        );
+        check("{tools: {deny: 'exec, x', web: {}}}", "tools", json!({}));
+        check(
+            "{tools: {deny: ['x'], exec: {timeoutSec: []}}}",
+            "tools.exec.timeoutSec",
+            json!({"tools": {"deny": ["x"], "exec": {}}}),
+        );
+        check(
+            "{models: {providers: {b: {baseUrl: 'x', retries: 'y'}}}}",
+            "models.providers.b.retries",
+            json!({"models": {"providers": {"b": {"baseUrl": "x"}}}}),
+        );
+        check("{agents: {$include: 'none.json'}, tools: {}}", "agents", json!({"tools": {}}));
+        check("{channels: 5}", "channels", json!({}));
+        check("{logging: {level: 'loud', file: 'f'}}", "logging.level", json!({"logging": {"file": "f"}}));
+        check(
+            "{logging: {redactPatterns: ['${NOPE}'], file: 'f'}}",
+            "logging.redactPatterns",
+            json!({"logging": {"file": "f"}}),
+        );
+        check("{session: {scope: 1, store: 's'}}", "session.scope", json!({"session": {"store": "s"}}));
+        check("{session: {dmScope: 1, store: 's'}}", "session", json!({}));
+        check("{ui: {$include: 'none.json', seamColor: 'x'}}", "ui", json!({}));
+    }
+
+    #[test]
+    fn b_f25_one_bad_entry_leaves_the_other_agents() {
+        let check = |list: &str, cut: &str, barred: &[&str]| {
+            let text = format!("{{agents: {{list: [{list}]}}}}");
+            let dir = Dir::new();
+            dir.write("openclaw.json", &text);
+            let config = crate::config::Config::load(&mut dir.env(&[])).unwrap();
+            assert_eq!(config.inner.loaded.disabled, [cut], "{list}");
+            for id in ["main", "a", "b", "c"] {
+                assert_eq!(config.bars(id).is_some(), barred.contains(&id), "{list}: {id}");
+            }
+        };
+        check("{id: 'a'}, {id: 'b', name: []}, {id: 'c'}", "agents.list.1.name", &[]);
+        check(
+            "{id: 'a'}, {id: 'b', tools: {exec: {timeoutSec: 'x'}}}",
+            "agents.list.1.tools.exec.timeoutSec",
+            &[],
+        );
+        check("{id: 'a'}, {id: 'b', tools: {deny: {}}}", "agents.list.1.tools", &["b"]);
+        check("{id: 'a'}, {id: 'b', model: {primary: []}}", "agents.list.1.model.primary", &["b"]);
+        check("{id: 'a'}, {id: 'b', model: []}", "agents.list.1.model", &["b"]);
+        check("{id: 'a', workspace: {}}, {id: 'b'}", "agents.list.0.workspace", &["a"]);
+        check("{id: 'a'}, {id: []}", "agents.list.1.id", &[]);
+        check("{id: 'a'}, 5", "agents.list.1", &[]);
+        check("{id: []}, {id: 'a'}", "agents.list.0.id", &["main"]);
+        check("{id: []}, {id: 'a', default: true}", "agents.list.0.id", &[]);
+        check("{id: 'a'}, {id: [], default: true}, {id: 'main'}", "agents.list.1.id", &["main"]);
+        check("{id: 'a'}, {id: 'b', default: 'perhaps'}, {id: 'c'}", "agents.list.1.default", &["a"]);
+        check("{id: 'a', default: 'perhaps'}, {id: 'b'}", "agents.list.0.default", &[]);
+        check("{id: 'a', default: true}, {id: 'b', default: 'perhaps'}", "agents.list.1.default", &[]);
+    }
+
+    #[test]
+    fn r_06b_the_file_and_the_gateway_section_refuse_a_start() {
+        let check = |text: &str, want: &str| {
+            let (loaded, env) = load(text, &[]);
+            let file = env.config_path.display().to_string();
+            assert_eq!(loaded.fatal.as_ref().map_or("", Error::message).replace(&file, "F"), want, "{text}");
+            assert!(!loaded.issues.is_empty());
+        };
+        check(
+            "\n",
+            "config F is empty; copy openclaw.json.bak over it, or remove it and run `openclaw setup`",
+        );
+        check(
+            "{\n  a: {b: 1",
+            "config F:2:6: the object that begins here is never closed; close it, or copy openclaw.json.bak over the file",
+        );
+        check("{\n  a 1}", "config F:2:5: expected colon; correct this line");
+        check("[]", "config F:1:1: expected an object, got a list");
+        check(
+            "{gateway: {port: 'x'}}",
+            "config F:1:18: gateway.port: expected a whole number from 1 to 65535, got \"x\"",
+        );
+        check(
+            "{gateway: {port: 0, bind: 1}}",
+            "config F:1:18: gateway.port: expected a whole number from 1 to 65535, got 0 (and 1 more)",
+        );
+        check(
+            "{gateway: {auth: {token: '${NOPE}'}}}",
+            "config F:1:26: gateway.auth.token: environment variable \"NOPE\" is not set; set it, or write the value in place of ${NOPE}",
+        );
+    }
+
+    #[test]
+    fn steps_happen_in_order() {
+        let text = "{env: {vars: {DIR: '~/x'}}, agents: {defaults: {workspace: '${DIR}', model: 'a/b', skipBootstrap: null}}, session: {mainKey: 'x'}}";
+        let (loaded, env) = load(text, &[]);
+        assert_eq!(loaded.issues, []);
+        assert_eq!(env.var("DIR"), Some("~/x"));
+        assert_eq!(
+            loaded.value["agents"],
+            json!({"defaults": {"workspace": "/h/x", "model": {"primary": "a/b"}}})
+        );
+        assert_eq!(loaded.value["session"]["mainKey"], "main");
+        assert_eq!(loaded.warnings[0].path, "session.mainKey");
+    }
+}

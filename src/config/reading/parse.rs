@@ -1,0 +1,186 @@
+//! JSON5 text to a value, with the line and column of what is wrong.
+//!
+//! Pure; any thread. Nesting is bounded before the recursive parser sees the text, and whole numbers written
+//! as `1e4` or `5.0` become integers, as in the program these files come from.
+use crate::config::tokens::{Token, tokens};
+use crate::parts::Parts;
+use serde_json::{Map, Number, Value};
+
+/// Deepest nesting of objects and lists in JSON5; more would overrun its parser's stack.
+pub const MAX_DEPTH: usize = 100;
+
+/// Why a text is not a configuration.
+#[derive(Debug, PartialEq)]
+pub struct Failure {
+    pub message: String,
+    /// Where to look, as a byte offset and as line and column, counted from 1.
+    pub offset: usize,
+    pub at: (usize, usize),
+    /// Up to where the parser understood the text.
+    pub known: usize,
+}
+
+impl Failure {
+    fn new(message: String, text: &str, offset: usize, known: usize) -> Failure {
+        Failure { message, offset, at: place(text.head(offset)), known }
+    }
+
+    /// ` at 3:5`.
+    pub fn place(&self) -> String {
+        format!(" at {}:{}", self.at.0, self.at.1)
+    }
+}
+
+/// Parses a whole file.
+pub fn json5(text: &str) -> Result<Value, Failure> {
+    if let Some(at) = too_deep(text) {
+        return Err(Failure::new(format!("nested deeper than {MAX_DEPTH} levels"), text, at, at));
+    }
+    let mut value: Value = ::json5::from_str(text).map_err(|e| {
+        let message = e.code().map_or_else(|| "not a JSON5 value".to_string(), |code| code.to_string());
+        // The parser names no place for what is missing at the end.
+        let at = e.position().map_or(text.len(), |p| offset_of(text, p.line, p.column));
+        match message.as_str() {
+            "expected comma" => Failure::new(message, text, comma_place(text, at), at),
+            eof if eof.starts_with("EOF") => Failure::new(cut(text, at), text, at, at),
+            _ => Failure::new(message, text, at, at),
+        }
+    })?;
+    whole_numbers(&mut value);
+    Ok(value)
+}
+
+/// The byte at which a line and column of the parser begin, both counted from 0. It knows more line ends than editors do.
+fn offset_of(text: &str, line: usize, column: usize) -> usize {
+    let (mut lines, mut columns) = (0, 0);
+    let mut chars = text.char_indices().peekable();
+    while let Some((at, c)) = chars.next() {
+        if lines == line && columns == column {
+            return at;
+        }
+        match c {
+            '\r' if chars.peek().is_some_and(|(_, next)| *next == '\n') => {}
+            '\n' | '\r' | '\u{2028}' | '\u{2029}' => (lines, columns) = (lines + 1, 0),
+            _ => columns += 1,
+        }
+    }
+    text.len()
+}
+
+/// Where the comma is missing: behind what stands before the next name or value, not at that, which may be lines below.
+fn comma_place(text: &str, at: usize) -> usize {
+    let next = text.get(at..).and_then(|rest| rest.chars().next());
+    if !next.is_some_and(|c| c.is_alphanumeric() || "\"'{[-+._$\\".contains(c)) {
+        return at;
+    }
+    // Within a word it is the word that is wrong.
+    if !tokens(text).any(|(_, span)| span.start == at) {
+        return at;
+    }
+    let before = tokens(text).take_while(|(_, span)| span.end <= at);
+    before.filter(|(token, _)| *token != Token::Comment).last().map_or(at, |(_, span)| span.end)
+}
+
+/// How the message of a text that ends too early ends.
+pub const CUT: &str = " that begins here is never closed";
+
+/// What to say of a text that ends too early; `at` is mostly where the innermost thing begins that is open.
+fn cut(text: &str, at: usize) -> String {
+    match text.get(at..).and_then(|rest| rest.chars().next()) {
+        Some('{') => format!("the object{CUT}"),
+        Some('[') => format!("the list{CUT}"),
+        _ => "the file ends too early".to_string(),
+    }
+}
+
+fn too_deep(text: &str) -> Option<usize> {
+    let mut depth = 0usize;
+    for (token, span) in tokens(text) {
+        match token {
+            Token::Punct('{' | '[') => depth += 1,
+            Token::Punct('}' | ']') => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > MAX_DEPTH {
+            return Some(span.start);
+        }
+    }
+    None
+}
+
+/// Line and column of the end of `before`.
+pub fn place(before: &str) -> (usize, usize) {
+    let line_start = before.rfind('\n').map_or(0, |i| i + 1);
+    let column = before.tail(line_start).chars().count();
+    (before.matches('\n').count() + 1, column + 1)
+}
+
+/// A whole number written as a fraction becomes an integer.
+pub fn whole_numbers(value: &mut Value) {
+    match value {
+        Value::Number(number) if number.is_f64() => {
+            // Beyond 2^53 a float no longer tells neighbouring integers apart.
+            let whole = number.as_f64().filter(|f| f.fract() == 0.0 && f.abs() < 9_007_199_254_740_992.0);
+            if let Some(whole) = whole {
+                *number = Number::from(whole as i64);
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(whole_numbers),
+        Value::Object(map) => map.values_mut().for_each(whole_numbers),
+        _ => {}
+    }
+}
+
+/// Takes out members that are null: written, but not set.
+pub fn drop_nulls(map: &mut Map<String, Value>) {
+    map.retain(|_, value| !value.is_null());
+    for value in map.values_mut() {
+        match value {
+            Value::Object(inner) => drop_nulls(inner),
+            Value::Array(items) => items.iter_mut().filter_map(Value::as_object_mut).for_each(drop_nulls),
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn json5_is_read() {
+        let text = "\u{feff}// c\n{a: 1, 'b': [0x10, 1e4, 5.0, .5,], /* d */ c: 'x\\\ny',}";
+        assert_eq!(json5(text), Ok(json!({"a": 1, "b": [16, 10000, 5, 0.5], "c": "xy"})));
+    }
+
+    #[test]
+    fn failures_name_line_and_column() {
+        for (text, at) in [
+            ("", (1, 1)),
+            // N-11: at the end of the line on which the comma is missing.
+            ("{\n  a: 1\n  b: 2\n}", (2, 7)),
+            ("{\r\n  a: 1 // one\r\n\r\n  /* two */ b: 2\r\n}", (2, 7)),
+            ("{\n  a: [1, 'x'\n  2]}", (2, 13)),
+            ("{\n  a: {\n  }\n  'b': 2}", (3, 4)),
+            ("{a: 'é\u{2028}'\n b: 1}", (1, 9)),
+            ("{a: 1 b: 2}", (1, 6)),
+            ("{a: 1x}", (1, 6)),
+            ("{\n  a: 1\n  ]", (3, 3)),
+            ("{a: }", (1, 5)),
+            ("{a:\r\r!}", (1, 6)),
+        ] {
+            assert_eq!(json5(text).unwrap_err().at, at, "{text:?}");
+        }
+        for (text, told) in [
+            ("{\n a: {b: 'x", "the object that begins here is never closed at 2:5"),
+            ("{a: [1,", "the list that begins here is never closed at 1:5"),
+            ("// none\n", "the file ends too early at 2:1"),
+        ] {
+            let failure = json5(text).unwrap_err();
+            assert_eq!(failure.message.clone() + &failure.place(), told, "{text:?}");
+        }
+        let deep = "[".repeat(100_000);
+        assert_eq!(json5(&deep).unwrap_err().at, (1, 101));
+    }
+}

@@ -1,0 +1,368 @@
+//! The texts that one configuration was read from, and where in them a key stands.
+//!
+//! Made and dropped while a configuration is read, on the thread that loads; nothing of it stays in memory but the spots
+//! of what is wrong. A key is looked for as `include.rs` merges: files in the order they are named, siblings over them.
+use crate::config::excerpt::excerpt;
+use crate::config::members::{Object, Scanner};
+use crate::config::parse::{self, Failure};
+use crate::config::redact::Place;
+use crate::config::spot::Spot;
+use crate::config::tokens::{Token, tokens};
+use crate::config::{Issue, join, raw};
+use crate::parts::Parts;
+use std::borrow::Cow;
+use std::cell::OnceCell;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+/// More mistakes and warnings than this get no place: each is a search through the texts.
+const MOST: usize = 100;
+/// Includes nested deeper are an error of their own.
+const MAX_DEPTH: usize = 12;
+
+type Hidden = Vec<(Range<usize>, String)>;
+
+/// The files' texts, the main one first.
+pub struct Sources<'a> {
+    files: Vec<Source<'a>>,
+    secrets: &'a [String],
+}
+
+pub struct Source<'a> {
+    path: PathBuf,
+    /// As whom it is told.
+    shown: PathBuf,
+    text: Cow<'a, str>,
+    /// The dotted path of the place where it is included.
+    at: String,
+    /// Up to where it was understood, when it does not parse.
+    known: Option<usize>,
+    hidden: OnceCell<Hidden>,
+}
+
+impl<'a> Source<'a> {
+    pub fn new(path: &Path, text: impl Into<Cow<'a, str>>, failure: Option<&Failure>) -> Source<'a> {
+        let known = failure.map(|failure| failure.known);
+        let path = crate::config::include::normal(path);
+        let (text, at) = (text.into(), String::new());
+        Source { shown: path.clone(), path, text, at, known, hidden: OnceCell::new() }
+    }
+
+    /// The same, included at a dotted path. What is a secret in it depends on that; one that does not parse shows none of
+    /// its values.
+    pub fn included_at(self, at: &str) -> Source<'a> {
+        Source { at: at.to_string(), known: self.known.map(|_| 0), ..self }
+    }
+
+    /// The same, told as another file.
+    pub fn told_as(self, shown: &Path) -> Source<'a> {
+        Source { shown: shown.to_path_buf(), ..self }
+    }
+}
+
+/// Where an include failed.
+#[derive(Debug, Clone)]
+pub enum Blame {
+    /// In the text of this file, at this byte.
+    At(PathBuf, usize),
+    /// In this file, at this dotted path.
+    Key(PathBuf, String),
+}
+
+/// A value in a file; the one that counts is the last of those that are merged.
+#[derive(Clone, Copy)]
+struct Layer {
+    file: usize,
+    /// Where its name begins, and itself.
+    name: usize,
+    value: usize,
+}
+
+impl<'a> Sources<'a> {
+    pub fn new(files: Vec<Source<'a>>, secrets: &'a [String]) -> Sources<'a> {
+        Sources { files, secrets }
+    }
+
+    /// Gives each issue its place, if it has none yet.
+    pub fn mark(&self, issues: &mut [Issue]) {
+        for issue in issues.iter_mut().filter(|issue| issue.spot.is_none()).take(MOST) {
+            let layers = self.opened(Layer { file: 0, name: 0, value: self.start(0) }, 0);
+            let found = self.find(layers, &issue.path, true);
+            let byte = |layer: Layer| if issue.is_unread() { layer.name } else { layer.value };
+            issue.spot = found.map(|layer| Box::new(self.spot(layer.file, byte(layer))));
+        }
+    }
+
+    /// The place of an include that failed.
+    pub fn blamed(&self, blame: &Blame) -> Option<Box<Spot>> {
+        let file = |path: &Path| self.files.iter().position(|source| source.path == path);
+        let spot = match blame {
+            Blame::At(path, offset) => self.spot(file(path)?, *offset),
+            Blame::Key(path, key) => {
+                let file = file(path)?;
+                let whole = Layer { file, name: 0, value: self.start(file) };
+                let layer = self.find(vec![whole], key, false)?;
+                self.spot(file, layer.value)
+            }
+        };
+        Some(Box::new(spot))
+    }
+
+    /// The place of a byte in a file.
+    pub fn spot(&self, file: usize, offset: usize) -> Spot {
+        let empty = Source::new(Path::new(""), "", None);
+        let source = self.files.get(file).unwrap_or(&empty);
+        let place = Place::of(source.at.split('.').filter(|name| !name.is_empty()));
+        let hidden =
+            source.hidden.get_or_init(|| raw::hidden(&source.text, place, source.known, self.secrets));
+        let (line, column) = parse::place(source.text.head(offset.min(source.text.len())));
+        let before = source.known.and_then(|_| key_before(&source.text, offset));
+        Spot {
+            file: source.shown.clone(),
+            line,
+            column,
+            excerpt: excerpt(&source.text, offset, hidden),
+            before: before.map(|key| join(&source.at, &key)),
+        }
+    }
+
+    fn start(&self, file: usize) -> usize {
+        self.scanner(file).and_then(|scanner| scanner.start()).unwrap_or_default()
+    }
+
+    fn scanner(&self, file: usize) -> Option<Scanner<'_>> {
+        Some(Scanner::new(&self.files.get(file)?.text))
+    }
+
+    fn object(&self, layer: Layer) -> Option<Object> {
+        self.scanner(layer.file)?.object_at(layer.value)
+    }
+
+    /// The value at a dotted path, or, when only a beginning of the path is written, that of the last name that is.
+    /// Includes are followed, or are themselves what is looked for.
+    fn find(&self, mut layers: Vec<Layer>, path: &str, follows: bool) -> Option<Layer> {
+        let mut rest = path;
+        while let Some((next, after)) = self.inside(&layers, rest) {
+            rest = after;
+            layers = match follows {
+                true => next.into_iter().flat_map(|layer| self.opened(layer, 0)).collect(),
+                false => next,
+            };
+        }
+        layers.last().copied()
+    }
+
+    /// What a path goes to first, and the rest of the path.
+    fn inside<'p>(&self, layers: &[Layer], path: &'p str) -> Option<(Vec<Layer>, &'p str)> {
+        if path.is_empty() {
+            return None;
+        }
+        let objects: Vec<(Layer, Object)> =
+            layers.iter().rev().map_while(|layer| Some((*layer, self.object(*layer)?))).collect();
+        let is_list = objects.first()?.1.is_list;
+        // What stands before another kind of value is replaced by it.
+        let merged: Vec<_> =
+            objects.into_iter().take_while(|(_, object)| object.is_list == is_list).collect();
+        if is_list { item(&merged, path) } else { member(&merged, path) }
+    }
+
+    /// A value with the files that it includes before it.
+    fn opened(&self, layer: Layer, depth: usize) -> Vec<Layer> {
+        let Some(object) = self.object(layer).filter(|object| !object.is_list) else { return vec![layer] };
+        let include = object.members.iter().rev().find(|member| member.name == "$include");
+        let Some(include) = include.filter(|_| depth < MAX_DEPTH) else { return vec![layer] };
+        let mut layers: Vec<Layer> = self
+            .included(layer.file, &include.value)
+            .into_iter()
+            .map(|file| (file, self.start(file)))
+            .flat_map(|(file, start)| self.opened(Layer { file, name: start, value: start }, depth + 1))
+            .collect();
+        if object.members.len() > 1 || layers.is_empty() {
+            layers.push(layer);
+        }
+        layers
+    }
+
+    /// The files that the value of an `$include` names, those that were read.
+    fn included(&self, file: usize, value: &Range<usize>) -> Vec<usize> {
+        let Some(source) = self.files.get(file) else { return Vec::new() };
+        let here = source.path.parent().unwrap_or(Path::new("/"));
+        let text = source.text.get(value.clone()).unwrap_or_default();
+        let written = tokens(text).filter(|(token, _)| *token == Token::Text);
+        let path = |span: Range<usize>| json5::from_str::<String>(text.get(span)?).ok();
+        let known = |path: String| {
+            let path = crate::config::include::normal(&here.join(path));
+            self.files.iter().position(|source| source.path == path && source.known.is_none())
+        };
+        written.filter_map(|(_, span)| known(path(span)?)).collect()
+    }
+}
+
+/// The longest name of an object that the path begins with: names may hold dots themselves.
+fn member<'p>(merged: &[(Layer, Object)], path: &'p str) -> Option<(Vec<Layer>, &'p str)> {
+    let rest = |name: &str| match path.strip_prefix(name)? {
+        "" => Some(""),
+        rest => rest.strip_prefix('.'),
+    };
+    let members = || merged.iter().flat_map(|(_, object)| &object.members);
+    let name = members().filter(|m| rest(&m.name).is_some()).max_by_key(|m| m.name.len())?.name.as_str();
+    let of = |(layer, object): &(Layer, Object)| {
+        let member = object.members.iter().rev().find(|member| member.name == name)?;
+        Some(Layer { file: layer.file, name: member.name_start, value: member.value.start })
+    };
+    Some((merged.iter().rev().filter_map(of).collect(), rest(name)?))
+}
+
+/// An item of lists that are put one after the other.
+fn item<'p>(merged: &[(Layer, Object)], path: &'p str) -> Option<(Vec<Layer>, &'p str)> {
+    let (place, rest) = path.split_once('.').unwrap_or((path, ""));
+    let mut place: usize = place.parse().ok()?;
+    for (layer, list) in merged.iter().rev() {
+        match list.members.get(place) {
+            Some(item) => {
+                let found = Layer { file: layer.file, name: item.name_start, value: item.value.start };
+                return Some((vec![found], rest));
+            }
+            None => place -= list.members.len(),
+        }
+    }
+    None
+}
+
+/// The dotted path of the last name that stands before a place.
+fn key_before(text: &str, offset: usize) -> Option<String> {
+    let mut open: Vec<String> = Vec::new();
+    let (mut last, mut found, mut in_lists) = (None, None, Vec::new());
+    for (token, span) in tokens(text).take_while(|(_, span)| span.start < offset) {
+        let name = text.get(span)?.trim_matches(['"', '\'']).to_string();
+        match token {
+            Token::Text | Token::Word => last = Some(name),
+            Token::Punct(':') => {
+                let mut path = open.clone();
+                path.extend(last.clone());
+                found = Some(path.join("."));
+            }
+            Token::Punct('{' | '[') => {
+                in_lists.push(last.is_some());
+                open.extend(last.take());
+            }
+            Token::Punct('}' | ']') => {
+                if in_lists.pop() == Some(true) {
+                    open.pop();
+                }
+                last = None;
+            }
+            Token::Punct(_) => last = None,
+            Token::Comment => {}
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::Config;
+    use crate::config::testing::Dir;
+
+    /// The places of all that is wrong, in the order it is told, and the character that the caret points to.
+    fn places(dir: &Dir, text: &str) -> Vec<String> {
+        dir.write("openclaw.json", text);
+        let config = Config::inspect(&mut dir.env(&[]));
+        let all = config.issues().iter().chain(config.warnings());
+        let told = all.map(|issue| {
+            let spot = issue.spot.as_ref().unwrap();
+            let (line, caret) = spot.excerpt.split_once('\n').unwrap();
+            let from = line.chars().nth(caret.len() - 1).map_or(String::new(), |c| c.to_string());
+            format!("{spot} {} {from}", issue.path).replace(&dir.path("").display().to_string(), "")
+        });
+        told.collect()
+    }
+
+    #[test]
+    fn n_11_a_mistake_is_told_in_the_file_that_it_stands_in() {
+        let dir = Dir::new();
+        dir.write("port.json5", "// mine\n{\n  port: 'x',\n  prot: 1 }");
+        dir.write("more.json5", "{gateway: {$include: './port.json5'},\n ui: {seamColor: 5}, odd: 1}");
+        dir.write("broken.json5", "{\n  a: 1\n\n  b: 2}");
+        dir.write("one.json5", "[{id: 'a', name: 5}]");
+        dir.write("two.json5", "[{id: 'b'}, {id: 'c', name: []}]");
+        dir.write("lost.json5", "{x: {$include: ['one.json5', 'gone.json5']}}");
+        for (text, want) in [
+            (
+                "{gateway: {$include: 'port.json5'}}",
+                &["port.json5:3:9 gateway.port '", "port.json5:4:3 gateway.prot p"][..],
+            ),
+            (
+                "{$include: ['more.json5'], tools: 5}",
+                &[
+                    "port.json5:3:9 gateway.port '",
+                    "more.json5:2:18 ui.seamColor 5",
+                    "openclaw.json:1:35 tools 5",
+                    "port.json5:4:3 gateway.prot p",
+                    "more.json5:2:22 odd o",
+                ],
+            ),
+            // What stands beside an include is in force.
+            (
+                "{$include: 'more.json5',\ngateway: {port: 1, prot: 2}, ui: {seamColor: '#fff'}}",
+                &["openclaw.json:2:20 gateway.prot p", "more.json5:2:22 odd o"],
+            ),
+            ("{ui: {\n$include: 'broken.json5'}}", &["broken.json5:2:7 ui "]),
+            ("{ui: {\n$include: 'gone.json5'}}", &["openclaw.json:2:11 ui '"]),
+            ("{ui: {$include: 5}}", &["openclaw.json:1:17 ui 5"]),
+            ("{plugins: {$include: 'lost.json5'}}", &["lost.json5:1:30 plugins.x '"]),
+            (
+                "{agents: {list: {$include: ['one.json5', 'two.json5']}}}",
+                &["one.json5:1:18 agents.list.0.name 5", "two.json5:1:29 agents.list.2.name ["],
+            ),
+            ("{agents: {$include: 'one.json5'}}", &["one.json5:1:1 agents ["]),
+            ("{ui: {seamColor: 1}, ui: {seamColor: 2}}", &["openclaw.json:1:38 ui.seamColor 2"]),
+            (
+                "{'models': {providers: {'a.b': {\"retries\": 'x', api: 'nope'}}}}",
+                &[
+                    "openclaw.json:1:44 models.providers.a.b.retries '",
+                    "openclaw.json:1:54 models.providers.a.b.api '",
+                ],
+            ),
+            ("[]", &["openclaw.json:1:1  ["]),
+            ("{gateway: {port: 1,\n\tbind: 'lan' mode: 'local'}}", &["openclaw.json:2:13   "]),
+        ] {
+            let mut told = places(&dir, text);
+            told.sort();
+            let mut want = want.to_vec();
+            want.sort();
+            assert_eq!(told, want, "{text}");
+        }
+    }
+
+    #[test]
+    fn n_11_no_secret_stands_in_a_line_that_is_shown() {
+        let dir = Dir::new();
+        dir.write("keys.json5", "{apiKey: 'canary-1', baseUrl: [], headers: {x: 'canary-2', y: 12345678}}");
+        dir.write("broken.json5", "{headers: {x: 'canary-2', y: 12345678} baseUrl: 'canary-1'}");
+        for text in [
+            "{gateway: {port: 'x', auth: {token: 'canary-1'}}, env: {vars: {A: 'canary-3'}}}",
+            "{gateway: {port: 'x' /* canary-1 */, auth: {token: 'canary-1'}}}",
+            "{models: {providers: {p: {$include: 'keys.json5'}}}}",
+            "{models: {providers: {p: {$include: 'broken.json5'}}}}",
+            "{gateway: {auth: {token: 'canary-1'} port: 1}} // canary-1",
+            "{gateway: {auth: {token: 'canary-1}, port: 1}}",
+            "{gateway: {auth: {token: canary-1}, port: 1}}",
+            "{gateway: {auth: {'token: \"canary-1\", mode: ' token'}}}",
+            "{gateway: {auth: {token: ['canary-1']}}}",
+        ] {
+            dir.write("openclaw.json", text);
+            let config = Config::inspect(&mut dir.env(&[]));
+            assert!(!config.issues().is_empty(), "{text}");
+            for issue in config.issues() {
+                let told = format!("{} {}", issue.shown(""), issue.to_json());
+                let is_hidden = !told.contains("canary") && !told.contains("12345678");
+                assert!(is_hidden && told.contains('^'), "{text}: {told}");
+            }
+            if let Err(error) = Config::load(&mut dir.env(&[])) {
+                let told = format!("{error} {:?}", error.details());
+                assert!(!told.contains("canary") && told.contains("excerpt"), "{text}: {told}");
+            }
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! Editing the file in place, and what is told and taken back of it with its secrets hidden.
+pub mod edit;
+pub mod fingerprint;
+pub(in crate::config) mod members;
+pub(in crate::config) mod patch;
+pub(in crate::config) mod raw;
+pub(in crate::config) mod redact;
+pub(in crate::config) mod restore;
+pub(in crate::config) mod snapshot;
+pub(in crate::config) mod tokens;
+pub mod write;

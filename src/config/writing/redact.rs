@@ -1,0 +1,335 @@
+//! Which parts of a configuration are secret, and a copy of it without them.
+//!
+//! Pure; any thread. Keys of the table are judged by their row; keys the table does not know, and all keys
+//! below a row of type `Any`, by their name. Numbers such as `maxTokens` stay readable.
+use crate::config::keys::Type;
+use crate::config::lookup::{self, Node};
+use serde_json::Value;
+
+/// What is shown in place of a secret; writers put the real value back where they find it.
+pub const HIDDEN: &str = "__OPENCLAW_REDACTED__";
+
+/// Shorter values are not looked for inside other texts: they would be found everywhere.
+const MIN_SEARCHED: usize = 4;
+
+/// Parts of names of secrets, lower case, without separators.
+const NAMES: &[&str] = &[
+    "token",
+    "password",
+    "passwd",
+    "passphrase",
+    "secret",
+    "apikey",
+    "accesskey",
+    "privatekey",
+    "signingkey",
+    "authorization",
+    "cookie",
+    "credential",
+    "bearer",
+];
+
+/// Last words of names of secrets that are too short to be looked for inside of names: `githubPat`, `DB_PWD`.
+const WORDS: &[&str] = &["pat", "pwd", "jwt"];
+
+/// Whether a key or variable of this name probably holds a secret.
+pub fn is_secret_name(name: &str) -> bool {
+    let plain = plain(name);
+    NAMES.iter().any(|part| plain.contains(part)) || plain == "key" || ends_in_word(name)
+}
+
+/// The same for one that says it at its end: `botToken: 12345` is a secret without quotes, `maxTokens: 4096` is none.
+fn is_secret_end(name: &str) -> bool {
+    let plain = plain(name);
+    NAMES.iter().any(|part| plain.ends_with(part)) || plain == "key" || ends_in_word(name)
+}
+
+fn ends_in_word(name: &str) -> bool {
+    let ends = |word: &&str| {
+        let Some((before, end)) = name.len().checked_sub(word.len()).and_then(|at| name.split_at_checked(at))
+        else {
+            return false;
+        };
+        let is_word = match before.chars().next_back() {
+            Some(c) if c.is_alphabetic() => c.is_lowercase() && end.starts_with(char::is_uppercase),
+            _ => true,
+        };
+        is_word && end.eq_ignore_ascii_case(word)
+    };
+    // The variable of the working directory is no secret.
+    name != "PWD" && WORDS.iter().any(ends)
+}
+
+fn plain(name: &str) -> String {
+    name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
+}
+
+/// A place in a configuration and what is to be hidden there.
+#[derive(Debug, Clone, Copy)]
+pub struct Place {
+    node: Option<Node>,
+    hide: Hide,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
+enum Hide {
+    Nothing,
+    /// Addresses: who knows that of a webhook may use it.
+    Addresses,
+    /// Texts and numbers; the user named them, as variables are, so most of them are no secrets.
+    Variables,
+    /// Texts: the name only sounds like a secret.
+    Texts,
+    /// Texts and numbers.
+    All,
+}
+
+impl Place {
+    pub fn root() -> Place {
+        Place { node: Some(lookup::root()), hide: Hide::Nothing }
+    }
+
+    /// The place of a path; an item of a list is named by its place.
+    pub fn of<'p>(path: impl IntoIterator<Item = &'p str>) -> Place {
+        path.into_iter().fold(Place::root(), |place, name| place.member(name))
+    }
+
+    /// The place of the member `name`.
+    pub fn member(&self, name: &str) -> Place {
+        let node = self.node.and_then(|node| node.child(name));
+        let hide = match node {
+            Some(node) if node.sensitive() => Hide::All,
+            Some(_) => Hide::Nothing,
+            None if is_secret_end(name) => Hide::All,
+            None if is_secret_name(name) => Hide::Texts,
+            None if name == "env" => Hide::Variables,
+            None if ["webhook", "slack"].iter().any(|part| plain(name).contains(part)) => Hide::Addresses,
+            None => Hide::Nothing,
+        };
+        Place { node, hide: if hide > self.hide { hide } else { self.hide } }
+    }
+
+    /// The place of the item behind `before`: a list may be a command line, where the word after `--token` is one.
+    pub fn item_after(&self, before: &str) -> Place {
+        let mut item = self.item();
+        if before.starts_with('-') && is_secret_end(before) {
+            item.hide = Hide::All;
+        }
+        item
+    }
+
+    /// The place of a list's items.
+    pub fn item(&self) -> Place {
+        Place { node: self.node.and_then(|node| node.child("0")), hide: self.hide }.or_sensitive()
+    }
+
+    fn or_sensitive(mut self) -> Place {
+        if self.node.is_some_and(|node| node.sensitive()) {
+            self.hide = Hide::All;
+        }
+        self
+    }
+
+    pub fn hides_text(&self, text: &str) -> bool {
+        match self.hide {
+            Hide::Nothing => false,
+            Hide::Addresses => text.contains("://"),
+            _ => true,
+        }
+    }
+
+    pub fn hides_number(&self) -> bool {
+        matches!(self.hide, Hide::All | Hide::Variables)
+    }
+
+    /// Whether the value is that of a name which the user chose, as variables are.
+    fn is_env(&self) -> bool {
+        self.hide == Hide::Variables
+            || self.node.and_then(|node| node.key()).is_some_and(|key| {
+                matches!(*key.kind, Type::Text { .. })
+                    && key.path.rsplit('.').nth(1).is_some_and(|p| p == "env" || p == "vars")
+            })
+    }
+}
+
+/// Whether a text carries a secret inside an address (`user:pass@host`, `?token=`, `/bot123:abc/`, a webhook's path) or
+/// an option (`--token=x`), or any of the known secrets.
+pub fn carries_secret(text: &str, secrets: &[String]) -> bool {
+    if secrets.iter().any(|secret| secret.len() >= MIN_SEARCHED && text.contains(secret.as_str())) {
+        return true;
+    }
+    let option = text.split_once('=').filter(|(name, _)| name.starts_with('-'));
+    if option.is_some_and(|(name, _)| is_secret_end(name)) || text.contains("Bearer ") {
+        return true;
+    }
+    let Some((_, rest)) = text.split_once("://") else { return false };
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or(rest);
+    let query = rest.split_once('?').map_or("", |(_, query)| query);
+    let named = |pair: &str| {
+        pair.split_once('=').is_some_and(|(name, _)| is_secret_name(name) || plain(name) == "key")
+    };
+    let bot = rest.split('/').any(|part| part.strip_prefix("bot").is_some_and(|id| id.contains(':')));
+    let webhook = authority.starts_with("hooks.") || rest.contains("/webhooks/");
+    authority.contains('@') || query.split('&').any(named) || bot || webhook
+}
+
+/// A copy with every secret replaced. `secrets` are values known to be secret wherever they stand.
+pub fn redact(value: &Value, secrets: &[String]) -> Value {
+    at(value, Place::root(), secrets)
+}
+
+/// The same for a value that stands at `path`.
+pub fn redact_at(value: &Value, path: &[&str], secrets: &[String]) -> Value {
+    at(value, place_of(path), secrets)
+}
+
+/// The same for who asked for this path: a text is shown, unless it is an address with a secret in it.
+pub fn redact_inner(value: &Value, path: &[&str], secrets: &[String]) -> Value {
+    let is_shown = |text: &String| place_of(path).hides_text(text) || !text.contains("://");
+    match value {
+        Value::String(text) if is_shown(text) => value.clone(),
+        Value::Number(_) => value.clone(),
+        _ => redact_at(value, path, secrets),
+    }
+}
+
+fn place_of(path: &[&str]) -> Place {
+    Place::of(path.iter().copied())
+}
+
+fn at(value: &Value, place: Place, secrets: &[String]) -> Value {
+    match value {
+        Value::String(text) if text.is_empty() => value.clone(),
+        Value::String(text) if place.hides_text(text) || carries_secret(text, secrets) => HIDDEN.into(),
+        Value::Number(_) if place.hides_number() => HIDDEN.into(),
+        Value::Array(items) => placed(items, place).map(|(item, place)| at(item, place, secrets)).collect(),
+        Value::Object(map) => {
+            map.iter().map(|(name, value)| (name.clone(), at(value, place.member(name), secrets))).collect()
+        }
+        other => other.clone(),
+    }
+}
+
+/// Items with their places.
+fn placed(items: &[Value], list: Place) -> impl Iterator<Item = (&Value, Place)> {
+    let mut before = "";
+    items.iter().map(move |item| {
+        let place = list.item_after(before);
+        before = item.as_str().unwrap_or_default();
+        (item, place)
+    })
+}
+
+/// Every secret value, for those who must keep them out of logs; very short ones are left out, because text
+/// without them would be unreadable.
+pub fn collect(value: &Value) -> Vec<String> {
+    let mut found = Vec::new();
+    gather(value, Place::root(), &mut found);
+    crate::order::sort(&mut found);
+    found.dedup();
+    found
+}
+
+fn gather(value: &Value, place: Place, found: &mut Vec<String>) {
+    // A variable may hold anything, `info` or `true` too.
+    let least = if place.is_env() { 8 } else { MIN_SEARCHED };
+    match value {
+        Value::String(text) if place.hides_text(text) && text.len() >= least => found.push(text.clone()),
+        Value::Array(items) => placed(items, place).for_each(|(item, place)| gather(item, place, found)),
+        Value::Object(map) => map.iter().for_each(|(name, value)| gather(value, place.member(name), found)),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn sec_25_rows_and_names_decide_what_is_hidden() {
+        let check = |value: Value, want: Value| assert_eq!(redact(&value, &[]), want, "{value}");
+        check(json!({"gateway": {"auth": {"token": "x"}}}), json!({"gateway": {"auth": {"token": HIDDEN}}}));
+        check(
+            json!({"gateway": {"auth": {"token": 12345}}}),
+            json!({"gateway": {"auth": {"token": HIDDEN}}}),
+        );
+        check(
+            json!({"models": {"providers": {"token-house": {"headers": {"X-Any": "v"}, "models": [{"maxTokens": 4096}]}}}}),
+            json!({"models": {"providers": {"token-house": {"headers": {"X-Any": HIDDEN}, "models": [{"maxTokens": 4096}]}}}}),
+        );
+        check(
+            json!({"channels": {"telegram": {"tokenFile": "/f", "accounts": {"a": {"botToken": "1:x"}}}}}),
+            json!({"channels": {"telegram": {"tokenFile": "/f", "accounts": {"a": {"botToken": HIDDEN}}}}}),
+        );
+        check(
+            json!({"plugins": {"entries": {"p": {"config": {"api_key": "x", "maxTokens": 5, "creds": {"password": [1, "x"]}}}}}}),
+            json!({"plugins": {"entries": {"p": {"config": {"api_key": HIDDEN, "maxTokens": 5, "creds": {"password": [HIDDEN, HIDDEN]}}}}}}),
+        );
+        // S-L5
+        check(
+            json!({"auth": {"profiles": {"a": {"key": "x", "provider": "p"}}}, "tools": {"web": {"search": {"grok": {"key": "x"}}}}}),
+            json!({"auth": {"profiles": {"a": {"key": HIDDEN, "provider": "p"}}}, "tools": {"web": {"search": {"grok": {"key": HIDDEN}}}}}),
+        );
+        check(json!({"telegram": {"botToken": "x"}}), json!({"telegram": {"botToken": HIDDEN}}));
+        check(
+            json!({"env": {"PAT": "x", "vars": {"Y": "z"}}}),
+            json!({"env": {"PAT": HIDDEN, "vars": {"Y": HIDDEN}}}),
+        );
+        check(
+            json!({"agents": {"defaults": {"contextTokens": 9}}}),
+            json!({"agents": {"defaults": {"contextTokens": 9}}}),
+        );
+        check(
+            json!({"mcp": {"args": ["--token", "x", "--max-tokens", "5", "--api-key=k", "-v"], "env": {"K": "v", "N": 1}}}),
+            json!({"mcp": {"args": ["--token", HIDDEN, "--max-tokens", "5", HIDDEN, "-v"], "env": {"K": HIDDEN, "N": HIDDEN}}}),
+        );
+        check(
+            json!({"x": {"bearer": "x", "dbPwd": 5, "GITHUB_PAT": "x", "jwt": "x", "path": "p", "compat": "c", "COMPAT": "c"}}),
+            json!({"x": {"bearer": HIDDEN, "dbPwd": HIDDEN, "GITHUB_PAT": HIDDEN, "jwt": HIDDEN, "path": "p", "compat": "c", "COMPAT": "c"}}),
+        );
+        check(
+            json!({"x": {"slack": {"url": "https://h/T/B", "channel": "c"}, "webhookUrl": "https://h/x"}}),
+            json!({"x": {"slack": {"url": HIDDEN, "channel": "c"}, "webhookUrl": HIDDEN}}),
+        );
+    }
+
+    #[test]
+    fn sec_25_an_own_path_shows_its_secret_and_no_other() {
+        for (path, value, is_shown) in [
+            ("models.providers.p.baseUrl", "https://u:p@h", false),
+            ("models.providers.p.baseUrl", "https://h/${X}-canary-1", false),
+            ("models.providers.p.baseUrl", "https://h/v1", true),
+            ("models.providers.p.apiKey", "https://u:p@h", true),
+            ("agents.defaults.model.primary", "canary-1", true),
+        ] {
+            let path: Vec<&str> = path.split('.').collect();
+            let shown = redact_inner(&value.into(), &path, &["canary-1".to_string()]);
+            assert_eq!(shown == value, is_shown, "{path:?} {shown}");
+        }
+    }
+
+    #[test]
+    fn secrets_inside_other_texts_are_found() {
+        for (text, want) in [
+            ("http://127.0.0.1:8080/v1", false),
+            ("http://user:pw@host/v1", true),
+            ("https://h/v1?api_key=1", true),
+            ("https://h/v1?keyword=1", false),
+            ("https://api.telegram.org/bot12:abc/getMe", true),
+            ("me@example.org", false),
+            ("https://hooks.slack.com/services/T/B/X", true),
+            ("https://discord.com/api/webhooks/1/x", true),
+            ("Authorization: Bearer x", true),
+            ("say canary-1 twice", true),
+        ] {
+            assert_eq!(carries_secret(text, &["canary-1".to_string(), "x".to_string()]), want, "{text}");
+        }
+    }
+
+    #[test]
+    fn collected_secrets_are_long_enough_to_search_for() {
+        let value = json!({"gateway": {"auth": {"token": "abcdef", "password": "x"}}, "env": {"L": "info", "K": "0123456789"}, "x": {"env": {"L": "info"}, "args": ["--token", "word"]}});
+        assert_eq!(collect(&value), ["0123456789", "abcdef", "word"]);
+    }
+}

@@ -1,0 +1,286 @@
+//! An answer as far as it has come: its blocks in order, handed on piece by piece and bounded.
+//!
+//! Runs on the run's thread, filled by a format's `Reader`. Characters cut in two are joined (`halves`), reasoning
+//! between tags is told from the text (`think`), tool calls are put together in `called`. Knows nothing of wire
+//! formats, servers or whether the answer is any good; that is judged in `reply`.
+use crate::fetch::http::Fault;
+use crate::models::called::Call;
+pub use crate::models::ending::End;
+use crate::models::failure::Failure;
+use crate::models::halves;
+use crate::models::provider::{Chunk, Usage};
+use crate::models::think::{Step, Think};
+use serde_json::Value;
+
+/// The most blocks: a server may not make many small ones out of few bytes.
+const MAX_BLOCKS: usize = 4096;
+
+/// Why reading an answer ended before it was complete.
+pub enum Stop {
+    Fault(Fault),
+    Failure(Box<Failure>),
+    /// The server reported this error inside a good answer.
+    Reported(Value),
+}
+
+pub type Taken = Result<(), Stop>;
+
+/// A piece of the answer of one kind.
+pub enum Block {
+    Thinking { text: String, signature: String, redacted: bool },
+    Text(String),
+    Call(Call),
+}
+
+pub struct Draft<'a> {
+    on: &'a mut dyn FnMut(Chunk),
+    pub(in crate::models) blocks: Vec<Block>,
+    /// The next piece starts a block of its own.
+    apart: bool,
+    size: usize,
+    max: usize,
+    spoke: bool,
+    think: Think,
+    /// Halves of characters at the end of the present text or reasoning, until the next piece completes them.
+    cut: String,
+    cut_in_thought: bool,
+    /// Proofs that stand beside the blocks, as the server sent them.
+    pub details: Vec<Value>,
+    pub usage: Usage,
+    pub end: Option<End>,
+    /// More came behind `end`, so the server spoke of it too early.
+    pub goes_on: bool,
+    /// The stream said that nothing follows.
+    pub done: bool,
+}
+
+impl<'a> Draft<'a> {
+    /// Takes at most `max` bytes of text, reasoning, proofs and arguments together.
+    pub fn new(max: usize, on: &'a mut dyn FnMut(Chunk)) -> Draft<'a> {
+        Draft {
+            on,
+            max,
+            blocks: Vec::new(),
+            apart: false,
+            size: 0,
+            spoke: false,
+            think: Think::default(),
+            cut: String::new(),
+            cut_in_thought: false,
+            details: Vec::new(),
+            usage: Usage::default(),
+            end: None,
+            goes_on: false,
+            done: false,
+        }
+    }
+
+    /// The model is known to reason.
+    pub fn expect_reasoning(&mut self) {
+        self.think.reasons = true;
+    }
+
+    /// Whether the model began to answer; nothing is tried again after that.
+    pub fn spoke(&self) -> bool {
+        self.spoke
+    }
+
+    /// The next piece starts a block of its own.
+    pub fn part(&mut self) -> Taken {
+        self.settle()?;
+        self.apart = true;
+        Ok(())
+    }
+
+    pub fn text(&mut self, piece: &str) -> Taken {
+        if piece.is_empty() {
+            return Ok(());
+        }
+        self.grow(piece.len())?;
+        let piece = self.whole_characters(piece, false)?;
+        let steps = self.think.push(&piece);
+        self.follow(steps)
+    }
+
+    pub fn thinking(&mut self, piece: &str) -> Taken {
+        if piece.is_empty() {
+            return Ok(());
+        }
+        self.grow(piece.len())?;
+        self.think.reasoned = true;
+        let piece = self.whole_characters(piece, true)?;
+        self.think_on(&piece)
+    }
+
+    /// What is whole of a piece and of what was kept before it.
+    fn whole_characters(&mut self, piece: &str, thought: bool) -> Result<String, Stop> {
+        if self.cut_in_thought != thought {
+            self.settle()?;
+            self.cut_in_thought = thought;
+        }
+        let mut text = std::mem::take(&mut self.cut) + piece;
+        if halves::has_any(&text) {
+            self.cut = text.split_off(halves::open_end(&text));
+            text = halves::joined(&text).into_owned();
+        }
+        Ok(text)
+    }
+
+    /// Nothing completes any more what was held back.
+    pub(in crate::models) fn settle(&mut self) -> Taken {
+        let rest = halves::joined(&std::mem::take(&mut self.cut)).into_owned();
+        if self.cut_in_thought {
+            return self.think_on(&rest);
+        }
+        let mut steps = self.think.push(&rest);
+        steps.extend(self.think.flush());
+        self.follow(steps)
+    }
+
+    /// Nothing more comes.
+    pub fn finish(&mut self) -> Taken {
+        self.settle()?;
+        let steps = self.think.end(self.end == Some(End::Length));
+        self.follow(steps)?;
+        // White space before reasoning that nothing followed is no part of the answer.
+        if let [.., Block::Text(text), Block::Thinking { .. }] = self.blocks.as_mut_slice() {
+            text.truncate(text.trim_end().len());
+        }
+        Ok(())
+    }
+
+    fn follow(&mut self, steps: Vec<Step>) -> Taken {
+        steps.into_iter().try_for_each(|step| match step {
+            Step::Text(text) => self.say(text),
+            Step::Thought(text) => self.think_on(&text),
+            Step::Unsay => {
+                for block in self.blocks.iter_mut().rev() {
+                    let Block::Text(text) = block else { break };
+                    let text = std::mem::take(text);
+                    *block = Block::Thinking { text, signature: String::new(), redacted: false };
+                }
+                (self.on)(Chunk::Unsaid);
+                for block in &self.blocks {
+                    if let Block::Text(text) = block {
+                        (self.on)(Chunk::Text(text.clone()));
+                    }
+                }
+                Ok(())
+            }
+            Step::Resay(tag) => match self.blocks.pop() {
+                Some(Block::Thinking { text, .. }) => self.say(tag + &text),
+                // Nothing stood between the tags.
+                other => {
+                    let is_text = matches!(other, Some(Block::Text(_)));
+                    self.blocks.extend(other);
+                    if is_text { self.say(tag) } else { Ok(()) }
+                }
+            },
+        })
+    }
+
+    fn say(&mut self, piece: String) -> Taken {
+        match self.blocks.last_mut() {
+            Some(Block::Text(text)) if !self.apart => text.push_str(&piece),
+            _ => self.push(Block::Text(piece.clone()))?,
+        }
+        (self.on)(Chunk::Text(piece));
+        Ok(())
+    }
+
+    fn think_on(&mut self, piece: &str) -> Taken {
+        if !piece.is_empty() {
+            self.thought()?.0.push_str(piece);
+            (self.on)(Chunk::Reasoning(piece.to_string()));
+        }
+        Ok(())
+    }
+
+    /// More of the proof that the server wants back with the present thinking block.
+    pub fn sign(&mut self, piece: &str) -> Taken {
+        self.grow(piece.len())?;
+        self.thought()?.1.push_str(piece);
+        Ok(())
+    }
+
+    /// The same, where all of it is known; nothing changes when there is no thinking block.
+    pub fn sign_with(&mut self, proof: &str) {
+        if let Some(Block::Thinking { signature, .. }) = self.blocks.last_mut() {
+            *signature = proof.to_string();
+        }
+    }
+
+    /// Thinking that the server keeps to itself, wanted back as it is.
+    pub fn redacted(&mut self, data: &str) -> Taken {
+        self.grow(data.len())?;
+        self.apart = true;
+        self.thought()?.1.push_str(data);
+        if let Some(Block::Thinking { redacted, .. }) = self.blocks.last_mut() {
+            *redacted = true;
+        }
+        self.apart = true;
+        Ok(())
+    }
+
+    /// Text and proof of the present thinking block, begun if there is none.
+    fn thought(&mut self) -> Result<(&mut String, &mut String), Stop> {
+        if self.apart || !matches!(self.blocks.last(), Some(Block::Thinking { redacted: false, .. })) {
+            self.push(Block::Thinking { text: String::new(), signature: String::new(), redacted: false })?;
+        }
+        match self.blocks.last_mut() {
+            Some(Block::Thinking { text, signature, .. }) => Ok((text, signature)),
+            _ => Err(Stop::Fault(Fault::TooLong)),
+        }
+    }
+
+    /// How much was taken, in bytes.
+    pub fn size(&self) -> usize {
+        self.size
+    }
+
+    /// Whether there is something to answer with, reasoning aside.
+    pub fn has_answer(&self) -> bool {
+        self.blocks.iter().any(|block| match block {
+            Block::Thinking { .. } => false,
+            Block::Text(text) => !text.trim().is_empty(),
+            Block::Call(_) => true,
+        })
+    }
+
+    /// Whether the model reasoned.
+    pub fn has_thought(&self) -> bool {
+        self.blocks.iter().any(|b| matches!(b, Block::Thinking { text, .. } if !text.trim().is_empty()))
+    }
+
+    /// Whether nothing has come at all.
+    pub fn is_empty(&self) -> bool {
+        self.blocks.is_empty()
+    }
+
+    pub(in crate::models) fn push(&mut self, block: Block) -> Taken {
+        self.apart = false;
+        if self.blocks.len() >= MAX_BLOCKS {
+            return Err(Stop::Fault(Fault::TooLong));
+        }
+        self.blocks.push(block);
+        Ok(())
+    }
+
+    /// Counts what is taken, also what is kept outside of the blocks.
+    pub fn grow(&mut self, by: usize) -> Taken {
+        self.spoke = true;
+        self.goes_on |= self.end.is_some();
+        self.size += by;
+        if self.size > self.max { Err(Stop::Fault(Fault::TooLong)) } else { Ok(()) }
+    }
+
+    /// The blocks so far, in order.
+    pub fn take_blocks(&mut self) -> Vec<Block> {
+        std::mem::take(&mut self.blocks)
+    }
+
+    /// Hands on something about the answer.
+    pub fn tell(&mut self, chunk: Chunk) {
+        (self.on)(chunk);
+    }
+}

@@ -1,0 +1,280 @@
+//! One answer of a model server: read off the wire, handed to the format's reader, judged at the end.
+//!
+//! Runs on the run's thread, used by `ask` only. Keeps the clocks of first token and silence, takes errors out,
+//! skips what nobody knows, and says whether what came is an answer; why it is none is told in `shortfall`. A half
+//! answer is none, but what came of it is kept. Everything is bounded before it becomes values. Knows no wire format.
+use crate::fetch::dial::Phase;
+use crate::fetch::http::Answer;
+use crate::fetch::sse::{Bad, Event, Parser};
+use crate::json::{self, Unread};
+use crate::metrics::{self, Metric};
+use crate::models::content;
+use crate::models::draft::{Draft, End, Stop};
+use crate::models::failure::Failure;
+use crate::models::foreign;
+use crate::models::format::{Format, Reader};
+use crate::models::halves::mark;
+use crate::models::provider::{Chunk, Completion, Kept, Provider, Usage};
+use crate::models::report;
+use crate::models::shortfall::Skipped;
+use crate::parts::Parts;
+use serde_json::Value;
+use std::time::{Duration, Instant};
+
+/// How long the end mark is waited for once the answer and its counts are complete.
+const TRAILER: Duration = Duration::from_secs(3);
+/// How long counts are waited for behind the end mark.
+const LATE_COUNTS: Duration = Duration::from_millis(1500);
+/// The most text, reasoning and arguments of an answer, in bytes: of a model that names no length, and bounds for
+/// what follows from the length it names.
+const MAX_ANSWER: usize = 2 << 20;
+const MIN_ANSWER: usize = 256 << 10;
+const BYTES_PER_TOKEN: u64 = 16;
+/// The most values in an event or a document, and how deep they may be nested.
+const MAX_VALUES: usize = 20_000;
+const MAX_DEPTH: usize = 64;
+
+/// An answer as far as it has come.
+pub struct Reply<'a> {
+    pub(in crate::models) p: &'a Provider,
+    pub(in crate::models) draft: Draft<'a>,
+    reader: Box<dyn Reader>,
+    /// The name of the format that the server was asked in.
+    asked: &'static str,
+    /// When the model said that it is done; only the trailer may be missing.
+    finished: Option<Instant>,
+    /// What was skipped first because it made no sense.
+    pub(in crate::models) skipped: Option<Skipped>,
+    /// Words that are no part of the answer stand behind all that came of it.
+    pub(in crate::models) broke_off: Option<String>,
+}
+
+/// The most bytes of an answer.
+fn max_answer(p: &Provider) -> usize {
+    let by_tokens = p.max_tokens.map(|tokens| tokens.saturating_mul(BYTES_PER_TOKEN));
+    by_tokens.map_or(MAX_ANSWER, |n| usize::try_from(n).unwrap_or(MAX_ANSWER).clamp(MIN_ANSWER, MAX_ANSWER))
+}
+
+impl<'a> Reply<'a> {
+    pub fn new(p: &'a Provider, format: &Format, on: &'a mut dyn FnMut(Chunk)) -> Reply<'a> {
+        let draft = Draft::new(max_answer(p), on);
+        let reader = (format.reader)();
+        Reply { p, draft, reader, asked: format.name, finished: None, skipped: None, broke_off: None }
+    }
+
+    /// Whether the model said that it is done, and nothing came behind it.
+    pub fn is_finished(&self) -> bool {
+        self.draft.done || (self.draft.end.is_some() && !self.draft.goes_on)
+    }
+
+    /// Whether something was handed on.
+    pub fn spoke(&self) -> bool {
+        self.draft.spoke()
+    }
+
+    /// The model is known to reason.
+    pub fn expect_reasoning(&mut self) {
+        self.draft.expect_reasoning();
+    }
+
+    /// Reads an event stream; `first` is what was read of it already.
+    pub fn events(&mut self, answer: &mut Answer, first: Vec<u8>) -> Result<(), Stop> {
+        let (mut parser, mut buf) = (Parser::new(), [0; 8192]);
+        self.run(|on| parser.push(&first, on), answer)?;
+        while !self.is_over() {
+            match answer.read(&mut buf).map_err(Stop::Fault)? {
+                0 => {
+                    self.draft.done |= self.draft.end.is_some();
+                    self.run(|on| parser.finish(on), answer)?;
+                    break;
+                }
+                n => self.run(|on| parser.push(buf.head(n), on), answer)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Nothing more is waited for: not the counts either, and not because of signs of life.
+    fn is_over(&self) -> bool {
+        let counted = self.draft.usage.total > 0;
+        let patience = if self.reader.has_counted() { TRAILER } else { self.p.timeouts.idle };
+        let is_late = self.finished.is_some_and(|at| at.elapsed() > patience);
+        (self.draft.done && counted) || (is_late && self.is_finished())
+    }
+
+    fn run(
+        &mut self,
+        parse: impl FnOnce(&mut dyn FnMut(Event) -> bool) -> Result<(), Bad>,
+        answer: &Answer,
+    ) -> Result<(), Stop> {
+        let mut stop = None;
+        let parsed = parse(&mut |event| {
+            stop = self.event(event).err();
+            stop.is_none() && !self.is_over()
+        });
+        self.keep_time(answer);
+        match (stop, parsed) {
+            (Some(stop), _) => Err(stop),
+            (None, Ok(())) => Ok(()),
+            (None, Err(Bad::TooLong)) => {
+                Err(self.fail("sent a line longer than 1 MiB: this is no event stream of a model"))
+            }
+        }
+    }
+
+    /// An event may hold several values, each in a line of its own, where a server leaves out the blank lines.
+    fn event(&mut self, event: Event) -> Result<(), Stop> {
+        let data = event.data.trim_ascii();
+        let is_one = !data.contains(&b'\n') || json::read_loose(data, MAX_VALUES, MAX_DEPTH).is_ok();
+        let mut lines = data.split(|byte| *byte == b'\n' && !is_one);
+        lines.try_for_each(|line| self.line(line.trim_ascii(), event.is_error))
+    }
+
+    fn line(&mut self, data: &[u8], is_error: bool) -> Result<(), Stop> {
+        // Some proxies name the field once more.
+        let data = data.strip_prefix(b"data:").unwrap_or(data).trim_ascii();
+        if data.eq_ignore_ascii_case(b"[DONE]") || data == b"\"[DONE]\"" {
+            self.draft.done = true;
+            return Ok(());
+        }
+        match json::read_loose(mark(data), MAX_VALUES, MAX_DEPTH) {
+            // Only counts are worth anything behind the end mark.
+            Ok(json) if self.draft.done && json.get("usage").is_none() => Ok(()),
+            Ok(json) => {
+                let is_known = self.reader.knows(&json);
+                if is_error || report::is_error(&json, is_known) {
+                    return Err(Stop::Reported(json));
+                }
+                self.expect_format(&json)?;
+                if !is_known {
+                    self.skip_event(&json);
+                }
+                let size = self.draft.size();
+                self.reader.event(&json, &mut self.draft)?;
+                if self.draft.size() > size {
+                    self.broke_off = None;
+                }
+                Ok(())
+            }
+            Err(_) if data.is_empty() || self.draft.done => Ok(()),
+            Err(Unread::Malformed(why)) => self.words(data, is_error, why.starts_with("EOF")),
+            Err(bound) => Err(self.fail(&format!("sent an event that is not read: {bound}"))),
+        }
+    }
+
+    /// Fails where an answer begins in another format.
+    fn expect_format(&self, json: &Value) -> Result<(), Stop> {
+        let is_begun = self.spoke() || self.draft.end.is_some();
+        match foreign::advice(self.p, self.asked, json).filter(|_| !is_begun) {
+            Some(what) => Err(Stop::Failure(Box::new(Failure::lasting(self.p, &what).because("format")))),
+            None => Ok(()),
+        }
+    }
+
+    /// Once tokens come, silence is what is measured; once all have come, what is left must come soon.
+    fn keep_time(&mut self, answer: &Answer) {
+        let watch = answer.watch();
+        self.finished = self.is_finished().then(|| self.finished.unwrap_or_else(Instant::now));
+        match (self.is_finished(), self.spoke()) {
+            (true, _) if self.draft.done => watch.allow(Phase::Idle, LATE_COUNTS.min(self.p.timeouts.idle)),
+            // A server that counted has said all it has to say, one that did not may have spoken of the end too early.
+            (true, _) if self.reader.has_counted() => watch.allow(Phase::Idle, TRAILER),
+            (_, true) | (true, _) if watch.phase() == Phase::FirstToken => watch.enter(Phase::Idle),
+            _ => {}
+        }
+    }
+
+    /// A whole completion in one JSON document.
+    pub fn plain(&mut self, answer: &mut Answer, mut body: Vec<u8>) -> Result<(), Stop> {
+        // What stands around the answer in a document is little; escapes may double what is inside.
+        body.extend(answer.read_all(2 * max_answer(self.p)).map_err(Stop::Fault)?);
+        self.whole(&body)
+    }
+
+    fn whole(&mut self, body: &[u8]) -> Result<(), Stop> {
+        let json = match json::read_loose(mark(body), MAX_VALUES, MAX_DEPTH) {
+            Ok(json) => json,
+            // Some servers stream objects line by line without calling them events.
+            Err(Unread::Malformed(_)) if are_lines(body) => {
+                let mut lines = body.split(|byte| *byte == b'\n');
+                lines.try_for_each(|line| self.line(line.trim_ascii(), false))?;
+                self.draft.done |= self.draft.end.is_some();
+                return Ok(());
+            }
+            Err(Unread::Malformed(_)) => return Err(self.broken(body)),
+            Err(bound) => return Err(self.fail(&format!("sent an answer that is not read: {bound}"))),
+        };
+        let is_known = self.reader.knows(&json);
+        if report::is_error(&json, is_known) {
+            return Err(Stop::Reported(json));
+        }
+        self.expect_format(&json)?;
+        if !is_known && report::has_words(&json) {
+            return Err(Stop::Reported(json));
+        }
+        self.reader.whole(&json, &mut self.draft)?;
+        if self.draft.end.is_none() && self.draft.has_answer() {
+            self.draft.end = Some(End::Stop);
+        }
+        Ok(())
+    }
+
+    /// The answer as a whole, or why it is none.
+    pub fn complete(&mut self) -> Result<Completion, Failure> {
+        match self.draft.finish().and_then(|()| self.reader.end(&mut self.draft)) {
+            Err(Stop::Failure(failure)) => return Err(*failure),
+            Err(Stop::Reported(error)) => return Err(self.reported(&error)),
+            Err(Stop::Fault(_)) => return Err(Failure::too_long(self.p)),
+            Ok(()) => {}
+        }
+        let end = match self.draft.end {
+            Some(End::Refused) => return Err(self.refused()),
+            _ if self.broke_off.is_some() && self.spoke() => return Err(self.cut_off()),
+            None if !self.draft.done && self.spoke() => return Err(self.cut_off()),
+            Some(End::Broken) => return Err(self.cut_off()),
+            end => end.unwrap_or(End::Stop),
+        };
+        if !self.draft.has_answer() {
+            return Err(self.no_answer(end));
+        }
+        let usage = self.counted();
+        let details = std::mem::take(&mut self.draft.details);
+        let (content, text, tool_calls) = content::of(self.draft.take_blocks(), details);
+        let stop_reason = match end {
+            _ if !tool_calls.is_empty() => "toolUse",
+            End::Length => "length",
+            End::Stop | End::Refused | End::Broken => "stop",
+        };
+        Ok(Completion { content, text, stop_reason, usage, tool_calls })
+    }
+
+    /// The tokens of an answer that has ended, one way or the other.
+    fn counted(&self) -> Usage {
+        let usage = self.draft.usage;
+        metrics::add(Metric::TokensIn, usage.input + usage.cache_read + usage.cache_write);
+        metrics::add(Metric::TokensOut, usage.output);
+        usage
+    }
+
+    /// Hands on what came of an answer that fails.
+    pub fn keep(&mut self) {
+        // The answer failed already; what cannot be settled any more is left out.
+        let _ = self.draft.finish();
+        let (mut content, ..) = content::of(self.draft.take_blocks(), Vec::new());
+        content.retain(|block| block.get("type").is_some_and(|kind| kind != "toolCall"));
+        let kept = Kept { content, usage: self.counted() };
+        if kept != Kept::default() {
+            self.draft.tell(Chunk::Kept(Box::new(kept)));
+        }
+    }
+}
+
+/// Whether a text is one JSON value a line, with something behind the first.
+fn are_lines(body: &[u8]) -> bool {
+    let mut lines = body.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty());
+    lines.next().is_some_and(|line| line.starts_with(b"{") && line.ends_with(b"}")) && lines.next().is_some()
+}
+
+#[cfg(test)]
+#[path = "reply_testing.rs"]
+pub mod testing;

@@ -1,0 +1,47 @@
+//! A provider's key in a file of its own, so that it stands neither in the configuration nor in a variable.
+//!
+//! Read on the thread of the call, for each call: a changed key needs no restart. The key is never shown.
+use crate::error::{Error, Result};
+use crate::files;
+use crate::models::provider::Secret;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use ureq::http::HeaderValue;
+
+/// The longest key file read, in bytes.
+const MAX_KEY: u64 = 64 << 10;
+
+/// A configuration error about a key: another model may still be used.
+pub fn refused(message: String) -> Error {
+    Error::config(message).with("failoverReason", "auth")
+}
+
+/// Whether a key fits into a header.
+pub fn can_be_sent(key: &Secret) -> bool {
+    HeaderValue::from_str(key.reveal()).is_ok()
+}
+
+/// The key in a file. Others on this machine should not be able to read it.
+pub fn read(id: &str, path: &Path) -> Result<Secret> {
+    let setting = format!("models.providers.{id}.apiKeyFile");
+    let shown = path.display();
+    let wrong =
+        |why: &str| refused(format!("{setting} names {shown}, which {why}; put the key of {id} there"));
+    // Secrets that a container is given are links; the owner named this one.
+    let path = std::fs::canonicalize(path).map_err(|e| wrong(&format!("cannot be read ({e})")))?;
+    let data = path.metadata().map_err(|e| wrong(&format!("cannot be read ({e})")))?;
+    if !data.is_file() {
+        return Err(wrong("is no file"));
+    }
+    if data.permissions().mode() & 0o077 != 0 {
+        log::warn!("agent: {shown} of {setting} can be read by others; run chmod 600 {shown}");
+    }
+    let bytes = files::read_start(&path, MAX_KEY).ok_or_else(|| wrong("cannot be read"))?;
+    let text = String::from_utf8(bytes).map_err(|_| wrong("is no text"))?;
+    let key = Secret::new(text.trim());
+    match key.reveal() {
+        "" => Err(wrong("is empty")),
+        _ if !can_be_sent(&key) => Err(wrong("holds more than a key")),
+        _ => Ok(key),
+    }
+}

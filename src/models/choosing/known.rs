@@ -1,0 +1,145 @@
+//! What is known of the usual providers without configuration: address, key variable, wire format; and which models
+//! reason.
+//!
+//! Pure data. A provider that is not here needs a `baseUrl` and nothing else.
+use crate::models::provider::{Api, Provider};
+use serde_json::Value;
+
+struct Known {
+    id: &'static str,
+    base_url: &'static str,
+    /// The environment variable that holds its key.
+    variable: &'static str,
+    api: Api,
+}
+
+const fn row(id: &'static str, base_url: &'static str, variable: &'static str) -> Known {
+    Known { id, base_url, variable, api: Api::OpenAiCompletions }
+}
+
+const fn messages(id: &'static str, base_url: &'static str, variable: &'static str) -> Known {
+    Known { id, base_url, variable, api: Api::AnthropicMessages }
+}
+
+const KNOWN: &[Known] = &[
+    messages("anthropic", "https://api.anthropic.com", "ANTHROPIC_API_KEY"),
+    row("cerebras", "https://api.cerebras.ai/v1", "CEREBRAS_API_KEY"),
+    row("deepseek", "https://api.deepseek.com/v1", "DEEPSEEK_API_KEY"),
+    row("google", "https://generativelanguage.googleapis.com/v1beta/openai", "GEMINI_API_KEY"),
+    row("groq", "https://api.groq.com/openai/v1", "GROQ_API_KEY"),
+    row("huggingface", "https://router.huggingface.co/v1", "HF_TOKEN"),
+    messages("kimi-coding", "https://api.kimi.com/coding", "KIMI_API_KEY"),
+    row("lmstudio", "http://127.0.0.1:1234/v1", "LMSTUDIO_API_KEY"),
+    messages("minimax", "https://api.minimax.io/anthropic", "MINIMAX_API_KEY"),
+    row("mistral", "https://api.mistral.ai/v1", "MISTRAL_API_KEY"),
+    row("moonshot", "https://api.moonshot.ai/v1", "MOONSHOT_API_KEY"),
+    row("ollama", "http://127.0.0.1:11434/v1", "OLLAMA_API_KEY"),
+    row("openai", "https://api.openai.com/v1", "OPENAI_API_KEY"),
+    row("opencode", "https://opencode.ai/zen/v1", "OPENCODE_API_KEY"),
+    row("openrouter", "https://openrouter.ai/api/v1", "OPENROUTER_API_KEY"),
+    row("qianfan", "https://qianfan.baidubce.com/v2", "QIANFAN_API_KEY"),
+    messages("synthetic", "https://api.synthetic.new/anthropic", "SYNTHETIC_API_KEY"),
+    row("together", "https://api.together.xyz/v1", "TOGETHER_API_KEY"),
+    row("venice", "https://api.venice.ai/api/v1", "VENICE_API_KEY"),
+    row("vercel-ai-gateway", "https://ai-gateway.vercel.sh/v1", "AI_GATEWAY_API_KEY"),
+    row("xai", "https://api.x.ai/v1", "XAI_API_KEY"),
+    messages("xiaomi", "https://api.xiaomimimo.com/anthropic", "XIAOMI_API_KEY"),
+    row("zai", "https://api.z.ai/api/paas/v4", "ZAI_API_KEY"),
+];
+
+/// Parts of the names of models that reason whatever the configuration says of them, in lower case.
+const REASONING: [&str; 12] = [
+    "deepseek-r",
+    "qwq",
+    "qwen3",
+    "think",
+    "reason",
+    "magistral",
+    "gpt-oss",
+    "glm-4.5",
+    "glm-4.6",
+    "glm-z1",
+    "minimax-m",
+    "nemotron",
+];
+
+/// Whether a model is known to reason, so that its server may leave reasoning in its text.
+pub fn reasons(p: &Provider) -> bool {
+    let name = p.model.to_ascii_lowercase();
+    p.reasoning || (REASONING.iter().any(|part| name.contains(part)) && !name.contains("instruct"))
+}
+
+/// Whether a message of the conversation shows that the model reasons.
+pub fn has_reasoned(p: &Provider, message: &Value) -> bool {
+    let content = message.get("content").and_then(Value::as_array).into_iter().flatten();
+    message.get("model").and_then(Value::as_str) == Some(&p.model)
+        && content.into_iter().any(|block| block.get("type").is_some_and(|kind| kind == "thinking"))
+}
+
+fn find(id: &str) -> Option<&'static Known> {
+    KNOWN.iter().find(|known| known.id == id)
+}
+
+/// The address of a provider that needs no `baseUrl`.
+pub fn base_url(id: &str) -> Option<&'static str> {
+    find(id).map(|known| known.base_url)
+}
+
+/// The wire format where the configuration names none.
+pub fn api(id: &str) -> Api {
+    find(id).map_or(Api::OpenAiCompletions, |known| known.api)
+}
+
+/// The environment variable that holds a provider's key when the configuration has none.
+pub fn key_variable(id: &str) -> String {
+    let usual = || id.to_ascii_uppercase().replace(|c: char| !c.is_ascii_alphanumeric(), "_") + "_API_KEY";
+    find(id).map_or_else(usual, |known| known.variable.to_string())
+}
+
+/// Whether a configured key is the name of the provider's variable, as the original writes it down.
+pub fn is_key_variable(text: &str, id: &str) -> bool {
+    text == key_variable(id)
+}
+
+/// The address to ask where a configuration was written for Ollama's own format: its server has this one below `/v1`.
+pub fn address(base_url: &str, id: &str, api: Option<&str>) -> String {
+    let plain = base_url.trim_end_matches('/');
+    let path = plain.split_once("://").and_then(|(_, rest)| rest.split_once('/')).map(|(_, path)| path);
+    let is_native = path.is_none() || path == Some("api");
+    match is_native && !plain.contains('?') && (api == Some("ollama") || id == "ollama") {
+        true => format!("{}/v1", plain.trim_end_matches("/api")),
+        false => base_url.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn b_f28_ollama_is_asked_where_it_speaks_this_format() {
+        for (written, api, want) in [
+            ("http://h:11434", Some("ollama"), "http://h:11434/v1"),
+            ("http://h:11434/", None, "http://h:11434/v1"),
+            ("http://h:11434/api/", Some("ollama"), "http://h:11434/v1"),
+            ("http://h:11434/v1", Some("ollama"), "http://h:11434/v1"),
+            ("http://h/proxy/v1", Some("openai-completions"), "http://h/proxy/v1"),
+        ] {
+            assert_eq!(address(written, "ollama", api), want);
+        }
+        assert_eq!(address("http://h:1", "box", Some("ollama")), "http://h:1/v1");
+        assert_eq!(address("http://h:1", "box", None), "http://h:1");
+    }
+
+    #[test]
+    fn rows_are_sorted_and_name_servers() {
+        assert!(KNOWN.is_sorted_by_key(|known| known.id));
+        for known in KNOWN {
+            let local = known.base_url.starts_with("http://127.0.0.1:");
+            assert!(known.base_url.starts_with("https://") || local, "{}", known.id);
+            assert!(!known.base_url.ends_with('/') && !known.variable.is_empty(), "{}", known.id);
+        }
+        assert_eq!(key_variable("my-box"), "MY_BOX_API_KEY");
+        assert_eq!((api("anthropic"), api("openai")), (Api::AnthropicMessages, Api::OpenAiCompletions));
+    }
+}

@@ -1,0 +1,9 @@
+//! Which model is meant and what is known of it: from the configuration, lists, local servers and the original's keys.
+pub mod catalogue;
+pub mod compat;
+pub mod key_file;
+pub mod known;
+pub mod profiles;
+pub mod resolve;
+pub mod scan;
+pub mod window;

@@ -1,0 +1,159 @@
+//! The wire format `openai-responses`: items instead of messages, nothing kept by the server.
+//!
+//! Runs on the run's thread. Reads the event stream of a response, or the response as one document. A
+//! reasoning item is kept whole as the signature of its thinking block, so that it can be sent back.
+use crate::models::draft::{Draft, End, Stop, Taken};
+use crate::models::ending;
+use crate::models::format::{Format, Reader, bearer, list, skipped, text};
+use crate::models::provider::Usage;
+use crate::models::responses_body;
+use serde_json::Value;
+
+pub static FORMAT: Format = Format {
+    name: "openai-responses",
+    path: |_| "/responses",
+    headers: &[],
+    credential: bearer,
+    body: responses_body::build,
+    reader: || Box::new(Responses::default()),
+};
+
+/// Events that tell nothing new.
+const SILENT: [&str; 9] = [
+    "response.created",
+    "response.in_progress",
+    "response.queued",
+    "response.content_part.added",
+    "response.content_part.done",
+    "response.output_text.done",
+    "response.reasoning_summary_part.added",
+    "response.reasoning_summary_part.done",
+    "response.reasoning_summary_text.done",
+];
+
+#[derive(Default)]
+struct Responses {
+    /// The present item has come in pieces, so its end says nothing new.
+    in_pieces: bool,
+}
+
+impl Reader for Responses {
+    fn knows(&self, json: &Value) -> bool {
+        text(json, "type").starts_with("response.") || json.get("output").is_some_and(Value::is_array)
+    }
+
+    fn event(&mut self, json: &Value, draft: &mut Draft) -> Taken {
+        let item = json.get("item").unwrap_or(&Value::Null);
+        let index = json.get("output_index").and_then(Value::as_u64).unwrap_or(0);
+        match text(json, "type") {
+            "response.output_item.added" => {
+                self.in_pieces = false;
+                draft.part()?;
+                match text(item, "type") {
+                    "function_call" => {
+                        draft.call(index, text(item, "call_id"), text(item, "name"), text(item, "arguments"))
+                    }
+                    _ => Ok(()),
+                }
+            }
+            "response.output_text.delta" | "response.refusal.delta" => {
+                self.in_pieces = true;
+                draft.text(text(json, "delta"))
+            }
+            "response.reasoning_summary_text.delta" | "response.reasoning_text.delta" => {
+                self.in_pieces = true;
+                draft.thinking(text(json, "delta"))
+            }
+            "response.reasoning_summary_part.added" if self.in_pieces => draft.thinking("\n\n"),
+            "response.function_call_arguments.delta" => draft.call(index, "", "", text(json, "delta")),
+            "response.function_call_arguments.done" => whole_arguments(index, json, draft),
+            "response.output_item.done" => self.item(index, item, draft),
+            "response.completed" | "response.incomplete" | "response.failed" => {
+                self.whole(json.get("response").unwrap_or(&Value::Null), draft)?;
+                draft.done = true;
+                Ok(())
+            }
+            "error" => Err(Stop::Reported(json.clone())),
+            // The whole response in one event.
+            "" if json.get("output").is_some_and(Value::is_array) => self.whole(json, draft),
+            other => {
+                if !SILENT.contains(&other) {
+                    skipped(other);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn whole(&mut self, json: &Value, draft: &mut Draft) -> Taken {
+        let status = text(json, "status");
+        if status == "failed" || json.get("error").is_some_and(|e| !e.is_null()) {
+            return Err(Stop::Reported(json.clone()));
+        }
+        if let Some(usage) = json.get("usage").filter(|u| u.is_object()) {
+            draft.usage = read_usage(usage);
+        }
+        // Some servers send the items only here.
+        if draft.is_empty() {
+            for (index, item) in list(json, "output").enumerate() {
+                draft.part()?;
+                self.in_pieces = false;
+                self.item(index as u64, item, draft)?;
+            }
+        }
+        let why = json.get("incomplete_details").map(|d| text(d, "reason")).unwrap_or_default();
+        draft.end = Some(match (status, why) {
+            ("incomplete", why) => ending::of(why).unwrap_or(End::Length),
+            ("cancelled", _) => End::Broken,
+            _ => End::Stop,
+        });
+        Ok(())
+    }
+}
+
+impl Responses {
+    /// An item that is complete.
+    fn item(&mut self, index: u64, item: &Value, draft: &mut Draft) -> Taken {
+        match text(item, "type") {
+            "function_call" => {
+                draft.call(index, text(item, "call_id"), text(item, "name"), "")?;
+                whole_arguments(index, item, draft)
+            }
+            "message" if !self.in_pieces => list(item, "content").try_for_each(|part| {
+                draft.text(text(part, "text"))?;
+                draft.text(text(part, "refusal"))
+            }),
+            "reasoning" => {
+                if !self.in_pieces {
+                    list(item, "summary").try_for_each(|part| draft.thinking(text(part, "text")))?;
+                }
+                // Without its encrypted content the server could not read it again.
+                if text(item, "encrypted_content").is_empty() {
+                    return Ok(());
+                }
+                draft.sign(&item.to_string())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn whole_arguments(index: u64, json: &Value, draft: &mut Draft) -> Taken {
+    match json.get("arguments") {
+        Some(Value::String(whole)) if !whole.is_empty() => draft.arguments(index, whole),
+        Some(object @ Value::Object(_)) => draft.arguments(index, &object.to_string()),
+        _ => Ok(()),
+    }
+}
+
+fn read_usage(usage: &Value) -> Usage {
+    let count = |name: &str| usage.get(name).and_then(Value::as_u64).unwrap_or(0);
+    let cached = usage.get("input_tokens_details").and_then(|d| d.get("cached_tokens"));
+    let input = count("input_tokens");
+    let cache_read = cached.and_then(Value::as_u64).unwrap_or(0).min(input);
+    Usage::of(input - cache_read, count("output_tokens"), cache_read, 0)
+}
+
+#[cfg(test)]
+#[path = "responses_tests.rs"]
+mod tests;

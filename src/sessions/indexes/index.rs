@@ -1,0 +1,241 @@
+//! The index of one sessions directory: `sessions.json`, session key to entry, in stored order.
+//!
+//! The state thread owns it and changes it in memory; `snapshot` shares the entries at no cost, so that other threads
+//! can list and save them while it goes on. `load` is for start-up: whatever the file holds, it succeeds.
+use crate::config::parse;
+use crate::error::Result;
+use crate::files::{open_regular, read_bytes, write_atomic_by};
+use crate::json::{self, DEEPEST, Unread};
+use crate::session_key::KeyRules;
+use crate::sessions::entry::Entry;
+use crate::sessions::kept::Kept;
+use crate::sessions::{index_text, rebuild};
+use serde_json::{Map, Value};
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Deref;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Bytes of an index that are read.
+pub const MOST_BYTES: u64 = 256 << 20;
+/// Most values in an index: some 50,000 sessions.
+pub(in crate::sessions) const MAX_VALUES: usize = 5_000_000;
+
+#[derive(Debug)]
+pub struct Index {
+    all: Snapshot,
+    /// INVARIANT: it holds the keys of `all`, each with its place there.
+    place: HashMap<Box<str>, u64>,
+    next: u64,
+}
+
+/// The entries of an index at one time.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    path: Arc<Path>,
+    /// Copied by the first change after a snapshot, as long as that lives.
+    order: Arc<BTreeMap<u64, Arc<Kept>>>,
+    bytes: usize,
+}
+
+impl Index {
+    /// An index without entries that will be saved to `path`.
+    pub fn empty(path: &Path) -> Index {
+        let all = Snapshot { path: path.into(), order: Arc::default(), bytes: 0 };
+        Index { all, place: HashMap::new(), next: 0 }
+    }
+
+    /// Reads the index at `path`; `rules.default_agent` is the agent that owns it. A damaged file is copied
+    /// aside, what can be known is put together again from it and from the transcripts beside it (R-09c), and
+    /// the result is written. Keys of earlier versions become canonical. Also gives notes for the log.
+    pub fn load(path: &Path, rules: &KeyRules) -> (Index, Vec<String>) {
+        if let Some(read) = Index::load_plain(path, rules) {
+            return read;
+        }
+        let mut notes = Vec::new();
+        let text = match read_bytes(path, MOST_BYTES) {
+            Ok(bytes) => bytes,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return (Index::empty(path), notes),
+            Err(e) => {
+                notes.push(format!(
+                    "read session index {}: {e}; it is rebuilt from the transcripts",
+                    path.display()
+                ));
+                rebuild::move_aside(path, &mut notes);
+                return (rebuild::from_transcripts(Index::empty(path), rules), notes);
+            }
+        };
+        if let Some(map) = parse(&text) {
+            // Two names of one session that become one are no damage.
+            let unusable = map.values().filter(|value| !value.is_object()).count();
+            let index = Index::from_map(path, map, rules, &mut notes);
+            if unusable > 0 {
+                notes.push(format!("session index {}: {unusable} unusable entries left out", path.display()));
+                rebuild::keep_aside(path, &mut notes);
+            }
+            return (index, notes);
+        }
+        rebuild::keep_aside(path, &mut notes);
+        let (rest, lost) = rebuild::salvage(&text);
+        let index = rebuild::from_transcripts(Index::from_map(path, rest, rules, &mut notes), rules);
+        notes.push(format!(
+            "session index {} was damaged; rebuilt with {} sessions, {lost} of them without their settings",
+            path.display(),
+            index.len()
+        ));
+        if let Err(e) = index.save() {
+            notes.push(e.to_string());
+        }
+        (index, notes)
+    }
+
+    /// The way of nearly every start: the file is read entry by entry, and each is kept as it stands there.
+    fn load_plain(path: &Path, rules: &KeyRules) -> Option<(Index, Vec<String>)> {
+        let file = open_regular(path).ok().filter(|f| f.metadata().is_ok_and(|m| m.len() <= MOST_BYTES))?;
+        let (mut index, mut notes) = (Index::empty(path), Vec::new());
+        // The keys of entries that are written otherwise than they are called.
+        let mut written = HashMap::<String, String>::new();
+        index_text::read(file, |key, text| {
+            let known = rules.canonical(key);
+            let name = known.as_deref().unwrap_or(key);
+            let kept = Kept::read(name, text, index.all.dir(), &mut notes).ok()??;
+            // The same key once more: the last one counts, as everywhere in JSON.
+            let is_same = index.get(name).is_some() && written.get(name).map_or(name, String::as_str) == key;
+            let is_put = if is_same {
+                index.put_kept(kept);
+                true
+            } else {
+                index.put_newest(kept)
+            };
+            match name == key {
+                _ if !is_put => {}
+                true => drop(written.remove(name)),
+                false => drop(written.insert(name.to_string(), key.to_string())),
+            }
+            Some(())
+        })?;
+        Some((index, notes))
+    }
+
+    fn from_map(path: &Path, map: Map<String, Value>, rules: &KeyRules, notes: &mut Vec<String>) -> Index {
+        let mut index = Index::empty(path);
+        for (key, value) in map {
+            let Some(entry) = Entry::from_value(&key, value, index.dir(), notes) else { continue };
+            // A key that no rule knows stays as it is: it is someone else's, and must survive our rewriting.
+            let key = rules.canonical(&key).unwrap_or(key);
+            index.put_newest(Kept::of(&key, &entry));
+        }
+        index
+    }
+
+    /// Of two names of one session the one counts that was used last.
+    fn put_newest(&mut self, kept: Kept) -> bool {
+        let is_newest = self.get(kept.key()).is_none_or(|other| other.updated_at() < kept.updated_at());
+        if is_newest {
+            self.put_kept(kept);
+        }
+        is_newest
+    }
+
+    pub fn get(&self, key: &str) -> Option<&Arc<Kept>> {
+        self.place.get(key).and_then(|at| self.all.order.get(at))
+    }
+
+    /// Adds an entry at the end, or replaces one in its place.
+    pub fn put(&mut self, key: &str, entry: &Entry) {
+        self.put_kept(Kept::of(key, entry));
+    }
+
+    fn put_kept(&mut self, kept: Kept) {
+        let at = *self.place.entry(kept.key().into()).or_insert(self.next);
+        self.next = self.next.max(at + 1);
+        self.all.bytes += kept.size();
+        if let Some(old) = Arc::make_mut(&mut self.all.order).insert(at, Arc::new(kept)) {
+            self.all.bytes -= old.size();
+        }
+    }
+
+    pub fn remove(&mut self, key: &str) -> Option<Arc<Kept>> {
+        let at = self.place.remove(key)?;
+        let kept = Arc::make_mut(&mut self.all.order).remove(&at)?;
+        self.all.bytes -= kept.size();
+        Some(kept)
+    }
+
+    /// The same entries, shared; later changes are not seen by it.
+    pub fn snapshot(&self) -> Snapshot {
+        self.all.clone()
+    }
+}
+
+impl Deref for Index {
+    type Target = Snapshot;
+
+    fn deref(&self) -> &Snapshot {
+        &self.all
+    }
+}
+
+impl Snapshot {
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The directory of the transcripts.
+    pub fn dir(&self) -> &Path {
+        self.path.parent().unwrap_or(Path::new("."))
+    }
+
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Arc<Kept>> {
+        self.order.values()
+    }
+
+    pub fn len(&self) -> usize {
+        self.order.len()
+    }
+
+    /// About how large the file is.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Replaces the file atomically.
+    pub fn save(&self) -> Result<()> {
+        write_atomic_by(&self.path, |file| index_text::write(self.iter(), file))
+    }
+}
+
+/// The index text as an object; JSON first because it is much faster than JSON5.
+pub fn parse(text: &[u8]) -> Option<Map<String, Value>> {
+    let value = match json::read_loose(text, MAX_VALUES, DEEPEST) {
+        Ok(value) => value,
+        Err(Unread::Malformed(_)) => {
+            let text = std::str::from_utf8(text).ok().filter(|text| depth(text) <= parse::MAX_DEPTH)?;
+            json5::from_str(text).ok()?
+        }
+        Err(_) => return None,
+    };
+    match value {
+        Value::Object(map) => Some(map),
+        _ => None,
+    }
+}
+
+/// An upper bound of the nesting depth; brackets in strings count too.
+fn depth(text: &str) -> usize {
+    let mut deepest = 0usize;
+    let mut now = 0usize;
+    for b in text.bytes() {
+        match b {
+            b'{' | b'[' => now += 1,
+            b'}' | b']' => now = now.saturating_sub(1),
+            _ => {}
+        }
+        deepest = deepest.max(now);
+    }
+    deepest
+}
+
+#[cfg(test)]
+#[path = "index_tests.rs"]
+mod tests;

@@ -1,0 +1,5 @@
+//! Tokens and costs, by session and by day.
+pub mod usage;
+pub mod usage_report;
+pub mod usage_scan;
+pub mod usage_series;

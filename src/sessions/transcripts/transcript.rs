@@ -1,0 +1,261 @@
+//! One transcript: a file of JSON lines that only grows. Appending whole lines; `reading.rs` reads them.
+//!
+//! Called by the thread of the run or connection that needs it. An append holds the kernel lock of the file
+//! itself, so two writers never interleave; readers take no lock and skip what they cannot parse.
+use crate::error::{Error, Result};
+use crate::files::{self, quirks, regular};
+use crate::json::{self, Put, json};
+use crate::sessions::entry::{Entry, is_transcript_name};
+use crate::sessions::lines::{Backwards, Line};
+use crate::sessions::{SESSION_ID, is_session_id, line};
+use crate::{clock, ids};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+#[derive(Debug, Clone)]
+pub struct Transcript {
+    path: PathBuf,
+    id: String,
+    cwd: PathBuf,
+    key: Option<String>,
+}
+
+/// The first line, as far as it is used.
+#[derive(Debug, Deserialize)]
+pub(in crate::sessions) struct Header {
+    #[serde(rename = "type")]
+    kind: String,
+    pub id: String,
+    #[serde(rename = "sessionKey")]
+    pub session_key: Option<String>,
+}
+
+impl Header {
+    pub fn parse(line: &[u8]) -> Option<Header> {
+        line::outline::<Header>(line).filter(|header| header.kind == "session")
+    }
+}
+
+/// What links a line into the chain.
+#[derive(Deserialize)]
+struct Link {
+    #[serde(rename = "type", default)]
+    kind: String,
+    #[serde(default, deserialize_with = "line::text")]
+    id: Option<String>,
+}
+
+/// What the next entry comes after.
+enum Parent {
+    /// Nothing: it is the first.
+    Root,
+    /// The line before it, which has no id: the first format had none.
+    Before,
+    Entry(String),
+}
+
+impl Transcript {
+    /// The transcript `<session_id>.jsonl` in a sessions directory; the file need not exist.
+    pub fn at(dir: &Path, session_id: &str) -> Result<Transcript> {
+        if !is_session_id(session_id) {
+            return Err(Error::invalid(format!("session id must be {SESSION_ID}")));
+        }
+        let path = dir.join(format!("{session_id}.jsonl"));
+        Ok(Transcript { path, id: session_id.into(), cwd: dir.into(), key: None })
+    }
+
+    /// The transcript an index entry names: its `sessionFile` if that lies in `dir`, else by its id.
+    pub fn of(dir: &Path, entry: &Entry) -> Result<Transcript> {
+        let id = entry.session_id().ok_or_else(|| Error::not_found("the session has no transcript yet"))?;
+        let mut transcript = Transcript::at(dir, id)?;
+        if let Some(name) = entry.file_name(dir).filter(|name| is_transcript_name(name)) {
+            transcript.path = dir.join(name);
+        }
+        Ok(transcript)
+    }
+
+    /// Says what the header line of a new file names: the workspace and the session's key, from which a lost
+    /// index is rebuilt.
+    pub fn created_for(mut self, key: &str, cwd: &Path) -> Transcript {
+        self.key = Some(key.into());
+        self.cwd = cwd.into();
+        self
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub fn session_id(&self) -> &str {
+        &self.id
+    }
+
+    /// Appends entries (made by [`crate::sessions::message`]) as one write of whole lines and waits for the disk.
+    /// Gives their ids. A torn last line is cut first; when the write fails nothing of it stays.
+    pub fn append(&self, entries: &[Value]) -> Result<Vec<String>> {
+        self.append_if(|_| Ok(entries.to_vec()))
+    }
+
+    /// The same without waiting for the disk; `sync` does that for all that was appended so.
+    pub fn append_unsynced(&self, entries: &[Value]) -> Result<Vec<String>> {
+        self.write(false, |_| Ok(entries.to_vec()))
+    }
+
+    /// Waits until what was appended is on disk, and the file's name too if it is new.
+    pub fn sync(&self, is_new: bool) -> Result<()> {
+        let file = regular::write(&self.path).map_err(|e| self.error("open", e))?;
+        quirks::sync(&file).map_err(|e| self.error("sync", e))?;
+        if is_new { self.sync_dir() } else { Ok(()) }
+    }
+
+    /// The same for entries that depend on what is there; `choose` reads under the lock.
+    pub(in crate::sessions) fn append_if(
+        &self,
+        choose: impl FnOnce(&File) -> io::Result<Vec<Value>>,
+    ) -> Result<Vec<String>> {
+        self.write(true, choose)
+    }
+
+    fn write(&self, sync: bool, choose: impl FnOnce(&File) -> io::Result<Vec<Value>>) -> Result<Vec<String>> {
+        let failed = |e: io::Error| self.error("append to", e);
+        if let Some(dir) = self.path.parent() {
+            files::private_dir(dir)?;
+        }
+        let file = self.open_locked().map_err(failed)?;
+        let (last, mut text) = cut_torn_tail(&file).map_err(failed)?;
+        let end = file.metadata().map_err(failed)?.len();
+        if end == 0 {
+            text = self.header();
+        }
+        let entries = choose(&file).map_err(failed)?;
+        let ids = write_lines(&entries, last, &mut text)?;
+        if text.is_empty() {
+            return Ok(ids);
+        }
+        let synced = || if sync { quirks::sync(&file) } else { Ok(()) };
+        if let Err(e) = file.write_all_at(text.as_bytes(), end).and_then(|()| synced()) {
+            // The write's own error counts; a torn line that stays is cut by the next append.
+            let _ = file.set_len(end);
+            return Err(failed(e));
+        }
+        if end == 0 && sync {
+            self.sync_dir()?;
+        }
+        Ok(ids)
+    }
+
+    /// Opens the file and takes its lock. While that was waited for, the file may have been replaced by a shorter
+    /// one ([`crate::sessions::compacting`]); then the new one is taken.
+    pub(in crate::sessions) fn open_locked(&self) -> io::Result<File> {
+        loop {
+            let file = regular::write(&self.path)?;
+            regular::lock(&file, &self.path)?;
+            let held = file.metadata()?;
+            match std::fs::symlink_metadata(&self.path) {
+                Ok(there) if (there.dev(), there.ino()) != (held.dev(), held.ino()) => {}
+                _ => return Ok(file),
+            }
+        }
+    }
+
+    fn header(&self) -> String {
+        let mut header = json!({
+            "type": "session", "version": 3, "id": self.id,
+            "timestamp": clock::iso(clock::now_ms()), "cwd": self.cwd.to_string_lossy(),
+        });
+        if let (Some(map), Some(key)) = (header.as_object_mut(), &self.key) {
+            map.put("sessionKey", key.as_str());
+        }
+        format!("{header}\n")
+    }
+
+    pub(in crate::sessions) fn sync_dir(&self) -> Result<()> {
+        let dir = self.path.parent().unwrap_or(Path::new("."));
+        quirks::sync_dir(dir).map_err(|e| self.error("sync the directory of", e))
+    }
+
+    /// Renames the file to `<file>.<why>.<time>` (`why` is `deleted`); `None` when there is no file.
+    pub fn archive(&self, why: &str) -> Result<Option<PathBuf>> {
+        let target = self.archive_path(why);
+        match std::fs::rename(&self.path, &target) {
+            Ok(()) => Ok(Some(target)),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(self.error("archive", e)),
+        }
+    }
+
+    /// `<file>.<why>.<time>`, beside the file.
+    pub(in crate::sessions) fn archive_path(&self, why: &str) -> PathBuf {
+        let mut name = self.path.file_name().unwrap_or_default().to_os_string();
+        name.push(format!(".{why}.{}", clock::iso(clock::now_ms()).replace(':', "-")));
+        self.path.with_file_name(name)
+    }
+
+    pub(in crate::sessions) fn error(&self, doing: &str, e: io::Error) -> Error {
+        let passes = matches!(e.kind(), io::ErrorKind::StorageFull | io::ErrorKind::WouldBlock);
+        let error = Error::io(format_args!("{doing} transcript {}", self.path.display()), e);
+        if passes { error.retry_in(Duration::from_secs(5)) } else { error }
+    }
+}
+
+/// An entry's `type`, or nothing.
+pub(in crate::sessions) fn kind(entry: &Value) -> &str {
+    entry.get("type").and_then(Value::as_str).unwrap_or_default()
+}
+
+/// Cuts a torn last line. Gives the last entry and what must be written before the next line: a
+/// line end when the last line is whole JSON that only lacks it.
+fn cut_torn_tail(file: &File) -> io::Result<(Parent, String)> {
+    let mut before = String::new();
+    for found in Backwards::new(file)? {
+        let Line { start, bytes, whole } = found?;
+        if !whole {
+            if !(json::is_whole(&bytes) && bytes.trim_ascii_start().starts_with(b"{")) {
+                file.set_len(start)?;
+                continue;
+            }
+            before.push('\n');
+        }
+        if let Some(link) = line::outline::<Link>(&bytes).filter(|link| link.kind != "session") {
+            return Ok((link.id.map_or(Parent::Before, Parent::Entry), before));
+        }
+    }
+    Ok((Parent::Root, before))
+}
+
+/// Adds each entry to `text` as a line with its id, parent and time; gives the ids.
+fn write_lines(entries: &[Value], mut parent: Parent, text: &mut String) -> Result<Vec<String>> {
+    let now = clock::iso(clock::now_ms());
+    let mut ids = Vec::with_capacity(entries.len());
+    for entry in entries {
+        let Value::Object(members) = entry else {
+            return Err(Error::invalid("a transcript entry must be a JSON object"));
+        };
+        let id = ids::hex(4)?;
+        let mut line = Map::new();
+        line.put("type", members.get("type").cloned().unwrap_or_default());
+        line.put("id", id.clone());
+        match std::mem::replace(&mut parent, Parent::Entry(id.clone())) {
+            Parent::Root => line.put("parentId", Value::Null),
+            Parent::Before => {}
+            Parent::Entry(parent) => line.put("parentId", parent),
+        }
+        line.put("timestamp", now.clone());
+        for (name, value) in members {
+            line.entry(name.clone()).or_insert_with(|| value.clone());
+        }
+        text.push_str(&Value::Object(line).to_string());
+        text.push('\n');
+        ids.push(id);
+    }
+    Ok(ids)
+}
+
+#[cfg(test)]
+#[path = "transcript_tests.rs"]
+mod tests;

@@ -1,0 +1,109 @@
+//! The payload of `chat.history`: the newest messages of a transcript as a client shows them. Runs on the
+//! connection's thread.
+use crate::clock;
+use crate::error::Result;
+use crate::json::{Put, json};
+use crate::sessions::entry::Entry;
+use crate::sessions::transcript::{Transcript, kind};
+use crate::sessions::{envelope, estimate, message};
+use serde_json::{Map, Value};
+
+const DEFAULT_LIMIT: usize = 200;
+const MAX_LIMIT: usize = 1000;
+/// The message array as JSON is at most this long, in bytes, unless it is a single message.
+const MAX_BYTES: usize = 6 << 20;
+
+/// The messages of a transcript for display, oldest first.
+pub fn messages(transcript: &Transcript, limit: Option<usize>) -> Result<Vec<Value>> {
+    let limit = limit.unwrap_or(DEFAULT_LIMIT).min(MAX_LIMIT);
+    let shown = transcript.tail(limit)?.into_iter().filter_map(shown).collect();
+    Ok(cap(shown, MAX_BYTES))
+}
+
+/// The whole payload. `key` is echoed as the client sent it; `entry` is `None` for an unknown session;
+/// `thinking` is the level that holds when the session sets none.
+pub fn payload(key: &str, entry: Option<&Entry>, thinking: &str, messages: Vec<Value>) -> Value {
+    let mut map = Map::new();
+    map.put("sessionKey", key);
+    if let Some(id) = entry.and_then(Entry::session_id) {
+        map.put("sessionId", id);
+    }
+    let level = entry.and_then(|e| e.str("thinkingLevel")).unwrap_or(thinking);
+    map.put("thinkingLevel", level);
+    if let Some(level) = entry.and_then(|e| e.str("verboseLevel")) {
+        map.put("verboseLevel", level);
+    }
+    map.put("messages", messages);
+    Value::Object(map)
+}
+
+fn shown(mut entry: Value) -> Option<Value> {
+    if kind(&entry) == "compaction" {
+        let time = entry.get("timestamp").and_then(Value::as_str).and_then(clock::parse_iso).unwrap_or(0);
+        return Some(json!({
+            "role": "system", "content": [message::text("Compaction")], "timestamp": time,
+            "__openclaw": {"kind": "compaction", "id": entry.get("id")},
+        }));
+    }
+    let mut message = entry.get_mut("message").map(Value::take).filter(Value::is_object)?;
+    envelope::strip_message(&mut message);
+    Some(message)
+}
+
+/// Drops messages from the front until the array fits; one always stays.
+fn cap(mut messages: Vec<Value>, max: usize) -> Vec<Value> {
+    let mut total = 1;
+    let mut keep = 0;
+    for message in messages.iter().rev() {
+        total += estimate::json_len(message) + 1;
+        if total > max && keep > 0 {
+            break;
+        }
+        keep += 1;
+    }
+    messages.drain(..messages.len() - keep);
+    messages
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sessions::TestDir;
+
+    #[test]
+    fn messages_are_shown_as_typed_with_compactions_marked() {
+        let dir = TestDir::new();
+        let t = Transcript::at(&dir.0, "a").unwrap();
+        let typed = envelope::with_message_id(&envelope::stamp("hi there", 0, Some("UTC")), "k1");
+        let ids = t.append(&[message::user_text(&typed, 7), message::injected("yes", Some("L"), 8)]).unwrap();
+        t.append(&[message::compaction("s", &ids[0], 0), message::model_change("p", "m")]).unwrap();
+        let got = messages(&t, None).unwrap();
+        assert_eq!(got.len(), 3);
+        assert_eq!(
+            got[0],
+            json!({"role": "user", "content": [{"type": "text", "text": "hi there"}], "timestamp": 7})
+        );
+        assert_eq!(message::text_of(&got[1]), "[L]\n\nyes");
+        assert_eq!(
+            (&got[2]["role"], &got[2]["__openclaw"]["kind"]),
+            (&json!("system"), &json!("compaction"))
+        );
+        assert!(got[2]["timestamp"].as_u64().unwrap() > 1_700_000_000_000);
+        assert_eq!(messages(&t, Some(1)).unwrap().len(), 1);
+        let unknown = payload("main", None, "off", Vec::new());
+        assert_eq!(unknown, json!({"sessionKey": "main", "thinkingLevel": "off", "messages": []}));
+    }
+
+    #[test]
+    fn the_array_is_capped_from_the_front_and_keeps_one() {
+        let messages: Vec<Value> = (0..9).map(|n| json!({"n": n})).collect();
+        for max in 0..100 {
+            let got = cap(messages.clone(), max);
+            assert_eq!(got.last(), messages.last());
+            let len = serde_json::to_string(&got).unwrap().len();
+            assert!(len <= max || got.len() == 1);
+            let one_more = &messages[messages.len() - (got.len() + 1).min(9)..];
+            assert!(got.len() == 9 || serde_json::to_string(one_more).unwrap().len() > max);
+        }
+    }
+}

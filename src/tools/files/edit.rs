@@ -1,0 +1,171 @@
+//! `edit`: replaces one place in a text file of the workspace. Runs on a tool's thread.
+//!
+//! What stands there byte for byte comes first, then what is like it (`likeness`); it must be one place in either case.
+use crate::calls::Provenance;
+use crate::charset;
+use crate::error::{Error, Result};
+use crate::tools::change::Change;
+use crate::tools::{Context, Output, Tool, likeness, text, usual_time, workspace};
+use serde_json::Value;
+
+const MAX_FILE: u64 = 4 << 20;
+
+pub const TOOL: Tool = Tool {
+    name: "edit",
+    doc: "Edit a text file of the workspace: replace oldText, which must occur exactly once, by newText.",
+    parameters: r#"{"type": "object", "required": ["path", "oldText", "newText"], "properties": {
+        "path": {"type": "string", "description": "File to edit, relative to the workspace"},
+        "oldText": {"type": "string", "minLength": 1, "description": "What stands there, white space included"},
+        "newText": {"type": "string", "description": "What is to stand there"}}}"#,
+    aliases: &[
+        ("file_path", "path"),
+        ("file", "path"),
+        ("filename", "path"),
+        ("old_string", "oldText"),
+        ("old_str", "oldText"),
+        ("old", "oldText"),
+        ("search", "oldText"),
+        ("new_string", "newText"),
+        ("new_str", "newText"),
+        ("new", "newText"),
+        ("replace", "newText"),
+        ("replacement", "newText"),
+    ],
+    changes: true,
+    serves: Provenance::is_any,
+    time: usual_time,
+    run,
+};
+
+fn run(context: &Context, arguments: &Value) -> Result<Output> {
+    let path = workspace::relative(context, text(arguments, "path").unwrap_or_default())?;
+    let shown = path.display().to_string();
+    let part = |name: &str| arguments.get(name).and_then(Value::as_str).unwrap_or_default();
+    let change = Change::begin(context)?;
+    let bytes = workspace::read(context, &path, MAX_FILE + 1)?.ok_or_else(|| {
+        Error::not_found(format!("there is no file {shown} in the workspace: make it with write"))
+    })?;
+    if bytes.len() as u64 > MAX_FILE {
+        return Err(Error::invalid(format!(
+            "{shown} is larger than {MAX_FILE} bytes, which is too much to edit"
+        )));
+    }
+    let edited = replace_once(bytes, part("oldText"), part("newText"))
+        .map_err(|why| Error::invalid(format!("{shown} was not changed: {why}")))?;
+    change.write(&path, &edited)?;
+    Ok(Output::text(format!("Replaced the text in {shown}.")).about(shown))
+}
+
+/// The file's bytes with the one place like `old` replaced; all others stay as they are.
+fn replace_once(content: Vec<u8>, old: &str, new: &str) -> std::result::Result<Vec<u8>, String> {
+    if old == new {
+        return Err("oldText and newText are the same".to_string());
+    }
+    let old = old.trim_start_matches('\u{feff}');
+    let new = new.trim_start_matches('\u{feff}');
+    if old.is_empty() {
+        return Err("oldText is empty".to_string());
+    }
+    let text = std::str::from_utf8(&content).ok();
+    let mut places = memchr::memmem::find_iter(&content, old.as_bytes());
+    let (range, put) = match (places.next(), places.next(), text) {
+        (Some(at), None, _) => (at..at + old.len(), new),
+        (Some(_), Some(_), _) => return Err(many(2 + places.count())),
+        (None, _, None) => return Err(no_utf8(&content)),
+        (None, _, Some(text)) => {
+            let change = likeness::find(text, old, new).map_err(|places| match places {
+                0 => "oldText does not occur in it; read the file and copy the text exactly".to_string(),
+                n => many(n),
+            })?;
+            (change.range, change.text)
+        }
+    };
+    if text.is_none() && !new.is_ascii() {
+        return Err(no_utf8(&content));
+    }
+    let put = ended(&content, range.start, put);
+    let mut edited = content;
+    edited.splice(range, put.bytes());
+    Ok(edited)
+}
+
+fn many(places: usize) -> String {
+    format!("oldText occurs {places} times; give more of the lines around it")
+}
+
+/// In such a file a place is known by its bytes alone.
+fn no_utf8(content: &[u8]) -> String {
+    let is_text = charset::decode(content.to_vec(), None, false, content.len()).is_some();
+    if is_text {
+        "it is text in another character set than UTF-8, where only plain ASCII can be replaced by plain ASCII; write it whole instead".to_string()
+    } else {
+        "it is no text".to_string()
+    }
+}
+
+/// The new text with the line ends that the file has there.
+fn ended(content: &[u8], at: usize, new: &str) -> String {
+    let new = new.replace("\r\n", "\n");
+    let (before, after) = content.split_at(at.min(content.len()));
+    let next = memchr::memchr(b'\n', after).map(|end| at + end);
+    let end = next.or_else(|| memchr::memrchr(b'\n', before));
+    let is_crlf = end.and_then(|end| content.get(end.checked_sub(1)?)) == Some(&b'\r');
+    if is_crlf { new.replace('\n', "\r\n") } else { new }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tools::testing::context;
+    use serde_json::json;
+
+    #[test]
+    fn exactly_one_place_is_replaced() {
+        for (content, old, new, want) in [
+            ("a b c", "b", "x", Ok("a x c")),
+            ("a\r\nb\r\n", "a\nb", "x\ny", Ok("x\r\ny\r\n")),
+            ("a b b", "b", "x", Err("occurs 2 times")),
+            ("a", "b", "x", Err("does not occur")),
+            ("a", "a", "a", Err("the same")),
+            ("a", "", "x", Err("empty")),
+            // B-F40
+            (
+                "\u{feff}It’s “fine” – ok\r\nkept  \r\n",
+                "It's \"fine\" - ok",
+                "1\n2",
+                Ok("\u{feff}1\r\n2\r\nkept  \r\n"),
+            ),
+            ("a  \r\nb\r\nc\n", "a\nb\n", "x\n", Ok("x\r\nc\n")),
+            ("a\nb", "a", "x\r\ny", Ok("x\ny\nb")),
+            ("“a” \"b\"", "\"b\"", "c", Ok("“a” c")),
+            ("“a” “a”", "\"a\"", "c", Err("occurs 2 times")),
+        ] {
+            let got = replace_once(content.into(), old, new);
+            match want {
+                Ok(text) => assert_eq!(got.as_deref(), Ok(text.as_bytes()), "{content:?}"),
+                Err(part) => assert!(got.unwrap_err().contains(part), "{content:?} {old:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn b_f40_one_bad_byte_or_another_set_hinders_no_plain_change() {
+        let edited = |content: &[u8], old: &str, new: &str| replace_once(content.to_vec(), old, new);
+        assert_eq!(edited(b"a \xff b", "b", "c").unwrap(), b"a \xff c");
+        assert_eq!(edited(b"caf\xe9 au lait", "lait", "miel").unwrap(), b"caf\xe9 au miel");
+        assert!(edited(b"caf\xe9 au lait", "lait", "m\u{e9}l").unwrap_err().contains("character set"));
+        assert!(edited(b"caf\xe9 au lait", "caf\u{e9}", "the").unwrap_err().contains("character set"));
+        assert!(edited(&[0, 255, 1, 2], "x", "y").unwrap_err().contains("no text"));
+    }
+
+    #[test]
+    fn the_agents_own_rules_may_be_edited_but_no_link() {
+        let (context, dir) = context("{}");
+        run(&context, &json!({"path": "AGENTS.md", "oldText": "rules", "newText": "laws"})).unwrap();
+        assert_eq!(std::fs::read_to_string(dir.path("ws/AGENTS.md")).unwrap(), "laws\n");
+        std::os::unix::fs::symlink(dir.path("openclaw.json"), dir.path("ws/link")).unwrap();
+        for path in ["link", "none.md"] {
+            assert!(run(&context, &json!({"path": path, "oldText": "{", "newText": "["})).is_err(), "{path}");
+        }
+    }
+}
