@@ -4,18 +4,21 @@
 //! that is held for a look-up or a change and never across I/O. Gateway state is not here.
 //! Rules: SEC-18 (32 places, 8 for one remote network; who keeps us waiting loses his place to a newcomer: first those
 //! who will not go on, then those who got least far, and the more wait the sooner; a quarter of the places is out of
-//! reach for those who have sent no whole `connect`), SEC-19 (10 failures a minute). How long a stranger may stay in all
-//! is the connection threads' matter.
+//! reach for those who have sent no whole `connect`), SEC-19 (10 failures a minute; from then on comparisons have turns).
+//! How long a stranger may stay in all is the connection threads' matter.
 use crate::protocol::limits::Limits;
 use std::collections::HashMap;
 use std::net::{IpAddr, Shutdown, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+mod turns;
+pub use turns::{Turn, has_closed};
+
 /// Networks remembered for failures; above it the oldest are forgotten first.
 const MAX_NETWORKS: usize = 4096;
-/// How long the answer to a wrong credential is held back where there were too many: no right one is refused for
-/// them, so this is what bounds guessing, to the places there are in that time.
+/// How long the answer to a wrong credential is held back where there were too many, and the time in which as many may
+/// be compared as there are places. No right one is refused for wrong ones, so the latter is what bounds guessing.
 pub const PAUSE: Duration = Duration::from_secs(1);
 
 /// As how many newcomers scarce descriptors count.
@@ -35,6 +38,7 @@ struct Inner {
     /// Newcomers that have said something and got no place yet.
     waiting: usize,
     failures: HashMap<IpAddr, Failures>,
+    turns: turns::Turns,
     /// Answers by HTTP that go on.
     streams: u64,
 }
@@ -204,21 +208,16 @@ impl Door {
         limits: &Limits,
         now: Instant,
     ) -> Failed {
-        let (network, window) = (network(address), Duration::from_millis(limits.auth_window_ms));
-        let is_recent = |t: &Instant| now.duration_since(*t) < window;
-        if let Some(failures) = self.lock().failures.get_mut(&network) {
-            failures.times.retain(is_recent);
-            let excess = (failures.times.len() as u64).checked_sub(limits.auth_failures);
-            if let Some(frees) = excess.and_then(|excess| failures.times.get(excess as usize)) {
-                let wait = window.saturating_sub(now.duration_since(*frees));
-                return Failed::TooMany { wait, last: failures.last.clone() };
-            }
+        let network = network(address);
+        if let Some((wait, last)) = self.lock().too_many(network, limits, now) {
+            return Failed::TooMany { wait, last };
         }
         // Looks through processes, so not under the lock.
         let last = who();
         let mut inner = self.lock();
         if inner.failures.len() >= MAX_NETWORKS && !inner.failures.contains_key(&network) {
-            inner.forget_failures(is_recent);
+            let window = Duration::from_millis(limits.auth_window_ms);
+            inner.forget_failures(|t| now.duration_since(*t) < window);
         }
         let failures = inner.failures.entry(network).or_default();
         failures.times.push(now);
@@ -246,6 +245,16 @@ impl Inner {
         let places = self.places.iter_mut().filter(|p| !p.evicted && of.is_none_or(|n| n == p.network));
         let place = places.filter(is_due).min_by_key(|p| (p.stage.progress(), p.since));
         place.map(Place::evict).is_some()
+    }
+
+    /// Whether those of a network failed too often: for how long, and who was the last.
+    fn too_many(&mut self, network: IpAddr, limits: &Limits, now: Instant) -> Option<(Duration, String)> {
+        let window = Duration::from_millis(limits.auth_window_ms);
+        let failures = self.failures.get_mut(&network)?;
+        failures.times.retain(|t| now.duration_since(*t) < window);
+        let excess = (failures.times.len() as u64).checked_sub(limits.auth_failures)?;
+        let frees = failures.times.get(excess as usize)?;
+        Some((window.saturating_sub(now.duration_since(*frees)), failures.last.clone()))
     }
 
     fn forget_failures(&mut self, is_recent: impl Fn(&Instant) -> bool) {
@@ -319,13 +328,19 @@ impl Ticket {
         self.proven
     }
 
-    /// Waits out `PAUSE`, or until the place is taken away.
-    pub fn pause(&self) {
-        let until = Instant::now() + PAUSE;
+    /// Waits out `PAUSE`; `false` if the place is taken away.
+    pub fn pause(&self) -> bool {
+        self.sleep_until(Instant::now() + PAUSE)
+    }
+
+    fn sleep_until(&self, until: Instant) -> bool {
         loop {
             let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() || self.is_evicted() {
-                return;
+            if self.is_evicted() {
+                return false;
+            }
+            if left.is_zero() {
+                return true;
             }
             // Woken at each change of the places; what is missed between the two lasts 100 ms.
             self.door.wait(left.min(Duration::from_millis(100)));

@@ -294,3 +294,52 @@ fn the_secret_from_the_environment_works() {
     let gateway = Gateway::start(&Setup::text(&open).arg("--token").arg(TOKEN));
     Client::open(&gateway).connect(params(4)).unwrap();
 }
+
+// SEC-19: however many guess on however many connections, by whatever way, leaving early or not: so many are compared.
+#[test]
+fn sec_19_a_flood_of_guesses_is_bounded_and_the_right_secret_gets_in() {
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+    const SECONDS: usize = 4;
+    let gateway = Gateway::plain();
+    let (stop, compared) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let guess = |n: usize| -> Option<()> {
+        let mut stream = std::net::TcpStream::connect(("127.0.0.1", gateway.port)).ok()?;
+        stream.set_read_timeout(Some(Duration::from_millis(if n < 32 { 3000 } else { 60 }))).ok()?;
+        let one = "GET /ready HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer guess\r\n\r\n";
+        stream.write_all(one.repeat(20).as_bytes()).ok()?;
+        while let Some(answer) = http::read_answer(&mut stream) {
+            assert_ne!(answer.status, 200);
+            compared.fetch_add(1, Ordering::Relaxed);
+        }
+        Some(())
+    };
+    std::thread::scope(|scope| {
+        for n in 0..64 {
+            let (guess, stop) = (&guess, &stop);
+            scope.spawn(move || {
+                while !stop.load(Ordering::Relaxed) {
+                    // One that was sent away comes again.
+                    let _ = guess(n);
+                }
+            });
+        }
+        std::thread::sleep(Duration::from_secs(1));
+        let before = compared.load(Ordering::Relaxed);
+        let start = Instant::now();
+        let mut waits = Vec::new();
+        let whole = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            while start.elapsed() < Duration::from_secs(SECONDS as u64) {
+                let since = Instant::now();
+                Client::open(&gateway).connect(params(4)).expect("the right one is never refused");
+                waits.push(since.elapsed());
+            }
+        }));
+        let (count, took) = (compared.load(Ordering::Relaxed) - before, start.elapsed().as_secs_f64());
+        stop.store(true, Ordering::Relaxed);
+        assert!(whole.is_ok());
+        assert!((count as f64) < 40.0 * took + 16.0, "{count} guesses were answered in {took} s");
+        waits.sort();
+        assert!(waits[waits.len() / 2] < Duration::from_secs(3), "{waits:?}");
+        println!("{count} in {took} s; {waits:?}");
+    });
+}

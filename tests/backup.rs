@@ -298,8 +298,27 @@ fn s_l9_a_backup_is_unpacked_only_where_nobody_else_can_put_something() {
     let refused = gateway.cli(&restore);
     assert!(
         !refused.status.success()
-            && String::from_utf8_lossy(&refused.stderr).contains("everybody may exchange")
+            && String::from_utf8_lossy(&refused.stderr).contains("others may exchange what lies in")
     );
+    // As root, below somebody else's directory too: he may exchange all that lies there, at any depth.
+    if rustix::process::geteuid().is_root() {
+        let shown = |uid: u32, gid: u32, mode: u32| {
+            std::os::unix::fs::chown(&shared, Some(uid), Some(gid)).unwrap();
+            std::fs::set_permissions(&shared, PermissionsExt::from_mode(mode)).unwrap();
+            let deep = shared.join("a/here");
+            for target in [&target, &deep] {
+                let args =
+                    ["backup", "restore", archive.to_str().unwrap(), "--target", target.to_str().unwrap()];
+                let refused = gateway.cli(&args);
+                let told = String::from_utf8_lossy(&refused.stderr).into_owned();
+                assert!(!refused.status.success() && told.contains("others may exchange"), "{told}");
+            }
+            assert_eq!(std::fs::read_dir(&shared).unwrap().count(), 0, "nothing is made there");
+        };
+        shown(65534, 65534, 0o755);
+        shown(0, 65534, 0o775);
+        std::os::unix::fs::chown(&shared, Some(0), Some(0)).unwrap();
+    }
     std::fs::set_permissions(&shared, PermissionsExt::from_mode(0o1777)).unwrap();
     out(&gateway, &restore);
     assert_eq!(mode(&target), 0o700);

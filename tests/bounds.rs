@@ -85,6 +85,83 @@ fn s_h4_a_frame_costs_at_most_three_times_its_size() {
     Client::operator(&gateway, 4).ok("health", json!({}));
 }
 
+/// Params that each method needs, so that it looks at the one that is tried.
+fn needed(name: &str) -> Value {
+    match name {
+        "sessionKey" | "key" | "sessionId" => "main".into(),
+        "agentId" => "main".into(),
+        "name" => "NOTES.md".into(),
+        "keys" => json!(["main"]),
+        "raw" => "{}".into(),
+        _ => "x".into(),
+    }
+}
+
+/// For each member of each method's params that may hold a text, and for one it does not know: params in which that
+/// holds `text`, and what is tried.
+fn with_text_anywhere(text: &str) -> Vec<(String, String, Value)> {
+    let mut all = Vec::new();
+    for file in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/schemas/methods")).unwrap() {
+        let path = file.unwrap().path();
+        let method = path.file_stem().unwrap().to_str().unwrap().to_string();
+        // Judged before anybody is let in; and one that ends the gateway.
+        if method == "connect" || method == "gateway.restart.request" {
+            continue;
+        }
+        let schema: Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+        let members = schema["params"]["properties"].as_object().cloned().unwrap_or_default();
+        let unknown = ("zzUnknown".to_string(), json!({"type": "string"}));
+        for (name, member) in members.iter().map(|(n, m)| (n.clone(), m.clone())).chain([unknown]) {
+            let kind = &member["type"];
+            if ["integer", "boolean", "number"].iter().any(|other| kind == other) {
+                continue;
+            }
+            let long = match kind == "array" {
+                true if member["items"]["type"] == "string" => json!([text]),
+                true => json!([{"content": text, "fileName": "x"}]),
+                false => text.into(),
+            };
+            let required = schema["params"]["required"].as_array().cloned().unwrap_or_default();
+            let required = required.iter().map(|name| name.as_str().unwrap());
+            let mut params: serde_json::Map<String, Value> =
+                required.map(|name| (name.to_string(), needed(name))).collect();
+            if members.contains_key("idempotencyKey") {
+                params.insert("idempotencyKey".into(), format!("{method} {name}").into());
+            }
+            if members.contains_key("timeoutMs") {
+                params.insert("timeoutMs".into(), 1.into());
+            }
+            params.insert(name.clone(), long);
+            all.push((method.clone(), format!("{method} {name}"), params.into()));
+        }
+    }
+    assert!(all.len() > 150, "{} places for a text", all.len());
+    all
+}
+
+// S-H4: not only health, and not only what is refused: every method with every text it takes.
+#[test]
+fn s_h4_a_long_text_costs_at_most_three_times_its_size_wherever_it_stands() {
+    const LENGTH: usize = 3 << 20;
+    let gateway = Gateway::plain();
+    let mut client = Client::operator(&gateway, 4);
+    begin_session(&mut client);
+    let mut dear = Vec::new();
+    for (method, what, params) in with_text_anywhere(&"y".repeat(LENGTH)) {
+        let id = what.as_str();
+        let frame = json!({"type": "req", "id": id, "method": method, "params": params}).to_string();
+        let grown = peak_of(&gateway, || {
+            client.message(Message::text(frame));
+            client.res(id);
+        });
+        drop(client.kept());
+        if grown > 3 * kib(LENGTH) + 2048 {
+            dear.push(format!("{what}: {grown} KiB"));
+        }
+    }
+    assert!(dear.is_empty(), "{} KiB cost: {dear:#?}", kib(LENGTH));
+}
+
 #[test]
 fn s_h4_many_large_frames_at_a_time_wait_for_each_other() {
     let gateway = Gateway::plain();
@@ -136,9 +213,10 @@ fn s_m4_who_holds_most_of_what_arrives_makes_room() {
     begin(&mut device[0], 17 << 20, 16 << 20);
     begin(&mut other, 17 << 20, 15 << 20);
     std::thread::sleep(Duration::from_millis(300));
-    let text = "x".repeat(2 << 20);
     for n in 0..5 {
-        honest.ok("chat.inject", json!({"sessionKey": "main", "message": format!("{n} {text}")}));
+        let text = format!(r#"{{"type":"req","id":"long{n}","method":"health"{}}}"#, " ".repeat(2 << 20));
+        honest.message(Message::text(text));
+        honest.answer(&format!("long{n}")).unwrap();
     }
     let Closed(code, reason) = device.remove(0).until_closed();
     assert_eq!(code, 1013, "{reason}");

@@ -356,6 +356,22 @@ fn m_8_a_page_of_the_gateways_own_address_is_paired_silently_and_no_other() {
     assert_eq!(visit(&ip, &format!("https://{ip}"), &[]), asks, "a page behind TLS, which is not here");
     assert_eq!(visit(&ip, &format!("http://{ip}"), &[("X-Forwarded-For", "127.0.0.1")]), asks, "a proxy");
     assert_eq!(visit(&ip, &format!("http://{ip}"), &[("Via", "1.1 x")]), asks, "another proxy");
+    // S-L14: whatever a proxy adds, it adds who asked.
+    for name in [
+        "X-Azure-ClientIP",
+        "Fastly-Client-IP",
+        "X-ProxyUser-Ip",
+        "X-Original-For",
+        "X-Original-Forwarded-For",
+        "X-Amzn-Trace-Id",
+        "X-Real-Ip",
+        "True-Client-IP",
+        "Remote-Addr",
+        "WL-Proxy-Client-IP",
+        "X-Host-Forwarded",
+    ] {
+        assert_eq!(visit(&ip, &format!("http://{ip}"), &[(name, "x")]), asks, "{name}");
+    }
 }
 
 // S-L14: what a listed proxy passes on is nobody's of this host, even if the proxy adds nothing.

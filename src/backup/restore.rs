@@ -18,6 +18,7 @@ pub fn restore(env: &Env, archive: &Path, target: &Path) -> Result<Contents> {
     let target = free_place(env, target)?;
     let contents = archive::verify(archive)?;
     let parent = target.parent().unwrap_or(Path::new("/"));
+    only_ours(parent)?;
     files::private_dir(parent)?;
     enough_space(parent, contents.bytes)?;
     let staging = fresh(parent, &target)?;
@@ -35,13 +36,6 @@ pub fn restore(env: &Env, archive: &Path, target: &Path) -> Result<Contents> {
 
 /// A new directory beside the target, this user's alone: one that somebody made before is never taken over.
 fn fresh(parent: &Path, target: &Path) -> Result<PathBuf> {
-    let mode = std::fs::metadata(parent).map_or(0, |meta| meta.mode());
-    if mode & 0o002 != 0 && mode & 0o1000 == 0 {
-        let dir = parent.display();
-        return Err(Error::invalid(format!(
-            "everybody may exchange what lies in {dir}: choose a --target in a directory of your own"
-        )));
-    }
     let mut name = std::ffi::OsString::from(".");
     name.push(target.file_name().unwrap_or_default());
     name.push(format!(".restoring-{}", ids::hex(8)?));
@@ -49,6 +43,32 @@ fn fresh(parent: &Path, target: &Path) -> Result<PathBuf> {
     let made = std::fs::DirBuilder::new().mode(0o700).create(&staging);
     made.map_err(|e| Error::io(format_args!("make {}", staging.display()), e))?;
     Ok(staging)
+}
+
+/// Refuses a place where somebody else may exchange what lies in it, or one of the directories above: what is unpacked
+/// would go where he likes. What is missing of it will be this user's alone.
+fn only_ours(parent: &Path) -> Result<()> {
+    let there = parent.ancestors().find(|dir| dir.exists()).unwrap_or(Path::new("/"));
+    let real = std::fs::canonicalize(there)
+        .map_err(|e| Error::io(format_args!("look at {}", there.display()), e))?;
+    let own = rustix::process::geteuid().as_raw();
+    for dir in real.ancestors() {
+        let meta =
+            std::fs::metadata(dir).map_err(|e| Error::io(format_args!("look at {}", dir.display()), e))?;
+        // Whose is `/` has everything; where other names hold inside of a container it is nobody's.
+        let is_foreign = meta.uid() != own && meta.uid() != 0 && dir.parent().is_some();
+        // Where each user has a group of his own it has his number.
+        let is_own_group = meta.gid() == meta.uid();
+        let writers = if is_own_group { 0o002 } else { 0o022 };
+        let is_open = meta.mode() & writers != 0 && meta.mode() & 0o1000 == 0;
+        if is_foreign || is_open {
+            let dir = dir.display();
+            return Err(Error::invalid(format!(
+                "others may exchange what lies in {dir}: choose a --target in a directory of your own, which only you may write"
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// The target as an absolute path, if something may be put there.

@@ -1,9 +1,10 @@
 //! Which requests were already accepted: idempotency keys in memory (R-10a). The state thread owns it; the
 //! same records stand in the [`super::Journal`], from which it is filled at start.
 use super::line::Record;
-use ring::digest::{SHA256, digest};
+use ring::digest::{Context, SHA256};
 use serde_json::Value;
 use std::collections::{HashMap, VecDeque};
+use std::io::Write;
 
 /// How long a key is remembered, in milliseconds.
 pub const KEEP_MS: u64 = 24 * 60 * 60 * 1000;
@@ -114,36 +115,51 @@ impl Dedupe {
     }
 }
 
-/// SHA-256 in hex of parameters as JSON with sorted members, so that their order does not matter.
+/// SHA-256 in hex of parameters as JSON with sorted members, so that their order does not matter. They may be large, so
+/// their text never stands in memory.
 pub fn params_hash(params: &Value) -> String {
-    let mut text = String::new();
-    canonical(params, &mut text);
-    crate::ids::encode(digest(&SHA256, text.as_bytes()).as_ref())
+    let mut sum = Sum(Context::new(&SHA256));
+    // Taking a sum does not fail, nor does any value.
+    let _ = canonical(params, &mut sum);
+    crate::ids::encode(sum.0.finish().as_ref())
 }
 
-fn canonical(value: &Value, text: &mut String) {
+struct Sum(Context);
+
+impl Write for Sum {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+fn canonical(value: &Value, sum: &mut Sum) -> std::io::Result<()> {
     match value {
         Value::Object(map) => {
             let mut names: Vec<_> = map.iter().collect();
             crate::order::by_key(&mut names, |(name, _)| *name);
-            text.push('{');
+            sum.write_all(b"{")?;
             for (name, value) in names {
-                text.push_str(&Value::from(name.as_str()).to_string());
-                text.push(':');
-                canonical(value, text);
-                text.push(',');
+                serde_json::to_writer(&mut *sum, name)?;
+                sum.write_all(b":")?;
+                canonical(value, sum)?;
+                sum.write_all(b",")?;
             }
-            text.push('}');
+            sum.write_all(b"}")
         }
         Value::Array(items) => {
-            text.push('[');
+            sum.write_all(b"[")?;
             for item in items {
-                canonical(item, text);
-                text.push(',');
+                canonical(item, sum)?;
+                sum.write_all(b",")?;
             }
-            text.push(']');
+            sum.write_all(b"]")
         }
-        other => text.push_str(&other.to_string()),
+        other => Ok(serde_json::to_writer(sum, other)?),
     }
 }
 
@@ -207,6 +223,14 @@ mod tests {
     fn the_hash_does_not_depend_on_member_order() {
         let hash = params_hash(&json!({"a": 1, "b": [{"c": "x", "d": null}]}));
         assert_eq!(hash.len(), 64);
+        // It stands in journals of earlier versions.
+        assert_eq!(
+            params_hash(&json!({"b": [1, "\"\n\u{e9}"], "a": null})),
+            crate::ids::encode(
+                ring::digest::digest(&SHA256, "{\"a\":null,\"b\":[1,\"\\\"\\n\u{e9}\",],}".as_bytes())
+                    .as_ref()
+            )
+        );
         assert_eq!(hash, params_hash(&json!({"b": [{"d": null, "c": "x"}], "a": 1})));
         for other in [json!({"a": "1", "b": [{"c": "x", "d": null}]}), json!({"a": 1, "b": []}), json!({})] {
             assert_ne!(hash, params_hash(&other));

@@ -6,6 +6,7 @@
 //! is tried. Knows nothing of HTTP, models or retries, and never uses a proxy.
 use super::guard::Guard;
 use crate::cancel::{Cancel, SLICE};
+use crate::owners::{self, Holder};
 use crate::parts::Parts;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::OwnedFd;
@@ -125,10 +126,14 @@ impl Watch {
         if is_kept { Err(Errno::ACCESS) } else { Ok(()) }
     }
 
-    /// A connection whose both ends are one address ended on this machine.
+    /// A connection whose both ends are one address ended on this machine, and so did one whose other end is a socket
+    /// here, whatever routes say.
     fn judge(&self, stream: TcpStream) -> io::Result<TcpStream> {
-        let is_strict = self.is_strict.load(Ordering::Relaxed);
-        if is_strict && stream.local_addr()?.ip() == stream.peer_addr()?.ip() {
+        if !self.is_strict.load(Ordering::Relaxed) {
+            return Ok(stream);
+        }
+        let (own, other) = (stream.local_addr()?, stream.peer_addr()?);
+        if own.ip() == other.ip() || matches!(owners::holder(own, other), Holder::User(_)) {
             return Err(io::Error::from(io::ErrorKind::PermissionDenied));
         }
         Ok(stream)

@@ -5,7 +5,7 @@
 //! (SEC-05); a device's token opens nothing here.
 use crate::calls::Caller;
 use crate::device::secret_eq;
-use crate::door::{Failed, Stage, Ticket};
+use crate::door::{Failed, Stage, Ticket, Turn};
 use crate::http::{Auth, Refusal};
 use crate::methods::local;
 use crate::net::auth;
@@ -23,8 +23,11 @@ pub fn judge(kind: Auth, head: &Head, peer: &Peer, ticket: &Ticket, shared: &Sha
         return hook(head, peer, ticket, shared);
     }
     let auth = shared.auth();
-    match bearer(head) {
+    let token = bearer(head);
+    let turn = turn(token, peer, ticket, shared)?;
+    match token {
         Some(token) if auth.secret.as_ref().is_some_and(|secret| secret_eq(secret.reveal(), token)) => {
+            turn.into_iter().for_each(Turn::give_back);
             let scopes = Scopes::new(vec!["operator.admin".to_string()]);
             let generation = auth.generation;
             Ok(Some(caller("http", auth.mode.name(), generation, scopes, peer)))
@@ -44,13 +47,28 @@ fn hook(head: &Head, peer: &Peer, ticket: &Ticket, shared: &Shared) -> Judged {
         let text = "Hook token must be provided via Authorization: Bearer <token> or X-OpenClaw-Token header (query parameters are not allowed).";
         return Err(Refusal::new(400, text));
     }
-    match bearer(head).or_else(|| head.get("x-openclaw-token")) {
+    let offered = bearer(head).or_else(|| head.get("x-openclaw-token"));
+    let turn = turn(offered, peer, ticket, shared)?;
+    match offered {
         Some(offered) if secret_eq(token, offered) => {
+            turn.into_iter().for_each(Turn::give_back);
             Ok(Some(caller("hook", "hook", 0, Scopes::default(), peer)))
         }
         Some(_) => Err(wrong(peer, ticket, shared)),
         None => Err(missing("hooks.token")),
     }
+}
+
+/// The turn to compare what is offered, if anything is.
+fn turn(
+    offered: Option<&str>,
+    peer: &Peer,
+    ticket: &Ticket,
+    shared: &Shared,
+) -> Result<Option<Turn>, Refusal> {
+    offered
+        .map(|_| ticket.turn(peer.client, &shared.limits).ok_or_else(|| auth::unheard().into()))
+        .transpose()
 }
 
 fn caller(name: &str, method: &'static str, generation: u64, scopes: Scopes, peer: &Peer) -> Arc<Caller> {
@@ -85,8 +103,7 @@ fn wrong(peer: &Peer, ticket: &Ticket, shared: &Shared) -> Refusal {
         Failed::Counted(_) => Refusal::new(401, "Unauthorized").with("WWW-Authenticate", "Bearer"),
         too_many => {
             ticket.stage(Stage::Idle);
-            ticket.pause();
-            auth::rate_limited(too_many).into()
+            if ticket.pause() { auth::rate_limited(too_many).into() } else { auth::unheard().into() }
         }
     }
 }

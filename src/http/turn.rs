@@ -2,12 +2,11 @@
 //!
 //! Used by the connection's own thread, from the moment the request was judged until it is answered.
 use crate::calls::Caller;
-use crate::door::{OpenStream, Stage, Ticket};
+use crate::door::{OpenStream, Stage, Ticket, has_closed};
 use crate::http::Refusal;
 use crate::http::responder::Responder;
 use crate::net::head::Head;
 use crate::state::shared::Shared;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::cell::Cell;
 use std::net::TcpStream;
 use std::sync::Arc;
@@ -43,7 +42,8 @@ pub struct Turn<'a> {
 impl Turn<'_> {
     /// Whether the connection may go on behind the answer.
     pub fn may_stay(&self) -> bool {
-        let is_welcome = self.ticket.is_proven() || !self.shared.door.is_pressed();
+        let is_welcome =
+            self.ticket.is_proven() || !(self.shared.door.is_pressed() || self.ticket.is_evicted());
         let is_wanted = self.head.version() > 0 && !self.head.has_token("connection", "close");
         let is_sound = self.is_read && !std::thread::panicking();
         is_sound && is_welcome && is_wanted && !self.shared.published.is_stopping()
@@ -81,22 +81,4 @@ impl Drop for Turn<'_> {
             let _ = Responder::new(self).refuse(&Refusal::new(500, "a defect of the gateway: see its log"));
         }
     }
-}
-
-#[cfg(target_os = "linux")]
-fn has_closed(stream: &TcpStream) -> bool {
-    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
-    let mut fds = [PollFd::new(stream, PollFlags::RDHUP)];
-    poll(&mut fds, Some(&now)).is_ok_and(|ready| ready > 0)
-}
-
-/// Elsewhere the end is seen only when nothing has come before it.
-#[cfg(not(target_os = "linux"))]
-fn has_closed(stream: &TcpStream) -> bool {
-    use rustix::net::{RecvFlags, recv};
-    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
-    let mut fds = [PollFd::new(stream, PollFlags::IN)];
-    poll(&mut fds, Some(&now)).is_ok_and(|ready| ready > 0)
-        && recv(stream, &mut [0u8; 1][..], RecvFlags::PEEK | RecvFlags::DONTWAIT)
-            .is_ok_and(|(_, bytes)| bytes == 0)
 }

@@ -26,12 +26,12 @@ pub fn prepare(mut params: Value) -> Result<Value> {
         let text = format!("message is {length} bytes long, at most {MAX_MESSAGE} fit; send it in parts");
         return Err(Error::invalid(text));
     }
+    // What is refused costs no hash.
+    let attached = params.get("attachments").and_then(Value::as_array);
+    let attached = attached.map(|list| Attachments::read(list)).transpose()?.unwrap_or_default();
     let hash = params_hash(&params);
     let Some(map) = params.as_object_mut() else { return Ok(params) };
-    let attached = match map.remove("attachments") {
-        Some(Value::Array(list)) => Attachments::read(&list)?,
-        _ => Attachments::default(),
-    };
+    map.remove("attachments");
     map.put("idempotencyKey", key.unwrap_or_default());
     map.put("hash", hash);
     map.put("images", attached.images);

@@ -9,7 +9,7 @@ use crate::clock;
 use crate::device::pairing::{Admission, Applicant, Change, Credential, Pairing};
 use crate::device::proof::{self, Verified};
 use crate::device::secret_eq;
-use crate::door::{Failed, Stage, Ticket};
+use crate::door::{Failed, PAUSE, Stage, Ticket, Turn};
 use crate::error::{Error, Kind, Result};
 use crate::net::head::Head;
 use crate::net::peer::Peer;
@@ -105,9 +105,15 @@ pub fn admit(
     nonce: &str,
 ) -> std::result::Result<Admitted, Refusal> {
     let client = crate::logging::quoted(&request.client.id);
+    // Taken before anything is compared: who goes away before he is answered has used it up all the same.
+    let turn = match request.auth.is_offered() {
+        true => Some(ticket.turn(peer.client, &shared.limits).ok_or_else(unheard)?),
+        false => None,
+    };
     let mut has_guessed = false;
     let decided = decide(shared, peer, head, request, nonce, &mut has_guessed);
     if !has_guessed {
+        turn.into_iter().for_each(Turn::give_back);
         return decided;
     }
     let too_many = match count_failure(shared, peer, &format!("client {client}")) {
@@ -118,11 +124,18 @@ pub fn admit(
     if decided.is_err() {
         ticket.stage(Stage::Idle);
     }
-    ticket.pause();
+    let is_heard = ticket.pause();
     decided.map_err(|refusal| match refusal.error.kind {
+        _ if !is_heard => Refusal { error: unheard(), ..refusal },
         Kind::Unauthorized => Refusal { error: rate_limited(too_many), ..refusal },
         _ => refusal,
     })
+}
+
+/// What is said to who lost his place while he waited to be compared, or to be told. It says nothing about the secret.
+pub fn unheard() -> Error {
+    Error::new(Kind::Unavailable, "too many failed authentication attempts, and others wait: try again")
+        .retry_in(PAUSE)
 }
 
 /// The decision alone, and whether a wrong secret was shown.

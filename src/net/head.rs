@@ -66,10 +66,34 @@ impl Head {
 
     /// Whether it bears what proxies add when they forward for somebody else.
     pub fn is_forwarded(&self) -> bool {
-        const NAMES: [&str; 6] =
-            ["forwarded", "via", "x-real-ip", "x-client-ip", "true-client-ip", "x-cluster-client-ip"];
-        const FAMILIES: [&str; 5] = ["x-forwarded", "cf-", "fly-", "tailscale-", "x-envoy-"];
-        let is_added = |name: &str| NAMES.contains(&name) || FAMILIES.iter().any(|f| name.starts_with(f));
+        // Whatever the proxy is called, it adds who asked it, or which request it was.
+        const PARTS: [&str; 8] = [
+            "forward",
+            "client-ip",
+            "clientip",
+            "real-ip",
+            "user-ip",
+            "remote-ip",
+            "remote-addr",
+            "trace-id",
+        ];
+        const FAMILIES: [&str; 11] = [
+            "via",
+            "cf-",
+            "fly-",
+            "tailscale-",
+            "x-envoy-",
+            "x-azure-",
+            "x-amz",
+            "x-original-",
+            "x-appengine-",
+            "fastly-",
+            "x-proxy",
+        ];
+        let is_added = |name: &str| {
+            PARTS.iter().any(|part| name.contains(part))
+                || FAMILIES.iter().any(|family| name.starts_with(family))
+        };
         self.headers.iter().any(|(name, _)| is_added(name))
     }
 

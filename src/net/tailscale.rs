@@ -31,9 +31,13 @@ pub fn is_identified(peer: &Peer, head: &Head, path: &str) -> bool {
 /// The address and the login that Serve's headers name, if they are all there and as Serve writes them.
 fn claimed(head: &Head) -> Option<(IpAddr, &str)> {
     let single = |name: &'static str| {
-        let mut values = head.all(name).filter(|value| !value.is_empty());
-        values.next().filter(|_| values.next().is_none())
+        let mut values = head.all(name);
+        values.next().filter(|value| !value.is_empty() && values.next().is_none())
     };
+    // What Serve does not add, another proxy has.
+    if ["forwarded", "via", "x-real-ip", "x-client-ip"].iter().any(|name| head.all(name).next().is_some()) {
+        return None;
+    }
     single("x-forwarded-proto").and(single("x-forwarded-host"))?;
     // The only hop: a list does not parse as an address.
     let ip = single("x-forwarded-for")?.trim().parse().ok()?;
@@ -91,6 +95,10 @@ mod tests {
             ("100.64.0.9", "100.64.0.9, 203.0.113.5"),
             ("100.64.0.9", "100.64.0.9,"),
             ("100.64.0.9", "100.64.0.9\nX-Forwarded-For: 203.0.113.5"),
+            ("100.64.0.9", "100.64.0.9\nX-Forwarded-For:"),
+            ("100.64.0.9", "100.64.0.9\nVia: 1.1 proxy"),
+            ("100.64.0.9", "100.64.0.9\nForwarded: for=203.0.113.5"),
+            ("100.64.0.9", "100.64.0.9\nX-Real-IP: 203.0.113.5"),
             ("100.64.0.9", ""),
             ("100.64.0.9", "100.64.0.9:80"),
             ("X-Forwarded-Proto: https\n", ""),

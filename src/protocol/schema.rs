@@ -3,8 +3,8 @@
 //! The files under `schemas/` are the source of truth. The `params` of every method and the request
 //! frame are compiled into validators at build time; results and events are checked by the tests only. A method's
 //! schema stands in its row of the table of methods, made by `of!`.
-//! A valid value costs no allocation. Only for an invalid one is the schema's text read again, to say
-//! what is wrong. Pure data, runs on the connections' threads; it sends nothing and knows no state.
+//! A text in params is short unless its schema says how long it may be. A valid value without a long one costs no
+//! allocation; else the schema's text is read again, to say what is wrong. Pure data, runs on the connections' threads; it sends nothing and knows no state.
 use crate::json;
 use serde_json::{Map, Value};
 
@@ -16,6 +16,10 @@ pub mod judge;
 mod pack;
 #[cfg(test)]
 mod tests;
+
+/// Characters of a text in params whose schema has no `maxLength`: more than any name, address or path needs. What may be
+/// longer says so, so that no identifier can be made into a burden for the memory.
+pub const MAX_TEXT: usize = 16_384;
 
 /// The schema of a method, one file under `schemas/methods/`, and how its params are checked. A file's root refers to its
 /// own `params`.
@@ -72,11 +76,17 @@ impl Schema {
     /// Checks a method's params; null counts as `{}`. The error is the complete text for the client:
     /// `invalid <method> params: <part>; <part>`.
     pub fn check(&self, params: &Value) -> Result<(), String> {
-        let subject = || format!("invalid {} params", name(self.path));
-        if params.is_null() {
-            return check(self.is_valid, self.path, &Value::Object(Map::new()), subject);
+        let empty = Value::Object(Map::new());
+        let params = if params.is_null() { &empty } else { params };
+        let is_valid = (self.is_valid)(params);
+        if is_valid && !has_long_text(params) {
+            return Ok(());
         }
-        check(self.is_valid, self.path, params, subject)
+        let parts = explain::explain(&pack::text(self.path), params, MAX_TEXT);
+        match parts.is_empty() {
+            true if is_valid => Ok(()),
+            _ => Err(format!("invalid {} params: {}", name(self.path), said(parts))),
+        }
     }
 
     /// Takes out of a method's params the members that its schema does not have; gives their names.
@@ -105,13 +115,16 @@ pub const fn name(path: &'static str) -> &'static str {
 /// Checks that a frame is a request frame; its params are not looked at. The error is the complete
 /// text for the client: `invalid request frame: <part>; <part>`.
 pub fn check_request(frame: &Value) -> Result<(), String> {
-    check(IS_REQUEST, FRAMES, frame, || "invalid request frame".to_string())
+    if IS_REQUEST(frame) {
+        return Ok(());
+    }
+    Err(format!("invalid request frame: {}", said(explain::explain(&pack::text(FRAMES), frame, usize::MAX))))
 }
 
 /// What keeps a value from fitting a schema that is no method's, such as a tool's; empty when it fits. Knows the
 /// keywords of `KEYWORDS` only.
 pub fn misfits(schema: &str, value: &Value) -> Vec<String> {
-    explain::misfits(schema, value)
+    explain::explain(schema, value, usize::MAX)
 }
 
 /// The files of schemas that are no method's: those of frames and of events.
@@ -130,14 +143,16 @@ fn read(text: &str) -> Value {
     json::read(text, 100_000, 64).unwrap_or_default()
 }
 
-fn check(
-    is_valid: fn(&Value) -> bool,
-    path: &str,
-    value: &Value,
-    subject: impl Fn() -> String,
-) -> Result<(), String> {
-    if is_valid(value) {
-        return Ok(());
+/// What is wrong with a value that a validator has refused.
+fn said(parts: Vec<String>) -> String {
+    if parts.is_empty() { "must match the schema".to_string() } else { parts.join("; ") }
+}
+
+fn has_long_text(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.len() > MAX_TEXT,
+        Value::Array(items) => items.iter().any(has_long_text),
+        Value::Object(map) => map.values().any(has_long_text),
+        _ => false,
     }
-    Err(format!("{}: {}", subject(), explain::explain(&pack::text(path), value).join("; ")))
 }

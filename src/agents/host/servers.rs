@@ -2,7 +2,7 @@
 //! a variable or in an `auth-profiles.json`, and the headers beside it.
 //!
 //! Over what is in force before and after a change, so that several changes after each other bring nobody further than
-//! one. A server is the same as long as scheme, host and port are. Reads the files of profiles.
+//! one. A server is the same as long as scheme, host and port are, and the headers that name a host. Reads the files of profiles.
 use super::refused;
 use crate::config::Config;
 use crate::env::Env;
@@ -70,7 +70,7 @@ impl Sent {
             None => env.var(&variable).map(|_| Key::Variable(variable)),
         };
         Sent {
-            server: url.map(server),
+            server: url.map(|url| server(url) + &hosts(section)),
             is_known: url.is_some() && url == known::base_url(id),
             key,
             profile: has_profile && !has_file,
@@ -109,9 +109,20 @@ fn text<'a>(section: &'a Value, name: &str) -> Option<&'a str> {
 
 /// Values of the headers of a provider and its models.
 fn headers(section: &Value) -> Vec<String> {
+    all_headers(section).filter_map(|(_, value)| Some(value.as_str()?.to_string())).collect()
+}
+
+/// The headers by which one address serves many hosts, as one text.
+fn hosts(section: &Value) -> String {
+    let is_host = |name: &str| name.contains("host") || name.trim() == "forwarded";
+    let named = all_headers(section).filter(|(name, _)| is_host(&name.to_ascii_lowercase()));
+    named.map(|(name, value)| format!(" {name}: {value}")).collect()
+}
+
+fn all_headers(section: &Value) -> impl Iterator<Item = (&String, &Value)> {
     let models = section.get("models").and_then(Value::as_array).into_iter().flatten();
     let all = [section].into_iter().chain(models).filter_map(|it| it.get("headers")?.as_object());
-    all.flat_map(|map| map.values()).filter_map(Value::as_str).map(str::to_string).collect()
+    all.flatten()
 }
 
 /// Scheme, host and port; of what is no address, the text itself.

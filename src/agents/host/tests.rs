@@ -168,6 +168,11 @@ fn s_h1_a_key_of_the_host_goes_where_the_host_said() {
         (of("own", "baseUrl: 'http://o:80/v2', api: 'anthropic-messages', authHeader: true"), None),
         (of("plain", "baseUrl: 'http://evil/v1'"), Some("a header")),
         (of("plain", "baseUrl: 'http://evil/v1', models: []"), None),
+        // S-H1: one address may serve many hosts.
+        (of("own", "headers: {Host: 'evil'}"), key),
+        (of("own", "models: [{id: 'm', headers: {' x-forwarded-HOST': 'evil'}}]"), key),
+        (of("own", "headers: {Forwarded: 'host=evil'}, apiKey: 'mine'"), Some("a header")),
+        (of("own", "headers: {Accept: 'x'}"), None),
         (of("plain", "baseUrl: 'http://evil/v1', models: [{id: 'n', headers: {C: 'x'}}]"), None),
         (of("q", "baseUrl: 'http://evil/v1'"), Some("the key in apiKeyFile")),
         (of("q", "baseUrl: 'http://evil/v1', apiKey: 'mine'"), None),

@@ -42,7 +42,7 @@ fn walk(value: &Value, node: Node, path: &str, secrets: &[String], out: &mut Fin
         list.push(Issue::new(path, message));
     }
     if !fits(value, kind) {
-        let is_open = !node.sensitive() && !path.starts_with("gateway.auth.");
+        let is_open = !node.sensitive() && !node.has_secret_members() && !path.starts_with("gateway.auth.");
         let shown = shown(value, kind).filter(|text| is_open && !carries_secret(text, secrets));
         let got = shown.unwrap_or_else(|| name_of(value).to_string());
         let message = format!("expected {}, got {got}{}", expected(kind), hint(value, kind));

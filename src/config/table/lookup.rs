@@ -73,6 +73,17 @@ impl Node {
         self.key().is_some_and(|key| key.sensitive)
     }
 
+    /// Whether it is the place `pattern`, with `*` where a row has it.
+    pub fn is_at(&self, pattern: &str) -> bool {
+        let names = self.rows.first().map(|key| key.path.split('.').take(self.depth));
+        names.is_some_and(|names| names.eq(pattern.split('.')))
+    }
+
+    /// Whether secrets belong right below it.
+    pub fn has_secret_members(&self) -> bool {
+        self.rows.iter().any(|key| key.sensitive && key.path.split('.').count() == self.depth + 1)
+    }
+
     /// Whether it is, or is below, something that exists only when a user names or lists it.
     pub fn is_optional(&self) -> bool {
         self.rows.first().is_some_and(|key| key.path.split('.').take(self.depth).any(|name| name == "*"))

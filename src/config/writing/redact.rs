@@ -1,7 +1,8 @@
 //! Which parts of a configuration are secret, and a copy of it without them.
 //!
-//! Pure; any thread. Keys of the table are judged by their row; keys the table does not know, and all keys
-//! below a row of type `Any`, by their name. Numbers such as `maxTokens` stay readable.
+//! The one rule for views, findings, errors and the log. Pure; any thread. Keys of the table are judged by their row;
+//! keys the table does not know, and all keys below a row of type `Any`, by their name and by their place: beside secrets
+//! stand slips of the pen that are secrets. Numbers such as `maxTokens` stay readable.
 use crate::config::keys::Type;
 use crate::config::lookup::{self, Node};
 use serde_json::Value;
@@ -27,10 +28,22 @@ const NAMES: &[&str] = &[
     "cookie",
     "credential",
     "bearer",
+    "encryptkey",
+    "encryptionkey",
+    "masterkey",
+    "clientkey",
+    "licensekey",
+    "authkey",
+    "serviceaccount",
+    "mnemonic",
+    "connectionstring",
 ];
 
 /// Last words of names of secrets that are too short to be looked for inside of names: `githubPat`, `DB_PWD`.
-const WORDS: &[&str] = &["pat", "pwd", "jwt"];
+const WORDS: &[&str] = &["pat", "pwd", "jwt", "pass", "psk", "otp", "totp", "nsec", "dsn"];
+
+/// Names that are those of secrets only where nothing is known of the place.
+const VAGUE: &[&str] = &["code", "seed", "access", "refresh", "hmac", "salt", "signature", "auth"];
 
 /// Whether a key or variable of this name probably holds a secret.
 pub fn is_secret_name(name: &str) -> bool {
@@ -76,6 +89,8 @@ enum Hide {
     Nothing,
     /// Addresses: who knows that of a webhook may use it.
     Addresses,
+    /// Texts: it may be a secret in a wrong place, or a word.
+    Doubtful,
     /// Texts and numbers; the user named them, as variables are, so most of them are no secrets.
     Variables,
     /// Texts: the name only sounds like a secret.
@@ -101,8 +116,12 @@ impl Place {
             Some(node) if node.sensitive() => Hide::All,
             Some(_) => Hide::Nothing,
             None if is_secret_end(name) => Hide::All,
+            // Credentials under whatever name: what else a profile has is in the table.
+            None if self.node.is_some_and(|node| node.is_at("auth.profiles.*")) => Hide::All,
             None if is_secret_name(name) => Hide::Texts,
             None if name == "env" => Hide::Variables,
+            None if VAGUE.contains(&plain(name).as_str()) => Hide::Doubtful,
+            None if self.node.is_some_and(|node| node.has_secret_members()) => Hide::Doubtful,
             None if ["webhook", "slack"].iter().any(|part| plain(name).contains(part)) => Hide::Addresses,
             None => Hide::Nothing,
         };
@@ -132,19 +151,28 @@ impl Place {
 
     pub fn hides_text(&self, text: &str) -> bool {
         match self.hide {
-            Hide::Nothing => false,
+            Hide::Nothing => self.is_misplaced(text),
             Hide::Addresses => text.contains("://"),
             _ => true,
         }
+    }
+
+    /// A text where an object with secrets belongs, or none of the words that may stand among the gateway's own.
+    fn is_misplaced(&self, text: &str) -> bool {
+        self.node.is_some_and(|node| match node.kind() {
+            Type::Object | Type::Map => node.has_secret_members(),
+            Type::Enum(words) => node.is_at("gateway.auth.mode") && !words.contains(&text),
+            _ => false,
+        })
     }
 
     pub fn hides_number(&self) -> bool {
         matches!(self.hide, Hide::All | Hide::Variables)
     }
 
-    /// Whether the value is that of a name which the user chose, as variables are.
-    fn is_env(&self) -> bool {
-        self.hide == Hide::Variables
+    /// Whether the value may be an ordinary word: that of a name which the user chose, as variables are, or a doubtful one.
+    fn may_be_word(&self) -> bool {
+        matches!(self.hide, Hide::Doubtful | Hide::Variables)
             || self.node.and_then(|node| node.key()).is_some_and(|key| {
                 matches!(*key.kind, Type::Text { .. })
                     && key.path.rsplit('.').nth(1).is_some_and(|p| p == "env" || p == "vars")
@@ -232,7 +260,7 @@ pub fn collect(value: &Value) -> Vec<String> {
 
 fn gather(value: &Value, place: Place, found: &mut Vec<String>) {
     // A variable may hold anything, `info` or `true` too.
-    let least = if place.is_env() { 8 } else { MIN_SEARCHED };
+    let least = if place.may_be_word() { 8 } else { MIN_SEARCHED };
     match value {
         Value::String(text) if place.hides_text(text) && text.len() >= least => found.push(text.clone()),
         Value::Array(items) => placed(items, place).for_each(|(item, place)| gather(item, place, found)),
@@ -270,6 +298,23 @@ mod tests {
         check(
             json!({"auth": {"profiles": {"a": {"key": "x", "provider": "p"}}}, "tools": {"web": {"search": {"grok": {"key": "x"}}}}}),
             json!({"auth": {"profiles": {"a": {"key": HIDDEN, "provider": "p"}}}, "tools": {"web": {"search": {"grok": {"key": HIDDEN}}}}}),
+        );
+        check(
+            json!({"auth": {"profiles": {"a": {"access": "x", "refresh": "y", "id_t": 5, "mode": "oauth", "email": "e"}}}}),
+            json!({"auth": {"profiles": {"a": {"access": HIDDEN, "refresh": HIDDEN, "id_t": HIDDEN, "mode": "oauth", "email": "e"}}}}),
+        );
+        check(
+            json!({"x": {"encryptKey": "x", "code": "x", "serviceAccount": "x", "pass": "x", "SMTP_PASS": "x", "compass": "c", "exitCode": "c"}}),
+            json!({"x": {"encryptKey": HIDDEN, "code": HIDDEN, "serviceAccount": HIDDEN, "pass": HIDDEN, "SMTP_PASS": HIDDEN, "compass": "c", "exitCode": "c"}}),
+        );
+        check(json!({"gateway": {"auth": "x"}}), json!({"gateway": {"auth": HIDDEN}}));
+        check(
+            json!({"gateway": {"auth": {"mode": "x", "tokn": "x"}, "remote": "x", "mode": "x"}}),
+            json!({"gateway": {"auth": {"mode": HIDDEN, "tokn": HIDDEN}, "remote": HIDDEN, "mode": "x"}}),
+        );
+        check(
+            json!({"gateway": {"auth": {"mode": "token"}}, "models": {"providers": {"p": "x"}}}),
+            json!({"gateway": {"auth": {"mode": "token"}}, "models": {"providers": {"p": HIDDEN}}}),
         );
         check(json!({"telegram": {"botToken": "x"}}), json!({"telegram": {"botToken": HIDDEN}}));
         check(

@@ -1,7 +1,7 @@
 //! Says in words why a value does not fit a schema, in the shapes and the order clients know.
 //!
-//! Runs only after a compiled validator has refused the value, and never decides: if it finds nothing
-//! to say it says so. It knows the few keywords that params use; a test keeps the schemas to them.
+//! Runs only after a compiled validator has refused the value, or where a text is so long that its schema has to allow it;
+//! the latter it decides, else it only says. It knows the few keywords that params use; a test keeps the schemas to them.
 //! Parts and names are bounded, so that a hostile value makes a short answer.
 use crate::json;
 use crate::parts::Parts;
@@ -38,19 +38,11 @@ pub(crate) const KEYWORDS: &[&str] = &[
 ];
 
 /// What is wrong with `value`, in parts without duplicates: for each object first what is missing, then
-/// what is unknown, then its properties in the order of the schema.
-pub(super) fn explain(schema: &str, value: &Value) -> Vec<String> {
-    let mut parts = misfits(schema, value);
-    if parts.is_empty() {
-        parts.push("must match the schema".to_string());
-    }
-    parts
-}
-
-/// The same, empty when it finds nothing to say.
-pub(super) fn misfits(schema: &str, value: &Value) -> Vec<String> {
+/// what is unknown, then its properties in the order of the schema. Texts have at most `most` characters where the schema
+/// says nothing of it. Empty when it finds nothing to say.
+pub(super) fn explain(schema: &str, value: &Value, most: usize) -> Vec<String> {
     let root = json::read(schema, MAX_VALUES, 64).unwrap_or(Value::Null);
-    let mut walk = Walk { root: &root, parts: Vec::new() };
+    let mut walk = Walk { root: &root, most: &most.into(), parts: Vec::new() };
     walk.visit(&root, value, "");
     if walk.full() {
         walk.parts.push("and more".to_string());
@@ -60,6 +52,7 @@ pub(super) fn misfits(schema: &str, value: &Value) -> Vec<String> {
 
 struct Walk<'a> {
     root: &'a Value,
+    most: &'a Value,
     parts: Vec<String>,
 }
 
@@ -142,7 +135,8 @@ impl<'a> Walk<'a> {
         match value {
             Value::String(text) => {
                 let length = text.chars().count() as f64;
-                self.check_bounds(length, limit("minLength"), limit("maxLength"), "characters", path);
+                let most = limit("maxLength").unwrap_or(self.most);
+                self.check_bounds(length, limit("minLength"), Some(most), "characters", path);
             }
             Value::Number(number) => {
                 let number = number.as_f64().unwrap_or(f64::NAN);

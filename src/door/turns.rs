@@ -1,0 +1,141 @@
+//! Turns: of networks with too many wrong credentials so many are compared in a `PAUSE` as there are places, in the order
+//! in which they came.
+//!
+//! Runs on the threads of those who wait. Who waits is worked for and keeps his place, so the line is no longer than there
+//! are places; who hangs up leaves it, and his turn is the next one's. A turn that was taken is used up, whatever becomes
+//! of the connection, unless the credential was right. Nothing is compared here.
+use super::{Door, PAUSE, Ticket, network};
+use crate::protocol::limits::Limits;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use std::collections::VecDeque;
+use std::net::{IpAddr, TcpStream};
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How often who waits is asked whether he is still there.
+const LOOK: Duration = Duration::from_millis(100);
+
+#[derive(Debug, Default)]
+pub(super) struct Turns {
+    /// Tickets, the next one first.
+    line: VecDeque<u64>,
+    /// When the next one may go.
+    next: Option<Instant>,
+}
+
+/// That a credential may be compared.
+#[derive(Debug)]
+pub struct Turn {
+    door: Arc<Door>,
+    /// What it takes of the time; nothing where few have failed.
+    share: Duration,
+}
+
+impl Ticket {
+    /// Waits until a credential from `address` may be compared, at once where few were wrong. `None` if it may not: nobody
+    /// is there any more, the place was taken away, or the line is too long, as only those make it who need no place.
+    pub fn turn(&self, address: IpAddr, limits: &Limits) -> Option<Turn> {
+        let door = self.door.clone();
+        let mut inner = door.lock();
+        if inner.too_many(network(address), limits, Instant::now()).is_none() {
+            drop(inner);
+            return Some(Turn { door, share: Duration::ZERO });
+        }
+        if inner.turns.line.len() as u64 >= 2 * limits.pre_auth {
+            return None;
+        }
+        inner.turns.line.push_back(self.id);
+        let socket = inner.places.iter().find(|place| place.id == self.id).map(|place| place.socket.clone());
+        drop(inner);
+        let share = PAUSE / u32::try_from(limits.pre_auth.max(1)).unwrap_or(u32::MAX);
+        let has_come = self.come_up(socket.as_deref(), share);
+        let mut inner = door.lock();
+        inner.turns.line.retain(|id| *id != self.id);
+        drop(inner);
+        door.freed.notify_all();
+        has_come.then_some(Turn { door, share })
+    }
+
+    fn come_up(&self, socket: Option<&TcpStream>, share: Duration) -> bool {
+        loop {
+            if self.is_evicted() || socket.is_some_and(has_closed) {
+                return false;
+            }
+            let mut inner = self.door.lock();
+            let now = Instant::now();
+            let is_first = inner.turns.line.front() == Some(&self.id);
+            let left = inner.turns.next.map_or(Duration::ZERO, |next| next.saturating_duration_since(now));
+            if is_first && left.is_zero() {
+                inner.turns.next = Some(now + share);
+                return true;
+            }
+            let wait = if is_first { left.min(LOOK) } else { LOOK };
+            drop(self.door.freed.wait_timeout(inner, wait).unwrap_or_else(PoisonError::into_inner));
+        }
+    }
+}
+
+impl Turn {
+    /// The credential was right: the turn is the next one's.
+    pub fn give_back(self) {
+        let mut inner = self.door.lock();
+        inner.turns.next = inner.turns.next.and_then(|next| next.checked_sub(self.share));
+    }
+}
+
+/// Whether the other end has closed, or half of the connection, which who waits for an answer does not.
+#[cfg(target_os = "linux")]
+pub fn has_closed(stream: &TcpStream) -> bool {
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    let mut fds = [PollFd::new(stream, PollFlags::RDHUP)];
+    poll(&mut fds, Some(&now)).is_ok_and(|ready| ready > 0)
+}
+
+/// Elsewhere the end is seen only when nothing has come before it.
+#[cfg(not(target_os = "linux"))]
+pub fn has_closed(stream: &TcpStream) -> bool {
+    use rustix::net::{RecvFlags, recv};
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    let mut fds = [PollFd::new(stream, PollFlags::IN)];
+    poll(&mut fds, Some(&now)).is_ok_and(|ready| ready > 0)
+        && recv(stream, &mut [0u8; 1][..], RecvFlags::PEEK | RecvFlags::DONTWAIT)
+            .is_ok_and(|(_, bytes)| bytes == 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::door::Entry;
+    use std::net::TcpListener;
+
+    // SEC-19: hanging up early makes no turn come sooner, and right credentials use none up.
+    #[test]
+    fn sec_19_after_too_many_failures_comparisons_have_turns() {
+        let limits = Limits { auth_failures: 1, ..Limits::default() };
+        let (door, now) = (Door::new(), Instant::now());
+        let ip: IpAddr = "10.0.0.1".parse().unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let other_end = listener.accept().unwrap();
+        let Entry::Place(ticket) = door.enter(ip, &Arc::new(stream), &limits, now) else { panic!("a place") };
+        let turns = |count: usize, ip: IpAddr, is_right: bool| {
+            let start = Instant::now();
+            for _ in 0..count {
+                let turn = ticket.turn(ip, &limits).unwrap();
+                if is_right {
+                    turn.give_back();
+                }
+            }
+            start.elapsed()
+        };
+        let at_once = Duration::from_millis(100);
+        assert!(turns(100, ip, false) < at_once, "as long as few were wrong");
+        door.failed(ip, String::new, &limits, now);
+        assert!(turns(100, ip, true) < at_once, "right ones");
+        assert!(turns(17, ip, false) >= Duration::from_millis(480), "32 a second");
+        assert!(turns(100, "10.0.0.2".parse().unwrap(), false) < at_once, "others");
+        // Who has hung up gets none and uses none up.
+        drop(other_end);
+        assert!(ticket.turn(ip, &limits).is_none() && door.lock().turns.line.is_empty());
+    }
+}
