@@ -76,6 +76,7 @@ test-llm: release
 torture:
 	OPENCLAW_TORTURE=1000 $(CARGO) test --test gateway torture:: -- --nocapture
 	OPENCLAW_TORTURE=1000 $(CARGO) test --bin openclaw deliveries::crash_tests
+	OPENCLAW_TORTURE=1000 $(CARGO) test --bin openclaw telegram::property_tests
 	OPENCLAW_TORTURE=1000 $(CARGO) test --bin openclaw gateway::carrier
 
 # Random bytes against the frame and head parsers for a bounded time (FUZZ_SECONDS, default 30).

@@ -408,7 +408,7 @@ const ENTITIES: &[(&str, &str)] = &[
 ];
 
 /// Text with its entities replaced.
-fn decode(text: &str) -> String {
+pub fn decode(text: &str) -> String {
     let mut decoded = String::with_capacity(text.len());
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('&') {

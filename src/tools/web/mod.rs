@@ -2,3 +2,5 @@
 pub(in crate::tools) mod html;
 pub(in crate::tools) mod untrusted;
 pub(in crate::tools) mod web_fetch;
+
+pub use html::decode as decode_entities;
