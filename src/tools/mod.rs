@@ -17,8 +17,8 @@ pub use files::change;
 use files::{edit, likeness, read, workspace, write};
 use memories::{memory, memory_get, memory_search};
 pub use running::{Outcome, Progress, run_all};
-pub use web::decode_entities;
 use talks::{agents_list, message, reach, session_status, sessions_history, sessions_list, sessions_send};
+pub use web::decode_entities;
 use web::{html, untrusted, web_fetch};
 
 use crate::calls::{Ask, Provenance};

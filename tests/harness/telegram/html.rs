@@ -3,6 +3,8 @@
 //!
 //! Pure, and as strict as the real one: what passes here is delivered there. The tests of the formatter include this
 //! file too, so it uses nothing around it.
+#![allow(dead_code, reason = "each of the two uses its part")]
+
 /// One entity; offset and length in UTF-16 units of the text. `value` is a link's address or a code block's language.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entity {
@@ -30,14 +32,7 @@ pub fn accept(raw: &str, is_html: bool, is_caption: bool) -> Result<Parsed, Stri
         return Err("text is too long".into());
     }
     let raw = raw.replace('\r', "");
-    let parsed = if is_html {
-        parse(&raw).map_err(|why| format!("can't parse entities: {why}"))?
-    } else {
-        Parsed { text: raw, ..Parsed::default() }
-    };
-    let mut parsed = trim(parsed);
-    parsed.dropped = parsed.entities.len().saturating_sub(MAX_ENTITIES);
-    parsed.entities.truncate(MAX_ENTITIES);
+    let parsed = if is_html { read(&raw)? } else { trim(Parsed { text: raw, ..Parsed::default() }) };
     let length = parsed.text.chars().count();
     match is_caption {
         true if length > 1024 => Err("message caption is too long".into()),
@@ -45,6 +40,14 @@ pub fn accept(raw: &str, is_html: bool, is_caption: bool) -> Result<Parsed, Stri
         false if parsed.text.chars().all(is_blank) => Err("message text is empty".into()),
         _ => Ok(parsed),
     }
+}
+
+/// HTML as a chat shows it, without a look at its length.
+pub fn read(raw: &str) -> Result<Parsed, String> {
+    let mut parsed = trim(parse(raw).map_err(|why| format!("can't parse entities: {why}"))?);
+    parsed.dropped = parsed.entities.len().saturating_sub(MAX_ENTITIES);
+    parsed.entities.truncate(MAX_ENTITIES);
+    Ok(parsed)
 }
 
 /// Nothing that a person could see.
@@ -74,7 +77,7 @@ struct Reader<'r> {
     found: Vec<Entity>,
 }
 
-pub fn parse(raw: &str) -> Result<Parsed, String> {
+fn parse(raw: &str) -> Result<Parsed, String> {
     let mut reader =
         Reader { raw, at: 0, text: String::new(), units: 0, open: Vec::new(), found: Vec::new() };
     while let Some(next) = reader.peek() {

@@ -3,6 +3,7 @@
 //! One thread accepts, one thread serves each connection, request after request. All it knows lies in one `World`; a
 //! poll waits beside it. Tests say what users do (`script`), what goes wrong (`Fault`), and read what was asked.
 pub mod faults;
+pub mod html;
 pub mod methods;
 pub mod params;
 pub mod place;
@@ -295,9 +296,4 @@ fn download(stream: &mut TcpStream, shared: &Shared, rest: &str, number: usize) 
         (_, None) => wire::write(stream, &Err(refuse(404, "Not Found")))?,
     }
     Ok(true)
-}
-
-/// Reads the marks of an HTML text: what is shown, and its entities.
-fn marks(html: &str) -> Answer<(String, Vec<Value>)> {
-    Ok((html.to_string(), Vec::new()))
 }

@@ -1,5 +1,6 @@
 //! What the API says of a text: how long it may be, and how its marks are read.
 use super::super::{Value, json};
+use super::html;
 use super::params::Params;
 use super::wire::{Answer, bad};
 
@@ -14,7 +15,7 @@ pub fn read(params: &Params, name: &str, most: usize) -> Answer<(String, Vec<Val
     }
     let (plain, entities) = match params.text("parse_mode").to_ascii_lowercase().as_str() {
         "" => (raw, plain_entities(params, name)?),
-        "html" => super::marks(&raw)?,
+        "html" => marks(&raw)?,
         "markdown" | "markdownv2" => (raw, Vec::new()),
         _ => return Err(bad("unsupported parse_mode")),
     };
@@ -24,6 +25,18 @@ pub fn read(params: &Params, name: &str, most: usize) -> Answer<(String, Vec<Val
         return Err(bad(what));
     }
     Ok((plain, entities))
+}
+
+fn marks(raw: &str) -> Answer<(String, Vec<Value>)> {
+    let parsed = html::read(raw).map_err(bad)?;
+    let entity = |entity: &html::Entity| {
+        let mut value = json!({"type": entity.kind, "offset": entity.offset, "length": entity.length});
+        if let Some(detail) = &entity.value {
+            value[if entity.kind == "text_link" { "url" } else { "language" }] = detail.as_str().into();
+        }
+        value
+    };
+    Ok((parsed.text, parsed.entities.iter().map(entity).collect()))
 }
 
 fn plain_entities(params: &Params, name: &str) -> Answer<Vec<Value>> {
