@@ -30,7 +30,6 @@ mod metrics;
 mod models;
 mod net;
 mod order;
-mod own;
 mod owners;
 mod params;
 mod parts;

@@ -33,6 +33,24 @@ fn every_path_that_a_document_names_exists() {
     assert!(gone.is_empty(), "named and not there:\n{}", gone.join("\n"));
 }
 
+/// A comment names a file from `src/`, from the repository, or from a folder it lies in.
+#[test]
+fn every_file_that_a_comment_names_exists() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut gone = Vec::new();
+    for (file, text) in texts(&root.join("src")).into_iter().filter(|(file, _)| file.ends_with(".rs")) {
+        let is_comment = |line: &&str| line.trim_start().starts_with("//");
+        let comments: String = text.lines().filter(is_comment).flat_map(|line| [line, "\n"]).collect();
+        for path in quoted(&comments).filter(|path| path.ends_with(".rs")) {
+            let mut places = Path::new(&file).ancestors().skip(1).take_while(|place| place.starts_with(root));
+            if !root.join("src").join(path).exists() && !places.any(|place| place.join(path).exists()) {
+                gone.push(format!("{file}: {path}"));
+            }
+        }
+    }
+    assert!(gone.is_empty(), "named and not there:\n{}", gone.join("\n"));
+}
+
 fn names(dir: &Path) -> Vec<String> {
     let files = std::fs::read_dir(dir).unwrap();
     files.map(|file| file.unwrap().file_name().to_string_lossy().into_owned()).collect()

@@ -33,17 +33,20 @@ const FLOORS: &[&[&str]] = &[
     &["calls", "door", "fetch", "logging", "settings", "signals", "unsupported"],
     // Means: conversations, workspaces, model servers and the agents that use them.
     &["sessions", "workspace"],
-    &["agents", "deliveries", "models", "own"],
+    &["deliveries", "models"],
+    &["agents"],
     &["slash"],
     // Work that is done for somebody.
     &["backup", "channels", "service", "tools", "upkeep"],
     &["agent", "doctor"],
     // What one thread owns, and the commands that look at it.
     &["runs"],
-    &["commands", "state"],
+    &["state"],
+    &["commands"],
     // Doors: methods, and the ways in.
     &["methods"],
-    &["http", "net"],
+    &["net"],
+    &["http"],
     // The house.
     &["gateway"],
     &["cli"],
@@ -72,6 +75,26 @@ fn i10_7_dependencies_between_rooms_point_down() {
     }
     up.dedup();
     assert!(up.is_empty(), "arrows up:\n{}", up.join("\n"));
+}
+
+/// Rooms of one floor may use each other one way only: of rooms in a circle none can be read without the others.
+#[test]
+fn i10_7_no_rooms_form_a_circle() {
+    let mut arrows: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let rooms = FLOORS.concat();
+    for (file, text) in sources(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src"))) {
+        let room = file.split(['/', '.']).next().unwrap_or_default().to_string();
+        let used =
+            rooms_used(&text).into_iter().filter(|used| *used != room && rooms.contains(&used.as_str()));
+        arrows.entry(room.clone()).or_default().extend(used);
+    }
+    // What uses nothing that is left is taken away, until nothing is left, or a circle.
+    while let Some(room) = arrows.iter().find(|(_, used)| used.iter().all(|r| !arrows.contains_key(r))) {
+        let room = room.0.clone();
+        arrows.remove(&room);
+    }
+    let left: Vec<&String> = arrows.keys().collect();
+    assert!(left.is_empty(), "a circle is among {left:?}");
 }
 
 #[test]

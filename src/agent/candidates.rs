@@ -3,10 +3,11 @@
 //! Runs on the run's thread. A model is resolved only when its turn comes.
 use crate::agent::run::{Fallback, Job};
 use crate::agents::Agents;
+use crate::agents::profiles;
 use crate::config::Config;
 use crate::error::{Error, Kind, Result};
 use crate::models::provider::{BUILTIN, Provider};
-use crate::models::{catalogue, failure, profiles, window};
+use crate::models::{catalogue, failure, window};
 
 pub struct Candidates<'a> {
     job: &'a Job,

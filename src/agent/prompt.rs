@@ -5,11 +5,11 @@
 //! `MAX_TOTAL`; what is cut or cannot be read says so in the prompt and the log. Nothing here fails.
 use crate::agent::skills;
 use crate::agents::Agents;
+use crate::agents::own;
 use crate::charset;
 use crate::clock;
 use crate::config::Config;
 use crate::models::provider::Thinking;
-use crate::own;
 use crate::parts::Parts;
 use crate::session_key;
 use crate::tools::Tool;

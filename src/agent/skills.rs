@@ -4,8 +4,8 @@
 //! the workspace only, so skills that lie elsewhere are not named. Read on the run's thread, bounded in number and
 //! bytes; links are not followed (SEC-13).
 use crate::agents::Agents;
+use crate::agents::own;
 use crate::config::Config;
-use crate::own;
 use crate::workspace::beneath;
 use serde_json::Value;
 use std::fmt::Write;

@@ -5,6 +5,7 @@
 //! what a deleted agent leaves goes to the trash.
 use super::sharing::{self, Meets};
 use super::{Agents, trash};
+use crate::agents::own;
 use crate::config::Config;
 use crate::config::edit::{Draft, change};
 use crate::env::Env;
@@ -12,7 +13,6 @@ use crate::error::{Error, Result};
 use crate::files;
 use crate::json::{Put, json};
 use crate::models::provider::Provider;
-use crate::own;
 use crate::session_key::id_of;
 use crate::session_key::normalise_agent_id;
 use crate::sessions::sessions_dir;

@@ -3,10 +3,10 @@
 //! From the configuration, and from `- Name: value` lines of the workspace's IDENTITY.md, which is read by the
 //! caller's thread. A picture that is a file is named by the address it will be served at, never by its path.
 use super::Agents;
+use crate::agents::own;
 use crate::config::Config;
 use crate::env::Env;
 use crate::json::{Put, json};
-use crate::own;
 use crate::workspace::beneath;
 use serde_json::{Map, Value};
 use std::path::Path;

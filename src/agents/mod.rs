@@ -6,6 +6,8 @@ pub mod bindings;
 pub mod edit;
 pub mod host;
 mod identity;
+pub mod own;
+pub mod profiles;
 pub mod routing;
 pub mod sharing;
 mod trash;

@@ -1,8 +1,9 @@
 //! Checks of the models agents run with: can be resolved, have a key. Asks no server.
 use super::{Ctx, Finding, one};
 use crate::agents::Agents;
+use crate::agents::profiles;
 use crate::models::provider::{Api, Provider, is_nearby, key_variable};
-use crate::models::{catalogue, profiles};
+use crate::models::{catalogue, keyed};
 use crate::service::far;
 use ureq::http::Uri;
 
@@ -80,7 +81,7 @@ pub fn key_missing(ctx: &Ctx) -> Vec<Finding> {
             });
         }
         let host = provider.base_url.parse::<Uri>().ok()?.host()?.to_string();
-        let has_any = provider.api_key.is_some() || profiles::is_known(&provider.id);
+        let has_any = provider.api_key.is_some() || keyed::has(&provider.id);
         let needs = !has_any && provider.headers.is_empty() && !is_nearby(&host);
         needs.then(|| {
             Finding::new(format!("{model} ({user}): neither {key} nor {variable} is set"))

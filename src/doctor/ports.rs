@@ -2,11 +2,11 @@
 use super::{Ctx, Finding, one};
 use crate::agent::prompt;
 use crate::agents::Agents;
+use crate::agents::own;
 use crate::agents::sharing::real;
 use crate::config::Config;
 use crate::config::ports;
 use crate::env::Env;
-use crate::own;
 use crate::owners;
 use crate::service::far;
 use crate::session_key::id_of;

@@ -7,6 +7,7 @@ use super::supervisor::Supervisor;
 use super::workers::{House, WORKERS};
 use super::{Process, recover, watch};
 use crate::clock;
+use crate::commands;
 use crate::deliveries::{Journal, Spool};
 use crate::device::pairing::Pairing;
 use crate::error::{Error, Kind, Result};
@@ -56,7 +57,7 @@ impl Generation {
     ) -> Result<Generation> {
         let (state_tx, inbox) = bounded(INBOX);
         let Verdict { config, env, auth, .. } = verdict;
-        crate::models::profiles::look(&config, &env);
+        crate::agents::profiles::look(&config, &env);
         let shared = Arc::new(Shared {
             settings: Arc::new(Settings {
                 limits: Limits::of(|key| config.u64(key)),
@@ -76,6 +77,7 @@ impl Generation {
             },
             published: Published::default(),
             ask: methods::local::ask,
+            command: commands::run,
             method_names: methods::names(),
         });
         let (changed_tx, changed) = bounded(1);

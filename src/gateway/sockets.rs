@@ -4,6 +4,7 @@
 //! over any number of generations. A new address is opened before an old one is closed.
 use crate::config::bind::Plan;
 use crate::error::{Error, Result};
+use crate::http;
 use crate::net::listener;
 use crate::state::succession::Succession;
 use crate::threads;
@@ -55,7 +56,7 @@ impl Sockets {
             // stays at that.
             let _ = rustix::net::listen(&listener, BACKLOG);
             let succession = self.succession.clone();
-            let work = move || listener::run(listener, stopped, &succession);
+            let work = move || listener::run(listener, stopped, &succession, http::serve);
             let died = |what| log::error!(target: "gateway/net", "a listener ended by a defect: {what}; restart the gateway");
             threads::spawn("gw-listen", LISTEN_STACK, work, died)?;
             self.open.push(Socket { address, stop });

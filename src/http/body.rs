@@ -4,8 +4,8 @@
 //! otherwise. What has arrived counts as work in the common budget, and is refused when there is too much of it.
 use crate::calls::budget::Work;
 use crate::http::Refusal;
-use crate::http::print::{self, Framing};
 use crate::net::head::{self, Head};
+use crate::net::print::{self, Framing};
 use crate::parts::{Parts, first};
 use std::io::{Read, Write};
 use std::net::TcpStream;

@@ -5,11 +5,10 @@
 //! What no row has is a JSON 404. The worker takes its table as an argument, so that tests serve rows of their own.
 mod access;
 mod body;
-pub mod connection;
+mod connection;
 mod exchange;
 mod out;
 pub mod path;
-pub mod print;
 mod probes;
 mod refusal;
 mod responder;
@@ -22,8 +21,14 @@ mod turn;
 pub use exchange::Exchange;
 pub use refusal::Refusal;
 
+use crate::door::Ticket;
 use crate::error::Result;
-use std::time::Duration;
+use crate::net::head::Head;
+use crate::net::peer::Ends;
+use crate::state::shared::Shared;
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// Who may ask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,7 +64,7 @@ pub struct Route {
     pub handler: fn(Exchange) -> Result<()>,
 }
 
-pub static ROUTES: &[Route] = &[
+static ROUTES: &[Route] = &[
     probe("/health", probes::live),
     probe("/healthz", probes::live),
     probe("/ready", probes::ready),
@@ -71,6 +76,18 @@ pub static ROUTES: &[Route] = &[
 const fn probe(path: &'static str, handler: fn(Exchange) -> Result<()>) -> Route {
     let (path, time) = (Path::Exact(path), Duration::from_secs(10));
     Route { methods: &["GET"], path, auth: Auth::Open, max_body: 0, time, handler }
+}
+
+/// Serves the product's routes on a connection whose head is read.
+pub fn serve(
+    stream: &TcpStream,
+    head: Head,
+    ends: Ends,
+    ticket: Ticket,
+    until: Instant,
+    shared: Arc<Shared>,
+) {
+    connection::serve(stream, head, ends, ticket, until, shared, ROUTES);
 }
 
 impl Route {

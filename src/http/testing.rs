@@ -49,7 +49,12 @@ impl Server {
             {
                 let (stream, shared) = (Arc::new(stream), serving.clone());
                 let ticket = ticket(&stream, &shared);
-                let serve = move || connection::serve(stream, Instant::now(), ticket, 1, shared, routes);
+                let serve = move || {
+                    let http = |stream: &TcpStream, head, ends, ticket, until, shared| {
+                        crate::http::connection::serve(stream, head, ends, ticket, until, shared, routes)
+                    };
+                    connection::serve(stream, Instant::now(), ticket, 1, shared, &http)
+                };
                 threads::bare("test-http", 256 << 10, serve).unwrap();
             }
         };

@@ -2,11 +2,11 @@
 //!
 //! Run on the connection's thread. Only files of a fixed list can be named, no link is followed on the way to them
 //! (SEC-13), and writing replaces a file at once.
+use crate::agents::own;
 use crate::calls::Caller;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::json::{Put, json};
-use crate::own;
 use crate::params::{params, read};
 use crate::protocol::frame::Payload;
 use crate::session_key::normalise_agent_id;

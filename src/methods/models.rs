@@ -1,11 +1,11 @@
 //! `models.list`: the models that can be chosen, on the connection's thread. No server is asked.
+use crate::agents::profiles;
 use crate::calls::Caller;
 use crate::config::Config;
 use crate::error::Result;
 use crate::json::{Put, json};
 use crate::models::catalogue;
 use crate::models::catalogue::Listed;
-use crate::models::profiles;
 use crate::models::provider::Provider;
 use crate::protocol::frame::Payload;
 use crate::state::shared::Shared;

@@ -6,7 +6,6 @@ pub use super::chat::{ChatRequest, Chunk, Completion, Cost, Kept, Thinking, Tool
 use super::compat::Compat;
 use super::format::Format;
 pub use super::known::key_variable;
-use super::profiles::Profile;
 pub use super::resolve::is_nearby;
 use super::{ask, builtin, failure, key_file, resolve};
 use crate::cancel::Cancel;
@@ -127,6 +126,16 @@ pub struct Provider {
     pub images: bool,
     pub cost: Cost,
     pub api: Api,
+}
+
+/// A credential that can be sent.
+#[derive(Clone)]
+pub struct Profile {
+    pub id: String,
+    pub file: PathBuf,
+    pub key: Secret,
+    /// It is a token or a sign-in, which goes into `Authorization` in every format.
+    pub is_token: bool,
 }
 
 impl Provider {

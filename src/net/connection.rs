@@ -2,11 +2,10 @@
 //!
 //! Runs on the connection's own thread from its first byte to its last.
 use crate::door::{Stage, Ticket};
-use crate::http::print::{self, Framing};
-use crate::http::{self, Route};
 use crate::net::head::{self, Head, NoHead};
 use crate::net::origin;
 use crate::net::peer::{Ends, Peer};
+use crate::net::print::{self, Framing};
 use crate::net::ws;
 use crate::state::shared::Shared;
 use std::io::Write;
@@ -17,6 +16,11 @@ use std::time::{Duration, Instant};
 /// How long what a peer still sends is taken after our last word.
 const LINGER: Duration = Duration::from_secs(1);
 
+/// Serves requests by HTTP, from a whole head on, until the connection ends; the moment is the end of a stranger's stay.
+pub type HttpWorker = dyn Fn(&TcpStream, Head, Ends, Ticket, Instant, Arc<Shared>);
+/// The one that listeners are given.
+pub type Http = fn(&TcpStream, Head, Ends, Ticket, Instant, Arc<Shared>);
+
 /// `since` is when it was accepted: a stranger's whole stay is counted from there.
 pub fn serve(
     stream: Arc<TcpStream>,
@@ -24,7 +28,7 @@ pub fn serve(
     ticket: Ticket,
     id: u64,
     shared: Arc<Shared>,
-    routes: &[Route],
+    http: &HttpWorker,
 ) {
     let (Ok(own), Ok(other), Ok(())) = (stream.local_addr(), stream.peer_addr(), prepare(&stream)) else {
         return; // The socket is dead already.
@@ -40,7 +44,7 @@ pub fn serve(
         return refuse(&stream, &ticket, &head, 503, "the gateway is stopping");
     };
     if !head.is_upgrade() {
-        return http::connection::serve(&stream, head, ends, ticket, deadline, shared, routes);
+        return http(&stream, head, ends, ticket, deadline, shared);
     }
     let peer = Peer::of(ends, &head, &shared.config().strings("gateway.trustedProxies"));
     match upgrade(&head, &shared) {

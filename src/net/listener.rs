@@ -10,10 +10,9 @@
 use crate::calls::outbox::is_not_now;
 use crate::door::Entry;
 use crate::door::network;
-use crate::http::ROUTES;
-use crate::http::print::{self, Framing};
-use crate::net::connection;
+use crate::net::connection::{self, Http};
 use crate::net::descriptors;
+use crate::net::print::{self, Framing};
 use crate::state::event::Event;
 use crate::state::shared::Shared;
 use crate::state::succession::{Now, Succession};
@@ -67,12 +66,12 @@ struct Parked {
 
 /// Accepts until the other end of `stopped` is closed, which is answered by closing this one with the listener, or
 /// until the last generation has ended. Who has spoken by then still gets a place.
-pub fn run(listener: TcpListener, stopped: UnixStream, succession: &Succession) {
+pub fn run(listener: TcpListener, stopped: UnixStream, succession: &Succession, http: Http) {
     let mut parked = Parked::default();
     let mut open = Some((listener, stopped));
     while open.is_some() || !parked.all.is_empty() {
         // No hold on a generation while nobody is parked.
-        if !parked.all.is_empty() && !look_after(&mut parked, succession, open.is_none()) {
+        if !parked.all.is_empty() && !look_after(&mut parked, succession, http, open.is_none()) {
             return;
         }
         // For as many as are accepted at once.
@@ -139,14 +138,14 @@ fn let_go(succession: &Succession) -> bool {
 
 /// Places for those who have spoken, if there are; an end for those who have been silent too long. `false` when nobody
 /// will serve.
-fn look_after(parked: &mut Parked, succession: &Succession, is_last: bool) -> bool {
+fn look_after(parked: &mut Parked, succession: &Succession, http: Http, is_last: bool) -> bool {
     let has_speakers = parked.all.iter().any(|n| n.speaks);
     match succession.within(if has_speakers { LOOK } else { Duration::ZERO }) {
         Now::Serving(shared) => {
             // After the listener is closed a moment is left to those whose first word is on its way.
             let patience = if is_last { GRACE } else { shared.limits.handshake() };
             parked.dismiss(patience);
-            parked.admit(&shared);
+            parked.admit(&shared, http);
             if parked.all.len() >= MAX_PARKED || (is_last && !parked.all.is_empty()) {
                 shared.door.wait(LOOK);
             }
@@ -205,7 +204,7 @@ impl Parked {
     }
 
     /// Gives places to those who have spoken.
-    fn admit(&mut self, shared: &Arc<Shared>) {
+    fn admit(&mut self, shared: &Arc<Shared>, http: Http) {
         let mut full_for: Vec<IpAddr> = Vec::new();
         loop {
             let fits = |n: &Newcomer| n.speaks && !full_for.contains(&network(n.address));
@@ -228,7 +227,7 @@ impl Parked {
                 }
                 Entry::Place(ticket) => {
                     self.given = self.given.wrapping_add(1);
-                    spawn(stream.clone(), *since, ticket, shared);
+                    spawn(stream.clone(), *since, ticket, shared, http);
                 }
                 Entry::Wait => {
                     full_for.push(network(*address));
@@ -263,7 +262,13 @@ fn turn_away(mut stream: &TcpStream, status: u16) {
     let _ = stream.set_nonblocking(true).and_then(|()| stream.write_all(&answer));
 }
 
-fn spawn(stream: Arc<TcpStream>, since: Instant, ticket: crate::door::Ticket, shared: &Arc<Shared>) {
+fn spawn(
+    stream: Arc<TcpStream>,
+    since: Instant,
+    ticket: crate::door::Ticket,
+    shared: &Arc<Shared>,
+    http: Http,
+) {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     let id = NEXT.fetch_add(1, Ordering::Relaxed);
     let (worker, state) = (shared.clone(), shared.state.clone());
@@ -271,7 +276,7 @@ fn spawn(stream: Arc<TcpStream>, since: Instant, ticket: crate::door::Ticket, sh
         // The state thread is gone only when the gateway ends; then nobody needs the news.
         let _ = state.send(Event::ConnectionDied { conn: id, what });
     };
-    let work = move || connection::serve(stream, since, ticket, id, worker, ROUTES);
+    let work = move || connection::serve(stream, since, ticket, id, worker, &http);
     if let Err(e) = threads::spawn(&format!("gw-conn-{id}"), STACK, work, died) {
         log::error!(target: "gateway/net", "{e}; the connection is dropped");
     }

@@ -13,6 +13,7 @@ pub mod listener;
 pub mod origin;
 pub mod pace;
 pub mod peer;
+pub mod print;
 pub mod tailscale;
 pub mod wire;
 pub mod ws;

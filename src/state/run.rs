@@ -159,7 +159,7 @@ impl State {
     fn run_accepted(&mut self, id: &str, result: crate::error::Result<()>) {
         let Some(command) = self.with_runs(|runs, world| runs.accepted(world, id, result)) else { return };
         let (at, invocation) = *command;
-        let reply = crate::commands::run(self, &at, &invocation);
+        let reply = (self.shared.command)(self, &at, &invocation);
         self.with_runs(|runs, world| runs.commanded(world, id, reply));
     }
 

@@ -13,6 +13,8 @@ use crate::config::problem::Problem;
 use crate::door::Door;
 use crate::error::Result;
 use crate::settings::Settings;
+use crate::slash::{self, At, Invocation};
+use crate::state::State;
 use crate::state::event::Event;
 use crate::state::health;
 use crossbeam_channel::Sender;
@@ -34,9 +36,14 @@ pub struct Shared {
     pub published: Published,
     /// How a part of this process below the methods calls one.
     pub ask: AskHere,
+    /// How a slash command is done.
+    pub command: Command,
     /// The names of all methods, for `hello-ok`.
     pub method_names: Vec<&'static str>,
 }
+
+/// A slash command, done by the rooms above.
+pub type Command = fn(&mut State, &At, &Invocation) -> Result<slash::Reply>;
 
 /// A method called from inside the process: as whom, which, params, and when to give up.
 pub type AskHere = fn(&Arc<Shared>, &Whom, &str, Value, &Cancel) -> Result<Value>;

@@ -4,10 +4,11 @@
 //! Over what is in force before and after a change, so that several changes after each other bring nobody further than
 //! one. A server is the same as long as scheme, host and port are, and the headers that name a host. Reads the files of profiles.
 use super::refused;
+use crate::agents::profiles;
 use crate::config::Config;
 use crate::env::Env;
 use crate::error::Result;
-use crate::models::{known, profiles};
+use crate::models::known;
 use serde_json::Value;
 use ureq::http::Uri;
 

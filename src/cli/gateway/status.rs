@@ -1,7 +1,7 @@
 //! `openclaw gateway status`: the service, the port and the RPC, each by itself.
 //!
 //! Gathers what the service manager, the files, the kernel and the gateway say; changes nothing. What is shown of
-//! it stands in `gateway_report.rs`, the JSON in `schemas/cli/gateway-status.json`. The gateway is judged with the
+//! it stands in `report.rs`, the JSON in `schemas/cli/gateway-status.json`. The gateway is judged with the
 //! configuration of its service, where one is installed, because that is what it runs with.
 use super::super::waiting::Waiting;
 use super::last_error;

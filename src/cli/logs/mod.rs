@@ -1,6 +1,6 @@
 //! `openclaw logs`: the gateway's log, once or for as long as one likes to watch.
 //!
-//! Lines that are not wanted (`filter.rs`) are left out here. Asks the gateway by `logs.tail`; where no local gateway answers it reads the file itself (`logs_source.rs`)
+//! Lines that are not wanted (`filter.rs`) are left out here. Asks the gateway by `logs.tail`; where no local gateway answers it reads the file itself (`source.rs`)
 //! and says so. Lines go to stdout, everything about them to stderr, so that a pipe gets lines only; with
 //! `--json` notices are lines of their own on stdout. Ctrl-C ends it, with the usual status 130.
 mod filter;

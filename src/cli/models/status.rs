@@ -4,6 +4,7 @@
 use super::keys::Server;
 use super::load;
 use crate::agents::Agents;
+use crate::agents::profiles;
 use crate::cli::parse::Args;
 use crate::cli::{Command, Context, Flag, JSON};
 use crate::config::Config;
@@ -12,7 +13,6 @@ use crate::error::{Error, Kind, Result};
 use crate::json::json;
 use crate::models::catalogue;
 use crate::models::catalogue::{IMAGE_MODEL, MODEL};
-use crate::models::profiles;
 use crate::models::provider::{BUILTIN, Provider};
 use serde_json::{Map, Value};
 

@@ -4,12 +4,12 @@
 use super::super::waiting::Waiting;
 use super::{load, resolve};
 use crate::agents::Agents;
+use crate::agents::profiles;
 use crate::cancel::Cancel;
 use crate::cli::parse::Args;
 use crate::cli::{Command, Context, JSON, Positional};
 use crate::error::{Error, Result};
 use crate::models::catalogue;
-use crate::models::profiles;
 use crate::models::provider::{ChatRequest, Completion, Provider, Thinking, key_variable};
 use crate::sessions::message;
 use serde_json::json;

@@ -1,6 +1,6 @@
 //! `openclaw onboard`: from nothing to a gateway that works, by questions or by options.
 //!
-//! This file turns options into a `Plan`; `onboard_ask.rs` does it by questions, `onboard_apply.rs` carries it out.
+//! This file turns options into a `Plan`; `ask.rs` does it by questions, `apply.rs` carries it out.
 //! What exists stays unless an answer or an option says otherwise, and each replacement is told.
 pub mod apply;
 pub mod ask;

@@ -1,6 +1,7 @@
 //! The lines at the top of `openclaw status`: what runs here, who serves and what waits.
 use super::{Look, Word};
 use crate::agents::Agents;
+use crate::agents::profiles;
 use crate::cli::VERSION;
 use crate::cli::print::age;
 use crate::cli::sessions::Row;
@@ -9,7 +10,6 @@ use crate::config::Config;
 use crate::device::pairing::Pairing;
 use crate::env::Env;
 use crate::models::catalogue;
-use crate::models::profiles;
 use crate::models::provider::Provider;
 use crate::sessions::newer;
 use crate::unsupported;

@@ -1,6 +1,6 @@
 //! What a running gateway can do about a changed key without a restart, by name.
 //!
-//! A row of the table of keys names one; `gateway/reload.rs` carries it out and has an arm for each, so that none is
+//! A row of the table of keys names one; `gateway/watch.rs` carries it out and has an arm for each, so that none is
 //! told of and not done. Pure data; any thread.
 use std::fmt;
 

@@ -3,7 +3,7 @@
 //! Look-ups in the configuration on any thread; nothing is resolved and no server is asked.
 use crate::config::Config;
 use crate::models::provider::{Api, BUILTIN, Provider};
-use crate::models::{profiles, resolve};
+use crate::models::{keyed, resolve};
 use serde_json::{Map, Value};
 use ureq::http::Uri;
 
@@ -173,7 +173,7 @@ pub fn is_local(provider: &Provider) -> bool {
 /// Whether a server that surely wants a key gets nothing that could be one.
 pub fn lacks_key(provider: &Provider) -> bool {
     let has_any = provider.api_key.is_some() || provider.key_file.is_some() || !provider.headers.is_empty();
-    let has_any = has_any || profiles::is_known(&provider.id);
+    let has_any = has_any || keyed::has(&provider.id);
     !has_any && !is_local(provider)
 }
 

@@ -2,8 +2,8 @@
 pub mod catalogue;
 pub mod compat;
 pub mod key_file;
+pub mod keyed;
 pub mod known;
-pub mod profiles;
 pub mod resolve;
 pub mod scan;
 pub mod window;

@@ -4,7 +4,7 @@
 //! It polls the socket and its outbox, answers what needs no gateway state itself, and passes the rest to the
 //! state thread. A client that does not read stops being read from (its requests wait in its own TCP buffers)
 //! and is closed when it takes too little for `limits.stall_ms`; nobody else notices. All that waits here is in the
-//! clients' common budget (`net/budget.rs`): what arrives, what is worked on, what is unsent.
+//! clients' common budget (`calls/budget.rs`): what arrives, what is worked on, what is unsent.
 mod handshake;
 mod sending;
 

@@ -2,11 +2,12 @@
 //!
 //! Runs on a tool's thread. Who waits for its turn looks at its stop flag meanwhile; a call that was given up changes
 //! nothing any more. `agents.files.set` takes the same turn, on its connection's thread.
+use crate::agents::own;
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
+use crate::files;
 use crate::tools::Context;
 use crate::workspace::beneath;
-use crate::{files, own};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};

@@ -2,8 +2,8 @@
 //!
 //! Runs on a tool's thread. `beneath` keeps names inside; here the gateway's state is kept out for workspaces that
 //! contain it (a home directory) or lie within it (SEC-42: no agent writes config, pairing or credentials).
+use crate::agents::own;
 use crate::error::{Error, Result};
-use crate::own;
 use crate::tools::Context;
 use crate::workspace::beneath;
 use std::os::unix::fs::MetadataExt;

@@ -3,13 +3,14 @@
 //! Read on a run's thread and by commands, anew each time; never written. A key of the agent's own file goes before
 //! one of the default agent's, both before the configuration's. Order of a provider's profiles: `auth.order`, the
 //! file's `order`, else sign-ins before tokens before keys, the one unused for longest first. The state thread reads
-//! no file: it asks `is_known`, which remembers what was read last.
+//! no file: it asks `models::keyed`, which is told what was read last.
 use crate::agents::Agents;
 use crate::config::Config;
 use crate::env::Env;
 use crate::error::Result;
 use crate::models::key_file::{can_be_sent, refused};
-use crate::models::provider::{Api, Provider, Secret};
+use crate::models::keyed;
+use crate::models::provider::{Api, Profile, Provider, Secret};
 use crate::{clock, files, json};
 use serde_json::{Map, Value};
 use std::os::unix::fs::MetadataExt;
@@ -23,35 +24,13 @@ const MAX_DEPTH: usize = 16;
 /// The file of versions before there were profiles.
 const OLD_BOOK: &str = "auth.json";
 
-/// Providers that some file had a profile of when it was read last.
-static KNOWN: Mutex<Vec<String>> = Mutex::new(Vec::new());
-
 /// Number, size and time of a file; nothing where there is none.
 type Stamp = Option<(u64, u64, i64, i64)>;
 
 /// The files as they were read last.
 static SEEN: Mutex<Vec<Stamp>> = Mutex::new(Vec::new());
 
-/// A credential that can be sent.
-#[derive(Clone)]
-pub struct Profile {
-    pub id: String,
-    pub file: PathBuf,
-    pub key: Secret,
-    /// It is a token or a sign-in, which goes into `Authorization` in every format.
-    pub is_token: bool,
-}
-
-/// Whether a profile of the provider was there when files were read last.
-pub fn is_known(provider: &str) -> bool {
-    KNOWN
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .iter()
-        .any(|known| known.eq_ignore_ascii_case(provider))
-}
-
-/// The same after a look at the files that changed since, which is not for the state thread.
+/// Looks at the files that changed since, so that `keyed` is true again; not for the state thread.
 pub fn look_again(config: &Config, env: &Env) {
     if *SEEN.lock().unwrap_or_else(PoisonError::into_inner) != stamps(&all_paths(config, env)) {
         look(config, env);
@@ -71,13 +50,13 @@ fn stamps(files: &[PathBuf]) -> Vec<Stamp> {
     files.iter().map(stamp).collect()
 }
 
-/// Looks at the files of all agents, so that `is_known` knows.
+/// Looks at the files of all agents, so that `keyed` knows.
 pub fn look(config: &Config, env: &Env) {
     let files = all_paths(config, env);
     // Before they are read, so that a change meanwhile is seen next time.
     let stamps = stamps(&files);
     let found = named(files.into_iter());
-    *KNOWN.lock().unwrap_or_else(PoisonError::into_inner) = found;
+    keyed::set(found);
     *SEEN.lock().unwrap_or_else(PoisonError::into_inner) = stamps;
 }
 
@@ -309,8 +288,8 @@ mod tests {
     }
 
     fn is_known_after_look(provider: &str) -> bool {
-        *KNOWN.lock().unwrap() = vec![provider.to_string()];
-        is_known("STUB") && !is_known("nobody")
+        keyed::set(vec![provider.to_string()]);
+        keyed::has("STUB") && !keyed::has("nobody")
     }
 
     #[test]
