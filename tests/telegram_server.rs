@@ -389,3 +389,17 @@ fn albums_and_polls_keep_their_limits() {
     telegram.change(1001, |chat| chat.refuses_voice = true);
     refused(&telegram, "sendVoice", json!({"chat_id": 1001, "voice": file}), 400, "VOICE_MESSAGES_FORBIDDEN");
 }
+
+#[test]
+fn html_is_read_or_refused_in_telegrams_words() {
+    let telegram = Telegram::start();
+    telegram.user(1001, "Ann", "ann");
+    let html = |text: &str| json!({"chat_id": 1001, "parse_mode": "HTML", "text": text});
+    let message = good(&telegram, "sendMessage", html("\n😀 <b>x</b> &lt;<a href=\"https://x.org\">y</a>"));
+    assert_eq!(message["text"], "😀 x <y");
+    let bold = json!({"type": "bold", "offset": 3, "length": 1});
+    let link = json!({"type": "text_link", "offset": 6, "length": 1, "url": "https://x.org"});
+    assert_eq!(message["entities"], json!([bold, link]));
+    let words = "can't parse entities: Unmatched end tag at byte offset 4, expected \"</b>\", found \"</i>\"";
+    refused(&telegram, "sendMessage", html("<b>x</i>"), 400, words);
+}

@@ -50,7 +50,9 @@ fn destination(text: &str) -> Option<(&str, &str)> {
         c.is_ascii_whitespace()
     });
     let end = end.map_or(text.len(), |(end, _)| end);
-    (end <= MAX_ADDRESS).then(|| text.split_at_checked(end)).flatten()
+    // A bracket stops it only when it is one too many.
+    text.split_at_checked(end)
+        .filter(|(address, rest)| address.len() <= MAX_ADDRESS && !rest.starts_with('('))
 }
 
 /// The rest behind a title in quotes, if there is one.
