@@ -72,6 +72,8 @@ fn version_and_help_need_nothing() {
         &["devices", "rotate"],
         &["devices", "revoke"],
         &["devices", "clear"],
+        &["pairing", "list"],
+        &["pairing", "approve"],
         &["models"],
         &["models", "list"],
         &["models", "scan"],

@@ -93,6 +93,8 @@ mod onboard_again;
 #[cfg(test)]
 mod other_user;
 #[cfg(test)]
+mod pairing;
+#[cfg(test)]
 mod paths;
 #[cfg(test)]
 mod profiles;

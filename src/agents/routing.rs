@@ -141,7 +141,7 @@ fn or_unknown(text: &str) -> String {
 }
 
 /// An account's name as part of a key.
-fn account_name(account: &str) -> String {
+pub fn account_name(account: &str) -> String {
     match normalise_agent_id(account) {
         // What is left of a name without any usable character.
         name if name == "main" && !account.trim().eq_ignore_ascii_case("main") => DEFAULT_ACCOUNT.into(),

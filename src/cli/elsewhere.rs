@@ -6,10 +6,7 @@ const INSTEAD: &[(&[&str], &str)] = &[
         &["message", "channels", "channel", "directory", "login", "logout", "clawbot", "voicecall"],
         "there are no chat channels; `openclaw agent --message TEXT` talks to the agent",
     ),
-    (
-        &["pairing", "qr"],
-        "`openclaw devices list` shows the devices that wait, `devices approve` lets one in",
-    ),
+    (&["qr"], "`openclaw devices list` shows the devices that wait, `devices approve` lets one in"),
     (&["cron"], "it runs no jobs; let the machine's cron run `openclaw agent --message TEXT`"),
     (&["update", "upgrade"], "install the new one as this one was, then `openclaw gateway restart`"),
     (&["reset"], "`openclaw backup create`, then move the state directory away and run `openclaw setup`"),

@@ -10,7 +10,7 @@ const TASKS: &[(&str, &[&str])] = &[
     ("Start here", &["onboard", "agent", "status", "doctor"]),
     ("The gateway", &["gateway", "health", "logs", "dashboard", "daemon"]),
     ("Models, agents and sessions", &["models", "agents", "sessions"]),
-    ("Settings and safety", &["setup", "configure", "config", "devices", "security", "backup"]),
+    ("Settings and safety", &["setup", "configure", "config", "devices", "pairing", "security", "backup"]),
     ("For scripts", &["completion", "protocol"]),
 ];
 

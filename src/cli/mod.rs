@@ -22,6 +22,7 @@ pub mod link;
 mod logs;
 mod models;
 mod onboard;
+mod pairing;
 mod parse;
 mod print;
 mod schema;
@@ -216,6 +217,8 @@ pub const COMMANDS: &[Command] = &[
     models::status::STATUS,
     models::test::COMMAND,
     onboard::COMMAND,
+    pairing::APPROVE,
+    pairing::LIST,
     schema::COMMAND,
     doctor::audit::COMMAND,
     sessions::COMMAND,
@@ -231,6 +234,7 @@ pub const GROUPS: &[(&str, &str)] = &[
     ("daemon", "The same as gateway install, uninstall, start, stop, restart"),
     ("devices", "Manage paired devices and their tokens"),
     ("gateway diagnostics", "Gather what a bug report needs"),
+    ("pairing", "Let in strangers who write to a bot"),
     ("protocol", "Show the wire protocol's schemas"),
     ("security", "Look for what others could get at"),
 ];

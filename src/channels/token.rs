@@ -1,0 +1,174 @@
+//! The token by which an account signs in.
+//!
+//! Reads the configuration and at most one small file; never called by the state thread. No text here shows a token.
+use super::accounts::{Account, DEFAULT};
+use crate::env::Env;
+use crate::files;
+use crate::settings::Secret;
+
+/// Tokens have fewer than a hundred letters.
+const MAX_TOKEN: u64 = 4096;
+/// For the account `default` only, where the configuration has none.
+const VARIABLE: &str = "TELEGRAM_BOT_TOKEN";
+
+/// Where a token came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    TokenFile,
+    Config,
+    Env,
+    None,
+}
+
+#[derive(Debug, Clone)]
+pub struct Token {
+    pub secret: Option<Secret>,
+    pub source: Source,
+    /// Why there is none, where one was named, and the one thing that mends it.
+    pub problem: Option<String>,
+}
+
+impl Account<'_> {
+    /// The token it signs in with. A file that is named and has none is not passed over.
+    pub fn token(&self, env: &Env) -> Token {
+        let is_default = self.id == DEFAULT;
+        let levels = [(self.own(), true), (self.top().filter(|_| is_default), false)];
+        for (at, is_own) in levels {
+            let text = |key: &str| at?.get(key)?.as_str().map(str::trim).filter(|text| !text.is_empty());
+            if let Some(path) = text("tokenFile") {
+                let place = if is_own { self.own_place("tokenFile") } else { self.top_place("tokenFile") };
+                return from_file(env, path, &place);
+            }
+            if let Some(token) = text("botToken") {
+                return Token { secret: Some(Secret::new(token)), source: Source::Config, problem: None };
+            }
+        }
+        let variable = env.var(VARIABLE).map(str::trim).filter(|text| is_default && !text.is_empty());
+        match variable {
+            Some(token) => Token { secret: Some(Secret::new(token)), source: Source::Env, problem: None },
+            None => Token { secret: None, source: Source::None, problem: None },
+        }
+    }
+}
+
+impl Source {
+    /// As `channels.status` names it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Source::TokenFile => "tokenFile",
+            Source::Config => "config",
+            Source::Env => "env",
+            Source::None => "none",
+        }
+    }
+}
+
+/// Which accounts have the token of one before them, and the first that has it: two polls end each other (R-41).
+pub fn twins(tokens: &[(String, Token)]) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    for (n, (id, token)) in tokens.iter().enumerate() {
+        let Some(secret) = &token.secret else { continue };
+        let is_same = |other: &Token| other.secret.as_ref().is_some_and(|o| o.reveal() == secret.reveal());
+        let first = tokens.iter().take(n).find(|(_, other)| is_same(other));
+        found.extend(first.map(|(first, _)| (id.clone(), first.clone())));
+    }
+    found
+}
+
+/// What the second of two is told.
+pub fn told_twin(account: &Account, first: &str) -> String {
+    format!(
+        "account {} is not started: it has the bot token of account {first}; give it one of its own ({})",
+        account.id,
+        account.own_place("botToken")
+    )
+}
+
+fn from_file(env: &Env, path: &str, place: &str) -> Token {
+    let file = env.expand(path);
+    let text =
+        files::read_bytes(&file, MAX_TOKEN).map(|bytes| String::from_utf8_lossy(&bytes).trim().to_string());
+    let why = match text {
+        Ok(text) if text.is_empty() => "is empty".to_string(),
+        Ok(text) if text.contains(char::is_whitespace) => "holds more than a token".to_string(),
+        Ok(text) => {
+            // No configuration has it, so the log is told here.
+            crate::logging::hide(vec![text.clone()]);
+            return Token { secret: Some(Secret::new(&text)), source: Source::TokenFile, problem: None };
+        }
+        Err(e) => format!("cannot be read: {e}"),
+    };
+    let problem = format!("the token file {} ({place}) {why}; put the bot's token into it", file.display());
+    Token { secret: None, source: Source::None, problem: Some(problem) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::accounts::ids;
+    use super::*;
+    use crate::config::Config;
+    use crate::config::testing::Dir;
+
+    fn config(dir: &Dir, text: &str) -> Config {
+        dir.write("openclaw.json", text);
+        Config::load(&mut dir.env(&[])).unwrap()
+    }
+
+    #[test]
+    fn tokens_are_taken_in_the_originals_order() {
+        let dir = Dir::new();
+        dir.write("token", " 1:file \n");
+        dir.write("empty", "\n");
+        let file = |name: &str| dir.path(name).display().to_string();
+        let (good, empty, none) = (file("token"), file("empty"), file("none"));
+        for (text, id, want) in [
+            ("{}".to_string(), "default", ("env", Some("9:env"))),
+            ("{}".into(), "work", ("none", None)),
+            ("{botToken: '2:top'}".into(), "default", ("config", Some("2:top"))),
+            (format!("{{tokenFile: '{good}', botToken: '2:top'}}"), "default", ("tokenFile", Some("1:file"))),
+            (format!("{{tokenFile: '{empty}', botToken: '2:top'}}"), "default", ("none", None)),
+            (
+                format!("{{botToken: '2:top', accounts: {{default: {{tokenFile: '{none}'}}}}}}"),
+                "default",
+                ("none", None),
+            ),
+            (
+                "{tokenFile: '/x', accounts: {default: {botToken: '3:own'}}}".into(),
+                "default",
+                ("config", Some("3:own")),
+            ),
+            ("{botToken: '2:top', accounts: {work: {}}}".into(), "work", ("none", None)),
+        ] {
+            let config = config(&dir, &format!("{{channels: {{telegram: {text}}}}}"));
+            let token = Account::of(&config, "telegram", id).token(&dir.env(&[(VARIABLE, "9:env")]));
+            assert_eq!((token.source.name(), token.secret.as_ref().map(Secret::reveal)), want, "{text}");
+            assert_eq!(
+                token.problem.is_some(),
+                want.1.is_none() && text.contains("tokenFile"),
+                "{:?}",
+                token.problem
+            );
+            assert!(!format!("{token:?}").contains("file\""), "{token:?}");
+        }
+    }
+
+    #[test]
+    fn r_41_the_second_account_with_a_token_is_told_of_the_first() {
+        let dir = Dir::new();
+        let config = config(
+            &dir,
+            "{channels: {telegram: {accounts: {a: {botToken: '1:x'}, b: {botToken: '2:x'}, c: {botToken: '1:x'}, d: {}, e: {}}}}}",
+        );
+        let tokens: Vec<_> = ids(&config, "telegram")
+            .into_iter()
+            .map(|id| (id.clone(), Account::of(&config, "telegram", &id).token(&dir.env(&[]))))
+            .collect();
+        assert_eq!(twins(&tokens), [("c".to_string(), "a".to_string())]);
+        let told = told_twin(&Account::of(&config, "telegram", "c"), "a");
+        assert_eq!(
+            told,
+            "account c is not started: it has the bot token of account a; give it one of its own \
+             (channels.telegram.accounts.c.botToken)"
+        );
+    }
+}
