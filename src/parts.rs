@@ -42,6 +42,14 @@ pub fn first<T>(items: &[T], most: usize) -> &[T] {
     items.get(..most).unwrap_or(items)
 }
 
+/// A text of at most `most` characters, with a mark where more followed.
+pub fn shortened(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}…", text.head(end)),
+        None => text.to_string(),
+    }
+}
+
 #[track_caller]
 fn found<'p, P: ?Sized>(part: Option<&'p P>) -> &'p P
 where
@@ -61,6 +69,14 @@ mod tests {
         assert_eq!(
             ([1, 2, 3].as_slice().head(0), [1, 2, 3].as_slice().tail(3)),
             ([].as_slice(), [].as_slice())
+        );
+    }
+
+    #[test]
+    fn long_texts_are_cut_between_characters() {
+        assert_eq!(
+            [shortened("äöü", 3), shortened("äöü", 2), String::new()],
+            ["äöü", "äö…", &shortened("", 0)]
         );
     }
 

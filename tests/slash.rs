@@ -113,6 +113,10 @@ fn settings_are_kept_and_wrong_values_change_nothing() {
     }
     assert!(chat.say("/think big").contains("minimal"), "a wrong value gives the choices");
     assert!(chat.say("/think").contains("not marked as a model that reasons"));
+    // T3-4: a level that the server is not told.
+    chat.say("/model test/deep");
+    assert!(chat.say("/think high").contains("compat.supportsReasoningEffort"));
+    chat.say("/model default");
     assert!(chat.say("/queue steer cap:3").contains("steer"));
     assert!(chat.say("/queue").contains("cap 3"));
     assert!(chat.say("/queue sideways").contains("Nothing was changed"));
@@ -140,6 +144,20 @@ fn a_model_is_chosen_by_name_number_or_short_name() {
     chat.say("/model test/m");
     chat.say("/deep");
     assert_eq!(used(&mut chat, 5), "deep");
+    // T3-1: one judgement for both ways to choose.
+    let patch = |model: Value| json!({"key": "main", "model": model});
+    let error = chat.client.fails("sessions.patch", patch("test/other".into()));
+    assert!(
+        error["message"].as_str().unwrap().contains("agents.defaults.models does not list it"),
+        "{error}"
+    );
+    assert_eq!(used(&mut chat, 6), "deep");
+    chat.client.ok("sessions.patch", patch("test/m".into()));
+    assert_eq!(used(&mut chat, 7), "m");
+    chat.client.ok("sessions.patch", patch("DEEP".into()));
+    assert_eq!(used(&mut chat, 8), "deep");
+    chat.client.ok("sessions.patch", patch(Value::Null));
+    assert_eq!(used(&mut chat, 9), "m");
 }
 
 #[test]

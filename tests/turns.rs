@@ -320,3 +320,42 @@ fn a_message_that_no_window_takes_is_refused() {
     assert!(error["message"].as_str().unwrap().contains("at most 1000000 fit"), "{error}");
     assert_eq!(server.count(), 0);
 }
+
+/// A turn that has said something or used a tool may end without another word.
+#[test]
+fn t1_2_an_empty_stop_behind_text_or_a_tool_ends_the_turn_well_in_each_wire_format() {
+    for api in ["openai-completions", "openai-responses", "anthropic-messages"] {
+        let write = || call("c1", "write", json!({"path": "a.md", "content": "x"}));
+        let empty = || Reply::Stream(vec![Step::Done]);
+        let silent = Reply::Stream(vec![Step::Think("All is done.".into()), Step::Done]);
+        let replies = vec![
+            calls(vec![Step::Text("I write it down.".into()), write()]),
+            empty(),
+            calls(vec![write()]),
+            empty(),
+            calls(vec![Step::Text("Once more.".into()), write()]),
+            silent,
+            texts(&["fine"]),
+            empty(),
+        ];
+        let server = ModelServer::start(replies);
+        let gateway = with_config(server.config_for(api));
+        let mut client = Client::operator(&gateway, 4);
+        for (key, want) in [("k1", Some("I write it down.")), ("k2", None), ("k3", Some("Once more."))] {
+            let done = turn(&mut client, "write", key).unwrap_or_else(|e| panic!("{api} {key}: {e}"));
+            let texts: Vec<&str> = done["result"]["payloads"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .filter_map(|payload| payload["text"].as_str())
+                .collect();
+            assert_eq!(texts, want.into_iter().collect::<Vec<_>>(), "{api} {key}: {done}");
+            let end = client.event_where("chat", |p| p["runId"] == key && p["state"] == "final");
+            assert_eq!(end["message"]["content"][0]["text"].as_str(), want, "{api} {key}: {end}");
+        }
+        assert_eq!(turn(&mut client, "and now?", "k4").unwrap()["result"]["payloads"][0]["text"], "fine");
+        let error = turn(&mut client, "hello", "k5").unwrap_err();
+        assert!(error["message"].as_str().unwrap().contains("empty answer"), "{api}: {error}");
+        assert_eq!(server.count(), 8, "{api}: no tool ran twice, and nothing was asked again");
+    }
+}

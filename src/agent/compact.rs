@@ -140,8 +140,13 @@ pub fn compact(
     let asked = Provider { max_tokens: Some(answer_limit(provider, &limits)), ..provider.clone() };
     compact_with(transcript, &limits, instructions, &mut |ask| {
         let messages = [crate::json::json!({"role": "user", "content": [message::text(&ask.text())]})];
-        let request =
-            ChatRequest { system: summary::SYSTEM, messages: &messages, tools: &[], thinking: Thinking::Off };
+        let request = ChatRequest {
+            system: summary::SYSTEM,
+            messages: &messages,
+            tools: &[],
+            thinking: Thinking::Off,
+            has_acted: false,
+        };
         Ok(asked.stream(&request, cancel, &mut |_| {})?.text)
     })
 }

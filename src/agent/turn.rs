@@ -198,7 +198,8 @@ impl<'a> Turn<'a> {
 
     fn stream(&mut self, setting: &Setting, messages: &[Value]) -> Result<Completion> {
         let (system, tools, thinking) = (setting.system.as_str(), setting.specs.as_slice(), setting.thinking);
-        let request = ChatRequest { system, messages, tools, thinking };
+        let has_acted = self.rounds > 0 || !self.finished.texts.is_empty();
+        let request = ChatRequest { system, messages, tools, thinking, has_acted };
         self.is_written = false;
         self.kept = None;
         let Finished { text, usage: used, cost, .. } = &mut *self.finished;

@@ -37,7 +37,7 @@ pub fn status(state: &mut State, at: &At, _: &str) -> Result<Reply> {
     let (config, entry, now) = (state.shared.config(), entry(state, at), model::current(state, at));
     let provider = Provider::resolve(&config, &state.shared.env, &now);
     let usable = match &provider {
-        Ok(_) if model::chosen(&entry).is_some() => ", chosen for this session".to_string(),
+        Ok(_) if entry.chosen_model().is_some() => ", chosen for this session".to_string(),
         Ok(_) => String::new(),
         Err(e) => format!(", which cannot be used: {e}"),
     };

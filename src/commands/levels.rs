@@ -1,7 +1,8 @@
 //! `/think`, `/verbose`, `/reasoning`. On the state thread.
 use super::{At, Reply, entry, model, put, set_member, wrong};
 use crate::error::Result;
-use crate::models::provider::{Provider, Thinking};
+use crate::models::compat::ThinkingFormat;
+use crate::models::provider::{Api, Provider, Thinking};
 use crate::slash::levels::{
     reasoning_shown, reasoning_word, thinking, thinking_word, verbose_word, verbosity,
 };
@@ -13,12 +14,9 @@ const REASONING: &str = "off, on, stream";
 
 pub fn think(state: &mut State, at: &At, args: &str) -> Result<Reply> {
     let model = model::current(state, at);
-    let reasons =
-        Provider::resolve(&state.shared.config(), &state.shared.env, &model).is_ok_and(|p| p.reasoning);
-    let note = match reasons {
-        true => String::new(),
-        false => format!(" {model} is not marked as a model that reasons, so this counts with other models."),
-    };
+    let provider = Provider::resolve(&state.shared.config(), &state.shared.env, &model).ok();
+    let reasons = provider.as_ref().is_some_and(|p| p.reasoning);
+    let note = effect(provider.as_ref(), &model);
     if args.is_empty() {
         let level = thinking(&state.shared.config(), &entry(state, at), reasons).name();
         return Ok(Reply::Text(format!("Thinking is {level}. Choices: {THINKING}.{note}")));
@@ -33,6 +31,21 @@ pub fn think(state: &mut State, at: &At, args: &str) -> Result<Reply> {
         put(state, at, entry, "patch")?;
     }
     Ok(Reply::Text(format!("Thinking is now {}.{note}", level.name())))
+}
+
+/// Where a level has no effect with the session's model, or less than it says.
+fn effect(provider: Option<&Provider>, model: &str) -> String {
+    let Some(provider) = provider.filter(|p| p.reasoning) else {
+        return format!(" {model} is not marked as a model that reasons, so this counts with other models.");
+    };
+    match provider.compat.thinking {
+        _ if provider.api != Api::OpenAiCompletions || provider.effort => String::new(),
+        ThinkingFormat::Nested => String::new(),
+        ThinkingFormat::Effort => format!(
+            " The server of {model} is not told: if it takes reasoning_effort, set compat.supportsReasoningEffort of the model to true."
+        ),
+        _ => format!(" The server of {model} is told on or off only."),
+    }
 }
 
 pub fn verbose(state: &mut State, at: &At, args: &str) -> Result<Reply> {

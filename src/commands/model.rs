@@ -4,9 +4,10 @@ use super::{At, Reply, entry};
 use crate::config::Config;
 use crate::env::Env;
 use crate::error::Result;
+use crate::models::catalogue::allowed;
 use crate::models::provider::{BUILTIN, Provider};
 use crate::sessions::Entry;
-use crate::slash::names::{catalogue, named, offered};
+use crate::slash::names::{catalogue, choice};
 use crate::state::State;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -16,17 +17,7 @@ const MAX_LINES: usize = 60;
 
 /// The `provider/model` that a session uses.
 pub fn current(state: &State, at: &At) -> String {
-    chosen(&entry(state, at)).unwrap_or_else(|| own(state, at))
-}
-
-/// What the session chose itself.
-pub fn chosen(entry: &Entry) -> Option<String> {
-    let model = entry.str("modelOverride")?;
-    Some(
-        entry
-            .str("providerOverride")
-            .map_or_else(|| model.to_string(), |provider| format!("{provider}/{model}")),
-    )
+    entry(state, at).chosen_model().unwrap_or_else(|| own(state, at))
 }
 
 /// What its agent uses.
@@ -38,15 +29,7 @@ pub fn own(state: &State, at: &At) -> String {
 
 /// Lets the session use `reference`; the agent's own model is no choice of the session.
 pub fn choose(entry: &mut Entry, reference: &str, own: &str) {
-    entry.remove("providerOverride");
-    entry.remove("modelOverride");
-    if reference == own {
-        return;
-    }
-    if let Some((provider, model)) = reference.split_once('/') {
-        entry.set("providerOverride", provider);
-        entry.set("modelOverride", model);
-    }
+    entry.choose_model(Some(reference).filter(|reference| *reference != own));
 }
 
 pub fn model(state: &mut State, at: &At, args: &str) -> Result<Reply> {
@@ -69,7 +52,7 @@ pub fn model(state: &mut State, at: &At, args: &str) -> Result<Reply> {
                 None => return Ok(refused(args, &format!("the list has {} entries", all.len()))),
             }
         }
-        word => match reference_of(&config, &state.shared.env, word, &own) {
+        word => match choice(&config, &state.shared.env, word, &own) {
             Ok(reference) => reference,
             Err(why) => return Ok(refused(word, &why)),
         },
@@ -89,22 +72,10 @@ fn refused(word: &str, why: &str) -> Reply {
     ))
 }
 
-/// The reference of a word, if this gateway can use it, or why not.
-fn reference_of(config: &Config, env: &Env, word: &str, own: &str) -> std::result::Result<String, String> {
-    let reference = named(config, word).unwrap_or_else(|| word.to_string());
-    if reference.contains(char::is_whitespace) {
-        return Err("a model is one word, such as provider/model".to_string());
-    }
-    let provider = Provider::resolve(config, env, &reference).map_err(|e| e.message().to_string())?;
-    let reference = format!("{}/{}", provider.id, provider.model);
-    let is_allowed = reference == own || offered(config).is_none() || catalogue(config).contains(&reference);
-    is_allowed.then_some(reference).ok_or_else(|| "agents.defaults.models does not list it".to_string())
-}
-
 fn list(config: &Config, all: &[String], now: &str) -> String {
     let mut text = "Models, to be chosen with /model and number or name:".to_string();
     for (n, reference) in all.iter().enumerate().take(MAX_LINES) {
-        let entry = offered(config).and_then(|models| models.get(reference));
+        let entry = allowed(config).and_then(|models| models.get(reference));
         let alias = entry.and_then(|e| e.get("alias")).and_then(Value::as_str);
         let alias = alias.map(|a| format!(" ({a})")).unwrap_or_default();
         let mark = if reference == now { ", in use" } else { "" };
@@ -164,30 +135,4 @@ pub fn models(state: &mut State, at: &At, args: &str) -> Result<Reply> {
     };
     let rows: String = models.iter().take(MAX_LINES).map(|model| format!("\n{args}/{model}")).collect();
     Ok(Reply::Text(format!("Models of {args}:{rows}")))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::config::testing::with_models as config;
-
-    #[test]
-    fn a_model_is_refused_with_the_reason() {
-        let open = config("{}");
-        let limited = config("{'b/y': {alias: 'Fast'}, 'b/q.1': {}}");
-        let env = Env::default();
-        assert_eq!(reference_of(&open, &env, "a/other", "a/x"), Ok("a/other".to_string()));
-        assert!(reference_of(&limited, &env, "a/y", "a/x").unwrap_err().contains("agents.defaults.models"));
-        assert_eq!(reference_of(&limited, &env, "a/y", "a/y"), Ok("a/y".to_string()));
-        assert!(reference_of(&open, &env, "nope/z", "a/x").unwrap_err().contains("nope"));
-    }
-
-    #[test]
-    fn the_agents_own_model_is_no_choice() {
-        let mut entry = Entry::default();
-        choose(&mut entry, "a/b/c", "a/x");
-        assert_eq!(chosen(&entry).as_deref(), Some("a/b/c"));
-        choose(&mut entry, "a/x", "a/x");
-        assert_eq!(chosen(&entry), None);
-    }
 }

@@ -4,10 +4,12 @@ use crate::cancel::Reason;
 use crate::error::{Error, Result};
 use crate::ids;
 use crate::json::json;
+use crate::logging::quoted;
 use crate::methods::sessions;
-use crate::models::provider::Provider;
+use crate::models::provider::BUILTIN;
 use crate::params::{params, read};
 use crate::sessions::{Entry, patch as rules};
+use crate::slash::names::choice;
 use crate::state::State;
 use crate::state::event::Answer;
 use serde_json::Value;
@@ -19,12 +21,17 @@ pub fn patch(state: &mut State, _call: Call, params: Value) -> Result<Answer> {
     let index = state.sessions.index(&agent).ok_or_else(|| Error::not_found("unknown agent"))?;
     let path = index.path().display().to_string();
     let mut entry = rules::apply(index, &key, map, &ids::uuid()?, state.now)?;
-    if let Some(model) = map.get("model") {
-        choose_model(state, &mut entry, model)?;
+    let own = state.shared.agents().model(&agent).unwrap_or_else(|| BUILTIN.to_string());
+    match map.get("model") {
+        None => {}
+        Some(Value::String(word)) => {
+            let model = choice(&state.shared.config(), &state.shared.env, word.trim(), &own);
+            let refused = |why| Error::invalid(format!("model {} cannot be used: {why}", quoted(word)));
+            entry.choose_model(Some(model.map_err(refused)?.as_str()).filter(|model| *model != own));
+        }
+        Some(_) => entry.choose_model(None),
     }
-    let agents = state.shared.agents();
-    let of_agent = agents.model(&agent).unwrap_or_else(|| crate::models::provider::BUILTIN.to_string());
-    let (provider, model) = of_agent.split_once('/').unwrap_or(("", &of_agent));
+    let (provider, model) = own.split_once('/').unwrap_or(("", &own));
     let resolved = json!({
         "modelProvider": entry.str("providerOverride").unwrap_or(provider),
         "model": entry.str("modelOverride").unwrap_or(model),
@@ -35,18 +42,6 @@ pub fn patch(state: &mut State, _call: Call, params: Value) -> Result<Answer> {
     state.sessions.put(&key, &entry, state.mono)?;
     state.session_changed(&key, reason);
     Ok(Answer::Stored { key: Some(key), work: Box::new(move || Ok(payload.into())) })
-}
-
-/// `null` goes back to the agent's own model.
-fn choose_model(state: &State, entry: &mut Entry, model: &Value) -> Result<()> {
-    entry.remove("providerOverride");
-    entry.remove("modelOverride");
-    let Some(model) = model.as_str() else { return Ok(()) };
-    let provider = Provider::resolve(&state.shared.config(), &state.shared.env, model)
-        .map_err(|e| Error::invalid(e.message()))?;
-    entry.set("providerOverride", provider.id);
-    entry.set("modelOverride", provider.model);
-    Ok(())
 }
 
 params! {

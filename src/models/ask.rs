@@ -5,11 +5,11 @@
 //! answer instead of a stream, an end without its mark. What the formats differ in stands in `format`.
 use super::adapt::{self, Part};
 use super::draft::Stop;
-use super::failure::{self, Failure, from_fault, from_status};
+use super::failure::{self, Failure, from_fault, from_status, unanswered};
 use super::format::Format;
 use super::known;
 use super::provider::{ChatRequest, Chunk, Completion, Provider};
-use super::reply::Reply;
+use super::reply::{Expected, Reply};
 use super::shortfall::Skipped;
 use crate::cancel::Cancel;
 use crate::error::{Kind, Result};
@@ -70,10 +70,12 @@ fn once(
     let headers = headers(p, format);
     let url = p.url((format.path)(p));
     let call = Call { url: &url, headers: &headers, body: Some(body.as_bytes()) };
-    let reasons = known::reasons(p) || request.messages.iter().any(|message| known::has_reasoned(p, message));
+    let reasoning =
+        known::reasons(p) || request.messages.iter().any(|message| known::has_reasoned(p, message));
+    let expected = Expected { reasoning, has_acted: request.has_acted };
     failure::with_retries(p, cancel, &mut |connect| {
         let (watch, begun) = (Watch::new(cancel, Timeouts { connect, ..p.timeouts }), Instant::now());
-        let result = attempt(p, format, &call, cancel, watch, on, reasons);
+        let result = attempt(p, format, &call, cancel, watch, on, expected);
         metrics::count(Metric::ModelCalls);
         metrics::add(Metric::ModelMs, begun.elapsed().as_millis() as u64);
         *refused = result.as_ref().err().and_then(|failure| failure.refused);
@@ -107,16 +109,14 @@ fn attempt(
     cancel: &Cancel,
     watch: Arc<Watch>,
     on: &mut dyn FnMut(Chunk),
-    reasons: bool,
+    expected: Expected,
 ) -> Attempt<Completion> {
-    let mut answer = http::send(call, &watch).map_err(|f| from_fault(p, &f, cancel))?;
+    let mut answer = http::send(call, &watch).map_err(|f| unanswered(p, &f, cancel))?;
     if !(200..300).contains(&answer.status) {
         return Err(refusal(p, answer, cancel));
     }
     let mut reply = Reply::new(p, format, on);
-    if reasons {
-        reply.expect_reasoning();
-    }
+    reply.expect(expected);
     let result = read(p, &mut reply, &mut answer, cancel);
     if result.as_ref().is_err_and(|failure| failure.error.kind != Kind::Aborted) {
         reply.keep();

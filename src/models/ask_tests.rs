@@ -99,7 +99,13 @@ fn ask(p: &Provider, cancel: &Cancel) -> (Result<Completion>, Vec<Chunk>) {
     let messages = [json!({"role": "user", "content": [{"type": "text", "text": "hi"}]})];
     let mut chunks = Vec::new();
     let done = p.stream(
-        &ChatRequest { system: "be kind", messages: &messages, tools: &[], thinking: Thinking::Off },
+        &ChatRequest {
+            system: "be kind",
+            messages: &messages,
+            tools: &[],
+            thinking: Thinking::Off,
+            has_acted: false,
+        },
         cancel,
         &mut |c| chunks.push(c),
     );
@@ -195,7 +201,13 @@ fn every_piece_is_handed_on_when_it_arrives_whatever_the_framing() {
     stream(
         &provider(server.port),
         &super::super::openai::FORMAT,
-        &ChatRequest { system: "", messages: &messages, tools: &[], thinking: Thinking::Off },
+        &ChatRequest {
+            system: "",
+            messages: &messages,
+            tools: &[],
+            thinking: Thinking::Off,
+            has_acted: false,
+        },
         &Cancel::new(),
         &mut |_| {
             took = sent.lock().unwrap().map(|at: Instant| at.elapsed());
@@ -413,6 +425,23 @@ fn passing_failures_are_tried_again_and_retry_after_is_kept() {
     p.base_url = provider(server.port).base_url;
     error_of(&p);
     assert_eq!(server.requests.lock().unwrap().len(), 1);
+}
+
+/// What stands before a container takes connections before the server does.
+#[test]
+fn t1_5_a_server_nearby_that_closes_connections_is_waited_for() {
+    let good = format!("{SSE}{}data: [DONE]\n\n", delta("ok"));
+    let server = serve(move |n, socket| {
+        if n >= 5 {
+            say(socket, &good);
+        }
+    });
+    let p = Provider { retries: 2, patient: true, ..provider(server.port) };
+    assert_eq!(ask(&p, &Cancel::new()).0.unwrap().text, "ok");
+    let server = serve(|_, _| {});
+    let p = Provider { retries: 2, patient: false, ..provider(server.port) };
+    assert!(error_of(&p).message().contains("closed the connection before it answered"));
+    assert_eq!(server.requests.lock().unwrap().len(), 3);
 }
 
 #[test]

@@ -86,7 +86,13 @@ mod tests {
         let stamped = "[Sat 2026-11-21 01:31 UTC] hi there\n[message_id: k1]";
         let messages = [json!({"role": "user", "content": [{"type": "text", "text": stamped}]})];
         let (mut pieces, started) = (Vec::new(), Instant::now());
-        let request = ChatRequest { system: "", messages: &messages, tools: &[], thinking: Thinking::Off };
+        let request = ChatRequest {
+            system: "",
+            messages: &messages,
+            tools: &[],
+            thinking: Thinking::Off,
+            has_acted: false,
+        };
         let done = stream(&request, &Cancel::new(), &mut |c| pieces.push(c)).unwrap();
         assert!(started.elapsed() < Duration::from_millis(500));
         assert!(pieces.len() > 3, "{pieces:?}");
@@ -104,7 +110,7 @@ mod tests {
         let cancel = Cancel::new();
         let mut pieces = 0;
         let stopped = stream(
-            &ChatRequest { system: "", messages: &[], tools: &[], thinking: Thinking::Off },
+            &ChatRequest { system: "", messages: &[], tools: &[], thinking: Thinking::Off, has_acted: false },
             &cancel,
             &mut |_| {
                 pieces += 1;

@@ -35,6 +35,8 @@ pub struct ChatRequest<'a> {
     /// What the model may call; empty for none.
     pub tools: &'a [ToolSpec],
     pub thinking: Thinking,
+    /// The turn has said or done something already: the model may end it without another word.
+    pub has_acted: bool,
 }
 
 /// A tool as a model is told of it.

@@ -14,7 +14,7 @@ pub mod fuzz;
 pub mod provider;
 
 pub use answers::{aside, called, content, draft, ending, fences, halves, reply, tags, think};
-pub use choosing::{catalogue, compat, key_file, keyed, known, resolve, scan, window};
+pub use choosing::{catalogue, compat, key_file, keyed, known, resolve, scan, section, window};
 pub use faults::{failure, foreign, page, report, shortfall, verdict};
 pub use formats::{
     anthropic, anthropic_body, call_ids, format, messages, openai, openai_body, responses, responses_body,

@@ -134,6 +134,10 @@ impl Runs {
         let silenced = run.silenced;
         run.emit(world, &events::AGENT, &payload);
         let Some(run) = self.map.get_mut(id).filter(|_| !silenced) else { return };
+        // A turn whose last answer had nothing in it ends with what was said before.
+        if let Some(said) = finished.and_then(|f| f.texts.last()).filter(|_| run.text.trim().is_empty()) {
+            run.text.clone_from(said);
+        }
         if let Some(finished) =
             finished.filter(|_| error.is_none() && !run.is_aside() && !is_silent(&run.text))
         {

@@ -1,12 +1,9 @@
-//! Models by name: which the configuration offers, and which one a word means. Pure.
+//! Models by name: which the configuration offers, which one a word means, and whether a session may choose it. Pure.
 use crate::config::Config;
-use crate::models::provider::BUILTIN;
-use serde_json::{Map, Value};
-
-/// The models offered, by reference, when the configuration limits them; with their short names either way.
-pub fn offered(config: &Config) -> Option<&Map<String, Value>> {
-    config.get("agents.defaults.models").and_then(Value::as_object).filter(|models| !models.is_empty())
-}
+use crate::env::Env;
+use crate::models::catalogue::{allowed, unaliased};
+use crate::models::provider::{BUILTIN, Provider};
+use serde_json::Value;
 
 /// The reference that a short name stands for, in any case.
 pub fn alias(config: &Config, name: &str) -> Option<String> {
@@ -14,13 +11,13 @@ pub fn alias(config: &Config, name: &str) -> Option<String> {
         let alias = entry.get("alias").and_then(Value::as_str).map(str::trim).filter(|a| !a.is_empty());
         alias.is_some_and(|alias| alias.eq_ignore_ascii_case(name.trim()))
     };
-    offered(config)?.iter().find(|(_, entry)| is(entry)).map(|(reference, _)| reference.clone())
+    allowed(config)?.iter().find(|(_, entry)| is(entry)).map(|(reference, _)| reference.clone())
 }
 
 /// Every `provider/model` that the configuration names and allows, sorted.
 pub fn catalogue(config: &Config) -> Vec<String> {
     let primary = config.str("agents.defaults.model.primary");
-    let mut all: Vec<String> = match offered(config) {
+    let mut all: Vec<String> = match allowed(config) {
         Some(models) => models.keys().cloned().collect(),
         None => listed(config),
     };
@@ -64,6 +61,20 @@ pub fn named(config: &Config, word: &str) -> Option<String> {
     }
 }
 
+/// The `provider/model` of a word that a session of an agent with the model `own` may choose, or why it may not.
+pub fn choice(config: &Config, env: &Env, word: &str, own: &str) -> Result<String, String> {
+    let reference = named(config, word).unwrap_or_else(|| word.to_string());
+    if reference.contains(char::is_whitespace) {
+        return Err("a model is one word, such as provider/model".to_string());
+    }
+    let provider = Provider::resolve(config, env, &reference).map_err(|e| e.message().to_string())?;
+    let reference = format!("{}/{}", provider.id, provider.model);
+    let is_allowed = reference == unaliased(config, own)
+        || allowed(config).is_none()
+        || catalogue(config).contains(&reference);
+    is_allowed.then_some(reference).ok_or_else(|| "agents.defaults.models does not list it".to_string())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -87,5 +98,17 @@ mod tests {
         check(&limited, "fast", Some("b/y"));
         check(&limited, "a/y", None);
         assert_eq!(catalogue(&Config::empty()), [BUILTIN]);
+    }
+
+    #[test]
+    fn t3_1_a_choice_is_refused_with_the_reason() {
+        let open = config("{}");
+        let limited = config("{'b/y': {alias: 'Fast'}, 'b/q.1': {}}");
+        let env = Env::default();
+        assert_eq!(choice(&open, &env, "a/other", "a/x"), Ok("a/other".to_string()));
+        assert!(choice(&limited, &env, "a/y", "a/x").unwrap_err().contains("agents.defaults.models"));
+        assert_eq!(choice(&limited, &env, "a/y", "a/y"), Ok("a/y".to_string()));
+        assert_eq!(choice(&limited, &env, "FAST", "a/x"), Ok("b/y".to_string()));
+        assert!(choice(&open, &env, "nope/z", "a/x").unwrap_err().contains("nope"));
     }
 }

@@ -9,7 +9,7 @@ use crate::config::{self, Config, Hide, Issue, path, write};
 use crate::error::{Error, Kind, Result};
 use crate::gateway;
 use crate::json::json;
-use crate::parts::Parts;
+use crate::parts::shortened;
 use crate::unsupported;
 use serde_json::Value;
 use std::path::Path;
@@ -294,10 +294,5 @@ fn as_json(plan: &Plan) -> Value {
 
 /// A value as one cell of a table.
 fn short(value: &Value) -> String {
-    const MOST: usize = 40;
-    let text = value.to_string();
-    match text.char_indices().nth(MOST) {
-        Some((end, _)) => format!("{}…", text.head(end)),
-        None => text,
-    }
+    shortened(&value.to_string(), 40)
 }

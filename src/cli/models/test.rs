@@ -87,6 +87,7 @@ fn ask(provider: &Provider, started: Instant) -> Result<(Completion, Duration)> 
         messages: &messages,
         tools: &[],
         thinking: Thinking::Off,
+        has_acted: false,
     };
     let mut first = None;
     let completion = provider.stream(&request, &Cancel::new(), &mut |_| {

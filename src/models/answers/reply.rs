@@ -41,12 +41,22 @@ pub struct Reply<'a> {
     reader: Box<dyn Reader>,
     /// The name of the format that the server was asked in.
     asked: &'static str,
+    has_acted: bool,
     /// When the model said that it is done; only the trailer may be missing.
     finished: Option<Instant>,
     /// What was skipped first because it made no sense.
     pub(in crate::models) skipped: Option<Skipped>,
     /// Words that are no part of the answer stand behind all that came of it.
     pub(in crate::models) broke_off: Option<String>,
+}
+
+/// What is known of an answer before it comes.
+#[derive(Clone, Copy)]
+pub struct Expected {
+    /// The model is known to reason.
+    pub reasoning: bool,
+    /// The turn has said or done something, so that nothing more need be said.
+    pub has_acted: bool,
 }
 
 /// The most bytes of an answer.
@@ -59,7 +69,16 @@ impl<'a> Reply<'a> {
     pub fn new(p: &'a Provider, format: &Format, on: &'a mut dyn FnMut(Chunk)) -> Reply<'a> {
         let draft = Draft::new(max_answer(p), on);
         let reader = (format.reader)();
-        Reply { p, draft, reader, asked: format.name, finished: None, skipped: None, broke_off: None }
+        Reply {
+            p,
+            draft,
+            reader,
+            asked: format.name,
+            has_acted: false,
+            finished: None,
+            skipped: None,
+            broke_off: None,
+        }
     }
 
     /// Whether the model said that it is done, and nothing came behind it.
@@ -72,9 +91,11 @@ impl<'a> Reply<'a> {
         self.draft.spoke()
     }
 
-    /// The model is known to reason.
-    pub fn expect_reasoning(&mut self) {
-        self.draft.expect_reasoning();
+    pub fn expect(&mut self, expected: Expected) {
+        if expected.reasoning {
+            self.draft.expect_reasoning();
+        }
+        self.has_acted = expected.has_acted;
     }
 
     /// Reads an event stream; `first` is what was read of it already.
@@ -234,7 +255,7 @@ impl<'a> Reply<'a> {
             Some(End::Broken) => return Err(self.cut_off()),
             end => end.unwrap_or(End::Stop),
         };
-        if !self.draft.has_answer() {
+        if !self.draft.has_answer() && !self.is_silent_end(end) {
             return Err(self.no_answer(end));
         }
         let usage = self.counted();
@@ -246,6 +267,12 @@ impl<'a> Reply<'a> {
             End::Stop | End::Refused | End::Broken => "stop",
         };
         Ok(Completion { content, text, stop_reason, usage, tool_calls })
+    }
+
+    /// Whether the model ends a turn without another word, as many do after a tool whose work needs none.
+    fn is_silent_end(&self, end: End) -> bool {
+        let is_told = self.draft.done || self.draft.end.is_some();
+        self.has_acted && is_told && end == End::Stop && self.skipped.is_none()
     }
 
     /// The tokens of an answer that has ended, one way or the other.

@@ -6,4 +6,5 @@ pub mod keyed;
 pub mod known;
 pub mod resolve;
 pub mod scan;
+pub mod section;
 pub mod window;

@@ -1,19 +1,16 @@
-//! From the configuration and the environment to a `Provider`.
+//! From the configuration and the environment to a `Provider`: what is said of the model; its server is read in `section`.
 //!
-//! Runs on any thread and reads no file: keys in files come later, by `key_file` and `profiles`. Refuses what cannot work with the key to fix, and never shows a
-//! secret.
+//! Runs on any thread and reads no file: keys in files come later, by `key_file` and `profiles`.
 use crate::config::Config;
 use crate::env::Env;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::models::catalogue::unaliased;
 use crate::models::compat::Compat;
-use crate::models::key_file::{can_be_sent, refused};
-use crate::models::known;
-use crate::models::provider::{Api, BUILTIN, Cost, Provider, Secret, Timeouts, key_variable};
+use crate::models::provider::{Api, BUILTIN, Cost, Provider, Timeouts};
+use crate::models::section::{Credential, Section, Server, unknown};
 use serde_json::Value;
 use std::net::IpAddr;
 use std::time::Duration;
-use ureq::http::{HeaderName, HeaderValue, Uri};
 
 /// Context window of a model the configuration says nothing about, in tokens.
 pub const CONTEXT_WINDOW: u64 = 200_000;
@@ -41,33 +38,12 @@ impl Provider {
             return Ok(Provider::builtin());
         }
         let (id, model) = split_ref(providers, model_ref)?;
-        let key = format!("models.providers.{id}");
-        let section = providers.get(id).unwrap_or(&Value::Null);
-        let entry = model_entry(section, model);
-        let text =
-            |name: &str| section.get(name).and_then(Value::as_str).map(str::trim).filter(|v| !v.is_empty());
-
-        let api_name = entry.get("api").and_then(Value::as_str).or(text("api"));
-        let api = parse_api(api_name, id, &key)?;
-        let base_url = text("baseUrl").or(known::base_url(id)).ok_or_else(|| {
-            unknown(format!("model {model_ref:?} needs {key}.baseUrl, the address of its server; set it, or let openclaw models scan find one"))
-        })?;
-        let host = check_url(base_url, &key)?;
-        let base_url = known::address(base_url, id, api_name);
-        let key_file = text("apiKeyFile").map(|path| env.expand(path));
-        let variable = || env.var(&key_variable(id)).map(str::trim).filter(|_| key_file.is_none());
-        let written = text("apiKey").filter(|name| !known::is_key_variable(name, id));
-        let api_key = written.or_else(variable).map(Secret::new);
-        let auth_header = section.get("authHeader").and_then(Value::as_bool);
-        if auth_header != Some(false) && api_key.as_ref().is_some_and(|k| !can_be_sent(k)) {
-            return Err(refused(format!(
-                "the API key of {key} holds characters that cannot be sent; fix {key}.apiKey"
-            )));
-        }
-        let mut headers = read_headers(section.get("headers"), &key)?;
-        headers.extend(read_headers(entry.get("headers"), &key)?);
-        let retries =
-            section.get("retries").and_then(Value::as_u64).map_or(RETRIES, |n| n.min(MAX_RETRIES) as u32);
+        let section = Section::of(id, providers.get(id).unwrap_or(&Value::Null));
+        let entry = model_entry(section.value, model);
+        let Server { api, base_url, host } = section.server(entry, model_ref)?;
+        let Credential { key, key_file, is_sent, is_bearer } = section.credential(env)?;
+        let near = is_nearby(&host);
+        let retries = section.value.get("retries").and_then(Value::as_u64);
         // A model that is listed takes text unless it says more; of one that is not listed nothing is known.
         let kinds = entry.get("input").and_then(Value::as_array);
         let images = kinds.map_or(entry.is_null(), |kinds| kinds.iter().any(|kind| kind == "image"));
@@ -80,17 +56,17 @@ impl Provider {
             id: id.to_string(),
             model: model.to_string(),
             compat: Compat::of(compat, id, &host, model),
-            patient: is_nearby(&host),
+            patient: near,
             base_url,
-            api_key,
+            api_key: key,
             profile: None,
             spare: Vec::new(),
             key_file,
-            headers,
-            auth_header: auth_header.unwrap_or(true),
-            bearer: auth_header == Some(true) || matches!(text("auth"), Some("oauth" | "token")),
-            timeouts: timeouts(section.get("timeouts"), is_nearby(&host)),
-            retries,
+            headers: section.headers(entry)?,
+            auth_header: is_sent,
+            bearer: is_bearer,
+            timeouts: timeouts(section.value.get("timeouts"), near),
+            retries: retries.map_or(RETRIES, |n| n.min(MAX_RETRIES) as u32),
             max_tokens: entry.get("maxTokens").and_then(whole).filter(|n| *n > 0),
             max_tokens_field: max_tokens_field(entry, &host),
             context_window: entry.get("contextWindow").and_then(whole).unwrap_or(CONTEXT_WINDOW),
@@ -133,26 +109,6 @@ fn model_entry<'a>(section: &'a Value, model: &str) -> &'a Value {
         .unwrap_or(&Value::Null)
 }
 
-fn parse_api(name: Option<&str>, id: &str, key: &str) -> Result<Api> {
-    let Some(name) = name else { return Ok(known::api(id)) };
-    if name == "ollama" {
-        // Its server speaks this format too.
-        return Ok(Api::OpenAiCompletions);
-    }
-    Api::parse(name).ok_or_else(|| {
-        let name: String = name.chars().filter(|c| !c.is_control()).take(60).collect();
-        unknown(format!(
-            "{key} speaks {name:?}, which this gateway does not know; set {key}.api to one of {} and {key}.baseUrl to a server that speaks it",
-            Api::names().join(", ")
-        ))
-    })
-}
-
-/// A configuration error for which another model may be tried.
-fn unknown(message: String) -> Error {
-    Error::config(message).with("failoverReason", "model_not_found")
-}
-
 fn whole(value: &Value) -> Option<u64> {
     // Numbers with a fraction are allowed by the schema; the fraction means nothing here.
     value.as_u64().or_else(|| value.as_f64().filter(|n| *n >= 0.0).map(|n| n as u64))
@@ -182,37 +138,6 @@ fn reasons(api: Api, model: &str) -> bool {
         }
         Api::Builtin => false,
     }
-}
-
-/// Checks a base URL and returns its host.
-fn check_url(url: &str, key: &str) -> Result<String> {
-    let wrong =
-        |why: &str| Error::config(format!("{key}.baseUrl {why}; write it like http://127.0.0.1:11434/v1"));
-    let uri: Uri = url.parse().map_err(|_| wrong("is not a URL"))?;
-    if !matches!(uri.scheme_str(), Some("http" | "https")) {
-        return Err(wrong("must start with http:// or https://"));
-    }
-    if uri.authority().is_some_and(|a| a.as_str().contains('@')) {
-        return Err(wrong("must not hold a user name or password: put credentials into apiKey or headers"));
-    }
-    match uri.host().filter(|host| !host.is_empty()) {
-        Some(host) => Ok(host.trim_matches(['[', ']']).to_ascii_lowercase()),
-        None => Err(wrong("names no host")),
-    }
-}
-
-fn read_headers(headers: Option<&Value>, key: &str) -> Result<Vec<(String, String)>> {
-    let pairs = headers.and_then(Value::as_object).into_iter().flatten();
-    let read = |(name, value): (&String, &Value)| {
-        let value = value.as_str().filter(|v| HeaderValue::from_str(v).is_ok());
-        match (HeaderName::from_bytes(name.as_bytes()), value) {
-            (Ok(_), Some(value)) => Ok((name.clone(), value.to_string())),
-            _ => Err(Error::config(format!(
-                "{key}.headers has an entry {name:?} that is no HTTP header; fix or remove it"
-            ))),
-        }
-    };
-    pairs.map(read).collect()
 }
 
 /// Servers on this machine or network may load a model first, so they get ten minutes (R-23b).

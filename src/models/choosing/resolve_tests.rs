@@ -1,5 +1,6 @@
 //! Resolving a model reference against a configuration and an environment.
 use super::*;
+use crate::models::provider::Secret;
 use crate::models::{failure, key_file};
 use serde_json::json;
 

@@ -1,7 +1,7 @@
 //! How many tokens a local server gives a model, asked of the server: no default of ours can know it.
 //!
 //! `ask` runs on the caller's thread (`models set`, `models scan --add`). For turns whose configuration says nothing a
-//! short-lived thread asks usual local servers by GET only; the run's thread waits a quarter of a second for the first
+//! short-lived thread asks usual local servers (Ollama also what it has set for a model that is not loaded); the run's thread waits a quarter of a second for the first
 //! answer and never again, later ones are taken from a small table. No other server is asked unasked.
 use crate::cancel::Cancel;
 use crate::fetch::dial::{Timeouts, Watch};
@@ -226,7 +226,7 @@ pub fn of_turn(provider: &Provider) -> Option<u64> {
     let work = move || {
         let listed = Server::of(&provider, TIME).and_then(|server| {
             let (_, listed) = server.listed()?;
-            listed.or_else(|| server.served()).filter(|window| window.is_served)
+            listed.or_else(|| server.shown()).filter(|window| window.is_served)
         });
         let mut all = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
         if let (Some(entry), Some(_)) = (all.iter_mut().find(|known| known.key == key), listed) {
@@ -339,6 +339,13 @@ mod tests {
     fn n_6_a_turn_learns_the_window_and_waits_for_no_silent_server() {
         let provider = serve(&[("/v1/models", r#"{"data":[{"id":"m","max_model_len":8192}]}"#)]);
         assert_eq!((of_turn(&provider), of_turn(&provider)), (Some(8192), Some(8192)));
+        // T1-3: what Ollama has set for a model counts before it is loaded; what a model could take does not.
+        const LIST: (&str, &str) = ("/v1/models", r#"{"data":[{"id":"m:latest"}]}"#);
+        let shown: Answers =
+            &[LIST, ("/api/ps", r#"{"models":[]}"#), ("/api/show", r#"{"parameters":"num_ctx 4096"}"#)];
+        assert_eq!(of_turn(&serve(shown)), Some(4096));
+        let able: Answers = &[LIST, ("/api/show", r#"{"model_info":{"qwen3.context_length":40960}}"#)];
+        assert_eq!(of_turn(&serve(able)), None);
         let silent = TcpListener::bind("127.0.0.1:0").unwrap();
         let base_url = format!("http://{}/v1", silent.local_addr().unwrap());
         let started = Instant::now();

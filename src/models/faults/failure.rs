@@ -14,7 +14,8 @@ use std::time::{Duration, Instant};
 
 /// A failing model is reported within this time, retries included (architecture.md).
 const BUDGET: Duration = Duration::from_secs(15);
-/// How long a server nearby that takes no connection, or says that it is loading, is asked again, and how often.
+/// How long a server nearby that takes no connection, drops it at once, or says that it is loading, is asked again, and
+/// how often.
 const STARTING: Duration = Duration::from_secs(10);
 const STARTING_PAUSE: Duration = Duration::from_millis(500);
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
@@ -127,77 +128,68 @@ pub fn with_retries<T>(
     }
 }
 
+/// The failure behind a fault before anything was answered. A server that takes connections and closes them, as what
+/// stands before a container does, may be starting like one that takes none.
+pub fn unanswered(p: &Provider, fault: &Fault, cancel: &Cancel) -> Failure {
+    let failure = from_fault(p, fault, cancel);
+    Failure { is_starting: failure.is_starting || *fault == Fault::Dropped, ..failure }
+}
+
 /// The failure behind a fault of the network or of the server's HTTP.
 pub fn from_fault(p: &Provider, fault: &Fault, cancel: &Cancel) -> Failure {
-    let key = format!("models.providers.{}", p.id);
-    let secs = |time: Duration| format!("{} s", time.as_secs_f64());
     let failure = match fault {
-        Fault::Cancelled => Failure { error: cancel.error(), ..Failure::lasting(p, "") },
-        Fault::NoSuchHost => {
-            let what = format!(
-                "cannot be found: its host name does not resolve; check {key}.baseUrl and this machine's DNS"
-            );
-            Failure::passing(p, &what)
-        }
-        Fault::Refused => {
-            let what =
-                format!("refused the connection: is the server running? start it or fix {key}.baseUrl");
-            Failure { is_starting: true, ..Failure::passing(p, &what).again() }
-        }
-        Fault::Unreachable(e) => {
-            Failure::passing(p, &format!("cannot be reached ({e}): check the network and {key}.baseUrl"))
-        }
-        Fault::Tls(e) => {
-            let e = quote(p, e);
-            let what = format!(
-                "failed the TLS handshake ({e}): check its certificate, this machine's clock, and that {key}.baseUrl should start with https"
-            );
-            Failure::lasting(p, &what)
-        }
-        Fault::Late(Phase::Connect) => {
-            let time = secs(p.timeouts.connect);
-            let what = format!(
-                "took no connection within {time}: check that it is up, fix {key}.baseUrl or raise {key}.timeouts.connectMs"
-            );
-            Failure::passing(p, &what)
-        }
-        Fault::Late(Phase::FirstToken) => {
-            let time = secs(p.timeouts.first_token);
-            let what = format!(
-                "sent no token within {time}: look at its load, or raise {key}.timeouts.firstTokenMs"
-            );
-            Failure::passing(p, &what)
-        }
-        Fault::Late(Phase::Idle) => {
-            let time = secs(p.timeouts.idle);
-            let what = format!(
-                "went silent for {time} within an answer: look at its load, or raise {key}.timeouts.idleMs"
-            );
-            Failure::passing(p, &what)
-        }
-        Fault::Dropped => Failure::passing(
-            p,
-            "closed the connection before it answered: look at the server's log, then try again",
-        )
-        .again(),
-        Fault::Protocol(e) => {
-            let what = format!("does not speak HTTP as expected ({}): check {key}.baseUrl", quote(p, e));
-            Failure::lasting(p, &what)
-        }
-        Fault::Coded(coding) => {
-            let what = format!(
-                "compresses its answers as {:?}, which nobody asked for and which is not read: turn compression off in it, or in the proxy before it",
-                quote(p, coding)
-            );
-            Failure::lasting(p, &what)
-        }
-        Fault::TooLong => Failure::too_long(p),
+        Fault::Cancelled => return Failure { error: cancel.error(), ..Failure::lasting(p, "") },
+        Fault::TooLong => return Failure::too_long(p),
+        Fault::Tls(_) | Fault::Protocol(_) | Fault::Coded(_) => Failure::lasting(p, &words(p, fault)),
+        Fault::Refused | Fault::Dropped => Failure::passing(p, &words(p, fault)).again(),
+        Fault::NoSuchHost | Fault::Unreachable(_) | Fault::Late(_) => Failure::passing(p, &words(p, fault)),
     };
     match fault {
         Fault::Late(_) => failure.because("timeout"),
-        Fault::NoSuchHost | Fault::Refused | Fault::Unreachable(_) | Fault::Tls(_) | Fault::Dropped => {
-            failure.because("network")
+        Fault::Protocol(_) | Fault::Coded(_) => failure,
+        _ => Failure { is_starting: *fault == Fault::Refused, ..failure.because("network") },
+    }
+}
+
+/// What went wrong, and the fix.
+fn words(p: &Provider, fault: &Fault) -> String {
+    let key = format!("models.providers.{}", p.id);
+    let secs = |time: Duration| format!("{} s", time.as_secs_f64());
+    match fault {
+        Fault::NoSuchHost => format!(
+            "cannot be found: its host name does not resolve; check {key}.baseUrl and this machine's DNS"
+        ),
+        Fault::Refused => {
+            format!("refused the connection: is the server running? start it or fix {key}.baseUrl")
         }
-        Fault::Cancelled | Fault::Protocol(_) | Fault::Coded(_) | Fault::TooLong => failure,
+        Fault::Unreachable(e) => format!("cannot be reached ({e}): check the network and {key}.baseUrl"),
+        Fault::Tls(e) => format!(
+            "failed the TLS handshake ({}): check its certificate, this machine's clock, and that {key}.baseUrl should start with https",
+            quote(p, e)
+        ),
+        Fault::Late(Phase::Connect) => format!(
+            "took no connection within {}: check that it is up, fix {key}.baseUrl or raise {key}.timeouts.connectMs",
+            secs(p.timeouts.connect)
+        ),
+        Fault::Late(Phase::FirstToken) => format!(
+            "sent no token within {}: look at its load, or raise {key}.timeouts.firstTokenMs",
+            secs(p.timeouts.first_token)
+        ),
+        Fault::Late(Phase::Idle) => format!(
+            "went silent for {} within an answer: look at its load, or raise {key}.timeouts.idleMs",
+            secs(p.timeouts.idle)
+        ),
+        Fault::Dropped => {
+            "closed the connection before it answered: look at the server's log, then try again".to_string()
+        }
+        Fault::Protocol(e) => {
+            format!("does not speak HTTP as expected ({}): check {key}.baseUrl", quote(p, e))
+        }
+        Fault::Coded(coding) => format!(
+            "compresses its answers as {:?}, which nobody asked for and which is not read: turn compression off in it, or in the proxy before it",
+            quote(p, coding)
+        ),
+        // Said elsewhere.
+        Fault::Cancelled | Fault::TooLong => String::new(),
     }
 }

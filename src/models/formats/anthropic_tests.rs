@@ -12,7 +12,7 @@ fn provider() -> Provider {
 }
 
 fn body(p: &Provider, messages: &[Value], tools: &[ToolSpec], thinking: Thinking) -> Value {
-    anthropic_body::build(p, &ChatRequest { system: "be kind", messages, tools, thinking })
+    anthropic_body::build(p, &ChatRequest { system: "be kind", messages, tools, thinking, has_acted: false })
 }
 
 fn cached(mut block: Value) -> Value {

@@ -7,7 +7,7 @@ use crate::models::call_ids::Ids;
 use crate::models::content::{self, read_object};
 use crate::models::format::{list, text as member};
 use crate::models::provider::Provider;
-use crate::parts::Parts;
+use crate::parts::{Parts, shortened};
 use crate::sessions::message::{self, kind_of_block, role};
 use serde_json::Value;
 
@@ -111,17 +111,9 @@ pub fn arguments(call: &Value) -> Value {
         Some(object @ Value::Object(_)) => object.clone(),
         None | Some(Value::Null) => json!({}),
         Some(Value::String(text)) if text.trim().is_empty() => json!({}),
-        Some(Value::String(text)) => {
-            read_object(text, content::MAX_VALUES).unwrap_or_else(|| json!({"invalid_json": shortened(text)}))
-        }
-        Some(other) => json!({"invalid_json": shortened(&other.to_string())}),
-    }
-}
-
-fn shortened(text: &str) -> String {
-    match text.char_indices().nth(MAX_BROKEN) {
-        Some((end, _)) => format!("{}…", text.head(end)),
-        None => text.to_string(),
+        Some(Value::String(text)) => read_object(text, content::MAX_VALUES)
+            .unwrap_or_else(|| json!({"invalid_json": shortened(text, MAX_BROKEN)})),
+        Some(other) => json!({"invalid_json": shortened(&other.to_string(), MAX_BROKEN)}),
     }
 }
 

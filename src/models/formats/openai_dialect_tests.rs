@@ -13,7 +13,10 @@ fn provider() -> Provider {
 
 fn body(p: &Provider, messages: &Value, thinking: Thinking) -> Value {
     let messages: Vec<Value> = messages.as_array().cloned().unwrap();
-    openai_body::build(p, &ChatRequest { system: " ", messages: &messages, tools: &[], thinking })
+    openai_body::build(
+        p,
+        &ChatRequest { system: " ", messages: &messages, tools: &[], thinking, has_acted: false },
+    )
 }
 
 fn messages(p: &Provider, messages: Value) -> Value {

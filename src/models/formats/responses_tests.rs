@@ -25,8 +25,13 @@ fn transcript_messages_become_items() {
         json!({"role": "toolResult", "toolCallId": "c2", "content": [words("no JSON")]}),
     ];
     let tools = [ToolSpec { name: "read", description: "Reads", parameters: json!({"type": "object"}) }];
-    let request =
-        ChatRequest { system: "be kind", messages: &messages, tools: &tools, thinking: Thinking::Low };
+    let request = ChatRequest {
+        system: "be kind",
+        messages: &messages,
+        tools: &tools,
+        thinking: Thinking::Low,
+        has_acted: false,
+    };
     let want = json!({
         "model": "builtin",
         "input": [

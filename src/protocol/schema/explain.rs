@@ -4,7 +4,7 @@
 //! the latter it decides, else it only says. It knows the few keywords that params use; a test keeps the schemas to them.
 //! Parts and names are bounded, so that a hostile value makes a short answer.
 use crate::json;
-use crate::parts::Parts;
+use crate::parts::shortened;
 use serde_json::{Map, Value};
 
 /// Parts in one answer; what follows is summed up.
@@ -185,7 +185,7 @@ impl<'a> Walk<'a> {
         if rest == Some(&Value::Bool(false)) {
             let place = if path.is_empty() { "root" } else { path };
             for (name, _) in unknown().take(MAX_PARTS) {
-                self.say(place, &format!("unexpected property '{}'", shortened(name)));
+                self.say(place, &format!("unexpected property '{}'", shortened(name, MAX_NAME)));
             }
         }
         for (name, schema) in properties.into_iter().flatten() {
@@ -218,14 +218,7 @@ fn is_type(name: &str, value: &Value) -> bool {
     }
 }
 
-fn shortened(name: &str) -> String {
-    match name.char_indices().nth(MAX_NAME) {
-        Some((end, _)) => format!("{}...", name.head(end)),
-        None => name.to_string(),
-    }
-}
-
 /// A client's own name as a step of a JSON pointer.
 fn escaped(name: &str) -> String {
-    shortened(name).replace('~', "~0").replace('/', "~1")
+    shortened(name, MAX_NAME).replace('~', "~0").replace('/', "~1")
 }

@@ -109,6 +109,16 @@ impl Entry {
         )
     }
 
+    /// Lets the session use this `provider/model`; without one the agent's own.
+    pub fn choose_model(&mut self, reference: Option<&str>) {
+        self.remove("providerOverride");
+        self.remove("modelOverride");
+        if let Some((provider, model)) = reference.and_then(|reference| reference.split_once('/')) {
+            self.set("providerOverride", provider);
+            self.set("modelOverride", model);
+        }
+    }
+
     pub fn get(&self, name: &str) -> Option<&Value> {
         self.0.get(name)
     }
@@ -279,6 +289,15 @@ mod tests {
         assert_eq!(entry.get("x"), Some(&json!({"y": [1]})));
         let (entry, notes) = read(json!({"sessionId": "../../x", "updatedAt": 5.0}), Path::new("/d"));
         assert_eq!((entry.session_id(), entry.updated_at(), notes), (None, 5, 1));
+    }
+
+    #[test]
+    fn a_choice_of_a_model_is_taken_and_given_back() {
+        let mut entry = Entry::default();
+        entry.choose_model(Some("a/b/c"));
+        assert_eq!(entry.chosen_model().as_deref(), Some("a/b/c"));
+        entry.choose_model(None);
+        assert_eq!(entry, Entry::default());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use crate::config::Config;
 use crate::error::Result;
 use crate::json::{Put, json};
-use crate::parts::Parts;
+use crate::parts::shortened;
 use crate::sessions::Transcript;
 use crate::sessions::usage::{Cost, Tokens, Totals};
 use crate::sessions::usage_scan::{Budget, Message, Role, scan, time};
@@ -146,11 +146,7 @@ fn text_of(message: &Value, is_result: bool) -> String {
         _ => {}
     }
     let text = parts.join("\n");
-    let text = text.trim();
-    match text.char_indices().nth(MAX_TEXT) {
-        Some((end, _)) => format!("{}…", text.head(end)),
-        None => text.to_string(),
-    }
+    shortened(text.trim(), MAX_TEXT)
 }
 
 #[cfg(test)]

@@ -106,7 +106,7 @@ fn target(context: &Context, arguments: &Value) -> Result<String> {
     }
 }
 
-/// The text of the model's last answer after the message that was sent; in all of the history when that stands
+/// The text of the model's last answer that says something after the message that was sent; in all of the history when that stands
 /// further back. What the gateway itself put in, such as a command's answer, is nobody's answer to it.
 fn reply(history: &Value, sent: &str) -> String {
     let messages = history.get("messages").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
@@ -116,7 +116,8 @@ fn reply(history: &Value, sent: &str) -> String {
     let is_answer =
         |message: &&Value| is(message, "role", "assistant") && !is(message, "model", "gateway-injected");
     let after = messages.rsplit(is_sent).next().unwrap_or_default();
-    after.iter().rev().find(is_answer).map(words).unwrap_or_default()
+    let mut said = after.iter().rev().filter(is_answer).map(words);
+    said.find(|words| !words.trim().is_empty()).unwrap_or_default()
 }
 
 fn words(message: &Value) -> String {
@@ -173,11 +174,13 @@ mod tests {
     fn the_reply_is_the_models_and_comes_after_the_message() {
         let said = |role: &str, text: &str, model: &str| json!({"role": role, "content": [{"type": "text", "text": text}], "provider": "p", "model": model});
         let answer = json!({"role": "assistant", "content": "done", "model": "m"});
+        let silent = json!({"role": "assistant", "content": [], "model": "m"});
         let command = said("assistant", "usage: 5", "gateway-injected");
         let ask = said("user", "two asked:\nask me\nand more", "");
         let old = said("assistant", "old", "m");
         for (messages, want) in [
             (vec![&ask, &answer, &command], "done"),
+            (vec![&ask, &answer, &silent], "done"),
             (vec![&old, &ask, &command], ""),
             (vec![&ask, &old, &ask, &answer], "done"),
             (vec![&old, &answer], "done"),
