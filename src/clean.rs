@@ -1,6 +1,6 @@
 //! What may not reach a terminal or a script as it is: characters that steer, hide or reorder.
 //!
-//! Pure text in, text out. `print.rs` puts everything it prints through here, so that no command has to think of it:
+//! Pure text in, text out. `cli/print.rs` puts everything it prints through here, so that no command has to think of it:
 //! lines lose such characters, JSON keeps them as `\u` escapes.
 use std::borrow::Cow;
 use std::fmt::Write;

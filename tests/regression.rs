@@ -353,18 +353,18 @@ fn sec_14_a_secret_changed_in_the_file_holds_within_a_second() {
 #[test]
 fn sec_20_secrets_are_unwrapped_in_few_places_and_never_compared_plainly() {
     const ALLOWED: [&str; 12] = [
-        "models/ask.rs",               // the provider's header
-        "agents/profiles.rs",          // its tests
-        "models/choosing/window.rs",   // the header of a question about the model
-        "models/provider.rs",          // what kind of sign-in it is
-        "models/choosing/key_file.rs", // whether the key fits a header
-        "models/resolve_tests.rs",     // tests
-        "cli/onboard/apply.rs",        // what the shell has goes into the config, for the service
-        "doctor/access.rs",            // its length
-        "gateway/judge.rs",            // its length
-        "http/access.rs",              // secret_eq
-        "net/auth.rs",                 // secret_eq
-        "settings.rs",                 // secret_eq, and what the log must hide
+        "models/ask.rs",                    // the provider's header
+        "agents/profiles.rs",               // its tests
+        "models/choosing/window.rs",        // the header of a question about the model
+        "models/provider.rs",               // what kind of sign-in it is
+        "models/choosing/key_file.rs",      // whether the key fits a header
+        "models/choosing/resolve_tests.rs", // tests
+        "cli/onboard/apply.rs",             // what the shell has goes into the config, for the service
+        "doctor/access.rs",                 // its length
+        "gateway/judge.rs",                 // its length
+        "http/access.rs",                   // secret_eq
+        "net/auth.rs",                      // secret_eq
+        "settings.rs",                      // secret_eq, and what the log must hide
     ];
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     for path in rust_files(&src) {

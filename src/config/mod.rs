@@ -1,7 +1,7 @@
 //! The configuration: reading the file and answering what is set.
 //!
 //! A `Config` is an immutable value that is cheap to clone; any thread may hold one. Reading never writes the
-//! file (R-02a). The keys stand in one table, `keys.rs`; editing the file is `edit.rs`.
+//! file (R-02a). The keys stand in one table, `table/keys.rs`; editing the file is `writing/edit.rs`.
 pub mod address;
 pub mod bind;
 pub mod path;

@@ -3,7 +3,7 @@
 //!
 //! Part of `State`, on the state thread. Phases: deferred -> being judged -> draining -> closing (`Stopping` in
 //! `mod.rs`). Requests that come in any of them join the one that is pending (R-14a). Decides nothing about files:
-//! those are the main thread's, see `gateway.rs`.
+//! those are the main thread's, see `gateway/mod.rs`.
 use super::store::Job;
 use super::{State, Stopping};
 use crate::error::{Error, Result};

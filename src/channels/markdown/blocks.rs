@@ -2,6 +2,7 @@
 //!
 //! Containers hand the lines they hold, without their own marks, to the same function again, to a bounded depth.
 use super::{Style, Tables, Writer, inline, links, tables};
+use crate::parts::Parts;
 use std::collections::BTreeMap;
 
 /// Quotes and lists within each other; deeper ones are text.
@@ -51,7 +52,7 @@ impl Blocks {
         let mut rest = lines;
         while !rest.is_empty() {
             let used = self.block(rest).max(1);
-            rest = rest.get(used..).unwrap_or_default();
+            rest = rest.tail(used);
         }
     }
 
@@ -93,7 +94,7 @@ impl Blocks {
 
     fn paragraph(&mut self, lines: &[&str]) -> usize {
         let is_end = |n: usize, line: &str| {
-            let rest = lines.get(n..).unwrap_or_default();
+            let rest = lines.tail(n);
             is_blank(line) || interrupts(line) || (self.tables != Tables::Off && tables::read(rest).is_some())
         };
         let more = lines.iter().enumerate().skip(1);
@@ -350,7 +351,7 @@ impl Item {
     /// The lines of the item that `lines` begin with, without its mark and indent.
     fn lines<'l>(&self, lines: &[&'l str]) -> Vec<&'l str> {
         let first = lines.first().copied().unwrap_or_default();
-        let mut inner = vec![first.trim_start().get(self.width - self.indent..).unwrap_or_default()];
+        let mut inner = vec![first.trim_start().tail(self.width - self.indent)];
         let mut fence = Fence::read(inner.first().copied().unwrap_or_default());
         for line in lines.iter().skip(1) {
             let after_blank = inner.last().is_some_and(|last| is_blank(last));
@@ -378,5 +379,5 @@ impl Item {
 /// Text of a paragraph, perhaps the first line of an item.
 fn is_text_in(line: &str) -> bool {
     let text = line.trim_start();
-    is_text(Item::read(text).map_or(text, |item| text.get(item.width..).unwrap_or_default()))
+    is_text(Item::read(text).map_or(text, |item| text.tail(item.width)))
 }

@@ -4,6 +4,7 @@
 use super::blocks::References;
 use super::pairs::{Run, pair};
 use super::{Style, Writer, links};
+use crate::parts::Parts;
 use crate::tools::decode_entities;
 
 enum Token<'t> {
@@ -81,12 +82,12 @@ fn runs<'r, 't>(tokens: &'r mut [Token<'t>]) -> impl Iterator<Item = &'r mut Run
 
 impl<'t> Reader<'t> {
     fn rest(&self) -> &'t str {
-        self.text.get(self.at..).unwrap_or_default()
+        self.text.tail(self.at)
     }
 
     /// What was read so far is a token; the next `length` bytes are something else.
     fn flush(&mut self, length: usize) {
-        let text = self.text.get(self.from..self.at).unwrap_or_default();
+        let text = self.text.part(self.from..self.at);
         if !text.is_empty() {
             self.tokens.push(Token::Text(text));
         }
@@ -135,7 +136,7 @@ impl<'t> Reader<'t> {
             _ if c.is_ascii_alphanumeric() && !before.is_some_and(char::is_alphanumeric) => {
                 match links::bare(rest) {
                     Some((length, Some(address))) => {
-                        let shown = rest.get(..length).unwrap_or_default();
+                        let shown = rest.head(length);
                         self.add(length, Token::Address(shown, address));
                     }
                     Some((length, None)) => self.at += length,
@@ -158,7 +159,7 @@ impl<'t> Reader<'t> {
             self.at += length;
             return;
         };
-        let code = inner.get(..end).unwrap_or_default().replace('\n', " ");
+        let code = inner.head(end).replace('\n', " ");
         // A space at both ends is there for the sake of backticks.
         let trimmed = code.strip_prefix(' ').and_then(|code| code.strip_suffix(' '));
         let code = trimmed.filter(|code| !code.trim().is_empty()).map(str::to_string).unwrap_or(code);
@@ -176,8 +177,8 @@ impl<'t> Reader<'t> {
 
     fn close(&mut self, references: &References) {
         let Some(waiting) = self.brackets.pop() else { return };
-        let rest = self.rest().get(1..).unwrap_or_default();
-        let shown = self.text.get(waiting.after..self.at).unwrap_or_default();
+        let rest = self.rest().tail(1);
+        let shown = self.text.part(waiting.after..self.at);
         let by_name = || {
             let (name, length) = links::label(rest).unwrap_or_default();
             let name = if name.is_empty() && shown.len() <= 256 { links::normal(shown) } else { name };

@@ -11,6 +11,7 @@ mod tables;
 #[cfg(test)]
 mod tests;
 
+use crate::parts::Parts;
 use std::ops::Range;
 
 /// In the order in which they enclose each other when they cover the same text.
@@ -87,7 +88,7 @@ impl Text {
     pub fn spans_in(&self, range: Range<usize>) -> impl Iterator<Item = (Range<usize>, &Style)> {
         let before_end = self.spans.partition_point(|span| span.start < range.end);
         let from = self.spans.partition_point(|span| span.start + self.longest <= range.start);
-        let spans = self.spans.get(from..before_end).unwrap_or_default().iter();
+        let spans = self.spans.part(from..before_end).iter();
         spans
             .filter(move |span| span.end > range.start)
             .map(move |span| (span.start.max(range.start)..span.end.min(range.end), &span.style))
@@ -101,11 +102,11 @@ impl Text {
         let spans = self.spans_in(range).map(|(range, style)| (range, Some(style)));
         for (span, style) in spans.chain([(ends, None)]) {
             while let Some((end, closing)) = open.pop_if(|(end, _)| *end <= span.start) {
-                see(Part::Text(self.plain.get(at..end).unwrap_or_default()));
+                see(Part::Text(self.plain.part(at..end)));
                 see(Part::Close(closing));
                 at = end;
             }
-            see(Part::Text(self.plain.get(at..span.start).unwrap_or_default()));
+            see(Part::Text(self.plain.part(at..span.start)));
             at = span.start;
             if let Some(style) = style {
                 see(Part::Open(style));

@@ -1,6 +1,7 @@
 //! Tables: as a block of code with columns of equal width, or as points under each row's first cell.
 use super::blocks::Blocks;
 use super::{Style, Tables, Writer, inline};
+use crate::parts::Parts;
 
 pub struct Table<'t> {
     rows: Vec<Vec<&'t str>>,
@@ -42,12 +43,12 @@ fn cells(line: &str) -> Vec<&str> {
     let (mut from, mut is_escaped) = (0, false);
     for (at, c) in line.char_indices() {
         if c == '|' && !is_escaped {
-            cells.push(line.get(from..at).unwrap_or_default().trim());
+            cells.push(line.part(from..at).trim());
             from = at + 1;
         }
         is_escaped = c == '\\' && !is_escaped;
     }
-    let last = line.get(from..).unwrap_or_default().trim();
+    let last = line.tail(from).trim();
     if !last.is_empty() || cells.is_empty() {
         cells.push(last);
     }

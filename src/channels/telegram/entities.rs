@@ -1,6 +1,7 @@
 //! What a received text says beyond its letters: links behind words, code, blocks of code, given back as Markdown.
 //!
 //! Everything else stays code point for code point: a model reads what the person typed.
+use crate::parts::Parts;
 use serde_json::Value;
 
 /// `entities` as Telegram sends them, with offsets in UTF-16 units; those that fit no part of the text are left out.
@@ -25,12 +26,12 @@ pub fn markdown(text: &str, entities: &Value) -> String {
             continue;
         }
         let (Some(from), Some(until)) = (places.at(start), places.at(end)) else { continue };
-        out.push_str(text.get(at..from).unwrap_or_default());
-        let rest = text.get(until..).unwrap_or_default();
-        write(text.get(from..until).unwrap_or_default(), entity, rest, &mut out);
+        out.push_str(text.part(at..from));
+        let rest = text.tail(until);
+        write(text.part(from..until), entity, rest, &mut out);
         (at, units) = (until, end);
     }
-    out.push_str(text.get(at..).unwrap_or_default());
+    out.push_str(text.tail(at));
     out
 }
 

@@ -6,6 +6,7 @@ use super::format::{cost_of, cost_of_tags, html};
 use crate::channels::graphemes::is_boundary;
 use crate::channels::markdown::{Style, Text};
 use crate::clean::is_unfit;
+use crate::parts::Parts;
 use std::ops::Range;
 
 /// Code points of a message and of a caption, after parsing.
@@ -77,7 +78,7 @@ fn is_space(c: char) -> bool {
 }
 
 fn skip_space(text: &Text, from: usize, until: usize) -> usize {
-    let rest = text.plain.get(from..until).unwrap_or_default();
+    let rest = text.plain.part(from..until);
     until - rest.trim_start_matches(is_space).len()
 }
 
@@ -112,11 +113,11 @@ fn cut(text: &Text, range: Range<usize>, length: usize) -> usize {
     };
     let is_in_link = |at| is_within(at, |style| matches!(style, Style::Link(_)));
     let half = range.start + (end - range.start) / 2;
-    let after = |at: usize| text.plain.get(at..).unwrap_or_default();
-    let is_place = |at: usize| is_boundary(text.plain.get(..at).unwrap_or_default(), after(at));
+    let after = |at: usize| text.plain.tail(at);
+    let is_place = |at: usize| is_boundary(text.plain.head(at), after(at));
 
     let space = |may_be_in_link: bool| {
-        let chars = text.plain.get(range.start..).unwrap_or_default().char_indices();
+        let chars = text.plain.tail(range.start).char_indices();
         let chars = chars.map(|(offset, c)| (range.start + offset, c)).take_while(|(at, _)| *at <= end);
         let is_fit = |at: usize| at > range.start && is_place(at + 1) && (may_be_in_link || !is_in_link(at));
         let places = chars.filter(|(at, c)| is_space(*c) && is_fit(*at)).map(|(at, c)| {

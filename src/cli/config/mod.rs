@@ -1,6 +1,6 @@
 //! `openclaw config get|file|validate|schema|diff`: looking at the configuration.
 //!
-//! Works on the file alone, with the gateway up or down, and writes nothing. Changing it is `config_edit.rs`.
+//! Works on the file alone, with the gateway up or down, and writes nothing. Changing it is `edit.rs`.
 pub mod edit;
 use super::parse::Args;
 use super::{Command, Context, Flag, JSON, Positional, far};
