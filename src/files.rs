@@ -113,6 +113,11 @@ pub fn read_text(path: &Path) -> std::io::Result<String> {
         .map_err(|_| std::io::Error::new(ErrorKind::InvalidData, "stream did not contain valid UTF-8"))
 }
 
+/// Whether there is certainly nothing. What cannot be looked at may be there.
+pub fn is_missing(path: &Path) -> bool {
+    matches!(path.try_exists(), Ok(false))
+}
+
 /// The bytes of a regular file of at most `max`. Links are followed; a pipe or device is refused and blocks nobody.
 pub fn read_bytes(path: &Path, max: u64) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();

@@ -349,13 +349,15 @@ fn m_5_without_templates_a_new_agent_still_says_who_it_is() {
     assert_eq!(std::fs::read_dir(&workspace).unwrap().count(), 1, "no template was written");
     let identity = client.ok("agent.identity.get", json!({"agentId": "ops"}));
     assert_eq!((&identity["name"], &identity["emoji"]), (&json!("Ops"), &json!("🦀")));
-    // What stands there is kept, and said once.
+    // What stands there is kept, what is asked for comes after it and counts.
     let other = gateway.state_dir().join("workspace-two");
     std::fs::create_dir_all(&other).unwrap();
-    std::fs::write(other.join("IDENTITY.md"), "# Mine\n- Emoji: 🌱\n").unwrap();
+    std::fs::write(other.join("IDENTITY.md"), "# Mine\n- Name: Old\n- Emoji: 🦀\n").unwrap();
     client.ok("agents.create", json!({"name": "Two", "workspace": other, "emoji": "🦀"}));
     let text = std::fs::read_to_string(other.join("IDENTITY.md")).unwrap();
-    assert_eq!(text, "# Mine\n- Emoji: 🌱\n- Name: Two\n");
+    assert_eq!(text, "# Mine\n- Name: Old\n- Emoji: 🦀\n- Name: Two\n");
+    let listed = out(&gateway, &["agents", "list"]);
+    assert!(listed.contains("Two") && !listed.contains("Old"), "{listed}");
 }
 
 #[test]
@@ -402,4 +404,8 @@ fn n_28_a_person_at_the_shell_may_choose_any_directory() {
     assert!(outside.join("AGENTS.md").exists());
     out(&gateway, &["agents", "delete", "ops", "--force"]);
     assert!(outside.join("AGENTS.md").exists(), "it lies outside of the home");
+    let up = gateway.dir.join("srv/../x");
+    let output = gateway.cli(&["agents", "add", "ops", "--workspace", up.to_str().unwrap()]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success() && said.contains("has .. in it"), "{said}");
 }

@@ -437,4 +437,18 @@ fn n_39_requests_are_named_shortly_and_granted_narrowly() {
     assert!(connect(&second, &read).is_ok());
     let (code, told, why) = cli(&["devices", "reject"]);
     assert!(code == Some(0) && told.contains(&first.id()), "{told} {why}");
+
+    // Tokens are named as shortly as requests, by the gateway and on its files.
+    let on = |action: &str, device: &str, more: &[&str]| {
+        cli(&[&["devices", action, "--device", device, "--role"][..], more].concat())
+    };
+    let (code, _, why) = on("revoke", "zz", &["operator"]);
+    assert!(code != Some(0) && why.contains("no paired device begins with 'zz'"), "{code:?} {why}");
+    let (code, _, why) = on("revoke", &first.id()[..8], &["node"]);
+    assert!(code != Some(0) && why.contains("its roles are operator"), "{code:?} {why}");
+    let (code, told, why) = on("rotate", &second.id()[..8], &["operator"]);
+    assert!(code == Some(0) && told.contains(&second.id()), "{told} {why}");
+    let (code, told, why) = on("revoke", &first.id()[..8], &["operator", "--local"]);
+    assert!(code == Some(0) && told.contains(&first.id()), "{told} {why}");
+    assert_eq!(why.matches("working on the state files").count(), 1, "N-43: {why}");
 }

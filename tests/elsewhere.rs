@@ -37,8 +37,8 @@ fn n_3_agents_are_changed_at_the_gateway_elsewhere() {
     let here = afar(&gateway);
     let before = std::fs::read_to_string(here.join("home/.openclaw/openclaw.json")).unwrap();
     let (url, token) = (format!("ws://127.0.0.1:{}", gateway.port), TOKEN);
-    refused(&here, &["agents", "add", "ops"], "--workspace ~/.openclaw/workspace-NAME");
-    refused(&here, &["agents", "add", "ops", "--workspace", "rel"], "an absolute path");
+    refused(&here, &["agents", "add", "ops"], "--workspace '~/.openclaw/workspace-ops'");
+    refused(&here, &["agents", "add", "ops", "--workspace", "rel"], "a path of its host");
     let place = ["--workspace", "~/.openclaw/workspace-ops"];
     refused(
         &here,
@@ -101,6 +101,7 @@ fn n_3_what_is_done_here_says_so() {
     assert!(done(&here, &["config", "set", "ui.assistant.name", "Zed"]).contains(note));
     assert!(!done(&here, &["config", "set", "gateway.remote.token", TOKEN]).contains(note));
     assert!(done(&here, &["backup", "create", "--dry-run"]).contains(note));
+    assert!(done(&here, &["setup"]).contains(note));
     assert!(done(&here, &["sessions"]).contains("Session store: ws://"));
     // A gateway that does not answer is not replaced by the files of this machine.
     let url = format!("ws://127.0.0.1:{}", gateway::free_port());
@@ -165,7 +166,7 @@ fn n_3_the_environment_names_a_gateway_beside_an_own_configuration() {
     std::fs::write(own.join("home/.openclaw/openclaw.json"), &before).unwrap();
     for (args, part) in [
         (&["agents", "add", "x", "--agent-dir", "/x"][..], "the gateway is elsewhere (ws://"),
-        (&["agents", "add", "x", "--non-interactive"], "give the workspace as an absolute path"),
+        (&["agents", "add", "x", "--non-interactive"], "a path of its host"),
         (&["agents", "delete", "own", "--force"], "own"),
         (&["agents", "set-identity", "--agent", "own", "--name", "N"], "takes no --name"),
         (&["agents", "list", "--bindings"], "tells no routing rules"),

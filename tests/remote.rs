@@ -377,6 +377,28 @@ fn an_unknown_ssh_host_gets_no_configured_credentials() {
     assert!(text.contains("Remote over SSH ws://127.0.0.1:") && text.contains("Connect: ok"), "{text}");
 }
 
+/// SEC-29: a secret on the command line is for the gateway that is meant; what listens on the local port is not told it.
+#[test]
+fn sec_29_probe_tells_a_given_secret_to_the_gateway_that_is_meant_only() {
+    let gateway = Gateway::plain();
+    let dir = home(json!({"url": "ws://127.0.0.1:1", "port": gateway.port}));
+    let ssh = forwarding(&dir);
+    let connected = |args: &[&str]| -> Vec<(String, bool)> {
+        let output = probe(&dir, &ssh, &[&["--json", "--token", TOKEN], args].concat());
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let row = |target: &Value| {
+            (target["id"].as_str().unwrap().to_string(), target["connect"]["ok"] == json!(true))
+        };
+        report["targets"].as_array().unwrap().iter().map(row).collect()
+    };
+    let want = |rows: &[(&str, bool)]| -> Vec<(String, bool)> {
+        rows.iter().map(|(id, ok)| (id.to_string(), *ok)).collect()
+    };
+    let others = [("configRemote", false), ("localLoopback", false)];
+    assert_eq!(connected(&[]), want(&others), "of remote mode the gateway elsewhere is meant");
+    assert_eq!(connected(&["--ssh", "me@box"]), want(&[&[("sshTunnel", true)][..], &others].concat()));
+}
+
 #[test]
 fn a_tunnel_that_fails_is_a_warning_with_its_cause() {
     let dir = home(json!({"url": "ws://127.0.0.1:1", "token": TOKEN}));

@@ -190,6 +190,44 @@ fn doctor_brings_a_unit_up_to_date() {
     assert_eq!(desk.read(&path), node);
 }
 
+/// N-22: without a service manager that answers, a gateway that somebody started by hand is meant, and what was not done
+/// is not told as done.
+#[test]
+fn n_22_a_service_manager_that_gives_no_answer_is_in_nobody_s_way() {
+    let desk = Desk::new();
+    desk.ok(&["gateway", "install"]);
+    let unit = desk.unit("openclaw-gateway.service");
+    std::fs::write(&unit, desk.read(&unit).replace("RestartSec=5", "RestartSec=1")).unwrap();
+    desk.set("systemctl.rc", "1");
+    let fixed = desk.ok(&["doctor", "--only", "service.differs", "--fix"]);
+    assert!(fixed.contains("done: write ~/.config/systemd/user/openclaw-gateway.service anew"), "{fixed}");
+    assert!(fixed.contains("left to do: systemctl --user daemon-reload"), "{fixed}");
+    assert!(!fixed.contains("done: s") && !fixed.contains("Left to do:"), "{fixed}");
+
+    let mut gateway = Gateway::plain();
+    let place = gateway.dir.join("home/.config/systemd/user");
+    std::fs::create_dir_all(&place).unwrap();
+    std::fs::copy(&unit, place.join("openclaw-gateway.service")).unwrap();
+    let search = desk.search();
+    let vars = [("OPENCLAW_SERVICE_MANAGER", "systemd-user"), ("PATH", search.as_str())];
+    let pid = gateway.pid();
+    for (action, part) in
+        [("start", "runs already"), ("restart", "restarts in process"), ("stop", "Stopped the gateway")]
+    {
+        let output = gateway.cli_env(&["gateway", action], &vars);
+        let (stdout, stderr) = text(&output);
+        assert!(output.status.success() && stdout.contains(part), "{action}: {stdout} {stderr}");
+        assert!(
+            stdout.contains(&format!("(pid {pid})")) && stderr.contains("cannot be asked"),
+            "{stdout} {stderr}"
+        );
+        // One that restarts holds its lock on.
+    }
+    assert_eq!(gateway.wait(Duration::from_secs(5)).code(), Some(0));
+    let output = gateway.cli_env(&["gateway", "stop"], &vars);
+    assert!(text(&output).1.contains("Gateway stop failed"), "no gateway runs: {output:?}");
+}
+
 /// R-15b: the files for managers that `install` does not know. A status of 78 keeps the runit service down.
 #[test]
 fn what_is_put_in_place_by_hand() {

@@ -243,6 +243,7 @@ fn a_running_service_with_a_closed_port_shows_the_last_error() {
         assert!(stdout.contains(part), "{part}: {stdout}");
     }
     assert!(stdout.contains("Runtime: running (pid 4242, state active, sub running"), "{stdout}");
+    assert!(!stdout.contains("OPENCLAW_GATEWAY_PORT"), "N-19: the unit's line named the port: {stdout}");
     assert!(stdout.contains("Note: CLI config resolves gateway port=1 ("), "{stdout}");
     assert!(!(stdout + &stderr).contains("canary-in-unit"));
     std::fs::remove_dir_all(dir).unwrap();
@@ -328,6 +329,21 @@ fn a_broken_configuration_is_shown() {
         "{stdout}"
     );
     assert!(stdout.contains("Fix: correct what keeps the gateway from starting: config ~/"), "{stdout}");
+    std::fs::remove_dir_all(dir).unwrap();
+}
+
+// N-43: what cannot be looked at is not said to be missing. The link leads to itself, which not even root can follow.
+#[test]
+fn n_43_a_file_that_cannot_be_read_is_not_missing() {
+    let dir = home(&json!({}));
+    systemctl(&dir, "inactive", "dead", 0, 0);
+    let file = dir.join("home/.openclaw/openclaw.json");
+    std::fs::remove_file(&file).unwrap();
+    std::os::unix::fs::symlink("openclaw.json", &file).unwrap();
+    let stdout = text(&run(&dir, &["gateway", "status", "--timeout", "500"], &[])).0;
+    assert!(stdout.contains("openclaw.json (invalid)") && !stdout.contains("(missing)"), "{stdout}");
+    let stdout = text(&run(&dir, &["status"], &[])).0;
+    assert!(!stdout.contains("openclaw setup"), "{stdout}");
     std::fs::remove_dir_all(dir).unwrap();
 }
 

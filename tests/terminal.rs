@@ -215,6 +215,12 @@ fn n_24_force_color_forces() {
     check(&[("FORCE_COLOR", "1"), ("NO_COLOR", "1")], &["gateway", "probe"], true);
     check(&[("FORCE_COLOR", "0")], &["gateway", "probe"], false);
     check(&[("FORCE_COLOR", "1")], &["gateway", "probe", "--no-color"], false);
+    for (args, colored) in
+        [(&["logs"][..], true), (&["logs", "--plain"], false), (&["logs", "--no-color"], false)]
+    {
+        let told = stdout(&gateway.cli_env(args, &[("FORCE_COLOR", "1")]));
+        assert_eq!(told.contains("\u{1b}[36m"), colored, "{args:?} {told}");
+    }
 }
 
 /// N-33: Ctrl-C stops the run on the gateway, says so and ends with 130.

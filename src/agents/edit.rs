@@ -241,16 +241,17 @@ fn prepare(env: &Env, config: &Config, dir: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Says in IDENTITY.md how the new agent is called, unless the file says so already.
+/// Says in IDENTITY.md how the new agent is called, whatever else the file said, unless it says just that.
 fn introduce(env: &Env, config: &Config, dir: &Path, new: &New) -> Result<()> {
     const NAME: &str = "IDENTITY.md";
     let told = super::read_identity(config, env, dir, NAME);
     let wanted = [("Name", Some(new.name)), ("Emoji", new.emoji), ("Avatar", new.avatar)];
     let lines: String = wanted
         .iter()
-        .filter(|(title, _)| !told.iter().any(|(name, _)| name.eq_ignore_ascii_case(title)))
         .filter_map(|(title, text)| {
-            Some(format!("- {title}: {}\n", text.map(str::trim).filter(|t| !t.is_empty())?))
+            let text = text.map(str::trim).filter(|text| !text.is_empty())?;
+            let before = told.iter().find(|(name, _)| name.eq_ignore_ascii_case(title));
+            (before.is_none_or(|(_, old)| old != text)).then(|| format!("- {title}: {text}\n"))
         })
         .collect();
     if lines.is_empty() {

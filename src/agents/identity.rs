@@ -96,13 +96,14 @@ fn is_file(avatar: &str) -> bool {
     !is_address(avatar) && (avatar.contains(['/', '\\']) || avatar.rsplit_once('.').is_some_and(ends_so))
 }
 
-/// The `- Name: value` lines of a file, names in lower case; empty when there is nothing to read. A link is followed as
+/// The `- Name: value` lines of a file, names in lower case, the last line first: of two it counts. Empty when there is
+/// nothing to read. A link is followed as
 /// for the prompt, and none of the gateway's own files is read by another name.
 pub fn read_identity(config: &Config, env: &Env, dir: &Path, name: &str) -> Vec<(String, String)> {
     let bytes = own::persona(config, env, dir, name, MAX_FILE).ok().flatten().unwrap_or_default();
     // A character cut in two at the end spoils its own line only.
     let text = String::from_utf8_lossy(&bytes);
-    let pairs = text.lines().filter_map(|line| line.trim().strip_prefix('-')?.split_once(':'));
+    let pairs = text.lines().rev().filter_map(|line| line.trim().strip_prefix('-')?.split_once(':'));
     let clean = |text: &str| text.trim().trim_matches('*').trim().to_string();
     pairs
         .map(|(name, value)| (clean(name).to_lowercase(), clean(value)))

@@ -24,7 +24,8 @@ pub const COMMAND: Command = Command {
     summary: "Send a message to the agent and print its answer",
     about: "Without --to, --session-id, --session-key or --agent the main session is used.\n\
             A message that begins with a slash is a command, as in a chat: /stop ends what runs in the session,\n\
-            /new begins a new conversation, /help lists them. Ctrl-C stops the run that is waited for.\n\
+            /new begins a new conversation, /help lists them. Ctrl-C stops the run that is waited for; any\n\
+            other end of the command (SIGTERM, SIGHUP) leaves it going on the gateway.\n\
             On a terminal the answer is streamed as it is written.\n\
             A failed run exits 1; an answer that never came exits 75 and prints the key to repeat with.",
     positionals: &[],

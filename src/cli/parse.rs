@@ -82,6 +82,12 @@ impl Args {
         }
     }
 
+    /// The same line with none of these options.
+    pub fn without(&self, longs: &[&str]) -> Args {
+        let flags = self.flags.iter().filter(|(name, _)| !longs.contains(name)).cloned().collect();
+        Args { flags, positionals: self.positionals.clone() }
+    }
+
     /// All values of an option that may be repeated.
     pub fn all(&self, long: &str) -> Vec<&str> {
         self.flags.iter().filter(|(name, _)| *name == long).map(|(_, value)| value.as_str()).collect()
@@ -133,9 +139,22 @@ pub fn parse(args: Vec<OsString>) -> Result<Request> {
         Ok(()) if line.version => Ok(Request::Version { json: line.args.has("json") }),
         // An error behind --help is not worth more than the help.
         _ if line.help => Ok(Request::Help(line.topic())),
-        Ok(()) => line.settle(),
-        Err(error) => Err(error),
+        Ok(()) => {
+            let words = line.words.clone();
+            line.settle().map_err(|error| with_help(error, &words))
+        }
+        Err(error) => Err(with_help(error, &line.words)),
     }
+}
+
+/// With where to read what the command takes, unless the error already says where to go on.
+fn with_help(error: Error, words: &str) -> Error {
+    let said = error.message();
+    if error.kind != Kind::Usage || said.contains("--help") || said.contains("no command of this version") {
+        return error;
+    }
+    let about = if words.is_empty() { "openclaw".to_string() } else { format!("openclaw {words}") };
+    Error::usage(format!("{said}; see {about} --help"))
 }
 
 /// A command line while it is read.
@@ -460,16 +479,25 @@ mod tests {
                 "gateway cal health",
                 "1 'gateway' takes no argument 'cal' (did you mean 'gateway call'?); see openclaw gateway --help",
             ),
-            ("health --nope", "1 unknown option '--nope'"),
-            ("health --jsn", "1 unknown option '--jsn' (did you mean '--json'?)"),
-            ("gateway --params {}", "1 unknown option '--params'"),
-            ("health -z", "1 unknown option '-z'"),
-            ("config set gateway.port -1", "1 unknown option '-1' (a value goes behind '--', as -- -1)"),
-            ("health --json=1", "1 option '--json' takes no value"),
-            ("health --timeout", "1 option '--timeout <time>' argument missing"),
-            ("gateway call", "1 missing required argument 'method'"),
-            ("gateway call a b", "1 too many arguments for 'gateway call': expected 1, got 2"),
-            ("gateway --auth x", "1 Invalid --auth (use \"token\" or \"password\")"),
+            ("health --nope", "1 unknown option '--nope'; see openclaw health --help"),
+            ("health --jsn", "1 unknown option '--jsn' (did you mean '--json'?); see openclaw health --help"),
+            ("gateway --params {}", "1 unknown option '--params'; see openclaw gateway --help"),
+            ("health -z", "1 unknown option '-z'; see openclaw health --help"),
+            (
+                "config set gateway.port -1",
+                "1 unknown option '-1' (a value goes behind '--', as -- -1); see openclaw config set --help",
+            ),
+            ("health --json=1", "1 option '--json' takes no value; see openclaw health --help"),
+            ("health --timeout", "1 option '--timeout <time>' argument missing; see openclaw health --help"),
+            ("gateway call", "1 missing required argument 'method'; see openclaw gateway call --help"),
+            (
+                "gateway call a b",
+                "1 too many arguments for 'gateway call': expected 1, got 2; see openclaw gateway call --help",
+            ),
+            (
+                "gateway --auth x",
+                "1 Invalid --auth (use \"token\" or \"password\"); see openclaw gateway --help",
+            ),
             ("--profile", "2 --profile requires a value"),
             ("--dev --profile x health", "2 Cannot combine --dev with --profile"),
         ];

@@ -17,7 +17,7 @@ pub mod testing;
 mod writing;
 
 pub use legacy::place as legacy_place;
-pub use load::Stamp;
+pub use load::{Stamp, backup};
 use reading::{check, damage, excerpt, include, legacy, lenient, load, sources, spot};
 pub use reading::{parse, substitute};
 pub use redact::is_secret_name;

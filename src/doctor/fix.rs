@@ -71,11 +71,12 @@ impl Fix {
         }
     }
 
-    /// Does it; gives what was done beyond what `shown` said.
-    pub fn apply(&self, ctx: &Ctx) -> Result<Vec<String>> {
-        match self {
+    /// Does it; tells in `done` what was done beyond what `shown` said, and what is left.
+    pub fn apply(&self, ctx: &Ctx, done: &mut Done) -> Result<()> {
+        let more = match self {
             Fix::Mode(paths, mode) => {
-                paths.iter().try_for_each(|path| set_mode(path, *mode)).map(|()| Vec::new())
+                paths.iter().try_for_each(|path| set_mode(path, *mode))?;
+                Vec::new()
             }
             Fix::Config(changes) => {
                 let path = &ctx.env.config_path;
@@ -84,26 +85,44 @@ impl Fix {
                     |draft: &mut edit::Draft| changes.iter().try_for_each(|change| change.apply(draft));
                 let ((), written) = edit::change(path, apply)?;
                 let backup = format!("{}.bak", ctx.env.display(path));
-                Ok(match (written, had) {
+                match (written, had) {
                     (true, true) => vec![format!("updated {}, backup: {backup}", ctx.env.display(path))],
                     (true, false) => vec![format!("wrote {}", ctx.env.display(path))],
                     (false, _) => Vec::new(),
-                })
+                }
             }
-            Fix::Service { .. } => {
+            Fix::Service { unit, .. } => {
                 let report = service::act::refresh(&ctx.env)?;
-                Ok(report.lines.into_iter().chain(report.hints).collect())
+                done.left = report.hints.into_iter().chain(report.warnings).collect();
+                match report.result {
+                    // The file is there, and that is all.
+                    "written" => {
+                        let file = ctx.env.display(unit);
+                        let why = "the service manager cannot be reached from here";
+                        done.told = vec![format!("write {file} anew, backup: {file}.bak; no restart, {why}")];
+                        Vec::new()
+                    }
+                    _ => report.lines,
+                }
             }
-            Fix::Retire(other) => service::retire(&ctx.env, other).map(|()| Vec::new()),
-            Fix::Sweep => Ok(litter::sweep(&litter::places(&ctx.env, &ctx.config))),
-        }
+            Fix::Retire(other) => {
+                service::retire(&ctx.env, other)?;
+                Vec::new()
+            }
+            Fix::Sweep => litter::sweep(&litter::places(&ctx.env, &ctx.config)),
+        };
+        done.told.extend(more);
+        Ok(())
     }
 }
 
 /// What became of a fix.
+#[derive(Default)]
 pub struct Done {
     /// One line for each thing that was to be done.
     pub told: Vec<String>,
+    /// What a person has to do or to know yet.
+    pub left: Vec<String>,
     pub error: Option<Error>,
 }
 
@@ -122,9 +141,9 @@ pub fn repair(ctx: &Ctx, fixes: Vec<&Fix>, more: Vec<Change>, force: bool) -> Ve
     let config = Fix::Config(changes);
     let all = std::iter::once(&config).filter(|_| !config.shown(ctx).is_empty()).chain(rest);
     let done = |fix: &Fix| {
-        let mut told = fix.shown(ctx);
-        let error = fix.apply(ctx).map(|more| told.extend(more)).err();
-        Done { told, error }
+        let mut done = Done { told: fix.shown(ctx), ..Done::default() };
+        done.error = fix.apply(ctx, &mut done).err();
+        done
     };
     all.map(done).collect()
 }
@@ -192,7 +211,9 @@ mod tests {
         ]);
         assert!(!fix.needs_force() && Fix::Config(vec![Change::Remove("odd".into())]).needs_force());
         assert_eq!(fix.shown(&ctx)[0], "move telegram to channels.telegram");
-        let told = fix.apply(&ctx).unwrap();
+        let mut done = Done::default();
+        fix.apply(&ctx, &mut done).unwrap();
+        let told = done.told;
         assert!(told[0].contains(".bak"), "{told:?}");
         let text = std::fs::read_to_string(&ctx.env.config_path).unwrap();
         assert!(text.contains("// mine") && text.contains("odd: 1"), "{text}");

@@ -168,7 +168,7 @@ mod tests {
         let found = run(&ctx, |check| check.id.starts_with("fs."));
         assert_eq!(found.len(), 3);
         for found in &found {
-            found.finding.fix.as_ref().unwrap().apply(&ctx).unwrap();
+            found.finding.fix.as_ref().unwrap().apply(&ctx, &mut crate::doctor::Done::default()).unwrap();
         }
         assert!(ids(&dir, &[], "fs").is_empty());
     }

@@ -2,7 +2,7 @@
 //!
 //! Runs on the command line's thread. The file is written first and is complete by itself; a manager that cannot be
 //! reached now is no failure of an installation, what is left to run is told instead (R-15b).
-pub use super::advice::unsupervised;
+pub use super::advice::{is_supervised, unsupervised};
 use super::advice::{left_to_do, linger, remaining, rivals};
 use super::inspect::{self, Inspection, look};
 use super::legacy::clean_legacy;

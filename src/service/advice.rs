@@ -43,10 +43,23 @@ pub fn unsupervised(env: &Env) -> Option<u32> {
     matches!(Lock::try_now(&path), Ok(None)).then_some(pid)
 }
 
+/// Whether systemd runs this process as the service.
+pub fn is_supervised(place: &Place, pid: u32) -> bool {
+    let groups = std::fs::read_to_string(format!("/proc/{pid}/cgroup"));
+    groups.is_ok_and(|text| text.lines().any(|line| line.split('/').any(|part| part == place.name)))
+}
+
 impl Error {
     /// With where to look next. A manager that did not even answer before has written nothing down.
     pub(super) fn advised(self, env: &Env, place: &Place, before: Option<&Inspection>) -> Error {
         if before.is_some_and(|before| before.trouble.is_some()) {
+            if let Some(pid) = unsupervised(env) {
+                let how = "repeat it where its service manager can be reached, as after a login";
+                return Error::new(
+                    self.kind,
+                    format!("{}; the gateway runs (pid {pid}): {how}", self.message()),
+                );
+            }
             let linger = match place.manager {
                 Manager::SystemdUser => format!(
                     "; or have systemd run for you without a login: {}",

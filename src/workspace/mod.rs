@@ -62,8 +62,11 @@ fn refusal(env: &Env, text: &str, why: &str) -> Error {
 pub fn chosen(env: &Env, text: &str) -> Result<PathBuf> {
     let dir = env.expand(text.trim());
     let refused = |why: &str| Err(refusal(env, text, why));
-    if !dir.is_absolute() || dir.components().any(|part| matches!(part, Component::ParentDir)) {
+    if !dir.is_absolute() {
         return refused("is not an absolute path");
+    }
+    if dir.components().any(|part| matches!(part, Component::ParentDir)) {
+        return refused("has .. in it");
     }
     // Without doubled slashes, dots and a slash at the end.
     let dir: PathBuf = dir.components().collect();

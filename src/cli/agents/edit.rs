@@ -198,7 +198,7 @@ fn delete(context: &Context, args: &Args) -> Result<()> {
         context.out.line(format!("Moved to {}", env.display(Path::new(trash))));
     }
     for kept in part("kept").as_array().into_iter().flatten().filter_map(Value::as_str) {
-        context.out.warn(&format!("stays: {}", kept));
+        context.out.warn(&format!("stays: {}", env.display_all(kept)));
     }
     context.out.line(format!("Deleted agent: {id}"));
     Ok(())

@@ -44,7 +44,9 @@ pub fn add(context: &Context, args: &Args, address: &str) -> Result<()> {
     let name = args.positional(0).unwrap_or_default().trim();
     let Some(workspace) = args.value("workspace").filter(|dir| dir.starts_with(['/', '~'])) else {
         return Err(Error::usage(format!(
-            "the gateway is elsewhere ({address}): give the workspace as an absolute path of its host, as --workspace ~/.openclaw/workspace-NAME"
+            "the gateway is elsewhere ({address}): give the workspace as a path of its host, in quotes so that the shell \
+             leaves the ~ to that host: --workspace '~/.openclaw/workspace-{id}'",
+            id = normalise_agent_id(name)
         )));
     };
     let params = json!({"name": name, "workspace": workspace});

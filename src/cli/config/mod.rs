@@ -7,6 +7,7 @@ use super::{Command, Context, Flag, JSON, Positional, far};
 use crate::config::plan::{Plan, plan};
 use crate::config::{self, Config, Hide, Issue, path, write};
 use crate::error::{Error, Kind, Result};
+use crate::files;
 use crate::gateway;
 use crate::json::json;
 use crate::parts::shortened;
@@ -47,7 +48,7 @@ pub const FILE: Command = Command {
     run: |context, args| {
         let path = &context.env.config_path;
         match args.has("json") {
-            true => context.out.json(&json!({"path": path, "exists": path.exists()})),
+            true => context.out.json(&json!({"path": path, "exists": !files::is_missing(path)})),
             false => context.out.whole(path.display().to_string()),
         }
         Ok(())
@@ -161,7 +162,7 @@ fn validate(context: &Context, args: &Args) -> Result<()> {
     let file = context.env.display(config.path());
     let report = json!({
         "ok": config.is_valid() && config.exists(), "valid": config.is_valid() && config.exists(),
-        "path": config.path(), "exists": config.exists(),
+        "path": config.path(), "exists": !files::is_missing(config.path()),
         "issues": config.issues(), "warnings": config.warnings(),
         "unsupported": unsupported::asked(&config, &context.env).iter().map(|asked| json!({
             "feature": asked.feature.id, "what": asked.what, "instead": asked.feature.instead,

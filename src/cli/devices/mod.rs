@@ -14,6 +14,7 @@ use crate::clock;
 use crate::error::{Error, Result};
 use crate::json::{Put, json};
 use serde_json::{Map, Value};
+use std::sync::Once;
 
 const REQUEST: &[Positional] = &[Positional::optional("request-id")];
 /// How requests are named.
@@ -116,17 +117,17 @@ pub const CLEAR: Command = Command {
 };
 
 const DEVICE: &[Flag] = &[
-    Flag::value("device", "<id>", "Name the device"),
+    Flag::value("device", "<id>", "Name the device; the beginning of its id is enough"),
     Flag::value("role", "<role>", "Name the role of the token; default operator"),
 ];
 
 /// The answer of the gateway, or of the state files where it cannot be asked.
 fn ask(context: &Context, args: &Args, method: &str, params: &Value) -> Result<Value> {
+    // A command may ask twice, and says once where.
+    static TOLD: Once = Once::new();
     let on_files = |why: &str| {
-        context.out.warn(&format!(
-            "{why}; working on the state files in {}",
-            context.env.display(&context.env.state_dir)
-        ));
+        let place = context.env.display(&context.env.state_dir);
+        TOLD.call_once(|| context.out.warn(&format!("{why}; working on the state files in {place}")));
         local::apply(&context.env.state_dir, method, params, clock::now_ms())
     };
     if args.has("local") {
@@ -168,7 +169,7 @@ fn list(context: &Context, args: &Args) -> Result<()> {
         return Ok(());
     }
     let rows = |key: &str, row: fn(&Value) -> Vec<String>| -> Vec<Vec<String>> {
-        all.get(key).and_then(Value::as_array).into_iter().flatten().map(row).collect()
+        items(&all, key).map(row).collect()
     };
     let (pending, paired) = (rows("pending", pending_row), rows("paired", paired_row));
     if pending.is_empty() && paired.is_empty() {
@@ -207,7 +208,7 @@ fn reject(context: &Context, args: &Args) -> Result<()> {
 }
 
 fn rotate(context: &Context, args: &Args) -> Result<()> {
-    let mut params = token(args)?;
+    let mut params = token(context, args, has_role)?;
     let scopes = args.all("scope");
     if let (Some(map), false) = (params.as_object_mut(), scopes.is_empty()) {
         map.insert("scopes".into(), scopes.into());
@@ -219,7 +220,7 @@ fn rotate(context: &Context, args: &Args) -> Result<()> {
 }
 
 fn revoke(context: &Context, args: &Args) -> Result<()> {
-    let answer = ask(context, args, "device.token.revoke", &token(args)?)?;
+    let answer = ask(context, args, "device.token.revoke", &token(context, args, has_token)?)?;
     context.out.json(&answer);
     Ok(())
 }
@@ -276,8 +277,47 @@ fn waiting(context: &Context, args: &Args, named: &str) -> Result<String> {
     })
 }
 
-fn token(args: &Args) -> Result<Value> {
-    Ok(json!({"deviceId": args.required("device")?, "role": args.value("role").unwrap_or("operator")}))
+/// The token that was named, its device by its id or the beginning of it. `has` tells whether such a device can have one
+/// of that role.
+fn token(context: &Context, args: &Args, has: fn(&Value, &str) -> bool) -> Result<Value> {
+    let named = args.filled("device")?.map_or_else(|| args.required("device"), Ok)?.trim();
+    let role = args.value("role").unwrap_or("operator");
+    let all = ask(context, args, "device.pair.list", &json!({}))?;
+    let fits = |device: &&Value| text(device, "/deviceId").starts_with(named);
+    let fitting: Vec<&Value> = items(&all, "paired").filter(fits).collect();
+    let [device] = fitting.as_slice() else {
+        let look = context.env.command("devices list");
+        let each =
+            fitting.iter().map(|device| format!("\n  {}  {}", text(device, "/deviceId"), name(device)));
+        return Err(match fitting.len() {
+            0 => Error::not_found(format!("no paired device begins with '{named}': see `{look}`")),
+            many => Error::usage(format!(
+                "{many} devices fit; name one by the beginning of its id:{}",
+                each.collect::<String>()
+            )),
+        });
+    };
+    if !has(device, role) {
+        let roles = joined(device, "roles");
+        return Err(Error::not_found(format!(
+            "device '{named}' has no token of the role '{role}': its roles are {roles}"
+        )));
+    }
+    Ok(json!({"deviceId": text(device, "/deviceId"), "role": role}))
+}
+
+/// Whether the device has a token of the role.
+fn has_token(device: &Value, role: &str) -> bool {
+    items(device, "tokens").any(|token| text(token, "/role") == role)
+}
+
+/// Whether the device is approved for the role, or was.
+fn has_role(device: &Value, role: &str) -> bool {
+    has_token(device, role) || items(device, "roles").any(|known| known == role)
+}
+
+fn items<'a>(value: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> {
+    value.get(key).and_then(Value::as_array).into_iter().flatten()
 }
 
 fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
@@ -318,10 +358,8 @@ fn paired_row(device: &Value) -> Vec<String> {
         let is_revoked = token.get("revokedAtMs").and_then(Value::as_u64).is_some_and(|at| at > 0);
         if is_revoked { format!("{role} (revoked)") } else { role.to_string() }
     };
-    let tokens = device.get("tokens").and_then(Value::as_array).into_iter().flatten().map(token);
-    let tokens = tokens.collect::<Vec<_>>().join(", ");
-    let each = device.get("tokens").and_then(Value::as_array).into_iter().flatten();
-    let used = each.filter_map(|token| token.get("lastUsedAtMs")?.as_u64()).max();
+    let tokens = items(device, "tokens").map(token).collect::<Vec<_>>().join(", ");
+    let used = items(device, "tokens").filter_map(|token| token.get("lastUsedAtMs")?.as_u64()).max();
     let used =
         used.map_or("never".to_string(), |at| format!("{} ago", age(clock::now_ms().saturating_sub(at))));
     let (roles, scopes) = (joined(device, "roles"), joined(device, "scopes"));
@@ -329,6 +367,5 @@ fn paired_row(device: &Value) -> Vec<String> {
 }
 
 fn joined(value: &Value, key: &str) -> String {
-    let list = value.get(key).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
-    list.collect::<Vec<_>>().join(", ")
+    items(value, key).filter_map(Value::as_str).collect::<Vec<_>>().join(", ")
 }

@@ -54,8 +54,9 @@ fn run(context: &Context, args: &Args) -> Result<()> {
         });
         return Ok(());
     }
-    for Done { told, error } in done.iter().flatten() {
-        told.iter().for_each(|line| context.out.line(context.env.display_all(line)));
+    for Done { told, left, error } in done.iter().flatten() {
+        let left = left.iter().map(|line| format!("left to do: {line}"));
+        told.iter().cloned().chain(left).for_each(|line| context.out.line(context.env.display_all(&line)));
         if let Some(error) = error {
             context.out.warn(&context.env.display_all(&format!("Error: {}", error.message())));
         }

@@ -182,15 +182,19 @@ pub fn report(found: &[Found], done: &[Done], is_ok: bool) -> Value {
 }
 
 fn change(done: &Done) -> Value {
-    json!({"ok": done.error.is_none(), "did": done.told, "error": done.error.as_ref().map(|e| e.message())})
+    json!({
+        "ok": done.error.is_none(), "did": done.told, "left": done.left,
+        "error": done.error.as_ref().map(|e| e.message()),
+    })
 }
 
 fn show(context: &Context, found: &[Found], done: &[Done], fixed: bool) {
     let out = &context.out;
     let shown = |text: &str| context.env.display_all(text);
-    for Done { told, error } in done {
+    for Done { told, left, error } in done {
         let word = if error.is_none() { "done" } else { "failed" };
         told.iter().for_each(|line| out.line(format!("{word}: {}", shown(line))));
+        left.iter().for_each(|line| out.line(format!("left to do: {}", shown(line))));
         if let Some(error) = error {
             out.warn(&format!("Error: {}", shown(error.message())));
         }

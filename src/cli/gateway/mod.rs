@@ -23,8 +23,8 @@ use std::os::unix::fs::PermissionsExt;
 pub const COMMAND: Command = Command {
     name: "gateway",
     summary: "Run the gateway in the foreground",
-    about: "The port is --port, else OPENCLAW_GATEWAY_PORT, else gateway.port, else that of the profile:\n\
-            18789, 19001 for dev, and a fixed one of its own for each other name.\n\
+    about: "The port is --port, else OPENCLAW_GATEWAY_PORT, else gateway.port, else the profile's own:\n\
+            18789 without one, 19001 for dev, a fixed one for each other name.\n\
             It stops on SIGINT, SIGTERM and SIGHUP. A wrong configuration or a taken port exits 78.\n\
             With --dev a configuration is made if there is none.",
     positionals: &[],

@@ -127,24 +127,28 @@ fn run(context: &Context, args: &Args) -> Result<()> {
     if is_ok { Ok(()) } else { Err(Error::new(Kind::Unreachable, "")) }
 }
 
-/// Whom to ask, the most wanted first.
+/// Whom to ask, the most wanted first. A secret on the command line goes to the gateway that is meant, to no other:
+/// with an SSH option to the one behind the tunnel.
 fn candidates(env: &Env, config: &Config, args: &Args) -> Vec<Candidate> {
     let is_remote = config.str("gateway.mode") == Some("remote");
     let named = args.value("url").is_some();
+    let is_tunnelled = args.value("ssh").is_some() || args.has("ssh-auto");
+    let bare = args.without(&["token", "password"]);
+    let told = |is_meant: bool| if is_meant && !is_tunnelled { args } else { &bare };
     let mut all: Vec<Candidate> = Vec::new();
     if named {
         let target = Target::resolve(env, config, args);
         all.push(Candidate { id: "explicit", title: "URL explicit", target, is_active: true });
     }
     if config.str("gateway.remote.url").is_some_and(|url| !url.trim().is_empty()) || is_remote {
-        let target = Target::configured(env, config, args, true);
+        let target = Target::configured(env, config, told(is_remote), true);
         let (title, is_active) = (
             if is_remote { "Remote configured" } else { "Remote configured (inactive)" },
             is_remote && !named,
         );
         all.push(Candidate { id: "configRemote", title, target, is_active });
     }
-    let target = Target::configured(env, config, args, false);
+    let target = Target::configured(env, config, told(!is_remote), false);
     let url = |target: &Result<Target>| target.as_ref().ok().map(|target| target.url.clone());
     if !all.iter().any(|other| url(&other.target) == url(&target)) {
         let is_active = !is_remote && !named;

@@ -7,7 +7,7 @@ use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::json::json;
 use crate::service::act::{self, Install, Report};
-use crate::service::{self, Action, MANAGERS, Manager, Place, detect};
+use crate::service::{Action, MANAGERS, Manager, Place, detect};
 
 pub const INSTALL: Command = Command {
     name: "gateway install",
@@ -162,12 +162,13 @@ fn control(context: &Context, args: &Args, name: &str, action: Action) -> Result
         warnings.push(format!("no gateway would start now: {why}"));
     }
     let _waiting = Waiting::begin(context.out, "waiting for the gateway and its service");
-    // One that somebody started by hand beside an idle service is what is meant.
-    let by_hand = || {
-        act::unsupervised(env).is_some()
-            && service::inspect(env).is_ok_and(|seen| seen.running == Some(false))
+    // One that somebody started by hand beside an idle service is what is meant, and one that is not the service's
+    // where the manager gives no answer. What a service runs would come back after a stop.
+    let by_hand = |pid| match act::bare(env, &place).service.running {
+        Some(is_running) => !is_running && action != Action::Stop,
+        None => action == Action::Restart || !act::is_supervised(&place, pid),
     };
-    if is_installed && (action == Action::Stop || !by_hand()) {
+    if is_installed && !act::unsupervised(env).is_some_and(by_hand) {
         let mut report = act::control(env, &place, action).map_err(|e| noted(e, &warnings))?;
         if let Some(pid) =
             act::unsupervised(env).filter(|pid| action == Action::Stop && report.service.pid != Some(*pid))
@@ -180,6 +181,9 @@ fn control(context: &Context, args: &Args, name: &str, action: Action) -> Result
     }
     let mut report = act::bare(env, &place);
     let is_done = unsupervised::act(context, args, action, &mut report)?;
+    if let Some(trouble) = report.service.trouble.as_ref().filter(|_| is_installed) {
+        warnings.push(format!("the service stays as it is, its manager cannot be asked: {trouble}"));
+    }
     report.warnings = warnings;
     show_as(context, args, name, report, is_done)?;
     if is_done { Ok(()) } else { Err(Error::unavailable("")) }

@@ -18,6 +18,7 @@ use crate::config::ports::{self, Ports};
 use crate::config::{Config, Issue};
 use crate::env::Env;
 use crate::error::{Error, Kind, Result};
+use crate::files;
 use crate::json::json;
 use crate::owners;
 use crate::owners::Port;
@@ -210,7 +211,7 @@ fn looked(env: &mut Env) -> Config {
 fn file(env: &Env, config: &Config) -> ConfigFile {
     ConfigFile {
         path: env.config_path.clone(),
-        exists: config.exists(),
+        exists: !files::is_missing(&env.config_path),
         issues: config.issues().to_vec(),
         has_control_ui: config.bool("gateway.controlUi.enabled"),
     }

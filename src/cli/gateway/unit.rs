@@ -9,14 +9,10 @@ use crate::owners::hide_secrets;
 use crate::service::{self, Inspection, Manager, Other, Place, inspect};
 use serde_json::Value;
 
+const PORT: &str = "OPENCLAW_GATEWAY_PORT";
 /// Variables of a service that decide which gateway it is.
-const SHOWN: [&str; 5] = [
-    "OPENCLAW_PROFILE",
-    "OPENCLAW_STATE_DIR",
-    "OPENCLAW_CONFIG_PATH",
-    "OPENCLAW_GATEWAY_PORT",
-    "OPENCLAW_NIX_MODE",
-];
+const SHOWN: [&str; 5] =
+    ["OPENCLAW_PROFILE", "OPENCLAW_STATE_DIR", "OPENCLAW_CONFIG_PATH", PORT, "OPENCLAW_NIX_MODE"];
 /// What a probe of the service's gateway takes from the environment of the command line.
 const LENT: [&str; 4] = [
     "OPENCLAW_GATEWAY_TOKEN",
@@ -83,7 +79,7 @@ impl Unit {
 
     /// The port on the service's own command line, or in its environment.
     pub fn port(&self) -> Option<u16> {
-        let named = || self.variable("OPENCLAW_GATEWAY_PORT")?.parse().ok();
+        let named = || self.variable(PORT)?.parse().ok();
         inspect::port(&self.seen.command).or_else(named)
     }
 
@@ -107,8 +103,11 @@ impl Unit {
         let lent = LENT.iter().chain(&["PATH", "XDG_RUNTIME_DIR", "TMPDIR"]).filter_map(|name| own(name));
         // Of two values for one name the later counts.
         let vars = std::iter::once(home).chain(lent).chain(self.seen.environment.iter().cloned());
-        let port = self.port().map(|port| ("OPENCLAW_GATEWAY_PORT".to_string(), port.to_string()));
-        Env::from_vars(vars.chain(port), None)
+        let Some(port) = self.port() else { return Env::from_vars(vars, None) };
+        // Its file names the port, nobody at the shell did.
+        let mut own = Env::from_vars(vars.filter(|(name, _)| name != PORT), None)?;
+        own.add_missing([(PORT.to_string(), port.to_string())]);
+        Ok(own)
     }
 
     /// The command that shows what the service said.

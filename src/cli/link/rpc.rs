@@ -11,6 +11,7 @@ use crate::cli::{Context, Flag};
 use crate::config::Config;
 use crate::env::Env;
 use crate::error::{Error, Kind, Result};
+use crate::files;
 use crate::methods;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -122,7 +123,7 @@ pub fn request(
 /// command line means, such as another profile's on the same port (R-26d).
 pub fn check_state_dir(target: &Target, hello: &Value) -> Result<()> {
     // Without a configuration there is no gateway here that could have been meant: this is another user's client.
-    if target.env.profile.is_none() && !target.env.config_path.exists() {
+    if target.env.profile.is_none() && files::is_missing(&target.env.config_path) {
         return Ok(());
     }
     if is_named(target) {

@@ -14,8 +14,10 @@ const MAX_DEPTH: usize = 64;
 pub struct Style {
     out: Printer,
     json: bool,
-    /// Times as `HH:MM:SS`, colours, for a person at a terminal.
+    /// Times as `HH:MM:SS`, for a person at a terminal.
     pretty: bool,
+    /// In pieces with styles; whether they are shown is the printer's matter.
+    styled: bool,
     local: bool,
 }
 
@@ -23,12 +25,12 @@ impl Style {
     pub fn of(context: &Context, args: &Args) -> Style {
         let pretty = context.out.interactive && !args.has("plain");
         let local = args.has("local-time") || pretty && !args.has("utc");
-        Style { out: context.out, json: args.has("json"), pretty, local }
+        Style { out: context.out, json: args.has("json"), pretty, styled: !args.has("plain"), local }
     }
 
     /// The line in UTC without colours.
     pub fn plain(context: &Context, line: &str) -> String {
-        let style = Style { out: context.out, json: false, pretty: false, local: false };
+        let style = Style { out: context.out, json: false, pretty: false, styled: false, local: false };
         pieces(line, &style).into_iter().map(|(_, text)| text).collect()
     }
 
@@ -125,7 +127,7 @@ fn as_json(line: &str) -> Value {
 fn pieces(line: &str, style: &Style) -> Vec<(u8, String)> {
     let Some(entry) = Entry::parse(line) else { return vec![(0, line.to_string())] };
     let (time, level) = (style.time(&entry.time), entry.level);
-    if !style.pretty {
+    if !style.styled {
         return vec![(0, format!("{time} {level} {} {}", entry.subsystem, entry.message))];
     }
     let tint = match level.as_str() {
@@ -135,7 +137,8 @@ fn pieces(line: &str, style: &Style) -> Vec<(u8, String)> {
         _ => 0,
     };
     let blank = || (0, " ".to_string());
-    let level = (0, format!(" {level:<5} "));
+    let width = if style.pretty { 5 } else { 0 };
+    let level = (0, format!(" {level:<width$} "));
     vec![(2, time), level, (36, entry.subsystem), blank(), (tint, entry.message)]
 }
 
@@ -146,7 +149,7 @@ mod tests {
     const LINE: &str = r#"{"0":"{\"subsystem\":\"gateway/ws\"}","1":"res ok","2":{"a":1},"_meta":{"name":"{\"subsystem\":\"gateway/ws\"}","logLevelName":"WARN"},"time":"2026-11-21T01:31:07.547Z"}"#;
 
     fn style(pretty: bool) -> Style {
-        Style { out: Printer::new(None, true), json: false, pretty, local: false }
+        Style { out: Printer::new(None, true), json: false, pretty, styled: true, local: false }
     }
 
     #[test]

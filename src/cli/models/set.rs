@@ -88,7 +88,7 @@ pub fn decide(env: &Env, config: &Config, word: &str) -> Result<Choice> {
         let section = config.get_in(&["models", "providers", &provider.id]);
         section.is_some() || reference == crate::models::provider::BUILTIN
     });
-    let server = if is_listed { None } else { found(word) };
+    let server = if is_listed { None } else { serving(scan::servers(), word) };
     let (reference, provider) = match (resolved, &server) {
         (Err(_), Some(_)) => (word.to_string(), None),
         // What was typed does not fit; no configuration has to be corrected.
@@ -118,10 +118,10 @@ fn primary_path(written: &Value) -> Vec<&'static str> {
 }
 
 /// A server on this machine that serves the model, and the model's id there.
-fn found(reference: &str) -> Option<(Found, String)> {
+fn serving(servers: Vec<Found>, reference: &str) -> Option<(Found, String)> {
     let (id, model) = reference.split_once('/')?;
-    let server = scan::servers().into_iter().find(|server| server.provider_id == id)?;
-    server.models.iter().any(|served| served == model).then(|| (server, model.to_string()))
+    let server = servers.into_iter().find(|server| server.provider_id == id)?;
+    server.models.iter().any(|served| window::same(served, model)).then(|| (server, model.to_string()))
 }
 
 /// Adds a found server's model to the config: the whole provider, or the model to its list.
@@ -256,4 +256,29 @@ fn own_model_note(context: &Context, agents: &Agents, config: &Config) {
 
 fn has_primary(model: &Value) -> bool {
     model.is_string() || model.get("primary").is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn n_6_a_found_model_is_the_one_without_its_latest() {
+        let served = ["llama3.2:latest", "qwen3:4b"].map(String::from).to_vec();
+        let ollama = Found {
+            provider_id: "ollama".into(),
+            server: "Ollama".into(),
+            base_url: "http://127.0.0.1:11434/v1".into(),
+            models: served,
+        };
+        for (reference, want) in [
+            ("ollama/llama3.2", Some("llama3.2")),
+            ("ollama/llama3.2:latest", Some("llama3.2:latest")),
+            ("ollama/qwen3", None),
+            ("lmstudio/llama3.2", None),
+        ] {
+            let found = serving(vec![ollama.clone()], reference).map(|(_, model)| model);
+            assert_eq!(found.as_deref(), want, "{reference}");
+        }
+    }
 }

@@ -2,7 +2,7 @@
 use super::{port, report};
 use crate::agents::Agents;
 use crate::cli::parse::Args;
-use crate::cli::{Command, Context, Flag, onboard};
+use crate::cli::{Command, Context, Flag, far, onboard};
 use crate::config::Config;
 use crate::config::edit::{self, Edit};
 use crate::config::ports;
@@ -42,6 +42,7 @@ fn run(context: &Context, args: &Args) -> Result<()> {
     let env = &env;
     let made = prepare(env, &config, args.filled("workspace")?)?;
     let after = Config::load(&mut env.clone())?;
+    far::note(&context.out, env, &after, "this is the configuration");
     let (next, told) = (next(env, &after), report::changes(&config, &after));
     if args.has("json") {
         context.out.json(&json!({

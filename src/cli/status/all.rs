@@ -10,6 +10,7 @@ use crate::cli::logs::line::Style;
 use crate::config::Config;
 use crate::config::ports;
 use crate::env::Env;
+use crate::files;
 use crate::logging::{self, tail};
 use crate::owners::Port;
 
@@ -54,7 +55,7 @@ pub fn show(
 
 fn of_config(env: &Env, config: &Config) -> Vec<Check> {
     let file = env.display(&env.config_path);
-    if !env.config_path.exists() {
+    if files::is_missing(&env.config_path) {
         return vec![(false, format!("Config: {file} is missing; run `{}`", env.command("setup")))];
     }
     let mut checks = vec![(config.is_valid(), format!("Config: {file}"))];

@@ -4,6 +4,7 @@ use crate::agents::Agents;
 use crate::cli::VERSION;
 use crate::clock;
 use crate::config::ports::{self, Ports};
+use crate::files;
 use crate::json::json;
 use crate::unsupported;
 use serde_json::Value;
@@ -21,7 +22,7 @@ pub fn of(look: &Look) -> Value {
         "version": VERSION,
         "sessions": sessions(look),
         "os": {"platform": std::env::consts::OS, "arch": std::env::consts::ARCH},
-        "config": {"path": env.config_path, "exists": env.config_path.exists(), "issues": config.issues()},
+        "config": {"path": env.config_path, "exists": !files::is_missing(&env.config_path), "issues": config.issues()},
         "stateDir": env.state_dir,
         "gateway": {
             "mode": look.mode().or((look.word != Word::Nobody).then_some("local")),

@@ -9,6 +9,7 @@ use crate::clock;
 use crate::config::Config;
 use crate::device::pairing::Pairing;
 use crate::env::Env;
+use crate::files;
 use crate::models::catalogue;
 use crate::models::provider::Provider;
 use crate::sessions::newer;
@@ -136,7 +137,7 @@ fn pairing(env: &Env) -> Vec<String> {
 /// What to do next, if anything is to be done.
 fn next(look: &Look) -> Option<String> {
     let error = look.gateway.error.as_ref()?;
-    if !look.env.config_path.exists() {
+    if files::is_missing(&look.env.config_path) {
         return Some(look.env.command("setup"));
     }
     error.message().lines().find_map(|line| line.strip_prefix("Fix: ")).map(str::to_string)

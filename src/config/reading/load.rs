@@ -94,10 +94,7 @@ pub fn judge(env: &mut Env, text: String, name: Option<&Path>) -> (Loaded, Vec<I
     let parsed = match text.trim().is_empty() {
         true => Err(unusable(
             env,
-            format!(
-                "is empty; copy openclaw.json.bak over it, or remove it and run `{}`",
-                env.command("setup")
-            ),
+            format!("is empty; {}remove it and run `{}`", restored(env, "it, or "), env.command("setup")),
         )),
         false => parse::json5(&text).map_err(|e| broken(env, &text, name, &e)),
     };
@@ -162,12 +159,26 @@ fn broken(env: &Env, text: &str, name: Option<&Path>, failure: &parse::Failure) 
     let spot = Sources::new(vec![source(env, text, name, Some(failure))], &[]).spot(0, failure.offset);
     let message = &failure.message;
     let fix = match message.ends_with(parse::CUT) {
-        true => "close it, or copy openclaw.json.bak over the file",
-        false => "correct this line",
+        true => match restored(env, "the file") {
+            none if none.is_empty() => "close it".to_string(),
+            advice => format!("close it, or {advice}"),
+        },
+        false => "correct this line".to_string(),
     };
     let fatal = spot.blame(Error::config(format!("config {spot}: {message}; {fix}")));
     let issue = Issue::new("", format!("JSON5 parse failed: {message}"));
     (Issue { spot: Some(Box::new(spot)), ..issue }, fatal)
+}
+
+/// The file as it was before the last edit, if there is one.
+pub fn backup(env: &Env) -> Option<String> {
+    let name = format!("{}.bak", env.config_path.file_name()?.to_string_lossy());
+    env.config_path.with_file_name(&name).is_file().then_some(name)
+}
+
+/// The advice to take that, followed by `end`; empty where there is none.
+fn restored(env: &Env, end: &str) -> String {
+    backup(env).map_or(String::new(), |name| format!("copy {name} over {end}"))
 }
 
 /// A file that is unusable without any place in it.
@@ -407,14 +418,8 @@ mod tests {
             assert_eq!(loaded.fatal.as_ref().map_or("", Error::message).replace(&file, "F"), want, "{text}");
             assert!(!loaded.issues.is_empty());
         };
-        check(
-            "\n",
-            "config F is empty; copy openclaw.json.bak over it, or remove it and run `openclaw setup`",
-        );
-        check(
-            "{\n  a: {b: 1",
-            "config F:2:6: the object that begins here is never closed; close it, or copy openclaw.json.bak over the file",
-        );
+        check("\n", "config F is empty; remove it and run `openclaw setup`");
+        check("{\n  a: {b: 1", "config F:2:6: the object that begins here is never closed; close it");
         check("{\n  a 1}", "config F:2:5: expected colon; correct this line");
         check("[]", "config F:1:1: expected an object, got a list");
         check(
