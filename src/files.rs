@@ -26,18 +26,14 @@ pub fn private_dir(dir: &Path) -> Result<()> {
 /// Replaces `path` by `bytes`: temp file (0600) beside it, fsync, rename, fsync of the directory. After a
 /// crash at any point the old or the new content is there, never a mixture (R-02c).
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
-    write_atomic_by(path, |file| file.write_all(bytes))
+    replace(path, |file| file.write_all(bytes))?
+        .map_err(|e| Error::io(format_args!("write {}", path.display()), e))
 }
 
-/// The same for a text that is written piece by piece.
-pub fn write_atomic_by(path: &Path, write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> Result<()> {
-    replace(path, write)?.map_err(|e| Error::io(format_args!("write {}", path.display()), e))
-}
-
-/// The same for a file that may be one that cannot be replaced, as one that is a mount of its own: it is written in
-/// place. `old` is what it says; the caller has kept that aside, and it is put back when the writing fails.
-pub fn write_over(path: &Path, bytes: &[u8], old: &[u8]) -> Result<()> {
-    let Err(refused) = replace(path, |file| file.write_all(bytes))? else { return Ok(()) };
+/// The same, piece by piece, for a file that may be one that cannot be replaced, as one that is a mount of its own: it is
+/// written in place, and what it said is put back when the writing fails. Only a crash meanwhile can mix the two.
+pub fn write_over(path: &Path, write: impl Fn(&mut dyn Write) -> std::io::Result<()>) -> Result<()> {
+    let Err(refused) = replace(path, &write)? else { return Ok(()) };
     let doing = format!("write {} in place, as it cannot be replaced ({refused})", path.display());
     if !matches!(
         refused.kind(),
@@ -46,19 +42,22 @@ pub fn write_over(path: &Path, bytes: &[u8], old: &[u8]) -> Result<()> {
         return Err(Error::io(format_args!("write {}", path.display()), refused));
     }
     let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits() as i32;
-    let put = |file: &mut File, bytes: &[u8]| {
+    let put = |file: &mut File, write: &dyn Fn(&mut dyn Write) -> std::io::Result<()>| {
         file.rewind()?;
-        file.write_all(bytes)?;
-        file.set_len(bytes.len() as u64)?;
+        write(file)?;
+        let end = file.stream_position()?;
+        file.set_len(end)?;
         quirks::sync(file)
     };
-    let opened = OpenOptions::new().write(true).custom_flags(flags).open(path);
+    let opened = OpenOptions::new().read(true).write(true).custom_flags(flags).open(path);
     opened
         .and_then(|mut file| {
             quirks::narrow(&file)?;
-            put(&mut file, bytes).inspect_err(|_| {
-                // The first error is told; what was there is kept aside as well.
-                let _ = put(&mut file, old);
+            let mut old = Vec::new();
+            file.read_to_end(&mut old)?;
+            put(&mut file, &write).inspect_err(|_| {
+                // The first error is told.
+                let _ = put(&mut file, &|file| file.write_all(&old));
             })
         })
         .map_err(|e| Error::io(doing, e))

@@ -66,6 +66,28 @@ impl Drop for Small {
 }
 
 #[test]
+fn b2_12_a_session_index_that_is_a_mount_of_its_own_is_written_in_place() {
+    let dir = new_dir().join("bound");
+    let (own, index) = (dir.join("own.json"), dir.join("sessions.json"));
+    std::fs::create_dir_all(&dir).unwrap();
+    std::fs::write(&index, "{}").unwrap();
+    std::fs::write(&own, "{}").unwrap();
+    let bound = Command::new("mount").arg("--bind").args([&own, &index]).output();
+    if !bound.is_ok_and(|o| o.status.success()) {
+        return println!("skipped: this user may not mount");
+    }
+    let _bound = Small(index.clone());
+    let server = ModelServer::start(vec![texts(&["hello"])]);
+    let mut config = server.config();
+    merge(&mut config, &json!({"session": {"store": index}}));
+    let gateway = with_config(config);
+    turn(&mut Client::operator(&gateway, 4), "hi", "k1").unwrap();
+    let written = || std::fs::read_to_string(&own).ok().filter(|text| text.contains("sessionId"));
+    let text = wait_for("the index to be written", written);
+    assert!(text.contains("agent:main:main"), "{text}");
+}
+
+#[test]
 fn r_28b_a_full_disk_fails_writes_only_and_needs_no_restart() {
     let Some(small) = Small::mount() else {
         return println!("skipped: this user may not mount a small file system");

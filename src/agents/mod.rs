@@ -94,7 +94,11 @@ impl<'a> Agents<'a> {
     pub fn session_store(&self, id: &str) -> PathBuf {
         let own = self.config.str("session.store").map(str::trim).filter(|path| !path.is_empty());
         match own.filter(|path| path.contains("{agentId}") || id == self.default_id()) {
-            Some(path) => self.env.expand(&path.replace("{agentId}", &normalise_agent_id(id))),
+            Some(path) => {
+                let path = self.env.expand(&path.replace("{agentId}", &normalise_agent_id(id)));
+                // A bare name has no directory to be made, or synced.
+                std::path::absolute(&path).unwrap_or(path)
+            }
             None => sessions_dir(&self.env.state_dir, id).join("sessions.json"),
         }
     }
@@ -171,6 +175,17 @@ impl<'a> Agents<'a> {
 mod tests {
     use super::*;
     use crate::config::testing::Dir;
+
+    #[test]
+    fn b2_7_a_store_without_a_directory_lies_in_the_present_one() {
+        let dir = Dir::new();
+        dir.write("openclaw.json", "{session: {store: '{agentId}.json'}}");
+        let mut env = dir.env(&[]);
+        let config = Config::load(&mut env).unwrap();
+        let store = Agents::of(&config, &env).session_store("main");
+        assert_eq!(store, std::env::current_dir().unwrap().join("main.json"));
+        crate::files::quirks::sync_dir(std::path::Path::new("")).unwrap();
+    }
 
     #[test]
     fn models_fall_back_to_the_agent_s_own_else_to_everybody_s() {

@@ -80,13 +80,13 @@ pub fn route(config: &Config, agents: &Agents, inbound: &Inbound) -> Result<Rout
     Ok(Route { agent, session_key, main_key, matched_by })
 }
 
-/// The session of a direct chat that has one of its own. While the `session` section is disabled by a mistake
-/// nobody shares one: that cannot show one person's messages to another.
+/// The session of a direct chat that has one of its own. While a mistake hides who is to share one, nobody does: that
+/// cannot show one person's messages to another.
 fn direct_name(config: &Config, inbound: &Inbound) -> Option<String> {
-    let scope = match config.is_disabled("session") {
-        true => "per-account-channel-peer",
-        false => config.str("session.dmScope").unwrap_or("main"),
-    };
+    let is_wrong = |path: &str| config.mistake(path).is_some();
+    let written = config.str("session.dmScope").unwrap_or("main");
+    let is_hidden = is_wrong("session.dmScope") || (written != "main" && is_wrong("session.identityLinks"));
+    let scope = if is_hidden { "per-account-channel-peer" } else { written };
     let peer = linked(config, inbound).unwrap_or_else(|| peer_of(inbound));
     let channel = channel_of(inbound);
     match scope {

@@ -122,8 +122,17 @@ fn the_most_particular_binding_wins() {
 fn mistakes_in_the_configuration_mix_nobodys_messages() {
     let error = routed("{bindings: 7}", &dm("telegram", "1")).unwrap_err();
     assert!(error.message().contains("bindings"), "{error}");
-    let got = routed("{session: {dmScope: 'nonsense'}}", &dm("telegram", "1")).unwrap();
-    assert_eq!(got.session_key, "agent:main:telegram:default:direct:1");
+    let alone = "agent:main:telegram:default:direct:1";
+    // B2-1: only what decides about direct chats moves them.
+    for (session, key) in [
+        ("dmScope: 'nonsense'", alone),
+        ("dmScope: 'per-peer', identityLinks: [1]", alone),
+        ("identityLinks: [1]", "agent:main:main"),
+        ("sendPolicy: {rules: 5}", "agent:main:main"),
+    ] {
+        let got = routed(&format!("{{session: {{{session}}}}}"), &dm("telegram", "1")).unwrap();
+        assert_eq!(got.session_key, key, "{session}");
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::{Ctx, Finding, Fix, one};
 use crate::agents::Agents;
 use crate::json;
-use crate::sessions::{index, is_session_id, newer, sessions_dir};
+use crate::sessions::{index, is_session_id, newer};
 use crate::upkeep::litter;
 use serde_json::{Map, Value};
 use std::io::{Read, Seek, SeekFrom};
@@ -14,14 +14,20 @@ const MAX: usize = 2000;
 /// A last line is looked for in this much of a transcript's end.
 const TAIL: u64 = 1 << 20;
 
-fn dirs(ctx: &Ctx) -> Vec<PathBuf> {
-    let ids = Agents::of(&ctx.config, &ctx.env).ids();
-    ids.iter().map(|id| sessions_dir(&ctx.env.state_dir, id)).filter(|dir| dir.is_dir()).collect()
+/// The indexes of the agents; their directories are those of the transcripts.
+fn indexes(ctx: &Ctx) -> Vec<PathBuf> {
+    let agents = Agents::of(&ctx.config, &ctx.env);
+    let paths = agents.ids().into_iter().map(|id| agents.session_store(&id));
+    paths.filter(|path| dir_of(path).is_dir()).collect()
 }
 
-/// The index of a directory; `Err` says why it cannot be read.
-fn read(dir: &Path) -> std::result::Result<Map<String, Value>, String> {
-    match crate::files::read_bytes(&dir.join("sessions.json"), index::MOST_BYTES) {
+fn dir_of(index: &Path) -> &Path {
+    index.parent().unwrap_or(Path::new("."))
+}
+
+/// `Err` says why an index cannot be read.
+fn read(path: &Path) -> std::result::Result<Map<String, Value>, String> {
+    match crate::files::read_bytes(path, index::MOST_BYTES) {
         Ok(bytes) => index::parse(&bytes).ok_or_else(|| "it is not a JSON object".to_string()),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(Map::new()),
         Err(e) => Err(e.to_string()),
@@ -30,14 +36,19 @@ fn read(dir: &Path) -> std::result::Result<Map<String, Value>, String> {
 
 pub fn index(ctx: &Ctx) -> Vec<Finding> {
     let finding =
-        |dir: PathBuf| {
-            let why = read(&dir).err()?;
-            let path = dir.join("sessions.json");
+        |path: PathBuf| {
+            let why = match read(&path) {
+                Ok(map) => match map.values().filter(|entry| !index::is_usable(entry)).count() {
+                    0 => return None,
+                    count => format!("entries that cannot be used: {count}"),
+                },
+                Err(why) => why,
+            };
             Some(Finding::new(format!("{}: {why}", ctx.env.display(&path))).at(path).remedy(
                 "restart the gateway: it keeps a copy and puts the index together from the transcripts",
             ))
         };
-    dirs(ctx).into_iter().filter_map(finding).collect()
+    indexes(ctx).into_iter().filter_map(finding).collect()
 }
 
 pub fn newer_release(ctx: &Ctx) -> Vec<Finding> {
@@ -50,8 +61,8 @@ pub fn newer_release(ctx: &Ctx) -> Vec<Finding> {
 }
 
 pub fn missing(ctx: &Ctx) -> Vec<Finding> {
-    let finding = |dir: PathBuf| {
-        let index = read(&dir).ok()?;
+    let finding = |path: PathBuf| {
+        let (dir, index) = (dir_of(&path), read(&path).ok()?);
         let ids = index.values().filter_map(|entry| entry.get("sessionId").and_then(Value::as_str));
         // A session that never spoke has no transcript, and its entry says so.
         let spoke =
@@ -63,38 +74,58 @@ pub fn missing(ctx: &Ctx) -> Vec<Finding> {
             .filter(|id| !dir.join(format!("{id}.jsonl")).exists());
         let count = gone.count();
         (count > 0).then(|| {
-            let dir = ctx.env.display(&dir);
+            let dir = ctx.env.display(dir);
             Finding::new(format!("{count} sessions in {dir} have no transcript; they begin anew"))
         })
     };
-    dirs(ctx).into_iter().filter_map(finding).collect()
+    indexes(ctx).into_iter().filter_map(finding).collect()
 }
 
 pub fn torn(ctx: &Ctx) -> Vec<Finding> {
-    let is_transcript = |path: &PathBuf| path.extension().is_some_and(|end| end == "jsonl");
-    let finding = |dir: PathBuf| {
-        let files = std::fs::read_dir(&dir).ok()?.flatten().map(|entry| entry.path()).filter(is_transcript);
-        let torn: Vec<PathBuf> = files.take(MAX).filter(|path| is_torn(path).unwrap_or(false)).collect();
-        let first = torn.first()?;
-        let (count, shown) = (torn.len(), ctx.env.display(first));
-        Some(
-            Finding::new(format!("{count} in {}, as {shown}", ctx.env.display(&dir)))
-                .at(first)
-                .remedy("nothing to do: the next message to the session cuts the half line"),
-        )
-    };
-    dirs(ctx).into_iter().filter_map(finding).collect()
+    let remedy = "nothing to do: the next message to the session goes into a line of its own";
+    transcripts(ctx, remedy, |lines| lines.last().is_some_and(|line| !is_entry(line)))
 }
 
-/// Whether the last line has no end and is not JSON either.
-fn is_torn(path: &Path) -> std::io::Result<bool> {
+pub fn strange(ctx: &Ctx) -> Vec<Finding> {
+    let remedy = "they stay and are passed over; to have them read, put each object into one line of its own";
+    transcripts(ctx, remedy, |lines| lines.iter().rev().skip(1).any(|line| !is_entry(line)))
+}
+
+/// The transcripts for whose last lines `holds` is true. The last of them is what has no end, maybe nothing.
+fn transcripts(ctx: &Ctx, remedy: &str, holds: impl Fn(&[&[u8]]) -> bool) -> Vec<Finding> {
+    let is_transcript = |path: &PathBuf| path.extension().is_some_and(|end| end == "jsonl");
+    let finding = |index: PathBuf| {
+        let dir = dir_of(&index);
+        let files = std::fs::read_dir(dir).ok()?.flatten().map(|entry| entry.path()).filter(is_transcript);
+        let is_found = |path: &PathBuf| tail(path).is_ok_and(|tail| holds(&lines(&tail)));
+        let found: Vec<PathBuf> = files.take(MAX).filter(is_found).collect();
+        let first = found.first()?;
+        let (count, shown) = (found.len(), ctx.env.display(first));
+        Some(
+            Finding::new(format!("{count} in {}, as {shown}", ctx.env.display(dir))).at(first).remedy(remedy),
+        )
+    };
+    indexes(ctx).into_iter().filter_map(finding).collect()
+}
+
+/// Whether a line is one JSON value, or nothing.
+fn is_entry(line: &[u8]) -> bool {
+    line.trim_ascii().is_empty() || json::is_whole(line)
+}
+
+/// The lines of a tail that begin in it.
+fn lines(tail: &[u8]) -> Vec<&[u8]> {
+    let cut = usize::from(tail.len() as u64 == TAIL);
+    tail.split(|byte| *byte == b'\n').skip(cut).collect()
+}
+
+fn tail(path: &Path) -> std::io::Result<Vec<u8>> {
     let mut file = crate::files::open_regular(path)?;
     let size = file.metadata()?.len();
     file.seek(SeekFrom::Start(size.saturating_sub(TAIL)))?;
     let mut tail = Vec::new();
     file.take(TAIL).read_to_end(&mut tail)?;
-    let last = tail.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
-    Ok(!last.is_empty() && !json::is_whole(last))
+    Ok(tail)
 }
 
 pub fn litter(ctx: &Ctx) -> Vec<Finding> {
@@ -129,5 +160,27 @@ mod tests {
         assert_eq!(ids(&dir, &[], "sessions"), ["sessions.index_damaged", "sessions.transcript_torn"]);
         let kept = std::fs::read_to_string(dir.path("agents/main/sessions/sessions.json")).unwrap();
         assert_eq!(kept, "{\"agent:main");
+    }
+
+    #[test]
+    fn b2_10_and_14_entries_and_lines_that_cannot_be_used_are_told_wherever_they_lie() {
+        let dir = Dir::new();
+        dir.write(
+            "openclaw.json",
+            &format!("{{session: {{store: '{}/own/s.json'}}}}", dir.path("").display()),
+        );
+        dir.write("own/a.jsonl", "{\"type\":\"session\"}\n{\"a\":1}\n\n");
+        for (index, found) in
+            [("{\"k\": {}}", false), ("{\"k\": 7}", true), ("{\"k\": {\"sessionId\": 7}}", true)]
+        {
+            dir.write("own/s.json", index);
+            let want: &[&str] = if found { &["sessions.index_damaged"] } else { &[] };
+            assert_eq!(ids(&dir, &[], "sessions"), want, "{index}");
+        }
+        dir.write("own/s.json", "{}");
+        for lines in ["{\"a\":1}{\"b\":2}\n", "{\n \"a\": 1\n}\n", "{\"a\": \"ha\n{\"b\":1}\n"] {
+            dir.write("own/a.jsonl", lines);
+            assert_eq!(ids(&dir, &[], "sessions"), ["sessions.transcript_lines"], "{lines}");
+        }
     }
 }

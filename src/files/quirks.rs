@@ -20,6 +20,7 @@ const NO_LOCKS: [Errno; 1] = [Errno::NOLCK];
 
 /// Waits until the names in a directory are on disk, where the file system can do that.
 pub fn sync_dir(dir: &Path) -> Result<()> {
+    let dir = if dir.as_os_str().is_empty() { Path::new(".") } else { dir };
     unless(&[&NOT_HERE, &NOT_FOR_DIRECTORIES], File::open(dir).and_then(|dir| dir.sync_all())).map(drop)
 }
 

@@ -183,10 +183,7 @@ fn understand(world: &dyn World, ask: &Ask) -> Understood {
 
 fn check_send_policy(world: &dyn World, key: &str) -> Result<()> {
     let entry = world.entry(key).unwrap_or_default();
-    match send_policy::decide(&world.settings().config(), key, &entry) == send_policy::Decision::Deny {
-        true => Err(Error::invalid("send blocked by session policy")),
-        false => Ok(()),
-    }
+    send_policy::check(&world.settings().config(), key, &entry)
 }
 
 /// How long a turn may take when the request does not say, milliseconds.

@@ -4,22 +4,36 @@
 //! Pure; the state thread asks before it accepts a message.
 use super::Entry;
 use crate::config::Config;
+use crate::error::{Error, Result};
 use crate::session_key::{agent_of, kind_of};
 use serde_json::Value;
 
+const RULES: &str = "session.sendPolicy";
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Decision {
+enum Decision {
     Allow,
     Deny,
 }
 
-/// `key` is canonical. While the `session` section is disabled by a mistake, only main sessions are open: what
-/// the rules would forbid is not known.
-pub fn decide(config: &Config, key: &str, entry: &Entry) -> Decision {
+/// Refuses a message that is not taken, and names the mistake if it is one that shuts the session.
+pub fn check(config: &Config, key: &str, entry: &Entry) -> Result<()> {
+    if decide(config, key, entry) == Decision::Allow {
+        return Ok(());
+    }
+    let is_own = entry.get("sendPolicy").and_then(read).is_some();
+    let mistake = config.mistake(RULES).filter(|_| !is_own);
+    let why = mistake.map(|issue| format!(": {}", config.told_with_place(issue))).unwrap_or_default();
+    Err(Error::invalid(format!("send blocked by session policy{why}")))
+}
+
+/// `key` is canonical. While the rules are disabled by a mistake, only main sessions are open: what they would
+/// forbid is not known.
+fn decide(config: &Config, key: &str, entry: &Entry) -> Decision {
     if let Some(own) = entry.get("sendPolicy").and_then(read) {
         return own;
     }
-    if config.is_disabled("session") {
+    if config.mistake(RULES).is_some() {
         let is_main = key == "global" || name_of(key) == "main";
         return if is_main { Decision::Allow } else { Decision::Deny };
     }
@@ -93,7 +107,7 @@ mod tests {
         decide(&Config::inspect(&mut dir.env(&[])), key, &entry)
     }
 
-    const RULES: &str = r#"{session: {sendPolicy: {default: "deny", rules: [
+    const POLICY: &str = r#"{session: {sendPolicy: {default: "deny", rules: [
         {action: "allow", match: {keyPrefix: "agent:main:special"}},
         {action: "deny", match: {channel: "Discord", chatType: "group"}},
         {action: "deny", match: {keyPrefix: "cron:"}},
@@ -105,7 +119,7 @@ mod tests {
     fn the_first_rule_that_fits_decides() {
         use Decision::{Allow, Deny};
         let check = |key: &str, members: &[(&str, &str)], want| {
-            assert_eq!(decided(RULES, key, members), want, "{key} {members:?}");
+            assert_eq!(decided(POLICY, key, members), want, "{key} {members:?}");
         };
         check("agent:main:special:1", &[("channel", "discord"), ("chatType", "group")], Allow);
         check("agent:main:discord:group:1", &[], Deny);
@@ -121,7 +135,7 @@ mod tests {
     #[test]
     fn the_session_itself_comes_first_and_nothing_said_is_yes() {
         use Decision::{Allow, Deny};
-        assert_eq!(decided(RULES, "agent:main:cron:j", &[("sendPolicy", "allow")]), Allow);
+        assert_eq!(decided(POLICY, "agent:main:cron:j", &[("sendPolicy", "allow")]), Allow);
         assert_eq!(decided("{}", "agent:main:main", &[("sendPolicy", "deny")]), Deny);
         assert_eq!(decided("{}", "agent:main:x:group:1", &[]), Allow);
         assert_eq!(decided("{session: {sendPolicy: {rules: [{action: 'deny'}]}}}", "global", &[]), Deny);
@@ -133,5 +147,20 @@ mod tests {
         let broken = "{session: {sendPolicy: {rules: 5}}}";
         assert_eq!(decided(broken, "agent:main:telegram:group:1", &[]), Decision::Deny);
         assert_eq!(decided(broken, "agent:main:main", &[]), Decision::Allow);
+        // B2-1: another key of the section shuts nothing, and the refusal names the one that does.
+        assert_eq!(decided("{session: {dmScope: 'x'}}", "agent:main:telegram:group:1", &[]), Decision::Allow);
+        let dir = Dir::new();
+        dir.write("openclaw.json", broken);
+        let config = Config::inspect(&mut dir.env(&[]));
+        let refused =
+            |entry: &Entry| check(&config, "agent:main:quiet", entry).unwrap_err().message().to_string();
+        let mut entry = Entry::new("s", 1);
+        let told = refused(&entry);
+        assert!(
+            told.contains("policy: session.sendPolicy.rules: ") && told.contains("openclaw.json:1:"),
+            "{told}"
+        );
+        entry.set("sendPolicy", "deny");
+        assert_eq!(refused(&entry), "send blocked by session policy");
     }
 }

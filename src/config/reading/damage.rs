@@ -58,10 +58,9 @@ pub fn length(whole: &Value, segments: &[String]) -> usize {
         ["tools", rest @ ..] if restricts(rest) => 1,
         ["agents", "list", _, "tools", rest @ ..] if restricts(rest) => 4,
         ["agents", "list", _, ..] => key(whole, segments, 3),
-        // Without these, people would share a session or be answered who must not be.
-        ["session", "dmScope" | "identityLinks" | "sendPolicy", ..] => 1,
-        // A bound of its own might remove more than the two together.
-        ["session", "maintenance", ..] => 2,
+        // Who asks for these keeps people apart, or silent, while they are taken out. A bound of `maintenance` alone
+        // might remove more than the two together.
+        ["session", "dmScope" | "identityLinks" | "sendPolicy" | "maintenance", ..] => 2,
         _ => key(whole, segments, 1),
     }
 }
@@ -136,7 +135,7 @@ impl Config {
 
     fn is_barred(&self, agent: &str, mistake: &[&str]) -> bool {
         match mistake {
-            ["agents"] | ["agents", "defaults" | "list"] => true,
+            ["agents" | "session"] | ["agents", "defaults" | "list"] | ["session", "store", ..] => true,
             ["agents", "defaults", "workspace", ..] | ["agents", "defaults", "model"] => true,
             ["agents", "defaults", "model", "primary", ..] => true,
             ["tools", rest @ ..] => restricts(rest),

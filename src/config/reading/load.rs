@@ -374,7 +374,10 @@ mod tests {
             json!({"logging": {"file": "f"}}),
         );
         check("{session: {scope: 1, store: 's'}}", "session.scope", json!({"session": {"store": "s"}}));
-        check("{session: {dmScope: 1, store: 's'}}", "session", json!({}));
+        for (key, value) in [("dmScope", "1"), ("identityLinks", "[1]"), ("sendPolicy", "{rules: 5}")] {
+            let text = format!("{{session: {{{key}: {value}, store: 's'}}}}");
+            check(&text, &format!("session.{key}"), json!({"session": {"store": "s"}}));
+        }
         check("{ui: {$include: 'none.json', seamColor: 'x'}}", "ui", json!({}));
     }
 

@@ -151,7 +151,7 @@ fn put(path: &Path, text: &[u8], old: &str) -> Result<()> {
     };
     let fresh = backup(".bak.new");
     files::write_atomic(&fresh, old.as_bytes())?;
-    if let Err(e) = files::write_over(path, text, old.as_bytes()) {
+    if let Err(e) = files::write_over(path, |file| file.write_all(text)) {
         // It says what the file says.
         if files::read_text(path).is_ok_and(|now| now == old) {
             let _ = std::fs::remove_file(&fresh);

@@ -4,12 +4,12 @@
 //! can list and save them while it goes on. `load` is for start-up: whatever the file holds, it succeeds.
 use crate::config::parse;
 use crate::error::Result;
-use crate::files::{open_regular, read_bytes, write_atomic_by};
+use crate::files::{open_regular, read_bytes, write_over};
 use crate::json::{self, DEEPEST, Unread};
 use crate::session_key::KeyRules;
 use crate::sessions::entry::Entry;
 use crate::sessions::kept::Kept;
-use crate::sessions::{index_text, rebuild};
+use crate::sessions::{index_text, is_session_id, rebuild};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Deref;
@@ -67,26 +67,36 @@ impl Index {
         };
         if let Some(map) = parse(&text) {
             // Two names of one session that become one are no damage.
-            let unusable = map.values().filter(|value| !value.is_object()).count();
-            let index = Index::from_map(path, map, rules, &mut notes);
+            let unusable = map.values().filter(|value| !is_usable(value)).count();
+            let mut index = Index::from_map(path, map, rules, &mut notes);
             if unusable > 0 {
-                notes.push(format!("session index {}: {unusable} unusable entries left out", path.display()));
-                rebuild::keep_aside(path, &mut notes);
+                notes.push(format!(
+                    "session index {}: {unusable} unusable entries; their conversations are looked for among the transcripts",
+                    path.display()
+                ));
+                index = Index::mended(index, rules, &mut notes);
             }
             return (index, notes);
         }
-        rebuild::keep_aside(path, &mut notes);
         let (rest, lost) = rebuild::salvage(&text);
-        let index = rebuild::from_transcripts(Index::from_map(path, rest, rules, &mut notes), rules);
+        let rest = Index::from_map(path, rest, rules, &mut notes);
+        let index = Index::mended(rest, rules, &mut notes);
         notes.push(format!(
             "session index {} was damaged; rebuilt with {} sessions, {lost} of them without their settings",
             path.display(),
             index.len()
         ));
+        (index, notes)
+    }
+
+    /// With the transcripts that lost their entry; saved, once the damaged file is kept aside.
+    fn mended(rest: Index, rules: &KeyRules, notes: &mut Vec<String>) -> Index {
+        rebuild::keep_aside(&rest.path, notes);
+        let index = rebuild::from_transcripts(rest, rules);
         if let Err(e) = index.save() {
             notes.push(e.to_string());
         }
-        (index, notes)
+        index
     }
 
     /// The way of nearly every start: the file is read entry by entry, and each is kept as it stands there.
@@ -98,7 +108,12 @@ impl Index {
         index_text::read(file, |key, text| {
             let known = rules.canonical(key);
             let name = known.as_deref().unwrap_or(key);
+            let told = notes.len();
             let kept = Kept::read(name, text, index.all.dir(), &mut notes).ok()??;
+            // Its conversation is looked for on the other way.
+            if notes.len() > told && kept.session_id().is_none() {
+                return None;
+            }
             // The same key once more: the last one counts, as everywhere in JSON.
             let is_same = index.get(name).is_some() && written.get(name).map_or(name, String::as_str) == key;
             let is_put = if is_same {
@@ -199,10 +214,16 @@ impl Snapshot {
         self.bytes
     }
 
-    /// Replaces the file atomically.
+    /// Replaces the file atomically, unless it is a mount of its own.
     pub fn save(&self) -> Result<()> {
-        write_atomic_by(&self.path, |file| index_text::write(self.iter(), file))
+        write_over(&self.path, |file| index_text::write(self.iter(), file))
     }
+}
+
+/// Whether a value of the index is an entry, and the id in it, if there is one, may name a file.
+pub fn is_usable(entry: &Value) -> bool {
+    let id = entry.get("sessionId").filter(|id| !id.is_null());
+    entry.is_object() && id.is_none_or(|id| id.as_str().is_some_and(|id| id.is_empty() || is_session_id(id)))
 }
 
 /// The index text as an object; JSON first because it is much faster than JSON5.

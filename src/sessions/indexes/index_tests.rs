@@ -121,11 +121,40 @@ fn r_09c_no_content_stops_the_start() {
     }
     std::fs::write(&path, r#"{"agent:main:x": 5, "agent:main:y": {"sessionId": "../../up"}}"#).unwrap();
     let (index, notes) = Index::load(&path, &KeyRules::default());
-    assert_eq!((keys(&index), index.get("agent:main:y").unwrap().session_id()), (vec!["agent:main:y"], None));
-    assert!(notes.iter().any(|n| n.contains("1 unusable")), "{notes:?}");
+    assert_eq!(index.get("agent:main:y").unwrap().session_id(), None);
+    assert_eq!(keys(&index), ["agent:main:y", "agent:main:main"]);
+    assert!(notes.iter().any(|n| n.contains("2 unusable")), "{notes:?}");
     std::fs::remove_file(&path).unwrap();
     std::fs::create_dir(&path).unwrap();
     assert_eq!(keys(&load(&path)), ["agent:main:main"]);
+}
+
+#[test]
+fn b2_10_an_unusable_entry_costs_its_settings_and_not_its_conversation() {
+    let key = "agent:main:main";
+    for (entry, label) in [
+        (json!(7), None),
+        (json!({"sessionId": 7, "label": "L"}), Some("L")),
+        (json!({"sessionId": "a\0b", "label": "L"}), Some("L")),
+        (json!({"sessionId": [], "sessionFile": "conv.jsonl"}), None),
+    ] {
+        for header in [Some(key), None] {
+            let dir = TestDir::new();
+            let path = dir.0.join("sessions.json");
+            let t = Transcript::at(&dir.0, "conv").unwrap();
+            let t = if let Some(key) = header { t.created_for(key, &dir.0) } else { t };
+            t.append(&[message::user_text("x", 1)]).unwrap();
+            let text = json!({key: entry, "agent:main:b": {"sessionId": "id-b"}}).to_string();
+            std::fs::write(&path, &text).unwrap();
+            let (index, notes) = Index::load(&path, &KeyRules::default());
+            let kept = index.get(key).unwrap();
+            assert_eq!((kept.session_id(), kept.label()), (Some("conv"), label), "{text}");
+            assert_eq!(index.len(), 2);
+            assert!(notes.iter().any(|n| n.contains("kept the damaged")), "{notes:?}");
+            let (again, notes) = Index::load(&path, &KeyRules::default());
+            assert_eq!((again.len(), notes), (2, Vec::new()), "it is saved");
+        }
+    }
 }
 
 #[test]

@@ -133,7 +133,8 @@ impl Walk<'_> {
                 ControlFlow::Continue(())
             };
         }
-        if self.parent.as_ref().is_some_and(|parent| !mentions(bytes, parent)) {
+        // A line that is too long to be read may be the one.
+        if !bytes.is_empty() && self.parent.as_ref().is_some_and(|parent| !mentions(bytes, parent)) {
             return ControlFlow::Continue(());
         }
         let Some(line) = Line::read(bytes) else {

@@ -1,17 +1,22 @@
 //! Reading a file's lines from its end, block by block, so that the newest part of a large transcript costs
-//! no more than its own size. No parsing here.
+//! no more than its own size. A line that is too long to be one costs time, not memory. No parsing here.
 use std::fs::File;
 use std::io::{BufRead, Result};
 use std::os::unix::fs::FileExt;
 
 const BLOCK: u64 = 32 * 1024;
+const LARGEST_BLOCK: u64 = 8 << 20;
+/// Of a line that is longer, in bytes, only the place is found.
+const LONGEST: usize = 32 << 20;
 
 /// One line without its line end.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Line {
     /// Offset of its first byte.
     pub start: u64,
+    /// Empty when the line is longer than 32 MiB.
     pub bytes: Vec<u8>,
+    pub size: u64,
     /// Whether a line end follows; false only for a torn last line.
     pub whole: bool,
 }
@@ -28,13 +33,23 @@ pub struct Backwards<'a> {
     ends: Vec<usize>,
     block: u64,
     whole: bool,
+    /// Bytes of the line now looked for that were let go, because it is too long.
+    passed: u64,
 }
 
 impl<'a> Backwards<'a> {
     /// Starts at the present end of `file`; lines appended later are not seen.
     pub fn new(file: &'a File) -> Result<Backwards<'a>> {
         let start = file.metadata()?.len();
-        Ok(Backwards { file, start, unread: Vec::new(), ends: Vec::new(), block: BLOCK, whole: false })
+        Ok(Backwards {
+            file,
+            start,
+            unread: Vec::new(),
+            ends: Vec::new(),
+            block: BLOCK,
+            whole: false,
+            passed: 0,
+        })
     }
 
     fn next_line(&mut self) -> Result<Option<Line>> {
@@ -46,7 +61,8 @@ impl<'a> Backwards<'a> {
             }
             if self.start == 0 {
                 let bytes = std::mem::take(&mut self.unread);
-                return Ok(if bytes.is_empty() { None } else { Some(self.line(0, bytes)) });
+                let is_over = bytes.is_empty() && self.passed == 0;
+                return Ok(if is_over { None } else { Some(self.line(0, bytes)) });
             }
             self.read_block()?;
         }
@@ -55,10 +71,15 @@ impl<'a> Backwards<'a> {
     /// Every line but the first handed out is followed by the line end that was found before it.
     fn line(&mut self, start: u64, bytes: Vec<u8>) -> Line {
         let whole = std::mem::replace(&mut self.whole, true);
-        Line { start, bytes, whole }
+        let passed = std::mem::take(&mut self.passed);
+        let size = passed + bytes.len() as u64;
+        Line { start, bytes: if passed == 0 { bytes } else { Vec::new() }, size, whole }
     }
 
     fn read_block(&mut self) -> Result<()> {
+        if self.passed > 0 || self.unread.len() > LONGEST {
+            self.passed += std::mem::take(&mut self.unread).len() as u64;
+        }
         let size = self.block.min(self.start);
         let mut bytes = vec![0; size as usize];
         self.file.read_exact_at(&mut bytes, self.start - size)?;
@@ -71,7 +92,7 @@ impl<'a> Backwards<'a> {
             }
         }
         // A line longer than a block makes the next one larger, so that the copying stays linear.
-        self.block = if self.ends.is_empty() { self.block * 2 } else { BLOCK };
+        self.block = if self.ends.is_empty() { (self.block * 2).min(LARGEST_BLOCK) } else { BLOCK };
         bytes.append(&mut self.unread);
         self.unread = bytes;
         self.start -= size;
@@ -85,7 +106,7 @@ impl Iterator for Backwards<'_> {
     fn next(&mut self) -> Option<Result<Line>> {
         loop {
             match self.next_line() {
-                Ok(Some(line)) if line.bytes.is_empty() => continue,
+                Ok(Some(line)) if line.size == 0 => continue,
                 other => return other.transpose(),
             }
         }
@@ -118,5 +139,29 @@ mod tests {
         let mut long = vec![b'x'; 1_000_000];
         long.extend_from_slice(b"\nyy\n");
         check(&long, &[(1_000_001, 2, true), (0, 1_000_000, true)]);
+    }
+
+    #[test]
+    fn b2_8_a_line_without_end_takes_time_and_no_memory() {
+        let dir = TestDir::new();
+        let path = dir.0.join("f");
+        const HOLE: u64 = 300 << 20;
+        for end in ["", "\nbb\n"] {
+            let file =
+                File::options().create(true).write(true).read(true).truncate(true).open(&path).unwrap();
+            file.write_all_at(b"a\n", 0).unwrap();
+            file.set_len(HOLE).unwrap();
+            file.write_all_at(end.as_bytes(), HOLE).unwrap();
+            let mut lines = Backwards::new(&file).unwrap();
+            let mut got = Vec::new();
+            while let Some(line) = lines.next() {
+                let line = line.unwrap();
+                assert!(line.bytes.len() < 3 && lines.unread.capacity() < 64 << 20);
+                got.push((line.start, line.size, line.whole));
+            }
+            let last: &[_] = if end.is_empty() { &[] } else { &[(HOLE + 1, 2, true)] };
+            let want = [last, &[(2, HOLE - 2, !end.is_empty()), (0, 1, true)]].concat();
+            assert_eq!(got, want);
+        }
     }
 }

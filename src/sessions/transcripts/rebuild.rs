@@ -122,11 +122,12 @@ fn gist(text: &str) -> Option<(String, Value)> {
     is_session_id(&id).then(|| (key, json!({"sessionId": id})))
 }
 
-/// Adds the transcripts of the directory that no entry names. The key stands in our own transcripts' headers;
+/// Adds the transcripts of the directory that no entry names; an entry that lost its id gets it back. The key stands in our own transcripts' headers;
 /// of the others the newest becomes the main session, if that is free.
 pub fn from_transcripts(mut index: Index, rules: &KeyRules) -> Index {
     let dir = index.dir().to_path_buf();
-    let named: HashSet<String> = index.iter().filter_map(|kept| kept.file_name(&dir)).collect();
+    let entries = index.iter().filter(|kept| kept.session_id().is_some());
+    let named: HashSet<String> = entries.filter_map(|kept| kept.file_name(&dir)).collect();
     let mut found: Vec<Found> = std::fs::read_dir(&dir)
         .into_iter()
         .flatten()
@@ -143,7 +144,8 @@ pub fn from_transcripts(mut index: Index, rules: &KeyRules) -> Index {
         let known = transcript.key.as_deref().and_then(|key| rules.canonical(key).ok());
         let was_known = known.is_some();
         let mut key = known.unwrap_or_else(|| rules.main());
-        if index.get(&key).is_some() {
+        let mut entry = index.get(&key).map(|kept| kept.open()).unwrap_or_default();
+        if entry.session_id().is_some() {
             if was_known {
                 // An older transcript of a session that was reset since: it was not in the index either.
                 continue;
@@ -152,8 +154,9 @@ pub fn from_transcripts(mut index: Index, rules: &KeyRules) -> Index {
                 Ok(key) => key,
                 Err(_) => continue,
             };
+            entry = Entry::default();
         }
-        let mut entry = Entry::new(&transcript.id, transcript.updated_at);
+        let mut entry = entry.begun(&transcript.id, transcript.updated_at);
         entry.set("sessionFile", dir.join(&transcript.name).to_string_lossy().as_ref());
         index.put(&key, &entry);
     }

@@ -96,7 +96,7 @@ impl Transcript {
     }
 
     /// Appends entries (made by [`crate::sessions::message`]) as one write of whole lines and waits for the disk.
-    /// Gives their ids. A torn last line is cut first; when the write fails nothing of it stays.
+    /// Gives their ids. A torn last line gets its end first, and is passed over; when the write fails nothing of it stays.
     pub fn append(&self, entries: &[Value]) -> Result<Vec<String>> {
         self.append_if(|_| Ok(entries.to_vec()))
     }
@@ -127,7 +127,7 @@ impl Transcript {
             files::private_dir(dir)?;
         }
         let file = self.open_locked().map_err(failed)?;
-        let (last, mut text) = cut_torn_tail(&file).map_err(failed)?;
+        let (last, mut text) = self.end_tail(&file).map_err(failed)?;
         let end = file.metadata().map_err(failed)?.len();
         if end == 0 {
             text = self.header();
@@ -139,7 +139,7 @@ impl Transcript {
         }
         let synced = || if sync { quirks::sync(&file) } else { Ok(()) };
         if let Err(e) = file.write_all_at(text.as_bytes(), end).and_then(|()| synced()) {
-            // The write's own error counts; a torn line that stays is cut by the next append.
+            // The write's own error counts; a torn line that stays gets its end by the next append.
             let _ = file.set_len(end);
             return Err(failed(e));
         }
@@ -161,6 +161,33 @@ impl Transcript {
                 _ => return Ok(file),
             }
         }
+    }
+
+    /// The last entry, and what must be written before the next line: an end for a last line without one. A torn
+    /// line stays, as it may hold the only copy of what was said; only a torn header is cut.
+    fn end_tail(&self, file: &File) -> io::Result<(Parent, String)> {
+        cut_zeros(file)?;
+        let (mut before, mut is_last) = (String::new(), true);
+        for found in Backwards::new(file)? {
+            let Line { start, bytes, size, whole } = found?;
+            let is_object = json::is_whole(&bytes) && bytes.trim_ascii_start().starts_with(b"{");
+            if !whole && !is_object && start == 0 && begins_header(&bytes) {
+                file.set_len(0)?;
+                break;
+            }
+            if !whole {
+                before.push('\n');
+            }
+            if std::mem::take(&mut is_last) && !is_object {
+                log::warn!(target: "gateway/store",
+                    "the last line of transcript {}, {size} bytes, is no entry (torn?); it stays there and is passed over",
+                    self.path.display());
+            }
+            if let Some(link) = line::outline::<Link>(&bytes).filter(|link| link.kind != "session") {
+                return Ok((link.id.map_or(Parent::Before, Parent::Entry), before));
+            }
+        }
+        Ok((Parent::Root, before))
     }
 
     fn header(&self) -> String {
@@ -208,24 +235,31 @@ pub(in crate::sessions) fn kind(entry: &Value) -> &str {
     entry.get("type").and_then(Value::as_str).unwrap_or_default()
 }
 
-/// Cuts a torn last line. Gives the last entry and what must be written before the next line: a
-/// line end when the last line is whole JSON that only lacks it.
-fn cut_torn_tail(file: &File) -> io::Result<(Parent, String)> {
-    let mut before = String::new();
-    for found in Backwards::new(file)? {
-        let Line { start, bytes, whole } = found?;
-        if !whole {
-            if !(json::is_whole(&bytes) && bytes.trim_ascii_start().starts_with(b"{")) {
-                file.set_len(start)?;
-                continue;
-            }
-            before.push('\n');
-        }
-        if let Some(link) = line::outline::<Link>(&bytes).filter(|link| link.kind != "session") {
-            return Ok((link.id.map_or(Parent::Before, Parent::Entry), before));
+/// Cuts the zeros that a power failure leaves at the end of a file.
+fn cut_zeros(file: &File) -> io::Result<()> {
+    let mut end = file.metadata()?.len();
+    let mut last = [0];
+    if end == 0 || file.read_at(&mut last, end - 1)? != 1 || last != [0] {
+        return Ok(());
+    }
+    let mut block = vec![0; 1 << 20];
+    while end > 0 {
+        let start = end.saturating_sub(block.len() as u64);
+        block.truncate((end - start) as usize);
+        file.read_exact_at(&mut block, start)?;
+        end = start;
+        if let Some(at) = block.iter().rposition(|byte| *byte != 0) {
+            end += at as u64 + 1;
+            break;
         }
     }
-    Ok((Parent::Root, before))
+    file.set_len(end)
+}
+
+/// Whether a line is the beginning of a header, in which nothing was said.
+fn begins_header(line: &[u8]) -> bool {
+    const HEADER: &[u8] = b"{\"type\":\"session\"";
+    !line.is_empty() && (line.starts_with(HEADER) || HEADER.starts_with(line))
 }
 
 /// Adds each entry to `text` as a line with its id, parent and time; gives the ids.

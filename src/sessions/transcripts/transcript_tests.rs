@@ -66,7 +66,12 @@ fn r_09c_a_transcript_cut_anywhere_is_continued_with_whole_lines() {
         assert!(t.tail(100).unwrap().len() <= 5);
         t.repair().unwrap();
         t.append(&[message::user_text("more", 2)]).unwrap();
-        let lines = read(&t);
+        let text = std::fs::read(t.path()).unwrap();
+        let read = |line| serde_json::from_slice(line).ok();
+        let lines: Vec<Value> = text.split(|byte| *byte == b'\n').filter_map(read).collect();
+        // B2-9: what is torn stays, unless it is the header.
+        let is_kept = text.starts_with(&SAMPLE.as_bytes()[..end]);
+        assert!(is_kept || end < ends[0], "cut at {end}");
         // Every line that was whole, also one that only lacked its line end, is still there.
         let whole = ends.iter().filter(|at| **at <= end).count();
         assert_eq!(lines.len(), whole.max(1) + 1, "cut at {end}");
@@ -74,6 +79,26 @@ fn r_09c_a_transcript_cut_anywhere_is_continued_with_whole_lines() {
         let parent = if whole > 1 { lines[whole - 1]["id"].clone() } else { Value::Null };
         assert_eq!(lines.last().unwrap()["parentId"], parent, "cut at {end}");
     }
+}
+
+#[test]
+fn b2_9_a_half_line_stays_and_zeros_go() {
+    let dir = TestDir::new();
+    let t = Transcript::at(&dir.0, "6f1c").unwrap();
+    let half = r#"{"type":"message","id":"0","message":{"role":"assistant","content":"what was sa"#;
+    for (tail, kept) in [(half, half), ("{}}{", "{}}{"), ("\0\0\0", ""), ("half\0\0", "half")] {
+        std::fs::write(t.path(), format!("{SAMPLE}{tail}")).unwrap();
+        t.append(&[message::user_text("more", 2)]).unwrap();
+        let text = std::fs::read_to_string(t.path()).unwrap();
+        let rest = text.strip_prefix(&format!("{SAMPLE}{kept}")).unwrap();
+        let new: Value = serde_json::from_str(rest.trim()).unwrap();
+        assert_eq!(new["parentId"], "2be38cfb", "{tail:?}");
+        assert_eq!(text.lines().count(), 6 + usize::from(!kept.is_empty()), "{tail:?}");
+        assert_eq!(t.tail(1).unwrap()[0]["id"], new["id"]);
+    }
+    std::fs::write(t.path(), "\0".repeat(3 << 20)).unwrap();
+    t.append(&[message::user_text("more", 2)]).unwrap();
+    assert_eq!(read(&t).len(), 2);
 }
 
 #[test]
