@@ -15,6 +15,8 @@ const MAX_COUNT: usize = 16;
 const MAX_TOTAL: usize = 20_000_000;
 /// A longer text file would fill the model's window by itself.
 const MAX_TEXT: usize = 200_000;
+/// No character set takes more than two bytes where UTF-8 takes one, so what is longer need not be read to its end.
+const MAX_READ: usize = 2 * MAX_TEXT;
 
 /// The attachments of one message.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -57,7 +59,7 @@ impl Attachments {
                     "all attachments together exceed {MAX_TOTAL} bytes; send fewer at a time"
                 )));
             }
-            let bytes = decode(base64).ok_or_else(|| said("invalid base64 content".into()))?;
+            let mut bytes = decode(base64).ok_or_else(|| said("invalid base64 content".into()))?;
             if bytes.len() > MAX_BYTES {
                 return Err(said(format!("exceeds size limit ({} > {MAX_BYTES} bytes)", bytes.len())));
             }
@@ -66,13 +68,16 @@ impl Attachments {
                 continue;
             }
             let what = text("mimeType").or(declared).map_or("unknown".to_string(), shown);
-            let body = as_text(bytes, &what).ok_or_else(|| {
+            let length = bytes.len();
+            bytes.truncate(MAX_READ);
+            let body = as_text(bytes, &what, length > MAX_READ).ok_or_else(|| {
                 said(format!(
                     "{what} is neither a picture (PNG, JPEG, GIF, WebP) nor text; send it as one of these"
                 ))
             })?;
-            if body.len() > MAX_TEXT {
-                return Err(said(format!("exceeds size limit ({} > {MAX_TEXT} bytes of text)", body.len())));
+            if body.len() > MAX_TEXT || length > MAX_READ {
+                let length = length.max(body.len());
+                return Err(said(format!("exceeds size limit ({length} > {MAX_TEXT} bytes of text)")));
             }
             all.texts += &format!("\n\n[file: {label}]\n{}\n[end of file]", body.trim_end());
         }
@@ -116,9 +121,9 @@ fn image_type(bytes: &[u8]) -> Option<&'static str> {
 }
 
 /// Text in any usual character set, which `mime` may name.
-fn as_text(bytes: Vec<u8>, mime: &str) -> Option<String> {
+fn as_text(bytes: Vec<u8>, mime: &str, is_cut: bool) -> Option<String> {
     let label = mime.split(';').find_map(|part| part.trim().strip_prefix("charset="));
-    Some(charset::decode(bytes, label.map(|label| label.trim_matches('"')), false, 3 * MAX_BYTES)?.text)
+    Some(charset::decode(bytes, label.map(|label| label.trim_matches('"')), is_cut, 3 * MAX_BYTES)?.text)
 }
 
 #[cfg(test)]
