@@ -143,6 +143,8 @@ mod turns;
 #[cfg(test)]
 mod typed;
 #[cfg(test)]
+mod unread;
+#[cfg(test)]
 mod usage;
 #[cfg(test)]
 mod widths;

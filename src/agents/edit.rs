@@ -3,7 +3,7 @@
 //! For the threads of connections, the store thread and the command line; whoever calls has a running gateway look at
 //! the result. The config is edited in place under its lock, nothing else in it changes (R-02b). No file is removed:
 //! what a deleted agent leaves goes to the trash.
-use super::sharing::{self, Meets};
+use super::sharing;
 use super::{Agents, trash};
 use crate::agents::own;
 use crate::config::Config;
@@ -307,10 +307,10 @@ fn remove_items(draft: &mut Draft, list: &[&str], places: Vec<usize>) -> Result<
 
 /// Refuses a workspace in which somebody else works: deleting one of the two would take the other's texts.
 fn alone(env: &Env, agents: &Agents, id: &str, dir: &Path) -> Result<()> {
-    match sharing::user(env, agents, id, dir, Meets::Same) {
+    match sharing::user(env, agents, id, dir) {
         None => Ok(()),
         Some(user) => Err(Error::invalid(format!(
-            "workspace {} is that of {user}; name another directory (--workspace)",
+            "workspace {} is that of {user}, or one lies in the other; name another directory (--workspace)",
             env.display(dir)
         ))),
     }

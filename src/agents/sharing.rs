@@ -8,22 +8,10 @@ use crate::config::ports;
 use crate::env::Env;
 use std::path::{Path, PathBuf};
 
-/// How two directories may meet.
-#[derive(Clone, Copy, PartialEq)]
-pub enum Meets {
-    /// They are the same one.
-    Same,
-    /// One lies in the other, or they are the same.
-    Overlaps,
-}
-
-/// Who else than the agent `id` works where `dir` is, in words: `agent "ops"`, `profile work`.
-pub fn user(env: &Env, agents: &Agents, id: &str, dir: &Path, meets: Meets) -> Option<String> {
+/// Who else than the agent `id` works where `dir` is, in it or around it, in words: `agent "ops"`, `profile work`.
+pub fn user(env: &Env, agents: &Agents, id: &str, dir: &Path) -> Option<String> {
     let own = real(dir.to_path_buf());
-    let fits = |other: &PathBuf| match meets {
-        Meets::Same => *other == own,
-        Meets::Overlaps => other.starts_with(&own) || own.starts_with(other),
-    };
+    let fits = |other: &PathBuf| other.starts_with(&own) || own.starts_with(other);
     let others = agents.ids().into_iter().filter(|other| other != id);
     let mut others = others.filter(|other| fits(&real(agents.workspace(other))));
     let profile = || {
@@ -43,7 +31,21 @@ fn workspaces(env: &Env) -> Vec<PathBuf> {
     agents.ids().into_iter().map(|id| real(agents.workspace(&id))).collect()
 }
 
+/// The first agent of `config` that works where an agent of another profile does, in words.
+pub fn shared(env: &Env, config: &Config) -> Option<String> {
+    let agents = Agents::of(config, env);
+    agents.ids().into_iter().find_map(|id| {
+        let dir = agents.workspace(&id);
+        let user = user(env, &agents, &id, &dir)?;
+        Some(format!("workspace {} is that of {user}, or one lies in the other", env.display(&dir)))
+    })
+}
+
 /// A directory without links on the way, as far as it is there.
 pub fn real(path: PathBuf) -> PathBuf {
-    std::fs::canonicalize(&path).unwrap_or(path)
+    let there = |dir: &Path| Some((std::fs::canonicalize(dir).ok()?, path.strip_prefix(dir).ok()?));
+    match path.ancestors().find_map(there) {
+        Some((dir, rest)) => dir.join(rest).components().collect(),
+        None => path,
+    }
 }

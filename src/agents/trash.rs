@@ -4,7 +4,7 @@
 //! that is told. Moving is renaming, so a workspace on another disk stays too.
 use super::Agents;
 use super::edit::Deleted;
-use super::sharing::{self, Meets};
+use super::sharing;
 use crate::clock;
 use crate::env::Env;
 use crate::error::{Error, Result};
@@ -54,7 +54,7 @@ fn why_kept(env: &Env, agents: &Agents, id: &str, dir: &Path) -> Option<String> 
     if workspace::allowed(env, &dir.to_string_lossy()).is_err() {
         return Some("it does not lie in a place of its own in the user's home".to_string());
     }
-    if let Some(user) = sharing::user(env, agents, id, dir, Meets::Overlaps) {
+    if let Some(user) = sharing::user(env, agents, id, dir) {
         return Some(format!("{user} works there"));
     }
     let is_link = std::fs::symlink_metadata(dir).is_ok_and(|meta| meta.is_symlink());

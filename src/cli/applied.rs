@@ -26,6 +26,31 @@ const CONNECTING: u64 = 2000;
 const PATIENCE: u64 = 4000;
 const MOST_QUIET: u64 = 3000;
 
+/// What a running gateway made of a change.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Outcome {
+    InForce,
+    /// Not seen to be in force in time.
+    Late,
+    /// Its port is named by its command line or by a variable, and goes before that of the file.
+    Overruled,
+}
+
+impl Outcome {
+    /// What is said of it besides.
+    pub fn note(self) -> Option<&'static str> {
+        match self {
+            Outcome::InForce => None,
+            Outcome::Late => {
+                Some("note: the running gateway has not applied it yet; it logs when it does, or why not")
+            }
+            Outcome::Overruled => Some(
+                "note: gateway.port has no effect while --port or OPENCLAW_GATEWAY_PORT names the port of the running gateway",
+            ),
+        }
+    }
+}
+
 /// A connection to the gateway that is about to see its configuration change.
 pub struct Running {
     session: Session,
@@ -47,9 +72,9 @@ impl Running {
         is_admin.then(|| Running { session, since, env: env.clone(), before })
     }
 
-    /// Waits until what the file says now is in force; whether it is. `None` when there is nothing to wait for: the
+    /// Waits until what the file says now is in force. `None` when there is nothing to wait for: the
     /// file is as it was, or the change is left to the next start.
-    pub fn wait(self, context: &Context) -> Option<bool> {
+    pub fn wait(self, context: &Context) -> Option<Outcome> {
         let Running { session, since, env, before } = self;
         let after = Config::inspect(&mut env.clone());
         let mode = after.str("gateway.reload.mode").unwrap_or("hybrid");
@@ -61,13 +86,15 @@ impl Running {
         let quiet = before.u64("gateway.reload.debounceMs").unwrap_or(300);
         if quiet > MOST_QUIET {
             session.client.close();
-            return Some(false);
+            return Some(Outcome::Late);
         }
         let deadline = Deadline::after(Instant::now(), quiet + PATIENCE);
         let restarts = mode != "off" && !plan.restarts(mode).is_empty();
         let _waiting = Waiting::begin(context.out, "waiting until the gateway applies it");
-        let is_told = is_told(session, deadline, after.hash(), restarts);
-        Some(is_told && (!restarts || is_back(&env, &after, since, deadline)))
+        Some(match told(session, deadline, after.hash(), restarts) {
+            Outcome::InForce if restarts && !is_back(&env, &after, since, deadline) => Outcome::Late,
+            told => told,
+        })
     }
 }
 
@@ -84,22 +111,23 @@ fn is_left(plan: &Plan, mode: &str) -> bool {
 
 /// Reads until the gateway tells of the text `hash`, or with `restarts` closes the connection. Closing it says that
 /// the new secret holds.
-fn is_told(session: Session, deadline: Deadline, hash: &str, restarts: bool) -> bool {
+fn told(session: Session, deadline: Deadline, hash: &str, restarts: bool) -> Outcome {
     let mut client = session.client;
     client.set_deadline(deadline);
     loop {
         match client.next() {
             Ok(frame) => {
-                let is_change = frame.get("event").and_then(Value::as_str) == Some("config.changed");
-                if is_change
-                    && !restarts
-                    && frame.pointer("/payload/hash").and_then(Value::as_str) == Some(hash)
-                {
+                let is_change = frame.get("event").and_then(Value::as_str) == Some("config.changed")
+                    && frame.pointer("/payload/hash").and_then(Value::as_str) == Some(hash);
+                // A gateway that does not say so restarts as the plan has it.
+                let goes_on = frame.pointer("/payload/restarts") == Some(&Value::Bool(false));
+                if is_change && (!restarts || goes_on) {
                     client.close();
-                    return true;
+                    return if restarts { Outcome::Overruled } else { Outcome::InForce };
                 }
             }
-            Err(_) => return !deadline.has_passed(),
+            Err(_) if deadline.has_passed() => return Outcome::Late,
+            Err(_) => return Outcome::InForce,
         }
     }
 }
@@ -137,11 +165,9 @@ fn target(env: &Env, config: &Config, port: u16) -> Option<Target> {
 pub fn wait_for<T>(context: &Context, work: impl FnOnce() -> Result<T>) -> Result<T> {
     let running = Running::open(&context.env);
     let done = work()?;
-    if running.and_then(|running| running.wait(context)) == Some(false) {
-        context.out.warn(LATE);
+    let outcome = running.and_then(|running| running.wait(context));
+    if let Some(note) = outcome.and_then(Outcome::note) {
+        context.out.warn(note);
     }
     Ok(done)
 }
-
-/// What is said when the change was not seen to be in force in time.
-pub const LATE: &str = "note: the running gateway has not applied it yet; it logs when it does, or why not";

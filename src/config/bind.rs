@@ -34,6 +34,17 @@ impl Plan {
         Ok(Plan { mode: mode.to_string(), host, twin })
     }
 
+    /// Refuses an address that this machine does not have, whoever listens there.
+    pub fn check_host(&self) -> Result<()> {
+        UdpSocket::bind((self.host, 0)).map(drop).map_err(|e| {
+            let key = if self.mode == "custom" { "gateway.customBindHost" } else { "gateway.bind" };
+            Error::config(format!(
+                "{key}: nothing can listen at {} on this machine: {e}; choose another address",
+                self.host
+            ))
+        })
+    }
+
     pub fn is_loopback(&self) -> bool {
         self.host.is_loopback()
     }
@@ -142,6 +153,9 @@ mod tests {
         assert_eq!(host("auto").unwrap(), "127.0.0.1");
         assert_eq!(host("lan").unwrap(), "0.0.0.0");
         assert_eq!(host("nonsense").unwrap_err().exit_code(), 78);
+        let foreign = Plan { mode: "custom".into(), host: "192.0.2.7".parse().unwrap(), twin: None };
+        assert!(foreign.check_host().unwrap_err().message().starts_with("gateway.customBindHost"), "N-10");
+        assert!(Plan::resolve(Some("lan"), &Config::empty()).unwrap().check_host().is_ok());
         assert!(host("custom").unwrap_err().message().contains("gateway.customBindHost"));
     }
 }

@@ -179,7 +179,7 @@ mod tests {
                 json!({"channels": {"telegram": {"enabled": false}}}),
                 "restart (channels.slack.x); no effect without telegram, which is not in this version (channels.telegram.enabled)",
             ),
-            (json!({"x": 1}), json!({"x": {"y": 1}}), "restart (x)"),
+            (json!({"x": 1}), json!({"x": {"y": 1}}), "in force at once (x)"),
             (
                 json!({}),
                 json!({"models": {"providers": {"a.b": {}}}}),

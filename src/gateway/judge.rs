@@ -136,9 +136,13 @@ impl Judge {
             log::warn!(target: "gateway", "configured and not in this version: {}; `{}` says what helps instead", all, env.command("doctor --only unsupported"));
         }
         let agents = Agents::of(config, env);
-        let model = agents.model(&agents.default_id());
+        let id = agents.default_id();
         let built_in = || format!("built-in (add one: {})", env.command("models scan"));
-        log::info!(target: "gateway", "agent model: {}", model.unwrap_or_else(built_in));
+        let model = match config.bars(&id) {
+            Some(mistake) => format!("none, until {} is corrected", logging::quoted(&mistake.path)),
+            None => agents.model(&id).unwrap_or_else(built_in),
+        };
+        log::info!(target: "gateway", "agent model: {model}");
         for address in &addresses {
             log::info!(target: "gateway", "listening on ws://{address} (PID {})", std::process::id());
         }
@@ -157,7 +161,8 @@ impl Judge {
 pub fn refusal(env: &Env) -> Option<String> {
     let mut env = env.clone();
     let judged = Config::load(&mut env)
-        .and_then(|config| Judge::new(env.clone(), Options::default()).judge(config, env).map(drop));
+        .and_then(|config| Judge::new(env.clone(), Options::default()).judge(config, env))
+        .and_then(|verdict| verdict.plan.check_host());
     judged.err().map(|error| error.message().replace('\n', " "))
 }
 

@@ -177,22 +177,22 @@ impl Work {
         let mut plan = plan::pending(&self.house.started.0, &self.held, &new.config);
         // Open already, as it is when the command line or a variable names the port.
         let port = plan.restart.iter().position(|path| path == "gateway.port");
-        if let Some(at) = port.filter(|_| self.house.judge.has_port(new.port)) {
-            plan.none.push(plan.restart.remove(at));
-        }
+        let overruled =
+            port.filter(|_| self.house.judge.has_port(new.port)).map(|at| plan.restart.remove(at));
         if new.dotenv_digest != self.house.started.1 {
             plan.restart.push(self.house.shared.env.display(&self.dotenv));
         }
-        let (file, told) = (self.house.shared.env.display(new.config.path()), plan.told(mode));
+        let (file, told) =
+            (self.house.shared.env.display(new.config.path()), told(&plan, mode, overruled.is_some()));
         if mode == "off" {
             self.renew_secret(&new.auth);
-            self.announce(&old);
+            self.announce(&old, false);
             return log::info!(target: "gateway/reload", "{file} changed: {told}; config reload disabled (gateway.reload.mode=off), in force at the next start");
         }
         log::info!(target: "gateway/reload", "{file} changed: {told} (gateway.reload.mode={mode})");
         self.put_in_force(&new, &plan);
-        self.announce(&old);
         let paths = plan.restarts(mode).join(", ");
+        self.announce(&old, !paths.is_empty() && mode != "hot");
         if paths.is_empty() {
             return;
         }
@@ -205,12 +205,13 @@ impl Work {
     }
 
     /// Tells administrators that the file has another text, unless the method that wrote it has told.
-    fn announce(&self, old: &Config) {
+    fn announce(&self, old: &Config, restarts: bool) {
         let (config, hash) = (&self.seen, self.seen.hash());
         if hash == old.hash() || self.house.shared.published.is_told(hash) {
             return;
         }
-        let payload = json!({"path": config.path(), "hash": hash, "ts": clock::now_ms()});
+        let payload =
+            json!({"path": config.path(), "hash": hash, "ts": clock::now_ms(), "restarts": restarts});
         // As in `apply`.
         let _ = self.house.shared.state.send(Event::Tell { event: &events::CONFIG_CHANGED, payload });
     }
@@ -264,6 +265,16 @@ impl Work {
         // As in `apply`.
         let _ = self.house.shared.state.send(Event::ConfigInvalid(problem.map(|p| p.to_json())));
     }
+}
+
+/// One line of what is done about a change; `overruled` is that of the port, where a start has named it.
+fn told(plan: &Plan, mode: &str, overruled: bool) -> String {
+    let parts = [
+        (!overruled || !plan.is_empty()).then(|| plan.told(mode)),
+        overruled
+            .then(|| "no effect while --port or OPENCLAW_GATEWAY_PORT names the port (gateway.port)".into()),
+    ];
+    parts.into_iter().flatten().collect::<Vec<_>>().join("; ")
 }
 
 fn secrets(new: &Usable) -> Vec<String> {

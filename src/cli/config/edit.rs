@@ -2,7 +2,8 @@
 //!
 //! Writes the file itself, under the lock that a running gateway takes too (R-02d); a gateway that runs notices the
 //! change like any other. Everything else in the file stays byte for byte (R-02b).
-use crate::cli::applied::{LATE, Running};
+use crate::agents::sharing;
+use crate::cli::applied::{Outcome, Running};
 use crate::cli::parse::Args;
 use crate::cli::{Command, Context, Flag, JSON, Positional, far};
 use crate::config::keys::Type;
@@ -82,7 +83,8 @@ fn done(context: &Context, args: &Args, verb: &str, change: Change) -> Result<()
     let place = path::parse(asked)?.join(".");
     let running = Running::open(&context.env);
     let written = write(&context.env, change, Base::Present, args.has("force")).map_err(explain)?;
-    let obstacle = obstacle(context, &written.config);
+    let obstacle = obstacle(context, &written.config, running.is_some(), &place);
+    let goes_on = obstacle.is_some() || place == "gateway.mode" && !is_local(&written.config);
     let applied = running.filter(|_| obstacle.is_none()).and_then(|running| running.wait(context));
     let warnings: Vec<&Issue> =
         written.config.warnings().iter().filter(|warning| warning.concerns(&place)).collect();
@@ -91,14 +93,14 @@ fn done(context: &Context, args: &Args, verb: &str, change: Change) -> Result<()
         context.out.json(&json!({
             "ok": true, "path": asked, "config": config.path(), "hash": config.hash(), "changed": written.written,
             "restart": plan.restart, "backup": written.written.then(|| backup(&written)), "obstacle": obstacle,
-            "warnings": warnings, "applied": applied,
+            "warnings": warnings, "applied": applied.map(|outcome| outcome == Outcome::InForce),
         }));
         return Ok(());
     }
     let effect = match applied {
-        Some(true) => ". The running gateway has applied it.",
-        Some(false) => ".",
-        None => effect(&written, obstacle.is_some()),
+        Some(Outcome::InForce) => ". The running gateway has applied it.",
+        Some(_) => ".",
+        None => effect(&written, goes_on),
     };
     let verb = if written.written { verb } else { "Nothing to change:" };
     context.out.line(format!("{verb} {asked}{effect}"));
@@ -106,8 +108,13 @@ fn done(context: &Context, args: &Args, verb: &str, change: Change) -> Result<()
         let told = format!("note: {}", warning.shown("    "));
         context.out.warn(&context.env.display_all(&told));
     }
-    if applied == Some(false) {
-        context.out.warn(LATE);
+    if let Some(note) = applied.and_then(Outcome::note) {
+        context.out.warn(note);
+    }
+    let shared =
+        place.ends_with("workspace").then(|| sharing::shared(&context.env, &written.config)).flatten();
+    if let Some(told) = shared {
+        context.out.warn(&format!("note: {told}; name another directory"));
     }
     far::note_setting(&context.out, &context.env, &written.config, &place);
     if let Some(obstacle) = obstacle {
@@ -117,11 +124,11 @@ fn done(context: &Context, args: &Args, verb: &str, change: Change) -> Result<()
 }
 
 /// What a running gateway does about it.
-fn effect(written: &Written, has_obstacle: bool) -> &'static str {
+fn effect(written: &Written, goes_on: bool) -> &'static str {
     let (mode, plan) = (written.config.str("gateway.reload.mode"), &written.plan);
     match mode.unwrap_or("hybrid") {
         _ if !written.written => " is so already.",
-        _ if has_obstacle => ". A running gateway goes on as it is.",
+        _ if goes_on => ". A running gateway goes on as it is.",
         "off" => ". A running gateway takes it up at its next start, as gateway.reload.mode is off.",
         "hot" if !plan.restart.is_empty() => {
             ". In force after a restart of the gateway, which gateway.reload.mode=hot leaves to you."
@@ -133,12 +140,16 @@ fn effect(written: &Written, has_obstacle: bool) -> &'static str {
 }
 
 /// Why no gateway of this host would start with `config`, though every key of it is right. The edit may be one step of
-/// several, so it is told and not refused.
-fn obstacle(context: &Context, config: &Config) -> Option<String> {
-    if config.str("gateway.mode") != Some("local") {
-        return None;
-    }
-    gateway::refusal(&context.env)
+/// several, so it is told and not refused. A mode other than local keeps none from starting where none is meant to run:
+/// it is an obstacle for one that `runs`.
+fn obstacle(context: &Context, config: &Config, runs: bool, place: &str) -> Option<String> {
+    let is_remote = config.str("gateway.mode") == Some("remote");
+    let is_refused = runs && (is_remote || place == "gateway.mode");
+    (is_local(config) || is_refused).then(|| gateway::refusal(&context.env)).flatten()
+}
+
+fn is_local(config: &Config) -> bool {
+    config.str("gateway.mode") == Some("local")
 }
 
 fn backup(written: &Written) -> String {

@@ -132,15 +132,7 @@ fn missing(wanted: &str, names: &[&str]) -> Error {
     if config::lookup::is_covered(names) {
         return Error::new(Kind::Unset, format!("Config key not set: {wanted} (it has no default)"));
     }
-    unknown(wanted, names)
-}
-
-fn unknown(wanted: &str, names: &[&str]) -> Error {
-    let hint = match config::lookup::meant(names) {
-        Some(near) => format!("; did you mean {near}?"),
-        None => String::new(),
-    };
-    Error::not_found(format!("Config path not found: {wanted}{hint}"))
+    config::lookup::unknown(wanted, names)
 }
 
 /// The configuration, if the file can be read at all; mistakes in it do not hide the rest.
@@ -229,7 +221,7 @@ fn schema(context: &Context, args: &Args) -> Result<()> {
     };
     let names = path::parse(wanted)?;
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    context.out.json(&config::schema_of(&names).ok_or_else(|| unknown(wanted, &names))?);
+    context.out.json(&config::schema_of(&names).ok_or_else(|| config::lookup::unknown(wanted, &names))?);
     Ok(())
 }
 

@@ -9,6 +9,7 @@ use super::link::socket::reason;
 use super::link::target::{Target, settings};
 use super::parse::Args;
 use super::{Command, Context, Flag, JSON, VERSION};
+use crate::cli::applied;
 use crate::cli::waiting::Waiting;
 use crate::doctor::{self, CHECKS, Change, Check, Ctx, Done, Fix, Found, Reached, Severity};
 use crate::error::{Error, Kind, Result};
@@ -83,17 +84,18 @@ fn run(context: &Context, args: &Args) -> Result<()> {
     let waiting = Waiting::begin(context.out, "looking at the installation");
     let ctx = examine(context, args.has("deep"), &wanted);
     let mut found = doctor::run(&ctx, wanted);
+    drop(waiting);
     let mut done = Vec::new();
     let token = args.has("generate-gateway-token").then_some(Change::Token("gateway.auth.token"));
     if wants_fix || token.is_some() {
         let fixes =
             found.iter().filter(|_| wants_fix).filter_map(|found| found.finding.fix.as_ref()).collect();
-        done = doctor::repair(&ctx, fixes, token.into_iter().collect(), args.has("force"));
+        let repair = || Ok(doctor::repair(&ctx, fixes, token.into_iter().collect(), args.has("force")));
+        done = applied::wait_for(context, repair)?;
         let service = ctx.service.and_then(|_| service::inspect(&ctx.env).ok());
         let after = Ctx { reached: ctx.reached, service, ..Ctx::look(&context.env, args.has("deep")) };
         found = doctor::run(&after, wanted);
     }
-    drop(waiting);
     found.retain(|found| found.check.severity >= shown);
     let is_ok = !found.iter().any(|found| found.check.severity >= threshold);
     if args.has("json") {

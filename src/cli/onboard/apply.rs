@@ -98,6 +98,9 @@ fn settle(
     put(draft, &lent_secret(plan, env, &judged(draft))?)?;
     let config = judged(draft);
     let place = setup::place(env, &config, None);
+    if plan.workspace.is_some() {
+        setup::check_alone(env, &config, &place)?;
+    }
     if config.str("gateway.mode") != Some("remote") {
         let is_missing = plan.whole && !config.is_set("agents.defaults.workspace");
         put(draft, &setup::missing(env, &config, is_missing.then_some(&place))?)?;
@@ -121,7 +124,8 @@ fn fits(plan: &Plan, env: &Env, config: &Config) -> Result<()> {
     }
     let is_touched = plan.port.is_some() || plan.bind.is_some() || plan.auth.is_some();
     if is_touched || plan.token.is_some() || plan.password.is_some() {
-        Judge::new(env.clone(), Options::default()).judge(config.clone(), env.clone())?;
+        let verdict = Judge::new(env.clone(), Options::default()).judge(config.clone(), env.clone())?;
+        verdict.plan.check_host()?;
     }
     Ok(())
 }

@@ -1,13 +1,13 @@
 //! `openclaw setup`: config, token, workspace and sessions directory, each only where it is missing.
 use super::{port, report};
-use crate::agents::Agents;
+use crate::agents::{Agents, sharing};
 use crate::cli::parse::Args;
 use crate::cli::{Command, Context, Flag, far, onboard};
 use crate::config::Config;
 use crate::config::edit::{self, Edit};
 use crate::config::ports;
 use crate::env::Env;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::json::json;
 use crate::settings::{Auth, AuthMode};
 use crate::{files, ids, workspace};
@@ -81,11 +81,26 @@ pub struct Prepared {
 pub fn prepare(env: &Env, config: &Config, workspace: Option<&str>) -> Result<Prepared> {
     let existed = env.config_path.exists();
     let place = place(env, config, workspace);
+    if workspace.is_some() {
+        check_alone(env, config, &place)?;
+    }
     // Before the config names what cannot be made.
     let (created, sessions) = furnish(env, config, &place)?;
     let wanted = workspace.is_some() || !config.is_set("agents.defaults.workspace");
     let wrote = edit::write(&env.config_path, &missing(env, config, wanted.then_some(&place))?)?;
     Ok(Prepared { existed, wrote, workspace: place, created, sessions })
+}
+
+/// Refuses a workspace for the default agent where somebody else works, as that of another profile.
+pub fn check_alone(env: &Env, config: &Config, place: &Path) -> Result<()> {
+    let agents = Agents::of(config, env);
+    match sharing::user(env, &agents, &agents.default_id(), place) {
+        None => Ok(()),
+        Some(user) => Err(Error::usage(format!(
+            "workspace {} is that of {user}, or one lies in the other; name another directory (--workspace)",
+            env.display(place)
+        ))),
+    }
 }
 
 /// Makes the directories; gives the texts that were added to the workspace, and where sessions are kept.

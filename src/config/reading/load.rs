@@ -108,6 +108,7 @@ pub fn judge(env: &mut Env, text: String, name: Option<&Path>) -> (Loaded, Vec<I
     };
     let mut note = |text: Option<&str>| digest.update(text.map_or(b"-".as_slice(), str::as_bytes));
     let (mut value, done) = include::resolve(value, &env.config_path, &mut note);
+    let mut twice;
     (loaded.included, loaded.digest) = (done.paths, ids::encode(digest.finish().as_ref()));
     let (mut errors, blames): (Vec<Issue>, Vec<_>) = done.issues.into_iter().unzip();
     if let Some(map) = value.as_object_mut() {
@@ -130,10 +131,11 @@ pub fn judge(env: &mut Env, text: String, name: Option<&Path>) -> (Loaded, Vec<I
     {
         let main = source(env, &text, name, None);
         let sources = Sources::new([main].into_iter().chain(done.texts).collect(), &loaded.secrets);
+        twice = sources.repeated();
         for (issue, blame) in errors.iter_mut().zip(&blames) {
             issue.spot = sources.blamed(blame);
         }
-        let lists = [&mut errors, &mut strict, &mut read_as_meant];
+        let lists = [&mut errors, &mut strict, &mut read_as_meant, &mut twice];
         let found = [&mut findings.errors, &mut findings.warnings, &mut findings.legacy];
         lists.into_iter().chain(found).for_each(|issues| sources.mark(issues));
     }
@@ -141,6 +143,7 @@ pub fn judge(env: &mut Env, text: String, name: Option<&Path>) -> (Loaded, Vec<I
     loaded.warnings = findings.legacy;
     loaded.warnings.extend(read_as_meant);
     loaded.warnings.extend(findings.warnings);
+    loaded.warnings.extend(twice);
     loaded.value = value;
     loaded.settle(env, errors.iter().cloned().chain(findings.errors).collect());
     loaded.main_key();
@@ -423,6 +426,16 @@ mod tests {
         };
         check("\n", "config F is empty; remove it and run `openclaw setup`");
         check("{\n  a: {b: 1", "config F:2:6: the object that begins here is never closed; close it");
+        let told = |bak: bool| {
+            let dir = Dir::new();
+            dir.write("openclaw.json", "{");
+            if bak {
+                dir.write("openclaw.json.bak", "{}");
+            }
+            read(&mut dir.env(&[])).fatal.unwrap().message().to_string()
+        };
+        assert!(told(true).ends_with("close it, or copy openclaw.json.bak over the file"), "it is there");
+        assert!(told(false).ends_with("; close it"), "it is not");
         check("{\n  a 1}", "config F:2:5: expected colon; correct this line");
         check("[]", "config F:1:1: expected an object, got a list");
         check(

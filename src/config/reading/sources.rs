@@ -3,7 +3,7 @@
 //! Made and dropped while a configuration is read, on the thread that loads; nothing of it stays in memory but the spots
 //! of what is wrong. A key is looked for as `include.rs` merges: files in the order they are named, siblings over them.
 use crate::config::excerpt::excerpt;
-use crate::config::members::{Object, Scanner};
+use crate::config::members::{self, Object, Scanner};
 use crate::config::parse::{self, Failure};
 use crate::config::redact::Place;
 use crate::config::spot::Spot;
@@ -91,6 +91,17 @@ impl<'a> Sources<'a> {
             let byte = |layer: Layer| if issue.is_unread() { layer.name } else { layer.value };
             issue.spot = found.map(|layer| Box::new(self.spot(layer.file, byte(layer))));
         }
+    }
+
+    /// A warning for each file in which an object names a key twice.
+    pub fn repeated(&self) -> Vec<Issue> {
+        let understood = self.files.iter().filter(|source| source.known.is_none());
+        let told = understood.filter_map(|source| {
+            let (object, name) = members::repeated(&source.text)?;
+            let message = "stands twice in one object, and only the last counts; remove the other";
+            Some(Issue::new(join(&source.at, &join(&object, &name)), message))
+        });
+        told.collect()
     }
 
     /// The place of an include that failed.
@@ -316,7 +327,10 @@ mod tests {
                 &["one.json5:1:18 agents.list.0.name 5", "two.json5:1:29 agents.list.2.name ["],
             ),
             ("{agents: {$include: 'one.json5'}}", &["one.json5:1:1 agents ["]),
-            ("{ui: {seamColor: 1}, ui: {seamColor: 2}}", &["openclaw.json:1:38 ui.seamColor 2"]),
+            (
+                "{ui: {seamColor: 1}, ui: {seamColor: 2}}",
+                &["openclaw.json:1:38 ui.seamColor 2", "openclaw.json:1:26 ui {"],
+            ),
             (
                 "{'models': {providers: {'a.b': {\"retries\": 'x', api: 'nope'}}}}",
                 &[
@@ -332,6 +346,20 @@ mod tests {
             let mut want = want.to_vec();
             want.sort();
             assert_eq!(told, want, "{text}");
+        }
+    }
+
+    #[test]
+    fn n_11_the_name_of_a_variable_is_shown() {
+        let dir = Dir::new();
+        for text in [
+            "{models: {providers: {p: {baseUrl: [], apiKey: '${CHAT_KEY}'}}}}",
+            "{models: {providers: {p: {apiKey: \"${CHAT_KEY}\" baseUrl: 'x'}}}}",
+        ] {
+            dir.write("openclaw.json", text);
+            let config = Config::inspect(&mut dir.env(&[("CHAT_KEY", "canary-1")]));
+            let told = config.issues().iter().map(|issue| issue.shown("")).collect::<String>();
+            assert!(told.contains("${CHAT_KEY}") && !told.contains("canary"), "{told}");
         }
     }
 

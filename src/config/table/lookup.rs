@@ -4,6 +4,7 @@
 //! Pure; any thread. A `Node` is a place in the tree the rows span, held as a slice of the sorted table, so
 //! nothing is built or kept except the parsed defaults.
 use crate::config::keys::{self, KEYS, Key, LIMITS, Reload, Type};
+use crate::error::Error;
 use crate::json;
 use crate::parts::Parts;
 use serde_json::Value;
@@ -42,12 +43,14 @@ pub fn is_covered(path: &[&str]) -> bool {
     true
 }
 
-/// What a change of this path does: the class of the longest row that covers it, else a restart.
+/// What a change of this path does: the class of the longest row that covers it; nothing where nothing reads it.
 pub fn reload<'p>(path: impl IntoIterator<Item = &'p str>) -> Reload {
     let mut class = Reload::Restart;
     let mut node = root();
     for segment in path {
-        let Some(next) = node.child(segment) else { break };
+        let Some(next) = node.child(segment) else {
+            return if node.kind() == Type::Any { class } else { Reload::None };
+        };
         node = next;
         class = node.key().map_or(class, |key| *key.reload);
     }
@@ -82,6 +85,12 @@ impl Node {
     /// Whether secrets belong right below it.
     pub fn has_secret_members(&self) -> bool {
         self.rows.iter().any(|key| key.sensitive && key.path.split('.').count() == self.depth + 1)
+    }
+
+    /// Whether a key of this name, which the table does not have here, was probably meant to be that of a secret.
+    pub fn means_secret(&self, name: &str) -> bool {
+        let is_secret = |known: &&str| self.child(known).is_some_and(|node| node.sensitive());
+        self.names().iter().filter(|known| is_near(known, name)).any(is_secret)
     }
 
     /// Whether it is, or is below, something that exists only when a user names or lists it.
@@ -170,15 +179,41 @@ impl Node {
 /// The path an unknown key was probably meant to have: a similar name at the same place, else the only key of
 /// exactly this name anywhere.
 pub fn nearest(parent: &str, node: Node, name: &str) -> Option<String> {
-    let limit = (name.chars().count() / 2).clamp(1, 3);
-    let similar = |known: &&str| *known != "*" && distance(known, name) <= limit;
-    let near = node.names().into_iter().filter(similar).min_by_key(|known| distance(known, name));
+    let near = node
+        .names()
+        .into_iter()
+        .filter(|known| is_near(known, name))
+        .min_by_key(|known| distance(known, name));
     if let Some(known) = near {
         return Some(if parent.is_empty() { known.to_string() } else { format!("{parent}.{known}") });
     }
     let same = |key: &&Key| !key.path.contains('*') && key.path.rsplit('.').next() == Some(name);
     let mut rows = keys::all().filter(same);
     rows.next().filter(|_| rows.next().is_none()).map(|key| key.path.to_string())
+}
+
+fn is_near(known: &str, name: &str) -> bool {
+    known != "*" && distance(known, name) <= (name.chars().count() / 2).clamp(1, 3)
+}
+
+/// Whether `name` is `known` but for one letter, or for two that have changed places.
+pub fn is_slip(known: &str, name: &str) -> bool {
+    let letters = |text: &str| {
+        let mut letters = text.as_bytes().to_vec();
+        crate::order::sort(&mut letters);
+        letters
+    };
+    match distance(known, name) {
+        0 | 1 => true,
+        2 => known.len() == name.len() && letters(known) == letters(name),
+        _ => false,
+    }
+}
+
+/// The error for a path, as it was `typed`, that nothing has.
+pub fn unknown(typed: &str, path: &[&str]) -> Error {
+    let hint = meant(path).map_or_else(String::new, |near| format!("; did you mean {near}?"));
+    Error::not_found(format!("Config path not found: {typed}{hint}"))
 }
 
 /// The path that a user's path was probably meant to be: the first name of it that nothing has, corrected.
@@ -292,7 +327,10 @@ mod tests {
             ("agents.list", Reload::None),
             ("channels", Reload::Restart),
             ("channels.telegram.groups", Reload::Hot(Action::Telegram)),
-            ("nonsense", Reload::Restart),
+            ("nonsense", Reload::None),
+            // N-15
+            ("gateway.bnd", Reload::None),
+            ("gateway.auth.tokn", Reload::None),
         ] {
             assert_eq!(reload(path.split('.')), want, "{path}");
         }

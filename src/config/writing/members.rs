@@ -3,7 +3,6 @@
 //! Knows strings, comments and nesting and nothing about values: what stands between them is skipped. The
 //! text was parsed before, so what does not fit gives `None` instead of an explanation.
 use crate::config::join;
-use serde_json::Value;
 use std::ops::Range;
 
 /// Nesting deeper than this is not followed.
@@ -89,7 +88,11 @@ impl<'a> Scanner<'a> {
         let name_end = if quoted { self.skip_string(at)? } else { self.skip_plain(at, ":")? };
         let raw = self.text.get(at..name_end)?;
         // The parser itself reads the escapes of a name.
-        let name: String = if quoted { json5::from_str(raw).ok()? } else { raw.to_string() };
+        let name: String = match quoted {
+            true => json5::from_str(raw).ok()?,
+            false if raw.contains('\\') => json5::from_str(&format!("\"{raw}\"")).ok()?,
+            false => raw.to_string(),
+        };
         let colon = self.skip_blank(name_end)?;
         let start = self.skip_blank(self.expect(colon, ':')?)?;
         let end = self.skip_value(start, 0)?;
@@ -166,24 +169,23 @@ impl<'a> Scanner<'a> {
     }
 }
 
-/// Where an object of `text` names a member twice: the dotted path of the object. `value` is what the text says.
-pub fn repeated(text: &str, value: &Value) -> Option<String> {
+/// Where an object of `text` names a member twice: the dotted path of the object, and the name.
+pub fn repeated(text: &str) -> Option<(String, String)> {
     let scanner = Scanner::new(text);
-    repeated_in(&scanner, scanner.start()?, value, "")
+    repeated_in(&scanner, scanner.start()?, "")
 }
 
-fn repeated_in(scanner: &Scanner, at: usize, value: &Value, path: &str) -> Option<String> {
+fn repeated_in(scanner: &Scanner, at: usize, path: &str) -> Option<(String, String)> {
     let members = scanner.object_at(at)?.members;
-    // The value has the last of each name alone.
-    let is_repeated = value.as_object().is_some_and(|map| map.len() < members.len());
-    let inner = |member: &Member| {
-        let inner = match value {
-            Value::Array(items) => items.get(member.name.parse::<usize>().ok()?),
-            value => value.get(&member.name),
-        };
-        repeated_in(scanner, member.value.start, inner?, &join(path, &member.name))
-    };
-    is_repeated.then(|| path.to_string()).or_else(|| members.iter().find_map(inner))
+    let mut names: Vec<&str> = members.iter().map(|member| member.name.as_str()).collect();
+    crate::order::sort(&mut names);
+    let twice = names.iter().zip(names.iter().skip(1)).find(|(name, next)| name == next);
+    match twice {
+        Some((name, _)) => Some((path.to_string(), name.to_string())),
+        None => members
+            .iter()
+            .find_map(|member| repeated_in(scanner, member.value.start, &join(path, &member.name))),
+    }
 }
 
 fn is_blank(c: char) -> bool {

@@ -130,7 +130,7 @@ pub fn remove(draft: &mut Draft, path: &[&str], old: &Config) -> Result<()> {
     if known(&before, path).0 < path.len() {
         return Err(match old.written(path) {
             Some(_) if has_includes => foreign(&path.join(".")),
-            _ => Error::not_found(format!("Config path not found: {}", path.join("."))),
+            _ => absent(path),
         });
     }
     // In a list with items of other files too, the same place holds another item.
@@ -142,6 +142,14 @@ pub fn remove(draft: &mut Draft, path: &[&str], old: &Config) -> Result<()> {
     match (0..path.len()).filter_map(|end| path.get(..end)).find(is_shared) {
         Some(list) if has_includes => Err(foreign(&list.join("."))),
         _ => draft.remove(path),
+    }
+}
+
+fn absent(path: &[&str]) -> Error {
+    let name = path.join(".");
+    match lookup::is_covered(path) {
+        true => Error::not_found(format!("Config key not set: {name}; there is nothing to remove")),
+        false => lookup::unknown(&name, path),
     }
 }
 

@@ -37,7 +37,9 @@ pub fn hidden(
     known: Option<usize>,
     secrets: &[String],
 ) -> Vec<(Range<usize>, String)> {
-    let certain = by_place(text, root, secrets);
+    let mut certain = by_place(text, root, secrets);
+    // The name of a variable is no secret.
+    certain.retain(|(span, _)| !is_reference(text.get(span.clone()).unwrap_or_default()));
     let Some(known) = known else { return certain };
     // What is a secret at one place is one at every other.
     let secret = |(span, _): &(Range<usize>, String)| Some(decode(text.get(span.clone())?));
@@ -50,7 +52,7 @@ pub fn hidden(
         let is_word = !source.starts_with(['"', '\'', '/']);
         let is_known = span.end <= known || is_word && span.start <= known;
         let is_near = span.end + NEAR > known && span.start < known + NEAR;
-        is_near && (is_known && is_plain(source) || is_usual(source)) && !is_secret()
+        is_near && (is_known && is_plain(source) || is_usual(source) || is_reference(source)) && !is_secret()
     };
     by_caution(text).into_iter().filter(|(span, _)| !is_shown(span)).collect()
 }
@@ -70,6 +72,15 @@ fn is_plain(source: &str) -> bool {
 /// Whether a text holds what may be the name of the next member.
 fn names(inner: &str) -> bool {
     inner.split(':').skip(1).any(|rest| rest.is_empty() || rest.starts_with(char::is_whitespace))
+}
+
+/// Whether a text is the name of a variable alone: `"${NAME}"`.
+fn is_reference(source: &str) -> bool {
+    let inner = |quote: char| source.strip_prefix(quote)?.strip_suffix(quote);
+    let text = inner('"').or_else(|| inner('\''));
+    let name = text.and_then(|text| text.strip_prefix("${")?.strip_suffix('}'));
+    let fits = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
+    name.is_some_and(|name| !name.is_empty() && name.chars().all(fits))
 }
 
 /// A short number, or a word that the table of keys offers as a choice: no secret, whatever stands around it.

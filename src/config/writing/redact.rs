@@ -2,7 +2,7 @@
 //!
 //! The one rule for views, findings, errors and the log. Pure; any thread. Keys of the table are judged by their row;
 //! keys the table does not know, and all keys below a row of type `Any`, by their name and by their place: beside secrets
-//! stand slips of the pen that are secrets. Numbers such as `maxTokens` stay readable.
+//! stand slips of the pen that are secrets, as are keys that were probably meant to be one. Numbers such as `maxTokens` stay readable.
 use crate::config::keys::Type;
 use crate::config::lookup::{self, Node};
 use serde_json::Value;
@@ -73,6 +73,20 @@ fn ends_in_word(name: &str) -> bool {
     name != "PWD" && WORDS.iter().any(ends)
 }
 
+/// Whether the name, or its last words, are one letter away from a name of secrets: `tokn`, `dbPasword`.
+fn is_slip(name: &str) -> bool {
+    let begins = |at: &usize| {
+        let (before, rest) = name.split_at_checked(*at).unwrap_or_default();
+        let is_upper = rest.starts_with(char::is_uppercase);
+        before.chars().next_back().is_none_or(|c| !c.is_alphanumeric() || c.is_lowercase() && is_upper)
+    };
+    let words = name.char_indices().map(|(at, _)| at).filter(begins);
+    words.map(|at| plain(name.get(at..).unwrap_or_default())).any(|words| {
+        let is_near = |known: &str| words.len().abs_diff(known.len()) <= 2 && lookup::is_slip(known, &words);
+        NAMES.iter().any(|known| is_near(known))
+    })
+}
+
 fn plain(name: &str) -> String {
     name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
 }
@@ -118,10 +132,12 @@ impl Place {
             None if is_secret_end(name) => Hide::All,
             // Credentials under whatever name: what else a profile has is in the table.
             None if self.node.is_some_and(|node| node.is_at("auth.profiles.*")) => Hide::All,
+            None if self.node.is_some_and(|node| node.means_secret(name)) => Hide::All,
             None if is_secret_name(name) => Hide::Texts,
             None if name == "env" => Hide::Variables,
             None if VAGUE.contains(&plain(name).as_str()) => Hide::Doubtful,
             None if self.node.is_some_and(|node| node.has_secret_members()) => Hide::Doubtful,
+            None if is_slip(name) => Hide::Doubtful,
             None if ["webhook", "slack"].iter().any(|part| plain(name).contains(part)) => Hide::Addresses,
             None => Hide::Nothing,
         };
@@ -311,6 +327,15 @@ mod tests {
         check(
             json!({"gateway": {"auth": {"mode": "x", "tokn": "x"}, "remote": "x", "mode": "x"}}),
             json!({"gateway": {"auth": {"mode": HIDDEN, "tokn": HIDDEN}, "remote": HIDDEN, "mode": "x"}}),
+        );
+        // N-11: slips of the pen, beside secrets and at places that nothing is known of.
+        check(
+            json!({"gateway": {"auth": {"tokn": 12345678, "pasword": "x", "ports": 5}}, "gatway": {"x": {"tokn": "x", "modes": "y"}}}),
+            json!({"gateway": {"auth": {"tokn": HIDDEN, "pasword": HIDDEN, "ports": 5}}, "gatway": {"x": {"tokn": HIDDEN, "modes": "y"}}}),
+        );
+        check(
+            json!({"plugins": {"entries": {"p": {"config": {"botTokn": "x", "db_pasword": "x", "apiKye": "x", "broken": "b", "word": "w"}}}}}),
+            json!({"plugins": {"entries": {"p": {"config": {"botTokn": HIDDEN, "db_pasword": HIDDEN, "apiKye": HIDDEN, "broken": "b", "word": "w"}}}}}),
         );
         check(
             json!({"gateway": {"auth": {"mode": "token"}}, "models": {"providers": {"p": "x"}}}),

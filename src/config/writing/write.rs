@@ -155,9 +155,9 @@ fn apply(draft: &mut Draft, change: Change, old: &Config, old_issues: &[Issue]) 
 fn syntax(text: &str) -> Result<Value> {
     let wrong = |e: parse::Failure| Error::invalid(format!("SyntaxError: JSON5: {}{}", e.message, e.place()));
     let value = parse::json5(text).map_err(wrong)?;
-    match members::repeated(text, &value) {
+    match members::repeated(text) {
         None => Ok(value),
-        Some(path) => {
+        Some((path, _)) => {
             let place = if path.is_empty() { "the object".to_string() } else { path };
             Err(Error::invalid(format!("config write refused: {place} has a key twice; write each once")))
         }
