@@ -226,6 +226,8 @@ pub fn of_turn(provider: &Provider) -> Option<u64> {
     let work = move || {
         let listed = Server::of(&provider, TIME).and_then(|server| {
             let (_, listed) = server.listed()?;
+            // Unasked, what is called Ollama only gets no POST that a model might answer.
+            let server = Server { is_ollama: false, ..server };
             listed.or_else(|| server.shown()).filter(|window| window.is_served)
         });
         let mut all = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
