@@ -52,7 +52,7 @@ impl Blocks {
         let mut rest = lines;
         while !rest.is_empty() {
             let used = self.block(rest).max(1);
-            rest = rest.tail(used);
+            rest = rest.tail(used.min(rest.len()));
         }
     }
 
@@ -351,7 +351,9 @@ impl Item {
     /// The lines of the item that `lines` begin with, without its mark and indent.
     fn lines<'l>(&self, lines: &[&'l str]) -> Vec<&'l str> {
         let first = lines.first().copied().unwrap_or_default();
-        let mut inner = vec![first.trim_start().tail(self.width - self.indent)];
+        // An empty item is shorter than its mark with the blank behind it.
+        let text = first.trim_start().split_at_checked(self.width - self.indent).map_or("", |(_, text)| text);
+        let mut inner = vec![text];
         let mut fence = Fence::read(inner.first().copied().unwrap_or_default());
         for line in lines.iter().skip(1) {
             let after_blank = inner.last().is_some_and(|last| is_blank(last));
@@ -379,5 +381,6 @@ impl Item {
 /// Text of a paragraph, perhaps the first line of an item.
 fn is_text_in(line: &str) -> bool {
     let text = line.trim_start();
-    is_text(Item::read(text).map_or(text, |item| text.tail(item.width)))
+    let of_item = |item: Item| text.split_at_checked(item.width).map_or("", |(_, inner)| inner);
+    is_text(Item::read(text).map_or(text, of_item))
 }
