@@ -216,6 +216,7 @@ fn a_workspace_that_is_missing_or_read_only_stops_no_turn() {
         let history = client.ok("chat.history", json!({"sessionKey": "main"}));
         let result =
             history["messages"].as_array().unwrap().iter().find(|m| m["role"] == "toolResult").unwrap();
-        assert_eq!(result["isError"], true, "{workspace}: {result}");
+        // One that is missing is made by the first write.
+        assert_eq!(result["isError"], workspace == "file", "{workspace}: {result}");
     }
 }

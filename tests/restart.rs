@@ -347,7 +347,8 @@ fn the_port_of_the_command_line_is_stronger_than_a_changed_file() {
         serde_json::from_str(&std::fs::read_to_string(gateway.config_path()).unwrap()).unwrap();
     merge(&mut config, &json!({"gateway": {"port": free_port()}}));
     write(&gateway, &config);
-    wait_for("the change", || gateway.log().contains("in force at once (gateway.port)").then_some(()));
+    let told = "no effect while --port or OPENCLAW_GATEWAY_PORT names the port";
+    wait_for("the change", || gateway.log().contains(told).then_some(()));
     std::thread::sleep(Duration::from_millis(100));
     client.ok("health", json!({}));
     assert_eq!(restarts(&gateway), 0);

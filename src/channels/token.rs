@@ -2,6 +2,7 @@
 //!
 //! Reads the configuration and at most one small file; never called by the state thread. No text here shows a token.
 use super::accounts::{Account, DEFAULT};
+use crate::device::secret_eq;
 use crate::env::Env;
 use crate::files;
 use crate::settings::Secret;
@@ -68,7 +69,8 @@ pub fn twins(tokens: &[(String, Token)]) -> Vec<(String, String)> {
     let mut found = Vec::new();
     for (n, (id, token)) in tokens.iter().enumerate() {
         let Some(secret) = &token.secret else { continue };
-        let is_same = |other: &Token| other.secret.as_ref().is_some_and(|o| o.reveal() == secret.reveal());
+        let is_same =
+            |other: &Token| other.secret.as_ref().is_some_and(|o| secret_eq(o.reveal(), secret.reveal()));
         let first = tokens.iter().take(n).find(|(_, other)| is_same(other));
         found.extend(first.map(|(first, _)| (id.clone(), first.clone())));
     }

@@ -5,6 +5,7 @@
 //! stand slips of the pen that are secrets, as are keys that were probably meant to be one. Numbers such as `maxTokens` stay readable.
 use crate::config::keys::Type;
 use crate::config::lookup::{self, Node};
+use crate::parts::Parts;
 use serde_json::Value;
 
 /// What is shown in place of a secret; writers put the real value back where they find it.
@@ -81,7 +82,7 @@ fn is_slip(name: &str) -> bool {
         before.chars().next_back().is_none_or(|c| !c.is_alphanumeric() || c.is_lowercase() && is_upper)
     };
     let words = name.char_indices().map(|(at, _)| at).filter(begins);
-    words.map(|at| plain(name.get(at..).unwrap_or_default())).any(|words| {
+    words.map(|at| plain(name.tail(at))).any(|words| {
         let is_near = |known: &str| words.len().abs_diff(known.len()) <= 2 && lookup::is_slip(known, &words);
         NAMES.iter().any(|known| is_near(known))
     })
