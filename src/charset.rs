@@ -2,7 +2,7 @@
 //!
 //! Pure; for the threads that read files, attachments and pages. Nothing here fails because of single bytes: what
 //! cannot be read becomes U+FFFD. Only what is no text at all (`is_binary`) is refused. The tables are `encoding_rs`'s.
-use crate::parts::{Parts, first};
+use crate::parts::{Parts, first, within};
 use encoding_rs::{
     BIG5, DecoderResult, EUC_JP, EUC_KR, Encoding, GB18030, KOI8_R, SHIFT_JIS, UTF_8, UTF_16BE, UTF_16LE,
     WINDOWS_1251, WINDOWS_1252,
@@ -85,10 +85,7 @@ fn utf8(bytes: Vec<u8>, is_cut: bool, most: usize) -> Option<Text> {
 }
 
 fn cut(mut text: String, most: usize) -> String {
-    if text.len() > most {
-        let end = (0..=most).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
-        text.truncate(end);
-    }
+    text.truncate(within(&text, most).len());
     text
 }
 

@@ -42,6 +42,15 @@ pub fn first<T>(items: &[T], most: usize) -> &[T] {
     items.get(..most).unwrap_or(items)
 }
 
+/// The longest beginning of at most `most` bytes that ends between characters.
+pub fn within(text: &str, most: usize) -> &str {
+    let mut end = text.len().min(most);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.head(end)
+}
+
 /// A text of at most `most` characters, with a mark where more followed.
 pub fn shortened(text: &str, most: usize) -> String {
     match text.char_indices().nth(most) {
@@ -74,6 +83,8 @@ mod tests {
 
     #[test]
     fn long_texts_are_cut_between_characters() {
+        assert_eq!(within("aé", 2), "a");
+        assert_eq!(within("abc", 9), "abc");
         assert_eq!(
             [shortened("äöü", 3), shortened("äöü", 2), String::new()],
             ["äöü", "äö…", &shortened("", 0)]

@@ -122,11 +122,6 @@ mod tests {
     use super::*;
     use crate::config::testing::Dir;
 
-    fn config(dir: &Dir, text: &str) -> Config {
-        dir.write("openclaw.json", text);
-        Config::load(&mut dir.env(&[])).unwrap()
-    }
-
     #[test]
     fn accounts_are_those_of_the_config_and_of_bindings() {
         let dir = Dir::new();
@@ -143,7 +138,7 @@ mod tests {
                 "d",
             ),
         ] {
-            let config = config(&dir, text);
+            let config = dir.config(text);
             assert_eq!(ids(&config, "telegram"), want, "{text}");
             assert_eq!(default_id(&config, "telegram", "main"), default, "{text}");
         }
@@ -154,7 +149,7 @@ mod tests {
         let dir = Dir::new();
         let text = "{channels: {telegram: {name: 'top', historyLimit: 7, groups: {'-1': {}}, retry: {attempts: 9}, \
                     accounts: {'Work Bot': {groups: {'-2': {}}, retry: {jitter: 0}}, off: {enabled: false}}}}}";
-        let config = config(&dir, text);
+        let config = dir.config(text);
         let account = Account::of(&config, "telegram", "work-bot");
         assert_eq!(account.get("historyLimit"), Some(&Value::from(7)));
         assert!(

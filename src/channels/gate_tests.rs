@@ -1,6 +1,5 @@
 //! Every row of who may talk, as a table: configuration, chat, sender, what he does, verdict.
 use super::*;
-use crate::config::Config;
 use crate::config::testing::Dir;
 use crate::json::json;
 
@@ -15,8 +14,7 @@ const TG: &str = "channels.telegram";
 /// The verdict in a word; of a drop its reason and key, the channel's path left out.
 fn word(telegram: &str, more: &str, chat: Chat, sender: u64, kind: Kind) -> String {
     let dir = Dir::new();
-    dir.write("openclaw.json", &format!("{{channels: {{telegram: {{{telegram}}}}}{more}}}"));
-    let config = Config::load(&mut dir.env(&[])).unwrap();
+    let config = dir.config(&format!("{{channels: {{telegram: {{{telegram}}}}}{more}}}"));
     let account = Account::of(&config, "telegram", "default");
     // 50 was let in by pairing first, 51 later.
     let paired = Senders::read(json!(["50", "51"]).as_array().unwrap());
@@ -237,8 +235,7 @@ fn sec_34_the_owner_is_who_is_listed_as_one() {
 #[test]
 fn a_section_with_a_mistake_lets_in_nobody() {
     let dir = Dir::new();
-    dir.write("openclaw.json", "{channels: {telegram: {dmPolicy: 'open', botToken: 'x'}}}");
-    let config = Config::load(&mut dir.env(&[])).unwrap();
+    let config = dir.config("{channels: {telegram: {dmPolicy: 'open', botToken: 'x'}}}");
     let account = Account::of(&config, "telegram", "default");
     let asking = Asking { chat: DM, sender: Some(50), kind: Kind::Message };
     let paired = Senders::read(&[json!("50")]);

@@ -91,7 +91,6 @@ fn has_word(text: &str, name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Config;
     use crate::config::testing::Dir;
 
     const BOT: Bot = Bot { id: 9, username: "test_bot", names: &["Clawd Bot", "🦞"] };
@@ -141,13 +140,9 @@ mod tests {
     fn whether_a_mention_is_asked_for() {
         let dir = Dir::new();
         let groups = "'*': {requireMention: false}, '-1': {requireMention: true, topics: {'5': {requireMention: false}}}, '-2': {}";
-        dir.write(
-            "openclaw.json",
-            &format!(
-                "{{channels: {{telegram: {{groups: {{{groups}}}, accounts: {{b: {{groups: {{}}}}}}}}}}}}"
-            ),
-        );
-        let config = Config::load(&mut dir.env(&[])).unwrap();
+        let config = dir.config(&format!(
+            "{{channels: {{telegram: {{groups: {{{groups}}}, accounts: {{b: {{groups: {{}}}}}}}}}}}}"
+        ));
         let own = "channels.telegram.groups";
         for (id, chat, topic, activation, want) in [
             ("default", "-1", None, None, Some(format!("{own}.-1.requireMention"))),

@@ -108,13 +108,7 @@ fn from_file(env: &Env, path: &str, place: &str) -> Token {
 mod tests {
     use super::super::accounts::ids;
     use super::*;
-    use crate::config::Config;
     use crate::config::testing::Dir;
-
-    fn config(dir: &Dir, text: &str) -> Config {
-        dir.write("openclaw.json", text);
-        Config::load(&mut dir.env(&[])).unwrap()
-    }
 
     #[test]
     fn tokens_are_taken_in_the_originals_order() {
@@ -141,7 +135,7 @@ mod tests {
             ),
             ("{botToken: '2:top', accounts: {work: {}}}".into(), "work", ("none", None)),
         ] {
-            let config = config(&dir, &format!("{{channels: {{telegram: {text}}}}}"));
+            let config = dir.config(&format!("{{channels: {{telegram: {text}}}}}"));
             let token = Account::of(&config, "telegram", id).token(&dir.env(&[(VARIABLE, "9:env")]));
             assert_eq!((token.source.name(), token.secret.as_ref().map(Secret::reveal)), want, "{text}");
             assert_eq!(
@@ -157,8 +151,7 @@ mod tests {
     #[test]
     fn r_41_the_second_account_with_a_token_is_told_of_the_first() {
         let dir = Dir::new();
-        let config = config(
-            &dir,
+        let config = dir.config(
             "{channels: {telegram: {accounts: {a: {botToken: '1:x'}, b: {botToken: '2:x'}, c: {botToken: '1:x'}, d: {}, e: {}}}}}",
         );
         let tokens: Vec<_> = ids(&config, "telegram")

@@ -20,7 +20,7 @@ pub use legacy::place as legacy_place;
 pub use load::{Stamp, backup};
 use reading::{check, damage, excerpt, include, legacy, lenient, load, sources, spot};
 pub use reading::{parse, substitute};
-pub use redact::is_secret_name;
+pub use redact::{is_secret_name, plain};
 pub use schema::{explain as schema_of, lookup as schema_at, schema};
 pub use spot::{Spot, under};
 use table::schema;

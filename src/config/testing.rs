@@ -26,6 +26,12 @@ impl Dir {
         std::fs::write(path, text).unwrap();
     }
 
+    /// With this as its configuration, read as a start reads it.
+    pub fn config(&self, text: &str) -> Config {
+        self.write("openclaw.json", text);
+        Config::load(&mut self.env(&[])).unwrap()
+    }
+
     /// An environment whose configuration is `openclaw.json` of this directory.
     pub fn env(&self, vars: &[(&str, &str)]) -> Env {
         let own = [
@@ -55,6 +61,5 @@ pub fn with_models(models: &str) -> Config {
     let text = format!(
         "{{models: {{providers: {providers}}}, agents: {{defaults: {{model: {{primary: 'a/x'}}, models: {models}}}}}}}"
     );
-    dir.write("openclaw.json", &text);
-    Config::load(&mut dir.env(&[])).unwrap()
+    dir.config(&text)
 }

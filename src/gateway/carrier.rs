@@ -18,8 +18,8 @@ use crate::state::carrying::{Carry, Open, Told};
 use crate::state::event::Event;
 use crate::state::shared::Shared;
 use crossbeam_channel::{RecvTimeoutError, bounded};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde_json::Value;
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -155,15 +155,9 @@ impl Carrier {
 
     /// Waits until there may be something to hand over, for `time` at most; false when the worker is to end.
     pub fn sleep(&self, handle: &Handle, time: Duration) -> Result<bool> {
-        let time = Timespec { tv_sec: time.as_secs() as _, tv_nsec: time.subsec_nanos() as _ };
-        let mut both = [PollFd::new(&handle.stop, PollFlags::IN), PollFd::new(&*self.wake, PollFlags::IN)];
-        match poll(&mut both, Some(&time)) {
-            Ok(_) | Err(rustix::io::Errno::INTR) => {
-                self.wake.clear();
-                Ok(handle.cancel.reason().is_none())
-            }
-            Err(e) => Err(Error::io("wait for something to deliver", e.into())),
-        }
+        let goes_on = handle.sleep_or(time, &[self.wake.as_fd()])?;
+        self.wake.clear();
+        Ok(goes_on)
     }
 
     fn ask<T>(&self, carry: impl FnOnce(Told<T>) -> Carry) -> Result<T> {

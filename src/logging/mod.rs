@@ -178,7 +178,7 @@ impl Log for Front {
         let secrets = SECRETS.read().unwrap_or_else(PoisonError::into_inner);
         let text = secrets.clean(&record.args().to_string());
         drop(secrets);
-        let text = crate::protocol::close::cut(&text, MAX_LINE).to_string();
+        let text = crate::parts::within(&text, MAX_LINE).to_string();
         let line =
             Line { at: clock::now_ms(), level: record.level(), target: record.target().to_string(), text };
         if self.queue.try_send(Message::Line(Box::new(line))).is_err() {

@@ -80,7 +80,7 @@ fn hide_after(text: &str, marker: &str, belongs: fn(char) -> bool) -> String {
 /// A string that a client chose, for a log line: quoted, at most 200 bytes, control, format and
 /// direction-changing characters escaped.
 pub fn quoted(text: &str) -> String {
-    let cut = crate::protocol::close::cut(text, MAX_SHOWN);
+    let cut = crate::parts::within(text, MAX_SHOWN);
     let mut out = String::from("\"");
     for c in cut.chars() {
         let invisible = matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');

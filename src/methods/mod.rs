@@ -192,9 +192,8 @@ pub fn check(
     if name == "connect" {
         return Err(Error::invalid("connect is only valid as the first request"));
     }
-    let unknown = || {
-        Error::new(Kind::UnknownMethod, format!("unknown method: {}", crate::protocol::close::cut(name, 200)))
-    };
+    let unknown =
+        || Error::new(Kind::UnknownMethod, format!("unknown method: {}", crate::parts::within(name, 200)));
     let method = method.ok_or_else(unknown)?;
     let mut params = params()?;
     match method.effect {

@@ -32,8 +32,8 @@ pub fn list(state: &mut State, _call: Call, _params: Value) -> Result<Answer> {
 /// Posts a presence line or a note. Members of the wrong type are ignored, as clients expect.
 pub fn event(state: &mut State, _call: Call, params: Value) -> Result<Answer> {
     let text = params.get("text").and_then(Value::as_str).map(str::trim).filter(|t| !t.is_empty());
-    let text = crate::protocol::close::cut(text.ok_or_else(|| Error::invalid("text required"))?, MAX_TEXT)
-        .to_string();
+    let text =
+        crate::parts::within(text.ok_or_else(|| Error::invalid("text required"))?, MAX_TEXT).to_string();
     let mut fields = parse_line(&text).unwrap_or_default();
     fields.extend(given(&params));
     fields.put("text", text.as_str());

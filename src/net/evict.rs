@@ -232,7 +232,7 @@ fn command_line(named: &Named) -> String {
     let words = String::from_utf8_lossy(&words).into_owned();
     let shown = masked(words.split('\0').filter(|word| !word.is_empty()));
     let shown = if shown.is_empty() { named.name.clone() } else { shown };
-    crate::protocol::close::cut(&shown, SHOWN).to_string()
+    crate::parts::within(&shown, SHOWN).to_string()
 }
 
 /// The words of a command line; what follows an option that takes a secret is left out.

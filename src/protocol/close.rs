@@ -1,7 +1,7 @@
 //! Why a connection is closed: one enum, each reason mapped to its WebSocket code and text.
 //!
 //! Every path that ends a connection names one of these, so no client is left with a bare 1006 (R-20a).
-use crate::parts::Parts;
+use crate::parts::within;
 use std::borrow::Cow;
 
 /// Close reasons are cut to this many bytes of UTF-8 on the wire.
@@ -76,17 +76,8 @@ impl Close {
             Close::Revoked => "credentials revoked: connect again with valid ones",
             Close::Internal => "internal error: see the gateway log",
         };
-        Cow::Borrowed(cut(text, MAX_REASON))
+        Cow::Borrowed(within(text, MAX_REASON))
     }
-}
-
-/// The longest prefix of `text` of at most `max` bytes that ends between characters.
-pub fn cut(text: &str, max: usize) -> &str {
-    let mut end = text.len().min(max);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    text.head(end)
 }
 
 #[cfg(test)]
@@ -96,7 +87,5 @@ mod tests {
     #[test]
     fn reasons_are_cut_between_characters() {
         assert_eq!(Close::Refused("é".repeat(100)).reason().len(), 120);
-        assert_eq!(cut("aé", 2), "a");
-        assert_eq!(cut("abc", 9), "abc");
     }
 }

@@ -84,7 +84,7 @@ impl Error {
     }
 
     /// With what would have been warned of besides, each on a line.
-    pub(super) fn noting(self, warnings: &[String]) -> Error {
+    pub fn noting(self, warnings: &[String]) -> Error {
         let lines = warnings.iter().map(|line| format!("\nWarning: {line}")).collect::<String>();
         Error::new(self.kind, format!("{}{lines}", self.message()))
     }

@@ -129,7 +129,7 @@ impl State {
             Carry::Ask(ask) => self.ask_for(*ask),
             Carry::PassOver { message, told } => {
                 let line = self.post.ledger.handled(&message);
-                self.hold(line.into_iter().collect(), told);
+                self.hold(line.into_iter().collect(), move |result| say(&told, result));
             }
             Carry::Promise { delivery, told } => self.promise(delivery, told),
             Carry::Next { login, told } => self.give_out(&login, told),
@@ -140,7 +140,7 @@ impl State {
                     (Some(_), Stage::Failed) => metrics::count(Metric::DeliveriesFailed),
                     _ => {}
                 }
-                self.hold(line.into_iter().collect(), told);
+                self.hold(line.into_iter().collect(), move |result| say(&told, result));
             }
         }
     }
@@ -232,8 +232,8 @@ impl State {
         );
     }
 
-    /// Writes what holds whatever the disk says, and tells how it went.
-    fn hold(&mut self, lines: Vec<Line>, told: Told<()>) {
+    /// Writes what holds whatever the disk says; `then` is told how it went.
+    fn hold(&mut self, lines: Vec<Line>, then: impl FnOnce(Result<()>) + Send + 'static) {
         let kept = lines.clone();
         self.write(
             lines,
@@ -241,22 +241,14 @@ impl State {
                 if result.is_err() {
                     state.post.keep(&kept, state.mono);
                 }
-                say(&told, result);
+                then(result);
             }),
         );
     }
 
     /// The same when nobody asks how it went.
     pub(super) fn write_for_good(&mut self, lines: Vec<Line>) {
-        let kept = lines.clone();
-        self.write(
-            lines,
-            Box::new(move |state, result| {
-                if result.is_err() {
-                    state.post.keep(&kept, state.mono);
-                }
-            }),
-        );
+        self.hold(lines, drop);
     }
 
     fn write(&mut self, lines: Vec<Line>, then: Then) {

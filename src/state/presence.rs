@@ -215,7 +215,7 @@ fn united(old: &Value, new: &Value) -> Value {
 
 fn bounded(value: Value) -> Value {
     match value {
-        Value::String(text) => crate::protocol::close::cut(&text, MAX_TEXT).into(),
+        Value::String(text) => crate::parts::within(&text, MAX_TEXT).into(),
         Value::Array(items) => Value::Array(items.into_iter().take(32).map(bounded).collect()),
         other => other,
     }

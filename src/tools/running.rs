@@ -8,6 +8,7 @@ use crate::cancel::{Cancel, Reason, SLICE};
 use crate::error::Result;
 use crate::metrics::{self, Metric};
 use crate::models::provider::ToolCall;
+use crate::parts::within;
 use crate::threads;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::collections::VecDeque;
@@ -209,8 +210,7 @@ impl Outcome {
 fn capped(mut text: String) -> String {
     if text.len() > MAX_TEXT {
         let total = text.len();
-        let end = (0..=MAX_TEXT).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
-        text.truncate(end);
+        text.truncate(within(&text, MAX_TEXT).len());
         text += &format!(
             "\n[cut here: the result has {total} bytes, at most {MAX_TEXT} are shown; ask for less]"
         );

@@ -280,7 +280,7 @@ fn read_request(stream: &TcpStream) -> std::io::Result<Option<(String, Vec<u8>)>
     Ok(Some((head, body)))
 }
 
-fn read_chunked(reader: &mut impl BufRead) -> std::io::Result<Vec<u8>> {
+pub fn read_chunked(reader: &mut impl BufRead) -> std::io::Result<Vec<u8>> {
     let mut body = Vec::new();
     loop {
         let mut line = String::new();

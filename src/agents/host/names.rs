@@ -1,5 +1,6 @@
 //! Names of keys and variables by which values are told that are the host's: where the table has no row, the name is all
 //! there is. Pure.
+use crate::config::plain;
 
 /// Ends of names of keys whose texts are files, directories or programs; lower case, without separators.
 const ENDS: &[&str] = &[
@@ -64,10 +65,6 @@ const ADDRESSES: &[&str] = &[
 ];
 /// Parts of names of switches that say how far a program is shut in.
 const SWITCHES: &[&str] = &["sandbox", "seccomp", "apparmor", "privileged", "capadd", "capdrop"];
-
-fn plain(name: &str) -> String {
-    name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
-}
 
 /// What a key that the table does not know holds, when it looks like a place in the file system.
 pub fn is_path(text: &str, at: &str) -> bool {

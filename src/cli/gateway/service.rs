@@ -169,7 +169,7 @@ fn control(context: &Context, args: &Args, name: &str, action: Action) -> Result
         None => action == Action::Restart || !act::is_supervised(&place, pid),
     };
     if is_installed && !act::unsupervised(env).is_some_and(by_hand) {
-        let mut report = act::control(env, &place, action).map_err(|e| noted(e, &warnings))?;
+        let mut report = act::control(env, &place, action).map_err(|e| e.noting(&warnings))?;
         if let Some(pid) =
             act::unsupervised(env).filter(|pid| action == Action::Stop && report.service.pid != Some(*pid))
         {
@@ -187,11 +187,6 @@ fn control(context: &Context, args: &Args, name: &str, action: Action) -> Result
     report.warnings = warnings;
     show_as(context, args, name, report, is_done)?;
     if is_done { Ok(()) } else { Err(Error::unavailable("")) }
-}
-
-fn noted(error: Error, warnings: &[String]) -> Error {
-    let lines = warnings.iter().map(|line| format!("\nWarning: {line}")).collect::<String>();
-    Error::new(error.kind, format!("{}{lines}", error.message()))
 }
 
 /// Why the gateway would not start now. What a service's own command line says, such as a file with the password, is

@@ -113,8 +113,7 @@ mod tests {
     fn replacements_are_told_and_secrets_are_not() {
         let config = |text: &str| {
             let dir = Dir::new();
-            dir.write("openclaw.json", text);
-            Config::load(&mut dir.env(&[])).unwrap()
+            dir.config(text)
         };
         let before = config("{gateway: {port: 1, auth: {token: 'canary-1'}}}");
         let after = config("{gateway: {mode: 'local', port: 2, auth: {token: 'canary-2'}}}");

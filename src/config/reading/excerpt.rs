@@ -3,6 +3,7 @@
 //! Pure; any thread. The caller says what is to be hidden. A long line is cut around the caret, tabs become blanks, and
 //! what steers a terminal is not shown, so that the caret stands where it is meant.
 use crate::clean::is_unfit;
+use crate::parts::within;
 use std::ops::Range;
 
 /// Most columns of a line, which is shown behind an indent of four.
@@ -15,12 +16,13 @@ const TAB: &str = "    ";
 
 /// The line of `text` in which `offset` lies, with `hidden` ranges replaced, and the caret's line.
 pub fn excerpt(text: &str, offset: usize, hidden: &[(Range<usize>, String)]) -> String {
-    let offset = floor(text, offset);
+    // Between characters.
+    let floor = |at| within(text, at).len();
+    let offset = floor(offset);
     let (before, after) = text.split_at_checked(offset).unwrap_or((text, ""));
     let start = before.rfind('\n').map_or(0, |at| at + 1);
     let end = after.find('\n').map_or(text.len(), |at| offset + at);
-    let (from, to) =
-        (floor(text, start.max(offset.saturating_sub(REACH))), floor(text, end.min(offset + REACH)));
+    let (from, to) = (floor(start.max(offset.saturating_sub(REACH))), floor(end.min(offset + REACH)));
     // A hidden text in which the place lies is shown whole behind the caret.
     let split = hidden.iter().find(|(range, _)| range.start < offset && offset < range.end);
     let split = split.map_or(offset, |(range, _)| range.start.max(from));
@@ -115,11 +117,6 @@ fn width(c: char) -> usize {
         | '\u{20000}'..='\u{3fffd}' => 2,
         _ => 1,
     }
-}
-
-/// The character boundary at or before a byte.
-fn floor(text: &str, at: usize) -> usize {
-    (0..=at.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or_default()
 }
 
 #[cfg(test)]

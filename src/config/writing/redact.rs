@@ -88,7 +88,8 @@ fn is_slip(name: &str) -> bool {
     })
 }
 
-fn plain(name: &str) -> String {
+/// A name as it is compared: its letters and digits, small.
+pub fn plain(name: &str) -> String {
     name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
 }
 

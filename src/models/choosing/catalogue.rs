@@ -184,8 +184,7 @@ mod tests {
 
     fn config(text: &str) -> Config {
         let dir = Dir::new();
-        dir.write("openclaw.json", text);
-        Config::load(&mut dir.env(&[])).unwrap()
+        dir.config(text)
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! HTTP as the stand-in speaks it: requests of a kept connection one after the other, answers with a length.
 use super::super::Value;
+use super::super::model::read_chunked;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 
@@ -44,21 +45,6 @@ pub fn read(reader: &mut BufReader<TcpStream>) -> std::io::Result<Option<Request
         wants_close: header("connection").is_some_and(|v| v.eq_ignore_ascii_case("close")),
         body,
     }))
-}
-
-fn read_chunked(reader: &mut impl BufRead) -> std::io::Result<Vec<u8>> {
-    let mut body = Vec::new();
-    loop {
-        let mut line = String::new();
-        reader.read_line(&mut line)?;
-        let size = usize::from_str_radix(line.trim(), 16).unwrap_or(0);
-        let mut part = vec![0; size + 2];
-        reader.read_exact(&mut part)?;
-        if size == 0 {
-            return Ok(body);
-        }
-        body.extend_from_slice(&part[..size]);
-    }
 }
 
 /// Why a call is refused: status, text with its prefix, and `parameters`.
