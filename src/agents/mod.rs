@@ -7,6 +7,7 @@ pub mod edit;
 pub mod host;
 mod identity;
 pub mod own;
+mod profile_book;
 pub mod profiles;
 pub mod routing;
 pub mod sharing;

@@ -5,24 +5,21 @@
 //! file's `order`, else sign-ins before tokens before keys, the one unused for longest first. The state thread reads
 //! no file: it asks `models::keyed`, which is told what was read last.
 use crate::agents::Agents;
+use crate::agents::profile_book::{self, credential, has_expired, kind, provider as provider_of, tell_once};
+use crate::clock;
 use crate::config::Config;
 use crate::env::Env;
 use crate::error::Result;
 use crate::models::key_file::{can_be_sent, refused};
 use crate::models::keyed;
-use crate::models::provider::{Api, Profile, Provider, Secret};
-use crate::{clock, files, json};
+use crate::models::provider::{Api, Profile, Provider};
 use serde_json::{Map, Value};
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
-/// The longest file read, in bytes, the most values in it and how deep they are nested.
-const MAX_FILE: u64 = 1 << 20;
-const MAX_VALUES: usize = 20_000;
-const MAX_DEPTH: usize = 16;
-/// The file of versions before there were profiles.
-const OLD_BOOK: &str = "auth.json";
+/// What to do about a file that cannot be read.
+const REPAIR: &str = "repair it, or move it away";
 
 /// Number, size and time of a file; nothing where there is none.
 type Stamp = Option<(u64, u64, i64, i64)>;
@@ -64,25 +61,39 @@ pub fn look(config: &Config, env: &Env) {
 pub fn providers(config: &Config, env: &Env) -> Vec<String> {
     let ids = Agents::of(config, env).ids();
     let left = std::fs::read_dir(env.state_dir.join("agents")).into_iter().flatten().flatten();
-    let left = left.map(|dir| book_of(&dir.path().join("agent")));
+    let left = left.map(|dir| profile_book::of_dir(&dir.path().join("agent")));
     named(ids.iter().flat_map(|id| paths(config, env, id)).chain(left))
 }
 
 /// The providers that the profiles of these files are of.
 fn named(files: impl Iterator<Item = PathBuf>) -> Vec<String> {
-    let provider = |entry: Value| Some(entry.get("provider")?.as_str()?.to_string());
-    let profiles = files.filter_map(|file| read(&file)?.get("profiles")?.as_object().cloned());
-    profiles.flatten().filter_map(|(_, entry)| provider(entry)).collect()
+    let book = |file: PathBuf| {
+        let untold = |why| tell_once(format!("{} cannot be read: {why}; {REPAIR}", file.display()));
+        profile_book::read(&file).map_err(untold).ok()?
+    };
+    let profiles = files.filter_map(|file| book(file)?.get("profiles")?.as_object().cloned());
+    profiles.flatten().filter_map(|(_, entry)| provider_of(&entry).map(str::to_string)).collect()
 }
 
-/// The provider with the agent's profiles for it, which go before other keys; a key file of ours goes before them.
+/// The provider with the agent's profiles for it, which go before other keys; a key file of ours goes before them. A file
+/// that cannot be read may hold the one that was chosen: no other key goes out in its place.
 pub fn apply(provider: Provider, config: &Config, env: &Env, agent: &str) -> Result<Provider> {
     if provider.api == Api::Builtin || provider.key_file.is_some() || !provider.auth_header {
         return Ok(provider);
     }
+    let setting = format!("models.providers.{}.apiKey", provider.id);
     let (mut usable, mut expired) = (Vec::new(), None);
     for file in paths(config, env, agent) {
-        let Some(book) = read(&file) else { continue };
+        let book = match profile_book::read(&file) {
+            Ok(book) => book.unwrap_or_default(),
+            Err(_) if !usable.is_empty() => break,
+            Err(why) => {
+                let (id, file) = (&provider.id, env.display(&file));
+                return Err(refused(format!(
+                    "{id} is not asked: {file}, which may hold its key, cannot be read: {why}; {REPAIR}"
+                )));
+            }
+        };
         for (id, entry) in ordered(&book, config, &provider.id) {
             match credential(entry, env) {
                 Some(_) if has_expired(entry) => expired = expired.or(Some((id.to_string(), file.clone()))),
@@ -91,20 +102,27 @@ pub fn apply(provider: Provider, config: &Config, env: &Env, agent: &str) -> Res
                     usable.push(Profile { id, file, key, is_token });
                 }
                 _ => {
-                    log::warn!(target: "gateway/agent", "profile {} in {} holds no key that can be sent; it is not used", crate::logging::quoted(id), file.display())
+                    let (id, file) = (crate::logging::quoted(id), file.display());
+                    tell_once(format!(
+                        "profile {id} in {file} holds no key that can be sent; it is not used"
+                    ));
                 }
             }
         }
     }
-    match (usable.is_empty(), expired) {
-        (true, Some((id, file))) if provider.api_key.is_none() => Err(refused(format!(
-            "the sign-in {id} in {} has expired; sign in again, or set models.providers.{}.apiKey",
-            env.display(&file),
-            provider.id
-        ))),
-        (true, _) => Ok(provider),
-        (false, _) => Ok(with(provider, usable)),
+    if !usable.is_empty() {
+        return Ok(with(provider, usable));
     }
+    if let Some((id, file)) = expired {
+        let told = format!("the sign-in {id} in {} has expired; sign in again, or", env.display(&file));
+        match provider.api_key {
+            None => return Err(refused(format!("{told} set {setting}"))),
+            Some(_) => {
+                tell_once(format!("{told} remove it: until then {} is asked with its other key", provider.id))
+            }
+        }
+    }
+    Ok(provider)
 }
 
 fn with(provider: Provider, mut profiles: Vec<Profile>) -> Provider {
@@ -117,9 +135,9 @@ fn with(provider: Provider, mut profiles: Vec<Profile>) -> Provider {
 /// The agent's own file, then the one of the default agent.
 fn paths(config: &Config, env: &Env, agent: &str) -> Vec<PathBuf> {
     let agents = Agents::of(config, env);
-    let path = |id: &str| book_of(&agents.agent_dir(id));
+    let path = |id: &str| profile_book::of_dir(&agents.agent_dir(id));
     let (own, shared) = (path(agent), path(&agents.default_id()));
-    let main = book_of(&env.state_dir.join("agents/main/agent"));
+    let main = profile_book::of_dir(&env.state_dir.join("agents/main/agent"));
     let mut paths = vec![own];
     for path in [shared, main] {
         if !paths.contains(&path) {
@@ -129,43 +147,10 @@ fn paths(config: &Config, env: &Env, agent: &str) -> Vec<PathBuf> {
     paths
 }
 
-/// An agent's file: `auth-profiles.json`, or, where there is none, the `auth.json` of earlier versions.
-fn book_of(agent_dir: &Path) -> PathBuf {
-    let (book, old) = (agent_dir.join("auth-profiles.json"), agent_dir.join(OLD_BOOK));
-    if !book.exists() && old.exists() { old } else { book }
-}
-
-/// What an `auth.json` says, in the shape of its successor: a credential a provider, by the provider's name.
-fn of_old(old: Map<String, Value>) -> Map<String, Value> {
-    let profile = |(name, entry): (String, Value)| {
-        let mut entry = if let Value::Object(entry) = entry { entry } else { return None };
-        entry.entry("provider").or_insert_with(|| name.into());
-        let id = format!("{}:default", entry.get("provider")?.as_str()?);
-        Some((id, Value::Object(entry)))
-    };
-    let profiles: Map<String, Value> = old.into_iter().filter_map(profile).collect();
-    Map::from_iter([("profiles".to_string(), profiles.into())])
-}
-
-fn read(file: &Path) -> Option<Map<String, Value>> {
-    let is_old = file.ends_with(OLD_BOOK);
-    // Some keep it elsewhere and link to it.
-    let file = std::fs::canonicalize(file).ok()?;
-    let bytes = files::read_start(&file, MAX_FILE)?;
-    match json::read_as::<Map<String, Value>>(&bytes, MAX_VALUES, MAX_DEPTH) {
-        Ok(book) if is_old && !book.contains_key("profiles") => Some(of_old(book)),
-        Ok(book) => Some(book),
-        Err(e) => {
-            log::warn!(target: "gateway/agent", "{} cannot be read, no key in it is used: {e}", file.display());
-            None
-        }
-    }
-}
-
 /// A provider's profiles in the order they are tried.
 fn ordered<'a>(book: &'a Map<String, Value>, config: &Config, provider: &str) -> Vec<(&'a str, &'a Value)> {
     let profiles = book.get("profiles").and_then(Value::as_object).into_iter().flatten();
-    let of = |entry: &Value| entry.get("provider").and_then(Value::as_str).map(str::to_ascii_lowercase);
+    let of = |entry: &Value| provider_of(entry).map(str::to_ascii_lowercase);
     let wanted = Some(provider.to_ascii_lowercase());
     let mut found: Vec<(&str, &Value)> =
         profiles.filter(|(_, entry)| of(entry) == wanted).map(|(id, entry)| (id.as_str(), entry)).collect();
@@ -189,58 +174,11 @@ fn ordered<'a>(book: &'a Map<String, Value>, config: &Config, provider: &str) ->
     found
 }
 
-/// `api_key`, `token` or `oauth`.
-fn kind(entry: &Value) -> &str {
-    let said = ["type", "mode"].iter().find_map(|name| entry.get(*name).and_then(Value::as_str));
-    said.unwrap_or(if entry.get("access").is_some() {
-        "oauth"
-    } else if entry.get("token").is_some() {
-        "token"
-    } else {
-        "api_key"
-    })
-}
-
-fn credential(entry: &Value, env: &Env) -> Option<Secret> {
-    let (names, reference) = match kind(entry) {
-        "oauth" => (["access", "token"], "accessRef"),
-        "token" => (["token", "key"], "tokenRef"),
-        _ => (["key", "apiKey"], "keyRef"),
-    };
-    let written = names.iter().find_map(|name| entry.get(*name));
-    let text = match written.or_else(|| entry.get(reference)) {
-        Some(Value::String(text)) => match text.strip_prefix("${").and_then(|rest| rest.strip_suffix('}')) {
-            Some(variable) => env.var(variable)?.to_string(),
-            None => text.clone(),
-        },
-        Some(object) => referred(object, env)?,
-        None => referred(entry.get(reference)?, env)?,
-    };
-    Some(text.trim().to_string()).filter(|text| !text.is_empty()).map(Secret::new)
-}
-
-/// A credential that stands elsewhere: in a variable or in a file.
-fn referred(reference: &Value, env: &Env) -> Option<String> {
-    let id = reference.get("id").and_then(Value::as_str)?;
-    match reference.get("source").and_then(Value::as_str)? {
-        "env" => env.var(id).map(str::to_string),
-        "file" => {
-            let path = std::fs::canonicalize(env.expand(id)).ok()?;
-            String::from_utf8(files::read_start(&path, 64 << 10)?).ok()
-        }
-        _ => None,
-    }
-}
-
-fn has_expired(entry: &Value) -> bool {
-    let at = entry.get("expires").and_then(Value::as_f64).filter(|at| *at > 0.0);
-    at.is_some_and(|at| (at as u64) < clock::now_ms())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::config::testing::Dir;
+    use crate::models::provider::Secret;
 
     fn sent(book: &str, config: &str, vars: &[(&str, &str)]) -> Result<Provider> {
         sent_with(&[("auth-profiles.json", book)], config, vars)
@@ -302,7 +240,42 @@ mod tests {
         assert_eq!(key(&[("auth.json", old)]), "sk-old");
         assert_eq!(key(&[("auth.json", "{\"stub\":{\"type\":\"token\",\"token\":\"t-old\"}}")]), "t-old");
         assert_eq!(key(&[("auth.json", old), ("auth-profiles.json", "{\"profiles\":{}}")]), "of-config");
-        assert_eq!(key(&[("auth.json", "[]")]), "of-config");
+    }
+
+    #[test]
+    fn b_f01_no_other_key_goes_out_in_place_of_one_that_cannot_be_read() {
+        for damaged in ["", "[]", r#"{"profiles":{"stub:default":{"provider":"stub","key":"sk-"#] {
+            for config in [PLAIN, &PLAIN.replace("apiKey: 'of-config', ", "")] {
+                let error = sent(damaged, config, &[]).err().unwrap_or_else(|| panic!("{damaged}"));
+                let told = error.message();
+                assert!(told.starts_with("stub is not asked: "), "{told}");
+                assert!(
+                    told.contains("auth-profiles.json, which may hold its key, cannot be read: "),
+                    "{told}"
+                );
+                assert!(
+                    told.contains(" at line 1 ") && told.ends_with("; repair it, or move it away"),
+                    "{told}"
+                );
+            }
+        }
+        let dir = Dir::new();
+        let link = dir.path("auth-profiles.json");
+        std::os::unix::fs::symlink("/nowhere/at/all", &link).unwrap();
+        assert!(profile_book::read(&link).is_err());
+    }
+
+    #[test]
+    fn b_f01_a_name_with_blanks_is_that_name() {
+        let key = |book: &str| sent(book, PLAIN, &[]).unwrap().api_key.unwrap().reveal().to_string();
+        assert_eq!(key(r#"{"profiles":{"a":{"provider":"stub ","key":"k"}}}"#), "k");
+        for shape in [
+            r#"[{"provider":"stub","key":"k"}]"#,
+            r#"{"a":{"key":"k"}}"#,
+            r#"{"a":{"provider":7,"key":"k"}}"#,
+        ] {
+            assert_eq!(key(&format!(r#"{{"profiles":{shape}}}"#)), "of-config", "{shape}");
+        }
     }
 
     #[test]

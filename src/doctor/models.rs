@@ -68,6 +68,10 @@ pub fn key_missing(ctx: &Ctx) -> Vec<Finding> {
     let finding = |(model, user): (String, String)| {
         let provider = Provider::resolve(&ctx.config, &ctx.env, &model).ok()?;
         profiles::look(&ctx.config, &ctx.env);
+        let agent = Agents::of(&ctx.config, &ctx.env).default_id();
+        if let Some(lost) = profiles::apply(provider.clone(), &ctx.config, &ctx.env, &agent).err() {
+            return Some(Finding::new(format!("{model} ({user}): {}", lost.message())));
+        }
         let key = format!("models.providers.{}.apiKey", provider.id);
         let variable = key_variable(&provider.id);
         if let Some(file) = &provider.key_file {

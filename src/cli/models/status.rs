@@ -89,7 +89,7 @@ fn look(config: &Config, env: &Env, used: &Used, agent: Option<&str>) -> Finding
     let agent = agent.map_or_else(|| Agents::of(config, env).default_id(), str::to_string);
     let text = crate::files::read_text(config.path()).unwrap_or_default();
     // Without the file's own words, a key from a variable counts as one of the config.
-    let written: Value = json5::from_str(&text).unwrap_or_default();
+    let written: Value = crate::config::parse::json5(&text).unwrap_or_default();
     let mut found = Findings { servers: Vec::new(), problems: Vec::new(), missing: Vec::new() };
     let in_use = used.all().map(|name| (name.clone(), true));
     let sections = config.get("models.providers").and_then(Value::as_object).into_iter().flatten();

@@ -37,6 +37,24 @@ fn is_harmless(rest: &[&str]) -> bool {
     }
 }
 
+/// Mistakes: null stands where a model is chosen, or above. It is no model, and taken as unset it would choose another.
+pub fn emptied(whole: &Value) -> Vec<Issue> {
+    let places = [
+        "agents",
+        "agents.defaults",
+        "agents.defaults.model",
+        "agents.defaults.model.primary",
+        "agents.list",
+    ];
+    let mut paths: Vec<String> = places.map(str::to_string).to_vec();
+    let listed = whole.pointer("/agents/list").and_then(Value::as_array).map_or(0, Vec::len);
+    paths.extend((0..listed).map(|place| format!("agents.list.{place}.model")));
+    let is_null =
+        |path: &String| whole.pointer(&format!("/{}", path.replace('.', "/"))) == Some(&Value::Null);
+    let told = |path: String| Issue::new(path, "null says nothing; write a value, or remove this key");
+    paths.into_iter().filter(is_null).map(told).collect()
+}
+
 /// How many segments of an error's path name what is taken out for it. Where the start is refused that is the key itself:
 /// whoever only looks still sees the rest.
 pub fn length(whole: &Value, segments: &[String]) -> usize {
@@ -115,6 +133,12 @@ impl Config {
         let meant: Vec<&str> = meant.split('.').collect();
         let value = self.written(&names).unwrap_or(&Value::Null);
         let own = |value: &Value| value.get("model").is_some();
+        // The value itself, or what it holds by name or in a list.
+        let inner = |value: &Value| match value {
+            Value::Object(map) => map.values().any(own),
+            Value::Array(items) => items.iter().any(own),
+            _ => false,
+        };
         let has_own =
             || self.listed().iter().any(|entry| own(entry) && id_of(entry).as_deref() == Some(agent));
         match meant.as_slice() {
@@ -127,8 +151,7 @@ impl Config {
             ["agents", "defaults", "model", ..] | ["agents" | "agent" | "defaults", "model"] | ["model"] => {
                 true
             }
-            ["agents", "defaults"] => own(value),
-            ["agents"] => own(value) || value.get("defaults").is_some_and(own),
+            ["agents"] | ["agents", _] => own(value) || inner(value),
             _ => false,
         }
     }
@@ -239,5 +262,47 @@ pub fn segments(value: &Value, path: &str) -> Vec<String> {
     match longest {
         Some((key, value, rest)) => [vec![key.clone()], segments(value, rest)].concat(),
         None => path.split('.').map(str::to_string).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::testing::Dir;
+
+    /// Relatives of B-F01: nobody answers in place of the model that was meant.
+    #[test]
+    fn b_a_model_that_is_not_read_is_not_replaced() {
+        for (text, told) in [
+            (
+                "{agents: {defaults: {model: null}}}",
+                "agents.defaults.model: null says nothing; write a value, or remove this key",
+            ),
+            (
+                "{agents: {defaults: {model: {primary: null}}}}",
+                "agents.defaults.model.primary: null says nothing",
+            ),
+            ("{agents: {defaults: null}}", "agents.defaults: null says nothing"),
+            ("{agents: {list: null}}", "agents.list: null says nothing"),
+            ("{agents: {list: [{id: 'main', model: null}]}}", "agents.list.0.model: null says nothing"),
+            ("{agents: null}", "agents: null says nothing"),
+            ("{agent: {defaults: {model: 'a/b'}}}", "agent: key of an earlier version"),
+            ("{agent: {model: 'a/b'}}", "agent.model: key of an earlier version"),
+            ("{routing: {agents: {main: {model: 'a/b'}}}}", "routing.agents: key of an earlier version"),
+            ("{routing: {agents: [{id: 'x', model: 'a/b'}]}}", "routing.agents: key of an earlier version"),
+            ("{agents: {main: {model: 'a/b'}}}", "agents.main: "),
+        ] {
+            let dir = Dir::new();
+            let error = dir.config(text).check_agent("main").err().unwrap_or_else(|| panic!("{text}"));
+            assert!(error.message().contains(told), "{text}: {}", error.message());
+        }
+        for text in [
+            "{agents: {}}",
+            "{agents: {defaults: {skipBootstrap: null}}}",
+            "{}",
+            "{routing: {queue: {}}}",
+            "{agent: {model: 'a/b'}, agents: {defaults: {model: 'c/d'}}}",
+        ] {
+            assert!(Dir::new().config(text).check_agent("main").is_ok(), "{text}");
+        }
     }
 }

@@ -108,9 +108,10 @@ pub fn judge(env: &mut Env, text: String, name: Option<&Path>) -> (Loaded, Vec<I
     };
     let mut note = |text: Option<&str>| digest.update(text.map_or(b"-".as_slice(), str::as_bytes));
     let (mut value, done) = include::resolve(value, &env.config_path, &mut note);
-    let mut twice;
+    let (mut twice, halves);
     (loaded.included, loaded.digest) = (done.paths, ids::encode(digest.finish().as_ref()));
     let (mut errors, blames): (Vec<Issue>, Vec<_>) = done.issues.into_iter().unzip();
+    errors.extend(damage::emptied(&value));
     if let Some(map) = value.as_object_mut() {
         parse::drop_nulls(map);
     }
@@ -132,6 +133,7 @@ pub fn judge(env: &mut Env, text: String, name: Option<&Path>) -> (Loaded, Vec<I
         let main = source(env, &text, name, None);
         let sources = Sources::new([main].into_iter().chain(done.texts).collect(), &loaded.secrets);
         twice = sources.repeated();
+        halves = sources.halves();
         for (issue, blame) in errors.iter_mut().zip(&blames) {
             issue.spot = sources.blamed(blame);
         }
@@ -144,6 +146,7 @@ pub fn judge(env: &mut Env, text: String, name: Option<&Path>) -> (Loaded, Vec<I
     loaded.warnings.extend(read_as_meant);
     loaded.warnings.extend(findings.warnings);
     loaded.warnings.extend(twice);
+    loaded.warnings.extend(halves);
     loaded.value = value;
     loaded.settle(env, errors.iter().cloned().chain(findings.errors).collect());
     loaded.main_key();

@@ -5,6 +5,7 @@
 use crate::config::tokens::{Token, tokens};
 use crate::parts::Parts;
 use serde_json::{Map, Number, Value};
+use std::borrow::Cow;
 
 /// Deepest nesting of objects and lists in JSON5; more would overrun its parser's stack.
 pub const MAX_DEPTH: usize = 100;
@@ -36,7 +37,8 @@ pub fn json5(text: &str) -> Result<Value, Failure> {
     if let Some(at) = too_deep(text) {
         return Err(Failure::new(format!("nested deeper than {MAX_DEPTH} levels"), text, at, at));
     }
-    let mut value: Value = ::json5::from_str(text).map_err(|e| {
+    let mended = mended(text);
+    let mut value: Value = ::json5::from_str(&mended).map_err(|e| {
         let message = e.code().map_or_else(|| "not a JSON5 value".to_string(), |code| code.to_string());
         // The parser names no place for what is missing at the end.
         let at = e.position().map_or(text.len(), |p| offset_of(text, p.line, p.column));
@@ -48,6 +50,46 @@ pub fn json5(text: &str) -> Result<Value, Failure> {
     })?;
     whole_numbers(&mut value);
     Ok(value)
+}
+
+/// Where the escapes begin that are half a character: one of a pair of surrogates without the other.
+pub fn halves(text: &str) -> Vec<usize> {
+    let mut found = Vec::new();
+    if !text.contains("\\ud") && !text.contains("\\uD") {
+        return found;
+    }
+    for (_, span) in tokens(text).filter(|(token, _)| *token == Token::Text) {
+        let quoted = text.get(span.clone()).unwrap_or_default();
+        let unit = |at: usize| {
+            let digits = quoted.get(at..at + 6)?.strip_prefix("\\u")?;
+            u16::from_str_radix(digits, 16).ok()
+        };
+        let mut at = 0;
+        while let Some(next) = quoted.get(at..).and_then(|rest| rest.find('\\')) {
+            at += next;
+            at += match unit(at) {
+                Some(0xd800..=0xdbff) if matches!(unit(at + 6), Some(0xdc00..=0xdfff)) => 12,
+                Some(0xd800..=0xdfff) => {
+                    found.push(span.start + at);
+                    6
+                }
+                // What the backslash protects may be longer than a byte, but is no backslash then.
+                _ => 1 + usize::from(quoted.as_bytes().get(at + 1) == Some(&b'\\')),
+            };
+        }
+    }
+    found
+}
+
+/// The text with U+FFFD for each half of a character; all else stays in its place.
+fn mended(text: &str) -> Cow<'_, str> {
+    let halves = halves(text);
+    if halves.is_empty() {
+        return text.into();
+    }
+    let mut mended = text.to_string();
+    halves.into_iter().for_each(|at| mended.replace_range(at..at + 6, "\\ufffd"));
+    mended.into()
 }
 
 /// The byte at which a line and column of the parser begin, both counted from 0. It knows more line ends than editors do.
@@ -152,6 +194,20 @@ mod tests {
     fn json5_is_read() {
         let text = "\u{feff}// c\n{a: 1, 'b': [0x10, 1e4, 5.0, .5,], /* d */ c: 'x\\\ny',}";
         assert_eq!(json5(text), Ok(json!({"a": 1, "b": [16, 10000, 5, 0.5], "c": "xy"})));
+    }
+
+    #[test]
+    fn b_half_a_character_damages_that_text_only() {
+        for (text, want, at) in [
+            (r#"{"e": "a\ud83d", b: 1}"#, "a\u{fffd}", &[8][..]),
+            (r#"{e: '\uDE00"\ud83d\ude00', b: 1}"#, "\u{fffd}\"\u{1f600}", &[5]),
+            (r#"{e: '\ud83dé\\ud83d', b: 1} // '\ud83d"#, "\u{fffd}é\\ud83d", &[5]),
+            (r#"{e: '\ud83d\ud83d', b: 1}"#, "\u{fffd}\u{fffd}", &[5, 11]),
+        ] {
+            assert_eq!(json5(text), Ok(json!({"e": want, "b": 1})), "{text}");
+            assert_eq!(halves(text), at, "{text}");
+        }
+        assert_eq!(json5("{a: '\\ud83d' b: 1}").unwrap_err().at, (1, 13));
     }
 
     #[test]

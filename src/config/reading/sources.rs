@@ -104,6 +104,18 @@ impl<'a> Sources<'a> {
         told.collect()
     }
 
+    /// A warning for each text in which half a character stands.
+    pub fn halves(&self) -> Vec<Issue> {
+        let of = |(file, source): (usize, &Source)| {
+            parse::halves(&source.text).into_iter().take(MOST).map(move |at| (file, at)).collect::<Vec<_>>()
+        };
+        let told = self.files.iter().enumerate().flat_map(of).map(|(file, at)| {
+            let message = "half a character is written here, read as \u{fffd}; write both halves, or the character itself";
+            Issue { spot: Some(Box::new(self.spot(file, at))), ..Issue::new("", message) }
+        });
+        told.collect()
+    }
+
     /// The place of an include that failed.
     pub fn blamed(&self, blame: &Blame) -> Option<Box<Spot>> {
         let file = |path: &Path| self.files.iter().position(|source| source.path == path);

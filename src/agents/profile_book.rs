@@ -1,0 +1,155 @@
+//! One agent's file of keys, as the original writes it: what it holds, and what is wrong with it.
+//!
+//! Read by `profiles`, on its threads; never written. A file that cannot be read is an error, for it may hold the key that
+//! its owner chose; a shape in which nobody finds a key is told once, with its line, and the file goes on without it.
+use crate::clock;
+use crate::env::Env;
+use crate::models::provider::Secret;
+use crate::{files, json};
+use serde_json::{Map, Value};
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+/// The longest file read, in bytes, the most values in it and how deep they are nested.
+const MAX_FILE: u64 = 1 << 20;
+const MAX_VALUES: usize = 20_000;
+const MAX_DEPTH: usize = 16;
+/// The file of versions before there were profiles.
+const OLD_BOOK: &str = "auth.json";
+/// How many warnings are remembered as told.
+const MAX_TOLD: usize = 64;
+
+/// What was told, so that it is not told again at each turn.
+static TOLD: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+/// Warns, unless that was said before.
+pub fn tell_once(warning: String) {
+    let mut told = TOLD.lock().unwrap_or_else(PoisonError::into_inner);
+    if told.contains(&warning) {
+        return;
+    }
+    log::warn!(target: "gateway/agent", "{warning}");
+    told.truncate(MAX_TOLD - 1);
+    told.insert(0, warning);
+}
+
+/// An agent's file: `auth-profiles.json`, or, where there is none, the `auth.json` of earlier versions.
+pub fn of_dir(agent_dir: &Path) -> PathBuf {
+    let (book, old) = (agent_dir.join("auth-profiles.json"), agent_dir.join(OLD_BOOK));
+    // A link that leads nowhere is one all the same: somebody keeps the keys elsewhere.
+    let is_there = |file: &Path| file.symlink_metadata().is_ok();
+    if !is_there(&book) && is_there(&old) { old } else { book }
+}
+
+/// What an `auth.json` says, in the shape of its successor: a credential a provider, by the provider's name.
+fn of_old(old: Map<String, Value>) -> Map<String, Value> {
+    let profile = |(name, entry): (String, Value)| {
+        let mut entry = if let Value::Object(entry) = entry { entry } else { return None };
+        entry.entry("provider").or_insert_with(|| name.into());
+        let id = format!("{}:default", entry.get("provider")?.as_str()?);
+        Some((id, Value::Object(entry)))
+    };
+    let profiles: Map<String, Value> = old.into_iter().filter_map(profile).collect();
+    Map::from_iter([("profiles".to_string(), profiles.into())])
+}
+
+/// A file's content; nothing where there is none, and why it cannot be read where there is one.
+pub fn read(file: &Path) -> Result<Option<Map<String, Value>>, String> {
+    let bytes = match files::read_bytes(file, MAX_FILE) {
+        Ok(bytes) => bytes,
+        Err(_) if file.is_dir() => {
+            tell_once(format!("{} is a directory, no key is read there; move it away", file.display()));
+            return Ok(None);
+        }
+        Err(e)
+            if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) && !file.is_symlink() =>
+        {
+            return Ok(None);
+        }
+        Err(e) => return Err(e.to_string()),
+    };
+    let book: Map<String, Value> = json::read_as(&bytes, MAX_VALUES, MAX_DEPTH).map_err(|e| e.to_string())?;
+    if file.ends_with(OLD_BOOK) && !book.contains_key("profiles") {
+        return Ok(Some(of_old(book)));
+    }
+    tell_shapes(file, &book, &bytes);
+    Ok(Some(book))
+}
+
+/// Warns of what is in a place where keys are, but in no shape that makes it one.
+fn tell_shapes(file: &Path, book: &Map<String, Value>, bytes: &[u8]) {
+    let tell = |name: &str, wrong: &str| {
+        let text = String::from_utf8_lossy(bytes);
+        let before = text.split_once(&Value::from(name).to_string()).map_or("", |(before, _)| before);
+        let line = before.matches('\n').count() + 1;
+        let name = crate::logging::quoted(name);
+        tell_once(format!("{}:{line}: {name} {wrong}", file.display()));
+    };
+    match book.get("profiles") {
+        None | Some(Value::Null) => {}
+        Some(Value::Object(profiles)) => {
+            let is_lost = |entry: &Value| entry.get("provider").and_then(Value::as_str).is_none();
+            profiles.iter().filter(|(_, entry)| is_lost(entry)).for_each(|(id, _)| {
+                tell(id, "is of no provider, its key is not used; write \"provider\": \"<id>\" in it, or remove it")
+            });
+        }
+        Some(_) => tell(
+            "profiles",
+            "is no object of profiles by name, no key in it is used; make it {\"<provider>:default\": {…}}",
+        ),
+    }
+}
+
+/// Which provider an entry is of.
+pub fn provider(entry: &Value) -> Option<&str> {
+    entry.get("provider").and_then(Value::as_str).map(str::trim)
+}
+
+/// `api_key`, `token` or `oauth`.
+pub fn kind(entry: &Value) -> &str {
+    let said = ["type", "mode"].iter().find_map(|name| entry.get(*name).and_then(Value::as_str));
+    said.unwrap_or(if entry.get("access").is_some() {
+        "oauth"
+    } else if entry.get("token").is_some() {
+        "token"
+    } else {
+        "api_key"
+    })
+}
+
+pub fn credential(entry: &Value, env: &Env) -> Option<Secret> {
+    let (names, reference) = match kind(entry) {
+        "oauth" => (["access", "token"], "accessRef"),
+        "token" => (["token", "key"], "tokenRef"),
+        _ => (["key", "apiKey"], "keyRef"),
+    };
+    let written = names.iter().find_map(|name| entry.get(*name));
+    let text = match written.or_else(|| entry.get(reference)) {
+        Some(Value::String(text)) => match text.strip_prefix("${").and_then(|rest| rest.strip_suffix('}')) {
+            Some(variable) => env.var(variable)?.to_string(),
+            None => text.clone(),
+        },
+        Some(object) => referred(object, env)?,
+        None => referred(entry.get(reference)?, env)?,
+    };
+    Some(text.trim().to_string()).filter(|text| !text.is_empty()).map(Secret::new)
+}
+
+/// A credential that stands elsewhere: in a variable or in a file.
+fn referred(reference: &Value, env: &Env) -> Option<String> {
+    let id = reference.get("id").and_then(Value::as_str)?;
+    match reference.get("source").and_then(Value::as_str)? {
+        "env" => env.var(id).map(str::to_string),
+        "file" => {
+            let path = std::fs::canonicalize(env.expand(id)).ok()?;
+            String::from_utf8(files::read_start(&path, 64 << 10)?).ok()
+        }
+        _ => None,
+    }
+}
+
+pub fn has_expired(entry: &Value) -> bool {
+    let at = entry.get("expires").and_then(Value::as_f64).filter(|at| *at > 0.0);
+    at.is_some_and(|at| (at as u64) < clock::now_ms())
+}
