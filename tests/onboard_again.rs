@@ -1,5 +1,6 @@
 //! `onboard` and `setup` where something is there already: a secret, a running gateway, another profile's.
 use crate::cli::text;
+use crate::harness::terminal::Terminal;
 use crate::harness::*;
 use crate::onboard::{config, config_path, out, retarget, run, service_manager};
 use std::io::{Read, Write};
@@ -103,6 +104,63 @@ fn n_8_a_port_that_somebody_has_is_not_written_down() {
     assert_ne!(other, port);
     assert!(text(&output).1.contains(&format!("the gateway gets port {other}")), "{output:?}");
     std::fs::remove_dir_all(dir).unwrap();
+}
+
+// N-8: the wizard tells at the port's own question who has it, and which one is free; one that an option names is
+// refused before the long questions.
+#[test]
+fn n_8_the_wizard_asks_for_another_port_at_once() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let who = format!("port {port} belongs to pid {} (", std::process::id());
+    let dir = home_with(&format!("{{\"gateway\": {{\"port\": {port}}}}}"));
+    let start = |args: &[&str]| {
+        let mut wizard = gateway::command(&dir);
+        wizard.args(["onboard", "--accept-risk", "--no-install-daemon", "--skip-health"]).args(args);
+        Terminal::start(wizard, 80)
+    };
+    let question = "Port of the gateway [";
+    for (flow, typed) in [("quickstart", String::new()), ("manual", port.to_string())] {
+        std::fs::write(config_path(&dir), format!("{{\"gateway\": {{\"port\": {port}}}}}")).unwrap();
+        let mut terminal = start(&["--flow", flow, "--workspace", "~/w", "--model", "openclaw/builtin"]);
+        if flow == "manual" {
+            terminal.wait_text(0, "Where does the gateway run?");
+            terminal.type_line("1");
+        }
+        let mut at = terminal.wait_text(0, question);
+        if !typed.is_empty() {
+            terminal.type_line(&typed);
+            at = terminal.wait_text(at, " is free");
+            at = terminal.wait_text(at, question);
+        }
+        terminal.type_line("");
+        if flow == "manual" {
+            for next in ["Number", "Number", "The token"] {
+                at = terminal.wait_text(at, next);
+                terminal.type_line("");
+            }
+        }
+        let (status, text) = terminal.end();
+        assert_eq!(status, Some(0), "{text}");
+        assert!(text.contains(&who), "{text}");
+        let other = config(&dir)["gateway"]["port"].as_u64().unwrap();
+        assert_ne!(other, u64::from(port));
+        assert!(text.contains(&format!("{question}{other}]: ")), "{text}");
+    }
+    let (status, text) = start(&["--flow", "quickstart", "--gateway-port", &port.to_string()]).end();
+    assert_eq!(status, Some(1), "{text}");
+    assert!(text.contains(&who) && !text.contains("Workspace of"), "{text}");
+    std::fs::remove_dir_all(dir).unwrap();
+}
+
+// N-16: `onboard` and `setup` end when the gateway that runs goes by what they wrote.
+#[test]
+fn n_16_setup_waits_for_the_gateway_that_runs() {
+    let gateway = Gateway::plain();
+    let output = gateway.cli(&["setup", "--workspace", "~/another"]);
+    assert!(output.status.success(), "{output:?}");
+    let mut client = Client::operator(&gateway, 3);
+    assert!(client.ok("agents.files.list", json!({"agentId": "main"})).to_string().contains("/another"));
 }
 
 // N-19: what an error about a gateway elsewhere advises is known here too.

@@ -4,11 +4,11 @@ use super::report;
 use super::report::Outcome;
 use super::{Mode, Plan};
 use super::{check, port, setup};
-use crate::cli::Context;
 use crate::cli::link::target::Target;
 use crate::cli::models::set::{self, Choice};
 use crate::cli::parse::Args;
 use crate::cli::waiting::Waiting;
+use crate::cli::{Context, applied};
 use crate::config::edit::{self, Draft, Edit};
 use crate::config::{Config, write};
 use crate::env::Env;
@@ -29,7 +29,7 @@ pub fn carry_out(context: &Context, plan: &Plan, as_json: bool) -> Result<()> {
         context.out.warn(&note);
     }
     let plan = &plan;
-    let ((workspace, kept), wrote) = change(plan, &seen, &before)?;
+    let ((workspace, kept), _) = applied::wait_for(context, || change(plan, &seen, &before))?;
     let fresh = Env::from_process(env.profile.as_deref())?;
     let after = Config::load(&mut fresh.clone())?;
     let mut told: Vec<String> = kept.into_iter().collect();
@@ -53,7 +53,7 @@ pub fn carry_out(context: &Context, plan: &Plan, as_json: bool) -> Result<()> {
     }
     let (serves, left) = if installed { install(&fresh, context, as_json)? } else { Default::default() };
     let now = Context { env: fresh, out: context.out, started: std::time::Instant::now() };
-    let check = || check::check(&now, &after, serves, wrote);
+    let check = || check::check(&now, &after, serves);
     let checked = plan.check.then(check).transpose()?;
     report::finish(&now, &after, plan, &Outcome { told, installed, serves, left, checked }, as_json);
     Ok(())
@@ -62,7 +62,7 @@ pub fn carry_out(context: &Context, plan: &Plan, as_json: bool) -> Result<()> {
 /// The workspace, for a gateway that runs here, and what became of the key.
 type Made = (Option<PathBuf>, Option<String>);
 
-/// Everything but the service: tried on the config's text, then made, then written. Says whether the config was.
+/// Everything but the service: tried on the config's text, then made, then written.
 fn change(plan: &Plan, env: &Env, before: &Config) -> Result<(Made, bool)> {
     let model = plan.model.as_deref().map(|model| set::decide(env, before, model)).transpose()?;
     edit::change(&env.config_path, |draft| {

@@ -21,14 +21,12 @@ const TRIED: &str = "started once for a check, it answered, and it was stopped a
 
 const LIMIT: Duration = Duration::from_secs(15);
 const PAUSE: Duration = Duration::from_millis(100);
-/// A gateway that runs has taken a change up by then.
+/// A gateway that runs and was not seen to take a change up has done it by then.
 const RELOAD_LIMIT: Duration = Duration::from_secs(5);
-/// Its quiet period and the reload itself.
-const RELOAD: Duration = Duration::from_millis(500);
 const MAX_OUTPUT: u64 = 16 << 10;
 
-/// `installed` says that a service is to have started it, `changed` that the config was written just now.
-pub fn check(context: &Context, config: &Config, installed: bool, changed: bool) -> Result<&'static str> {
+/// `installed` says that a service is to have started it.
+pub fn check(context: &Context, config: &Config, installed: bool) -> Result<&'static str> {
     let is_remote = config.str("gateway.mode") == Some("remote");
     let running = if is_remote { None } else { live(&context.env) };
     let limit = match &running {
@@ -37,9 +35,6 @@ pub fn check(context: &Context, config: &Config, installed: bool, changed: bool)
         Some(_) => RELOAD_LIMIT,
         None => Duration::ZERO,
     };
-    if changed && running.is_some() {
-        std::thread::sleep(RELOAD);
-    }
     let start = Instant::now();
     let error = loop {
         match ask(context) {

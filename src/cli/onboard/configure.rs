@@ -1,7 +1,7 @@
 //! `openclaw configure`: the questions of `onboard`, a section at a time.
 use super::Plan;
 use super::ask::Asker;
-use super::{apply, questions};
+use super::{apply, port, questions};
 use crate::cli::parse::Args;
 use crate::cli::{Command, Context, Flag};
 use crate::config::Config;
@@ -62,6 +62,7 @@ fn run(context: &Context, args: &Args) -> Result<()> {
             "workspace" => questions::workspace(&mut asker, context, &config, &mut plan)?,
             "model" => questions::model(&mut asker, context, &config, &mut plan)?,
             "gateway" => {
+                port::check_named(&context.env, &config, &plan)?;
                 plan = questions::fitting(&mut asker, context, plan, |asker, plan| {
                     questions::gateway(asker, context, &config, plan)
                 })?

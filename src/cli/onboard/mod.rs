@@ -157,7 +157,7 @@ pub fn from_options(args: &Args) -> Result<Plan> {
         workspace: text("workspace"),
         key: key(args, model.as_deref())?,
         model,
-        port: text("gateway-port").map(|port| self::port(&port).ok_or_else(bad_port)).transpose()?,
+        port: text("gateway-port").map(|port| number(&port).ok_or_else(bad_port)).transpose()?,
         bind: text("gateway-bind"),
         auth,
         token: text("gateway-token"),
@@ -202,6 +202,7 @@ pub fn checked_key(key: &str) -> Result<String> {
     Ok(key.to_string())
 }
 
-pub fn port(text: &str) -> Option<u16> {
+/// A port.
+pub fn number(text: &str) -> Option<u16> {
     text.trim().parse().ok().filter(|port| *port > 0)
 }

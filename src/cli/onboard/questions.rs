@@ -3,7 +3,7 @@
 //! What an option already said is not asked. Defaults are what is configured now, so that empty answers change
 //! nothing.
 use super::ask::Asker;
-use super::{Mode, Plan, apply, checked_key, port};
+use super::{Mode, Plan, apply, checked_key, number, port};
 use crate::cli::Context;
 use crate::cli::gateway::status::stranger;
 use crate::cli::models::scan;
@@ -51,6 +51,7 @@ pub fn everything(
     if matches!(plan.mode, Some(Mode::Remote { .. })) {
         return Ok(plan);
     }
+    port::check_named(env, config, &plan)?;
     if plan.workspace.is_none() {
         workspace(asker, context, config, &mut plan)?;
     }
@@ -59,6 +60,12 @@ pub fn everything(
     }
     if wants_all {
         plan = fitting(asker, context, plan, |asker, plan| gateway(asker, context, config, plan))?;
+    } else if plan.port.is_none()
+        && config.is_set("gateway.port")
+        && let Some(who) = port::taken(env, config)
+    {
+        context.out.line(who);
+        port_of(asker, context, config, &mut plan)?;
     }
     let is_decided = args.has("install-daemon") || args.has("no-install-daemon");
     if !is_decided {
@@ -158,17 +165,25 @@ pub fn model(asker: &mut Asker, context: &Context, config: &Config, plan: &mut P
     Ok(())
 }
 
+fn port_of(asker: &mut Asker, context: &Context, config: &Config, plan: &mut Plan) -> Result<()> {
+    let env = &context.env;
+    let now = ports::configured(env, config);
+    // One that somebody else has is no proposal.
+    let proposed = if port::taken(env, config).is_some() { port::free(env, config) } else { now };
+    let answer = asker.valid("Port of the gateway", &proposed.to_string(), |text| {
+        let port = number(text).ok_or_else(|| Error::usage("a port is a number from 1 to 65535"))?;
+        let refused = |who| Err(Error::usage(format!("{who}; {} is free", port::free(env, config))));
+        stranger(env, port).map_or(Ok(port), refused)
+    })?;
+    plan.port = (answer != now).then_some(answer);
+    Ok(())
+}
+
 /// Port, address and credentials.
 pub fn gateway(asker: &mut Asker, context: &Context, config: &Config, plan: &mut Plan) -> Result<()> {
-    let now = ports::configured(&context.env, config);
-    let env = &context.env;
-    // One that somebody else has is no proposal.
-    let proposed = if stranger(env, now).is_some() { super::port::free(env, config) } else { now };
-    let answer = asker.valid("Port of the gateway", &proposed.to_string(), |text| {
-        let port = port(text).ok_or_else(|| Error::usage("a port is a number from 1 to 65535"))?;
-        stranger(env, port).map_or(Ok(port), |who| Err(Error::usage(who)))
-    })?;
-    plan.port = plan.port.or((answer != now).then_some(answer));
+    if plan.port.is_none() {
+        port_of(asker, context, config, plan)?;
+    }
     let bind = config.str("gateway.bind").unwrap_or("loopback").to_string();
     let mut options = BINDS.map(str::to_string).to_vec();
     if !options.contains(&bind) {

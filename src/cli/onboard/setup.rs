@@ -2,7 +2,7 @@
 use super::{port, report};
 use crate::agents::{Agents, sharing};
 use crate::cli::parse::Args;
-use crate::cli::{Command, Context, Flag, far, onboard};
+use crate::cli::{Command, Context, Flag, applied, far, onboard};
 use crate::config::Config;
 use crate::config::edit::{self, Edit};
 use crate::config::ports;
@@ -40,7 +40,8 @@ fn run(context: &Context, args: &Args) -> Result<()> {
     let mut env = context.env.clone();
     let config = Config::load(&mut env)?;
     let env = &env;
-    let made = prepare(env, &config, args.filled("workspace")?)?;
+    let asked = args.filled("workspace")?;
+    let made = applied::wait_for(context, || prepare(env, &config, asked))?;
     let after = Config::load(&mut env.clone())?;
     far::note(&context.out, env, &after, "this is the configuration");
     let (next, told) = (next(env, &after), report::changes(&config, &after));
