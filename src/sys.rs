@@ -1,4 +1,5 @@
 //! The one place with `unsafe`: calls of the C library that no safe crate offers. Each runs on the calling thread.
+use rustix::event::{PollFd, Timespec};
 use std::net::TcpStream;
 use std::process::Command;
 use std::sync::Mutex;
@@ -6,6 +7,13 @@ use std::time::{Duration, Instant};
 
 /// Least time between two times that connections have memory given back: it walks over all that is free.
 const RELEASE_GAP: Duration = Duration::from_secs(1);
+
+/// Waits until one of these is ready, at most for `time`.
+pub fn poll(fds: &mut [PollFd], time: Option<Duration>) -> rustix::io::Result<usize> {
+    // A time that the system cannot count to is as good as none.
+    let time = time.and_then(|time| Timespec::try_from(time).ok());
+    rustix::event::poll(fds, time.as_ref())
+}
 
 /// Gives a child a process group of its own and has it ended when the calling thread ends, by whatever (R-01d).
 pub fn tie(command: &mut Command) {

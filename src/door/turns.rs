@@ -6,7 +6,7 @@
 //! of the connection, unless the credential was right. Nothing is compared here.
 use super::{Door, PAUSE, Ticket, network};
 use crate::protocol::limits::Limits;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::{PollFd, PollFlags};
 use std::collections::VecDeque;
 use std::net::{IpAddr, TcpStream};
 use std::sync::{Arc, PoisonError};
@@ -86,18 +86,16 @@ impl Turn {
 /// Whether the other end has closed, or half of the connection, which who waits for an answer does not.
 #[cfg(target_os = "linux")]
 pub fn has_closed(stream: &TcpStream) -> bool {
-    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
     let mut fds = [PollFd::new(stream, PollFlags::RDHUP)];
-    poll(&mut fds, Some(&now)).is_ok_and(|ready| ready > 0)
+    crate::sys::poll(&mut fds, Some(Duration::ZERO)).is_ok_and(|ready| ready > 0)
 }
 
 /// Elsewhere the end is seen only when nothing has come before it.
 #[cfg(not(target_os = "linux"))]
 pub fn has_closed(stream: &TcpStream) -> bool {
     use rustix::net::{RecvFlags, recv};
-    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
     let mut fds = [PollFd::new(stream, PollFlags::IN)];
-    poll(&mut fds, Some(&now)).is_ok_and(|ready| ready > 0)
+    crate::sys::poll(&mut fds, Some(Duration::ZERO)).is_ok_and(|ready| ready > 0)
         && recv(stream, &mut [0u8; 1][..], RecvFlags::PEEK | RecvFlags::DONTWAIT)
             .is_ok_and(|(_, bytes)| bytes == 0)
 }

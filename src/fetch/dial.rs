@@ -8,7 +8,7 @@ use super::guard::Guard;
 use crate::cancel::{Cancel, SLICE};
 use crate::owners::{self, Holder};
 use crate::parts::Parts;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::{PollFd, PollFlags};
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketType, sockopt};
@@ -290,8 +290,7 @@ fn start(addr: &SocketAddr) -> Result<OwnedFd, Errno> {
 /// Waits up to `time`; the sockets that got an outcome are returned, the others put back.
 fn wait_writable(fds: Vec<OwnedFd>, time: Duration, back: &mut Vec<OwnedFd>) -> io::Result<Vec<OwnedFd>> {
     let mut polled: Vec<PollFd<'_>> = fds.iter().map(|fd| PollFd::new(fd, PollFlags::OUT)).collect();
-    let time = Timespec { tv_sec: 0, tv_nsec: i64::from(time.min(SLICE).subsec_nanos()) as _ };
-    match poll(&mut polled, Some(&time)) {
+    match crate::sys::poll(&mut polled, Some(time.min(SLICE))) {
         Ok(_) | Err(Errno::INTR) => {}
         Err(e) => return Err(e.into()),
     }

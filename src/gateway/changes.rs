@@ -5,7 +5,7 @@
 //! are looked at every second.
 use crate::config::Stamp;
 use crate::error::{Error, Result};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::{PollFd, PollFlags};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -66,9 +66,8 @@ impl Changes {
     /// Waits for the source or the stop; whether it is the stop.
     fn is_stopped(&self, left: Option<Duration>) -> Result<bool> {
         let left = [left, self.source.rest()].into_iter().flatten().min();
-        let left = left.map(|t| Timespec { tv_sec: t.as_secs() as _, tv_nsec: t.subsec_nanos() as _ });
         let mut fds = [PollFd::new(&self.stop, PollFlags::IN), self.source.poll_fd(&self.stop)];
-        match poll(&mut fds, left.as_ref()) {
+        match crate::sys::poll(&mut fds, left) {
             Ok(_) | Err(rustix::io::Errno::INTR) => {
                 let [stop, _] = &fds;
                 Ok(!stop.revents().is_empty())

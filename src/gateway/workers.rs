@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::state::shared::Shared;
 use crossbeam_channel::Sender;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::{PollFd, PollFlags};
 use serde_json::Value;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
@@ -82,10 +82,9 @@ impl Handle {
 
     /// The same, or until one of `others` is readable.
     pub fn sleep_or(&self, time: Duration, others: &[BorrowedFd]) -> Result<bool> {
-        let time = Timespec { tv_sec: time.as_secs() as _, tv_nsec: time.subsec_nanos() as _ };
         let all = [self.stop.as_fd()].into_iter().chain(others.iter().copied());
         let mut all: Vec<PollFd> = all.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
-        match poll(&mut all, Some(&time)) {
+        match crate::sys::poll(&mut all, Some(time)) {
             Ok(_) | Err(rustix::io::Errno::INTR) => Ok(self.cancel.reason().is_none()),
             Err(e) => Err(Error::io("wait for the time of a worker", e.into())),
         }

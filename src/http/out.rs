@@ -7,7 +7,7 @@ use crate::http::turn::{Sent, Turn};
 use crate::net::pace::{LEAST_OUT, Pace};
 use crate::parts::Parts;
 use crate::sys;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::{PollFd, PollFlags};
 use rustix::net::{SendFlags, send};
 use std::io::{self, ErrorKind, Write};
 use std::time::{Duration, Instant};
@@ -41,8 +41,7 @@ impl<'a> Out<'a> {
         let until = stay.into_iter().chain(self.pace.due(stall)).min();
         let left = until.map_or(stall, |until| until.saturating_duration_since(Instant::now()));
         let left = if stay.is_some() { left.min(LOOK) } else { left };
-        let left = Timespec { tv_sec: left.as_secs() as _, tv_nsec: left.subsec_nanos() as _ };
-        match poll(&mut [PollFd::new(self.turn.stream, PollFlags::OUT)], Some(&left)) {
+        match sys::poll(&mut [PollFd::new(self.turn.stream, PollFlags::OUT)], Some(left)) {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(e) => return Err(e.into()),
         }

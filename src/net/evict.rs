@@ -206,9 +206,9 @@ impl Target {
     fn is_gone(&self) -> bool {
         #[cfg(target_os = "linux")]
         if let Some(handle) = &self.handle {
-            use rustix::event::{PollFd, PollFlags, Timespec, poll};
+            use rustix::event::{PollFd, PollFlags};
             let mut fds = [PollFd::new(handle, PollFlags::IN)];
-            return poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).is_ok_and(|ready| ready > 0);
+            return crate::sys::poll(&mut fds, Some(Duration::ZERO)).is_ok_and(|ready| ready > 0);
         }
         test_kill_process(self.pid).is_err()
     }

@@ -6,7 +6,7 @@
 use crate::calls::outbox::is_not_now;
 use crate::door::{Stage, Ticket};
 use crate::parts::Parts;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::{PollFd, PollFlags};
 use std::io::Read;
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
@@ -151,9 +151,8 @@ pub fn wait_readable(stream: &TcpStream, timeout: Duration) -> bool {
     let until = Instant::now() + timeout;
     loop {
         let left = until.saturating_duration_since(Instant::now());
-        let left = Timespec { tv_sec: left.as_secs() as _, tv_nsec: left.subsec_nanos() as _ };
         let mut fds = [PollFd::new(stream, PollFlags::IN)];
-        match poll(&mut fds, Some(&left)) {
+        match crate::sys::poll(&mut fds, Some(left)) {
             Ok(n) => return n > 0,
             Err(rustix::io::Errno::INTR) => {}
             Err(_) => return false,

@@ -17,7 +17,7 @@ use crate::state::event::Event;
 use crate::state::shared::Shared;
 use crate::state::succession::{Now, Succession};
 use crate::threads;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::{PollFd, PollFlags};
 use std::collections::VecDeque;
 use std::io::Write;
 use std::net::{IpAddr, TcpListener, TcpStream};
@@ -296,13 +296,12 @@ fn wait(open: Option<&(TcpListener, UnixStream)>, parked: &mut Parked) -> Ready 
         true => None,
         false => Some(if is_pressed { LOOK } else { LOOK_AT_SILENT }),
     };
-    let timeout = timeout.map(|t| Timespec { tv_sec: 0, tv_nsec: t.subsec_nanos() as _ });
     let mut fds: Vec<PollFd> = parked.all.iter().filter(|n| !n.speaks).map(input).collect();
     let silent = fds.len();
     if let Some((listener, stopped)) = open {
         fds.extend([PollFd::new(listener, PollFlags::IN), PollFd::new(stopped, PollFlags::IN)]);
     }
-    if !poll(&mut fds, timeout.as_ref()).is_ok_and(|n| n > 0) {
+    if !crate::sys::poll(&mut fds, timeout).is_ok_and(|n| n > 0) {
         return Ready::Nothing;
     }
     let mut ready = fds.iter().map(|fd| !fd.revents().is_empty());

@@ -4,7 +4,7 @@
 //! environment: their text is shown, never understood, so it is asked for in English (R-15a).
 use crate::env::Env;
 use crate::error::{Error, Kind, Result};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::{PollFd, PollFlags};
 use rustix::process::{Pid, Signal, getuid, kill_process_group};
 use std::io::Read;
 use std::os::unix::process::CommandExt;
@@ -103,8 +103,8 @@ fn listen(mut child: Child, deadline: Instant) -> Result<Outcome> {
 /// Takes what a pipe holds, waiting for it at most `wait`; `false` when there was nothing. A closed one is dropped.
 fn drain<R: Read + std::os::fd::AsFd>(pipe: &mut Option<R>, into: &mut Vec<u8>, wait: Duration) -> bool {
     let Some(open) = pipe else { return false };
-    let wait = Timespec { tv_sec: 0, tv_nsec: wait.subsec_nanos().into() };
-    if !matches!(poll(&mut [PollFd::new(open, PollFlags::IN)], Some(&wait)), Ok(ready) if ready > 0) {
+    if !matches!(crate::sys::poll(&mut [PollFd::new(open, PollFlags::IN)], Some(wait)), Ok(ready) if ready > 0)
+    {
         return false;
     }
     let mut piece = [0; 4096];

@@ -5,13 +5,14 @@
 //! input ends the command.
 use crate::cli::print::Printer;
 use crate::error::{Error, Kind, Result};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::{PollFd, PollFlags};
 use rustix::termios::{LocalModes, OptionalActions, Termios, isatty, tcgetattr, tcsetattr};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::{flag, low_level};
 use std::io::{BufRead, BufReader, Stdin, stdin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 /// Wrong answers in a row until the command gives up.
 const TRIES: usize = 5;
@@ -146,10 +147,11 @@ impl Ends {
     /// Waits for a line on the terminal; `false` when one of the signals came instead.
     fn wait(&self) -> bool {
         // A signal interrupts the wait; one that comes right before it is seen after it.
-        let pause = Timespec { tv_sec: 0, tv_nsec: 200_000_000 };
+        let pause = Some(Duration::from_millis(200));
         while self.came.load(Ordering::SeqCst) == 0 {
             let input = stdin();
-            if poll(&mut [PollFd::new(&input, PollFlags::IN)], Some(&pause)).is_ok_and(|ready| ready > 0) {
+            if crate::sys::poll(&mut [PollFd::new(&input, PollFlags::IN)], pause).is_ok_and(|ready| ready > 0)
+            {
                 return true;
             }
         }
