@@ -1,6 +1,7 @@
 //! What input costs: memory of the running gateway as a factor of what it was sent, and who has to go for it.
 //!
 //! Reads `VmHWM` and `VmRSS` of the process, so on Linux only.
+use crate::harness::model::texts;
 use crate::harness::*;
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -428,4 +429,37 @@ fn s_l10_a_manifest_costs_a_few_times_its_length() {
         assert!(said.contains(told), "wanted {told:?}: {}, {said}", output.status);
     }
     std::fs::remove_dir_all(&dir).unwrap();
+}
+
+// S-M2: what an answer near the largest costs, told to one client and to five: five to eight times its size, twelve to
+// fourteen before. The text is once in what the run has said, in what it says at its end and in the outcome, and in each
+// frame that is on its way; the last `agent` event has what is new in it once more. Who watches shares the frames.
+#[test]
+fn s_m2_an_answer_costs_ten_times_its_size_at_most_however_many_watch() {
+    let piece = "x".repeat(4096);
+    let long = texts(&vec![piece.as_str(); 460]);
+    let size = kib(4096 * 460);
+    let server = ModelServer::start(vec![texts(&["warm"]), long.clone(), long.clone(), long]);
+    let gateway = Gateway::start(&Setup::config(server.config()));
+    let mut client = Client::operator(&gateway, 4);
+    let mut ask = |n: usize| {
+        let params = json!({"message": "hi", "sessionKey": format!("agent:main:{n}"), "idempotencyKey": n.to_string()});
+        let id = client.ask("agent", params);
+        client.answer(&id).unwrap();
+        client.answer(&id).unwrap();
+    };
+    ask(0);
+    for (n, watchers) in [(1, 0), (2, 0), (3, 5)] {
+        let mut others: Vec<Client> = (0..watchers).map(|_| Client::operator(&gateway, 4)).collect();
+        let is_end = |chat: &Value| chat["state"] == "final";
+        let grown = peak_of(&gateway, || {
+            std::thread::scope(|scope| {
+                for other in &mut others {
+                    scope.spawn(move || other.event_where("chat", is_end));
+                }
+                ask(n);
+            });
+        });
+        assert!(grown < 10 * size, "{watchers} watching: {grown} KiB for {size}");
+    }
 }

@@ -70,11 +70,11 @@ impl<'a> Turn<'a> {
     /// Goes on until the model has answered and nobody has said more meanwhile.
     pub fn take(mut self, candidates: &mut Candidates) -> Result<()> {
         loop {
-            let completion = match self.ask(candidates) {
+            let mut completion = match self.ask(candidates) {
                 Ok(completion) => completion,
                 Err(e) => return self.fail(e),
             };
-            self.write_answer(&completion)?;
+            self.write_answer(&mut completion)?;
             if completion.tool_calls.is_empty() {
                 if self.job.mailbox.close_if_empty() {
                     return Ok(());
@@ -223,20 +223,22 @@ impl<'a> Turn<'a> {
         })
     }
 
-    fn write_answer(&mut self, completion: &Completion) -> Result<()> {
+    /// Takes content and text out of it: they may be long.
+    fn write_answer(&mut self, completion: &mut Completion) -> Result<()> {
         let usage = completion.usage;
         self.finished.usage.add(&usage);
         self.finished.cost += self.setting.as_ref().map_or(0.0, |s| s.provider.cost.of(&usage).total());
         let counted = usage.input + usage.cache_read + usage.cache_write;
         self.finished.context_tokens = Some(if counted > 0 { counted } else { self.guess });
-        if !completion.text.is_empty() {
-            self.finished.texts.push(completion.text.clone());
+        let text = std::mem::take(&mut completion.text);
+        self.finished.text.clone_from(&text);
+        if !text.is_empty() {
+            self.finished.texts.push(text);
         }
-        self.finished.text.clone_from(&completion.text);
         self.is_written = true;
         let stop = completion.stop_reason;
         self.finished.stop_reason = stop;
-        self.write_message(completion.content.clone(), stop, usage, None)
+        self.write_message(std::mem::take(&mut completion.content), stop, usage, None)
     }
 
     /// Writes down what came before the failure, so that the history shows it, and gives the failure on.

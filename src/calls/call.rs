@@ -55,25 +55,37 @@ pub struct Call {
 
 impl Call {
     pub fn answer(&self, result: Result<Payload>) {
-        self.answer_with(result, None);
+        match &self.reply {
+            Reply::Thread(waiting) => {
+                self.log(result.as_ref().err());
+                say(waiting, Said::Answer(result));
+            }
+            Reply::Socket(_) | Reply::Nobody => self.answer_with(result.as_ref(), None),
+        }
     }
 
-    /// A failed agent run carries a payload beside its error.
-    pub fn answer_with(&self, result: Result<Payload>, failed: Option<&Value>) {
-        match &result {
-            Ok(_) => {
-                crate::logging::debug!(target: "gateway/ws", "res ✓ {} conn={}", self.method, self.caller.conn)
-            }
-            Err(error) => log_failure(self.method, self.caller.conn, error),
-        }
+    /// With an answer that others get too. A failed agent run carries a payload beside its error.
+    pub fn answer_with(&self, result: std::result::Result<&Payload, &Error>, failed: Option<&Payload>) {
+        self.log(result.err());
         match &self.reply {
             // A client that is gone or over its limit is dealt with by its outbox.
             Reply::Socket(outbox) => {
-                let text = frame::answer(&self.id, result.as_ref(), failed, self.caller.protocol);
+                let text = frame::answer(&self.id, result, failed, self.caller.protocol);
                 outbox.push(Frame::Answer(text));
             }
-            Reply::Thread(waiting) => say(waiting, Said::Answer(result)),
+            Reply::Thread(waiting) => {
+                say(waiting, Said::Answer(result.cloned().map_err(Clone::clone)));
+            }
             Reply::Nobody => {}
+        }
+    }
+
+    fn log(&self, error: Option<&Error>) {
+        match error {
+            None => {
+                crate::logging::debug!(target: "gateway/ws", "res ✓ {} conn={}", self.method, self.caller.conn)
+            }
+            Some(error) => log_failure(self.method, self.caller.conn, error),
         }
     }
 

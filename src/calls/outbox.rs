@@ -26,7 +26,7 @@ pub type Work = Box<dyn FnOnce() -> Result<Payload> + Send>;
 
 pub enum Frame {
     /// An event without its last brace; the connection's thread appends `seq`.
-    Event { body: Arc<str>, kind: &'static str, replace: bool },
+    Event { body: Arc<String>, kind: &'static str, replace: bool },
     /// A whole frame that answers a request.
     Answer(String),
     /// An event or answer of which that many bytes are out already.
@@ -180,7 +180,7 @@ impl Outbox {
     }
 
     /// Queues an event by its table row's rule for slow clients.
-    pub fn push_event(&self, kind: &'static str, body: Arc<str>, backlog: Backlog) -> Pushed {
+    pub fn push_event(&self, kind: &'static str, body: Arc<String>, backlog: Backlog) -> Pushed {
         self.put(Frame::Event { body, kind, replace: backlog == Backlog::Replace }, backlog)
     }
 
@@ -365,7 +365,7 @@ mod tests {
     use super::*;
 
     fn event(outbox: &Outbox, kind: &'static str, text: &str, backlog: Backlog) -> Pushed {
-        outbox.push_event(kind, text.into(), backlog)
+        outbox.push_event(kind, Arc::new(text.into()), backlog)
     }
 
     #[test]
@@ -388,7 +388,7 @@ mod tests {
         event(&drain.outbox, "tick", "t", Backlog::Replace);
         event(&drain.outbox, "presence", "two", Backlog::Replace);
         let Some(Frame::Event { body, .. }) = drain.pop().0 else { panic!() };
-        assert_eq!(&*body, "two");
+        assert_eq!(*body, "two");
         assert!(drain.pop().0.is_some() && drain.pop().0.is_none());
         assert_eq!(drain.bytes(), 0);
     }

@@ -91,7 +91,7 @@ impl Journal {
     pub fn append_all<'a>(&mut self, lines: impl Iterator<Item = &'a Line>) -> Result<()> {
         let mut text = if self.is_torn { b"\n".to_vec() } else { Vec::new() };
         for line in lines {
-            text.append(&mut line.to_text()?);
+            line.write(&mut text)?;
         }
         if let Err(e) = self.file.write_all_at(&text, self.len).and_then(|()| quirks::sync(&self.file)) {
             // The write's own error counts; what stays is torn and overwritten by the next append.

@@ -193,15 +193,22 @@ impl Line {
     }
 
     /// With its end.
-    pub fn to_text(&self) -> Result<Vec<u8>> {
-        let text = match self {
-            Line::Run(record) => serde_json::to_string(record),
-            Line::Inbound(inbound) => serde_json::to_string(inbound),
-            Line::Delivery(delivery) => serde_json::to_string(delivery),
+    pub fn write(&self, text: &mut Vec<u8>) -> Result<()> {
+        let kind = format!("{{\"kind\":\"{}\"", self.kind());
+        let start = text.len() + kind.len();
+        text.extend(kind.into_bytes());
+        let written = match self {
+            Line::Run(record) => serde_json::to_writer(&mut *text, record),
+            Line::Inbound(inbound) => serde_json::to_writer(&mut *text, inbound),
+            Line::Delivery(delivery) => serde_json::to_writer(&mut *text, delivery),
         };
-        let text = text.map_err(|e| Error::unavailable(format!("write a line of the journal: {e}")))?;
-        let members = text.strip_prefix('{').unwrap_or_default();
-        Ok(format!("{{\"kind\":\"{}\",{members}\n", self.kind()).into_bytes())
+        written.map_err(|e| Error::unavailable(format!("write a line of the journal: {e}")))?;
+        // Its members follow the kind.
+        if let Some(brace) = text.get_mut(start) {
+            *brace = b',';
+        }
+        text.push(b'\n');
+        Ok(())
     }
 
     fn kind(&self) -> &'static str {

@@ -108,67 +108,82 @@ impl From<Value> for Payload {
 }
 
 /// The answer to request `id`. A failed agent run has a payload and an error (`failed`).
-pub fn answer(id: &str, result: Result<&Payload, &Error>, failed: Option<&Value>, protocol: u32) -> String {
-    let mut out = String::with_capacity(128);
-    out.push_str(r#"{"type":"res","id":"#);
+pub fn answer(id: &str, result: Result<&Payload, &Error>, failed: Option<&Payload>, protocol: u32) -> String {
+    let mut out = br#"{"type":"res","id":"#.to_vec();
     push_json(&mut out, id);
     match result {
         Ok(payload) => {
-            out.push_str(r#","ok":true,"payload":"#);
-            match payload {
-                Payload::Value(value) => push_json(&mut out, value),
-                Payload::Text(text) => out.push_str(text),
-            }
+            out.extend_from_slice(br#","ok":true,"payload":"#);
+            push_payload(&mut out, payload);
         }
         Err(error) => {
-            out.push_str(r#","ok":false"#);
+            out.extend_from_slice(br#","ok":false"#);
             if let Some(payload) = failed {
-                out.push_str(r#","payload":"#);
-                push_json(&mut out, payload);
+                out.extend_from_slice(br#","payload":"#);
+                push_payload(&mut out, payload);
             }
-            out.push_str(r#","error":"#);
+            out.extend_from_slice(br#","error":"#);
             push_json(&mut out, &error.to_wire(protocol));
         }
     }
-    out.push('}');
-    out
+    out.push(b'}');
+    text_of(out)
 }
 
 /// The stored answer `{ok, payload, error?}` of an earlier request, under the id of its repetition.
 pub fn replay(id: &str, stored: &Value) -> String {
-    let mut out = String::from(r#"{"type":"res","id":"#);
+    let mut out = br#"{"type":"res","id":"#.to_vec();
     push_json(&mut out, id);
     for (key, value) in stored.as_object().into_iter().flatten() {
-        out.push(',');
+        out.push(b',');
         push_json(&mut out, key);
-        out.push(':');
+        out.push(b':');
         push_json(&mut out, value);
     }
-    out.push('}');
-    out
+    out.push(b'}');
+    text_of(out)
 }
 
 /// An event frame without its last brace, so that each connection can append its own `seq`.
-pub fn event(name: &str, payload: &Value, versions: Option<(u64, u64)>) -> String {
-    event_of(name, &payload.to_string(), versions)
+pub fn event(name: &str, payload: &Value) -> String {
+    let mut out = begin_event(name);
+    push_json(&mut out, payload);
+    text_of(out)
 }
 
-/// The same of a payload that is JSON text already.
-pub fn event_of(name: &str, payload: &str, versions: Option<(u64, u64)>) -> String {
-    let mut out = String::with_capacity(payload.len() + 128);
-    out.push_str(r#"{"type":"event","event":"#);
+/// The same of a payload that is JSON text already, with the versions of presence and health.
+pub fn event_of(name: &str, payload: &str, (presence, health): (u64, u64)) -> String {
+    let mut out = begin_event(name);
+    out.extend_from_slice(payload.as_bytes());
+    out.extend(format!(r#","stateVersion":{{"presence":{presence},"health":{health}}}"#).into_bytes());
+    text_of(out)
+}
+
+fn begin_event(name: &str) -> Vec<u8> {
+    let mut out = br#"{"type":"event","event":"#.to_vec();
     push_json(&mut out, name);
-    out.push_str(r#","payload":"#);
-    out.push_str(payload);
-    if let Some((presence, health)) = versions {
-        out.push_str(&format!(r#","stateVersion":{{"presence":{presence},"health":{health}}}"#));
-    }
+    out.extend_from_slice(br#","payload":"#);
     out
 }
 
-fn push_json<T: serde::Serialize + ?Sized>(out: &mut String, value: &T) {
-    // Serialising a `Value` or `str` into memory cannot fail; should it ever, the frame carries null.
-    out.push_str(&serde_json::to_string(value).unwrap_or_else(|_| "null".to_string()));
+fn push_payload(out: &mut Vec<u8>, payload: &Payload) {
+    match payload {
+        Payload::Value(value) => push_json(out, value),
+        Payload::Text(text) => out.extend_from_slice(text.as_bytes()),
+    }
+}
+
+/// Straight into the frame: what is written may be long.
+fn push_json<T: serde::Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) {
+    // Serialising a `Value` or `str` into memory does not fail.
+    let _ = serde_json::to_writer(out, value);
+}
+
+/// A frame that is done, which may have to wait: with no room to grow.
+fn text_of(mut out: Vec<u8>) -> String {
+    out.shrink_to_fit();
+    // All of it was text.
+    String::from_utf8(out).unwrap_or_default()
 }
 
 /// The operator scopes of a connection. `operator.admin` implies all, `operator.write` implies read.
@@ -202,7 +217,8 @@ mod tests {
     fn frames_keep_their_shape() {
         let ok = answer("a\"b", Ok(&Payload::Value(json!([1]))), None, 3);
         assert_eq!(ok, r#"{"type":"res","id":"a\"b","ok":true,"payload":[1]}"#);
-        let event = event("tick", &json!({"ts": 1}), Some((2, 3)));
+        assert_eq!(event("tick", &json!({"ts": 1})), r#"{"type":"event","event":"tick","payload":{"ts":1}"#);
+        let event = event_of("tick", r#"{"ts":1}"#, (2, 3));
         assert_eq!(
             event,
             r#"{"type":"event","event":"tick","payload":{"ts":1},"stateVersion":{"presence":2,"health":3}"#

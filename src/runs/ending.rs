@@ -4,7 +4,7 @@
 use super::Runs;
 use super::outcome::{error_kind, footer, is_silent, outcome, stored, timed_out, usage};
 use super::run::{Ended, Phase};
-use super::telling::{agent_event, chat_event, said, stop_reason};
+use super::telling::{SAID, agent_event, chat_event, said, stop_reason};
 use super::world::World;
 use crate::agent::run::Finished;
 use crate::cancel::Reason;
@@ -15,9 +15,9 @@ use crate::protocol::events;
 use crate::protocol::frame::Payload;
 
 impl Runs {
-    pub(super) fn run_finished(&mut self, world: &mut dyn World, id: &str, finished: Finished) {
+    pub(super) fn run_finished(&mut self, world: &mut dyn World, id: &str, mut finished: Finished) {
         let Some(run) = self.map.get_mut(id) else { return };
-        run.text.clone_from(&finished.text);
+        run.text = std::mem::take(&mut finished.text);
         // Messages that came too late for this turn have one of their own, unless all was stopped.
         let reason = run.cancel.reason();
         let is_stopped = matches!(reason, Some(Reason::Rpc | Reason::Stop));
@@ -50,7 +50,8 @@ impl Runs {
         });
         let attached = std::mem::take(&mut run.attached);
         let key = (!run.is_aside()).then(|| run.new.key.clone());
-        let (text, reason) = (run.text.clone(), run.cancel.reason());
+        let reason = run.cancel.reason();
+        let text = if attached.is_empty() { String::new() } else { run.text.clone() };
         let said_to = run.destinations();
         for other in &attached {
             if let Some(other) = self.map.get_mut(other) {
@@ -83,6 +84,8 @@ impl Runs {
         self.tell_text(world, id, true);
         self.emit_end(world, id, result.as_ref().err(), finished);
         let Some(mut run) = self.map.remove(id) else { return };
+        // Told; what follows is written from `finished`.
+        run.text = String::new();
         if self.running.get(&run.new.key).is_some_and(|r| r == id) {
             self.running.remove(&run.new.key);
         }
@@ -91,14 +94,13 @@ impl Runs {
             metrics::count(Metric::RunsFailed);
         }
         let outcome = outcome(&run, &result, finished, world.now().saturating_sub(started));
-        for call in &run.calls {
-            match &result {
-                Ok(()) => call.answer(Ok(Payload::Value(outcome.clone()))),
-                Err(e) => call.answer_with(Err(e.clone()), Some(&outcome)),
-            }
-        }
         run.observers.streams().for_each(|stream| stream.end(result.clone().map(|()| outcome.clone())));
-        if !stays_open {
+        let outcome = Payload::Value(outcome);
+        for call in &run.calls {
+            let failed = Some(&outcome).filter(|_| result.is_err());
+            call.answer_with(result.as_ref().map(|()| &outcome), failed);
+        }
+        if let (Payload::Value(outcome), false) = (outcome, stays_open) {
             let lines = run.deliver_end(world, &result, finished);
             let had_no_effect = finished.is_some_and(|f| f.had_no_effect);
             self.requests.end(world, &run.new, stored(&result, outcome, had_no_effect), lines);
@@ -145,7 +147,7 @@ impl Runs {
             run.text += &footer;
         }
         let message = (!is_silent(&run.text)).then(|| said(run, now));
-        let payload = match error {
+        let mut payload = match error {
             None => {
                 let usage = finished.filter(|_| !run.is_aside()).map(|f| usage(&f.usage));
                 let stop = finished.map(|f| f.stop_reason);
@@ -158,6 +160,6 @@ impl Runs {
                 chat_event(run, "error", json!({"errorMessage": e.message(), "errorKind": error_kind(e)}))
             }
         };
-        run.emit(world, &events::CHAT, &payload);
+        run.emit_text(world, &events::CHAT, &mut payload, SAID);
     }
 }

@@ -40,10 +40,14 @@ pub(super) fn usage(usage: &Usage) -> Value {
 
 /// What a repetition is told.
 pub(super) fn stored(result: &Result<()>, outcome: Value, had_no_effect: bool) -> Value {
-    match result {
-        Ok(()) => json!({"ok": true, "payload": outcome}),
-        Err(e) => json!({"ok": false, "payload": outcome, "error": (stored_error(e, had_no_effect))}),
+    let mut stored = json!({"ok": (result.is_ok()), "payload": null});
+    if let Some(map) = stored.as_object_mut() {
+        map.put("payload", outcome);
+        if let Err(e) = result {
+            map.put("error", stored_error(e, had_no_effect));
+        }
     }
+    stored
 }
 
 /// `retryable` frees the key, so it stays only where nothing can happen twice.
@@ -76,7 +80,11 @@ pub(super) fn outcome(
             let meta = json!({"durationMs": duration_ms, "aborted": false, "stopReason": f.stop_reason, "agentMeta": agent_meta});
             let said = f.texts.iter().filter(|text| !is_silent(text));
             let payloads: Vec<Value> = said.map(|text| json!({"text": text, "mediaUrl": null})).collect();
-            json!({"runId": id, "status": "ok", "summary": "completed", "result": {"payloads": payloads, "meta": meta}})
+            let mut outcome = json!({"runId": id, "status": "ok", "summary": "completed", "result": {"payloads": null, "meta": meta}});
+            if let Some(place) = outcome.pointer_mut("/result/payloads") {
+                *place = Value::Array(payloads);
+            }
+            outcome
         }
         (Ok(()), _, _) => json!({"runId": id, "status": "ok"}),
     }

@@ -1,7 +1,7 @@
 //! Stopping runs: on request, by their deadline, at the end of the process. Part of `Runs`, on the state thread.
 use super::Runs;
 use super::run::{Phase, Run};
-use super::telling::{chat_event, said, stop_reason};
+use super::telling::{SAID, chat_event, said, stop_reason};
 use super::world::World;
 use crate::cancel::Reason;
 use crate::json::json;
@@ -29,9 +29,10 @@ impl Runs {
         }
         run.silenced = true;
         let message = (!run.text.is_empty()).then(|| said(run, now));
-        let payload = chat_event(run, "aborted", json!({"stopReason": stop_reason(run), "message": message}));
+        let mut payload =
+            chat_event(run, "aborted", json!({"stopReason": stop_reason(run), "message": message}));
         run.seq += 1;
-        run.emit(world, &events::CHAT, &payload);
+        run.emit_text(world, &events::CHAT, &mut payload, SAID);
     }
 
     /// Stops one run of a session, or all, however they were started. Gives what the methods that do so answer.

@@ -13,6 +13,7 @@ use crate::json::{Put, json};
 use crate::protocol::events::{self, Event};
 use crate::protocol::frame;
 use serde_json::Value;
+use std::sync::Arc;
 
 /// Least time between two `chat` deltas of a run, milliseconds.
 const DELTA_GAP: u64 = 150;
@@ -20,6 +21,9 @@ const DELTA_GAP: u64 = 150;
 const MAX_GAP: u64 = 1000;
 /// Bytes of events a run may cost each client in a millisecond.
 const BYTES_PER_MS: u64 = 100;
+
+/// Where the text of a message stands in a `chat` event.
+pub(super) const SAID: &str = "/message/content/0/text";
 
 /// How much of a text was told, and when the next piece may be (monotonic clock).
 #[derive(Default)]
@@ -38,7 +42,7 @@ impl Runs {
             RunEvent::Reasoning(delta) => self.run_reasoning(world, id, &delta),
             RunEvent::Tool(data) => self.run_tool(world, id, data),
             RunEvent::Note { stream, data } => self.emit_agent(world, id, stream, data),
-            RunEvent::Wrote(messages) => self.run_wrote(world, id, &messages),
+            RunEvent::Wrote(messages) => self.run_wrote(world, id, messages),
             RunEvent::Finished(finished) => self.run_finished(world, id, *finished),
             RunEvent::Died(what) => {
                 log::error!(target: "gateway/agent", "run {} ended by a defect: {what}", crate::logging::quoted(id));
@@ -108,13 +112,13 @@ impl Runs {
             hidden.iter().for_each(|name| drop(map.remove(*name)));
         }
         let payload = agent_event(run, "tool", data, now);
-        let body: std::sync::Arc<str> = frame::event(events::AGENT_TOOL.name, &payload, None).into();
+        let body = Arc::new(frame::event(events::AGENT_TOOL.name, &payload));
         for (conn, _) in run.observers.tools().filter(|(_, shows_all)| !is_off || *shows_all) {
             world.send(conn, &events::AGENT_TOOL, body.clone());
         }
     }
 
-    fn run_wrote(&mut self, world: &mut dyn World, id: &str, messages: &[(String, Value)]) {
+    fn run_wrote(&mut self, world: &mut dyn World, id: &str, messages: Vec<(String, Value)>) {
         let Some(key) = self.session_of(id).map(str::to_string) else { return };
         for (entry, message) in messages {
             world.session_message(&key, message, entry);
@@ -144,20 +148,17 @@ impl Runs {
         let Some(run) = self.map.get_mut(id).filter(|r| !r.silenced) else { return };
         let gap = run.text.len() as u64 / BYTES_PER_MS;
         if let Some(delta) = run.agent_told.take(&run.text, mono, gap.min(MAX_GAP), is_last) {
-            let data = json!({"text": run.text, "delta": delta});
             run.seq += 1;
-            let payload = agent_event(run, "assistant", data, now);
-            run.emit(world, &events::AGENT_TEXT, &payload);
+            let mut payload = agent_event(run, "assistant", json!({"text": "", "delta": delta}), now);
+            drop(delta);
+            run.emit_text(world, &events::AGENT_TEXT, &mut payload, "/data/text");
         }
         let Some(run) = self.map.get_mut(id).filter(|_| !is_last) else { return };
         if let Some(delta) = run.chat_told.take(&run.text, mono, gap.clamp(DELTA_GAP, MAX_GAP), false) {
             let replace = std::mem::take(&mut run.replaces).then_some(true);
-            let payload = chat_event(
-                run,
-                "delta",
-                json!({"message": said(run, now), "deltaText": delta, "replace": replace}),
-            );
-            run.emit(world, &events::CHAT_DELTA, &payload);
+            let more = json!({"message": said(run, now), "deltaText": delta, "replace": replace});
+            let mut payload = chat_event(run, "delta", more);
+            run.emit_text(world, &events::CHAT_DELTA, &mut payload, SAID);
         }
     }
 
@@ -176,6 +177,25 @@ impl Run {
     pub(super) fn emit(&self, world: &dyn World, event: &'static Event, payload: &Value) {
         if self.observers.has_readers() {
             world.emit(event, payload);
+        }
+    }
+
+    /// The same with the run's text at `path`, which is lent to it: it may be long.
+    pub(super) fn emit_text(
+        &mut self,
+        world: &dyn World,
+        event: &'static Event,
+        payload: &mut Value,
+        path: &str,
+    ) {
+        self.lend_text(payload, path);
+        self.emit(world, event, payload);
+        self.lend_text(payload, path);
+    }
+
+    fn lend_text(&mut self, payload: &mut Value, path: &str) {
+        if let Some(Value::String(place)) = payload.pointer_mut(path) {
+            std::mem::swap(place, &mut self.text);
         }
     }
 
@@ -213,7 +233,11 @@ impl Told {
 }
 
 pub(super) fn agent_event(run: &Run, stream: &str, data: Value, now: u64) -> Value {
-    json!({"runId": run.new.id, "stream": stream, "data": data, "sessionKey": run.new.key, "seq": run.seq, "ts": now})
+    let mut event = json!({"runId": run.new.id, "stream": stream, "data": null, "sessionKey": run.new.key, "seq": run.seq, "ts": now});
+    if let Some(map) = event.as_object_mut() {
+        map.put("data", data);
+    }
+    event
 }
 
 pub(super) fn stop_reason(run: &Run) -> &'static str {
@@ -225,10 +249,10 @@ pub(super) fn stop_reason(run: &Run) -> &'static str {
     }
 }
 
-/// An assistant message as `chat` events show it.
+/// An assistant message as `chat` events show it, with a place for the text at `SAID`.
 pub(super) fn said(run: &Run, now: u64) -> Value {
     let mut message =
-        json!({"role": "assistant", "content": [{"type": "text", "text": run.text}], "timestamp": now});
+        json!({"role": "assistant", "content": [{"type": "text", "text": ""}], "timestamp": now});
     if let Some(map) = message.as_object_mut().filter(|_| run.is_aside()) {
         map.put("provider", "openclaw");
         map.put("model", "gateway-injected");

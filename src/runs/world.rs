@@ -34,10 +34,10 @@ pub trait World {
     /// Sends an event to everybody it is for.
     fn emit(&self, event: &'static Event, payload: &Value);
     /// Sends an event to one connection.
-    fn send(&self, conn: u64, event: &'static Event, body: Arc<str>);
+    fn send(&self, conn: u64, event: &'static Event, body: Arc<String>);
     fn session_changed(&mut self, key: &str, reason: &'static str);
     /// The session's transcript has a message now, with this id.
-    fn session_message(&mut self, key: &str, message: &Value, id: &str);
+    fn session_message(&mut self, key: &str, message: Value, id: String);
 
     /// Has the acceptance of a run written to disk; whether it was is told later.
     fn keep(&self, record: Record, images: Arc<Vec<Value>>) -> Result<()>;

@@ -3,7 +3,6 @@ use crate::calls::Caller;
 use crate::calls::outbox::{Frame, Outbox, Pushed};
 use crate::protocol::close::Close;
 use crate::protocol::events::Event;
-use crate::protocol::frame;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -44,17 +43,10 @@ impl Clients {
         self.map.values()
     }
 
-    /// Sends an event, whose payload is JSON text, to everybody it is for. Gives its size.
-    pub fn emit(&self, event: &'static Event, payload: &str, versions: Option<(u64, u64)>) -> usize {
+    /// Sends an event, whose frame all have in common, to everybody it is for.
+    pub fn emit(&self, event: &'static Event, frame: String) {
         crate::logging::debug!(target: "gateway/ws", "event {} clients={}", event.name, self.map.len());
-        let text = frame::event_of(event.name, payload, versions);
-        let bytes = text.len();
-        self.broadcast(event, text.into());
-        bytes
-    }
-
-    /// Sends an event, serialised once, to everybody it is for.
-    fn broadcast(&self, event: &'static Event, body: Arc<str>) {
+        let body = Arc::new(frame);
         for client in self.map.values().filter(|c| event.is_for(c.caller.is_node, &c.caller.scopes)) {
             if client.outbox.push_event(event.name, body.clone(), event.backlog) == Pushed::Overflow {
                 log::warn!(target: "gateway/ws", "slow consumer conn={}: closed", client.caller.conn);
@@ -63,7 +55,7 @@ impl Clients {
     }
 
     /// Sends an event to one connection, if it may have it.
-    pub fn send(&self, conn: u64, event: &'static Event, body: Arc<str>) {
+    pub fn send(&self, conn: u64, event: &'static Event, body: Arc<String>) {
         if let Some(client) = self.map.get(&conn)
             && client.outbox.push_event(event.name, body, event.backlog) == Pushed::Overflow
         {

@@ -26,6 +26,7 @@ use crate::clock;
 use crate::device::pairing::REQUEST_TTL_MS;
 use crate::json::json;
 use crate::protocol::events::{self, Event as EventRow};
+use crate::protocol::frame;
 use crate::runs::{Requests, Runs};
 use crate::state::shared::Shared;
 use crate::state::store::Store;
@@ -156,12 +157,15 @@ impl State {
 
     /// Sends an event to everybody it is for.
     pub fn emit(&self, event: &'static EventRow, payload: &Value) {
-        self.emit_versioned(event, &payload.to_string(), None);
+        self.clients.emit(event, frame::event(event.name, payload));
     }
 
     /// Gives the event's size.
-    fn emit_versioned(&self, event: &'static EventRow, payload: &str, versions: Option<(u64, u64)>) -> usize {
-        self.clients.emit(event, payload, versions)
+    fn emit_versioned(&self, event: &'static EventRow, payload: &str) -> usize {
+        let frame = frame::event_of(event.name, payload, self.versions());
+        let bytes = frame.len();
+        self.clients.emit(event, frame);
+        bytes
     }
 
     pub fn versions(&self) -> (u64, u64) {
@@ -216,7 +220,7 @@ impl State {
         self.presence_urgent = false;
         self.presence_due = self.mono + self.shared.limits.presence_gap_ms;
         let payload = self.presence.take_event(self.now);
-        let bytes = self.emit_versioned(&events::PRESENCE, &payload, Some(self.versions()));
+        let bytes = self.emit_versioned(&events::PRESENCE, &payload);
         self.presence_paid = self.mono + bytes as u64 * 1000 / PRESENCE_RATE;
         expiry
     }
@@ -255,11 +259,7 @@ impl State {
             self.next_health = self.mono + self.shared.limits.health_ms;
             self.health_version += 1;
             // To everybody alike, so without what only administrators are told.
-            self.emit_versioned(
-                &events::HEALTH,
-                &health::without_paths(&self.health).to_string(),
-                Some(self.versions()),
-            );
+            self.emit_versioned(&events::HEALTH, &health::without_paths(&self.health).to_string());
         }
         Some(self.next_health)
     }

@@ -154,7 +154,7 @@ impl State {
     }
 
     fn tell(&self, hearers: &BTreeSet<u64>, event: &'static events::Event, payload: Map<String, Value>) {
-        let body: Arc<str> = frame::event(event.name, &Value::Object(payload), None).into();
+        let body = Arc::new(frame::event(event.name, &Value::Object(payload)));
         for conn in hearers {
             self.clients.send(*conn, event, body.clone());
         }

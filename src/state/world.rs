@@ -12,6 +12,7 @@ use crate::calls;
 use crate::deliveries::{Delivery, Line, Name, Record};
 use crate::error::{Error, Result};
 use crate::protocol::events::Event as EventRow;
+use crate::protocol::frame;
 use crate::runs::{Runs, World};
 use crate::sessions::{Entry, Transcript};
 use crate::settings::Settings;
@@ -125,10 +126,10 @@ impl World for View<'_> {
     }
 
     fn emit(&self, event: &'static EventRow, payload: &Value) {
-        self.clients.emit(event, &payload.to_string(), None);
+        self.clients.emit(event, frame::event(event.name, payload));
     }
 
-    fn send(&self, conn: u64, event: &'static EventRow, body: Arc<str>) {
+    fn send(&self, conn: u64, event: &'static EventRow, body: Arc<String>) {
         self.clients.send(conn, event, body);
     }
 
@@ -136,9 +137,9 @@ impl World for View<'_> {
         self.subscriptions.changed(key, reason);
     }
 
-    fn session_message(&mut self, key: &str, message: &Value, id: &str) {
+    fn session_message(&mut self, key: &str, message: Value, id: String) {
         if self.subscriptions.has_hearers(key) {
-            self.wrote.push((key.to_string(), message.clone(), id.to_string()));
+            self.wrote.push((key.to_string(), message, id));
         }
     }
 

@@ -43,7 +43,11 @@ pub fn of(blocks: Vec<Block>, details: Vec<Value>) -> (Vec<Value>, String, Vec<T
             Block::Text(text) if text.is_empty() => {}
             Block::Text(text) => {
                 all.push_str(&text);
-                content.push(json!({"type": "text", "text": text}));
+                let mut block = json!({"type": "text"});
+                if let Some(map) = block.as_object_mut() {
+                    map.put("text", text);
+                }
+                content.push(block);
             }
             Block::Call(Call { id, name, arguments, extra, .. }) => {
                 let (id, name) = (joined(&id).into_owned(), joined(&name).into_owned());

@@ -33,7 +33,7 @@ use crate::state::event::Event;
 use crate::state::shared::Shared;
 use crate::sys;
 use crate::threads;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::{PollFd, PollFlags};
 use sending::Sending;
 use std::collections::VecDeque;
 use std::io::{Read, Write};
@@ -205,7 +205,7 @@ impl Worker {
         }
         crate::logging::debug!(target: "gateway/ws", "open conn={} remote={}", self.id, self.peer.client);
         let challenge = json!({"nonce": self.nonce, "ts": clock::now_ms()});
-        self.send(Sending::text(frame::event("connect.challenge", &challenge, None) + "}"));
+        self.send(Sending::text(frame::event("connect.challenge", &challenge) + "}"));
         self.ticket.stage(Stage::Upgraded);
         self.take(rest);
         while self.phase != Phase::Open {
@@ -281,11 +281,9 @@ impl Worker {
         let deadline = self.next_deadline().map(|at| at.saturating_duration_since(Instant::now()));
         let silent = self.freed.map(|_| SILENT);
         let timeout = deadline.into_iter().chain(silent).min();
-        let timeout =
-            timeout.map(|left| Timespec { tv_sec: left.as_secs() as _, tv_nsec: left.subsec_nanos() as _ });
         let (socket, woken) = {
             let mut fds = [PollFd::new(&self.stream, flags), PollFd::new(&self.drain, PollFlags::IN)];
-            match poll(&mut fds, timeout.as_ref()) {
+            match sys::poll(&mut fds, timeout) {
                 Ok(ready) => {
                     if ready == 0 {
                         self.freed = self.freed.filter(|at| !sys::release_memory_since(*at));

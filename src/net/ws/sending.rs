@@ -17,7 +17,7 @@ pub(super) struct Sending {
 }
 
 enum Body {
-    Shared(Arc<str>),
+    Shared(Arc<String>),
     Own(String),
     /// A whole frame with its header in it (pong, close).
     Raw(Vec<u8>),
@@ -87,7 +87,7 @@ impl Sending {
 /// all. What an error means is for the connection's thread to find out, with what is left.
 pub(super) fn write_some(stream: &TcpStream, frame: &Frame, seq: u64) -> (usize, bool) {
     let (body, tail) = match frame {
-        Frame::Event { body, .. } => (&**body, tail(seq)),
+        Frame::Event { body, .. } => (body.as_str(), tail(seq)),
         Frame::Answer(text) => (text.as_str(), String::new()),
         _ => return (0, false),
     };

@@ -87,13 +87,19 @@ pub fn user_text(body: &str, now: u64) -> Value {
 
 pub fn assistant(answer: Assistant<'_>, now: u64) -> Value {
     let mut message = json!({
-        "role": "assistant", "content": answer.content, "api": answer.api, "provider": answer.provider,
+        "role": "assistant", "content": null, "api": answer.api, "provider": answer.provider,
         "model": answer.model, "usage": answer.usage.to_value(), "stopReason": answer.stop_reason, "timestamp": now,
     });
-    if let (Some(map), Some(error)) = (message.as_object_mut(), answer.error_message) {
-        map.put("errorMessage", error);
+    let mut entry = json!({"type": "message"});
+    if let (Some(map), Some(entry)) = (message.as_object_mut(), entry.as_object_mut()) {
+        // It may be long, so it is moved.
+        map.put("content", answer.content);
+        if let Some(error) = answer.error_message {
+            map.put("errorMessage", error);
+        }
+        entry.put("message", message);
     }
-    json!({"type": "message", "message": message})
+    entry
 }
 
 /// A message the gateway itself puts in the model's mouth: `chat.inject` and replies to commands.

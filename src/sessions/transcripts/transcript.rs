@@ -11,6 +11,8 @@ use crate::sessions::{SESSION_ID, is_session_id, line};
 use crate::{clock, ids};
 use serde::Deserialize;
 use serde_json::{Map, Value};
+use std::borrow::Cow;
+use std::fmt::Write;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
@@ -103,7 +105,7 @@ impl Transcript {
 
     /// The same without waiting for the disk; `sync` does that for all that was appended so.
     pub fn append_unsynced(&self, entries: &[Value]) -> Result<Vec<String>> {
-        self.write(false, |_| Ok(entries.to_vec()))
+        self.write(false, |_| Ok(Cow::Borrowed(entries)))
     }
 
     /// Waits until what was appended is on disk, and the file's name too if it is new.
@@ -118,10 +120,14 @@ impl Transcript {
         &self,
         choose: impl FnOnce(&File) -> io::Result<Vec<Value>>,
     ) -> Result<Vec<String>> {
-        self.write(true, choose)
+        self.write(true, |file| choose(file).map(Cow::Owned))
     }
 
-    fn write(&self, sync: bool, choose: impl FnOnce(&File) -> io::Result<Vec<Value>>) -> Result<Vec<String>> {
+    fn write<'a>(
+        &self,
+        sync: bool,
+        choose: impl FnOnce(&File) -> io::Result<Cow<'a, [Value]>>,
+    ) -> Result<Vec<String>> {
         let failed = |e: io::Error| self.error("append to", e);
         if let Some(dir) = self.path.parent() {
             files::private_dir(dir)?;
@@ -280,11 +286,13 @@ fn write_lines(entries: &[Value], mut parent: Parent, text: &mut String) -> Resu
             Parent::Entry(parent) => line.put("parentId", parent),
         }
         line.put("timestamp", now.clone());
-        for (name, value) in members {
-            line.entry(name.clone()).or_insert_with(|| value.clone());
+        let own = Value::Object(line.clone()).to_string();
+        text.push_str(own.strip_suffix('}').unwrap_or(&own));
+        for (name, value) in members.iter().filter(|(name, _)| !line.contains_key(*name)) {
+            // Straight into the text: a value may be long. Writing into memory does not fail.
+            let _ = write!(text, ",{}:{value}", Value::from(name.as_str()));
         }
-        text.push_str(&Value::Object(line).to_string());
-        text.push('\n');
+        text.push_str("}\n");
         ids.push(id);
     }
     Ok(ids)
