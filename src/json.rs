@@ -9,7 +9,7 @@ mod members;
 mod read;
 
 pub use bounded::bounded;
-pub use loose::{ends_in_string, is_whole, loosely, read_loose};
+pub use loose::{Standing, is_whole, loosely, read_loose};
 pub use members::members;
 pub use read::{Unread, count, mend, read, read_as, read_object};
 use serde::ser::Serialize;

@@ -79,6 +79,8 @@ mod mistakes;
 #[cfg(test)]
 mod model_ends;
 #[cfg(test)]
+mod model_halves;
+#[cfg(test)]
 mod models;
 #[cfg(test)]
 mod models_cli;

@@ -1,15 +1,19 @@
 //! Incremental parser for `text/event-stream`: bytes in, the data of whole events out.
 //!
 //! Pure. Any chunk boundary is fine: inside a UTF-8 character, between CR and LF, inside the byte order
-//! mark. A line is bounded; its bytes are handed on as they are. Of an event's name only that it is an error is
-//! kept, whether the server calls the event so or writes a field `error`; ids and retry hints are skipped. A line
-//! that is a JSON object is data too: some servers leave out the field's name, above all for their errors. So is what
-//! follows where a line ends inside a JSON string: some servers write the line ends of the answer as they are.
-use crate::json::ends_in_string;
+//! mark, which may stand before any line. A line is bounded; its bytes are handed on as they are. Of an event's name only
+//! that it is an error is kept, whether the server calls the event so or writes a field `error`; ids and retry hints are
+//! skipped. A line that is JSON, a mark or words is data too: some servers leave out the field's name, above all for
+//! their errors. So is what follows where a line ends inside a JSON string or object: some servers write the line ends of
+//! the answer as they are, or break the lines of an object.
+use crate::json::Standing;
 
 /// The longest line, and the longest event, accepted.
 pub const MAX_LINE: usize = 1 << 20;
 pub const BOM: &[u8] = b"\xEF\xBB\xBF";
+
+/// The fields of an event; a comment has an empty one.
+const FIELDS: [&[u8]; 6] = [b"data", b"event", b"id", b"retry", b"error", b""];
 
 /// What is wrong with a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,10 +33,11 @@ pub struct Event<'a> {
 pub struct Parser {
     line: Vec<u8>,
     data: Vec<u8>,
+    /// Where the data stands as JSON.
+    standing: Standing,
     has_data: bool,
     is_error: bool,
     after_cr: bool,
-    past_start: bool,
 }
 
 impl Parser {
@@ -75,23 +80,28 @@ impl Parser {
 
     fn end_line(&mut self, on: &mut dyn FnMut(Event) -> bool) -> Result<bool, Bad> {
         let line = std::mem::take(&mut self.line);
-        let first = !std::mem::replace(&mut self.past_start, true);
-        let text = if first { line.strip_prefix(BOM).unwrap_or(&line) } else { &line };
-        if !text.starts_with(b"data:") && self.is_in_string() {
+        let is_in_string = self.is_object() && self.standing.is_in_string();
+        let text = if is_in_string { &line } else { line.strip_prefix(BOM).unwrap_or(&line) };
+        if !text.starts_with(b"data:") && is_in_string {
             self.add(text)?;
             return Ok(true);
         }
         if text.is_empty() {
             return Ok(self.end_event(on));
         }
-        if text.starts_with(b"{") {
-            let go_on = self.end_event(on);
-            self.add(text)?;
-            return Ok(go_on && (self.is_in_string() || self.end_event(on)));
-        }
         let colon = text.iter().position(|byte| *byte == b':').unwrap_or(text.len());
         let (field, value) = text.split_at(colon);
         let value = value.strip_prefix(b":").unwrap_or(value);
+        let is_field = FIELDS.contains(&field);
+        if !is_field && !text.starts_with(b"{") && self.is_object() && self.standing.is_open() {
+            self.add(text)?;
+            return Ok(true);
+        }
+        if !is_field && is_said(text, field) {
+            let go_on = self.end_event(on);
+            self.add(text)?;
+            return Ok(go_on && ((self.is_object() && self.standing.is_open()) || self.end_event(on)));
+        }
         let value = value.strip_prefix(b" ").unwrap_or(value);
         match field {
             b"data" => self.add(value)?,
@@ -105,8 +115,8 @@ impl Parser {
         Ok(true)
     }
 
-    fn is_in_string(&self) -> bool {
-        self.data.trim_ascii_start().starts_with(b"{") && ends_in_string(&self.data)
+    fn is_object(&self) -> bool {
+        self.data.trim_ascii_start().starts_with(b"{")
     }
 
     fn add(&mut self, value: &[u8]) -> Result<(), Bad> {
@@ -115,8 +125,10 @@ impl Parser {
         }
         if self.has_data {
             self.data.push(b'\n');
+            self.standing.push(b"\n");
         }
         self.data.extend_from_slice(value);
+        self.standing.push(value);
         self.has_data = true;
         Ok(())
     }
@@ -124,9 +136,18 @@ impl Parser {
     fn end_event(&mut self, on: &mut dyn FnMut(Event) -> bool) -> bool {
         let go_on = !self.has_data || on(Event { data: &self.data, is_error: self.is_error });
         self.data.clear();
+        self.standing = Standing::default();
         (self.has_data, self.is_error) = (false, false);
         go_on
     }
+}
+
+/// Whether a line without a field's name says something: JSON, a mark, a page, or words.
+fn is_said(text: &[u8], field: &[u8]) -> bool {
+    text.starts_with(b"{")
+        || matches!(text.first(), Some(b'<' | b'[' | b'"'))
+        || field.eq_ignore_ascii_case(b"error")
+        || field.trim_ascii().contains(&b' ')
 }
 
 #[cfg(test)]
@@ -204,6 +225,21 @@ mod tests {
             b"data: {\"a\":\"b\n\n: c\nevent: d\"}\n\n{\"e\":\"\\\"\nf\"}\n\ndata: {\"g\"\n\ndata: h\n\n";
         let want = ["{\"a\":\"b\n\n: c\nevent: d\"}", "{\"e\":\"\\\"\nf\"}", "{\"g\"", "h"];
         assert_eq!(parse(&[stream]).unwrap(), want);
+    }
+
+    #[test]
+    fn b_f17_what_servers_say_without_a_field_is_data() {
+        let stream = "data: a\n\n\u{feff}data: b\n\nInternal Server Error\nError: c\n\n{\n  \"error\": {\n    \"message\": \"d\"\n  }\n}\n\n<p>e</p>\n[DONE]\nfoo\nfoo: bar\n";
+        let want = [
+            "a",
+            "b",
+            "Internal Server Error",
+            "Error: c",
+            "{\n  \"error\": {\n    \"message\": \"d\"\n  }\n}",
+            "<p>e</p>",
+            "[DONE]",
+        ];
+        assert_eq!(parse(&[stream.as_bytes()]).unwrap(), want);
     }
 
     #[test]

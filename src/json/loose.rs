@@ -32,19 +32,37 @@ pub fn is_whole(text: &[u8]) -> bool {
     is_json(text) || mended(text).is_some_and(|mended| is_json(&mended))
 }
 
-/// Whether a text that begins as JSON ends inside a string.
-pub fn ends_in_string(text: &[u8]) -> bool {
-    let (mut at, mut is_inside) = (0, false);
-    while let Some(found) = memchr::memchr2(b'"', b'\\', text.tail(at.min(text.len()))) {
-        at += found + 1;
-        match text.get(at - 1) {
-            Some(b'"') => is_inside = !is_inside,
-            // What is escaped may be a quote.
-            _ if is_inside => at += 1,
-            _ => {}
+/// Where a text stands that begins as JSON and comes in pieces: inside a string, inside an object or list, or outside.
+#[derive(Debug, Default)]
+pub struct Standing {
+    is_in_string: bool,
+    is_escaped: bool,
+    depth: usize,
+}
+
+impl Standing {
+    pub fn push(&mut self, text: &[u8]) {
+        for byte in text {
+            match byte {
+                // What is escaped may be a quote.
+                _ if std::mem::take(&mut self.is_escaped) => {}
+                b'\\' => self.is_escaped = self.is_in_string,
+                b'"' => self.is_in_string = !self.is_in_string,
+                _ if self.is_in_string => {}
+                b'{' | b'[' => self.depth += 1,
+                b'}' | b']' => self.depth = self.depth.saturating_sub(1),
+                _ => {}
+            }
         }
     }
-    is_inside
+
+    pub fn is_in_string(&self) -> bool {
+        self.is_in_string
+    }
+
+    pub fn is_open(&self) -> bool {
+        self.is_in_string || self.depth > 0
+    }
 }
 
 /// The text with what can be mended mended; `None` where there is nothing to mend.
@@ -133,10 +151,16 @@ mod tests {
 
     #[test]
     fn b_f09_an_open_string_is_seen() {
-        for (text, is_open) in
-            [("{\"a\":\"b", true), (r#"{"a":"\""#, true), (r#"{"a":"\\""#, false), ("{}", false)]
-        {
-            assert_eq!(ends_in_string(text.as_bytes()), is_open, "{text}");
+        for (text, want) in [
+            ("{\"a\":\"b", (true, true)),
+            (r#"{"a":"\""#, (true, true)),
+            (r#"{"a":"\\""#, (false, true)),
+            (r#"{"a":["}"]"#, (false, true)),
+            ("{}", (false, false)),
+        ] {
+            let mut standing = Standing::default();
+            text.as_bytes().chunks(1).for_each(|piece| standing.push(piece));
+            assert_eq!((standing.is_in_string(), standing.is_open()), want, "{text}");
         }
     }
 }

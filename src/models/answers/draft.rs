@@ -233,6 +233,11 @@ impl<'a> Draft<'a> {
         }
     }
 
+    /// Whether the stream or the model said that all is there, and nothing came behind it.
+    pub fn is_finished(&self) -> bool {
+        self.done || (self.end.is_some() && !self.goes_on)
+    }
+
     /// How much was taken, in bytes.
     pub fn size(&self) -> usize {
         self.size

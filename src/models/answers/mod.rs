@@ -6,6 +6,7 @@ pub mod draft;
 pub mod ending;
 pub mod fences;
 pub mod halves;
+pub mod pace;
 pub mod reply;
 pub mod tags;
 pub mod think;

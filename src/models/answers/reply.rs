@@ -3,9 +3,8 @@
 //! Runs on the run's thread, used by `ask` only. Keeps the clocks of first token and silence, takes errors out,
 //! skips what nobody knows, and says whether what came is an answer; why it is none is told in `shortfall`. A half
 //! answer is none, but what came of it is kept. Everything is bounded before it becomes values. Knows no wire format.
-use crate::fetch::dial::Phase;
-use crate::fetch::http::Answer;
-use crate::fetch::sse::{Bad, Event, Parser};
+use crate::fetch::http::{Answer, Fault};
+use crate::fetch::sse::{BOM, Bad, Event, Parser};
 use crate::json::{self, Unread};
 use crate::metrics::{self, Metric};
 use crate::models::content;
@@ -14,22 +13,21 @@ use crate::models::failure::Failure;
 use crate::models::foreign;
 use crate::models::format::{Format, Reader};
 use crate::models::halves::mark;
+use crate::models::pace::{Before, Pace};
+use crate::models::page;
 use crate::models::provider::{Chunk, Completion, Kept, Provider, Usage};
 use crate::models::report;
 use crate::models::shortfall::Skipped;
 use crate::parts::Parts;
 use serde_json::Value;
-use std::time::{Duration, Instant};
 
-/// How long the end mark is waited for once the answer and its counts are complete.
-const TRAILER: Duration = Duration::from_secs(3);
-/// How long counts are waited for behind the end mark.
-const LATE_COUNTS: Duration = Duration::from_millis(1500);
 /// The most text, reasoning and arguments of an answer, in bytes: of a model that names no length, and bounds for
 /// what follows from the length it names.
 const MAX_ANSWER: usize = 2 << 20;
 const MIN_ANSWER: usize = 256 << 10;
 const BYTES_PER_TOKEN: u64 = 16;
+/// The most words that are kept of why an answer broke off, in bytes; what is shown is shorter.
+const MAX_WORDS: usize = 1000;
 /// The most values in an event or a document, and how deep they may be nested.
 const MAX_VALUES: usize = 20_000;
 const MAX_DEPTH: usize = 64;
@@ -39,11 +37,10 @@ pub struct Reply<'a> {
     pub(in crate::models) p: &'a Provider,
     pub(in crate::models) draft: Draft<'a>,
     reader: Box<dyn Reader>,
-    /// The name of the format that the server was asked in.
-    asked: &'static str,
+    /// The format that the server was asked in.
+    asked: &'a Format,
     has_acted: bool,
-    /// When the model said that it is done; only the trailer may be missing.
-    finished: Option<Instant>,
+    pace: Pace,
     /// What was skipped first because it made no sense.
     pub(in crate::models) skipped: Option<Skipped>,
     /// Words that are no part of the answer stand behind all that came of it.
@@ -66,16 +63,16 @@ fn max_answer(p: &Provider) -> usize {
 }
 
 impl<'a> Reply<'a> {
-    pub fn new(p: &'a Provider, format: &Format, on: &'a mut dyn FnMut(Chunk)) -> Reply<'a> {
+    pub fn new(p: &'a Provider, format: &'a Format, on: &'a mut dyn FnMut(Chunk)) -> Reply<'a> {
         let draft = Draft::new(max_answer(p), on);
         let reader = (format.reader)();
         Reply {
             p,
             draft,
             reader,
-            asked: format.name,
+            asked: format,
             has_acted: false,
-            finished: None,
+            pace: Pace::default(),
             skipped: None,
             broke_off: None,
         }
@@ -83,7 +80,12 @@ impl<'a> Reply<'a> {
 
     /// Whether the model said that it is done, and nothing came behind it.
     pub fn is_finished(&self) -> bool {
-        self.draft.done || (self.draft.end.is_some() && !self.draft.goes_on)
+        self.draft.is_finished()
+    }
+
+    /// The same where the connection broke or fell silent, which ends no answer whose ends were spoken of too early.
+    pub fn may_be_whole(&self) -> bool {
+        self.draft.done || (self.is_finished() && !self.pace.was_early)
     }
 
     /// Whether something was handed on.
@@ -105,8 +107,8 @@ impl<'a> Reply<'a> {
         while !self.is_over() {
             match answer.read(&mut buf).map_err(Stop::Fault)? {
                 0 => {
-                    self.draft.done |= self.draft.end.is_some();
                     self.run(|on| parser.finish(on), answer)?;
+                    self.draft.done |= self.is_finished();
                     break;
                 }
                 n => self.run(|on| parser.push(buf.head(n), on), answer)?,
@@ -115,12 +117,8 @@ impl<'a> Reply<'a> {
         Ok(())
     }
 
-    /// Nothing more is waited for: not the counts either, and not because of signs of life.
     fn is_over(&self) -> bool {
-        let counted = self.draft.usage.total > 0;
-        let patience = if self.reader.has_counted() { TRAILER } else { self.p.timeouts.idle };
-        let is_late = self.finished.is_some_and(|at| at.elapsed() > patience);
-        (self.draft.done && counted) || (is_late && self.is_finished())
+        self.pace.is_over(&self.draft, self.reader.has_counted(), self.p.timeouts.idle)
     }
 
     fn run(
@@ -133,7 +131,7 @@ impl<'a> Reply<'a> {
             stop = self.event(event).err();
             stop.is_none() && !self.is_over()
         });
-        self.keep_time(answer);
+        self.pace.keep(&self.draft, self.reader.has_counted(), self.p.timeouts.idle, answer.watch());
         match (stop, parsed) {
             (Some(stop), _) => Err(stop),
             (None, Ok(())) => Ok(()),
@@ -146,7 +144,9 @@ impl<'a> Reply<'a> {
     /// An event may hold several values, each in a line of its own, where a server leaves out the blank lines.
     fn event(&mut self, event: Event) -> Result<(), Stop> {
         let data = event.data.trim_ascii();
-        let is_one = !data.contains(&b'\n') || json::read_loose(data, MAX_VALUES, MAX_DEPTH).is_ok();
+        let is_one = !data.contains(&b'\n')
+            || data.starts_with(b"<")
+            || json::read_loose(data, MAX_VALUES, MAX_DEPTH).is_ok();
         let mut lines = data.split(|byte| *byte == b'\n' && !is_one);
         lines.try_for_each(|line| self.line(line.trim_ascii(), event.is_error))
     }
@@ -154,7 +154,12 @@ impl<'a> Reply<'a> {
     fn line(&mut self, data: &[u8], is_error: bool) -> Result<(), Stop> {
         // Some proxies name the field once more.
         let data = data.strip_prefix(b"data:").unwrap_or(data).trim_ascii();
+        let data = data.strip_prefix(BOM).unwrap_or(data);
         if data.eq_ignore_ascii_case(b"[DONE]") || data == b"\"[DONE]\"" {
+            // In other formats only a proxy writes it, also behind half an answer.
+            if !self.asked.ends_by_mark && self.spoke() && !self.is_finished() {
+                return Err(Stop::Fault(Fault::Dropped));
+            }
             self.draft.done = true;
             return Ok(());
         }
@@ -170,9 +175,10 @@ impl<'a> Reply<'a> {
                 if !is_known {
                     self.skip_event(&json);
                 }
-                let size = self.draft.size();
+                let before = Before::of(&self.draft);
                 self.reader.event(&json, &mut self.draft)?;
-                if self.draft.size() > size {
+                self.pace.see(&before, &self.draft);
+                if before.has_grown(&self.draft) {
                     self.broke_off = None;
                 }
                 Ok(())
@@ -186,22 +192,22 @@ impl<'a> Reply<'a> {
     /// Fails where an answer begins in another format.
     fn expect_format(&self, json: &Value) -> Result<(), Stop> {
         let is_begun = self.spoke() || self.draft.end.is_some();
-        match foreign::advice(self.p, self.asked, json).filter(|_| !is_begun) {
+        match foreign::advice(self.p, self.asked.name, json).filter(|_| !is_begun) {
             Some(what) => Err(Stop::Failure(Box::new(Failure::lasting(self.p, &what).because("format")))),
             None => Ok(()),
         }
     }
 
-    /// Once tokens come, silence is what is measured; once all have come, what is left must come soon.
-    fn keep_time(&mut self, answer: &Answer) {
-        let watch = answer.watch();
-        self.finished = self.is_finished().then(|| self.finished.unwrap_or_else(Instant::now));
-        match (self.is_finished(), self.spoke()) {
-            (true, _) if self.draft.done => watch.allow(Phase::Idle, LATE_COUNTS.min(self.p.timeouts.idle)),
-            // A server that counted has said all it has to say, one that did not may have spoken of the end too early.
-            (true, _) if self.reader.has_counted() => watch.allow(Phase::Idle, TRAILER),
-            (_, true) | (true, _) if watch.phase() == Phase::FirstToken => watch.enter(Phase::Idle),
-            _ => {}
+    /// Words that are no part of the answer, and no sign of life either: they may say why nothing more comes.
+    pub(in crate::models) fn break_off(&mut self, words: &str) {
+        let is_whole = self.is_finished() && !self.pace.was_early;
+        if !self.spoke() || is_whole || report::is_sign_of_life(words) {
+            return;
+        }
+        let words = if page::is_one(words) { page::words(words) } else { words.to_string() };
+        let said = self.broke_off.get_or_insert_default();
+        if said.len() < MAX_WORDS {
+            *said = format!("{said} {}", words.trim()).trim().to_string();
         }
     }
 
@@ -219,7 +225,7 @@ impl<'a> Reply<'a> {
             Err(Unread::Malformed(_)) if are_lines(body) => {
                 let mut lines = body.split(|byte| *byte == b'\n');
                 lines.try_for_each(|line| self.line(line.trim_ascii(), false))?;
-                self.draft.done |= self.draft.end.is_some();
+                self.draft.done |= self.is_finished();
                 return Ok(());
             }
             Err(Unread::Malformed(_)) => return Err(self.broken(body)),
@@ -251,7 +257,7 @@ impl<'a> Reply<'a> {
         let end = match self.draft.end {
             Some(End::Refused) => return Err(self.refused()),
             _ if self.broke_off.is_some() && self.spoke() => return Err(self.cut_off()),
-            None if !self.draft.done && self.spoke() => return Err(self.cut_off()),
+            _ if !self.is_finished() && self.spoke() => return Err(self.cut_off()),
             Some(End::Broken) => return Err(self.cut_off()),
             end => end.unwrap_or(End::Stop),
         };

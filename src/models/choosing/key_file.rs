@@ -6,7 +6,6 @@ use crate::files;
 use crate::models::provider::Secret;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use ureq::http::HeaderValue;
 
 /// The longest key file read, in bytes.
 const MAX_KEY: u64 = 64 << 10;
@@ -18,7 +17,12 @@ pub fn refused(message: String) -> Error {
 
 /// Whether a key fits into a header.
 pub fn can_be_sent(key: &Secret) -> bool {
-    HeaderValue::from_str(key.reveal()).is_ok()
+    is_plain(key.reveal())
+}
+
+/// Whether a text has only characters that a credential in a header may have.
+pub fn is_plain(text: &str) -> bool {
+    text.bytes().all(|byte| matches!(byte, b'\t' | b' '..=b'~'))
 }
 
 /// The key in a file. Others on this machine should not be able to read it.
@@ -43,5 +47,17 @@ pub fn read(id: &str, path: &Path) -> Result<Secret> {
         "" => Err(wrong("is empty")),
         _ if !can_be_sent(&key) => Err(wrong("holds more than a key")),
         _ => Ok(key),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn b_f28_a_key_that_no_header_carries_is_seen() {
+        for (key, fits) in [("sk-1 ~\t", true), ("sk-\u{f6}", false), ("sk\n1", false), ("sk\u{7f}", false)] {
+            assert_eq!(can_be_sent(&Secret::new(key)), fits, "{key:?}");
+        }
     }
 }

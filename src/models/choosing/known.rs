@@ -3,6 +3,7 @@
 //!
 //! Pure data. A provider that is not here needs a `baseUrl` and nothing else.
 use crate::models::provider::{Api, Provider};
+use crate::parts::Parts;
 use serde_json::Value;
 
 struct Known {
@@ -101,14 +102,35 @@ pub fn is_key_variable(text: &str, id: &str) -> bool {
     text == key_variable(id)
 }
 
-/// The address to ask where a configuration was written for Ollama's own format: its server has this one below `/v1`.
+/// Calls that stand at the end of an address copied from a manual.
+const CALLS: [&str; 5] = ["/chat/completions", "/completions", "/responses", "/messages", "/models"];
+/// The same of Ollama's own format.
+const NATIVE: [&str; 6] = ["/api/chat", "/api/generate", "/api/show", "/api/tags", "/api/ps", "/api"];
+
+/// The address below which a configured one is asked: without the call at its end, which is put there anyway; and where it
+/// was written for Ollama's own format, below the `/v1` of its server.
 pub fn address(base_url: &str, id: &str, api: Option<&str>) -> String {
-    let plain = base_url.trim_end_matches('/');
-    let path = plain.split_once("://").and_then(|(_, rest)| rest.split_once('/')).map(|(_, path)| path);
-    let is_native = path.is_none() || path == Some("api");
-    match is_native && !plain.contains('?') && (api == Some("ollama") || id == "ollama") {
-        true => format!("{}/v1", plain.trim_end_matches("/api")),
-        false => base_url.to_string(),
+    let (base, query) =
+        base_url.find('?').map_or((base_url, ""), |at| (base_url.head(at), base_url.tail(at)));
+    let without = |base: &str, calls: &[&str]| {
+        let calls = calls.iter().filter(|call| base.len() > call.len());
+        let mut short = calls.filter_map(|call| {
+            let (short, end) = base.split_at_checked(base.len() - call.len())?;
+            end.eq_ignore_ascii_case(call).then(|| short.trim_end_matches('/').to_string())
+        });
+        short.next()
+    };
+    let plain = base.trim_end_matches('/');
+    let called = without(plain, &CALLS);
+    let base = called.as_deref().unwrap_or(plain);
+    if api != Some("ollama") && id != "ollama" {
+        return called.map_or(base_url.to_string(), |base| base + query);
+    }
+    let has_path = base.split_once("://").is_some_and(|(_, rest)| rest.contains('/'));
+    match without(base, &NATIVE) {
+        Some(short) => format!("{short}/v1{query}"),
+        None if !has_path => format!("{base}/v1{query}"),
+        None => format!("{base}{query}"),
     }
 }
 
@@ -124,11 +146,23 @@ mod tests {
             ("http://h:11434/api/", Some("ollama"), "http://h:11434/v1"),
             ("http://h:11434/v1", Some("ollama"), "http://h:11434/v1"),
             ("http://h/proxy/v1", Some("openai-completions"), "http://h/proxy/v1"),
+            ("http://h:11434/api/chat", Some("ollama"), "http://h:11434/v1"),
+            ("http://h:11434/api/Chat//", None, "http://h:11434/v1"),
+            ("http://h:11434/api/generate", None, "http://h:11434/v1"),
+            ("http://h:11434/v1/chat/completions", None, "http://h:11434/v1"),
+            ("http://h:11434/v1/chat/completions/", Some("ollama"), "http://h:11434/v1"),
+            ("http://h:11434/v1/messages", Some("ollama"), "http://h:11434/v1"),
+            ("http://h:11434/api?k=1", Some("ollama"), "http://h:11434/v1?k=1"),
+            ("http://h/proxy/api/chat", None, "http://h/proxy/v1"),
         ] {
             assert_eq!(address(written, "ollama", api), want);
         }
         assert_eq!(address("http://h:1", "box", Some("ollama")), "http://h:1/v1");
         assert_eq!(address("http://h:1", "box", None), "http://h:1");
+        assert_eq!(address("http://h/api/", "box", None), "http://h/api/");
+        assert_eq!(address("http://h/v1/Chat/Completions", "box", None), "http://h/v1");
+        assert_eq!(address("http://h/d/chat/completions?v=1", "box", None), "http://h/d?v=1");
+        assert_eq!(address("https://h/v1/messages/", "box", Some("anthropic-messages")), "https://h/v1");
     }
 
     #[test]

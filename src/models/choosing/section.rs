@@ -3,7 +3,7 @@
 //! Pure, on any thread; used by `resolve`. Refuses what cannot work with the key to fix, and never shows a secret.
 use crate::env::Env;
 use crate::error::{Error, Result};
-use crate::models::key_file::{can_be_sent, refused};
+use crate::models::key_file::{can_be_sent, is_plain, refused};
 use crate::models::known;
 use crate::models::provider::{Api, Secret, key_variable};
 use serde_json::Value;
@@ -118,7 +118,9 @@ fn check_url(url: &str, key: &str) -> Result<String> {
 fn read_headers(headers: Option<&Value>, key: &str) -> Result<Vec<(String, String)>> {
     let pairs = headers.and_then(Value::as_object).into_iter().flatten();
     let read = |(name, value): (&String, &Value)| {
-        let value = value.as_str().filter(|v| HeaderValue::from_str(v).is_ok());
+        let is_strict = ["authorization", "host"].iter().any(|strict| name.eq_ignore_ascii_case(strict));
+        let value =
+            value.as_str().filter(|v| HeaderValue::from_str(v).is_ok() && (!is_strict || is_plain(v)));
         match (HeaderName::from_bytes(name.as_bytes()), value) {
             (Ok(_), Some(value)) => Ok((name.clone(), value.to_string())),
             _ => Err(Error::config(format!(

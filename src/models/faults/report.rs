@@ -10,7 +10,7 @@ use serde_json::Value;
 const PLAIN: [&str; 8] =
     ["error", "errors", "err", "fault", "error_msg", "error_message", "errorMessage", "exception"];
 /// Members that hold the words, the surest first.
-const WORDS: [&str; 14] = [
+const WORDS: [&str; 19] = [
     "message",
     "msg",
     "detail",
@@ -18,13 +18,31 @@ const WORDS: [&str; 14] = [
     "error_msg",
     "error_message",
     "errorMessage",
+    "errmsg",
+    "err_msg",
     "status_msg",
+    "status_message",
+    "statusText",
     "reason",
     "title",
     "description",
     "faultstring",
     "error_description",
     "cause",
+    "info",
+];
+/// Words of servers that are at work.
+const ALIVE: [&str; 10] = [
+    "ping",
+    "pong",
+    "keepalive",
+    "keep-alive",
+    "keep_alive",
+    "heartbeat",
+    "alive",
+    "ok",
+    "processing",
+    "working",
 ];
 
 /// A member whose name is spelt like this, or with other capitals.
@@ -58,6 +76,12 @@ pub fn is_error(json: &Value, is_known: bool) -> bool {
 /// Whether a document that is no answer says something.
 pub fn has_words(json: &Value) -> bool {
     words(json).is_some()
+}
+
+/// Whether a word only says that the server is still there.
+pub fn is_sign_of_life(word: &str) -> bool {
+    let word = word.trim_matches(|c: char| !c.is_alphanumeric()).to_ascii_lowercase();
+    ALIVE.contains(&word.as_str())
 }
 
 /// Whether a text under this name is all there is.

@@ -3,6 +3,7 @@
 //! Runs on the run's thread, the part of `reply` that judges. What statuses and words mean is judged in `verdict`.
 use crate::models::draft::{End, Stop};
 use crate::models::failure::{self, Failure, quote};
+use crate::models::format::text;
 use crate::models::page;
 use crate::models::reply::Reply;
 use crate::models::report;
@@ -26,7 +27,8 @@ impl Reply<'_> {
 
     /// The failure of a stream that ended too early.
     pub fn cut_off(&self) -> Failure {
-        let said = self.broke_off.as_ref().map(|words| format!(" (\"{}\")", quote(self.p, words)));
+        let words = self.broke_off.as_ref().filter(|words| !words.is_empty());
+        let said = words.map(|words| format!(" (\"{}\")", quote(self.p, words)));
         let said = said.unwrap_or_default();
         let what = format!("ended the answer in the middle{said}: look at the server's log, then try again");
         Failure::passing(self.p, &what).because("network")
@@ -83,10 +85,7 @@ impl Reply<'_> {
             });
         }
         crate::logging::debug!(target: module_path!(), "agent: model server {} sent an event that is not JSON, skipped", self.p.shown_url());
-        // A word alone is a sign of life.
-        if self.spoke() && self.draft.end.is_none() && text.contains(char::is_whitespace) {
-            self.broke_off = Some(text.clone());
-        }
+        self.break_off(&text);
         self.skip(Skipped::Text(text));
         Ok(())
     }
@@ -99,6 +98,9 @@ impl Reply<'_> {
     /// An event that nobody knows may say why there is no answer.
     pub(in crate::models) fn skip_event(&mut self, json: &Value) {
         if let Some(words) = report::words(json) {
+            if !report::is_sign_of_life(text(json, "type")) {
+                self.break_off(&words);
+            }
             self.skip(Skipped::Event(words));
         }
     }

@@ -15,6 +15,7 @@ pub static FORMAT: Format = Format {
     headers: &[("anthropic-version", "2023-06-01")],
     credential,
     body: anthropic_body::build,
+    ends_by_mark: false,
     reader: || Box::new(Messages::default()),
 };
 
@@ -37,7 +38,9 @@ struct Messages {
 
 impl Reader for Messages {
     fn knows(&self, json: &Value) -> bool {
-        !matches!(text(json, "type"), "" | "error") || json.get("content").is_some_and(Value::is_array)
+        let kind = text(json, "type");
+        ["message", "content_block", "ping"].iter().any(|known| kind.starts_with(known))
+            || json.get("content").is_some_and(Value::is_array)
     }
 
     fn has_counted(&self) -> bool {

@@ -19,6 +19,8 @@ pub struct Format {
     pub credential: fn(&Provider, &str) -> (&'static str, String),
     /// The request's body.
     pub body: fn(&Provider, &ChatRequest) -> Value,
+    /// Whether the mark `[DONE]` ends an answer by itself.
+    pub ends_by_mark: bool,
     /// A reader for one answer.
     pub reader: fn() -> Box<dyn Reader>,
 }

@@ -10,6 +10,7 @@ use crate::models::ending;
 use crate::models::format::{Format, Reader, bearer, list, text};
 use crate::models::openai_body;
 use crate::models::provider::Usage;
+use crate::models::report;
 use serde_json::{Map, Value};
 
 pub static FORMAT: Format = Format {
@@ -18,6 +19,7 @@ pub static FORMAT: Format = Format {
     headers: &[],
     credential: bearer,
     body: openai_body::build,
+    ends_by_mark: true,
     reader: || Box::new(Completions::default()),
 };
 
@@ -43,8 +45,7 @@ struct Completions {
 impl Reader for Completions {
     fn knows(&self, json: &Value) -> bool {
         list(json, "choices").next().is_some()
-            || json.get("usage").is_some_and(Value::is_object)
-            || text(json, "object").starts_with("chat.completion")
+            || (json.get("usage").is_some_and(Value::is_object) && !report::has_words(json))
     }
 
     fn has_counted(&self) -> bool {
@@ -73,7 +74,7 @@ impl Completions {
         if let Some(usage) = usage {
             draft.usage = read_usage(usage);
             let is_at_end = end.is_some() || draft.end.is_some();
-            self.has_counted |= first.is_none() || (is_at_end && !self.counts_always);
+            self.has_counted |= is_at_end && !self.counts_always;
             self.counts_always |= !is_at_end;
         }
         let Some(choice) = choice else {

@@ -15,6 +15,7 @@ pub static FORMAT: Format = Format {
     headers: &[],
     credential: bearer,
     body: responses_body::build,
+    ends_by_mark: false,
     reader: || Box::new(Responses::default()),
 };
 
@@ -39,7 +40,9 @@ struct Responses {
 
 impl Reader for Responses {
     fn knows(&self, json: &Value) -> bool {
-        text(json, "type").starts_with("response.") || json.get("output").is_some_and(Value::is_array)
+        let kind = text(json, "type");
+        (kind.starts_with("response.") && !kind.contains("error"))
+            || json.get("output").is_some_and(Value::is_array)
     }
 
     fn event(&mut self, json: &Value, draft: &mut Draft) -> Taken {
