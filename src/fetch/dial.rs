@@ -16,7 +16,7 @@ use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use ureq::http::Uri;
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
@@ -54,17 +54,43 @@ pub struct Timeouts {
     pub idle: Duration,
 }
 
-/// The stop flag and the running deadline of one call. The lock is needed only because `ureq` wants its
-/// parts `Sync`; one thread uses it.
+/// The stop flag and the running deadline of one call, or of the calls of a kept connection one after the other. The
+/// lock is needed only because `ureq` wants its parts `Sync`; one thread uses it.
 #[derive(Debug)]
 pub struct Watch {
-    cancel: Cancel,
-    timeouts: Timeouts,
     guard: Option<Guard>,
     /// Whether the host of this call is one that its guard has to judge.
     is_strict: AtomicBool,
-    now: Mutex<(Phase, Instant)>,
-    trip: OnceLock<Trip>,
+    now: Mutex<Now>,
+}
+
+/// The call that is watched.
+#[derive(Debug)]
+struct Now {
+    cancel: Cancel,
+    timeouts: Timeouts,
+    phase: Phase,
+    until: Instant,
+    trip: Option<Trip>,
+    /// How much of the request was given to the connection.
+    given: usize,
+}
+
+impl Now {
+    /// In `Phase::Connect`.
+    fn new(cancel: &Cancel, timeouts: Timeouts) -> Now {
+        let until = Instant::now() + timeouts.connect;
+        Now { cancel: cancel.clone(), timeouts, phase: Phase::Connect, until, trip: None, given: 0 }
+    }
+
+    fn enter(&mut self, phase: Phase) {
+        let time = match phase {
+            Phase::Connect => self.timeouts.connect,
+            Phase::FirstToken => self.timeouts.first_token,
+            Phase::Idle => self.timeouts.idle,
+        };
+        (self.phase, self.until) = (phase, Instant::now() + time);
+    }
 }
 
 impl Watch {
@@ -79,44 +105,57 @@ impl Watch {
     }
 
     fn make(cancel: &Cancel, timeouts: Timeouts, guard: Option<Guard>) -> Arc<Watch> {
-        let now = Mutex::new((Phase::Connect, Instant::now() + timeouts.connect));
-        Arc::new(Watch {
-            cancel: cancel.clone(),
-            timeouts,
-            guard,
-            now,
-            is_strict: AtomicBool::new(false),
-            trip: OnceLock::new(),
-        })
+        let now = Mutex::new(Now::new(cancel, timeouts));
+        Arc::new(Watch { guard, now, is_strict: AtomicBool::new(false) })
+    }
+
+    fn now(&self) -> MutexGuard<'_, Now> {
+        self.now.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Watches the next call.
+    pub fn restart(&self, cancel: &Cancel, timeouts: Timeouts) {
+        *self.now() = Now::new(cancel, timeouts);
     }
 
     /// Enters a phase with its usual time.
     pub fn enter(&self, phase: Phase) {
-        let time = match phase {
-            Phase::Connect => self.timeouts.connect,
-            Phase::FirstToken => self.timeouts.first_token,
-            Phase::Idle => self.timeouts.idle,
-        };
-        self.allow(phase, time);
+        self.now().enter(phase);
     }
 
     /// Enters a phase with a time of its own.
     pub fn allow(&self, phase: Phase, time: Duration) {
-        *self.now.lock().unwrap_or_else(PoisonError::into_inner) = (phase, Instant::now() + time);
+        let mut now = self.now();
+        (now.phase, now.until) = (phase, Instant::now() + time);
     }
 
     pub fn phase(&self) -> Phase {
-        self.now.lock().unwrap_or_else(PoisonError::into_inner).0
+        self.now().phase
     }
 
     /// Why waiting ended, once it did.
     pub fn trip(&self) -> Option<Trip> {
-        self.trip.get().copied()
+        self.now().trip
+    }
+
+    /// So much of the request is given to the connection, and may arrive from now on.
+    pub fn give(&self, amount: usize) {
+        let mut now = self.now();
+        now.given += amount;
+        if now.phase == Phase::Connect {
+            now.enter(Phase::FirstToken);
+        }
+    }
+
+    /// How much of the request may have arrived.
+    pub fn given(&self) -> usize {
+        self.now().given
     }
 
     fn progress(&self) {
-        if self.phase() == Phase::Idle {
-            self.enter(Phase::Idle);
+        let mut now = self.now();
+        if now.phase == Phase::Idle {
+            now.enter(Phase::Idle);
         }
     }
 
@@ -141,15 +180,15 @@ impl Watch {
 
     /// How long to wait before asking again.
     fn slice(&self) -> Result<Duration, ureq::Error> {
-        let (phase, deadline) = *self.now.lock().unwrap_or_else(PoisonError::into_inner);
-        let deadline = self.guard.as_ref().map_or(deadline, |guard| guard.deadline.min(deadline));
-        let left = deadline.saturating_duration_since(Instant::now());
-        let trip = match (self.cancel.reason(), left.is_zero()) {
+        let mut now = self.now();
+        let until = self.guard.as_ref().map_or(now.until, |guard| guard.deadline.min(now.until));
+        let left = until.saturating_duration_since(Instant::now());
+        let trip = match (now.cancel.reason(), left.is_zero()) {
             (Some(_), _) => Trip::Cancelled,
-            (None, true) => Trip::Late(phase),
+            (None, true) => Trip::Late(now.phase),
             (None, false) => return Ok(left.min(SLICE)),
         };
-        self.trip.get_or_init(|| trip);
+        now.trip.get_or_insert(trip);
         // The text is never shown: whoever made the call asks `trip`.
         Err(ureq::Error::Other("waiting ended".into()))
     }
@@ -346,8 +385,9 @@ impl Transport for Socket {
         }
     }
 
-    /// Connections are never reused, so nobody asks.
+    /// One that waits is silent: what can be read is its end, or nothing that belongs to a next answer.
     fn is_open(&mut self) -> bool {
-        false
+        let mut polled = [PollFd::new(&self.stream, PollFlags::IN)];
+        poll(&mut polled, Some(&Timespec::default())).is_ok_and(|ready| ready == 0)
     }
 }

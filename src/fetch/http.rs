@@ -67,9 +67,10 @@ pub fn send(call: &Call, watch: &Arc<Watch>) -> Result<Answer, Fault> {
     exchange(call, watch).map_err(|e| fault(e, watch, https))
 }
 
-fn exchange(call: &Call, watch: &Arc<Watch>) -> Result<Answer, ureq::Error> {
+/// What holds for every call, whatever its connection.
+pub fn settings() -> ureq::config::ConfigBuilder<ureq::typestate::AgentScope> {
     let tls = TlsConfig::builder().unversioned_rustls_crypto_provider(super::tls::provider()).build();
-    let config = ureq::config::Config::builder()
+    ureq::config::Config::builder()
         .tls_config(tls)
         .proxy(None)
         .max_redirects(0)
@@ -81,9 +82,11 @@ fn exchange(call: &Call, watch: &Arc<Watch>) -> Result<Answer, ureq::Error> {
         .user_agent(format!("openclaw/{VERSION}"))
         .accept("text/event-stream, application/json")
         .accept_encoding("identity")
-        .build();
+}
+
+fn exchange(call: &Call, watch: &Arc<Watch>) -> Result<Answer, ureq::Error> {
     let chain = Dialer(watch.clone()).chain(RustlsConnector::default()).chain(Connected(watch.clone()));
-    let agent = ureq::Agent::with_parts(config, chain, Lookup(watch.clone()));
+    let agent = ureq::Agent::with_parts(settings().build(), chain, Lookup(watch.clone()));
     let response = match call.body {
         Some(body) => {
             let request = agent.post(call.url).header(CONTENT_TYPE, "application/json");
@@ -93,21 +96,27 @@ fn exchange(call: &Call, watch: &Arc<Watch>) -> Result<Answer, ureq::Error> {
             call.headers.iter().fold(agent.get(call.url), |r, (name, value)| r.header(name, value)).call()?
         }
     };
-    let header = |name: &str| response.headers().get(name).and_then(|v| v.to_str().ok()).map(str::to_string);
-    let in_ms = header("retry-after-ms").and_then(|v| v.trim().parse().ok()).map(Duration::from_millis);
-    Ok(Answer {
-        status: response.status().as_u16(),
-        content_type: header(CONTENT_TYPE.as_str()).unwrap_or_default().to_ascii_lowercase(),
-        retry_after: in_ms.or_else(|| retry_after(&header(RETRY_AFTER.as_str())?, crate::clock::now_ms())),
-        location: header(LOCATION.as_str()),
-        coding: header(CONTENT_ENCODING.as_str()).unwrap_or_default().trim().to_ascii_lowercase(),
-        plain: None,
-        body: response.into_body().into_reader(),
-        watch: watch.clone(),
-    })
+    Ok(Answer::new(response, watch))
 }
 
 impl Answer {
+    pub fn new(response: ureq::http::Response<ureq::Body>, watch: &Arc<Watch>) -> Answer {
+        let header =
+            |name: &str| response.headers().get(name).and_then(|v| v.to_str().ok()).map(str::to_string);
+        let in_ms = header("retry-after-ms").and_then(|v| v.trim().parse().ok()).map(Duration::from_millis);
+        let after = || retry_after(&header(RETRY_AFTER.as_str())?, crate::clock::now_ms());
+        Answer {
+            status: response.status().as_u16(),
+            content_type: header(CONTENT_TYPE.as_str()).unwrap_or_default().to_ascii_lowercase(),
+            retry_after: in_ms.or_else(after),
+            location: header(LOCATION.as_str()),
+            coding: header(CONTENT_ENCODING.as_str()).unwrap_or_default().trim().to_ascii_lowercase(),
+            plain: None,
+            body: response.into_body().into_reader(),
+            watch: watch.clone(),
+        }
+    }
+
     /// Reads what is there, waiting for at least one byte; 0 is the end. A coded body comes once it is complete.
     pub fn read(&mut self, buf: &mut [u8]) -> Result<usize, Fault> {
         let is_coded = !matches!(self.coding.as_str(), "" | "identity");
@@ -161,7 +170,8 @@ impl Answer {
     }
 }
 
-fn fault(e: ureq::Error, watch: &Watch, https: bool) -> Fault {
+/// What an error of a call means, by what its watch saw.
+pub fn fault(e: ureq::Error, watch: &Watch, https: bool) -> Fault {
     use io::ErrorKind::*;
     match watch.trip() {
         Some(Trip::Cancelled) => return Fault::Cancelled,

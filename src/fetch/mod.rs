@@ -5,6 +5,7 @@ pub mod dial;
 pub mod guard;
 pub mod http;
 pub mod inflate;
+pub mod kept;
 pub mod outbound;
 pub mod sse;
 pub mod tls;
