@@ -4,13 +4,15 @@
 //! has whatever may hang. Nothing is tried again here: what became of a call is told (`Outcome`), the owner decides.
 use super::form::{Form, Upload, form};
 use super::outcome::Outcome;
-use super::token::Token;
+use super::refusal::{Refusal, Why};
+use super::token::BotToken;
+use super::update::{KINDS, Update};
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
 use crate::fetch::dial::Timeouts;
-use crate::fetch::http::Answer;
-use crate::fetch::kept::{Body, Kept, Request, is_address};
-use crate::json::json;
+use crate::fetch::http::{Answer, Fault};
+use crate::fetch::kept::{Body, Failed, Kept, Request, is_address};
+use crate::json::{self, json};
 use crate::parts::Parts;
 use serde_json::{Map, Value};
 use std::io::{Cursor, Write};
@@ -21,83 +23,51 @@ pub const ROOT: &str = "https://api.telegram.org";
 const CONNECT: Duration = Duration::from_secs(10);
 /// For a call that needs no time of its own.
 pub const CALL: Duration = Duration::from_secs(30);
-/// How much longer than its own time a poll may take before its connection counts as dead.
+/// How much longer than its own time a poll may take before its connection counts as dead (R-07c).
 const POLL_SLACK: Duration = Duration::from_secs(10);
 /// Answers are 4 MiB at most.
 const MAX_ANSWER: usize = 8 << 20;
 
-/// Which bot, and the way to it. A clone is another bot's beginning.
-#[derive(Clone)]
-pub struct Account {
-    token: Token,
+/// One bot, the way to its API, and a connection there.
+pub struct Bot {
+    token: BotToken,
     root: String,
     proxy: Option<String>,
+    kept: Kept,
+    /// Whether the log was told of updates without an id.
+    has_told: bool,
 }
 
-impl Account {
-    pub fn new(token: Token, root: Option<&str>, proxy: Option<&str>) -> Result<Account> {
-        let root = root.unwrap_or(ROOT).trim().trim_end_matches('/');
-        if !is_address(root) {
+/// What came, as it came.
+struct Raw {
+    status: u16,
+    after: Option<Duration>,
+    body: Vec<u8>,
+}
+
+impl Bot {
+    pub fn new(token: BotToken, root: &str, proxy: Option<&str>) -> Result<Bot> {
+        let root = root.trim().trim_end_matches('/').to_string();
+        if !is_address(&root) {
             return Err(Error::config(
                 "channels.telegram.apiRoot is no http:// or https:// address: write it as https://host[:port]",
             ));
         }
-        Ok(Account { token, root: root.to_string(), proxy: proxy.map(str::to_string) })
-    }
-
-    pub fn token(&self) -> &Token {
-        &self.token
-    }
-
-    /// The host, for sentences.
-    fn host(&self) -> &str {
-        let rest = self.root.split_once("://").map_or(self.root.as_str(), |(_, rest)| rest);
-        let host = rest.split('/').next().unwrap_or_default();
-        host.rsplit('@').next().unwrap_or_default()
-    }
-}
-
-/// A connection to the Bot API.
-pub struct Bot {
-    account: Account,
-    kept: Kept,
-}
-
-impl Bot {
-    pub fn new(account: Account) -> Result<Bot> {
-        let kept = Kept::new(account.proxy.as_deref())?;
-        Ok(Bot { account, kept })
+        let kept = Kept::new(proxy)?;
+        Ok(Bot { token, root, proxy: proxy.map(str::to_string), kept, has_told: false })
     }
 
     /// The same bot over a connection of its own.
     pub fn another(&self) -> Result<Bot> {
-        Bot::new(self.account.clone())
+        Bot::new(self.token.clone(), &self.root, self.proxy.as_deref())
     }
 
     /// Calls a method with these parameters, an object, and waits for its answer.
-    pub fn call(&mut self, method: &str, params: &Value, cancel: &Cancel) -> Outcome {
-        self.call_within(method, params, cancel, CALL)
-    }
-
-    /// The newest updates from this id on; waits up to `wait` for the first.
-    pub fn updates(
-        &mut self,
-        offset: Option<i64>,
-        wait: Duration,
-        kinds: &[&str],
-        cancel: &Cancel,
-    ) -> Outcome {
-        let mut params = json!({"timeout": wait.as_secs(), "limit": 100, "allowed_updates": kinds});
-        if let (Some(offset), Some(members)) = (offset, params.as_object_mut()) {
-            members.insert("offset".into(), offset.into());
+    pub fn call(&mut self, method: &str, params: &Value, time: Duration, cancel: &Cancel) -> Outcome {
+        match self.post(method, params, time, cancel) {
+            Ok(raw) => self.judge(&raw, method),
+            Err(failed) => self.failed(&failed, method),
         }
-        self.call_within("getUpdates", &params, cancel, wait + POLL_SLACK)
-    }
-
-    fn call_within(&mut self, method: &str, params: &Value, cancel: &Cancel, time: Duration) -> Outcome {
-        let text = params.to_string();
-        let (length, mut read) = (text.len() as u64, Cursor::new(text));
-        self.ask(method, Body { content_type: "application/json", length, read: &mut read }, cancel, time)
     }
 
     /// The same with files.
@@ -105,7 +75,7 @@ impl Bot {
         &mut self,
         method: &str,
         params: &Map<String, Value>,
-        files: Vec<Upload>,
+        files: &[Upload],
         cancel: &Cancel,
     ) -> Outcome {
         let Form { content_type, length, mut body } = match form(params, files) {
@@ -114,54 +84,126 @@ impl Bot {
         };
         // A slow line of 32 KiB a second is given its time.
         let time = CALL + Duration::from_secs(length >> 15);
-        self.ask(method, Body { content_type: &content_type, length, read: &mut *body }, cancel, time)
+        let body = Body { content_type: &content_type, length, read: &mut *body };
+        match self.ask(method, body, time, cancel) {
+            Ok(raw) => self.judge(&raw, method),
+            Err(failed) => self.failed(&failed, method),
+        }
     }
 
-    fn ask(&mut self, method: &str, body: Body, cancel: &Cancel, time: Duration) -> Outcome {
-        let Bot { account, kept } = self;
-        let url = format!("{}/bot{}/{method}", account.root, account.token.reveal());
-        let request = Request { url: &url, body: Some(body) };
-        let failed = |failed| Outcome::failed(&failed, method, account.host(), &account.token);
-        let mut answer = match kept.send(request, cancel, times(time)) {
-            Ok(answer) => answer,
-            Err(e) => return failed(e),
+    /// The updates from this id on; waits up to `wait` for the first. Those before it are forgotten by Telegram.
+    pub fn updates(&mut self, offset: Option<i64>, wait: Duration, cancel: &Cancel) -> Outcome<Vec<Update>> {
+        let raw = match self.poll(offset, wait, 100, cancel) {
+            // Good JSON that is too much to be read: the one that makes it so is no wall before the others.
+            Ok(raw) if is_too_much(&raw) => match self.poll(offset, Duration::ZERO, 1, cancel) {
+                Ok(raw) if is_too_much(&raw) => return Update::unread(&raw.body),
+                other => other,
+            },
+            other => other,
         };
-        match answer.read_all(MAX_ANSWER) {
-            Ok(body) => Outcome::answered(answer.status, answer.retry_after, &body, method, &account.token),
-            Err(fault) => failed(crate::fetch::kept::Failed { fault, may_have_arrived: true }),
+        let judged = match raw {
+            Ok(raw) => self.judge(&raw, "getUpdates"),
+            Err(failed) => self.failed(&failed, "getUpdates"),
+        };
+        judged.map(|list| self.read_updates(&list))
+    }
+
+    fn read_updates(&mut self, list: &Value) -> Outcome<Vec<Update>> {
+        let Some(list) = list.as_array() else {
+            return Outcome::unknown("getUpdates: the answer is no list");
+        };
+        let read: Vec<Update> = list.iter().filter_map(Update::read).collect();
+        if read.len() < list.len() && !std::mem::replace(&mut self.has_told, true) {
+            log::warn!(target: "channels/telegram", "getUpdates: what has no update_id is passed over");
         }
+        if read.is_empty() && !list.is_empty() {
+            // They would come again at once, for ever.
+            return Outcome::unknown("getUpdates: nothing in the answer has an update_id");
+        }
+        Outcome::Done(read)
+    }
+
+    fn poll(
+        &mut self,
+        offset: Option<i64>,
+        wait: Duration,
+        most: usize,
+        cancel: &Cancel,
+    ) -> std::result::Result<Raw, Failed> {
+        let mut params = json!({"timeout": wait.as_secs(), "limit": most, "allowed_updates": KINDS});
+        if let (Some(offset), Some(members)) = (offset, params.as_object_mut()) {
+            members.insert("offset".into(), offset.into());
+        }
+        self.post("getUpdates", &params, wait + POLL_SLACK, cancel)
+    }
+
+    fn post(
+        &mut self,
+        method: &str,
+        params: &Value,
+        time: Duration,
+        cancel: &Cancel,
+    ) -> std::result::Result<Raw, Failed> {
+        let text = params.to_string();
+        let (length, mut read) = (text.len() as u64, Cursor::new(text));
+        self.ask(method, Body { content_type: "application/json", length, read: &mut read }, time, cancel)
+    }
+
+    fn ask(
+        &mut self,
+        method: &str,
+        body: Body,
+        time: Duration,
+        cancel: &Cancel,
+    ) -> std::result::Result<Raw, Failed> {
+        let url = self.token.address(&self.root, "", method);
+        let answer = self.kept.send(Request { url: &url, body: Some(body) }, cancel, times(time))?;
+        whole(answer)
+    }
+
+    fn judge(&self, raw: &Raw, method: &str) -> Outcome {
+        Outcome::answered(raw.status, raw.after, &raw.body, method, &self.token)
+    }
+
+    fn failed<T>(&self, failed: &Failed, method: &str) -> Outcome<T> {
+        let rest = self.root.split_once("://").map_or(self.root.as_str(), |(_, rest)| rest);
+        let host = rest.split('/').next().unwrap_or_default();
+        Outcome::failed(failed, method, host.rsplit('@').next().unwrap_or_default(), &self.token)
     }
 
     /// Fetches a file by the path that `getFile` gave, at most `max` bytes of it; how many there were.
     pub fn download(&mut self, path: &str, max: u64, out: &mut dyn Write, cancel: &Cancel) -> Outcome<u64> {
-        let Bot { account, kept } = self;
         if path.starts_with('/') {
             return Outcome::not_sent(
                 "file: the Bot API server gives a path on its own disk; start it without --local",
             );
         }
-        let url = format!("{}/file/bot{}/{}", account.root, account.token.reveal(), escaped(path));
+        let url = self.token.address(&self.root, "file/", &escaped(path));
         let time = CALL + Duration::from_secs(max >> 15);
-        let failed = |failed| Outcome::failed(&failed, "file", account.host(), &account.token);
-        let mut answer = match kept.send(Request { url: &url, body: None }, cancel, times(time)) {
-            Ok(answer) => answer,
-            Err(e) => return failed(e),
+        let answer = self.kept.send(Request { url: &url, body: None }, cancel, times(time));
+        let mut answer = match answer {
+            Ok(answer) if answer.status == 200 => answer,
+            Ok(answer) => {
+                return match whole(answer) {
+                    Ok(raw) => self.judge(&raw, "file").map(|_| Outcome::unknown("file: the answer is none")),
+                    Err(failed) => self.failed(&failed, "file"),
+                };
+            }
+            Err(failed) => return self.failed(&failed, "file"),
         };
-        let lost = |fault| failed(crate::fetch::kept::Failed { fault, may_have_arrived: true });
-        if answer.status != 200 {
-            return match answer.read_all(MAX_ANSWER) {
-                Ok(body) => {
-                    Outcome::answered(answer.status, answer.retry_after, &body, "file", &account.token)
-                        .map(|_| Outcome::unknown("file: the answer is none"))
-                }
-                Err(fault) => lost(fault),
-            };
-        }
         match copy(&mut answer, max, out) {
             Ok(n) => Outcome::Done(n),
-            Err(Copy::Fault(fault)) => lost(fault),
+            Err(Copy::Fault(Fault::TooLong)) => Outcome::Refused(Refusal::too_big(max)),
+            Err(Copy::Fault(fault)) => self.failed(&Failed { fault, may_have_arrived: true }, "file"),
             Err(Copy::Disk(e)) => Outcome::not_sent(format!("file: it cannot be kept: {e}")),
         }
+    }
+}
+
+impl Refusal {
+    pub fn too_big(max: u64) -> Refusal {
+        let text = format!("file: it is larger than {} MB", max >> 20);
+        Refusal { why: Why::FileTooBig, code: 413, text }
     }
 }
 
@@ -170,8 +212,18 @@ fn times(time: Duration) -> Timeouts {
     Timeouts { connect: CONNECT.min(time), first_token: time, idle: time }
 }
 
+fn whole(mut answer: Answer) -> std::result::Result<Raw, Failed> {
+    let body = answer.read_all(MAX_ANSWER).map_err(|fault| Failed { fault, may_have_arrived: true })?;
+    Ok(Raw { status: answer.status, after: answer.retry_after, body })
+}
+
+fn is_too_much(raw: &Raw) -> bool {
+    let is_object = raw.status == 200 && raw.body.trim_ascii_start().starts_with(b"{");
+    is_object && super::outcome::read(&raw.body).is_none() && json::is_whole(&raw.body)
+}
+
 enum Copy {
-    Fault(crate::fetch::http::Fault),
+    Fault(Fault),
     Disk(std::io::Error),
 }
 
@@ -181,7 +233,7 @@ fn copy(answer: &mut Answer, max: u64, out: &mut dyn Write) -> std::result::Resu
         let n = answer.read(&mut buf).map_err(Copy::Fault)?;
         sum += n as u64;
         if sum > max {
-            return Err(Copy::Fault(crate::fetch::http::Fault::TooLong));
+            return Err(Copy::Fault(Fault::TooLong));
         }
         if n == 0 {
             return Ok(sum);

@@ -3,6 +3,7 @@ use super::super::form::Content;
 use super::super::refusal::Why;
 use super::*;
 use crate::cancel::Reason;
+use crate::settings::Secret;
 use std::io::{BufRead, BufReader, Read};
 use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, channel};
@@ -71,17 +72,16 @@ fn bot(port: u16) -> Bot {
 }
 
 fn bot_by(root: &str, proxy: Option<&str>) -> Bot {
-    let account = Account::new(Token::read(TOKEN).unwrap(), Some(root), proxy).unwrap();
-    Bot::new(account).unwrap()
+    Bot::new(token(), root, proxy).unwrap()
+}
+
+fn token() -> BotToken {
+    BotToken::read(&Secret::new(TOKEN)).unwrap()
 }
 
 fn call(bot: &mut Bot) -> Outcome {
-    bot.call_within(
-        "sendMessage",
-        &json!({"chat_id": 1, "text": "x"}),
-        &Cancel::new(),
-        Duration::from_millis(600),
-    )
+    let params = json!({"chat_id": 1, "text": "x"});
+    bot.call("sendMessage", &params, Duration::from_millis(600), &Cancel::new())
 }
 
 #[test]
@@ -138,7 +138,7 @@ fn a_stop_ends_a_call_at_once() {
     };
     crate::threads::bare("test-stop", 64 * 1024, stop).unwrap();
     let started = Instant::now();
-    let got = bot(port).updates(Some(5), Duration::from_secs(30), &["message"], &cancel);
+    let got = bot(port).updates(Some(5), Duration::from_secs(30), &cancel);
     assert!(matches!(got, Outcome::Unknown(why) if why.is_cancelled));
     assert!(started.elapsed() < Duration::from_secs(2));
 }
@@ -155,8 +155,7 @@ fn a_proxy_is_asked_to_connect_and_its_refusal_sends_nothing() {
     let (port, _asked) = serve(vec![vec![Act::Say("407 No", String::new())]]);
     let refused = call(&mut bot_by("http://api.telegram.invalid", Some(&format!("http://127.0.0.1:{port}"))));
     assert!(matches!(&refused, Outcome::NotSent(_)), "{refused:?}");
-    let account = Account::new(Token::read(TOKEN).unwrap(), None, Some("socks5://u:secret@h:1")).unwrap();
-    let error = Bot::new(account).err().unwrap();
+    let error = Bot::new(token(), ROOT, Some("socks5://u:secret@h:1")).err().unwrap();
     assert!(error.message().contains("http://host:port") && !error.message().contains("secret"), "{error}");
 }
 
@@ -169,7 +168,7 @@ fn files_go_as_parts_of_a_known_length() {
         content: Content::Bytes(b"inside".to_vec()),
     }];
     let params = json!({"chat_id": -100, "document": "attach://f", "reply_parameters": {"message_id": 5}});
-    let sent = bot(port).upload("sendDocument", params.as_object().unwrap(), files, &Cancel::new());
+    let sent = bot(port).upload("sendDocument", params.as_object().unwrap(), &files, &Cancel::new());
     assert!(matches!(sent, Outcome::Done(_)), "{sent:?}");
     let (_, request) = asked.recv().unwrap();
     for part in [
@@ -185,7 +184,7 @@ fn files_go_as_parts_of_a_known_length() {
         file_name: "a".into(),
         content: Content::Open(std::fs::File::open("/dev/zero").unwrap(), 51 << 20),
     };
-    let refused = bot(port).upload("sendDocument", params.as_object().unwrap(), vec![large], &Cancel::new());
+    let refused = bot(port).upload("sendDocument", params.as_object().unwrap(), &[large], &Cancel::new());
     assert!(matches!(refused, Outcome::NotSent(why) if why.text.contains("50 MB")));
 }
 
@@ -204,7 +203,7 @@ fn files_are_fetched_up_to_a_limit() {
     };
     assert_eq!(get(5), (Outcome::Done(5), b"12345".to_vec()));
     assert!(asked.recv().unwrap().1.contains("/a%20b/%C3%BC.txt "));
-    assert!(matches!(get(4).0, Outcome::Unknown(why) if why.text.contains("more than is taken")));
+    assert!(matches!(get(4).0, Outcome::Refused(why) if why.why == Why::FileTooBig));
     assert!(matches!(get(5).0, Outcome::Refused(why) if why.why == Why::NotFound));
     let local = bot(port).download("/var/lib/x", 5, &mut Vec::new(), &Cancel::new());
     assert!(matches!(local, Outcome::NotSent(_)));
@@ -224,8 +223,7 @@ fn sec_25_the_token_is_in_no_outcome() {
         assert!(!got.contains("CANARY") && !got.contains("Done"), "{got}");
     }
     for root in ["http://h h", "ftp://x", "", "http://", "http://[::1"] {
-        let made = Account::new(Token::read(TOKEN).unwrap(), Some(root), None);
-        let got = made.map(|account| format!("{:?}", call(&mut Bot::new(account).unwrap())));
-        assert!(got.is_err_and(|e| !e.message().contains("CANARY")), "{root}");
+        let made = Bot::new(token(), root, None);
+        assert!(made.is_err_and(|e| !e.message().contains("CANARY")), "{root}");
     }
 }

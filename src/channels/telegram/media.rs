@@ -48,6 +48,14 @@ pub enum FileKind {
     Sticker,
 }
 
+#[cfg(test)]
+impl File {
+    pub fn named(kind: FileKind, id: &str, size: Option<u64>) -> File {
+        let value = crate::json::json!({"file_id": id, "file_size": size});
+        file(&value, kind).unwrap()
+    }
+}
+
 const KINDS: &[(&str, FileKind)] = &[
     ("video", FileKind::Video),
     ("video_note", FileKind::VideoNote),

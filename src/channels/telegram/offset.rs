@@ -5,8 +5,8 @@
 //! them, and what it says is believed of the same bot and for a week only, after which Telegram's ids begin anew. The
 //! caller writes it after its journal: what stands here was taken for good.
 use crate::error::Result;
-use crate::files;
-use crate::json::json;
+use crate::files::{self, Lock};
+use crate::json::{self, json};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -46,7 +46,7 @@ impl Position {
                 );
             }
         };
-        let value: Value = serde_json::from_str(&text).unwrap_or(Value::Null);
+        let value: Value = json::read(&text, 10_000, 8).unwrap_or(Value::Null);
         let number = |name: &str| value.get(name).and_then(Value::as_i64);
         let (version, last) = (number("version"), number("lastUpdateId"));
         let Some(last) = last.filter(|_| version.is_some_and(|version| (1..=3).contains(&version))) else {
@@ -76,7 +76,8 @@ impl Position {
             }
             (None, _) => Some(last),
         };
-        position.floor = floor.map(|floor| (floor, written_ms));
+        // Of a file that says whose it is there is no doubt.
+        position.floor = floor.map(|floor| (floor, if owner.is_some() { u64::MAX } else { written_ms }));
         (position, None)
     }
 
@@ -106,8 +107,8 @@ impl Position {
         self.taken.insert(id);
         while self.taken.len() > MOST {
             let Some(lowest) = self.taken.pop_first() else { return };
-            let (floor, at_ms) = self.floor.unwrap_or((lowest, u64::MAX));
-            self.floor = Some((floor.max(lowest), at_ms));
+            let floor = self.floor.map_or(lowest, |(floor, _)| floor.max(lowest));
+            self.floor = Some((floor, u64::MAX));
         }
     }
 
@@ -126,6 +127,12 @@ impl Position {
         let text = serde_json::to_string(&value).unwrap_or_default();
         files::write_atomic(&self.path, format!("{text}\n").as_bytes())
     }
+}
+
+/// The right to poll for a bot, for as long as it is held: two polls of one token end each other (R-07a). `None` where
+/// another account or gateway with this state directory has it.
+pub fn claim(state: &Path, bot: i64) -> Result<Option<Lock>> {
+    Lock::try_now(&state.join("telegram").join(format!("poll-{bot}.lock")))
 }
 
 fn path(state: &Path, account: &str) -> PathBuf {
@@ -214,6 +221,29 @@ mod tests {
         assert!(!position.is_taken(6, Some(now_s() + 600)) && !position.is_taken(7, None));
         let (_, note) = Position::load(&state, "default", BOT, crate::clock::now_ms() + WEEK_MS + 60_000);
         assert!(note.unwrap().contains("older than a week"));
+        std::fs::remove_dir_all(state).unwrap();
+    }
+
+    #[test]
+    fn r_32_what_a_thousand_later_ones_pushed_out_stays_taken() {
+        let (state, mut position, _) = load("pushed", Some(r#"{"version":1,"lastUpdateId":50}"#));
+        (60..2000).for_each(|id| position.take(id));
+        // A redelivery of a message that is newer than the original's file.
+        assert!(position.is_taken(70, Some(now_s() + 3600)));
+        position.save().unwrap();
+        let (mut again, _) = Position::load(&state, "default", BOT, crate::clock::now_ms());
+        assert!(again.is_taken(70, Some(now_s() + 3600)) && !again.is_taken(2000, None));
+        std::fs::remove_dir_all(state).unwrap();
+    }
+
+    #[test]
+    fn r_07a_one_poller_a_token() {
+        let (state, _, _) = load("claim", None);
+        let held = claim(&state, BOT).unwrap();
+        assert!(held.is_some() && claim(&state, BOT).unwrap().is_none());
+        assert!(claim(&state, BOT + 1).unwrap().is_some(), "another bot's is another");
+        drop(held);
+        assert!(claim(&state, BOT).unwrap().is_some());
         std::fs::remove_dir_all(state).unwrap();
     }
 

@@ -1,11 +1,12 @@
 //! What became of a call: carried out, refused, never sent, or nobody knows (R-10c, R-30). Pure.
 use super::refusal::{Refusal, Why};
-use super::token::Token;
+use super::token::BotToken;
 use crate::fetch::dial::Phase;
 use crate::fetch::http::Fault;
 use crate::fetch::kept::Failed;
-use crate::parts::Parts;
-use serde_json::Value;
+use crate::json;
+use crate::parts::first;
+use serde_json::{Map, Value};
 use std::time::Duration;
 
 #[derive(Debug, Clone, PartialEq)]
@@ -46,7 +47,7 @@ impl<T> Outcome<T> {
     }
 
     /// No answer came.
-    pub fn failed(failed: &Failed, method: &str, host: &str, token: &Token) -> Outcome<T> {
+    pub fn failed(failed: &Failed, method: &str, host: &str, token: &BotToken) -> Outcome<T> {
         let text = token.hide(&format!("{method}: {host} {}", sentence(&failed.fault)));
         let trouble = Trouble { text, is_cancelled: failed.fault == Fault::Cancelled };
         if failed.may_have_arrived { Outcome::Unknown(trouble) } else { Outcome::NotSent(trouble) }
@@ -60,13 +61,13 @@ impl Outcome {
         after: Option<Duration>,
         body: &[u8],
         method: &str,
-        token: &Token,
+        token: &BotToken,
     ) -> Outcome {
-        match serde_json::from_slice::<Value>(body) {
-            Ok(Value::Object(mut answer)) if answer.get("ok") == Some(&Value::Bool(true)) => {
+        match read(body) {
+            Some(mut answer) if answer.get("ok") == Some(&Value::Bool(true)) => {
                 Outcome::Done(answer.remove("result").unwrap_or(Value::Null))
             }
-            Ok(Value::Object(answer)) if answer.get("ok") == Some(&Value::Bool(false)) => {
+            Some(answer) if answer.get("ok") == Some(&Value::Bool(false)) => {
                 let code = answer.get("error_code").and_then(Value::as_i64).unwrap_or(i64::from(status));
                 let text = answer.get("description").and_then(Value::as_str).unwrap_or_default();
                 let parameter = |name: &str| answer.get("parameters")?.get(name)?.as_i64();
@@ -80,13 +81,18 @@ impl Outcome {
     }
 }
 
+/// An answer's members; a hundred updates full of entities fit.
+pub fn read(body: &[u8]) -> Option<Map<String, Value>> {
+    json::read_object(body, 200_000, json::DEEPEST).ok()
+}
+
 fn refused(
     code: i64,
     text: &str,
     after: Option<Duration>,
     migrated: Option<i64>,
     method: &str,
-    token: &Token,
+    token: &BotToken,
 ) -> Outcome {
     let said: String = token.hide(&text.chars().take(300).collect::<String>());
     if code >= 500 {
@@ -94,12 +100,13 @@ fn refused(
     }
     Outcome::Refused(Refusal {
         why: Why::read(code, text, after, migrated),
+        code,
         text: format!("{method}: {said} ({code})"),
     })
 }
 
-fn foreign(status: u16, after: Option<Duration>, body: &[u8], method: &str, token: &Token) -> Outcome {
-    let start = String::from_utf8_lossy(body.head(body.len().min(60))).replace(['\r', '\n'], " ");
+fn foreign(status: u16, after: Option<Duration>, body: &[u8], method: &str, token: &BotToken) -> Outcome {
+    let start = String::from_utf8_lossy(first(body, 60)).replace(['\r', '\n'], " ");
     let said = token.hide(start.trim());
     match status {
         413 | 429 => refused(i64::from(status), "", after, None, method, token),
@@ -130,11 +137,18 @@ fn sentence(fault: &Fault) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings::Secret;
 
     const TOKEN: &str = "123456:AAcanaryCANARYcanaryCANARY";
 
     fn answered(status: u16, body: &str) -> Outcome {
-        Outcome::answered(status, None, body.as_bytes(), "sendMessage", &Token::read(TOKEN).unwrap())
+        Outcome::answered(
+            status,
+            None,
+            body.as_bytes(),
+            "sendMessage",
+            &BotToken::read(&Secret::new(TOKEN)).unwrap(),
+        )
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::time::Duration;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
     pub why: Why,
+    pub code: i64,
     /// Telegram's own words, without the token.
     pub text: String,
 }
@@ -94,6 +95,7 @@ const FRAGMENTS: &[(&str, Why)] = &[
     ("text is empty", Why::Empty),
     ("text must be non-empty", Why::Empty),
     ("is too long", Why::TooLong),
+    ("_too_long", Why::TooLong),
     ("button_data_invalid", Why::Buttons),
     ("inline keyboard button", Why::Buttons),
     ("unsupported parse_mode", Why::Buttons),

@@ -1,48 +1,54 @@
-//! A bot's token: the one secret of a Telegram account. It never appears in a text (SEC-25).
+//! A bot's token as the Bot API takes it: a secret that stands in every address, so it is made an address here and
+//! taken out of every text (SEC-25). Where it comes from says `channels::token`.
 //!
 //! Pure. The bot's id stands in front of the colon, so that it is known without a call.
 use crate::error::{Error, Result};
+use crate::settings::Secret;
 use std::fmt;
 
-#[derive(Clone, PartialEq, Eq)]
-pub struct Token(String);
+#[derive(Clone)]
+pub struct BotToken {
+    secret: Secret,
+    id: i64,
+}
 
-impl Token {
+impl BotToken {
     /// The token as BotFather gives it: `<bot id>:<secret>`.
-    pub fn read(text: &str) -> Result<Token> {
-        let text = text.trim();
-        let is_secret = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-        let fits = text.split_once(':').is_some_and(|(id, secret)| {
-            id.parse::<i64>().is_ok_and(|id| id > 0) && secret.len() >= 20 && secret.chars().all(is_secret)
+    pub fn read(secret: &Secret) -> Result<BotToken> {
+        let text = secret.reveal().trim();
+        let is_letter = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+        let id = text.split_once(':').and_then(|(id, rest)| {
+            let fits = rest.len() >= 20 && rest.chars().all(is_letter);
+            id.parse().ok().filter(|id| fits && *id > 0)
         });
-        if fits {
-            return Ok(Token(text.to_string()));
-        }
-        Err(Error::config(
-            "the Telegram bot token does not look like one (<number>:<letters>): copy it again from @BotFather",
-        ))
+        let id = id.ok_or_else(|| {
+            Error::config(
+                "the Telegram bot token does not look like one (<number>:<letters>): copy it again from @BotFather",
+            )
+        })?;
+        Ok(BotToken { secret: Secret::new(text), id })
     }
 
     /// The bot's own user id.
-    pub fn bot_id(&self) -> i64 {
-        self.0.split(':').next().and_then(|id| id.parse().ok()).unwrap_or(0)
+    pub fn id(&self) -> i64 {
+        self.id
     }
 
-    /// For the address of a call, and nothing else.
-    pub fn reveal(&self) -> &str {
-        &self.0
+    /// Where a method is called, or with `file/` before it where a file lies.
+    pub fn address(&self, root: &str, before: &str, last: &str) -> String {
+        format!("{root}/{before}bot{}/{last}", self.secret.reveal())
     }
 
-    /// The text without the token or its secret part.
+    /// The text without the secret part.
     pub fn hide(&self, text: &str) -> String {
-        let secret = self.0.split_once(':').map_or(self.0.as_str(), |(_, secret)| secret);
-        text.replace(secret, "***")
+        let token = self.secret.reveal();
+        text.replace(token.split_once(':').map_or(token, |(_, secret)| secret), "***")
     }
 }
 
-impl fmt::Debug for Token {
+impl fmt::Debug for BotToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Token({})", self.bot_id())
+        write!(f, "BotToken({})", self.id)
     }
 }
 
@@ -50,12 +56,17 @@ impl fmt::Debug for Token {
 mod tests {
     use super::*;
 
+    fn read(text: &str) -> Result<BotToken> {
+        BotToken::read(&Secret::new(text))
+    }
+
     #[test]
     fn sec_25_a_token_shows_its_number_only() {
-        let token = Token::read(" 123456:AAcanaryCANARYcanaryCANARY-_1\n").unwrap();
-        assert_eq!((token.bot_id(), format!("{token:?}")), (123_456, "Token(123456)".to_string()));
-        let text = format!("no https://h/bot{}/getMe", token.reveal());
-        assert_eq!(token.hide(&text), "no https://h/bot123456:***/getMe");
+        let token = read(" 123456:AAcanaryCANARYcanaryCANARY-_1\n").unwrap();
+        assert_eq!((token.id(), format!("{token:?}")), (123_456, "BotToken(123456)".to_string()));
+        let address = token.address("https://h", "file/", "a");
+        assert_eq!(address, "https://h/file/bot123456:AAcanaryCANARYcanaryCANARY-_1/a");
+        assert_eq!(token.hide(&format!("no {address}")), "no https://h/file/bot123456:***/a");
         for wrong in [
             "",
             "abc",
@@ -64,7 +75,7 @@ mod tests {
             "1:AAcanaryCANARYcanary/CANARY",
             "-1:AAcanaryCANARYcanaryCANARY",
         ] {
-            let error = Token::read(wrong).unwrap_err();
+            let error = read(wrong).unwrap_err();
             assert!(!error.message().contains("CANARY"), "{wrong}");
         }
     }

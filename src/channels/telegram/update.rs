@@ -3,11 +3,20 @@
 //! Lenient: a member that is missing or of another kind is left out, a kind that is not known is named and skipped. Only
 //! an update without its id is lost. Ids are i64, groups' are negative.
 use super::message::{Chat, Message, Sender};
+use super::outcome::Outcome;
 use serde_json::Value;
 
 /// The kinds that are asked for.
-pub const KINDS: &[&str] =
-    &["message", "edited_message", "callback_query", "message_reaction", "my_chat_member", "poll_answer"];
+pub const KINDS: &[&str] = &[
+    "message",
+    "edited_message",
+    "channel_post",
+    "edited_channel_post",
+    "callback_query",
+    "message_reaction",
+    "my_chat_member",
+    "poll_answer",
+];
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Update {
@@ -17,6 +26,7 @@ pub struct Update {
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum What {
+    /// Of a chat, or a channel's post: the chat says which.
     Message(Box<Message>),
     Edited(Box<Message>),
     Press(Box<Press>),
@@ -78,6 +88,17 @@ impl Update {
         Some(Update { id, what: what.unwrap_or_else(|| What::Skipped(kind.chars().take(60).collect())) })
     }
 
+    /// The one update of an answer that is too much to be read, as far as its id can be found.
+    pub fn unread(body: &[u8]) -> Outcome<Vec<Update>> {
+        let text = String::from_utf8_lossy(body);
+        let after = text.split_once("\"update_id\":").map(|(_, after)| after.trim_start());
+        let id = after.and_then(|after| after.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok());
+        match id {
+            Some(id) => Outcome::Done(vec![Update { id, what: What::Skipped("an unreadable one".into()) }]),
+            None => Outcome::unknown("getUpdates: the answer cannot be read"),
+        }
+    }
+
     /// When it happened, in seconds; a press has no time.
     pub fn date(&self) -> Option<i64> {
         match &self.what {
@@ -91,8 +112,8 @@ impl Update {
 
 fn what(kind: &str, value: &Value) -> Option<What> {
     Some(match kind {
-        "message" => What::Message(Box::new(Message::read(value)?)),
-        "edited_message" => What::Edited(Box::new(Message::read(value)?)),
+        "message" | "channel_post" => What::Message(Box::new(Message::read(value)?)),
+        "edited_message" | "edited_channel_post" => What::Edited(Box::new(Message::read(value)?)),
         "callback_query" => What::Press(Box::new(press(value)?)),
         "message_reaction" => What::Reaction(Box::new(reaction(value)?)),
         "my_chat_member" => What::Member(Box::new(member(value)?)),
