@@ -388,6 +388,6 @@ impl Transport for Socket {
     /// One that waits is silent: what can be read is its end, or nothing that belongs to a next answer.
     fn is_open(&mut self) -> bool {
         let mut polled = [PollFd::new(&self.stream, PollFlags::IN)];
-        poll(&mut polled, Some(&Timespec::default())).is_ok_and(|ready| ready == 0)
+        crate::sys::poll(&mut polled, Some(Duration::ZERO)).is_ok_and(|ready| ready == 0)
     }
 }
