@@ -2,6 +2,8 @@
 //!
 //! Pure; for the threads that read files, attachments and pages. Nothing here fails because of single bytes: what
 //! cannot be read becomes U+FFFD. Only what is no text at all (`is_binary`) is refused. The tables are `encoding_rs`'s.
+pub mod wide;
+
 use crate::parts::{Parts, first, within};
 use encoding_rs::{
     BIG5, DecoderResult, EUC_JP, EUC_KR, Encoding, GB18030, KOI8_R, SHIFT_JIS, UTF_8, UTF_16BE, UTF_16LE,
@@ -24,6 +26,11 @@ pub struct Text {
 /// The bytes as text of at most `most` bytes; `None` when they are none. `label` is what came with them; with
 /// `is_cut` there was more, and half a character at the end is left out.
 pub fn decode(bytes: Vec<u8>, label: Option<&str>, is_cut: bool, most: usize) -> Option<Text> {
+    // Before UTF-16, whose mark one of its marks begins with.
+    let cut_to = |text: Text| Text { text: cut(text.text, most), ..text };
+    if let Some(text) = wide::four(&bytes, is_cut) {
+        return Some(cut_to(text));
+    }
     if let Some((encoding, bom)) = Encoding::for_bom(&bytes) {
         let rest = bytes.tail(bom);
         return if encoding == UTF_8 {
@@ -46,7 +53,8 @@ pub fn decode(bytes: Vec<u8>, label: Option<&str>, is_cut: bool, most: usize) ->
             // A file that was being written when the power failed begins or ends in zeros.
             None if is_padded(&bytes) => decode(within_zeros(&bytes).to_vec(), label, is_cut, most),
             None if is_binary(&bytes) => {
-                wide_words(&bytes).and_then(|encoding| by(encoding, &bytes, is_cut, most))
+                let in_words = wide_words(&bytes).and_then(|encoding| by(encoding, &bytes, is_cut, most));
+                in_words.or_else(|| wide::around_zeros(&bytes).map(cut_to))
             }
             None if is_utf8 || is_nearly_utf8(&bytes) => utf8(bytes, is_cut, most),
             None => by(guess(first(&bytes, SAMPLE)), &bytes, is_cut, most),

@@ -160,6 +160,27 @@ fn a_model_is_chosen_by_name_number_or_short_name() {
     assert_eq!(used(&mut chat, 9), "m");
 }
 
+/// T2, item 7: the configuration may forbid later what a session chose.
+#[test]
+fn b_a_choice_that_is_no_longer_listed_gives_way_to_the_agents_own_model() {
+    let server = ModelServer::start(vec![texts(&["fine"])]);
+    let mut config = server.config();
+    merge(&mut config, &json!({"agents": {"defaults": {"models": {"test/m": {}}}}}));
+    #[expect(clippy::disallowed_methods, reason = "the gateway goes by this clock")]
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis() as u64;
+    let index = json!({KEY: {"sessionId": "0b7e4a55-0000-4000-8000-000000000001", "updatedAt": now,
+        "providerOverride": "test", "modelOverride": "deep"}});
+    let setup = Setup::config(config).file("agents/main/sessions/sessions.json", index.to_string());
+    let gateway = Gateway::start(&setup);
+    let mut chat = Chat::new(&gateway);
+    chat.say("hi");
+    let body = server.requests(1)[0]["body"].clone();
+    assert_eq!(body["model"], "m");
+    assert!(body.to_string().contains("test/deep is no longer among"), "{body}");
+    assert!(chat.entry().get("modelOverride").is_none());
+    assert!(chat.say("/model").contains("test/m"));
+}
+
 #[test]
 fn new_and_reset_start_a_session_and_go_on() {
     let (server, gateway) = start(json!({"session": {"resetTriggers": ["clean slate"]}}));

@@ -5,11 +5,10 @@
 use crate::clock;
 use crate::env::Env;
 use crate::models::provider::Secret;
-use crate::{files, json};
+use crate::{files, json, logging};
 use serde_json::{Map, Value};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 
 /// The longest file read, in bytes, the most values in it and how deep they are nested.
 const MAX_FILE: u64 = 1 << 20;
@@ -17,21 +16,9 @@ const MAX_VALUES: usize = 20_000;
 const MAX_DEPTH: usize = 16;
 /// The file of versions before there were profiles.
 const OLD_BOOK: &str = "auth.json";
-/// How many warnings are remembered as told.
-const MAX_TOLD: usize = 64;
-
-/// What was told, so that it is not told again at each turn.
-static TOLD: Mutex<Vec<String>> = Mutex::new(Vec::new());
-
 /// Warns, unless that was said before.
 pub fn tell_once(warning: String) {
-    let mut told = TOLD.lock().unwrap_or_else(PoisonError::into_inner);
-    if told.contains(&warning) {
-        return;
-    }
-    log::warn!(target: "gateway/agent", "{warning}");
-    told.truncate(MAX_TOLD - 1);
-    told.insert(0, warning);
+    logging::warn_once("gateway/agent", warning);
 }
 
 /// An agent's file: `auth-profiles.json`, or, where there is none, the `auth.json` of earlier versions.
@@ -83,7 +70,7 @@ fn tell_shapes(file: &Path, book: &Map<String, Value>, bytes: &[u8]) {
         let text = String::from_utf8_lossy(bytes);
         let before = text.split_once(&Value::from(name).to_string()).map_or("", |(before, _)| before);
         let line = before.matches('\n').count() + 1;
-        let name = crate::logging::quoted(name);
+        let name = logging::quoted(name);
         tell_once(format!("{}:{line}: {name} {wrong}", file.display()));
     };
     match book.get("profiles") {

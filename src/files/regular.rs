@@ -46,6 +46,10 @@ fn checked(options: &mut OpenOptions, path: &Path) -> Result<File> {
         Ok(file) if file.metadata()?.is_file() => Ok(file),
         Ok(_) => Err(no_file()),
         Err(e) if e.kind() == ErrorKind::IsADirectory => Err(no_file()),
+        Err(_) if path.is_symlink() => Err(Error::new(
+            ErrorKind::InvalidInput,
+            "a link, which is not followed; put the file itself in its place",
+        )),
         Err(e) => Err(e),
     }
 }

@@ -46,7 +46,10 @@ const MAX_LINE: usize = 8 << 10;
 const FLUSH: Duration = Duration::from_millis(500);
 
 /// With whether the command line asked for all.
+/// How many warnings are remembered as said.
+const MAX_TOLD: usize = 64;
 static QUEUE_END: OnceLock<(Sender<Message>, bool)> = OnceLock::new();
+static TOLD: Mutex<Vec<String>> = Mutex::new(Vec::new());
 static CURRENT: Mutex<Option<PathBuf>> = Mutex::new(None);
 /// What no line may show.
 static SECRETS: RwLock<Redactor> = RwLock::new(Redactor::EMPTY);
@@ -112,6 +115,16 @@ pub fn hide(secrets: Vec<String>) {
 /// What `debug!` calls.
 pub fn say_debug(target: &str, text: std::fmt::Arguments) {
     log::logger().log(&Record::builder().level(Level::Debug).target(target).args(text).build());
+}
+
+/// A warning that is not said again while the process runs, as far as it remembers.
+pub fn warn_once(target: &str, warning: String) {
+    let mut told = TOLD.lock().unwrap_or_else(PoisonError::into_inner);
+    if !told.contains(&warning) {
+        log::warn!(target: target, "{warning}");
+        told.truncate(MAX_TOLD - 1);
+        told.insert(0, warning);
+    }
 }
 
 /// Waits, not for long, until everything logged so far is written.

@@ -10,6 +10,7 @@ use crate::agent::run::{Job as Turn, Task};
 use crate::agents::Agents;
 use crate::error::Result;
 use crate::metrics::{self, Metric};
+use crate::models::catalogue::permits;
 use crate::sessions::Entry;
 use std::collections::VecDeque;
 
@@ -109,12 +110,15 @@ impl Runs {
             Ok(entry) => entry,
             Err(e) => return Some(Err(e)),
         };
+        let key = run.new.key.clone();
+        let (entry, lost) = self.with_permitted(world, &key, entry);
         let mut said: Vec<Said> =
             together.iter().filter_map(|id| self.map.get(id)).map(|run| run.said()).collect();
         if let Some(key) = self.answered_session(id)
             && let Some(first) = said.first_mut()
         {
             first.notes = world.take_notes(&key);
+            first.notes.extend(lost.map(|note| (world.now(), note)));
         }
         let verbose = self.verbose_of(world, &self.map.get(id)?.agent, &entry);
         let mono = world.mono();
@@ -158,6 +162,23 @@ impl Runs {
             mailbox: run.mailbox.clone(),
             cancel: run.cancel.clone(),
         }))
+    }
+
+    /// The entry without a model that its session has chosen before the configuration forbade it, and what to say of it.
+    fn with_permitted(&self, world: &mut dyn World, key: &str, mut entry: Entry) -> (Entry, Option<String>) {
+        let settings = world.settings();
+        let (config, agent) = (settings.config(), world.owner(key).unwrap_or_default());
+        let own = Agents::of(&config, &settings.env).model(&agent).unwrap_or_default();
+        let Some(lost) = entry.chosen_model().filter(|model| !permits(&config, model, &own)) else {
+            return (entry, None);
+        };
+        entry.choose_model(None);
+        world.update(key, &mut |entry| entry.choose_model(None));
+        let note = format!(
+            "The model {lost} is no longer among those that may be used; this session uses the agent's own again."
+        );
+        log::warn!(target: "gateway/agent", "session {}: agents.defaults.models no longer lists {lost}, which it had chosen; it uses the agent's own model again", crate::logging::quoted(key));
+        (entry, Some(note))
     }
 
     fn verbose_of(&self, world: &dyn World, agent: &str, entry: &Entry) -> Verbose {

@@ -20,7 +20,7 @@ use fitting::shorten;
 pub use fitting::{compacting, context, estimate};
 pub use index::{Index, Snapshot};
 pub use indexes::{entry, index, patch};
-use indexes::{index_text, kept};
+use indexes::{index_text, kept, others};
 pub use kept::Kept;
 pub use spending::{usage, usage_report, usage_scan, usage_series};
 pub use transcript::Transcript;

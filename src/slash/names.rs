@@ -1,7 +1,7 @@
 //! Models by name: which the configuration offers, which one a word means, and whether a session may choose it. Pure.
 use crate::config::Config;
 use crate::env::Env;
-use crate::models::catalogue::{allowed, unaliased};
+use crate::models::catalogue::{allowed, permits};
 use crate::models::provider::{BUILTIN, Provider};
 use serde_json::Value;
 
@@ -69,10 +69,9 @@ pub fn choice(config: &Config, env: &Env, word: &str, own: &str) -> Result<Strin
     }
     let provider = Provider::resolve(config, env, &reference).map_err(|e| e.message().to_string())?;
     let reference = format!("{}/{}", provider.id, provider.model);
-    let is_allowed = reference == unaliased(config, own)
-        || allowed(config).is_none()
-        || catalogue(config).contains(&reference);
-    is_allowed.then_some(reference).ok_or_else(|| "agents.defaults.models does not list it".to_string())
+    permits(config, &reference, own)
+        .then_some(reference)
+        .ok_or_else(|| "agents.defaults.models does not list it".to_string())
 }
 
 #[cfg(test)]

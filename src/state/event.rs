@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::protocol::events::Event as EventRow;
 use crate::protocol::frame::Payload;
 use crate::runs::Taken;
-use crate::sessions::Index;
+use crate::sessions::{Index, Kept};
 use crate::state::State;
 use crate::state::carrying::{Carry, Then};
 use serde_json::Value;
@@ -144,7 +144,8 @@ pub enum Event {
     /// The store thread has saved a session index, or could not.
     Saved {
         agent: String,
-        result: Result<()>,
+        /// What another program had written there.
+        result: Result<Vec<Arc<Kept>>>,
     },
     /// These are the agents now; `added` has the session indexes of those that are new.
     Agents {

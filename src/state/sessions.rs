@@ -220,15 +220,21 @@ impl Sessions {
     }
 
     /// The store thread has saved, or could not.
-    pub fn saved(&mut self, agent: &str, result: Result<()>, mono: u64) {
+    pub fn saved(&mut self, agent: &str, result: Result<Vec<Arc<Kept>>>, mono: u64) {
         let Some(agent) = self.agents.get_mut(agent) else { return };
         agent.saves = agent.saves.saturating_sub(1);
         agent.rest(mono);
-        if let Err(e) = result {
-            log::error!(target: "gateway/store", "{e}; it is tried again");
-            agent.save_at.get_or_insert(mono + RETRY);
-            // What was to be done after the save is not: a deletion has failed.
-            agent.is_leaving = false;
+        match result {
+            Ok(theirs) => {
+                let taken = theirs.into_iter().filter(|kept| agent.index.adopt(kept.clone())).count();
+                self.revision += taken as u64;
+            }
+            Err(e) => {
+                log::error!(target: "gateway/store", "{e}; it is tried again");
+                agent.save_at.get_or_insert(mono + RETRY);
+                // What was to be done after the save is not: a deletion has failed.
+                agent.is_leaving = false;
+            }
         }
         self.forget_left();
     }

@@ -233,7 +233,7 @@ fn write(Save { agent, index, waiting }: Save, state: &Sender<Event>) {
     // Before anything waits for the state thread, which may change entries meanwhile.
     drop(index);
     for (call, work) in waiting {
-        call.answer(result.clone().and_then(|()| work()).map_err(retryable_io));
+        call.answer(result.clone().and_then(|_| work()).map_err(retryable_io));
     }
     // The state thread is gone only at the very end, when nothing more is to be decided.
     let _ = state.send(Event::Saved { agent, result });
@@ -345,7 +345,7 @@ mod tests {
         go.send(()).unwrap();
         // Its end waits for the save too.
         store.finish(true);
-        assert!(matches!(events.try_recv(), Ok(Event::Saved { result: Ok(()), .. })));
+        assert!(matches!(events.try_recv(), Ok(Event::Saved { result: Ok(_), .. })));
         assert!(dir.0.join("sessions.json").is_file());
     }
 }

@@ -83,6 +83,13 @@ pub fn allowed(config: &Config) -> Option<&Map<String, Value>> {
     config.get("agents.defaults.models").and_then(Value::as_object).filter(|models| !models.is_empty())
 }
 
+/// Whether a session may use `reference`; `own` is what its agent uses.
+pub fn permits(config: &Config, reference: &str, own: &str) -> bool {
+    let primary = config.str("agents.defaults.model.primary");
+    let is = |name: &str| reference == unaliased(config, name);
+    allowed(config).is_none_or(|models| models.contains_key(reference)) || is(own) || primary.is_some_and(is)
+}
+
 /// Short names and the models they stand for.
 pub fn aliases(config: &Config) -> Vec<(&str, &str)> {
     let entries = allowed(config).into_iter().flatten();

@@ -2,13 +2,14 @@
 //!
 //! The state thread owns it and changes it in memory; `snapshot` shares the entries at no cost, so that other threads
 //! can list and save them while it goes on. `load` is for start-up: whatever the file holds, it succeeds.
-use crate::config::parse;
+use crate::config::{Stamp, parse};
 use crate::error::Result;
 use crate::files::{open_regular, read_bytes, write_over};
 use crate::json::{self, DEEPEST, Unread};
 use crate::session_key::KeyRules;
 use crate::sessions::entry::Entry;
 use crate::sessions::kept::Kept;
+use crate::sessions::others::{self, Seen};
 use crate::sessions::{index_text, is_session_id, rebuild};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, HashMap};
@@ -20,6 +21,8 @@ use std::sync::Arc;
 pub const MOST_BYTES: u64 = 256 << 20;
 /// Most values in an index: some 50,000 sessions.
 pub(in crate::sessions) const MAX_VALUES: usize = 5_000_000;
+/// How many removed sessions are remembered.
+const MAX_GONE: usize = 256;
 
 #[derive(Debug)]
 pub struct Index {
@@ -36,12 +39,21 @@ pub struct Snapshot {
     /// Copied by the first change after a snapshot, as long as that lives.
     order: Arc<BTreeMap<u64, Arc<Kept>>>,
     bytes: usize,
+    /// Sessions that were removed here, with their ids: another program may still write them.
+    gone: Arc<BTreeMap<Box<str>, Option<Box<str>>>>,
+    seen: Arc<Seen>,
 }
 
 impl Index {
     /// An index without entries that will be saved to `path`.
     pub fn empty(path: &Path) -> Index {
-        let all = Snapshot { path: path.into(), order: Arc::default(), bytes: 0 };
+        let all = Snapshot {
+            path: path.into(),
+            order: Arc::default(),
+            bytes: 0,
+            gone: Arc::default(),
+            seen: Arc::new(Seen::of(path)),
+        };
         Index { all, place: HashMap::new(), next: 0 }
     }
 
@@ -49,7 +61,8 @@ impl Index {
     /// aside, what can be known is put together again from it and from the transcripts beside it (R-09c), and
     /// the result is written. Keys of earlier versions become canonical. Also gives notes for the log.
     pub fn load(path: &Path, rules: &KeyRules) -> (Index, Vec<String>) {
-        if let Some(read) = Index::load_plain(path, rules) {
+        let canonical = |key: &str| rules.canonical(key).ok();
+        if let Some(read) = Index::load_plain(path, &canonical) {
             return read;
         }
         let mut notes = Vec::new();
@@ -68,7 +81,7 @@ impl Index {
         if let Some(map) = parse(&text) {
             // Two names of one session that become one are no damage.
             let unusable = map.values().filter(|value| !is_usable(value)).count();
-            let mut index = Index::from_map(path, map, rules, &mut notes);
+            let mut index = Index::from_map(path, map, &canonical, &mut notes);
             if unusable > 0 {
                 notes.push(format!(
                     "session index {}: {unusable} unusable entries; their conversations are looked for among the transcripts",
@@ -79,7 +92,7 @@ impl Index {
             return (index, notes);
         }
         let (rest, lost) = rebuild::salvage(&text);
-        let rest = Index::from_map(path, rest, rules, &mut notes);
+        let rest = Index::from_map(path, rest, &canonical, &mut notes);
         let index = Index::mended(rest, rules, &mut notes);
         notes.push(format!(
             "session index {} was damaged; rebuilt with {} sessions, {lost} of them without their settings",
@@ -87,6 +100,16 @@ impl Index {
             index.len()
         ));
         (index, notes)
+    }
+
+    /// The file as it is now, whoever wrote it, with its own names for sessions; `None` when it cannot be read.
+    pub(in crate::sessions) fn look(path: &Path) -> Option<Index> {
+        let as_it_is = |_: &str| None;
+        if let Some((index, _)) = Index::load_plain(path, &as_it_is) {
+            return Some(index);
+        }
+        let map = parse(&read_bytes(path, MOST_BYTES).ok()?)?;
+        Some(Index::from_map(path, map, &as_it_is, &mut Vec::new()))
     }
 
     /// With the transcripts that lost their entry; saved, once the damaged file is kept aside.
@@ -100,13 +123,13 @@ impl Index {
     }
 
     /// The way of nearly every start: the file is read entry by entry, and each is kept as it stands there.
-    fn load_plain(path: &Path, rules: &KeyRules) -> Option<(Index, Vec<String>)> {
+    fn load_plain(path: &Path, canonical: Canonical) -> Option<(Index, Vec<String>)> {
         let file = open_regular(path).ok().filter(|f| f.metadata().is_ok_and(|m| m.len() <= MOST_BYTES))?;
         let (mut index, mut notes) = (Index::empty(path), Vec::new());
         // The keys of entries that are written otherwise than they are called.
         let mut written = HashMap::<String, String>::new();
         index_text::read(file, |key, text| {
-            let known = rules.canonical(key);
+            let known = canonical(key);
             let name = known.as_deref().unwrap_or(key);
             let told = notes.len();
             let kept = Kept::read(name, text, index.all.dir(), &mut notes).ok()??;
@@ -132,12 +155,17 @@ impl Index {
         Some((index, notes))
     }
 
-    fn from_map(path: &Path, map: Map<String, Value>, rules: &KeyRules, notes: &mut Vec<String>) -> Index {
+    fn from_map(
+        path: &Path,
+        map: Map<String, Value>,
+        canonical: Canonical,
+        notes: &mut Vec<String>,
+    ) -> Index {
         let mut index = Index::empty(path);
         for (key, value) in map {
             let Some(entry) = Entry::from_value(&key, value, index.dir(), notes) else { continue };
             // A key that no rule knows stays as it is: it is someone else's, and must survive our rewriting.
-            let key = rules.canonical(&key).unwrap_or(key);
+            let key = canonical(&key).unwrap_or(key);
             index.put_newest(Kept::of(&key, &entry));
         }
         index
@@ -162,10 +190,26 @@ impl Index {
     }
 
     fn put_kept(&mut self, kept: Kept) {
+        self.put_shared(Arc::new(kept));
+    }
+
+    /// Takes over what another program has written, unless the session was changed here meanwhile.
+    pub fn adopt(&mut self, kept: Arc<Kept>) -> bool {
+        let is_free = match self.get(kept.key()) {
+            Some(own) => own.is_saved() || others::told_lost(kept.key()),
+            None => !self.has_removed(&kept),
+        };
+        if is_free {
+            self.put_shared(kept);
+        }
+        is_free
+    }
+
+    fn put_shared(&mut self, kept: Arc<Kept>) {
         let at = *self.place.entry(kept.key().into()).or_insert(self.next);
         self.next = self.next.max(at + 1);
         self.all.bytes += kept.size();
-        if let Some(old) = Arc::make_mut(&mut self.all.order).insert(at, Arc::new(kept)) {
+        if let Some(old) = Arc::make_mut(&mut self.all.order).insert(at, kept) {
             self.all.bytes -= old.size();
         }
     }
@@ -174,6 +218,11 @@ impl Index {
         let at = self.place.remove(key)?;
         let kept = Arc::make_mut(&mut self.all.order).remove(&at)?;
         self.all.bytes -= kept.size();
+        let gone = Arc::make_mut(&mut self.all.gone);
+        gone.insert(key.into(), kept.session_id().map(Box::from));
+        if gone.len() > MAX_GONE {
+            gone.pop_first();
+        }
         Some(kept)
     }
 
@@ -182,6 +231,9 @@ impl Index {
         self.all.clone()
     }
 }
+
+/// How a session is called that is written as this; `None` for as it is.
+type Canonical<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 impl Deref for Index {
     type Target = Snapshot;
@@ -214,9 +266,26 @@ impl Snapshot {
         self.bytes
     }
 
-    /// Replaces the file atomically, unless it is a mount of its own.
-    pub fn save(&self) -> Result<()> {
-        write_over(&self.path, |file| index_text::write(self.iter(), file))
+    pub(in crate::sessions) fn seen(&self) -> &Seen {
+        &self.seen
+    }
+
+    /// Whether this conversation was removed here.
+    pub(in crate::sessions) fn has_removed(&self, kept: &Kept) -> bool {
+        self.gone.get(kept.key()).is_some_and(|id| id.as_deref() == kept.session_id())
+    }
+
+    /// Replaces the file atomically, unless it is a mount of its own. Gives what another program had written there.
+    pub fn save(&self) -> Result<Vec<Arc<Kept>>> {
+        let theirs = others::written(self);
+        let mut other: HashMap<&str, &Arc<Kept>> = theirs.iter().map(|kept| (kept.key(), kept)).collect();
+        let mut all: Vec<&Arc<Kept>> =
+            self.iter().map(|kept| other.remove(kept.key()).unwrap_or(kept)).collect();
+        all.extend(theirs.iter().filter(|kept| other.contains_key(kept.key())));
+        write_over(&self.path, |file| index_text::write(all.iter().copied(), file))?;
+        all.iter().for_each(|kept| kept.set_saved());
+        self.seen.set(Stamp::of(&self.path));
+        Ok(theirs)
     }
 }
 

@@ -8,6 +8,7 @@ use crate::sessions::index::MAX_VALUES;
 use crate::sessions::is_session_id;
 use serde_json::Value;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Members that are read when the index is: the kept ones, and those that may have to be put right.
 const NAMES: [&str; 7] =
@@ -21,6 +22,8 @@ pub struct Kept {
     session_id: Option<Box<str>>,
     label: Option<Box<str>>,
     updated_at: u64,
+    /// Whether the file has it so.
+    is_saved: AtomicBool,
 }
 
 impl Kept {
@@ -33,6 +36,7 @@ impl Kept {
             session_id: entry.session_id().map(Box::from),
             label: entry.str("label").map(Box::from),
             updated_at: entry.updated_at(),
+            is_saved: AtomicBool::new(false),
         }
     }
 
@@ -62,7 +66,17 @@ impl Kept {
             session_id: string(id),
             label: string(label),
             updated_at: at.as_ref().map_or(0, entry::time_of),
+            is_saved: AtomicBool::new(true),
         }))
+    }
+
+    /// Whether it stands in the file as it is here.
+    pub fn is_saved(&self) -> bool {
+        self.is_saved.load(Ordering::Relaxed)
+    }
+
+    pub(in crate::sessions) fn set_saved(&self) {
+        self.is_saved.store(true, Ordering::Relaxed);
     }
 
     pub fn key(&self) -> &str {

@@ -4,6 +4,7 @@
 //! Only what is used is kept in memory. Lines of other branches are searched for one id and not parsed. An entry whose
 //! parent is not before it in the file (itself, a later one, none that is there) follows the line before it.
 use crate::error::Result;
+use crate::logging::warn_once;
 use crate::parts::first;
 use crate::sessions::line::{Line, Usage, to_message};
 use crate::sessions::repair::is_incomplete;
@@ -78,6 +79,7 @@ impl Branch {
             searched: None,
             has_call: false,
             has_question: false,
+            has_strange: false,
         };
         for _ in 0..MAX_GAPS {
             let done = walk.linked_at;
@@ -92,6 +94,15 @@ impl Branch {
             if is_over || walk.searched.is_some() || walk.parent.take().is_none() {
                 break;
             }
+        }
+        if walk.has_strange {
+            let path = transcript.path().display();
+            warn_once(
+                "gateway/sessions",
+                format!(
+                    "transcript {path} holds lines that are no entries, they are passed over; to have them read, put each object into one line of its own"
+                ),
+            );
         }
         let mut branch = walk.branch;
         branch.items.reverse();
@@ -120,6 +131,8 @@ struct Walk<'a> {
     /// Whether a user's message is there. What the gateway said after the newest one waits for the next one: a
     /// request must not end in it.
     has_question: bool,
+    /// Whether a line is there that is no entry.
+    has_strange: bool,
 }
 
 impl Walk<'_> {
@@ -140,6 +153,7 @@ impl Walk<'_> {
         let Some(line) = Line::read(bytes) else {
             // A damaged line that names the id is the one; what was before it in the file goes on.
             self.parent = None;
+            self.has_strange = true;
             return ControlFlow::Continue(());
         };
         // Entries of the first format have no ids: each follows the one before it in the file.

@@ -2,7 +2,7 @@
 //!
 //! What stands there byte for byte comes first, then what is like it (`likeness`); it must be one place in either case.
 use crate::calls::Provenance;
-use crate::charset;
+use crate::charset::{self, wide};
 use crate::error::{Error, Result};
 use crate::tools::change::Change;
 use crate::tools::{Context, Output, Tool, likeness, text, usual_time, workspace};
@@ -50,10 +50,21 @@ fn run(context: &Context, arguments: &Value) -> Result<Output> {
             "{shown} is larger than {MAX_FILE} bytes, which is too much to edit"
         )));
     }
-    let edited = replace_once(bytes, part("oldText"), part("newText"))
+    let edited = replaced(bytes, part("oldText"), part("newText"))
         .map_err(|why| Error::invalid(format!("{shown} was not changed: {why}")))?;
     change.write(&path, &edited)?;
     Ok(Output::text(format!("Replaced the text in {shown}.")).about(shown))
+}
+
+/// The same, of a file in UTF-16 or UTF-32 too, which stays in that.
+fn replaced(content: Vec<u8>, old: &str, new: &str) -> std::result::Result<Vec<u8>, String> {
+    match wide::exact(&content) {
+        None => replace_once(content, old, new),
+        Some((text, form)) => {
+            let edited = replace_once(text.into_bytes(), old, new)?;
+            Ok(form.write(&String::from_utf8_lossy(&edited)))
+        }
+    }
 }
 
 /// The file's bytes with the one place like `old` replaced; all others stay as they are.
@@ -156,6 +167,17 @@ mod tests {
         assert!(edited(b"caf\xe9 au lait", "lait", "m\u{e9}l").unwrap_err().contains("character set"));
         assert!(edited(b"caf\xe9 au lait", "caf\u{e9}", "the").unwrap_err().contains("character set"));
         assert!(edited(&[0, 255, 1, 2], "x", "y").unwrap_err().contains("no text"));
+    }
+
+    /// T2-15
+    #[test]
+    fn b_f40_a_file_in_utf_16_is_edited_and_stays_so() {
+        let wide = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
+        let file = wide("\u{feff}name=\u{e9}ric\r\nage=4\r\n");
+        let want = wide("\u{feff}name=\u{e9}ric\r\nage=\u{f6}\r\nb\r\n");
+        assert_eq!(replaced(file.clone(), "age=4\n", "age=\u{f6}\nb\n").unwrap(), want);
+        assert!(replaced(file, "none", "x").unwrap_err().contains("does not occur"));
+        assert_eq!(replaced(b"wait\xe2\x80\xa6 now".to_vec(), "wait... now", "go").unwrap(), b"go");
     }
 
     #[test]

@@ -1,5 +1,5 @@
 //! Where a text stands in a file though it is not there byte for byte: curly quotes, dashes and spaces of typography,
-//! blanks at the ends of lines, CRLF, a BOM, letters apart from their marks.
+//! blanks at the ends of lines, ellipses, CRLF, a BOM, letters apart from their marks.
 //!
 //! Pure. Both texts are made plain and compared; the place is then found in the file's own bytes, so that whatever
 //! is not to be replaced stays as it is. Memory: one copy of the file.
@@ -28,6 +28,11 @@ fn walk(text: &str, on: &mut dyn FnMut(char, Range<usize>)) {
     while let Some((at, c)) = chars.next() {
         let mut c = match plain(c) {
             '\0' => continue,
+            '.' if text.tail(at).starts_with("...") => {
+                chars.next();
+                chars.next();
+                '\u{2026}'
+            }
             '\r' if chars.peek().is_none_or(|(_, next)| *next == '\n') => continue,
             c => c,
         };
@@ -141,6 +146,9 @@ mod tests {
             ("a\nb\n", "a  \nb ", "x", "x\n"),
             ("\u{feff}a\r\nb\r\nc", "\u{feff}a\nb\n", "x\n", "\u{feff}x\r\nc"),
             ("1\u{a0}000 €", "1 000 €", "2", "2"),
+            // T2-15
+            ("wait\u{2026} now", "wait... now", "wait.. now", "wait.. now"),
+            ("wait... now", "wait\u{2026} now", "wait\u{2026} then", "wait... then"),
             ("soft\u{ad}hyphen", "softhyphen", "x", "x"),
             (
                 "say “hi”\nkeep “this”\nend – it",
