@@ -6,29 +6,24 @@
 //! and is closed when it takes too little for `limits.stall_ms`; nobody else notices. All that waits here is in the
 //! clients' common budget (`calls/budget.rs`): what arrives, what is worked on, what is unsent.
 mod handshake;
+mod reading;
 mod sending;
+mod writing;
 
 use crate::calls::Caller;
-use crate::calls::budget;
-use crate::calls::budget::Sort;
-use crate::calls::line::Line;
-use crate::calls::log_failure;
-use crate::calls::outbox::{Drain, Frame, Outbox, is_not_now};
+use crate::calls::outbox::{Drain, Outbox};
 use crate::clock;
 use crate::door::{Stage, Ticket};
-use crate::error::{Error, Kind};
 use crate::ids;
-use crate::json::{self, json};
-use crate::methods::{self, Run};
+use crate::json::json;
 use crate::net::connection::linger;
 use crate::net::descriptors;
 use crate::net::head::Head;
 use crate::net::pace::{LEAST_OUT, Pace};
 use crate::net::peer::Peer;
-use crate::net::wire::{self, Decoder, Incoming, Violation};
-use crate::parts::Parts;
+use crate::net::wire::{self, Decoder, Incoming};
 use crate::protocol::close::Close;
-use crate::protocol::frame::{self, Bad, Request};
+use crate::protocol::frame;
 use crate::state::event::Event;
 use crate::state::shared::Shared;
 use crate::sys;
@@ -36,7 +31,7 @@ use crate::threads;
 use rustix::event::{PollFd, PollFlags};
 use sending::Sending;
 use std::collections::VecDeque;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::net::TcpStream;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -47,9 +42,6 @@ const STACK: usize = 256 << 10;
 const PAUSE_READING: usize = 256 << 10;
 /// Bytes a second that a message which has begun must bring.
 const LEAST_IN: u64 = 4 << 10;
-/// What it costs to make an answer of files, about; and how long one waits for others to be made before it.
-const MAKING: usize = 4 << 20;
-const MAKING_WAIT: Duration = Duration::from_secs(10);
 /// A message or frame of this size leaves memory behind that is worth giving back once the client is silent.
 const LARGE: usize = 32 << 10;
 /// That long.
@@ -365,235 +357,6 @@ impl Worker {
             return true;
         }
         false
-    }
-
-    /// Bytes that have reached the client's system.
-    fn delivered(&self) -> u64 {
-        (self.written + self.drain.outbox.written()).saturating_sub(sys::undelivered(&self.stream))
-    }
-
-    /// Takes input off the socket; `false` when the peer is gone. A function of its own, so that the stack of a client
-    /// that only waits has no page for this buffer.
-    #[inline(never)]
-    fn read(&mut self) -> bool {
-        // Where address space is short, one client's message must not be everybody's end.
-        if self.decoder.is_large() && !sys::has_room(3 * self.decoder.held()) {
-            self.close(&Close::Crowded);
-            return true;
-        }
-        let mut small = [0u8; 4096];
-        let mut large = Vec::new();
-        let buffer: &mut [u8] = if self.decoder.is_large() {
-            large.resize(64 << 10, 0);
-            &mut large
-        } else {
-            &mut small
-        };
-        match (&*self.stream).read(buffer) {
-            Ok(0) if self.ticket.is_evicted() => {
-                let stopping = self.shared.published.is_stopping();
-                self.close(if stopping { &Close::ServiceRestart } else { &Close::Evicted });
-                true
-            }
-            Ok(0) => false,
-            Ok(n) => {
-                self.received += n as u64;
-                // Cannot be out of range: the kernel filled `n` bytes of this buffer.
-                let bytes = buffer.head(n).to_vec();
-                self.take(&bytes);
-                true
-            }
-            Err(e) => is_not_now(&e),
-        }
-    }
-
-    fn take(&mut self, bytes: &[u8]) {
-        let inbox = &mut self.inbox;
-        let result = self.decoder.feed(bytes, self.max_message, &mut |item| {
-            inbox.push_back(item);
-            true
-        });
-        match result {
-            Ok(()) => {}
-            Err(Violation::TooBig) => self.close(&Close::TooBig),
-            Err(Violation::Framing(what)) => self.close(&Close::Framing(what)),
-            Err(Violation::NotUtf8) => self.close(&Close::Malformed),
-        }
-        let inbox: usize = self.inbox.iter().map(Incoming::bytes).sum();
-        self.hold(self.decoder.held() + inbox);
-        if self.held > 0 {
-            self.shared.budget.relieve(Sort::Arriving, self.shared.limits.total_buffered as usize);
-        }
-    }
-
-    /// Counts what is held of messages that are not worked on.
-    fn hold(&mut self, bytes: usize) {
-        if bytes != self.held {
-            self.shared.budget.change(&self.drain.outbox.share, Sort::Arriving, self.held, bytes);
-            self.held = bytes;
-        }
-    }
-
-    fn on_message(&mut self, message: Incoming) {
-        match message {
-            Incoming::Text(text) if self.phase == Phase::Handshake => self.handshake(&json::mend(text)),
-            Incoming::Text(text) => self.request(json::mend(text)),
-            Incoming::Ping(payload) => {
-                self.ticket.stage(Stage::Beside);
-                self.send(Sending::raw(wire::pong(&payload)));
-            }
-            Incoming::Pong => self.ticket.stage(Stage::Beside),
-            Incoming::Close(code, reason) => self.close(&Close::ByClient(code, reason)),
-        }
-    }
-
-    /// A frame after `hello-ok`.
-    fn request(&mut self, text: String) {
-        let Some(caller) = self.caller.clone() else { return self.close(&Close::Internal) };
-        let work = self.work(frame::weight(&text), None);
-        let request = match Request::parse(&text) {
-            Ok(request) => request,
-            Err(Bad::Malformed) => {
-                let error = Error::new(Kind::BadFrame, "invalid request frame: not JSON");
-                self.answer("invalid", Err(&error), caller.protocol);
-                return self.close(&Close::Malformed);
-            }
-            Err(Bad::NotARequest(id, error)) => {
-                return self.answer(id.as_deref().unwrap_or("invalid"), Err(&error), caller.protocol);
-            }
-        };
-        crate::logging::debug!(target: "gateway/ws", "req {} conn={}", crate::logging::quoted(&request.method), self.id);
-        let found = methods::find(&caller, &request);
-        let id = request.id;
-        let (method, params) = match found {
-            Ok(found) => found,
-            Err(error) => {
-                log_failure(&request.method, self.id, &error);
-                return self.answer(&id, Err(&error), caller.protocol);
-            }
-        };
-        // The params are values now; a large text is not kept beside them.
-        drop(text);
-        match method.run {
-            Run::Here(handler) => {
-                let result = handler(&self.shared, &caller, params);
-                if let Err(error) = &result {
-                    log_failure(method.name, self.id, error);
-                }
-                self.answer(&id, result.as_ref(), caller.protocol);
-            }
-            Run::State(handler) | Run::Prepared(_, handler) => {
-                let event = Event::Request { conn: self.id, id, method: method.name, handler, params, work };
-                if self.shared.state.send(event).is_err() {
-                    self.close(&Close::ServiceRestart);
-                }
-            }
-        }
-    }
-
-    /// Waits for its turn to do work that costs `bytes`, at most for `time`.
-    fn work(&self, bytes: usize, time: Option<Duration>) -> budget::Work {
-        let (outbox, since) = (&self.drain.outbox, Instant::now());
-        let is_wanted = || !outbox.is_closed() && time.is_none_or(|time| since.elapsed() < time);
-        self.shared.budget.work(bytes, self.shared.limits.total_buffered as usize / 2, is_wanted)
-    }
-
-    fn answer(&mut self, id: &str, result: Result<&frame::Payload, &Error>, protocol: u32) {
-        self.send(Sending::text(frame::answer(id, result, None, protocol)));
-    }
-
-    /// Queues a frame of this thread's own making.
-    fn send(&mut self, sending: Sending) {
-        self.drain.recall();
-        let counted = self.drain.outbox.unsent(sending.bytes());
-        self.own.push_back(sending.counted(counted));
-    }
-
-    fn close(&mut self, why: &Close) {
-        if matches!(self.phase, Phase::Closing { .. }) {
-            return;
-        }
-        crate::logging::debug!(target: "gateway/ws", "close conn={} code={} reason={}", self.id, why.code(), crate::logging::quoted(&why.reason()));
-        self.ticket.stage(Stage::Idle);
-        self.send(Sending::raw(wire::close(why.code(), &why.reason())));
-        self.inbox.clear();
-        self.decoder = Decoder::default();
-        self.hold(0);
-        self.phase = Phase::Closing { until: Instant::now() + CLOSE_GRACE };
-    }
-
-    /// Writes until nothing is left (`false`) or the socket is full (`true`).
-    fn flush(&mut self) -> std::io::Result<bool> {
-        loop {
-            if let Some(sending) = &mut self.sending {
-                match sending.write(&self.stream) {
-                    Ok(bytes) => {
-                        self.written += bytes as u64;
-                        if !sending.is_out() {
-                            continue;
-                        }
-                        let bytes = sending.bytes();
-                        self.sending = None;
-                        self.note_freed(bytes);
-                    }
-                    Err(e) if is_not_now(&e) => {
-                        self.blocked();
-                        return Ok(true);
-                    }
-                    Err(e) => return Err(e),
-                }
-            }
-            self.sending = self.own.pop_front();
-            if self.sending.is_none() && !self.next_from_outbox() {
-                self.writing.rest();
-                self.drain.outbox.set_blocked(false);
-                return Ok(false);
-            }
-        }
-    }
-
-    /// The socket takes no more: from now on the client is watched, and may have to go for what it holds.
-    fn blocked(&mut self) {
-        self.writing.go(self.delivered());
-        if !self.drain.outbox.is_blocked() {
-            self.drain.outbox.set_blocked(true);
-            self.shared.budget.relieve(Sort::Unsent, self.shared.limits.total_buffered as usize);
-        }
-    }
-
-    /// Makes the outbox's next frame the one to send; `false` when there is none.
-    fn next_from_outbox(&mut self) -> bool {
-        if matches!(self.phase, Phase::Closing { .. }) {
-            return false;
-        }
-        let lend =
-            || (self.phase == Phase::Open).then(|| Line::new(self.stream.clone(), sending::write_some));
-        let (frame, seq, counted) = self.drain.pop_or_lend(lend);
-        match frame {
-            None => return false,
-            Some(frame @ (Frame::Event { .. } | Frame::Answer(_) | Frame::Rest(..))) => {
-                self.sending = Sending::of(frame, seq).map(|sending| sending.counted(counted));
-            }
-            Some(Frame::Hello(text)) => {
-                self.phase = Phase::Open;
-                // What only the handshake needed is not kept for the life of the connection.
-                (self.asking, self.head) = (String::new(), Head::default());
-                self.sending = Some(Sending::text(text));
-            }
-            Some(Frame::Work { id, work }) => {
-                let protocol = self.caller.as_ref().map_or(4, |c| c.protocol);
-                let _making = self.work(MAKING, Some(MAKING_WAIT));
-                self.answer(&id, work().as_ref(), protocol);
-            }
-            Some(Frame::Moved) => {
-                self.caller = None;
-                self.phase = Phase::Handshake;
-                let text = std::mem::take(&mut self.asking);
-                self.handshake(&text);
-            }
-            Some(Frame::Close(why)) => self.close(&why),
-        }
-        true
     }
 }
 

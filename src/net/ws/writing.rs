@@ -1,0 +1,119 @@
+//! What goes to the client: this thread's own frames first, then the outbox's, as far as the socket takes them.
+//!
+//! Part of the WebSocket worker, on its thread.
+use super::sending::{self, Sending};
+use super::{CLOSE_GRACE, Phase, Worker};
+use crate::calls::budget::Sort;
+use crate::calls::line::Line;
+use crate::calls::outbox::{Frame, is_not_now};
+use crate::door::Stage;
+use crate::net::head::Head;
+use crate::net::wire::{self, Decoder};
+use crate::protocol::close::Close;
+use crate::sys;
+use std::time::{Duration, Instant};
+
+/// What it costs to make an answer of files, about; and how long one waits for others to be made before it.
+const MAKING: usize = 4 << 20;
+const MAKING_WAIT: Duration = Duration::from_secs(10);
+
+impl Worker {
+    /// Bytes that have reached the client's system.
+    pub(super) fn delivered(&self) -> u64 {
+        (self.written + self.drain.outbox.written()).saturating_sub(sys::undelivered(&self.stream))
+    }
+
+    /// Queues a frame of this thread's own making.
+    pub(super) fn send(&mut self, sending: Sending) {
+        self.drain.recall();
+        let counted = self.drain.outbox.unsent(sending.bytes());
+        self.own.push_back(sending.counted(counted));
+    }
+
+    pub(super) fn close(&mut self, why: &Close) {
+        if matches!(self.phase, Phase::Closing { .. }) {
+            return;
+        }
+        crate::logging::debug!(target: "gateway/ws", "close conn={} code={} reason={}", self.id, why.code(), crate::logging::quoted(&why.reason()));
+        self.ticket.stage(Stage::Idle);
+        self.send(Sending::raw(wire::close(why.code(), &why.reason())));
+        self.inbox.clear();
+        self.decoder = Decoder::default();
+        self.hold(0);
+        self.phase = Phase::Closing { until: Instant::now() + CLOSE_GRACE };
+    }
+
+    /// Writes until nothing is left (`false`) or the socket is full (`true`).
+    pub(super) fn flush(&mut self) -> std::io::Result<bool> {
+        loop {
+            if let Some(sending) = &mut self.sending {
+                match sending.write(&self.stream) {
+                    Ok(bytes) => {
+                        self.written += bytes as u64;
+                        if !sending.is_out() {
+                            continue;
+                        }
+                        let bytes = sending.bytes();
+                        self.sending = None;
+                        self.note_freed(bytes);
+                    }
+                    Err(e) if is_not_now(&e) => {
+                        self.blocked();
+                        return Ok(true);
+                    }
+                    Err(e) => return Err(e),
+                }
+            }
+            self.sending = self.own.pop_front();
+            if self.sending.is_none() && !self.next_from_outbox() {
+                self.writing.rest();
+                self.drain.outbox.set_blocked(false);
+                return Ok(false);
+            }
+        }
+    }
+
+    /// The socket takes no more: from now on the client is watched, and may have to go for what it holds.
+    fn blocked(&mut self) {
+        self.writing.go(self.delivered());
+        if !self.drain.outbox.is_blocked() {
+            self.drain.outbox.set_blocked(true);
+            self.shared.budget.relieve(Sort::Unsent, self.shared.limits.total_buffered as usize);
+        }
+    }
+
+    /// Makes the outbox's next frame the one to send; `false` when there is none.
+    fn next_from_outbox(&mut self) -> bool {
+        if matches!(self.phase, Phase::Closing { .. }) {
+            return false;
+        }
+        let lend =
+            || (self.phase == Phase::Open).then(|| Line::new(self.stream.clone(), sending::write_some));
+        let (frame, seq, counted) = self.drain.pop_or_lend(lend);
+        match frame {
+            None => return false,
+            Some(frame @ (Frame::Event { .. } | Frame::Answer(_) | Frame::Rest(..))) => {
+                self.sending = Sending::of(frame, seq).map(|sending| sending.counted(counted));
+            }
+            Some(Frame::Hello(text)) => {
+                self.phase = Phase::Open;
+                // What only the handshake needed is not kept for the life of the connection.
+                (self.asking, self.head) = (String::new(), Head::default());
+                self.sending = Some(Sending::text(text));
+            }
+            Some(Frame::Work { id, work }) => {
+                let protocol = self.caller.as_ref().map_or(4, |c| c.protocol);
+                let _making = self.work(MAKING, Some(MAKING_WAIT));
+                self.answer(&id, work().as_ref(), protocol);
+            }
+            Some(Frame::Moved) => {
+                self.caller = None;
+                self.phase = Phase::Handshake;
+                let text = std::mem::take(&mut self.asking);
+                self.handshake(&text);
+            }
+            Some(Frame::Close(why)) => self.close(&why),
+        }
+        true
+    }
+}
