@@ -56,30 +56,7 @@ impl Generation {
         started: Instant,
     ) -> Result<Generation> {
         let (state_tx, inbox) = bounded(INBOX);
-        let Verdict { config, env, auth, .. } = verdict;
-        crate::agents::profiles::look(&config, &env);
-        let shared = Arc::new(Shared {
-            settings: Arc::new(Settings {
-                limits: Limits::of(|key| config.u64(key)),
-                auth: RwLock::new(auth),
-                started,
-                own_names: origin::own_names(),
-                env,
-                config: RwLock::new(config),
-            }),
-            door: process.door.clone(),
-            budget: process.budget.clone(),
-            succession: process.succession.clone(),
-            state: state_tx.clone(),
-            problem: {
-                let judge = process.judge.clone();
-                Box::new(move || judge.problem())
-            },
-            published: Published::default(),
-            ask: methods::local::ask,
-            command: commands::run,
-            method_names: methods::names(),
-        });
+        let shared = share(process, verdict, started, state_tx.clone());
         let (changed_tx, changed) = bounded(1);
         let dotenv = watch::digest_of(&shared.env.state_dir.join(".env"));
         let workers = Supervisor::start(
@@ -169,6 +146,34 @@ impl Generation {
     pub fn end(self) {
         self.workers.stop();
     }
+}
+
+/// What all threads of a generation share.
+fn share(process: &Process, verdict: Verdict, started: Instant, state: Sender<Event>) -> Arc<Shared> {
+    let Verdict { config, env, auth, .. } = verdict;
+    crate::agents::profiles::look(&config, &env);
+    Arc::new(Shared {
+        settings: Arc::new(Settings {
+            limits: Limits::of(|key| config.u64(key)),
+            auth: RwLock::new(auth),
+            started,
+            own_names: origin::own_names(),
+            env,
+            config: RwLock::new(config),
+        }),
+        door: process.door.clone(),
+        budget: process.budget.clone(),
+        succession: process.succession.clone(),
+        state,
+        problem: {
+            let judge = process.judge.clone();
+            Box::new(move || judge.problem())
+        },
+        published: Published::default(),
+        ask: methods::local::ask,
+        command: commands::run,
+        method_names: methods::names(),
+    })
 }
 
 /// The state as it is on disk, and its store thread.
