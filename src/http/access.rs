@@ -19,9 +19,13 @@ type Judged = Result<Option<Arc<Caller>>, Refusal>;
 
 /// Whom the request comes from, as far as it says and may be told.
 pub fn judge(kind: Auth, head: &Head, peer: &Peer, ticket: &Ticket, shared: &Shared) -> Judged {
-    if kind == Auth::Hook {
-        return hook(head, peer, ticket, shared);
+    match kind {
+        Auth::Hook => hook(head, peer, ticket, shared),
+        Auth::Open | Auth::Secret => operator(kind == Auth::Open, head, peer, ticket, shared),
     }
+}
+
+fn operator(is_open: bool, head: &Head, peer: &Peer, ticket: &Ticket, shared: &Shared) -> Judged {
     let auth = shared.auth();
     let token = bearer(head);
     let turn = turn(token, peer, ticket, shared)?;
@@ -33,7 +37,7 @@ pub fn judge(kind: Auth, head: &Head, peer: &Peer, ticket: &Ticket, shared: &Sha
             Ok(Some(caller("http", auth.mode.name(), generation, scopes, peer)))
         }
         Some(_) => Err(wrong(peer, ticket, shared)),
-        None if kind == Auth::Open => Ok(None),
+        None if is_open => Ok(None),
         None => Err(missing("the gateway's token or password")),
     }
 }
