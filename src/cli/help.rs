@@ -2,17 +2,8 @@
 use super::fold::fold;
 use super::parse::{below, exact};
 use super::print::NARROW;
-use super::{Command, Flag, GLOBALS, GROUPS, VERSION};
+use super::{Command, Flag, GLOBALS, GROUPS, TASKS, VERSION};
 use std::fmt::Write;
-
-/// Words that begin commands, by task. Together they are all there are.
-const TASKS: &[(&str, &[&str])] = &[
-    ("Start here", &["onboard", "agent", "status", "doctor"]),
-    ("The gateway", &["gateway", "health", "logs", "dashboard", "daemon"]),
-    ("Models, agents and sessions", &["models", "agents", "sessions"]),
-    ("Settings and safety", &["setup", "configure", "config", "devices", "pairing", "security", "backup"]),
-    ("For scripts", &["completion", "protocol"]),
-];
 
 /// The README says more on each status.
 const END: &str = "\n`gateway ...` begins more commands: `openclaw gateway --help` lists them.\n\

@@ -227,6 +227,15 @@ pub const COMMANDS: &[Command] = &[
     status::COMMAND,
 ];
 
+/// Words that begin commands, by task. Together they are all there are.
+pub const TASKS: &[(&str, &[&str])] = &[
+    ("Start here", &["onboard", "agent", "status", "doctor"]),
+    ("The gateway", &["gateway", "health", "logs", "dashboard", "daemon"]),
+    ("Models, agents and sessions", &["models", "agents", "sessions"]),
+    ("Settings and safety", &["setup", "configure", "config", "devices", "pairing", "security", "backup"]),
+    ("For scripts", &["completion", "protocol"]),
+];
+
 /// Words that only group commands, for the list in the root help.
 pub const GROUPS: &[(&str, &str)] = &[
     ("backup", "Keep configuration, state and workspaces"),

@@ -36,11 +36,13 @@ pub struct Event {
     pub name: &'static str,
     pub audience: Audience,
     pub backlog: Backlog,
+    /// The file of its schema, which follows from its name.
+    pub schema: &'static str,
 }
 
 macro_rules! events {
     ($($konst:ident $name:literal $audience:ident $backlog:ident;)+) => {
-        $(pub static $konst: Event = Event { name: $name, audience: Audience::$audience, backlog: Backlog::$backlog };)+
+        $(pub static $konst: Event = Event { name: $name, audience: Audience::$audience, backlog: Backlog::$backlog, schema: concat!("schemas/events/", $name, ".json") };)+
         /// All events, in the order of `hello-ok.features.events`.
         pub static EVENTS: &[&Event] = &[$(&$konst),+];
     };

@@ -6,6 +6,7 @@
 //! A text in params is short unless its schema says how long it may be. A valid value without a long one costs no
 //! allocation; else the schema's text is read again, to say what is wrong. Pure data, runs on the connections' threads; it sends nothing and knows no state.
 use crate::json;
+use crate::protocol::events::EVENTS;
 use serde_json::{Map, Value};
 
 mod explain;
@@ -55,22 +56,6 @@ pub static CONNECT: Schema = of!("schemas/methods/connect.json");
 
 const FRAMES: &str = "schemas/frames.json";
 static IS_REQUEST: fn(&Value) -> bool = validator!("schemas/frames.json");
-
-/// The files of events, which are never checked here.
-const EVENTS: &[&str] = &[
-    "schemas/events/connect.challenge.json",
-    "schemas/events/agent.json",
-    "schemas/events/chat.json",
-    "schemas/events/sessions.changed.json",
-    "schemas/events/session.message.json",
-    "schemas/events/config.changed.json",
-    "schemas/events/presence.json",
-    "schemas/events/tick.json",
-    "schemas/events/shutdown.json",
-    "schemas/events/health.json",
-    "schemas/events/device.pair.requested.json",
-    "schemas/events/device.pair.resolved.json",
-];
 
 impl Schema {
     /// Checks a method's params; null counts as `{}`. The error is the complete text for the client:
@@ -127,9 +112,12 @@ pub fn misfits(schema: &str, value: &Value) -> Vec<String> {
     explain::explain(schema, value, usize::MAX)
 }
 
-/// The files of schemas that are no method's: those of frames and of events.
+/// The files of schemas that are no method's: those of frames and of events, which are never checked here.
 pub fn others() -> impl Iterator<Item = &'static str> {
-    std::iter::once(FRAMES).chain(EVENTS.iter().copied())
+    let mut files: Vec<&str> = EVENTS.iter().map(|event| event.schema).collect();
+    // Rows of one name stand together.
+    files.dedup();
+    std::iter::once(FRAMES).chain(files)
 }
 
 /// The schemas at these paths.

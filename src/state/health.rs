@@ -76,6 +76,7 @@ pub fn metrics(state: &State) -> Value {
         ("eventsWaiting", shared.state.len()),
         ("storeWaiting", state.store.waiting()),
         ("deliveriesWaiting", state.post.ledger.count(Stage::Accepted)),
+        ("deliveriesOldestMs", state.post.ledger.oldest(state.now) as usize),
         ("deliveriesUncertain", state.post.ledger.count(Stage::Uncertain)),
         ("threads", threads),
         ("threadsMost", most),
