@@ -17,10 +17,20 @@ PACKED := $(if $(filter $(GNU),$(TRIPLE)),$(shell getconf GNU_LIBC_VERSION 2>/de
 	awk '{ split($$2, v, "."); if (v[1] > 2 || v[2] >= 36) print "-C link-arg=-Wl,-z,pack-relative-relocs" }'))
 # Libraries' source paths, which panics name, begin at the library's name.
 SOURCES := $(foreach d,$(wildcard $(or $(CARGO_HOME),$(HOME)/.cargo)/registry/src/*),--remap-path-prefix=$(d)/=)
-# Functions of equal code are kept once where the linker can do that, such as the lld that comes with rustc.
-FOLDED = $(shell probe=$$(mktemp) && echo 'fn main() {}' | rustc --target $(TRIPLE) -C link-arg=-Wl,--icf=all -o $$probe - \
-	2>/dev/null && echo "-C link-arg=-Wl,--icf=all"; rm -f "$$probe")
-STATIC_FLAGS = RUSTFLAGS="-C target-feature=+crt-static -C force-frame-pointers=yes $(PACKED) $(FOLDED) $(SOURCES)"
+# What is equal is kept once, functions and data, where the linker can do that, such as the lld that comes with rustc.
+FOLD   := -C link-arg=-Wl,--icf=all -C link-arg=-Wl,--ignore-data-address-equality
+FOLDED = $(shell probe=$$(mktemp) && echo 'fn main() {}' | rustc --target $(TRIPLE) $(FOLD) -o $$probe - 2>/dev/null && \
+	echo "$(FOLD)"; rm -f "$$probe")
+# Of glibc is left out what is never reached: how to unwind its frames, since no panic passes through them; fractions in
+# its own printf and scanf, which print and read whole numbers here; translations, since the locale is always C.
+LIBC   := $(or $(CARGO_TARGET_DIR),target)/libc
+UNUSED := __printf_fp __printf_fphex __strtod_internal __strtof_internal __strtof128_internal __strtold_internal \
+	_nl_find_domain _nl_load_domain
+LEAN    = $(if $(and $(filter $(GNU),$(TRIPLE)),$(FOLDED)),$(UNUSED:%=-C link-arg=-Wl,--defsym=%=abort) $(shell \
+	mkdir -p "$(LIBC)" && whole=$$(cc -print-file-name=libc.a) lean="$(LIBC)/libc.a" && { [ "$$lean" -nt "$$whole" ] || \
+	{ objcopy -R .eh_frame -R .rela.eh_frame "$$whole" "$$lean.new" && mv "$$lean.new" "$$lean"; } 2>/dev/null; } && \
+	echo "-L native=$(LIBC)"))
+STATIC_FLAGS = RUSTFLAGS="-C target-feature=+crt-static -C force-frame-pointers=yes $(PACKED) $(FOLDED) $(LEAN) $(SOURCES)"
 
 .NOTPARALLEL:
 .PHONY: build release static test fmt-check lint check budgets bench demo install interop test-llm torture fuzz clean
