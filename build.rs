@@ -1,6 +1,6 @@
-//! Packs the schemas of the protocol for the program, which needs their words only to say what is wrong with a value or
-//! to print them: a line a file, its path, a tab and its text without the white space between its parts; all of it
-//! deflated. The validators are made by `jsonschema` when the program is compiled.
+//! Packs the schemas of the protocol and of the configuration for the program, which needs their words only to say what
+//! is wrong with a value or to print them: a line a file, its path, a tab and its text without the white space between its
+//! parts; all of it deflated. The protocol's validators are made by `jsonschema` when the program is compiled.
 #![allow(clippy::print_stdout, clippy::disallowed_methods, reason = "cargo speaks to it so")]
 use std::error::Error;
 use std::fs;
@@ -19,7 +19,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         found.sort();
         files.append(&mut found);
     }
+    files.push("schemas/config.json".into());
     println!("cargo::rerun-if-changed=schemas/frames.json");
+    println!("cargo::rerun-if-changed=schemas/config.json");
     println!("cargo::rerun-if-changed=build.rs");
     let mut pack = String::new();
     for file in &files {

@@ -81,7 +81,9 @@ pub struct Key {
     /// Whether the value names a file, a directory or a program of the host, or where its secrets go, so that only a
     /// person there changes it.
     pub host_only: bool,
-    doc: &'static str,
+    /// What the key is for, as one line without a full stop; the program has it from `schemas/config.json`.
+    #[cfg(test)]
+    pub doc: &'static str,
 }
 
 impl Key {
@@ -95,19 +97,23 @@ impl Key {
         self
     }
 
-    /// What the key is for, as one line without a full stop.
-    pub fn doc(&self) -> &'static str {
-        self.doc.trim().trim_end_matches('.')
-    }
-
     const fn host(mut self) -> Key {
         self.host_only = true;
         self
     }
 }
 
-const fn key(path: &'static str, kind: &'static Type, reload: &'static Reload, doc: &'static str) -> Key {
-    Key { path, kind, default: None, reload, sensitive: false, host_only: false, doc }
+const fn key(path: &'static str, kind: &'static Type, reload: &'static Reload, _doc: &'static str) -> Key {
+    Key {
+        path,
+        kind,
+        default: None,
+        reload,
+        sensitive: false,
+        host_only: false,
+        #[cfg(test)]
+        doc: _doc,
+    }
 }
 
 const NONE: &Reload = &Reload::None;

@@ -3,4 +3,6 @@ pub mod action;
 pub mod defaults;
 pub mod keys;
 pub mod lookup;
+#[cfg(test)]
+mod made;
 pub(in crate::config) mod schema;

@@ -1,18 +1,21 @@
-//! The payload of `config.schema`: a JSON Schema (draft-07) and hints for forms, both made from the table.
+//! The payload of `config.schema`: a JSON Schema (draft-07) and hints for forms, of the whole or of one place.
 //!
-//! Pure; any thread. `schemas/config.json` is this schema; a test keeps the two equal.
+//! Pure; any thread. The schema is `schemas/config.json`, packed: the table of keys says it all once more, but its doc
+//! lines and the code that puts them together would be larger than the packed text (`made.rs`, which the tests run).
 use crate::clock;
-use crate::config::keys::{Key, Type};
+use crate::config::keys::Key;
 use crate::config::lookup::{self, Node};
 use crate::json::json;
+use crate::protocol;
 use serde_json::{Map, Value};
 
 /// `{schema, uiHints, version, generatedAt}`.
 pub fn schema() -> Value {
     let mut hints = Map::new();
-    collect_hints(lookup::root(), "", &mut hints);
+    let document = document();
+    collect_hints(lookup::root(), &document, "", &mut hints);
     json!({
-        "schema": document(),
+        "schema": document,
         "uiHints": hints,
         "version": crate::version::VERSION,
         "generatedAt": clock::iso(clock::now_ms()),
@@ -20,123 +23,55 @@ pub fn schema() -> Value {
 }
 
 /// The JSON Schema alone.
-pub fn document() -> Value {
-    let mut out = Map::new();
-    out.insert("$schema".to_string(), "http://json-schema.org/draft-07/schema#".into());
-    out.insert("title".to_string(), "OpenClawConfig".into());
-    if let Value::Object(root) = of_node(lookup::root()) {
-        out.extend(root);
-    }
-    Value::Object(out)
+pub(super) fn document() -> Value {
+    protocol::schema::documents(["schemas/config.json"].into_iter())
+        .map(|(_, document)| document)
+        .next()
+        .unwrap_or_default()
 }
 
-fn of_node(node: Node) -> Value {
-    let mut out = Map::new();
-    if let Some(key) = node.key() {
-        out.insert("description".to_string(), key.doc().into());
-    }
-    if let Value::Object(kind) = of_type(node, node.kind()) {
-        out.extend(kind);
-    }
-    if let Some(default) = node.default() {
-        out.insert("default".to_string(), default.clone());
-    }
-    if let Some(unit) = node.key().and_then(unit) {
-        out.insert("unit".to_string(), unit.into());
-    }
-    Value::Object(out)
-}
-
-/// What a number counts, as the key's name says; nothing where it is a plain count.
-fn unit(key: &Key) -> Option<&'static str> {
-    const UNITS: [(&str, &str); 10] = [
-        ("Ms", "milliseconds"),
-        ("Bytes", "bytes"),
-        ("Payload", "bytes"),
-        ("Seconds", "seconds"),
-        ("Sec", "seconds"),
-        ("Minutes", "minutes"),
-        ("Hours", "hours"),
-        ("Mb", "megabytes"),
-        ("Chars", "characters"),
-        ("Tokens", "tokens"),
-    ];
-    let name = key.path.strip_suffix(".*").unwrap_or(key.path).rsplit('.').next()?;
-    // A limit may be that of one version of the protocol.
-    let name = name.trim_end_matches(|c: char| c.is_ascii_digit());
-    let named = || UNITS.iter().find(|(end, _)| name.ends_with(end)).map(|(_, unit)| *unit);
-    match key.kind {
-        Type::Duration => Some("30s, 5m, 1h30m; a bare number counts minutes"),
-        Type::Int { .. } | Type::Number { .. } => named(),
-        _ => None,
-    }
-}
-
-fn of_type(node: Node, kind: Type) -> Value {
-    match kind {
-        Type::Bool => json!({"type": "boolean"}),
-        Type::Int { min, max: i64::MAX } => json!({"type": "integer", "minimum": min}),
-        Type::Int { min, max } => json!({"type": "integer", "minimum": min, "maximum": max}),
-        Type::Number { min, .. } if min == f64::MIN => json!({"type": "number"}),
-        Type::Number { min, .. } if min == f64::MIN_POSITIVE => {
-            json!({"type": "number", "exclusiveMinimum": 0})
-        }
-        Type::Number { min, max } => json!({"type": "number", "minimum": min, "maximum": max}),
-        Type::Text { min: 0 } => json!({"type": "string"}),
-        Type::Text { min } => json!({"type": "string", "minLength": min}),
-        Type::Enum(choices) => json!({"type": "string", "enum": choices}),
-        Type::Duration | Type::Clock | Type::Fingerprint => json!({"type": "string"}),
-        Type::TextList => json!({"type": "array", "items": {"type": "string"}}),
-        Type::IdList => json!({"type": "array", "items": {"type": ["string", "number"]}}),
-        Type::Object | Type::Limits => object(node, Value::Bool(false)),
-        Type::Map => object(node, node.child("*").map_or(json!({}), of_node)),
-        Type::List => json!({"type": "array", "items": node.child("*").map_or(json!({}), of_node)}),
-        Type::Any => json!({}),
-        Type::Like(path) => match lookup::find(path.split('.')) {
-            Some(model) => of_type(node, model.kind()),
-            None => json!({}),
-        },
-        Type::AnyOf(kinds) => {
-            json!({"anyOf": kinds.iter().map(|kind| of_type(node, *kind)).collect::<Vec<_>>()})
-        }
-    }
-}
-
-fn object(node: Node, others: Value) -> Value {
-    let names = node.names().into_iter().filter(|name| *name != "*");
-    let members: Map<String, Value> =
-        names.filter_map(|name| Some((name.to_string(), of_node(node.child(name)?)))).collect();
-    json!({"type": "object", "properties": members, "additionalProperties": others})
+/// What the schema says of a key or list item of the place that `schema` describes.
+fn below<'s>(schema: &'s Value, name: &str) -> Option<&'s Value> {
+    let mut kinds = vec![schema];
+    kinds.extend(schema.get("anyOf").and_then(Value::as_array).into_iter().flatten());
+    let member = |kind: &&'s Value| kind.get("properties")?.get(name);
+    let any = |kind: &&'s Value| {
+        kind.get("additionalProperties").or(kind.get("items")).filter(|any| any.is_object())
+    };
+    kinds.iter().find_map(member).or_else(|| kinds.iter().find_map(any))
 }
 
 /// One place of the schema: `{path, schema, hint?, hintPath?, children}`; what the schema says of members is left
 /// to their own look-up. `None` when the table has no such place.
 pub fn lookup(path: &[&str]) -> Option<Value> {
-    place(path, false)
+    place(&document(), path, false)
 }
 
 /// The same with the type, default and choices of each child, for people. `x.*` is `x` where its keys have names.
 pub fn explain(path: &[&str]) -> Option<Value> {
-    let above = || place(path.split_last().filter(|(last, _)| **last == "*")?.1, true);
-    place(path, true).or_else(above)
+    let document = document();
+    let above = || place(&document, path.split_last().filter(|(last, _)| **last == "*")?.1, true);
+    place(&document, path, true).or_else(above)
 }
 
-fn place(path: &[&str], explains: bool) -> Option<Value> {
+pub(super) fn place(document: &Value, path: &[&str], explains: bool) -> Option<Value> {
     let node = lookup::find(path.iter().copied())?;
+    let schema = path.iter().try_fold(document, |schema, name| below(schema, name))?;
     let dotted = path.join(".");
     let children: Vec<Value> =
-        node.names().into_iter().filter_map(|name| child(node, name, &dotted, explains)).collect();
-    let mut found = json!({"path": dotted, "schema": alone(node), "children": children});
-    put_hint(&mut found, node, &dotted);
+        node.names().into_iter().filter_map(|name| child((node, schema), name, &dotted, explains)).collect();
+    let mut found = json!({"path": dotted, "schema": alone(node, schema), "children": children});
+    put_hint(&mut found, (node, schema), &dotted);
     Some(found)
 }
 
-/// What the schema says of a place without its members.
-fn alone(node: Node) -> Value {
-    let mut schema = of_node(node);
+/// What the schema says of a place without its members, and without the default where none holds.
+fn alone(node: Node, schema: &Value) -> Value {
+    let mut schema = schema.clone();
     if let Some(map) = schema.as_object_mut() {
         map.retain(|name, value| match name.as_str() {
-            "properties" => false,
+            "properties" | "$schema" | "title" => false,
+            "default" => node.default().is_some(),
             "items" | "additionalProperties" => value.get("properties").is_none(),
             _ => true,
         });
@@ -144,29 +79,30 @@ fn alone(node: Node) -> Value {
     schema
 }
 
-fn child(parent: Node, name: &str, path: &str, explains: bool) -> Option<Value> {
-    let node = parent.child(name)?;
+fn child(parent: (Node, &Value), name: &str, path: &str, explains: bool) -> Option<Value> {
+    let (node, schema) = (parent.0.child(name)?, below(parent.1, name)?);
     let path = crate::config::join(path, name);
-    let kind = of_type(node, node.kind()).get("type").cloned().unwrap_or_default();
+    let kind = schema.get("type").cloned().unwrap_or_default();
     let has_children = !node.names().is_empty();
     let mut child =
         json!({"key": name, "path": path, "type": kind, "required": false, "hasChildren": has_children});
     if let Some(map) = child.as_object_mut().filter(|_| explains) {
-        map.insert("schema".to_string(), alone(node));
+        map.insert("schema".to_string(), alone(node, schema));
     }
-    put_hint(&mut child, node, &path);
+    put_hint(&mut child, (node, schema), &path);
     Some(child)
 }
 
-fn put_hint(at: &mut Value, node: Node, path: &str) {
+fn put_hint(at: &mut Value, (node, schema): (Node, &Value), path: &str) {
     if let (Some(key), Some(map)) = (node.key(), at.as_object_mut()) {
-        map.insert("hint".to_string(), hint(key, path));
+        map.insert("hint".to_string(), hint(key, schema, path));
         map.insert("hintPath".to_string(), key.path.into());
     }
 }
 
-fn hint(key: &Key, path: &str) -> Value {
-    let mut hint = json!({"label": label(path), "help": key.doc()});
+fn hint(key: &Key, schema: &Value, path: &str) -> Value {
+    let help = schema.get("description").cloned().unwrap_or_default();
+    let mut hint = json!({"label": label(path), "help": help});
     if let Some(map) = hint.as_object_mut().filter(|_| key.sensitive) {
         map.insert("sensitive".to_string(), true.into());
     }
@@ -174,13 +110,13 @@ fn hint(key: &Key, path: &str) -> Value {
 }
 
 /// A hint for every row, and for every secret that is reached by `Like`.
-fn collect_hints(node: Node, path: &str, hints: &mut Map<String, Value>) {
+fn collect_hints(node: Node, schema: &Value, path: &str, hints: &mut Map<String, Value>) {
     if let Some(key) = node.key().filter(|key| key.path == path || key.sensitive) {
-        hints.insert(path.to_string(), hint(key, path));
+        hints.insert(path.to_string(), hint(key, schema, path));
     }
     for name in node.names() {
-        if let Some(child) = node.child(name) {
-            collect_hints(child, &crate::config::join(path, name), hints);
+        if let (Some(child), Some(schema)) = (node.child(name), below(schema, name)) {
+            collect_hints(child, schema, &crate::config::join(path, name), hints);
         }
     }
 }
@@ -191,7 +127,7 @@ fn label(path: &str) -> String {
     let mut out = String::new();
     for (i, c) in name.chars().enumerate() {
         match c {
-            c if i == 0 => out.extend(c.to_uppercase()),
+            c if i == 0 => out.push(c.to_ascii_uppercase()),
             c if c.is_ascii_uppercase() => out.extend([' ', c.to_ascii_lowercase()]),
             c => out.push(c),
         }
@@ -202,18 +138,6 @@ fn label(path: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_schema_file_is_the_generated_schema() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/schemas/config.json");
-        let want = serde_json::to_string_pretty(&document()).unwrap() + "\n";
-        if std::fs::read_to_string(path).unwrap_or_default() != want {
-            std::fs::write(path, want).unwrap();
-            panic!(
-                "schemas/config.json did not match the table of keys and was rewritten; run the test again"
-            );
-        }
-    }
 
     #[test]
     fn rows_become_schema_and_hints() {
