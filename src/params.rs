@@ -124,10 +124,12 @@ impl<T: Member> Member for Vec<T> {
 
 impl<T: Member> Member for BTreeMap<String, T> {
     fn of(value: Value) -> Option<BTreeMap<String, T>> {
-        match value {
-            Value::Object(map) => map.into_iter().map(|(name, value)| Some((name, T::of(value)?))).collect(),
-            _ => None,
+        let Value::Object(map) = value else { return None };
+        let mut all = BTreeMap::new();
+        for (name, value) in map {
+            all.insert(name, T::of(value)?);
         }
+        Some(all)
     }
 }
 

@@ -80,7 +80,9 @@ impl Subscriptions {
     /// Those who hear of a message in this session. Who hears of all sessions hears of their messages too.
     fn hearers(&self, key: &str) -> BTreeSet<u64> {
         let following = self.followed.iter().filter(|(_, keys)| keys.contains(key)).map(|(conn, _)| *conn);
-        following.chain(self.all.iter().copied()).collect()
+        let mut hearers = self.all.clone();
+        hearers.extend(following);
+        hearers
     }
 }
 

@@ -78,7 +78,7 @@ pub fn parse(markdown: &str, tables: Tables) -> Text {
     let markdown = markdown.replace('\r', "");
     let lines: Vec<&str> = markdown.split('\n').collect();
     let mut text = blocks::read(&lines, tables).text;
-    text.spans.sort_by(|a, b| (a.start, b.end, &a.style).cmp(&(b.start, a.end, &b.style)));
+    crate::order::by(&mut text.spans, |a, b| (a.start, b.end, &a.style).cmp(&(b.start, a.end, &b.style)));
     text.longest = text.spans.iter().map(|span| span.end - span.start).max().unwrap_or(0);
     text
 }

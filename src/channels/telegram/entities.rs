@@ -17,7 +17,7 @@ pub fn markdown(text: &str, entities: &Value) -> String {
             Some((offset, offset.checked_add(length).filter(|_| length > 0)?, entity))
         })
         .collect();
-    marked.sort_by_key(|(start, end, _)| (*start, *end));
+    crate::order::by_key(&mut marked, |(start, end, _)| (*start, *end));
     let mut places = Places { chars: text.char_indices(), units: 0, len: text.len() };
     let mut out = String::with_capacity(text.len() + marked.len() * 16);
     let (mut at, mut units) = (0, 0);
