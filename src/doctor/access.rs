@@ -29,7 +29,7 @@ fn without_secret(ctx: &Ctx, open: bool) -> Vec<Finding> {
     let lacks = |auth: &Auth| auth.secret.is_none() && (open || !auth.allow_tailscale);
     let found = auth(ctx).filter(|auth| is_open(ctx) == Some(open) && lacks(auth)).map(|auth| {
         let name = auth.mode.name();
-        let upper = name.to_uppercase();
+        let upper = name.to_ascii_uppercase();
         let bind = ctx.config.str("gateway.bind").unwrap_or("loopback");
         let finding = Finding::new(format!(
             "gateway.bind is {bind} and no {name} is set; the gateway refuses to start"
@@ -75,7 +75,7 @@ pub fn weak(ctx: &Ctx) -> Vec<Finding> {
 pub fn mismatch(ctx: &Ctx) -> Vec<Finding> {
     let differs = |name: &str| {
         let key = format!("gateway.auth.{name}");
-        let variable = format!("OPENCLAW_GATEWAY_{}", name.to_uppercase());
+        let variable = format!("OPENCLAW_GATEWAY_{}", name.to_ascii_uppercase());
         let (config, env) = (ctx.config.str(&key)?, ctx.env.var_or_legacy(&variable)?);
         (!secret_eq(config.trim(), env.trim())).then(|| {
             Finding::new(format!(

@@ -116,7 +116,7 @@ impl Judge {
         match flag {
             Some(_) => format!("--{name}"),
             None if config.str(&format!("gateway.auth.{name}")).is_some() => format!("gateway.auth.{name}"),
-            None => format!("OPENCLAW_GATEWAY_{}", name.to_uppercase()),
+            None => format!("OPENCLAW_GATEWAY_{}", name.to_ascii_uppercase()),
         }
     }
 
@@ -190,7 +190,7 @@ fn check_secret(auth: &Auth, plan: &Plan, source: impl FnOnce() -> String) -> Re
         if auth.allow_tailscale && plan.is_loopback() {
             return Ok(());
         }
-        let upper = name.to_uppercase();
+        let upper = name.to_ascii_uppercase();
         let refusal = if plan.is_loopback() {
             String::new()
         } else {

@@ -71,7 +71,7 @@ mod tests {
             for name in command.aliases.iter().chain([&command.name]) {
                 assert!(seen.insert(*name), "{name} twice");
                 assert!(name.bytes().all(|b| b.is_ascii_lowercase()), "{name}");
-                assert_eq!(find(&name.to_uppercase()).unwrap().name, command.name);
+                assert_eq!(find(&name.to_ascii_uppercase()).unwrap().name, command.name);
             }
         }
     }

@@ -130,7 +130,7 @@ fn show(context: &Context, found: &[Found], deep: bool) {
     }
     for level in levels.into_iter().filter(|level| count(found, *level) > 0) {
         out.line("");
-        out.heading(&level.audit_name().to_uppercase());
+        out.heading(&level.audit_name().to_ascii_uppercase());
         for Found { check, finding } in found.iter().filter(|found| found.check.severity == level) {
             out.line(format!("{} {}", check.id, check.title));
             shown(&finding.detail).lines().for_each(|line| out.line(format!("  {line}")));

@@ -125,7 +125,7 @@ fn secret(context: &Context, args: &Args, name: &str) -> Result<Option<String>> 
         (Some(_), Some(_)) => Err(Error::usage(format!("Use either --{name} or --{name}-file."))),
         (None, Some(file)) => secret_of(context, name, file).map(Some),
         (Some(text), None) => {
-            let upper = name.to_uppercase();
+            let upper = name.to_ascii_uppercase();
             context.out.warn(&format!(
                 "warning: others on this machine can read the {name} in the list of processes; use --{name}-file or \
                  OPENCLAW_GATEWAY_{upper}"

@@ -120,7 +120,7 @@ impl Target {
             None if !self.is_configured => format!("pass --{name}"),
             None => {
                 let section = if self.source.contains("remote") { "remote" } else { "auth" };
-                let upper = name.to_uppercase();
+                let upper = name.to_ascii_uppercase();
                 format!(
                     "pass --{name}, set OPENCLAW_GATEWAY_{upper}, or set gateway.{section}.{name} in the config"
                 )

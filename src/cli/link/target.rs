@@ -222,7 +222,7 @@ fn secret(env: &Env, config: &Config, args: &Args, name: &str, section: &str) ->
     if let Some(secret) = from_flag(args, name) {
         return Some(secret);
     }
-    let upper = name.to_uppercase();
+    let upper = name.to_ascii_uppercase();
     for variable in [format!("OPENCLAW_GATEWAY_{upper}"), format!("CLAWDBOT_GATEWAY_{upper}")] {
         if let Some(value) = env.var(&variable) {
             return Some(Secret { value: value.trim().to_string(), source: env.place_of(&variable) });
