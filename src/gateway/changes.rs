@@ -5,6 +5,7 @@
 //! are looked at every second.
 use crate::config::Stamp;
 use crate::error::{Error, Result};
+use crate::threads;
 use rustix::event::{PollFd, PollFlags};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -12,6 +13,9 @@ use std::time::{Duration, Instant};
 
 /// Between two looks at the files.
 const LOOK: Duration = Duration::from_secs(1);
+
+/// Of the thread that closes.
+const STACK: usize = 64 << 10;
 
 /// What ended a wait.
 #[derive(Debug, PartialEq, Eq)]
@@ -74,6 +78,15 @@ impl Changes {
             }
             Err(e) => Err(Error::io("wait for changes of the configuration", e.into())),
         }
+    }
+}
+
+/// The kernel takes some ten milliseconds to close an inotify descriptor, for which a restart need not wait.
+impl Drop for Changes {
+    fn drop(&mut self) {
+        let source = std::mem::replace(&mut self.source, Source::Looking(Vec::new()));
+        // Without a thread it is closed here and now.
+        let _ = threads::bare("gw-unwatch", STACK, move || drop(source));
     }
 }
 
