@@ -1,4 +1,7 @@
 //! The `openclaw` program: arguments to the command line, its result to the exit status.
+#[macro_use]
+mod text;
+
 mod agent;
 mod agents;
 mod backup;

@@ -24,6 +24,7 @@ const FLOORS: &[&[&str]] = &[
         "parts",
         "session_key",
         "sys",
+        "text",
         "threads",
         "version",
     ],
