@@ -133,6 +133,8 @@ mod status;
 #[cfg(test)]
 mod strangers;
 #[cfg(test)]
+mod telegram;
+#[cfg(test)]
 mod telegram_server;
 #[cfg(test)]
 mod terminal;

@@ -8,6 +8,7 @@ mod caller;
 pub mod line;
 pub mod outbox;
 mod pending;
+pub mod stream;
 mod wake;
 
 pub use call::{Ask, Call, Reply, Said, Whom, log_failure};

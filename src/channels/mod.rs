@@ -1,20 +1,58 @@
-//! Channels: the messaging platforms by which people reach the gateway. A file a piece, each complete in itself.
+//! Channels: the messaging platforms by which people reach the gateway. A row in [`CHANNELS`] and a folder each.
 //!
-//! Nothing here runs a thread yet: no channel is connected in this version.
-#[cfg_attr(not(test), expect(dead_code, reason = "for the channels"))]
+//! What a channel is given of the gateway is a [`house::House`]; what all channels share (accounts, gate, mention, pairing,
+//! Markdown) is a file a piece, pure where it can be. A channel's threads are its own; the house above starts and ends them.
+#![allow(dead_code, reason = "wired piece by piece")]
 pub mod accounts;
-#[cfg_attr(not(test), expect(dead_code, reason = "for the channels"))]
+pub mod board;
+mod crew;
 pub mod gate;
 mod graphemes;
+pub mod house;
 pub mod ids;
 mod levels;
 mod markdown;
-#[cfg_attr(not(test), expect(dead_code, reason = "for the channels"))]
 pub mod mention;
+pub mod outgoing;
 pub mod pairing;
 mod telegram;
-#[cfg_attr(not(test), expect(dead_code, reason = "for the channels"))]
 pub mod token;
+
+use crate::config::Config;
+use crate::error::Result;
+use house::House;
+use serde_json::Value;
+use std::sync::Arc;
+
+/// A messaging platform.
+pub struct Channel {
+    /// Its key below `channels` of the configuration, and its name on the wire.
+    pub id: &'static str,
+    pub label: &'static str,
+    pub detail: &'static str,
+    /// The name of its picture in the apps of the original.
+    pub image: &'static str,
+    /// The keys of an account on which its connection depends; the others are read where they are used.
+    pub keys: &'static [&'static str],
+    /// Carries for one account until it is to end, on the account's thread. `Ok` ends it for good; after an error it is
+    /// started again.
+    pub run: fn(Arc<dyn House>) -> Result<()>,
+}
+
+/// All of them.
+pub const CHANNELS: &[Channel] = &[telegram::CHANNEL];
+
+pub fn named(id: &str) -> Option<&'static Channel> {
+    CHANNELS.iter().find(|channel| channel.id == id)
+}
+
+/// Whether the configuration speaks of the channel and does not switch it off.
+pub fn is_on(config: &Config, channel: &str) -> bool {
+    let is = |at: Option<&Value>, on: bool| at.and_then(|at| at.get("enabled")) == Some(&Value::Bool(on));
+    let section = config.whole().get("channels").and_then(|all| all.get(channel));
+    let plugin = config.whole().get("plugins").and_then(|all| all.get("entries")?.get(channel));
+    !is(section, false) && !is(plugin, false) && (section.is_some() || is(plugin, true))
+}
 
 /// The channels that the configuration knows.
 pub fn names() -> impl Iterator<Item = &'static str> {

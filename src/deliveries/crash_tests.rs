@@ -37,10 +37,19 @@ fn worker() {
     let me = std::process::id();
     let deliver = |ledger: &mut Ledger, journal: &mut Journal, delivery: &Delivery| {
         let name = Line::Delivery(delivery.clone()).name();
-        let handed = ledger.advance(&name, Stage::Handed, None).unwrap();
+        let handed = ledger.advance(&name, Stage::Handed).unwrap();
         journal.append(&handed).unwrap();
         say(&dir, "platform", &delivery.id);
-        let confirmed = ledger.advance(&name, Stage::Confirmed, Some("p")).unwrap();
+        let confirmed = ledger
+            .go(
+                &name,
+                crate::deliveries::Step {
+                    stage: Stage::Confirmed,
+                    platform_id: Some("p".into()),
+                    ..Default::default()
+                },
+            )
+            .unwrap();
         journal.append(&confirmed).unwrap();
         say(&dir, "confirmed", &delivery.id);
     };

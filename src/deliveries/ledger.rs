@@ -4,7 +4,7 @@
 //! After a stop nothing is guessed: what was promised and not begun is sent, what was begun and not confirmed is told as
 //! uncertain, what was confirmed is never sent again.
 use super::dedupe::MAX_KEYS;
-use super::line::{Delivery, Inbound, Line, Login, Name, Stage};
+use super::line::{Delivery, Inbound, Line, Login, Name, Stage, Step};
 use crate::error::{Error, Result};
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::Duration;
@@ -101,7 +101,8 @@ impl Ledger {
 
     /// A delivery has come further, or back to where nothing has left this machine, which only who had it in his hands can
     /// know. `None` when it is unknown or has come that far already: what is over stays so.
-    pub fn advance(&mut self, name: &Name, stage: Stage, platform_id: Option<&str>) -> Option<Line> {
+    pub fn go(&mut self, name: &Name, step: Step) -> Option<Line> {
+        let stage = step.stage;
         let Line::Delivery(delivery) = self.lines.get_mut(name)? else { return None };
         let is_back = (delivery.stage, stage) == (Stage::Handed, Stage::Accepted);
         if delivery.is_over() || (delivery.stage >= stage && !is_back) {
@@ -111,16 +112,24 @@ impl Ledger {
             self.going.retain(|going| going != name);
         }
         delivery.stage = stage;
-        delivery.platform_id = platform_id.map(str::to_string);
+        delivery.platform_id = step.platform_id;
+        delivery.error = step.error;
+        delivery.message = step.rest.or(delivery.message.take());
         if delivery.is_over() {
             delivery.message = None;
         }
         Some(Line::Delivery(delivery.clone()))
     }
 
-    /// The next delivery to hand over for this login: the oldest to a peer for whom none is in somebody's hands.
-    pub fn next(&self, login: &Login) -> Option<Delivery> {
-        let mut busy = HashSet::new();
+    /// The same when there is nothing to tell but how far.
+    pub fn advance(&mut self, name: &Name, stage: Stage) -> Option<Line> {
+        self.go(name, Step { stage, ..Step::default() })
+    }
+
+    /// The next delivery to hand over for this login: the oldest to a peer for whom none is in somebody's hands, and who is
+    /// not among `held`.
+    pub fn next(&self, login: &Login, held: &[String]) -> Option<Delivery> {
+        let mut busy: HashSet<&String> = held.iter().collect();
         let going = self.going.iter().filter(|name| !self.writing.contains(*name));
         let mut deliveries = going.filter_map(|name| match self.lines.get(name) {
             Some(Line::Delivery(delivery)) => Some(delivery),
@@ -141,7 +150,7 @@ impl Ledger {
     pub fn abandon(&mut self, login: &Login) -> Vec<Line> {
         let handed = self.deliveries(Stage::Handed).into_iter().filter(|d| d.is_of(login));
         let handed: Vec<Name> = handed.map(Delivery::name).collect();
-        handed.iter().filter_map(|name| self.advance(name, Stage::Uncertain, None)).collect()
+        handed.iter().filter_map(|name| self.advance(name, Stage::Uncertain)).collect()
     }
 
     pub fn line(&self, name: &Name) -> Option<&Line> {

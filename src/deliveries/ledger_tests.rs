@@ -34,13 +34,15 @@ fn a_delivery_only_goes_on_and_what_is_over_is_over() {
     let mut ledger = Ledger::default();
     let name = delivery("d", 1).name();
     ledger.take(delivery("d", 1)).unwrap();
-    assert!(ledger.advance(&name, Stage::Handed, None).is_some());
-    assert!(ledger.advance(&name, Stage::Handed, None).is_none(), "not handed over twice");
-    let line = ledger.advance(&name, Stage::Confirmed, Some("p7")).unwrap();
+    assert!(ledger.advance(&name, Stage::Handed).is_some());
+    assert!(ledger.advance(&name, Stage::Handed).is_none(), "not handed over twice");
+    let line = ledger
+        .go(&name, Step { stage: Stage::Confirmed, platform_id: Some("p7".into()), ..Step::default() })
+        .unwrap();
     let Line::Delivery(told) = &line else { panic!("{line:?}") };
     assert_eq!((told.platform_id.as_deref(), &told.message), (Some("p7"), &None));
     for stage in [Stage::Handed, Stage::Uncertain, Stage::Failed] {
-        assert!(ledger.advance(&name, stage, None).is_none(), "{stage:?}");
+        assert!(ledger.advance(&name, stage).is_none(), "{stage:?}");
     }
 }
 
@@ -52,22 +54,22 @@ fn deliveries_are_given_out_one_at_a_time_for_each_peer_and_come_back_when_they_
         let delivery = Delivery { id: id.into(), to: to.into(), ts: n as u64, ..Delivery::default() };
         let name = delivery.name();
         ledger.take(Line::Delivery(delivery)).unwrap();
-        assert!(ledger.next(&login).is_none_or(|next| next.id != id), "it is not on disk yet");
+        assert!(ledger.next(&login, &[]).is_none_or(|next| next.id != id), "it is not on disk yet");
         ledger.written(&name, true);
     }
     let next = |ledger: &mut Ledger| {
-        let id = ledger.next(&Login::default())?.id;
-        ledger.advance(&Delivery::named(&id), Stage::Handed, None).unwrap();
+        let id = ledger.next(&Login::default(), &[])?.id;
+        ledger.advance(&Delivery::named(&id), Stage::Handed).unwrap();
         Some(id)
     };
     assert_eq!(next(&mut ledger).as_deref(), Some("a1"));
     assert_eq!(next(&mut ledger).as_deref(), Some("b1"));
     assert_eq!(next(&mut ledger), None);
-    assert!(ledger.next(&Login { account: "other".into(), ..Login::default() }).is_none());
-    assert!(ledger.advance(&Delivery::named("a1"), Stage::Accepted, None).is_some(), "it was not taken");
+    assert!(ledger.next(&Login { account: "other".into(), ..Login::default() }, &[]).is_none());
+    assert!(ledger.advance(&Delivery::named("a1"), Stage::Accepted).is_some(), "it was not taken");
     assert_eq!(next(&mut ledger).as_deref(), Some("a1"), "in its order");
-    ledger.advance(&Delivery::named("a1"), Stage::Confirmed, Some("p")).unwrap();
-    assert!(ledger.advance(&Delivery::named("a1"), Stage::Accepted, None).is_none(), "what is over stays so");
+    ledger.advance(&Delivery::named("a1"), Stage::Confirmed).unwrap();
+    assert!(ledger.advance(&Delivery::named("a1"), Stage::Accepted).is_none(), "what is over stays so");
     assert_eq!(next(&mut ledger).as_deref(), Some("a2"));
     assert!(ledger.is_handing());
     assert_eq!(ledger.abandon(&login).len(), 2);
@@ -122,6 +124,6 @@ fn r_10c_the_oldest_that_waits_is_known() {
         ledger.written(&Delivery::named(id), true);
     }
     assert_eq!(ledger.oldest(100), 95);
-    ledger.advance(&Delivery::named("1"), Stage::Handed, None);
+    ledger.advance(&Delivery::named("1"), Stage::Handed);
     assert_eq!(ledger.oldest(100), 93);
 }

@@ -96,6 +96,19 @@ pub struct Delivery {
     /// The platform's name for it, once it has confirmed it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub platform_id: Option<String>,
+    /// Why the platform refused it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// What became of a delivery, for its line.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Step {
+    pub stage: Stage,
+    pub platform_id: Option<String>,
+    pub error: Option<String>,
+    /// What is still to be said of it, when the platform has a part.
+    pub rest: Option<Value>,
 }
 
 /// How far a delivery has come. It only goes on, never back.

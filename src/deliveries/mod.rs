@@ -15,5 +15,5 @@ mod spool;
 pub use dedupe::{Dedupe, Seen};
 pub use journal::Journal;
 pub use ledger::{Ledger, Taken};
-pub use line::{Delivery, Inbound, Line, Login, Name, Record, Stage};
+pub use line::{Delivery, Inbound, Line, Login, Name, Record, Stage, Step};
 pub use spool::Spool;

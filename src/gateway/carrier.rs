@@ -1,171 +1,46 @@
-//! What a worker has in its hands that carries messages between the gateway and a platform: the one way of a channel into
-//! the house. It brings what the platform says, asks for turns, is given what is to be delivered and says what became of it.
+//! An account's hold on the house: the way of a channel to the state thread, as `channels::house` describes it.
 //!
-//! Runs on the worker's threads, any number of them; each call waits until what it says is on disk. What may be
-//! acknowledged, sent or forgotten follows from the calls alone: a message that was brought may be acknowledged; a delivery
-//! that was given out may be sent, once; nothing else may.
-#![cfg_attr(not(test), expect(dead_code, reason = "the first channel is its caller"))]
+//! Runs on the account's threads, any number of them; each call waits until what it says is on disk.
 use super::workers::Handle;
-use crate::calls::{Call, Caller, Provenance, Reply, Wake};
-use crate::deliveries::{Delivery, Inbound, Login, Stage};
+use crate::calls::{Call, Caller, Reply, Wake};
+use crate::cancel::{Cancel, Reason};
+use crate::channels::board::Board;
+use crate::channels::house::{Accepted, Became, House, Open, Turn};
+use crate::deliveries::{Delivery, Inbound, Login, Stage, Step};
 use crate::error::{Error, Result};
 use crate::methods::local;
 use crate::protocol::frame::Scopes;
-use crate::runs::origin::{Address, Origin, Surface};
+use crate::runs::origin::{Address, CHANNEL, Origin};
 use crate::runs::{Ask, Deliver, Observer, Observers, Wishes};
-use crate::sessions::attachments::Attachments;
-use crate::state::carrying::{Carry, Open, Told};
+use crate::settings::Settings;
+use crate::state::carrying::{Carry, Told};
 use crate::state::event::Event;
-use crate::state::shared::Shared;
 use crossbeam_channel::{RecvTimeoutError, bounded};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;
 
 pub struct Carrier {
-    shared: Arc<Shared>,
+    handle: Handle,
     login: Login,
     /// Readable when there is something to hand over.
-    pub wake: Arc<Wake>,
-}
-
-/// A message that is to be answered by a turn, as its channel understood it.
-pub struct Turn<'a> {
-    pub surface: &'static Surface,
-    pub inbound: &'a Inbound,
-    /// Who wrote it: the owner or a guest, and what that gives.
-    pub provenance: Provenance,
-    pub scopes: Vec<String>,
-    pub sender: String,
-    /// Canonical key.
-    pub session: String,
-    /// Where the answer goes.
-    pub to: Address,
-    pub text: String,
-    pub attachments: Attachments,
-    pub wishes: Wishes,
-    /// Further ones that follow the run, such as a stream for drafts.
-    pub observers: Observers,
-}
-
-/// What became of a delivery.
-pub enum Became {
-    /// The platform has it, under this name.
-    Confirmed(String),
-    /// The platform does not have it and may be asked again: it is given out again.
-    NotTaken,
-    /// The platform will never take it.
-    Refused,
-    /// Nobody knows; it is not given out again.
-    Uncertain,
+    wake: Arc<Wake>,
+    /// Readable from the moment at which the account ends by itself.
+    ending: Wake,
 }
 
 impl Carrier {
-    /// Carries for this worker's account from now on; gives what was left open.
-    pub fn begin(handle: &Handle, platform: &str) -> Result<(Carrier, Open)> {
-        let login = Login { platform: platform.to_string(), account: handle.part.clone() };
-        let wake = Arc::new(Wake::new()?);
-        let carrier = Carrier { shared: handle.house.shared.clone(), login, wake };
-        let (login, wake) = (carrier.login.clone(), carrier.wake.clone());
-        let open = carrier.ask(|told| Carry::Begin { login, wake, told })?;
-        Ok((carrier, open))
+    pub fn new(handle: Handle, login: Login) -> Result<Carrier> {
+        Ok(Carrier { handle, login, wake: Arc::new(Wake::new()?), ending: Wake::new()? })
     }
 
-    /// The platform brought messages, each with its name there; all may be acknowledged then. Gives those that are new.
-    pub fn bring(&self, messages: impl IntoIterator<Item = (String, Value)>) -> Result<Vec<Inbound>> {
-        let ts = crate::clock::now_ms();
-        let of = |(id, message)| {
-            let Login { platform, account } = self.login.clone();
-            Inbound { platform, account, id, ts, message: Some(message) }
-        };
-        let messages: Vec<Inbound> = messages.into_iter().map(of).collect();
-        if messages.is_empty() {
-            return Ok(messages);
-        }
-        self.ask(|told| Carry::Bring { messages, told })
-    }
-
-    /// Asks for the turn that answers a message, and waits until it is accepted. Its words come as deliveries. What is
-    /// answered at once instead (`/stop`) is the channel's to say.
-    pub fn turn(&self, turn: Turn) -> Result<Value> {
-        let Turn { inbound, to, mut observers, .. } = turn;
-        let name = inbound.name();
-        observers.add(Observer::Readers);
-        observers.add(Observer::Deliver(Deliver::new(&self.login.platform, to.clone(), Some(name))));
-        let caller = Arc::new(Caller {
-            conn: local::next_conn(),
-            id: turn.sender.clone(),
-            protocol: 4,
-            scopes: Scopes::new(turn.scopes),
-            client_id: turn.sender,
-            mode: "channel".to_string(),
-            method: "local",
-            provenance: turn.provenance,
-            ..Caller::default()
-        });
-        let (waiting, said) = bounded(1);
-        let reply = Call { caller, id: inbound.run(), method: "channel", reply: Reply::Thread(waiting) };
-        self.send(Carry::Ask(Box::new(Ask {
-            origin: Origin { address: Some(Box::new(to)), ..Origin::client(turn.surface, turn.provenance) },
-            id: inbound.run(),
-            hash: String::new(),
-            session: turn.session,
-            message: turn.text,
-            attachments: turn.attachments,
-            wishes: turn.wishes,
-            reply,
-            observers,
-        })))?;
-        local::wait(&self.shared, &said, &|| None)
-    }
-
-    /// No turn answers the message: it is not offered again.
-    pub fn pass_over(&self, inbound: &Inbound) -> Result<()> {
-        let message = inbound.name();
-        self.ask(|told| Carry::PassOver { message, told })
-    }
-
-    /// Something is to be delivered that no run says.
-    pub fn promise(&self, id: &str, to: &str, message: Value) -> Result<()> {
-        let Login { platform, account } = self.login.clone();
-        let (ts, to) = (crate::clock::now_ms(), to.to_string());
-        let message = Some(message);
-        let delivery =
-            Delivery { id: id.to_string(), platform, account, to, ts, message, ..Delivery::default() };
-        self.ask(|told| Carry::Promise { delivery, told })
-    }
-
-    /// The next delivery, one at a time for each peer; it is this worker's to hand over, and to say what became of it.
-    pub fn next(&self) -> Result<Option<Delivery>> {
-        let login = self.login.clone();
-        self.ask(|told| Carry::Next { login, told })
-    }
-
-    pub fn became(&self, delivery: &Delivery, became: Became) -> Result<()> {
-        let (stage, platform_id) = match became {
-            Became::Confirmed(id) => (Stage::Confirmed, Some(id)),
-            Became::NotTaken => (Stage::Accepted, None),
-            Became::Refused => (Stage::Failed, None),
-            Became::Uncertain => (Stage::Uncertain, None),
-        };
-        let id = delivery.id.clone();
-        self.ask(|told| Carry::Became { id, stage, platform_id, told })
-    }
-
-    /// Waits until there may be something to hand over, for `time` at most; false when the worker is to end.
-    pub fn sleep(&self, handle: &Handle, time: Duration) -> Result<bool> {
-        let goes_on = handle.sleep_or(time, &[self.wake.as_fd()])?;
-        self.wake.clear();
-        Ok(goes_on)
-    }
-
-    fn ask<T>(&self, carry: impl FnOnce(Told<T>) -> Carry) -> Result<T> {
+    fn tell<T>(&self, carry: impl FnOnce(Told<T>) -> Carry) -> Result<T> {
         let (told, answer) = bounded(1);
         self.send(carry(told))?;
         loop {
             // Looked at before the queue: whoever let go had its chance to answer.
-            let is_over = self.shared.published.is_over();
+            let is_over = self.handle.house.shared.published.is_over();
             match answer.recv_timeout(crate::cancel::SLICE) {
                 Ok(answer) => return answer,
                 Err(RecvTimeoutError::Timeout) if !is_over => {}
@@ -176,7 +51,162 @@ impl Carrier {
 
     fn send(&self, carry: Carry) -> Result<()> {
         let gone = |_| Error::unavailable("the gateway is shutting down");
-        self.shared.state.send(Event::Carry(Box::new(carry))).map_err(gone)
+        self.handle.house.shared.state.send(Event::Carry(Box::new(carry))).map_err(gone)
+    }
+
+    /// The same account as a caller of turns: one of a kind for each sender, who shares the queue with others.
+    fn caller(&self, turn: &mut Turn) -> Arc<Caller> {
+        Arc::new(Caller {
+            conn: local::next_conn(),
+            id: turn.sender.clone(),
+            protocol: 4,
+            scopes: Scopes::new(std::mem::take(&mut turn.scopes)),
+            client_id: turn.sender.clone(),
+            mode: "channel".to_string(),
+            method: "local",
+            provenance: turn.provenance,
+            ..Caller::default()
+        })
+    }
+
+    fn observers(&self, turn: &mut Turn, to: &Address) -> Observers {
+        let mut observers = Observers::default();
+        observers.add(Observer::Readers);
+        let answers = Some(turn.inbound.name());
+        observers.add(Observer::Deliver(Deliver::new(&self.login.platform, to.clone(), answers)));
+        if let Some(stream) = turn.stream.take() {
+            observers.add(Observer::Stream(stream));
+        }
+        observers
+    }
+}
+
+impl House for Carrier {
+    fn login(&self) -> &Login {
+        &self.login
+    }
+
+    fn settings(&self) -> &Settings {
+        &self.handle.house.shared.settings
+    }
+
+    fn board(&self) -> &Board {
+        &self.handle.house.shared.board
+    }
+
+    fn cancel(&self) -> &Cancel {
+        &self.handle.cancel
+    }
+
+    fn end(&self) {
+        self.handle.cancel.cancel(Reason::Shutdown);
+        self.ending.ring();
+    }
+
+    fn sleep(&self, time: Duration) -> Result<bool> {
+        self.handle.sleep_or(time, &[self.ending.as_fd()])
+    }
+
+    fn await_deliveries(&self, time: Duration) -> Result<bool> {
+        let goes_on = self.handle.sleep_or(time, &[self.ending.as_fd(), self.wake.as_fd()])?;
+        self.wake.clear();
+        Ok(goes_on)
+    }
+
+    fn begin(&self) -> Result<Open> {
+        let (login, wake) = (self.login.clone(), self.wake.clone());
+        self.tell(|told| Carry::Begin { login, wake, told })
+    }
+
+    fn bring(&self, messages: Vec<(String, Value)>) -> Result<Vec<Inbound>> {
+        let ts = crate::clock::now_ms();
+        let of = |(id, message)| {
+            let Login { platform, account } = self.login.clone();
+            Inbound { platform, account, id, ts, message: Some(message) }
+        };
+        let messages: Vec<Inbound> = messages.into_iter().map(of).collect();
+        if messages.is_empty() {
+            return Ok(messages);
+        }
+        self.tell(|told| Carry::Bring { messages, told })
+    }
+
+    fn turn(&self, mut turn: Turn) -> Result<Accepted> {
+        let Login { platform: channel, account } = self.login.clone();
+        let place = std::mem::take(&mut turn.to);
+        let to =
+            Address { channel, account, peer: place.peer, thread: place.thread, reply_to: place.reply_to };
+        let (caller, observers) = (self.caller(&mut turn), self.observers(&mut turn, &to));
+        let (waiting, said) = bounded(1);
+        let reply = Call { caller, id: turn.inbound.run(), method: "channel", reply: Reply::Thread(waiting) };
+        let wishes = Wishes {
+            extra_system: turn.extra_system,
+            is_again: turn.is_again,
+            ages_by: Some(self.login.platform.clone()),
+            envelope: turn.envelope,
+            entry: turn.entry,
+            ..Wishes::default()
+        };
+        self.send(Carry::Ask(Box::new(Ask {
+            origin: Origin { address: Some(Box::new(to)), ..Origin::client(&CHANNEL, turn.provenance) },
+            id: turn.inbound.run(),
+            hash: String::new(),
+            session: turn.session,
+            message: turn.text,
+            attachments: turn.attachments,
+            wishes,
+            reply,
+            observers,
+        })))?;
+        let answer = local::wait(&self.handle.house.shared, &said, &|| None)?;
+        Ok(match answer.get("status").and_then(Value::as_str) {
+            Some("started" | "in_flight") => Accepted::Run,
+            _ => Accepted::Now(answer),
+        })
+    }
+
+    fn pass_over(&self, inbound: &Inbound) -> Result<()> {
+        let message = inbound.name();
+        self.tell(|told| Carry::PassOver { message, told })
+    }
+
+    fn promise(&self, id: &str, to: &str, message: Value) -> Result<()> {
+        let Login { platform, account } = self.login.clone();
+        let (id, to, ts) = (id.to_string(), to.to_string(), crate::clock::now_ms());
+        let delivery =
+            Delivery { id, platform, account, to, ts, message: Some(message), ..Delivery::default() };
+        self.tell(|told| Carry::Promise { delivery, told })
+    }
+
+    fn next(&self, held: &[String]) -> Result<Option<Delivery>> {
+        let (login, held) = (self.login.clone(), held.to_vec());
+        self.tell(|told| Carry::Next { login, held, told })
+    }
+
+    fn became(&self, delivery: &Delivery, became: Became) -> Result<()> {
+        let at = |stage| Step { stage, ..Step::default() };
+        let step = Box::new(match became {
+            Became::Confirmed(id) => Step { platform_id: Some(id), ..at(Stage::Confirmed) },
+            Became::Partly(rest) => Step { rest: Some(rest), ..at(Stage::Accepted) },
+            Became::NotTaken => at(Stage::Accepted),
+            Became::Refused(why) => Step { error: Some(why), ..at(Stage::Failed) },
+            Became::Uncertain => at(Stage::Uncertain),
+        });
+        let id = delivery.id.clone();
+        self.tell(|told| Carry::Became { id, step, told })
+    }
+
+    fn session(&self, key: &str) -> Result<Option<Map<String, Value>>> {
+        let key = key.to_string();
+        self.tell(|told| Carry::Entry { key, told })
+    }
+
+    fn note(&self, key: &str, text: String) -> Result<()> {
+        self.send(Carry::Note { key: key.to_string(), text })
+    }
+
+    fn ask(&self, method: &str, params: Value) -> Result<Value> {
+        self.handle.ask(&self.login.platform, method, params)
     }
 }
 

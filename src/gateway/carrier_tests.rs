@@ -42,7 +42,7 @@ struct House {
 impl House {
     fn new() -> House {
         let dir = TestDir::new();
-        let config = "{gateway: {mode: 'local'}, channels: {telegram: {accounts: {a: {}}}}}";
+        let config = "{gateway: {mode: 'local'}, messages: {queue: {mode: 'followup'}}, channels: {telegram: {accounts: {a: {}}}}}";
         std::fs::write(dir.0.join("openclaw.json"), config).unwrap();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         House { dir, port, gateway: None }

@@ -1,16 +1,16 @@
 //! The demo of a channel, for the tests only: this file and its row in `WORKERS`. Its platform is a directory of text files
 //! of one line each thing, which outlive the process whatever ends it:
 //! `in` (what people wrote, by the test), `acknowledged`, `out` (what the platform was given), `confirmed`, `uncertain`.
-use super::carrier::{Became, Carrier, Turn};
-use super::workers::{Handle, Row};
+use super::carrier::Carrier;
+use super::workers::{Handle, Row, nothing};
 use crate::agents::routing::{self, Inbound as Peer};
 use crate::calls::Provenance;
-use crate::deliveries::{Delivery, Inbound};
+use crate::channels::house::{Accepted, Became, House, Place, Turn};
+use crate::deliveries::{Delivery, Inbound, Login};
 use crate::error::Result;
 use crate::json::json;
-use crate::runs::origin::{Address, Answers, Commands, Surface, Wants};
-use crate::runs::{Observers, Wishes};
 use crate::sessions::attachments::Attachments;
+use crate::state::shared::Shared;
 use std::collections::{HashSet, VecDeque};
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -21,6 +21,7 @@ pub const ROW: Row = Row {
     name: "echo",
     // A channel of the product names its accounts here, whose keys are reloaded.
     keys: &[],
+    mark: nothing,
     parts: |config| {
         let accounts = config.get("channels.telegram.accounts").and_then(|v| v.as_object());
         accounts.into_iter().flatten().map(|(name, _)| name.clone()).collect()
@@ -29,25 +30,17 @@ pub const ROW: Row = Row {
     start: run,
 };
 
-pub static ECHO: Surface = Surface {
-    journal: "echo",
-    answers: Answers::Once,
-    channel: Some("echo"),
-    queues: false,
-    names_message: false,
-    commands: Commands::All,
-    wants: Wants::Blocks,
-    delivers: true,
-};
-
 fn run(handle: Handle) -> Result<()> {
     let dir = handle.house.shared.env.state_dir.join("echo").join(&handle.part);
-    let (carrier, open) = Carrier::begin(&handle, "echo")?;
+    let shared = handle.house.shared.clone();
+    let login = Login { platform: "echo".into(), account: handle.part.clone() };
+    let carrier = Carrier::new(handle, login)?;
+    let open = carrier.begin()?;
     open.uncertain.iter().for_each(|delivery| say(&dir, "uncertain", &delivery.id));
     let mut waiting: VecDeque<(Inbound, bool)> = open.inbound.into_iter().map(|m| (m, true)).collect();
     let mut acknowledged: HashSet<String> = lines(&dir, "acknowledged").into_iter().collect();
     loop {
-        while let Some(delivery) = carrier.next()? {
+        while let Some(delivery) = carrier.next(&[])? {
             let became = send(&dir, &delivery);
             let is_confirmed = matches!(became, Became::Confirmed(_));
             carrier.became(&delivery, became)?;
@@ -57,14 +50,14 @@ fn run(handle: Handle) -> Result<()> {
         }
         let fresh: Vec<String> =
             lines(&dir, "in").into_iter().filter(|id| !acknowledged.contains(id)).take(3).collect();
-        let new = carrier.bring(fresh.iter().map(|id| (id.clone(), json!({"text": id}))))?;
+        let new = carrier.bring(fresh.iter().map(|id| (id.clone(), json!({"text": id}))).collect())?;
         for id in fresh {
             say(&dir, "acknowledged", &id);
             acknowledged.insert(id);
         }
         waiting.extend(new.into_iter().map(|message| (message, false)));
         while let Some((message, is_again)) = waiting.pop_front() {
-            match turn(&handle, &carrier, &message, is_again) {
+            match turn(&shared, &carrier, &message, is_again) {
                 // The queue of the session is full: later.
                 Err(e) if e.retryable() => {
                     waiting.push_front((message, is_again));
@@ -73,14 +66,13 @@ fn run(handle: Handle) -> Result<()> {
                 asked => asked?,
             }
         }
-        if !carrier.sleep(&handle, Duration::from_millis(10))? {
+        if !carrier.await_deliveries(Duration::from_millis(10))? {
             return Ok(());
         }
     }
 }
 
-fn turn(handle: &Handle, carrier: &Carrier, message: &Inbound, is_again: bool) -> Result<()> {
-    let shared = &handle.house.shared;
+fn turn(shared: &Shared, carrier: &Carrier, message: &Inbound, is_again: bool) -> Result<()> {
     let peer = format!("p{}", message.id.len() % 3);
     if message.id == "remind" {
         carrier.promise("reminder", &peer, json!({"text": "you asked for it"}))?;
@@ -89,21 +81,23 @@ fn turn(handle: &Handle, carrier: &Carrier, message: &Inbound, is_again: bool) -
     let from = Peer { channel: "echo", account: &message.account, peer: &peer, ..Peer::default() };
     let route = routing::route(&shared.config(), &shared.agents(), &from)?;
     let asked = carrier.turn(Turn {
-        surface: &ECHO,
         inbound: message,
         provenance: Provenance::Guest,
         scopes: vec!["operator.read".to_string()],
         sender: peer.clone(),
         session: route.session_key,
-        to: Address { account: message.account.clone(), peer, ..Address::default() },
+        to: Place { peer, ..Place::default() },
         text: message.id.clone(),
+        envelope: Default::default(),
         attachments: Attachments::default(),
-        wishes: Wishes { is_again, ..Wishes::default() },
-        observers: Observers::default(),
+        extra_system: None,
+        entry: Default::default(),
+        is_again,
+        stream: None,
     })?;
-    match asked.get("status").and_then(|status| status.as_str()) {
-        Some("started" | "in_flight") => Ok(()),
-        _ => carrier.pass_over(message),
+    match asked {
+        Accepted::Run => Ok(()),
+        Accepted::Now(_) => carrier.pass_over(message),
     }
 }
 
@@ -116,7 +110,7 @@ fn send(dir: &Path, delivery: &Delivery) -> Became {
         return Became::NotTaken;
     }
     if is("never") {
-        return Became::Refused;
+        return Became::Refused("never".into());
     }
     if is("lost") {
         return Became::Uncertain;

@@ -170,6 +170,7 @@ fn share(process: &Process, verdict: Verdict, started: Instant, state: Sender<Ev
             Box::new(move || judge.problem())
         },
         published: Published::default(),
+        board: Default::default(),
         ask: methods::local::ask,
         command: commands::run,
         method_names: methods::names(),

@@ -8,6 +8,7 @@
 pub mod alive;
 mod carrier;
 pub mod changes;
+mod channel;
 #[cfg(test)]
 mod echo;
 mod generation;

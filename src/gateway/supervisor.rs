@@ -169,11 +169,13 @@ impl Worker {
 
     /// Whether what it runs with, or ended with, is no longer so.
     fn is_changed(&self, config: &Config) -> bool {
-        self.row.keys.iter().any(|key| {
+        let is_other = |key: &&str| {
             let own = |segment| if segment == "*" { self.part.as_str() } else { segment };
             let path: Vec<&str> = key.split('.').map(own).collect();
             self.config.get_in(&path) != config.get_in(&path)
-        })
+        };
+        self.row.keys.iter().any(is_other)
+            || (self.row.mark)(&self.config, &self.part) != (self.row.mark)(config, &self.part)
     }
 
     /// Tells it to end; who has no thread may be started anew at once.

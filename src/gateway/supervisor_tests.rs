@@ -33,7 +33,14 @@ fn tick(lines: &Lines, handle: &Handle) -> Result<()> {
 }
 
 const fn row(name: &'static str, keys: &'static [&'static str], start: fn(Handle) -> Result<()>) -> Row {
-    Row { name, keys, parts: |_| vec![String::new()], stack: 64 << 10, start }
+    Row {
+        name,
+        keys,
+        mark: super::super::workers::nothing,
+        parts: |_| vec![String::new()],
+        stack: 64 << 10,
+        start,
+    }
 }
 
 struct Test {

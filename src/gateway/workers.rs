@@ -26,6 +26,8 @@ pub struct Row {
     pub name: &'static str,
     /// A worker is restarted when the value of one of these changes; `*` stands for the worker's part.
     pub keys: &'static [&'static str],
+    /// And when this changes, of which its part makes more than a key can say.
+    pub mark: fn(&Config, &str) -> Value,
     /// The workers of this kind that the configuration asks for, by what each has of its own, such as an account.
     /// None: off. One that there is once has an empty name.
     pub parts: fn(&Config) -> Vec<String>,
@@ -36,10 +38,23 @@ pub struct Row {
 
 /// All of them.
 pub const WORKERS: &[Row] = &[
-    Row { name: "watch", keys: &[], parts: |_| vec![String::new()], stack: watch::STACK, start: watch::run },
+    Row {
+        name: "watch",
+        keys: &[],
+        mark: nothing,
+        parts: |_| vec![String::new()],
+        stack: watch::STACK,
+        start: watch::run,
+    },
+    super::channel::ROW,
     #[cfg(test)]
     super::echo::ROW,
 ];
+
+/// For a row whose keys say all.
+pub fn nothing(_: &Config, _: &str) -> Value {
+    Value::Null
+}
 
 /// What all workers of a generation may use.
 pub struct House {
@@ -73,9 +88,9 @@ pub struct Handle {
     pub cancel: Cancel,
 }
 
-#[cfg_attr(not(test), expect(dead_code, reason = "for cron and channels; the watcher needs neither"))]
 impl Handle {
     /// Waits for `time`; false when the worker is to end.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for cron"))]
     pub fn sleep(&self, time: Duration) -> Result<bool> {
         self.sleep_or(time, &[])
     }

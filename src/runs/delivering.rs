@@ -82,7 +82,7 @@ impl Run {
 
     /// A message is whole: where the surface wants blocks it goes out at once.
     pub(super) fn deliver_block(&mut self, world: &mut dyn World) {
-        if self.new.origin.surface.wants != Wants::Blocks || is_silent(&self.text) {
+        if !matches!(self.new.origin.surface.wants, Wants::Blocks | Wants::Drafts) || is_silent(&self.text) {
             return;
         }
         let (id, text) = (&self.new.id, &self.text);

@@ -13,8 +13,9 @@ use crate::error::{Error, Kind, Result};
 use crate::ids;
 use crate::models::provider::Thinking;
 use crate::sessions::attachments::Attachments;
-use crate::sessions::{freshness, send_policy};
+use crate::sessions::{Entry, freshness, send_policy};
 use crate::slash::{self, At, Directives, Invocation, queue};
+use serde_json::{Map, Value};
 use std::sync::Arc;
 
 /// Longer texts are no commands and hold no directives: looking for them would cost more than they are worth.
@@ -51,6 +52,10 @@ pub struct Wishes {
     /// The id that a conversation gets which begins now.
     pub conversation: Option<String>,
     pub label: Option<String>,
+    /// What the model reads before and behind the text, if that is no command.
+    pub envelope: (String, String),
+    /// Members that the session's entry gets.
+    pub entry: Map<String, Value>,
     /// The message is text whatever it looks like.
     pub is_plain: bool,
     /// It was asked for before, and the gateway stopped: its message may stand in the transcript already.
@@ -91,13 +96,22 @@ impl Runs {
         if let Some(label) = wishes.label {
             world.update(&session, &mut |entry| entry.set("label", label.as_str()));
         }
+        if !wishes.entry.is_empty() {
+            world.begin(&session, None)?;
+            let set = |entry: &mut Entry| {
+                wishes.entry.iter().for_each(|(name, value)| entry.set(name, value.clone()));
+            };
+            world.update(&session, &mut |entry| set(entry));
+        }
+        let (before, behind) = wishes.envelope;
+        let text = before + &understood.text + &behind;
         understood.directives.thinking = understood.directives.thinking.or(wishes.thinking);
         understood.directives.queue = wishes.queue.or(understood.directives.queue);
         let new = NewRun {
             origin,
             id,
             key: session,
-            message: understood.text + &attachments.texts,
+            message: text + &attachments.texts,
             images: Arc::new(attachments.images),
             hash,
             is_again: wishes.is_again,

@@ -23,7 +23,6 @@ mod requests;
 mod run;
 mod sharing;
 mod stopping;
-mod stream;
 mod telling;
 #[cfg(test)]
 mod tests;

@@ -1,8 +1,8 @@
 //! Who follows a run on its way: all readers by events, connections that want to see tools, and threads that pass
 //! its words on. Bounded in number, and each in memory; none of them holds the run.
 use super::delivering::Deliver;
-use super::stream::Stream;
 use crate::calls::Caller;
+use crate::calls::stream::Stream;
 use std::sync::Arc;
 
 /// Most that follow one run.
@@ -14,7 +14,6 @@ pub enum Observer {
     /// This connection sees the tools, `shows_all` even of sessions that are quiet.
     Tools { conn: u64, shows_all: bool },
     /// A thread that passes the words on.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for HTTP and channels"))]
     Stream(Arc<Stream>),
     /// Its words go to a platform, as messages that survive.
     Deliver(Box<Deliver>),

@@ -53,6 +53,8 @@ pub enum Wants {
     Deltas,
     /// Each message when it is whole.
     Blocks,
+    /// The same as messages that survive, and each piece as it comes to who follows by a stream.
+    Drafts,
     /// The outcome only.
     #[cfg_attr(not(test), expect(dead_code, reason = "for cron and hooks"))]
     End,
@@ -82,8 +84,20 @@ pub static CHAT: Surface = Surface {
     delivers: false,
 };
 
+/// People on the messaging channels; which channel says the address.
+pub static CHANNEL: Surface = Surface {
+    journal: "channel",
+    answers: Answers::Once,
+    channel: None,
+    queues: true,
+    names_message: true,
+    commands: Commands::All,
+    wants: Wants::Drafts,
+    delivers: true,
+};
+
 /// All ways in. A new one is a row here, and a caller of `Runs::ask`.
-pub static SURFACES: [&Surface; 2] = [&AGENT, &CHAT];
+pub static SURFACES: [&Surface; 3] = [&AGENT, &CHAT, &CHANNEL];
 
 /// The surface of a kind of records.
 pub fn surface(journal: &str) -> Option<&'static Surface> {
@@ -125,6 +139,7 @@ pub struct Origin {
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Address {
+    pub channel: String,
     pub account: String,
     pub peer: String,
     pub thread: Option<String>,
@@ -137,8 +152,18 @@ impl Origin {
         Origin { surface, provenance, address: None }
     }
 
-    pub fn channel(&self) -> &'static str {
-        self.surface.channel.unwrap_or_default()
+    /// Whether words of both may be answered together: nobody's are on another's authority (SEC-34), nor where he is not.
+    pub fn is_like(&self, other: &Origin) -> bool {
+        let place = |origin: &Origin| {
+            let Address { channel, account, peer, thread, .. } = origin.address.as_deref()?.clone();
+            Some((channel, account, peer, thread))
+        };
+        self.provenance == other.provenance && place(self) == place(other)
+    }
+
+    pub fn channel(&self) -> &str {
+        let of_address = || self.address.as_ref().map(|address| address.channel.as_str());
+        self.surface.channel.or_else(of_address).unwrap_or_default()
     }
 }
 

@@ -59,7 +59,9 @@ impl Runs {
         match queueing.mode {
             // What the turn can no longer take has the next one, so nothing of a backlog is lost.
             "steer" | "steer-backlog"
-                if self.is_same_talk(world, &host) && self.attach_by_mail(id, &host) =>
+                if self.is_same_talk(world, &host)
+                    && self.is_like(id, &host)
+                    && self.attach_by_mail(id, &host) =>
             {
                 return true;
             }
@@ -80,6 +82,11 @@ impl Runs {
     fn is_same_talk(&self, world: &dyn World, host: &str) -> bool {
         let Some(run) = self.map.get(host) else { return false };
         world.entry(&run.new.key).is_some_and(|entry| entry.session_id() == Some(&run.session_id))
+    }
+
+    fn is_like(&self, id: &str, host: &str) -> bool {
+        let origins = (self.map.get(id), self.map.get(host));
+        matches!(origins, (Some(run), Some(host)) if run.new.origin.is_like(&host.new.origin))
     }
 
     /// Over the cap the oldest message that waits is left out, or shortened and answered with the next.
@@ -108,8 +115,7 @@ impl Runs {
         let mut is_open = run.is_shortened || all;
         let queue = self.queues.get(&key).cloned().unwrap_or_default();
         for id in queue {
-            // Nobody's words are answered on another's authority (SEC-34).
-            let is_alike = |next: &&Run| next.new.origin.provenance == run.new.origin.provenance;
+            let is_alike = |next: &&Run| next.new.origin.is_like(&run.new.origin);
             let next = self.map.get(&id).filter(|next| is_open && next.is_collectable());
             let Some(next) = next.filter(is_alike) else {
                 break;

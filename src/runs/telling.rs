@@ -4,9 +4,9 @@
 use super::Runs;
 use super::origin::Wants;
 use super::run::{Run, Verbose};
-use super::stream::Piece;
 use super::world::World;
 use crate::agent::run::RunEvent;
+use crate::calls::stream::Piece;
 use crate::cancel::Reason;
 use crate::error::Error;
 use crate::json::{Put, json};
@@ -201,7 +201,8 @@ impl Run {
 
     /// Tells the streams that follow the run, if that is what its surface wants.
     fn stream(&self, wanted: Wants, piece: impl Fn() -> Piece) {
-        if self.new.origin.surface.wants == wanted {
+        let wants = self.new.origin.surface.wants;
+        if wants == wanted || (wants, wanted) == (Wants::Drafts, Wants::Deltas) {
             self.observers.streams().for_each(|stream| stream.tell(piece()));
         }
     }

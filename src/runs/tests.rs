@@ -2,9 +2,9 @@
 use super::observers::Observer;
 use super::origin::{AGENT, Address, Answers, CHAT, Commands, Origin, Surface, Wants};
 use super::run::Phase;
-use super::stream::{Piece, Stream};
 use super::*;
 use crate::agent::run::{Finished, RunEvent};
+use crate::calls::stream::{Piece, Stream};
 use crate::calls::{Caller, Provenance, Reply, Said as Told};
 use crate::deliveries::{Inbound, Line, Stage};
 use crate::json::json;

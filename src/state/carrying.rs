@@ -3,19 +3,25 @@
 //!
 //! A delivery is given out after the line that says so is on disk; then it is the carrier's until he says what became of
 //! it. What is known of the platform (it has it, it refused it) holds whatever the disk says, and is written again.
+#![allow(dead_code, reason = "wired piece by piece")]
 use super::State;
 use super::store::{self, Job};
-use crate::calls::Wake;
-use crate::deliveries::{Delivery, Inbound, Ledger, Line, Login, Name, Stage, Taken};
+use crate::calls::{Pending, Wake};
+use crate::channels::house::Open;
+use crate::deliveries::{Delivery, Inbound, Ledger, Line, Login, Name, Stage, Step, Taken};
 use crate::error::Result;
 use crate::metrics::{self, Metric};
 use crate::runs::{Ask, Taken as Asked};
 use crossbeam_channel::Sender;
+use serde_json::{Map, Value};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// When what the disk did not take is written again, milliseconds.
 const AGAIN: u64 = 5000;
+/// Clients that wait for what becomes of deliveries: each, and all.
+const MOST_WAITERS_EACH: usize = 32;
+const MOST_WAITERS: usize = 512;
 
 /// Waits with room for one.
 pub type Told<T> = Sender<Result<T>>;
@@ -48,31 +54,33 @@ pub enum Carry {
         delivery: Delivery,
         told: Told<()>,
     },
-    /// The next one to hand over.
+    /// The next one to hand over, to none of the peers in `held`.
     Next {
         login: Login,
+        held: Vec<String>,
         told: Told<Option<Delivery>>,
     },
     Became {
         id: String,
-        stage: Stage,
-        platform_id: Option<String>,
+        step: Box<Step>,
         told: Told<()>,
+    },
+    /// The entry of a session.
+    Entry {
+        key: String,
+        told: Told<Option<Map<String, Value>>>,
+    },
+    /// A line for the session's next turn.
+    Note {
+        key: String,
+        text: String,
     },
 }
 
-/// What was left open for a login.
-#[cfg_attr(not(test), expect(dead_code, reason = "the first channel reads it"))]
-pub struct Open {
-    /// Acknowledged to the platform and not answered.
-    pub inbound: Vec<Inbound>,
-    /// Handed over, and what became of them is not known.
-    pub uncertain: Vec<Delivery>,
-}
-
-#[derive(Default)]
 pub struct Post {
     pub ledger: Ledger,
+    /// Who waits for what becomes of deliveries.
+    pub(super) waiters: Pending,
     wakes: HashMap<Login, Arc<Wake>>,
     /// What the disk did not take.
     unwritten: HashSet<Name>,
@@ -83,7 +91,14 @@ pub struct Post {
 
 impl Post {
     pub fn of(ledger: Ledger) -> Post {
-        Post { ledger, ..Post::default() }
+        Post {
+            ledger,
+            waiters: Pending::bounded(MOST_WAITERS_EACH, MOST_WAITERS),
+            wakes: HashMap::new(),
+            unwritten: HashSet::new(),
+            write_at: 0,
+            under_way: 0,
+        }
     }
 
     /// A run's message, which its end on disk will hold too. `None` when it was promised before, or cannot be.
@@ -108,7 +123,7 @@ impl Post {
         self.under_way > 0 || self.ledger.is_handing()
     }
 
-    fn wake(&self, login: &Login) {
+    pub(super) fn wake(&self, login: &Login) {
         if let Some(wake) = self.wakes.get(login) {
             wake.ring();
         }
@@ -129,26 +144,40 @@ impl State {
             Carry::Ask(ask) => self.ask_for(*ask),
             Carry::PassOver { message, told } => {
                 let line = self.post.ledger.handled(&message);
-                self.hold(line.into_iter().collect(), move |result| say(&told, result));
+                self.hold(line.into_iter().collect(), move |_, result| say(&told, result));
             }
             Carry::Promise { delivery, told } => self.promise(delivery, told),
-            Carry::Next { login, told } => self.give_out(&login, told),
-            Carry::Became { id, stage, platform_id, told } => {
-                let line = self.post.ledger.advance(&Delivery::named(&id), stage, platform_id.as_deref());
-                match (&line, stage) {
-                    (Some(_), Stage::Confirmed) => metrics::count(Metric::DeliveriesConfirmed),
-                    (Some(_), Stage::Failed) => metrics::count(Metric::DeliveriesFailed),
-                    _ => {}
-                }
-                self.hold(line.into_iter().collect(), move |result| say(&told, result));
+            Carry::Next { login, held, told } => self.give_out(&login, &held, told),
+            Carry::Became { id, step, told } => self.became(&id, *step, told),
+            Carry::Entry { key, told } => {
+                let entry = self.sessions.get(&key).map(|entry| entry.as_map().clone());
+                say(&told, Ok(entry));
             }
+            Carry::Note { key, text } => self.add_note(Some(key), text),
         }
+    }
+
+    fn became(&mut self, id: &str, step: Step, told: Told<()>) {
+        let stage = step.stage;
+        let line = self.post.ledger.go(&Delivery::named(id), step);
+        match (&line, stage) {
+            (Some(_), Stage::Confirmed) => metrics::count(Metric::DeliveriesConfirmed),
+            (Some(_), Stage::Failed) => metrics::count(Metric::DeliveriesFailed),
+            _ => {}
+        }
+        let id = id.to_string();
+        self.hold(line.into_iter().collect(), move |state, result| {
+            state.answer_delivery(&id);
+            say(&told, result);
+        });
     }
 
     /// What an earlier carrier of the login had in his hands is uncertain: only he knew what became of it.
     fn begin_carrying(&mut self, login: Login, wake: Arc<Wake>, told: &Told<Open>) {
         let lines = self.post.ledger.abandon(&login);
+        let uncertain: Vec<String> = lines.iter().map(|line| line.name().2).collect();
         self.write_for_good(lines);
+        uncertain.iter().for_each(|id| self.answer_delivery(id));
         let ledger = &self.post.ledger;
         let inbound = ledger.unhandled().into_iter().filter(|message| message.is_of(&login));
         let uncertain = ledger.deliveries(Stage::Uncertain).into_iter().filter(|d| d.is_of(&login));
@@ -213,10 +242,10 @@ impl State {
         );
     }
 
-    fn give_out(&mut self, login: &Login, told: Told<Option<Delivery>>) {
-        let next = if self.is_stopping() { None } else { self.post.ledger.next(login) };
+    fn give_out(&mut self, login: &Login, held: &[String], told: Told<Option<Delivery>>) {
+        let next = if self.is_stopping() { None } else { self.post.ledger.next(login, held) };
         let Some(delivery) = next else { return say(&told, Ok(None)) };
-        let line = self.post.ledger.advance(&Delivery::named(&delivery.id), Stage::Handed, None);
+        let line = self.post.ledger.advance(&Delivery::named(&delivery.id), Stage::Handed);
         self.write(
             line.into_iter().collect(),
             Box::new(move |state, result| {
@@ -224,8 +253,7 @@ impl State {
                 let is_lost = told.try_send(result.map(|()| Some(delivery.clone()))).is_err();
                 if is_refused || is_lost {
                     // It did not leave this machine.
-                    let line =
-                        state.post.ledger.advance(&Delivery::named(&delivery.id), Stage::Accepted, None);
+                    let line = state.post.ledger.advance(&Delivery::named(&delivery.id), Stage::Accepted);
                     state.write_for_good(line.into_iter().collect());
                 }
             }),
@@ -233,7 +261,7 @@ impl State {
     }
 
     /// Writes what holds whatever the disk says; `then` is told how it went.
-    fn hold(&mut self, lines: Vec<Line>, then: impl FnOnce(Result<()>) + Send + 'static) {
+    fn hold(&mut self, lines: Vec<Line>, then: impl FnOnce(&mut State, Result<()>) + Send + 'static) {
         let kept = lines.clone();
         self.write(
             lines,
@@ -241,17 +269,17 @@ impl State {
                 if result.is_err() {
                     state.post.keep(&kept, state.mono);
                 }
-                then(result);
+                then(state, result);
             }),
         );
     }
 
     /// The same when nobody asks how it went.
     pub(super) fn write_for_good(&mut self, lines: Vec<Line>) {
-        self.hold(lines, drop);
+        self.hold(lines, |_, _| {});
     }
 
-    fn write(&mut self, lines: Vec<Line>, then: Then) {
+    pub(super) fn write(&mut self, lines: Vec<Line>, then: Then) {
         if lines.is_empty() {
             return then(self, Ok(()));
         }

@@ -16,6 +16,7 @@ pub struct Sources {
     sessions: u64,
     pairing: u64,
     config: u64,
+    channels: u64,
     active: usize,
     queued: usize,
 }
@@ -26,6 +27,7 @@ impl Sources {
             sessions: state.sessions.revision(),
             pairing: state.pairing.revision(),
             config: state.config_invalid.revision(),
+            channels: state.shared.board.revision(),
             active: state.runs.active(),
             queued: state.runs.queued(),
         }

@@ -7,6 +7,7 @@ pub mod clients;
 pub mod event;
 pub mod health;
 pub mod join;
+mod posting;
 pub mod presence;
 pub mod restart;
 pub mod run;
@@ -137,7 +138,7 @@ impl State {
             runs: Runs::new(max_runs as usize, limits.queued_runs as usize, requests),
             subscriptions: Default::default(),
             sessions,
-            post: Default::default(),
+            post: carrying::Post::of(Default::default()),
             system_events: Vec::new(),
             health_version: 1,
             health: Value::Null,

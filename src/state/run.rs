@@ -52,6 +52,7 @@ pub fn run(state: &mut State, asked: &Asked, inbox: &Receiver<Event>) -> bool {
 const STEPS: &[fn(&mut State) -> Option<u64>] = &[
     State::end_runs_turn,
     State::write_again,
+    State::expire_deliveries,
     State::tick,
     State::keep_up,
     State::save_sessions,

@@ -9,6 +9,7 @@ use crate::agents::Agents;
 use crate::calls::budget::Budget;
 use crate::calls::{Ask, Whom};
 use crate::cancel::Cancel;
+use crate::channels::board::Board;
 use crate::config::problem::Problem;
 use crate::door::Door;
 use crate::error::Result;
@@ -34,6 +35,8 @@ pub struct Shared {
     /// Why the configuration file could not be started with, if it could not; reads it.
     pub problem: Box<dyn Fn() -> Option<Problem> + Send + Sync>,
     pub published: Published,
+    /// What the accounts of the channels say of themselves.
+    pub board: Board,
     /// How a part of this process below the methods calls one.
     pub ask: AskHere,
     /// How a slash command is done.

@@ -21,6 +21,7 @@ pub fn shared(settings: Arc<Settings>) -> Arc<Shared> {
         succession: Arc::default(),
         state: crossbeam_channel::bounded(1).0,
         published: Published::default(),
+        board: Default::default(),
         ask: crate::methods::local::ask,
         command: crate::commands::run,
         method_names: Vec::new(),

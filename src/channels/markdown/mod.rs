@@ -44,7 +44,6 @@ pub enum Tables {
 }
 
 impl Tables {
-    #[cfg_attr(not(test), expect(dead_code, reason = "no channel is connected yet"))]
     pub fn named(mode: &str) -> Self {
         match mode {
             "bullets" => Self::Bullets,
@@ -73,7 +72,6 @@ pub enum Part<'t> {
 /// Spans within more others than this are not kept: nobody sees the difference, and each costs a platform an entity.
 const MAX_DEPTH: usize = 16;
 
-#[cfg_attr(not(test), expect(dead_code, reason = "no channel is connected yet"))]
 pub fn parse(markdown: &str, tables: Tables) -> Text {
     let markdown = markdown.replace('\r', "");
     let lines: Vec<&str> = markdown.split('\n').collect();

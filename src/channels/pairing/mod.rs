@@ -71,7 +71,6 @@ impl Pairing {
 
     /// A stranger wrote to this login; `names` are what the platform says of him. The notes tell what the owner should
     /// know of the files.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the channels"))]
     pub fn ask(
         &self,
         login: &Login,
@@ -217,7 +216,6 @@ impl Request {
 }
 
 /// What a stranger is told, in plain text.
-#[cfg_attr(not(test), expect(dead_code, reason = "for the channels"))]
 pub fn invitation(env: &Env, channel: &str, whose: &str, id: &str, code: &str) -> String {
     let command = env.command(&format!("pairing approve {channel} {code}"));
     format!(

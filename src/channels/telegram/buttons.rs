@@ -6,7 +6,6 @@ use serde_json::{Value, json};
 const MAX_DATA: usize = 64;
 
 /// `reply_markup`; the sentence says which button is wrong.
-#[cfg_attr(not(test), expect(dead_code, reason = "the channel is not connected yet"))]
 pub fn keyboard(buttons: &Value) -> Result<Value, Error> {
     let no_rows = || Error::invalid("buttons must be an array of button rows");
     let rows = buttons.as_array().ok_or_else(no_rows)?;

@@ -5,7 +5,6 @@ use crate::parts::Parts;
 use serde_json::Value;
 
 /// `entities` as Telegram sends them, with offsets in UTF-16 units; those that fit no part of the text are left out.
-#[cfg_attr(not(test), expect(dead_code, reason = "the channel is not connected yet"))]
 pub fn markdown(text: &str, entities: &Value) -> String {
     let entities = entities.as_array().map(Vec::as_slice).unwrap_or_default();
     let mut marked: Vec<(usize, usize, &Value)> = entities

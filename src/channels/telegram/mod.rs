@@ -1,6 +1,7 @@
-//! Telegram's pieces: the client of its Bot API, texts as it takes them, and what it sends read back.
+//! Telegram: the client of its Bot API, texts as it takes them, what it sends read back, and the account's threads.
 //!
-//! Only `api` talks to Telegram, on its caller's thread; the others take values and give values.
+//! `run` is an account's life; `poll` brings what people write, `intake` makes turns of it, `sending` delivers. Only `api`
+//! talks to Telegram, on its caller's thread; the pieces below take values and give values.
 mod buttons;
 mod entities;
 mod format;
@@ -13,26 +14,45 @@ mod split;
 mod standin;
 #[cfg(test)]
 use standin::telegram::html as strict;
-#[cfg_attr(not(test), expect(dead_code, reason = "for the channel"))]
-pub mod api;
+mod api;
 #[cfg(test)]
 mod client_tests;
-#[cfg_attr(not(test), expect(dead_code, reason = "for the channel"))]
-pub mod files;
-#[cfg_attr(not(test), expect(dead_code, reason = "for the channel"))]
-pub mod form;
-pub mod media;
-#[cfg_attr(not(test), expect(dead_code, reason = "for the channel"))]
-pub mod message;
-#[cfg_attr(not(test), expect(dead_code, reason = "for the channel"))]
-pub mod offset;
-pub mod outcome;
-pub mod refusal;
-#[cfg_attr(not(test), expect(dead_code, reason = "for the channel"))]
-pub mod send;
+mod files;
+mod form;
+mod intake;
+mod line;
+mod media;
+mod message;
+mod offset;
+mod outcome;
+mod poll;
+mod refusal;
+mod run;
+mod send;
+mod sending;
 #[cfg(test)]
 mod tests;
-#[cfg_attr(not(test), expect(dead_code, reason = "for the channel"))]
-pub mod token;
-#[cfg_attr(not(test), expect(dead_code, reason = "for the channel"))]
-pub mod update;
+mod token;
+mod update;
+
+use super::Channel;
+
+pub const CHANNEL: Channel = Channel {
+    id: "telegram",
+    label: "Telegram",
+    detail: "Telegram Bot",
+    image: "paperplane",
+    keys: &[
+        "enabled",
+        "botToken",
+        "tokenFile",
+        "apiRoot",
+        "proxy",
+        "network",
+        "timeoutSeconds",
+        "webhookUrl",
+        "webhookSecret",
+        "webhookPath",
+    ],
+    run: run::run,
+};

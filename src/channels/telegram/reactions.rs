@@ -5,7 +5,6 @@ const KNOWN: &str = "👍 👎 ❤ 🔥 🥰 👏 😁 🤔 🤯 😱 🤬 😢 
     👨\u{200d}💻 🤷\u{200d}♂ 🤷 🤷\u{200d}♀";
 
 /// The reaction that `emoji` means: without what only asks for colour (U+FE0F) or a skin. None if there is no such.
-#[cfg_attr(not(test), expect(dead_code, reason = "the channel is not connected yet"))]
 pub fn known(emoji: &str) -> Option<&'static str> {
     let is_look = |c: &char| matches!(c, '\u{fe0f}' | '\u{1f3fb}'..='\u{1f3ff}');
     let plain: String = emoji.trim().chars().filter(|c| !is_look(c)).collect();

@@ -33,7 +33,6 @@ pub struct Limits {
     pub is_by_paragraph: bool,
 }
 
-#[cfg_attr(not(test), expect(dead_code, reason = "the channel is not connected yet"))]
 pub fn chunks(text: &Text, limits: Limits) -> Vec<Chunk> {
     let length = limits.length.clamp(1, MAX_MESSAGE);
     let whole = 0..text.plain.len();
@@ -51,7 +50,6 @@ pub fn chunks(text: &Text, limits: Limits) -> Vec<Chunk> {
 }
 
 /// The text as a caption, if it fits in one; else it goes as messages behind the media (R-49b).
-#[cfg_attr(not(test), expect(dead_code, reason = "the channel is not connected yet"))]
 pub fn caption(text: &Text) -> Option<Chunk> {
     let end = text.plain.trim_end().len();
     let start = skip_space(text, 0, end);

@@ -22,6 +22,8 @@ pub const KINDS: &[&str] = &[
 pub struct Update {
     pub id: i64,
     pub what: What,
+    /// As Telegram sent it.
+    pub raw: Value,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -85,7 +87,8 @@ impl Update {
         let (kind, value) = members.iter().find(|(name, _)| *name != "update_id").unzip();
         let kind = kind.map_or("nothing", String::as_str);
         let what = value.and_then(|value| what(kind, value));
-        Some(Update { id, what: what.unwrap_or_else(|| What::Skipped(kind.chars().take(60).collect())) })
+        let what = what.unwrap_or_else(|| What::Skipped(kind.chars().take(60).collect()));
+        Some(Update { id, what, raw: update.clone() })
     }
 
     /// The one update of an answer that is too much to be read, as far as its id can be found.
@@ -94,7 +97,10 @@ impl Update {
         let after = text.split_once("\"update_id\":").map(|(_, after)| after.trim_start());
         let id = after.and_then(|after| after.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok());
         match id {
-            Some(id) => Outcome::Done(vec![Update { id, what: What::Skipped("an unreadable one".into()) }]),
+            Some(id) => {
+                let what = What::Skipped("an unreadable one".into());
+                Outcome::Done(vec![Update { id, what, raw: Value::Null }])
+            }
             None => Outcome::unknown("getUpdates: the answer cannot be read"),
         }
     }

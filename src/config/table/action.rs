@@ -35,9 +35,9 @@ impl Action {
     /// Whether this version has the part that the action is about. Without it the keys are kept and do nothing.
     pub fn is_here(self) -> bool {
         match self {
-            Action::Logging | Action::Secret => true,
+            Action::Logging | Action::Secret | Action::Telegram => true,
             Action::Browser | Action::Cron | Action::Gmail | Action::Heartbeat | Action::Hooks => false,
-            Action::Telegram | Action::Whatsapp => false,
+            Action::Whatsapp => false,
         }
     }
 }

@@ -3,6 +3,7 @@
 //! The state thread tells and never waits; the other thread takes. What a slow one has not taken is bounded in bytes:
 //! beyond that the words are left out, all that follow too, so that what came is the beginning of what was said. The
 //! end always comes, with the whole outcome, and says whether something was left out.
+#![allow(dead_code, reason = "wired piece by piece")]
 use crate::error::Result;
 use serde_json::Value;
 use std::collections::VecDeque;
@@ -21,7 +22,6 @@ pub enum Piece {
     /// What was said of the present message does not count.
     Unsaid,
     /// The outcome; nothing follows.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for HTTP and channels"))]
     End { outcome: Result<Value>, is_cut: bool },
 }
 
@@ -39,7 +39,6 @@ struct Queue {
     has_ended: bool,
 }
 
-#[cfg_attr(not(test), expect(dead_code, reason = "for HTTP and channels"))]
 impl Stream {
     /// Holds at most `max` bytes that nobody has taken, and the end.
     pub fn bounded(max: usize) -> Arc<Stream> {
@@ -58,7 +57,7 @@ impl Stream {
 }
 
 impl Stream {
-    pub(super) fn tell(&self, piece: Piece) {
+    pub fn tell(&self, piece: Piece) {
         let mut queue = self.lock();
         queue.is_cut |= queue.bytes + piece.bytes() > self.max;
         if queue.is_cut || queue.has_ended {
@@ -75,7 +74,7 @@ impl Stream {
         self.woken.notify_one();
     }
 
-    pub(super) fn end(&self, outcome: Result<Value>) {
+    pub fn end(&self, outcome: Result<Value>) {
         let mut queue = self.lock();
         if !std::mem::replace(&mut queue.has_ended, true) {
             let is_cut = queue.is_cut;

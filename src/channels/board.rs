@@ -1,0 +1,193 @@
+//! What the accounts of the channels say of themselves: written by their threads, read by `channels.status`, `health` and
+//! whoever asks whether something can be sent. In memory, for the life of a generation.
+use crate::clock;
+use crate::deliveries::Login;
+use crate::json::{Put, json};
+use serde_json::{Map, Value};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Chats of an account of which it is told that messages were passed over.
+const MAX_DROPPED: usize = 50;
+
+#[derive(Debug, Default)]
+pub struct Board {
+    rows: Mutex<HashMap<Login, Row>>,
+    revision: AtomicU64,
+}
+
+/// Times are epoch milliseconds.
+#[derive(Debug, Clone, Default)]
+pub struct Row {
+    pub is_running: bool,
+    /// The platform has answered since the start, and nothing has failed since.
+    pub is_connected: bool,
+    pub last_start: Option<u64>,
+    pub last_stop: Option<u64>,
+    pub last_error: Option<String>,
+    pub last_inbound: Option<u64>,
+    pub last_outbound: Option<u64>,
+    /// When it is tried again, after a failure.
+    pub next_try: Option<u64>,
+    /// What the channel has to say besides: `mode`, `bot`, `linked`.
+    pub more: Map<String, Value>,
+    dropped: Vec<Dropped>,
+}
+
+/// Messages that were passed over.
+#[derive(Debug, Clone)]
+struct Dropped {
+    chat: String,
+    title: String,
+    reason: &'static str,
+    /// What would change it.
+    key: String,
+    count: u64,
+    last: u64,
+}
+
+impl Board {
+    /// Changes what is known of a login.
+    pub fn set(&self, login: &Login, change: impl FnOnce(&mut Row)) {
+        self.note(login, change);
+        self.revision.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The same for what happens with every message, of which nobody is told at once.
+    fn note(&self, login: &Login, change: impl FnOnce(&mut Row)) {
+        change(self.lock().entry(login.clone()).or_default());
+    }
+
+    pub fn row(&self, login: &Login) -> Row {
+        self.lock().get(login).cloned().unwrap_or_default()
+    }
+
+    /// Changes with every word of `set`.
+    pub fn revision(&self) -> u64 {
+        self.revision.load(Ordering::Relaxed)
+    }
+
+    pub fn started(&self, login: &Login) {
+        let now = clock::now_ms();
+        self.set(login, |row| {
+            *row = Row { is_running: true, last_start: Some(now), next_try: None, ..std::mem::take(row) };
+        });
+    }
+
+    /// `why` when it could not go on.
+    pub fn stopped(&self, login: &Login, why: Option<String>) {
+        let now = clock::now_ms();
+        self.set(login, |row| {
+            (row.is_running, row.is_connected, row.last_stop) = (false, false, Some(now));
+            row.last_error = why.or(row.last_error.take());
+        });
+    }
+
+    pub fn came(&self, login: &Login) {
+        self.note(login, |row| row.last_inbound = Some(clock::now_ms()));
+    }
+
+    pub fn went(&self, login: &Login) {
+        self.note(login, |row| row.last_outbound = Some(clock::now_ms()));
+    }
+
+    /// A message of this chat was passed over. True the first time, which the log is told.
+    pub fn passed_over(
+        &self,
+        login: &Login,
+        chat: &str,
+        title: &str,
+        reason: &'static str,
+        key: &str,
+    ) -> bool {
+        let now = clock::now_ms();
+        let mut is_first = false;
+        self.note(login, |row| {
+            let known = row.dropped.iter_mut().find(|d| d.chat == chat && d.reason == reason);
+            if let Some(dropped) = known {
+                (dropped.count, dropped.last) = (dropped.count + 1, now);
+                return;
+            }
+            is_first = true;
+            if row.dropped.len() >= MAX_DROPPED {
+                let oldest = row.dropped.iter().enumerate().min_by_key(|(_, d)| d.last).map(|(at, _)| at);
+                oldest.map(|at| row.dropped.swap_remove(at));
+            }
+            let (chat, title, key) = (chat.to_string(), title.to_string(), key.to_string());
+            row.dropped.push(Dropped { chat, title, reason, key, count: 1, last: now });
+        });
+        is_first
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Login, Row>> {
+        self.rows.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Row {
+    /// As a row of `channelAccounts` tells it; what the configuration says is added by its reader.
+    pub fn told(&self) -> Map<String, Value> {
+        let mut told = self.more.clone();
+        told.put("running", self.is_running);
+        told.put("connected", self.is_connected);
+        for (name, at) in [
+            ("lastStartAt", self.last_start),
+            ("lastStopAt", self.last_stop),
+            ("lastInboundAt", self.last_inbound),
+            ("lastOutboundAt", self.last_outbound),
+        ] {
+            told.put(name, at);
+        }
+        told.put("lastError", self.last_error.clone());
+        if let Some(at) = self.next_try {
+            told.put("nextTryAt", at);
+        }
+        if !self.dropped.is_empty() {
+            let row = |d: &Dropped| {
+                json!({"chatId": (d.chat.as_str()), "title": (d.title.as_str()), "reason": (d.reason),
+                    "key": (d.key.as_str()), "count": (d.count), "lastAt": (d.last)})
+            };
+            told.put("dropped", self.dropped.iter().map(row).collect::<Vec<_>>());
+        }
+        told
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn r_42_passed_over_is_told_once_counted_and_bounded() {
+        let (board, login) = (Board::default(), Login { platform: "telegram".into(), account: "a".into() });
+        assert!(board.passed_over(
+            &login,
+            "-1",
+            "Team",
+            "no-mention",
+            "channels.telegram.groups.-1.requireMention"
+        ));
+        assert!(!board.passed_over(&login, "-1", "Team", "no-mention", "k"));
+        assert!(board.passed_over(&login, "-1", "Team", "not-allowed", "k"));
+        (2..100)
+            .for_each(|chat| assert!(board.passed_over(&login, &format!("-{chat}"), "", "no-mention", "k")));
+        let told = Value::from(board.row(&login).told());
+        let rows = told["dropped"].as_array().unwrap();
+        assert_eq!(rows.len(), MAX_DROPPED);
+        assert_eq!(board.row(&Login::default()).told()["running"], false);
+    }
+
+    #[test]
+    fn r_46_an_account_that_stopped_says_since_when_and_why() {
+        let (board, login) = (Board::default(), Login::default());
+        board.started(&login);
+        board.set(&login, |row| row.is_connected = true);
+        assert_eq!(board.row(&login).told()["running"], true);
+        board.stopped(&login, Some("401 Unauthorized".into()));
+        let told = board.row(&login).told();
+        assert_eq!((&told["running"], &told["connected"]), (&false.into(), &false.into()));
+        assert_eq!(told["lastError"], "401 Unauthorized");
+        assert!(told["lastStopAt"].is_u64() && told["lastStartAt"].is_u64());
+    }
+}

@@ -1,0 +1,106 @@
+//! The life of an account: its token, its name at Telegram, its threads. On the account's thread, which polls.
+use super::api::{Bot, ROOT};
+use super::line::{Line, Me, failure};
+use super::offset::{Position, claim};
+use super::outcome::Outcome;
+use super::refusal::Why;
+use super::token::BotToken;
+use super::{intake, poll, sending};
+use crate::channels::accounts::{self, Account};
+use crate::channels::crew::Crew;
+use crate::channels::house::House;
+use crate::channels::token::{told_twin, twins};
+use crate::clock;
+use crate::error::{Error, Result};
+use crate::json::{Put, json};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A token that Telegram does not know is tried again after this; another token, at once.
+pub const REFUSED: Duration = Duration::from_secs(5 * 60);
+const STACK: usize = 256 << 10;
+/// Updates that are written and wait to be looked at; the poll waits while they are more.
+const WAITING: usize = 1024;
+
+pub fn run(house: Arc<dyn House>) -> Result<()> {
+    let settings = house.settings();
+    let (config, login) = (settings.config(), house.login().clone());
+    let account = Account::of(&config, "telegram", &login.account);
+    let Some(token) = sign_in(&*house, &account)? else { return Ok(()) };
+    let mut bot = Bot::new(token.clone(), account.str("apiRoot").unwrap_or(ROOT), account.str("proxy"))?;
+    let me = match Me::ask(&mut bot, &token, &*house) {
+        Outcome::Refused(refusal) if refusal.why == Why::Unauthorized || refusal.why == Why::NotFound => {
+            return refused(&*house, &account);
+        }
+        outcome => failure(outcome)?,
+    };
+    let state = &settings.env.state_dir;
+    let Some(_claim) = claim(state, me.id)? else {
+        let text = "another gateway with this state directory polls for the same bot: stop one of them";
+        return Err(Error::unavailable(text));
+    };
+    let (position, note) = Position::load(state, &login.account, me.id, clock::now_ms());
+    if let Some(note) = note {
+        log::info!(target: "telegram", "[{}] {note}", login.account);
+    }
+    house.board().set(&login, |row| {
+        row.more.put("mode", "polling");
+        row.more.put("bot", json!({"id": (me.id), "username": (me.username.as_str())}));
+    });
+    log::info!(target: "telegram", "[{}] polls for @{}", login.account, me.username);
+    let open = house.begin()?;
+    for delivery in &open.uncertain {
+        log::warn!(target: "telegram", "[{}] it is not known whether {} has reached {}: it is not sent again", login.account, delivery.id, delivery.to);
+    }
+    let line = Arc::new(Line { house: house.clone(), me });
+    let mut crew = Crew::new(house.clone());
+    let (inbound, to_do) = crossbeam_channel::bounded(WAITING);
+    let (own, mut sender) = (line.clone(), bot.another()?);
+    crew.spawn("gw-tg-send", STACK, move || sending::run(&own, &mut sender))?;
+    let (own, speaker) = (line.clone(), bot.another()?);
+    crew.spawn("gw-tg-in", STACK, move || intake::run(&own, speaker, open.inbound, &to_do))?;
+    let result = poll::run(&line, &mut bot, position, &inbound);
+    crew.end(result)
+}
+
+/// The account's token; `None` when it has none, which is told.
+fn sign_in(house: &dyn House, account: &Account) -> Result<Option<BotToken>> {
+    let env = &house.settings().env;
+    let all: Vec<_> = accounts::ids(account.config, "telegram")
+        .into_iter()
+        .map(|id| (id.clone(), Account::of(account.config, "telegram", &id).token(env)))
+        .collect();
+    if let Some((_, first)) = twins(&all).into_iter().find(|(second, _)| *second == account.id) {
+        let text = told_twin(account, &first);
+        log::error!(target: "telegram", "{text}");
+        house.board().set(house.login(), |row| row.last_error = Some(text));
+        return Ok(None);
+    }
+    let token = account.token(env);
+    if let Some(problem) = token.problem {
+        return Err(Error::config(problem));
+    }
+    match token.secret {
+        Some(secret) => BotToken::read(&secret).map(Some),
+        None => {
+            house.board().set(house.login(), |row| row.last_error = Some("not configured".into()));
+            Ok(None)
+        }
+    }
+}
+
+/// Waits, shown as such, before the token is tried again.
+pub fn refused(house: &dyn House, account: &Account) -> Result<()> {
+    let text = format!(
+        "Telegram does not know this bot token (401 Unauthorized): set the one that @BotFather shows ({})",
+        account.place("botToken")
+    );
+    log::error!(target: "telegram", "[{}] {text}; tried again in 5 minutes", account.id);
+    let next = clock::now_ms() + REFUSED.as_millis() as u64;
+    house.board().set(house.login(), |row| {
+        (row.is_connected, row.next_try) = (false, Some(next));
+        row.last_error = Some(text.clone());
+    });
+    house.sleep(REFUSED)?;
+    Err(Error::unavailable(text))
+}

@@ -1,0 +1,53 @@
+//! The accounts of all channels as workers: one for each that the configuration switches on, started anew when what its
+//! connection depends on changes, or when it failed. What it does is its channel's (`channels::CHANNELS`).
+use super::carrier::Carrier;
+use super::workers::{Handle, Row};
+use crate::channels::accounts::{self, Account};
+use crate::channels::house::House;
+use crate::channels::{self, Channel};
+use crate::config::Config;
+use crate::deliveries::Login;
+use crate::error::{Error, Result};
+use serde_json::Value;
+use std::sync::Arc;
+
+/// The thread that polls reads answers of some MiB; parsing them nests as deep as they do.
+const STACK: usize = 512 << 10;
+
+pub const ROW: Row = Row { name: "channel", keys: &[], mark, parts, stack: STACK, start: run };
+
+/// `channel:account` of each that is on.
+fn parts(config: &Config) -> Vec<String> {
+    let on = channels::CHANNELS.iter().filter(|channel| channels::is_on(config, channel.id));
+    let accounts = on.flat_map(|channel| {
+        let ids = accounts::ids(config, channel.id).into_iter();
+        ids.filter(|id| Account::of(config, channel.id, id).is_enabled())
+            .map(|id| format!("{}:{id}", channel.id))
+    });
+    accounts.collect()
+}
+
+fn mark(config: &Config, part: &str) -> Value {
+    let Some((channel, id)) = of(part) else { return Value::Null };
+    let account = Account::of(config, channel.id, id);
+    channel.keys.iter().map(|key| account.get(key).cloned().unwrap_or_default()).collect()
+}
+
+fn of(part: &str) -> Option<(&'static Channel, &str)> {
+    let (channel, account) = part.split_once(':')?;
+    Some((channels::named(channel)?, account))
+}
+
+fn run(handle: Handle) -> Result<()> {
+    let part = handle.part.clone();
+    let Some((channel, account)) = of(&part) else {
+        return Err(Error::unavailable(format!("there is no channel for {part}")));
+    };
+    let login = Login { platform: channel.id.to_string(), account: account.to_string() };
+    let house = Arc::new(Carrier::new(handle, login.clone())?);
+    house.board().started(&login);
+    let result = (channel.run)(house.clone());
+    house.end();
+    house.board().stopped(&login, result.as_ref().err().map(ToString::to_string));
+    result
+}
