@@ -403,3 +403,51 @@ fn html_is_read_or_refused_in_telegrams_words() {
     let words = "can't parse entities: Unmatched end tag at byte offset 4, expected \"</b>\", found \"</i>\"";
     refused(&telegram, "sendMessage", html("<b>x</i>"), 400, words);
 }
+
+#[test]
+fn a_webhook_is_posted_to_until_each_update_is_taken() {
+    let telegram = Telegram::start();
+    telegram.user(1001, "Ann", "ann");
+    let hook = json!({"url": "https://example.com/telegram/hook", "secret_token": "abc-1"});
+    good(&telegram, "setWebhook", hook);
+    for text in ["a", "b", "c"] {
+        telegram.says(1001, 1001, text);
+    }
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (asked, statuses) = scope(|s| {
+        let server = s.spawn(|| {
+            let answer = |status: u16| {
+                let (mut stream, _) = listener.accept().unwrap();
+                let mut reader = std::io::BufReader::new(stream.try_clone().unwrap());
+                let mut head = String::new();
+                while !head.ends_with("\r\n\r\n") {
+                    std::io::BufRead::read_line(&mut reader, &mut head).unwrap();
+                }
+                write!(stream, "HTTP/1.1 {status} X\r\ncontent-length: 0\r\n\r\n").unwrap();
+                head
+            };
+            [200, 500, 200, 204].map(answer)
+        });
+        let statuses = [telegram.post_updates(BOT_TOKEN, port), telegram.post_updates(BOT_TOKEN, port)];
+        (server.join().unwrap(), statuses)
+    });
+    // The second one came again after its 500.
+    assert_eq!(statuses, [vec![200, 500], vec![200, 204]]);
+    assert!(asked[0].starts_with("POST /telegram/hook HTTP/1.1"));
+    assert!(asked.iter().all(|head| head.contains("X-Telegram-Bot-Api-Secret-Token: abc-1")));
+    assert_eq!(telegram.pending(BOT_TOKEN), 0);
+}
+
+#[test]
+fn calls_and_answers_have_their_largest_size() {
+    let telegram = Telegram::start();
+    telegram.user(1001, "Ann", "ann");
+    let large = json!({"chat_id": 1001, "text": "x", "note": "y".repeat(1 << 20)});
+    refused(&telegram, "sendMessage", large, 413, "Request Entity Too Large");
+    for _ in 0..50 {
+        telegram.says(1001, 1001, &"z".repeat(100_000));
+    }
+    let some = ids(&good(&telegram, "getUpdates", json!({"offset": 1}))).len();
+    assert!((40..50).contains(&some), "{some} of 50 are about 4 MiB");
+}

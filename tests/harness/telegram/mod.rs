@@ -3,6 +3,7 @@
 //! One thread accepts, one thread serves each connection, request after request. All it knows lies in one `World`; a
 //! poll waits beside it. Tests say what users do (`script`), what goes wrong (`Fault`), and read what was asked.
 pub mod faults;
+pub mod hook;
 pub mod html;
 pub mod methods;
 pub mod params;
