@@ -177,6 +177,38 @@ fn an_unreadable_update_is_no_wall() {
 }
 
 #[test]
+fn answers_and_calls_of_the_largest_size_pass() {
+    let (telegram, mut bot) = start();
+    for n in 0..50 {
+        telegram.says(ANN, ANN, &format!("{n} {}", "z".repeat(100_000)));
+    }
+    let (mut offset, mut seen) = (Some(1), 0);
+    while seen < 50 {
+        let got = done(updates(&mut bot, offset, 0));
+        assert!(!got.is_empty() && got.len() < 50, "an answer holds 4 MiB");
+        (offset, seen) = (got.last().map(|update| update.id + 1), seen + got.len());
+    }
+    // More than 1 MiB of parameters is a definite no.
+    let large = call(&mut bot, "sendMessage", json!({"chat_id": ANN, "text": "y".repeat(1 << 20)}));
+    assert!(matches!(&large, Outcome::Refused(refusal) if refusal.code == 413), "{large:?}");
+    assert!(telegram.texts(ANN).is_empty());
+}
+
+#[test]
+fn r_07d_nothing_is_confirmed_before_the_next_poll_however_this_one_ended() {
+    let (telegram, mut bot) = start();
+    telegram.says(ANN, ANN, "one");
+    for fault in [Fault::Cut, Fault::DropAfter, Fault::Body("{\"ok\":tr"), Fault::Html(502)] {
+        telegram.fault("getUpdates", fault.clone());
+        let got = bot.another().unwrap().updates(Some(1), Duration::ZERO, &Cancel::new());
+        assert!(matches!(got, Outcome::Unknown(_)), "{fault:?}: {got:?}");
+        assert_eq!(telegram.pending(BOT_TOKEN), 1, "{fault:?}");
+    }
+    assert_eq!(texts(&done(updates(&mut bot, Some(1), 0))), ["one"]);
+    assert_eq!(telegram.pending(BOT_TOKEN), 1);
+}
+
+#[test]
 fn r_07b_conflicts_say_who_else_polls() {
     let (telegram, mut old) = start();
     let mut new = old.another().unwrap();

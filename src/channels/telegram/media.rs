@@ -13,7 +13,11 @@ pub enum Media {
         name: Option<String>,
         address: Option<String>,
     },
-    /// A contact, a poll, a die: named, not read.
+    Contact {
+        name: String,
+        phone: String,
+    },
+    /// A poll, a die: named, not read.
     Other(&'static str),
 }
 
@@ -65,7 +69,7 @@ const KINDS: &[(&str, FileKind)] = &[
     ("document", FileKind::Document),
     ("sticker", FileKind::Sticker),
 ];
-const OTHERS: &[&str] = &["contact", "poll", "dice", "game", "invoice", "story", "checklist", "paid_media"];
+const OTHERS: &[&str] = &["poll", "dice", "game", "invoice", "story", "checklist", "paid_media"];
 
 pub fn media(message: &Value) -> Vec<Media> {
     let mut all = Vec::new();
@@ -79,6 +83,7 @@ pub fn media(message: &Value) -> Vec<Media> {
     }
     let mut all: Vec<Media> = all.into_iter().map(Media::File).collect();
     all.extend(place(message));
+    all.extend(message.get("contact").map(contact));
     all.extend(OTHERS.iter().filter(|name| message.get(**name).is_some()).map(|name| Media::Other(name)));
     all
 }
@@ -114,4 +119,10 @@ fn place(message: &Value) -> Option<Media> {
         name: venue.and_then(|venue| text(venue, "title")),
         address: venue.and_then(|venue| text(venue, "address")),
     })
+}
+
+fn contact(value: &Value) -> Media {
+    let part = |name: &str| text(value, name).unwrap_or_default();
+    let name = format!("{} {}", part("first_name"), part("last_name")).trim().to_string();
+    Media::Contact { name, phone: part("phone_number") }
 }

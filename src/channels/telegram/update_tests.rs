@@ -133,6 +133,8 @@ fn services_forwards_files_and_places() {
     assert!(
         matches!(&place.media[0], Media::Place { name: Some(name), is_live: false, .. } if name == "Cafe")
     );
+    let contact = message(json!({"contact": {"first_name": "Bob", "phone_number": "+43 1"}}));
+    assert_eq!(contact.media, [Media::Contact { name: "Bob".into(), phone: "+43 1".into() }]);
     assert_eq!(message(json!({"dice": {"value": 3}})).media, [Media::Other("dice")]);
     assert!(message(json!({"business_connection_id": "b"})).is_business);
 }
