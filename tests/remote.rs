@@ -211,6 +211,33 @@ fn another_wss_address_needs_its_own_credentials_and_pin() {
     out(&run(&dir, &["health", "--url", &url, "--token", TOKEN, "--tls-fingerprint", PIN]));
 }
 
+/// SEC-29: a stored device token is told to the gateway that handed it out and to no other, here the same by another
+/// address; one of the original's file, which does not say, is for the configured gateway.
+#[test]
+fn sec_29_a_device_token_stays_with_its_gateway() {
+    let gateway = Gateway::plain();
+    let url = format!("ws://127.0.0.1:{}", gateway.port);
+    let other = json!({"url": format!("wss://127.0.0.1:{}", tls_relay(gateway.port)), "tlsFingerprint": PIN});
+    let dir = home(json!({"url": url, "token": TOKEN}));
+    let means = |remote: &Value| {
+        let config = json!({"gateway": {"mode": "remote", "remote": remote}});
+        std::fs::write(dir.join("home/.openclaw/openclaw.json"), config.to_string()).unwrap();
+    };
+    out(&run(&dir, &["health"]));
+    means(&json!({"url": url}));
+    out(&run(&dir, &["health"]));
+    means(&other);
+    assert!(fails(&run(&dir, &["health"]), 1).contains("unauthorized"));
+    let file = dir.join("home/.openclaw/identity/device-auth.json");
+    let mut stored: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    let entry = stored["tokens"]["operator"].as_object_mut().unwrap();
+    assert_eq!(entry.remove("gateway"), Some(json!(url)));
+    std::fs::write(&file, stored.to_string()).unwrap();
+    out(&run(&dir, &["health"]));
+    means(&json!({"url": url}));
+    assert!(fails(&run(&dir, &["health"]), 1).contains("unauthorized"), "now it is that address's");
+}
+
 #[test]
 fn tls_where_there_is_none_and_none_where_there_is() {
     let gateway = Gateway::plain();

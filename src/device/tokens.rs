@@ -15,6 +15,18 @@ use std::path::{Path, PathBuf};
 pub struct StoredToken {
     pub token: String,
     pub scopes: Vec<String>,
+    /// Which gateway handed it out, as `Target::origin` has it; empty where that was not written down.
+    pub gateway: String,
+}
+
+/// The `gateway` of a token that comes from the gateway of the same state directory.
+pub const HERE: &str = "local";
+
+impl StoredToken {
+    /// Whether this gateway may be told it. One of the original's files is for the configured gateway, whichever.
+    pub fn is_for(&self, gateway: &str) -> bool {
+        self.gateway.is_empty() || self.gateway == gateway
+    }
 }
 
 /// The token stored for a device and role. A missing or damaged file counts as none: the server gives a new
@@ -28,14 +40,17 @@ pub fn load(state_dir: &Path, device_id: &str, role: &str) -> Option<StoredToken
 pub fn store(state_dir: &Path, device_id: &str, role: &str, token: &StoredToken, now: u64) -> Result<()> {
     let _lock = Lock::wait(&identity::lock_path(state_dir))?;
     let mut file = read(state_dir, device_id).unwrap_or_default();
-    if token_in(&file, role)
-        .is_some_and(|old| secret_eq(&old.token, &token.token) && old.scopes == token.scopes)
-    {
+    let is_same = |old: StoredToken| {
+        secret_eq(&old.token, &token.token) && old.scopes == token.scopes && old.gateway == token.gateway
+    };
+    if token_in(&file, role).is_some_and(is_same) {
         return Ok(());
     }
     file.entry("version").or_insert(1.into());
     file.put("deviceId", device_id);
-    let entry = json!({"token": token.token, "role": role, "scopes": token.scopes, "updatedAtMs": now});
+    let entry = json!({
+        "token": token.token, "role": role, "scopes": token.scopes, "gateway": token.gateway, "updatedAtMs": now,
+    });
     match file.get_mut("tokens").and_then(Value::as_object_mut) {
         Some(tokens) => {
             tokens.insert(role.to_string(), entry);
@@ -47,9 +62,11 @@ pub fn store(state_dir: &Path, device_id: &str, role: &str, token: &StoredToken,
     files::write_atomic(&path(state_dir), &super::pretty(&file)?)
 }
 
-/// Whether the file below this state directory is that device's.
-pub fn belongs_to(state_dir: &Path, device_id: &str) -> bool {
-    read(state_dir, device_id).is_some()
+/// Whether the file below this state directory is that device's, and its token for the role none of a gateway
+/// elsewhere: then a token that the gateway here has made takes its place.
+pub fn belongs_here(state_dir: &Path, device_id: &str, role: &str) -> bool {
+    let is_here = |file| token_in(&file, role).is_none_or(|token| token.is_for(HERE));
+    read(state_dir, device_id).is_some_and(is_here)
 }
 
 fn path(state_dir: &Path) -> PathBuf {
@@ -67,7 +84,9 @@ fn token_in(file: &Map<String, Value>, role: &str) -> Option<StoredToken> {
     let entry = file.get("tokens")?.get(role)?;
     let token = entry.get("token")?.as_str()?.to_string();
     let scopes = entry.get("scopes").and_then(Value::as_array).into_iter().flatten();
-    Some(StoredToken { token, scopes: scopes.filter_map(|s| s.as_str().map(str::to_string)).collect() })
+    let scopes = scopes.filter_map(|s| s.as_str().map(str::to_string)).collect();
+    let gateway = entry.get("gateway").and_then(Value::as_str).unwrap_or_default().to_string();
+    Some(StoredToken { token, scopes, gateway })
 }
 
 #[cfg(test)]
@@ -76,7 +95,7 @@ mod tests {
     use crate::device::testing::{StateDir, strings};
 
     fn token(text: &str) -> StoredToken {
-        StoredToken { token: text.into(), scopes: strings(&["operator.admin"]) }
+        StoredToken { token: text.into(), scopes: strings(&["operator.admin"]), gateway: HERE.into() }
     }
 
     fn loaded(dir: &StateDir, device_id: &str, role: &str) -> Option<String> {

@@ -14,6 +14,11 @@ pub fn address(env: &Env, config: &Config) -> Option<String> {
     if config.str("gateway.mode") == Some("remote") {
         return Some(Url::new(config.str("gateway.remote.url").unwrap_or("gateway.remote.url")).to_string());
     }
+    named(env, config)
+}
+
+/// The same whatever the mode: that of a gateway which the environment names.
+pub fn named(env: &Env, config: &Config) -> Option<String> {
     let port = ports::configured(env, config);
     (is_named(env, config) && is_of_another(env, port)).then(|| format!("ws://127.0.0.1:{port}"))
 }

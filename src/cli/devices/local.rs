@@ -37,9 +37,9 @@ pub fn apply(state_dir: &Path, method: &str, params: &Value, now: u64) -> Result
     }
 }
 
-/// Keeps the new token when a rotated device is this host's own client. The gateway does the same where it
+/// Keeps the new token of `gateway` when a rotated device is this host's own client. The gateway does the same where it
 /// shares the state directory; then nothing changes here.
-pub fn keep_own(state_dir: &Path, rotated: &Value, now: u64) -> Result<()> {
+pub fn keep_own(state_dir: &Path, gateway: &str, rotated: &Value, now: u64) -> Result<()> {
     let text = |key: &str| rotated.get(key).and_then(Value::as_str);
     let (Some(device), Some(role), Some(token)) = (text("deviceId"), text("role"), text("token")) else {
         return Ok(());
@@ -48,7 +48,8 @@ pub fn keep_own(state_dir: &Path, rotated: &Value, now: u64) -> Result<()> {
         return Ok(());
     }
     let scopes = strings(rotated.get("scopes")).unwrap_or_default();
-    tokens::store(state_dir, device, role, &StoredToken { token: token.to_string(), scopes }, now)
+    let stored = StoredToken { token: token.to_string(), scopes, gateway: gateway.to_string() };
+    tokens::store(state_dir, device, role, &stored, now)
 }
 
 fn strings(value: Option<&Value>) -> Option<Vec<String>> {

@@ -214,7 +214,9 @@ fn rotate(context: &Context, args: &Args) -> Result<()> {
         map.insert("scopes".into(), scopes.into());
     }
     let answer = ask(context, args, "device.token.rotate", &params)?;
-    local::keep_own(&context.env.state_dir, &answer, clock::now_ms())?;
+    if let Some(gateway) = rpc::target_to_read(context, args)?.origin {
+        local::keep_own(&context.env.state_dir, &gateway, &answer, clock::now_ms())?;
+    }
     context.out.json(&answer);
     Ok(())
 }

@@ -258,7 +258,7 @@ fn dashboard(report: &Report) -> Option<String> {
     if report.elsewhere.is_some() {
         return None;
     }
-    let target = report.target.as_ref().ok().filter(|target| target.is_configured)?;
+    let target = report.target.as_ref().ok().filter(|target| target.is_configured())?;
     if !report.service.has_control_ui {
         return None;
     }

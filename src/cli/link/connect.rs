@@ -2,7 +2,8 @@
 //!
 //! The shared secret always stays in `auth.token` or `auth.password`. A stored device token goes beside it,
 //! as `auth.deviceToken`, where the gateway knows that member, and into `auth.token` only when there is no
-//! shared secret: a device token must not hide that the shared one is wrong (R-05d). A stored token is never
+//! shared secret: a device token must not hide that the shared one is wrong (R-05d). It goes to the gateway that handed it
+//! out and to no other (SEC-29). A stored token is never
 //! deleted (R-05c).
 use super::client::{Client, Deadline};
 use super::target::Target;
@@ -40,12 +41,13 @@ pub fn connect(target: &Target, state_dir: &Path, caps: &[&str], deadline: Deadl
         // The identity is made on first use, so a gateway that is not there leaves no trace on disk.
         let client = Client::open(target, deadline).map_err(|e| target.explain(e, false))?;
         let identity = Identity::load_or_create(state_dir, clock::now_ms())?;
-        let own = || tokens::load(state_dir, &identity.device_id, ROLE);
-        let stored = if target.is_configured { own() } else { None };
+        let stored = target.origin.as_deref().and_then(|gateway| {
+            tokens::load(state_dir, &identity.device_id, ROLE).filter(|token| token.is_for(gateway))
+        });
         let error = match handshake(client, target, &identity, stored.as_ref(), caps) {
             Ok(session) => {
-                if target.is_configured {
-                    keep_token(state_dir, &identity, &session.hello)?;
+                if let Some(gateway) = &target.origin {
+                    keep_token(state_dir, gateway, &identity, &session.hello)?;
                 }
                 return Ok(session);
             }
@@ -164,13 +166,13 @@ fn auth(target: &Target, stored: Option<&StoredToken>, is_newer: bool) -> Map<St
 }
 
 /// Keeps the device token the gateway hands out, so that it works without the shared secret later.
-fn keep_token(state_dir: &Path, identity: &Identity, hello: &Value) -> Result<()> {
+fn keep_token(state_dir: &Path, gateway: &str, identity: &Identity, hello: &Value) -> Result<()> {
     let auth = hello.get("auth").unwrap_or(&Value::Null);
     let Some(token) = auth.get("deviceToken").and_then(Value::as_str) else { return Ok(()) };
     let scopes = auth.get("scopes").and_then(Value::as_array).into_iter().flatten();
     let mut scopes: Vec<String> = scopes.filter_map(|s| s.as_str().map(str::to_string)).collect();
     crate::order::sort(&mut scopes);
-    let token = StoredToken { token: token.to_string(), scopes };
+    let token = StoredToken { token: token.to_string(), scopes, gateway: gateway.to_string() };
     tokens::store(state_dir, &identity.device_id, ROLE, &token, clock::now_ms())
 }
 
@@ -192,14 +194,14 @@ mod tests {
             bind: None,
             token: secret(token),
             password: secret(password),
-            is_configured: true,
+            origin: Some(tokens::HERE.into()),
             env: crate::env::Env::default(),
         }
     }
 
     #[test]
     fn the_shared_secret_keeps_its_place() {
-        let stored = StoredToken { token: "D".into(), scopes: vec![] };
+        let stored = StoredToken { token: "D".into(), scopes: vec![], gateway: String::new() };
         let cases = [
             (Some("T"), None, true, false, r#"{"token":"T"}"#),
             (Some("T"), None, true, true, r#"{"token":"T","deviceToken":"D"}"#),

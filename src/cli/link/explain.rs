@@ -116,8 +116,8 @@ impl Target {
                 "the gateway expects another secret than the one from {}; correct it there",
                 secret.source
             ),
-            None if !self.is_configured && code.is_empty() => "pass --token or --password".into(),
-            None if !self.is_configured => format!("pass --{name}"),
+            None if !self.is_configured() && code.is_empty() => "pass --token or --password".into(),
+            None if !self.is_configured() => format!("pass --{name}"),
             None => {
                 let section = if self.source.contains("remote") { "remote" } else { "auth" };
                 let upper = name.to_ascii_uppercase();
@@ -179,7 +179,7 @@ impl Target {
 
     /// What to do about a certificate; `got` is the fingerprint of the one that was shown.
     fn tls_fix(&self, fault: &str, got: &str) -> Option<String> {
-        let key = if self.is_configured { ", or set gateway.remote.tlsFingerprint" } else { "" };
+        let key = if self.is_configured() { ", or set gateway.remote.tlsFingerprint" } else { "" };
         Some(match fault {
             "mismatch" => {
                 "if the gateway has a new certificate, compare the fingerprint on its host and replace \

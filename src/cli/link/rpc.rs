@@ -143,7 +143,7 @@ pub fn check_state_dir(target: &Target, hello: &Value) -> Result<()> {
 /// that does not exist on this host belongs to a gateway in a container or behind a tunnel.
 pub fn other_state_dir(target: &Target, hello: &Value) -> Option<PathBuf> {
     let theirs = Path::new(hello.pointer("/snapshot/stateDir")?.as_str()?);
-    let is_local = target.is_configured && target.bind.is_some();
+    let is_local = target.is_configured() && target.bind.is_some();
     let real = |dir: &Path| dir.canonicalize().unwrap_or_else(|_| dir.to_path_buf());
     (is_local && real(theirs) != real(&target.env.state_dir)).then(|| theirs.to_path_buf())
 }

@@ -10,8 +10,10 @@ use crate::cli::gateway::status::live;
 use crate::cli::parse::Args;
 use crate::config::Config;
 use crate::config::address::{Url, split};
+use crate::device::tokens::HERE;
 use crate::env::Env;
 use crate::error::{Error, Kind, Result};
+use crate::service::far;
 use std::net::{IpAddr, UdpSocket};
 
 /// A credential and where it came from.
@@ -44,8 +46,9 @@ pub struct Target {
     pub bind: Option<String>,
     pub token: Option<Secret>,
     pub password: Option<Secret>,
-    /// Whether this is the configured gateway, to which stored device tokens belong.
-    pub is_configured: bool,
+    /// Which gateway this is to stored device tokens (SEC-29), if it is a configured one: that of this state directory,
+    /// or the address and the pinned certificate of another.
+    pub origin: Option<String>,
     /// For the commands it advises.
     pub env: Env,
 }
@@ -73,6 +76,7 @@ impl Target {
         let args = if args.value("url").is_some() { &none } else { args };
         let secret = |name: &str| secret(env, config, args, name, section);
         let (tls, host, port) = split(&url)?;
+        let url = Url::new(url);
         let pin = match args.value(PIN) {
             Some(_) if !is_remote && !tls => None,
             None if is_remote => {
@@ -80,13 +84,14 @@ impl Target {
             }
             text => pin(tls, text, "--tls-fingerprint")?,
         };
+        let named = if is_remote { Some(url.to_string()) } else { far::named(env, config) };
         Ok(Target {
+            origin: Some(named.map_or(HERE.to_string(), |url| origin(&url, pin.as_ref()))),
             token: secret("token"),
             password: secret("password"),
             source: source.to_string(),
             config: config_file,
-            is_configured: true,
-            url: Url::new(url),
+            url,
             host,
             port,
             tls,
@@ -110,7 +115,11 @@ impl Target {
             true => secret(env, config, args, name, "gateway.remote"),
             false => from_flag(args, name),
         };
+        // What the tunnel leads to is the gateway that the configuration means.
+        let known = Target::configured(env, config, &Args::default(), true);
+        let known = known.ok().and_then(|target| target.origin).unwrap_or(format!("ssh {destination}"));
         Target {
+            origin: is_known.then_some(known),
             url: Url::new(format!("ws://127.0.0.1:{port}")),
             host: "127.0.0.1".into(),
             port,
@@ -121,9 +130,13 @@ impl Target {
             bind: None,
             token: secret("token"),
             password: secret("password"),
-            is_configured: is_known,
             env: env.clone(),
         }
+    }
+
+    /// Whether this is a configured gateway.
+    pub fn is_configured(&self) -> bool {
+        self.origin.is_some()
     }
 
     /// Whether a shared secret is known.
@@ -140,6 +153,12 @@ pub fn settings(env: &mut Env) -> Result<Config> {
         env.add_missing([("OPENCLAW_GATEWAY_PORT".to_string(), port.to_string())]);
         Ok(Config::inspect(env))
     })
+}
+
+/// A gateway elsewhere: whoever comes by another address or another certificate is another one.
+fn origin(url: &str, pin: Option<&Fingerprint>) -> String {
+    let url = url.trim_end_matches('/');
+    pin.map_or(url.to_string(), |pin| format!("{url} {pin}"))
 }
 
 /// The option that pins a certificate, and the key that does.
@@ -178,7 +197,7 @@ fn given(url: &str, args: &Args, config: String, env: &Env) -> Result<Target> {
         bind: None,
         token,
         password,
-        is_configured: false,
+        origin: None,
         env: env.clone(),
     })
 }

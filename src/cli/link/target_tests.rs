@@ -65,8 +65,8 @@ fn another_url_needs_its_own_credentials() {
     let scheme = resolve(config, &vars, "--url http://x").unwrap_err();
     assert!(scheme.message().starts_with("gateway url has no ws:// or wss:// scheme"), "{scheme}");
     let target = resolve(config, &vars, "--url ws://127.0.0.1:9 --token T").unwrap();
+    assert!(!target.is_configured());
     assert_eq!((target.token.unwrap().value.as_str(), target.password.is_none()), ("T", true));
-    assert!(!target.is_configured);
     assert!(
         resolve("{gateway: {mode: 'remote'}}", &[], "")
             .unwrap_err()
@@ -116,6 +116,20 @@ fn where_a_pin_comes_from() {
     }
 }
 
+/// SEC-29: what a stored device token is bound to.
+#[test]
+fn sec_29_gateways_are_told_apart_by_address_and_certificate() {
+    let origin = |config: &str, line: &str| resolve(config, &[], line).unwrap().origin.unwrap_or_default();
+    let remote = |more: &str| {
+        format!("{{gateway: {{mode: 'remote', remote: {{url: 'wss://a.example:1/', {more}}}}}}}")
+    };
+    assert_eq!(origin("{gateway: {port: 7}}", ""), "local");
+    assert_eq!(origin(&remote(""), ""), "wss://a.example:1");
+    let pinned = origin(&remote(&format!("tlsFingerprint: '{}'", "ab".repeat(32))), "");
+    assert_eq!(pinned, format!("wss://a.example:1 sha256:{}", "ab".repeat(32)));
+    assert_eq!(origin(&remote(""), "--url ws://127.0.0.1:9 --token T"), "");
+}
+
 /// SEC-29: an SSH destination that is not the configured one gets what the command line gives, nothing else.
 #[test]
 fn credentials_for_the_end_of_a_tunnel() {
@@ -125,7 +139,7 @@ fn credentials_for_the_end_of_a_tunnel() {
     let config = Config::load(&mut env).unwrap();
     let of = |line: &str, is_known: bool| {
         let target = Target::tunnelled(&env, &config, &args(line), "me@box", 5, is_known);
-        assert_eq!((target.url.whole(), target.is_configured), ("ws://127.0.0.1:5", is_known));
+        assert_eq!((target.url.whole(), target.is_configured()), ("ws://127.0.0.1:5", is_known));
         let value = |secret: Option<Secret>| secret.map_or("-".to_string(), |secret| secret.value);
         format!("{} {}", value(target.token), value(target.password))
     };

@@ -2,7 +2,7 @@
 use super::records::{Record, check_caller, check_over};
 use super::{Change, Closing, Pairing};
 use crate::device::scopes;
-use crate::device::tokens::{self, StoredToken};
+use crate::device::tokens::{self, HERE, StoredToken};
 use crate::error::{Error, Result};
 use serde::Serialize;
 
@@ -52,8 +52,9 @@ impl Pairing {
             narrow(&mut record, role, &target);
         }
         let issued = record.issue(role, target, now)?.clone();
-        if tokens::belongs_to(&self.state_dir, device_id) {
-            let stored = StoredToken { token: issued.token.clone(), scopes: issued.scopes.clone() };
+        if tokens::belongs_here(&self.state_dir, device_id, role) {
+            let (token, scopes, gateway) = (issued.token.clone(), issued.scopes.clone(), HERE.to_string());
+            let stored = StoredToken { token, scopes, gateway };
             tokens::store(&self.state_dir, device_id, role, &stored, now)?;
         }
         store.put(&record)?;

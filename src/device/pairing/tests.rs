@@ -381,8 +381,14 @@ fn files_are_private_whatever_the_umask() {
     let f = Fixture::new();
     f.paired(LOCAL);
     f.waiting(Connect { device: 2, ..REMOTE });
-    tokens::store(&f.dir.0, &id(1), "operator", &StoredToken { token: "t".into(), scopes: vec![] }, 1)
-        .unwrap();
+    tokens::store(
+        &f.dir.0,
+        &id(1),
+        "operator",
+        &StoredToken { token: "t".into(), scopes: vec![], gateway: String::new() },
+        1,
+    )
+    .unwrap();
     rustix::process::umask(old);
     let mode = |path: PathBuf| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
     for name in ["paired.json", "pending.json", ".lock"] {

@@ -40,8 +40,14 @@ fn a_removed_device_has_to_ask_again() {
 fn rotation_reaches_the_local_client() {
     let f = Fixture::new();
     let old = f.paired(LOCAL).device_token;
-    tokens::store(&f.dir.0, &id(1), "operator", &StoredToken { token: old.clone(), scopes: vec![] }, 1)
-        .unwrap();
+    tokens::store(
+        &f.dir.0,
+        &id(1),
+        "operator",
+        &StoredToken { token: old.clone(), scopes: vec![], gateway: String::new() },
+        1,
+    )
+    .unwrap();
     let change = f.pairing.rotate(&id(1), "operator", None, None, NOW).unwrap();
     assert_eq!(change.close, [Closing { device_id: id(1), role: "operator".into() }]);
     assert_eq!(tokens::load(&f.dir.0, &id(1), "operator").unwrap().token, change.result.token);
@@ -54,8 +60,14 @@ fn rotation_reaches_the_local_client() {
 fn a_rotation_that_fails_at_the_client_changes_nothing() {
     let f = Fixture::new();
     let old = f.paired(LOCAL).device_token;
-    tokens::store(&f.dir.0, &id(1), "operator", &StoredToken { token: old.clone(), scopes: vec![] }, 1)
-        .unwrap();
+    tokens::store(
+        &f.dir.0,
+        &id(1),
+        "operator",
+        &StoredToken { token: old.clone(), scopes: vec![], gateway: String::new() },
+        1,
+    )
+    .unwrap();
     let lock = f.dir.0.join("identity/.lock");
     std::fs::remove_file(&lock).unwrap();
     std::fs::create_dir(&lock).unwrap();
