@@ -125,6 +125,8 @@ mod sessions;
 #[cfg(test)]
 mod sessions_files;
 #[cfg(test)]
+mod shells;
+#[cfg(test)]
 mod slash;
 #[cfg(test)]
 mod start_flags;

@@ -98,6 +98,29 @@ fn n_34_nothing_is_wider_than_the_terminal() {
     assert!(unfolded.contains(&format!("agent:main:{LONG}:{ID}")), "nothing is left out: {narrow}");
 }
 
+/// N-34: help of every level is folded at a narrower terminal too, and keeps its columns.
+#[test]
+fn n_34_help_is_folded_at_narrow_terminals() {
+    let dir = gateway::new_dir();
+    for columns in [40, 60] {
+        for args in
+            [&["--help"][..], &["gateway", "--help"], &["gateway", "call", "--help"], &["onboard", "--help"]]
+        {
+            let mut help = command(&dir);
+            help.args(args);
+            let (status, text) = Terminal::start(help, columns).end();
+            assert_eq!(status, Some(0), "{args:?}: {text}");
+            assert!(too_wide(&text, columns.into()).is_empty(), "{columns} {args:?}: {text}");
+            assert!(
+                lines(&text)
+                    .iter()
+                    .any(|line| line.starts_with("  -h, --help  ") || line.trim() == "-h, --help")
+            );
+        }
+    }
+    std::fs::remove_dir_all(dir).unwrap();
+}
+
 /// Types an answer at each question, in their order.
 fn answer(terminal: &mut Terminal, answers: &[(&str, &str)]) {
     let mut at = 0;

@@ -12,11 +12,11 @@ mod config;
 mod dashboard;
 mod devices;
 mod doctor;
-mod elsewhere;
 pub mod far;
 mod fold;
 mod gateway;
 mod help;
+mod instead;
 mod interrupt;
 pub mod link;
 mod logs;
@@ -284,7 +284,7 @@ fn serve(request: Request, plain: &Printer, started: Instant) -> std::result::Re
     match request {
         Request::Version { json: true } => plain.json(&crate::json::json!({"version": VERSION})),
         Request::Version { json: false } => plain.line(VERSION),
-        Request::Help(topic) => plain.text(&help::text(&topic)),
+        Request::Help(topic) => plain.text(&help::text(&topic, plain.narrow())),
         Request::Run { command, args, globals } => {
             let profile = globals.profile().map_err(as_it_is)?;
             let env = Env::from_process(profile).map_err(as_it_is)?;

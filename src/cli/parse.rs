@@ -3,7 +3,7 @@
 //! Two steps: this file only stores what was typed; environment, config and defaults are looked up by the
 //! commands afterwards. Options may stand before, between or after the words of the command and its
 //! positional arguments; which command they belong to is settled at the end.
-use super::elsewhere;
+use super::instead;
 use super::{COMMANDS, Command, Flag, GLOBALS, GROUPS};
 use crate::error::{Error, Kind, Result};
 use lexopt::{Arg, Parser};
@@ -301,7 +301,7 @@ impl Line {
     }
 
     fn unknown_command(&self, name: &str) -> Error {
-        if let Some(instead) = elsewhere::instead(name) {
+        if let Some(instead) = instead::instead(name) {
             return Error::usage(format!("'{name}' is no command of this version: {instead}"));
         }
         let known = COMMANDS.iter().map(|command| command.name).chain(GROUPS.iter().map(|(name, _)| *name));
@@ -315,7 +315,7 @@ impl Line {
 /// A word behind a command that takes none: the name of a command that is not there, or a message without its option.
 fn unexpected(command: &Command, word: &str) -> Error {
     let name = command.name;
-    if let Some(instead) = elsewhere::instead(&format!("{name} {word}")) {
+    if let Some(instead) = instead::instead(&format!("{name} {word}")) {
         return Error::usage(format!("'{name} {word}' is no command of this version: {instead}"));
     }
     let own = below(name).filter_map(|other| other.name.strip_prefix(name)?.trim().split(' ').next());

@@ -89,6 +89,11 @@ impl Printer {
         self.put(&clean(text));
     }
 
+    /// Columns for what is folded in a pipe too.
+    pub fn narrow(&self) -> usize {
+        self.columns.min(NARROW)
+    }
+
     /// Whether a line needs no folding.
     pub fn fits(&self, text: &str) -> bool {
         fold::columns(text) <= self.columns
@@ -156,7 +161,7 @@ impl Printer {
 
     /// Puts `text` into the last line of the terminal on stderr, over what stood there; an empty one erases it.
     pub fn over(&self, text: &str) {
-        let text: String = one_line(text).chars().take(self.columns.min(NARROW) - 1).collect();
+        let text: String = one_line(text).chars().take(self.narrow() - 1).collect();
         let mut err = stderr().lock();
         // As above.
         let _ = write!(err, "\r{text}\u{1b}[K").and_then(|()| err.flush());

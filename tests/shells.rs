@@ -1,0 +1,74 @@
+//! The completion scripts in the shells that they are for, where those are installed; else a line says why not.
+use crate::harness::terminal::Terminal;
+use crate::harness::*;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// The shell with the program on its PATH, and its script written down; none where the shell is not installed.
+fn shell(dir: &Path, name: &str) -> Option<Command> {
+    if !Path::new("/usr/bin").join(name).exists() {
+        eprintln!("skipped: {name} is not installed (apt-get install {name})");
+        return None;
+    }
+    let script = gateway::command(dir).args(["completion", name]).output().unwrap().stdout;
+    std::fs::write(dir.join("completion"), script).unwrap();
+    let program = Path::new(env!("CARGO_BIN_EXE_openclaw")).parent().unwrap();
+    let like = gateway::command(dir);
+    let mut shell = Command::new(name);
+    shell.env_clear().envs(like.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    shell.env("PATH", format!("{}:/usr/bin:/bin", program.display())).current_dir(dir);
+    Some(shell)
+}
+
+// N-42
+#[test]
+fn n_42_fish_completes_words_options_and_values() {
+    let dir = gateway::new_dir();
+    for (typed, want) in [
+        ("gatew", "gateway"),
+        ("gateway ca", "call"),
+        ("gateway call --par", "--params"),
+        ("gateway --bind l", "lan loopback"),
+        ("completion z", "zsh"),
+        ("models set openclaw/b", "openclaw/builtin"),
+        ("config get gateway.po", "gateway.port"),
+        ("agent --agent m", "main"),
+        ("--profile work gateway call heal", "health"),
+        ("nonsense ca", ""),
+    ] {
+        let Some(mut fish) = shell(&dir, "fish") else { return };
+        fish.args(["--no-config", "-c", &format!("source completion; complete -C 'openclaw {typed}'")]);
+        let output = fish.stdin(Stdio::null()).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        let words: Vec<&str> = text.lines().filter_map(|line| line.split('\t').next()).collect();
+        assert_eq!(words.join(" "), want, "{typed}: {text}");
+    }
+    std::fs::remove_dir_all(dir).unwrap();
+}
+
+// N-42: typed with tabs at a terminal, and run.
+#[test]
+fn n_42_zsh_completes_words_options_and_values() {
+    let dir = gateway::new_dir();
+    let Some(mut zsh) = shell(&dir, "zsh") else { return };
+    let start = "autoload -Uz compinit; compinit -u -D\nsource completion\nunsetopt automenu zle_bracketed_paste\n\
+                 bindkey '^I' complete-word\nPS1='ready: '\n";
+    std::fs::write(dir.join(".zshrc"), start).unwrap();
+    zsh.arg("-i").env("ZDOTDIR", &dir);
+    let mut terminal = Terminal::start(zsh, 80);
+    let mut at = terminal.wait_text(0, "ready: ");
+    for (typed, want) in [
+        ("openclaw gatew\tca\t--he\t", "Usage: openclaw gateway call [options] <method>"),
+        ("openclaw completion z\t--js\t", "\"shell\": \"zsh\""),
+        ("openclaw config get gateway.po\t", "18789"),
+        ("openclaw models set openclaw/b\t--he\t", "Usage: openclaw models set"),
+        ("openclaw agent --agent m\t--he\t", "Usage: openclaw agent "),
+    ] {
+        terminal.type_line(typed);
+        at = terminal.wait_text(at, want);
+        at = terminal.wait_text(at, "ready: ");
+    }
+    terminal.type_line("exit");
+    terminal.end();
+    std::fs::remove_dir_all(dir).unwrap();
+}
