@@ -3,7 +3,19 @@
 //! Pure; used by `think`. Nobody reasons in the middle of a sentence and goes on with it in the same line: what stands
 //! there between tags is text, tags and all. So is what has a space on either side of both tags, and what stands
 //! between the marks of a list. Longer pieces are reasoning.
-use super::think::Stray;
+
+/// What a tag behind text is.
+#[derive(PartialEq)]
+pub enum Stray {
+    /// The end of reasoning that stands before it.
+    End,
+    /// Nothing that anybody wants to see.
+    Noise,
+    /// A tag that is only spoken of.
+    Mention,
+    /// It depends on what follows.
+    Unclear,
+}
 
 /// The longest piece of text between tags that are spoken of, in bytes.
 const MOST: usize = 400;

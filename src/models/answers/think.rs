@@ -6,10 +6,13 @@
 //! makes that text reasoning only where nothing else could stand there: alone on its line, at the end of all text, or
 //! anywhere with a model that is known to reason; and never once its reasoning has come already. What stands between
 //! tags in the middle of a sentence is the sentence's: `aside` tells such tags from reasoning.
-use crate::models::aside::{self, Aside};
+use crate::models::aside::{Aside, Stray};
 use crate::models::fences::Code;
-use crate::models::tags::{Kind, Tag, begins, tag};
+use crate::models::tags::{Tag, begins, tag};
 use crate::parts::Parts;
+
+#[path = "marks.rs"]
+mod marks;
 
 /// What became clear.
 #[derive(Debug, PartialEq)]
@@ -20,19 +23,6 @@ pub enum Step {
     Unsay,
     /// The last reasoning was text, and began with this.
     Resay(String),
-}
-
-/// What a tag behind text is.
-#[derive(PartialEq)]
-pub enum Stray {
-    /// The end of reasoning that stands before it.
-    End,
-    /// Nothing that anybody wants to see.
-    Noise,
-    /// A tag that is only spoken of.
-    Mention,
-    /// It depends on what follows.
-    Unclear,
 }
 
 #[derive(Default)]
@@ -126,106 +116,6 @@ impl Think {
             rest = rest.tail(c.len_utf8());
         }
         steps
-    }
-
-    /// Whether a tag means something at this place. A model that writes channels cannot write their marks as text.
-    fn counts_here(&mut self, rest: &str) -> bool {
-        let is_mark = self.in_channels && rest.starts_with("<|");
-        // Reasoning quotes tags between backticks, and its code may never be closed.
-        is_mark || if self.inside { self.last != '`' } else { !self.code.is_open() }
-    }
-
-    /// What a tag behind text is that may only be spoken of; `None` for every other tag.
-    fn stray(&mut self, kind: Kind, after: &str, is_end: bool) -> Option<Stray> {
-        if !self.said || !matches!(kind, Kind::Close | Kind::Open) {
-            return None;
-        }
-        if self.inside {
-            let aside = self.aside.as_ref().filter(|_| kind == Kind::Close)?;
-            return aside.is_spoken_of(&self.opened, after, is_end);
-        }
-        let is_quoted = aside::is_quoted(self.last, after);
-        if kind == Kind::Open {
-            let is_unclear = after.is_empty() && !is_end && aside::is_quoted(self.last, "\"");
-            return if is_unclear { Some(Stray::Unclear) } else { is_quoted.then_some(Stray::Mention) };
-        }
-        let text = after.trim_start();
-        let space = after.head(after.len() - text.len());
-        let is_alone = self.code.begins_line() && (space.contains('\n') || text.is_empty());
-        let is_midway = self.last.is_whitespace() && after.starts_with([' ', ',', '.']);
-        Some(match (text.is_empty(), self.reasoned) {
-            (true, _) if !is_end => Stray::Unclear,
-            _ if is_quoted => Stray::Mention,
-            _ if self.nested > 0 && !is_midway => Stray::End,
-            _ if self.is_about_tags && !is_alone => Stray::Mention,
-            (_, true) if is_alone || text.is_empty() => Stray::Noise,
-            (_, true) => Stray::Mention,
-            (_, false) if is_alone || text.is_empty() || self.reasons => Stray::End,
-            (_, false) => Stray::Mention,
-        })
-    }
-
-    /// Whether a tag counts at this place.
-    fn take(&mut self, kind: Kind, written: &str, stray: Option<Stray>, steps: &mut Vec<Step>) -> bool {
-        match (self.inside, kind) {
-            (_, Kind::Channel { is_thought }) if self.in_channels || !(self.said || self.inside) => {
-                self.in_channels = true;
-                self.inside = is_thought;
-                self.opened.clear();
-                self.space.clear();
-            }
-            (_, Kind::MessageEnd) if self.in_channels => self.inside = false,
-            (true, Kind::Open) if !matches!(self.last, '"' | '\'' | '“' | '‘') => {
-                self.nested += 1;
-                return false;
-            }
-            (true, Kind::Close) if stray == Some(Stray::Mention) => {
-                steps.push(Step::Resay(std::mem::take(&mut self.opened)));
-                (self.inside, self.skips_space, self.is_about_tags) = (false, false, true);
-                (self.aside, self.nested) = (None, 0);
-                return false;
-            }
-            (true, Kind::Close) => {
-                self.inside = false;
-                self.reasoned = true;
-                self.opened.clear();
-            }
-            (false, Kind::Open) if stray == Some(Stray::Mention) => {
-                self.is_about_tags = true;
-                return false;
-            }
-            (false, Kind::Open) => {
-                self.inside = true;
-                self.opened = if self.said { written.to_string() } else { String::new() };
-                let is_midway = !self.code.begins_line() && aside::is_midway(self.last, self.visible);
-                self.aside = self.said.then(|| Aside::new(is_midway));
-                self.space.clear();
-            }
-            (false, Kind::Close) => match stray {
-                Some(Stray::Mention) => return false,
-                Some(Stray::Noise) => {}
-                _ => {
-                    if self.said {
-                        steps.push(Step::Unsay);
-                        self.took_back = true;
-                    }
-                    (self.said, self.in_final, self.reasoned) = (false, false, true);
-                    self.nested = self.nested.saturating_sub(1);
-                    self.space.clear();
-                }
-            },
-            (false, Kind::FinalOpen) if !self.said => {
-                self.in_final = true;
-                self.space.clear();
-            }
-            (false, Kind::FinalClose) if self.in_final => self.in_final = false,
-            (false, Kind::Empty) if !(self.said && aside::is_midway(self.last, self.visible)) => {}
-            _ => return false,
-        }
-        self.skips_space = true;
-        self.code = Code::default();
-        self.last = '>';
-        true
     }
 
     fn say(&mut self, c: char, steps: &mut Vec<Step>) {
