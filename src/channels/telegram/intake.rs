@@ -6,6 +6,7 @@ use super::message::{ChatKind, Message, Sender};
 use super::update::{Update, What};
 use crate::agents::routing::{self, Inbound as Peer};
 use crate::calls::Provenance;
+use crate::calls::stream::Stream;
 use crate::channels::gate::{self, Asking, Chat, Kind, Verdict};
 use crate::channels::house::{Accepted, Place, Turn};
 use crate::channels::ids::Senders;
@@ -14,12 +15,28 @@ use crate::clock;
 use crate::deliveries::Inbound;
 use crate::error::Result;
 use crate::json::json;
+use crate::sessions::attachments::Attachments;
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How long a message waits whose session takes no more.
 const FULL: Duration = Duration::from_millis(500);
+
+/// What a person said at a time: one message, or several that were joined.
+pub struct Joined {
+    /// All that it is made of; the first is answered, the others are passed over.
+    pub inbound: Vec<Inbound>,
+    /// As one message.
+    pub message: Message,
+    /// What of its files the model is shown.
+    pub attachments: Attachments,
+    /// Lines that stand before its envelope: `[media attached: ...]`.
+    pub notes: Vec<String>,
+    /// It was asked about before, and the gateway stopped.
+    pub is_again: bool,
+}
 
 pub fn run(line: &Line, _speaker: Bot, open: Vec<Inbound>, inbound: &Receiver<Inbound>) -> Result<()> {
     let mut waiting: VecDeque<(Inbound, bool)> = open.into_iter().map(|message| (message, true)).collect();
@@ -51,12 +68,21 @@ pub fn run(line: &Line, _speaker: Bot, open: Vec<Inbound>, inbound: &Receiver<In
 fn handle(line: &Line, inbound: &Inbound, is_again: bool) -> Result<()> {
     let update = inbound.message.as_ref().and_then(Update::read);
     match update.map(|update| update.what) {
-        Some(What::Message(message)) => answer(line, inbound, &message, is_again),
+        Some(What::Message(message)) => {
+            let (attachments, notes) = Default::default();
+            answer(
+                line,
+                &Joined { inbound: vec![inbound.clone()], message: *message, attachments, notes, is_again },
+            )
+        }
         _ => line.house.pass_over(inbound),
     }
 }
 
-fn answer(line: &Line, inbound: &Inbound, message: &Message, is_again: bool) -> Result<()> {
+/// What becomes of a message. An error that says `retryable` is a session that takes no more now: ask again later.
+pub fn answer(line: &Line, joined: &Joined) -> Result<()> {
+    let Some((inbound, others)) = joined.inbound.split_first() else { return Ok(()) };
+    let message = &joined.message;
     let config = line.config();
     let account = line.account(&config);
     let chat = message.chat.id.to_string();
@@ -95,16 +121,22 @@ fn answer(line: &Line, inbound: &Inbound, message: &Message, is_again: bool) -> 
         to: Place { peer: chat, thread: message.topic.map(|id| id.to_string()), reply_to: None },
         text: message.text.clone(),
         envelope: Default::default(),
-        attachments: Default::default(),
+        attachments: joined.attachments.clone(),
         extra_system: None,
         entry: Default::default(),
-        is_again,
-        stream: None,
+        is_again: joined.is_again,
+        stream: signs(line, joined),
     })?;
+    others.iter().try_for_each(|other| line.house.pass_over(other))?;
     match asked {
         Accepted::Run => Ok(()),
         Accepted::Now(_) => line.house.pass_over(inbound),
     }
+}
+
+/// Who follows the turn to show that it is being written.
+fn signs(_line: &Line, _joined: &Joined) -> Option<Arc<Stream>> {
+    None
 }
 
 /// What the owner may on a channel, and what a guest.
