@@ -3,7 +3,7 @@
 //! Pure: from what the configuration and the pairing store say to a verdict. Whoever is not let in is told to the owner
 //! with the key that would change it. Whether the bot was meant at all is `mention`.
 use super::accounts::Account;
-use super::ids::Senders;
+use super::ids::{Senders, Who, bare};
 use super::levels::{Levels, find};
 use crate::calls::Provenance;
 use serde_json::Value;
@@ -34,7 +34,7 @@ pub enum Chat<'a> {
 #[derive(Debug, Clone, Copy)]
 pub struct Asking<'a> {
     pub chat: Chat<'a>,
-    pub sender: Option<u64>,
+    pub sender: Option<Who<'a>>,
     pub kind: Kind,
 }
 
@@ -97,11 +97,11 @@ struct Passed {
 /// `None` for a stranger who may ask for a code.
 fn direct(account: &Account, asking: &Asking, paired: &Senders) -> Option<Gate<Passed>> {
     let list = account.place("allowFrom");
-    let allowed = senders(account.get("allowFrom"));
+    let allowed = senders(account, account.get("allowFrom"));
     // `open` without `*` is a mistake of the configuration, and lets in nobody else.
     let is_listed = allowed.has(asking.sender);
     let is_paired = paired.names(asking.sender);
-    Some(match account.str("dmPolicy").unwrap_or_default() {
+    Some(match account.str("dmPolicy").unwrap_or("pairing") {
         "disabled" => Err(drop(Reason::DirectDisabled, account.place("dmPolicy"))),
         "open" | "allowlist" | "pairing" if is_listed => Ok(Passed { is_listed, list }),
         "allowlist" | "pairing" if is_paired => Ok(Passed { is_listed: true, list }),
@@ -118,7 +118,7 @@ fn group(account: &Account, asking: &Asking, levels: &Levels) -> Gate<Passed> {
     }
     // A list of the group's or the topic's own counts under every policy, an empty one too.
     let (allowed, list) = match levels.first("allowFrom") {
-        Some((list, place)) => (senders(Some(list)), place),
+        Some((list, place)) => (senders(account, Some(list)), place),
         None => {
             let (allowed, list) = group_list(account);
             if policy == "open" {
@@ -150,9 +150,9 @@ fn check(levels: &Levels) -> Gate<()> {
 /// The account's list for groups; without one those whom the list for direct chats names, but not all of its `*`.
 fn group_list(account: &Account) -> (Senders, String) {
     if let Some((list, place)) = account.set("groupAllowFrom") {
-        return (senders(Some(list)), place);
+        return (senders(account, Some(list)), place);
     }
-    let direct = senders(account.get("allowFrom")).by_name();
+    let direct = senders(account, account.get("allowFrom")).by_name();
     (direct, account.place("groupAllowFrom"))
 }
 
@@ -204,19 +204,28 @@ fn buttons<'a>(account: &Account<'a>) -> &'a str {
 }
 
 /// The owner is who is listed as one, else who is named for direct chats, else the first who was let in (SEC-34).
-fn provenance(account: &Account, sender: Option<u64>, paired: &Senders) -> Provenance {
+fn provenance(account: &Account, sender: Option<Who>, paired: &Senders) -> Provenance {
     let owners = account.config.get("commands.ownerAllowFrom").and_then(Value::as_array);
-    let allowed = senders(account.get("allowFrom"));
+    let allowed = senders(account, account.get("allowFrom"));
     let is_owner = match owners.filter(|list| !list.is_empty()) {
-        Some(list) => Senders::read(list).names(sender),
+        Some(list) => owners_of(account.channel, list).names(sender),
         None if allowed.first().is_some() => allowed.names(sender),
         None => sender.is_some() && paired.first() == sender,
     };
     if is_owner { Provenance::Owner } else { Provenance::Guest }
 }
 
-fn senders(list: Option<&Value>) -> Senders {
-    Senders::read(list.and_then(Value::as_array).into_iter().flatten())
+/// Bare ids are Telegram's: the same text may be somebody else's elsewhere, so other channels stand before theirs.
+fn owners_of(channel: &str, list: &[Value]) -> Senders {
+    let is_its = |entry: &&Value| {
+        let text = entry.as_str().unwrap_or_default();
+        channel == "telegram" || bare(channel, text) != text.trim()
+    };
+    Senders::of(channel, list.iter().filter(is_its))
+}
+
+fn senders(account: &Account, list: Option<&Value>) -> Senders {
+    Senders::of(account.channel, list.and_then(Value::as_array).into_iter().flatten())
 }
 
 fn drop(reason: Reason, key: String) -> Dropped {

@@ -18,7 +18,7 @@ fn word(telegram: &str, more: &str, chat: Chat, sender: u64, kind: Kind) -> Stri
     let account = Account::of(&config, "telegram", "default");
     // 50 was let in by pairing first, 51 later.
     let paired = Senders::read(json!(["50", "51"]).as_array().unwrap());
-    let sender = (sender > 0).then_some(sender);
+    let sender = (sender > 0).then_some(Who::Number(sender));
     match judge(&account, &Asking { chat, sender, kind }, &paired) {
         Verdict::Admit(Provenance::Owner) => OWNER.into(),
         Verdict::Admit(Provenance::Guest) => GUEST.into(),
@@ -237,7 +237,7 @@ fn a_section_with_a_mistake_lets_in_nobody() {
     let dir = Dir::new();
     let config = dir.config("{channels: {telegram: {dmPolicy: 'open', botToken: 'x'}}}");
     let account = Account::of(&config, "telegram", "default");
-    let asking = Asking { chat: DM, sender: Some(50), kind: Kind::Message };
+    let asking = Asking { chat: DM, sender: Some(Who::Number(50)), kind: Kind::Message };
     let paired = Senders::read(&[json!("50")]);
     let Verdict::Drop(dropped) = judge(&account, &asking, &paired) else { panic!("let in") };
     assert_eq!((dropped.reason, dropped.key.as_str()), (Reason::Mistake, "channels.telegram.dmPolicy"));
@@ -256,4 +256,22 @@ fn commands_of_the_menu_are_answered_in_the_originals_words() {
     ] {
         assert_eq!(reason.answer(), want, "{reason:?}");
     }
+}
+
+#[test]
+fn sec_33_34_texts_are_ids_elsewhere_and_owners_are_named_with_their_channel() {
+    let dir = Dir::new();
+    let text = "{channels: {signal: {allowFrom: ['+1', '+2'], groups: {g: {}}, groupAllowFrom: ['+2']}}, \
+                commands: {ownerAllowFrom: ['+1', 'signal:+2']}}";
+    let config = dir.config(text);
+    let account = Account::of(&config, "signal", "default");
+    let paired = Senders::of("signal", &[json!("+3")]);
+    let judge = |chat, id| {
+        judge(&account, &Asking { chat, sender: Some(Who::Text(id)), kind: Kind::Message }, &paired)
+    };
+    assert_eq!(judge(DM, "+1"), Verdict::Admit(Provenance::Guest));
+    assert_eq!(judge(DM, "+2"), Verdict::Admit(Provenance::Owner));
+    assert_eq!(judge(DM, "+4"), Verdict::Pair);
+    assert!(matches!(judge(Chat::Group { id: "g", topic: None }, "+1"), Verdict::Drop(_)));
+    assert_eq!(judge(Chat::Group { id: "g", topic: None }, "+2"), Verdict::Admit(Provenance::Owner));
 }

@@ -1,13 +1,22 @@
 //! Who is meant by an entry of a list of senders. Pure.
 //!
 //! Only numeric ids let somebody in at Telegram (SEC-33): a user name can change hands tomorrow. An entry that is none
-//! lets nobody in and is told.
+//! lets nobody in and is told. What the program of another channel calls its people by is a text, and no name either.
 use serde_json::Value;
+
+/// Somebody's id at a platform.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Who<'a> {
+    Number(u64),
+    /// As the program of a channel gives it.
+    Text(&'a str),
+}
 
 /// Entries of a list of senders, as the configuration or the pairing store has them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Senders {
     ids: Vec<u64>,
+    texts: Vec<String>,
     /// `*` is among them.
     pub is_all: bool,
     /// What is neither, as it is written.
@@ -15,33 +24,45 @@ pub struct Senders {
 }
 
 impl Senders {
+    /// Those of Telegram.
     pub fn read<'a>(entries: impl IntoIterator<Item = &'a Value>) -> Senders {
+        Senders::of("telegram", entries)
+    }
+
+    /// Those of a channel: numbers at Telegram, else texts, each letter as it is written.
+    pub fn of<'a>(channel: &str, entries: impl IntoIterator<Item = &'a Value>) -> Senders {
         let mut senders = Senders::default();
         for entry in entries {
             match entry {
-                Value::String(text) => senders.add(text),
-                other => senders.add(&other.to_string()),
+                Value::String(text) => senders.add(channel, text),
+                other => senders.add(channel, &other.to_string()),
             }
         }
         senders
     }
 
-    fn add(&mut self, text: &str) {
-        let id = bare("telegram", text);
+    fn add(&mut self, channel: &str, text: &str) {
+        let id = bare(channel, text);
         match (id, user(id)) {
             ("*", _) => self.is_all = true,
+            ("", _) => self.misfits.push(text.to_string()),
+            (id, _) if channel != "telegram" => self.texts.push(id.to_string()),
             (_, Some(id)) => self.ids.push(id),
             _ => self.misfits.push(text.to_string()),
         }
     }
 
     /// Whether this sender is named by his id.
-    pub fn names(&self, sender: Option<u64>) -> bool {
-        sender.is_some_and(|id| self.ids.contains(&id))
+    pub fn names(&self, sender: Option<Who>) -> bool {
+        match sender {
+            Some(Who::Number(id)) => self.ids.contains(&id),
+            Some(Who::Text(id)) => self.texts.iter().any(|text| text == id),
+            None => false,
+        }
     }
 
     /// The same, or all are meant.
-    pub fn has(&self, sender: Option<u64>) -> bool {
+    pub fn has(&self, sender: Option<Who>) -> bool {
         self.is_all || self.names(sender)
     }
 
@@ -51,8 +72,9 @@ impl Senders {
         self
     }
 
-    pub fn first(&self) -> Option<u64> {
-        self.ids.first().copied()
+    pub fn first(&self) -> Option<Who<'_>> {
+        let text = || self.texts.first().map(|text| Who::Text(text));
+        self.ids.first().copied().map(Who::Number).or_else(text)
     }
 }
 
@@ -95,11 +117,30 @@ mod tests {
         ]);
         let senders = Senders::read(list.as_array().unwrap());
         for id in 1001..=1004 {
-            assert!(senders.names(Some(id)), "{id}");
+            assert!(senders.names(Some(Who::Number(id))), "{id}");
         }
-        assert!(!senders.has(Some(1005)) && !senders.has(Some(5)) && !senders.has(None) && !senders.is_all);
+        let has = |id: u64| senders.has(Some(Who::Number(id)));
+        assert!(!has(1005) && !has(5) && !senders.has(None) && !senders.is_all);
+        assert!(!senders.has(Some(Who::Text("1001"))) && !senders.has(Some(Who::Text("@ann"))));
         assert_eq!(senders.misfits, ["@ann", "ann", "-100500", "+5", "0", "x:1005", "1.5", ""]);
         let all = Senders::read(&[json!("telegram:*")]);
-        assert!(all.is_all && all.has(None) && !all.names(Some(1)));
+        assert!(all.is_all && all.has(None) && !all.names(Some(Who::Number(1))));
+    }
+
+    #[test]
+    fn sec_33_elsewhere_a_sender_is_named_by_the_whole_text_of_his_id() {
+        let list = json!(["ann@example.org", " echo:7", 8, "Bob", "telegram:9", ""]);
+        let senders = Senders::of("echo", list.as_array().unwrap());
+        for id in ["ann@example.org", "7", "8", "Bob", "telegram:9"] {
+            assert!(senders.names(Some(Who::Text(id))), "{id}");
+        }
+        for id in ["ANN@example.org", "bob", "9", "", "echo:7", "*"] {
+            assert!(!senders.has(Some(Who::Text(id))), "{id}");
+        }
+        assert!(!senders.has(Some(Who::Number(7))));
+        assert_eq!(
+            (senders.first(), &senders.misfits[..]),
+            (Some(Who::Text("ann@example.org")), &[String::new()][..])
+        );
     }
 }

@@ -9,7 +9,7 @@ use crate::calls::Provenance;
 use crate::calls::stream::Stream;
 use crate::channels::gate::{self, Asking, Chat, Kind, Verdict};
 use crate::channels::house::{Accepted, Place, Turn};
-use crate::channels::ids::Senders;
+use crate::channels::ids::{Senders, Who};
 use crate::channels::pairing::{self, Asked, Pairing};
 use crate::clock;
 use crate::deliveries::Inbound;
@@ -95,7 +95,7 @@ pub fn answer(line: &Line, joined: &Joined) -> Result<()> {
     let pairing = Pairing::new(&line.house.settings().env.state_dir);
     let paired = pairing.allowed(line.house.login()).unwrap_or_default();
     let paired = Senders::read(&paired.into_iter().map(Into::into).collect::<Vec<_>>());
-    let asking = Asking { chat: at, sender, kind: Kind::Message };
+    let asking = Asking { chat: at, sender: sender.map(Who::Number), kind: Kind::Message };
     let provenance = match gate::judge(&account, &asking, &paired) {
         Verdict::Admit(provenance) => provenance,
         Verdict::Pair => return invite(line, inbound, message, &pairing),
