@@ -74,7 +74,10 @@ pub struct Open {
 
 /// A message that is to be answered by a turn, as its channel understood it.
 pub struct Turn<'a> {
+    /// Names the turn.
     pub inbound: &'a Inbound,
+    /// What it answers besides: parts of an album, of a long text.
+    pub also: &'a [Inbound],
     /// Who wrote it: the owner or a guest, and what that gives.
     pub provenance: Provenance,
     pub scopes: Vec<String>,

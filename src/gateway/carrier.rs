@@ -72,7 +72,7 @@ impl Carrier {
     fn observers(&self, turn: &mut Turn, to: &Address) -> Observers {
         let mut observers = Observers::default();
         observers.add(Observer::Readers);
-        let answers = Some(turn.inbound.name());
+        let answers = turn.also.iter().chain([turn.inbound]).map(Inbound::name).collect();
         observers.add(Observer::Deliver(Deliver::new(&self.login.platform, to.clone(), answers)));
         if let Some(stream) = turn.stream.take() {
             observers.add(Observer::Stream(stream));

@@ -82,6 +82,7 @@ fn turn(shared: &Shared, carrier: &Carrier, message: &Inbound, is_again: bool) -
     let route = routing::route(&shared.config(), &shared.agents(), &from)?;
     let asked = carrier.turn(Turn {
         inbound: message,
+        also: &[],
         provenance: Provenance::Guest,
         scopes: vec!["operator.read".to_string()],
         sender: peer.clone(),

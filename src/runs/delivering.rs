@@ -19,8 +19,8 @@ use serde_json::Value;
 pub struct Deliver {
     platform: String,
     to: Address,
-    /// The message that is answered.
-    inbound: Option<Name>,
+    /// The messages that are answered, more than one where they are one to the channel.
+    inbound: Vec<Name>,
     /// How many of the run's words are promised already.
     said: usize,
     /// Another run says them there.
@@ -28,7 +28,7 @@ pub struct Deliver {
 }
 
 impl Deliver {
-    pub fn new(platform: &str, to: Address, inbound: Option<Name>) -> Box<Deliver> {
+    pub fn new(platform: &str, to: Address, inbound: Vec<Name>) -> Box<Deliver> {
         Box::new(Deliver { platform: platform.to_string(), to, inbound, said: 0, is_hushed: false })
     }
 
@@ -77,7 +77,7 @@ impl Run {
     /// The gateway stopped it, and the message that it answers is taken up again by the next start.
     pub(super) fn is_taken_up_again(&self) -> bool {
         self.cancel.reason() == Some(Reason::Shutdown)
-            && self.observers.deliveries().any(|deliver| deliver.inbound.is_some())
+            && self.observers.deliveries().any(|deliver| !deliver.inbound.is_empty())
     }
 
     /// A message is whole: where the surface wants blocks it goes out at once.
@@ -105,7 +105,8 @@ impl Run {
             let new = words.iter().skip(deliver.said).chain(&failure);
             let new = new.filter(|_| !deliver.is_hushed).cloned().collect::<Vec<_>>();
             lines.extend(new.into_iter().filter_map(|message| deliver.promise(world, id, message)));
-            lines.extend(deliver.inbound.take().and_then(|name| world.handled(&name)));
+            let answered = std::mem::take(&mut deliver.inbound);
+            lines.extend(answered.iter().filter_map(|name| world.handled(name)));
         }
         lines
     }

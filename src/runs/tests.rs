@@ -138,7 +138,7 @@ fn i10_5_the_words_of_a_run_are_promised_once_and_what_it_answers_is_done_with()
         state.post.ledger.written(&name, true);
         let (mut ask, _told) = ask(&state, &CHANNEL, provenance, id);
         ask.message = "hello".into();
-        ask.observers.add(Observer::Deliver(Deliver::new("test", to(peer), Some(name))));
+        ask.observers.add(Observer::Deliver(Deliver::new("test", to(peer), vec![name])));
         state.with_runs(|runs, world| {
             runs.ask(world, ask).unwrap();
             runs.accepted(world, id, Ok(()));

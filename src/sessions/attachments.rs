@@ -59,29 +59,33 @@ impl Attachments {
                     "all attachments together exceed {MAX_TOTAL} bytes; send fewer at a time"
                 )));
             }
-            let mut bytes = decode(base64).ok_or_else(|| said("invalid base64 content".into()))?;
-            if bytes.len() > MAX_BYTES {
-                return Err(said(format!("exceeds size limit ({} > {MAX_BYTES} bytes)", bytes.len())));
-            }
-            if let Some(mime) = image_type(&bytes) {
-                all.images.push(message::image(&crate::device::encoding::base64(&bytes), mime));
-                continue;
-            }
+            let bytes = decode(base64).ok_or_else(|| said("invalid base64 content".into()))?;
             let what = text("mimeType").or(declared).map_or("unknown".to_string(), shown);
-            let length = bytes.len();
-            bytes.truncate(MAX_READ);
-            let body = as_text(bytes, &what, length > MAX_READ).ok_or_else(|| {
-                said(format!(
-                    "{what} is neither a picture (PNG, JPEG, GIF, WebP) nor text; send it as one of these"
-                ))
-            })?;
-            if body.len() > MAX_TEXT || length > MAX_READ {
-                let length = length.max(body.len());
-                return Err(said(format!("exceeds size limit ({length} > {MAX_TEXT} bytes of text)")));
-            }
-            all.texts += &format!("\n\n[file: {label}]\n{}\n[end of file]", body.trim_end());
+            all.add(&label, &what, bytes).map_err(said)?;
         }
         Ok(all)
+    }
+
+    /// One more, whose content stands in memory: a picture, or text; else why it is neither.
+    pub fn add(&mut self, label: &str, mime: &str, mut bytes: Vec<u8>) -> std::result::Result<(), String> {
+        if bytes.len() > MAX_BYTES {
+            return Err(format!("exceeds size limit ({} > {MAX_BYTES} bytes)", bytes.len()));
+        }
+        if let Some(mime) = image_type(&bytes) {
+            self.images.push(message::image(&crate::device::encoding::base64(&bytes), mime));
+            return Ok(());
+        }
+        let length = bytes.len();
+        bytes.truncate(MAX_READ);
+        let body = as_text(bytes, mime, length > MAX_READ).ok_or_else(|| {
+            format!("{mime} is neither a picture (PNG, JPEG, GIF, WebP) nor text; send it as one of these")
+        })?;
+        if body.len() > MAX_TEXT || length > MAX_READ {
+            let length = length.max(body.len());
+            return Err(format!("exceeds size limit ({length} > {MAX_TEXT} bytes of text)"));
+        }
+        self.texts += &format!("\n\n[file: {label}]\n{}\n[end of file]", body.trim_end());
+        Ok(())
     }
 }
 

@@ -172,14 +172,20 @@ impl Bot {
     }
 
     /// Fetches a file by the path that `getFile` gave, at most `max` bytes of it; how many there were.
-    pub fn download(&mut self, path: &str, max: u64, out: &mut dyn Write, cancel: &Cancel) -> Outcome<u64> {
+    pub fn download(
+        &mut self,
+        path: &str,
+        max: u64,
+        out: &mut dyn Write,
+        time: Duration,
+        cancel: &Cancel,
+    ) -> Outcome<u64> {
         if path.starts_with('/') {
             return Outcome::not_sent(
                 "file: the Bot API server gives a path on its own disk; start it without --local",
             );
         }
         let url = self.token.address(&self.root, "file/", &escaped(path));
-        let time = CALL + Duration::from_secs(max >> 15);
         let answer = self.kept.send(Request { url: &url, body: None }, cancel, times(time));
         let mut answer = match answer {
             Ok(answer) if answer.status == 200 => answer,

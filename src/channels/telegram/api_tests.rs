@@ -198,14 +198,14 @@ fn files_are_fetched_up_to_a_limit() {
     ]);
     let get = |max: u64| {
         let mut out = Vec::new();
-        let got = bot(port).download("a b/\u{fc}.txt", max, &mut out, &Cancel::new());
+        let got = bot(port).download("a b/\u{fc}.txt", max, &mut out, CALL, &Cancel::new());
         (got, out)
     };
     assert_eq!(get(5), (Outcome::Done(5), b"12345".to_vec()));
     assert!(asked.recv().unwrap().1.contains("/a%20b/%C3%BC.txt "));
     assert!(matches!(get(4).0, Outcome::Refused(why) if why.why == Why::FileTooBig));
     assert!(matches!(get(5).0, Outcome::Refused(why) if why.why == Why::NotFound));
-    let local = bot(port).download("/var/lib/x", 5, &mut Vec::new(), &Cancel::new());
+    let local = bot(port).download("/var/lib/x", 5, &mut Vec::new(), CALL, &Cancel::new());
     assert!(matches!(local, Outcome::NotSent(_)));
 }
 

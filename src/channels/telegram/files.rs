@@ -2,7 +2,7 @@
 //!
 //! Runs on the thread of the bot's owner, who gives it a connection that neither polls nor sends. A file is private, its
 //! name is ours, and it is gone again unless its owner keeps it.
-use super::api::{Bot, CALL};
+use super::api::Bot;
 use super::media::File;
 use super::outcome::Outcome;
 use super::refusal::{Refusal, Why};
@@ -12,12 +12,15 @@ use crate::json::json;
 use crate::parts::within;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Telegram gives no more to a bot.
 pub const MAX_DOWNLOAD: u64 = 20 << 20;
-/// What may pass is tried again after these.
+/// What may pass is tried again after these, unless so much time has gone by.
 const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(3)];
+const PATIENCE: Duration = Duration::from_secs(10);
+/// For the beginning of a download; its bytes are given their time beside it.
+const START: Duration = Duration::from_secs(15);
 
 /// A file that was fetched; removed when dropped, unless it was kept.
 #[derive(Debug, PartialEq)]
@@ -55,7 +58,7 @@ impl Bot {
         if file.size.is_some_and(|size| size > most) {
             return Outcome::Refused(Refusal::too_big(most));
         }
-        let mut pauses = PAUSES.iter();
+        let (mut pauses, since) = (PAUSES.iter(), Instant::now());
         loop {
             let got = self.fetch_once(file, most, dir, cancel);
             let may_pass = match &got {
@@ -63,7 +66,7 @@ impl Bot {
                 Outcome::Refused(refusal) => refusal.why == Why::FileUnavailable,
                 Outcome::NotSent(trouble) | Outcome::Unknown(trouble) => !trouble.is_cancelled,
             };
-            match pauses.next().filter(|_| may_pass) {
+            match pauses.next().filter(|_| may_pass && since.elapsed() < PATIENCE) {
                 Some(pause) if cancel.sleep(*pause) => {}
                 _ => return got,
             }
@@ -71,11 +74,13 @@ impl Bot {
     }
 
     fn fetch_once(&mut self, file: &File, most: u64, dir: &Path, cancel: &Cancel) -> Outcome<Fetched> {
-        let place = self.call("getFile", &json!({"file_id": file.id}), CALL, cancel);
+        let place = self.call("getFile", &json!({"file_id": file.id}), PATIENCE, cancel);
+        // A slow line of 64 KiB a second is waited for.
+        let time = START + Duration::from_secs(file.size.unwrap_or(most) >> 16);
         place.map(|place| {
             let at = place.get("file_path").and_then(Value::as_str).unwrap_or_default();
             match create(file, at, dir) {
-                Ok((mut fetched, mut out)) => self.download(at, most, &mut out, cancel).map(|length| {
+                Ok((mut fetched, mut out)) => self.download(at, most, &mut out, time, cancel).map(|length| {
                     fetched.length = length;
                     Outcome::Done(fetched)
                 }),

@@ -1,6 +1,7 @@
 //! Telegram: the client of its Bot API, texts as it takes them, what it sends read back, and the account's threads.
 //!
-//! `run` is an account's life; `poll` brings what people write, `intake` makes turns of it, `sending` delivers. Only `api`
+//! `run` is an account's life; `poll` brings what people write, `feed` joins it and has files fetched,
+//! `intake` makes turns of it, `sending` delivers. Only `api`
 //! talks to Telegram, on its caller's thread; the pieces below take values and give values.
 mod buttons;
 mod entities;
@@ -17,9 +18,12 @@ use standin::telegram::html as strict;
 mod api;
 #[cfg(test)]
 mod client_tests;
+mod feed;
 mod files;
 mod form;
+mod incoming_media;
 mod intake;
+mod joining;
 mod line;
 mod media;
 mod message;

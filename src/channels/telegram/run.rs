@@ -5,7 +5,7 @@ use super::offset::{Position, claim};
 use super::outcome::Outcome;
 use super::refusal::Why;
 use super::token::BotToken;
-use super::{intake, poll, sending};
+use super::{feed, poll, sending};
 use crate::channels::accounts::{self, Account};
 use crate::channels::crew::Crew;
 use crate::channels::house::House;
@@ -58,7 +58,7 @@ pub fn run(house: Arc<dyn House>) -> Result<()> {
     let (own, mut sender) = (line.clone(), bot.another()?);
     crew.spawn("gw-tg-send", STACK, move || sending::run(&own, &mut sender))?;
     let (own, speaker) = (line.clone(), bot.another()?);
-    crew.spawn("gw-tg-in", STACK, move || intake::run(&own, speaker, open.inbound, &to_do))?;
+    crew.spawn("gw-tg-in", STACK, move || feed::run(&own, speaker, open.inbound, &to_do))?;
     let result = poll::run(&line, &mut bot, position, &inbound);
     crew.end(result)
 }
