@@ -133,10 +133,15 @@ fn is_closed(ip: IpAddr) -> bool {
     !is_public(ip) || is_own(ip)
 }
 
-/// Whether an address is one of this machine's own at this moment: a socket can be bound to no other. Where the system
-/// lets sockets have any address (`ip_nonlocal_bind`), the one it would send from tells instead. Nothing is sent.
+/// Whether an address is one of this machine's own at this moment: what goes there would stay here, or a socket can be
+/// bound to it. Where the system lets sockets have any address (`ip_nonlocal_bind`), the one it would send from tells
+/// instead. Nothing is sent.
 pub fn is_own(ip: IpAddr) -> bool {
     let ip = ip.to_canonical();
+    #[cfg(target_os = "linux")]
+    if super::route::is_local(ip) == Some(true) {
+        return true;
+    }
     // Addresses of documentation, which nobody has.
     let nobodys: IpAddr = match ip {
         IpAddr::V4(_) => Ipv4Addr::new(192, 0, 2, 1).into(),
@@ -247,6 +252,38 @@ mod tests {
         if socket.connect("8.8.8.8:9").is_ok() {
             let ip = socket.local_addr().unwrap().ip();
             assert!(is_own(ip) && is_closed(ip), "{ip}");
+        }
+    }
+
+    /// S-M6: a network whose addresses no interface has, but a route brings here: nothing is connected to.
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn s_m6_addresses_of_a_local_route_are_own() {
+        const WITHIN: &str = "OPENCLAW_TEST_LOCAL_ROUTE";
+        let routed = ["2606:4700::5", "198.252.206.5"].map(|ip| ip.parse().unwrap());
+        #[allow(clippy::disallowed_methods, reason = "the test runs itself again in a network of its own")]
+        let is_within = std::env::var_os(WITHIN).is_some();
+        if is_within {
+            assert!(routed.into_iter().all(|ip: IpAddr| is_public(ip) && is_own(ip) && is_closed(ip)));
+            assert!(guard(&[]).check_url("http://[2606:4700::5]/").is_err());
+            assert!(!is_own("2606:4701::5".parse().unwrap()), "another network");
+            return;
+        }
+        let script = "ip link set lo up && ip -6 route add local 2606:4700::/64 dev lo \
+            && ip route add local 198.252.206.0/24 dev lo && echo routed \
+            && exec \"$0\" --exact fetch::guard::tests::s_m6_addresses_of_a_local_route_are_own";
+        let own = std::env::current_exe().unwrap();
+        let run = std::process::Command::new("unshare")
+            .args(["-rn", "sh", "-c", script])
+            .arg(own)
+            .env(WITHIN, "1")
+            .output();
+        let told = run.as_ref().map(|out| String::from_utf8_lossy(&out.stdout).into_owned());
+        match (&run, told) {
+            (Ok(out), Ok(told)) if told.starts_with("routed") => {
+                assert!(out.status.success() && told.contains("1 passed"), "{told}");
+            }
+            _ => eprintln!("skipped: no network of its own here (unshare, ip): {run:?}"),
         }
     }
 

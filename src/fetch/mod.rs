@@ -7,5 +7,7 @@ pub mod http;
 pub mod inflate;
 pub mod kept;
 pub mod outbound;
+#[cfg(target_os = "linux")]
+mod route;
 pub mod sse;
 pub mod tls;
