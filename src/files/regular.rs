@@ -53,3 +53,26 @@ fn checked(options: &mut OpenOptions, path: &Path) -> Result<File> {
         Err(e) => Err(e),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A transcript that is a link is told as that, with what to do, and its target stays as it is.
+    #[test]
+    fn links_pipes_and_folders_are_told_as_what_they_are() {
+        let dir = std::env::temp_dir().join(format!("regular-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).unwrap();
+        std::fs::write(dir.join("target"), "kept").unwrap();
+        std::os::unix::fs::symlink("target", dir.join("link")).unwrap();
+        std::os::unix::fs::symlink("nowhere", dir.join("dangling")).unwrap();
+        let link = "a link, which is not followed; put the file itself in its place";
+        for (name, want) in [("link", link), ("dangling", link), (".", "not a regular file, move it away")] {
+            let told = [read(&dir.join(name)).unwrap_err(), write(&dir.join(name)).unwrap_err()];
+            told.iter().for_each(|e| assert_eq!(e.to_string(), want, "{name}"));
+        }
+        assert!(read(&dir.join("none")).unwrap().is_none() && !dir.join("nowhere").exists());
+        assert_eq!(std::fs::read_to_string(dir.join("target")).unwrap(), "kept");
+        std::fs::remove_dir_all(dir).unwrap();
+    }
+}

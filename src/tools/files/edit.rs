@@ -2,7 +2,7 @@
 //!
 //! What stands there byte for byte comes first, then what is like it (`likeness`); it must be one place in either case.
 use crate::calls::Provenance;
-use crate::charset::{self, wide};
+use crate::charset::{self, Text, wide};
 use crate::error::{Error, Result};
 use crate::tools::change::Change;
 use crate::tools::{Context, Output, Tool, likeness, text, usual_time, workspace};
@@ -91,7 +91,9 @@ fn replace_once(content: Vec<u8>, old: &str, new: &str) -> std::result::Result<V
             (change.range, change.text)
         }
     };
-    if text.is_none() && !new.is_ascii() {
+    // Half a character of two bytes may look like a letter.
+    let stands_there = || decoded(&content).is_some_and(|shown| shown.text.contains(old));
+    if text.is_none() && !(new.is_ascii() && old.is_ascii() && stands_there()) {
         return Err(no_utf8(&content));
     }
     let put = ended(&content, range.start, put);
@@ -106,12 +108,19 @@ fn many(places: usize) -> String {
 
 /// In such a file a place is known by its bytes alone.
 fn no_utf8(content: &[u8]) -> String {
-    let is_text = charset::decode(content.to_vec(), None, false, content.len()).is_some();
-    if is_text {
-        "it is text in another character set than UTF-8, where only plain ASCII can be replaced by plain ASCII; write it whole instead".to_string()
-    } else {
-        "it is no text".to_string()
+    match decoded(content) {
+        Some(Text { charset, .. }) => format!(
+            "it is text in {}, where only plain ASCII can be replaced by plain ASCII; to make it UTF-8 read it, then write \
+             it whole",
+            charset.filter(|name| *name != "UTF-8").unwrap_or("UTF-8 with bytes that are no character"),
+        ),
+        None => "it is no text".to_string(),
     }
+}
+
+/// The text that `read` shows, if it is one.
+fn decoded(content: &[u8]) -> Option<Text> {
+    charset::decode(content.to_vec(), None, false, usize::MAX)
 }
 
 /// The new text with the line ends that the file has there.
@@ -164,8 +173,26 @@ mod tests {
         let edited = |content: &[u8], old: &str, new: &str| replace_once(content.to_vec(), old, new);
         assert_eq!(edited(b"a \xff b", "b", "c").unwrap(), b"a \xff c");
         assert_eq!(edited(b"caf\xe9 au lait", "lait", "miel").unwrap(), b"caf\xe9 au miel");
-        assert!(edited(b"caf\xe9 au lait", "lait", "m\u{e9}l").unwrap_err().contains("character set"));
-        assert!(edited(b"caf\xe9 au lait", "caf\u{e9}", "the").unwrap_err().contains("character set"));
+        assert!(
+            edited(b"caf\xe9 au lait", "lait", "m\u{e9}l")
+                .unwrap_err()
+                .contains("text in windows-1252, where")
+        );
+        assert!(
+            edited(b"caf\xe9 au lait", "caf\u{e9}", "the")
+                .unwrap_err()
+                .contains("text in windows-1252, where")
+        );
+        let japanese = "表示する文字列と表".as_bytes();
+        let shifted = encoding_rs::SHIFT_JIS.encode("表示する文字列を並べる。").0.into_owned();
+        assert!(shifted.contains(&b'\\') && !japanese.contains(&b'\\'), "its second half looks like one");
+        assert!(edited(&shifted, "\\", "/").unwrap_err().contains("text in Shift_JIS, where"));
+        assert!(edited("ok \u{e9} é".as_bytes(), "ok", "no").is_ok());
+        assert!(
+            edited(b"ok \xc3\xa9 \xff \xc3\xa9 x", "x", "é")
+                .unwrap_err()
+                .contains("with bytes that are no character")
+        );
         assert!(edited(&[0, 255, 1, 2], "x", "y").unwrap_err().contains("no text"));
     }
 
