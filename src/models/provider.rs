@@ -1,6 +1,6 @@
 //! A model provider: where it is, what it is sent, how long it may take.
 //!
-//! Made by `resolve` on any thread, used by a run's thread. A new wire format is one row in `Api` and a
+//! Made by `resolve` on any thread, used by a run's thread. A new wire format is one row in `formats!` and a
 //! file or two with a `format::Format`. Secrets stay in `Secret`, which no `Debug` or `Display` shows.
 pub use super::chat::{ChatRequest, Chunk, Completion, Cost, Kept, Thinking, ToolCall, ToolSpec, Usage};
 use super::compat::Compat;
@@ -20,30 +20,40 @@ use ureq::http::Uri;
 /// The reference of the embedded default model.
 pub const BUILTIN: &str = "openclaw/builtin";
 
-/// A wire format.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Api {
-    /// The embedded default, which needs nothing.
-    Builtin,
-    OpenAiCompletions,
-    OpenAiResponses,
-    AnthropicMessages,
+/// Makes `Api` and what differs between its variants.
+macro_rules! formats {
+    ($($api:ident = $format:ident;)+) => {
+        /// A wire format.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Api {
+            /// The embedded default, which needs nothing.
+            Builtin,
+            $($api,)+
+        }
+
+        /// Those a model server may speak.
+        const SERVERS: &[Api] = &[$(Api::$api),+];
+
+        impl Api {
+            /// What is special to it; `None` for the embedded default.
+            pub fn format(self) -> Option<&'static Format> {
+                match self {
+                    Api::Builtin => None,
+                    $(Api::$api => Some(&super::$format::FORMAT),)+
+                }
+            }
+        }
+    };
+}
+
+// A row each: what the program calls it, and the file in `formats` with what is special to it.
+formats! {
+    OpenAiCompletions = openai;
+    OpenAiResponses = responses;
+    AnthropicMessages = anthropic;
 }
 
 impl Api {
-    /// Those a model server may speak.
-    const SERVERS: [Api; 3] = [Api::OpenAiCompletions, Api::OpenAiResponses, Api::AnthropicMessages];
-
-    /// What is special to it; `None` for the embedded default.
-    pub fn format(self) -> Option<&'static Format> {
-        match self {
-            Api::Builtin => None,
-            Api::OpenAiCompletions => Some(&super::openai::FORMAT),
-            Api::OpenAiResponses => Some(&super::responses::FORMAT),
-            Api::AnthropicMessages => Some(&super::anthropic::FORMAT),
-        }
-    }
-
     /// The configuration's and the transcript's name.
     pub fn name(self) -> &'static str {
         self.format().map_or("openclaw-builtin", |format| format.name)
@@ -51,12 +61,12 @@ impl Api {
 
     /// The format of a name in the configuration.
     pub fn parse(name: &str) -> Option<Api> {
-        Api::SERVERS.into_iter().find(|api| api.name() == name)
+        SERVERS.iter().copied().find(|api| api.name() == name)
     }
 
     /// The names of all formats a server may speak.
-    pub fn names() -> [&'static str; 3] {
-        Api::SERVERS.map(Api::name)
+    pub fn names() -> Vec<&'static str> {
+        SERVERS.iter().map(|api| api.name()).collect()
     }
 }
 

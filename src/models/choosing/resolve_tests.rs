@@ -14,6 +14,16 @@ fn one(section: Value) -> Value {
     json!({"models": {"providers": {"box": section}}})
 }
 
+/// A format that is added is a choice of the configuration, and what `parse` knows.
+#[test]
+fn every_wire_format_may_be_configured() {
+    for place in ["models.providers.p.api", "models.providers.p.models.0.api"] {
+        let kind = crate::config::lookup::find(place.split('.')).unwrap().kind();
+        let crate::config::keys::Type::Enum(choices) = kind else { panic!("{place} is no choice") };
+        assert!(Api::names().iter().all(|name| choices.contains(name) && Api::parse(name).is_some()));
+    }
+}
+
 #[test]
 fn reads_a_provider_and_its_model() {
     let config = one(

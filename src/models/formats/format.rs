@@ -1,7 +1,7 @@
 //! What sets a wire format apart from the others: where a request goes, what it says, how its answer is read.
 //!
 //! Pure data and one trait. A format is one value of `Format` in a file of its own, and a row in
-//! `provider::Api`. Sending, judging, retrying and bounds are the same for all and stand in `ask` and
+//! `provider.rs`. Sending, judging, retrying and bounds are the same for all and stand in `ask` and
 //! `reply`.
 use crate::models::draft::{Draft, Taken};
 use crate::models::provider::{ChatRequest, Provider};
