@@ -540,3 +540,36 @@ fn s_h1_keys_of_the_host_stay_where_the_host_sends_them() {
     client.ok("config.patch", json!({"raw": patch, "baseHash": got["hash"], "restartDelayMs": 60000}));
     assert!(text(&gateway).contains("http://127.0.0.1:10"));
 }
+
+// an earlier version is put back by a command, shown first, and taken back by the same command.
+#[test]
+fn config_rollback_puts_an_earlier_version_back() {
+    let gateway = commented();
+    let refused = |args: &[&str]| fails(&gateway, &[&["config", "rollback"], args].concat()).1;
+    let back = |args: &[&str]| out(&gateway, &[&["config", "rollback"], args].concat());
+    assert!(refused(&[]).contains("no earlier version is kept yet"));
+    let first = text(&gateway);
+    for name in ["One", "Two"] {
+        out(&gateway, &["config", "set", "ui.assistant.name", name]);
+    }
+    let last = text(&gateway);
+    let shown = back(&["2", "--dry-run"]);
+    assert!(
+        shown.contains("ui.assistant.name") && shown.contains("Two") && shown.contains("nothing was"),
+        "{shown}"
+    );
+    assert_eq!(text(&gateway), last);
+    for (asked, part) in
+        [("0", "from 1 to 5"), ("x", "from 1 to 5"), ("4", "no version 4 is kept; there is 1, 2")]
+    {
+        assert!(refused(&[asked]).contains(part), "{asked}");
+    }
+    let told = back(&["2"]);
+    assert!(told.contains("Put back ") && told.contains(".bak.1"), "{told}");
+    assert_eq!(text(&gateway), first, "byte for byte");
+    let done = json_of(&gateway, &["config", "rollback", "--json"]);
+    assert_eq!((&done["changed"], text(&gateway)), (&json!(true), last), "the last deed is undone");
+    std::fs::write(gateway.config_path(), "{ broken").unwrap();
+    back(&[]);
+    assert_eq!(text(&gateway), first, "a broken file hinders nothing");
+}

@@ -234,3 +234,26 @@ fn n_3_remote_mode_says_nothing_of_a_gateway_here() {
     assert!(output.status.code() == Some(1) && told.contains(part) && told.contains("main"), "{told}");
     std::fs::remove_dir_all(here).unwrap();
 }
+
+// N-3: what asks or repairs says first what is of this machine and what is the other's.
+#[test]
+fn n_3_configure_and_doctor_fix_say_which_machine_they_touch() {
+    let gateway = Gateway::plain();
+    let here = afar(&gateway);
+    let url = format!("ws://127.0.0.1:{}", gateway.port);
+    let told = crate::cli::text(&run(&here, &["doctor", "--fix"])).1;
+    assert!(
+        told.contains("repairs configuration and files of this machine") && told.contains(&url),
+        "{told}"
+    );
+    assert!(!crate::cli::text(&run(&here, &["doctor"])).1.contains("of this machine"), "nothing is repaired");
+    assert!(
+        !crate::cli::text(&gateway.cli(&["doctor", "--fix"])).1.contains("of this machine"),
+        "it is here"
+    );
+    let mut command = gateway::command(&here);
+    command.args(["configure", "--section", "health"]);
+    let (status, seen) = terminal::Terminal::start(command, 200).end();
+    assert!(seen.contains("commands of this machine go by") && seen.contains(&url), "{status:?} {seen}");
+    std::fs::remove_dir_all(here).unwrap();
+}

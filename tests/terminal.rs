@@ -276,6 +276,39 @@ fn n_31_a_turn_is_a_line_of_the_log() {
     assert_eq!((stamp.len(), stamp.ends_with('Z')), (24, true), "N-34: a time of fixed width: {stamp}");
 }
 
+/// N-24: a foreground gateway has its levels in colours at a terminal, and goes by what the commands go by.
+#[test]
+fn n_24_the_gateways_own_lines_have_colours() {
+    let start = |vars: &[(&str, &str)], more: &[&str]| {
+        let dir = gateway::new_dir();
+        let mut command = gateway::command(&dir);
+        let port = gateway::free_port().to_string();
+        std::fs::create_dir_all(dir.join("home/.openclaw")).unwrap();
+        std::fs::write(dir.join("home/.openclaw/openclaw.json"), "{mystery: 1}").unwrap();
+        command.args(["gateway", "--allow-unconfigured", "--token", TOKEN, "--port", &port]);
+        command.args(more).envs(vars.iter().copied());
+        let terminal = terminal::Terminal::start(command, 200);
+        terminal.wait_text(0, "mystery");
+        terminal.wait_text(0, "listening on");
+        let text = terminal.text();
+        drop(terminal);
+        std::fs::remove_dir_all(dir).unwrap();
+        text
+    };
+    assert!(start(&[], &[]).contains(" \u{1b}[33m[WARN]\u{1b}[0m "), "{}", start(&[], &[]));
+    for (vars, more) in
+        [(&[("NO_COLOR", "1")][..], &[][..]), (&[("FORCE_COLOR", "0")], &[]), (&[], &["--no-color"])]
+    {
+        let text = start(vars, more);
+        assert!(text.contains(" [WARN] ") && !text.contains('\u{1b}'), "{vars:?} {more:?}: {text}");
+    }
+    let piped = Gateway::start(&Setup::text("{mystery: 1, gateway: {mode: 'local'}}"));
+    assert!(!piped.stdout().contains('\u{1b}'), "{}", piped.stdout());
+    let forced =
+        Gateway::start(&Setup::text("{mystery: 1, gateway: {mode: 'local'}}").env("FORCE_COLOR", "1"));
+    assert!(forced.stdout().contains("\u{1b}[33m[WARN]"), "{}", forced.stdout());
+}
+
 /// A command with a terminal of its own, by script(1) of util-linux; nothing where that is not installed.
 fn on_a_terminal(gateway: &Gateway, args: &[&str]) -> Option<std::process::Child> {
     if !std::path::Path::new("/usr/bin/script").exists() || !cfg!(target_os = "linux") {

@@ -166,6 +166,7 @@ pub const COMMANDS: &[Command] = &[
     config::DIFF,
     config::FILE,
     config::GET,
+    config::rollback::COMMAND,
     config::SCHEMA,
     config::edit::SET,
     config::edit::UNSET,

@@ -33,7 +33,8 @@ pub fn is_lost() -> bool {
 
 #[derive(Debug, Clone, Copy)]
 pub struct Printer {
-    color: bool,
+    /// Whether what is printed has colours.
+    pub color: bool,
     /// Whether stdout is a terminal.
     pub interactive: bool,
     /// Whether stderr is a terminal.

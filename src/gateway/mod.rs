@@ -47,7 +47,7 @@ pub struct Options {
     pub password: Option<String>,
     pub auth: Option<String>,
     pub allow_unconfigured: bool,
-    pub verbose: bool,
+    pub shows: logging::Shows,
     /// End whoever listens on the port before taking it.
     pub force: bool,
 }
@@ -69,7 +69,7 @@ pub fn run(env: Env, options: Options) -> Result<()> {
     // First of all, so that a signal during the start is kept and not the end (R-14a).
     let asked = signals::watch()?;
     raise_descriptor_limit();
-    let (force, verbose) = (options.force, options.verbose);
+    let (force, shows) = (options.force, options.shows);
     let judge = Arc::new(Judge::new(env.clone(), options));
     let verdict = judge.look()?;
     let (lock, ended) = match force {
@@ -81,7 +81,7 @@ pub fn run(env: Env, options: Options) -> Result<()> {
     let take = || -> Result<(Vec<TcpListener>, Lock)> {
         let fresh = sockets.bind(&verdict.plan, verdict.port)?;
         let lock = lock.map_or_else(|| lock_state(&env), Ok)?;
-        logging::start(&verdict.config, &verdict.env, verbose, verdict.auth.secrets())?;
+        logging::start(&verdict.config, &verdict.env, shows, verdict.auth.secrets())?;
         Ok((fresh, lock))
     };
     let (fresh, _lock) = take().map_err(|e| evict::told(e, &ended))?;

@@ -45,9 +45,9 @@ const MAX_LINE: usize = 8 << 10;
 /// How long the end of the process waits for the last lines.
 const FLUSH: Duration = Duration::from_millis(500);
 
-/// With whether the command line asked for all.
 /// How many warnings are remembered as said.
 const MAX_TOLD: usize = 64;
+/// With whether the command line asked for all.
 static QUEUE_END: OnceLock<(Sender<Message>, bool)> = OnceLock::new();
 static TOLD: Mutex<Vec<String>> = Mutex::new(Vec::new());
 static CURRENT: Mutex<Option<PathBuf>> = Mutex::new(None);
@@ -74,19 +74,28 @@ struct Front {
     lost: AtomicU64,
 }
 
+/// What the command line says of the terminal's lines.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Shows {
+    /// All that is said is shown.
+    pub verbose: bool,
+    /// Levels have colours.
+    pub color: bool,
+}
+
 /// Starts logging for a gateway; `more` are secrets that are not in the config (flags, environment).
-pub fn start(config: &Config, env: &Env, verbose: bool, more: Vec<String>) -> Result<()> {
-    let (outputs, trouble) = Outputs::of(config, env, verbose);
+pub fn start(config: &Config, env: &Env, shows: Shows, more: Vec<String>) -> Result<()> {
+    let (outputs, trouble) = Outputs::of(config, env, shows.verbose);
     let max_level = outputs.max_level();
     let (queue, lines) = bounded(QUEUE);
-    let back = Back { outputs, flood: Flood::default() };
+    let back = Back { outputs, flood: Flood::default(), color: shows.color };
     threads::spawn("gw-log", STACK, move || back.run(&lines), |_| {})?;
     hide([config.secrets(), more].concat());
     let front = Front { queue: queue.clone(), lost: AtomicU64::new(0) };
     log::set_boxed_logger(Box::new(front)).map_err(|e| Error::unavailable(format!("start logging: {e}")))?;
     log::set_max_level(max_level);
     // Set once: `set_boxed_logger` above succeeds only the first time.
-    let _ = QUEUE_END.set((queue, verbose));
+    let _ = QUEUE_END.set((queue, shows.verbose));
     if let Some(e) = trouble {
         log::warn!(target: "gateway", "no log file: {e}");
     }
@@ -161,11 +170,24 @@ fn parse_level(text: &str) -> Option<LevelFilter> {
 fn console(level: LevelFilter) -> Box<WriteLogger<std::io::Stdout>> {
     let config = ConfigBuilder::new()
         .set_time_level(LevelFilter::Off)
+        // Written in front of it, in its colour.
+        .set_max_level(LevelFilter::Off)
         .set_thread_level(LevelFilter::Off)
         .set_location_level(LevelFilter::Off)
         .set_target_level(LevelFilter::Error)
         .build();
     WriteLogger::new(level, config, std::io::stdout())
+}
+
+/// A level in brackets, in the colours of `openclaw logs`.
+fn shown(level: Level, color: bool) -> String {
+    let style = match level {
+        Level::Error => 31,
+        Level::Warn => 33,
+        Level::Debug | Level::Trace => 2,
+        Level::Info => 0,
+    };
+    if color && style > 0 { format!("\u{1b}[{style}m[{level}]\u{1b}[0m") } else { format!("[{level}]") }
 }
 
 /// When a line was said, always as long: the time of day here for a person at a terminal, else the moment in UTC.
@@ -215,6 +237,8 @@ impl Log for Front {
 struct Back {
     outputs: Outputs,
     flood: Flood,
+    /// Whether levels have colours on the terminal.
+    color: bool,
 }
 
 /// Where lines go, and which.
@@ -281,7 +305,7 @@ impl Back {
         let outputs = &mut self.outputs;
         if line.level <= outputs.console_level {
             // One thread writes here, so the time and the line stay together. Without a reader there is nobody to tell.
-            let _ = write!(std::io::stdout(), "{} ", stamp(line.at));
+            let _ = write!(std::io::stdout(), "{} {} ", stamp(line.at), shown(line.level, self.color));
             let text = crate::clean::clean(&line.text);
             let args = format_args!("{text}");
             outputs.console.log(&Record::builder().args(args).level(line.level).target(&line.target).build());

@@ -14,7 +14,7 @@ use crate::gateway;
 use crate::json::json;
 use serde_json::Value;
 
-const FORCE: Flag = Flag::switch(
+pub(super) const FORCE: Flag = Flag::switch(
     "force",
     "Write a key that nothing reads, or although most of the file, gateway.mode or gateway.auth is lost",
 );
@@ -97,11 +97,7 @@ fn done(context: &Context, args: &Args, verb: &str, change: Change) -> Result<()
         }));
         return Ok(());
     }
-    let effect = match applied {
-        Some(Outcome::InForce) => ". The running gateway has applied it.",
-        Some(_) => ".",
-        None => effect(&written, goes_on),
-    };
+    let effect = effect(&written, goes_on, applied);
     let verb = if written.written { verb } else { "Nothing to change:" };
     context.out.line(format!("{verb} {asked}{effect}"));
     for warning in warnings {
@@ -123,10 +119,12 @@ fn done(context: &Context, args: &Args, verb: &str, change: Change) -> Result<()
     Ok(())
 }
 
-/// What a running gateway does about it.
-fn effect(written: &Written, goes_on: bool) -> &'static str {
+/// What a running gateway does, or has done, about it.
+pub(super) fn effect(written: &Written, goes_on: bool, applied: Option<Outcome>) -> &'static str {
     let (mode, plan) = (written.config.str("gateway.reload.mode"), &written.plan);
     match mode.unwrap_or("hybrid") {
+        _ if applied == Some(Outcome::InForce) => ". The running gateway has applied it.",
+        _ if applied.is_some() => ".",
         _ if !written.written => " is so already.",
         _ if goes_on => ". A running gateway goes on as it is.",
         "off" => ". A running gateway takes it up at its next start, as gateway.reload.mode is off.",
@@ -157,7 +155,7 @@ fn backup(written: &Written) -> String {
 }
 
 /// The refusals in the words of a command line.
-fn explain(error: Error) -> Error {
+pub(super) fn explain(error: Error) -> Error {
     if error.cause() == Some(Cause::NeedsForce) {
         return Error::invalid(format!("{} with --force", error.message()));
     }

@@ -1,7 +1,8 @@
 //! `openclaw config get|file|validate|schema|diff`: looking at the configuration.
 //!
-//! Works on the file alone, with the gateway up or down, and writes nothing. Changing it is `edit.rs`.
+//! Works on the file alone, with the gateway up or down, and writes nothing. Changing it is `edit.rs`, going back `rollback.rs`.
 pub mod edit;
+pub mod rollback;
 use super::parse::Args;
 use super::{Command, Context, Flag, JSON, Positional, far};
 use crate::config::plan::{Plan, plan};
@@ -244,26 +245,31 @@ fn diff(context: &Context, args: &Args) -> Result<()> {
         return Ok(());
     }
     warn(context, args, &new);
+    show(context, &plan, &old, &new, args.has("plan"));
+    Ok(())
+}
+
+/// A table of what changes, and on demand of what a running gateway does about it.
+fn show(context: &Context, plan: &Plan, old: &Config, new: &Config, tells_needs: bool) {
     if plan.is_empty() {
         context.out.line("nothing changes");
-        return Ok(());
+        return;
     }
     let value = |config: &Config, path: &str| {
         let names = path::parse(path).unwrap_or_default();
         let found = config.look(&names.iter().map(String::as_str).collect::<Vec<_>>(), Hide::All);
         found.map_or("-".to_string(), |value| short(&value))
     };
-    let rows: Vec<Vec<String>> = needs(&plan)
+    let rows: Vec<Vec<String>> = needs(plan)
         .into_iter()
         .map(|(needs, path)| {
-            let change = vec![path.to_string(), value(&old, path), value(&new, path)];
-            if args.has("plan") { [vec![needs], change].concat() } else { change }
+            let change = vec![path.to_string(), value(old, path), value(new, path)];
+            if tells_needs { [vec![needs], change].concat() } else { change }
         })
         .collect();
     let head: &[&str] =
-        if args.has("plan") { &["Needs", "Path", "Now", "Then"] } else { &["Path", "Now", "Then"] };
+        if tells_needs { &["Needs", "Path", "Now", "Then"] } else { &["Path", "Now", "Then"] };
     context.out.table(head, &rows);
-    Ok(())
 }
 
 /// What each changed path needs of a gateway that runs.

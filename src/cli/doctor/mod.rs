@@ -8,7 +8,7 @@ use super::link::connect::connect;
 use super::link::socket::reason;
 use super::link::target::{Target, settings};
 use super::parse::Args;
-use super::{Command, Context, Flag, JSON, VERSION};
+use super::{Command, Context, Flag, JSON, VERSION, far};
 use crate::cli::applied;
 use crate::cli::waiting::Waiting;
 use crate::doctor::{self, CHECKS, Change, Check, Ctx, Done, Fix, Found, Reached, Severity};
@@ -85,6 +85,12 @@ fn run(context: &Context, args: &Args) -> Result<()> {
     let ctx = examine(context, args.has("deep"), &wanted);
     let mut found = doctor::run(&ctx, wanted);
     drop(waiting);
+    if let Some(address) = far::configured(&ctx.env, &ctx.config).filter(|_| wants_fix) {
+        context.out.warn(&format!(
+            "note: this repairs configuration and files of this machine; those of the gateway at {address}, its service and \
+             its models are looked at on its host"
+        ));
+    }
     let mut done = Vec::new();
     let token = args.has("generate-gateway-token").then_some(Change::Token("gateway.auth.token"));
     if wants_fix || token.is_some() {

@@ -17,6 +17,7 @@ use super::{Command, Context, Flag};
 use crate::env::Env;
 use crate::error::{Error, Kind, Result};
 use crate::gateway::Options;
+use crate::logging::Shows;
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 
@@ -108,7 +109,7 @@ fn start(context: &Context, args: &Args) -> Result<()> {
             password,
             auth: text("auth"),
             allow_unconfigured: args.has("allow-unconfigured"),
-            verbose: args.has("verbose"),
+            shows: Shows { verbose: args.has("verbose"), color: context.out.color },
             force: args.has("force"),
         },
     )

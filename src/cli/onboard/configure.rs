@@ -3,7 +3,7 @@ use super::Plan;
 use super::ask::Asker;
 use super::{apply, port, questions};
 use crate::cli::parse::Args;
-use crate::cli::{Command, Context, Flag};
+use crate::cli::{Command, Context, Flag, far};
 use crate::config::Config;
 use crate::error::{Error, Result};
 
@@ -48,6 +48,12 @@ fn run(context: &Context, args: &Args) -> Result<()> {
     }
     let config = Config::load(&mut context.env.clone())?;
     let mut asker = Asker::terminal(context.out, "use `openclaw config set` instead")?;
+    if let Some(address) = far::configured(&context.env, &config) {
+        context.out.warn(&format!(
+            "note: this changes what the commands of this machine go by; model, workspace, port, credentials and service \
+             of the gateway at {address} are changed on its host"
+        ));
+    }
     if sections.is_empty() {
         let asked = SECTIONS.iter().filter(|(_, about)| !about.is_empty());
         let (names, options): (Vec<_>, Vec<_>) =

@@ -184,7 +184,8 @@ pub fn backup(env: &Env) -> Option<String> {
 
 /// The advice to take that, followed by `end`; empty where there is none.
 fn restored(env: &Env, end: &str) -> String {
-    backup(env).map_or(String::new(), |name| format!("copy {name} over {end}"))
+    let named = |name| format!("copy {name} over {end} (`{}`)", env.command("config rollback"));
+    backup(env).map_or(String::new(), named)
 }
 
 /// A file that is unusable without any place in it.
@@ -437,7 +438,11 @@ mod tests {
             }
             read(&mut dir.env(&[])).fatal.unwrap().message().to_string()
         };
-        assert!(told(true).ends_with("close it, or copy openclaw.json.bak over the file"), "it is there");
+        assert!(
+            told(true)
+                .ends_with("close it, or copy openclaw.json.bak over the file (`openclaw config rollback`)"),
+            "it is there"
+        );
         assert!(told(false).ends_with("; close it"), "it is not");
         check("{\n  a 1}", "config F:2:5: expected colon; correct this line");
         check("[]", "config F:1:1: expected an object, got a list");

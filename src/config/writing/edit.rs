@@ -144,12 +144,7 @@ fn real_path(path: &Path) -> Result<PathBuf> {
 /// All are private, whatever the mode of the file was. The new one is on disk before the file is touched, and no old one
 /// moves before the file is written.
 fn put(path: &Path, text: &[u8], old: &str) -> Result<()> {
-    let backup = |suffix: &str| {
-        let mut name = path.file_name().unwrap_or_default().to_os_string();
-        name.push(suffix);
-        path.with_file_name(name)
-    };
-    let fresh = backup(".bak.new");
+    let fresh = beside(path, ".bak.new");
     files::write_atomic(&fresh, old.as_bytes())?;
     if let Err(e) = files::write_over(path, |file| file.write_all(text)) {
         // It says what the file says.
@@ -158,7 +153,7 @@ fn put(path: &Path, text: &[u8], old: &str) -> Result<()> {
         }
         return Err(e);
     }
-    let chain = [".bak.4", ".bak.3", ".bak.2", ".bak.1", ".bak"].map(backup);
+    let chain = [5, 4, 3, 2, 1].map(|n| kept(path, n));
     let moves = chain.iter().skip(1).chain([&fresh]).zip(&chain);
     for (from, to) in moves {
         match std::fs::rename(from, to) {
@@ -172,6 +167,20 @@ fn put(path: &Path, text: &[u8], old: &str) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Versions of the file that are kept.
+pub const KEPT: usize = 5;
+
+/// Where the version of `n` changes ago is kept: the last one as `.bak`, the one before as `.bak.1`.
+pub fn kept(path: &Path, n: usize) -> PathBuf {
+    if n > 1 { beside(path, &format!(".bak.{}", n - 1)) } else { beside(path, ".bak") }
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_os_string();
+    name.push(suffix);
+    path.with_file_name(name)
 }
 
 /// The kernel lock that writers of this config hold.
