@@ -16,6 +16,8 @@ mod bounds;
 #[cfg(test)]
 mod busy;
 #[cfg(test)]
+mod channels;
+#[cfg(test)]
 mod cli;
 #[cfg(test)]
 mod commands;

@@ -4,6 +4,7 @@ use crate::harness::*;
 const READ: &[&str] = &[
     "agent.identity.get",
     "agents.list",
+    "channels.status",
     "chat.history",
     "chat.metadata",
     "chat.startup",
@@ -25,7 +26,7 @@ const READ: &[&str] = &[
     "usage.cost",
     "usage.status",
 ];
-const WRITE: &[&str] = &["agent", "agent.wait", "chat.abort", "chat.send"];
+const WRITE: &[&str] = &["agent", "agent.wait", "chat.abort", "chat.send", "message.action", "send"];
 const PAIRING: &[&str] = &[
     "device.pair.approve",
     "device.pair.list",

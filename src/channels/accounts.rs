@@ -12,7 +12,7 @@ pub struct Account<'a> {
     pub channel: &'a str,
     pub id: String,
     /// Its key in `accounts`, where it has one.
-    written: Option<&'a str>,
+    pub(super) written: Option<&'a str>,
 }
 
 /// The ids of a channel's accounts, sorted: those of `accounts` and those that bindings name, else `default`.

@@ -17,12 +17,16 @@ pub mod outgoing;
 pub mod pairing;
 mod telegram;
 pub mod token;
+pub mod told;
 
 use crate::config::Config;
+use crate::env::Env;
 use crate::error::Result;
-use house::House;
-use serde_json::Value;
+use accounts::Account;
+use house::{House, Place};
+use serde_json::{Map, Value};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A messaging platform.
 pub struct Channel {
@@ -37,6 +41,10 @@ pub struct Channel {
     /// Carries for one account until it is to end, on the account's thread. `Ok` ends it for good; after an error it is
     /// started again.
     pub run: fn(Arc<dyn House>) -> Result<()>,
+    /// The place that somebody names, as he types it.
+    pub target: fn(&str) -> Result<Place>,
+    /// Asks the platform about an account, for this long at most: `probe` and `audit` of its row.
+    pub probe: fn(&Account, &Env, Duration) -> Map<String, Value>,
 }
 
 /// All of them.

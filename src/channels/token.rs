@@ -6,6 +6,7 @@ use crate::device::secret_eq;
 use crate::env::Env;
 use crate::files;
 use crate::settings::Secret;
+use serde_json::Value;
 
 /// Tokens have fewer than a hundred letters.
 const MAX_TOKEN: u64 = 4096;
@@ -49,6 +50,33 @@ impl Account<'_> {
             Some(token) => Token { secret: Some(Secret::new(token)), source: Source::Env, problem: None },
             None => Token { secret: None, source: Source::None, problem: None },
         }
+    }
+}
+
+impl Account<'_> {
+    /// Where its token comes from; no file is read.
+    pub fn source(&self, env: &Env) -> Source {
+        let is_default = self.id == DEFAULT;
+        let has = |at: Option<&Value>, key: &str| {
+            at.and_then(|at| at.get(key)?.as_str()).is_some_and(|text| !text.trim().is_empty())
+        };
+        let named = [self.own(), self.top().filter(|_| is_default)].into_iter().find_map(|at| {
+            let file = has(at, "tokenFile").then_some(Source::TokenFile);
+            file.or_else(|| has(at, "botToken").then_some(Source::Config))
+        });
+        let is_set = || is_default && env.var(VARIABLE).is_some_and(|text| !text.trim().is_empty());
+        named.unwrap_or_else(|| if is_set() { Source::Env } else { Source::None })
+    }
+
+    /// The token that the configuration holds, as a path; a file is not the configuration's.
+    pub fn token_path(&self) -> Option<Vec<&str>> {
+        let has = |at: Option<&Value>| at.is_some_and(|at| at.get("botToken").is_some());
+        let own = self.written.filter(|_| has(self.own()));
+        if let Some(written) = own {
+            return Some(vec!["channels", self.channel, "accounts", written, "botToken"]);
+        }
+        let is_top = self.id == DEFAULT && has(self.top());
+        is_top.then(|| vec!["channels", self.channel, "botToken"])
     }
 }
 
@@ -137,6 +165,8 @@ mod tests {
         ] {
             let config = dir.config(&format!("{{channels: {{telegram: {text}}}}}"));
             let token = Account::of(&config, "telegram", id).token(&dir.env(&[(VARIABLE, "9:env")]));
+            let source = Account::of(&config, "telegram", id).source(&dir.env(&[(VARIABLE, "9:env")]));
+            assert!(source == token.source || token.problem.is_some(), "{text}");
             assert_eq!((token.source.name(), token.secret.as_ref().map(Secret::reveal)), want, "{text}");
             assert_eq!(
                 token.problem.is_some(),

@@ -1,6 +1,7 @@
 //! `agent` and `agent.wait`: ask for a turn and wait for one.
 use super::agent_session::session_key;
 use super::asking::Asked;
+use super::destination::destination;
 use crate::calls::Call;
 use crate::error::{Error, Result};
 use crate::params::{params, read};
@@ -36,8 +37,10 @@ params! {
         pub(super) group_id: Option<String>,
         pub(super) group_channel: Option<String>,
         pub(super) channel: Option<String>,
-        reply_channel: Option<String>,
-        deliver: bool,
+        pub(super) reply_channel: Option<String>,
+        pub(super) reply_account_id: Option<String>,
+        pub(super) thread_id: Option<String>,
+        pub(super) deliver: bool,
         timeout: Option<u64>,
         extra_system_prompt: Option<String>,
         label: Option<String>,
@@ -53,9 +56,6 @@ impl Params {
     }
 
     fn check(&self) -> Result<()> {
-        if self.deliver && !AGENT.delivers {
-            return Err(Error::invalid("this version has no channels to deliver to; leave out deliver"));
-        }
         let named = [&self.channel, &self.reply_channel].into_iter().flatten();
         let is_known =
             |channel: &str| channel.is_empty() || CHANNELS.contains(&channel.to_lowercase().as_str());
@@ -73,6 +73,7 @@ pub fn agent(state: &mut State, call: Call, params: Value) -> Result<Answer> {
     own.check()?;
     let conversation = wishes.conversation.as_deref();
     let session = session_key(state, &own, conversation)?;
+    let to = destination(state, &own, &session)?;
     let wishes = Wishes {
         timeout_ms: own.timeout.map(|seconds| seconds.saturating_mul(1000)),
         ages_by: own.ages_by(conversation),
@@ -80,7 +81,7 @@ pub fn agent(state: &mut State, call: Call, params: Value) -> Result<Answer> {
         label: own.label,
         ..wishes
     };
-    asked.turn(state, &AGENT, session, wishes, call)
+    asked.turn(state, &AGENT, session, wishes, call, to)
 }
 
 params! {

@@ -6,8 +6,8 @@ use crate::error::{Error, Result};
 use crate::json::Put;
 use crate::models::provider::Thinking;
 use crate::params::params;
-use crate::runs::origin::{Origin, Surface};
-use crate::runs::{Ask, Observers, Wishes};
+use crate::runs::origin::{Address, Origin, Surface};
+use crate::runs::{Ask, Deliver, Observer, Observers, Wishes};
 use crate::sessions::attachments::Attachments;
 use crate::state::State;
 use crate::state::event::Answer;
@@ -66,7 +66,7 @@ impl Asked {
         })
     }
 
-    /// Asks for the turn.
+    /// Asks for the turn; `to` is where its words go besides.
     pub fn turn(
         self,
         state: &mut State,
@@ -74,7 +74,12 @@ impl Asked {
         session: String,
         wishes: Wishes,
         call: Call,
+        to: Option<Address>,
     ) -> Result<Answer> {
+        let mut observers = Observers::of(&call.caller);
+        if let Some(to) = to {
+            observers.add(Observer::Deliver(Deliver::new(&to.channel.clone(), to, None)));
+        }
         let ask = Ask {
             origin: Origin::client(surface, call.caller.provenance),
             id: self.idempotency_key,
@@ -83,7 +88,7 @@ impl Asked {
             message: self.message.trim().to_string(),
             attachments: Attachments { images: self.images, texts: self.texts },
             wishes,
-            observers: Observers::of(&call.caller),
+            observers,
             reply: call,
         };
         state.with_runs(|runs, world| runs.ask(world, ask)).map(Answer::from)

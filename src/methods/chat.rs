@@ -35,7 +35,7 @@ pub fn send(state: &mut State, call: Call, params: Value) -> Result<Answer> {
         ..asked.wishes("message or attachment required")?
     };
     let session = key_of(state, &own.session_key, own.agent_id.as_deref())?;
-    asked.turn(state, &CHAT, session, wishes, call)
+    asked.turn(state, &CHAT, session, wishes, call, None)
 }
 
 params! {

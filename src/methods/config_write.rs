@@ -77,7 +77,7 @@ fn explain(error: Error) -> Error {
 }
 
 /// Tells administrators at once; the watcher, which sees the change later, tells of those made by others.
-fn announce(shared: &Shared, config: &Config) {
+pub(super) fn announce(shared: &Shared, config: &Config) {
     if !shared.published.is_told(config.hash()) {
         let payload = json!({"path": config.path(), "hash": config.hash(), "ts": clock::now_ms()});
         // The state thread is gone only when this generation ends.

@@ -1,5 +1,6 @@
 //! `health`, `status`, `last-heartbeat`: how the gateway is.
 use crate::calls::{Call, Caller};
+use crate::channels::told::Teller;
 use crate::clock;
 use crate::config::Config;
 use crate::device::pairing::Pairing;
@@ -77,6 +78,8 @@ fn summary(
     let agents = shared.agents();
     let default = agents.default_id();
     let config = shared.config();
+    let teller =
+        Teller { config: &config, env: &shared.env, board: Some(&shared.board), default_agent: &default };
     let window = |agent: &str| window_of(&config, agents.model(agent).as_deref());
     let shown = |rows: &mut dyn Iterator<Item = &Row>| -> Vec<Value> {
         let row = |(agent, kept): &Row| session_row(agent, kept.key(), &kept.open(), window(agent), now);
@@ -96,7 +99,7 @@ fn summary(
         .collect();
     json!({
         "heartbeat": {"defaultAgentId": default, "agents": heartbeat},
-        "channelSummary": [],
+        "channelSummary": (teller.lines()),
         "queuedSystemEvents": events,
         "sessions": {
             "paths": paths.iter().map(|(_, path)| path).collect::<Vec<_>>(),

@@ -19,8 +19,6 @@ pub struct Surface {
     pub commands: Commands,
     /// What a stream that follows a run is told.
     pub wants: Wants,
-    /// Whether answers can be sent on to a channel; then its turns are followed by `Observer::Deliver`.
-    pub delivers: bool,
 }
 
 /// Which messages may be commands or hold directives.
@@ -69,7 +67,6 @@ pub static AGENT: Surface = Surface {
     names_message: false,
     commands: Commands::Slashed,
     wants: Wants::Deltas,
-    delivers: false,
 };
 
 /// The methods `chat.*`: WebChat and the Control UI.
@@ -81,7 +78,6 @@ pub static CHAT: Surface = Surface {
     names_message: true,
     commands: Commands::All,
     wants: Wants::Deltas,
-    delivers: false,
 };
 
 /// People on the messaging channels; which channel says the address.
@@ -93,7 +89,6 @@ pub static CHANNEL: Surface = Surface {
     names_message: true,
     commands: Commands::All,
     wants: Wants::Drafts,
-    delivers: true,
 };
 
 /// All ways in. A new one is a row here, and a caller of `Runs::ask`.
@@ -198,6 +193,5 @@ mod tests {
         names_message: false,
         commands: Commands::None,
         wants: Wants::End,
-        delivers: false,
     };
 }

@@ -159,11 +159,15 @@ impl State {
 
     fn became(&mut self, id: &str, step: Step, told: Told<()>) {
         let stage = step.stage;
+        let mirrored = if stage == Stage::Confirmed { self.mirrored(id) } else { None };
         let line = self.post.ledger.go(&Delivery::named(id), step);
         match (&line, stage) {
             (Some(_), Stage::Confirmed) => metrics::count(Metric::DeliveriesConfirmed),
             (Some(_), Stage::Failed) => metrics::count(Metric::DeliveriesFailed),
             _ => {}
+        }
+        if let Some((key, text)) = mirrored.filter(|_| line.is_some()) {
+            self.mirror(key, &text);
         }
         let id = id.to_string();
         self.hold(line.into_iter().collect(), move |state, result| {

@@ -1,6 +1,7 @@
 //! The health snapshot: what `health` answers, what its event carries, what `hello-ok` starts with.
 //!
 //! Built by the state thread when something changed and published as text; pure over `State`.
+use crate::channels::told::Teller;
 use crate::deliveries::Stage;
 use crate::json::{Put, json};
 use crate::state::State;
@@ -45,9 +46,9 @@ pub fn snapshot(state: &State) -> Value {
         "ok": true,
         "ts": state.now,
         "durationMs": 0,
-        "channels": {},
-        "channelOrder": [],
-        "channelLabels": {},
+        "channels": null,
+        "channelOrder": null,
+        "channelLabels": null,
         "heartbeatSeconds": 0,
         "defaultAgentId": rules.default_agent,
         "agents": agents,
@@ -55,7 +56,14 @@ pub fn snapshot(state: &State) -> Value {
         "pairing": {"pending": pairing},
         "runs": {"active": state.runs.active(), "queued": state.runs.queued()},
     });
+    let teller = Teller {
+        config: &state.shared.config(),
+        env: &state.shared.env,
+        board: Some(&state.shared.board),
+        default_agent: &rules.default_agent,
+    };
     if let Some(map) = snapshot.as_object_mut() {
+        teller.health().into_iter().for_each(|(name, value)| map.put(name, value));
         map.put("metrics", metrics(state));
         if let Some(problem) = &*state.config_invalid {
             map.insert("configInvalid".into(), problem.clone());

@@ -2,23 +2,29 @@
 //! or may have it. The idempotency key is the delivery's id: asked for twice it is delivered once, and both are told.
 //!
 //! Part of `State`, on the state thread.
-#![allow(dead_code, reason = "wired piece by piece")]
 use super::State;
-use super::event::Answer;
+use super::event::{Answer, Event};
+use super::store::Job;
 use crate::calls::{Call, Party, Question};
+use crate::channels::outgoing::Outgoing;
 use crate::deliveries::{Delivery, Line, Stage, Taken};
 use crate::error::{Error, Kind, Result};
 use crate::json::json;
+use crate::sessions::message;
 use serde_json::Value;
 
 impl State {
     /// Accepts a delivery for a client. He is answered when it is known what became of it, after `timeout_ms` at the latest.
     pub fn deliver(&mut self, call: Call, delivery: Delivery, timeout_ms: u64) -> Result<Answer> {
         let name = delivery.name();
-        if let Some(Line::Delivery(known)) = self.post.ledger.line(&name)
-            && known.stage >= Stage::Uncertain
-        {
-            return outcome(known).map(|told| Answer::Now(told.into()));
+        if let Some(Line::Delivery(known)) = self.post.ledger.line(&name) {
+            let place = |d: &Delivery| (d.login(), d.to.clone());
+            if place(known) != place(&delivery) {
+                return Err(Error::new(Kind::Conflict, "this idempotencyKey was used for another place"));
+            }
+            if known.stage >= Stage::Uncertain {
+                return outcome(known).map(|told| Answer::Now(told.into()));
+            }
         }
         let (id, login) = (delivery.id.clone(), delivery.login());
         let new = match self.post.ledger.take(Line::Delivery(delivery))? {
@@ -58,6 +64,45 @@ impl State {
         }
     }
 
+    /// The session that is to be told of a delivery when the platform has it, and the words.
+    pub(super) fn mirrored(&self, id: &str) -> Option<(String, String)> {
+        let Line::Delivery(delivery) = self.post.ledger.line(&Delivery::named(id))? else { return None };
+        let message = delivery.message.as_ref()?;
+        let key = message.get("mirror")?.as_str()?.to_string();
+        let out = Outgoing::of(message);
+        let names = out.media().map(|path| path.rsplit('/').next().unwrap_or(path));
+        let text =
+            if out.text().is_empty() { names.collect::<Vec<_>>().join(", ") } else { out.text().to_string() };
+        Some((key, text))
+    }
+
+    /// Puts what was sent into the session's transcript, so that its agent knows of it.
+    pub(super) fn mirror(&mut self, key: String, text: &str) {
+        let now = self.now;
+        let entry = self.sessions.ensure(&key, now, self.mono);
+        let transcript = entry.and_then(|entry| self.sessions.transcript(&key, &entry));
+        let told = self.shared.state.clone();
+        let mut said = message::injected(text, None, now);
+        let work = move || {
+            let ids = transcript.and_then(|transcript| transcript.append(std::slice::from_ref(&said)));
+            match ids {
+                Ok(ids) => {
+                    let id = ids.last().cloned().unwrap_or_default();
+                    let message = said.get_mut("message").map(Value::take).unwrap_or_default();
+                    // The state thread is gone only when the process ends; the transcript has the message.
+                    let _ = told.send(Event::Wrote { key, message, id });
+                }
+                Err(e) => {
+                    let key = crate::logging::quoted(&key);
+                    log::warn!(target: "gateway/deliveries", "what was sent is not in the transcript of {key}: {e}");
+                }
+            }
+        };
+        if self.store.submit(Job::Upkeep(Box::new(work))).is_err() {
+            log::warn!(target: "gateway/deliveries", "what was sent is not in a transcript: the disk is too slow");
+        }
+    }
+
     fn tell_waiters(&mut self, id: &str, told: &dyn Fn() -> Result<Value>) {
         // Nobody else may answer these.
         for question in self.post.waiters.answer(id, Party::Gateway).unwrap_or_default() {
@@ -79,11 +124,12 @@ impl State {
 /// What a client is told of a delivery of which all is known that ever will be.
 fn outcome(delivery: &Delivery) -> Result<Value> {
     let Delivery { id, platform, to, .. } = delivery;
+    let key = id.strip_prefix("send:").unwrap_or(id);
     match delivery.stage {
         Stage::Confirmed => {
             let message = delivery.platform_id.as_deref().unwrap_or_default();
             Ok(
-                json!({"runId": (id.as_str()), "messageId": message, "channel": (platform.as_str()), "chatId": (to.as_str())}),
+                json!({"runId": key, "messageId": message, "channel": (platform.as_str()), "chatId": (to.as_str())}),
             )
         }
         Stage::Failed => {

@@ -30,10 +30,12 @@ mod message;
 mod offset;
 mod outcome;
 mod poll;
+mod probe;
 mod refusal;
 mod run;
 mod send;
 mod sending;
+mod target;
 #[cfg(test)]
 mod tests;
 mod token;
@@ -59,4 +61,6 @@ pub const CHANNEL: Channel = Channel {
         "webhookPath",
     ],
     run: run::run,
+    target: target::read,
+    probe: probe::probe,
 };

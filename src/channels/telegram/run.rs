@@ -44,6 +44,7 @@ pub fn run(house: Arc<dyn House>) -> Result<()> {
         log::info!(target: "telegram", "[{}] {note}", login.account);
     }
     house.board().set(&login, |row| {
+        row.is_connected = true;
         row.more.put("mode", "polling");
         row.more.put("bot", json!({"id": (me.id), "username": (me.username.as_str())}));
     });

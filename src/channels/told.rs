@@ -1,0 +1,181 @@
+//! What is told of channels and their accounts: `channels.status`, `health`, `status` and the command line.
+//!
+//! Pure over the configuration and the board. Reads no file: where a token comes from is told, not whether it is good.
+use super::accounts::{self, Account};
+use super::board::Board;
+use super::token::Source;
+use super::{CHANNELS, Channel, is_on};
+use crate::config::Config;
+use crate::deliveries::Login;
+use crate::env::Env;
+use crate::json::{Put, json};
+use serde_json::{Map, Value};
+
+/// Everything that is told: of which configuration, with what the accounts say of themselves where they run.
+#[derive(Clone, Copy)]
+pub struct Teller<'a> {
+    pub config: &'a Config,
+    pub env: &'a Env,
+    pub board: Option<&'a Board>,
+    pub default_agent: &'a str,
+}
+
+impl<'a> Teller<'a> {
+    /// The channels that are on.
+    pub fn channels(&self) -> impl Iterator<Item = &'static Channel> + use<'a> {
+        let config = self.config;
+        CHANNELS.iter().filter(move |channel| is_on(config, channel.id))
+    }
+
+    pub fn default_account(&self, channel: &str) -> String {
+        accounts::default_id(self.config, channel, self.default_agent)
+    }
+
+    pub fn accounts(&self, channel: &Channel) -> Vec<Map<String, Value>> {
+        let ids = accounts::ids(self.config, channel.id).into_iter();
+        ids.map(|id| self.account(&Account::of(self.config, channel.id, &id))).collect()
+    }
+
+    /// A row of `channelAccounts`.
+    pub fn account(&self, account: &Account) -> Map<String, Value> {
+        let login = Login { platform: account.channel.to_string(), account: account.id.clone() };
+        let (source, is_enabled) = (account.source(self.env), account.is_enabled());
+        let mut row = Map::new();
+        row.put("accountId", account.id.as_str());
+        if let Some(name) = account.str("name") {
+            row.put("name", name);
+        }
+        row.put("enabled", is_enabled);
+        row.put("configured", source != Source::None);
+        row.put("tokenSource", source.name());
+        if let Some(policy) = account.str("dmPolicy") {
+            row.put("dmPolicy", policy);
+        }
+        row.put("allowUnmentionedGroups", !unmentioned(account).is_empty());
+        if let Some(board) = self.board {
+            row.extend(board.row(&login).told());
+            let why = match (is_enabled, source) {
+                (false, _) => Some("disabled"),
+                (_, Source::None) => Some("not configured"),
+                _ => None,
+            };
+            if let Some(why) = why.filter(|_| row.get("running") != Some(&Value::Bool(true))) {
+                row.put("lastError", why);
+            }
+        }
+        row
+    }
+
+    /// A channel by its default account, as `health` and `channels` of `channels.status` have it.
+    pub fn summary(&self, channel: &Channel, rows: &[Map<String, Value>]) -> Map<String, Value> {
+        let default = self.default_account(channel.id);
+        let is_default = |row: &&Map<String, Value>| row.get("accountId") == Some(&Value::from(&*default));
+        let mut row = rows.iter().find(is_default).or(rows.first()).cloned().unwrap_or_default();
+        ["name", "enabled", "dropped", "allowUnmentionedGroups", "dmPolicy", "audit"]
+            .into_iter()
+            .for_each(|name| drop(row.shift_remove(name)));
+        row
+    }
+
+    /// `channels`, `channelOrder` and `channelLabels` of the health snapshot.
+    pub fn health(&self) -> [(&'static str, Value); 3] {
+        let (mut all, mut labels) = (Map::new(), Map::new());
+        for channel in self.channels() {
+            let rows = self.accounts(channel);
+            let mut row = self.summary(channel, &rows);
+            let by_id = rows.iter().map(|row| {
+                let id = row.get("accountId").and_then(Value::as_str).unwrap_or_default();
+                (id.to_string(), Value::from(self.summary(channel, std::slice::from_ref(row))))
+            });
+            row.put("accounts", by_id.collect::<Map<String, Value>>());
+            all.put(channel.id, row);
+            labels.put(channel.id, channel.label);
+        }
+        let order: Value = all.keys().cloned().collect();
+        [("channels", all.into()), ("channelOrder", order), ("channelLabels", labels.into())]
+    }
+
+    /// `channelSummary` of `status`: a line a channel and one an account.
+    pub fn lines(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        for channel in self.channels() {
+            let rows = self.accounts(channel);
+            let is = |row: &Map<String, Value>, name: &str| row.get(name) == Some(&Value::Bool(true));
+            let is_configured = rows.iter().any(|row| is(row, "configured"));
+            let state = if is_configured { "configured" } else { "not configured" };
+            lines.push(format!("{}: {state}", channel.label));
+            for row in &rows {
+                let text = |name: &str| row.get(name).and_then(Value::as_str);
+                let (id, source) = (text("accountId"), text("tokenSource"));
+                let mut line =
+                    format!("  - {} (token:{})", id.unwrap_or_default(), source.unwrap_or_default());
+                if let Some(why) = text("lastError").filter(|_| !is(row, "connected")) {
+                    line += &format!(" {}: {why}", if is(row, "running") { "failing" } else { "stopped" });
+                }
+                lines.push(line);
+            }
+        }
+        lines
+    }
+
+    /// The answer of `channels.status`, without what only the platform or the ledger knows.
+    pub fn status(&self, rows: &[(&'static Channel, Vec<Map<String, Value>>)], now: u64) -> Value {
+        let each = |tell: &Tell| -> Value {
+            let all = rows.iter().map(|(channel, rows)| (channel.id.to_string(), tell(channel, rows)));
+            all.collect::<Map<String, Value>>().into()
+        };
+        let meta = |channel: &Channel| json!({"id": (channel.id), "label": (channel.label), "detailLabel": (channel.detail), "systemImage": (channel.image)});
+        json!({
+            "ts": now,
+            "channelOrder": (rows.iter().map(|(channel, _)| channel.id).collect::<Vec<_>>()),
+            "channelLabels": (each(&|channel, _| channel.label.into())),
+            "channelDetailLabels": (each(&|channel, _| channel.detail.into())),
+            "channelSystemImages": (each(&|channel, _| channel.image.into())),
+            "channelMeta": (rows.iter().map(|(channel, _)| meta(channel)).collect::<Vec<_>>()),
+            "channels": (each(&|channel, rows| self.summary(channel, rows).into())),
+            "channelAccounts": (each(&|_, rows| rows.iter().cloned().map(Value::from).collect())),
+            "channelDefaultAccountId": (each(&|channel, _| self.default_account(channel.id).into())),
+        })
+    }
+}
+
+/// What is told of a channel and its accounts' rows.
+type Tell<'t> = dyn Fn(&Channel, &[Map<String, Value>]) -> Value + 't;
+
+/// The groups of an account in which it answers without being mentioned.
+pub fn unmentioned(account: &Account) -> Vec<String> {
+    let groups = account.get("groups").and_then(Value::as_object).into_iter().flatten();
+    let needs_none = |group: &Value| group.get("requireMention") == Some(&Value::Bool(false));
+    groups.filter(|(_, group)| needs_none(group)).map(|(id, _)| id.clone()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::testing::Dir;
+
+    #[test]
+    fn channels_are_told_from_the_config_and_the_board() {
+        let dir = Dir::new();
+        let config = dir.config(
+            "{channels: {telegram: {botToken: '1:x', groups: {'-1': {requireMention: false}}, accounts: {default: {}, b: {enabled: false}}}}}",
+        );
+        let (board, env) = (Board::default(), dir.env(&[]));
+        let login = Login { platform: "telegram".into(), account: "default".into() };
+        board.started(&login);
+        let teller = Teller { config: &config, env: &env, board: Some(&board), default_agent: "main" };
+        let [(_, all), (_, order), (_, labels)] = teller.health();
+        assert_eq!((&order[0], &labels["telegram"]), (&"telegram".into(), &"Telegram".into()));
+        assert_eq!(all["telegram"]["running"], true);
+        assert_eq!(all["telegram"]["accounts"]["b"]["lastError"], "disabled");
+        assert_eq!(
+            teller.lines(),
+            ["Telegram: configured", "  - b (token:none) stopped: disabled", "  - default (token:config)"]
+        );
+        let rows: Vec<_> = teller.channels().map(|c| (c, teller.accounts(c))).collect();
+        let status = teller.status(&rows, 5);
+        assert_eq!(status["channelDefaultAccountId"]["telegram"], "default");
+        assert_eq!(status["channelAccounts"]["telegram"][1]["allowUnmentionedGroups"], true);
+        assert!(status["channels"]["telegram"].get("enabled").is_none());
+    }
+}

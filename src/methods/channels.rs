@@ -1,0 +1,147 @@
+//! `channels.status` and `channels.logout`: how the accounts of the channels are, and signing one out.
+use super::config_write::announce;
+use crate::calls::{Call, Caller};
+use crate::channels::accounts::{self, Account};
+use crate::channels::token::Source;
+use crate::channels::told::Teller;
+use crate::channels::{self, Channel};
+use crate::config::write::{Base, Change, write};
+use crate::deliveries::{Login, Stage};
+use crate::error::{Error, Result};
+use crate::json::{Put, json};
+use crate::params::{params, read};
+use crate::protocol::frame::Payload;
+use crate::state::State;
+use crate::state::event::Answer;
+use crate::state::shared::Shared;
+use serde_json::{Map, Value};
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+/// For all platforms together, where the caller does not say, and at most.
+const PROBE_MS: (u64, u64) = (10_000, 60_000);
+/// How long a running account is given to notice that it is signed out.
+const SIGNED_OUT: Duration = Duration::from_secs(10);
+const LOOK: Duration = Duration::from_millis(50);
+
+params! {
+    struct Status {
+        probe: bool,
+        timeout_ms: Option<u64>,
+    }
+}
+
+/// What waits for each login is counted here; the rest, platforms among it, is asked on the connection's thread.
+pub fn status(state: &mut State, _call: Call, params: Value) -> Result<Answer> {
+    let Status { probe, timeout_ms } = read(params)?;
+    let (shared, now) = (state.shared.clone(), state.now);
+    let mut counts: HashMap<Login, [usize; 2]> = HashMap::new();
+    for (at, stages) in [&[Stage::Accepted, Stage::Handed][..], &[Stage::Uncertain]].into_iter().enumerate() {
+        for delivery in stages.iter().flat_map(|stage| state.post.ledger.deliveries(*stage)) {
+            if let Some(count) = counts.entry(delivery.login()).or_default().get_mut(at) {
+                *count += 1;
+            }
+        }
+    }
+    let time = Duration::from_millis(timeout_ms.unwrap_or(PROBE_MS.0).clamp(1000, PROBE_MS.1));
+    Ok(Answer::Work(Box::new(move || {
+        let (config, agents) = (shared.config(), shared.agents());
+        let default_agent = agents.default_id();
+        let teller = Teller {
+            config: &config,
+            env: &shared.env,
+            board: Some(&shared.board),
+            default_agent: &default_agent,
+        };
+        let end = Instant::now() + time;
+        let row = |channel: &Channel, id: String| {
+            let account = Account::of(&config, channel.id, &id);
+            let mut row = teller.account(&account);
+            let login = Login { platform: channel.id.to_string(), account: id };
+            let [waiting, uncertain] = counts.get(&login).copied().unwrap_or_default();
+            row.put("deliveriesWaiting", waiting);
+            row.put("deliveriesUncertain", uncertain);
+            if probe && account.is_enabled() && account.source(&shared.env) != Source::None {
+                let left = end.saturating_duration_since(Instant::now()).max(Duration::from_secs(1));
+                row.extend((channel.probe)(&account, &shared.env, left));
+                row.put("lastProbeAt", crate::clock::now_ms());
+            }
+            row
+        };
+        let rows =
+            |channel| accounts::ids(&config, channel_id(channel)).into_iter().map(|id| row(channel, id));
+        let all: Vec<(&'static Channel, Vec<Map<String, Value>>)> =
+            teller.channels().map(|channel| (channel, rows(channel).collect())).collect();
+        Ok(teller.status(&all, now).into())
+    })))
+}
+
+fn channel_id(channel: &Channel) -> &'static str {
+    channel.id
+}
+
+params! {
+    struct Logout {
+        channel: String,
+        account_id: Option<String>,
+    }
+}
+
+/// Takes the token out of the configuration; whoever wrote it elsewhere keeps it there.
+pub fn logout(shared: &Shared, _caller: &Caller, params: Value) -> Result<Payload> {
+    let Logout { channel, account_id } = read(params)?;
+    let config = shared.fresh_config();
+    let name = channel.trim().to_lowercase();
+    let channel = channels::named(&name).filter(|channel| channels::is_on(&config, channel.id));
+    let channel = channel.ok_or_else(|| Error::invalid("invalid channels.logout channel"))?;
+    let named = account_id.as_deref().map(str::trim).filter(|id| !id.is_empty());
+    let default = || accounts::default_id(&config, channel.id, &shared.agents().default_id());
+    let account = Account::of(&config, channel.id, &named.map_or_else(default, str::to_string));
+    check_known(&account)?;
+    if config.mistake("channels").is_some() || account.mistake().is_some() {
+        return Err(Error::unavailable("config invalid; fix it before logging out"));
+    }
+    let cleared = match account.token_path() {
+        Some(path) => {
+            let done = write(&shared.env, Change::Remove(&path), Base::Present, true)?;
+            announce(shared, &done.config);
+            done.written
+        }
+        None => false,
+    };
+    let after = shared.fresh_config();
+    let left = Account::of(&after, channel.id, &account.id).source(&shared.env);
+    let is_out = cleared && left == Source::None;
+    if is_out {
+        await_end(shared, &Login { platform: channel.id.to_string(), account: account.id.clone() })?;
+    }
+    let id = account.id.as_str();
+    Ok(json!({"channel": (channel.id), "accountId": id, "cleared": cleared, "envToken": (left == Source::Env),
+        "loggedOut": is_out, "tokenSource": (left.name())})
+    .into())
+}
+
+/// The watcher of the configuration ends it.
+fn await_end(shared: &Shared, login: &Login) -> Result<()> {
+    let end = Instant::now() + SIGNED_OUT;
+    while shared.board.row(login).is_running && !shared.published.is_over() {
+        if Instant::now() >= end {
+            let text = "the token is taken out of the configuration, and the account still runs: gateway.reload.mode may be off; \
+                        openclaw gateway restart ends it";
+            return Err(Error::unavailable(text));
+        }
+        std::thread::sleep(LOOK);
+    }
+    shared.board.set(login, |row| row.last_error = Some("logged out".to_string()));
+    Ok(())
+}
+
+/// An account that the configuration does not have is a slip of the pen.
+pub fn check_known(account: &Account) -> Result<()> {
+    let ids = accounts::ids(account.config, account.channel);
+    if ids.contains(&account.id) {
+        return Ok(());
+    }
+    let (channel, id) = (account.channel, crate::logging::quoted(&account.id));
+    Err(Error::invalid(format!("{channel} has no account {id}; it has {}", ids.join(", "))))
+}

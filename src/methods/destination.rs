@@ -1,0 +1,75 @@
+//! Where the words of an `agent` run go besides to who asked for it: the place that is named, or where the session was
+//! last talked to. Pure over `State`.
+use super::agent::Params;
+use super::send;
+use crate::error::{Error, Result};
+use crate::runs::origin::Address;
+use crate::sessions::Entry;
+use crate::state::State;
+use serde_json::Value;
+
+/// `None` when nothing is to be delivered. Fails when nobody would carry it.
+pub(super) fn destination(state: &State, params: &Params, session: &str) -> Result<Option<Address>> {
+    if !params.deliver {
+        return Ok(None);
+    }
+    let first = |one: &Option<String>, other: &Option<String>| {
+        let filled = |text: &Option<String>| {
+            text.as_deref().map(str::trim).filter(|t| !t.is_empty()).map(str::to_string)
+        };
+        filled(one).or_else(|| filled(other))
+    };
+    let channel = first(&params.reply_channel, &params.channel).filter(|channel| channel != "last");
+    let account = first(&params.reply_account_id, &params.account_id);
+    let thread = first(&params.thread_id, &None);
+    let last = match first(&params.reply_to, &params.to) {
+        Some(to) => Last { channel, to, account, thread },
+        None => {
+            let entry = state.sessions.get(session).unwrap_or_default();
+            let is_meant = |last: &Last| channel.is_none() || last.channel == channel;
+            let last = last_of(&entry).filter(is_meant).ok_or_else(|| {
+                Error::invalid(format!(
+                    "nowhere to deliver to: nobody has written to {} on {} yet; name a place by replyChannel and replyTo",
+                    crate::logging::quoted(session),
+                    channel.as_deref().unwrap_or("a channel")
+                ))
+            })?;
+            Last { account: account.or(last.account), thread: thread.or(last.thread), ..last }
+        }
+    };
+    let route = send::route(state, last.channel.as_deref(), last.account.as_deref(), &last.to)?;
+    Ok(Some(Address {
+        channel: route.channel.id.to_string(),
+        account: route.account,
+        peer: route.place.peer,
+        thread: last.thread.or(route.place.thread),
+        reply_to: None,
+    }))
+}
+
+/// Where somebody was last.
+struct Last {
+    channel: Option<String>,
+    to: String,
+    account: Option<String>,
+    thread: Option<String>,
+}
+
+/// The members that the original program keeps in an entry.
+fn last_of(entry: &Entry) -> Option<Last> {
+    let text = |value: &Value| match value {
+        Value::String(text) if !text.is_empty() => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    };
+    let of = |flat: &str, name: &str| {
+        let context = || entry.get("deliveryContext")?.get(name).and_then(text);
+        entry.get(flat).and_then(text).or_else(context)
+    };
+    Some(Last {
+        channel: of("lastChannel", "channel"),
+        to: of("lastTo", "to")?,
+        account: of("lastAccountId", "accountId"),
+        thread: of("lastThreadId", "threadId"),
+    })
+}

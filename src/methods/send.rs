@@ -1,0 +1,275 @@
+//! `send`, `poll`, `message.action`: something is done on a channel, and the caller is told when the platform has it.
+//!
+//! What cannot go out now is refused with what helps; nothing is queued that nobody would carry. The idempotency key
+//! makes it once, also over a restart (`state/posting.rs`).
+use super::channels::check_known;
+use crate::agents::routing::{self, Inbound, PeerKind};
+use crate::calls::Call;
+use crate::channels::accounts::{self, Account};
+use crate::channels::house::Place;
+use crate::channels::{self, CHANNELS, Channel};
+use crate::deliveries::{Delivery, Login};
+use crate::error::{Error, Kind, Result};
+use crate::json::{Put, json};
+use crate::params::{params, read};
+use crate::state::State;
+use crate::state::event::Answer;
+use serde_json::{Map, Value};
+
+/// How long a caller waits until the platform has it.
+const PATIENCE_MS: u64 = 30_000;
+
+params! {
+    /// Where it goes.
+    struct To {
+        to: String,
+        channel: Option<String>,
+        account_id: Option<String>,
+        thread_id: Option<String>,
+        idempotency_key: String,
+    }
+}
+
+params! {
+    struct Send {
+        message: String,
+        media_url: Option<String>,
+        media_urls: Vec<String>,
+        gif_playback: bool,
+        as_voice: bool,
+        silent: bool,
+        plain: bool,
+        buttons: Option<Value>,
+        reply_to_id: Option<String>,
+        session_key: Option<String>,
+    }
+}
+
+params! {
+    struct Poll {
+        question: String,
+        options: Vec<String>,
+        max_selections: Option<u64>,
+        duration_hours: Option<u64>,
+        silent: bool,
+    }
+}
+
+params! {
+    struct Action {
+        action: String,
+        message_id: String,
+        message: String,
+        emoji: String,
+        buttons: Option<Value>,
+    }
+}
+
+/// A place on a channel, and the account that goes there.
+pub(super) struct Route {
+    pub channel: &'static Channel,
+    pub account: String,
+    pub place: Place,
+}
+
+pub fn send(state: &mut State, call: Call, params: Value) -> Result<Answer> {
+    let (to, send): (To, Send) = read(params)?;
+    let route = to.route(state)?;
+    let media: Vec<String> = send.media_url.into_iter().chain(send.media_urls).collect();
+    let text = send.message.trim();
+    if text.is_empty() && media.is_empty() {
+        return Err(Error::invalid("message required: a text, or a file by mediaUrl"));
+    }
+    let is_web = |media: &String| media.starts_with("https://") || media.starts_with("http://");
+    if !media.iter().all(is_web) && !call.caller.scopes.has("operator.admin") {
+        let text = "mediaUrl names a file of the gateway's host, which needs the scope operator.admin; give an https:// address";
+        return Err(Error::new(Kind::Forbidden, text));
+    }
+    let mut message = Map::new();
+    message.put("text", text);
+    if !media.is_empty() {
+        message.put("media", media);
+    }
+    for (name, is) in [
+        ("isGif", send.gif_playback),
+        ("isVoice", send.as_voice),
+        ("isSilent", send.silent),
+        ("isPlain", send.plain),
+    ] {
+        if is {
+            message.put(name, true);
+        }
+    }
+    if let Some(buttons) = send.buttons {
+        message.put("buttons", buttons);
+    }
+    if let Some(id) = send.reply_to_id.filter(|id| !id.is_empty()) {
+        message.put("replyTo", id);
+    }
+    if let Some(key) = mirror_of(state, &route, send.session_key.as_deref())? {
+        message.put("mirror", key);
+    }
+    to.deliver(state, call, route, message)
+}
+
+pub fn poll(state: &mut State, call: Call, params: Value) -> Result<Answer> {
+    let (to, poll): (To, Poll) = read(params)?;
+    let route = to.route(state)?;
+    let most = poll.max_selections.unwrap_or(1);
+    if most as usize > poll.options.len() {
+        let text = format!("maxSelections is {most}, and there are {} options", poll.options.len());
+        return Err(Error::invalid(text));
+    }
+    let mut asked = json!({"question": (poll.question), "options": (poll.options), "maxSelections": most});
+    if let (Some(hours), Some(map)) = (poll.duration_hours, asked.as_object_mut()) {
+        map.put("durationHours", hours);
+    }
+    let mut message = Map::new();
+    message.put("action", "poll");
+    message.put("poll", asked);
+    if poll.silent {
+        message.put("isSilent", true);
+    }
+    to.deliver(state, call, route, message)
+}
+
+pub fn action(state: &mut State, call: Call, params: Value) -> Result<Answer> {
+    let (to, action): (To, Action) = read(params)?;
+    let route = to.route(state)?;
+    let mut message = Map::new();
+    message.put("action", action.action.as_str());
+    message.put("messageId", action.message_id);
+    match action.action.as_str() {
+        "edit" if action.message.trim().is_empty() => {
+            return Err(Error::invalid("edit needs message: the new text"));
+        }
+        "edit" => message.put("text", action.message.trim()),
+        "react" => message.put("emoji", action.emoji),
+        _ => {}
+    }
+    if let Some(buttons) = action.buttons {
+        message.put("buttons", buttons);
+    }
+    to.deliver(state, call, route, message)
+}
+
+impl To {
+    fn route(&self, state: &State) -> Result<Route> {
+        route(state, self.channel.as_deref(), self.account_id.as_deref(), &self.to)
+    }
+
+    fn deliver(
+        self,
+        state: &mut State,
+        call: Call,
+        route: Route,
+        mut message: Map<String, Value>,
+    ) -> Result<Answer> {
+        let Route { channel, account, place } = route;
+        if let Some(thread) = self.thread_id.filter(|id| !id.is_empty()).or(place.thread) {
+            message.put("thread", thread);
+        }
+        let delivery = Delivery {
+            id: format!("send:{}", self.idempotency_key),
+            platform: channel.id.to_string(),
+            account,
+            to: place.peer,
+            ts: state.now,
+            message: Some(message.into()),
+            ..Delivery::default()
+        };
+        state.deliver(call, delivery, PATIENCE_MS)
+    }
+}
+
+/// Who carries what goes to this place. Fails when nobody does just now.
+pub(super) fn route(state: &State, channel: Option<&str>, account: Option<&str>, to: &str) -> Result<Route> {
+    let shared = &state.shared;
+    let config = shared.config();
+    let filled = |text: Option<&str>| text.map(str::trim).filter(|t| !t.is_empty()).map(str::to_lowercase);
+    let channel = match filled(channel) {
+        Some(name) => {
+            let known = channels::named(&name).filter(|channel| channels::is_on(&config, channel.id));
+            known.ok_or_else(|| unsupported(&name))?
+        }
+        None => the_only(&mut CHANNELS.iter().filter(|channel| channels::is_on(&config, channel.id)))?,
+    };
+    let default = || accounts::default_id(&config, channel.id, &state.sessions.rules().default_agent);
+    let account = Account::of(&config, channel.id, &filled(account).unwrap_or_else(default));
+    check_known(&account)?;
+    let place = (channel.target)(to)?;
+    let label = channel.label;
+    if !account.is_enabled() {
+        let place = account.place("enabled");
+        return Err(Error::unavailable(format!(
+            "{label} account {} is switched off: set {place} to true",
+            account.id
+        )));
+    }
+    let login = Login { platform: channel.id.to_string(), account: account.id.clone() };
+    let row = shared.board.row(&login);
+    if !row.is_running || (!row.is_connected && row.next_try.is_some()) {
+        let why = row.last_error.unwrap_or_else(|| "it is starting; try again".to_string());
+        let status = shared.env.command("channels status");
+        let text = format!("{label} account {} cannot send now: {why} ({status} shows more)", account.id);
+        return Err(Error::unavailable(text));
+    }
+    Ok(Route { channel, account: account.id, place })
+}
+
+fn unsupported(name: &str) -> Error {
+    let quoted = crate::logging::quoted(name);
+    let text = format!("unsupported channel: {quoted}");
+    match channels::named(name) {
+        Some(channel) => Error::invalid(format!(
+            "{text}: it is not configured; openclaw channels add --channel {}",
+            channel.id
+        )),
+        None => Error::invalid(text),
+    }
+}
+
+fn the_only(on: &mut dyn Iterator<Item = &'static Channel>) -> Result<&'static Channel> {
+    match (on.next(), on.next()) {
+        (Some(channel), None) => Ok(channel),
+        (None, _) => Err(Error::invalid(
+            "Channel is required (no configured channels detected): add one with openclaw channels add",
+        )),
+        (Some(a), Some(b)) => Err(Error::invalid(format!(
+            "Channel is required: several are configured ({}, {}, ...)",
+            a.id, b.id
+        ))),
+    }
+}
+
+/// The session that is told what was said: the one named, else that of the person or group.
+fn mirror_of(state: &State, route: &Route, named: Option<&str>) -> Result<Option<String>> {
+    let key = match named.map(str::trim).filter(|key| !key.is_empty()) {
+        Some(key) => state.sessions.rules().canonical(key)?,
+        None => match derived(state, route)? {
+            Some(key) => key,
+            None => return Ok(None),
+        },
+    };
+    state.sessions.owner(&key)?;
+    Ok(Some(key))
+}
+
+fn derived(state: &State, route: &Route) -> Result<Option<String>> {
+    let peer = route.place.peer.as_str();
+    // Whom a public name means is not known here.
+    if peer.starts_with('@') {
+        return Ok(None);
+    }
+    let kind = if peer.starts_with('-') { PeerKind::Group } else { PeerKind::Direct };
+    let inbound = Inbound {
+        channel: route.channel.id,
+        account: &route.account,
+        kind,
+        peer,
+        thread: route.place.thread.as_deref().unwrap_or_default(),
+        ..Inbound::default()
+    };
+    let found = routing::route(&state.shared.config(), &state.shared.agents(), &inbound)?;
+    Ok(Some(found.session_key))
+}
