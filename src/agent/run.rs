@@ -261,8 +261,12 @@ impl Job {
 pub fn question(said: &Said, now: u64, zone: Option<&str>) -> Value {
     let notes = said.notes.iter().map(|(at, note)| envelope::note(note, *at, zone));
     let before: String = notes.chain((!said.notes.is_empty()).then(|| "\n".to_string())).collect();
-    let mut text = before + &envelope::stamp(&said.text, now, zone);
-    if said.names_message {
+    let is_wrapped = envelope::is_named(&said.text);
+    let mut text = match is_wrapped {
+        true => before + &said.text,
+        false => before + &envelope::stamp(&said.text, now, zone),
+    };
+    if said.names_message && !is_wrapped {
         text = envelope::with_message_id(&text, &said.run);
     }
     let content = std::iter::once(message::text(&text)).chain(said.images.iter().cloned()).collect();

@@ -56,6 +56,12 @@ pub trait House: Send + Sync {
     /// The entry of a session, by its canonical key.
     fn session(&self, key: &str) -> Result<Option<Map<String, Value>>>;
 
+    /// Other words for the message that a run answers; false when its turn has begun.
+    fn reword(&self, run: &str, words: String) -> Result<bool>;
+
+    /// The sessions of a group go on under its new id.
+    fn move_group(&self, old: &str, new: &str) -> Result<()>;
+
     /// A line that the session's next turn is told (`System: ...`), such as a reaction.
     fn note(&self, key: &str, text: String) -> Result<()>;
 

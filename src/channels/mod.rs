@@ -15,6 +15,7 @@ mod markdown;
 pub mod mention;
 pub mod outgoing;
 pub mod pairing;
+mod patterns;
 mod telegram;
 pub mod token;
 pub mod told;

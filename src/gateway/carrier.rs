@@ -201,6 +201,17 @@ impl House for Carrier {
         self.tell(|told| Carry::Entry { key, told })
     }
 
+    fn reword(&self, run: &str, words: String) -> Result<bool> {
+        let run = run.to_string();
+        self.tell(|told| Carry::Reword { run, words, told })
+    }
+
+    fn move_group(&self, old: &str, new: &str) -> Result<()> {
+        let of = |id: &str| format!(":{}:group:{id}", self.login.platform);
+        let (old, new) = (of(old), of(new));
+        self.tell(|told| Carry::MoveGroup { old, new, told })
+    }
+
     fn note(&self, key: &str, text: String) -> Result<()> {
         self.send(Carry::Note { key: key.to_string(), text })
     }

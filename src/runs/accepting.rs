@@ -106,7 +106,7 @@ impl Runs {
             Ok(Reply::Compact { instructions }) => Doing::Compact(instructions),
             Ok(Reply::Turn { message }) => {
                 if let Some(run) = self.map.get_mut(id) {
-                    run.new.message = message;
+                    (run.new.message, run.new.around) = (message, None);
                 }
                 Doing::Answer
             }

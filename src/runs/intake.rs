@@ -20,8 +20,6 @@ use std::sync::Arc;
 
 /// Longer texts are no commands and hold no directives: looking for them would cost more than they are worth.
 const MAX_COMMAND: usize = 16 << 10;
-/// Whole messages that stop a run instead of starting one.
-const STOP_WORDS: [&str; 7] = ["/stop", "stop", "esc", "abort", "wait", "exit", "interrupt"];
 const DEFAULT_TIMEOUT_S: u64 = 600;
 
 /// Somebody asks for a turn.
@@ -74,7 +72,7 @@ struct Understood {
 impl Runs {
     pub fn ask(&mut self, world: &mut dyn World, ask: Ask) -> Result<Taken> {
         let is_said_aloud = ask.origin.surface.commands == Commands::All;
-        if is_said_aloud && ask.may_command() && STOP_WORDS.contains(&ask.message.to_lowercase().as_str()) {
+        if is_said_aloud && ask.may_command() && slash::is_stop(&ask.message) {
             return Ok(Taken::Now(self.stop_session(world, &ask.session, None, Reason::Stop).into()));
         }
         if let Some(taken) = self.replay(world, &ask)? {
@@ -104,6 +102,7 @@ impl Runs {
             world.update(&session, &mut |entry| set(entry));
         }
         let (before, behind) = wishes.envelope;
+        let around = (before.len(), behind.len() + attachments.texts.len());
         let text = before + &understood.text + &behind;
         understood.directives.thinking = understood.directives.thinking.or(wishes.thinking);
         understood.directives.queue = wishes.queue.or(understood.directives.queue);
@@ -112,6 +111,7 @@ impl Runs {
             id,
             key: session,
             message: text + &attachments.texts,
+            around: Some(around),
             images: Arc::new(attachments.images),
             hash,
             is_again: wishes.is_again,

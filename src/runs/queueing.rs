@@ -78,6 +78,20 @@ impl Runs {
         false
     }
 
+    /// Other words for a message whose turn has not begun; false when it has.
+    pub fn reword(&mut self, id: &str, words: &str) -> bool {
+        let Some(run) = self.map.get_mut(id) else { return false };
+        let waits =
+            matches!(run.phase, Phase::Accepting | Phase::Waiting) && matches!(run.doing, Doing::Answer);
+        let Some((before, behind)) = run.new.around.filter(|_| waits && run.new.command.is_none()) else {
+            return false;
+        };
+        let message = &run.new.message;
+        let end = message.len().saturating_sub(behind);
+        run.new.message = [message.head(before), words, message.tail(end)].concat();
+        true
+    }
+
     /// Whether the turn belongs to the conversation that the session has now: after a reset it does not.
     fn is_same_talk(&self, world: &dyn World, host: &str) -> bool {
         let Some(run) = self.map.get(host) else { return false };
@@ -115,7 +129,9 @@ impl Runs {
         let mut is_open = run.is_shortened || all;
         let queue = self.queues.get(&key).cloned().unwrap_or_default();
         for id in queue {
-            let is_alike = |next: &&Run| next.new.origin.is_like(&run.new.origin);
+            let is_alike = |next: &&Run| {
+                next.new.origin.is_like(&run.new.origin) && next.new.extra_system == run.new.extra_system
+            };
             let next = self.map.get(&id).filter(|next| is_open && next.is_collectable());
             let Some(next) = next.filter(is_alike) else {
                 break;
@@ -136,7 +152,7 @@ impl Run {
     pub(super) fn is_collectable(&self) -> bool {
         self.new.origin.surface.queues
             && matches!(self.doing, Doing::Answer)
-            && self.new.extra_system.is_none()
+            && (self.new.extra_system.is_none() || self.new.origin.surface.delivers)
     }
 }
 

@@ -19,6 +19,8 @@ pub(super) struct NewRun {
     /// Canonical session key.
     pub(super) key: String,
     pub(super) message: String,
+    /// Bytes of it that stand before and behind the words themselves; `None` where they are not the sender's.
+    pub(super) around: Option<(usize, usize)>,
     /// Image blocks.
     pub(super) images: Arc<Vec<Value>>,
     pub(super) hash: String,

@@ -106,6 +106,14 @@ pub struct Invocation {
     pub calls: Vec<(&'static Command, String)>,
 }
 
+/// Whole messages that stop a run instead of starting one.
+const STOP_WORDS: [&str; 7] = ["/stop", "stop", "esc", "abort", "wait", "exit", "interrupt"];
+
+/// Whether the whole message stops what goes on, whatever the configuration says.
+pub fn is_stop(text: &str) -> bool {
+    STOP_WORDS.contains(&text.to_lowercase().as_str())
+}
+
 /// Whether the sender may give all of these commands (SEC-11).
 pub fn check(at: &At, invocation: &Invocation) -> Result<()> {
     invocation.calls.iter().try_for_each(|(command, _)| authorise(&at.scopes, command))

@@ -70,6 +70,18 @@ pub enum Carry {
         key: String,
         told: Told<Option<Map<String, Value>>>,
     },
+    /// Other words for the message of a run, unless its turn has begun.
+    Reword {
+        run: String,
+        words: String,
+        told: Told<bool>,
+    },
+    /// The sessions whose keys end so end otherwise from now on.
+    MoveGroup {
+        old: String,
+        new: String,
+        told: Told<()>,
+    },
     /// A line for the session's next turn.
     Note {
         key: String,
@@ -153,6 +165,8 @@ impl State {
                 let entry = self.sessions.get(&key).map(|entry| entry.as_map().clone());
                 say(&told, Ok(entry));
             }
+            Carry::Reword { run, words, told } => say(&told, Ok(self.runs.reword(&run, &words))),
+            Carry::MoveGroup { old, new, told } => say(&told, self.move_group(&old, &new)),
             Carry::Note { key, text } => self.add_note(Some(key), text),
         }
     }

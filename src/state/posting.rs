@@ -14,6 +14,25 @@ use crate::sessions::message;
 use serde_json::Value;
 
 impl State {
+    /// A group goes on under another id: its sessions go with it, but for those that have begun there already (R-49c).
+    pub(super) fn move_group(&mut self, old: &str, new: &str) -> Result<()> {
+        let named = |key: &str| key.strip_suffix(old).map(|agent| format!("{agent}{new}"));
+        let keys: Vec<(String, String)> = self
+            .sessions
+            .all(None)
+            .filter_map(|(_, kept)| Some((kept.key().to_string(), named(kept.key())?)))
+            .collect();
+        for (from, to) in keys {
+            let is_free = self.sessions.begun(&to).is_none();
+            if let Some(entry) = is_free.then(|| self.sessions.remove(&from, self.mono)).flatten() {
+                self.sessions.put(&to, &entry, self.mono)?;
+                self.subscriptions.changed(&from, "delete");
+                self.subscriptions.changed(&to, "update");
+            }
+        }
+        Ok(())
+    }
+
     /// Accepts a delivery for a client. He is answered when it is known what became of it, after `timeout_ms` at the latest.
     pub fn deliver(&mut self, call: Call, delivery: Delivery, timeout_ms: u64) -> Result<Answer> {
         let name = delivery.name();

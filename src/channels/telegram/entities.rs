@@ -1,18 +1,16 @@
 //! What a received text says beyond its letters: links behind words, code, blocks of code, given back as Markdown.
 //!
 //! Everything else stays code point for code point: a model reads what the person typed.
+use super::message::Entity;
 use crate::parts::Parts;
-use serde_json::Value;
 
-/// `entities` as Telegram sends them, with offsets in UTF-16 units; those that fit no part of the text are left out.
-pub fn markdown(text: &str, entities: &Value) -> String {
-    let entities = entities.as_array().map(Vec::as_slice).unwrap_or_default();
-    let mut marked: Vec<(usize, usize, &Value)> = entities
+/// Entities that fit no part of the text are left out.
+pub fn markdown(text: &str, entities: &[Entity]) -> String {
+    let mut marked: Vec<(usize, usize, &Entity)> = entities
         .iter()
-        .filter(|entity| matches!(kind(entity), "text_link" | "code" | "pre"))
+        .filter(|entity| matches!(entity.kind.as_str(), "text_link" | "code" | "pre"))
         .filter_map(|entity| {
-            let number = |name: &str| entity.get(name)?.as_u64().and_then(|n| usize::try_from(n).ok());
-            let (offset, length) = (number("offset")?, number("length")?);
+            let Entity { offset, length, .. } = *entity;
             Some((offset, offset.checked_add(length).filter(|_| length > 0)?, entity))
         })
         .collect();
@@ -34,10 +32,6 @@ pub fn markdown(text: &str, entities: &Value) -> String {
     out
 }
 
-fn kind(entity: &Value) -> &str {
-    entity.get("type").and_then(Value::as_str).unwrap_or_default()
-}
-
 /// Bytes of UTF-16 offsets, asked for in ascending order.
 struct Places<'t> {
     chars: std::str::CharIndices<'t>,
@@ -55,11 +49,10 @@ impl Places<'_> {
     }
 }
 
-fn write(shown: &str, entity: &Value, rest: &str, out: &mut String) {
-    let text_of = |name: &str| entity.get(name).and_then(Value::as_str).unwrap_or_default();
-    match kind(entity) {
+fn write(shown: &str, entity: &Entity, rest: &str, out: &mut String) {
+    match entity.kind.as_str() {
         "text_link" => {
-            let address = text_of("url");
+            let address = entity.url.as_deref().unwrap_or_default();
             if address.is_empty() || address == shown {
                 return out.push_str(shown);
             }
@@ -78,7 +71,8 @@ fn write(shown: &str, entity: &Value, rest: &str, out: &mut String) {
             let end = if shown.ends_with('\n') { "" } else { "\n" };
             let after = if rest.is_empty() || rest.starts_with('\n') { "" } else { "\n" };
             // A language that would end the fence's first line is none.
-            let language = Some(text_of("language")).filter(|l| !l.contains(['\n', '`'])).unwrap_or_default();
+            let language =
+                entity.language.as_deref().filter(|l| !l.contains(['\n', '`'])).unwrap_or_default();
             out.extend([before, &ticks, language, "\n", shown, end, &ticks, after]);
         }
     }

@@ -9,6 +9,7 @@ use super::intake;
 use super::joining::{Joined, Joining};
 use super::line::Line;
 use super::message::Message;
+use super::presses::Presses;
 use super::update::{Update, What};
 use crate::clock;
 use crate::deliveries::Inbound;
@@ -33,7 +34,7 @@ type Lane = (i64, Option<i64>);
 
 struct Feed<'a> {
     line: &'a Arc<Line>,
-    speaker: Bot,
+    presses: Presses,
     joining: Joining,
     lanes: HashMap<Lane, Waiting>,
     fetchers: Fetchers,
@@ -58,7 +59,13 @@ fn lane(joined: &Joined) -> Lane {
 
 pub fn run(line: &Arc<Line>, speaker: Bot, open: Vec<Inbound>, inbound: &Receiver<Inbound>) -> Result<()> {
     let (joining, lanes) = Default::default();
-    let mut feed = Feed { line, fetchers: Fetchers::new(&speaker)?, speaker, joining, lanes };
+    let mut feed = Feed {
+        line,
+        fetchers: Fetchers::new(&speaker)?,
+        presses: Presses::new(line, speaker),
+        joining,
+        lanes,
+    };
     let result = feed.run(open, inbound);
     feed.fetchers.end();
     result
@@ -113,12 +120,13 @@ impl Feed<'_> {
                 Ok(())
             }
             Some(What::Edited(edited)) if self.edit(&inbound, &edited) => Ok(()),
-            Some(what) => match intake::handle(self.line, &mut self.speaker, &inbound, &what) {
+            Some(what) => match intake::handle(self.line, &mut self.presses, &inbound, what, is_again) {
                 Err(e) => {
                     self.lost(&inbound.id, &e);
                     self.line.house.pass_over(&inbound)
                 }
-                Ok(()) => Ok(()),
+                Ok(Some(joined)) => self.place(joined),
+                Ok(None) => Ok(()),
             },
             None => self.line.house.pass_over(&inbound),
         }

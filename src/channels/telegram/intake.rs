@@ -1,124 +1,193 @@
-//! From a message to a turn: who wrote it, whether he may, what he says to whom. On the account's intake thread (`feed`).
-use super::api::Bot;
+//! From an update to a turn: who wrote it, whether he may, what he says to whom. On the account's intake thread (`feed`).
+use super::envelope::Envelope;
 use super::joining::Joined;
+use super::judge::{Doer, invite, judge, passed_over, refuse, say};
 use super::line::Line;
-use super::message::{ChatKind, Message, Sender};
+use super::memory::{Fate, spot};
+use super::message::{Message, Service};
+use super::presses::Presses;
+use super::typed::{self, Typed};
 use super::update::What;
-use crate::agents::routing::{self, Inbound as Peer};
+use super::{edits, envelope, meant, migrating, place, reacted};
+use crate::agents::routing::Route;
 use crate::calls::Provenance;
 use crate::calls::stream::Stream;
-use crate::channels::gate::{self, Asking, Chat, Kind, Verdict};
-use crate::channels::house::{Accepted, Place, Turn};
-use crate::channels::ids::{Senders, Who};
-use crate::channels::pairing::{self, Asked, Pairing};
-use crate::clock;
+use crate::channels::accounts::Account;
+use crate::channels::gate::{Kind, Verdict};
+use crate::channels::house::{Accepted, Turn};
 use crate::deliveries::Inbound;
-use crate::error::Result;
-use crate::json::json;
+use crate::error::{Kind as Failure, Result};
+use serde_json::Value;
 use std::sync::Arc;
 
-/// What is no message: nothing is made of it yet.
-pub fn handle(line: &Line, _speaker: &mut Bot, inbound: &Inbound, _what: &What) -> Result<()> {
-    line.house.pass_over(inbound)
+/// What is no message. Gives what is to be answered all the same: what a pressed button says, an edit that means the bot.
+pub fn handle(
+    line: &Line,
+    presses: &mut Presses,
+    inbound: &Inbound,
+    what: What,
+    is_again: bool,
+) -> Result<Option<Joined>> {
+    let answered = match what {
+        What::Message(message) => {
+            serve(line, &message)?;
+            None
+        }
+        What::Edited(message) => edits::edited(line, inbound, *message)?,
+        What::Press(press) => presses.pressed(inbound, &press, is_again),
+        What::Reaction(reaction) => {
+            reacted::reacted(line, &reaction)?;
+            None
+        }
+        What::Member(member) => {
+            migrating::joined(line, &member);
+            None
+        }
+        What::PollAnswer(_) | What::Skipped(_) => None,
+    };
+    if answered.is_none() {
+        line.house.pass_over(inbound)?;
+    }
+    Ok(answered)
+}
+
+/// What Telegram says itself. What comes by somebody's business account was not written to the bot.
+fn serve(line: &Line, message: &Message) -> Result<()> {
+    match message.service {
+        Some(Service::MigratedTo(new)) => migrating::migrate(line, &message.chat, message.chat.id, new),
+        Some(Service::MigratedFrom(old)) => migrating::migrate(line, &message.chat, old, message.chat.id),
+        _ => Ok(()),
+    }
 }
 
 /// Whether the message will be answered, as far as can be told before its files are fetched. Changes nothing.
 pub fn is_admitted(line: &Line, message: &Message) -> bool {
     let config = line.config();
     let account = line.account(&config);
-    let chat = message.chat.id.to_string();
-    let sender = message.sender.id().and_then(|id| u64::try_from(id).ok());
-    let at = match message.chat.kind == ChatKind::Private {
-        true => Chat::Direct,
-        false => Chat::Group { id: &chat, topic: message.topic.and_then(|id| u64::try_from(id).ok()) },
-    };
-    let pairing = Pairing::new(&line.house.settings().env.state_dir);
-    let paired = pairing.allowed(line.house.login()).unwrap_or_default();
-    let paired = Senders::read(&paired.into_iter().map(Into::into).collect::<Vec<_>>());
-    let asking = Asking { chat: at, sender: sender.map(Who::Number), kind: Kind::Message };
-    matches!(gate::judge(&account, &asking, &paired), Verdict::Admit(_))
+    let is_let_in = matches!(judge(line, &account, &Doer::of(message), Kind::Message), Verdict::Admit(_));
+    is_let_in
+        && (message.chat.is_direct()
+            || place::of(line, &config, message).is_ok_and(|place| {
+                let typed = typed::read(&config, &line.me.username, message);
+                meant::judge(line, &account, &place, message, &typed).is_none()
+            }))
 }
 
 /// What becomes of a message. An error that says `retryable` is a session that takes no more now: ask again later.
 pub fn answer(line: &Line, joined: &Joined) -> Result<()> {
-    let Some((inbound, others)) = joined.inbound.split_first() else { return Ok(()) };
-    let message = &joined.message;
+    let (message, Some(first)) = (&joined.message, joined.inbound.first()) else { return Ok(()) };
     let config = line.config();
     let account = line.account(&config);
-    let chat = message.chat.id.to_string();
-    let sender = message.sender.id().and_then(|id| u64::try_from(id).ok());
-    let is_direct = message.chat.kind == ChatKind::Private;
-    let at = match is_direct {
-        true => Chat::Direct,
-        false => Chat::Group { id: &chat, topic: message.topic.and_then(|id| u64::try_from(id).ok()) },
+    let typed = typed::read(&config, &line.me.username, message);
+    let doer = Doer::of(message);
+    let may = |kind| judge(line, &account, &doer, kind);
+    let verdict = match (&joined.press, typed.is_command) {
+        (None, false) => may(Kind::Message),
+        (None, true) => may(Kind::Command),
+        (Some(_), is_command) => match may(Kind::Callback) {
+            Verdict::Admit(_) if is_command => may(Kind::Command),
+            verdict => verdict,
+        },
     };
-    let pairing = Pairing::new(&line.house.settings().env.state_dir);
-    let paired = pairing.allowed(line.house.login()).unwrap_or_default();
-    let paired = Senders::read(&paired.into_iter().map(Into::into).collect::<Vec<_>>());
-    let asking = Asking { chat: at, sender: sender.map(Who::Number), kind: Kind::Message };
-    let provenance = match gate::judge(&account, &asking, &paired) {
-        Verdict::Admit(provenance) => provenance,
-        Verdict::Pair => return invite(line, joined, &pairing),
-        Verdict::Drop(dropped) => {
-            let title = message.chat.title.as_deref().unwrap_or_default();
-            let board = line.house.board();
-            if board.passed_over(line.house.login(), &chat, title, dropped.reason.name(), &dropped.key) {
-                log::info!(target: "telegram", "[{}] messages of chat {chat} are passed over: {} ({})", line.name(), dropped.reason.name(), dropped.key);
-            }
-            return joined.pass_over(line);
+    match verdict {
+        Verdict::Admit(provenance) => ask(line, joined, &account, &typed, provenance),
+        Verdict::Pair => {
+            invite(line, first, message)?;
+            joined.pass_over(line)
         }
-    };
-    let account_id = line.house.login().account.as_str();
-    let from = Peer { channel: "telegram", account: account_id, peer: &chat, ..Peer::default() };
-    let route = routing::route(&config, &line.agents(&config), &from)?;
-    let scopes = if provenance == Provenance::Owner { OWNER } else { GUEST };
+        Verdict::Drop(dropped) => {
+            passed_over(line, &message.chat, &dropped);
+            if typed.is_command && joined.press.is_none() {
+                refuse(line, first, message, &dropped)?;
+            }
+            joined.pass_over(line)
+        }
+    }
+}
+
+fn ask(line: &Line, joined: &Joined, account: &Account, typed: &Typed, provenance: Provenance) -> Result<()> {
+    let (message, config) = (&joined.message, account.config);
+    let Some((first, others)) = joined.inbound.split_first() else { return Ok(()) };
+    let place = place::of(line, config, message)?;
+    if !message.chat.is_direct()
+        && joined.press.is_none()
+        && let Some(dropped) = meant::judge(line, account, &place, message, typed)
+    {
+        passed_over(line, &message.chat, &dropped);
+        remember(line, account, message);
+        return joined.pass_over(line);
+    }
+    let last = place.entry.get("updatedAt").and_then(Value::as_u64);
+    let envelope = Envelope { name: joined.press.as_deref(), ..Envelope::of(config, message, last) };
+    let notes: String = joined.notes.iter().map(|note| format!("{note}\n")).collect();
+    let before = notes + &line.memory.context(spot(message)) + &envelope.before();
+    let reads_all = meant::reads_all(account, &place, message);
+    let is_typed = typed.is_command || typed.text != message.text;
     let asked = line.house.turn(Turn {
-        inbound,
+        inbound: first,
         also: others,
         provenance,
-        scopes: scopes.iter().map(|scope| scope.to_string()).collect(),
-        sender: format!("telegram:{}", sender.unwrap_or_default()),
-        session: route.session_key,
-        to: Place { peer: chat, thread: message.topic.map(|id| id.to_string()), reply_to: None },
-        text: message.text.clone(),
-        envelope: (joined.notes.iter().map(|note| format!("{note}\n")).collect(), String::new()),
+        scopes: scopes(provenance),
+        sender: format!("telegram:{}", message.sender.id().unwrap_or_default()),
+        session: place.route.session_key.clone(),
+        to: place::at(message.chat.id, message.topic),
+        text: if is_typed { typed.text.to_string() } else { envelope::text(message) },
+        envelope: (before, envelope.behind()),
         attachments: joined.attachments.clone(),
-        extra_system: None,
-        entry: Default::default(),
+        extra_system: place::system(account, message, reads_all),
+        entry: place::entry(line, &place.route, message),
         is_again: joined.is_again,
-        stream: signs(line, joined),
-    })?;
+        stream: signs(line, joined, &place.route),
+    });
+    let asked = match asked {
+        Err(e) if e.kind == Failure::Forbidden && typed.is_command => {
+            say(line, first, "refused", message, "You are not authorized to use this command.")?;
+            return joined.pass_over(line);
+        }
+        asked => asked?,
+    };
+    if !typed.is_command {
+        line.memory.taken(spot(message));
+        // Of what was joined no part has words of its own any more.
+        let run = if others.is_empty() { first.run() } else { String::new() };
+        line.memory.know(message, Fate::Asked(run));
+    }
     match asked {
         Accepted::Run => Ok(()),
-        Accepted::Now(_) => joined.pass_over(line),
+        Accepted::Now(told) => {
+            if let Some(text) = stopped(&told) {
+                say(line, first, "now", message, text)?;
+            }
+            joined.pass_over(line)
+        }
+    }
+}
+
+/// What is said to who stopped what went on.
+fn stopped(told: &Value) -> Option<&'static str> {
+    Some(match told.get("aborted")?.as_bool()? {
+        true => "⚙️ Agent was aborted.",
+        false => "Nothing is running.",
+    })
+}
+
+/// A message that means nobody here is context for the next one that does.
+fn remember(line: &Line, account: &Account, message: &Message) {
+    let limit = account.get("historyLimit").or_else(|| account.config.get("messages.groupChat.historyLimit"));
+    let limit = limit.and_then(Value::as_u64).unwrap_or(50) as usize;
+    if limit > 0 {
+        line.memory.say(message, Envelope::of(account.config, message, None).past(), limit);
     }
 }
 
 /// Who follows the turn to show that it is being written.
-fn signs(_line: &Line, _joined: &Joined) -> Option<Arc<Stream>> {
+fn signs(_line: &Line, _joined: &Joined, _route: &Route) -> Option<Arc<Stream>> {
     None
 }
 
 /// What the owner may on a channel, and what a guest.
-const OWNER: &[&str] = &["operator.read", "operator.write", "operator.admin"];
-const GUEST: &[&str] = &["operator.read", "operator.write"];
-
-/// A stranger gets a code, once.
-fn invite(line: &Line, joined: &Joined, pairing: &Pairing) -> Result<()> {
-    let Sender::Person(person) = &joined.message.sender else { return joined.pass_over(line) };
-    let (id, mut notes) = (person.id.to_string(), Vec::new());
-    let names = [
-        ("username", person.username.as_deref().unwrap_or_default()),
-        ("firstName", person.first_name.as_str()),
-        ("lastName", person.last_name.as_deref().unwrap_or_default()),
-    ];
-    let asked = pairing.ask(line.house.login(), &id, &names, clock::now_ms(), &mut notes);
-    notes.iter().for_each(|note| log::warn!(target: "telegram", "{note}"));
-    if let Asked::Code(code) = asked? {
-        let env = &line.house.settings().env;
-        let text = pairing::invitation(env, "telegram", "Telegram user", &id, &code);
-        let message = json!({"text": text, "isPlain": true});
-        line.house.promise(&format!("{}/pairing", joined.run()), &id, message)?;
-    }
-    joined.pass_over(line)
+fn scopes(provenance: Provenance) -> Vec<String> {
+    let all = ["operator.read", "operator.write", "operator.admin"];
+    let most = if provenance == Provenance::Owner { 3 } else { 2 };
+    all.iter().take(most).map(|scope| scope.to_string()).collect()
 }

@@ -36,6 +36,8 @@ pub struct Joined {
     pub is_fetched: bool,
     /// Its text names what came with it.
     pub is_unsaid: bool,
+    /// The button's press that says it.
+    pub press: Option<String>,
     /// By their ids in an album, else as they came.
     parts: Vec<Message>,
     how: How,
@@ -66,6 +68,7 @@ impl Joined {
             is_again,
             is_fetched: false,
             is_unsaid: false,
+            press: None,
             how: How::Alone,
         }
     }

@@ -1,5 +1,6 @@
 //! One account at work: what its threads share.
 use super::api::Bot;
+use super::memory::Memory;
 use super::outcome::Outcome;
 use super::token::BotToken;
 use crate::agents::Agents;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 pub struct Line {
     pub house: Arc<dyn House>,
     pub me: Me,
+    pub memory: Memory,
 }
 
 /// The bot itself, as Telegram knows it.
@@ -29,6 +31,10 @@ pub struct Me {
 }
 
 impl Line {
+    pub fn new(house: Arc<dyn House>, me: Me) -> Line {
+        Line { house, me, memory: Memory::default() }
+    }
+
     /// The configuration in force.
     pub fn config(&self) -> Config {
         self.house.settings().config()
@@ -41,6 +47,14 @@ impl Line {
 
     pub fn agents<'a>(&'a self, config: &Config) -> Agents<'a> {
         Agents::of(config, &self.house.settings().env)
+    }
+
+    /// The bot has said something there, to which people may react.
+    pub fn sent(&self, chat: &str, thread: Option<&str>, id: i64) {
+        let thread = thread.and_then(|id| id.parse().ok());
+        if let Ok(chat) = chat.parse() {
+            self.memory.sent((chat, thread), id);
+        }
     }
 
     /// A line of the log with the account's name.

@@ -130,6 +130,27 @@ const SERVICE: &[&str] = &[
 ];
 
 impl Message {
+    /// Somebody's words that are no message of their own, such as a button's.
+    pub fn of(chat: Chat, sender: Sender, topic: Option<i64>, text: String, date: i64) -> Message {
+        Message {
+            id: 0,
+            date,
+            edit_date: None,
+            chat,
+            sender,
+            topic,
+            text,
+            is_caption: false,
+            entities: Vec::new(),
+            album: None,
+            reply: None,
+            forward: None,
+            media: Vec::new(),
+            service: None,
+            is_business: false,
+        }
+    }
+
     /// `None` without an id or a chat.
     pub fn read(value: &Value) -> Option<Message> {
         let chat = Chat::read(value.get("chat")?)?;
@@ -167,7 +188,7 @@ fn words(value: &Value) -> (String, Vec<Entity>, bool) {
     }
 }
 
-fn entities(list: Option<&Value>) -> Vec<Entity> {
+pub(super) fn entities(list: Option<&Value>) -> Vec<Entity> {
     let count = |entity: &Value, name: &str| usize::try_from(entity.get(name)?.as_u64()?).ok();
     let read = |entity: &Value| {
         Some(Entity {

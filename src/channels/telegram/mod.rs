@@ -18,19 +18,29 @@ use standin::telegram::html as strict;
 mod api;
 #[cfg(test)]
 mod client_tests;
+mod edits;
+mod envelope;
 mod feed;
 mod files;
 mod form;
 mod incoming_media;
 mod intake;
 mod joining;
+mod judge;
 mod line;
+mod meant;
 mod media;
+mod memory;
 mod message;
+mod migrating;
+mod names;
 mod offset;
 mod outcome;
+mod place;
 mod poll;
 mod probe;
+mod presses;
+mod reacted;
 mod refusal;
 mod run;
 mod send;
@@ -39,6 +49,7 @@ mod target;
 #[cfg(test)]
 mod tests;
 mod token;
+mod typed;
 mod update;
 
 use super::Channel;

@@ -5,7 +5,7 @@ use super::offset::{Position, claim};
 use super::outcome::Outcome;
 use super::refusal::Why;
 use super::token::BotToken;
-use super::{feed, poll, sending};
+use super::{feed, meant, poll, sending};
 use crate::channels::accounts::{self, Account};
 use crate::channels::crew::Crew;
 use crate::channels::house::House;
@@ -53,7 +53,8 @@ pub fn run(house: Arc<dyn House>) -> Result<()> {
     for delivery in &open.uncertain {
         log::warn!(target: "telegram", "[{}] it is not known whether {} has reached {}: it is not sent again", login.account, delivery.id, delivery.to);
     }
-    let line = Arc::new(Line { house: house.clone(), me });
+    let line = Arc::new(Line::new(house.clone(), me));
+    meant::tell(&line, &account);
     let mut crew = Crew::new(house.clone());
     let (inbound, to_do) = crossbeam_channel::bounded(WAITING);
     let (own, mut sender) = (line.clone(), bot.another()?);

@@ -63,7 +63,9 @@ fn send(line: &Line, bot: &mut Bot, delivery: &Delivery) -> (Became, Option<Dura
     };
     match sending.send(bot, line.house.cancel()) {
         Outcome::Done(sent) => {
-            let id = sent.get("message_id").and_then(Value::as_i64).unwrap_or_default().to_string();
+            let id = sent.get("message_id").and_then(Value::as_i64).unwrap_or_default();
+            line.sent(&delivery.to, out.thread(), id);
+            let id = id.to_string();
             match all.len() > out.done() + 1 {
                 true => (Became::Partly(out.with_done(out.done() + 1)), None),
                 false => (Became::Confirmed(id), None),

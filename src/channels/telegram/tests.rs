@@ -2,7 +2,7 @@
 use super::buttons::keyboard;
 use super::entities::markdown;
 use super::split::{Chunk, Limits, caption, chunks};
-use super::{reactions, strict};
+use super::{message, reactions, strict};
 use crate::channels::markdown::{Tables, parse};
 use serde_json::{Value, json};
 
@@ -119,7 +119,7 @@ fn r_49b_a_caption_counts_after_rendering() {
 }
 
 fn received(text: &str, entities: Value, want: &str) {
-    assert_eq!(markdown(text, &entities), want, "{text:?}");
+    assert_eq!(markdown(text, &message::entities(Some(&entities))), want, "{text:?}");
 }
 
 #[test]

@@ -9,6 +9,7 @@ use crate::config::members::{Member, Object, Scanner};
 use crate::config::parse;
 use crate::error::{Error, Kind, Result};
 use crate::files::{self, Lock};
+use crate::parts::Parts;
 use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
 
@@ -82,6 +83,29 @@ impl Draft {
     /// Takes a member or an item away; what is not there needs nothing. Comments around it stay.
     pub fn remove(&mut self, path: &[&str]) -> Result<()> {
         self.apply(path, Op::Remove)
+    }
+
+    /// Gives the member at `path` another name; its value, its place and the comments around it stay.
+    pub fn rename(&mut self, path: &[&str], name: &str) -> Result<()> {
+        let lost = || Error::config(format!("{} cannot be renamed; edit the file by hand", path.join(".")));
+        let scanner = Scanner::new(&self.text);
+        let mut object = scanner.root();
+        let mut member = None;
+        for part in path {
+            let inside = object.take().ok_or_else(lost)?;
+            let found = inside.members.into_iter().rfind(|member| member.name == *part).ok_or_else(lost)?;
+            object = scanner.object_at(found.value.start);
+            member = Some(found);
+        }
+        let member = member.ok_or_else(lost)?;
+        let written = self.text.part(member.name_start..member.value.start);
+        let end = member.name_start + written.split_once(':').ok_or_else(lost)?.0.trim_end().len();
+        let (before, behind) = (self.text.head(member.name_start), self.text.tail(end));
+        let quoted = Value::from(name).to_string();
+        let renamed = [before, &quoted, behind].concat();
+        read(&renamed)?;
+        self.text = renamed;
+        Ok(())
     }
 
     fn apply(&mut self, path: &[&str], op: Op) -> Result<()> {

@@ -50,15 +50,21 @@ pub fn strip(text: &str) -> String {
     if !body.contains(MESSAGE_ID) {
         return body.to_string();
     }
-    let is_id_line = |line: &&str| {
-        let inner = line.trim().strip_prefix(MESSAGE_ID).and_then(|rest| rest.strip_suffix(']'));
-        inner.is_some_and(|id| !id.trim().is_empty() && !id.contains(']'))
-    };
     body.split('\n')
         .map(|line| line.strip_suffix('\r').unwrap_or(line))
         .filter(|l| !is_id_line(l))
         .collect::<Vec<_>>()
         .join("\n")
+}
+
+/// Whether a channel has wrapped the text already: it has the line that names the message.
+pub fn is_named(text: &str) -> bool {
+    text.contains(MESSAGE_ID) && text.lines().any(is_id_line)
+}
+
+fn is_id_line(line: &str) -> bool {
+    let inner = line.trim().strip_prefix(MESSAGE_ID).and_then(|rest| rest.strip_suffix(']'));
+    inner.is_some_and(|id| !id.trim().is_empty() && !id.contains(']'))
 }
 
 /// Strips a user's message in place: string content, every text block, and a `text` member.

@@ -1,0 +1,96 @@
+//! Who may: the account's one gate before everything that comes (SEC-33), what those are told whom it does not let pass,
+//! and what is told of them.
+use super::line::Line;
+use super::message::{Chat, ChatKind, Message, Sender};
+use super::place::at;
+use crate::channels::accounts::Account;
+use crate::channels::gate::{self, Asking, Dropped, Kind, Reason, Verdict};
+use crate::channels::ids::{Senders, Who};
+use crate::channels::pairing::{self, Asked, Pairing};
+use crate::clock;
+use crate::deliveries::Inbound;
+use crate::error::Result;
+use crate::json::{Put, json};
+
+/// Somebody who did something in a chat.
+pub struct Doer<'a> {
+    pub chat: &'a Chat,
+    pub topic: Option<i64>,
+    pub sender: &'a Sender,
+}
+
+impl<'a> Doer<'a> {
+    pub fn of(message: &'a Message) -> Doer<'a> {
+        Doer { chat: &message.chat, topic: message.topic, sender: &message.sender }
+    }
+}
+
+/// The verdict of the gate. Who hides behind a chat passes only where everybody does.
+pub fn judge(line: &Line, account: &Account, doer: &Doer, kind: Kind) -> Verdict {
+    let id = doer.chat.id.to_string();
+    // A channel is no group that the bot was asked into: only one that is listed by its id counts.
+    if doer.chat.kind == ChatKind::Channel
+        && account.get("groups").is_none_or(|groups| groups.get(&id).is_none())
+    {
+        let key = format!("{}.{id}", account.place("groups"));
+        return Verdict::Drop(Dropped { reason: Reason::ChatNotListed, key });
+    }
+    let chat = match doer.chat.is_direct() {
+        true => gate::Chat::Direct,
+        false => gate::Chat::Group { id: &id, topic: doer.topic.and_then(|id| u64::try_from(id).ok()) },
+    };
+    let paired = pairing(line).allowed(line.house.login()).unwrap_or_default();
+    let paired = Senders::read(&paired.into_iter().map(Into::into).collect::<Vec<_>>());
+    gate::judge(account, &Asking { chat, sender: doer.sender.user().map(Who::Number), kind }, &paired)
+}
+
+/// Says once for each chat and reason that nothing is done there, and what would change it.
+pub fn passed_over(line: &Line, chat: &Chat, dropped: &Dropped) {
+    let (id, title, reason) = (chat.id.to_string(), chat.name(), dropped.reason.name());
+    if line.house.board().passed_over(line.house.login(), &id, &title, reason, &dropped.key) {
+        let (name, key) = (line.name(), &dropped.key);
+        let title = crate::logging::quoted(&title);
+        log::info!(target: "telegram", "[{name}] messages of chat {id} {title} are passed over: {reason} ({key})");
+    }
+}
+
+/// A command of the menu by somebody who may not: he is told so, where he gave it.
+pub fn refuse(line: &Line, inbound: &Inbound, message: &Message, dropped: &Dropped) -> Result<()> {
+    match dropped.reason.answer() {
+        Some(text) => say(line, inbound, "refused", message, text),
+        None => Ok(()),
+    }
+}
+
+/// Words of the gateway's own, to where the message came from.
+pub fn say(line: &Line, inbound: &Inbound, about: &str, message: &Message, text: &str) -> Result<()> {
+    let to = at(message.chat.id, message.topic);
+    let mut out = json!({"text": text, "isPlain": true});
+    if let (Some(map), Some(thread)) = (out.as_object_mut(), to.thread) {
+        map.put("thread", thread);
+    }
+    line.house.promise(&format!("{}/{about}", inbound.run()), &to.peer, out)
+}
+
+/// A stranger gets a code, once.
+pub fn invite(line: &Line, inbound: &Inbound, message: &Message) -> Result<()> {
+    let Sender::Person(person) = &message.sender else { return Ok(()) };
+    let (id, mut notes) = (person.id.to_string(), Vec::new());
+    let names = [
+        ("username", person.username.as_deref().unwrap_or_default()),
+        ("firstName", person.first_name.as_str()),
+        ("lastName", person.last_name.as_deref().unwrap_or_default()),
+    ];
+    let asked = pairing(line).ask(line.house.login(), &id, &names, clock::now_ms(), &mut notes);
+    notes.iter().for_each(|note| log::warn!(target: "telegram", "{note}"));
+    if let Asked::Code(code) = asked? {
+        let env = &line.house.settings().env;
+        let text = pairing::invitation(env, "telegram", "Telegram user", &id, &code);
+        say(line, inbound, "pairing", message, &text)?;
+    }
+    Ok(())
+}
+
+fn pairing(line: &Line) -> Pairing {
+    Pairing::new(&line.house.settings().env.state_dir)
+}

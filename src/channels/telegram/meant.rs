@@ -1,0 +1,83 @@
+//! Whether a message of a group means the bot: by mention, by a pattern, by what the session's `/activation` says.
+use super::line::Line;
+use super::message::Message;
+use super::place::Placed;
+use super::typed::Typed;
+use crate::channels::accounts::Account;
+use crate::channels::gate::Dropped;
+use crate::channels::mention::{self, Bot, Said};
+use crate::channels::patterns::{Pattern, unsupported};
+use crate::config::Config;
+use serde_json::Value;
+
+/// `None` when it means the bot, or need not.
+pub fn judge(
+    line: &Line,
+    account: &Account,
+    place: &Placed,
+    message: &Message,
+    typed: &Typed,
+) -> Option<Dropped> {
+    let topic = message.topic.and_then(|id| u64::try_from(id).ok());
+    mention::judge(account, &message.chat.id.to_string(), topic, place.activation(), || {
+        is_meant(line, account.config, &place.route.agent, message, typed)
+    })
+}
+
+/// Whether no mention is asked for there.
+pub fn reads_all(account: &Account, place: &Placed, message: &Message) -> bool {
+    let topic = message.topic.and_then(|id| u64::try_from(id).ok());
+    mention::judge(account, &message.chat.id.to_string(), topic, place.activation(), || false).is_none()
+}
+
+fn is_meant(line: &Line, config: &Config, agent: &str, message: &Message, typed: &Typed) -> bool {
+    let agents = line.agents(config);
+    let identity = agents.entry(agent).and_then(|agent| agent.get("identity"));
+    let name =
+        |member: &str| identity.and_then(|identity| identity.get(member)?.as_str()).unwrap_or_default();
+    let users = message.mentioned();
+    let said = Said {
+        text: &message.text,
+        users: &users,
+        answers: message.reply.as_ref().and_then(|reply| reply.sender.user()),
+        answers_topic: false,
+        is_command: typed.is_command,
+    };
+    let names = [name("name"), name("emoji")];
+    let bot =
+        Bot { id: u64::try_from(line.me.id).unwrap_or_default(), username: &line.me.username, names: &names };
+    let patterns = patterns(config, agents.entry(agent));
+    let fits = |text: &str| patterns.iter().filter_map(|one| Pattern::read(one)).any(|one| one.fits(text));
+    mention::is_meant(&said, &bot, (!patterns.is_empty()).then_some(&fits as &dyn Fn(&str) -> bool))
+}
+
+/// The agent's own, else those of all.
+fn patterns<'a>(config: &'a Config, agent: Option<&'a Value>) -> Vec<&'a str> {
+    let own = agent.and_then(|agent| agent.get("groupChat")?.get("mentionPatterns"));
+    let list = own.or_else(|| config.get("messages.groupChat.mentionPatterns"));
+    list.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect()
+}
+
+/// Tells what of the configuration cannot work as it is written, once an account's life.
+pub fn tell(line: &Line, account: &Account) {
+    let config = account.config;
+    let agents = line.agents(config);
+    let mut all = patterns(config, None);
+    for id in agents.ids() {
+        all.extend(patterns(config, agents.entry(&id)));
+    }
+    crate::order::sort(&mut all);
+    all.dedup();
+    for pattern in unsupported(&all) {
+        let pattern = crate::logging::quoted(pattern);
+        log::warn!(target: "telegram", "[{}] mentionPatterns: {pattern} is not understood and fits nothing: see COMPATIBILITY.md", line.name());
+    }
+    let Some((groups, place)) = account.set("groups") else { return };
+    let listed = groups.as_object().into_iter().flatten();
+    let reads = |group: &Value| group.get("requireMention") == Some(&Value::Bool(false));
+    for (id, _) in listed.filter(|(_, group)| reads(group) && !line.me.reads_all) {
+        let key = format!("{place}.{id}.requireMention");
+        line.house.board().passed_over(line.house.login(), id, "", "privacy-mode", &key);
+        log::warn!(target: "telegram", "[{}] {key} is false, but @{} is in privacy mode: Telegram shows it mentions and commands only, unless it is an admin. Turn it off by /setprivacy at @BotFather, then remove the bot from the group and add it again", line.name(), line.me.username);
+    }
+}
