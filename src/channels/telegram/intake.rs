@@ -14,7 +14,7 @@ use crate::calls::Provenance;
 use crate::calls::stream::Stream;
 use crate::channels::accounts::Account;
 use crate::channels::gate::{Kind, Verdict};
-use crate::channels::house::{Accepted, Turn};
+use crate::channels::house::{Accepted, Place, Turn};
 use crate::deliveries::Inbound;
 use crate::error::{Kind as Failure, Result};
 use serde_json::Value;
@@ -130,7 +130,7 @@ fn ask(line: &Line, joined: &Joined, account: &Account, typed: &Typed, provenanc
         scopes: scopes(provenance),
         sender: format!("telegram:{}", message.sender.id().unwrap_or_default()),
         session: place.route.session_key.clone(),
-        to: place::at(message.chat.id, message.topic),
+        to: Place { reply_to: reply_to(message), ..place::at(message.chat.id, message.topic) },
         text: if is_typed { typed.text.to_string() } else { envelope::text(message) },
         envelope: (before, envelope.behind()),
         attachments: joined.attachments.clone(),
@@ -161,6 +161,11 @@ fn ask(line: &Line, joined: &Joined, account: &Account, typed: &Typed, provenanc
             joined.pass_over(line)
         }
     }
+}
+
+/// What the answer may be an answer to; a button's words are no message.
+fn reply_to(message: &Message) -> Option<String> {
+    (message.id != 0).then(|| message.id.to_string())
 }
 
 /// What is said to who stopped what went on.
