@@ -152,7 +152,7 @@ impl Run {
     pub(super) fn is_collectable(&self) -> bool {
         self.new.origin.surface.queues
             && matches!(self.doing, Doing::Answer)
-            && (self.new.extra_system.is_none() || self.new.origin.surface.delivers)
+            && (self.new.extra_system.is_none() || self.new.origin.address.is_some())
     }
 }
 
