@@ -12,6 +12,8 @@ use serde_json::{Map, Value};
 /// Largest file of jobs that is counted, bytes and values.
 const MAX_JOBS: u64 = 4 * 1024 * 1024;
 const MAX_VALUES: usize = 100_000;
+/// Channels that are here.
+pub const CHANNELS: [&str; 1] = ["telegram"];
 /// Names that are told of a kind; of more only the number.
 const MOST_NAMES: usize = 6;
 
@@ -150,6 +152,7 @@ fn channels(config: &Config, env: &Env) -> Option<String> {
         |name: &str, value: &Value| name != "defaults" && value.get("enabled") != Some(&Value::Bool(false));
     let mut found: Vec<String> =
         map.filter(|(name, value)| is_meant(name, value)).map(|(name, _)| name.clone()).collect();
+    found.retain(|name| !CHANNELS.contains(&name.as_str()));
     // A number that was linked runs in the original without a section of its own.
     let linked = env.state_dir.join("credentials").join("whatsapp");
     let is_linked = std::fs::read_dir(linked).is_ok_and(|mut accounts| accounts.next().is_some());

@@ -18,6 +18,8 @@ mod busy;
 #[cfg(test)]
 mod channels;
 #[cfg(test)]
+mod channels_cli;
+#[cfg(test)]
 mod cli;
 #[cfg(test)]
 mod commands;

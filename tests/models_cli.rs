@@ -297,7 +297,7 @@ fn a_fallback_is_told_by_agent_status_and_sessions() {
 fn delivering_is_refused_and_unknown_levels_are_named() {
     let gateway = Gateway::plain();
     let (_, stderr) = fails(&gateway, &["agent", "-m", "hi", "--deliver"]);
-    assert!(stderr.contains("leave out --deliver"), "{stderr}");
+    assert!(stderr.contains("nowhere to deliver to"), "{stderr}");
     let (_, stderr) = fails(&gateway, &["agent", "-m", "hi", "--thinking", "lots"]);
     assert!(stderr.contains("xhigh"), "{stderr}");
     let (_, stderr) = fails(&gateway, &["agent", "-m", "hi", "--agent", "nobody"]);

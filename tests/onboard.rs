@@ -171,8 +171,8 @@ fn the_wizard_asks_on_a_terminal() {
     like.args(["-qec", &line, "/dev/null"]).env("SHELL", "/bin/sh");
     let mut child = retarget(&like, "/usr/bin/script").spawn().unwrap();
     // Go on; not the usual settings; here; the default workspace; the built-in model; port; loopback; token; a
-    // secret of one's own; no service.
-    let answers = format!("y\nn\n1\n\nopenclaw/builtin\n{port}\n1\n1\ncanary-typed-token\nn\n");
+    // secret of one's own; no bot; no service.
+    let answers = format!("y\nn\n1\n\nopenclaw/builtin\n{port}\n1\n1\ncanary-typed-token\nn\nn\n");
     child.stdin.take().unwrap().write_all(answers.as_bytes()).unwrap();
     let output = child.wait_with_output().unwrap();
     let shown = text(&output).0;

@@ -67,7 +67,7 @@ fn strangers_of_the_original_are_listed_and_let_in() {
     assert!(output.status.success());
     assert_eq!(String::from_utf8(output.stdout).unwrap(), "Approved telegram sender 1001.\n");
     let stderr = String::from_utf8(output.stderr).unwrap();
-    assert!(stderr.starts_with("Failed to notify requester: no channel is connected"), "{stderr}");
+    assert!(stderr.starts_with("Failed to notify requester: "), "{stderr}");
     // As the original reads and writes them.
     assert_eq!(read(&dir, "telegram-allowFrom.json"), json!({"version": 1, "allowFrom": ["7", "1001"]}));
     assert_eq!(read(&dir, "telegram-pairing.json"), json!({"version": 1, "requests": []}));

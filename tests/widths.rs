@@ -162,6 +162,7 @@ fn n_34_the_wizard_fits_and_asks_again() {
             ("How do clients prove themselves?", "password"),
             ("The password", ""),
             ("does not start without a password", "canary-typed-password"),
+            ("Connect a Telegram bot?", "n"),
             ("Install the service", "n"),
         ],
     );

@@ -2,6 +2,7 @@
 //! beside it.
 use crate::agents::routing::account_name;
 use crate::config::{Config, Issue};
+use crate::error::{Error, Result};
 use crate::session_key::normalise_agent_id;
 use serde_json::Value;
 
@@ -75,6 +76,42 @@ impl<'a> Account<'a> {
         self.config
             .mistake(&self.own_place(""))
             .or_else(|| self.config.mistake(&format!("channels.{}", self.channel)))
+    }
+
+    /// An account that the configuration does not have is a slip of the pen.
+    pub fn check_known(&self) -> Result<()> {
+        let ids = ids(self.config, self.channel);
+        if ids.contains(&self.id) {
+            return Ok(());
+        }
+        let id = crate::logging::quoted(&self.id);
+        Err(Error::invalid(format!("{} has no account {id}; it has {}", self.channel, ids.join(", "))))
+    }
+
+    /// Its key in `accounts`, be it there yet or not; `None` where the channel's own keys are its.
+    pub fn key(&self) -> Option<String> {
+        let is_alone = self.id == DEFAULT && self.is_first_listed();
+        self.written.map(str::to_string).or_else(|| (!is_alone).then(|| self.id.clone()))
+    }
+
+    /// Whether no account of the channel is listed yet.
+    pub fn is_first_listed(&self) -> bool {
+        keys(self.config, self.channel).next().is_none()
+    }
+
+    /// Where its keys stand.
+    pub fn path(&self) -> Vec<&str> {
+        match self.written {
+            Some(written) => vec!["channels", self.channel, "accounts", written],
+            None if self.key().is_none() => vec!["channels", self.channel],
+            None => vec!["channels", self.channel, "accounts", &self.id],
+        }
+    }
+
+    /// Whether the key is written where its own keys stand.
+    pub fn has_own(&self, key: &str) -> bool {
+        let at = if self.key().is_some() { self.own() } else { self.top() };
+        at.is_some_and(|at| at.get(key).is_some())
     }
 
     pub(super) fn top(&self) -> Option<&'a Value> {

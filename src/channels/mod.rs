@@ -10,6 +10,7 @@ pub mod gate;
 mod graphemes;
 pub mod house;
 pub mod ids;
+pub mod issues;
 mod levels;
 mod markdown;
 pub mod mention;
@@ -23,6 +24,7 @@ pub mod told;
 use crate::config::Config;
 use crate::env::Env;
 use crate::error::Result;
+use crate::settings::Secret;
 use accounts::Account;
 use house::{House, Place};
 use serde_json::{Map, Value};
@@ -46,6 +48,8 @@ pub struct Channel {
     pub target: fn(&str) -> Result<Place>,
     /// Asks the platform about an account, for this long at most: `probe` and `audit` of its row.
     pub probe: fn(&Account, &Env, Duration) -> Map<String, Value>,
+    /// Tries a token of an account before it is written; the name that it signs in as. `Unavailable` when nobody can say.
+    pub sign_in: fn(&Account, &Secret, Duration) -> Result<String>,
 }
 
 /// All of them.

@@ -114,7 +114,8 @@ pub fn told_twin(account: &Account, first: &str) -> String {
     )
 }
 
-fn from_file(env: &Env, path: &str, place: &str) -> Token {
+/// The token of a file; `place` is the key that names it.
+pub fn from_file(env: &Env, path: &str, place: &str) -> Token {
     let file = env.expand(path);
     let text =
         files::read_bytes(&file, MAX_TOKEN).map(|bytes| String::from_utf8_lossy(&bytes).trim().to_string());

@@ -33,6 +33,7 @@ pub const COMMAND: Command = Command {
     examples: &[
         ("openclaw agent --message \"hello\"", "Ask in the main session and stream the answer"),
         ("openclaw agent -m \"sum up\" --session-key notes --json", "Print the final response as JSON"),
+        ("openclaw agent -m report --deliver --reply-to 1001", "Send the answer to a chat too"),
         ("openclaw agent -m /stop", "Stop the run of the main session"),
     ],
     failure: "",
@@ -60,16 +61,13 @@ const FLAGS: &[Flag] = &[
     Flag::switch("no-wait", "Print the acceptance and do not wait for the answer"),
     Flag::switch("stream", "Stream the answer even when stdout is not a terminal"),
     Flag::switch("no-stream", "Print the answer when it is complete"),
-    Flag::switch("deliver", CHANNELS),
-    Flag::value("channel", "<channel>", CHANNELS).quiet(),
-    Flag::value("reply-to", "<destination>", CHANNELS).quiet(),
-    Flag::value("reply-channel", "<channel>", CHANNELS).quiet(),
-    Flag::value("reply-account", "<id>", CHANNELS).quiet(),
+    Flag::switch("deliver", "Send the answer on a channel too: where the session was last, or as named"),
+    Flag::value("reply-to", "<destination>", "Deliver to this chat"),
+    Flag::value("reply-channel", "<channel>", "Deliver on this channel"),
+    Flag::value("reply-account", "<id>", "Deliver by this account"),
+    Flag::value("channel", "<channel>", "Mean this channel with --to, and with --deliver"),
     JSON,
 ];
-
-/// What the options are for that deliver an answer elsewhere.
-const CHANNELS: &str = "For channels, which this version does not have";
 
 const DEFAULT_TIMEOUT_S: u64 = 600;
 /// How long connecting may take when the run itself has no limit.
@@ -143,9 +141,7 @@ fn params(args: &Args, key: &str, limit_s: u64) -> Result<Map<String, Value>> {
         }
     }
     if args.has("deliver") {
-        let text =
-            "this version has no channels to deliver to: leave out --deliver, the answer is printed here";
-        return Err(Error::usage(text));
+        params.insert("deliver".into(), true.into());
     }
     Ok(params)
 }

@@ -3,9 +3,16 @@
 const INSTEAD: &[(&[&str], &str)] = &[
     (&["tui", "chat", "terminal"], "use `openclaw agent --message TEXT`, which streams the answer"),
     (
-        &["message", "channels", "channel", "directory", "login", "logout", "clawbot", "voicecall"],
-        "there are no chat channels; `openclaw agent --message TEXT` talks to the agent",
+        &["channel", "directory", "login", "logout", "channels capabilities", "channels resolve"],
+        "`openclaw channels` shows the bots, `channels add` and `channels logout` change them",
     ),
+    (&["channels logs"], "`openclaw logs --grep telegram` shows the lines about a channel"),
+    (
+        &["message read", "message search", "message pins", "message reactions"],
+        "Telegram shows bots no history; `openclaw sessions` lists what was talked about with the agent",
+    ),
+    (&["message broadcast"], "call `openclaw message send` for each target"),
+    (&["clawbot", "voicecall"], "there are no calls; `openclaw agent --message TEXT` talks to the agent"),
     (&["qr"], "`openclaw devices list` shows the devices that wait, `devices approve` lets one in"),
     (&["cron"], "it runs no jobs; let the machine's cron run `openclaw agent --message TEXT`"),
     (&["update", "upgrade"], "install the new one as this one was, then `openclaw gateway restart`"),

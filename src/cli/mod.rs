@@ -7,6 +7,7 @@ mod agent;
 mod agents;
 mod applied;
 mod backup;
+mod channels;
 mod complete;
 mod config;
 mod dashboard;
@@ -20,6 +21,7 @@ mod instead;
 mod interrupt;
 pub mod link;
 mod logs;
+mod message;
 mod models;
 mod onboard;
 mod pairing;
@@ -162,6 +164,13 @@ pub const COMMANDS: &[Command] = &[
     backup::CREATE,
     backup::RESTORE,
     backup::VERIFY,
+    channels::COMMAND,
+    channels::add::ADD,
+    channels::LIST,
+    channels::remove::LOGIN,
+    channels::remove::LOGOUT,
+    channels::remove::REMOVE,
+    channels::status::STATUS,
     complete::COMMAND,
     config::DIFF,
     config::FILE,
@@ -202,6 +211,11 @@ pub const COMMANDS: &[Command] = &[
     gateway::usage::COMMAND,
     status::health::COMMAND,
     logs::COMMAND,
+    message::DELETE,
+    message::EDIT,
+    message::POLL,
+    message::REACT,
+    message::SEND,
     models::status::COMMAND,
     models::aliases::COMMAND,
     models::aliases::ADD,
@@ -232,8 +246,9 @@ pub const COMMANDS: &[Command] = &[
 pub const TASKS: &[(&str, &[&str])] = &[
     ("Start here", &["onboard", "agent", "status", "doctor"]),
     ("The gateway", &["gateway", "health", "logs", "dashboard", "daemon"]),
+    ("Channels", &["channels", "message", "pairing"]),
     ("Models, agents and sessions", &["models", "agents", "sessions"]),
-    ("Settings and safety", &["setup", "configure", "config", "devices", "pairing", "security", "backup"]),
+    ("Settings and safety", &["setup", "configure", "config", "devices", "security", "backup"]),
     ("For scripts", &["completion", "protocol"]),
 ];
 
@@ -244,6 +259,7 @@ pub const GROUPS: &[(&str, &str)] = &[
     ("daemon", "The same as gateway install, uninstall, start, stop, restart"),
     ("devices", "Manage paired devices and their tokens"),
     ("gateway diagnostics", "Gather what a bug report needs"),
+    ("message", "Send, edit and take back messages on a channel"),
     ("pairing", "Let in strangers who write to a bot"),
     ("protocol", "Show the wire protocol's schemas"),
     ("security", "Look for what others could get at"),

@@ -5,6 +5,7 @@
 //! changed by them, and no text in a language is understood. A finding may carry a `Fix`, which is data: it can be
 //! shown before it is done. Findings name places and lengths of secrets, never the secrets.
 mod access;
+mod channels;
 mod config;
 mod fix;
 mod machine;
@@ -92,6 +93,12 @@ use Severity::{Error, Info, Warning};
 /// Every check, sorted by id.
 #[rustfmt::skip]
 pub const CHECKS: &[Check] = &[
+    check("channels.allow_from", Warning, "Entries of a channel's list let nobody in", channels::allow_from),
+    check("channels.groups", Warning, "Groups of a channel are not named by their ids", channels::groups),
+    check("channels.platform", Warning, "A channel's platform has something to say", channels::platform),
+    guard("channels.public", Warning, "A bot answers everybody", channels::public),
+    check("channels.token", Error, "An account of a channel has no token", channels::token),
+    check("channels.twin", Error, "Two accounts have one token", channels::twin),
     check("clock.wrong", Warning, "The clock seems to be wrong", machine::clock),
     check("clock.zone", Warning, "A time zone is unknown", machine::zone),
     check("config.invalid", Error, "The configuration has mistakes", config::invalid),

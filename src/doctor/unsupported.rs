@@ -84,12 +84,12 @@ mod tests {
     fn n_2_each_feature_that_is_asked_for_is_a_finding_and_nothing_claims_that_it_works() {
         let dir = Dir::new();
         let text = "{gateway: {mode: 'local', auth: {token: 'sixteen-letters-'}, tailscale: {mode: 'funnel'}},
-            channels: {telegram: {botToken: 'x'}, whatsapp: {}}, hooks: {enabled: true, token: 'short', path: '/'},
+            channels: {discord: {token: 'x'}, whatsapp: {}}, hooks: {enabled: true, token: 'short', path: '/'},
             tools: {elevated: {enabled: true, allowFrom: {telegram: ['*']}}}, logging: {redactSensitive: 'off'}}";
         dir.write("openclaw.json", text);
         let all = ["unsupported.channels", "unsupported.exec", "unsupported.hooks", "unsupported.tailscale"];
         assert_eq!(ids(&dir, &[], "unsupported"), all);
-        assert!(found(&dir, &[], "unsupported.channels")[0].1.starts_with("2 channels (telegram, whatsapp)"));
+        assert!(found(&dir, &[], "unsupported.channels")[0].1.starts_with("2 channels (discord, whatsapp)"));
         for claimed in ["gateway", "hooks", "tools", "logging"] {
             assert!(ids(&dir, &[], claimed).is_empty(), "{claimed}");
         }

@@ -97,7 +97,7 @@ pub fn logout(shared: &Shared, _caller: &Caller, params: Value) -> Result<Payloa
     let named = account_id.as_deref().map(str::trim).filter(|id| !id.is_empty());
     let default = || accounts::default_id(&config, channel.id, &shared.agents().default_id());
     let account = Account::of(&config, channel.id, &named.map_or_else(default, str::to_string));
-    check_known(&account)?;
+    account.check_known()?;
     if config.mistake("channels").is_some() || account.mistake().is_some() {
         return Err(Error::unavailable("config invalid; fix it before logging out"));
     }
@@ -134,14 +134,4 @@ fn await_end(shared: &Shared, login: &Login) -> Result<()> {
     }
     shared.board.set(login, |row| row.last_error = Some("logged out".to_string()));
     Ok(())
-}
-
-/// An account that the configuration does not have is a slip of the pen.
-pub fn check_known(account: &Account) -> Result<()> {
-    let ids = accounts::ids(account.config, account.channel);
-    if ids.contains(&account.id) {
-        return Ok(());
-    }
-    let (channel, id) = (account.channel, crate::logging::quoted(&account.id));
-    Err(Error::invalid(format!("{channel} has no account {id}; it has {}", ids.join(", "))))
 }

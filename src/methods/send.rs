@@ -2,7 +2,6 @@
 //!
 //! What cannot go out now is refused with what helps; nothing is queued that nobody would carry. The idempotency key
 //! makes it once, also over a restart (`state/posting.rs`).
-use super::channels::check_known;
 use crate::agents::routing::{self, Inbound, PeerKind};
 use crate::calls::Call;
 use crate::channels::accounts::{self, Account};
@@ -196,7 +195,7 @@ pub(super) fn route(state: &State, channel: Option<&str>, account: Option<&str>,
     };
     let default = || accounts::default_id(&config, channel.id, &state.sessions.rules().default_agent);
     let account = Account::of(&config, channel.id, &filled(account).unwrap_or_else(default));
-    check_known(&account)?;
+    account.check_known()?;
     let place = (channel.target)(to)?;
     let label = channel.label;
     if !account.is_enabled() {

@@ -74,4 +74,5 @@ pub const CHANNEL: Channel = Channel {
     run: run::run,
     target: target::read,
     probe: probe::probe,
+    sign_in: probe::sign_in,
 };

@@ -7,7 +7,9 @@ use crate::cancel::Cancel;
 use crate::channels::accounts::Account;
 use crate::channels::told::unmentioned;
 use crate::env::Env;
+use crate::error::Error;
 use crate::json::{Put, json};
+use crate::settings::Secret;
 use serde_json::{Map, Value};
 use std::time::{Duration, Instant};
 
@@ -42,12 +44,27 @@ pub fn probe(account: &Account, env: &Env, time: Duration) -> Map<String, Value>
     row
 }
 
+/// The name of the bot with this token.
+pub fn sign_in(account: &Account, secret: &Secret, time: Duration) -> Result<String, Error> {
+    let token = BotToken::read(secret)?;
+    let bot = Bot::new(token, account.str("apiRoot").unwrap_or(ROOT), account.str("proxy"))?;
+    let end = Instant::now() + time;
+    let mut probe = Probe { bot, cancel: Cancel::with_deadline(end), end };
+    match probe.call("getMe", &json!({})) {
+        Ok(me) => Ok(me.get("username").and_then(Value::as_str).unwrap_or_default().to_string()),
+        Err((Some(401 | 404), _)) => Err(Error::invalid(
+            "Telegram does not know this bot token: copy it again from @BotFather, or write /token to it for a new one",
+        )),
+        Err((_, text)) => Err(Error::unavailable(text)),
+    }
+}
+
 /// A status of the Bot API, where it answered, and a sentence.
 type Failure = (Option<i64>, String);
 
 impl Probe {
     fn open(account: &Account, env: &Env, end: Instant) -> Result<Probe, Failure> {
-        let local = |e: crate::error::Error| (None, e.message().to_string());
+        let local = |e: Error| (None, e.message().to_string());
         let token = account.token(env);
         let secret = token.secret.ok_or_else(|| (None, token.problem.unwrap_or("no bot token".into())))?;
         let token = BotToken::read(&secret).map_err(local)?;

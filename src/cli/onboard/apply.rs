@@ -3,7 +3,7 @@
 use super::report;
 use super::report::Outcome;
 use super::{Mode, Plan};
-use super::{check, port, setup};
+use super::{channel, check, port, setup};
 use crate::cli::link::target::Target;
 use crate::cli::models::set::{self, Choice};
 use crate::cli::parse::Args;
@@ -42,6 +42,9 @@ pub fn carry_out(context: &Context, plan: &Plan, as_json: bool) -> Result<()> {
         if let Some(workspace) = &workspace {
             context.out.line(format!("Workspace OK: {}", env.display(workspace)));
             context.out.line(format!("Model: {}", catalogue::chosen(&after)));
+            if let Some(bot) = &plan.bot {
+                context.out.line(channel::told(env, bot));
+            }
         }
     }
     let installed = plan.install && !is_remote;
@@ -107,6 +110,9 @@ fn settle(
     }
     if let Some(model) = model {
         model.put(draft)?;
+    }
+    if let Some(bot) = &plan.bot {
+        channel::put(draft, before, env, bot)?;
     }
     let config = judged(draft);
     fits(plan, env, &config).map_err(|e| Error::usage(e.message()))?;

@@ -1,7 +1,7 @@
 //! `openclaw configure`: the questions of `onboard`, a section at a time.
 use super::Plan;
 use super::ask::Asker;
-use super::{apply, port, questions};
+use super::{apply, channel, port, questions};
 use crate::cli::parse::Args;
 use crate::cli::{Command, Context, Flag, far};
 use crate::config::Config;
@@ -16,7 +16,7 @@ pub const COMMAND: Command = Command {
     flags: &[&[Flag::value(
         "section",
         "<name>",
-        "Ask for workspace, model, gateway, daemon or health; may be repeated",
+        "Ask for workspace, model, gateway, daemon, health or channels; may be repeated",
     )]],
     examples: &[
         ("openclaw configure", "Choose what to change"),
@@ -33,7 +33,7 @@ const SECTIONS: [(&str, &str); 8] = [
     ("gateway", "port, address and credentials"),
     ("daemon", "the service that keeps the gateway running"),
     ("health", "a look at whether it works"),
-    ("channels", ""),
+    ("channels", "a Telegram bot"),
     ("skills", ""),
     ("web", ""),
 ];
@@ -79,6 +79,7 @@ fn run(context: &Context, args: &Args) -> Result<()> {
                 plan.install = asker.yes("Install the service, so that the gateway always runs?", true)?
             }
             "health" => plan.check = true,
+            "channels" => channel::ask(&mut asker, context, &config, &mut plan)?,
             other => context.out.line(format!("{other}: nothing to ask; see `openclaw config get {other}`")),
         }
     }

@@ -4,6 +4,7 @@
 //! What exists stays unless an answer or an option says otherwise, and each replacement is told.
 pub mod apply;
 pub mod ask;
+pub mod channel;
 pub mod check;
 pub mod configure;
 pub mod port;
@@ -68,7 +69,7 @@ pub const FLAGS: &[Flag] = &[
     Flag::switch("install-daemon", "Install the service that keeps the gateway running"),
     Flag::switch("no-install-daemon", "Do not install it"),
     Flag::switch("skip-health", "Do not check that the gateway works"),
-    Flag::switch("skip-channels", "Accepted without effect").quiet(),
+    Flag::switch("skip-channels", "Ask nothing about a Telegram bot"),
     Flag::switch("skip-skills", "Accepted without effect").quiet(),
     Flag::switch("skip-ui", "Accepted without effect").quiet(),
     JSON,
@@ -88,6 +89,7 @@ pub struct Plan {
     pub auth: Option<String>,
     pub token: Option<String>,
     pub password: Option<String>,
+    pub bot: Option<channel::Bot>,
     pub install: bool,
     pub check: bool,
     /// Whether what is missing is written down, not only what a gateway needs.
@@ -162,6 +164,7 @@ pub fn from_options(args: &Args) -> Result<Plan> {
         auth,
         token: text("gateway-token"),
         password: text("gateway-password"),
+        bot: None,
         install: args.has("install-daemon") && !args.has("no-install-daemon"),
         check: !args.has("skip-health"),
         whole: true,

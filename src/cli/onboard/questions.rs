@@ -3,7 +3,7 @@
 //! What an option already said is not asked. Defaults are what is configured now, so that empty answers change
 //! nothing.
 use super::ask::Asker;
-use super::{Mode, Plan, apply, checked_key, number, port};
+use super::{Mode, Plan, apply, channel, checked_key, number, port};
 use crate::cli::Context;
 use crate::cli::gateway::status::stranger;
 use crate::cli::models::scan;
@@ -66,6 +66,9 @@ pub fn everything(
     {
         context.out.line(who);
         port_of(asker, context, config, &mut plan)?;
+    }
+    if !args.has("skip-channels") {
+        channel::ask(asker, context, config, &mut plan)?;
     }
     let is_decided = args.has("install-daemon") || args.has("no-install-daemon");
     if !is_decided {

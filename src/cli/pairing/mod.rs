@@ -1,9 +1,10 @@
 //! `openclaw pairing ...`: strangers who wrote to a bot and wait to be let in.
 //!
 //! Works on the files of the gateway's host, which the gateway reads at the next message; no gateway is asked.
+use super::link::rpc;
 use super::parse::Args;
 use super::{Command, Context, Flag, JSON, Positional, far};
-use crate::channels::pairing::{Pairing, Request};
+use crate::channels::pairing::{Approved, Pairing, Request};
 use crate::channels::{id_label, names};
 use crate::clock;
 use crate::error::{Error, Result};
@@ -111,13 +112,22 @@ fn approve(context: &Context, args: &Args) -> Result<()> {
         account => format!(" (account {account})"),
     };
     context.out.line(format!("Approved {channel} sender {}{account}.", approved.id));
-    if args.has("notify") {
-        context.out.warn(
-            "Failed to notify requester: no channel is connected in this version, so nothing can be sent; \
-             tell them yourself to write again",
-        );
+    if args.has("notify")
+        && let Err(e) = notify(context, args, &channel, &approved)
+    {
+        context.out.warn(&format!("Failed to notify requester: {}", context.env.display_all(e.message())));
     }
     Ok(())
+}
+
+/// Tells the stranger by the gateway.
+fn notify(context: &Context, args: &Args, channel: &str, approved: &Approved) -> Result<()> {
+    let params = json!({
+        "channel": channel, "accountId": (approved.account.as_str()), "to": (format!("{channel}:{}", approved.id)),
+        "message": "✅ OpenClaw access approved. Send a message to start chatting.", "plain": true,
+        "idempotencyKey": (crate::ids::uuid()?),
+    });
+    rpc::call(context, args, "send", &params).map(drop)
 }
 
 /// The files are those of the gateway's host.

@@ -1,0 +1,110 @@
+//! `openclaw channels remove`, `logout` and `login`: an account is switched off, forgotten or signed out. Only its own
+//! place in the configuration changes.
+use super::{WHICH, channel, here, known};
+use crate::channels::Channel;
+use crate::channels::accounts::Account;
+use crate::channels::token::Source;
+use crate::cli::parse::Args;
+use crate::cli::{Command, Context, Flag, JSON, applied};
+use crate::config::write::{Base, Change, write};
+use crate::env::Env;
+use crate::error::{Error, Result};
+use crate::json::{Put, json};
+use serde_json::{Map, Value};
+
+pub const REMOVE: Command = Command {
+    name: "channels remove",
+    summary: "Switch an account off, or forget it",
+    about: "Without --delete the account is switched off, and everything else of it stays.",
+    flags: &[WHICH, &[Flag::switch("delete", "Take the account out of the configuration"), JSON]],
+    examples: &[
+        ("openclaw channels remove --account work", "Switch a bot off"),
+        ("openclaw channels remove --account work --delete", "Forget it"),
+    ],
+    run: remove,
+    ..super::COMMAND
+};
+
+pub const LOGOUT: Command = Command {
+    name: "channels logout",
+    summary: "Take an account's token out of the configuration",
+    about: "Only this account ends. A token in a file or a variable stays there.",
+    flags: &[WHICH, &[JSON]],
+    examples: &[("openclaw channels logout --account work", "Sign a bot out")],
+    run: logout,
+    ..super::COMMAND
+};
+
+pub const LOGIN: Command = Command {
+    name: "channels login",
+    summary: "Sign in to a channel by a code on a phone",
+    about: "For channels that are linked so; Telegram bots sign in with a token (channels add).",
+    flags: &[WHICH],
+    examples: &[("openclaw channels login --channel telegram", "Learn how to sign in to Telegram")],
+    run: login,
+    ..super::COMMAND
+};
+
+fn login(_context: &Context, args: &Args) -> Result<()> {
+    let id = channel(args)?.id;
+    Err(Error::usage(format!(
+        "Channel {id} does not support login: its bots sign in with a token, `openclaw channels add --channel {id}`"
+    )))
+}
+
+fn remove(context: &Context, args: &Args) -> Result<()> {
+    let (config, env) = here(context, args)?;
+    let channel = channel(args)?;
+    let account = known(args, &config, &env, channel)?;
+    let own = account.path();
+    let is_deleted = args.has("delete");
+    match is_deleted {
+        true if own.len() > 2 => change(context, &env, Change::Remove(&own))?,
+        true => {
+            let mut section = Map::new();
+            ["botToken", "tokenFile"].into_iter().for_each(|name| section.put(name, Value::Null));
+            section.put("enabled", false);
+            let mut channels = Map::new();
+            channels.put(channel.id, section);
+            change(context, &env, Change::Merge(&json!({"channels": channels}).to_string()))?;
+        }
+        false => {
+            let path: Vec<&str> = own.into_iter().chain(["enabled"]).collect();
+            change(context, &env, Change::Set(&path, &Value::Bool(false)))?;
+        }
+    }
+    tell(context, args, channel, &account, if is_deleted { "Deleted" } else { "Disabled" });
+    Ok(())
+}
+
+fn logout(context: &Context, args: &Args) -> Result<()> {
+    let (config, env) = here(context, args)?;
+    let channel = channel(args)?;
+    let account = known(args, &config, &env, channel)?;
+    let Some(path) = account.token_path() else {
+        let whence = match account.source(&env) {
+            Source::TokenFile => "its token is in a file (tokenFile): remove that, or use `channels remove`",
+            Source::Env => "its token is in TELEGRAM_BOT_TOKEN: take it out of the gateway's environment",
+            _ => "it has no token",
+        };
+        return Err(Error::invalid(format!("{} account {}: {whence}", channel.label, account.id)));
+    };
+    change(context, &env, Change::Remove(&path))?;
+    tell(context, args, channel, &account, "Logged out");
+    Ok(())
+}
+
+fn change(context: &Context, env: &Env, change: Change) -> Result<()> {
+    applied::wait_for(context, || write(env, change, Base::Present, true)).map(drop)
+}
+
+fn tell(context: &Context, args: &Args, channel: &Channel, account: &Account, done: &str) {
+    if args.has("json") {
+        let id = account.id.as_str();
+        let word = done.to_lowercase();
+        return context
+            .out
+            .json(&json!({"ok": true, "channel": (channel.id), "accountId": id, "done": word}));
+    }
+    context.out.line(format!("{done} {} account \"{}\".", channel.label, account.id));
+}

@@ -1,0 +1,120 @@
+//! The questions about a Telegram bot, and what their answers write. The token is tried before anything is written.
+use super::Plan;
+use super::ask::Asker;
+use crate::agents::Agents;
+use crate::channels::accounts::{self, Account};
+use crate::channels::ids::{Senders, user};
+use crate::channels::token::Source;
+use crate::channels::{self, CHANNELS, Channel};
+use crate::cli::Context;
+use crate::cli::channels::add::{self, Tried};
+use crate::config::Config;
+use crate::config::edit::Draft;
+use crate::env::Env;
+use crate::error::{Error, Result};
+use serde_json::Value;
+
+/// A bot that is to be connected.
+#[derive(Clone)]
+pub struct Bot {
+    tried: Tried,
+    /// Who is let in from the beginning.
+    owner: Option<u64>,
+}
+
+const CHANNEL: Option<&Channel> = CHANNELS.first();
+
+fn account<'a>(config: &'a Config, env: &Env, channel: &Channel) -> Account<'a> {
+    let id = accounts::default_id(config, channel.id, &Agents::of(config, env).default_id());
+    Account::of(config, channel.id, &id)
+}
+
+/// Asks whether there is a bot, for its token and its owner.
+pub fn ask(asker: &mut Asker, context: &Context, config: &Config, plan: &mut Plan) -> Result<()> {
+    let (Some(channel), env) = (CHANNEL, &context.env) else { return Ok(()) };
+    let account = account(config, env, channel);
+    let is_there = channels::is_on(config, channel.id) && account.source(env) != Source::None;
+    let question = match is_there {
+        true => format!("Give the {} bot another token?", channel.label),
+        false => format!("Connect a {} bot?", channel.label),
+    };
+    if !asker.yes(&question, false)? {
+        return Ok(());
+    }
+    let tried = add::ask(asker, context, env, &account, channel)?;
+    context.out.line("Whoever writes to the bot first gets a code, by which you let him in on this machine.");
+    let question = format!("Your numeric {} id, to be let in without (empty: by a code)", channel.label);
+    let owner = asker.valid(&question, "", |answer| match user(answer.trim()) {
+        Some(id) => Ok(Some(id)),
+        None if answer.trim().is_empty() => Ok(None),
+        None => Err(Error::usage("an id is a number, as 123456789; names can change hands")),
+    })?;
+    plan.bot = Some(Bot { tried, owner });
+    Ok(())
+}
+
+/// Writes the answers into the draft.
+pub fn put(draft: &mut Draft, config: &Config, env: &Env, bot: &Bot) -> Result<()> {
+    let Some(channel) = CHANNEL else { return Ok(()) };
+    let account = account(config, env, channel);
+    let patch = add::patch(&account, &bot.tried.given, None)?;
+    merge(draft, &mut Vec::new(), &patch)?;
+    let listed = account.get("allowFrom").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    if let Some(id) = bot.owner.filter(|id| !Senders::read(listed).names(Some(*id))) {
+        let path: Vec<&str> = account.path().into_iter().chain(["allowFrom"]).collect();
+        draft.append(&path, &id.to_string().into())?;
+    }
+    Ok(())
+}
+
+fn merge<'a>(draft: &mut Draft, path: &mut Vec<&'a str>, patch: &'a Value) -> Result<()> {
+    match patch {
+        Value::Object(members) if !members.is_empty() => members.iter().try_for_each(|(name, value)| {
+            path.push(name);
+            let done = merge(draft, path, value);
+            path.pop();
+            done
+        }),
+        Value::Null => draft.remove(path),
+        value => draft.set(path, value.clone()),
+    }
+}
+
+/// What is said at the end.
+pub fn told(env: &Env, bot: &Bot) -> String {
+    let name = bot.tried.bot.as_deref();
+    match bot.owner {
+        Some(_) => format!(
+            "Write to {}: it knows you.",
+            name.map_or("the bot".to_string(), |name| format!("@{name}"))
+        ),
+        None => add::next(env, CHANNEL.map_or("", |channel| channel.id), name),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::channels::add::Given;
+    use crate::config::testing::Dir;
+    use crate::settings::Secret;
+
+    #[test]
+    fn the_answers_are_written_where_the_account_stands() {
+        let dir = Dir::new();
+        for (text, want) in [
+            ("{} // mine", r#""telegram""#),
+            ("{channels: {telegram: {accounts: {work: {botToken: '1:x'}}}}} // mine", r#"work"#),
+        ] {
+            let config = dir.config(text);
+            let mut draft = Draft::of(text);
+            let tried = Tried { given: Given::Token(Secret::new("2:y")), bot: None };
+            put(&mut draft, &config, &dir.env(&[]), &Bot { tried, owner: Some(1001) }).unwrap();
+            let after = dir.config(draft.text());
+            let account = account(&after, &dir.env(&[]), CHANNEL.unwrap());
+            assert!(draft.text().contains("// mine") && draft.text().contains(want), "{}", draft.text());
+            assert_eq!(account.get("allowFrom").unwrap().to_string(), r#"["1001"]"#);
+            assert_eq!(account.get("botToken").unwrap(), "2:y");
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! Checks of the channels: tokens, who may write, groups; and, where the gateway was asked too, what the platforms say.
+use super::{Ctx, Finding};
+use crate::channels::accounts::{self, Account};
+use crate::channels::ids::Senders;
+use crate::channels::issues::issues;
+use crate::channels::token::{Source, Token, told_twin, twins};
+use crate::channels::{CHANNELS, Channel, is_on};
+use serde_json::Value;
+use std::time::Duration;
+
+/// How long a platform is waited for.
+const ASKING: Duration = Duration::from_secs(3);
+
+/// The accounts that are to run here.
+fn each(ctx: &Ctx) -> Vec<(&'static Channel, Account<'_>)> {
+    if !ctx.is_readable() || ctx.config.str("gateway.mode") == Some("remote") {
+        return Vec::new();
+    }
+    let on = CHANNELS.iter().filter(|channel| is_on(&ctx.config, channel.id));
+    let all = on.flat_map(|channel| {
+        let ids = accounts::ids(&ctx.config, channel.id).into_iter();
+        ids.map(move |id| (channel, Account::of(&ctx.config, channel.id, &id)))
+    });
+    all.filter(|(_, account)| account.is_enabled()).collect()
+}
+
+pub fn token(ctx: &Ctx) -> Vec<Finding> {
+    let add = ctx.env.command("channels add");
+    let look = |(channel, account): (&Channel, Account)| {
+        let Token { problem, source, .. } = account.token(&ctx.env);
+        let none = || format!("{} account {} has no token", channel.label, account.id);
+        let what = problem.or_else(|| (source == Source::None).then(none))?;
+        Some(Finding::new(what).remedy(format!("`{add} --account {}` asks for one and tries it", account.id)))
+    };
+    each(ctx).into_iter().filter_map(look).collect()
+}
+
+pub fn twin(ctx: &Ctx) -> Vec<Finding> {
+    let all = each(ctx);
+    let tokens: Vec<(String, Token)> =
+        all.iter().map(|(_, account)| (account.id.clone(), account.token(&ctx.env))).collect();
+    let told = |(second, first): (String, String)| {
+        let (_, account) = all.iter().find(|(_, account)| account.id == second)?;
+        Some(Finding::new(told_twin(account, &first)))
+    };
+    twins(&tokens).into_iter().filter_map(told).collect()
+}
+
+fn list<'a>(account: &Account<'a>, key: &str) -> &'a [Value] {
+    account.get(key).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}
+
+/// Entries that let nobody in.
+pub fn allow_from(ctx: &Ctx) -> Vec<Finding> {
+    let look = |(_, account): &(&Channel, Account)| {
+        let of = |key: &'static str| {
+            let misfits = Senders::read(list(account, key)).misfits;
+            let place = account.place(key);
+            let what = format!("{place}: {} let nobody in, only numeric ids do", misfits.join(", "));
+            let remedy = "write to the bot and use the id that it answers with; names can change hands";
+            (!misfits.is_empty() && account.channel == "telegram").then(|| Finding::new(what).remedy(remedy))
+        };
+        ["allowFrom", "groupAllowFrom"].into_iter().filter_map(of).collect::<Vec<_>>()
+    };
+    each(ctx).iter().flat_map(look).collect()
+}
+
+/// Whoever finds the bot may use it.
+pub fn public(ctx: &Ctx) -> Vec<Finding> {
+    let look = |(_, account): (&Channel, Account)| {
+        let is_all = Senders::read(list(&account, "allowFrom")).is_all;
+        let is_open = account.str("dmPolicy") == Some("open") && is_all;
+        let text = format!("{} is open: whoever finds the bot has it answer", account.place("dmPolicy"));
+        is_open.then(|| Finding::new(text).remedy("set dmPolicy to pairing or allowlist"))
+    };
+    each(ctx).into_iter().filter_map(look).collect()
+}
+
+/// Groups are known by their numbers.
+pub fn groups(ctx: &Ctx) -> Vec<Finding> {
+    let look = |(_, account): &(&Channel, Account)| {
+        let groups = account.get("groups").and_then(Value::as_object).into_iter().flatten();
+        let is_odd = |id: &&String| id.as_str() != "*" && id.parse::<i64>().is_err();
+        let odd: Vec<&str> = groups.map(|(id, _)| id).filter(is_odd).map(String::as_str).collect();
+        let what = format!("{}: {} are no numeric group ids", account.place("groups"), odd.join(", "));
+        let status = ctx.env.command("channels status");
+        let remedy = format!("`{status}` shows the ids of groups whose messages were passed over");
+        (!odd.is_empty() && account.channel == "telegram").then(|| Finding::new(what).remedy(remedy))
+    };
+    each(ctx).iter().filter_map(look).collect()
+}
+
+/// What the platforms say of tokens, webhooks, privacy mode and groups. Only where the gateway was asked too.
+pub fn platform(ctx: &Ctx) -> Vec<Finding> {
+    if ctx.reached.as_ref().is_none_or(|reached| reached.outcome.is_err()) {
+        return Vec::new();
+    }
+    let ask = |(channel, account): &(&'static Channel, Account)| {
+        if account.source(&ctx.env) == Source::None {
+            return Vec::new();
+        }
+        let mut row = (channel.probe)(account, &ctx.env, ASKING);
+        let is_hooked = account.str("webhookUrl").is_some();
+        row.insert("mode".into(), (if is_hooked { "webhook" } else { "polling" }).into());
+        row.insert(
+            "allowUnmentionedGroups".into(),
+            (!crate::channels::told::unmentioned(account).is_empty()).into(),
+        );
+        let told = |(what, fix): (String, &'static str)| {
+            let finding = Finding::new(format!("{} account {}: {what}", channel.label, account.id));
+            if fix.is_empty() { finding } else { finding.remedy(fix) }
+        };
+        issues(&row).into_iter().map(told).collect()
+    };
+    each(ctx).iter().flat_map(ask).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::ids;
+    use crate::config::testing::Dir;
+
+    #[test]
+    fn no_channel_of_ours_is_told_to_be_missing() {
+        let ids: Vec<&str> = crate::channels::CHANNELS.iter().map(|channel| channel.id).collect();
+        assert_eq!(ids, crate::unsupported::CHANNELS);
+    }
+
+    #[test]
+    fn accounts_that_cannot_work_are_found() {
+        for (section, want) in [
+            ("{botToken: '1:x'}", &[][..]),
+            ("{}", &["channels.token"]),
+            ("{tokenFile: '/none'}", &["channels.token"]),
+            ("{enabled: false}", &[]),
+            ("{botToken: '1:x', allowFrom: ['@ann', 5]}", &["channels.allow_from"]),
+            ("{botToken: '1:x', groups: {team: {}, '-100': {}, '*': {}}}", &["channels.groups"]),
+            ("{botToken: '1:x', dmPolicy: 'open', allowFrom: ['*']}", &["channels.public"]),
+            ("{accounts: {a: {botToken: '1:x'}, b: {botToken: '1:x'}}}", &["channels.twin"]),
+        ] {
+            let dir = Dir::new();
+            dir.config(&format!("{{channels: {{telegram: {section}}}}}"));
+            assert_eq!(ids(&dir, &[], "channels"), want, "{section}");
+        }
+    }
+}
