@@ -116,7 +116,9 @@ fn n_8_the_wizard_asks_for_another_port_at_once() {
     let dir = home_with(&format!("{{\"gateway\": {{\"port\": {port}}}}}"));
     let start = |args: &[&str]| {
         let mut wizard = gateway::command(&dir);
-        wizard.args(["onboard", "--accept-risk", "--no-install-daemon", "--skip-health"]).args(args);
+        wizard
+            .args(["onboard", "--accept-risk", "--no-install-daemon", "--skip-channels", "--skip-health"])
+            .args(args);
         Terminal::start(wizard, 80)
     };
     let question = "Port of the gateway [";

@@ -3,7 +3,7 @@ use super::Plan;
 use super::ask::Asker;
 use crate::agents::Agents;
 use crate::channels::accounts::{self, Account};
-use crate::channels::ids::{Senders, user};
+use crate::channels::ids::{Senders, Who, user};
 use crate::channels::token::Source;
 use crate::channels::{self, CHANNELS, Channel};
 use crate::cli::Context;
@@ -60,7 +60,7 @@ pub fn put(draft: &mut Draft, config: &Config, env: &Env, bot: &Bot) -> Result<(
     let patch = add::patch(&account, &bot.tried.given, None)?;
     merge(draft, &mut Vec::new(), &patch)?;
     let listed = account.get("allowFrom").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-    if let Some(id) = bot.owner.filter(|id| !Senders::read(listed).names(Some(*id))) {
+    if let Some(id) = bot.owner.filter(|id| !Senders::read(listed).names(Some(Who::Number(*id)))) {
         let path: Vec<&str> = account.path().into_iter().chain(["allowFrom"]).collect();
         draft.append(&path, &id.to_string().into())?;
     }

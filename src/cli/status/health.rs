@@ -154,7 +154,10 @@ fn channel(state: &Value) -> String {
             let took = probe.get("elapsedMs").and_then(Value::as_u64).map(|ms| format!(" ({ms}ms)"));
             format!("ok{}{}", bot.unwrap_or_default(), took.unwrap_or_default())
         }
-        (None, Some(true), None) => "configured".to_string(),
+        (None, Some(true), None) => match state.get("lastError").and_then(Value::as_str) {
+            Some(why) if is("connected") != Some(true) => format!("failed - {why}"),
+            _ => "configured".to_string(),
+        },
         (None, None, None) => "unknown".to_string(),
     }
 }

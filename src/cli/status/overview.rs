@@ -2,6 +2,7 @@
 use super::{Look, Word};
 use crate::agents::Agents;
 use crate::agents::profiles;
+use crate::channels::told::Teller;
 use crate::cli::VERSION;
 use crate::cli::print::age;
 use crate::cli::sessions::Row;
@@ -49,6 +50,7 @@ pub fn lines(look: &Look) -> Vec<(&'static str, String)> {
     });
     rows.extend(main.and_then(Row::fallback).map(|fallback| ("Fallback", fallback)));
     if look.elsewhere.is_none() {
+        rows.extend(channels(env, config).into_iter().map(|line| ("Channels", line)));
         rows.extend(
             pairing(env).into_iter().map(|command| ("Pairing", format!("a request waits: {command}"))),
         );
@@ -58,6 +60,14 @@ pub fn lines(look: &Look) -> Vec<(&'static str, String)> {
     }
     rows.extend(next(look).map(|next| ("Next", next)));
     rows
+}
+
+/// The channels that are on, each with its accounts.
+fn channels(env: &Env, config: &Config) -> Option<String> {
+    let default = Agents::of(config, env).default_id();
+    let lines = Teller { config, env, board: None, default_agent: &default }.lines();
+    let one = lines.iter().map(|line| line.trim().replace("- ", "")).collect::<Vec<_>>().join(", ");
+    (!lines.is_empty()).then_some(one)
 }
 
 /// What is wrong with the file, behind its name.
