@@ -85,6 +85,7 @@ test-llm: release
 # 1000 starts, stops, kills, restarts and edits in random order; some minutes.
 torture:
 	OPENCLAW_TORTURE=1000 $(CARGO) test --test gateway torture:: -- --nocapture
+	OPENCLAW_TORTURE=1000 $(CARGO) test --test gateway telegram_kill:: -- --nocapture
 	OPENCLAW_TORTURE=1000 $(CARGO) test --bin openclaw deliveries::crash_tests
 	OPENCLAW_TORTURE=1000 $(CARGO) test --bin openclaw telegram::property_tests
 	OPENCLAW_TORTURE=1000 $(CARGO) test --bin openclaw gateway::carrier

@@ -141,6 +141,10 @@ mod strangers;
 #[cfg(test)]
 mod telegram;
 #[cfg(test)]
+mod telegram_kill;
+#[cfg(test)]
+mod telegram_out;
+#[cfg(test)]
 mod telegram_server;
 #[cfg(test)]
 mod terminal;

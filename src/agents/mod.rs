@@ -6,6 +6,7 @@ pub mod bindings;
 pub mod edit;
 pub mod host;
 mod identity;
+pub mod inside;
 pub mod own;
 mod profile_book;
 pub mod profiles;

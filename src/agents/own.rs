@@ -22,11 +22,16 @@ const DEPTH: usize = 12;
 
 /// Reads at most `max` bytes of a regular file of the workspace `dir`; `None` when there is none of that name.
 pub fn read(config: &Config, env: &Env, dir: &Path, relative: &Path, max: u64) -> Result<Option<Vec<u8>>> {
+    let Some(file) = open(config, env, dir, relative)? else { return Ok(None) };
+    taken(file, max).map(Some).map_err(|e| Error::io(format_args!("read {}", relative.display()), e))
+}
+
+/// The same, open for reading.
+pub fn open(config: &Config, env: &Env, dir: &Path, relative: &Path) -> Result<Option<File>> {
     let Some(file) = beneath::open_file(dir, relative)? else { return Ok(None) };
-    let doing = || format!("read {}", relative.display());
-    let found = file.metadata().map_err(|e| Error::io(doing(), e))?;
+    let found = file.metadata().map_err(|e| Error::io(format_args!("read {}", relative.display()), e))?;
     refuse(config, env, &found, relative)?;
-    taken(file, max).map(Some).map_err(|e| Error::io(doing(), e))
+    Ok(Some(file))
 }
 
 /// Refuses a path that leads to a file of the gateway's own.

@@ -54,6 +54,11 @@ impl<'a> Account<'a> {
         self.get(key)?.as_str()
     }
 
+    /// A member of what is written for a key of several.
+    pub fn part(&self, key: &str, member: &str) -> Option<&'a Value> {
+        self.set(key)?.0.get(member)
+    }
+
     /// What is written for it or the channel, and where.
     pub fn set(&self, key: &str) -> Option<(&'a Value, String)> {
         let own = || Some((self.own()?.get(key)?, self.own_place(key)));

@@ -135,6 +135,6 @@ pub enum Became {
     NotTaken,
     /// The platform will never take it, and why.
     Refused(String),
-    /// Nobody knows; it is not given out again.
+    /// Nobody knows, which was told; it is not given out again.
     Uncertain,
 }

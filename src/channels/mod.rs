@@ -6,6 +6,7 @@
 pub mod accounts;
 pub mod board;
 mod crew;
+mod doubt;
 pub mod gate;
 mod graphemes;
 pub mod house;
@@ -17,6 +18,7 @@ pub mod mention;
 pub mod outgoing;
 pub mod pairing;
 mod patterns;
+mod said;
 mod telegram;
 pub mod token;
 pub mod told;

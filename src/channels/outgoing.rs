@@ -64,6 +64,21 @@ impl<'a> Outgoing<'a> {
         Some(self.text_of("replyTo")).filter(|id| !id.is_empty())
     }
 
+    /// `session`: whose words these are; with it they are a model's, without it somebody asked for them as they are.
+    pub fn session(&self) -> Option<&'a str> {
+        Some(self.text_of("session")).filter(|key| !key.is_empty())
+    }
+
+    /// `isOwner`: the turn was the owner's.
+    pub fn is_owner(&self) -> bool {
+        self.is("isOwner")
+    }
+
+    /// `isTold`: that nobody knows whether it arrived was told.
+    pub fn is_told(&self) -> bool {
+        self.is("isTold")
+    }
+
     /// `messageId`: what is edited, deleted or reacted to.
     pub fn message_id(&self) -> &'a str {
         self.text_of("messageId")
@@ -99,16 +114,30 @@ impl<'a> Outgoing<'a> {
 
     /// `done`: how many parts of it the platform has already (`Became::Partly`).
     pub fn done(&self) -> usize {
-        self.0.get("done").and_then(Value::as_u64).unwrap_or_default() as usize
+        self.number("done").unwrap_or_default()
     }
 
-    /// The same with one part more done.
-    pub fn with_done(&self, done: usize) -> Value {
+    /// `limit`: the longest message as it was when the first part was sent, so that the parts stay the same.
+    pub fn limit(&self) -> Option<usize> {
+        self.number("limit")
+    }
+
+    /// `lastId`: the platform's name for the part before.
+    pub fn last_id(&self) -> &'a str {
+        self.text_of("lastId")
+    }
+
+    /// The same with further members.
+    pub fn with(&self, members: &[(&str, Value)]) -> Value {
         let mut message = self.0.clone();
         if let Some(map) = message.as_object_mut() {
-            map.insert("done".into(), done.into());
+            map.extend(members.iter().map(|(name, value)| (name.to_string(), value.clone())));
         }
         message
+    }
+
+    fn number(&self, name: &str) -> Option<usize> {
+        self.0.get(name)?.as_u64().map(|n| n as usize)
     }
 
     fn text_of(&self, name: &str) -> &'a str {
@@ -134,7 +163,7 @@ mod tests {
             (Some(Act::Send), "a", Some("7"), None)
         );
         assert_eq!((out.media().collect::<Vec<_>>(), out.buttons(), out.done()), (vec!["/x"], None, 0));
-        let rest = out.with_done(2);
+        let rest = out.with(&[("done", 2.into())]);
         assert_eq!((Outgoing::of(&rest).done(), Outgoing::of(&rest).text()), (2, "a"));
         let odd = json!({"action": "fly"});
         assert_eq!(Outgoing::of(&odd).act(), None);

@@ -105,7 +105,10 @@ impl Ledger {
         let stage = step.stage;
         let Line::Delivery(delivery) = self.lines.get_mut(name)? else { return None };
         let is_back = (delivery.stage, stage) == (Stage::Handed, Stage::Accepted);
-        if delivery.is_over() || (delivery.stage >= stage && !is_back) {
+        let is_told = (delivery.stage, stage) == (Stage::Uncertain, Stage::Uncertain)
+            && step.rest.is_some()
+            && step.rest != delivery.message;
+        if delivery.is_over() || (delivery.stage >= stage && !is_back && !is_told) {
             return None;
         }
         if stage > Stage::Handed {

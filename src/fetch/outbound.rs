@@ -9,6 +9,7 @@ use super::http::{self, Answer, Call, Fault};
 use crate::cancel::Cancel;
 use crate::error::{Error, Kind, Result};
 use crate::parts::Parts;
+use std::io::Write;
 use std::time::{Duration, Instant};
 use ureq::http::Uri;
 
@@ -35,6 +36,13 @@ pub struct Fetched {
 
 /// Fetches by GET. Statuses other than redirects are the caller's to judge.
 pub fn get(url: &str, rules: &Rules, cancel: &Cancel) -> Result<Fetched> {
+    let mut body = Vec::new();
+    let fetched = get_into(url, rules, cancel, &mut body)?;
+    Ok(Fetched { body, ..fetched })
+}
+
+/// The same with the body written away as it comes.
+pub fn get_into(url: &str, rules: &Rules, cancel: &Cancel, out: &mut dyn Write) -> Result<Fetched> {
     let guard = Guard { allow_hosts: rules.allow_hosts.clone(), deadline: Instant::now() + rules.time };
     let agent = rules.user_agent.map(|name| ("user-agent".to_string(), name.to_string()));
     let accept = ("accept".to_string(), "text/html, application/json, text/*;q=0.9, */*;q=0.5".to_string());
@@ -52,9 +60,9 @@ pub fn get(url: &str, rules: &Rules, cancel: &Cancel) -> Result<Fetched> {
         match answer.location.take().filter(|_| redirect) {
             Some(location) => url = join(&uri, &location),
             None => {
-                let (body, is_cut) = read_body(&mut answer, rules.max_bytes).map_err(failed)?;
+                let is_cut = read_body(&mut answer, rules.max_bytes, out).map_err(failed)?;
                 let (status, content_type) = (answer.status, std::mem::take(&mut answer.content_type));
-                return Ok(Fetched { status, url: plain, content_type, body, is_cut });
+                return Ok(Fetched { status, url: plain, content_type, body: Vec::new(), is_cut });
             }
         }
     }
@@ -62,15 +70,17 @@ pub fn get(url: &str, rules: &Rules, cancel: &Cancel) -> Result<Fetched> {
     Err(Error::invalid(format!("the page redirects more than {max} times: fetch its final address directly")))
 }
 
-fn read_body(answer: &mut Answer, max: usize) -> std::result::Result<(Vec<u8>, bool), Fault> {
-    let (mut body, mut buf) = (Vec::new(), [0; 8192]);
+/// Whether there was more than `max` bytes.
+fn read_body(answer: &mut Answer, max: usize, out: &mut dyn Write) -> std::result::Result<bool, Fault> {
+    let (mut left, mut buf) = (max, [0; 8192]);
     loop {
         let n = answer.read(&mut buf)?;
-        body.extend_from_slice(buf.head(n));
-        if n == 0 || body.len() > max {
-            let is_cut = body.len() > max;
-            body.truncate(max);
-            return Ok((body, is_cut));
+        let taken = n.min(left);
+        let kept = |e: std::io::Error| Fault::Unreachable(format!("what came cannot be kept ({e})"));
+        out.write_all(buf.head(taken)).map_err(kept)?;
+        left -= taken;
+        if n == 0 || taken < n {
+            return Ok(taken < n);
         }
     }
 }

@@ -6,6 +6,7 @@ use crate::calls::{Call, Caller, Reply, Wake};
 use crate::cancel::{Cancel, Reason};
 use crate::channels::board::Board;
 use crate::channels::house::{Accepted, Became, House, Open, Turn};
+use crate::channels::outgoing::Outgoing;
 use crate::deliveries::{Delivery, Inbound, Login, Stage, Step};
 use crate::error::{Error, Result};
 use crate::methods::local;
@@ -190,7 +191,10 @@ impl House for Carrier {
             Became::Partly(rest) => Step { rest: Some(rest), ..at(Stage::Accepted) },
             Became::NotTaken => at(Stage::Accepted),
             Became::Refused(why) => Step { error: Some(why), ..at(Stage::Failed) },
-            Became::Uncertain => at(Stage::Uncertain),
+            Became::Uncertain => {
+                let told = |message| Outgoing::of(message).with(&[("isTold", true.into())]);
+                Step { rest: delivery.message.as_ref().map(told), ..at(Stage::Uncertain) }
+            }
         });
         let id = delivery.id.clone();
         self.tell(|told| Carry::Became { id, step, told })

@@ -8,6 +8,7 @@ use super::outcome::is_silent;
 use super::run::Run;
 use super::world::World;
 use crate::agent::run::Finished;
+use crate::calls::Provenance;
 use crate::cancel::Reason;
 use crate::deliveries::{Delivery, Line, Name};
 use crate::error::{Error, Kind, Result};
@@ -39,8 +40,15 @@ impl Deliver {
     }
 
     /// The next message; what it says is `text`, or an `error` that the channel finds words for.
-    fn promise(&mut self, world: &mut dyn World, run: &str, mut message: Value) -> Option<Line> {
+    fn promise(
+        &mut self,
+        world: &mut dyn World,
+        run: &str,
+        about: &Value,
+        mut message: Value,
+    ) -> Option<Line> {
         if let Some(map) = message.as_object_mut() {
+            map.extend(about.as_object().cloned().unwrap_or_default());
             let about = [("thread", &self.to.thread), ("replyTo", &self.to.reply_to)];
             about
                 .into_iter()
@@ -80,14 +88,20 @@ impl Run {
             && self.observers.deliveries().any(|deliver| !deliver.inbound.is_empty())
     }
 
+    /// What a channel has to know of whose words it sends.
+    fn about(&self) -> Value {
+        let is_owner = self.new.origin.provenance == Provenance::Owner;
+        json!({"session": (self.new.key.as_str()), "isOwner": is_owner})
+    }
+
     /// A message is whole: where the surface wants blocks it goes out at once.
     pub(super) fn deliver_block(&mut self, world: &mut dyn World) {
-        if !matches!(self.new.origin.surface.wants, Wants::Blocks | Wants::Drafts) || is_silent(&self.text) {
+        if !matches!(self.new.origin.surface.wants, Wants::Blocks | Wants::Drafts) || is_unsaid(&self.text) {
             return;
         }
-        let (id, text) = (&self.new.id, &self.text);
+        let (id, text, about) = (&self.new.id, &self.text, self.about());
         let deliveries = self.observers.deliveries_mut().filter(|deliver| !deliver.is_hushed);
-        let lines = deliveries.filter_map(|d| d.promise(world, id, json!({"text": text}))).collect();
+        let lines = deliveries.filter_map(|d| d.promise(world, id, &about, json!({"text": text}))).collect();
         world.note(lines);
     }
 
@@ -99,12 +113,12 @@ impl Run {
         finished: Option<&Finished>,
     ) -> Vec<Line> {
         let (words, failure) = words(result, finished);
-        let id = &self.new.id;
+        let (id, about) = (&self.new.id, self.about());
         let mut lines = Vec::new();
         for deliver in self.observers.deliveries_mut() {
             let new = words.iter().skip(deliver.said).chain(&failure);
             let new = new.filter(|_| !deliver.is_hushed).cloned().collect::<Vec<_>>();
-            lines.extend(new.into_iter().filter_map(|message| deliver.promise(world, id, message)));
+            lines.extend(new.into_iter().filter_map(|message| deliver.promise(world, id, &about, message)));
             let answered = std::mem::take(&mut deliver.inbound);
             lines.extend(answered.iter().filter_map(|name| world.handled(name)));
         }
@@ -112,10 +126,15 @@ impl Run {
     }
 }
 
+/// Nothing that a person is to read.
+fn is_unsaid(text: &str) -> bool {
+    is_silent(text) || text.trim() == "HEARTBEAT_OK"
+}
+
 /// All that is to be said, and how it failed. Who stopped a run hears nothing more of it.
 fn words(result: &Result<()>, finished: Option<&Finished>) -> (Vec<Value>, Option<Value>) {
     let texts = finished.into_iter().flat_map(|finished| &finished.texts);
-    let texts = texts.filter(|text| !is_silent(text)).map(|text| json!({"text": text}));
+    let texts = texts.filter(|text| !is_unsaid(text)).map(|text| json!({"text": text}));
     match result {
         Ok(()) => (texts.collect(), None),
         Err(Error { kind: Kind::Aborted, .. }) => (Vec::new(), None),

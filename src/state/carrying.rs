@@ -141,6 +141,16 @@ impl Post {
         }
     }
 
+    /// After this delivery another one may go out.
+    fn wake_for_next(&self, id: &str) {
+        if let Some(Line::Delivery(delivery)) = self.ledger.line(&Delivery::named(id)) {
+            let login = delivery.login();
+            if self.ledger.next(&login, &[]).is_some() {
+                self.wake(&login);
+            }
+        }
+    }
+
     /// Lines are to be written again.
     pub fn keep(&mut self, lines: &[Line], now: u64) {
         self.unwritten.extend(lines.iter().map(Line::name));
@@ -186,6 +196,7 @@ impl State {
         let id = id.to_string();
         self.hold(line.into_iter().collect(), move |state, result| {
             state.answer_delivery(&id);
+            state.post.wake_for_next(&id);
             say(&told, result);
         });
     }

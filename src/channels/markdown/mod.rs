@@ -82,6 +82,11 @@ pub fn parse(markdown: &str, tables: Tables) -> Text {
 }
 
 impl Text {
+    /// A text that is shown as it is.
+    pub fn plain(plain: String) -> Text {
+        Text { plain, ..Text::default() }
+    }
+
     /// The spans that have a part of `range`, each cut to it.
     pub fn spans_in(&self, range: Range<usize>) -> impl Iterator<Item = (Range<usize>, &Style)> {
         let before_end = self.spans.partition_point(|span| span.start < range.end);

@@ -2,6 +2,7 @@
 use super::api::Bot;
 use super::memory::Memory;
 use super::outcome::Outcome;
+use super::rates::Rates;
 use super::token::BotToken;
 use crate::agents::Agents;
 use crate::channels::accounts::Account;
@@ -16,6 +17,7 @@ pub struct Line {
     pub house: Arc<dyn House>,
     pub me: Me,
     pub memory: Memory,
+    pub rates: Rates,
 }
 
 /// The bot itself, as Telegram knows it.
@@ -32,7 +34,7 @@ pub struct Me {
 
 impl Line {
     pub fn new(house: Arc<dyn House>, me: Me) -> Line {
-        Line { house, me, memory: Memory::default() }
+        Line { house, me, memory: Memory::default(), rates: Rates::default() }
     }
 
     /// The configuration in force.

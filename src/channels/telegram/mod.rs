@@ -15,9 +15,11 @@ mod split;
 mod standin;
 #[cfg(test)]
 use standin::telegram::html as strict;
+mod acts;
 mod api;
 #[cfg(test)]
 mod client_tests;
+mod drafts;
 mod edits;
 mod envelope;
 mod feed;
@@ -30,6 +32,7 @@ mod judge;
 mod line;
 mod meant;
 mod media;
+mod media_out;
 mod memory;
 mod message;
 mod migrating;
@@ -40,6 +43,7 @@ mod place;
 mod poll;
 mod presses;
 mod probe;
+mod rates;
 mod reacted;
 mod refusal;
 mod run;
@@ -51,6 +55,7 @@ mod tests;
 mod token;
 mod typed;
 mod update;
+mod words;
 
 use super::Channel;
 

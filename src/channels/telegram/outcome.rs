@@ -96,7 +96,7 @@ fn refused(
 ) -> Outcome {
     let said: String = token.hide(&text.chars().take(300).collect::<String>());
     if code >= 500 {
-        return Outcome::unknown(format!("{method}: the server failed ({code}: {said})"));
+        return failed_there(code, format!("{method}: the server failed ({code}: {said})"));
     }
     Outcome::Refused(Refusal {
         why: Why::read(code, text, after, migrated),
@@ -113,8 +113,14 @@ fn foreign(status: u16, after: Option<Duration>, body: &[u8], method: &str, toke
         300..=499 => Outcome::not_sent(format!(
             "{method}: what answers there is no Bot API ({status}: {said}); check channels.telegram.apiRoot and proxy"
         )),
+        500.. => failed_there(status.into(), format!("{method}: the server failed ({status}: {said})")),
         _ => Outcome::unknown(format!("{method}: the answer cannot be read ({status}: {said})")),
     }
+}
+
+/// A server that says that it failed has not carried it out (R-30a), unless it only did not hear what became of it.
+fn failed_there(code: i64, text: String) -> Outcome {
+    if code == 504 { Outcome::unknown(text) } else { Outcome::not_sent(text) }
 }
 
 /// What happened, after the name of the host.
@@ -167,8 +173,9 @@ mod tests {
         );
         assert_eq!(why(413, "<html>413</html>"), Some(Why::FileTooBig));
         let unknown = |status, body: &str| matches!(answered(status, body), Outcome::Unknown(_));
-        assert!(unknown(500, r#"{"ok":false,"error_code":500,"description":"Internal Server Error"}"#));
-        assert!(unknown(502, "<html>bad gateway</html>"));
+        let not_sent = |status, body: &str| matches!(answered(status, body), Outcome::NotSent(_));
+        assert!(not_sent(500, r#"{"ok":false,"error_code":500,"description":"Internal Server Error"}"#));
+        assert!(not_sent(502, "<html>bad gateway</html>") && unknown(504, "<html>gateway timeout</html>"));
         assert!(unknown(200, r#"{"ok":tr"#) && unknown(200, "[]") && unknown(200, ""));
         assert!(matches!(answered(403, "<html>no</html>"), Outcome::NotSent(_)));
         assert!(matches!(answered(302, ""), Outcome::NotSent(_)));

@@ -8,6 +8,7 @@ use super::token::BotToken;
 use super::{feed, meant, poll, sending};
 use crate::channels::accounts::{self, Account};
 use crate::channels::crew::Crew;
+use crate::channels::doubt;
 use crate::channels::house::House;
 use crate::channels::token::{told_twin, twins};
 use crate::clock;
@@ -50,15 +51,16 @@ pub fn run(house: Arc<dyn House>) -> Result<()> {
     });
     log::info!(target: "telegram", "[{}] polls for @{}", login.account, me.username);
     let open = house.begin()?;
-    for delivery in &open.uncertain {
-        log::warn!(target: "telegram", "[{}] it is not known whether {} has reached {}: it is not sent again", login.account, delivery.id, delivery.to);
-    }
+    doubt::tell_all(&*house, &open.uncertain)?;
     let line = Arc::new(Line::new(house.clone(), me));
     meant::tell(&line, &account);
     let mut crew = Crew::new(house.clone());
     let (inbound, to_do) = crossbeam_channel::bounded(WAITING);
-    let (own, mut sender) = (line.clone(), bot.another()?);
-    crew.spawn("gw-tg-send", STACK, move || sending::run(&own, &mut sender))?;
+    let place = sending::Place::new();
+    for _ in 0..sending::SENDERS {
+        let (own, mut sender, place) = (line.clone(), bot.another()?, place.clone());
+        crew.spawn("gw-tg-send", STACK, move || sending::run(&own, &mut sender, &place))?;
+    }
     let (own, speaker) = (line.clone(), bot.another()?);
     crew.spawn("gw-tg-in", STACK, move || feed::run(&own, speaker, open.inbound, &to_do))?;
     let result = poll::run(&line, &mut bot, position, &inbound);

@@ -10,7 +10,7 @@ use crate::cancel::Cancel;
 use serde_json::{Map, Value};
 
 /// What a kind of file is sent as where it is refused as itself.
-const OTHER_KINDS: &[(&str, &str, &str, &str)] = &[
+pub const OTHER_KINDS: &[(&str, &str, &str, &str)] = &[
     ("sendPhoto", "photo", "sendDocument", "document"),
     ("sendAnimation", "animation", "sendDocument", "document"),
     ("sendVideo", "video", "sendDocument", "document"),

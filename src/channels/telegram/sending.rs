@@ -1,105 +1,237 @@
-//! Deliveries on their way to Telegram: one at a time, each told what became of it. On a thread of its own
-//! with a bot of its own.
+//! Deliveries on their way to Telegram: each told what became of it, in order for each chat (R-37c), so many
+//! at a time as there are senders. A sender runs on a thread of its own with a bot of its own.
+//!
+//! One idle sender waits for what is to be sent, the others for its place: a slow upload holds up its own chat only.
+use super::acts::{self, Call, Next};
 use super::api::Bot;
 use super::line::Line;
 use super::outcome::Outcome;
-use super::refusal::Why;
+use super::rates::Free;
+use super::refusal::{Refusal, Why};
+use super::run::REFUSED;
 use super::send::Sending;
-use super::split::{Chunk, Limits, MAX_MESSAGE, chunks};
+use super::words;
+use crate::cancel;
+use crate::channels::doubt;
 use crate::channels::house::Became;
-use crate::channels::markdown::{self, Tables};
-use crate::channels::outgoing::Outgoing;
+use crate::channels::outgoing::{Act, Outgoing};
 use crate::deliveries::Delivery;
 use crate::error::Result;
-use crate::json::{Put, json};
-use serde_json::{Map, Value};
-use std::collections::HashMap;
-use std::time::{Duration, Instant};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use serde_json::Value;
+use std::time::Duration;
 
+pub const SENDERS: usize = 3;
 /// How long nothing is looked for where nothing wakes.
 const IDLE: Duration = Duration::from_secs(3600);
-/// Before a message is tried again that did not get through.
-const AGAIN: Duration = Duration::from_secs(2);
+/// The least that a message is cut to when Telegram says that it is too long.
+const LEAST: usize = 500;
 
-pub fn run(line: &Line, bot: &mut Bot) -> Result<()> {
-    // Chats to which nothing goes before this.
-    let mut held: HashMap<String, Instant> = HashMap::new();
+/// The place of the sender that waits.
+#[derive(Clone)]
+pub struct Place(Sender<()>, Receiver<()>);
+
+/// Gives the place back, whatever ends the wait.
+struct Waiting<'a>(&'a Place);
+
+impl Place {
+    pub fn new() -> Place {
+        let (put, take) = bounded(1);
+        let place = Place(put, take);
+        drop(Waiting(&place));
+        place
+    }
+
+    fn take(&self, line: &Line) -> Option<Waiting<'_>> {
+        while !line.is_ending() {
+            match self.1.recv_timeout(cancel::SLICE) {
+                Ok(()) => return Some(Waiting(self)),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return None,
+            }
+        }
+        None
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        // There is room for the one that was taken.
+        let _ = self.0.0.try_send(());
+    }
+}
+
+pub fn run(line: &Line, bot: &mut Bot, place: &Place) -> Result<()> {
     loop {
-        let now = Instant::now();
-        held.retain(|_, until| *until > now);
-        let names: Vec<String> = held.keys().cloned().collect();
-        while let Some(delivery) = line.house.next(&names)? {
-            let (became, hold) = send(line, bot, &delivery);
-            if matches!(became, Became::Confirmed(_)) {
-                line.house.board().went(line.house.login());
-            }
-            line.house.became(&delivery, became)?;
-            if let Some(time) = hold {
-                held.insert(delivery.to, Instant::now() + time);
-                break;
-            }
+        while let Ok(delivery) = next(line)? {
+            carry(line, bot, &delivery)?;
         }
-        let next = held.values().min().map_or(IDLE, |until| until.saturating_duration_since(Instant::now()));
-        if !line.house.await_deliveries(next)? {
-            return Ok(());
-        }
+        let Some(waiting) = place.take(line) else { return Ok(()) };
+        let found = loop {
+            match next(line)? {
+                Ok(delivery) => break delivery,
+                Err(time) if line.house.await_deliveries(time)? => {}
+                Err(_) => return Ok(()),
+            }
+        };
+        drop(waiting);
+        carry(line, bot, &found)?;
     }
 }
 
-/// Sends what is next of a delivery; and for how long its chat is left alone, if it is.
-fn send(line: &Line, bot: &mut Bot, delivery: &Delivery) -> (Became, Option<Duration>) {
-    let nothing = Value::Null;
-    let out = Outgoing::of(delivery.message.as_ref().unwrap_or(&nothing));
-    let text = markdown::parse(out.text(), Tables::Code);
-    let all = chunks(&text, Limits { length: MAX_MESSAGE, is_by_paragraph: false });
-    let Some(chunk) = all.get(out.done()) else {
-        return (Became::Refused("there is nothing in it to send".into()), None);
+/// The next delivery that may be sent now, or for how long there is none unless something wakes.
+fn next(line: &Line) -> Result<std::result::Result<Delivery, Duration>> {
+    let (held, first) = match line.rates.free() {
+        Free::But(held, first) => (held, first),
+        Free::None(time) => return Ok(Err(time)),
     };
-    let mut sending = Sending {
-        method: "sendMessage",
-        params: params(delivery, &out, chunk),
-        plain: Some(&chunk.plain),
-        files: &[],
+    Ok(line.house.next(&held)?.ok_or(first.unwrap_or(IDLE)))
+}
+
+fn carry(line: &Line, bot: &mut Bot, delivery: &Delivery) -> Result<()> {
+    let out = Outgoing::of(delivery.message.as_ref().unwrap_or(&Value::Null));
+    let became = send(line, bot, delivery, &out);
+    match &became {
+        Became::Confirmed(_) | Became::Partly(_) => line.house.board().went(line.house.login()),
+        Became::Refused(why) => doubt::tell_refused(&*line.house, delivery, why)?,
+        Became::NotTaken | Became::Uncertain => {}
+    }
+    line.house.became(delivery, became)
+}
+
+/// Sends what is next of a delivery.
+fn send(line: &Line, bot: &mut Bot, delivery: &Delivery, out: &Outgoing) -> Became {
+    let late = {
+        let config = line.config();
+        let is_whole = out.act() == Some(Act::Send) && out.done() == 0;
+        is_whole.then(|| words::is_late(&line.account(&config), delivery)).flatten()
     };
-    match sending.send(bot, line.house.cancel()) {
+    if let Some(waited) = late
+        && !line.rates.tells_late(&delivery.to)
+    {
+        return Became::Refused(format!(
+            "it waited for {waited} minutes (channels.telegram.dropAfterMinutes)"
+        ));
+    }
+    match acts::next(line, delivery, out, late) {
+        Ok(Next::Call(call)) => {
+            line.rates.spend(&delivery.to);
+            call_it(line, bot, delivery, out, *call)
+        }
+        Ok(Next::Skip(parts)) => after(out, parts, 0, String::new()),
+        Err(e) if e.retryable() => not_taken(line, delivery, e.message()),
+        Err(e) => Became::Refused(e.message().to_string()),
+    }
+}
+
+/// One part is done, of so many.
+fn after(out: &Outgoing, parts: usize, limit: usize, id: String) -> Became {
+    let done = out.done() + 1;
+    let id = if id.is_empty() { out.last_id().to_string() } else { id };
+    if done >= parts {
+        let none = || Became::Refused("none of its files could be sent".into());
+        return if id.is_empty() { none() } else { Became::Confirmed(id) };
+    }
+    let mut members = vec![("done", done.into()), ("lastId", id.into())];
+    if limit > 0 {
+        members.push(("limit", limit.into()));
+    }
+    Became::Partly(out.with(&members))
+}
+
+fn call_it(line: &Line, bot: &mut Bot, delivery: &Delivery, out: &Outgoing, mut call: Call) -> Became {
+    let outcome = sent(line, bot, &mut call);
+    let (parts, limit) = (call.parts, call.limit);
+    match outcome {
         Outcome::Done(sent) => {
-            let id = sent.get("message_id").and_then(Value::as_i64).unwrap_or_default();
-            line.sent(&delivery.to, out.thread(), id);
-            let id = id.to_string();
-            match all.len() > out.done() + 1 {
-                true => (Became::Partly(out.with_done(out.done() + 1)), None),
-                false => (Became::Confirmed(id), None),
+            line.rates.went(&delivery.to);
+            let new = sent.get("message_id").and_then(Value::as_i64).unwrap_or_default();
+            if call.id.is_none() {
+                line.sent(&delivery.to, out.thread(), new);
             }
+            let new = || new.to_string();
+            after(out, parts, limit, call.id.clone().unwrap_or_else(new))
         }
-        Outcome::Refused(refusal) => match refusal.why {
-            Why::RetryAfter(time) => (Became::NotTaken, Some(time)),
-            _ => {
-                log::error!(target: "telegram", "[{}] {} is refused: {}", line.name(), delivery.id, refusal.text);
-                (Became::Refused(refusal.text), None)
-            }
-        },
-        Outcome::NotSent(trouble) => {
-            log::warn!(target: "telegram", "[{}] {} is not sent yet: {}", line.name(), delivery.id, trouble.text);
-            (Became::NotTaken, Some(AGAIN))
-        }
+        Outcome::Refused(refusal) => refused(line, bot, delivery, out, call, &refusal),
+        Outcome::NotSent(trouble) => not_taken(line, delivery, &trouble.text),
         Outcome::Unknown(trouble) => {
-            log::error!(target: "telegram", "[{}] {} may have arrived, and is not sent again: {}", line.name(), delivery.id, trouble.text);
-            (Became::Uncertain, None)
+            if let Err(e) = doubt::tell_uncertain(&*line.house, delivery, &trouble.text) {
+                log::warn!(target: "telegram", "[{}] the session of {} is not told: {e}", line.name(), delivery.id);
+            }
+            Became::Uncertain
         }
     }
 }
 
-fn params(delivery: &Delivery, out: &Outgoing, chunk: &Chunk) -> Map<String, Value> {
-    let mut params = Map::new();
-    params.put("chat_id", delivery.to.as_str());
-    params.put("text", chunk.html.as_str());
-    params.put("parse_mode", "HTML");
-    // The General topic of a forum has no thread of its own on sends.
-    if let Some(thread) = out.thread().filter(|id| *id != "1").and_then(|id| id.parse::<i64>().ok()) {
-        params.put("message_thread_id", thread);
+fn sent(line: &Line, bot: &mut Bot, call: &mut Call) -> Outcome {
+    let mut sending = Sending {
+        method: call.method,
+        params: std::mem::take(&mut call.params),
+        plain: call.plain.as_deref(),
+        files: &call.files,
+    };
+    let outcome = sending.send(bot, line.house.cancel());
+    call.params = sending.params;
+    outcome
+}
+
+fn not_taken(line: &Line, delivery: &Delivery, why: &str) -> Became {
+    line.rates.failed(&delivery.to);
+    log::warn!(target: "telegram", "[{}] {} is not sent yet: {why}", line.name(), delivery.id);
+    Became::NotTaken
+}
+
+/// What follows when every form of a part was refused.
+fn refused(
+    line: &Line,
+    bot: &mut Bot,
+    delivery: &Delivery,
+    out: &Outgoing,
+    mut call: Call,
+    refusal: &Refusal,
+) -> Became {
+    match refusal.why {
+        Why::RetryAfter(time) => {
+            log::warn!(target: "telegram", "[{}] chat {} takes nothing for {} s", line.name(), delivery.to, time.as_secs());
+            line.rates.flooded(&delivery.to, time);
+            return Became::NotTaken;
+        }
+        Why::Unauthorized => {
+            line.rates.hold(REFUSED);
+            return Became::NotTaken;
+        }
+        Why::TooLong if call.limit > LEAST && out.done() == 0 && call.files.is_empty() => {
+            return Became::Partly(out.with(&[("limit", (call.limit / 2).into())]));
+        }
+        Why::MessageGone if call.method == "deleteMessage" && refusal.text.contains("not found") => {
+            return Became::Confirmed(call.id.unwrap_or_default());
+        }
+        _ => {}
     }
-    if let Some(id) = out.reply_to().and_then(|id| id.parse::<i64>().ok()) {
-        params.put("reply_parameters", json!({"message_id": id, "allow_sending_without_reply": true}));
+    // The words of a file that is not taken are said all the same, and those behind it.
+    let is_file = !call.files.is_empty() && !matches!(refusal.why, Why::ChatGone | Why::ThreadGone);
+    if is_file && let Some(chunk) = call.instead.take() {
+        acts::text(&mut call, &line.account(&line.config()), &chunk);
+        return call_it(line, bot, delivery, out, call);
     }
-    params
+    if is_file && out.done() + 1 < call.parts {
+        log::warn!(target: "telegram", "[{}] a file of {} is refused: {}", line.name(), delivery.id, refusal.text);
+        return after(out, call.parts, call.limit, String::new());
+    }
+    Became::Refused(told(delivery, out, refusal))
+}
+
+/// The refusal in words for whoever asked.
+fn told(delivery: &Delivery, out: &Outgoing, refusal: &Refusal) -> String {
+    let chat = &delivery.to;
+    match (refusal.why, out.thread()) {
+        (Why::ChatGone, _) if refusal.text.to_lowercase().contains("chat not found") => format!(
+            "Telegram send failed: chat not found (chat_id={chat}). Likely: bot not started in DM, bot removed from group/channel, group migrated (new -100… id), or wrong bot token. Input was: \"{chat}\"."
+        ),
+        (Why::ThreadGone, Some(topic)) => format!(
+            "Telegram send failed: topic {topic} of chat {chat} is closed or gone, and nothing is sent to the main chat instead: open it again, or name another thread ({})",
+            refusal.text
+        ),
+        _ => format!("Telegram send failed: {}", refusal.text),
+    }
 }

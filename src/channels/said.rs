@@ -1,0 +1,127 @@
+//! What a model's words ask of the channel beside being shown: files (`MEDIA:` lines), what is answered
+//! (`[[reply_to_current]]`, `[[reply_to:<id>]]`), a voice (`[[audio_as_voice]]`). Pure; code is left as it is.
+
+/// A model's words, taken apart.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Said {
+    /// What is to be shown.
+    pub text: String,
+    /// Paths and addresses of files.
+    pub media: Vec<String>,
+    pub reply: Reply,
+    pub is_voice: bool,
+}
+
+#[derive(Debug, Default, PartialEq, Eq)]
+pub enum Reply {
+    #[default]
+    None,
+    /// To the message that the turn answers.
+    Current,
+    To(String),
+}
+
+impl Said {
+    pub fn read(text: &str) -> Said {
+        let mut said = Said::default();
+        if !text.contains("MEDIA:") && !text.contains("[[") {
+            said.text = text.to_string();
+            return said;
+        }
+        let mut fence: Option<&str> = None;
+        let mut lines: Vec<String> = Vec::new();
+        for line in text.split('\n') {
+            let start = line.trim_start();
+            let mark = ["```", "~~~"].into_iter().find(|mark| start.starts_with(mark));
+            match (fence, mark) {
+                (None, Some(mark)) => fence = Some(mark),
+                (Some(open), Some(mark)) if open == mark => fence = None,
+                (None, None) => {
+                    lines.extend(said.line(line));
+                    continue;
+                }
+                _ => {}
+            }
+            lines.push(line.to_string());
+        }
+        said.text = lines.join("\n");
+        said
+    }
+
+    /// What is left of a line; `None` where all of it was for the channel.
+    fn line(&mut self, line: &str) -> Option<String> {
+        if let Some(file) = line.trim().strip_prefix("MEDIA:").and_then(file) {
+            self.media.push(file.to_string());
+            return None;
+        }
+        let (mut left, mut rest, mut found) = (String::new(), line, false);
+        while let Some((before, (tag, after))) =
+            rest.split_once("[[").and_then(|(before, rest)| Some((before, rest.split_once("]]")?)))
+        {
+            left.push_str(before);
+            if self.tag(tag.trim()) {
+                found = true;
+                // One space goes with it where it parted two words.
+                let is_apart = left.is_empty() || left.ends_with(' ');
+                rest = if is_apart { after.strip_prefix(' ').unwrap_or(after) } else { after };
+            } else {
+                left.push_str("[[");
+                rest = rest.get(before.len() + 2..).unwrap_or_default();
+            }
+        }
+        left.push_str(rest);
+        (!found || !left.trim().is_empty()).then_some(left)
+    }
+
+    fn tag(&mut self, tag: &str) -> bool {
+        match tag {
+            "reply_to_current" => self.reply = Reply::Current,
+            "audio_as_voice" => self.is_voice = true,
+            _ => match tag.strip_prefix("reply_to:") {
+                Some(id) => self.reply = Reply::To(id.trim().to_string()),
+                None => return false,
+            },
+        }
+        true
+    }
+}
+
+/// The path or address behind `MEDIA:`, without marks around it.
+fn file(text: &str) -> Option<&str> {
+    let text = text.trim().trim_matches(['`', '"', '\'', '<', '>']).trim();
+    let text = text.strip_prefix("file://").unwrap_or(text);
+    (text.contains(['.', '/']) && text.len() <= 4096 && !text.contains('\0')).then_some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(text: &str) -> (String, Vec<String>, Reply, bool) {
+        let Said { text, media, reply, is_voice } = Said::read(text);
+        (text, media, reply, is_voice)
+    }
+
+    #[test]
+    fn files_and_tags_are_taken_out_of_a_text() {
+        let none = || (Vec::new(), Reply::None, false);
+        let check = |text: &str, want: &str, (media, reply, voice): (Vec<String>, Reply, bool)| {
+            assert_eq!(said(text), (want.to_string(), media, reply, voice), "{text}");
+        };
+        check("a [[b]] c", "a [[b]] c", none());
+        check("[[reply_to_current]] hello", "hello", (Vec::new(), Reply::Current, false));
+        check("hello [[ reply_to: 42 ]] you", "hello you", (Vec::new(), Reply::To("42".into()), false));
+        check("[[reply_to_current]]\nhello", "hello", (Vec::new(), Reply::Current, false));
+        check(
+            "see\nMEDIA: `/a b/c.png`\nMEDIA:https://x.org/y\nthere",
+            "see\nthere",
+            (vec!["/a b/c.png".into(), "https://x.org/y".into()], Reply::None, false),
+        );
+        check("[[audio_as_voice]]\nMEDIA:./v.ogg", "", (vec!["./v.ogg".into()], Reply::None, true));
+        check("MEDIA: is a word", "MEDIA: is a word", none());
+        let code = "```\nMEDIA:/x.png\n[[reply_to_current]]\n```";
+        check(code, code, none());
+        check("[[open", "[[open", none());
+        check("[[x [[reply_to_current]] y", "[[x [[reply_to_current]] y", none());
+    }
+}

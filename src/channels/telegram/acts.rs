@@ -1,0 +1,279 @@
+//! What a delivery asks for, as the next call to Telegram: one part of a message, an edit, a reaction, a poll. What the
+//! channel cannot do is refused here, in words for whoever asked. On a sender's thread.
+use super::form::Upload;
+use super::line::Line;
+use super::media_out::{self, Media};
+use super::split::{self, Chunk, Limits, chunks};
+use super::words::{self, Words};
+use super::{buttons, reactions};
+use crate::channels::accounts::Account;
+use crate::channels::outgoing::{Act, Outgoing};
+use crate::config::Config;
+use crate::deliveries::Delivery;
+use crate::error::{Error, Result};
+use crate::json::{Put, json};
+use serde_json::{Map, Value};
+
+/// A poll is open so long at most.
+const MAX_OPEN: u64 = 2_628_000;
+
+/// What is next.
+pub enum Next {
+    Call(Box<Call>),
+    /// This part of so many cannot be sent; those that follow can.
+    Skip(usize),
+}
+
+pub struct Call {
+    pub method: &'static str,
+    pub params: Map<String, Value>,
+    /// The text or caption without marks.
+    pub plain: Option<String>,
+    pub files: Vec<Upload>,
+    /// What is said where the file itself is not taken.
+    pub instead: Option<Chunk>,
+    /// How many parts the message has, and how long one may be.
+    pub parts: usize,
+    pub limit: usize,
+    /// What it is known by afterwards, where Telegram gives it no new name.
+    pub id: Option<String>,
+}
+
+/// The next part of a delivery. An error is final: its sentence is what whoever asked is told.
+pub fn next(line: &Line, delivery: &Delivery, out: &Outgoing, late: Option<u64>) -> Result<Next> {
+    let config = line.config();
+    let account = line.account(&config);
+    let act = out.act().ok_or_else(|| Error::invalid("Telegram has no such action"))?;
+    let mut params = Map::new();
+    params.put("chat_id", delivery.to.as_str());
+    let call = |method, params| Call {
+        method,
+        params,
+        plain: None,
+        files: Vec::new(),
+        instead: None,
+        parts: 1,
+        limit: 0,
+        id: None,
+    };
+    allowed(&account, act, out)?;
+    if act == Act::Send {
+        return send(line, &config, &account, delivery, out, late, call("sendMessage", params));
+    }
+    if act == Act::Poll {
+        place(&mut params, out);
+        poll(&mut params, out)?;
+        return Ok(Next::Call(Box::new(call("sendPoll", params))));
+    }
+    let id: i64 = out.message_id().parse().map_err(|_| Error::invalid("messageId must be a number"))?;
+    params.put("message_id", id);
+    let mut call = call("deleteMessage", params);
+    call.id = Some(id.to_string());
+    match act {
+        Act::Edit => edit(line, &config, &account, (delivery, out), &mut call)?,
+        Act::React => {
+            call.method = "setMessageReaction";
+            call.params.put("reaction", reaction(out.emoji())?);
+        }
+        _ => {}
+    }
+    Ok(Next::Call(Box::new(call)))
+}
+
+/// What `actions` and `capabilities` switch off. The answers of turns name no action.
+fn allowed(account: &Account, act: Act, out: &Outgoing) -> Result<()> {
+    let is_off = |name: &str| account.part("actions", name) == Some(&Value::Bool(false));
+    let is_named = out.session().is_none();
+    let text = match act {
+        Act::React if is_off("reactions") => "Telegram reactions are disabled via actions.reactions.",
+        Act::Delete if is_off("deleteMessage") => "Telegram deleteMessage is disabled.",
+        Act::Send | Act::Edit | Act::Poll if is_named && is_off("sendMessage") => {
+            "Telegram sendMessage is disabled."
+        }
+        _ => return Ok(()),
+    };
+    Err(Error::invalid(text))
+}
+
+/// Topic and silence. The General topic of a forum has no thread of its own on sends.
+fn place(params: &mut Map<String, Value>, out: &Outgoing) {
+    if let Some(thread) = out.thread().filter(|id| *id != "1").and_then(|id| id.parse::<i64>().ok()) {
+        params.put("message_thread_id", thread);
+    }
+    if out.is_silent() {
+        params.put("disable_notification", true);
+    }
+}
+
+fn send(
+    line: &Line,
+    config: &Config,
+    account: &Account,
+    delivery: &Delivery,
+    out: &Outgoing,
+    late: Option<u64>,
+    mut call: Call,
+) -> Result<Next> {
+    let words = match late {
+        Some(waited) => Words { text: words::late(waited), ..Words::default() },
+        None => words::of(line, config, account, delivery, out)?.map_err(Error::invalid)?,
+    };
+    let files = words.media.len();
+    let caption = if files > 0 { split::caption(&words.text) } else { None };
+    let limit = account.get("textChunkLimit").and_then(Value::as_u64).map_or(4000, |n| n as usize);
+    call.limit = out.limit().unwrap_or(limit);
+    let is_by_paragraph = account.str("chunkMode") == Some("newline");
+    let texts = match caption {
+        Some(_) => Vec::new(),
+        None => chunks(&words.text, Limits { length: call.limit, is_by_paragraph }),
+    };
+    call.parts = files + texts.len();
+    let at = out.done();
+    place(&mut call.params, out);
+    reply(&mut call.params, &words, account, at);
+    // They stand below the first message, or below the text that follows a file.
+    let with_buttons = if caption.is_some() || files == 0 { 0 } else { files };
+    if let Some(rows) = out.buttons().filter(|_| at == with_buttons.min(call.parts.saturating_sub(1))) {
+        call.params.put("reply_markup", keyboard(account, &delivery.to, rows)?);
+    }
+    if let Some(chunk) = at.checked_sub(files).and_then(|at| texts.get(at)) {
+        text(&mut call, account, chunk);
+        return Ok(Next::Call(Box::new(call)));
+    }
+    let Some(name) = words.media.get(at) else {
+        return Err(Error::invalid("Message must be non-empty for Telegram sends"));
+    };
+    let caption = caption.filter(|_| at == 0);
+    match media_out::open(line, config, account, out, name, words.is_voice) {
+        Ok(Media { method, kind, upload }) => {
+            call.method = method;
+            call.params.put(kind, format!("attach://{}", media_out::PART));
+            call.files.push(upload);
+            if let Some(chunk) = &caption {
+                call.params.put("caption", chunk.html.as_str());
+                call.params.put("parse_mode", "HTML");
+                call.plain = Some(chunk.plain.clone());
+            }
+            call.instead = caption;
+        }
+        // Who asked for this file is told; an answer comes without it.
+        Err(e) if out.session().is_none() => return Err(e.context("the file is not sent")),
+        Err(e) => {
+            log::warn!(target: "telegram", "[{}] a file of {} is not sent: {e}", line.name(), delivery.id);
+            match caption {
+                Some(chunk) => text(&mut call, account, &chunk),
+                None if call.parts == 1 => {
+                    let failed = words::plain("⚠️ Media failed.".into());
+                    let chunk = split::caption(&failed).ok_or_else(missing)?;
+                    text(&mut call, account, &chunk);
+                }
+                None => return Ok(Next::Skip(call.parts)),
+            }
+        }
+    }
+    Ok(Next::Call(Box::new(call)))
+}
+
+fn missing() -> Error {
+    Error::invalid("Message must be non-empty for Telegram sends")
+}
+
+/// Makes the call one that says a text.
+pub fn text(call: &mut Call, account: &Account, chunk: &Chunk) {
+    for (_, kind, ..) in
+        super::send::OTHER_KINDS.iter().chain([&("", "document", "", ""), &("", "audio", "", "")])
+    {
+        call.params.remove(*kind);
+    }
+    call.params.remove("caption");
+    call.files.clear();
+    if call.method != "editMessageText" {
+        call.method = "sendMessage";
+    }
+    call.params.put("text", chunk.html.as_str());
+    call.params.put("parse_mode", "HTML");
+    if account.get("linkPreview") == Some(&Value::Bool(false)) {
+        call.params.put("link_preview_options", json!({"is_disabled": true}));
+    }
+    call.plain = Some(chunk.plain.clone());
+}
+
+fn reply(params: &mut Map<String, Value>, words: &Words, account: &Account, at: usize) {
+    let is_its = at == 0 || account.str("replyToMode") == Some("all");
+    if let Some(id) = words.reply.filter(|_| is_its) {
+        params.put("reply_parameters", json!({"message_id": id, "allow_sending_without_reply": true}));
+    }
+}
+
+fn keyboard(account: &Account, chat: &str, rows: &Value) -> Result<Value> {
+    let set = account.part("capabilities", "inlineButtons").and_then(Value::as_str);
+    let is_group = chat.starts_with(['-', '@']);
+    match set.unwrap_or("allowlist") {
+        "off" => {}
+        "dm" if is_group => {}
+        "group" if !is_group => {}
+        _ => return buttons::keyboard(rows),
+    }
+    Err(Error::invalid(
+        "Telegram inline buttons are disabled. Set channels.telegram.capabilities.inlineButtons to \"dm\", \"group\", \"all\", or \"allowlist\".",
+    ))
+}
+
+fn edit(
+    line: &Line,
+    config: &Config,
+    account: &Account,
+    (delivery, out): (&Delivery, &Outgoing),
+    call: &mut Call,
+) -> Result<()> {
+    let words = words::of(line, config, account, delivery, out)?.map_err(Error::invalid)?;
+    let all = chunks(&words.text, Limits { length: split::MAX_MESSAGE, is_by_paragraph: false });
+    let [chunk] = all.as_slice() else {
+        return Err(Error::invalid(match all.is_empty() {
+            true => "Message must be non-empty for Telegram sends",
+            false => {
+                "an edited message holds 4096 characters at most: shorten the text, or send a new message"
+            }
+        }));
+    };
+    call.method = "editMessageText";
+    text(call, account, chunk);
+    if let Some(rows) = out.buttons() {
+        call.params.put("reply_markup", keyboard(account, &delivery.to, rows)?);
+    }
+    Ok(())
+}
+
+fn reaction(emoji: &str) -> Result<Value> {
+    if emoji.trim().is_empty() {
+        return Ok(json!([]));
+    }
+    let known = reactions::known(emoji).ok_or_else(|| {
+        let shown: String = emoji.chars().filter(|c| !c.is_control()).take(20).collect();
+        Error::invalid(format!(
+            "Telegram has no reaction {shown} for bots (REACTION_INVALID): take one such as 👍 or ❤"
+        ))
+    })?;
+    Ok(json!([{"type": "emoji", "emoji": known}]))
+}
+
+fn poll(params: &mut Map<String, Value>, out: &Outgoing) -> Result<()> {
+    let get = |name: &str| out.poll().and_then(|poll| poll.get(name));
+    let question = get("question").and_then(Value::as_str).unwrap_or_default().trim();
+    let options = get("options").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+    let options: Vec<&str> = options.map(str::trim).collect();
+    let fits = |text: &str, most: usize| (1..=most).contains(&text.chars().count());
+    if !fits(question, 300) {
+        return Err(Error::invalid("the question of a poll has 1 to 300 characters at Telegram"));
+    }
+    if !(2..=12).contains(&options.len()) || !options.iter().all(|option| fits(option, 100)) {
+        return Err(Error::invalid("a poll has 2 to 12 options of 1 to 100 characters at Telegram"));
+    }
+    params.put("question", question);
+    params.put("options", options.iter().map(|option| json!({"text": *option})).collect::<Vec<_>>());
+    params.put("allows_multiple_answers", get("maxSelections").and_then(Value::as_u64).unwrap_or(1) > 1);
+    if let Some(hours) = get("durationHours").and_then(Value::as_u64) {
+        params.put("open_period", hours.saturating_mul(3600).clamp(5, MAX_OPEN));
+    }
+    Ok(())
+}
