@@ -1,16 +1,17 @@
 //! Bytes that wait, of all clients together: each is in one of three sums from its arrival until it is gone.
 //!
-//! When too many wait, the largest client goes of whoever has the most: a crowd of one device counts as one. Any
+//! When too many wait, the largest client goes of whoever has the most: a crowd of one device counts as one. A text that
+//! waits for several clients is one text: it is weighed once before anybody goes for it. Any
 //! thread calls this; the lock guards the list of clients and is held to copy it. Nothing here waits but `work`,
 //! which is for connections' own threads.
 use super::outbox::Outbox;
 use crate::protocol::close::Close;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-/// How often a connection that waits for its turn to work looks again.
+/// How often a connection that waits for its turn to work looks again, and whether what waits is shared is asked again.
 const LOOK: Duration = Duration::from_millis(10);
 /// Set in a client's share when it is ended: its bytes are on their way out and count no more.
 const ENDED: usize = 1 << (usize::BITS - 1);
@@ -31,8 +32,8 @@ pub struct Budget {
     /// What requests cost that are being read, handled or answered.
     working: AtomicUsize,
     clients: Mutex<Vec<Weak<Outbox>>>,
-    /// Held by who is ending clients.
-    relieving: Mutex<()>,
+    /// Held by who is ending clients; with when that was last found needless.
+    relieving: Mutex<Option<Instant>>,
 }
 
 /// What one client has waiting.
@@ -87,9 +88,16 @@ impl Budget {
             return;
         }
         // Somebody else is at it, and will look again after each.
-        let Ok(_held) = self.relieving.try_lock() else { return };
+        let Ok(mut needless) = self.relieving.try_lock() else { return };
+        if sort == Sort::Unsent && needless.is_some_and(|at| at.elapsed() < LOOK) {
+            return;
+        }
         while self.sum(sort).load(Ordering::Relaxed) > most {
             let clients: Vec<Arc<Outbox>> = self.lock().iter().filter_map(Weak::upgrade).collect();
+            if sort == Sort::Unsent && self.unsent().saturating_sub(shared(&clients)) <= most {
+                *needless = Some(Instant::now());
+                return;
+            }
             let Some(largest) = largest(&clients, sort) else { return };
             log::warn!(target: "gateway/ws", "too much waits ({sort:?}, more than {most} bytes): ended the largest client");
             self.end(&largest.share);
@@ -135,6 +143,15 @@ impl Budget {
         // A panic while holding the lock leaves a whole list.
         self.clients.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Bytes that are counted though another client has the very same text waiting.
+fn shared(clients: &[Arc<Outbox>]) -> usize {
+    let (mut seen, mut bytes) = (HashSet::new(), 0);
+    for client in clients.iter().filter(|client| !client.share.is_ended()) {
+        client.each_text(|text| bytes += if seen.insert(Arc::as_ptr(text)) { 0 } else { text.len() });
+    }
+    bytes
 }
 
 fn largest(clients: &[Arc<Outbox>], sort: Sort) -> Option<&Arc<Outbox>> {
@@ -198,6 +215,7 @@ impl Drop for Work {
 mod tests {
     use super::*;
     use crate::calls::outbox::{Drain, Frame};
+    use crate::protocol::events::Backlog;
 
     fn client(budget: &Arc<Budget>, owner: &str, arriving: usize) -> Drain {
         let drain = Outbox::open(1 << 20, budget.clone(), 1 << 20, owner).unwrap();
@@ -238,6 +256,33 @@ mod tests {
         budget.relieve(Sort::Unsent, 1000);
         assert!(reads.pop().0.is_none());
         assert!(matches!(sleeps.pop().0, Some(Frame::Close(Close::SlowConsumer))));
+    }
+
+    /// S-M5: five watchers of one long answer hold one text, also while it is on its way out.
+    #[test]
+    fn s_m5_a_text_for_all_weighs_once() {
+        let budget = Arc::<Budget>::default();
+        let watchers: Vec<Drain> = ["a", "b", "c", "d", "e"]
+            .map(|owner| Outbox::open(1 << 20, budget.clone(), 1000, owner).unwrap())
+            .into();
+        watchers.iter().for_each(|watcher| watcher.outbox.set_blocked(true));
+        let send = |text: Arc<String>| {
+            watchers.iter().for_each(|watcher| {
+                watcher.outbox.push_event("chat", text.clone(), Backlog::Keep);
+            });
+        };
+        send(Arc::new("x".repeat(600)));
+        let sending: Vec<_> = watchers.iter().map(|watcher| watcher.pop()).collect();
+        assert!(budget.unsent() > 3000);
+        std::thread::sleep(LOOK);
+        budget.relieve(Sort::Unsent, 1000);
+        assert!(watchers.iter().all(|watcher| !watcher.outbox.share.is_ended()), "one text of 600 bytes");
+        std::thread::sleep(LOOK);
+        send(Arc::new("y".repeat(600)));
+        let ended = watchers.iter().filter(|watcher| watcher.outbox.share.is_ended()).count();
+        assert_eq!(ended, 5, "two texts are too much, and each of the five holds both");
+        drop(sending);
+        assert_eq!(budget.unsent(), 0);
     }
 
     #[test]

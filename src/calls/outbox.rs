@@ -2,7 +2,7 @@
 //!
 //! The state thread (and the store thread, for answers it acknowledges) push; the connection's own thread
 //! drains. Pushing never blocks: the lock guards only the queue and is held for a push or a pop. Event text is
-//! shared by all clients and counted for each. What is queued is in the clients' common budget (`budget.rs`) until
+//! shared by all clients and counted for each; only where that is too much `budget.rs` asks what is shared. What is queued is in the clients' common budget (`budget.rs`) until
 //! the socket has taken it, or the connection is gone.
 //!
 //! A connection that waits with nothing to send lends its line (`line.rs`): what is small is then written by who pushes
@@ -19,7 +19,7 @@ use std::collections::VecDeque;
 use std::io::ErrorKind;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 /// Work that a state handler leaves to the connection's thread: reading files, large listings.
 pub type Work = Box<dyn FnOnce() -> Result<Payload> + Send>;
@@ -49,6 +49,15 @@ impl Frame {
             Frame::Rest(frame, _) => frame.bytes(),
             Frame::Work { .. } => 256,
             Frame::Moved | Frame::Close(_) => 0,
+        }
+    }
+
+    /// The text of an event, which other clients may have too.
+    fn text(&self) -> Option<&Arc<String>> {
+        match self {
+            Frame::Event { body, .. } => Some(body),
+            Frame::Rest(frame, _) => frame.text(),
+            _ => None,
         }
     }
 }
@@ -101,6 +110,8 @@ struct Queue {
     closed: bool,
     /// Lent while the connection's thread has nothing to write.
     line: Option<Line>,
+    /// Of the event that was popped last: its text, while anybody has it.
+    out: Weak<String>,
 }
 
 /// The draining end, owned by the connection's thread.
@@ -187,6 +198,12 @@ impl Outbox {
     /// Whether the connection's thread has taken everything, or is gone.
     pub fn is_taken(&self) -> bool {
         self.lock().frames.is_empty()
+    }
+
+    /// Gives every text that waits here and may be shared with other clients.
+    pub fn each_text(&self, mut tell: impl FnMut(&Arc<String>)) {
+        let queue = self.lock();
+        queue.out.upgrade().iter().chain(queue.frames.iter().filter_map(Frame::text)).for_each(&mut tell);
     }
 
     fn put(&self, frame: Frame, backlog: Backlog) -> Pushed {
@@ -310,6 +327,7 @@ impl Drain {
         let frame = queue.frames.pop_front();
         let size = frame.as_ref().map_or(0, Frame::bytes).min(queue.bytes);
         queue.bytes -= size;
+        queue.out = frame.as_ref().and_then(Frame::text).map(Arc::downgrade).unwrap_or_default();
         if queue.frames.is_empty() && queue.frames.capacity() > 16 {
             queue.frames = VecDeque::new();
         }
