@@ -266,43 +266,5 @@ pub fn segments(value: &Value, path: &str) -> Vec<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use crate::config::testing::Dir;
-
-    /// Relatives of B-F01: nobody answers in place of the model that was meant.
-    #[test]
-    fn b_a_model_that_is_not_read_is_not_replaced() {
-        for (text, told) in [
-            (
-                "{agents: {defaults: {model: null}}}",
-                "agents.defaults.model: null says nothing; write a value, or remove this key",
-            ),
-            (
-                "{agents: {defaults: {model: {primary: null}}}}",
-                "agents.defaults.model.primary: null says nothing",
-            ),
-            ("{agents: {defaults: null}}", "agents.defaults: null says nothing"),
-            ("{agents: {list: null}}", "agents.list: null says nothing"),
-            ("{agents: {list: [{id: 'main', model: null}]}}", "agents.list.0.model: null says nothing"),
-            ("{agents: null}", "agents: null says nothing"),
-            ("{agent: {defaults: {model: 'a/b'}}}", "agent: key of an earlier version"),
-            ("{agent: {model: 'a/b'}}", "agent.model: key of an earlier version"),
-            ("{routing: {agents: {main: {model: 'a/b'}}}}", "routing.agents: key of an earlier version"),
-            ("{routing: {agents: [{id: 'x', model: 'a/b'}]}}", "routing.agents: key of an earlier version"),
-            ("{agents: {main: {model: 'a/b'}}}", "agents.main: "),
-        ] {
-            let dir = Dir::new();
-            let error = dir.config(text).check_agent("main").err().unwrap_or_else(|| panic!("{text}"));
-            assert!(error.message().contains(told), "{text}: {}", error.message());
-        }
-        for text in [
-            "{agents: {}}",
-            "{agents: {defaults: {skipBootstrap: null}}}",
-            "{}",
-            "{routing: {queue: {}}}",
-            "{agent: {model: 'a/b'}, agents: {defaults: {model: 'c/d'}}}",
-        ] {
-            assert!(Dir::new().config(text).check_agent("main").is_ok(), "{text}");
-        }
-    }
-}
+#[path = "damage_tests.rs"]
+mod tests;
