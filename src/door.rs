@@ -7,16 +7,21 @@
 //! reach for those who have sent no whole `connect`), SEC-19 (10 failures a minute; from then on comparisons have turns).
 //! How long a stranger may stay in all is the connection threads' matter.
 use crate::protocol::limits::Limits;
-use std::collections::HashMap;
-use std::net::{IpAddr, Shutdown, TcpStream};
+use std::net::{IpAddr, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+mod failures;
+mod place;
+mod ticket;
 mod turns;
+pub use failures::Failed;
+use failures::Failures;
+use place::Place;
+pub use place::Stage;
+pub use ticket::Ticket;
 pub use turns::{Turn, has_closed};
 
-/// Networks remembered for failures; above it the oldest are forgotten first.
-const MAX_NETWORKS: usize = 4096;
 /// How long the answer to a wrong credential is held back where there were too many, and the time in which as many may
 /// be compared as there are places. No right one is refused for wrong ones, so the latter is what bounds guessing.
 pub const PAUSE: Duration = Duration::from_secs(1);
@@ -37,65 +42,10 @@ struct Inner {
     connections: u64,
     /// Newcomers that have said something and got no place yet.
     waiting: usize,
-    failures: HashMap<IpAddr, Failures>,
+    failures: Failures,
     turns: turns::Turns,
     /// Answers by HTTP that go on.
     streams: u64,
-}
-
-/// What the thread of a stranger does at the moment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stage {
-    /// It works for the stranger.
-    Served,
-    /// It waits for the rest of a request.
-    Head,
-    /// It waits for `connect`.
-    Upgraded,
-    /// It waits for the rest of the first message.
-    Begun,
-    /// It heard other things than `connect`: pings.
-    Beside,
-    /// It judges a whole `connect`.
-    Connecting,
-    /// Nothing is owed any more: it waits for a next request, or for the other end to close.
-    Idle,
-}
-
-#[derive(Debug)]
-struct Place {
-    id: u64,
-    network: IpAddr,
-    stage: Stage,
-    /// When it came to this stage.
-    since: Instant,
-    /// To wake its thread when the place is taken away.
-    socket: Arc<TcpStream>,
-    evicted: bool,
-}
-
-/// Wrong credentials of one network.
-#[derive(Debug, Default)]
-struct Failures {
-    times: Vec<Instant>,
-    last: String,
-}
-
-/// What there is to tell about a wrong credential.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Failed {
-    /// It was counted as so many.
-    Counted(u64),
-    /// There were too many already: for how long, and who was counted last.
-    TooMany { wait: Duration, last: String },
-}
-
-/// A held place; given back when dropped or when the connection has proven itself.
-#[derive(Debug)]
-pub struct Ticket {
-    door: Arc<Door>,
-    id: u64,
-    proven: bool,
 }
 
 /// A held place among the answers that go on.
@@ -209,20 +159,12 @@ impl Door {
         now: Instant,
     ) -> Failed {
         let network = network(address);
-        if let Some((wait, last)) = self.lock().too_many(network, limits, now) {
+        if let Some((wait, last)) = self.lock().failures.too_many(network, limits, now) {
             return Failed::TooMany { wait, last };
         }
         // Looks through processes, so not under the lock.
         let last = who();
-        let mut inner = self.lock();
-        if inner.failures.len() >= MAX_NETWORKS && !inner.failures.contains_key(&network) {
-            let window = Duration::from_millis(limits.auth_window_ms);
-            inner.forget_failures(|t| now.duration_since(*t) < window);
-        }
-        let failures = inner.failures.entry(network).or_default();
-        failures.times.push(now);
-        failures.last = last;
-        Failed::Counted(failures.times.len() as u64)
+        self.lock().failures.count(network, last, limits, now)
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -245,125 +187,6 @@ impl Inner {
         let places = self.places.iter_mut().filter(|p| !p.evicted && of.is_none_or(|n| n == p.network));
         let place = places.filter(is_due).min_by_key(|p| (p.stage.progress(), p.since));
         place.map(Place::evict).is_some()
-    }
-
-    /// Whether those of a network failed too often: for how long, and who was the last.
-    fn too_many(&mut self, network: IpAddr, limits: &Limits, now: Instant) -> Option<(Duration, String)> {
-        let window = Duration::from_millis(limits.auth_window_ms);
-        let failures = self.failures.get_mut(&network)?;
-        failures.times.retain(|t| now.duration_since(*t) < window);
-        let excess = (failures.times.len() as u64).checked_sub(limits.auth_failures)?;
-        let frees = failures.times.get(excess as usize)?;
-        Some((window.saturating_sub(now.duration_since(*frees)), failures.last.clone()))
-    }
-
-    fn forget_failures(&mut self, is_recent: impl Fn(&Instant) -> bool) {
-        self.failures.retain(|_, failures| failures.times.last().is_some_and(&is_recent));
-        if self.failures.len() >= MAX_NETWORKS {
-            let oldest = self.failures.iter().min_by_key(|(_, f)| f.times.last().copied()).map(|(n, _)| *n);
-            oldest.map(|network| self.failures.remove(&network));
-        }
-    }
-}
-
-impl Stage {
-    /// How far somebody came; who is owed nothing, or says what leads nowhere, least.
-    fn progress(self) -> u8 {
-        match self {
-            Stage::Idle | Stage::Beside => 0,
-            Stage::Head => 1,
-            Stage::Upgraded => 2,
-            Stage::Begun => 3,
-            Stage::Served | Stage::Connecting => 4,
-        }
-    }
-}
-
-impl Place {
-    /// How long it may keep us waiting when others want the place; `None` while we work for it. A request comes in one
-    /// piece; between the upgrade and `connect` lies a way there and back, which on this machine is short.
-    fn patience(&self, limits: &Limits, waiting: usize) -> Option<Duration> {
-        let most = Duration::from_millis(limits.pre_auth_silent_ms);
-        match self.stage {
-            Stage::Served | Stage::Connecting => None,
-            Stage::Idle | Stage::Beside => Some(Duration::ZERO),
-            Stage::Head => Some(most / 8),
-            Stage::Upgraded | Stage::Begun => {
-                let least = if self.network.is_loopback() { most / 8 } else { most / 2 };
-                let places = limits.pre_auth as f64;
-                Some(most.mul_f64(places / (places + 6.0 * waiting as f64)).max(least))
-            }
-        }
-    }
-
-    fn evict(&mut self) {
-        self.evicted = true;
-        // Its thread sees the end of input and says goodbye; if the socket is gone already, so is the thread.
-        let _ = self.socket.shutdown(Shutdown::Read);
-    }
-}
-
-impl Ticket {
-    /// Says what its thread does from now on.
-    pub fn stage(&self, stage: Stage) {
-        if self.proven {
-            return;
-        }
-        let now = Instant::now();
-        let mut inner = self.door.lock();
-        let Some(place) = inner.places.iter_mut().find(|p| p.id == self.id && p.stage != stage) else {
-            return;
-        };
-        // Who says other things beside does not come back to what he was.
-        if (place.stage, stage) != (Stage::Beside, Stage::Begun) {
-            (place.stage, place.since) = (stage, now);
-        }
-    }
-
-    pub fn is_evicted(&self) -> bool {
-        !self.proven && self.door.lock().places.iter().any(|p| p.id == self.id && p.evicted)
-    }
-
-    pub fn is_proven(&self) -> bool {
-        self.proven
-    }
-
-    /// Waits out `PAUSE`; `false` if the place is taken away.
-    pub fn pause(&self) -> bool {
-        self.sleep_until(Instant::now() + PAUSE)
-    }
-
-    fn sleep_until(&self, until: Instant) -> bool {
-        loop {
-            let left = until.saturating_duration_since(Instant::now());
-            if self.is_evicted() {
-                return false;
-            }
-            if left.is_zero() {
-                return true;
-            }
-            // Woken at each change of the places; what is missed between the two lasts 100 ms.
-            self.door.wait(left.min(Duration::from_millis(100)));
-        }
-    }
-
-    /// The connection has authenticated: its place is free for the next.
-    pub fn prove(&mut self) {
-        self.proven = true;
-        self.give_back();
-    }
-
-    fn give_back(&self) {
-        self.door.lock().places.retain(|p| p.id != self.id);
-        self.door.freed.notify_all();
-    }
-}
-
-impl Drop for Ticket {
-    fn drop(&mut self) {
-        self.give_back();
-        let mut inner = self.door.lock();
-        inner.connections = inner.connections.saturating_sub(1);
     }
 }
 

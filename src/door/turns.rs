@@ -37,7 +37,7 @@ impl Ticket {
     pub fn turn(&self, address: IpAddr, limits: &Limits) -> Option<Turn> {
         let door = self.door.clone();
         let mut inner = door.lock();
-        if inner.too_many(network(address), limits, Instant::now()).is_none() {
+        if inner.failures.too_many(network(address), limits, Instant::now()).is_none() {
             drop(inner);
             return Some(Turn { door, share: Duration::ZERO });
         }
