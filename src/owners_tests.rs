@@ -1,5 +1,6 @@
 //! Who listens and who holds a connection, against real sockets of this process.
 use super::*;
+use std::net::TcpListener;
 
 #[test]
 fn a_port_of_this_process_is_found_and_named() {
