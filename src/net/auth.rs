@@ -4,93 +4,24 @@
 //! only that client waits. The order of the checks is the reference program's (clients know its messages);
 //! every branch depends on verified facts, never on what a client merely says (SEC-04, SEC-05, SEC-17). A right
 //! credential is never refused because of wrong ones; a wrong one is counted, and slow where there were many (SEC-19).
-use crate::calls::{Admitted, Client};
-use crate::clock;
-use crate::device::pairing::{Admission, Applicant, Change, Credential, Pairing};
-use crate::device::proof::{self, Verified};
+mod by_device;
+
+use super::connect::Connect;
+use super::refusal::unauthorized;
+pub use super::refusal::{Refusal, rate_limited, unheard};
+use crate::calls::Admitted;
+use crate::device::pairing::Change;
 use crate::device::secret_eq;
-use crate::door::{Failed, PAUSE, Stage, Ticket, Turn};
+use crate::door::{Failed, Stage, Ticket, Turn};
 use crate::error::{Error, Kind, Result};
 use crate::net::head::Head;
 use crate::net::peer::Peer;
 use crate::net::tailscale;
-use crate::params::params;
 use crate::protocol::frame::Scopes;
 use crate::protocol::{self, MAX_PROTOCOL};
-use crate::settings::AuthMode;
 use crate::state::shared::Shared;
+use by_device::{verify_device, with_device};
 use std::time::Instant;
-
-params! {
-    /// The params of `connect` that matter to the gateway; they passed the schema before.
-    #[derive(Debug, Clone, Default)]
-    pub struct Connect {
-        pub min_protocol: u64,
-        pub max_protocol: u64,
-        pub client: Client,
-        pub caps: Vec<String>,
-        pub role: Option<String>,
-        pub scopes: Vec<String>,
-        pub device: Option<Device>,
-        pub auth: Credentials,
-    }
-}
-
-params! {
-    #[derive(Debug, Clone, Default)]
-    pub struct Device {
-        pub id: String,
-        pub public_key: String,
-        pub signature: String,
-        pub signed_at: u64,
-        pub nonce: Option<String>,
-    }
-}
-
-params! {
-    /// What a client offers as proof. Not `Debug`: it must not reach a log.
-    #[derive(Clone, Default)]
-    pub struct Credentials {
-        token: Option<String>,
-        password: Option<String>,
-        device_token: Option<String>,
-        bootstrap_token: Option<String>,
-    }
-}
-
-impl Credentials {
-    /// What may be a device's token, as far as it is there.
-    fn tokens(&self) -> impl Iterator<Item = &str> {
-        let offered = [&self.device_token, &self.token].into_iter();
-        offered.filter_map(|text| text.as_deref().filter(|text| !text.is_empty()))
-    }
-
-    fn has_password(&self) -> bool {
-        self.password.as_deref().is_some_and(|password| !password.is_empty())
-    }
-
-    fn is_offered(&self) -> bool {
-        self.has_password() || self.tokens().next().is_some()
-    }
-}
-
-impl std::fmt::Debug for Credentials {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Credentials(..)")
-    }
-}
-
-/// A refusal, and what the pairing store changed meanwhile (a new pending request).
-pub struct Refusal {
-    pub error: Error,
-    pub change: Change<()>,
-}
-
-impl From<Error> for Refusal {
-    fn from(error: Error) -> Refusal {
-        Refusal { error, change: Change::default() }
-    }
-}
 
 /// How the shared secret, or an identity in its place, was proven.
 struct Proven(&'static str);
@@ -130,12 +61,6 @@ pub fn admit(
         Kind::Unauthorized => Refusal { error: rate_limited(too_many), ..refusal },
         _ => refusal,
     })
-}
-
-/// What is said to who lost his place while he waited to be compared, or to be told. It says nothing about the secret.
-pub fn unheard() -> Error {
-    Error::new(Kind::Unavailable, "too many failed authentication attempts, and others wait: try again")
-        .retry_in(PAUSE)
 }
 
 /// The decision alone, and whether a wrong secret was shown.
@@ -252,57 +177,6 @@ pub fn count_failure(shared: &Shared, peer: &Peer, what: &str) -> Failed {
     failed
 }
 
-/// What is said instead of the reason for a refusal where there were too many.
-pub fn rate_limited(failed: Failed) -> Error {
-    let Failed::TooMany { wait, last } = failed else {
-        return Error::new(Kind::Unauthorized, "unauthorized");
-    };
-    let secs = wait.as_secs() + 1;
-    let text = format!(
-        "unauthorized: too many failed authentication attempts (retry with the right secret, or in {secs} s; last failed: {last})"
-    );
-    Error::new(Kind::RateLimited, text)
-        .with("recommendedNextStep", "wait_then_retry")
-        .with("lastFailed", last)
-        .retry_in(wait)
-}
-
-fn unauthorized(mode: AuthMode, configured: bool, request: &Connect) -> Error {
-    let (offered, fix_key) = match mode {
-        AuthMode::Token => (&request.auth.token, "token"),
-        AuthMode::Password => (&request.auth.password, "password"),
-    };
-    let (state, upper) = match (configured, offered.as_deref().unwrap_or_default().is_empty()) {
-        (false, _) => ("not configured on gateway", "NOT_CONFIGURED"),
-        (true, true) => ("missing", "MISSING"),
-        (true, false) => ("mismatch", "MISMATCH"),
-    };
-    let hint = if configured { hint(mode, &request.client) } else { format!("set gateway.auth.{fix_key}") };
-    let name = mode.name();
-    Error::new(Kind::Unauthorized, format!("unauthorized: gateway {name} {state} ({hint})"))
-        .with("code", format!("AUTH_{}_{upper}", name.to_ascii_uppercase()))
-        .with("authReason", format!("{name}_{}", upper.to_ascii_lowercase()))
-        .with("canRetryWithDeviceToken", false)
-        .with(
-            "recommendedNextStep",
-            if configured { "update_auth_credentials" } else { "update_auth_configuration" },
-        )
-}
-
-fn hint(mode: AuthMode, client: &Client) -> String {
-    let name = mode.name();
-    match (client.mode.as_str(), client.id.as_str()) {
-        ("cli" | "probe", _) => format!("set gateway.remote.{name} to match gateway.auth.{name}"),
-        ("webchat", _) | (_, "openclaw-control-ui") => match mode {
-            AuthMode::Token => {
-                "open the dashboard URL and paste the token in Control UI settings".to_string()
-            }
-            AuthMode::Password => "enter the password in Control UI settings".to_string(),
-        },
-        _ => format!("provide gateway auth {name}"),
-    }
-}
-
 fn without_device(shared: &Shared, request: &Connect, proven: Result<Proven>) -> Result<Proven> {
     let is_control_ui = request.client.id == "openclaw-control-ui";
     if is_control_ui && request.device.is_none() && !shared.auth().allow_insecure_ui {
@@ -318,82 +192,4 @@ fn without_device(shared: &Shared, request: &Connect, proven: Result<Proven>) ->
         }
         _ => e,
     })
-}
-
-fn verify_device(peer: &Peer, request: &Connect, role: &str, nonce: &str) -> Result<Verified> {
-    let device = request.device.clone().unwrap_or_default();
-    let auth = &request.auth;
-    let offered = [&auth.token, &auth.device_token, &auth.bootstrap_token];
-    let token = offered.into_iter().flatten().next().map_or("", String::as_str);
-    let claims = proof::Claims {
-        client_id: &request.client.id,
-        client_mode: &request.client.mode,
-        role,
-        scopes: &request.scopes,
-        token,
-        platform: &request.client.platform,
-        device_family: request.client.device_family.as_deref().unwrap_or_default(),
-    };
-    let proof = proof::Proof {
-        id: &device.id,
-        public_key: &device.public_key,
-        signature: &device.signature,
-        signed_at: device.signed_at,
-        nonce: device.nonce.as_deref(),
-    };
-    proof::verify(&proof, &claims, &proof::Challenge { nonce, now: clock::now_ms(), is_local: peer.is_local })
-}
-
-fn with_device(
-    shared: &Shared,
-    peer: &Peer,
-    protocol: u32,
-    request: Connect,
-    device: Verified,
-    proven: Result<Proven>,
-    has_guessed: &mut bool,
-) -> std::result::Result<Admitted, Refusal> {
-    let role = request.role.clone().unwrap_or_default();
-    let (scopes, now) = (asked_scopes(&role, &request.scopes), clock::now_ms());
-    // A device's token is sent under either name.
-    let tokens: Vec<&str> = request.auth.tokens().collect();
-    let is_silent = || peer.may_pair_silently();
-    let (credential, method, refused) = match proven {
-        Ok(Proven(method)) => (Credential::Shared { is_silent: &is_silent }, method, None),
-        Err(e) if tokens.is_empty() => return Err(e.into()),
-        Err(e) => (Credential::Tokens(&tokens), "device-token", Some(e)),
-    };
-    let remote_ip = (!peer.is_local).then(|| peer.client.to_string());
-    let applicant = Applicant {
-        device: &device,
-        role: &role,
-        scopes: &scopes,
-        client_id: &request.client.id,
-        client_mode: &request.client.mode,
-        display_name: request.client.display_name.as_deref(),
-        platform: &request.client.platform,
-        device_family: request.client.device_family.as_deref(),
-        remote_ip: remote_ip.as_deref(),
-    };
-    let decided = Pairing::new(&shared.env.state_dir).admit(&applicant, credential, now)?;
-    let Change { result, events, close } = decided;
-    let change = Change { result: (), events, close };
-    // A guess at the shared secret counts even beside a device token that is right.
-    *has_guessed &= result.has_guessed || request.auth.has_password();
-    match result.admission {
-        Admission::Refused => {
-            let e = refused.unwrap_or_else(|| Error::new(Kind::Unauthorized, "unauthorized"));
-            Err(Refusal { error: e, change })
-        }
-        Admission::Paired(token) => {
-            let mut admitted = admitted(protocol, role, Some(device.device_id), method, request);
-            admitted.scopes = Scopes::new(token.scopes.clone());
-            admitted.device_token = Some(token);
-            Ok(Admitted { change, ..admitted })
-        }
-        Admission::Pending(waiting) => {
-            let command = shared.env.command(&format!("devices approve {}", waiting.request_id));
-            Err(Refusal { error: waiting.to_error(&command), change })
-        }
-    }
 }

@@ -3,6 +3,7 @@
 //! Listener threads accept; each connection has one thread that becomes a WebSocket worker (`ws`) or an HTTP
 //! worker (`crate::http`). Nothing here owns gateway state: it travels to the state thread as events.
 pub mod auth;
+pub mod connect;
 pub mod connection;
 pub mod descriptors;
 pub mod evict;
@@ -14,6 +15,7 @@ pub mod origin;
 pub mod pace;
 pub mod peer;
 pub mod print;
+mod refusal;
 pub mod tailscale;
 pub mod wire;
 pub mod ws;
