@@ -17,10 +17,11 @@ pub mod testing;
 mod writing;
 
 pub use legacy::place as legacy_place;
-pub use load::{Stamp, backup};
-use reading::{check, damage, excerpt, include, legacy, lenient, load, sources, spot};
+pub use load::Stamp;
+use reading::{check, damage, excerpt, include, kinds, legacy, lenient, load, refusal, shape, sources, spot};
 pub use reading::{parse, substitute};
 pub use redact::{is_secret_name, plain};
+pub use refusal::backup;
 pub use schema::{explain as schema_of, lookup as schema_at, schema};
 pub use spot::{Spot, under};
 use table::schema;

@@ -1,5 +1,6 @@
 //! What is no value of a key, what nothing reads, and what is said of it.
 use super::*;
+use crate::config::kinds::{is_clock, is_duration};
 use serde_json::json;
 
 #[test]

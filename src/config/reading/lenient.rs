@@ -2,8 +2,8 @@
 //!
 //! Pure; any thread. For readers only: whoever writes is told to write what fits. Secrets are taken as they are written
 //! or not at all.
-use crate::config::check::fits;
 use crate::config::keys::{Key, LIMITS, Type};
+use crate::config::kinds::fits;
 use crate::config::{Issue, damage, lookup};
 use serde_json::Value;
 

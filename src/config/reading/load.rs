@@ -2,9 +2,12 @@
 //!
 //! Runs on the thread that loads; reads files, never writes one (R-02a). What is wrong below `gateway`, or
 //! with the file as a whole, is fatal; how far anything else reaches is for `damage` to say (R-06b).
+use crate::config::check::{self, Findings};
 use crate::config::damage::{self, UNTIL, segments};
+use crate::config::refusal::{broken, fatal_of, restored, unusable};
+use crate::config::shape::{expand_home, model_objects};
 use crate::config::sources::{Source, Sources};
-use crate::config::{Issue, check, include, lenient, parse, redact, substitute};
+use crate::config::{Issue, include, lenient, parse, redact, substitute};
 use crate::env::Env;
 use crate::error::Error;
 use crate::parts::Parts;
@@ -91,14 +94,7 @@ pub fn judge(env: &mut Env, text: String, name: Option<&Path>) -> (Loaded, Vec<I
     let mut digest = Context::new(&SHA256);
     digest.update(text.as_bytes());
     loaded.has_includes = text.contains("$include");
-    let parsed = match text.trim().is_empty() {
-        true => Err(unusable(
-            env,
-            format!("is empty; {}remove it and run `{}`", restored(env, "it, or "), env.command("setup")),
-        )),
-        false => parse::json5(&text).map_err(|e| broken(env, &text, name, &e)),
-    };
-    let value = match parsed {
+    let value = match parsed(env, &text, name) {
         Ok(value) => value,
         Err(why) => {
             let loaded = Loaded { has_includes: loaded.has_includes, raw: Some(text), ..refused(why) };
@@ -119,16 +115,7 @@ pub fn judge(env: &mut Env, text: String, name: Option<&Path>) -> (Loaded, Vec<I
     substitute::resolve(&mut value, "", env, &mut loaded.secrets, &mut errors);
     model_objects(&mut value);
     loaded.secrets.extend(redact::collect(&value).into_iter().filter(|secret| !secret.starts_with("${")));
-    let mut findings = check::check(&value, &loaded.secrets);
-    // What an include or a variable left behind where it failed is no second mistake.
-    let is_new = |found: &Issue| !errors.iter().any(|known| known.path == found.path);
-    findings.errors.retain(is_new);
-    let mut strict = findings.errors.clone();
-    let mut read_as_meant = lenient::mend(&mut value, &strict);
-    if !read_as_meant.is_empty() {
-        findings = check::check(&value, &loaded.secrets);
-        findings.errors.retain(is_new);
-    }
+    let (mut findings, mut strict, mut read_as_meant) = checked(&mut value, &loaded.secrets, &errors);
     {
         let main = source(env, &text, name, None);
         let sources = Sources::new([main].into_iter().chain(done.texts).collect(), &loaded.secrets);
@@ -142,11 +129,7 @@ pub fn judge(env: &mut Env, text: String, name: Option<&Path>) -> (Loaded, Vec<I
         lists.into_iter().chain(found).for_each(|issues| sources.mark(issues));
     }
     loaded.legacy = findings.legacy.len();
-    loaded.warnings = findings.legacy;
-    loaded.warnings.extend(read_as_meant);
-    loaded.warnings.extend(findings.warnings);
-    loaded.warnings.extend(twice);
-    loaded.warnings.extend(halves);
+    loaded.warnings = [findings.legacy, read_as_meant, findings.warnings, twice, halves].concat();
     loaded.value = value;
     loaded.settle(env, errors.iter().cloned().chain(findings.errors).collect());
     loaded.main_key();
@@ -156,42 +139,39 @@ pub fn judge(env: &mut Env, text: String, name: Option<&Path>) -> (Loaded, Vec<I
     (loaded, errors)
 }
 
-fn source<'a>(env: &Env, text: &'a str, name: Option<&Path>, failure: Option<&parse::Failure>) -> Source<'a> {
+fn parsed(env: &Env, text: &str, name: Option<&Path>) -> Result<Value, (Issue, Error)> {
+    match text.trim().is_empty() {
+        true => Err(unusable(
+            env,
+            format!("is empty; {}remove it and run `{}`", restored(env, "it, or "), env.command("setup")),
+        )),
+        false => parse::json5(text).map_err(|e| broken(env, text, name, &e)),
+    }
+}
+
+/// What is found in a value beside what is `known` to be wrong with it, the errors before anything was read as it is
+/// meant, and what was.
+fn checked(value: &mut Value, secrets: &[String], known: &[Issue]) -> (Findings, Vec<Issue>, Vec<Issue>) {
+    // What an include or a variable left behind where it failed is no second mistake.
+    let is_new = |found: &Issue| !known.iter().any(|known| known.path == found.path);
+    let mut findings = check::check(value, secrets);
+    findings.errors.retain(is_new);
+    let strict = findings.errors.clone();
+    let read_as_meant = lenient::mend(value, &strict);
+    if !read_as_meant.is_empty() {
+        findings = check::check(value, secrets);
+        findings.errors.retain(is_new);
+    }
+    (findings, strict, read_as_meant)
+}
+
+pub fn source<'a>(
+    env: &Env,
+    text: &'a str,
+    name: Option<&Path>,
+    failure: Option<&parse::Failure>,
+) -> Source<'a> {
     Source::new(&env.config_path, text, failure).told_as(name.unwrap_or(&env.config_path))
-}
-
-/// A file that is no JSON5: the mistake, and what it ends a start with.
-fn broken(env: &Env, text: &str, name: Option<&Path>, failure: &parse::Failure) -> (Issue, Error) {
-    let spot = Sources::new(vec![source(env, text, name, Some(failure))], &[]).spot(0, failure.offset);
-    let message = &failure.message;
-    let fix = match message.ends_with(parse::CUT) {
-        true => match restored(env, "the file") {
-            none if none.is_empty() => "close it".to_string(),
-            advice => format!("close it, or {advice}"),
-        },
-        false => "correct this line".to_string(),
-    };
-    let fatal = spot.blame(Error::config(format!("config {spot}: {message}; {fix}")));
-    let issue = Issue::new("", format!("JSON5 parse failed: {message}"));
-    (Issue { spot: Some(Box::new(spot)), ..issue }, fatal)
-}
-
-/// The file as it was before the last edit, if there is one.
-pub fn backup(env: &Env) -> Option<String> {
-    let name = format!("{}.bak", env.config_path.file_name()?.to_string_lossy());
-    env.config_path.with_file_name(&name).is_file().then_some(name)
-}
-
-/// The advice to take that, followed by `end`; empty where there is none.
-fn restored(env: &Env, end: &str) -> String {
-    let named = |name| format!("copy {name} over {end} (`{}`)", env.command("config rollback"));
-    backup(env).map_or(String::new(), named)
-}
-
-/// A file that is unusable without any place in it.
-fn unusable(env: &Env, message: String) -> (Issue, Error) {
-    let fatal = Error::config(format!("config {} {message}", env.config_path.display()));
-    (Issue::new("", message), fatal)
 }
 
 impl Loaded {
@@ -235,13 +215,6 @@ impl Loaded {
     }
 }
 
-fn fatal_of(env: &Env, issue: &Issue) -> Error {
-    let place =
-        issue.spot.as_ref().map_or_else(|| env.config_path.display().to_string(), |spot| spot.to_string());
-    let key = if issue.path.is_empty() { String::new() } else { format!(" {}:", issue.path) };
-    issue.blame(Error::config(format!("config {place}:{key} {}", issue.message)))
-}
-
 fn remove(value: &mut Value, path: &[String]) {
     match path {
         [] => *value = Value::Object(Map::new()),
@@ -262,60 +235,6 @@ fn remove(value: &mut Value, path: &[String]) {
                 remove(inner, rest);
             }
         }
-    }
-}
-
-/// `agents.defaults.model: "a/b"` is short for `{primary: "a/b"}`, and of fallbacks alone the first is the model; readers
-/// see only the long form.
-fn model_objects(config: &mut Value) {
-    let Some(defaults) = config.pointer_mut("/agents/defaults").and_then(Value::as_object_mut) else {
-        return;
-    };
-    for key in ["model", "imageModel"] {
-        let Some(value) = defaults.get_mut(key) else { continue };
-        if value.is_string() {
-            let primary = value.take();
-            *value = Value::Object(Map::from_iter([("primary".to_string(), primary)]));
-        } else if let Some(model) = value.as_object_mut()
-            && !model.contains_key("primary")
-            && let Some(first) =
-                model.get("fallbacks").and_then(|list| list.get(0)).filter(|first| first.is_string())
-        {
-            model.insert("primary".to_string(), first.clone());
-        }
-    }
-}
-
-/// `~/x` becomes a path where the key's name says that the value is one.
-fn expand_home(value: &mut Value, env: &Env) {
-    match value {
-        Value::Object(map) => {
-            for (key, value) in map.iter_mut() {
-                let key = key.to_ascii_lowercase();
-                let is_path = ["dir", "path", "paths", "file", "root", "workspace"]
-                    .iter()
-                    .any(|end| key.ends_with(end));
-                match value {
-                    Value::String(text) if is_path => expand_text(text, env),
-                    Value::Array(items) if key == "paths" || key == "pathprepend" => {
-                        for item in items {
-                            if let Value::String(text) = item {
-                                expand_text(text, env);
-                            }
-                        }
-                    }
-                    other => expand_home(other, env),
-                }
-            }
-        }
-        Value::Array(items) => items.iter_mut().for_each(|item| expand_home(item, env)),
-        _ => {}
-    }
-}
-
-fn expand_text(text: &mut String, env: &Env) {
-    if text.starts_with('~') {
-        *text = env.expand(text).display().to_string();
     }
 }
 

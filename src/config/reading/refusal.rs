@@ -1,0 +1,49 @@
+//! What a start is refused with: the mistake, its place, and what mends it. Pure but for the look whether there is a backup.
+use crate::config::load::source;
+use crate::config::sources::Sources;
+use crate::config::{Issue, parse};
+use crate::env::Env;
+use crate::error::Error;
+use std::path::Path;
+
+/// A file that is no JSON5: the mistake, and what it ends a start with.
+pub fn broken(env: &Env, text: &str, name: Option<&Path>, failure: &parse::Failure) -> (Issue, Error) {
+    let spot = Sources::new(vec![source(env, text, name, Some(failure))], &[]).spot(0, failure.offset);
+    let message = &failure.message;
+    let fix = match message.ends_with(parse::CUT) {
+        true => match restored(env, "the file") {
+            none if none.is_empty() => "close it".to_string(),
+            advice => format!("close it, or {advice}"),
+        },
+        false => "correct this line".to_string(),
+    };
+    let fatal = spot.blame(Error::config(format!("config {spot}: {message}; {fix}")));
+    let issue = Issue::new("", format!("JSON5 parse failed: {message}"));
+    (Issue { spot: Some(Box::new(spot)), ..issue }, fatal)
+}
+
+/// The file as it was before the last edit, if there is one.
+pub fn backup(env: &Env) -> Option<String> {
+    let name = format!("{}.bak", env.config_path.file_name()?.to_string_lossy());
+    env.config_path.with_file_name(&name).is_file().then_some(name)
+}
+
+/// The advice to take that, followed by `end`; empty where there is none.
+pub fn restored(env: &Env, end: &str) -> String {
+    let named = |name| format!("copy {name} over {end} (`{}`)", env.command("config rollback"));
+    backup(env).map_or(String::new(), named)
+}
+
+/// A file that is unusable without any place in it.
+pub fn unusable(env: &Env, message: String) -> (Issue, Error) {
+    let fatal = Error::config(format!("config {} {message}", env.config_path.display()));
+    (Issue::new("", message), fatal)
+}
+
+/// The same for a mistake in one key.
+pub fn fatal_of(env: &Env, issue: &Issue) -> Error {
+    let place =
+        issue.spot.as_ref().map_or_else(|| env.config_path.display().to_string(), |spot| spot.to_string());
+    let key = if issue.path.is_empty() { String::new() } else { format!(" {}:", issue.path) };
+    issue.blame(Error::config(format!("config {place}:{key} {}", issue.message)))
+}
