@@ -3,29 +3,22 @@
 //! For the threads of connections, the store thread and the command line; whoever calls has a running gateway look at
 //! the result. The config is edited in place under its lock, nothing else in it changes (R-02b). No file is removed:
 //! what a deleted agent leaves goes to the trash.
-use super::sharing;
+use super::entry::{LIST, entry_place, included, places, remove_items};
+pub use super::fit::id_of_name;
+use super::fit::{MAIN, alone, check_model, not_found, one_line, usable};
 use super::{Agents, trash};
 use crate::agents::own;
 use crate::config::Config;
-use crate::config::edit::{Draft, change};
+use crate::config::edit::change;
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::json::{Put, json};
-use crate::models::provider::Provider;
-use crate::session_key::id_of;
-use crate::session_key::normalise_agent_id;
 use crate::sessions::sessions_dir;
 use crate::workspace;
 use crate::workspace::beneath;
 use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
-
-const LIST: [&str; 2] = ["agents", "list"];
-/// The agent that is there without being listed; it cannot be made or deleted.
-const MAIN: &str = "main";
-/// Longest text that an entry or IDENTITY.md takes, in bytes.
-const MAX_TEXT: usize = 512;
 
 /// An agent to be made. `workspace` stands as the caller wrote it.
 #[derive(Debug, Default, Clone, Copy)]
@@ -66,18 +59,6 @@ pub struct Deleted {
     pub trash: Option<PathBuf>,
     /// What stayed where it is, and why.
     pub kept: Vec<String>,
-}
-
-/// The id that a name gives: as everywhere, but a name without any usable character is refused.
-pub fn id_of_name(name: &str) -> Result<String> {
-    let usable = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    if !name.chars().any(usable) {
-        return Err(Error::invalid("the name gives no agent id: use at least one letter a-z or digit"));
-    }
-    match normalise_agent_id(name) {
-        id if id == MAIN => Err(Error::invalid("\"main\" is reserved")),
-        id => Ok(id),
-    }
 }
 
 /// Makes the workspace with its texts, the config's entry and the sessions directory, in this order.
@@ -262,97 +243,4 @@ fn introduce(env: &Env, config: &Config, dir: &Path, new: &New) -> Result<()> {
     let old = own::read(config, env, dir, Path::new(NAME), MAX)?.unwrap_or_default();
     let text = format!("{}\n{lines}", String::from_utf8_lossy(&old).trim_end());
     beneath::write(dir, Path::new(NAME), text.trim_start_matches('\n').as_bytes())
-}
-
-/// Where in the config's own text the agent's entry stands, made now if it has none.
-fn entry_place(draft: &mut Draft, config: &Config, env: &Env, id: &str) -> Result<String> {
-    if let Some(place) = places(draft, &LIST, "id", id)?.first() {
-        return Ok(place.to_string());
-    }
-    let agents = Agents::of(config, env);
-    if agents.entry(id).is_some() {
-        return Err(included(id));
-    }
-    let default = agents.default_id();
-    if id != default && config.get("agents.list").and_then(Value::as_array).is_none_or(Vec::is_empty) {
-        draft.append(&LIST, &json!({"id": default}))?;
-    }
-    draft.append(&LIST, &json!({"id": id}))?;
-    let own = places(draft, &LIST, "id", id)?;
-    own.first().map(usize::to_string).ok_or_else(|| not_found(id))
-}
-
-/// The places in a list of the items whose `member` (the item itself when that is empty) names the agent.
-fn places(draft: &Draft, list: &[&str], member: &str, id: &str) -> Result<Vec<usize>> {
-    let value = draft.value()?;
-    let items = list.iter().try_fold(&value, |value, name| value.get(name)).and_then(Value::as_array);
-    let names = |item: &Value| match member {
-        "" => item.as_str().map(normalise_agent_id),
-        "id" => id_of(item),
-        member => item.get(member).and_then(Value::as_str).map(normalise_agent_id),
-    };
-    let found =
-        items.into_iter().flatten().enumerate().filter(|(_, item)| names(item).as_deref() == Some(id));
-    Ok(found.map(|(place, _)| place).collect())
-}
-
-fn remove_items(draft: &mut Draft, list: &[&str], places: Vec<usize>) -> Result<()> {
-    // From the end, so that the places before stay right.
-    places.into_iter().rev().try_for_each(|place| {
-        let place = place.to_string();
-        let path: Vec<&str> = list.iter().copied().chain([place.as_str()]).collect();
-        draft.remove(&path)
-    })
-}
-
-/// Refuses a workspace in which somebody else works: deleting one of the two would take the other's texts.
-fn alone(env: &Env, agents: &Agents, id: &str, dir: &Path) -> Result<()> {
-    match sharing::user(env, agents, id, dir) {
-        None => Ok(()),
-        Some(user) => Err(Error::invalid(format!(
-            "workspace {} is that of {user}, or one lies in the other; name another directory (--workspace)",
-            env.display(dir)
-        ))),
-    }
-}
-
-/// Refuses while the config's agents are not what the file says.
-fn usable(config: &Config) -> Result<()> {
-    match config.issues().iter().find(|issue| issue.path.is_empty() || issue.path.starts_with("agents")) {
-        None => Ok(()),
-        Some(issue) => Err(issue.blame(Error::config(format!(
-            "the agents cannot be changed while the config has a mistake: {}; correct it first",
-            issue.placed()
-        )))),
-    }
-}
-
-fn check_model(env: &Env, config: &Config, model: Option<&str>) -> Result<()> {
-    match model {
-        Some(model) => {
-            Provider::resolve(config, env, model).map(drop).map_err(|e| Error::invalid(e.message()))
-        }
-        None => Ok(()),
-    }
-}
-
-/// The text without blanks around it, if it is one line of moderate length.
-fn one_line(text: &str) -> Result<&str> {
-    let text = text.trim();
-    // Pictures may be data URIs, which are long.
-    let is_short = text.len() <= MAX_TEXT || text.starts_with("data:");
-    match is_short && !text.chars().any(char::is_control) {
-        true => Ok(text),
-        false => Err(Error::invalid(format!(
-            "name, emoji and avatar must each be one line of at most {MAX_TEXT} bytes"
-        ))),
-    }
-}
-
-fn not_found(id: &str) -> Error {
-    Error::not_found(format!("agent \"{id}\" not found"))
-}
-
-fn included(id: &str) -> Error {
-    Error::invalid(format!("agent \"{id}\" stands in a file that the config includes; change it there"))
 }

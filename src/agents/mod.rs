@@ -4,6 +4,8 @@
 //! is in `identity`.
 pub mod bindings;
 pub mod edit;
+mod entry;
+mod fit;
 pub mod host;
 mod identity;
 pub mod inside;
