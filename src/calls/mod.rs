@@ -8,6 +8,7 @@ mod caller;
 pub mod line;
 pub mod outbox;
 mod pending;
+mod queue;
 pub mod stream;
 mod wake;
 

@@ -7,60 +7,20 @@
 //!
 //! A connection that waits with nothing to send lends its line (`line.rs`): what is small is then written by who pushes
 //! it, without waking the connection's thread.
+mod drain;
+
 use super::budget::{Budget, Share, Sort};
 use super::line::Line;
+use super::queue::Queue;
+pub use super::queue::{Frame, Work};
 use super::wake::Wake;
 use crate::error::Result;
 use crate::metrics::{self, Metric};
 use crate::protocol::close::Close;
 use crate::protocol::events::Backlog;
-use crate::protocol::frame::Payload;
-use std::collections::VecDeque;
 use std::io::ErrorKind;
-use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-
-/// Work that a state handler leaves to the connection's thread: reading files, large listings.
-pub type Work = Box<dyn FnOnce() -> Result<Payload> + Send>;
-
-pub enum Frame {
-    /// An event without its last brace; the connection's thread appends `seq`.
-    Event { body: Arc<String>, kind: &'static str, replace: bool },
-    /// A whole frame that answers a request.
-    Answer(String),
-    /// An event or answer of which that many bytes are out already.
-    Rest(Box<Frame>, usize),
-    /// The `hello-ok` answer: requests are read only after it.
-    Hello(String),
-    /// Work whose result answers request `id`.
-    Work { id: String, work: Work },
-    /// Nobody took the client in: its `connect` is for the next generation.
-    Moved,
-    /// End the connection after what was queued before.
-    Close(Close),
-}
-
-impl Frame {
-    fn bytes(&self) -> usize {
-        match self {
-            Frame::Event { body, .. } => body.len() + 32,
-            Frame::Answer(text) | Frame::Hello(text) => text.len(),
-            Frame::Rest(frame, _) => frame.bytes(),
-            Frame::Work { .. } => 256,
-            Frame::Moved | Frame::Close(_) => 0,
-        }
-    }
-
-    /// The text of an event, which other clients may have too.
-    fn text(&self) -> Option<&Arc<String>> {
-        match self {
-            Frame::Event { body, .. } => Some(body),
-            Frame::Rest(frame, _) => frame.text(),
-            _ => None,
-        }
-    }
-}
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What became of a push.
 #[derive(Debug, PartialEq, Eq)]
@@ -99,19 +59,6 @@ impl Drop for Unsent {
     fn drop(&mut self) {
         self.outbox.count(self.bytes, 0);
     }
-}
-
-#[derive(Default)]
-struct Queue {
-    frames: VecDeque<Frame>,
-    bytes: usize,
-    /// Events sent or dropped so far: the `seq` of the last one.
-    seq: u64,
-    closed: bool,
-    /// Lent while the connection's thread has nothing to write.
-    line: Option<Line>,
-    /// Of the event that was popped last: its text, while anybody has it.
-    out: Weak<String>,
 }
 
 /// The draining end, owned by the connection's thread.
@@ -278,98 +225,6 @@ impl Outbox {
 
     fn wake(&self) {
         self.wake.ring();
-    }
-}
-
-impl Queue {
-    /// Writes what is small on the lent line; gives what is left for the connection's thread, and how many bytes are out.
-    /// Behind what is left the line is no longer lent.
-    fn write(&mut self, frame: Frame) -> (Option<Frame>, usize) {
-        let is_event = matches!(frame, Frame::Event { .. });
-        let is_small = frame.bytes() <= Line::SMALL && (is_event || matches!(frame, Frame::Answer(_)));
-        let Some(line) = self.line.take().filter(|_| is_small) else { return (Some(frame), 0) };
-        match line.write(&frame, self.seq + 1) {
-            (written, true) => {
-                self.seq += u64::from(is_event);
-                self.line = Some(line);
-                (None, written)
-            }
-            (0, false) => (Some(frame), 0),
-            (written, false) => (Some(Frame::Rest(Box::new(frame), written)), written),
-        }
-    }
-
-    /// Puts a newer event in the place of an unsent one of the same kind; gives the old one's bytes. A frame
-    /// that is half written was popped before and is not in the queue.
-    fn replace_pending(&mut self, frame: &Frame) -> Option<usize> {
-        let Frame::Event { body, kind, .. } = frame else { return None };
-        let is_older =
-            |old: &&mut Frame| matches!(old, Frame::Event { kind: k, replace: true, .. } if k == kind);
-        let old = self.frames.iter_mut().find(is_older)?;
-        let bytes = old.bytes();
-        if let Frame::Event { body: old_body, .. } = old {
-            *old_body = body.clone();
-        }
-        self.bytes = (self.bytes + frame.bytes()).saturating_sub(bytes);
-        Some(bytes)
-    }
-}
-
-impl Drain {
-    /// The next frame to write, the `seq` of it or of the last event before it, and what it counts for until it is out.
-    pub fn pop(&self) -> (Option<Frame>, u64, Unsent) {
-        self.pop_or_lend(|| None)
-    }
-
-    /// The same; where nothing waits `line` is lent until the next frame, or until `recall`.
-    pub fn pop_or_lend(&self, line: impl FnOnce() -> Option<Line>) -> (Option<Frame>, u64, Unsent) {
-        let mut queue = self.outbox.lock();
-        let frame = queue.frames.pop_front();
-        let size = frame.as_ref().map_or(0, Frame::bytes).min(queue.bytes);
-        queue.bytes -= size;
-        queue.out = frame.as_ref().and_then(Frame::text).map(Arc::downgrade).unwrap_or_default();
-        if queue.frames.is_empty() && queue.frames.capacity() > 16 {
-            queue.frames = VecDeque::new();
-        }
-        match &frame {
-            Some(Frame::Event { .. }) => queue.seq += 1,
-            Some(Frame::Rest(rest, _)) => queue.seq += u64::from(matches!(**rest, Frame::Event { .. })),
-            Some(_) => {}
-            None => queue.line = line(),
-        }
-        let seq = queue.seq;
-        drop(queue);
-        (frame, seq, Unsent { outbox: self.outbox.clone(), bytes: size })
-    }
-
-    /// From now on only the connection's thread writes.
-    pub fn recall(&self) {
-        self.outbox.lock().line = None;
-    }
-
-    /// Bytes waiting in the queue.
-    pub fn bytes(&self) -> usize {
-        self.outbox.lock().bytes
-    }
-
-    /// Takes the pending wake-up bytes; call after `poll` says the descriptor is readable.
-    pub fn clear_wake(&self) {
-        self.outbox.wake.clear();
-    }
-}
-
-impl AsFd for Drain {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.outbox.wake.as_fd()
-    }
-}
-
-impl Drop for Drain {
-    fn drop(&mut self) {
-        let mut queue = self.outbox.lock();
-        *queue = Queue { closed: true, ..Queue::default() };
-        drop(queue);
-        self.outbox.budget.leave(&self.outbox);
     }
 }
 
