@@ -3,13 +3,15 @@
 //! Runs on the run's thread, filled by a format's `Reader`. Characters cut in two are joined (`halves`), reasoning
 //! between tags is told from the text (`think`), tool calls are put together in `called`. Knows nothing of wire
 //! formats, servers or whether the answer is any good; that is judged in `reply`.
+mod speaking;
+
 use crate::fetch::http::Fault;
 use crate::models::called::Call;
 pub use crate::models::ending::End;
 use crate::models::failure::Failure;
 use crate::models::halves;
 use crate::models::provider::{Chunk, Usage};
-use crate::models::think::{Step, Think};
+use crate::models::think::Think;
 use serde_json::Value;
 
 /// The most blocks: a server may not make many small ones out of few bytes.
@@ -147,90 +149,6 @@ impl<'a> Draft<'a> {
             text.truncate(text.trim_end().len());
         }
         Ok(())
-    }
-
-    fn follow(&mut self, steps: Vec<Step>) -> Taken {
-        steps.into_iter().try_for_each(|step| match step {
-            Step::Text(text) => self.say(text),
-            Step::Thought(text) => self.think_on(&text),
-            Step::Unsay => {
-                for block in self.blocks.iter_mut().rev() {
-                    let Block::Text(text) = block else { break };
-                    let text = std::mem::take(text);
-                    *block = Block::Thinking { text, signature: String::new(), redacted: false };
-                }
-                (self.on)(Chunk::Unsaid);
-                for block in &self.blocks {
-                    if let Block::Text(text) = block {
-                        (self.on)(Chunk::Text(text.clone()));
-                    }
-                }
-                Ok(())
-            }
-            Step::Resay(tag) => match self.blocks.pop() {
-                Some(Block::Thinking { text, .. }) => self.say(tag + &text),
-                // Nothing stood between the tags.
-                other => {
-                    let is_text = matches!(other, Some(Block::Text(_)));
-                    self.blocks.extend(other);
-                    if is_text { self.say(tag) } else { Ok(()) }
-                }
-            },
-        })
-    }
-
-    fn say(&mut self, piece: String) -> Taken {
-        match self.blocks.last_mut() {
-            Some(Block::Text(text)) if !self.apart => text.push_str(&piece),
-            _ => self.push(Block::Text(piece.clone()))?,
-        }
-        (self.on)(Chunk::Text(piece));
-        Ok(())
-    }
-
-    fn think_on(&mut self, piece: &str) -> Taken {
-        if !piece.is_empty() {
-            self.thought()?.0.push_str(piece);
-            (self.on)(Chunk::Reasoning(piece.to_string()));
-        }
-        Ok(())
-    }
-
-    /// More of the proof that the server wants back with the present thinking block.
-    pub fn sign(&mut self, piece: &str) -> Taken {
-        self.grow(piece.len())?;
-        self.thought()?.1.push_str(piece);
-        Ok(())
-    }
-
-    /// The same, where all of it is known; nothing changes when there is no thinking block.
-    pub fn sign_with(&mut self, proof: &str) {
-        if let Some(Block::Thinking { signature, .. }) = self.blocks.last_mut() {
-            *signature = proof.to_string();
-        }
-    }
-
-    /// Thinking that the server keeps to itself, wanted back as it is.
-    pub fn redacted(&mut self, data: &str) -> Taken {
-        self.grow(data.len())?;
-        self.apart = true;
-        self.thought()?.1.push_str(data);
-        if let Some(Block::Thinking { redacted, .. }) = self.blocks.last_mut() {
-            *redacted = true;
-        }
-        self.apart = true;
-        Ok(())
-    }
-
-    /// Text and proof of the present thinking block, begun if there is none.
-    fn thought(&mut self) -> Result<(&mut String, &mut String), Stop> {
-        if self.apart || !matches!(self.blocks.last(), Some(Block::Thinking { redacted: false, .. })) {
-            self.push(Block::Thinking { text: String::new(), signature: String::new(), redacted: false })?;
-        }
-        match self.blocks.last_mut() {
-            Some(Block::Thinking { text, signature, .. }) => Ok((text, signature)),
-            _ => Err(Stop::Fault(Fault::TooLong)),
-        }
     }
 
     /// Whether the stream or the model said that all is there, and nothing came behind it.

@@ -2,6 +2,7 @@
 use super::*;
 use crate::error::Error;
 use crate::fetch::http::Fault;
+use crate::models::provider::Completion;
 use serde_json::{Value, json};
 
 type Read = (Result<Completion, Error>, Vec<Chunk>);
