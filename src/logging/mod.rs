@@ -4,11 +4,14 @@
 //! the `gw-log` thread through a bounded queue, so that a full disk or a blocked terminal never stops anybody
 //! (R-13d). The terminal's lines are written by simplelog; the file has the line format that existing readers
 //! know. The CLI starts no logging.
+mod console;
 mod file;
 mod flood;
 mod secrets;
 pub mod tail;
 
+use console::Console;
+pub use console::Shows;
 pub use file::latest;
 pub use secrets::{Redactor, quoted};
 
@@ -20,8 +23,6 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use file::LogFile;
 use flood::{Flood, Verdict};
 use log::{Level, LevelFilter, Log, Metadata, Record};
-use simplelog::{ConfigBuilder, WriteLogger};
-use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError, RwLock};
@@ -72,15 +73,6 @@ struct Front {
     queue: Sender<Message>,
     /// Lines that did not fit into the queue.
     lost: AtomicU64,
-}
-
-/// What the command line says of the terminal's lines.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Shows {
-    /// All that is said is shown.
-    pub verbose: bool,
-    /// Levels have colours.
-    pub color: bool,
 }
 
 /// Starts logging for a gateway; `more` are secrets that are not in the config (flags, environment).
@@ -167,38 +159,6 @@ fn parse_level(text: &str) -> Option<LevelFilter> {
     })
 }
 
-fn console(level: LevelFilter) -> Box<WriteLogger<std::io::Stdout>> {
-    let config = ConfigBuilder::new()
-        .set_time_level(LevelFilter::Off)
-        // Written in front of it, in its colour.
-        .set_max_level(LevelFilter::Off)
-        .set_thread_level(LevelFilter::Off)
-        .set_location_level(LevelFilter::Off)
-        .set_target_level(LevelFilter::Error)
-        .build();
-    WriteLogger::new(level, config, std::io::stdout())
-}
-
-/// A level in brackets, in the colours of `openclaw logs`.
-fn shown(level: Level, color: bool) -> String {
-    let style = match level {
-        Level::Error => 31,
-        Level::Warn => 33,
-        Level::Debug | Level::Trace => 2,
-        Level::Info => 0,
-    };
-    if color && style > 0 { format!("\u{1b}[{style}m[{level}]\u{1b}[0m") } else { format!("[{level}]") }
-}
-
-/// When a line was said, always as long: the time of day here for a person at a terminal, else the moment in UTC.
-fn stamp(at: u64) -> String {
-    if std::io::stdout().is_terminal() {
-        clock::show(&clock::zoned(at, None), "%H:%M:%S.%L")
-    } else {
-        clock::iso(at)
-    }
-}
-
 impl Log for Front {
     fn enabled(&self, metadata: &Metadata) -> bool {
         // Libraries speak only when something is wrong; what they say in detail may hold headers.
@@ -243,7 +203,7 @@ struct Back {
 
 /// Where lines go, and which.
 struct Outputs {
-    console: Box<WriteLogger<std::io::Stdout>>,
+    console: Box<Console>,
     console_level: LevelFilter,
     file: Option<LogFile>,
     file_level: LevelFilter,
@@ -262,7 +222,7 @@ impl Outputs {
             Err(e) => (None, Some(e)),
         };
         set_current(file.as_ref().map(|file| file.path().to_path_buf()));
-        (Outputs { console: console(console_level), console_level, file, file_level }, trouble)
+        (Outputs { console: console::open(console_level), console_level, file, file_level }, trouble)
     }
 
     fn max_level(&self) -> LevelFilter {
@@ -304,11 +264,7 @@ impl Back {
     fn write(&mut self, line: &Line) {
         let outputs = &mut self.outputs;
         if line.level <= outputs.console_level {
-            // One thread writes here, so the time and the line stay together. Without a reader there is nobody to tell.
-            let _ = write!(std::io::stdout(), "{} {} ", stamp(line.at), shown(line.level, self.color));
-            let text = crate::clean::clean(&line.text);
-            let args = format_args!("{text}");
-            outputs.console.log(&Record::builder().args(args).level(line.level).target(&line.target).build());
+            console::write(&outputs.console, line, self.color);
         }
         if line.level <= outputs.file_level
             && let Some(file) = &mut outputs.file
