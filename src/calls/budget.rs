@@ -279,6 +279,8 @@ mod tests {
         assert!(watchers.iter().all(|watcher| !watcher.outbox.share.is_ended()), "one text of 600 bytes");
         std::thread::sleep(LOOK);
         send(Arc::new("y".repeat(600)));
+        std::thread::sleep(LOOK);
+        budget.relieve(Sort::Unsent, 1000);
         let ended = watchers.iter().filter(|watcher| watcher.outbox.share.is_ended()).count();
         assert_eq!(ended, 5, "two texts are too much, and each of the five holds both");
         drop(sending);
