@@ -302,10 +302,9 @@ fn n_24_the_gateways_own_lines_have_colours() {
         let text = start(vars, more);
         assert!(text.contains(" [WARN] ") && !text.contains('\u{1b}'), "{vars:?} {more:?}: {text}");
     }
-    let piped = Gateway::start(&Setup::text("{mystery: 1, gateway: {mode: 'local'}}"));
+    let piped = Gateway::start(&Setup::config(json!({"mystery": 1})));
     assert!(!piped.stdout().contains('\u{1b}'), "{}", piped.stdout());
-    let forced =
-        Gateway::start(&Setup::text("{mystery: 1, gateway: {mode: 'local'}}").env("FORCE_COLOR", "1"));
+    let forced = Gateway::start(&Setup::config(json!({"mystery": 1})).env("FORCE_COLOR", "1"));
     assert!(forced.stdout().contains("\u{1b}[33m[WARN]"), "{}", forced.stdout());
 }
 
