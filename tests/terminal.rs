@@ -302,10 +302,14 @@ fn n_24_the_gateways_own_lines_have_colours() {
         let text = start(vars, more);
         assert!(text.contains(" [WARN] ") && !text.contains('\u{1b}'), "{vars:?} {more:?}: {text}");
     }
-    let piped = Gateway::start(&Setup::config(json!({"mystery": 1})));
-    assert!(!piped.stdout().contains('\u{1b}'), "{}", piped.stdout());
-    let forced = Gateway::start(&Setup::config(json!({"mystery": 1})).env("FORCE_COLOR", "1"));
-    assert!(forced.stdout().contains("\u{1b}[33m[WARN]"), "{}", forced.stdout());
+    let warned = |setup: Setup, want: &str| {
+        let gateway = Gateway::start(&setup);
+        wait_for(want, || gateway.stdout().contains(want).then_some(()));
+        gateway.stdout()
+    };
+    let unread = || Setup::config(json!({"mystery": 1}));
+    assert!(!warned(unread(), " [WARN] ").contains('\u{1b}'), "a pipe");
+    warned(unread().env("FORCE_COLOR", "1"), " \u{1b}[33m[WARN]\u{1b}[0m ");
 }
 
 /// A command with a terminal of its own, by script(1) of util-linux; nothing where that is not installed.
