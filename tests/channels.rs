@@ -225,3 +225,19 @@ fn agent_delivers_its_words_to_the_place_that_is_named() {
     assert_eq!(last["result"]["payloads"][0]["text"], "the report is **done**", "{last}");
     assert_eq!(said(&telegram, 1001, 1), ["the report is done"]);
 }
+
+#[test]
+fn agent_delivers_its_words_where_the_session_was_last() {
+    let telegram = Telegram::start();
+    telegram.user(1001, "Ann", "ann");
+    let (_server, gateway) = with_bot(&telegram, json!({}), vec![texts(&["hello"]), texts(&["later"])]);
+    let mut client = Client::operator(&gateway, 4);
+    running(&mut client, "default");
+    telegram.says(1001, 1001, "hi");
+    said(&telegram, 1001, 1);
+    let id = client
+        .ask("agent", json!({"message": "go", "deliver": true, "channel": "last", "idempotencyKey": "l"}));
+    client.answer(&id).unwrap();
+    client.answer(&id).unwrap();
+    assert_eq!(said(&telegram, 1001, 2), ["hello", "later"]);
+}

@@ -68,16 +68,13 @@ pub fn status(state: &mut State, _call: Call, params: Value) -> Result<Answer> {
             }
             row
         };
-        let rows =
-            |channel| accounts::ids(&config, channel_id(channel)).into_iter().map(|id| row(channel, id));
+        let rows = |channel: &Channel| -> Vec<Map<String, Value>> {
+            accounts::ids(&config, channel.id).into_iter().map(|id| row(channel, id)).collect()
+        };
         let all: Vec<(&'static Channel, Vec<Map<String, Value>>)> =
-            teller.channels().map(|channel| (channel, rows(channel).collect())).collect();
+            teller.channels().map(|channel| (channel, rows(channel))).collect();
         Ok(teller.status(&all, now).into())
     })))
-}
-
-fn channel_id(channel: &Channel) -> &'static str {
-    channel.id
 }
 
 params! {
