@@ -34,7 +34,6 @@ pub const COMMAND: Command = Command {
         ("openclaw agent --message \"hello\"", "Ask in the main session and stream the answer"),
         ("openclaw agent -m \"sum up\" --session-key notes --json", "Print the final response as JSON"),
         ("openclaw agent -m report --deliver --reply-to 1001", "Send the answer to a chat too"),
-        ("openclaw agent -m /stop", "Stop the run of the main session"),
     ],
     failure: "",
     run,
