@@ -112,6 +112,18 @@ pub fn read_text(path: &Path) -> std::io::Result<String> {
         .map_err(|_| std::io::Error::new(ErrorKind::InvalidData, "stream did not contain valid UTF-8"))
 }
 
+/// The same, with U+FFFD for bytes that are no UTF-8, as long as the text is not in another form altogether.
+pub fn read_lossy(path: &Path) -> std::io::Result<String> {
+    let bytes = match String::from_utf8(read_bytes(path, MAX_TEXT)?) {
+        Ok(text) => return Ok(text),
+        Err(e) => e.into_bytes(),
+    };
+    match bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
+        true => Err(std::io::Error::new(ErrorKind::InvalidData, "it is UTF-16; save it as UTF-8")),
+        false => Ok(String::from_utf8_lossy(&bytes).into_owned()),
+    }
+}
+
 /// Whether there is certainly nothing. What cannot be looked at may be there.
 pub fn is_missing(path: &Path) -> bool {
     matches!(path.try_exists(), Ok(false))

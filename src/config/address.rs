@@ -18,7 +18,9 @@ pub fn split(url: &str) -> Result<(bool, String, u16)> {
         return Err(bad("must not hold credentials (pass --token)"));
     }
     let (host, port) = match authority.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        Some((host, port)) => (host, port.strip_prefix(':')),
+        Some((host, "")) => (host, None),
+        // Whatever else stands behind the bracket is a port that is none.
+        Some((host, port)) => (host, Some(port.strip_prefix(':').unwrap_or("?"))),
         None => authority.rsplit_once(':').map_or((authority, None), |(host, port)| (host, Some(port))),
     };
     let port = match port {

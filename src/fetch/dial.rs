@@ -5,6 +5,7 @@
 //! deadline. A guarded call also has one deadline for all of it, and its guard judges every address before any
 //! is tried. Knows nothing of HTTP, models or retries, and never uses a proxy.
 use super::guard::Guard;
+use super::port;
 use crate::cancel::{Cancel, SLICE};
 use crate::owners::{self, Holder};
 use crate::parts::Parts;
@@ -207,7 +208,8 @@ impl Resolver for Lookup {
         _: NextTimeout,
     ) -> Result<ResolvedSocketAddrs, ureq::Error> {
         let host = uri.host().unwrap_or_default().trim_matches(['[', ']']).to_string();
-        let port = uri.port_u16().unwrap_or(if uri.scheme_str() == Some("https") { 443 } else { 80 });
+        let no_port = || io::Error::new(io::ErrorKind::InvalidInput, format!("the address {}", port::WRONG));
+        let port = port::of(uri).ok_or_else(no_port)?;
         let found: Vec<SocketAddr> = if let Ok(ip) = host.parse::<IpAddr>() {
             vec![(ip, port).into()]
         } else if host.eq_ignore_ascii_case("localhost") {

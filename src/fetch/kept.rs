@@ -5,6 +5,7 @@
 //! Knows of a call that failed whether its request may have arrived.
 use super::dial::{Dialer, Lookup, Timeouts, Watch};
 use super::http::{self, Answer, Fault};
+use super::port;
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
 use std::io::Read;
@@ -100,7 +101,10 @@ impl Kept {
 fn read_proxy(text: &str) -> Result<Proxy> {
     let proxy = Proxy::new(text.trim()).ok();
     // The text is not repeated: it may hold a password.
-    let known = |proxy: &Proxy| matches!(proxy.protocol(), ProxyProtocol::Http | ProxyProtocol::Https);
+    let known = |proxy: &Proxy| {
+        matches!(proxy.protocol(), ProxyProtocol::Http | ProxyProtocol::Https)
+            && port::of(proxy.uri()).is_some()
+    };
     proxy.filter(known).ok_or_else(|| {
         Error::config("the proxy is no http:// or https:// address: write it as http://host:port")
     })
@@ -109,7 +113,9 @@ fn read_proxy(text: &str) -> Result<Proxy> {
 /// Whether an address is one that calls can be made to.
 pub fn is_address(url: &str) -> bool {
     let uri: Option<Uri> = url.parse().ok();
-    uri.is_some_and(|uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some())
+    uri.is_some_and(|uri| {
+        matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some() && port::of(&uri).is_some()
+    })
 }
 
 /// Connects where no proxy did.

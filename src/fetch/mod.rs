@@ -7,6 +7,7 @@ pub mod http;
 pub mod inflate;
 pub mod kept;
 pub mod outbound;
+pub mod port;
 #[cfg(target_os = "linux")]
 mod route;
 pub mod sse;

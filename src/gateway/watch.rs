@@ -289,6 +289,6 @@ fn files_of(config: &Config, dotenv: &Path) -> Vec<PathBuf> {
 
 /// Of a file that is not there: that of nothing.
 pub fn digest_of(file: &Path) -> String {
-    let text = files::read_text(file).unwrap_or_default();
+    let text = files::read_lossy(file).unwrap_or_default();
     ids::encode(digest(&SHA256, text.as_bytes()).as_ref())
 }

@@ -8,6 +8,7 @@ use crate::agents::profiles;
 use crate::config::Config;
 use crate::env::Env;
 use crate::error::Result;
+use crate::fetch::port;
 use crate::models::known;
 use serde_json::Value;
 use ureq::http::Uri;
@@ -130,8 +131,8 @@ fn all_headers(section: &Value) -> impl Iterator<Item = (&String, &Value)> {
 fn server(url: &str) -> String {
     let Ok(uri) = url.parse::<Uri>() else { return url.to_string() };
     let scheme = uri.scheme_str().unwrap_or_default().to_ascii_lowercase();
-    let usual = if scheme == "https" { 443 } else { 80 };
+    let Some(port) = port::of(&uri) else { return url.to_string() };
     let host = uri.host().unwrap_or_default().to_ascii_lowercase();
     let user = uri.authority().and_then(|whole| whole.as_str().rsplit_once('@')).map_or("", |(user, _)| user);
-    format!("{scheme}://{user}@{}:{}", host.trim_end_matches('.'), uri.port_u16().unwrap_or(usual))
+    format!("{scheme}://{user}@{}:{}", host.trim_end_matches('.'), port)
 }

@@ -87,7 +87,7 @@ struct Findings {
 
 fn look(config: &Config, env: &Env, used: &Used, agent: Option<&str>) -> Findings {
     let agent = agent.map_or_else(|| Agents::of(config, env).default_id(), str::to_string);
-    let text = crate::files::read_text(config.path()).unwrap_or_default();
+    let text = crate::files::read_lossy(config.path()).unwrap_or_default();
     // Without the file's own words, a key from a variable counts as one of the config.
     let written: Value = crate::config::parse::json5(&text).unwrap_or_default();
     let mut found = Findings { servers: Vec::new(), problems: Vec::new(), missing: Vec::new() };

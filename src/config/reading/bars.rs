@@ -42,6 +42,15 @@ impl Config {
             ["agents", "defaults", "model", ..] | ["agents" | "agent" | "defaults", "model"] | ["model"] => {
                 true
             }
+            _ if names.last().is_some_and(|name| means_include(name)) => match names.as_slice() {
+                [_] => true,
+                ["agents", "list", place, ..] => {
+                    let place = place.parse().unwrap_or(usize::MAX);
+                    self.agent_at(place).is_none_or(|id| id == agent)
+                }
+                ["agents", ..] => true,
+                _ => false,
+            },
             ["agents"] | ["agents", _] => own(value) || inner(value),
             _ => false,
         }
@@ -130,4 +139,10 @@ impl Config {
             Some(issue) => Err(Error::config(format!("{id} is not asked: {}", self.told_with_place(issue)))),
         }
     }
+}
+
+/// Whether a key that is not read was meant to be `$include`: the model may stand in that file.
+fn means_include(name: &str) -> bool {
+    let name = name.trim_matches(|c: char| !c.is_alphanumeric()).to_ascii_lowercase();
+    ["include", "includes", "import", "imports"].contains(&name.as_str())
 }

@@ -22,6 +22,15 @@ fn b_a_model_that_is_not_read_is_not_replaced() {
         ("{routing: {agents: {main: {model: 'a/b'}}}}", "routing.agents: key of an earlier version"),
         ("{routing: {agents: [{id: 'x', model: 'a/b'}]}}", "routing.agents: key of an earlier version"),
         ("{agents: {main: {model: 'a/b'}}}", "agents.main: "),
+        // T2b-3: it may stand in a file whose `$include` is misspelt.
+        ("{agents: {$Include: 'a.json5'}}", "agents.$Include: "),
+        ("{agents: {defaults: {$Include: 'a.json5'}}}", "agents.defaults.$Include: "),
+        ("{agents: {include: 'a.json5'}}", "agents.include: "),
+        ("{agents: {list: [{id: 'main', $includes: 'a.json5'}]}}", "$includes: "),
+        ("{$Include: 'a.json5'}", "$Include: "),
+        ("{include: 'a.json5'}", "include: "),
+        ("{$includes: ['a.json5']}", "$includes: "),
+        ("{$import: 'a.json5'}", "$import: "),
     ] {
         let dir = Dir::new();
         let error = dir.config(text).check_agent("main").err().unwrap_or_else(|| panic!("{text}"));
@@ -32,6 +41,9 @@ fn b_a_model_that_is_not_read_is_not_replaced() {
         "{agents: {defaults: {skipBootstrap: null}}}",
         "{}",
         "{routing: {queue: {}}}",
+        "{include: 'a.json5', agents: {defaults: {model: 'c/d'}}}",
+        "{agents: {list: [{id: 'main'}, {id: 'other', include: 'a.json5'}]}}",
+        "{tools: {include: 'a.json5'}}",
         "{agent: {model: 'a/b'}, agents: {defaults: {model: 'c/d'}}}",
     ] {
         assert!(Dir::new().config(text).check_agent("main").is_ok(), "{text}");

@@ -157,7 +157,7 @@ impl Resolver<'_> {
             .into());
         }
         let place = format!("{written} (resolved: {})", path.display());
-        let text = files::read_text(&path);
+        let text = files::read_lossy(&path);
         (self.read)(text.as_deref().ok());
         self.done.paths.push(path.clone());
         let text = text.map_err(|e| {

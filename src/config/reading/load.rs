@@ -60,7 +60,7 @@ pub struct Loaded {
 /// Reads the configuration that `env` names; variables of its `env` block are added to `env`.
 pub fn read(env: &mut Env) -> Loaded {
     let stamp = Stamp::of(&env.config_path);
-    let loaded = match files::read_text(&env.config_path) {
+    let loaded = match files::read_lossy(&env.config_path) {
         Ok(text) => judge(env, text, None).0,
         Err(e) if e.kind() == ErrorKind::NotFound => empty(),
         Err(e) if e.kind() == ErrorKind::InvalidData => {

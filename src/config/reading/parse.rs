@@ -37,7 +37,7 @@ pub fn json5(text: &str) -> Result<Value, Failure> {
     if let Some(at) = too_deep(text) {
         return Err(Failure::new(format!("nested deeper than {MAX_DEPTH} levels"), text, at, at));
     }
-    let mended = mended(text);
+    let mended = mended(if text.contains('\0') { without_end(text) } else { text });
     let mut value: Value = ::json5::from_str(&mended).map_err(|e| {
         let message = e.code().map_or_else(|| "not a JSON5 value".to_string(), |code| code.to_string());
         // The parser names no place for what is missing at the end.
@@ -50,6 +50,11 @@ pub fn json5(text: &str) -> Result<Value, Failure> {
     })?;
     whole_numbers(&mut value);
     Ok(value)
+}
+
+/// The text without what a crash leaves behind the end of a file: zero bytes.
+pub fn without_end(text: &str) -> &str {
+    text.trim_end_matches(|c: char| c == '\0' || c.is_whitespace())
 }
 
 /// Where the escapes begin that are half a character: one of a pair of surrogates without the other.
@@ -238,5 +243,39 @@ mod tests {
         }
         let deep = "[".repeat(100_000);
         assert_eq!(json5(&deep).unwrap_err().at, (1, 101));
+    }
+
+    /// T2b-2: a damaged byte costs the text it stands in, not the start.
+    #[test]
+    fn t2b_2_bytes_that_are_no_utf_8_end_no_start() {
+        let dir = crate::config::testing::Dir::new();
+        let load = |text: &[u8]| {
+            std::fs::write(dir.path("openclaw.json"), text).unwrap();
+            let config = crate::config::Config::load(&mut dir.env(&[])).unwrap();
+            let told = config.warnings().iter().map(|w| format!("{} {}", config.place(w), w.message));
+            (config.clone(), told.collect::<Vec<_>>())
+        };
+        let is_whole = |config: &crate::config::Config| config.str("ui.assistant.name") == Some("Zed");
+        std::fs::write(dir.path("ui.json5"), b"{assistant: {name: 'Zed'}} // f\xfcr").unwrap();
+        for (text, line) in [
+            (&b"{ui: {assistant: {name: 'Zed'}}\n// f\xfcr\n}"[..], Some("openclaw.json:2:5 ")),
+            (b"{ui: {assistant: {name: 'Zed'}}, agents: {defaults: {workspace: '/\xfc'}}}", Some(":1:66 ")),
+            (b"{ui: {$include: './ui.json5'}}", Some("ui.json5:1:32 ")),
+            (b"{ui: {assistant: {name: 'Zed'}}}\n\0\0\0\n\0", None),
+        ] {
+            let (config, told) = load(text);
+            assert!(is_whole(&config) && config.issues().is_empty(), "{told:?}");
+            assert_eq!(told.len(), usize::from(line.is_some()), "{told:?}");
+            let is_placed =
+                |line: &str| told.iter().all(|told| told.contains(line) && told.contains("no character"));
+            assert!(line.is_none_or(is_placed), "{told:?}");
+        }
+        let fatal = |text: &[u8]| {
+            std::fs::write(dir.path("openclaw.json"), text).unwrap();
+            crate::config::Config::load(&mut dir.env(&[])).err().map(|e| e.message().to_string())
+        };
+        for text in [&b"\xff\xfe{\0}\0"[..], b"\0\0\0"] {
+            assert!(fatal(text).is_some() || !load(text).0.issues().is_empty());
+        }
     }
 }

@@ -104,14 +104,19 @@ impl<'a> Sources<'a> {
         told.collect()
     }
 
-    /// A warning for each text in which half a character stands.
+    /// A warning for each place at which half a character stands, or bytes that are none.
     pub fn halves(&self) -> Vec<Issue> {
+        const HALF: &str =
+            "half a character is written here, read as \u{fffd}; write both halves, or the character itself";
+        const NONE: &str = "what is written here is no character, read as \u{fffd}; write it anew, as UTF-8";
         let of = |(file, source): (usize, &Source)| {
-            parse::halves(&source.text).into_iter().take(MOST).map(move |at| (file, at)).collect::<Vec<_>>()
+            let halves = parse::halves(&source.text).into_iter().map(|at| (HALF, at));
+            let lost = source.text.match_indices('\u{fffd}').map(|(at, _)| (NONE, at));
+            halves.chain(lost).take(MOST).map(move |(what, at)| (file, what, at)).collect::<Vec<_>>()
         };
-        let told = self.files.iter().enumerate().flat_map(of).map(|(file, at)| {
-            let message = "half a character is written here, read as \u{fffd}; write both halves, or the character itself";
-            Issue { spot: Some(Box::new(self.spot(file, at))), ..Issue::new("", message) }
+        let told = self.files.iter().enumerate().flat_map(of).map(|(file, message, at)| Issue {
+            spot: Some(Box::new(self.spot(file, at))),
+            ..Issue::new("", message)
         });
         told.collect()
     }

@@ -98,6 +98,16 @@ fn what_cannot_work_is_refused_with_the_fix() {
     check(json!({}), "bare", "write it as provider/model");
     check(json!({}), "box/", "write it as provider/model");
     check(one(json!({"baseUrl": "box:1/v1"})), "box/m", "baseUrl");
+    // T2b-1: the usual port in place of a damaged one is another server, and it would get the key.
+    for port in ["114345/v1", "41721v1", "99999", "abc", "-1", "+80", "0"] {
+        let url = format!("http://box:{port}");
+        check(one(json!({"baseUrl": url, "apiKey": "canary"})), "box/m", "baseUrl ");
+    }
+    check(
+        one(json!({"baseUrl": "http://box:99999"})),
+        "box/m",
+        "has a port that is no number from 1 to 65535",
+    );
     check(one(json!({"baseUrl": "ftp://box/v1"})), "box/m", "must start with http");
     check(one(json!({"baseUrl": "http://u:canary@box/v1"})), "box/m", "must not hold a user name");
     check(

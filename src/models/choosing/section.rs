@@ -3,6 +3,7 @@
 //! Pure, on any thread; used by `resolve`. Refuses what cannot work with the key to fix, and never shows a secret.
 use crate::env::Env;
 use crate::error::{Error, Result};
+use crate::fetch::port;
 use crate::models::key_file::{can_be_sent, is_plain, refused};
 use crate::models::known;
 use crate::models::provider::{Api, Secret, key_variable};
@@ -108,6 +109,9 @@ fn check_url(url: &str, key: &str) -> Result<String> {
     }
     if uri.authority().is_some_and(|a| a.as_str().contains('@')) {
         return Err(wrong("must not hold a user name or password: put credentials into apiKey or headers"));
+    }
+    if port::of(&uri).is_none() {
+        return Err(wrong(port::WRONG));
     }
     match uri.host().filter(|host| !host.is_empty()) {
         Some(host) => Ok(host.trim_matches(['[', ']']).to_ascii_lowercase()),
