@@ -148,6 +148,8 @@ fn is_said(text: &[u8], field: &[u8]) -> bool {
         || matches!(text.first(), Some(b'<' | b'[' | b'"'))
         || field.eq_ignore_ascii_case(b"error")
         || field.trim_ascii().contains(&b' ')
+        // A word alone; a number of bytes is none.
+        || (field == text && text.iter().any(|byte| byte.is_ascii_alphabetic() && !byte.is_ascii_hexdigit()))
 }
 
 #[cfg(test)]
@@ -238,6 +240,8 @@ mod tests {
             "{\n  \"error\": {\n    \"message\": \"d\"\n  }\n}",
             "<p>e</p>",
             "[DONE]",
+            // T2b-6
+            "foo",
         ];
         assert_eq!(parse(&[stream.as_bytes()]).unwrap(), want);
     }

@@ -100,7 +100,7 @@ fn next<'c>(
 }
 
 fn find(offered: &[&'static Tool], call: &ToolCall) -> Option<&'static Tool> {
-    offered.iter().copied().find(|tool| tool.name == call.name.trim())
+    offered.iter().copied().find(|tool| tool.name.eq_ignore_ascii_case(call.name.trim()))
 }
 
 fn settle(
@@ -188,7 +188,7 @@ fn not_offered(offered: &[&'static Tool], name: &str) -> String {
         true => "no tools are allowed here, answer without them".to_string(),
         false => format!("use one of {}", names.join(", ")),
     };
-    match super::TOOLS.iter().any(|tool| tool.name == name.trim()) {
+    match super::TOOLS.iter().any(|tool| tool.name.eq_ignore_ascii_case(name.trim())) {
         true => format!("tool {shown} is not allowed here: {rest}"),
         false => format!("there is no tool {shown:?}: {rest}"),
     }

@@ -259,7 +259,7 @@ mod tests {
         std::fs::write(dir.path("ui.json5"), b"{assistant: {name: 'Zed'}} // f\xfcr").unwrap();
         for (text, line) in [
             (&b"{ui: {assistant: {name: 'Zed'}}\n// f\xfcr\n}"[..], Some("openclaw.json:2:5 ")),
-            (b"{ui: {assistant: {name: 'Zed'}}, agents: {defaults: {workspace: '/\xfc'}}}", Some(":1:66 ")),
+            (b"{ui: {assistant: {name: 'Zed'}}, agents: {defaults: {workspace: '/\xfc'}}}", Some(":1:67 ")),
             (b"{ui: {$include: './ui.json5'}}", Some("ui.json5:1:32 ")),
             (b"{ui: {assistant: {name: 'Zed'}}}\n\0\0\0\n\0", None),
         ] {

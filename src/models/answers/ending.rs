@@ -12,14 +12,41 @@ pub enum End {
     Broken,
 }
 
+/// Parts of reasons that mean that somebody, or something, broke the answer off.
+const FAILURES: [&str; 23] = [
+    "error",
+    "malformed",
+    "abort",
+    "cancel",
+    "fail",
+    "timeout",
+    "timed_out",
+    "deadline",
+    "interrupt",
+    "overload",
+    "rate_limit",
+    "ratelimit",
+    "quota",
+    "disconnect",
+    "closed",
+    "userstop",
+    "user_stop",
+    "preempt",
+    "evict",
+    "exception",
+    "unavailable",
+    "crash",
+    "shutdown",
+];
+
 /// The end that a reason names; nothing where it names none.
 pub fn of(reason: &str) -> Option<End> {
     let reason = reason.trim().to_ascii_lowercase();
     let says = |list: &[&str]| list.iter().any(|part| reason.contains(part));
     match reason.as_str() {
         "" | "null" | "none" | "unspecified" | "finish_reason_unspecified" => None,
-        "abort" | "aborted" | "cancelled" | "canceled" | "insufficient_system_resource" => Some(End::Broken),
-        _ if says(&["error", "malformed"]) => Some(End::Broken),
+        "insufficient_system_resource" => Some(End::Broken),
+        _ if says(&FAILURES) => Some(End::Broken),
         "sensitive" | "recitation" | "spii" | "language" => Some(End::Refused),
         _ if says(&["content_filter", "safety", "refus", "prohibited", "blocklist", "guardrail"]) => {
             Some(End::Refused)
@@ -48,6 +75,12 @@ mod tests {
             ),
             (Some(End::Refused), &["guardrail_intervened", "PROHIBITED_CONTENT", "sensitive"]),
             (Some(End::Broken), &["error", "network_error", "MALFORMED_FUNCTION_CALL", "aborted"]),
+            // T2b-6
+            (
+                Some(End::Broken),
+                &["failed", "timeout", "interrupted", "overloaded", "rate_limit", "disconnect"],
+            ),
+            (Some(End::Broken), &["userStopped", "preempted", "exception", "canceled", "cancelled"]),
         ] {
             names.iter().for_each(|name| assert_eq!(of(name), end, "{name}"));
         }

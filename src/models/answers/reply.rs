@@ -239,6 +239,9 @@ impl<'a> Reply<'a> {
         if !is_known && report::has_words(&json) {
             return Err(Stop::Reported(json));
         }
+        if !is_known {
+            self.skip_event(&json);
+        }
         self.reader.whole(&json, &mut self.draft)?;
         if self.draft.end.is_none() && self.draft.has_answer() {
             self.draft.end = Some(End::Stop);

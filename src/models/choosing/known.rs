@@ -126,10 +126,15 @@ pub fn address(base_url: &str, id: &str, api: Option<&str>) -> String {
     if api != Some("ollama") && id != "ollama" {
         return called.map_or(base_url.to_string(), |base| base + query);
     }
-    let has_path = base.split_once("://").is_some_and(|(_, rest)| rest.contains('/'));
+    let path = base.split_once("://").and_then(|(_, rest)| Some(rest.split_once('/')?.1));
+    let is_version =
+        |name: &str| name.strip_prefix('v').is_some_and(|n| n.starts_with(|c: char| c.is_ascii_digit()));
+    // Behind a proxy its server stands below a path; where the format is named, the path may be any.
+    let is_bare =
+        path.is_none_or(|path| api.is_none_or(|api| api == "ollama") && !path.split('/').any(is_version));
     match without(base, &NATIVE) {
         Some(short) => format!("{short}/v1{query}"),
-        None if !has_path => format!("{base}/v1{query}"),
+        None if is_bare => format!("{base}/v1{query}"),
         None => format!("{base}{query}"),
     }
 }
@@ -154,6 +159,11 @@ mod tests {
             ("http://h:11434/v1/messages", Some("ollama"), "http://h:11434/v1"),
             ("http://h:11434/api?k=1", Some("ollama"), "http://h:11434/v1?k=1"),
             ("http://h/proxy/api/chat", None, "http://h/proxy/v1"),
+            // T2b-10
+            ("http://h/ollama", Some("ollama"), "http://h/ollama/v1"),
+            ("http://h/ollama/?k=1", None, "http://h/ollama/v1?k=1"),
+            ("http://h/ollama/v1", Some("ollama"), "http://h/ollama/v1"),
+            ("http://h/own", Some("openai-completions"), "http://h/own"),
         ] {
             assert_eq!(address(written, "ollama", api), want);
         }

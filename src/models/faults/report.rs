@@ -31,6 +31,28 @@ const WORDS: [&str; 19] = [
     "cause",
     "info",
 ];
+/// Members that servers wrap a whole answer in, and so an error too.
+const WRAPS: [&str; 3] = ["response", "data", "result"];
+/// Members that say nothing of what happens.
+const MARKS: [&str; 17] = [
+    "id",
+    "object",
+    "type",
+    "event",
+    "model",
+    "created",
+    "created_at",
+    "time",
+    "timestamp",
+    "nonce",
+    "provider",
+    "system_fingerprint",
+    "request_id",
+    "trace_id",
+    "role",
+    "status",
+    "service_tier",
+];
 /// Words of servers that are at work.
 const ALIVE: [&str; 10] = [
     "ping",
@@ -70,7 +92,23 @@ pub fn is_error(json: &Value, is_known: bool) -> bool {
             || is_failed("ok")
             || says("detail")
             || is_alone(json, "message")
+            || wrapped(json).is_some()
             || (words(json).is_some() && has_bad_code(json)))
+}
+
+/// The error inside what a server wraps its answers in.
+fn wrapped(json: &Value) -> Option<&Value> {
+    WRAPS.iter().filter_map(|name| member(json, name)).find(|it| it.is_object() && is_error(it, true))
+}
+
+/// A text in an object of no type that nobody knows, under whatever name.
+pub fn remark(json: &Value) -> Option<&str> {
+    let map = json.as_object().filter(|map| !map.contains_key("choices") && text(json, "type").is_empty())?;
+    let said = map.iter().filter(|(name, _)| !MARKS.contains(&name.as_str())).find_map(|(_, it)| match it {
+        Value::String(text) if !text.trim().is_empty() && !is_sign_of_life(text) => Some(text.as_str()),
+        inner => remark(inner),
+    });
+    said.filter(|_| !is_sign_of_life(text(json, "event")) && !is_sign_of_life(text(json, "status")))
 }
 
 /// Whether a document that is no answer says something.
@@ -122,7 +160,7 @@ pub fn error(json: &Value) -> &Value {
         return error(first);
     }
     let inner = PLAIN.iter().filter_map(|name| member(json, name)).find(|it| it.is_object() || it.is_array());
-    status_of_base(json).or(inner.map(error)).unwrap_or(json)
+    status_of_base(json).or(inner.map(error)).or_else(|| wrapped(json).map(error)).unwrap_or(json)
 }
 
 /// The words of an error in any shape.
@@ -146,7 +184,7 @@ pub fn words(json: &Value) -> Option<String> {
                     Some(format!("{name}: {own}"))
                 }
                 (Some(name), Some(own)) if is_text(json, "error") && own.len() > name.len() => Some(own),
-                (inner, own) => inner.or(own),
+                (inner, own) => inner.or(own).or_else(|| wrapped(json).and_then(words)),
             });
             // OpenRouter says that the server behind it failed, and hands its words on beside that.
             match json.get("metadata").map(|it| text(it, "raw").trim()).filter(|raw| !raw.is_empty()) {
@@ -198,6 +236,9 @@ mod tests {
             json!({"Message": "canary"}),
             json!({"errors": ["canary"]}),
             json!({"errors": [{"detail": "canary"}]}),
+            json!({"response": {"error": {"message": "canary"}}}),
+            json!({"data": {"error": "canary"}}),
+            json!({"result": {"error": {"message": "canary"}}, "id": 1}),
         ] {
             assert!(is_error(&report, false), "{report}");
             assert_eq!(words(&report).as_deref(), Some("canary"), "{report}");

@@ -97,7 +97,7 @@ impl Reply<'_> {
 
     /// An event that nobody knows may say why there is no answer.
     pub(in crate::models) fn skip_event(&mut self, json: &Value) {
-        if let Some(words) = report::words(json) {
+        if let Some(words) = report::words(json).or_else(|| report::remark(json).map(str::to_string)) {
             if !report::is_sign_of_life(text(json, "type")) {
                 self.break_off(&words);
             }

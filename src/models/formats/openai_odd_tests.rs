@@ -219,6 +219,42 @@ fn b_f20_calls_without_a_list_a_function_or_an_id_of_letters_are_taken() {
     }
 }
 
+/// T2b-6: what stands behind half an answer makes no whole of it, whatever form it has.
+#[test]
+fn t2b_6_half_an_answer_is_never_a_whole() {
+    let half = delta(json!({"content": "half"})).to_string();
+    for line in [
+        r#"data: {"response":{"error":{"message":"canary"}}}"#,
+        r#"data: {"data":{"error":"canary"}}"#,
+        r#"data: {"result":{"error":{"message":"canary"}}}"#,
+        r#"data: {"text":"canary"}"#,
+        r#"data: {"output":"canary"}"#,
+        r#"data: {"id":"x","reply":{"why":"canary"}}"#,
+        "canary",
+    ] {
+        let stream = format!("data: {half}\n\n{line}\n\ndata: [DONE]\n\n");
+        let error = read(&FORMAT, &[stream.as_bytes()]).0.unwrap_err();
+        assert!(error.message().contains("canary"), "{line} {}", error.message());
+    }
+    for line in [
+        r#"data: {"event":"ping"}"#,
+        r#"data: {"id":"x","object":"chat.completion.chunk","model":"m","choices":[]}"#,
+        r#"data: {"status":"processing"}"#,
+        ": canary",
+        "ping",
+        "1f4",
+    ] {
+        let stream = format!("data: {half}\n\n{line}\n\ndata: [DONE]\n\n");
+        assert_eq!(read(&FORMAT, &[stream.as_bytes()]).0.unwrap().text, "half", "{line}");
+    }
+    for whole in
+        [json!({"data": {"error": "canary"}}), json!({"text": "canary"}), json!({"output": "canary"})]
+    {
+        let error = read_whole(&FORMAT, &whole).0.unwrap_err();
+        assert!(error.message().contains("canary"), "{whole} {}", error.message());
+    }
+}
+
 #[test]
 fn b_f09_numbers_that_are_none_cost_no_event() {
     for number in ["1e400", "NaN", "-Infinity"] {

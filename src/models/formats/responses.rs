@@ -36,6 +36,8 @@ const SILENT: [&str; 9] = [
 struct Responses {
     /// The present item has come in pieces, so its end says nothing new.
     in_pieces: bool,
+    /// Bytes of text that came in pieces.
+    said: usize,
 }
 
 impl Reader for Responses {
@@ -61,6 +63,7 @@ impl Reader for Responses {
             }
             "response.output_text.delta" | "response.refusal.delta" => {
                 self.in_pieces = true;
+                self.said += text(json, "delta").len();
                 draft.text(text(json, "delta"))
             }
             "response.reasoning_summary_text.delta" | "response.reasoning_text.delta" => {
@@ -73,6 +76,10 @@ impl Reader for Responses {
             "response.output_item.done" => self.item(index, item, draft),
             "response.completed" | "response.incomplete" | "response.failed" => {
                 self.whole(json.get("response").unwrap_or(&Value::Null), draft)?;
+                // The event says so, whatever its copy of the response does.
+                if text(json, "type") == "response.completed" && draft.end == Some(End::Broken) {
+                    draft.end = Some(End::Stop);
+                }
                 draft.done = true;
                 Ok(())
             }
@@ -104,10 +111,11 @@ impl Reader for Responses {
                 self.item(index as u64, item, draft)?;
             }
         }
+        self.missing(json, draft)?;
         let why = json.get("incomplete_details").map(|d| text(d, "reason")).unwrap_or_default();
         draft.end = Some(match (status, why) {
             ("incomplete", why) => ending::of(why).unwrap_or(End::Length),
-            ("cancelled", _) => End::Broken,
+            ("cancelled" | "in_progress" | "queued", _) => End::Broken,
             _ => End::Stop,
         });
         Ok(())
@@ -115,6 +123,16 @@ impl Reader for Responses {
 }
 
 impl Responses {
+    /// The end of a text of which the response as a whole holds more than came in pieces.
+    fn missing(&mut self, json: &Value, draft: &mut Draft) -> Taken {
+        let messages = list(json, "output").filter(|item| text(item, "type") == "message");
+        let parts = messages.flat_map(|item| list(item, "content"));
+        let whole: String = parts.flat_map(|part| [text(part, "text"), text(part, "refusal")]).collect();
+        let rest = whole.get(self.said..).filter(|_| self.said > 0).unwrap_or_default();
+        self.said = self.said.max(whole.len());
+        draft.text(rest)
+    }
+
     /// An item that is complete.
     fn item(&mut self, index: u64, item: &Value, draft: &mut Draft) -> Taken {
         match text(item, "type") {
@@ -123,6 +141,7 @@ impl Responses {
                 whole_arguments(index, item, draft)
             }
             "message" if !self.in_pieces => list(item, "content").try_for_each(|part| {
+                self.said += text(part, "text").len() + text(part, "refusal").len();
                 draft.text(text(part, "text"))?;
                 draft.text(text(part, "refusal"))
             }),

@@ -137,3 +137,23 @@ fn failures_are_told() {
     let error = read(&FORMAT, &[format!("data: {cut}\n\n").as_bytes()]).0.unwrap_err();
     assert!(error.message().contains("in the middle"), "{error}");
 }
+
+/// T2b-6: the response as a whole may hold more than its pieces, or say that it is none yet.
+#[test]
+fn t2b_6_the_longer_text_is_taken_and_an_unfinished_response_is_none() {
+    let output =
+        |said: &str| json!([{"type": "message", "content": [{"type": "output_text", "text": said}]}]);
+    for (whole, want) in [("half and more", "half and more"), ("half", "half"), ("ha", "half")] {
+        let events = [
+            json!({"type": "response.output_item.added", "item": {"type": "message"}}),
+            json!({"type": "response.output_text.delta", "delta": "half"}),
+            json!({"type": "response.completed", "response": {"status": "completed", "output": output(whole)}}),
+        ];
+        let stream: String = events.iter().map(|e| format!("data: {e}\n\n")).collect();
+        assert_eq!(read(&FORMAT, &[stream.as_bytes()]).0.unwrap().text, want);
+    }
+    for status in ["in_progress", "queued", "cancelled"] {
+        let whole = json!({"object": "response", "status": status, "output": output("half")});
+        assert!(read_whole(&FORMAT, &whole).0.is_err(), "{status}");
+    }
+}

@@ -80,14 +80,19 @@ impl Index {
         };
         if let Some(map) = parse(&text) {
             // Two names of one session that become one are no damage.
-            let unusable = map.values().filter(|value| !is_usable(value)).count();
+            let name = |key: &String| canonical(key).unwrap_or_else(|| key.clone());
+            let lost: Vec<String> =
+                map.iter().filter(|(_, value)| !is_usable(value)).map(|(key, _)| name(key)).collect();
             let mut index = Index::from_map(path, map, &canonical, &mut notes);
-            if unusable > 0 {
+            if !lost.is_empty() {
                 notes.push(format!(
-                    "session index {}: {unusable} unusable entries; their conversations are looked for among the transcripts",
-                    path.display()
+                    "session index {}: {} unusable entries; their conversations are looked for among the transcripts",
+                    path.display(),
+                    lost.len()
                 ));
-                index = Index::mended(index, rules, &mut notes);
+                rebuild::keep_aside(path, &mut notes);
+                index = rebuild::for_entries(index, rules, &lost, &mut notes);
+                index.save_mended(&mut notes);
             }
             return (index, notes);
         }
@@ -116,10 +121,14 @@ impl Index {
     fn mended(rest: Index, rules: &KeyRules, notes: &mut Vec<String>) -> Index {
         rebuild::keep_aside(&rest.path, notes);
         let index = rebuild::from_transcripts(rest, rules);
-        if let Err(e) = index.save() {
+        index.save_mended(notes);
+        index
+    }
+
+    fn save_mended(&self, notes: &mut Vec<String>) {
+        if let Err(e) = self.save() {
             notes.push(e.to_string());
         }
-        index
     }
 
     /// The way of nearly every start: the file is read entry by entry, and each is kept as it stands there.

@@ -122,7 +122,7 @@ fn r_09c_no_content_stops_the_start() {
     std::fs::write(&path, r#"{"agent:main:x": 5, "agent:main:y": {"sessionId": "../../up"}}"#).unwrap();
     let (index, notes) = Index::load(&path, &KeyRules::default());
     assert_eq!(index.get("agent:main:y").unwrap().session_id(), None);
-    assert_eq!(keys(&index), ["agent:main:y", "agent:main:main"]);
+    assert_eq!(keys(&index), ["agent:main:y"], "nobody knows whose the transcript is");
     assert!(notes.iter().any(|n| n.contains("2 unusable")), "{notes:?}");
     std::fs::remove_file(&path).unwrap();
     std::fs::create_dir(&path).unwrap();
@@ -154,6 +154,30 @@ fn b2_10_an_unusable_entry_costs_its_settings_and_not_its_conversation() {
             let (again, notes) = Index::load(&path, &KeyRules::default());
             assert_eq!((again.len(), notes), (2, Vec::new()), "it is saved");
         }
+    }
+}
+
+/// T2b-5: where the index can be read, a transcript that belongs to none of its lost entries makes no session.
+#[test]
+fn t2b_5_an_unusable_entry_brings_back_its_own_conversation_alone() {
+    for (text, want) in [
+        (r#"{"agent:main:main": {"sessionId": "id-m"}, "agent:main:x": 7}"#, &["agent:main:main"][..]),
+        (r#"{"agent:main:telegram:group:-5": null}"#, &[]),
+        (r#"{"agent:main:own": null, "agent:main:x": 7}"#, &["agent:main:own"]),
+    ] {
+        let dir = TestDir::new();
+        let path = dir.0.join("sessions.json");
+        for n in 0..9 {
+            let t = Transcript::at(&dir.0, &format!("old-{n}")).unwrap();
+            t.append(&[message::user_text("x", 1)]).unwrap();
+        }
+        let own = Transcript::at(&dir.0, "own").unwrap().created_for("agent:main:own", &dir.0);
+        own.append(&[message::user_text("x", 1)]).unwrap();
+        std::fs::write(&path, text).unwrap();
+        let (index, notes) = Index::load(&path, &KeyRules::default());
+        assert_eq!(keys(&index), want, "{text}");
+        assert!(notes.iter().any(|n| n.contains(" transcripts in ") && n.contains("unlisted")), "{notes:?}");
+        assert!(dir.0.join("old-0.jsonl").exists());
     }
 }
 

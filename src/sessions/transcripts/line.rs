@@ -1,13 +1,19 @@
 //! One line of a transcript as the model's context needs it: its links, and its message without the rest. Pure.
 use crate::json::{self, DEEPEST, Put, REQUEST_VALUES, json};
+use crate::parts::Parts;
 use crate::sessions::message;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
+/// A line without the zero bytes that a crash left where it begins.
+pub fn after_zeros(bytes: &[u8]) -> &[u8] {
+    bytes.tail(bytes.iter().take_while(|byte| **byte == 0).count())
+}
+
 /// A line as an object; `None` when it is none or more than a reader takes. It stays in the file. In the oldest files
 /// a line is the bare message.
 pub fn value(bytes: &[u8]) -> Option<Value> {
-    match json::read_loose(bytes, REQUEST_VALUES, DEEPEST) {
+    match json::read_loose(after_zeros(bytes), REQUEST_VALUES, DEEPEST) {
         Ok(Value::Object(members)) if members.contains_key("type") || !members.contains_key("role") => {
             Some(Value::Object(members))
         }
@@ -18,7 +24,7 @@ pub fn value(bytes: &[u8]) -> Option<Value> {
 
 /// A line's outline, a type without values in it: of a line of any size, since the rest is passed over.
 pub fn outline<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Option<T> {
-    json::loosely(bytes, |bytes| json::read_as(bytes, usize::MAX, DEEPEST)).ok()
+    json::loosely(after_zeros(bytes), |bytes| json::read_as(bytes, usize::MAX, DEEPEST)).ok()
 }
 
 /// The members of a line that are used.
@@ -44,7 +50,7 @@ pub struct Line {
 }
 
 fn read<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Option<T> {
-    json::loosely(bytes, |bytes| json::read_as(bytes, REQUEST_VALUES, DEEPEST)).ok()
+    json::loosely(after_zeros(bytes), |bytes| json::read_as(bytes, REQUEST_VALUES, DEEPEST)).ok()
 }
 
 impl Line {
@@ -160,4 +166,19 @@ pub fn to_message(line: Line) -> Option<(Value, Usage)> {
 /// A summary as the model is shown it.
 pub fn summary_message(what: &str, summary: &str) -> Value {
     json!({"role": "user", "content": [message::text(&format!("[{what}]\n{summary}"))]})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// T2b-7: the original appends behind the zero bytes that a crash left.
+    #[test]
+    fn t2b_7_zero_bytes_before_a_line_cost_no_message() {
+        let line = b"\0\0\0\0{\"type\":\"message\",\"id\":\"a\",\"message\":{\"role\":\"user\",\"content\":\"canary\"}}";
+        assert_eq!(value(line).unwrap()["message"]["content"], "canary");
+        assert_eq!(to_message(Line::read(line).unwrap()).unwrap().0["content"], "canary");
+        assert_eq!(outline::<Line>(line).unwrap().id.as_deref(), Some("a"));
+        assert!(value(b"\0\0\0").is_none() && Line::read(b"\0").is_none());
+    }
 }

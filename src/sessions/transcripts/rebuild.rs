@@ -122,9 +122,35 @@ fn gist(text: &str) -> Option<(String, Value)> {
     is_session_id(&id).then(|| (key, json!({"sessionId": id})))
 }
 
-/// Adds the transcripts of the directory that no entry names; an entry that lost its id gets it back. The key stands in our own transcripts' headers;
-/// of the others the newest becomes the main session, if that is free.
-pub fn from_transcripts(mut index: Index, rules: &KeyRules) -> Index {
+/// Adds the transcripts of the directory that no entry names; an entry that lost its id gets it back. The key stands in
+/// our own transcripts' headers; of the others the newest becomes the main session, if that is free.
+pub fn from_transcripts(index: Index, rules: &KeyRules) -> Index {
+    let found = unnamed(&index);
+    add(index, rules, found)
+}
+
+/// Of an index that can be read as a whole: adds those transcripts alone that belong to its unusable entries, by the key
+/// in their header, or as the only one there is for the only entry. Any other was left out of the index before.
+pub fn for_entries(index: Index, rules: &KeyRules, lost: &[String], notes: &mut Vec<String>) -> Index {
+    let mut found = unnamed(&index);
+    let key_of = |found: &Found| found.key.as_deref().and_then(|key| rules.canonical(key).ok());
+    match (found.as_mut_slice(), lost) {
+        ([only], [key]) if only.key.is_none() => only.key = Some(key.clone()),
+        _ => {}
+    }
+    let (wanted, others): (Vec<Found>, Vec<Found>) =
+        found.into_iter().partition(|found| key_of(found).is_some_and(|key| lost.contains(&key)));
+    if !others.is_empty() {
+        let (n, dir) = (others.len(), index.dir().display());
+        notes.push(format!(
+            "{n} transcripts in {dir} belong to no entry of the session index; they stay there unlisted"
+        ));
+    }
+    add(index, rules, wanted)
+}
+
+/// The transcripts of the directory that no entry names, newest first.
+fn unnamed(index: &Index) -> Vec<Found> {
     let dir = index.dir().to_path_buf();
     let entries = index.iter().filter(|kept| kept.session_id().is_some());
     let named: HashSet<String> = entries.filter_map(|kept| kept.file_name(&dir)).collect();
@@ -138,6 +164,11 @@ pub fn from_transcripts(mut index: Index, rules: &KeyRules) -> Index {
         .collect();
     crate::order::by_key(&mut found, |f| std::cmp::Reverse(f.updated_at));
     found.truncate(MAX_REBUILT);
+    found
+}
+
+fn add(mut index: Index, rules: &KeyRules, mut found: Vec<Found>) -> Index {
+    let dir = index.dir().to_path_buf();
     // A guess must not take the place of a transcript that says where it belongs.
     crate::order::by_key(&mut found, |f| f.key.is_none());
     for transcript in found {

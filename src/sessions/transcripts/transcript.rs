@@ -176,7 +176,8 @@ impl Transcript {
         let (mut before, mut is_last) = (String::new(), true);
         for found in Backwards::new(file)? {
             let Line { start, bytes, size, whole } = found?;
-            let is_object = json::is_whole(&bytes) && bytes.trim_ascii_start().starts_with(b"{");
+            let read = line::after_zeros(&bytes);
+            let is_object = json::is_whole(read) && read.trim_ascii_start().starts_with(b"{");
             if !whole && !is_object && start == 0 && begins_header(&bytes) {
                 file.set_len(0)?;
                 break;

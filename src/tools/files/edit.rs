@@ -12,11 +12,12 @@ const MAX_FILE: u64 = 4 << 20;
 
 pub const TOOL: Tool = Tool {
     name: "edit",
-    doc: "Edit a text file of the workspace: replace oldText, which must occur exactly once, by newText.",
-    parameters: r#"{"type": "object", "required": ["path", "oldText", "newText"], "properties": {
+    doc: "Edit a text file of the workspace: replace oldText, which must occur exactly once, by newText; or do several such edits.",
+    parameters: r#"{"type": "object", "required": ["path"], "properties": {
         "path": {"type": "string", "description": "File to edit, relative to the workspace"},
         "oldText": {"type": "string", "minLength": 1, "description": "What stands there, white space included"},
-        "newText": {"type": "string", "description": "What is to stand there"}}}"#,
+        "newText": {"type": "string", "description": "What is to stand there"},
+        "edits": {"type": "array", "items": {"type": "object"}, "description": "Several at once, each {oldText, newText}"}}}"#,
     aliases: &[
         ("file_path", "path"),
         ("file", "path"),
@@ -40,7 +41,6 @@ pub const TOOL: Tool = Tool {
 fn run(context: &Context, arguments: &Value) -> Result<Output> {
     let path = workspace::relative(context, text(arguments, "path").unwrap_or_default())?;
     let shown = path.display().to_string();
-    let part = |name: &str| arguments.get(name).and_then(Value::as_str).unwrap_or_default();
     let change = Change::begin(context)?;
     let bytes = workspace::read(context, &path, MAX_FILE + 1)?.ok_or_else(|| {
         Error::not_found(format!("there is no file {shown} in the workspace: make it with write"))
@@ -50,10 +50,26 @@ fn run(context: &Context, arguments: &Value) -> Result<Output> {
             "{shown} is larger than {MAX_FILE} bytes, which is too much to edit"
         )));
     }
-    let edited = replaced(bytes, part("oldText"), part("newText"))
+    let edits =
+        edits(arguments).ok_or_else(|| Error::invalid("an edit needs oldText and newText, both texts"))?;
+    let edited = edits
+        .into_iter()
+        .try_fold(bytes, |bytes, (old, new)| replaced(bytes, old, new))
         .map_err(|why| Error::invalid(format!("{shown} was not changed: {why}")))?;
     change.write(&path, &edited)?;
     Ok(Output::text(format!("Replaced the text in {shown}.")).about(shown))
+}
+
+/// The replacements that are asked for, each the old text and the new: those of the list, and the one beside it.
+fn edits(arguments: &Value) -> Option<Vec<(&str, &str)>> {
+    fn part<'a>(edit: &'a Value, ours: &str) -> Option<&'a str> {
+        let aliases = TOOL.aliases.iter().filter(|(_, name)| *name == ours).map(|(other, _)| *other);
+        std::iter::once(ours).chain(aliases).find_map(|name| edit.get(name)?.as_str())
+    }
+    let listed = arguments.get("edits").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    let is_alone = listed.is_empty() || arguments.get("oldText").is_some();
+    let all = listed.iter().chain(is_alone.then_some(arguments));
+    all.map(|edit| Some((part(edit, "oldText")?, part(edit, "newText")?))).collect()
 }
 
 /// The same, of a file in UTF-16 or UTF-32 too, which stays in that.
@@ -166,6 +182,34 @@ mod tests {
                 Err(part) => assert!(got.unwrap_err().contains(part), "{content:?} {old:?}"),
             }
         }
+    }
+
+    /// T2b-9: as the original's own tool is called.
+    #[test]
+    fn t2b_9_edits_in_a_list_are_made_together_or_not_at_all() {
+        let (context, dir) = context("{}");
+        let file = dir.path("ws/a.txt");
+        std::fs::write(&file, "one two three").unwrap();
+        let edit = |arguments: Value| {
+            let fit = crate::tools::arguments::fit(&TOOL, &arguments)?;
+            run(&context, &fit).map_err(|e| e.message().to_string())?;
+            Ok::<String, String>(std::fs::read_to_string(&file).unwrap())
+        };
+        let both = json!([{"oldText": "one", "newText": "1"}, {"old_string": "two", "new_string": "2"}]);
+        assert_eq!(edit(json!({"path": "a.txt", "edits": both})), Ok("1 2 three".to_string()));
+        let text = r#"[{"oldText": "three", "newText": "3"}]"#;
+        assert_eq!(edit(json!({"path": "a.txt", "edits": text})), Ok("1 2 3".to_string()));
+        for (bad, why) in [
+            (
+                json!([{"oldText": "1", "newText": "x"}, {"oldText": "none", "newText": "x"}]),
+                "does not occur",
+            ),
+            (json!([{"oldText": "1"}]), "needs oldText and newText"),
+            (json!([]), "needs oldText and newText"),
+        ] {
+            assert!(edit(json!({"path": "a.txt", "edits": bad})).unwrap_err().contains(why));
+        }
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "1 2 3");
     }
 
     #[test]
