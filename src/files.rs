@@ -131,12 +131,13 @@ pub fn is_missing(path: &Path) -> bool {
 
 /// The bytes of a regular file of at most `max`. Links are followed; a pipe or device is refused and blocks nobody.
 pub fn read_bytes(path: &Path, max: u64) -> std::io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    open_regular(path)?.take(max + 1).read_to_end(&mut bytes)?;
-    match bytes.len() as u64 > max {
-        true => Err(std::io::Error::other(format!("larger than {} MiB", max >> 20))),
-        false => Ok(bytes),
+    let too_large = || std::io::Error::other(format!("larger than {} MiB", max >> 20));
+    let (file, mut bytes) = (open_regular(path)?, Vec::new());
+    if file.metadata()?.len() > max {
+        return Err(too_large());
     }
+    file.take(max + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > max { Err(too_large()) } else { Ok(bytes) }
 }
 
 /// Opens a regular file for reading; anything else is refused, and blocks nobody. Links are followed.

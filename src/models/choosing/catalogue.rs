@@ -86,6 +86,7 @@ pub fn allowed(config: &Config) -> Option<&Map<String, Value>> {
 /// Whether a session may use `reference`; `own` is what its agent uses.
 pub fn permits(config: &Config, reference: &str, own: &str) -> bool {
     let primary = config.str("agents.defaults.model.primary");
+    let reference = unaliased(config, reference);
     let is = |name: &str| reference == unaliased(config, name);
     allowed(config).is_none_or(|models| models.contains_key(reference)) || is(own) || primary.is_some_and(is)
 }
@@ -209,6 +210,8 @@ mod tests {
         assert_eq!((all[2].name(), all[2].input()), ("The X", vec!["text"]));
         assert_eq!(aliases(&config), [("X", "p/x")]);
         // B-F26
+        // T2b-11
+        assert!(permits(&config, "x", "") && permits(&config, "p/x", "") && !permits(&config, "z", ""));
         assert_eq!([unaliased(&config, " x "), unaliased(&config, "y")], ["p/x", "y"]);
         assert_eq!(find(&config, "X").unwrap().reference(), "p/x");
     }

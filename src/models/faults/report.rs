@@ -128,8 +128,11 @@ fn is_alone(json: &Value, name: &str) -> bool {
     json.as_object().is_some_and(|map| map.len() == 1) && !said.trim().is_empty()
 }
 
-fn is_nothing(value: &Value) -> bool {
+/// Whether the value of an error's member says that there is none.
+pub fn is_nothing(value: &Value) -> bool {
     match value {
+        Value::Number(number) => number.as_i64() == Some(0),
+        Value::Object(map) => map.values().all(is_nothing),
         Value::Null | Value::Bool(false) => true,
         Value::String(text) => text.trim().is_empty(),
         Value::Array(list) => list.is_empty(),
@@ -280,6 +283,9 @@ mod tests {
         for good in [
             json!({"error": null, "type": "response.created"}),
             json!({"error": "", "choices": []}),
+            // T2b-11
+            json!({"error": {}, "choices": []}),
+            json!({"error": {"code": 0, "message": ""}, "choices": []}),
             json!({"base_resp": {"status_code": 0, "status_msg": ""}}),
             json!({"type": "ping"}),
             json!({"code": 0, "msg": "ok"}),

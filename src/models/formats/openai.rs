@@ -86,7 +86,7 @@ impl Completions {
         if draft.done {
             return Ok(());
         }
-        if choice.get("error").is_some_and(|e| !e.is_null()) {
+        if choice.get("error").is_some_and(|e| !report::is_nothing(e)) {
             return Err(Stop::Reported(choice.clone()));
         }
         let said =

@@ -6,6 +6,7 @@ use crate::models::draft::{Draft, End, Stop, Taken};
 use crate::models::ending;
 use crate::models::format::{Format, Reader, bearer, list, skipped, text};
 use crate::models::provider::Usage;
+use crate::models::report;
 use crate::models::responses_body;
 use serde_json::Value;
 
@@ -97,7 +98,7 @@ impl Reader for Responses {
 
     fn whole(&mut self, json: &Value, draft: &mut Draft) -> Taken {
         let status = text(json, "status");
-        if status == "failed" || json.get("error").is_some_and(|e| !e.is_null()) {
+        if status == "failed" || json.get("error").is_some_and(|e| !report::is_nothing(e)) {
             return Err(Stop::Reported(json.clone()));
         }
         if let Some(usage) = json.get("usage").filter(|u| u.is_object()) {

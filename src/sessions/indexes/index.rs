@@ -42,6 +42,8 @@ pub struct Snapshot {
     /// Sessions that were removed here, with their ids: another program may still write them.
     gone: Arc<BTreeMap<Box<str>, Option<Box<str>>>>,
     seen: Arc<Seen>,
+    /// How sessions are called here.
+    rules: Arc<KeyRules>,
 }
 
 impl Index {
@@ -53,6 +55,7 @@ impl Index {
             bytes: 0,
             gone: Arc::default(),
             seen: Arc::new(Seen::of(path)),
+            rules: Arc::default(),
         };
         Index { all, place: HashMap::new(), next: 0 }
     }
@@ -61,6 +64,12 @@ impl Index {
     /// aside, what can be known is put together again from it and from the transcripts beside it (R-09c), and
     /// the result is written. Keys of earlier versions become canonical. Also gives notes for the log.
     pub fn load(path: &Path, rules: &KeyRules) -> (Index, Vec<String>) {
+        let (mut index, notes) = Index::load_any(path, rules);
+        index.all.rules = Arc::new(rules.clone());
+        (index, notes)
+    }
+
+    fn load_any(path: &Path, rules: &KeyRules) -> (Index, Vec<String>) {
         let canonical = |key: &str| rules.canonical(key).ok();
         if let Some(read) = Index::load_plain(path, &canonical) {
             return read;
@@ -107,14 +116,14 @@ impl Index {
         (index, notes)
     }
 
-    /// The file as it is now, whoever wrote it, with its own names for sessions; `None` when it cannot be read.
-    pub(in crate::sessions) fn look(path: &Path) -> Option<Index> {
-        let as_it_is = |_: &str| None;
-        if let Some((index, _)) = Index::load_plain(path, &as_it_is) {
+    /// The file as it is now, whoever wrote it; `None` when it cannot be read.
+    pub(in crate::sessions) fn look(path: &Path, rules: &KeyRules) -> Option<Index> {
+        let canonical = |key: &str| rules.canonical(key).ok();
+        if let Some((index, _)) = Index::load_plain(path, &canonical) {
             return Some(index);
         }
         let map = parse(&read_bytes(path, MOST_BYTES).ok()?)?;
-        Some(Index::from_map(path, map, &as_it_is, &mut Vec::new()))
+        Some(Index::from_map(path, map, &canonical, &mut Vec::new()))
     }
 
     /// With the transcripts that lost their entry; saved, once the damaged file is kept aside.
@@ -195,23 +204,27 @@ impl Index {
 
     /// Adds an entry at the end, or replaces one in its place.
     pub fn put(&mut self, key: &str, entry: &Entry) {
-        self.put_kept(Kept::of(key, entry));
+        let kept = Kept::of(key, entry);
+        self.put_kept(match self.get(key) {
+            Some(old) => kept.after(old),
+            None => kept,
+        });
     }
 
     fn put_kept(&mut self, kept: Kept) {
         self.put_shared(Arc::new(kept));
     }
 
-    /// Takes over what another program has written, unless the session was changed here meanwhile.
+    /// Takes over what another program has written, as far as the session was not changed here meanwhile.
     pub fn adopt(&mut self, kept: Arc<Kept>) -> bool {
-        let is_free = match self.get(kept.key()) {
-            Some(own) => own.is_saved() || others::told_lost(kept.key()),
-            None => !self.has_removed(&kept),
+        let wanted = match self.get(kept.key()) {
+            Some(own) if own.is_saved() => Some(kept),
+            Some(own) => others::merged(own, &kept),
+            None => Some(kept).filter(|kept| !self.has_removed(kept)),
         };
-        if is_free {
-            self.put_shared(kept);
-        }
-        is_free
+        let is_wanted = wanted.is_some();
+        wanted.into_iter().for_each(|kept| self.put_shared(kept));
+        is_wanted
     }
 
     fn put_shared(&mut self, kept: Arc<Kept>) {
@@ -273,6 +286,10 @@ impl Snapshot {
     /// About how large the file is.
     pub fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    pub(in crate::sessions) fn rules(&self) -> &KeyRules {
+        &self.rules
     }
 
     pub(in crate::sessions) fn seen(&self) -> &Seen {

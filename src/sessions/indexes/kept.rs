@@ -8,6 +8,7 @@ use crate::sessions::index::MAX_VALUES;
 use crate::sessions::is_session_id;
 use serde_json::Value;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Members that are read when the index is: the kept ones, and those that may have to be put right.
@@ -18,7 +19,9 @@ const NAMES: [&str; 7] =
 pub struct Kept {
     key: Box<str>,
     /// INVARIANT: the text of an object, within the bounds of `open`.
-    text: Box<str>,
+    text: Arc<str>,
+    /// What the file has in its place, where this has not been saved yet.
+    base: Option<Arc<str>>,
     session_id: Option<Box<str>>,
     label: Option<Box<str>>,
     updated_at: u64,
@@ -33,6 +36,7 @@ impl Kept {
             key: key.into(),
             // One level in, where it stands in the file; texts in JSON hold no line break.
             text: text.replace('\n', "\n  ").into(),
+            base: None,
             session_id: entry.session_id().map(Box::from),
             label: entry.str("label").map(Box::from),
             updated_at: entry.updated_at(),
@@ -63,11 +67,23 @@ impl Kept {
         Ok(Some(Kept {
             key: key.into(),
             text: text.into(),
+            base: None,
             session_id: string(id),
             label: string(label),
             updated_at: at.as_ref().map_or(0, entry::time_of),
             is_saved: AtomicBool::new(true),
         }))
+    }
+
+    /// The same in the place of `old`.
+    pub(in crate::sessions) fn after(self, old: &Kept) -> Kept {
+        let base = if old.is_saved() { Some(old.text.clone()) } else { old.base.clone() };
+        Kept { base, ..self }
+    }
+
+    /// What the file had when this was changed; empty for what is new.
+    pub(in crate::sessions) fn base(&self) -> Entry {
+        self.base.as_deref().map_or_else(Entry::default, opened)
     }
 
     /// Whether it stands in the file as it is here.
@@ -135,10 +151,14 @@ impl Kept {
 
     /// All of it, to be read or changed.
     pub fn open(&self) -> Entry {
-        // Its members may be numbers that are larger than numbers get, as `1e400`.
-        let read = |text: &[u8]| json::read_object(text, MAX_VALUES, DEEPEST);
-        Entry::from_map(json::loosely(self.text.as_bytes(), read).unwrap_or_default())
+        opened(&self.text)
     }
+}
+
+fn opened(text: &str) -> Entry {
+    // Its members may be numbers that are larger than numbers get, as `1e400`.
+    let read = |text: &[u8]| json::read_object(text, MAX_VALUES, DEEPEST);
+    Entry::from_map(json::loosely(text.as_bytes(), read).unwrap_or_default())
 }
 
 /// A value without parts; anything larger is not what these members are.

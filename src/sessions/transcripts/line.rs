@@ -50,7 +50,11 @@ pub struct Line {
 }
 
 fn read<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Option<T> {
-    json::loosely(after_zeros(bytes), |bytes| json::read_as(bytes, REQUEST_VALUES, DEEPEST)).ok()
+    let read =
+        |bytes: &[u8]| json::loosely(bytes, |bytes| json::read_as(bytes, REQUEST_VALUES, DEEPEST)).ok();
+    // Of a member that stands there twice the last counts, as everywhere in JSON.
+    let once = || Some(json::read_loose(after_zeros(bytes), REQUEST_VALUES, DEEPEST).ok()?.to_string());
+    read(after_zeros(bytes)).or_else(|| read(once()?.as_bytes()))
 }
 
 impl Line {
@@ -179,6 +183,10 @@ mod tests {
         assert_eq!(value(line).unwrap()["message"]["content"], "canary");
         assert_eq!(to_message(Line::read(line).unwrap()).unwrap().0["content"], "canary");
         assert_eq!(outline::<Line>(line).unwrap().id.as_deref(), Some("a"));
+        // T2b-11
+        let twice = br#"{"type":"message","id":"a","id":"b","message":{"role":"user","content":"x","content":"canary"}}"#;
+        assert_eq!(Line::read(twice).unwrap().id.as_deref(), Some("b"));
+        assert_eq!(to_message(Line::read(twice).unwrap()).unwrap().0["content"], "canary");
         assert!(value(b"\0\0\0").is_none() && Line::read(b"\0").is_none());
     }
 }
