@@ -140,7 +140,7 @@ pub fn judge(env: &mut Env, text: String, name: Option<&Path>) -> (Loaded, Vec<I
 }
 
 fn parsed(env: &Env, text: &str, name: Option<&Path>) -> Result<Value, (Issue, Error)> {
-    match text.trim().is_empty() {
+    match parse::without_end(text).trim().is_empty() {
         true => Err(unusable(
             env,
             format!("is empty; {}remove it and run `{}`", restored(env, "it, or "), env.command("setup")),
