@@ -42,8 +42,8 @@ pub struct Snapshot {
     /// Sessions that were removed here, with their ids: another program may still write them.
     gone: Arc<BTreeMap<Box<str>, Option<Box<str>>>>,
     seen: Arc<Seen>,
-    /// How sessions are called here.
-    rules: Arc<KeyRules>,
+    /// How sessions are called here; without them as they are written.
+    rules: Option<Arc<KeyRules>>,
 }
 
 impl Index {
@@ -55,7 +55,7 @@ impl Index {
             bytes: 0,
             gone: Arc::default(),
             seen: Arc::new(Seen::of(path)),
-            rules: Arc::default(),
+            rules: None,
         };
         Index { all, place: HashMap::new(), next: 0 }
     }
@@ -65,7 +65,7 @@ impl Index {
     /// the result is written. Keys of earlier versions become canonical. Also gives notes for the log.
     pub fn load(path: &Path, rules: &KeyRules) -> (Index, Vec<String>) {
         let (mut index, notes) = Index::load_any(path, rules);
-        index.all.rules = Arc::new(rules.clone());
+        index.all.rules = Some(Arc::new(rules.clone()));
         (index, notes)
     }
 
@@ -117,8 +117,8 @@ impl Index {
     }
 
     /// The file as it is now, whoever wrote it; `None` when it cannot be read.
-    pub(in crate::sessions) fn look(path: &Path, rules: &KeyRules) -> Option<Index> {
-        let canonical = |key: &str| rules.canonical(key).ok();
+    pub(in crate::sessions) fn look(path: &Path, rules: Option<&KeyRules>) -> Option<Index> {
+        let canonical = |key: &str| rules?.canonical(key).ok();
         if let Some((index, _)) = Index::load_plain(path, &canonical) {
             return Some(index);
         }
@@ -288,8 +288,8 @@ impl Snapshot {
         self.bytes
     }
 
-    pub(in crate::sessions) fn rules(&self) -> &KeyRules {
-        &self.rules
+    pub(in crate::sessions) fn rules(&self) -> Option<&KeyRules> {
+        self.rules.as_deref()
     }
 
     pub(in crate::sessions) fn seen(&self) -> &Seen {
