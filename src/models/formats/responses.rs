@@ -8,6 +8,7 @@ use crate::models::format::{Format, Reader, bearer, list, skipped, text};
 use crate::models::provider::Usage;
 use crate::models::report;
 use crate::models::responses_body;
+use crate::parts::Parts;
 use serde_json::Value;
 
 pub static FORMAT: Format = Format {
@@ -129,7 +130,8 @@ impl Responses {
         let messages = list(json, "output").filter(|item| text(item, "type") == "message");
         let parts = messages.flat_map(|item| list(item, "content"));
         let whole: String = parts.flat_map(|part| [text(part, "text"), text(part, "refusal")]).collect();
-        let rest = whole.get(self.said..).filter(|_| self.said > 0).unwrap_or_default();
+        let has_more = self.said > 0 && self.said < whole.len() && whole.is_char_boundary(self.said);
+        let rest = if has_more { whole.tail(self.said) } else { "" };
         self.said = self.said.max(whole.len());
         draft.text(rest)
     }
