@@ -19,17 +19,46 @@ pub fn poll(fds: &mut [PollFd], time: Option<Duration>) -> rustix::io::Result<us
 pub fn tie(command: &mut Command) {
     use std::os::unix::process::CommandExt;
     command.process_group(0);
+    end_with_thread(command, libc::SIGTERM);
+}
+
+/// The same without mercy, and with bounds: no image of its memory, so many open files, so many bytes of memory.
+pub fn confine(command: &mut Command, files: u64, memory: u64) {
+    use std::os::unix::process::CommandExt;
+    command.process_group(0);
+    end_with_thread(command, libc::SIGKILL);
+    // JUSTIFICATION: bounds that a process is to have from its first instant are set before it is one.
+    // SAFETY: between fork and exec only async-signal-safe calls are allowed; setrlimit is one, and nothing is allocated.
+    #[allow(unsafe_code, reason = "see above")]
+    unsafe {
+        command.pre_exec(move || {
+            let bounds = [(libc::RLIMIT_CORE, 0), (libc::RLIMIT_NOFILE, files), (libc::RLIMIT_DATA, memory)];
+            for (what, most) in bounds {
+                let most = most as libc::rlim_t;
+                // A narrower bound stands already where it fails.
+                libc::setrlimit(what, &libc::rlimit { rlim_cur: most, rlim_max: most });
+            }
+            Ok(())
+        });
+    }
+}
+
+fn end_with_thread(command: &mut Command, signal: libc::c_int) {
+    #[cfg(target_os = "linux")]
+    use std::os::unix::process::CommandExt;
     // JUSTIFICATION: a process that is killed ends nothing itself; only the kernel can.
     // SAFETY: between fork and exec only async-signal-safe calls are allowed; prctl is one, and nothing is allocated.
     #[cfg(target_os = "linux")]
     #[allow(unsafe_code, reason = "see above")]
     unsafe {
-        command.pre_exec(|| {
+        command.pre_exec(move || {
             // A child without it is one that may stay behind, not one that cannot work.
-            libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGTERM);
+            libc::prctl(libc::PR_SET_PDEATHSIG, signal);
             Ok(())
         });
     }
+    #[cfg(not(target_os = "linux"))]
+    let _ = (command, signal);
 }
 
 /// Gives freed memory back to the system. The C library keeps what a thread has freed for the next one, and with

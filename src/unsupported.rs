@@ -148,8 +148,10 @@ fn any_agent(config: &Config, member: &str, fits: impl Fn(&Value) -> bool) -> bo
 
 fn channels(config: &Config, env: &Env) -> Option<String> {
     let map = config.get("channels").and_then(Value::as_object).into_iter().flatten();
-    let is_meant =
-        |name: &str, value: &Value| name != "defaults" && value.get("enabled") != Some(&Value::Bool(false));
+    let is_meant = |name: &str, value: &Value| {
+        let is_here = name == "defaults" || value.get("command").is_some();
+        !is_here && value.get("enabled") != Some(&Value::Bool(false))
+    };
     let mut found: Vec<String> =
         map.filter(|(name, value)| is_meant(name, value)).map(|(name, _)| name.clone()).collect();
     found.retain(|name| !CHANNELS.contains(&name.as_str()));

@@ -15,6 +15,7 @@ mod backup;
 mod bounds;
 #[cfg(test)]
 mod busy;
+mod channel_programs;
 #[cfg(test)]
 mod channels;
 #[cfg(test)]

@@ -33,6 +33,8 @@ pub struct Row {
     /// What the channel has to say besides: `mode`, `bot`, `linked`.
     pub more: Map<String, Value>,
     dropped: Vec<Dropped>,
+    /// Its owner wishes that the platform's link to it ends.
+    is_to_log_out: bool,
 }
 
 /// Messages that were passed over.
@@ -82,6 +84,15 @@ impl Board {
             (row.is_running, row.is_connected, row.last_stop) = (false, false, Some(now));
             row.last_error = why.or(row.last_error.take());
         });
+    }
+
+    pub fn wish_logout(&self, login: &Login) {
+        self.note(login, |row| row.is_to_log_out = true);
+    }
+
+    /// Whether there is such a wish, which is there no more then.
+    pub fn take_logout(&self, login: &Login) -> bool {
+        self.lock().get_mut(login).is_some_and(|row| std::mem::take(&mut row.is_to_log_out))
     }
 
     pub fn came(&self, login: &Login) {

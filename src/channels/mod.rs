@@ -18,12 +18,13 @@ pub mod mention;
 pub mod outgoing;
 pub mod pairing;
 mod patterns;
+mod program;
 mod said;
 mod telegram;
 pub mod token;
 pub mod told;
 
-use crate::config::Config;
+use crate::config::{Config, has_command};
 use crate::env::Env;
 use crate::error::Result;
 use crate::settings::Secret;
@@ -41,7 +42,8 @@ pub struct Channel {
     pub detail: &'static str,
     /// The name of its picture in the apps of the original.
     pub image: &'static str,
-    /// The keys of an account on which its connection depends; the others are read where they are used.
+    /// The keys of an account on which its connection depends; the others are read where they are used. None: a program
+    /// is told of all that the gateway itself does not read.
     pub keys: &'static [&'static str],
     /// Carries for one account until it is to end, on the account's thread. `Ok` ends it for good; after an error it is
     /// started again.
@@ -54,11 +56,48 @@ pub struct Channel {
     pub sign_in: fn(&Account, &Secret, Duration) -> Result<String>,
 }
 
-/// All of them.
+impl Channel {
+    /// Spoken for by a program, which knows its places and links.
+    pub fn is_program(&self) -> bool {
+        self.keys.is_empty()
+    }
+}
+
+/// All that are built in.
 pub const CHANNELS: &[Channel] = &[telegram::CHANNEL];
 
+/// One that is built in.
 pub fn named(id: &str) -> Option<&'static Channel> {
     CHANNELS.iter().find(|channel| channel.id == id)
+}
+
+/// Those that the configuration switches on: built in, or spoken for by a program.
+pub fn on(config: &Config) -> Vec<&'static Channel> {
+    let built_in = CHANNELS.iter().filter(|channel| is_on(config, channel.id));
+    built_in.chain(programs(config).filter(|channel| is_on(config, channel.id))).collect()
+}
+
+/// The channel of this name, as the configuration has it.
+pub fn of(config: &Config, id: &str) -> Option<&'static Channel> {
+    named(id).or_else(|| programs(config).find(|channel| channel.id == id))
+}
+
+/// Sections whose channel is not built in: of a name that is known, or that name their program.
+fn programs(config: &Config) -> impl Iterator<Item = &'static Channel> {
+    let all = config.whole().get("channels").and_then(Value::as_object).into_iter().flatten();
+    let is_one = |id: &str, section: &Value| {
+        let is_known = names().any(|name| name == id) || has_command(section);
+        section.is_object() && named(id).is_none() && is_known
+    };
+    all.filter(move |(id, section)| is_one(id, section)).filter_map(|(id, _)| program::row(id))
+}
+
+/// What an account's connection depends on: it is started anew when that changes.
+pub fn mark(channel: &Channel, account: &accounts::Account) -> Value {
+    match channel.keys {
+        [] => program::mark(account),
+        keys => keys.iter().map(|key| account.get(key).cloned().unwrap_or_default()).collect(),
+    }
 }
 
 /// Whether the configuration speaks of the channel and does not switch it off.
@@ -71,7 +110,7 @@ pub fn is_on(config: &Config, channel: &str) -> bool {
 
 /// The channels that the configuration knows.
 pub fn names() -> impl Iterator<Item = &'static str> {
-    let name = |path: &'static str| path.strip_prefix("channels.").filter(|name| !name.contains('.'));
+    let name = |path: &'static str| path.strip_prefix("channels.").filter(|name| !name.contains(['.', '*']));
     crate::config::keys::all().filter_map(move |key| name(key.path))
 }
 

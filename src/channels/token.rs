@@ -19,6 +19,8 @@ pub enum Source {
     TokenFile,
     Config,
     Env,
+    /// A program signs in, which may have to be linked first.
+    Program,
     None,
 }
 
@@ -56,6 +58,9 @@ impl Account<'_> {
 impl Account<'_> {
     /// Where its token comes from; no file is read.
     pub fn source(&self, env: &Env) -> Source {
+        if self.channel != "telegram" {
+            return Source::Program;
+        }
         let is_default = self.id == DEFAULT;
         let has = |at: Option<&Value>, key: &str| {
             at.and_then(|at| at.get(key)?.as_str()).is_some_and(|text| !text.trim().is_empty())
@@ -87,6 +92,7 @@ impl Source {
             Source::TokenFile => "tokenFile",
             Source::Config => "config",
             Source::Env => "env",
+            Source::Program => "program",
             Source::None => "none",
         }
     }

@@ -4,7 +4,7 @@
 use super::accounts::{self, Account};
 use super::board::Board;
 use super::token::Source;
-use super::{CHANNELS, Channel, is_on};
+use super::{Channel, on};
 use crate::config::Config;
 use crate::deliveries::Login;
 use crate::env::Env;
@@ -22,9 +22,8 @@ pub struct Teller<'a> {
 
 impl<'a> Teller<'a> {
     /// The channels that are on.
-    pub fn channels(&self) -> impl Iterator<Item = &'static Channel> + use<'a> {
-        let config = self.config;
-        CHANNELS.iter().filter(move |channel| is_on(config, channel.id))
+    pub fn channels(&self) -> impl Iterator<Item = &'static Channel> + use<> {
+        on(self.config).into_iter()
     }
 
     pub fn default_account(&self, channel: &str) -> String {

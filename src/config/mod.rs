@@ -18,6 +18,7 @@ mod writing;
 
 pub use legacy::place as legacy_place;
 pub use load::Stamp;
+pub use reading::check::has_command;
 use reading::{check, damage, excerpt, include, kinds, legacy, lenient, load, refusal, shape, sources, spot};
 pub use reading::{parse, substitute};
 pub use redact::{is_secret_name, plain};

@@ -18,8 +18,7 @@ pub const ROW: Row = Row { name: "channel", keys: &[], mark, parts, stack: STACK
 
 /// `channel:account` of each that is on.
 fn parts(config: &Config) -> Vec<String> {
-    let on = channels::CHANNELS.iter().filter(|channel| channels::is_on(config, channel.id));
-    let accounts = on.flat_map(|channel| {
+    let accounts = channels::on(config).into_iter().flat_map(|channel| {
         let ids = accounts::ids(config, channel.id).into_iter();
         ids.filter(|id| Account::of(config, channel.id, id).is_enabled())
             .map(|id| format!("{}:{id}", channel.id))
@@ -28,19 +27,18 @@ fn parts(config: &Config) -> Vec<String> {
 }
 
 fn mark(config: &Config, part: &str) -> Value {
-    let Some((channel, id)) = of(part) else { return Value::Null };
-    let account = Account::of(config, channel.id, id);
-    channel.keys.iter().map(|key| account.get(key).cloned().unwrap_or_default()).collect()
+    let Some((channel, id)) = of(config, part) else { return Value::Null };
+    channels::mark(channel, &Account::of(config, channel.id, id))
 }
 
-fn of(part: &str) -> Option<(&'static Channel, &str)> {
+fn of<'a>(config: &Config, part: &'a str) -> Option<(&'static Channel, &'a str)> {
     let (channel, account) = part.split_once(':')?;
-    Some((channels::named(channel)?, account))
+    Some((channels::of(config, channel)?, account))
 }
 
 fn run(handle: Handle) -> Result<()> {
     let part = handle.part.clone();
-    let Some((channel, account)) = of(&part) else {
+    let Some((channel, account)) = of(&handle.config, &part) else {
         return Err(Error::unavailable(format!("there is no channel for {part}")));
     };
     let login = Login { platform: channel.id.to_string(), account: account.to_string() };

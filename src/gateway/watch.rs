@@ -236,7 +236,7 @@ impl Work {
             Action::Secret => self.renew_secret(&new.auth),
             // Their workers look at the keys of their rows; those that are not here are told so: `Action::is_here`.
             Action::Browser | Action::Cron | Action::Gmail | Action::Heartbeat | Action::Hooks => {}
-            Action::Telegram | Action::Whatsapp => {}
+            Action::Channels | Action::Telegram | Action::Whatsapp => {}
         }
     }
 

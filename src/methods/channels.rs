@@ -89,7 +89,7 @@ pub fn logout(shared: &Shared, _caller: &Caller, params: Value) -> Result<Payloa
     let Logout { channel, account_id } = read(params)?;
     let config = shared.fresh_config();
     let name = channel.trim().to_lowercase();
-    let channel = channels::named(&name).filter(|channel| channels::is_on(&config, channel.id));
+    let channel = channels::on(&config).into_iter().find(|channel| channel.id == name);
     let channel = channel.ok_or_else(|| Error::invalid("invalid channels.logout channel"))?;
     let named = account_id.as_deref().map(str::trim).filter(|id| !id.is_empty());
     let default = || accounts::default_id(&config, channel.id, &shared.agents().default_id());
@@ -97,6 +97,9 @@ pub fn logout(shared: &Shared, _caller: &Caller, params: Value) -> Result<Payloa
     account.check_known()?;
     if config.mistake("channels").is_some() || account.mistake().is_some() {
         return Err(Error::unavailable("config invalid; fix it before logging out"));
+    }
+    if channel.is_program() {
+        return unlink(shared, &account);
     }
     let cleared = match account.token_path() {
         Some(path) => {
@@ -115,6 +118,28 @@ pub fn logout(shared: &Shared, _caller: &Caller, params: Value) -> Result<Payloa
     let id = account.id.as_str();
     Ok(json!({"channel": (channel.id), "accountId": id, "cleared": cleared, "envToken": (left == Source::Env),
         "loggedOut": is_out, "tokenSource": (left.name())})
+    .into())
+}
+
+/// A program keeps its link itself: it is asked to forget it.
+fn unlink(shared: &Shared, account: &Account) -> Result<Payload> {
+    let login = Login { platform: account.channel.to_string(), account: account.id.clone() };
+    if !shared.board.row(&login).is_running {
+        return Err(Error::unavailable("its program does not run, and nobody else can end its link"));
+    }
+    shared.board.wish_logout(&login);
+    let end = Instant::now() + SIGNED_OUT;
+    let is_out = || shared.board.row(&login).more.get("linked") == Some(&Value::Bool(false));
+    while !is_out() && !shared.published.is_over() {
+        if Instant::now() >= end {
+            return Err(Error::unavailable(
+                "its program was asked to forget the link, and has not said that it did",
+            ));
+        }
+        std::thread::sleep(LOOK);
+    }
+    Ok(json!({"channel": (account.channel), "accountId": (account.id.as_str()), "cleared": true, "envToken": false,
+        "loggedOut": true, "tokenSource": "program"})
     .into())
 }
 

@@ -6,7 +6,9 @@ use crate::agents::routing::{self, Inbound, PeerKind};
 use crate::calls::Call;
 use crate::channels::accounts::{self, Account};
 use crate::channels::house::Place;
-use crate::channels::{self, CHANNELS, Channel};
+use crate::channels::ids::bare;
+use crate::channels::{self, Channel};
+use crate::config::Config;
 use crate::deliveries::{Delivery, Login};
 use crate::error::{Error, Kind, Result};
 use crate::json::{Put, json};
@@ -188,15 +190,15 @@ pub(super) fn route(state: &State, channel: Option<&str>, account: Option<&str>,
     let filled = |text: Option<&str>| text.map(str::trim).filter(|t| !t.is_empty()).map(str::to_lowercase);
     let channel = match filled(channel) {
         Some(name) => {
-            let known = channels::named(&name).filter(|channel| channels::is_on(&config, channel.id));
-            known.ok_or_else(|| unsupported(&name))?
+            let known = channels::on(&config).into_iter().find(|channel| channel.id == name);
+            known.ok_or_else(|| unsupported(&config, &name))?
         }
-        None => the_only(&mut CHANNELS.iter().filter(|channel| channels::is_on(&config, channel.id)))?,
+        None => the_only(&mut channels::on(&config).into_iter())?,
     };
     let default = || accounts::default_id(&config, channel.id, &state.sessions.rules().default_agent);
     let account = Account::of(&config, channel.id, &filled(account).unwrap_or_else(default));
     account.check_known()?;
-    let place = (channel.target)(to)?;
+    let place = (channel.target)(bare(channel.id, to))?;
     let label = channel.label;
     if !account.is_enabled() {
         let place = account.place("enabled");
@@ -216,10 +218,10 @@ pub(super) fn route(state: &State, channel: Option<&str>, account: Option<&str>,
     Ok(Route { channel, account: account.id, place })
 }
 
-fn unsupported(name: &str) -> Error {
+fn unsupported(config: &Config, name: &str) -> Error {
     let quoted = crate::logging::quoted(name);
     let text = format!("unsupported channel: {quoted}");
-    match channels::named(name) {
+    match channels::of(config, name) {
         Some(channel) => Error::invalid(format!(
             "{text}: it is not configured; openclaw channels add --channel {}",
             channel.id
@@ -257,7 +259,7 @@ fn mirror_of(state: &State, route: &Route, named: Option<&str>) -> Result<Option
 fn derived(state: &State, route: &Route) -> Result<Option<String>> {
     let peer = route.place.peer.as_str();
     // Whom a public name means is not known here.
-    if peer.starts_with('@') {
+    if peer.starts_with('@') || route.channel.is_program() {
         return Ok(None);
     }
     let kind = if peer.starts_with('-') { PeerKind::Group } else { PeerKind::Direct };

@@ -55,7 +55,7 @@ fn walk(value: &Value, node: Node, path: &str, secrets: &[String], out: &mut Fin
             }
             for (name, value) in map {
                 let at = join(path, name);
-                match node.child(name) {
+                match node.child(name).filter(|child| !child.is_at("channels.*") || has_command(value)) {
                     Some(child) => walk(value, child, &at, secrets, out),
                     None => unknown(value, node, path, name, out),
                 }
@@ -70,6 +70,12 @@ fn walk(value: &Value, node: Node, path: &str, secrets: &[String], out: &mut Fin
         }
         _ => {}
     }
+}
+
+/// Whether a channel's section says which program speaks for it.
+pub fn has_command(section: &Value) -> bool {
+    let accounts = section.get("accounts").and_then(Value::as_object).into_iter().flatten();
+    accounts.map(|(_, account)| account).chain([section]).any(|at| at.get("command").is_some())
 }
 
 /// A setting for a model that says something else than which. One agent's may be empty: it then has that of all.

@@ -7,6 +7,7 @@ use std::fmt;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Action {
     Browser,
+    Channels,
     Cron,
     Gmail,
     Heartbeat,
@@ -21,6 +22,7 @@ impl Action {
     pub fn name(self) -> &'static str {
         match self {
             Action::Browser => "browser",
+            Action::Channels => "channels",
             Action::Cron => "cron",
             Action::Gmail => "gmail",
             Action::Heartbeat => "heartbeat",
@@ -35,7 +37,7 @@ impl Action {
     /// Whether this version has the part that the action is about. Without it the keys are kept and do nothing.
     pub fn is_here(self) -> bool {
         match self {
-            Action::Logging | Action::Secret | Action::Telegram => true,
+            Action::Channels | Action::Logging | Action::Secret | Action::Telegram => true,
             Action::Browser | Action::Cron | Action::Gmail | Action::Heartbeat | Action::Hooks => false,
             Action::Whatsapp => false,
         }

@@ -1,0 +1,317 @@
+//! From what a program brought to a turn: who wrote it, whether he may, what he says to whom. On a thread of its own, one
+//! message after the other.
+use super::run::Line;
+use super::wire::Message;
+use crate::agents::Agents;
+use crate::agents::routing::{self, Inbound as Peer, PeerKind, Route};
+use crate::calls::Provenance;
+use crate::channels::accounts::Account;
+use crate::channels::gate::{self, Asking, Chat, Dropped, Kind, Verdict};
+use crate::channels::house::{Accepted, Place, Turn};
+use crate::channels::ids::{Senders, Who};
+use crate::channels::mention;
+use crate::channels::pairing::{self, Asked, Pairing};
+use crate::config::Config;
+use crate::deliveries::Inbound;
+use crate::device::encoding::base64;
+use crate::error::Result;
+use crate::json::{Put, json};
+use crate::sessions::attachments::Attachments;
+use crate::{clock, files};
+use crossbeam_channel::{Receiver, RecvTimeoutError};
+use serde_json::{Map, Value};
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// How long a message waits whose session takes no more.
+const FULL: Duration = Duration::from_millis(500);
+const SLICE: Duration = Duration::from_millis(200);
+const MAX_FILE: u64 = 5_000_001;
+const MAX_FILES: usize = 16;
+/// What the owner may on a channel, and what a guest.
+const OWNER: &[&str] = &["operator.read", "operator.write", "operator.admin"];
+const GUEST: &[&str] = &["operator.read", "operator.write"];
+
+pub fn run(line: &Line, open: Vec<Inbound>, inbound: &Receiver<Inbound>) -> Result<()> {
+    let mut waiting: VecDeque<(Inbound, bool)> = open.into_iter().map(|message| (message, true)).collect();
+    while !line.is_ending() {
+        if waiting.is_empty() {
+            match inbound.recv_timeout(SLICE) {
+                Ok(message) => waiting.push_back((message, false)),
+                Err(RecvTimeoutError::Timeout) => continue,
+                Err(RecvTimeoutError::Disconnected) => return Ok(()),
+            }
+        }
+        let Some((message, is_again)) = waiting.pop_front() else { continue };
+        match handle(line, &message, is_again) {
+            Err(e) if e.retryable() => {
+                waiting.push_front((message, is_again));
+                line.house.sleep(FULL)?;
+            }
+            Err(_) if line.is_ending() => return Ok(()),
+            Err(e) => {
+                log::error!(target: "channels", "{}: message {} is passed over: {e}", line.house.login(), message.id);
+                line.house.pass_over(&message)?;
+            }
+            Ok(()) => {}
+        }
+    }
+    Ok(())
+}
+
+fn handle(line: &Line, inbound: &Inbound, is_again: bool) -> Result<()> {
+    let map = inbound.message.as_ref().and_then(Value::as_object);
+    match map.and_then(|map| Message::read(map).ok()) {
+        Some(message) => answer(line, inbound, &message, is_again),
+        None => line.house.pass_over(inbound),
+    }
+}
+
+fn answer(line: &Line, inbound: &Inbound, message: &Message, is_again: bool) -> Result<()> {
+    let (settings, login) = (line.house.settings(), line.house.login());
+    let config = settings.config();
+    let account = Account::of(&config, line.channel, &login.account);
+    let pairing = Pairing::new(&settings.env.state_dir);
+    let provenance = match judge(line, &account, message, &pairing) {
+        Verdict::Admit(provenance) => provenance,
+        Verdict::Pair => return invite(line, inbound, message, &pairing),
+        Verdict::Drop(dropped) => return pass_over(line, inbound, message, &dropped),
+    };
+    let agents = Agents::of(&config, &settings.env);
+    let from = Peer {
+        channel: line.channel,
+        account: &login.account,
+        kind: message.kind,
+        peer: message.chat,
+        thread: message.thread,
+        ..Peer::default()
+    };
+    let route = routing::route(&config, &agents, &from)?;
+    if message.is_edit || message.reaction.is_some() {
+        line.house.note(&route.session_key, noted(line, message))?;
+        return line.house.pass_over(inbound);
+    }
+    if message.kind != PeerKind::Direct
+        && let Some(dropped) = unmentioned(line, &account, message, &route)?
+    {
+        return pass_over(line, inbound, message, &dropped);
+    }
+    let accepted = line.house.turn(turn(line, &config, inbound, message, (provenance, route, is_again)))?;
+    match accepted {
+        Accepted::Run => {
+            if line.can("typing") {
+                // Where it does not get through it is no loss.
+                let _ = line
+                    .writer
+                    .write(&json!({"type": "typing", "to": (message.chat), "thread": (message.thread)}));
+            }
+        }
+        Accepted::Now(_) => line.house.pass_over(inbound)?,
+    }
+    // Whatever was in them is the conversation's now.
+    file_names(message).for_each(|name| drop(std::fs::remove_file(line.dir.join(name))));
+    Ok(())
+}
+
+/// The gate, and for commands the gate of commands.
+fn judge(line: &Line, account: &Account, message: &Message, pairing: &Pairing) -> Verdict {
+    let paired = pairing.allowed(line.house.login()).unwrap_or_default();
+    let paired: Vec<Value> = paired.into_iter().map(Into::into).collect();
+    let paired = Senders::of(line.channel, &paired);
+    let chat = match message.kind {
+        PeerKind::Direct => Chat::Direct,
+        PeerKind::Group | PeerKind::Channel => Chat::Group { id: message.chat, topic: None },
+    };
+    let judge =
+        |kind| gate::judge(account, &Asking { chat, sender: Some(Who::Text(message.sender)), kind }, &paired);
+    let kind = match (message.reaction, message.is_edit) {
+        (Some(_), _) => Kind::Reaction,
+        (None, true) => Kind::Edit,
+        (None, false) => Kind::Message,
+    };
+    match judge(kind) {
+        Verdict::Admit(_) if kind == Kind::Message && message.text.starts_with('/') => judge(Kind::Command),
+        verdict => verdict,
+    }
+}
+
+/// Why a message of a group means somebody else.
+fn unmentioned(line: &Line, account: &Account, message: &Message, route: &Route) -> Result<Option<Dropped>> {
+    let entry = line.house.session(&route.session_key)?.unwrap_or_default();
+    let activation = entry.get("groupActivation").and_then(Value::as_str);
+    let own = line.house.board().row(line.house.login()).more.remove("self").unwrap_or_default();
+    let own = own.get("name").and_then(Value::as_str).unwrap_or_default();
+    let said =
+        mention::Said { text: message.text, is_command: message.text.starts_with('/'), ..Default::default() };
+    let bot = mention::Bot { id: 0, username: own, names: &[own] };
+    let is_meant = || message.is_mentioned || mention::is_meant(&said, &bot, None);
+    Ok(mention::judge(account, message.chat, None, activation, is_meant))
+}
+
+fn turn<'a>(
+    line: &Line,
+    config: &Config,
+    inbound: &'a Inbound,
+    message: &Message,
+    (provenance, route, is_again): (Provenance, Route, bool),
+) -> Turn<'a> {
+    let scopes = if provenance == Provenance::Owner { OWNER } else { GUEST };
+    let is_group = message.kind != PeerKind::Direct;
+    let is_threaded = !message.thread.is_empty();
+    Turn {
+        inbound,
+        also: &[],
+        provenance,
+        scopes: scopes.iter().map(|scope| scope.to_string()).collect(),
+        sender: format!("{}:{}", line.channel, message.sender),
+        session: route.session_key,
+        to: Place {
+            peer: message.chat.to_string(),
+            thread: is_threaded.then(|| message.thread.to_string()),
+            reply_to: is_group.then(|| message.id.to_string()),
+        },
+        text: message.text.to_string(),
+        envelope: envelope(line, config, message, inbound.ts),
+        attachments: attachments(line, message),
+        extra_system: is_group.then(|| {
+            let what = if message.title.is_empty() {
+                "a group".into()
+            } else {
+                format!("the group {:?}", message.title)
+            };
+            format!("You are replying inside {what} on {}.", line.label)
+        }),
+        entry: entry(line, message),
+        is_again,
+        stream: None,
+    }
+}
+
+/// What the model reads around the text.
+fn envelope(line: &Line, config: &Config, message: &Message, came: u64) -> (String, String) {
+    let is_group = message.kind != PeerKind::Direct;
+    let (who, id) = if is_group { (&message.title, message.chat) } else { (&message.name, message.sender) };
+    let mut head = format!("[{}", line.label);
+    if !who.is_empty() {
+        head += &format!(" {who}");
+    }
+    head += &format!(" id:{id}");
+    if config.str("agents.defaults.envelopeTimestamp") != Some("off") {
+        let zone = match config.str("agents.defaults.envelopeTimezone") {
+            Some("utc") => Some("UTC"),
+            Some("user") => config.str("agents.defaults.userTimezone"),
+            Some("local") | None => None,
+            zone => zone,
+        };
+        let time = clock::zoned(message.time.unwrap_or(came), zone);
+        head += &clock::show(&time, " %a %Y-%m-%d %H:%M %Z");
+    }
+    head += "] ";
+    if is_group {
+        let name = if message.name.is_empty() { "somebody" } else { &message.name };
+        head += &format!("{name} ({}): ", message.sender);
+    }
+    let mut tail = String::new();
+    if let Some((from, text)) = &message.answers {
+        let from = if from.is_empty() { "unknown sender" } else { from };
+        tail += &format!("\n\n[Replying to {from}]\n{text}\n[/Replying]");
+    }
+    tail += &format!("\n[message_id: {}]", message.id);
+    (head, tail)
+}
+
+/// What the session keeps of where it is spoken.
+fn entry(line: &Line, message: &Message) -> Map<String, Value> {
+    let (channel, account) = (line.channel, line.name());
+    let is_group = message.kind != PeerKind::Direct;
+    let to = format!("{channel}:{}", message.chat);
+    let label = if is_group { &message.title } else { &message.name };
+    let mut entry = Map::new();
+    entry.put(
+        "origin",
+        json!({"label": (label.as_str()), "provider": channel, "surface": channel,
+            "chatType": (if is_group { "group" } else { "direct" }), "from": (format!("{channel}:{}", message.sender)),
+            "to": (to.as_str()), "accountId": account}),
+    );
+    entry.put("deliveryContext", json!({"channel": channel, "to": (to.as_str()), "accountId": account}));
+    entry.put("lastChannel", channel);
+    entry.put("lastTo", to.as_str());
+    entry.put("lastAccountId", account);
+    entry
+}
+
+/// Names in the account's folder, and none that leads elsewhere.
+fn file_names<'a>(message: &Message<'a>) -> impl Iterator<Item = &'a str> {
+    let name = |file: &'a Value| file.get("file")?.as_str();
+    let is_plain = |name: &&str| !name.is_empty() && !name.contains('/') && *name != "." && *name != "..";
+    message.files.iter().take(MAX_FILES).filter_map(name).filter(is_plain)
+}
+
+/// Pictures and texts are read; what is neither, or is not there, is named.
+fn attachments(line: &Line, message: &Message) -> Attachments {
+    let mut all = Attachments::default();
+    for file in message.files.iter().take(MAX_FILES) {
+        let text = |name: &str| file.get(name).and_then(Value::as_str);
+        let shown = text("name").or(text("file")).unwrap_or_default();
+        let path = file_names(&Message { files: std::slice::from_ref(file), ..message.clone() }).next();
+        let bytes = path.and_then(|name| files::read_start(&line.dir.join(name), MAX_FILE));
+        let read = bytes.and_then(|bytes| {
+            let item =
+                json!({"fileName": shown, "mimeType": (text("mimeType")), "content": (base64(&bytes))});
+            Attachments::read(&[item]).ok()
+        });
+        match read {
+            Some(read) => {
+                all.images.extend(read.images);
+                all.texts += &read.texts;
+            }
+            None => {
+                all.texts += &format!("\n\n[a file that cannot be read: {}]", crate::logging::quoted(shown))
+            }
+        }
+    }
+    all
+}
+
+/// What the next turn is told of an edit or a reaction.
+fn noted(line: &Line, message: &Message) -> String {
+    let who = if message.name.is_empty() { message.sender } else { &message.name };
+    match message.reaction {
+        Some("") => format!("{} reaction removed by {who} on msg {}", line.label, message.id),
+        Some(emoji) => {
+            let emoji: String = emoji.chars().filter(|c| !crate::clean::is_unfit(*c)).take(32).collect();
+            format!("{} reaction added: {emoji} by {who} on msg {}", line.label, message.id)
+        }
+        None => {
+            let text = crate::logging::quoted(message.text);
+            format!("{} message {} was edited by {who}; it says now: {text}", line.label, message.id)
+        }
+    }
+}
+
+fn pass_over(line: &Line, inbound: &Inbound, message: &Message, dropped: &Dropped) -> Result<()> {
+    let (house, reason) = (&line.house, dropped.reason.name());
+    if house.board().passed_over(house.login(), message.chat, &message.title, reason, &dropped.key) {
+        log::info!(target: "channels", "{}: messages of chat {} are passed over: {reason} ({})", house.login(), crate::logging::quoted(message.chat), dropped.key);
+    }
+    file_names(message).for_each(|name| drop(std::fs::remove_file(line.dir.join(name))));
+    house.pass_over(inbound)
+}
+
+/// A stranger gets a code, once.
+fn invite(line: &Line, inbound: &Inbound, message: &Message, pairing: &Pairing) -> Result<()> {
+    let (house, mut notes) = (&line.house, Vec::new());
+    let names = [("name", message.name.as_str())];
+    let asked = pairing.ask(house.login(), message.sender, &names, clock::now_ms(), &mut notes);
+    notes.iter().for_each(|note| log::warn!(target: "channels", "{note}"));
+    if let Asked::Code(code) = asked? {
+        let whose = format!("Your {} user id", line.label);
+        let text = pairing::invitation(&house.settings().env, line.channel, &whose, message.sender, &code);
+        house.promise(
+            &format!("{}/pairing", inbound.run()),
+            message.chat,
+            json!({"text": text, "isPlain": true}),
+        )?;
+    }
+    house.pass_over(inbound)
+}

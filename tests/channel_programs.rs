@@ -1,0 +1,199 @@
+//! Channels as programs: the example of docs/channel-programs.md carries messages, and programs that misbehave hurt only
+//! themselves.
+use super::harness::gateway::new_dir;
+use super::harness::*;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/channel_echo.py");
+
+/// The platform of the example: a folder and a file outside of the gateway's own.
+struct Platform {
+    dir: PathBuf,
+}
+
+impl Platform {
+    fn new() -> Platform {
+        let dir = new_dir();
+        std::fs::create_dir(dir.join("in")).unwrap();
+        Platform { dir }
+    }
+
+    fn section(&self) -> Value {
+        json!({"command": ["python3", EXAMPLE], "dmPolicy": "open", "allowFrom": ["*"],
+            "inbox": self.dir.join("in"), "outbox": self.dir.join("out")})
+    }
+
+    fn says(&self, person: &str, n: usize, text: &str) {
+        let hidden = self.dir.join(format!("in/.{person}"));
+        std::fs::write(&hidden, text).unwrap();
+        std::fs::rename(hidden, self.dir.join(format!("in/{person}-{n}"))).unwrap();
+    }
+
+    /// What was said to each person.
+    fn heard(&self) -> BTreeMap<String, Vec<String>> {
+        let text = std::fs::read_to_string(self.dir.join("out")).unwrap_or_default();
+        let mut all: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for line in text.lines() {
+            let line: Value = serde_json::from_str(line).unwrap();
+            let text = |name: &str| line[name].as_str().unwrap().to_string();
+            all.entry(text("to")).or_default().push(text("text"));
+        }
+        all
+    }
+}
+
+impl Drop for Platform {
+    fn drop(&mut self) {
+        // Litter in the temporary directory is no failed test.
+        let _ = std::fs::remove_dir_all(&self.dir);
+    }
+}
+
+fn config(server: &ModelServer, channels: Value) -> Value {
+    let mut config = server.config();
+    merge(&mut config, &json!({"session": {"dmScope": "per-channel-peer"}, "channels": channels}));
+    config
+}
+
+/// The processes whose parent this is.
+fn children(pid: u32) -> Vec<u32> {
+    let all = std::fs::read_dir("/proc").unwrap().flatten();
+    let is_child = |pid_of: &u32| {
+        let stat = std::fs::read_to_string(format!("/proc/{pid_of}/stat")).unwrap_or_default();
+        let rest = stat.rsplit(')').next().unwrap_or_default();
+        rest.split_whitespace().nth(1) == Some(&pid.to_string()) && !rest.trim_start().starts_with('Z')
+    };
+    all.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter(is_child).collect()
+}
+
+#[test]
+fn a_program_brings_messages_and_carries_answers() {
+    let platform = Platform::new();
+    let server = ModelServer::start(vec![model::texts(&["hello **Ann**"])]);
+    let mut section = platform.section();
+    merge(&mut section, &json!({"dmPolicy": "pairing", "allowFrom": ["ann"], "apiKey": "s3cret-of-echo"}));
+    let gateway = Gateway::start(&Setup::config(config(&server, json!({"echo": section}))));
+    platform.says("ann", 1, "hi");
+    platform.says("bob", 1, "let me in");
+    let heard = wait_for("both answers", || Some(platform.heard()).filter(|heard| heard.len() == 2));
+    // Plain, as its capabilities ask.
+    assert_eq!(heard["ann"], ["hello Ann"]);
+    assert!(heard["bob"][0].contains("Your Echo user id: bob"), "{heard:?}");
+    let asked = model::last_user_text(&server.requests(1)[0]["body"]);
+    assert!(asked.starts_with("[Echo id:ann ") && asked.contains("] hi\n[message_id: ann-1]"), "{asked}");
+    assert_eq!(server.count(), 1);
+    // SEC-25: what the program gets of the configuration goes by its input alone.
+    let program = children(gateway.pid())[0];
+    for part in ["cmdline", "environ"] {
+        let told = std::fs::read(format!("/proc/{program}/{part}")).unwrap();
+        let told = String::from_utf8_lossy(&told).into_owned();
+        assert!(!told.contains("s3cret") && !told.contains(TOKEN), "{told}");
+    }
+    assert!(!gateway.log().contains("s3cret") && !gateway.stderr().contains("s3cret"));
+}
+
+#[test]
+fn r_46_programs_that_misbehave_hurt_only_themselves() {
+    let platform = Platform::new();
+    let server = ModelServer::start(vec![model::texts(&["still here"])]);
+    let hello = "import sys,time\nsay=lambda t:(sys.stdout.write(t+chr(10)),sys.stdout.flush())\n\
+                 say('{\"type\":\"hello\",\"version\":1}')\n";
+    let inbound = "say('{\"type\":\"inbound\",\"id\":\"%d\",\"from\":{\"id\":\"x\"},\"text\":\"t\"}'%n)";
+    let bad = [
+        ("garbage", format!("{hello}\nwhile 1: say('what')"), "cannot be understood"),
+        ("long", format!("{hello}\nsay('x'*2000000)\ntime.sleep(99)"), "more than 1 MiB"),
+        ("dies", format!("{hello}\nsys.stderr.write('oh no'+chr(10))\nsys.exit(3)"), "exit status: 3"),
+        ("closes", format!("{hello}\nimport os\nos.close(1)\ntime.sleep(99)"), "closed its output"),
+        (
+            "newer",
+            "print('{\"type\":\"hello\",\"version\":2}',flush=True)\nimport time\ntime.sleep(99)".into(),
+            "speaks version 2",
+        ),
+        (
+            "rude",
+            "print('{\"type\":\"pong\"}',flush=True)\nimport time\ntime.sleep(99)".into(),
+            "is not its hello",
+        ),
+        ("floods", format!("{hello}\nn=0\nwhile 1:\n n+=1\n {inbound}"), "acknowledgements"),
+    ];
+    let mut channels = json!({"echo": platform.section(), "gone": {"command": "/no/such/program"}});
+    for (id, script, _) in &bad {
+        let section = json!({"command": ["python3", "-c", script], "dmPolicy": "disabled"});
+        merge(&mut channels, &json!({*id: section}));
+    }
+    let gateway = Gateway::start(&Setup::config(config(&server, channels)));
+    for (id, _, want) in bad.iter().filter(|(id, ..)| *id != "floods") {
+        let is_told = |line: &str| line.contains(&format!("{id}:default")) && line.contains(want);
+        wait_for(id, || gateway.log().lines().any(is_told).then_some(()));
+    }
+    wait_for("the program that is not there", || gateway.log().contains("cannot be started").then_some(()));
+    assert!(gateway.log().contains("oh no"));
+    platform.says("ann", 1, "hi");
+    wait_for("the answer", || platform.heard().contains_key("ann").then_some(()));
+    // Nothing of those that are gone is left; one that does what it may not is not there at most times.
+    let mut gateway = gateway;
+    assert!(children(gateway.pid()).len() <= 1 + bad.len());
+    let (code, took) = gateway.stop();
+    assert!(code == 0 && took < Duration::from_secs(5), "{code} {took:?}");
+}
+
+/// Each person writes once; whatever is killed meanwhile, each gets one answer.
+fn torture(rounds: u64, mut kill: impl FnMut(&mut Gateway)) {
+    let platform = Platform::new();
+    let server = ModelServer::start(vec![model::texts(&["answer"])]);
+    let mut gateway = Gateway::start(&Setup::config(config(&server, json!({"echo": platform.section()}))));
+    let mut random = Random(setting("SEED", 7));
+    let mut people = 0;
+    for _ in 0..rounds {
+        for _ in 0..8 {
+            people += 1;
+            platform.says(&format!("p{people}"), 1, "hi");
+        }
+        std::thread::sleep(Duration::from_millis(random.below(400) as u64));
+        kill(&mut gateway);
+    }
+    let is_whole = || Some(platform.heard()).filter(|heard| heard.len() == people);
+    let heard = wait_within(Duration::from_secs(60), "all answers", is_whole);
+    // What came twice would come soon.
+    std::thread::sleep(Duration::from_millis(500));
+    assert_eq!(platform.heard(), heard);
+    let twice: Vec<_> = heard.iter().filter(|(_, texts)| *texts != &["answer"]).collect();
+    assert!(twice.is_empty(), "{twice:?}");
+    assert_eq!(std::fs::read_dir(platform.dir.join("in")).unwrap().count(), 0);
+}
+
+#[test]
+fn r_08_r_10_a_killed_gateway_loses_nothing_and_says_nothing_twice() {
+    torture(setting("ROUNDS", 4), |gateway| {
+        let programs = children(gateway.pid());
+        gateway.kill();
+        let is_gone = |pid: &u32| !Path::new(&format!("/proc/{pid}")).exists();
+        wait_for("the program to go with its gateway", || programs.iter().all(is_gone).then_some(()));
+        gateway.restart();
+    });
+}
+
+#[test]
+fn r_08_r_10_a_killed_program_loses_nothing_and_says_nothing_twice() {
+    torture(setting("ROUNDS", 3), |gateway| {
+        for pid in children(gateway.pid()) {
+            let pid = rustix::process::Pid::from_raw(pid as i32).unwrap();
+            // It may have ended by itself.
+            let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+        }
+    });
+}
+
+#[test]
+fn the_document_holds_the_example() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let (program, document) = (EXAMPLE, root.join("docs/channel-programs.md"));
+    let (program, document) =
+        (std::fs::read_to_string(program).unwrap(), std::fs::read_to_string(document).unwrap());
+    assert!(
+        document.contains(&format!("```python\n{program}```\n")),
+        "docs/channel-programs.md has another example"
+    );
+    assert!(program.lines().count() <= 60);
+}
