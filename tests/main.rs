@@ -15,6 +15,7 @@ mod backup;
 mod bounds;
 #[cfg(test)]
 mod busy;
+#[cfg(test)]
 mod channel_programs;
 #[cfg(test)]
 mod channels;

@@ -73,7 +73,7 @@ fn of_type(node: Node, kind: Type) -> Value {
         Type::Duration | Type::Clock | Type::Fingerprint => json!({"type": "string"}),
         Type::TextList => json!({"type": "array", "items": {"type": "string"}}),
         Type::IdList => json!({"type": "array", "items": {"type": ["string", "number"]}}),
-        Type::Object | Type::Limits => object(node, Value::Bool(false)),
+        Type::Object | Type::Limits => object(node, node.child("*").map_or(Value::Bool(false), of_node)),
         Type::Map => object(node, node.child("*").map_or(json!({}), of_node)),
         Type::List => json!({"type": "array", "items": node.child("*").map_or(json!({}), of_node)}),
         Type::Any => json!({}),
