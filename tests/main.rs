@@ -146,6 +146,7 @@ mod telegram;
 mod telegram_kill;
 #[cfg(test)]
 mod telegram_out;
+mod telegram_people;
 #[cfg(test)]
 mod telegram_server;
 #[cfg(test)]

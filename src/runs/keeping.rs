@@ -62,7 +62,7 @@ impl Runs {
                 entry.set("lastChannel", channel);
             }
             if let Some(address) = &address {
-                entry.set("lastTo", address.peer.as_str());
+                entry.set("lastTo", format!("{}:{}", address.channel, address.peer));
                 entry.set("lastAccountId", address.account.as_str());
             }
             if !failed {

@@ -67,7 +67,8 @@ impl<'a> Envelope<'a> {
         if self.config.str("agents.defaults.envelopeElapsed") == Some("off") {
             return None;
         }
-        let since = (self.message.date as u64).saturating_mul(1000).checked_sub(self.last?)?;
+        // Telegram tells whole seconds.
+        let since = (self.message.date as u64).checked_sub(self.last? / 1000)?.saturating_mul(1000);
         let rounded = |n: u64, unit: u64| (n + unit / 2) / unit;
         let minutes = rounded(since, 60_000);
         let hours = rounded(minutes, 60);
