@@ -39,12 +39,17 @@ impl Small {
 
     /// A gateway that has its state here; config and log lie elsewhere.
     fn gateway(&self, server: &ModelServer) -> Gateway {
+        self.gateway_with(server, json!({}))
+    }
+
+    pub fn gateway_with(&self, server: &ModelServer, more: Value) -> Gateway {
         let (state, config) = (self.0.join("state"), self.0.with_file_name("openclaw.json"));
         let mut text = server.config();
         merge(
             &mut text,
             &json!({"gateway": {"mode": "local", "auth": {"mode": "token", "token": TOKEN}}, "logging": {"file": self.0.with_file_name("log")}}),
         );
+        merge(&mut text, &more);
         std::fs::write(&config, text.to_string()).unwrap();
         let mut setup = Setup::default();
         for (name, path) in [("OPENCLAW_STATE_DIR", state), ("OPENCLAW_CONFIG_PATH", config)] {

@@ -144,11 +144,18 @@ mod strangers;
 mod telegram;
 #[cfg(test)]
 mod telegram_kill;
+mod telegram_media;
 #[cfg(test)]
 mod telegram_out;
 mod telegram_people;
 #[cfg(test)]
+mod telegram_poll;
+#[cfg(test)]
 mod telegram_server;
+#[cfg(test)]
+mod telegram_signs;
+#[cfg(test)]
+mod telegram_webhook;
 #[cfg(test)]
 mod terminal;
 #[cfg(test)]

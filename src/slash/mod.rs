@@ -12,7 +12,7 @@ mod table;
 
 pub use directives::{Directives, directives};
 pub use parse::parse;
-pub use table::COMMANDS;
+pub use table::{COMMANDS, find};
 
 use crate::error::{Error, Kind, Result};
 use crate::protocol::frame::Scopes;

@@ -1,6 +1,7 @@
 //! Keeping what is left over in the state directory bounded, whatever its kind (R-28a): interrupted writes, copies of
-//! configs, the trash of deleted agents, output that a service manager keeps. Session directories have rules of their own in `sessions::sweep`, which is
-//! asked here too; log files are bounded by `logging`.
+//! configs, the trash of deleted agents, files that came with messages, output that a service
+//! manager keeps. Session directories have rules of their own in `sessions::sweep`, which is asked here too; log files
+//! are bounded by `logging`.
 //!
 //! Runs on the store thread once at the start and once a day, and for `doctor --fix`. Only removes, oldest first.
 use crate::agents::Agents;
@@ -29,6 +30,9 @@ const OURS: [&str; 6] = ["", "gateway", "identity", "devices", "credentials", "c
 /// What a service manager wrote for us into `logs`; each file is cut when it is longer than this.
 const MAX_LOG: u64 = 16 << 20;
 const LOGS: Class = Class::new(".log", 10, 64 << 20, DAY);
+/// Files that came with messages; a turn may still look at the young ones.
+const MEDIA: Class = Class::new("", 2000, 1 << 30, DAY);
+const MEDIA_AGE: u64 = 30 * DAY;
 /// What the trash may hold, however young but for an hour, and how long.
 const TRASH: Class = Class::new("", 20, 1 << 30, 60 * 60 * 1000);
 const TRASH_AGE: u64 = 30 * DAY;
@@ -94,6 +98,7 @@ fn old_files(places: &Places) -> Vec<(PathBuf, u64)> {
     }
     found.extend(sweep::excess_of(&places.state_dir.join("gateway"), &PAGE));
     found.extend(sweep::excess_of(&places.state_dir.join("logs"), &LOGS));
+    found.extend(old_media(&places.state_dir));
     // A config that lies elsewhere has neighbours that are none of our business.
     let is_of_config = |path: &PathBuf| {
         path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&places.config_name))
@@ -106,6 +111,13 @@ fn old_files(places: &Places) -> Vec<(PathBuf, u64)> {
     crate::order::sort(&mut found);
     found.dedup();
     found
+}
+
+fn old_media(state_dir: &Path) -> Vec<(PathBuf, u64)> {
+    let (now, all) = (clock::now_ms(), sweep::matching(&state_dir.join("media").join("inbound"), &MEDIA));
+    let (old, rest): (Vec<_>, Vec<_>) = all.into_iter().partition(|(changed, ..)| changed + MEDIA_AGE <= now);
+    let old = old.into_iter().map(|(_, size, path)| (path, size));
+    old.chain(MEDIA.beyond(rest, now)).collect()
 }
 
 fn long_logs(state_dir: &Path) -> Vec<PathBuf> {
@@ -180,6 +192,8 @@ mod tests {
         for name in ["openclaw.json.7.0.tmp", "gateway/x.1.1.tmp", "devices/paired.json.1.1.tmp"] {
             file(name, 1);
         }
+        file("media/inbound/old---1.png", 40);
+        file("media/inbound/new---1.png", 3);
         file("gateway/young.1.1.tmp", 0);
         file("agents/main/sessions/old.json.1.1.tmp", 1);
         for n in 0..35 {
@@ -192,10 +206,11 @@ mod tests {
         let places = places(&env, &Config::empty());
         let (count, _) = excess(&places);
         let notes = sweep(&places);
-        assert_eq!((count, notes.len()), (32, 33), "{notes:#?}");
+        assert_eq!((count, notes.len()), (33, 34), "{notes:#?}");
         assert_eq!(excess(&places), (0, 0));
         assert_eq!(std::fs::metadata(dir.path("logs/gateway.log")).unwrap().len(), 0);
         let there = |name: &str| dir.path(name).exists();
+        assert!(there("media/inbound/new---1.png") && !there("media/inbound/old---1.png"));
         assert!(there("openclaw.json.bak.0") && !there("openclaw.json.bak.13"));
         assert!(there("gateway/young.1.1.tmp") && !there("gateway/x.1.1.tmp"));
         assert!(there("workspace/a.tmp") && there("notes.bak") && there("credentials/creds.json"));

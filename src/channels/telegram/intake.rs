@@ -186,8 +186,8 @@ fn remember(line: &Line, account: &Account, message: &Message) {
 }
 
 /// Who follows the turn to show that it is being written.
-fn signs(_line: &Line, _joined: &Joined, _route: &Route) -> Option<Arc<Stream>> {
-    None
+fn signs(line: &Line, joined: &Joined, route: &Route) -> Option<Arc<Stream>> {
+    line.signs.follow(line, joined, &route.agent)
 }
 
 /// What the owner may on a channel, and what a guest.

@@ -247,3 +247,7 @@ impl Open {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "joining_tests.rs"]
+mod joining_tests;

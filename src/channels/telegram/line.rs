@@ -3,12 +3,12 @@ use super::api::Bot;
 use super::memory::Memory;
 use super::outcome::Outcome;
 use super::rates::Rates;
+use super::signs::Signs;
 use super::token::BotToken;
 use crate::agents::Agents;
 use crate::channels::accounts::Account;
 use crate::channels::house::House;
 use crate::config::Config;
-use crate::error::{Error, Result};
 use crate::json::json;
 use serde_json::Value;
 use std::sync::Arc;
@@ -18,6 +18,7 @@ pub struct Line {
     pub me: Me,
     pub memory: Memory,
     pub rates: Rates,
+    pub signs: Signs,
 }
 
 /// The bot itself, as Telegram knows it.
@@ -33,8 +34,8 @@ pub struct Me {
 }
 
 impl Line {
-    pub fn new(house: Arc<dyn House>, me: Me) -> Line {
-        Line { house, me, memory: Memory::default(), rates: Rates::default() }
+    pub fn new(house: Arc<dyn House>, me: Me, signs: Signs) -> Line {
+        Line { house, me, memory: Memory::default(), rates: Rates::default(), signs }
     }
 
     /// The configuration in force.
@@ -85,14 +86,5 @@ impl Me {
                 has_topics: is("has_topics_enabled"),
             })
         })
-    }
-}
-
-/// What did not work, as an error of the account.
-pub fn failure<T>(outcome: Outcome<T>) -> Result<T> {
-    match outcome {
-        Outcome::Done(value) => Ok(value),
-        Outcome::Refused(refusal) => Err(Error::unavailable(format!("{} {}", refusal.code, refusal.text))),
-        Outcome::NotSent(trouble) | Outcome::Unknown(trouble) => Err(Error::unavailable(trouble.text)),
     }
 }

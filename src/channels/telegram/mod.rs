@@ -25,6 +25,7 @@ mod envelope;
 mod feed;
 mod files;
 mod form;
+mod hook;
 mod incoming_media;
 mod intake;
 mod joining;
@@ -34,6 +35,7 @@ mod meant;
 mod media;
 mod media_out;
 mod memory;
+mod menu;
 mod message;
 mod migrating;
 mod names;
@@ -49,12 +51,14 @@ mod refusal;
 mod run;
 mod send;
 mod sending;
+mod signs;
 mod target;
 #[cfg(test)]
 mod tests;
 mod token;
 mod typed;
 mod update;
+mod webhook;
 mod words;
 
 use super::Channel;
@@ -75,6 +79,8 @@ pub const CHANNEL: Channel = Channel {
         "webhookUrl",
         "webhookSecret",
         "webhookPath",
+        "webhookHost",
+        "webhookPort",
     ],
     run: run::run,
     target: target::read,

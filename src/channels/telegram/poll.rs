@@ -18,20 +18,24 @@ use std::time::Duration;
 const WAIT: Duration = Duration::from_secs(30);
 const FIRST: Duration = Duration::from_millis(500);
 const LONGEST: Duration = Duration::from_secs(30);
+/// After a newer poller took over, at first and at most.
+const OTHER: Duration = Duration::from_secs(5);
+const OTHERS: Duration = Duration::from_secs(60);
 
 pub fn run(line: &Line, bot: &mut Bot, mut position: Position, inbound: &Sender<Inbound>) -> Result<()> {
-    let mut pause = FIRST;
+    let (mut pause, mut fight) = (FIRST, OTHER);
     while !line.is_ending() {
-        let failed = match bot.updates(position.next(), WAIT, line.house.cancel()) {
-            Outcome::Done(updates) => match take(line, &mut position, updates, inbound) {
-                Ok(()) => {
-                    pause = FIRST;
+        let failed = match bot.updates(position.next(), wait(line), line.house.cancel()) {
+            Outcome::Done(updates) => match store(line, &mut position, updates) {
+                Ok(new) => {
+                    new.into_iter().for_each(|message| hand_on(line, inbound, message));
+                    (pause, fight) = (FIRST, OTHER);
                     is_well(line);
                     continue;
                 }
                 Err(e) => e.to_string(),
             },
-            Outcome::Refused(refusal) => match about(line, bot, &refusal)? {
+            Outcome::Refused(refusal) => match about(line, bot, &refusal, &mut fight)? {
                 Some(wait) => {
                     trouble(line, &refusal.text);
                     line.house.sleep(wait)?;
@@ -49,29 +53,44 @@ pub fn run(line: &Line, bot: &mut Bot, mut position: Position, inbound: &Sender<
     Ok(())
 }
 
+/// How long a poll is held, as the account has it.
+fn wait(line: &Line) -> Duration {
+    let config = line.config();
+    let seconds = line.account(&config).get("timeoutSeconds").and_then(serde_json::Value::as_u64);
+    WAIT.min(Duration::from_secs(seconds.unwrap_or(u64::MAX).max(1)))
+}
+
 /// What a refusal asks for: a pause of its own, or `None` for one that grows.
-fn about(line: &Line, bot: &mut Bot, refusal: &Refusal) -> Result<Option<Duration>> {
+fn about(line: &Line, bot: &mut Bot, refusal: &Refusal, fight: &mut Duration) -> Result<Option<Duration>> {
     Ok(match refusal.why {
         Why::Unauthorized | Why::NotFound => {
             let config = line.config();
             run::refused(&*line.house, &line.account(&config))?;
-            None
+            Some(Duration::ZERO)
         }
         Why::RetryAfter(time) => Some(time),
         Why::WebhookSet => {
             let cancel: &Cancel = line.house.cancel();
             let params = json!({"drop_pending_updates": false});
-            let _ = bot.call("deleteWebhook", &params, super::api::CALL, cancel);
-            Some(Duration::from_millis(100))
+            match bot.call("deleteWebhook", &params, super::api::CALL, cancel) {
+                Outcome::Done(_) => Some(Duration::from_millis(100)),
+                // It is deleted with the next try.
+                _ => None,
+            }
         }
         // The newer one has it: asked again at once, the two would end each other for ever (R-07b).
-        Why::OtherPoller => Some(LONGEST),
+        Why::OtherPoller => {
+            let chance = u32::from(crate::ids::random::<1>()?.first().copied().unwrap_or_default());
+            let wait = *fight + *fight * chance / 512;
+            *fight = (*fight * 2).min(OTHERS);
+            Some(wait)
+        }
         _ => None,
     })
 }
 
 /// Has the new ones written, then counts them as taken.
-fn take(line: &Line, position: &mut Position, updates: Vec<Update>, inbound: &Sender<Inbound>) -> Result<()> {
+pub fn store(line: &Line, position: &mut Position, updates: Vec<Update>) -> Result<Vec<Inbound>> {
     let mut brought = Vec::new();
     let mut ids = Vec::new();
     for update in updates {
@@ -87,7 +106,7 @@ fn take(line: &Line, position: &mut Position, updates: Vec<Update>, inbound: &Se
         }
     }
     if ids.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
     let new = line.house.bring(brought)?;
     ids.into_iter().for_each(|id| position.take(id));
@@ -98,12 +117,11 @@ fn take(line: &Line, position: &mut Position, updates: Vec<Update>, inbound: &Se
     if !new.is_empty() {
         line.house.board().came(line.house.login());
     }
-    new.into_iter().for_each(|message| hand_on(line, inbound, message));
-    Ok(())
+    Ok(new)
 }
 
 /// Waits while too many wait already. What is not handed on when the account ends its next life finds in the journal.
-fn hand_on(line: &Line, inbound: &Sender<Inbound>, mut message: Inbound) {
+pub fn hand_on(line: &Line, inbound: &Sender<Inbound>, mut message: Inbound) {
     while let Err(SendTimeoutError::Timeout(again)) = inbound.send_timeout(message, SLICE) {
         if line.is_ending() {
             return;
@@ -112,7 +130,7 @@ fn hand_on(line: &Line, inbound: &Sender<Inbound>, mut message: Inbound) {
     }
 }
 
-fn is_well(line: &Line) {
+pub fn is_well(line: &Line) {
     let row = line.house.board().row(line.house.login());
     if !row.is_connected || row.last_error.is_some() {
         line.house.board().set(line.house.login(), |row| {
@@ -121,15 +139,8 @@ fn is_well(line: &Line) {
     }
 }
 
-fn trouble(line: &Line, what: &str) {
-    if line.is_ending() {
-        return;
-    }
-    let row = line.house.board().row(line.house.login());
-    if row.last_error.as_deref() != Some(what) {
-        log::warn!(target: "telegram", "[{}] getUpdates: {what}", line.name());
-        line.house.board().set(line.house.login(), |row| {
-            (row.is_connected, row.last_error) = (false, Some(what.to_string()));
-        });
+pub fn trouble(line: &Line, what: &str) {
+    if !line.is_ending() {
+        run::told(&*line.house, what);
     }
 }

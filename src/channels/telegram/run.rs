@@ -1,11 +1,12 @@
 //! The life of an account: its token, its name at Telegram, its threads. On the account's thread, which polls.
 use super::api::{Bot, ROOT};
-use super::line::{Line, Me, failure};
+use super::line::{Line, Me};
 use super::offset::{Position, claim};
 use super::outcome::Outcome;
 use super::refusal::Why;
+use super::signs::{self, Signs};
 use super::token::BotToken;
-use super::{feed, meant, poll, sending};
+use super::{feed, meant, menu, poll, sending, webhook};
 use crate::channels::accounts::{self, Account};
 use crate::channels::crew::Crew;
 use crate::channels::doubt;
@@ -29,12 +30,7 @@ pub fn run(house: Arc<dyn House>) -> Result<()> {
     let account = Account::of(&config, "telegram", &login.account);
     let Some(token) = sign_in(&*house, &account)? else { return Ok(()) };
     let mut bot = Bot::new(token.clone(), account.str("apiRoot").unwrap_or(ROOT), account.str("proxy"))?;
-    let me = match Me::ask(&mut bot, &token, &*house) {
-        Outcome::Refused(refusal) if refusal.why == Why::Unauthorized || refusal.why == Why::NotFound => {
-            return refused(&*house, &account);
-        }
-        outcome => failure(outcome)?,
-    };
+    let Some(me) = meet(&*house, &account, &mut bot, &token)? else { return Ok(()) };
     let state = &settings.env.state_dir;
     let Some(_claim) = claim(state, me.id)? else {
         let text = "another gateway with this state directory polls for the same bot: stop one of them";
@@ -44,15 +40,18 @@ pub fn run(house: Arc<dyn House>) -> Result<()> {
     if let Some(note) = note {
         log::info!(target: "telegram", "[{}] {note}", login.account);
     }
+    let hook = webhook::open(&account)?;
     house.board().set(&login, |row| {
-        row.is_connected = true;
-        row.more.put("mode", "polling");
+        (row.is_connected, row.last_error, row.next_try) = (true, None, None);
+        row.more.put("mode", if hook.is_some() { "webhook" } else { "polling" });
         row.more.put("bot", json!({"id": (me.id), "username": (me.username.as_str())}));
     });
-    log::info!(target: "telegram", "[{}] polls for @{}", login.account, me.username);
+    let how = if hook.is_some() { "listens" } else { "polls" };
+    log::info!(target: "telegram", "[{}] {how} for @{}", login.account, me.username);
     let open = house.begin()?;
     doubt::tell_all(&*house, &open.uncertain)?;
-    let line = Arc::new(Line::new(house.clone(), me));
+    let (signs, to_show) = Signs::new();
+    let line = Arc::new(Line::new(house.clone(), me, signs));
     meant::tell(&line, &account);
     let mut crew = Crew::new(house.clone());
     let (inbound, to_do) = crossbeam_channel::bounded(WAITING);
@@ -63,7 +62,15 @@ pub fn run(house: Arc<dyn House>) -> Result<()> {
     }
     let (own, speaker) = (line.clone(), bot.another()?);
     crew.spawn("gw-tg-in", STACK, move || feed::run(&own, speaker, open.inbound, &to_do))?;
-    let result = poll::run(&line, &mut bot, position, &inbound);
+    let (own, mut shower) = (line.clone(), bot.another()?);
+    crew.spawn("gw-tg-signs", STACK, move || signs::run(&own, &mut shower, &to_show))?;
+    let (own, mut setter, address) =
+        (line.clone(), bot.another()?, hook.as_ref().map(|(_, address)| address.clone()));
+    crew.spawn("gw-tg-set", STACK, move || settle(&own, &mut setter, address))?;
+    let result = match hook {
+        Some((hook, _)) => webhook::run(&line, &mut crew, hook, position, &inbound),
+        None => poll::run(&line, &mut bot, position, &inbound),
+    };
     crew.end(result)
 }
 
@@ -93,7 +100,54 @@ fn sign_in(house: &dyn House, account: &Account) -> Result<Option<BotToken>> {
     }
 }
 
-/// Waits, shown as such, before the token is tried again.
+/// What Telegram is told of the account, once it takes messages: where its webhook is, and the menu of commands.
+fn settle(line: &Line, bot: &mut Bot, webhook: Option<webhook::Address>) -> Result<()> {
+    if let Some(address) = webhook {
+        webhook::set(line, bot, &address)?;
+    }
+    menu::put(line, bot)
+}
+
+/// Asks Telegram who the bot is, until it says so: without a network the account comes up by itself when there is one.
+fn meet(house: &dyn House, account: &Account, bot: &mut Bot, token: &BotToken) -> Result<Option<Me>> {
+    let mut pause = Duration::from_millis(500);
+    loop {
+        let text = match Me::ask(bot, token, house) {
+            Outcome::Done(me) => return Ok(Some(me)),
+            Outcome::Refused(refusal) if refusal.why == Why::Unauthorized || refusal.why == Why::NotFound => {
+                refused(house, account)?;
+                pause = Duration::ZERO;
+                refusal.text
+            }
+            Outcome::Refused(refusal) => {
+                if let Why::RetryAfter(time) = refusal.why {
+                    pause = time;
+                }
+                refusal.text
+            }
+            Outcome::NotSent(trouble) | Outcome::Unknown(trouble) => trouble.text,
+        };
+        if house.cancel().reason().is_some() {
+            return Ok(None);
+        }
+        told(house, &text);
+        house.sleep(pause)?;
+        pause = (pause * 2).clamp(Duration::from_millis(500), Duration::from_secs(30));
+    }
+}
+
+/// Shows what is the matter; the log is told once.
+pub fn told(house: &dyn House, what: &str) {
+    let row = house.board().row(house.login());
+    if row.last_error.as_deref() != Some(what) {
+        log::warn!(target: "telegram", "[{}] {what}", house.login().account);
+        house.board().set(house.login(), |row| {
+            (row.is_connected, row.last_error) = (false, Some(what.to_string()));
+        });
+    }
+}
+
+/// Waits, shown as such, before the token is tried again. Another token starts the account anew.
 pub fn refused(house: &dyn House, account: &Account) -> Result<()> {
     let text = format!(
         "Telegram does not know this bot token (401 Unauthorized): set the one that @BotFather shows ({})",
@@ -106,5 +160,5 @@ pub fn refused(house: &dyn House, account: &Account) -> Result<()> {
         row.last_error = Some(text.clone());
     });
     house.sleep(REFUSED)?;
-    Err(Error::unavailable(text))
+    Ok(())
 }

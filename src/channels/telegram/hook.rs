@@ -1,0 +1,241 @@
+//! The listener of a webhook: requests of Telegram, each judged by its head before its body is read (SEC-32).
+//!
+//! One thread accepts, one serves each connection for one request, within a deadline; the door counts them, and slows
+//! down who guesses the secret. What is in a body is another thread's matter, which says when it is written.
+use super::update::Update;
+use crate::channels::house::House;
+use crate::device::secret_eq;
+use crate::door::{Door, Entry, Failed, Ticket};
+use crate::error::{Error, Result};
+use crate::parts::Parts;
+use crate::protocol::limits::Limits;
+use crate::{json, threads};
+use crossbeam_channel::{Sender, bounded};
+use rustix::event::{PollFd, PollFlags};
+use std::io::{Read, Write};
+use std::net::{IpAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+const MAX_HEAD: usize = 16 << 10;
+const MAX_HEADERS: usize = 64;
+/// Updates are far smaller.
+const MAX_BODY: usize = 2 << 20;
+/// For a whole request.
+const TIME: Duration = Duration::from_secs(10);
+/// For what Telegram is told of an update to be known.
+const PATIENCE: Duration = Duration::from_millis(900);
+const LOOK: Duration = Duration::from_millis(500);
+const STACK: usize = 256 << 10;
+
+/// What is asked with each request.
+pub struct Hook {
+    pub listener: TcpListener,
+    pub path: String,
+    pub secret: String,
+}
+
+/// An update that came; told whether it is written.
+pub type Posted = (Update, Sender<bool>);
+
+/// Status, reason and body of an answer.
+type Answer = (u16, &'static str, &'static str);
+
+const BUSY: Answer = (503, "Service Unavailable", "busy, try again");
+const INCOMPLETE: Answer = (400, "Bad Request", "the request is not whole");
+
+impl Hook {
+    pub fn open(host: &str, port: u16, path: &str, secret: &str) -> Result<Hook> {
+        let listener = TcpListener::bind((host, port)).and_then(|listener| {
+            listener.set_nonblocking(true)?;
+            Ok(listener)
+        });
+        let listener = listener.map_err(|e| {
+            Error::unavailable(format!(
+                "the webhook cannot listen on {host}:{port}: {e}; free it, or set channels.telegram.webhookHost and webhookPort"
+            ))
+        })?;
+        Ok(Hook { listener, path: path.to_string(), secret: secret.to_string() })
+    }
+
+    /// Takes requests until the account ends.
+    pub fn serve(self, house: &Arc<dyn House>, posts: Sender<Posted>) -> Result<()> {
+        let (door, hook) = (Door::new(), Arc::new(self));
+        let posts = Arc::new(posts);
+        while house.cancel().reason().is_none() {
+            let mut fds = [PollFd::new(&hook.listener, PollFlags::IN)];
+            // What fails is tried again with the next look.
+            let is_there = matches!(crate::sys::poll(&mut fds, Some(LOOK)), Ok(1..));
+            let Some((stream, from)) = is_there.then(|| hook.listener.accept().ok()).flatten() else {
+                if is_there {
+                    house.sleep(LOOK)?;
+                }
+                continue;
+            };
+            let (stream, limits) = (Arc::new(stream), Limits::default());
+            let Entry::Place(ticket) = door.enter(from.ip(), &stream, &limits, Instant::now()) else {
+                say(&stream, BUSY);
+                continue;
+            };
+            let (door, hook, posts) = (door.clone(), hook.clone(), posts.clone());
+            let serve = move || {
+                let visitor = Visitor { stream: &stream, from: from.ip(), until: Instant::now() + TIME };
+                if let Some(answer) = hook.judge(&visitor, &door, &ticket, &posts) {
+                    say(&stream, answer);
+                    finish(&stream);
+                }
+            };
+            let died = |what| log::error!(target: "telegram", "webhook: a request ended by a defect: {what}");
+            if let Err(e) = threads::spawn("gw-tg-post", STACK, serve, died) {
+                log::warn!(target: "telegram", "webhook: {e}");
+            }
+        }
+        Ok(())
+    }
+
+    /// `None` for who is gone.
+    fn judge(
+        &self,
+        visitor: &Visitor,
+        door: &Arc<Door>,
+        ticket: &Ticket,
+        posts: &Sender<Posted>,
+    ) -> Option<Answer> {
+        let (mut bytes, limits) = (Vec::new(), Limits::default());
+        let end = loop {
+            if let Some(at) = bytes.windows(4).position(|w| w == b"\r\n\r\n") {
+                break at + 4;
+            }
+            if bytes.len() > MAX_HEAD {
+                return Some((431, "Request Header Fields Too Large", "the head is too long"));
+            }
+            visitor.read(&mut bytes)?;
+        };
+        let mut body = bytes.split_off(end);
+        let head = match Head::read(&bytes) {
+            Some(head) if head.target == "/healthz" => return Some((200, "OK", "ok")),
+            Some(head) if head.target != self.path => return Some((404, "Not Found", "")),
+            Some(head) if head.method != "POST" => return Some((405, "Method Not Allowed", "")),
+            Some(head) => head,
+            None => return Some((400, "Bad Request", "malformed request head")),
+        };
+        let turn = ticket.turn(visitor.from, &limits)?;
+        if !secret_eq(&head.secret, &self.secret) {
+            if let Failed::Counted(n) = door.failed(visitor.from, String::new, &limits, Instant::now()) {
+                log::warn!(target: "telegram", "webhook: wrong secret token from {} ({n})", visitor.from);
+            }
+            return Some((401, "Unauthorized", "secret token is wrong"));
+        }
+        turn.give_back();
+        let length = match head.length {
+            None => return Some((411, "Length Required", "")),
+            Some(length) if length > MAX_BODY => return Some((413, "Content Too Large", "")),
+            Some(length) => length,
+        };
+        if head.is_asking && (&mut &*visitor.stream).write_all(b"HTTP/1.1 100 Continue\r\n\r\n").is_err() {
+            return None;
+        }
+        while body.len() < length {
+            if visitor.read(&mut body).is_none() {
+                return Some(INCOMPLETE);
+            }
+        }
+        let value = json::read(body.head(length), 200_000, json::DEEPEST).ok();
+        let Some(update) = value.as_ref().and_then(Update::read) else {
+            return Some((400, "Bad Request", "the body is no update"));
+        };
+        Some(if is_taken(update, posts) { (200, "OK", "") } else { BUSY })
+    }
+}
+
+/// Has it written.
+fn is_taken(update: Update, posts: &Sender<Posted>) -> bool {
+    let (told, answer) = bounded(1);
+    posts.try_send((update, told)).is_ok() && answer.recv_timeout(PATIENCE) == Ok(true)
+}
+
+/// Answers, without waiting for who does not read.
+fn say(mut stream: &TcpStream, (status, reason, body): Answer) {
+    let again = if status == 503 { "Retry-After: 5\r\n" } else { "" };
+    let length = body.len();
+    let text = format!(
+        "HTTP/1.1 {status} {reason}\r\nContent-Type: text/plain\r\nContent-Length: {length}\r\n{again}Connection: close\r\n\r\n{body}"
+    );
+    // Who is gone needs no answer.
+    let _ = stream.set_nonblocking(true);
+    let _ = stream.write_all(text.as_bytes());
+}
+
+/// Who sends a request, and until when he may.
+struct Visitor<'a> {
+    stream: &'a TcpStream,
+    from: IpAddr,
+    until: Instant,
+}
+
+impl Visitor<'_> {
+    /// Reads some more; `None` where no more comes in time.
+    fn read(&self, bytes: &mut Vec<u8>) -> Option<()> {
+        let left = self.until.saturating_duration_since(Instant::now());
+        let (mut stream, mut chunk) = (self.stream, [0; 4096]);
+        stream.set_nonblocking(false).ok()?;
+        stream.set_read_timeout(Some(left).filter(|left| !left.is_zero())).ok()?;
+        let n = if left.is_zero() { 0 } else { stream.read(&mut chunk).ok()? };
+        bytes.extend_from_slice(chunk.head(n));
+        (n > 0).then_some(())
+    }
+}
+
+/// Lets what is still under way arrive, so that the answer is not lost to a reset.
+fn finish(mut stream: &TcpStream) {
+    let _ = stream.shutdown(std::net::Shutdown::Write);
+    let _ = stream.set_nonblocking(false);
+    let _ = stream.set_read_timeout(Some(Duration::from_millis(200)));
+    let mut left = [0; 4096];
+    for _ in 0..8 {
+        if !matches!(stream.read(&mut left), Ok(1..)) {
+            return;
+        }
+    }
+}
+
+struct Head {
+    method: String,
+    target: String,
+    secret: String,
+    length: Option<usize>,
+    /// It waits for a word before it sends the body.
+    is_asking: bool,
+}
+
+impl Head {
+    /// `None` where it is malformed, or says one thing twice.
+    fn read(bytes: &[u8]) -> Option<Head> {
+        let mut slots = [httparse::EMPTY_HEADER; MAX_HEADERS];
+        let mut request = httparse::Request::new(&mut slots);
+        if !matches!(request.parse(bytes), Ok(httparse::Status::Complete(_))) {
+            return None;
+        }
+        let all = |name: &'static str| {
+            let mut found = request.headers.iter().filter(move |h| h.name.eq_ignore_ascii_case(name));
+            let value = found.next().and_then(|header| std::str::from_utf8(header.value).ok());
+            found.next().is_none().then(|| value.map(str::trim))
+        };
+        if all("transfer-encoding")?.is_some() {
+            return None;
+        }
+        Some(Head {
+            method: request.method?.to_string(),
+            target: request.path?.to_string(),
+            secret: all("x-telegram-bot-api-secret-token")?.unwrap_or_default().to_string(),
+            length: match all("content-length")? {
+                Some(text) if text.bytes().all(|b| b.is_ascii_digit()) => {
+                    Some(text.parse().unwrap_or(usize::MAX))
+                }
+                Some(_) => return None,
+                None => None,
+            },
+            is_asking: all("expect")?.is_some_and(|what| what.eq_ignore_ascii_case("100-continue")),
+        })
+    }
+}
