@@ -358,6 +358,7 @@ pub static KEYS: &[Key] = &[
     key("channels.telegram.actions.sendMessage", BOOL, RELOAD_TELEGRAM, "Whether the agent may send messages").or("true"),
     key("channels.telegram.actions.sticker", BOOL, RELOAD_TELEGRAM, "Whether the agent may send stickers").or("false"),
     key("channels.telegram.allowFrom", IDS, RELOAD_TELEGRAM, "Senders allowed in direct chats"),
+    key("channels.telegram.apiRoot", TEXT, RELOAD_TELEGRAM, "Address of the Bot API").or("\"https://api.telegram.org\"").host(),
     key("channels.telegram.blockStreaming", BOOL, RELOAD_TELEGRAM, "Whether replies are sent block by block"),
     key("channels.telegram.blockStreamingCoalesce.idleMs", COUNT, RELOAD_TELEGRAM, "Silence in ms after which a block is sent"),
     key("channels.telegram.blockStreamingCoalesce.maxChars", POSITIVE, RELOAD_TELEGRAM, "Most characters of a joined block"),
