@@ -1,5 +1,6 @@
 //! What a model's words ask of the channel beside being shown: files (`MEDIA:` lines), what is answered
 //! (`[[reply_to_current]]`, `[[reply_to:<id>]]`), a voice (`[[audio_as_voice]]`). Pure; code is left as it is.
+use crate::parts::Parts;
 
 /// A model's words, taken apart.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -66,7 +67,7 @@ impl Said {
                 rest = if is_apart { after.strip_prefix(' ').unwrap_or(after) } else { after };
             } else {
                 left.push_str("[[");
-                rest = rest.get(before.len() + 2..).unwrap_or_default();
+                rest = rest.tail(before.len() + 2);
             }
         }
         left.push_str(rest);

@@ -9,6 +9,7 @@ use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::fetch::outbound::{self, Rules};
 use crate::files;
+use crate::parts::Parts;
 use crate::workspace::beneath;
 use serde_json::Value;
 use std::fs::File;
@@ -59,7 +60,7 @@ pub fn open(
     }
     let mut head = [0; 16];
     let n = file.read_at(&mut head, 0).map_err(|e| Error::io("read the file", e))?;
-    let (method, kind) = kind(head.get(..n).unwrap_or_default(), length, is_voice, out.is_gif());
+    let (method, kind) = kind(head.head(n), length, is_voice, out.is_gif());
     let path = name.split(['?', '#']).next().unwrap_or_default();
     let base = path.trim_end_matches('/').rsplit('/').next().filter(|base| !base.is_empty()).unwrap_or(kind);
     let file_name = base.chars().filter(|c| !c.is_control()).take(120).collect();

@@ -40,6 +40,7 @@ pub fn call(shared: &Shared, token: &str, method: &str, params: &Params) -> Answ
         "sendmediagroup" => sending::send_media_group(world, &bot, params),
         "sendpoll" => sending::send_poll(world, &bot, params),
         "sendchataction" => chat_action(world, params),
+        "sendmessagedraft" => draft(world, params),
         "setmessagereaction" => reaction(world, params),
         "answercallbackquery" => answer_query(world, params),
         "setmycommands" => set_commands(world, token, params),
@@ -82,6 +83,21 @@ fn chat_action(world: &mut World, params: &Params) -> Answer {
         return Err(bad("message thread not found"));
     }
     chat.actions.push((action, thread));
+    Ok(true.into())
+}
+
+/// A draft is shown in private chats only, and vanishes.
+fn draft(world: &mut World, params: &Params) -> Answer {
+    let (id, _) = place::open(world, params, "drafts")?;
+    if world.chats.get(&id).is_none_or(|chat| chat.kind != "private") {
+        return Err(bad("TEXTDRAFT_PEER_INVALID"));
+    }
+    if params.number("draft_id").is_none_or(|id| id == 0) {
+        return Err(bad("invalid draft_id specified"));
+    }
+    if params.text("text").chars().count() > 4096 {
+        return Err(bad("message is too long"));
+    }
     Ok(true.into())
 }
 
