@@ -456,3 +456,32 @@ fn r_31_an_answer_leaves_at_once_with_its_prefix() {
     // The target is 20 ms; a busy machine is given more.
     assert!(left.saturating_duration_since(sent) < Duration::from_millis(500), "{:?}", left - sent);
 }
+
+#[test]
+fn r_36_an_answer_that_is_written_shows_as_a_draft_and_then_once() {
+    for fault in
+        [None, Some(Fault::Refuse(400, "Bad Request: TEXTDRAFT_PEER_INVALID")), Some(Fault::HalfOpen)]
+    {
+        let telegram = telegram();
+        telegram.world().bots.get_mut(BOT_TOKEN).unwrap().has_topics = true;
+        telegram.change(ANN, |chat| drop(chat.topics.insert(7, false)));
+        if let Some(fault) = &fault {
+            telegram.fault("sendMessageDraft", fault.clone());
+        }
+        let words = |text: &str| Step::Text(text.to_string());
+        let pause = || Step::Pause(Duration::from_millis(700));
+        let reply = vec![words("one "), pause(), words("two "), pause(), words("three"), pause(), Step::Done];
+        let (_server, _gateway) = with_bot(&telegram, json!({}), vec![Reply::Stream(reply)]);
+        telegram.sends(ANN, ANN, json!({"text": "hi", "message_thread_id": 7, "is_topic_message": true}));
+        assert_eq!(said(&telegram, ANN, 1), ["one two three"], "{fault:?}");
+        let drafts = telegram.calls("sendMessageDraft");
+        assert!(
+            !drafts.is_empty() && drafts[0].params["text"].as_str().unwrap().starts_with("one"),
+            "{drafts:?}"
+        );
+        assert!(fault.is_none() || drafts.len() == 1, "{fault:?}: {}", drafts.len());
+        std::thread::sleep(Duration::from_millis(300));
+        assert_eq!(telegram.texts(ANN).len(), 1, "{fault:?}");
+        assert_eq!(telegram.shown(ANN).last().unwrap()["message_thread_id"], 7);
+    }
+}

@@ -59,9 +59,8 @@ impl Draft {
     }
 
     /// More of the message that is being written.
-    pub fn text(&mut self, line: &Line, bot: &mut Bot, more: &str) {
+    pub fn text(&mut self, more: &str) {
         self.text.push_str(more);
-        self.show(line, bot);
     }
 
     /// The message is whole, or does not count: the next one is another draft.

@@ -3,6 +3,7 @@
 //! One thread with a bot of its own follows the turns. It is told and never waited for, so that a call that fails or hangs
 //! delays no answer; what it cannot follow goes without signs.
 use super::api::Bot;
+use super::drafts::Draft;
 use super::joining::Joined;
 use super::line::Line;
 use super::message::{ChatKind, Message};
@@ -32,6 +33,8 @@ const LOOK: Duration = Duration::from_millis(500);
 const MOST: usize = 64;
 /// Bytes of an answer's beginning, which says that it has begun.
 const BEGINNING: usize = 256;
+/// Bytes of an answer that is shown as it is written.
+const WHOLE: usize = 64 << 10;
 
 pub struct Signs(Sender<Sign>);
 
@@ -47,6 +50,8 @@ pub struct Sign {
     next: Option<Instant>,
     begun: Instant,
     is_given_up: bool,
+    /// The answer as it is written, where it is shown.
+    draft: Option<Draft>,
 }
 
 impl Signs {
@@ -61,7 +66,8 @@ impl Signs {
         let is_direct = message.chat.kind == ChatKind::Private;
         // Where it is required the bot was mentioned, or the message would not be answered.
         let is_required = !is_direct && requires_mention(&line.account(&config), message);
-        let stream = Stream::bounded(BEGINNING);
+        let draft = Draft::new(line, message.chat.id, message.topic.filter(|_| is_direct), message.id);
+        let stream = Stream::bounded(if draft.is_some() { WHOLE } else { BEGINNING });
         let sign = Sign {
             chat: message.chat.id,
             topic: message.topic,
@@ -71,6 +77,7 @@ impl Signs {
             next: (is_direct || is_required).then_some(now),
             begun: now,
             is_given_up: false,
+            draft,
         };
         self.0.try_send(sign).is_ok().then_some(stream)
     }
@@ -128,6 +135,7 @@ pub fn run(line: &Line, bot: &mut Bot, signs: &Receiver<Sign>) -> Result<()> {
         followed.retain_mut(|sign| {
             if sign.goes_on() {
                 sign.show(line, bot);
+                sign.draft.iter_mut().for_each(|draft| draft.show(line, bot));
                 return true;
             }
             if sign.reaction.is_some_and(|(_, removes)| removes) {
@@ -143,6 +151,11 @@ impl Sign {
     /// Takes what the turn said. False when it has ended, or is none.
     fn goes_on(&mut self) -> bool {
         while let Some(piece) = self.stream.next(Duration::ZERO) {
+            match (&piece, &mut self.draft) {
+                (Piece::Text(more), Some(draft)) => draft.text(more),
+                (Piece::NextMessage | Piece::Unsaid, Some(draft)) => draft.next_message(),
+                _ => {}
+            }
             match piece {
                 Piece::End { .. } => return false,
                 Piece::Text(_) if self.next.is_none() && !self.is_given_up => {
@@ -156,7 +169,9 @@ impl Sign {
 
     /// Says that the bot is typing, if that is due.
     fn show(&mut self, line: &Line, bot: &mut Bot) {
-        if self.next.is_none_or(|next| Instant::now() < next) {
+        if self.next.is_none_or(|next| Instant::now() < next)
+            || !line.rates.takes_signs(&self.chat.to_string())
+        {
             return;
         }
         let mut params = json!({"chat_id": self.chat, "action": "typing"});
