@@ -123,6 +123,6 @@ mod tests {
         let code = "```\nMEDIA:/x.png\n[[reply_to_current]]\n```";
         check(code, code, none());
         check("[[open", "[[open", none());
-        check("[[x [[reply_to_current]] y", "[[x [[reply_to_current]] y", none());
+        check("[[x [[reply_to_current]] y", "[[x y", (Vec::new(), Reply::Current, false));
     }
 }
