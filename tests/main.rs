@@ -151,6 +151,8 @@ mod telegram_people;
 #[cfg(test)]
 mod telegram_poll;
 #[cfg(test)]
+mod telegram_poll;
+#[cfg(test)]
 mod telegram_server;
 #[cfg(test)]
 mod telegram_signs;
