@@ -73,6 +73,7 @@ mod kill;
 mod listener;
 #[cfg(test)]
 mod locks;
+#[cfg(test)]
 mod logs;
 #[cfg(test)]
 mod logs_cli;
@@ -80,7 +81,9 @@ mod logs_cli;
 mod makefile;
 #[cfg(test)]
 mod many_sessions;
+#[cfg(test)]
 mod metrics;
+#[cfg(test)]
 mod mistakes;
 #[cfg(test)]
 mod model_ends;
@@ -144,6 +147,7 @@ mod strangers;
 mod telegram;
 #[cfg(test)]
 mod telegram_kill;
+#[cfg(test)]
 mod telegram_media;
 #[cfg(test)]
 mod telegram_out;

@@ -27,7 +27,7 @@ fn photo(telegram: &Telegram, more: Value) -> Value {
 
 /// The text and the number of pictures of the last message that the model was asked about.
 fn asked(request: &Value) -> (String, usize) {
-    let messages = request["messages"].as_array().unwrap();
+    let messages = request["body"]["messages"].as_array().unwrap();
     let content = &messages.iter().rev().find(|m| m["role"] == "user").unwrap()["content"];
     match content {
         Value::String(text) => (text.clone(), 0),
