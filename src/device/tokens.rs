@@ -1,8 +1,9 @@
-//! The client's device tokens: `<STATE>/identity/device-auth.json`, one token a role.
+//! The client's device tokens: `<STATE>/identity/device-auth.json`, one for each gateway and role.
 //!
-//! Runs on the CLI's thread, and in the gateway when it rotates the token of the device it shares a state
-//! directory with. There is no function to delete a token: one that the server refuses stays until the server
-//! hands out another (R-05c).
+//! What was stored last stands where the original has its only one; those of other gateways stand beside, so that a
+//! look at one gateway takes no other's token away (SEC-29). Runs on the CLI's thread, and in the gateway when it
+//! rotates the token of the device it shares a state directory with. There is no function to delete a token: one that
+//! the server refuses stays until the server hands out another (R-05c).
 use super::{identity, secret_eq};
 use crate::error::Result;
 use crate::files::{self, Lock};
@@ -21,29 +22,31 @@ pub struct StoredToken {
 
 /// The `gateway` of a token that comes from the gateway of the same state directory.
 pub const HERE: &str = "local";
+/// The member for the tokens of the gateways that did not hand out the last one.
+const OTHERS: &str = "gateways";
 
-impl StoredToken {
-    /// Whether this gateway may be told it. One of the original's files is for the configured gateway, whichever.
-    pub fn is_for(&self, gateway: &str) -> bool {
-        self.gateway.is_empty() || self.gateway == gateway
-    }
+/// The token stored for a device and role that this gateway may be told. With `takes_unnamed` that may be one which
+/// names no gateway: one of the original's files is for the configured gateway, whichever. A missing or damaged file
+/// counts as none: the server gives a new token to whoever connects with the shared one.
+pub fn load(
+    state_dir: &Path,
+    device_id: &str,
+    role: &str,
+    gateway: &str,
+    takes_unnamed: bool,
+) -> Option<StoredToken> {
+    let file = read(state_dir, device_id)?;
+    let unnamed = || token_of(&file, role, "").filter(|_| takes_unnamed);
+    token_of(&file, role, gateway).or_else(unnamed)
 }
 
-/// The token stored for a device and role. A missing or damaged file counts as none: the server gives a new
-/// token to whoever connects with the shared one.
-pub fn load(state_dir: &Path, device_id: &str, role: &str) -> Option<StoredToken> {
-    token_in(&read(state_dir, device_id)?, role)
-}
-
-/// Stores a token, atomically and 0600; tokens of other roles stay. Writes nothing when nothing changes.
+/// Stores a token, atomically and 0600; tokens of other roles and gateways stay. Writes nothing when nothing changes.
 /// `now` is in epoch milliseconds.
 pub fn store(state_dir: &Path, device_id: &str, role: &str, token: &StoredToken, now: u64) -> Result<()> {
     let _lock = Lock::wait(&identity::lock_path(state_dir))?;
     let mut file = read(state_dir, device_id).unwrap_or_default();
-    let is_same = |old: StoredToken| {
-        secret_eq(&old.token, &token.token) && old.scopes == token.scopes && old.gateway == token.gateway
-    };
-    if token_in(&file, role).is_some_and(is_same) {
+    let is_same = |old: &StoredToken| secret_eq(&old.token, &token.token);
+    if token_of(&file, role, &token.gateway).is_some_and(|old| is_same(&old) && old.scopes == token.scopes) {
         return Ok(());
     }
     file.entry("version").or_insert(1.into());
@@ -51,22 +54,44 @@ pub fn store(state_dir: &Path, device_id: &str, role: &str, token: &StoredToken,
     let entry = json!({
         "token": token.token, "role": role, "scopes": token.scopes, "gateway": token.gateway, "updatedAtMs": now,
     });
-    match file.get_mut("tokens").and_then(Value::as_object_mut) {
-        Some(tokens) => {
-            tokens.insert(role.to_string(), entry);
+    let mut tokens = taken(&mut file, "tokens");
+    let old = tokens.insert(role.to_string(), entry);
+    file.put("tokens", tokens);
+    let mut others = taken(&mut file, OTHERS);
+    let mut own = taken(&mut others, &token.gateway);
+    own.remove(role);
+    others.put(&token.gateway, own);
+    if let Some((old, entry)) = old.and_then(|entry| Some((token_in(&entry)?, entry))) {
+        let is_of_another = match old.gateway.as_str() {
+            // It may be that of a gateway elsewhere.
+            "" => token.gateway == HERE && !is_same(&old),
+            gateway => gateway != token.gateway,
+        };
+        if is_of_another {
+            let mut roles = taken(&mut others, &old.gateway);
+            roles.put(role, entry);
+            others.put(&old.gateway, roles);
         }
-        None => {
-            file.put("tokens", json!({role: entry}));
-        }
+    }
+    others.retain(|_, roles| roles.as_object().is_some_and(|roles| !roles.is_empty()));
+    match others.is_empty() {
+        true => drop(file.remove(OTHERS)),
+        false => file.put(OTHERS, others),
     }
     files::write_atomic(&path(state_dir), &super::pretty(&file)?)
 }
 
-/// Whether the file below this state directory is that device's, and its token for the role none of a gateway
-/// elsewhere: then a token that the gateway here has made takes its place.
-pub fn belongs_here(state_dir: &Path, device_id: &str, role: &str) -> bool {
-    let is_here = |file| token_in(&file, role).is_none_or(|token| token.is_for(HERE));
-    read(state_dir, device_id).is_some_and(is_here)
+/// Whether the file below this state directory is that device's: then a token that the gateway here has made is for it.
+pub fn belongs_here(state_dir: &Path, device_id: &str) -> bool {
+    read(state_dir, device_id).is_some()
+}
+
+/// The object that is this member, taken out of its place.
+fn taken(map: &mut Map<String, Value>, name: &str) -> Map<String, Value> {
+    match map.get_mut(name).map(Value::take) {
+        Some(Value::Object(inner)) => inner,
+        _ => Map::new(),
+    }
 }
 
 fn path(state_dir: &Path) -> PathBuf {
@@ -80,12 +105,19 @@ fn read(state_dir: &Path, device_id: &str) -> Option<Map<String, Value>> {
     (file.get("deviceId")?.as_str()? == device_id).then_some(file)
 }
 
-fn token_in(file: &Map<String, Value>, role: &str) -> Option<StoredToken> {
-    let entry = file.get("tokens")?.get(role)?;
+/// The token for the role that names this gateway.
+fn token_of(file: &Map<String, Value>, role: &str, gateway: &str) -> Option<StoredToken> {
+    let last = file.get("tokens").and_then(|tokens| tokens.get(role));
+    let other = file.get(OTHERS).and_then(|others| others.get(gateway)?.get(role));
+    [last, other].into_iter().flatten().filter_map(token_in).find(|token| token.gateway == gateway)
+}
+
+/// One whose gateway is no text is nobody's.
+fn token_in(entry: &Value) -> Option<StoredToken> {
     let token = entry.get("token")?.as_str()?.to_string();
     let scopes = entry.get("scopes").and_then(Value::as_array).into_iter().flatten();
     let scopes = scopes.filter_map(|s| s.as_str().map(str::to_string)).collect();
-    let gateway = entry.get("gateway").and_then(Value::as_str).unwrap_or_default().to_string();
+    let gateway = entry.get("gateway").map_or(Some(""), Value::as_str)?.to_string();
     Some(StoredToken { token, scopes, gateway })
 }
 
@@ -99,7 +131,50 @@ mod tests {
     }
 
     fn loaded(dir: &StateDir, device_id: &str, role: &str) -> Option<String> {
-        load(&dir.0, device_id, role).map(|t| t.token)
+        load(&dir.0, device_id, role, HERE, false).map(|t| t.token)
+    }
+
+    /// SEC-29, R-05c: looking at one gateway locks nobody out of another.
+    #[test]
+    fn sec_29_each_gateway_keeps_its_token() {
+        let dir = StateDir::new();
+        let of = |text: &str, gateway: &str| StoredToken { gateway: gateway.into(), ..token(text) };
+        let found = |gateway: &str| {
+            load(&dir.0, "d", "operator", gateway, false).map(|t| t.token).unwrap_or_default()
+        };
+        for (text, gateway) in
+            [("a", "wss://a"), ("b", "wss://b"), ("h", HERE), ("a2", "wss://a"), ("b", "wss://b")]
+        {
+            store(&dir.0, "d", "operator", &of(text, gateway), 2).unwrap();
+            assert_eq!(found(gateway), text);
+        }
+        assert_eq!([found("wss://a"), found("wss://b"), found(HERE), found("wss://c")], ["a2", "b", "h", ""]);
+        assert_eq!(read(&dir.0, "d").unwrap()["tokens"]["operator"]["token"], "a2", "the original's place");
+    }
+
+    /// SEC-29: one of the original's file is for the gateway that is configured; who looks at this host's keeps it.
+    #[test]
+    fn sec_29_a_token_without_a_gateway_is_for_the_configured_one() {
+        let dir = StateDir::new();
+        let write = |gateway: &str| {
+            let text =
+                format!(r#"{{"deviceId":"d","tokens":{{"operator":{{"token":"o","scopes":[]{gateway}}}}}}}"#);
+            files::write_atomic(&path(&dir.0), text.as_bytes()).unwrap();
+        };
+        let found = |takes: bool| load(&dir.0, "d", "operator", "wss://a", takes).map(|t| t.token);
+        for odd in ["null", "7", "[]", "{}", "\"local\""] {
+            write(&format!(",\"gateway\":{odd}"));
+            assert_eq!((found(true), found(false)), (None, None), "{odd}");
+        }
+        for empty in ["", ",\"gateway\":\"\""] {
+            write(empty);
+            assert_eq!((found(true).as_deref(), found(false)), (Some("o"), None), "{empty}");
+        }
+        store(&dir.0, "d", "operator", &token("h"), 2).unwrap();
+        assert_eq!(found(true).as_deref(), Some("o"));
+        assert_eq!(loaded(&dir, "d", "operator").as_deref(), Some("h"));
+        store(&dir.0, "d", "operator", &StoredToken { gateway: "wss://a".into(), ..token("a") }, 3).unwrap();
+        assert_eq!(found(true).as_deref(), Some("a"));
     }
 
     #[test]

@@ -42,7 +42,7 @@ pub fn connect(target: &Target, state_dir: &Path, caps: &[&str], deadline: Deadl
         let client = Client::open(target, deadline).map_err(|e| target.explain(e, false))?;
         let identity = Identity::load_or_create(state_dir, clock::now_ms())?;
         let stored = target.origin.as_deref().and_then(|gateway| {
-            tokens::load(state_dir, &identity.device_id, ROLE).filter(|token| token.is_for(gateway))
+            tokens::load(state_dir, &identity.device_id, ROLE, gateway, target.takes_unnamed)
         });
         let error = match handshake(client, target, &identity, stored.as_ref(), caps) {
             Ok(session) => {
@@ -195,6 +195,7 @@ mod tests {
             token: secret(token),
             password: secret(password),
             origin: Some(tokens::HERE.into()),
+            takes_unnamed: true,
             env: crate::env::Env::default(),
         }
     }

@@ -49,6 +49,9 @@ pub struct Target {
     /// Which gateway this is to stored device tokens (SEC-29), if it is a configured one: that of this state directory,
     /// or the address and the pinned certificate of another.
     pub origin: Option<String>,
+    /// Whether a stored device token that names no gateway may be for this one: the configured one, not one that the
+    /// environment names instead.
+    pub takes_unnamed: bool,
     /// For the commands it advises.
     pub env: Env,
 }
@@ -86,6 +89,7 @@ impl Target {
         };
         let named = if is_remote { Some(url.to_string()) } else { far::named(env, config) };
         Ok(Target {
+            takes_unnamed: is_remote || named.is_none(),
             origin: Some(named.map_or(HERE.to_string(), |url| origin(&url, pin.as_ref()))),
             token: secret("token"),
             password: secret("password"),
@@ -120,6 +124,7 @@ impl Target {
         let known = known.ok().and_then(|target| target.origin).unwrap_or(format!("ssh {destination}"));
         Target {
             origin: is_known.then_some(known),
+            takes_unnamed: is_known,
             url: Url::new(format!("ws://127.0.0.1:{port}")),
             host: "127.0.0.1".into(),
             port,
@@ -198,6 +203,7 @@ fn given(url: &str, args: &Args, config: String, env: &Env) -> Result<Target> {
         token,
         password,
         origin: None,
+        takes_unnamed: false,
         env: env.clone(),
     })
 }

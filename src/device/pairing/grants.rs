@@ -52,7 +52,7 @@ impl Pairing {
             narrow(&mut record, role, &target);
         }
         let issued = record.issue(role, target, now)?.clone();
-        if tokens::belongs_here(&self.state_dir, device_id, role) {
+        if tokens::belongs_here(&self.state_dir, device_id) {
             let (token, scopes, gateway) = (issued.token.clone(), issued.scopes.clone(), HERE.to_string());
             let stored = StoredToken { token, scopes, gateway };
             tokens::store(&self.state_dir, device_id, role, &stored, now)?;

@@ -50,7 +50,10 @@ fn rotation_reaches_the_local_client() {
     .unwrap();
     let change = f.pairing.rotate(&id(1), "operator", None, None, NOW).unwrap();
     assert_eq!(change.close, [Closing { device_id: id(1), role: "operator".into() }]);
-    assert_eq!(tokens::load(&f.dir.0, &id(1), "operator").unwrap().token, change.result.token);
+    assert_eq!(
+        tokens::load(&f.dir.0, &id(1), "operator", tokens::HERE, true).unwrap().token,
+        change.result.token
+    );
     assert_eq!(f.check("operator", ADMIN, &change.result.token), Came::In);
     assert_eq!(f.check("operator", READ, &old), Came::InVain);
 }
