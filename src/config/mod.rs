@@ -10,6 +10,7 @@ pub mod ports;
 pub mod problem;
 #[cfg(test)]
 mod random;
+pub mod ranges;
 mod reading;
 mod table;
 #[cfg(test)]

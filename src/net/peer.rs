@@ -4,6 +4,7 @@
 //! each head: behind a proxy the next one may be somebody else's. "Local" means: loopback socket, not that of a listed
 //! proxy, nothing that a proxy adds, loopback `Host`. A proxy that adds nothing and sends the gateway's own address as
 //! `Host` looks the same; so what is silent for local clients also asks whose process it is, where the system tells.
+use crate::config::ranges::Range;
 use crate::net::head::Head;
 use crate::owners;
 use crate::owners::Holder;
@@ -31,12 +32,9 @@ pub struct Peer {
 impl Peer {
     pub fn of(ends: Ends, head: &Head, trusted_proxies: &[&str]) -> Peer {
         let socket = ends.other.ip().to_canonical();
-        let proxies: Vec<IpAddr> = trusted_proxies
-            .iter()
-            .filter_map(|p| p.parse::<IpAddr>().ok())
-            .map(|ip| ip.to_canonical())
-            .collect();
-        let is_proxy = proxies.contains(&socket);
+        // What is none is a mistake of the configuration, told there.
+        let proxies: Vec<Range> = trusted_proxies.iter().filter_map(|text| Range::parse(text)).collect();
+        let is_proxy = proxies.iter().any(|proxy| proxy.contains(socket));
         let forwarded = is_proxy.then(|| forwarded_for(head, &proxies)).flatten();
         let host = head.get("host").unwrap_or_default();
         // Nothing that was forwarded is local, whoever forwarded it and whatever it names.
@@ -91,10 +89,10 @@ impl Peer {
 
 /// The client that the trusted proxies saw: the last address of X-Forwarded-For that is not a proxy of ours
 /// (what stands before it was written by the client itself), else X-Real-IP. `None` when it cannot be read.
-fn forwarded_for(head: &Head, proxies: &[IpAddr]) -> Option<IpAddr> {
+fn forwarded_for(head: &Head, proxies: &[Range]) -> Option<IpAddr> {
     let hops = head.all("x-forwarded-for").flat_map(|line| line.split(',')).collect::<Vec<_>>();
     let mut hops = hops.iter().rev().map(|hop| address(hop.trim()));
-    match hops.find(|hop| hop.is_none_or(|ip| !proxies.contains(&ip))) {
+    match hops.find(|hop| hop.is_none_or(|ip| !proxies.iter().any(|proxy| proxy.contains(ip)))) {
         Some(hop) => hop,
         None => head.get("x-real-ip").and_then(|text| address(text.trim())),
     }
@@ -184,6 +182,15 @@ mod tests {
             // S-L14: a listed proxy is nobody's client of this host, even if it adds nothing.
             ("127.0.0.1", "Host: 127.0.0.1:18789", proxy, false, "127.0.0.1"),
             ("::ffff:127.0.0.1", "Host: localhost", proxy, false, "127.0.0.1"),
+            ("127.0.0.1", "Host: localhost", &["127.0.0.0/8"], false, "127.0.0.1"),
+            ("127.0.0.1", "Host: localhost", &[" 127.0.0.1 "], false, "127.0.0.1"),
+            (
+                "10.0.0.9",
+                "Host: localhost\nX-Forwarded-For: 203.0.113.5, 10.0.0.7",
+                &["10.0.0.0/24"],
+                false,
+                "203.0.113.5",
+            ),
             ("127.0.0.1", "Host: localhost\nVia: 1.1 squid", &[], false, "127.0.0.1"),
             ("127.0.0.1", "Host: localhost\nCF-Connecting-IP: 127.0.0.1", &[], false, "127.0.0.1"),
             ("127.0.0.1", "Host: localhost\nX-Forwarded: for=::1", &[], false, "127.0.0.1"),

@@ -4,6 +4,7 @@
 use crate::config::keys::{MODEL, Type};
 use crate::config::kinds::{expected, fits, hint, name_of, shown};
 use crate::config::lookup::{self, Node};
+use crate::config::ranges::Range;
 use crate::config::redact::carries_secret;
 use crate::config::{Issue, join, legacy};
 use crate::session_key::normalise_agent_id;
@@ -25,6 +26,7 @@ pub fn check(config: &Value, secrets: &[String]) -> Findings {
     let mut findings = Findings::default();
     walk(config, lookup::root(), "", secrets, &mut findings);
     spanning(config, "", &mut findings.errors);
+    proxies(config, &mut findings.errors);
     agent_ids(config, &mut findings.warnings);
     findings
 }
@@ -141,6 +143,17 @@ fn agent_ids(config: &Value, warnings: &mut Vec<Issue>) {
         warnings.extend(message.map(|message| Issue::new(format!("agents.list.{i}.id"), message)));
         seen.push(id);
     }
+}
+
+/// S-L14: a proxy that cannot be read would count as somebody of this host.
+fn proxies(config: &Value, errors: &mut Vec<Issue>) {
+    let listed = config.pointer("/gateway/trustedProxies").and_then(Value::as_array).into_iter().flatten();
+    let is_none = |item: &Value| item.as_str().is_some_and(|text| Range::parse(text).is_none());
+    let odd = listed.enumerate().filter(|(_, item)| is_none(item));
+    errors.extend(odd.map(|(i, _)| {
+        let message = "no address; write the proxy's as 10.0.0.1, or a range as 10.0.0.0/8";
+        Issue::new(format!("gateway.trustedProxies.{i}"), message)
+    }));
 }
 
 /// Rules between keys of one object, wherever it stands.

@@ -33,6 +33,11 @@ fn values_that_do_not_fit_are_named() {
         "expected text, got another number; put it in quotes",
     );
     check(
+        json!({"gateway": {"trustedProxies": ["10.0.0.0/8", " ::1 ", "localhost"]}}),
+        "gateway.trustedProxies.2",
+        "no address; write the proxy's as 10.0.0.1, or a range as 10.0.0.0/8",
+    );
+    check(
         json!({"tools": {"deny": "exec"}}),
         "tools.deny",
         "expected a list of texts, got other text; put it in [ ]",

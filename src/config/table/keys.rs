@@ -563,7 +563,7 @@ pub static KEYS: &[Key] = &[
     key("gateway.tls.certPath", TEXT, RESTART, "File of the certificate").host(),
     key("gateway.tls.enabled", BOOL, RESTART, "Whether the port speaks TLS").or("false"),
     key("gateway.tls.keyPath", TEXT, RESTART, "File of the private key").host(),
-    key("gateway.trustedProxies", TEXTS, RESTART, "Proxies whose forwarded addresses are believed").or("[]"),
+    key("gateway.trustedProxies", TEXTS, RESTART, "Addresses or ranges of the proxies whose forwarded addresses are believed").or("[]"),
 
     key("hooks", OBJECT, RELOAD_HOOKS, "Webhooks"),
     key("hooks.enabled", BOOL, RELOAD_HOOKS, "Whether webhooks are served").or("false"),
