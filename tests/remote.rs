@@ -160,6 +160,14 @@ fn s_l5_no_command_shows_the_query_of_an_address() {
             assert!(!stdout.contains("canary") && !stderr.contains("canary"), "{args:?}: {stdout}\n{stderr}");
         }
     }
+    // Nor what may be a password in it, though no command connects with that.
+    let user = home(json!({"url": "ws://user:can/ary-canary@127.0.0.1:1", "token": TOKEN}));
+    for line in
+        ["status --json", "status --all", "doctor", "gateway status", "config get gateway", "devices list"]
+    {
+        let (stdout, stderr) = text(&run(&user, &line.split(' ').collect::<Vec<_>>()));
+        assert!(!stdout.contains("canary") && !stderr.contains("canary"), "{line}: {stdout}\n{stderr}");
+    }
     out(&run(
         &dir,
         &["gateway", "diagnostics", "export", "--output", &dir.join("all.tar").to_string_lossy()],

@@ -39,7 +39,8 @@ pub fn split(url: &str) -> Result<(bool, String, u16)> {
     Ok((tls, host.to_string(), port))
 }
 
-/// The address of a gateway as texts may hold it: its query and fragment, where a `?token=` may be, are not shown.
+/// The address of a gateway as texts may hold it: what may be a password before an `@`, and its query and fragment, where
+/// a `?token=` may be, are not shown.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Url(String);
 
@@ -56,8 +57,20 @@ impl Url {
 
 impl std::fmt::Display for Url {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Some(at) = self.0.find(['?', '#']) else { return f.write_str(&self.0) };
-        write!(f, "{}***", self.0.head(at + 1))
+        let at = self.0.find(['?', '#']);
+        let shown = at.map_or(self.0.as_str(), |at| self.0.head(at + 1));
+        let start = shown.find("://").map_or(0, |at| at + 3);
+        // Passwords may hold any of the signs that end an address.
+        let is_cut = at.is_some_and(|at| self.0.tail(at).contains('@')) && split(shown).is_err();
+        let user = match is_cut {
+            true => Some(shown.len()),
+            false => shown.tail(start).rfind('@').map(|at| start + at),
+        };
+        match user {
+            Some(user) => write!(f, "{}***{}", shown.head(start), shown.tail(user))?,
+            None => f.write_str(shown)?,
+        }
+        if at.is_some() && !is_cut { f.write_str("***") } else { Ok(()) }
     }
 }
 
@@ -121,12 +134,23 @@ mod tests {
     }
 
     #[test]
-    fn s_l5_an_address_is_shown_without_its_query() {
+    fn s_l5_an_address_is_shown_without_its_secrets() {
         for (url, want) in [
             ("ws://a:1", "ws://a:1"),
             ("wss://h/x?token=canary", "wss://h/x?***"),
             ("wss://h?canary", "wss://h?***"),
             ("wss://h/x#token=canary?y", "wss://h/x#***"),
+            ("wss://h/x?to=a@canary", "wss://h/x?***"),
+            ("ws://user:canary@h:1", "ws://***@h:1"),
+            ("ws://canary@h:1/x?canary", "ws://***@h:1/x?***"),
+            ("ws://user:can/ary@h:1", "ws://***@h:1"),
+            ("ws://user:can@ary@h:1", "ws://***@h:1"),
+            ("ws://user:can?ary@h:1", "ws://***"),
+            ("ws://user:can#ary@h:1", "ws://***"),
+            ("user:canary@h:1", "***@h:1"),
+            ("user:can?ary@h:1", "***"),
+            ("http://user:canary@h", "http://***@h"),
+            ("h:1", "h:1"),
         ] {
             let found = Url::new(url);
             assert_eq!((found.to_string(), format!("{found:?}")), (want.to_string(), want.to_string()));

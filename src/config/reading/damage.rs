@@ -3,7 +3,7 @@
 //! Pure; any thread. The key alone is left out, unless that would choose another model, server, secret or directory, or
 //! lift a restriction: then what depends on it stays shut (`bars`).
 use crate::config::keys::Type;
-use crate::config::{Issue, lookup};
+use crate::config::{Issue, join, lookup};
 use serde_json::Value;
 
 /// How the message of a mistake ends that did not end the start.
@@ -34,9 +34,11 @@ fn is_harmless(rest: &[&str]) -> bool {
     }
 }
 
-/// Mistakes: null stands where a model is chosen, or above. It is no model, and taken as unset it would choose another.
+/// Mistakes: null stands where a model, the port or what tools may do is chosen, or above. It is none, and taken as unset
+/// it would choose another.
 pub fn emptied(whole: &Value) -> Vec<Issue> {
     let places = [
+        "gateway.port",
         "agents",
         "agents.defaults",
         "agents.defaults.model",
@@ -49,7 +51,27 @@ pub fn emptied(whole: &Value) -> Vec<Issue> {
     let is_null =
         |path: &String| whole.pointer(&format!("/{}", path.replace('.', "/"))) == Some(&Value::Null);
     let told = |path: String| Issue::new(path, "null says nothing; write a value, or remove this key");
-    paths.into_iter().filter(is_null).map(told).collect()
+    let mut paths: Vec<String> = paths.into_iter().filter(is_null).collect();
+    let agents = (0..listed)
+        .map(|place| (format!("/agents/list/{place}/tools"), format!("agents.list.{place}.tools")));
+    for (pointer, path) in [("/tools".to_string(), "tools".to_string())].into_iter().chain(agents) {
+        if let Some(tools) = whole.pointer(&pointer) {
+            unrestricted(tools, &mut Vec::new(), &path, &mut paths);
+        }
+    }
+    paths.into_iter().map(told).collect()
+}
+
+/// The nulls in settings of tools, at `path`, that a restriction may have been.
+fn unrestricted<'v>(value: &'v Value, names: &mut Vec<&'v str>, path: &str, found: &mut Vec<String>) {
+    if value.is_null() && restricts(names) {
+        found.push(path.to_string());
+    }
+    for (name, inner) in value.as_object().into_iter().flatten() {
+        names.push(name);
+        unrestricted(inner, names, &join(path, name), found);
+        names.pop();
+    }
 }
 
 /// How many segments of an error's path name what is taken out for it. Where the start is refused that is the key itself:

@@ -31,6 +31,13 @@ fn b_a_model_that_is_not_read_is_not_replaced() {
         ("{include: 'a.json5'}", "include: "),
         ("{$includes: ['a.json5']}", "$includes: "),
         ("{$import: 'a.json5'}", "$import: "),
+        ("{tools: null}", "tools: null says nothing"),
+        ("{tools: {allow: null}}", "tools.allow: null says nothing"),
+        ("{tools: {exec: {security: null}}}", "tools.exec.security: null says nothing"),
+        (
+            "{agents: {list: [{id: 'main', tools: {deny: null}}]}}",
+            "agents.list.0.tools.deny: null says nothing",
+        ),
     ] {
         let dir = Dir::new();
         let error = dir.config(text).check_agent("main").err().unwrap_or_else(|| panic!("{text}"));
@@ -38,6 +45,8 @@ fn b_a_model_that_is_not_read_is_not_replaced() {
     }
     for text in [
         "{agents: {}}",
+        "{tools: {exec: {timeoutSec: null}}}",
+        "{agents: {list: [{id: 'main'}, {id: 'b', tools: null}]}}",
         "{agents: {defaults: {skipBootstrap: null}}}",
         "{}",
         "{routing: {queue: {}}}",
@@ -47,5 +56,10 @@ fn b_a_model_that_is_not_read_is_not_replaced() {
         "{agent: {model: 'a/b'}, agents: {defaults: {model: 'c/d'}}}",
     ] {
         assert!(Dir::new().config(text).check_agent("main").is_ok(), "{text}");
+    }
+    for text in ["{gateway: {port: null}}", "{gateway: {port: 1e400}}"] {
+        let config = Dir::new().config(text);
+        let told: Vec<&str> = config.issues().iter().map(|issue| issue.path.as_str()).collect();
+        assert_eq!(told, ["gateway.port"], "{text}");
     }
 }
