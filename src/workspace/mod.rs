@@ -85,7 +85,7 @@ pub fn chosen(env: &Env, text: &str) -> Result<PathBuf> {
 }
 
 /// The same for one that is asked for over the wire, by somebody who need not be on the host: below `workspace*` in the
-/// state directory, or where one of those `named` is already, but not in a hidden directory of the home, where programs
+/// state directory, or where one of those `named` is already, not by a link, and not in a hidden directory of the home, where programs
 /// of the user look for their settings.
 pub fn allowed_from_afar(env: &Env, named: &[PathBuf], text: &str) -> Result<PathBuf> {
     let dir = allowed(env, text)?;
@@ -105,7 +105,14 @@ pub fn allowed_from_afar(env: &Env, named: &[PathBuf], text: &str) -> Result<Pat
     let is_hidden = parts(&env.home).is_some_and(|parts| parts.first().is_some_and(|p| p.starts_with('.')));
     let is_named = !is_hidden && named.iter().any(|named| dir.starts_with(named));
     if is_ours(&env.state_dir) || default.parent().is_some_and(is_ours) || is_named {
-        return Ok(dir);
+        // One that is somebody's already may be a link that its owner made; what is below it may not.
+        let is_owners = |part: &&Path| is_named && named.iter().any(|named| named.starts_with(part));
+        let mut way = dir.ancestors().take_while(|part| base(env, part).is_some());
+        let is_link = |part: &Path| std::fs::symlink_metadata(part).is_ok_and(|it| it.is_symlink());
+        return match way.any(|part| !is_owners(&part) && is_link(part)) {
+            true => Err(refusal(env, text, "is a symbolic link, or has one on the way")),
+            false => Ok(dir),
+        };
     }
     Err(Error::invalid(format!(
         "workspace {} cannot be chosen from afar; name one below {}, or make the agent on the gateway's host: {}",
@@ -230,6 +237,35 @@ mod tests {
             ("~/.docker", false),
         ] {
             assert_eq!(allowed_from_afar(&env, &named, path).is_ok(), want, "{path:?}");
+        }
+    }
+
+    #[test]
+    fn s_h1_from_afar_no_link_is_a_workspace() {
+        let dir = TestDir::new();
+        let env = env(&dir.0);
+        let (home, state) = (dir.0.join("home"), dir.0.join("home/.openclaw"));
+        for name in [home.join(".ssh"), home.join("real/x"), state.join("workspace/x")] {
+            std::fs::create_dir_all(name).unwrap();
+        }
+        let link = |to: &str, at: PathBuf| std::os::unix::fs::symlink(home.join(to), at).unwrap();
+        link(".ssh", state.join("workspace-link"));
+        link(".ssh", state.join("workspace/in"));
+        link("real", home.join("mine"));
+        link(".ssh", home.join("real/out"));
+        let named = [home.join("mine")];
+        for (path, want) in [
+            ("~/.openclaw/workspace-link", false),
+            ("~/.openclaw/workspace-link/x", false),
+            ("~/.openclaw/workspace/in", false),
+            ("~/.openclaw/workspace/x", true),
+            ("~/.openclaw/workspace/new/y", true),
+            ("~/mine", true),
+            ("~/mine/x", true),
+            ("~/mine/out", false),
+        ] {
+            let found = allowed_from_afar(&env, &named, path);
+            assert_eq!(found.is_ok(), want, "{path}");
         }
     }
 
