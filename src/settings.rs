@@ -37,9 +37,33 @@ impl Settings {
         *self.config.write().unwrap_or_else(PoisonError::into_inner) = config;
     }
 
-    /// The configuration as the file has it now: read again if the file changed since. A file that cannot be used
-    /// leaves what is in force (R-06a). Reads a file, so not for the state thread.
+    /// What is in force, after a look at the file: what it says now is put in force, unless it says that changes wait
+    /// for a restart. Reads a file, so not for the state thread.
     pub fn fresh_config(&self) -> Config {
+        let (held, file) = (self.config(), self.file_config());
+        if file.str("gateway.reload.mode") == Some("off") && file.digest() != held.digest() {
+            return held;
+        }
+        self.set_config(file.clone());
+        file
+    }
+
+    /// What is in force, for who changes the file and has that in force at once: refused while the file has changes
+    /// that wait for a restart, which would come with it.
+    pub fn settled_config(&self) -> Result<Config> {
+        let config = self.fresh_config();
+        match self.file_config().digest() == config.digest() {
+            true => Ok(config),
+            false => Err(Error::unavailable(format!(
+                "{} has changes that wait for a restart (gateway.reload.mode=off): restart the gateway first, or take them back",
+                self.env.display(config.path())
+            ))),
+        }
+    }
+
+    /// The configuration as the file has it now, in force or not, for who is about to write it. One that cannot be used
+    /// leaves what is in force (R-06a). Reads a file, so not for the state thread.
+    pub fn file_config(&self) -> Config {
         let held = self.config();
         if held.is_current() {
             return held;
@@ -49,10 +73,7 @@ impl Settings {
         env.read_dotenv();
         let config = Config::inspect(&mut env);
         match config.problem(&held) {
-            None => {
-                self.set_config(config.clone());
-                config
-            }
+            None => config,
             Some(problem) => {
                 log::warn!(target: "gateway/config", "{problem}; the last good configuration stays in force");
                 held

@@ -98,6 +98,8 @@ mod nesting;
 #[cfg(test)]
 mod newer_clients;
 #[cfg(test)]
+mod odd_settings;
+#[cfg(test)]
 mod onboard;
 #[cfg(test)]
 mod onboard_again;

@@ -39,6 +39,7 @@ fn run(context: &Context, args: &Args) -> Result<()> {
         "bash" => bash(),
         "zsh" => zsh(),
         "fish" => fish(),
+        "" => return Err(Error::usage(format!("name the shell, SHELL does not: {}", either(SHELLS)))),
         other => {
             return Err(Error::usage(format!(
                 "no completion for the shell {other:?} (use {})",

@@ -183,7 +183,7 @@ fn here(env: &Env, config: &Config, args: &Args) -> Result<(Vec<PathBuf>, Vec<Ro
     }
     let agents = Agents::of(config, env);
     let mut ids = agents.ids();
-    if let Some(id) = args.value("agent").map(session_key::normalise_agent_id) {
+    if let Some(id) = args.filled("agent")?.map(session_key::normalise_agent_id) {
         if !ids.contains(&id) {
             let known = ids.join(", ");
             return Err(Error::not_found(format!(
@@ -205,7 +205,7 @@ fn here(env: &Env, config: &Config, args: &Args) -> Result<(Vec<PathBuf>, Vec<Ro
 /// The sessions of a gateway elsewhere.
 fn remote(context: &Context, args: &Args, address: &str) -> Result<Vec<Row>> {
     let mut params = json!({});
-    if let (Some(map), Some(id)) = (params.as_object_mut(), args.value("agent")) {
+    if let (Some(map), Some(id)) = (params.as_object_mut(), args.filled("agent")?) {
         let id = session_key::normalise_agent_id(id);
         let told = rpc::call(context, args, "agents.list", &json!({}))?;
         let list = told.get("agents").and_then(Value::as_array).into_iter().flatten();

@@ -40,7 +40,17 @@ pub fn run(handle: Handle) -> Result<()> {
     let changes = Changes::of(files_of(&config, &dotenv), stop);
     let dotenv_seen = house.started.1.clone();
     // What was wrong at the start was told by the start.
-    Work { held: config.clone(), seen: config, changes, dotenv, dotenv_seen, told: false, house }.run()
+    Work {
+        held: config.clone(),
+        seen: config,
+        changes,
+        dotenv,
+        dotenv_seen,
+        told: false,
+        is_refused: false,
+        house,
+    }
+    .run()
 }
 
 struct Work {
@@ -55,6 +65,8 @@ struct Work {
     dotenv_seen: String,
     /// `health` says that the file cannot be used.
     told: bool,
+    /// It could not be used when it was read last.
+    is_refused: bool,
 }
 
 /// A configuration that may be put in force.
@@ -89,7 +101,9 @@ impl Work {
             if !self.wait_for_quiet()? {
                 return Ok(false);
             }
-            let Err(problem) = self.look()? else { return Ok(true) };
+            let looked = self.look()?;
+            self.is_refused = looked.is_err();
+            let Err(problem) = looked else { return Ok(true) };
             match self.changes.wait(Some(PATIENCE))? {
                 Seen::Stop => return Ok(false),
                 Seen::Change => {}
@@ -172,6 +186,10 @@ impl Work {
             if mode != "off" {
                 self.house.put_in_force(&new.config);
             }
+            if self.is_refused {
+                // Who took the mistake back waits for it.
+                self.announce_anyway(false);
+            }
             return;
         }
         let mut plan = plan::pending(&self.house.started.0, &self.held, &new.config);
@@ -206,12 +224,15 @@ impl Work {
 
     /// Tells administrators that the file has another text, unless the method that wrote it has told.
     fn announce(&self, old: &Config, restarts: bool) {
-        let (config, hash) = (&self.seen, self.seen.hash());
-        if hash == old.hash() || self.house.shared.published.is_told(hash) {
-            return;
+        let hash = self.seen.hash();
+        if hash != old.hash() && !self.house.shared.published.is_told(hash) {
+            self.announce_anyway(restarts);
         }
-        let payload =
-            json!({"path": config.path(), "hash": hash, "ts": clock::now_ms(), "restarts": restarts});
+    }
+
+    fn announce_anyway(&self, restarts: bool) {
+        let (path, hash) = (self.seen.path(), self.seen.hash());
+        let payload = json!({"path": path, "hash": hash, "ts": clock::now_ms(), "restarts": restarts});
         // As in `apply`.
         let _ = self.house.shared.state.send(Event::Tell { event: &events::CONFIG_CHANGED, payload });
     }

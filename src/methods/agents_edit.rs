@@ -31,7 +31,7 @@ params! {
 
 pub fn create(shared: &Shared, _caller: &Caller, params: Value) -> Result<Payload> {
     let Create { name, workspace, emoji, avatar } = read(params)?;
-    let config = shared.fresh_config();
+    let config = shared.settled_config()?;
     let named = Agents::of(&config, &shared.env).workspaces();
     let workspace = allowed_from_afar(&shared.env, &named, &workspace)?.display().to_string();
     let new = New {
@@ -60,7 +60,7 @@ params! {
 pub fn update(shared: &Shared, _caller: &Caller, params: Value) -> Result<Payload> {
     let change: Change = read(params)?;
     let id = normalise_agent_id(&change.agent_id);
-    let config = shared.fresh_config();
+    let config = shared.settled_config()?;
     let agents = Agents::of(&config, &shared.env);
     let is_other = |text: &&String| shared.env.expand(text.trim()) != agents.workspace(&id);
     if let Some(text) = change.workspace.as_ref().filter(is_other) {
@@ -108,7 +108,11 @@ pub fn delete(state: &mut State, call: Call, params: Value) -> Result<Answer> {
 
 /// The deletion itself, on the store thread.
 fn remove(shared: &Arc<Shared>, id: &str, delete_files: bool) -> Result<Payload> {
-    let deleted = edit::delete(&shared.env, &shared.fresh_config(), id, delete_files);
+    let deleted =
+        shared.settled_config().and_then(|config| edit::delete(&shared.env, &config, id, delete_files));
+    if deleted.is_ok() {
+        shared.set_config(shared.file_config());
+    }
     // Also after a failure, which leaves the agent in its place.
     roster::announce(shared)?;
     let deleted = deleted?;
@@ -124,6 +128,8 @@ fn remove(shared: &Arc<Shared>, id: &str, delete_files: bool) -> Result<Payload>
 
 /// Has the gateway see the agent as the file describes it now.
 fn take_effect(shared: &Shared, id: &str) -> Result<()> {
+    // Whatever the reload mode: who called asked for it.
+    shared.set_config(shared.file_config());
     let ids = roster::announce(shared)?;
     let config = shared.config();
     match ids.iter().any(|known| known == id) {

@@ -87,7 +87,7 @@ params! {
 /// Takes the token out of the configuration; whoever wrote it elsewhere keeps it there.
 pub fn logout(shared: &Shared, _caller: &Caller, params: Value) -> Result<Payload> {
     let Logout { channel, account_id } = read(params)?;
-    let config = shared.fresh_config();
+    let config = shared.file_config();
     let name = channel.trim().to_lowercase();
     let channel = channels::on(&config).into_iter().find(|channel| channel.id == name);
     let channel = channel.ok_or_else(|| Error::invalid("invalid channels.logout channel"))?;
@@ -109,7 +109,7 @@ pub fn logout(shared: &Shared, _caller: &Caller, params: Value) -> Result<Payloa
         }
         None => false,
     };
-    let after = shared.fresh_config();
+    let after = shared.file_config();
     let left = Account::of(&after, channel.id, &account.id).source(&shared.env);
     let is_out = cleared && left == Source::None;
     if is_out {

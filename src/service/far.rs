@@ -12,7 +12,9 @@ const SECRETS: [&str; 2] = ["OPENCLAW_GATEWAY_TOKEN", "OPENCLAW_GATEWAY_PASSWORD
 /// this configuration's and somebody listens there.
 pub fn address(env: &Env, config: &Config) -> Option<String> {
     if config.str("gateway.mode") == Some("remote") {
-        return Some(Url::new(config.str("gateway.remote.url").unwrap_or("gateway.remote.url")).to_string());
+        let url = config.str("gateway.remote.url").filter(|url| !url.trim().is_empty());
+        let unset = || "an address that gateway.remote.url does not name yet".to_string();
+        return Some(url.map_or_else(unset, |url| Url::new(url).to_string()));
     }
     named(env, config)
 }

@@ -3,6 +3,7 @@
 //! Works on the file alone, with the gateway up or down, and writes nothing. Changing it is `edit.rs`, going back `rollback.rs`.
 pub mod edit;
 pub mod rollback;
+use super::link::target::Target;
 use super::parse::Args;
 use super::{Command, Context, Flag, JSON, Positional, far};
 use crate::config::plan::{Plan, plan};
@@ -172,7 +173,13 @@ fn validate(context: &Context, args: &Args) -> Result<()> {
     }
     // A configuration for clients of another host's gateway starts none.
     let is_remote = config.str("gateway.mode") == Some("remote");
-    if let Some(why) = gateway::refusal(&context.env).filter(|_| !is_remote) {
+    let why = match is_remote {
+        true => Target::configured(&context.env, &config, &Args::default(), true)
+            .err()
+            .map(|e| e.message().to_string()),
+        false => gateway::refusal(&context.env),
+    };
+    if let Some(why) = why {
         warn(context, args, &config);
         let mut report = report;
         if let Some(map) = report.as_object_mut() {
@@ -183,10 +190,10 @@ fn validate(context: &Context, args: &Args) -> Result<()> {
                 ("issues".into(), json!([issue])),
             ]);
         }
-        return Err(Error::invalid(format!(
-            "Config valid, but no gateway starts with it: {file}\n  - {why}"
-        ))
-        .with("report", report));
+        let what = if is_remote { "leads to no gateway" } else { "no gateway starts with it" };
+        return Err(
+            Error::invalid(format!("Config valid, but {what}: {file}\n  - {why}")).with("report", report)
+        );
     }
     if args.has("json") {
         context.out.json(&report);

@@ -252,7 +252,13 @@ fn told(context: &Context, args: &Args, answer: &Value, line: &str) -> Result<()
 
 /// The request that was named, by its id or the beginning of it, or else the only one that waits.
 fn request(context: &Context, args: &Args) -> Result<Map<String, Value>> {
-    let named = args.positional(0).unwrap_or_default().trim();
+    let named = args.positional(0).map(str::trim);
+    if named == Some("") {
+        return Err(Error::usage(
+            "the id of the request is empty: name one, or leave it out if only one waits",
+        ));
+    }
+    let named = named.unwrap_or_default();
     let id = if named.len() < WHOLE_ID { waiting(context, args, named)? } else { named.to_string() };
     Ok(Map::from_iter([("requestId".to_string(), id.into())]))
 }

@@ -1,6 +1,7 @@
 //! `openclaw setup`: config, token, workspace and sessions directory, each only where it is missing.
 use super::{port, report};
 use crate::agents::{Agents, sharing};
+use crate::cli::gateway::status::live;
 use crate::cli::parse::Args;
 use crate::cli::{Command, Context, Flag, applied, far, onboard};
 use crate::config::Config;
@@ -126,6 +127,7 @@ pub fn next(env: &Env, config: &Config) -> String {
             let name = auth.mode.name();
             env.command(&format!("config set gateway.auth.{name} <{name}>"))
         }
+        _ if live(env).is_some() => env.command("health"),
         _ => env.command("gateway"),
     }
 }
