@@ -153,9 +153,8 @@ mod telegram_kill;
 mod telegram_media;
 #[cfg(test)]
 mod telegram_out;
-mod telegram_people;
 #[cfg(test)]
-mod telegram_poll;
+mod telegram_people;
 #[cfg(test)]
 mod telegram_poll;
 #[cfg(test)]

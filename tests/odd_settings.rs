@@ -1,6 +1,7 @@
 //! Settings and words that say less, or something else, than they seem to: what waits for a restart, what is no address,
 //! an id that is empty.
 use crate::cli::{fails, out, text};
+use crate::harness::model::texts;
 use crate::harness::*;
 
 /// `gateway.reload.mode: off` in the same edit as another model: nothing of it is in force before a restart, also when

@@ -464,7 +464,9 @@ fn r_36_an_answer_that_is_written_shows_as_a_draft_and_then_once() {
     {
         let telegram = telegram();
         telegram.world().bots.get_mut(BOT_TOKEN).unwrap().has_topics = true;
-        telegram.change(ANN, |chat| drop(chat.topics.insert(7, false)));
+        telegram.change(ANN, |chat| {
+            chat.topics.insert(7, false);
+        });
         if let Some(fault) = &fault {
             telegram.fault("sendMessageDraft", fault.clone());
         }

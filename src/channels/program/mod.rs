@@ -56,6 +56,7 @@ pub fn row(id: &str) -> Option<&'static Channel> {
         run: run::run,
         target,
         probe,
+        sign_in,
     };
     rows.push(Box::leak(Box::new(row)));
     rows.last().copied()
