@@ -183,7 +183,8 @@ mod tests {
         let node_made = r#"{"version":1,"deviceId":"d","note":1,"tokens":{"node":{"token":"n","role":"node","scopes":[],"updatedAtMs":1}}}"#;
         files::write_atomic(&path(&dir.0), node_made.as_bytes()).unwrap();
         store(&dir.0, "d", "operator", &token("o"), 2).unwrap();
-        assert_eq!(loaded(&dir, "d", "node").as_deref(), Some("n"));
+        let node = load(&dir.0, "d", "node", HERE, true);
+        assert_eq!(node.map(|t| t.token).as_deref(), Some("n"));
         assert_eq!(loaded(&dir, "d", "operator").as_deref(), Some("o"));
         assert_eq!(read(&dir.0, "d").unwrap()["note"], 1);
     }

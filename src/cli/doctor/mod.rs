@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 pub const COMMAND: Command = Command {
     name: "doctor",
     summary: "Find what is wrong with this installation",
-    about: "Looks at configuration, permissions, state, ports, models, the service and the running gateway, and \
+    about: "Looks at configuration, permissions, state, ports, models, channels, the service and the running gateway, and \
             changes nothing. With --fix it repairs what it safely can, says what it did, and keeps the old config as \
             openclaw.json.bak. With --lint the exit status is 1 when there is a finding of at least --severity-min.",
     positionals: &[],

@@ -58,8 +58,9 @@ fn b_a_model_that_is_not_read_is_not_replaced() {
         assert!(Dir::new().config(text).check_agent("main").is_ok(), "{text}");
     }
     for text in ["{gateway: {port: null}}", "{gateway: {port: 1e400}}"] {
-        let config = Dir::new().config(text);
-        let told: Vec<&str> = config.issues().iter().map(|issue| issue.path.as_str()).collect();
-        assert_eq!(told, ["gateway.port"], "{text}");
+        let dir = Dir::new();
+        dir.write("openclaw.json", text);
+        let refused = crate::config::Config::load(&mut dir.env(&[])).err().unwrap();
+        assert!(refused.message().contains("gateway.port: "), "{text}: {}", refused.message());
     }
 }
