@@ -14,6 +14,12 @@ fn people() -> Telegram {
     telegram
 }
 
+/// The model of the tests, when it can see.
+fn seeing() -> Value {
+    json!({"models": {"providers": {"test": {
+        "models": [{"id": "m", "name": "Test model", "input": ["text", "image"]}]}}}})
+}
+
 fn file(telegram: &Telegram, name: &str, bytes: &[u8]) -> String {
     telegram.world().add_file(name, bytes)
 }
@@ -42,7 +48,7 @@ fn asked(request: &Value) -> (String, usize) {
 #[test]
 fn r_34_pictures_are_seen_texts_are_read_and_files_are_named() {
     let telegram = people();
-    let (server, gateway) = with_bot(&telegram, json!({}), vec![texts(&["ok"])]);
+    let (server, gateway) = with_bot(&telegram, seeing(), vec![texts(&["ok"])]);
     telegram.sends(1001, 1001, photo(&telegram, json!({"caption": "what is it?"})));
     let (text, pictures) = asked(&server.requests(1)[0]);
     assert!(pictures == 1 && text.contains("what is it?") && text.contains("[media attached: "), "{text}");
@@ -76,7 +82,7 @@ fn r_34_pictures_are_seen_texts_are_read_and_files_are_named() {
 #[test]
 fn r_34_an_album_is_one_turn_and_a_bad_part_leaves_the_others() {
     let telegram = people();
-    let (server, _gateway) = with_bot(&telegram, json!({}), vec![texts(&["nice"])]);
+    let (server, _gateway) = with_bot(&telegram, seeing(), vec![texts(&["nice"])]);
     let album = |more| merge_of(photo(&telegram, json!({"media_group_id": "77"})), more);
     let (first, second) = (album(json!({})), album(json!({"caption": "my cats"})));
     let gone = json!({"photo": [{"file_id": "GONE"}], "media_group_id": "77"});
@@ -152,7 +158,7 @@ fn r_34_a_download_that_hangs_holds_up_nobody_else_and_what_follows_it_waits() {
 #[test]
 fn r_34_what_passes_is_tried_again() {
     let telegram = people();
-    let (server, _gateway) = with_bot(&telegram, json!({}), vec![texts(&["ok"])]);
+    let (server, _gateway) = with_bot(&telegram, seeing(), vec![texts(&["ok"])]);
     telegram.fault("getFile", Fault::Refuse(400, "wrong file_id or the file is temporarily unavailable"));
     telegram.fault("file", Fault::Html(502));
     telegram.sends(1001, 1001, photo(&telegram, json!({"caption": "third time"})));

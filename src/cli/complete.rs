@@ -196,9 +196,11 @@ fn zsh() -> String {
 
 fn fish() -> String {
     let mut script = format!(
-        "# fish completion for openclaw\nfunction __openclaw_at\n  set -l at ''\n  \
+        "# fish completion for openclaw\nfunction __openclaw_at\n  set -l at ''\n  set -l before ''\n  \
          for word in (commandline -opc)[2..-1]\n    set -l next (string trim \"$at $word\")\n    \
-         if contains -- $next {}\n      set at $next\n    end\n  end\n  test \"$at\" = \"$argv[1]\"\nend\n\
+         if contains -- $next {}\n      set at $next\n    \
+         else if test -z \"$at\"; and not string match -q -- '-*' $before $word\n      set at '?'\n    end\n    \
+         set before $word\n  end\n  test \"$at\" = \"$argv[1]\"\nend\n\
          function __openclaw_values\n  set -l line (commandline -opc)\n  set -l own\n  set -l before ''\n  \
          for word in $line[2..-1]\n    test \"$word\" = --dev; and set own --dev\n    \
          test \"$before\" = --profile; and set own --profile $word\n    set before $word\n  end\n  \

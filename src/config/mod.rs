@@ -197,6 +197,11 @@ impl Config {
         self.written(path).or_else(|| lookup::find(path.iter().copied())?.default())
     }
 
+    /// The table's default for a path that it need not know.
+    pub fn default_in(&self, path: &[&str]) -> Option<&Value> {
+        lookup::find(path.iter().copied())?.default()
+    }
+
     fn written(&self, path: &[&str]) -> Option<&Value> {
         path.iter().try_fold(&self.inner.loaded.value, |value, segment| match value {
             Value::Array(items) => items.get(segment.parse::<usize>().ok()?),

@@ -216,7 +216,11 @@ pub fn carries_secret(text: &str, secrets: &[String]) -> bool {
     };
     let bot = rest.split('/').any(|part| part.strip_prefix("bot").is_some_and(|id| id.contains(':')));
     let webhook = authority.starts_with("hooks.") || rest.contains("/webhooks/");
-    authority.contains('@') || query.split('&').any(named) || bot || webhook
+    // A password may hold a slash, and then it is what stands where ports are numbers.
+    let is_no_port = |(_, port): (&str, &str)| !port.bytes().all(|b| b.is_ascii_digit());
+    let path = rest.split(['?', '#']).next().unwrap_or(rest);
+    let is_user = path.contains('@') && authority.split_once(':').is_some_and(is_no_port);
+    authority.contains('@') || is_user || query.split('&').any(named) || bot || webhook
 }
 
 /// A copy with every secret replaced. `secrets` are values known to be secret wherever they stand.
