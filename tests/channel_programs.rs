@@ -138,6 +138,76 @@ fn r_46_programs_that_misbehave_hurt_only_themselves() {
     assert!(code == 0 && took < Duration::from_secs(5), "{code} {took:?}");
 }
 
+#[test]
+fn sec_34_the_message_tool_speaks_where_the_turn_was_asked_for_and_for_guests_nowhere_else() {
+    let platform = Platform::new();
+    let call = |id: &str, arguments: Value| Step::Call {
+        id: id.into(),
+        name: "message".into(),
+        arguments: arguments.to_string(),
+    };
+    let here = call("c1", json!({"action": "send", "message": "by tool"}));
+    let there = call("c2", json!({"action": "send", "message": "to the other", "to": "echo:bob"}));
+    let server =
+        ModelServer::start(vec![Reply::Stream(vec![here, there, Step::Done]), model::texts(&["NO_REPLY"])]);
+    let mut section = platform.section();
+    merge(&mut section, &json!({"allowFrom": ["*", "ann"]}));
+    let gateway = Gateway::start(&Setup::config(config(&server, json!({"echo": section}))));
+    platform.says("eve", 1, "say it twice");
+    server.requests(2);
+    let results = server.requests(2)[1]["body"].to_string();
+    assert!(results.contains("and no other") && results.contains("messageId"), "{results}");
+    let heard =
+        wait_for("the tool's words", || Some(platform.heard()).filter(|heard| heard.contains_key("eve")));
+    assert_eq!(heard["eve"], ["by tool"]);
+    // The owner reaches others, and what the tool said is not said again.
+    drop(gateway);
+    std::fs::remove_file(platform.dir.join("out")).unwrap();
+    let mut section = platform.section();
+    merge(&mut section, &json!({"allowFrom": ["*", "ann"]}));
+    let call = |id: &str, arguments: Value| Step::Call {
+        id: id.into(),
+        name: "message".into(),
+        arguments: arguments.to_string(),
+    };
+    let server = ModelServer::start(vec![
+        Reply::Stream(vec![
+            call("c1", json!({"action": "send", "message": "to the other", "to": "echo:bob"})),
+            Step::Done,
+        ]),
+        model::texts(&["done"]),
+    ]);
+    let _gateway = Gateway::start(&Setup::config(config(&server, json!({"echo": section}))));
+    platform.says("ann", 1, "tell bob");
+    let heard = wait_for("both", || Some(platform.heard()).filter(|heard| heard.len() == 2));
+    assert_eq!(
+        (&heard["bob"][..], &heard["ann"][..]),
+        (&["to the other".to_string()][..], &["done".to_string()][..])
+    );
+}
+
+#[test]
+fn a_client_sends_by_a_program_and_sees_how_it_is() {
+    let platform = Platform::new();
+    let server = ModelServer::start(vec![]);
+    let gateway = Gateway::start(&Setup::config(config(&server, json!({"echo": platform.section()}))));
+    let mut client = Client::operator(&gateway, 4);
+    let row = wait_for("a linked account", || {
+        let status = client.ok("channels.status", json!({}));
+        let row = status["channelAccounts"]["echo"][0].clone();
+        (row["linked"] == true).then_some(row)
+    });
+    assert_eq!((&row["connected"], &row["self"]["name"]), (&json!(true), &json!("Echo")));
+    let asked = json!({"to": "echo:ann", "message": "dinner", "idempotencyKey": "k1"});
+    let sent = client.ok("send", asked.clone());
+    assert_eq!(
+        (&sent["channel"], &sent["messageId"], &sent["chatId"]),
+        (&json!("echo"), &json!("0"), &json!("ann"))
+    );
+    assert_eq!(client.ok("send", asked), sent);
+    assert_eq!(platform.heard()["ann"], ["dinner"]);
+}
+
 /// Each person writes once; whatever is killed meanwhile, each gets one answer.
 fn torture(rounds: u64, mut kill: impl FnMut(&mut Gateway)) {
     let platform = Platform::new();

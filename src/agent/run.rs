@@ -10,8 +10,10 @@ use crate::agent::mailbox::{Mailbox, Said};
 use crate::agent::turn::Turn;
 use crate::calls::{Ask, Provenance};
 use crate::cancel::Cancel;
+use crate::channels::house::Place;
 use crate::clock;
 use crate::config::Config;
+use crate::deliveries::Login;
 use crate::error::{Kind, Result};
 use crate::json::json;
 use crate::models::provider::{Provider, Thinking, Usage};
@@ -36,6 +38,8 @@ pub struct Job {
     pub channel: Option<String>,
     /// On whose authority the turn is taken.
     pub provenance: Provenance,
+    /// The chat in which it was asked for.
+    pub place: Option<(Login, Place)>,
     /// `provider/model` that the session chose; else the agent's, else the built-in one.
     pub model: Option<String>,
     /// What the request or the session asks for; else the agent's default, else the model's.

@@ -3,6 +3,7 @@
 //! Called on the threads of those who ask: model calls, tools, commands. Knows no model and no tool.
 pub mod dial;
 pub mod guard;
+pub mod html;
 pub mod http;
 pub mod inflate;
 pub mod kept;

@@ -107,7 +107,10 @@ pub fn send(state: &mut State, call: Call, params: Value) -> Result<Answer> {
     if let Some(id) = send.reply_to_id.filter(|id| !id.is_empty()) {
         message.put("replyTo", id);
     }
-    if let Some(key) = mirror_of(state, &route, send.session_key.as_deref())? {
+    let mirror = mirror_of(state, &route, send.session_key.as_deref())?;
+    // A turn knows what it has said itself; its words stand in its call.
+    let own = call.caller.run.as_deref().and_then(|run| state.runs.session_of(run));
+    if let Some(key) = mirror.filter(|key| own != Some(key.as_str())) {
         message.put("mirror", key);
     }
     to.deliver(state, call, route, message)

@@ -3,6 +3,7 @@
 //! Part of `Runs`, on the state thread.
 use super::Runs;
 use super::nesting::Place;
+use super::origin::Address;
 use super::run::{Doing, Footer, Phase, Verbose};
 use super::world::World;
 use crate::agent::mailbox::Said;
@@ -155,6 +156,7 @@ impl Runs {
             key: run.new.key.clone(),
             channel: run.new.origin.surface.channel.map(str::to_string),
             provenance: run.new.origin.provenance,
+            place: run.new.origin.address.as_deref().map(Address::place),
             model: run.new.directives.model.clone().or_else(|| entry.chosen_model()),
             thinking,
             extra_system: run.new.extra_system.clone(),

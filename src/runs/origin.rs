@@ -1,6 +1,8 @@
 //! Where a turn comes from: the surface it was asked on, on whose authority, and where its answer belongs. Typed, set
 //! at the entry, never read out of a text (SEC-34). Pure data.
 use crate::calls::Provenance;
+use crate::channels::house::Place;
+use crate::deliveries::Login;
 use crate::json::json;
 use serde_json::Value;
 
@@ -139,6 +141,14 @@ pub struct Address {
     pub peer: String,
     pub thread: Option<String>,
     pub reply_to: Option<String>,
+}
+
+impl Address {
+    /// The same as channels know it.
+    pub fn place(&self) -> (Login, Place) {
+        let Address { channel, account, peer, thread, reply_to } = self.clone();
+        (Login { platform: channel, account }, Place { peer, thread, reply_to })
+    }
 }
 
 impl Origin {

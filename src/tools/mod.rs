@@ -18,12 +18,13 @@ use files::{edit, likeness, read, workspace, write};
 use memories::{memory, memory_get, memory_search};
 pub use running::{Outcome, Progress, run_all};
 use talks::{agents_list, message, reach, session_status, sessions_history, sessions_list, sessions_send};
-pub use web::decode_entities;
-use web::{html, untrusted, web_fetch};
+use web::{untrusted, web_fetch};
 
 use crate::calls::{Ask, Provenance};
 use crate::cancel::Cancel;
+use crate::channels::house::Place;
 use crate::config::Config;
+use crate::deliveries::Login;
 use crate::error::Result;
 use crate::json;
 use crate::models::provider::ToolSpec;
@@ -82,6 +83,8 @@ pub struct Context {
     pub run: String,
     /// Who asked for the turn.
     pub provenance: Provenance,
+    /// The chat in which he did, and the account that is there.
+    pub place: Option<(Login, Place)>,
     pub workspace: PathBuf,
     pub cancel: Cancel,
 }

@@ -4,8 +4,8 @@
 use super::blocks::References;
 use super::pairs::{Run, pair};
 use super::{Style, Writer, links};
+use crate::fetch::html::decode as decode_entities;
 use crate::parts::Parts;
-use crate::tools::decode_entities;
 
 enum Token<'t> {
     Text(&'t str),

@@ -1,7 +1,7 @@
 //! Addresses in Markdown: behind a text, in angle brackets, bare, or told apart from the text.
 //!
 //! Looks ahead a bounded way only, so that unfinished links cost no time.
-use crate::tools::decode_entities;
+use crate::fetch::html::decode as decode_entities;
 
 const MAX_ADDRESS: usize = 2048;
 const MAX_LABEL: usize = 256;

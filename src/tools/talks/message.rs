@@ -1,89 +1,241 @@
-//! `message`: sends a message to a person or group by a chat channel. Runs on a tool's thread.
+//! `message`: says or does something on a chat channel, by the gateway's own methods. Runs on a tool's thread.
 //!
-//! Channels attach at `deliver`, the one place that knows how a message leaves; all else here is the interface.
+//! Without a target that is the chat of the turn. Other places are for turns of the owner: whoever else writes to an agent
+//! reaches no chat but his own by it (SEC-34).
+use super::reach::ask;
+use crate::agents::Agents;
 use crate::calls::Provenance;
-use crate::error::{Error, Result};
-use crate::tools::{Context, Output, Tool, text, usual_time};
-use serde_json::Value;
+use crate::channels::accounts::{self, Account};
+use crate::channels::house::Place;
+use crate::channels::ids::bare;
+use crate::channels::{self, Channel};
+use crate::deliveries::dedupe::params_hash;
+use crate::error::{Error, Kind, Result};
+use crate::json::{Put, json};
+use crate::tools::{Context, Output, Tool, text};
+use serde_json::{Map, Value};
+use std::time::Duration;
 
 pub const TOOL: Tool = Tool {
     name: "message",
-    doc: "Send a message to a person or group by a chat channel. Your normal answer reaches the present chat by itself: do not send that.",
+    doc: "Send, edit, delete or react to messages on a chat channel, or ask a poll; without target in the present chat. Your normal answer reaches the present chat by itself: if you have said all with this tool, answer NO_REPLY.",
     parameters: r#"{"type": "object", "required": ["action"], "properties": {
-        "action": {"type": "string", "enum": ["send"]},
-        "channel": {"type": "string", "description": "Such as telegram; the only one connected when left out"},
-        "target": {"type": "string", "description": "Chat, group or user: id or name"},
+        "action": {"type": "string", "enum": ["send", "edit", "delete", "react", "poll"]},
+        "channel": {"type": "string", "description": "Such as telegram; the present one when left out"},
+        "target": {"type": "string", "description": "Id of a chat, group or user; the present chat when left out"},
         "message": {"type": "string", "description": "The text"},
-        "accountId": {"type": "string"},
+        "media": {"type": "string", "description": "https:// address of a picture or file to send"},
+        "messageId": {"type": "string", "description": "What to edit, delete or react to"},
+        "emoji": {"type": "string"},
+        "remove": {"type": "boolean", "description": "Take the reaction away"},
         "replyTo": {"type": "string", "description": "Id of the message that this answers"},
         "threadId": {"type": "string"},
-        "silent": {"type": "boolean"}}}"#,
-    aliases: &[("to", "target"), ("content", "message"), ("text", "message"), ("chat_id", "target")],
+        "accountId": {"type": "string"},
+        "silent": {"type": "boolean"},
+        "asVoice": {"type": "boolean"},
+        "gifPlayback": {"type": "boolean"},
+        "buttons": {"type": "array", "description": "Rows of {text, callback_data}"},
+        "pollQuestion": {"type": "string"},
+        "pollOption": {"type": "array", "items": {"type": "string"}},
+        "pollMulti": {"type": "boolean"},
+        "pollDurationHours": {"type": "number"},
+        "dryRun": {"type": "boolean"}}}"#,
+    aliases: &[
+        ("to", "target"),
+        ("chat_id", "target"),
+        ("content", "message"),
+        ("text", "message"),
+        ("message_id", "messageId"),
+        ("mediaUrl", "media"),
+        ("reply_to", "replyTo"),
+    ],
     changes: false,
     serves: Provenance::is_any,
-    time: usual_time,
+    // The method itself waits for 30 seconds.
+    time: |_, _| Duration::from_secs(60),
     run,
 };
 
-/// What is to leave, for whichever channel takes it.
-#[derive(Debug, PartialEq, Eq)]
-struct Outgoing<'a> {
-    channel: Option<&'a str>,
-    account: Option<&'a str>,
-    target: &'a str,
-    text: &'a str,
-    reply_to: Option<&'a str>,
-    thread: Option<&'a str>,
-    is_silent: bool,
+/// Where something is done.
+struct To {
+    channel: &'static Channel,
+    account: String,
+    place: Place,
+    /// It is the chat of the turn.
+    is_here: bool,
 }
 
 fn run(context: &Context, arguments: &Value) -> Result<Output> {
-    deliver(context, &outgoing(arguments)?)
+    let action = text(arguments, "action").unwrap_or("send");
+    let (method, mut params) = asked(action, arguments)?;
+    let to = to(context, arguments)?;
+    check(context, action, &to)?;
+    params.put("to", to.place.peer.as_str());
+    params.put("channel", to.channel.id);
+    params.put("accountId", to.account.as_str());
+    if let Some(thread) = text(arguments, "threadId").or(to.place.thread.as_deref()) {
+        params.put("threadId", thread);
+    }
+    if arguments.get("dryRun") == Some(&Value::Bool(true)) {
+        params.put("action", action);
+        params.put("dryRun", true);
+        return Ok(Output::json(&params.into()));
+    }
+    // The same said again by a turn is said once, also when the turn is taken up again after a crash.
+    let key = params_hash(&json!([(context.run.as_str()), (Value::from(params.clone()))]));
+    params.put("idempotencyKey", key);
+    let told = ask(context, method, params.into())?;
+    let part = |name: &str| told.get(name).cloned().unwrap_or_default();
+    let done = json!({"ok": true, "action": action, "channel": (to.channel.id), "messageId": (part("messageId")),
+        "chatId": (part("chatId"))});
+    Ok(Output::json(&done).about(format!("{action} {}", to.channel.id)))
 }
 
-fn outgoing(arguments: &Value) -> Result<Outgoing<'_>> {
+/// The method that does it, and what it is asked for, without the place.
+fn asked(action: &str, arguments: &Value) -> Result<(&'static str, Map<String, Value>)> {
     let missing = |what: &str| Error::invalid(format!("the message needs {what}"));
-    Ok(Outgoing {
-        channel: text(arguments, "channel"),
-        account: text(arguments, "accountId"),
-        target: text(arguments, "target")
-            .ok_or_else(|| missing("a target: the chat, group or user to send it to"))?,
-        text: text(arguments, "message").ok_or_else(|| missing("a text: give it as message"))?,
-        reply_to: text(arguments, "replyTo"),
-        thread: text(arguments, "threadId"),
-        is_silent: arguments.get("silent") == Some(&Value::Bool(true)),
-    })
+    let mut params = Map::new();
+    let mut take = |names: &[(&str, &str)]| {
+        let found = names.iter().filter_map(|(ours, theirs)| Some((theirs, arguments.get(*ours)?.clone())));
+        found.for_each(|(theirs, value)| params.put(theirs, value));
+    };
+    let id = || text(arguments, "messageId").ok_or_else(|| missing("messageId: which one it is about"));
+    let method = match action {
+        "send" => {
+            if text(arguments, "message").is_none() && text(arguments, "media").is_none() {
+                return Err(missing("a text: give it as message"));
+            }
+            let flags = [("silent", "silent"), ("asVoice", "asVoice"), ("gifPlayback", "gifPlayback")];
+            take(&[("media", "mediaUrl"), ("replyTo", "replyToId"), ("buttons", "buttons")]);
+            take(&flags);
+            params.put("message", text(arguments, "message").unwrap_or_default());
+            "send"
+        }
+        "poll" => {
+            text(arguments, "pollQuestion").ok_or_else(|| missing("pollQuestion"))?;
+            take(&[("pollQuestion", "question"), ("pollOption", "options"), ("silent", "silent")]);
+            take(&[("pollDurationHours", "durationHours")]);
+            let options = params.get("options").and_then(Value::as_array).map_or(0, Vec::len);
+            if options < 2 {
+                return Err(missing("pollOption: at least two answers"));
+            }
+            let is_multi = arguments.get("pollMulti") == Some(&Value::Bool(true));
+            params.put("maxSelections", if is_multi { options } else { 1 });
+            "poll"
+        }
+        _ => {
+            let id = id()?;
+            take(&[("message", "message"), ("buttons", "buttons")]);
+            params.put("action", action);
+            params.put("messageId", id);
+            if action == "react" {
+                let is_off = arguments.get("remove") == Some(&Value::Bool(true));
+                let emoji = text(arguments, "emoji").filter(|_| !is_off);
+                if emoji.is_none() && !is_off {
+                    return Err(missing("emoji"));
+                }
+                params.put("emoji", emoji.unwrap_or_default());
+            }
+            "message.action"
+        }
+    };
+    Ok((method, params))
 }
 
-/// Hands a message to its channel.
-fn deliver(_: &Context, message: &Outgoing) -> Result<Output> {
-    let channel =
-        message.channel.map(|name| name.chars().filter(|c| !c.is_control()).take(40).collect::<String>());
-    let text = match channel {
-        Some(channel) => {
-            format!("the message was not sent: channel {channel} is not connected to this gateway")
+fn to(context: &Context, arguments: &Value) -> Result<To> {
+    let (config, here) = (&context.config, context.place.as_ref());
+    let target = text(arguments, "target");
+    if target.is_none() && here.is_none() {
+        return Err(Error::invalid("the message needs a target: the chat, group or user to send it to"));
+    }
+    let name = text(arguments, "channel").map(str::to_lowercase);
+    let channel = channel(context, name.or_else(|| here.map(|(login, _)| login.platform.clone())))?;
+    let here = here.filter(|(login, _)| login.platform == channel.id);
+    let account = match (text(arguments, "accountId"), here) {
+        (Some(named), _) => named.to_lowercase(),
+        (None, Some((login, _))) => login.account.clone(),
+        (None, None) => {
+            accounts::default_id(config, channel.id, &Agents::of(config, &context.settings.env).default_id())
         }
-        None => "the message was not sent: no chat channel is connected to this gateway".to_string(),
+    };
+    let here = here.filter(|(login, _)| login.account == account).map(|(_, place)| place);
+    let place = match (target, here) {
+        (Some(target), _) => (channel.target)(bare(channel.id, target))?,
+        (None, Some(here)) => here.clone(),
+        (None, None) => return Err(Error::invalid("the message needs a target on that channel or account")),
+    };
+    let is_here = here.is_some_and(|here| here.peer == place.peer);
+    // Without a thread of its own it is the turn's.
+    let thread = place.thread.or_else(|| here.filter(|_| is_here).and_then(|here| here.thread.clone()));
+    Ok(To { channel, account, place: Place { peer: place.peer, thread, reply_to: None }, is_here })
+}
+
+fn channel(context: &Context, name: Option<String>) -> Result<&'static Channel> {
+    let on = channels::on(&context.config);
+    let text = match (name, on.as_slice()) {
+        (Some(name), on) => match on.iter().find(|channel| channel.id == name) {
+            Some(channel) => return Ok(channel),
+            None => {
+                let name: String = name.chars().filter(|c| !c.is_control()).take(40).collect();
+                format!("the message was not sent: channel {name} is not connected to this gateway")
+            }
+        },
+        (None, [one]) => return Ok(one),
+        (None, []) => "the message was not sent: no chat channel is connected to this gateway".to_string(),
+        (None, on) => {
+            let names: Vec<&str> = on.iter().map(|channel| channel.id).collect();
+            format!("the message needs a channel: one of {}", names.join(", "))
+        }
     };
     Err(Error::unavailable(text))
+}
+
+/// Whether the turn may, and the channel's `actions` let it.
+fn check(context: &Context, action: &str, to: &To) -> Result<()> {
+    let is_own = context.provenance.is_own();
+    if !to.is_here && !is_own {
+        let text = "who asked for this may reach the chat that you are in, and no other: leave target and channel out";
+        return Err(Error::new(Kind::Forbidden, text));
+    }
+    if action == "delete" && !is_own {
+        return Err(Error::new(Kind::Forbidden, "messages are deleted for the owner only"));
+    }
+    let label = to.channel.label;
+    let (switch, text) = match action {
+        "react" => ("reactions", format!("{label} reactions are disabled via actions.reactions.")),
+        "delete" => ("deleteMessage", format!("{label} deleteMessage is disabled.")),
+        "edit" => ("editMessage", format!("{label} editMessage is disabled.")),
+        "poll" => ("polls", format!("{label} polls are disabled.")),
+        _ => ("sendMessage", format!("{label} sendMessage is disabled.")),
+    };
+    let account = Account::of(&context.config, to.channel.id, &to.account);
+    let is_off = |name: &str| {
+        account.set("actions").is_some_and(|(actions, _)| actions.get(name) == Some(&Value::Bool(false)))
+    };
+    match is_off(switch) || (action == "edit" && is_off("sendMessage")) {
+        true => Err(Error::new(Kind::Forbidden, text)),
+        false => Ok(()),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::deliveries::Login;
     use crate::tools::arguments::fit;
     use crate::tools::testing::context;
     use serde_json::json;
 
+    fn said(context: &Context, arguments: Value) -> std::result::Result<String, String> {
+        let arguments = fit(&TOOL, &arguments)?;
+        run(context, &arguments).map(|output| output.text).map_err(|e| e.message().to_string())
+    }
+
     #[test]
     fn without_a_channel_it_says_so() {
         let (context, _dir) = context("{}");
-        let said = |arguments: Value| {
-            let arguments = fit(&TOOL, &arguments)?;
-            run(&context, &arguments).map(drop).map_err(|e| e.message().to_string())
-        };
         let check = |arguments: Value, want: &str| {
-            let text = said(arguments.clone()).unwrap_err();
+            let text = said(&context, arguments.clone()).unwrap_err();
             assert!(text.contains(want), "{arguments}: {text}");
         };
         check(
@@ -93,6 +245,44 @@ mod tests {
         check(json!({"action": "send", "target": "5", "message": "hi"}), "no chat channel is connected");
         check(json!({"action": "send", "target": "5"}), "needs a text");
         check(json!({"action": "send", "message": "hi"}), "needs a target");
+        check(json!({"action": "react", "target": "5"}), "needs messageId");
+        check(json!({"action": "poll", "pollQuestion": "?", "pollOption": ["a"]}), "at least two");
         check(json!({"action": "fly"}), "at /action");
+    }
+
+    #[test]
+    fn sec_34_only_the_owners_turns_reach_other_chats() {
+        let (mut context, _dir) = context(
+            "{channels: {telegram: {botToken: '1:x', actions: {reactions: false}}, echo: {command: 'x'}}}",
+        );
+        let login = Login { platform: "telegram".into(), account: "default".into() };
+        context.place =
+            Some((login, Place { peer: "-100".into(), thread: Some("7".into()), reply_to: None }));
+        let dry = |context: &Context, mut arguments: Value| {
+            arguments["dryRun"] = true.into();
+            said(context, arguments)
+        };
+        let send = json!({"action": "send", "message": "hi"});
+        let other = json!({"action": "send", "message": "hi", "target": "telegram:5"});
+        let elsewhere = json!({"action": "send", "message": "hi", "target": "5", "channel": "echo"});
+        let delete = json!({"action": "delete", "messageId": "5"});
+        for provenance in [Provenance::Guest, Provenance::Hook] {
+            context.provenance = provenance;
+            let here = dry(&context, send.clone()).unwrap();
+            assert!(here.contains(r#""to":"-100""#) && here.contains(r#""threadId":"7""#), "{here}");
+            for arguments in [&other, &elsewhere, &delete] {
+                let text = dry(&context, arguments.clone()).unwrap_err();
+                assert!(text.contains("no other") || text.contains("owner only"), "{arguments}: {text}");
+            }
+        }
+        context.provenance = Provenance::Owner;
+        for arguments in [other, elsewhere, delete] {
+            dry(&context, arguments.clone()).unwrap();
+        }
+        let react = json!({"action": "react", "messageId": "5", "emoji": "x"});
+        assert_eq!(
+            dry(&context, react).unwrap_err(),
+            "Telegram reactions are disabled via actions.reactions."
+        );
     }
 }

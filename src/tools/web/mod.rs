@@ -1,6 +1,3 @@
 //! Tools for the web, and the envelope of what strangers wrote.
-pub(in crate::tools) mod html;
 pub(in crate::tools) mod untrusted;
 pub(in crate::tools) mod web_fetch;
-
-pub use html::decode as decode_entities;

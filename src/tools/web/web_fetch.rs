@@ -1,16 +1,17 @@
 //! `web_fetch`: a page of the web as readable text.
 //!
 //! Runs on a tool's thread. What may be reached is decided in `agent::outbound` and its guard (SEC-30); what came is
-//! made readable in `html` and given in an envelope that says strangers wrote it (SEC-34).
+//! made readable in `fetch/html.rs` and given in an envelope that says strangers wrote it (SEC-34).
 use crate::calls::Provenance;
 use crate::cancel::Cancel;
 use crate::charset;
 use crate::clock;
 use crate::error::{Error, Kind, Result};
+use crate::fetch::html;
 use crate::fetch::outbound;
 use crate::fetch::outbound::{Fetched, Rules};
 use crate::json::{Put, json};
-use crate::tools::{Context, Output, Tool, count, html, text, untrusted};
+use crate::tools::{Context, Output, Tool, count, text, untrusted};
 use serde_json::Value;
 use std::time::{Duration, Instant};
 use ureq::http::Uri;
