@@ -267,3 +267,17 @@ fn the_document_holds_the_example() {
     );
     assert!(program.lines().count() <= 60);
 }
+
+#[test]
+fn what_comes_together_with_the_hello_is_heard() {
+    let server = ModelServer::start(vec![]);
+    let both = "import sys,time\nsys.stdout.write('{\"type\":\"hello\",\"version\":1}\\n{\"type\":\"status\",\"linked\":true}\\n')\n\
+                sys.stdout.flush()\ntime.sleep(99)";
+    let section = json!({"command": ["python3", "-c", both], "dmPolicy": "disabled"});
+    let gateway = Gateway::start(&Setup::config(config(&server, json!({"echo": section}))));
+    let mut client = Client::operator(&gateway, 4);
+    wait_for("a linked account", || {
+        let status = client.ok("channels.status", json!({}));
+        (status["channelAccounts"]["echo"][0]["linked"] == true).then_some(())
+    });
+}

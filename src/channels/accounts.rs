@@ -47,7 +47,9 @@ impl<'a> Account<'a> {
 
     /// What is in force for it: its own, whole as it is, else the channel's, else the default.
     pub fn get(&self, key: &str) -> Option<&'a Value> {
-        self.set(key).map(|(value, _)| value).or_else(|| self.config.default_in(&["channels", self.channel, key]))
+        self.set(key)
+            .map(|(value, _)| value)
+            .or_else(|| self.config.default_in(&["channels", self.channel, key]))
     }
 
     pub fn str(&self, key: &str) -> Option<&'a str> {

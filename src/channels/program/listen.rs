@@ -36,6 +36,8 @@ const WAITING: usize = 4 << 20;
 pub struct Ears {
     out: ChildStdout,
     err: Option<ChildStderr>,
+    /// Heard and not listened to yet.
+    kept: Vec<(Said, usize)>,
     line: Vec<u8>,
     grumble: Vec<u8>,
     garbage: usize,
@@ -47,11 +49,20 @@ pub struct Ears {
 impl Ears {
     pub fn new(out: ChildStdout, err: ChildStderr, target: String) -> Ears {
         let (line, grumble) = (Vec::new(), Vec::new());
-        Ears { out, err: Some(err), line, grumble, garbage: 0, heard: 0, since: Instant::now(), target }
+        let kept = Vec::new();
+        Ears { out, err: Some(err), kept, line, grumble, garbage: 0, heard: 0, since: Instant::now(), target }
+    }
+
+    /// To be heard once more: it came with what was waited for.
+    pub fn keep(&mut self, said: impl Iterator<Item = (Said, usize)>) {
+        self.kept.extend(said);
     }
 
     /// What came since, with the length of its line; waits a little for it. An error is what the program may not do.
     pub fn hear(&mut self, writer: &Writer) -> Result<Vec<(Said, usize)>> {
+        if !self.kept.is_empty() {
+            return Ok(std::mem::take(&mut self.kept));
+        }
         self.slow_down();
         let mut fds = vec![PollFd::new(&self.out, PollFlags::IN)];
         fds.extend(self.err.as_ref().map(|err| PollFd::new(err, PollFlags::IN)));

@@ -113,9 +113,13 @@ fn greet(
                 HELLO.as_secs()
             )));
         }
-        for (said, _) in ears.hear(writer)? {
+        let mut heard = ears.hear(writer)?.into_iter();
+        while let Some((said, _)) = heard.next() {
             match said {
-                Said::Hello { version: wire::VERSION, can } => return Ok(can),
+                Said::Hello { version: wire::VERSION, can } => {
+                    ears.keep(heard);
+                    return Ok(can);
+                }
                 Said::Hello { version, .. } => {
                     let text = format!(
                         "the program speaks version {version}, this gateway speaks {}",
