@@ -3,7 +3,6 @@
 //! The state thread tells and never waits; the other thread takes. What a slow one has not taken is bounded in bytes:
 //! beyond that the words are left out, all that follow too, so that what came is the beginning of what was said. The
 //! end always comes, with the whole outcome, and says whether something was left out.
-#![allow(dead_code, reason = "wired piece by piece")]
 use crate::error::Result;
 use serde_json::Value;
 use std::collections::VecDeque;
@@ -22,6 +21,7 @@ pub enum Piece {
     /// What was said of the present message does not count.
     Unsaid,
     /// The outcome; nothing follows.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for HTTP"))]
     End { outcome: Result<Value>, is_cut: bool },
 }
 

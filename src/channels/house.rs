@@ -64,9 +64,6 @@ pub trait House: Send + Sync {
 
     /// A line that the session's next turn is told (`System: ...`), such as a reaction.
     fn note(&self, key: &str, text: String) -> Result<()>;
-
-    /// Calls a method as the gateway itself.
-    fn ask(&self, method: &str, params: Value) -> Result<Value>;
 }
 
 /// What was left open for a login.

@@ -2,7 +2,6 @@
 //!
 //! What a channel is given of the gateway is a [`house::House`]; what all channels share (accounts, gate, mention, pairing,
 //! Markdown) is a file a piece, pure where it can be. A channel's threads are its own; the house above starts and ends them.
-#![allow(dead_code, reason = "wired piece by piece")]
 pub mod accounts;
 pub mod board;
 mod crew;

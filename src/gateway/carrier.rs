@@ -219,10 +219,6 @@ impl House for Carrier {
     fn note(&self, key: &str, text: String) -> Result<()> {
         self.send(Carry::Note { key: key.to_string(), text })
     }
-
-    fn ask(&self, method: &str, params: Value) -> Result<Value> {
-        self.handle.ask(&self.login.platform, method, params)
-    }
 }
 
 #[cfg(test)]

@@ -3,7 +3,6 @@
 //!
 //! A delivery is given out after the line that says so is on disk; then it is the carrier's until he says what became of
 //! it. What is known of the platform (it has it, it refused it) holds whatever the disk says, and is written again.
-#![allow(dead_code, reason = "wired piece by piece")]
 use super::State;
 use super::store::{self, Job};
 use crate::calls::{Pending, Wake};

@@ -31,6 +31,7 @@ pub struct Fetched {
 }
 
 impl Fetched {
+    #[cfg_attr(not(test), expect(dead_code, reason = "whoever takes it keeps it"))]
     pub fn path(&self) -> &Path {
         &self.path
     }

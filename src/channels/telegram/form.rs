@@ -15,6 +15,7 @@ pub struct Upload {
 }
 
 pub enum Content {
+    #[cfg_attr(not(test), expect(dead_code, reason = "what goes out is in files"))]
     Bytes(Vec<u8>),
     /// A file that is open, and its length.
     Open(File, u64),
