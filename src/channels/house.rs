@@ -81,9 +81,8 @@ pub struct Turn<'a> {
     pub inbound: &'a Inbound,
     /// What it answers besides: parts of an album, of a long text.
     pub also: &'a [Inbound],
-    /// Who wrote it: the owner or a guest, and what that gives.
+    /// Who wrote it: the owner or a guest. What that gives, the house knows.
     pub provenance: Provenance,
-    pub scopes: Vec<String>,
     /// The sender as the log and shares of the queue name him.
     pub sender: String,
     /// Canonical key.

@@ -19,6 +19,7 @@ pub mod pairing;
 mod patterns;
 mod program;
 mod said;
+mod strangers;
 mod telegram;
 pub mod token;
 pub mod told;

@@ -134,6 +134,12 @@ pub struct Command {
 }
 
 impl Command {
+    /// What commands of one family fill in: nothing but its name.
+    pub const fn of(name: &'static str, run: fn(&Context, &Args) -> Result<()>) -> Command {
+        let (summary, about, failure) = ("", "", "");
+        Command { name, summary, about, positionals: &[], flags: &[], examples: &[], failure, run }
+    }
+
     /// All options of the command, without the global ones.
     pub fn all_flags(&self) -> impl Iterator<Item = &'static Flag> {
         self.flags.iter().flat_map(|group| group.iter())

@@ -2,7 +2,7 @@
 //!
 //! Runs on the account's threads, any number of them; each call waits until what it says is on disk.
 use super::workers::Handle;
-use crate::calls::{Call, Caller, Reply, Wake};
+use crate::calls::{Call, Caller, Provenance, Reply, Wake};
 use crate::cancel::{Cancel, Reason};
 use crate::channels::board::Board;
 use crate::channels::house::{Accepted, Became, House, Open, Turn};
@@ -56,12 +56,12 @@ impl Carrier {
     }
 
     /// The same account as a caller of turns: one of a kind for each sender, who shares the queue with others.
-    fn caller(&self, turn: &mut Turn) -> Arc<Caller> {
+    fn caller(&self, turn: &Turn) -> Arc<Caller> {
         Arc::new(Caller {
             conn: local::next_conn(),
             id: turn.sender.clone(),
             protocol: 4,
-            scopes: Scopes::new(std::mem::take(&mut turn.scopes)),
+            scopes: Scopes::new(scopes(turn.provenance)),
             client_id: turn.sender.clone(),
             mode: "channel".to_string(),
             method: "local",
@@ -80,6 +80,13 @@ impl Carrier {
         }
         observers
     }
+}
+
+/// What the owner may on a channel, and what a guest.
+fn scopes(provenance: Provenance) -> Vec<String> {
+    let all = ["operator.read", "operator.write", "operator.admin"];
+    let most = if provenance == Provenance::Owner { 3 } else { 2 };
+    all.iter().take(most).map(|scope| scope.to_string()).collect()
 }
 
 impl House for Carrier {
@@ -137,7 +144,7 @@ impl House for Carrier {
         let place = std::mem::take(&mut turn.to);
         let to =
             Address { channel, account, peer: place.peer, thread: place.thread, reply_to: place.reply_to };
-        let (caller, observers) = (self.caller(&mut turn), self.observers(&mut turn, &to));
+        let (caller, observers) = (self.caller(&turn), self.observers(&mut turn, &to));
         let (waiting, said) = bounded(1);
         let reply = Call { caller, id: turn.inbound.run(), method: "channel", reply: Reply::Thread(waiting) };
         let wishes = Wishes {

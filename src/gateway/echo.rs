@@ -84,7 +84,6 @@ fn turn(shared: &Shared, carrier: &Carrier, message: &Inbound, is_again: bool) -
         inbound: message,
         also: &[],
         provenance: Provenance::Guest,
-        scopes: vec!["operator.read".to_string()],
         sender: peer.clone(),
         session: route.session_key,
         to: Place { peer, ..Place::default() },

@@ -2,6 +2,7 @@
 use super::config_write::announce;
 use crate::calls::{Call, Caller};
 use crate::channels::accounts::{self, Account};
+use crate::channels::board::Row;
 use crate::channels::token::Source;
 use crate::channels::told::Teller;
 use crate::channels::{self, Channel};
@@ -128,16 +129,13 @@ fn unlink(shared: &Shared, account: &Account) -> Result<Payload> {
         return Err(Error::unavailable("its program does not run, and nobody else can end its link"));
     }
     shared.board.wish_logout(&login);
-    let end = Instant::now() + SIGNED_OUT;
-    let is_out = || shared.board.row(&login).more.get("linked") == Some(&Value::Bool(false));
-    while !is_out() && !shared.published.is_over() {
-        if Instant::now() >= end {
-            return Err(Error::unavailable(
-                "its program was asked to forget the link, and has not said that it did",
-            ));
-        }
-        std::thread::sleep(LOOK);
-    }
+    let is_out = |row: &Row| row.more.get("linked") == Some(&Value::Bool(false));
+    await_row(
+        shared,
+        &login,
+        is_out,
+        "its program was asked to forget the link, and has not said that it did",
+    )?;
     Ok(json!({"channel": (account.channel), "accountId": (account.id.as_str()), "cleared": true, "envToken": false,
         "loggedOut": true, "tokenSource": "program"})
     .into())
@@ -145,15 +143,21 @@ fn unlink(shared: &Shared, account: &Account) -> Result<Payload> {
 
 /// The watcher of the configuration ends it.
 fn await_end(shared: &Shared, login: &Login) -> Result<()> {
+    let text = "the token is taken out of the configuration, and the account still runs: gateway.reload.mode may be off; \
+                openclaw gateway restart ends it";
+    await_row(shared, login, |row| !row.is_running, text)?;
+    shared.board.set(login, |row| row.last_error = Some("logged out".to_string()));
+    Ok(())
+}
+
+/// Waits until an account says so of itself; `text` when it does not in time.
+fn await_row(shared: &Shared, login: &Login, is_so: impl Fn(&Row) -> bool, text: &str) -> Result<()> {
     let end = Instant::now() + SIGNED_OUT;
-    while shared.board.row(login).is_running && !shared.published.is_over() {
+    while !is_so(&shared.board.row(login)) && !shared.published.is_over() {
         if Instant::now() >= end {
-            let text = "the token is taken out of the configuration, and the account still runs: gateway.reload.mode may be off; \
-                        openclaw gateway restart ends it";
             return Err(Error::unavailable(text));
         }
         std::thread::sleep(LOOK);
     }
-    shared.board.set(login, |row| row.last_error = Some("logged out".to_string()));
     Ok(())
 }

@@ -8,16 +8,16 @@ use crate::calls::Provenance;
 use crate::channels::accounts::Account;
 use crate::channels::gate::{self, Asking, Chat, Dropped, Kind, Verdict};
 use crate::channels::house::{Accepted, Place, Turn};
-use crate::channels::ids::{Senders, Who};
+use crate::channels::ids::Who;
 use crate::channels::mention;
-use crate::channels::pairing::{self, Asked, Pairing};
+use crate::channels::strangers;
 use crate::config::Config;
 use crate::deliveries::Inbound;
 use crate::device::encoding::base64;
 use crate::error::Result;
+use crate::files;
 use crate::json::{Put, json};
 use crate::sessions::attachments::Attachments;
-use crate::{clock, files};
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use serde_json::{Map, Value};
 use std::collections::VecDeque;
@@ -28,9 +28,6 @@ const FULL: Duration = Duration::from_millis(500);
 const SLICE: Duration = Duration::from_millis(200);
 const MAX_FILE: u64 = 5_000_001;
 const MAX_FILES: usize = 16;
-/// What the owner may on a channel, and what a guest.
-const OWNER: &[&str] = &["operator.read", "operator.write", "operator.admin"];
-const GUEST: &[&str] = &["operator.read", "operator.write"];
 
 pub fn run(line: &Line, open: Vec<Inbound>, inbound: &Receiver<Inbound>) -> Result<()> {
     let mut waiting: VecDeque<(Inbound, bool)> = open.into_iter().map(|message| (message, true)).collect();
@@ -71,10 +68,9 @@ fn answer(line: &Line, inbound: &Inbound, message: &Message, is_again: bool) -> 
     let (settings, login) = (line.house.settings(), line.house.login());
     let config = settings.config();
     let account = Account::of(&config, line.channel, &login.account);
-    let pairing = Pairing::new(&settings.env.state_dir);
-    let provenance = match judge(line, &account, message, &pairing) {
+    let provenance = match judge(line, &account, message) {
         Verdict::Admit(provenance) => provenance,
-        Verdict::Pair => return invite(line, inbound, message, &pairing),
+        Verdict::Pair => return invite(line, inbound, message),
         Verdict::Drop(dropped) => return pass_over(line, inbound, message, &dropped),
     };
     let agents = Agents::of(&config, &settings.env);
@@ -114,10 +110,8 @@ fn answer(line: &Line, inbound: &Inbound, message: &Message, is_again: bool) -> 
 }
 
 /// The gate, and for commands the gate of commands.
-fn judge(line: &Line, account: &Account, message: &Message, pairing: &Pairing) -> Verdict {
-    let paired = pairing.allowed(line.house.login()).unwrap_or_default();
-    let paired: Vec<Value> = paired.into_iter().map(Into::into).collect();
-    let paired = Senders::of(line.channel, &paired);
+fn judge(line: &Line, account: &Account, message: &Message) -> Verdict {
+    let paired = strangers::paired(&*line.house);
     let chat = match message.kind {
         PeerKind::Direct => Chat::Direct,
         PeerKind::Group | PeerKind::Channel => Chat::Group { id: message.chat, topic: None },
@@ -155,14 +149,12 @@ fn turn<'a>(
     message: &Message,
     (provenance, route, is_again): (Provenance, Route, bool),
 ) -> Turn<'a> {
-    let scopes = if provenance == Provenance::Owner { OWNER } else { GUEST };
     let is_group = message.kind != PeerKind::Direct;
     let is_threaded = !message.thread.is_empty();
     Turn {
         inbound,
         also: &[],
         provenance,
-        scopes: scopes.iter().map(|scope| scope.to_string()).collect(),
         sender: format!("{}:{}", line.channel, message.sender),
         session: route.session_key,
         to: Place {
@@ -196,16 +188,7 @@ fn envelope(line: &Line, config: &Config, message: &Message, came: u64) -> (Stri
         head += &format!(" {who}");
     }
     head += &format!(" id:{id}");
-    if config.str("agents.defaults.envelopeTimestamp") != Some("off") {
-        let zone = match config.str("agents.defaults.envelopeTimezone") {
-            Some("utc") => Some("UTC"),
-            Some("user") => config.str("agents.defaults.userTimezone"),
-            Some("local") | None => None,
-            zone => zone,
-        };
-        let time = clock::zoned(message.time.unwrap_or(came), zone);
-        head += &clock::show(&time, " %a %Y-%m-%d %H:%M %Z");
-    }
+    head += &strangers::stamp(config, message.time.unwrap_or(came));
     head += "] ";
     if is_group {
         let name = if message.name.is_empty() { "somebody" } else { &message.name };
@@ -299,19 +282,9 @@ fn pass_over(line: &Line, inbound: &Inbound, message: &Message, dropped: &Droppe
 }
 
 /// A stranger gets a code, once.
-fn invite(line: &Line, inbound: &Inbound, message: &Message, pairing: &Pairing) -> Result<()> {
-    let (house, mut notes) = (&line.house, Vec::new());
+fn invite(line: &Line, inbound: &Inbound, message: &Message) -> Result<()> {
+    let to = Place { peer: message.chat.to_string(), ..Place::default() };
     let names = [("name", message.name.as_str())];
-    let asked = pairing.ask(house.login(), message.sender, &names, clock::now_ms(), &mut notes);
-    notes.iter().for_each(|note| log::warn!(target: "channels", "{note}"));
-    if let Asked::Code(code) = asked? {
-        let whose = format!("Your {} user id", line.label);
-        let text = pairing::invitation(&house.settings().env, line.channel, &whose, message.sender, &code);
-        house.promise(
-            &format!("{}/pairing", inbound.run()),
-            message.chat,
-            json!({"text": text, "isPlain": true}),
-        )?;
-    }
-    house.pass_over(inbound)
+    strangers::invite(&*line.house, inbound, line.label, message.sender, &names, &to)?;
+    line.house.pass_over(inbound)
 }

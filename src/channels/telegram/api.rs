@@ -105,18 +105,19 @@ impl Bot {
             Ok(raw) => self.judge(&raw, "getUpdates"),
             Err(failed) => self.failed(&failed, "getUpdates"),
         };
-        judged.map(|list| self.read_updates(&list))
+        judged.map(|list| self.read_updates(list))
     }
 
-    fn read_updates(&mut self, list: &Value) -> Outcome<Vec<Update>> {
-        let Some(list) = list.as_array() else {
+    fn read_updates(&mut self, list: Value) -> Outcome<Vec<Update>> {
+        let Value::Array(list) = list else {
             return Outcome::unknown("getUpdates: the answer is no list");
         };
-        let read: Vec<Update> = list.iter().filter_map(Update::read).collect();
-        if read.len() < list.len() && !std::mem::replace(&mut self.has_told, true) {
+        let came = list.len();
+        let read: Vec<Update> = list.into_iter().filter_map(Update::read).collect();
+        if read.len() < came && !std::mem::replace(&mut self.has_told, true) {
             log::warn!(target: "channels/telegram", "getUpdates: what has no update_id is passed over");
         }
-        if read.is_empty() && !list.is_empty() {
+        if read.is_empty() && came > 0 {
             // They would come again at once, for ever.
             return Outcome::unknown("getUpdates: nothing in the answer has an update_id");
         }

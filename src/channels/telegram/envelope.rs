@@ -4,6 +4,7 @@ use super::entities::markdown;
 use super::incoming_media::named;
 use super::message::{Forward, Message, Reply, Sender};
 use super::names::tame;
+use crate::channels::strangers;
 use crate::clock;
 use crate::config::Config;
 
@@ -81,18 +82,7 @@ impl<'a> Envelope<'a> {
     }
 
     fn time(&self) -> String {
-        let text = |key: &str| self.config.str(&format!("agents.defaults.{key}"));
-        if text("envelopeTimestamp") == Some("off") {
-            return String::new();
-        }
-        let zone = match text("envelopeTimezone").map(str::trim) {
-            None | Some("" | "local" | "host") => None,
-            Some("utc") => Some("UTC"),
-            Some("user") => text("userTimezone"),
-            zone => zone,
-        };
-        let ms = (self.message.date as u64).saturating_mul(1000);
-        clock::show(&clock::zoned(ms, zone), " %a %Y-%m-%d %H:%M %Z")
+        strangers::stamp(self.config, (self.message.date as u64).saturating_mul(1000))
     }
 }
 

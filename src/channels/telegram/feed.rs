@@ -110,8 +110,8 @@ impl Feed<'_> {
     }
 
     fn take(&mut self, inbound: Inbound, is_again: bool) -> Result<()> {
-        let update = inbound.message.as_ref().and_then(Update::read);
-        match update.map(|update| update.what) {
+        let what = inbound.message.as_ref().and_then(Update::parts).map(|(_, what)| what);
+        match what {
             Some(What::Message(message)) if is_said(&message) => {
                 let patience = self.debounce();
                 for joined in self.joining.add(Joined::alone(inbound, *message, is_again), patience) {

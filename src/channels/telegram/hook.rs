@@ -141,7 +141,7 @@ impl Hook {
             }
         }
         let value = json::read(body.head(length), 200_000, json::DEEPEST).ok();
-        let Some(update) = value.as_ref().and_then(Update::read) else {
+        let Some(update) = value.and_then(Update::read) else {
             return Some((400, "Bad Request", "the body is no update"));
         };
         Some(if is_taken(update, posts) { (200, "OK", "") } else { BUSY })

@@ -127,7 +127,6 @@ fn ask(line: &Line, joined: &Joined, account: &Account, typed: &Typed, provenanc
         inbound: first,
         also: others,
         provenance,
-        scopes: scopes(provenance),
         sender: format!("telegram:{}", message.sender.id().unwrap_or_default()),
         session: place.route.session_key.clone(),
         to: Place { reply_to: reply_to(message), ..place::at(message.chat.id, message.topic) },
@@ -188,11 +187,4 @@ fn remember(line: &Line, account: &Account, message: &Message) {
 /// Who follows the turn to show that it is being written.
 fn signs(line: &Line, joined: &Joined, route: &Route) -> Option<Arc<Stream>> {
     line.signs.follow(line, joined, &route.agent)
-}
-
-/// What the owner may on a channel, and what a guest.
-fn scopes(provenance: Provenance) -> Vec<String> {
-    let all = ["operator.read", "operator.write", "operator.admin"];
-    let most = if provenance == Provenance::Owner { 3 } else { 2 };
-    all.iter().take(most).map(|scope| scope.to_string()).collect()
 }

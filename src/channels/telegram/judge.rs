@@ -5,12 +5,10 @@ use super::message::{Chat, ChatKind, Message, Sender};
 use super::place::at;
 use crate::channels::accounts::Account;
 use crate::channels::gate::{self, Asking, Dropped, Kind, Reason, Verdict};
-use crate::channels::ids::{Senders, Who};
-use crate::channels::pairing::{self, Asked, Pairing};
-use crate::clock;
+use crate::channels::ids::Who;
+use crate::channels::strangers;
 use crate::deliveries::Inbound;
 use crate::error::Result;
-use crate::json::{Put, json};
 
 /// Somebody who did something in a chat.
 pub struct Doer<'a> {
@@ -39,9 +37,8 @@ pub fn judge(line: &Line, account: &Account, doer: &Doer, kind: Kind) -> Verdict
         true => gate::Chat::Direct,
         false => gate::Chat::Group { id: &id, topic: doer.topic.and_then(|id| u64::try_from(id).ok()) },
     };
-    let paired = pairing(line).allowed(line.house.login()).unwrap_or_default();
-    let paired = Senders::read(&paired.into_iter().map(Into::into).collect::<Vec<_>>());
-    gate::judge(account, &Asking { chat, sender: doer.sender.user().map(Who::Number), kind }, &paired)
+    let asking = Asking { chat, sender: doer.sender.user().map(Who::Number), kind };
+    gate::judge(account, &asking, &strangers::paired(&*line.house))
 }
 
 /// Says once for each chat and reason that nothing is done there, and what would change it.
@@ -64,33 +61,17 @@ pub fn refuse(line: &Line, inbound: &Inbound, message: &Message, dropped: &Dropp
 
 /// Words of the gateway's own, to where the message came from.
 pub fn say(line: &Line, inbound: &Inbound, about: &str, message: &Message, text: &str) -> Result<()> {
-    let to = at(message.chat.id, message.topic);
-    let mut out = json!({"text": text, "isPlain": true});
-    if let (Some(map), Some(thread)) = (out.as_object_mut(), to.thread) {
-        map.put("thread", thread);
-    }
-    line.house.promise(&format!("{}/{about}", inbound.run()), &to.peer, out)
+    strangers::say(&*line.house, inbound, about, &at(message.chat.id, message.topic), text)
 }
 
 /// A stranger gets a code, once.
 pub fn invite(line: &Line, inbound: &Inbound, message: &Message) -> Result<()> {
     let Sender::Person(person) = &message.sender else { return Ok(()) };
-    let (id, mut notes) = (person.id.to_string(), Vec::new());
     let names = [
         ("username", person.username.as_deref().unwrap_or_default()),
         ("firstName", person.first_name.as_str()),
         ("lastName", person.last_name.as_deref().unwrap_or_default()),
     ];
-    let asked = pairing(line).ask(line.house.login(), &id, &names, clock::now_ms(), &mut notes);
-    notes.iter().for_each(|note| log::warn!(target: "telegram", "{note}"));
-    if let Asked::Code(code) = asked? {
-        let env = &line.house.settings().env;
-        let text = pairing::invitation(env, "telegram", "Telegram user", &id, &code);
-        say(line, inbound, "pairing", message, &text)?;
-    }
-    Ok(())
-}
-
-fn pairing(line: &Line) -> Pairing {
-    Pairing::new(&line.house.settings().env.state_dir)
+    let to = at(message.chat.id, message.topic);
+    strangers::invite(&*line.house, inbound, "Telegram", &person.id.to_string(), &names, &to)
 }

@@ -81,14 +81,20 @@ pub struct PollAnswer {
 
 impl Update {
     /// `None` without an id: nothing can be said about such a one.
-    pub fn read(update: &Value) -> Option<Update> {
+    pub fn read(raw: Value) -> Option<Update> {
+        let (id, what) = Update::parts(&raw)?;
+        Some(Update { id, what, raw })
+    }
+
+    /// Its id, and what it is about.
+    pub fn parts(update: &Value) -> Option<(i64, What)> {
         let members = update.as_object()?;
         let id = members.get("update_id")?.as_i64()?;
         let (kind, value) = members.iter().find(|(name, _)| *name != "update_id").unzip();
         let kind = kind.map_or("nothing", String::as_str);
         let what = value.and_then(|value| what(kind, value));
         let what = what.unwrap_or_else(|| What::Skipped(kind.chars().take(60).collect()));
-        Some(Update { id, what, raw: update.clone() })
+        Some((id, what))
     }
 
     /// The one update of an answer that is too much to be read, as far as its id can be found.

@@ -27,14 +27,9 @@ const LOCAL: Flag = Flag::switch("local", "Work on the state files without askin
 const COMMON: &[Flag] = &[LOCAL, JSON];
 
 const BASE: Command = Command {
-    name: "devices",
-    summary: "",
     about: "Without a reachable gateway the state files of this host are used.",
-    positionals: &[],
     flags: &[COMMON, rpc::FLAGS, rpc::TIMEOUT],
-    examples: &[],
-    failure: "",
-    run: list,
+    ..Command::of("devices", list)
 };
 
 pub const LIST: Command = Command {

@@ -28,16 +28,7 @@ const ID: Flag = Flag::value("message-id", "<id>", "The message, by its id on th
 const THREAD: Flag = Flag::value("thread-id", "<id>", "The topic or thread within the chat");
 const SILENT: Flag = Flag::switch("silent", "Let it make no sound");
 
-const BASE: Command = Command {
-    name: "message",
-    summary: "",
-    about: "",
-    positionals: &[],
-    flags: &[],
-    examples: &[],
-    failure: "",
-    run: send,
-};
+const BASE: Command = Command::of("message", send);
 
 pub const SEND: Command = Command {
     name: "message send",

@@ -18,16 +18,7 @@ const FLAGS: &[Flag] = &[
     Flag::value("account", "<id>", "Look at one account of the channel only"),
 ];
 
-const BASE: Command = Command {
-    name: "pairing",
-    summary: "",
-    about: "",
-    positionals: &[],
-    flags: &[],
-    examples: &[],
-    failure: "",
-    run: list,
-};
+const BASE: Command = Command::of("pairing", list);
 
 pub const APPROVE: Command = Command {
     name: "pairing approve",
