@@ -1,6 +1,7 @@
-//! Packs the schemas of the protocol and of the configuration for the program, which needs their words only to say what
-//! is wrong with a value or to print them: a line a file, its path, a tab and its text without the white space between its
-//! parts; all of it deflated. The protocol's validators are made by `jsonschema` when the program is compiled.
+//! Packs what the program carries beside its code. The schemas of the protocol and of the configuration, whose words it
+//! needs only to say what is wrong with a value or to print them: a line a file, its path, a tab and its text without the
+//! white space between its parts; all of it deflated. The protocol's validators are made by `jsonschema` when the program
+//! is compiled. And the files of the control page (`ui/`), each as gzip, as it goes to browsers.
 #![allow(clippy::print_stdout, clippy::disallowed_methods, reason = "cargo speaks to it so")]
 use std::error::Error;
 use std::fs;
@@ -31,8 +32,51 @@ fn main() -> Result<(), Box<dyn Error>> {
         pack.push('\n');
     }
     let packed = miniz_oxide::deflate::compress_to_vec(pack.as_bytes(), 10);
-    fs::write(Path::new(&std::env::var("OUT_DIR")?).join("schemas.deflate"), packed)?;
+    let out = PathBuf::from(std::env::var("OUT_DIR")?);
+    fs::write(out.join("schemas.deflate"), packed)?;
+    pack_page(&out)
+}
+
+/// Writes the control page's files as gzip, and a table of them. The page asks for the others below a name made of all
+/// their bytes, so that a browser may keep them for ever and never mixes two versions.
+fn pack_page(out: &Path) -> Result<(), Box<dyn Error>> {
+    println!("cargo::rerun-if-changed=ui");
+    let mut names = fs::read_dir("ui")?
+        .map(|entry| entry.map(|entry| entry.file_name().to_string_lossy().into_owned()))
+        .collect::<Result<Vec<_>, _>>()?;
+    names.sort();
+    let mut all = Vec::new();
+    for name in &names {
+        all.extend_from_slice(&fs::read(Path::new("ui").join(name))?);
+    }
+    let version = format!("{:08x}{:08x}", crc32(&all), all.len());
+    let mut table = format!("pub static VERSION: &str = {version:?};\npub static FILES: &[File] = &[\n");
+    for name in &names {
+        let mut bytes = fs::read(Path::new("ui").join(name))?;
+        if name.ends_with(".html") || name.ends_with(".webmanifest") {
+            bytes = String::from_utf8(bytes)?.replace("VERSION/", &format!("a/{version}/")).into_bytes();
+        }
+        let packed = out.join(format!("{name}.gz"));
+        fs::write(&packed, gzip(&bytes))?;
+        let packed = packed.to_string_lossy();
+        table.push_str(&format!("    File {{ name: {name:?}, gzip: include_bytes!({packed:?}) }},\n"));
+    }
+    table.push_str("];\n");
+    fs::write(out.join("page.rs"), table)?;
     Ok(())
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut packed = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 2, 255];
+    packed.extend(miniz_oxide::deflate::compress_to_vec(bytes, 10));
+    packed.extend(crc32(bytes).to_le_bytes());
+    packed.extend((bytes.len() as u32).to_le_bytes());
+    packed
+}
+
+fn crc32(bytes: &[u8]) -> u32 {
+    let step = |crc: u32, _: u32| if crc & 1 == 1 { crc >> 1 ^ 0xedb8_8320 } else { crc >> 1 };
+    !bytes.iter().fold(!0, |crc, byte| (0..8).fold(crc ^ u32::from(*byte), step))
 }
 
 /// A JSON text without the white space between its parts.

@@ -251,11 +251,10 @@ fn http(config: &Config, _: &Env) -> Option<String> {
 }
 
 fn pages(config: &Config, _: &Env) -> Option<String> {
-    let control = ["enabled", "root", "basePath"].iter().any(|key| {
-        let key = format!("gateway.controlUi.{key}");
-        config.is_set(&key) && is_on(config, &key)
-    });
-    some([said(control, "the control page"), said(is_on(config, "canvasHost"), "the canvas")])
+    some([
+        said(is_on(config, "gateway.controlUi.root"), "another control page"),
+        said(is_on(config, "canvasHost"), "the canvas"),
+    ])
 }
 
 fn media(config: &Config, _: &Env) -> Option<String> {

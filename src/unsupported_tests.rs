@@ -52,7 +52,7 @@ fn n_2_relatives() {
         ("{agents: {defaults: {sandbox: {mode: 'all'}}}}", "sandboxes"),
         ("{tools: {web: {search: {provider: 'brave', apiKey: 'k'}}}}", "web search"),
         ("{gateway: {http: {endpoints: {chatCompletions: {enabled: true}}}}}", "/v1/chat/completions"),
-        ("{canvasHost: {port: 1000}, gateway: {controlUi: {enabled: true}}}", "the control page, the canvas"),
+        ("{canvasHost: {port: 1000}, gateway: {controlUi: {enabled: true}}}", "the canvas"),
         ("{plugins: {entries: {a: {enabled: true}, b: {enabled: false}}}}", "1 plugin (a)"),
         ("{messages: {tts: {auto: 'always'}}}", "spoken replies"),
         ("{hooks: {internal: {enabled: true}}}", "internal hooks"),

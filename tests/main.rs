@@ -106,6 +106,8 @@ mod onboard_again;
 #[cfg(test)]
 mod other_user;
 #[cfg(test)]
+mod page;
+#[cfg(test)]
 mod pairing;
 #[cfg(test)]
 mod paths;

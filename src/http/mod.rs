@@ -17,6 +17,7 @@ mod testing;
 #[cfg(test)]
 mod tests;
 mod turn;
+mod ui;
 
 pub use exchange::Exchange;
 pub use refusal::Refusal;
@@ -71,11 +72,19 @@ static ROUTES: &[Route] = &[
     probe("/readyz", probes::ready),
     probe("/startup", probes::startup),
     probe("/startupz", probes::startup),
+    // Behind all others, for its paths begin with what is configured.
+    page(Path::Exact("/")),
+    page(Path::Any),
 ];
 
 const fn probe(path: &'static str, handler: fn(Exchange) -> Result<()>) -> Route {
     let (path, time) = (Path::Exact(path), Duration::from_secs(10));
     Route { methods: &["GET"], path, auth: Auth::Open, max_body: 0, time, handler }
+}
+
+const fn page(path: Path) -> Route {
+    let time = Duration::from_secs(10);
+    Route { methods: &["GET"], path, auth: Auth::Open, max_body: 0, time, handler: ui::serve }
 }
 
 /// Serves the product's routes on a connection whose head is read.
@@ -114,10 +123,11 @@ fn find<'a>(
     if let Some(route) = rows().find(|route| route.takes(method)) {
         return Ok(route);
     }
-    let mut taken: Vec<&str> = rows().flat_map(|route| route.methods.iter().copied()).collect();
+    // A row for any path does not make one known.
+    let known = rows().filter(|route| route.path != Path::Any);
+    let mut taken: Vec<&str> = known.flat_map(|route| route.methods.iter().copied()).collect();
     if taken.is_empty() {
-        let text = "no such path; this port serves /health, /ready, /startup and the WebSocket protocol";
-        return Err(Refusal::new(404, text));
+        return Err(Refusal::unknown());
     }
     if taken.contains(&"GET") {
         taken.push("HEAD");

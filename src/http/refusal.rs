@@ -15,6 +15,11 @@ impl Refusal {
         Refusal { status, headers: Vec::new(), message: message.into() }
     }
 
+    pub fn unknown() -> Refusal {
+        let text = "no such path; this port serves the control page at /, /health, /ready, /startup and the WebSocket protocol";
+        Refusal::new(404, text)
+    }
+
     pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Refusal {
         self.headers.push((name, value.into()));
         self

@@ -9,10 +9,14 @@ use std::net::IpAddr;
 /// `Err` is the sentence for the client; it names the setting that would allow the origin.
 pub fn check(head: &Head, allowed: &[&str], own_names: &[String]) -> Result<(), String> {
     let Some(origin) = head.get("origin") else { return Ok(()) };
+    judge(origin, head.get("host").unwrap_or_default(), allowed, own_names)
+}
+
+/// The same for an origin by name, as pages ask before they connect.
+pub fn judge(origin: &str, host: &str, allowed: &[&str], own_names: &[String]) -> Result<(), String> {
     if allowed.iter().any(|a| a.trim().trim_end_matches('/').eq_ignore_ascii_case(origin)) {
         return Ok(());
     }
-    let host = head.get("host").unwrap_or_default();
     let same_host = ["http://", "https://"].iter().any(|scheme| origin.strip_prefix(scheme) == Some(host));
     if same_host && !host.is_empty() && is_own_host(host, own_names) {
         return Ok(());
