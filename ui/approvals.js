@@ -1,0 +1,51 @@
+// Approvals: commands that an agent wants to run and may not without somebody's word.
+import { h, fill, head, card, button, pill, attempt, empty, duration } from './dom.js';
+import { wire } from './wire.js';
+
+export function mount(root) {
+  const body = h('div', { 'aria-live': 'polite' });
+  const known = new Map();
+  const load = async () => {
+    if (!wire.isOpen) return;
+    if (!wire.has('exec.approval.resolve')) return fill(body, empty('This gateway runs no commands yet, so nothing asks for approval.'));
+    const list = await wire.call('exec.approval.list').catch(() => []);
+    const found = Array.isArray(list) ? list : list.approvals || list.pending || list.items || [];
+    known.clear();
+    for (const one of found) known.set(one.id, one);
+    draw();
+  };
+  const draw = () => {
+    for (const [id, one] of known) if (one.expiresAtMs && one.expiresAtMs < Date.now()) known.delete(id);
+    fill(body, known.size ? [...known.values()].map(line) : empty('Nothing waits for your word.'));
+  };
+  const decide = (one, decision) => attempt(async () => {
+    await wire.call('exec.approval.resolve', { id: one.id, decision });
+    known.delete(one.id);
+    draw();
+  });
+  const line = (one) => {
+    const { command, cwd, host, agentId, sessionKey, resolvedPath, security, ask } = one.request || one;
+    const facts = [['Folder', cwd], ['Program', resolvedPath], ['Where', host], ['Agent', agentId], ['Conversation', sessionKey], ['Rule', [security, ask].filter(Boolean).join(', ')]];
+    const left = h('span.small', { 'data-until': one.expiresAtMs || '' });
+    return h('section.card.attention', { 'aria-label': 'A command waits' },
+      h('pre.code', { tabindex: 0 }, h('code', null, command || (one.request?.commandArgv || []).join(' '))),
+      h('dl.facts', null, facts.filter(([, v]) => v).map(([k, v]) => [h('dt', null, k), h('dd', null, v)])),
+      h('div.actions', null, button('Allow once', () => decide(one, 'allow-once'), { class: 'primary' }),
+        button('Always allow', () => decide(one, 'allow-always')), button('Deny', () => decide(one, 'deny'), { class: 'danger' }), left));
+  };
+  const clock = setInterval(() => {
+    for (const node of body.querySelectorAll('[data-until]')) {
+      const ms = Number(node.dataset.until) - Date.now();
+      node.textContent = ms > 0 ? `${duration(ms)} left` : '';
+      if (node.dataset.until && ms < 0) return draw();
+    }
+  }, 1000);
+  fill(root, head('Approvals', 'Commands your agents may not run without your word.'), body);
+  const offs = [
+    wire.on('open', load),
+    wire.on('exec.approval.requested', (e) => { known.set(e.id, e); draw(); }),
+    wire.on('exec.approval.resolved', (e) => { known.delete(e.id); draw(); }),
+  ];
+  load();
+  return { leave: () => { clearInterval(clock); offs.forEach((off) => off()); } };
+}
