@@ -193,53 +193,90 @@ pub fn retarget(command: &std::process::Command, program: &str) -> std::process:
     other
 }
 
-/// R-22b, R-26b: the browser's command line and environment hold no secret.
+/// R-22b, R-26b, issue 12 sentence 4: neither the address nor the browser's command line, environment and page hold the
+/// shared secret.
 #[test]
 fn the_dashboard_is_printed_and_opened_without_a_secret_in_arguments() {
     let dir = gateway::new_dir();
     std::fs::create_dir_all(dir.join("home/.openclaw")).unwrap();
-    let told = run(&dir, &["dashboard", "--no-open"]);
-    assert!(text(&told).0.contains("No token is configured; run: openclaw setup\n"), "{told:?}");
-    assert!(text(&told).1.contains("serves no pages yet"), "{told:?}");
-    let written = "{gateway: {mode: 'local', port: 20777, auth: {token: 'canary dash'}}}";
-    std::fs::write(config_path(&dir), written).unwrap();
-    let want = "Dashboard URL: http://127.0.0.1:20777/#token=canary%20dash\n";
-    let told = out(&dir, &["dashboard", "--no-open"]);
-    assert_eq!(told, want);
-    let told = out(&dir, &["dashboard"]);
-    assert!(told.contains("ssh -N -L 20777:127.0.0.1:20777"), "no display: {told}");
-    let bin = dir.join("bin");
-    std::fs::create_dir_all(&bin).unwrap();
-    let saw = dir.join("browser.saw");
-    let script = format!("#!/bin/sh\necho \"$*\" > {0}\nset >> {0}\n", saw.display());
-    std::fs::write(bin.join("xdg-open"), script).unwrap();
-    std::fs::set_permissions(bin.join("xdg-open"), std::fs::Permissions::from_mode(0o755)).unwrap();
-    let output = gateway::command(&dir)
-        .arg("dashboard")
-        .env("PATH", format!("{}:/usr/bin:/bin", bin.display()))
-        .env("DISPLAY", ":7")
-        .env("OPENCLAW_GATEWAY_TOKEN", "canary-env")
-        .output()
+    std::fs::write(config_path(&dir), "{gateway: {mode: 'local', port: 1, auth: {token: 'canary dash'}}}")
         .unwrap();
-    assert!(crate::cli::text(&output).0.contains("Opened in your browser."), "{output:?}");
+    let told = run(&dir, &["dashboard", "--no-open"]);
+    assert!(told.status.success() && text(&told).0 == "Dashboard URL: http://127.0.0.1:1/\n", "{told:?}");
+    assert!(text(&told).1.contains("no code for this address: "), "{told:?}");
+    std::fs::remove_dir_all(dir).unwrap();
+
+    let gateway = Gateway::plain();
+    let told = text(&gateway.cli(&["dashboard"])).0;
+    assert!(told.contains(&format!("ssh -N -L {0}:127.0.0.1:{0}", gateway.port)), "no display: {told}");
+    let code = code_in(&told, &gateway);
+    assert!(code.len() == 32 && !told.contains(TOKEN), "{told}");
+    let bin = gateway.state_dir().join("bin");
+    std::fs::create_dir_all(&bin).unwrap();
+    let saw = bin.join("browser.saw");
+    let program = |name: &str, script: &str| {
+        std::fs::write(bin.join(name), format!("#!/bin/sh\n{script}\n")).unwrap();
+        std::fs::set_permissions(bin.join(name), std::fs::Permissions::from_mode(0o755)).unwrap();
+    };
+    program("xdg-open", &format!("echo \"$*\" > {0}\nset >> {0}", saw.display()));
+    let path = format!("{}:/usr/bin:/bin", bin.display());
+    let port = gateway.port.to_string();
+    let vars = [
+        ("PATH", path.as_str()),
+        ("DISPLAY", ":7"),
+        ("OPENCLAW_GATEWAY_PORT", &port),
+        ("OPENCLAW_GATEWAY_TOKEN", TOKEN),
+    ];
+    let open = || gateway.cli_env(&["dashboard"], &vars);
+    let output = open();
+    assert!(text(&output).0.contains("Opened in your browser."), "{output:?}");
     let saw = std::fs::read_to_string(saw).unwrap();
-    assert!(saw.contains("DISPLAY=':7'") && !saw.contains("canary") && !saw.contains("OPENCLAW_"), "{saw}");
+    let code = code_in(&text(&output).0, &gateway);
+    for secret in [code.as_str(), TOKEN, "OPENCLAW_"] {
+        assert!(saw.contains("DISPLAY=':7'") && !saw.contains(secret), "{saw}");
+    }
     let page = PathBuf::from(saw.lines().next().unwrap());
-    assert!(std::fs::read_to_string(&page).unwrap().contains("#token=canary-env"));
+    let written = std::fs::read_to_string(&page).unwrap();
+    assert!(written.contains(&format!("#code={code}")) && !written.contains(TOKEN), "{written}");
     assert_eq!(std::fs::metadata(&page).unwrap().permissions().mode() & 0o777, 0o600);
     // S-L11: it goes when the browser has had its time, and at once where there was none.
     for (name, script) in [("sleep", "exit 0"), ("xdg-open", "exit 1")] {
-        std::fs::write(bin.join(name), format!("#!/bin/sh\n{script}\n")).unwrap();
-        std::fs::set_permissions(bin.join(name), std::fs::Permissions::from_mode(0o755)).unwrap();
-        let mut again = gateway::command(&dir);
-        again.arg("dashboard").env("PATH", format!("{}:/usr/bin:/bin", bin.display())).env("DISPLAY", ":7");
-        if name == "sleep" {
-            std::fs::write(bin.join("xdg-open"), "#!/bin/sh\nexit 0\n").unwrap();
-        }
-        assert!(again.output().unwrap().status.success());
+        program(name, script);
+        assert!(open().status.success());
         wait_for("the page to go", || (!page.exists()).then_some(()));
     }
-    std::fs::remove_dir_all(dir).unwrap();
+}
+
+fn code_in(told: &str, gateway: &Gateway) -> String {
+    let start = format!("Dashboard URL: http://127.0.0.1:{}/#code=", gateway.port);
+    let line = told.lines().find_map(|line| line.strip_prefix(&start));
+    line.unwrap_or_else(|| panic!("{told}")).to_string()
+}
+
+/// Issue 12 sentence 4, SEC-17: a code pairs one browser, wherever it is, and no second one; wrong ones are guesses.
+#[test]
+fn i12_4_a_code_lets_one_browser_in_once() {
+    let gateway = Gateway::plain();
+    let code = code_in(&text(&gateway.cli(&["dashboard", "--no-open"])).0, &gateway);
+    let connect = |auth: Value, device: &Device| {
+        let mut client = Client::open_with(&gateway, &[("X-Forwarded-For", "203.0.113.7")]);
+        let mut params = client::scoped(&["operator.admin"]);
+        params["auth"] = auth;
+        device.attach(&mut params, &client.challenge.clone(), Version::V2);
+        client.connect(params)
+    };
+    let (mine, other) = (Device::new(), Device::new());
+    let wrong = connect(json!({"bootstrapToken": "0".repeat(32)}), &other).unwrap_err();
+    assert_eq!(wrong["details"]["code"], "AUTH_BOOTSTRAP_TOKEN_INVALID", "{wrong}");
+    let hello = connect(json!({"bootstrapToken": code}), &mine).unwrap();
+    let token = hello["auth"]["deviceToken"].clone();
+    assert!(token.is_string(), "{hello}");
+    for device in [&mine, &other] {
+        let again = connect(json!({"bootstrapToken": code}), device).unwrap_err();
+        assert!(again["message"].as_str().unwrap().contains("used already"), "{again}");
+    }
+    connect(json!({"deviceToken": token}), &mine).unwrap();
+    assert!(gateway.log().contains("wrong secret from") && !gateway.log().contains(&code));
 }
 
 /// A `systemctl` and a `loginctl`; `restart` is what the first does when it is to start the service.

@@ -1,7 +1,9 @@
-//! `openclaw dashboard`: the address of the control page with the token in its fragment, and a browser on it.
+//! `openclaw dashboard`: the address of the control page with a code in its fragment, and a browser on it.
 //!
-//! The token never stands in an argument of another program, where every user of the machine could read it: the
-//! browser is given a private file that leads to the address, and the file is gone half a minute later.
+//! The gateway makes the code, which lets one browser in, once, within minutes; the shared token stands in no address and
+//! no file. The code does not stand in an argument of another program either, where every user of the machine could read
+//! it: the browser is given a private file that leads to the address, and the file is gone half a minute later.
+use super::link::rpc;
 use super::link::target::Target;
 use super::parse::Args;
 use super::{Command, Context, Flag, JSON};
@@ -17,12 +19,14 @@ use std::process::{Command as Process, Stdio};
 
 /// How long a browser may take to read the page, seconds.
 const PAGE_S: u64 = 30;
+/// How long the code is good for a browser that opens at once, and for one on another computer, milliseconds.
+const LIFE_MS: (u64, u64) = (60_000, 600_000);
 
 pub const COMMAND: Command = Command {
     name: "dashboard",
     summary: "Print the control page's address and open it",
-    about: "The address carries the gateway's token behind the #, which a browser does not send.\n\
-            This version serves no pages there yet.",
+    about: "The address carries a code behind the #, which a browser does not send. It lets one browser in, once:\n\
+            within a minute, or ten where no browser is opened here.",
     positionals: &[],
     flags: &[&[Flag::switch("no-open", "Only print it"), JSON]],
     examples: &[
@@ -48,21 +52,23 @@ fn run(context: &Context, args: &Args) -> Result<()> {
             ),
         ));
     }
-    let url = address(&target, &config);
-    let opened = !args.has("no-open") && has_display(&env) && open(&env, &url);
-    context.out.warn("note: this version serves no pages yet");
+    let opens = !args.has("no-open") && has_display(&env);
+    let life = if opens { LIFE_MS.0 } else { LIFE_MS.1 };
+    let code = rpc::call(context, args, "device.pair.code", &json!({"lifeMs": life}));
+    let url = address(&target, &config, code.as_ref().ok().and_then(|code| code.get("code")?.as_str()));
+    let opened = opens && code.is_ok() && open(&env, &url);
     if args.has("json") {
-        context.out.json(&json!({"ok": true, "url": url, "opened": opened}));
+        let error = code.as_ref().err().map(|e| env.display_all(e.message()));
+        context.out.json(&json!({"ok": code.is_ok(), "url": url, "opened": opened, "error": error}));
         return Ok(());
     }
     context.out.whole(format!("Dashboard URL: {url}"));
-    match (&target.token, &target.password) {
-        (None, Some(_)) => context.out.line("No token is configured; the page asks for the password."),
-        (None, None) if target.bind.is_some() => {
-            context.out.line(format!("No token is configured; run: {}", env.command("setup")));
-        }
-        _ => {}
+    if let Err(e) = code {
+        // The page explains itself too, once something serves it.
+        context.out.warn(&format!("no code for this address: {}", env.display_all(e.message())));
+        return Ok(());
     }
+    context.out.line(format!("It lets one browser in, once, within {} min.", life / 60_000));
     if opened {
         context.out.line("Opened in your browser.");
     } else if !args.has("no-open") && target.bind.is_some() {
@@ -75,23 +81,14 @@ fn run(context: &Context, args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// `http://host:port/base/#token=...`
-fn address(target: &Target, config: &Config) -> String {
+/// `http://host:port/base/#code=...`
+fn address(target: &Target, config: &Config, code: Option<&str>) -> String {
     let scheme = if target.tls { "https" } else { "http" };
     let host = if target.host.contains(':') { format!("[{}]", target.host) } else { target.host.clone() };
     let base = config.str("gateway.controlUi.basePath").unwrap_or_default().trim_matches('/');
     let base = if base.is_empty() { String::new() } else { format!("{base}/") };
-    let token = target.token.as_ref().map(|token| format!("#token={}", encoded(&token.value)));
-    format!("{scheme}://{host}:{}/{base}{}", target.port, token.unwrap_or_default())
-}
-
-/// Everything but letters, digits and `-_.~` as `%XX`.
-fn encoded(text: &str) -> String {
-    let byte = |b: u8| match b {
-        b if b.is_ascii_alphanumeric() || b"-_.~".contains(&b) => char::from(b).to_string(),
-        b => format!("%{b:02X}"),
-    };
-    text.bytes().map(byte).collect()
+    let code = code.map_or(String::new(), |code| format!("#code={code}"));
+    format!("{scheme}://{host}:{}/{base}{code}", target.port)
 }
 
 fn has_display(env: &Env) -> bool {
@@ -144,21 +141,21 @@ mod tests {
         dir.write("openclaw.json", config);
         let mut env = dir.env(&[]);
         let config = Config::load(&mut env).unwrap();
-        address(&Target::resolve(&env, &config, &Args::default()).unwrap(), &config)
+        address(&Target::resolve(&env, &config, &Args::default()).unwrap(), &config, Some("c0de"))
     }
 
     #[test]
     fn addresses() {
         for (config, want) in [
-            ("{}", "http://127.0.0.1:18789/"),
-            ("{gateway: {port: 5, auth: {token: 'a b#&'}}}", "http://127.0.0.1:5/#token=a%20b%23%26"),
+            ("{}", "http://127.0.0.1:18789/#code=c0de"),
+            ("{gateway: {port: 5, auth: {token: 'a b#&'}}}", "http://127.0.0.1:5/#code=c0de"),
             (
                 "{gateway: {tls: {enabled: true}, controlUi: {basePath: '/ui/'}, auth: {token: 't'}}}",
-                "http://127.0.0.1:18789/ui/#token=t",
+                "https://127.0.0.1:18789/ui/#code=c0de",
             ),
             (
                 "{gateway: {mode: 'remote', remote: {url: 'wss://box.example:444', token: 'r'}}}",
-                "https://box.example:444/#token=r",
+                "https://box.example:444/#code=c0de",
             ),
         ] {
             assert_eq!(shown(config), want, "{config}");

@@ -4,6 +4,7 @@
 //! Plain functions on the caller's thread (a connection's, or the CLI's); they read and write small files and
 //! hold no state of their own. Sending events and closing connections is the gateway's part: every change
 //! says what is due (`pairing::Change`). Wrong credentials are counted elsewhere.
+pub mod codes;
 pub mod encoding;
 pub mod identity;
 pub mod keys;

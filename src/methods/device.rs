@@ -4,6 +4,7 @@
 //! that lost their authority. What a caller grants never exceeds what it holds (SEC-07).
 use crate::calls::Caller;
 use crate::clock;
+use crate::device::codes::LONGEST;
 use crate::device::pairing::{Change, Pairing};
 use crate::error::{Error, Result};
 use crate::json::json;
@@ -13,6 +14,7 @@ use crate::state::event::Event;
 use crate::state::shared::Shared;
 use serde::Serialize;
 use serde_json::Value;
+use std::time::Duration;
 
 params! {
     struct Approval {
@@ -32,6 +34,19 @@ params! {
         device_id: String,
         role: String,
         scopes: Option<Vec<String>>,
+    }
+}
+
+params! {
+    struct Name {
+        device_id: String,
+        display_name: String,
+    }
+}
+
+params! {
+    struct Code {
+        life_ms: Option<u64>,
     }
 }
 
@@ -63,6 +78,25 @@ pub fn remove(shared: &Shared, caller: &Caller, params: Value) -> Result<Payload
     let Removal { device_id } = read(params)?;
     let change = store(shared).remove(&device_id, Some(caller.scopes.as_slice()), clock::now_ms())?;
     tell(shared, change)
+}
+
+pub fn rename(shared: &Shared, caller: &Caller, params: Value) -> Result<Payload> {
+    let Name { device_id, display_name } = read(params)?;
+    let name = display_name.trim();
+    if name.is_empty() {
+        return Err(Error::invalid("displayName required"));
+    }
+    let held = Some(caller.scopes.as_slice());
+    let change = store(shared).rename(&device_id, name, held, clock::now_ms())?;
+    tell(shared, change)
+}
+
+/// A code that lets one browser in, once; who makes one could let in anybody anyway.
+pub fn code(shared: &Shared, _caller: &Caller, params: Value) -> Result<Payload> {
+    let Code { life_ms } = read(params)?;
+    let life = Duration::from_millis(life_ms.unwrap_or(60_000)).min(LONGEST);
+    let code = shared.codes.make(life)?;
+    Ok(json!({"code": code, "expiresAtMs": clock::now_ms() + life.as_millis() as u64}).into())
 }
 
 pub fn rotate(shared: &Shared, caller: &Caller, params: Value) -> Result<Payload> {

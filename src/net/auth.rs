@@ -7,8 +7,8 @@
 mod by_device;
 
 use super::connect::Connect;
-use super::refusal::unauthorized;
 pub use super::refusal::{Refusal, rate_limited, unheard};
+use super::refusal::{spent, unauthorized};
 use crate::calls::Admitted;
 use crate::device::pairing::Change;
 use crate::device::secret_eq;
@@ -25,6 +25,9 @@ use std::time::Instant;
 
 /// How the shared secret, or an identity in its place, was proven.
 struct Proven(&'static str);
+
+/// Proven by a code that the owner had made for one browser.
+const INVITED: &str = "code";
 
 /// Decides on a `connect`. `nonce` is the one sent in this connection's challenge.
 pub fn admit(
@@ -158,6 +161,9 @@ fn prove_shared(shared: &Shared, peer: &Peer, head: &Head, request: &Connect) ->
         )
     {
         return Ok(Proven("tailscale"));
+    }
+    if let Some(code) = request.auth.code() {
+        return if shared.codes.take(code) { Ok(Proven(INVITED)) } else { Err(spent()) };
     }
     Err(unauthorized(auth.mode, auth.secret.is_some(), request))
 }

@@ -50,8 +50,13 @@ impl Credentials {
         self.password.as_deref().is_some_and(|password| !password.is_empty())
     }
 
+    /// The code that a browser was opened with.
+    pub fn code(&self) -> Option<&str> {
+        self.bootstrap_token.as_deref().filter(|code| !code.is_empty())
+    }
+
     pub fn is_offered(&self) -> bool {
-        self.has_password() || self.tokens().next().is_some()
+        self.has_password() || self.tokens().next().is_some() || self.code().is_some()
     }
 }
 

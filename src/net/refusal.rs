@@ -61,6 +61,16 @@ pub fn unauthorized(mode: AuthMode, configured: bool, request: &Connect) -> Erro
         )
 }
 
+/// A code is good once.
+pub fn spent() -> Error {
+    let text = "unauthorized: the code was used already or is too old (run openclaw dashboard for a new one)";
+    Error::new(Kind::Unauthorized, text)
+        .with("code", "AUTH_BOOTSTRAP_TOKEN_INVALID")
+        .with("authReason", "bootstrap_token_invalid")
+        .with("canRetryWithDeviceToken", false)
+        .with("recommendedNextStep", "update_auth_credentials")
+}
+
 fn hint(mode: AuthMode, client: &Client) -> String {
     let name = mode.name();
     match (client.mode.as_str(), client.id.as_str()) {

@@ -11,6 +11,7 @@ use crate::calls::{Ask, Whom};
 use crate::cancel::Cancel;
 use crate::channels::board::Board;
 use crate::config::problem::Problem;
+use crate::device::codes::Codes;
 use crate::door::Door;
 use crate::error::Result;
 use crate::settings::Settings;
@@ -37,6 +38,8 @@ pub struct Shared {
     pub published: Published,
     /// What the accounts of the channels say of themselves.
     pub board: Board,
+    /// What lets one browser in, once.
+    pub codes: Codes,
     /// How a part of this process below the methods calls one.
     pub ask: AskHere,
     /// How a slash command is done.

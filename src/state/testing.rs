@@ -22,6 +22,7 @@ pub fn shared(settings: Arc<Settings>) -> Arc<Shared> {
         state: crossbeam_channel::bounded(1).0,
         published: Published::default(),
         board: Default::default(),
+        codes: Default::default(),
         ask: crate::methods::local::ask,
         command: crate::commands::run,
         method_names: Vec::new(),

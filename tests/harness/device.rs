@@ -57,7 +57,10 @@ fn signed_text(params: &Value, id: &str, nonce: &str, signed_at: u64, version: V
     let client = &params["client"];
     let scopes: Vec<String> = params["scopes"].as_array().into_iter().flatten().map(text).collect();
     let role = params["role"].as_str().unwrap_or("operator");
-    let token = ["token", "deviceToken"].iter().find_map(|k| params["auth"][*k].as_str()).unwrap_or_default();
+    let token = ["token", "deviceToken", "bootstrapToken"]
+        .iter()
+        .find_map(|k| params["auth"][*k].as_str())
+        .unwrap_or_default();
     let (client_id, mode) = (text(&client["id"]), text(&client["mode"]));
     let scopes = scopes.join(",");
     let shared = format!("{id}|{client_id}|{mode}|{role}|{scopes}|{signed_at}|{token}|{nonce}");

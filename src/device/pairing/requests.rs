@@ -78,6 +78,25 @@ impl Pairing {
         Ok(Change { events: vec![request.resolved("rejected", now)], ..Change::of(result) })
     }
 
+    /// Gives a device another name: `{deviceId, displayName}`.
+    pub fn rename(
+        &self,
+        device_id: &str,
+        name: &str,
+        caller: Option<&[String]>,
+        now: u64,
+    ) -> Result<Change<Value>> {
+        check_caller(caller, &[])?;
+        let mut store = self.open(now)?;
+        let unknown = || Error::not_found("unknown deviceId");
+        let mut record = store.record(device_id)?.ok_or_else(unknown)?;
+        check_over(caller, &record)?;
+        record.client.display_name = Some(name.to_string());
+        store.put(&record)?;
+        store.save()?;
+        Ok(Change::of(json!({"deviceId": device_id, "displayName": name})))
+    }
+
     /// Forgets a device: record, tokens and requests. `{deviceId}`
     pub fn remove(&self, device_id: &str, caller: Option<&[String]>, now: u64) -> Result<Change<Value>> {
         check_caller(caller, &[])?;

@@ -1,5 +1,5 @@
 //! Who shows a device: its signature is verified, and the pairing store says what it may.
-use super::{Proven, admitted, asked_scopes};
+use super::{INVITED, Proven, admitted, asked_scopes};
 use crate::calls::{Admitted, Client};
 use crate::clock;
 use crate::device::pairing::{Admission, Applicant, Change, Credential, Pairing};
@@ -48,7 +48,8 @@ pub(super) fn with_device(
     let (scopes, now) = (asked_scopes(&role, &request.scopes), clock::now_ms());
     // A device's token is sent under either name.
     let tokens: Vec<&str> = request.auth.tokens().collect();
-    let is_silent = || peer.may_pair_silently();
+    let is_invited = matches!(proven, Ok(Proven(INVITED)));
+    let is_silent = || is_invited || peer.may_pair_silently();
     let (credential, method, refused) = match proven {
         Ok(Proven(method)) => (Credential::Shared { is_silent: &is_silent }, method, None),
         Err(e) if tokens.is_empty() => return Err(e.into()),
