@@ -23,6 +23,7 @@ const CALLS: &[(&str, &str)] = &[
     ("agents.files.list", r#"{"agentId":"cover-me"}"#),
     ("agents.delete", r#"{"agentId":"cover-me"}"#),
     ("channels.status", r#"{"probe":true}"#),
+    ("channels.pairing.list", "{}"),
     ("models.list", "{}"),
     ("chat.send", r#"{"sessionKey":"main","message":"hello","idempotencyKey":"cover-2"}"#),
     ("agent.wait", r#"{"runId":"cover-2","timeoutMs":10000}"#),
@@ -59,12 +60,15 @@ const CALLS: &[(&str, &str)] = &[
     ("gateway.restart.request", r#"{"reason":"cover","delayMs":60000,"sessionKey":"main","note":"back"}"#),
     ("config.schema", "{}"),
     ("config.schema.lookup", r#"{"path":"gateway.auth"}"#),
+    ("config.plan", r#"{"raw":"$RAW","baseHash":"$HASH"}"#),
     ("config.set", r#"{"raw":"$RAW","baseHash":"$HASH"}"#),
     ("config.apply", r#"{"raw":"$RAW","baseHash":"$HASH","restartDelayMs":60000}"#),
     ("config.patch", r#"{"raw":"{ui: {}}","baseHash":"$HASH","restartDelayMs":60000}"#),
     ("logs.tail", r#"{"limit":10}"#),
     ("device.pair.list", "{}"),
     ("device.pair.approve", r#"{"requestId":"$REQUEST"}"#),
+    ("device.pair.rename", r#"{"deviceId":"$DEVICE","displayName":"Mine"}"#),
+    ("device.pair.code", "{}"),
     ("device.token.rotate", r#"{"deviceId":"$DEVICE","role":"operator"}"#),
     ("device.token.revoke", r#"{"deviceId":"$DEVICE","role":"operator"}"#),
     ("device.pair.remove", r#"{"deviceId":"$DEVICE"}"#),
@@ -72,7 +76,7 @@ const CALLS: &[(&str, &str)] = &[
 ];
 
 /// They need a platform, and are called in tests/channels.rs.
-const CARRIED: [&str; 4] = ["channels.logout", "message.action", "poll", "send"];
+const CARRIED: [&str; 5] = ["channels.logout", "channels.pairing.approve", "message.action", "poll", "send"];
 
 #[test]
 fn every_listed_method_works_and_every_working_one_is_listed() {

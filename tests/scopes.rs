@@ -28,10 +28,13 @@ const READ: &[&str] = &[
 ];
 const WRITE: &[&str] = &["agent", "agent.wait", "chat.abort", "chat.send", "message.action", "send"];
 const PAIRING: &[&str] = &[
+    "channels.pairing.approve",
+    "channels.pairing.list",
     "device.pair.approve",
     "device.pair.list",
     "device.pair.reject",
     "device.pair.remove",
+    "device.pair.rename",
     "device.token.revoke",
     "device.token.rotate",
 ];

@@ -21,7 +21,7 @@ type Judged = Result<Option<Arc<Caller>>, Refusal>;
 pub fn judge(kind: Auth, head: &Head, peer: &Peer, ticket: &Ticket, shared: &Shared) -> Judged {
     match kind {
         Auth::Hook => hook(head, peer, ticket, shared),
-        Auth::Open | Auth::Secret => operator(kind == Auth::Open, head, peer, ticket, shared),
+        Auth::Open | Auth::Page | Auth::Secret => operator(kind != Auth::Secret, head, peer, ticket, shared),
     }
 }
 

@@ -37,6 +37,9 @@ use std::time::{Duration, Instant};
 pub enum Auth {
     /// Anybody. Who shows the secret is known to the handler all the same, and a wrong one is refused.
     Open,
+    /// The same, and pages of other origins too: what is there is the same for everybody. Scripts of a page name their
+    /// origin, and a page must be there to say why its origin may not connect.
+    Page,
     /// Who shows the gateway's token or password.
     Secret,
     /// Who shows `hooks.token`, where webhooks are on; else there is no such path.
@@ -84,7 +87,7 @@ const fn probe(path: &'static str, handler: fn(Exchange) -> Result<()>) -> Route
 
 const fn page(path: Path) -> Route {
     let time = Duration::from_secs(10);
-    Route { methods: &["GET"], path, auth: Auth::Open, max_body: 0, time, handler: ui::serve }
+    Route { methods: &["GET"], path, auth: Auth::Page, max_body: 0, time, handler: ui::serve }
 }
 
 /// Serves the product's routes on a connection whose head is read.

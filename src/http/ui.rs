@@ -69,7 +69,6 @@ fn send(exchange: Exchange, name: &str, cache: &'static str) -> Result<()> {
         .with("ETag", etag)
         .with("Vary", "Accept-Encoding")
         .with("Content-Security-Policy", POLICY)
-        .with("Cross-Origin-Opener-Policy", "same-origin")
         .with("Referrer-Policy", "no-referrer")
         .with("X-Frame-Options", "DENY");
     if is_known {

@@ -8,6 +8,7 @@ use crate::methods::{self, Run, sessions as session_methods};
 use crate::params::{params, read};
 use crate::protocol::frame::Payload;
 use crate::sessions::{Transcript, history, list};
+use crate::slash;
 use crate::state::State;
 use crate::state::event::Answer;
 use crate::state::shared::Shared;
@@ -79,6 +80,9 @@ fn about(shared: &Shared, caller: &Caller) -> Result<Value> {
     let mut models = answer_of("models.list", shared, caller)?;
     let mut map = Map::new();
     map.put("models", models.get_mut("models").map_or_else(|| json!([]), Value::take));
+    let commands = slash::COMMANDS.iter().filter(|command| !command.doc.is_empty());
+    let row = |command: &slash::Command| json!({"name": command.name, "args": command.args, "description": command.doc});
+    map.put("commands", commands.map(row).collect::<Vec<Value>>());
     Ok(Value::Object(map))
 }
 

@@ -1,4 +1,4 @@
-//! `config.set`, `config.patch`, `config.apply`: changing the configuration file.
+//! `config.set`, `config.patch`, `config.apply`: changing the configuration file; `config.plan`: what would come of it.
 //!
 //! All on the caller's connection thread: the file is judged and written there, under the lock of all its writers
 //! (R-02d). What the change means for this gateway is found out by its watcher as for any other change; patch and
@@ -7,7 +7,7 @@ use crate::agents::host;
 use crate::calls::Caller;
 use crate::clock;
 use crate::config::Config;
-use crate::config::write::{Base, Change, Written, write_checked};
+use crate::config::write::{Base, Change, Written, rehearse, write_checked};
 use crate::error::{Cause, Error, Result};
 use crate::json::json;
 use crate::params::{params, read};
@@ -33,6 +33,32 @@ params! {
         restart_delay_ms: Option<u64>,
         force: bool,
     }
+}
+
+params! {
+    struct Wish {
+        raw: Option<String>,
+        patch: Option<String>,
+        base_hash: Option<String>,
+        force: bool,
+    }
+}
+
+/// What the file would say, and what this gateway would do about it, if that were written. Writes nothing.
+pub fn plan(shared: &Shared, _caller: &Caller, params: Value) -> Result<Payload> {
+    let Wish { raw, patch, base_hash, force } = read(params)?;
+    let change = match (&raw, &patch) {
+        (Some(raw), None) => Change::Replace(raw),
+        (None, Some(patch)) => Change::Merge(patch),
+        _ => return Err(Error::invalid("config.plan takes either raw or patch")),
+    };
+    let base = Base::Hash(base_hash.as_deref());
+    let (plan, config) = rehearse(&shared.env, change, base, force, Some(host::check)).map_err(explain)?;
+    let mode = config.str("gateway.reload.mode").unwrap_or_default();
+    let restart = plan.restarts(mode);
+    let live: Vec<&str> = plan.paths().into_iter().filter(|path| !restart.contains(path)).collect();
+    let raw = config.snapshot().get_mut("raw").map(Value::take);
+    Ok(json!({"ok": true, "path": config.path(), "raw": raw, "restart": restart, "live": live}).into())
 }
 
 /// Writes a whole text.

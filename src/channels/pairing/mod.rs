@@ -19,9 +19,9 @@ use std::path::{Path, PathBuf};
 use store::{ALLOWED, Kept, REQUESTS};
 
 /// How long a code counts.
-const LIFE_MS: u64 = 60 * 60 * 1000;
+pub const LIFE_MS: u64 = 60 * 60 * 1000;
 /// Strangers of one login who may wait at a time; others get no answer.
-const MOST: usize = 3;
+pub const MOST: usize = 3;
 /// Somebody who waits and writes on is noted once in this time, however much he writes.
 const AGAIN_MS: u64 = 60_000;
 /// Without the letters and digits that look alike.

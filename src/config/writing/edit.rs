@@ -128,12 +128,8 @@ pub fn change<T>(path: &Path, work: impl FnOnce(&mut Draft) -> Result<T>) -> Res
     let path = real_path(path)?;
     let waiting = |e: Error| e.context(format_args!("write config {}", path.display()));
     let _lock = Lock::wait(&lock_path(&path)).map_err(waiting)?;
-    let old = match files::read_text(&path) {
-        Ok(text) => Some(text),
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => None,
-        Err(e) => return Err(Error::io(format_args!("read config {}", path.display()), e)),
-    };
-    let mut draft = Draft { text: old.clone().unwrap_or(EMPTY.to_string()), is_new: old.is_none() };
+    let mut draft = present(&path)?;
+    let old = (!draft.is_new).then(|| draft.text.clone());
     let in_file = |e: Error| match e.kind {
         Kind::Config if !e.message().contains(&*path.to_string_lossy()) => {
             e.context(format_args!("edit config {}", path.display()))
@@ -149,6 +145,17 @@ pub fn change<T>(path: &Path, work: impl FnOnce(&mut Draft) -> Result<T>) -> Res
         None => files::write_atomic(&path, draft.text.as_bytes())?,
     }
     Ok((told, true))
+}
+
+/// What the file says now.
+pub fn present(path: &Path) -> Result<Draft> {
+    match files::read_text(path) {
+        Ok(text) => Ok(Draft { text, is_new: false }),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+            Ok(Draft { text: EMPTY.to_string(), is_new: true })
+        }
+        Err(e) => Err(Error::io(format_args!("read config {}", path.display()), e)),
+    }
 }
 
 /// A config that is a symbolic link stays one.

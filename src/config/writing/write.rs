@@ -65,36 +65,57 @@ pub fn write_checked(
     if env.var("OPENCLAW_NIX_MODE") == Some("1") {
         return Err(Error::invalid("the config is read-only in Nix mode; change it where it is generated"));
     }
-    let work = |draft: &mut Draft| {
-        let old_text = draft.text().to_string();
-        let is_new = draft.is_new();
-        let (old, old_issues) = if is_new {
-            (load::empty(), Vec::new())
-        } else {
-            load::judge(&mut env.clone(), old_text.clone(), None)
-        };
-        let old = Config::of(env, old);
-        check_base(base, &old)?;
-        apply(draft, change, &old, &old_issues)?;
-        if let Some(check) = check {
-            // Before anything that it names is looked at.
-            check(&old_text, draft.text(), &old, env)?;
-        }
-        let (new, issues) = load::judge(&mut env.clone(), draft.text().to_string(), None);
-        check_issues(change, &old_issues, issues)?;
-        let new = Config::of(env, new);
-        if let Change::Set(path, value) = change
-            && !force
-        {
-            refuse_unread(path, value, &new)?;
-        }
-        if !force && !is_new {
-            guard(&old_text, draft.text(), &old, &new)?;
-        }
-        Ok((plan(&old, &new), new))
-    };
+    let work = |draft: &mut Draft| changed(draft, env, change, base, force, check);
     let ((plan, config), written) = edit::change(&env.config_path, work)?;
     Ok(Written { config, plan, written })
+}
+
+/// The same without writing: what a gateway would do, and the configuration as it would be.
+pub fn rehearse(
+    env: &Env,
+    change: Change,
+    base: Base,
+    force: bool,
+    check: Option<Check>,
+) -> Result<(Plan, Config)> {
+    changed(&mut edit::present(&env.config_path)?, env, change, base, force, check)
+}
+
+/// Makes the change in a draft of the file, if nothing is against it.
+fn changed(
+    draft: &mut Draft,
+    env: &Env,
+    change: Change,
+    base: Base,
+    force: bool,
+    check: Option<Check>,
+) -> Result<(Plan, Config)> {
+    let old_text = draft.text().to_string();
+    let is_new = draft.is_new();
+    let (old, old_issues) = if is_new {
+        (load::empty(), Vec::new())
+    } else {
+        load::judge(&mut env.clone(), old_text.clone(), None)
+    };
+    let old = Config::of(env, old);
+    check_base(base, &old)?;
+    apply(draft, change, &old, &old_issues)?;
+    if let Some(check) = check {
+        // Before anything that it names is looked at.
+        check(&old_text, draft.text(), &old, env)?;
+    }
+    let (new, issues) = load::judge(&mut env.clone(), draft.text().to_string(), None);
+    check_issues(change, &old_issues, issues)?;
+    let new = Config::of(env, new);
+    if let Change::Set(path, value) = change
+        && !force
+    {
+        refuse_unread(path, value, &new)?;
+    }
+    if !force && !is_new {
+        guard(&old_text, draft.text(), &old, &new)?;
+    }
+    Ok((plan(&old, &new), new))
 }
 
 /// The configuration as it would be if `text`, which now stands in `file`, stood in its place, and what is wrong with it.
