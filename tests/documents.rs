@@ -59,7 +59,8 @@ fn names(dir: &Path) -> Vec<String> {
 /// A document, or each one of a folder.
 fn texts(path: &Path) -> Vec<(String, String)> {
     if path.is_dir() {
-        return names(path).iter().flat_map(|name| texts(&path.join(name))).collect();
+        let texts_of = |name: &String| texts(&path.join(name));
+        return names(path).iter().filter(|name| !name.ends_with(".png")).flat_map(texts_of).collect();
     }
     vec![(path.display().to_string(), std::fs::read_to_string(path).unwrap())]
 }

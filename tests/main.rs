@@ -176,6 +176,8 @@ mod turns;
 #[cfg(test)]
 mod typed;
 #[cfg(test)]
+mod ui;
+#[cfg(test)]
 mod unread;
 #[cfg(test)]
 mod usage;

@@ -83,6 +83,13 @@ fn i12_4_the_page_lies_below_the_configured_path_or_nowhere() {
     }
 }
 
+/// The picture in README.md is small.
+#[test]
+fn i12_4_the_picture_of_the_page_is_small() {
+    let picture = std::fs::metadata(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/control-page.png")).unwrap();
+    assert!(picture.len() < 150_000, "{} bytes", picture.len());
+}
+
 /// What a page asks before it connects tells whether its origin may, and no secret, path or version of the gateway.
 #[test]
 fn i12_4_the_door_says_who_may_connect_and_nothing_else() {
@@ -108,4 +115,66 @@ fn i12_4_the_door_says_who_may_connect_and_nothing_else() {
     let about = get(gateway.port, "/control-ui-config.json", &bearer);
     let about: Value = serde_json::from_str(&about.body).unwrap();
     assert_eq!(about["assistantAgentId"], "main", "{about}");
+}
+
+/// What a change of the configuration would come to is told, with the text as it would be, and nothing is written.
+#[test]
+fn i12_4_a_plan_tells_what_a_change_would_do_and_writes_nothing() {
+    let text = "// mine\n{gateway: {mode: 'local', auth: {token: 'secret-0123456789'}},\n // quiet\n logging: {level: 'info'}}\n";
+    let gateway = Gateway::start(&Setup::text(text));
+    let mut params = params(4);
+    params["auth"] = json!({"token": "secret-0123456789"});
+    let (mut client, _) = Client::with(&gateway, params);
+    let hash = client.ok("config.get", json!({}))["hash"].clone();
+    let patch = json!({"patch": "{logging: {level: 'warn'}, gateway: {port: 4321}}", "baseHash": hash});
+    let plan = client.ok("config.plan", patch);
+    assert_eq!(
+        (&plan["restart"], &plan["live"]),
+        (&json!(["gateway.port"]), &json!(["logging.level"])),
+        "{plan}"
+    );
+    let raw = plan["raw"].as_str().unwrap();
+    assert!(raw.contains("// quiet") && raw.contains("4321") && !raw.contains("secret-0123456789"), "{raw}");
+    for (bad, why) in [
+        (json!({"patch": "{logging: {level: 7}}", "baseHash": hash}), "logging.level"),
+        (json!({"patch": "{}", "raw": "{}", "baseHash": hash}), "either raw or patch"),
+        (json!({"patch": "{}", "baseHash": "0"}), "changed since last load"),
+        (json!({"raw": "{}", "baseHash": hash}), "gateway.mode"),
+    ] {
+        let error = client.call("config.plan", bad).unwrap_err();
+        assert!(error["message"].as_str().unwrap().contains(why), "{error}");
+    }
+    assert_eq!(std::fs::read_to_string(gateway.config_path()).unwrap(), text);
+    let saved = client.ok("config.set", json!({"raw": raw, "baseHash": hash}));
+    assert_ne!(saved["hash"], hash);
+    let now = std::fs::read_to_string(gateway.config_path()).unwrap();
+    assert!(now.contains("secret-0123456789") && now.contains("// quiet"), "{now}");
+}
+
+/// Strangers who wait at a bot are listed, and let in by the code they were told.
+#[test]
+fn i12_4_strangers_are_listed_and_let_in() {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() / 60 * 60;
+    let at = jiff::Timestamp::from_second(now as i64).unwrap().to_string();
+    let waiting = json!({"version": 1, "requests": [
+        {"id": "4711", "code": "ABCDEFGH", "createdAt": at, "lastSeenAt": at, "meta": {"username": "ann"}},
+    ]});
+    let file = "credentials/telegram-pairing.json";
+    let gateway = Gateway::start(&Setup::default().file(file, waiting.to_string()));
+    let mut client = Client::operator(&gateway, 4);
+    let listed = client.ok("channels.pairing.list", json!({}));
+    let row = &listed["requests"][0];
+    let shown = [&row["channel"], &row["accountId"], &row["id"], &row["code"], &row["meta"]["username"]];
+    assert_eq!(
+        shown.map(|v| v.as_str().unwrap_or_default()),
+        ["telegram", "default", "4711", "ABCDEFGH", "ann"]
+    );
+    for (channel, code) in [("telegram", "ZZZZZZZZ"), ("nothing", "ABCDEFGH")] {
+        client.fails("channels.pairing.approve", json!({"channel": channel, "code": code}));
+    }
+    let approved = client.ok("channels.pairing.approve", json!({"channel": "telegram", "code": "abcdefgh"}));
+    assert_eq!(approved, json!({"channel": "telegram", "accountId": "default", "id": "4711"}));
+    assert_eq!(client.ok("channels.pairing.list", json!({}))["requests"], json!([]));
+    let allowed = gateway.state_dir().join("credentials/telegram-allowFrom.json");
+    assert!(std::fs::read_to_string(allowed).unwrap().contains("4711"));
 }

@@ -1,5 +1,5 @@
 // Agents: who there is, making, changing and removing one, and the texts that each lives by (AGENTS.md and its like).
-import { h, fill, head, card, button, field, dialog, attempt, ask, confirm, pill, moment, bytes, empty, select } from './dom.js';
+import { h, fill, head, card, button, field, dialog, attempt, confirm, pill, moment, bytes, select } from './dom.js';
 import { wire } from './wire.js';
 import { markdown } from './markdown.js';
 

@@ -1,7 +1,7 @@
 // The page begins here: theme, connection, navigation, and one module a page, loaded when it is first opened.
 import { h, fill, add, icon, iconButton, select, button, toast } from './dom.js';
 import { wire } from './wire.js';
-import { fromAddress } from './identity.js';
+import { deviceToken, fromAddress } from './identity.js';
 import { login, mark } from './login.js';
 import * as chat from './chat.js';
 
@@ -20,6 +20,7 @@ const PAGES = [
 
 /** What pages share: where to go, and counts that stand at names of the navigation. */
 const app = { go, badge, wire };
+let opened = 0;
 let shell = null;
 let door = null;
 let page = null;
@@ -152,12 +153,14 @@ function leave() {
 function tell() {
   const { state, why } = wire;
   if (state === 'open') enter();
-  if (state === 'refused' && shell) leave();
+  if (shell && (state === 'refused' || (state === 'lost' && !opened))) leave();
   const banner = document.getElementById('banner');
   if (!banner) return;
   const isOpen = state === 'open';
   const link = document.getElementById('link');
-  fill(link, h('span.dot', { class: isOpen ? 'ok' : 'bad' }), isOpen ? `Connected · ${wire.hello.server?.version || ''}` : 'Not connected');
+  fill(link, h('span.dot', { class: isOpen ? 'ok' : opened ? 'bad' : 'warn' }),
+    isOpen ? `Connected · ${wire.hello.server?.version || ''}` : opened ? 'Not connected' : 'Connecting…');
+  if (!isOpen && !opened) return;
   if (isOpen) {
     if (!banner.hidden) toast('Connected again.', 'ok');
     banner.hidden = true;
@@ -185,13 +188,16 @@ async function counts() {
     const list = await wire.call('device.pair.list').catch(() => null);
     badge('devices', list?.pending?.length || 0);
   }
+  if (wire.has('channels.pairing.list')) {
+    const list = await wire.call('channels.pairing.list').catch(() => null);
+    badge('channels', list?.requests?.length || 0);
+  }
   if (wire.has('exec.approval.list')) {
     const list = await wire.call('exec.approval.list').catch(() => null);
     badge('approvals', (Array.isArray(list) ? list : list?.approvals || list?.pending || []).length, 'bad');
   }
 }
 
-let opened = 0;
 theme();
 const brought = fromAddress();
 wire.on('state', tell);
@@ -203,5 +209,7 @@ addEventListener('hashchange', () => {
   show(true);
 });
 addEventListener('keydown', (e) => { if (e.key === 'Escape' && document.body.classList.contains('menu')) { setMenu(false); shell.menu.focus(); } });
-leave();
+// Who was here before need not wait for the connection to begin.
+if (brought.token || brought.code || deviceToken()) enter();
+else leave();
 wire.start(brought);

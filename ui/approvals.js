@@ -1,5 +1,5 @@
 // Approvals: commands that an agent wants to run and may not without somebody's word.
-import { h, fill, head, card, button, pill, attempt, empty, duration } from './dom.js';
+import { h, fill, head, card, button, attempt, empty, duration } from './dom.js';
 import { wire } from './wire.js';
 
 export function mount(root) {

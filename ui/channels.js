@@ -1,5 +1,5 @@
 // Channels: how each account is, logging in and out, and strangers who ask to be let in.
-import { h, fill, head, card, button, pill, moment, attempt, confirm, dialog, empty, command, toast } from './dom.js';
+import { h, fill, head, card, button, pill, moment, attempt, confirm, dialog, empty, command, toast, isUsed } from './dom.js';
 import { wire } from './wire.js';
 
 export function mount(root) {
@@ -11,13 +11,13 @@ export function mount(root) {
         wire.call('channels.status', { probe: Boolean(probe), timeoutMs: 8000 }),
         wire.has('channels.pairing.list') ? wire.call('channels.pairing.list').catch(() => null) : null,
       ]);
-      fill(body, strangers(asking, load), draw(status, load));
+      fill(body, asking && strangers(asking, load), draw(status, load));
     } catch (e) {
       fill(body, h('div.outcome.bad', { role: 'alert' }, e.message));
     }
   };
   fill(root, head('Channels', 'Messaging platforms that reach your agents.', button('Check now', () => load(true))), body);
-  const offs = [wire.on('open', () => load()), wire.on('health', () => load())];
+  const offs = [wire.on('open', () => load()), wire.on('health', () => isUsed(body) || load())];
   load();
   return { leave: () => offs.forEach((off) => off()) };
 }
@@ -98,15 +98,18 @@ async function link(label, account, load) {
 
 /** Who wrote to a bot, was told a code, and waits. */
 function strangers(asking, load) {
-  const requests = asking?.requests || [];
-  if (!asking) {
-    return card('Strangers', h('p.muted', null, 'Who wrote to a bot and waits is listed on the gateway’s machine by:'), command('openclaw pairing list telegram'));
-  }
+  const { requests } = asking;
   if (!requests.length) return null;
-  const approve = (r) => attempt(() => wire.call('channels.pairing.approve', { channel: r.channel, code: r.code, accountId: r.accountId, notify: true }), 'Let in.').then(() => load());
+  const approve = async (r) => {
+    const { channel, accountId } = r;
+    if (!await attempt(() => wire.call('channels.pairing.approve', { channel, accountId, code: r.code }), 'Let in.')) return;
+    load();
+    const words = { channel, accountId, to: `${channel}:${r.id}`, message: '✅ OpenClaw access approved. Send a message to start chatting.', idempotencyKey: crypto.randomUUID() };
+    wire.call('send', words).catch((e) => toast(`Let in, but not told so: ${e.message}`, 'bad'));
+  };
   return h('section.card.attention', { 'aria-label': 'Ask to be let in' }, h('h2', null, 'Ask to be let in'),
     h('ul.items', null, requests.map((r) => h('li', null,
       h('div.grow', null, h('div.name', null, r.meta?.name || r.meta?.username || r.id, pill(r.channel)),
         h('p.small', null, `${r.id} · code ${r.code} · `, moment(Date.parse(r.createdAt) || r.createdAtMs))),
-      wire.has('channels.pairing.approve') ? button('Let in', () => approve(r), { class: 'primary' }) : command(`openclaw pairing approve ${r.channel} ${r.code}`)))));
+      button('Let in', () => approve(r), { class: 'primary' })))));
 }

@@ -1,8 +1,8 @@
 // Chat: one conversation at a time, its list beside it. What a transcript has comes as messages, what is being said as
 // text that grows; a run's line disappears when its messages are there.
-import { h, fill, add, icon, iconButton, button, select, toast, attempt, ask, confirm, dialog, ago, count, money } from './dom.js';
+import { h, fill, add, icon, iconButton, button, select, toast, attempt, count } from './dom.js';
 import { wire } from './wire.js';
-import { render, markdown, plain } from './markdown.js';
+import { render, markdown } from './markdown.js';
 import { message, attachResult, isResult, textOf } from './messages.js';
 import { sessionList, titleOf } from './sessions.js';
 import { composer } from './composer.js';
@@ -159,6 +159,9 @@ class Chat {
       if (at >= 0) this.pending.splice(at, 1)[0].node.remove();
     }
     this.thread.querySelector('.hello')?.remove();
+    // A command stands in no transcript, its answer does.
+    const said = m.role === 'assistant' && this.pending.find((p) => p.text.startsWith('/'));
+    if (said) this.settle((p) => p === said);
     const node = this.node(m);
     if (node) {
       this.live.before(node);
@@ -206,6 +209,7 @@ class Chat {
     const words = (e.message?.content || []).filter((c) => c.type === 'text').map((c) => c.text).join('');
     if (e.state === 'delta') {
       const run = this.run(e.runId);
+      run.isBegun = true;
       render(run.text, words);
       run.line.hidden = true;
       this.toEnd();
@@ -215,17 +219,31 @@ class Chat {
     const last = this.live.previousElementSibling;
     const stands = last?.dataset.text === words.trim();
     this.end(e.runId);
-    this.pending.filter((p) => p.runId === e.runId).forEach((p) => { p.node.classList.remove('waiting'); p.node.querySelector('.note')?.remove(); });
+    this.settle((p) => p.runId === e.runId);
     if (e.state === 'final') {
       if (words && !stands) setTimeout(() => this.missing(words, e), 150);
       this.status.textContent = `${this.agentName()} has answered`;
     } else {
       const text = e.state === 'aborted' ? 'Stopped.' : e.errorMessage || 'It failed.';
-      this.live.before(h('div.outcome', { class: e.state === 'error' ? 'bad' : '', role: 'status' }, e.state === 'error' && icon('warn'), text));
+      // Behind what it had said by then, which is told a moment later.
+      setTimeout(() => {
+        this.live.before(h('div.outcome', { class: e.state === 'error' ? 'bad' : '', role: 'status' }, e.state === 'error' && icon('warn'), text));
+        this.toEnd();
+      }, 250);
       this.status.textContent = text;
     }
     this.list.soon();
     this.toEnd();
+  }
+
+  /** What was sent and is answered, or never will be, takes its place in the conversation. */
+  settle(is) {
+    for (const p of this.pending.filter(is)) {
+      p.node.classList.remove('waiting');
+      p.node.querySelector('.note')?.remove();
+      this.live.before(p.node);
+    }
+    this.pending = this.pending.filter((p) => !is(p));
   }
 
   /** Shows an answer unless the transcript has told of it meanwhile. */
@@ -238,7 +256,7 @@ class Chat {
 
   step(e) {
     if (!this.isMine(e.sessionKey) || !this.live) return;
-    if (e.stream === 'lifecycle' && e.data.phase === 'start') this.run(e.runId);
+    if (e.stream === 'lifecycle' && e.data.phase === 'start') this.run(e.runId).isBegun = true;
     if (e.stream === 'lifecycle' && e.data.phase === 'fallback') toast(`${e.data.from} failed, ${e.data.to} takes over: ${e.data.reason || ''}`);
     if (e.stream === 'tool' && e.data.phase === 'start') {
       const run = this.run(e.runId);
@@ -287,7 +305,9 @@ class Chat {
   }
 
   stop() {
-    attempt(() => wire.call('chat.abort', { sessionKey: this.key }));
+    // The one that goes on; those that wait have their turn.
+    const run = [...this.runs.values()].find((r) => r.isBegun) || [...this.runs.values()][0];
+    attempt(() => wire.call('chat.abort', { sessionKey: this.key, ...(run ? { runId: run.id } : {}) }));
   }
 
   /** Title, model, thinking and how full the window is. */

@@ -1,5 +1,5 @@
 // What a message is written in: text that grows, pictures by paste, drop and choice, commands after a slash.
-import { h, fill, icon, iconButton, toast } from './dom.js';
+import { h, fill, iconButton, toast } from './dom.js';
 
 const MOST_BYTES = 5 << 20;
 const KINDS = ['image/png', 'image/jpeg', 'image/gif', 'image/webp'];

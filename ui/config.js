@@ -1,6 +1,6 @@
 // Config: every setting as a form with its words and default, and the file's own text. Nothing is written before it was
 // shown what changes in the text and what the gateway does about it.
-import { h, fill, head, button, field, select, dialog, confirm, attempt, toast, empty, icon } from './dom.js';
+import { h, fill, head, button, select, dialog, confirm, attempt, toast, empty, icon } from './dom.js';
 import { wire } from './wire.js';
 
 const HIDDEN = '__OPENCLAW_REDACTED__';
@@ -172,8 +172,8 @@ class Settings {
       return dialog('This cannot be written', h('div.outcome.bad', { role: 'alert' }, e.message), [['Back', null, 'primary']]);
     }
     const effects = [
-      plan.restart.length && h('div.outcome', null, icon('restart'), h('span', null, 'The gateway restarts in place for: ', h('b', null, plan.restart.join(', ')))),
-      plan.live.length && h('div.outcome', null, icon('check'), h('span', null, 'In force at once: ', h('b', null, plan.live.join(', ')))),
+      plan.restart.length > 0 && h('div.outcome', null, icon('restart'), h('span', null, 'The gateway restarts in place for: ', h('b', null, plan.restart.join(', ')))),
+      plan.live.length > 0 && h('div.outcome', null, icon('check'), h('span', null, 'In force at once: ', h('b', null, plan.live.join(', ')))),
       !plan.restart.length && !plan.live.length && h('p.muted', null, 'Nothing that the gateway goes by changes.'),
     ];
     const sure = await dialog('Save these changes?', [effects, diff(this.now.raw || '', plan.raw)], [['Back', null], ['Save', true, 'primary']]);

@@ -7,6 +7,7 @@ export function mount(root) {
   let agents = [];
   const load = async () => {
     if (!wire.isOpen) return;
+    add.hidden = !wire.has('cron.add');
     if (!wire.has('cron.list')) return fill(body, empty('This gateway has no scheduler yet.'));
     try {
       const [list, status, known] = await Promise.all([
@@ -18,7 +19,8 @@ export function mount(root) {
       fill(body, h('div.outcome.bad', { role: 'alert' }, e.message));
     }
   };
-  fill(root, head('Cron', 'What your agents do by the clock.', button('New job…', () => edit(null, agents, load), { class: 'primary', hidden: !wire.has('cron.add') })), body);
+  const add = button('New job…', () => edit(null, agents, load), { class: 'primary', hidden: true });
+  fill(root, head('Cron', 'What your agents do by the clock.', add), body);
   const offs = [wire.on('open', load), wire.on('cron', load)];
   load();
   return { leave: () => offs.forEach((off) => off()) };

@@ -1,5 +1,5 @@
 // Devices and nodes: who may connect, who asks to, and what a node does when told.
-import { h, fill, head, card, button, pill, moment, attempt, confirm, ask, dialog, empty, field, toast } from './dom.js';
+import { h, fill, head, card, button, pill, moment, attempt, confirm, ask, dialog, empty, field, isUsed } from './dom.js';
 import { wire } from './wire.js';
 import { identity } from './identity.js';
 import { code } from './markdown.js';
@@ -22,7 +22,8 @@ export function mount(root) {
     }
   };
   fill(root, head('Devices', 'Browsers, command lines, apps and nodes with a key of their own.', button('Read again', load)), body);
-  const offs = ['open', 'device.pair.requested', 'device.pair.resolved', 'presence'].map((name) => wire.on(name, load));
+  const offs = ['open', 'device.pair.requested', 'device.pair.resolved'].map((name) => wire.on(name, load));
+  offs.push(wire.on('presence', () => isUsed(body) || load()));
   load();
   return { leave: () => offs.forEach((off) => off()) };
 }

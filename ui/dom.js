@@ -156,6 +156,9 @@ export async function ask(title, label, value, action = 'Save', hint) {
   return said ? input.value.trim() : null;
 }
 
+/** Whether somebody is at something in this part of the page, which must not be drawn anew under his hands. */
+export const isUsed = (node) => node.contains(document.activeElement) || Boolean(document.querySelector('dialog[open]'));
+
 export function duration(ms) {
   const s = Math.round(ms / 1000);
   if (s < 60) return `${s} s`;
@@ -185,7 +188,7 @@ export const bytes = (n) =>
 export const count = (n) =>
   n >= 1e6 ? `${(n / 1e6).toFixed(1)}M` : n >= 1e4 ? `${Math.round(n / 1e3)}k` : n >= 1e3 ? `${(n / 1e3).toFixed(1)}k` : `${n ?? 0}`;
 
-export const money = (n) => (n >= 100 ? `$${Math.round(n)}` : n >= 0.1 || !n ? `$${(n || 0).toFixed(2)}` : `$${n.toFixed(4)}`);
+export const money = (n) => (n > 0 && n < 0.0001 ? '<$0.0001' : n >= 100 ? `$${Math.round(n)}` : n >= 0.1 || !n ? `$${(n || 0).toFixed(2)}` : `$${n.toFixed(4)}`);
 
 /** A word in a coloured pill: ok, warn, bad or nothing. */
 export const pill = (text, kind) => h('span.pill', { class: kind || '' }, text);

@@ -38,7 +38,7 @@ function explained(kind, error) {
         more: 'Or approve it under Devices in a browser that is connected already.' };
     }
     case 'origin':
-      return { title: 'This address is not allowed', bad: true, retries: true,
+      return { title: 'This address is not allowed', bad: true, waits: true,
         text: [`The gateway does not take connections from pages at ${location.origin}, because it does not know that name as its own.`],
         fix: [['If the address is right, allow it on the gateway’s machine:',
           `openclaw config set gateway.controlUi.allowedOrigins '["${location.origin}"]'`]],
@@ -110,7 +110,7 @@ export function login() {
       h('div.brand', null, mark(), h('span', null, 'OpenClaw')),
       h('div', { role: what.bad ? 'alert' : 'status' },
         h('h1', { class: what.bad ? 'bad' : '' }, what.bad && icon('warn'), what.title),
-        what.text.filter(Boolean).map((line) => h('p', null, line))),
+        what.text.filter(Boolean).map((line, n) => h('p', { class: n ? 'muted' : null }, line))),
       what.fix.map(([words, line]) => h('div.fix', null, h('p', null, words), command(line))),
       what.more && h('p.muted', null, what.more),
       form,

@@ -1,5 +1,5 @@
 // Logs: the end of the gateway's log file, followed, with a filter.
-import { h, fill, head, button, select, iconButton, toast } from './dom.js';
+import { h, fill, head, button, select, toast } from './dom.js';
 import { wire } from './wire.js';
 
 const EVERY = 1500;

@@ -27,8 +27,13 @@ export function render(node, text) {
 
 export const markdown = (text) => render(h('div.md'), text);
 
+/** Deeper than this nothing is nested, longer than this a paragraph has no spans: some texts are made to be slow. */
+const DEEPEST = 12;
+const LONGEST = 20000;
+
 /** The blocks of a text: their source, and what makes an element of each. */
-function blocks(lines) {
+function blocks(lines, depth = 0) {
+  if (depth > DEEPEST) return [{ source: '', make: () => h('p', null, lines.join('\n')) }];
   const found = [];
   let at = 0;
   const put = (from, make) => found.push({ source: lines.slice(from, at).join('\n'), make });
@@ -55,11 +60,11 @@ function blocks(lines) {
     } else if (QUOTE.test(line)) {
       while (at < lines.length && (QUOTE.test(lines[at]) || (lines[at].trim() && at > from && !starts(lines[at])))) at++;
       const body = lines.slice(from, at).map((l) => l.replace(QUOTE, ''));
-      put(from, () => h('blockquote', null, blocks(body).map((b) => b.make())));
+      put(from, () => h('blockquote', null, blocks(body, depth + 1).map((b) => b.make())));
     } else if (ITEM.test(line)) {
       at = listEnd(lines, at);
       const body = lines.slice(from, at);
-      put(from, () => list(body));
+      put(from, () => list(body, depth));
     } else if (line.includes('|') && DELIMITER.test(lines[at + 1] || '')) {
       at += 2;
       while (at < lines.length && lines[at].includes('|')) at++;
@@ -84,11 +89,17 @@ const starts = (line) => FENCE.test(line) || HEADING.test(line) || QUOTE.test(li
   || /^ {0,3}([-*+]|1[.)])\s+\S/.test(line);
 
 function listEnd(lines, at) {
+  const [, indent, first] = ITEM.exec(lines[at]);
+  const goesOn = (line) => {
+    const match = ITEM.exec(line);
+    if (match && match[1].length <= indent.length + 1) return /\d/.test(match[2]) === /\d/.test(first);
+    return Boolean(match) || /^\s{2,}\S/.test(line);
+  };
   for (at++; at < lines.length; at++) {
-    if (ITEM.test(lines[at]) || /^\s{2,}\S/.test(lines[at])) continue;
+    if (goesOn(lines[at])) continue;
     if (!lines[at].trim()) {
       const next = lines[at + 1];
-      if (next !== undefined && (ITEM.test(next) || /^\s{2,}\S/.test(next))) continue;
+      if (next !== undefined && goesOn(next)) continue;
     } else if (!starts(lines[at]) && lines[at - 1].trim()) {
       continue;
     }
@@ -97,7 +108,7 @@ function listEnd(lines, at) {
   return at;
 }
 
-function list(lines) {
+function list(lines, depth) {
   const [, indent, first] = ITEM.exec(lines[0]);
   const isOrdered = /\d/.test(first);
   const items = [];
@@ -110,13 +121,13 @@ function list(lines) {
     }
   }
   const start = isOrdered ? parseInt(first, 10) : null;
-  return h(isOrdered ? 'ol' : 'ul', { start: start === 1 ? null : start }, items.map(item));
+  return h(isOrdered ? 'ol' : 'ul', { start: start === 1 ? null : start }, items.map((one) => item(one, depth)));
 }
 
-function item(lines) {
+function item(lines, depth) {
   const task = /^\[([ xX])\]\s+/.exec(lines[0]);
   if (task) lines = [lines[0].slice(task[0].length), ...lines.slice(1)];
-  const inner = blocks(lines);
+  const inner = blocks(lines, depth + 1);
   const made = inner.map((b) => b.make());
   // A short item is no paragraph.
   if (made[0]?.tagName === 'P') made[0] = [...made[0].childNodes];
@@ -142,10 +153,21 @@ export function code(text, language) {
     h('pre', { tabindex: 0 }, h('code', null, text)));
 }
 
-const SPAN = /(`+)([\s\S]*?[^`])\1(?!`)|\\([\\`*_{}[\]()#+\-.!|~<>])|!?\[([^\]\n]*)\]\(\s*<?([^\s)>]+)>?(?:\s+"[^"]*")?\s*\)|<((?:https?:\/\/|mailto:)[^\s>]+)>|(https?:\/\/[^\s<>"]+[^\s<>".,;:!?)\]'*_])|(\*\*|__)(?=\S)([\s\S]*?\S)\8|(?<![A-Za-z0-9_*])([*_])(?=\S)([\s\S]*?\S)\10(?![A-Za-z0-9_])|~~(?=\S)([\s\S]*?\S)~~|( {2,}|\\)?\n/g;
+const SPAN = new RegExp([
+  /(`+)([\s\S]{0,2000}?[^`])\1(?!`)/, // code
+  /\\([\\`*_{}[\]()#+\-.!|~<>])/,
+  /!?\[([^\][\n]{0,500})\]\(\s{0,3}<?((?:[^\s()<>]|\([^\s()<>]{0,200}\)){1,2000})>?(?:\s{1,3}"[^"\n]{0,300}")?\s{0,3}\)/, // link
+  /<((?:https?:\/\/|mailto:)[^\s>]{1,2000})>/,
+  /(https?:\/\/[^\s<>"]{1,2000}[^\s<>".,;:!?)\]'*_])/,
+  /(\*\*|__)(?=\S)([\s\S]{0,1500}?\S)\8(?![*_])/, // strong
+  /(?<![A-Za-z0-9_*])([*_])(?=[^\s*_]|\*\*\S|__\S)([\s\S]{0,1500}?[^\s*_]|[\s\S]{0,1500}?(?:\*\*|__))\10(?![A-Za-z0-9_*])/, // em
+  /~~(?=\S)([\s\S]{0,1500}?\S)~~/,
+  /( {2,}|\\)?\n/,
+].map((part) => part.source).join('|'), 'g');
 
 /** The spans of a line of text. */
 export function inline(text) {
+  if (text.length > LONGEST) return [text];
   const out = [];
   let last = 0;
   for (const match of text.matchAll(SPAN)) {

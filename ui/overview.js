@@ -1,5 +1,5 @@
 // Overview: whether all is well, what needs somebody and how it is mended, and what today took.
-import { h, fill, head, card, button, command, icon, pill, duration, bytes, count, money, attempt, confirm, moment } from './dom.js';
+import { h, fill, head, card, button, command, icon, pill, duration, bytes, count, money, attempt, confirm, moment, isUsed } from './dom.js';
 import { wire } from './wire.js';
 import { bars, tile } from './charts.js';
 
@@ -11,14 +11,14 @@ export function mount(root, app) {
   const load = async () => {
     if (!wire.isOpen) return;
     const ask = (method, params) => (wire.has(method) ? wire.call(method, params).catch((e) => ({ error: e })) : Promise.resolve({}));
-    const [health, status, info, cost, channels, devices, config] = await Promise.all([
+    const [health, status, info, cost, channels, devices, config, strangers] = await Promise.all([
       ask('health'), ask('status'), ask('system.info'), ask('usage.cost', { days: 14 }), ask('channels.status'),
-      ask('device.pair.list'), ask('config.get'),
+      ask('device.pair.list'), ask('config.get'), ask('channels.pairing.list'),
     ]);
-    draw(body, app, { health, status, info, cost, channels, devices, config });
+    draw(body, app, { health, status, info, cost, channels, devices, config, strangers });
     body.removeAttribute('aria-busy');
   };
-  const timer = setInterval(() => document.hidden || load(), EVERY);
+  const timer = setInterval(() => document.hidden || isUsed(body) || load(), EVERY);
   const off = wire.on('open', load);
   load();
   return { leave: () => { clearInterval(timer); off(); } };
@@ -30,7 +30,8 @@ async function restart() {
 }
 
 /** What is wrong or waits, each with what to do about it. */
-function attention({ health, status, channels, devices, config }, app) {
+function attention(all, app) {
+  const { health, status, channels, devices, config } = all;
   const found = [];
   const bad = (text, ...fix) => found.push({ kind: 'bad', text, fix });
   const warn = (text, ...fix) => found.push({ kind: 'warn', text, fix });
@@ -43,6 +44,10 @@ function attention({ health, status, channels, devices, config }, app) {
   const pending = devices.pending || [];
   if (pending.length) {
     warn(`${pending.length === 1 ? 'A device asks' : `${pending.length} devices ask`} to be let in.`, button('Look', () => app.go('devices'), { class: 'primary' }));
+  }
+  const strangers = all.strangers?.requests || [];
+  if (strangers.length) {
+    warn(`${strangers.length === 1 ? 'Somebody wrote' : `${strangers.length} people wrote`} to a bot and wait to be let in.`, button('Look', () => app.go('channels'), { class: 'primary' }));
   }
   for (const id of channels.channelOrder || []) {
     const label = channels.channelLabels?.[id] || id;

@@ -1,5 +1,5 @@
 // The list of conversations beside the chat: search, rename, delete, a new one.
-import { h, fill, icon, iconButton, button, select, attempt, ask, confirm, dialog, ago } from './dom.js';
+import { h, fill, iconButton, select, attempt, ask, confirm, dialog, ago } from './dom.js';
 import { wire } from './wire.js';
 import { plain } from './markdown.js';
 

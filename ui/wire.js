@@ -5,6 +5,7 @@ const FIRST_WAIT = 400;
 const MOST_WAIT = 15000;
 const PAIRING_WAIT = 3000;
 const ANSWER_MS = 60000;
+const OPENING_MS = 5000;
 const SCOPES = ['operator.admin', 'operator.approvals', 'operator.pairing'];
 
 /** A failure that the gateway told: its words, code and details. */
@@ -109,7 +110,7 @@ class Wire {
   async #unreached(socket) {
     const door = await this.door();
     if (socket !== this.#socket) return;
-    if (door && !door.isOriginAllowed) return this.#refuse({ kind: 'origin' });
+    if (door && !door.isOriginAllowed) return this.#later({ kind: 'origin' }, PAIRING_WAIT);
     this.#later({ kind: door ? 'blocked' : 'unreachable' });
   }
 
@@ -166,8 +167,10 @@ class Wire {
       this.#wait = FIRST_WAIT;
       this.#restarting = false;
       this.#watch(hello.policy?.tickIntervalMs || 30000, socket);
+      // Who begins to listen because it is open has no need to be told so.
+      const told = [...(this.#listeners.get('open') || [])];
       this.#set('open');
-      this.#tell('open', hello);
+      for (const listener of told) listener(hello);
     } catch (e) {
       if (socket === this.#socket) this.#failed(e, stored, code);
     }
@@ -236,9 +239,22 @@ class Wire {
     });
   }
 
+  /** The connection may be there in a moment. */
+  #opening() {
+    return new Promise((resolve, reject) => {
+      const gone = setTimeout(() => { off(); reject(new Error('not connected to the gateway at the moment')); }, OPENING_MS);
+      const off = this.on('state', () => {
+        if (!this.isOpen) return;
+        clearTimeout(gone);
+        off();
+        resolve();
+      });
+    });
+  }
+
   /** Calls a method; fails with the gateway's words. */
   async call(method, params = {}, wait) {
-    if (!this.isOpen) throw new Error('not connected to the gateway at the moment');
+    if (!this.isOpen) await this.#opening();
     return this.#send(method, params, wait);
   }
 }

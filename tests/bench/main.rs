@@ -12,6 +12,7 @@ mod load;
 mod many_sessions;
 mod measure;
 mod model;
+mod page;
 mod process;
 mod report;
 mod sessions;
@@ -101,6 +102,7 @@ fn run(scale: Scale, report: &mut Report) -> Result<()> {
         measure::idle_cpu(&gateway, scale, report)?;
         measure::command_line(&gateway, scale, report)?;
     }
+    page::page(scale, report)?;
     measure::client_memory(scale, report)?;
     measure::round_trips(scale, report)?;
     measure::fan_out(scale, report)?;

@@ -2,6 +2,7 @@
 //!
 //! Waiting is always for a condition with a deadline, never a bare sleep. Every answer and every event a
 //! client receives is checked against `schemas/` on the way in.
+pub mod browser;
 pub mod client;
 pub mod device;
 pub mod gateway;

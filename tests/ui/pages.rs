@@ -1,0 +1,125 @@
+//! The other pages: devices, config, logs, agents' files, overview.
+use super::*;
+
+#[test]
+fn i12_4_a_device_is_approved() {
+    if !is_wanted(false) {
+        return;
+    }
+    let mut world = World::new(vec![model::texts(&["hi"])], json!({}));
+    let device = Device::new();
+    crate::devices::remote_request(&world.gateway, &device, &["operator.read"]);
+    world.page.wait(
+        "document.querySelector('#nav [data-page=devices] .badge:not([hidden])').textContent.startsWith('1')",
+    );
+    world.go("devices");
+    world.page.wait_text("gateway-client on linux");
+    world.page.picture("devices");
+    is_accessible(&mut world.page, "devices");
+    world.page.press_button("Approve");
+    world.page.wait_text("Approved.");
+    world.page.wait("document.querySelector('#nav [data-page=devices] .badge').hidden");
+    let listed = world.gateway.cli(&["devices", "list", "--json"]);
+    assert!(String::from_utf8_lossy(&listed.stdout).contains(&device.id()), "{listed:?}");
+    world.page.press_button("Rename…");
+    world.page.wait("document.querySelector('dialog input')");
+    world.page.eval("document.querySelector('dialog input').select()");
+    world.page.typed("Kitchen tablet");
+    world.page.key("Enter");
+    world.page.wait_text("Kitchen tablet");
+    world.quiet();
+}
+
+/// By form and by text: the plan is shown before anything is written, comments are kept, mistakes are told.
+#[test]
+fn i12_4_the_config_is_edited() {
+    if !is_wanted(false) {
+        return;
+    }
+    let text = format!(
+        "// my own words\n{{gateway: {{mode: 'local', auth: {{token: '{TOKEN}'}}}},\n  // quiet nights\n  logging: {{level: 'info'}}}}\n"
+    );
+    let gateway = Gateway::start(&Setup::text(&text));
+    let browser = Browser::start(&[]);
+    let mut page = browser.page();
+    page.open(&format!("http://127.0.0.1:{}/#token={TOKEN}", gateway.port));
+    page.wait("document.getElementById('link')");
+    page.eval("location.hash = '/config'");
+    page.click("#config-body input[type=search]");
+    page.typed("logging.level");
+    page.wait("document.getElementById('s-logging.level')");
+    is_accessible(&mut page, "config");
+    page.eval("(() => { const s = document.getElementById('s-logging.level'); s.value = '\"warn\"'; s.dispatchEvent(new Event('change', { bubbles: true })); })()");
+    page.press_button("Review and save…");
+    page.wait("document.querySelector('dialog .diff .new')?.textContent.includes('warn')");
+    page.wait_text("In force at once: logging.level");
+    page.picture("config-plan");
+    let written = || std::fs::read_to_string(gateway.config_path()).unwrap();
+    assert_eq!(written(), text);
+    page.press_button("Save");
+    page.wait_text("Saved.");
+    let now = written();
+    assert!(
+        now.contains("// my own words")
+            && now.contains("// quiet nights")
+            && now.contains("warn")
+            && now.contains(TOKEN),
+        "{now}"
+    );
+    page.press_button("Text");
+    page.wait("document.querySelector('textarea.code').value.includes('// quiet nights')");
+    assert!(
+        !page
+            .eval("document.body.innerHTML + document.querySelector('textarea').value")
+            .as_str()
+            .unwrap()
+            .contains(TOKEN)
+    );
+    page.eval("(() => { const t = document.querySelector('textarea.code'); t.value = t.value.replace('warn', 'loud'); t.dispatchEvent(new Event('input', { bubbles: true })); })()");
+    page.press_button("Review and save…");
+    page.wait_text("This cannot be written");
+    page.wait_text("logging.level");
+    page.picture("config-mistake");
+    assert_eq!(written(), now);
+    assert!(page.noise.is_empty(), "{:?}", page.noise);
+}
+
+#[test]
+fn i12_4_logs_files_overview_and_usage() {
+    if !is_wanted(false) {
+        return;
+    }
+    let mut world = World::new(vec![model::texts(&["hi"])], json!({}));
+    world.say("hello");
+    world
+        .page
+        .wait("[...document.querySelectorAll('.message.assistant')].some((m) => m.dataset.text === 'hi')");
+    for (name, sign) in [
+        ("overview", "document.querySelectorAll('.tile').length === 4"),
+        ("usage", "document.querySelector('svg.chart')"),
+        ("channels", "document.querySelector('main .empty')"),
+        ("cron", "document.querySelector('main h1')"),
+        ("approvals", "document.querySelector('main h1')"),
+        ("agents", "document.querySelector('main .items')"),
+        ("logs", "document.querySelector('.log .text')"),
+    ] {
+        world.go(name);
+        world.page.wait(sign);
+        is_accessible(&mut world.page, name);
+        world.page.picture(name);
+    }
+    world.page.wait("document.querySelector('.log').textContent.includes('openclaw-control-ui')");
+    world.page.click("main input[type=search]");
+    world.page.typed("turn");
+    world.page.wait("[...document.querySelectorAll('.log .text')].every((t) => t.parentNode.textContent.includes('turn')) && document.querySelector('.log .text')");
+    world.go("agents/main/USER.md");
+    world.page.wait("document.querySelector('textarea.code')");
+    world.page.click("textarea.code");
+    world.page.eval("document.querySelector('textarea.code').select()");
+    world.page.typed("# Me\nI like short answers.");
+    world.page.press_button("Save");
+    world.page.wait_text("USER.md is saved");
+    let file = world.gateway.state_dir().join("workspace/USER.md");
+    assert_eq!(std::fs::read_to_string(file).unwrap(), "# Me\nI like short answers.");
+    world.quiet();
+}
