@@ -12,6 +12,7 @@ use crate::error::Result;
 use crate::sessions::attachments::Attachments;
 use crate::settings::Settings;
 use serde_json::{Map, Value};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,6 +23,9 @@ pub trait House: Send + Sync {
 
     /// Set when the account is to end.
     fn cancel(&self) -> &Cancel;
+
+    /// What becomes readable then.
+    fn bells(&self) -> Result<Vec<OwnedFd>>;
 
     /// Ends the account: one of its threads cannot go on. The supervisor starts it anew.
     fn end(&self);

@@ -312,6 +312,7 @@ fn serve(request: Request, plain: &Printer, started: Instant) -> std::result::Re
             let profile = globals.profile().map_err(as_it_is)?;
             let env = Env::from_process(profile).map_err(as_it_is)?;
             env.check_port().map_err(as_it_is)?;
+            crate::fetch::tls::trust(&env);
             let out = Printer::new(Some(&env), globals.no_color);
             let context = Context { env, out, started };
             let shown = |error: Error| (context.env.display_all(error.message()), error);

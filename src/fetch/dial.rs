@@ -10,14 +10,14 @@ use crate::cancel::{Cancel, SLICE};
 use crate::owners::{self, Holder};
 use crate::parts::Parts;
 use rustix::event::{PollFd, PollFlags};
-use rustix::fd::OwnedFd;
+use rustix::fd::{AsFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketType, sockopt};
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 use ureq::http::Uri;
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
@@ -62,6 +62,8 @@ pub struct Watch {
     guard: Option<Guard>,
     /// Whether the host of this call is one that its guard has to judge.
     is_strict: AtomicBool,
+    /// Readable when the stop flag may have been set; without them it is looked at every `SLICE`.
+    bells: OnceLock<Vec<OwnedFd>>,
     now: Mutex<Now>,
 }
 
@@ -107,7 +109,7 @@ impl Watch {
 
     fn make(cancel: &Cancel, timeouts: Timeouts, guard: Option<Guard>) -> Arc<Watch> {
         let now = Mutex::new(Now::new(cancel, timeouts));
-        Arc::new(Watch { guard, now, is_strict: AtomicBool::new(false) })
+        Arc::new(Watch { guard, now, is_strict: AtomicBool::new(false), bells: OnceLock::new() })
     }
 
     fn now(&self) -> MutexGuard<'_, Now> {
@@ -179,15 +181,37 @@ impl Watch {
         Ok(stream)
     }
 
+    /// From now on these say when to look at the stop flag, so that a call that waits for long costs nothing meanwhile.
+    pub fn listen(&self, bells: Vec<OwnedFd>) {
+        // A second time nothing changes.
+        let _ = self.bells.set(bells);
+    }
+
+    /// Waits for input where bells say when it is to end.
+    fn doze(&self, stream: &TcpStream) -> Result<(), ureq::Error> {
+        let left = self.left()?;
+        if let Some(bells) = self.bells.get() {
+            let all = [stream.as_fd()].into_iter().chain(bells.iter().map(AsFd::as_fd));
+            let mut all: Vec<PollFd> = all.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
+            // What went wrong shows in the read that follows.
+            let _ = crate::sys::poll(&mut all, Some(left));
+        }
+        Ok(())
+    }
+
     /// How long to wait before asking again.
     fn slice(&self) -> Result<Duration, ureq::Error> {
+        Ok(self.left()?.min(SLICE))
+    }
+
+    fn left(&self) -> Result<Duration, ureq::Error> {
         let mut now = self.now();
         let until = self.guard.as_ref().map_or(now.until, |guard| guard.deadline.min(now.until));
         let left = until.saturating_duration_since(Instant::now());
         let trip = match (now.cancel.reason(), left.is_zero()) {
             (Some(_), _) => Trip::Cancelled,
             (None, true) => Trip::Late(now.phase),
-            (None, false) => return Ok(left.min(SLICE)),
+            (None, false) => return Ok(left),
         };
         now.trip.get_or_insert(trip);
         // The text is never shown: whoever made the call asks `trip`.
@@ -374,7 +398,7 @@ impl Transport for Socket {
 
     fn await_input(&mut self, _: NextTimeout) -> Result<bool, ureq::Error> {
         loop {
-            self.watch.slice()?;
+            self.watch.doze(&self.stream)?;
             match (&self.stream).read(self.buffers.input_append_buf()) {
                 Ok(n) => {
                     self.buffers.input_appended(n);
@@ -393,3 +417,7 @@ impl Transport for Socket {
         crate::sys::poll(&mut polled, Some(Duration::ZERO)).is_ok_and(|ready| ready == 0)
     }
 }
+
+#[cfg(test)]
+#[path = "dial_tests.rs"]
+mod dial_tests;

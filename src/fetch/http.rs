@@ -6,6 +6,7 @@
 //! for people is made in `failure`.
 use super::dial::{Connected, Dialer, Lookup, Phase, Trip, Watch};
 use super::inflate::inflate;
+use super::tls::Tls;
 use crate::parts::Parts;
 use crate::version::VERSION;
 use std::io::{self, Cursor, Read};
@@ -13,8 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use ureq::BodyReader;
 use ureq::http::header::{CONTENT_ENCODING, CONTENT_TYPE, LOCATION, RETRY_AFTER};
-use ureq::tls::TlsConfig;
-use ureq::unversioned::transport::{Connector, RustlsConnector};
+use ureq::unversioned::transport::Connector;
 
 /// The most bytes of a coded body, and of what it holds.
 const MAX_CODED: usize = 2 << 20;
@@ -69,9 +69,7 @@ pub fn send(call: &Call, watch: &Arc<Watch>) -> Result<Answer, Fault> {
 
 /// What holds for every call, whatever its connection.
 pub fn settings() -> ureq::config::ConfigBuilder<ureq::typestate::AgentScope> {
-    let tls = TlsConfig::builder().unversioned_rustls_crypto_provider(super::tls::provider()).build();
     ureq::config::Config::builder()
-        .tls_config(tls)
         .proxy(None)
         .max_redirects(0)
         .max_redirects_will_error(false)
@@ -85,7 +83,7 @@ pub fn settings() -> ureq::config::ConfigBuilder<ureq::typestate::AgentScope> {
 }
 
 fn exchange(call: &Call, watch: &Arc<Watch>) -> Result<Answer, ureq::Error> {
-    let chain = Dialer(watch.clone()).chain(RustlsConnector::default()).chain(Connected(watch.clone()));
+    let chain = Dialer(watch.clone()).chain(Tls).chain(Connected(watch.clone()));
     let agent = ureq::Agent::with_parts(settings().build(), chain, Lookup(watch.clone()));
     let response = match call.body {
         Some(body) => {

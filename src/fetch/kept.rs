@@ -6,17 +6,18 @@
 use super::dial::{Dialer, Lookup, Timeouts, Watch};
 use super::http::{self, Answer, Fault};
 use super::port;
+use super::tls::Tls;
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
 use std::io::Read;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 use ureq::config::Config;
 use ureq::http::Uri;
 use ureq::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use ureq::unversioned::transport::{
-    Buffers, ConnectProxyConnector, ConnectionDetails, Connector, Either, NextTimeout, RustlsConnector,
-    Transport,
+    Buffers, ConnectProxyConnector, ConnectionDetails, Connector, Either, NextTimeout, Transport,
 };
 use ureq::{Proxy, ProxyProtocol, SendBody};
 
@@ -57,10 +58,8 @@ impl Kept {
         let watch = Watch::new(&Cancel::new(), none);
         let proxy = proxy.map(read_proxy).transpose()?;
         let counter = Counter { watch: watch.clone(), has_proxy: proxy.is_some() };
-        let chain = ConnectProxyConnector::default()
-            .chain(Unless(Dialer(watch.clone())))
-            .chain(RustlsConnector::default())
-            .chain(counter);
+        let chain =
+            ConnectProxyConnector::default().chain(Unless(Dialer(watch.clone()))).chain(Tls).chain(counter);
         let config = http::settings()
             .proxy(proxy)
             .accept("application/json")
@@ -70,6 +69,11 @@ impl Kept {
             .build();
         let agent = ureq::Agent::with_parts(config, chain, Lookup(watch.clone()));
         Ok(Kept { agent, watch })
+    }
+
+    /// What becomes readable when a call may have been cancelled, see `Watch::listen`.
+    pub fn listen(&self, bells: Vec<OwnedFd>) {
+        self.watch.listen(bells);
     }
 
     /// Sends the request and waits for the head of the answer. The connection is kept if the answer is read to its end.

@@ -1,12 +1,32 @@
-//! The cryptography of outgoing TLS, to model services and to `wss://` gateways: `ring`'s, without keys of our own.
+//! Outgoing TLS, to model services, platforms and `wss://` gateways: its cryptography, whom it trusts, and the layer that
+//! `fetch` puts over a connection.
 //!
 //! No connection shows a client certificate, so the code that reads private keys and signs with them (RSA, ECDSA) is
-//! left out of the program. Runs on any thread. Which certificates are trusted is decided by the callers.
-use rustls::Error;
+//! left out of the program. Trusted are the public authorities that were built in, and those of one file that the
+//! environment names: of a company's proxy, of a server of one's own. Runs on any thread; one set of rules, and one
+//! memory of sessions to take up again, for the whole process.
+use crate::env::Env;
+use crate::files;
+use crate::parts::Parts;
 use rustls::crypto::{CryptoProvider, KeyProvider, ring};
-use rustls::pki_types::PrivateKeyDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::sign::SigningKey;
-use std::sync::{Arc, LazyLock};
+use rustls::{ClientConfig, ClientConnection, Error, RootCertStore, StreamOwned};
+use std::io::{Read, Write};
+use std::path::PathBuf;
+use std::sync::{Arc, LazyLock, OnceLock};
+use ureq::unversioned::transport::{
+    Buffers, ConnectionDetails, Connector, Either, LazyBuffers, NextTimeout, Transport, TransportAdapter,
+};
+
+/// The variables that name a file of authorities: the original's, and the one that most programs know.
+const VARIABLES: [&str; 2] = ["NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE"];
+/// All public authorities are a quarter of this.
+const MAX_FILE: u64 = 1 << 20;
+const BUFFER: usize = 16 * 1024;
+
+static MORE: OnceLock<(&str, PathBuf)> = OnceLock::new();
 
 /// One for the whole process.
 pub fn provider() -> Arc<CryptoProvider> {
@@ -21,5 +41,105 @@ struct NoKeys;
 impl KeyProvider for NoKeys {
     fn load_private_key(&self, _: PrivateKeyDer<'static>) -> Result<Arc<dyn SigningKey>, Error> {
         Err(Error::General("client certificates are not supported".into()))
+    }
+}
+
+/// From now on the authorities that this environment names are trusted too; the first that is given counts.
+pub fn trust(env: &Env) {
+    let named = VARIABLES.into_iter().find_map(|name| Some((name, PathBuf::from(env.var(name)?))));
+    named.map(|named| MORE.set(named));
+}
+
+/// Whom to trust. Reads the file that was named, if one was.
+pub fn roots() -> RootCertStore {
+    let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    let Some((variable, file)) = MORE.get() else { return roots };
+    let added = files::read_bytes(file, MAX_FILE).map(|bytes| {
+        let all: Vec<_> = CertificateDer::pem_slice_iter(&bytes).filter_map(Result::ok).collect();
+        roots.add_parsable_certificates(all).0
+    });
+    let why = match added {
+        Ok(0) => "holds no certificate".to_string(),
+        Ok(_) => return roots,
+        Err(e) => format!("cannot be read: {e}"),
+    };
+    let file = file.display();
+    log::warn!(target: "tls", "{variable}: {file} {why}; name a file of certificates in PEM form");
+    roots
+}
+
+fn config() -> Result<Arc<ClientConfig>, Error> {
+    static CONFIG: OnceLock<Arc<ClientConfig>> = OnceLock::new();
+    if let Some(config) = CONFIG.get() {
+        return Ok(config.clone());
+    }
+    let builder = ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()?;
+    let made = Arc::new(builder.with_root_certificates(roots()).with_no_client_auth());
+    Ok(CONFIG.get_or_init(|| made).clone())
+}
+
+/// Puts TLS over a connection to an `https://` address.
+#[derive(Debug)]
+pub struct Tls;
+
+impl<In: Transport> Connector<In> for Tls {
+    type Out = Either<In, Secured>;
+
+    fn connect(
+        &self,
+        details: &ConnectionDetails,
+        chained: Option<In>,
+    ) -> Result<Option<Self::Out>, ureq::Error> {
+        let Some(below) = chained else { return Ok(None) };
+        if !details.needs_tls() || below.is_tls() {
+            return Ok(Some(Either::A(below)));
+        }
+        let host = details.uri.host().unwrap_or_default().trim_matches(['[', ']']).to_string();
+        let name = ServerName::try_from(host)
+            .map_err(|_| ureq::Error::Tls("the host's name can stand in no certificate"))?;
+        let mut connection = ClientConnection::new(config()?, name)?;
+        let mut socket = TransportAdapter::new(below.boxed(), details.current_time.clone());
+        socket.set_timeout(details.timeout);
+        connection.complete_io(&mut socket)?;
+        let stream = StreamOwned::new(connection, socket);
+        Ok(Some(Either::B(Secured { stream, buffers: LazyBuffers::new(BUFFER, BUFFER) })))
+    }
+}
+
+/// A connection with TLS over it.
+pub struct Secured {
+    stream: StreamOwned<ClientConnection, TransportAdapter>,
+    buffers: LazyBuffers,
+}
+
+impl std::fmt::Debug for Secured {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secured")
+    }
+}
+
+impl Transport for Secured {
+    fn buffers(&mut self) -> &mut dyn Buffers {
+        &mut self.buffers
+    }
+
+    fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), ureq::Error> {
+        self.stream.get_mut().set_timeout(timeout);
+        Ok(self.stream.write_all(self.buffers.output().head(amount))?)
+    }
+
+    fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, ureq::Error> {
+        self.stream.get_mut().set_timeout(timeout);
+        let n = self.stream.read(self.buffers.input_append_buf())?;
+        self.buffers.input_appended(n);
+        Ok(n > 0)
+    }
+
+    fn is_open(&mut self) -> bool {
+        self.stream.get_mut().get_mut().is_open()
+    }
+
+    fn is_tls(&self) -> bool {
+        true
     }
 }

@@ -18,7 +18,7 @@ use crate::state::carrying::{Carry, Told};
 use crate::state::event::Event;
 use crossbeam_channel::{RecvTimeoutError, bounded};
 use serde_json::{Map, Value};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -104,6 +104,12 @@ impl House for Carrier {
 
     fn cancel(&self) -> &Cancel {
         &self.handle.cancel
+    }
+
+    fn bells(&self) -> Result<Vec<OwnedFd>> {
+        let all =
+            [self.handle.stop.as_fd(), self.ending.as_fd()].into_iter().map(|fd| fd.try_clone_to_owned());
+        all.collect::<std::io::Result<_>>().map_err(|e| Error::io("wait for the end of an account", e))
     }
 
     fn end(&self) {

@@ -40,6 +40,7 @@ const VARIABLES: &[&str] = &[
     "https_proxy",
     "all_proxy",
     "no_proxy",
+    "NODE_EXTRA_CA_CERTS",
     "SSL_CERT_FILE",
     "SSL_CERT_DIR",
 ];

@@ -16,6 +16,7 @@ use crate::json::{self, json};
 use crate::parts::Parts;
 use serde_json::{Map, Value};
 use std::io::{Cursor, Write};
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 /// Where the Bot API is unless `channels.telegram.apiRoot` says otherwise.
@@ -57,9 +58,18 @@ impl Bot {
         Ok(Bot { token, root, proxy: proxy.map(str::to_string), kept, has_told: false })
     }
 
+    pub fn token(&self) -> &BotToken {
+        &self.token
+    }
+
     /// The same bot over a connection of its own.
     pub fn another(&self) -> Result<Bot> {
         Bot::new(self.token.clone(), &self.root, self.proxy.as_deref())
+    }
+
+    /// What becomes readable when the account is to end: a long poll waits for that and for its answer, and for nothing else.
+    pub fn listen(&self, bells: Vec<OwnedFd>) {
+        self.kept.listen(bells);
     }
 
     /// Calls a method with these parameters, an object, and waits for its answer.

@@ -19,8 +19,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// Brings the handshake to its end, so that no request is written before the certificate was checked.
 pub fn handshake(target: &Target, socket: &mut Bounded, deadline: Deadline) -> Result<ClientConnection> {
-    let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-    let check = Arc::new(Check::new(target.pin.clone(), roots).map_err(|e| broken(&e))?);
+    let check = Arc::new(Check::new(target.pin.clone(), crate::fetch::tls::roots()).map_err(|e| broken(&e))?);
     let mut connection = client(&check, &target.host).map_err(|e| broken(&e))?;
     match connection.complete_io(socket) {
         Ok(_) => Ok(connection),
