@@ -22,6 +22,8 @@ pub fn tell_all(house: &dyn House, uncertain: &[Delivery]) -> Result<()> {
 pub fn tell_uncertain(house: &dyn House, delivery: &Delivery, why: &str) -> Result<()> {
     let login = house.login();
     log::error!(target: "channels", "{login}: {} to {} may have arrived, and is not sent again: {why}", delivery.id, delivery.to);
+    // It is told once: the log has it before the journal says so, also when the process is killed then.
+    crate::logging::flush();
     let text = "It is not known whether this message of yours has arrived; it is not sent again by itself";
     note(house, delivery, text)
 }

@@ -44,7 +44,7 @@ impl Draft {
             }
             _ => 1,
         };
-        let thread = thread.filter(|_| line.me.has_topics && chat > 0 && message != 0)?;
+        let thread = thread.filter(|_| line.me().has_topics && chat > 0 && message != 0)?;
         Some(Draft {
             chat,
             thread,

@@ -41,7 +41,7 @@ pub fn edited(line: &Line, inbound: &Inbound, message: Message) -> Result<Option
         return Ok(None);
     }
     let place = place::of(line, &config, &message)?;
-    let typed = typed::read(&config, &line.me.username, &message);
+    let typed = typed::read(&config, &line.me().username, &message);
     let is_meant = meant::judge(line, &account, &place, &message, &typed).is_none();
     if is_meant && fate.is_some() {
         line.memory.forget(&message);

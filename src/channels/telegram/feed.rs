@@ -21,8 +21,8 @@ use std::time::{Duration, Instant};
 
 /// How long a message waits whose session takes no more.
 const FULL: Duration = Duration::from_millis(500);
-/// How often it is looked whether the account ends.
-const LOOK: Duration = Duration::from_millis(500);
+/// Nothing waits here; the account's end wakes it.
+const LOOK: Duration = Duration::from_secs(60);
 /// Messages that wait here; while they are more nothing is taken from the poll.
 const MOST: usize = 1024;
 
@@ -80,7 +80,7 @@ impl Feed<'_> {
         while !self.line.is_ending() {
             let time = self.patience();
             let is_full = self.lanes.values().map(|lane| lane.queue.len()).sum::<usize>() >= MOST;
-            let inbound = if is_full { &never } else { inbound };
+            let (inbound, time) = if is_full { (&never, time.min(FULL)) } else { (inbound, time) };
             select! {
                 recv(inbound) -> message => match message {
                     Ok(message) => self.take(message, false)?,

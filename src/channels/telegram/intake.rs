@@ -68,7 +68,7 @@ pub fn is_admitted(line: &Line, message: &Message) -> bool {
     is_let_in
         && (message.chat.is_direct()
             || place::of(line, &config, message).is_ok_and(|place| {
-                let typed = typed::read(&config, &line.me.username, message);
+                let typed = typed::read(&config, &line.me().username, message);
                 meant::judge(line, &account, &place, message, &typed).is_none()
             }))
 }
@@ -78,7 +78,7 @@ pub fn answer(line: &Line, joined: &Joined) -> Result<()> {
     let (message, Some(first)) = (&joined.message, joined.inbound.first()) else { return Ok(()) };
     let config = line.config();
     let account = line.account(&config);
-    let typed = typed::read(&config, &line.me.username, message);
+    let typed = typed::read(&config, &line.me().username, message);
     let doer = Doer::of(message);
     let may = |kind| judge(line, &account, &doer, kind);
     let verdict = match (&joined.press, typed.is_command) {

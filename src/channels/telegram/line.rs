@@ -1,21 +1,24 @@
 //! One account at work: what its threads share.
 use super::api::Bot;
+use super::meant;
 use super::memory::Memory;
 use super::outcome::Outcome;
 use super::rates::Rates;
 use super::signs::Signs;
-use super::token::BotToken;
 use crate::agents::Agents;
 use crate::channels::accounts::Account;
 use crate::channels::house::House;
 use crate::config::Config;
-use crate::json::json;
+use crate::json::{Put, json};
 use serde_json::Value;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 pub struct Line {
     pub house: Arc<dyn House>,
-    pub me: Me,
+    /// The bot's own user id.
+    pub id: i64,
+    me: OnceLock<Me>,
     pub memory: Memory,
     pub rates: Rates,
     pub signs: Signs,
@@ -24,9 +27,7 @@ pub struct Line {
 /// The bot itself, as Telegram knows it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Me {
-    pub id: i64,
     pub username: String,
-    pub name: String,
     /// Privacy mode is off: it sees all that is said in groups.
     pub reads_all: bool,
     /// Private chats have topics.
@@ -34,8 +35,32 @@ pub struct Me {
 }
 
 impl Line {
-    pub fn new(house: Arc<dyn House>, me: Me, signs: Signs) -> Line {
-        Line { house, me, memory: Memory::default(), rates: Rates::default(), signs }
+    pub fn new(house: Arc<dyn House>, id: i64, signs: Signs) -> Line {
+        let me = OnceLock::new();
+        Line { house, id, me, memory: Memory::default(), rates: Rates::default(), signs }
+    }
+
+    /// What is known of the bot. It is at work before Telegram has said who it is (R-07a): until then it has no name by
+    /// which it could be meant.
+    pub fn me(&self) -> &Me {
+        static NOBODY: Me = Me { username: String::new(), reads_all: false, has_topics: false };
+        self.me.get().unwrap_or(&NOBODY)
+    }
+
+    pub fn is_known(&self) -> bool {
+        self.me.get().is_some()
+    }
+
+    /// Telegram has said who it is.
+    pub fn know(&self, me: Me) {
+        log::info!(target: "telegram", "[{}] is @{}", self.name(), me.username);
+        self.house.board().set(self.house.login(), |row| {
+            row.more.put("bot", json!({"id": (self.id), "username": (me.username.as_str())}));
+        });
+        // Known already.
+        let _ = self.me.set(me);
+        let config = self.config();
+        meant::tell(self, &self.account(&config));
     }
 
     /// The configuration in force.
@@ -73,15 +98,12 @@ impl Line {
 
 impl Me {
     /// Asks Telegram.
-    pub fn ask(bot: &mut Bot, token: &BotToken, house: &dyn House) -> Outcome<Me> {
-        let time = super::api::CALL;
+    pub fn ask(bot: &mut Bot, house: &dyn House, time: Duration) -> Outcome<Me> {
         bot.call("getMe", &json!({}), time, house.cancel()).map(|me| {
             let text = |name: &str| me.get(name).and_then(Value::as_str).unwrap_or_default().to_string();
             let is = |name: &str| me.get(name) == Some(&Value::Bool(true));
             Outcome::Done(Me {
-                id: me.get("id").and_then(Value::as_i64).unwrap_or(token.id()),
                 username: text("username"),
-                name: text("first_name"),
                 reads_all: is("can_read_all_group_messages"),
                 has_topics: is("has_topics_enabled"),
             })

@@ -45,7 +45,7 @@ fn is_meant(line: &Line, config: &Config, agent: &str, message: &Message, typed:
     };
     let names = [name("name"), name("emoji")];
     let bot =
-        Bot { id: u64::try_from(line.me.id).unwrap_or_default(), username: &line.me.username, names: &names };
+        Bot { id: u64::try_from(line.id).unwrap_or_default(), username: &line.me().username, names: &names };
     let patterns = patterns(config, agents.entry(agent));
     let fits = |text: &str| patterns.iter().filter_map(|one| Pattern::read(one)).any(|one| one.fits(text));
     mention::is_meant(&said, &bot, (!patterns.is_empty()).then_some(&fits as &dyn Fn(&str) -> bool))
@@ -75,9 +75,9 @@ pub fn tell(line: &Line, account: &Account) {
     let Some((groups, place)) = account.set("groups") else { return };
     let listed = groups.as_object().into_iter().flatten();
     let reads = |group: &Value| group.get("requireMention") == Some(&Value::Bool(false));
-    for (id, _) in listed.filter(|(_, group)| reads(group) && !line.me.reads_all) {
+    for (id, _) in listed.filter(|(_, group)| reads(group) && !line.me().reads_all) {
         let key = format!("{place}.{id}.requireMention");
         line.house.board().passed_over(line.house.login(), id, "", "privacy-mode", &key);
-        log::warn!(target: "telegram", "[{}] {key} is false, but @{} is in privacy mode: Telegram shows it mentions and commands only, unless it is an admin. Turn it off by /setprivacy at @BotFather, then remove the bot from the group and add it again", line.name(), line.me.username);
+        log::warn!(target: "telegram", "[{}] {key} is false, but @{} is in privacy mode: Telegram shows it mentions and commands only, unless it is an admin. Turn it off by /setprivacy at @BotFather, then remove the bot from the group and add it again", line.name(), line.me().username);
     }
 }

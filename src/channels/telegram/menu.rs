@@ -25,7 +25,7 @@ const PAUSES: [u64; 3] = [10, 60, 600];
 pub fn put(line: &Line, bot: &mut Bot) -> Result<()> {
     let config = line.config();
     let (commands, notes) = entries(&config, &line.account(&config));
-    let mark = params_hash(&json!({"bot": line.me.id, "commands": commands.clone()}));
+    let mark = params_hash(&json!({"bot": line.id, "commands": commands.clone()}));
     let path = place(line);
     if files::read_text(&path).is_ok_and(|known| known.trim() == mark) {
         return Ok(());

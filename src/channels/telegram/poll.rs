@@ -25,12 +25,19 @@ const OTHERS: Duration = Duration::from_secs(60);
 pub fn run(line: &Line, bot: &mut Bot, mut position: Position, inbound: &Sender<Inbound>) -> Result<()> {
     let (mut pause, mut fight) = (FIRST, OTHER);
     while !line.is_ending() {
-        let failed = match bot.updates(position.next(), wait(line), line.house.cancel()) {
+        // After trouble the first answer comes at once, so that it is seen when the trouble is over.
+        let is_well = line.house.board().row(line.house.login()).is_connected;
+        let wait = if is_well { wait(line) } else { Duration::ZERO };
+        let failed = match bot.updates(position.next(), wait, line.house.cancel()) {
             Outcome::Done(updates) => match store(line, &mut position, updates) {
                 Ok(new) => {
                     new.into_iter().for_each(|message| hand_on(line, inbound, message));
-                    (pause, fight) = (FIRST, OTHER);
-                    is_well(line);
+                    pause = FIRST;
+                    // A short poll may come between two of another poller.
+                    if is_well {
+                        fight = OTHER;
+                    }
+                    self::is_well(line);
                     continue;
                 }
                 Err(e) => e.to_string(),
@@ -65,7 +72,7 @@ fn about(line: &Line, bot: &mut Bot, refusal: &Refusal, fight: &mut Duration) ->
     Ok(match refusal.why {
         Why::Unauthorized | Why::NotFound => {
             let config = line.config();
-            run::refused(&*line.house, &line.account(&config))?;
+            run::refused(&*line.house, &line.account(&config), bot.token())?;
             Some(Duration::ZERO)
         }
         Why::RetryAfter(time) => Some(time),
@@ -102,7 +109,7 @@ pub fn store(line: &Line, position: &mut Position, updates: Vec<Update>) -> Resu
             What::Skipped(kind) => {
                 log::debug!(target: "telegram", "[{}] update {} is passed over: {kind}", line.name(), update.id);
             }
-            _ => brought.push((format!("{}:{}", line.me.id, update.id), update.raw)),
+            _ => brought.push((format!("{}:{}", line.id, update.id), update.raw)),
         }
     }
     if ids.is_empty() {

@@ -1,25 +1,29 @@
 //! The life of an account: its token, its name at Telegram, its threads. On the account's thread, which polls.
-use super::api::{Bot, ROOT};
+use super::api::{self, Bot, ROOT};
 use super::line::{Line, Me};
 use super::offset::{Position, claim};
 use super::outcome::Outcome;
 use super::refusal::Why;
 use super::signs::{self, Signs};
 use super::token::BotToken;
-use super::{feed, meant, menu, poll, sending, webhook};
+use super::{feed, menu, poll, sending, webhook};
 use crate::channels::accounts::{self, Account};
 use crate::channels::crew::Crew;
 use crate::channels::doubt;
 use crate::channels::house::House;
-use crate::channels::token::{told_twin, twins};
+use crate::channels::token::{Source, told_twin, twins};
 use crate::clock;
 use crate::error::{Error, Result};
-use crate::json::{Put, json};
+use crate::json::Put;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A token that Telegram does not know is tried again after this; another token, at once.
 pub const REFUSED: Duration = Duration::from_secs(5 * 60);
+/// How often a file is looked at for a token, or another one.
+const LOOK: Duration = Duration::from_secs(2);
+/// How long the first question who the bot is may hold up the first poll.
+const MEET: Duration = Duration::from_secs(5);
 const STACK: usize = 256 << 10;
 /// Updates that are written and wait to be looked at; the poll waits while they are more.
 const WAITING: usize = 1024;
@@ -30,29 +34,34 @@ pub fn run(house: Arc<dyn House>) -> Result<()> {
     let account = Account::of(&config, "telegram", &login.account);
     let Some(token) = sign_in(&*house, &account)? else { return Ok(()) };
     let mut bot = Bot::new(token.clone(), account.str("apiRoot").unwrap_or(ROOT), account.str("proxy"))?;
-    let Some(me) = meet(&*house, &account, &mut bot, &token)? else { return Ok(()) };
+    bot.listen(house.bells()?);
+    let met = meet(&*house, &account, &mut bot, &token)?;
+    if house.cancel().reason().is_some() {
+        return Ok(());
+    }
     let state = &settings.env.state_dir;
-    let Some(_claim) = claim(state, me.id)? else {
+    let Some(_claim) = claim(state, token.id())? else {
         let text = "another gateway with this state directory polls for the same bot: stop one of them";
         return Err(Error::unavailable(text));
     };
-    let (position, note) = Position::load(state, &login.account, me.id, clock::now_ms());
+    let (position, note) = Position::load(state, &login.account, token.id(), clock::now_ms());
     if let Some(note) = note {
         log::info!(target: "telegram", "[{}] {note}", login.account);
     }
     let hook = webhook::open(&account)?;
     house.board().set(&login, |row| {
-        (row.is_connected, row.last_error, row.next_try) = (true, None, None);
+        if met.is_some() {
+            (row.is_connected, row.last_error, row.next_try) = (true, None, None);
+        }
         row.more.put("mode", if hook.is_some() { "webhook" } else { "polling" });
-        row.more.put("bot", json!({"id": (me.id), "username": (me.username.as_str())}));
     });
-    let how = if hook.is_some() { "listens" } else { "polls" };
-    log::info!(target: "telegram", "[{}] {how} for @{}", login.account, me.username);
     let open = house.begin()?;
     doubt::tell_all(&*house, &open.uncertain)?;
     let (signs, to_show) = Signs::new();
-    let line = Arc::new(Line::new(house.clone(), me, signs));
-    meant::tell(&line, &account);
+    let line = Arc::new(Line::new(house.clone(), token.id(), signs));
+    if let Some(me) = met {
+        line.know(me);
+    }
     let mut crew = Crew::new(house.clone());
     let (inbound, to_do) = crossbeam_channel::bounded(WAITING);
     let place = sending::Place::new();
@@ -71,6 +80,9 @@ pub fn run(house: Arc<dyn House>) -> Result<()> {
         Some((hook, _)) => webhook::run(&line, &mut crew, hook, position, &inbound),
         None => poll::run(&line, &mut bot, position, &inbound),
     };
+    // What waits for these has nothing more to wait for.
+    drop(inbound);
+    line.signs.end();
     crew.end(result)
 }
 
@@ -87,9 +99,14 @@ fn sign_in(house: &dyn House, account: &Account) -> Result<Option<BotToken>> {
         house.board().set(house.login(), |row| row.last_error = Some(text));
         return Ok(None);
     }
-    let token = account.token(env);
-    if let Some(problem) = token.problem {
-        return Err(Error::config(problem));
+    let mut token = account.token(env);
+    // A file may get its token at any time; the configuration that names another starts the account anew.
+    while let Some(problem) = token.problem {
+        told(house, &problem);
+        if !house.sleep(LOOK)? {
+            return Ok(None);
+        }
+        token = account.token(env);
     }
     match token.secret {
         Some(secret) => BotToken::read(&secret).map(Some),
@@ -100,39 +117,41 @@ fn sign_in(house: &dyn House, account: &Account) -> Result<Option<BotToken>> {
     }
 }
 
-/// What Telegram is told of the account, once it takes messages: where its webhook is, and the menu of commands.
+/// What Telegram is told of the account, and asked of it, once it takes messages: where its webhook is, who the bot is
+/// where that is not known yet, the menu of commands.
 fn settle(line: &Line, bot: &mut Bot, webhook: Option<webhook::Address>) -> Result<()> {
     if let Some(address) = webhook {
         webhook::set(line, bot, &address)?;
     }
+    let mut pause = Duration::from_millis(500);
+    while !line.is_known() {
+        match Me::ask(bot, &*line.house, api::CALL) {
+            Outcome::Done(me) => line.know(me),
+            _ if !line.house.sleep(pause)? => return Ok(()),
+            _ => pause = (pause * 2).min(Duration::from_secs(30)),
+        }
+    }
     menu::put(line, bot)
 }
 
-/// Asks Telegram who the bot is, until it says so: without a network the account comes up by itself when there is one.
+/// Asks Telegram who the bot is. A token that it does not know is waited for; whatever else is the matter keeps no message
+/// from being fetched, and it is asked again beside that (R-07a).
 fn meet(house: &dyn House, account: &Account, bot: &mut Bot, token: &BotToken) -> Result<Option<Me>> {
-    let mut pause = Duration::from_millis(500);
     loop {
-        let text = match Me::ask(bot, token, house) {
+        let text = match Me::ask(bot, house, MEET) {
             Outcome::Done(me) => return Ok(Some(me)),
             Outcome::Refused(refusal) if refusal.why == Why::Unauthorized || refusal.why == Why::NotFound => {
-                refused(house, account)?;
-                pause = Duration::ZERO;
-                refusal.text
-            }
-            Outcome::Refused(refusal) => {
-                if let Why::RetryAfter(time) = refusal.why {
-                    pause = time;
+                refused(house, account, token)?;
+                if house.cancel().reason().is_some() {
+                    return Ok(None);
                 }
-                refusal.text
+                continue;
             }
+            Outcome::Refused(refusal) => refusal.text,
             Outcome::NotSent(trouble) | Outcome::Unknown(trouble) => trouble.text,
         };
-        if house.cancel().reason().is_some() {
-            return Ok(None);
-        }
         told(house, &text);
-        house.sleep(pause)?;
-        pause = (pause * 2).clamp(Duration::from_millis(500), Duration::from_secs(30));
+        return Ok(None);
     }
 }
 
@@ -147,8 +166,9 @@ pub fn told(house: &dyn House, what: &str) {
     }
 }
 
-/// Waits, shown as such, before the token is tried again. Another token starts the account anew.
-pub fn refused(house: &dyn House, account: &Account) -> Result<()> {
+/// Waits, shown as such, before the token is tried again. Another token starts the account anew: that of the configuration
+/// by the change there, that of a file by being looked for here.
+pub fn refused(house: &dyn House, account: &Account, token: &BotToken) -> Result<()> {
     let text = format!(
         "Telegram does not know this bot token (401 Unauthorized): set the one that @BotFather shows ({})",
         account.place("botToken")
@@ -159,6 +179,12 @@ pub fn refused(house: &dyn House, account: &Account) -> Result<()> {
         (row.is_connected, row.next_try) = (false, Some(next));
         row.last_error = Some(text.clone());
     });
-    house.sleep(REFUSED)?;
+    let until = Instant::now() + REFUSED;
+    while Instant::now() < until && house.sleep(LOOK)? {
+        let now = account.token(&house.settings().env);
+        if now.source == Source::TokenFile && now.secret.is_some_and(|now| !token.is(&now)) {
+            return Err(Error::unavailable("its file holds another token now"));
+        }
+    }
     Ok(())
 }

@@ -11,12 +11,12 @@ use super::refusal::{Refusal, Why};
 use super::run::REFUSED;
 use super::send::Sending;
 use super::words;
-use crate::cancel;
 use crate::channels::doubt;
 use crate::channels::house::Became;
 use crate::channels::outgoing::{Act, Outgoing};
 use crate::deliveries::Delivery;
 use crate::error::Result;
+use crate::json::Put;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use serde_json::Value;
 use std::time::Duration;
@@ -24,6 +24,8 @@ use std::time::Duration;
 pub const SENDERS: usize = 3;
 /// How long nothing is looked for where nothing wakes.
 const IDLE: Duration = Duration::from_secs(3600);
+/// At the account's end whoever waits for work is woken, gives his place back, and so wakes the next one.
+const LOOK: Duration = Duration::from_secs(60);
 /// The least that a message is cut to when Telegram says that it is too long.
 const LEAST: usize = 500;
 
@@ -44,7 +46,7 @@ impl Place {
 
     fn take(&self, line: &Line) -> Option<Waiting<'_>> {
         while !line.is_ending() {
-            match self.1.recv_timeout(cancel::SLICE) {
+            match self.1.recv_timeout(LOOK) {
                 Ok(()) => return Some(Waiting(self)),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return None,
@@ -92,7 +94,13 @@ fn carry(line: &Line, bot: &mut Bot, delivery: &Delivery) -> Result<()> {
     let out = Outgoing::of(delivery.message.as_ref().unwrap_or(&Value::Null));
     let became = send(line, bot, delivery, &out);
     match &became {
-        Became::Confirmed(_) | Became::Partly(_) => line.house.board().went(line.house.login()),
+        Became::Confirmed(_) | Became::Partly(_) => {
+            let (board, login) = (line.house.board(), line.house.login());
+            board.went(login);
+            if board.row(login).more.contains_key("lastSendError") {
+                board.set(login, |row| drop(row.more.remove("lastSendError")));
+            }
+        }
         Became::Refused(why) => doubt::tell_refused(&*line.house, delivery, why)?,
         Became::NotTaken | Became::Uncertain => {}
     }
@@ -177,8 +185,14 @@ fn sent(line: &Line, bot: &mut Bot, call: &mut Call) -> Outcome {
 
 fn not_taken(line: &Line, delivery: &Delivery, why: &str) -> Became {
     line.rates.failed(&delivery.to);
-    log::warn!(target: "telegram", "[{}] {} is not sent yet: {why}", line.name(), delivery.id);
+    trouble(line, &format!("{} is not sent yet: {why}", delivery.id));
     Became::NotTaken
+}
+
+/// Something waits that could not be sent: told, and shown until a message gets through again (R-08c).
+fn trouble(line: &Line, text: &str) {
+    log::warn!(target: "telegram", "[{}] {text}", line.name());
+    line.house.board().set(line.house.login(), |row| row.more.put("lastSendError", text));
 }
 
 /// What follows when every form of a part was refused.
@@ -192,7 +206,8 @@ fn refused(
 ) -> Became {
     match refusal.why {
         Why::RetryAfter(time) => {
-            log::warn!(target: "telegram", "[{}] chat {} takes nothing for {} s", line.name(), delivery.to, time.as_secs());
+            let (chat, seconds) = (&delivery.to, time.as_secs());
+            trouble(line, &format!("chat {chat} takes nothing for {seconds} s"));
             line.rates.flooded(&delivery.to, time);
             return Became::NotTaken;
         }

@@ -28,7 +28,8 @@ const AFTER_FAILURE: Duration = Duration::from_secs(30);
 const LONGEST: Duration = Duration::from_secs(10 * 60);
 const CALL: Duration = Duration::from_secs(5);
 const TICK: Duration = Duration::from_millis(200);
-const LOOK: Duration = Duration::from_millis(500);
+/// Nothing is followed; the account's end wakes it.
+const LOOK: Duration = Duration::from_secs(60);
 /// Turns that are followed at a time.
 const MOST: usize = 64;
 /// Bytes of an answer's beginning, which says that it has begun.
@@ -36,7 +37,7 @@ const BEGINNING: usize = 256;
 /// Bytes of an answer that is shown as it is written.
 const WHOLE: usize = 64 << 10;
 
-pub struct Signs(Sender<Sign>);
+pub struct Signs(Sender<Option<Sign>>);
 
 /// A turn that is followed.
 pub struct Sign {
@@ -55,9 +56,15 @@ pub struct Sign {
 }
 
 impl Signs {
-    pub fn new() -> (Signs, Receiver<Sign>) {
+    pub fn new() -> (Signs, Receiver<Option<Sign>>) {
         let (told, signs) = bounded(MOST);
         (Signs(told), signs)
+    }
+
+    /// Nothing more is to be shown.
+    pub fn end(&self) {
+        // Full: who has so much to do looks himself soon.
+        let _ = self.0.try_send(None);
     }
 
     /// Shows that this message is being answered, by this agent, until the stream that is given back ends.
@@ -79,7 +86,7 @@ impl Signs {
             is_given_up: false,
             draft,
         };
-        self.0.try_send(sign).is_ok().then_some(stream)
+        self.0.try_send(Some(sign)).is_ok().then_some(stream)
     }
 }
 
@@ -117,11 +124,12 @@ fn reaction(
     Some((reactions::known(&emoji)?, removes))
 }
 
-pub fn run(line: &Line, bot: &mut Bot, signs: &Receiver<Sign>) -> Result<()> {
+pub fn run(line: &Line, bot: &mut Bot, signs: &Receiver<Option<Sign>>) -> Result<()> {
     let mut followed: Vec<Sign> = Vec::new();
     while !line.is_ending() {
         match signs.recv_timeout(if followed.is_empty() { LOOK } else { TICK }) {
-            Ok(sign) => {
+            Ok(None) => return Ok(()),
+            Ok(Some(sign)) => {
                 if let Some((emoji, _)) = sign.reaction {
                     sign.react(line, bot, Some(emoji));
                 }

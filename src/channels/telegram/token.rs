@@ -2,6 +2,7 @@
 //! taken out of every text (SEC-25). Where it comes from says `channels::token`.
 //!
 //! Pure. The bot's id stands in front of the colon, so that it is known without a call.
+use crate::device::secret_eq;
 use crate::error::{Error, Result};
 use crate::settings::Secret;
 use std::fmt;
@@ -27,6 +28,11 @@ impl BotToken {
             )
         })?;
         Ok(BotToken { secret: Secret::new(text), id })
+    }
+
+    /// Whether this is the same token.
+    pub fn is(&self, other: &Secret) -> bool {
+        secret_eq(self.secret.reveal(), other.reveal().trim())
     }
 
     /// The bot's own user id.

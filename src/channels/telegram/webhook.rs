@@ -63,7 +63,7 @@ pub fn set(line: &Line, bot: &mut Bot, to: &Address) -> Result<()> {
             Outcome::Refused(refusal) => match refusal.why {
                 Why::Unauthorized | Why::NotFound => {
                     let config = line.config();
-                    run::refused(&*line.house, &line.account(&config))?;
+                    run::refused(&*line.house, &line.account(&config), bot.token())?;
                     continue;
                 }
                 Why::RetryAfter(time) => (refusal.text, time),

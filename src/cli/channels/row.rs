@@ -35,6 +35,7 @@ pub fn line(label: &str, row: &Map<String, Value>) -> String {
         is("allowUnmentionedGroups").filter(|is| *is).map(|_| "groups:unmentioned".to_string()),
         counted("deliveriesWaiting", "waiting"),
         counted("deliveriesUncertain", "uncertain"),
+        text("lastSendError").map(|why| format!("not sent: {why}")),
         works.map(|works| (if works { "works" } else { "probe failed" }).to_string()),
         audit.map(|is_fine| (if is_fine { "audit ok" } else { "audit failed" }).to_string()),
         text("lastError").filter(|_| is("connected") != Some(true)).map(|why| format!("error:{why}")),
