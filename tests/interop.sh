@@ -196,5 +196,9 @@ check "nothing of it was taken for damage" '^sessions.json $' \
     find "$work/their-copy/.openclaw/agents/main/sessions" -name 'sessions.json*' -printf '%f\n'
 stop "$server"
 
+echo "# the original's gateway and this one in turns, with one bot (tests/telegram_original.rs)"
+check "offset, pairing and allow list are continued both ways" 'test result: ok\. 1 passed' \
+    env OPENCLAW_REFERENCE_DIR="$reference" "${CARGO:-cargo}" test -q --test gateway telegram_original
+
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]

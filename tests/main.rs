@@ -114,6 +114,8 @@ mod paths;
 #[cfg(test)]
 mod profiles;
 #[cfg(test)]
+mod program_faults;
+#[cfg(test)]
 mod push;
 #[cfg(test)]
 mod quirks;
@@ -152,7 +154,17 @@ mod telegram;
 #[cfg(test)]
 mod telegram_kill;
 #[cfg(test)]
+mod telegram_life;
+#[cfg(test)]
+mod telegram_load;
+#[cfg(test)]
 mod telegram_media;
+#[cfg(test)]
+mod telegram_names;
+#[cfg(test)]
+mod telegram_net;
+#[cfg(test)]
+mod telegram_original;
 #[cfg(test)]
 mod telegram_out;
 #[cfg(test)]

@@ -27,11 +27,16 @@ fn background(work: impl FnOnce() + Send + 'static) {
 }
 
 /// A TLS relay to `port` with the test certificate; gives its own port.
-fn tls_relay(port: u16) -> u16 {
+pub fn tls_relay(port: u16) -> u16 {
+    tls_relay_as(port, include_bytes!("data/tls-cert.pem"), include_bytes!("data/tls-key.pem"))
+}
+
+/// The same with this certificate.
+pub fn tls_relay_as(port: u16, certificate: &[u8], key: &[u8]) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let own = listener.local_addr().unwrap().port();
-    let certificate = CertificateDer::from_pem_slice(include_bytes!("data/tls-cert.pem")).unwrap();
-    let key = PrivateKeyDer::from_pem_slice(include_bytes!("data/tls-key.pem")).unwrap();
+    let certificate = CertificateDer::from_pem_slice(certificate).unwrap();
+    let key = PrivateKeyDer::from_pem_slice(key).unwrap();
     let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()
         .unwrap()

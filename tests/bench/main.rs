@@ -1,6 +1,7 @@
 //! `make bench`: measures the release binary against the budgets and prints one Markdown table.
 //!
 //! `cargo bench --bench bench` runs everything; `-- --quick` takes about 20 s and is part of `make check`.
+//! `-- --telegram` measures the rows about Telegram alone.
 //! Exits non-zero when a budget is missed (the quick run lets times take five times theirs, so that it does not
 //! fail on a busy machine; sizes and ratios must hold there too). Memory is counted in MiB. The limit that ratios refer to is a bare WebSocket server in a
 //! process of its own: this binary, started again with `--limit`. The load comes from this process, never
@@ -17,6 +18,7 @@ mod process;
 mod report;
 mod sessions;
 mod strangers;
+mod telegram;
 mod turns;
 
 use process::Gateway;
@@ -40,6 +42,8 @@ pub struct Scale {
     pub stream_secs: f64,
     pub idle_secs: f64,
     pub newcomers: usize,
+    /// How long Telegram's flood takes; the quick run has none.
+    pub inbound_secs: f64,
 }
 
 const FULL: Scale = Scale {
@@ -54,6 +58,7 @@ const FULL: Scale = Scale {
     stream_secs: 10.0,
     idle_secs: 20.0,
     newcomers: 100,
+    inbound_secs: 60.0,
 };
 
 const QUICK: Scale = Scale {
@@ -68,6 +73,7 @@ const QUICK: Scale = Scale {
     stream_secs: 2.0,
     idle_secs: 3.0,
     newcomers: 40,
+    inbound_secs: 0.0,
 };
 
 fn main() -> ExitCode {
@@ -79,7 +85,8 @@ fn main() -> ExitCode {
     let is_quick = args.iter().any(|a| a == "--quick");
     let mut report = Report::new(if is_quick { 5.0 } else { 1.0 });
     let scale = if is_quick { QUICK } else { FULL };
-    done(run(scale, &mut report).map(|()| report.print()))
+    let work = if args.iter().any(|a| a == "--telegram") { telegram::all } else { run };
+    done(work(scale, &mut report).map(|()| report.print()))
 }
 
 fn done(result: Result<bool>) -> ExitCode {
@@ -113,5 +120,6 @@ fn run(scale: Scale, report: &mut Report) -> Result<()> {
     turns::long_transcript(scale, report)?;
     sessions::many(scale, report)?;
     turns::streaming(scale, report)?;
-    turns::misled(report)
+    turns::misled(report)?;
+    telegram::all(scale, report)
 }

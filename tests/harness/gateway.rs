@@ -29,6 +29,8 @@ pub struct Setup {
     pub global_args: Vec<String>,
     /// The port is named by the configuration's `gateway.port`, not by `--port`.
     pub port_in_config: bool,
+    /// A program and its arguments that becomes the gateway: what follows them is the gateway's command line.
+    pub under: Vec<String>,
 }
 
 impl Setup {
@@ -235,7 +237,13 @@ fn config_text(setup: &Setup, dir: &Path) -> String {
 
 /// The binary under test with a cleared environment and a home of its own.
 pub fn command(dir: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_openclaw"));
+    command_under(dir, &[])
+}
+
+fn command_under(dir: &Path, under: &[String]) -> Command {
+    let words = under.iter().map(String::as_str).chain([env!("CARGO_BIN_EXE_openclaw")]).collect::<Vec<_>>();
+    let mut command = Command::new(words[0]);
+    command.args(&words[1..]);
     command.env_clear().current_dir(dir).env("HOME", dir.join("home")).env("PATH", "/usr/bin:/bin:/usr/sbin");
     command.env("TMPDIR", dir).env("TZ", "UTC");
     command
@@ -243,7 +251,7 @@ pub fn command(dir: &Path) -> Command {
 
 fn launch(setup: &Setup, dir: &Path, port: u16) -> Child {
     let port = if setup.port_in_config { Vec::new() } else { vec!["--port".to_string(), port.to_string()] };
-    command(dir)
+    command_under(dir, &setup.under)
         .args(&setup.global_args)
         .arg("gateway")
         .args(port)

@@ -22,3 +22,9 @@ impl Random {
 pub fn setting(name: &str, default: u64) -> u64 {
     std::env::var(name).ok().and_then(|v| v.parse().ok()).unwrap_or(default)
 }
+
+/// The same as text.
+#[expect(clippy::disallowed_methods, reason = "the test's own settings, not the program's")]
+pub fn setting_text(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|text| !text.is_empty())
+}
