@@ -12,9 +12,9 @@ use crate::channels::crew::Crew;
 use crate::channels::doubt;
 use crate::channels::house::House;
 use crate::channels::token::{Source, told_twin, twins};
-use crate::clock;
 use crate::error::{Error, Result};
 use crate::json::Put;
+use crate::{clock, sys};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -131,7 +131,11 @@ fn settle(line: &Line, bot: &mut Bot, webhook: Option<webhook::Address>) -> Resu
             _ => pause = (pause * 2).min(Duration::from_secs(30)),
         }
     }
-    menu::put(line, bot)
+    menu::put(line, bot)?;
+    // What only the account's beginning needed is let go of, as after the gateway's own.
+    sys::release_memory();
+    sys::release_code();
+    Ok(())
 }
 
 /// Asks Telegram who the bot is. A token that it does not know is waited for; whatever else is the matter keeps no message
