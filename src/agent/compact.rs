@@ -146,6 +146,7 @@ pub fn compact(
             tools: &[],
             thinking: Thinking::Off,
             has_acted: false,
+            wanted: None,
         };
         Ok(asked.stream(&request, cancel, &mut |_| {})?.text)
     })

@@ -15,8 +15,17 @@ pub struct Said {
     pub images: Arc<Vec<Value>>,
     /// Add the line that names the message (as `chat.send` does).
     pub names_message: bool,
+    /// Neither time nor anything else is put around the text: a program asks as it would ask a model.
+    pub is_bare: bool,
     /// It may be written already, by a turn that the end of the process cut off.
     pub is_again: bool,
+}
+
+impl Said {
+    /// Nothing to write down: what is to be answered stands elsewhere, such as in a tool's result.
+    pub fn is_empty(&self) -> bool {
+        self.is_bare && self.notes.is_empty() && self.text.is_empty() && self.images.is_empty()
+    }
 }
 
 /// A clone is the same box.

@@ -1,6 +1,7 @@
 //! Agent runs: the worker that takes a turn, and the model clients it speaks with.
 //!
 //! A run has a thread of its own (`run.rs`); everything else here is called from that thread.
+pub mod brought;
 pub mod candidates;
 pub mod compact;
 pub mod mailbox;

@@ -4,6 +4,7 @@
 //! Runs on its own thread (`gw-run-N`), which alone writes this run's lines to the transcript. It reports to
 //! the state thread with events and ends soon after its cancel flag is set. It decides nothing about other
 //! runs and sends nothing to clients.
+use crate::agent::brought::Brought;
 use crate::agent::candidates::Candidates;
 use crate::agent::compact;
 use crate::agent::mailbox::{Mailbox, Said};
@@ -16,7 +17,7 @@ use crate::config::Config;
 use crate::deliveries::Login;
 use crate::error::{Kind, Result};
 use crate::json::json;
-use crate::models::provider::{Provider, Thinking, Usage};
+use crate::models::provider::{Provider, Thinking, ToolCall, Usage};
 use crate::sessions::{Transcript, envelope, message};
 use crate::settings::Settings;
 use serde_json::Value;
@@ -45,6 +46,8 @@ pub struct Job {
     /// What the request or the session asks for; else the agent's default, else the model's.
     pub thinking: Option<Thinking>,
     pub extra_system: Option<String>,
+    /// What the program brings along that asks.
+    pub brought: Option<Arc<Brought>>,
     pub task: Task,
     pub mailbox: Mailbox,
     pub cancel: Cancel,
@@ -107,6 +110,8 @@ pub struct Finished {
     pub compactions: u64,
     /// Why the last answer ended, in the transcript's words.
     pub stop_reason: &'static str,
+    /// Calls that the program which asked is to make.
+    pub calls: Vec<ToolCall>,
     /// The model that was to answer and why another one did.
     pub fallback: Option<Fallback>,
     /// Messages that were put into the mailbox too late.
@@ -139,6 +144,7 @@ impl Finished {
             context_tokens: None,
             compactions: 0,
             stop_reason: "stop",
+            calls: Vec::new(),
             fallback: None,
             leftover: Vec::new(),
             had_no_effect: false,
@@ -179,8 +185,13 @@ fn answer(job: &Job, said: Vec<Said>, finished: &mut Finished) -> Result<()> {
         finished.speaks(provider);
     }
     finished.had_no_effect = true;
-    job.transcript.repair()?;
     let is_new = !job.transcript.path().exists();
+    // Results that the program brings are those of calls left open, so they come before the repair.
+    let brought = job.brought.as_ref().map(|brought| brought.entries(is_new)).unwrap_or_default();
+    if !brought.is_empty() {
+        job.write(brought, false)?;
+    }
+    job.transcript.repair()?;
     job.write_questions(&config, said, candidates.present().filter(|_| is_new))?;
     finished.had_no_effect = false;
     let answer = Turn::new(job, &config, finished).take(&mut candidates);
@@ -255,7 +266,8 @@ impl Job {
     ) -> Result<()> {
         let (now, zone) = (clock::now_ms(), config.str("agents.defaults.userTimezone"));
         let model = new_with.map(|p| message::model_change(&p.id, &p.model));
-        let said = said.into_iter().filter(|s| !s.is_again || !self.transcript.ends_with_run(&s.run));
+        let said = said.into_iter().filter(|s| !s.is_empty());
+        let said = said.filter(|s| !s.is_again || !self.transcript.ends_with_run(&s.run));
         let questions = said.map(|said| question(&said, now, zone));
         self.write(model.into_iter().chain(questions).collect(), false)
     }
@@ -266,7 +278,7 @@ pub fn question(said: &Said, now: u64, zone: Option<&str>) -> Value {
     let notes = said.notes.iter().map(|(at, note)| envelope::note(note, *at, zone));
     let before: String = notes.chain((!said.notes.is_empty()).then(|| "\n".to_string())).collect();
     let is_wrapped = envelope::is_named(&said.text);
-    let mut text = match is_wrapped {
+    let mut text = match is_wrapped || said.is_bare {
         true => before + &said.text,
         false => before + &envelope::stamp(&said.text, now, zone),
     };

@@ -75,6 +75,13 @@ impl<'a> Turn<'a> {
                 Err(e) => return self.fail(e),
             };
             self.write_answer(&mut completion)?;
+            if let Some(brought) = &self.job.brought {
+                let calls = brought.take_calls(&mut completion.tool_calls);
+                if !calls.is_empty() {
+                    self.finished.calls = calls;
+                    return self.end_with_calls(&completion.tool_calls);
+                }
+            }
             if completion.tool_calls.is_empty() {
                 if self.job.mailbox.close_if_empty() {
                     return Ok(());
@@ -84,6 +91,11 @@ impl<'a> Turn<'a> {
             }
             self.job.write_questions(self.config, self.job.mailbox.take(), None)?;
         }
+    }
+
+    /// The program that asked makes the rest of the calls and comes back with their results.
+    fn end_with_calls(&mut self, own: &[ToolCall]) -> Result<()> {
+        if own.is_empty() { Ok(()) } else { self.use_tools(own) }
     }
 
     /// One answer, from the first model that gives one.
@@ -132,6 +144,9 @@ impl<'a> Turn<'a> {
             false => Vec::new(),
         };
         offered.retain(|tool| (tool.serves)(job.provenance));
+        if let Some(brought) = &job.brought {
+            offered.retain(|tool| !brought.must_call && !brought.has_tool(tool.name));
+        }
         let by_default = || agents.thinking_default(&job.agent).unwrap_or(Thinking::Low);
         let thinking =
             if provider.reasoning { job.thinking.unwrap_or_else(by_default) } else { Thinking::Off };
@@ -147,7 +162,13 @@ impl<'a> Turn<'a> {
             extra: job.extra_system.as_deref(),
         };
         let system = prompt::build(&wanted);
-        Setting { specs: tools::specs(&offered), system, offered, thinking, provider }
+        let mut specs = tools::specs(&offered);
+        specs.extend(job.brought.iter().flat_map(|brought| brought.tools.iter().cloned()));
+        let provider = match &job.brought {
+            Some(brought) => brought.bound(provider),
+            None => provider,
+        };
+        Setting { specs, system, offered, thinking, provider }
     }
 
     /// Asks the model with as much of the conversation as fits, after a compaction where that is due.
@@ -199,7 +220,8 @@ impl<'a> Turn<'a> {
     fn stream(&mut self, setting: &Setting, messages: &[Value]) -> Result<Completion> {
         let (system, tools, thinking) = (setting.system.as_str(), setting.specs.as_slice(), setting.thinking);
         let has_acted = self.rounds > 0 || !self.finished.texts.is_empty();
-        let request = ChatRequest { system, messages, tools, thinking, has_acted };
+        let wanted = self.job.brought.as_ref().map(|brought| &brought.wanted);
+        let request = ChatRequest { system, messages, tools, thinking, has_acted, wanted };
         self.is_written = false;
         self.kept = None;
         let Finished { text, usage: used, cost, .. } = &mut *self.finished;

@@ -105,6 +105,7 @@ fn ask(p: &Provider, cancel: &Cancel) -> (Result<Completion>, Vec<Chunk>) {
             tools: &[],
             thinking: Thinking::Off,
             has_acted: false,
+            wanted: None,
         },
         cancel,
         &mut |c| chunks.push(c),
@@ -207,6 +208,7 @@ fn every_piece_is_handed_on_when_it_arrives_whatever_the_framing() {
             tools: &[],
             thinking: Thinking::Off,
             has_acted: false,
+            wanted: None,
         },
         &Cancel::new(),
         &mut |_| {

@@ -92,6 +92,7 @@ mod tests {
             tools: &[],
             thinking: Thinking::Off,
             has_acted: false,
+            wanted: None,
         };
         let done = stream(&request, &Cancel::new(), &mut |c| pieces.push(c)).unwrap();
         assert!(started.elapsed() < Duration::from_millis(500));
@@ -110,7 +111,14 @@ mod tests {
         let cancel = Cancel::new();
         let mut pieces = 0;
         let stopped = stream(
-            &ChatRequest { system: "", messages: &[], tools: &[], thinking: Thinking::Off, has_acted: false },
+            &ChatRequest {
+                system: "",
+                messages: &[],
+                tools: &[],
+                thinking: Thinking::Off,
+                has_acted: false,
+                wanted: None,
+            },
             &cancel,
             &mut |_| {
                 pieces += 1;

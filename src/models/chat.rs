@@ -3,7 +3,8 @@
 //! Pure shapes. Messages and content blocks are values in the transcript's shape, so that nothing is lost
 //! between the two.
 use crate::sessions::message;
-use serde_json::Value;
+use serde_json::{Map, Value};
+use std::borrow::Cow;
 
 /// Prices of a million tokens, in the currency the configuration is written in; 0 when unknown.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -28,7 +29,7 @@ impl Cost {
 }
 
 /// What a model is asked. Messages have the shape of transcript messages.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct ChatRequest<'a> {
     pub system: &'a str,
     pub messages: &'a [Value],
@@ -37,13 +38,16 @@ pub struct ChatRequest<'a> {
     pub thinking: Thinking,
     /// The turn has said or done something already: the model may end it without another word.
     pub has_acted: bool,
+    /// What whoever asked wants of the answer, by the names that chat completions have for it; a format passes on what
+    /// it has a name for.
+    pub wanted: Option<&'a Map<String, Value>>,
 }
 
 /// A tool as a model is told of it.
 #[derive(Debug, Clone)]
 pub struct ToolSpec {
-    pub name: &'static str,
-    pub description: &'static str,
+    pub name: Cow<'static, str>,
+    pub description: Cow<'static, str>,
     /// JSON Schema of the arguments.
     pub parameters: Value,
 }

@@ -18,4 +18,5 @@ pub use choosing::{catalogue, compat, key_file, keyed, known, resolve, scan, sec
 pub use faults::{failure, foreign, page, report, shortfall, verdict};
 pub use formats::{
     anthropic, anthropic_body, call_ids, format, messages, openai, openai_body, responses, responses_body,
+    wanted,
 };

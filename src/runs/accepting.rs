@@ -63,6 +63,7 @@ impl Runs {
         if let Err(error) = result {
             let run = self.map.remove(id)?;
             self.requests.forget(&run.new);
+            run.observers.streams().for_each(|stream| stream.end(Err(error.clone())));
             run.calls.iter().for_each(|call| call.answer(Err(error.clone())));
             return None;
         }

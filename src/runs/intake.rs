@@ -7,6 +7,7 @@ use super::origin::{Commands, Origin};
 use super::run::NewRun;
 use super::world::World;
 use super::{Runs, Taken};
+use crate::agent::brought::Brought;
 use crate::calls::Call;
 use crate::cancel::Reason;
 use crate::error::{Error, Kind, Result};
@@ -45,6 +46,7 @@ pub struct Wishes {
     /// Milliseconds once it runs; 0 is without limit, `None` what the configuration says.
     pub timeout_ms: Option<u64>,
     pub extra_system: Option<String>,
+    pub brought: Option<Arc<Brought>>,
     pub thinking: Option<Thinking>,
     pub queue: Option<queue::Change>,
     /// The id that a conversation gets which begins now.
@@ -70,7 +72,17 @@ struct Understood {
 }
 
 impl Runs {
+    /// Who follows by a stream is told of a refusal there too.
     pub fn ask(&mut self, world: &mut dyn World, ask: Ask) -> Result<Taken> {
+        let streams: Vec<_> = ask.observers.streams().cloned().collect();
+        let taken = self.take_in(world, ask);
+        if let Err(error) = &taken {
+            streams.iter().for_each(|stream| stream.end(Err(error.clone())));
+        }
+        taken
+    }
+
+    fn take_in(&mut self, world: &mut dyn World, ask: Ask) -> Result<Taken> {
         let is_said_aloud = ask.origin.surface.commands == Commands::All;
         if is_said_aloud && ask.may_command() && slash::is_stop(&ask.message) {
             return Ok(Taken::Now(self.stop_session(world, &ask.session, None, Reason::Stop).into()));
@@ -117,6 +129,7 @@ impl Runs {
             is_again: wishes.is_again,
             timeout_ms: wishes.timeout_ms.unwrap_or_else(|| default_timeout_ms(world)),
             extra_system: wishes.extra_system,
+            brought: wishes.brought,
             directives: understood.directives,
             command: understood.command.map(|invocation| Box::new((at, invocation))),
         };

@@ -146,23 +146,30 @@ impl Runs {
             .directives
             .thinking
             .or_else(|| entry.str("thinkingLevel").and_then(crate::models::provider::Thinking::parse));
-        Some(world.transcript(&run.new.key, &entry).map(|transcript| Turn {
-            run: id.to_string(),
-            settings: world.settings().clone(),
-            tell: world.teller(id),
-            ask: world.asker(),
-            transcript,
-            agent: run.agent.clone(),
-            key: run.new.key.clone(),
-            channel: run.new.origin.surface.channel.map(str::to_string),
-            provenance: run.new.origin.provenance,
-            place: run.new.origin.address.as_deref().map(Address::place),
-            model: run.new.directives.model.clone().or_else(|| entry.chosen_model()),
-            thinking,
-            extra_system: run.new.extra_system.clone(),
-            task,
-            mailbox: run.mailbox.clone(),
-            cancel: run.cancel.clone(),
+        let brought = run.new.brought.as_ref();
+        Some(world.transcript(&run.new.key, &entry).map(|transcript| {
+            Turn {
+                run: id.to_string(),
+                settings: world.settings().clone(),
+                tell: world.teller(id),
+                ask: world.asker(),
+                transcript,
+                agent: run.agent.clone(),
+                key: run.new.key.clone(),
+                channel: run.new.origin.surface.channel.map(str::to_string),
+                provenance: run.new.origin.provenance,
+                place: run.new.origin.address.as_deref().map(Address::place),
+                model: brought
+                    .and_then(|brought| brought.model.clone())
+                    .or_else(|| run.new.directives.model.clone())
+                    .or_else(|| entry.chosen_model()),
+                thinking,
+                extra_system: run.new.extra_system.clone(),
+                brought: run.new.brought.clone(),
+                task,
+                mailbox: run.mailbox.clone(),
+                cancel: run.cancel.clone(),
+            }
         }))
     }
 

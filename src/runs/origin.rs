@@ -26,7 +26,6 @@ pub struct Surface {
 /// Which messages may be commands or hold directives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Commands {
-    #[cfg_attr(not(test), expect(dead_code, reason = "for cron and hooks"))]
     None,
     /// Those that begin with a slash. All else is text, whatever it says.
     Slashed,
@@ -42,7 +41,6 @@ pub enum Answers {
     /// When it is accepted; what follows comes as events.
     Once,
     /// With its outcome.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for surfaces that wait: HTTP, cron, hooks"))]
     AtTheEnd,
 }
 
@@ -93,8 +91,19 @@ pub static CHANNEL: Surface = Surface {
     wants: Wants::Drafts,
 };
 
+/// Programs that ask as they would ask a model, by HTTP. What they send is text, whatever it looks like.
+pub static OPENAI: Surface = Surface {
+    journal: "openai",
+    answers: Answers::AtTheEnd,
+    channel: Some("webchat"),
+    queues: false,
+    names_message: false,
+    commands: Commands::None,
+    wants: Wants::Deltas,
+};
+
 /// All ways in. A new one is a row here, and a caller of `Runs::ask`.
-pub static SURFACES: [&Surface; 3] = [&AGENT, &CHAT, &CHANNEL];
+pub static SURFACES: [&Surface; 4] = [&AGENT, &CHAT, &CHANNEL, &OPENAI];
 
 /// The surface of a kind of records.
 pub fn surface(journal: &str) -> Option<&'static Surface> {

@@ -5,7 +5,7 @@ use crate::agent::run::Finished;
 use crate::error::{Error, Kind, Result};
 use crate::json::{Put, json};
 use crate::models::failure;
-use crate::models::provider::Usage;
+use crate::models::provider::{ToolCall, Usage};
 use serde_json::Value;
 
 /// The line below an answer that `/usage` asked for; it is told, not written down.
@@ -77,7 +77,10 @@ pub(super) fn outcome(
                 let told = json!({"from": fallback.from, "to": fallback.to, "reason": fallback.reason, "error": fallback.error});
                 map.put("fallback", told);
             }
-            let meta = json!({"durationMs": duration_ms, "aborted": false, "stopReason": f.stop_reason, "agentMeta": agent_meta});
+            let mut meta = json!({"durationMs": duration_ms, "aborted": false, "stopReason": f.stop_reason, "agentMeta": agent_meta});
+            if let (Some(map), false) = (meta.as_object_mut(), f.calls.is_empty()) {
+                map.put("pendingToolCalls", f.calls.iter().map(call).collect::<Vec<Value>>());
+            }
             let said = f.texts.iter().filter(|text| !is_silent(text));
             let payloads: Vec<Value> = said.map(|text| json!({"text": text, "mediaUrl": null})).collect();
             let mut outcome = json!({"runId": id, "status": "ok", "summary": "completed", "result": {"payloads": null, "meta": meta}});
@@ -88,6 +91,11 @@ pub(super) fn outcome(
         }
         (Ok(()), _, _) => json!({"runId": id, "status": "ok"}),
     }
+}
+
+/// A call that is left to the program which asked.
+fn call(call: &ToolCall) -> Value {
+    json!({"id": call.id, "name": call.name, "arguments": call.arguments})
 }
 
 pub(super) fn timed_out(new: &NewRun) -> Error {

@@ -4,6 +4,7 @@ use super::observers::Observers;
 use super::origin::Origin;
 use super::telling::Told;
 use super::{queueing, sharing};
+use crate::agent::brought::Brought;
 use crate::agent::mailbox::{Mailbox, Said};
 use crate::agent::run::Words;
 use crate::calls::Call;
@@ -29,6 +30,7 @@ pub(super) struct NewRun {
     /// Milliseconds the turn may take once it runs; 0 is without limit.
     pub(super) timeout_ms: u64,
     pub(super) extra_system: Option<String>,
+    pub(super) brought: Option<Arc<Brought>>,
     /// What the message asks for itself.
     pub(super) directives: Directives,
     /// The message is a command for the gateway itself.
@@ -39,7 +41,8 @@ impl NewRun {
     /// What a transcript must not miss. A command is done or not; only what follows `/new` is a message.
     pub(super) fn own_words(&self) -> Option<String> {
         match &self.command {
-            None => Some(self.message.clone()),
+            // Without a message a tool's result is answered.
+            None => Some(self.message.clone()).filter(|text| !text.is_empty() || self.brought.is_none()),
             Some(command) => command.1.message().map(str::to_string),
         }
     }
@@ -47,7 +50,8 @@ impl NewRun {
     /// About how much memory its message takes, bytes.
     pub(super) fn size(&self) -> usize {
         let image = |block: &Value| block.get("data").and_then(Value::as_str).map_or(0, str::len);
-        self.message.len() + self.images.iter().map(image).sum::<usize>()
+        let brought = self.brought.as_ref().map_or(0, |brought| brought.size);
+        brought + self.message.len() + self.images.iter().map(image).sum::<usize>()
     }
 }
 
@@ -183,6 +187,7 @@ impl Run {
             text,
             images: self.new.images.clone(),
             names_message,
+            is_bare: self.new.brought.is_some(),
             is_again: self.new.is_again,
         }
     }

@@ -125,8 +125,8 @@ pub fn offered(config: &Config, agent: &str, provider_ref: &str, session_key: &s
 /// The tools as a model is told of them.
 pub fn specs(tools: &[&Tool]) -> Vec<ToolSpec> {
     let spec = |tool: &&Tool| ToolSpec {
-        name: tool.name,
-        description: tool.doc,
+        name: tool.name.into(),
+        description: tool.doc.into(),
         parameters: json::read(tool.parameters, 1000, 16).unwrap_or_default(),
     };
     tools.iter().map(spec).collect()

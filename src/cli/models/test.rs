@@ -88,6 +88,7 @@ fn ask(provider: &Provider, started: Instant) -> Result<(Completion, Duration)> 
         tools: &[],
         thinking: Thinking::Off,
         has_acted: false,
+        wanted: None,
     };
     let mut first = None;
     let completion = provider.stream(&request, &Cancel::new(), &mut |_| {

@@ -7,6 +7,7 @@ use crate::json::{Put, json};
 use crate::models::format::text as member;
 use crate::models::messages::{Called, Item, LEFT_OUT, arguments, items, own_thinking, parts, text};
 use crate::models::provider::{ChatRequest, Provider, Thinking};
+use crate::models::wanted;
 use serde_json::{Map, Value};
 
 /// The answer's length where the configuration names none; the server insists on one.
@@ -47,6 +48,7 @@ pub fn build(p: &Provider, request: &ChatRequest) -> Value {
         map.put("thinking", json!({"type": "enabled", "budget_tokens": budget}));
     }
     tools(p, request, &items, map);
+    wanted::in_messages(p, request, budget.is_some(), map);
     body
 }
 

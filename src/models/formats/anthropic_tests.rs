@@ -12,7 +12,10 @@ fn provider() -> Provider {
 }
 
 fn body(p: &Provider, messages: &[Value], tools: &[ToolSpec], thinking: Thinking) -> Value {
-    anthropic_body::build(p, &ChatRequest { system: "be kind", messages, tools, thinking, has_acted: false })
+    anthropic_body::build(
+        p,
+        &ChatRequest { system: "be kind", messages, tools, thinking, has_acted: false, wanted: None },
+    )
 }
 
 fn cached(mut block: Value) -> Value {
@@ -41,7 +44,11 @@ fn open_turn() -> Vec<Value> {
 
 #[test]
 fn transcript_messages_take_turns() {
-    let tools = [ToolSpec { name: "read", description: "Reads", parameters: json!({"type": "object"}) }];
+    let tools = [ToolSpec {
+        name: "read".into(),
+        description: "Reads".into(),
+        parameters: json!({"type": "object"}),
+    }];
     let want = json!({
         "model": "builtin",
         "max_tokens": 16384,

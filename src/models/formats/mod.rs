@@ -8,3 +8,4 @@ pub mod openai;
 pub mod openai_body;
 pub mod responses;
 pub mod responses_body;
+pub mod wanted;

@@ -10,6 +10,7 @@ use crate::models::messages::{
 };
 use crate::models::openai::{KEPT, REASONING};
 use crate::models::provider::{ChatRequest, Provider, Thinking};
+use crate::models::wanted;
 use serde_json::{Map, Value};
 
 /// Said for the model where its server wants an answer behind a tool's result.
@@ -46,6 +47,7 @@ pub fn build(p: &Provider, request: &ChatRequest) -> Value {
     let mut body = json!({"model": p.model, "messages": chat.messages, "stream": true});
     if let Some(map) = body.as_object_mut() {
         options(p, request, map);
+        wanted::in_completions(p, request, map);
     }
     body
 }

@@ -15,7 +15,14 @@ fn body(p: &Provider, messages: &Value, thinking: Thinking) -> Value {
     let messages: Vec<Value> = messages.as_array().cloned().unwrap();
     openai_body::build(
         p,
-        &ChatRequest { system: " ", messages: &messages, tools: &[], thinking, has_acted: false },
+        &ChatRequest {
+            system: " ",
+            messages: &messages,
+            tools: &[],
+            thinking,
+            has_acted: false,
+            wanted: None,
+        },
     )
 }
 

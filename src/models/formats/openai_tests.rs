@@ -13,7 +13,7 @@ fn body(p: &Provider, messages: &Value, tools: &[ToolSpec], thinking: Thinking) 
     let messages: Vec<Value> = messages.as_array().cloned().unwrap();
     openai_body::build(
         p,
-        &ChatRequest { system: " ", messages: &messages, tools, thinking, has_acted: false },
+        &ChatRequest { system: " ", messages: &messages, tools, thinking, has_acted: false, wanted: None },
     )
 }
 
@@ -77,7 +77,11 @@ fn pictures_are_sent_or_named_as_left_out() {
 
 #[test]
 fn tools_and_effort_are_asked_for_where_the_server_takes_them() {
-    let tools = [ToolSpec { name: "read", description: "Reads", parameters: json!({"type": "object"}) }];
+    let tools = [ToolSpec {
+        name: "read".into(),
+        description: "Reads".into(),
+        parameters: json!({"type": "object"}),
+    }];
     let hi = json!([{"role": "user", "content": "hi"}]);
     let mut p = provider();
     let plain = body(&p, &hi, &tools, Thinking::High);

@@ -6,6 +6,7 @@ use crate::json::{self, Put, json};
 use crate::models::format::text as member;
 use crate::models::messages::{Called, Item, arguments, data_url, items, own_thinking, parts, text};
 use crate::models::provider::{ChatRequest, Provider, Thinking};
+use crate::models::wanted;
 use serde_json::Value;
 
 /// The most values in a reasoning item.
@@ -51,6 +52,7 @@ pub fn build(p: &Provider, request: &ChatRequest) -> Value {
     if let Some(max) = p.max_tokens {
         map.put("max_output_tokens", max);
     }
+    wanted::in_responses(p, request, map);
     body
 }
 

@@ -24,13 +24,18 @@ fn transcript_messages_become_items() {
         json!({"role": "toolResult", "toolCallId": "c1|fc_1", "content": [words("r")]}),
         json!({"role": "toolResult", "toolCallId": "c2", "content": [words("no JSON")]}),
     ];
-    let tools = [ToolSpec { name: "read", description: "Reads", parameters: json!({"type": "object"}) }];
+    let tools = [ToolSpec {
+        name: "read".into(),
+        description: "Reads".into(),
+        parameters: json!({"type": "object"}),
+    }];
     let request = ChatRequest {
         system: "be kind",
         messages: &messages,
         tools: &tools,
         thinking: Thinking::Low,
         has_acted: false,
+        wanted: None,
     };
     let want = json!({
         "model": "builtin",

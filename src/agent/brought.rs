@@ -1,0 +1,47 @@
+//! What a program brings along that asks for a turn as it would ask a model: the conversation so far, tools of its own,
+//! wishes about the answer. Plain data, made where the request comes in, used on the run's thread.
+use crate::models::provider::{Provider, ToolCall, ToolSpec};
+use serde_json::{Map, Value};
+
+#[derive(Debug, Default)]
+pub struct Brought {
+    /// Entries that a conversation begins with which has nothing said in it yet.
+    pub history: Vec<Value>,
+    /// Results of calls that the last answer left to the program.
+    pub results: Vec<Value>,
+    /// Tools that the program runs itself: a call of one ends the turn.
+    pub tools: Vec<ToolSpec>,
+    /// The answer must be a call of one of them, so none of the gateway's own is offered.
+    pub must_call: bool,
+    /// See `models/formats/wanted.rs`.
+    pub wanted: Map<String, Value>,
+    /// The longest answer, tokens.
+    pub max_tokens: Option<u64>,
+    /// `provider/model` for this turn.
+    pub model: Option<String>,
+    /// About how much memory all of it takes, bytes.
+    pub size: usize,
+}
+
+impl Brought {
+    pub fn has_tool(&self, name: &str) -> bool {
+        self.tools.iter().any(|tool| tool.name == name)
+    }
+
+    /// Takes the calls out that the program is to make.
+    pub fn take_calls(&self, calls: &mut Vec<ToolCall>) -> Vec<ToolCall> {
+        calls.extract_if(.., |call| self.has_tool(&call.name)).collect()
+    }
+
+    /// The provider with an answer no longer than is wanted.
+    pub fn bound(&self, provider: Provider) -> Provider {
+        let longest = [self.max_tokens, provider.max_tokens].into_iter().flatten().min();
+        Provider { max_tokens: longest, ..provider }
+    }
+
+    /// What stands before the message: the history only where nothing was said yet.
+    pub fn entries(&self, is_new: bool) -> Vec<Value> {
+        let history = self.history.iter().filter(|_| is_new);
+        history.chain(&self.results).cloned().collect()
+    }
+}
