@@ -33,7 +33,7 @@ LEAN    = $(if $(and $(filter $(GNU),$(TRIPLE)),$(FOLDED)),$(UNUSED:%=-C link-ar
 STATIC_FLAGS = RUSTFLAGS="-C target-feature=+crt-static -C force-frame-pointers=yes $(PACKED) $(FOLDED) $(LEAN) $(SOURCES)"
 
 .NOTPARALLEL:
-.PHONY: build release static test fmt-check lint check budgets bench demo install interop test-llm test-ui torture fuzz clean
+.PHONY: build release static test fmt-check lint check budgets bench demo install interop test-llm test-sdk test-ui torture fuzz clean
 
 build:
 	$(CARGO) build
@@ -81,6 +81,10 @@ interop: release
 # A conversation with a small real model on this machine (downloads about 220 MB once).
 test-llm: release
 	@tests/llm.sh "$(RELEASE)"
+
+# Both official OpenAI SDKs, from their registries, against this gateway (about 60 MB once).
+test-sdk: release
+	@tests/sdk/run.sh "$(RELEASE)"
 
 # The control page in a real Chromium; pictures of it stay in the target directory, below tmp/ui.
 test-ui:

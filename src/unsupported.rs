@@ -47,7 +47,6 @@ const FEATURES: &[Feature] = &[
     feature("browser", browser, KEEP),
     feature("tailscale", tailscale, "publish the port yourself: `tailscale serve --bg <port>`"),
     feature("web_search", web_search, "`web_fetch` reads pages whose address is known"),
-    feature("http", http, "clients speak the WebSocket protocol; of HTTP there are the probes only"),
     feature("pages", pages, "use another client: the command line, an app, a page of its own origin"),
     feature("media", media, KEEP),
     feature("memory", memory, "`memory_search` looks for words in MEMORY.md and memory/*.md"),
@@ -243,11 +242,6 @@ fn tailscale(config: &Config, _: &Env) -> Option<String> {
 
 fn web_search(config: &Config, _: &Env) -> Option<String> {
     said(is_on(config, "tools.web.search"), "web search")
-}
-
-fn http(config: &Config, _: &Env) -> Option<String> {
-    let on = |name: &str| config.bool(&format!("gateway.http.endpoints.{name}.enabled"));
-    some([said(on("chatCompletions"), "/v1/chat/completions"), said(on("responses"), "/v1/responses")])
 }
 
 fn pages(config: &Config, _: &Env) -> Option<String> {

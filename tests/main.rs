@@ -66,6 +66,14 @@ mod harness;
 #[cfg(test)]
 mod http_heads;
 #[cfg(test)]
+mod http_openai;
+#[cfg(test)]
+mod http_openai_bad;
+#[cfg(test)]
+mod http_responses;
+#[cfg(test)]
+mod http_rpc;
+#[cfg(test)]
 mod json_reading;
 #[cfg(test)]
 mod kill;

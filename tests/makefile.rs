@@ -42,7 +42,7 @@ fn n_7_what_was_built_is_installed_and_tried_wherever_cargo_put_it() {
 #[test]
 fn n_7_a_cargo_that_names_no_program_is_told_at_once() {
     let dir = new_dir();
-    for target in ["demo", "install", "interop", "test-llm"] {
+    for target in ["demo", "install", "interop", "test-llm", "test-sdk"] {
         let output = make(&dir, "/nowhere/openclaw", &[target, "DESTDIR=/nowhere"]);
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(!output.status.success() && said.contains("cargo names no program"), "{target}: {said}");

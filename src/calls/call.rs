@@ -33,7 +33,6 @@ pub enum Reply {
     /// To a thread of this process that waits for it. The first answer counts; room for one is enough.
     Thread(Sender<Said>),
     /// Nobody waits.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for callers that only start something: cron, hooks"))]
     Nobody,
 }
 

@@ -21,7 +21,6 @@ pub enum Piece {
     /// What was said of the present message does not count.
     Unsaid,
     /// The outcome; nothing follows.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for HTTP"))]
     End { outcome: Result<Value>, is_cut: bool },
 }
 

@@ -30,12 +30,11 @@ pub struct Exchange<'a> {
     pub until: Instant,
     pub shared: &'a Arc<Shared>,
     pub out: Responder<'a>,
-    pub(super) turn: &'a Turn<'a>,
+    pub(in crate::http) turn: &'a Turn<'a>,
     /// What it costs, until it is answered.
-    pub(super) work: Work,
+    pub(in crate::http) work: Work,
 }
 
-#[cfg_attr(not(test), expect(dead_code, reason = "for routes that are not built yet"))]
 impl Exchange<'_> {
     /// The body as JSON; an empty one is an empty object.
     pub fn json(&mut self) -> Result<Value> {

@@ -7,11 +7,14 @@ mod access;
 mod body;
 mod connection;
 mod exchange;
+mod invoke;
+mod openai;
 mod out;
 pub mod path;
 mod probes;
 mod refusal;
 mod responder;
+mod rpc;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
@@ -48,7 +51,6 @@ pub enum Auth {
 
 /// Which paths a route is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(not(test), expect(dead_code, reason = "for routes that are not built yet"))]
 pub enum Path {
     Exact(&'static str),
     /// All below a folder, whose name ends in a slash.
@@ -75,10 +77,33 @@ static ROUTES: &[Route] = &[
     probe("/readyz", probes::ready),
     probe("/startup", probes::startup),
     probe("/startupz", probes::startup),
+    asks(Path::Exact("/v1/models"), openai::list),
+    asks(Path::Below(path::NAMES), openai::one),
+    takes("/v1/chat/completions", LARGE, openai::chat),
+    takes("/v1/responses", LARGE, openai::responses),
+    takes("/tools/invoke", SMALL, invoke::invoke),
+    takes("/api/v1/rpc", SMALL, rpc::rpc),
     // Behind all others, for its paths begin with what is configured.
     page(Path::Exact("/")),
     page(Path::Any),
 ];
+
+/// Bytes of a body: of a conversation with its pictures, twice of which fit beside all other work; and of a call.
+const LARGE: usize = 8_000_000;
+const SMALL: usize = 2 << 20;
+
+/// For who shows the secret, by GET.
+const fn asks(path: Path, handler: fn(Exchange) -> Result<()>) -> Route {
+    Route { methods: &["GET"], path, auth: Auth::Secret, max_body: 0, time: TIME, handler }
+}
+
+/// The same by POST, with a body.
+const fn takes(path: &'static str, max_body: usize, handler: fn(Exchange) -> Result<()>) -> Route {
+    let path = Path::Exact(path);
+    Route { methods: &["POST"], path, auth: Auth::Secret, max_body, time: TIME, handler }
+}
+
+const TIME: Duration = Duration::from_secs(30);
 
 const fn probe(path: &'static str, handler: fn(Exchange) -> Result<()>) -> Route {
     let (path, time) = (Path::Exact(path), Duration::from_secs(10));
@@ -123,12 +148,13 @@ fn find<'a>(
     path: Option<&str>,
 ) -> std::result::Result<&'a Route, Refusal> {
     let rows = || routes.iter().filter(|route| path.is_some_and(|path| route.is_for(path)));
-    if let Some(route) = rows().find(|route| route.takes(method)) {
+    // A row for any path does not make one known, and has none that is another's.
+    let known = || rows().filter(|route| route.path != Path::Any);
+    let others = || rows().filter(|_| known().next().is_none());
+    if let Some(route) = known().chain(others()).find(|route| route.takes(method)) {
         return Ok(route);
     }
-    // A row for any path does not make one known.
-    let known = rows().filter(|route| route.path != Path::Any);
-    let mut taken: Vec<&str> = known.flat_map(|route| route.methods.iter().copied()).collect();
+    let mut taken: Vec<&str> = known().flat_map(|route| route.methods.iter().copied()).collect();
     if taken.is_empty() {
         return Err(Refusal::unknown());
     }

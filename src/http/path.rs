@@ -2,10 +2,14 @@
 //!
 //! Pure. Anything that two readers could understand differently is refused instead of interpreted.
 
+/// The folder of names that may hold a slash, which clients write as `%2F`.
+pub const NAMES: &str = "/v1/models/";
+
 /// The path without query, or `None` for one that is not plain: encoded or literal dot segments, encoded
 /// slashes, backslashes, control characters, `//`, `;`, bad escapes.
 pub fn plain(target: &str) -> Option<String> {
     let path = target.split(['?', '#']).next()?;
+    let refused: &[u8] = if path.starts_with(NAMES) { b"\\.;%" } else { b"/\\.;%" };
     let mut bytes = Vec::with_capacity(path.len());
     let mut rest = path.bytes();
     while let Some(byte) = rest.next() {
@@ -14,7 +18,7 @@ pub fn plain(target: &str) -> Option<String> {
                 let digits = [rest.next()?, rest.next()?];
                 u8::from_str_radix(std::str::from_utf8(&digits).ok()?, 16)
                     .ok()
-                    .filter(|b| !b"/\\.;%".contains(b))?
+                    .filter(|b| !refused.contains(b))?
             }
             byte => byte,
         };
@@ -32,9 +36,13 @@ mod tests {
 
     #[test]
     fn plain_paths_pass_and_tricks_do_not() {
-        for (target, want) in
-            [("/health", "/health"), ("/health?x=/../y", "/health"), ("/a%20b", "/a b"), ("/", "/")]
-        {
+        for (target, want) in [
+            ("/v1/models/a%2Fb", "/v1/models/a/b"),
+            ("/health", "/health"),
+            ("/health?x=/../y", "/health"),
+            ("/a%20b", "/a b"),
+            ("/", "/"),
+        ] {
             assert_eq!(plain(target).as_deref(), Some(want), "{target}");
         }
         for target in [
@@ -53,6 +61,10 @@ mod tests {
             "health",
             "/a\\b",
             "/%252e",
+            "/v1%2Fmodels/a",
+            "/v1/models/%2Fa",
+            "/v1/models/%2e%2e%2fhealth",
+            "/v1/models/..%2fhealth",
         ] {
             assert_eq!(plain(target), None, "{target}");
         }

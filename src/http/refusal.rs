@@ -1,6 +1,6 @@
 //! An answer that says no: a status, a sentence, and the headers that tell what would help. Pure data.
 use crate::error::{Error, Kind};
-use crate::json::json;
+use crate::json::{Put, json};
 use serde_json::Value;
 
 #[derive(Debug)]
@@ -8,11 +8,13 @@ pub struct Refusal {
     pub status: u16,
     pub headers: Vec<(&'static str, String)>,
     message: String,
+    /// For clients of OpenAI's API: which member of the request is meant, and its word for what is wrong.
+    api: Option<(Option<String>, Option<&'static str>)>,
 }
 
 impl Refusal {
     pub fn new(status: u16, message: impl Into<String>) -> Refusal {
-        Refusal { status, headers: Vec::new(), message: message.into() }
+        Refusal { status, headers: Vec::new(), message: message.into(), api: None }
     }
 
     pub fn unknown() -> Refusal {
@@ -25,19 +27,47 @@ impl Refusal {
         self
     }
 
+    /// In the shape of OpenAI's API.
+    pub fn of_api(mut self) -> Refusal {
+        self.api.get_or_insert_default();
+        self
+    }
+
+    /// The member of the request that it is about; none when empty.
+    pub fn about(mut self, param: &str) -> Refusal {
+        self.api.get_or_insert_default().0 = Some(param.to_string()).filter(|param| !param.is_empty());
+        self
+    }
+
+    pub fn coded(mut self, code: &'static str) -> Refusal {
+        self.api.get_or_insert_default().1 = Some(code);
+        self
+    }
+
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
     /// The body, in the shape that clients of model servers know.
     pub fn body(&self) -> Value {
-        json!({"error": {"type": self.name(), "message": self.message}})
+        let mut error = json!({"type": self.name(), "message": self.message});
+        if let (Some(map), Some((param, code))) = (error.as_object_mut(), &self.api) {
+            map.put("param", param.clone());
+            map.put("code", *code);
+        }
+        json!({"error": error})
     }
 
     fn name(&self) -> &'static str {
         match self.status {
             401 => "unauthorized",
+            429 if self.api.is_some() => "rate_limit_error",
+            500.. => "api_error",
+            _ if self.api.is_some() => "invalid_request_error",
             403 => "forbidden",
             404 => "not_found",
             405 => "method_not_allowed",
             429 => "rate_limited",
-            500.. => "api_error",
             _ => "invalid_request_error",
         }
     }
@@ -53,13 +83,14 @@ impl From<Error> for Refusal {
     }
 }
 
-fn status(kind: Kind) -> u16 {
+/// The status that says an error of this kind.
+pub fn status(kind: Kind) -> u16 {
     use Kind::*;
     match kind {
-        Invalid | BadFrame | UnknownMethod | Protocol | Usage | Profile => 400,
+        Invalid | BadFrame | Protocol | Usage | Profile => 400,
         Unauthorized => 401,
         Forbidden | NotPaired => 403,
-        NotFound | Unset => 404,
+        NotFound | Unset | UnknownMethod => 404,
         Conflict => 409,
         RateLimited => 429,
         Io | Config | OutcomeUnknown => 500,

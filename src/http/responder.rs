@@ -20,18 +20,26 @@ const PIECE: usize = 8192;
 pub struct Responder<'a> {
     out: Out<'a>,
     headers: Vec<(&'static str, String)>,
+    /// Of the stream that it will be.
+    place: Option<OpenStream>,
 }
 
 #[cfg_attr(not(test), expect(dead_code, reason = "some are for routes that are not built yet"))]
 impl<'a> Responder<'a> {
     pub(super) fn new(turn: &'a Turn<'a>) -> Responder<'a> {
-        Responder { out: Out::new(turn), headers: Vec::new() }
+        Responder { out: Out::new(turn), headers: Vec::new(), place: None }
     }
 
     /// Adds a header.
     pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Responder<'a> {
         self.headers.push((name, value.into()));
         self
+    }
+
+    /// Keeps a place for the stream that it is to be; `false` when there is none.
+    pub fn reserve(&mut self) -> bool {
+        self.place = self.out.turn.place();
+        self.place.is_some()
     }
 
     pub fn json(self, status: u16, body: &Value) -> Result<()> {
@@ -76,7 +84,7 @@ impl<'a> Responder<'a> {
 
     /// Begins an answer of unknown length. What is written to it goes out at once.
     pub fn stream(mut self, status: u16, content_type: &str) -> Result<Stream<'a>> {
-        let Some(place) = self.out.turn.place() else {
+        let Some(place) = self.place.take().or_else(|| self.out.turn.place()) else {
             return Err(Error::unavailable("too many streams are open at the moment")
                 .retry_in(std::time::Duration::from_secs(1)));
         };
@@ -95,7 +103,7 @@ impl<'a> Responder<'a> {
         Ok(Stream { body: out, is_whole, sent, _place: place })
     }
 
-    pub(super) fn refuse(mut self, refusal: &Refusal) -> Result<()> {
+    pub(in crate::http) fn refuse(mut self, refusal: &Refusal) -> Result<()> {
         self.headers.clear();
         self.headers.extend(refusal.headers.iter().cloned());
         self.json(refusal.status, &refusal.body())
@@ -135,7 +143,6 @@ enum Body<'a> {
     Bare(Out<'a>),
 }
 
-#[cfg_attr(not(test), expect(dead_code, reason = "for streams, which no route has yet"))]
 impl Stream<'_> {
     /// Whether anybody still reads. To be asked by whoever works for long between two writes.
     pub fn is_wanted(&self) -> bool {

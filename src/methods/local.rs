@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::json;
 use crate::methods::{self, Run};
 use crate::protocol::frame::{Payload, Scopes};
-use crate::state::event::Event;
+use crate::state::event::{Event, Handler};
 use crate::state::shared::Shared;
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 use serde_json::Value;
@@ -57,10 +57,32 @@ pub fn call(
         Run::State(handler) | Run::Prepared(_, handler) => handler,
     };
     let (waiting, said) = bounded(1);
-    let call = Call { caller, id: "local".to_string(), method: method.name, reply: Reply::Thread(waiting) };
-    let gone = |_| Error::unavailable("the gateway is shutting down");
-    shared.state.send(Event::Local { call, handler, params }).map_err(gone)?;
+    send(shared, caller, method.name, Reply::Thread(waiting), handler, params)?;
     wait(shared, &said, stopped)
+}
+
+/// The same for who does not wait for the answer.
+pub fn tell(shared: &Arc<Shared>, caller: Arc<Caller>, method: &str, params: Value) -> Result<()> {
+    let (method, params) = methods::check(&caller, method, || Ok(params))?;
+    match method.run {
+        Run::Here(handler) => handler(shared, &caller, params).map(drop),
+        Run::State(handler) | Run::Prepared(_, handler) => {
+            send(shared, caller, method.name, Reply::Nobody, handler, params)
+        }
+    }
+}
+
+fn send(
+    shared: &Shared,
+    caller: Arc<Caller>,
+    method: &'static str,
+    reply: Reply,
+    handler: Handler,
+    params: Value,
+) -> Result<()> {
+    let call = Call { caller, id: "local".to_string(), method, reply };
+    let gone = |_| Error::unavailable("the gateway is shutting down");
+    shared.state.send(Event::Local { call, handler, params }).map_err(gone)
 }
 
 /// Waits for the answer to a call whose reply is a thread's.

@@ -16,6 +16,7 @@ mod web;
 pub use files::change;
 use files::{edit, likeness, read, workspace, write};
 use memories::{memory, memory_get, memory_search};
+pub use policy::matches;
 pub use running::{Outcome, Progress, run_all};
 use talks::{agents_list, message, reach, session_status, sessions_history, sessions_list, sessions_send};
 use web::{untrusted, web_fetch};

@@ -7,6 +7,7 @@
 //! process of its own: this binary, started again with `--limit`. The load comes from this process, never
 //! from the measured one.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that prints its results")]
+mod http;
 mod limit;
 mod load;
 #[path = "../harness/many_sessions.rs"]
@@ -120,6 +121,8 @@ fn run(scale: Scale, report: &mut Report) -> Result<()> {
     turns::long_transcript(scale, report)?;
     sessions::many(scale, report)?;
     turns::streaming(scale, report)?;
+    http::first_word(scale, report)?;
+    http::streams(scale, report)?;
     turns::misled(report)?;
     telegram::all(scale, report)
 }

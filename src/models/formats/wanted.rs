@@ -7,20 +7,7 @@ use crate::json::{Put, json};
 use crate::models::provider::{ChatRequest, Provider};
 use serde_json::{Map, Value};
 
-/// Members of chat completions that are passed on as they are.
-pub const NAMES: [&str; 10] = [
-    "temperature",
-    "top_p",
-    "presence_penalty",
-    "frequency_penalty",
-    "seed",
-    "stop",
-    "logit_bias",
-    "response_format",
-    "tool_choice",
-    "parallel_tool_calls",
-];
-/// Those of them that are about tools, and mean nothing where none are offered.
+/// What is about tools, and means nothing where none are offered.
 const OF_TOOLS: [&str; 2] = ["tool_choice", "parallel_tool_calls"];
 
 /// Goes through what is wanted and may be said of this request.

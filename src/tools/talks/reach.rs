@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::json::json;
 use crate::session_key::{KeyRules, agent_of};
 use crate::tools::Context;
-use crate::tools::policy::matches;
+use crate::tools::matches;
 use serde_json::Value;
 
 /// What agents may do by themselves.

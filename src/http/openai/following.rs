@@ -1,0 +1,225 @@
+//! A turn followed from its acceptance to its end, and said to who asked: at once as it comes, or whole.
+//!
+//! Runs on the connection's own thread, which waits for words and looks now and then whether anybody still reads. When
+//! nobody does, or the answer cannot be finished, the turn is stopped. What has begun to go out and fails ends with the
+//! endpoint's own event for that, and never looks whole.
+use super::asked::Asked;
+use super::end::End;
+use super::{Writer, failed, refusal};
+use crate::calls::Caller;
+use crate::calls::stream::{Piece, Stream};
+use crate::error::{Error, Kind, Result};
+use crate::http::responder::{Responder, Stream as Open};
+use crate::http::turn::Turn;
+use crate::http::{Exchange, Refusal};
+use crate::json::json;
+use crate::methods::local;
+use crate::state::shared::Shared;
+use std::io::Write;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How often it is looked whether anybody waits.
+const LOOK: Duration = Duration::from_millis(100);
+/// A stream that has nothing to say yet begins after this time, and shows then and when that it is alive: what stands
+/// between gives silent connections up.
+const QUIET: Duration = Duration::from_secs(10);
+const ALIVE: &str = ": at work\n\n";
+const DONE: &str = "data: [DONE]\n\n";
+
+/// A turn that was asked for. Dropped before its end, it is stopped.
+pub struct Following {
+    shared: Arc<Shared>,
+    caller: Arc<Caller>,
+    session: String,
+    run: String,
+    stream: Arc<Stream>,
+    has_ended: bool,
+}
+
+enum Next {
+    Text(String),
+    /// What follows is another message.
+    Gap,
+    End(std::result::Result<End, Refusal>),
+    Nothing,
+}
+
+impl Following {
+    pub fn of(
+        shared: Arc<Shared>,
+        caller: Arc<Caller>,
+        session: String,
+        run: String,
+        stream: Arc<Stream>,
+    ) -> Following {
+        Following { shared, caller, session, run, stream, has_ended: false }
+    }
+
+    /// The next word of the turn, if there is one soon.
+    fn next(&mut self, asked: &Asked) -> Next {
+        match self.stream.next(LOOK) {
+            None => Next::Nothing,
+            Some(Piece::Text(text)) => Next::Text(text),
+            Some(Piece::NextMessage | Piece::Unsaid) => Next::Gap,
+            Some(Piece::End { outcome, is_cut }) => {
+                self.has_ended = true;
+                Next::End(outcome.map_err(|e| failed(&e)).and_then(|outcome| {
+                    let end = End::of(&outcome);
+                    match &asked.must {
+                        Some(choice) if end.calls.is_empty() => {
+                            let text = format!("{choice} was not satisfied by the agent response");
+                            Err(refusal(502, text).about("tool_choice").with("x-should-retry", "false"))
+                        }
+                        _ if is_cut && asked.streams => Err(refusal(
+                            503,
+                            "the answer was read too slowly; it is in the session as a whole",
+                        )),
+                        _ => Ok(end),
+                    }
+                }))
+            }
+        }
+    }
+}
+
+impl Drop for Following {
+    fn drop(&mut self) {
+        if !self.has_ended {
+            let params = json!({"sessionKey": self.session, "runId": self.run});
+            // The state thread is gone only when the process ends, and its runs with it.
+            let _ = local::tell(&self.shared, self.caller.clone(), "chat.abort", params);
+        }
+    }
+}
+
+/// Says what comes of the turn.
+pub fn answer(
+    exchange: Exchange,
+    following: Following,
+    asked: &Asked,
+    writer: Box<dyn Writer>,
+    marks_failure: bool,
+) -> Result<()> {
+    let Exchange { out, turn, work, .. } = exchange;
+    // The request is read; the turn's share of memory is counted with the runs.
+    drop(work);
+    match asked.streams {
+        true => stream(out, turn, following, asked, writer, marks_failure),
+        false => whole(out, turn, following, asked, writer),
+    }
+}
+
+fn whole(
+    out: Responder,
+    turn: &Turn,
+    mut following: Following,
+    asked: &Asked,
+    mut writer: Box<dyn Writer>,
+) -> Result<()> {
+    loop {
+        match following.next(asked) {
+            Next::End(Ok(end)) => return out.json(200, &writer.whole(&end)),
+            Next::End(Err(refusal)) => return out.refuse(&refusal),
+            _ if turn.is_gone() => return Err(gone()),
+            _ => {}
+        }
+    }
+}
+
+/// An answer that may have begun.
+struct Line<'a> {
+    /// Until it begins.
+    out: Option<Responder<'a>>,
+    open: Option<Open<'a>>,
+    writer: Box<dyn Writer>,
+    /// What is to be sent at once.
+    text: String,
+    spoke_at: Instant,
+}
+
+impl Line<'_> {
+    fn begin(&mut self) -> Result<()> {
+        if let Some(out) = self.out.take() {
+            // Proxies pass on what they hold as it comes.
+            let out = out.with("Cache-Control", "no-cache").with("X-Accel-Buffering", "no");
+            self.open = Some(out.stream(200, "text/event-stream; charset=utf-8")?);
+            self.writer.begin(&mut self.text);
+        }
+        Ok(())
+    }
+
+    fn send(&mut self) -> Result<()> {
+        if let Some(open) = &mut self.open {
+            open.write_all(self.text.as_bytes()).map_err(|_| gone())?;
+        }
+        self.text.clear();
+        self.spoke_at = Instant::now();
+        Ok(())
+    }
+
+    fn is_wanted(&self, turn: &Turn) -> bool {
+        self.open.as_ref().map_or_else(|| !turn.is_gone(), Open::is_wanted)
+    }
+}
+
+fn stream(
+    out: Responder,
+    turn: &Turn,
+    mut following: Following,
+    asked: &Asked,
+    writer: Box<dyn Writer>,
+    marks_failure: bool,
+) -> Result<()> {
+    let mut line = Line { out: Some(out), open: None, writer, text: String::new(), spoke_at: Instant::now() };
+    let (mut has_spoken, mut is_apart) = (false, false);
+    let end = loop {
+        let next = following.next(asked);
+        if !line.is_wanted(turn) {
+            return Err(gone());
+        }
+        match next {
+            Next::End(end) => break end,
+            Next::Gap => is_apart = has_spoken,
+            Next::Text(text) => {
+                line.begin()?;
+                if std::mem::take(&mut is_apart) {
+                    line.writer.text("\n\n", &mut line.text);
+                }
+                line.writer.text(&text, &mut line.text);
+                has_spoken = true;
+                line.send()?;
+            }
+            Next::Nothing if line.spoke_at.elapsed() < QUIET => {}
+            Next::Nothing => {
+                line.begin()?;
+                line.text += ALIVE;
+                line.send()?;
+            }
+        }
+    };
+    match (end, line.out.take()) {
+        // Nothing has gone out yet, so the status can tell.
+        (Err(refusal), Some(out)) => return out.refuse(&refusal),
+        (Err(refusal), None) => {
+            line.writer.fail(&refusal, &mut line.text);
+            line.text += if marks_failure { DONE } else { "" };
+        }
+        (Ok(end), out) => {
+            line.out = out;
+            line.begin()?;
+            if !has_spoken && !end.text.is_empty() {
+                line.writer.text(&end.text, &mut line.text);
+            }
+            line.writer.end(&end, &mut line.text);
+            line.text += DONE;
+        }
+    }
+    line.send()?;
+    line.open.into_iter().for_each(Open::finish);
+    Ok(())
+}
+
+fn gone() -> Error {
+    Error::new(Kind::Aborted, "nobody reads the answer any more")
+}

@@ -1,0 +1,261 @@
+//! `POST /v1/responses`: its members read, its answers and events written. Pure, but that pictures are fetched.
+//!
+//! An answer is a list of items: a message, if something is said, and a call each. Streamed, an item is added, filled and
+//! done; each event has its number.
+use super::asked::{Asked, text};
+use super::end::{Call, End};
+use super::talk::member;
+use super::turn::name_of_answer;
+use super::{Api, Judged, Writer, event, settings, wrong};
+use crate::clock;
+use crate::error::Result;
+use crate::http::Refusal;
+use crate::ids;
+use crate::json::{Put, json};
+use serde_json::{Map, Value};
+
+pub static API: Api = Api {
+    section: "responses",
+    family: "openresponses",
+    input: "input",
+    read,
+    writer: |asked| Ok(Box::new(Response::of(asked)?)),
+    marks_failure: true,
+};
+
+fn read(map: &Map<String, Value>, asked: &mut Asked) -> Judged<()> {
+    if asked.model.is_empty() {
+        return Err(wrong("`model` is required: openclaw, or openclaw/<agentId>.", "model"));
+    }
+    asked.previous = text(map, "previous_response_id")?.map(str::to_string);
+    asked.max_tokens = settings::tokens(map, &["max_output_tokens"])?;
+    if let Some(reasoning) = settings::given(map, "reasoning").and_then(Value::as_object) {
+        asked.thinking = settings::effort(reasoning, "effort", "reasoning.effort")?;
+    }
+    if let Some(form) = map.get("text").and_then(|text| text.get("format")) {
+        let form = settings::form(form, "text.format")?;
+        form.into_iter().for_each(|form| asked.wanted.put("response_format", as_in_chat(form)));
+    }
+    asked.tools = settings::tools(map, &mut asked.wanted)?;
+    if let Some(instructions) = text(map, "instructions")? {
+        asked.talk.system(instructions);
+    }
+    match settings::given(map, "input") {
+        Some(input @ Value::String(_)) => asked.talk.message("user", input, "input"),
+        Some(Value::Array(items)) => {
+            items.iter().enumerate().try_for_each(|(n, item)| take(item, &format!("input[{n}]"), asked))
+        }
+        Some(_) => Err(wrong("`input` must be a string or an array of items.", "input")),
+        None => Err(wrong("Missing user message in `input`.", "input")),
+    }
+}
+
+/// The schema of an answer stands beside the type here, and in a member of its own there.
+fn as_in_chat(mut form: Value) -> Value {
+    let Some(map) = form.as_object_mut().filter(|map| map.contains_key("schema")) else { return form };
+    map.remove("type");
+    let schema = std::mem::take(map);
+    json!({"type": "json_schema", "json_schema": schema})
+}
+
+/// One item. What other servers keep (reasoning, references) means nothing here and is passed over.
+fn take(item: &Value, at: &str, asked: &mut Asked) -> Judged<()> {
+    let content = item.get("content").unwrap_or(&Value::Null);
+    match member(item, "type") {
+        "message" | "" => asked.talk.message(member(item, "role"), content, &format!("{at}.content")),
+        "function_call" => {
+            let id = Some(member(item, "call_id")).filter(|id| !id.is_empty());
+            let id = id.unwrap_or_else(|| member(item, "id"));
+            asked.talk.call(id, member(item, "name"), member(item, "arguments"));
+            Ok(())
+        }
+        "function_call_output" => {
+            let output = item.get("output").unwrap_or(&Value::Null);
+            asked.talk.result(member(item, "call_id"), output, &format!("{at}.output"))
+        }
+        "reasoning" | "item_reference" => Ok(()),
+        other => {
+            let kind = crate::parts::within(other, 40);
+            Err(wrong(format!("items of the type {kind:?} are not taken"), &format!("{at}.type")))
+        }
+    }
+}
+
+struct Response {
+    /// The answer as far as it does not change.
+    base: Value,
+    message_id: String,
+    /// The message's text, once it has begun.
+    text: Option<String>,
+    /// Items that are done.
+    done: Vec<Value>,
+    /// The next event.
+    number: u64,
+}
+
+impl Response {
+    fn of(asked: &Asked) -> Result<Response> {
+        let base = json!({
+            "id": (name_of_answer(&asked.answer)?), "object": "response", "created_at": (clock::now_ms() / 1000),
+            "status": "in_progress", "error": null, "incomplete_details": null, "instructions": null,
+            "max_output_tokens": asked.max_tokens, "metadata": {}, "model": asked.model, "output": [],
+            "parallel_tool_calls": true, "previous_response_id": asked.previous, "temperature": null, "tool_choice": "auto",
+            "tools": [], "top_p": null, "usage": null,
+        });
+        let message_id = format!("msg_{}", ids::hex(16)?);
+        Ok(Response { base, message_id, text: None, done: Vec::new(), number: 0 })
+    }
+
+    fn tell(&mut self, kind: &str, mut data: Value, out: &mut String) {
+        if let Some(map) = data.as_object_mut() {
+            map.put("type", kind);
+            map.put("sequence_number", self.number);
+        }
+        self.number += 1;
+        event(&data, out);
+    }
+
+    /// An event about the whole answer.
+    fn tell_all(&mut self, kind: &str, response: Value, out: &mut String) {
+        let mut data = json!({});
+        if let Some(map) = data.as_object_mut() {
+            map.put("response", response);
+        }
+        self.tell(kind, data, out);
+    }
+
+    fn message(&self, text: &str) -> Value {
+        json!({"id": self.message_id, "type": "message", "status": "completed", "role": "assistant",
+            "content": [(part(text))]})
+    }
+
+    /// Where a piece of the message's text belongs.
+    fn within(&self, name: &str, value: Value) -> Value {
+        let mut data = json!({"item_id": self.message_id, "output_index": 0, "content_index": 0});
+        if let Some(map) = data.as_object_mut() {
+            map.put(name, value);
+        }
+        data
+    }
+
+    fn open_message(&mut self, out: &mut String) {
+        self.text = Some(String::new());
+        let item = json!({"id": self.message_id, "type": "message", "status": "in_progress", "role": "assistant",
+            "content": []});
+        self.tell("response.output_item.added", json!({"output_index": 0, "item": item}), out);
+        self.tell("response.content_part.added", self.within("part", part("")), out);
+    }
+
+    fn close_message(&mut self, out: &mut String) {
+        let Some(text) = self.text.take() else { return };
+        self.tell("response.output_text.done", self.within("text", text.as_str().into()), out);
+        self.tell("response.content_part.done", self.within("part", part(&text)), out);
+        self.close(self.message(&text), out);
+    }
+
+    /// An item is done.
+    fn close(&mut self, item: Value, out: &mut String) {
+        let data = json!({"output_index": (self.done.len()), "item": item});
+        self.tell("response.output_item.done", data, out);
+        self.done.push(item);
+    }
+
+    fn tell_call(&mut self, call: &Call, n: usize, out: &mut String) {
+        let (index, item) = (self.done.len(), self.call(call, n));
+        let mut begun = item.clone();
+        if let Some(map) = begun.as_object_mut() {
+            map.put("arguments", "");
+            map.put("status", "in_progress");
+        }
+        let id = member(&item, "id").to_string();
+        self.tell("response.output_item.added", json!({"output_index": index, "item": begun}), out);
+        let delta = json!({"item_id": id, "output_index": index, "delta": call.arguments});
+        self.tell("response.function_call_arguments.delta", delta, out);
+        let done =
+            json!({"item_id": id, "output_index": index, "name": call.name, "arguments": call.arguments});
+        self.tell("response.function_call_arguments.done", done, out);
+        self.close(item, out);
+    }
+
+    fn call(&self, call: &Call, n: usize) -> Value {
+        let id = format!("fc_{}{n}", self.message_id.trim_start_matches("msg_"));
+        json!({"id": id, "type": "function_call", "status": "completed", "call_id": call.id, "name": call.name,
+            "arguments": call.arguments})
+    }
+
+    /// The whole answer, with these items.
+    fn finished(&self, end: &End, output: Vec<Value>) -> Value {
+        let mut response = self.base.clone();
+        let Some(map) = response.as_object_mut() else { return response };
+        map.put("status", if end.is_cut_short { "incomplete" } else { "completed" });
+        if end.is_cut_short {
+            map.put("incomplete_details", json!({"reason": "max_output_tokens"}));
+        }
+        map.put("output", output);
+        map.put("usage", json!({
+            "input_tokens": end.input, "input_tokens_details": {"cached_tokens": end.cached},
+            "output_tokens": end.output, "output_tokens_details": {"reasoning_tokens": 0}, "total_tokens": (end.total()),
+        }));
+        response
+    }
+}
+
+impl Writer for Response {
+    fn whole(&mut self, end: &End) -> Value {
+        let says = !end.text.is_empty() || end.calls.is_empty();
+        let message = says.then(|| self.message(&end.text));
+        let calls = end.calls.iter().enumerate().map(|(n, call)| self.call(call, n));
+        let output = message.into_iter().chain(calls).collect();
+        self.finished(end, output)
+    }
+
+    fn begin(&mut self, out: &mut String) {
+        self.tell_all("response.created", self.base.clone(), out);
+        self.tell_all("response.in_progress", self.base.clone(), out);
+    }
+
+    fn text(&mut self, delta: &str, out: &mut String) {
+        if self.text.is_none() {
+            self.open_message(out);
+        }
+        if let Some(text) = &mut self.text {
+            text.push_str(delta);
+        }
+        let mut data = self.within("delta", delta.into());
+        if let Some(map) = data.as_object_mut() {
+            map.put("logprobs", Vec::<Value>::new());
+        }
+        self.tell("response.output_text.delta", data, out);
+    }
+
+    fn end(&mut self, end: &End, out: &mut String) {
+        if self.text.is_none() && end.calls.is_empty() {
+            self.open_message(out);
+        }
+        self.close_message(out);
+        for (n, call) in end.calls.iter().enumerate() {
+            self.tell_call(call, n, out);
+        }
+        let output = std::mem::take(&mut self.done);
+        let response = self.finished(end, output);
+        let kind = if end.is_cut_short { "response.incomplete" } else { "response.completed" };
+        self.tell_all(kind, response, out);
+    }
+
+    /// Some clients look for one of the events, some for the other.
+    fn fail(&mut self, refusal: &Refusal, out: &mut String) {
+        let (message, mut failed) = (refusal.message().to_string(), self.base.clone());
+        if let Some(map) = failed.as_object_mut() {
+            map.put("status", "failed");
+            map.put("error", json!({"code": "server_error", "message": message}));
+        }
+        self.tell_all("response.failed", failed, out);
+        let error = json!({"code": "server_error", "message": message, "param": null});
+        self.tell("error", error, out);
+    }
+}
+
+/// A part of a message.
+fn part(text: &str) -> Value {
+    json!({"type": "output_text", "text": text, "annotations": [], "logprobs": []})
+}
