@@ -70,6 +70,14 @@ impl World {
         }
     }
 
+    /// A life that lasts, so that something new is written now and then however slow the machine.
+    fn settle(&self) {
+        let until = Instant::now() + LIMIT;
+        while !self.waiting().is_empty() && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
     fn check(&self) {
         for (message, n) in self.answers() {
             assert!(n == 1, "message {message} was answered {n} times");
@@ -102,6 +110,9 @@ fn r_30a_r_30c_over_many_kills_each_message_is_answered_once_or_told_as_unknown(
             world.telegram.fault("sendMessage", faults[random.below(faults.len())].clone());
         }
         std::thread::sleep(Duration::from_millis(random.below(400) as u64));
+        if kill % 10 == 9 {
+            world.settle();
+        }
         world.gateway.kill();
         world.check();
         world.gateway.restart();
