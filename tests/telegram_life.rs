@@ -175,7 +175,7 @@ fn sec_33_posts_of_a_channel_count_only_where_it_is_listed_and_open() {
     let mut client = Client::operator(&gateway, 4);
     let dropped = wait_for("what was passed over", || {
         let rows = row(&mut client, "default")["dropped"].as_array().cloned().unwrap_or_default();
-        rows.into_iter().find(|row| row["chatId"] == NEWS.to_string())
+        rows.into_iter().find(|row| row["chatId"] == json!(NEWS.to_string()))
     });
     assert_eq!(
         (&dropped["chatId"], &dropped["title"]),

@@ -10,6 +10,7 @@ use tungstenite::protocol::WebSocketConfig;
 use tungstenite::{Message, WebSocket};
 
 /// The program, where there is one. `OPENCLAW_CHROMIUM` names another.
+#[expect(clippy::disallowed_methods, reason = "how the test that starts it says what to do")]
 pub fn program() -> Option<PathBuf> {
     let named = std::env::var_os("OPENCLAW_CHROMIUM").map(PathBuf::from);
     let usual =

@@ -142,6 +142,7 @@ fn i12_4_the_page_comes_back_by_itself() {
 }
 
 /// A port that leads to another one, as a proxy does.
+#[expect(clippy::disallowed_methods, reason = "threads of a test")]
 fn forward(to: u16) -> u16 {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
