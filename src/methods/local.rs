@@ -56,6 +56,9 @@ pub fn call(
         Run::Here(handler) => return to_value(handler(shared, &caller, params)?),
         Run::State(handler) | Run::Prepared(_, handler) => handler,
     };
+    if method.is_of_sessions() {
+        shared.look_at_indexes();
+    }
     let (waiting, said) = bounded(1);
     send(shared, caller, method.name, Reply::Thread(waiting), handler, params)?;
     wait(shared, &said, stopped)

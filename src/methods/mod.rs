@@ -86,6 +86,13 @@ pub struct Method {
     pub schema: Schema,
 }
 
+impl Method {
+    /// Whether it shows or changes sessions, so that what other programs did to them is looked for first.
+    pub fn is_of_sessions(&self) -> bool {
+        self.name == "agent" || ["sessions.", "chat."].iter().any(|family| self.name.starts_with(family))
+    }
+}
+
 macro_rules! methods {
     ($($path:literal $access:ident $effect:ident $thread:ident($($handler:path),+);)+) => {
         pub static METHODS: &[Method] = &[$(Method {

@@ -7,9 +7,11 @@ use crate::error::Result;
 use crate::protocol::events::Event as EventRow;
 use crate::protocol::frame::Payload;
 use crate::runs::Taken;
-use crate::sessions::{Index, Kept};
+use crate::sessions::others::Theirs;
+use crate::sessions::{Index, Snapshot};
 use crate::state::State;
 use crate::state::carrying::{Carry, Then};
+use crossbeam_channel::Sender;
 use serde_json::Value;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -145,7 +147,17 @@ pub enum Event {
     Saved {
         agent: String,
         /// What another program had written there.
-        result: Result<Vec<Arc<Kept>>>,
+        result: Result<Theirs>,
+    },
+    /// A thread that sees a changed index file asks for the index, to compare.
+    Lend {
+        agent: String,
+        to: Sender<Snapshot>,
+    },
+    /// What another program did to the index of an agent.
+    Others {
+        agent: String,
+        theirs: Theirs,
     },
     /// These are the agents now; `added` has the session indexes of those that are new.
     Agents {

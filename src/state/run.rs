@@ -136,7 +136,15 @@ impl State {
             }
             Next::Event(Event::Carry(carry)) => self.carry(*carry),
             Next::Event(Event::Noted { result, then }) => self.noted(result, then),
-            Next::Event(Event::Saved { agent, result }) => self.sessions.saved(&agent, result, self.mono),
+            Next::Event(Event::Saved { agent, result }) => {
+                let told = self.sessions.saved(&agent, result, self.mono);
+                self.tell_taken(told);
+            }
+            Next::Event(Event::Lend { agent, to }) => self.sessions.lend(&agent, &to),
+            Next::Event(Event::Others { agent, theirs }) => {
+                let told = self.sessions.take_over(&agent, theirs);
+                self.tell_taken(told);
+            }
             Next::Event(Event::Agents { ids, added }) => {
                 self.sessions.set_agents(&ids, added);
             }

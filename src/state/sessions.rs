@@ -2,6 +2,7 @@
 //!
 //! The state thread changes entries here and does no I/O; the store thread saves snapshots. Answers that
 //! promise a change wait here until the save they depend on is handed over.
+pub mod looking;
 pub mod roster;
 
 use super::shared::Shared;
@@ -11,6 +12,7 @@ use crate::calls::outbox::Work;
 use crate::error::{Error, Result};
 use crate::ids;
 use crate::session_key;
+use crate::sessions::others::Theirs;
 use crate::sessions::{Entry, Index, Kept, KeyRules, Snapshot, Transcript, is_session_id, newer};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -64,8 +66,9 @@ impl Sessions {
         if let Some(told) = newer::told(&shared.env.state_dir, &agents.ids()) {
             log::warn!(target: "gateway/sessions", "{told}");
         }
-        shared.published.set_agents(loaded.keys().cloned());
-        Sessions { rules, agents: loaded, shared, revision: 0 }
+        let sessions = Sessions { rules, agents: loaded, shared, revision: 0 };
+        sessions.shared.published.set_indexes(sessions.looked());
+        sessions
     }
 
     /// Another one after each change of the agents or their sessions.
@@ -219,16 +222,14 @@ impl Sessions {
         }
     }
 
-    /// The store thread has saved, or could not.
-    pub fn saved(&mut self, agent: &str, result: Result<Vec<Arc<Kept>>>, mono: u64) {
-        let Some(agent) = self.agents.get_mut(agent) else { return };
+    /// The store thread has saved, or could not. Gives the sessions that another program has changed, and how.
+    pub fn saved(&mut self, id: &str, result: Result<Theirs>, mono: u64) -> Vec<(String, &'static str)> {
+        let Some(agent) = self.agents.get_mut(id) else { return Vec::new() };
+        let mut told = Vec::new();
         agent.saves = agent.saves.saturating_sub(1);
         agent.rest(mono);
         match result {
-            Ok(theirs) => {
-                let taken = theirs.into_iter().filter(|kept| agent.index.adopt(kept.clone())).count();
-                self.revision += taken as u64;
-            }
+            Ok(theirs) => told = self.take_over(id, theirs),
             Err(e) => {
                 log::error!(target: "gateway/store", "{e}; it is tried again");
                 agent.save_at.get_or_insert(mono + RETRY);
@@ -237,6 +238,7 @@ impl Sessions {
             }
         }
         self.forget_left();
+        told
     }
 
     pub fn next_save(&self) -> Option<u64> {

@@ -19,6 +19,7 @@ use crate::slash::{self, At, Invocation};
 use crate::state::State;
 use crate::state::event::Event;
 use crate::state::health;
+use crate::state::sessions::looking::Looked;
 use crossbeam_channel::Sender;
 use serde_json::Value;
 use std::ops::Deref;
@@ -61,11 +62,15 @@ impl Shared {
     }
 
     /// How a run tells the state thread what becomes of it.
-    pub fn teller(&self, run: &str) -> Box<dyn Fn(RunEvent) + Send + Sync> {
-        let (state, run) = (self.state.clone(), run.to_string());
+    pub fn teller(self: &Arc<Shared>, run: &str) -> Box<dyn Fn(RunEvent) + Send + Sync> {
+        let (shared, run) = (self.clone(), run.to_string());
         Box::new(move |event| {
+            // The turn that waited for this one begins with what another program has written meanwhile.
+            if matches!(event, RunEvent::Finished(_)) {
+                shared.look_at_indexes();
+            }
             // The state thread is gone only when the process ends; the transcript has what matters.
-            let _ = state.send(Event::Run { run: run.clone(), event });
+            let _ = shared.state.send(Event::Run { run: run.clone(), event });
         })
     }
 
@@ -90,7 +95,7 @@ pub struct Published {
     /// The health snapshot as JSON: for administrators, and without paths for all others (SEC-26).
     health: RwLock<(Arc<str>, Arc<str>)>,
     /// The agents whose sessions the state thread has.
-    agents: RwLock<Vec<String>>,
+    agents: RwLock<Arc<[Looked]>>,
     is_stopping: AtomicBool,
     is_over: AtomicBool,
     /// The hash of the configuration that `config.changed` was last sent for.
@@ -110,11 +115,16 @@ impl Published {
     }
 
     pub fn agents(&self) -> Vec<String> {
+        self.indexes().iter().map(|index| index.agent.clone()).collect()
+    }
+
+    /// Where the sessions of the agents lie.
+    pub fn indexes(&self) -> Arc<[Looked]> {
         self.agents.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    pub fn set_agents(&self, ids: impl Iterator<Item = String>) {
-        *self.agents.write().unwrap_or_else(PoisonError::into_inner) = ids.collect();
+    pub fn set_indexes(&self, all: Vec<Looked>) {
+        *self.agents.write().unwrap_or_else(PoisonError::into_inner) = all.into();
     }
 
     /// Whether `config.changed` was sent for this text; from now on it was.

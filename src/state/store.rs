@@ -13,6 +13,7 @@ use crate::sessions::Snapshot;
 use crate::state::carrying::Then;
 use crate::state::event::Event;
 use crate::state::sessions::LARGE;
+use crate::state::sessions::looking::Looked;
 use crate::threads;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use serde_json::Value;
@@ -29,8 +30,9 @@ const LAST: Duration = Duration::from_secs(1);
 const LAST_RESTART: Duration = Duration::from_secs(60);
 
 pub enum Job {
-    /// Journal the acceptance of a run, its pictures first; `Event::Accepted` follows.
-    Accept { record: Record, images: Arc<Vec<Value>> },
+    /// Journal the acceptance of a run, its pictures first, and see what another program has written into its session's
+    /// index; `Event::Accepted` follows.
+    Accept { record: Record, images: Arc<Vec<Value>>, index: Option<Looked> },
     /// Journal the result of a run, and in one piece with it what follows from it; its pictures are needed no more.
     Finish { record: Record, lines: Vec<Line> },
     /// Save an agent's index, then do and answer what waited for it.
@@ -152,10 +154,13 @@ fn write_together(jobs: Vec<Job>, journal: &mut Journal, spool: &Spool, state: &
     let mut notes: Vec<(Vec<Line>, Told)> = Vec::new();
     for job in jobs {
         match job {
-            Job::Accept { record, images } => {
+            Job::Accept { record, images, index } => {
                 let (run, state) = (record.key.clone(), state.clone());
-                // Without a state thread there is nobody left to tell.
-                let told = move |result: Result<()>| drop(state.send(Event::Accepted { run, result }));
+                let told = move |result: Result<()>| {
+                    index.into_iter().for_each(|index| index.look(&state));
+                    // Without a state thread there is nobody left to tell.
+                    drop(state.send(Event::Accepted { run, result }));
+                };
                 let kept = match images.is_empty() {
                     true => Ok(()),
                     false => spool.write(&record.family, &record.key, &images),
@@ -233,7 +238,8 @@ fn write(Save { agent, index, waiting }: Save, state: &Sender<Event>) {
     // Before anything waits for the state thread, which may change entries meanwhile.
     drop(index);
     for (call, work) in waiting {
-        call.answer(result.clone().and_then(|_| work()).map_err(retryable_io));
+        let saved = result.as_ref().map(drop).map_err(Error::clone);
+        call.answer(saved.and_then(|()| work()).map_err(retryable_io));
     }
     // The state thread is gone only at the very end, when nothing more is to be decided.
     let _ = state.send(Event::Saved { agent, result });

@@ -6,7 +6,7 @@ use serde_json::json;
 
 fn accept(key: &str) -> Box<Job> {
     let record = Record { family: "chat".into(), key: key.into(), ts: 1, ..Record::default() };
-    Box::new(Job::Accept { record, images: Arc::default() })
+    Box::new(Job::Accept { record, images: Arc::default(), index: None })
 }
 
 #[test]
@@ -40,7 +40,7 @@ fn r_28b_one_that_cannot_be_kept_fails_alone() {
     let (state, events) = bounded(QUEUE);
     let record = Record { family: "chat".into(), key: "pictures".into(), ts: 1, ..Record::default() };
     let images = Arc::new(vec![json!({})]);
-    let jobs = vec![*accept("a"), Job::Accept { record, images }, *accept("b")];
+    let jobs = vec![*accept("a"), Job::Accept { record, images, index: None }, *accept("b")];
     write_together(jobs, &mut journal, &Spool::of(&dir.0), &state);
     let mut told: Vec<(String, bool)> = events
         .try_iter()
@@ -76,7 +76,7 @@ fn a_run_is_accepted_while_a_large_index_is_saved() {
     let save = Save { agent: "main".into(), index: index.snapshot(), waiting };
     assert!(store.submit(Job::Save(save)).is_ok());
     let record = Record { family: "chat".into(), key: "k".into(), ..Record::default() };
-    assert!(store.submit(Job::Accept { record, images: Arc::default() }).is_ok());
+    assert!(store.submit(Job::Accept { record, images: Arc::default(), index: None }).is_ok());
     let first = events.recv_timeout(Duration::from_secs(10)).unwrap();
     assert!(matches!(first, Event::Accepted { result: Ok(()), .. }));
     go.send(()).unwrap();

@@ -144,7 +144,8 @@ impl World for View<'_> {
     }
 
     fn keep(&self, record: Record, images: Arc<Vec<Value>>) -> Result<()> {
-        self.store.submit(Job::Accept { record, images }).map_err(|_| store::busy())
+        let index = record.session_key.as_deref().and_then(|key| self.sessions.file_of(key));
+        self.store.submit(Job::Accept { record, images, index }).map_err(|_| store::busy())
     }
 
     fn keep_end(&mut self, record: Record, lines: Vec<Line>) -> bool {

@@ -130,6 +130,9 @@ impl Worker {
                 self.answer(&id, result.as_ref(), caller.protocol);
             }
             Run::State(handler) | Run::Prepared(_, handler) => {
+                if method.is_of_sessions() {
+                    self.shared.look_at_indexes();
+                }
                 let event = Event::Request { conn: self.id, id, method: method.name, handler, params, work };
                 if self.shared.state.send(event).is_err() {
                     self.close(&Close::ServiceRestart);

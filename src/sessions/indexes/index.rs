@@ -9,10 +9,10 @@ use crate::json::{self, DEEPEST, Unread};
 use crate::session_key::KeyRules;
 use crate::sessions::entry::Entry;
 use crate::sessions::kept::Kept;
-use crate::sessions::others::{self, Seen};
+use crate::sessions::others::{self, IndexFile, Seen, Theirs};
 use crate::sessions::{index_text, is_session_id, rebuild};
 use serde_json::{Map, Value};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Deref;
 use std::path::Path;
 use std::sync::Arc;
@@ -89,9 +89,7 @@ impl Index {
         };
         if let Some(map) = parse(&text) {
             // Two names of one session that become one are no damage.
-            let name = |key: &String| canonical(key).unwrap_or_else(|| key.clone());
-            let lost: Vec<String> =
-                map.iter().filter(|(_, value)| !is_usable(value)).map(|(key, _)| name(key)).collect();
+            let lost = unusable(&map, &canonical);
             let mut index = Index::from_map(path, map, &canonical, &mut notes);
             if !lost.is_empty() {
                 notes.push(format!(
@@ -116,14 +114,15 @@ impl Index {
         (index, notes)
     }
 
-    /// The file as it is now, whoever wrote it; `None` when it cannot be read.
-    pub(in crate::sessions) fn look(path: &Path, rules: Option<&KeyRules>) -> Option<Index> {
+    /// The file as it is now, whoever wrote it, and the keys whose entries are none; `None` when it cannot be read.
+    pub(in crate::sessions) fn look(path: &Path, rules: Option<&KeyRules>) -> Option<(Index, Vec<String>)> {
         let canonical = |key: &str| rules?.canonical(key).ok();
         if let Some((index, _)) = Index::load_plain(path, &canonical) {
-            return Some(index);
+            return Some((index, Vec::new()));
         }
         let map = parse(&read_bytes(path, MOST_BYTES).ok()?)?;
-        Some(Index::from_map(path, map, &canonical, &mut Vec::new()))
+        let lost = unusable(&map, &canonical);
+        Some((Index::from_map(path, map, &canonical, &mut Vec::new()), lost))
     }
 
     /// With the transcripts that lost their entry; saved, once the damaged file is kept aside.
@@ -236,10 +235,20 @@ impl Index {
         }
     }
 
-    pub fn remove(&mut self, key: &str) -> Option<Arc<Kept>> {
+    /// Lets an entry go that another program has removed.
+    pub fn let_go(&mut self, key: &str) -> bool {
+        self.get(key).is_some_and(|own| others::goes(own)) && self.take(key).is_some()
+    }
+
+    fn take(&mut self, key: &str) -> Option<Arc<Kept>> {
         let at = self.place.remove(key)?;
         let kept = Arc::make_mut(&mut self.all.order).remove(&at)?;
         self.all.bytes -= kept.size();
+        Some(kept)
+    }
+
+    pub fn remove(&mut self, key: &str) -> Option<Arc<Kept>> {
+        let kept = self.take(key)?;
         let gone = Arc::make_mut(&mut self.all.gone);
         gone.insert(key.into(), kept.session_id().map(Box::from));
         if gone.len() > MAX_GONE {
@@ -296,23 +305,36 @@ impl Snapshot {
         &self.seen
     }
 
+    pub fn file(&self) -> IndexFile {
+        IndexFile { path: self.path.clone(), seen: self.seen.clone() }
+    }
+
     /// Whether this conversation was removed here.
     pub(in crate::sessions) fn has_removed(&self, kept: &Kept) -> bool {
         self.gone.get(kept.key()).is_some_and(|id| id.as_deref() == kept.session_id())
     }
 
-    /// Replaces the file atomically, unless it is a mount of its own. Gives what another program had written there.
-    pub fn save(&self) -> Result<Vec<Arc<Kept>>> {
+    /// Replaces the file atomically, unless it is a mount of its own. Gives what another program had done there.
+    pub fn save(&self) -> Result<Theirs> {
+        let _turn = self.seen.turn();
         let theirs = others::written(self);
-        let mut other: HashMap<&str, &Arc<Kept>> = theirs.iter().map(|kept| (kept.key(), kept)).collect();
-        let mut all: Vec<&Arc<Kept>> =
-            self.iter().map(|kept| other.remove(kept.key()).unwrap_or(kept)).collect();
-        all.extend(theirs.iter().filter(|kept| other.contains_key(kept.key())));
+        let mut other: HashMap<&str, &Arc<Kept>> =
+            theirs.changed.iter().map(|kept| (kept.key(), kept)).collect();
+        let gone: HashSet<&str> = theirs.gone.iter().map(String::as_str).collect();
+        let stay = self.iter().filter(|kept| !gone.contains(kept.key()));
+        let mut all: Vec<&Arc<Kept>> = stay.map(|kept| other.remove(kept.key()).unwrap_or(kept)).collect();
+        all.extend(theirs.changed.iter().filter(|kept| other.contains_key(kept.key())));
         write_over(&self.path, |file| index_text::write(all.iter().copied(), file))?;
         all.iter().for_each(|kept| kept.set_saved());
         self.seen.set(Stamp::of(&self.path));
         Ok(theirs)
     }
+}
+
+/// The keys whose values are no entries, as they are called here.
+fn unusable(map: &Map<String, Value>, canonical: Canonical) -> Vec<String> {
+    let lost = map.iter().filter(|(_, value)| !is_usable(value));
+    lost.map(|(key, _)| canonical(key).unwrap_or_else(|| key.clone())).collect()
 }
 
 /// Whether a value of the index is an entry, and the id in it, if there is one, may name a file.

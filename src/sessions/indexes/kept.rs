@@ -8,8 +8,8 @@ use crate::sessions::index::MAX_VALUES;
 use crate::sessions::is_session_id;
 use serde_json::Value;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Members that are read when the index is: the kept ones, and those that may have to be put right.
 const NAMES: [&str; 7] =
@@ -20,8 +20,9 @@ pub struct Kept {
     key: Box<str>,
     /// INVARIANT: the text of an object, within the bounds of `open`.
     text: Arc<str>,
-    /// What the file has in its place, where this has not been saved yet.
-    base: Option<Arc<str>>,
+    /// What the file has in its place, in common with all that it was changed to here, of which one may be on its way to
+    /// the file; nothing where it is as it was read.
+    in_file: Option<Arc<Mutex<Option<Arc<str>>>>>,
     session_id: Option<Box<str>>,
     label: Option<Box<str>>,
     updated_at: u64,
@@ -36,7 +37,7 @@ impl Kept {
             key: key.into(),
             // One level in, where it stands in the file; texts in JSON hold no line break.
             text: text.replace('\n', "\n  ").into(),
-            base: None,
+            in_file: Some(Arc::default()),
             session_id: entry.session_id().map(Box::from),
             label: entry.str("label").map(Box::from),
             updated_at: entry.updated_at(),
@@ -67,7 +68,7 @@ impl Kept {
         Ok(Some(Kept {
             key: key.into(),
             text: text.into(),
-            base: None,
+            in_file: None,
             session_id: string(id),
             label: string(label),
             updated_at: at.as_ref().map_or(0, entry::time_of),
@@ -77,13 +78,23 @@ impl Kept {
 
     /// The same in the place of `old`.
     pub(in crate::sessions) fn after(self, old: &Kept) -> Kept {
-        let base = if old.is_saved() { Some(old.text.clone()) } else { old.base.clone() };
-        Kept { base, ..self }
+        let first = || Arc::new(Mutex::new(old.is_saved().then(|| old.text.clone())));
+        Kept { in_file: Some(old.in_file.clone().unwrap_or_else(first)), ..self }
+    }
+
+    fn in_file(&self) -> Option<MutexGuard<'_, Option<Arc<str>>>> {
+        self.in_file.as_ref().map(|text| text.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// What the file had when this was changed; empty for what is new.
     pub(in crate::sessions) fn base(&self) -> Entry {
-        self.base.as_deref().map_or_else(Entry::default, opened)
+        let text = self.in_file().and_then(|text| text.clone());
+        text.as_deref().map_or_else(Entry::default, opened)
+    }
+
+    /// Whether it stood in the file before it was changed.
+    pub(in crate::sessions) fn has_base(&self) -> bool {
+        self.in_file().is_some_and(|text| text.is_some())
     }
 
     /// Whether it stands in the file as it is here.
@@ -93,6 +104,9 @@ impl Kept {
 
     pub(in crate::sessions) fn set_saved(&self) {
         self.is_saved.store(true, Ordering::Relaxed);
+        if let Some(mut text) = self.in_file() {
+            *text = Some(self.text.clone());
+        }
     }
 
     pub fn key(&self) -> &str {

@@ -3,5 +3,5 @@ pub mod entry;
 pub mod index;
 pub(in crate::sessions) mod index_text;
 pub(in crate::sessions) mod kept;
-pub(in crate::sessions) mod others;
+pub mod others;
 pub mod patch;

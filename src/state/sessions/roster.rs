@@ -61,7 +61,7 @@ impl Sessions {
             agent.is_leaving = !ids.contains(id);
         }
         self.forget_left();
-        self.shared.published.set_agents(self.agents.keys().cloned());
+        self.shared.published.set_indexes(self.looked());
     }
 
     /// Refuses new work for an agent from now on, and has `work` done and answered by the store thread when all that
