@@ -72,8 +72,9 @@ pub fn settle(env: &Env, manifest: &Map<String, Value>, target: &Path) -> Result
 /// Writes the paths in a configuration that lay below the old directories as those below the new ones.
 fn rewrite(env: &Env, mapping: &Mapping, config: &Path) -> Result<Vec<String>> {
     let is_same = mapping.0.iter().all(|(from, to)| from == to);
+    // Its paths are found all the same where it is no UTF-8; an edit of it is refused with the place.
     let text =
-        files::read_text(config).map_err(|e| Error::io(format_args!("read {}", config.display()), e))?;
+        files::read_lossy(config).map_err(|e| Error::io(format_args!("read {}", config.display()), e))?;
     if is_same || parse::json5(&text).is_err() {
         // One that cannot be read is told by whoever reads it.
         return Ok(Vec::new());

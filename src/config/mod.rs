@@ -29,7 +29,7 @@ pub use spot::{Spot, under};
 use table::schema;
 pub use table::{action, defaults, keys, lookup};
 pub use writing::{edit, fingerprint, write};
-use writing::{members, patch, raw, redact, restore, snapshot, tokens};
+use writing::{members, merging, patch, raw, redact, restore, snapshot, splices, tokens};
 
 use crate::env::Env;
 use crate::error::{Error, Result};

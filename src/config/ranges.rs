@@ -9,6 +9,14 @@ pub struct Range {
 }
 
 impl Range {
+    /// A proxy as `gateway.trustedProxies` names it: `localhost` is every address of this host's own.
+    pub fn of_proxy(text: &str) -> Vec<Range> {
+        match text.trim().eq_ignore_ascii_case("localhost") {
+            true => ["127.0.0.0/8", "::1"].into_iter().filter_map(Range::parse).collect(),
+            false => Range::parse(text).into_iter().collect(),
+        }
+    }
+
     /// Blanks around it do not matter.
     pub fn parse(text: &str) -> Option<Range> {
         let (base, bits) =

@@ -33,7 +33,7 @@ impl Peer {
     pub fn of(ends: Ends, head: &Head, trusted_proxies: &[&str]) -> Peer {
         let socket = ends.other.ip().to_canonical();
         // What is none is a mistake of the configuration, told there.
-        let proxies: Vec<Range> = trusted_proxies.iter().filter_map(|text| Range::parse(text)).collect();
+        let proxies: Vec<Range> = trusted_proxies.iter().flat_map(|text| Range::of_proxy(text)).collect();
         let is_proxy = proxies.iter().any(|proxy| proxy.contains(socket));
         let forwarded = is_proxy.then(|| forwarded_for(head, &proxies)).flatten();
         let host = head.get("host").unwrap_or_default();

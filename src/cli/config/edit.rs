@@ -4,11 +4,12 @@
 //! change like any other. Everything else in the file stays byte for byte (R-02b).
 use crate::agents::sharing;
 use crate::cli::applied::{Outcome, Running};
+use crate::cli::gateway::status::stranger;
 use crate::cli::parse::Args;
 use crate::cli::{Command, Context, Flag, JSON, Positional, far};
 use crate::config::keys::Type;
 use crate::config::write::{Base, Change, Written, write};
-use crate::config::{Config, Issue, lookup, path};
+use crate::config::{Config, Issue, lookup, path, ports};
 use crate::error::{Cause, Error, Result};
 use crate::gateway;
 use crate::json::json;
@@ -143,7 +144,13 @@ pub(super) fn effect(written: &Written, goes_on: bool, applied: Option<Outcome>)
 fn obstacle(context: &Context, config: &Config, runs: bool, place: &str) -> Option<String> {
     let is_remote = config.str("gateway.mode") == Some("remote");
     let is_refused = runs && (is_remote || place == "gateway.mode");
-    (is_local(config) || is_refused).then(|| gateway::refusal(&context.env)).flatten()
+    let refusal = (is_local(config) || is_refused).then(|| gateway::refusal(&context.env)).flatten();
+    // The port is tried by the gateway itself; who has it is known before.
+    let taken = || {
+        let is_named = place == "gateway.port" && context.env.port().is_none() && is_local(config);
+        is_named.then(|| stranger(&context.env, ports::configured(&context.env, config))).flatten()
+    };
+    refusal.or_else(taken)
 }
 
 fn is_local(config: &Config) -> bool {

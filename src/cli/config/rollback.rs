@@ -8,7 +8,7 @@ use crate::cli::applied::{Outcome, Running};
 use crate::cli::parse::Args;
 use crate::cli::{Command, Context, Flag, JSON, Positional};
 use crate::config::Config;
-use crate::config::edit::{KEPT, kept};
+use crate::config::edit::{KEPT, kept, not_text};
 use crate::config::plan::plan;
 use crate::config::write::{self, Base, Change};
 use crate::error::{Error, Result};
@@ -36,7 +36,10 @@ fn run(context: &Context, args: &Args) -> Result<()> {
     let env = &context.env;
     let from = version(context, args.positional(0).unwrap_or("1"))?;
     let shown = env.display(&from);
-    let text = files::read_text(&from).map_err(|e| Error::io(format_args!("read {shown}"), e))?;
+    let text = files::read_text(&from).map_err(|e| match e.kind() {
+        std::io::ErrorKind::InvalidData => not_text(&from),
+        _ => Error::io(format_args!("read {shown}"), e),
+    })?;
     let old = Config::inspect(&mut env.clone());
     let (new, issues) = write::judge(env, &text, &from);
     warn(context, args, &new);

@@ -84,7 +84,10 @@ pub fn try_out(plan: &Plan, env: &Env) -> Result<()> {
     let mut seen = env.clone();
     let before = Config::load(&mut seen)?;
     let text = if before.exists() { files::read_text(&env.config_path) } else { Ok("{}".to_string()) };
-    let text = text.map_err(|e| Error::io(format_args!("read {}", env.config_path.display()), e))?;
+    let text = text.map_err(|e| match e.kind() {
+        std::io::ErrorKind::InvalidData => edit::not_text(&env.config_path),
+        _ => Error::io(format_args!("read {}", env.config_path.display()), e),
+    })?;
     settle(plan, &seen, &before, &mut Draft::of(&text), None).map(drop)
 }
 

@@ -26,7 +26,7 @@ pub fn check(config: &Value, secrets: &[String]) -> Findings {
     let mut findings = Findings::default();
     walk(config, lookup::root(), "", secrets, &mut findings);
     spanning(config, "", &mut findings.errors);
-    proxies(config, &mut findings.errors);
+    proxies(config, &mut findings);
     agent_ids(config, &mut findings.warnings);
     findings
 }
@@ -145,15 +145,38 @@ fn agent_ids(config: &Value, warnings: &mut Vec<Issue>) {
     }
 }
 
-/// S-L14: a proxy that cannot be read would count as somebody of this host.
-fn proxies(config: &Value, errors: &mut Vec<Issue>) {
+/// S-L14: a proxy that cannot be read would count as somebody of this host. The original takes names and finds nobody by
+/// them; the one of this host is read as it is meant.
+fn proxies(config: &Value, found: &mut Findings) {
     let listed = config.pointer("/gateway/trustedProxies").and_then(Value::as_array).into_iter().flatten();
-    let is_none = |item: &Value| item.as_str().is_some_and(|text| Range::parse(text).is_none());
-    let odd = listed.enumerate().filter(|(_, item)| is_none(item));
-    errors.extend(odd.map(|(i, _)| {
-        let message = "no address; write the proxy's as 10.0.0.1, or a range as 10.0.0.0/8";
-        Issue::new(format!("gateway.trustedProxies.{i}"), message)
-    }));
+    for (i, text) in listed.enumerate().filter_map(|(i, item)| Some((i, item.as_str()?.trim()))) {
+        let (is_read, is_name) = (!Range::of_proxy(text).is_empty(), is_host_name(text));
+        let (list, message) = match (is_read, is_name) {
+            (true, false) => continue,
+            (true, true) => (
+                &mut found.warnings,
+                "read as 127.0.0.0/8 and ::1: who comes from there comes by a proxy; write the addresses",
+            ),
+            (false, true) => (
+                &mut found.warnings,
+                "a name is not looked up, so nobody is known as this proxy; write its address, as 10.0.0.1",
+            ),
+            (false, false) => {
+                (&mut found.errors, "no address; write the proxy's as 10.0.0.1, or a range as 10.0.0.0/8")
+            }
+        };
+        list.push(Issue::new(format!("gateway.trustedProxies.{i}"), message));
+    }
+}
+
+/// Whether it is surely a host's name, and no address with a mistake in it.
+fn is_host_name(text: &str) -> bool {
+    let is_of_names = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
+    text.chars().all(is_of_names)
+        && text.split('.').next_back().is_some_and(|last| {
+            last.starts_with(|c: char| c.is_ascii_alphabetic())
+                && last.chars().any(|c| !c.is_ascii_hexdigit())
+        })
 }
 
 /// Rules between keys of one object, wherever it stands.

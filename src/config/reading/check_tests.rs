@@ -33,7 +33,7 @@ fn values_that_do_not_fit_are_named() {
         "expected text, got another number; put it in quotes",
     );
     check(
-        json!({"gateway": {"trustedProxies": ["10.0.0.0/8", " ::1 ", "localhost"]}}),
+        json!({"gateway": {"trustedProxies": ["10.0.0.0/8", " ::1 ", "127.0.0.1:80"]}}),
         "gateway.trustedProxies.2",
         "no address; write the proxy's as 10.0.0.1, or a range as 10.0.0.0/8",
     );
@@ -150,4 +150,25 @@ fn agent_ids_that_are_read_otherwise_are_told() {
             "agents.list.2.id another agent is \"a\" too, this one is not read; give it an id of its own",
         ]
     );
+}
+
+/// S-L14, issue 9: names of proxies, as the original lets them through.
+#[test]
+fn s_l14_a_proxy_s_name_refuses_no_start_and_a_wrong_address_does() {
+    let found = |text: &str| check(&json!({"gateway": {"trustedProxies": [text]}}), &[]);
+    for (name, told) in [
+        ("localhost", "read as 127.0.0.0/8"),
+        (" LocalHost ", "read as 127.0.0.0/8"),
+        ("traefik", "not looked up"),
+        ("proxy.example.org", "not looked up"),
+    ] {
+        let found = found(name);
+        assert!(found.errors.is_empty() && found.warnings.len() == 1, "{name}: {found:?}");
+        assert!(found.warnings[0].message.contains(told), "{name}: {found:?}");
+    }
+    for wrong in ["127.0.0.l", "10.0.0.*", "1.2.3.4:80", "10.0.0", "fe80::x", "localhost:80", "http://a", ""]
+    {
+        let found = found(wrong);
+        assert!(found.errors.len() == 1 && found.warnings.is_empty(), "{wrong}: {found:?}");
+    }
 }

@@ -5,8 +5,9 @@
 //! expected value tree before anything is written, so a mistake here can refuse an edit but never damage a
 //! file. Runs on the caller's thread, under a lock that all writers of the file share (R-02d), and keeps the last
 //! five texts as backups. What may be written is for `write.rs` to judge.
-use crate::config::members::{Member, Object, Scanner};
-use crate::config::parse;
+use crate::config::members::Scanner;
+use crate::config::splices::{self, Splice};
+use crate::config::{merging, parse};
 use crate::error::{Error, Kind, Result};
 use crate::files::{self, Lock};
 use crate::parts::Parts;
@@ -108,6 +109,20 @@ impl Draft {
         Ok(())
     }
 
+    /// Merges `patch` into what the text says: what it does not name stays as it is written, null takes away. The text is
+    /// read once, however many members are named.
+    pub fn merge(&mut self, patch: &Map<String, Value>) -> Result<()> {
+        let before = object(&self.text)?;
+        let mut after = before.clone();
+        merging::merged(&mut after, patch);
+        parse::whole_numbers(&mut after);
+        if before != after {
+            let edited = merging::spliced(&self.text, &before, patch).ok_or_else(unreadable)?;
+            self.text = checked(&self.text, edited, &after, || "what it asks for".to_string())?;
+        }
+        Ok(())
+    }
+
     fn apply(&mut self, path: &[&str], op: Op) -> Result<()> {
         self.text = edited(&self.text, path, op)?;
         Ok(())
@@ -154,8 +169,31 @@ pub fn present(path: &Path) -> Result<Draft> {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
             Ok(Draft { text: EMPTY.to_string(), is_new: true })
         }
+        Err(e) if e.kind() == std::io::ErrorKind::InvalidData => Err(not_text(path)),
         Err(e) => Err(Error::io(format_args!("read config {}", path.display()), e)),
     }
+}
+
+/// Where a file is no UTF-8: it would be written with other bytes than its owner wrote. The gateway reads it all the same.
+pub fn not_text(path: &Path) -> Error {
+    let bytes = files::read_bytes(path, files::MAX_TEXT).unwrap_or_default();
+    let good = match std::str::from_utf8(&bytes) {
+        Ok(text) => text.len(),
+        Err(e) => e.valid_up_to(),
+    };
+    let before = bytes.get(..good).unwrap_or_default();
+    let line_start = memchr::memrchr(b'\n', before).map_or(0, |at| at + 1);
+    let line = memchr::memchr_iter(b'\n', before).count() + 1;
+    let column = String::from_utf8_lossy(bytes.get(line_start..good).unwrap_or_default()).chars().count() + 1;
+    let form = if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
+        "it is UTF-16"
+    } else {
+        "it is not UTF-8"
+    };
+    Error::config(format!(
+        "config {}:{line}:{column}: {form} there (byte {good}), so nothing was written; save the file as UTF-8, or write that character anew, and try again",
+        path.display()
+    ))
 }
 
 /// A config that is a symbolic link stays one.
@@ -224,24 +262,39 @@ pub fn lock_path(config: &Path) -> PathBuf {
 
 /// `text` with `op` done at `path`. The text is unchanged when that changes no value.
 fn edited(text: &str, path: &[&str], op: Op) -> Result<String> {
-    let before = read(text)?;
-    if !before.is_object() {
-        return Err(Error::config("the file is not an object; put { } around what it says"));
-    }
+    let before = object(text)?;
     let mut after = changed(&before, path, op)?;
     parse::whole_numbers(&mut after);
     if before == after {
         return Ok(text.to_string());
     }
-    let mut edited = splice(text, path, op)?;
+    let splices = splice(text, path, op)?;
+    checked(text, splices::apply(text, splices).ok_or_else(unreadable)?, &after, || path.join("."))
+}
+
+/// What the text says, which is an object.
+fn object(text: &str) -> Result<Value> {
+    let value = read(text)?;
+    match value.is_object() {
+        true => Ok(value),
+        false => Err(Error::config("the file is not an object; put { } around what it says")),
+    }
+}
+
+fn unreadable() -> Error {
+    Error::config("the file's structure cannot be followed; edit it by hand")
+}
+
+/// The text made of another, with that one's line ends, if it says what it is to say.
+fn checked(text: &str, mut edited: String, after: &Value, what: impl Fn() -> String) -> Result<String> {
     let lines = |end: &str| text.matches(end).count();
     if lines("\r\n") > 0 && lines("\r\n") == lines("\n") {
         edited = edited.replace("\r\n", "\n").replace('\n', "\r\n");
     }
-    if read(&edited)? != after {
-        let path = path.join(".");
+    if read(&edited)? != *after {
+        let what = what();
         return Err(Error::config(format!(
-            "{path} cannot be changed without touching the rest; edit the file by hand"
+            "{what} cannot be changed without touching the rest; edit the file by hand"
         )));
     }
     Ok(edited)
@@ -310,8 +363,7 @@ fn at_end(before: &Value, op: Op) -> Result<Value> {
     }
 }
 
-fn splice(text: &str, path: &[&str], op: Op) -> Result<String> {
-    let unreadable = || Error::config("the file's structure cannot be followed; edit it by hand");
+fn splice(text: &str, path: &[&str], op: Op) -> Result<Vec<Splice>> {
     let scanner = Scanner::new(text);
     let mut object = scanner.root().ok_or_else(unreadable)?;
     let mut rest = path;
@@ -321,18 +373,18 @@ fn splice(text: &str, path: &[&str], op: Op) -> Result<String> {
             let value = match op {
                 Op::Set(value) => nested(deeper, value),
                 Op::Append(value) => nested(deeper, &Value::Array(vec![value.clone()])),
-                Op::Remove => return Ok(text.to_string()),
+                Op::Remove => return Ok(Vec::new()),
             };
-            return insert(text, &object, name, &value).ok_or_else(unreadable);
+            return splices::insert(text, &object, &[(*name, &value)]).ok_or_else(unreadable);
         };
         let member = object.members.get(at).ok_or_else(unreadable)?;
         if deeper.is_empty() {
             return match op {
-                Op::Set(value) => replace(text, member, value),
-                Op::Remove => remove(text, &object, at),
-                Op::Append(value) => {
-                    scanner.object_at(member.value.start).and_then(|list| insert(text, &list, "", value))
-                }
+                Op::Set(value) => splices::replace(text, member, value).map(|one| vec![one]),
+                Op::Remove => splices::remove(text, &object, &[at]),
+                Op::Append(value) => scanner
+                    .object_at(member.value.start)
+                    .and_then(|list| splices::insert(text, &list, &[("", value)])),
             }
             .ok_or_else(unreadable);
         }
@@ -347,86 +399,6 @@ fn nested(path: &[&str], value: &Value) -> Value {
     path.iter()
         .rev()
         .fold(value.clone(), |inner, name| Value::Object(Map::from_iter([(name.to_string(), inner)])))
-}
-
-/// Takes a member away with its comma, and its lines when nothing else stands on them.
-fn remove(text: &str, object: &Object, at: usize) -> Option<String> {
-    let member = object.members.get(at)?;
-    let end = member.comma.map_or(member.value.end, |comma| comma + 1);
-    let line = text.get(..member.name_start)?.rfind('\n').map_or(0, |newline| newline + 1);
-    let begins_line = text.get(line..member.name_start)?.trim().is_empty();
-    let after = text.get(end..)?;
-    let rest_of_line = after.get(..after.find('\n').map_or(after.len(), |newline| newline + 1))?;
-    let blanks = |s: &str| s.len() - s.trim_start_matches([' ', '\t']).len();
-    let (start, end) = if begins_line && line > object.open && rest_of_line.trim().is_empty() {
-        (line, end + rest_of_line.len())
-    } else if member.comma.is_some() || begins_line {
-        (member.name_start, end + blanks(after))
-    } else {
-        let before = text.get(..member.name_start)?;
-        (before.trim_end_matches([' ', '\t']).len(), end)
-    };
-    // Without a comma of its own it was the last one: the comma before it goes, so that strict JSON stays such.
-    let comma =
-        object.members.get(..at)?.last().filter(|_| member.comma.is_none()).and_then(|last| last.comma);
-    let head = match comma {
-        Some(comma) => format!("{}{}", text.get(..comma)?, text.get(comma + 1..start)?),
-        None => text.get(..start)?.to_string(),
-    };
-    Some(head + text.get(end..)?)
-}
-
-fn replace(text: &str, member: &Member, value: &Value) -> Option<String> {
-    let (before, after) = (text.get(..member.value.start)?, text.get(member.value.end..)?);
-    Some(format!("{before}{}{after}", written(value, indent_of(text, member.name_start)?)))
-}
-
-/// Adds a member at the end of `object`, in the style of the members around it; an item of a list has no name.
-fn insert(text: &str, object: &Object, name: &str, value: &Value) -> Option<String> {
-    let close_line = text.get(..object.close)?.rfind('\n').map_or(0, |at| at + 1);
-    let closes_own_line = text.get(close_line..object.close)?.trim().is_empty() && close_line > object.open;
-    let base = indent_of(text, object.close)?;
-    let named = |bare: bool| match (object.is_list, bare && is_identifier(name)) {
-        (true, _) => String::new(),
-        (false, true) => format!("{name}: "),
-        (false, false) => format!("{name:?}: "),
-    };
-    let Some(last) = object.members.last() else {
-        let inner = format!("{base}  ");
-        let member = format!("{inner}{}{}", named(false), written(value, &inner));
-        return Some(if closes_own_line {
-            format!("{}{member}\n{}", text.get(..close_line)?, text.get(close_line..)?)
-        } else {
-            format!("{}\n{member}\n{base}{}", text.get(..object.close)?, text.get(object.close..)?)
-        });
-    };
-    let name = named(last.is_bare);
-    if closes_own_line {
-        let inner = indent_of(text, last.name_start)?;
-        let comma = if last.comma.is_some() { "" } else { "," };
-        let own_comma = if last.comma.is_some() { "," } else { "" };
-        let member = format!("{inner}{name}{}{own_comma}", written(value, inner));
-        let (head, tail) = (text.get(..last.value.end)?, text.get(last.value.end..close_line)?);
-        return Some(format!("{head}{comma}{tail}{member}\n{}", text.get(close_line..)?));
-    }
-    let (at, comma) = last.comma.map_or((last.value.end, ","), |comma| (comma + 1, ""));
-    Some(format!("{}{comma} {name}{value}{}", text.get(..at)?, text.get(at..)?))
-}
-
-/// `value` as text whose lines after the first are indented like the place it goes to.
-fn written(value: &Value, indent: &str) -> String {
-    format!("{value:#}").replace('\n', &format!("\n{indent}"))
-}
-
-/// The blanks at the start of the line that holds `at`.
-fn indent_of(text: &str, at: usize) -> Option<&str> {
-    let line = text.get(text.get(..at)?.rfind('\n').map_or(0, |newline| newline + 1)..)?;
-    line.get(..line.len() - line.trim_start_matches([' ', '\t']).len())
-}
-
-fn is_identifier(name: &str) -> bool {
-    let starts = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_' || c == '$');
-    starts && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '$')
 }
 
 #[cfg(test)]

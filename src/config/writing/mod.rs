@@ -2,10 +2,12 @@
 pub mod edit;
 pub mod fingerprint;
 pub(in crate::config) mod members;
+pub(in crate::config) mod merging;
 pub(in crate::config) mod patch;
 pub(in crate::config) mod raw;
 pub(in crate::config) mod redact;
 pub(in crate::config) mod restore;
 pub(in crate::config) mod snapshot;
+pub(in crate::config) mod splices;
 pub(in crate::config) mod tokens;
 pub mod write;

@@ -12,41 +12,8 @@ use serde_json::{Map, Value};
 
 /// Every member that `patch` names.
 pub fn merge(draft: &mut Draft, patch: &Map<String, Value>, old: &Config) -> Result<()> {
-    let before = draft.value()?;
-    members(draft, &mut Vec::new(), &before, patch)?;
+    draft.merge(patch)?;
     in_force(draft, old, &[], &Value::Object(patch.clone()))
-}
-
-/// Member by member, so that everything the patch does not name stays as it is written.
-fn members<'p>(
-    draft: &mut Draft,
-    path: &mut Vec<&'p str>,
-    before: &Value,
-    patch: &'p Map<String, Value>,
-) -> Result<()> {
-    for (name, value) in patch {
-        path.push(name);
-        match (before.get(name), value) {
-            (None, Value::Null) => {}
-            (Some(_), Value::Null) => draft.remove(path)?,
-            (Some(old @ Value::Object(_)), Value::Object(inner)) => members(draft, path, old, inner)?,
-            (Some(old), value) if old == value => {}
-            (_, value) => draft.set(path, without_nulls(value.clone()))?,
-        }
-        path.pop();
-    }
-    Ok(())
-}
-
-/// Where there is nothing to merge with, a null in an object takes nothing away and is not written.
-fn without_nulls(value: Value) -> Value {
-    match value {
-        Value::Object(map) => {
-            let kept = map.into_iter().filter(|(_, value)| !value.is_null());
-            Value::Object(kept.map(|(name, value)| (name, without_nulls(value))).collect())
-        }
-        other => other,
-    }
 }
 
 /// One value; missing objects and lists on the way are made.
