@@ -105,34 +105,61 @@ pub fn kind(entry: &Value) -> &str {
     })
 }
 
-pub fn credential(entry: &Value, env: &Env) -> Option<Secret> {
+/// The profile's key; nothing where it holds none, and why where it says that the key is elsewhere and it is not there.
+pub fn credential(entry: &Value, env: &Env) -> Result<Option<Secret>, String> {
     let (names, reference) = match kind(entry) {
         "oauth" => (["access", "token"], "accessRef"),
         "token" => (["token", "key"], "tokenRef"),
         _ => (["key", "apiKey"], "keyRef"),
     };
-    let written = names.iter().find_map(|name| entry.get(*name));
-    let text = match written.or_else(|| entry.get(reference)) {
-        Some(Value::String(text)) => match text.strip_prefix("${").and_then(|rest| rest.strip_suffix('}')) {
-            Some(variable) => env.var(variable)?.to_string(),
+    let is_there = |name: &str| entry.get(name).is_some_and(|value| !value.is_null());
+    let Some(name) = names.iter().chain([&reference]).find(|name| is_there(name)).copied() else {
+        return Ok(None);
+    };
+    let text = match entry.get(name).unwrap_or(&Value::Null) {
+        Value::String(text) => match text.strip_prefix("${").and_then(|rest| rest.strip_suffix('}')) {
+            Some(variable) => of_variable(name, variable, env)?,
             None => text.clone(),
         },
-        Some(object) => referred(object, env)?,
-        None => referred(entry.get(reference)?, env)?,
+        object => referred(name, object, env)?,
     };
-    Some(text.trim().to_string()).filter(|text| !text.is_empty()).map(Secret::new)
+    Ok(Some(text.trim().to_string()).filter(|text| !text.is_empty()).map(Secret::new))
+}
+
+fn of_variable(name: &str, variable: &str, env: &Env) -> Result<String, String> {
+    let value = env.var(variable).filter(|value| !value.trim().is_empty());
+    let shown = logging::quoted(variable);
+    value
+        .map(str::to_string)
+        .ok_or_else(|| format!("{name} names the variable {shown}, which is not set; set it"))
 }
 
 /// A credential that stands elsewhere: in a variable or in a file.
-fn referred(reference: &Value, env: &Env) -> Option<String> {
-    let id = reference.get("id").and_then(Value::as_str)?;
-    match reference.get("source").and_then(Value::as_str)? {
-        "env" => env.var(id).map(str::to_string),
+fn referred(name: &str, reference: &Value, env: &Env) -> Result<String, String> {
+    let text = |member: &str| reference.get(member).and_then(Value::as_str);
+    let id = text("id").filter(|id| !id.trim().is_empty());
+    let id = id.ok_or_else(|| format!("{name} has no \"id\", which names a variable or a file; write it"))?;
+    match text("source").unwrap_or_default() {
+        "env" => of_variable(name, id, env),
         "file" => {
-            let path = std::fs::canonicalize(env.expand(id)).ok()?;
-            String::from_utf8(files::read_start(&path, 64 << 10)?).ok()
+            let wrong = |why: &str| format!("{name} names the file {}, which {why}", logging::quoted(id));
+            let path = std::fs::canonicalize(env.expand(id));
+            let path = path.map_err(|e| wrong(&format!("cannot be read: {e}; put the key there")))?;
+            let bytes = files::read_start(&path, 64 << 10);
+            let bytes =
+                bytes.ok_or_else(|| wrong("cannot be read; make it a file that this user may read"))?;
+            let key = String::from_utf8(bytes).map_err(|_| wrong("is no text; write the key there"))?;
+            match key.trim().is_empty() {
+                true => Err(wrong("is empty; write the key there")),
+                false => Ok(key),
+            }
         }
-        _ => None,
+        other => {
+            let other = logging::quoted(other);
+            Err(format!(
+                "{name} is of the source {other}, of which nothing is read; write \"env\" or \"file\" there, or the key itself"
+            ))
+        }
     }
 }
 

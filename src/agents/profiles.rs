@@ -96,8 +96,23 @@ pub fn apply(provider: Provider, config: &Config, env: &Env, agent: &str) -> Res
         };
         for (id, entry) in ordered(&book, config, &provider.id) {
             match credential(entry, env) {
-                Some(_) if has_expired(entry) => expired = expired.or(Some((id.to_string(), file.clone()))),
-                Some(key) if can_be_sent(&key) => {
+                // The key that its owner chose: no other one goes out in its place.
+                Err(why) if usable.is_empty() => {
+                    let (name, file) = (crate::logging::quoted(id), env.display(&file));
+                    let told = format!(
+                        "{} is not asked: the key of profile {name} in {file} is not there: {why}",
+                        provider.id
+                    );
+                    return Err(refused(format!("{told}, or remove the profile")));
+                }
+                Err(why) => {
+                    let (name, file) = (crate::logging::quoted(id), file.display());
+                    tell_once(format!("profile {name} in {file} is not used: {why}"));
+                }
+                Ok(Some(_)) if has_expired(entry) => {
+                    expired = expired.or(Some((id.to_string(), file.clone())))
+                }
+                Ok(Some(key)) if can_be_sent(&key) => {
                     let (id, file, is_token) = (id.to_string(), file.clone(), kind(entry) != "api_key");
                     usable.push(Profile { id, file, key, is_token });
                 }

@@ -115,3 +115,51 @@ fn b_f01_profiles_have_an_order() {
     );
     assert!(error.err().unwrap().message().contains("sign-in old in"));
 }
+
+/// Issue 9: what a reference leads to is the key that was chosen.
+#[test]
+fn b_f01_a_reference_that_leads_nowhere_is_told_and_no_other_key_goes_out() {
+    let dir = Dir::new();
+    let empty = dir.path("empty");
+    std::fs::write(&empty, "\n").unwrap();
+    let file = |path: &str| format!(r#""keyRef":{{"source":"file","id":"{path}"}}"#);
+    for (reference, why) in [
+        (
+            r#""keyRef":{"source":"env","id":"UNSET"}"#.to_string(),
+            "keyRef names the variable \"UNSET\", which is not set; set it",
+        ),
+        (r#""key":"${UNSET}""#.to_string(), "key names the variable \"UNSET\""),
+        (r#""key":{"source":"env","id":"UNSET"}"#.to_string(), "key names the variable \"UNSET\""),
+        (
+            r#""keyRef":{"source":"exec","id":"vault read x"}"#.to_string(),
+            "keyRef is of the source \"exec\", of which nothing is read",
+        ),
+        (r#""keyRef":{"source":"env"}"#.to_string(), "keyRef has no \"id\""),
+        (r#""keyRef":7"#.to_string(), "keyRef has no \"id\""),
+        (
+            file("/nowhere/at/all"),
+            "keyRef names the file \"/nowhere/at/all\", which cannot be read: No such file",
+        ),
+        (file(empty.to_str().unwrap()), "which is empty; write the key there"),
+        (file(dir.path("").to_str().unwrap()), "which cannot be read"),
+    ] {
+        let other = r#""b":{"provider":"stub","key":"other"}"#;
+        for (book, config) in [
+            (format!(r#"{{"profiles":{{"a:x":{{"provider":"stub",{reference}}}}}}}"#), PLAIN.to_string()),
+            (
+                format!(r#"{{"profiles":{{"a:x":{{"provider":"stub",{reference}}},{other}}}}}"#),
+                PLAIN.replace("apiKey: 'of-config', ", ""),
+            ),
+        ] {
+            let error = sent(&book, &config, &[]).err().unwrap_or_else(|| panic!("{reference}"));
+            let told = error.message();
+            assert!(told.starts_with("stub is not asked: the key of profile \"a:x\" in "), "{told}");
+            assert!(told.contains(why) && told.ends_with(", or remove the profile"), "{told}");
+        }
+        // One that comes after a key that is there hurts nobody.
+        let late = format!(
+            r#"{{"profiles":{{{other},"z":{{"provider":"stub",{reference}}}}},"order":{{"stub":["b","z"]}}}}"#
+        );
+        assert_eq!(sent(&late, PLAIN, &[]).unwrap().api_key.unwrap().reveal(), "other");
+    }
+}

@@ -87,8 +87,15 @@ pub fn allowed(config: &Config) -> Option<&Map<String, Value>> {
 pub fn permits(config: &Config, reference: &str, own: &str) -> bool {
     let primary = config.str("agents.defaults.model.primary");
     let reference = unaliased(config, reference);
-    let is = |name: &str| reference == unaliased(config, name);
-    allowed(config).is_none_or(|models| models.contains_key(reference)) || is(own) || primary.is_some_and(is)
+    // A provider's name is the same in whatever case.
+    let same = |name: &str| match (reference.split_once('/'), name.split_once('/')) {
+        (Some(one), Some(other)) => one.0.eq_ignore_ascii_case(other.0) && one.1 == other.1,
+        _ => reference == name,
+    };
+    let is = |name: &str| same(unaliased(config, name));
+    let lists =
+        |models: &Map<String, Value>| models.contains_key(reference) || models.keys().any(|name| same(name));
+    allowed(config).is_none_or(lists) || is(own) || primary.is_some_and(is)
 }
 
 /// Short names and the models they stand for.
@@ -149,6 +156,7 @@ pub fn find<'a>(config: &'a Config, name: &'a str) -> Option<Listed<'a>> {
         let mut owners = of_providers(config).filter(|listed| listed.model == name);
         return owners.next().filter(|_| owners.next().is_none());
     };
+    let provider = resolve::named(config.get("models.providers").unwrap_or(&Value::Null), provider);
     let known = of_providers(config).find(|listed| (listed.provider, listed.model) == (provider, model));
     Some(known.unwrap_or(Listed { provider, model, entry: &Value::Null }))
 }
@@ -214,6 +222,11 @@ mod tests {
         assert!(permits(&config, "x", "") && permits(&config, "p/x", "") && !permits(&config, "z", ""));
         assert_eq!([unaliased(&config, " x "), unaliased(&config, "y")], ["p/x", "y"]);
         assert_eq!(find(&config, "X").unwrap().reference(), "p/x");
+        // Issue 9: a provider in another case.
+        assert_eq!(find(&config, "P/y").unwrap().context_window(), 9);
+        assert!(
+            permits(&config, "P/x", "") && !permits(&config, "P/X", "") && permits(&config, "Q/w", "q/w")
+        );
     }
 
     #[test]

@@ -77,6 +77,11 @@ pub fn has_reasoned(p: &Provider, message: &Value) -> bool {
         && content.into_iter().any(|block| block.get("type").is_some_and(|kind| kind == "thinking"))
 }
 
+/// The usual provider of this name, in whatever case it is written; else the name.
+pub fn named(id: &str) -> &str {
+    KNOWN.iter().map(|known| known.id).find(|known| known.eq_ignore_ascii_case(id)).unwrap_or(id)
+}
+
 fn find(id: &str) -> Option<&'static Known> {
     KNOWN.iter().find(|known| known.id == id)
 }

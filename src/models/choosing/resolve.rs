@@ -6,6 +6,7 @@ use crate::env::Env;
 use crate::error::Result;
 use crate::models::catalogue::unaliased;
 use crate::models::compat::Compat;
+use crate::models::known;
 use crate::models::provider::{Api, BUILTIN, Cost, Provider, Timeouts};
 use crate::models::section::{Credential, Section, Server, unknown};
 use serde_json::Value;
@@ -21,14 +22,11 @@ impl Provider {
     /// Resolves an alias, `provider/model`, or a bare model name that exactly one configured provider lists.
     pub fn resolve(config: &Config, env: &Env, model_ref: &str) -> Result<Provider> {
         let model_ref = unaliased(config, model_ref);
+        let providers = config.get_in(&["models", "providers"]).unwrap_or(&Value::Null);
         if let Some((id, _)) = model_ref.split_once('/').filter(|_| model_ref.trim() != BUILTIN) {
-            config.check_provider(id.trim())?;
+            config.check_provider(named(providers, id.trim()))?;
         }
-        Provider::from_section(
-            config.get_in(&["models", "providers"]).unwrap_or(&Value::Null),
-            env,
-            model_ref,
-        )
+        Provider::from_section(providers, env, model_ref)
     }
 
     /// The same over the value of `models.providers`.
@@ -80,10 +78,24 @@ impl Provider {
     }
 }
 
+/// The provider that is meant: the one of this name, or the only one whose name differs from it by its case alone.
+pub fn named<'a>(providers: &'a Value, id: &'a str) -> &'a str {
+    if providers.get(id).is_some() {
+        return id;
+    }
+    let configured = providers.as_object().into_iter().flatten().map(|(name, _)| name.as_str());
+    let mut alike = configured.filter(|name| name.eq_ignore_ascii_case(id));
+    match (alike.next(), alike.next()) {
+        (Some(name), None) => name,
+        (Some(_), Some(_)) => id,
+        (None, _) => known::named(id),
+    }
+}
+
 fn split_ref<'a>(providers: &'a Value, model_ref: &'a str) -> Result<(&'a str, &'a str)> {
     match model_ref.split_once('/') {
         Some((id, model)) if !id.trim().is_empty() && !model.trim().is_empty() => {
-            return Ok((id.trim(), model.trim()));
+            return Ok((named(providers, id.trim()), model.trim()));
         }
         Some(_) => {}
         None => {

@@ -199,3 +199,20 @@ fn a_key_may_come_from_a_file() {
     assert_eq!((p.api_key.unwrap().reveal(), p.key_file.unwrap()), ("own", "/h/k".into()));
     std::fs::remove_dir_all(&dir).unwrap();
 }
+
+/// Issue 9: a provider's name in another case is that provider, where only one fits.
+#[test]
+fn b_f26_a_provider_in_another_case_is_taken_when_only_one_fits() {
+    let providers = json!({
+        "stub": {"baseUrl": "http://h/v1", "models": []},
+        "Two": {"baseUrl": "http://a/v1", "models": []}, "TWO": {"baseUrl": "http://b/v1", "models": []},
+    });
+    let resolved =
+        |name: &str| Provider::from_section(&providers, &Env::default(), name).map(|p| (p.id, p.base_url));
+    let of = |id: &str, url: &str| Ok((id.to_string(), url.to_string()));
+    let plain = |name: &str| resolved(name).map_err(|e| e.message().to_string());
+    assert_eq!(plain("Stub/test"), of("stub", "http://h/v1"));
+    assert_eq!(plain("TWO/test"), of("TWO", "http://b/v1"));
+    assert!(plain("two/test").unwrap_err().contains("models.providers.two.baseUrl"));
+    assert_eq!(plain("OpenAI/gpt-5").map(|(id, _)| id), Ok("openai".to_string()));
+}
