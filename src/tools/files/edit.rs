@@ -75,6 +75,7 @@ fn edits(arguments: &Value) -> Option<Vec<(&str, &str)>> {
 /// The same, of a file in UTF-16 or UTF-32 too, which stays in that.
 fn replaced(content: Vec<u8>, old: &str, new: &str) -> std::result::Result<Vec<u8>, String> {
     match wide::exact(&content) {
+        None if is_wide(&content) => Err(no_utf8(&content)),
         None => replace_once(content, old, new),
         Some((text, form)) => {
             let edited = replace_once(text.into_bytes(), old, new)?;
@@ -83,10 +84,34 @@ fn replaced(content: Vec<u8>, old: &str, new: &str) -> std::result::Result<Vec<u
     }
 }
 
+/// Whether it is text of two or four bytes a character: then it is not exactly so, or it would have been edited as that.
+fn is_wide(content: &[u8]) -> bool {
+    let may_be =
+        memchr::memchr(0, content).is_some() || matches!(content, [0xff, 0xfe, ..] | [0xfe, 0xff, ..]);
+    let charset = || decoded(content).and_then(|text| text.charset);
+    may_be && charset().is_some_and(|name| name.starts_with("UTF-16") || name.starts_with("UTF-32"))
+}
+
+/// Whether its lines end in CR alone, as on old Macs.
+fn is_cr_only(content: &[u8]) -> bool {
+    memchr::memchr(b'\n', content).is_none() && memchr::memchr(b'\r', content).is_some()
+}
+
+/// The same bytes with one byte for another.
+fn exchanged(mut content: Vec<u8>, from: u8, to: u8) -> Vec<u8> {
+    content.iter_mut().filter(|byte| **byte == from).for_each(|byte| *byte = to);
+    content
+}
+
 /// The file's bytes with the one place like `old` replaced; all others stay as they are.
 fn replace_once(content: Vec<u8>, old: &str, new: &str) -> std::result::Result<Vec<u8>, String> {
     if old == new {
         return Err("oldText and newText are the same".to_string());
+    }
+    if is_cr_only(&content) {
+        let lines = |text: &str| text.replace("\r\n", "\n").replace('\r', "\n");
+        let edited = replace_once(exchanged(content, b'\r', b'\n'), &lines(old), &lines(new))?;
+        return Ok(exchanged(edited, b'\n', b'\r'));
     }
     let old = old.trim_start_matches('\u{feff}');
     let new = new.trim_start_matches('\u{feff}');
@@ -125,6 +150,15 @@ fn many(places: usize) -> String {
 /// In such a file a place is known by its bytes alone.
 fn no_utf8(content: &[u8]) -> String {
     match decoded(content) {
+        Some(Text { charset: Some(name), .. })
+            if name.starts_with("UTF-16") || name.starts_with("UTF-32") =>
+        {
+            format!(
+                "it is text in {name} that ends or stands in half a character ({} bytes), and would come out otherwise than it is; \
+             to make it UTF-8 read it, then write it whole",
+                content.len()
+            )
+        }
         Some(Text { charset, .. }) => format!(
             "it is text in {}, where only plain ASCII can be replaced by plain ASCII; to make it UTF-8 read it, then write \
              it whole",
@@ -182,6 +216,25 @@ mod tests {
                 Err(part) => assert!(got.unwrap_err().contains(part), "{content:?} {old:?}"),
             }
         }
+    }
+
+    /// Issue 9: half a character in UTF-16, and lines that end in CR alone.
+    #[test]
+    fn b_f40_odd_ends_are_told_and_kept() {
+        let wide = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
+        for (mark, old, new) in [("\u{feff}", "one", "two"), ("", "one", "two"), ("\u{feff}", "o", "oooo")] {
+            let mut odd = wide(&format!("{mark}one line of it\nand another\n"));
+            odd.push(b'x');
+            let told = replaced(odd.clone(), old, new).unwrap_err();
+            assert!(told.contains("UTF-16LE") && told.contains(&format!("({} bytes)", odd.len())), "{told}");
+            assert!(told.ends_with("read it, then write it whole"), "{told}");
+        }
+        let cr = |old: &str, new: &str| replaced(b"a\rb  \rc\r".to_vec(), old, new);
+        assert_eq!(cr("a\nb", "x\ny"), Ok(b"x\ry  \rc\r".to_vec()));
+        assert_eq!(cr("b\nc\n", "1\r\n2\n"), Ok(b"a\r1\r2\r".to_vec()));
+        assert_eq!(cr("c\r", "d\r"), Ok(b"a\rb  \rd\r".to_vec()));
+        assert!(cr("none", "x").unwrap_err().contains("does not occur"));
+        assert_eq!(replaced(wide("\u{feff}a\rb\r"), "a\nb", "c"), Ok(wide("\u{feff}c\r")));
     }
 
     /// T2b-9: as the original's own tool is called.

@@ -56,6 +56,9 @@ fn run(context: &Context, arguments: &Value) -> Result<Output> {
         let said = format!("[{shown} is no text ({size} bytes); its content is not shown]");
         return Ok(Output::text(said).about(shown));
     };
+    // Lines as on old Macs; `edit` finds them by the same line ends.
+    let is_cr_only = text.contains('\r') && !text.contains('\n');
+    let text = if is_cr_only { text.replace('\r', "\n") } else { text };
     let mut said = lines(&text, count(arguments, "offset").unwrap_or(1), count(arguments, "limit"))?;
     if let Some(charset) = charset {
         said += &format!("\n[read as {charset}]");
@@ -107,6 +110,15 @@ mod tests {
     use super::*;
     use crate::tools::testing::context;
     use serde_json::json;
+
+    /// Issue 9.
+    #[test]
+    fn b_f41_lines_that_end_in_cr_alone_are_lines() {
+        let (context, dir) = context("{}");
+        std::fs::write(dir.path("ws/mac.txt"), "one\rtwo\rthree\r").unwrap();
+        let said = run(&context, &json!({"path": "mac.txt", "offset": 2, "limit": 1})).unwrap().text;
+        assert_eq!(said, "two\n\n[lines 2 to 2 of 3; go on with offset 3]");
+    }
 
     #[test]
     fn lines_come_in_portions() {
