@@ -66,7 +66,7 @@ impl Dedupe {
         let record = self.records.get_mut(&(family.to_string(), key.to_string()))?;
         self.bytes -= record.size();
         record.message = None;
-        record.result = Some(result);
+        record.result = Some(result.into());
         self.bytes += record.size();
         let record = record.clone();
         self.shrink();
@@ -182,7 +182,7 @@ mod tests {
         assert_eq!(dedupe.check("agent", "k", "h", 6), Seen::New);
         assert!(dedupe.finish("chat", "k", json!({"ok": true})).is_some());
         assert!(
-            matches!(dedupe.check("chat", "k", "h", 6), Seen::Same(r) if r.result == Some(json!({"ok": true})))
+            matches!(dedupe.check("chat", "k", "h", 6), Seen::Same(r) if r.result.as_deref() == Some(&json!({"ok": true})))
         );
         assert_eq!(dedupe.check("chat", "k", "h", 5 + KEEP_MS), Seen::New);
         dedupe.expire(4 + KEEP_MS);

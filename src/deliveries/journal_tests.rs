@@ -95,7 +95,7 @@ fn what_an_earlier_release_left_is_carried_over() {
     let (mut journal, found) = Journal::open(&dir.0, 8).unwrap();
     assert_eq!(found.runs, [record("a", 7), record("b", 7)]);
     assert!(!old.exists());
-    let done = Record { result: Some(json!({"ok": true})), message: None, ..record("a", 7) };
+    let done = Record { result: Some(json!({"ok": true}).into()), message: None, ..record("a", 7) };
     journal.append(&Line::Run(done.clone())).unwrap();
     // A stop came before the old file was removed: what was written since counts.
     std::fs::write(&old, line("a")).unwrap();
@@ -110,7 +110,7 @@ fn it_is_bounded_and_keeps_what_is_open() {
     let text = "x".repeat(64 << 10);
     let big = |n: u64| Record {
         message: None,
-        result: Some(json!({"ok": true, "payload": text})),
+        result: Some(json!({"ok": true, "payload": text}).into()),
         ..record(&n.to_string(), n)
     };
     let mut sizes = Vec::new();

@@ -7,6 +7,8 @@ use crate::json::{self, DEEPEST, REQUEST_VALUES};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
 
 /// How long a message is kept that has neither been answered nor delivered, in milliseconds.
 const KEEP_OPEN_MS: u64 = 7 * 24 * 60 * 60 * 1000;
@@ -59,7 +61,37 @@ pub struct Record {
     pub message: Option<String>,
     /// What was answered; `None` while the request is in flight.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub result: Option<Value>,
+    pub result: Option<Outcome>,
+}
+
+/// What was answered, which memory and the line on its way to the disk have in common: it may be long.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outcome(Arc<Value>);
+
+impl From<Value> for Outcome {
+    fn from(value: Value) -> Outcome {
+        Outcome(Arc::new(value))
+    }
+}
+
+impl Deref for Outcome {
+    type Target = Value;
+
+    fn deref(&self) -> &Value {
+        &self.0
+    }
+}
+
+impl Serialize for Outcome {
+    fn serialize<S: serde::Serializer>(&self, out: S) -> std::result::Result<S::Ok, S::Error> {
+        self.0.serialize(out)
+    }
+}
+
+impl<'de> Deserialize<'de> for Outcome {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> std::result::Result<Outcome, D::Error> {
+        Value::deserialize(from).map(Outcome::from)
+    }
 }
 
 /// A message of a platform. When this is on disk the platform is told that it need not bring it again.
@@ -142,7 +174,7 @@ impl Record {
     /// About how much memory its texts take, in bytes.
     pub(super) fn size(&self) -> usize {
         let texts = [self.key.len(), self.message.as_ref().map_or(0, String::len)];
-        256 + texts.iter().sum::<usize>() + self.result.as_ref().map_or(0, value_size)
+        256 + texts.iter().sum::<usize>() + self.result.as_deref().map_or(0, value_size)
     }
 }
 

@@ -31,7 +31,7 @@ pub fn settle(
         );
         let payload = json!({"runId": record.key, "status": "error", "summary": error.message()});
         record.message = None;
-        record.result = Some(json!({"ok": false, "payload": payload, "error": error.to_wire(4)}));
+        record.result = Some(json!({"ok": false, "payload": payload, "error": error.to_wire(4)}).into());
         log::warn!(target: "gateway/agent", "run {} was cut off by the last stop", logging::quoted(&record.key));
         if let Err(e) = journal.append(&Line::Run(record.clone())) {
             log::error!(target: "gateway/store", "{e}");
