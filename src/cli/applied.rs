@@ -95,9 +95,16 @@ impl Running {
             Outcome::InForce if restarts && !is_back(&env, &after, since, deadline) => Outcome::Late,
             // It is what the gateway goes on with: a mistake was taken back.
             Outcome::Overruled if !plan.restart.iter().any(|path| path == "gateway.port") => Outcome::InForce,
+            Outcome::Overruled if is_there(&env, &after) => Outcome::InForce,
             told => told,
         })
     }
+}
+
+/// Whether the gateway listens where the file says.
+fn is_there(env: &Env, config: &Config) -> bool {
+    live(env).and_then(|live| live.port(env))
+        == config.u64("gateway.port").and_then(|port| u16::try_from(port).ok())
 }
 
 /// Whether nothing happens now. A secret is taken over whatever the mode.

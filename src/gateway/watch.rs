@@ -40,17 +40,7 @@ pub fn run(handle: Handle) -> Result<()> {
     let changes = Changes::of(files_of(&config, &dotenv), stop);
     let dotenv_seen = house.started.1.clone();
     // What was wrong at the start was told by the start.
-    Work {
-        held: config.clone(),
-        seen: config,
-        changes,
-        dotenv,
-        dotenv_seen,
-        told: false,
-        is_refused: false,
-        house,
-    }
-    .run()
+    Work { held: config.clone(), seen: config, changes, dotenv, dotenv_seen, told: false, house }.run()
 }
 
 struct Work {
@@ -65,8 +55,6 @@ struct Work {
     dotenv_seen: String,
     /// `health` says that the file cannot be used.
     told: bool,
-    /// It could not be used when it was read last.
-    is_refused: bool,
 }
 
 /// A configuration that may be put in force.
@@ -102,7 +90,6 @@ impl Work {
                 return Ok(false);
             }
             let looked = self.look()?;
-            self.is_refused = looked.is_err();
             let Err(problem) = looked else { return Ok(true) };
             match self.changes.wait(Some(PATIENCE))? {
                 Seen::Stop => return Ok(false),
@@ -186,10 +173,8 @@ impl Work {
             if mode != "off" {
                 self.house.put_in_force(&new.config);
             }
-            if self.is_refused {
-                // Who took the mistake back waits for it.
-                self.announce_anyway(false);
-            }
+            // Who took a mistake back waits for it, also if it was never seen.
+            self.announce_anyway(false);
             return;
         }
         let mut plan = plan::pending(&self.house.started.0, &self.held, &new.config);

@@ -5,6 +5,7 @@ use crate::cli::{Command, Context, Flag, JSON, far, unsupervised};
 use crate::config::Config;
 use crate::env::Env;
 use crate::error::{Error, Result};
+use crate::gateway;
 use crate::json::json;
 use crate::service::act::{self, Install, Report};
 use crate::service::{Action, MANAGERS, Manager, Place, detect};
@@ -180,7 +181,12 @@ fn control(context: &Context, args: &Args, name: &str, action: Action) -> Result
         return show(context, args, name, report);
     }
     let mut report = act::bare(env, &place);
-    let is_done = unsupervised::act(context, args, action, &mut report)?;
+    // Whatever kind of mistake keeps it from restarting.
+    let told = |e: Error| match gateway::refusal(env) {
+        Some(why) if action == Action::Restart => Error::config(format!("{}: {why}", e.message())),
+        _ => e,
+    };
+    let is_done = unsupervised::act(context, args, action, &mut report).map_err(told)?;
     if let Some(trouble) = report.service.trouble.as_ref().filter(|_| is_installed) {
         warnings.push(format!("the service stays as it is, its manager cannot be asked: {trouble}"));
     }
@@ -198,7 +204,7 @@ fn refusal(env: &Env, place: &Place) -> Option<String> {
     match Config::load(&mut env.clone()) {
         Err(error) => Some(error.message().replace('\n', " ")),
         Ok(_) if is_told_more || !place.path.exists() => None,
-        Ok(_) => crate::gateway::refusal(env),
+        Ok(_) => gateway::refusal(env),
     }
 }
 
