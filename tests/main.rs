@@ -112,6 +112,8 @@ mod onboard;
 #[cfg(test)]
 mod onboard_again;
 #[cfg(test)]
+mod other_hands;
+#[cfg(test)]
 mod other_user;
 #[cfg(test)]
 mod page;

@@ -20,6 +20,34 @@ fn make(dir: &Path, binary: &str, arguments: &[&str]) -> Output {
     make.env_remove("MAKEFLAGS").env_remove("MAKELEVEL").output().unwrap()
 }
 
+#[path = "bench/report.rs"]
+#[allow(dead_code, reason = "the bench program uses the rest")]
+mod report;
+
+// N-44: the limit that was applied stands beside what was measured, marked where it is not the budget.
+#[test]
+fn n_44_the_short_form_shows_the_limits_that_it_applies() {
+    let table = |patience: f64| {
+        let mut report = report::Report::new(patience);
+        report.at_most("start", 13.12, 10.0, "ms");
+        report.at_most("size", 9.0, 10.0, "MiB");
+        report.at_least("rate", 5.0, 9.0, "1/s");
+        report.table()
+    };
+    let (short, full) = (table(5.0), table(1.0));
+    assert!(short.contains("| start | ≤ 50.00 ms (* 5 × 10.00) | 13.12 ms |"), "{short}");
+    assert!(
+        short.contains("| size | ≤ 10.00 MiB | 9.00 MiB |")
+            && short.contains("* times of the short form may take 5")
+    );
+    assert!(full.contains("| start | ≤ 10.00 ms | 13.12 ms **missed** |"));
+    assert!(
+        full.contains("| rate | ≥ 9.00 1/s | 5.00 1/s **missed** |")
+            && full.ends_with("budgets: 1 held, 2 missed"),
+        "{full}"
+    );
+}
+
 #[test]
 fn n_7_what_was_built_is_installed_and_tried_wherever_cargo_put_it() {
     let dir = new_dir();

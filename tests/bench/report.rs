@@ -47,20 +47,25 @@ impl Report {
 
     /// Prints the table; whether every budget holds.
     pub fn print(&self) -> bool {
-        println!("| what | budget | measured |\n| --- | --- | --- |");
+        println!("{}", self.table());
+        self.rows.iter().all(|row| row.holds)
+    }
+
+    /// What was measured, the limit that was applied to it, and how many held.
+    pub fn table(&self) -> String {
+        let mut out = "| what | budget | measured |\n| --- | --- | --- |\n".to_string();
         for row in &self.rows {
             let mark = if row.holds { "" } else { " **missed**" };
-            println!("| {} | {} | {}{mark} |", row.what, row.budget, row.measured.trim());
+            out += &format!("| {} | {} | {}{mark} |\n", row.what, row.budget, row.measured.trim());
         }
         if self.patience > 1.0 {
-            println!(
-                "\n* times of the short form may take {} times their budget; `make bench` does not stretch them",
+            out += &format!(
+                "\n* times of the short form may take {} times their budget; `make bench` does not stretch them\n",
                 self.patience
             );
         }
         let missed = self.rows.iter().filter(|r| !r.holds).count();
-        println!("\nbudgets: {} held, {missed} missed", self.rows.len() - missed);
-        missed == 0
+        out + &format!("\nbudgets: {} held, {missed} missed", self.rows.len() - missed)
     }
 }
 
