@@ -30,9 +30,13 @@ pub fn remove(text: &str, object: &Object, gone: &[usize]) -> Option<Vec<Splice>
     let left = || (0..object.members.len()).rev().find(|at| !gone.contains(at));
     if is_last_gone
         && object.members.last()?.comma.is_none()
-        && let Some(comma) = left().and_then(|at| object.members.get(at)?.comma)
+        && let Some(at) = left()
+        && let Some(comma) = object.members.get(at).and_then(|member| member.comma)
     {
-        splices.push((comma..comma + 1, String::new()));
+        let blanks = text.get(comma + 1..)?;
+        let behind = comma + 1 + (blanks.len() - blanks.trim_start_matches([' ', '\t']).len());
+        let is_next = object.members.get(at + 1).is_some_and(|next| next.name_start == behind);
+        splices.push((comma..if is_next { behind } else { comma + 1 }, String::new()));
     }
     Some(splices)
 }
