@@ -1,9 +1,10 @@
 //! What other programs and people do to the files of a gateway while it runs, and what is said of it.
 use crate::agent::with_config;
+use crate::harness::gateway::free_port;
 use crate::harness::model::texts;
 use crate::harness::*;
 use serde_json::Map;
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::Output;
 
@@ -125,6 +126,7 @@ fn b_f41_no_command_edits_a_configuration_that_is_not_utf_8() {
     }
     bytes.extend_from_slice(b"\n// caf\xe9 \n");
     std::fs::write(&path, &bytes).unwrap();
+    let workspace = gateway.dir.join("home/ops");
     let at = bytes.iter().position(|byte| *byte == 0xe9).unwrap();
     let line = bytes[..at].iter().filter(|byte| **byte == b'\n').count() + 1;
     let place = format!("openclaw.json:{line}:7: it is not UTF-8 there (byte {at})");
@@ -133,7 +135,7 @@ fn b_f41_no_command_edits_a_configuration_that_is_not_utf_8() {
         &["config", "unset", "gateway.auth.token"],
         &["models", "set", "openclaw/builtin"],
         &["models", "aliases", "add", "fast", "openclaw/builtin"],
-        &["agents", "add", "ops", "--non-interactive", "--workspace", gateway.dir.to_str().unwrap()],
+        &["agents", "add", "ops", "--non-interactive", "--workspace", workspace.to_str().unwrap()],
     ] {
         let (code, told) = said(&gateway.cli(args));
         assert!(code != 0 && told.contains(&place), "{args:?}: {code} {told}");
@@ -146,8 +148,11 @@ fn b_f41_no_command_edits_a_configuration_that_is_not_utf_8() {
 // Issue 9: N-16, who has the port is said at once, and what is taken back is not waited for.
 #[test]
 fn n_16_a_taken_port_is_told_at_once_and_taking_it_back_too() {
-    let setup = Setup { port_in_config: true, ..Setup::default() };
-    let gateway = Gateway::start(&setup);
+    let own = free_port();
+    let config = json!({"gateway": {"mode": "local", "port": own, "auth": {"token": TOKEN}}, "canvasHost": {"enabled": false}});
+    let setup = Setup { config_text: Some(config.to_string()), port_in_config: true, ..Setup::default() };
+    let gateway = Gateway::spawn(&setup, own);
+    wait_for("the gateway", || TcpStream::connect(("127.0.0.1", own)).ok());
     let other = TcpListener::bind("127.0.0.1:0").unwrap();
     let (port, pid) = (other.local_addr().unwrap().port(), gateway.pid());
     let set = |port: u16| {
@@ -160,7 +165,7 @@ fn n_16_a_taken_port_is_told_at_once_and_taking_it_back_too() {
     let who = format!("port {port} belongs to ");
     assert!(told.contains(&who) && told.contains("goes on as it is"), "{told}");
     assert!(time < Duration::from_secs(4), "{time:?}");
-    let (told, time) = set(gateway.port);
+    let (told, time) = set(own);
     assert!(!told.contains("not applied") && !told.contains("no effect"), "{told}");
     assert!(time < Duration::from_secs(4), "{time:?}");
     assert_eq!(gateway.pid(), pid);
@@ -203,11 +208,11 @@ fn n_5_a_restart_by_an_unusable_configuration_is_refused_with_78() {
 fn s_l14_a_proxy_that_is_named_refuses_no_start() {
     let gateway =
         Gateway::start(&Setup::config(json!({"gateway": {"trustedProxies": ["localhost", "traefik"]}})));
-    let log = gateway.log() + &gateway.stdout() + &gateway.stderr();
     let (_, told) = said(&gateway.cli(&["doctor", "--non-interactive"]));
     let told = told.split_whitespace().collect::<Vec<_>>().join(" ");
     for what in ["trustedProxies", "read as 127.0.0.0/8 and ::1", "a name is not looked up"] {
-        assert!(log.contains(what) && told.contains(what), "{what}: {log} {told}");
+        assert!(told.contains(what), "{what}: {told}");
+        wait_for("the line in the log", || gateway.log().contains(what).then_some(()));
     }
 }
 
