@@ -12,6 +12,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 mod failures;
+pub mod head;
 mod place;
 mod ticket;
 mod turns;

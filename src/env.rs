@@ -4,6 +4,7 @@
 //! process environment, and nothing here writes to it (children get an explicit environment). The `.env`
 //! file of the state directory fills in what the process environment lacks; a `.env` of the current
 //! directory is not read, because a checked-out workspace must not steer the gateway (SEC-41).
+mod finding;
 use crate::dotenv;
 use crate::error::{Error, Kind, Result};
 use std::collections::{HashMap, HashSet};
@@ -14,11 +15,8 @@ pub const DEFAULT_PORT: u16 = 18789;
 /// The same for the `dev` profile.
 pub const DEV_PORT: u16 = 19001;
 
-/// State directories of earlier product names, used when `~/.openclaw` does not exist.
-const LEGACY_STATE_DIRS: [&str; 3] = [".clawdbot", ".moltbot", ".moldbot"];
 /// Variables that say where things lie, but for the home itself, which need not be known.
 const PLACES: [&str; 4] = ["OPENCLAW_HOME", "OPENCLAW_STATE_DIR", "OPENCLAW_CONFIG_PATH", "OPENCLAW_PROFILE"];
-const LEGACY_CONFIG_FILES: [&str; 3] = ["clawdbot.json", "moltbot.json", "moldbot.json"];
 
 #[derive(Clone, Default)]
 pub struct Env {
@@ -236,50 +234,6 @@ impl Env {
                 self.vars.insert(name, value);
             }
         }
-    }
-
-    fn find_home(&self) -> Result<PathBuf> {
-        let os_home = self.var("HOME").or_else(|| self.var("USERPROFILE"));
-        let home = match (self.var("OPENCLAW_HOME"), os_home) {
-            (Some(own), Some(os)) if own.starts_with('~') => PathBuf::from(own.replacen('~', os, 1)),
-            (Some(own), _) => PathBuf::from(own),
-            (None, Some(os)) => PathBuf::from(os),
-            // Who says where the state lies needs no home, as in a container.
-            (None, None) => match self.var_or_legacy("OPENCLAW_STATE_DIR").map(str::trim) {
-                Some(dir) if !dir.starts_with('~') => PathBuf::from(dir),
-                _ => {
-                    return Err(Error::config(
-                        "no home directory: set HOME or OPENCLAW_HOME, or OPENCLAW_STATE_DIR, to an absolute path of UTF-8 text",
-                    ));
-                }
-            },
-        };
-        Ok(std::path::absolute(&home).unwrap_or(home))
-    }
-
-    fn find_state_dir(&self) -> PathBuf {
-        if let Some(dir) = self.var_or_legacy("OPENCLAW_STATE_DIR") {
-            let dir = self.expand(dir.trim());
-            return std::path::absolute(&dir).unwrap_or(dir);
-        }
-        if let Some(profile) = &self.profile {
-            return self.home.join(format!(".openclaw-{profile}"));
-        }
-        let own = self.home.join(".openclaw");
-        if own.exists() {
-            return own;
-        }
-        LEGACY_STATE_DIRS.iter().map(|name| self.home.join(name)).find(|dir| dir.exists()).unwrap_or(own)
-    }
-
-    fn find_config_path(&self) -> PathBuf {
-        if let Some(path) = self.var_or_legacy("OPENCLAW_CONFIG_PATH") {
-            let path = self.expand(path.trim());
-            return std::path::absolute(&path).unwrap_or(path);
-        }
-        let own = self.state_dir.join("openclaw.json");
-        let legacy = LEGACY_CONFIG_FILES.iter().map(|name| self.state_dir.join(name));
-        std::iter::once(own.clone()).chain(legacy).find(|path| path.exists()).unwrap_or(own)
     }
 
     /// Adds what the `.env` file has and the environment lacks.

@@ -35,16 +35,44 @@ pub fn spawn(
     work: impl FnOnce() + Send + 'static,
     died: impl FnOnce(String) + Send + 'static,
 ) -> Result<JoinHandle<()>> {
+    guarded(name, stack, Box::new(work), Box::new(died))
+}
+
+/// The same without the net: a panic unwinds out of the thread and shows in its join.
+pub fn bare(name: &str, stack: usize, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
+    start(name, stack, Box::new(work))
+}
+
+/// Whoever asks for more memory than can be addressed ends the process, as whoever asks for more than there is does
+/// anyway. So the release build takes it that putting texts and lists together never unwinds (`.ci/calm`).
+pub fn end_at_overflow() {
+    let tell = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        tell(panic);
+        if panic.payload().downcast_ref::<&str>() == Some(&"capacity overflow") {
+            std::process::abort();
+        }
+    }));
+}
+
+/// One kind of work, so that the code for a thread is there once.
+type Work = Box<dyn FnOnce() + Send>;
+
+fn guarded(
+    name: &str,
+    stack: usize,
+    work: Work,
+    died: Box<dyn FnOnce(String) + Send>,
+) -> Result<JoinHandle<()>> {
     let guarded = move || {
         if let Err(panic) = catch_unwind(AssertUnwindSafe(work)) {
             died(panic_text(&*panic));
         }
     };
-    bare(name, stack, guarded)
+    start(name, stack, Box::new(guarded))
 }
 
-/// The same without the net: a panic unwinds out of the thread and shows in its join.
-pub fn bare(name: &str, stack: usize, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
+fn start(name: &str, stack: usize, work: Work) -> Result<JoinHandle<()>> {
     // Debug builds use several times the stack of release builds.
     let stack = if cfg!(debug_assertions) { stack * 8 } else { stack };
     let counted = move || {

@@ -281,3 +281,29 @@ fn what_comes_together_with_the_hello_is_heard() {
         (status["channelAccounts"]["echo"][0]["linked"] == true).then_some(())
     });
 }
+
+#[test]
+fn r_10c_what_a_program_refuses_is_told_in_its_session_before_the_next_message() {
+    let server = ModelServer::start(vec![model::texts(&["first answer"]), model::texts(&["second answer"])]);
+    let program = "import sys,json,time\n\
+        say=lambda o:(sys.stdout.write(json.dumps(o)+chr(10)),sys.stdout.flush())\n\
+        msg=lambda n:say({'type':'inbound','id':n,'from':{'id':'ann'},'text':'hi '+n})\n\
+        say({'type':'hello','version':1})\n\
+        msg('m1')\n\
+        for line in sys.stdin:\n \
+        o=json.loads(line)\n \
+        if o.get('type')=='ping': say({'type':'pong'})\n \
+        if o.get('type')=='send':\n  \
+        say({'type':'result','id':o['id'],'state':'refused','why':'the line is cut'})\n  \
+        time.sleep(.3)\n  \
+        if 'first' in o['text']: msg('m2')\n";
+    let section = json!({"command": ["python3", "-c", program], "dmPolicy": "open", "allowFrom": ["*"]});
+    let gateway = Gateway::start(&Setup::config(config(&server, json!({"echo": section}))));
+    let asked = server.requests(2)[1]["body"].to_string();
+    assert!(
+        asked.contains("was not delivered") && asked.contains("the line is cut"),
+        "{asked}\n{}",
+        gateway.log()
+    );
+    assert!(asked.contains("first answer"), "{asked}");
+}

@@ -40,3 +40,86 @@ fn hidden_positions_are_found_in_every_spelling() {
         // d.get(..2).unwrap_or(e)\n f.get(..2)?; g.get(&h).unwrap_or(i..j); k.get(..2).unwrap_or_else(l)";
     assert_eq!(hidden_positions(text), [".get(..at(b))", ".get(1..)", ".get(..2)"]);
 }
+
+/// Lines of a file without its tests, and of a function. Most files have 80 to 250.
+const MOST_OF_A_FILE: usize = 300;
+const MOST_OF_A_FUNCTION: usize = 60;
+
+/// Files that are longer: tables, and those whose parts still wait for files of their own. No other one joins them.
+const LONG: &[(&str, &str)] = &[
+    (
+        "agent/turn.rs",
+        "a turn from its first question to its last answer; what it sets up is a part of its own",
+    ),
+    ("config/table/keys.rs", "a row a key of the configuration"),
+    (
+        "config/writing/edit.rs",
+        "a draft, how it is written, and the splicing of its text, which is a part of its own",
+    ),
+    ("deliveries/line.rs", "a struct a kind of record"),
+    ("fetch/dial.rs", "lookup, dialling, and the watch over one request, which is a part of its own"),
+    (
+        "sessions/indexes/index.rs",
+        "an index in memory, and how it is read and mended, which is a part of its own",
+    ),
+    ("state/sessions.rs", "the indexes, and when they are saved, which is a part of its own"),
+    ("unsupported.rs", "a row and a question a feature"),
+];
+
+/// The lines that are no tests; `None` for a file of tests.
+fn own_lines<'t>(file: &str, text: &'t str) -> Option<Vec<&'t str>> {
+    let is_test = file.split('/').any(|part| part.trim_end_matches(".rs").ends_with("tests"));
+    if is_test || matches!(file, "config/random.rs" | "config/testing.rs") {
+        return None;
+    }
+    let lines: Vec<&str> = text.lines().collect();
+    let tests = lines.windows(2).position(|two| two[0] == "#[cfg(test)]" && two[1].starts_with("mod "));
+    Some(lines[..tests.unwrap_or(lines.len())].to_vec())
+}
+
+/// The functions longer than a screen, with their lines.
+fn long_functions(lines: &[&str]) -> Vec<(String, usize)> {
+    let begins = |line: &str| {
+        let words = line.trim_start().split([' ', '(']);
+        let mut before = words.clone().take_while(|word| *word != "fn");
+        let is_one = before.all(|word| {
+            matches!(word, "pub" | "super)" | "const" | "unsafe" | "in" | "crate)")
+                || word.starts_with("crate::")
+        });
+        let name = words.skip_while(|word| *word != "fn").nth(1)?;
+        is_one.then(|| name.split('<').next().unwrap_or(name).to_string())
+    };
+    let found = lines.iter().enumerate().filter_map(|(at, line)| {
+        let name = begins(line)?;
+        let indent = &line[..line.len() - line.trim_start().len()];
+        let end = lines[at..].iter().position(|line| line.strip_prefix(indent) == Some("}"))?;
+        let is_whole = line.ends_with('{') || line.ends_with('(');
+        (is_whole && end >= MOST_OF_A_FUNCTION).then_some((name, end + 1))
+    });
+    found.collect()
+}
+
+#[test]
+fn files_and_functions_are_read_at_a_glance() {
+    let mut found = Vec::new();
+    for (file, text) in sources(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src"))) {
+        let Some(lines) = own_lines(&file, &text) else { continue };
+        let is_excused = LONG.iter().any(|(long, _)| *long == file);
+        if (lines.len() > MOST_OF_A_FILE) != is_excused {
+            found.push(format!("src/{file}: {} lines", lines.len()));
+        }
+        let functions = long_functions(&lines);
+        found.extend(functions.iter().map(|(name, n)| format!("src/{file}: fn {name}: {n} lines")));
+    }
+    assert!(found.is_empty(), "part them by what they own (or, of files, `LONG`):\n{}", found.join("\n"));
+}
+
+#[test]
+fn long_functions_are_found_wherever_they_stand() {
+    let body = "    x();\n".repeat(MOST_OF_A_FUNCTION);
+    let text = format!(
+        "fn a() {{\n{body}}}\nimpl B {{\n    pub(super) fn c<T>(\n{body}    }}\n\n    fn d() {{}}\n}}"
+    );
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(long_functions(&lines), [("a".to_string(), 62), ("c".to_string(), 62)]);
+}

@@ -3,6 +3,7 @@
 //! Runs on the run's thread. Between two calls of the model, messages that came meanwhile are taken in, a full
 //! window is compacted, and when a model fails before it has said anything the next one takes over. Whatever
 //! happens, the transcript ends in a shape that the next turn can go on from.
+mod writing;
 use super::{compact, oversize, prompt};
 use crate::agent::candidates::Candidates;
 use crate::agent::repeats::Repeats;
@@ -13,9 +14,7 @@ use crate::config::Config;
 use crate::error::{Error, Kind, Result};
 use crate::json::{Put, json};
 use crate::models::failure;
-use crate::models::provider::{
-    ChatRequest, Chunk, Completion, Kept, Provider, Thinking, ToolCall, ToolSpec, Usage,
-};
+use crate::models::provider::{ChatRequest, Chunk, Completion, Kept, Provider, Thinking, ToolCall, ToolSpec};
 use crate::sessions::message;
 use crate::tools::{self, Progress, Tool};
 use serde_json::Value;
@@ -243,72 +242,6 @@ impl<'a> Turn<'a> {
                 *kept = Some(*what);
             }
         })
-    }
-
-    /// Takes content and text out of it: they may be long.
-    fn write_answer(&mut self, completion: &mut Completion) -> Result<()> {
-        let usage = completion.usage;
-        self.finished.usage.add(&usage);
-        self.finished.cost += self.setting.as_ref().map_or(0.0, |s| s.provider.cost.of(&usage).total());
-        let counted = usage.input + usage.cache_read + usage.cache_write;
-        self.finished.context_tokens = Some(if counted > 0 { counted } else { self.guess });
-        let text = std::mem::take(&mut completion.text);
-        self.finished.text.clone_from(&text);
-        if !text.is_empty() {
-            self.finished.texts.push(text);
-        }
-        self.is_written = true;
-        let stop = completion.stop_reason;
-        self.finished.stop_reason = stop;
-        self.write_message(std::mem::take(&mut completion.content), stop, usage, None)
-    }
-
-    /// Writes down what came before the failure, so that the history shows it, and gives the failure on.
-    fn fail(&mut self, error: Error) -> Result<()> {
-        let text = self.finished.text.clone();
-        let is_aborted = error.kind == Kind::Aborted;
-        if self.is_written || (text.is_empty() && is_aborted) {
-            return Err(error);
-        }
-        let kept = self.kept.take().unwrap_or_default();
-        let content = match text.is_empty() || !kept.content.is_empty() {
-            true => kept.content,
-            false => vec![message::text(&text)],
-        };
-        if !text.is_empty() {
-            self.finished.texts.push(text);
-        }
-        let stop = if is_aborted { "aborted" } else { "error" };
-        let said = (!is_aborted).then(|| error.message().to_string());
-        self.write_message(content, stop, kept.usage, said.as_deref())?;
-        Err(error)
-    }
-
-    fn write_message(
-        &self,
-        content: Vec<Value>,
-        stop_reason: &str,
-        usage: Usage,
-        error_message: Option<&str>,
-    ) -> Result<()> {
-        let Some(setting) = &self.setting else { return Ok(()) };
-        let provider = &setting.provider;
-        let answer = message::Assistant {
-            content,
-            api: provider.api.name(),
-            provider: &provider.id,
-            model: &provider.model,
-            usage: message::Usage {
-                input: usage.input,
-                output: usage.output,
-                cache_read: usage.cache_read,
-                cache_write: usage.cache_write,
-                cost: provider.cost.of(&usage),
-            },
-            stop_reason,
-            error_message,
-        };
-        self.job.write(vec![message::assistant(answer, clock::now_ms())], false)
     }
 
     /// Runs the tools and writes their results; every call gets one, whatever happens.

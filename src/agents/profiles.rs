@@ -81,7 +81,6 @@ pub fn apply(provider: Provider, config: &Config, env: &Env, agent: &str) -> Res
     if provider.api == Api::Builtin || provider.key_file.is_some() || !provider.auth_header {
         return Ok(provider);
     }
-    let setting = format!("models.providers.{}.apiKey", provider.id);
     let (mut usable, mut expired) = (Vec::new(), None);
     for file in paths(config, env, agent) {
         let book = match profile_book::read(&file) {
@@ -128,15 +127,19 @@ pub fn apply(provider: Provider, config: &Config, env: &Env, agent: &str) -> Res
     if !usable.is_empty() {
         return Ok(with(provider, usable));
     }
-    if let Some((id, file)) = expired {
-        let told = format!("the sign-in {id} in {} has expired; sign in again, or", env.display(&file));
-        match provider.api_key {
-            None => return Err(refused(format!("{told} set {setting}"))),
-            Some(_) => {
-                tell_once(format!("{told} remove it: until then {} is asked with its other key", provider.id))
-            }
-        }
+    match expired {
+        Some((id, file)) => without(provider, &id, &env.display(&file)),
+        None => Ok(provider),
     }
+}
+
+/// A sign-in has expired, and no other profile is there: the provider's other key goes out, which is told.
+fn without(provider: Provider, id: &str, file: &str) -> Result<Provider> {
+    let told = format!("the sign-in {id} in {file} has expired; sign in again, or");
+    if provider.api_key.is_none() {
+        return Err(refused(format!("{told} set models.providers.{}.apiKey", provider.id)));
+    }
+    tell_once(format!("{told} remove it: until then {} is asked with its other key", provider.id));
     Ok(provider)
 }
 

@@ -1,5 +1,6 @@
 //! What the accounts of the channels say of themselves: written by their threads, read by `channels.status`, `health` and
 //! whoever asks whether something can be sent. In memory, for the life of a generation.
+use crate::channels::gate;
 use crate::clock;
 use crate::deliveries::Login;
 use crate::json::{Put, json};
@@ -103,7 +104,16 @@ impl Board {
         self.note(login, |row| row.last_outbound = Some(clock::now_ms()));
     }
 
-    /// A message of this chat was passed over. True the first time, which the log is told.
+    /// A message of this chat was passed over. The log is told once for each reason, with the key that would change it.
+    pub fn tell_passed_over(&self, login: &Login, chat: &str, title: &str, dropped: &gate::Dropped) {
+        let (reason, key) = (dropped.reason.name(), &dropped.key);
+        if self.passed_over(login, chat, title, reason, key) {
+            let (chat, title) = (crate::logging::quoted(chat), crate::logging::quoted(title));
+            log::info!(target: "channels", "{login}: messages of chat {chat} {title} are passed over: {reason} ({key})");
+        }
+    }
+
+    /// True the first time.
     pub fn passed_over(
         &self,
         login: &Login,

@@ -33,8 +33,6 @@ pub fn issues(row: &Map<String, Value>) -> Vec<(String, &'static str)> {
         );
         found.push((what, "Use the ids that this command shows for messages passed over."));
     }
-    let text =
-        |row: &Value, name: &str| row.get(name).and_then(Value::as_str).unwrap_or_default().to_string();
     for group in of("audit", "groups").and_then(Value::as_array).into_iter().flatten() {
         if group.get("ok") == Some(&Value::Bool(false)) {
             let what =
@@ -42,16 +40,23 @@ pub fn issues(row: &Map<String, Value>) -> Vec<(String, &'static str)> {
             found.push((what, "Invite the bot to the group."));
         }
     }
-    for row in row.get("dropped").and_then(Value::as_array).into_iter().flatten() {
-        let count = row.get("count").and_then(Value::as_u64).unwrap_or_default();
-        let (chat, title) = (text(row, "chatId"), text(row, "title"));
-        let (why, key) = (text(row, "reason"), text(row, "key"));
-        found.push((format!("{count} messages of {chat} ({title}) passed over: {why}, see {key}"), ""));
-    }
+    let dropped = row.get("dropped").and_then(Value::as_array).into_iter().flatten();
+    found.extend(dropped.map(|row| (passed_over(row), "")));
     if let Some(why) = of("probe", "error").and_then(Value::as_str) {
         found.push((format!("The probe failed: {why}"), ""));
     }
     found
+}
+
+fn passed_over(row: &Value) -> String {
+    let count = row.get("count").and_then(Value::as_u64).unwrap_or_default();
+    let (chat, title) = (text(row, "chatId"), text(row, "title"));
+    let (why, key) = (text(row, "reason"), text(row, "key"));
+    format!("{count} messages of {chat} ({title}) passed over: {why}, see {key}")
+}
+
+fn text<'a>(row: &'a Value, name: &str) -> &'a str {
+    row.get(name).and_then(Value::as_str).unwrap_or_default()
 }
 
 #[cfg(test)]

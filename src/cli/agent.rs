@@ -3,6 +3,7 @@
 //! The idempotency key is made once and names the run. When the connection breaks during the run, the run is
 //! looked up by that key over a new connection; the message is only sent again when the gateway still knows
 //! the key, so that it cannot be answered twice (R-10b, R-20b).
+mod answer;
 use super::interrupt::{self, Interrupt};
 use super::link::client;
 use super::link::client::Deadline;
@@ -16,6 +17,7 @@ use crate::error::{Error, Kind, Result};
 use crate::ids;
 use crate::json::json;
 use crate::session_key::normalise_agent_id;
+use answer::{answer, fallback_note, is_cut};
 use serde_json::{Map, Value};
 use std::time::{Duration, Instant};
 
@@ -105,11 +107,6 @@ fn run(context: &Context, args: &Args) -> Result<()> {
         context.out.warn(&note);
     }
     Ok(())
-}
-
-/// Whether the model used up its tokens before it had said all.
-fn is_cut(payload: &Value) -> bool {
-    payload.pointer("/result/meta/stopReason").is_some_and(|why| why == "length")
 }
 
 fn streams(context: &Context, args: &Args) -> bool {
@@ -276,31 +273,6 @@ impl Call<'_> {
         session.client.close();
         Ok(Some(last))
     }
-}
-
-/// Which model answered instead of the chosen one, and why.
-fn fallback_note(payload: &Value) -> Option<String> {
-    let fallback = payload.pointer("/result/meta/agentMeta/fallback")?;
-    let text = |name: &str| fallback.get(name).and_then(Value::as_str);
-    let why = text("error").map_or(String::new(), |error| format!(": {error}"));
-    let (from, to) = (text("from")?, text("to")?);
-    Some(format!("note: {to} answered, since {from} failed ({}){why}", text("reason").unwrap_or("unknown")))
-}
-
-/// The texts of a final payload in order, with the media lines existing scripts read.
-fn answer(payload: &Value) -> Vec<String> {
-    let mut lines = Vec::new();
-    for part in payload.pointer("/result/payloads").and_then(Value::as_array).into_iter().flatten() {
-        let text = |key: &str| part.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
-        lines.extend(text("text").map(str::to_string));
-        let more =
-            part.get("mediaUrls").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
-        lines.extend(text("mediaUrl").into_iter().chain(more).map(|url| format!("MEDIA:{url}")));
-    }
-    if lines.is_empty() {
-        lines.push("No reply from agent.".to_string());
-    }
-    lines
 }
 
 #[cfg(test)]

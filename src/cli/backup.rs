@@ -100,12 +100,8 @@ fn run_create(context: &Context, args: &Args) -> Result<()> {
         put(&mut report, "files", created.files);
         put(&mut report, "bytes", created.bytes);
         put(&mut report, "vanished", created.vanished);
-        told.push(format!(
-            "Wrote {} ({} files, {})",
-            env.display(&archive),
-            created.files,
-            size(created.bytes)
-        ));
+        let (files, bytes) = (created.files, size(created.bytes));
+        told.push(format!("Wrote {} ({files} files, {bytes})", env.display(&archive)));
         if args.has("verify") {
             waiting.say("reading it again");
             archive::verify(&archive)?;
@@ -115,8 +111,13 @@ fn run_create(context: &Context, args: &Args) -> Result<()> {
     }
     if args.has("json") {
         context.out.json(&report);
-        return Ok(());
+    } else {
+        show_created(context, &env, &plan, &told);
     }
+    Ok(())
+}
+
+fn show_created(context: &Context, env: &Env, plan: &Plan, told: &[String]) {
     for root in &plan.roots {
         context.out.line(format!("{:<16} {}", root.name, env.display(&root.source_path)));
     }
@@ -128,7 +129,6 @@ fn run_create(context: &Context, args: &Args) -> Result<()> {
     }
     told.iter().for_each(|line| context.out.line(line));
     tell_warnings(context, plan.has_whatsapp());
-    Ok(())
 }
 
 fn run_verify(context: &Context, args: &Args) -> Result<()> {
@@ -164,15 +164,15 @@ fn run_restore(context: &Context, args: &Args) -> Result<()> {
     let contents = restore::restore(env, Path::new(args.positional(0).unwrap_or_default()), &target)?;
     drop(waiting);
     let (places, rewritten) = places::settle(env, &contents.manifest, &target)?;
+    let is_put = args.has("replace");
     let mut kept = Vec::new();
-    if args.has("replace") {
+    if is_put {
         for place in &places {
             kept.extend(place.put().map_err(|e| e.context(format_args!("put {} in its place", place.name)))?);
         }
         // All that was in it has gone to its place.
         let _ = std::fs::remove_dir_all(&target);
     }
-    let is_put = args.has("replace");
     if args.has("json") {
         let path = |place: &Place| if is_put { place.to.clone() } else { place.here.clone() };
         let asset = |place: &Place| json!({"name": place.name, "path": path(place), "sourcePath": place.source, "belongsTo": place.to});
@@ -192,20 +192,21 @@ fn run_restore(context: &Context, args: &Args) -> Result<()> {
     rewritten.iter().for_each(|line| context.out.line(format!("In its config {line}")));
     kept.iter().for_each(|old| context.out.line(format!("What was there is {} now", env.display(old))));
     tell_warnings(context, contents.has_whatsapp);
+    tell_next(context, &places, is_put);
+    Ok(())
+}
+
+/// What is left to do after a backup was unpacked.
+fn tell_next(context: &Context, places: &[Place], is_put: bool) {
+    let env = &context.env;
+    let (doctor, start) = (env.command("doctor"), env.command("gateway start"));
     if is_put {
-        context.out.line(format!(
-            "Next: `{}`, then `{}`",
-            env.command("doctor"),
-            env.command("gateway start")
-        ));
-        return Ok(());
+        return context.out.line(format!("Next: `{doctor}`, then `{start}`"));
     }
     context.out.line("Next:");
     let moves = places.iter().flat_map(|place| place.lines(env));
-    let lines = [env.command("gateway stop")].into_iter().chain(moves);
-    let lines = lines.chain([env.command("doctor"), env.command("gateway start")]);
+    let lines = [env.command("gateway stop")].into_iter().chain(moves).chain([doctor, start]);
     lines.for_each(|line| context.out.line(format!("  {line}")));
-    Ok(())
 }
 
 /// Where to unpack: as asked for, or, to replace what is in use, beside it.

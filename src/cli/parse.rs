@@ -3,11 +3,16 @@
 //! Two steps: this file only stores what was typed; environment, config and defaults are looked up by the
 //! commands afterwards. Options may stand before, between or after the words of the command and its
 //! positional arguments; which command they belong to is settled at the end.
+mod args;
+mod words;
 use super::instead;
 use super::{COMMANDS, Command, Flag, GLOBALS, GROUPS};
 use crate::error::{Error, Kind, Result};
+pub use args::{Args, millis};
 use lexopt::{Arg, Parser};
 use std::ffi::OsString;
+pub use words::{either, nearest};
+use words::{explain, text};
 
 /// What the command line asks for.
 #[derive(Debug)]
@@ -51,84 +56,6 @@ impl Globals {
             (None, true) => Ok(Some("dev")),
             (None, false) => Ok(None),
         }
-    }
-}
-
-/// The raw values of one command line.
-#[derive(Debug, Default)]
-pub struct Args {
-    flags: Vec<(&'static str, String)>,
-    pub positionals: Vec<String>,
-}
-
-impl Args {
-    /// Whether the switch was given.
-    pub fn has(&self, long: &str) -> bool {
-        self.flags.iter().any(|(name, _)| *name == long)
-    }
-
-    /// The value of an option; the last one wins.
-    pub fn value(&self, long: &str) -> Option<&str> {
-        self.flags.iter().rev().find(|(name, _)| *name == long).map(|(_, value)| value.as_str())
-    }
-
-    /// The value of an option that means nothing when it is empty.
-    pub fn filled(&self, long: &str) -> Result<Option<&str>> {
-        match self.value(long) {
-            Some(value) if value.trim().is_empty() => {
-                Err(Error::usage(format!("--{long} is empty: give it a value, or leave it out")))
-            }
-            value => Ok(value),
-        }
-    }
-
-    /// The same line with none of these options.
-    pub fn without(&self, longs: &[&str]) -> Args {
-        let flags = self.flags.iter().filter(|(name, _)| !longs.contains(name)).cloned().collect();
-        Args { flags, positionals: self.positionals.clone() }
-    }
-
-    /// All values of an option that may be repeated.
-    pub fn all(&self, long: &str) -> Vec<&str> {
-        self.flags.iter().filter(|(name, _)| *name == long).map(|(_, value)| value.as_str()).collect()
-    }
-
-    /// The value of an option that must be given.
-    pub fn required(&self, long: &str) -> Result<&str> {
-        self.value(long).ok_or_else(|| Error::usage(format!("required option '--{long}' not specified")))
-    }
-
-    /// A whole number, where the option was given.
-    pub fn number(&self, long: &str) -> Result<Option<u64>> {
-        let parse = |text: &str| {
-            text.trim()
-                .parse()
-                .map_err(|_| Error::usage(format!("--{long} must be a whole number, not {text:?}")))
-        };
-        self.value(long).map(parse).transpose()
-    }
-
-    /// The same, and more than nothing.
-    pub fn positive(&self, long: &str) -> Result<Option<u64>> {
-        match self.number(long)? {
-            Some(0) => Err(Error::usage(format!("--{long} must be a positive whole number"))),
-            number => Ok(number),
-        }
-    }
-
-    /// A time in milliseconds, where the option was given: `500ms`, `5s`, `2m`, `1h`, or a number of `unit` milliseconds.
-    pub fn millis(&self, long: &str, unit: u64) -> Result<Option<u64>> {
-        let parse = |text: &str| {
-            let wrong =
-                || Error::usage(format!("--{long} must be a time such as 500ms, 5s or 2m, not {text:?}"));
-            millis(text, unit).ok_or_else(wrong)
-        };
-        self.value(long).map(parse).transpose()
-    }
-
-    /// A positional argument by its place.
-    pub fn positional(&self, place: usize) -> Option<&str> {
-        self.positionals.get(place).map(String::as_str)
     }
 }
 
@@ -330,33 +257,6 @@ fn unexpected(command: &Command, word: &str) -> Error {
     Error::usage(format!("'{name}' takes no argument '{word}'{hint}; see openclaw {name} --help"))
 }
 
-/// `500ms`, `5s`, `2m`, `1h`, `3d`, or a number of `unit` milliseconds.
-pub fn millis(text: &str, unit: u64) -> Option<u64> {
-    let text = text.trim().to_ascii_lowercase();
-    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
-    let (number, unit) = match text.split_at_checked(end)? {
-        (number, "") => (number, unit),
-        (number, name) => {
-            let (minute, hour) = (60_000, 3_600_000);
-            let units = [
-                ("ms", 1),
-                ("s", 1000),
-                ("sec", 1000),
-                ("m", minute),
-                ("min", minute),
-                ("h", hour),
-                ("d", 24 * hour),
-            ];
-            (number, units.iter().find(|(unit, _)| *unit == name.trim())?.1)
-        }
-    };
-    match number.parse::<u64>() {
-        Ok(whole) => whole.checked_mul(unit),
-        // Halves of a second, not of a millisecond.
-        Err(_) => number.parse::<f64>().ok().filter(|n| *n < 1e9).map(|n| (n * unit as f64).round() as u64),
-    }
-}
-
 /// The command of exactly these words.
 pub fn exact(words: &str) -> Option<&'static Command> {
     COMMANDS.iter().find(|command| command.name == words)
@@ -371,50 +271,9 @@ pub fn below(words: &str) -> impl Iterator<Item = &'static Command> {
     })
 }
 
-fn text(word: OsString) -> Result<String> {
-    word.into_string().map_err(|word| Error::usage(format!("argument {word:?} is not UTF-8 text")))
-}
-
-fn explain(error: lexopt::Error) -> Error {
-    Error::usage(error.to_string())
-}
-
-/// `"a"`, `"a" or "b"`, `"a", "b", or "c"`.
-pub fn either(choices: &[&str]) -> String {
-    let quoted: Vec<String> = choices.iter().map(|choice| format!("{choice:?}")).collect();
-    match quoted.as_slice() {
-        [first, second] => format!("{first} or {second}"),
-        [most @ .., last] if !most.is_empty() => format!("{}, or {last}", most.join(", ")),
-        _ => quoted.join(", "),
-    }
-}
-
-/// The candidate that a slip of at most a third of its letters explains.
-pub fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let near = candidates.map(|candidate| (distance(word, candidate), candidate)).min_by_key(|(d, _)| *d);
-    near.filter(|(d, candidate)| *d <= candidate.chars().count().div_ceil(3)).map(|(_, candidate)| candidate)
-}
-
-/// Edit distance: insertions, deletions, replacements, and two neighbours in the wrong order.
-fn distance(a: &str, b: &str) -> usize {
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
-    let cell = |row: &[usize], at: usize| row.get(at).copied().unwrap_or_default();
-    let (mut before, mut last) = (Vec::new(), (0..=b.len()).collect::<Vec<_>>());
-    for (i, x) in a.iter().enumerate() {
-        let mut row = vec![i + 1];
-        for (j, y) in b.iter().enumerate() {
-            let replaced = cell(&last, j) + usize::from(x != y);
-            let best = replaced.min(cell(&last, j + 1) + 1).min(cell(&row, j) + 1);
-            let is_swapped = i > 0 && j > 0 && a.get(i - 1) == Some(y) && b.get(j - 1) == Some(x);
-            row.push(if is_swapped { best.min(cell(&before, j - 1) + 1) } else { best });
-        }
-        before = std::mem::replace(&mut last, row);
-    }
-    cell(&last, b.len())
-}
-
 #[cfg(test)]
 mod tests {
+    use super::words::distance;
     use super::*;
 
     fn shown(line: &str) -> String {

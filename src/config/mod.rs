@@ -4,6 +4,7 @@
 //! file (R-02a). The keys stand in one table, `table/keys.rs`; editing the file is `writing/edit.rs`.
 pub mod address;
 pub mod bind;
+mod issue;
 pub mod path;
 pub mod plan;
 pub mod ports;
@@ -17,6 +18,8 @@ mod table;
 pub mod testing;
 mod writing;
 
+pub use issue::Issue;
+use issue::is_within;
 pub use legacy::place as legacy_place;
 pub use load::Stamp;
 pub use reading::check::has_command;
@@ -27,107 +30,17 @@ pub use refusal::backup;
 pub use schema::{explain as schema_of, lookup as schema_at, schema};
 pub use spot::{Spot, under};
 use table::schema;
-pub use table::{action, defaults, keys, lookup};
+pub use table::{action, apis, defaults, keys, lookup};
 pub use writing::{edit, fingerprint, write};
 use writing::{members, merging, patch, raw, redact, restore, snapshot, splices, tokens};
 
 use crate::env::Env;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::ids;
-use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-/// Something to tell about one key; `path` is empty for the file as a whole.
-#[derive(Debug, Clone)]
-pub struct Issue {
-    pub path: String,
-    pub message: String,
-    /// Where it is written, as far as that is known.
-    pub spot: Option<Box<Spot>>,
-}
-
-/// The same mistake is the same wherever it has moved.
-impl PartialEq for Issue {
-    fn eq(&self, other: &Issue) -> bool {
-        self.path == other.path && self.message == other.message
-    }
-}
-
-impl Serialize for Issue {
-    fn serialize<S: Serializer>(&self, to: S) -> std::result::Result<S::Ok, S::Error> {
-        self.to_json().serialize(to)
-    }
-}
-
-impl Issue {
-    pub fn new(path: impl Into<String>, message: impl Into<String>) -> Issue {
-        Issue { path: path.into(), message: message.into(), spot: None }
-    }
-
-    /// What scripts and methods are told.
-    pub fn to_json(&self) -> Value {
-        let mut members = Map::from_iter(
-            [("path", &self.path), ("message", &self.message)]
-                .map(|(k, v)| (k.to_string(), v.as_str().into())),
-        );
-        members.extend(self.spot.iter().flat_map(|spot| spot.members()));
-        Value::Object(members)
-    }
-
-    /// The same read back.
-    pub fn of(json: &Value) -> Issue {
-        let text = |key: &str| json.get(key).and_then(Value::as_str).unwrap_or_default();
-        Issue { spot: Spot::of(json).map(Box::new), ..Issue::new(text("path"), text("message")) }
-    }
-
-    /// `file:line:column: path: message`, for one line.
-    pub fn placed(&self) -> String {
-        match &self.spot {
-            Some(spot) if self.path.is_empty() => format!("{spot}: {}", self.message),
-            Some(spot) => format!("{spot}: {}", self.told()),
-            None => self.told(),
-        }
-    }
-
-    /// `path: message (file:line:column)`, where the file is told already or what is wrong counts more.
-    pub fn located(&self) -> String {
-        let place = self.spot.as_ref().map_or(String::new(), |spot| format!(" ({spot})"));
-        format!("{}{place}", self.told())
-    }
-
-    /// `placed` with the line itself and a caret beneath, each behind `indent`.
-    pub fn shown(&self, indent: &str) -> String {
-        let excerpt = self.spot.as_ref().map_or(String::new(), |spot| under(&spot.excerpt, indent));
-        format!("{}{excerpt}", self.placed())
-    }
-
-    /// An error about it, which tells scripts of its place.
-    pub fn blame(&self, error: Error) -> Error {
-        match &self.spot {
-            Some(spot) => spot.blame(error),
-            None => error,
-        }
-    }
-
-    /// `path: message`, as in a list of mistakes.
-    pub fn told(&self) -> String {
-        let path = if self.path.is_empty() { "<root>" } else { &self.path };
-        format!("{path}: {}", self.message)
-    }
-
-    /// Whether it is the warning that nothing reads the key.
-    pub fn is_unread(&self) -> bool {
-        self.message.contains(check::UNREAD)
-    }
-
-    /// Whether it stands at, above or below a dotted path.
-    pub fn concerns(&self, path: &str) -> bool {
-        is_within(path, &self.path) || is_within(&self.path, path)
-    }
-}
 
 /// The configuration in force.
 #[derive(Clone)]
@@ -321,11 +234,6 @@ pub enum Hide {
     /// Those inside of something larger; a secret that is the whole value was asked for by its own path.
     Inner,
     All,
-}
-
-/// Whether `path` is the place `above` or below it.
-fn is_within(path: &str, above: &str) -> bool {
-    path.strip_prefix(above).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
 /// `path.segment`.

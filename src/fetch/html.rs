@@ -3,9 +3,13 @@
 //! Pure and forgiving: one pass over the tags, no tree, nothing runs. Scripts, styles and the like are dropped. It
 //! promises nothing about layout. Its time grows with the page's length only, whatever the page, and it ends early when
 //! the call is stopped.
+mod entities;
+mod tags;
 use crate::cancel::Cancel;
 use crate::fetch::outbound;
 use crate::parts::Parts;
+pub use entities::decode;
+use tags::{attribute, collapse, piece, split_tag, until_end};
 use ureq::http::Uri;
 
 /// A page made readable.
@@ -18,10 +22,6 @@ pub struct Readable {
 
 /// Bytes of text after which the rest of a page is left out: addresses of links can be longer than what names them.
 const MAX_TEXT: usize = 1 << 20;
-/// Bytes of text between two tags that are worked on at a time, and of a tag in which attributes are looked for.
-const PIECE: usize = 16 * 1024;
-/// Bytes that the longest entity may take.
-const ENTITY: usize = 16;
 /// Bytes of an address, the page's own included, beyond which links are shown as text.
 const MAX_URL: usize = 2000;
 /// Tags between two looks at the stop flag.
@@ -282,159 +282,6 @@ impl Page {
             self.push(text);
         }
     }
-}
-
-/// The beginning of a text, not cut within an entity, and what follows.
-fn piece(text: &str) -> (&str, &str) {
-    if text.len() <= PIECE {
-        return (text, "");
-    }
-    let end = (PIECE - 4..=PIECE).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(text.len());
-    let from = (end - ENTITY..end).find(|at| text.is_char_boundary(*at)).unwrap_or(end);
-    let entity = text.get(from..end).and_then(|last| last.rfind('&')).map_or(end, |at| from + at);
-    text.split_at(entity)
-}
-
-/// The tag's text up to its `>`, which quotes may hold too, and what follows.
-fn split_tag(text: &str) -> (&str, &str) {
-    let mut quote = None;
-    for (at, c) in text.char_indices() {
-        match (quote, c) {
-            (None, '>') => {
-                return (text.head(at), text.tail(at + 1));
-            }
-            (None, '"' | '\'') if text.get(..at).is_some_and(|t| t.trim_end().ends_with('=')) => {
-                quote = Some(c)
-            }
-            (Some(q), c) if q == c => quote = None,
-            _ => {}
-        }
-    }
-    (text, "")
-}
-
-/// What stands before the end tag of `name`, and what after it; without one, all and nothing.
-fn until_end<'t>(text: &'t str, name: &str) -> (&'t str, &'t str) {
-    let bytes = text.as_bytes();
-    for (at, _) in text.match_indices("</") {
-        let is_it = bytes
-            .get(at + 2..at + 2 + name.len())
-            .is_some_and(|found| found.eq_ignore_ascii_case(name.as_bytes()));
-        if is_it && !bytes.get(at + 2 + name.len()).is_some_and(u8::is_ascii_alphanumeric) {
-            let after = text.get(at..).and_then(|end| end.split_once('>')).map_or("", |(_, after)| after);
-            return (text.head(at), after);
-        }
-    }
-    (text, "")
-}
-
-/// The decoded value of an attribute.
-fn attribute(tag: &str, name: &str) -> Option<String> {
-    let tag = piece(tag).0;
-    let lower = tag.to_ascii_lowercase();
-    let mut from = 0;
-    loop {
-        let at = from + lower.get(from..)?.find(name)?;
-        from = at + name.len();
-        let begins = lower
-            .get(..at)
-            .is_some_and(|before| before.ends_with(|c: char| c.is_ascii_whitespace() || c == '"'));
-        let Some(value) =
-            tag.get(from..).and_then(|rest| rest.trim_start().strip_prefix('=')).filter(|_| begins)
-        else {
-            continue;
-        };
-        let value = value.trim_start();
-        let quoted = ['"', '\''].iter().find_map(|quote| value.strip_prefix(*quote)?.split(*quote).next());
-        let bare = || value.split(|c: char| c.is_ascii_whitespace() || c == '>').next().unwrap_or_default();
-        return Some(decode(quoted.unwrap_or_else(bare)));
-    }
-}
-
-/// White space as one space each.
-fn collapse(text: &str) -> String {
-    let mut collapsed = String::with_capacity(text.len());
-    for c in text.chars() {
-        let c = if c.is_whitespace() { ' ' } else { c };
-        if c != ' ' || !collapsed.ends_with(' ') {
-            collapsed.push(c);
-        }
-    }
-    collapsed
-}
-
-/// The entities that pages use most; others stay as they are.
-const ENTITIES: &[(&str, &str)] = &[
-    ("amp", "&"),
-    ("apos", "'"),
-    ("bull", "•"),
-    ("copy", "©"),
-    ("deg", "°"),
-    ("euro", "€"),
-    ("gt", ">"),
-    ("hellip", "…"),
-    ("laquo", "«"),
-    ("larr", "←"),
-    ("ldquo", "“"),
-    ("lsquo", "‘"),
-    ("lt", "<"),
-    ("mdash", "—"),
-    ("middot", "·"),
-    ("nbsp", " "),
-    ("ndash", "–"),
-    ("pound", "£"),
-    ("quot", "\""),
-    ("raquo", "»"),
-    ("rarr", "→"),
-    ("rdquo", "”"),
-    ("reg", "®"),
-    ("rsquo", "’"),
-    ("sect", "§"),
-    ("shy", ""),
-    ("times", "×"),
-    ("trade", "™"),
-    ("auml", "ä"),
-    ("ouml", "ö"),
-    ("uuml", "ü"),
-    ("Auml", "Ä"),
-    ("Ouml", "Ö"),
-    ("Uuml", "Ü"),
-    ("szlig", "ß"),
-    ("eacute", "é"),
-    ("egrave", "è"),
-    ("agrave", "à"),
-    ("ccedil", "ç"),
-    ("ntilde", "ñ"),
-];
-
-/// Text with its entities replaced.
-pub fn decode(text: &str) -> String {
-    let mut decoded = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once('&') {
-        decoded += before;
-        rest = after;
-        let end = after.bytes().take(12).position(|b| b == b';');
-        match end.and_then(|end| Some((entity(after.get(..end)?)?, after.get(end + 1..)?))) {
-            Some((text, after)) => {
-                decoded += &text;
-                rest = after;
-            }
-            None => decoded.push('&'),
-        }
-    }
-    decoded + rest
-}
-
-fn entity(name: &str) -> Option<String> {
-    let code = match name.strip_prefix(['#']) {
-        Some(number) => match number.strip_prefix(['x', 'X']) {
-            Some(hex) => u32::from_str_radix(hex, 16).ok(),
-            None => number.parse().ok(),
-        },
-        None => return ENTITIES.iter().find(|row| row.0 == name).map(|row| row.1.to_string()),
-    };
-    code.and_then(char::from_u32).filter(|c| *c != '\0').map(String::from)
 }
 
 #[cfg(test)]

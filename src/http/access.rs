@@ -5,11 +5,11 @@
 //! (SEC-05); a device's token opens nothing here.
 use crate::calls::Caller;
 use crate::device::secret_eq;
+use crate::door::head::Head;
 use crate::door::{Failed, Stage, Ticket, Turn};
 use crate::http::{Auth, Refusal};
 use crate::methods::local;
 use crate::net::auth;
-use crate::net::head::Head;
 use crate::net::peer::Peer;
 use crate::protocol::frame::Scopes;
 use crate::state::shared::Shared;

@@ -3,8 +3,8 @@
 //! Runs on the connection's own thread. Chunks are taken strictly, because whoever stands in front may read them
 //! otherwise. What has arrived counts as work in the common budget, and is refused when there is too much of it.
 use crate::calls::budget::Work;
+use crate::door::head::{self, Head};
 use crate::http::Refusal;
-use crate::net::head::{self, Head};
 use crate::net::print::{self, Framing};
 use crate::parts::{Parts, first};
 use std::io::{Read, Write};

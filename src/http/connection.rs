@@ -6,6 +6,7 @@
 //! known that the route takes it and from whom. HTTP/1.0 gets one answer a connection.
 use crate::calls::Caller;
 use crate::calls::budget::Work;
+use crate::door::head::{self, Head, NoHead};
 use crate::door::{Stage, Ticket};
 use crate::error::{Error, Kind, Result as Handled};
 use crate::http::body::{Input, Measure};
@@ -14,7 +15,6 @@ use crate::http::turn::{Sent, Turn};
 use crate::http::{Auth, Exchange, Refusal, Route, access, find, path};
 use crate::logging::quoted;
 use crate::net::connection::linger;
-use crate::net::head::{self, Head, NoHead};
 use crate::net::origin;
 use crate::net::peer::{Ends, Peer};
 use crate::state::shared::Shared;

@@ -1,12 +1,12 @@
 //! One request as its handler sees it, and the way to the gateway's state. Runs on the connection's own thread.
 use crate::calls::Caller;
 use crate::calls::budget::Work;
+use crate::door::head::Head;
 use crate::error::{Error, Kind, Result};
 use crate::http::responder::Responder;
 use crate::http::turn::Turn;
 use crate::json;
 use crate::methods::local;
-use crate::net::head::Head;
 use crate::net::peer::Peer;
 use crate::protocol::frame::weight;
 use crate::state::shared::Shared;

@@ -26,8 +26,8 @@ pub use exchange::Exchange;
 pub use refusal::Refusal;
 
 use crate::door::Ticket;
+use crate::door::head::Head;
 use crate::error::Result;
-use crate::net::head::Head;
 use crate::net::peer::Ends;
 use crate::state::shared::Shared;
 use std::net::TcpStream;

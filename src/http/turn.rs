@@ -2,10 +2,10 @@
 //!
 //! Used by the connection's own thread, from the moment the request was judged until it is answered.
 use crate::calls::Caller;
+use crate::door::head::Head;
 use crate::door::{OpenStream, Stage, Ticket, has_closed};
 use crate::http::Refusal;
 use crate::http::responder::Responder;
-use crate::net::head::Head;
 use crate::state::shared::Shared;
 use std::cell::Cell;
 use std::net::TcpStream;

@@ -1,7 +1,7 @@
 //! Where the words of an `agent` run go besides to who asked for it: the place that is named, or where the session was
 //! last talked to. Pure over `State`.
 use super::agent::Params;
-use super::send;
+use super::send::{self, filled};
 use crate::error::{Error, Result};
 use crate::runs::origin::Address;
 use crate::sessions::Entry;
@@ -14,10 +14,7 @@ pub(super) fn destination(state: &State, params: &Params, session: &str) -> Resu
         return Ok(None);
     }
     let first = |one: &Option<String>, other: &Option<String>| {
-        let filled = |text: &Option<String>| {
-            text.as_deref().map(str::trim).filter(|t| !t.is_empty()).map(str::to_string)
-        };
-        filled(one).or_else(|| filled(other))
+        filled(one.as_deref()).or_else(|| filled(other.as_deref())).map(str::to_string)
     };
     let channel = first(&params.reply_channel, &params.channel).filter(|channel| channel != "last");
     let account = first(&params.reply_account_id, &params.account_id);

@@ -186,12 +186,16 @@ impl To {
     }
 }
 
+/// What a parameter says, if it says anything.
+pub(super) fn filled(text: Option<&str>) -> Option<&str> {
+    text.map(str::trim).filter(|text| !text.is_empty())
+}
+
 /// Who carries what goes to this place. Fails when nobody does just now.
 pub(super) fn route(state: &State, channel: Option<&str>, account: Option<&str>, to: &str) -> Result<Route> {
     let shared = &state.shared;
     let config = shared.config();
-    let filled = |text: Option<&str>| text.map(str::trim).filter(|t| !t.is_empty()).map(str::to_lowercase);
-    let channel = match filled(channel) {
+    let channel = match filled(channel).map(str::to_lowercase) {
         Some(name) => {
             let known = channels::on(&config).into_iter().find(|channel| channel.id == name);
             known.ok_or_else(|| unsupported(&config, &name))?
@@ -199,7 +203,7 @@ pub(super) fn route(state: &State, channel: Option<&str>, account: Option<&str>,
         None => the_only(&mut channels::on(&config).into_iter())?,
     };
     let default = || accounts::default_id(&config, channel.id, &state.sessions.rules().default_agent);
-    let account = Account::of(&config, channel.id, &filled(account).unwrap_or_else(default));
+    let account = Account::of(&config, channel.id, &filled(account).map_or_else(default, str::to_lowercase));
     account.check_known()?;
     let place = (channel.target)(bare(channel.id, to))?;
     let label = channel.label;
@@ -248,7 +252,7 @@ fn the_only(on: &mut dyn Iterator<Item = &'static Channel>) -> Result<&'static C
 
 /// The session that is told what was said: the one named, else that of the person or group.
 fn mirror_of(state: &State, route: &Route, named: Option<&str>) -> Result<Option<String>> {
-    let key = match named.map(str::trim).filter(|key| !key.is_empty()) {
+    let key = match filled(named) {
         Some(key) => state.sessions.rules().canonical(key)?,
         None => match derived(state, route)? {
             Some(key) => key,

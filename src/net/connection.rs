@@ -1,8 +1,8 @@
 //! One accepted connection: its head decides whether it becomes a WebSocket or an HTTP worker.
 //!
 //! Runs on the connection's own thread from its first byte to its last.
+use crate::door::head::{self, Head, NoHead};
 use crate::door::{Stage, Ticket};
-use crate::net::head::{self, Head, NoHead};
 use crate::net::origin;
 use crate::net::peer::{Ends, Peer};
 use crate::net::print::{self, Framing};

@@ -1,8 +1,8 @@
 //! Random and mangled input for everything that reads a stranger's bytes: WebSocket frames, request heads,
 //! paths, JSON, request frames and their params. Runs for `FUZZ_SECONDS` (default 2); `make fuzz` gives it longer.
 //! A failure prints the seed, which `FUZZ_SEED` repeats.
+use crate::door::head;
 use crate::json::{self, REQUEST_VALUES, Unread};
-use crate::net::head;
 use crate::net::wire::Decoder;
 use crate::protocol::frame::Request;
 use serde_json::Value;

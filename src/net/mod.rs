@@ -9,7 +9,6 @@ pub mod descriptors;
 pub mod evict;
 #[cfg(test)]
 pub mod fuzz;
-pub mod head;
 pub mod listener;
 pub mod origin;
 pub mod pace;

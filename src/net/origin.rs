@@ -2,7 +2,7 @@
 //!
 //! A request without `Origin` does not come from a page and is not judged here. One with it is allowed only if
 //! the origin is listed, or equals the host it was sent to and that host cannot be a rebound DNS name.
-use crate::net::head::Head;
+use crate::door::head::Head;
 use crate::net::peer::host_name;
 use std::net::IpAddr;
 
@@ -47,7 +47,7 @@ pub fn own_names() -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::net::head;
+    use crate::door::head;
 
     fn allowed(origin: &str, host: &str, listed: &[&str]) -> bool {
         let bytes = format!("GET / HTTP/1.1\r\nHost: {host}\r\nOrigin: {origin}\r\n\r\n").into_bytes();

@@ -5,7 +5,7 @@
 //! proxy, nothing that a proxy adds, loopback `Host`. A proxy that adds nothing and sends the gateway's own address as
 //! `Host` looks the same; so what is silent for local clients also asks whose process it is, where the system tells.
 use crate::config::ranges::Range;
-use crate::net::head::Head;
+use crate::door::head::Head;
 use crate::owners;
 use crate::owners::Holder;
 use std::net::{IpAddr, SocketAddr};
@@ -122,8 +122,8 @@ pub fn host_name(host: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::door::head;
     use crate::door::network;
-    use crate::net::head;
 
     fn peer(socket: &str, headers: &str, proxies: &[&str]) -> Peer {
         let bytes = format!("GET / HTTP/1.1\r\n{}\r\n\r\n", headers.replace('\n', "\r\n")).into_bytes();

@@ -4,8 +4,8 @@
 //! socket is loopback and a process of root's is at its other end, as tailscaled is, and Serve's headers are there,
 //! each once, with exactly one hop: a second one is what another proxy added (SEC-17). Where the system does not tell
 //! whose a socket is, nobody is identified. Answers are not cached, so a login that is withdrawn is so at once.
+use crate::door::head::Head;
 use crate::json;
-use crate::net::head::Head;
 use crate::net::peer::Peer;
 use crate::threads;
 use std::io::Read;
@@ -81,7 +81,7 @@ fn whois(ip: IpAddr, path: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::claimed;
-    use crate::net::head;
+    use crate::door::head;
 
     #[test]
     fn s_m1_serve_names_exactly_one_hop_and_each_header_once() {

@@ -14,7 +14,7 @@ use crate::error::{Error, Kind, Result};
 use crate::ids;
 use crate::models::provider::Thinking;
 use crate::sessions::attachments::Attachments;
-use crate::sessions::{Entry, freshness, send_policy};
+use crate::sessions::{freshness, send_policy};
 use crate::slash::{self, At, Directives, Invocation, queue};
 use serde_json::{Map, Value};
 use std::sync::Arc;
@@ -100,19 +100,7 @@ impl Runs {
             }
         }
         let Ask { origin, id, hash, session, attachments, wishes, reply, observers, .. } = ask;
-        if wishes.conversation.is_some() || wishes.label.is_some() {
-            world.begin(&session, wishes.conversation.as_deref())?;
-        }
-        if let Some(label) = wishes.label {
-            world.update(&session, &mut |entry| entry.set("label", label.as_str()));
-        }
-        if !wishes.entry.is_empty() {
-            world.begin(&session, None)?;
-            let set = |entry: &mut Entry| {
-                wishes.entry.iter().for_each(|(name, value)| entry.set(name, value.clone()));
-            };
-            world.update(&session, &mut |entry| set(entry));
-        }
+        set_wishes(world, &session, &wishes)?;
         let (before, behind) = wishes.envelope;
         let around = (before.len(), behind.len() + attachments.texts.len());
         let text = before + &understood.text + &behind;
@@ -217,4 +205,20 @@ fn check_send_policy(world: &dyn World, key: &str) -> Result<()> {
 fn default_timeout_ms(world: &dyn World) -> u64 {
     let seconds = world.settings().config().u64("agents.defaults.timeoutSeconds");
     seconds.unwrap_or(DEFAULT_TIMEOUT_S).saturating_mul(1000)
+}
+
+/// What the session is to know from now on.
+fn set_wishes(world: &mut dyn World, session: &str, wishes: &Wishes) -> Result<()> {
+    if wishes.conversation.is_some() || wishes.label.is_some() || !wishes.entry.is_empty() {
+        world.begin(session, wishes.conversation.as_deref())?;
+    }
+    if wishes.label.is_some() || !wishes.entry.is_empty() {
+        world.update(session, &mut |entry| {
+            if let Some(label) = &wishes.label {
+                entry.set("label", label.as_str());
+            }
+            wishes.entry.iter().for_each(|(name, value)| entry.set(name, value.clone()));
+        });
+    }
+    Ok(())
 }

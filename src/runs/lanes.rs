@@ -4,7 +4,7 @@
 use super::Runs;
 use super::nesting::Place;
 use super::origin::Address;
-use super::run::{Doing, Footer, Phase, Verbose};
+use super::run::{Doing, Footer, Phase, Run, Verbose};
 use super::world::World;
 use crate::agent::mailbox::Said;
 use crate::agent::run::{Job as Turn, Task};
@@ -113,28 +113,14 @@ impl Runs {
         };
         let key = run.new.key.clone();
         let (entry, lost) = self.with_permitted(world, &key, entry);
-        let mut said: Vec<Said> =
-            together.iter().filter_map(|id| self.map.get(id)).map(|run| run.said()).collect();
-        if let Some(key) = self.answered_session(id)
-            && let Some(first) = said.first_mut()
-        {
-            first.notes = world.take_notes(&key);
-            first.notes.extend(lost.map(|note| (world.now(), note)));
-        }
+        let said = self.said(world, id, together, lost);
         let verbose = self.verbose_of(world, &self.map.get(id)?.agent, &entry);
         let mono = world.mono();
         let run = self.map.get_mut(id)?;
         run.phase = Phase::Running;
         run.session_id = entry.session_id().unwrap_or_default().to_string();
         run.deadline = (run.new.timeout_ms > 0).then(|| mono.saturating_add(run.new.timeout_ms));
-        let asked = &run.new.directives;
-        run.verbose = asked.verbose.map_or(verbose, Verbose::parse);
-        run.shows_reasoning = asked.reasoning.or(entry.str("reasoningLevel")) == Some("stream");
-        run.footer = match entry.str("responseUsage") {
-            Some("tokens" | "on") => Footer::Tokens,
-            Some("full") => Footer::Full,
-            _ => Footer::Off,
-        };
+        show_as(run, &entry, verbose);
         let task = match &mut run.doing {
             Doing::Answer => Task::Answer(said),
             Doing::Compact(instructions) => Task::Compact(instructions.take()),
@@ -173,6 +159,19 @@ impl Runs {
         }))
     }
 
+    /// What is said to the model: the messages that are answered together, with what became of the session meanwhile.
+    fn said(&self, world: &mut dyn World, id: &str, together: &[String], lost: Option<String>) -> Vec<Said> {
+        let mut said: Vec<Said> =
+            together.iter().filter_map(|id| self.map.get(id)).map(|run| run.said()).collect();
+        if let Some(key) = self.answered_session(id)
+            && let Some(first) = said.first_mut()
+        {
+            first.notes = world.take_notes(&key);
+            first.notes.extend(lost.map(|note| (world.now(), note)));
+        }
+        said
+    }
+
     /// The entry without a model that its session has chosen before the configuration forbade it, and what to say of it.
     fn with_permitted(&self, world: &mut dyn World, key: &str, mut entry: Entry) -> (Entry, Option<String>) {
         let settings = world.settings();
@@ -202,4 +201,16 @@ impl Runs {
         let run = self.map.get(id).filter(|run| matches!(run.doing, Doing::Answer))?;
         Some(run.new.key.clone())
     }
+}
+
+/// What of a run is shown: as its message asks, else as its session does.
+fn show_as(run: &mut Run, entry: &Entry, verbose: Verbose) {
+    let asked = &run.new.directives;
+    run.verbose = asked.verbose.map_or(verbose, Verbose::parse);
+    run.shows_reasoning = asked.reasoning.or(entry.str("reasoningLevel")) == Some("stream");
+    run.footer = match entry.str("responseUsage") {
+        Some("tokens" | "on") => Footer::Tokens,
+        Some("full") => Footer::Full,
+        _ => Footer::Off,
+    };
 }

@@ -3,8 +3,8 @@
 //!
 //! A delivery is given out after the line that says so is on disk; then it is the carrier's until he says what became of
 //! it. What is known of the platform (it has it, it refused it) holds whatever the disk says, and is written again.
+mod writing;
 use super::State;
-use super::store::{self, Job};
 use crate::calls::{Pending, Wake};
 use crate::channels::house::Open;
 use crate::deliveries::{Delivery, Inbound, Ledger, Line, Login, Name, Stage, Step, Taken};
@@ -15,9 +15,8 @@ use crossbeam_channel::Sender;
 use serde_json::{Map, Value};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use writing::AGAIN;
 
-/// When what the disk did not take is written again, milliseconds.
-const AGAIN: u64 = 5000;
 /// Clients that wait for what becomes of deliveries: each, and all.
 const MOST_WAITERS_EACH: usize = 32;
 const MOST_WAITERS: usize = 512;
@@ -286,56 +285,6 @@ impl State {
                 }
             }),
         );
-    }
-
-    /// Writes what holds whatever the disk says; `then` is told how it went.
-    fn hold(&mut self, lines: Vec<Line>, then: impl FnOnce(&mut State, Result<()>) + Send + 'static) {
-        let kept = lines.clone();
-        self.write(
-            lines,
-            Box::new(move |state, result| {
-                if result.is_err() {
-                    state.post.keep(&kept, state.mono);
-                }
-                then(state, result);
-            }),
-        );
-    }
-
-    /// The same when nobody asks how it went.
-    pub(super) fn write_for_good(&mut self, lines: Vec<Line>) {
-        self.hold(lines, |_, _| {});
-    }
-
-    pub(super) fn write(&mut self, lines: Vec<Line>, then: Then) {
-        if lines.is_empty() {
-            return then(self, Ok(()));
-        }
-        if self.store.is_full() {
-            return then(self, Err(store::busy()));
-        }
-        self.post.under_way += 1;
-        // This thread alone fills the queue, so there is room.
-        drop(self.store.submit(Job::Note { lines, then }));
-    }
-
-    /// The store thread has written, or could not.
-    pub(super) fn noted(&mut self, result: Result<()>, then: Then) {
-        self.post.under_way = self.post.under_way.saturating_sub(1);
-        then(self, result);
-    }
-
-    /// Writes again what the disk did not take.
-    pub(super) fn write_again(&mut self) -> Option<u64> {
-        if self.post.unwritten.is_empty() {
-            return None;
-        }
-        if self.mono >= self.post.write_at {
-            let names = std::mem::take(&mut self.post.unwritten);
-            let lines = names.iter().filter_map(|name| self.post.ledger.line(name)).cloned().collect();
-            self.write_for_good(lines);
-        }
-        (!self.post.unwritten.is_empty()).then_some(self.post.write_at)
     }
 }
 

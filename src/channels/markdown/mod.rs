@@ -5,6 +5,7 @@
 //! text, footnotes are text, and punctuation of other scripts counts as a letter beside `*`, so that `**注意：**请` is bold.
 mod blocks;
 mod inline;
+mod lines;
 mod links;
 mod pairs;
 mod tables;

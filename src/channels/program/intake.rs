@@ -273,10 +273,8 @@ fn noted(line: &Line, message: &Message) -> String {
 }
 
 fn pass_over(line: &Line, inbound: &Inbound, message: &Message, dropped: &Dropped) -> Result<()> {
-    let (house, reason) = (&line.house, dropped.reason.name());
-    if house.board().passed_over(house.login(), message.chat, &message.title, reason, &dropped.key) {
-        log::info!(target: "channels", "{}: messages of chat {} are passed over: {reason} ({})", house.login(), crate::logging::quoted(message.chat), dropped.key);
-    }
+    let house = &line.house;
+    house.board().tell_passed_over(house.login(), message.chat, &message.title, dropped);
     file_names(message).for_each(|name| drop(std::fs::remove_file(line.dir.join(name))));
     house.pass_over(inbound)
 }

@@ -3,7 +3,8 @@
 //! Messages are acknowledged when they are on disk; while those before them wait for their turn they are not brought, and
 //! a program that does not wait for acknowledgements ends its account.
 use super::child::Writer;
-use super::run::{self, Answer, Line};
+use super::hands::Answer;
+use super::run::{self, Line};
 use super::wire::{self, Said};
 use crate::channels::house::Became;
 use crate::deliveries::Inbound;

@@ -4,6 +4,7 @@
 //! `intake` what becomes of a message. A program is trusted with its platform and with nothing else: what it does wrong ends
 //! its account, which the supervisor starts again.
 mod child;
+mod hands;
 mod intake;
 mod listen;
 mod run;

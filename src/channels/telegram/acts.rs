@@ -120,13 +120,9 @@ fn send(
     };
     let files = words.media.len();
     let caption = if files > 0 { split::caption(&words.text) } else { None };
-    let limit = account.get("textChunkLimit").and_then(Value::as_u64).map_or(4000, |n| n as usize);
-    call.limit = out.limit().unwrap_or(limit);
-    let is_by_paragraph = account.str("chunkMode") == Some("newline");
-    let texts = match caption {
-        Some(_) => Vec::new(),
-        None => chunks(&words.text, Limits { length: call.limit, is_by_paragraph }),
-    };
+    let limits = limits(account, out);
+    call.limit = limits.length;
+    let texts = if caption.is_some() { Vec::new() } else { chunks(&words.text, limits) };
     call.parts = files + texts.len();
     let at = out.done();
     place(&mut call.params, out);
@@ -140,38 +136,44 @@ fn send(
         text(&mut call, account, chunk);
         return Ok(Next::Call(Box::new(call)));
     }
-    let Some(name) = words.media.get(at) else {
-        return Err(Error::invalid("Message must be non-empty for Telegram sends"));
-    };
+    let name = words.media.get(at).ok_or_else(missing)?;
     let caption = caption.filter(|_| at == 0);
     match media_out::open(line, config, account, out, name, words.is_voice) {
-        Ok(Media { method, kind, upload }) => {
-            call.method = method;
-            call.params.put(kind, format!("attach://{}", media_out::PART));
-            call.files.push(upload);
-            if let Some(chunk) = &caption {
-                call.params.put("caption", chunk.html.as_str());
-                call.params.put("parse_mode", "HTML");
-                call.plain = Some(chunk.plain.clone());
-            }
-            call.instead = caption;
-        }
+        Ok(media) => file(&mut call, media, caption),
         // Who asked for this file is told; an answer comes without it.
         Err(e) if out.session().is_none() => return Err(e.context("the file is not sent")),
         Err(e) => {
             log::warn!(target: "telegram", "[{}] a file of {} is not sent: {e}", line.name(), delivery.id);
-            match caption {
+            let failed = words::plain("⚠️ Media failed.".into());
+            match caption.or_else(|| split::caption(&failed).filter(|_| call.parts == 1)) {
                 Some(chunk) => text(&mut call, account, &chunk),
-                None if call.parts == 1 => {
-                    let failed = words::plain("⚠️ Media failed.".into());
-                    let chunk = split::caption(&failed).ok_or_else(missing)?;
-                    text(&mut call, account, &chunk);
-                }
                 None => return Ok(Next::Skip(call.parts)),
             }
         }
     }
     Ok(Next::Call(Box::new(call)))
+}
+
+/// How long a message may be, and where a longer one is parted.
+fn limits(account: &Account, out: &Outgoing) -> Limits {
+    let own = || account.get("textChunkLimit").and_then(Value::as_u64).map_or(4000, |n| n as usize);
+    Limits {
+        length: out.limit().unwrap_or_else(own),
+        is_by_paragraph: account.str("chunkMode") == Some("newline"),
+    }
+}
+
+/// Makes the call one that sends a file.
+fn file(call: &mut Call, media: Media, caption: Option<Chunk>) {
+    call.method = media.method;
+    call.params.put(media.kind, format!("attach://{}", media_out::PART));
+    call.files.push(media.upload);
+    if let Some(chunk) = &caption {
+        call.params.put("caption", chunk.html.as_str());
+        call.params.put("parse_mode", "HTML");
+        call.plain = Some(chunk.plain.clone());
+    }
+    call.instead = caption;
 }
 
 fn missing() -> Error {

@@ -5,6 +5,7 @@
 use super::update::Update;
 use crate::channels::house::House;
 use crate::device::secret_eq;
+use crate::door::head::{self, Head, NoHead};
 use crate::door::{Door, Entry, Failed, Ticket};
 use crate::error::{Error, Result};
 use crate::parts::Parts;
@@ -18,7 +19,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 const MAX_HEAD: usize = 16 << 10;
-const MAX_HEADERS: usize = 64;
 /// Updates are far smaller.
 const MAX_BODY: usize = 2 << 20;
 /// For a whole request.
@@ -101,50 +101,58 @@ impl Hook {
         ticket: &Ticket,
         posts: &Sender<Posted>,
     ) -> Option<Answer> {
-        let (mut bytes, limits) = (Vec::new(), Limits::default());
-        let end = loop {
-            if let Some(at) = bytes.windows(4).position(|w| w == b"\r\n\r\n") {
-                break at + 4;
-            }
-            if bytes.len() > MAX_HEAD {
+        let limits = Limits::default();
+        let head = match head::read(visitor.stream, Vec::new(), MAX_HEAD, visitor.until, ticket) {
+            Ok(head) => head,
+            Err(NoHead::TooLarge) => {
                 return Some((431, "Request Header Fields Too Large", "the head is too long"));
             }
-            visitor.read(&mut bytes)?;
+            Err(NoHead::Invalid(why)) => return Some((400, "Bad Request", why)),
+            Err(NoHead::Gone | NoHead::TimedOut) => return None,
         };
-        let mut body = bytes.split_off(end);
-        let head = match Head::read(&bytes) {
-            Some(head) if head.target == "/healthz" => return Some((200, "OK", "ok")),
-            Some(head) if head.target != self.path => return Some((404, "Not Found", "")),
-            Some(head) if head.method != "POST" => return Some((405, "Method Not Allowed", "")),
-            Some(head) => head,
-            None => return Some((400, "Bad Request", "malformed request head")),
-        };
+        match (head.target.as_str(), head.method.as_str()) {
+            ("/healthz", _) => return Some((200, "OK", "ok")),
+            (target, _) if target != self.path => return Some((404, "Not Found", "")),
+            (_, "POST") => {}
+            _ => return Some((405, "Method Not Allowed", "")),
+        }
         let turn = ticket.turn(visitor.from, &limits)?;
-        if !secret_eq(&head.secret, &self.secret) {
+        if !self.is_telegram(&head) {
             if let Failed::Counted(n) = door.failed(visitor.from, String::new, &limits, Instant::now()) {
                 log::warn!(target: "telegram", "webhook: wrong secret token from {} ({n})", visitor.from);
             }
             return Some((401, "Unauthorized", "secret token is wrong"));
         }
         turn.give_back();
-        let length = match head.length {
-            None => return Some((411, "Length Required", "")),
-            Some(length) if length > MAX_BODY => return Some((413, "Content Too Large", "")),
-            Some(length) => length,
+        let body = match visitor.body(head)? {
+            Ok(body) => body,
+            Err(answer) => return Some(answer),
         };
-        if head.is_asking && (&mut &*visitor.stream).write_all(b"HTTP/1.1 100 Continue\r\n\r\n").is_err() {
-            return None;
-        }
-        while body.len() < length {
-            if visitor.read(&mut body).is_none() {
-                return Some(INCOMPLETE);
-            }
-        }
-        let value = json::read(body.head(length), 200_000, json::DEEPEST).ok();
+        let value = json::read(&body, 200_000, json::DEEPEST).ok();
         let Some(update) = value.and_then(Update::read) else {
             return Some((400, "Bad Request", "the body is no update"));
         };
         Some(if is_taken(update, posts) { (200, "OK", "") } else { BUSY })
+    }
+
+    /// Whether it bears the secret.
+    fn is_telegram(&self, head: &Head) -> bool {
+        let said = head.get("x-telegram-bot-api-secret-token");
+        said.is_some_and(|secret| secret_eq(secret, &self.secret))
+    }
+}
+
+/// How long a body is that may be read.
+fn length(head: &Head) -> std::result::Result<usize, Answer> {
+    match head.get("content-length") {
+        Some(text) if text.is_empty() || text.bytes().any(|b| !b.is_ascii_digit()) => {
+            Err((400, "Bad Request", "the length of the body is no number"))
+        }
+        Some(text) => match text.parse() {
+            Ok(length @ ..=MAX_BODY) => Ok(length),
+            _ => Err((413, "Content Too Large", "")),
+        },
+        None => Err((411, "Length Required", "")),
     }
 }
 
@@ -184,6 +192,27 @@ impl Visitor<'_> {
         bytes.extend_from_slice(chunk.head(n));
         (n > 0).then_some(())
     }
+
+    /// The body, whole; `None` for who is gone.
+    fn body(&self, head: Head) -> Option<std::result::Result<Vec<u8>, Answer>> {
+        let length = match length(&head) {
+            Ok(length) => length,
+            Err(answer) => return Some(Err(answer)),
+        };
+        let is_asking = head.get("expect").is_some_and(|what| what.eq_ignore_ascii_case("100-continue"));
+        let mut stream = self.stream;
+        if is_asking && stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").is_err() {
+            return None;
+        }
+        let mut body = head.rest;
+        while body.len() < length {
+            if self.read(&mut body).is_none() {
+                return Some(Err(INCOMPLETE));
+            }
+        }
+        body.truncate(length);
+        Some(Ok(body))
+    }
 }
 
 /// Lets what is still under way arrive, so that the answer is not lost to a reset.
@@ -196,46 +225,5 @@ fn finish(mut stream: &TcpStream) {
         if !matches!(stream.read(&mut left), Ok(1..)) {
             return;
         }
-    }
-}
-
-struct Head {
-    method: String,
-    target: String,
-    secret: String,
-    length: Option<usize>,
-    /// It waits for a word before it sends the body.
-    is_asking: bool,
-}
-
-impl Head {
-    /// `None` where it is malformed, or says one thing twice.
-    fn read(bytes: &[u8]) -> Option<Head> {
-        let mut slots = [httparse::EMPTY_HEADER; MAX_HEADERS];
-        let mut request = httparse::Request::new(&mut slots);
-        if !matches!(request.parse(bytes), Ok(httparse::Status::Complete(_))) {
-            return None;
-        }
-        let all = |name: &'static str| {
-            let mut found = request.headers.iter().filter(move |h| h.name.eq_ignore_ascii_case(name));
-            let value = found.next().and_then(|header| std::str::from_utf8(header.value).ok());
-            found.next().is_none().then(|| value.map(str::trim))
-        };
-        if all("transfer-encoding")?.is_some() {
-            return None;
-        }
-        Some(Head {
-            method: request.method?.to_string(),
-            target: request.path?.to_string(),
-            secret: all("x-telegram-bot-api-secret-token")?.unwrap_or_default().to_string(),
-            length: match all("content-length")? {
-                Some(text) if text.bytes().all(|b| b.is_ascii_digit()) => {
-                    Some(text.parse().unwrap_or(usize::MAX))
-                }
-                Some(_) => return None,
-                None => None,
-            },
-            is_asking: all("expect")?.is_some_and(|what| what.eq_ignore_ascii_case("100-continue")),
-        })
     }
 }

@@ -123,6 +123,7 @@ fn ask(line: &Line, joined: &Joined, account: &Account, typed: &Typed, provenanc
     let before = notes + &line.memory.context(spot(message)) + &envelope.before();
     let reads_all = meant::reads_all(account, &place, message);
     let is_typed = typed.is_command || typed.text != message.text;
+    let text = if is_typed { typed.text.to_string() } else { envelope::text(message) };
     let asked = line.house.turn(Turn {
         inbound: first,
         also: others,
@@ -130,7 +131,7 @@ fn ask(line: &Line, joined: &Joined, account: &Account, typed: &Typed, provenanc
         sender: format!("telegram:{}", message.sender.id().unwrap_or_default()),
         session: place.route.session_key.clone(),
         to: Place { reply_to: reply_to(message), ..place::at(message.chat.id, message.topic) },
-        text: if is_typed { typed.text.to_string() } else { envelope::text(message) },
+        text,
         envelope: (before, envelope.behind()),
         attachments: joined.attachments.clone(),
         extra_system: place::system(account, message, reads_all),
@@ -151,15 +152,11 @@ fn ask(line: &Line, joined: &Joined, account: &Account, typed: &Typed, provenanc
         let run = if others.is_empty() { first.run() } else { String::new() };
         line.memory.know(message, Fate::Asked(run));
     }
-    match asked {
-        Accepted::Run => Ok(()),
-        Accepted::Now(told) => {
-            if let Some(text) = stopped(&told) {
-                say(line, first, "now", message, text)?;
-            }
-            joined.pass_over(line)
-        }
+    let Accepted::Now(told) = asked else { return Ok(()) };
+    if let Some(text) = stopped(&told) {
+        say(line, first, "now", message, text)?;
     }
+    joined.pass_over(line)
 }
 
 /// What the answer may be an answer to; a button's words are no message.

@@ -43,12 +43,7 @@ pub fn judge(line: &Line, account: &Account, doer: &Doer, kind: Kind) -> Verdict
 
 /// Says once for each chat and reason that nothing is done there, and what would change it.
 pub fn passed_over(line: &Line, chat: &Chat, dropped: &Dropped) {
-    let (id, title, reason) = (chat.id.to_string(), chat.name(), dropped.reason.name());
-    if line.house.board().passed_over(line.house.login(), &id, &title, reason, &dropped.key) {
-        let (name, key) = (line.name(), &dropped.key);
-        let title = crate::logging::quoted(&title);
-        log::info!(target: "telegram", "[{name}] messages of chat {id} {title} are passed over: {reason} ({key})");
-    }
+    line.house.board().tell_passed_over(line.house.login(), &chat.id.to_string(), &chat.name(), dropped);
 }
 
 /// A command of the menu by somebody who may not: he is told so, where he gave it.

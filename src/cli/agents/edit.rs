@@ -4,20 +4,20 @@
 //! to a gateway that runs, because it knows whether the agent is busy; only without one it is done here. Agents of a
 //! gateway elsewhere are `elsewhere`.
 use super::elsewhere;
+pub use super::identity::SET_IDENTITY;
 use crate::agents::edit::{self, New};
-use crate::agents::{Agents, bindings, read_identity};
+use crate::agents::{Agents, bindings};
 use crate::cli::link::connect::connect;
 use crate::cli::link::rpc;
 use crate::cli::parse::Args;
 use crate::cli::waiting::Waiting;
 use crate::cli::{Command, Context, Flag, JSON, Positional, applied, far};
-use crate::config::Config;
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::json::json;
 use crate::session_key::normalise_agent_id;
 use crate::sessions::sessions_dir;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use std::path::{Path, PathBuf};
 
 pub const ADD: Command = Command {
@@ -63,45 +63,6 @@ pub const DELETE: Command = Command {
     run: delete,
 };
 
-pub const SET_IDENTITY: Command = Command {
-    name: "agents set-identity",
-    summary: "Set the name, character, emoji or picture of an agent",
-    about: "",
-    positionals: &[],
-    flags: &[
-        &[
-            Flag::value(
-                "agent",
-                "<id>",
-                "Change this agent; default is the one of --workspace, else the default agent",
-            ),
-            Flag::value("workspace", "<dir>", "Change the agent that works in this directory"),
-            Flag::value("identity-file", "<path>", "Take the values from this IDENTITY.md"),
-            Flag::switch("from-identity", "Take the values from the workspace's IDENTITY.md"),
-            Flag::value("name", "<name>", "Set the name"),
-            Flag::value("theme", "<theme>", "Set the character"),
-            Flag::value("emoji", "<emoji>", "Set the emoji"),
-            Flag::value(
-                "avatar",
-                "<picture>",
-                "Set the picture: a file of the workspace, a URL or a data URI",
-            ),
-            JSON,
-        ],
-        rpc::FLAGS,
-        rpc::TIMEOUT,
-    ],
-    examples: &[
-        ("openclaw agents set-identity --agent ops --name Zed --theme calm", "Name the agent ops"),
-        (
-            "openclaw agents set-identity --workspace ~/ops --from-identity",
-            "Take over what its IDENTITY.md says",
-        ),
-    ],
-    failure: "",
-    run: set_identity,
-};
-
 fn add(context: &Context, args: &Args) -> Result<()> {
     let (config, env) = far::load(context, args)?;
     if let Some(address) = far::or_here(context, &env, &config, args) {
@@ -134,17 +95,22 @@ fn add(context: &Context, args: &Args) -> Result<()> {
     if created.id != name {
         context.out.warn(&format!("the agent's id is \"{}\"", created.id));
     }
-    if args.has("json") {
-        let mut told = json!({
-            "agentId": created.id, "name": name, "workspace": created.workspace, "agentDir": created.agent_dir,
-            "bindings": {"added": bound.added, "skipped": bound.skipped, "conflicts": bound.conflicts},
-        });
-        if let (Some(map), Some(model)) = (told.as_object_mut(), args.value("model")) {
-            map.insert("model".into(), model.into());
-        }
-        context.out.json(&told);
+    if !args.has("json") {
+        show_added(context, &env, &created, &bound);
         return Ok(());
     }
+    let mut told = json!({
+        "agentId": created.id, "name": name, "workspace": created.workspace, "agentDir": created.agent_dir,
+        "bindings": {"added": bound.added, "skipped": bound.skipped, "conflicts": bound.conflicts},
+    });
+    if let (Some(map), Some(model)) = (told.as_object_mut(), args.value("model")) {
+        map.insert("model".into(), model.into());
+    }
+    context.out.json(&told);
+    Ok(())
+}
+
+fn show_added(context: &Context, env: &Env, created: &edit::Created, bound: &bindings::Bound) {
     context.out.line(format!("Updated {}", env.display(&env.config_path)));
     context.out.line(format!("Workspace OK: {}", env.display(&created.workspace)));
     context.out.line(format!("Sessions OK: {}", env.display(&sessions_dir(&env.state_dir, &created.id))));
@@ -155,7 +121,6 @@ fn add(context: &Context, args: &Args) -> Result<()> {
         context.out.warn(&format!("not routed, it belongs to another agent: {}", rule));
     }
     context.out.line(format!("Agent: {}", created.id));
-    Ok(())
 }
 
 fn delete(context: &Context, args: &Args) -> Result<()> {
@@ -202,92 +167,6 @@ fn delete(context: &Context, args: &Args) -> Result<()> {
     }
     context.out.line(format!("Deleted agent: {id}"));
     Ok(())
-}
-
-fn set_identity(context: &Context, args: &Args) -> Result<()> {
-    let (config, env) = far::load(context, args)?;
-    if let Some(address) = far::or_here(context, &env, &config, args) {
-        return elsewhere::set_identity(context, args, &address);
-    }
-    let agents = Agents::of(&config, &env);
-    let absolute = |text: &str| {
-        let path = env.expand(text);
-        std::path::absolute(&path).unwrap_or(path)
-    };
-    let workspace = args.value("workspace").map(absolute);
-    let id = which(&agents, args.value("agent"), workspace.as_deref())?;
-    let file = match args.value("identity-file").map(absolute) {
-        Some(file) => Some(file),
-        None => args
-            .has("from-identity")
-            .then(|| workspace.clone().unwrap_or_else(|| agents.workspace(&id)).join("IDENTITY.md")),
-    };
-    let read = file.as_deref().map(|file| told_by(&config, &env, file)).transpose()?.unwrap_or_default();
-    let mut members = Map::new();
-    for name in ["name", "theme", "emoji", "avatar"] {
-        let of_file = || read.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
-        if let Some(value) = args.value(name).map(|text| text.trim().to_string()).or_else(of_file) {
-            members.insert(name.into(), value.into());
-        }
-    }
-    if members.is_empty() {
-        return Err(Error::usage(
-            "nothing to set: give --name, --theme, --emoji, --avatar or --from-identity",
-        ));
-    }
-    let changed = applied::wait_for(context, || edit::set_identity(&env, &config, &id, &members))?;
-    if args.has("json") {
-        context
-            .out
-            .json(&json!({"agentId": id, "identity": members, "workspace": workspace, "identityFile": file}));
-        return Ok(());
-    }
-    let done = if changed { "Updated" } else { "Nothing to change in" };
-    context.out.line(format!("{done} {}", env.display(&env.config_path)));
-    context.out.line(format!("Agent: {id}"));
-    for (name, value) in &members {
-        let mut title = name.clone();
-        title.get_mut(..1).into_iter().for_each(str::make_ascii_uppercase);
-        context.out.line(format!("{title}: {}", value.as_str().unwrap_or_default()));
-    }
-    Ok(())
-}
-
-/// The agent that is meant: named, or the only one that works in `workspace`, or the default one.
-fn which(agents: &Agents, named: Option<&str>, workspace: Option<&Path>) -> Result<String> {
-    if let Some(named) = named {
-        return Ok(normalise_agent_id(named));
-    }
-    let Some(workspace) = workspace else { return Ok(agents.default_id()) };
-    let mut there = agents.ids().into_iter().filter(|id| agents.workspace(id) == workspace);
-    match (there.next(), there.next()) {
-        (Some(id), None) => Ok(id),
-        (None, _) => {
-            Err(Error::not_found(format!("no agent works in {}; name one by --agent", workspace.display())))
-        }
-        _ => {
-            Err(Error::usage(format!("several agents work in {}; name one by --agent", workspace.display())))
-        }
-    }
-}
-
-/// What an IDENTITY.md says; a file that says nothing is an error.
-fn told_by(config: &Config, env: &Env, file: &Path) -> Result<Vec<(String, String)>> {
-    let (dir, name) = (file.parent().unwrap_or(Path::new(".")), file.file_name().unwrap_or_default());
-    let mut told = read_identity(config, env, dir, &name.to_string_lossy());
-    // Older files say "Vibe" or "Creature", ours "Character".
-    for (key, _) in &mut told {
-        if matches!(key.as_str(), "vibe" | "creature" | "character") {
-            *key = "theme".to_string();
-        }
-    }
-    match told.is_empty() {
-        false => Ok(told),
-        true => Err(Error::not_found(format!(
-            "{} says nothing: write lines as `- Name: Zed` into it",
-            file.display()
-        ))),
-    }
 }
 
 /// The answer of this host's gateway; `None` when none answers or lets us in.

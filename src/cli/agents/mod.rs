@@ -3,6 +3,7 @@
 //! Reads the config and the workspaces of this host; only a gateway elsewhere is asked. Changing them is `edit.rs`.
 pub mod edit;
 mod elsewhere;
+mod identity;
 use super::link::rpc;
 use super::parse::Args;
 use super::{Command, Context, Flag, JSON, far};

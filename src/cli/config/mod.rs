@@ -1,21 +1,20 @@
 //! `openclaw config get|file|validate|schema|diff`: looking at the configuration.
 //!
 //! Works on the file alone, with the gateway up or down, and writes nothing. Changing it is `edit.rs`, going back `rollback.rs`.
+mod diff;
 pub mod edit;
 pub mod rollback;
 use super::link::target::Target;
 use super::parse::Args;
 use super::{Command, Context, Flag, JSON, Positional, far};
-use crate::config::plan::{Plan, plan};
-use crate::config::{self, Config, Hide, Issue, path, write};
+use crate::config::{self, Config, Hide, Issue, path};
 use crate::error::{Error, Kind, Result};
 use crate::files;
 use crate::gateway;
-use crate::json::json;
-use crate::parts::shortened;
+use crate::json::{Put, json};
 use crate::unsupported;
+pub use diff::DIFF;
 use serde_json::Value;
-use std::path::Path;
 
 pub const GET: Command = Command {
     name: "config get",
@@ -82,23 +81,6 @@ pub const SCHEMA: Command = Command {
     ],
     failure: "",
     run: schema,
-};
-
-pub const DIFF: Command = Command {
-    name: "config diff",
-    summary: "Show what would change if a file took the configuration's place",
-    about: "With --plan also what a running gateway would do about each change.",
-    positionals: &[Positional::required("file")],
-    flags: &[&[
-        Flag::switch("plan", "Say of each change whether it restarts, reloads or needs nothing"),
-        JSON,
-    ]],
-    examples: &[(
-        "openclaw config diff --plan new.json5",
-        "See what a new file would do before it is put in place",
-    )],
-    failure: "",
-    run: diff,
 };
 
 fn get(context: &Context, args: &Args) -> Result<()> {
@@ -171,29 +153,16 @@ fn validate(context: &Context, args: &Args) -> Result<()> {
         let error = Error::not_found(format!("Config file not found: {file}; make one with `{make}`"));
         return Err(error.with("report", report));
     }
-    // A configuration for clients of another host's gateway starts none.
-    let is_remote = config.str("gateway.mode") == Some("remote");
-    let why = match is_remote {
-        true => Target::configured(&context.env, &config, &Args::default(), true)
-            .err()
-            .map(|e| e.message().to_string()),
-        false => gateway::refusal(&context.env),
-    };
-    if let Some(why) = why {
+    if let Some((what, why)) = useless(context, &config) {
         warn(context, args, &config);
         let mut report = report;
         if let Some(map) = report.as_object_mut() {
-            let issue = json!({"path": "gateway", "message": why});
-            map.extend([
-                ("ok".into(), false.into()),
-                ("valid".into(), false.into()),
-                ("issues".into(), json!([issue])),
-            ]);
+            map.put("ok", false);
+            map.put("valid", false);
+            map.put("issues", json!([{"path": "gateway", "message": why}]));
         }
-        let what = if is_remote { "leads to no gateway" } else { "no gateway starts with it" };
-        return Err(
-            Error::invalid(format!("Config valid, but {what}: {file}\n  - {why}")).with("report", report)
-        );
+        let error = Error::invalid(format!("Config valid, but {what}: {file}\n  - {why}"));
+        return Err(error.with("report", report));
     }
     if args.has("json") {
         context.out.json(&report);
@@ -206,6 +175,16 @@ fn validate(context: &Context, args: &Args) -> Result<()> {
         context.out.warn(&format!("warning: not in this version: {all}; `{doctor}` says what helps instead"));
     }
     Ok(())
+}
+
+/// What a configuration without a mistake is no good for, and why.
+fn useless(context: &Context, config: &Config) -> Option<(&'static str, String)> {
+    // A configuration for clients of another host's gateway starts none.
+    if config.str("gateway.mode") == Some("remote") {
+        let failed = Target::configured(&context.env, config, &Args::default(), true).err()?;
+        return Some(("leads to no gateway", failed.message().to_string()));
+    }
+    Some(("no gateway starts with it", gateway::refusal(&context.env)?))
 }
 
 /// What is no mistake, for people.
@@ -231,74 +210,4 @@ fn schema(context: &Context, args: &Args) -> Result<()> {
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     context.out.json(&config::schema_of(&names).ok_or_else(|| config::lookup::unknown(wanted, &names))?);
     Ok(())
-}
-
-fn diff(context: &Context, args: &Args) -> Result<()> {
-    let file = args.positional(0).unwrap_or_default();
-    let text = std::fs::read_to_string(file).map_err(|e| Error::io(format_args!("read {file}"), e))?;
-    let old = Config::inspect(&mut context.env.clone());
-    let (new, issues) = write::judge(&context.env, &text, Path::new(file));
-    let plan = plan(&old, &new);
-    let report = json!({
-        "ok": issues.is_empty(), "valid": issues.is_empty(), "issues": issues, "warnings": new.warnings(),
-        "plan": issues.is_empty().then(|| as_json(&plan)),
-    });
-    if !issues.is_empty() {
-        warn(context, args, &new);
-        return Err(invalid(file, &issues).with("report", report));
-    }
-    if args.has("json") {
-        context.out.json(&report);
-        return Ok(());
-    }
-    warn(context, args, &new);
-    show(context, &plan, &old, &new, args.has("plan"));
-    Ok(())
-}
-
-/// A table of what changes, and on demand of what a running gateway does about it.
-fn show(context: &Context, plan: &Plan, old: &Config, new: &Config, tells_needs: bool) {
-    if plan.is_empty() {
-        context.out.line("nothing changes");
-        return;
-    }
-    let value = |config: &Config, path: &str| {
-        let names = path::parse(path).unwrap_or_default();
-        let found = config.look(&names.iter().map(String::as_str).collect::<Vec<_>>(), Hide::All);
-        found.map_or("-".to_string(), |value| short(&value))
-    };
-    let rows: Vec<Vec<String>> = needs(plan)
-        .into_iter()
-        .map(|(needs, path)| {
-            let change = vec![path.to_string(), value(old, path), value(new, path)];
-            if tells_needs { [vec![needs], change].concat() } else { change }
-        })
-        .collect();
-    let head: &[&str] =
-        if tells_needs { &["Needs", "Path", "Now", "Then"] } else { &["Path", "Now", "Then"] };
-    context.out.table(head, &rows);
-}
-
-/// What each changed path needs of a gateway that runs.
-fn needs(plan: &Plan) -> Vec<(String, &str)> {
-    let mut all: Vec<(String, &str)> =
-        plan.restart.iter().map(|path| ("restart".to_string(), path.as_str())).collect();
-    for (action, paths) in &plan.hot {
-        all.extend(paths.iter().map(|path| (action.to_string(), path.as_str())));
-    }
-    all.extend(plan.none.iter().map(|path| ("nothing".to_string(), path.as_str())));
-    all
-}
-
-fn as_json(plan: &Plan) -> Value {
-    let named = |is_here: bool| {
-        let of = plan.hot.iter().filter(move |(action, _)| action.is_here() == is_here);
-        of.map(|(action, paths)| json!({"action": action.name(), "paths": paths})).collect::<Vec<_>>()
-    };
-    json!({"restart": plan.restart, "hot": named(true), "none": plan.none, "unsupported": named(false)})
-}
-
-/// A value as one cell of a table.
-fn short(value: &Value) -> String {
-    shortened(&value.to_string(), 40)
 }

@@ -2,8 +2,9 @@
 //!
 //! The versions are those that every writer keeps (`config::edit`). What stands in the file becomes one of them, so that
 //! going back can be taken back. Judged and written like any other change; a file that is broken hinders nothing.
+use super::diff::show;
 use super::edit::{FORCE, effect, explain};
-use super::{invalid, show, warn};
+use super::{invalid, warn};
 use crate::cli::applied::{Outcome, Running};
 use crate::cli::parse::Args;
 use crate::cli::{Command, Context, Flag, JSON, Positional};
@@ -57,7 +58,7 @@ fn run(context: &Context, args: &Args) -> Result<()> {
     let applied = running.and_then(|running| running.wait(context));
     if args.has("json") {
         context.out.json(&json!({
-            "ok": true, "from": from, "config": old.path(), "plan": super::as_json(&changes),
+            "ok": true, "from": from, "config": old.path(), "plan": super::diff::as_json(&changes),
             "changed": written.as_ref().is_some_and(|written| written.written),
         }));
         return Ok(());

@@ -4,16 +4,19 @@
 //! or it does not let us in, and the target is this host's own, the command works on the state files
 //! instead, under the same lock (R-05b); stderr says which way was taken.
 pub mod local;
+mod naming;
+mod rows;
 use super::link::connect::connect;
 use super::link::rpc;
 use super::parse::Args;
-use super::print::age;
 use super::waiting::Waiting;
 use super::{Command, Context, Flag, JSON, Positional, far};
 use crate::clock;
 use crate::error::{Error, Result};
 use crate::json::{Put, json};
-use serde_json::{Map, Value};
+use naming::{has_role, has_token, request, token};
+use rows::{items, paired_row, pending_row, text};
+use serde_json::Value;
 use std::sync::Once;
 
 const REQUEST: &[Positional] = &[Positional::optional("request-id")];
@@ -21,8 +24,6 @@ const REQUEST: &[Positional] = &[Positional::optional("request-id")];
 const NAMING: &str = "The beginning of a request's id is enough, and the only one that waits needs none.";
 /// A shorter name of a request is the beginning of one.
 const WHOLE_ID: usize = 36;
-/// Of device ids where they only tell requests apart.
-const SHORT_ID: usize = 12;
 const LOCAL: Flag = Flag::switch("local", "Work on the state files without asking a gateway");
 const COMMON: &[Flag] = &[LOCAL, JSON];
 
@@ -243,132 +244,4 @@ fn told(context: &Context, args: &Args, answer: &Value, line: &str) -> Result<()
         context.out.line(line);
     }
     Ok(())
-}
-
-/// The request that was named, by its id or the beginning of it, or else the only one that waits.
-fn request(context: &Context, args: &Args) -> Result<Map<String, Value>> {
-    let named = args.positional(0).map(str::trim);
-    if named == Some("") {
-        return Err(Error::usage(
-            "the id of the request is empty: name one, or leave it out if only one waits",
-        ));
-    }
-    let named = named.unwrap_or_default();
-    let id = if named.len() < WHOLE_ID { waiting(context, args, named)? } else { named.to_string() };
-    Ok(Map::from_iter([("requestId".to_string(), id.into())]))
-}
-
-fn waiting(context: &Context, args: &Args, named: &str) -> Result<String> {
-    let all = ask(context, args, "device.pair.list", &json!({}))?;
-    let all = all.get("pending").and_then(Value::as_array).cloned().unwrap_or_default();
-    let fits = |request: &&Value| text(request, "/requestId").starts_with(named);
-    let fitting: Vec<&Value> = all.iter().filter(fits).collect();
-    if let [only] = fitting.as_slice() {
-        return Ok(text(only, "/requestId").to_string());
-    }
-    let look = context.env.command("devices list");
-    Err(match (all.len(), fitting.len()) {
-        (0, _) => Error::not_found("no pairing request waits"),
-        (_, 0) => Error::not_found(format!("no pairing request begins with '{named}': see `{look}`")),
-        (_, many) => {
-            let each = fitting
-                .iter()
-                .map(|request| format!("\n  {}  {}", text(request, "/requestId"), name(request)));
-            let each: String = each.collect();
-            Error::usage(format!("{many} pairing requests fit; name one by the beginning of its id:{each}"))
-        }
-    })
-}
-
-/// The token that was named, its device by its id or the beginning of it. `has` tells whether such a device can have one
-/// of that role.
-fn token(context: &Context, args: &Args, has: fn(&Value, &str) -> bool) -> Result<Value> {
-    let named = args.filled("device")?.map_or_else(|| args.required("device"), Ok)?.trim();
-    let role = args.value("role").unwrap_or("operator");
-    let all = ask(context, args, "device.pair.list", &json!({}))?;
-    let fits = |device: &&Value| text(device, "/deviceId").starts_with(named);
-    let fitting: Vec<&Value> = items(&all, "paired").filter(fits).collect();
-    let [device] = fitting.as_slice() else {
-        let look = context.env.command("devices list");
-        let each =
-            fitting.iter().map(|device| format!("\n  {}  {}", text(device, "/deviceId"), name(device)));
-        return Err(match fitting.len() {
-            0 => Error::not_found(format!("no paired device begins with '{named}': see `{look}`")),
-            many => Error::usage(format!(
-                "{many} devices fit; name one by the beginning of its id:{}",
-                each.collect::<String>()
-            )),
-        });
-    };
-    if !has(device, role) {
-        let roles = joined(device, "roles");
-        return Err(Error::not_found(format!(
-            "device '{named}' has no token of the role '{role}': its roles are {roles}"
-        )));
-    }
-    Ok(json!({"deviceId": text(device, "/deviceId"), "role": role}))
-}
-
-/// Whether the device has a token of the role.
-fn has_token(device: &Value, role: &str) -> bool {
-    items(device, "tokens").any(|token| text(token, "/role") == role)
-}
-
-/// Whether the device is approved for the role, or was.
-fn has_role(device: &Value, role: &str) -> bool {
-    has_token(device, role) || items(device, "roles").any(|known| known == role)
-}
-
-fn items<'a>(value: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> {
-    value.get(key).and_then(Value::as_array).into_iter().flatten()
-}
-
-fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
-    value.pointer(pointer).and_then(Value::as_str).unwrap_or("?")
-}
-
-/// What a device calls itself, else what kind of client it is.
-fn name(device: &Value) -> String {
-    let told = ["displayName", "clientId"].iter().filter_map(|key| device.get(key)?.as_str());
-    told.into_iter().find(|text| !text.is_empty()).unwrap_or_default().to_string()
-}
-
-fn pending_row(request: &Value) -> Vec<String> {
-    let since = request.get("ts").and_then(Value::as_u64).unwrap_or_default();
-    let is_repair = request.get("isRepair") == Some(&Value::Bool(true));
-    let cell = |key: &str| request.get(key).and_then(Value::as_str).unwrap_or_default().to_string();
-    let flags = if is_repair { "repair" } else { "" }.to_string();
-    let device = cell("deviceId").chars().take(SHORT_ID).collect();
-    let age = age(clock::now_ms().saturating_sub(since));
-    let (role, scopes) = (cell("role"), joined(request, "scopes"));
-    vec![
-        cell("requestId"),
-        name(request),
-        cell("platform"),
-        device,
-        role,
-        scopes,
-        cell("remoteIp"),
-        age,
-        flags,
-    ]
-}
-
-fn paired_row(device: &Value) -> Vec<String> {
-    let cell = |key: &str| device.get(key).and_then(Value::as_str).unwrap_or_default().to_string();
-    let token = |token: &Value| {
-        let role = token.get("role").and_then(Value::as_str).unwrap_or_default();
-        let is_revoked = token.get("revokedAtMs").and_then(Value::as_u64).is_some_and(|at| at > 0);
-        if is_revoked { format!("{role} (revoked)") } else { role.to_string() }
-    };
-    let tokens = items(device, "tokens").map(token).collect::<Vec<_>>().join(", ");
-    let used = items(device, "tokens").filter_map(|token| token.get("lastUsedAtMs")?.as_u64()).max();
-    let used =
-        used.map_or("never".to_string(), |at| format!("{} ago", age(clock::now_ms().saturating_sub(at))));
-    let (roles, scopes) = (joined(device, "roles"), joined(device, "scopes"));
-    vec![cell("deviceId"), name(device), cell("platform"), roles, scopes, tokens, used, cell("remoteIp")]
-}
-
-fn joined(value: &Value, key: &str) -> String {
-    items(value, key).filter_map(Value::as_str).collect::<Vec<_>>().join(", ")
 }

@@ -11,7 +11,7 @@ use super::parse::Args;
 use super::{Command, Context, Flag, JSON, VERSION, far};
 use crate::cli::applied;
 use crate::cli::waiting::Waiting;
-use crate::doctor::{self, CHECKS, Change, Check, Ctx, Done, Fix, Found, Reached, Severity};
+use crate::doctor::{self, CHECKS, Change, Check, Ctx, Done, Finding, Fix, Found, Reached, Severity};
 use crate::error::{Error, Kind, Result};
 use crate::json::json;
 use crate::service;
@@ -92,12 +92,8 @@ fn run(context: &Context, args: &Args) -> Result<()> {
         ));
     }
     let mut done = Vec::new();
-    let token = args.has("generate-gateway-token").then_some(Change::Token("gateway.auth.token"));
-    if wants_fix || token.is_some() {
-        let fixes =
-            found.iter().filter(|_| wants_fix).filter_map(|found| found.finding.fix.as_ref()).collect();
-        let repair = || Ok(doctor::repair(&ctx, fixes, token.into_iter().collect(), args.has("force")));
-        done = applied::wait_for(context, repair)?;
+    if wants_fix || args.has("generate-gateway-token") {
+        done = repair(context, args, &ctx, found.iter().filter(|_| wants_fix))?;
         let service = ctx.service.and_then(|_| service::inspect(&ctx.env).ok());
         let after = Ctx { reached: ctx.reached, service, ..Ctx::look(&context.env, args.has("deep")) };
         found = doctor::run(&after, wanted);
@@ -114,6 +110,18 @@ fn run(context: &Context, args: &Args) -> Result<()> {
         // Everything was told; only the status is left.
         _ => Err(Error::unavailable("")),
     }
+}
+
+fn repair<'a>(
+    context: &Context,
+    args: &Args,
+    ctx: &Ctx,
+    found: impl Iterator<Item = &'a Found>,
+) -> Result<Vec<Done>> {
+    let fixes = found.filter_map(|found| found.finding.fix.as_ref()).collect();
+    let token = args.has("generate-gateway-token").then_some(Change::Token("gateway.auth.token"));
+    let repair = || Ok(doctor::repair(ctx, fixes, token.into_iter().collect(), args.has("force")));
+    applied::wait_for(context, repair)
 }
 
 /// Looks at the files, and asks gateway and service manager where a check wants it.
@@ -197,6 +205,19 @@ fn change(done: &Done) -> Value {
 }
 
 fn show(context: &Context, found: &[Found], done: &[Done], fixed: bool) {
+    show_done(context, done);
+    let mut last = "";
+    for found in found {
+        if found.check.id != last {
+            show_title(context, found.check);
+        }
+        last = found.check.id;
+        show_finding(context, &found.finding);
+    }
+    show_repairs(context, found, fixed);
+}
+
+fn show_done(context: &Context, done: &[Done]) {
     let out = &context.out;
     let shown = |text: &str| context.env.display_all(text);
     for Done { told, left, error } in done {
@@ -210,31 +231,38 @@ fn show(context: &Context, found: &[Found], done: &[Done], fixed: bool) {
     if !done.is_empty() {
         out.line("");
     }
-    let mut last = "";
-    for Found { check, finding } in found {
-        if check.id != last {
-            let style = match check.severity {
-                Severity::Error => 31,
-                Severity::Warning => 33,
-                Severity::Info => 2,
-            };
-            let severity = format!("{:<7}", check.severity.name());
-            let mut id = format!(" ({})", check.id);
-            if !out.fits(&format!("{severity} {}{id}", check.title)) {
-                id = format!("\n       {id}");
-            }
-            out.styled(&[(style, &severity), (0, " "), (1, check.title), (0, &id)]);
-        }
-        last = check.id;
-        let excerpt: Vec<&str> = finding.spot.iter().flat_map(|spot| spot.excerpt.lines()).collect();
-        // Its mark stands below the place, so it moves and is not folded.
-        let indent = if excerpt.iter().all(|line| out.fits(&format!("{:12}{line}", ""))) { 12 } else { 4 };
-        shown(&finding.detail).lines().for_each(|line| out.line(format!("        {line}")));
-        excerpt.iter().for_each(|line| out.whole(format!("{:indent$}{line}", "")));
-        if let Some(remedy) = &finding.remedy {
-            out.line(format!("        Fix: {}", shown(remedy)));
-        }
+}
+
+fn show_title(context: &Context, check: &Check) {
+    let style = match check.severity {
+        Severity::Error => 31,
+        Severity::Warning => 33,
+        Severity::Info => 2,
+    };
+    let severity = format!("{:<7}", check.severity.name());
+    let mut id = format!(" ({})", check.id);
+    if !context.out.fits(&format!("{severity} {}{id}", check.title)) {
+        id = format!("\n       {id}");
     }
+    context.out.styled(&[(style, &severity), (0, " "), (1, check.title), (0, &id)]);
+}
+
+fn show_finding(context: &Context, finding: &Finding) {
+    let out = &context.out;
+    let shown = |text: &str| context.env.display_all(text);
+    let excerpt: Vec<&str> = finding.spot.iter().flat_map(|spot| spot.excerpt.lines()).collect();
+    // Its mark stands below the place, so it moves and is not folded.
+    let indent = if excerpt.iter().all(|line| out.fits(&format!("{:12}{line}", ""))) { 12 } else { 4 };
+    shown(&finding.detail).lines().for_each(|line| out.line(format!("        {line}")));
+    excerpt.iter().for_each(|line| out.whole(format!("{:indent$}{line}", "")));
+    if let Some(remedy) = &finding.remedy {
+        out.line(format!("        Fix: {}", shown(remedy)));
+    }
+}
+
+/// What `--fix` and `--force` would do.
+fn show_repairs(context: &Context, found: &[Found], fixed: bool) {
+    let out = &context.out;
     let repairs = |force| {
         let fixes = found.iter().filter_map(|found| found.finding.fix.as_ref());
         fixes.filter(|fix| fix.needs_force() == force).count()

@@ -5,6 +5,7 @@ pub mod diagnostics;
 pub mod healthcheck;
 pub mod last_error;
 pub mod probe;
+mod probe_report;
 pub mod probe_ssh;
 pub mod report;
 pub mod service;

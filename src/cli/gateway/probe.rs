@@ -4,18 +4,17 @@
 //! tunnel, one after the other within one time budget. It changes nothing and succeeds when at least one answers; of
 //! gateways that the command line names, that one.
 use super::super::waiting::Waiting;
+use super::probe_report::{as_json, show, warnings};
 use super::probe_ssh::{self, Tunnelled};
 use crate::cli::link::client::Deadline;
 use crate::cli::link::connect::{Session, connect};
 use crate::cli::link::rpc;
-use crate::cli::link::target::{Target, settings, tailnet_address};
+use crate::cli::link::target::{Target, settings};
 use crate::cli::parse::Args;
 use crate::cli::{Command, Context, Flag, JSON, far};
-use crate::clock;
 use crate::config::Config;
-use crate::config::ports;
 use crate::env::Env;
-use crate::error::{Cause, Error, Kind, Result};
+use crate::error::{Error, Kind, Result};
 use crate::json::{Put, json};
 use serde_json::Value;
 use std::time::Instant;
@@ -61,14 +60,14 @@ pub struct Candidate {
 }
 
 /// What asking it gave.
-struct Answer {
-    latency_ms: Option<u64>,
-    error: Option<Error>,
+pub struct Answer {
+    pub latency_ms: Option<u64>,
+    pub error: Option<Error>,
     /// `health`, `status`, `system-presence` and `config.get`; null where they failed.
-    health: Value,
-    summary: Value,
-    presence: Value,
-    config: Value,
+    pub health: Value,
+    pub summary: Value,
+    pub presence: Value,
+    pub config: Value,
     version: Value,
 }
 
@@ -82,39 +81,26 @@ fn run(context: &Context, args: &Args) -> Result<()> {
         return Err(Error::usage("--timeout must be more than 0: a probe has to end"));
     }
     let deadline = Deadline::after(context.started, timeout_ms);
-    let mut candidates = candidates(&env, &config, args);
     let tunnelled = way.map(|way| {
         let _waiting =
             Waiting::begin(context.out, &format!("opening an SSH tunnel to {}", way.destination()));
         way.open(&env, &config, args, deadline)
     });
-    let mut failure = None;
-    match &tunnelled {
-        Some(Ok(tunnelled)) => candidates.insert(0, tunnelled.candidate()),
-        Some(Err(error)) => failure = Some(error),
-        None => {}
-    }
-    let mut asked = Vec::new();
-    for candidate in candidates {
-        let target = candidate.target.as_ref().ok();
-        let waiting = target.map(|target| Waiting::begin(context.out, &format!("asking {}", target.url)));
-        let mut answer = ask(&candidate, &env, deadline);
-        if let (Some(Ok(tunnelled)), "sshTunnel") = (&tunnelled, candidate.id) {
-            answer.error = answer.error.map(|e| e.context(tunnelled.far_end()));
-        }
-        drop(waiting);
-        asked.push((candidate, answer));
-    }
-    let warnings = warnings(&asked, failure);
-    let named = match () {
-        _ if args.value("url").is_some() => Some("explicit"),
-        _ if args.value("ssh").is_some() || args.has("ssh-auto") => Some("sshTunnel"),
-        _ => None,
+    let (tunnelled, failure) = match &tunnelled {
+        Some(Ok(tunnelled)) => (Some(tunnelled), None),
+        Some(Err(error)) => (None, Some(error)),
+        None => (None, None),
     };
-    let counts = |candidate: &Candidate| named.is_none_or(|id| id == candidate.id);
-    let is_ok = asked.iter().any(|(candidate, answer)| answer.is_ok() && counts(candidate));
+    let mut candidates = candidates(&env, &config, args);
+    if let Some(tunnelled) = tunnelled {
+        candidates.insert(0, tunnelled.candidate());
+    }
+    let ask = |candidate| ask_aloud(context, &env, candidate, tunnelled, deadline);
+    let asked: Vec<_> = candidates.into_iter().map(ask).collect();
+    let warnings = warnings(&asked, failure);
+    let is_ok = is_enough(args, &asked);
     if args.has("json") {
-        let tunnel = tunnelled.as_ref().and_then(|tunnelled| tunnelled.as_ref().ok()).map(Tunnelled::to_json);
+        let tunnel = tunnelled.map(Tunnelled::to_json);
         let mut report = as_json(context, &env, &config, &asked, timeout_ms, &warnings, tunnel);
         if let Some(map) = report.as_object_mut() {
             map.put("ok", is_ok);
@@ -125,6 +111,17 @@ fn run(context: &Context, args: &Args) -> Result<()> {
     }
     // Told above; only the status is left to give.
     if is_ok { Ok(()) } else { Err(Error::new(Kind::Unreachable, "")) }
+}
+
+/// Whether one answers, of those that the command line names that one.
+fn is_enough(args: &Args, asked: &[(Candidate, Answer)]) -> bool {
+    let named = match () {
+        _ if args.value("url").is_some() => Some("explicit"),
+        _ if args.value("ssh").is_some() || args.has("ssh-auto") => Some("sshTunnel"),
+        _ => None,
+    };
+    let counts = |candidate: &Candidate| named.is_none_or(|id| id == candidate.id);
+    asked.iter().any(|(candidate, answer)| answer.is_ok() && counts(candidate))
 }
 
 /// Whom to ask, the most wanted first. A secret on the command line goes to the gateway that is meant, to no other:
@@ -158,6 +155,23 @@ fn candidates(env: &Env, config: &Config, args: &Args) -> Vec<Candidate> {
         all.push(Candidate { id: "localLoopback", title, target, is_active });
     }
     all
+}
+
+fn ask_aloud(
+    context: &Context,
+    env: &Env,
+    candidate: Candidate,
+    tunnelled: Option<&Tunnelled>,
+    deadline: Deadline,
+) -> (Candidate, Answer) {
+    let target = candidate.target.as_ref().ok();
+    let waiting = target.map(|target| Waiting::begin(context.out, &format!("asking {}", target.url)));
+    let mut answer = ask(&candidate, env, deadline);
+    if let Some(tunnelled) = tunnelled.filter(|_| candidate.id == "sshTunnel") {
+        answer.error = answer.error.map(|e| e.context(tunnelled.far_end()));
+    }
+    drop(waiting);
+    (candidate, answer)
 }
 
 fn ask(candidate: &Candidate, env: &Env, deadline: Deadline) -> Answer {
@@ -198,7 +212,7 @@ impl Default for Answer {
 
 impl Answer {
     /// Whether it connected and answered everything.
-    fn is_ok(&self) -> bool {
+    pub fn is_ok(&self) -> bool {
         self.latency_ms.is_some() && self.error.is_none()
     }
 
@@ -212,7 +226,7 @@ impl Answer {
     }
 
     /// The gateway's own entry among those that are present.
-    fn own(&self) -> Value {
+    pub fn own(&self) -> Value {
         let list = self.presence.as_array().into_iter().flatten();
         let mine = list.clone().find(|entry| entry.get("mode").and_then(Value::as_str) == Some("gateway"));
         let text = |key: &str| mine.and_then(|entry| entry.get(key)).cloned().unwrap_or_default();
@@ -223,144 +237,12 @@ impl Answer {
     }
 
     /// Tells two ways to one gateway from two gateways: its host and its config file, where it says them.
-    fn identity(&self) -> Option<(Value, &str)> {
+    pub fn identity(&self) -> Option<(Value, &str)> {
         let path = self.config.get("path")?.as_str()?;
         Some((self.own().get("host").cloned()?, path))
     }
 
-    fn first_line(&self) -> Option<&str> {
+    pub fn first_line(&self) -> Option<&str> {
         self.error.as_ref().map(|error| error.message().lines().next().unwrap_or_default())
     }
-}
-
-fn warnings(asked: &[(Candidate, Answer)], tunnel: Option<&Error>) -> Vec<Value> {
-    let mut all = Vec::new();
-    if let Some(error) = tunnel {
-        all.push(json!({"code": "ssh_tunnel_failed", "message": error.message()}));
-    }
-    let up: Vec<_> = asked.iter().filter(|(_, answer)| answer.latency_ms.is_some()).collect();
-    let first = up.first().and_then(|(_, answer)| answer.identity());
-    let is_one = first.is_some() && up.iter().all(|(_, answer)| answer.identity() == first);
-    if up.len() > 1 && !is_one {
-        let up: Vec<&str> = up.iter().map(|(candidate, _)| candidate.id).collect();
-        let message = "several gateways answer; unless that is intended, keep one and stop the others";
-        all.push(json!({"code": "multiple_gateways", "message": message, "targetIds": up}));
-    }
-    all
-}
-
-fn show(context: &Context, asked: &[(Candidate, Answer)], timeout_ms: u64, warnings: &[Value], is_ok: bool) {
-    let line = |text: String| context.out.line(&text);
-    context.out.heading("Gateway Status");
-    line(format!("Reachable: {}", if is_ok { "yes" } else { "no" }));
-    line(format!("Probe budget: {timeout_ms}ms"));
-    for warning in warnings {
-        let text = warning.get("message").and_then(Value::as_str).unwrap_or_default();
-        line(format!("Warning:\n- {}", text.replace('\n', "\n  ")));
-    }
-    line("\nTargets".to_string());
-    for (candidate, answer) in asked {
-        let url = candidate.target.as_ref().map_or(String::new(), |target| target.url.to_string());
-        line(format!("{} {url}", candidate.title));
-        match (answer.latency_ms, answer.first_line()) {
-            (Some(ms), None) => line(format!("  Connect: ok ({ms}ms) · RPC: ok")),
-            (Some(ms), Some(why)) => line(format!("  Connect: ok ({ms}ms) · RPC: failed - {why}")),
-            (None, why) => line(format!("  Connect: failed - {}", why.unwrap_or("no answer"))),
-        }
-        let own = answer.own();
-        let text = |key: &str| own.get(key).and_then(Value::as_str).unwrap_or("?");
-        if own.is_object() {
-            line(format!(
-                "  Gateway: {} ({}) · {} · app {}",
-                text("host"),
-                text("ip"),
-                text("platform"),
-                text("version")
-            ));
-        }
-        let fix = answer.error.as_ref().and_then(|e| e.message().lines().find(|l| l.starts_with("Fix: ")));
-        // Of one that is not meant, as long as another answers, nothing has to be mended.
-        if let Some(fix) = fix.filter(|_| candidate.is_active || !is_ok) {
-            line(format!("  {fix}"));
-        }
-    }
-}
-
-fn as_json(
-    context: &Context,
-    env: &Env,
-    config: &Config,
-    asked: &[(Candidate, Answer)],
-    timeout_ms: u64,
-    warnings: &[Value],
-    tunnel: Option<Value>,
-) -> Value {
-    let port = ports::configured(env, config);
-    let tailnet = tailnet_address().map(|ip| ip.to_string());
-    let up = asked.iter().find(|(_, answer)| answer.is_ok());
-    json!({
-        "ok": up.is_some(),
-        "ts": clock::now_ms(),
-        "durationMs": context.started.elapsed().as_millis() as u64,
-        "timeoutMs": timeout_ms,
-        "primaryTargetId": up.map(|(candidate, _)| candidate.id),
-        "warnings": warnings,
-        "network": {
-            "localLoopbackUrl": format!("ws://127.0.0.1:{port}"),
-            "localTailnetUrl": tailnet.as_ref().map(|ip| format!("ws://{ip}:{port}")),
-            "tailnetIPv4": tailnet,
-        },
-        // Gateways do not announce themselves in this version.
-        "discovery": {"timeoutMs": 0, "count": 0, "beacons": []},
-        "targets": asked.iter().map(|(candidate, answer)| target_json(candidate, answer, &tunnel)).collect::<Vec<_>>(),
-    })
-}
-
-fn target_json(candidate: &Candidate, answer: &Answer, tunnel: &Option<Value>) -> Value {
-    let code = answer.error.as_ref().and_then(|error| match error.cause() {
-        Some(Cause::Closed(code)) => Some(code),
-        _ => None,
-    });
-    let close = code.map(|code| {
-        let reason = answer.first_line().and_then(|line| line.split_once("): ")).map(|(_, reason)| reason);
-        json!({"code": code, "reason": reason})
-    });
-    json!({
-        "id": candidate.id,
-        "kind": candidate.id,
-        "url": candidate.target.as_ref().ok().map(|target| target.url.to_string()),
-        "active": candidate.is_active,
-        "tunnel": tunnel.as_ref().filter(|_| candidate.id == "sshTunnel"),
-        "connect": {
-            "ok": answer.latency_ms.is_some(), "latencyMs": answer.latency_ms,
-            "error": answer.first_line(), "close": close,
-        },
-        "self": answer.own(),
-        "config": if answer.config.is_null() { Value::Null } else { config_summary(&answer.config) },
-        "health": answer.health,
-        "summary": answer.summary,
-        "presence": answer.presence,
-    })
-}
-
-/// What matters of `config.get` for reaching a gateway; never a secret.
-fn config_summary(snapshot: &Value) -> Value {
-    let of = |key: &str| snapshot.get(key).cloned().unwrap_or_default();
-    let gateway = snapshot.pointer("/config/gateway").unwrap_or(&Value::Null);
-    let at = |pointer: &str| gateway.pointer(pointer).cloned().unwrap_or_default();
-    let is_set =
-        |pointer: &str| gateway.pointer(pointer).is_some_and(|value| !value.is_null() && value != "");
-    json!({
-        "path": of("path"), "exists": of("exists"), "valid": of("valid"), "issues": of("issues"),
-        "legacyIssues": of("legacyIssues"),
-        "gateway": {
-            "mode": at("/mode"), "bind": at("/bind"), "port": at("/port"),
-            "controlUiEnabled": at("/controlUi/enabled"), "controlUiBasePath": at("/controlUi/basePath"),
-            "authMode": at("/auth/mode"), "authTokenConfigured": is_set("/auth/token"),
-            "authPasswordConfigured": is_set("/auth/password"), "remoteUrl": at("/remote/url"),
-            "remoteTokenConfigured": is_set("/remote/token"),
-            "remotePasswordConfigured": is_set("/remote/password"), "tailscaleMode": at("/tailscale/mode"),
-        },
-        "discovery": {"wideAreaEnabled": null},
-    })
 }

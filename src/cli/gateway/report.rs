@@ -2,14 +2,13 @@
 //!
 //! All of it is the result and goes to stdout, problems and what to do about them too. The JSON's members are
 //! promised by `schemas/cli/gateway-status.json`; new ones may be added, none is renamed or dropped.
+mod json;
 use super::status::{ConfigFile, Report, Rpc};
-use super::unit::{Runtime, cleanup, other_json};
+use super::unit::{Runtime, cleanup};
 use crate::cli::Context;
-use crate::config::ports::Ports;
 use crate::env::Env;
-use crate::json::json;
 use crate::owners::{Port, hide_secrets};
-use serde_json::Value;
+pub use json::as_json;
 
 /// Lines of an error that are shown.
 const MOST_LINES: usize = 12;
@@ -275,69 +274,5 @@ fn probe_note(report: &Report) -> Option<String> {
         "loopback" => Some("Loopback-only gateway; only local clients can connect.".into()),
         "lan" => Some(format!("bind=lan listens on 0.0.0.0 (all interfaces); probing via {}.", target.host)),
         _ => None,
-    }
-}
-
-pub fn as_json(report: &Report) -> Value {
-    let unit = &report.unit;
-    let target = report.target.as_ref().ok();
-    // Of a gateway elsewhere this machine knows the address only.
-    let is_here = report.elsewhere.is_none();
-    let bind_mode = if is_here { report.bind_mode.as_str() } else { "unknown" };
-    let bind_host = report.bind_host.as_ref().filter(|_| is_here);
-    let port = target.map_or(report.port, |target| if is_here { report.port } else { target.port });
-    let mut config = json!({"cli": config_json(&report.cli), "daemon": config_json(&report.service)});
-    let mut out = json!({
-        "service": unit.to_json(),
-        "gateway": {
-            "elsewhere": report.elsewhere, "bindMode": bind_mode, "bindHost": bind_host, "port": port,
-            "portSource": report.port_source,
-            "derivedPorts": report.derived.as_ref().map(Ports::derived_json), "probeUrl": target.map(|t| t.url.to_string()),
-            "probeSource": target.map(|t| t.source.as_str()), "probeNote": probe_note(report),
-            "dashboard": dashboard(report), "logFile": report.log_file,
-        },
-        "process": report.live.as_ref().map(|live| json!({
-            "pid": live.pid, "addresses": live.addresses.iter().map(ToString::to_string).collect::<Vec<_>>(),
-        })),
-        "port": report.port_state.as_ref().map(|port| port_json(report, port)),
-        "lastError": report.last_error,
-        "extraServices": unit.others.iter().map(other_json).collect::<Vec<_>>(),
-    });
-    put(&mut config, "mismatch", is_mismatch(report).then_some(Value::Bool(true)));
-    put(&mut out, "config", Some(config));
-    put(&mut out, "portCli", report.cli_port.as_ref().map(|port| port_json(report, port)));
-    put(&mut out, "rpc", report.rpc.as_ref().map(|rpc| rpc_json(rpc, target.map(|t| t.url.to_string()))));
-    out
-}
-
-/// One that is in the hands it should be in needs no hint.
-fn port_json(report: &Report, port: &Port) -> Value {
-    let mut value = port.to_json();
-    if is_own(report, port) || (port.port == report.port && is_answered(report)) {
-        put(&mut value, "hints", Some(json!([])));
-    }
-    value
-}
-
-fn config_json(file: &ConfigFile) -> Value {
-    json!({
-        "path": file.path, "exists": file.exists, "valid": file.issues.is_empty(), "issues": file.issues,
-        "controlUi": {"enabled": file.has_control_ui},
-    })
-}
-
-fn rpc_json(rpc: &Rpc, url: Option<String>) -> Value {
-    let mut out = json!({"ok": rpc.latency_ms.is_some(), "url": url});
-    put(&mut out, "latencyMs", rpc.latency_ms.map(Into::into));
-    put(&mut out, "version", rpc.version.clone().map(Into::into));
-    put(&mut out, "otherStateDir", rpc.other_state_dir.as_ref().map(|dir| json!(dir)));
-    put(&mut out, "error", rpc.error.as_ref().map(|error| error.message().into()));
-    put(&mut out, "errorCode", rpc.error.as_ref().map(|error| error.detail_code().into()));
-    out
-}
-
-fn put(object: &mut Value, name: &str, value: Option<Value>) {
-    if let (Some(map), Some(value)) = (object.as_object_mut(), value) {
-        map.insert(name.to_string(), value);
     }
 }

@@ -143,11 +143,10 @@ fn gather(context: &Context, args: &Args) -> Result<Report> {
     let place = installed(context, args)?;
     let (mut env, unit) = (context.env.clone(), Unit::at(&context.env, &place, args.has("deep")));
     let config = looked(&mut env);
-    let (cli, cli_port) = (file(&env, &config), ports::configured(&env, &config));
+    let cli_port = ports::configured(&env, &config);
     let mut own = unit.environment_over(&env)?;
     let was_named = context.env.port().is_some();
     let service_config = looked(&mut own);
-    let service = file(&own, &service_config);
     let port = unit.port().unwrap_or_else(|| ports::configured(&own, &service_config));
     let elsewhere = far::address(&env, &config, args);
     // One elsewhere is not what this machine's service runs.
@@ -158,13 +157,13 @@ fn gather(context: &Context, args: &Args) -> Result<Report> {
     let is_local = elsewhere.is_none() && target.as_ref().is_ok_and(|target| target.bind.is_some());
     let live = live(&own).filter(|_| is_local);
     let likely: Vec<u32> = live.iter().map(|live| live.pid).chain(unit.seen.pid).collect();
-    let inspect = |port| Port::inspect(port, &likely);
+    let inspect = |port| is_local.then(|| Port::inspect(port, &likely));
     let rpc = match (args.has("no-probe"), &target) {
         (true, _) => None,
         (false, Ok(target)) => Some(probe(context, args, target, &own)?),
         (false, Err(error)) => Some(Rpc { error: Some(error.clone()), ..Rpc::default() }),
     };
-    let port_state = is_local.then(|| inspect(port));
+    let port_state = inspect(port);
     let is_closed = port_state.as_ref().is_some_and(|state| state.is_busy == Some(false));
     let looks_alive = is_closed && (unit.seen.installed || live.is_some());
     Ok(Report {
@@ -177,12 +176,12 @@ fn gather(context: &Context, args: &Args) -> Result<Report> {
         },
         elsewhere,
         derived: is_local.then(|| Ports::of(port, &own, &service_config)),
-        cli_port: (is_local && cli_port != port).then(|| inspect(cli_port)),
+        cli_port: if cli_port == port { None } else { inspect(cli_port) },
         log_file: crate::logging::latest(&service_config, &own),
         control_path: control_path(&service_config),
+        cli: file(&env, &config),
+        service: file(&own, &service_config),
         unit,
-        cli,
-        service,
         port,
         target,
         port_state,

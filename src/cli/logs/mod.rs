@@ -71,7 +71,6 @@ fn run(context: &Context, args: &Args) -> Result<()> {
     first.lines.retain(|line| view.filter.fits(line));
     let surplus = first.lines.len().saturating_sub(limit as usize);
     first.lines.drain(..surplus);
-    let (mut file, mut cursor) = (first.file.clone(), first.cursor);
     view.file(&first);
     if is_short && (first.lines.len() as u64) < limit {
         view.notice(match max_bytes {
@@ -81,9 +80,15 @@ fn run(context: &Context, args: &Args) -> Result<()> {
             _ => "Log tail truncated (increase --max-bytes).",
         });
     }
-    if !view.lines(&first) || !args.has("follow") {
-        return Ok(());
+    match view.lines(&first) && args.has("follow") {
+        true => follow(&mut source, &view, (first.file, first.cursor), interval),
+        false => Ok(()),
     }
+}
+
+/// Shows what comes behind a place in the log, for as long as somebody reads it.
+fn follow(source: &mut Source, view: &View, from: (String, u64), interval: Duration) -> Result<()> {
+    let (mut file, mut cursor) = from;
     loop {
         source.wait(interval, &|text| view.notice(text))?;
         // What came meanwhile is all wanted, whatever --limit says of the start.

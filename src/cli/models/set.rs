@@ -9,6 +9,7 @@ use crate::cli::parse::{Args, nearest};
 use crate::cli::waiting::Waiting;
 use crate::cli::{Command, Context, JSON, Positional, applied};
 use crate::config::Config;
+use crate::config::apis;
 use crate::config::edit::{self, Draft};
 use crate::env::Env;
 use crate::error::{Error, Result};
@@ -135,7 +136,7 @@ pub fn add_model(draft: &mut Draft, server: &Found, model: &str, window: Option<
     match written.get("models").and_then(|models| models.get("providers")?.get(id)) {
         None => draft.set(
             &["models", "providers", id],
-            json!({"baseUrl": server.base_url, "api": "openai-completions", "models": [entry]}),
+            json!({"baseUrl": server.base_url, "api": apis::COMPLETIONS, "models": [entry]}),
         ),
         Some(section) => {
             let models = section.get("models").and_then(Value::as_array);

@@ -29,13 +29,7 @@ pub fn everything(
     mut plan: Plan,
 ) -> Result<Plan> {
     let env = &context.env;
-    context.out.line(
-        "An agent reads, writes and acts on this machine with your rights, and whoever has the gateway's token \
-         can tell it to. Keep the token to yourself.",
-    );
-    if !args.has("accept-risk") && !asker.yes("Go on?", false)? {
-        return Err(Error::new(Kind::Aborted, "nothing was changed"));
-    }
+    warn(asker, context, args)?;
     if config.exists() {
         let file = env.display(&env.config_path);
         context.out.line(format!("{file} exists; what is in it stays unless you answer otherwise."));
@@ -75,6 +69,17 @@ pub fn everything(
         plan.install = asker.yes("Install the service, so that the gateway always runs?", true)?;
     }
     Ok(plan)
+}
+
+fn warn(asker: &mut Asker, context: &Context, args: &Args) -> Result<()> {
+    context.out.line(
+        "An agent reads, writes and acts on this machine with your rights, and whoever has the gateway's token \
+         can tell it to. Keep the token to yourself.",
+    );
+    match args.has("accept-risk") || asker.yes("Go on?", false)? {
+        true => Ok(()),
+        false => Err(Error::new(Kind::Aborted, "nothing was changed")),
+    }
 }
 
 /// Asks a part until its answers fit together and the rest.

@@ -10,7 +10,7 @@ use crate::unsupported;
 use serde_json::Value;
 
 pub fn of(look: &Look) -> Value {
-    let (env, config, gateway, unit) = (&look.env, &look.config, &look.gateway, look.unit);
+    let (env, config, gateway, unit) = (&look.env, &look.config, &look.gateway, &look.unit);
     let target = gateway.target.as_ref();
     let is_here = look.elsewhere.is_none();
     let derived = is_here.then(|| Ports::of(ports::configured(env, config), env, config).derived_json());

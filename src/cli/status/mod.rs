@@ -61,19 +61,19 @@ enum Word {
 }
 
 /// All that was found out.
-struct Look<'a> {
+struct Look {
     env: Env,
     config: Config,
     agents: Vec<Agent>,
     default_id: String,
     gateway: Gateway,
-    unit: &'a Unit,
+    unit: Unit,
     word: Word,
     /// The address of a gateway whose files are not here.
     elsewhere: Option<String>,
 }
 
-impl Look<'_> {
+impl Look {
     /// The mode in force. A gateway of this host that answers was started as one.
     fn mode(&self) -> Option<&str> {
         let is_here = self.gateway.target.as_ref().is_some_and(|target| target.bind.is_some());
@@ -85,6 +85,17 @@ impl Look<'_> {
 }
 
 fn run(context: &Context, args: &Args) -> Result<()> {
+    let look = look(context, args)?;
+    if args.has("json") {
+        context.out.json(&document::of(&look));
+    } else {
+        show_all(context, args, &look);
+    }
+    Ok(())
+}
+
+/// Finds out what is shown.
+fn look(context: &Context, args: &Args) -> Result<Look> {
     let mut env = context.env.clone();
     let is_lost = Config::load(&mut env.clone()).is_err();
     let (config, config_error) = match settings(&mut env) {
@@ -114,15 +125,14 @@ fn run(context: &Context, args: &Args) -> Result<()> {
         Word::Files | Word::Nobody => (agents::here(&known), known.default_id()),
     };
     drop(known);
-    let look = Look { env, config, agents, default_id, gateway, unit: &unit, word, elsewhere };
-    if args.has("json") {
-        context.out.json(&document::of(&look));
-        return Ok(());
-    }
-    for (name, value) in overview::lines(&look) {
+    Ok(Look { env, config, agents, default_id, gateway, unit, word, elsewhere })
+}
+
+fn show_all(context: &Context, args: &Args, look: &Look) {
+    for (name, value) in overview::lines(look) {
         context.out.field(name, &look.env.display_all(&value));
     }
-    print_sessions(context, &look, args.has("all"));
+    print_sessions(context, look, args.has("all"));
     if let Some(health) = &look.gateway.health {
         context.out.heading("\nHealth");
         health::lines(health).iter().for_each(|line| context.out.line(look.env.display_all(line)));
@@ -133,16 +143,9 @@ fn run(context: &Context, args: &Args) -> Result<()> {
     }
     if args.has("all") {
         let is_up = look.gateway.latency_ms.is_some();
-        all::show(
-            context,
-            &look.env,
-            &look.config,
-            &unit,
-            look.gateway.target.as_ref().filter(|_| look.elsewhere.is_none()),
-            is_up,
-        );
+        let target = look.gateway.target.as_ref().filter(|_| look.elsewhere.is_none());
+        all::show(context, &look.env, &look.config, &look.unit, target, is_up);
     }
-    Ok(())
 }
 
 /// The newest sessions, with `--all` each one that is known here, and the agents.

@@ -5,6 +5,7 @@
 //!
 //! In a path `*` stands for a map key or a list item. An object whose keys have rows needs a row of its own
 //! only to carry a doc line, a reload class or a type other than `Object`.
+use super::apis;
 use crate::config::action::Action;
 use Type::{
     Any, AnyOf, Bool, Clock, Duration, Enum, Fingerprint, IdList, Int, Like, List, Map, Number, Object, Text,
@@ -156,15 +157,7 @@ const LEVEL: &Type = &Enum(&["silent", "fatal", "error", "warn", "info", "debug"
 const TOOL_PROFILE: &Type = &Enum(&["minimal", "coding", "messaging", "full"]);
 const QUEUE: &Type =
     &Enum(&["steer", "followup", "collect", "steer-backlog", "steer+backlog", "queue", "interrupt"]);
-const API: &Type = &Enum(&[
-    "openai-completions",
-    "openai-responses",
-    "anthropic-messages",
-    "google-generative-ai",
-    "github-copilot",
-    "bedrock-converse-stream",
-    "ollama",
-]);
+const API: &Type = &Enum(apis::ALL);
 
 macro_rules! limit_rows {
     ($($(#[doc = $doc:literal])+ $field:ident $name:literal = $default:literal, $min:literal..=$max:literal;)+) => {

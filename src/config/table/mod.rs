@@ -1,5 +1,6 @@
 //! The keys, and what follows from their table.
 pub mod action;
+pub mod apis;
 pub mod defaults;
 pub mod keys;
 pub mod lookup;

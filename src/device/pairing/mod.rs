@@ -7,6 +7,7 @@
 mod admit;
 mod grants;
 mod records;
+mod request;
 mod requests;
 mod store;
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Decisions on requests and devices: list, approve, reject, remove, clear.
 use super::admit::answer_covered;
-use super::records::{Record, Request, check_caller, check_over};
+use super::records::{Record, check_caller, check_over};
+use super::request::Request;
 use super::{Change, Closing, Pairing};
 use crate::device::scopes;
 use crate::error::{Error, Result};

@@ -2,7 +2,8 @@
 //!
 //! A file that cannot be read as JSON stops the operation and is left alone; one damaged record concerns its
 //! own device only. Requests that cannot be read are dropped: they live five minutes.
-use super::records::{Record, Request};
+use super::records::Record;
+use super::request::Request;
 use super::{MAX_PENDING, Pairing, REQUEST_TTL_MS};
 use crate::device::pretty;
 use crate::error::{Error, Result};

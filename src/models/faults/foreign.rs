@@ -2,6 +2,7 @@
 //!
 //! Pure; used by `reply` before the first word. Such an answer is not read by what it looks like: the next request
 //! would go out wrong all the same, and what is kept of the answer would not fit it.
+use crate::config::apis;
 use crate::models::format::{list, text};
 use crate::models::provider::Provider;
 use serde_json::Value;
@@ -39,11 +40,8 @@ fn look(json: &Value, asked: &str) -> Option<Look> {
     let is_message = ["message_start", "content_block_start", "content_block_delta", "message_delta"]
         .contains(&kind)
         || (kind == "message" && is_list("content"));
-    let formats = [
-        (is_chat, "openai-completions"),
-        (is_response, "openai-responses"),
-        (is_message, "anthropic-messages"),
-    ];
+    let formats =
+        [(is_chat, apis::COMPLETIONS), (is_response, apis::RESPONSES), (is_message, apis::MESSAGES)];
     let mut fitting = formats.into_iter().filter(|(fits, _)| *fits).map(|(_, name)| name);
     if let Some(first) = fitting.clone().next() {
         return Some(Look::Format(fitting.find(|name| *name == asked).unwrap_or(first)));

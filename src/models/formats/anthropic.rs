@@ -2,6 +2,7 @@
 //!
 //! Runs on the run's thread. Reads the event stream of a message, or the message as one document. Thinking
 //! keeps its signature, because the server wants both back while a turn goes on.
+use crate::config::apis;
 use crate::models::anthropic_body;
 use crate::models::draft::{Draft, Taken};
 use crate::models::ending;
@@ -10,7 +11,7 @@ use crate::models::provider::{Provider, Usage};
 use serde_json::Value;
 
 pub static FORMAT: Format = Format {
-    name: "anthropic-messages",
+    name: apis::MESSAGES,
     path,
     headers: &[("anthropic-version", "2023-06-01")],
     credential,

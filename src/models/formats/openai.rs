@@ -4,6 +4,7 @@
 //! Runs on the run's thread. Takes servers as they are: usage missing, `content` null or in parts, reasoning
 //! under several names, tool calls without a number, with a new id for each piece or in the way of old, an end spoken
 //! of too early.
+use crate::config::apis;
 use crate::fetch::http::Fault;
 use crate::models::draft::{Draft, Stop, Taken};
 use crate::models::ending;
@@ -14,7 +15,7 @@ use crate::models::report;
 use serde_json::{Map, Value};
 
 pub static FORMAT: Format = Format {
-    name: "openai-completions",
+    name: apis::COMPLETIONS,
     path: |_| "/chat/completions",
     headers: &[],
     credential: bearer,

@@ -2,6 +2,7 @@
 //!
 //! Runs on the run's thread. Reads the event stream of a response, or the response as one document. A
 //! reasoning item is kept whole as the signature of its thinking block, so that it can be sent back.
+use crate::config::apis;
 use crate::models::draft::{Draft, End, Stop, Taken};
 use crate::models::ending;
 use crate::models::format::{Format, Reader, bearer, list, skipped, text};
@@ -12,7 +13,7 @@ use crate::parts::Parts;
 use serde_json::Value;
 
 pub static FORMAT: Format = Format {
-    name: "openai-responses",
+    name: apis::RESPONSES,
     path: |_| "/responses",
     headers: &[],
     credential: bearer,

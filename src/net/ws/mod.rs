@@ -10,16 +10,17 @@ mod reading;
 mod sending;
 mod writing;
 
+mod waiting;
 use crate::calls::Caller;
 use crate::calls::outbox::{Drain, Outbox};
 use crate::clock;
+use crate::door::head::Head;
 use crate::door::{Stage, Ticket};
 use crate::ids;
 use crate::json::json;
 use crate::net::connection::linger;
 use crate::net::descriptors;
-use crate::net::head::Head;
-use crate::net::pace::{LEAST_OUT, Pace};
+use crate::net::pace::Pace;
 use crate::net::peer::Peer;
 use crate::net::wire::{self, Decoder, Incoming};
 use crate::protocol::close::Close;
@@ -28,7 +29,6 @@ use crate::state::event::Event;
 use crate::state::shared::Shared;
 use crate::sys;
 use crate::threads;
-use rustix::event::{PollFd, PollFlags};
 use sending::Sending;
 use std::collections::VecDeque;
 use std::io::Write;
@@ -40,15 +40,10 @@ use std::time::{Duration, Instant};
 const STACK: usize = 256 << 10;
 /// Unsent bytes above which no further request of this client is looked at.
 const PAUSE_READING: usize = 256 << 10;
-/// Bytes a second that a message which has begun must bring.
-const LEAST_IN: u64 = 4 << 10;
 /// A message or frame of this size leaves memory behind that is worth giving back once the client is silent.
 const LARGE: usize = 32 << 10;
-/// That long.
-const SILENT: Duration = Duration::from_millis(500);
 /// How long a closing connection may take to take the close frame.
 const CLOSE_GRACE: Duration = Duration::from_secs(2);
-/// Longest time to wait for the peer's own close after ours.
 
 #[derive(PartialEq)]
 enum Phase {
@@ -106,26 +101,9 @@ pub fn serve(
     shared: Arc<Shared>,
 ) {
     let rest = std::mem::take(&mut head.rest);
-    let (max, owner) = (shared.limits.max_buffered(3), peer.client.to_string());
-    let open = || {
-        Outbox::open(max, shared.budget.clone(), shared.limits.total_buffered as usize, &owner).ok().or_else(
-            || {
-                // Somebody who keeps us waiting goes, and his thread closes what he holds.
-                shared.door.let_go(&shared.limits, Instant::now());
-                std::thread::sleep(Duration::from_millis(10));
-                None
-            },
-        )
-    };
-    let (Some(drain), Ok(nonce)) = ((0..20).find_map(|_| open()), ids::uuid()) else {
+    let (Some(drain), Ok(nonce)) = (outbox(&shared, &peer), ids::uuid()) else {
         return log::error!(target: "gateway/ws", "no descriptors left for a connection");
     };
-    if descriptors::are_scarce(&drain) {
-        // As many as this one holds now.
-        for _ in 0..2 {
-            shared.door.let_go(&shared.limits, Instant::now());
-        }
-    }
     let mut worker = Worker {
         max_message: shared.limits.pre_auth_frame as usize,
         stream,
@@ -154,6 +132,30 @@ pub fn serve(
     if worker.begin(&rest) {
         hand_over(worker);
     }
+}
+
+/// What the client gets goes through it. Where descriptors run short somebody goes who keeps us waiting: his thread
+/// closes what he holds.
+fn outbox(shared: &Shared, peer: &Peer) -> Option<Drain> {
+    let (max, owner) = (shared.limits.max_buffered(3), peer.client.to_string());
+    let let_go = || shared.door.let_go(&shared.limits, Instant::now());
+    let open = |_| {
+        let total = shared.limits.total_buffered as usize;
+        let opened = Outbox::open(max, shared.budget.clone(), total, &owner).ok();
+        if opened.is_none() {
+            let_go();
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        opened
+    };
+    let drain = (0..20).find_map(open)?;
+    if descriptors::are_scarce(&drain) {
+        // As many as this one holds now.
+        for _ in 0..2 {
+            let_go();
+        }
+    }
+    Some(drain)
 }
 
 /// Goes on with an authenticated client on a thread of its own. The handshake (schemas, signatures, files) has
@@ -257,106 +259,10 @@ impl Worker {
         matches!(self.phase, Phase::Handshake | Phase::Open) && self.drain.bytes() < PAUSE_READING
     }
 
-    /// Waits for input, room in the socket, the outbox, or the next deadline.
-    fn wait(&mut self, blocked: bool) -> bool {
-        let wants_input = !blocked && self.may_read() && self.inbox.is_empty();
-        let mut flags = PollFlags::empty();
-        flags.set(PollFlags::IN, wants_input);
-        flags.set(PollFlags::OUT, blocked);
-        match wants_input && self.decoder.held() > 0 {
-            true => self.reading.go(self.received),
-            false => self.reading.rest(),
-        }
-        if self.phase == Phase::Handshake && self.decoder.held() > 0 {
-            self.ticket.stage(Stage::Begun);
-        }
-        let deadline = self.next_deadline().map(|at| at.saturating_duration_since(Instant::now()));
-        let silent = self.freed.map(|_| SILENT);
-        let timeout = deadline.into_iter().chain(silent).min();
-        let (socket, woken) = {
-            let mut fds = [PollFd::new(&self.stream, flags), PollFd::new(&self.drain, PollFlags::IN)];
-            match sys::poll(&mut fds, timeout) {
-                Ok(ready) => {
-                    if ready == 0 {
-                        self.freed = self.freed.filter(|at| !sys::release_memory_since(*at));
-                    }
-                    let [socket, wake] = &fds;
-                    (socket.revents(), wake.revents())
-                }
-                Err(rustix::io::Errno::INTR) => return true,
-                Err(_) => return false,
-            }
-        };
-        if !woken.is_empty() {
-            self.drain.clear_wake();
-            if blocked && self.drain.outbox.share.is_ended() && !self.cut_off() {
-                return false;
-            }
-        }
-        if !self.check_deadlines() {
-            return true;
-        }
-        if socket.contains(PollFlags::IN) && wants_input {
-            return self.read();
-        }
-        // The peer is gone and nothing is left to read.
-        !socket.intersects(PollFlags::ERR | PollFlags::HUP | PollFlags::NVAL)
-    }
-
-    /// The client was ended because too much waits: frees what it has; `false` when a frame is half out, behind which
-    /// no close can be said.
-    fn cut_off(&mut self) -> bool {
-        self.own.clear();
-        if self.sending.as_ref().is_some_and(Sending::is_begun) {
-            return false;
-        }
-        self.sending = None;
-        self.close(&Close::SlowConsumer);
-        true
-    }
-
     fn note_freed(&mut self, bytes: usize) {
         if bytes > LARGE {
             self.freed = Some(Instant::now());
         }
-    }
-
-    fn next_deadline(&self) -> Option<Instant> {
-        let writing = self.writing.due(self.stall());
-        match self.phase {
-            Phase::Handshake => Some(writing.map_or(self.handshake_until, |s| s.min(self.handshake_until))),
-            Phase::Closing { until } => Some(until),
-            Phase::Joining | Phase::Open => {
-                writing.into_iter().chain(self.reading.due(self.message_time())).min()
-            }
-        }
-    }
-
-    fn stall(&self) -> Duration {
-        Duration::from_millis(self.shared.limits.stall_ms)
-    }
-
-    fn message_time(&self) -> Duration {
-        Duration::from_millis(self.shared.limits.message_ms)
-    }
-
-    /// Closes what has passed a deadline; `false` when it did.
-    fn check_deadlines(&mut self) -> bool {
-        let now = Instant::now();
-        if matches!(self.phase, Phase::Closing { .. }) || self.next_deadline().is_none_or(|at| now < at) {
-            return true;
-        }
-        let (stall, message_time) = (self.stall(), self.message_time());
-        if self.phase == Phase::Handshake && now >= self.handshake_until {
-            self.close(&Close::HandshakeTimeout);
-        } else if self.writing.is_slow(now, stall, self.delivered(), LEAST_OUT) {
-            self.close(&Close::SlowConsumer);
-        } else if self.reading.is_slow(now, message_time, self.received, LEAST_IN) {
-            self.close(&Close::Unfinished);
-        } else {
-            return true;
-        }
-        false
     }
 }
 

@@ -7,7 +7,7 @@ use crate::calls::budget::Sort;
 use crate::calls::line::Line;
 use crate::calls::outbox::{Frame, is_not_now};
 use crate::door::Stage;
-use crate::net::head::Head;
+use crate::door::head::Head;
 use crate::net::wire::{self, Decoder};
 use crate::protocol::close::Close;
 use crate::sys;

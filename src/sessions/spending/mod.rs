@@ -1,4 +1,5 @@
 //! Tokens and costs, by session and by day.
+mod latency;
 pub mod usage;
 pub mod usage_report;
 pub mod usage_scan;

@@ -1,5 +1,6 @@
 //! Sums of usage: over a transcript, and over many for the aggregates. Figures go in message by message; what
 //! is kept grows with days, models and tools, not with messages.
+use super::latency::Latency;
 use crate::config::Config;
 use crate::error::Result;
 use crate::json::{Put, json};
@@ -273,51 +274,6 @@ impl Counts {
             "total": self.messages(), "user": self.user, "assistant": self.assistant,
             "toolCalls": self.tool_calls, "toolResults": self.tool_results, "errors": self.errors,
         })
-    }
-}
-
-/// How long answers took, milliseconds. Of very many an even sample is kept for the percentile.
-#[derive(Debug, Default)]
-struct Latency {
-    count: u64,
-    sum: u64,
-    min: u64,
-    max: u64,
-    sample: Vec<u64>,
-    /// One of 2 to this power is kept.
-    thinned: u32,
-}
-
-impl Latency {
-    const MAX_SAMPLE: usize = 4096;
-
-    fn add(&mut self, ms: u64) {
-        self.min = if self.count == 0 { ms } else { self.min.min(ms) };
-        self.max = self.max.max(ms);
-        if self.count.trailing_zeros() >= self.thinned {
-            self.sample.push(ms);
-        }
-        self.count += 1;
-        self.sum += ms;
-        if self.sample.len() >= Latency::MAX_SAMPLE {
-            let mut at = 0;
-            self.sample.retain(|_| {
-                at += 1;
-                at % 2 == 1
-            });
-            self.thinned += 1;
-        }
-    }
-
-    fn to_value(&self) -> Option<Value> {
-        let mut sample = self.sample.clone();
-        crate::order::sort(&mut sample);
-        let at = (sample.len() * 95).div_ceil(100).saturating_sub(1);
-        let p95 = *sample.get(at)?;
-        let average = self.sum as f64 / self.count as f64;
-        Some(
-            json!({"count": self.count, "avgMs": average, "p95Ms": p95, "minMs": self.min, "maxMs": self.max}),
-        )
     }
 }
 

@@ -2,17 +2,18 @@
 //!
 //! Called by the thread of the run or connection that needs it. An append holds the kernel lock of the file
 //! itself, so two writers never interleave; readers take no lock and skip what they cannot parse.
+mod lines;
+use crate::clock;
 use crate::error::{Error, Result};
 use crate::files::{self, quirks, regular};
 use crate::json::{self, Put, json};
 use crate::sessions::entry::{Entry, is_transcript_name};
 use crate::sessions::lines::{Backwards, Line};
 use crate::sessions::{SESSION_ID, is_session_id, line};
-use crate::{clock, ids};
+use lines::{Link, Parent, begins_header, cut_zeros, write_lines};
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use std::borrow::Cow;
-use std::fmt::Write;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
@@ -41,24 +42,6 @@ impl Header {
     pub fn parse(line: &[u8]) -> Option<Header> {
         line::outline::<Header>(line).filter(|header| header.kind == "session")
     }
-}
-
-/// What links a line into the chain.
-#[derive(Deserialize)]
-struct Link {
-    #[serde(rename = "type", default)]
-    kind: String,
-    #[serde(default, deserialize_with = "line::text")]
-    id: Option<String>,
-}
-
-/// What the next entry comes after.
-enum Parent {
-    /// Nothing: it is the first.
-    Root,
-    /// The line before it, which has no id: the first format had none.
-    Before,
-    Entry(String),
 }
 
 impl Transcript {
@@ -240,63 +223,6 @@ impl Transcript {
 /// An entry's `type`, or nothing.
 pub(in crate::sessions) fn kind(entry: &Value) -> &str {
     entry.get("type").and_then(Value::as_str).unwrap_or_default()
-}
-
-/// Cuts the zeros that a power failure leaves at the end of a file.
-fn cut_zeros(file: &File) -> io::Result<()> {
-    let mut end = file.metadata()?.len();
-    let mut last = [0];
-    if end == 0 || file.read_at(&mut last, end - 1)? != 1 || last != [0] {
-        return Ok(());
-    }
-    let mut block = vec![0; 1 << 20];
-    while end > 0 {
-        let start = end.saturating_sub(block.len() as u64);
-        block.truncate((end - start) as usize);
-        file.read_exact_at(&mut block, start)?;
-        end = start;
-        if let Some(at) = block.iter().rposition(|byte| *byte != 0) {
-            end += at as u64 + 1;
-            break;
-        }
-    }
-    file.set_len(end)
-}
-
-/// Whether a line is the beginning of a header, in which nothing was said.
-fn begins_header(line: &[u8]) -> bool {
-    const HEADER: &[u8] = b"{\"type\":\"session\"";
-    !line.is_empty() && (line.starts_with(HEADER) || HEADER.starts_with(line))
-}
-
-/// Adds each entry to `text` as a line with its id, parent and time; gives the ids.
-fn write_lines(entries: &[Value], mut parent: Parent, text: &mut String) -> Result<Vec<String>> {
-    let now = clock::iso(clock::now_ms());
-    let mut ids = Vec::with_capacity(entries.len());
-    for entry in entries {
-        let Value::Object(members) = entry else {
-            return Err(Error::invalid("a transcript entry must be a JSON object"));
-        };
-        let id = ids::hex(4)?;
-        let mut line = Map::new();
-        line.put("type", members.get("type").cloned().unwrap_or_default());
-        line.put("id", id.clone());
-        match std::mem::replace(&mut parent, Parent::Entry(id.clone())) {
-            Parent::Root => line.put("parentId", Value::Null),
-            Parent::Before => {}
-            Parent::Entry(parent) => line.put("parentId", parent),
-        }
-        line.put("timestamp", now.clone());
-        let own = Value::Object(line.clone()).to_string();
-        text.push_str(own.strip_suffix('}').unwrap_or(&own));
-        for (name, value) in members.iter().filter(|(name, _)| !line.contains_key(*name)) {
-            // Straight into the text: a value may be long. Writing into memory does not fail.
-            let _ = write!(text, ",{}:{value}", Value::from(name.as_str()));
-        }
-        text.push_str("}\n");
-        ids.push(id);
-    }
-    Ok(ids)
 }
 
 #[cfg(test)]

@@ -3,8 +3,8 @@
 //! Runs on the connection's own thread. The bytes are read once into a buffer and handed on with the socket
 //! (a peek would have to be repeated after sleeps while a head trickles in). Refuses what makes two parsers
 //! disagree: repeated Host or length headers, both lengths at once, control characters (SEC-24, SEC-28).
+use super::{Stage, Ticket};
 use crate::calls::outbox::is_not_now;
-use crate::door::{Stage, Ticket};
 use crate::parts::Parts;
 use rustix::event::{PollFd, PollFlags};
 use std::io::Read;
@@ -226,7 +226,7 @@ fn check(head: &Head) -> Result<(), &'static str> {
     if !head.target.starts_with('/') {
         return Err("the request target must be a path");
     }
-    const SINGLE: [&str; 8] = [
+    const SINGLE: [&str; 9] = [
         "host",
         "content-length",
         "transfer-encoding",
@@ -235,6 +235,7 @@ fn check(head: &Head) -> Result<(), &'static str> {
         "upgrade",
         "sec-websocket-key",
         "sec-websocket-version",
+        "x-telegram-bot-api-secret-token",
     ];
     if SINGLE.iter().any(|name| count(name) > 1) {
         return Err("a header that must be single is repeated");

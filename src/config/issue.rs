@@ -1,0 +1,100 @@
+//! What is wrong with a place of the configuration, and how it is told.
+use super::{Spot, under};
+use crate::config::reading::check;
+use crate::error::Error;
+use serde::{Serialize, Serializer};
+use serde_json::{Map, Value};
+
+/// Something to tell about one key; `path` is empty for the file as a whole.
+#[derive(Debug, Clone)]
+pub struct Issue {
+    pub path: String,
+    pub message: String,
+    /// Where it is written, as far as that is known.
+    pub spot: Option<Box<Spot>>,
+}
+
+/// The same mistake is the same wherever it has moved.
+impl PartialEq for Issue {
+    fn eq(&self, other: &Issue) -> bool {
+        self.path == other.path && self.message == other.message
+    }
+}
+
+impl Serialize for Issue {
+    fn serialize<S: Serializer>(&self, to: S) -> std::result::Result<S::Ok, S::Error> {
+        self.to_json().serialize(to)
+    }
+}
+
+impl Issue {
+    pub fn new(path: impl Into<String>, message: impl Into<String>) -> Issue {
+        Issue { path: path.into(), message: message.into(), spot: None }
+    }
+
+    /// What scripts and methods are told.
+    pub fn to_json(&self) -> Value {
+        let mut members = Map::from_iter(
+            [("path", &self.path), ("message", &self.message)]
+                .map(|(k, v)| (k.to_string(), v.as_str().into())),
+        );
+        members.extend(self.spot.iter().flat_map(|spot| spot.members()));
+        Value::Object(members)
+    }
+
+    /// The same read back.
+    pub fn of(json: &Value) -> Issue {
+        let text = |key: &str| json.get(key).and_then(Value::as_str).unwrap_or_default();
+        Issue { spot: Spot::of(json).map(Box::new), ..Issue::new(text("path"), text("message")) }
+    }
+
+    /// `file:line:column: path: message`, for one line.
+    pub fn placed(&self) -> String {
+        match &self.spot {
+            Some(spot) if self.path.is_empty() => format!("{spot}: {}", self.message),
+            Some(spot) => format!("{spot}: {}", self.told()),
+            None => self.told(),
+        }
+    }
+
+    /// `path: message (file:line:column)`, where the file is told already or what is wrong counts more.
+    pub fn located(&self) -> String {
+        let place = self.spot.as_ref().map_or(String::new(), |spot| format!(" ({spot})"));
+        format!("{}{place}", self.told())
+    }
+
+    /// `placed` with the line itself and a caret beneath, each behind `indent`.
+    pub fn shown(&self, indent: &str) -> String {
+        let excerpt = self.spot.as_ref().map_or(String::new(), |spot| under(&spot.excerpt, indent));
+        format!("{}{excerpt}", self.placed())
+    }
+
+    /// An error about it, which tells scripts of its place.
+    pub fn blame(&self, error: Error) -> Error {
+        match &self.spot {
+            Some(spot) => spot.blame(error),
+            None => error,
+        }
+    }
+
+    /// `path: message`, as in a list of mistakes.
+    pub fn told(&self) -> String {
+        let path = if self.path.is_empty() { "<root>" } else { &self.path };
+        format!("{path}: {}", self.message)
+    }
+
+    /// Whether it is the warning that nothing reads the key.
+    pub fn is_unread(&self) -> bool {
+        self.message.contains(check::UNREAD)
+    }
+
+    /// Whether it stands at, above or below a dotted path.
+    pub fn concerns(&self, path: &str) -> bool {
+        is_within(path, &self.path) || is_within(&self.path, path)
+    }
+}
+
+/// Whether `path` is the place `above` or below it.
+pub(super) fn is_within(path: &str, above: &str) -> bool {
+    path.strip_prefix(above).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
