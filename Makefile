@@ -21,16 +21,18 @@ SOURCES := $(foreach d,$(wildcard $(or $(CARGO_HOME),$(HOME)/.cargo)/registry/sr
 FOLD   := -C link-arg=-Wl,--icf=all -C link-arg=-Wl,--ignore-data-address-equality
 FOLDED = $(shell probe=$$(mktemp) && echo 'fn main() {}' | rustc --target $(TRIPLE) $(FOLD) -o $$probe - 2>/dev/null && \
 	echo "$(FOLD)"; rm -f "$$probe")
+# What never panics needs nothing to clean up with.
+CALM    = $(shell .ci/calm $(TRIPLE) 2>/dev/null)
 # Of glibc is left out what is never reached: how to unwind its frames, since no panic passes through them; fractions in
-# its own printf and scanf, which print and read whole numbers here; translations, since the locale is always C.
+# its own printf and scanf, which print and read whole numbers here; translations, since the locale is always C; most
+# of the versions of its string functions (`.ci/lean-libc`).
 LIBC   := $(or $(CARGO_TARGET_DIR),target)/libc
 UNUSED := __printf_fp __printf_fphex __strtod_internal __strtof_internal __strtof128_internal __strtold_internal \
 	_nl_find_domain _nl_load_domain
 LEAN    = $(if $(and $(filter $(GNU),$(TRIPLE)),$(FOLDED)),$(UNUSED:%=-C link-arg=-Wl,--defsym=%=abort) $(shell \
-	mkdir -p "$(LIBC)" && whole=$$(cc -print-file-name=libc.a) lean="$(LIBC)/libc.a" && { [ "$$lean" -nt "$$whole" ] || \
-	{ objcopy -R .eh_frame -R .rela.eh_frame "$$whole" "$$lean.new" && mv "$$lean.new" "$$lean"; } 2>/dev/null; } && \
-	echo "-L native=$(LIBC)"))
-STATIC_FLAGS = RUSTFLAGS="-C target-feature=+crt-static -C force-frame-pointers=yes $(PACKED) $(FOLDED) $(LEAN) $(SOURCES)"
+	mkdir -p "$(LIBC)" && .ci/lean-libc "$$(cc -print-file-name=libc.a)" "$(LIBC)/libc.a" 2>/dev/null && \
+	echo "-L native=$(LIBC) -C link-arg=@$(LIBC)/libc.a.flags"))
+STATIC_FLAGS = RUSTFLAGS="-C target-feature=+crt-static -C force-frame-pointers=yes $(PACKED) $(FOLDED) $(CALM) $(LEAN) $(SOURCES)"
 
 .NOTPARALLEL:
 .PHONY: build release static test fmt-check lint check budgets bench demo install interop test-llm test-sdk test-ui torture fuzz clean
