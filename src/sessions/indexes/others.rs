@@ -324,8 +324,12 @@ mod tests {
         drop(snapshot);
         let keys = |index: &Index| index.iter().map(|kept| kept.key().to_string()).collect::<Vec<_>>();
         let take = |index: &mut Index, theirs: Theirs| {
-            theirs.gone.iter().for_each(|key| drop(index.let_go(key)));
-            theirs.changed.into_iter().for_each(|kept| drop(index.adopt(kept)));
+            for key in &theirs.gone {
+                index.let_go(key);
+            }
+            for kept in theirs.changed {
+                index.adopt(kept);
+            }
         };
         let theirs_too = index.snapshot().save().unwrap();
         take(&mut index, theirs);
