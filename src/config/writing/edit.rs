@@ -181,10 +181,10 @@ pub fn not_text(path: &Path) -> Error {
         Ok(text) => text.len(),
         Err(e) => e.valid_up_to(),
     };
-    let before = bytes.get(..good).unwrap_or_default();
+    let (before, _) = bytes.split_at(good.min(bytes.len()));
     let line_start = memchr::memrchr(b'\n', before).map_or(0, |at| at + 1);
     let line = memchr::memchr_iter(b'\n', before).count() + 1;
-    let column = String::from_utf8_lossy(bytes.get(line_start..good).unwrap_or_default()).chars().count() + 1;
+    let column = String::from_utf8_lossy(before.split_at(line_start.min(good)).1).chars().count() + 1;
     let form = if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
         "it is UTF-16"
     } else {
