@@ -172,7 +172,8 @@ fn proxies(config: &Value, found: &mut Findings) {
 /// Whether it is surely a host's name, and no address with a mistake in it.
 fn is_host_name(text: &str) -> bool {
     let is_of_names = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
-    text.chars().all(is_of_names)
+    text.starts_with(|c: char| c.is_ascii_alphabetic())
+        && text.chars().all(is_of_names)
         && text.split('.').next_back().is_some_and(|last| {
             last.starts_with(|c: char| c.is_ascii_alphabetic())
                 && last.chars().any(|c| !c.is_ascii_hexdigit())
