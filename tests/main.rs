@@ -4,6 +4,8 @@
 //! its own gateway, port and state directory. Inner functions are not called from here, so they stay free
 //! to change.
 #[cfg(test)]
+mod a2ui;
+#[cfg(test)]
 mod agent;
 #[cfg(test)]
 mod agents_edit;
@@ -15,6 +17,8 @@ mod backup;
 mod bounds;
 #[cfg(test)]
 mod busy;
+#[cfg(test)]
+mod canvas;
 #[cfg(test)]
 mod channel_programs;
 #[cfg(test)]

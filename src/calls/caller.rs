@@ -55,6 +55,8 @@ pub struct Caller {
     /// Where the client is, unless it is on this host.
     pub remote: Option<String>,
     pub caps: Vec<String>,
+    /// Where the gateway is for it: scheme, host and port.
+    pub at: String,
     /// How it proved itself, and which secret was in force then.
     pub method: &'static str,
     pub generation: u64,
@@ -78,6 +80,7 @@ impl Caller {
             device_id: admitted.device_id.clone(),
             remote,
             caps: admitted.caps.clone(),
+            at: String::new(),
             method: admitted.method,
             generation: admitted.generation,
             run: None,

@@ -5,6 +5,7 @@
 pub mod address;
 pub mod bind;
 mod issue;
+pub mod canvas;
 pub mod path;
 pub mod plan;
 pub mod ports;

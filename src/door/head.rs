@@ -52,6 +52,14 @@ impl Head {
         self.headers.iter().filter(move |(n, _)| n == name).map(|(_, v)| v.as_str())
     }
 
+    /// The address that the request was sent to, without a path, as far as the head says.
+    pub fn address(&self) -> String {
+        let is_plain = |b: u8| b.is_ascii_alphanumeric() || b".:-_[]".contains(&b);
+        let host = self.get("host").filter(|host| !host.is_empty() && host.bytes().all(is_plain));
+        let scheme = if self.get("x-forwarded-proto") == Some("https") { "https" } else { "http" };
+        format!("{scheme}://{}", host.unwrap_or("localhost"))
+    }
+
     /// Whether a comma-separated header holds `token`, ignoring case.
     pub fn has_token(&self, name: &str, token: &str) -> bool {
         self.all(name).flat_map(|v| v.split(',')).any(|part| part.trim().eq_ignore_ascii_case(token))

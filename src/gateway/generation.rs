@@ -172,6 +172,7 @@ fn share(process: &Process, verdict: Verdict, started: Instant, state: Sender<Ev
         published: Published::default(),
         board: Default::default(),
         codes: Default::default(),
+        capabilities: Default::default(),
         ask: methods::local::ask,
         command: commands::run,
         method_names: methods::names(),

@@ -20,6 +20,7 @@ pub mod watch;
 mod workers;
 
 use crate::calls::budget::Budget;
+use crate::config::canvas;
 use crate::door::Door;
 use crate::env::Env;
 use crate::error::{Error, Result};
@@ -88,6 +89,7 @@ pub fn run(env: Env, options: Options) -> Result<()> {
     ended.iter().for_each(|line| log::warn!(target: "gateway", "{line}"));
     sockets.open(fresh)?;
     judge.greet(&verdict, sockets.addresses());
+    serve_canvas(&mut sockets, &verdict);
     let process = Process { judge, asked, door: Door::new(), budget: Arc::default(), succession, sockets };
     let _watch = alive::tell(&env, &process.succession)?;
     let result = process.run(verdict, started);
@@ -152,8 +154,13 @@ impl Process {
             verdict.port = fallback.port;
         }
         self.judge.greet(&verdict, self.sockets.addresses());
+        serve_canvas(&mut self.sockets, &verdict);
         verdict
     }
+}
+
+fn serve_canvas(sockets: &mut Sockets, verdict: &Verdict) {
+    sockets.serve_canvas(&verdict.plan, canvas::port(&verdict.config, &verdict.env, verdict.port));
 }
 
 /// One gateway a state directory: two would write the same files (R-26c).

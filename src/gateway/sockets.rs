@@ -5,6 +5,7 @@
 use crate::config::bind::Plan;
 use crate::error::{Error, Result};
 use crate::http;
+use crate::net::connection::Service;
 use crate::net::listener;
 use crate::state::succession::Succession;
 use crate::threads;
@@ -27,6 +28,8 @@ pub struct Sockets {
 
 struct Socket {
     address: SocketAddr,
+    /// It serves the canvas and nothing else.
+    is_canvas: bool,
     /// Closing this end for writing stops the thread, which closes its own with the socket.
     stop: UnixStream,
 }
@@ -36,8 +39,13 @@ impl Sockets {
         Sockets { succession, open: Vec::new() }
     }
 
+    /// Where the gateway listens, the canvas's own port aside.
     pub fn addresses(&self) -> Vec<SocketAddr> {
-        self.open.iter().map(|socket| socket.address).collect()
+        self.those(false)
+    }
+
+    fn those(&self, is_canvas: bool) -> Vec<SocketAddr> {
+        self.open.iter().filter(|socket| socket.is_canvas == is_canvas).map(|socket| socket.address).collect()
     }
 
     /// Binds what the plan wants and is not open yet; nobody accepts there before `open`.
@@ -47,6 +55,27 @@ impl Sockets {
 
     /// Accepts connections on these from now on.
     pub fn open(&mut self, listeners: Vec<TcpListener>) -> Result<()> {
+        self.open_for(listeners, false)
+    }
+
+    /// Serves the canvas on this port from now on, and on none that it had before. Without that port it is served on the
+    /// gateway's all the same.
+    pub fn serve_canvas(&mut self, plan: &Plan, port: Option<u16>) {
+        let wanted = port.map(|port| plan.addresses(port)).unwrap_or_default();
+        self.close(|socket| socket.is_canvas && !wanted.contains(&socket.address));
+        let Some(port) = port else { return };
+        let held = self.those(true);
+        match plan.listen(port, &held).and_then(|fresh| self.open_for(fresh, true)) {
+            Ok(()) => {
+                log::info!(target: "canvas", "pages at http://{}/__openclaw__/canvas/", SocketAddr::new(plan.host, port))
+            }
+            Err(_) => {
+                log::warn!(target: "canvas", "port {port} is another program's: the canvas is on the gateway's port only; choose another canvasHost.port")
+            }
+        }
+    }
+
+    fn open_for(&mut self, listeners: Vec<TcpListener>, is_canvas: bool) -> Result<()> {
         for listener in listeners {
             let failed = |e| Error::io("set up a listening socket", e);
             let address = listener.local_addr().map_err(failed)?;
@@ -56,10 +85,12 @@ impl Sockets {
             // stays at that.
             let _ = rustix::net::listen(&listener, BACKLOG);
             let succession = self.succession.clone();
-            let work = move || listener::run(listener, stopped, &succession, http::serve);
+            let http = if is_canvas { http::serve_canvas } else { http::serve };
+            let service = Service { http, takes_clients: !is_canvas };
+            let work = move || listener::run(listener, stopped, &succession, service);
             let died = |what| log::error!(target: "gateway/net", "a listener ended by a defect: {what}; restart the gateway");
             threads::spawn("gw-listen", LISTEN_STACK, work, died)?;
-            self.open.push(Socket { address, stop });
+            self.open.push(Socket { address, is_canvas, stop });
         }
         Ok(())
     }
@@ -71,11 +102,13 @@ impl Sockets {
         let mut in_the_way = self.addresses();
         in_the_way.retain(|address| plan.overlaps(address, port) && !wanted.contains(address));
         if !in_the_way.is_empty() {
-            self.close(|address| in_the_way.contains(address));
+            self.close(|socket| !socket.is_canvas && in_the_way.contains(&socket.address));
         }
+        // What the canvas has had is the gateway's first.
+        self.close(|socket| socket.is_canvas && wanted.contains(&socket.address));
         match self.bind(plan, port).and_then(|fresh| self.open(fresh)) {
             Ok(()) => {
-                self.close(|address| !wanted.contains(address));
+                self.close(|socket| !socket.is_canvas && !wanted.contains(&socket.address));
                 Ok(())
             }
             Err(e) => {
@@ -86,15 +119,16 @@ impl Sockets {
     }
 
     /// Closes these addresses and waits until they are. Who was accepted there is still served.
-    fn close(&mut self, is_meant: impl Fn(&SocketAddr) -> bool) {
-        let (gone, kept) = std::mem::take(&mut self.open).into_iter().partition(|s| is_meant(&s.address));
+    fn close(&mut self, is_meant: impl Fn(&Socket) -> bool) {
+        let (gone, kept) = std::mem::take(&mut self.open).into_iter().partition(is_meant);
         self.open = kept;
         let gone: Vec<Socket> = gone;
-        for Socket { address, mut stop } in gone {
+        for Socket { address, is_canvas, mut stop } in gone {
             // Failures mean that the other end is closed, which is what is waited for.
             let _ = stop.shutdown(Shutdown::Write).and_then(|()| stop.set_read_timeout(Some(PATIENCE)));
             let _ = stop.read(&mut [0]);
-            log::info!(target: "gateway/net", "no longer listening on ws://{address}");
+            let scheme = if is_canvas { "http" } else { "ws" };
+            log::info!(target: "gateway/net", "no longer listening on {scheme}://{address}");
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::calls::Caller;
 use crate::device::secret_eq;
 use crate::door::head::Head;
 use crate::door::{Failed, Stage, Ticket, Turn};
-use crate::http::{Auth, Refusal};
+use crate::http::{Auth, Refusal, canvas, path};
 use crate::methods::local;
 use crate::net::auth;
 use crate::net::peer::Peer;
@@ -21,6 +21,7 @@ type Judged = Result<Option<Arc<Caller>>, Refusal>;
 pub fn judge(kind: Auth, head: &Head, peer: &Peer, ticket: &Ticket, shared: &Shared) -> Judged {
     match kind {
         Auth::Hook => hook(head, peer, ticket, shared),
+        Auth::Canvas => canvas(head, peer, ticket, shared),
         Auth::Open | Auth::Page | Auth::Secret => operator(kind != Auth::Secret, head, peer, ticket, shared),
     }
 }
@@ -39,6 +40,20 @@ fn operator(is_open: bool, head: &Head, peer: &Peer, ticket: &Ticket, shared: &S
         Some(_) => Err(wrong(peer, ticket, shared)),
         None if is_open => Ok(None),
         None => Err(missing("the gateway's token or password")),
+    }
+}
+
+/// A capability is too long to be guessed, so a wrong one, which an old page may well show, is not counted.
+fn canvas(head: &Head, peer: &Peer, ticket: &Ticket, shared: &Shared) -> Judged {
+    let path = path::plain(&head.target).unwrap_or_default();
+    match canvas::capability(&path) {
+        Some((shown, _)) if shared.capabilities.is_good(shown) => {
+            Ok(Some(caller("canvas", "capability", 0, Scopes::default(), peer)))
+        }
+        Some(_) => {
+            Err(missing("an address that a live connection was given, or the gateway's token or password"))
+        }
+        None => operator(false, head, peer, ticket, shared),
     }
 }
 

@@ -12,7 +12,7 @@ use crate::error::{Error, Kind, Result as Handled};
 use crate::http::body::{Input, Measure};
 use crate::http::responder::Responder;
 use crate::http::turn::{Sent, Turn};
-use crate::http::{Auth, Exchange, Refusal, Route, access, find, path};
+use crate::http::{Auth, Exchange, Refusal, Route, access, canvas, find, path};
 use crate::logging::quoted;
 use crate::net::connection::linger;
 use crate::net::origin;
@@ -136,7 +136,8 @@ impl Asked<'_> {
         let allowed = config.strings("gateway.controlUi.allowedOrigins");
         let path = path::plain(&head.target);
         let route = find(self.routes, &head.method, path.as_deref());
-        if !route.as_ref().is_ok_and(|route| route.auth == Auth::Page) {
+        // A page of the canvas has an origin of its own, and its address is what it shows.
+        if !route.as_ref().is_ok_and(|route| matches!(route.auth, Auth::Page | Auth::Canvas)) {
             origin::check(head, &allowed, &shared.own_names).map_err(|text| Refusal::new(403, text))?;
         }
         let route = route?;
@@ -162,9 +163,10 @@ impl Asked<'_> {
     }
 }
 
-/// A target without its query, which may hold secrets.
+/// A target without its query, which may hold secrets, and without a capability, which is one.
 fn path_of(target: &str) -> &str {
-    target.split('?').next().unwrap_or_default()
+    let path = target.split('?').next().unwrap_or_default();
+    canvas::capability(path).map_or(path, |(_, path)| path)
 }
 
 /// Answers what is no request.

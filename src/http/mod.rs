@@ -5,10 +5,12 @@
 //! What no row has is a JSON 404. The worker takes its table as an argument, so that tests serve rows of their own.
 mod access;
 mod body;
+pub mod canvas;
 mod connection;
 mod exchange;
 mod invoke;
 mod openai;
+mod folder;
 mod out;
 pub mod path;
 mod probes;
@@ -47,6 +49,9 @@ pub enum Auth {
     Secret,
     /// Who shows `hooks.token`, where webhooks are on; else there is no such path.
     Hook,
+    /// Who shows the gateway's token or password, or as a part of the path the capability of a connection. Pages of any
+    /// origin may ask.
+    Canvas,
 }
 
 /// Which paths a route is for.
@@ -71,6 +76,7 @@ pub struct Route {
 }
 
 static ROUTES: &[Route] = &[
+    canvas::ROW,
     probe("/health", probes::live),
     probe("/healthz", probes::live),
     probe("/ready", probes::ready),
@@ -125,6 +131,18 @@ pub fn serve(
     shared: Arc<Shared>,
 ) {
     connection::serve(stream, head, ends, ticket, until, shared, ROUTES);
+}
+
+/// The same on the canvas's own port.
+pub fn serve_canvas(
+    stream: &TcpStream,
+    head: Head,
+    ends: Ends,
+    ticket: Ticket,
+    until: Instant,
+    shared: Arc<Shared>,
+) {
+    connection::serve(stream, head, ends, ticket, until, shared, canvas::ROUTES);
 }
 
 impl Route {

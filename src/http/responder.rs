@@ -12,7 +12,7 @@ use crate::parts::{Parts, first};
 use chunked_transfer::Encoder;
 use serde_json::Value;
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 
 /// Bytes of a file at a time, and of a stream in a chunk.
 const PIECE: usize = 8192;
@@ -63,10 +63,19 @@ impl<'a> Responder<'a> {
     }
 
     /// Sends a file as long as it is now.
-    pub fn file(mut self, content_type: &str, file: File) -> Result<()> {
-        let unread = |e: io::Error| Error::io("read a file to be sent", e);
+    pub fn file(self, content_type: &str, file: File) -> Result<()> {
         let length = file.metadata().map_err(unread)?.len();
-        let (head, sent) = self.begin(200, content_type, Framing::Length(length as usize));
+        self.bytes_of(200, content_type, file, length)
+    }
+
+    /// Sends so many bytes of a file, from one on.
+    pub fn part(self, content_type: &str, mut file: File, from: u64, length: u64) -> Result<()> {
+        file.seek(SeekFrom::Start(from)).map_err(unread)?;
+        self.bytes_of(206, content_type, file, length)
+    }
+
+    fn bytes_of(mut self, status: u16, content_type: &str, file: File, length: u64) -> Result<()> {
+        let (head, sent) = self.begin(status, content_type, Framing::Length(length as usize));
         self.out.write_all(&head).map_err(lost)?;
         let (mut file, mut left) = (file.take(length), length);
         let mut piece = [0u8; PIECE];
@@ -82,12 +91,24 @@ impl<'a> Responder<'a> {
         Ok(())
     }
 
+    /// Goes on in another protocol behind `head`, for as long as the answer lives; the connection ends with it.
+    pub fn switch(mut self, head: &[u8]) -> Result<Stream<'a>> {
+        let place = self.free_place()?;
+        self.out.turn.sent.set(Sent::Part);
+        self.out.write_all(head).map_err(lost)?;
+        Ok(Stream { body: Body::Bare(self.out), is_whole: false, sent: Sent::Last, _place: place })
+    }
+
+    fn free_place(&self) -> Result<OpenStream> {
+        self.out.turn.place().ok_or_else(|| {
+            Error::unavailable("too many streams are open at the moment")
+                .retry_in(std::time::Duration::from_secs(1))
+        })
+    }
+
     /// Begins an answer of unknown length. What is written to it goes out at once.
     pub fn stream(mut self, status: u16, content_type: &str) -> Result<Stream<'a>> {
-        let Some(place) = self.place.take().or_else(|| self.out.turn.place()) else {
-            return Err(Error::unavailable("too many streams are open at the moment")
-                .retry_in(std::time::Duration::from_secs(1)));
-        };
+        let place = self.place.take().map_or_else(|| self.free_place(), Ok)?;
         let (head, sent) = self.begin(status, content_type, Framing::Stream);
         self.out.write_all(&head).map_err(lost)?;
         let is_whole = self.out.turn.head.method == "HEAD";
@@ -188,6 +209,10 @@ impl Drop for Stream<'_> {
             encoder.get_mut().mute();
         }
     }
+}
+
+fn unread(e: io::Error) -> Error {
+    Error::io("read a file to be sent", e)
 }
 
 fn lost(_: io::Error) -> Error {

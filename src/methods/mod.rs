@@ -31,6 +31,7 @@ pub mod send;
 pub mod sessions;
 pub mod sessions_edit;
 pub mod subscriptions;
+pub mod surface;
 pub mod system;
 pub mod usage;
 
@@ -151,6 +152,7 @@ methods! {
     "schemas/methods/models.list.json" Read Reads Here(models::list);
     "schemas/methods/openclaw.approval.list.json" Approvals Reads State(empty::answer);
     "schemas/methods/plugin.approval.list.json" Approvals Reads State(empty::answer);
+    "schemas/methods/plugin.surface.refresh.json" Read Reads State(surface::refresh);
     "schemas/methods/poll.json" Admin Changes State(send::poll);
     "schemas/methods/question.list.json" Questions Reads State(empty::answer);
     "schemas/methods/send.json" Write Changes State(send::send);

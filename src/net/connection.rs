@@ -13,13 +13,22 @@ use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+/// What live pages of the canvas ask for: of all upgrades the one that a route takes.
+pub const PUSH: &str = "/__openclaw__/ws";
+
 /// How long what a peer still sends is taken after our last word.
 const LINGER: Duration = Duration::from_secs(1);
 
 /// Serves requests by HTTP, from a whole head on, until the connection ends; the moment is the end of a stranger's stay.
 pub type HttpWorker = dyn Fn(&TcpStream, Head, Ends, Ticket, Instant, Arc<Shared>);
-/// The one that listeners are given.
-pub type Http = fn(&TcpStream, Head, Ends, Ticket, Instant, Arc<Shared>);
+
+/// What becomes of a listener's connections.
+#[derive(Clone, Copy)]
+pub struct Service {
+    pub http: fn(&TcpStream, Head, Ends, Ticket, Instant, Arc<Shared>),
+    /// Whether an upgrade makes a client, or is a request like others.
+    pub takes_clients: bool,
+}
 
 /// `since` is when it was accepted: a stranger's whole stay is counted from there.
 pub fn serve(
@@ -29,6 +38,7 @@ pub fn serve(
     id: u64,
     shared: Arc<Shared>,
     http: &HttpWorker,
+    takes_clients: bool,
 ) {
     let (Ok(own), Ok(other), Ok(())) = (stream.local_addr(), stream.peer_addr(), prepare(&stream)) else {
         return; // The socket is dead already.
@@ -43,7 +53,8 @@ pub fn serve(
     let Some(shared) = shared.succession.current() else {
         return refuse(&stream, &ticket, &head, 503, "the gateway is stopping");
     };
-    if !head.is_upgrade() {
+    let is_push = || head.target.split('?').next().is_some_and(|path| path.ends_with(PUSH));
+    if !head.is_upgrade() || !takes_clients || is_push() {
         return http(&stream, head, ends, ticket, deadline, shared);
     }
     let peer = Peer::of(ends, &head, &shared.config().strings("gateway.trustedProxies"));
@@ -71,6 +82,20 @@ fn prepare(stream: &TcpStream) -> std::io::Result<()> {
 
 /// The 101 answer, or the status and text of a refusal. The origin is judged here, before the upgrade.
 fn upgrade(head: &Head, shared: &Shared) -> Result<Vec<u8>, (u16, &'static str)> {
+    let answer = switching(head)?;
+    let config = shared.config();
+    let allowed = config.strings("gateway.controlUi.allowedOrigins");
+    match origin::check(head, &allowed, &shared.own_names) {
+        Ok(()) => Ok(answer),
+        Err(_) => Err((
+            403,
+            "origin not allowed (open the Control UI from the gateway host or allow it in gateway.controlUi.allowedOrigins)",
+        )),
+    }
+}
+
+/// The same, whatever page asks.
+pub fn switching(head: &Head) -> Result<Vec<u8>, (u16, &'static str)> {
     if head.method != "GET" {
         return Err((405, "Invalid HTTP method"));
     }
@@ -89,14 +114,6 @@ fn upgrade(head: &Head, shared: &Shared) -> Result<Vec<u8>, (u16, &'static str)>
     };
     if !matches!(head.get("sec-websocket-version"), Some("13" | "8")) {
         return Err((400, "Missing or invalid Sec-WebSocket-Version header"));
-    }
-    let config = shared.config();
-    let allowed = config.strings("gateway.controlUi.allowedOrigins");
-    if origin::check(head, &allowed, &shared.own_names).is_err() {
-        return Err((
-            403,
-            "origin not allowed (open the Control UI from the gateway host or allow it in gateway.controlUi.allowedOrigins)",
-        ));
     }
     let accept = crate::net::wire::accept_key(key);
     let protocol = head.get("sec-websocket-protocol").and_then(|p| p.split(',').next()).map(str::trim);

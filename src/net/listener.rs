@@ -9,7 +9,7 @@
 //! honest burst loses none.
 mod parked;
 use crate::calls::outbox::is_not_now;
-use crate::net::connection::{self, Http};
+use crate::net::connection::{self, Service};
 use crate::net::descriptors;
 use crate::net::print::{self, Framing};
 use crate::state::event::Event;
@@ -62,12 +62,12 @@ struct Parked {
 
 /// Accepts until the other end of `stopped` is closed, which is answered by closing this one with the listener, or
 /// until the last generation has ended. Who has spoken by then still gets a place.
-pub fn run(listener: TcpListener, stopped: UnixStream, succession: &Succession, http: Http) {
+pub fn run(listener: TcpListener, stopped: UnixStream, succession: &Succession, service: Service) {
     let mut parked = Parked::default();
     let mut open = Some((listener, stopped));
     while open.is_some() || !parked.all.is_empty() {
         // No hold on a generation while nobody is parked.
-        if !parked.all.is_empty() && !look_after(&mut parked, succession, http, open.is_none()) {
+        if !parked.all.is_empty() && !look_after(&mut parked, succession, service, open.is_none()) {
             return;
         }
         // For as many as are accepted at once.
@@ -134,14 +134,14 @@ fn let_go(succession: &Succession) -> bool {
 
 /// Places for those who have spoken, if there are; an end for those who have been silent too long. `false` when nobody
 /// will serve.
-fn look_after(parked: &mut Parked, succession: &Succession, http: Http, is_last: bool) -> bool {
+fn look_after(parked: &mut Parked, succession: &Succession, service: Service, is_last: bool) -> bool {
     let has_speakers = parked.all.iter().any(|n| n.speaks);
     match succession.within(if has_speakers { LOOK } else { Duration::ZERO }) {
         Now::Serving(shared) => {
             // After the listener is closed a moment is left to those whose first word is on its way.
             let patience = if is_last { GRACE } else { shared.limits.handshake() };
             parked.dismiss(patience);
-            parked.admit(&shared, http);
+            parked.admit(&shared, service);
             if parked.all.len() >= MAX_PARKED || (is_last && !parked.all.is_empty()) {
                 shared.door.wait(LOOK);
             }
@@ -164,7 +164,7 @@ fn spawn(
     since: Instant,
     ticket: crate::door::Ticket,
     shared: &Arc<Shared>,
-    http: Http,
+    service: Service,
 ) {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     let id = NEXT.fetch_add(1, Ordering::Relaxed);
@@ -173,7 +173,8 @@ fn spawn(
         // The state thread is gone only when the gateway ends; then nobody needs the news.
         let _ = state.send(Event::ConnectionDied { conn: id, what });
     };
-    let work = move || connection::serve(stream, since, ticket, id, worker, &http);
+    let work =
+        move || connection::serve(stream, since, ticket, id, worker, &service.http, service.takes_clients);
     if let Err(e) = threads::spawn(&format!("gw-conn-{id}"), STACK, work, died) {
         log::error!(target: "gateway/net", "{e}; the connection is dropped");
     }

@@ -86,6 +86,7 @@ impl State {
         }
         self.runs.forget_caller(conn);
         self.subscriptions.forget(conn);
+        self.shared.capabilities.end(conn);
     }
 
     /// Tells those who may know, and closes connections that lost their authority.
@@ -125,7 +126,7 @@ impl State {
             map.put("deviceToken", token.device_token.as_str());
             map.put("issuedAtMs", token.issued_at);
         }
-        let hello = json!({
+        let mut hello = json!({
             "type": "hello-ok",
             "protocol": caller.protocol,
             "server": self.server(caller),
@@ -137,7 +138,27 @@ impl State {
                 "tickIntervalMs": limits.tick_ms,
             },
         });
+        // For those on version 4 the address has another name.
+        if caller.is_node
+            && let (Some(map), Some((url, _))) = (hello.as_object_mut(), self.canvas_url(caller))
+        {
+            match caller.protocol {
+                4.. => map.put("pluginSurfaceUrls", json!({"canvas": url})),
+                _ => map.put("canvasHostUrl", url),
+            }
+        }
         with(&hello.to_string(), "snapshot", &self.snapshot(is_admin, caller.is_node))
+    }
+
+    /// Where a connection finds the canvas, and until when; the pages are below. `None` when it is off.
+    pub fn canvas_url(&self, caller: &crate::calls::Caller) -> Option<(String, u64)> {
+        let config = self.shared.config();
+        if !crate::config::canvas::is_on(&config, &self.shared.env) {
+            return None;
+        }
+        // Without the system's randomness there is none.
+        let (capability, until) = self.shared.capabilities.of(caller.conn).ok()?;
+        Some((format!("{}/__openclaw__/cap/{capability}", caller.at), until))
     }
 
     fn server(&self, caller: &crate::calls::Caller) -> Value {

@@ -3,6 +3,7 @@
 //! `published` are texts that the state thread writes for everybody to read, so that a `health` call needs no visit
 //! there. `door`, `budget` and `succession` outlive the generation: an in-process restart hands them on.
 //! Rooms below the state get the settings only, and functions where they need more.
+use super::capabilities::Capabilities;
 use super::succession::Succession;
 use crate::agent::run::RunEvent;
 use crate::agents::Agents;
@@ -41,6 +42,8 @@ pub struct Shared {
     pub board: Board,
     /// What lets one browser in, once.
     pub codes: Codes,
+    /// What opens the canvas to clients.
+    pub capabilities: Capabilities,
     /// How a part of this process below the methods calls one.
     pub ask: AskHere,
     /// How a slash command is done.

@@ -23,6 +23,7 @@ pub fn shared(settings: Arc<Settings>) -> Arc<Shared> {
         published: Published::default(),
         board: Default::default(),
         codes: Default::default(),
+        capabilities: Default::default(),
         ask: crate::methods::local::ask,
         command: crate::commands::run,
         method_names: Vec::new(),

@@ -246,6 +246,8 @@ fn command_under(dir: &Path, under: &[String]) -> Command {
     command.args(&words[1..]);
     command.env_clear().current_dir(dir).env("HOME", dir.join("home")).env("PATH", "/usr/bin:/bin:/usr/sbin");
     command.env("TMPDIR", dir).env("TZ", "UTC");
+    // Its port might be the one of another test.
+    command.env("OPENCLAW_SKIP_CANVAS_HOST", "1");
     command
 }
 

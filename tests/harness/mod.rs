@@ -17,6 +17,7 @@ pub mod telegram;
 pub mod terminal;
 pub mod transcript;
 
+pub use browser::Browser;
 pub use client::{Client, Closed, params};
 pub use device::{Device, Version};
 pub use gateway::{Gateway, Setup, TOKEN};

@@ -3,7 +3,7 @@ use super::{BUSY, Newcomer, Parked, TIMED_OUT, let_go, spawn, turn_away};
 use crate::calls::outbox::is_not_now;
 use crate::door::Entry;
 use crate::door::network;
-use crate::net::connection::Http;
+use crate::net::connection::Service;
 use crate::state::shared::Shared;
 use crate::state::succession::{Now, Succession};
 use crate::threads;
@@ -59,7 +59,7 @@ impl Parked {
     }
 
     /// Gives places to those who have spoken.
-    pub(super) fn admit(&mut self, shared: &Arc<Shared>, http: Http) {
+    pub(super) fn admit(&mut self, shared: &Arc<Shared>, service: Service) {
         let mut full_for: Vec<IpAddr> = Vec::new();
         loop {
             let fits = |n: &Newcomer| n.speaks && !full_for.contains(&network(n.address));
@@ -82,7 +82,7 @@ impl Parked {
                 }
                 Entry::Place(ticket) => {
                     self.given = self.given.wrapping_add(1);
-                    spawn(stream.clone(), *since, ticket, shared, http);
+                    spawn(stream.clone(), *since, ticket, shared, service);
                 }
                 Entry::Wait => {
                     full_for.push(network(*address));

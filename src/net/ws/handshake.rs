@@ -72,8 +72,8 @@ impl Worker {
         if let Some(device) = &admitted.device_id {
             self.drain.outbox.belongs_to(device);
         }
-        let caller =
-            Arc::new(Caller::new(self.id, ids::uuid().unwrap_or_default(), &admitted, self.peer.remote()));
+        let caller = Caller::new(self.id, ids::uuid().unwrap_or_default(), &admitted, self.peer.remote());
+        let caller = Arc::new(Caller { at: self.head.address(), ..caller });
         self.caller = Some(caller.clone());
         let place = Place::of(self.drain.outbox.clone());
         let settled = place.settled();
