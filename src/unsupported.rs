@@ -47,7 +47,6 @@ const FEATURES: &[Feature] = &[
     feature("browser", browser, KEEP),
     feature("tailscale", tailscale, "publish the port yourself: `tailscale serve --bg <port>`"),
     feature("web_search", web_search, "`web_fetch` reads pages whose address is known"),
-    feature("pages", pages, "use another client: the command line, an app, a page of its own origin"),
     feature("media", media, KEEP),
     feature("memory", memory, "`memory_search` looks for words in MEMORY.md and memory/*.md"),
     feature("plugins", plugins, "put skills into the workspace's skills/ directory (docs/agents.md)"),
@@ -242,13 +241,6 @@ fn tailscale(config: &Config, _: &Env) -> Option<String> {
 
 fn web_search(config: &Config, _: &Env) -> Option<String> {
     said(is_on(config, "tools.web.search"), "web search")
-}
-
-fn pages(config: &Config, _: &Env) -> Option<String> {
-    some([
-        said(is_on(config, "gateway.controlUi.root"), "another control page"),
-        said(is_on(config, "canvasHost"), "the canvas"),
-    ])
 }
 
 fn media(config: &Config, _: &Env) -> Option<String> {

@@ -51,7 +51,6 @@ fn n_2_relatives() {
         ("{agents: {list: [{id: 'a', heartbeat: {every: '1h'}}]}}", "heartbeat (every 1h)"),
         ("{agents: {defaults: {sandbox: {mode: 'all'}}}}", "sandboxes"),
         ("{tools: {web: {search: {provider: 'brave', apiKey: 'k'}}}}", "web search"),
-        ("{canvasHost: {port: 1000}, gateway: {controlUi: {enabled: true}}}", "the canvas"),
         ("{plugins: {entries: {a: {enabled: true}, b: {enabled: false}}}}", "1 plugin (a)"),
         ("{messages: {tts: {auto: 'always'}}}", "spoken replies"),
         ("{hooks: {internal: {enabled: true}}}", "internal hooks"),

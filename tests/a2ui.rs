@@ -5,27 +5,33 @@ use crate::harness::*;
 const APP: &str = "window.sent = []; window.webkit = {messageHandlers: {openclawCanvasA2UIAction: \
     {postMessage: (message) => window.sent.push(message)}}};";
 
-struct Page {
-    browser: Browser,
+struct Shown {
+    browser: browser::Page,
+    _chromium: Browser,
     _client: Client,
     _gateway: Gateway,
 }
 
 /// The page in a browser, with an app around it if there is a script for one.
-fn page(app: &str) -> Option<Page> {
-    let mut browser = Browser::start()?;
+fn page(app: &str) -> Option<Shown> {
+    if browser::program().is_none() {
+        eprintln!("no Chromium on this machine: not tried");
+        return None;
+    }
+    let chromium = Browser::start(&["--mute-audio"]);
+    let mut browser = chromium.page();
     let setup = Setup::config(json!({"canvasHost": {"enabled": true, "port": gateway::free_port()}}));
     let gateway = Gateway::start(&setup.env("OPENCLAW_SKIP_CANVAS_HOST", "0"));
     let mut client = Client::operator(&gateway, 4);
     let told = client.ok("plugin.surface.refresh", json!({"surface": "canvas"}));
     let url = told["pluginSurfaceUrls"]["canvas"].as_str().unwrap().to_string();
-    browser.call("Page.addScriptToEvaluateOnNewDocument", json!({"source": app}));
+    browser.cdp("Page.addScriptToEvaluateOnNewDocument", json!({"source": app}));
     browser.open(&format!("{url}/__openclaw__/a2ui/?platform=iOS"));
     browser.wait("window.openclawA2UI");
-    Some(Page { browser, _client: client, _gateway: gateway })
+    Some(Shown { browser, _chromium: chromium, _client: client, _gateway: gateway })
 }
 
-impl Page {
+impl Shown {
     fn apply(&mut self, messages: Value) -> Value {
         self.browser.eval(&format!("openclawA2UI.applyMessages({messages})"))
     }
@@ -43,7 +49,7 @@ impl Page {
 
     fn is(&mut self, expression: &str, want: impl Into<Value>) {
         let (got, want) = (self.browser.eval(expression), want.into());
-        assert_eq!(got, want, "{expression}; the page: {}", self.browser.text());
+        assert_eq!(got, want, "{expression}; the page: {}", self.browser.eval("document.body.innerText"));
     }
 }
 
@@ -111,7 +117,7 @@ fn i12_3_surfaces_messages_and_values() {
     page.is("document.querySelector('#openclaw-status').hidden", true);
     page.browser.eval("__openclaw.setDebugStatusEnabled(true); __openclaw.setStatus('up', 'and running')");
     page.is("document.querySelector('#openclaw-status').innerText", "up and running");
-    assert_eq!(page.browser.complaints(), Vec::<String>::new());
+    assert_eq!(page.browser.noise, Vec::<String>::new());
 }
 
 #[test]
@@ -176,12 +182,12 @@ fn i12_3_every_component_is_shown() {
     page.is("document.querySelector('h3').innerText", "one");
     page.browser.click("[role=tab]:nth-child(2)");
     page.is("document.querySelector('h3').innerText", "two");
-    page.browser.press("ArrowLeft");
+    page.browser.key("ArrowLeft");
     page.is(
         "[document.querySelector('h3').innerText, document.activeElement.innerText]",
         json!(["one", "First"]),
     );
-    page.browser.press("ArrowLeft");
+    page.browser.key("ArrowLeft");
     page.apply(json!([{"surfaceUpdate": {"surfaceId": "main", "components": [{"id": "t2", "component": {"Text": {"text": {"literalString": "two, again"}, "usageHint": "h3"}}}]}}]));
     page.is("document.querySelector('h3').innerText", "two, again");
     page.browser.click("[data-key='open@']");
@@ -191,9 +197,9 @@ fn i12_3_every_component_is_shown() {
         "[document.querySelector('dialog').open, document.querySelector('dialog h4').innerText]",
         json!([true, "new"]),
     );
-    page.browser.press("Escape");
+    page.browser.key("Escape");
     page.browser.wait("!document.querySelector('dialog').open");
-    let complaints = page.browser.complaints();
+    let complaints = &page.browser.noise;
     assert!(complaints.iter().all(|one| one.contains("data:")), "an empty film is none: {complaints:?}");
 }
 
@@ -231,16 +237,16 @@ fn i12_3_inputs_write_into_the_model_and_actions_go_to_the_app() {
     page.is("[...document.querySelectorAll('[type=datetime-local], [type=time], [type=range]')].map(i => i.value)", json!(["2026-01-02T03:04", "03:04", "4"]));
     page.is("document.querySelector('p').innerText", "Zoe");
     page.browser.eval("document.querySelector('input').select()");
-    page.browser.insert("Ann3");
+    page.browser.typed("Ann3");
     page.is(
         "[document.querySelector('p').innerText, document.querySelector('input').ariaInvalid]",
         json!(["Ann3", "true"]),
     );
     page.browser.eval("document.querySelector('input').select()");
-    page.browser.insert("Ann");
+    page.browser.typed("Ann");
     page.is("document.querySelector('input').ariaInvalid", "false");
     page.browser.eval("document.querySelector('[type=number]').focus()");
-    page.browser.insert("41");
+    page.browser.typed("41");
     page.browser.click("label.check input");
     for (n, want) in [(1, true), (2, true), (3, false)] {
         page.is(
@@ -307,7 +313,7 @@ fn i12_3_inputs_write_into_the_model_and_actions_go_to_the_app() {
     page.browser.eval("window.dispatchEvent(new CustomEvent('openclaw:a2ui-action-status', {detail: {id: window.sent[1].userAction.id, ok: false, error: 'no way'}}))");
     page.is("document.querySelector('.toast').innerText", "Failed: plain: no way");
     page.is("OpenClaw.postMessage('{\"a\":1}') && JSON.stringify(window.sent[2])", "{\"a\":1}");
-    assert_eq!(page.browser.complaints(), Vec::<String>::new());
+    assert_eq!(page.browser.noise, Vec::<String>::new());
 }
 
 // SEC-16: the page is a stranger to the gateway, and without an app its buttons do nothing.

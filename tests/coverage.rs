@@ -22,6 +22,7 @@ const CALLS: &[(&str, &str)] = &[
     ("agents.files.get", r#"{"agentId":"cover-me","name":"USER.md"}"#),
     ("agents.files.list", r#"{"agentId":"cover-me"}"#),
     ("agents.delete", r#"{"agentId":"cover-me"}"#),
+    ("plugin.surface.refresh", r#"{"surface":"canvas"}"#),
     ("channels.status", r#"{"probe":true}"#),
     ("channels.pairing.list", "{}"),
     ("models.list", "{}"),

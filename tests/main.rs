@@ -122,6 +122,8 @@ mod other_user;
 #[cfg(test)]
 mod page;
 #[cfg(test)]
+mod page_root;
+#[cfg(test)]
 mod pairing;
 #[cfg(test)]
 mod paths;

@@ -9,7 +9,7 @@ use crate::env::Env;
 use crate::json::{Put, json};
 use crate::workspace::beneath;
 use serde_json::{Map, Value};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Bytes of an IDENTITY.md that are looked at.
 const MAX_FILE: u64 = 16 << 10;
@@ -67,6 +67,28 @@ impl Agents<'_> {
         identity
     }
 
+    /// Where the picture of an agent can be fetched, if it has one. Reads a file.
+    pub fn picture_url(&self, id: &str) -> Option<String> {
+        self.avatar_url(id, &self.picture(id)?)
+    }
+
+    /// The file of its workspace that is its picture. Reads another file.
+    pub fn picture_file(&self, id: &str) -> Option<PathBuf> {
+        let picture = self.picture(id).filter(|picture| is_picture(picture) && !is_address(picture))?;
+        beneath::relative(&self.workspace(id), &picture).ok()
+    }
+
+    /// The picture of an agent that there is, as it is written.
+    fn picture(&self, id: &str) -> Option<String> {
+        self.ids().iter().find(|known| *known == id)?;
+        let file = read_identity(&self.config, self.env, &self.workspace(id), "IDENTITY.md");
+        let of_file = file.iter().find(|(name, _)| name == "avatar").map(|(_, value)| value.as_str());
+        let all =
+            [self.config.str("ui.assistant.avatar").map(str::trim), self.configured(id, "avatar"), of_file];
+        let mut pictures = all.into_iter().flatten().filter(|text| is_address(text) || is_picture(text));
+        pictures.next().map(str::to_string)
+    }
+
     fn configured(&self, id: &str, member: &str) -> Option<&str> {
         let own = self.entry(id)?.get("identity")?.get(member)?.as_str();
         own.map(str::trim).filter(|s| !s.is_empty())
@@ -92,8 +114,13 @@ fn is_address(avatar: &str) -> bool {
 
 /// Whether this means a file: it has a slash or ends like a picture's name.
 fn is_file(avatar: &str) -> bool {
+    !is_address(avatar) && (avatar.contains(['/', '\\']) || is_picture(avatar))
+}
+
+/// Whether it ends like a picture's name.
+fn is_picture(avatar: &str) -> bool {
     let ends_so = |(_, end): (&str, &str)| PICTURES.contains(&end.to_ascii_lowercase().as_str());
-    !is_address(avatar) && (avatar.contains(['/', '\\']) || avatar.rsplit_once('.').is_some_and(ends_so))
+    avatar.rsplit_once('.').is_some_and(ends_so)
 }
 
 /// The `- Name: value` lines of a file, names in lower case, the last line first: of two it counts. Empty when there is

@@ -2,8 +2,11 @@
 //!
 //! A wrong secret is counted by the same limiter as on the WebSocket; none is not, and what another scheme says (a
 //! proxy's own login, by `Basic`) is not meant for the gateway. The shared secret grants all that an operator may
-//! (SEC-05); a device's token opens nothing here.
+//! (SEC-05); a device's token opens nothing here, but where
+//! anybody may ask its holder is known.
 use crate::calls::Caller;
+use crate::clock;
+use crate::device::pairing::Pairing;
 use crate::device::secret_eq;
 use crate::door::head::Head;
 use crate::door::{Failed, Stage, Ticket, Turn};
@@ -36,6 +39,11 @@ fn operator(is_open: bool, head: &Head, peer: &Peer, ticket: &Ticket, shared: &S
             let scopes = Scopes::new(vec!["operator.admin".to_string()]);
             let generation = auth.generation;
             Ok(Some(caller("http", auth.mode.name(), generation, scopes, peer)))
+        }
+        // A page of the original shows the token of its device, where anybody may ask.
+        Some(token) if is_open && Pairing::new(&shared.env.state_dir).holds(token, clock::now_ms()) => {
+            turn.into_iter().for_each(Turn::give_back);
+            Ok(Some(caller("device", "device-token", 0, Scopes::default(), peer)))
         }
         Some(_) => Err(wrong(peer, ticket, shared)),
         None if is_open => Ok(None),

@@ -4,7 +4,9 @@
 //! What it serves is the same for everybody and holds no secret; whoever looks at it must prove himself on the WebSocket.
 //! `index.html` names the other files by their version, so that those are kept for ever and an old page never loads a
 //! part of a new one.
+mod avatar;
 mod pack;
+mod root;
 
 use crate::config::Config;
 use crate::error::Result;
@@ -39,8 +41,16 @@ pub fn serve(exchange: Exchange) -> Result<()> {
     };
     let versioned =
         below.strip_prefix("a/").and_then(|rest| rest.strip_prefix(pack::VERSION)?.strip_prefix('/'));
+    if let Some(id) = below.strip_prefix("avatar/") {
+        return avatar::serve(exchange, id);
+    }
+    let root = config.str("gateway.controlUi.root").map(str::trim).filter(|root| !root.is_empty());
     match (below, versioned) {
         ("control-ui-config.json", _) => about(exchange, &base),
+        _ if let Some(root) = root => {
+            let root = exchange.shared.env.expand(root);
+            root::serve(exchange, &root, &base, below)
+        }
         ("door.json", _) => door(exchange),
         ("" | "index.html", _) => send(exchange, "index.html", NO_CACHE),
         (_, Some(name)) => send(exchange, name, FOR_EVER),
@@ -112,12 +122,20 @@ fn about(exchange: Exchange, base: &str) -> Result<()> {
         let text = "Unauthorized: send the gateway's token or password as Authorization: Bearer <secret>";
         return exchange.out.refuse(&Refusal::new(401, text).with("WWW-Authenticate", "Bearer"));
     }
+    let agents = exchange.shared.agents();
+    let id = agents.default_id();
+    let identity = agents.identity(&id);
     let body = json!({
         "basePath": base,
-        "assistantName": "Assistant",
-        "assistantAvatar": "A",
-        "assistantAgentId": exchange.shared.agents().default_id(),
+        "assistantName": identity.get("name"),
+        "assistantAvatar": identity.get("avatar"),
+        "assistantAgentId": id,
         "serverVersion": crate::version::VERSION,
+        "embedSandbox": "scripts",
+        "terminalEnabled": false,
+        "cliAgentsEnabled": false,
+        "pluginAssetsRequireAuth": false,
+        "pluginFrameGrants": [],
     });
     exchange.out.json(200, &body)
 }

@@ -228,6 +228,8 @@ impl Page {
             "Tab" => (9, ""),
             "Escape" => (27, ""),
             "ArrowDown" => (40, ""),
+            "ArrowLeft" => (37, ""),
+            "ArrowRight" => (39, ""),
             "ArrowUp" => (38, ""),
             " " => (32, " "),
             other => panic!("no code for the key {other}"),

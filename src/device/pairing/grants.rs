@@ -1,8 +1,8 @@
 //! Device tokens on the server's side: rotate, revoke. They are checked where they are used, in `admit.rs`.
 use super::records::{Record, check_caller, check_over};
 use super::{Change, Closing, Pairing};
-use crate::device::scopes;
 use crate::device::tokens::{self, HERE, StoredToken};
+use crate::device::{scopes, secret_eq};
 use crate::error::{Error, Result};
 use serde::Serialize;
 
@@ -26,6 +26,13 @@ pub struct Revoked {
 }
 
 impl Pairing {
+    /// Whether this is an operator's token that some device holds.
+    pub fn holds(&self, token: &str, now: u64) -> bool {
+        let devices = self.open(now).map(|store| store.records()).unwrap_or_default();
+        let held = devices.iter().filter_map(|device| device.live_token("operator"));
+        held.filter(|held| secret_eq(&held.token, token)).count() > 0
+    }
+
     /// Replaces a token by a new one. With `scopes` the device holds no more than those from now on. A client
     /// that shares this state directory has the new token before the old one dies (R-05c).
     pub fn rotate(
