@@ -4,8 +4,8 @@
 //! file (R-02a). The keys stand in one table, `table/keys.rs`; editing the file is `writing/edit.rs`.
 pub mod address;
 pub mod bind;
-mod issue;
 pub mod canvas;
+mod issue;
 pub mod path;
 pub mod plan;
 pub mod ports;
