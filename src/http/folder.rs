@@ -1,8 +1,8 @@
 //! A file of a folder as an answer: its type, whether the client has it already, the part it asks for. Runs on the
 //! connection's own thread. Which file it is, and whether it may be shown, is the caller's matter.
+use crate::door::head::Head;
 use crate::error::{Error, Result};
 use crate::http::responder::Responder;
-use crate::net::head::Head;
 use std::fs::File;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;

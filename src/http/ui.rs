@@ -19,6 +19,8 @@ use pack::File;
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; \
     connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
     require-trusted-types-for 'script'; trusted-types 'none'";
+/// What pages ask for before they connect.
+const ABOUT: &str = "control-ui-config.json";
 const NO_CACHE: &str = "no-cache";
 const FOR_EVER: &str = "public, max-age=31536000, immutable";
 
@@ -45,12 +47,12 @@ pub fn serve(exchange: Exchange) -> Result<()> {
         return avatar::serve(exchange, id);
     }
     let root = config.str("gateway.controlUi.root").map(str::trim).filter(|root| !root.is_empty());
+    if let Some(root) = root.filter(|_| below != ABOUT) {
+        let root = exchange.shared.env.expand(root);
+        return root::serve(exchange, &root, &base, below);
+    }
     match (below, versioned) {
-        ("control-ui-config.json", _) => about(exchange, &base),
-        _ if let Some(root) = root => {
-            let root = exchange.shared.env.expand(root);
-            root::serve(exchange, &root, &base, below)
-        }
+        (ABOUT, _) => about(exchange, &base),
         ("door.json", _) => door(exchange),
         ("" | "index.html", _) => send(exchange, "index.html", NO_CACHE),
         (_, Some(name)) => send(exchange, name, FOR_EVER),

@@ -162,7 +162,7 @@ fn open(config: &Config, env: &Env, dir: &FilePath, name: &str) -> Option<File> 
 }
 
 /// A page with the bridge to its app put in at its end.
-fn send_page(out: Responder, head: &crate::net::head::Head, file: File, reloads: bool) -> Result<()> {
+fn send_page(out: Responder, head: &crate::door::head::Head, file: File, reloads: bool) -> Result<()> {
     const TYPE: &str = "text/html; charset=utf-8";
     let tag = folder::tag(&file)?;
     if folder::is_known(head, &tag) {
