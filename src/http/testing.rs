@@ -53,7 +53,7 @@ impl Server {
                     let http = |stream: &TcpStream, head, ends, ticket, until, shared| {
                         crate::http::connection::serve(stream, head, ends, ticket, until, shared, routes)
                     };
-                    connection::serve(stream, Instant::now(), ticket, 1, shared, &http)
+                    connection::serve(stream, Instant::now(), ticket, 1, shared, &http, true)
                 };
                 threads::bare("test-http", 256 << 10, serve).unwrap();
             }
