@@ -22,8 +22,12 @@ fn index_of(gateway: &Gateway) -> Map<String, Value> {
 
 /// Replaces the index as a careful program does, once it has all of these sessions.
 fn rewrite(gateway: &Gateway, there: &[&str], change: impl FnOnce(&mut Map<String, Value>)) {
+    // And when nothing more is on its way to it, so that neither replaces what the other has just written.
     let mut index = wait_for("the index to be written", || {
-        Some(index_of(gateway)).filter(|index| there.iter().all(|key| index.contains_key(*key)))
+        let index = index_of(gateway);
+        std::thread::sleep(Duration::from_millis(300));
+        let is_still = index == index_of(gateway) && there.iter().all(|key| index.contains_key(*key));
+        is_still.then_some(index)
     });
     change(&mut index);
     let (path, new) = (gateway.sessions_dir().join("sessions.json"), gateway.dir.join("new"));
