@@ -16,10 +16,13 @@ const WORD: &str = "\"content\":\"word ";
 
 fn config(model: &Model) -> Value {
     let mut config = model.config();
-    config["agents"]["defaults"]["maxConcurrent"] = json!(STREAMS);
+    if let Some(most) = config.pointer_mut("/agents/defaults/maxConcurrent") {
+        *most = json!(STREAMS);
+    }
     let endpoints = json!({"chatCompletions": {"enabled": true}});
     let auth = json!({"mode": "token", "token": TOKEN});
-    config["gateway"] = json!({"mode": "local", "auth": auth, "http": {"endpoints": endpoints}});
+    let gateway = json!({"mode": "local", "auth": auth, "http": {"endpoints": endpoints}});
+    config.as_object_mut().map(|config| config.insert("gateway".into(), gateway));
     config
 }
 
