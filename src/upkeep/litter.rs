@@ -1,5 +1,5 @@
 //! Keeping what is left over in the state directory bounded, whatever its kind (R-28a): interrupted writes, copies of
-//! configs, the trash of deleted agents, files that came with messages, output that a service
+//! configs, the trash of deleted agents, files that came with messages or were sent with some, output that a service
 //! manager keeps. Session directories have rules of their own in `sessions::sweep`, which is asked here too; log files
 //! are bounded by `logging`.
 //!
@@ -36,6 +36,9 @@ const MEDIA_AGE: u64 = 30 * DAY;
 /// What the trash may hold, however young but for an hour, and how long.
 const TRASH: Class = Class::new("", 20, 1 << 30, 60 * 60 * 1000);
 const TRASH_AGE: u64 = 30 * DAY;
+/// Copies of files that were to be sent, a directory each: a day is longer than any message waits.
+const OUTBOUND: Class = Class::new("", 200, 1 << 30, 60 * 60 * 1000);
+const OUTBOUND_AGE: u64 = DAY;
 
 /// Where something may be left over.
 pub struct Places {
@@ -66,10 +69,10 @@ pub fn sweep(places: &Places) -> Vec<String> {
             Err(e) => format!("empty {}: {e}", path.display()),
         });
     }
-    for (path, _) in old_trash(&places.state_dir) {
+    for (path, _) in old_dirs(&places.state_dir) {
         notes.push(match std::fs::remove_dir_all(&path) {
-            Ok(()) => format!("removed from the trash: {}", path.display()),
-            Err(e) => format!("remove {} from the trash: {e}", path.display()),
+            Ok(()) => format!("removed: {}", path.display()),
+            Err(e) => format!("remove {}: {e}", path.display()),
         });
     }
     notes
@@ -86,7 +89,7 @@ pub fn sweep_work(env: Env, config: Config) -> Box<dyn FnOnce() + Send> {
 
 /// How many files are beyond their bounds, and their bytes. Only looks.
 pub fn excess(places: &Places) -> (usize, u64) {
-    let sizes = old_files(places).into_iter().chain(old_trash(&places.state_dir)).map(|(_, size)| size);
+    let sizes = old_files(places).into_iter().chain(old_dirs(&places.state_dir)).map(|(_, size)| size);
     sizes.fold((0, 0), |(count, bytes), size| (count + 1, bytes + size))
 }
 
@@ -129,9 +132,16 @@ fn long_logs(state_dir: &Path) -> Vec<PathBuf> {
     long.map(|(_, _, path)| path).collect()
 }
 
-/// What deleted agents left, each with the bytes in it.
-fn old_trash(state_dir: &Path) -> Vec<(PathBuf, u64)> {
-    let entries = std::fs::read_dir(state_dir.join("trash")).into_iter().flatten().flatten();
+/// What deleted agents left, and copies that were sent.
+fn old_dirs(state_dir: &Path) -> Vec<(PathBuf, u64)> {
+    let mut found = old_in(&state_dir.join("trash"), TRASH_AGE, &TRASH);
+    found.extend(old_in(&state_dir.join("media").join("outbound"), OUTBOUND_AGE, &OUTBOUND));
+    found
+}
+
+/// Directories in `dir` that are old or too many, each with the bytes in it.
+fn old_in(dir: &Path, age: u64, class: &Class) -> Vec<(PathBuf, u64)> {
+    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
     let dirs = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
     let found: Vec<_> = dirs
         .filter_map(|entry| {
@@ -140,10 +150,9 @@ fn old_trash(state_dir: &Path) -> Vec<(PathBuf, u64)> {
         })
         .collect();
     let now = clock::now_ms();
-    let (old, rest): (Vec<_>, Vec<_>) =
-        found.into_iter().partition(|(changed, ..)| changed + TRASH_AGE <= now);
+    let (old, rest): (Vec<_>, Vec<_>) = found.into_iter().partition(|(changed, ..)| changed + age <= now);
     let old = old.into_iter().map(|(_, size, path)| (path, size));
-    old.chain(TRASH.beyond(rest, now)).collect()
+    old.chain(class.beyond(rest, now)).collect()
 }
 
 /// The bytes of all files below `dir`; links are not followed.
@@ -200,17 +209,22 @@ mod tests {
             file(&format!("trash/a-{n}/sessions/s.jsonl"), 1);
             age(&dir.path(&format!("trash/a-{n}")), if n < 25 { n } else { 40 });
         }
+        for (name, days) in [("u1", 2), ("u2", 0)] {
+            file(&format!("media/outbound/{name}/a.png"), 400);
+            age(&dir.path(&format!("media/outbound/{name}")), days);
+        }
         dir.write("logs/gateway.log", "");
         File::options().write(true).open(dir.path("logs/gateway.log")).unwrap().set_len(MAX_LOG + 1).unwrap();
         let env = dir.env(&[]);
         let places = places(&env, &Config::empty());
         let (count, _) = excess(&places);
         let notes = sweep(&places);
-        assert_eq!((count, notes.len()), (33, 34), "{notes:#?}");
+        assert_eq!((count, notes.len()), (34, 35), "{notes:#?}");
         assert_eq!(excess(&places), (0, 0));
         assert_eq!(std::fs::metadata(dir.path("logs/gateway.log")).unwrap().len(), 0);
         let there = |name: &str| dir.path(name).exists();
         assert!(there("media/inbound/new---1.png") && !there("media/inbound/old---1.png"));
+        assert!(there("media/outbound/u2/a.png") && !there("media/outbound/u1"));
         assert!(there("openclaw.json.bak.0") && !there("openclaw.json.bak.13"));
         assert!(there("gateway/young.1.1.tmp") && !there("gateway/x.1.1.tmp"));
         assert!(there("workspace/a.tmp") && there("notes.bak") && there("credentials/creds.json"));
