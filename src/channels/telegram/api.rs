@@ -12,11 +12,13 @@ use crate::error::{Error, Result};
 use crate::fetch::dial::Timeouts;
 use crate::fetch::http::{Answer, Fault};
 use crate::fetch::kept::{Body, Failed, Kept, Request, is_address};
+use crate::files::regular;
 use crate::json::{self, json};
 use crate::parts::Parts;
 use serde_json::{Map, Value};
-use std::io::{Cursor, Write};
+use std::io::{Cursor, Read, Write};
 use std::os::fd::OwnedFd;
+use std::path::Path;
 use std::time::Duration;
 
 /// Where the Bot API is unless `channels.telegram.apiRoot` says otherwise.
@@ -192,9 +194,7 @@ impl Bot {
         cancel: &Cancel,
     ) -> Outcome<u64> {
         if path.starts_with('/') {
-            return Outcome::not_sent(
-                "file: the Bot API server gives a path on its own disk; start it without --local",
-            );
+            return self.copy_local(Path::new(path), max, out);
         }
         let url = self.token.address(&self.root, "file/", &escaped(path));
         let answer = self.kept.send(Request { url: &url, body: None }, cancel, times(time));
@@ -215,6 +215,35 @@ impl Bot {
             Err(Copy::Disk(e)) => Outcome::not_sent(format!("file: it cannot be kept: {e}")),
         }
     }
+}
+
+impl Bot {
+    /// A Bot API server on this machine (`--local`) gives the path of a file. Taken is only what lies in the directory of
+    /// this bot, whose name is its token: no other server can name a file of this machine.
+    fn copy_local(&self, path: &Path, max: u64, out: &mut dyn Write) -> Outcome<u64> {
+        if !is_here(&self.root) || !self.token.is_own(path) {
+            let text = "file: the Bot API server gives a path on its own disk, which is not taken from elsewhere than this machine; start it without --local";
+            return Outcome::not_sent(text);
+        }
+        let gone = || std::io::Error::from(std::io::ErrorKind::NotFound);
+        let opened = regular::read(path).and_then(|file| file.ok_or_else(gone));
+        let copied = opened.and_then(|file| std::io::copy(&mut file.take(max + 1), out));
+        match copied {
+            Ok(n) if n > max => Outcome::Refused(Refusal::too_big(max)),
+            Ok(n) => Outcome::Done(n),
+            Err(e) => Outcome::not_sent(
+                self.token.hide(&format!("file: {e}; the gateway's user must be allowed to read it")),
+            ),
+        }
+    }
+}
+
+/// Whether the API is served on this machine.
+fn is_here(root: &str) -> bool {
+    let host = root.split_once("://").map_or(root, |(_, rest)| rest).split('/').next().unwrap_or_default();
+    ["127.0.0.1", "localhost", "[::1]"]
+        .iter()
+        .any(|here| host.strip_prefix(here).is_some_and(|port| port.is_empty() || port.starts_with(':')))
 }
 
 impl Refusal {

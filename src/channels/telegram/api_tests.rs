@@ -209,6 +209,32 @@ fn files_are_fetched_up_to_a_limit() {
     assert!(matches!(local, Outcome::NotSent(_)));
 }
 
+/// Issue 11: a server on this machine names files by their paths; only those of the bot's own directory are taken.
+#[test]
+fn i11_11_files_of_a_local_server_are_taken_from_the_bots_own_directory() {
+    let dir = std::env::temp_dir().join(format!("local-{}", crate::ids::uuid().unwrap()));
+    let own = dir.join(TOKEN).join("photos");
+    std::fs::create_dir_all(&own).unwrap();
+    std::fs::write(own.join("file_0.jpg"), "12345").unwrap();
+    std::fs::write(dir.join("other"), "12345").unwrap();
+    let (port, _asked) = serve(vec![]);
+    let get = |bot: &mut Bot, path: &std::path::Path, max: u64| {
+        let mut out = Vec::new();
+        let got = bot.download(path.to_str().unwrap(), max, &mut out, CALL, &Cancel::new());
+        assert!(!format!("{got:?}").contains("CANARY"), "{got:?}");
+        (got, out)
+    };
+    assert_eq!(get(&mut bot(port), &own.join("file_0.jpg"), 5), (Outcome::Done(5), b"12345".to_vec()));
+    let over = get(&mut bot(port), &own.join("file_0.jpg"), 4).0;
+    assert!(matches!(over, Outcome::Refused(why) if why.why == Why::FileTooBig));
+    for path in [dir.join("other"), own.join("gone"), own.join("../../other"), dir.join(TOKEN)] {
+        assert!(matches!(get(&mut bot(port), &path, 5).0, Outcome::NotSent(_)), "{path:?}");
+    }
+    let mut far = Bot::new(token(), "http://127.0.0.1.example.org", None).unwrap();
+    assert!(matches!(get(&mut far, &own.join("file_0.jpg"), 5).0, Outcome::NotSent(_)));
+    std::fs::remove_dir_all(dir).unwrap();
+}
+
 #[test]
 fn sec_25_the_token_is_in_no_outcome() {
     let path = format!("{{\"ok\":false,\"error_code\":400,\"description\":\"/bot{TOKEN}/x\"}}");

@@ -118,7 +118,11 @@ fn foreign(status: u16, after: Option<Duration>, body: &[u8], method: &str, toke
     }
 }
 
-/// A server that says that it failed has not carried it out (R-30a), unless it only did not hear what became of it.
+/// A server that says that it failed has not carried it out, unless it only did not hear what became of it (504).
+///
+/// R-30a wants an answer seen once after a 5xx, R-10c nothing sent twice whose outcome is unknown. Telegram's servers answer
+/// 500 to 503 instead of beginning with a call, while they restart or are overloaded, and proxies in front when they reach
+/// none; 504 is a proxy's word for one that was reached. Taken for unknown, each such hour would lose all answers of it.
 fn failed_there(code: i64, text: String) -> Outcome {
     if code == 504 { Outcome::unknown(text) } else { Outcome::not_sent(text) }
 }

@@ -11,6 +11,7 @@ use crate::cancel::{Cancel, SLICE};
 use crate::deliveries::Inbound;
 use crate::error::Result;
 use crate::json::json;
+use crate::logging::{quoted, warn_once};
 use crossbeam_channel::{SendTimeoutError, Sender};
 use std::time::Duration;
 
@@ -107,7 +108,12 @@ pub fn store(line: &Line, position: &mut Position, updates: Vec<Update>) -> Resu
         }
         match update.what {
             What::Skipped(kind) => {
-                log::debug!(target: "telegram", "[{}] update {} is passed over: {kind}", line.name(), update.id);
+                // Of what comes by a business account or inline nothing is written to the bot itself.
+                let kind = quoted(&kind);
+                warn_once(
+                    "telegram",
+                    format!("[{}] updates of the kind {kind} are passed over", line.name()),
+                );
             }
             _ => brought.push((format!("{}:{}", line.id, update.id), update.raw)),
         }

@@ -6,6 +6,7 @@ use crate::device::secret_eq;
 use crate::error::{Error, Result};
 use crate::settings::Secret;
 use std::fmt;
+use std::path::{Component, Path};
 
 #[derive(Clone)]
 pub struct BotToken {
@@ -43,6 +44,13 @@ impl BotToken {
     /// Where a method is called, or with `file/` before it where a file lies.
     pub fn address(&self, root: &str, before: &str, last: &str) -> String {
         format!("{root}/{before}bot{}/{last}", self.secret.reveal())
+    }
+
+    /// Whether a path of this machine lies where a Bot API server here keeps this bot's files: it names the bot's directory.
+    pub fn is_own(&self, path: &Path) -> bool {
+        let mut parts = path.components().peekable();
+        let is_plain = path.components().all(|part| !matches!(part, Component::ParentDir));
+        is_plain && parts.any(|part| part.as_os_str() == self.secret.reveal()) && parts.peek().is_some()
     }
 
     /// The text without the secret part.
