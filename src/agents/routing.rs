@@ -58,6 +58,13 @@ pub struct Route {
     pub matched_by: &'static str,
 }
 
+impl Route {
+    /// The main session where a direct chat has another one: its last route moves too.
+    pub fn main_beside(&self, is_direct: bool) -> Option<String> {
+        (is_direct && self.session_key != self.main_key).then(|| self.main_key.clone())
+    }
+}
+
 /// Fails when the bindings are disabled by a mistake in them, since another agent must not answer instead,
 /// and for a peer that cannot name a session.
 pub fn route(config: &Config, agents: &Agents, inbound: &Inbound) -> Result<Route> {

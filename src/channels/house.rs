@@ -3,6 +3,7 @@
 //! The house above implements it over its state thread; a channel knows nothing else of it. Any of an account's threads
 //! calls it and waits until what it says is on disk. What may be acknowledged, sent or forgotten follows from the calls
 //! alone: a message that was brought may be acknowledged; a delivery that was given out may be sent, once; nothing else may.
+use super::blocks::Rules;
 use super::board::Board;
 use crate::calls::Provenance;
 use crate::calls::stream::Stream;
@@ -101,8 +102,12 @@ pub struct Turn<'a> {
     pub extra_system: Option<String>,
     /// Members of the session's entry that hold from now on: `origin`, `deliveryContext`, `lastTo` and their like.
     pub entry: Map<String, Value>,
+    /// The main session, whose last route moves with this one's: a direct chat that has a session of its own.
+    pub main: Option<String>,
     /// The message was asked about before, and the gateway stopped.
     pub is_again: bool,
+    /// How the answer goes out in several messages while it is written.
+    pub blocks: Option<Rules>,
     /// Gets the words as they come and the end; for signs that it is being written, and drafts.
     pub stream: Option<Arc<Stream>>,
 }

@@ -3,6 +3,7 @@
 //! What a channel is given of the gateway is a [`house::House`]; what all channels share (accounts, gate, mention, pairing,
 //! Markdown) is a file a piece, pure where it can be. A channel's threads are its own; the house above starts and ends them.
 pub mod accounts;
+pub mod blocks;
 pub mod board;
 mod crew;
 mod doubt;
@@ -16,7 +17,7 @@ mod markdown;
 pub mod mention;
 pub mod outgoing;
 pub mod pairing;
-mod patterns;
+pub mod patterns;
 mod program;
 mod said;
 mod strangers;

@@ -12,6 +12,7 @@ pub enum Act {
     Delete,
     React,
     Poll,
+    Sticker,
 }
 
 /// A view into the message of a delivery; texts are empty and lists without items where it has none.
@@ -31,6 +32,7 @@ impl<'a> Outgoing<'a> {
             "delete" => Act::Delete,
             "react" => Act::React,
             "poll" => Act::Poll,
+            "sticker" => Act::Sticker,
             _ => return None,
         })
     }
@@ -87,6 +89,11 @@ impl<'a> Outgoing<'a> {
     /// `emoji` of a reaction; empty takes it away.
     pub fn emoji(&self) -> &'a str {
         self.text_of("emoji")
+    }
+
+    /// `fileId` of a sticker: what the platform calls one that it has.
+    pub fn file_id(&self) -> &'a str {
+        self.text_of("fileId")
     }
 
     /// `buttons`: rows of `{text, callback_data}`.

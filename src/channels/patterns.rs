@@ -2,7 +2,10 @@
 //!
 //! Letters, `.`, classes, groups, `|`, `^`, `$`, `?`, `*`, `+`, `{n,m}` and `\b \d \s \w` with their opposites. Whatever
 //! else stands in a pattern makes it one that fits nothing, and is told. Trying is bounded, however it is nested.
+use crate::agents::Agents;
+use crate::config::Config;
 use crate::parts::Parts;
+use serde_json::Value;
 
 /// Steps that one text may cost; what is not found by then does not fit.
 const MOST_STEPS: usize = 200_000;
@@ -45,9 +48,23 @@ impl Pattern {
     }
 }
 
-/// The patterns of a list that cannot be used.
-pub fn unsupported<'a>(patterns: &[&'a str]) -> Vec<&'a str> {
-    patterns.iter().copied().filter(|pattern| Pattern::read(pattern).is_none()).collect()
+/// The patterns that hold for an agent, by its entry in the configuration, or for all without one.
+pub fn of<'a>(config: &'a Config, agent: Option<&'a Value>) -> Vec<&'a str> {
+    let own = agent.and_then(|agent| agent.get("groupChat")?.get("mentionPatterns"));
+    let list = own.or_else(|| config.get("messages.groupChat.mentionPatterns"));
+    list.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect()
+}
+
+/// Those of the whole configuration that cannot be used.
+pub fn misfits<'a>(config: &'a Config, agents: &'a Agents) -> Vec<&'a str> {
+    let mut all = of(config, None);
+    for id in agents.ids() {
+        all.extend(of(config, agents.entry(&id)));
+    }
+    crate::order::sort(&mut all);
+    all.dedup();
+    all.retain(|pattern| Pattern::read(pattern).is_none());
+    all
 }
 
 trait Lower {
@@ -323,8 +340,9 @@ mod tests {
     #[test]
     fn what_is_not_supported_is_told() {
         let all = ["ok", "(?=x)", r"\p{L}", "(a", "a)", "[a", "*a", "a{2", r"(a)\1", "a{5,2}", r"[\W]"];
-        assert_eq!(unsupported(&all), all[1..]);
-        assert!(unsupported(&[&"(".repeat(500)]).len() == 1);
+        let misfits: Vec<&str> = all.into_iter().filter(|one| Pattern::read(one).is_none()).collect();
+        assert_eq!(misfits, all[1..]);
+        assert!(Pattern::read(&"(".repeat(500)).is_none());
     }
 
     #[test]

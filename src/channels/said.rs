@@ -1,6 +1,6 @@
 //! What a model's words ask of the channel beside being shown: files (`MEDIA:` lines), what is answered
 //! (`[[reply_to_current]]`, `[[reply_to:<id>]]`), a voice (`[[audio_as_voice]]`). Pure; code is left as it is.
-use crate::parts::Parts;
+use crate::sessions::tags;
 
 /// A model's words, taken apart.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -25,65 +25,40 @@ pub enum Reply {
 impl Said {
     pub fn read(text: &str) -> Said {
         let mut said = Said::default();
-        if !text.contains("MEDIA:") && !text.contains("[[") {
-            said.text = text.to_string();
+        let (shown, tags) = tags::cut(text);
+        tags.iter().for_each(|tag| said.tag(tag));
+        if !shown.contains("MEDIA:") {
+            said.text = shown;
             return said;
         }
         let mut fence: Option<&str> = None;
-        let mut lines: Vec<String> = Vec::new();
-        for line in text.split('\n') {
+        let mut lines: Vec<&str> = Vec::new();
+        for line in shown.split('\n') {
             let start = line.trim_start();
             let mark = ["```", "~~~"].into_iter().find(|mark| start.starts_with(mark));
             match (fence, mark) {
                 (None, Some(mark)) => fence = Some(mark),
                 (Some(open), Some(mark)) if open == mark => fence = None,
                 (None, None) => {
-                    lines.extend(said.line(line));
-                    continue;
+                    if let Some(file) = start.trim_end().strip_prefix("MEDIA:").and_then(file) {
+                        said.media.push(file.to_string());
+                        continue;
+                    }
                 }
                 _ => {}
             }
-            lines.push(line.to_string());
+            lines.push(line);
         }
         said.text = lines.join("\n");
         said
     }
 
-    /// What is left of a line; `None` where all of it was for the channel.
-    fn line(&mut self, line: &str) -> Option<String> {
-        if let Some(file) = line.trim().strip_prefix("MEDIA:").and_then(file) {
-            self.media.push(file.to_string());
-            return None;
+    fn tag(&mut self, tag: &str) {
+        match tag.split_once(':') {
+            Some((_, id)) => self.reply = Reply::To(id.to_string()),
+            None if tag == "audio_as_voice" => self.is_voice = true,
+            None => self.reply = Reply::Current,
         }
-        let (mut left, mut rest, mut found) = (String::new(), line, false);
-        while let Some((before, (tag, after))) =
-            rest.split_once("[[").and_then(|(before, rest)| Some((before, rest.split_once("]]")?)))
-        {
-            left.push_str(before);
-            if self.tag(tag.trim()) {
-                found = true;
-                // One space goes with it where it parted two words.
-                let is_apart = left.is_empty() || left.ends_with(' ');
-                rest = if is_apart { after.strip_prefix(' ').unwrap_or(after) } else { after };
-            } else {
-                left.push_str("[[");
-                rest = rest.tail(before.len() + 2);
-            }
-        }
-        left.push_str(rest);
-        (!found || !left.trim().is_empty()).then_some(left)
-    }
-
-    fn tag(&mut self, tag: &str) -> bool {
-        match tag {
-            "reply_to_current" => self.reply = Reply::Current,
-            "audio_as_voice" => self.is_voice = true,
-            _ => match tag.strip_prefix("reply_to:") {
-                Some(id) => self.reply = Reply::To(id.trim().to_string()),
-                None => return false,
-            },
-        }
-        true
     }
 }
 

@@ -1,8 +1,10 @@
 //! Checks of the channels: tokens, who may write, groups; and, where the gateway was asked too, what the platforms say.
 use super::{Ctx, Finding};
+use crate::agents::Agents;
 use crate::channels::accounts::{self, Account};
 use crate::channels::ids::Senders;
 use crate::channels::issues::issues;
+use crate::channels::patterns::misfits;
 use crate::channels::token::{Source, Token, told_twin, twins};
 use crate::channels::{CHANNELS, Channel, is_on};
 use serde_json::Value;
@@ -48,6 +50,22 @@ pub fn twin(ctx: &Ctx) -> Vec<Finding> {
 
 fn list<'a>(account: &Account<'a>, key: &str) -> &'a [Value] {
     account.get(key).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}
+
+/// Patterns by which nobody can mean the bot.
+pub fn patterns(ctx: &Ctx) -> Vec<Finding> {
+    if each(ctx).is_empty() {
+        return Vec::new();
+    }
+    let agents = Agents::of(&ctx.config, &ctx.env);
+    let told = |pattern: &str| {
+        let what = format!(
+            "mentionPatterns: {} is not understood and fits nothing",
+            crate::logging::quoted(pattern)
+        );
+        Finding::new(what).remedy("COMPATIBILITY.md says which forms of patterns there are".to_string())
+    };
+    misfits(&ctx.config, &agents).into_iter().map(told).collect()
 }
 
 /// Entries that let nobody in.

@@ -74,7 +74,10 @@ impl Carrier {
         let mut observers = Observers::default();
         observers.add(Observer::Readers);
         let answers = turn.also.iter().chain([turn.inbound]).map(Inbound::name).collect();
-        observers.add(Observer::Deliver(Deliver::new(&self.login.platform, to.clone(), answers)));
+        // What an earlier life said of its answer may be cut elsewhere: the second one is whole.
+        let blocks = turn.blocks.filter(|_| !turn.is_again);
+        let deliver = Deliver::new(&self.login.platform, to.clone(), answers);
+        observers.add(Observer::Deliver(Box::new(deliver.in_blocks(blocks))));
         if let Some(stream) = turn.stream.take() {
             observers.add(Observer::Stream(stream));
         }
@@ -159,6 +162,7 @@ impl House for Carrier {
             ages_by: Some(self.login.platform.clone()),
             envelope: turn.envelope,
             entry: turn.entry,
+            main: turn.main,
             ..Wishes::default()
         };
         self.send(Carry::Ask(Box::new(Ask {

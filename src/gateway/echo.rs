@@ -81,6 +81,8 @@ fn turn(shared: &Shared, carrier: &Carrier, message: &Inbound, is_again: bool) -
     let from = Peer { channel: "echo", account: &message.account, peer: &peer, ..Peer::default() };
     let route = routing::route(&shared.config(), &shared.agents(), &from)?;
     let asked = carrier.turn(Turn {
+        blocks: None,
+        main: None,
         inbound: message,
         also: &[],
         provenance: Provenance::Guest,

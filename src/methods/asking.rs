@@ -78,7 +78,7 @@ impl Asked {
     ) -> Result<Answer> {
         let mut observers = Observers::of(&call.caller);
         if let Some(to) = to {
-            observers.add(Observer::Deliver(Deliver::new(&to.channel.clone(), to, Vec::new())));
+            observers.add(Observer::Deliver(Box::new(Deliver::new(&to.channel.clone(), to, Vec::new()))));
         }
         let ask = Ask {
             origin: Origin::client(surface, call.caller.provenance),

@@ -3,7 +3,7 @@
 //! What cannot go out now is refused with what helps; nothing is queued that nobody would carry. The idempotency key
 //! makes it once, also over a restart (`state/posting.rs`).
 use crate::agents::routing::{self, Inbound, PeerKind};
-use crate::calls::Call;
+use crate::calls::{Call, Provenance};
 use crate::channels::accounts::{self, Account};
 use crate::channels::house::Place;
 use crate::channels::ids::bare;
@@ -13,12 +13,16 @@ use crate::deliveries::{Delivery, Login};
 use crate::error::{Error, Kind, Result};
 use crate::json::{Put, json};
 use crate::params::{params, read};
+use crate::sessions::history;
 use crate::state::State;
 use crate::state::event::Answer;
 use serde_json::{Map, Value};
+use std::path::Path;
 
 /// How long a caller waits until the platform has it.
 const PATIENCE_MS: u64 = 30_000;
+/// Messages that are read at once.
+const MOST_READ: u64 = 200;
 
 params! {
     /// Where it goes.
@@ -63,6 +67,9 @@ params! {
         message: String,
         emoji: String,
         buttons: Option<Value>,
+        file_id: String,
+        reply_to_id: Option<String>,
+        limit: Option<u64>,
     }
 }
 
@@ -82,7 +89,13 @@ pub fn send(state: &mut State, call: Call, params: Value) -> Result<Answer> {
         return Err(Error::invalid("message required: a text, or a file by mediaUrl"));
     }
     let is_web = |media: &String| media.starts_with("https://") || media.starts_with("http://");
-    if !media.iter().all(is_web) && !call.caller.scopes.has("operator.admin") {
+    // The owner's turns send what lies where media do (SEC-13), and nothing else of the host.
+    let root = state.shared.env.state_dir.join("media");
+    let whose = call.caller.run.as_deref().and_then(|run| state.runs.provenance_of(run));
+    let is_turns = whose.is_some_and(Provenance::is_own);
+    let is_media = |media: &String| is_turns && Path::new(media).starts_with(&root);
+    let may = |media: &String| is_web(media) || is_media(media);
+    if !media.iter().all(may) && !call.caller.scopes.has("operator.admin") {
         let text = "mediaUrl names a file of the gateway's host, which needs the scope operator.admin; give an https:// address";
         return Err(Error::new(Kind::Forbidden, text));
     }
@@ -139,10 +152,25 @@ pub fn poll(state: &mut State, call: Call, params: Value) -> Result<Answer> {
 
 pub fn action(state: &mut State, call: Call, params: Value) -> Result<Answer> {
     let (to, action): (To, Action) = read(params)?;
+    if action.action == "read" {
+        return last(state, &to, action.limit);
+    }
     let route = to.route(state)?;
     let mut message = Map::new();
     message.put("action", action.action.as_str());
-    message.put("messageId", action.message_id);
+    match action.action.as_str() {
+        "sticker" if action.file_id.is_empty() => {
+            return Err(Error::invalid("sticker needs fileId: what the platform calls it"));
+        }
+        "sticker" => message.put("fileId", action.file_id),
+        name if action.message_id.is_empty() => {
+            return Err(Error::invalid(format!("{name} needs messageId: which message it is about")));
+        }
+        _ => message.put("messageId", action.message_id),
+    }
+    if let Some(id) = action.reply_to_id.filter(|id| !id.is_empty()) {
+        message.put("replyTo", id);
+    }
     match action.action.as_str() {
         "edit" if action.message.trim().is_empty() => {
             return Err(Error::invalid("edit needs message: the new text"));
@@ -155,6 +183,40 @@ pub fn action(state: &mut State, call: Call, params: Value) -> Result<Answer> {
         message.put("buttons", buttons);
     }
     to.deliver(state, call, route, message)
+}
+
+/// What was said there last, as the gateway knows it: platforms give bots no history. Read on the connection's thread.
+fn last(state: &State, to: &To, limit: Option<u64>) -> Result<Answer> {
+    let (channel, account) = (to.channel.as_deref(), to.account_id.as_deref());
+    let mut route = named(state, channel, account, &to.to)?;
+    route.place.thread = to.thread_id.clone().filter(|id| !id.is_empty()).or(route.place.thread);
+    let kinds: &[PeerKind] = match route.place.peer.as_str() {
+        // Only the program knows which it is.
+        _ if route.channel.is_program() => &[PeerKind::Direct, PeerKind::Group],
+        peer if peer.starts_with('-') => &[PeerKind::Group],
+        peer if peer.starts_with('@') => {
+            return Err(Error::invalid("whom a public name means is not known here: give the chat's number"));
+        }
+        _ => &[PeerKind::Direct],
+    };
+    let mut told = json!({"channel": (route.channel.id), "chatId": (route.place.peer)});
+    let mut transcript = None;
+    for kind in kinds {
+        let key = key_of(state, &route, *kind)?;
+        if let (Some(entry), Some(told)) = (state.sessions.begun(&key), told.as_object_mut()) {
+            transcript = Some(state.sessions.transcript(&key, &entry)?);
+            told.put("sessionKey", key);
+            break;
+        }
+    }
+    let limit = limit.unwrap_or(20).clamp(1, MOST_READ) as usize;
+    Ok(Answer::Work(Box::new(move || {
+        let messages = transcript.map_or(Ok(Vec::new()), |transcript| history::said(&transcript, limit))?;
+        if let Some(told) = told.as_object_mut() {
+            told.put("messages", messages);
+        }
+        Ok(told.into())
+    })))
 }
 
 impl To {
@@ -191,8 +253,8 @@ pub(super) fn filled(text: Option<&str>) -> Option<&str> {
     text.map(str::trim).filter(|text| !text.is_empty())
 }
 
-/// Who carries what goes to this place. Fails when nobody does just now.
-pub(super) fn route(state: &State, channel: Option<&str>, account: Option<&str>, to: &str) -> Result<Route> {
+/// A place that somebody names, and whose it is.
+fn named(state: &State, channel: Option<&str>, account: Option<&str>, to: &str) -> Result<Route> {
     let shared = &state.shared;
     let config = shared.config();
     let channel = match filled(channel).map(str::to_lowercase) {
@@ -206,7 +268,15 @@ pub(super) fn route(state: &State, channel: Option<&str>, account: Option<&str>,
     let account = Account::of(&config, channel.id, &filled(account).map_or_else(default, str::to_lowercase));
     account.check_known()?;
     let place = (channel.target)(bare(channel.id, to))?;
-    let label = channel.label;
+    Ok(Route { channel, account: account.id, place })
+}
+
+/// Who carries what goes to this place. Fails when nobody does just now.
+pub(super) fn route(state: &State, channel: Option<&str>, account: Option<&str>, to: &str) -> Result<Route> {
+    let route = named(state, channel, account, to)?;
+    let (shared, label) = (&state.shared, route.channel.label);
+    let config = shared.config();
+    let account = Account::of(&config, route.channel.id, &route.account);
     if !account.is_enabled() {
         let place = account.place("enabled");
         return Err(Error::unavailable(format!(
@@ -214,7 +284,7 @@ pub(super) fn route(state: &State, channel: Option<&str>, account: Option<&str>,
             account.id
         )));
     }
-    let login = Login { platform: channel.id.to_string(), account: account.id.clone() };
+    let login = Login { platform: route.channel.id.to_string(), account: account.id.clone() };
     let row = shared.board.row(&login);
     if !row.is_running || (!row.is_connected && row.next_try.is_some()) {
         let why = row.last_error.unwrap_or_else(|| "it is starting; try again".to_string());
@@ -222,7 +292,7 @@ pub(super) fn route(state: &State, channel: Option<&str>, account: Option<&str>,
         let text = format!("{label} account {} cannot send now: {why} ({status} shows more)", account.id);
         return Err(Error::unavailable(text));
     }
-    Ok(Route { channel, account: account.id, place })
+    Ok(route)
 }
 
 fn unsupported(config: &Config, name: &str) -> Error {
@@ -270,14 +340,18 @@ fn derived(state: &State, route: &Route) -> Result<Option<String>> {
         return Ok(None);
     }
     let kind = if peer.starts_with('-') { PeerKind::Group } else { PeerKind::Direct };
+    key_of(state, route, kind).map(Some)
+}
+
+fn key_of(state: &State, route: &Route, kind: PeerKind) -> Result<String> {
     let inbound = Inbound {
         channel: route.channel.id,
         account: &route.account,
         kind,
-        peer,
+        peer: &route.place.peer,
         thread: route.place.thread.as_deref().unwrap_or_default(),
         ..Inbound::default()
     };
     let found = routing::route(&state.shared.config(), &state.shared.agents(), &inbound)?;
-    Ok(Some(found.session_key))
+    Ok(found.session_key)
 }

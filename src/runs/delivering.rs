@@ -10,9 +10,11 @@ use super::world::World;
 use crate::agent::run::Finished;
 use crate::calls::Provenance;
 use crate::cancel::Reason;
+use crate::channels::blocks::{Blocks, Rules};
 use crate::deliveries::{Delivery, Line, Name};
 use crate::error::{Error, Kind, Result};
 use crate::json::{Put, json};
+use crate::sessions::tags;
 use serde_json::Value;
 
 /// Where the words go.
@@ -22,15 +24,28 @@ pub struct Deliver {
     to: Address,
     /// The messages that are answered, more than one where they are one to the channel.
     inbound: Vec<Name>,
-    /// How many of the run's words are promised already.
+    /// How many of the run's messages are promised already.
     said: usize,
+    /// The present message in parts, where it is said while it is written.
+    blocks: Option<Blocks>,
+    /// How many parts, and how many of its tags, are promised.
+    parts: usize,
+    tags: usize,
+    /// When the last was promised: they stay in order on disk, too.
+    last: u64,
     /// Another run says them there.
     is_hushed: bool,
 }
 
 impl Deliver {
-    pub fn new(platform: &str, to: Address, inbound: Vec<Name>) -> Box<Deliver> {
-        Box::new(Deliver { platform: platform.to_string(), to, inbound, said: 0, is_hushed: false })
+    pub fn new(platform: &str, to: Address, inbound: Vec<Name>) -> Deliver {
+        let platform = platform.to_string();
+        Deliver { platform, to, inbound, said: 0, blocks: None, parts: 0, tags: 0, last: 0, is_hushed: false }
+    }
+
+    /// Says a message in several while it is written, where there are rules for that.
+    pub fn in_blocks(self, rules: Option<Rules>) -> Deliver {
+        Deliver { blocks: rules.map(Blocks::new), ..self }
     }
 
     fn is_there(&self, other: &(String, Address)) -> bool {
@@ -39,34 +54,82 @@ impl Deliver {
             == (&other.0, &to.account, &to.peer, &to.thread)
     }
 
-    /// The next message; what it says is `text`, or an `error` that the channel finds words for.
+    /// What a message says, or an `error` that the channel finds words for. The last part of it bears its number, the
+    /// others one of their own: a second go at the turn says the message again unless all of it is promised.
     fn promise(
         &mut self,
         world: &mut dyn World,
-        run: &str,
-        about: &Value,
+        whose: &Whose,
         mut message: Value,
+        is_last: bool,
     ) -> Option<Line> {
         if let Some(map) = message.as_object_mut() {
-            map.extend(about.as_object().cloned().unwrap_or_default());
+            map.extend(whose.about.as_object().cloned().unwrap_or_default());
             let about = [("thread", &self.to.thread), ("replyTo", &self.to.reply_to)];
             about
                 .into_iter()
                 .filter_map(|(name, id)| Some((name, id.as_ref()?)))
                 .for_each(|(name, id)| map.put(name, id.as_str()));
         }
+        let id = match is_last {
+            true => format!("{}/{}", whose.run, self.said),
+            false => format!("{}/{}.{}", whose.run, self.said, self.parts),
+        };
+        self.last = world.now().max(self.last + 1);
         let delivery = Delivery {
-            id: format!("{run}/{}", self.said),
+            id,
             platform: self.platform.clone(),
             account: self.to.account.clone(),
             to: self.to.peer.clone(),
-            ts: world.now(),
+            ts: self.last,
             message: Some(message),
             ..Delivery::default()
         };
-        self.said += 1;
+        match is_last {
+            true => (self.said, self.parts, self.tags) = (self.said + 1, 0, 0),
+            false => self.parts += 1,
+        }
         world.promise(delivery)
     }
+
+    /// Parts of the present message; with `is_whole` nothing of it follows.
+    fn parts(
+        &mut self,
+        world: &mut dyn World,
+        whose: &Whose,
+        parts: Vec<String>,
+        tags: &[String],
+        is_whole: bool,
+    ) -> Vec<Line> {
+        let mut left = parts.len();
+        let mut lines = Vec::new();
+        for part in parts {
+            left -= 1;
+            let new: String = tags.iter().skip(self.tags).map(|tag| format!("[[{tag}]] ")).collect();
+            self.tags = tags.len();
+            let message = json!({"text": (new + &part)});
+            lines.extend(self.promise(world, whose, message, is_whole && left == 0));
+        }
+        lines
+    }
+
+    /// A whole message, or what is left of it.
+    fn whole(&mut self, world: &mut dyn World, whose: &Whose, shown: &str, tags: &[String]) -> Vec<Line> {
+        let parts = match &mut self.blocks {
+            Some(blocks) => blocks.rest(shown),
+            None => vec![shown.to_string()],
+        };
+        if parts.is_empty() {
+            (self.said, self.parts, self.tags) = (self.said + 1, 0, 0);
+        }
+        self.parts(world, whose, parts, tags, true)
+    }
+}
+
+/// The run whose words they are, and what a channel has to know of it.
+struct Whose {
+    run: String,
+    about: Value,
 }
 
 impl Run {
@@ -88,10 +151,44 @@ impl Run {
             && self.observers.deliveries().any(|deliver| !deliver.inbound.is_empty())
     }
 
-    /// What a channel has to know of whose words it sends.
-    fn about(&self) -> Value {
+    fn whose(&self) -> Whose {
         let is_owner = self.new.origin.provenance == Provenance::Owner;
-        json!({"session": (self.new.key.as_str()), "isOwner": is_owner})
+        let about = json!({"session": (self.new.key.as_str()), "isOwner": is_owner});
+        Whose { run: self.new.id.clone(), about }
+    }
+
+    /// When a part that waits for more is to be said, on the monotonic clock.
+    pub(super) fn next_block(&self) -> Option<u64> {
+        self.observers.deliveries().filter_map(|deliver| deliver.blocks.as_ref()?.due()).min()
+    }
+
+    /// What is to be said already of the message that is being written.
+    pub(super) fn deliver_more(&mut self, world: &mut dyn World) {
+        if self.silenced {
+            return;
+        }
+        let mono = world.mono();
+        let mut due: Vec<Vec<String>> = Vec::new();
+        for deliver in self.observers.deliveries_mut() {
+            let blocks = deliver.blocks.iter_mut().filter(|_| !deliver.is_hushed);
+            due.push(blocks.flat_map(|blocks| blocks.more(&self.text, mono)).collect());
+        }
+        if due.iter().all(Vec::is_empty) {
+            return;
+        }
+        let (whose, tags) = (self.whose(), &self.tags.found);
+        let due = self.observers.deliveries_mut().zip(due);
+        let lines =
+            due.flat_map(|(deliver, parts)| deliver.parts(world, &whose, parts, tags, false)).collect();
+        world.note(lines);
+    }
+
+    /// What follows replaces the message that is being written, as far as it was not said.
+    pub(super) fn undeliver(&mut self) {
+        for deliver in self.observers.deliveries_mut() {
+            deliver.blocks.iter_mut().for_each(Blocks::restart);
+            deliver.tags = 0;
+        }
     }
 
     /// A message is whole: where the surface wants blocks it goes out at once.
@@ -99,9 +196,9 @@ impl Run {
         if !matches!(self.new.origin.surface.wants, Wants::Blocks | Wants::Drafts) || is_unsaid(&self.text) {
             return;
         }
-        let (id, text, about) = (&self.new.id, &self.text, self.about());
+        let (whose, text, tags) = (self.whose(), &self.text, &self.tags.found);
         let deliveries = self.observers.deliveries_mut().filter(|deliver| !deliver.is_hushed);
-        let lines = deliveries.filter_map(|d| d.promise(world, id, &about, json!({"text": text}))).collect();
+        let lines = deliveries.flat_map(|deliver| deliver.whole(world, &whose, text, tags)).collect();
         world.note(lines);
     }
 
@@ -113,12 +210,15 @@ impl Run {
         finished: Option<&Finished>,
     ) -> Vec<Line> {
         let (words, failure) = words(result, finished);
-        let (id, about) = (&self.new.id, self.about());
+        let whose = self.whose();
         let mut lines = Vec::new();
         for deliver in self.observers.deliveries_mut() {
-            let new = words.iter().skip(deliver.said).chain(&failure);
-            let new = new.filter(|_| !deliver.is_hushed).cloned().collect::<Vec<_>>();
-            lines.extend(new.into_iter().filter_map(|message| deliver.promise(world, id, &about, message)));
+            if !deliver.is_hushed {
+                for (shown, tags) in words.iter().skip(deliver.said) {
+                    lines.extend(deliver.whole(world, &whose, shown, tags));
+                }
+                lines.extend(failure.clone().and_then(|failed| deliver.promise(world, &whose, failed, true)));
+            }
             let answered = std::mem::take(&mut deliver.inbound);
             lines.extend(answered.iter().filter_map(|name| world.handled(name)));
         }
@@ -131,10 +231,10 @@ fn is_unsaid(text: &str) -> bool {
     is_silent(text) || text.trim() == "HEARTBEAT_OK"
 }
 
-/// All that is to be said, and how it failed. Who stopped a run hears nothing more of it.
-fn words(result: &Result<()>, finished: Option<&Finished>) -> (Vec<Value>, Option<Value>) {
+/// All that is to be said, as it is shown and with its tags, and how it failed. Who stopped a run hears nothing more of it.
+fn words(result: &Result<()>, finished: Option<&Finished>) -> (Vec<(String, Vec<String>)>, Option<Value>) {
     let texts = finished.into_iter().flat_map(|finished| &finished.texts);
-    let texts = texts.filter(|text| !is_unsaid(text)).map(|text| json!({"text": text}));
+    let texts = texts.map(|text| tags::cut(text)).filter(|(shown, _)| !is_unsaid(shown));
     match result {
         Ok(()) => (texts.collect(), None),
         Err(Error { kind: Kind::Aborted, .. }) => (Vec::new(), None),

@@ -13,11 +13,12 @@ use crate::json::json;
 use crate::metrics::{self, Metric};
 use crate::protocol::events;
 use crate::protocol::frame::Payload;
+use crate::sessions::tags;
 
 impl Runs {
     pub(super) fn run_finished(&mut self, world: &mut dyn World, id: &str, mut finished: Finished) {
         let Some(run) = self.map.get_mut(id) else { return };
-        run.text = std::mem::take(&mut finished.text);
+        run.text = tags::shown(std::mem::take(&mut finished.text));
         // Messages that came too late for this turn have one of their own, unless all was stopped.
         let reason = run.cancel.reason();
         let is_stopped = matches!(reason, Some(Reason::Rpc | Reason::Stop));
@@ -138,7 +139,7 @@ impl Runs {
         let Some(run) = self.map.get_mut(id).filter(|_| !silenced) else { return };
         // A turn whose last answer had nothing in it ends with what was said before.
         if let Some(said) = finished.and_then(|f| f.texts.last()).filter(|_| run.text.trim().is_empty()) {
-            run.text.clone_from(said);
+            run.text = tags::shown(said.clone());
         }
         if let Some(finished) =
             finished.filter(|_| error.is_none() && !run.is_aside() && !is_silent(&run.text))

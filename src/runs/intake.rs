@@ -21,6 +21,8 @@ use std::sync::Arc;
 
 /// Longer texts are no commands and hold no directives: looking for them would cost more than they are worth.
 const MAX_COMMAND: usize = 16 << 10;
+/// The members of an entry that say where somebody was last.
+const ROUTE: [&str; 5] = ["deliveryContext", "lastChannel", "lastTo", "lastAccountId", "lastThreadId"];
 const DEFAULT_TIMEOUT_S: u64 = 600;
 
 /// Somebody asks for a turn.
@@ -56,6 +58,8 @@ pub struct Wishes {
     pub envelope: (String, String),
     /// Members that the session's entry gets.
     pub entry: Map<String, Value>,
+    /// The session that gets the route among them, too.
+    pub main: Option<String>,
     /// The message is text whatever it looks like.
     pub is_plain: bool,
     /// It was asked for before, and the gateway stopped: its message may stand in the transcript already.
@@ -220,5 +224,15 @@ fn set_wishes(world: &mut dyn World, session: &str, wishes: &Wishes) -> Result<(
             wishes.entry.iter().for_each(|(name, value)| entry.set(name, value.clone()));
         });
     }
+    let Some(main) = &wishes.main else { return Ok(()) };
+    world.begin(main, None)?;
+    world.update(main, &mut |entry| {
+        for name in ROUTE {
+            match wishes.entry.get(name) {
+                Some(value) => entry.set(name, value.clone()),
+                None => drop(entry.remove(name)),
+            }
+        }
+    });
     Ok(())
 }

@@ -31,6 +31,23 @@ impl Runs {
 }
 
 impl Runs {
+    /// A session goes on under another key: what waits goes with it, and what runs if the session itself moved (R-49c).
+    pub fn rename(&mut self, world: &mut dyn World, from: &str, to: &str, is_moved: bool) {
+        for run in self.map.values_mut().filter(|run| run.new.key == from) {
+            if is_moved || matches!(run.phase, Phase::Accepting | Phase::Waiting) {
+                run.new.key = to.to_string();
+            }
+        }
+        if let Some(queue) = self.queues.remove(from) {
+            self.ready.extend(queue.iter().map(|_| to.to_string()));
+            self.queues.entry(to.to_string()).or_default().extend(queue);
+        }
+        if let Some(run) = self.running.remove(from) {
+            self.running.insert(if is_moved { to } else { from }.to_string(), run);
+        }
+        self.start_runs(world);
+    }
+
     /// Puts an accepted run where it belongs: aside, into the turn under way, or into its session's lane.
     pub(super) fn place_run(&mut self, world: &mut dyn World, id: &str) {
         let Some(run) = self.map.get_mut(id) else { return };

@@ -35,7 +35,7 @@ pub use observers::{Observer, Observers};
 pub use requests::Requests;
 pub use world::World;
 
-use crate::calls::{Call, Pending};
+use crate::calls::{Call, Pending, Provenance};
 use crate::protocol::frame::Payload;
 use run::{Ended, Run};
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -101,6 +101,10 @@ impl Runs {
 
     pub fn session_of(&self, run: &str) -> Option<&str> {
         self.map.get(run).map(|r| r.new.key.as_str())
+    }
+
+    pub fn provenance_of(&self, run: &str) -> Option<Provenance> {
+        self.map.get(run).map(|r| r.new.origin.provenance)
     }
 
     pub fn is_live(&self, run: &str) -> bool {

@@ -6,6 +6,7 @@ use crate::error::{Error, Kind, Result};
 use crate::json::{Put, json};
 use crate::models::failure;
 use crate::models::provider::{ToolCall, Usage};
+use crate::sessions::tags;
 use serde_json::Value;
 
 /// The line below an answer that `/usage` asked for; it is told, not written down.
@@ -82,7 +83,8 @@ pub(super) fn outcome(
                 map.put("pendingToolCalls", f.calls.iter().map(call).collect::<Vec<Value>>());
             }
             let said = f.texts.iter().filter(|text| !is_silent(text));
-            let payloads: Vec<Value> = said.map(|text| json!({"text": text, "mediaUrl": null})).collect();
+            let payloads: Vec<Value> =
+                said.map(|text| json!({"text": (tags::shown(text.clone())), "mediaUrl": null})).collect();
             let mut outcome = json!({"runId": id, "status": "ok", "summary": "completed", "result": {"payloads": null, "meta": meta}});
             if let Some(place) = outcome.pointer_mut("/result/payloads") {
                 *place = Value::Array(payloads);

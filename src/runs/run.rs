@@ -9,6 +9,7 @@ use crate::agent::mailbox::{Mailbox, Said};
 use crate::agent::run::Words;
 use crate::calls::Call;
 use crate::cancel::Cancel;
+use crate::sessions::tags::Tags;
 use crate::slash::{self, Directives};
 use serde_json::Value;
 use std::sync::Arc;
@@ -100,7 +101,10 @@ pub(super) struct Run {
     /// Too many wait: only its first words are given to the model.
     pub(super) is_shortened: bool,
     pub(super) seq: u64,
+    /// What people see of the present message.
     pub(super) text: String,
+    /// Takes out what is for the channel.
+    pub(super) tags: Tags,
     /// What `agent` and `chat` events have told of the text so far.
     pub(super) agent_told: Told,
     pub(super) chat_told: Told,
@@ -165,6 +169,7 @@ impl Run {
             is_shortened: false,
             seq: 0,
             text: String::new(),
+            tags: Tags::default(),
             agent_told: Told::default(),
             chat_told: Told::default(),
             verbose: Verbose::Off,

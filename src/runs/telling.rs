@@ -12,6 +12,7 @@ use crate::error::Error;
 use crate::json::{Put, json};
 use crate::protocol::events::{self, Event};
 use crate::protocol::frame;
+use crate::sessions::tags::Tags;
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -68,6 +69,9 @@ impl Runs {
 
     /// What was said is told to its end; the next piece begins a new message.
     fn next_message(&mut self, world: &mut dyn World, id: &str) {
+        if let Some(run) = self.map.get_mut(id) {
+            run.tags.finish(&mut run.text);
+        }
         self.tell_text(world, id, true);
         let Some(run) = self.map.get_mut(id) else { return };
         run.stream_block();
@@ -75,6 +79,7 @@ impl Runs {
         run.stream(Wants::Deltas, || Piece::NextMessage);
         run.replaces = run.chat_told.bytes > 0;
         run.text.clear();
+        run.tags = Tags::default();
         (run.agent_told.bytes, run.chat_told.bytes) = (0, 0);
     }
 
@@ -84,6 +89,8 @@ impl Runs {
         run.stream(Wants::Deltas, || Piece::Unsaid);
         run.replaces |= run.chat_told.bytes > 0;
         run.text.clear();
+        run.tags = Tags::default();
+        run.undeliver();
         (run.agent_told.bytes, run.chat_told.bytes) = (0, 0);
     }
 
@@ -127,8 +134,9 @@ impl Runs {
 
     fn run_text(&mut self, world: &mut dyn World, id: &str, delta: &str) {
         let Some(run) = self.map.get_mut(id).filter(|r| !r.silenced) else { return };
-        run.text.push_str(delta);
+        run.tags.push(delta, &mut run.text);
         run.stream(Wants::Deltas, || Piece::Text(delta.to_string()));
+        run.deliver_more(world);
         self.tell_text(world, id, false);
     }
 
@@ -138,6 +146,7 @@ impl Runs {
         let due = self.map.values().filter(|r| r.next_telling().is_some_and(|at| mono >= at));
         for id in due.map(|r| r.new.id.clone()).collect::<Vec<_>>() {
             self.tell_text(world, &id, false);
+            self.map.get_mut(&id).into_iter().for_each(|run| run.deliver_more(world));
         }
     }
 
@@ -217,7 +226,8 @@ impl Run {
     /// When there is something untold to tell, on the monotonic clock.
     pub(super) fn next_telling(&self) -> Option<u64> {
         let is_untold = |told: &Told| told.bytes < self.text.len() && !self.silenced;
-        [&self.agent_told, &self.chat_told].into_iter().filter(|t| is_untold(t)).map(|t| t.next_at).min()
+        let untold = [&self.agent_told, &self.chat_told].into_iter().filter(|t| is_untold(t));
+        untold.map(|t| t.next_at).chain(self.next_block()).min()
     }
 }
 

@@ -136,7 +136,7 @@ fn i10_5_the_words_of_a_run_are_promised_once_and_what_it_answers_is_done_with()
         state.post.ledger.written(&name, true);
         let (mut ask, _told) = ask(&state, &CHANNEL, provenance, id);
         ask.message = "hello".into();
-        ask.observers.add(Observer::Deliver(Deliver::new("test", to(peer), vec![name])));
+        ask.observers.add(Observer::Deliver(Box::new(Deliver::new("test", to(peer), vec![name]))));
         state.with_runs(|runs, world| {
             runs.ask(world, ask).unwrap();
             runs.accepted(world, id, Ok(()));
@@ -147,10 +147,33 @@ fn i10_5_the_words_of_a_run_are_promised_once_and_what_it_answers_is_done_with()
     assert_eq!(phase(&state, "4"), Some(Phase::Waiting), "a stranger has a turn of his own");
     let finished = Finished { texts: vec!["one".into(), "NO_REPLY".into(), "two".into()], ..Finished::new() };
     state.with_runs(|runs, world| runs.event(world, "1", RunEvent::Finished(Box::new(finished))));
-    let promised = state.post.ledger.deliveries(Stage::Accepted);
+    let mut promised = state.post.ledger.deliveries(Stage::Accepted);
+    promised.sort_by(|a, b| a.id.cmp(&b.id));
     let told: Vec<(&str, &str)> = promised.iter().map(|d| (d.id.as_str(), d.to.as_str())).collect();
     assert_eq!(told, [("1/0", "p"), ("1/1", "p"), ("3/0", "q"), ("3/1", "q")]);
     assert_eq!(promised[1].message.as_ref().unwrap()["text"], "two");
     let open: Vec<&str> = state.post.ledger.unhandled().iter().map(|m| m.id.as_str()).collect();
     assert_eq!(open, ["4"]);
+}
+
+/// R-49c: what waits for a group's session goes on under the group's new key.
+#[test]
+fn r_49c_a_run_that_waits_follows_its_session_to_the_new_key() {
+    let (context, _dir) = context("{}");
+    let (mut state, _inbox) = testing::state(testing::shared(context.settings.clone()));
+    let (old, new) = ("agent:main:telegram:group:-500", "agent:main:telegram:group:-100");
+    for id in ["1", "2"] {
+        let (mut ask, _told) = ask(&state, &WAITS, Provenance::Cron, id);
+        ask.session = old.into();
+        state.with_runs(|runs, world| {
+            runs.ask(world, ask).unwrap();
+            runs.accepted(world, id, Ok(()));
+        });
+    }
+    state.with_runs(|runs, world| runs.rename(world, old, new, true));
+    assert_eq!(state.runs.of_session(new).len(), 2);
+    assert!(state.runs.of_session(old).is_empty() && state.runs.is_busy(new));
+    let finished = Finished { texts: vec!["one".into()], ..Finished::new() };
+    state.with_runs(|runs, world| runs.event(world, "1", RunEvent::Finished(Box::new(finished))));
+    assert!(state.runs.is_busy(new), "the second one runs now");
 }

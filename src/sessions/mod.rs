@@ -11,6 +11,7 @@ pub mod retention;
 pub mod send_policy;
 mod spending;
 pub mod sweep;
+pub mod tags;
 mod transcripts;
 mod views;
 

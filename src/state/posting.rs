@@ -29,6 +29,7 @@ impl State {
                 self.subscriptions.changed(&from, "delete");
                 self.subscriptions.changed(&to, "update");
             }
+            self.with_runs(|runs, world| runs.rename(world, &from, &to, is_free));
         }
         Ok(())
     }

@@ -1,12 +1,11 @@
 //! What a program has in its hands: deliveries that were given to it and are not answered.
 //!
 //! Runs on the account's own thread, between the house and the program's ears.
+use super::outward;
 use super::run::{ANSWER, Line};
 use crate::channels::doubt;
 use crate::channels::house::Became;
 use crate::channels::ids::bare;
-use crate::channels::markdown::{self, Tables};
-use crate::channels::outgoing::{Act, Outgoing};
 use crate::channels::program::wire;
 use crate::deliveries::Delivery;
 use crate::error::{Error, Result};
@@ -146,7 +145,7 @@ impl<'a> Hands<'a> {
     }
 
     fn give(&mut self, delivery: Delivery, again: bool) -> Result<()> {
-        let message = match outgoing(self.line, &delivery) {
+        let message = match outward::told(self.line, &delivery) {
             Ok(message) => message,
             Err(why) => {
                 doubt::tell_refused(&*self.line.house, &delivery, &why)?;
@@ -193,48 +192,4 @@ impl<'a> Hands<'a> {
             let _ = if answer.is_pong { Ok(()) } else { self.answered(answer) };
         }
     }
-}
-
-/// What the program is told to do; else why it cannot.
-pub(super) fn outgoing(line: &Line, delivery: &Delivery) -> std::result::Result<Value, String> {
-    let nothing = Value::Null;
-    let message = delivery.message.as_ref().unwrap_or(&nothing);
-    let out = Outgoing::of(message);
-    let action = match out.act() {
-        Some(Act::Send) => "send",
-        Some(Act::Edit) => "edit",
-        Some(Act::Delete) => "delete",
-        Some(Act::React) => "react",
-        Some(Act::Poll) => "poll",
-        None => return Err("this gateway does not know such an action".into()),
-    };
-    if action != "send" && !line.can(action) {
-        return Err(format!(
-            "the program of {} cannot do that: {action} is not among its capabilities",
-            line.channel
-        ));
-    }
-    if out.media().next().is_some() && !line.can("media") {
-        return Err(format!(
-            "the program of {} sends no files: media is not among its capabilities",
-            line.channel
-        ));
-    }
-    let mut told = message.as_object().cloned().unwrap_or_default();
-    let text = match out.error() {
-        Some(error) => {
-            error.get("message").and_then(Value::as_str).map(|text| format!("\u{26a0}\u{fe0f} {text}"))
-        }
-        None => told.get("text").and_then(Value::as_str).map(str::to_string),
-    };
-    told.remove("error");
-    told.put("action", action);
-    if let Some(text) = text {
-        let is_plain = line.can("plain") && !out.is_plain();
-        told.put("text", if is_plain { markdown::parse(&text, Tables::Code).plain } else { text });
-    }
-    if action == "send" && told.get("text").is_none_or(|text| text == "") && out.media().next().is_none() {
-        return Err("there is nothing in it to send".into());
-    }
-    Ok(told.into())
 }

@@ -1,11 +1,13 @@
 //! From what a program brought to a turn: who wrote it, whether he may, what he says to whom. On a thread of its own, one
 //! message after the other.
+use super::past::Past;
 use super::run::Line;
 use super::wire::Message;
 use crate::agents::Agents;
 use crate::agents::routing::{self, Inbound as Peer, PeerKind, Route};
 use crate::calls::Provenance;
 use crate::channels::accounts::Account;
+use crate::channels::blocks::Rules;
 use crate::channels::gate::{self, Asking, Chat, Dropped, Kind, Verdict};
 use crate::channels::house::{Accepted, Place, Turn};
 use crate::channels::ids::Who;
@@ -30,6 +32,7 @@ const MAX_FILE: u64 = 5_000_001;
 const MAX_FILES: usize = 16;
 
 pub fn run(line: &Line, open: Vec<Inbound>, inbound: &Receiver<Inbound>) -> Result<()> {
+    let mut past = Past::default();
     let mut waiting: VecDeque<(Inbound, bool)> = open.into_iter().map(|message| (message, true)).collect();
     while !line.is_ending() {
         if waiting.is_empty() {
@@ -40,7 +43,7 @@ pub fn run(line: &Line, open: Vec<Inbound>, inbound: &Receiver<Inbound>) -> Resu
             }
         }
         let Some((message, is_again)) = waiting.pop_front() else { continue };
-        match handle(line, &message, is_again) {
+        match handle(line, &mut past, &message, is_again) {
             Err(e) if e.retryable() => {
                 waiting.push_front((message, is_again));
                 line.house.sleep(FULL)?;
@@ -56,15 +59,15 @@ pub fn run(line: &Line, open: Vec<Inbound>, inbound: &Receiver<Inbound>) -> Resu
     Ok(())
 }
 
-fn handle(line: &Line, inbound: &Inbound, is_again: bool) -> Result<()> {
+fn handle(line: &Line, past: &mut Past, inbound: &Inbound, is_again: bool) -> Result<()> {
     let map = inbound.message.as_ref().and_then(Value::as_object);
     match map.and_then(|map| Message::read(map).ok()) {
-        Some(message) => answer(line, inbound, &message, is_again),
+        Some(message) => answer(line, past, inbound, &message, is_again),
         None => line.house.pass_over(inbound),
     }
 }
 
-fn answer(line: &Line, inbound: &Inbound, message: &Message, is_again: bool) -> Result<()> {
+fn answer(line: &Line, past: &mut Past, inbound: &Inbound, message: &Message, is_again: bool) -> Result<()> {
     let (settings, login) = (line.house.settings(), line.house.login());
     let config = settings.config();
     let account = Account::of(&config, line.channel, &login.account);
@@ -90,9 +93,19 @@ fn answer(line: &Line, inbound: &Inbound, message: &Message, is_again: bool) -> 
     if message.kind != PeerKind::Direct
         && let Some(dropped) = unmentioned(line, &account, message, &route)?
     {
+        let most = account.get("historyLimit").or_else(|| config.get("messages.groupChat.historyLimit"));
+        let most = most.and_then(Value::as_u64).unwrap_or(50).min(200) as usize;
+        let (head, _) = envelope(line, &config, message, inbound.ts);
+        past.say(&route.session_key, format!("{head}{}", message.text), most);
         return pass_over(line, inbound, message, &dropped);
     }
-    let accepted = line.house.turn(turn(line, &config, inbound, message, (provenance, route, is_again)))?;
+    let place = route.session_key.clone();
+    let mut turn = turn(line, &config, inbound, message, (provenance, route, is_again));
+    turn.envelope.0.insert_str(0, &past.context(&place));
+    let accepted = line.house.turn(turn)?;
+    if !message.text.starts_with('/') {
+        past.taken(&place);
+    }
     match accepted {
         Accepted::Run => {
             if line.can("typing") {
@@ -151,6 +164,7 @@ fn turn<'a>(
 ) -> Turn<'a> {
     let is_group = message.kind != PeerKind::Direct;
     let is_threaded = !message.thread.is_empty();
+    let main = route.main_beside(!is_group);
     Turn {
         inbound,
         also: &[],
@@ -174,7 +188,9 @@ fn turn<'a>(
             format!("You are replying inside {what} on {}.", line.label)
         }),
         entry: entry(line, message),
+        main,
         is_again,
+        blocks: Rules::of(&Account::of(config, line.channel, &line.house.login().account)),
         stream: None,
     }
 }
@@ -249,11 +265,30 @@ fn attachments(line: &Line, message: &Message) -> Attachments {
                 all.texts += &read.texts;
             }
             None => {
-                all.texts += &format!("\n\n[a file that cannot be read: {}]", crate::logging::quoted(shown))
+                let quoted = crate::logging::quoted(shown);
+                let name =
+                    file_names(&Message { files: std::slice::from_ref(file), ..message.clone() }).next();
+                all.texts += &match name.and_then(|name| keep(line, name)) {
+                    Some(path) => format!("\n\n[media attached: {path} ({quoted})]"),
+                    None => format!("\n\n[a file that cannot be read: {quoted}]"),
+                };
             }
         }
     }
     all
+}
+
+/// A file that is neither picture nor text stays where media lie; it is known by its path.
+fn keep(line: &Line, name: &str) -> Option<String> {
+    let (from, dir) = (line.dir.join(name), line.house.settings().env.state_dir.join("media/inbound"));
+    std::fs::symlink_metadata(&from).ok().filter(|found| found.is_file())?;
+    files::private_dir(&dir).ok()?;
+    let is_safe = |c: &char| c.is_ascii_alphanumeric() || "._-".contains(*c);
+    let (stem, end) = name.rsplit_once('.').unwrap_or((name, "bin"));
+    let safe = |text: &str, most: usize| text.chars().filter(is_safe).take(most).collect::<String>();
+    let path = dir.join(format!("{}---{}.{}", safe(stem, 60), crate::ids::uuid().ok()?, safe(end, 10)));
+    std::fs::rename(&from, &path).ok()?;
+    Some(path.to_string_lossy().into_owned())
 }
 
 /// What the next turn is told of an edit or a reaction.

@@ -1,12 +1,14 @@
 //! Channels as programs: whatever speaks JSON lines on its standard input and output (docs/channel-programs.md).
 //!
 //! `wire` is the lines, `child` the process, `run` the life of an account and its way out, `listen` what the program says,
-//! `intake` what becomes of a message. A program is trusted with its platform and with nothing else: what it does wrong ends
+//! `intake` what becomes of a message, with `past` (what a group said), `outward` what is to be sent. A program is trusted with its platform and with nothing else: what it does wrong ends
 //! its account, which the supervisor starts again.
 mod child;
 mod hands;
 mod intake;
 mod listen;
+mod outward;
+mod past;
 mod run;
 mod wire;
 
@@ -27,6 +29,8 @@ const OURS: &[&str] = &[
     "accounts",
     "actions",
     "allowFrom",
+    "blockStreaming",
+    "blockStreamingCoalesce",
     "command",
     "dmHistoryLimit",
     "dmPolicy",

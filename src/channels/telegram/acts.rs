@@ -65,6 +65,11 @@ pub fn next(line: &Line, delivery: &Delivery, out: &Outgoing, late: Option<u64>)
         poll(&mut params, out)?;
         return Ok(Next::Call(Box::new(call("sendPoll", params))));
     }
+    if act == Act::Sticker {
+        place(&mut params, out);
+        sticker(&mut params, out)?;
+        return Ok(Next::Call(Box::new(call("sendSticker", params))));
+    }
     let id: i64 = out.message_id().parse().map_err(|_| Error::invalid("messageId must be a number"))?;
     params.put("message_id", id);
     let mut call = call("deleteMessage", params);
@@ -87,6 +92,9 @@ fn allowed(account: &Account, act: Act, out: &Outgoing) -> Result<()> {
     let text = match act {
         Act::React if is_off("reactions") => "Telegram reactions are disabled via actions.reactions.",
         Act::Delete if is_off("deleteMessage") => "Telegram deleteMessage is disabled.",
+        Act::Sticker if account.part("actions", "sticker") != Some(&Value::Bool(true)) => {
+            "Telegram sticker actions are disabled. Set channels.telegram.actions.sticker to true."
+        }
         Act::Send | Act::Edit | Act::Poll if is_named && is_off("sendMessage") => {
             "Telegram sendMessage is disabled."
         }
@@ -242,6 +250,21 @@ fn edit(
     text(call, account, chunk);
     if let Some(rows) = out.buttons() {
         call.params.put("reply_markup", keyboard(account, &delivery.to, rows)?);
+    }
+    Ok(())
+}
+
+/// Only what Telegram has already: a file or an address would come as a document.
+fn sticker(params: &mut Map<String, Value>, out: &Outgoing) -> Result<()> {
+    let id = out.file_id();
+    if id.is_empty() || !id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_')) {
+        let text =
+            "a sticker is named by its file_id at Telegram, letters, digits, - and _: no file, no address";
+        return Err(Error::invalid(text));
+    }
+    params.put("sticker", id);
+    if let Some(id) = out.reply_to().and_then(|id| id.parse::<i64>().ok()) {
+        params.put("reply_parameters", json!({"message_id": id, "allow_sending_without_reply": true}));
     }
     Ok(())
 }

@@ -4,6 +4,7 @@
 //! On the thread that follows the run, with a bot of its own. A draft never delays a message and never fails a turn.
 use super::api::Bot;
 use super::line::Line;
+use super::message::{ChatKind, Message};
 use super::outcome::Outcome;
 use super::refusal::Why;
 use super::split::MAX_MESSAGE;
@@ -29,6 +30,12 @@ pub struct Draft {
     shown: usize,
     next: Option<Instant>,
     is_over: bool,
+}
+
+/// Whether the answer to this message is shown so; then it does not go out in blocks.
+pub fn shows(line: &Line, message: &Message) -> bool {
+    let topic = message.topic.filter(|_| message.chat.kind == ChatKind::Private);
+    Draft::new(line, message.chat.id, topic, message.id).is_some()
 }
 
 impl Draft {

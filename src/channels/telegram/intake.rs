@@ -8,11 +8,12 @@ use super::message::{Message, Service};
 use super::presses::Presses;
 use super::typed::{self, Typed};
 use super::update::What;
-use super::{edits, envelope, meant, migrating, place, reacted};
+use super::{drafts, edits, envelope, meant, migrating, place, reacted};
 use crate::agents::routing::Route;
 use crate::calls::Provenance;
 use crate::calls::stream::Stream;
 use crate::channels::accounts::Account;
+use crate::channels::blocks::Rules;
 use crate::channels::gate::{Kind, Verdict};
 use crate::channels::house::{Accepted, Place, Turn};
 use crate::deliveries::Inbound;
@@ -136,7 +137,9 @@ fn ask(line: &Line, joined: &Joined, account: &Account, typed: &Typed, provenanc
         attachments: joined.attachments.clone(),
         extra_system: place::system(account, message, reads_all),
         entry: place::entry(line, &place.route, message),
+        main: place.route.main_beside(message.chat.is_direct()),
         is_again: joined.is_again,
+        blocks: Rules::of(account).filter(|_| !drafts::shows(line, message)),
         stream: signs(line, joined, &place.route),
     });
     let asked = match asked {

@@ -6,7 +6,7 @@ use super::typed::Typed;
 use crate::channels::accounts::Account;
 use crate::channels::gate::Dropped;
 use crate::channels::mention::{self, Bot, Said};
-use crate::channels::patterns::{Pattern, unsupported};
+use crate::channels::patterns::{self, Pattern};
 use crate::config::Config;
 use serde_json::Value;
 
@@ -46,29 +46,16 @@ fn is_meant(line: &Line, config: &Config, agent: &str, message: &Message, typed:
     let names = [name("name"), name("emoji")];
     let bot =
         Bot { id: u64::try_from(line.id).unwrap_or_default(), username: &line.me().username, names: &names };
-    let patterns = patterns(config, agents.entry(agent));
+    let patterns = patterns::of(config, agents.entry(agent));
     let fits = |text: &str| patterns.iter().filter_map(|one| Pattern::read(one)).any(|one| one.fits(text));
     mention::is_meant(&said, &bot, (!patterns.is_empty()).then_some(&fits as &dyn Fn(&str) -> bool))
-}
-
-/// The agent's own, else those of all.
-fn patterns<'a>(config: &'a Config, agent: Option<&'a Value>) -> Vec<&'a str> {
-    let own = agent.and_then(|agent| agent.get("groupChat")?.get("mentionPatterns"));
-    let list = own.or_else(|| config.get("messages.groupChat.mentionPatterns"));
-    list.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect()
 }
 
 /// Tells what of the configuration cannot work as it is written, once an account's life.
 pub fn tell(line: &Line, account: &Account) {
     let config = account.config;
     let agents = line.agents(config);
-    let mut all = patterns(config, None);
-    for id in agents.ids() {
-        all.extend(patterns(config, agents.entry(&id)));
-    }
-    crate::order::sort(&mut all);
-    all.dedup();
-    for pattern in unsupported(&all) {
+    for pattern in patterns::misfits(config, &agents) {
         let pattern = crate::logging::quoted(pattern);
         log::warn!(target: "telegram", "[{}] mentionPatterns: {pattern} is not understood and fits nothing: see COMPATIBILITY.md", line.name());
     }

@@ -1,6 +1,7 @@
 //! The wrapping of user texts: the time stamp in front, the `[message_id: ...]` line at the end, and taking
 //! both off again for display. Pure text.
 use crate::clock;
+use crate::sessions::tags;
 use serde_json::Value;
 
 /// Names that begin the bracket of a channel's envelope.
@@ -67,15 +68,18 @@ fn is_id_line(line: &str) -> bool {
     inner.is_some_and(|id| !id.trim().is_empty() && !id.contains(']'))
 }
 
-/// Strips a user's message in place: string content, every text block, and a `text` member.
+/// Strips a message in place as people see it: string content, every text block, and a `text` member. Of a user's goes the
+/// envelope, of a model's the tags that are for a channel.
 pub fn strip_message(message: &mut Value) {
-    if message.get("role").and_then(Value::as_str) != Some("user") {
-        return;
-    }
-    strip_member(message, "text");
-    strip_member(message, "content");
+    let strip = match message.get("role").and_then(Value::as_str) {
+        Some("user") => strip_member,
+        Some("assistant") => tags::show_member,
+        _ => return,
+    };
+    strip(message, "text");
+    strip(message, "content");
     if let Some(blocks) = message.get_mut("content").and_then(Value::as_array_mut) {
-        blocks.iter_mut().for_each(|block| strip_member(block, "text"));
+        blocks.iter_mut().for_each(|block| strip(block, "text"));
     }
 }
 

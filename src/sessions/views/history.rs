@@ -20,6 +20,21 @@ pub fn messages(transcript: &Transcript, limit: Option<usize>) -> Result<Vec<Val
     Ok(cap(shown, MAX_BYTES))
 }
 
+/// The last texts that people and the agent said, oldest first: `{role, text, timestamp}`.
+pub fn said(transcript: &Transcript, limit: usize) -> Result<Vec<Value>> {
+    let all = messages(transcript, Some(MAX_LIMIT))?;
+    let texts = all.iter().rev().filter(|m| matches!(message::role(m), "user" | "assistant"));
+    let texts = texts.filter_map(|m| {
+        let text = message::text_of(m);
+        let shown =
+            json!({"role": (message::role(m)), "text": (text.trim()), "timestamp": (m.get("timestamp"))});
+        (!text.trim().is_empty()).then_some(shown)
+    });
+    let mut texts: Vec<Value> = texts.take(limit).collect();
+    texts.reverse();
+    Ok(texts)
+}
+
 /// The whole payload. `key` is echoed as the client sent it; `entry` is `None` for an unknown session;
 /// `thinking` is the level that holds when the session sets none.
 pub fn payload(key: &str, entry: Option<&Entry>, thinking: &str, messages: Vec<Value>) -> Value {

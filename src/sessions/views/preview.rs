@@ -6,7 +6,7 @@ use crate::files::regular;
 use crate::json::json;
 use crate::sessions::entry::Entry;
 use crate::sessions::transcript::{Transcript, kind};
-use crate::sessions::{envelope, line, message, repair};
+use crate::sessions::{envelope, line, message, repair, tags};
 use serde_json::Value;
 use std::io::Read;
 use std::ops::ControlFlow;
@@ -113,7 +113,11 @@ pub fn last_message(transcript: &Transcript) -> Option<String> {
 
 fn typed_text(message: &Value) -> String {
     let text = message::text_of(message);
-    let text = if message::role(message) == "user" { envelope::strip(&text) } else { text };
+    let text = match message::role(message) {
+        "user" => envelope::strip(&text),
+        "assistant" => tags::shown(text),
+        _ => text,
+    };
     text.trim().to_string()
 }
 
