@@ -6,10 +6,9 @@ const INSTEAD: &[(&[&str], &str)] = &[
         &["channel", "directory", "login", "logout", "channels capabilities", "channels resolve"],
         "`openclaw channels` shows the bots, `channels add` and `channels logout` change them",
     ),
-    (&["channels logs"], "`openclaw logs --grep telegram` shows the lines about a channel"),
     (
-        &["message read", "message search", "message pins", "message reactions"],
-        "Telegram shows bots no history; `openclaw sessions` lists what was talked about with the agent",
+        &["message search", "message pins", "message reactions"],
+        "Telegram shows bots no history; `openclaw message read` shows what was talked about with the agent",
     ),
     (&["message broadcast"], "call `openclaw message send` for each target"),
     (&["clawbot", "voicecall"], "there are no calls; `openclaw agent --message TEXT` talks to the agent"),

@@ -2,6 +2,7 @@
 //!
 //! Listing, adding and removing work on the configuration of this machine; only `status` asks the gateway.
 pub mod add;
+pub mod logs;
 pub mod remove;
 mod row;
 pub mod status;

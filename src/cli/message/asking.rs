@@ -21,6 +21,22 @@ pub struct Asked {
     pub params: Map<String, Value>,
 }
 
+/// What was said in a chat last, as the gateway knows it.
+pub fn read(context: &Context, args: &Args, limit: u64) -> Result<Value> {
+    let to =
+        args.filled("target")?.ok_or_else(|| Error::usage("required option '--target' not specified"))?;
+    let mut params = Map::new();
+    params.put("to", to.trim());
+    params.put("action", "read");
+    params.put("limit", limit);
+    for (long, member) in [("channel", "channel"), ("account", "accountId"), ("thread-id", "threadId")] {
+        if let Some(name) = args.filled(long)? {
+            params.put(member, name.trim());
+        }
+    }
+    call(context, args, &mut Asked { action: "read", method: "message.action", params })
+}
+
 /// Does it, once, or with `--dry-run` says what would be done. `done` makes the line of the channel's name and the message's id.
 pub fn ask(
     context: &Context,

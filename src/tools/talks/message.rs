@@ -1,4 +1,5 @@
-//! `message`: says or does something on a chat channel, by the gateway's own methods. Runs on a tool's thread.
+//! `message`: says or does something on a chat channel, or reads what was said there, by the gateway's own methods. Runs on
+//! a tool's thread.
 //!
 //! Without a target that is the chat of the turn. Other places are for turns of the owner: whoever else writes to an agent
 //! reaches no chat but his own by it (SEC-34).
@@ -11,20 +12,21 @@ use crate::channels::ids::bare;
 use crate::channels::{self, Channel};
 use crate::deliveries::dedupe::params_hash;
 use crate::error::{Error, Kind, Result};
-use crate::json::{Put, json};
+use crate::json::{Put, bounded, json};
+use crate::tools::web::untrusted;
 use crate::tools::{Context, Output, Tool, text};
 use serde_json::{Map, Value};
 use std::time::Duration;
 
 pub const TOOL: Tool = Tool {
     name: "message",
-    doc: "Send, edit, delete or react to messages on a chat channel, or ask a poll; without target in the present chat. Your normal answer reaches the present chat by itself: if you have said all with this tool, answer NO_REPLY.",
+    doc: "Send, edit, delete or react to messages on a chat channel, send a sticker, ask a poll, or read what was said there last; without target in the present chat. Your normal answer reaches the present chat by itself: if you have said all with this tool, answer NO_REPLY.",
     parameters: r#"{"type": "object", "required": ["action"], "properties": {
-        "action": {"type": "string", "enum": ["send", "edit", "delete", "react", "poll"]},
+        "action": {"type": "string", "enum": ["send", "edit", "delete", "react", "poll", "sticker", "read"]},
         "channel": {"type": "string", "description": "Such as telegram; the present one when left out"},
         "target": {"type": "string", "description": "Id of a chat, group or user; the present chat when left out"},
         "message": {"type": "string", "description": "The text"},
-        "media": {"type": "string", "description": "https:// address of a picture or file to send"},
+        "media": {"type": "string", "description": "https:// address of a picture or file to send, or the path of one that came with a message"},
         "messageId": {"type": "string", "description": "What to edit, delete or react to"},
         "emoji": {"type": "string"},
         "remove": {"type": "boolean", "description": "Take the reaction away"},
@@ -39,6 +41,8 @@ pub const TOOL: Tool = Tool {
         "pollOption": {"type": "array", "items": {"type": "string"}},
         "pollMulti": {"type": "boolean"},
         "pollDurationHours": {"type": "number"},
+        "fileId": {"type": "string", "description": "The sticker, by its file_id"},
+        "limit": {"type": "integer", "description": "How many messages to read; 20 when left out"},
         "dryRun": {"type": "boolean"}}}"#,
     aliases: &[
         ("to", "target"),
@@ -48,6 +52,7 @@ pub const TOOL: Tool = Tool {
         ("message_id", "messageId"),
         ("mediaUrl", "media"),
         ("reply_to", "replyTo"),
+        ("stickerId", "fileId"),
     ],
     changes: false,
     serves: Provenance::is_any,
@@ -55,6 +60,9 @@ pub const TOOL: Tool = Tool {
     time: |_, _| Duration::from_secs(60),
     run,
 };
+
+/// Bytes of a conversation that a model is shown at once.
+const MAX_READ: usize = 60 << 10;
 
 /// Where something is done.
 struct To {
@@ -85,6 +93,10 @@ fn run(context: &Context, arguments: &Value) -> Result<Output> {
     let key = params_hash(&json!([(context.run.as_str()), (Value::from(params.clone()))]));
     params.put("idempotencyKey", key);
     let told = ask(context, method, params.into())?;
+    if action == "read" {
+        let shown = untrusted::wrap("messages of a chat", &bounded(&told, MAX_READ).0)?;
+        return Ok(Output::text(shown).about(format!("read {}", to.channel.id)));
+    }
     let part = |name: &str| told.get(name).cloned().unwrap_or_default();
     let done = json!({"ok": true, "action": action, "channel": (to.channel.id), "messageId": (part("messageId")),
         "chatId": (part("chatId"))});
@@ -122,6 +134,15 @@ fn asked(action: &str, arguments: &Value) -> Result<(&'static str, Map<String, V
             let is_multi = arguments.get("pollMulti") == Some(&Value::Bool(true));
             params.put("maxSelections", if is_multi { options } else { 1 });
             "poll"
+        }
+        "sticker" => {
+            text(arguments, "fileId").ok_or_else(|| missing("fileId: which sticker"))?;
+            take(&[("action", "action"), ("fileId", "fileId"), ("replyTo", "replyToId")]);
+            "message.action"
+        }
+        "read" => {
+            take(&[("action", "action"), ("limit", "limit")]);
+            "message.action"
         }
         _ => {
             let id = id()?;
@@ -206,13 +227,22 @@ fn check(context: &Context, action: &str, to: &To) -> Result<()> {
         "delete" => ("deleteMessage", format!("{label} deleteMessage is disabled.")),
         "edit" => ("editMessage", format!("{label} editMessage is disabled.")),
         "poll" => ("polls", format!("{label} polls are disabled.")),
+        "read" => ("", String::new()),
+        "sticker" => (
+            "sticker",
+            format!(
+                "{label} sticker actions are disabled. Set channels.{}.actions.sticker to true.",
+                to.channel.id
+            ),
+        ),
         _ => ("sendMessage", format!("{label} sendMessage is disabled.")),
     };
     let account = Account::of(&context.config, to.channel.id, &to.account);
     let is_off = |name: &str| {
         account.set("actions").is_some_and(|(actions, _)| actions.get(name) == Some(&Value::Bool(false)))
     };
-    match is_off(switch) || (action == "edit" && is_off("sendMessage")) {
+    let is_on = || account.part("actions", switch) == Some(&Value::Bool(true));
+    match is_off(switch) || (action == "sticker" && !is_on()) || (action == "edit" && is_off("sendMessage")) {
         true => Err(Error::new(Kind::Forbidden, text)),
         false => Ok(()),
     }
