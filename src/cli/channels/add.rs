@@ -98,19 +98,32 @@ pub fn next(env: &Env, channel: &str, bot: Option<&str>) -> String {
 }
 
 fn given(args: &Args) -> Result<Option<Given>> {
-    let (token, file, env) = (args.filled("token")?, args.filled("token-file")?, args.has("use-env"));
-    if [token.is_some(), file.is_some(), env].iter().filter(|is| **is).count() > 1 {
+    let is_env = args.has("use-env");
+    let given = given_by(args, "token", "token-file")?;
+    if is_env && given.is_some() {
         return Err(Error::usage("give one of --token, --token-file and --use-env"));
     }
+    Ok(given.or(is_env.then_some(Given::Variable)))
+}
+
+/// The token that one of these options names: itself, by standard input (`-`), or by its file.
+pub fn given_by(args: &Args, by_token: &str, by_file: &str) -> Result<Option<Given>> {
+    let (token, file) = (args.filled(by_token)?, args.filled(by_file)?);
+    if token.is_some() && file.is_some() {
+        return Err(Error::usage(format!("give one of --{by_token} and --{by_file}")));
+    }
     Ok(match (token, file) {
-        (Some("-"), _) => typed::text("token", Some("-"))?.map(|text| Given::Token(Secret::new(text.trim()))),
+        (Some("-"), _) => {
+            typed::text(by_token, Some("-"))?.map(|text| Given::Token(Secret::new(text.trim())))
+        }
         (Some(token), _) => Some(Given::Token(Secret::new(token.trim()))),
         (None, Some(path)) if path.starts_with('~') => Some(Given::File(path.to_string())),
         (None, Some(path)) => {
-            let path = std::path::absolute(Path::new(path)).map_err(|e| Error::io("read --token-file", e))?;
+            let path = std::path::absolute(Path::new(path));
+            let path = path.map_err(|e| Error::io(format_args!("read --{by_file}"), e))?;
             Some(Given::File(path.to_string_lossy().into_owned()))
         }
-        (None, None) => env.then_some(Given::Variable),
+        (None, None) => None,
     })
 }
 

@@ -8,6 +8,7 @@ use crate::channels::token::Source;
 use crate::channels::{self, CHANNELS, Channel};
 use crate::cli::Context;
 use crate::cli::channels::add::{self, Tried};
+use crate::cli::parse::Args;
 use crate::config::Config;
 use crate::config::edit::Draft;
 use crate::env::Env;
@@ -27,6 +28,28 @@ const CHANNEL: Option<&Channel> = CHANNELS.first();
 fn account<'a>(config: &'a Config, env: &Env, channel: &Channel) -> Account<'a> {
     let id = accounts::default_id(config, channel.id, &Agents::of(config, env).default_id());
     Account::of(config, channel.id, &id)
+}
+
+/// The bot that options name. Other users of the machine see what stands on a command line; `-` and a file they do not.
+pub fn given(context: &Context, config: &Config, args: &Args) -> Result<Option<Bot>> {
+    let owner = match args.filled("telegram-owner")? {
+        None => None,
+        Some(id) => Some(user(id.trim()).ok_or_else(|| {
+            Error::usage("--telegram-owner must be a number, as 123456789; names can change hands")
+        })?),
+    };
+    let (Some(channel), env) = (CHANNEL, &context.env) else { return Ok(None) };
+    let Some(given) = add::given_by(args, "telegram-token", "telegram-token-file")? else {
+        let needs = "--telegram-owner needs --telegram-token or --telegram-token-file";
+        return if owner.is_some() { Err(Error::usage(needs)) } else { Ok(None) };
+    };
+    if args.value("mode") == Some("remote") {
+        return Err(Error::usage(
+            "--telegram-token needs --mode local: the bot is the gateway's, where that runs",
+        ));
+    }
+    let tried = add::try_it(context, env, &account(config, env, channel), channel, given)?;
+    Ok(Some(Bot { tried, owner }))
 }
 
 /// Asks whether there is a bot, for its token and its owner.

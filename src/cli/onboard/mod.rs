@@ -30,6 +30,7 @@ pub const COMMAND: Command = Command {
     examples: &[
         ("openclaw onboard", "Answer a few questions"),
         ("openclaw onboard --non-interactive --install-daemon", "Take the defaults and install the service"),
+        ("openclaw onboard --non-interactive --telegram-token - < token", "Connect a Telegram bot, too"),
         ("openclaw onboard --mode remote --remote-url ws://127.0.0.1:18789", "Use a gateway elsewhere"),
     ],
     failure: "",
@@ -69,6 +70,17 @@ pub const FLAGS: &[Flag] = &[
     Flag::switch("install-daemon", "Install the service that keeps the gateway running"),
     Flag::switch("no-install-daemon", "Do not install it"),
     Flag::switch("skip-health", "Do not check that the gateway works"),
+    Flag::value(
+        "telegram-token",
+        "<token>",
+        "Connect this Telegram bot; - reads the token from standard input",
+    ),
+    Flag::value(
+        "telegram-token-file",
+        "<path>",
+        "Connect the bot whose token is in this file, read at each start",
+    ),
+    Flag::value("telegram-owner", "<id>", "Let this numeric Telegram id in from the beginning"),
     Flag::switch("skip-channels", "Ask nothing about a Telegram bot"),
     Flag::switch("skip-skills", "Accepted without effect").quiet(),
     Flag::switch("skip-ui", "Accepted without effect").quiet(),
@@ -106,7 +118,7 @@ pub fn run(context: &Context, args: &Args) -> Result<()> {
     let env = &context.env;
     // A config that cannot be used is not to be built upon; the error says what to do.
     let config = Config::load(&mut env.clone())?;
-    let given = from_options(args)?;
+    let given = Plan { bot: channel::given(context, &config, args)?, ..from_options(args)? };
     let plan = if args.has("non-interactive") {
         given
     } else {

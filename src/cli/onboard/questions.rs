@@ -61,7 +61,7 @@ pub fn everything(
         context.out.line(who);
         port_of(asker, context, config, &mut plan)?;
     }
-    if !args.has("skip-channels") {
+    if !args.has("skip-channels") && plan.bot.is_none() {
         channel::ask(asker, context, config, &mut plan)?;
     }
     let is_decided = args.has("install-daemon") || args.has("no-install-daemon");
