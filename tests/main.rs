@@ -168,6 +168,8 @@ mod strangers;
 #[cfg(test)]
 mod telegram;
 #[cfg(test)]
+mod telegram_blocks;
+#[cfg(test)]
 mod telegram_kill;
 #[cfg(test)]
 mod telegram_life;
