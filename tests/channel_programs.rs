@@ -307,3 +307,38 @@ fn r_10c_what_a_program_refuses_is_told_in_its_session_before_the_next_message()
     );
     assert!(asked.contains("first answer"), "{asked}");
 }
+
+/// Issue 11: what a person writes in several messages is answered as one, and who writes meanwhile is not held up.
+#[test]
+fn i11_6_texts_that_come_quickly_are_one_message() {
+    let platform = Platform::new();
+    let server = ModelServer::start(vec![model::texts(&["[[reply_to_current]] ok"])]);
+    let mut section = platform.section();
+    merge(&mut section, &json!({"allowFrom": ["*", "ann"]}));
+    let mut all = config(&server, json!({"echo": section}));
+    merge(&mut all, &json!({"messages": {"inbound": {"byChannel": {"echo": 1500}}}}));
+    let _gateway = Gateway::start(&Setup::config(all));
+    platform.says("ann", 1, "first");
+    platform.says("ann", 2, "second");
+    let heard = wait_for("the answer", || Some(platform.heard()).filter(|heard| !heard.is_empty()));
+    assert_eq!(heard["ann"], ["ok"], "no tags: {heard:?}");
+    let asked = server.requests(1)[0]["body"].to_string();
+    assert!(asked.contains("first\\nsecond"), "{asked}");
+    platform.says("ann", 3, "/status");
+    wait_for("the command's answer", || (platform.heard()["ann"].len() == 2).then_some(()));
+    assert_eq!(server.count(), 1);
+}
+
+/// SEC-13: a model's words name files below the media root, and the program is given no others.
+#[test]
+fn i11_6_sec_13_programs_get_files_of_the_media_root_only() {
+    let platform = Platform::new();
+    let server = ModelServer::start(vec![model::texts(&["see\nMEDIA: /etc/passwd"])]);
+    let gateway = Gateway::start(&Setup::config(config(&server, json!({"echo": platform.section()}))));
+    platform.says("ann", 1, "hi");
+    let heard = wait_for("the answer", || Some(platform.heard()).filter(|heard| !heard.is_empty()));
+    assert_eq!(heard["ann"], ["see"]);
+    wait_for("the log", || gateway.log().contains("a file is not sent").then_some(()));
+    let sent = std::fs::read_to_string(platform.dir.join("out")).unwrap();
+    assert!(!sent.contains("passwd"), "{sent}");
+}

@@ -148,7 +148,7 @@ fn look(text: &str) -> Look {
     let so_far = name.trim_end_matches([']', ' ']);
     let may_be = |known: &&str| known.starts_with(so_far) || (**known == *ID && name.starts_with(ID));
     let is_short = inner.len() <= LONGEST + 1 && !inner.contains(['\n', '[']);
-    if is_short && NAMES.iter().any(|known| may_be(&known)) { Look::MayBe } else { Look::Text }
+    if is_short && NAMES.iter().any(may_be) { Look::MayBe } else { Look::Text }
 }
 
 fn known(name: &str) -> Option<String> {

@@ -9,9 +9,7 @@ use crate::channels::ids::bare;
 use crate::channels::program::wire;
 use crate::deliveries::Delivery;
 use crate::error::{Error, Result};
-use crate::json::Put;
 use crossbeam_channel::{Receiver, RecvTimeoutError};
-use serde_json::Value;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 

@@ -1,5 +1,6 @@
 //! From what a program brought to a turn: who wrote it, whether he may, what he says to whom. On a thread of its own, one
-//! message after the other.
+//! message after the other, or several that are one (`joining`).
+use super::joining::{Together, Waiting, patience, read};
 use super::past::Past;
 use super::run::Line;
 use super::wire::Message;
@@ -22,7 +23,6 @@ use crate::json::{Put, json};
 use crate::sessions::attachments::Attachments;
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use serde_json::{Map, Value};
-use std::collections::VecDeque;
 use std::time::Duration;
 
 /// How long a message waits whose session takes no more.
@@ -32,26 +32,31 @@ const MAX_FILE: u64 = 5_000_001;
 const MAX_FILES: usize = 16;
 
 pub fn run(line: &Line, open: Vec<Inbound>, inbound: &Receiver<Inbound>) -> Result<()> {
-    let mut past = Past::default();
-    let mut waiting: VecDeque<(Inbound, bool)> = open.into_iter().map(|message| (message, true)).collect();
+    let (mut past, mut waiting) = (Past::default(), Waiting::default());
+    open.into_iter().for_each(|message| waiting.left(message));
     while !line.is_ending() {
-        if waiting.is_empty() {
-            match inbound.recv_timeout(SLICE) {
-                Ok(message) => waiting.push_back((message, false)),
+        let together = match waiting.due() {
+            Ok(together) => together,
+            Err(left) => match inbound.recv_timeout(left.unwrap_or(SLICE).min(SLICE)) {
+                Ok(message) => {
+                    let patience = patience(&line.house.settings().config(), line.channel);
+                    waiting.came(message, patience);
+                    continue;
+                }
                 Err(RecvTimeoutError::Timeout) => continue,
                 Err(RecvTimeoutError::Disconnected) => return Ok(()),
-            }
-        }
-        let Some((message, is_again)) = waiting.pop_front() else { continue };
-        match handle(line, &mut past, &message, is_again) {
+            },
+        };
+        match handle(line, &mut past, &together) {
             Err(e) if e.retryable() => {
-                waiting.push_front((message, is_again));
+                waiting.back(together);
                 line.house.sleep(FULL)?;
             }
             Err(_) if line.is_ending() => return Ok(()),
             Err(e) => {
-                log::error!(target: "channels", "{}: message {} is passed over: {e}", line.house.login(), message.id);
-                line.house.pass_over(&message)?;
+                let ids: Vec<&str> = together.all.iter().map(|message| message.id.as_str()).collect();
+                log::error!(target: "channels", "{}: message {} is passed over: {e}", line.house.login(), ids.join(", "));
+                done(line, &together)?;
             }
             Ok(()) => {}
         }
@@ -59,22 +64,34 @@ pub fn run(line: &Line, open: Vec<Inbound>, inbound: &Receiver<Inbound>) -> Resu
     Ok(())
 }
 
-fn handle(line: &Line, past: &mut Past, inbound: &Inbound, is_again: bool) -> Result<()> {
-    let map = inbound.message.as_ref().and_then(Value::as_object);
-    match map.and_then(|map| Message::read(map).ok()) {
-        Some(message) => answer(line, past, inbound, &message, is_again),
-        None => line.house.pass_over(inbound),
+/// No turn answers it.
+fn done(line: &Line, together: &Together) -> Result<()> {
+    together.all.iter().try_for_each(|message| line.house.pass_over(message))
+}
+
+fn handle(line: &Line, past: &mut Past, together: &Together) -> Result<()> {
+    let text = together.text();
+    match together.all.last().and_then(read) {
+        Some(last) => {
+            let is_mentioned = together.all.iter().filter_map(read).any(|message| message.is_mentioned);
+            answer(line, past, together, &Message { text: &text, is_mentioned, ..last })
+        }
+        None => done(line, together),
     }
 }
 
-fn answer(line: &Line, past: &mut Past, inbound: &Inbound, message: &Message, is_again: bool) -> Result<()> {
+fn answer(line: &Line, past: &mut Past, together: &Together, message: &Message) -> Result<()> {
+    let Some((inbound, also)) = together.all.split_first() else { return Ok(()) };
     let (settings, login) = (line.house.settings(), line.house.login());
     let config = settings.config();
     let account = Account::of(&config, line.channel, &login.account);
     let provenance = match judge(line, &account, message) {
         Verdict::Admit(provenance) => provenance,
-        Verdict::Pair => return invite(line, inbound, message),
-        Verdict::Drop(dropped) => return pass_over(line, inbound, message, &dropped),
+        Verdict::Pair => {
+            invite(line, inbound, message)?;
+            return done(line, together);
+        }
+        Verdict::Drop(dropped) => return pass_over(line, together, message, &dropped),
     };
     let agents = Agents::of(&config, &settings.env);
     let from = Peer {
@@ -88,7 +105,7 @@ fn answer(line: &Line, past: &mut Past, inbound: &Inbound, message: &Message, is
     let route = routing::route(&config, &agents, &from)?;
     if message.is_edit || message.reaction.is_some() {
         line.house.note(&route.session_key, noted(line, message))?;
-        return line.house.pass_over(inbound);
+        return done(line, together);
     }
     if message.kind != PeerKind::Direct
         && let Some(dropped) = unmentioned(line, &account, message, &route)?
@@ -97,10 +114,10 @@ fn answer(line: &Line, past: &mut Past, inbound: &Inbound, message: &Message, is
         let most = most.and_then(Value::as_u64).unwrap_or(50).min(200) as usize;
         let (head, _) = envelope(line, &config, message, inbound.ts);
         past.say(&route.session_key, format!("{head}{}", message.text), most);
-        return pass_over(line, inbound, message, &dropped);
+        return pass_over(line, together, message, &dropped);
     }
     let place = route.session_key.clone();
-    let mut turn = turn(line, &config, inbound, message, (provenance, route, is_again));
+    let mut turn = turn(line, &config, (together, inbound, also), message, (provenance, route));
     turn.envelope.0.insert_str(0, &past.context(&place));
     let accepted = line.house.turn(turn)?;
     if !message.text.starts_with('/') {
@@ -115,7 +132,7 @@ fn answer(line: &Line, past: &mut Past, inbound: &Inbound, message: &Message, is
                     .write(&json!({"type": "typing", "to": (message.chat), "thread": (message.thread)}));
             }
         }
-        Accepted::Now(_) => line.house.pass_over(inbound)?,
+        Accepted::Now(_) => done(line, together)?,
     }
     // Whatever was in them is the conversation's now.
     file_names(message).for_each(|name| drop(std::fs::remove_file(line.dir.join(name))));
@@ -158,16 +175,16 @@ fn unmentioned(line: &Line, account: &Account, message: &Message, route: &Route)
 fn turn<'a>(
     line: &Line,
     config: &Config,
-    inbound: &'a Inbound,
+    (together, inbound, also): (&Together, &'a Inbound, &'a [Inbound]),
     message: &Message,
-    (provenance, route, is_again): (Provenance, Route, bool),
+    (provenance, route): (Provenance, Route),
 ) -> Turn<'a> {
     let is_group = message.kind != PeerKind::Direct;
     let is_threaded = !message.thread.is_empty();
     let main = route.main_beside(!is_group);
     Turn {
         inbound,
-        also: &[],
+        also,
         provenance,
         sender: format!("{}:{}", line.channel, message.sender),
         session: route.session_key,
@@ -189,7 +206,7 @@ fn turn<'a>(
         }),
         entry: entry(line, message),
         main,
-        is_again,
+        is_again: together.is_again,
         blocks: Rules::of(&Account::of(config, line.channel, &line.house.login().account)),
         stream: None,
     }
@@ -287,7 +304,8 @@ fn keep(line: &Line, name: &str) -> Option<String> {
     let (stem, end) = name.rsplit_once('.').unwrap_or((name, "bin"));
     let safe = |text: &str, most: usize| text.chars().filter(is_safe).take(most).collect::<String>();
     let path = dir.join(format!("{}---{}.{}", safe(stem, 60), crate::ids::uuid().ok()?, safe(end, 10)));
-    std::fs::rename(&from, &path).ok()?;
+    // It is removed when the turn is accepted, and not before: the turn may be asked for once more.
+    std::fs::hard_link(&from, &path).or_else(|_| std::fs::copy(&from, &path).map(drop)).ok()?;
     Some(path.to_string_lossy().into_owned())
 }
 
@@ -307,17 +325,16 @@ fn noted(line: &Line, message: &Message) -> String {
     }
 }
 
-fn pass_over(line: &Line, inbound: &Inbound, message: &Message, dropped: &Dropped) -> Result<()> {
+fn pass_over(line: &Line, together: &Together, message: &Message, dropped: &Dropped) -> Result<()> {
     let house = &line.house;
     house.board().tell_passed_over(house.login(), message.chat, &message.title, dropped);
     file_names(message).for_each(|name| drop(std::fs::remove_file(line.dir.join(name))));
-    house.pass_over(inbound)
+    done(line, together)
 }
 
 /// A stranger gets a code, once.
 fn invite(line: &Line, inbound: &Inbound, message: &Message) -> Result<()> {
     let to = Place { peer: message.chat.to_string(), ..Place::default() };
     let names = [("name", message.name.as_str())];
-    strangers::invite(&*line.house, inbound, line.label, message.sender, &names, &to)?;
-    line.house.pass_over(inbound)
+    strangers::invite(&*line.house, inbound, line.label, message.sender, &names, &to)
 }

@@ -6,6 +6,7 @@
 mod child;
 mod hands;
 mod intake;
+mod joining;
 mod listen;
 mod outward;
 mod past;
