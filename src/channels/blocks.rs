@@ -4,6 +4,7 @@
 //! Pure; the run that says the words keeps one [`Blocks`] a place, on the state thread.
 use super::accounts::Account;
 use super::graphemes;
+use crate::parts::Parts;
 use serde_json::Value;
 
 /// How long a block may be when nothing is configured, characters.
@@ -148,7 +149,7 @@ impl Blocks {
             self.ready = next;
             said.extend(self.say(text));
         }
-        let left = text.get(self.sent.byte..).unwrap_or_default();
+        let left = text.tail(self.sent.byte);
         self.ready = At { byte: text.len(), fence: fences(self.sent.fence.clone(), left) };
         said.extend(self.say(text));
         self.restart();
@@ -241,7 +242,7 @@ fn fences(mut open: Option<String>, text: &str) -> Option<String> {
             Some(first)
                 if marks == line
                     && marks.len() >= self::marks(first).len()
-                    && first.starts_with(line.get(..1).unwrap_or("-")) =>
+                    && first.chars().next() == line.chars().next() =>
             {
                 open = None
             }
@@ -255,7 +256,8 @@ fn fences(mut open: Option<String>, text: &str) -> Option<String> {
 fn marks(line: &str) -> &str {
     let mark = if line.starts_with('~') { '~' } else { '`' };
     let rest = line.trim_start_matches(mark);
-    line.get(..line.len() - rest.len()).filter(|marks| marks.len() >= 3).unwrap_or_default()
+    let marks = line.head(line.len() - rest.len());
+    if marks.len() >= 3 { marks } else { "" }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Tags in a model's words that are for the channel and for nobody's eyes: what is answered (`[[reply_to_current]]`,
 //! `[[reply_to:<id>]]`), a voice (`[[audio_as_voice]]`). Taken out of a text that is whole or comes piece by piece, with the
 //! same result. Pure; fenced code is left as it is.
+use crate::parts::Parts;
 use serde_json::Value;
 
 /// No tag is longer, bytes.
@@ -67,7 +68,7 @@ impl Tags {
                 rest = after;
                 continue;
             }
-            let from = rest.get(before.len()..).unwrap_or_default();
+            let from = rest.tail(before.len());
             match if self.is_code() { Look::Text } else { look(from) } {
                 Look::MayBe => return self.held.push_str(from),
                 Look::Text => {
@@ -78,7 +79,7 @@ impl Tags {
                     self.found.push(name);
                     self.line.has_tag = true;
                     self.line.eats = self.line.start.is_empty() || out.ends_with(' ');
-                    rest = from.get(length..).unwrap_or_default();
+                    rest = from.tail(length);
                 }
             }
         }
@@ -96,7 +97,7 @@ impl Tags {
         let mut seen = words;
         if line.start.is_empty() {
             seen = words.trim_start();
-            line.blank.push_str(words.get(..words.len() - seen.len()).unwrap_or_default());
+            line.blank.push_str(words.head(words.len() - seen.len()));
             if seen.is_empty() {
                 return;
             }

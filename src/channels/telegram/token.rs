@@ -50,7 +50,8 @@ impl BotToken {
     pub fn is_own(&self, path: &Path) -> bool {
         let mut parts = path.components().peekable();
         let is_plain = path.components().all(|part| !matches!(part, Component::ParentDir));
-        is_plain && parts.any(|part| part.as_os_str() == self.secret.reveal()) && parts.peek().is_some()
+        let is_its = |part: Component| secret_eq(&part.as_os_str().to_string_lossy(), self.secret.reveal());
+        is_plain && parts.any(is_its) && parts.peek().is_some()
     }
 
     /// The text without the secret part.
