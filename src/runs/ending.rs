@@ -18,6 +18,7 @@ use crate::sessions::tags;
 impl Runs {
     pub(super) fn run_finished(&mut self, world: &mut dyn World, id: &str, mut finished: Finished) {
         let Some(run) = self.map.get_mut(id) else { return };
+        run.finish_text();
         run.text = tags::shown(std::mem::take(&mut finished.text));
         // Messages that came too late for this turn have one of their own, unless all was stopped.
         let reason = run.cancel.reason();

@@ -10,6 +10,7 @@ use crate::calls::stream::Piece;
 use crate::cancel::Reason;
 use crate::error::Error;
 use crate::json::{Put, json};
+use crate::parts::Parts;
 use crate::protocol::events::{self, Event};
 use crate::protocol::frame;
 use crate::sessions::tags::Tags;
@@ -69,9 +70,7 @@ impl Runs {
 
     /// What was said is told to its end; the next piece begins a new message.
     fn next_message(&mut self, world: &mut dyn World, id: &str) {
-        if let Some(run) = self.map.get_mut(id) {
-            run.tags.finish(&mut run.text);
-        }
+        self.map.get_mut(id).into_iter().for_each(Run::finish_text);
         self.tell_text(world, id, true);
         let Some(run) = self.map.get_mut(id) else { return };
         run.stream_block();
@@ -134,8 +133,9 @@ impl Runs {
 
     fn run_text(&mut self, world: &mut dyn World, id: &str, delta: &str) {
         let Some(run) = self.map.get_mut(id).filter(|r| !r.silenced) else { return };
+        let before = run.text.len();
         run.tags.push(delta, &mut run.text);
-        run.stream(Wants::Deltas, || Piece::Text(delta.to_string()));
+        run.stream_new(before);
         run.deliver_more(world);
         self.tell_text(world, id, false);
     }
@@ -214,6 +214,21 @@ impl Run {
         if wants == wanted || (wants, wanted) == (Wants::Drafts, Wants::Deltas) {
             self.observers.streams().for_each(|stream| stream.tell(piece()));
         }
+    }
+
+    /// What was added to the text behind `before`.
+    fn stream_new(&self, before: usize) {
+        let new = self.text.tail(before);
+        if !new.is_empty() {
+            self.stream(Wants::Deltas, || Piece::Text(new.to_string()));
+        }
+    }
+
+    /// The message is whole: what looked as if it were becoming a tag is text.
+    pub(super) fn finish_text(&mut self) {
+        let before = self.text.len();
+        self.tags.finish(&mut self.text);
+        self.stream_new(before);
     }
 
     /// The present message is whole.
