@@ -229,7 +229,8 @@ fn kind(before: &str, line: &str, is_code: bool) -> Break {
 
 /// A line that names a file stays whole.
 fn is_file(line: &str) -> bool {
-    line.trim_start().starts_with("MEDIA:")
+    let start = line.trim_start();
+    start.starts_with("MEDIA:") || (!start.is_empty() && "MEDIA:".starts_with(start))
 }
 
 /// The fence that is open behind a piece of text: the line that opened it.
