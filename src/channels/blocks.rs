@@ -149,8 +149,9 @@ impl Blocks {
             self.ready = next;
             said.extend(self.say(text));
         }
-        let left = text.tail(self.sent.byte);
-        self.ready = At { byte: text.len(), fence: fences(self.sent.fence.clone(), left) };
+        let left = text.get(self.sent.byte..);
+        let fence = left.and_then(|left| fences(self.sent.fence.clone(), left));
+        self.ready = At { byte: text.len(), fence };
         said.extend(self.say(text));
         self.restart();
         said
