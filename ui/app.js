@@ -203,6 +203,7 @@ const brought = fromAddress();
 wire.on('state', tell);
 wire.on('open', () => { counts(); if (opened++) compare(); });
 for (const event of ['device.pair.requested', 'device.pair.resolved', 'exec.approval.requested', 'exec.approval.resolved']) wire.on(event, counts);
+wire.on('exec.approval.requested', () => route().id === 'approvals' || toast('A command waits for your word: see Approvals.'));
 addEventListener('hashchange', () => {
   const more = fromAddress();
   if (more.token || more.code) wire.start(more);

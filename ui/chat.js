@@ -24,7 +24,7 @@ class Chat {
     this.thread = h('div.thread', { role: 'log', 'aria-label': 'Conversation', 'aria-live': 'polite', tabindex: 0 });
     this.status = h('p.unseen', { role: 'status' });
     this.newest = button([icon('down'), 'Newest'], () => this.toEnd(true), { class: 'newest', hidden: true });
-    this.list = sessionList({ open: (key) => app.go('chat', key), renamed: () => this.refresh(), gone: (key) => this.gone(key) });
+    this.list = sessionList({ open: (key) => app.go('chat', key), chosen: () => this.showList(false), renamed: () => this.refresh(), gone: (key) => this.gone(key) });
     this.title = h('h1', { tabindex: -1 }, 'Chat');
     this.meta = h('div.chat-meta');
     this.composer = composer({

@@ -51,7 +51,9 @@ export function composer({ send, stop }) {
         return suggest(true);
       }
     }
-    if (e.key === 'Enter' && !e.shiftKey && !e.isComposing) {
+    // A keyboard of glass has no Shift-Enter, but a button beside it.
+    const sends = !matchMedia('(pointer: coarse)').matches;
+    if (e.key === 'Enter' && sends && !e.shiftKey && !e.isComposing) {
       e.preventDefault();
       submit();
     } else if (e.key === 'Escape' && !halt.hidden) {

@@ -16,7 +16,7 @@ function named(key) {
   return name;
 }
 
-export function sessionList({ open, renamed, gone }) {
+export function sessionList({ open, chosen, renamed, gone }) {
   let rows = [];
   let now = 'main';
   let agents = [];
@@ -49,7 +49,7 @@ export function sessionList({ open, renamed, gone }) {
     const title = titleOf(row);
     const from = row.channel || row.lastChannel;
     return h('li', { class: isOpen ? 'open' : null },
-      h('a', { href: `#/chat/${encodeURI(row.key)}`, 'aria-current': isOpen ? 'true' : null },
+      h('a', { href: `#/chat/${encodeURI(row.key)}`, 'aria-current': isOpen ? 'true' : null, onclick: chosen },
         h('span.row-title', null, row.hasActiveRun && h('span.dot.live', { title: 'running' }), title),
         h('span.row-note', null, ago(row.updatedAt).replace(' ago', ''), from && from !== 'webchat' && ` · ${from}`),
         row.lastMessagePreview && h('span.row-text', null, plain(row.lastMessagePreview).slice(0, 90))),

@@ -1,5 +1,6 @@
 //! Coming in: by fragment, by hand, by a code, by approval; what is said where one does not; coming back.
 use super::*;
+use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 
 /// The token is out of the address at once and kept nowhere; the browser's own key and token are enough from then on.
@@ -64,15 +65,16 @@ fn i12_4_a_code_opens_one_browser() {
     world.quiet();
 }
 
-/// From elsewhere somebody must say yes; the page tells how, and goes on by itself.
+/// From elsewhere, here through a proxy that puts the gateway at a path of its own, somebody must say yes; the page tells
+/// how, and goes on by itself.
 #[test]
 fn i12_4_a_browser_from_elsewhere_waits_for_approval() {
     if !is_wanted(false) {
         return;
     }
     let mut world = World::apart(vec![model::texts(&["hi"])], json!({}));
-    let port = forward(world.gateway.port);
-    world.page.open(&format!("http://127.0.0.1:{port}/#token={TOKEN}"));
+    let port = forward(world.gateway.port, b"GET /claw/");
+    world.page.open(&format!("http://127.0.0.1:{port}/claw/#token={TOKEN}"));
     world.page.wait_text("Approve this browser");
     world.page.wait_text("openclaw devices approve");
     is_accessible(&mut world.page, "login, pairing");
@@ -141,23 +143,35 @@ fn i12_4_the_page_comes_back_by_itself() {
         .wait("[...document.querySelectorAll('.message.assistant')].some((m) => m.dataset.text === 'hi')");
 }
 
-/// A port that leads to another one, as a proxy does.
+/// A port that leads to another one, as a proxy does: requests that begin so go to `/`.
 #[expect(clippy::disallowed_methods, reason = "threads of a test")]
-fn forward(to: u16) -> u16 {
+fn forward(to: u16, begin: &'static [u8]) -> u16 {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
     std::thread::spawn(move || {
         for near in listener.incoming().flatten() {
             let Ok(far) = TcpStream::connect(("127.0.0.1", to)) else { return };
             let (near_in, far_in) = (near.try_clone().unwrap(), far.try_clone().unwrap());
-            for (mut from, mut into) in [(near_in, far), (far_in, near)] {
-                std::thread::spawn(move || {
-                    // Either end may go at any time.
-                    let _ = std::io::copy(&mut from, &mut into);
-                    let _ = into.shutdown(Shutdown::Write);
-                });
-            }
+            std::thread::spawn(move || pass(near_in, far, begin));
+            std::thread::spawn(move || pass(far_in, near, b""));
         }
     });
     port
+}
+
+/// Hands on what is read, until either end has closed.
+fn pass(mut from: TcpStream, mut into: TcpStream, begin: &[u8]) {
+    let mut bytes = [0; 16 << 10];
+    while let Ok(n @ 1..) = from.read(&mut bytes) {
+        let read = &bytes[..n];
+        let done = match read.strip_prefix(begin).filter(|_| !begin.is_empty()) {
+            Some(rest) => into.write_all(b"GET /").and_then(|()| into.write_all(rest)),
+            None => into.write_all(read),
+        };
+        if done.is_err() {
+            break;
+        }
+    }
+    // It may be closed already.
+    let _ = into.shutdown(Shutdown::Write);
 }
