@@ -11,7 +11,7 @@ function s(tag, attributes, ...kids) {
 }
 
 /** Bars of `[label, value]`; `tell` makes words of a value. */
-export function bars(name, rows, tell, { height = 120, width = 560 } = {}) {
+export function bars(name, rows, tell, { height = 110, width = 420 } = {}) {
   const most = Math.max(...rows.map(([, v]) => v), 0);
   const [top, bottom] = [16, 18];
   const step = width / Math.max(rows.length, 1);
