@@ -378,3 +378,35 @@ fn i12_1_who_goes_stops_the_turn() {
         }
     }
 }
+
+#[test]
+fn i12_1_an_endpoint_is_switched_on_at_once() {
+    let gateway = Gateway::plain();
+    assert_eq!(post(&gateway, CHAT, "", &json!({})).0, 404);
+    let path = gateway.config_path();
+    let mut config: Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+    merge(&mut config, &endpoints(true));
+    std::fs::write(&path, config.to_string()).unwrap();
+    // The empty request is judged.
+    wait_for("the endpoint", || (post(&gateway, CHAT, "", &json!({})).0 == 400).then_some(()));
+}
+
+/// Nobody takes half an answer for a whole one because the gateway stopped.
+#[test]
+fn i12_1_a_stop_ends_a_stream_as_a_failure() {
+    let (server, mut gateway) =
+        with_model(vec![Reply::Stream(vec![Step::Text("Once ".into()), Step::Gate, Step::Done])]);
+    let mut body = says("hi");
+    body["stream"] = json!(true);
+    let mut stream = begin(&gateway, CHAT, "", &body);
+    server.requests(1);
+    let (mut seen, mut piece) = (String::new(), [0; 512]);
+    while !seen.contains("Once ") {
+        let n = stream.read(&mut piece).unwrap();
+        seen += &String::from_utf8_lossy(&piece[..n]);
+    }
+    let (status, _) = gateway.stop();
+    stream.read_to_string(&mut seen).unwrap();
+    assert!(seen.contains("\"error\":") && !seen.contains("[DONE]") && !seen.contains("\"stop\""), "{seen}");
+    assert_eq!(status, 0);
+}

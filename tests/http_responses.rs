@@ -1,7 +1,7 @@
 //! Issue 12, item 1: `/v1/responses`, whose answers are items and whose streams are numbered events.
 use crate::harness::model::texts;
 use crate::harness::*;
-use crate::http_openai::{CHAT, RESPONSES, post, with_model};
+use crate::http_openai::{CHAT, RESPONSES, endpoints, post, with_model};
 
 fn asks(input: Value) -> Value {
     json!({"model": "openclaw", "input": input})
@@ -249,4 +249,47 @@ fn i12_1_an_answer_at_its_longest_length_is_incomplete() {
     let (_, told, _) =
         post(&gateway, CHAT, "", &json!({"messages": [{"role": "user", "content": "a tale"}]}));
     assert_eq!(told["choices"][0]["finish_reason"], "length");
+}
+
+#[test]
+fn i12_1_every_wire_format_carries_tools_wishes_and_results() {
+    for (api, length) in [
+        ("openai-completions", "max_tokens"),
+        ("openai-responses", "max_output_tokens"),
+        ("anthropic-messages", "max_tokens"),
+    ] {
+        let server = ModelServer::start(vec![calls(), texts(&["Warm."])]);
+        let mut config = server.config_for(api);
+        merge(&mut config, &endpoints(true));
+        let gateway = Gateway::start(&Setup::config(config));
+        let mut body = asks(json!("Rome?"));
+        merge(
+            &mut body,
+            &json!({"tools": [weather()], "temperature": 0.5, "max_output_tokens": 99, "tool_choice": "required"}),
+        );
+        let (status, told, answer) = post(&gateway, RESPONSES, "", &body);
+        assert_eq!(
+            (status, told["output"].as_array().map(Vec::len)),
+            (200, Some(2)),
+            "{api} {}",
+            answer.body
+        );
+        let sent = &server.requests(1)[0]["body"];
+        assert_eq!((&sent["temperature"], &sent[length]), (&json!(0.5), &json!(99)), "{api}");
+        assert!(
+            sent["tools"].to_string().contains("get_weather") && sent.get("tool_choice").is_some(),
+            "{api} {sent}"
+        );
+        let output = |call: &str| json!({"type": "function_call_output", "call_id": call, "output": format!("of {call}")});
+        let next = json!({"model": "openclaw", "input": [output("call_1"), output("call_2")], "previous_response_id": told["id"]});
+        let (status, told, answer) = post(&gateway, RESPONSES, "", &next);
+        assert_eq!(
+            (status, &told["output"][0]["content"][0]["text"]),
+            (200, &json!("Warm.")),
+            "{api} {}",
+            answer.body
+        );
+        let seen = server.requests(2)[1]["body"].to_string();
+        assert!(seen.contains("of call_1") && seen.contains("of call_2"), "{api} {seen}");
+    }
 }
