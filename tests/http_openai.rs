@@ -407,6 +407,24 @@ fn i12_1_a_stop_ends_a_stream_as_a_failure() {
     }
     let (status, _) = gateway.stop();
     stream.read_to_string(&mut seen).unwrap();
-    assert!(seen.contains("\"error\":") && !seen.contains("[DONE]") && !seen.contains("\"stop\""), "{seen}");
+    assert!(seen.contains("\"error\":") || !seen.ends_with("\r\n0\r\n\r\n"), "{seen}");
+    assert!(!seen.contains("[DONE]") && !seen.contains("\"stop\""), "{seen}");
     assert_eq!(status, 0);
+}
+
+#[test]
+fn i12_1_a_header_names_a_model_that_is_permitted_for_one_turn() {
+    let models = json!([{"id": "m", "name": "M"}, {"id": "m2", "name": "M2"}, {"id": "m3", "name": "M3"}]);
+    let over = json!({"models": {"providers": {"test": {"models": models}}},
+        "agents": {"defaults": {"models": {"test/m": {}, "test/m2": {}}}}});
+    let (server, gateway) = with_config(vec![texts(&["Yes."])], over);
+    let mut body = says("hi");
+    body["user"] = json!("u");
+    assert_eq!(post(&gateway, CHAT, "x-openclaw-model: test/m2\r\n", &body).0, 200);
+    assert_eq!(post(&gateway, CHAT, "", &body).0, 200);
+    let (status, told, _) = post(&gateway, CHAT, "x-openclaw-model: test/m3\r\n", &body);
+    assert_eq!((status, &told["error"]["param"]), (400, &json!("x-openclaw-model")), "{told}");
+    let asked: Vec<Value> =
+        server.requests(2).iter().map(|request| request["body"]["model"].clone()).collect();
+    assert_eq!(asked, ["m2", "m"]);
 }

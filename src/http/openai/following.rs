@@ -135,7 +135,10 @@ struct Line<'a> {
     writer: Box<dyn Writer>,
     /// What is to be sent at once.
     text: String,
-    spoke_at: Instant,
+    has_spoken: bool,
+    /// What follows is another message.
+    is_apart: bool,
+    sent_at: Instant,
 }
 
 impl Line<'_> {
@@ -154,12 +157,56 @@ impl Line<'_> {
             open.write_all(self.text.as_bytes()).map_err(|_| gone())?;
         }
         self.text.clear();
-        self.spoke_at = Instant::now();
+        self.sent_at = Instant::now();
         Ok(())
+    }
+
+    fn say(&mut self, text: &str) -> Result<()> {
+        self.begin()?;
+        if std::mem::take(&mut self.is_apart) {
+            self.writer.text("\n\n", &mut self.text);
+        }
+        self.writer.text(text, &mut self.text);
+        self.has_spoken = true;
+        self.send()
+    }
+
+    fn show_that_it_is_alive(&mut self) -> Result<()> {
+        self.begin()?;
+        self.text += ALIVE;
+        self.send()
     }
 
     fn is_wanted(&self, turn: &Turn) -> bool {
         self.open.as_ref().map_or_else(|| !turn.is_gone(), Open::is_wanted)
+    }
+
+    /// Says the end. A failure before the first word is told by the status.
+    fn close(mut self, end: std::result::Result<End, Refusal>, marks_failure: bool) -> Result<()> {
+        let end = match (end, self.out.take()) {
+            (Err(refusal), Some(out)) => return out.refuse(&refusal),
+            (end, out) => {
+                self.out = out;
+                end
+            }
+        };
+        self.begin()?;
+        match end {
+            Ok(end) => {
+                if !self.has_spoken && !end.text.is_empty() {
+                    self.writer.text(&end.text, &mut self.text);
+                }
+                self.writer.end(&end, &mut self.text);
+                self.text += DONE;
+            }
+            Err(refusal) => {
+                self.writer.fail(&refusal, &mut self.text);
+                self.text += if marks_failure { DONE } else { "" };
+            }
+        }
+        self.send()?;
+        self.open.into_iter().for_each(Open::finish);
+        Ok(())
     }
 }
 
@@ -171,53 +218,22 @@ fn stream(
     writer: Box<dyn Writer>,
     marks_failure: bool,
 ) -> Result<()> {
-    let mut line = Line { out: Some(out), open: None, writer, text: String::new(), spoke_at: Instant::now() };
-    let (mut has_spoken, mut is_apart) = (false, false);
-    let end = loop {
+    let (out, sent_at) = (Some(out), Instant::now());
+    let mut line =
+        Line { out, open: None, writer, text: String::new(), has_spoken: false, is_apart: false, sent_at };
+    loop {
         let next = following.next(asked);
         if !line.is_wanted(turn) {
             return Err(gone());
         }
         match next {
-            Next::End(end) => break end,
-            Next::Gap => is_apart = has_spoken,
-            Next::Text(text) => {
-                line.begin()?;
-                if std::mem::take(&mut is_apart) {
-                    line.writer.text("\n\n", &mut line.text);
-                }
-                line.writer.text(&text, &mut line.text);
-                has_spoken = true;
-                line.send()?;
-            }
-            Next::Nothing if line.spoke_at.elapsed() < QUIET => {}
-            Next::Nothing => {
-                line.begin()?;
-                line.text += ALIVE;
-                line.send()?;
-            }
-        }
-    };
-    match (end, line.out.take()) {
-        // Nothing has gone out yet, so the status can tell.
-        (Err(refusal), Some(out)) => return out.refuse(&refusal),
-        (Err(refusal), None) => {
-            line.writer.fail(&refusal, &mut line.text);
-            line.text += if marks_failure { DONE } else { "" };
-        }
-        (Ok(end), out) => {
-            line.out = out;
-            line.begin()?;
-            if !has_spoken && !end.text.is_empty() {
-                line.writer.text(&end.text, &mut line.text);
-            }
-            line.writer.end(&end, &mut line.text);
-            line.text += DONE;
+            Next::End(end) => return line.close(end, marks_failure),
+            Next::Gap => line.is_apart = line.has_spoken,
+            Next::Text(text) => line.say(&text)?,
+            Next::Nothing if line.sent_at.elapsed() < QUIET => {}
+            Next::Nothing => line.show_that_it_is_alive()?,
         }
     }
-    line.send()?;
-    line.open.into_iter().for_each(Open::finish);
-    Ok(())
 }
 
 fn gone() -> Error {

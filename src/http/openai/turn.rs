@@ -10,6 +10,7 @@ use crate::cancel::SLICE;
 use crate::error::{Error, Kind};
 use crate::http::{Exchange, Refusal};
 use crate::ids;
+use crate::models::catalogue;
 use crate::parts::{Parts, within};
 use crate::runs::origin::{OPENAI, Origin};
 use crate::runs::{Ask, Observer, Observers, Wishes};
@@ -144,6 +145,23 @@ fn has_begun(exchange: &Exchange, key: &str) -> Judged<bool> {
     }
 }
 
+/// The model for this turn alone, if a header names one: one of those that sessions may choose.
+fn model(exchange: &Exchange, session: &str) -> Judged<Option<String>> {
+    const HEADER: &str = "x-openclaw-model";
+    let Some(model) = exchange.head.get(HEADER).map(str::trim).filter(|name| !name.is_empty()) else {
+        return Ok(None);
+    };
+    let (config, agents) = (exchange.shared.config(), exchange.shared.agents());
+    let own = agents.model(agents.key_rules().owner(session)).unwrap_or_default();
+    match catalogue::permits(&config, model, &own) {
+        true => Ok(Some(model.to_string())),
+        false => {
+            let shown = within(model, 100);
+            Err(wrong(format!("{shown} is not among those that agents.defaults.models permits"), HEADER))
+        }
+    }
+}
+
 /// Asks for the turn.
 pub fn ask(exchange: &Exchange, asked: &mut Asked, api: &Api) -> Judged<Following> {
     let Some(caller) = exchange.caller.clone() else {
@@ -159,11 +177,7 @@ pub fn ask(exchange: &Exchange, asked: &mut Asked, api: &Api) -> Judged<Followin
         tools: tools.specs,
         wanted: std::mem::take(&mut asked.wanted),
         max_tokens: asked.max_tokens,
-        model: exchange
-            .head
-            .get("x-openclaw-model")
-            .map(|name| name.trim().to_string())
-            .filter(|name| !name.is_empty()),
+        model: model(exchange, &asked.session)?,
         size: asked.size,
     };
     asked.must = tools.must;
