@@ -139,7 +139,7 @@ fn r_24a_health_routes_answer_without_detail() {
 #[test]
 fn everything_else_is_a_json_404() {
     let gateway = Gateway::plain();
-    for path in ["/nope", "/v1/models", "/hooks/wake", "/assets/x.js", "/a/1/app.js"] {
+    for path in ["/nope", "/hooks/wake", "/assets/x.js", "/a/1/app.js"] {
         let answer = http::request(gateway.port, "GET", path);
         assert_eq!(answer.status, 404, "{path}");
         assert!(

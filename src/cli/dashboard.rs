@@ -25,8 +25,8 @@ const LIFE_MS: (u64, u64) = (60_000, 600_000);
 pub const COMMAND: Command = Command {
     name: "dashboard",
     summary: "Print the control page's address and open it",
-    about: "The address carries a code behind the #, which a browser does not send. It lets one browser in, once:\n\
-            within a minute, or ten where no browser is opened here.",
+    about: "The address carries a code behind the #, which a browser does not send.\n\
+            The code lets one browser in, once: within a minute, or ten where none is opened.",
     positionals: &[],
     flags: &[&[Flag::switch("no-open", "Only print it"), JSON]],
     examples: &[

@@ -22,7 +22,10 @@ fn i12_4_every_page_fits_a_phone_and_the_dark() {
             world.page.wait(&format!(
                 "document.querySelector('#nav [data-page={name}]').hasAttribute('aria-current')"
             ));
-            world.page.wait("document.querySelector('main h1') && !document.querySelector('main').textContent.includes('Loading…')");
+            let there = format!(
+                "document.querySelector('.page-{name} h1') && !document.querySelector('main').textContent.includes('Loading…')"
+            );
+            world.page.wait(&there);
             let wide = world.page.eval(
                 "Math.max(document.documentElement.scrollWidth, document.querySelector('main').scrollWidth)",
             );

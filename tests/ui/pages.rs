@@ -97,10 +97,10 @@ fn i12_4_logs_files_overview_and_usage() {
     for (name, sign) in [
         ("overview", "document.querySelectorAll('.tile').length === 4"),
         ("usage", "document.querySelector('svg.chart')"),
-        ("channels", "document.querySelector('main .empty')"),
-        ("cron", "document.querySelector('main h1')"),
-        ("approvals", "document.querySelector('main h1')"),
-        ("agents", "document.querySelector('main .items')"),
+        ("channels", "document.querySelector('.page-channels .empty')"),
+        ("cron", "document.querySelector('.page-cron h1')"),
+        ("approvals", "document.querySelector('.page-approvals h1')"),
+        ("agents", "document.querySelector('.page-agents .items')"),
         ("logs", "document.querySelector('.log .text')"),
     ] {
         world.go(name);
