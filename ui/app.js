@@ -1,8 +1,7 @@
 // The page begins here: theme, connection, navigation, and one module a page, loaded when it is first opened.
-import { h, fill, add, icon, iconButton, select, button, toast } from './dom.js';
+import { h, fill, add, icon, iconButton, select, button, toast, mark } from './dom.js';
 import { wire } from './wire.js';
 import { deviceToken, fromAddress } from './identity.js';
-import { login, mark } from './login.js';
 import * as chat from './chat.js';
 
 const PAGES = [
@@ -114,15 +113,25 @@ async function show(moves) {
   try {
     module = await load();
   } catch {
-    // A part of this version is not served any more.
-    return add(fill(shell.main), h('div.empty', null, h('p', null, 'The gateway was updated. This page must be loaded again.'),
-      button('Load again', () => location.reload(), { class: 'primary' })));
+    if (page === mine) missing();
+    return;
   }
   if (page !== mine) return;
   const root = h('div.page', { class: `page-${id}` });
   fill(shell.main, root);
   mine.handle = module.mount(root, app, arg) || {};
   if (moves) root.querySelector('h1')?.focus({ preventScroll: true });
+}
+
+/** A page's part did not come: the gateway is away, or it has another version now. */
+function missing() {
+  const isHere = wire.isOpen;
+  page = null;
+  add(fill(shell.main), h('div.empty', null,
+    h('p', null, isHere ? 'The gateway was updated. This page must be loaded again.' : 'This part comes when the gateway is back.'),
+    isHere && button('Load again', () => location.reload(), { class: 'primary' })));
+  if (isHere) return;
+  const off = wire.on('open', () => { off(); if (!page) show(false); });
 }
 
 function enter() {
@@ -142,9 +151,18 @@ function skip(event) {
 
 const toasts = () => h('div', { id: 'toasts', role: 'status', 'aria-live': 'polite' });
 
-function leave() {
+async function leave() {
   page?.handle?.leave?.();
   page = shell = null;
+  let login;
+  try {
+    ({ login } = await import('./login.js'));
+  } catch {
+    setTimeout(leave, 2000);
+    return;
+  }
+  // The connection may have come about meanwhile.
+  if (shell || door) return;
   door = login();
   fill(document.body, door.root, toasts());
 }

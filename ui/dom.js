@@ -56,17 +56,22 @@ const PATHS = {
   key: 'M8 11a4 4 0 1 0 .01 0M11 13l9-9M16 8l3 3',
 };
 
-export function icon(name) {
+function drawn(kind, size, d) {
   const space = 'http://www.w3.org/2000/svg';
   const svg = document.createElementNS(space, 'svg');
-  svg.setAttribute('viewBox', '0 0 24 24');
-  svg.setAttribute('class', 'icon');
+  svg.setAttribute('viewBox', `0 0 ${size} ${size}`);
+  svg.setAttribute('class', kind);
   svg.setAttribute('aria-hidden', 'true');
   const path = document.createElementNS(space, 'path');
-  path.setAttribute('d', PATHS[name] || '');
+  path.setAttribute('d', d);
   svg.append(path);
   return svg;
 }
+
+export const icon = (name) => drawn('icon', 24, PATHS[name] || '');
+
+/** The program's mark, as in icon.svg. */
+export const mark = () => drawn('mark', 64, 'M19 46c-6-12-3-25 8-31M32 49c-4-12-1-23 8-31M45 47c-2-9 0-17 5-23');
 
 /** A button of an icon alone, with its name for who cannot see it. */
 export function iconButton(name, label, onclick, props) {

@@ -1,5 +1,5 @@
 // What is shown while there is no connection: why, and the one command that helps.
-import { h, fill, field, command, button, icon } from './dom.js';
+import { h, fill, field, command, button, icon, mark } from './dom.js';
 import { wire } from './wire.js';
 
 const DASHBOARD = 'openclaw dashboard';
@@ -122,9 +122,4 @@ export function login() {
   countdown = setInterval(() => wire.state === 'lost' && note(''), 1000);
   show();
   return { root, leave: () => { off(); clearInterval(countdown); } };
-}
-
-/** The program's mark, as in icon.svg. */
-export function mark() {
-  return h('img.mark', { src: new URL('icon.svg', import.meta.url).pathname, alt: '', width: 26, height: 26 });
 }
