@@ -160,7 +160,7 @@ mod tests {
         assert_eq!(names, sorted, "commands are sorted and unique");
         for command in COMMANDS {
             check_sentence(command.summary, command.name);
-            assert!((1..=3).contains(&command.examples.len()), "{}: one to three examples", command.name);
+            assert!((1..=4).contains(&command.examples.len()), "{}: one to four examples", command.name);
             let mut longs: Vec<&str> = command.all_flags().chain(GLOBALS).map(|f| f.long).collect();
             let mut shorts: Vec<char> = command.all_flags().chain(GLOBALS).filter_map(|f| f.short).collect();
             for flag in command.all_flags() {

@@ -17,7 +17,6 @@ use std::time::{Duration, Instant};
 /// Deepest nesting of a body: less than a client's frames have, for no row of the port needs more.
 const MAX_DEPTH: usize = 64;
 
-#[cfg_attr(not(test), expect(dead_code, reason = "some is for routes that are not built yet"))]
 pub struct Exchange<'a> {
     pub head: &'a Head,
     /// The path as it was matched, decoded.

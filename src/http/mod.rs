@@ -38,7 +38,6 @@ use std::time::{Duration, Instant};
 
 /// Who may ask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(not(test), expect(dead_code, reason = "for routes that are not built yet"))]
 pub enum Auth {
     /// Anybody. Who shows the secret is known to the handler all the same, and a wrong one is refused.
     Open,

@@ -24,7 +24,6 @@ pub struct Responder<'a> {
     place: Option<OpenStream>,
 }
 
-#[cfg_attr(not(test), expect(dead_code, reason = "some are for routes that are not built yet"))]
 impl<'a> Responder<'a> {
     pub(super) fn new(turn: &'a Turn<'a>) -> Responder<'a> {
         Responder { out: Out::new(turn), headers: Vec::new(), place: None }

@@ -30,7 +30,7 @@ pub const COMMAND: Command = Command {
     examples: &[
         ("openclaw onboard", "Answer a few questions"),
         ("openclaw onboard --non-interactive --install-daemon", "Take the defaults and install the service"),
-        ("openclaw onboard --non-interactive --telegram-token - < token", "Connect a Telegram bot, too"),
+        ("openclaw onboard --non-interactive --telegram-token-file token.txt", "Connect a Telegram bot, too"),
         ("openclaw onboard --mode remote --remote-url ws://127.0.0.1:18789", "Use a gateway elsewhere"),
     ],
     failure: "",
