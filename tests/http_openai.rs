@@ -406,7 +406,8 @@ fn i12_1_a_stop_ends_a_stream_as_a_failure() {
         seen += &String::from_utf8_lossy(&piece[..n]);
     }
     let (status, _) = gateway.stop();
-    stream.read_to_string(&mut seen).unwrap();
+    // A reset is an end too.
+    let _ = stream.read_to_string(&mut seen);
     assert!(seen.contains("\"error\":") || !seen.ends_with("\r\n0\r\n\r\n"), "{seen}");
     assert!(!seen.contains("[DONE]") && !seen.contains("\"stop\""), "{seen}");
     assert_eq!(status, 0);
