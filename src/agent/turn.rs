@@ -46,7 +46,7 @@ struct Setting {
 impl Setting {
     /// Bytes that are sent whatever the conversation is.
     fn fixed_bytes(&self) -> usize {
-        let of_tool = |t: &ToolSpec| t.name.len() + t.description.len() + t.parameters.to_string().len();
+        let of_tool = |t: &ToolSpec| t.name.len() + t.description.len() + t.parameters.len();
         self.system.len() + self.specs.iter().map(of_tool).sum::<usize>()
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Pure shapes. Messages and content blocks are values in the transcript's shape, so that nothing is lost
 //! between the two.
+use crate::json;
 use crate::sessions::message;
 use serde_json::{Map, Value};
 use std::borrow::Cow;
@@ -48,8 +49,15 @@ pub struct ChatRequest<'a> {
 pub struct ToolSpec {
     pub name: Cow<'static, str>,
     pub description: Cow<'static, str>,
-    /// JSON Schema of the arguments.
-    pub parameters: Value,
+    /// JSON Schema of the arguments, as text: as values all of them take several times as much for as long as a model
+    /// speaks.
+    pub parameters: Cow<'static, str>,
+}
+
+impl ToolSpec {
+    pub fn schema(&self) -> Value {
+        json::read(&*self.parameters, json::REQUEST_VALUES, json::DEEPEST).unwrap_or_default()
+    }
 }
 
 /// How much a model is to reason before it answers.

@@ -128,7 +128,7 @@ pub fn specs(tools: &[&Tool]) -> Vec<ToolSpec> {
     let spec = |tool: &&Tool| ToolSpec {
         name: tool.name.into(),
         description: tool.doc.into(),
-        parameters: json::read(tool.parameters, 1000, 16).unwrap_or_default(),
+        parameters: tool.parameters.into(),
     };
     tools.iter().map(spec).collect()
 }
@@ -177,6 +177,6 @@ mod tests {
                 assert!(schema["properties"].get(ours).is_some(), "{} {ours}", tool.name);
             }
         }
-        assert_eq!(specs(&[&TOOLS[0]])[0].parameters["type"], "object");
+        assert_eq!(specs(&[&TOOLS[0]])[0].schema()["type"], "object");
     }
 }

@@ -175,8 +175,8 @@ fn spec(tool: &Value, param: &str) -> Judged<ToolSpec> {
         return Err(wrong(text, &format!("{param}.function.name")));
     }
     let parameters = match function.get("parameters") {
-        None | Some(Value::Null) => json!({"type": "object", "properties": {}}),
-        Some(schema @ Value::Object(_)) => schema.clone(),
+        None | Some(Value::Null) => r#"{"type":"object","properties":{}}"#.to_string(),
+        Some(schema @ Value::Object(_)) => schema.to_string(),
         Some(_) => {
             return Err(wrong(
                 format!("`{param}.parameters` must be a JSON Schema."),
@@ -185,5 +185,9 @@ fn spec(tool: &Value, param: &str) -> Judged<ToolSpec> {
         }
     };
     let description = function.get("description").and_then(Value::as_str).unwrap_or_default();
-    Ok(ToolSpec { name: name.to_string().into(), description: description.to_string().into(), parameters })
+    Ok(ToolSpec {
+        name: name.to_string().into(),
+        description: description.to_string().into(),
+        parameters: parameters.into(),
+    })
 }

@@ -136,7 +136,7 @@ fn content(p: &Provider, message: &Value) -> Vec<Value> {
 
 fn tools(p: &Provider, request: &ChatRequest, items: &[Item], map: &mut Map<String, Value>) {
     let offered: Vec<Value> = request.tools.iter().filter(|_| p.tools).map(|tool| {
-        json!({"name": tool.name, "description": tool.description, "input_schema": tool.parameters})
+        json!({"name": tool.name, "description": tool.description, "input_schema": (tool.schema())})
     }).collect();
     if !offered.is_empty() {
         map.put("tools", offered);

@@ -47,7 +47,7 @@ fn transcript_messages_take_turns() {
     let tools = [ToolSpec {
         name: "read".into(),
         description: "Reads".into(),
-        parameters: json!({"type": "object"}),
+        parameters: r#"{"type": "object"}"#.into(),
     }];
     let want = json!({
         "model": "builtin",

@@ -62,7 +62,7 @@ fn options(p: &Provider, request: &ChatRequest, map: &mut Map<String, Value>) {
     if p.tools && !request.tools.is_empty() {
         let tools = request.tools.iter().map(|tool| {
             json!({"type": "function", "function": {
-                "name": tool.name, "description": tool.description, "parameters": tool.parameters,
+                "name": tool.name, "description": tool.description, "parameters": (tool.schema()),
             }})
         });
         map.put("tools", tools.collect::<Value>());

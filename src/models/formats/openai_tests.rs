@@ -80,7 +80,7 @@ fn tools_and_effort_are_asked_for_where_the_server_takes_them() {
     let tools = [ToolSpec {
         name: "read".into(),
         description: "Reads".into(),
-        parameters: json!({"type": "object"}),
+        parameters: r#"{"type": "object"}"#.into(),
     }];
     let hi = json!([{"role": "user", "content": "hi"}]);
     let mut p = provider();

@@ -41,7 +41,7 @@ pub fn build(p: &Provider, request: &ChatRequest) -> Value {
     if p.tools && !request.tools.is_empty() {
         let tools = request.tools.iter().map(|tool| {
             json!({"type": "function", "name": tool.name, "description": tool.description,
-                "parameters": tool.parameters, "strict": false})
+                "parameters": (tool.schema()), "strict": false})
         });
         map.put("tools", tools.collect::<Value>());
     }

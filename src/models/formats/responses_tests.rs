@@ -27,7 +27,7 @@ fn transcript_messages_become_items() {
     let tools = [ToolSpec {
         name: "read".into(),
         description: "Reads".into(),
-        parameters: json!({"type": "object"}),
+        parameters: r#"{"type": "object"}"#.into(),
     }];
     let request = ChatRequest {
         system: "be kind",

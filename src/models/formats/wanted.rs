@@ -96,7 +96,7 @@ mod tests {
 
     #[test]
     fn i12_1_each_format_passes_on_what_it_has_a_name_for() {
-        let tools = [ToolSpec { name: "f".into(), description: "".into(), parameters: json!({}) }];
+        let tools = [ToolSpec { name: "f".into(), description: "".into(), parameters: "{}".into() }];
         let function = json!({"type": "function", "function": {"name": "f"}});
         let form = json!({"type": "json_schema", "json_schema": {"name": "n", "schema": {"type": "object"}}});
         let wanted = json!({"temperature": 1.5, "top_p": 0.5, "stop": "end", "seed": 7, "tool_choice": function,
