@@ -22,7 +22,6 @@ const CALLS: &[(&str, &str)] = &[
     ("agents.files.get", r#"{"agentId":"cover-me","name":"USER.md"}"#),
     ("agents.files.list", r#"{"agentId":"cover-me"}"#),
     ("agents.delete", r#"{"agentId":"cover-me"}"#),
-    ("plugin.surface.refresh", r#"{"surface":"canvas"}"#),
     ("channels.status", r#"{"probe":true}"#),
     ("channels.pairing.list", "{}"),
     ("models.list", "{}"),
@@ -65,6 +64,28 @@ const CALLS: &[(&str, &str)] = &[
     ("config.set", r#"{"raw":"$RAW","baseHash":"$HASH"}"#),
     ("config.apply", r#"{"raw":"$RAW","baseHash":"$HASH","restartDelayMs":60000}"#),
     ("config.patch", r#"{"raw":"{ui: {}}","baseHash":"$HASH","restartDelayMs":60000}"#),
+    ("approval.history", "{}"),
+    ("cron.list", "{}"),
+    ("cron.runs", "{}"),
+    ("cron.status", "{}"),
+    ("diagnostics.lanes", "{}"),
+    ("doctor.memory.status", "{}"),
+    ("environments.list", "{}"),
+    ("exec.approvals.get", "{}"),
+    ("models.authStatus", "{}"),
+    ("node.list", "{}"),
+    ("plugins.list", "{}"),
+    ("progressCard.get", "{}"),
+    ("sessions.branches.list", "{}"),
+    ("sessions.companion.state", "{}"),
+    ("skills.library.list", "{}"),
+    ("skills.search", "{}"),
+    ("skills.status", "{}"),
+    ("talk.catalog", "{}"),
+    ("tasks.list", "{}"),
+    ("themes.list", "{}"),
+    ("tools.github.status", "{}"),
+    ("worktrees.list", "{}"),
     ("logs.tail", r#"{"limit":10}"#),
     ("device.pair.list", "{}"),
     ("device.pair.approve", r#"{"requestId":"$REQUEST"}"#),
@@ -76,8 +97,15 @@ const CALLS: &[(&str, &str)] = &[
     ("device.pair.reject", r#"{"requestId":"$OTHER"}"#),
 ];
 
-/// They need a platform, and are called in tests/channels.rs.
-const CARRIED: [&str; 5] = ["channels.logout", "channels.pairing.approve", "message.action", "poll", "send"];
+/// They need a platform, and are called in tests/channels.rs; one needs a canvas, and is called in tests/canvas.rs.
+const CARRIED: [&str; 6] = [
+    "channels.logout",
+    "channels.pairing.approve",
+    "message.action",
+    "plugin.surface.refresh",
+    "poll",
+    "send",
+];
 
 #[test]
 fn every_listed_method_works_and_every_working_one_is_listed() {

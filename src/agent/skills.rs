@@ -33,11 +33,8 @@ pub fn section(config: &Config, agents: &Agents, agent: &str, workspace: &Path) 
     let is_allowed = |skill: &Skill| {
         allowed.is_none_or(|list| list.iter().any(|name| name.as_str() == Some(&*skill.name)))
     };
-    let is_on = |skill: &Skill| {
-        config.get_in(&["skills", "entries", &skill.name, "enabled"]) != Some(&Value::Bool(false))
-    };
-    let skills: Vec<Skill> =
-        find(agents, workspace).into_iter().filter(|skill| is_allowed(skill) && is_on(skill)).collect();
+    let is_wanted = |skill: &Skill| is_allowed(skill) && is_on(config, &skill.name);
+    let skills: Vec<Skill> = find(agents, workspace).into_iter().filter(is_wanted).collect();
     if skills.is_empty() {
         return String::new();
     }
@@ -52,6 +49,11 @@ pub fn section(config: &Config, agents: &Agents, agent: &str, workspace: &Path) 
         text += &line;
     }
     text
+}
+
+/// Whether the configuration leaves a skill on.
+pub fn is_on(config: &Config, name: &str) -> bool {
+    config.get_in(&["skills", "entries", name, "enabled"]) != Some(&Value::Bool(false))
 }
 
 /// The skills of a workspace by the names of their folders; a folder without a description in it is none.

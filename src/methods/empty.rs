@@ -1,6 +1,7 @@
-//! Methods that newer clients call at every start and whose true answer here is always the same, because this
-//! gateway has nothing of the kind: no approvals to give, no questions of agents, no observer of sessions, no
-//! updates of its own. Without them those clients show an error or ask again every few seconds.
+//! Methods that newer clients call at every start or on a page of theirs, and whose true answer here is always the same,
+//! because this gateway has nothing of the kind: no approvals to give, no questions of agents, no observer of sessions,
+//! no updates of its own, nothing scheduled, no plugins. Without them those clients show an error or ask again every few
+//! seconds.
 use crate::calls::Call;
 use crate::error::Result;
 use crate::protocol::frame::Payload;
@@ -9,7 +10,7 @@ use crate::state::event::Answer;
 use serde_json::Value;
 
 /// The method and its answer as JSON. When one of these comes to exist, its row moves to a handler of its own.
-const ANSWERS: [(&str, &str); 6] = [
+const ANSWERS: [(&str, &str); 23] = [
     ("exec.approval.list", "[]"),
     ("openclaw.approval.list", "[]"),
     ("plugin.approval.list", "[]"),
@@ -17,6 +18,32 @@ const ANSWERS: [(&str, &str); 6] = [
     // The client says whether it shows what an observer notes.
     ("sessions.observer.visibility", r#"{"ok":true}"#),
     ("update.status", r#"{"sentinel":null,"updateAvailable":null}"#),
+    ("approval.history", r#"{"items":[]}"#),
+    ("cron.list", r#"{"jobs":[],"total":0,"offset":0,"limit":50,"hasMore":false,"nextOffset":null}"#),
+    ("cron.runs", r#"{"entries":[],"total":0,"offset":0,"limit":50,"hasMore":false,"nextOffset":null}"#),
+    ("cron.status", r#"{"enabled":false,"jobs":0,"nextWakeAtMs":null}"#),
+    (
+        "doctor.memory.status",
+        r#"{"provider":"none","embedding":{"ok":false,"error":"memories are found by words; there are no embeddings here"},"dreaming":null}"#,
+    ),
+    ("environments.list", r#"{"environments":[]}"#),
+    ("plugins.list", r#"{"plugins":[],"diagnostics":[],"mutationAllowed":false,"generation":0}"#),
+    ("progressCard.get", r#"{"card":null}"#),
+    ("sessions.branches.list", r#"{"branches":[]}"#),
+    ("sessions.companion.state", r#"{"exchanges":[]}"#),
+    ("skills.library.list", r#"{"skills":[],"bundles":[]}"#),
+    ("skills.search", r#"{"results":[]}"#),
+    (
+        "talk.catalog",
+        r#"{"modes":[],"transports":[],"brains":[],"speech":{"providers":[]},"transcription":{"ready":false,"providers":[]},"realtime":{"ready":false,"providers":[]}}"#,
+    ),
+    ("tasks.list", r#"{"tasks":[]}"#),
+    ("themes.list", r#"{"current":{"requestedId":null,"theme":null},"theme":null,"themes":[]}"#),
+    (
+        "tools.github.status",
+        r#"{"system":{"configured":false},"agent":{"configured":false},"effective":null}"#,
+    ),
+    ("worktrees.list", r#"{"worktrees":[]}"#),
 ];
 
 pub fn answer(_state: &mut State, call: Call, _params: Value) -> Result<Answer> {

@@ -1,6 +1,7 @@
 //! `models.list`: the models that can be chosen, on the connection's thread. No server is asked.
 use crate::agents::profiles;
 use crate::calls::Caller;
+use crate::clock;
 use crate::config::Config;
 use crate::error::Result;
 use crate::json::{Put, json};
@@ -35,6 +36,27 @@ pub fn list(shared: &Shared, _caller: &Caller, params: Value) -> Result<Payload>
         row
     };
     Ok(json!({"models": models.iter().map(row).collect::<Vec<_>>()}).into())
+}
+
+/// Whether the providers that are named have a key. What a provider holds is not told.
+pub fn auth_status(shared: &Shared, _caller: &Caller, _params: Value) -> Result<Payload> {
+    let config = shared.config();
+    profiles::look_again(&config, &shared.env);
+    let mut rows: Vec<Value> = Vec::new();
+    for listed in catalogue::all(&config) {
+        let is_new =
+            rows.iter().all(|row| row.get("provider").and_then(Value::as_str) != Some(listed.provider));
+        let Some(provider) =
+            Provider::resolve(&config, &shared.env, &listed.reference()).ok().filter(|_| is_new)
+        else {
+            continue;
+        };
+        let status = if catalogue::lacks_key(&provider) { "missing" } else { "static" };
+        rows.push(json!({
+            "provider": listed.provider, "displayName": listed.provider, "status": status, "profiles": [],
+        }));
+    }
+    Ok(json!({"ts": clock::now_ms(), "providers": rows, "providerCapabilities": []}).into())
 }
 
 fn may_be_chosen(config: &Config, listed: &Listed) -> bool {

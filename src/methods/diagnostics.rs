@@ -1,0 +1,104 @@
+//! What control pages look at beside conversations: what runs, who is connected as a node, an agent's skills, the rules
+//! for commands that another program left. True as far as it goes, and short where there is little here.
+use crate::agent::skills;
+use crate::calls::{Call, Caller};
+use crate::clock;
+use crate::error::{Error, Result};
+use crate::files;
+use crate::ids;
+use crate::json::{self, Put, json};
+use crate::protocol::frame::Payload;
+use crate::session_key::normalise_agent_id;
+use crate::state::State;
+use crate::state::event::Answer;
+use crate::state::shared::Shared;
+use ring::digest::{SHA256, digest};
+use serde_json::Value;
+use std::path::Path;
+
+/// Largest file of rules that is read, bytes, and its values.
+const MAX_RULES: u64 = 1 << 20;
+const MAX_VALUES: usize = 20_000;
+
+/// All sessions share the places for turns.
+pub fn lanes(state: &mut State, _call: Call, _params: Value) -> Result<Answer> {
+    let config = state.shared.config();
+    let lane = json!({
+        "lane": "main",
+        "queuedCount": state.runs.queued(),
+        "activeCount": state.runs.active(),
+        "maxConcurrent": config.u64("agents.defaults.maxConcurrent").unwrap_or(4).max(1),
+        "draining": state.refuse_while_draining().is_err(),
+    });
+    Ok(Answer::Now(json!({"ts": clock::now_ms(), "lanes": [lane], "dynamic": null}).into()))
+}
+
+pub fn nodes(state: &mut State, _call: Call, _params: Value) -> Result<Answer> {
+    let node = |caller: &Caller| {
+        let id = caller.device_id.as_deref().unwrap_or(&caller.client_id);
+        let mut node = json!({
+            "nodeId": id, "caps": caller.caps, "commands": [],
+            "paired": caller.device_id.is_some(), "connected": true,
+        });
+        if let (Some(map), Some(remote)) = (node.as_object_mut(), &caller.remote) {
+            map.put("remoteIp", remote.as_str());
+        }
+        node
+    };
+    let nodes = state.clients.iter().map(|client| &client.caller).filter(|caller| caller.is_node);
+    let nodes: Vec<Value> = nodes.map(|caller| node(caller)).collect();
+    Ok(Answer::Now(json!({"ts": clock::now_ms(), "nodes": nodes}).into()))
+}
+
+/// Reads the workspace.
+pub fn skills(shared: &Shared, _caller: &Caller, params: Value) -> Result<Payload> {
+    let (agents, config) = (shared.agents(), shared.config());
+    let named = params.get("agentId").and_then(Value::as_str).map(normalise_agent_id);
+    let id = named.unwrap_or_else(|| agents.default_id());
+    if !agents.ids().contains(&id) {
+        return Err(Error::invalid(format!("unknown agent id \"{id}\"; agents.list names those there are")));
+    }
+    let dir = agents.workspace(&id);
+    let row = |skill: skills::Skill| {
+        let file = dir.join(&skill.path);
+        let is_on = skills::is_on(&config, &skill.name);
+        json!({
+            "name": skill.name, "description": skill.description, "source": "openclaw-workspace",
+            "bundled": false, "filePath": text(&file), "baseDir": text(file.parent().unwrap_or(&dir)),
+            "skillKey": skill.name, "always": false, "disabled": !is_on, "blockedByAllowlist": false,
+            "eligible": is_on, "requirements": needs(), "missing": needs(), "configChecks": [], "install": [],
+        })
+    };
+    let rows: Vec<Value> = skills::find(&agents, &dir).into_iter().map(row).collect();
+    let managed = shared.env.state_dir.join("skills");
+    Ok(json!({"workspaceDir": text(&dir), "managedSkillsDir": text(&managed), "skills": rows}).into())
+}
+
+/// A skill here needs nothing.
+fn needs() -> Value {
+    json!({"bins": [], "anyBins": [], "env": [], "config": [], "os": []})
+}
+
+fn text(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}
+
+/// The rules as the original keeps them, without what lets a program in. Reads a file.
+pub fn exec_approvals(shared: &Shared, _caller: &Caller, _params: Value) -> Result<Payload> {
+    let path = shared.env.state_dir.join("exec-approvals.json");
+    let bytes = files::read_start(&path, MAX_RULES).unwrap_or_default();
+    let mut file = json::read(&bytes, MAX_VALUES, 32)
+        .ok()
+        .filter(Value::is_object)
+        .unwrap_or_else(|| json!({"version": 1, "defaults": {}, "agents": {}}));
+    if let Some(socket) = file.get_mut("socket").and_then(Value::as_object_mut) {
+        socket.remove("token");
+    }
+    let hash = ids::encode(digest(&SHA256, &bytes).as_ref());
+    let defaults = json!({"security": "deny", "ask": "off", "askFallback": "deny", "autoAllowSkills": false});
+    Ok(json!({
+        "path": text(&path), "exists": !bytes.is_empty(), "hash": hash, "file": file,
+        "resolvedDefaults": defaults,
+    })
+    .into())
+}
