@@ -35,7 +35,7 @@ LEAN    = $(if $(and $(filter $(GNU),$(TRIPLE)),$(FOLDED)),$(UNUSED:%=-C link-ar
 STATIC_FLAGS = RUSTFLAGS="-C target-feature=+crt-static -C force-frame-pointers=yes $(PACKED) $(FOLDED) $(CALM) $(LEAN) $(SOURCES)"
 
 .NOTPARALLEL:
-.PHONY: build release static test fmt-check lint check budgets bench demo install interop test-llm test-sdk test-ui torture fuzz clean
+.PHONY: build release static test fmt-check lint check budgets bench demo install interop test-llm test-sdk test-ui test-ui-original torture fuzz clean
 
 build:
 	$(CARGO) build
@@ -91,6 +91,16 @@ test-sdk: release
 # The control page in a real Chromium; pictures of it stay in the target directory, below tmp/ui.
 test-ui:
 	OPENCLAW_UI=all $(CARGO) test --test gateway ui:: -- --nocapture --test-threads=2
+
+# The original's control pages, served by this gateway (gateway.controlUi.root): every tab is opened. Fetches them by npm.
+test-ui-original:
+	@set -e; pages=$$(mktemp -d); trap 'rm -rf "$$pages"' EXIT; \
+	for release in 2026.2.9 2026.9.6; do \
+	    mkdir "$$pages/$$release"; \
+	    (cd "$$pages/$$release" && npm pack --silent "openclaw@$$release" && tar xzf *.tgz package/dist/control-ui && \
+	        mv package/dist/control-ui ui && rm -rf *.tgz package); \
+	done; \
+	OPENCLAW_UI_ORIGINAL="$$pages" $(CARGO) test --test gateway ui::original -- --nocapture
 
 # 1000 starts, stops, kills, restarts and edits in random order; some minutes.
 torture:

@@ -1,5 +1,5 @@
 //! Issue 12, sentence 5: a control page of the owner's choice and the pictures of agents, as the port serves them. What the
-//! original's pages do in a browser is in `make test-ui-original`.
+//! original's pages do in a browser is in tests/ui/original.rs.
 use crate::harness::*;
 
 const INDEX: &str = "<html><script>a()</script><script src=\"./assets/app.js\"></script></html>";

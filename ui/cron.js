@@ -8,7 +8,7 @@ export function mount(root) {
   const load = async () => {
     if (!wire.isOpen) return;
     add.hidden = !wire.has('cron.add');
-    if (!wire.has('cron.list')) return fill(body, empty('This gateway has no scheduler yet.'));
+    if (!wire.has('cron.add')) return fill(body, empty('This gateway has no scheduler yet.'));
     try {
       const [list, status, known] = await Promise.all([
         wire.call('cron.list', { includeDisabled: true }), wire.call('cron.status'), wire.call('agents.list'),

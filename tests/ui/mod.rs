@@ -6,6 +6,7 @@ mod chat;
 mod connect;
 mod look;
 mod markdown;
+mod original;
 mod pages;
 
 use crate::harness::browser::{self, Browser, Page};
