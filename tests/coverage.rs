@@ -86,6 +86,8 @@ const CALLS: &[(&str, &str)] = &[
     ("themes.list", "{}"),
     ("tools.github.status", "{}"),
     ("worktrees.list", "{}"),
+    ("exec.approval.grants.list", "{}"),
+    ("plugins.catalog.browse", r#"{"intent":"all","pageSize":100}"#),
     ("logs.tail", r#"{"limit":10}"#),
     ("device.pair.list", "{}"),
     ("device.pair.approve", r#"{"requestId":"$REQUEST"}"#),

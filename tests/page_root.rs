@@ -123,7 +123,7 @@ fn i12_5_pictures_of_agents() {
     let gateway = start(json!({"agents": {"list": [
         {"id": "main"},
         {"id": "far", "identity": {"avatar": "https://pics.example/a.png"}},
-        {"id": "sly", "workspace": "~/.openclaw/workspace", "identity": {"avatar": "pics/notes.md"}},
+        {"id": "sly", "workspace": "~/.openclaw/workspace/pics", "identity": {"avatar": "notes.md"}},
         {"id": "out", "identity": {"avatar": "../page/x.png"}},
     ]}}));
     let meta = |id: &str| -> Value {

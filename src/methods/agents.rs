@@ -1,7 +1,7 @@
 //! `agents.list`, `agent.identity.get`: what the configuration says about agents.
 use crate::calls::Caller;
 use crate::error::{Error, Result};
-use crate::json::json;
+use crate::json::{Put, json};
 use crate::protocol::frame::Payload;
 use crate::session_key;
 use crate::state::shared::Shared;
@@ -10,7 +10,15 @@ use serde_json::Value;
 pub fn list(shared: &Shared, _caller: &Caller, _params: Value) -> Result<Payload> {
     let agents = shared.agents();
     let rules = agents.key_rules();
-    let rows: Vec<Value> = agents.ids().iter().map(|id| agents.row(id)).collect();
+    let row = |id: &String| {
+        let mut row = agents.row(id);
+        if let Some(map) = row.as_object_mut() {
+            // A page that finds none asks for one to be chosen.
+            map.put("model", json!({"primary": agents.answering(id), "fallbacks": agents.fallbacks(id)}));
+        }
+        row
+    };
+    let rows: Vec<Value> = agents.ids().iter().map(row).collect();
     let scope = if rules.global { "global" } else { "per-sender" };
     Ok(json!({"defaultId": rules.default_agent, "mainKey": rules.main_key, "scope": scope, "agents": rows})
         .into())

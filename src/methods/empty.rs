@@ -10,7 +10,7 @@ use crate::state::event::Answer;
 use serde_json::Value;
 
 /// The method and its answer as JSON. When one of these comes to exist, its row moves to a handler of its own.
-const ANSWERS: [(&str, &str); 23] = [
+const ANSWERS: [(&str, &str); 24] = [
     ("exec.approval.list", "[]"),
     ("openclaw.approval.list", "[]"),
     ("plugin.approval.list", "[]"),
@@ -19,12 +19,15 @@ const ANSWERS: [(&str, &str); 23] = [
     ("sessions.observer.visibility", r#"{"ok":true}"#),
     ("update.status", r#"{"sentinel":null,"updateAvailable":null}"#),
     ("approval.history", r#"{"items":[]}"#),
-    ("cron.list", r#"{"jobs":[],"total":0,"offset":0,"limit":50,"hasMore":false,"nextOffset":null}"#),
+    (
+        "cron.list",
+        r#"{"jobs":[],"snapshotRevision":"0","total":0,"offset":0,"limit":1,"hasMore":false,"nextOffset":null}"#,
+    ),
     ("cron.runs", r#"{"entries":[],"total":0,"offset":0,"limit":50,"hasMore":false,"nextOffset":null}"#),
     ("cron.status", r#"{"enabled":false,"jobs":0,"nextWakeAtMs":null}"#),
     (
         "doctor.memory.status",
-        r#"{"provider":"none","embedding":{"ok":false,"error":"memories are found by words; there are no embeddings here"},"dreaming":null}"#,
+        r#"{"provider":"none","searchRuntimeRegistered":false,"embedding":{"ok":false,"error":"memories are found by words; there are no embeddings here"},"dreaming":null}"#,
     ),
     ("environments.list", r#"{"environments":[]}"#),
     ("plugins.list", r#"{"plugins":[],"diagnostics":[],"mutationAllowed":false,"generation":0}"#),
@@ -38,11 +41,12 @@ const ANSWERS: [(&str, &str); 23] = [
         r#"{"modes":[],"transports":[],"brains":[],"speech":{"providers":[]},"transcription":{"ready":false,"providers":[]},"realtime":{"ready":false,"providers":[]}}"#,
     ),
     ("tasks.list", r#"{"tasks":[]}"#),
-    ("themes.list", r#"{"current":{"requestedId":null,"theme":null},"theme":null,"themes":[]}"#),
     (
-        "tools.github.status",
-        r#"{"system":{"configured":false},"agent":{"configured":false},"effective":null}"#,
+        "themes.list",
+        r#"{"current":{"requestedId":null},"theme":{"id":"claw","source":"builtin"},"definition":null,"themes":[]}"#,
     ),
+    ("exec.approval.grants.list", r#"{"grants":[]}"#),
+    ("plugins.catalog.browse", r#"{"items":[]}"#),
     ("worktrees.list", r#"{"worktrees":[]}"#),
 ];
 

@@ -150,6 +150,7 @@ methods! {
     "schemas/methods/diagnostics.lanes.json" Admin Reads State(diagnostics::lanes);
     "schemas/methods/doctor.memory.status.json" Read Reads State(empty::answer);
     "schemas/methods/environments.list.json" Read Reads State(empty::answer);
+    "schemas/methods/exec.approval.grants.list.json" Approvals Reads State(empty::answer);
     "schemas/methods/exec.approval.list.json" Approvals Reads State(empty::answer);
     "schemas/methods/exec.approvals.get.json" Admin Reads Here(diagnostics::exec_approvals);
     "schemas/methods/gateway.restart.preflight.json" Admin Reads State(restart::preflight);
@@ -164,6 +165,7 @@ methods! {
     "schemas/methods/openclaw.approval.list.json" Approvals Reads State(empty::answer);
     "schemas/methods/plugin.approval.list.json" Approvals Reads State(empty::answer);
     "schemas/methods/plugin.surface.refresh.json" Read Reads State(surface::refresh);
+    "schemas/methods/plugins.catalog.browse.json" Read Reads State(empty::answer);
     "schemas/methods/plugins.list.json" Read Reads State(empty::answer);
     "schemas/methods/poll.json" Admin Changes State(send::poll);
     "schemas/methods/progressCard.get.json" Read Reads State(empty::answer);
@@ -197,7 +199,7 @@ methods! {
     "schemas/methods/talk.catalog.json" Read Reads State(empty::answer);
     "schemas/methods/tasks.list.json" Read Reads State(empty::answer);
     "schemas/methods/themes.list.json" Read Reads State(empty::answer);
-    "schemas/methods/tools.github.status.json" Read Reads State(empty::answer);
+    "schemas/methods/tools.github.status.json" Read Reads Here(diagnostics::github);
     "schemas/methods/update.status.json" Admin Reads State(empty::answer);
     "schemas/methods/usage.cost.json" Read Reads State(usage::cost);
     "schemas/methods/usage.status.json" Read Reads Here(usage::status);

@@ -67,12 +67,13 @@ const LISTEN: &str = "window.refused = []; window.WebSocket = class extends WebS
         this.addEventListener('message', (event) => { try { const f = JSON.parse(event.data); \
             if (f.type === 'res' && !f.ok) window.refused.push(`${asked[f.id]}: ${f.error.message}`) } catch {} }) } };";
 
-/// The banners of errors that a page shows, in shadow trees too. A form that cannot show a field is none.
+/// The banners of errors that a page shows, in shadow trees too. That a form cannot show a field is none, and
+/// that there is no scheduler is true.
 const BANNERS: &str = "(() => { const found = []; const walk = (root) => { for (const e of root.querySelectorAll('*')) { \
     if (e.shadowRoot) walk(e.shadowRoot); const name = typeof e.className === 'string' ? e.className : ''; \
     const is = /(callout|pill|status|banner)\\S*[- ]+\\S*(danger|error)|banner-error|callout--error|error-banner|hero-error/.test(name) || e.getAttribute('role') === 'alert'; \
     if (is && e.getClientRects().length && e.innerText.trim()) found.push(`${name}: ${e.innerText.trim()}`) } }; \
-    walk(document); return found.filter((text) => !text.includes('Use Raw')) })()";
+    walk(document); return found.filter((text) => !/Use Raw|Scheduler disabled/.test(text)) })()";
 
 /// All that a page shows, in shadow trees too.
 const TEXT: &str = "(() => { const walk = (root) => [...root.querySelectorAll('*')].map((e) => e.shadowRoot ? walk(e.shadowRoot) : '').join(' ') + (root.body ?? root).textContent; return walk(document) + document.body.innerText })()";
