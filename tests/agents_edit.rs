@@ -67,7 +67,8 @@ fn an_agent_is_made_used_and_deleted_without_a_restart_and_comments_stay() {
     let rows = client.ok("agents.list", json!({}))["agents"].clone();
     assert_eq!(
         rows[1],
-        json!({"id": "ops-bot", "name": "Ops", "identity": {"avatar": "b.png", "avatarUrl": "/avatar/ops-bot"}})
+        json!({"id": "ops-bot", "name": "Ops", "identity": {"avatar": "b.png", "avatarUrl": "/avatar/ops-bot"},
+            "model": {"primary": "openclaw/builtin", "fallbacks": []}})
     );
     assert_eq!(
         client.fails("agents.update", json!({"agentId": "zz", "name": "x"}))["message"],
