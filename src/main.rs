@@ -47,6 +47,7 @@ mod slash;
 mod state;
 mod sys;
 mod threads;
+mod tls;
 mod tools;
 mod unsupported;
 mod upkeep;

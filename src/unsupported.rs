@@ -41,7 +41,11 @@ const KEEP: &str = "leave it to the original program on another port, or take it
 const FEATURES: &[Feature] = &[
     feature("channels", channels, KEEP),
     feature("cron", cron, "call `openclaw agent` from the system's own timers (docs/operate.md)"),
-    feature("hooks", hooks, KEEP),
+    feature(
+        "hooks",
+        hooks,
+        "webhooks are here (docs/webhooks.md); programs in JavaScript and the Gmail watcher are not",
+    ),
     feature("heartbeat", heartbeat, "call `openclaw agent` from the system's own timers (docs/operate.md)"),
     feature("exec", exec, "agents have no command line here; what they may do is in docs/tools.md"),
     feature("browser", browser, KEEP),
@@ -186,19 +190,9 @@ fn cron(config: &Config, env: &Env) -> Option<String> {
 }
 
 fn hooks(config: &Config, _: &Env) -> Option<String> {
-    let mappings = config.get("hooks.mappings").and_then(Value::as_array).map_or(0, Vec::len);
-    let webhooks = match mappings {
-        0 => "webhooks".to_string(),
-        1 => "webhooks (1 mapping)".to_string(),
-        n => format!("webhooks ({n} mappings)"),
-    };
     let internal = config.get("hooks.internal").is_some_and(is_asked);
     let gmail = config.get("hooks.gmail").and_then(|gmail| gmail.get("account")).is_some_and(is_asked);
-    some([
-        config.bool("hooks.enabled").then_some(webhooks),
-        said(internal, "internal hooks"),
-        said(gmail, "the Gmail watcher"),
-    ])
+    some([said(internal, "internal hooks"), said(gmail, "the Gmail watcher")])
 }
 
 fn heartbeat(config: &Config, _: &Env) -> Option<String> {

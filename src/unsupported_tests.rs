@@ -25,7 +25,7 @@ fn n_2_what_a_migrant_configured_is_named_and_counted() {
         gateway: {mode: 'local', tailscale: {mode: 'serve'}}}";
     assert_eq!(
         told(text, &[("cron/jobs.json", jobs)]).unwrap(),
-        "2 channels (whatsapp, discord), 2 cron jobs, webhooks (1 mapping), heartbeat (every 30m), \
+        "2 channels (whatsapp, discord), 2 cron jobs, heartbeat (every 30m), \
          commands on the host (tools.exec), browser control, publication by Tailscale (serve)"
     );
 }

@@ -241,11 +241,11 @@ fn r_22b_a_diagnostics_file_holds_what_helps_and_no_secret() {
 fn n_2_what_is_configured_and_not_here_is_told_everywhere() {
     let config = json!({
         "channels": {"discord": {"token": "1:canary"}, "whatsapp": {}},
-        "hooks": {"enabled": true, "token": "canary-of-the-hooks"}, "agents": {"defaults": {"heartbeat": {"every": "30m"}}},
+        "hooks": {"enabled": true, "token": "canary-of-the-hooks", "internal": {"enabled": true}}, "agents": {"defaults": {"heartbeat": {"every": "30m"}}},
         "gateway": {"tailscale": {"mode": "funnel"}},
     });
     let gateway = tidy(&Setup::config(config).file("cron/jobs.json", r#"{"version":1,"jobs":[{"id":"a"}]}"#));
-    let all = "2 channels (discord, whatsapp), 1 cron job, webhooks, heartbeat (every 30m)";
+    let all = "2 channels (discord, whatsapp), 1 cron job, internal hooks, heartbeat (every 30m)";
     let log = wait_for("the log", || Some(gateway.log()).filter(|log| log.contains("log file")));
     let warned = log.lines().filter(|line| line.contains("not in this version")).count();
     assert!(warned == 1 && log.contains(&format!("configured and not in this version: {all}")), "{log}");

@@ -166,7 +166,14 @@ fn config_of(set_up: &str) -> Option<String> {
         "no secret" => gateway(json!({"mode": "local"})),
         "short token" => gateway(json!({"mode": "local", "bind": "lan", "auth": {"token": "short"}})),
         "unset variable" => gateway(json!({"mode": "local", "auth": {"token": "${NO_SUCH_VARIABLE}"}})),
-        "tls" => gateway(json!({"mode": "local", "tls": {"enabled": true}, "auth": {"token": TOKEN}})),
+        "tls" => gateway(
+            json!({"mode": "local", "tls": {"enabled": true, "autoGenerate": false}, "auth": {"token": TOKEN}}),
+        ),
+        "hooks without token" => {
+            let mut config: Value = serde_json::from_str(&good()).unwrap();
+            config["hooks"] = json!({"enabled": true});
+            Some(config.to_string())
+        }
         "custom bind" => gateway(json!({"mode": "local", "bind": "custom", "auth": {"token": TOKEN}})),
         "remote without url" => gateway(json!({"mode": "remote"})),
         "remote in the clear" => {

@@ -31,7 +31,7 @@ const FLOORS: &[&[&str]] = &[
     &["protocol"],
     // Data: what is known of this installation, and who asks.
     &["config", "device"],
-    &["calls", "door", "fetch", "logging", "settings", "signals", "unsupported"],
+    &["calls", "door", "fetch", "logging", "settings", "signals", "tls", "unsupported"],
     // Means: conversations, workspaces, model servers and the agents that use them.
     &["sessions", "workspace"],
     &["deliveries", "models"],

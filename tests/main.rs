@@ -68,6 +68,8 @@ mod hanging_disk;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
+mod hooks;
+#[cfg(test)]
 mod http_heads;
 #[cfg(test)]
 mod http_openai;
@@ -131,6 +133,8 @@ mod paths;
 mod profiles;
 #[cfg(test)]
 mod program_faults;
+#[cfg(test)]
+mod prometheus;
 #[cfg(test)]
 mod push;
 #[cfg(test)]
@@ -197,6 +201,8 @@ mod telegram_signs;
 mod telegram_webhook;
 #[cfg(test)]
 mod terminal;
+#[cfg(test)]
+mod tls;
 #[cfg(test)]
 mod torture;
 #[cfg(test)]

@@ -166,7 +166,8 @@ fn is_back(env: &Env, config: &Config, since: Instant, deadline: Deadline) -> bo
 /// The gateway of this state directory, whatever the environment says of others.
 fn target(env: &Env, config: &Config, port: u16) -> Option<Target> {
     let mut target = Target::configured(env, config, &Args::default(), false).ok()?;
-    (target.url, target.port) = (Url::new(format!("ws://{}:{port}", target.host)), port);
+    let scheme = if target.tls { "wss" } else { "ws" };
+    (target.url, target.port) = (Url::new(format!("{scheme}://{}:{port}", target.host)), port);
     Some(target)
 }
 

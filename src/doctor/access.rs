@@ -71,6 +71,23 @@ pub fn weak(ctx: &Ctx) -> Vec<Finding> {
     short_secret(ctx, false)
 }
 
+/// What is shown to many programs elsewhere must open nothing but webhooks.
+pub fn hooks_token(ctx: &Ctx) -> Vec<Finding> {
+    let token = ctx.config.str("hooks.token").filter(|_| ctx.config.bool("hooks.enabled"));
+    let own = ["gateway.auth.token", "gateway.auth.password"].map(|key| ctx.config.str(key));
+    one(token.and_then(|token| {
+        let is_shared = own.into_iter().flatten().any(|secret| secret_eq(secret.trim(), token.trim()));
+        let what = match (is_shared, token.chars().count() < 16) {
+            (true, _) => {
+                "hooks.token is the gateway's own secret: whoever may send a webhook may do everything"
+            }
+            (false, true) => "hooks.token has fewer than 16 characters: it can be guessed",
+            (false, false) => return None,
+        };
+        Some(Finding::new(what).remedy("set hooks.token to one of its own (openssl rand -hex 24)"))
+    }))
+}
+
 /// The gateway takes the config before the environment, the command line the environment before the config.
 pub fn mismatch(ctx: &Ctx) -> Vec<Finding> {
     let differs = |name: &str| {
@@ -116,24 +133,16 @@ pub fn no_devices(ctx: &Ctx) -> Vec<Finding> {
     flagged(ctx, key, "the devices it names are not looked at", Some(Change::Set(key, false.into())))
 }
 
-pub fn tls(ctx: &Ctx) -> Vec<Finding> {
-    let is_on = ctx.config.bool("gateway.tls.enabled") && ctx.config.str("gateway.mode") != Some("remote");
-    one(is_on.then(|| {
-        Finding::new("gateway.tls.enabled is on: the gateway refuses to start")
-            .remedy("unset it and put a tunnel or proxy in front")
-            .fix(Fix::Config(vec![Change::Set("gateway.tls.enabled", false.into())]))
-    }))
-}
-
 /// A gateway whose frames, secrets among them, pass the network as they are. A tailnet encrypts by itself.
 pub fn bind_plain(ctx: &Ctx) -> Vec<Finding> {
     let bind = ctx.config.str("gateway.bind").unwrap_or("loopback");
-    one((is_open(ctx) == Some(true) && bind != "tailnet").then(|| {
+    let is_tls = ctx.config.bool("gateway.tls.enabled");
+    one((is_open(ctx) == Some(true) && bind != "tailnet" && !is_tls).then(|| {
         Finding::new(format!(
             "gateway.bind is {bind} and the port speaks no TLS: whoever sees the traffic reads tokens and messages"
         ))
         .remedy(
-            "set gateway.bind to loopback or tailnet and reach it by a tunnel or a TLS proxy (docs/remote.md)",
+            "set gateway.tls.enabled, or gateway.bind to loopback or tailnet with a tunnel or a TLS proxy (docs/remote.md)",
         )
     }))
 }
@@ -218,11 +227,28 @@ mod tests {
         check("bind: 'lan'", &["gateway.bind_no_auth", "gateway.bind_plain"]);
         check("auth: {token: 'short'}", &["gateway.token_too_short"]);
         check("bind: 'lan', auth: {password: 'short'}", &["gateway.bind_plain", "gateway.bind_weak_secret"]);
-        check("auth: {token: 'sixteen-letters-'}, tls: {enabled: true}", &["gateway.tls"]);
+        check("auth: {token: 'sixteen-letters-'}, bind: 'lan', tls: {enabled: true}", &["gateway.tls.shown"]);
+        let none = "auth: {token: 'sixteen-letters-'}, tls: {enabled: true, autoGenerate: false}";
+        check(none, &["gateway.tls"]);
         check(
             "auth: {token: 'sixteen-letters-'}, controlUi: {allowInsecureAuth: true, dangerouslyDisableDeviceAuth: true}",
             &["gateway.control_ui.device_auth_disabled", "gateway.control_ui.insecure_auth"],
         );
+    }
+
+    #[test]
+    fn i12_2_webhooks_have_a_secret_of_their_own() {
+        for (token, is_weak) in
+            [("sixteen-letters-", true), ("short", true), ("another-one-of-24-letters", false)]
+        {
+            let dir = Dir::new();
+            let gateway = "{mode: 'local', auth: {token: 'sixteen-letters-'}}";
+            dir.write(
+                "openclaw.json",
+                &format!("{{gateway: {gateway}, hooks: {{enabled: true, token: '{token}'}}}}"),
+            );
+            assert_eq!(!ids(&dir, &[], "hooks").is_empty(), is_weak, "{token}");
+        }
     }
 
     #[test]

@@ -15,6 +15,7 @@ mod ports;
 mod reach;
 mod services;
 mod sessions;
+mod tls;
 mod unsupported;
 mod workspaces;
 
@@ -131,10 +132,14 @@ pub const CHECKS: &[Check] = &[
     guard("gateway.loopback_no_auth", Error, "The gateway has no secret", access::no_auth),
     guard("gateway.probe_failed", Warning, "The gateway cannot be asked", reach::failed),
     guard("gateway.remote_plain", Warning, "Secrets go to a gateway elsewhere in the clear", access::remote_plain),
-    guard("gateway.tls", Error, "The gateway's port cannot speak TLS", access::tls),
+    guard("gateway.tls", Error, "The gateway's port cannot speak TLS", tls::unusable),
+    guard("gateway.tls.expires", Warning, "The gateway's certificate is about to expire", tls::expires),
+    guard("gateway.tls.key_open", Warning, "Others can read the key of the gateway's certificate", tls::key_open),
+    check("gateway.tls.shown", Info, "The gateway's port speaks TLS", tls::shown),
     check("gateway.token_mismatch", Warning, "Gateway and command line have different secrets", access::mismatch),
     guard("gateway.token_too_short", Warning, "The gateway's secret is short", access::weak),
     check("gateway.version_skew", Info, "The running gateway is of another version", reach::skew),
+    guard("hooks.token", Warning, "The token of webhooks is no secret of its own", access::hooks_token),
     check("models.built_in", Info, "No model is configured", models::built_in),
     check("models.key_missing", Error, "A model has no API key", models::key_missing),
     check("models.unusable", Error, "A model cannot be used", models::unusable),
@@ -160,7 +165,7 @@ pub const CHECKS: &[Check] = &[
     check("unsupported.cron", Warning, "Scheduled jobs do not run in this version", unsupported::cron),
     check("unsupported.exec", Warning, "Commands on the host are not in this version", unsupported::exec),
     check("unsupported.heartbeat", Warning, "Heartbeats are not in this version", unsupported::heartbeat),
-    check("unsupported.hooks", Warning, "Hooks are not in this version", unsupported::hooks),
+    check("unsupported.hooks", Warning, "Hooks of JavaScript are not in this version", unsupported::hooks),
     check("unsupported.http", Warning, "The HTTP API is not in this version", unsupported::http),
     check("unsupported.media", Warning, "Media features are not in this version", unsupported::media),
     check("unsupported.memory", Warning, "Memory features are not in this version", unsupported::memory),

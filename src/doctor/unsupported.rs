@@ -84,7 +84,7 @@ mod tests {
     fn n_2_each_feature_that_is_asked_for_is_a_finding_and_nothing_claims_that_it_works() {
         let dir = Dir::new();
         let text = "{gateway: {mode: 'local', auth: {token: 'sixteen-letters-'}, tailscale: {mode: 'funnel'}},
-            channels: {discord: {token: 'x'}, whatsapp: {}}, hooks: {enabled: true, token: 'short', path: '/'},
+            channels: {discord: {token: 'x'}, whatsapp: {}}, hooks: {internal: {enabled: true}},
             tools: {elevated: {enabled: true, allowFrom: {telegram: ['*']}}}, logging: {redactSensitive: 'off'}}";
         dir.write("openclaw.json", text);
         let all = ["unsupported.channels", "unsupported.exec", "unsupported.hooks", "unsupported.tailscale"];

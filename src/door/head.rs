@@ -53,10 +53,11 @@ impl Head {
     }
 
     /// The address that the request was sent to, without a path, as far as the head says.
-    pub fn address(&self) -> String {
+    pub fn address(&self, is_tls: bool) -> String {
         let is_plain = |b: u8| b.is_ascii_alphanumeric() || b".:-_[]".contains(&b);
         let host = self.get("host").filter(|host| !host.is_empty() && host.bytes().all(is_plain));
-        let scheme = if self.get("x-forwarded-proto") == Some("https") { "https" } else { "http" };
+        let is_tls = is_tls || self.get("x-forwarded-proto") == Some("https");
+        let scheme = if is_tls { "https" } else { "http" };
         format!("{scheme}://{}", host.unwrap_or("localhost"))
     }
 

@@ -24,6 +24,7 @@ use crate::state::shared::{Published, Shared};
 use crate::state::store::Store;
 use crate::state::{self, Note, State};
 use crate::threads;
+use crate::tls;
 use crossbeam_channel::{Receiver, Select, Sender, TryRecvError, bounded};
 use std::sync::{Arc, RwLock};
 use std::time::Instant;
@@ -56,7 +57,7 @@ impl Generation {
         started: Instant,
     ) -> Result<Generation> {
         let (state_tx, inbox) = bounded(INBOX);
-        let shared = share(process, verdict, started, state_tx.clone());
+        let shared = share(process, verdict, started, state_tx.clone())?;
         let (changed_tx, changed) = bounded(1);
         let dotenv = watch::digest_of(&shared.env.state_dir.join(".env"));
         let workers = Supervisor::start(
@@ -149,10 +150,11 @@ impl Generation {
 }
 
 /// What all threads of a generation share.
-fn share(process: &Process, verdict: Verdict, started: Instant, state: Sender<Event>) -> Arc<Shared> {
+fn share(process: &Process, verdict: Verdict, started: Instant, state: Sender<Event>) -> Result<Arc<Shared>> {
     let Verdict { config, env, auth, .. } = verdict;
+    let tls = tls::Place::of(&config, &env).map(tls::Port::open).transpose()?;
     crate::agents::profiles::look(&config, &env);
-    Arc::new(Shared {
+    Ok(Arc::new(Shared {
         settings: Arc::new(Settings {
             limits: Limits::of(|key| config.u64(key)),
             auth: RwLock::new(auth),
@@ -170,13 +172,15 @@ fn share(process: &Process, verdict: Verdict, started: Instant, state: Sender<Ev
             Box::new(move || judge.problem())
         },
         published: Published::default(),
+        tls,
         board: Default::default(),
         codes: Default::default(),
         capabilities: Default::default(),
         ask: methods::local::ask,
         command: commands::run,
+        wake: methods::hooks::wake_session,
         method_names: methods::names(),
-    })
+    }))
 }
 
 /// The state as it is on disk, and its store thread.

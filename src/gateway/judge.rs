@@ -13,7 +13,8 @@ use crate::config::problem::Problem;
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::settings::{Auth, Secret};
-use crate::{logging, unsupported};
+use crate::tls::Place;
+use crate::{http, logging, unsupported};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -77,10 +78,9 @@ impl Judge {
     pub fn judge(&self, config: Config, env: Env) -> Result<Verdict> {
         let options = &self.options;
         check_mode(&config, &env, options)?;
-        if config.bool("gateway.tls.enabled") {
-            return Err(Error::config(
-                "gateway.tls is not in this version: unset gateway.tls.enabled and put a tunnel or proxy in front (docs/remote.md)",
-            ));
+        http::hooks::check(&config)?;
+        if let Some(place) = Place::of(&config, &env).filter(|place| !place.is_to_be_made()) {
+            place.read()?;
         }
         let plan = Plan::resolve(options.bind.as_deref(), &config)?;
         let (token, password) = (options.token.as_deref(), options.password.as_deref());
@@ -123,6 +123,7 @@ impl Judge {
     /// The first lines of a generation in the log; from here on it listens at `addresses`.
     pub fn greet(&self, verdict: &Verdict, addresses: Vec<SocketAddr>) {
         let Verdict { config, env, auth, plan, port } = verdict;
+        let scheme = if config.bool("gateway.tls.enabled") { "wss" } else { "ws" };
         for warning in config.warnings().iter().chain(config.issues()) {
             log::warn!(target: "gateway/config", "{}: {} ({})", logging::quoted(&warning.path), logging::quoted(&warning.message), config.place(warning));
         }
@@ -144,7 +145,7 @@ impl Judge {
         };
         log::info!(target: "gateway", "agent model: {model}");
         for address in &addresses {
-            log::info!(target: "gateway", "listening on ws://{address} (PID {})", std::process::id());
+            log::info!(target: "gateway", "listening on {scheme}://{address} (PID {})", std::process::id());
         }
         if let Some(file) = logging::current_file() {
             log::info!(target: "gateway", "log file: {}", file.display());

@@ -4,7 +4,7 @@
 //! proxy's own login, by `Basic`) is not meant for the gateway. The shared secret grants all that an operator may
 //! (SEC-05); a device's token opens nothing here, but where
 //! anybody may ask its holder is known.
-use crate::calls::Caller;
+use crate::calls::{Caller, Provenance};
 use crate::clock;
 use crate::device::pairing::Pairing;
 use crate::device::secret_eq;
@@ -25,7 +25,9 @@ pub fn judge(kind: Auth, head: &Head, peer: &Peer, ticket: &Ticket, shared: &Sha
     match kind {
         Auth::Hook => hook(head, peer, ticket, shared),
         Auth::Canvas => canvas(head, peer, ticket, shared),
-        Auth::Open | Auth::Page | Auth::Secret => operator(kind != Auth::Secret, head, peer, ticket, shared),
+        Auth::Open | Auth::Page | Auth::Probe | Auth::Secret => {
+            operator(kind != Auth::Secret, head, peer, ticket, shared)
+        }
     }
 }
 
@@ -109,6 +111,7 @@ fn caller(name: &str, method: &'static str, generation: u64, scopes: Scopes, pee
         remote: peer.remote(),
         method,
         generation,
+        provenance: if method == "hook" { Provenance::Hook } else { Provenance::Operator },
         ..Caller::default()
     })
 }

@@ -12,7 +12,7 @@ use crate::error::{Error, Kind, Result as Handled};
 use crate::http::body::{Input, Measure};
 use crate::http::responder::Responder;
 use crate::http::turn::{Sent, Turn};
-use crate::http::{Auth, Exchange, Refusal, Route, access, canvas, find, path};
+use crate::http::{Auth, Exchange, Refusal, Route, access, canvas, find, hooks, path};
 use crate::logging::quoted;
 use crate::net::connection::linger;
 use crate::net::origin;
@@ -135,15 +135,23 @@ impl Asked<'_> {
         let config = shared.config();
         let allowed = config.strings("gateway.controlUi.allowedOrigins");
         let path = path::plain(&head.target);
-        let route = find(self.routes, &head.method, path.as_deref());
+        let route = find(self.routes, &head.method, path.as_deref(), &config);
         // A page of the canvas has an origin of its own, and its address is what it shows.
         if !route.as_ref().is_ok_and(|route| matches!(route.auth, Auth::Page | Auth::Canvas)) {
             origin::check(head, &allowed, &shared.own_names).map_err(|text| Refusal::new(403, text))?;
         }
         let route = route?;
-        let caller = access::judge(route.auth, head, self.peer, ticket, shared)?;
-        if caller.is_some() {
-            ticket.prove();
+        let is_hook = route.auth == Auth::Hook;
+        let shaped = |refusal: Refusal| if is_hook { refusal.flat() } else { refusal };
+        let caller = access::judge(route.auth, head, self.peer, ticket, shared).map_err(shaped)?;
+        match caller {
+            Some(_) => ticket.prove(),
+            // A page that had its name lead here cannot know the secret, and a listed proxy has judged the name.
+            None if route.auth != Auth::Open || self.peer.is_proxied => {}
+            None => {
+                origin::check_host(head, &allowed, &shared.own_names)
+                    .map_err(|text| Refusal::new(403, text))?;
+            }
         }
         let until = Instant::now() + route.time;
         ticket.stage(Stage::Head);
@@ -151,11 +159,11 @@ impl Asked<'_> {
             stream: self.stream,
             bytes: std::mem::take(rest),
             until: if ticket.is_proven() { until } else { until.min(self.until) },
-            max: route.max_body,
+            max: if is_hook { hooks::max_body(&config) } else { route.max_body },
             work: shared.budget.begin(),
             most: shared.limits.total_buffered as usize / 2,
         };
-        let body = input.take(head, measure)?;
+        let body = input.take(head, measure).map_err(shaped)?;
         ticket.stage(Stage::Served);
         (*rest, *is_read) = (input.bytes, true);
         let path = path.unwrap_or_default();

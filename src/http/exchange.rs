@@ -1,6 +1,6 @@
 //! One request as its handler sees it, and the way to the gateway's state. Runs on the connection's own thread.
-use crate::calls::Caller;
 use crate::calls::budget::Work;
+use crate::calls::{Call, Caller, Reply};
 use crate::door::head::Head;
 use crate::error::{Error, Kind, Result};
 use crate::http::responder::Responder;
@@ -9,7 +9,9 @@ use crate::json;
 use crate::methods::local;
 use crate::net::peer::Peer;
 use crate::protocol::frame::weight;
+use crate::state::event::{Event, Handler};
 use crate::state::shared::Shared;
+use crossbeam_channel::bounded;
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -52,16 +54,29 @@ impl Exchange<'_> {
     /// Calls a method as who asks, and waits for its first answer: until the request's time is over, or the client
     /// goes. What was begun by then is not undone.
     pub fn call(&self, method: &str, params: Value) -> Result<Value> {
-        let Some(caller) = self.caller.clone() else {
-            return Err(Error::new(Kind::Unauthorized, "Unauthorized"));
-        };
-        let stopped = || {
-            if self.turn.is_gone() {
-                return Some(Error::new(Kind::Aborted, "nobody waits for the answer any more"));
-            }
-            let is_late = Instant::now() >= self.until;
-            is_late.then(|| Error::new(Kind::AgentTimeout, "no answer in time; it may still come about"))
-        };
-        local::call(self.shared, caller, method, params, &stopped)
+        local::call(self.shared, self.known()?, method, params, &|| self.stopped())
+    }
+
+    /// Has the state thread do what is no method, in the same way.
+    pub fn ask(&self, what: &'static str, handler: Handler, params: Value) -> Result<Value> {
+        let (waiting, said) = bounded(1);
+        let call =
+            Call { caller: self.known()?, id: what.to_string(), method: what, reply: Reply::Thread(waiting) };
+        let gone = |_| Error::unavailable("the gateway is shutting down");
+        self.shared.state.send(Event::Local { call, handler, params }).map_err(gone)?;
+        local::wait(self.shared, &said, &|| self.stopped())
+    }
+
+    fn known(&self) -> Result<Arc<Caller>> {
+        self.caller.clone().ok_or_else(|| Error::new(Kind::Unauthorized, "Unauthorized"))
+    }
+
+    /// Why nobody waits any more.
+    fn stopped(&self) -> Option<Error> {
+        if self.turn.is_gone() {
+            return Some(Error::new(Kind::Aborted, "nobody waits for the answer any more"));
+        }
+        let is_late = Instant::now() >= self.until;
+        is_late.then(|| Error::new(Kind::AgentTimeout, "no answer in time; it may still come about"))
     }
 }

@@ -9,7 +9,9 @@ pub mod canvas;
 mod connection;
 mod exchange;
 mod folder;
+pub mod hooks;
 mod invoke;
+mod metrics;
 mod openai;
 mod out;
 pub mod path;
@@ -27,6 +29,7 @@ mod ui;
 pub use exchange::Exchange;
 pub use refusal::Refusal;
 
+use crate::config::Config;
 use crate::door::Ticket;
 use crate::door::head::Head;
 use crate::error::Result;
@@ -39,7 +42,10 @@ use std::time::{Duration, Instant};
 /// Who may ask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Auth {
-    /// Anybody. Who shows the secret is known to the handler all the same, and a wrong one is refused.
+    /// Anybody, by whatever name he calls this machine: it says nothing but that it lives.
+    Probe,
+    /// Anybody who calls this machine by a name of its own. Who shows the secret is known to the handler all the same, and
+    /// a wrong one is refused.
     Open,
     /// The same, and pages of other origins too: what is there is the same for everybody. Scripts of a page name their
     /// origin, and a page must be there to say why its origin may not connect.
@@ -59,6 +65,8 @@ pub enum Path {
     Exact(&'static str),
     /// All below a folder, whose name ends in a slash.
     Below(&'static str),
+    /// The folder of webhooks and all below it, where they are on.
+    Hooks,
     Any,
 }
 
@@ -88,6 +96,16 @@ static ROUTES: &[Route] = &[
     takes("/v1/responses", LARGE, openai::responses),
     takes("/tools/invoke", SMALL, invoke::invoke),
     takes("/api/v1/rpc", SMALL, rpc::rpc),
+    Route {
+        methods: &["POST"],
+        path: Path::Hooks,
+        auth: Auth::Hook,
+        max_body: 0,
+        time: Duration::from_secs(30),
+        handler: hooks::serve,
+    },
+    secret("/metrics", metrics::serve),
+    secret("/api/diagnostics/prometheus", metrics::serve),
     // Behind all others, for its paths begin with what is configured.
     page(Path::Exact("/")),
     page(Path::Any),
@@ -112,7 +130,11 @@ const TIME: Duration = Duration::from_secs(30);
 
 const fn probe(path: &'static str, handler: fn(Exchange) -> Result<()>) -> Route {
     let (path, time) = (Path::Exact(path), Duration::from_secs(10));
-    Route { methods: &["GET"], path, auth: Auth::Open, max_body: 0, time, handler }
+    Route { methods: &["GET"], path, auth: Auth::Probe, max_body: 0, time, handler }
+}
+
+const fn secret(path: &'static str, handler: fn(Exchange) -> Result<()>) -> Route {
+    Route { auth: Auth::Secret, ..probe(path, handler) }
 }
 
 const fn page(path: Path) -> Route {
@@ -145,10 +167,11 @@ pub fn serve_canvas(
 }
 
 impl Route {
-    fn is_for(&self, path: &str) -> bool {
+    fn is_for(&self, path: &str, config: &Config) -> bool {
         match self.path {
             Path::Exact(own) => own == path,
             Path::Below(folder) => path.len() > folder.len() && path.starts_with(folder),
+            Path::Hooks => hooks::is_below(config, path),
             Path::Any => true,
         }
     }
@@ -163,8 +186,9 @@ fn find<'a>(
     routes: &'a [Route],
     method: &str,
     path: Option<&str>,
+    config: &Config,
 ) -> std::result::Result<&'a Route, Refusal> {
-    let rows = || routes.iter().filter(|route| path.is_some_and(|path| route.is_for(path)));
+    let rows = || routes.iter().filter(|route| path.is_some_and(|path| route.is_for(path, config)));
     // A row for any path does not make one known, and has none that is another's.
     let known = || rows().filter(|route| route.path != Path::Any);
     let others = || rows().filter(|_| known().next().is_none());

@@ -10,11 +10,12 @@ pub struct Refusal {
     message: String,
     /// For clients of OpenAI's API: which member of the request is meant, and its word for what is wrong.
     api: Option<(Option<String>, Option<&'static str>)>,
+    is_flat: bool,
 }
 
 impl Refusal {
     pub fn new(status: u16, message: impl Into<String>) -> Refusal {
-        Refusal { status, headers: Vec::new(), message: message.into(), api: None }
+        Refusal { status, headers: Vec::new(), message: message.into(), api: None, is_flat: false }
     }
 
     pub fn unknown() -> Refusal {
@@ -25,6 +26,11 @@ impl Refusal {
     pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Refusal {
         self.headers.push((name, value.into()));
         self
+    }
+
+    /// In the shape that webhooks know.
+    pub fn flat(self) -> Refusal {
+        Refusal { is_flat: true, ..self }
     }
 
     /// In the shape of OpenAI's API.
@@ -50,6 +56,9 @@ impl Refusal {
 
     /// The body, in the shape that clients of model servers know.
     pub fn body(&self) -> Value {
+        if self.is_flat {
+            return json!({"ok": false, "error": self.message.as_str()});
+        }
         let mut error = json!({"type": self.name(), "message": self.message});
         if let (Some(map), Some((param, code))) = (error.as_object_mut(), &self.api) {
             map.put("param", param.clone());

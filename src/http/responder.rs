@@ -133,13 +133,16 @@ impl<'a> Responder<'a> {
     fn begin(&self, status: u16, content_type: &str, framing: Framing) -> (Vec<u8>, Sent) {
         let turn = self.out.turn;
         let keep = turn.may_stay() && !(framing == Framing::Stream && turn.head.version() == 0);
-        let mut headers = vec![
-            ("Content-Type", content_type),
-            ("X-Content-Type-Options", "nosniff"),
-            ("Cache-Control", "no-store"),
-        ];
+        let mut headers = vec![("Content-Type", content_type), ("Cache-Control", "no-store")];
+        let config = turn.shared.config();
+        headers.extend(
+            config
+                .str("gateway.http.securityHeaders.strictTransportSecurity")
+                .filter(|value| !value.trim().is_empty())
+                .map(|value| ("Strict-Transport-Security", value)),
+        );
         for (name, value) in &self.headers {
-            headers.retain(|(known, _)| known != name);
+            headers.retain(|(known, _)| !known.eq_ignore_ascii_case(name));
             headers.push((name, value));
         }
         turn.sent.set(Sent::Part);

@@ -28,6 +28,7 @@ const CHANNELS: [&str; 10] = [
 pub(super) const DEFAULT_CHANNEL: &str = "whatsapp";
 
 params! {
+    #[derive(Default)]
     pub(super) struct Params {
         pub(super) agent_id: Option<String>,
         pub(super) session_key: Option<String>,
@@ -41,9 +42,9 @@ params! {
         pub(super) reply_account_id: Option<String>,
         pub(super) thread_id: Option<String>,
         pub(super) deliver: bool,
-        timeout: Option<u64>,
-        extra_system_prompt: Option<String>,
-        label: Option<String>,
+        pub(super) timeout: Option<u64>,
+        pub(super) extra_system_prompt: Option<String>,
+        pub(super) label: Option<String>,
     }
 }
 

@@ -111,6 +111,7 @@ fn summary(
         "pairing": pairing(shared),
         "uptimeMs": shared.started.elapsed().as_millis() as u64,
         "version": crate::version::VERSION,
+        "tls": (shared.tls.as_ref().map(|port| port.pair().facts.to_json())),
     })
 }
 

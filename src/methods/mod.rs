@@ -23,6 +23,7 @@ pub mod device;
 pub mod diagnostics;
 pub mod empty;
 pub mod health;
+pub mod hooks;
 pub mod local;
 mod logs;
 mod models;

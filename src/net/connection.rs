@@ -6,8 +6,10 @@ use crate::door::{Stage, Ticket};
 use crate::net::origin;
 use crate::net::peer::{Ends, Peer};
 use crate::net::print::{self, Framing};
+use crate::net::tls::{self, Speaks};
 use crate::net::ws;
 use crate::state::shared::Shared;
+use crate::tls::Port;
 use std::io::Write;
 use std::net::TcpStream;
 use std::sync::Arc;
@@ -43,9 +45,17 @@ pub fn serve(
     let (Ok(own), Ok(other), Ok(())) = (stream.local_addr(), stream.peer_addr(), prepare(&stream)) else {
         return; // The socket is dead already.
     };
-    let ends = Ends { own, other };
+    let ends = Ends { own, other, is_tls: shared.tls.is_some() };
     let deadline = since + shared.limits.handshake();
-    let head = match head::read(&stream, Vec::new(), shared.limits.head_bytes as usize, deadline, &ticket) {
+    let max_head = shared.limits.head_bytes as usize;
+    let stream = match &shared.tls {
+        None => stream,
+        Some(port) => match within_tls(stream, port, ends, (deadline, max_head), &ticket, id) {
+            Some(inner) => inner,
+            None => return,
+        },
+    };
+    let head = match head::read(&stream, Vec::new(), max_head, deadline, &ticket) {
         Ok(head) => head,
         Err(why) => return refuse_head(&stream, &why, &ticket),
     };
@@ -69,6 +79,26 @@ pub fn serve(
             refuse(&stream, &ticket, &head, status, text);
         }
     }
+}
+
+/// The socket to go on with behind a TLS handshake. Who speaks plain is told that this is no place for it.
+fn within_tls(
+    stream: Arc<TcpStream>,
+    port: &Port,
+    ends: Ends,
+    (deadline, max_head): (Instant, usize),
+    ticket: &Ticket,
+    id: u64,
+) -> Option<Arc<TcpStream>> {
+    match tls::look(&stream, deadline) {
+        Speaks::Tls => return tls::accept(&stream, port, ends, deadline, ticket, id).map(Arc::new),
+        Speaks::Plain => match head::read(&stream, Vec::new(), max_head, deadline, ticket) {
+            Ok(head) => refuse_plain(&stream, ticket, &head),
+            Err(why) => refuse_head(&stream, &why, ticket),
+        },
+        Speaks::Nothing => {}
+    }
+    None
 }
 
 fn prepare(stream: &TcpStream) -> std::io::Result<()> {
@@ -141,9 +171,37 @@ fn refuse_head(stream: &TcpStream, why: &NoHead, ticket: &Ticket) {
     refuse(stream, ticket, &Head::default(), status, text);
 }
 
-fn refuse(mut stream: &TcpStream, ticket: &Ticket, head: &Head, status: u16, text: &str) {
+/// Who speaks plain where TLS is spoken: a browser that comes for a page is sent on, all others are told. So is whoever
+/// shows a secret, or he would never know that he shows it to the whole network.
+fn refuse_plain(stream: &TcpStream, ticket: &Ticket, head: &Head) {
+    let is_page = head.method == "GET"
+        && !head.is_upgrade()
+        && head.get("authorization").is_none()
+        && head.get("accept").is_some_and(|types| types.contains("text/html"));
+    match head.get("host").filter(|_| is_page) {
+        Some(host) => {
+            let there = [("Location", &*format!("https://{host}{}", head.target))];
+            refuse_with(stream, ticket, head, 307, "This port speaks TLS.", &there);
+        }
+        None => refuse(stream, ticket, head, 400, "this port speaks TLS: use https:// or wss://"),
+    }
+}
+
+fn refuse(stream: &TcpStream, ticket: &Ticket, head: &Head, status: u16, text: &str) {
+    refuse_with(stream, ticket, head, status, text, &[]);
+}
+
+fn refuse_with(
+    mut stream: &TcpStream,
+    ticket: &Ticket,
+    head: &Head,
+    status: u16,
+    text: &str,
+    more: &[(&str, &str)],
+) {
     ticket.stage(Stage::Idle);
     let mut headers = vec![("Content-Type", "text/html")];
+    headers.extend(more);
     headers.extend(text.contains("Version").then_some(("Sec-WebSocket-Version", "13, 8")));
     headers.extend((status == 405).then_some(("Allow", "GET")));
     let head = print::head(head.version(), status, &headers, Framing::Length(text.len()), false);

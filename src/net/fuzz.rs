@@ -122,7 +122,7 @@ fn fuzz_request_heads_are_parsed_or_refused() {
                 assert!(!path.contains("..") || !path.split('/').any(|s| s == ".."), "{path}");
             }
             let loopback = std::net::SocketAddr::from(([127, 0, 0, 1], 1));
-            let ends = crate::net::peer::Ends { own: loopback, other: loopback };
+            let ends = crate::net::peer::Ends { own: loopback, other: loopback, is_tls: false };
             let peer = crate::net::peer::Peer::of(ends, &head, &[]);
             assert!(!peer.is_local || !head.is_forwarded());
             let _origin = crate::net::origin::check(&head, &[], &[]);

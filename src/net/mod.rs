@@ -16,5 +16,6 @@ pub mod peer;
 pub mod print;
 mod refusal;
 pub mod tailscale;
+mod tls;
 pub mod wire;
 pub mod ws;

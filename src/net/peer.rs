@@ -15,6 +15,8 @@ use std::net::{IpAddr, SocketAddr};
 pub struct Ends {
     pub own: SocketAddr,
     pub other: SocketAddr,
+    /// Under TLS, of which this gateway is the end.
+    pub is_tls: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -25,6 +27,8 @@ pub struct Peer {
     /// The client as far as it can be known: the socket, or what a trusted proxy names.
     pub client: IpAddr,
     pub is_local: bool,
+    /// It came by a listed proxy.
+    pub is_proxied: bool,
     /// It is a page, and not one that came from this very address.
     is_foreign_page: bool,
 }
@@ -44,7 +48,8 @@ impl Peer {
             socket,
             client: forwarded.unwrap_or(socket),
             is_local,
-            is_foreign_page: head.get("origin").is_some_and(|origin| !is_own_page(origin, host, ends.own)),
+            is_proxied: is_proxy,
+            is_foreign_page: head.get("origin").is_some_and(|origin| !is_own_page(origin, host, ends)),
         }
     }
 
@@ -53,6 +58,11 @@ impl Peer {
     pub fn may_pair_silently(&self) -> bool {
         let holder = || owners::holder(self.ends.own, self.ends.other);
         self.is_local && !self.is_foreign_page && matches!(holder(), h if h.is_own() || h == Holder::Unknown)
+    }
+
+    /// Whether this gateway is the end of a TLS connection to it.
+    pub fn is_tls(&self) -> bool {
+        self.ends.is_tls
     }
 
     /// Whether the socket's other end is a process of root.
@@ -70,14 +80,16 @@ impl Peer {
 }
 
 /// Whether `origin` is what a browser shows for the address that this connection came in by.
-fn is_own_page(origin: &str, host: &str, own: SocketAddr) -> bool {
+fn is_own_page(origin: &str, host: &str, ends: Ends) -> bool {
+    let own = ends.own;
+    let (scheme, usual) = if ends.is_tls { ("https://", 443) } else { ("http://", 80) };
     let name = host_name(host);
     let is_here = name == "localhost" || name.parse::<IpAddr>().is_ok_and(|ip| ip == own.ip().to_canonical());
     let is_port = match own.port() {
-        80 => name == host.trim_matches(['[', ']']),
+        port if port == usual => name == host.trim_matches(['[', ']']),
         port => host.ends_with(&format!(":{port}")),
     };
-    is_here && is_port && origin.strip_prefix("http://") == Some(host)
+    is_here && is_port && origin.strip_prefix(scheme) == Some(host)
 }
 
 impl Peer {
@@ -130,7 +142,7 @@ mod tests {
         let end = bytes.len();
         let other = SocketAddr::new(socket.parse().unwrap(), 40_000);
         let own = SocketAddr::from(([127, 0, 0, 1], 18789));
-        Peer::of(Ends { own, other }, &head::parse(bytes, end).unwrap(), proxies)
+        Peer::of(Ends { own, other, is_tls: false }, &head::parse(bytes, end).unwrap(), proxies)
     }
 
     #[test]

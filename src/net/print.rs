@@ -16,6 +16,18 @@ pub enum Framing {
     Upgrade(&'static str),
 }
 
+/// What every answer bears whose maker says nothing else of it: its type is not guessed, nothing in it is run or framed,
+/// and nobody is told where he came from.
+const PROTECTION: [(&str, &str); 4] = [
+    ("X-Content-Type-Options", "nosniff"),
+    ("Referrer-Policy", "no-referrer"),
+    (
+        "Content-Security-Policy",
+        "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    ),
+    ("Permissions-Policy", "camera=(), geolocation=(), microphone=(self)"),
+];
+
 const CLOSE: &[u8] = b"Connection: close\r\n";
 const KEEP: &[u8] = b"Connection: keep-alive\r\n";
 const NO_LENGTH: &[u8] = b"Content-Length: 0\r\n\r\n";
@@ -33,18 +45,21 @@ pub fn head(version: u8, status: u16, headers: &[(&str, &str)], framing: Framing
         Framing::Stream => ((!has_length).then_some(0), None),
         Framing::Upgrade(to) => (Some(0), Some(to)),
     };
-    let headers = headers.iter().chain(&[("Server", "openclaw")]);
+    let is_said = |name: &str| headers.iter().any(|(known, _)| known.eq_ignore_ascii_case(name));
+    let is_answer = upgrade.is_none() && status >= 200;
+    let protection = PROTECTION.iter().filter(|(name, _)| is_answer && !is_said(name));
+    let headers = headers.iter().chain(&[("Server", "openclaw")]).chain(protection);
     let headers = headers.filter_map(|(name, value)| Header::from_bytes(*name, *value).ok()).collect();
     let response =
         Response::new(status.into(), headers, empty(), length, None).with_chunked_threshold(usize::MAX);
-    let mut out = Vec::with_capacity(512);
+    let mut out = Vec::with_capacity(1024);
     // Into memory nothing fails.
     let _ = response.raw_print(&mut out, HTTPVersion(1, version), &[], true, upgrade);
     if !has_length && out.ends_with(NO_LENGTH) {
         out.truncate(out.len() - NO_LENGTH.len());
         out.extend_from_slice(b"\r\n");
     }
-    if upgrade.is_none() && status >= 200 {
+    if is_answer {
         let line_end = out.windows(2).position(|w| w == b"\r\n").map_or(0, |at| at + 2);
         out.splice(line_end..line_end, (if keep { KEEP } else { CLOSE }).iter().copied());
     }
@@ -77,6 +92,21 @@ mod tests {
         let old = lines(0, 200, Framing::Stream, false);
         assert!(old.starts_with("HTTP/1.0 200 OK\r\nConnection: close\r\n"), "{old}");
         assert!(!old.contains("Transfer-Encoding") && !old.contains("Content-Length"), "{old}");
+    }
+
+    #[test]
+    fn i12_6_every_answer_is_protected_and_its_maker_may_say_otherwise() {
+        let plain = lines(1, 404, Framing::Length(0), true);
+        assert!(PROTECTION.iter().all(|(name, value)| plain.contains(&format!("\r\n{name}: {value}\r\n"))));
+        let own = head(1, 200, &[("content-security-policy", "sandbox")], Framing::Stream, true);
+        let own = String::from_utf8(own).unwrap();
+        assert!(
+            own.contains("content-security-policy: sandbox\r\n") && !own.contains("default-src"),
+            "{own}"
+        );
+        for bare in [lines(1, 100, Framing::Length(0), true), lines(1, 101, Framing::Upgrade("x"), true)] {
+            assert!(!bare.contains("nosniff"), "{bare}");
+        }
     }
 
     #[test]

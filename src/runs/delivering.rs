@@ -202,6 +202,18 @@ impl Run {
         world.note(lines);
     }
 
+    /// Tells other sessions how it went, where they are to know.
+    pub(super) fn report(&self, world: &mut dyn World, result: &Result<()>, finished: Option<&Finished>) {
+        let said = finished.and_then(|finished| finished.texts.last()).filter(|text| !is_unsaid(text));
+        for after in self.observers.afters() {
+            match (result, said) {
+                (Ok(()), Some(text)) => world.report(after, "", text),
+                (Ok(()), None) => {}
+                (Err(error), _) => world.report(after, " (error)", error.message()),
+            }
+        }
+    }
+
     /// What is not promised yet of its words, and that the messages it answers are done with: lines for the journal.
     pub(super) fn deliver_end(
         &mut self,

@@ -103,6 +103,7 @@ impl Runs {
             call.answer_with(result.as_ref().map(|()| &outcome), failed);
         }
         if let (Payload::Value(outcome), false) = (outcome, stays_open) {
+            run.report(world, &result, finished);
             let lines = run.deliver_end(world, &result, finished);
             let had_no_effect = finished.is_some_and(|f| f.had_no_effect);
             self.requests.end(world, &run.new, stored(&result, outcome, had_no_effect), lines);

@@ -31,13 +31,13 @@ mod world;
 
 pub use delivering::Deliver;
 pub use intake::{Ask, Wishes};
-pub use observers::{Observer, Observers};
+pub use observers::{After, Observer, Observers};
 pub use requests::Requests;
 pub use world::World;
 
 use crate::calls::{Call, Pending, Provenance};
 use crate::protocol::frame::Payload;
-use run::{Ended, Run};
+use run::{Ended, Phase, Run};
 use std::collections::{HashMap, HashSet, VecDeque};
 
 /// How long the end of a run is remembered for `agent.wait`, milliseconds.
@@ -109,6 +109,12 @@ impl Runs {
 
     pub fn is_live(&self, run: &str) -> bool {
         self.map.contains_key(run)
+    }
+
+    /// Whether a run of the session whose id begins so has not begun.
+    pub fn waits(&self, key: &str, id: &str) -> bool {
+        let is_it = |run: &Run| run.new.key == key && matches!(run.phase, Phase::Accepting | Phase::Waiting);
+        self.map.iter().any(|(own, run)| own.starts_with(id) && is_it(run))
     }
 
     /// Whether a turn of the session is under way.

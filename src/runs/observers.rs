@@ -17,6 +17,17 @@ pub enum Observer {
     Stream(Arc<Stream>),
     /// Its words go to a platform, as messages that survive.
     Deliver(Box<Deliver>),
+    /// Another session is told how it went.
+    After(Box<After>),
+}
+
+/// Who is told how a run went, and as what.
+pub struct After {
+    pub name: String,
+    /// Canonical key of the session.
+    pub key: String,
+    /// Whether it looks at that at once.
+    pub wakes: bool,
 }
 
 #[derive(Default)]
@@ -75,6 +86,13 @@ impl Observers {
     pub(super) fn deliveries_mut(&mut self) -> impl Iterator<Item = &mut Deliver> {
         self.0.iter_mut().filter_map(|observer| match observer {
             Observer::Deliver(deliver) => Some(&mut **deliver),
+            _ => None,
+        })
+    }
+
+    pub(super) fn afters(&self) -> impl Iterator<Item = &After> {
+        self.0.iter().filter_map(|observer| match observer {
+            Observer::After(after) => Some(&**after),
             _ => None,
         })
     }

@@ -54,7 +54,6 @@ pub enum Wants {
     /// The same as messages that survive, and each piece as it comes to who follows by a stream.
     Drafts,
     /// The outcome only.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for cron and hooks"))]
     End,
 }
 
@@ -102,8 +101,19 @@ pub static OPENAI: Surface = Surface {
     wants: Wants::Deltas,
 };
 
+/// Webhooks, and the turns that they wake a session for.
+pub static HOOK: Surface = Surface {
+    journal: "hook",
+    answers: Answers::Once,
+    channel: None,
+    queues: false,
+    names_message: false,
+    commands: Commands::None,
+    wants: Wants::End,
+};
+
 /// All ways in. A new one is a row here, and a caller of `Runs::ask`.
-pub static SURFACES: [&Surface; 4] = [&AGENT, &CHAT, &CHANNEL, &OPENAI];
+pub static SURFACES: [&Surface; 5] = [&AGENT, &CHAT, &CHANNEL, &HOOK, &OPENAI];
 
 /// The surface of a kind of records.
 pub fn surface(journal: &str) -> Option<&'static Surface> {

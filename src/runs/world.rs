@@ -1,5 +1,6 @@
 //! What runs see of the gateway around them: a narrow view of the state, lent for one call. Runs know no clients, no
 //! indexes and no disk, only this; the state implements it, and so does a test.
+use super::observers::After;
 use crate::agent::run::{Job as Turn, RunEvent};
 use crate::calls;
 use crate::deliveries::{Delivery, Line, Name, Record};
@@ -30,6 +31,9 @@ pub trait World {
     fn transcript(&self, key: &str, entry: &Entry) -> Result<Transcript>;
     /// What the session is told before its next message, with the times.
     fn take_notes(&mut self, key: &str) -> Vec<(u64, String)>;
+
+    /// A session is to be told how a run went that was not its own; `mark` stands behind its name.
+    fn report(&mut self, after: &After, mark: &str, text: &str);
 
     /// Sends an event to everybody it is for.
     fn emit(&self, event: &'static Event, payload: &Value);

@@ -38,7 +38,7 @@ use presence::Presence;
 use restart::Pending;
 use serde_json::Value;
 use sessions::Sessions;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use watched::Watched;
 
@@ -72,6 +72,8 @@ pub struct State {
     pub post: carrying::Post,
     /// Notes for a session's next turn, newest last.
     pub system_events: Vec<Note>,
+    /// Marks of webhooks' requests that were done lately, with the times.
+    woken: VecDeque<(u64, String)>,
 
     // Clocks and versions
     health_version: u64,
@@ -111,6 +113,9 @@ pub struct Note {
 /// Bytes a second that presence events may cost each client.
 const PRESENCE_RATE: u64 = 32 << 10;
 
+/// How long marks of requests are known, milliseconds, and how many.
+const MARK_MS: u64 = 300_000;
+const MAX_MARKS: usize = 256;
 /// Notes kept for all sessions.
 const MAX_SYSTEM_EVENTS: usize = 20;
 
@@ -141,6 +146,7 @@ impl State {
             sessions,
             post: carrying::Post::of(Default::default()),
             system_events: Vec::new(),
+            woken: VecDeque::new(),
             health_version: 1,
             health: Value::Null,
             health_of: None,
@@ -181,6 +187,20 @@ impl State {
     /// Keeps a note for the main session; a repetition of the last one is not kept.
     pub fn add_system_event(&mut self, text: String) {
         self.add_note(None, text);
+    }
+
+    /// Whether a request with this mark was done lately; from now on it was. Without a mark none is known again.
+    pub fn is_repeated(&mut self, mark: &str) -> bool {
+        let now = self.mono;
+        self.woken.retain(|(at, _)| now.saturating_sub(*at) < MARK_MS);
+        if mark.is_empty() || self.woken.iter().any(|(_, known)| known == mark) {
+            return !mark.is_empty();
+        }
+        if self.woken.len() >= MAX_MARKS {
+            self.woken.pop_front();
+        }
+        self.woken.push_back((now, mark.to_string()));
+        false
     }
 
     /// The same for a session by its canonical key.

@@ -21,6 +21,7 @@ use crate::state::State;
 use crate::state::event::Event;
 use crate::state::health;
 use crate::state::sessions::looking::Looked;
+use crate::tls::Port;
 use crossbeam_channel::Sender;
 use serde_json::Value;
 use std::ops::Deref;
@@ -38,6 +39,8 @@ pub struct Shared {
     /// Why the configuration file could not be started with, if it could not; reads it.
     pub problem: Box<dyn Fn() -> Option<Problem> + Send + Sync>,
     pub published: Published,
+    /// The port speaks TLS.
+    pub tls: Option<Port>,
     /// What the accounts of the channels say of themselves.
     pub board: Board,
     /// What lets one browser in, once.
@@ -48,6 +51,8 @@ pub struct Shared {
     pub ask: AskHere,
     /// How a slash command is done.
     pub command: Command,
+    /// How a session is made to look at what is noted for it.
+    pub wake: fn(&mut State, &str),
     /// The names of all methods, for `hello-ok`.
     pub method_names: Vec<&'static str>,
 }

@@ -21,11 +21,13 @@ pub fn shared(settings: Arc<Settings>) -> Arc<Shared> {
         succession: Arc::default(),
         state: crossbeam_channel::bounded(1).0,
         published: Published::default(),
+        tls: None,
         board: Default::default(),
         codes: Default::default(),
         capabilities: Default::default(),
         ask: crate::methods::local::ask,
         command: crate::commands::run,
+        wake: crate::methods::hooks::wake_session,
         method_names: Vec::new(),
     })
 }

@@ -13,14 +13,17 @@ use crate::deliveries::{Delivery, Line, Name, Record};
 use crate::error::{Error, Result};
 use crate::protocol::events::Event as EventRow;
 use crate::protocol::frame;
-use crate::runs::{Runs, World};
+use crate::runs::{After, Runs, World};
 use crate::sessions::{Entry, Transcript};
 use crate::settings::Settings;
 use crate::threads;
+use crate::tools::untrusted;
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// Characters of a run's words that another session is told.
+const MAX_REPORT: usize = 2000;
 /// Of a run's thread.
 const STACK: usize = 512 << 10;
 
@@ -40,6 +43,8 @@ struct View<'a> {
     noted: Vec<Line>,
     /// Messages that are told of when the runs are done with what they do: it takes all of the state.
     wrote: Vec<(String, Value, String)>,
+    /// What sessions are to be told of runs that were not theirs, and whether they are woken for it.
+    reports: Vec<(String, String, bool)>,
 }
 
 impl State {
@@ -59,12 +64,19 @@ impl State {
             store: &self.store,
             noted: Vec::new(),
             wrote: Vec::new(),
+            reports: Vec::new(),
         };
         let done = act(&mut self.runs, &mut view);
-        let (wrote, noted) = (view.wrote, view.noted);
+        let (wrote, noted, reports) = (view.wrote, view.noted, view.reports);
         self.write_for_good(noted);
         for (key, message, id) in wrote {
             self.session_message(&key, &message, &id);
+        }
+        for (key, text, wakes) in reports {
+            self.add_note(Some(key.clone()), text);
+            if wakes {
+                (self.shared.clone().wake)(self, &key);
+            }
         }
         done
     }
@@ -117,6 +129,18 @@ impl World for View<'_> {
 
     fn transcript(&self, key: &str, entry: &Entry) -> Result<Transcript> {
         self.sessions.transcript(key, entry)
+    }
+
+    fn report(&mut self, after: &After, mark: &str, text: &str) {
+        // It was written under the eyes of strangers.
+        let said: String = text.chars().take(MAX_REPORT).collect();
+        match untrusted::wrap("the end of a webhook's turn", &said) {
+            Ok(said) => {
+                let text = format!("Hook {}{mark}: {said}", after.name);
+                self.reports.push((after.key.clone(), text, after.wakes));
+            }
+            Err(e) => log::warn!(target: "gateway/hooks", "the end of a turn is not told: {e}"),
+        }
     }
 
     fn take_notes(&mut self, key: &str) -> Vec<(u64, String)> {

@@ -12,6 +12,7 @@ mod talks;
 #[cfg(test)]
 pub mod testing;
 mod web;
+pub use web::untrusted;
 
 pub use files::change;
 use files::{edit, likeness, read, workspace, write};
@@ -19,7 +20,7 @@ use memories::{memory, memory_get, memory_search};
 pub use policy::matches;
 pub use running::{Outcome, Progress, run_all};
 use talks::{agents_list, message, reach, session_status, sessions_history, sessions_list, sessions_send};
-use web::{untrusted, web_fetch};
+use web::web_fetch;
 
 use crate::calls::{Ask, Provenance};
 use crate::cancel::Cancel;

@@ -5,7 +5,8 @@
 //! holds the state directory's lock listens on, else the port of its last start, else the configured one.
 use super::status::live;
 use crate::cli::link::client::Deadline;
-use crate::cli::link::socket::{is_timeout, reason};
+use crate::cli::link::socket::{Socket, is_timeout, reason};
+use crate::cli::link::target::Target;
 use crate::cli::parse::Args;
 use crate::cli::waiting::Waiting;
 use crate::cli::{Command, Context, Flag, JSON};
@@ -51,10 +52,11 @@ fn run(context: &Context, args: &Args) -> Result<()> {
     let deadline = Deadline::after(context.started, args.millis("timeout", 1)?.unwrap_or(DEFAULT_TIMEOUT_MS));
     let path = if args.has("ready") { "/readyz" } else { "/healthz" };
     let started = Instant::now();
+    let target = Target::configured(&env, &config, &Args::default(), false)?;
     let mut last = None;
     for address in addresses(&env, &config) {
         let _waiting = Waiting::begin(context.out, &format!("asking {address}"));
-        match get(address, path, deadline) {
+        match get(&target, address, path, deadline) {
             Ok(200) => return told(context, args, address, started),
             Ok(status) => last = Some(unwell(address, &format!("{path} answered {status}"))),
             Err(e) if is_timeout(&e) => {
@@ -109,16 +111,22 @@ fn reachable(address: SocketAddr) -> SocketAddr {
 }
 
 /// The status of a GET.
-fn get(address: SocketAddr, path: &str, deadline: Deadline) -> std::io::Result<u16> {
+fn get(target: &Target, address: SocketAddr, path: &str, deadline: Deadline) -> std::io::Result<u16> {
     let most = Duration::from_secs(30);
-    let mut stream = TcpStream::connect_timeout(&address, deadline.left(most)?)?;
-    stream.set_write_timeout(Some(deadline.left(most)?))?;
-    stream.write_all(
-        format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").as_bytes(),
-    )?;
-    stream.set_read_timeout(Some(deadline.left(most)?))?;
+    let ask = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
     let mut head = [0; 12];
-    stream.take(MAX_ANSWER).read_exact(&mut head)?;
+    if target.tls {
+        let target = Target { host: address.ip().to_string(), port: address.port(), ..target.clone() };
+        let mut socket = Socket::open(&target, deadline).map_err(std::io::Error::other)?;
+        socket.write_all(ask.as_bytes())?;
+        socket.read_exact(&mut head)?;
+    } else {
+        let mut stream = TcpStream::connect_timeout(&address, deadline.left(most)?)?;
+        stream.set_write_timeout(Some(deadline.left(most)?))?;
+        stream.write_all(ask.as_bytes())?;
+        stream.set_read_timeout(Some(deadline.left(most)?))?;
+        stream.take(MAX_ANSWER).read_exact(&mut head)?;
+    }
     let status = std::str::from_utf8(&head).ok().and_then(|text| text.strip_prefix("HTTP/1.1 "));
     let status = status.and_then(|code| code.parse().ok());
     status.ok_or_else(|| std::io::Error::other("what listens there does not answer like a gateway"))

@@ -1,7 +1,7 @@
 //! What `gateway probe` found, for people and for scripts. Pure but for the printing.
 use super::probe::{Answer, Candidate};
 use crate::cli::Context;
-use crate::cli::link::target::tailnet_address;
+use crate::cli::link::target::{scheme, tailnet_address};
 use crate::clock;
 use crate::config::Config;
 use crate::config::ports;
@@ -78,7 +78,7 @@ pub(super) fn as_json(
     warnings: &[Value],
     tunnel: Option<Value>,
 ) -> Value {
-    let port = ports::configured(env, config);
+    let (port, scheme) = (ports::configured(env, config), scheme(config));
     let tailnet = tailnet_address().map(|ip| ip.to_string());
     let up = asked.iter().find(|(_, answer)| answer.is_ok());
     json!({
@@ -89,8 +89,8 @@ pub(super) fn as_json(
         "primaryTargetId": up.map(|(candidate, _)| candidate.id),
         "warnings": warnings,
         "network": {
-            "localLoopbackUrl": format!("ws://127.0.0.1:{port}"),
-            "localTailnetUrl": tailnet.as_ref().map(|ip| format!("ws://{ip}:{port}")),
+            "localLoopbackUrl": format!("{scheme}://127.0.0.1:{port}"),
+            "localTailnetUrl": tailnet.as_ref().map(|ip| format!("{scheme}://{ip}:{port}")),
             "tailnetIPv4": tailnet,
         },
         // Gateways do not announce themselves in this version.

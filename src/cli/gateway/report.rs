@@ -109,6 +109,9 @@ impl View<'_> {
             Ok(target) => self.line(format!("Probe target: {} ({})", target.url, target.source)),
             Err(_) => self.line("Probe target: none"),
         }
+        if let Some(facts) = &report.tls {
+            self.line(format!("TLS: {}", facts.describe()));
+        }
         match dashboard(report) {
             Some(url) => self.line(format!("Dashboard: {url}")),
             None if report.service.has_control_ui => {}

@@ -22,6 +22,8 @@ use crate::files;
 use crate::json::json;
 use crate::owners;
 use crate::owners::Port;
+use crate::tls::Place;
+use crate::tls::facts::Facts;
 use rustix::process::{Pid, test_kill_process};
 use serde_json::Value;
 use std::net::SocketAddr;
@@ -105,6 +107,8 @@ pub struct Report {
     pub bind_host: Option<String>,
     pub port: u16,
     pub port_source: &'static str,
+    /// The certificate that its port shows, by its file.
+    pub tls: Option<Facts>,
     /// The ports that follow from it; `None` for a gateway elsewhere.
     pub derived: Option<Ports>,
     pub target: Result<Target>,
@@ -174,6 +178,7 @@ fn gather(context: &Context, args: &Args) -> Result<Report> {
             Some(_) => "env/config",
             None => port_source(&unit, &own, &service_config, was_named),
         },
+        tls: Place::of(&service_config, &own).filter(|_| is_local).and_then(|place| place.facts().ok()),
         elsewhere,
         derived: is_local.then(|| Ports::of(port, &own, &service_config)),
         cli_port: if cli_port == port { None } else { inspect(cli_port) },

@@ -2,7 +2,6 @@
 pub mod client;
 pub mod connect;
 pub mod explain;
-pub mod fingerprint;
 pub mod rpc;
 pub mod socket;
 pub mod ssh;

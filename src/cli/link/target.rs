@@ -5,7 +5,6 @@
 //! mode). `--url` names a gateway that is not the configured one, so it gets only what the command line
 //! gives it, and what the command line gives it goes nowhere else (SEC-29). Values never appear in texts; their
 //! source does.
-use super::fingerprint::Fingerprint;
 use crate::cli::gateway::status::live;
 use crate::cli::parse::Args;
 use crate::config::Config;
@@ -14,6 +13,7 @@ use crate::device::tokens::HERE;
 use crate::env::Env;
 use crate::error::{Error, Kind, Result};
 use crate::service::far;
+use crate::tls::{Fingerprint, Place};
 use std::net::{IpAddr, UdpSocket};
 
 /// A credential and where it came from.
@@ -85,6 +85,7 @@ impl Target {
             None if is_remote => {
                 pin(tls, config.str(PIN_KEY).filter(|text| !text.trim().is_empty()), PIN_KEY)?
             }
+            None if tls => Place::of(config, env).and_then(|place| Some(place.facts().ok()?.fingerprint)),
             text => pin(tls, text, "--tls-fingerprint")?,
         };
         let named = if is_remote { Some(url.to_string()) } else { far::named(env, config) };
@@ -233,8 +234,13 @@ fn local(env: &Env, config: &Config) -> (String, &'static str, Option<String>) {
         (_, Some(host)) if host != "0.0.0.0" => (host, "local custom"),
         _ => ("127.0.0.1".into(), "local loopback"),
     };
-    // Whatever gateway.tls says: the gateway leaves TLS to a proxy in front of it.
-    (format!("ws://{host}:{port}"), source, Some(bind))
+    let scheme = scheme(config);
+    (format!("{scheme}://{host}:{port}"), source, Some(bind))
+}
+
+/// What the gateway of this host speaks. Its certificate is pinned from its file.
+pub fn scheme(config: &Config) -> &'static str {
+    if config.bool("gateway.tls.enabled") { "wss" } else { "ws" }
 }
 
 fn from_flag(args: &Args, name: &str) -> Option<Secret> {

@@ -2,11 +2,11 @@
 //!
 //! With a pin only the pin counts: the SHA-256 of the certificate, whoever signed it and whatever names and
 //! dates it bears. Without one the certificate must be good for the host by a public authority. Runs on the
-//! command's thread. TLS of the gateway's own port is not here.
-use super::fingerprint::Fingerprint;
+//! command's thread.
 use super::socket::{Bounded, Deadline, is_timeout};
 use super::target::Target;
 use crate::error::{Error, Kind, Result};
+use crate::tls::Fingerprint;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};

@@ -14,6 +14,7 @@ use crate::files;
 use crate::models::catalogue;
 use crate::models::provider::Provider;
 use crate::sessions::newer;
+use crate::tls::Place;
 use crate::unsupported;
 use serde_json::Value;
 
@@ -31,6 +32,8 @@ pub fn lines(look: &Look) -> Vec<(&'static str, String)> {
         ("Gateway", format!("{mode}{address} · {}", reached(look))),
         ("Service", look.unit.summary()),
     ];
+    let shown = Place::of(config, env).filter(|_| look.elsewhere.is_none()).and_then(|p| p.facts().ok());
+    rows.extend(shown.map(|facts| ("TLS", facts.describe())));
     if look.elsewhere.is_some() {
         let whose = "Config, State and Service are this machine's; what follows is the gateway's";
         rows.push(("Elsewhere", whose.to_string()));

@@ -537,6 +537,7 @@ pub static KEYS: &[Key] = &[
     key("gateway.http.endpoints.responses.images.maxRedirects", COUNT, NONE, "Most redirects followed for a picture").or("3"),
     key("gateway.http.endpoints.responses.images.timeoutMs", POSITIVE, NONE, "Wait for a picture in ms").or("10000"),
     key("gateway.http.endpoints.responses.maxBodyBytes", POSITIVE, NONE, "Largest request in bytes").or("20000000"),
+    key("gateway.http.securityHeaders.strictTransportSecurity", &AnyOf(&[Text { min: 1 }, Bool]), NONE, "Header by which browsers remember to use https only; false for none"),
     key("gateway.limits", &Type::Limits, RESTART, "Limits of sizes, times and counts, by name"),
     key("gateway.mode", &Enum(&["local", "remote"]), RESTART, "Whether the gateway runs here or elsewhere"),
     key("gateway.nodes.allowCommands", TEXTS, RESTART, "Node commands allowed in addition").or("[]"),
@@ -567,6 +568,10 @@ pub static KEYS: &[Key] = &[
     key("gateway.trustedProxies", TEXTS, RESTART, "Addresses or ranges of the proxies whose forwarded addresses are believed").or("[]"),
 
     key("hooks", OBJECT, RELOAD_HOOKS, "Webhooks"),
+    key("hooks.allowRequestSessionKey", BOOL, RELOAD_HOOKS, "Whether a request may name its session").or("false"),
+    key("hooks.allowedAgentIds", TEXTS, RELOAD_HOOKS, "Agents that a request may name; none given: each"),
+    key("hooks.allowedSessionKeyPrefixes", TEXTS, RELOAD_HOOKS, "How sessions must begin that requests and templates name").or("[\"hook:\"]"),
+    key("hooks.defaultSessionKey", TEXT, RELOAD_HOOKS, "Session of requests that name none; not given: one for each"),
     key("hooks.enabled", BOOL, RELOAD_HOOKS, "Whether webhooks are served").or("false"),
     key("hooks.gmail", &Any, RELOAD_GMAIL, "Gmail watcher, accepted and not checked"),
     key("hooks.internal", &Any, RELOAD_HOOKS, "Hook programs, accepted and not checked"),

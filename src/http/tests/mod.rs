@@ -147,6 +147,37 @@ fn i10_3_who_may_ask_is_a_matter_of_the_row() {
     assert_eq!(owner(&plain(), "POST /hook HTTP/1.1", "").status, 404, "webhooks are off");
 }
 
+// SEC-40: what is open to anybody is not open to a page that had its own name lead here.
+#[test]
+fn sec_40_what_is_open_is_asked_for_by_a_name_of_this_machine() {
+    let config = r#"{"gateway":{"controlUi":{"allowedOrigins":["https://ui.example"]},"trustedProxies":[]}}"#;
+    let server = Server::start(ROWS, config);
+    let ask = |host: &str, more: &str| {
+        let mut client = server.connect();
+        client.0.write_all(format!("GET /open HTTP/1.1\r\nHost: {host}\r\n{more}\r\n").as_bytes()).unwrap();
+        client.answer()
+    };
+    for host in ["localhost:1", "127.0.0.1", "[::1]:7", "ui.example", "UI.example:8443"] {
+        assert_eq!(ask(host, "").status, 200, "{host}");
+    }
+    for host in ["evil.example", "127.0.0.1.evil", "localhost.", "xui.example"] {
+        let refused = ask(host, "");
+        assert!(
+            refused.status == 403 && refused.body.contains("gateway.controlUi.allowedOrigins"),
+            "{refused:?}"
+        );
+        assert_eq!(
+            ask(host, "Authorization: Bearer t\r\n").status,
+            200,
+            "who shows the secret is no such page"
+        );
+    }
+    let proxied = Server::start(ROWS, r#"{"gateway":{"trustedProxies":["127.0.0.1"]}}"#);
+    let mut client = proxied.connect();
+    client.0.write_all(b"GET /open HTTP/1.1\r\nHost: gw.example\r\n\r\n").unwrap();
+    assert_eq!(client.answer().status, 200, "the proxy has judged the name");
+}
+
 /// A server whose state thread answers as `answer` does.
 fn with_state(answer: fn(crate::calls::Call)) -> Server {
     Server::with(ROWS, "{}", move |shared| {

@@ -5,6 +5,7 @@ use crate::cli::gateway::unit::other_json;
 use crate::config::ports::Ports;
 use crate::json::json;
 use crate::owners::Port;
+use crate::tls::facts::Facts;
 use serde_json::Value;
 
 pub fn as_json(report: &Report) -> Value {
@@ -24,6 +25,7 @@ pub fn as_json(report: &Report) -> Value {
             "derivedPorts": report.derived.as_ref().map(Ports::derived_json), "probeUrl": target.map(|t| t.url.to_string()),
             "probeSource": target.map(|t| t.source.as_str()), "probeNote": probe_note(report),
             "dashboard": dashboard(report), "logFile": report.log_file,
+            "tls": report.tls.as_ref().map(Facts::to_json),
         },
         "process": report.live.as_ref().map(|live| json!({
             "pid": live.pid, "addresses": live.addresses.iter().map(ToString::to_string).collect::<Vec<_>>(),

@@ -1,0 +1,87 @@
+//! `hooks.mappings` and `hooks.presets`: which row a request is for, and what of them cannot be done. Pure.
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::json::{Put, json};
+use serde_json::Value;
+
+/// A mapping as it is configured, or a request in its place.
+pub struct Mapping(pub Value);
+
+impl Mapping {
+    /// A text that is there and not blank.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.0.get(name).and_then(Value::as_str).filter(|text| !text.trim().is_empty())
+    }
+}
+
+/// The first mapping for this path and payload: those that are configured, then those of presets.
+pub fn find(config: &Config, path: &str, payload: &Value) -> Option<Mapping> {
+    let own = config.get("hooks.mappings").and_then(Value::as_array).into_iter().flatten().cloned();
+    let mut all = own.chain(preset(config)).filter(|mapping| fits(mapping, path, payload));
+    all.next().map(Mapping)
+}
+
+fn fits(mapping: &Value, path: &str, payload: &Value) -> bool {
+    let of =
+        |name: &str| mapping.get("match")?.get(name)?.as_str().map(str::trim).filter(|text| !text.is_empty());
+    let source = payload.get("source").and_then(Value::as_str);
+    of("path").is_none_or(|wanted| wanted.trim_matches('/') == path)
+        && of("source").is_none_or(|wanted| Some(wanted) == source)
+}
+
+/// New mail, as `gog gmail watch serve` and the like send it.
+fn preset(config: &Config) -> Option<Value> {
+    if !config.strings("hooks.presets").contains(&"gmail") {
+        return None;
+    }
+    let mut mapping = json!({
+        "id": "gmail",
+        "match": {"path": "gmail"},
+        "action": "agent",
+        "name": "Gmail",
+        "wakeMode": "now",
+        "sessionKey": "hook:gmail:{{messages[0].id}}",
+        "messageTemplate": "New mail from {{messages[0].from}}\nSubject: {{messages[0].subject}}\n{{messages[0].snippet}}\n{{messages[0].body}}",
+    });
+    let own = config.get("hooks.gmail").and_then(Value::as_object).cloned().unwrap_or_default();
+    for name in ["model", "thinking", "allowUnsafeExternalContent"] {
+        if let (Some(value), Some(map)) = (own.get(name), mapping.as_object_mut()) {
+            map.put(name, value.clone());
+        }
+    }
+    Some(mapping)
+}
+
+/// What is configured and cannot be done, before it is put in force.
+pub fn check(config: &Config) -> Result<()> {
+    if !config.bool("hooks.enabled") {
+        return Ok(());
+    }
+    let refused = |what: &str, fix: &str| Err(Error::config(format!("{what}\nFix: {fix}")));
+    if config.str("hooks.token").is_none_or(|token| token.trim().is_empty()) {
+        return refused(
+            "hooks.enabled requires hooks.token",
+            "set hooks.token (openssl rand -hex 24 makes one)",
+        );
+    }
+    if config.str("hooks.path").is_some_and(|path| path.trim().trim_matches('/').is_empty()) {
+        return refused("hooks.path may not be the whole port", "set it to a path such as /hooks");
+    }
+    if let Some(odd) = config.strings("hooks.presets").iter().find(|preset| **preset != "gmail") {
+        return refused(
+            &format!("hooks.presets: there is no preset {}", crate::logging::quoted(odd)),
+            "the only one is gmail",
+        );
+    }
+    let all = config.get("hooks.mappings").and_then(Value::as_array).into_iter().flatten();
+    for (at, mapping) in all.enumerate() {
+        let has = |name: &str| mapping.get(name).is_some_and(|value| !value.is_null());
+        if has("transform") {
+            return refused(
+                &format!("hooks.mappings[{at}].transform: programs in JavaScript are not run here"),
+                "make the text with messageTemplate or textTemplate, and take transform out",
+            );
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,70 @@
+//! Webhooks: `POST <hooks.path>/wake`, `/agent`, and what `hooks.mappings` and `hooks.presets` name. Runs on the
+//! connection's own thread; the configuration is read for each request, so a change holds from the next one on.
+//!
+//! A request is made a deed here: its text in an envelope, for whoever wrote it is a stranger, its session and agent by
+//! the owner's rules and not by its own words (SEC-22). `methods::hooks` does it. Who asks was judged before, by
+//! `http/access.rs`; a path or method that is not taken is refused before a token is looked at (SEC-21).
+mod deed;
+mod mapping;
+mod template;
+#[cfg(test)]
+mod tests;
+
+pub use mapping::check;
+
+use crate::config::Config;
+use crate::error::{Error, Kind, Result};
+use crate::http::{Exchange, Refusal};
+use crate::json::json;
+use crate::methods::hooks;
+use deed::{Deed, Request};
+use serde_json::Value;
+
+/// `/hooks`, as it is configured; never the whole port.
+fn base(config: &Config) -> Option<String> {
+    let base = config.str("hooks.path").unwrap_or("/hooks").trim().trim_matches('/');
+    (config.bool("hooks.enabled") && !base.is_empty()).then(|| format!("/{base}"))
+}
+
+/// Whether a path is a webhook's.
+pub fn is_below(config: &Config, path: &str) -> bool {
+    let rest = base(config).and_then(|base| Some(path.strip_prefix(&base)?.to_string()));
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// The largest body that is taken, bytes.
+pub fn max_body(config: &Config) -> usize {
+    config.u64("hooks.maxBodyBytes").map_or(256 << 10, |bytes| bytes as usize)
+}
+
+pub fn serve(mut exchange: Exchange) -> Result<()> {
+    let answer = answer(&mut exchange);
+    match answer {
+        Ok((status, body)) => exchange.out.json(status, &body),
+        Err(error) => {
+            let refusal = Refusal::from(error).flat();
+            exchange.out.refuse(&refusal)
+        }
+    }
+}
+
+/// Done, and on disk where that matters.
+fn answer(exchange: &mut Exchange) -> Result<(u16, Value)> {
+    let payload = exchange.json()?;
+    let payload = if payload.is_object() { payload } else { json!({}) };
+    let config = exchange.shared.config();
+    let base = base(&config).unwrap_or_default();
+    let path = exchange.path.strip_prefix(&base).unwrap_or_default().trim_matches('/');
+    let request = Request { config: &config, path, head: exchange.head, payload: &payload };
+    match request.deed()? {
+        None => Err(Error::new(Kind::NotFound, "no such webhook: wake, agent, or what hooks.mappings names")),
+        Some(Deed::Wake { params, mode }) => {
+            exchange.ask("hooks", hooks::wake, params)?;
+            Ok((200, json!({"ok": true, "mode": mode})))
+        }
+        Some(Deed::Agent { params }) => {
+            let answer = exchange.ask("hooks", hooks::agent, params)?;
+            Ok((202, json!({"ok": true, "runId": answer.get("runId")})))
+        }
+    }
+}

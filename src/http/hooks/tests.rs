@@ -1,0 +1,208 @@
+//! What a request becomes, by configuration. The rest is in tests/hooks.rs, with the real program.
+use super::deed::{Deed, Request};
+use super::{base, check, is_below};
+use crate::config::Config;
+use crate::config::testing::Dir;
+use crate::door::head::{self, Head};
+use crate::json::json;
+use serde_json::Value;
+
+fn config(hooks: &str) -> Config {
+    let dir = Dir::new();
+    dir.write("openclaw.json", &format!("{{hooks: {{enabled: true, token: 't', {hooks}}}}}"));
+    Config::inspect(&mut dir.env(&[]))
+}
+
+fn head(headers: &str) -> Head {
+    let bytes = format!("POST /hooks/x?q=1 HTTP/1.1\r\nHost: h\r\n{headers}\r\n").into_bytes();
+    let end = bytes.len();
+    head::parse(bytes, end).unwrap()
+}
+
+/// The params of what is done, or the refusal.
+fn made(hooks: &str, path: &str, payload: Value, headers: &str) -> Result<Value, String> {
+    let (config, head) = (config(hooks), head(headers));
+    let request = Request { config: &config, path, head: &head, payload: &payload };
+    match request.deed() {
+        Ok(Some(Deed::Wake { params, .. } | Deed::Agent { params })) => Ok(params),
+        Ok(None) => Err("nothing goes by this path".to_string()),
+        Err(error) => Err(error.message().to_string()),
+    }
+}
+
+#[test]
+fn i12_2_the_folder_of_webhooks_is_where_it_is_configured_and_never_the_port() {
+    for (path, want) in [
+        ("", Some("/hooks")),
+        ("path: '/in/', ", Some("/in")),
+        ("path: 'x'", Some("/x")),
+        ("path: '/'", None),
+    ] {
+        assert_eq!(base(&config(path)).as_deref(), want, "{path}");
+    }
+    let config = config("path: '/in'");
+    for (path, is_one) in
+        [("/in", true), ("/in/wake", true), ("/inside", false), ("/", false), ("/hooks/wake", false)]
+    {
+        assert_eq!(is_below(&config, path), is_one, "{path}");
+    }
+    let off = Dir::new();
+    off.write("openclaw.json", "{hooks: {token: 't'}}");
+    assert!(!is_below(&Config::inspect(&mut off.env(&[])), "/hooks/wake"));
+}
+
+#[test]
+fn i12_2_what_cannot_be_done_is_refused_with_its_place() {
+    let refused = |hooks: &str| {
+        let dir = Dir::new();
+        dir.write("openclaw.json", &format!("{{hooks: {{{hooks}}}}}"));
+        check(&Config::inspect(&mut dir.env(&[])))
+            .err()
+            .map(|error| error.message().to_string())
+            .unwrap_or_default()
+    };
+    for (hooks, want) in [
+        ("enabled: true", "hooks.enabled requires hooks.token"),
+        ("enabled: true, token: ' '", "hooks.enabled requires hooks.token"),
+        ("enabled: true, token: 't', path: '/'", "hooks.path may not be the whole port"),
+        ("enabled: true, token: 't', presets: ['x']", "hooks.presets: there is no preset"),
+        (
+            "enabled: true, token: 't', mappings: [{match: {path: 'a'}}, {match: {path: 'b'}, transform: {module: './x.js'}}]",
+            "hooks.mappings[1].transform: programs in JavaScript are not run here",
+        ),
+    ] {
+        let error = refused(hooks);
+        assert!(error.contains(want) && error.contains("\nFix: "), "{hooks}: {error}");
+    }
+    for good in
+        ["", "enabled: false, path: '/'", "enabled: true, token: 't', presets: ['gmail'], mappings: [{}]"]
+    {
+        assert_eq!(refused(good), "", "{good}");
+    }
+}
+
+#[test]
+fn sec_22_a_session_is_the_owners_to_choose() {
+    let agent = |hooks: &str, key: &str| {
+        made(hooks, "agent", json!({"message": "m", "sessionKey": key}), "").map(|p| p["sessionKey"].clone())
+    };
+    let on = "allowRequestSessionKey: true";
+    assert!(agent("", "hook:a").unwrap_err().contains("hooks.allowRequestSessionKey"));
+    assert_eq!(agent(on, "hook:a").unwrap(), "hook:a");
+    assert_eq!(agent(on, " HOOK:a ").unwrap(), "hook:a");
+    for key in
+        ["main", "agent:main:main", "hook:", "hook", "", " ", "hook:a b", "hook:\u{0}", "hook:ü", "xhook:a"]
+    {
+        assert!(agent(on, key).is_err(), "{key:?}");
+    }
+    assert_eq!(
+        agent("allowRequestSessionKey: true, allowedSessionKeyPrefixes: ['x:']", "x:1").unwrap(),
+        "x:1"
+    );
+    assert!(agent("allowRequestSessionKey: true, allowedSessionKeyPrefixes: ['']", "main").is_err());
+    // A template's result is judged, not its text.
+    let mapping = |key: &str| {
+        format!("mappings: [{{match: {{path: 'gh'}}, sessionKey: '{key}', messageTemplate: 'm'}}]")
+    };
+    let mapped = |key: &str, user: &str| {
+        made(&mapping(key), "gh", json!({"user": user}), "").map(|p| p["sessionKey"].clone())
+    };
+    assert_eq!(mapped("hook:gh:{{user}}", "ann").unwrap(), "hook:gh:ann");
+    assert_eq!(mapped("main", "ann").unwrap(), "main", "the owner's own word");
+    for (key, user) in [
+        ("{{user}}", "main"),
+        ("{{user}}", "agent:main:main"),
+        ("hook:{{user}}", ""),
+        ("hook:{{user}}", "a b"),
+    ] {
+        assert!(mapped(key, user).is_err(), "{key} {user:?}");
+    }
+    let made_up = made("", "agent", json!({"message": "m"}), "").unwrap();
+    assert!(made_up["sessionKey"].as_str().unwrap().starts_with("hook:"));
+    let own = made("defaultSessionKey: 'hook:all'", "agent", json!({"message": "m"}), "").unwrap();
+    assert_eq!(own["sessionKey"], "hook:all");
+}
+
+#[test]
+fn sec_22_an_agent_that_is_blank_or_not_allowed_is_refused() {
+    let agent = |hooks: &str, id: Value| made(hooks, "agent", json!({"message": "m", "agentId": id}), "");
+    for blank in [json!(""), json!("  "), json!(7), json!({})] {
+        assert!(agent("", blank.clone()).is_err(), "{blank}");
+    }
+    assert_eq!(agent("", json!("Work")).unwrap()["agentId"], "work");
+    assert_eq!(agent("", json!(null)).unwrap()["agentId"], json!(null));
+    let some = "allowedAgentIds: ['home']";
+    assert!(agent(some, json!("work")).is_err() && agent(some, json!("home")).is_ok());
+    assert!(agent("allowedAgentIds: ['*']", json!("work")).is_ok());
+}
+
+#[test]
+fn i12_2_what_strangers_wrote_is_wrapped_unless_the_owner_says_otherwise() {
+    let wraps =
+        |params: &Value, name: &str| params[name].as_str().unwrap().contains("EXTERNAL_UNTRUSTED_CONTENT");
+    let plain = made(
+        "",
+        "agent",
+        json!({"message": "m", "allowUnsafeExternalContent": true, "name": "Night\nly"}),
+        "",
+    )
+    .unwrap();
+    assert!(wraps(&plain, "message"), "a request cannot ask for that");
+    assert!(plain["message"].as_str().unwrap().starts_with("Task: Nightly | Job ID: "), "{plain}");
+    assert!(wraps(&made("", "wake", json!({"text": "t"}), "").unwrap(), "text"));
+    let safe = "mappings: [{match: {path: 'a'}, messageTemplate: '{{x}}', allowUnsafeExternalContent: true}]";
+    assert!(!wraps(&made(safe, "a", json!({"x": "y"}), "").unwrap(), "message"));
+}
+
+#[test]
+fn i12_2_mappings_are_found_by_path_and_source_in_their_order() {
+    let hooks = "presets: ['gmail'], gmail: {model: 'a/b', thinking: 'low'}, mappings: [
+        {match: {path: '/gh/', source: 'push'}, messageTemplate: 'push {{query.q}}'},
+        {match: {path: 'gh'}, action: 'wake', textTemplate: 'other {{source}}', wakeMode: 'next-heartbeat'},
+        {match: {path: 'silent'}, action: 'wake'}]";
+    let made = |path: &str, payload: Value| made(hooks, path, payload, "");
+    assert!(made("gh", json!({"source": "push"})).unwrap()["message"].as_str().unwrap().contains("push 1"));
+    let wake = made("gh", json!({"source": "pull"})).unwrap();
+    assert!(wake["text"].as_str().unwrap().contains("other pull") && wake["now"] == json!(false));
+    assert_eq!(made("silent", json!({})).unwrap_err(), "hook mapping requires text");
+    assert_eq!(made("nowhere", json!({})).unwrap_err(), "nothing goes by this path");
+    let mail =
+        json!({"messages": [{"id": "m1", "from": "ann", "subject": "S", "snippet": "s", "body": "B"}]});
+    let mail = made("gmail", mail).unwrap();
+    assert_eq!(
+        (&mail["sessionKey"], &mail["model"], &mail["thinking"]),
+        (&json!("hook:gmail:m1"), &json!("a/b"), &json!("low"))
+    );
+    assert!(mail["message"].as_str().unwrap().contains("New mail from ann\nSubject: S\ns\nB"), "{mail}");
+}
+
+#[test]
+fn fuzz_no_request_is_more_than_its_mapping_lets_it_be() {
+    let hooks = "allowRequestSessionKey: true, mappings: [{match: {path: 'a'}, sessionKey: '{{k}}', messageTemplate: '{{m}} {{l[0].x}} {{query.q}}'}]";
+    let (config, head) = (config(hooks), head(""));
+    let samples: [&[u8]; 3] = [
+        br#"{"k":"hook:a","m":"text","l":[{"x":1}],"sessionKey":"hook:b","message":"m","agentId":"main"}"#,
+        br#"{"k":"agent:main:main","m":{"deep":[1,2,{"a":null}]},"sessionKey":7,"message":"","model":"a/b"}"#,
+        br#"{"text":"x","mode":"now","timeoutSeconds":1e9,"deliver":false,"channel":"last"}"#,
+    ];
+    crate::net::fuzz::fuzz(&samples, |input, _| {
+        let Ok(payload) = serde_json::from_slice::<Value>(input) else { return };
+        for path in ["a", "agent", "wake"] {
+            let request = Request { config: &config, path, head: &head, payload: &payload };
+            if let Ok(Some(Deed::Agent { params })) = request.deed() {
+                assert!(params["sessionKey"].as_str().unwrap().starts_with("hook:"), "{params}");
+                assert!(params["message"].as_str().unwrap().contains("EXTERNAL_UNTRUSTED_CONTENT"));
+            }
+        }
+    });
+}
+
+#[test]
+fn i12_2_the_same_mark_is_the_same_run() {
+    let run = |headers: &str| {
+        made("", "agent", json!({"message": "m"}), headers).unwrap()["idempotencyKey"].clone()
+    };
+    assert_eq!(run("Idempotency-Key: a\r\n"), run("X-OpenClaw-Idempotency-Key: a\r\n"));
+    assert_ne!(run("Idempotency-Key: a\r\n"), run("Idempotency-Key: b\r\n"));
+    assert_ne!(run(""), run(""));
+}

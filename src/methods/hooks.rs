@@ -1,0 +1,182 @@
+//! What webhooks ask for, on the state thread: a note for the main session, and a turn of an agent in a session of its
+//! own. No methods of the table: `http/hooks` sends them, after it has judged request and session.
+//!
+//! A webhook speaks with nobody's authority (`Provenance::Hook`), whatever it says and whoever is told of it.
+use super::agent::Params;
+use super::destination::destination;
+use crate::calls::{Call, Caller, Provenance, Reply};
+use crate::error::{Error, Result};
+use crate::ids;
+use crate::json::json;
+use crate::models::provider::Thinking;
+use crate::params::{params, read};
+use crate::runs::origin::{Address, HOOK, Origin};
+use crate::runs::{After, Ask, Deliver, Observer, Observers, Wishes};
+use crate::sessions::attachments::Attachments;
+use crate::state::State;
+use crate::state::event::Answer;
+use serde_json::{Map, Value};
+use std::sync::Arc;
+
+/// What the main session's agent is asked when a webhook wants it at once.
+const WAKE: &str = "Something came in that is noted above. See to it as far as your rules and the user's wishes say so. \
+    Tell the user in a few words if it matters to him now; if nothing does, answer HEARTBEAT_OK.";
+/// How runs that wake a session are called.
+const WAKES: &str = "wake-";
+
+params! {
+    struct Wake {
+        text: String,
+        now: bool,
+        key: String,
+    }
+}
+
+pub fn wake(state: &mut State, _call: Call, params: Value) -> Result<Answer> {
+    let Wake { text, now, key } = read(params)?;
+    if !state.is_repeated(&key) {
+        state.add_system_event(format!("A webhook sent: {text}"));
+        if now {
+            let main = state.sessions.rules().main();
+            wake_session(state, &main);
+        }
+    }
+    Ok(Answer::Now(json!({"ok": true}).into()))
+}
+
+params! {
+    struct Turn {
+        message: String,
+        name: String,
+        agent_id: Option<String>,
+        session_key: String,
+        wakes: bool,
+        deliver: bool,
+        channel: Option<String>,
+        to: Option<String>,
+        model: Option<String>,
+        thinking: Option<String>,
+        timeout_seconds: Option<u64>,
+        idempotency_key: String,
+        hash: String,
+    }
+}
+
+/// Answers when the turn is accepted.
+pub fn agent(state: &mut State, call: Call, params: Value) -> Result<Answer> {
+    let asked: Turn = read(params)?;
+    let rules = state.sessions.rules();
+    let agent = asked.agent_id.clone().unwrap_or_else(|| rules.default_agent.clone());
+    if state.sessions.index(&agent).is_none() {
+        return Err(Error::invalid(format!("unknown agent id {}", crate::logging::quoted(&agent))));
+    }
+    let session = match asked.session_key.starts_with("agent:") {
+        true => rules.canonical(&asked.session_key)?,
+        false => rules.canonical(&format!("agent:{agent}:{}", asked.session_key))?,
+    };
+    if state.sessions.owner(&session)? != agent {
+        return Err(Error::invalid("sessionKey is of another agent"));
+    }
+    let main = state.sessions.rules().main_of(&agent);
+    let to = place(state, &asked, &main)?;
+    let mut observers = Observers::default();
+    observers.add(Observer::Readers);
+    if let Some(to) = to {
+        observers.add(Observer::Deliver(Box::new(Deliver::new(&to.channel.clone(), to, Vec::new()))));
+    }
+    let after = After { name: asked.name, key: main, wakes: asked.wakes };
+    observers.add(Observer::After(Box::new(after)));
+    let thinking = match asked.thinking.as_deref().map(|level| (level, Thinking::parse(level))) {
+        Some((level, None)) => {
+            let level = crate::logging::quoted(level);
+            return Err(Error::invalid(format!("thinking {level}: use off|minimal|low|medium|high|xhigh")));
+        }
+        known => known.and_then(|(_, level)| level),
+    };
+    let wishes = Wishes {
+        timeout_ms: asked.timeout_seconds.map(|seconds| seconds.saturating_mul(1000)),
+        thinking,
+        entry: asked.model.as_deref().map(chosen).unwrap_or_default(),
+        is_plain: true,
+        ..Wishes::default()
+    };
+    let ask = Ask {
+        origin: Origin::client(&HOOK, Provenance::Hook),
+        id: asked.idempotency_key,
+        hash: asked.hash,
+        session,
+        message: asked.message,
+        attachments: Attachments::default(),
+        wishes,
+        observers,
+        reply: call,
+    };
+    state.with_runs(|runs, world| runs.ask(world, ask)).map(Answer::from)
+}
+
+/// The members of an entry by which a session has a model of its own.
+fn chosen(model: &str) -> Map<String, Value> {
+    let (provider, name) = model.split_once('/').map_or((None, model), |(p, name)| (Some(p), name));
+    let mut entry = Map::new();
+    entry.extend(provider.map(|provider| ("providerOverride".to_string(), provider.into())));
+    entry.insert("modelOverride".to_string(), name.into());
+    entry
+}
+
+/// Where the turn's words go. Where nobody has been heard of yet they go nowhere, unless a place was named.
+fn place(state: &State, asked: &Turn, main: &str) -> Result<Option<Address>> {
+    let params = Params {
+        deliver: asked.deliver,
+        channel: asked.channel.clone(),
+        to: asked.to.clone(),
+        ..Params::default()
+    };
+    let is_named = asked.to.is_some() || asked.channel.as_deref().is_some_and(|channel| channel != "last");
+    match destination(state, &params, main) {
+        Err(_) if !is_named => Ok(None),
+        found => found,
+    }
+}
+
+/// Has the agent of a session look at what is noted for it, unless a turn that will is about to begin.
+pub fn wake_session(state: &mut State, key: &str) {
+    if state.runs.waits(key, WAKES) {
+        return;
+    }
+    if let Err(e) = wake_up(state, key) {
+        log::warn!(target: "gateway/hooks", "a webhook could not wake {key}: {e}; it is told with the next message");
+    }
+}
+
+fn wake_up(state: &mut State, key: &str) -> Result<()> {
+    let params = Params { deliver: true, ..Params::default() };
+    let to = destination(state, &params, key).ok().flatten();
+    let caller = Arc::new(Caller {
+        conn: super::local::next_conn(),
+        id: "hook".to_string(),
+        protocol: 4,
+        client_id: "hook".to_string(),
+        mode: "backend".to_string(),
+        method: "local",
+        provenance: Provenance::Hook,
+        ..Caller::default()
+    });
+    let id = format!("{WAKES}{}", ids::uuid()?);
+    let mut observers = Observers::default();
+    observers.add(Observer::Readers);
+    if let Some(to) = to {
+        observers.add(Observer::Deliver(Box::new(Deliver::new(&to.channel.clone(), to, Vec::new()))));
+    }
+    let ask = Ask {
+        origin: Origin::client(&HOOK, Provenance::Hook),
+        id: id.clone(),
+        hash: String::new(),
+        session: key.to_string(),
+        message: WAKE.to_string(),
+        attachments: Attachments::default(),
+        wishes: Wishes { is_plain: true, ..Wishes::default() },
+        observers,
+        reply: Call { caller, id, method: "hooks", reply: Reply::Nobody },
+    };
+    state.with_runs(|runs, world| runs.ask(world, ask)).map(drop)
+}

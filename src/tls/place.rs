@@ -1,0 +1,145 @@
+//! The files of `gateway.tls`: where they lie, whether they changed, and what is in them. Runs on any thread but the
+//! state thread: it reads files.
+use super::facts::Facts;
+use super::make;
+use crate::config::Config;
+use crate::env::Env;
+use crate::error::{Error, Result};
+use crate::files;
+use rustls::crypto::ring::sign::any_supported_type;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::CertifiedKey;
+use rustls::{Error as TlsError, InconsistentKeys};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// A chain of a dozen certificates is a tenth of this.
+const MAX_FILE: u64 = 1 << 20;
+
+/// Where certificate and key lie.
+pub struct Place {
+    pub cert: PathBuf,
+    pub key: PathBuf,
+    /// Further certificates of the chain.
+    more: Option<PathBuf>,
+    /// Whether both are made where there are none.
+    makes: bool,
+}
+
+/// What files look like from outside; another one of the same content is another.
+pub type Stamp = Vec<Option<(u64, u64, i64, i64)>>;
+
+/// A certificate with its key.
+pub struct Pair {
+    pub key: Arc<CertifiedKey>,
+    pub facts: Facts,
+}
+
+impl Place {
+    /// `None` where the port speaks no TLS.
+    pub fn of(config: &Config, env: &Env) -> Option<Place> {
+        let dir = env.state_dir.join("gateway/tls");
+        let named = |key: &str| {
+            let path = config.str(key).map(str::trim).filter(|path| !path.is_empty())?;
+            Some(env.expand(path))
+        };
+        config.bool("gateway.tls.enabled").then(|| Place {
+            cert: named("gateway.tls.certPath").unwrap_or_else(|| dir.join("gateway-cert.pem")),
+            key: named("gateway.tls.keyPath").unwrap_or_else(|| dir.join("gateway-key.pem")),
+            more: named("gateway.tls.caPath"),
+            makes: config.bool("gateway.tls.autoGenerate"),
+        })
+    }
+
+    /// Whether neither is there, and both are to be made.
+    pub fn is_to_be_made(&self) -> bool {
+        self.makes && files::is_missing(&self.cert) && files::is_missing(&self.key)
+    }
+
+    /// Makes both where that is to be done. The key comes first: a certificate without its key would stop a later start.
+    pub fn make_missing(&self) -> Result<()> {
+        if !self.is_to_be_made() {
+            return Ok(());
+        }
+        let (certificate, key) = make::self_signed()?;
+        for (path, text) in [(&self.key, key), (&self.cert, certificate)] {
+            if let Some(dir) = path.parent() {
+                files::private_dir(dir)?;
+            }
+            files::write_atomic(path, text.as_bytes())?;
+        }
+        log::info!(target: "gateway/tls", "made the self-signed certificate {}", self.cert.display());
+        Ok(())
+    }
+
+    pub fn stamp(&self) -> Stamp {
+        let look = |path: &Path| {
+            let found = std::fs::metadata(path).ok()?;
+            Some((found.ino(), found.len(), found.mtime(), found.mtime_nsec()))
+        };
+        [Some(&self.cert), Some(&self.key), self.more.as_ref()].into_iter().map(|path| look(path?)).collect()
+    }
+
+    /// Reads both; an error says which file is wrong, and what helps.
+    pub fn read(&self) -> Result<Pair> {
+        let mut chain = certificates(&self.cert, "gateway.tls.certPath")?;
+        let first = chain.first().map(Facts::of);
+        let facts =
+            first.ok_or_else(|| unusable(&self.cert, "gateway.tls.certPath", "holds no certificate"))?;
+        if let Some(more) = &self.more {
+            for certificate in certificates(more, "gateway.tls.caPath")? {
+                if !chain.contains(&certificate) {
+                    chain.push(certificate);
+                }
+            }
+        }
+        let wrong = |what: &str| unusable(&self.key, "gateway.tls.keyPath", what);
+        let key = PrivateKeyDer::from_pem_slice(&read(&self.key, "gateway.tls.keyPath")?)
+            .map_err(|_| wrong("holds no private key that can be read (a passphrase is not asked for)"))?;
+        let key = any_supported_type(&key).map_err(|_| {
+            wrong("holds a key of a kind that is not known: RSA, ECDSA P-256 or P-384, Ed25519")
+        })?;
+        let key = CertifiedKey::new(chain, key);
+        match key.keys_match() {
+            Ok(()) | Err(TlsError::InconsistentKeys(InconsistentKeys::Unknown)) => {
+                Ok(Pair { key: Arc::new(key), facts })
+            }
+            Err(TlsError::InconsistentKeys(_)) => {
+                Err(wrong(&format!("is not the key of {}", self.cert.display())))
+            }
+            Err(_) => {
+                Err(unusable(&self.cert, "gateway.tls.certPath", "holds no certificate that can be read"))
+            }
+        }
+    }
+
+    /// What is to be told of the certificate in the file.
+    pub fn facts(&self) -> Result<Facts> {
+        let chain = certificates(&self.cert, "gateway.tls.certPath")?;
+        let first = chain.first().map(Facts::of);
+        first.ok_or_else(|| unusable(&self.cert, "gateway.tls.certPath", "holds no certificate"))
+    }
+
+    /// Whether others than the owner may read the key.
+    pub fn is_open(&self) -> bool {
+        std::fs::metadata(&self.key).is_ok_and(|found| found.permissions().mode() & 0o007 != 0)
+    }
+}
+
+fn certificates(path: &Path, key: &str) -> Result<Vec<CertificateDer<'static>>> {
+    let all: std::result::Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&read(path, key)?).collect();
+    all.map_err(|_| unusable(path, key, "is no text of PEM certificates"))
+}
+
+fn read(path: &Path, key: &str) -> Result<Vec<u8>> {
+    files::read_bytes(path, MAX_FILE).map_err(|e| unusable(path, key, &format!("cannot be read: {e}")))
+}
+
+fn unusable(path: &Path, key: &str, what: &str) -> Error {
+    Error::config(format!(
+        "gateway.tls: {} {what}\nFix: put the right file there, or set {key}",
+        path.display()
+    ))
+}
