@@ -118,8 +118,8 @@ impl Asked<'_> {
 
     fn handle(&self, admitted: Admitted, turn: &Turn) -> Handled<()> {
         let Admitted { route, path, caller, body, work, until } = admitted;
-        let (head, peer, shared, out) = (self.head, self.peer, self.shared, Responder::new(turn));
-        (route.handler)(Exchange { head, path: &path, peer, caller, body, until, shared, out, turn, work })
+        let (head, shared, out) = (self.head, self.shared, Responder::new(turn));
+        (route.handler)(Exchange { head, path: &path, caller, body, until, shared, out, turn, work })
     }
 
     /// Finds the route, judges who asks, and reads the body.

@@ -7,7 +7,6 @@ use crate::http::responder::Responder;
 use crate::http::turn::Turn;
 use crate::json;
 use crate::methods::local;
-use crate::net::peer::Peer;
 use crate::protocol::frame::weight;
 use crate::state::event::{Event, Handler};
 use crate::state::shared::Shared;
@@ -23,7 +22,6 @@ pub struct Exchange<'a> {
     pub head: &'a Head,
     /// The path as it was matched, decoded.
     pub path: &'a str,
-    pub peer: &'a Peer,
     /// Who asks, where the secret was shown.
     pub caller: Option<Arc<Caller>>,
     pub body: Vec<u8>,
