@@ -63,7 +63,6 @@ const LONG: &[(&str, &str)] = &[
         "an index in memory, and how it is read and mended, which is a part of its own",
     ),
     ("state/sessions.rs", "the indexes, and when they are saved, which is a part of its own"),
-    ("unsupported.rs", "a row and a question a feature"),
 ];
 
 /// The lines that are no tests; `None` for a file of tests.
