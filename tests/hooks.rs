@@ -40,7 +40,7 @@ fn marked(gateway: &Gateway, path: &str, body: Value, headers: &str) -> (u16, Va
 
 /// The last message of a request to the model.
 fn last(request: &Value) -> String {
-    let messages = request["messages"].as_array().unwrap();
+    let messages = request["body"]["messages"].as_array().unwrap();
     messages.last().unwrap()["content"].to_string()
 }
 

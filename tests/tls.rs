@@ -33,7 +33,8 @@ fn cert_path(gateway: &Gateway) -> PathBuf {
 /// What the gateway shows at the moment: its own file is the only authority.
 fn config(gateway: &Gateway) -> Arc<ClientConfig> {
     let mut roots = RootCertStore::empty();
-    let pem = std::fs::read(cert_path(gateway)).unwrap();
+    // The port is open a moment before the certificate is made.
+    let pem = wait_for("the certificate", || std::fs::read(cert_path(gateway)).ok());
     roots.add(CertificateDer::from_pem_slice(&pem).unwrap()).unwrap();
     // Who signed those of tests/data.
     roots.add(CertificateDer::from_pem_slice(include_bytes!("data/tls-ca.pem")).unwrap()).unwrap();
