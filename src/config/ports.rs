@@ -3,7 +3,7 @@
 //! For the start and for commands, on their own thread: arithmetic, and small files of the state directories. A
 //! profile's port is a slot of 120 ports between 19120 and 32679, chosen by the profile's name alone, so that it is
 //! the same on every machine; everything that is derived from the port lies within the slot (R-26a).
-use crate::config::Config;
+use crate::config::{Config, canvas};
 use crate::env::Env;
 use crate::env::{FIRST_SLOT, SLOT, SLOTS};
 use crate::error::Result;
@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 const MAX_FILE: u64 = 4096;
 
 const GATEWAY: &str = "gateway port";
+const CANVAS: &str = "canvas port";
 
 /// The ports of one gateway.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,11 +58,7 @@ impl Ports {
 
     /// Each single port with its name.
     fn singles(&self) -> [(u16, &'static str); 3] {
-        [
-            (self.gateway, GATEWAY),
-            (self.browser_control, "browser control port"),
-            (self.canvas, "canvas port"),
-        ]
+        [(self.gateway, GATEWAY), (self.browser_control, "browser control port"), (self.canvas, CANVAS)]
     }
 
     /// What `port` is for this gateway.
@@ -98,11 +95,12 @@ impl fmt::Display for Collision {
     }
 }
 
-/// What the configured gateway of `env` has in common with those of the other profiles: their own ports only, as
-/// nothing of this version listens at those that follow from them.
+/// What the configured gateway of `env` has in common with those of the other profiles: of the ports that follow from
+/// their own only the canvas's, if there is one here, as nothing of this version listens at the others.
 pub fn port_collisions(env: &Env, config: &Config) -> Vec<Collision> {
     let mut found = collisions(env, &Ports::of(configured(env, config), env, config));
-    found.retain(|one| one.own == GATEWAY && one.theirs == GATEWAY);
+    let is_open = |port: &str| port == GATEWAY || (port == CANVAS && canvas::is_on(config, env));
+    found.retain(|one| is_open(one.own) && is_open(one.theirs));
     found
 }
 
@@ -112,7 +110,7 @@ pub fn collisions(env: &Env, own: &Ports) -> Vec<Collision> {
     // Only the canvas port can be chosen so that it is one of this gateway's own.
     if let Some(theirs) = (Ports { canvas: 0, ..own.clone() }).purpose(own.canvas) {
         let profile = env.profile.clone().unwrap_or_else(|| "default".to_string());
-        found.push(Collision { port: own.canvas, own: "canvas port", profile, theirs });
+        found.push(Collision { port: own.canvas, own: CANVAS, profile, theirs });
     }
     for (profile, other) in siblings(env) {
         let ours = own.singles().into_iter().map(|(port, name)| (port, name, other.purpose(port)));
@@ -284,7 +282,9 @@ mod tests {
         let warned = |env: &Env| port_collisions(env, &Config::inspect(&mut env.clone()));
         assert_eq!(warned(&a), []);
         configure(&home.0, "b", "{gateway: {port: 20000}}");
-        assert_eq!(warned(&a).len(), 1);
+        assert_eq!(warned(&a).len(), 2, "and the canvas's ports");
+        configure(&home.0, "b", "{gateway: {port: 20004}}");
+        assert_eq!(warned(&a).iter().map(|c| (c.own, c.theirs)).collect::<Vec<_>>(), [(CANVAS, GATEWAY)]);
         // The runbook's own example: neighbours, whose debugging ranges overlap and do no harm.
         configure(&home.0, "b", "{gateway: {port: 20001}}");
         assert_eq!(of(&a), []);
