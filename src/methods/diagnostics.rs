@@ -108,9 +108,6 @@ pub fn github(shared: &Shared, _caller: &Caller, params: Value) -> Result<Payloa
     let text = |name: &str| params.get(name).and_then(Value::as_str).map(str::to_string);
     let agent = text("agentId").unwrap_or_else(|| shared.agents().default_id());
     let scope = text("selectedScope").unwrap_or_else(|| "system".to_string());
-    let none = json!({"state": "none"});
-    Ok(json!({
-        "agentId": agent, "selectedScope": scope, "selected": {"scope": scope, "identity": none}, "effective": none,
-    })
-    .into())
+    let selected = json!({"scope": scope, "identity": null});
+    Ok(json!({"agentId": agent, "selectedScope": scope, "selected": selected, "effective": null}).into())
 }
