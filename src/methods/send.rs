@@ -2,14 +2,13 @@
 //!
 //! What cannot go out now is refused with what helps; nothing is queued that nobody would carry. The idempotency key
 //! makes it once, also over a restart (`state/posting.rs`).
-use crate::agents::routing::{self, Inbound, PeerKind};
+mod place;
+
+pub(super) use place::{Route, filled, route};
+
+use crate::agents::routing::PeerKind;
 use crate::calls::{Call, Provenance};
-use crate::channels::accounts::{self, Account};
-use crate::channels::house::Place;
-use crate::channels::ids::bare;
-use crate::channels::{self, Channel};
-use crate::config::Config;
-use crate::deliveries::{Delivery, Login};
+use crate::deliveries::Delivery;
 use crate::error::{Error, Kind, Result};
 use crate::json::{Put, json};
 use crate::params::{params, read};
@@ -73,13 +72,6 @@ params! {
     }
 }
 
-/// A place on a channel, and the account that goes there.
-pub(super) struct Route {
-    pub channel: &'static Channel,
-    pub account: String,
-    pub place: Place,
-}
-
 pub fn send(state: &mut State, call: Call, params: Value) -> Result<Answer> {
     let (to, send): (To, Send) = read(params)?;
     let route = to.route(state)?;
@@ -120,7 +112,7 @@ pub fn send(state: &mut State, call: Call, params: Value) -> Result<Answer> {
     if let Some(id) = send.reply_to_id.filter(|id| !id.is_empty()) {
         message.put("replyTo", id);
     }
-    let mirror = mirror_of(state, &route, send.session_key.as_deref())?;
+    let mirror = place::mirror_of(state, &route, send.session_key.as_deref())?;
     // A turn knows what it has said itself; its words stand in its call.
     let own = call.caller.run.as_deref().and_then(|run| state.runs.session_of(run));
     if let Some(key) = mirror.filter(|key| own != Some(key.as_str())) {
@@ -188,7 +180,7 @@ pub fn action(state: &mut State, call: Call, params: Value) -> Result<Answer> {
 /// What was said there last, as the gateway knows it: platforms give bots no history. Read on the connection's thread.
 fn last(state: &State, to: &To, limit: Option<u64>) -> Result<Answer> {
     let (channel, account) = (to.channel.as_deref(), to.account_id.as_deref());
-    let mut route = named(state, channel, account, &to.to)?;
+    let mut route = place::named(state, channel, account, &to.to)?;
     route.place.thread = to.thread_id.clone().filter(|id| !id.is_empty()).or(route.place.thread);
     let kinds: &[PeerKind] = match route.place.peer.as_str() {
         // Only the program knows which it is.
@@ -202,7 +194,7 @@ fn last(state: &State, to: &To, limit: Option<u64>) -> Result<Answer> {
     let mut told = json!({"channel": (route.channel.id), "chatId": (route.place.peer)});
     let mut transcript = None;
     for kind in kinds {
-        let key = key_of(state, &route, *kind)?;
+        let key = place::key_of(state, &route, *kind)?;
         if let (Some(entry), Some(told)) = (state.sessions.begun(&key), told.as_object_mut()) {
             transcript = Some(state.sessions.transcript(&key, &entry)?);
             told.put("sessionKey", key);
@@ -246,112 +238,4 @@ impl To {
         };
         state.deliver(call, delivery, PATIENCE_MS)
     }
-}
-
-/// What a parameter says, if it says anything.
-pub(super) fn filled(text: Option<&str>) -> Option<&str> {
-    text.map(str::trim).filter(|text| !text.is_empty())
-}
-
-/// A place that somebody names, and whose it is.
-fn named(state: &State, channel: Option<&str>, account: Option<&str>, to: &str) -> Result<Route> {
-    let shared = &state.shared;
-    let config = shared.config();
-    let channel = match filled(channel).map(str::to_lowercase) {
-        Some(name) => {
-            let known = channels::on(&config).into_iter().find(|channel| channel.id == name);
-            known.ok_or_else(|| unsupported(&config, &name))?
-        }
-        None => the_only(&mut channels::on(&config).into_iter())?,
-    };
-    let default = || accounts::default_id(&config, channel.id, &state.sessions.rules().default_agent);
-    let account = Account::of(&config, channel.id, &filled(account).map_or_else(default, str::to_lowercase));
-    account.check_known()?;
-    let place = (channel.target)(bare(channel.id, to))?;
-    Ok(Route { channel, account: account.id, place })
-}
-
-/// Who carries what goes to this place. Fails when nobody does just now.
-pub(super) fn route(state: &State, channel: Option<&str>, account: Option<&str>, to: &str) -> Result<Route> {
-    let route = named(state, channel, account, to)?;
-    let (shared, label) = (&state.shared, route.channel.label);
-    let config = shared.config();
-    let account = Account::of(&config, route.channel.id, &route.account);
-    if !account.is_enabled() {
-        let place = account.place("enabled");
-        return Err(Error::unavailable(format!(
-            "{label} account {} is switched off: set {place} to true",
-            account.id
-        )));
-    }
-    let login = Login { platform: route.channel.id.to_string(), account: account.id.clone() };
-    let row = shared.board.row(&login);
-    if !row.is_running || (!row.is_connected && row.next_try.is_some()) {
-        let why = row.last_error.unwrap_or_else(|| "it is starting; try again".to_string());
-        let status = shared.env.command("channels status");
-        let text = format!("{label} account {} cannot send now: {why} ({status} shows more)", account.id);
-        return Err(Error::unavailable(text));
-    }
-    Ok(route)
-}
-
-fn unsupported(config: &Config, name: &str) -> Error {
-    let quoted = crate::logging::quoted(name);
-    let text = format!("unsupported channel: {quoted}");
-    match channels::of(config, name) {
-        Some(channel) => Error::invalid(format!(
-            "{text}: it is not configured; openclaw channels add --channel {}",
-            channel.id
-        )),
-        None => Error::invalid(text),
-    }
-}
-
-fn the_only(on: &mut dyn Iterator<Item = &'static Channel>) -> Result<&'static Channel> {
-    match (on.next(), on.next()) {
-        (Some(channel), None) => Ok(channel),
-        (None, _) => Err(Error::invalid(
-            "Channel is required (no configured channels detected): add one with openclaw channels add",
-        )),
-        (Some(a), Some(b)) => Err(Error::invalid(format!(
-            "Channel is required: several are configured ({}, {}, ...)",
-            a.id, b.id
-        ))),
-    }
-}
-
-/// The session that is told what was said: the one named, else that of the person or group.
-fn mirror_of(state: &State, route: &Route, named: Option<&str>) -> Result<Option<String>> {
-    let key = match filled(named) {
-        Some(key) => state.sessions.rules().canonical(key)?,
-        None => match derived(state, route)? {
-            Some(key) => key,
-            None => return Ok(None),
-        },
-    };
-    state.sessions.owner(&key)?;
-    Ok(Some(key))
-}
-
-fn derived(state: &State, route: &Route) -> Result<Option<String>> {
-    let peer = route.place.peer.as_str();
-    // Whom a public name means is not known here.
-    if peer.starts_with('@') || route.channel.is_program() {
-        return Ok(None);
-    }
-    let kind = if peer.starts_with('-') { PeerKind::Group } else { PeerKind::Direct };
-    key_of(state, route, kind).map(Some)
-}
-
-fn key_of(state: &State, route: &Route, kind: PeerKind) -> Result<String> {
-    let inbound = Inbound {
-        channel: route.channel.id,
-        account: &route.account,
-        kind,
-        peer: &route.place.peer,
-        thread: route.place.thread.as_deref().unwrap_or_default(),
-        ..Inbound::default()
-    };
-    let found = routing::route(&state.shared.config(), &state.shared.agents(), &inbound)?;
-    Ok(found.session_key)
 }

@@ -1,6 +1,7 @@
 //! From what a program brought to a turn: who wrote it, whether he may, what he says to whom. On a thread of its own, one
 //! message after the other, or several that are one (`joining`).
 use super::joining::{Together, Waiting, patience, read};
+use super::media;
 use super::past::Past;
 use super::run::Line;
 use super::wire::Message;
@@ -16,11 +17,8 @@ use crate::channels::mention;
 use crate::channels::strangers;
 use crate::config::Config;
 use crate::deliveries::Inbound;
-use crate::device::encoding::base64;
 use crate::error::Result;
-use crate::files;
 use crate::json::{Put, json};
-use crate::sessions::attachments::Attachments;
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use serde_json::{Map, Value};
 use std::time::Duration;
@@ -28,8 +26,6 @@ use std::time::Duration;
 /// How long a message waits whose session takes no more.
 const FULL: Duration = Duration::from_millis(500);
 const SLICE: Duration = Duration::from_millis(200);
-const MAX_FILE: u64 = 5_000_001;
-const MAX_FILES: usize = 16;
 
 pub fn run(line: &Line, open: Vec<Inbound>, inbound: &Receiver<Inbound>) -> Result<()> {
     let (mut past, mut waiting) = (Past::default(), Waiting::default());
@@ -135,7 +131,7 @@ fn answer(line: &Line, past: &mut Past, together: &Together, message: &Message) 
         Accepted::Now(_) => done(line, together)?,
     }
     // Whatever was in them is the conversation's now.
-    file_names(message).for_each(|name| drop(std::fs::remove_file(line.dir.join(name))));
+    media::names(message).for_each(|name| drop(std::fs::remove_file(line.dir.join(name))));
     Ok(())
 }
 
@@ -195,7 +191,7 @@ fn turn<'a>(
         },
         text: message.text.to_string(),
         envelope: envelope(line, config, message, inbound.ts),
-        attachments: attachments(line, message),
+        attachments: media::attachments(line, message),
         extra_system: is_group.then(|| {
             let what = if message.title.is_empty() {
                 "a group".into()
@@ -256,59 +252,6 @@ fn entry(line: &Line, message: &Message) -> Map<String, Value> {
     entry
 }
 
-/// Names in the account's folder, and none that leads elsewhere.
-fn file_names<'a>(message: &Message<'a>) -> impl Iterator<Item = &'a str> {
-    let name = |file: &'a Value| file.get("file")?.as_str();
-    let is_plain = |name: &&str| !name.is_empty() && !name.contains('/') && *name != "." && *name != "..";
-    message.files.iter().take(MAX_FILES).filter_map(name).filter(is_plain)
-}
-
-/// Pictures and texts are read; what is neither, or is not there, is named.
-fn attachments(line: &Line, message: &Message) -> Attachments {
-    let mut all = Attachments::default();
-    for file in message.files.iter().take(MAX_FILES) {
-        let text = |name: &str| file.get(name).and_then(Value::as_str);
-        let shown = text("name").or(text("file")).unwrap_or_default();
-        let path = file_names(&Message { files: std::slice::from_ref(file), ..message.clone() }).next();
-        let bytes = path.and_then(|name| files::read_start(&line.dir.join(name), MAX_FILE));
-        let read = bytes.and_then(|bytes| {
-            let item =
-                json!({"fileName": shown, "mimeType": (text("mimeType")), "content": (base64(&bytes))});
-            Attachments::read(&[item]).ok()
-        });
-        match read {
-            Some(read) => {
-                all.images.extend(read.images);
-                all.texts += &read.texts;
-            }
-            None => {
-                let quoted = crate::logging::quoted(shown);
-                let name =
-                    file_names(&Message { files: std::slice::from_ref(file), ..message.clone() }).next();
-                all.texts += &match name.and_then(|name| keep(line, name)) {
-                    Some(path) => format!("\n\n[media attached: {path} ({quoted})]"),
-                    None => format!("\n\n[a file that cannot be read: {quoted}]"),
-                };
-            }
-        }
-    }
-    all
-}
-
-/// A file that is neither picture nor text stays where media lie; it is known by its path.
-fn keep(line: &Line, name: &str) -> Option<String> {
-    let (from, dir) = (line.dir.join(name), line.house.settings().env.state_dir.join("media/inbound"));
-    std::fs::symlink_metadata(&from).ok().filter(|found| found.is_file())?;
-    files::private_dir(&dir).ok()?;
-    let is_safe = |c: &char| c.is_ascii_alphanumeric() || "._-".contains(*c);
-    let (stem, end) = name.rsplit_once('.').unwrap_or((name, "bin"));
-    let safe = |text: &str, most: usize| text.chars().filter(is_safe).take(most).collect::<String>();
-    let path = dir.join(format!("{}---{}.{}", safe(stem, 60), crate::ids::uuid().ok()?, safe(end, 10)));
-    // It is removed when the turn is accepted, and not before: the turn may be asked for once more.
-    std::fs::hard_link(&from, &path).or_else(|_| std::fs::copy(&from, &path).map(drop)).ok()?;
-    Some(path.to_string_lossy().into_owned())
-}
-
 /// What the next turn is told of an edit or a reaction.
 fn noted(line: &Line, message: &Message) -> String {
     let who = if message.name.is_empty() { message.sender } else { &message.name };
@@ -328,7 +271,7 @@ fn noted(line: &Line, message: &Message) -> String {
 fn pass_over(line: &Line, together: &Together, message: &Message, dropped: &Dropped) -> Result<()> {
     let house = &line.house;
     house.board().tell_passed_over(house.login(), message.chat, &message.title, dropped);
-    file_names(message).for_each(|name| drop(std::fs::remove_file(line.dir.join(name))));
+    media::names(message).for_each(|name| drop(std::fs::remove_file(line.dir.join(name))));
     done(line, together)
 }
 

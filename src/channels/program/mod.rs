@@ -8,6 +8,7 @@ mod hands;
 mod intake;
 mod joining;
 mod listen;
+mod media;
 mod outward;
 mod past;
 mod run;
