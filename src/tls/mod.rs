@@ -86,6 +86,7 @@ impl Shown {
         let mut held = self.lock();
         let is_told = held.0 == stamp;
         held.0 = stamp;
+        let new = read.as_ref().ok().filter(|_| !is_told).map(|pair| pair.facts.describe());
         match read {
             Ok(pair) => held.1 = Arc::new(pair),
             Err(e) if !is_told => {
@@ -95,8 +96,8 @@ impl Shown {
         }
         let pair = held.1.clone();
         drop(held);
-        if !is_told {
-            log::info!(target: "gateway/tls", "shows the certificate {}", pair.facts.describe());
+        if let Some(new) = new {
+            log::info!(target: "gateway/tls", "shows the certificate {new}");
         }
         pair
     }
