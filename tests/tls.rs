@@ -326,7 +326,7 @@ fn i12_6_slow_and_hostile_handshakes_are_strangers_under_their_deadline() {
 
 #[test]
 fn i12_6_a_restart_and_a_stop_say_goodbye_under_tls() {
-    let mut gateway = start();
+    let mut gateway = Gateway::start(&setup(json!({"commands": {"restart": true}})));
     let own = gateway.port;
     unwrapped(&mut gateway);
     let mut client = Client::operator(&gateway, 4);
