@@ -189,7 +189,6 @@ fn n_5_a_restart_by_an_unusable_configuration_is_refused_with_78() {
         "{gateway: {mode: 'local', port: 'x'}}",
         "{gateway: {mode: 'local', auth: {mode: 'token'}}}",
         "{gateway: {mode: 'local', auth: {token: 'some-long-token-000'}, bind: 'custom'}}",
-        "{gateway: {mode: 'local', auth: {token: 'some-long-token-000'}, tls: {enabled: true}}}",
         "{gateway: {auth: {token: 'some-long-token-000'}}}",
         "{gateway: {mode: 'remote'}}",
         "{$include: './none.json', gateway: {mode: 'local'}}",

@@ -45,7 +45,7 @@ fn needed(method: &str) -> &'static str {
         m if READ.contains(&m) => "operator.read",
         m if WRITE.contains(&m) => "operator.write",
         m if PAIRING.contains(&m) => "operator.pairing",
-        m if m.ends_with(".approval.list") => "operator.approvals",
+        m if m.ends_with(".approval.list") || m == "approval.history" => "operator.approvals",
         "question.list" => "operator.questions",
         _ => "operator.admin",
     }

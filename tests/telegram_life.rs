@@ -370,10 +370,9 @@ fn r_08b_while_a_restart_waits_messages_are_kept_and_answered_by_the_next_life()
     telegram.says(1001, 1001, "one");
     server.requests(1);
     client.ok("gateway.restart.request", json!({}));
-    let error = wait_for("the refusal", || {
-        let asked = json!({"sessionKey": "other", "message": "x", "idempotencyKey": "k"});
-        client.call("chat.send", asked).err()
-    });
+    wait_for("the restart", || gateway.log().contains("restarting when the turns under way").then_some(()));
+    let asked = json!({"sessionKey": "other", "message": "x", "idempotencyKey": "k"});
+    let error = client.call("chat.send", asked).expect_err("no new turns");
     assert_eq!((&error["code"], &error["retryable"]), (&json!("UNAVAILABLE"), &json!(true)), "{error}");
     assert!(error["retryAfterMs"].as_u64().is_some(), "{error}");
     telegram.says(1002, 1002, "two");

@@ -147,7 +147,8 @@ fn r_07e_a_name_service_that_says_nothing_holds_up_the_account_and_nothing_else(
         std::fs::read_dir(format!("/proc/{}/task", gateway.pid())).unwrap().flatten().filter(|task| {
             std::fs::read_to_string(task.path().join("comm")).is_ok_and(|name| name.trim() == "gw-lookup")
         });
-    assert!(lookups.count() <= 2, "lookups pile up");
+    // Each ends with the resolver's own time-out; the pauses between attempts grow.
+    assert!(lookups.count() <= 4, "lookups pile up");
     // It speaks at last: the account comes up by itself.
     let answer = move || {
         let mut question = [0; 512];
