@@ -132,7 +132,9 @@ fn a_chat_opens_with_one_call() {
     turn(&mut client, "hello", "k1").unwrap();
     turn(&mut client, "hello again", "k2").unwrap();
     let open = client.ok("chat.startup", json!({"sessionKey": MAIN, "limit": 80, "maxBytes": 262_144}));
-    let history = client.ok("chat.history", json!({"sessionKey": MAIN}));
+    // With ids, by which a page knows what it was told of by events.
+    let history = client.ok("chat.history", json!({"sessionKey": MAIN, "maxBytes": 262_144}));
+    assert!(history["messages"][0]["__openclaw"]["id"].is_string(), "{history}");
     assert_eq!((&open["messages"], &open["sessionId"]), (&history["messages"], &history["sessionId"]));
     let described = client.ok("sessions.describe", json!({"key": "main"}));
     assert_eq!(open["sessionInfo"], described["session"]);

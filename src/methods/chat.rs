@@ -66,19 +66,23 @@ params! {
         session_key: String,
         agent_id: Option<String>,
         limit: Option<u64>,
+        max_bytes: Option<u64>,
+        input_run_ids: Option<Vec<String>>,
     }
 }
 
 /// The transcript is read on the connection's thread.
 pub fn history(state: &mut State, _call: Call, params: Value) -> Result<Answer> {
-    let History { session_key, agent_id, limit } = read(params)?;
+    let History { session_key, agent_id, limit, max_bytes, input_run_ids } = read(params)?;
+    // Who asks so knows a message by its id, and would show it twice without.
+    let with_ids = max_bytes.is_some() || input_run_ids.is_some();
     let key = key_of(state, &session_key, agent_id.as_deref())?;
     let Some(entry) = state.sessions.begun(&key) else {
         return Ok(Answer::Now(history::payload(&session_key, None, "off", Vec::new()).into()));
     };
     let transcript = state.sessions.transcript(&key, &entry)?;
     Ok(Answer::Work(Box::new(move || {
-        let messages = history::messages(&transcript, limit.map(|n| n as usize))?;
+        let messages = history::messages(&transcript, limit.map(|n| n as usize), with_ids)?;
         Ok(history::payload(&session_key, Some(&entry), "off", messages).into())
     })))
 }

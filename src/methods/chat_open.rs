@@ -58,7 +58,7 @@ pub fn startup(state: &mut State, call: Call, params: Value) -> Result<Answer> {
 /// The newest messages, as many as fit into `max_bytes` of JSON, but one at least.
 fn newest(transcript: Option<&Transcript>, limit: usize, max_bytes: Option<usize>) -> Result<Vec<Value>> {
     let Some(transcript) = transcript else { return Ok(Vec::new()) };
-    let mut messages = history::messages(transcript, Some(limit))?;
+    let mut messages = history::messages(transcript, Some(limit), true)?;
     if let Some(max) = max_bytes {
         let mut total = 2;
         let fits = messages.iter().rev().take_while(|message| {

@@ -13,16 +13,17 @@ const MAX_LIMIT: usize = 1000;
 /// The message array as JSON is at most this long, in bytes, unless it is a single message.
 const MAX_BYTES: usize = 6 << 20;
 
-/// The messages of a transcript for display, oldest first.
-pub fn messages(transcript: &Transcript, limit: Option<usize>) -> Result<Vec<Value>> {
+/// The messages of a transcript for display, oldest first. With their ids for who is told of each message too
+/// (`session.message`), and must know it again.
+pub fn messages(transcript: &Transcript, limit: Option<usize>, with_ids: bool) -> Result<Vec<Value>> {
     let limit = limit.unwrap_or(DEFAULT_LIMIT).min(MAX_LIMIT);
-    let shown = transcript.tail(limit)?.into_iter().filter_map(shown).collect();
+    let shown = transcript.tail(limit)?.into_iter().filter_map(|entry| shown(entry, with_ids)).collect();
     Ok(cap(shown, MAX_BYTES))
 }
 
 /// The last texts that people and the agent said, oldest first: `{role, text, timestamp}`.
 pub fn said(transcript: &Transcript, limit: usize) -> Result<Vec<Value>> {
-    let all = messages(transcript, Some(MAX_LIMIT))?;
+    let all = messages(transcript, Some(MAX_LIMIT), false)?;
     let texts = all.iter().rev().filter(|m| matches!(message::role(m), "user" | "assistant"));
     let texts = texts.filter_map(|m| {
         let text = message::text_of(m);
@@ -52,7 +53,7 @@ pub fn payload(key: &str, entry: Option<&Entry>, thinking: &str, messages: Vec<V
     Value::Object(map)
 }
 
-fn shown(mut entry: Value) -> Option<Value> {
+fn shown(mut entry: Value, with_ids: bool) -> Option<Value> {
     if kind(&entry) == "compaction" {
         let time = entry.get("timestamp").and_then(Value::as_str).and_then(clock::parse_iso).unwrap_or(0);
         return Some(json!({
@@ -62,6 +63,9 @@ fn shown(mut entry: Value) -> Option<Value> {
     }
     let mut message = entry.get_mut("message").map(Value::take).filter(Value::is_object)?;
     envelope::strip_message(&mut message);
+    if let Some(map) = message.as_object_mut().filter(|_| with_ids) {
+        map.put("__openclaw", json!({"id": entry.get("id")}));
+    }
     Some(message)
 }
 
@@ -92,7 +96,7 @@ mod tests {
         let typed = envelope::with_message_id(&envelope::stamp("hi there", 0, Some("UTC")), "k1");
         let ids = t.append(&[message::user_text(&typed, 7), message::injected("yes", Some("L"), 8)]).unwrap();
         t.append(&[message::compaction("s", &ids[0], 0), message::model_change("p", "m")]).unwrap();
-        let got = messages(&t, None).unwrap();
+        let got = messages(&t, None, false).unwrap();
         assert_eq!(got.len(), 3);
         assert_eq!(
             got[0],
@@ -104,7 +108,7 @@ mod tests {
             (&json!("system"), &json!("compaction"))
         );
         assert!(got[2]["timestamp"].as_u64().unwrap() > 1_700_000_000_000);
-        assert_eq!(messages(&t, Some(1)).unwrap().len(), 1);
+        assert_eq!(messages(&t, Some(1), false).unwrap().len(), 1);
         let unknown = payload("main", None, "off", Vec::new());
         assert_eq!(unknown, json!({"sessionKey": "main", "thinkingLevel": "off", "messages": []}));
     }
