@@ -88,6 +88,7 @@ const CALLS: &[(&str, &str)] = &[
     ("worktrees.list", "{}"),
     ("exec.approval.grants.list", "{}"),
     ("plugins.catalog.browse", r#"{"intent":"all","pageSize":100}"#),
+    ("artifacts.list", r#"{"sessionKey":"main"}"#),
     ("logs.tail", r#"{"limit":10}"#),
     ("device.pair.list", "{}"),
     ("device.pair.approve", r#"{"requestId":"$REQUEST"}"#),

@@ -10,7 +10,7 @@ use crate::state::event::Answer;
 use serde_json::Value;
 
 /// The method and its answer as JSON. When one of these comes to exist, its row moves to a handler of its own.
-const ANSWERS: [(&str, &str); 24] = [
+const ANSWERS: [(&str, &str); 25] = [
     ("exec.approval.list", "[]"),
     ("openclaw.approval.list", "[]"),
     ("plugin.approval.list", "[]"),
@@ -19,6 +19,7 @@ const ANSWERS: [(&str, &str); 24] = [
     ("sessions.observer.visibility", r#"{"ok":true}"#),
     ("update.status", r#"{"sentinel":null,"updateAvailable":null}"#),
     ("approval.history", r#"{"items":[]}"#),
+    ("artifacts.list", r#"{"artifacts":[]}"#),
     (
         "cron.list",
         r#"{"jobs":[],"snapshotRevision":"0","total":0,"offset":0,"limit":1,"hasMore":false,"nextOffset":null}"#,
