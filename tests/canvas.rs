@@ -171,7 +171,8 @@ fn sec_15_only_the_secret_or_a_capability_opens_the_canvas() {
     ];
     for port in [gateway.port, canvas_port(&gateway)] {
         for path in paths {
-            let wrong = format!("{}0{path}", &own[..own.len() - 1]);
+            let last = if own.ends_with('0') { '1' } else { '0' };
+            let wrong = format!("{}{last}{path}", &own[..own.len() - 1]);
             for (path, more) in [
                 (path.to_string(), ""),
                 (path.to_string(), "Authorization: Bearer wrong\r\n"),

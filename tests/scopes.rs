@@ -4,14 +4,28 @@ use crate::harness::*;
 const READ: &[&str] = &[
     "agent.identity.get",
     "agents.list",
+    "artifacts.list",
     "channels.status",
     "chat.history",
     "chat.metadata",
     "chat.startup",
+    "cron.list",
+    "cron.runs",
+    "cron.status",
+    "doctor.memory.status",
+    "environments.list",
     "health",
     "last-heartbeat",
     "logs.tail",
+    "models.authStatus",
     "models.list",
+    "node.list",
+    "plugin.surface.refresh",
+    "plugins.catalog.browse",
+    "plugins.list",
+    "progressCard.get",
+    "sessions.branches.list",
+    "sessions.companion.state",
     "sessions.describe",
     "sessions.list",
     "sessions.messages.subscribe",
@@ -20,11 +34,19 @@ const READ: &[&str] = &[
     "sessions.preview",
     "sessions.subscribe",
     "sessions.unsubscribe",
+    "skills.library.list",
+    "skills.search",
+    "skills.status",
     "status",
     "system-presence",
     "system.info",
+    "talk.catalog",
+    "tasks.list",
+    "themes.list",
+    "tools.github.status",
     "usage.cost",
     "usage.status",
+    "worktrees.list",
 ];
 const WRITE: &[&str] = &["agent", "agent.wait", "chat.abort", "chat.send", "message.action", "send"];
 const PAIRING: &[&str] = &[
@@ -45,7 +67,11 @@ fn needed(method: &str) -> &'static str {
         m if READ.contains(&m) => "operator.read",
         m if WRITE.contains(&m) => "operator.write",
         m if PAIRING.contains(&m) => "operator.pairing",
-        m if m.ends_with(".approval.list") || m == "approval.history" => "operator.approvals",
+        m if m.ends_with(".approval.list")
+            || matches!(m, "approval.history" | "exec.approval.grants.list") =>
+        {
+            "operator.approvals"
+        }
         "question.list" => "operator.questions",
         _ => "operator.admin",
     }
