@@ -161,7 +161,7 @@ fn n_16_a_taken_port_is_told_at_once_and_taking_it_back_too() {
     let (port, pid) = (other.local_addr().unwrap().port(), gateway.pid());
     let set = |port: u16| {
         let since = Instant::now();
-        let (code, told) = said(&gateway.cli(&["config", "set", "gateway.port", &port.to_string()]));
+        let (code, told) = said(&gateway.cli_env(&["config", "set", "gateway.port", &port.to_string()], &[]));
         assert_eq!(code, 0, "{told}");
         (told, since.elapsed())
     };
