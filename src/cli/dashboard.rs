@@ -151,7 +151,7 @@ mod tests {
             ("{gateway: {port: 5, auth: {token: 'a b#&'}}}", "http://127.0.0.1:5/#code=c0de"),
             (
                 "{gateway: {tls: {enabled: true}, controlUi: {basePath: '/ui/'}, auth: {token: 't'}}}",
-                "http://127.0.0.1:18789/ui/#code=c0de",
+                "https://127.0.0.1:18789/ui/#code=c0de",
             ),
             (
                 "{gateway: {mode: 'remote', remote: {url: 'wss://box.example:444', token: 'r'}}}",

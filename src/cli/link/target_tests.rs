@@ -52,7 +52,7 @@ fn the_address_of_a_local_gateway() {
     assert_eq!(url("{gateway: {port: 5}}", &[]), "ws://127.0.0.1:5");
     assert_eq!(url("{gateway: {port: 5}}", &[("OPENCLAW_GATEWAY_PORT", "6")]), "ws://127.0.0.1:6");
     assert_eq!(url("{gateway: {bind: 'lan'}}", &[]), "ws://127.0.0.1:18789");
-    assert_eq!(url("{gateway: {tls: {enabled: true}}}", &[]), "ws://127.0.0.1:18789", "TLS is a proxy's");
+    assert_eq!(url("{gateway: {tls: {enabled: true}}}", &[]), "wss://127.0.0.1:18789");
 }
 
 /// SEC-29: an address from the command line gets nothing that was configured for another gateway.
