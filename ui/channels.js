@@ -24,7 +24,7 @@ export function mount(root) {
 
 function draw(status, load) {
   if (!status.channelOrder?.length) {
-    return empty('No channel is configured yet.', h('div', null, h('p', null, 'A Telegram bot, for instance:'), command('openclaw channels add telegram')));
+    return empty('No channel is configured yet.', h('div', null, h('p', null, 'A Telegram bot, for instance:'), command('openclaw channels add')));
   }
   return status.channelOrder.map((id) => {
     const label = status.channelLabels?.[id] || id;

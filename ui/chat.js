@@ -315,10 +315,10 @@ class Chat {
     const row = this.info || {};
     this.title.textContent = titleOf({ key: this.key, ...this.list.row(row.key), ...row });
     const chosen = row.model ? `${row.modelProvider}/${row.model}` : '';
-    const standard = this.start?.defaults?.model ? `${this.start.defaults.modelProvider}/${this.start.defaults.model}` : '';
+    const standard = this.start?.defaults?.model ? `${this.start.defaults.modelProvider}/${this.start.defaults.model}` : 'openclaw/builtin';
     const names = this.models.map((m) => [`${m.provider}/${m.id}`, m.name || m.id]);
     const known = names.some(([id]) => id === (chosen || standard));
-    const models = known ? names : [[chosen || standard, chosen || standard || 'no model'], ...names];
+    const models = known ? names : [[chosen || standard, chosen || standard], ...names];
     const patch = (members) => attempt(async () => {
       const done = await wire.call('sessions.patch', { key: this.key, ...members });
       if (done.resolved) this.info = { ...this.info, ...done.resolved, ...('thinkingLevel' in members ? { thinkingLevel: members.thinkingLevel || undefined } : {}) };

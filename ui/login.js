@@ -18,11 +18,11 @@ function explained(kind, error) {
         fix: [['To connect again, run on the gateway’s machine:', DASHBOARD]] };
     case 'wrong':
       return { title: 'That is not the gateway’s token', asks: true, bad: true,
-        text: ['The gateway refused it. It may have been changed, or belong to another gateway.', said],
+        text: ['The gateway refused it. It may have been changed, or belong to another gateway.'],
         fix: [['This opens the page with the right one:', DASHBOARD]] };
     case 'code':
       return { title: 'This link was used already, or is too old', asks: true, bad: true,
-        text: ['A link from the dashboard command works once, for a minute.'],
+        text: ['A link from the dashboard command works once, and not for long.'],
         fix: [['Get a new one:', DASHBOARD]] };
     case 'revoked':
       return { title: 'This browser’s key is no longer valid', asks: true, bad: true,

@@ -34,6 +34,13 @@ pub fn open(config: &Config, env: &Env, dir: &Path, relative: &Path) -> Result<O
     Ok(Some(file))
 }
 
+/// Whether a folder is, or holds, where the gateway's own files lie: such a one is shown to nobody.
+pub fn is_around(config: &Config, env: &Env, dir: &Path) -> bool {
+    let Ok(dir) = std::fs::canonicalize(dir) else { return false };
+    let mut own = config.files().into_iter().chain([env.config_path.clone(), env.state_dir.clone()]);
+    own.any(|path| std::fs::canonicalize(path).is_ok_and(|path| path.starts_with(&dir)))
+}
+
 /// Refuses a path that leads to a file of the gateway's own.
 pub fn check(config: &Config, env: &Env, dir: &Path, relative: &Path) -> Result<()> {
     match std::fs::symlink_metadata(dir.join(relative)) {

@@ -102,9 +102,9 @@ impl Caller {
         );
     }
 
-    /// Whether it was let in by a shared secret that is no longer in force.
+    /// Whether it was let in by a shared secret that is no longer in force, or by a code of that time.
     pub fn is_outdated(&self, generation: u64) -> bool {
-        matches!(self.method, "token" | "password") && self.generation != generation
+        matches!(self.method, "token" | "password" | "code") && self.generation != generation
     }
 
     pub fn role(&self) -> &'static str {

@@ -86,6 +86,8 @@ pub struct Blocks {
     ready: At,
     /// Since when, on the monotonic clock.
     since: u64,
+    /// Too short to go alone: it waits for more, not for a time.
+    is_short: bool,
 }
 
 /// A place in the text, and the fence that is open there.
@@ -97,7 +99,7 @@ struct At {
 
 impl Blocks {
     pub fn new(rules: Rules) -> Blocks {
-        Blocks { rules, sent: At::default(), ready: At::default(), since: 0 }
+        Blocks { rules, sent: At::default(), ready: At::default(), since: 0, is_short: false }
     }
 
     /// The next message begins.
@@ -107,7 +109,7 @@ impl Blocks {
 
     /// When what waits is to be said though nothing more has come, on the monotonic clock.
     pub fn due(&self) -> Option<u64> {
-        (self.ready.byte > self.sent.byte).then_some(self.since + self.rules.idle_ms)
+        (self.ready.byte > self.sent.byte && !self.is_short).then_some(self.since + self.rules.idle_ms)
     }
 
     /// What is to be said now of a message that is still being written.
@@ -121,7 +123,7 @@ impl Blocks {
             if self.length(text, next.byte) > self.rules.join_max {
                 said.extend(self.say(text));
             }
-            (self.ready, self.since) = (next, mono);
+            (self.ready, self.since, self.is_short) = (next, mono, false);
             if self.length(text, self.ready.byte) >= self.rules.join_max {
                 said.extend(self.say(text));
             }
@@ -129,8 +131,7 @@ impl Blocks {
         if self.due().is_some_and(|at| mono >= at) {
             match self.length(text, self.ready.byte) >= self.rules.join_min {
                 true => said.extend(self.say(text)),
-                // Too short to go alone: it waits for more.
-                false => self.since = mono,
+                false => self.is_short = true,
             }
         }
         said
@@ -259,7 +260,9 @@ fn marks(line: &str) -> &str {
     let mark = if line.starts_with('~') { '~' } else { '`' };
     let rest = line.trim_start_matches(mark);
     let marks = line.head(line.len() - rest.len());
-    if marks.len() >= 3 { marks } else { "" }
+    // With another one behind them they are code within a line.
+    let is_inline = mark == '`' && rest.contains(mark);
+    if marks.len() >= 3 && !is_inline { marks } else { "" }
 }
 
 #[cfg(test)]
@@ -305,6 +308,25 @@ mod tests {
                 "{default} {own}"
             );
         }
+    }
+
+    #[test]
+    fn i11_1_code_within_a_line_opens_no_fence() {
+        let small = "blockStreamingChunk: {minChars: 10, maxChars: 80}, \
+            blockStreamingCoalesce: {idleMs: 0, minChars: 10, maxChars: 60}";
+        let text = "```ls -la``` lists files in long form.\n\nA second paragraph stands here.\n\nA third one ends it all.";
+        let said = said(&mut blocks(small), text);
+        assert_eq!(said.concat().matches("ls -la").count(), 1, "{said:?}");
+    }
+
+    #[test]
+    fn i11_1_what_is_too_short_waits_for_words_and_for_no_time() {
+        let mut blocks =
+            blocks("blockStreamingCoalesce: {idleMs: 0, minChars: 50}, blockStreamingChunk: {minChars: 10}");
+        let text = "A first paragraph here.\n\nAnd";
+        assert!(blocks.more(text, 5).is_empty());
+        assert_eq!(blocks.due(), None);
+        assert!(blocks.rest(text).concat().contains("And"));
     }
 
     #[test]

@@ -29,6 +29,11 @@ impl Codes {
         Ok(code)
     }
 
+    /// None counts any more: the secret has changed (SEC-14).
+    pub fn forget(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     /// Whether this is a living code; from now on it is none.
     pub fn take(&self, code: &str) -> bool {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -57,5 +62,8 @@ mod tests {
             codes.make(Duration::from_secs(60)).unwrap();
         }
         assert!(!codes.take(&first), "the oldest gave way");
+        let code = codes.make(Duration::from_secs(60)).unwrap();
+        codes.forget();
+        assert!(!codes.take(&code), "sec_14: the secret has changed");
     }
 }

@@ -241,8 +241,10 @@ impl Work {
             Action::Logging => logging::renew(&new.config, &new.env, secrets(new)),
             Action::Secret => self.renew_secret(&new.auth),
             // Their workers look at the keys of their rows; those that are not here are told so: `Action::is_here`.
-            Action::Browser | Action::Cron | Action::Gmail | Action::Heartbeat | Action::Hooks => {}
+            Action::Browser | Action::Cron | Action::Gmail | Action::Heartbeat => {}
             Action::Channels | Action::Telegram | Action::Whatsapp => {}
+            // They are read anew for each request.
+            Action::Hooks => {}
         }
     }
 
@@ -254,6 +256,7 @@ impl Work {
         logging::hide(new.secrets());
         log::info!(target: "gateway/reload", "the gateway {} has changed: connections made with the old one are closed", new.mode.name());
         self.house.shared.set_auth(new);
+        self.house.shared.codes.forget();
         // As in `apply`.
         let _ = self.house.shared.state.send(Event::SecretChanged);
     }

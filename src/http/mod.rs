@@ -202,5 +202,6 @@ fn find<'a>(
     if taken.contains(&"GET") {
         taken.push("HEAD");
     }
-    Err(Refusal::new(405, format!("use {}", taken.join(" or "))).with("Allow", taken.join(", ")))
+    let refusal = Refusal::new(405, format!("use {}", taken.join(" or "))).with("Allow", taken.join(", "));
+    Err(if known().any(|route| route.auth == Auth::Hook) { refusal.flat() } else { refusal })
 }

@@ -4,6 +4,7 @@
 //! A webhook speaks with nobody's authority (`Provenance::Hook`), whatever it says and whoever is told of it.
 use super::agent::Params;
 use super::destination::destination;
+use crate::agent::brought::Brought;
 use crate::calls::{Call, Caller, Provenance, Reply};
 use crate::error::{Error, Result};
 use crate::ids;
@@ -15,7 +16,7 @@ use crate::runs::{After, Ask, Deliver, Observer, Observers, Wishes};
 use crate::sessions::attachments::Attachments;
 use crate::state::State;
 use crate::state::event::Answer;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use std::sync::Arc;
 
 /// What the main session's agent is asked when a webhook wants it at once.
@@ -96,7 +97,7 @@ pub fn agent(state: &mut State, call: Call, params: Value) -> Result<Answer> {
     let wishes = Wishes {
         timeout_ms: asked.timeout_seconds.map(|seconds| seconds.saturating_mul(1000)),
         thinking,
-        entry: asked.model.as_deref().map(chosen).unwrap_or_default(),
+        brought: asked.model.map(|model| Arc::new(Brought { model: Some(model), ..Brought::default() })),
         is_plain: true,
         ..Wishes::default()
     };
@@ -112,15 +113,6 @@ pub fn agent(state: &mut State, call: Call, params: Value) -> Result<Answer> {
         reply: call,
     };
     state.with_runs(|runs, world| runs.ask(world, ask)).map(Answer::from)
-}
-
-/// The members of an entry by which a session has a model of its own.
-fn chosen(model: &str) -> Map<String, Value> {
-    let (provider, name) = model.split_once('/').map_or((None, model), |(p, name)| (Some(p), name));
-    let mut entry = Map::new();
-    entry.extend(provider.map(|provider| ("providerOverride".to_string(), provider.into())));
-    entry.insert("modelOverride".to_string(), name.into());
-    entry
 }
 
 /// Where the turn's words go. Where nobody has been heard of yet they go nowhere, unless a place was named.

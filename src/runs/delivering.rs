@@ -159,7 +159,8 @@ impl Run {
 
     /// When a part that waits for more is to be said, on the monotonic clock.
     pub(super) fn next_block(&self) -> Option<u64> {
-        self.observers.deliveries().filter_map(|deliver| deliver.blocks.as_ref()?.due()).min()
+        let speaking = self.observers.deliveries().filter(|deliver| !self.silenced && !deliver.is_hushed);
+        speaking.filter_map(|deliver| deliver.blocks.as_ref()?.due()).min()
     }
 
     /// What is to be said already of the message that is being written.

@@ -29,7 +29,7 @@ pub struct Place {
 }
 
 /// What files look like from outside; another one of the same content is another.
-pub type Stamp = Vec<Option<(u64, u64, i64, i64)>>;
+pub type Stamp = Vec<Option<[i64; 6]>>;
 
 /// A certificate with its key.
 pub struct Pair {
@@ -77,7 +77,9 @@ impl Place {
     pub fn stamp(&self) -> Stamp {
         let look = |path: &Path| {
             let found = std::fs::metadata(path).ok()?;
-            Some((found.ino(), found.len(), found.mtime(), found.mtime_nsec()))
+            let (id, size) = (found.ino().cast_signed(), found.len().cast_signed());
+            // Who may read it is a change of its own.
+            Some([id, size, found.mtime(), found.mtime_nsec(), found.ctime(), found.ctime_nsec()])
         };
         [Some(&self.cert), Some(&self.key), self.more.as_ref()].into_iter().map(|path| look(path?)).collect()
     }

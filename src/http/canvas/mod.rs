@@ -125,6 +125,13 @@ fn guarded<'a>(out: Responder<'a>, policy: &str) -> Responder<'a> {
 fn file(exchange: Exchange, config: &Config, path: &str) -> Result<()> {
     let env = &exchange.shared.env;
     let dir = root(config, env);
+    if own::is_around(config, env, &dir) {
+        return refuse(
+            exchange,
+            503,
+            "canvasHost.root holds the gateway's own files: name a folder for pages alone",
+        );
+    }
     // What begins with a dot is not for others to see.
     if path.split('/').any(|part| part.starts_with('.')) {
         return refuse(exchange, 404, "not found");

@@ -169,6 +169,7 @@ impl Request<'_> {
             None | Some(Value::Null) => return Ok(None),
             Some(given) => given.as_str().map(str::trim).filter(|id| !id.is_empty()),
         };
+        let given = given.filter(|id| id.contains(|c: char| c.is_ascii_alphanumeric() || c == '_'));
         let given = given.ok_or_else(|| Error::invalid("agentId must name an agent"))?;
         let id = normalise_agent_id(given);
         let allowed = self.config.strings("hooks.allowedAgentIds");

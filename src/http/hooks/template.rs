@@ -50,7 +50,11 @@ impl Source<'_> {
             _ => {}
         }
         if let Some(header) = below("headers.") {
-            return self.head.get(&header.to_ascii_lowercase()).unwrap_or_default().to_string();
+            let name = header.to_ascii_lowercase();
+            // No model needs to know the token.
+            let is_secret =
+                matches!(&*name, "authorization" | "proxy-authorization" | "cookie" | "x-openclaw-token");
+            return self.head.get(&name).filter(|_| !is_secret).unwrap_or_default().to_string();
         }
         if let Some(key) = below("query.") {
             return query(&self.head.target, key).unwrap_or_default();

@@ -11,6 +11,7 @@ use crate::error::{Error, Kind};
 use crate::http::{Exchange, Refusal};
 use crate::ids;
 use crate::models::catalogue;
+use crate::models::provider::Provider;
 use crate::parts::{Parts, within};
 use crate::runs::origin::{OPENAI, Origin};
 use crate::runs::{Ask, Observer, Observers, Wishes};
@@ -38,7 +39,8 @@ pub fn place(exchange: &Exchange, asked: &mut Asked, api: &Api) -> Judged<()> {
     };
     let known = exchange.shared.published.agents();
     let agent = named.map_or_else(|| rules.default_agent.clone(), normalise_agent_id);
-    if !known.contains(&agent) {
+    let is_name = |id: &str| id.contains(|c: char| c.is_ascii_alphanumeric() || c == '_');
+    if !known.contains(&agent) || !named.is_none_or(is_name) {
         return Err(unknown(&asked.model, &agent));
     }
     let uuid = || ids::uuid().map_err(Refusal::from);
@@ -154,7 +156,10 @@ fn model(exchange: &Exchange, session: &str) -> Judged<Option<String>> {
     let (config, agents) = (exchange.shared.config(), exchange.shared.agents());
     let own = agents.model(agents.key_rules().owner(session)).unwrap_or_default();
     match catalogue::permits(&config, model, &own) {
-        true => Ok(Some(model.to_string())),
+        true => match Provider::resolve(&config, &exchange.shared.env, model) {
+            Ok(_) => Ok(Some(model.to_string())),
+            Err(e) => Err(wrong(e.message().to_string(), HEADER)),
+        },
         false => {
             let shown = within(model, 100);
             Err(wrong(format!("{shown} is not among those that agents.defaults.models permits"), HEADER))

@@ -5,11 +5,13 @@
 //! Nothing is put into it (SEC-39): what it wants to know it asks for. Its scripts that stand in the document may run
 //! because their hashes are in the policy, and no others.
 use super::unknown;
+use crate::agents::own;
+use crate::config::Config;
 use crate::device::encoding::base64;
+use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::http::responder::Responder;
 use crate::http::{Exchange, Refusal, folder};
-use crate::workspace::beneath;
 use ring::digest::{SHA256, digest};
 use std::fs::File;
 use std::io::Read;
@@ -27,10 +29,17 @@ pub fn serve(exchange: Exchange, root: &Path, base: &str, below: &str) -> Result
     if is_others || below.split('/').any(|part| part.starts_with('.')) {
         return unknown(exchange);
     }
+    let (config, env) = (exchange.shared.config(), &exchange.shared.env);
+    if own::is_around(&config, env, root) {
+        let text =
+            "gateway.controlUi.root holds the gateway's own files: name a folder that has the page alone";
+        return exchange.out.refuse(&Refusal::new(503, text));
+    }
+    let open = |name: &str| open(&config, env, root, name);
     // A deep address of the application names its parts as if they lay beside it.
     let name = below.rfind("/assets/").and_then(|at| below.get(at + 1..)).unwrap_or(below);
     if name != DOCUMENT
-        && let Some(file) = open(root, name)
+        && let Some(file) = open(name)
     {
         let out = guarded(exchange.out, "");
         return folder::send(out, exchange.head, folder::content_type(name), file);
@@ -38,7 +47,7 @@ pub fn serve(exchange: Exchange, root: &Path, base: &str, below: &str) -> Result
     if name != DOCUMENT && Path::new(name).extension().is_some() {
         return unknown(exchange);
     }
-    match open(root, DOCUMENT) {
+    match open(DOCUMENT) {
         Some(file) => document(exchange, file),
         None => {
             let text = "the folder of gateway.controlUi.root has no index.html: name the folder that has it";
@@ -47,11 +56,11 @@ pub fn serve(exchange: Exchange, root: &Path, base: &str, below: &str) -> Result
     }
 }
 
-fn open(root: &Path, name: &str) -> Option<File> {
+fn open(config: &Config, env: &Env, root: &Path, name: &str) -> Option<File> {
     if name.is_empty() || name.ends_with('/') {
         return None;
     }
-    beneath::open_file(root, Path::new(name)).ok().flatten()
+    own::open(config, env, root, Path::new(name)).ok().flatten()
 }
 
 fn document(exchange: Exchange, file: File) -> Result<()> {

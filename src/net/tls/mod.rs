@@ -109,7 +109,8 @@ fn shake(
             }
         }
         if !connection.is_handshaking() {
-            ticket.stage(Stage::Served);
+            // Who says nothing behind his handshake keeps us waiting as before it.
+            ticket.stage(Stage::Head);
             return Ok(());
         }
         ticket.stage(Stage::Head);
