@@ -240,11 +240,9 @@ impl Work {
         match action {
             Action::Logging => logging::renew(&new.config, &new.env, secrets(new)),
             Action::Secret => self.renew_secret(&new.auth),
-            // Their workers look at the keys of their rows; those that are not here are told so: `Action::is_here`.
+            // Their workers look at the keys of their rows, a webhook at its own; what is not here is told so: `Action::is_here`.
             Action::Browser | Action::Cron | Action::Gmail | Action::Heartbeat => {}
-            Action::Channels | Action::Telegram | Action::Whatsapp => {}
-            // They are read anew for each request.
-            Action::Hooks => {}
+            Action::Channels | Action::Hooks | Action::Telegram | Action::Whatsapp => {}
         }
     }
 
