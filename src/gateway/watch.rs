@@ -255,8 +255,7 @@ impl Work {
         log::info!(target: "gateway/reload", "the gateway {} has changed: connections made with the old one are closed", new.mode.name());
         self.house.shared.set_auth(new);
         self.house.shared.codes.forget();
-        // As in `apply`.
-        let _ = self.house.shared.state.send(Event::SecretChanged);
+        let _ = self.house.shared.state.send(Event::SecretChanged); // As in `apply`.
     }
 
     fn tell(&mut self, problem: Option<Problem>) {
