@@ -116,14 +116,19 @@ pub fn agent_of(key: &str) -> &str {
     agent.filter(|agent| normalise_agent_id(agent) == *agent).unwrap_or(DEFAULT_AGENT)
 }
 
-/// Lower-case `[a-z0-9_-]`, anything else as `-`, no `-` at either end, at most 64 long, never empty.
+/// The same where a name that names nobody stands for the default agent: never empty.
 pub fn normalise_agent_id(raw: &str) -> String {
+    agent_id(raw).unwrap_or_else(|| DEFAULT_AGENT.into())
+}
+
+/// Lower-case `[a-z0-9_-]`, anything else as `-`, no `-` at either end, at most 64 long; `None` when nothing is left.
+pub fn agent_id(raw: &str) -> Option<String> {
     let lower = raw.trim().to_lowercase();
     let plain = |c: char| if c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' { c } else { '-' };
     let mapped: String = lower.chars().map(plain).collect();
     let cut: String = mapped.trim_matches('-').chars().take(64).collect();
     let id = cut.trim_end_matches('-');
-    if id.is_empty() { DEFAULT_AGENT.into() } else { id.into() }
+    (!id.is_empty()).then(|| id.into())
 }
 
 /// `direct`, `group`, `global` or `unknown`, as far as the key alone tells.
@@ -195,6 +200,19 @@ mod tests {
             assert!(error.message().contains("session key"), "{raw:?}: {error}");
         }
         assert!(KeyRules::default().canonical(&"x".repeat(256)).is_ok());
+    }
+
+    /// SEC-22: a name of which nothing is left is nobody's, though it stands for the default agent where one is needed.
+    #[test]
+    fn sec_22_names_that_name_nobody_are_none() {
+        for nobody in ["", " ", "*", "!!", "/", "日本", "--"] {
+            assert_eq!(
+                (agent_id(nobody), normalise_agent_id(nobody)),
+                (None, DEFAULT_AGENT.to_string()),
+                "{nobody}"
+            );
+        }
+        assert_eq!(agent_id(" Ops Team! ").as_deref(), Some("ops-team"));
     }
 
     #[test]

@@ -14,7 +14,7 @@ use crate::door::head::Head;
 use crate::error::{Error, Result};
 use crate::ids;
 use crate::json::json;
-use crate::session_key::normalise_agent_id;
+use crate::session_key::{agent_id, normalise_agent_id};
 use crate::tools::untrusted;
 use serde_json::Value;
 
@@ -167,11 +167,9 @@ impl Request<'_> {
     fn agent_id(&self, fields: &Mapping, chosen: By) -> Result<Option<String>> {
         let given = match fields.0.get("agentId") {
             None | Some(Value::Null) => return Ok(None),
-            Some(given) => given.as_str().map(str::trim).filter(|id| !id.is_empty()),
+            Some(given) => given.as_str().and_then(agent_id),
         };
-        let given = given.filter(|id| id.contains(|c: char| c.is_ascii_alphanumeric() || c == '_'));
-        let given = given.ok_or_else(|| Error::invalid("agentId must name an agent"))?;
-        let id = normalise_agent_id(given);
+        let id = given.ok_or_else(|| Error::invalid("agentId must name an agent"))?;
         let allowed = self.config.strings("hooks.allowedAgentIds");
         let is_listed = || allowed.iter().any(|one| *one == "*" || normalise_agent_id(one) == id);
         if chosen == By::Sender && !allowed.is_empty() && !is_listed() {

@@ -15,7 +15,7 @@ use crate::models::provider::Provider;
 use crate::parts::{Parts, within};
 use crate::runs::origin::{OPENAI, Origin};
 use crate::runs::{Ask, Observer, Observers, Wishes};
-use crate::session_key::{agent_of, normalise_agent_id};
+use crate::session_key::{agent_id, agent_of};
 use crate::state::carrying::Carry;
 use crate::state::event::Event;
 use crossbeam_channel::{RecvTimeoutError, bounded};
@@ -38,9 +38,8 @@ pub fn place(exchange: &Exchange, asked: &mut Asked, api: &Api) -> Judged<()> {
         None => of_model(&asked.model)?,
     };
     let known = exchange.shared.published.agents();
-    let agent = named.map_or_else(|| rules.default_agent.clone(), normalise_agent_id);
-    let is_name = |id: &str| id.contains(|c: char| c.is_ascii_alphanumeric() || c == '_');
-    if !known.contains(&agent) || !named.is_none_or(is_name) {
+    let agent = named.map_or_else(|| rules.default_agent.clone(), |id| agent_id(id).unwrap_or_default());
+    if !known.contains(&agent) {
         return Err(unknown(&asked.model, &agent));
     }
     let uuid = || ids::uuid().map_err(Refusal::from);
