@@ -69,8 +69,15 @@ pub struct Gateway {
 impl Gateway {
     /// Starts one and waits until it listens.
     pub fn start(setup: &Setup) -> Gateway {
-        let gateway = Gateway::spawn(setup, free_port());
-        gateway.listening()
+        for _ in 0..4 {
+            let mut gateway = Gateway::spawn(setup, free_port());
+            if gateway.comes_up() {
+                return gateway;
+            }
+            let words = gateway.stderr();
+            assert!(words.contains("already in use"), "the gateway ended instead of listening: {words}");
+        }
+        panic!("four ports in a row were taken by others between their choice and the start");
     }
 
     /// A gateway with nothing special about it.
@@ -94,15 +101,15 @@ impl Gateway {
         Gateway { port, dir, setup: setup.clone(), child, ended: None }
     }
 
-    fn listening(mut self) -> Gateway {
-        let port = self.port;
+    /// Whether it listens, and not somebody else at its port; false when it ended instead.
+    fn comes_up(&mut self) -> bool {
         wait_within(DEADLINE, "the gateway to listen", || {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                panic!("the gateway ended with {status} instead of listening");
+            if self.child.try_wait().unwrap().is_some() {
+                return Some(false);
             }
-            TcpStream::connect(("127.0.0.1", port)).ok()
-        });
-        self
+            TcpStream::connect(("127.0.0.1", self.port)).ok()?;
+            holds(self.child.id(), self.port).then_some(true)
+        })
     }
 
     /// Starts it again on the same port and state directory, after it has ended.
@@ -110,11 +117,7 @@ impl Gateway {
         assert!(self.ended.is_some(), "the gateway must have ended before it is started again");
         self.child = launch(&self.setup, &self.dir, self.port);
         self.ended = None;
-        let (port, child) = (self.port, &mut self.child);
-        wait_within(DEADLINE, "the gateway to listen again", || {
-            assert!(child.try_wait().unwrap().is_none(), "the gateway ended instead of listening again");
-            TcpStream::connect(("127.0.0.1", port)).ok()
-        });
+        assert!(self.comes_up(), "the gateway ended instead of listening again: {}", self.stderr());
     }
 
     pub fn pid(&self) -> u32 {
@@ -281,12 +284,28 @@ pub fn new_dir() -> PathBuf {
     }
 }
 
+/// Whether the listening socket at `port` is one of the process's own; true where the system does not tell.
+fn holds(pid: u32, port: u16) -> bool {
+    let tables = ["tcp", "tcp6"].map(|name| std::fs::read_to_string(format!("/proc/{pid}/net/{name}")));
+    let Ok(files) = std::fs::read_dir(format!("/proc/{pid}/fd")) else { return true };
+    let own: Vec<PathBuf> = files.flatten().filter_map(|file| std::fs::read_link(file.path()).ok()).collect();
+    // Local address, peer, state (0A listens), and the socket's number as the tenth word.
+    tables.iter().flatten().flat_map(|table| table.lines()).any(|line| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        words.len() > 9
+            && words[1].ends_with(&format!(":{port:04X}"))
+            && words[3] == "0A"
+            && own.contains(&PathBuf::from(format!("socket:[{}]", words[9])))
+    })
+}
+
 /// A port nobody listens on, below the range the kernel hands out to outgoing connections.
 pub fn free_port() -> u16 {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     loop {
         let n = NEXT.fetch_add(1, Ordering::Relaxed);
-        let port = 20_000 + ((std::process::id() * 131 + n * 8) % 12_000) as u16;
+        // Steps of eight leave room for what listens beside a gateway; the second round takes other numbers.
+        let port = 20_000 + ((std::process::id() * 131 + n * 8 + n / 1_500) % 12_000) as u16;
         if TcpListener::bind(("127.0.0.1", port)).is_ok() {
             return port;
         }
