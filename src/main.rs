@@ -21,6 +21,7 @@ mod door;
 mod dotenv;
 mod env;
 mod error;
+mod fences;
 mod fetch;
 mod files;
 mod gateway;

@@ -14,6 +14,7 @@ const FLOORS: &[&[&str]] = &[
         "dotenv",
         "env",
         "error",
+        "fences",
         "files",
         "ids",
         "json",

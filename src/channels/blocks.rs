@@ -4,7 +4,7 @@
 //! Pure; the run that says the words keeps one [`Blocks`] a place, on the state thread.
 use super::accounts::Account;
 use super::graphemes;
-use crate::parts::Parts;
+use crate::fences::Fence;
 use serde_json::Value;
 
 /// How long a block may be when nothing is configured, characters.
@@ -171,7 +171,8 @@ impl Blocks {
             return None;
         }
         let open = from.fence.map(|fence| fence + "\n").unwrap_or_default();
-        let close = self.sent.fence.as_deref().map(|fence| format!("\n{}", marks(fence))).unwrap_or_default();
+        let close = self.sent.fence.as_deref().and_then(Fence::read);
+        let close = close.map(|fence| format!("\n{}", fence.end())).unwrap_or_default();
         Some(open + part + &close)
     }
 
@@ -221,7 +222,7 @@ fn kind(before: &str, line: &str, is_code: bool) -> Break {
             let former = before.strip_suffix('\n').unwrap_or_default().trim_end_matches([' ', '\t']);
             if former.ends_with('\n') { Break::Paragraph } else { Break::Line }
         }
-        () if !marks(line.trim_start()).is_empty() => Break::Anywhere,
+        () if Fence::read(line.trim()).is_some() => Break::Anywhere,
         () if last.is_whitespace() && before.trim_end().ends_with(['.', '!', '?', '…']) => Break::Sentence,
         () if last.is_whitespace() => Break::Word,
         () if matches!(last, '。' | '！' | '？') => Break::Sentence,
@@ -237,32 +238,14 @@ fn is_file(line: &str) -> bool {
 
 /// The fence that is open behind a piece of text: the line that opened it.
 fn fences(mut open: Option<String>, text: &str) -> Option<String> {
-    for line in text.split('\n') {
-        let line = line.trim();
-        let marks = marks(line);
-        match &open {
-            None if marks.len() >= 3 => open = Some(line.to_string()),
-            Some(first)
-                if marks == line
-                    && marks.len() >= self::marks(first).len()
-                    && first.chars().next() == line.chars().next() =>
-            {
-                open = None
-            }
-            _ => {}
+    for line in text.split('\n').map(str::trim) {
+        match open.as_deref().and_then(Fence::read) {
+            Some(fence) if fence.is_closed_by(line) => open = None,
+            Some(_) => {}
+            None => open = Fence::read(line).map(|_| line.to_string()),
         }
     }
     open
-}
-
-/// The marks of a fence at the start of a line; empty where there are none.
-fn marks(line: &str) -> &str {
-    let mark = if line.starts_with('~') { '~' } else { '`' };
-    let rest = line.trim_start_matches(mark);
-    let marks = line.head(line.len() - rest.len());
-    // With another one behind them they are code within a line.
-    let is_inline = mark == '`' && rest.contains(mark);
-    if marks.len() >= 3 && !is_inline { marks } else { "" }
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! What a model's words ask of the channel beside being shown: files (`MEDIA:` lines), what is answered
 //! (`[[reply_to_current]]`, `[[reply_to:<id>]]`), a voice (`[[audio_as_voice]]`). Pure; code is left as it is.
+use crate::fences::Code;
 use crate::sessions::tags;
 
 /// A model's words, taken apart.
@@ -31,23 +32,14 @@ impl Said {
             said.text = shown;
             return said;
         }
-        let mut fence: Option<&str> = None;
-        let mut lines: Vec<&str> = Vec::new();
+        let (mut code, mut lines) = (Code::default(), Vec::new());
         for line in shown.split('\n') {
-            let start = line.trim_start();
-            let mark = ["```", "~~~"].into_iter().find(|mark| start.starts_with(mark));
-            match (fence, mark) {
-                (None, Some(mark)) => fence = Some(mark),
-                (Some(open), Some(mark)) if open == mark => fence = None,
-                (None, None) => {
-                    if let Some(file) = start.trim_end().strip_prefix("MEDIA:").and_then(file) {
-                        said.media.push(file.to_string());
-                        continue;
-                    }
-                }
-                _ => {}
+            let text = line.trim();
+            let file = (!code.sees(text)).then(|| text.strip_prefix("MEDIA:").and_then(file)).flatten();
+            match file {
+                Some(file) => said.media.push(file.to_string()),
+                None => lines.push(line),
             }
-            lines.push(line);
         }
         said.text = lines.join("\n");
         said
@@ -94,6 +86,7 @@ mod tests {
             (vec!["/a b/c.png".into(), "https://x.org/y".into()], Reply::None, false),
         );
         check("[[audio_as_voice]]\nMEDIA:./v.ogg", "", (vec!["./v.ogg".into()], Reply::None, true));
+        check("```a``` b\nMEDIA:/x.png", "```a``` b", (vec!["/x.png".into()], Reply::None, false));
         check("MEDIA: is a word", "MEDIA: is a word", none());
         let code = "```\nMEDIA:/x.png\n[[reply_to_current]]\n```";
         check(code, code, none());

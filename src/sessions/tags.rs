@@ -1,6 +1,7 @@
 //! Tags in a model's words that are for the channel and for nobody's eyes: what is answered (`[[reply_to_current]]`,
 //! `[[reply_to:<id>]]`), a voice (`[[audio_as_voice]]`). Taken out of a text that is whole or comes piece by piece, with the
 //! same result. Pure; fenced code is left as it is.
+use crate::fences::{Code, Fence};
 use crate::parts::Parts;
 use serde_json::Value;
 
@@ -16,7 +17,7 @@ pub struct Tags {
     pub found: Vec<String>,
     /// What may become a tag yet.
     held: String,
-    fence: Option<char>,
+    code: Code,
     line: Line,
 }
 
@@ -25,7 +26,7 @@ pub struct Tags {
 struct Line {
     /// White space that it begins with; it goes with a line that holds nothing but tags.
     blank: String,
-    /// How its words begin: enough to know a fence.
+    /// Its words as far as they may be a fence; where they cannot, how they begin.
     start: String,
     has_tag: bool,
     /// One space goes with a tag that parted two words.
@@ -103,17 +104,15 @@ impl Tags {
             }
             out.push_str(&std::mem::take(&mut line.blank));
         }
-        line.start.extend(seen.chars().take(3_usize.saturating_sub(line.start.chars().count())));
+        if line.start.is_empty() || line.start.starts_with(['`', '~']) {
+            line.start.push_str(seen);
+        }
         out.push_str(seen);
     }
 
     fn end_line(&mut self, out: &mut String) {
         let line = std::mem::take(&mut self.line);
-        match (self.fence, fence(&line.start)) {
-            (None, mark) => self.fence = mark,
-            (Some(open), Some(mark)) if open == mark => self.fence = None,
-            _ => {}
-        }
+        self.code.sees(&line.start);
         if !(line.has_tag && line.start.is_empty()) {
             out.push_str(&line.blank);
             out.push('\n');
@@ -121,7 +120,7 @@ impl Tags {
     }
 
     fn is_code(&self) -> bool {
-        self.fence.is_some() || fence(&self.line.start).is_some()
+        self.code.is_open() || Fence::read(&self.line.start).is_some()
     }
 }
 
@@ -131,11 +130,6 @@ fn split(text: &str) -> Option<(&str, char, &str)> {
     let (before, from) = text.split_at_checked(at)?;
     let mut chars = from.chars();
     Some((before, chars.next()?, chars.as_str()))
-}
-
-fn fence(start: &str) -> Option<char> {
-    let mark = start.chars().next().filter(|c| matches!(c, '`' | '~'))?;
-    (start.len() >= 3 && start.chars().all(|c| c == mark)).then_some(mark)
 }
 
 fn look(text: &str) -> Look {
@@ -213,6 +207,10 @@ mod tests {
         {
             check(code, code, &[]);
         }
+        let inline = "```ls -la``` lists files\nand so on";
+        check(&format!("{inline} [[reply_to:1]]"), &format!("{inline} "), &["reply_to:1"]);
+        check("```a``` [[reply_to:1]] b", "```a``` b", &["reply_to:1"]);
+        check("~~~\n~~~ x\n[[reply_to:1]]", "~~~\n~~~ x\n[[reply_to:1]]", &[]);
         check("``\n[[reply_to:1]]x", "``\nx", &["reply_to:1"]);
     }
 

@@ -5,6 +5,7 @@
 //! not in code. Text without directives comes back as it was, byte for byte.
 use super::{Command, levels, names, queue, table};
 use crate::config::Config;
+use crate::fences::Code;
 use crate::models::provider::Thinking;
 use crate::parts::Parts;
 use std::ops::Range;
@@ -63,15 +64,10 @@ pub fn directives(config: &Config, text: &str) -> (Directives, String) {
 /// The same with their places.
 pub(super) fn found(config: &Config, text: &str) -> (Vec<Found>, String) {
     let mut all: Vec<Found> = Vec::new();
-    let mut fence: Option<&str> = None;
-    let mut start = 0;
+    let (mut code, mut start) = (Code::default(), 0);
     for line in text.split_inclusive('\n') {
-        let mark = ["```", "~~~"].into_iter().find(|mark| line.trim_start().starts_with(mark));
-        match (fence, mark) {
-            (Some(open), Some(mark)) if open == mark => fence = None,
-            (None, Some(mark)) => fence = Some(mark),
-            (None, None) => find_in_line(config, text, start..start + line.len(), &mut all),
-            _ => {}
+        if !code.sees(line.trim()) {
+            find_in_line(config, text, start..start + line.len(), &mut all);
         }
         start += line.len();
     }
@@ -229,6 +225,7 @@ mod tests {
             "```\n/think high\n```",
             "~~~\nx /v on",
             "```sh\n/t off\n",
+            "```\n``` x\n/t off\n",
             "/model x",
             "/model a/b c",
             "/queue",

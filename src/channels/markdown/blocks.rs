@@ -1,10 +1,9 @@
 //! The lines of Markdown: paragraphs, headings, lists, quotes, blocks of code, and what stands between them.
 //!
 //! Containers hand the lines they hold, without their own marks, to the same function again, to a bounded depth.
-use super::lines::{
-    Fence, Item, heading, indent, interrupts, is_blank, is_rule, is_text, is_underline, quoted, strip,
-};
+use super::lines::{Item, heading, interrupts, is_blank, is_rule, is_text, is_underline, quoted, strip};
 use super::{Style, Tables, Writer, inline, links, tables};
+use crate::fences::{Code, Fence, indent};
 use crate::parts::Parts;
 use std::collections::BTreeMap;
 
@@ -23,19 +22,12 @@ pub fn read(lines: &[&str], tables: Tables) -> Writer {
 /// Addresses that are told apart from the text that names them: `[name]: https://...`.
 fn definitions(lines: &[&str]) -> References {
     let mut found = References::new();
-    let mut within: Option<Fence> = None;
+    let mut code = Code::default();
     for line in lines {
-        match &within {
-            Some(fence) if fence.is_closed_by(line) => within = None,
-            Some(_) => {}
-            None => match Fence::read(line) {
-                Some(fence) => within = Some(fence),
-                None => {
-                    if let Some((label, address)) = links::definition(line) {
-                        found.entry(label).or_insert(address);
-                    }
-                }
-            },
+        if !code.sees(line)
+            && let Some((label, address)) = links::definition(line)
+        {
+            found.entry(label).or_insert(address);
         }
     }
     found

@@ -1,13 +1,8 @@
 //! What a line of Markdown begins: a heading, a rule, a quotation, a fence, an item of a list. Pure.
+use crate::fences::{Code, Fence, indent};
 
 pub(super) fn is_blank(line: &str) -> bool {
     line.trim().is_empty()
-}
-
-/// The columns of white space before the text.
-pub(super) fn indent(line: &str) -> usize {
-    let white = line.bytes().take_while(|b| matches!(b, b' ' | b'\t'));
-    white.fold(0, |columns, b| if b == b'\t' { columns / 4 * 4 + 4 } else { columns + 1 })
 }
 
 /// The line without its first `columns` columns of white space; a tab that reaches beyond them goes as a whole.
@@ -79,12 +74,6 @@ pub(super) fn is_text_in(line: &str) -> bool {
     is_text(Item::read(text).map_or(text, of_item))
 }
 
-pub(super) struct Fence {
-    pub(super) mark: char,
-    pub(super) length: usize,
-    pub(super) indent: usize,
-}
-
 /// The mark of a list's item.
 #[derive(Clone, Copy)]
 pub(super) struct Item {
@@ -93,23 +82,6 @@ pub(super) struct Item {
     pub(super) indent: usize,
     /// From the start of the line to the item's text, in columns.
     pub(super) width: usize,
-}
-
-impl Fence {
-    pub(super) fn read(line: &str) -> Option<Self> {
-        let text = line.trim();
-        let mark = text.chars().next().filter(|mark| matches!(mark, '`' | '~'))?;
-        let info = text.trim_start_matches(mark);
-        let length = text.len() - info.len();
-        let indent = indent(line);
-        let is_one = length >= 3 && indent < 4 && !(mark == '`' && info.contains('`'));
-        is_one.then_some(Self { mark, length, indent })
-    }
-
-    pub(super) fn is_closed_by(&self, line: &str) -> bool {
-        let text = line.trim();
-        text.len() >= self.length && text.chars().all(|c| c == self.mark) && indent(line) < 4
-    }
 }
 
 impl Item {
@@ -143,24 +115,21 @@ impl Item {
         // An empty item is shorter than its mark with the blank behind it.
         let text = first.trim_start().split_at_checked(self.width - self.indent).map_or("", |(_, text)| text);
         let mut inner = vec![text];
-        let mut fence = Fence::read(inner.first().copied().unwrap_or_default());
+        let mut code = Code::default();
+        code.sees(text);
         for line in lines.iter().skip(1) {
             let after_blank = inner.last().is_some_and(|last| is_blank(last));
             let line_indent = indent(line);
             // Models often indent by two what a numbered item holds.
             let is_nested = line_indent >= self.indent + 2 && Item::read(line.trim_start()).is_some();
             let is_inside = line_indent >= self.width || is_nested;
-            let is_lazy = !after_blank && fence.is_none() && is_text(line) && Item::read(line).is_none();
+            let is_lazy = !after_blank && !code.is_open() && is_text(line) && Item::read(line).is_none();
             if !(is_blank(line) || is_inside || is_lazy && inner.last().is_some_and(|last| is_text_in(last)))
             {
                 break;
             }
             let line = strip(line, self.width.min(line_indent));
-            fence = match fence {
-                Some(fence) if fence.is_closed_by(line) => None,
-                Some(fence) => Some(fence),
-                None => Fence::read(line),
-            };
+            code.sees(line);
             inner.push(line);
         }
         inner

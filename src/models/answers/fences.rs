@@ -9,6 +9,8 @@ pub struct Code {
     inline: usize,
     /// Whether the block is between lines of tildes.
     in_tildes: bool,
+    /// Whether the block began in the present line.
+    is_new: bool,
     /// Backticks or tildes in a row, and whether they began a line.
     run: usize,
     run_of_tildes: bool,
@@ -33,7 +35,7 @@ impl Code {
         }
         self.end_run();
         match c {
-            '\n' => (self.inline, self.in_line, self.indent) = (0, false, 0),
+            '\n' => (self.inline, self.in_line, self.indent, self.is_new) = (0, false, 0, false),
             '\t' if !self.in_line => self.indent += 4,
             c if c.is_whitespace() && !self.in_line => self.indent += 1,
             c => self.in_line |= !c.is_whitespace(),
@@ -44,6 +46,10 @@ impl Code {
         let run = std::mem::take(&mut self.run);
         match (run, self.fence, self.inline) {
             (0, ..) => {}
+            // More of them in its line: it was code within that line.
+            (_, open @ 1.., _) if self.is_new && !self.in_tildes && !self.run_of_tildes => {
+                (self.fence, self.is_new, self.inline) = (0, false, if run == open { 0 } else { open });
+            }
             (_, fence @ 1.., _)
                 if self.run_begins_line && run >= fence && self.in_tildes == self.run_of_tildes =>
             {
@@ -51,7 +57,7 @@ impl Code {
             }
             (_, 1.., _) => {}
             (3.., 0, _) if self.run_begins_line => {
-                (self.fence, self.in_tildes) = (run, self.run_of_tildes);
+                (self.fence, self.in_tildes, self.is_new) = (run, self.run_of_tildes, true);
             }
             _ if self.run_of_tildes => {}
             (_, 0, 0) => self.inline = run,

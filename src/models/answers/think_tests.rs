@@ -66,6 +66,7 @@ fn b_f14_every_cut_gives_the_same_split() {
     // What a tag in code, or one that is only mentioned, stands beside is text.
     check("Use `<think>` and `</think>`.", "", "Use `<think>` and `</think>`.");
     check("A:\n```xml\n<think>x</think>\n```\nB", "", "A:\n```xml\n<think>x</think>\n```\nB");
+    check("```ls``` lists.\n<think>x</think>\nB", "x", "```ls``` lists.\nB");
     check("a < b, [x], <b>, <thinker>, the <final> word", "", "a < b, [x], <b>, <thinker>, the <final> word");
     check("<think>say `</think>` then</think>Hello.", "say `</think>` then", "Hello.");
 }
