@@ -47,6 +47,8 @@ fn a_bot_is_added_tried_shown_signed_out_and_removed() {
         let error = fails(&gateway.cli(&["channels", "add", "--token", token]));
         assert!(error.contains(want) && !error.contains("AAunknown"), "{error}");
     }
+    let error = fails(&gateway.cli(&["channels", "add", "--token", "1:nonsense", "--no-probe"]));
+    assert!(error.contains("does not look like one"), "{error}");
     let mut add = gateway::command(&gateway.dir);
     add.args(["channels", "add", "--channel", "telegram", "--token", "-", "--name", "Mine"]);
     add.env("OPENCLAW_GATEWAY_PORT", gateway.port.to_string());

@@ -27,6 +27,36 @@ fn connected(client: &mut Client, account: &str, bot: &str) -> Value {
 }
 
 #[test]
+fn i11_5_what_is_no_token_is_told_once_and_not_tried_until_it_changes() {
+    let telegram = ann();
+    let server = ModelServer::start(vec![texts(&["ok"])]);
+    let mut config = server.config();
+    merge(
+        &mut config,
+        &json!({"channels": {"telegram": {"apiRoot": telegram.root(), "botToken": "123456:half-canary"}}}),
+    );
+    let gateway = Gateway::start(&Setup::config(config));
+    let mut client = Client::operator(&gateway, 4);
+    let told = |client: &mut Client| row(client, "default")["lastError"].to_string();
+    wait_for("the trouble", || told(&mut client).contains("(channels.telegram.botToken)").then_some(()));
+    std::thread::sleep(Duration::from_millis(2500));
+    let after = row(&mut client, "default");
+    assert_eq!((&after["running"], &after["nextTryAt"]), (&json!(false), &Value::Null), "{after}");
+    let log = gateway.log();
+    assert_eq!(log.matches("does not look like one").count(), 1, "{log}");
+    let status = gateway.cli(&["channels", "status"]);
+    let status = String::from_utf8_lossy(&status.stdout).into_owned();
+    assert!(status.contains("stopped") && status.contains("copy it again from @BotFather"), "{status}");
+    assert!(!format!("{log}{status}{after}").contains("half-canary") && telegram.calls("getMe").is_empty());
+    let doctor = String::from_utf8_lossy(&gateway.cli(&["doctor"]).stdout).into_owned();
+    assert!(doctor.contains("does not look like one"), "{doctor}");
+    let set =
+        gateway.cli(&["config", "set", "channels.telegram.botToken", &format!("\"{BOT_TOKEN}\""), "--json"]);
+    assert!(set.status.success(), "{}", String::from_utf8_lossy(&set.stderr));
+    connected(&mut client, "default", "test_bot");
+}
+
+#[test]
 fn r_46_r_41_a_token_file_is_followed_and_only_its_account_starts_anew() {
     let telegram = ann();
     telegram.add_bot(OTHER, "other_bot");

@@ -53,6 +53,8 @@ pub struct Channel {
     pub target: fn(&str) -> Result<Place>,
     /// Asks the platform about an account, for this long at most: `probe` and `audit` of its row.
     pub probe: fn(&Account, &Env, Duration) -> Map<String, Value>,
+    /// Whether this may be one of its tokens at all; nobody is asked. The error says what helps.
+    pub check: fn(&Secret) -> Result<()>,
     /// Tries a token of an account before it is written; the name that it signs in as. `Unavailable` when nobody can say.
     pub sign_in: fn(&Account, &Secret, Duration) -> Result<String>,
 }

@@ -33,8 +33,23 @@ pub struct Token {
 }
 
 impl Account<'_> {
-    /// The token it signs in with. A file that is named and has none is not passed over.
+    /// The token it signs in with. A file that is named and has none is not passed over; what cannot be a token is none.
     pub fn token(&self, env: &Env) -> Token {
+        let mut token = self.named(env);
+        let check = super::named(self.channel).map(|channel| channel.check);
+        let wrong = token.secret.as_ref().and_then(|secret| check?(secret).err());
+        if let Some(why) = wrong {
+            let place = match token.source {
+                Source::TokenFile => self.place("tokenFile"),
+                Source::Env => VARIABLE.to_string(),
+                _ => self.place("botToken"),
+            };
+            (token.secret, token.problem) = (None, Some(format!("{} ({place})", why.message())));
+        }
+        token
+    }
+
+    fn named(&self, env: &Env) -> Token {
         let is_default = self.id == DEFAULT;
         let levels = [(self.own(), true), (self.top().filter(|_| is_default), false)];
         for (at, is_own) in levels {
@@ -148,31 +163,47 @@ mod tests {
     #[test]
     fn tokens_are_taken_in_the_originals_order() {
         let dir = Dir::new();
-        dir.write("token", " 1:file \n");
+        dir.write("token", " 1:fileAAAAAAAAAAAAAAAAAA \n");
         dir.write("empty", "\n");
         let file = |name: &str| dir.path(name).display().to_string();
         let (good, empty, none) = (file("token"), file("empty"), file("none"));
         for (text, id, want) in [
-            ("{}".to_string(), "default", ("env", Some("9:env"))),
+            ("{}".to_string(), "default", ("env", Some("9:envAAAAAAAAAAAAAAAAAAA"))),
             ("{}".into(), "work", ("none", None)),
-            ("{botToken: '2:top'}".into(), "default", ("config", Some("2:top"))),
-            (format!("{{tokenFile: '{good}', botToken: '2:top'}}"), "default", ("tokenFile", Some("1:file"))),
-            (format!("{{tokenFile: '{empty}', botToken: '2:top'}}"), "default", ("none", None)),
             (
-                format!("{{botToken: '2:top', accounts: {{default: {{tokenFile: '{none}'}}}}}}"),
+                "{botToken: '2:topAAAAAAAAAAAAAAAAAAA'}".into(),
+                "default",
+                ("config", Some("2:topAAAAAAAAAAAAAAAAAAA")),
+            ),
+            (
+                format!("{{tokenFile: '{good}', botToken: '2:topAAAAAAAAAAAAAAAAAAA'}}"),
+                "default",
+                ("tokenFile", Some("1:fileAAAAAAAAAAAAAAAAAA")),
+            ),
+            (
+                format!("{{tokenFile: '{empty}', botToken: '2:topAAAAAAAAAAAAAAAAAAA'}}"),
                 "default",
                 ("none", None),
             ),
             (
-                "{tokenFile: '/x', accounts: {default: {botToken: '3:own'}}}".into(),
+                format!(
+                    "{{botToken: '2:topAAAAAAAAAAAAAAAAAAA', accounts: {{default: {{tokenFile: '{none}'}}}}}}"
+                ),
                 "default",
-                ("config", Some("3:own")),
+                ("none", None),
             ),
-            ("{botToken: '2:top', accounts: {work: {}}}".into(), "work", ("none", None)),
+            (
+                "{tokenFile: '/x', accounts: {default: {botToken: '3:ownAAAAAAAAAAAAAAAAAAA'}}}".into(),
+                "default",
+                ("config", Some("3:ownAAAAAAAAAAAAAAAAAAA")),
+            ),
+            ("{botToken: '2:topAAAAAAAAAAAAAAAAAAA', accounts: {work: {}}}".into(), "work", ("none", None)),
         ] {
             let config = dir.config(&format!("{{channels: {{telegram: {text}}}}}"));
-            let token = Account::of(&config, "telegram", id).token(&dir.env(&[(VARIABLE, "9:env")]));
-            let source = Account::of(&config, "telegram", id).source(&dir.env(&[(VARIABLE, "9:env")]));
+            let token = Account::of(&config, "telegram", id)
+                .token(&dir.env(&[(VARIABLE, "9:envAAAAAAAAAAAAAAAAAAA")]));
+            let source = Account::of(&config, "telegram", id)
+                .source(&dir.env(&[(VARIABLE, "9:envAAAAAAAAAAAAAAAAAAA")]));
             assert!(source == token.source || token.problem.is_some(), "{text}");
             assert_eq!((token.source.name(), token.secret.as_ref().map(Secret::reveal)), want, "{text}");
             assert_eq!(
@@ -181,7 +212,26 @@ mod tests {
                 "{:?}",
                 token.problem
             );
-            assert!(!format!("{token:?}").contains("file\""), "{token:?}");
+            assert!(!format!("{token:?}").contains("AAA"), "{token:?}");
+        }
+    }
+
+    #[test]
+    fn i11_5_what_cannot_be_a_token_is_told_with_its_place_and_is_none() {
+        let dir = Dir::new();
+        dir.write("half", "123456:canary");
+        let half = dir.path("half").display().to_string();
+        for (text, id, place) in [
+            ("{botToken: '123456:canary'}".to_string(), "default", "channels.telegram.botToken"),
+            ("{accounts: {b: {botToken: 'canary'}}}".into(), "b", "channels.telegram.accounts.b.botToken"),
+            (format!("{{tokenFile: '{half}'}}"), "default", "channels.telegram.tokenFile"),
+            ("{}".into(), "default", VARIABLE),
+        ] {
+            let config = dir.config(&format!("{{channels: {{telegram: {text}}}}}"));
+            let token = Account::of(&config, "telegram", id).token(&dir.env(&[(VARIABLE, "canary")]));
+            let problem = token.problem.unwrap();
+            assert!(token.secret.is_none() && problem.contains("@BotFather"), "{problem}");
+            assert!(problem.ends_with(&format!("({place})")) && !problem.contains("canary"), "{problem}");
         }
     }
 
@@ -189,7 +239,7 @@ mod tests {
     fn r_41_the_second_account_with_a_token_is_told_of_the_first() {
         let dir = Dir::new();
         let config = dir.config(
-            "{channels: {telegram: {accounts: {a: {botToken: '1:x'}, b: {botToken: '2:x'}, c: {botToken: '1:x'}, d: {}, e: {}}}}}",
+            "{channels: {telegram: {accounts: {a: {botToken: '1:xAAAAAAAAAAAAAAAAAAAAA'}, b: {botToken: '2:xAAAAAAAAAAAAAAAAAAAAA'}, c: {botToken: '1:xAAAAAAAAAAAAAAAAAAAAA'}, d: {}, e: {}}}}}",
         );
         let tokens: Vec<_> = ids(&config, "telegram")
             .into_iter()

@@ -147,14 +147,24 @@ mod tests {
     #[test]
     fn accounts_that_cannot_work_are_found() {
         for (section, want) in [
-            ("{botToken: '1:x'}", &[][..]),
+            ("{botToken: '1:xAAAAAAAAAAAAAAAAAAAAA'}", &[][..]),
             ("{}", &["channels.token"]),
+            ("{botToken: '1:x'}", &["channels.token"]),
             ("{tokenFile: '/none'}", &["channels.token"]),
             ("{enabled: false}", &[]),
-            ("{botToken: '1:x', allowFrom: ['@ann', 5]}", &["channels.allow_from"]),
-            ("{botToken: '1:x', groups: {team: {}, '-100': {}, '*': {}}}", &["channels.groups"]),
-            ("{botToken: '1:x', dmPolicy: 'open', allowFrom: ['*']}", &["channels.public"]),
-            ("{accounts: {a: {botToken: '1:x'}, b: {botToken: '1:x'}}}", &["channels.twin"]),
+            ("{botToken: '1:xAAAAAAAAAAAAAAAAAAAAA', allowFrom: ['@ann', 5]}", &["channels.allow_from"]),
+            (
+                "{botToken: '1:xAAAAAAAAAAAAAAAAAAAAA', groups: {team: {}, '-100': {}, '*': {}}}",
+                &["channels.groups"],
+            ),
+            (
+                "{botToken: '1:xAAAAAAAAAAAAAAAAAAAAA', dmPolicy: 'open', allowFrom: ['*']}",
+                &["channels.public"],
+            ),
+            (
+                "{accounts: {a: {botToken: '1:xAAAAAAAAAAAAAAAAAAAAA'}, b: {botToken: '1:xAAAAAAAAAAAAAAAAAAAAA'}}}",
+                &["channels.twin"],
+            ),
         ] {
             let dir = Dir::new();
             dir.config(&format!("{{channels: {{telegram: {section}}}}}"));

@@ -63,6 +63,7 @@ pub fn row(id: &str) -> Option<&'static Channel> {
         run: run::run,
         target,
         probe,
+        check: |_| Ok(()),
         sign_in,
     };
     rows.push(Box::leak(Box::new(row)));

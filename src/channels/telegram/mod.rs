@@ -85,5 +85,6 @@ pub const CHANNEL: Channel = Channel {
     run: run::run,
     target: target::read,
     probe: probe::probe,
+    check: |secret| token::BotToken::read(secret).map(drop),
     sign_in: probe::sign_in,
 };

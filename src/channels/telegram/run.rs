@@ -100,10 +100,10 @@ fn sign_in(house: &dyn House, account: &Account) -> Result<Option<BotToken>> {
         return Ok(None);
     }
     let mut token = account.token(env);
-    // A file may get its token at any time; the configuration that names another starts the account anew.
     while let Some(problem) = token.problem {
         told(house, &problem);
-        if !house.sleep(LOOK)? {
+        // A file may get its token at any time. Another one in the configuration starts the account anew.
+        if account.source(env) != Source::TokenFile || !house.sleep(LOOK)? {
             return Ok(None);
         }
         token = account.token(env);

@@ -67,7 +67,12 @@ fn add(context: &Context, args: &Args) -> Result<()> {
     let channel = channel(args)?;
     let account = account(args, &config, &env, channel)?;
     let tried = match given(args)? {
-        Some(given) if args.has("no-probe") => Tried { given, bot: None },
+        Some(given) if args.has("no-probe") => {
+            if let Given::Token(secret) = &given {
+                (channel.check)(secret).map_err(|e| Error::usage(e.message()))?;
+            }
+            Tried { given, bot: None }
+        }
         Some(given) => try_it(context, &env, &account, channel, given)?,
         None => {
             let mut asker = Asker::terminal(context.out, "give the token by --token - or --token-file")?;
