@@ -9,7 +9,7 @@ pub mod regular;
 use crate::error::{Error, Result};
 pub use lock::Lock;
 use rustix::fs::OFlags;
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, File, Metadata, OpenOptions};
 use std::io::{ErrorKind, Read, Seek, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -26,14 +26,28 @@ pub fn private_dir(dir: &Path) -> Result<()> {
 /// Replaces `path` by `bytes`: temp file (0600) beside it, fsync, rename, fsync of the directory. After a
 /// crash at any point the old or the new content is there, never a mixture (R-02c).
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
-    replace(path, |file| file.write_all(bytes))?
+    replace(path, |file| file.write_all(bytes), || true)?
+        .map(drop)
         .map_err(|e| Error::io(format_args!("write {}", path.display()), e))
 }
 
 /// The same, piece by piece, for a file that may be one that cannot be replaced, as one that is a mount of its own: it is
 /// written in place, and what it said is put back when the writing fails. Only a crash meanwhile can mix the two.
 pub fn write_over(path: &Path, write: impl Fn(&mut dyn Write) -> std::io::Result<()>) -> Result<()> {
-    let Err(refused) = replace(path, &write)? else { return Ok(()) };
+    write_over_if(path, write, || true).map(drop)
+}
+
+/// The same, if it is still `right` when all is ready. Gives what the new file looks like from outside, told before
+/// anybody else can reach it, or `None`.
+pub fn write_over_if(
+    path: &Path,
+    write: impl Fn(&mut dyn Write) -> std::io::Result<()>,
+    right: impl Fn() -> bool,
+) -> Result<Option<Metadata>> {
+    let refused = match replace(path, &write, &right)? {
+        Ok(done) => return Ok(done),
+        Err(refused) => refused,
+    };
     let doing = format!("write {} in place, as it cannot be replaced ({refused})", path.display());
     if !matches!(
         refused.kind(),
@@ -49,6 +63,9 @@ pub fn write_over(path: &Path, write: impl Fn(&mut dyn Write) -> std::io::Result
         file.set_len(end)?;
         quirks::sync(file)
     };
+    if !right() {
+        return Ok(None);
+    }
     let opened = OpenOptions::new().read(true).write(true).custom_flags(flags).open(path);
     opened
         .and_then(|mut file| {
@@ -58,36 +75,46 @@ pub fn write_over(path: &Path, write: impl Fn(&mut dyn Write) -> std::io::Result
             put(&mut file, &write).inspect_err(|_| {
                 // The first error is told.
                 let _ = put(&mut file, &|file| file.write_all(&old));
-            })
+            })?;
+            file.metadata().map(Some)
         })
         .map_err(|e| Error::io(doing, e))
 }
 
-/// Puts a new file in the place of the one at `path`; inside, why it cannot be moved there.
+/// Puts a new file in the place of the one at `path`, if that is `right` then; inside, why it cannot be moved there.
 fn replace(
     path: &Path,
     write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>,
-) -> Result<std::io::Result<()>> {
+    right: impl FnOnce() -> bool,
+) -> Result<std::io::Result<Option<Metadata>>> {
     let dir = path.parent().filter(|d| !d.as_os_str().is_empty()).unwrap_or(Path::new("."));
     private_dir(dir)?;
     let temp = temp_path(path);
     let written = private_options().create_new(true).open(&temp).and_then(|mut file| {
         write(&mut file)?;
-        quirks::sync(&file)
+        quirks::sync(&file)?;
+        file.metadata()
     });
-    if let Err(e) = written.and_then(|()| std::fs::rename(&temp, path)) {
-        // The write already failed with `e`; a temp file that cannot be removed either is swept at start.
+    let placed = written.and_then(|made| match right() {
+        true => std::fs::rename(&temp, path).map(|()| Some(made)),
+        false => Ok(None),
+    });
+    if !matches!(placed, Ok(Some(_))) {
+        // A temp file that cannot be removed is swept at start.
         let _ = std::fs::remove_file(&temp);
-        return match e.kind() {
-            // A new file is refused by its directory.
-            ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
-                Err(Error::io(format_args!("write into directory {}", dir.display()), e))
-            }
-            _ => Ok(Err(e)),
-        };
     }
-    let synced = quirks::sync_dir(dir);
-    synced.map_err(|e| Error::io(format_args!("sync directory of {}", path.display()), e)).map(Ok)
+    match placed {
+        Ok(Some(made)) => {
+            let synced = quirks::sync_dir(dir);
+            synced.map_err(|e| Error::io(format_args!("sync directory of {}", path.display()), e))?;
+            Ok(Ok(Some(made)))
+        }
+        // A new file is refused by its directory.
+        Err(e) if matches!(e.kind(), ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem) => {
+            Err(Error::io(format_args!("write into directory {}", dir.display()), e))
+        }
+        other => Ok(other),
+    }
 }
 
 /// The first `max` bytes of a regular file; `None` when there is none to read. Links are not followed (SEC-13), and
@@ -183,6 +210,26 @@ mod tests {
         std::fs::create_dir(&taken).unwrap();
         assert!(write_atomic(&taken, b"x").is_err());
         assert_eq!(std::fs::read_dir(dir.join("a")).unwrap().count(), 2);
+        std::fs::remove_dir_all(dir).unwrap();
+    }
+
+    #[test]
+    fn a_file_is_replaced_only_if_that_is_still_right_when_all_is_ready() {
+        use std::os::unix::fs::MetadataExt;
+        let dir = std::env::temp_dir().join(format!("over-{}", std::process::id()));
+        let path = dir.join("file");
+        write_atomic(&path, b"one").unwrap();
+        let put =
+            |right: &dyn Fn() -> bool| write_over_if(&path, |file| file.write_all(b"two"), right).unwrap();
+        let ready = || std::fs::read_dir(&dir).unwrap().count();
+        let refused = put(&|| {
+            assert_eq!(ready(), 2, "asked when the new one is ready");
+            false
+        });
+        assert!(refused.is_none() && ready() == 1 && std::fs::read(&path).unwrap() == b"one");
+        let made = put(&|| true).unwrap();
+        let now = std::fs::metadata(&path).unwrap();
+        assert_eq!((made.ino(), made.len(), made.mtime_nsec()), (now.ino(), 3, now.mtime_nsec()));
         std::fs::remove_dir_all(dir).unwrap();
     }
 

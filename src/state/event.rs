@@ -2,6 +2,7 @@
 use crate::agent::run::RunEvent;
 use crate::calls::outbox::{Frame, Outbox, Work};
 use crate::calls::{Admitted, Call, Caller};
+use crate::config::Stamp;
 use crate::device::pairing::Change;
 use crate::error::Result;
 use crate::protocol::events::Event as EventRow;
@@ -158,6 +159,8 @@ pub enum Event {
     Others {
         agent: String,
         theirs: Theirs,
+        /// How its file was known when it was compared.
+        known: Stamp,
     },
     /// These are the agents now; `added` has the session indexes of those that are new.
     Agents {

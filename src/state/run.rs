@@ -141,8 +141,8 @@ impl State {
                 self.tell_taken(told);
             }
             Next::Event(Event::Lend { agent, to }) => self.sessions.lend(&agent, &to),
-            Next::Event(Event::Others { agent, theirs }) => {
-                let told = self.sessions.take_over(&agent, theirs);
+            Next::Event(Event::Others { agent, theirs, known }) => {
+                let told = self.sessions.take_over_looked(&agent, theirs, known);
                 self.tell_taken(told);
             }
             Next::Event(Event::Agents { ids, added }) => {

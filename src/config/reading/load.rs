@@ -24,8 +24,11 @@ pub struct Stamp(Option<(u64, u64, i64, i64)>);
 
 impl Stamp {
     pub fn of(path: &Path) -> Stamp {
-        let stamp = |m: std::fs::Metadata| (m.ino(), m.len(), m.mtime(), m.mtime_nsec());
-        Stamp(std::fs::metadata(path).ok().map(stamp))
+        std::fs::metadata(path).map_or_else(|_| Stamp(None), |found| Stamp::told(&found))
+    }
+
+    pub fn told(m: &std::fs::Metadata) -> Stamp {
+        Stamp(Some((m.ino(), m.len(), m.mtime(), m.mtime_nsec())))
     }
 }
 

@@ -4,7 +4,7 @@
 //! can list and save them while it goes on. `load` is for start-up: whatever the file holds, it succeeds.
 use crate::config::{Stamp, parse};
 use crate::error::Result;
-use crate::files::{open_regular, read_bytes, write_over};
+use crate::files::{open_regular, read_bytes, write_over_if};
 use crate::json::{self, DEEPEST, Unread};
 use crate::session_key::KeyRules;
 use crate::sessions::entry::Entry;
@@ -12,7 +12,8 @@ use crate::sessions::kept::Kept;
 use crate::sessions::others::{self, IndexFile, Seen, Theirs};
 use crate::sessions::{index_text, is_session_id, rebuild};
 use serde_json::{Map, Value};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::io::Write;
 use std::ops::Deref;
 use std::path::Path;
 use std::sync::Arc;
@@ -23,6 +24,11 @@ pub const MOST_BYTES: u64 = 256 << 20;
 pub(in crate::sessions) const MAX_VALUES: usize = 5_000_000;
 /// How many removed sessions are remembered.
 const MAX_GONE: usize = 256;
+/// How often a save begins anew because another program has written meanwhile.
+const TRIES: usize = 5;
+
+/// A session by its key, and the id of its conversation.
+type Gone = (Box<str>, Option<Box<str>>);
 
 #[derive(Debug)]
 pub struct Index {
@@ -39,8 +45,8 @@ pub struct Snapshot {
     /// Copied by the first change after a snapshot, as long as that lives.
     order: Arc<BTreeMap<u64, Arc<Kept>>>,
     bytes: usize,
-    /// Sessions that were removed here, with their ids: another program may still write them.
-    gone: Arc<BTreeMap<Box<str>, Option<Box<str>>>>,
+    /// Sessions that were removed here, with their ids, the newest last: another program may still write them.
+    gone: Arc<VecDeque<Gone>>,
     seen: Arc<Seen>,
     /// How sessions are called here; without them as they are written.
     rules: Option<Arc<KeyRules>>,
@@ -74,23 +80,24 @@ impl Index {
         if let Some(read) = Index::load_plain(path, &canonical) {
             return read;
         }
-        let mut notes = Vec::new();
+        // Made before the file is read: what is written into it meanwhile is another state of it.
+        let (empty, mut notes) = (Index::empty(path), Vec::new());
         let text = match read_bytes(path, MOST_BYTES) {
             Ok(bytes) => bytes,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return (Index::empty(path), notes),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return (empty, notes),
             Err(e) => {
                 notes.push(format!(
                     "read session index {}: {e}; it is rebuilt from the transcripts",
                     path.display()
                 ));
                 rebuild::move_aside(path, &mut notes);
-                return (rebuild::from_transcripts(Index::empty(path), rules), notes);
+                return (rebuild::from_transcripts(empty, rules), notes);
             }
         };
         if let Some(map) = parse(&text) {
             // Two names of one session that become one are no damage.
             let lost = unusable(&map, &canonical);
-            let mut index = Index::from_map(path, map, &canonical, &mut notes);
+            let mut index = empty.with(map, &canonical, &mut notes);
             if !lost.is_empty() {
                 notes.push(format!(
                     "session index {}: {} unusable entries; their conversations are looked for among the transcripts",
@@ -104,7 +111,7 @@ impl Index {
             return (index, notes);
         }
         let (rest, lost) = rebuild::salvage(&text);
-        let rest = Index::from_map(path, rest, &canonical, &mut notes);
+        let rest = empty.with(rest, &canonical, &mut notes);
         let index = Index::mended(rest, rules, &mut notes);
         notes.push(format!(
             "session index {} was damaged; rebuilt with {} sessions, {lost} of them without their settings",
@@ -122,7 +129,7 @@ impl Index {
         }
         let map = parse(&read_bytes(path, MOST_BYTES).ok()?)?;
         let lost = unusable(&map, &canonical);
-        Some((Index::from_map(path, map, &canonical, &mut Vec::new()), lost))
+        Some((Index::empty(path).with(map, &canonical, &mut Vec::new()), lost))
     }
 
     /// With the transcripts that lost their entry; saved, once the damaged file is kept aside.
@@ -141,8 +148,9 @@ impl Index {
 
     /// The way of nearly every start: the file is read entry by entry, and each is kept as it stands there.
     fn load_plain(path: &Path, canonical: Canonical) -> Option<(Index, Vec<String>)> {
-        let file = open_regular(path).ok().filter(|f| f.metadata().is_ok_and(|m| m.len() <= MOST_BYTES))?;
+        // As above: before the file is opened.
         let (mut index, mut notes) = (Index::empty(path), Vec::new());
+        let file = open_regular(path).ok().filter(|f| f.metadata().is_ok_and(|m| m.len() <= MOST_BYTES))?;
         // The keys of entries that are written otherwise than they are called.
         let mut written = HashMap::<String, String>::new();
         index_text::read(file, |key, text| {
@@ -172,20 +180,14 @@ impl Index {
         Some((index, notes))
     }
 
-    fn from_map(
-        path: &Path,
-        map: Map<String, Value>,
-        canonical: Canonical,
-        notes: &mut Vec<String>,
-    ) -> Index {
-        let mut index = Index::empty(path);
+    fn with(mut self, map: Map<String, Value>, canonical: Canonical, notes: &mut Vec<String>) -> Index {
         for (key, value) in map {
-            let Some(entry) = Entry::from_value(&key, value, index.dir(), notes) else { continue };
+            let Some(entry) = Entry::from_value(&key, value, self.dir(), notes) else { continue };
             // A key that no rule knows stays as it is: it is someone else's, and must survive our rewriting.
             let key = canonical(&key).unwrap_or(key);
-            index.put_newest(Kept::of(&key, &entry));
+            self.put_newest(Kept::meant(&key, &entry));
         }
-        index
+        self
     }
 
     /// Of two names of one session the one counts that was used last.
@@ -250,9 +252,10 @@ impl Index {
     pub fn remove(&mut self, key: &str) -> Option<Arc<Kept>> {
         let kept = self.take(key)?;
         let gone = Arc::make_mut(&mut self.all.gone);
-        gone.insert(key.into(), kept.session_id().map(Box::from));
+        gone.retain(|(other, _)| **other != *key);
+        gone.push_back((key.into(), kept.session_id().map(Box::from)));
         if gone.len() > MAX_GONE {
-            gone.pop_first();
+            gone.pop_front();
         }
         Some(kept)
     }
@@ -305,29 +308,49 @@ impl Snapshot {
         &self.seen
     }
 
+    /// Whether the index was not saved since its file was known as this.
+    pub fn is_as_known(&self, known: Stamp) -> bool {
+        self.seen.is(known)
+    }
+
     pub fn file(&self) -> IndexFile {
         IndexFile { path: self.path.clone(), seen: self.seen.clone() }
     }
 
     /// Whether this conversation was removed here.
     pub(in crate::sessions) fn has_removed(&self, kept: &Kept) -> bool {
-        self.gone.get(kept.key()).is_some_and(|id| id.as_deref() == kept.session_id())
+        self.gone.iter().any(|(key, id)| **key == *kept.key() && id.as_deref() == kept.session_id())
     }
 
-    /// Replaces the file atomically, unless it is a mount of its own. Gives what another program had done there.
+    /// Replaces the file atomically, unless it is a mount of its own. Gives what another program had done there; what it
+    /// does meanwhile is compared too, as long as it pauses.
     pub fn save(&self) -> Result<Theirs> {
         let _turn = self.seen.turn();
-        let theirs = others::written(self);
+        for _ in 1..TRIES {
+            if let Some(theirs) = self.save_if_alone(false)? {
+                return Ok(theirs);
+            }
+        }
+        log::warn!(target: "gateway/sessions", "another program writes {} all the time: what it wrote last may be lost", self.path.display());
+        Ok(self.save_if_alone(true)?.unwrap_or_default())
+    }
+
+    /// Gives nothing when another program has written since the file was compared; with `anyway` it is overwritten.
+    fn save_if_alone(&self, anyway: bool) -> Result<Option<Theirs>> {
+        let found = Stamp::of(&self.path);
+        let theirs = others::written(self, found);
         let mut other: HashMap<&str, &Arc<Kept>> =
             theirs.changed.iter().map(|kept| (kept.key(), kept)).collect();
         let gone: HashSet<&str> = theirs.gone.iter().map(String::as_str).collect();
         let stay = self.iter().filter(|kept| !gone.contains(kept.key()));
         let mut all: Vec<&Arc<Kept>> = stay.map(|kept| other.remove(kept.key()).unwrap_or(kept)).collect();
         all.extend(theirs.changed.iter().filter(|kept| other.contains_key(kept.key())));
-        write_over(&self.path, |file| index_text::write(all.iter().copied(), file))?;
+        let is_alone = || anyway || Stamp::of(&self.path) == found;
+        let write = |file: &mut dyn Write| index_text::write(all.iter().copied(), file);
+        let Some(made) = write_over_if(&self.path, write, is_alone)? else { return Ok(None) };
         all.iter().for_each(|kept| kept.set_saved());
-        self.seen.set(Stamp::of(&self.path));
-        Ok(theirs)
+        self.seen.set(Stamp::told(&made));
+        Ok(Some(theirs))
     }
 }
 

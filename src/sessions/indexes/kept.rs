@@ -26,7 +26,7 @@ pub struct Kept {
     session_id: Option<Box<str>>,
     label: Option<Box<str>>,
     updated_at: u64,
-    /// Whether the file has it so.
+    /// Whether the file has it so, or means it so.
     is_saved: AtomicBool,
 }
 
@@ -45,6 +45,11 @@ impl Kept {
         }
     }
 
+    /// An entry as the file means it, though its text there is another one: members that were put right, JSON5.
+    pub(in crate::sessions) fn meant(key: &str, entry: &Entry) -> Kept {
+        Kept { in_file: None, is_saved: AtomicBool::new(true), ..Kept::of(key, entry) }
+    }
+
     /// An entry of the index in `dir`, by its text there. `None` when it is no object; an error when it is no JSON.
     pub(in crate::sessions) fn read(
         key: &str,
@@ -60,7 +65,7 @@ impl Kept {
             || old.iter().any(Option::is_some);
         if is_wrong {
             let value = json::read_loose(text, MAX_VALUES, DEEPEST)?;
-            return Ok(Entry::from_value(key, value, dir, notes).map(|entry| Kept::of(key, &entry)));
+            return Ok(Entry::from_value(key, value, dir, notes).map(|entry| Kept::meant(key, &entry)));
         }
         let string = |value: Option<Value>| {
             value.as_ref().and_then(Value::as_str).filter(|text| !text.is_empty()).map(Box::from)

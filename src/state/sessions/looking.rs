@@ -4,6 +4,7 @@
 //! by the run that ends before it: one `stat`, and the file is read only if it has changed. What is to be taken over is
 //! told before what was asked, on the same way. Nothing wakes up for it, and the state thread reads no file.
 use super::Sessions;
+use crate::config::Stamp;
 use crate::sessions::Snapshot;
 use crate::sessions::others::{IndexFile, Theirs, look};
 use crate::state::State;
@@ -34,7 +35,7 @@ impl Looked {
             && let Ok(ours) = lent.recv_timeout(PATIENCE)
         {
             // The state thread is gone only when the process ends.
-            look(&ours, |theirs| drop(state.send(Event::Others { agent: agent(), theirs })));
+            look(&ours, |theirs, known| drop(state.send(Event::Others { agent: agent(), theirs, known })));
         }
     }
 }
@@ -64,6 +65,20 @@ impl Sessions {
         self.index(agent).into_iter().for_each(|index| drop(to.try_send(index.snapshot())));
     }
 
+    /// Takes over what a look at the file found, unless the index was saved since: that save has compared with the same
+    /// file, tells what it found, and may have written what began meanwhile, which the look knows nothing of.
+    pub fn take_over_looked(
+        &mut self,
+        agent: &str,
+        theirs: Theirs,
+        known: Stamp,
+    ) -> Vec<(String, &'static str)> {
+        match self.index(agent).is_some_and(|index| index.is_as_known(known)) {
+            true => self.take_over(agent, theirs),
+            false => Vec::new(),
+        }
+    }
+
     /// Takes over what another program did; gives the sessions that are other than before, and how.
     pub fn take_over(&mut self, agent: &str, theirs: Theirs) -> Vec<(String, &'static str)> {
         let Some(agent) = self.agents.get_mut(agent) else { return Vec::new() };
@@ -88,5 +103,40 @@ impl State {
     /// Tells those who follow sessions what another program did.
     pub(in crate::state) fn tell_taken(&mut self, told: Vec<(String, &'static str)>) {
         told.iter().for_each(|(key, reason)| self.session_changed(key, reason));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sessions::Entry;
+    use crate::state::testing::shared;
+    use crate::tools::testing::context;
+
+    /// S-9.1: a save that ends between a look and its event has written a conversation that the look knows nothing of.
+    #[test]
+    fn s9_what_a_look_found_gives_way_to_a_save_that_ended_since() {
+        let (context, _dir) = context("{}");
+        let mut sessions = Sessions::load(shared(context.settings));
+        let key = "agent:main:main";
+        sessions.put(key, &Entry::new("old", 1), 0).unwrap();
+        sessions.index("main").unwrap().snapshot().save().unwrap();
+        let path = sessions.index("main").unwrap().path().to_path_buf();
+        let told = |sessions: &Sessions| {
+            std::fs::write(&path, "{}").unwrap();
+            let mut told = None;
+            look(&sessions.index("main").unwrap().snapshot(), |theirs, known| told = Some((theirs, known)));
+            told.filter(|(theirs, _)| theirs.gone == [key]).unwrap()
+        };
+        let (theirs, known) = told(&sessions);
+        sessions.put(key, &Entry::new("new", 2), 0).unwrap();
+        let saved = sessions.index("main").unwrap().snapshot().save();
+        assert!(sessions.take_over_looked("main", theirs, known).is_empty());
+        assert!(sessions.saved("main", saved, 0).is_empty());
+        assert_eq!(sessions.session_id(key), Some("new"));
+        // Without a save between, a removal is one.
+        let (theirs, known) = told(&sessions);
+        assert_eq!(sessions.take_over_looked("main", theirs, known), [(key.to_string(), "delete")]);
+        assert!(!sessions.has(key));
     }
 }
