@@ -51,6 +51,7 @@ mod threads;
 mod tls;
 mod tools;
 mod unsupported;
+mod untrusted;
 mod upkeep;
 mod version;
 mod workspace;

@@ -67,7 +67,10 @@ impl KeyRules {
             },
             None => (self.default_agent.as_str(), key.as_str()),
         };
-        let agent = normalise_agent_id(agent);
+        // Nobody's conversation is not the default agent's.
+        let agent = agent_id(agent).ok_or_else(|| {
+            Error::invalid("session key names no agent: an id has letters or digits, as in agent:main:main")
+        })?;
         if rest != "main" && rest != self.main_name() {
             return Ok(format!("agent:{agent}:{}", with_direct(rest)));
         }
@@ -193,9 +196,19 @@ mod tests {
     #[test]
     fn hostile_keys_are_refused() {
         let long = "x".repeat(257);
-        for raw in
-            ["", "  ", "a\0b", "a\nb", "a\u{7f}", "agent:", "agent:x", "agent::x", "agent:x:", long.as_str()]
-        {
+        for raw in [
+            "",
+            "  ",
+            "a\0b",
+            "a\u{7f}",
+            "agent:",
+            "agent:x",
+            "agent::x",
+            "agent:x:",
+            "agent:!!:main",
+            "agent:日本:x",
+            &long,
+        ] {
             let error = KeyRules::default().canonical(raw).unwrap_err();
             assert!(error.message().contains("session key"), "{raw:?}: {error}");
         }

@@ -27,6 +27,7 @@ const FLOORS: &[&[&str]] = &[
         "sys",
         "text",
         "threads",
+        "untrusted",
         "version",
     ],
     &["protocol"],

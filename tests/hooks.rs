@@ -95,12 +95,12 @@ fn i12_2_an_agent_runs_by_itself_and_the_main_session_is_told() {
     assert_eq!(end["sessionKey"], format!("agent:main:hook:{run}"), "a session of its own");
     let requests = model.requests(2);
     let (asked, after) = (last(&requests[0]), last(&requests[1]));
-    assert!(asked.contains(&format!("Task: Nightly | Job ID: {run}")), "{asked}");
+    assert!(asked.contains(&format!("Job ID: {run}")) && asked.contains("Task: Nightly"), "{asked}");
     assert!(
         asked.contains("EXTERNAL_UNTRUSTED_CONTENT") && asked.contains("Look after the backups"),
         "{asked}"
     );
-    assert!(after.contains("Hook Nightly: ") && after.contains("All backups are done"), "{after}");
+    assert!(after.contains("Hook: ") && after.contains("Nightly: All backups are done"), "{after}");
     for (body, error) in [
         (json!({}), "message required"),
         (json!({"message": " "}), "message required"),
@@ -114,6 +114,104 @@ fn i12_2_an_agent_runs_by_itself_and_the_main_session_is_told() {
         assert!(status == 400 && told["ok"] == json!(false) && said.contains(error), "{body}: {said}");
     }
     assert_eq!(post(&gateway, "/hooks/agent", json!("text")).0, 400, "no object is an empty one");
+}
+
+/// SEC-34: of what a sender wrote nothing stands outside of an envelope, in any request to the model that comes of it.
+#[test]
+fn sec_34_nothing_that_a_sender_wrote_stands_outside_of_an_envelope() {
+    let more = json!({"allowRequestSessionKey": true, "mappings": [
+        {"match": {"path": "gh"}, "name": "GH {{user}}", "sessionKey": "hook:gh:{{user}}", "messageTemplate": "push"},
+        {"match": {"path": "own"}, "name": "Mine", "messageTemplate": "push"},
+    ]});
+    let replies = (0..10).map(|_| texts(&["seen"])).collect();
+    let (model, gateway) = start(replies, more);
+    let sent = json!({"message": "CANARY", "name": "CANARY", "sessionKey": "hook:CANARY-obey"});
+    assert_eq!(post(&gateway, "/hooks/agent", sent).0, 202);
+    model.requests(2);
+    assert_eq!(post(&gateway, "/hooks/gh", json!({"user": "CANARY"})).0, 202);
+    model.requests(4);
+    assert_eq!(post(&gateway, "/hooks/wake", json!({"text": "CANARY"})).0, 200);
+    model.requests(5);
+    assert_eq!(post(&gateway, "/hooks/own", json!({})).0, 202);
+    let requests = model.requests(7);
+    for request in &requests {
+        let messages = request["body"]["messages"].as_array().unwrap();
+        let all: String = messages.iter().map(|message| format!("{}\n", message["content"])).collect();
+        let mut outside = String::new();
+        for (n, part) in all.split("<<<").enumerate() {
+            let is_inside = part.starts_with("EXTERNAL");
+            outside += if n == 0 || !is_inside { part } else { "" };
+        }
+        assert!(!outside.to_lowercase().contains("canary"), "{outside}");
+    }
+    assert!(requests.iter().any(|request| request.to_string().contains("GH CANARY")), "but inside");
+    assert!(last(&requests[6]).contains("Hook Mine: "), "the owner's name for it stays");
+    // People see what came, and no markers; models see the markers, by whatever tool they look.
+    let mut client = Client::operator(&gateway, 4);
+    let history = client.ok("chat.history", json!({"sessionKey": "main"})).to_string();
+    assert!(
+        history.contains("A webhook sent: CANARY") && !history.contains("EXTERNAL_UNTRUSTED"),
+        "{history}"
+    );
+}
+
+/// In the main session itself one turn is enough: nobody need be told there how it went.
+#[test]
+fn i12_2_a_turn_in_the_main_session_wakes_no_second_one() {
+    let more =
+        json!({"mappings": [{"match": {"path": "a"}, "sessionKey": "main", "messageTemplate": "look"}]});
+    let (model, gateway) = start(vec![texts(&["done"]), texts(&["again"]), texts(&["HEARTBEAT_OK"])], more);
+    let mut client = Client::operator(&gateway, 4);
+    let told = post(&gateway, "/hooks/a", json!({})).1;
+    client.event_where("chat", |p| p["runId"] == told["runId"] && p["state"] == "final");
+    client.ok("chat.send", json!({"sessionKey": "main", "message": "hello", "idempotencyKey": "k"}));
+    let asked = last(&model.requests(2)[1]);
+    assert!(asked.contains("hello") && !asked.contains("Hook"), "{asked}");
+    assert_eq!(model.count(), 2);
+}
+
+/// SEC-42: neither a webhook nor a guest has the agent's instructions changed, or pages that the gateway serves; the owner has.
+#[test]
+fn sec_42_only_the_owner_has_the_agent_itself_changed() {
+    let writes = |text: &str| {
+        let call = |path: &str| Step::Call {
+            id: format!("{text}-{path}"),
+            name: "write".into(),
+            arguments: json!({"path": path, "content": text}).to_string(),
+        };
+        Reply::Stream(vec![call("AGENTS.md"), call("notes.md"), Step::Done])
+    };
+    let telegram = Telegram::start();
+    telegram.user(1001, "Ann", "ann");
+    telegram.user(2002, "Bob", "bob");
+    let mut config = hooks(json!({}));
+    merge(
+        &mut config,
+        &json!({"channels": {"telegram": {"dmPolicy": "open", "allowFrom": ["*"]}}, "commands": {"ownerAllowFrom": ["telegram:1001"]}}),
+    );
+    let replies = vec![
+        writes("hook"),
+        texts(&["h"]),
+        texts(&["HEARTBEAT_OK"]),
+        writes("guest"),
+        texts(&["g"]),
+        writes("owner"),
+        texts(&["o"]),
+    ];
+    let (model, gateway) = with_bot(&telegram, config, replies);
+    let file = |name: &str| {
+        std::fs::read_to_string(gateway.state_dir().join("workspace").join(name)).unwrap_or_default()
+    };
+    assert_eq!(post(&gateway, "/hooks/agent", json!({"message": "m", "deliver": false})).0, 202);
+    let refused = model.requests(3)[1].to_string();
+    assert!(refused.contains("only when the owner asks") && !file("AGENTS.md").contains("hook"), "{refused}");
+    assert_eq!(file("notes.md"), "hook");
+    telegram.says(2002, 2002, "hi");
+    said(&telegram, 2002, 1);
+    assert!(!file("AGENTS.md").contains("guest") && file("notes.md") == "guest");
+    telegram.says(1001, 1001, "hi");
+    said(&telegram, 1001, 1);
+    assert_eq!((file("AGENTS.md").as_str(), file("notes.md").as_str()), ("owner", "owner"));
 }
 
 #[test]

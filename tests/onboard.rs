@@ -258,14 +258,24 @@ fn code_in(told: &str, gateway: &Gateway) -> String {
 fn i12_4_a_code_lets_one_browser_in_once() {
     let gateway = Gateway::plain();
     let code = code_in(&text(&gateway.cli(&["dashboard", "--no-open"])).0, &gateway);
-    let connect = |auth: Value, device: &Device| {
-        let mut client = Client::open_with(&gateway, &[("X-Forwarded-For", "203.0.113.7")]);
+    let own = format!("http://127.0.0.1:{}", gateway.port);
+    let by = |auth: Value, device: &Device, origin: Option<&str>, role: &str| {
+        let mut headers = vec![("X-Forwarded-For", "203.0.113.7")];
+        headers.extend(origin.map(|origin| ("Origin", origin)));
+        let mut client = Client::open_with(&gateway, &headers);
         let mut params = client::scoped(&["operator.admin"]);
+        params["role"] = json!(role);
         params["auth"] = auth;
         device.attach(&mut params, &client.challenge.clone(), Version::V2);
         client.connect(params)
     };
+    let connect = |auth: Value, device: &Device| by(auth, device, Some(&own), "operator");
     let (mine, other) = (Device::new(), Device::new());
+    // Nobody but a page of this gateway, as an operator, and no other attempt uses it up.
+    for (origin, role) in [(None, "operator"), (Some(own.as_str()), "node"), (None, "node")] {
+        let refused = by(json!({"bootstrapToken": code}), &other, origin, role).unwrap_err();
+        assert!(refused["message"].as_str().unwrap().contains("nobody else"), "{refused}");
+    }
     let wrong = connect(json!({"bootstrapToken": "0".repeat(32)}), &other).unwrap_err();
     assert_eq!(wrong["details"]["code"], "AUTH_BOOTSTRAP_TOKEN_INVALID", "{wrong}");
     let hello = connect(json!({"bootstrapToken": code}), &mine).unwrap();

@@ -44,8 +44,12 @@ fn config(gateway: &Gateway) -> Arc<ClientConfig> {
 }
 
 fn open(gateway: &Gateway) -> Tls {
+    open_with(gateway, config(gateway))
+}
+
+fn open_with(gateway: &Gateway, config: Arc<ClientConfig>) -> Tls {
     let name = ServerName::try_from("localhost").unwrap();
-    let mut connection = ClientConnection::new(config(gateway), name).unwrap();
+    let mut connection = ClientConnection::new(config, name).unwrap();
     let mut tcp = http::tcp(gateway.port);
     connection.complete_io(&mut tcp).unwrap();
     StreamOwned::new(connection, tcp)
@@ -170,6 +174,7 @@ fn i12_6_who_speaks_plain_on_a_tls_port_is_told() {
     let host = format!("Host: localhost:{port}\r\n");
     let plain = http::raw(port, &format!("GET /health HTTP/1.1\r\n{host}\r\n"));
     assert_eq!((plain.status, plain.body.as_str()), (400, "this port speaks TLS: use https:// or wss://"));
+    assert_eq!(plain.header("content-type"), Some("text/plain; charset=utf-8"));
     let page = http::raw(port, &format!("GET /a?b=1 HTTP/1.1\r\n{host}Accept: text/html,*/*;q=0.1\r\n\r\n"));
     assert_eq!(
         (page.status, page.header("location")),
@@ -185,6 +190,10 @@ fn i12_6_who_speaks_plain_on_a_tls_port_is_told() {
         let answer = http::raw(port, &format!("{method} / HTTP/1.1\r\n{host}{more}\r\n"));
         assert_eq!((answer.status, answer.header("location")), (400, None), "{method} {more}");
     }
+    let url = format!("ws://127.0.0.1:{port}");
+    let plainly = gateway.cli(&["gateway", "call", "health", "--url", &url, "--token", "t"]);
+    let said = text(&plainly).1;
+    assert!(!plainly.status.success() && said.contains("it speaks TLS: use wss://"), "{said}");
     let odd = http::raw(port, "\u{1}\u{2}\r\n\r\n");
     assert_eq!(odd.status, 400, "{odd:?}");
 }
@@ -239,22 +248,32 @@ fn i12_6_a_renewed_certificate_is_shown_without_a_restart() {
     let mut old = open(&gateway);
     let shown = |stream: &Tls| stream.conn.peer_certificates().unwrap()[0].as_ref().to_vec();
     let first = shown(&old);
-    // Half of a renewal: the key of another certificate.
+    // Half of a renewal, with the key of another certificate and later the other way round: commands still find it.
     let key = gateway.state_dir().join("gateway/tls/gateway-key.pem");
     let own_config = config(&gateway);
+    let old_key = std::fs::read(&key).unwrap();
     std::fs::write(&key, include_bytes!("data/tls-key.pem")).unwrap();
     assert_eq!(shown(&open(&gateway)), first);
     wait_for("the log", || gateway.log().contains("is not the key of").then_some(()));
     assert_eq!(shown(&open(&gateway)), first);
     assert_eq!(gateway.log().matches("is not the key of").count(), 1, "told once");
+    out(&gateway, &["gateway", "call", "health"]);
+    std::fs::write(&key, old_key).unwrap();
     std::fs::write(cert_path(&gateway), include_bytes!("data/tls-cert.pem")).unwrap();
+    assert_eq!(shown(&open_with(&gateway, own_config.clone())), first);
+    out(&gateway, &["gateway", "call", "health"]);
+    let told = gateway.state_dir().join("gateway/tls/shown");
+    assert_eq!(std::fs::metadata(&told).unwrap().permissions().mode() & 0o777, 0o600);
+    std::fs::write(&key, include_bytes!("data/tls-key.pem")).unwrap();
+    // The first to come after it: the gateway has not said yet that it shows another one.
+    out(&gateway, &["gateway", "call", "health"]);
+    assert!(std::fs::read_to_string(&told).unwrap().starts_with("sha256:d000b6dd"));
     let second = shown(&open(&gateway));
     assert_ne!(second, first);
     wait_for("the log", || gateway.log().contains("shows the certificate sha256:d000b6dd").then_some(()));
     // Who is here stays.
     assert_eq!(get(&mut old, gateway.port, "/health").0, 200);
     out(&gateway, &["gateway", "call", "health"]);
-    drop(own_config);
     std::fs::write(cert_path(&gateway), "no certificate").unwrap();
     let doctor = gateway.cli(&["doctor", "--only", "gateway"]);
     let (stdout, _) = text(&doctor);
@@ -290,6 +309,24 @@ fn i12_6_files_that_cannot_be_used_stop_the_start_with_one_sentence() {
         let error = gateway.stderr();
         assert_eq!(status.code(), Some(78), "{error}");
         assert!(error.contains(want) && error.contains("Fix: "), "{want}: {error}");
+    }
+}
+
+/// As a crash leaves it that came between the two files, or an owner who brings only his key.
+#[test]
+fn i12_6_a_key_without_its_certificate_gets_one_or_is_explained() {
+    let key = "gateway/tls/gateway-key.pem";
+    let gateway = Gateway::start(&setup(json!({})).file(key, include_str!("data/tls-key.pem")));
+    wait_for("the certificate", || gateway.state_dir().join("gateway/tls/shown").exists().then_some(()));
+    out(&gateway, &["gateway", "call", "health"]);
+    let kept = std::fs::read_to_string(gateway.state_dir().join(key)).unwrap();
+    assert_eq!(kept, include_str!("data/tls-key.pem"), "the key is the owner's");
+    let odd = setup(json!({})).file(key, "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n");
+    let mut gateway = Gateway::spawn(&odd, gateway::free_port());
+    assert_eq!(gateway.wait(DEADLINE).code(), Some(78));
+    let error = gateway.stderr();
+    for part in ["there is no certificate", "gateway-cert.pem", "Fix: ", "move the key away"] {
+        assert!(error.contains(part), "{part}: {error}");
     }
 }
 

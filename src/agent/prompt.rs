@@ -83,7 +83,7 @@ fn facts(wanted: &Wanted, workspace: &Path) -> String {
     };
     line("Today", &format!("{day}, time zone {zone}; messages carry their time"));
     line("Host", &format!("{} ({} {})", text(host.nodename()), text(host.sysname()), text(host.machine())));
-    line("Agent", &format!("{}, session {}", wanted.agent, wanted.session_key));
+    line("Agent", &format!("{}, session {}", wanted.agent, shown_key(wanted)));
     if let Some(channel) = wanted.channel {
         line("Channel", channel);
     }
@@ -95,6 +95,19 @@ fn facts(wanted: &Wanted, workspace: &Path) -> String {
     line("Workspace", &workspace.display().to_string());
     facts.truncate(facts.trim_end().len());
     facts
+}
+
+/// The session's key as far as the owner chose it: below the prefixes of webhooks senders do (SEC-34).
+fn shown_key<'w>(wanted: &Wanted<'w>) -> &'w str {
+    let key = wanted.session_key;
+    let own = key.splitn(3, ':').nth(2).unwrap_or(key);
+    let prefixes = wanted.config.strings("hooks.allowedSessionKeyPrefixes").into_iter().chain(["hook:"]);
+    let length = prefixes.filter_map(|prefix| {
+        let prefix = prefix.trim().to_lowercase();
+        let below = [own, key].into_iter().find_map(|key| key.strip_prefix(&*prefix))?;
+        (!prefix.is_empty()).then(|| key.len() - below.len())
+    });
+    length.min().map_or(key, |length| key.head(length))
 }
 
 /// The tools by name, and what to do with some of them.

@@ -107,7 +107,7 @@ impl Asked<'_> {
         });
         if let Err(error) = result {
             let Head { method, target, .. } = self.head;
-            log::info!(target: "gateway/http", "{} {} ✗ {}", quoted(method), quoted(path_of(target)), quoted(error.message()));
+            log::info!(target: "gateway/http", "{} {} ✗ {}", quoted(method), quoted(&path_of(target)), quoted(error.message()));
             if turn.sent.get() == Sent::Nothing {
                 // Who cannot be told is gone.
                 let _ = Responder::new(&turn).refuse(&error.into());
@@ -171,10 +171,11 @@ impl Asked<'_> {
     }
 }
 
-/// A target without its query, which may hold secrets, and without a capability, which is one.
-fn path_of(target: &str) -> &str {
-    let path = target.split('?').next().unwrap_or_default();
-    canvas::capability(path).map_or(path, |(_, path)| path)
+/// A target without its query, which may hold secrets, and without a capability, which is one, however it is written. Of
+/// what is no plain path nothing is shown.
+fn path_of(target: &str) -> String {
+    let path = path::plain(target).unwrap_or_else(|| "(no plain path)".to_string());
+    canvas::without_capability(&path).to_string()
 }
 
 /// Answers what is no request.
@@ -185,5 +186,25 @@ fn reject(stream: &TcpStream, ticket: &Ticket, shared: &Shared, status: u16, tex
     ticket.stage(Stage::Idle);
     if Responder::new(&turn).refuse(&Refusal::new(status, text)).is_ok() {
         linger(stream, ticket);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::path_of;
+
+    #[test]
+    fn sec_15_no_log_shows_a_capability() {
+        for (target, shown) in [
+            ("/a?token=x", "/a"),
+            ("/__openclaw__/cap/1-s/__openclaw__/canvas/x", "/__openclaw__/canvas/x"),
+            ("/__openclaw__/cap/1-s", "/__openclaw__/cap/"),
+            ("/__openclaw__/cap/1-s?x", "/__openclaw__/cap/"),
+            ("/__openclaw__/c%61p/1-s/y", "/y"),
+            ("//__openclaw__/cap/1-s/", "(no plain path)"),
+            ("/__openclaw__/cap/1-s%2f", "(no plain path)"),
+        ] {
+            assert_eq!(path_of(target), shown, "{target}");
+        }
     }
 }

@@ -1,12 +1,12 @@
 //! `POST /tools/invoke`: one call of one of the agent's tools, without a model.
 //!
-//! Runs on the connection's own thread, which waits for the tool's. The agent's own policy holds, and beside it a list of
+//! Runs on the connection's own thread, which waits for the tool's until the request's time is over or the client goes. The agent's own policy holds, and beside it a list of
 //! what is not for HTTP (SEC-27): tools that start turns, change the gateway, or touch the host's files and programs. The
 //! owner may let one in (`gateway.tools.allow`) or keep another out (`gateway.tools.deny`). No header says who asks.
 use crate::agents::Agents;
 use crate::calls::{Provenance, Whom};
-use crate::cancel::Cancel;
-use crate::error::Result;
+use crate::cancel::{Cancel, Reason};
+use crate::error::{Error, Result};
 use crate::http::openai::body;
 use crate::http::{Exchange, Refusal};
 use crate::json::{self, Put, json};
@@ -69,8 +69,10 @@ fn call(exchange: &Exchange, mut body: Value) -> std::result::Result<(u16, Value
     let call =
         ToolCall { id: "invoke".to_string(), name: tool.name.to_string(), arguments: Value::Object(args) };
     let context = context(exchange, agent, key)?;
-    let outcome = tools::run_all(&context, &[tool], &[call], &mut |_| {}).into_iter().next();
-    let outcome = outcome.ok_or_else(|| Refusal::new(500, "the tool said nothing"))?;
+    let outcome = tools::run_while(&context, tool, &call, &|| !exchange.turn.is_gone());
+    if context.cancel.reason() == Some(Reason::Timeout) {
+        return Err(Refusal::new(504, format!("tool {} did not end in time and was stopped", tool.name)));
+    }
     if outcome.is_error {
         return Ok((400, failure("tool_error", &outcome.text)));
     }
@@ -87,7 +89,8 @@ fn call(exchange: &Exchange, mut body: Value) -> std::result::Result<(u16, Value
 /// The session that the tool works for, and its agent.
 fn session(exchange: &Exchange, key: Option<&str>) -> std::result::Result<(String, String), Refusal> {
     let rules = exchange.shared.agents().key_rules();
-    let key = key.map_or_else(|| Ok(rules.main()), |key| rules.canonical(key))?;
+    let wrong = |e: Error| Refusal::new(400, format!("body.sessionKey: {}", e.message()));
+    let key = key.map_or_else(|| Ok(rules.main()), |key| rules.canonical(key).map_err(wrong))?;
     let agent = rules.owner(&key).to_string();
     match exchange.shared.published.agents().contains(&agent) {
         true => Ok((key, agent)),
@@ -124,7 +127,7 @@ fn context(exchange: &Exchange, agent: String, session_key: String) -> Result<Co
         provenance: Provenance::Operator,
         place: None,
         workspace,
-        cancel: Cancel::new(),
+        cancel: Cancel::with_deadline(exchange.until),
     })
 }
 

@@ -9,7 +9,7 @@ use crate::params::{params, read};
 use crate::protocol::events;
 use crate::runs::origin::CHAT;
 use crate::runs::{Runs, Wishes, World};
-use crate::sessions::{history, message};
+use crate::sessions::{envelope, history, message};
 use crate::slash::queue;
 use crate::state::State;
 use crate::state::event::{Answer, Event};
@@ -72,7 +72,7 @@ params! {
 }
 
 /// The transcript is read on the connection's thread.
-pub fn history(state: &mut State, _call: Call, params: Value) -> Result<Answer> {
+pub fn history(state: &mut State, call: Call, params: Value) -> Result<Answer> {
     let History { session_key, agent_id, limit, max_bytes, input_run_ids } = read(params)?;
     // Who asks so knows a message by its id, and would show it twice without.
     let with_ids = max_bytes.is_some() || input_run_ids.is_some();
@@ -82,7 +82,11 @@ pub fn history(state: &mut State, _call: Call, params: Value) -> Result<Answer> 
     };
     let transcript = state.sessions.transcript(&key, &entry)?;
     Ok(Answer::Work(Box::new(move || {
-        let messages = history::messages(&transcript, limit.map(|n| n as usize), with_ids)?;
+        let mut messages = history::messages(&transcript, limit.map(|n| n as usize), with_ids)?;
+        // A tool's answer goes to a model.
+        if call.caller.method != "local" {
+            messages.iter_mut().for_each(envelope::open_message);
+        }
         Ok(history::payload(&session_key, Some(&entry), "off", messages).into())
     })))
 }

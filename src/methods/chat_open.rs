@@ -7,7 +7,7 @@ use crate::json::{Put, json};
 use crate::methods::{self, Run, sessions as session_methods};
 use crate::params::{params, read};
 use crate::protocol::frame::Payload;
-use crate::sessions::{Transcript, history, list};
+use crate::sessions::{Transcript, envelope, history, list};
 use crate::slash;
 use crate::state::State;
 use crate::state::event::Answer;
@@ -59,6 +59,7 @@ pub fn startup(state: &mut State, call: Call, params: Value) -> Result<Answer> {
 fn newest(transcript: Option<&Transcript>, limit: usize, max_bytes: Option<usize>) -> Result<Vec<Value>> {
     let Some(transcript) = transcript else { return Ok(Vec::new()) };
     let mut messages = history::messages(transcript, Some(limit), true)?;
+    messages.iter_mut().for_each(envelope::open_message);
     if let Some(max) = max_bytes {
         let mut total = 2;
         let fits = messages.iter().rev().take_while(|message| {

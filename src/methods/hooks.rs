@@ -49,6 +49,7 @@ params! {
     struct Turn {
         message: String,
         name: String,
+        called: String,
         agent_id: Option<String>,
         session_key: String,
         wakes: bool,
@@ -85,8 +86,11 @@ pub fn agent(state: &mut State, call: Call, params: Value) -> Result<Answer> {
     if let Some(to) = to {
         observers.add(Observer::Deliver(Box::new(Deliver::new(&to.channel.clone(), to, Vec::new()))));
     }
-    let after = After { name: asked.name, key: main, wakes: asked.wakes };
-    observers.add(Observer::After(Box::new(after)));
+    // Who answers in the main session itself need not be told how it went.
+    if session != main {
+        let after = After { name: asked.name, called: asked.called, key: main, wakes: asked.wakes };
+        observers.add(Observer::After(Box::new(after)));
+    }
     let thinking = match asked.thinking.as_deref().map(|level| (level, Thinking::parse(level))) {
         Some((level, None)) => {
             let level = crate::logging::quoted(level);

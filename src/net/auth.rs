@@ -8,7 +8,7 @@ mod by_device;
 
 use super::connect::Connect;
 pub use super::refusal::{Refusal, rate_limited, unheard};
-use super::refusal::{spent, unauthorized};
+use super::refusal::{not_for, spent, unauthorized};
 use crate::calls::Admitted;
 use crate::device::pairing::Change;
 use crate::device::secret_eq;
@@ -163,9 +163,23 @@ fn prove_shared(shared: &Shared, peer: &Peer, head: &Head, request: &Connect) ->
         return Ok(Proven("tailscale"));
     }
     if let Some(code) = request.auth.code() {
-        return if shared.codes.take(code) { Ok(Proven(INVITED)) } else { Err(spent()) };
+        let is_operator = request.role.as_deref().is_none_or(|role| role == "operator");
+        // It was made for a page of this gateway; for whoever else shows it, it is left as it is.
+        return match is_operator && is_own_page(peer, head) {
+            false => Err(not_for()),
+            true if shared.codes.take(code) => Ok(Proven(INVITED)),
+            true => Err(spent()),
+        };
     }
     Err(unauthorized(auth.mode, auth.secret.is_some(), request))
+}
+
+/// Whether a browser asks for a page that came from the address it asks at. A listed proxy may ask by another name; what
+/// it let through was judged before the upgrade.
+fn is_own_page(peer: &Peer, head: &Head) -> bool {
+    let (origin, host) = (head.get("origin").unwrap_or_default(), head.get("host").unwrap_or_default());
+    let page = origin.split_once("://").map_or("", |(_, host)| host);
+    !page.is_empty() && (page == host || peer.is_proxied)
 }
 
 /// Counts a wrong secret of the peer's, and has it told who that was. `what` names the kind of client.

@@ -18,6 +18,8 @@ use std::time::{Duration, Instant};
 /// What live pages of the canvas ask for: of all upgrades the one that a route takes.
 pub const PUSH: &str = "/__openclaw__/ws";
 
+const PLAIN_TEXT: (&str, &str) = ("Content-Type", "text/plain; charset=utf-8");
+
 /// How long what a peer still sends is taken after our last word.
 const LINGER: Duration = Duration::from_secs(1);
 
@@ -180,10 +182,13 @@ fn refuse_plain(stream: &TcpStream, ticket: &Ticket, head: &Head) {
         && head.get("accept").is_some_and(|types| types.contains("text/html"));
     match head.get("host").filter(|_| is_page) {
         Some(host) => {
-            let there = [("Location", &*format!("https://{host}{}", head.target))];
+            let there = [PLAIN_TEXT, ("Location", &*format!("https://{host}{}", head.target))];
             refuse_with(stream, ticket, head, 307, "This port speaks TLS.", &there);
         }
-        None => refuse(stream, ticket, head, 400, "this port speaks TLS: use https:// or wss://"),
+        None => {
+            let text = "this port speaks TLS: use https:// or wss://";
+            refuse_with(stream, ticket, head, 400, text, &[PLAIN_TEXT]);
+        }
     }
 }
 
@@ -200,8 +205,9 @@ fn refuse_with(
     more: &[(&str, &str)],
 ) {
     ticket.stage(Stage::Idle);
-    let mut headers = vec![("Content-Type", "text/html")];
-    headers.extend(more);
+    // What is refused in place of a WebSocket is called so by the original.
+    let usual: &[_] = if more.is_empty() { &[("Content-Type", "text/html")] } else { &[] };
+    let mut headers = [usual, more].concat();
     headers.extend(text.contains("Version").then_some(("Sec-WebSocket-Version", "13, 8")));
     headers.extend((status == 405).then_some(("Allow", "GET")));
     let head = print::head(head.version(), status, &headers, Framing::Length(text.len()), false);

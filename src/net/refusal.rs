@@ -71,6 +71,16 @@ pub fn spent() -> Error {
         .with("recommendedNextStep", "update_auth_credentials")
 }
 
+/// A code that comes from where none is taken.
+pub fn not_for() -> Error {
+    let text = "unauthorized: a code lets in the control page in a browser, nobody else (show the token or password, or pair a device)";
+    Error::new(Kind::Unauthorized, text)
+        .with("code", "AUTH_BOOTSTRAP_TOKEN_INVALID")
+        .with("authReason", "bootstrap_token_invalid")
+        .with("canRetryWithDeviceToken", false)
+        .with("recommendedNextStep", "update_auth_credentials")
+}
+
 fn hint(mode: AuthMode, client: &Client) -> String {
     let name = mode.name();
     match (client.mode.as_str(), client.id.as_str()) {

@@ -23,7 +23,10 @@ pub enum Observer {
 
 /// Who is told how a run went, and as what.
 pub struct After {
+    /// The owner's name for it.
     pub name: String,
+    /// What a stranger called it.
+    pub called: String,
     /// Canonical key of the session.
     pub key: String,
     /// Whether it looks at that at once.

@@ -101,6 +101,7 @@ impl State {
         let hearers = self.subscriptions.hearers(key);
         let mut message = without_pictures(message);
         envelope::strip_message(&mut message);
+        envelope::open_message(&mut message);
         if let Some(map) = message.as_object_mut() {
             let marks = map.entry("__openclaw").or_insert_with(|| json!({}));
             if let Some(marks) = marks.as_object_mut() {

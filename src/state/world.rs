@@ -17,7 +17,7 @@ use crate::runs::{After, Runs, World};
 use crate::sessions::{Entry, Transcript};
 use crate::settings::Settings;
 use crate::threads;
-use crate::tools::untrusted;
+use crate::untrusted;
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
@@ -133,10 +133,14 @@ impl World for View<'_> {
 
     fn report(&mut self, after: &After, mark: &str, text: &str) {
         // It was written under the eyes of strangers.
-        let said: String = text.chars().take(MAX_REPORT).collect();
+        let mut said: String = text.chars().take(MAX_REPORT).collect();
+        if !after.called.is_empty() {
+            said = format!("{}: {said}", after.called);
+        }
         match untrusted::wrap("the end of a webhook's turn", &said) {
             Ok(said) => {
-                let text = format!("Hook {}{mark}: {said}", after.name);
+                let text = format!("Hook {}", after.name);
+                let text = format!("{}{mark}: {said}", text.trim_end());
                 self.reports.push((after.key.clone(), text, after.wakes));
             }
             Err(e) => log::warn!(target: "gateway/hooks", "the end of a turn is not told: {e}"),

@@ -36,18 +36,20 @@ const ALTERNATIVE_NAMES: &[u8] = &[0x06, 3, 0x55, 0x1d, 0x11];
 const KEY_USAGE: &[u8] = &[0x06, 3, 0x55, 0x1d, 0x25];
 const FOR_SERVERS: &[u8] = &[0x06, 8, 0x2b, 6, 1, 5, 5, 7, 3, 1];
 
-/// Certificate and key, as PEM.
-pub fn self_signed() -> Result<(String, String)> {
+/// Certificate and key, as PEM. With a key in PKCS #8 the certificate is for that one.
+pub fn self_signed(key: Option<&[u8]>) -> Result<(String, String)> {
     let failed = |_| Error::unavailable("a key for TLS could not be made");
     let random = SystemRandom::new();
     let algorithm = &ECDSA_P256_SHA256_ASN1_SIGNING;
-    let document = EcdsaKeyPair::generate_pkcs8(algorithm, &random).map_err(failed)?;
-    let pair = EcdsaKeyPair::from_pkcs8(algorithm, document.as_ref(), &random)
-        .map_err(|_| Error::unavailable("a key for TLS could not be read back"))?;
+    let made = key.is_none().then(|| EcdsaKeyPair::generate_pkcs8(algorithm, &random)).transpose();
+    let made = made.map_err(failed)?;
+    let document = key.or(made.as_ref().map(AsRef::as_ref)).unwrap_or_default();
+    let pair = EcdsaKeyPair::from_pkcs8(algorithm, document, &random)
+        .map_err(|_| Error::unavailable("it is no key of the kind that is made here (ECDSA P-256)"))?;
     let body = body(pair.public_key().as_ref())?;
     let signature = pair.sign(&random, &body).map_err(failed)?;
     let certificate = put(SEQUENCE, &[&body, &put(SEQUENCE, &[ECDSA_SHA256]), &bits(signature.as_ref())]);
-    Ok((pem("CERTIFICATE", &certificate), pem("PRIVATE KEY", document.as_ref())))
+    Ok((pem("CERTIFICATE", &certificate), pem("PRIVATE KEY", document)))
 }
 
 /// What is signed.
@@ -141,7 +143,7 @@ mod tests {
     /// It is checked as a client does that was told to trust it.
     #[test]
     fn i12_6_the_certificate_that_is_made_is_sound_and_for_this_machine() {
-        let (certificate, key) = self_signed().unwrap();
+        let (certificate, key) = self_signed(None).unwrap();
         let certificate = CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap();
         PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap();
         let days = Facts::of(&certificate).days_left(clock::now_ms()).unwrap();

@@ -34,6 +34,7 @@ impl Port {
         if pair.facts.until.is_some_and(|until| until < clock::now_ms()) {
             log::warn!(target: "gateway/tls", "the certificate {} has expired: no client takes it but those that pin it", place.cert.display());
         }
+        place.tell(&pair.facts);
         let shown = Arc::new(Shown { place, held: Mutex::new((stamp, Arc::new(pair))) });
         let failed = |e| Error::new(Kind::Config, format!("TLS could not be set up: {e}"));
         // As the original: nothing older than 1.3. Sessions are not kept, which would cost memory for each client.
@@ -97,6 +98,7 @@ impl Shown {
         let pair = held.1.clone();
         drop(held);
         if let Some(new) = new {
+            self.place.tell(&pair.facts);
             log::info!(target: "gateway/tls", "shows the certificate {new}");
         }
         pair

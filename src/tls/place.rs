@@ -1,6 +1,7 @@
 //! The files of `gateway.tls`: where they lie, whether they changed, and what is in them. Runs on any thread but the
 //! state thread: it reads files.
 use super::facts::Facts;
+use super::fingerprint::Fingerprint;
 use super::make;
 use crate::config::Config;
 use crate::env::Env;
@@ -24,7 +25,9 @@ pub struct Place {
     pub key: PathBuf,
     /// Further certificates of the chain.
     more: Option<PathBuf>,
-    /// Whether both are made where there are none.
+    /// In which a running gateway says what it shows: in the middle of a renewal that is not the certificate of the file.
+    told: PathBuf,
+    /// Whether a missing certificate is made, with its key where there is none.
     makes: bool,
 }
 
@@ -49,22 +52,27 @@ impl Place {
             cert: named("gateway.tls.certPath").unwrap_or_else(|| dir.join("gateway-cert.pem")),
             key: named("gateway.tls.keyPath").unwrap_or_else(|| dir.join("gateway-key.pem")),
             more: named("gateway.tls.caPath"),
+            told: dir.join("shown"),
             makes: config.bool("gateway.tls.autoGenerate"),
         })
     }
 
-    /// Whether neither is there, and both are to be made.
+    /// Whether there is no certificate, and one is to be made.
     pub fn is_to_be_made(&self) -> bool {
-        self.makes && files::is_missing(&self.cert) && files::is_missing(&self.key)
+        self.makes && files::is_missing(&self.cert)
     }
 
-    /// Makes both where that is to be done. The key comes first: a certificate without its key would stop a later start.
+    /// Makes what is to be made. The key comes first: who stopped in between finds it, and makes its certificate.
     pub fn make_missing(&self) -> Result<()> {
         if !self.is_to_be_made() {
             return Ok(());
         }
-        let (certificate, key) = make::self_signed()?;
-        for (path, text) in [(&self.key, key), (&self.cert, certificate)] {
+        let has_key = !files::is_missing(&self.key);
+        let (certificate, key) = match has_key {
+            false => make::self_signed(None)?,
+            true => self.for_the_key()?,
+        };
+        for (path, text) in [(&self.key, key), (&self.cert, certificate)].into_iter().skip(has_key.into()) {
             if let Some(dir) = path.parent() {
                 files::private_dir(dir)?;
             }
@@ -72,6 +80,20 @@ impl Place {
         }
         log::info!(target: "gateway/tls", "made the self-signed certificate {}", self.cert.display());
         Ok(())
+    }
+
+    /// A certificate for the key that is there alone, as a crash may leave it, or its owner.
+    fn for_the_key(&self) -> Result<(String, String)> {
+        let key = PrivateKeyDer::from_pem_slice(&read(&self.key, "gateway.tls.keyPath")?);
+        let made = key.map_err(|_| Error::unavailable("it holds no private key that can be read"));
+        made.and_then(|key| make::self_signed(Some(key.secret_der()))).map_err(|e| {
+            let (cert, key) = (self.cert.display(), self.key.display());
+            Error::config(format!(
+                "gateway.tls: there is no certificate {cert}, and none can be made for {key}: {}\n\
+                 Fix: put the certificate of that key there, or move the key away and both are made at the next start",
+                e.message()
+            ))
+        })
     }
 
     pub fn stamp(&self) -> Stamp {
@@ -122,6 +144,23 @@ impl Place {
         let chain = certificates(&self.cert, "gateway.tls.certPath")?;
         let first = chain.first().map(Facts::of);
         first.ok_or_else(|| unusable(&self.cert, "gateway.tls.certPath", "holds no certificate"))
+    }
+
+    /// Says what is shown, to the commands of this machine. In the state directory, where only the gateway's own user writes.
+    pub fn tell(&self, facts: &Facts) {
+        let written = self.told.parent().map_or(Ok(()), files::private_dir);
+        let text = format!("{}\n", facts.fingerprint);
+        if let Err(e) = written.and_then(|()| files::write_atomic(&self.told, text.as_bytes())) {
+            log::warn!(target: "gateway/tls", "{e}: while a certificate is renewed, commands of this machine may not know it");
+        }
+    }
+
+    /// The certificates by which commands of this machine know its gateway: what it said that it shows, and what it would
+    /// show if it read its file now.
+    pub fn pins(self) -> impl Iterator<Item = Fingerprint> {
+        let told = files::read_bytes(&self.told, 1024).ok().and_then(|text| String::from_utf8(text).ok());
+        let told = told.and_then(|text| Fingerprint::parse(&text, "gateway/tls/shown").ok());
+        told.into_iter().chain(self.facts().ok().map(|facts| facts.fingerprint))
     }
 
     /// Whether others than the owner may read the key.

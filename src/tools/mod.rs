@@ -12,13 +12,12 @@ mod talks;
 #[cfg(test)]
 pub mod testing;
 mod web;
-pub use web::untrusted;
 
 pub use files::change;
 use files::{edit, likeness, read, workspace, write};
 use memories::{memory, memory_get, memory_search};
 pub use policy::matches;
-pub use running::{Outcome, Progress, run_all};
+pub use running::{Outcome, Progress, run_all, run_while};
 use talks::{agents_list, message, reach, session_status, sessions_history, sessions_list, sessions_send};
 use web::web_fetch;
 

@@ -87,6 +87,29 @@ pub fn run_all(
     outcomes.into_iter().map(|outcome| outcome.unwrap_or_else(stopped)).collect()
 }
 
+/// One call for somebody who may not wait to the end, which is asked all the time.
+pub fn run_while(
+    context: &Context,
+    tool: &'static Tool,
+    call: &ToolCall,
+    is_wanted: &dyn Fn() -> bool,
+) -> Outcome {
+    let (tx, rx) = bounded(2);
+    metrics::count(Metric::ToolCalls);
+    let mut running = match start(context, &[tool], call, 0, &tx) {
+        Ok(running) => vec![running],
+        Err(outcome) => return outcome,
+    };
+    loop {
+        if !is_wanted() {
+            context.cancel.cancel(Reason::Rpc);
+        }
+        if let Some((_, outcome)) = collect(context, &mut running, &rx).pop() {
+            return outcome;
+        }
+    }
+}
+
 /// The first call that may begin now: one that changes files not beside another such.
 fn next<'c>(
     offered: &[&'static Tool],
@@ -273,6 +296,27 @@ mod tests {
     fn hang(_: &Context, _: &Value) -> Result<Output> {
         std::thread::sleep(Duration::from_secs(3));
         Ok(Output::text("late"))
+    }
+
+    #[test]
+    fn i12_2_a_call_ends_when_nobody_waits_for_it_and_at_its_deadline() {
+        let (mut context, _dir) = context("{}");
+        let slow = tool("slow", |context, _| {
+            while context.cancel.sleep(Duration::from_secs(60)) {}
+            Ok(Output::text("late"))
+        });
+        let call = ToolCall { id: "c".into(), name: "slow".into(), arguments: json!({}) };
+        let (begun, looks) = (Instant::now(), std::cell::Cell::new(0));
+        let is_wanted = || looks.replace(looks.get() + 1) < 3;
+        assert!(run_while(&context, slow, &call, &is_wanted).is_error);
+        context.cancel = Cancel::with_deadline(Instant::now() + Duration::from_millis(50));
+        let outcome = run_while(&context, slow, &call, &|| true);
+        assert!(outcome.is_error && context.cancel.reason() == Some(Reason::Timeout), "{outcome:?}");
+        assert!(begun.elapsed() < Duration::from_secs(20));
+        context.cancel = Cancel::new();
+        let quick = tool("quick", |_, _| Ok(Output::text("done")));
+        let call = ToolCall { name: "quick".into(), ..call };
+        assert_eq!(run_while(&context, quick, &call, &|| true).text, "done");
     }
 
     #[test]

@@ -189,6 +189,7 @@ mod tests {
             port: 1,
             tls: false,
             pin: None,
+            also: None,
             source: "local loopback".into(),
             config: "~/c".into(),
             bind: None,

@@ -38,6 +38,8 @@ pub struct Target {
     pub tls: bool,
     /// The only certificate that is accepted.
     pub pin: Option<Fingerprint>,
+    /// The only other one: the gateway of this host may be about to take up a new certificate.
+    pub also: Option<Fingerprint>,
     /// Who named the URL.
     pub source: String,
     /// The config file, for the error text.
@@ -80,12 +82,18 @@ impl Target {
         let secret = |name: &str| secret(env, config, args, name, section);
         let (tls, host, port) = split(&url)?;
         let url = Url::new(url);
+        let mut also = None;
         let pin = match args.value(PIN) {
             Some(_) if !is_remote && !tls => None,
             None if is_remote => {
                 pin(tls, config.str(PIN_KEY).filter(|text| !text.trim().is_empty()), PIN_KEY)?
             }
-            None if tls => Place::of(config, env).and_then(|place| Some(place.facts().ok()?.fingerprint)),
+            None if tls => {
+                let mut pins = Place::of(config, env).map(Place::pins).into_iter().flatten();
+                let first = pins.next();
+                also = pins.next();
+                first
+            }
             text => pin(tls, text, "--tls-fingerprint")?,
         };
         let named = if is_remote { Some(url.to_string()) } else { far::named(env, config) };
@@ -101,6 +109,7 @@ impl Target {
             port,
             tls,
             pin,
+            also,
             bind,
             env: env.clone(),
         })
@@ -131,6 +140,7 @@ impl Target {
             port,
             tls: false,
             pin: None,
+            also: None,
             source: format!("ssh tunnel to {destination}"),
             config: env.display(&env.config_path),
             bind: None,
@@ -198,6 +208,7 @@ fn given(url: &str, args: &Args, config: String, env: &Env) -> Result<Target> {
         port,
         tls,
         pin,
+        also: None,
         source,
         config,
         bind: None,

@@ -19,7 +19,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// Brings the handshake to its end, so that no request is written before the certificate was checked.
 pub fn handshake(target: &Target, socket: &mut Bounded, deadline: Deadline) -> Result<ClientConnection> {
-    let check = Arc::new(Check::new(target.pin.clone(), crate::fetch::tls::roots()).map_err(|e| broken(&e))?);
+    let check = Arc::new(
+        Check::new(target.pin.clone(), target.also.clone(), crate::fetch::tls::roots())
+            .map_err(|e| broken(&e))?,
+    );
     let mut connection = client(&check, &target.host).map_err(|e| broken(&e))?;
     match connection.complete_io(socket) {
         Ok(_) => Ok(connection),
@@ -47,18 +50,23 @@ fn broken(error: &rustls::Error) -> Error {
 #[derive(Debug)]
 struct Check {
     pin: Option<Fingerprint>,
+    also: Option<Fingerprint>,
     public: Arc<WebPkiServerVerifier>,
     provider: Arc<CryptoProvider>,
     shown: Mutex<Option<Fingerprint>>,
 }
 
 impl Check {
-    fn new(pin: Option<Fingerprint>, roots: RootCertStore) -> std::result::Result<Check, rustls::Error> {
+    fn new(
+        pin: Option<Fingerprint>,
+        also: Option<Fingerprint>,
+        roots: RootCertStore,
+    ) -> std::result::Result<Check, rustls::Error> {
         let provider = crate::fetch::tls::provider();
         let public = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone())
             .build()
             .map_err(|e| rustls::Error::General(e.to_string()))?;
-        Ok(Check { pin, public, provider, shown: Mutex::new(None) })
+        Ok(Check { pin, also, public, provider, shown: Mutex::new(None) })
     }
 
     fn explain(&self, error: &io::Error) -> Error {
@@ -110,7 +118,9 @@ impl ServerCertVerifier for Check {
         *self.shown.lock().unwrap_or_else(PoisonError::into_inner) = Some(shown.clone());
         match &self.pin {
             None => self.public.verify_server_cert(certificate, chain, name, ocsp, now),
-            Some(pin) if *pin == shown => Ok(ServerCertVerified::assertion()),
+            Some(pin) if *pin == shown || self.also.as_ref() == Some(&shown) => {
+                Ok(ServerCertVerified::assertion())
+            }
             Some(_) => Err(CertificateError::ApplicationVerificationFailure.into()),
         }
     }
@@ -162,7 +172,7 @@ mod tests {
     /// A handshake in memory with a server that shows the test certificate.
     fn meet(host: &str, pin: Option<&str>, roots: RootCertStore) -> std::result::Result<(), Error> {
         let pin = pin.map(|pin| Fingerprint::parse(pin, "pin").unwrap());
-        let check = Arc::new(Check::new(pin, roots).unwrap());
+        let check = Arc::new(Check::new(pin, None, roots).unwrap());
         let mut client = client(&check, host).unwrap();
         let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()

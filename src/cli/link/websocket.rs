@@ -15,6 +15,8 @@ const MAX_HEAD: usize = 16 * 1024;
 /// A command sends one request and reads one answer.
 const READ_BUFFER: usize = 8 * 1024;
 const MAX_HEADERS: usize = 64;
+const SPEAKS_TLS: &str =
+    "it speaks TLS: use wss:// in place of ws://, for the gateway of this machine gateway.tls.enabled";
 
 /// Why there is nothing to read.
 #[derive(Debug)]
@@ -55,12 +57,22 @@ impl WebSocket {
             if let Some(at) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
                 break at + 4;
             }
+            // The alert of a TLS server that was spoken to plainly.
+            if bytes.starts_with(&[0x15, 3]) {
+                return Err(io::Error::other(SPEAKS_TLS));
+            }
             if bytes.len() > MAX_HEAD || read_more(&mut socket, &mut bytes)? == 0 {
                 return Err(io::Error::other("no HTTP answer came"));
             }
         };
-        let rest = bytes.split_off(end);
-        check(&bytes, &key).map_err(io::Error::other)?;
+        let mut rest = bytes.split_off(end);
+        if let Err(why) = check(&bytes, &key) {
+            if rest.is_empty() {
+                // What it says may come behind the head; that it says nothing is no other answer.
+                let _ = read_more(&mut socket, &mut rest);
+            }
+            return Err(io::Error::other(if wants_tls(&rest) { SPEAKS_TLS.to_string() } else { why }));
+        }
         let mut client = WebSocket { socket, decoder: Decoder::of_a_client(), waiting: VecDeque::new(), max };
         client.take(&rest).map_err(|_| io::Error::other("the first frame is broken"))?;
         Ok(client)
@@ -131,6 +143,12 @@ fn read_more(socket: &mut Socket, into: &mut Vec<u8>) -> io::Result<usize> {
             Err(e) => return Err(e),
         }
     }
+}
+
+/// Whether a refusal says, in whatever words, that TLS is spoken there.
+fn wants_tls(body: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(body).to_ascii_lowercase();
+    ["speaks tls", "to an https", "to https port"].iter().any(|words| text.contains(words))
 }
 
 /// Whether the head accepts the upgrade that was asked for with `key`.

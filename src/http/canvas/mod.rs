@@ -77,6 +77,15 @@ pub fn capability(path: &str) -> Option<(&str, &str)> {
     Some((capability, path.get(path.len() - rest.len() - 1..)?))
 }
 
+/// A path as it may be shown: what stands in the place of a capability is taken for one.
+pub fn without_capability(path: &str) -> &str {
+    match capability(path) {
+        Some((_, path)) => path,
+        None if path.starts_with(CAPABILITY) => CAPABILITY,
+        None => path,
+    }
+}
+
 fn serve(exchange: Exchange) -> Result<()> {
     let config = exchange.shared.config();
     if !is_on(&config, &exchange.shared.env) {

@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::ids;
 use crate::json::json;
 use crate::session_key::{agent_id, normalise_agent_id};
-use crate::tools::untrusted;
+use crate::untrusted;
 use serde_json::Value;
 
 /// Longest name of a hook that is shown, characters.
@@ -49,7 +49,7 @@ impl Request<'_> {
     pub fn deed(&self) -> Result<Option<Deed>> {
         match self.path {
             "wake" => self.wake(self.text("text").unwrap_or_default(), self.text("mode"), false).map(Some),
-            "agent" => self.agent(&self.fields(), By::Sender).map(Some),
+            "agent" => self.agent(&self.fields(), By::Sender, By::Sender).map(Some),
             _ => match mapping::find(self.config, self.path, self.payload) {
                 Some(mapping) => self.mapped(&mapping).map(Some),
                 None => Ok(None),
@@ -84,8 +84,8 @@ impl Request<'_> {
             filled("messageTemplate").transpose()?.or_else(|| self.text("message").map(str::to_string));
         let message = message.filter(|message| !message.trim().is_empty());
         let message = message.ok_or_else(|| Error::invalid("hook mapping requires message"))?;
-        let chosen = match mapping.text("sessionKey") {
-            Some(key) if is_filled_in(key) => By::Template,
+        let by = |name: &str| match mapping.text(name) {
+            Some(text) if is_filled_in(text) => By::Template,
             _ => By::Owner,
         };
         let mut fields = mapping.0.clone();
@@ -97,7 +97,7 @@ impl Request<'_> {
         if let Some(map) = fields.as_object_mut() {
             map.insert("message".to_string(), message.into());
         }
-        self.agent(&Mapping(fields), chosen)
+        self.agent(&Mapping(fields), by("sessionKey"), by("name"))
     }
 
     fn wake(&self, text: &str, mode: Option<&str>, is_unsafe: bool) -> Result<Deed> {
@@ -110,13 +110,10 @@ impl Request<'_> {
         Ok(Deed::Wake { params, mode: if is_later { "next-heartbeat" } else { "now" } })
     }
 
-    fn agent(&self, fields: &Mapping, chosen: By) -> Result<Deed> {
+    /// A turn, in a session that was `chosen` by somebody, under a name that was given by somebody.
+    fn agent(&self, fields: &Mapping, chosen: By, named: By) -> Result<Deed> {
         let message = fields.text("message").map(str::trim).filter(|message| !message.is_empty());
         let message = message.ok_or_else(|| Error::invalid("message required"))?;
-        let name: String =
-            fields.text("name").unwrap_or("Hook").chars().filter(|c| !c.is_control()).collect();
-        let name: String = name.trim().chars().take(MAX_NAME).collect();
-        let name = if name.is_empty() { "Hook".to_string() } else { name };
         let model = match fields.0.get("model") {
             None | Some(Value::Null) => None,
             Some(model) => {
@@ -131,12 +128,20 @@ impl Request<'_> {
         };
         let is_unsafe =
             chosen != By::Sender && fields.0.get("allowUnsafeExternalContent") == Some(&Value::Bool(true));
-        let received = clock::iso(clock::now_ms());
-        let message = self.wrapped(message, is_unsafe)?;
+        let name = name(fields);
+        // A name is a sender's text like any other: it stands outside of the envelope only where it is the owner's.
+        let is_theirs = named != By::Owner && !is_unsafe && !name.is_empty();
+        let (ours, theirs) = if is_theirs { ("", &*name) } else { (&*name, "") };
+        let job = format!("Job ID: {run} | Received: {}", clock::iso(clock::now_ms()));
+        let message = match theirs {
+            "" => format!("Task: {} | {job}\n\n{}", or_hook(ours), self.wrapped(message, is_unsafe)?),
+            _ => format!("{job}\n\n{}", self.wrapped(&format!("Task: {theirs}\n\n{message}"), false)?),
+        };
         let seconds = fields.0.get("timeoutSeconds").and_then(Value::as_f64).filter(|seconds| *seconds > 0.0);
         let params = json!({
-            "message": format!("Task: {name} | Job ID: {run} | Received: {received}\n\n{message}"),
-            "name": name,
+            "message": message,
+            "name": ours,
+            "called": theirs,
             "agentId": self.agent_id(fields, chosen)?,
             "sessionKey": self.session_key(fields, chosen)?.unwrap_or_else(|| format!("hook:{run}")),
             "wakes": fields.text("wakeMode") != Some("next-heartbeat"),
@@ -212,11 +217,27 @@ impl Request<'_> {
         };
         let on = channels::on(self.config);
         let names: Vec<&str> = ["last"].into_iter().chain(on.iter().map(|channel| channel.id)).collect();
-        match names.contains(&given.as_str()) {
-            true => Ok(Some(given)),
-            false => Err(Error::invalid(format!("channel must be {}", names.join("|")))),
+        if names.contains(&given.as_str()) {
+            return Ok(Some(given));
         }
+        let must = format!("channel must be {}", names.join("|"));
+        Err(Error::invalid(match channels::of(self.config, &given) {
+            Some(channel) => {
+                format!("{must}: {} is not configured; openclaw channels add --channel {0}", channel.id)
+            }
+            None => must,
+        }))
     }
+}
+
+/// What the hook is called, if anything.
+fn name(fields: &Mapping) -> String {
+    let plain: String = fields.text("name").unwrap_or_default().chars().filter(|c| !c.is_control()).collect();
+    plain.trim().chars().take(MAX_NAME).collect()
+}
+
+fn or_hook(name: &str) -> &str {
+    if name.is_empty() { "Hook" } else { name }
 }
 
 /// The id of the run that a caller's key stands for: the same for the same key, and like any other id.

@@ -148,10 +148,41 @@ fn i12_2_what_strangers_wrote_is_wrapped_unless_the_owner_says_otherwise() {
     )
     .unwrap();
     assert!(wraps(&plain, "message"), "a request cannot ask for that");
-    assert!(plain["message"].as_str().unwrap().starts_with("Task: Nightly | Job ID: "), "{plain}");
+    assert!(plain["message"].as_str().unwrap().starts_with("Job ID: "), "{plain}");
     assert!(wraps(&made("", "wake", json!({"text": "t"}), "").unwrap(), "text"));
     let safe = "mappings: [{match: {path: 'a'}, messageTemplate: '{{x}}', allowUnsafeExternalContent: true}]";
     assert!(!wraps(&made(safe, "a", json!({"x": "y"}), "").unwrap(), "message"));
+}
+
+/// SEC-34: a sender's name for his hook is text of his; the owner's may stand outside of the envelope.
+#[test]
+fn sec_34_a_name_stands_outside_of_the_envelope_only_where_it_is_the_owners() {
+    let outside = |hooks: &str, path: &str, payload: Value| {
+        let params = made(hooks, path, payload, "").unwrap();
+        let message = params["message"].as_str().unwrap();
+        let (before, _) = message.split_once("<<<").unwrap_or((message, ""));
+        (before.contains("CANARY"), message.contains("CANARY"), params["name"] == "CANARY")
+    };
+    let mapping = |name: &str, more: &str| {
+        format!("mappings: [{{match: {{path: 'a'}}, messageTemplate: 'm', name: '{name}'{more}}}]")
+    };
+    let sent = json!({"message": "m", "name": "CANARY", "x": "CANARY"});
+    assert_eq!(outside("", "agent", sent.clone()), (false, true, false), "the sender's");
+    assert_eq!(outside(&mapping("{{x}}", ""), "a", sent.clone()), (false, true, false), "by a template");
+    assert_eq!(outside(&mapping("CANARY", ""), "a", sent.clone()), (true, true, true), "the owner's");
+    let safe = mapping("{{x}}", ", allowUnsafeExternalContent: true");
+    assert_eq!(outside(&safe, "a", sent.clone()), (true, true, true), "he says that it is safe");
+    let nameless = "mappings: [{match: {path: 'a'}, messageTemplate: 'm'}]";
+    assert_eq!(outside(nameless, "a", sent), (false, false, false), "what no mapping asks for");
+}
+
+#[test]
+fn i12_2_a_channel_that_is_not_configured_is_named_with_what_helps() {
+    let refused =
+        |channel: &str| made("", "agent", json!({"message": "m", "channel": channel}), "").unwrap_err();
+    let told = refused("telegram");
+    assert!(told.contains("telegram is not configured; openclaw channels add --channel telegram"), "{told}");
+    assert_eq!(refused("nowhere"), "channel must be last");
 }
 
 #[test]

@@ -24,7 +24,7 @@ pub struct Asked {
     pub wanted: Map<String, Value>,
     pub max_tokens: Option<u64>,
     pub thinking: Option<Thinking>,
-    /// Bytes of the request.
+    /// Bytes of the request, as many as were read.
     pub size: usize,
     /// Canonical key.
     pub session: String,
@@ -37,7 +37,6 @@ pub struct Asked {
 impl Asked {
     /// What both endpoints have in common.
     pub fn new(exchange: &Exchange, api: &Api, map: &Map<String, Value>) -> Judged<Asked> {
-        let size = exchange.head.get("content-length").and_then(|n| n.parse().ok()).unwrap_or(0);
         Ok(Asked {
             model: text(map, "model")?.unwrap_or_default().to_string(),
             streams: flag(map, "stream")?,
@@ -50,7 +49,7 @@ impl Asked {
             wanted: settings::wanted(map)?,
             max_tokens: None,
             thinking: None,
-            size,
+            size: 0,
             session: String::new(),
             ages: false,
             answer: String::new(),

@@ -93,6 +93,7 @@ fn judge(exchange: &mut Exchange, api: &Api) -> Judged<Asked> {
     let body = body(exchange)?;
     let map = body.as_object().ok_or_else(|| wrong("the body must be a JSON object", ""))?;
     let mut asked = Asked::new(exchange, api, map)?;
+    asked.size = length;
     (api.read)(map, &mut asked)?;
     turn::place(exchange, &mut asked, api)?;
     Ok(asked)

@@ -2,6 +2,7 @@
 //! both off again for display. Pure text.
 use crate::clock;
 use crate::sessions::tags;
+use crate::untrusted;
 use serde_json::Value;
 
 /// Names that begin the bracket of a channel's envelope.
@@ -71,15 +72,29 @@ fn is_id_line(line: &str) -> bool {
 /// Strips a message in place as people see it: string content, every text block, and a `text` member. Of a user's goes the
 /// envelope, of a model's the tags that are for a channel.
 pub fn strip_message(message: &mut Value) {
-    let strip = match message.get("role").and_then(Value::as_str) {
-        Some("user") => strip_member,
-        Some("assistant") => tags::show_member,
-        _ => return,
-    };
-    strip(message, "text");
-    strip(message, "content");
+    match message.get("role").and_then(Value::as_str) {
+        Some("user") => of_texts(message, strip_member),
+        Some("assistant") => of_texts(message, tags::show_member),
+        _ => {}
+    }
+}
+
+/// The same for a user's text in which strangers are quoted (`untrusted`): for people only, models need the envelope.
+pub fn open_message(message: &mut Value) {
+    if message.get("role").and_then(Value::as_str) == Some("user") {
+        of_texts(message, |value, name| {
+            if let Some(Value::String(text)) = value.get_mut(name) {
+                *text = untrusted::shown(text);
+            }
+        });
+    }
+}
+
+fn of_texts(message: &mut Value, change: fn(&mut Value, &str)) {
+    change(message, "text");
+    change(message, "content");
     if let Some(blocks) = message.get_mut("content").and_then(Value::as_array_mut) {
-        blocks.iter_mut().for_each(|block| strip(block, "text"));
+        blocks.iter_mut().for_each(|block| change(block, "text"));
     }
 }
 

@@ -39,7 +39,7 @@ pub const TOOL: Tool = Tool {
 };
 
 fn run(context: &Context, arguments: &Value) -> Result<Output> {
-    let path = workspace::relative(context, text(arguments, "path").unwrap_or_default())?;
+    let path = workspace::to_change(context, text(arguments, "path").unwrap_or_default())?;
     let shown = path.display().to_string();
     let change = Change::begin(context)?;
     let bytes = workspace::read(context, &path, MAX_FILE + 1)?.ok_or_else(|| {

@@ -1,12 +1,58 @@
 //! Files of the workspace as `read`, `write` and `edit` name and read them. Runs on a tool's thread.
+//!
+//! What makes the agent what it is, and pages that the gateway serves, change on the owner's word only (SEC-42): a webhook's
+//! or a guest's turn that wrote there would speak in all later ones.
 use crate::agents::{inside, own};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::tools::Context;
 use std::path::{Path, PathBuf};
 
 /// The way from the workspace to the file that `path` names.
 pub fn relative(context: &Context, path: &str) -> Result<PathBuf> {
     inside::relative(&context.config, &context.settings.env, &context.workspace, path)
+}
+
+/// The texts that an agent reads in each turn, at whatever depth: another agent's workspace may lie within this one.
+const PERSONA: [&str; 8] = [
+    "AGENTS.md",
+    "BOOTSTRAP.md",
+    "HEARTBEAT.md",
+    "IDENTITY.md",
+    "MEMORY.md",
+    "SOUL.md",
+    "TOOLS.md",
+    "USER.md",
+];
+/// Folders of skills, and of pages.
+const FOLDERS: [&str; 2] = ["skills", "canvas"];
+/// Where else pages may lie.
+const ROOTS: [&str; 2] = ["canvasHost.root", "gateway.controlUi.root"];
+
+/// The same of a file that is to be changed: some are the owner's alone to have changed.
+pub fn to_change(context: &Context, path: &str) -> Result<PathBuf> {
+    let path = relative(context, path)?;
+    if context.provenance.is_own() || !is_the_owners(context, &path) {
+        return Ok(path);
+    }
+    let shown = path.display();
+    log::warn!(target: "agent/tools", "run {}: {shown} was not changed, for it was not the owner who asked", context.run);
+    let text = format!(
+        "{shown} is changed only when the owner asks for it, and this turn is not his: leave it as it is, and tell him what you would change"
+    );
+    Err(Error::new(Kind::Forbidden, text))
+}
+
+fn is_the_owners(context: &Context, path: &Path) -> bool {
+    let is_one = |names: &[&str], part: &std::ffi::OsStr| names.iter().any(|n| part.eq_ignore_ascii_case(n));
+    let real = |path: &Path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+    let is_below = |key: &&str| {
+        let root = context.config.str(key).map(str::trim).filter(|root| !root.is_empty());
+        let whole = || real(&context.workspace).join(path);
+        root.is_some_and(|root| whole().starts_with(real(&context.settings.env.expand(root))))
+    };
+    path.file_name().is_some_and(|name| is_one(&PERSONA, name))
+        || path.iter().any(|part| is_one(&FOLDERS, part))
+        || ROOTS.iter().any(is_below)
 }
 
 /// At most `max` bytes of a file, unless it is one of the gateway's own by another name. The first file that is written
@@ -23,6 +69,7 @@ pub fn read(context: &Context, relative: &Path, max: u64) -> Result<Option<Vec<u
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::calls::Provenance;
     use crate::tools::testing::context;
 
     #[test]
@@ -64,6 +111,47 @@ mod tests {
         std::fs::create_dir(dir.path("w")).unwrap();
         std::fs::hard_link(dir.path("openclaw.json"), dir.path("w/other.json")).unwrap();
         assert!(relative(&context, "other.json").is_err());
+    }
+
+    /// What a stranger's turn writes may be in no later turn's instructions, and on no page.
+    #[test]
+    fn sec_42_only_the_owner_has_persona_skills_and_pages_changed() {
+        let (mut context, dir) = context("{}");
+        dir.write("ws/pages/x", "");
+        context.config =
+            dir.config(&format!("{{canvasHost: {{root: '{}'}}}}", dir.path("ws/pages").display()));
+        dir.write("ws/AGENTS.md", "old");
+        let call = |context: &Context, tool: &str, path: &str| {
+            let tool = crate::tools::TOOLS.iter().find(|one| one.name == tool).unwrap();
+            let arguments =
+                crate::json::json!({"path": path, "content": "old", "oldText": "old", "newText": "new"});
+            (tool.run)(context, &arguments).map(|said| said.text)
+        };
+        let all = "AGENTS.md SOUL.md IDENTITY.md USER.md TOOLS.md HEARTBEAT.md MEMORY.md BOOTSTRAP.md memory.md \
+                   ./agents.MD other/AGENTS.md skills/x/SKILL.md Skills/y canvas/index.html pages/a.html";
+        for provenance in [Provenance::Hook, Provenance::Guest] {
+            context.provenance = provenance;
+            for path in all.split_whitespace() {
+                let refused = call(&context, "write", path).unwrap_err();
+                assert!(
+                    refused.message().contains("only when the owner asks"),
+                    "{provenance:?} {path}: {refused}"
+                );
+            }
+            assert!(call(&context, "edit", "AGENTS.md").is_err());
+            assert_eq!(std::fs::read_to_string(dir.path("ws/AGENTS.md")).unwrap(), "old");
+            assert!(call(&context, "read", "AGENTS.md").is_ok(), "it may be read");
+            for path in ["notes.md", "memory/2026-01-01.md", "agents/x.md"] {
+                call(&context, "write", path).unwrap();
+            }
+        }
+        for provenance in [Provenance::Owner, Provenance::Operator, Provenance::Cron] {
+            context.provenance = provenance;
+            for path in all.split_whitespace() {
+                call(&context, "write", path).unwrap();
+            }
+            call(&context, "edit", "AGENTS.md").unwrap();
+        }
     }
 
     #[test]

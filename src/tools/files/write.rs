@@ -27,7 +27,7 @@ pub const TOOL: Tool = Tool {
 };
 
 fn run(context: &Context, arguments: &Value) -> Result<Output> {
-    let path = workspace::relative(context, text(arguments, "path").unwrap_or_default())?;
+    let path = workspace::to_change(context, text(arguments, "path").unwrap_or_default())?;
     let content = arguments.get("content").and_then(Value::as_str).unwrap_or_default();
     Change::begin(context)?.write(&path, content.as_bytes())?;
     let shown = path.display().to_string();

@@ -13,8 +13,8 @@ use crate::channels::{self, Channel};
 use crate::deliveries::dedupe::params_hash;
 use crate::error::{Error, Kind, Result};
 use crate::json::{Put, bounded, json};
-use crate::tools::web::untrusted;
 use crate::tools::{Context, Output, Tool, text};
+use crate::untrusted;
 use serde_json::{Map, Value};
 use std::time::Duration;
 
