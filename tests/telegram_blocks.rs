@@ -178,12 +178,16 @@ fn call(id: &str, arguments: &Value) -> Reply {
 #[test]
 fn i11_4_what_was_said_is_read_by_the_command_and_by_the_tool() {
     let telegram = ann();
+    telegram.user(1002, "Bob", "bob");
     let replies = vec![
         texts(&["[[reply_to_current]] hello Ann"]),
         call("c1", &json!({"action": "read", "limit": 3})),
         texts(&["I have read it"]),
+        texts(&["hello Bob"]),
+        texts(&["for Ann"]),
     ];
-    let (server, gateway) = with_bot(&telegram, json!({}), replies);
+    let everybody = json!({"channels": {"telegram": {"allowFrom": ["1001", "1002"]}}});
+    let (server, gateway) = with_bot(&telegram, everybody, replies);
     let _client = connected(&gateway);
     let nothing = gateway.cli(&["message", "read", "--target", "1001"]);
     assert_eq!(
@@ -210,6 +214,25 @@ fn i11_4_what_was_said_is_read_by_the_command_and_by_the_tool() {
     );
     let messages = told["payload"]["messages"].as_array().unwrap();
     assert_eq!((messages.len(), &messages[0]["text"]), (1, &json!("I have read it")), "{told}");
+    // Others in the same conversation, and clients of the gateway, are not in the chat.
+    telegram.says(1002, 1002, "Bob here");
+    said(&telegram, 1002, 1);
+    let mut client = connected(&gateway);
+    client.ok(
+        "agent",
+        json!({"message": "from a client", "sessionKey": "main", "idempotencyKey": "r1", "deliver": true, "to": "1001", "channel": "telegram"}),
+    );
+    said(&telegram, 1001, 3);
+    client.ok(
+        "send",
+        json!({"to": "1001", "message": "from the shell", "channel": "telegram", "idempotencyKey": "r2"}),
+    );
+    let read = wait_for("what was sent", || {
+        let read = printed(&gateway.cli(&["message", "read", "--target", "1001"])).0;
+        read.contains("agent: from the shell").then_some(read)
+    });
+    assert!(read.contains("agent: for Ann") && !read.contains("from a client"), "{read}");
+    assert!(!read.contains("Bob") && read.contains("chat: what did I say"), "{read}");
     let unknown = gateway.cli(&["message", "read", "--target", "@somebody"]);
     assert!(!unknown.status.success() && printed(&unknown).1.contains("give the chat's number"));
 }

@@ -17,6 +17,8 @@ pub struct Said {
     pub names_message: bool,
     /// Neither time nor anything else is put around the text: a program asks as it would ask a model.
     pub is_bare: bool,
+    /// The chat that it was said in (`message::CHAT`), or only its answer (`message::ANSWERED_IN`).
+    pub chat: Option<Box<(&'static str, String)>>,
     /// It may be written already, by a turn that the end of the process cut off.
     pub is_again: bool,
 }

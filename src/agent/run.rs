@@ -16,7 +16,7 @@ use crate::clock;
 use crate::config::Config;
 use crate::deliveries::Login;
 use crate::error::{Kind, Result};
-use crate::json::json;
+use crate::json::{Put, json};
 use crate::models::provider::{Provider, Thinking, ToolCall, Usage};
 use crate::sessions::{Transcript, envelope, message};
 use crate::settings::Settings;
@@ -286,5 +286,9 @@ pub fn question(said: &Said, now: u64, zone: Option<&str>) -> Value {
         text = envelope::with_message_id(&text, &said.run);
     }
     let content = std::iter::once(message::text(&text)).chain(said.images.iter().cloned()).collect();
-    message::of_run(message::user(content, now), &said.run)
+    let mut entry = message::of_run(message::user(content, now), &said.run);
+    if let (Some(entry), Some((member, chat))) = (entry.as_object_mut(), said.chat.as_deref()) {
+        entry.put(member, chat.as_str());
+    }
+    entry
 }

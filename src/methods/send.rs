@@ -201,9 +201,11 @@ fn last(state: &State, to: &To, limit: Option<u64>) -> Result<Answer> {
             break;
         }
     }
+    let chat = format!("{}:{}:{}", route.channel.id, route.account, route.place.peer);
     let limit = limit.unwrap_or(20).clamp(1, MOST_READ) as usize;
     Ok(Answer::Work(Box::new(move || {
-        let messages = transcript.map_or(Ok(Vec::new()), |transcript| history::said(&transcript, limit))?;
+        let messages =
+            transcript.map_or(Ok(Vec::new()), |transcript| history::said(&transcript, &chat, limit))?;
         if let Some(told) = told.as_object_mut() {
             told.put("messages", messages);
         }

@@ -163,6 +163,11 @@ pub struct Address {
 }
 
 impl Address {
+    /// As transcripts name the chat.
+    pub fn chat(&self) -> String {
+        format!("{}:{}:{}", self.channel, self.account, self.peer)
+    }
+
     /// The same as channels know it.
     pub fn place(&self) -> (Login, Place) {
         let Address { channel, account, peer, thread, reply_to } = self.clone();

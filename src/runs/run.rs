@@ -9,6 +9,7 @@ use crate::agent::mailbox::{Mailbox, Said};
 use crate::agent::run::Words;
 use crate::calls::Call;
 use crate::cancel::Cancel;
+use crate::sessions::message;
 use crate::sessions::tags::Tags;
 use crate::slash::{self, Directives};
 use serde_json::Value;
@@ -186,7 +187,10 @@ impl Run {
         let text =
             if self.is_shortened { queueing::shortened(&self.new.message) } else { self.new.message.clone() };
         let names_message = self.new.origin.surface.names_message;
+        let here = self.new.origin.address.as_deref().map(|address| (message::CHAT, address.chat()));
+        let there = || self.destinations().first().map(|(_, to)| (message::ANSWERED_IN, to.chat()));
         Said {
+            chat: here.or_else(there).map(Box::new),
             run: self.new.id.clone(),
             notes: Vec::new(),
             text,

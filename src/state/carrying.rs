@@ -188,8 +188,8 @@ impl State {
             (Some(_), Stage::Failed) => metrics::count(Metric::DeliveriesFailed),
             _ => {}
         }
-        if let Some((key, text)) = mirrored.filter(|_| line.is_some()) {
-            self.mirror(key, &text);
+        if let Some(mirrored) = mirrored.filter(|_| line.is_some()) {
+            self.mirror(mirrored);
         }
         let id = id.to_string();
         self.hold(line.into_iter().collect(), move |state, result| {

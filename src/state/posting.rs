@@ -9,9 +9,16 @@ use crate::calls::{Call, Party, Question};
 use crate::channels::outgoing::Outgoing;
 use crate::deliveries::{Delivery, Line, Stage, Taken};
 use crate::error::{Error, Kind, Result};
-use crate::json::json;
+use crate::json::{Put, json};
 use crate::sessions::message;
 use serde_json::Value;
+
+/// Words that were sent to a chat, and the session that is told.
+pub(super) struct Mirrored {
+    key: String,
+    text: String,
+    chat: String,
+}
 
 impl State {
     /// A group goes on under another id: its sessions go with it, but for those that have begun there already (R-49c).
@@ -84,8 +91,8 @@ impl State {
         }
     }
 
-    /// The session that is to be told of a delivery when the platform has it, and the words.
-    pub(super) fn mirrored(&self, id: &str) -> Option<(String, String)> {
+    /// What a session is to be told of a delivery when the platform has it.
+    pub(super) fn mirrored(&self, id: &str) -> Option<Mirrored> {
         let Line::Delivery(delivery) = self.post.ledger.line(&Delivery::named(id))? else { return None };
         let message = delivery.message.as_ref()?;
         let key = message.get("mirror")?.as_str()?.to_string();
@@ -93,16 +100,21 @@ impl State {
         let names = out.media().map(|path| path.rsplit('/').next().unwrap_or(path));
         let text =
             if out.text().is_empty() { names.collect::<Vec<_>>().join(", ") } else { out.text().to_string() };
-        Some((key, text))
+        let chat = format!("{}:{}:{}", delivery.platform, delivery.account, delivery.to);
+        Some(Mirrored { key, text, chat })
     }
 
     /// Puts what was sent into the session's transcript, so that its agent knows of it.
-    pub(super) fn mirror(&mut self, key: String, text: &str) {
+    pub(super) fn mirror(&mut self, mirrored: Mirrored) {
+        let Mirrored { key, text, chat } = mirrored;
         let now = self.now;
         let entry = self.sessions.ensure(&key, now, self.mono);
         let transcript = entry.and_then(|entry| self.sessions.transcript(&key, &entry));
         let told = self.shared.state.clone();
-        let mut said = message::injected(text, None, now);
+        let mut said = message::injected(&text, None, now);
+        if let Some(entry) = said.as_object_mut() {
+            entry.put(message::CHAT, chat);
+        }
         let work = move || {
             let ids = transcript.and_then(|transcript| transcript.append(std::slice::from_ref(&said)));
             match ids {

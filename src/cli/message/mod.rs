@@ -115,8 +115,8 @@ pub const DELETE: Command = Command {
 pub const READ: Command = Command {
     name: "message read",
     summary: "Show what was said in a chat last",
-    about: "Shows what the gateway knows of it, which is what was said to the agent and by it: platforms show bots no\n\
-            more. Direct chats share one conversation unless session.dmScope parts them.",
+    about: "Shows what the gateway knows of it, which is what was said there to the agent and by it: platforms show bots\n\
+            no more. What clients of the gateway and other chats said in the same conversation is left out.",
     flags: &[
         &[
             Flag::value("target", "<chat>", "Which chat: its number, <chat>:topic:<n>").short('t'),

@@ -21,14 +21,23 @@ pub fn messages(transcript: &Transcript, limit: Option<usize>, with_ids: bool) -
     Ok(cap(shown, MAX_BYTES))
 }
 
-/// The last texts that people and the agent said, oldest first: `{role, text, timestamp}`.
-pub fn said(transcript: &Transcript, limit: usize) -> Result<Vec<Value>> {
-    let all = messages(transcript, Some(MAX_LIMIT), false)?;
-    let texts = all.iter().rev().filter(|m| matches!(message::role(m), "user" | "assistant"));
-    let texts = texts.filter_map(|m| {
-        let text = message::text_of(m);
+/// The last texts that people and the agent said in a chat, oldest first: `{role, text, timestamp}`. Other chats, and clients
+/// of the gateway, may be in the same conversation.
+pub fn said(transcript: &Transcript, chat: &str, limit: usize) -> Result<Vec<Value>> {
+    let all = transcript.tail(MAX_LIMIT)?;
+    let text = |entry: &Value, name: &str| entry.get(name).and_then(Value::as_str).map(str::to_string);
+    let is = |entry: &Value, name: &str| entry.get(name).and_then(Value::as_str) == Some(chat);
+    let answered = all.iter().filter(|e| is(e, message::CHAT) || is(e, message::ANSWERED_IN));
+    let runs: Vec<String> = answered.filter_map(|entry| text(entry, "runId")).collect();
+    let is_answer = |entry: &Value| {
+        let is_its = text(entry, "runId").is_some_and(|run| runs.contains(&run));
+        is_its && entry.get("message").is_some_and(|message| message::role(message) == "assistant")
+    };
+    let of_chat = all.into_iter().rev().filter(|entry| is(entry, message::CHAT) || is_answer(entry));
+    let texts = of_chat.filter_map(|entry| shown(entry, false)).filter_map(|m| {
+        let text = message::text_of(&m);
         let shown =
-            json!({"role": (message::role(m)), "text": (text.trim()), "timestamp": (m.get("timestamp"))});
+            json!({"role": (message::role(&m)), "text": (text.trim()), "timestamp": (m.get("timestamp"))});
         (!text.trim().is_empty()).then_some(shown)
     });
     let mut texts: Vec<Value> = texts.take(limit).collect();
@@ -111,6 +120,39 @@ mod tests {
         assert_eq!(messages(&t, Some(1), false).unwrap().len(), 1);
         let unknown = payload("main", None, "off", Vec::new());
         assert_eq!(unknown, json!({"sessionKey": "main", "thinkingLevel": "off", "messages": []}));
+    }
+
+    #[test]
+    fn i11_5_a_chat_is_shown_without_what_was_said_elsewhere_in_its_conversation() {
+        let dir = TestDir::new();
+        let t = Transcript::at(&dir.0, "a").unwrap();
+        let with = |mut entry: Value, run: &str, chat: Option<(&str, &str)>| {
+            let map = entry.as_object_mut().unwrap();
+            map.put("runId", run);
+            chat.into_iter().for_each(|(name, chat)| map.put(name, chat));
+            entry
+        };
+        let asked = |text: &str, run: &str, chat| with(message::user_text(text, 1), run, chat);
+        let answer = |text: &str, run: &str| with(message::injected(text, None, 2), run, None);
+        let (ann, bob) = ("telegram:default:1001", "telegram:default:1002");
+        t.append(&[
+            asked("from Ann", "a", Some((message::CHAT, ann))),
+            asked("from the page, into her turn", "w", None),
+            answer("to Ann", "a"),
+            asked("from Bob", "b", Some((message::CHAT, bob))),
+            answer("to Bob", "b"),
+            answer("to the page", "w"),
+            asked("a client's order", "d", Some((message::ANSWERED_IN, ann))),
+            answer("delivered to Ann", "d"),
+            with(message::injected("sent to Ann", None, 3), "", Some((message::CHAT, ann))),
+        ])
+        .unwrap();
+        let texts = |limit| -> Vec<String> {
+            let said = said(&t, ann, limit).unwrap();
+            said.iter().map(|m| m["text"].as_str().unwrap().to_string()).collect()
+        };
+        assert_eq!(texts(9), ["from Ann", "to Ann", "delivered to Ann", "sent to Ann"]);
+        assert_eq!(texts(1), ["sent to Ann"]);
     }
 
     #[test]
