@@ -213,7 +213,7 @@ fn torture(rounds: u64, mut kill: impl FnMut(&mut Gateway)) {
     let platform = Platform::new();
     let server = ModelServer::start(vec![model::texts(&["answer"])]);
     let mut gateway = Gateway::start(&Setup::config(config(&server, json!({"echo": platform.section()}))));
-    let mut random = Random(setting("SEED", 7));
+    let mut random = Random(setting("OPENCLAW_TORTURE_SEED", 7));
     let mut people = 0;
     for _ in 0..rounds {
         for _ in 0..8 {
@@ -235,7 +235,7 @@ fn torture(rounds: u64, mut kill: impl FnMut(&mut Gateway)) {
 
 #[test]
 fn r_08_r_10_a_killed_gateway_loses_nothing_and_says_nothing_twice() {
-    torture(setting("ROUNDS", 4), |gateway| {
+    torture(setting("OPENCLAW_TORTURE", 4), |gateway| {
         let programs = children(gateway.pid());
         gateway.kill();
         let is_gone = |pid: &u32| !Path::new(&format!("/proc/{pid}")).exists();
@@ -246,7 +246,7 @@ fn r_08_r_10_a_killed_gateway_loses_nothing_and_says_nothing_twice() {
 
 #[test]
 fn r_08_r_10_a_killed_program_loses_nothing_and_says_nothing_twice() {
-    torture(setting("ROUNDS", 3), |gateway| {
+    torture(setting("OPENCLAW_TORTURE", 3), |gateway| {
         for pid in children(gateway.pid()) {
             let pid = rustix::process::Pid::from_raw(pid as i32).unwrap();
             // It may have ended by itself.
@@ -327,6 +327,39 @@ fn i11_6_texts_that_come_quickly_are_one_message() {
     platform.says("ann", 3, "/status");
     wait_for("the command's answer", || (platform.heard()["ann"].len() == 2).then_some(()));
     assert_eq!(server.count(), 1);
+}
+
+/// whenever the gateway is killed, two messages that were one stay one: one turn, one question, one answer.
+#[test]
+fn r_08_messages_that_are_one_are_one_after_a_crash() {
+    let platform = Platform::new();
+    let slow = vec![Step::Pause(Duration::from_millis(200)), Step::Text("answer".into()), Step::Done];
+    let server = ModelServer::start(vec![Reply::Stream(slow)]);
+    let mut all = config(&server, json!({"echo": platform.section()}));
+    merge(&mut all, &json!({"messages": {"inbound": {"byChannel": {"echo": 500}}}}));
+    let mut gateway = Gateway::start(&Setup::config(all));
+    let mut random = Random(setting("OPENCLAW_TORTURE_SEED", 7));
+    let rounds = setting("OPENCLAW_TORTURE", 4).min(50);
+    for n in 0..rounds {
+        let person = format!("p{n}");
+        (1..3).for_each(|part| platform.says(&person, part, &format!("part {part} of {n}.")));
+        let inbox = platform.dir.join("in");
+        wait_for("both to be taken", || (std::fs::read_dir(&inbox).unwrap().count() == 0).then_some(()));
+        // While they wait for a third, while the model is asked, or after the answer.
+        let wait = if n % 2 == 0 { random.below(300) } else { 450 + random.below(400) };
+        std::thread::sleep(Duration::from_millis(wait as u64));
+        gateway.kill();
+        gateway.restart();
+        wait_for("the answer", || platform.heard().get(&person).map(drop));
+    }
+    std::thread::sleep(Duration::from_millis(500));
+    let heard = platform.heard();
+    assert!(heard.len() as u64 == rounds && heard.values().all(|texts| texts == &["answer"]), "{heard:?}");
+    for request in server.requests(rounds as usize) {
+        let asked = request["body"].to_string();
+        let parts = (asked.matches("part 1 of").count(), asked.matches("part 2 of").count());
+        assert!(parts == (1, 1) && asked.contains(".\\npart 2 of"), "{asked}");
+    }
 }
 
 /// SEC-13: a model's words name files below the media root, and the program is given no others.

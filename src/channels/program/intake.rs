@@ -29,14 +29,14 @@ const SLICE: Duration = Duration::from_millis(200);
 
 pub fn run(line: &Line, open: Vec<Inbound>, inbound: &Receiver<Inbound>) -> Result<()> {
     let (mut past, mut waiting) = (Past::default(), Waiting::default());
-    open.into_iter().for_each(|message| waiting.left(message));
+    let usual = || patience(&line.house.settings().config(), line.channel);
+    open.into_iter().for_each(|message| waiting.came(message, usual(), true));
     while !line.is_ending() {
         let together = match waiting.due() {
             Ok(together) => together,
             Err(left) => match inbound.recv_timeout(left.unwrap_or(SLICE).min(SLICE)) {
                 Ok(message) => {
-                    let patience = patience(&line.house.settings().config(), line.channel);
-                    waiting.came(message, patience);
+                    waiting.came(message, usual(), false);
                     continue;
                 }
                 Err(RecvTimeoutError::Timeout) => continue,
@@ -77,7 +77,7 @@ fn handle(line: &Line, past: &mut Past, together: &Together) -> Result<()> {
 }
 
 fn answer(line: &Line, past: &mut Past, together: &Together, message: &Message) -> Result<()> {
-    let Some((inbound, also)) = together.all.split_first() else { return Ok(()) };
+    let Some((inbound, also)) = together.all.split_last() else { return Ok(()) };
     let (settings, login) = (line.house.settings(), line.house.login());
     let config = settings.config();
     let account = Account::of(&config, line.channel, &login.account);

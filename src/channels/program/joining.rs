@@ -1,13 +1,17 @@
 //! Messages of a program that wait for their turn. Texts of one sender that come quickly after one another in one place are
 //! one (`messages.inbound`), as on the other channels. On the account's intake thread.
+//!
+//! What is one follows from the messages and the times at which they came alone, which stand in the journal: after a crash
+//! the same ones are one again, and their turn has the same name, which is the last one's.
 use super::wire::Message;
+use crate::clock;
 use crate::config::Config;
 use crate::deliveries::Inbound;
 use serde_json::Value;
 use std::collections::VecDeque;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-/// No message waits longer for another one, and no more are one.
+/// No message waits longer for another one, in milliseconds, and no more are one.
 const LONGEST: u64 = 10_000;
 const MOST: usize = 12;
 
@@ -16,46 +20,46 @@ pub struct Together {
     pub all: Vec<Inbound>,
     /// The gateway stopped before it was answered.
     pub is_again: bool,
-    /// More may join it until then.
-    until: Option<Instant>,
+    /// More may join it that came until then, by the journal's clock.
+    until: Option<u64>,
 }
 
 #[derive(Default)]
 pub struct Waiting(VecDeque<Together>);
 
-/// How long a message waits for the next one.
-pub fn patience(config: &Config, channel: &str) -> Duration {
+/// How long a message waits for the next one, in milliseconds.
+pub fn patience(config: &Config, channel: &str) -> u64 {
     let own = config.get_in(&["messages", "inbound", "byChannel", channel]);
     let all = || config.get_in(&["messages", "inbound", "debounceMs"]);
-    Duration::from_millis(own.or_else(all).and_then(Value::as_u64).unwrap_or(0).min(LONGEST))
+    own.or_else(all).and_then(Value::as_u64).unwrap_or(0).min(LONGEST)
 }
 
 impl Waiting {
-    /// One that an earlier life of the account left.
-    pub fn left(&mut self, inbound: Inbound) {
-        self.0.push_back(Together { all: vec![inbound], is_again: true, until: None });
-    }
-
-    /// One that came just now.
-    pub fn came(&mut self, inbound: Inbound, patience: Duration) {
-        let until = (!patience.is_zero() && is_text(&inbound)).then(|| Instant::now() + patience);
-        if let Some(last) = self.0.back_mut() {
+    /// One more: that came just now, or that an earlier life of the account left.
+    pub fn came(&mut self, inbound: Inbound, patience: u64, is_again: bool) {
+        let until = (patience > 0 && is_text(&inbound)).then_some(inbound.ts + patience);
+        if let Some(last) = self.0.iter_mut().rev().find(|waiting| waiting.is_of(&inbound)) {
             if until.is_some() && last.takes(&inbound) {
                 last.all.push(inbound);
-                last.until = until;
+                (last.until, last.is_again) = (until, last.is_again || is_again);
                 return;
             }
             last.until = None;
         }
-        self.0.push_back(Together { all: vec![inbound], is_again: false, until });
+        self.0.push_back(Together { all: vec![inbound], is_again, until });
     }
 
     /// What is to be answered next; else for how long nothing is.
     pub fn due(&mut self) -> Result<Together, Option<Duration>> {
-        let until = self.0.front().ok_or(None)?.until;
-        match until.map(|until| until.saturating_duration_since(Instant::now())) {
-            Some(left) if !left.is_zero() => Err(Some(left)),
-            _ => self.0.pop_front().ok_or(None),
+        let now = clock::now_ms();
+        let left = |waiting: &Together| match waiting.until {
+            // A clock that was set back holds nobody up.
+            Some(until) if until <= now + LONGEST => until.saturating_sub(now),
+            _ => 0,
+        };
+        match self.0.iter().position(|waiting| left(waiting) == 0) {
+            Some(at) => self.0.remove(at).ok_or(None),
+            None => Err(self.0.iter().map(left).min().map(Duration::from_millis)),
         }
     }
 
@@ -66,13 +70,17 @@ impl Waiting {
 }
 
 impl Together {
+    /// Whether it is of the same sender in the same place.
+    fn is_of(&self, inbound: &Inbound) -> bool {
+        fn place<'m>(message: &Message<'m>) -> (&'m str, &'m str, &'m str) {
+            (message.chat, message.thread, message.sender)
+        }
+        let own = self.all.last().and_then(read);
+        own.zip(read(inbound)).is_some_and(|(own, other)| place(&own) == place(&other))
+    }
+
     fn takes(&self, inbound: &Inbound) -> bool {
-        let place = |inbound: &Inbound| {
-            let message = read(inbound)?;
-            Some((message.chat.to_string(), message.thread.to_string(), message.sender.to_string()))
-        };
-        let is_open = self.until.is_some_and(|until| Instant::now() < until) && self.all.len() < MOST;
-        is_open && self.all.last().is_some_and(|last| place(last) == place(inbound))
+        self.until.is_some_and(|until| inbound.ts <= until) && self.all.len() < MOST
     }
 
     /// All that was said.
@@ -92,4 +100,53 @@ fn is_text(inbound: &Inbound) -> bool {
         let has_words = !message.text.is_empty() && !message.text.starts_with('/');
         has_words && message.files.is_empty() && !message.is_edit && message.reaction.is_none()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json::json;
+
+    fn message(id: u64, chat: &str, text: &str, ts: u64) -> Inbound {
+        let message =
+            json!({"type": "message", "id": (id.to_string()), "chat": chat, "from": "ann", "text": text});
+        Inbound { id: id.to_string(), ts, message: Some(message), ..Inbound::default() }
+    }
+
+    /// What is answered together, by their ids, oldest first.
+    fn together(all: &[Inbound], is_again: bool) -> Vec<String> {
+        let mut waiting = Waiting::default();
+        all.iter().for_each(|one| waiting.came(one.clone(), 100, is_again));
+        let ids = |one: Together| one.all.iter().map(|i| i.id.clone()).collect::<Vec<_>>().join("+");
+        std::iter::from_fn(|| waiting.due().ok()).map(ids).collect()
+    }
+
+    #[test]
+    fn i11_2_what_is_one_follows_from_the_journal_alone() {
+        let all = [
+            message(1, "a", "one", 1000),
+            message(2, "b", "of another chat", 1010),
+            message(3, "a", "two", 1100),
+            message(4, "a", "too late", 1201),
+            message(5, "a", "/status", 1210),
+            message(6, "a", "after the command", 1220),
+        ];
+        for is_again in [false, true] {
+            assert_eq!(together(&all, is_again), ["1+3", "2", "4", "5", "6"]);
+        }
+        // What was answered in between is gone from the journal.
+        assert_eq!(together(&[all[0].clone(), all[2].clone(), all[3].clone()], true), ["1+3", "4"]);
+    }
+
+    #[test]
+    fn i11_2_one_that_waits_holds_up_no_other_chat_and_no_clock_holds_it() {
+        let now = clock::now_ms();
+        let mut waiting = Waiting::default();
+        waiting.came(message(1, "a", "one", now), 9_000, false);
+        waiting.came(message(2, "b", "/status", now), 9_000, false);
+        assert_eq!(waiting.due().ok().map(|one| one.text()), Some("/status".to_string()));
+        assert!(waiting.due().is_err_and(|left| left.is_some_and(|left| left <= Duration::from_secs(9))));
+        waiting.came(message(3, "c", "of tomorrow", now + 86_400_000), 100, false);
+        assert_eq!(waiting.due().ok().map(|one| one.text()), Some("of tomorrow".to_string()));
+    }
 }
