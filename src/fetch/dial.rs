@@ -4,6 +4,7 @@
 //! call's `Watch` is asked whether to go on: a stop takes effect at once and each phase has its own
 //! deadline. A guarded call also has one deadline for all of it, and its guard judges every address before any
 //! is tried. Knows nothing of HTTP, models or retries, and never uses a proxy.
+use super::buffers::Room;
 use super::guard::Guard;
 use super::port;
 use crate::cancel::{Cancel, SLICE};
@@ -21,13 +22,10 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 use ureq::http::Uri;
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
-use ureq::unversioned::transport::{
-    Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, Transport,
-};
+use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, NextTimeout, Transport};
 
 /// How long one address may keep the next one from being tried beside it (RFC 8305 names 250 ms).
 const HEAD_START: Duration = Duration::from_millis(250);
-const BUFFER: usize = 16 * 1024;
 
 /// What a call is waiting for; each has its own time-out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -297,7 +295,7 @@ impl Connector<()> for Dialer {
         stream.set_nonblocking(false)?;
         stream.set_read_timeout(Some(SLICE))?;
         stream.set_write_timeout(Some(SLICE))?;
-        Ok(Some(Socket { stream, buffers: LazyBuffers::new(BUFFER, BUFFER), watch: self.0.clone() }))
+        Ok(Some(Socket { stream, buffers: Room::default(), watch: self.0.clone() }))
     }
 }
 
@@ -369,7 +367,7 @@ fn wait_writable(fds: Vec<OwnedFd>, time: Duration, back: &mut Vec<OwnedFd>) -> 
 #[derive(Debug)]
 pub struct Socket {
     stream: TcpStream,
-    buffers: LazyBuffers,
+    buffers: Room,
     watch: Arc<Watch>,
 }
 

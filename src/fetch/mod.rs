@@ -1,6 +1,7 @@
 //! Everything that goes out by HTTP: connections, TLS, requests, event streams, and which addresses are allowed.
 //!
 //! Called on the threads of those who ask: model calls, tools, commands. Knows no model and no tool.
+pub mod buffers;
 pub mod dial;
 pub mod guard;
 pub mod html;

@@ -5,6 +5,7 @@
 //! left out of the program. Trusted are the public authorities that were built in, and those of one file that the
 //! environment names: of a company's proxy, of a server of one's own. Runs on any thread; one set of rules, and one
 //! memory of sessions to take up again, for the whole process.
+use super::buffers::Room;
 use crate::env::Env;
 use crate::files;
 use crate::parts::Parts;
@@ -17,14 +18,13 @@ use std::io::{Read, Write};
 use std::path::PathBuf;
 use std::sync::{Arc, LazyLock, OnceLock};
 use ureq::unversioned::transport::{
-    Buffers, ConnectionDetails, Connector, Either, LazyBuffers, NextTimeout, Transport, TransportAdapter,
+    Buffers, ConnectionDetails, Connector, Either, NextTimeout, Transport, TransportAdapter,
 };
 
 /// The variables that name a file of authorities: the original's, and the one that most programs know.
 const VARIABLES: [&str; 2] = ["NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE"];
 /// All public authorities are a quarter of this.
 const MAX_FILE: u64 = 1 << 20;
-const BUFFER: usize = 16 * 1024;
 
 static MORE: OnceLock<(&str, PathBuf)> = OnceLock::new();
 
@@ -102,14 +102,14 @@ impl<In: Transport> Connector<In> for Tls {
         socket.set_timeout(details.timeout);
         connection.complete_io(&mut socket)?;
         let stream = StreamOwned::new(connection, socket);
-        Ok(Some(Either::B(Secured { stream, buffers: LazyBuffers::new(BUFFER, BUFFER) })))
+        Ok(Some(Either::B(Secured { stream, buffers: Room::default() })))
     }
 }
 
 /// A connection with TLS over it.
 pub struct Secured {
     stream: StreamOwned<ClientConnection, TransportAdapter>,
-    buffers: LazyBuffers,
+    buffers: Room,
 }
 
 impl std::fmt::Debug for Secured {

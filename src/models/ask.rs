@@ -66,16 +66,12 @@ fn once(
     on: &mut dyn FnMut(Chunk),
     refused: &mut Option<Part>,
 ) -> Result<Completion> {
-    let body = (format.body)(p, request).to_string();
-    let headers = headers(p, format);
-    let url = p.url((format.path)(p));
-    let call = Call { url: &url, headers: &headers, body: Some(body.as_bytes()) };
     let reasoning =
         known::reasons(p) || request.messages.iter().any(|message| known::has_reasoned(p, message));
     let expected = Expected { reasoning, has_acted: request.has_acted };
     failure::with_retries(p, cancel, &mut |connect| {
         let (watch, begun) = (Watch::new(cancel, Timeouts { connect, ..p.timeouts }), Instant::now());
-        let result = attempt(p, format, &call, cancel, watch, on, expected);
+        let result = attempt(p, format, request, cancel, watch, on, expected);
         metrics::count(Metric::ModelCalls);
         metrics::add(Metric::ModelMs, begun.elapsed().as_millis() as u64);
         *refused = result.as_ref().err().and_then(|failure| failure.refused);
@@ -105,13 +101,13 @@ fn headers(p: &Provider, format: &Format) -> Vec<(String, String)> {
 fn attempt(
     p: &Provider,
     format: &Format,
-    call: &Call,
+    request: &ChatRequest,
     cancel: &Cancel,
     watch: Arc<Watch>,
     on: &mut dyn FnMut(Chunk),
     expected: Expected,
 ) -> Attempt<Completion> {
-    let mut answer = http::send(call, &watch).map_err(|f| unanswered(p, &f, cancel))?;
+    let mut answer = send(p, format, request, &watch).map_err(|f| unanswered(p, &f, cancel))?;
     if !(200..300).contains(&answer.status) {
         return Err(refusal(p, answer, cancel));
     }
@@ -122,6 +118,18 @@ fn attempt(
         reply.keep();
     }
     result
+}
+
+/// What is sent is kept no longer than that takes: its answer takes much longer.
+fn send(
+    p: &Provider,
+    format: &Format,
+    request: &ChatRequest,
+    watch: &Arc<Watch>,
+) -> std::result::Result<Answer, Fault> {
+    let body = (format.body)(p, request).to_string();
+    let url = p.url((format.path)(p));
+    http::send(&Call { url: &url, headers: &headers(p, format), body: Some(body.as_bytes()) }, watch)
 }
 
 fn read(p: &Provider, reply: &mut Reply, answer: &mut Answer, cancel: &Cancel) -> Attempt<Completion> {

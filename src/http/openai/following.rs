@@ -15,6 +15,7 @@ use crate::http::{Exchange, Refusal};
 use crate::json::json;
 use crate::methods::local;
 use crate::state::shared::Shared;
+use crate::sys;
 use std::io::Write;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -25,6 +26,8 @@ const LOOK: Duration = Duration::from_millis(100);
 /// between gives silent connections up.
 const QUIET: Duration = Duration::from_secs(10);
 const ALIVE: &str = ": at work\n\n";
+/// How deep below an answer the stack may have been used: less than the thread has (`net/listener.rs`).
+const STACK: usize = 128 << 10;
 const DONE: &str = "data: [DONE]\n\n";
 
 /// A turn that was asked for. Dropped before its end, it is stopped.
@@ -219,6 +222,8 @@ fn stream(
     marks_failure: bool,
 ) -> Result<()> {
     let (out, sent_at) = (Some(out), Instant::now());
+    // A turn takes long: what was needed to read its request is given back.
+    sys::release_stack(STACK);
     let mut line =
         Line { out, open: None, writer, text: String::new(), has_spoken: false, is_apart: false, sent_at };
     loop {

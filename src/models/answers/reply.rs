@@ -19,7 +19,9 @@ use crate::models::provider::{Chunk, Provider};
 use crate::models::report;
 use crate::models::shortfall::Skipped;
 use crate::parts::Parts;
+use crate::sys;
 use serde_json::Value;
+use std::time::Instant;
 
 /// The most text, reasoning and arguments of an answer, in bytes: of a model that names no length, and bounds for
 /// what follows from the length it names.
@@ -31,6 +33,10 @@ const MAX_WORDS: usize = 1000;
 /// The most values in an event or a document, and how deep they may be nested.
 const MAX_VALUES: usize = 20_000;
 const MAX_DEPTH: usize = 64;
+/// Bytes of a stream at a time.
+const PIECE: usize = 2048;
+/// How deep below a model that speaks the stack may have been used; every thread that asks one has more.
+const STACK: usize = 128 << 10;
 
 /// An answer as far as it has come.
 pub struct Reply<'a> {
@@ -102,8 +108,13 @@ impl<'a> Reply<'a> {
 
     /// Reads an event stream; `first` is what was read of it already.
     pub fn events(&mut self, answer: &mut Answer, first: Vec<u8>) -> Result<(), Stop> {
-        let (mut parser, mut buf) = (Parser::new(), [0; 8192]);
+        let mut parser = Parser::new();
+        let mut buf = [0; PIECE];
         self.run(|on| parser.push(&first, on), answer)?;
+        drop(first);
+        // A model speaks for long: what was needed to ask it is given back.
+        sys::release_stack(STACK);
+        let mut freed = Some(Instant::now());
         while !self.is_over() {
             match answer.read(&mut buf).map_err(Stop::Fault)? {
                 0 => {
@@ -113,6 +124,7 @@ impl<'a> Reply<'a> {
                 }
                 n => self.run(|on| parser.push(buf.head(n), on), answer)?,
             }
+            freed = freed.filter(|freed| !sys::release_memory_since(*freed));
         }
         Ok(())
     }
