@@ -14,6 +14,11 @@ use std::io::{ErrorKind, Read, Seek, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+/// A path without links in it, where it exists.
+pub fn real(path: &Path) -> PathBuf {
+    std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf())
+}
+
 /// Creates a directory and its parents with mode 0700; one that exists keeps its mode.
 pub fn private_dir(dir: &Path) -> Result<()> {
     DirBuilder::new()

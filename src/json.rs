@@ -9,6 +9,7 @@ mod bounded;
 mod loose;
 mod members;
 mod read;
+mod words;
 
 pub use bounded::bounded;
 pub use loose::{Standing, is_whole, loosely, read_loose};

@@ -116,6 +116,11 @@ fn i12_3_parts_of_files_and_those_known_already() {
     assert_eq!((beyond.status, beyond.header("content-range")), (416, Some("bytes */10")));
     std::fs::write(gateway.state_dir().join("workspace/canvas/sub/a b.txt"), "other").unwrap();
     assert_eq!(ask(&format!("If-None-Match: {tag}\r\n")).body, "other");
+    // What is put into a page is another with another version or setting, and so is the page.
+    let page = get(gateway.port, "/__openclaw__/canvas/", &bearer());
+    let tag = page.header("etag").unwrap_or_default().to_string();
+    assert!(page.status == 200 && tag.ends_with(&format!("-{}-1\"", env!("CARGO_PKG_VERSION"))), "{tag}");
+    assert_eq!(page.header("accept-ranges"), Some("none"));
 }
 
 #[test]

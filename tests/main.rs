@@ -80,6 +80,8 @@ mod http_responses;
 #[cfg(test)]
 mod http_rpc;
 #[cfg(test)]
+mod http_shapes;
+#[cfg(test)]
 mod json_reading;
 #[cfg(test)]
 mod kill;

@@ -68,14 +68,11 @@ fn a_safe_change_is_in_force_after_the_quiet_time_and_is_told_with_its_cause() {
 fn what_needs_a_restart_restarts_once() {
     let (gateway, mut config) = start(json!({}));
     let mut client = Client::operator(&gateway, 4);
-    merge(
-        &mut config,
-        &json!({"discovery": {"mdns": {"mode": "off"}}, "agents": {"defaults": {"maxConcurrent": 2}}}),
-    );
+    merge(&mut config, &json!({"discovery": {"mdns": {"mode": "off"}}, "canvasHost": {"liveReload": false}}));
     write(&gateway, &config);
     client.event("shutdown");
     assert_eq!(client.until_closed().0, 1012);
-    wait_told(&gateway, "agents.defaults.maxConcurrent");
+    wait_told(&gateway, "canvasHost.liveReload");
     stays(&mut Client::operator(&gateway, 4));
 }
 
@@ -100,7 +97,7 @@ fn bookkeeping_and_touching_do_nothing() {
 
 #[test]
 fn modes() {
-    let restart = json!({"agents": {"defaults": {"maxConcurrent": 2}}});
+    let restart = json!({"canvasHost": {"liveReload": false}});
     let hot = json!({"ui": {"assistant": {"name": "New"}}});
     for (mode, change, restarts, applies) in [
         ("off", &restart, false, false),
@@ -144,7 +141,7 @@ fn modes() {
 fn what_waits_for_a_restart_comes_when_the_mode_allows_it() {
     let (gateway, mut config) = start(json!({"gateway": {"reload": {"mode": "hot"}}}));
     let mut client = Client::operator(&gateway, 4);
-    merge(&mut config, &json!({"agents": {"defaults": {"maxConcurrent": 2}}}));
+    merge(&mut config, &json!({"canvasHost": {"liveReload": false}}));
     write(&gateway, &config);
     wait_told(&gateway, "in force after a restart only");
     write(&gateway, &named(&config, "Later"));

@@ -165,6 +165,30 @@ fn sessions_run_side_by_side_up_to_the_cap() {
     }
 }
 
+/// Issue 12: how many may run at a time counts at once, and no connection is closed for it.
+#[test]
+fn a_higher_cap_starts_what_waits() {
+    let gate = Reply::Stream(vec![Step::Text("x".into()), Step::Gate, Step::Done]);
+    let server = ModelServer::start(vec![gate]);
+    let mut config = server.config();
+    config["agents"]["defaults"]["maxConcurrent"] = json!(1);
+    let gateway = Gateway::start(&Setup::config(config));
+    let mut client = Client::operator(&gateway, 4);
+    let ids = ["a", "b"]
+        .map(|key| client.ask("agent", json!({"message": "x", "sessionKey": key, "idempotencyKey": key})));
+    for id in &ids {
+        assert_eq!(client.answer(id).unwrap()["status"], "accepted");
+    }
+    server.requests(1);
+    let told = gateway.cli(&["config", "set", "agents.defaults.maxConcurrent", "2"]);
+    assert!(told.status.success(), "{told:?}");
+    server.requests(2);
+    (0..2).for_each(|_| server.release());
+    for id in &ids {
+        assert_eq!(client.answer(id).unwrap()["status"], "ok");
+    }
+}
+
 #[test]
 fn r_03a_health_is_quick_while_models_stream_and_hang() {
     let drip =

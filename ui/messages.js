@@ -93,5 +93,5 @@ function about(m) {
   const usage = m.usage && (m.usage.totalTokens || m.usage.output)
     ? `${count(m.usage.input)} in · ${count(m.usage.output)} out${m.usage.cost?.total ? ` · ${money(m.usage.cost.total)}` : ''}` : null;
   return h('footer.about', null, at && h('time', { datetime: at.toISOString() }, time),
-    m.model && m.role === 'assistant' && h('span', null, m.model), usage && h('span', null, usage));
+    m.model && m.model !== 'gateway-injected' && m.role === 'assistant' && h('span', null, m.model), usage && h('span', null, usage));
 }

@@ -7,7 +7,7 @@ const EVERY = 20000;
 
 export function mount(root, app) {
   const body = h('div', { 'aria-busy': 'true' }, h('p.muted', null, 'Loading…'));
-  fill(root, head('Overview', 'How the gateway is, and what it did today.', button('Restart…', restart)), body);
+  fill(root, head('Overview', 'How the gateway is, and what it did today.', wire.has('plugin.surface.refresh') && button('Canvas', canvas), button('Restart…', restart)), body);
   const load = async () => {
     if (!wire.isOpen) return;
     const ask = (method, params) => (wire.has(method) ? wire.call(method, params).catch((e) => ({ error: e })) : Promise.resolve({}));
@@ -27,6 +27,17 @@ export function mount(root, app) {
 async function restart() {
   const sure = await confirm('Restart the gateway?', 'It waits for the turns that go on, then starts again in place; clients connect again by themselves.', 'Restart', 'primary');
   if (sure) attempt(() => wire.call('gateway.restart.request', { reason: 'asked for in the browser' }), 'The restart is on its way.');
+}
+
+/** The pages of agents, by an address that ends with this page's connection. A tab that is opened later is taken for an advertisement. */
+async function canvas() {
+  const tab = window.open('', '_blank');
+  let url = null;
+  await attempt(async () => { url = (await wire.call('plugin.surface.refresh', { surface: 'canvas' })).pluginSurfaceUrls?.canvas; });
+  if (!tab) return;
+  if (!url) return tab.close();
+  tab.opener = null;
+  tab.location = `${url}/__openclaw__/canvas/`;
 }
 
 /** What is wrong or waits, each with what to do about it. */

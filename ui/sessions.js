@@ -5,7 +5,9 @@ import { plain } from './markdown.js';
 
 /** What a conversation is called: its label, its title, or what its key says. */
 export function titleOf(row) {
-  return row.label || row.displayName || row.derivedTitle || named(row.key || '');
+  // Of a conversation in which nobody wrote anything but commands the gateway knows a number only.
+  const title = /^[0-9a-f]{8}( \(|$)/.test(row.derivedTitle || '') ? '' : row.derivedTitle;
+  return row.label || row.displayName || title || named(row.key || '');
 }
 
 function named(key) {

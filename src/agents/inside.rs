@@ -32,7 +32,7 @@ const RESERVED: &[&str] = &[
 pub fn relative(config: &Config, env: &Env, workspace: &Path, path: &str) -> Result<PathBuf> {
     let path = path.trim().trim_start_matches('@');
     // A workspace that is itself a link may be named by either end.
-    let real = std::fs::canonicalize(workspace).unwrap_or_else(|_| workspace.to_path_buf());
+    let real = crate::files::real(workspace);
     let relative =
         beneath::relative(workspace, path).or_else(|e| beneath::relative(&real, path).map_err(|_| e))?;
     let target = real.join(&relative);

@@ -8,6 +8,7 @@ use crate::agents::Agents;
 use crate::config::Config;
 use crate::env::Env;
 use crate::error::{Error, Result};
+use crate::files;
 use crate::workspace::beneath;
 use rustix::fs::OFlags;
 use serde_json::Value;
@@ -88,7 +89,7 @@ fn linked(config: &Config, env: &Env, path: &Path, maker: u32, max: u64) -> Resu
     if !["md", "markdown", "txt"].contains(&end.as_str()) {
         return Err(refused("to a file that is neither Markdown nor .txt"));
     }
-    let state = std::fs::canonicalize(&env.state_dir).unwrap_or_else(|_| env.state_dir.clone());
+    let state = files::real(&env.state_dir);
     let is_kept = target.strip_prefix(&state).is_ok_and(|rest| !rest.iter().any(is_workspace));
     let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY).bits() as i32;
     let file = File::options().read(true).custom_flags(flags).open(&target);

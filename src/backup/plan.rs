@@ -7,6 +7,7 @@ use crate::agents::Agents;
 use crate::config::Config;
 use crate::env::Env;
 use crate::error::{Error, Result};
+use crate::files::real;
 use serde::Serialize;
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
@@ -244,11 +245,6 @@ impl Plan {
 /// Whether a path in an archive belongs to the keys of a WhatsApp link.
 pub fn is_whatsapp(path: &str) -> bool {
     path.starts_with("state/credentials/whatsapp/") || path == "state/credentials/creds.json"
-}
-
-/// Without links in it, where it exists.
-fn real(path: &Path) -> PathBuf {
-    std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf())
 }
 
 fn nothing(env: &Env) -> Error {

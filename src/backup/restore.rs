@@ -91,9 +91,9 @@ fn free_place(env: &Env, target: &Path) -> Result<PathBuf> {
             target.display()
         )));
     }
-    let real = |path: &Path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
-    let live = real(&env.state_dir);
-    let within = target.ancestors().map(real).any(|place| place == live && place != real(&target));
+    let live = files::real(&env.state_dir);
+    let within =
+        target.ancestors().map(files::real).any(|place| place == live && place != files::real(&target));
     if within {
         return Err(Error::invalid(format!(
             "{} lies in the state directory in use; choose a --target outside of it",

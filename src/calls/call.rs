@@ -82,7 +82,7 @@ impl Call {
     fn log(&self, error: Option<&Error>) {
         match error {
             None => {
-                crate::logging::debug!(target: "gateway/ws", "res ✓ {} conn={}", self.method, self.caller.conn)
+                crate::logging::debug!(target: "gateway/ws", "res ✓ {} conn={}", self.method, shown(self.caller.conn))
             }
             Some(error) => log_failure(self.method, self.caller.conn, error),
         }
@@ -125,11 +125,17 @@ fn read(stored: &Value) -> Result<Payload> {
     Err(Error::from_wire(stored.get("error").unwrap_or(&Value::Null)))
 }
 
+/// A connection as the log names it. Callers that are none, such as tools, count down from the top.
+fn shown(conn: u64) -> String {
+    let inside = u64::MAX - conn;
+    if inside < conn { format!("none-{inside}") } else { conn.to_string() }
+}
+
 /// The log's line about a call that was refused or failed, which is counted.
 pub fn log_failure(method: &str, conn: u64, error: &Error) {
     metrics::count(Metric::RequestsFailed);
-    log::info!(target: "gateway/ws", "res ✗ {} errorCode={} errorMessage={} conn={conn}",
-        crate::logging::quoted(method), error.code(), crate::logging::quoted(error.message()));
+    log::info!(target: "gateway/ws", "res ✗ {} errorCode={} errorMessage={} conn={}",
+        crate::logging::quoted(method), error.code(), crate::logging::quoted(error.message()), shown(conn));
 }
 
 #[cfg(test)]

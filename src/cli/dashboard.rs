@@ -41,6 +41,12 @@ fn run(context: &Context, args: &Args) -> Result<()> {
     let mut env = context.env.clone();
     let config = Config::load(&mut env)?;
     let target = Target::resolve(&env, &config, args)?;
+    if target.bind.is_some() && !config.bool("gateway.controlUi.enabled") {
+        return Err(Error::unavailable(
+            "the control page is off (gateway.controlUi.enabled=false)\n\
+             Fix: openclaw config set gateway.controlUi.enabled true",
+        ));
+    }
     if let Some(user) = owners::foreign(target.port).filter(|_| target.bind.is_some()) {
         // A page of his could read the token out of its own address.
         return Err(Error::new(
@@ -61,6 +67,11 @@ fn run(context: &Context, args: &Args) -> Result<()> {
         let error = code.as_ref().err().map(|e| env.display_all(e.message()));
         context.out.json(&json!({"ok": code.is_ok(), "url": url, "opened": opened, "error": error}));
         return Ok(());
+    }
+    if let Err(e) = &code
+        && e.kind == Kind::Unreachable
+    {
+        return Err(e.clone().context("nothing serves the control page"));
     }
     context.out.whole(format!("Dashboard URL: {url}"));
     if let Err(e) = code {

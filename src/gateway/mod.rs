@@ -160,7 +160,9 @@ impl Process {
 }
 
 fn serve_canvas(sockets: &mut Sockets, verdict: &Verdict) {
-    sockets.serve_canvas(&verdict.plan, canvas::port(&verdict.config, &verdict.env, verdict.port));
+    let port = canvas::port(&verdict.config, &verdict.env, verdict.port);
+    let scheme = if verdict.config.bool("gateway.tls.enabled") { "https" } else { "http" };
+    sockets.serve_canvas(&verdict.plan, port, scheme);
 }
 
 /// One gateway a state directory: two would write the same files (R-26c).

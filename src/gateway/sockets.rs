@@ -60,14 +60,14 @@ impl Sockets {
 
     /// Serves the canvas on this port from now on, and on none that it had before. Without that port it is served on the
     /// gateway's all the same.
-    pub fn serve_canvas(&mut self, plan: &Plan, port: Option<u16>) {
+    pub fn serve_canvas(&mut self, plan: &Plan, port: Option<u16>, scheme: &str) {
         let wanted = port.map(|port| plan.addresses(port)).unwrap_or_default();
         self.close(|socket| socket.is_canvas && !wanted.contains(&socket.address));
         let Some(port) = port else { return };
         let held = self.those(true);
         match plan.listen(port, &held).and_then(|fresh| self.open_for(fresh, true)) {
             Ok(()) => {
-                log::info!(target: "canvas", "pages at http://{}/__openclaw__/canvas/", SocketAddr::new(plan.host, port))
+                log::info!(target: "canvas", "pages at {scheme}://{}/__openclaw__/canvas/; the control page has a link to them", SocketAddr::new(plan.host, port))
             }
             Err(_) => {
                 log::warn!(target: "canvas", "port {port} is another program's: the canvas is on the gateway's port only; choose another canvasHost.port")

@@ -10,7 +10,7 @@ use crate::device::pairing::Pairing;
 use crate::device::secret_eq;
 use crate::door::head::Head;
 use crate::door::{Failed, Stage, Ticket, Turn};
-use crate::http::{Auth, Refusal, canvas, path};
+use crate::http::{Auth, Refusal, canvas, hooks, path};
 use crate::methods::local;
 use crate::net::auth;
 use crate::net::peer::Peer;
@@ -70,7 +70,7 @@ fn canvas(head: &Head, peer: &Peer, ticket: &Ticket, shared: &Shared) -> Judged 
 fn hook(head: &Head, peer: &Peer, ticket: &Ticket, shared: &Shared) -> Judged {
     let config = shared.config();
     let token = config.str("hooks.token").filter(|token| !token.is_empty() && config.bool("hooks.enabled"));
-    let Some(token) = token else { return Err(Refusal::new(404, "webhooks are off: see hooks.enabled")) };
+    let Some(token) = token else { return Err(hooks::off(&config)) };
     let query = head.target.split_once('?').map_or("", |(_, query)| query);
     if query.split('&').any(|pair| pair.split('=').next() == Some("token")) {
         let text = "Hook token must be provided via Authorization: Bearer <token> or X-OpenClaw-Token header (query parameters are not allowed).";

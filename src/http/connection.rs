@@ -86,7 +86,7 @@ impl Asked<'_> {
     fn respond(&self, rest: &mut Vec<u8>, ticket: &mut Ticket) -> Sent {
         // What is left unread of a request would be taken for the next one.
         let mut is_read = false;
-        let admitted = self.admit(rest, ticket, &mut is_read);
+        let admitted = self.admit(rest, ticket, &mut is_read).map_err(|refusal| self.shaped(refusal));
         let turn = Turn {
             stream: self.stream,
             head: self.head,
@@ -110,7 +110,7 @@ impl Asked<'_> {
             log::info!(target: "gateway/http", "{} {} ✗ {}", quoted(method), quoted(&path_of(target)), quoted(error.message()));
             if turn.sent.get() == Sent::Nothing {
                 // Who cannot be told is gone.
-                let _ = Responder::new(&turn).refuse(&error.into());
+                let _ = Responder::new(&turn).refuse(&self.shaped(error.into()));
             }
         }
         turn.sent.get()
@@ -120,6 +120,17 @@ impl Asked<'_> {
         let Admitted { route, path, caller, body, work, until } = admitted;
         let (head, shared, out) = (self.head, self.shared, Responder::new(turn));
         (route.handler)(Exchange { head, path: &path, caller, body, until, shared, out, turn, work })
+    }
+
+    /// In the shape that clients of this path know, whoever refuses.
+    fn shaped(&self, refusal: Refusal) -> Refusal {
+        let path = path::plain(&self.head.target).unwrap_or_default();
+        match path.as_str() {
+            "/tools/invoke" | "/api/v1/rpc" => refusal.not_ok(),
+            path if path.starts_with("/v1/") => refusal.of_api(),
+            path if hooks::is_below(&self.shared.config(), path) => refusal.flat(),
+            _ => refusal,
+        }
     }
 
     /// Finds the route, judges who asks, and reads the body.
@@ -142,8 +153,7 @@ impl Asked<'_> {
         }
         let route = route?;
         let is_hook = route.auth == Auth::Hook;
-        let shaped = |refusal: Refusal| if is_hook { refusal.flat() } else { refusal };
-        let caller = access::judge(route.auth, head, self.peer, ticket, shared).map_err(shaped)?;
+        let caller = access::judge(route.auth, head, self.peer, ticket, shared)?;
         match caller {
             Some(_) => ticket.prove(),
             // A page that had its name lead here cannot know the secret, and a listed proxy has judged the name.
@@ -163,7 +173,7 @@ impl Asked<'_> {
             work: shared.budget.begin(),
             most: shared.limits.total_buffered as usize / 2,
         };
-        let body = input.take(head, measure).map_err(shaped)?;
+        let body = input.take(head, measure)?;
         ticket.stage(Stage::Served);
         (*rest, *is_read) = (input.bytes, true);
         let path = path.unwrap_or_default();

@@ -46,7 +46,7 @@ impl Exchange<'_> {
                 .retry_in(Duration::from_secs(1)));
         }
         json::read(&self.body, json::REQUEST_VALUES, MAX_DEPTH)
-            .map_err(|e| Error::invalid(format!("the body is not as it should be: {e}")))
+            .map_err(|e| Error::invalid(format!("the body cannot be read: {e}")))
     }
 
     /// Calls a method as who asks, and waits for its first answer: until the request's time is over, or the client

@@ -197,11 +197,11 @@ fn find<'a>(
     }
     let mut taken: Vec<&str> = known().flat_map(|route| route.methods.iter().copied()).collect();
     if taken.is_empty() {
-        return Err(Refusal::unknown());
+        let is_off = path.is_some_and(|path| hooks::is_off(config, path));
+        return Err(if is_off { hooks::off(config) } else { Refusal::unknown(config) });
     }
     if taken.contains(&"GET") {
         taken.push("HEAD");
     }
-    let refusal = Refusal::new(405, format!("use {}", taken.join(" or "))).with("Allow", taken.join(", "));
-    Err(if known().any(|route| route.auth == Auth::Hook) { refusal.flat() } else { refusal })
+    Err(Refusal::new(405, format!("use {}", taken.join(" or "))).with("Allow", taken.join(", ")))
 }

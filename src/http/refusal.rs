@@ -1,5 +1,7 @@
 //! An answer that says no: a status, a sentence, and the headers that tell what would help. Pure data.
+use crate::config::Config;
 use crate::error::{Error, Kind};
+use crate::http::ui;
 use crate::json::{Put, json};
 use serde_json::Value;
 
@@ -10,17 +12,37 @@ pub struct Refusal {
     message: String,
     /// For clients of OpenAI's API: which member of the request is meant, and its word for what is wrong.
     api: Option<(Option<String>, Option<&'static str>)>,
-    is_flat: bool,
+    shape: Shape,
+}
+
+/// What stands around the error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shape {
+    Bare,
+    /// `ok` is false.
+    NotOk,
+    /// The same, and the error is its words.
+    Flat,
 }
 
 impl Refusal {
     pub fn new(status: u16, message: impl Into<String>) -> Refusal {
-        Refusal { status, headers: Vec::new(), message: message.into(), api: None, is_flat: false }
+        // What is a line of its own for people at a terminal is a part of the sentence here.
+        let message = message.into().replace("\nFix: ", "; fix: ");
+        Refusal { status, headers: Vec::new(), message, api: None, shape: Shape::Bare }
     }
 
-    pub fn unknown() -> Refusal {
-        let text = "no such path; this port serves the control page at /, /health, /ready, /startup and the WebSocket protocol";
-        Refusal::new(404, text)
+    pub fn unknown(config: &Config) -> Refusal {
+        let page = match config.bool("gateway.controlUi.enabled") {
+            true => format!("the control page at {}/, ", ui::base_path(config)),
+            false => String::new(),
+        };
+        Refusal::new(
+            404,
+            format!(
+                "no such path; this port serves {page}/health, /ready, /startup and the WebSocket protocol"
+            ),
+        )
     }
 
     pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Refusal {
@@ -30,7 +52,12 @@ impl Refusal {
 
     /// In the shape that webhooks know.
     pub fn flat(self) -> Refusal {
-        Refusal { is_flat: true, ..self }
+        Refusal { shape: Shape::Flat, ..self }
+    }
+
+    /// In the shape of calls that say whether they went well.
+    pub fn not_ok(self) -> Refusal {
+        Refusal { shape: Shape::NotOk, api: None, ..self }
     }
 
     /// In the shape of OpenAI's API.
@@ -56,15 +83,18 @@ impl Refusal {
 
     /// The body, in the shape that clients of model servers know.
     pub fn body(&self) -> Value {
-        if self.is_flat {
+        if self.shape == Shape::Flat {
             return json!({"ok": false, "error": self.message.as_str()});
         }
         let mut error = json!({"type": self.name(), "message": self.message});
         if let (Some(map), Some((param, code))) = (error.as_object_mut(), &self.api) {
             map.put("param", param.clone());
-            map.put("code", *code);
+            map.put("code", code.or((self.status == 401).then_some("invalid_api_key")));
         }
-        json!({"error": error})
+        match self.shape {
+            Shape::NotOk => json!({"ok": false, "error": error}),
+            _ => json!({"error": error}),
+        }
     }
 
     fn name(&self) -> &'static str {

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 pub fn rpc(mut exchange: Exchange) -> Result<()> {
     let body = match body(&mut exchange) {
         Ok(body) => body,
-        Err(refusal) => return exchange.out.refuse(&refusal),
+        Err(refusal) => return exchange.out.refuse(&refusal.not_ok()),
     };
     let id = body.get("id").filter(|id| id.is_string() || id.is_number()).cloned();
     let told = call(&exchange, body);
@@ -24,6 +24,7 @@ pub fn rpc(mut exchange: Exchange) -> Result<()> {
             exchange.out.json(200, &Value::Object(answer))
         }
         Err(error) => {
+            let error = error.reworded("\nFix: ", "; fix: ");
             answer.put("error", error.to_wire(4));
             let status = refusal::status(error.kind);
             let refusal = Refusal::from(error);

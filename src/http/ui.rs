@@ -67,7 +67,8 @@ pub fn base_path(config: &Config) -> String {
 }
 
 fn unknown(exchange: Exchange) -> Result<()> {
-    exchange.out.refuse(&Refusal::unknown())
+    let config = exchange.shared.config();
+    exchange.out.refuse(&Refusal::unknown(&config))
 }
 
 fn send(exchange: Exchange, name: &str, cache: &'static str) -> Result<()> {

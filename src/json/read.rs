@@ -3,6 +3,7 @@
 //! One pass counts values and depth and finds what strict readers stumble over; only such a text is copied and
 //! mended. A BOM is skipped, bytes that are no UTF-8 and halves of surrogate pairs become U+FFFD, `10.0` is 10.
 //! Pure; runs on any thread. Config files are read by `config::parse`, which keeps places.
+use super::words;
 use crate::parts::Parts;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -30,7 +31,7 @@ pub enum Unread {
 impl fmt::Display for Unread {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Unread::Malformed(why) => f.write_str(why),
+            Unread::Malformed(why) => f.write_str(&words::plain(why)),
             Unread::TooMany(most) => write!(f, "it holds more than {most} values"),
             Unread::TooDeep(most) => write!(f, "it is nested deeper than {most} levels"),
         }

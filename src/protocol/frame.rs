@@ -68,8 +68,8 @@ impl<'a> Request<'a> {
         match json::read(self.params, most_values, DEEPEST) {
             Ok(Value::Null) => Ok(Value::Object(Default::default())),
             Ok(value) => Ok(value),
-            Err(Unread::Malformed(why)) => {
-                Err(Error::new(Kind::BadFrame, format!("invalid request frame: {why}")))
+            Err(no @ Unread::Malformed(_)) => {
+                Err(Error::new(Kind::BadFrame, format!("invalid request frame: {no}")))
             }
             Err(Unread::TooMany(most)) => {
                 Err(Error::invalid(format!("params hold more than {most} values; send less at a time")))

@@ -86,6 +86,14 @@ impl Runs {
         }
     }
 
+    /// From here on so many may run at a time; those above it go on.
+    pub fn allow(&mut self, world: &mut dyn World, max: usize) {
+        if self.max != max {
+            self.max = max;
+            self.start_runs(world);
+        }
+    }
+
     /// Whether no run is known that has not ended.
     pub fn is_empty(&self) -> bool {
         self.map.is_empty()

@@ -119,6 +119,11 @@ const MAX_MARKS: usize = 256;
 /// Notes kept for all sessions.
 const MAX_SYSTEM_EVENTS: usize = 20;
 
+/// How many turns may go on at a time.
+fn most_runs(shared: &Shared) -> usize {
+    shared.config().u64("agents.defaults.maxConcurrent").unwrap_or(4).clamp(1, 64) as usize
+}
+
 impl State {
     pub fn new(
         shared: Arc<Shared>,
@@ -130,7 +135,7 @@ impl State {
     ) -> State {
         let mono = shared.started.elapsed().as_millis() as u64;
         let limits = &shared.limits;
-        let max_runs = shared.config().u64("agents.defaults.maxConcurrent").unwrap_or(4).clamp(1, 64);
+        let max_runs = most_runs(&shared);
         State {
             now,
             mono,
@@ -141,7 +146,7 @@ impl State {
             presence_urgent: false,
             pairing: Watched::default(),
             revoked: join::Revoked::default(),
-            runs: Runs::new(max_runs as usize, limits.queued_runs as usize, requests),
+            runs: Runs::new(max_runs, limits.queued_runs as usize, requests),
             subscriptions: Default::default(),
             sessions,
             post: carrying::Post::of(Default::default()),

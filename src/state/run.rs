@@ -147,6 +147,8 @@ impl State {
             }
             Next::Event(Event::Agents { ids, added }) => {
                 self.sessions.set_agents(&ids, added);
+                let most = super::most_runs(&self.shared);
+                self.with_runs(|runs, world| runs.allow(world, most));
             }
             Next::Event(Event::SecretChanged) => self.close_outdated(),
             Next::Event(Event::Restart { cause, delay_ms, note }) => {

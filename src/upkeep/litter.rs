@@ -49,7 +49,7 @@ pub struct Places {
 }
 
 pub fn places(env: &Env, config: &Config) -> Places {
-    let path = std::fs::canonicalize(&env.config_path).unwrap_or_else(|_| env.config_path.clone());
+    let path = crate::files::real(&env.config_path);
     Places {
         state_dir: env.state_dir.clone(),
         config_dir: path.parent().unwrap_or(Path::new(".")).to_path_buf(),

@@ -144,8 +144,7 @@ pub fn check_state_dir(target: &Target, hello: &Value) -> Result<()> {
 pub fn other_state_dir(target: &Target, hello: &Value) -> Option<PathBuf> {
     let theirs = Path::new(hello.pointer("/snapshot/stateDir")?.as_str()?);
     let is_local = target.is_configured() && target.bind.is_some();
-    let real = |dir: &Path| dir.canonicalize().unwrap_or_else(|_| dir.to_path_buf());
-    (is_local && real(theirs) != real(&target.env.state_dir)).then(|| theirs.to_path_buf())
+    (is_local && files::real(theirs) != files::real(&target.env.state_dir)).then(|| theirs.to_path_buf())
 }
 
 /// Whether the caller named both the gateway and the credential for it, so that nothing was guessed.

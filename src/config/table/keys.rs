@@ -221,7 +221,7 @@ pub static KEYS: &[Key] = &[
     key("agents.defaults.imageModel", MODEL, NONE, "Model for pictures"),
     key("agents.defaults.imageModel.fallbacks", TEXTS, NONE, "Models tried when the picture model fails"),
     key("agents.defaults.imageModel.primary", NAME, NONE, "Picture model, as provider/model"),
-    key("agents.defaults.maxConcurrent", POSITIVE, RESTART, "Most agent runs at once").or("4"),
+    key("agents.defaults.maxConcurrent", POSITIVE, NONE, "Most agent runs at once").or("4"),
     key("agents.defaults.mediaMaxMb", ABOVE_ZERO, NONE, "Largest outgoing media file in MB").or("5"),
     key("agents.defaults.memorySearch", &Any, NONE, "Memory search, accepted and not checked"),
     key("agents.defaults.model", MODEL, NONE, "Model of every agent"),

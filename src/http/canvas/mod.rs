@@ -180,7 +180,9 @@ fn open(config: &Config, env: &Env, dir: &FilePath, name: &str) -> Option<File> 
 /// A page with the bridge to its app put in at its end.
 fn send_page(out: Responder, head: &crate::door::head::Head, file: File, reloads: bool) -> Result<()> {
     const TYPE: &str = "text/html; charset=utf-8";
-    let tag = folder::tag(&file)?;
+    // What is put in is another with another program or setting.
+    let bridge = format!("-{}-{}\"", crate::version::VERSION, u8::from(reloads));
+    let tag = folder::tag(&file)?.trim_end_matches('"').to_string() + &bridge;
     if folder::is_known(head, &tag) {
         return out.with("ETag", tag).bytes(304, TYPE, &[]);
     }
@@ -194,7 +196,7 @@ fn send_page(out: Responder, head: &crate::door::head::Head, file: File, reloads
     let script = format!("<script>{BRIDGE}{}</script>", if reloads { RELOAD } else { "" });
     let end = page.windows(7).rposition(|part| part.eq_ignore_ascii_case(b"</body>")).unwrap_or(page.len());
     page.splice(end..end, script.into_bytes());
-    out.with("ETag", tag).bytes(200, TYPE, &page)
+    out.with("ETag", tag).with("Accept-Ranges", "none").bytes(200, TYPE, &page)
 }
 
 /// Sends a browser to a folder, whose own links would lead elsewhere without its slash.

@@ -23,13 +23,33 @@ use serde_json::Value;
 /// `/hooks`, as it is configured; never the whole port.
 fn base(config: &Config) -> Option<String> {
     let base = config.str("hooks.path").unwrap_or("/hooks").trim().trim_matches('/');
-    (config.bool("hooks.enabled") && !base.is_empty()).then(|| format!("/{base}"))
+    (!base.is_empty()).then(|| format!("/{base}"))
 }
 
 /// Whether a path is a webhook's.
 pub fn is_below(config: &Config, path: &str) -> bool {
+    config.bool("hooks.enabled") && is_named(config, path)
+}
+
+/// Whether it would be one if webhooks were on.
+pub fn is_off(config: &Config, path: &str) -> bool {
+    !config.bool("hooks.enabled") && is_named(config, path)
+}
+
+fn is_named(config: &Config, path: &str) -> bool {
     let rest = base(config).and_then(|base| Some(path.strip_prefix(&base)?.to_string()));
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// Why there are none.
+pub fn off(config: &Config) -> Refusal {
+    Refusal::new(
+        404,
+        match config.bool("hooks.enabled") {
+            true => "webhooks are off: hooks.token is not set, or the variable that it names",
+            false => "webhooks are off: set hooks.enabled and hooks.token",
+        },
+    )
 }
 
 /// The largest body that is taken, bytes.

@@ -138,6 +138,7 @@ impl Filter {
     fn passes(&self, kept: &Kept, now: u64) -> bool {
         let key = kept.key();
         if is_hidden(key)
+            || (is_passing(key) && self.search.is_none())
             || self.asks_for_what_is_not_here()
             || (self.exclude_subagents && key.contains(":subagent:"))
             || (self.exclude_cron && key.contains(":cron:"))
@@ -182,6 +183,14 @@ fn mentions(kept: &Kept, text: &str) -> bool {
 pub fn is_hidden(key: &str) -> bool {
     let mut parts = key.split(':').skip(2);
     parts.next() == Some("cron") && parts.nth(1) == Some("run")
+}
+
+/// `agent:<id>:openai:<uuid>`: of one request of a program that keeps the conversation itself. It is found by a search.
+fn is_passing(key: &str) -> bool {
+    let mut parts = key.split(':').skip(2);
+    matches!(parts.next(), Some("openai" | "openresponses"))
+        && parts.next().is_some()
+        && parts.next().is_none()
 }
 
 /// One row of `sessions.list`. `runs` are the ids of what runs in the session or waits to.
