@@ -248,8 +248,12 @@ impl Job {
             true => self.transcript.append(&entries)?,
             false => self.transcript.append_unsynced(&entries)?,
         };
-        let messages =
-            ids.into_iter().zip(entries).filter_map(|(id, mut e)| Some((id, e.get_mut("message")?.take())));
+        let messages = ids.into_iter().zip(entries).filter_map(|(id, mut e)| {
+            let message = e.get_mut("message")?.take();
+            let run = e.get("runId").and_then(Value::as_str);
+            let message = message::marked(message, Some(&id), run);
+            Some((id, message))
+        });
         let messages: Vec<(String, Value)> = messages.collect();
         if !messages.is_empty() {
             self.report(RunEvent::Wrote(messages));

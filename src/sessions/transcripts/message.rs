@@ -157,6 +157,20 @@ pub fn of_run(mut entry: Value, run_id: &str) -> Value {
     entry
 }
 
+/// A message with what clients know it again by that were told of it or sent it themselves: its entry, and the run that it
+/// is of, which for what a user says is the key of the request.
+pub fn marked(mut message: Value, id: Option<&str>, run: Option<&str>) -> Value {
+    let name = if role(&message) == "user" { "idempotencyKey" } else { "runId" };
+    let mut marks = json!({"id": id});
+    if let (Some(marks), Some(run)) = (marks.as_object_mut(), run) {
+        marks.put(name, run);
+    }
+    if let Some(map) = message.as_object_mut() {
+        map.put("__openclaw", marks);
+    }
+    message
+}
+
 /// A block's `type`; a block without one is text.
 pub fn kind_of_block(block: &Value) -> &str {
     block.get("type").and_then(Value::as_str).unwrap_or("text")

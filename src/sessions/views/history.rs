@@ -72,10 +72,8 @@ fn shown(mut entry: Value, with_ids: bool) -> Option<Value> {
     }
     let mut message = entry.get_mut("message").map(Value::take).filter(Value::is_object)?;
     envelope::strip_message(&mut message);
-    if let Some(map) = message.as_object_mut().filter(|_| with_ids) {
-        map.put("__openclaw", json!({"id": entry.get("id")}));
-    }
-    Some(message)
+    let text = |name: &str| entry.get(name).and_then(Value::as_str);
+    Some(if with_ids { message::marked(message, text("id"), text("runId")) } else { message })
 }
 
 /// Drops messages from the front until the array fits; one always stays.
