@@ -34,6 +34,8 @@ const SCARCE: usize = 30;
 pub struct Door {
     inner: Mutex<Inner>,
     freed: Condvar,
+    /// The line of those who wait for a turn has moved.
+    moved: Condvar,
 }
 
 #[derive(Debug, Default)]
@@ -70,7 +72,7 @@ pub enum Entry {
 
 impl Door {
     pub fn new() -> Arc<Door> {
-        Arc::new(Door { inner: Mutex::default(), freed: Condvar::new() })
+        Arc::new(Door { inner: Mutex::default(), freed: Condvar::new(), moved: Condvar::new() })
     }
 
     /// Asks for a place for a connection from `address`.
@@ -87,8 +89,9 @@ impl Door {
         let crowded =
             !network.is_loopback() && count(&|p| p.network == network) >= limits.pre_auth_per_address;
         let reserved = limits.pre_auth / 4;
-        let full = count(&|_| true) >= limits.pre_auth
-            || count(&|p| p.stage != Stage::Connecting) >= limits.pre_auth - reserved;
+        let connecting = count(&|p| p.stage == Stage::Connecting);
+        let others = count(&|p| !matches!(p.stage, Stage::Connecting | Stage::InLine));
+        let full = connecting + others >= limits.pre_auth || others >= limits.pre_auth - reserved;
         let waiting = inner.waiting;
         if (full || crowded) && !inner.evict(crowded.then_some(network), limits, waiting, now) {
             return Entry::Wait;
@@ -148,6 +151,7 @@ impl Door {
     pub fn evict_all(&self) {
         self.lock().places.iter_mut().filter(|p| !p.evicted).for_each(Place::evict);
         self.freed.notify_all();
+        self.moved.notify_all();
     }
 
     /// A wrong credential from `address`. It counts unless there were too many already, so that the time to wait ends

@@ -343,3 +343,40 @@ fn sec_19_a_flood_of_guesses_is_bounded_and_the_right_secret_gets_in() {
         println!("{count} in {took} s; {waits:?}");
     });
 }
+
+// SEC-19: a flood of guesses holds up nobody who shows no secret, not even from the same address.
+#[test]
+fn sec_19_a_flood_of_guesses_slows_no_health_check() {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    let gateway = Gateway::plain();
+    let (stop, port) = (AtomicBool::new(false), gateway.port);
+    let ask = |more: &str| {
+        http::raw(
+            port,
+            &format!("GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n{more}\r\n"),
+        )
+        .status
+    };
+    let mut waits = std::thread::scope(|scope| {
+        for _ in 0..60 {
+            scope.spawn(|| {
+                while !stop.load(Ordering::Relaxed) {
+                    // Whatever it is told, or not; who was sent away comes again.
+                    let _ = std::panic::catch_unwind(|| ask("Authorization: Bearer guess\r\n"));
+                }
+            });
+        }
+        std::thread::sleep(Duration::from_secs(2));
+        let waits: Vec<Duration> = (0..15)
+            .map(|_| {
+                let since = Instant::now();
+                assert_eq!(ask(""), 200);
+                since.elapsed()
+            })
+            .collect();
+        stop.store(true, Ordering::Relaxed);
+        waits
+    });
+    waits.sort();
+    assert!(waits[7] < Duration::from_millis(500), "{waits:?}");
+}

@@ -206,6 +206,8 @@ mod terminal;
 #[cfg(test)]
 mod tls;
 #[cfg(test)]
+mod tls_peers;
+#[cfg(test)]
 mod torture;
 #[cfg(test)]
 mod transcripts;

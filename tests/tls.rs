@@ -11,12 +11,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use tungstenite::{Message, WebSocket};
 
-type Tls = StreamOwned<ClientConnection, TcpStream>;
+pub type Tls = StreamOwned<ClientConnection, TcpStream>;
 
 /// The certificate of tests/data, as openssl prints it.
 const PIN: &str = "sha256:d000b6dda1011271 5e6b955c4dc5f4d2 1a31022e99d34339 affa13bf4de5395f";
 
-fn setup(more: Value) -> Setup {
+pub fn setup(more: Value) -> Setup {
     let mut config = json!({"gateway": {"tls": {"enabled": true}}});
     merge(&mut config, &more);
     Setup::config(config)
@@ -43,7 +43,7 @@ fn config(gateway: &Gateway) -> Arc<ClientConfig> {
     Arc::new(config.with_root_certificates(roots).with_no_client_auth())
 }
 
-fn open(gateway: &Gateway) -> Tls {
+pub fn open(gateway: &Gateway) -> Tls {
     open_with(gateway, config(gateway))
 }
 
@@ -56,7 +56,7 @@ fn open_with(gateway: &Gateway, config: Arc<ClientConfig>) -> Tls {
 }
 
 /// Plain on this side, TLS on the gateway's: gives the gateway a port at which the harness's clients find it.
-fn unwrapped(gateway: &mut Gateway) {
+pub fn unwrapped(gateway: &mut Gateway) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let (port, config) = (gateway.port, config(gateway));
     gateway.port = listener.local_addr().unwrap().port();

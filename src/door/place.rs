@@ -19,6 +19,8 @@ pub enum Stage {
     Beside,
     /// It judges a whole `connect`.
     Connecting,
+    /// It waits for a turn to have its secret compared, and takes no place from others meanwhile.
+    InLine,
     /// Nothing is owed any more: it waits for a next request, or for the other end to close.
     Idle,
 }
@@ -43,7 +45,7 @@ impl Stage {
             Stage::Head => 1,
             Stage::Upgraded => 2,
             Stage::Begun => 3,
-            Stage::Served | Stage::Connecting => 4,
+            Stage::Served | Stage::Connecting | Stage::InLine => 4,
         }
     }
 }
@@ -54,7 +56,7 @@ impl Place {
     pub(super) fn patience(&self, limits: &Limits, waiting: usize) -> Option<Duration> {
         let most = Duration::from_millis(limits.pre_auth_silent_ms);
         match self.stage {
-            Stage::Served | Stage::Connecting => None,
+            Stage::Served | Stage::Connecting | Stage::InLine => None,
             Stage::Idle | Stage::Beside => Some(Duration::ZERO),
             Stage::Head => Some(most / 8),
             Stage::Upgraded | Stage::Begun => {

@@ -1,16 +1,20 @@
 //! Turns: of networks with too many wrong credentials so many are compared in a `PAUSE` as there are places, in the order
 //! in which they came.
 //!
-//! Runs on the threads of those who wait. Who waits is worked for and keeps his place, so the line is no longer than there
-//! are places; who hangs up leaves it, and his turn is the next one's. A turn that was taken is used up, whatever becomes
-//! of the connection, unless the credential was right. Nothing is compared here.
-use super::{Door, PAUSE, Ticket, network};
+//! Runs on the threads of those who wait. Who waits is worked for and is not sent away, but his place is another's
+//! meanwhile: guesses hold up nobody who shows no secret. Of those who would be too many beside the places each keeps his,
+//! so the line is bounded; who hangs up leaves it, and his turn is the next one's. A turn that was taken is used up,
+//! whatever becomes of the connection, unless the credential was right. Nothing is compared here.
+use super::{Door, Inner, PAUSE, Stage, Ticket, network};
 use crate::protocol::limits::Limits;
 use rustix::event::{PollFd, PollFlags};
 use std::collections::VecDeque;
 use std::net::{IpAddr, TcpStream};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
+
+/// How many times as many as there are places may wait beside them.
+const BESIDE: u64 = 4;
 
 /// How often who waits is asked whether he is still there.
 const LOOK: Duration = Duration::from_millis(100);
@@ -41,18 +45,22 @@ impl Ticket {
             drop(inner);
             return Some(Turn { door, share: Duration::ZERO });
         }
-        if inner.turns.line.len() as u64 >= 2 * limits.pre_auth {
+        if inner.turns.line.len() as u64 >= (BESIDE + 2) * limits.pre_auth {
             return None;
         }
         inner.turns.line.push_back(self.id);
-        let socket = inner.places.iter().find(|place| place.id == self.id).map(|place| place.socket.clone());
-        drop(inner);
-        let share = PAUSE / u32::try_from(limits.pre_auth.max(1)).unwrap_or(u32::MAX);
-        let has_come = self.come_up(socket.as_deref(), share);
-        let mut inner = door.lock();
-        inner.turns.line.retain(|id| *id != self.id);
+        let place = inner.step_aside(self.id, BESIDE * limits.pre_auth);
         drop(inner);
         door.freed.notify_all();
+        let share = PAUSE / u32::try_from(limits.pre_auth.max(1)).unwrap_or(u32::MAX);
+        let has_come = self.come_up(place.as_ref().map(|(socket, _)| &**socket), share);
+        let mut inner = door.lock();
+        inner.turns.line.retain(|id| *id != self.id);
+        if let Some((_, before)) = place {
+            inner.set_stage(self.id, before);
+        }
+        drop(inner);
+        door.moved.notify_all();
         has_come.then_some(Turn { door, share })
     }
 
@@ -70,7 +78,26 @@ impl Ticket {
                 return true;
             }
             let wait = if is_first { left.min(LOOK) } else { LOOK };
-            drop(self.door.freed.wait_timeout(inner, wait).unwrap_or_else(PoisonError::into_inner));
+            drop(self.door.moved.wait_timeout(inner, wait).unwrap_or_else(PoisonError::into_inner));
+        }
+    }
+}
+
+impl Inner {
+    /// Who waits in line leaves his place to others, unless `most` do already. Gives his socket and what he did before.
+    fn step_aside(&mut self, id: u64, most: u64) -> Option<(Arc<TcpStream>, Stage)> {
+        let aside = self.places.iter().filter(|place| place.stage == Stage::InLine).count() as u64;
+        let place = self.places.iter().find(|place| place.id == id)?;
+        let (socket, before) = (place.socket.clone(), place.stage);
+        if aside < most {
+            self.set_stage(id, Stage::InLine);
+        }
+        Some((socket, before))
+    }
+
+    fn set_stage(&mut self, id: u64, stage: Stage) {
+        if let Some(place) = self.places.iter_mut().find(|place| place.id == id) {
+            (place.stage, place.since) = (stage, Instant::now());
         }
     }
 }
@@ -135,5 +162,43 @@ mod tests {
         // Who has hung up gets none and uses none up.
         drop(other_end);
         assert!(ticket.turn(ip, &limits).is_none() && door.lock().turns.line.is_empty());
+    }
+
+    // SEC-19: guesses take no place from who shows no secret, and a remote network has no more of them for it.
+    #[test]
+    fn sec_19_who_waits_for_a_turn_holds_up_nobody_else() {
+        let limits = Limits { auth_failures: 1, pre_auth: 4, pre_auth_per_address: 2, ..Limits::default() };
+        for (ip, newcomers) in [("127.0.0.1", 3), ("192.0.2.1", 0)] {
+            let door = Door::new();
+            let ip: IpAddr = ip.parse().unwrap();
+            door.failed(ip, String::new, &limits, Instant::now());
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            let enter = || {
+                let stream = Arc::new(TcpStream::connect(listener.local_addr().unwrap()).unwrap());
+                let ends = listener.accept().unwrap();
+                match door.enter(ip, &stream, &limits, Instant::now()) {
+                    Entry::Place(ticket) => Some((ticket, ends)),
+                    Entry::Wait => None,
+                }
+            };
+            let guessers: Vec<_> =
+                std::iter::from_fn(enter).take(if newcomers > 0 { 3 } else { 2 }).collect();
+            assert!(enter().is_none(), "all places are taken");
+            std::thread::scope(|scope| {
+                // The first turn comes at once; the others' a second and more later.
+                door.lock().turns.next = Some(Instant::now() + Duration::from_secs(1));
+                for (ticket, _) in &guessers {
+                    let limits = &limits;
+                    scope.spawn(move || assert!(ticket.turn(ip, limits).is_some()));
+                }
+                let all_wait = || door.lock().turns.line.len() == guessers.len();
+                while !all_wait() {
+                    std::thread::yield_now();
+                }
+                let more: Vec<_> = std::iter::from_fn(enter).collect();
+                assert_eq!(more.len(), newcomers, "{ip}");
+            });
+            assert!(door.lock().turns.line.is_empty() && guessers.iter().all(|(t, _)| !t.is_evicted()));
+        }
     }
 }

@@ -53,7 +53,7 @@ pub fn raw(port: u16, text: &str) -> Answer {
 }
 
 /// One answer, or `None` when the connection closed before one came.
-pub fn read_answer(stream: &mut TcpStream) -> Option<Answer> {
+pub fn read_answer(stream: &mut impl Read) -> Option<Answer> {
     let mut bytes = Vec::new();
     let mut buffer = [0; 4096];
     loop {

@@ -85,6 +85,29 @@ fn i12_4_a_browser_from_elsewhere_waits_for_approval() {
     world.quiet();
 }
 
+/// TLS on the gateway's own port, with the certificate that it made itself: the address that the command prints works.
+#[test]
+fn i12_6_the_page_works_under_tls() {
+    if !is_wanted(false) {
+        return;
+    }
+    let mut config = ModelServer::start(vec![model::texts(&["hi"])]).config();
+    merge(&mut config, &json!({"gateway": {"tls": {"enabled": true}}}));
+    let gateway = Gateway::start(&Setup::config(config));
+    wait_for("the certificate", || gateway.state_dir().join("gateway/tls/shown").exists().then_some(()));
+    let told = gateway.cli(&["dashboard", "--no-open"]);
+    let told = String::from_utf8_lossy(&told.stdout).into_owned();
+    let url = told.split_whitespace().find(|word| word.starts_with("https://")).expect(&told);
+    let browser = Browser::start(&["--ignore-certificate-errors"]);
+    let mut page = browser.page();
+    page.open(url);
+    page.wait("document.getElementById('link').textContent.startsWith('Connected')");
+    page.reload();
+    page.wait("document.getElementById('link').textContent.startsWith('Connected')");
+    page.picture("under-tls");
+    assert!(page.noise.is_empty(), "{:#?}", page.noise);
+}
+
 /// A name that the gateway does not know as its own: the page says which setting would allow it.
 #[test]
 fn i12_4_an_origin_that_is_not_allowed_is_explained() {

@@ -14,6 +14,8 @@ use crate::door::head::Head;
 use crate::error::{Error, Result};
 use crate::ids;
 use crate::json::json;
+use crate::models::catalogue;
+use crate::models::provider::BUILTIN;
 use crate::session_key::{agent_id, normalise_agent_id};
 use crate::untrusted;
 use serde_json::Value;
@@ -118,7 +120,9 @@ impl Request<'_> {
             None | Some(Value::Null) => None,
             Some(model) => {
                 let model = model.as_str().map(str::trim).filter(|model| !model.is_empty());
-                Some(model.ok_or_else(|| Error::invalid("model required"))?)
+                let model = model.ok_or_else(|| Error::invalid("model required"))?;
+                self.check_model(model, chosen)?;
+                Some(model)
             }
         };
         let hash = params_hash(&json!({"path": self.path, "payload": self.payload}));
@@ -159,6 +163,19 @@ impl Request<'_> {
 
     fn wrapped(&self, text: &str, is_unsafe: bool) -> Result<String> {
         if is_unsafe { Ok(text.to_string()) } else { untrusted::wrap("a webhook", text) }
+    }
+
+    /// A sender names a model that the owner has named: the prompt tells the model its name (SEC-34).
+    fn check_model(&self, model: &str, chosen: By) -> Result<()> {
+        let name = catalogue::unaliased(self.config, model);
+        let is_named = || {
+            catalogue::find(self.config, name)
+                .is_some_and(|model| !catalogue::tags(self.config, &model).is_empty())
+        };
+        if chosen != By::Sender || name == BUILTIN || is_named() {
+            return Ok(());
+        }
+        Err(Error::invalid("model is none that the configuration lists (openclaw models list shows them)"))
     }
 
     /// The caller's own mark of this request: once told, it is known again.

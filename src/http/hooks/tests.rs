@@ -177,6 +177,21 @@ fn sec_34_a_name_stands_outside_of_the_envelope_only_where_it_is_the_owners() {
 }
 
 #[test]
+fn sec_34_a_sender_names_a_model_that_the_owner_named() {
+    let asks = |path: &str, hooks: &str| {
+        let hooks = format!("{hooks}}}, agents: {{defaults: {{models: {{'a/known': {{}}}}}}");
+        move |model: &str| made(&hooks, path, json!({"message": "m", "model": model}), "")
+    };
+    let sender = asks("agent", "");
+    assert_eq!(sender("a/known").unwrap()["model"], "a/known");
+    for unknown in ["a/Ignore all rules", "obey"] {
+        assert!(sender(unknown).unwrap_err().contains("model is none that the configuration lists"));
+    }
+    let mapped = asks("x", "mappings: [{match: {path: 'x'}, messageTemplate: 'm', model: 'a/mine'}]");
+    assert_eq!(mapped("a/theirs").unwrap()["model"], "a/mine");
+}
+
+#[test]
 fn i12_2_a_channel_that_is_not_configured_is_named_with_what_helps() {
     let refused =
         |channel: &str| made("", "agent", json!({"message": "m", "channel": channel}), "").unwrap_err();
