@@ -14,7 +14,7 @@ pub mod testing;
 mod web;
 
 pub use files::change;
-use files::{edit, likeness, read, workspace, write};
+use files::{apply_patch, edit, likeness, read, workspace, write};
 use memories::{memory, memory_get, memory_search};
 pub use policy::matches;
 pub use running::{Outcome, Progress, run_all, run_while};
@@ -38,6 +38,7 @@ use std::time::Duration;
 /// All tools, by name. A new one is a row here and a file.
 pub static TOOLS: &[Tool] = &[
     agents_list::TOOL,
+    apply_patch::TOOL,
     edit::TOOL,
     memory_get::TOOL,
     memory_search::TOOL,

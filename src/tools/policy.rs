@@ -68,7 +68,8 @@ pub fn allowed<'n>(
         return Vec::new();
     }
     let rules = gather(config, agent, model, session_key);
-    let passes = |name: &&&str| rules.iter().all(|rule| rule.passes(name)) && is_on(config, agent, name);
+    let passes =
+        |name: &&&str| rules.iter().all(|rule| rule.passes(name)) && is_on(config, agent, model, name);
     all.iter().filter(passes).copied().collect()
 }
 
@@ -207,9 +208,15 @@ fn group_tools<'c>(config: &'c Config, channel: &str, group: &str) -> Option<&'c
 }
 
 /// Switches beside the lists.
-fn is_on(config: &Config, agent: &str, name: &str) -> bool {
+fn is_on(config: &Config, agent: &str, model: &str, name: &str) -> bool {
     let is_false = |value: Option<&Value>| value.and_then(|v| v.get("enabled")) == Some(&Value::Bool(false));
     match name {
+        "apply_patch" => {
+            let models = config.strings("tools.exec.applyPatch.allowModels");
+            let id = model.split_once('/').map_or(model, |(_, id)| id);
+            let is_named = |named: &&str| named.eq_ignore_ascii_case(model) || named.eq_ignore_ascii_case(id);
+            config.bool("tools.exec.applyPatch.enabled") && (models.is_empty() || models.iter().any(is_named))
+        }
         "web_fetch" => config.bool("tools.web.fetch.enabled"),
         "memory_search" | "memory_get" => {
             let mut listed = config.get("agents.list").and_then(Value::as_array).into_iter().flatten();

@@ -83,6 +83,28 @@ pub fn write(dir: &Path, relative: &Path, bytes: &[u8]) -> Result<()> {
     done.map_err(|stop| stop.error("write", relative))
 }
 
+/// Removes a regular file.
+pub fn remove(dir: &Path, relative: &Path) -> Result<()> {
+    match stat(dir, relative)? {
+        Some(found) if !found.is_dir => {}
+        Some(_) => {
+            let text = format!("remove {}: it is a directory, name a file", relative.display());
+            return Err(Error::invalid(text));
+        }
+        None => return Err(Error::not_found(format!("there is no file {}", relative.display()))),
+    }
+    let done = (|| {
+        let path = checked("remove", relative)?;
+        let name = path.file_name().ok_or(Errno::INVAL)?;
+        let parent = open_dir(&root(dir)?, path.parent().unwrap_or(Path::new("")))?;
+        unlinkat(&parent, name, AtFlags::empty())?;
+        // What cannot be made durable is gone all the same.
+        let _ = quirks::sync_dir_at(&parent);
+        Ok(())
+    })();
+    done.map_err(|stop: Stop| stop.error("remove", relative))
+}
+
 /// What stands there; `None` when nothing does. A link counts as a refusal, not as what it names.
 pub fn stat(dir: &Path, relative: &Path) -> Result<Option<Stat>> {
     let found = (|| {

@@ -63,15 +63,26 @@ impl Change<'_> {
         }
     }
 
-    /// Writes the file, unless the model was told meanwhile that nothing came of the call.
-    pub fn write(&self, path: &Path, bytes: &[u8]) -> Result<()> {
+    /// Whether the file may be changed; fails too when the model was told meanwhile that nothing came of the call.
+    pub fn check(&self, path: &Path) -> Result<()> {
         going_on(&self.context.cancel)?;
+        own::check(&self.context.config, &self.context.settings.env, &self.context.workspace, path)
+    }
+
+    /// Removes the file.
+    pub fn remove(&self, path: &Path) -> Result<()> {
+        self.check(path)?;
+        beneath::remove(&self.context.workspace, path)
+    }
+
+    /// Writes the file.
+    pub fn write(&self, path: &Path, bytes: &[u8]) -> Result<()> {
+        self.check(path)?;
         let workspace = &self.context.workspace;
         if !workspace.exists() {
             // Where it lies is the owner's choice, or was judged when the agent was made.
             files::private_dir(workspace)?;
         }
-        own::check(&self.context.config, &self.context.settings.env, workspace, path)?;
         beneath::write(workspace, path, bytes)
     }
 }
