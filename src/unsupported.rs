@@ -50,7 +50,7 @@ const FEATURES: &[Feature] = &[
     feature("exec", exec, "agents have no command line here; what they may do is in docs/tools.md"),
     feature("browser", browser, KEEP),
     feature("tailscale", tailscale, "publish the port yourself: `tailscale serve --bg <port>`"),
-    feature("web_search", web_search, "`web_fetch` reads pages whose address is known"),
+    feature("web_search", web_search, "Brave, SearXNG and Perplexity are here (docs/tools.md)"),
     feature("media", media, KEEP),
     feature("memory", memory, "`memory_search` looks for words in MEMORY.md and memory/*.md"),
     feature("plugins", plugins, "put skills into the workspace's skills/ directory (docs/agents.md)"),
@@ -234,7 +234,8 @@ fn tailscale(config: &Config, _: &Env) -> Option<String> {
 }
 
 fn web_search(config: &Config, _: &Env) -> Option<String> {
-    said(is_on(config, "tools.web.search"), "web search")
+    let is_grok = config.str("tools.web.search.provider") == Some("grok");
+    said(is_grok && is_on(config, "tools.web.search"), "web search by Grok")
 }
 
 fn media(config: &Config, _: &Env) -> Option<String> {

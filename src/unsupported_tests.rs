@@ -50,7 +50,7 @@ fn n_2_relatives() {
     for (text, want) in [
         ("{agents: {list: [{id: 'a', heartbeat: {every: '1h'}}]}}", "heartbeat (every 1h)"),
         ("{agents: {defaults: {sandbox: {mode: 'all'}}}}", "sandboxes"),
-        ("{tools: {web: {search: {provider: 'brave', apiKey: 'k'}}}}", "web search"),
+        ("{tools: {web: {search: {provider: 'grok', apiKey: 'k'}}}}", "web search by Grok"),
         ("{plugins: {entries: {a: {enabled: true}, b: {enabled: false}}}}", "1 plugin (a)"),
         ("{messages: {tts: {auto: 'always'}}}", "spoken replies"),
         ("{hooks: {internal: {enabled: true}}}", "internal hooks"),

@@ -139,7 +139,7 @@ impl<'a> Turn<'a> {
         let agents = Agents::of(self.config, &job.settings.env);
         let model = format!("{}/{}", provider.id, provider.model);
         let mut offered = match provider.tools {
-            true => tools::offered(self.config, &job.agent, &model, &job.key),
+            true => tools::offered(self.config, &job.settings.env, &job.agent, &model, &job.key),
             false => Vec::new(),
         };
         offered.retain(|tool| (tool.serves)(job.provenance));

@@ -29,7 +29,7 @@ pub fn context(state: &mut State, at: &At, args: &str) -> Result<Reply> {
         key: at.key.clone(),
         workspace: state.shared.agents().workspace(&agent),
         max_chars: usize::try_from(max).unwrap_or(usize::MAX),
-        tools: tools::offered(&config, &agent, &model, &at.key),
+        tools: tools::offered(&config, &state.shared.env, &agent, &model, &at.key),
         entry: entry(state, at),
         model,
     };

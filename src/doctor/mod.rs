@@ -175,7 +175,7 @@ pub const CHECKS: &[Check] = &[
     check("unsupported.plugins", Warning, "Plugins and their skills are not in this version", unsupported::plugins),
     check("unsupported.subagents", Warning, "Subagents are not in this version", unsupported::subagents),
     check("unsupported.tailscale", Warning, "Tailscale publishes nothing in this version", unsupported::tailscale),
-    check("unsupported.web_search", Warning, "Web search is not in this version", unsupported::web_search),
+    check("unsupported.web_search", Warning, "This web search is not in this version", unsupported::web_search),
     check("workspace.foreign", Warning, "A workspace is not this user's", workspaces::foreign),
     check("workspace.missing", Info, "A workspace does not exist yet", workspaces::missing),
     check("workspace.shared", Warning, "Profiles share a workspace", ports::workspaces),

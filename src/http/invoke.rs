@@ -101,7 +101,7 @@ fn session(exchange: &Exchange, key: Option<&str>) -> std::result::Result<(Strin
 fn find(exchange: &Exchange, name: &str, agent: &str, key: &str) -> Option<&'static Tool> {
     let config = exchange.shared.config();
     let model = Agents::of(&config, &exchange.shared.env).model(agent).unwrap_or_else(|| BUILTIN.to_string());
-    let offered = tools::offered(&config, agent, &model, key);
+    let offered = tools::offered(&config, &exchange.shared.env, agent, &model, key);
     let tool = offered.into_iter().find(|tool| tool.name.eq_ignore_ascii_case(name))?;
     let names = |list: &[&str]| list.iter().any(|pattern| tools::matches(&pattern.to_lowercase(), tool.name));
     let is_let_in = names(&config.strings("gateway.tools.allow"));

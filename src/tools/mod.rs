@@ -19,13 +19,14 @@ use memories::{memory, memory_get, memory_search};
 pub use policy::matches;
 pub use running::{Outcome, Progress, run_all, run_while};
 use talks::{agents_list, message, reach, session_status, sessions_history, sessions_list, sessions_send};
-use web::web_fetch;
+use web::{search, web_fetch};
 
 use crate::calls::{Ask, Provenance};
 use crate::cancel::Cancel;
 use crate::channels::house::Place;
 use crate::config::Config;
 use crate::deliveries::Login;
+use crate::env::Env;
 use crate::error::Result;
 use crate::json;
 use crate::models::provider::ToolSpec;
@@ -49,6 +50,7 @@ pub static TOOLS: &[Tool] = &[
     sessions_list::TOOL,
     sessions_send::TOOL,
     web_fetch::TOOL,
+    search::TOOL,
     write::TOOL,
 ];
 
@@ -118,10 +120,17 @@ impl Output {
 
 /// The tools that this agent may use in this session with this model (`provider/model`), by name; `running` asks for whom
 /// each works.
-pub fn offered(config: &Config, agent: &str, provider_ref: &str, session_key: &str) -> Vec<&'static Tool> {
+pub fn offered(
+    config: &Config,
+    env: &Env,
+    agent: &str,
+    provider_ref: &str,
+    session_key: &str,
+) -> Vec<&'static Tool> {
     let names: Vec<&str> = TOOLS.iter().map(|tool| tool.name).collect();
     let allowed = policy::allowed(config, agent, provider_ref, session_key, &names);
-    TOOLS.iter().filter(|tool| allowed.contains(&tool.name)).collect()
+    let is_ready = |name: &str| name != search::TOOL.name || search::is_ready(config, env);
+    TOOLS.iter().filter(|tool| allowed.contains(&tool.name) && is_ready(tool.name)).collect()
 }
 
 /// The tools as a model is told of them.

@@ -105,10 +105,7 @@ fn s_h1_what_names_the_host_is_not_changed_from_afar() {
         ("{channels: {irc: {port: 2}}}", "channels.irc.port"),
         ("{channels: {telegram: {webhookUrl: 'https://evil'}}}", "channels.telegram.webhookUrl"),
         ("{channels: {telegram: {proxy: 'http://evil'}}}", "channels.telegram.proxy"),
-        (
-            "{tools: {web: {search: {perplexity: {baseUrl: 'http://evil'}}}}}",
-            "tools.web.search.perplexity.baseUrl",
-        ),
+        ("{tools: {web: {search: {grok: {baseUrl: 'http://evil'}}}}}", "tools.web.search.grok.baseUrl"),
         ("{hooks: {gmail: {pushEndpoint: 'http://evil'}}}", "hooks.gmail.pushEndpoint"),
         (
             "{agents: {defaults: {memorySearch: {remote: {baseUrl: 'http://evil'}}}}}",

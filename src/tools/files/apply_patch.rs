@@ -111,9 +111,7 @@ impl Plan<'_> {
                 Err(Error::invalid(text))
             }
             // The first file makes the workspace.
-            Err(e) if !self.context.workspace.exists() && e.kind == crate::error::Kind::NotFound => {
-                Ok(path)
-            }
+            Err(e) if !self.context.workspace.exists() && e.kind == crate::error::Kind::NotFound => Ok(path),
             Err(e) => Err(e),
             Ok(None) => Ok(path),
         }
@@ -224,7 +222,13 @@ mod tests {
             ("{tools: {exec: {applyPatch: {enabled: true, allowModels: ['gpt']}}}}", "p/m", false),
         ] {
             let (context, _dir) = context(config);
-            let tools = crate::tools::offered(&context.config, "main", model, "agent:main:main");
+            let tools = crate::tools::offered(
+                &context.config,
+                &context.settings.env,
+                "main",
+                model,
+                "agent:main:main",
+            );
             assert_eq!(tools.iter().any(|tool| tool.name == "apply_patch"), offered, "{config}");
         }
     }

@@ -1,3 +1,3 @@
-//! Tools for the web, and the envelope of what strangers wrote.
-
+//! Tools for the web.
+pub(in crate::tools) mod search;
 pub(in crate::tools) mod web_fetch;
