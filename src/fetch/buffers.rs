@@ -84,7 +84,7 @@ mod tests {
     fn room_is_as_large_as_what_passes_through() {
         let mut room = Room::default();
         assert!(room.tmp_and_output().0.len() >= MOST && room.output().len() == MOST);
-        let mut read = |room: &mut Room, bytes: &[u8]| {
+        let read = |room: &mut Room, bytes: &[u8]| {
             room.input_append_buf()[..bytes.len()].copy_from_slice(bytes);
             room.input_appended(bytes.len());
         };

@@ -67,13 +67,13 @@ impl Plan<'_> {
                 self.put(path, Some(text.into_bytes()));
             }
             Step::Delete { path } => {
-                let path = workspace::relative(self.context, &path)?;
+                let path = workspace::to_change(self.context, &path)?;
                 self.content(&path)?;
                 self.tell('D', &path);
                 self.put(path, None);
             }
             Step::Update { path, to, parts } => {
-                let path = workspace::relative(self.context, &path)?;
+                let path = workspace::to_change(self.context, &path)?;
                 let shown = path.display().to_string();
                 let text = String::from_utf8(self.content(&path)?).map_err(|_| {
                     Error::invalid(format!(
@@ -104,7 +104,7 @@ impl Plan<'_> {
 
     /// A path where nothing stands yet.
     fn free(&self, path: &str) -> Result<PathBuf> {
-        let path = workspace::relative(self.context, path)?;
+        let path = workspace::to_change(self.context, path)?;
         match self.found(&path) {
             Ok(Some(_)) => {
                 let text = format!("{} is there already: update it, or delete it first", path.display());
@@ -209,6 +209,23 @@ mod tests {
             }
         }
         assert_eq!(std::fs::read_to_string(dir.path("secret.md")).unwrap(), "s\n");
+        assert_eq!(std::fs::read_to_string(dir.path("ws/AGENTS.md")).unwrap(), "rules\n");
+    }
+
+    #[test]
+    fn sec_42_a_guests_patch_changes_nothing_that_is_the_owners() {
+        let (mut context, dir) = context("{}");
+        context.provenance = Provenance::Guest;
+        dir.write("ws/a.md", "a\n");
+        for body in [
+            "*** Update File: AGENTS.md\n-rules\n+x\n",
+            "*** Delete File: AGENTS.md\n",
+            "*** Add File: skills/x/SKILL.md\n+x\n",
+            "*** Update File: a.md\n*** Move to: SOUL.md\n-a\n+x\n",
+        ] {
+            let why = patch(&context, body).unwrap_err();
+            assert!(why.message().contains("only when the owner asks"), "{why}");
+        }
         assert_eq!(std::fs::read_to_string(dir.path("ws/AGENTS.md")).unwrap(), "rules\n");
     }
 
