@@ -76,6 +76,11 @@ impl<'a> Outgoing<'a> {
         self.is("isOwner")
     }
 
+    /// Whether files of this machine may go with it: what somebody asked for, or a turn on the owner's authority (`isOwn`).
+    pub fn may_name_files(&self) -> bool {
+        self.session().is_none() || self.is("isOwn") || self.is_owner()
+    }
+
     /// `isTold`: that nobody knows whether it arrived was told.
     pub fn is_told(&self) -> bool {
         self.is("isTold")

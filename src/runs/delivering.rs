@@ -152,8 +152,9 @@ impl Run {
     }
 
     fn whose(&self) -> Whose {
-        let is_owner = self.new.origin.provenance == Provenance::Owner;
-        let about = json!({"session": (self.new.key.as_str()), "isOwner": is_owner});
+        let whose = self.new.origin.provenance;
+        let about = json!({"session": (self.new.key.as_str()), "isOwner": (whose == Provenance::Owner),
+            "isOwn": (whose.is_own())});
         Whose { run: self.new.id.clone(), about }
     }
 

@@ -1,6 +1,7 @@
 //! What a program is told to do: a delivery as the line that it gets, or why it gets none. On the account's own thread.
 //!
-//! Files of this machine go to it from below the media root only (SEC-13); addresses are the program's to fetch.
+//! Files of this machine go to it from below the media root only, and none where a guest asked (SEC-13); addresses are the
+//! program's to fetch.
 use super::run::Line;
 use crate::agents::own;
 use crate::channels::markdown::{self, Tables};
@@ -82,7 +83,7 @@ fn files(
 ) -> std::result::Result<(), String> {
     let mut all = Vec::new();
     for name in out.media().map(str::to_string).chain(said.iter().cloned()) {
-        match open(line, &name) {
+        match open(line, out, &name) {
             Ok(path) => all.push(path),
             Err(e) if out.session().is_none() => {
                 return Err(format!("the file is not sent: {}", e.message()));
@@ -100,7 +101,7 @@ fn files(
 }
 
 /// Where the program finds it.
-fn open(line: &Line, name: &str) -> Result<String> {
+fn open(line: &Line, out: &Outgoing, name: &str) -> Result<String> {
     if !line.can("media") {
         let text =
             format!("the program of {} sends no files: media is not among its capabilities", line.channel);
@@ -108,6 +109,9 @@ fn open(line: &Line, name: &str) -> Result<String> {
     }
     if name.starts_with("https://") || name.starts_with("http://") {
         return Ok(name.to_string());
+    }
+    if !out.may_name_files() {
+        return Err(Error::invalid("no file of this machine is sent where a guest asked"));
     }
     let settings = line.house.settings();
     let root = settings.env.state_dir.join("media");

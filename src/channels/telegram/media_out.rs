@@ -68,16 +68,16 @@ pub fn open(
     Ok(Media { method, kind, upload })
 }
 
-/// A file of this machine. What a guest's turn says names nothing of the workspace.
+/// A file of this machine. What a guest's turn says names none: what others sent lies below the media root, too.
 fn find(line: &Line, config: &Config, out: &Outgoing, name: &str) -> Result<File> {
     let (env, agents) = (&line.house.settings().env, line.agents(config));
+    if !out.may_name_files() {
+        return Err(Error::invalid("no file of this machine is sent where a guest asked"));
+    }
     let root = env.state_dir.join("media");
     if Path::new(name).starts_with(&root) {
         let relative = beneath::relative(&root, name)?;
         return own::open(config, env, &root, &relative)?.ok_or_else(missing);
-    }
-    if out.session().is_some() && !out.is_owner() {
-        return Err(Error::invalid("no file of the workspace is sent where a guest asked"));
     }
     let agent = out.session().and_then(|key| key.strip_prefix("agent:")?.split(':').next());
     let workspace = agents.workspace(agent.unwrap_or(&agents.default_id()));
