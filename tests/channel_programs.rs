@@ -329,6 +329,42 @@ fn i11_6_texts_that_come_quickly_are_one_message() {
     assert_eq!(server.count(), 1);
 }
 
+/// Issue 11: a program that can shows an answer while it is written, and the answer comes once.
+#[test]
+fn i11_3_a_program_shows_what_is_being_written() {
+    let platform = Platform::new();
+    let (script, drafts) = (platform.dir.join("drafts.py"), platform.dir.join("out.drafts"));
+    let text = std::fs::read_to_string(EXAMPLE).unwrap().replace("\"plain\"]", "\"draft\"]").replace(
+        "    elif line[\"type\"] == \"end\"",
+        "    elif line[\"type\"] == \"draft\":\n        with open(hello[\"config\"][\"outbox\"] + \".drafts\", \"a\") as file:\n            \
+         file.write(json.dumps(line) + \"\\n\")\n    elif line[\"type\"] == \"end\"",
+    );
+    std::fs::write(&script, text).unwrap();
+    let pause = || Step::Pause(Duration::from_millis(1300));
+    let slow =
+        vec![Step::Text("Hello **wo".into()), pause(), Step::Text("rld**".into()), pause(), Step::Done];
+    let silent = vec![Step::Text("NO_RE".into()), pause(), Step::Text("PLY".into()), Step::Done];
+    let server = ModelServer::start(vec![Reply::Stream(slow), Reply::Stream(silent)]);
+    let mut section = platform.section();
+    merge(&mut section, &json!({"command": ["python3", script], "blockStreaming": true}));
+    let _gateway = Gateway::start(&Setup::config(config(&server, json!({"echo": section}))));
+    platform.says("ann", 1, "hi");
+    wait_for("the answer", || platform.heard().get("ann").map(drop));
+    let read = || -> Vec<Value> {
+        let text = std::fs::read_to_string(&drafts).unwrap_or_default();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    let shown = wait_for("the drafts", || Some(read()).filter(|all| all.len() >= 3));
+    let texts: Vec<&str> = shown.iter().map(|line| line["text"].as_str().unwrap()).collect();
+    assert_eq!(texts, ["Hello **wo", "Hello **world**", ""], "{shown:?}");
+    assert!(shown.iter().all(|line| line["to"] == "ann"), "{shown:?}");
+    platform.says("ann", 2, "and?");
+    server.requests(2);
+    std::thread::sleep(Duration::from_millis(2500));
+    assert_eq!(read().len(), 3, "nothing of a silent answer is shown");
+    assert_eq!(platform.heard()["ann"], ["Hello **world**"]);
+}
+
 /// R-08: whenever the gateway is killed, two messages that were one stay one: one turn, one question, one answer.
 #[test]
 fn r_08_messages_that_are_one_are_one_after_a_crash() {

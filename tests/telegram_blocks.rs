@@ -149,6 +149,11 @@ fn i11_3_stickers_go_out_by_their_file_id_where_they_are_switched_on() {
         (&json!(file), &json!(id))
     );
     assert_eq!(sent["messageId"], shown["message_id"].to_string());
+    let by_command =
+        gateway.cli(&["message", "sticker", "send", "--target", "1001", "--sticker-id", &file, "--json"]);
+    let told: Value = serde_json::from_str(&printed(&by_command).0).unwrap();
+    assert_eq!((&told["action"], &told["payload"]["ok"]), (&json!("sticker"), &json!(true)), "{told}");
+    assert_eq!(telegram.shown(1001).iter().filter(|m| m["sticker"].is_object()).count(), 2);
     for (file, want) in
         [("https://x.org/a.webp", "named by its file_id"), ("CAACunknown", "wrong file identifier")]
     {

@@ -4,6 +4,7 @@
 //! Pure; the run that says the words keeps one [`Blocks`] a place, on the state thread.
 use super::accounts::Account;
 use super::graphemes;
+use super::said::may_be_silent;
 use crate::fences::Fence;
 use serde_json::Value;
 
@@ -11,8 +12,6 @@ use serde_json::Value;
 const SHORTEST: u64 = 800;
 const LONGEST: u64 = 1200;
 const IDLE_MS: u64 = 1000;
-/// What an answer may still turn out to be: nothing of it is said before.
-const SILENT: [&str; 2] = ["NO_REPLY", "HEARTBEAT_OK"];
 
 /// What the configuration says of the blocks of an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,8 +114,7 @@ impl Blocks {
     /// What is to be said now of a message that is still being written.
     pub fn more(&mut self, text: &str, mono: u64) -> Vec<String> {
         let mut said = Vec::new();
-        let so_far = text.trim();
-        if self.rules.waits || SILENT.iter().any(|silent| silent.starts_with(so_far)) {
+        if self.rules.waits || may_be_silent(text.trim()) {
             return said;
         }
         while let Some(next) = self.cut(text) {

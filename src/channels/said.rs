@@ -3,6 +3,14 @@
 use crate::fences::Code;
 use crate::sessions::tags;
 
+/// Answers by which an agent says nothing.
+const SILENT: [&str; 2] = ["NO_REPLY", "HEARTBEAT_OK"];
+
+/// Whether words so far may still turn out to be none: nothing of them is shown before. They are trimmed.
+pub fn may_be_silent(said: &str) -> bool {
+    SILENT.iter().any(|silent| silent.starts_with(said))
+}
+
 /// A model's words, taken apart.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Said {

@@ -128,6 +128,7 @@ pub const COMMANDS: &[Command] = &[
     message::REACT,
     message::READ,
     message::SEND,
+    message::sticker::STICKER,
     models::status::COMMAND,
     models::aliases::COMMAND,
     models::aliases::ADD,

@@ -1,5 +1,6 @@
 //! From what a program brought to a turn: who wrote it, whether he may, what he says to whom. On a thread of its own, one
 //! message after the other, or several that are one (`joining`).
+use super::drafts::Drafts;
 use super::joining::{Together, Waiting, patience, read};
 use super::media;
 use super::past::Past;
@@ -28,10 +29,11 @@ const FULL: Duration = Duration::from_millis(500);
 const SLICE: Duration = Duration::from_millis(200);
 
 pub fn run(line: &Line, open: Vec<Inbound>, inbound: &Receiver<Inbound>) -> Result<()> {
-    let (mut past, mut waiting) = (Past::default(), Waiting::default());
+    let (mut past, mut waiting, mut drafts) = (Past::default(), Waiting::default(), Drafts::default());
     let usual = || patience(&line.house.settings().config(), line.channel);
     open.into_iter().for_each(|message| waiting.came(message, usual(), true));
     while !line.is_ending() {
+        drafts.show(line);
         let together = match waiting.due() {
             Ok(together) => together,
             Err(left) => match inbound.recv_timeout(left.unwrap_or(SLICE).min(SLICE)) {
@@ -43,7 +45,7 @@ pub fn run(line: &Line, open: Vec<Inbound>, inbound: &Receiver<Inbound>) -> Resu
                 Err(RecvTimeoutError::Disconnected) => return Ok(()),
             },
         };
-        match handle(line, &mut past, &together) {
+        match handle(line, (&mut past, &mut drafts), &together) {
             Err(e) if e.retryable() => {
                 waiting.back(together);
                 line.house.sleep(FULL)?;
@@ -65,18 +67,23 @@ fn done(line: &Line, together: &Together) -> Result<()> {
     together.all.iter().try_for_each(|message| line.house.pass_over(message))
 }
 
-fn handle(line: &Line, past: &mut Past, together: &Together) -> Result<()> {
+fn handle(line: &Line, of: (&mut Past, &mut Drafts), together: &Together) -> Result<()> {
     let text = together.text();
     match together.all.last().and_then(read) {
         Some(last) => {
             let is_mentioned = together.all.iter().filter_map(read).any(|message| message.is_mentioned);
-            answer(line, past, together, &Message { text: &text, is_mentioned, ..last })
+            answer(line, of, together, &Message { text: &text, is_mentioned, ..last })
         }
         None => done(line, together),
     }
 }
 
-fn answer(line: &Line, past: &mut Past, together: &Together, message: &Message) -> Result<()> {
+fn answer(
+    line: &Line,
+    (past, drafts): (&mut Past, &mut Drafts),
+    together: &Together,
+    message: &Message,
+) -> Result<()> {
     let Some((inbound, also)) = together.all.split_last() else { return Ok(()) };
     let (settings, login) = (line.house.settings(), line.house.login());
     let config = settings.config();
@@ -115,24 +122,26 @@ fn answer(line: &Line, past: &mut Past, together: &Together, message: &Message) 
     let place = route.session_key.clone();
     let mut turn = turn(line, &config, (together, inbound, also), message, (provenance, route));
     turn.envelope.0.insert_str(0, &past.context(&place));
+    turn.stream = drafts.follow(line, message);
     let accepted = line.house.turn(turn)?;
     if !message.text.starts_with('/') {
         past.taken(&place);
     }
     match accepted {
-        Accepted::Run => {
-            if line.can("typing") {
-                // Where it does not get through it is no loss.
-                let _ = line
-                    .writer
-                    .write(&json!({"type": "typing", "to": (message.chat), "thread": (message.thread)}));
-            }
-        }
+        Accepted::Run => show_typing(line, message),
         Accepted::Now(_) => done(line, together)?,
     }
     // Whatever was in them is the conversation's now.
     media::names(message).for_each(|name| drop(std::fs::remove_file(line.dir.join(name))));
     Ok(())
+}
+
+/// Where it does not get through it is no loss.
+fn show_typing(line: &Line, message: &Message) {
+    if line.can("typing") {
+        let told = json!({"type": "typing", "to": (message.chat), "thread": (message.thread)});
+        let _ = line.writer.write(&told);
+    }
 }
 
 /// The gate, and for commands the gate of commands.
@@ -203,7 +212,8 @@ fn turn<'a>(
         entry: entry(line, message),
         main,
         is_again: together.is_again,
-        blocks: Rules::of(&Account::of(config, line.channel, &line.house.login().account)),
+        blocks: Rules::of(&Account::of(config, line.channel, &line.house.login().account))
+            .filter(|_| !line.can("draft")),
         stream: None,
     }
 }

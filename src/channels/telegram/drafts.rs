@@ -8,15 +8,13 @@ use super::message::{ChatKind, Message};
 use super::outcome::Outcome;
 use super::refusal::Why;
 use super::split::MAX_MESSAGE;
-use crate::channels::said::Said;
+use crate::channels::said::{Said, may_be_silent};
 use crate::json::json;
 use std::time::{Duration, Instant};
 
 /// At most one a second goes to a chat.
 const PAUSE: Duration = Duration::from_secs(1);
 const CALL: Duration = Duration::from_secs(5);
-/// What an answer may still turn out to be: nothing is shown before it is known that it says something.
-const SILENT: &[&str] = &["NO_REPLY", "HEARTBEAT_OK"];
 
 pub struct Draft {
     chat: i64,
@@ -84,7 +82,7 @@ impl Draft {
         let said = Said::read(&self.text).text;
         let said = said.trim();
         let length = said.chars().count();
-        let is_silent = SILENT.iter().any(|silent| silent.starts_with(said));
+        let is_silent = may_be_silent(said);
         if length > self.most {
             self.is_over = true;
         }

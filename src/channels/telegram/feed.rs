@@ -9,6 +9,7 @@ use super::intake;
 use super::joining::{Joined, Joining};
 use super::line::Line;
 use super::message::Message;
+use super::poll::News;
 use super::presses::Presses;
 use super::update::{Update, What};
 use crate::clock;
@@ -57,7 +58,7 @@ fn lane(joined: &Joined) -> Lane {
     (joined.message.chat.id, joined.message.topic)
 }
 
-pub fn run(line: &Arc<Line>, speaker: Bot, open: Vec<Inbound>, inbound: &Receiver<Inbound>) -> Result<()> {
+pub fn run(line: &Arc<Line>, speaker: Bot, open: Vec<Inbound>, inbound: &Receiver<News>) -> Result<()> {
     let (joining, lanes) = Default::default();
     let mut feed = Feed {
         line,
@@ -72,9 +73,12 @@ pub fn run(line: &Arc<Line>, speaker: Bot, open: Vec<Inbound>, inbound: &Receive
 }
 
 impl Feed<'_> {
-    fn run(&mut self, open: Vec<Inbound>, inbound: &Receiver<Inbound>) -> Result<()> {
-        for message in open {
-            self.take(message, true)?;
+    fn run(&mut self, open: Vec<Inbound>, inbound: &Receiver<News>) -> Result<()> {
+        for inbound in open {
+            match inbound.message.as_ref().and_then(Update::parts) {
+                Some((_, what)) => self.take((what, inbound), true)?,
+                None => self.line.house.pass_over(&inbound)?,
+            }
         }
         let never = crossbeam_channel::never();
         while !self.line.is_ending() {
@@ -109,18 +113,17 @@ impl Feed<'_> {
         waiting.chain(joining).min().unwrap_or(LOOK).min(LOOK)
     }
 
-    fn take(&mut self, inbound: Inbound, is_again: bool) -> Result<()> {
-        let what = inbound.message.as_ref().and_then(Update::parts).map(|(_, what)| what);
+    fn take(&mut self, (what, inbound): News, is_again: bool) -> Result<()> {
         match what {
-            Some(What::Message(message)) if is_said(&message) => {
+            What::Message(message) if is_said(&message) => {
                 let patience = self.debounce();
                 for joined in self.joining.add(Joined::alone(inbound, *message, is_again), patience) {
                     self.place(joined)?;
                 }
                 Ok(())
             }
-            Some(What::Edited(edited)) if self.edit(&inbound, &edited) => Ok(()),
-            Some(what) => match intake::handle(self.line, &mut self.presses, &inbound, what, is_again) {
+            What::Edited(edited) if self.edit(&inbound, &edited) => Ok(()),
+            what => match intake::handle(self.line, &mut self.presses, &inbound, what, is_again) {
                 Err(e) => {
                     self.lost(&inbound.id, &e);
                     self.line.house.pass_over(&inbound)
@@ -128,7 +131,6 @@ impl Feed<'_> {
                 Ok(Some(joined)) => self.place(joined),
                 Ok(None) => Ok(()),
             },
-            None => self.line.house.pass_over(&inbound),
         }
     }
 

@@ -13,6 +13,7 @@ use crate::error::Result;
 use crate::json::json;
 use crate::logging::{quoted, warn_once};
 use crossbeam_channel::{SendTimeoutError, Sender};
+use std::collections::HashMap;
 use std::time::Duration;
 
 /// How long Telegram holds a poll that has nothing to tell.
@@ -23,7 +24,7 @@ const LONGEST: Duration = Duration::from_secs(30);
 const OTHER: Duration = Duration::from_secs(5);
 const OTHERS: Duration = Duration::from_secs(60);
 
-pub fn run(line: &Line, bot: &mut Bot, mut position: Position, inbound: &Sender<Inbound>) -> Result<()> {
+pub fn run(line: &Line, bot: &mut Bot, mut position: Position, inbound: &Sender<News>) -> Result<()> {
     let (mut pause, mut fight) = (FIRST, OTHER);
     while !line.is_ending() {
         // After trouble the first answer comes at once, so that it is seen when the trouble is over.
@@ -97,9 +98,12 @@ fn about(line: &Line, bot: &mut Bot, refusal: &Refusal, fight: &mut Duration) ->
     })
 }
 
+/// An update as it was read, and its message in the journal.
+pub type News = (What, Inbound);
+
 /// Has the new ones written, then counts them as taken.
-pub fn store(line: &Line, position: &mut Position, updates: Vec<Update>) -> Result<Vec<Inbound>> {
-    let mut brought = Vec::new();
+pub fn store(line: &Line, position: &mut Position, updates: Vec<Update>) -> Result<Vec<News>> {
+    let (mut brought, mut read) = (Vec::new(), HashMap::new());
     let mut ids = Vec::new();
     for update in updates {
         ids.push(update.id);
@@ -115,7 +119,11 @@ pub fn store(line: &Line, position: &mut Position, updates: Vec<Update>) -> Resu
                     format!("[{}] updates of the kind {kind} are passed over", line.name()),
                 );
             }
-            _ => brought.push((format!("{}:{}", line.id, update.id), update.raw)),
+            what => {
+                let name = format!("{}:{}", line.id, update.id);
+                read.insert(name.clone(), what);
+                brought.push((name, update.raw));
+            }
         }
     }
     if ids.is_empty() {
@@ -130,11 +138,11 @@ pub fn store(line: &Line, position: &mut Position, updates: Vec<Update>) -> Resu
     if !new.is_empty() {
         line.house.board().came(line.house.login());
     }
-    Ok(new)
+    Ok(new.into_iter().filter_map(|inbound| Some((read.remove(&inbound.id)?, inbound))).collect())
 }
 
 /// Waits while too many wait already. What is not handed on when the account ends its next life finds in the journal.
-pub fn hand_on(line: &Line, inbound: &Sender<Inbound>, mut message: Inbound) {
+pub fn hand_on(line: &Line, inbound: &Sender<News>, mut message: News) {
     while let Err(SendTimeoutError::Timeout(again)) = inbound.send_timeout(message, SLICE) {
         if line.is_ending() {
             return;

@@ -10,7 +10,6 @@ use super::update::KINDS;
 use super::{poll, run};
 use crate::channels::accounts::Account;
 use crate::channels::crew::Crew;
-use crate::deliveries::Inbound;
 use crate::error::{Error, Result};
 use crate::json::json;
 use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
@@ -83,7 +82,7 @@ pub fn run(
     crew: &mut Crew,
     hook: Hook,
     mut position: Position,
-    inbound: &Sender<Inbound>,
+    inbound: &Sender<poll::News>,
 ) -> Result<()> {
     let (posts, posted) = bounded::<Posted>(WAITING);
     let house = line.house.clone();

@@ -1,6 +1,7 @@
 //! `openclaw message ...`: something is sent, edited or taken back on a channel, by the gateway, which is asked once and
 //! answers when the platform has it (`asking.rs`).
 mod asking;
+pub mod sticker;
 use super::link::rpc;
 use super::parse::Args;
 use super::{Command, Context, Flag, JSON, typed};
