@@ -7,7 +7,7 @@ const EVERY = 20000;
 
 export function mount(root, app) {
   const body = h('div', { 'aria-busy': 'true' }, h('p.muted', null, 'Loading…'));
-  fill(root, head('Overview', 'How the gateway is, and what it did today.', wire.has('plugin.surface.refresh') && button('Canvas', canvas), button('Restart…', restart)), body);
+  fill(root, head('Overview', 'How the gateway is, and what it did today.', button('Restart…', restart), wire.has('plugin.surface.refresh') && button('Canvas', canvas)), body);
   const load = async () => {
     if (!wire.isOpen) return;
     const ask = (method, params) => (wire.has(method) ? wire.call(method, params).catch((e) => ({ error: e })) : Promise.resolve({}));

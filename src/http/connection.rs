@@ -86,7 +86,7 @@ impl Asked<'_> {
     fn respond(&self, rest: &mut Vec<u8>, ticket: &mut Ticket) -> Sent {
         // What is left unread of a request would be taken for the next one.
         let mut is_read = false;
-        let admitted = self.admit(rest, ticket, &mut is_read).map_err(|refusal| self.shaped(refusal));
+        let admitted = self.admit(rest, ticket, &mut is_read);
         let turn = Turn {
             stream: self.stream,
             head: self.head,
@@ -110,7 +110,7 @@ impl Asked<'_> {
             log::info!(target: "gateway/http", "{} {} ✗ {}", quoted(method), quoted(&path_of(target)), quoted(error.message()));
             if turn.sent.get() == Sent::Nothing {
                 // Who cannot be told is gone.
-                let _ = Responder::new(&turn).refuse(&self.shaped(error.into()));
+                let _ = Responder::new(&turn).refuse(&error.into());
             }
         }
         turn.sent.get()
@@ -120,17 +120,6 @@ impl Asked<'_> {
         let Admitted { route, path, caller, body, work, until } = admitted;
         let (head, shared, out) = (self.head, self.shared, Responder::new(turn));
         (route.handler)(Exchange { head, path: &path, caller, body, until, shared, out, turn, work })
-    }
-
-    /// In the shape that clients of this path know, whoever refuses.
-    fn shaped(&self, refusal: Refusal) -> Refusal {
-        let path = path::plain(&self.head.target).unwrap_or_default();
-        match path.as_str() {
-            "/tools/invoke" | "/api/v1/rpc" => refusal.not_ok(),
-            path if path.starts_with("/v1/") => refusal.of_api(),
-            path if hooks::is_below(&self.shared.config(), path) => refusal.flat(),
-            _ => refusal,
-        }
     }
 
     /// Finds the route, judges who asks, and reads the body.

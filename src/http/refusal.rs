@@ -1,11 +1,11 @@
 //! An answer that says no: a status, a sentence, and the headers that tell what would help. Pure data.
 use crate::config::Config;
 use crate::error::{Error, Kind};
-use crate::http::ui;
+use crate::http::{hooks, path, ui};
 use crate::json::{Put, json};
 use serde_json::Value;
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Refusal {
     pub status: u16,
     pub headers: Vec<(&'static str, String)>,
@@ -75,6 +75,17 @@ impl Refusal {
     pub fn coded(mut self, code: &'static str) -> Refusal {
         self.api.get_or_insert_default().1 = Some(code);
         self
+    }
+
+    /// In the shape that clients of this path know, whoever refuses.
+    pub fn shaped(self, target: &str, config: &Config) -> Refusal {
+        let path = path::plain(target).unwrap_or_default();
+        match path.as_str() {
+            "/tools/invoke" | "/api/v1/rpc" => self.not_ok(),
+            path if path.starts_with("/v1/") => self.of_api(),
+            path if hooks::is_below(config, path) => self.flat(),
+            _ => self,
+        }
     }
 
     pub fn message(&self) -> &str {

@@ -124,6 +124,8 @@ impl<'a> Responder<'a> {
     }
 
     pub(in crate::http) fn refuse(mut self, refusal: &Refusal) -> Result<()> {
+        let turn = self.out.turn;
+        let refusal = refusal.clone().shaped(&turn.head.target, &turn.shared.config());
         self.headers.clear();
         self.headers.extend(refusal.headers.iter().cloned());
         self.json(refusal.status, &refusal.body())

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 pub fn rpc(mut exchange: Exchange) -> Result<()> {
     let body = match body(&mut exchange) {
         Ok(body) => body,
-        Err(refusal) => return exchange.out.refuse(&refusal.not_ok()),
+        Err(refusal) => return exchange.out.refuse(&refusal),
     };
     let id = body.get("id").filter(|id| id.is_string() || id.is_number()).cloned();
     let told = call(&exchange, body);

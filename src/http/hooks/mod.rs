@@ -62,7 +62,7 @@ pub fn serve(mut exchange: Exchange) -> Result<()> {
     match answer {
         Ok((status, body)) => exchange.out.json(status, &body),
         Err(error) => {
-            let refusal = Refusal::from(error).flat();
+            let refusal = Refusal::from(error);
             exchange.out.refuse(&refusal)
         }
     }
