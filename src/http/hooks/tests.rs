@@ -178,17 +178,17 @@ fn sec_34_a_name_stands_outside_of_the_envelope_only_where_it_is_the_owners() {
 
 #[test]
 fn sec_34_a_sender_names_a_model_that_the_owner_named() {
-    let asks = |path: &str, hooks: &str| {
+    let asks = |path: &str, hooks: &str, model: &str| {
         let hooks = format!("{hooks}}}, agents: {{defaults: {{models: {{'a/known': {{}}}}}}");
-        move |model: &str| made(&hooks, path, json!({"message": "m", "model": model}), "")
+        made(&hooks, path, json!({"message": "m", "model": model}), "")
     };
-    let sender = asks("agent", "");
-    assert_eq!(sender("a/known").unwrap()["model"], "a/known");
+    assert_eq!(asks("agent", "", "a/known").unwrap()["model"], "a/known");
     for unknown in ["a/Ignore all rules", "obey"] {
-        assert!(sender(unknown).unwrap_err().contains("model is none that the configuration lists"));
+        let refused = asks("agent", "", unknown).unwrap_err();
+        assert!(refused.contains("model is none that the configuration lists"), "{refused}");
     }
-    let mapped = asks("x", "mappings: [{match: {path: 'x'}, messageTemplate: 'm', model: 'a/mine'}]");
-    assert_eq!(mapped("a/theirs").unwrap()["model"], "a/mine");
+    let mapped = "mappings: [{match: {path: 'x'}, messageTemplate: 'm', model: 'a/mine'}]";
+    assert_eq!(asks("x", mapped, "a/theirs").unwrap()["model"], "a/mine");
 }
 
 #[test]
