@@ -215,7 +215,13 @@ fn torture(rounds: u64, mut kill: impl FnMut(&mut Gateway)) {
     let mut gateway = Gateway::start(&Setup::config(config(&server, json!({"echo": platform.section()}))));
     let mut random = Random(setting("OPENCLAW_TORTURE_SEED", 7));
     let mut people = 0;
-    for _ in 0..rounds {
+    for round in 0..rounds {
+        // Now and then a life lasts, so that there is something new to lose however slow the machine.
+        if round % 10 == 9 {
+            wait_within(Duration::from_secs(60), "all so far", || {
+                (platform.heard().len() == people).then_some(())
+            });
+        }
         for _ in 0..8 {
             people += 1;
             platform.says(&format!("p{people}"), 1, "hi");
