@@ -1,7 +1,8 @@
 //! The models that may take a turn: the chosen one, then its fallbacks, and the reason for each step on.
 //!
 //! Runs on the run's thread. A model is resolved only when its turn comes.
-use crate::agent::run::{Fallback, Job};
+use crate::agent::finished::Fallback;
+use crate::agent::run::Job;
 use crate::agents::Agents;
 use crate::agents::profiles;
 use crate::config::Config;

@@ -4,6 +4,7 @@
 pub mod brought;
 pub mod candidates;
 pub mod compact;
+pub mod finished;
 pub mod mailbox;
 mod oversize;
 pub mod prompt;

@@ -7,6 +7,7 @@
 use crate::agent::brought::Brought;
 use crate::agent::candidates::Candidates;
 use crate::agent::compact;
+use crate::agent::finished::Finished;
 use crate::agent::mailbox::{Mailbox, Said};
 use crate::agent::turn::Turn;
 use crate::calls::{Ask, Provenance};
@@ -17,7 +18,7 @@ use crate::config::Config;
 use crate::deliveries::Login;
 use crate::error::{Kind, Result};
 use crate::json::{Put, json};
-use crate::models::provider::{Provider, Thinking, ToolCall, Usage};
+use crate::models::provider::{Provider, Thinking};
 use crate::sessions::{Transcript, envelope, message};
 use crate::settings::Settings;
 use serde_json::Value;
@@ -92,73 +93,6 @@ pub enum RunEvent {
     Died(String),
 }
 
-pub struct Finished {
-    pub result: Result<()>,
-    /// The last message, or as much of it as came.
-    pub text: String,
-    /// All messages that said something, the last one too.
-    pub texts: Vec<String>,
-    pub provider: String,
-    pub model: String,
-    pub context_window: u64,
-    /// Of all calls of the model together.
-    pub usage: Usage,
-    /// What they cost by the configured prices.
-    pub cost: f64,
-    /// Tokens that the last call's prompt took; `None` when nothing was learnt about it.
-    pub context_tokens: Option<u64>,
-    pub compactions: u64,
-    /// Why the last answer ended, in the transcript's words.
-    pub stop_reason: &'static str,
-    /// Calls that the program which asked is to make.
-    pub calls: Vec<ToolCall>,
-    /// The model that was to answer and why another one did.
-    pub fallback: Option<Fallback>,
-    /// Messages that were put into the mailbox too late.
-    pub leftover: Vec<Said>,
-    /// It failed before its messages were in the transcript.
-    pub had_no_effect: bool,
-}
-
-/// Another model took over.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fallback {
-    pub from: String,
-    pub to: String,
-    /// One word, see `failure::reason`.
-    pub reason: &'static str,
-    pub error: String,
-}
-
-impl Finished {
-    pub fn new() -> Finished {
-        Finished {
-            result: Ok(()),
-            text: String::new(),
-            texts: Vec::new(),
-            provider: String::new(),
-            model: String::new(),
-            context_window: 0,
-            usage: Usage::default(),
-            cost: 0.0,
-            context_tokens: None,
-            compactions: 0,
-            stop_reason: "stop",
-            calls: Vec::new(),
-            fallback: None,
-            leftover: Vec::new(),
-            had_no_effect: false,
-        }
-    }
-
-    /// The model that answers, or will have failed.
-    pub fn speaks(&mut self, provider: &Provider) {
-        self.provider.clone_from(&provider.id);
-        self.model.clone_from(&provider.model);
-        self.context_window = provider.context_window;
-    }
-}
-
 /// Does the run and reports its end.
 pub fn take(mut job: Job) {
     let mut finished = Finished::new();
@@ -205,8 +139,7 @@ fn say(job: &Job, words: Words, finished: &mut Finished) -> Result<()> {
     job.write(vec![message::injected(&text, None, clock::now_ms())], true)?;
     (finished.provider, finished.model) = ("openclaw".to_string(), "gateway-injected".to_string());
     job.report(RunEvent::Text(text.clone()));
-    finished.texts.push(text.clone());
-    finished.text = text;
+    finished.said(text);
     Ok(())
 }
 

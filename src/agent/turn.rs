@@ -6,8 +6,9 @@
 mod writing;
 use super::{compact, oversize, prompt};
 use crate::agent::candidates::Candidates;
+use crate::agent::finished::Finished;
 use crate::agent::repeats::Repeats;
-use crate::agent::run::{Finished, Job, RunEvent};
+use crate::agent::run::{Job, RunEvent};
 use crate::agents::Agents;
 use crate::clock;
 use crate::config::Config;
@@ -99,8 +100,7 @@ impl<'a> Turn<'a> {
 
     /// One answer, from the first model that gives one.
     fn ask(&mut self, candidates: &mut Candidates) -> Result<Completion> {
-        if !self.finished.text.is_empty() {
-            self.finished.text.clear();
+        if std::mem::take(&mut self.finished.ends_with_text) {
             self.job.report(RunEvent::NextMessage);
         }
         loop {

@@ -7,7 +7,7 @@ use super::origin::{Address, Wants};
 use super::outcome::is_silent;
 use super::run::Run;
 use super::world::World;
-use crate::agent::run::Finished;
+use crate::agent::finished::Finished;
 use crate::calls::Provenance;
 use crate::cancel::Reason;
 use crate::channels::blocks::{Blocks, Rules};
@@ -223,9 +223,12 @@ impl Run {
         result: &Result<()>,
         finished: Option<&Finished>,
     ) -> Vec<Line> {
+        let mut lines = Vec::new();
+        if self.observers.deliveries_mut().next().is_none() {
+            return lines;
+        }
         let (words, failure) = words(result, finished);
         let whose = self.whose();
-        let mut lines = Vec::new();
         for deliver in self.observers.deliveries_mut() {
             if !deliver.is_hushed {
                 for (shown, tags) in words.iter().skip(deliver.said) {

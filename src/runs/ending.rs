@@ -3,10 +3,10 @@
 //! Part of `Runs`, on the state thread. A failure is an error on each surface.
 use super::Runs;
 use super::outcome::{error_kind, footer, is_silent, outcome, stored, timed_out, usage};
-use super::run::{Ended, Phase};
+use super::run::{Ended, Phase, Run};
 use super::telling::{SAID, agent_event, chat_event, said, stop_reason};
 use super::world::World;
-use crate::agent::run::Finished;
+use crate::agent::finished::Finished;
 use crate::cancel::Reason;
 use crate::error::{Error, Kind, Result};
 use crate::json::json;
@@ -19,7 +19,9 @@ impl Runs {
     pub(super) fn run_finished(&mut self, world: &mut dyn World, id: &str, mut finished: Finished) {
         let Some(run) = self.map.get_mut(id) else { return };
         run.finish_text();
-        run.text = tags::shown(std::mem::take(&mut finished.text));
+        // Told; it is long where the last one is.
+        run.text = String::new();
+        run.text = tags::shown(finished.last());
         // Messages that came too late for this turn have one of their own, unless all was stopped.
         let reason = run.cancel.reason();
         let is_stopped = matches!(reason, Some(Reason::Rpc | Reason::Stop));
@@ -34,7 +36,7 @@ impl Runs {
         self.note_in_session(world, id, &finished);
         self.log_end(world, id, &finished);
         let result = finished.result.clone();
-        self.end_run(world, id, result, Some(&finished));
+        self.end_run(world, id, result, Some(&mut finished));
     }
 
     /// Ends a run and those that end with it.
@@ -43,7 +45,7 @@ impl Runs {
         world: &mut dyn World,
         id: &str,
         result: Result<()>,
-        finished: Option<&Finished>,
+        mut finished: Option<&mut Finished>,
     ) {
         let Some(run) = self.map.get_mut(id) else { return };
         let result = result.map_err(|e| match run.cancel.reason() {
@@ -65,9 +67,10 @@ impl Runs {
                 }
             }
         }
-        self.end_one(world, id, result.clone(), finished);
-        for other in attached {
-            self.end_one(world, &other, result.clone(), finished);
+        let all: Vec<&str> = std::iter::once(id).chain(attached.iter().map(String::as_str)).collect();
+        for (n, one) in all.iter().enumerate() {
+            let is_last = n + 1 == all.len();
+            self.end_one(world, one, result.clone(), finished.as_deref_mut(), is_last);
         }
         if let Some(key) = key {
             world.session_changed(&key, "run");
@@ -75,7 +78,14 @@ impl Runs {
         self.start_runs(world);
     }
 
-    fn end_one(&mut self, world: &mut dyn World, id: &str, result: Result<()>, finished: Option<&Finished>) {
+    fn end_one(
+        &mut self,
+        world: &mut dyn World,
+        id: &str,
+        result: Result<()>,
+        mut finished: Option<&mut Finished>,
+        is_last: bool,
+    ) {
         let Some(run) = self.map.get(id) else { return };
         let started = run.started_at.unwrap_or(run.accepted_at);
         // Cut off before its turn by a stop: the journal keeps it, the next start keeps its message.
@@ -84,7 +94,7 @@ impl Runs {
             (is_untouched && run.cancel.reason() == Some(Reason::Shutdown)) || run.is_taken_up_again();
         run.stream_block();
         self.tell_text(world, id, true);
-        self.emit_end(world, id, result.as_ref().err(), finished);
+        self.emit_end(world, id, result.as_ref().err(), finished.as_deref());
         let Some(mut run) = self.map.remove(id) else { return };
         // Told; what follows is written from `finished`.
         run.text = String::new();
@@ -95,7 +105,10 @@ impl Runs {
         if result.is_err() {
             metrics::count(Metric::RunsFailed);
         }
-        let outcome = outcome(&run, &result, finished, world.now().saturating_sub(started));
+        let texts =
+            finished.as_deref_mut().map(|finished| run.texts_of(finished, is_last)).unwrap_or_default();
+        let finished = finished.as_deref();
+        let outcome = outcome(&run, &result, finished, texts, world.now().saturating_sub(started));
         run.observers.streams().for_each(|stream| stream.end(result.clone().map(|()| outcome.clone())));
         let outcome = Payload::Value(outcome);
         for call in &run.calls {
@@ -164,5 +177,16 @@ impl Runs {
             }
         };
         run.emit_text(world, &events::CHAT, &mut payload, SAID);
+    }
+}
+
+impl Run {
+    /// What its outcome says, which may be long: taken where nobody asks for it afterwards.
+    fn texts_of(&self, finished: &mut Finished, is_last: bool) -> Vec<String> {
+        match (self.new.origin.surface.tells_outcome(), is_last && !self.observers.want_words()) {
+            (false, _) => Vec::new(),
+            (true, true) => std::mem::take(&mut finished.texts),
+            (true, false) => finished.texts.clone(),
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! What the session's entry and the log keep of a run that has ended. Part of `Runs`, on the state thread.
 use super::Runs;
 use super::world::World;
-use crate::agent::run::Finished;
+use crate::agent::finished::Finished;
 use crate::cancel::Reason;
 use crate::error::Kind;
 use serde_json::Value;

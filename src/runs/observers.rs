@@ -93,6 +93,11 @@ impl Observers {
         })
     }
 
+    /// Whether anybody is told the words of its end besides who reads along and who asked.
+    pub(super) fn want_words(&self) -> bool {
+        self.0.iter().any(|observer| matches!(observer, Observer::Deliver(_) | Observer::After(_)))
+    }
+
     pub(super) fn afters(&self) -> impl Iterator<Item = &After> {
         self.0.iter().filter_map(|observer| match observer {
             Observer::After(after) => Some(&**after),

@@ -1,7 +1,7 @@
 //! What is said at the end of a run: the outcome that those who wait get and the journal keeps, tokens and costs, the words
 //! of a failure. Pure functions.
 use super::run::{Footer, NewRun, Run};
-use crate::agent::run::Finished;
+use crate::agent::finished::Finished;
 use crate::error::{Error, Kind, Result};
 use crate::json::{Put, json};
 use crate::models::failure;
@@ -67,6 +67,7 @@ pub(super) fn outcome(
     run: &Run,
     result: &Result<()>,
     finished: Option<&Finished>,
+    texts: Vec<String>,
     duration_ms: u64,
 ) -> Value {
     let id = &run.new.id;
@@ -82,9 +83,9 @@ pub(super) fn outcome(
             if let (Some(map), false) = (meta.as_object_mut(), f.calls.is_empty()) {
                 map.put("pendingToolCalls", f.calls.iter().map(call).collect::<Vec<Value>>());
             }
-            let said = f.texts.iter().filter(|text| !is_silent(text));
+            let said = texts.into_iter().filter(|text| !is_silent(text));
             let payloads: Vec<Value> =
-                said.map(|text| json!({"text": (tags::shown(text.clone())), "mediaUrl": null})).collect();
+                said.map(|text| json!({"text": (tags::shown(text)), "mediaUrl": null})).collect();
             let mut outcome = json!({"runId": id, "status": "ok", "summary": "completed", "result": {"payloads": null, "meta": meta}});
             if let Some(place) = outcome.pointer_mut("/result/payloads") {
                 *place = Value::Array(payloads);

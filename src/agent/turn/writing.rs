@@ -14,11 +14,7 @@ impl Turn<'_> {
         self.finished.cost += self.setting.as_ref().map_or(0.0, |s| s.provider.cost.of(&usage).total());
         let counted = usage.input + usage.cache_read + usage.cache_write;
         self.finished.context_tokens = Some(if counted > 0 { counted } else { self.guess });
-        let text = std::mem::take(&mut completion.text);
-        self.finished.text.clone_from(&text);
-        if !text.is_empty() {
-            self.finished.texts.push(text);
-        }
+        self.finished.said(std::mem::take(&mut completion.text));
         self.is_written = true;
         let stop = completion.stop_reason;
         self.finished.stop_reason = stop;
@@ -27,19 +23,17 @@ impl Turn<'_> {
 
     /// Writes down what came before the failure, so that the history shows it, and gives the failure on.
     pub(super) fn fail(&mut self, error: Error) -> Result<()> {
-        let text = self.finished.text.clone();
         let is_aborted = error.kind == Kind::Aborted;
-        if self.is_written || (text.is_empty() && is_aborted) {
+        if self.is_written || (self.finished.text.is_empty() && is_aborted) {
             return Err(error);
         }
+        let text = std::mem::take(&mut self.finished.text);
         let kept = self.kept.take().unwrap_or_default();
         let content = match text.is_empty() || !kept.content.is_empty() {
             true => kept.content,
             false => vec![message::text(&text)],
         };
-        if !text.is_empty() {
-            self.finished.texts.push(text);
-        }
+        self.finished.said(text);
         let stop = if is_aborted { "aborted" } else { "error" };
         let said = (!is_aborted).then(|| error.message().to_string());
         self.write_message(content, stop, kept.usage, said.as_deref())?;
