@@ -24,6 +24,18 @@ impl Platform {
             "inbox": self.dir.join("in"), "outbox": self.dir.join("out")})
     }
 
+    /// The same of a program that takes files too, and writes down which.
+    fn section_with_media(&self) -> Value {
+        let program = std::fs::read_to_string(EXAMPLE).unwrap();
+        let (before, after) = ("capabilities=[", "\"text\": line[\"text\"]");
+        assert!(program.contains(before) && program.contains(after));
+        let program = program.replace(before, "capabilities=[\"media\", ");
+        let program = program.replace(after, "\"text\": line[\"text\"], \"media\": line.get(\"media\")");
+        let mut section = self.section();
+        section["command"] = json!(["python3", "-c", program]);
+        section
+    }
+
     fn says(&self, person: &str, n: usize, text: &str) {
         let hidden = self.dir.join(format!("in/.{person}"));
         std::fs::write(&hidden, text).unwrap();
@@ -408,12 +420,32 @@ fn r_08_messages_that_are_one_are_one_after_a_crash() {
 #[test]
 fn i11_6_sec_13_programs_get_files_of_the_media_root_only() {
     let platform = Platform::new();
-    let server = ModelServer::start(vec![model::texts(&["see\nMEDIA: /etc/passwd"])]);
-    let gateway = Gateway::start(&Setup::config(config(&server, json!({"echo": platform.section()}))));
+    let server =
+        ModelServer::start(vec![model::texts(&["see\nMEDIA: /etc/passwd\nMEDIA: ../../openclaw.json"])]);
+    let gateway =
+        Gateway::start(&Setup::config(config(&server, json!({"echo": platform.section_with_media()}))));
     platform.says("ann", 1, "hi");
     let heard = wait_for("the answer", || Some(platform.heard()).filter(|heard| !heard.is_empty()));
     assert_eq!(heard["ann"], ["see"]);
     wait_for("the log", || gateway.log().contains("a file is not sent").then_some(()));
     let sent = std::fs::read_to_string(platform.dir.join("out")).unwrap();
     assert!(!sent.contains("passwd"), "{sent}");
+}
+
+/// SEC-30: nor addresses that are not public, which the program would fetch and show in the chat.
+#[test]
+fn sec_30_programs_get_no_addresses_that_are_not_public() {
+    let platform = Platform::new();
+    let words = "see\nMEDIA: http://169.254.169.254/latest\nMEDIA: http://localhost:8080/x.png\nMEDIA: http://u:p@pics.example/x.png\nMEDIA: http://0x7f000001/x.png\nMEDIA: https://pics.example/a.png";
+    let server = ModelServer::start(vec![model::texts(&[words])]);
+    let gateway =
+        Gateway::start(&Setup::config(config(&server, json!({"echo": platform.section_with_media()}))));
+    platform.says("ann", 1, "hi");
+    wait_for("the answer", || Some(platform.heard()).filter(|heard| !heard.is_empty()));
+    wait_for("the log", || (gateway.log().matches("a file is not sent").count() == 4).then_some(()));
+    let sent = std::fs::read_to_string(platform.dir.join("out")).unwrap();
+    for bad in ["169.254", "localhost", "u:p@", "0x7f"] {
+        assert!(!sent.contains(bad), "{bad}: {sent}");
+    }
+    assert!(sent.contains("https://pics.example/a.png"), "{sent}");
 }

@@ -1,7 +1,7 @@
 //! What a program is told to do: a delivery as the line that it gets, or why it gets none. On the account's own thread.
 //!
-//! Files of this machine go to it from below the media root only, and none where a guest asked (SEC-13); addresses are the
-//! program's to fetch.
+//! Files of this machine go to it from below the media root only, and none where a guest asked (SEC-13). Addresses are the
+//! program's to fetch: those that are plainly not public it does not get (SEC-30), what a name leads to is for it to judge.
 use super::run::Line;
 use crate::agents::own;
 use crate::channels::markdown::{self, Tables};
@@ -9,9 +9,11 @@ use crate::channels::outgoing::{Act, Outgoing};
 use crate::channels::said::{Reply, Said};
 use crate::deliveries::Delivery;
 use crate::error::{Error, Result};
+use crate::fetch::guard::Guard;
 use crate::json::Put;
 use crate::workspace::beneath;
 use serde_json::{Map, Value};
+use std::time::Instant;
 
 /// What the program is told to do; else why it cannot.
 pub fn told(line: &Line, delivery: &Delivery) -> std::result::Result<Value, String> {
@@ -107,13 +109,16 @@ fn open(line: &Line, out: &Outgoing, name: &str) -> Result<String> {
             format!("the program of {} sends no files: media is not among its capabilities", line.channel);
         return Err(Error::invalid(text));
     }
+    let settings = line.house.settings();
     if name.starts_with("https://") || name.starts_with("http://") {
-        return Ok(name.to_string());
+        let config = settings.config();
+        let allowed = config.strings("tools.web.fetch.allowHosts").into_iter();
+        let guard = Guard { allow_hosts: allowed.map(str::to_string).collect(), deadline: Instant::now() };
+        return guard.check_url(name).map(|_| name.to_string());
     }
     if !out.may_name_files() {
         return Err(Error::invalid("no file of this machine is sent where a guest asked"));
     }
-    let settings = line.house.settings();
     let root = settings.env.state_dir.join("media");
     let relative = beneath::relative(&root, name)?;
     let file = own::open(&settings.config(), &settings.env, &root, &relative)?;
