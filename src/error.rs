@@ -37,6 +37,8 @@ pub enum Cause {
     Silent(u64),
     /// Refused for its consequences; whoever means it may force it.
     NeedsForce,
+    /// A variable that is not set here would do.
+    Unset,
 }
 
 pub type Result<T> = std::result::Result<T, Error>;

@@ -220,6 +220,8 @@ mod ui;
 #[cfg(test)]
 mod unread;
 #[cfg(test)]
+mod unstartable;
+#[cfg(test)]
 mod usage;
 #[cfg(test)]
 mod widths;

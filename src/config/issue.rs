@@ -1,6 +1,6 @@
 //! What is wrong with a place of the configuration, and how it is told.
 use super::{Spot, under};
-use crate::config::reading::check;
+use crate::config::reading::{check, substitute};
 use crate::error::Error;
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
@@ -86,6 +86,11 @@ impl Issue {
     /// Whether it is the warning that nothing reads the key.
     pub fn is_unread(&self) -> bool {
         self.message.contains(check::UNREAD)
+    }
+
+    /// Whether it is a variable that is not set.
+    pub fn is_unset(&self) -> bool {
+        self.message.starts_with(substitute::UNSET)
     }
 
     /// Whether it stands at, above or below a dotted path.

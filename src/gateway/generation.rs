@@ -171,6 +171,10 @@ fn share(process: &Process, verdict: Verdict, started: Instant, state: Sender<Ev
             let judge = process.judge.clone();
             Box::new(move || judge.problem())
         },
+        objections: {
+            let judge = process.judge.clone();
+            Box::new(move |config, env| judge.objections(config, env))
+        },
         published: Published::default(),
         tls,
         board: Default::default(),

@@ -4,14 +4,14 @@
 //! restart; the watcher asks when the file changes, so that what would not start is never put in force.
 use super::Options;
 use crate::agents::Agents;
-use crate::config::Config;
 use crate::config::bind;
 use crate::config::bind::Plan;
 use crate::config::ports;
 use crate::config::ports::Ports;
 use crate::config::problem::Problem;
+use crate::config::{Config, Issue};
 use crate::env::Env;
-use crate::error::{Error, Result};
+use crate::error::{Cause, Error, Result};
 use crate::settings::{Auth, Secret};
 use crate::tls::Place;
 use crate::{http, logging, unsupported};
@@ -79,18 +79,32 @@ impl Judge {
         let options = &self.options;
         check_mode(&config, &env, options)?;
         http::hooks::check(&config)?;
-        if let Some(place) = Place::of(&config, &env).filter(|place| !place.is_to_be_made()) {
-            place.read()?;
-        }
-        let plan = Plan::resolve(options.bind.as_deref(), &config)?;
-        let (token, password) = (options.token.as_deref(), options.password.as_deref());
-        let auth = Auth::resolve(&config, &env, options.auth.as_deref(), token, password)?;
-        check_secret(&auth, &plan, || self.source(&config, auth.mode.name()))?;
+        check_certificate(&config, &env)?;
+        let (plan, auth) = self.entrance(&config, &env)?;
         let port = match options.port {
             Some(port) => port,
             None => env.check_port().map(|()| ports::configured(&env, &config))?,
         };
         Ok(Verdict { config, env, auth: Arc::new(auth), plan, port })
+    }
+
+    /// All that a start would refuse in a configuration without mistakes, for whoever is about to write it; an address
+    /// that this machine does not have too.
+    pub fn objections(&self, config: &Config, env: &Env) -> Vec<Error> {
+        let entrance = self.entrance(config, env).and_then(|(plan, _)| plan.check_host());
+        let mode = check_mode(config, env, &self.options);
+        let all = [mode, http::hooks::check(config), check_certificate(config, env), entrance];
+        all.into_iter().filter_map(Result::err).collect()
+    }
+
+    /// Where it listens, and who is let in.
+    fn entrance(&self, config: &Config, env: &Env) -> Result<(Plan, Auth)> {
+        let options = &self.options;
+        let plan = Plan::resolve(options.bind.as_deref(), config)?;
+        let (token, password) = (options.token.as_deref(), options.password.as_deref());
+        let auth = Auth::resolve(config, env, options.auth.as_deref(), token, password)?;
+        check_secret(&auth, &plan, || self.source(config, auth.mode.name()))?;
+        Ok((plan, auth))
     }
 
     /// A running gateway moves only to a port that it can have. Locked meanwhile: two that try would refuse each other.
@@ -167,6 +181,25 @@ pub fn refusal(env: &Env) -> Option<String> {
     judged.err().map(|error| error.message().replace('\n', " "))
 }
 
+/// All that keeps a gateway of this host from starting with a configuration without mistakes, as far as that is known
+/// outside of it: variables that are missing here may be set where it starts. In another mode none is to start.
+pub fn objections(config: &Config, env: &Env) -> Vec<Error> {
+    if config.str("gateway.mode") == Some("remote") || config.issues().iter().any(Issue::is_unset) {
+        return Vec::new();
+    }
+    let options = Options { allow_unconfigured: true, ..Options::default() };
+    let mut all = Judge::new(env.clone(), options).objections(config, env);
+    all.retain(|why| why.cause() != Some(Cause::Unset));
+    all
+}
+
+fn check_certificate(config: &Config, env: &Env) -> Result<()> {
+    match Place::of(config, env).filter(|place| !place.is_to_be_made()) {
+        Some(place) => place.read().map(drop),
+        None => Ok(()),
+    }
+}
+
 fn check_mode(config: &Config, env: &Env, options: &Options) -> Result<()> {
     if options.allow_unconfigured || config.str("gateway.mode") == Some("local") {
         return Ok(());
@@ -199,7 +232,8 @@ fn check_secret(auth: &Auth, plan: &Plan, source: impl FnOnce() -> String) -> Re
         };
         return Err(Error::config(format!(
             "{refusal}Gateway auth is set to {name}, but no {name} is configured.\nSet gateway.auth.{name} (or OPENCLAW_GATEWAY_{upper}), or pass --{name}."
-        )));
+        ))
+        .because(Cause::Unset));
     };
     if is_weak(secret) && !plan.is_loopback() {
         return Err(Error::config(format!(

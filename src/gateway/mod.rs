@@ -33,7 +33,7 @@ use crate::state::Note;
 use crate::state::succession::Succession;
 use generation::{Ending, Generation};
 use judge::Verdict;
-pub use judge::{Judge, refusal};
+pub use judge::{Judge, objections, refusal};
 use sockets::Sockets;
 use std::net::TcpListener;
 use std::sync::Arc;

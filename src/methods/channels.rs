@@ -6,7 +6,7 @@ use crate::channels::board::Row;
 use crate::channels::token::Source;
 use crate::channels::told::Teller;
 use crate::channels::{self, Channel};
-use crate::config::write::{Base, Change, write};
+use crate::config::write::{Base, Change, Terms, write};
 use crate::deliveries::{Login, Stage};
 use crate::error::{Error, Result};
 use crate::json::{Put, json};
@@ -104,7 +104,9 @@ pub fn logout(shared: &Shared, _caller: &Caller, params: Value) -> Result<Payloa
     }
     let cleared = match account.token_path() {
         Some(path) => {
-            let done = write(&shared.env, Change::Remove(&path), Base::Present, true)?;
+            let (base, starts) = (Base::Present, &*shared.objections);
+            let terms = Terms { base, force: true, check: None, starts };
+            let done = write(&shared.env, Change::Remove(&path), terms)?;
             announce(shared, &done.config);
             done.written
         }

@@ -7,7 +7,7 @@ use crate::agents::host;
 use crate::calls::Caller;
 use crate::clock;
 use crate::config::Config;
-use crate::config::write::{Base, Change, Written, rehearse, write_checked};
+use crate::config::write::{Base, Change, Terms, Written, rehearse, write};
 use crate::error::{Cause, Error, Result};
 use crate::json::json;
 use crate::params::{params, read};
@@ -52,8 +52,8 @@ pub fn plan(shared: &Shared, _caller: &Caller, params: Value) -> Result<Payload>
         (None, Some(patch)) => Change::Merge(patch),
         _ => return Err(Error::invalid("config.plan takes either raw or patch")),
     };
-    let base = Base::Hash(base_hash.as_deref());
-    let (plan, config) = rehearse(&shared.env, change, base, force, Some(host::check)).map_err(explain)?;
+    let terms = terms(shared, base_hash.as_deref(), force);
+    let (plan, config) = rehearse(&shared.env, change, terms).map_err(explain)?;
     let mode = config.str("gateway.reload.mode").unwrap_or_default();
     let restart = plan.restarts(mode);
     let live: Vec<&str> = plan.paths().into_iter().filter(|path| !restart.contains(path)).collect();
@@ -83,13 +83,18 @@ pub fn patch(shared: &Shared, caller: &Caller, params: Value) -> Result<Payload>
 }
 
 fn written(shared: &Shared, change: Change, params: &Params) -> Result<Written> {
-    let base = Base::Hash(params.base_hash.as_deref());
-    let done = write_checked(&shared.env, change, base, params.force, Some(host::check)).map_err(explain)?;
+    let terms = terms(shared, params.base_hash.as_deref(), params.force);
+    let done = write(&shared.env, change, terms).map_err(explain)?;
     if done.written {
         log::info!(target: "gateway/config", "config written: {}", done.plan);
         announce(shared, &done.config);
     }
     Ok(done)
+}
+
+/// Whoever asks need not be on the host, and is to have read what he changes.
+fn terms<'a>(shared: &'a Shared, base: Option<&'a str>, force: bool) -> Terms<'a> {
+    Terms { base: Base::Hash(base), force, check: Some(host::check), starts: &*shared.objections }
 }
 
 /// Names what lifts the guard.

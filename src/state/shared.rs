@@ -11,10 +11,12 @@ use crate::calls::budget::Budget;
 use crate::calls::{Ask, Whom};
 use crate::cancel::Cancel;
 use crate::channels::board::Board;
+use crate::config::Config;
 use crate::config::problem::Problem;
 use crate::device::codes::Codes;
 use crate::door::Door;
-use crate::error::Result;
+use crate::env::Env;
+use crate::error::{Error, Result};
 use crate::settings::Settings;
 use crate::slash::{self, At, Invocation};
 use crate::state::State;
@@ -38,6 +40,8 @@ pub struct Shared {
     pub state: Sender<Event>,
     /// Why the configuration file could not be started with, if it could not; reads it.
     pub problem: Box<dyn Fn() -> Option<Problem> + Send + Sync>,
+    /// All that keeps a gateway from starting with a configuration in which there is no mistake.
+    pub objections: Objections,
     pub published: Published,
     /// The port speaks TLS.
     pub tls: Option<Port>,
@@ -56,6 +60,9 @@ pub struct Shared {
     /// The names of all methods, for `hello-ok`.
     pub method_names: Vec<&'static str>,
 }
+
+/// Of a configuration, with the environment under which it was read.
+pub type Objections = Box<dyn Fn(&Config, &Env) -> Vec<Error> + Send + Sync>;
 
 /// A slash command, done by the rooms above.
 pub type Command = fn(&mut State, &At, &Invocation) -> Result<slash::Reply>;

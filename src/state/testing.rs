@@ -15,6 +15,7 @@ use std::sync::Arc;
 pub fn shared(settings: Arc<Settings>) -> Arc<Shared> {
     Arc::new(Shared {
         problem: Box::new(|| None),
+        objections: Box::new(|_, _| Vec::new()),
         settings,
         door: Door::new(),
         budget: Arc::default(),

@@ -2,7 +2,7 @@
 use super::*;
 use crate::config::keys::KEYS;
 use crate::config::testing::Dir;
-use crate::config::write::{Base, Change, write, write_checked};
+use crate::config::write::{self, Base, Change, Terms, write};
 use crate::json::json;
 
 const OLD: &str = "{logging: {file: '~/logs/x.log'}, agents: {defaults: {workspace: '~/ours', sandbox: {mode: 'all'}}, list: [{id: 'a', workspace: '~/a', tools: {exec: {security: 'deny'}}}]}, models: {providers: {p: {baseUrl: 'http://h/v1', apiKey: '${THE_KEY}', models: []}, q: {baseUrl: 'http://h/v1', apiKeyFile: '~/k', models: []}, own: {baseUrl: 'http://o', apiKey: 'canary-own', headers: {A: 'canary-head'}, models: []}, signed: {baseUrl: 'http://s/v1', models: []}, plain: {baseUrl: 'http://n/v1', models: [{id: 'm', headers: {B: '${THE_KEY}'}}]}}}, channels: {slack: {$include: './slack.json5'}, irc: {host: 'h', port: 1}}, gateway: {mode: 'local', remote: {url: 'wss://r', token: 'canary-remote', tlsFingerprint: ''}}, tools: {exec: {security: 'allowlist'}}, mystery: {cmd: ['sh', '-c', 'x']}, env: {vars: {A: 'b', OPENCLAW_X: 'c'}}}";
@@ -29,15 +29,18 @@ fn fixture() -> (Dir, Env) {
     (dir, env)
 }
 
+fn terms(check: Option<write::Check>) -> Terms<'static> {
+    Terms { base: Base::Present, force: true, check, starts: &|_, _| Vec::new() }
+}
+
 fn refused(patch: &str) -> Option<String> {
     let (dir, env) = fixture();
     let done = |write: &dyn Fn() -> Result<()>| write().err().map(|e| e.message().to_string());
-    let told =
-        done(&|| write_checked(&env, Change::Merge(patch), Base::Present, true, Some(check)).map(drop));
+    let told = done(&|| write(&env, Change::Merge(patch), terms(Some(check))).map(drop));
     if let Some(told) = &told {
         assert!(told.contains("change it on the host: ") && !told.contains("canary"), "{patch}: {told}");
         dir.write("openclaw.json", OLD);
-        let told = done(&|| write(&env, Change::Merge(patch), Base::Present, true).map(drop));
+        let told = done(&|| write(&env, Change::Merge(patch), terms(None)).map(drop));
         assert!(!told.unwrap_or_default().contains("on the host"), "a person at the host may: {patch}");
     }
     told
@@ -221,7 +224,7 @@ fn s_h1_no_way_round_by_steps() {
         let (_dir, env) = fixture();
         let mut last = Ok(());
         for step in steps {
-            last = write_checked(&env, Change::Merge(step), Base::Present, true, Some(check)).map(drop);
+            last = write(&env, Change::Merge(step), terms(Some(check))).map(drop);
         }
         assert!(last.is_err_and(|e| e.message().contains("would send")), "{steps:?}");
     }
@@ -241,7 +244,7 @@ fn s_h1_a_name_that_stands_twice_is_refused() {
     ] {
         for change in [Change::Merge(&text), Change::Replace(&text)] {
             let (_dir, env) = fixture();
-            let done = write_checked(&env, change, Base::Present, true, Some(check));
+            let done = write(&env, change, terms(Some(check)));
             let told = done.err().map(|e| e.message().to_string()).unwrap_or_default();
             assert!(told.contains("has a key twice"), "{text}: {told}");
         }

@@ -4,11 +4,12 @@ use super::{WHICH, account, channel, here};
 use crate::channels::Channel;
 use crate::channels::accounts::{Account, DEFAULT, ids};
 use crate::channels::token::{Source, Token, from_file, twins};
+use crate::cli::config::edit::terms;
 use crate::cli::onboard::ask::Asker;
 use crate::cli::parse::Args;
 use crate::cli::waiting::Waiting;
 use crate::cli::{Command, Context, Flag, JSON, applied, typed};
-use crate::config::write::{Base, Change, write};
+use crate::config::write::{Change, write};
 use crate::env::Env;
 use crate::error::{Error, Kind, Result};
 use crate::json::{Put, json};
@@ -81,7 +82,7 @@ fn add(context: &Context, args: &Args) -> Result<()> {
     };
     let patch = patch(&account, &tried.given, args.filled("name")?)?.to_string();
     let is_new = account.check_known().is_err() || account.source(&env) == Source::None;
-    applied::wait_for(context, || write(&env, Change::Merge(&patch), Base::Present, false))?;
+    applied::wait_for(context, || write(&env, Change::Merge(&patch), terms(false)))?;
     if args.has("json") {
         let id = account.id.as_str();
         context.out.json(&json!({"ok": true, "channel": (channel.id), "accountId": id, "bot": (tried.bot)}));

@@ -4,9 +4,10 @@ use super::{WHICH, channel, here, known};
 use crate::channels::Channel;
 use crate::channels::accounts::Account;
 use crate::channels::token::Source;
+use crate::cli::config::edit::terms;
 use crate::cli::parse::Args;
 use crate::cli::{Command, Context, Flag, JSON, applied};
-use crate::config::write::{Base, Change, write};
+use crate::config::write::{Change, write};
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::json::{Put, json};
@@ -95,7 +96,7 @@ fn logout(context: &Context, args: &Args) -> Result<()> {
 }
 
 fn change(context: &Context, env: &Env, change: Change) -> Result<()> {
-    applied::wait_for(context, || write(env, change, Base::Present, true)).map(drop)
+    applied::wait_for(context, || write(env, change, terms(true))).map(drop)
 }
 
 fn tell(context: &Context, args: &Args, channel: &Channel, account: &Account, done: &str) {

@@ -8,7 +8,7 @@ use crate::cli::gateway::status::stranger;
 use crate::cli::parse::Args;
 use crate::cli::{Command, Context, Flag, JSON, Positional, far};
 use crate::config::keys::Type;
-use crate::config::write::{Base, Change, Written, write};
+use crate::config::write::{Base, Change, Terms, Written, write};
 use crate::config::{Config, Issue, lookup, path, ports};
 use crate::error::{Cause, Error, Result};
 use crate::gateway;
@@ -24,7 +24,7 @@ pub const SET: Command = Command {
     name: "config set",
     summary: "Set a value of the configuration",
     about: "The value is read as JSON5; what is not JSON5 is a text. Nothing is written when the result would not be\n\
-            a valid configuration, or names a key that nothing reads. The last five versions of the file are kept beside it, as .bak to .bak.4.",
+            a valid configuration or one that a gateway starts with, or names a key that nothing reads. The last five versions of the file are kept beside it, as .bak to .bak.4.",
     positionals: &[Positional::required("path"), Positional::required("value")],
     flags: &[&[JSON, Flag::switch("strict-json", "Refuse a value that is not JSON5"), FORCE]],
     examples: &[
@@ -79,11 +79,16 @@ fn value(typed: &str, path: &[&str], strict: bool) -> Result<Value> {
     }
 }
 
+/// The owner of this host changes what is there now, to what a gateway starts with.
+pub fn terms(force: bool) -> Terms<'static> {
+    Terms { base: Base::Present, force, check: None, starts: &gateway::objections }
+}
+
 fn done(context: &Context, args: &Args, verb: &str, change: Change) -> Result<()> {
     let asked = args.positional(0).unwrap_or_default();
     let place = path::parse(asked)?.join(".");
     let running = Running::open(&context.env);
-    let written = write(&context.env, change, Base::Present, args.has("force")).map_err(explain)?;
+    let written = write(&context.env, change, terms(args.has("force"))).map_err(explain)?;
     let obstacle = obstacle(context, &written.config, running.is_some(), &place);
     let goes_on = obstacle.is_some() || place == "gateway.mode" && !is_local(&written.config);
     let applied = running.filter(|_| obstacle.is_none()).and_then(|running| running.wait(context));
@@ -138,9 +143,9 @@ pub(super) fn effect(written: &Written, goes_on: bool, applied: Option<Outcome>)
     }
 }
 
-/// Why no gateway of this host would start with `config`, though every key of it is right. The edit may be one step of
-/// several, so it is told and not refused. A mode other than local keeps none from starting where none is meant to run:
-/// it is an obstacle for one that `runs`.
+/// Why no gateway of this host would start with `config` all the same: by what was so before, or what is missing here and
+/// may be there where it starts. A mode other than local keeps none from starting where none is meant to run: it is an
+/// obstacle for one that `runs`.
 fn obstacle(context: &Context, config: &Config, runs: bool, place: &str) -> Option<String> {
     let is_remote = config.str("gateway.mode") == Some("remote");
     let is_refused = runs && (is_remote || place == "gateway.mode");

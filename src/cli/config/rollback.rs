@@ -3,7 +3,7 @@
 //! The versions are those that every writer keeps (`config::edit`). What stands in the file becomes one of them, so that
 //! going back can be taken back. Judged and written like any other change; a file that is broken hinders nothing.
 use super::diff::show;
-use super::edit::{FORCE, effect, explain};
+use super::edit::{FORCE, effect, explain, terms};
 use super::{invalid, warn};
 use crate::cli::applied::{Outcome, Running};
 use crate::cli::parse::Args;
@@ -11,7 +11,7 @@ use crate::cli::{Command, Context, Flag, JSON, Positional};
 use crate::config::Config;
 use crate::config::edit::{KEPT, kept, not_text};
 use crate::config::plan::plan;
-use crate::config::write::{self, Base, Change};
+use crate::config::write::{self, Change};
 use crate::error::{Error, Result};
 use crate::files;
 use crate::json::json;
@@ -53,7 +53,7 @@ fn run(context: &Context, args: &Args) -> Result<()> {
         show(context, &changes, &old, &new, true);
     }
     let running = Running::open(env).filter(|_| !is_dry);
-    let put = || write::write(env, Change::Replace(&text), Base::Present, args.has("force"));
+    let put = || write::write(env, Change::Replace(&text), terms(args.has("force")));
     let written = if is_dry { None } else { Some(put().map_err(explain)?) };
     let applied = running.and_then(|running| running.wait(context));
     if args.has("json") {

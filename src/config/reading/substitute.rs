@@ -7,6 +7,9 @@ use crate::env::Env;
 use crate::parts::Parts;
 use serde_json::Value;
 
+/// How the mistake is told that a variable is not set.
+pub const UNSET: &str = "environment variable ";
+
 /// Puts the variables of the `env` block where the environment lacks them. A value may itself name variables;
 /// one that cannot be filled in is left out here and reported by `resolve`.
 pub fn export_env(config: &Value, env: &mut Env) {
@@ -28,7 +31,10 @@ pub fn resolve(value: &mut Value, at: &str, env: &Env, secrets: &mut Vec<String>
     match value {
         Value::String(text) if text.contains("${") => match fill(text, env, secrets) {
             Ok(filled) => *text = filled,
-            Err(name) => issues.push(Issue::new(at, format!("environment variable \"{name}\" is not set; set it, or write the value in place of ${{{name}}}"))),
+            Err(name) => issues.push(Issue::new(
+                at,
+                format!("{UNSET}\"{name}\" is not set; set it, or write the value in place of ${{{name}}}"),
+            )),
         },
         Value::Array(items) => {
             for (i, item) in items.iter_mut().enumerate() {

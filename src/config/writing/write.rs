@@ -45,76 +45,65 @@ pub struct Written {
     pub written: bool,
 }
 
-/// Writes `change` to the file that `env` names. `force` lifts the guard against losing most of a file (R-02e).
-pub fn write(env: &Env, change: Change, base: Base, force: bool) -> Result<Written> {
-    write_checked(env, change, base, force, None)
+/// Who may refuse a change.
+#[derive(Clone, Copy)]
+pub struct Terms<'a> {
+    pub base: Base<'a>,
+    /// Lifts the guard against losing most of a file (R-02e).
+    pub force: bool,
+    /// For somebody who need not be on the host, and may not choose what of the host is read or written.
+    pub check: Option<Check>,
+    pub starts: Starts<'a>,
 }
 
 /// Refuses a change: the text before, the text after, the configuration before.
 pub type Check = fn(&str, &str, &Config, &Env) -> Result<()>;
 
-/// The same, if `check` has nothing against it: for somebody who need not be on the host, and may not choose what of
-/// the host is read or written.
-pub fn write_checked(
-    env: &Env,
-    change: Change,
-    base: Base,
-    force: bool,
-    check: Option<Check>,
-) -> Result<Written> {
+/// All that keeps a gateway from starting with a configuration in which there is no mistake.
+pub type Starts<'a> = &'a dyn Fn(&Config, &Env) -> Vec<Error>;
+
+/// Writes `change` to the file that `env` names.
+pub fn write(env: &Env, change: Change, terms: Terms) -> Result<Written> {
     if env.var("OPENCLAW_NIX_MODE") == Some("1") {
         return Err(Error::invalid("the config is read-only in Nix mode; change it where it is generated"));
     }
-    let work = |draft: &mut Draft| changed(draft, env, change, base, force, check);
+    let work = |draft: &mut Draft| changed(draft, env, change, terms);
     let ((plan, config), written) = edit::change(&env.config_path, work)?;
     Ok(Written { config, plan, written })
 }
 
 /// The same without writing: what a gateway would do, and the configuration as it would be.
-pub fn rehearse(
-    env: &Env,
-    change: Change,
-    base: Base,
-    force: bool,
-    check: Option<Check>,
-) -> Result<(Plan, Config)> {
-    changed(&mut edit::present(&env.config_path)?, env, change, base, force, check)
+pub fn rehearse(env: &Env, change: Change, terms: Terms) -> Result<(Plan, Config)> {
+    changed(&mut edit::present(&env.config_path)?, env, change, terms)
 }
 
 /// Makes the change in a draft of the file, if nothing is against it.
-fn changed(
-    draft: &mut Draft,
-    env: &Env,
-    change: Change,
-    base: Base,
-    force: bool,
-    check: Option<Check>,
-) -> Result<(Plan, Config)> {
+fn changed(draft: &mut Draft, env: &Env, change: Change, terms: Terms) -> Result<(Plan, Config)> {
     let old_text = draft.text().to_string();
     let is_new = draft.is_new();
-    let (old, old_issues) = if is_new {
-        (load::empty(), Vec::new())
-    } else {
-        load::judge(&mut env.clone(), old_text.clone(), None)
-    };
+    // With the variables of the configuration.
+    let (mut old_env, mut new_env) = (env.clone(), env.clone());
+    let (old, old_issues) =
+        if is_new { (load::empty(), Vec::new()) } else { load::judge(&mut old_env, old_text.clone(), None) };
     let old = Config::of(env, old);
-    check_base(base, &old)?;
+    check_base(terms.base, &old)?;
     apply(draft, change, &old, &old_issues)?;
-    if let Some(check) = check {
+    if let Some(check) = terms.check {
         // Before anything that it names is looked at.
         check(&old_text, draft.text(), &old, env)?;
     }
-    let (new, issues) = load::judge(&mut env.clone(), draft.text().to_string(), None);
+    let (new, issues) = load::judge(&mut new_env, draft.text().to_string(), None);
     check_issues(change, &old_issues, issues)?;
     let new = Config::of(env, new);
     if let Change::Set(path, value) = change
-        && !force
+        && !terms.force
     {
         refuse_unread(path, value, &new)?;
     }
-    if !force && !is_new {
+    if !terms.force && !is_new {
         guard(&old_text, draft.text(), &old, &new)?;
     }
+    check_start(change, (terms.starts)(&new, &new_env), || (terms.starts)(&old, &old_env))?;
     Ok((plan(&old, &new), new))
 }
 
@@ -193,6 +182,20 @@ fn check_issues(change: Change, old: &[Issue], mut issues: Vec<Issue>) -> Result
     if issues.is_empty() { Ok(()) } else { Err(invalid("invalid config", &issues)) }
 }
 
+/// The same of what keeps a gateway from starting.
+fn check_start(change: Change, mut found: Vec<Error>, before: impl FnOnce() -> Vec<Error>) -> Result<()> {
+    if !found.is_empty() && !matches!(change, Change::Replace(_)) {
+        let before = before();
+        found.retain(|why| !before.iter().any(|old| old.message() == why.message()));
+    }
+    match found.first().map(|why| why.message().replace('\n', " ")) {
+        None => Ok(()),
+        Some(why) => {
+            Err(Error::invalid(format!("no gateway would start with this, and nothing was written: {why}")))
+        }
+    }
+}
+
 fn invalid(message: &str, issues: &[Issue]) -> Error {
     // Whoever sees only the message has the first one.
     let first = issues.first().map_or(String::new(), |issue| format!(": {}", issue.told()));
@@ -240,12 +243,16 @@ mod tests {
     use super::*;
     use crate::config::testing::Dir;
 
+    fn terms(base: Base, force: bool) -> Terms {
+        Terms { base, force, check: None, starts: &|_, _| Vec::new() }
+    }
+
     /// What `change` makes of a file, or how it is refused.
     fn told(text: &str, change: Change, force: bool) -> std::result::Result<String, String> {
         let dir = Dir::new();
         dir.write("base.json5", "{ui: {seamColor: '#fff'}, tools: {deny: ['exec']}}");
         dir.write("openclaw.json", text);
-        let done = write(&dir.env(&[("THE_TOKEN", "canary")]), change, Base::Present, force);
+        let done = write(&dir.env(&[("THE_TOKEN", "canary")]), change, terms(Base::Present, force));
         let now = std::fs::read_to_string(dir.path("openclaw.json")).unwrap();
         match done {
             Ok(written) => {
@@ -325,7 +332,7 @@ mod tests {
             let dir = Dir::new();
             dir.write("team.json5", "{list: [{id: 'a', name: 'Ada'}], defaults: {timeoutSeconds: 5}}");
             dir.write("openclaw.json", &file(team));
-            write(&dir.env(&[]), change, Base::Present, false).map(|written| written.config)
+            write(&dir.env(&[]), change, terms(Base::Present, false)).map(|written| written.config)
         };
         let set = |team: &str, path: &str, value: Value| {
             let path = crate::config::path::parse(path).unwrap();
@@ -407,8 +414,9 @@ mod tests {
         dir.write("openclaw.json", "{}");
         let env = dir.env(&[]);
         let hash = judge(&env, "{}", &env.config_path).0.hash().to_string();
-        let ask =
-            |base| write(&env, Change::Replace("{ui: {}}"), base, false).map(|w| w.config.hash().to_string());
+        let ask = |base| {
+            write(&env, Change::Replace("{ui: {}}"), terms(base, false)).map(|w| w.config.hash().to_string())
+        };
         for base in [Base::Hash(None), Base::Hash(Some("stale"))] {
             let error = ask(base).unwrap_err();
             assert_eq!(error.details().unwrap()["hash"], hash.as_str());
@@ -425,7 +433,7 @@ mod tests {
         dir.write("openclaw.json", "{mystery: 0}");
         std::fs::set_permissions(dir.path("openclaw.json"), PermissionsExt::from_mode(0o644)).unwrap();
         for n in 1..=7 {
-            write(&dir.env(&[]), Change::Set(&["mystery"], &json!(n)), Base::Present, true).unwrap();
+            write(&dir.env(&[]), Change::Set(&["mystery"], &json!(n)), terms(Base::Present, true)).unwrap();
         }
         for (name, n) in [("", 7), (".bak", 6), (".bak.1", 5), (".bak.2", 4), (".bak.3", 3), (".bak.4", 2)] {
             let path = dir.path(&format!("openclaw.json{name}"));
@@ -434,5 +442,31 @@ mod tests {
         }
         let files = std::fs::read_dir(dir.path("")).unwrap().count();
         assert_eq!(files, 7, "the config, five backups and the lock");
+    }
+
+    #[test]
+    fn what_keeps_a_gateway_from_starting_refuses_a_write_unless_it_was_so_before() {
+        let starts = |config: &Config, _: &Env| -> Vec<Error> {
+            let keys = ["ui.seamColor", "session.mainKey"].into_iter().filter(|key| config.is_set(key));
+            keys.map(|key| Error::config(format!("{key} is set\nFix: unset it"))).collect()
+        };
+        let dir = Dir::new();
+        let done = |text: &str, change: Change| {
+            dir.write("openclaw.json", text);
+            let terms = Terms { starts: &starts, ..terms(Base::Present, true) };
+            write(&dir.env(&[]), change, terms).map(drop).map_err(|e| (e.kind, e.message().to_string()))
+        };
+        let set = |text: &str, value: &str| done(text, Change::Set(&["ui", "seamColor"], &json!(value)));
+        let told =
+            "no gateway would start with this, and nothing was written: ui.seamColor is set Fix: unset it";
+        assert_eq!(set("{}", "#fff").unwrap_err(), (Kind::Invalid, told.to_string()));
+        assert!(set("{ui: {seamColor: '#000'}}", "#fff").is_ok());
+        let both = "{ui: {seamColor: '#000'}, session: {mainKey: 'x'}}";
+        assert!(done(both, Change::Remove(&["session"])).is_ok(), "one mistake after the other");
+        assert!(done("{session: {mainKey: 'x'}}", Change::Merge("{ui: {seamColor: '#fff'}}")).is_err());
+        assert!(
+            done(both, Change::Replace("{ui: {seamColor: '#000'}}")).is_err(),
+            "a whole text is judged as one"
+        );
     }
 }
