@@ -4,6 +4,7 @@ mod text;
 
 mod agent;
 mod agents;
+mod approvals;
 mod backup;
 mod calls;
 mod cancel;
@@ -37,6 +38,7 @@ mod order;
 mod owners;
 mod params;
 mod parts;
+mod processes;
 mod protocol;
 mod runs;
 mod service;

@@ -1,4 +1,9 @@
 //! The one place with `unsafe`: calls of the C library that no safe crate offers. Each runs on the calling thread.
+#[cfg(target_os = "linux")]
+pub mod cage;
+#[cfg(target_os = "linux")]
+pub mod filter;
+
 use rustix::event::{PollFd, Timespec};
 use std::net::TcpStream;
 use std::process::Command;
@@ -22,24 +27,73 @@ pub fn tie(command: &mut Command) {
     end_with_thread(command, libc::SIGTERM);
 }
 
-/// The same without mercy, and with bounds: no image of its memory, so many open files, so many bytes of memory.
-pub fn confine(command: &mut Command, files: u64, memory: u64) {
+/// What a child is held to from its first instant.
+#[derive(Default)]
+pub struct Bounds {
+    /// Open files, and bytes of memory.
+    pub files: u64,
+    pub memory: u64,
+    /// Processes of its user, and bytes of one file; 0 for as many as the system gives.
+    pub processes: u64,
+    pub file: u64,
+    /// How much it stands back behind others.
+    pub nice: i32,
+    /// It gets this terminal, its standard input, as its own.
+    pub has_terminal: bool,
+    #[cfg(target_os = "linux")]
+    pub cage: Option<cage::Cage>,
+}
+
+/// The same without mercy, and with bounds: no image of its memory, and what `Bounds` says. It inherits no descriptor but
+/// its standard ones.
+pub fn confine(command: &mut Command, bounds: Bounds) {
     use std::os::unix::process::CommandExt;
-    command.process_group(0);
+    if !bounds.has_terminal {
+        command.process_group(0);
+    }
     end_with_thread(command, libc::SIGKILL);
     // JUSTIFICATION: bounds that a process is to have from its first instant are set before it is one.
-    // SAFETY: between fork and exec only async-signal-safe calls are allowed; setrlimit is one, and nothing is allocated.
+    // SAFETY: between fork and exec only async-signal-safe calls are allowed; these are, and nothing is allocated.
     #[allow(unsafe_code, reason = "see above")]
     unsafe {
-        command.pre_exec(move || {
-            let bounds = [(libc::RLIMIT_CORE, 0), (libc::RLIMIT_NOFILE, files), (libc::RLIMIT_DATA, memory)];
-            for (what, most) in bounds {
+        command.pre_exec(move || bounds.apply());
+    }
+}
+
+impl Bounds {
+    fn apply(&self) -> std::io::Result<()> {
+        let all = [
+            (libc::RLIMIT_CORE, Some(0)),
+            (libc::RLIMIT_NOFILE, Some(self.files)),
+            (libc::RLIMIT_DATA, Some(self.memory)),
+            (libc::RLIMIT_NPROC, Some(self.processes).filter(|n| *n > 0)),
+            (libc::RLIMIT_FSIZE, Some(self.file).filter(|n| *n > 0)),
+        ];
+        // SAFETY: as in `confine`.
+        #[allow(unsafe_code, reason = "see above")]
+        unsafe {
+            for (what, most) in all.into_iter().filter_map(|(what, most)| Some((what, most?))) {
                 let most = most as libc::rlim_t;
                 // A narrower bound stands already where it fails.
                 libc::setrlimit(what, &libc::rlimit { rlim_cur: most, rlim_max: most });
             }
-            Ok(())
-        });
+            if self.nice != 0 {
+                libc::setpriority(libc::PRIO_PROCESS, 0, self.nice);
+            }
+            if self.has_terminal && (libc::setsid() < 0 || libc::ioctl(0, libc::TIOCSCTTY, 0) < 0) {
+                return Err(std::io::Error::last_os_error());
+            }
+            #[cfg(target_os = "linux")]
+            {
+                // Ours close by themselves; what a library forgot does too.
+                libc::syscall(libc::SYS_close_range, 3_u32, u32::MAX, 4_u32);
+                if let Some(cage) = &self.cage {
+                    libc::umask(0o077);
+                    cage.apply()?;
+                }
+            }
+        }
+        Ok(())
     }
 }
 

@@ -47,7 +47,7 @@ const FEATURES: &[Feature] = &[
         "webhooks are here (docs/webhooks.md); programs in JavaScript and the Gmail watcher are not",
     ),
     feature("heartbeat", heartbeat, "call `openclaw agent` from the system's own timers (docs/operate.md)"),
-    feature("exec", exec, "agents have no command line here; what they may do is in docs/tools.md"),
+    feature("exec", exec, "commands run on this machine, shut in and by the owner's rules (docs/exec.md)"),
     feature("browser", browser, KEEP),
     feature("tailscale", tailscale, "publish the port yourself: `tailscale serve --bg <port>`"),
     feature("web_search", web_search, "Brave, SearXNG and Perplexity are here (docs/tools.md)"),
@@ -210,17 +210,15 @@ fn heartbeat(config: &Config, _: &Env) -> Option<String> {
 }
 
 fn exec(config: &Config, _: &Env) -> Option<String> {
-    let in_tools = |name: &str| {
-        is_on(config, &format!("tools.{name}"))
-            || any_agent(config, "tools", |tools| tools.get(name).is_some_and(is_asked))
+    let in_tools = |path: &[&str], fits: &dyn Fn(&Value) -> bool| {
+        let found = |tools: &Value| path.iter().try_fold(tools, |at, name| at.get(name)).is_some_and(fits);
+        config.get("tools").is_some_and(found) || any_agent(config, "tools", found)
     };
-    let sandbox = any_agent(config, "sandbox", |sandbox| sandbox.get("mode").is_some_and(is_asked));
+    let elevated = |value: &Value| value.get("allowFrom").is_some_and(is_asked);
     some([
-        said(in_tools("exec"), "commands on the host (tools.exec)"),
-        said(in_tools("elevated"), "elevated commands (tools.elevated)"),
+        said(in_tools(&["exec", "host"], &|host| host == "node"), "commands on nodes (tools.exec.host)"),
+        said(in_tools(&["elevated"], &elevated), "elevated commands (tools.elevated)"),
         said(config.bool("commands.bash"), "commands from chats (commands.bash)"),
-        said(sandbox, "sandboxes"),
-        said(is_on(config, "approvals"), "approvals"),
     ])
 }
 

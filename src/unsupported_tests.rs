@@ -21,12 +21,12 @@ fn n_2_what_a_migrant_configured_is_named_and_counted() {
     let jobs = r#"{"version":1,"jobs":[{"id":"a"},{"id":"b","enabled":false},{"id":"c","enabled":true}]}"#;
     let text = "{channels: {defaults: {}, telegram: {botToken: 'x'}, whatsapp: {}, discord: {token: 'y'}},
         hooks: {enabled: true, token: 'z', mappings: [{id: 'm'}]}, browser: {enabled: true},
-        agents: {defaults: {heartbeat: {every: '30m'}}}, tools: {exec: {timeoutSec: 5}},
+        agents: {defaults: {heartbeat: {every: '30m'}}}, tools: {exec: {host: 'node'}},
         gateway: {mode: 'local', tailscale: {mode: 'serve'}}}";
     assert_eq!(
         told(text, &[("cron/jobs.json", jobs)]).unwrap(),
         "2 channels (whatsapp, discord), 2 cron jobs, heartbeat (every 30m), \
-         commands on the host (tools.exec), browser control, publication by Tailscale (serve)"
+         commands on nodes (tools.exec.host), browser control, publication by Tailscale (serve)"
     );
 }
 
@@ -37,7 +37,7 @@ fn n_2_what_is_off_or_unset_is_not_told() {
         "{gateway: {mode: 'local', tailscale: {mode: 'off'}, controlUi: {allowedOrigins: ['https://x.example']}}}",
         "{channels: {defaults: {groupPolicy: 'open'}, telegram: {enabled: false, botToken: 'x'}}}",
         "{agents: {defaults: {heartbeat: {every: '0m'}, sandbox: {mode: 'off'}}}, browser: {enabled: false}}",
-        "{cron: {enabled: false}, hooks: {enabled: false, token: 'z'}, tools: {web: {fetch: {enabled: true}}}}",
+        "{cron: {enabled: false}, hooks: {enabled: false, token: 'z'}, tools: {exec: {timeoutSec: 5}, web: {fetch: {enabled: true}}}}",
         "{plugins: {enabled: false, entries: {x: {enabled: true}}}, discovery: {mdns: {mode: 'off'}}}",
         "{gateway: {mode: 'remote', remote: {url: 'ws://x:1'}}, browser: {enabled: true}}",
     ] {
@@ -49,7 +49,7 @@ fn n_2_what_is_off_or_unset_is_not_told() {
 fn n_2_relatives() {
     for (text, want) in [
         ("{agents: {list: [{id: 'a', heartbeat: {every: '1h'}}]}}", "heartbeat (every 1h)"),
-        ("{agents: {defaults: {sandbox: {mode: 'all'}}}}", "sandboxes"),
+        ("{tools: {elevated: {allowFrom: {telegram: [1]}}}}", "elevated commands (tools.elevated)"),
         ("{tools: {web: {search: {provider: 'grok', apiKey: 'k'}}}}", "web search by Grok"),
         ("{plugins: {entries: {a: {enabled: true}, b: {enabled: false}}}}", "1 plugin (a)"),
         ("{messages: {tts: {auto: 'always'}}}", "spoken replies"),

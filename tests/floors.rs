@@ -23,6 +23,7 @@ const FLOORS: &[&[&str]] = &[
         "owners",
         "params",
         "parts",
+        "processes",
         "session_key",
         "sys",
         "text",
@@ -33,7 +34,7 @@ const FLOORS: &[&[&str]] = &[
     &["protocol"],
     // Data: what is known of this installation, and who asks.
     &["config", "device"],
-    &["calls", "door", "fetch", "logging", "settings", "signals", "tls", "unsupported"],
+    &["approvals", "calls", "door", "fetch", "logging", "settings", "signals", "tls", "unsupported"],
     // Means: conversations, workspaces, model servers and the agents that use them.
     &["sessions", "workspace"],
     &["deliveries", "models"],

@@ -54,6 +54,12 @@ mod elsewhere;
 #[cfg(test)]
 mod events;
 #[cfg(test)]
+mod exec;
+#[cfg(test)]
+mod exec_approvals;
+#[cfg(test)]
+mod exec_sandbox;
+#[cfg(test)]
 mod failures;
 #[cfg(test)]
 mod floors;

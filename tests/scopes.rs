@@ -67,9 +67,7 @@ fn needed(method: &str) -> &'static str {
         m if READ.contains(&m) => "operator.read",
         m if WRITE.contains(&m) => "operator.write",
         m if PAIRING.contains(&m) => "operator.pairing",
-        m if m.ends_with(".approval.list")
-            || matches!(m, "approval.history" | "exec.approval.grants.list") =>
-        {
+        m if m.ends_with(".approval.list") || m.starts_with("exec.approval.") || m == "approval.history" => {
             "operator.approvals"
         }
         "question.list" => "operator.questions",

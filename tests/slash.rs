@@ -62,12 +62,12 @@ fn commands_are_answered_without_the_model() {
         ("/usage cost", "session"),
         ("/bash ls", "runs no commands"),
         ("! ls", "runs no commands"),
-        ("/elevated on", "runs no commands"),
-        ("/exec host=node", "runs no commands"),
+        ("/elevated on", "tools.exec"),
+        ("/exec host=node", "tools.exec"),
         ("/config show", "commands.config"),
         ("/debug show", "commands.debug"),
         ("/restart", "commands.restart"),
-        ("/approve 1 deny", "not in this version"),
+        ("/approve 1 deny", "unknown approval id"),
         ("/activation always", "only groups"),
     ] {
         let answer = chat.say(text);
@@ -267,16 +267,7 @@ fn sec_11_commands_run_with_the_senders_scopes() {
         client.call("chat.send", json!({"sessionKey": "main", "message": text, "idempotencyKey": key}))
     };
     let mut writer = Client::with(&gateway, scoped(&["operator.write"])).0;
-    let admin_only = [
-        "/send off",
-        "/config show",
-        "/debug show",
-        "/restart",
-        "/bash ls",
-        "! ls",
-        "/approve 1 allow-always",
-        "/exec x",
-    ];
+    let admin_only = ["/send off", "/config show", "/debug show", "/restart", "/bash ls", "! ls", "/exec x"];
     for (n, text) in admin_only.into_iter().enumerate() {
         let run = format!("a{n}");
         // Refused at once, or as the end of what was accepted.

@@ -24,8 +24,10 @@ export function mount(root) {
     draw();
   });
   const line = (one) => {
-    const { command, cwd, host, agentId, sessionKey, resolvedPath, security, ask } = one.request || one;
-    const facts = [['Folder', cwd], ['Program', resolvedPath], ['Where', host], ['Agent', agentId], ['Conversation', sessionKey], ['Rule', [security, ask].filter(Boolean).join(', ')]];
+    const { command, cwd, host, agentId, sessionKey, resolvedPath, security, ask, env, why, sandbox } = one.request || one;
+    const variables = Object.entries(env || {}).map(([name, value]) => `${name}=${value}`).join(' ');
+    const facts = [['Folder', cwd], ['Program', resolvedPath], ['Where', host], ['Agent', agentId], ['Conversation', sessionKey], ['Rule', [security, ask].filter(Boolean).join(', ')],
+      ['Variables', variables], ['Sandbox', sandbox], ['Because', why]];
     const left = h('span.small', { 'data-until': one.expiresAtMs || '' });
     return h('section.card.attention', { 'aria-label': 'A command waits' },
       h('pre.code', { tabindex: 0 }, h('code', null, command || (one.request?.commandArgv || []).join(' '))),

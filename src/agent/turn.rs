@@ -142,7 +142,7 @@ impl<'a> Turn<'a> {
             true => tools::offered(self.config, &job.settings.env, &job.agent, &model, &job.key),
             false => Vec::new(),
         };
-        offered.retain(|tool| (tool.serves)(job.provenance));
+        offered.retain(|tool| tools::serves(self.config, tool, job.provenance));
         if let Some(brought) = &job.brought {
             offered.retain(|tool| !brought.must_call && !brought.has_tool(tool.name));
         }
@@ -258,6 +258,7 @@ impl<'a> Turn<'a> {
             place: job.place.clone(),
             workspace: Agents::of(self.config, &job.settings.env).workspace(&job.agent),
             cancel: job.cancel.clone(),
+            updates: None,
         };
         let offered = self.setting.as_ref().map(|s| s.offered.clone()).unwrap_or_default();
         let mut outcomes = tools::run_all(&context, &offered, calls, &mut |progress| {
@@ -265,10 +266,10 @@ impl<'a> Turn<'a> {
         });
         let judged = self.repeats.judge(calls, &mut outcomes);
         let now = clock::now_ms();
-        let results = calls
-            .iter()
-            .zip(&outcomes)
-            .map(|(call, o)| message::tool_result(&call.id, &call.name, &o.text, o.is_error, now));
+        let results = calls.iter().zip(&outcomes).map(|(call, o)| {
+            let result = message::tool_result(&call.id, &call.name, &o.text, o.is_error, now);
+            message::with_details(result, o.details.as_deref())
+        });
         job.write(results.collect(), false)?;
         judged?;
         if job.cancel.reason().is_some() {
@@ -292,11 +293,19 @@ fn told(progress: &Progress) -> Value {
         Progress::Started(call) => {
             json!({"phase": "start", "name": call.name, "toolCallId": call.id, "args": call.arguments})
         }
+        Progress::Updated(call, partial) => {
+            json!({"phase": "update", "name": call.name, "toolCallId": call.id, "partialResult": (Value::clone(partial))})
+        }
         Progress::Ended(call, outcome) => {
             let mut data = json!({"phase": "result", "name": call.name, "toolCallId": call.id, "isError": outcome.is_error,
                 "result": {"content": [message::text(&outcome.text)]}});
             if let (Some(map), Some(meta)) = (data.as_object_mut(), &outcome.meta) {
                 map.put("meta", meta.as_str());
+            }
+            if let (Some(result), Some(details)) =
+                (data.get_mut("result").and_then(Value::as_object_mut), &outcome.details)
+            {
+                result.put("details", Value::clone(details));
             }
             data
         }

@@ -25,6 +25,9 @@ pub struct Whom<'a> {
     pub run: Option<&'a str>,
 }
 
+/// What only a part of this process may call: a session is told of a command's end.
+pub const EXEC_TOLD: &str = "exec.told";
+
 /// Where an answer goes.
 #[derive(Clone)]
 pub enum Reply {

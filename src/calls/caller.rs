@@ -7,7 +7,6 @@ use std::time::Instant;
 
 /// On whose authority something is asked. Set where the asking comes in, never read out of what was said (SEC-34).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[cfg_attr(not(test), expect(dead_code, reason = "for channels, hooks and cron"))]
 pub enum Provenance {
     /// A client with a role and scopes of its own.
     #[default]
@@ -25,6 +24,28 @@ pub enum Provenance {
 }
 
 impl Provenance {
+    const ALL: [(Provenance, &'static str); 7] = [
+        (Provenance::Operator, "operator"),
+        (Provenance::Owner, "owner"),
+        (Provenance::Guest, "guest"),
+        (Provenance::Node, "node"),
+        (Provenance::Hook, "hook"),
+        (Provenance::Cron, "cron"),
+        (Provenance::Agent, "agent"),
+    ];
+
+    pub fn name(self) -> &'static str {
+        Provenance::ALL.iter().find(|(provenance, _)| *provenance == self).map_or("guest", |(_, name)| name)
+    }
+
+    /// The one of this name, else the least.
+    pub fn named(name: &str) -> Provenance {
+        Provenance::ALL
+            .iter()
+            .find(|(_, known)| *known == name)
+            .map_or(Provenance::Guest, |(provenance, _)| *provenance)
+    }
+
     pub fn is_any(self) -> bool {
         true
     }

@@ -10,7 +10,6 @@ pub enum Party {
     /// The gateway itself, when something has happened.
     Gateway,
     /// Whoever may call the method that answers.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for approvals and logins"))]
     Operators,
     /// One connection: a node that was told to do something.
     Conn(u64),

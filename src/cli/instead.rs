@@ -35,8 +35,8 @@ const INSTEAD: &[(&[&str], &str)] = &[
     (&["plugins", "mcp", "acp"], "it has no plugins; tools are set by the key `tools`"),
     (&["browser", "canvas", "sandbox", "nodes", "node"], "it has no browser, nodes and sandboxes"),
     (
-        &["approvals", "exec-policy", "secrets"],
-        "it runs no programs; `openclaw security audit` shows what can be reached",
+        &["exec-policy", "secrets"],
+        "`openclaw approvals` has the rules for commands; `openclaw security audit` shows what can be reached",
     ),
     (&["infer", "capability"], "`openclaw models test` asks a model"),
     (&["dns", "proxy"], "see docs/remote.md for ways to reach a gateway elsewhere"),

@@ -6,6 +6,7 @@
 mod agent;
 mod agents;
 mod applied;
+mod approvals;
 mod backup;
 mod channels;
 mod complete;
@@ -71,6 +72,10 @@ pub const COMMANDS: &[Command] = &[
     agents::edit::DELETE,
     agents::LIST,
     agents::edit::SET_IDENTITY,
+    approvals::ADD,
+    approvals::REMOVE,
+    approvals::GET,
+    approvals::SET,
     backup::CREATE,
     backup::RESTORE,
     backup::VERIFY,
@@ -161,12 +166,14 @@ pub const TASKS: &[(&str, &[&str])] = &[
     ("The gateway", &["gateway", "health", "logs", "dashboard", "daemon"]),
     ("Channels", &["channels", "message", "pairing"]),
     ("Models, agents and sessions", &["models", "agents", "sessions"]),
-    ("Settings and safety", &["setup", "configure", "config", "devices", "security", "backup"]),
+    ("Settings and safety", &["setup", "configure", "config", "approvals", "devices", "security", "backup"]),
     ("For scripts", &["completion", "protocol"]),
 ];
 
 /// Words that only group commands, for the list in the root help.
 pub const GROUPS: &[(&str, &str)] = &[
+    ("approvals", "Say which commands agents may run"),
+    ("approvals allowlist", "List programs that are not asked for"),
     ("backup", "Keep configuration, state and workspaces"),
     ("config", "Read, check and edit the configuration"),
     ("daemon", "The same as gateway install, uninstall, start, stop, restart"),

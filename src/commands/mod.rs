@@ -4,6 +4,7 @@
 //! of the sender's connection (SEC-11), and read no files: what needs files is handed back as `Reply::Work`. Nothing
 //! here sends anything to clients.
 mod about;
+mod approve;
 mod context;
 mod levels;
 mod model;
@@ -44,6 +45,7 @@ pub fn run(state: &mut State, at: &At, invocation: &Invocation) -> Result<Reply>
 fn handler(deed: Deed) -> fn(&mut State, &At, &str) -> Result<Reply> {
     match deed {
         Deed::Activation => session::activation,
+        Deed::Approve => approve::approve,
         Deed::Commands => about::commands,
         Deed::Compact => session::compact,
         Deed::Context => context::context,

@@ -163,7 +163,7 @@ pub const CHECKS: &[Check] = &[
     check("unsupported.browser", Warning, "Browser control is not in this version", unsupported::browser),
     check("unsupported.channels", Warning, "Channels are not in this version", unsupported::channels),
     check("unsupported.cron", Warning, "Scheduled jobs do not run in this version", unsupported::cron),
-    check("unsupported.exec", Warning, "Commands on the host are not in this version", unsupported::exec),
+    check("unsupported.exec", Warning, "Commands run on this host only, and by tools", unsupported::exec),
     check("unsupported.heartbeat", Warning, "Heartbeats are not in this version", unsupported::heartbeat),
     check("unsupported.hooks", Warning, "Hooks of JavaScript are not in this version", unsupported::hooks),
     check("unsupported.http", Warning, "The HTTP API is not in this version", unsupported::http),

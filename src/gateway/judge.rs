@@ -79,6 +79,7 @@ impl Judge {
         let options = &self.options;
         check_mode(&config, &env, options)?;
         http::hooks::check(&config)?;
+        crate::tools::commands::check(&config)?;
         check_certificate(&config, &env)?;
         let (plan, auth) = self.entrance(&config, &env)?;
         let port = match options.port {
@@ -93,7 +94,13 @@ impl Judge {
     pub fn objections(&self, config: &Config, env: &Env) -> Vec<Error> {
         let entrance = self.entrance(config, env).and_then(|(plan, _)| plan.check_host());
         let mode = check_mode(config, env, &self.options);
-        let all = [mode, http::hooks::check(config), check_certificate(config, env), entrance];
+        let all = [
+            mode,
+            http::hooks::check(config),
+            crate::tools::commands::check(config),
+            check_certificate(config, env),
+            entrance,
+        ];
         all.into_iter().filter_map(Result::err).collect()
     }
 

@@ -92,7 +92,9 @@ pub fn run(env: Env, options: Options) -> Result<()> {
     serve_canvas(&mut sockets, &verdict);
     let process = Process { judge, asked, door: Door::new(), budget: Arc::default(), succession, sockets };
     let _watch = alive::tell(&env, &process.succession)?;
+    crate::processes::list::clear(&env.state_dir);
     let result = process.run(verdict, started);
+    crate::processes::list::end_all();
     if result.is_ok() {
         log::info!(target: "gateway", "stopped");
     }

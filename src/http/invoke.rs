@@ -128,6 +128,7 @@ fn context(exchange: &Exchange, agent: String, session_key: String) -> Result<Co
         place: None,
         workspace,
         cancel: Cancel::with_deadline(exchange.until),
+        updates: None,
     })
 }
 

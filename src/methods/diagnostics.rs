@@ -1,24 +1,16 @@
-//! What control pages look at beside conversations: what runs, who is connected as a node, an agent's skills, the rules
-//! for commands that another program left. True as far as it goes, and short where there is little here.
+//! What control pages look at beside conversations: what runs, who is connected as a node, an agent's skills. True as far as it goes, and short where there is little here.
 use crate::agent::skills;
 use crate::calls::{Call, Caller};
 use crate::clock;
 use crate::error::{Error, Result};
-use crate::files;
-use crate::ids;
-use crate::json::{self, Put, json};
+use crate::json::{Put, json};
 use crate::protocol::frame::Payload;
 use crate::session_key::normalise_agent_id;
 use crate::state::State;
 use crate::state::event::Answer;
 use crate::state::shared::Shared;
-use ring::digest::{SHA256, digest};
 use serde_json::Value;
 use std::path::Path;
-
-/// Largest file of rules that is read, bytes, and its values.
-const MAX_RULES: u64 = 1 << 20;
-const MAX_VALUES: usize = 20_000;
 
 /// All sessions share the places for turns.
 pub fn lanes(state: &mut State, _call: Call, _params: Value) -> Result<Answer> {
@@ -81,26 +73,6 @@ fn needs() -> Value {
 
 fn text(path: &Path) -> String {
     path.to_string_lossy().into_owned()
-}
-
-/// The rules as the original keeps them, without what lets a program in. Reads a file.
-pub fn exec_approvals(shared: &Shared, _caller: &Caller, _params: Value) -> Result<Payload> {
-    let path = shared.env.state_dir.join("exec-approvals.json");
-    let bytes = files::read_start(&path, MAX_RULES).unwrap_or_default();
-    let mut file = json::read(&bytes, MAX_VALUES, 32)
-        .ok()
-        .filter(Value::is_object)
-        .unwrap_or_else(|| json!({"version": 1, "defaults": {}, "agents": {}}));
-    if let Some(socket) = file.get_mut("socket").and_then(Value::as_object_mut) {
-        socket.remove("token");
-    }
-    let hash = ids::encode(digest(&SHA256, &bytes).as_ref());
-    let defaults = json!({"security": "deny", "ask": "off", "askFallback": "deny", "autoAllowSkills": false});
-    Ok(json!({
-        "path": text(&path), "exists": !bytes.is_empty(), "hash": hash, "file": file,
-        "resolvedDefaults": defaults,
-    })
-    .into())
 }
 
 /// No login at GitHub, for whomever it is asked.

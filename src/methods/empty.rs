@@ -1,5 +1,5 @@
 //! Methods that newer clients call at every start or on a page of theirs, and whose true answer here is always the same,
-//! because this gateway has nothing of the kind: no approvals to give, no questions of agents, no observer of sessions,
+//! because this gateway has nothing of the kind: no questions of agents, no observer of sessions,
 //! no updates of its own, nothing scheduled, no plugins. Without them those clients show an error or ask again every few
 //! seconds.
 use crate::calls::Call;
@@ -10,8 +10,7 @@ use crate::state::event::Answer;
 use serde_json::Value;
 
 /// The method and its answer as JSON. When one of these comes to exist, its row moves to a handler of its own.
-const ANSWERS: [(&str, &str); 25] = [
-    ("exec.approval.list", "[]"),
+const ANSWERS: [(&str, &str); 23] = [
     ("openclaw.approval.list", "[]"),
     ("plugin.approval.list", "[]"),
     ("question.list", r#"{"questions":[]}"#),
@@ -46,7 +45,6 @@ const ANSWERS: [(&str, &str); 25] = [
         "themes.list",
         r#"{"current":{"requestedId":null},"theme":{"id":"claw","source":"builtin"},"definition":null,"themes":[]}"#,
     ),
-    ("exec.approval.grants.list", r#"{"grants":[]}"#),
     ("plugins.catalog.browse", r#"{"items":[]}"#),
     ("worktrees.list", r#"{"worktrees":[]}"#),
 ];

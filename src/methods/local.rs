@@ -3,7 +3,8 @@
 //!
 //! Runs on the thread that calls, which waits; never on the state thread. Opens no socket and makes no JSON text.
 //! Rooms below are given `ask` as a function (`Shared::ask`).
-use crate::calls::{Call, Caller, Provenance, Reply, Said, Whom};
+use super::approvals;
+use crate::calls::{Call, Caller, EXEC_TOLD, Provenance, Reply, Said, Whom};
 use crate::cancel::{Cancel, SLICE};
 use crate::error::{Error, Result};
 use crate::json;
@@ -35,7 +36,14 @@ pub fn ask(shared: &Arc<Shared>, whom: &Whom, method: &str, params: Value, cance
         provenance: if whom.run.is_some() { Provenance::Agent } else { Provenance::Operator },
         ..Caller::default()
     });
-    call(shared, caller, method, params, &|| cancel.reason().map(|_| cancel.error()))
+    let stopped = || cancel.reason().map(|_| cancel.error());
+    // Not among the methods, so that nobody on the wire may.
+    if method == EXEC_TOLD {
+        let (waiting, said) = bounded(1);
+        send(shared, caller, EXEC_TOLD, Reply::Thread(waiting), approvals::end, params)?;
+        return wait(shared, &said, &stopped);
+    }
+    call(shared, caller, method, params, &stopped)
 }
 
 /// A number for a caller who is no connection.

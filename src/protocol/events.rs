@@ -14,6 +14,8 @@ pub enum Audience {
     Readers,
     /// Operators with the pairing scope.
     Pairing,
+    /// Operators with the approvals scope.
+    Approvals,
     /// Operators with the admin scope.
     Admins,
     /// One connection, by address; never broadcast.
@@ -62,6 +64,8 @@ events! {
     SHUTDOWN "shutdown" All Keep;
     HEALTH "health" Operators Replace;
     CONFIG_CHANGED "config.changed" Admins Replace;
+    APPROVAL_REQUESTED "exec.approval.requested" Approvals Keep;
+    APPROVAL_RESOLVED "exec.approval.resolved" Approvals Drop;
     PAIR_REQUESTED "device.pair.requested" Pairing Drop;
     PAIR_RESOLVED "device.pair.resolved" Pairing Drop;
 }
@@ -81,6 +85,7 @@ impl Event {
             Audience::Operators => !role_is_node,
             Audience::Readers => !role_is_node && scopes.can_read(),
             Audience::Pairing => !role_is_node && scopes.has("operator.pairing"),
+            Audience::Approvals => !role_is_node && scopes.has("operator.approvals"),
             Audience::Admins => !role_is_node && scopes.has("operator.admin"),
             Audience::Direct => false,
         }

@@ -110,8 +110,8 @@ impl Runs {
         }
         let is_off = run.verbose == Verbose::Off;
         let hidden: &[&str] = match run.verbose {
-            Verbose::Off => &["args", "meta", "result"],
-            Verbose::On => &["result"],
+            Verbose::Off => &["args", "meta", "result", "partialResult"],
+            Verbose::On => &["result", "partialResult"],
             Verbose::Full => &[],
         };
         if let Some(map) = data.as_object_mut() {

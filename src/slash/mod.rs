@@ -52,6 +52,7 @@ pub enum Reply {
 pub enum Scope {
     Read,
     Write,
+    Approvals,
     Admin,
 }
 
@@ -59,6 +60,7 @@ pub enum Scope {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Deed {
     Activation,
+    Approve,
     Commands,
     Compact,
     Context,
@@ -132,6 +134,7 @@ fn authorise(scopes: &Scopes, command: &Command) -> Result<()> {
     let (needed, allowed) = match command.scope {
         Scope::Read => ("operator.read", scopes.can_read()),
         Scope::Write => ("operator.write", scopes.has("operator.write")),
+        Scope::Approvals => ("operator.approvals", scopes.has("operator.approvals")),
         Scope::Admin => ("operator.admin", scopes.has("operator.admin")),
     };
     if allowed {
@@ -169,6 +172,7 @@ mod tests {
             let needed = match command.name {
                 name if read.contains(&name) => "operator.read",
                 name if write.contains(&name) => "operator.write",
+                "approve" => "operator.approvals",
                 _ => "operator.admin",
             };
             for scope in [

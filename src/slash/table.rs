@@ -1,7 +1,7 @@
 //! The COMMANDS table: a row is the whole of what parsing, help and authorisation know about a command.
 use super::{Act, Command, Deed, Scope};
 use Act::{Run, Say};
-use Scope::{Admin, Read, Write};
+use Scope::{Admin, Approvals, Read, Write};
 
 macro_rules! commands {
     ($($name:literal [$($alias:literal)*] $args:literal $scope:ident $act:expr, $doc:literal $($directive:ident)?;)+) => {
@@ -15,13 +15,13 @@ macro_rules! commands {
     (@ directive) => { true };
 }
 
-const NO_EXEC: &str = "this version runs no commands on its host, so there is nothing to set";
-const NO_SHELL: &str = "this version runs no commands on its host; commands.bash has no effect. Send the text without the leading sign";
+const NO_EXEC: &str = "how commands run is not set from a chat in this version; set tools.exec in the configuration (docs/exec.md)";
+const NO_SHELL: &str = "this version runs no commands from a chat; commands.bash has no effect. Send the text without the leading sign";
 
 commands! {
     "activation" [] "mention|always" Write Run(Deed::Activation), "Choose which messages of a group are answered";
     "allowlist" [] "..." Admin Say("not in this version; edit allowFrom below channels in the configuration"), "";
-    "approve" [] "..." Admin Say("not in this version: nothing is run that would need an approval"), "";
+    "approve" [] "id allow-once|allow-always|deny" Approvals Run(Deed::Approve), "Allow or refuse a command that waits";
     "bash" [] "..." Admin Say(NO_SHELL), "";
     "commands" [] "" Read Run(Deed::Commands), "List all commands";
     "compact" [] "[instructions]" Write Run(Deed::Compact), "Replace the conversation so far by a summary";

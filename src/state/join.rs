@@ -85,6 +85,7 @@ impl State {
             self.presence.disconnected(key, self.now);
         }
         self.runs.forget_caller(conn);
+        self.approvals.forget_caller(conn);
         self.subscriptions.forget(conn);
         self.shared.capabilities.end(conn);
     }

@@ -2,6 +2,7 @@
 //!
 //! One file a piece: `clients`, `presence`, `sessions`, `runs`, `health`; `run.rs` is the loop, `event.rs` what
 //! it is told. Handlers in `crate::methods` are functions over `State`.
+pub mod approvals;
 pub mod capabilities;
 pub mod carrying;
 pub mod clients;
@@ -68,6 +69,8 @@ pub struct State {
     pub sessions: Sessions,
     pub runs: Runs,
     pub subscriptions: subscriptions::Subscriptions,
+    /// Commands that wait for the owner's word.
+    pub approvals: approvals::Approvals,
     /// Messages of platforms, on their way in and out.
     pub post: carrying::Post,
     /// Notes for a session's next turn, newest last.
@@ -148,6 +151,7 @@ impl State {
             revoked: join::Revoked::default(),
             runs: Runs::new(max_runs, limits.queued_runs as usize, requests),
             subscriptions: Default::default(),
+            approvals: Default::default(),
             sessions,
             post: carrying::Post::of(Default::default()),
             system_events: Vec::new(),

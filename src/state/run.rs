@@ -53,6 +53,7 @@ const STEPS: &[fn(&mut State) -> Option<u64>] = &[
     State::end_runs_turn,
     State::write_again,
     State::expire_deliveries,
+    State::expire_approvals,
     State::tick,
     State::keep_up,
     State::save_sessions,

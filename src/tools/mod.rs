@@ -3,6 +3,7 @@
 //! Called on a run's thread; each tool runs on a thread of its own, so that one which panics or never returns
 //! costs its run an error result and nothing else (`running`). What an agent may use is decided in `policy`.
 mod arguments;
+pub mod commands;
 mod compose;
 mod files;
 mod memories;
@@ -13,11 +14,12 @@ mod talks;
 pub mod testing;
 mod web;
 
+use commands::{exec, process};
 pub use files::change;
 use files::{apply_patch, edit, likeness, read, workspace, write};
 use memories::{memory, memory_get, memory_search};
-pub use policy::matches;
-pub use running::{Outcome, Progress, run_all, run_while};
+pub use policy::{matches, serves};
+pub use running::{Outcome, Progress, Updates, run_all, run_while};
 use talks::{agents_list, message, reach, session_status, sessions_history, sessions_list, sessions_send};
 use web::{search, web_fetch};
 
@@ -41,9 +43,11 @@ pub static TOOLS: &[Tool] = &[
     agents_list::TOOL,
     apply_patch::TOOL,
     edit::TOOL,
+    exec::TOOL,
     memory_get::TOOL,
     memory_search::TOOL,
     message::TOOL,
+    process::TOOL,
     read::TOOL,
     session_status::TOOL,
     sessions_history::TOOL,
@@ -91,6 +95,15 @@ pub struct Context {
     pub place: Option<(Login, Place)>,
     pub workspace: PathBuf,
     pub cancel: Cancel,
+    /// Where a call tells what it has so far, if anybody listens.
+    pub updates: Option<Updates>,
+}
+
+impl Context {
+    /// What a call has so far, for those who watch; a model gets the result only.
+    pub fn tell(&self, partial: Value) {
+        self.updates.iter().for_each(|updates| updates.tell(partial.clone()));
+    }
 }
 
 /// What a tool says.
@@ -99,17 +112,19 @@ pub struct Output {
     pub text: String,
     /// A few words for people: the path, the address.
     pub meta: Option<String>,
+    /// The same for programs, where a text says less.
+    pub details: Option<Value>,
 }
 
 impl Output {
     /// A result in JSON; compact, for indentation grows with the depth of what others wrote. At most as much of it is
     /// made as a model gets.
     pub fn json(value: &Value) -> Output {
-        Output { text: json::bounded(value, running::MAX_TEXT).0, meta: None }
+        Output { text: json::bounded(value, running::MAX_TEXT).0, ..Output::default() }
     }
 
     pub fn text(text: impl Into<String>) -> Output {
-        Output { text: text.into(), meta: None }
+        Output { text: text.into(), ..Output::default() }
     }
 
     /// The same with a few words for people.

@@ -3,6 +3,8 @@
 //! Every rule set that applies must let a tool through: the profile, the general rules, those of the model, of the
 //! agent, of the group the session belongs to, of groups at all, and of subagents. In each, `deny` wins; an `allow` that is missing or
 //! empty lets everything through. Lists may name tools that do not exist here, groups, and `*` patterns.
+use super::Tool;
+use crate::calls::Provenance;
 use crate::config::Config;
 use crate::session_key::{kind_of, normalise_agent_id};
 use serde_json::Value;
@@ -71,6 +73,29 @@ pub fn allowed<'n>(
     let passes =
         |name: &&&str| rules.iter().all(|rule| rule.passes(name)) && is_on(config, agent, model, name);
     all.iter().filter(passes).copied().collect()
+}
+
+/// Whether a tool works on this authority: those that its row names, and those that the configuration names for it.
+/// A rule that cannot be read names nobody.
+pub fn serves(config: &Config, tool: &Tool, provenance: Provenance) -> bool {
+    let surface = match provenance {
+        Provenance::Operator | Provenance::Owner => None,
+        Provenance::Guest => Some("guests"),
+        Provenance::Hook => Some("hooks"),
+        Provenance::Cron => Some("cron"),
+        Provenance::Agent => Some("agents"),
+        Provenance::Node => Some("nodes"),
+    };
+    let is_named = |surface: &str| {
+        let names = config
+            .strings(&format!("tools.surfaces.{surface}"))
+            .iter()
+            .map(|name| name.to_string())
+            .collect::<Vec<String>>();
+        // By its name: a pattern was not written with this tool in mind.
+        !config.is_disabled("tools") && expand(&names).iter().any(|name| name == tool.name)
+    };
+    (tool.serves)(provenance) || surface.is_some_and(is_named)
 }
 
 /// Whether a section with rules for this session is disabled; a channel's section may be named alone.

@@ -3,7 +3,7 @@
 //! Calls that change files wait for each other, so that an edit finds what the one before it left.
 //! `run_all` runs on the run's thread and waits. A call gets a deadline; when it is over, or the run is stopped, the
 //! call's thread is told by its own stop flag and left to end by itself, and the model gets an error result.
-use super::{Context, Output, Tool, arguments};
+use super::{Context, Output, Tool, arguments, policy};
 use crate::cancel::{Cancel, Reason, SLICE};
 use crate::error::Result;
 use crate::metrics::{self, Metric};
@@ -11,6 +11,7 @@ use crate::models::provider::ToolCall;
 use crate::parts::within;
 use crate::threads;
 use crossbeam_channel::{Receiver, Sender, bounded};
+use serde_json::Value;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
@@ -32,11 +33,13 @@ pub struct Outcome {
     pub text: String,
     pub is_error: bool,
     pub meta: Option<String>,
+    pub details: Option<Box<Value>>,
 }
 
 /// What happens meanwhile.
 pub enum Progress<'a> {
     Started(&'a ToolCall),
+    Updated(&'a ToolCall, &'a Value),
     Ended(&'a ToolCall, &'a Outcome),
 }
 
@@ -50,6 +53,23 @@ struct Running {
 
 type Message = (usize, Outcome);
 
+/// The way for what a call has so far. Nobody waits for it, and what comes too fast is left out.
+#[derive(Clone)]
+pub struct Updates {
+    index: usize,
+    to: Sender<(usize, Value)>,
+}
+
+impl Updates {
+    pub fn tell(&self, partial: Value) {
+        // Full: the next one says more.
+        let _ = self.to.try_send((self.index, partial));
+    }
+}
+
+/// Updates that wait to be told.
+const UPDATES: usize = 8;
+
 /// Runs the calls, at most four at once, and gives their results in the order of the calls. Whatever goes wrong is
 /// an error result; a stopped run gets its results at once.
 pub fn run_all(
@@ -60,6 +80,7 @@ pub fn run_all(
 ) -> Vec<Outcome> {
     // Room for each answer: a thread that was given up can still say its word, to nobody.
     let (tx, rx) = bounded(calls.len().saturating_mul(2).max(1));
+    let (told, news) = bounded(UPDATES);
     let mut waiting: VecDeque<(usize, &ToolCall)> = calls.iter().enumerate().collect();
     let mut running: Vec<Running> = Vec::new();
     let mut outcomes: Vec<Option<Outcome>> = vec![None; calls.len()];
@@ -70,9 +91,14 @@ pub fn run_all(
         {
             metrics::count(Metric::ToolCalls);
             on(Progress::Started(call));
-            match start(context, offered, call, index, &tx) {
+            match start(context, offered, call, index, (&tx, &told)) {
                 Ok(started) => running.push(started),
                 Err(outcome) => settle(&mut outcomes, calls, (index, outcome), on),
+            }
+        }
+        for (index, partial) in news.try_iter() {
+            if let Some(call) = calls.get(index).filter(|_| running.iter().any(|r| r.index == index)) {
+                on(Progress::Updated(call, &partial));
             }
         }
         for message in collect(context, &mut running, &rx) {
@@ -95,8 +121,10 @@ pub fn run_while(
     is_wanted: &dyn Fn() -> bool,
 ) -> Outcome {
     let (tx, rx) = bounded(2);
+    // Nobody watches it meanwhile.
+    let (told, _) = bounded(1);
     metrics::count(Metric::ToolCalls);
-    let mut running = match start(context, &[tool], call, 0, &tx) {
+    let mut running = match start(context, &[tool], call, 0, (&tx, &told)) {
         Ok(running) => vec![running],
         Err(outcome) => return outcome,
     };
@@ -143,16 +171,19 @@ fn start(
     offered: &[&'static Tool],
     call: &ToolCall,
     index: usize,
-    tx: &Sender<Message>,
+    (tx, told): (&Sender<Message>, &Sender<(usize, Value)>),
 ) -> std::result::Result<Running, Outcome> {
     // Asked once more here: what is offered is what the model is told, this is what is done.
-    let Some(tool) = find(offered, call).filter(|tool| (tool.serves)(context.provenance)) else {
+    let Some(tool) =
+        find(offered, call).filter(|tool| policy::serves(&context.config, tool, context.provenance))
+    else {
         return Err(Outcome::error(&not_offered(offered, &call.name)));
     };
     let arguments = arguments::fit(tool, &call.arguments).map_err(|text| Outcome::error(&text))?;
     let deadline = Instant::now() + (tool.time)(context, &arguments);
     let cancel = Cancel::with_deadline(deadline);
-    let own = Context { cancel: cancel.clone(), ..context.clone() };
+    let updates = Some(Updates { index, to: told.clone() });
+    let own = Context { cancel: cancel.clone(), updates, ..context.clone() };
     let alive = Alive::take().ok_or_else(|| {
         Outcome::error("too many tools that never ended are still at work: wait, or restart the gateway")
     })?;
@@ -219,13 +250,20 @@ fn not_offered(offered: &[&'static Tool], name: &str) -> String {
 
 impl Outcome {
     fn error(text: &str) -> Outcome {
-        Outcome { text: text.to_string(), is_error: true, meta: None }
+        Outcome { text: text.to_string(), is_error: true, meta: None, details: None }
     }
 
     fn of(result: Result<Output>) -> Outcome {
         match result {
-            Ok(output) => Outcome { text: capped(output.text), is_error: false, meta: output.meta },
-            Err(e) => Outcome { text: capped(e.message().to_string()), is_error: true, meta: None },
+            Ok(output) => Outcome {
+                text: capped(output.text),
+                is_error: false,
+                meta: output.meta,
+                details: output.details.map(Box::new),
+            },
+            Err(e) => {
+                Outcome { text: capped(e.message().to_string()), is_error: true, meta: None, details: None }
+            }
         }
     }
 }
@@ -334,6 +372,7 @@ mod tests {
         let at = Instant::now();
         let outcomes = run_all(&context, &[slow, fails], &calls, &mut |progress| match progress {
             Progress::Started(_) => started += 1,
+            Progress::Updated(..) => {}
             Progress::Ended(call, outcome) => {
                 ended += 1;
                 assert_eq!(outcome.is_error, call.name == "fails");
@@ -364,7 +403,7 @@ mod tests {
         }
         let theirs: Vec<&str> =
             TOOLS.iter().filter(|tool| !(tool.serves)(Provenance::Guest)).map(|tool| tool.name).collect();
-        assert_eq!(theirs, ["sessions_history", "sessions_list", "sessions_send"]);
+        assert_eq!(theirs, ["exec", "process", "sessions_history", "sessions_list", "sessions_send"]);
     }
 
     #[test]
@@ -429,6 +468,7 @@ mod tests {
         let (at, mut open) = (Instant::now(), 0);
         let outcomes = run_all(&context, &[hangs], &calls, &mut |progress| match progress {
             Progress::Started(_) => open += 1,
+            Progress::Updated(..) => {}
             Progress::Ended(..) => open -= 1,
         });
         assert!(at.elapsed() < Duration::from_secs(2));
@@ -447,7 +487,8 @@ mod tests {
                 json!({"path": "a", "content": "b"}),
                 "tool write is not allowed here: use one of read",
             ),
-            ("exec", json!({}), "there is no tool \"exec\": use one of read"),
+            ("exec", json!({}), "tool exec is not allowed here: use one of read"),
+            ("browser", json!({}), "there is no tool \"browser\": use one of read"),
             ("read", json!("{\"path\": "), "not valid JSON"),
             ("read", json!({"offset": 1}), "invalid read arguments: must have required property 'path'"),
             ("read", json!({"path": "../x"}), "is not inside"),

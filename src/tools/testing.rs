@@ -36,6 +36,7 @@ pub fn context(config: &str) -> (Context, Dir) {
         place: None,
         workspace: dir.path("ws"),
         cancel: Cancel::new(),
+        updates: None,
     };
     (context, dir)
 }

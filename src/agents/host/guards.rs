@@ -22,7 +22,9 @@ const GUARDED: &[&[&str]] = &[
     &["tools", "exec", "ask"],
     &["tools", "exec", "host"],
     &["tools", "exec", "node"],
+    &["tools", "exec", "sandbox"],
     &["tools", "exec", "security"],
+    &["tools", "surfaces"],
     &["hooks", "internal"],
     &["plugins", "load"],
 ];
@@ -32,6 +34,7 @@ const OF_AGENT: &[&[&str]] = &[
     &["tools", "exec", "ask"],
     &["tools", "exec", "host"],
     &["tools", "exec", "node"],
+    &["tools", "exec", "sandbox"],
     &["tools", "exec", "security"],
 ];
 

@@ -4,14 +4,11 @@ use crate::channels::accounts::Account;
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::files;
-use crate::parts::Parts;
-use rustix::event::{PollFd, PollFlags};
-use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
-use rustix::process::{Pid, Signal, kill_process_group};
+use crate::processes::child::{Input, kill};
+use crate::sys::Bounds;
 use serde_json::Value;
-use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -52,7 +49,7 @@ pub struct Process {
 }
 
 /// What is said to it; a line at a time, from any thread.
-pub struct Writer(Mutex<ChildStdin>);
+pub struct Writer(Mutex<Input>);
 
 /// The words that start the account's program: those of the configuration, else the companion beside this program or in
 /// `PATH`. `None` when there is none.
@@ -100,7 +97,8 @@ impl Process {
         command.env("PATH", env.var("PATH").unwrap_or("/usr/local/bin:/usr/bin:/bin"));
         command.envs(VARIABLES.iter().filter_map(|name| Some((name, env.var(name)?))));
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        crate::sys::confine(&mut command, MAX_FILES, MAX_MEMORY);
+        let bounds = Bounds { files: MAX_FILES, memory: MAX_MEMORY, ..Bounds::default() };
+        crate::sys::confine(&mut command, bounds);
         let failed = |e: std::io::Error| Error::unavailable(format!("{program} cannot be started: {e}"));
         let mut child = command.spawn().map_err(failed)?;
         let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
@@ -108,9 +106,7 @@ impl Process {
         let (Some(stdin), Some(stdout), Some(stderr)) = pipes else {
             return Err(Error::unavailable("the program has no pipes"));
         };
-        let unblock = || fcntl_setfl(&stdin, fcntl_getfl(&stdin)? | OFlags::NONBLOCK);
-        unblock().map_err(|e| failed(e.into()))?;
-        Ok((process, Writer(Mutex::new(stdin)), stdout, stderr))
+        Ok((process, Writer(Mutex::new(Input::new(stdin)?)), stdout, stderr))
     }
 
     /// How it ended, if it has.
@@ -129,11 +125,7 @@ impl Process {
 
     /// Ends it, with all that it has started.
     pub fn kill(&mut self) {
-        let group = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
-        // There may be nobody left in it; the program itself is waited for, which is over at once.
-        let _ = group.map(|group| kill_process_group(group, Signal::KILL));
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        kill(&mut self.child);
     }
 }
 
@@ -146,30 +138,13 @@ impl Drop for Process {
 impl Writer {
     pub fn write(&self, line: &Value) -> Result<()> {
         let text = format!("{line}\n");
-        let mut pipe = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (mut rest, until) = (text.as_bytes(), Instant::now() + WRITE);
-        while !rest.is_empty() {
-            match pipe.write(rest) {
-                Ok(n) => rest = rest.tail(n),
-                Err(e) if e.kind() == ErrorKind::Interrupted => {}
-                Err(e) if e.kind() == ErrorKind::WouldBlock => {
-                    let left = until.saturating_duration_since(Instant::now());
-                    if left.is_zero() {
-                        return Err(Error::unavailable("the program does not read what it is told"));
-                    }
-                    // What went wrong shows in the next write.
-                    let _ = crate::sys::poll(&mut [PollFd::new(&*pipe, PollFlags::OUT)], Some(left));
-                }
-                Err(e) => return Err(Error::io("write to the program", e)),
-            }
-        }
-        Ok(())
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).write(text.as_bytes(), WRITE)
     }
 
     /// The account ends. Who does not read it is ended all the same.
     pub fn say_end(&self) {
         if let Ok(mut pipe) = self.0.try_lock() {
-            let _ = pipe.write(b"{\"type\":\"end\"}\n");
+            let _ = pipe.write(b"{\"type\":\"end\"}\n", Duration::ZERO);
         }
     }
 }

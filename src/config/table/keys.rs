@@ -284,7 +284,7 @@ pub static KEYS: &[Key] = &[
     key("agents.list.*.tools", &Like("tools"), NONE, "Tool rules of this agent"),
     key("agents.list.*.workspace", TEXT, NONE, "Working directory of this agent").host(),
 
-    key("approvals", &Any, RESTART, "Forwarding of exec approvals, accepted and not checked"),
+    key("approvals", &Any, RESTART, "Forwarding of exec approvals to chats"),
 
     key("audio", &Any, NONE, "Audio transcription, accepted and not checked"),
 
@@ -762,6 +762,10 @@ pub static KEYS: &[Key] = &[
     key("tools.exec.notifyOnExit", BOOL, NONE, "Whether the end of a background command wakes the agent").or("true"),
     key("tools.exec.pathPrepend", TEXTS, NONE, "Directories put in front of PATH").host(),
     key("tools.exec.safeBins", TEXTS, NONE, "Programs that need no approval").host(),
+    key("tools.exec.sandbox.mode", &Enum(&["on", "off"]), NONE, "Whether commands are shut in by the kernel").or("\"on\""),
+    key("tools.exec.sandbox.network", BOOL, NONE, "Whether commands that are shut in reach the network").or("false"),
+    key("tools.exec.sandbox.read", TEXTS, NONE, "Directories that commands read beside the system's").host(),
+    key("tools.exec.sandbox.write", TEXTS, NONE, "Directories that commands write beside the workspace").host(),
     key("tools.exec.security", &Enum(&["deny", "allowlist", "full"]), NONE, "Which commands may run"),
     key("tools.exec.timeoutSec", POSITIVE, NONE, "Longest command in seconds").or("1800"),
     key("tools.fs", &Any, NONE, "File tools, accepted and not checked"),
@@ -775,6 +779,11 @@ pub static KEYS: &[Key] = &[
     key("tools.subagents.model.fallbacks", TEXTS, NONE, "Models tried when the subagent model fails"),
     key("tools.subagents.model.primary", NAME, NONE, "Subagent model, as provider/model"),
     key("tools.subagents.tools", &Like("channels.telegram.groups.*.tools"), NONE, "Tool rules of subagents"),
+    key("tools.surfaces.agents", TEXTS, NONE, "Tools for turns that other agents ask for, beside those that anybody has"),
+    key("tools.surfaces.cron", TEXTS, NONE, "The same for scheduled turns"),
+    key("tools.surfaces.guests", TEXTS, NONE, "The same for people on channels who are not the owner"),
+    key("tools.surfaces.hooks", TEXTS, NONE, "The same for turns of webhooks"),
+    key("tools.surfaces.nodes", TEXTS, NONE, "The same for turns that nodes ask for"),
     key("tools.web.fetch.allowHosts", TEXTS, NONE, "Hosts outside the public internet that pages may be fetched from").host(),
     key("tools.web.fetch.cacheTtlMinutes", NUMBER, NONE, "Minutes a page is remembered").or("15"),
     key("tools.web.fetch.enabled", BOOL, NONE, "Whether pages can be fetched").or("true"),

@@ -133,6 +133,14 @@ pub fn tool_result(call_id: &str, tool: &str, body: &str, is_error: bool, now: u
     }})
 }
 
+/// The same with what programs read of it.
+pub fn with_details(mut result: Value, details: Option<&Value>) -> Value {
+    if let (Some(map), Some(details)) = (result.get_mut("message").and_then(Value::as_object_mut), details) {
+        map.put("details", details.clone());
+    }
+    result
+}
+
 pub fn model_change(provider: &str, model_id: &str) -> Value {
     json!({"type": "model_change", "provider": provider, "modelId": model_id})
 }

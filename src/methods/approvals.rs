@@ -1,0 +1,138 @@
+//! Which commands may run: the owner's rules (`exec.approvals.*`), commands that wait for his word (`exec.approval.*`), and
+//! what a session is told of a command's end, which only this process may say.
+use super::agent::Params;
+use super::destination::destination;
+use crate::approvals::file;
+use crate::calls::{Call, Caller, Provenance, Reply};
+use crate::error::{Error, Result};
+use crate::ids;
+use crate::json::{Put, json};
+use crate::params::{params, read};
+use crate::protocol::frame::Payload;
+use crate::runs::origin::{HOOK, Origin};
+use crate::runs::{Ask, Deliver, Observer, Observers, Wishes};
+use crate::sessions::attachments::Attachments;
+use crate::state::State;
+use crate::state::approvals::request_of;
+use crate::state::event::Answer;
+use crate::state::shared::Shared;
+use serde_json::Value;
+
+const PATIENCE_MS: u64 = 120_000;
+/// Longest time that a request may wait: a day.
+const MOST_MS: u64 = 86_400_000;
+/// Letters of a note that a session gets.
+const NOTE: usize = 600;
+
+fn told(shared: &Shared, book: file::Book) -> Payload {
+    let defaults =
+        json!({"security": "allowlist", "ask": "on-miss", "askFallback": "deny", "autoAllowSkills": false});
+    json!({
+        "path": (file::path(&shared.env).to_string_lossy()), "exists": book.exists, "hash": book.hash,
+        "file": (Value::Object(file::shown(book.file))), "resolvedDefaults": defaults,
+    })
+    .into()
+}
+
+/// Reads a file.
+pub fn get(shared: &Shared, _caller: &Caller, _params: Value) -> Result<Payload> {
+    Ok(told(shared, file::read(&shared.env)?))
+}
+
+pub fn set(shared: &Shared, _caller: &Caller, params: Value) -> Result<Payload> {
+    let new = params.get("file").and_then(Value::as_object).cloned();
+    let new = new.ok_or_else(|| Error::invalid("file must be an object"))?;
+    let base = params.get("baseHash").and_then(Value::as_str);
+    Ok(told(shared, file::replace(&shared.env, new, base)?))
+}
+
+/// What was allowed for good. Reads a file.
+pub fn grants(shared: &Shared, _caller: &Caller, _params: Value) -> Result<Payload> {
+    let book = file::read(&shared.env)?;
+    let mut all = Vec::new();
+    for (id, agent) in book.file.get("agents").and_then(Value::as_object).into_iter().flatten() {
+        for grant in agent.get("grants").and_then(Value::as_array).into_iter().flatten() {
+            let mut grant = grant.as_object().cloned().unwrap_or_default();
+            grant.put("agentId", id.as_str());
+            all.push(grant);
+        }
+    }
+    Ok(json!({"grants": all}).into())
+}
+
+/// Answers with the decision; at once that it waits where the caller says that he asks for it himself (`twoPhase`).
+pub fn request(state: &mut State, call: Call, params: Value) -> Result<Answer> {
+    let text = |name: &str| {
+        params.get(name).and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_string)
+    };
+    let id = text("id").map_or_else(ids::uuid, Ok)?;
+    let time = params.get("timeoutMs").and_then(Value::as_u64).unwrap_or(PATIENCE_MS).min(MOST_MS);
+    let accepted = state.ask_approval(id.clone(), request_of(&params), time)?;
+    if params.get("twoPhase") == Some(&Value::Bool(true)) {
+        return Ok(Answer::Now(accepted));
+    }
+    wait_for(state, call, &id)
+}
+
+pub fn wait(state: &mut State, call: Call, params: Value) -> Result<Answer> {
+    let id = params.get("id").and_then(Value::as_str).unwrap_or_default();
+    wait_for(state, call, id)
+}
+
+fn wait_for(state: &mut State, call: Call, id: &str) -> Result<Answer> {
+    Ok(state.await_approval(call, id)?.map_or(Answer::Later, Answer::Now))
+}
+
+pub fn resolve(state: &mut State, call: Call, params: Value) -> Result<Answer> {
+    State::may_decide(&call)?;
+    let text = |name: &str| params.get(name).and_then(Value::as_str).unwrap_or_default();
+    let by = if call.caller.client_id.is_empty() { &call.caller.id } else { &call.caller.client_id };
+    state.decide_approval(text("id"), text("decision"), &by.clone())?;
+    Ok(Answer::Now(json!({"ok": true}).into()))
+}
+
+pub fn list(state: &mut State, _call: Call, _params: Value) -> Result<Answer> {
+    Ok(Answer::Now(Value::Array(state.approvals.list()).into()))
+}
+
+params! {
+    struct Told {
+        session_key: String,
+        provenance: String,
+        text: String,
+        wakes: bool,
+    }
+}
+
+/// No method of the table. A session is told of a command's end; its agent goes on, on the authority of the turn that
+/// asked for the command, and what it says goes where the session's answers go.
+pub fn end(state: &mut State, call: Call, params: Value) -> Result<Answer> {
+    let Told { session_key, provenance, text, wakes } = read(params)?;
+    if !wakes {
+        let note: String = text.chars().take(NOTE).collect();
+        state.add_note(Some(session_key), note);
+        return Ok(Answer::Now(json!({"ok": true}).into()));
+    }
+    let params = Params { deliver: true, ..Params::default() };
+    let to = destination(state, &params, &session_key).ok().flatten();
+    let mut observers = Observers::default();
+    observers.add(Observer::Readers);
+    if let Some(to) = to {
+        observers.add(Observer::Deliver(Box::new(Deliver::new(&to.channel.clone(), to, Vec::new()))));
+    }
+    let id = format!("exec-{}", ids::uuid()?);
+    let message = format!("{text}\nGo on with what you were doing, or tell the user the result.");
+    let ask = Ask {
+        origin: Origin::client(&HOOK, Provenance::named(&provenance)),
+        id: id.clone(),
+        hash: String::new(),
+        session: session_key,
+        message,
+        attachments: Attachments::default(),
+        wishes: Wishes { is_plain: true, ..Wishes::default() },
+        observers,
+        reply: Call { caller: call.caller.clone(), id, method: "exec", reply: Reply::Nobody },
+    };
+    state.with_runs(|runs, world| runs.ask(world, ask))?;
+    Ok(Answer::Now(json!({"ok": true}).into()))
+}

@@ -1,0 +1,195 @@
+//! The life of one command on its thread, `gw-exec-N`: it is started, what it says is taken in, and when it ends, or its time
+//! does, all that it has started ends with it.
+use super::child::{Input, kill_group};
+use super::running::{End, Plan, Process};
+use super::{cage, list, terminal};
+use crate::error::{Error, Result};
+use crate::files;
+use crate::sys::Bounds;
+use rustix::event::{PollFd, PollFlags};
+use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
+use std::fs::File;
+use std::io::{ErrorKind, Read};
+use std::os::fd::OwnedFd;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+/// Open files, bytes of memory and of a file, processes of the gateway's user.
+const FILES: u64 = 1024;
+const MEMORY: u64 = 4 << 30;
+const FILE: u64 = 4 << 30;
+const PROCESSES: u64 = 4096;
+const NICE: i32 = 5;
+/// How long what a command left behind may still speak.
+const LAST_WORDS: Duration = Duration::from_millis(200);
+/// Looks for the end where the kernel does not tell of it.
+const LOOK: Duration = Duration::from_millis(50);
+/// The variable by which what belongs to a command is known.
+const MARK: &str = "OPENCLAW_EXEC";
+
+impl Process {
+    pub(super) fn live(&self, plan: Plan, tell: &crossbeam_channel::Sender<Result<()>>) {
+        let spawned = self.try_spawn(&plan);
+        let Plan { then, temp, timeout, .. } = plan;
+        let (mut child, output) = match spawned {
+            Ok(spawned) => spawned,
+            Err(error) => {
+                remove(&temp);
+                // Whoever waits may have gone.
+                let _ = tell.try_send(Err(error));
+                return;
+            }
+        };
+        self.lock().pid = Some(child.id());
+        let _ = tell.try_send(Ok(()));
+        let is_late = self.read(&child, output, self.begun + timeout);
+        let end = self.bury(&mut child, is_late);
+        remove(&temp);
+        self.finish(end);
+        list::sweep(MARK, &self.id);
+        then(self);
+    }
+
+    fn try_spawn(&self, plan: &Plan) -> Result<(Child, File)> {
+        let (program, arguments) =
+            plan.words.split_first().ok_or_else(|| Error::invalid("Provide a command to start."))?;
+        files::private_dir(&plan.temp)?;
+        let mut command = Command::new(program);
+        command.args(arguments).current_dir(&plan.cwd).env_clear();
+        command.envs(plan.env.iter().map(|(name, value)| (name, value)));
+        command.env(MARK, &self.id);
+        let bounds = Bounds {
+            files: FILES,
+            memory: MEMORY,
+            processes: PROCESSES,
+            file: FILE,
+            nice: NICE,
+            has_terminal: plan.has_terminal,
+            #[cfg(target_os = "linux")]
+            cage: plan.walls.as_ref().map(cage::build).transpose()?,
+        };
+        let failed = |e: std::io::Error| Error::unavailable(format!("start {program}: {e}"));
+        let output: OwnedFd = if plan.has_terminal {
+            let (master, slave) = terminal::open()?;
+            command.env("TERM", "xterm-256color");
+            command.stdin(slave.try_clone().map_err(failed)?).stdout(slave.try_clone().map_err(failed)?);
+            command.stderr(slave);
+            self.lock().input = Some(Input::new(master.try_clone().map_err(failed)?)?);
+            master
+        } else {
+            let (reader, writer) = std::io::pipe().map_err(failed)?;
+            command.stdin(if plan.has_input { Stdio::piped() } else { Stdio::null() });
+            // One pipe for both, so that what it says stays in its order.
+            command.stdout(writer.try_clone().map_err(failed)?).stderr(writer);
+            reader.into()
+        };
+        crate::sys::confine(&mut command, bounds);
+        let mut child = command.spawn().map_err(failed)?;
+        if let Some(stdin) = child.stdin.take() {
+            self.lock().input = Some(Input::new(stdin)?);
+        }
+        Ok((child, File::from(output)))
+    }
+
+    /// Takes what it says until it ends or its time is over, which is the answer.
+    fn read(&self, child: &Child, mut output: File, deadline: Instant) -> bool {
+        let ending = watch(child);
+        let (mut is_open, mut is_late, mut last) = (true, false, None);
+        let mut buffer = vec![0; 64 << 10];
+        loop {
+            let now = Instant::now();
+            let until = last.unwrap_or(deadline);
+            if now >= until {
+                if last.is_some() {
+                    return is_late;
+                }
+                is_late = true;
+                kill_group(child.id());
+                last = Some(now + LAST_WORDS * 10);
+            }
+            let look = if ending.is_some() { until - now } else { LOOK.min(until - now) };
+            let mut fds: Vec<PollFd> = Vec::with_capacity(2);
+            if is_open {
+                fds.push(PollFd::new(&output, PollFlags::IN));
+            }
+            if let Some(ending) = ending.as_ref().filter(|_| last.is_none()) {
+                fds.push(PollFd::new(ending, PollFlags::IN));
+            }
+            let _ = crate::sys::poll(&mut fds, Some(look.max(Duration::from_millis(1))));
+            let is_ready = is_open && fds.first().is_some_and(|fd| !fd.revents().is_empty());
+            if is_ready {
+                is_open = self.take(&mut output, &mut buffer);
+            }
+            let has_ended = has_ended(child.id());
+            if has_ended && !is_open {
+                return is_late;
+            }
+            if has_ended {
+                // What it has left behind still has a word, and no more than that.
+                let until = Instant::now() + LAST_WORDS;
+                last = Some(last.map_or(until, |last| last.min(until)));
+            }
+        }
+    }
+
+    /// One piece; `false` at the end.
+    fn take(&self, output: &mut File, buffer: &mut [u8]) -> bool {
+        match output.read(buffer) {
+            Ok(0) => false,
+            Ok(n) => {
+                self.lock().kept.push(crate::parts::first(buffer, n));
+                true
+            }
+            // A terminal that nobody holds any more says that it failed.
+            Err(e) => matches!(e.kind(), ErrorKind::Interrupted | ErrorKind::WouldBlock),
+        }
+    }
+
+    /// All of its group is ended before its number is given back.
+    fn bury(&self, child: &mut Child, is_late: bool) -> End {
+        let pid = child.id();
+        kill_group(pid);
+        self.wait_for(pid);
+        let mut inner = self.lock();
+        let status: Option<ExitStatus> = child.wait().ok();
+        (inner.pid, inner.input) = (None, None);
+        let (code, signal) = (status.and_then(|s| s.code()), status.and_then(|s| s.signal()));
+        End { code, signal, is_late, ..End::default() }
+    }
+
+    /// Waits for its end without taking it, so that nobody waits for the lock meanwhile.
+    fn wait_for(&self, pid: u32) {
+        let Some(pid) = Pid::from_raw(pid as i32) else { return };
+        while let Err(rustix::io::Errno::INTR) =
+            waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT)
+        {}
+    }
+}
+
+/// What the kernel makes ready when the process ends.
+#[cfg(target_os = "linux")]
+fn watch(child: &Child) -> Option<OwnedFd> {
+    let pid = Pid::from_raw(i32::try_from(child.id()).ok()?)?;
+    rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).ok()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn watch(_: &Child) -> Option<OwnedFd> {
+    None
+}
+
+/// Whether it has ended; it is not taken.
+fn has_ended(pid: u32) -> bool {
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
+    let pid = Pid::from_raw(pid as i32);
+    pid.is_some_and(|pid| waitid(WaitId::Pid(pid), options).is_ok_and(|status| status.is_some()))
+}
+
+fn remove(temp: &std::path::Path) {
+    if let Err(e) = std::fs::remove_dir_all(temp)
+        && e.kind() != ErrorKind::NotFound
+    {
+        log::warn!(target: "tools", "remove {}: {e}", temp.display());
+    }
+}

@@ -1,0 +1,16 @@
+//! Processes that commands of agents are: started under bounds and in a cage, read, written to, ended, and remembered for
+//! a while.
+//!
+//! Each has a thread of its own, `gw-exec-N`, which starts it, takes what it says into bounded memory and waits for its
+//! end; everybody else looks at what that thread keeps (`running::Process`). Whether a command may run at all is decided
+//! above, before it comes here.
+pub mod cage;
+pub mod child;
+mod kept;
+pub mod keys;
+pub mod list;
+mod living;
+pub mod running;
+mod terminal;
+
+pub use running::{End, Plan, Process, Status};

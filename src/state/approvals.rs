@@ -1,0 +1,180 @@
+//! Commands that wait for the owner's word, on the state thread: who asked, until when, and what was said. In memory only;
+//! what a process leaves behind when it ends was allowed by nobody.
+//!
+//! Nothing waits here itself: who asked is answered when somebody decides or the time is up.
+use super::State;
+use crate::calls::{Call, Party, Pending, Question};
+use crate::error::{Error, Kind, Result};
+use crate::json::{Put, json};
+use crate::protocol::events;
+use crate::protocol::frame::Payload;
+use serde_json::Value;
+
+/// Commands that may wait at a time, and calls that wait for them.
+const MOST: usize = 32;
+/// Letters of an id that name it, where no other begins so.
+const SHORTEST: usize = 4;
+/// How long a decision is kept for who has not asked yet, milliseconds.
+const KEPT_MS: u64 = 60_000;
+const DECISIONS: [&str; 3] = ["allow-once", "allow-always", "deny"];
+
+pub struct Approvals {
+    waiting: Vec<Waiting>,
+    asked: Pending,
+}
+
+struct Waiting {
+    id: String,
+    request: Value,
+    created: u64,
+    expires: u64,
+    /// On the monotonic clock.
+    deadline: u64,
+    /// What was decided; nothing when the time was up.
+    decision: Option<Option<&'static str>>,
+}
+
+impl Default for Approvals {
+    fn default() -> Approvals {
+        Approvals { waiting: Vec::new(), asked: Pending::bounded(8, MOST * 2) }
+    }
+}
+
+impl Approvals {
+    /// Those that nobody has decided about, for `exec.approval.list`.
+    pub fn list(&self) -> Vec<Value> {
+        self.waiting.iter().filter(|waiting| waiting.decision.is_none()).map(Waiting::shown).collect()
+    }
+
+    /// The one that an id, or the beginning of one, names.
+    fn find(&mut self, id: &str) -> Result<&mut Waiting> {
+        let id = id.trim();
+        let is_open = |waiting: &Waiting| waiting.decision.is_none();
+        let is_meant =
+            |waiting: &Waiting| waiting.id == id || (id.len() >= SHORTEST && waiting.id.starts_with(id));
+        let mut found: Vec<&mut Waiting> =
+            self.waiting.iter_mut().filter(|w| is_open(w) && is_meant(w)).collect();
+        match (found.pop(), found.is_empty()) {
+            (Some(one), true) => Ok(one),
+            (Some(_), false) => Err(Error::invalid("more than one approval id begins so: give more of it")),
+            (None, _) => Err(Error::invalid("unknown approval id")),
+        }
+    }
+
+    pub(super) fn forget_caller(&mut self, conn: u64) {
+        self.asked.leave(conn);
+    }
+}
+
+impl Waiting {
+    fn shown(&self) -> Value {
+        json!({"id": self.id, "request": self.request, "createdAtMs": self.created, "expiresAtMs": self.expires})
+    }
+
+    /// What who asked is told.
+    fn answer(&self) -> Payload {
+        let decision = self.decision.flatten();
+        json!({"id": self.id, "decision": decision, "createdAtMs": self.created, "expiresAtMs": self.expires})
+            .into()
+    }
+}
+
+impl State {
+    /// A command begins to wait. Gives what who asked is told who does not wait for the decision.
+    pub fn ask_approval(&mut self, id: String, request: Value, time_ms: u64) -> Result<Payload> {
+        if self.approvals.waiting.iter().any(|waiting| waiting.id == id) {
+            return Err(Error::invalid("approval id already pending"));
+        }
+        if self.approvals.waiting.len() >= MOST {
+            return Err(Error::unavailable(format!(
+                "{MOST} commands wait for approval already: see to those first"
+            )));
+        }
+        let (created, deadline) = (self.now, self.mono.saturating_add(time_ms));
+        let waiting = Waiting {
+            id,
+            request,
+            created,
+            expires: created.saturating_add(time_ms),
+            deadline,
+            decision: None,
+        };
+        self.emit(&events::APPROVAL_REQUESTED, &waiting.shown());
+        let told = json!({"status": "accepted", "id": waiting.id, "createdAtMs": created, "expiresAtMs": waiting.expires});
+        self.approvals.waiting.push(waiting);
+        Ok(told.into())
+    }
+
+    /// The decision about exactly this id, if there is one; else the call is answered when there is.
+    pub fn await_approval(&mut self, call: Call, id: &str) -> Result<Option<Payload>> {
+        let at = self.approvals.waiting.iter().position(|waiting| waiting.id == id);
+        let found = at.and_then(|at| self.approvals.waiting.get(at));
+        let waiting = found.ok_or_else(|| Error::invalid("unknown approval id"))?;
+        if waiting.decision.is_some() {
+            return Ok(Some(waiting.answer()));
+        }
+        let question = Question { id: id.to_string(), party: Party::Operators, deadline: u64::MAX, call };
+        self.approvals.asked.ask(question).map(|()| None)
+    }
+
+    /// Somebody has decided; gives the whole id.
+    pub fn decide_approval(&mut self, id: &str, decision: &str, by: &str) -> Result<String> {
+        let known = DECISIONS.into_iter().find(|known| *known == decision);
+        let decision = known.ok_or_else(|| Error::invalid("invalid decision"))?;
+        let deadline = self.mono + KEPT_MS;
+        let waiting = self.approvals.find(id)?;
+        (waiting.decision, waiting.deadline) = (Some(Some(decision)), deadline);
+        let (id, answer) = (waiting.id.clone(), waiting.answer());
+        log::info!(target: "gateway/exec", "approval {id}: {decision} by {}", crate::logging::quoted(by));
+        self.emit(
+            &events::APPROVAL_RESOLVED,
+            &json!({"id": id, "decision": decision, "resolvedBy": by, "ts": self.now}),
+        );
+        self.answer_approval(&id, &answer);
+        Ok(id)
+    }
+
+    fn answer_approval(&mut self, id: &str, answer: &Payload) {
+        for question in self.approvals.asked.answer(id, Party::Operators).unwrap_or_default() {
+            question.call.answer(Ok(answer.clone()));
+        }
+    }
+
+    /// Ends those whose time is up; says when the next is.
+    pub(super) fn expire_approvals(&mut self) -> Option<u64> {
+        let mono = self.mono;
+        let due = |waiting: &&mut Waiting| waiting.deadline <= mono && waiting.decision.is_none();
+        let mut ended = Vec::new();
+        for waiting in self.approvals.waiting.iter_mut().filter(due) {
+            waiting.decision = Some(None);
+            waiting.deadline = mono + KEPT_MS;
+            ended.push((waiting.id.clone(), waiting.answer()));
+        }
+        for (id, answer) in ended {
+            self.answer_approval(&id, &answer);
+        }
+        self.approvals.waiting.retain(|waiting| waiting.deadline > mono);
+        self.approvals.waiting.iter().map(|waiting| waiting.deadline).min()
+    }
+
+    /// No turn answers for its owner.
+    pub fn may_decide(call: &Call) -> Result<()> {
+        match call.caller.run.is_some() || !call.caller.provenance.is_person() {
+            true => Err(Error::new(Kind::Forbidden, "a turn of an agent cannot allow commands")),
+            false => Ok(()),
+        }
+    }
+}
+
+/// What of a request's params others see.
+pub fn request_of(params: &Value) -> Value {
+    let mut request = json!({});
+    let names = ["command", "cwd", "host", "security", "ask", "agentId", "resolvedPath", "sessionKey"];
+    let also = ["env", "why", "sandbox"].into_iter().filter(|name| params.get(*name).is_some());
+    if let Some(map) = request.as_object_mut() {
+        for name in names.into_iter().chain(also) {
+            map.put(name, params.get(name).cloned().unwrap_or_default());
+        }
+    }
+    request
+}

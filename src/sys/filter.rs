@@ -1,0 +1,241 @@
+//! The filter of system calls for a child that is shut in: a program for the kernel, made of one table.
+//!
+//! It refuses what Landlock does not govern and what reaches other processes or the kernel's own settings. What is
+//! written down about files is not changed: Landlock lets everybody change modes, owners and times of what he owns,
+//! wherever it lies, so these calls do nothing and say that all is well, which archivers and installers can live with.
+#![cfg(target_os = "linux")]
+use libc::{c_long, sock_filter};
+
+/// What comes of a call that is named.
+#[derive(Clone, Copy)]
+enum Then {
+    Refuse,
+    /// As on a file system that has nothing of the kind.
+    Unsupported,
+    /// As if the kernel did not know it, so that the C library does without.
+    Unknown,
+    /// Nothing happens, and that is said to be well.
+    Nothing,
+    /// Refused where this argument has one of these bits.
+    Bits(u32, u32),
+    /// Refused where this argument is this.
+    Is(u32, u32),
+    /// Refused unless this argument is 0.
+    Unless0(u32),
+    /// Of an address: nothing happens where one is given.
+    NothingIfSome(u32),
+}
+use Then::{Bits, Is, Nothing, NothingIfSome, Refuse, Unknown, Unless0, Unsupported};
+
+/// New namespaces: mounts, cgroups, names, queues, users, processes, networks.
+const NEW: u32 = 0x7E02_0000;
+const TIOCSTI: u32 = 0x5412;
+const TIOCLINUX: u32 = 0x541C;
+
+const CALLS: &[(c_long, Then)] = &[
+    (libc::SYS_ptrace, Refuse),
+    (libc::SYS_process_vm_readv, Refuse),
+    (libc::SYS_process_vm_writev, Refuse),
+    (libc::SYS_kcmp, Refuse),
+    (libc::SYS_mount, Refuse),
+    (libc::SYS_umount2, Refuse),
+    (libc::SYS_pivot_root, Refuse),
+    (libc::SYS_chroot, Refuse),
+    (libc::SYS_unshare, Refuse),
+    (libc::SYS_setns, Refuse),
+    (libc::SYS_clone, Bits(0, NEW)),
+    (libc::SYS_bpf, Refuse),
+    (libc::SYS_perf_event_open, Refuse),
+    (libc::SYS_userfaultfd, Refuse),
+    (libc::SYS_add_key, Refuse),
+    (libc::SYS_request_key, Refuse),
+    (libc::SYS_keyctl, Refuse),
+    (libc::SYS_name_to_handle_at, Refuse),
+    (libc::SYS_open_by_handle_at, Refuse),
+    (libc::SYS_init_module, Refuse),
+    (libc::SYS_finit_module, Refuse),
+    (libc::SYS_delete_module, Refuse),
+    (libc::SYS_kexec_load, Refuse),
+    (libc::SYS_reboot, Refuse),
+    (libc::SYS_swapon, Refuse),
+    (libc::SYS_swapoff, Refuse),
+    (libc::SYS_acct, Refuse),
+    (libc::SYS_quotactl, Refuse),
+    (libc::SYS_settimeofday, Refuse),
+    (libc::SYS_clock_settime, Refuse),
+    (libc::SYS_sethostname, Refuse),
+    (libc::SYS_setdomainname, Refuse),
+    (libc::SYS_syslog, Refuse),
+    (libc::SYS_ioctl, Is(1, TIOCSTI)),
+    (libc::SYS_ioctl, Is(1, TIOCLINUX)),
+    // Of other processes.
+    (libc::SYS_prlimit64, Unless0(0)),
+    (libc::SYS_setpriority, Unless0(0)),
+    (libc::SYS_setpriority, Unless0(1)),
+    (libc::SYS_ioprio_set, Refuse),
+    (libc::SYS_sched_setscheduler, Unless0(0)),
+    (libc::SYS_sched_setparam, Unless0(0)),
+    (libc::SYS_sched_setattr, Unless0(0)),
+    (libc::SYS_sched_setaffinity, Unless0(0)),
+    (libc::SYS_migrate_pages, Refuse),
+    (libc::SYS_move_pages, Refuse),
+    // From 424 on all architectures number alike: rings that go around this filter, mounts, descriptors of others.
+    (425, Refuse),
+    (426, Refuse),
+    (427, Refuse),
+    (428, Refuse),
+    (429, Refuse),
+    (430, Refuse),
+    (431, Refuse),
+    (432, Refuse),
+    (433, Refuse),
+    (435, Unknown),
+    (438, Refuse),
+    (440, Refuse),
+    (442, Refuse),
+    (443, Refuse),
+    (467, Refuse),
+    // Modes, owners, attributes and times.
+    (452, Nothing),
+    (463, Unsupported),
+    (466, Unsupported),
+    (469, Refuse),
+    (libc::SYS_fchmodat, Nothing),
+    (libc::SYS_fchownat, Nothing),
+    (libc::SYS_setxattr, Unsupported),
+    (libc::SYS_lsetxattr, Unsupported),
+    (libc::SYS_removexattr, Unsupported),
+    (libc::SYS_lremovexattr, Unsupported),
+    (libc::SYS_utimensat, NothingIfSome(1)),
+];
+
+/// Those that newer architectures never had.
+#[cfg(any(target_arch = "x86_64", target_arch = "x86", target_arch = "arm"))]
+const OLDER: &[(c_long, Then)] = &[
+    (libc::SYS_chmod, Nothing),
+    (libc::SYS_chown, Nothing),
+    (libc::SYS_lchown, Nothing),
+    (libc::SYS_utimes, Nothing),
+    (libc::SYS_futimesat, NothingIfSome(1)),
+    #[cfg(any(target_arch = "x86_64", target_arch = "x86"))]
+    (libc::SYS_utime, Nothing),
+];
+#[cfg(not(any(target_arch = "x86_64", target_arch = "x86", target_arch = "arm")))]
+const OLDER: &[(c_long, Then)] = &[];
+
+/// Root owns what it may read of the system too.
+const OF_ROOT: &[(c_long, Then)] = &[
+    (libc::SYS_fchmod, Nothing),
+    (libc::SYS_fchown, Nothing),
+    (libc::SYS_fsetxattr, Unsupported),
+    (libc::SYS_fremovexattr, Unsupported),
+];
+
+/// How the kernel calls this architecture; where it is not known there is no filter.
+#[cfg(target_arch = "x86_64")]
+const ARCHITECTURE: Option<u32> = Some(0xC000_003E);
+#[cfg(target_arch = "aarch64")]
+const ARCHITECTURE: Option<u32> = Some(0xC000_00B7);
+#[cfg(target_arch = "arm")]
+const ARCHITECTURE: Option<u32> = Some(0x4000_0028);
+#[cfg(target_arch = "riscv64")]
+const ARCHITECTURE: Option<u32> = Some(0xC000_00F3);
+#[cfg(not(any(
+    target_arch = "x86_64",
+    target_arch = "aarch64",
+    target_arch = "arm",
+    target_arch = "riscv64"
+)))]
+const ARCHITECTURE: Option<u32> = None;
+
+const LOAD: u16 = 0x20;
+const IF_EQUAL: u16 = 0x15;
+const IF_BITS: u16 = 0x45;
+const IF_AT_LEAST: u16 = 0x35;
+const RETURN: u16 = 0x06;
+
+const ALLOW: u32 = 0x7FFF_0000;
+const FAIL: u32 = 0x0005_0000;
+const EPERM: u32 = FAIL | libc::EPERM as u32;
+const ENOSYS: u32 = FAIL | libc::ENOSYS as u32;
+
+fn step(code: u16, jt: u8, jf: u8, k: u32) -> sock_filter {
+    sock_filter { code, jt, jf, k }
+}
+
+/// Where the lower half of an argument stands.
+fn argument(n: u32) -> u32 {
+    16 + 8 * n
+}
+
+/// The program; `None` on an architecture that is not known here. Without the network there is no way to speak to
+/// anybody but by descriptors that were handed over.
+pub fn program(has_network: bool) -> Option<Vec<sock_filter>> {
+    let mut all = vec![step(LOAD, 0, 0, 4), step(IF_EQUAL, 1, 0, ARCHITECTURE?), step(RETURN, 0, 0, EPERM)];
+    all.push(step(LOAD, 0, 0, 0));
+    if cfg!(target_arch = "x86_64") {
+        // The same calls by other numbers.
+        all.extend([step(IF_AT_LEAST, 0, 1, 0x4000_0000), step(RETURN, 0, 0, ENOSYS)]);
+    }
+    let is_root = rustix::process::geteuid().is_root();
+    let of_root = if is_root { OF_ROOT } else { &[] };
+    for (call, then) in [CALLS, OLDER, of_root].into_iter().flatten() {
+        add(&mut all, *call as u32, *then);
+    }
+    sockets(&mut all, has_network);
+    all.push(step(RETURN, 0, 0, ALLOW));
+    Some(all)
+}
+
+/// A call's steps; behind them the call's number is looked at again.
+fn add(all: &mut Vec<sock_filter>, call: u32, then: Then) {
+    let steps = match then {
+        Refuse => vec![step(RETURN, 0, 0, EPERM)],
+        Unsupported => vec![step(RETURN, 0, 0, FAIL | libc::EOPNOTSUPP as u32)],
+        Unknown => vec![step(RETURN, 0, 0, ENOSYS)],
+        Nothing => vec![step(RETURN, 0, 0, FAIL)],
+        Bits(n, bits) => vec![
+            step(LOAD, 0, 0, argument(n)),
+            step(IF_BITS, 0, 1, bits),
+            step(RETURN, 0, 0, EPERM),
+            step(LOAD, 0, 0, 0),
+        ],
+        Is(n, value) => vec![
+            step(LOAD, 0, 0, argument(n)),
+            step(IF_EQUAL, 0, 1, value),
+            step(RETURN, 0, 0, EPERM),
+            step(LOAD, 0, 0, 0),
+        ],
+        Unless0(n) => vec![
+            step(LOAD, 0, 0, argument(n)),
+            step(IF_EQUAL, 1, 0, 0),
+            step(RETURN, 0, 0, EPERM),
+            step(LOAD, 0, 0, 0),
+        ],
+        NothingIfSome(n) => vec![
+            step(LOAD, 0, 0, argument(n)),
+            step(IF_EQUAL, 1, 0, 0),
+            step(RETURN, 0, 0, FAIL),
+            step(LOAD, 0, 0, 0),
+        ],
+    };
+    all.push(step(IF_EQUAL, 0, steps.len() as u8, call));
+    all.extend(steps);
+}
+
+/// Sockets of the network only, where it is let in, and those by which the C library looks at it. Those with a place among
+/// the files would lead to whoever listens there: the session's bus, a terminal multiplexer, a container engine.
+fn sockets(all: &mut Vec<sock_filter>, has_network: bool) {
+    let families: &[i32] = match has_network {
+        true => &[libc::AF_NETLINK, libc::AF_INET, libc::AF_INET6],
+        false => &[libc::AF_NETLINK],
+    };
+    let n = families.len() as u8;
+    all.push(step(IF_EQUAL, 0, n + 3, libc::SYS_socket as u32));
+    all.push(step(LOAD, 0, 0, argument(0)));
+    for (at, family) in families.iter().enumerate() {
+        all.push(step(IF_EQUAL, n - at as u8, 0, *family as u32));
+    }
+    all.push(step(RETURN, 0, 0, FAIL | libc::EACCES as u32));
+    all.push(step(LOAD, 0, 0, 0));
+}

@@ -1,0 +1,273 @@
+//! The owner is asked whether a command may run. The turn that asked ends meanwhile: what waits is one thread, `gw-ask-N`,
+//! which holds no lock and no place; when the answer comes it starts the command, and its end begins a turn of the
+//! session, on the authority of the one that asked.
+use super::exec::{HOST, signal_name};
+use super::setting;
+use super::surroundings::Surroundings;
+use super::wish::Wish;
+use crate::approvals::decide::unanswered;
+use crate::approvals::words::Part;
+use crate::approvals::{Rules, Verdict, file};
+use crate::calls::Whom;
+use crate::cancel::Cancel;
+use crate::error::Result;
+use crate::json::{Put, json};
+use crate::processes::{Process, running};
+use crate::tools::{Context, Output};
+use crate::{clock, ids, threads, untrusted};
+use serde_json::{Map, Value};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+const STACK: usize = 256 << 10;
+/// How long the owner has.
+pub const PATIENCE_MS: u64 = 120_000;
+/// Characters of output that the turn is begun with which goes on.
+const SHOWN: usize = 6000;
+const SHORT: usize = 400;
+
+static NUMBER: AtomicU64 = AtomicU64::new(0);
+
+/// A command that waits, with all that was judged.
+struct Waiting {
+    context: Context,
+    around: Surroundings,
+    wish: Wish,
+    rules: Rules,
+    judged: std::result::Result<Vec<Part>, String>,
+    id: String,
+}
+
+pub fn ask(
+    context: &Context,
+    around: Surroundings,
+    wish: Wish,
+    rules: &Rules,
+    judged: std::result::Result<Vec<Part>, String>,
+    why: &str,
+) -> Result<Output> {
+    let id = ids::uuid()?;
+    let request = request(context, &around, &wish, rules, &id, why);
+    let told = call(context, "exec.approval.request", request)?;
+    let expires = told.get("expiresAtMs").and_then(Value::as_u64).unwrap_or_default();
+    let slug = crate::parts::within(&id, 8).to_string();
+    let (command, cwd) = (wish.command.clone(), wish.cwd.to_string_lossy().into_owned());
+    let context = Context { cancel: Cancel::new(), updates: None, ..context.clone() };
+    let waiting = Waiting { context, around, wish, rules: rules.clone(), judged, id: id.clone() };
+    let name = format!("gw-ask-{}", NUMBER.fetch_add(1, Ordering::Relaxed));
+    let died =
+        |what: String| log::error!(target: "tools", "the wait for an approval ended by a defect: {what}");
+    threads::spawn(&name, STACK, move || waiting.wait(&slug), died)?;
+    let short = crate::parts::within(&id, 8);
+    let text =
+        format!("Approval required (id {short}). Approve to run; updates will arrive after completion.");
+    let details = json!({"status": "approval-pending", "approvalId": (id.as_str()), "approvalSlug": short, "expiresAtMs": expires,
+        "host": HOST, "command": command, "cwd": cwd});
+    Ok(Output { details: Some(details), ..Output::text(text).about("approval required") })
+}
+
+/// All that the owner has to know, whole.
+fn request(
+    context: &Context,
+    around: &Surroundings,
+    wish: &Wish,
+    rules: &Rules,
+    id: &str,
+    why: &str,
+) -> Value {
+    let resolved = wish.command.split_whitespace().next();
+    let place = around.place(context, wish);
+    let resolved = resolved.and_then(|program| crate::approvals::judge::find(program, &place));
+    let mut request = json!({
+        "id": id, "command": (wish.command.as_str()), "cwd": (wish.cwd.to_string_lossy()), "host": HOST,
+        "security": (rules.security.name()), "ask": (rules.ask.name()), "agentId": (context.agent.as_str()),
+        "resolvedPath": (resolved.map(|path| path.to_string_lossy().into_owned())), "sessionKey": (context.session_key.as_str()),
+        "timeoutMs": PATIENCE_MS, "twoPhase": true, "why": why, "sandbox": (around.sandbox()),
+    });
+    if let Some(map) = request.as_object_mut().filter(|_| !wish.env.is_empty()) {
+        map.put(
+            "env",
+            wish.env
+                .iter()
+                .map(|(name, value)| (name.clone(), value.clone().into()))
+                .collect::<Map<String, Value>>(),
+        );
+    }
+    request
+}
+
+/// A call of the gateway's own, about approvals.
+fn call(context: &Context, method: &str, params: Value) -> Result<Value> {
+    let whom = Whom { name: "exec", scopes: &["operator.approvals"], run: None };
+    (context.ask)(&whom, method, params, &context.cancel)
+}
+
+impl Waiting {
+    fn wait(self, slug: &str) {
+        self.forward(slug);
+        let answer = call(&self.context, "exec.approval.waitDecision", json!({"id": (self.id.as_str())}));
+        let decision = match &answer {
+            Ok(answer) => answer.get("decision").and_then(Value::as_str).unwrap_or_default().to_string(),
+            // The gateway restarts or stops; nobody can be told any more.
+            Err(_) => return,
+        };
+        let verdict = match decision.as_str() {
+            "allow-once" => Verdict::Whole,
+            "allow-always" => {
+                self.grant();
+                Verdict::Whole
+            }
+            "deny" => Verdict::Denied("user-denied"),
+            _ => unanswered(&self.rules, self.judged.clone()),
+        };
+        let started = match verdict {
+            Verdict::Denied(why) => return self.deny(why),
+            Verdict::Judged(parts) => self.start(Some(&parts)),
+            Verdict::Whole | Verdict::Asks(_) => self.start(None),
+        };
+        if let Err(e) = started {
+            log::warn!(target: "tools", "an allowed command could not be started: {e}");
+            self.deny(&format!("spawn-failed: {e}"));
+        }
+    }
+
+    /// For good: exactly this text, in this directory, without variables of its own.
+    fn grant(&self) {
+        let Wish { command, cwd, env, .. } = &self.wish;
+        if !env.is_empty() {
+            return;
+        }
+        let granted = file::grant(
+            &self.context.settings.env,
+            &self.context.agent,
+            command,
+            &cwd.to_string_lossy(),
+            HOST,
+            clock::now_ms(),
+        );
+        if let Err(e) = granted {
+            log::warn!(target: "tools", "a command was allowed for good, which could not be written down: {e}");
+        }
+    }
+
+    fn start(&self, judged: Option<&[Part]>) -> Result<()> {
+        let (context, id) = (self.context.clone(), self.id.clone());
+        let then = Box::new(move |process: &Process| {
+            let end = process.end().unwrap_or_default();
+            let head = format!("Exec finished (gateway id={id}, session={}, {})", process.id, how(&end));
+            tell(&context, &head, &process.command, Some(&process.text(SHOWN)), true);
+        });
+        // It may be asked for while it runs; its end is told in any case.
+        let process = running::start(self.around.plan(&self.context, &self.wish, judged, then)?)?;
+        process.leave();
+        Ok(())
+    }
+
+    fn deny(&self, why: &str) {
+        let head = format!("Exec denied (gateway id={}, {why})", self.id);
+        tell(&self.context, &head, &self.wish.command, None, false);
+    }
+
+    /// The chat in which the turn was asked for sees the whole command, from the gateway itself and not in a model's words.
+    fn forward(&self, slug: &str) {
+        let config = &self.context.config;
+        if config.get("approvals.exec.enabled") == Some(&Value::Bool(false)) {
+            return;
+        }
+        let mode = config.str("approvals.exec.mode").unwrap_or("session");
+        let mut places: Vec<Map<String, Value>> = Vec::new();
+        if let Some((login, place)) = self.context.place.as_ref().filter(|_| mode != "targets") {
+            let mut to = Map::new();
+            to.put("channel", login.platform.as_str());
+            to.put("accountId", login.account.as_str());
+            to.put("to", place.peer.as_str());
+            place.thread.iter().for_each(|thread| to.put("threadId", thread.as_str()));
+            places.push(to);
+        }
+        let targets = config.get("approvals.exec.targets").and_then(Value::as_array).into_iter().flatten();
+        places.extend(targets.filter(|_| mode != "session").filter_map(target));
+        for to in places {
+            let whom = Whom { name: "exec", scopes: &["operator.read", "operator.write"], run: None };
+            let params = self.message(slug, to);
+            if let Err(e) = (self.context.ask)(&whom, "send", params, &self.context.cancel) {
+                log::warn!(target: "tools", "a command waits for approval, and a chat could not be told: {e}");
+            }
+        }
+    }
+
+    fn message(&self, slug: &str, mut to: Map<String, Value>) -> Value {
+        let Wish { command, cwd, env, .. } = &self.wish;
+        let variables: String = env.iter().map(|(name, value)| format!("\nEnv: {name}={value}")).collect();
+        let text = format!(
+            "\u{1f512} Exec approval required\nID: {slug}\nCommand:\n{command}{variables}\nCWD: {}\nHost: {HOST}\nAgent: {}\nSandbox: {}\nExpires in: {}s\nReply with: /approve {slug} allow-once|allow-always|deny",
+            cwd.display(),
+            self.context.agent,
+            self.around.sandbox(),
+            PATIENCE_MS / 1000
+        );
+        let button = |text: &str, what: &str| json!({"text": text, "callback_data": (format!("/approve {slug} {what}"))});
+        if to.get("channel").and_then(Value::as_str) == Some("telegram") {
+            to.put(
+                "buttons",
+                json!([[
+                    (button("Allow once", "allow-once")),
+                    (button("Always", "allow-always")),
+                    (button("Deny", "deny"))
+                ]]),
+            );
+        }
+        to.put("message", text);
+        to.put("plain", true);
+        to.put("idempotencyKey", format!("approval-{}", self.id));
+        Value::Object(to)
+    }
+}
+
+fn target(target: &Value) -> Option<Map<String, Value>> {
+    let text = |name: &str| target.get(name).and_then(Value::as_str);
+    let mut to = Map::new();
+    to.put("channel", text("channel")?);
+    to.put("to", text("to")?);
+    for name in ["accountId", "threadId"] {
+        text(name).into_iter().for_each(|value| to.put(name, value));
+    }
+    Some(to)
+}
+
+fn how(end: &running::End) -> String {
+    match (end.is_late, end.signal, end.code) {
+        (true, ..) => "timed out".to_string(),
+        (_, Some(signal), _) => format!("signal {}", signal_name(signal)),
+        (_, _, code) => format!("code {}", code.unwrap_or(-1)),
+    }
+}
+
+/// What is done at the end of a command that went on without its turn.
+pub fn when_left(context: &Context) -> Box<dyn FnOnce(&Process) + Send> {
+    let context = Context { cancel: Cancel::new(), updates: None, ..context.clone() };
+    Box::new(move |process| {
+        if !process.is_background() || setting(&context, "notifyOnExit") == Some(&Value::Bool(false)) {
+            return;
+        }
+        let end = process.end().unwrap_or_default();
+        let word = if end.code == Some(0) { "completed" } else { "failed" };
+        let head = format!("Exec {word} (session={}, {})", process.id, how(&end));
+        tell(&context, &head, &process.command, Some(&process.status(SHORT).tail), true);
+    })
+}
+
+/// The session is told, and its agent asked to go on if `wakes`.
+fn tell(context: &Context, head: &str, command: &str, output: Option<&str>, wakes: bool) {
+    let shown = |text: &str| untrusted::wrap("the output of a command", text);
+    let output: Result<String> = output
+        .map(str::trim)
+        .filter(|text| !text.is_empty())
+        .map_or(Ok(String::new()), |text| Ok(format!("\n{}", shown(text)?)));
+    let result = output.and_then(|output| {
+        let text = format!("{head}: {command}{output}");
+        let params = json!({"sessionKey": (context.session_key.as_str()), "provenance": (context.provenance.name()), "text": text, "wakes": wakes});
+        call(context, crate::calls::EXEC_TOLD, params)
+    });
+    if let Err(e) = result {
+        log::warn!(target: "tools", "session {} could not be told of a command's end: {e}", crate::logging::quoted(&context.session_key));
+    }
+}

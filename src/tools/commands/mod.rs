@@ -1,0 +1,49 @@
+//! Tools for commands on the gateway's machine: `exec` starts them, `process` looks after those that go on.
+//!
+//! `wish` reads what a call asks for, `surroundings` is what a command finds around itself, `asking` is the wait for the
+//! owner's word. Whether a command may run is judged in the room `approvals`, how it runs in `processes`.
+mod asking;
+pub(in crate::tools) mod exec;
+pub(in crate::tools) mod process;
+mod surroundings;
+mod wish;
+
+pub use surroundings::check;
+
+use super::Context;
+use crate::agents::Agents;
+use crate::calls::Provenance;
+use serde_json::Value;
+
+/// Only who speaks for himself: what others wrote, or a program sent at its time, runs nothing unless the owner says so
+/// (`tools.surfaces`).
+fn serves(provenance: Provenance) -> bool {
+    matches!(provenance, Provenance::Operator | Provenance::Owner)
+}
+
+/// A setting below `tools.exec`: the agent's own, else the general one.
+fn setting<'c>(context: &'c Context, name: &str) -> Option<&'c Value> {
+    let pointer = format!("/tools/exec/{}", name.replace('.', "/"));
+    let listed = context.config.get("agents.list").and_then(Value::as_array).into_iter().flatten();
+    let is_own = |entry: &&Value| {
+        let id = entry.get("id").and_then(Value::as_str).map(crate::session_key::normalise_agent_id);
+        id.as_deref() == Some(&context.agent)
+    };
+    let own = listed.filter(is_own).find_map(|entry| entry.pointer(&pointer));
+    own.or_else(|| context.config.get(&format!("tools.exec.{name}")))
+}
+
+fn number(context: &Context, name: &str, otherwise: u64) -> u64 {
+    setting(context, name).and_then(Value::as_u64).unwrap_or(otherwise)
+}
+
+fn texts(context: &Context, name: &str) -> Vec<String> {
+    let list = setting(context, name).and_then(Value::as_array).into_iter().flatten();
+    list.filter_map(Value::as_str).map(str::to_string).collect()
+}
+
+fn workspace(context: &Context) -> std::path::PathBuf {
+    let dir = Agents::of(&context.config, &context.settings.env).workspace(&context.agent);
+    // Links on the way are followed once, so that what is judged is where it runs.
+    dir.canonicalize().unwrap_or(dir)
+}
