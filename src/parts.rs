@@ -3,7 +3,7 @@
 //!
 //! A position that is not there is a defect of ours. Debug builds, and so the tests, stop at it; elsewhere the part is
 //! empty, since nothing panics on purpose. Where a position may honestly be beyond the end, `min` or `first` says so;
-//! `tests/floors.rs` finds the ranges that would hide it.
+//! `tests/habits.rs` finds the ranges that would hide it.
 use std::ops::Range;
 
 pub trait Parts {
@@ -12,6 +12,8 @@ pub trait Parts {
     /// From `start` on.
     fn tail(&self, start: usize) -> &Self;
     fn part(&self, range: Range<usize>) -> &Self;
+    fn head_mut(&mut self, end: usize) -> &mut Self;
+    fn tail_mut(&mut self, start: usize) -> &mut Self;
 }
 
 macro_rules! parts {
@@ -30,6 +32,16 @@ macro_rules! parts {
             #[track_caller]
             fn part(&self, range: Range<usize>) -> &Self {
                 found(self.get(range))
+            }
+
+            #[track_caller]
+            fn head_mut(&mut self, end: usize) -> &mut Self {
+                found(self.get_mut(..end))
+            }
+
+            #[track_caller]
+            fn tail_mut(&mut self, start: usize) -> &mut Self {
+                found(self.get_mut(start..))
             }
         }
     )+ };
@@ -60,10 +72,7 @@ pub fn shortened(text: &str, most: usize) -> String {
 }
 
 #[track_caller]
-fn found<'p, P: ?Sized>(part: Option<&'p P>) -> &'p P
-where
-    &'p P: Default,
-{
+fn found<P: Default>(part: Option<P>) -> P {
     debug_assert!(part.is_some(), "a position outside of its value, or inside of a character");
     part.unwrap_or_default()
 }

@@ -14,11 +14,13 @@ fn hidden_positions(text: &str) -> Vec<String> {
             depth < 0
         })
     };
-    let taken = code.match_indices(".get(").filter_map(|(at, get)| {
+    let gets = [".get(", ".get_mut("].into_iter().flat_map(|get| code.match_indices(get));
+    let taken = gets.filter_map(|(at, get)| {
         let rest = &code[at + get.len()..];
         let end = ends(rest)?;
-        let is_hidden = rest[..end].contains("..") && rest[end + 1..].trim_start().starts_with(".unwrap_or");
-        is_hidden.then(|| format!(".get({})", &rest[..end]))
+        let after = rest[end + 1..].trim_start();
+        let is_hidden = [".unwrap_or", ".map_or("].iter().any(|hides| after.starts_with(hides));
+        (is_hidden && rest[..end].contains("..")).then(|| format!("{get}{})", &rest[..end]))
     });
     taken.collect()
 }
@@ -37,8 +39,10 @@ fn no_wrong_position_is_hidden() {
 #[test]
 fn hidden_positions_are_found_in_every_spelling() {
     let text = "a.get(..at(b)).unwrap_or_default(); // x\n c\n    .get(1..)\n    .unwrap_or(\"\");\n\
-        // d.get(..2).unwrap_or(e)\n f.get(..2)?; g.get(&h).unwrap_or(i..j); k.get(..2).unwrap_or_else(l)";
-    assert_eq!(hidden_positions(text), [".get(..at(b))", ".get(1..)", ".get(..2)"]);
+        // d.get(..2).unwrap_or(e)\n f.get(..2)?; g.get(&h).unwrap_or(i..j); k.get(..2).unwrap_or_else(l);\n\
+        m.get(n..).map_or(0, o); p.get_mut(..q).unwrap_or_default()";
+    let want = [".get(..at(b))", ".get(1..)", ".get(..2)", ".get(n..)", ".get_mut(..q)"];
+    assert_eq!(hidden_positions(text), want);
 }
 
 /// Lines of a file without its tests, and of a function. Most files have 80 to 250.

@@ -220,7 +220,7 @@ impl Reader {
 impl Read for Reader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let most = buffer.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
-        let read = self.input.read(buffer.get_mut(..most).unwrap_or_default())?;
+        let read = self.input.read(buffer.head_mut(most))?;
         self.left -= read as u64;
         self.rest = self.rest.saturating_sub(read as u64);
         Ok(read)

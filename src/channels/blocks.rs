@@ -6,6 +6,7 @@ use super::accounts::Account;
 use super::graphemes;
 use super::said::may_be_silent;
 use crate::fences::Fence;
+use crate::parts::Parts;
 use serde_json::Value;
 
 /// How long a block may be when nothing is configured, characters.
@@ -148,8 +149,7 @@ impl Blocks {
             self.ready = next;
             said.extend(self.say(text));
         }
-        let left = text.get(self.sent.byte..);
-        let fence = left.and_then(|left| fences(self.sent.fence.clone(), left));
+        let fence = fences(self.sent.fence.clone(), text.tail(self.sent.byte));
         self.ready = At { byte: text.len(), fence };
         said.extend(self.say(text));
         self.restart();
@@ -158,13 +158,13 @@ impl Blocks {
 
     /// Characters from what was said to there.
     fn length(&self, text: &str, to: usize) -> usize {
-        text.get(self.sent.byte..to).map_or(0, |part| part.chars().count())
+        text.part(self.sent.byte..to).chars().count()
     }
 
     /// What is ready, as a message of its own; `None` where it has no words.
     fn say(&mut self, text: &str) -> Option<String> {
         let from = std::mem::replace(&mut self.sent, self.ready.clone());
-        let part = text.get(from.byte..self.sent.byte)?.trim_end().trim_start_matches('\n');
+        let part = text.part(from.byte..self.sent.byte).trim_end().trim_start_matches('\n');
         if part.is_empty() {
             return None;
         }
@@ -177,19 +177,19 @@ impl Blocks {
     /// The end of the next block behind what is ready: where it is best once it is full, before that where it is preferred.
     fn cut(&self, text: &str) -> Option<At> {
         let Rules { min, max, prefers, .. } = self.rules;
-        let rest = text.get(self.ready.byte..).filter(|rest| rest.len() >= min)?;
+        let rest = Some(text.tail(self.ready.byte)).filter(|rest| rest.len() >= min)?;
         let (mut fence, mut line) = (self.ready.fence.clone(), 0);
         let mut best: Option<(Break, usize)> = None;
         for (n, (at, c)) in rest.char_indices().enumerate() {
             let (before, after) = rest.split_at_checked(at + c.len_utf8())?;
             if c == '\n' {
-                fence = fences(fence, before.get(line..)?);
+                fence = fences(fence, before.tail(line));
                 line = before.len();
             }
             if n + 1 < min {
                 continue;
             }
-            let (present, is_code) = (before.get(line..)?, fence.is_some());
+            let (present, is_code) = (before.tail(line), fence.is_some());
             let kind = kind(before, present, is_code);
             let is_whole = is_code || !is_file(present);
             let is_place = is_whole && (kind > Break::Anywhere || graphemes::is_boundary(before, after));
@@ -197,7 +197,7 @@ impl Blocks {
                 best = Some((kind, before.len()));
             }
             let Some((_, end)) = best.filter(|(kind, _)| n + 1 >= max || *kind >= prefers) else { continue };
-            let fence = fences(self.ready.fence.clone(), rest.get(..end)?);
+            let fence = fences(self.ready.fence.clone(), rest.head(end));
             return Some(At { byte: self.ready.byte + end, fence });
         }
         None

@@ -48,7 +48,7 @@ impl Buffers for Room {
         } else if self.to == 0 && self.input.len() != LEAST {
             self.resize(LEAST);
         }
-        self.input.get_mut(self.to..).unwrap_or_default()
+        self.input.tail_mut(self.to)
     }
 
     fn input_appended(&mut self, amount: usize) {
@@ -67,7 +67,7 @@ impl Buffers for Room {
         if self.input.len() < room {
             self.input.resize(room, 0);
         }
-        (self.input.get_mut(self.to..).unwrap_or_default(), &mut self.output)
+        (self.input.tail_mut(self.to), &mut self.output)
     }
 
     fn can_use_input(&self) -> bool {

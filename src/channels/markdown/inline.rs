@@ -188,7 +188,7 @@ impl<'t> Reader<'t> {
         let Some((address, length)) = found else { return };
         self.flush(1 + length);
         // Marks within a link belong to each other only.
-        let within = self.tokens.get_mut(waiting.token + 1..).unwrap_or_default();
+        let within = self.tokens.tail_mut(waiting.token + 1);
         pair(runs(within));
         runs(within).for_each(Run::settle);
         if let Some(Token::Bracket { target, .. }) = self.tokens.get_mut(waiting.token) {
