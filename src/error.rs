@@ -39,6 +39,37 @@ pub enum Cause {
     NeedsForce,
     /// A variable that is not set here would do.
     Unset,
+    /// Another model may be tried, for this reason, as the wire names it.
+    Failover(&'static str),
+    /// The other end's certificate, or that it has none.
+    Tls(TlsFault),
+    /// The port is another account's.
+    Held,
+}
+
+/// Why there is no TLS with the other end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TlsFault {
+    /// Its certificate is another one than was pinned.
+    Mismatch,
+    /// Nobody whom this machine trusts has signed its certificate.
+    Untrusted,
+    /// It speaks plain.
+    Plain,
+    /// Something else.
+    Failed,
+}
+
+impl TlsFault {
+    /// As the details name it.
+    pub fn name(self) -> &'static str {
+        match self {
+            TlsFault::Mismatch => "mismatch",
+            TlsFault::Untrusted => "untrusted",
+            TlsFault::Plain => "plain",
+            TlsFault::Failed => "failed",
+        }
+    }
 }
 
 pub type Result<T> = std::result::Result<T, Error>;
@@ -84,6 +115,11 @@ impl Error {
     pub fn with(mut self, key: &str, value: impl Into<Value>) -> Error {
         self.told.details.get_or_insert_with(Default::default).insert(key.to_string(), value.into());
         self
+    }
+
+    /// The same for which another model may be tried.
+    pub fn failing_over(self, reason: &'static str) -> Error {
+        self.with("failoverReason", reason).because(Cause::Failover(reason))
     }
 
     /// Says what happened, for `cause`.

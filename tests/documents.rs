@@ -51,6 +51,23 @@ fn every_file_that_a_comment_names_exists() {
     assert!(gone.is_empty(), "named and not there:\n{}", gone.join("\n"));
 }
 
+/// Issue 10: the threads of the house are drawn, each by its name.
+#[test]
+fn every_thread_has_its_place_in_the_architecture() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let drawn = std::fs::read_to_string(root.join("ARCHITECTURE.md")).unwrap();
+    let mut gone = Vec::new();
+    for (file, text) in super::floors::sources(&root.join("src")) {
+        for rest in text.split("\"gw-").skip(1) {
+            let name = rest.split(['"', '{']).next().unwrap().trim_end_matches('-');
+            if !name.is_empty() && !drawn.contains(&format!("gw-{name}")) {
+                gone.push(format!("src/{file}: gw-{name}"));
+            }
+        }
+    }
+    assert!(gone.is_empty(), "not drawn:\n{}", gone.join("\n"));
+}
+
 fn names(dir: &Path) -> Vec<String> {
     let files = std::fs::read_dir(dir).unwrap();
     files.map(|file| file.unwrap().file_name().to_string_lossy().into_owned()).collect()

@@ -51,7 +51,10 @@ fn i10_3_every_head_comes_from_one_printer() {
 #[test]
 fn i10_3_http_1_0_gets_one_answer_of_its_own_version() {
     let gateway = Gateway::plain();
+    let large = format!("GET /health HTTP/1.0\r\nX: {}\r\n\r\n", "y".repeat(20_000));
     for (request, status) in [
+        (&*large, 431),
+        ("GET /health HTTP/1.0\r\nX: \u{1}\r\n\r\n", 400),
         ("GET /health HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", 200),
         ("GET /nowhere HTTP/1.0\r\n\r\n", 404),
         ("GET / HTTP/1.0\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n", 400),

@@ -6,27 +6,9 @@
 use crate::config::Config;
 use crate::env::Env;
 use crate::error::{Error, Result};
-use crate::workspace::beneath;
+use crate::workspace::{RESERVED, beneath};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-
-/// Directories of the state directory that are no workspaces, even when one was put above or into them.
-const RESERVED: &[&str] = &[
-    "agents",
-    "credentials",
-    "cron",
-    "device-auth",
-    "devices",
-    "hooks",
-    "identity",
-    "logs",
-    "nodes",
-    "pairing",
-    "plugins",
-    "extensions",
-    "settings",
-    "telegram",
-];
 
 /// The way from `workspace` to the file that `path` names.
 pub fn relative(config: &Config, env: &Env, workspace: &Path, path: &str) -> Result<PathBuf> {

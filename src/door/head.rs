@@ -37,6 +37,11 @@ pub enum NoHead {
 }
 
 impl Head {
+    /// Of a request of which no more is known.
+    pub fn of_version(minor: u8) -> Head {
+        Head { minor_version: Some(minor), ..Head::default() }
+    }
+
     /// The minor version to answer in.
     pub fn version(&self) -> u8 {
         self.minor_version.unwrap_or(1)
@@ -114,23 +119,43 @@ impl Head {
     }
 }
 
-/// Reads from `stream` until a whole head is there, at most `max` bytes and until `deadline`.
+/// Reads from `stream` until a whole head is there, at most `max` bytes and until `deadline`. What is none comes with the
+/// minor version to answer in.
 pub fn read(
     stream: &TcpStream,
     mut bytes: Vec<u8>,
     max: usize,
     deadline: Instant,
     ticket: &Ticket,
-) -> Result<Head, NoHead> {
+) -> Result<Head, (NoHead, u8)> {
+    let end = fill(stream, &mut bytes, max, deadline, ticket);
+    let minor = minor_of(&bytes);
+    end.and_then(|end| parse(bytes, end)).map_err(|why| (why, minor))
+}
+
+/// The minor version that the first line names, if there is one.
+fn minor_of(bytes: &[u8]) -> u8 {
+    let line = bytes.split(|byte| matches!(byte, b'\r' | b'\n')).next();
+    u8::from(!line.is_some_and(|line| line.ends_with(b" HTTP/1.0")))
+}
+
+/// Reads until a whole head is there, and says where it ends.
+fn fill(
+    stream: &TcpStream,
+    bytes: &mut Vec<u8>,
+    max: usize,
+    deadline: Instant,
+    ticket: &Ticket,
+) -> Result<usize, NoHead> {
     let mut chunk = [0u8; 2048];
     loop {
-        let end = head_end(&bytes);
+        let end = head_end(bytes);
         if has_bare_end(bytes.head(end.unwrap_or(bytes.len()))) {
             return Err(NoHead::Invalid(BARE));
         }
         if let Some(end) = end {
             ticket.stage(Stage::Served);
-            return if end > max { Err(NoHead::TooLarge) } else { parse(bytes, end) };
+            return if end > max { Err(NoHead::TooLarge) } else { Ok(end) };
         }
         if bytes.len() >= max {
             return Err(NoHead::TooLarge);

@@ -40,12 +40,12 @@ fn operator(is_open: bool, head: &Head, peer: &Peer, ticket: &Ticket, shared: &S
             turn.into_iter().for_each(Turn::give_back);
             let scopes = Scopes::new(vec!["operator.admin".to_string()]);
             let generation = auth.generation;
-            Ok(Some(caller("http", auth.mode.name(), generation, scopes, peer)))
+            Ok(Some(caller("http", auth.mode.name(), generation, scopes, peer, Provenance::Operator)))
         }
         // A page of the original shows the token of its device, where anybody may ask.
         Some(token) if is_open && Pairing::new(&shared.env.state_dir).holds(token, clock::now_ms()) => {
             turn.into_iter().for_each(Turn::give_back);
-            Ok(Some(caller("device", "device-token", 0, Scopes::default(), peer)))
+            Ok(Some(caller("device", "device-token", 0, Scopes::default(), peer, Provenance::Operator)))
         }
         Some(_) => Err(wrong(peer, ticket, shared)),
         None if is_open => Ok(None),
@@ -58,7 +58,7 @@ fn canvas(head: &Head, peer: &Peer, ticket: &Ticket, shared: &Shared) -> Judged 
     let path = path::plain(&head.target).unwrap_or_default();
     match canvas::capability(&path) {
         Some((shown, _)) if shared.capabilities.is_good(shown) => {
-            Ok(Some(caller("canvas", "capability", 0, Scopes::default(), peer)))
+            Ok(Some(caller("canvas", "capability", 0, Scopes::default(), peer, Provenance::Operator)))
         }
         Some(_) => {
             Err(missing("an address that a live connection was given, or the gateway's token or password"))
@@ -81,7 +81,7 @@ fn hook(head: &Head, peer: &Peer, ticket: &Ticket, shared: &Shared) -> Judged {
     match offered {
         Some(offered) if secret_eq(token, offered) => {
             turn.into_iter().for_each(Turn::give_back);
-            Ok(Some(caller("hook", "hook", 0, Scopes::default(), peer)))
+            Ok(Some(caller("hook", "hook", 0, Scopes::default(), peer, Provenance::Hook)))
         }
         Some(_) => Err(wrong(peer, ticket, shared)),
         None => Err(missing("hooks.token")),
@@ -100,7 +100,14 @@ fn turn(
         .transpose()
 }
 
-fn caller(name: &str, method: &'static str, generation: u64, scopes: Scopes, peer: &Peer) -> Arc<Caller> {
+fn caller(
+    name: &str,
+    method: &'static str,
+    generation: u64,
+    scopes: Scopes,
+    peer: &Peer,
+    provenance: Provenance,
+) -> Arc<Caller> {
     Arc::new(Caller {
         conn: local::next_conn(),
         id: name.to_string(),
@@ -111,7 +118,7 @@ fn caller(name: &str, method: &'static str, generation: u64, scopes: Scopes, pee
         remote: peer.remote(),
         method,
         generation,
-        provenance: if method == "hook" { Provenance::Hook } else { Provenance::Operator },
+        provenance,
         ..Caller::default()
     })
 }

@@ -49,10 +49,15 @@ pub fn serve(
         head = match head::read(stream, rest, shared.limits.head_bytes as usize, idle, &ticket) {
             Ok(next) if !next.is_upgrade() => next,
             // A second request cannot turn the connection into a WebSocket.
-            Ok(_) => return reject(stream, &ticket, &shared, 400, "open a new connection for a WebSocket"),
-            Err(NoHead::Invalid(text)) => return reject(stream, &ticket, &shared, 400, text),
-            Err(NoHead::TooLarge) => return reject(stream, &ticket, &shared, 431, "request head too large"),
-            Err(NoHead::Gone | NoHead::TimedOut) => return,
+            Ok(next) => {
+                let text = "open a new connection for a WebSocket";
+                return reject(stream, &ticket, &shared, next.version(), 400, text);
+            }
+            Err((NoHead::Invalid(text), minor)) => return reject(stream, &ticket, &shared, minor, 400, text),
+            Err((NoHead::TooLarge, minor)) => {
+                return reject(stream, &ticket, &shared, minor, 431, "request head too large");
+            }
+            Err((NoHead::Gone | NoHead::TimedOut, _)) => return,
         };
         // Each request is answered by the generation that serves then.
         shared = match shared.succession.current() {
@@ -178,8 +183,8 @@ fn path_of(target: &str) -> String {
 }
 
 /// Answers what is no request.
-fn reject(stream: &TcpStream, ticket: &Ticket, shared: &Shared, status: u16, text: &str) {
-    let (head, until) = (Head::default(), Instant::now() + Duration::from_secs(1));
+fn reject(stream: &TcpStream, ticket: &Ticket, shared: &Shared, minor: u8, status: u16, text: &str) {
+    let (head, until) = (Head::of_version(minor), Instant::now() + Duration::from_secs(1));
     let (caller, is_read, sent) = (None, false, Cell::default());
     let turn = Turn { stream, head: &head, ticket, shared, caller, is_read, until, sent };
     ticket.stage(Stage::Idle);

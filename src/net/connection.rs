@@ -59,7 +59,7 @@ pub fn serve(
     };
     let head = match head::read(&stream, Vec::new(), max_head, deadline, &ticket) {
         Ok(head) => head,
-        Err(why) => return refuse_head(&stream, &why, &ticket),
+        Err(why) => return refuse_head(&stream, why, &ticket),
     };
     // The head may have come only after a restart; strangers belong to the generation that answers them.
     let Some(shared) = shared.succession.current() else {
@@ -96,7 +96,7 @@ fn within_tls(
         Speaks::Tls => return tls::accept(&stream, port, ends, deadline, ticket, id).map(Arc::new),
         Speaks::Plain => match head::read(&stream, Vec::new(), max_head, deadline, ticket) {
             Ok(head) => refuse_plain(&stream, ticket, &head),
-            Err(why) => refuse_head(&stream, &why, ticket),
+            Err(why) => refuse_head(&stream, why, ticket),
         },
         Speaks::Nothing => {}
     }
@@ -162,15 +162,15 @@ fn is_key(key: &str) -> bool {
         && plain.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'+' || b == b'/')
 }
 
-fn refuse_head(stream: &TcpStream, why: &NoHead, ticket: &Ticket) {
+fn refuse_head(stream: &TcpStream, (why, minor): (NoHead, u8), ticket: &Ticket) {
     let (status, text) = match why {
         NoHead::Gone if ticket.is_evicted() => (503, "too many connections without a request"),
         NoHead::Gone => return,
         NoHead::TimedOut => (408, "no complete request head in time"),
         NoHead::TooLarge => (431, "request head too large"),
-        NoHead::Invalid(text) => (400, *text),
+        NoHead::Invalid(text) => (400, text),
     };
-    refuse(stream, ticket, &Head::default(), status, text);
+    refuse(stream, ticket, &Head::of_version(minor), status, text);
 }
 
 /// Who speaks plain where TLS is spoken: a browser that comes for a page is sent on, all others are told. So is whoever

@@ -23,8 +23,27 @@ const TEXTS: [(&str, &str); 6] = [
     ("HEARTBEAT.md", include_str!("HEARTBEAT.md")),
 ];
 
-/// Directories of the state directory that hold what no agent is to read or change.
-const RESERVED: [&str; 7] = ["credentials", "devices", "gateway", "identity", "logs", "nodes", "trash"];
+/// Directories of the state directory that hold what no agent is to read or change: no workspace lies there, and one that
+/// holds them or lies in one of them all the same has none of their files.
+pub const RESERVED: &[&str] = &[
+    "agents",
+    "channels",
+    "credentials",
+    "cron",
+    "device-auth",
+    "devices",
+    "extensions",
+    "gateway",
+    "hooks",
+    "identity",
+    "logs",
+    "nodes",
+    "pairing",
+    "plugins",
+    "settings",
+    "telegram",
+    "trash",
+];
 
 /// Adds those texts that are missing; gives their names. The directory must exist.
 pub fn fill(dir: &Path) -> Result<Vec<&'static str>> {

@@ -104,11 +104,11 @@ impl Hook {
         let limits = Limits::default();
         let head = match head::read(visitor.stream, Vec::new(), MAX_HEAD, visitor.until, ticket) {
             Ok(head) => head,
-            Err(NoHead::TooLarge) => {
+            Err((NoHead::TooLarge, _)) => {
                 return Some((431, "Request Header Fields Too Large", "the head is too long"));
             }
-            Err(NoHead::Invalid(why)) => return Some((400, "Bad Request", why)),
-            Err(NoHead::Gone | NoHead::TimedOut) => return None,
+            Err((NoHead::Invalid(why), _)) => return Some((400, "Bad Request", why)),
+            Err((NoHead::Gone | NoHead::TimedOut, _)) => return None,
         };
         match (head.target.as_str(), head.method.as_str()) {
             ("/healthz", _) => return Some((200, "OK", "ok")),

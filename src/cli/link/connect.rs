@@ -12,7 +12,7 @@ use crate::clock;
 use crate::device::identity::Identity;
 use crate::device::proof::{Claims, Version};
 use crate::device::tokens::{self, StoredToken};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Cause, Error, Kind, Result};
 use crate::json::json;
 use crate::owners;
 use crate::owners::Holder;
@@ -96,7 +96,7 @@ fn check_holder(own: SocketAddr, other: SocketAddr, sources: [&PathBuf; 2]) -> R
     let who = owners::describe_holder(own, other).unwrap_or_default();
     let text =
         format!("{other} belongs to a process of another user ({who}, uid {uid}): no secret was sent to it");
-    Err(Error::new(Kind::Unreachable, text).with("holderUid", uid).with("holder", who))
+    Err(Error::new(Kind::Unreachable, text).with("holderUid", uid).with("holder", who).because(Cause::Held))
 }
 
 /// The payload of the challenge, the first frame of every gateway.

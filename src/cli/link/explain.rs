@@ -3,7 +3,7 @@
 use super::target::{Secret, Target};
 use crate::cli::gateway::status::{live, stranger};
 use crate::config::Config;
-use crate::error::{Cause, Error, Kind};
+use crate::error::{Cause, Error, Kind, TlsFault};
 use crate::gateway;
 use crate::service::Place;
 
@@ -64,16 +64,20 @@ impl Target {
 
     fn fix(&self, error: &Error) -> Option<String> {
         let detail = |key: &str| error.details()?.get(key)?.as_str();
-        if let Some(fault) = detail("tls") {
-            return self.tls_fix(fault, detail("gotFingerprint").unwrap_or_default());
+        match error.cause() {
+            Some(Cause::Tls(fault)) => {
+                return self.tls_fix(fault, detail("gotFingerprint").unwrap_or_default());
+            }
+            Some(Cause::Held) => {
+                return Some(
+                    "end that process as its user or root, or use another port (OPENCLAW_GATEWAY_PORT, gateway.port); \
+                     a gateway of another account on this machine is reached by --ssh USER@localhost"
+                        .into(),
+                );
+            }
+            _ => {}
         }
-        if detail("holder").is_some() {
-            return Some(
-                "end that process as its user or root, or use another port (OPENCLAW_GATEWAY_PORT, gateway.port); \
-                 a gateway of another account on this machine is reached by --ssh USER@localhost"
-                    .into(),
-            );
-        }
+        // What follows is what the gateway said, in the members that are its answer's.
         if let Some(hint) =
             detail("remediationHint").filter(|_| detail("reason") == Some("device-signature-stale"))
         {
@@ -178,19 +182,19 @@ impl Target {
     }
 
     /// What to do about a certificate; `got` is the fingerprint of the one that was shown.
-    fn tls_fix(&self, fault: &str, got: &str) -> Option<String> {
+    fn tls_fix(&self, fault: TlsFault, got: &str) -> Option<String> {
         let key = if self.is_configured() { ", or set gateway.remote.tlsFingerprint" } else { "" };
         Some(match fault {
-            "mismatch" => {
+            TlsFault::Mismatch => {
                 "if the gateway has a new certificate, compare the fingerprint on its host and replace \
                            the pin; if not, somebody else answers there"
                     .into()
             }
-            "untrusted" => format!(
+            TlsFault::Untrusted => format!(
                 "if this is the fingerprint of the certificate on the gateway's host, pin it: --tls-fingerprint {got}{key}"
             ),
-            "plain" => "name the port of the TLS proxy, or use ws:// through a tunnel".into(),
-            _ => return None,
+            TlsFault::Plain => "name the port of the TLS proxy, or use ws:// through a tunnel".into(),
+            TlsFault::Failed => return None,
         })
     }
 }

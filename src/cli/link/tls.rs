@@ -5,7 +5,7 @@
 //! command's thread.
 use super::socket::{Bounded, Deadline, is_timeout};
 use super::target::Target;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Cause, Error, Kind, Result, TlsFault};
 use crate::tls::Fingerprint;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -72,21 +72,24 @@ impl Check {
     fn explain(&self, error: &io::Error) -> Error {
         let cause = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
         let shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let say = |text: String, tls: &str| Error::new(Kind::Unreachable, text).with("tls", tls);
+        let say = |text: String, fault: TlsFault| {
+            Error::new(Kind::Unreachable, text).with("tls", fault.name()).because(Cause::Tls(fault))
+        };
         match (cause, shown, &self.pin) {
-            (Some(rustls::Error::InvalidCertificate(_)), Some(got), Some(pin)) if got != *pin => {
-                say(format!("gateway tls fingerprint mismatch: expected {pin}, got {got}"), "mismatch")
-                    .with("expectedFingerprint", pin.to_string())
-                    .with("gotFingerprint", got.to_string())
-            }
+            (Some(rustls::Error::InvalidCertificate(_)), Some(got), Some(pin)) if got != *pin => say(
+                format!("gateway tls fingerprint mismatch: expected {pin}, got {got}"),
+                TlsFault::Mismatch,
+            )
+            .with("expectedFingerprint", pin.to_string())
+            .with("gotFingerprint", got.to_string()),
             (Some(rustls::Error::InvalidCertificate(why)), Some(got), _) => {
-                say(format!("gateway tls certificate is not trusted: {}", reason(why)), "untrusted")
+                say(format!("gateway tls certificate is not trusted: {}", reason(why)), TlsFault::Untrusted)
                     .with("gotFingerprint", got.to_string())
             }
             (Some(rustls::Error::InvalidMessage(_)), ..) => {
-                say("gateway does not speak TLS there".into(), "plain")
+                say("gateway does not speak TLS there".into(), TlsFault::Plain)
             }
-            _ => say(format!("gateway tls handshake failed: {error}"), "failed"),
+            _ => say(format!("gateway tls handshake failed: {error}"), TlsFault::Failed),
         }
     }
 }

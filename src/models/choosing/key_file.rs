@@ -12,7 +12,7 @@ const MAX_KEY: u64 = 64 << 10;
 
 /// A configuration error about a key: another model may still be used.
 pub fn refused(message: String) -> Error {
-    Error::config(message).with("failoverReason", "auth")
+    Error::config(message).failing_over("auth")
 }
 
 /// Whether a key fits into a header.

@@ -96,7 +96,7 @@ fn parse_api(name: Option<&str>, id: &str, key: &str) -> Result<Api> {
 
 /// A configuration error for which another model may be tried.
 pub fn unknown(message: String) -> Error {
-    Error::config(message).with("failoverReason", "model_not_found")
+    Error::config(message).failing_over("model_not_found")
 }
 
 /// Checks a base URL and returns its host.

@@ -4,7 +4,7 @@
 //! failure carries provider, model and the reason another model would be tried for. What a server itself
 //! says is judged in `verdict`.
 use crate::cancel::Cancel;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Cause, Error, Kind, Result};
 use crate::fetch::dial::Phase;
 use crate::fetch::http::Fault;
 use crate::models::adapt::Part;
@@ -21,18 +21,6 @@ const STARTING_PAUSE: Duration = Duration::from_millis(500);
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 /// When a later try may help and the server names no time.
 pub const LATER: Duration = Duration::from_secs(5);
-/// Why another model may be tried, as `error.details.failoverReason` says it.
-const REASONS: [&str; 9] = [
-    "auth",
-    "billing",
-    "rate_limit",
-    "timeout",
-    "overloaded",
-    "format",
-    "context_length",
-    "model_not_found",
-    "network",
-];
 
 /// A failed attempt.
 pub struct Failure {
@@ -53,7 +41,7 @@ impl Failure {
         let error = Error::new(Kind::Model, format!("model server {} {what}", p.shown_url()))
             .with("provider", p.id.as_str())
             .with("model", p.model.as_str())
-            .with("failoverReason", "unknown");
+            .failing_over("unknown");
         Failure { error, again: false, wait: None, refused: None, is_starting: false }
     }
 
@@ -65,7 +53,7 @@ impl Failure {
 
     /// The same with the reason another model may be tried for.
     pub fn because(self, reason: &'static str) -> Failure {
-        Failure { error: self.error.with("failoverReason", reason), ..self }
+        Failure { error: self.error.failing_over(reason), ..self }
     }
 
     /// The failure of an answer that has no end.
@@ -81,11 +69,11 @@ impl Failure {
 /// Why the call failed, in the words of failover: `auth`, `billing`, `rate_limit`, `timeout`, `overloaded`,
 /// `format`, `context_length`, `model_not_found`, `network`, `aborted` or `unknown`.
 pub fn reason(error: &Error) -> &'static str {
-    let told = error.details().and_then(|d| d.get("failoverReason")).and_then(|r| r.as_str());
-    match error.kind {
-        Kind::Aborted => "aborted",
-        Kind::AgentTimeout => "timeout",
-        _ => REASONS.into_iter().find(|reason| Some(*reason) == told).unwrap_or("unknown"),
+    match (error.kind, error.cause()) {
+        (Kind::Aborted, _) => "aborted",
+        (Kind::AgentTimeout, _) => "timeout",
+        (_, Some(Cause::Failover(reason))) => reason,
+        _ => "unknown",
     }
 }
 
