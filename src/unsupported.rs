@@ -3,6 +3,7 @@
 //! For whoever comes from the original program and would otherwise hear nothing: the start warns once, `doctor` has a
 //! finding for each row, `config validate` and `status` name them. Reads the configuration and a few small files;
 //! only looks. What was switched off there counts as not asked for.
+use crate::channels::is_spoken_for;
 use crate::config::Config;
 use crate::env::Env;
 use crate::{files, json};
@@ -12,8 +13,6 @@ use serde_json::{Map, Value};
 /// Largest file of jobs that is counted, bytes and values.
 const MAX_JOBS: u64 = 4 * 1024 * 1024;
 const MAX_VALUES: usize = 100_000;
-/// Channels that are here.
-pub const CHANNELS: [&str; 1] = ["telegram"];
 /// Names that are told of a kind; of more only the number.
 const MOST_NAMES: usize = 6;
 
@@ -151,12 +150,11 @@ fn any_agent(config: &Config, member: &str, fits: impl Fn(&Value) -> bool) -> bo
 fn channels(config: &Config, env: &Env) -> Option<String> {
     let map = config.get("channels").and_then(Value::as_object).into_iter().flatten();
     let is_meant = |name: &str, value: &Value| {
-        let is_here = name == "defaults" || value.get("command").is_some();
-        !is_here && value.get("enabled") != Some(&Value::Bool(false))
+        let is_on = name != "defaults" && value.get("enabled") != Some(&Value::Bool(false));
+        is_on && !is_spoken_for(config, env, name)
     };
     let mut found: Vec<String> =
         map.filter(|(name, value)| is_meant(name, value)).map(|(name, _)| name.clone()).collect();
-    found.retain(|name| !CHANNELS.contains(&name.as_str()));
     // A number that was linked runs in the original without a section of its own.
     let linked = env.state_dir.join("credentials").join("whatsapp");
     let is_linked = std::fs::read_dir(linked).is_ok_and(|mut accounts| accounts.next().is_some());

@@ -8,18 +8,18 @@ use std::path::{Path, PathBuf};
 const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/channel_echo.py");
 
 /// The platform of the example: a folder and a file outside of the gateway's own.
-struct Platform {
-    dir: PathBuf,
+pub struct Platform {
+    pub dir: PathBuf,
 }
 
 impl Platform {
-    fn new() -> Platform {
+    pub fn new() -> Platform {
         let dir = new_dir();
         std::fs::create_dir(dir.join("in")).unwrap();
         Platform { dir }
     }
 
-    fn section(&self) -> Value {
+    pub fn section(&self) -> Value {
         json!({"command": ["python3", EXAMPLE], "dmPolicy": "open", "allowFrom": ["*"],
             "inbox": self.dir.join("in"), "outbox": self.dir.join("out")})
     }
@@ -36,14 +36,14 @@ impl Platform {
         section
     }
 
-    fn says(&self, person: &str, n: usize, text: &str) {
+    pub fn says(&self, person: &str, n: usize, text: &str) {
         let hidden = self.dir.join(format!("in/.{person}"));
         std::fs::write(&hidden, text).unwrap();
         std::fs::rename(hidden, self.dir.join(format!("in/{person}-{n}"))).unwrap();
     }
 
     /// What was said to each person.
-    fn heard(&self) -> BTreeMap<String, Vec<String>> {
+    pub fn heard(&self) -> BTreeMap<String, Vec<String>> {
         let text = std::fs::read_to_string(self.dir.join("out")).unwrap_or_default();
         let mut all: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for line in text.lines() {
@@ -62,7 +62,7 @@ impl Drop for Platform {
     }
 }
 
-fn config(server: &ModelServer, channels: Value) -> Value {
+pub fn config(server: &ModelServer, channels: Value) -> Value {
     let mut config = server.config();
     merge(&mut config, &json!({"session": {"dmScope": "per-channel-peer"}, "channels": channels}));
     config

@@ -34,14 +34,14 @@ const FLOORS: &[&[&str]] = &[
     &["protocol"],
     // Data: what is known of this installation, and who asks.
     &["config", "device"],
-    &["approvals", "calls", "door", "fetch", "logging", "settings", "signals", "tls", "unsupported"],
+    &["approvals", "calls", "door", "fetch", "logging", "settings", "signals", "tls"],
     // Means: conversations, workspaces, model servers and the agents that use them.
     &["sessions", "workspace"],
     &["deliveries", "models"],
     &["agents"],
     &["slash"],
     // Work that is done for somebody.
-    &["backup", "channels", "service", "tools", "upkeep"],
+    &["backup", "channels", "service", "tools", "unsupported", "upkeep"],
     &["agent", "doctor"],
     // What one thread owns, and the commands that look at it.
     &["runs"],

@@ -66,6 +66,7 @@ const LONG: &[(&str, &str)] = &[
         "sessions/indexes/index.rs",
         "an index in memory, and how it is read and mended, which is a part of its own",
     ),
+    ("methods/mod.rs", "a row a method"),
     ("state/sessions.rs", "the indexes, and when they are saved, which is a part of its own"),
 ];
 

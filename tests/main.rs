@@ -22,6 +22,8 @@ mod canvas;
 #[cfg(test)]
 mod channel_programs;
 #[cfg(test)]
+mod channel_reach;
+#[cfg(test)]
 mod channels;
 #[cfg(test)]
 mod channels_cli;
@@ -99,6 +101,8 @@ mod locks;
 mod logs;
 #[cfg(test)]
 mod logs_cli;
+#[cfg(test)]
+mod looking;
 #[cfg(test)]
 mod makefile;
 #[cfg(test)]

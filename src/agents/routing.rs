@@ -41,6 +41,8 @@ pub struct Inbound<'a> {
     pub parent: Option<(PeerKind, &'a str)>,
     /// The thread or topic within `peer`.
     pub thread: &'a str,
+    /// It is called a topic of the group, as at Telegram.
+    pub has_topics: bool,
     pub guild: &'a str,
     pub team: &'a str,
     /// The sender's roles in `guild`.
@@ -121,7 +123,7 @@ fn linked(config: &Config, inbound: &Inbound) -> Option<String> {
     found.map(|(name, _)| name.trim().to_lowercase())
 }
 
-/// Telegram's topics are part of the group's id; the global session has no threads.
+/// Topics are part of the group's id; the global session has no threads.
 fn with_thread(base: String, inbound: &Inbound) -> String {
     let thread = inbound.thread.trim().to_lowercase();
     if thread.is_empty() || base == "global" {
@@ -131,7 +133,7 @@ fn with_thread(base: String, inbound: &Inbound) -> String {
 }
 
 fn has_topics(inbound: &Inbound) -> bool {
-    channel_of(inbound) == "telegram" && inbound.kind != PeerKind::Direct
+    inbound.has_topics && inbound.kind != PeerKind::Direct
 }
 
 fn channel_of(inbound: &Inbound) -> String {

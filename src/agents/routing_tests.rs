@@ -15,7 +15,8 @@ fn dm<'a>(channel: &'a str, peer: &'a str) -> Inbound<'a> {
 }
 
 fn group<'a>(channel: &'a str, peer: &'a str) -> Inbound<'a> {
-    Inbound { channel, peer, kind: PeerKind::Group, ..Inbound::default() }
+    let has_topics = channel == "telegram";
+    Inbound { channel, peer, kind: PeerKind::Group, has_topics, ..Inbound::default() }
 }
 
 #[test]

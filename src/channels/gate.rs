@@ -3,7 +3,7 @@
 //! Pure: from what the configuration and the pairing store say to a verdict. Whoever is not let in is told to the owner
 //! with the key that would change it. Whether the bot was meant at all is `mention`.
 use super::accounts::Account;
-use super::ids::{Senders, Who, bare};
+use super::ids::{self, Senders, Who, bare};
 use super::levels::{Levels, find};
 use crate::calls::Provenance;
 use serde_json::Value;
@@ -216,11 +216,11 @@ fn provenance(account: &Account, sender: Option<Who>, paired: &Senders) -> Prove
     if is_owner { Provenance::Owner } else { Provenance::Guest }
 }
 
-/// Bare ids are Telegram's: the same text may be somebody else's elsewhere, so other channels stand before theirs.
+/// Bare ids are numbers: the same text may be somebody else's elsewhere, so those of other channels have theirs before them.
 fn owners_of(channel: &str, list: &[Value]) -> Senders {
     let is_its = |entry: &&Value| {
         let text = entry.as_str().unwrap_or_default();
-        channel == "telegram" || bare(channel, text) != text.trim()
+        ids::of(channel).are_numbers || bare(channel, text) != text.trim()
     };
     Senders::of(channel, list.iter().filter(is_its))
 }

@@ -17,7 +17,7 @@ fn word(telegram: &str, more: &str, chat: Chat, sender: u64, kind: Kind) -> Stri
     let config = dir.config(&format!("{{channels: {{telegram: {{{telegram}}}}}{more}}}"));
     let account = Account::of(&config, "telegram", "default");
     // 50 was let in by pairing first, 51 later.
-    let paired = Senders::read(json!(["50", "51"]).as_array().unwrap());
+    let paired = Senders::of("telegram", json!(["50", "51"]).as_array().unwrap());
     let sender = (sender > 0).then_some(Who::Number(sender));
     match judge(&account, &Asking { chat, sender, kind }, &paired) {
         Verdict::Admit(Provenance::Owner) => OWNER.into(),
@@ -238,7 +238,7 @@ fn a_section_with_a_mistake_lets_in_nobody() {
     let config = dir.config("{channels: {telegram: {dmPolicy: 'open', botToken: 'x'}}}");
     let account = Account::of(&config, "telegram", "default");
     let asking = Asking { chat: DM, sender: Some(Who::Number(50)), kind: Kind::Message };
-    let paired = Senders::read(&[json!("50")]);
+    let paired = Senders::of("telegram", &[json!("50")]);
     let Verdict::Drop(dropped) = judge(&account, &asking, &paired) else { panic!("let in") };
     assert_eq!((dropped.reason, dropped.key.as_str()), (Reason::Mistake, "channels.telegram.dmPolicy"));
 }

@@ -4,6 +4,25 @@
 //! lets nobody in and is told. What the program of another channel calls its people by is a text, and no name either.
 use serde_json::Value;
 
+/// How the people of a platform are called.
+#[derive(Debug)]
+pub struct Ids {
+    /// What lists call one.
+    pub label: &'static str,
+    /// May stand before one in place of the channel's name: `tg:5`. Empty: nothing does.
+    pub short: &'static str,
+    /// Else they are texts, each letter as it is written. One of `commands.ownerAllowFrom` that stands alone is a number.
+    pub are_numbers: bool,
+}
+
+/// Of channels that are programs.
+pub const TEXTS: Ids = Ids { label: "userId", short: "", are_numbers: false };
+
+/// Those of the channel of this name.
+pub fn of(channel: &str) -> &'static Ids {
+    super::named(channel).map_or(&TEXTS, |channel| &channel.ids)
+}
+
 /// Somebody's id at a platform.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Who<'a> {
@@ -24,12 +43,7 @@ pub struct Senders {
 }
 
 impl Senders {
-    /// Those of Telegram.
-    pub fn read<'a>(entries: impl IntoIterator<Item = &'a Value>) -> Senders {
-        Senders::of("telegram", entries)
-    }
-
-    /// Those of a channel: numbers at Telegram, else texts, each letter as it is written.
+    /// Those of a channel.
     pub fn of<'a>(channel: &str, entries: impl IntoIterator<Item = &'a Value>) -> Senders {
         let mut senders = Senders::default();
         for entry in entries {
@@ -46,7 +60,7 @@ impl Senders {
         match (id, user(id)) {
             ("*", _) => self.is_all = true,
             ("", _) => self.misfits.push(text.to_string()),
-            (id, _) if channel != "telegram" => self.texts.push(id.to_string()),
+            (id, _) if !of(channel).are_numbers => self.texts.push(id.to_string()),
             (_, Some(id)) => self.ids.push(id),
             _ => self.misfits.push(text.to_string()),
         }
@@ -84,7 +98,7 @@ pub fn bare<'a>(channel: &str, text: &'a str) -> &'a str {
     let Some((before, id)) = text.split_once(':') else { return text };
     let before = before.trim();
     let is_channel = before.eq_ignore_ascii_case(channel);
-    let is_short = channel == "telegram" && before.eq_ignore_ascii_case("tg");
+    let is_short = !before.is_empty() && before.eq_ignore_ascii_case(of(channel).short);
     if is_channel || is_short { id.trim() } else { text }
 }
 
@@ -115,7 +129,7 @@ mod tests {
             1.5,
             ""
         ]);
-        let senders = Senders::read(list.as_array().unwrap());
+        let senders = Senders::of("telegram", list.as_array().unwrap());
         for id in 1001..=1004 {
             assert!(senders.names(Some(Who::Number(id))), "{id}");
         }
@@ -123,13 +137,14 @@ mod tests {
         assert!(!has(1005) && !has(5) && !senders.has(None) && !senders.is_all);
         assert!(!senders.has(Some(Who::Text("1001"))) && !senders.has(Some(Who::Text("@ann"))));
         assert_eq!(senders.misfits, ["@ann", "ann", "-100500", "+5", "0", "x:1005", "1.5", ""]);
-        let all = Senders::read(&[json!("telegram:*")]);
+        let all = Senders::of("telegram", &[json!("telegram:*")]);
         assert!(all.is_all && all.has(None) && !all.names(Some(Who::Number(1))));
     }
 
     #[test]
     fn sec_33_elsewhere_a_sender_is_named_by_the_whole_text_of_his_id() {
         let list = json!(["ann@example.org", " echo:7", 8, "Bob", "telegram:9", ""]);
+        assert_eq!((bare("echo", "tg:7"), bare("echo", ":7"), bare("telegram", ":7")), ("tg:7", ":7", ":7"));
         let senders = Senders::of("echo", list.as_array().unwrap());
         for id in ["ann@example.org", "7", "8", "Bob", "telegram:9"] {
             assert!(senders.names(Some(Who::Text(id))), "{id}");

@@ -31,6 +31,7 @@ use crate::error::Result;
 use crate::settings::Secret;
 use accounts::Account;
 use house::{House, Place};
+use ids::Ids;
 use serde_json::{Map, Value};
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,6 +47,16 @@ pub struct Channel {
     /// The keys of an account on which its connection depends; the others are read where they are used. None: a program
     /// is told of all that the gateway itself does not read.
     pub keys: &'static [&'static str],
+    /// How its people are called.
+    pub ids: Ids,
+    /// A thread of a group is a topic of it, in the names of sessions.
+    pub has_topics: bool,
+    /// A message may have buttons.
+    pub has_buttons: bool,
+    /// The variable that may hold the token of the account `default`. None: it signs in without a token.
+    pub variable: Option<&'static str>,
+    /// How an account signs in, for whoever adds one.
+    pub how: &'static str,
     /// Carries for one account until it is to end, on the account's thread. `Ok` ends it for good; after an error it is
     /// started again.
     pub run: fn(Arc<dyn House>) -> Result<()>,
@@ -76,13 +87,32 @@ pub fn named(id: &str) -> Option<&'static Channel> {
 
 /// Those that the configuration switches on: built in, or spoken for by a program.
 pub fn on(config: &Config) -> Vec<&'static Channel> {
-    let built_in = CHANNELS.iter().filter(|channel| is_on(config, channel.id));
-    built_in.chain(programs(config).filter(|channel| is_on(config, channel.id))).collect()
+    here(config).filter(|channel| is_on(config, channel.id)).collect()
+}
+
+/// All that this gateway has or is to have: those that are built in, and the programs that the configuration names.
+pub fn here(config: &Config) -> impl Iterator<Item = &'static Channel> {
+    CHANNELS.iter().chain(programs(config))
 }
 
 /// The channel of this name, as the configuration has it.
 pub fn of(config: &Config, id: &str) -> Option<&'static Channel> {
     named(id).or_else(|| programs(config).find(|channel| channel.id == id))
+}
+
+/// Whether there is such a channel, here or in the original program: built in, known by name, or spoken for by a program.
+pub fn is_known(config: &Config, id: &str) -> bool {
+    names().any(|name| name == id) || of(config, id).is_some()
+}
+
+/// The channels whose strangers may wait: all that are known or switched on, and those that there are files of.
+pub fn paired(config: &Config, pairing: &pairing::Pairing) -> Vec<String> {
+    let mut all: Vec<String> = names().map(str::to_string).collect();
+    let ids = on(config).into_iter().map(|channel| channel.id.to_string());
+    let more: Vec<String> = ids.filter(|id| !all.contains(id)).collect();
+    all.extend(more);
+    pairing.add_others(&mut all);
+    all
 }
 
 /// Sections whose channel is not built in: of a name that is known, or that name their program.
@@ -117,7 +147,10 @@ pub fn names() -> impl Iterator<Item = &'static str> {
     crate::config::keys::all().filter_map(move |key| name(key.path))
 }
 
-/// What lists call a sender's id.
-pub fn id_label(channel: &str) -> &'static str {
-    if channel == "telegram" { "telegramUserId" } else { "userId" }
+/// Whether somebody speaks for the channel here: the gateway itself, or a program that is named or found, as the start of
+/// its accounts asks. Looks at files.
+pub fn is_spoken_for(config: &Config, env: &Env, id: &str) -> bool {
+    let Some(channel) = of(config, id) else { return false };
+    let has_program = |id: String| program::is_there(&Account::of(config, channel.id, &id), env);
+    !channel.is_program() || accounts::ids(config, channel.id).into_iter().any(has_program)
 }

@@ -10,8 +10,6 @@ use serde_json::Value;
 
 /// Tokens have fewer than a hundred letters.
 const MAX_TOKEN: u64 = 4096;
-/// For the account `default` only, where the configuration has none.
-const VARIABLE: &str = "TELEGRAM_BOT_TOKEN";
 
 /// Where a token came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,13 +33,16 @@ pub struct Token {
 impl Account<'_> {
     /// The token it signs in with. A file that is named and has none is not passed over; what cannot be a token is none.
     pub fn token(&self, env: &Env) -> Token {
-        let mut token = self.named(env);
+        let Some(variable) = self.variable() else {
+            return Token { secret: None, source: Source::Program, problem: None };
+        };
+        let mut token = self.named(env, variable);
         let check = super::named(self.channel).map(|channel| channel.check);
         let wrong = token.secret.as_ref().and_then(|secret| check?(secret).err());
         if let Some(why) = wrong {
             let place = match token.source {
                 Source::TokenFile => self.place("tokenFile"),
-                Source::Env => VARIABLE.to_string(),
+                Source::Env => variable.to_string(),
                 _ => self.place("botToken"),
             };
             (token.secret, token.problem) = (None, Some(format!("{} ({place})", why.message())));
@@ -49,7 +50,7 @@ impl Account<'_> {
         token
     }
 
-    fn named(&self, env: &Env) -> Token {
+    fn named(&self, env: &Env, variable: &str) -> Token {
         let is_default = self.id == DEFAULT;
         let levels = [(self.own(), true), (self.top().filter(|_| is_default), false)];
         for (at, is_own) in levels {
@@ -62,8 +63,8 @@ impl Account<'_> {
                 return Token { secret: Some(Secret::new(token)), source: Source::Config, problem: None };
             }
         }
-        let variable = env.var(VARIABLE).map(str::trim).filter(|text| is_default && !text.is_empty());
-        match variable {
+        let set = env.var(variable).map(str::trim).filter(|text| is_default && !text.is_empty());
+        match set {
             Some(token) => Token { secret: Some(Secret::new(token)), source: Source::Env, problem: None },
             None => Token { secret: None, source: Source::None, problem: None },
         }
@@ -71,11 +72,14 @@ impl Account<'_> {
 }
 
 impl Account<'_> {
+    /// What may hold the token of the account `default`, where the configuration has none.
+    fn variable(&self) -> Option<&'static str> {
+        super::named(self.channel)?.variable
+    }
+
     /// Where its token comes from; no file is read.
     pub fn source(&self, env: &Env) -> Source {
-        if self.channel != "telegram" {
-            return Source::Program;
-        }
+        let Some(variable) = self.variable() else { return Source::Program };
         let is_default = self.id == DEFAULT;
         let has = |at: Option<&Value>, key: &str| {
             at.and_then(|at| at.get(key)?.as_str()).is_some_and(|text| !text.trim().is_empty())
@@ -84,7 +88,7 @@ impl Account<'_> {
             let file = has(at, "tokenFile").then_some(Source::TokenFile);
             file.or_else(|| has(at, "botToken").then_some(Source::Config))
         });
-        let is_set = || is_default && env.var(VARIABLE).is_some_and(|text| !text.trim().is_empty());
+        let is_set = || is_default && env.var(variable).is_some_and(|text| !text.trim().is_empty());
         named.unwrap_or_else(|| if is_set() { Source::Env } else { Source::None })
     }
 
@@ -159,6 +163,8 @@ mod tests {
     use super::super::accounts::ids;
     use super::*;
     use crate::config::testing::Dir;
+
+    const VARIABLE: &str = "TELEGRAM_BOT_TOKEN";
 
     #[test]
     fn tokens_are_taken_in_the_originals_order() {

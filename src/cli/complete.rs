@@ -1,7 +1,7 @@
 //! `openclaw completion`: completion scripts for bash, zsh and fish, made from the command and flag rows.
 //!
 //! Each script walks the words typed so far to a command's name and offers its subcommands, options and
-//! closed lists of values; for models, agents, profiles, keys and methods it runs `openclaw __values` (`values.rs`).
+//! closed lists of values; for models, agents, channels, profiles, keys and methods it runs `openclaw __values` (`values.rs`).
 //! Names are plain ASCII words (a test says so), so quoting stays simple.
 use super::parse::{Args, either};
 use super::values;

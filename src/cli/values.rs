@@ -5,13 +5,14 @@
 use super::parse::Args;
 use super::{Command, Context, Flag, Positional, schema};
 use crate::agents::Agents;
+use crate::channels;
 use crate::config::{Config, keys};
 use crate::env::Env;
 use crate::error::Result;
 use crate::methods;
 use crate::models::catalogue;
 
-const KINDS: &[&str] = &["agents", "keys", "methods", "models", "profiles", "schemas"];
+const KINDS: &[&str] = &["agents", "channels", "keys", "methods", "models", "profiles", "schemas"];
 
 pub const COMMAND: Command = Command {
     name: "__values",
@@ -28,6 +29,7 @@ pub const COMMAND: Command = Command {
 pub fn of_flag(flag: &Flag) -> Option<&'static str> {
     match flag.long {
         "agent" => Some("agents"),
+        "channel" => Some("channels"),
         "model" => Some("models"),
         "profile" => Some("profiles"),
         _ => None,
@@ -37,6 +39,7 @@ pub fn of_flag(flag: &Flag) -> Option<&'static str> {
 /// The kind of a command's argument.
 pub fn of_argument(command: &Command) -> Option<&'static str> {
     let argument = |positional: &Positional| match (command.name, positional.name) {
+        (_, "channel") => Some("channels"),
         (_, "method") => Some("methods"),
         (_, "model") => Some("models"),
         (_, "path") => Some("keys"),
@@ -53,6 +56,7 @@ fn run(context: &Context, args: &Args) -> Result<()> {
     let owned = |names: Vec<&str>| names.into_iter().map(str::to_string).collect();
     let values: Vec<String> = match args.positional(0).unwrap_or_default() {
         "agents" => Agents::of(&config, &env).ids(),
+        "channels" => owned(channels::here(&config).map(|channel| channel.id).collect()),
         "keys" => owned(keys::all().map(|key| key.path).filter(|path| !path.contains('*')).collect()),
         "methods" => owned(methods::names()),
         "models" => models(&config),

@@ -6,7 +6,7 @@ use crate::channels::ids::Senders;
 use crate::channels::issues::issues;
 use crate::channels::patterns::misfits;
 use crate::channels::token::{Source, Token, told_twin, twins};
-use crate::channels::{CHANNELS, Channel, is_on};
+use crate::channels::{self, Channel};
 use serde_json::Value;
 use std::time::Duration;
 
@@ -18,8 +18,7 @@ fn each(ctx: &Ctx) -> Vec<(&'static Channel, Account<'_>)> {
     if !ctx.is_readable() || ctx.config.str("gateway.mode") == Some("remote") {
         return Vec::new();
     }
-    let on = CHANNELS.iter().filter(|channel| is_on(&ctx.config, channel.id));
-    let all = on.flat_map(|channel| {
+    let all = channels::on(&ctx.config).into_iter().flat_map(|channel| {
         let ids = accounts::ids(&ctx.config, channel.id).into_iter();
         ids.map(move |id| (channel, Account::of(&ctx.config, channel.id, &id)))
     });
@@ -32,7 +31,8 @@ pub fn token(ctx: &Ctx) -> Vec<Finding> {
         let Token { problem, source, .. } = account.token(&ctx.env);
         let none = || format!("{} account {} has no token", channel.label, account.id);
         let what = problem.or_else(|| (source == Source::None).then(none))?;
-        Some(Finding::new(what).remedy(format!("`{add} --account {}` asks for one and tries it", account.id)))
+        let which = format!("--channel {} --account {}", channel.id, account.id);
+        Some(Finding::new(what).remedy(format!("`{add} {which}` asks for one and tries it")))
     };
     each(ctx).into_iter().filter_map(look).collect()
 }
@@ -70,13 +70,13 @@ pub fn patterns(ctx: &Ctx) -> Vec<Finding> {
 
 /// Entries that let nobody in.
 pub fn allow_from(ctx: &Ctx) -> Vec<Finding> {
-    let look = |(_, account): &(&Channel, Account)| {
+    let look = |(channel, account): &(&Channel, Account)| {
         let of = |key: &'static str| {
-            let misfits = Senders::read(list(account, key)).misfits;
+            let misfits = Senders::of(channel.id, list(account, key)).misfits;
             let place = account.place(key);
             let what = format!("{place}: {} let nobody in, only numeric ids do", misfits.join(", "));
             let remedy = "write to the bot and use the id that it answers with; names can change hands";
-            (!misfits.is_empty() && account.channel == "telegram").then(|| Finding::new(what).remedy(remedy))
+            (!misfits.is_empty() && channel.ids.are_numbers).then(|| Finding::new(what).remedy(remedy))
         };
         ["allowFrom", "groupAllowFrom"].into_iter().filter_map(of).collect::<Vec<_>>()
     };
@@ -85,8 +85,8 @@ pub fn allow_from(ctx: &Ctx) -> Vec<Finding> {
 
 /// Whoever finds the bot may use it.
 pub fn public(ctx: &Ctx) -> Vec<Finding> {
-    let look = |(_, account): (&Channel, Account)| {
-        let is_all = Senders::read(list(&account, "allowFrom")).is_all;
+    let look = |(channel, account): (&Channel, Account)| {
+        let is_all = Senders::of(channel.id, list(&account, "allowFrom")).is_all;
         let is_open = account.str("dmPolicy") == Some("open") && is_all;
         let text = format!("{} is open: whoever finds the bot has it answer", account.place("dmPolicy"));
         is_open.then(|| Finding::new(text).remedy("set dmPolicy to pairing or allowlist"))
@@ -96,14 +96,14 @@ pub fn public(ctx: &Ctx) -> Vec<Finding> {
 
 /// Groups are known by their numbers.
 pub fn groups(ctx: &Ctx) -> Vec<Finding> {
-    let look = |(_, account): &(&Channel, Account)| {
+    let look = |(channel, account): &(&Channel, Account)| {
         let groups = account.get("groups").and_then(Value::as_object).into_iter().flatten();
         let is_odd = |id: &&String| id.as_str() != "*" && id.parse::<i64>().is_err();
         let odd: Vec<&str> = groups.map(|(id, _)| id).filter(is_odd).map(String::as_str).collect();
         let what = format!("{}: {} are no numeric group ids", account.place("groups"), odd.join(", "));
         let status = ctx.env.command("channels status");
         let remedy = format!("`{status}` shows the ids of groups whose messages were passed over");
-        (!odd.is_empty() && account.channel == "telegram").then(|| Finding::new(what).remedy(remedy))
+        (!odd.is_empty() && channel.ids.are_numbers).then(|| Finding::new(what).remedy(remedy))
     };
     each(ctx).iter().filter_map(look).collect()
 }
@@ -114,7 +114,8 @@ pub fn platform(ctx: &Ctx) -> Vec<Finding> {
         return Vec::new();
     }
     let ask = |(channel, account): &(&'static Channel, Account)| {
-        if account.source(&ctx.env) == Source::None {
+        // A program says itself what there is to say.
+        if matches!(account.source(&ctx.env), Source::None | Source::Program) {
             return Vec::new();
         }
         let mut row = (channel.probe)(account, &ctx.env, ASKING);
@@ -139,9 +140,16 @@ mod tests {
     use crate::config::testing::Dir;
 
     #[test]
-    fn no_channel_of_ours_is_told_to_be_missing() {
-        let ids: Vec<&str> = crate::channels::CHANNELS.iter().map(|channel| channel.id).collect();
-        assert_eq!(ids, crate::unsupported::CHANNELS);
+    fn i10_programs_are_looked_at_like_others() {
+        for (section, want) in [
+            ("{command: 'x', dmPolicy: 'open', allowFrom: ['*']}", &["channels.public"][..]),
+            ("{command: 'x', allowFrom: ['ann@example.org'], groups: {team: {}}}", &[]),
+            ("{command: 'x', enabled: false, dmPolicy: 'open', allowFrom: ['*']}", &[]),
+        ] {
+            let dir = Dir::new();
+            dir.config(&format!("{{channels: {{mychat: {section}}}}}"));
+            assert_eq!(ids(&dir, &[], "channels"), want, "{section}");
+        }
     }
 
     #[test]

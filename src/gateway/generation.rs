@@ -106,7 +106,8 @@ impl Generation {
         loop {
             self.wait();
             if self.changed.try_recv().is_ok() {
-                self.workers.compare();
+                let done = self.workers.compare();
+                done.iter().for_each(|what| log::info!(target: "gateway/workers", "{what}"));
             }
             while let Ok((number, result)) = self.workers.ended.try_recv() {
                 self.workers.has_ended(number, result);

@@ -82,23 +82,38 @@ impl Supervisor {
         supervisor
     }
 
-    /// Another configuration is in force: workers come, go, or are started anew. `turn` follows.
-    pub fn compare(&mut self) {
-        let config = self.house.shared.config();
+    /// Another configuration is in force: workers come, go, or are started anew. `turn` follows. Gives what is done, a
+    /// line a worker.
+    pub fn compare(&mut self) -> Vec<String> {
+        let (config, mut done) = (self.house.shared.config(), Vec::new());
         for worker in &mut self.workers {
-            if !worker.is_wanted(&config) || worker.is_changed(&config) {
-                worker.end();
+            let is_wanted = worker.is_wanted(&config);
+            if is_wanted && !worker.is_changed(&config) {
+                continue;
             }
+            let what = match (&worker.now, is_wanted) {
+                (Now::Runs { .. }, true) => Some("is started anew"),
+                (Now::Runs { .. } | Now::Ends { .. }, false) => Some("is ended"),
+                (Now::Done, true) => Some("is tried again"),
+                (Now::Rests { .. }, true) if worker.failures > 0 => Some("is tried again"),
+                (_, true) => Some("is started"),
+                (_, false) => None,
+            };
+            done.extend(what.map(|what| format!("{} {what}", worker.name())));
+            worker.end();
         }
         for row in self.rows {
             for part in (row.parts)(&config) {
                 let is_it = |w: &Worker| std::ptr::eq(w.row, row) && w.part == part;
                 if !self.workers.iter().any(is_it) {
                     let now = Now::Rests { until: Instant::now() };
-                    self.workers.push(Worker { row, part, config: config.clone(), failures: 0, now });
+                    let worker = Worker { row, part, config: config.clone(), failures: 0, now };
+                    done.push(format!("{} is started", worker.name()));
+                    self.workers.push(worker);
                 }
             }
         }
+        done
     }
 
     /// A thread has ended, as it was told to or not. `turn` follows.

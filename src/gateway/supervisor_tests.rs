@@ -61,10 +61,11 @@ fn start(rows: &'static [Row], config: &str) -> Test {
 }
 
 impl Test {
-    fn set(&mut self, config: &str) {
+    /// Puts a configuration in force; what is done about it.
+    fn set(&mut self, config: &str) -> Vec<String> {
         self.dir.write("openclaw.json", config);
         self.supervisor.house.put_in_force(&Config::inspect(&mut self.dir.env(&[])));
-        self.supervisor.compare();
+        self.supervisor.compare()
     }
 
     /// Does what the main thread does, until `is_so`.
@@ -99,13 +100,13 @@ fn i10_4_a_changed_key_restarts_its_worker_only_and_one_that_is_off_is_stopped()
     let mut test = start(ROWS, "{}");
     test.says(&LINES, &["begin cron"]);
     test.says(&OTHERS, &["begin "]);
-    test.set("{cron: {maxConcurrentRuns: 2}}");
+    assert_eq!(test.set("{cron: {maxConcurrentRuns: 2}}"), ["tick \"cron\" is started anew"]);
     test.says(&LINES, &["begin cron", "end cron"]);
-    test.set("{cron: {maxConcurrentRuns: 2}, ui: {seamColor: '#123456'}}");
-    test.set("{cron: {enabled: false}}");
+    assert!(test.set("{cron: {maxConcurrentRuns: 2}, ui: {seamColor: '#123456'}}").is_empty());
+    assert_eq!(test.set("{cron: {enabled: false}}"), ["tick \"cron\" is ended"]);
     test.says(&LINES, &["end cron"]);
     test.until(|| true);
-    test.set("{}");
+    assert_eq!(test.set("{}"), ["tick \"cron\" is started"]);
     test.says(&LINES, &["begin cron"]);
     assert_eq!(take(&OTHERS), [""; 0], "its keys are as they were");
     test.supervisor.stop();

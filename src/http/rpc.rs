@@ -6,6 +6,7 @@ use crate::error::{Error, Result};
 use crate::http::openai::body;
 use crate::http::{Exchange, Refusal, refusal};
 use crate::json::{Put, json};
+use crate::methods::{self, About};
 use serde_json::{Map, Value};
 
 pub fn rpc(mut exchange: Exchange) -> Result<()> {
@@ -44,7 +45,7 @@ fn call(exchange: &Exchange, mut body: Value) -> Result<Value> {
     let method = body.get("method").and_then(Value::as_str).filter(|method| !method.is_empty());
     let method =
         method.ok_or_else(|| Error::invalid("name a method: {\"method\": \"health\", \"params\": {}}"))?;
-    if method.ends_with("subscribe") {
+    if methods::named(method).is_some_and(|method| method.about.contains(&About::Connection)) {
         return Err(Error::invalid(format!(
             "{method} is about the events of a connection: call it over the WebSocket"
         )));

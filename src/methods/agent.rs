@@ -3,6 +3,8 @@ use super::agent_session::session_key;
 use super::asking::Asked;
 use super::destination::destination;
 use crate::calls::Call;
+use crate::channels;
+use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::params::{params, read};
 use crate::runs::Wishes;
@@ -11,19 +13,8 @@ use crate::state::State;
 use crate::state::event::Answer;
 use serde_json::Value;
 
-/// Names that may stand for a channel in `channel` and `replyChannel`.
-const CHANNELS: [&str; 10] = [
-    "last",
-    "webchat",
-    "telegram",
-    "whatsapp",
-    "discord",
-    "slack",
-    "signal",
-    "imessage",
-    "mattermost",
-    "msteams",
-];
+/// What may stand in `channel` and `replyChannel` beside the names of channels.
+const NO_CHANNELS: [&str; 3] = ["", "last", "webchat"];
 /// Of a target that names none, as clients of the Node gateway expect.
 pub(super) const DEFAULT_CHANNEL: &str = "whatsapp";
 
@@ -56,11 +47,13 @@ impl Params {
         (names_none && self.to.is_some()).then(channel)
     }
 
-    fn check(&self) -> Result<()> {
+    fn check(&self, config: &Config) -> Result<()> {
         let named = [&self.channel, &self.reply_channel].into_iter().flatten();
-        let is_known =
-            |channel: &str| channel.is_empty() || CHANNELS.contains(&channel.to_lowercase().as_str());
-        match named.into_iter().find(|channel| !is_known(channel.trim())) {
+        let is_known = |channel: &str| {
+            let name = channel.trim().to_lowercase();
+            NO_CHANNELS.contains(&name.as_str()) || channels::is_known(config, &name)
+        };
+        match named.into_iter().find(|channel| !is_known(channel)) {
             Some(channel) => Err(Error::invalid(format!("invalid agent params: unknown channel: {channel}"))),
             None => Ok(()),
         }
@@ -71,7 +64,7 @@ impl Params {
 pub fn agent(state: &mut State, call: Call, params: Value) -> Result<Answer> {
     let (asked, own): (Asked, Params) = read(params)?;
     let wishes = asked.wishes("message required")?;
-    own.check()?;
+    own.check(&state.shared.config())?;
     let conversation = wishes.conversation.as_deref();
     let session = session_key(state, &own, conversation)?;
     let to = destination(state, &own, &session)?;

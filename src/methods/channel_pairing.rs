@@ -2,7 +2,7 @@
 //! The files are read and written on the connection's thread; the channels read them at the next message.
 use crate::calls::Caller;
 use crate::channels::pairing::{LIFE_MS, MOST, Pairing};
-use crate::channels::{accounts, names};
+use crate::channels::{accounts, is_known, paired};
 use crate::clock;
 use crate::error::{Error, Result};
 use crate::json::{Put, json};
@@ -14,14 +14,14 @@ use serde_json::Value;
 pub fn list(shared: &Shared, _caller: &Caller, _params: Value) -> Result<Payload> {
     let (config, pairing) = (shared.config(), Pairing::new(&shared.env.state_dir));
     let (mut requests, mut logins) = (Vec::new(), Vec::new());
-    for channel in names().filter(|channel| *channel != "defaults") {
-        let is_there = config.is_set(&format!("channels.{channel}"));
+    for channel in &paired(&config, &pairing) {
+        let is_there = config.whole().get("channels").is_some_and(|all| all.get(channel).is_some());
         for id in accounts::ids(&config, channel).into_iter().filter(|_| is_there) {
-            logins.push(json!({"channel": channel, "accountId": id}));
+            logins.push(json!({"channel": (channel.as_str()), "accountId": id}));
         }
         for request in pairing.pending(channel, None, clock::now_ms())? {
             let mut row = request.value;
-            row.put("channel", channel);
+            row.put("channel", channel.as_str());
             row.put("accountId", request.account);
             requests.push(Value::Object(row));
         }
@@ -45,11 +45,11 @@ params! {
 /// Lets in whom this code was told.
 pub fn approve(shared: &Shared, _caller: &Caller, params: Value) -> Result<Payload> {
     let Approval { channel, code, account_id } = read(params)?;
-    if !names().any(|known| known == channel) {
+    let pairing = Pairing::new(&shared.env.state_dir);
+    if !is_known(&shared.config(), &channel) && !pairing.is_known(&channel) {
         return Err(Error::invalid("invalid channels.pairing.approve channel"));
     }
     let mut notes = Vec::new();
-    let pairing = Pairing::new(&shared.env.state_dir);
     let approved = pairing.approve(&channel, account_id.as_deref(), &code, clock::now_ms(), &mut notes);
     notes.iter().for_each(|note| log::warn!(target: "gateway/channels", "{note}"));
     let unknown = || Error::not_found("nobody waits with this code; it may be older than an hour");

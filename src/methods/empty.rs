@@ -55,6 +55,11 @@ pub fn answer(_state: &mut State, call: Call, _params: Value) -> Result<Answer> 
 }
 
 #[cfg(test)]
+pub fn is_of(method: &str) -> bool {
+    ANSWERS.iter().any(|(name, _)| *name == method)
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::methods::{METHODS, Run};

@@ -60,13 +60,11 @@ pub fn call(
     stopped: &dyn Fn() -> Option<Error>,
 ) -> Result<Value> {
     let (method, params) = methods::check(&caller, method, || Ok(params))?;
+    method.look(shared);
     let handler = match method.run {
         Run::Here(handler) => return to_value(handler(shared, &caller, params)?),
         Run::State(handler) | Run::Prepared(_, handler) => handler,
     };
-    if method.is_of_sessions() {
-        shared.look_at_indexes();
-    }
     let (waiting, said) = bounded(1);
     send(shared, caller, method.name, Reply::Thread(waiting), handler, params)?;
     wait(shared, &said, stopped)
@@ -75,6 +73,7 @@ pub fn call(
 /// The same for who does not wait for the answer.
 pub fn tell(shared: &Arc<Shared>, caller: Arc<Caller>, method: &str, params: Value) -> Result<()> {
     let (method, params) = methods::check(&caller, method, || Ok(params))?;
+    method.look(shared);
     match method.run {
         Run::Here(handler) => handler(shared, &caller, params).map(drop),
         Run::State(handler) | Run::Prepared(_, handler) => {

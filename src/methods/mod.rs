@@ -1,10 +1,7 @@
-//! The METHODS table: each method's name, who may call it, whether it changes anything, on which thread it runs,
-//! and its handler.
-//!
-//! From a row come hello-ok's method list, authorisation, validation, the unknown-method error, `protocol schema`, and
-//! what the command line takes for a call that changes nothing. Its first word is its schema's file, which carries the
-//! method's name. Handlers are functions over validated params; they do not log,
-//! lock, spawn or know about sockets.
+//! The METHODS table: a row a method says its name, who may call it, whether it changes anything, on which thread it runs,
+//! its handler, and what it is about. From a row come hello-ok's method list, authorisation, validation, the unknown-method
+//! error, `protocol schema`, and what the command line takes for a call that changes nothing. Its first word is its schema's
+//! file, which carries the method's name. Handlers are functions over validated params: they know no locks and no sockets.
 pub mod agent;
 mod agent_session;
 pub mod agents;
@@ -82,35 +79,48 @@ pub enum Effect {
     Changes,
 }
 
+/// What a method is about: sessions, to which other programs may have done something; events of the caller's connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum About {
+    Sessions,
+    Connection,
+}
+
 pub struct Method {
     pub name: &'static str,
     pub access: Access,
     pub effect: Effect,
     pub run: Run,
+    pub about: &'static [About],
     pub schema: Schema,
 }
 
 impl Method {
-    /// Whether it shows or changes sessions, so that what other programs did to them is looked for first.
-    pub fn is_of_sessions(&self) -> bool {
-        self.name == "agent" || ["sessions.", "chat."].iter().any(|family| self.name.starts_with(family))
+    /// Before its handler: looks at the indexes of sessions if it is about them.
+    pub fn look(&self, shared: &Shared) {
+        match (self.about.contains(&About::Sessions), self.run) {
+            (false, _) => {}
+            (true, Run::Here(_)) => shared.look_and_wait(),
+            (true, _) => shared.look_at_indexes(),
+        }
     }
 }
 
 macro_rules! methods {
-    ($($path:literal $access:ident $effect:ident $thread:ident($($handler:path),+);)+) => {
+    ($($path:literal $access:ident $effect:ident $thread:ident($($handler:path),+) $($about:ident)*;)+) => {
         pub static METHODS: &[Method] = &[$(Method {
             name: schema::name($path),
             access: Access::$access,
             effect: Effect::$effect,
             run: Run::$thread($($handler),+),
+            about: &[$(About::$about),*],
             schema: schema::of!($path),
         }),+];
     };
 }
 
 methods! {
-    "schemas/methods/agent.json" Write Changes Prepared(asking::prepare, agent::agent);
+    "schemas/methods/agent.json" Write Changes Prepared(asking::prepare, agent::agent) Sessions;
     "schemas/methods/agent.identity.get.json" Read Reads Here(agents::identity_get);
     "schemas/methods/agent.wait.json" Write Reads State(agent::wait);
     "schemas/methods/agents.create.json" Admin Changes Here(agents_edit::create);
@@ -126,12 +136,12 @@ methods! {
     "schemas/methods/channels.pairing.approve.json" Pairing Changes Here(channel_pairing::approve);
     "schemas/methods/channels.pairing.list.json" Pairing Reads Here(channel_pairing::list);
     "schemas/methods/channels.status.json" Read Reads State(channels::status);
-    "schemas/methods/chat.abort.json" Write Changes State(chat::abort);
-    "schemas/methods/chat.history.json" Read Reads State(chat::history);
-    "schemas/methods/chat.inject.json" Admin Changes State(chat::inject);
+    "schemas/methods/chat.abort.json" Write Changes State(chat::abort) Sessions;
+    "schemas/methods/chat.history.json" Read Reads State(chat::history) Sessions;
+    "schemas/methods/chat.inject.json" Admin Changes State(chat::inject) Sessions;
     "schemas/methods/chat.metadata.json" Read Reads Here(chat_open::metadata);
-    "schemas/methods/chat.send.json" Write Changes Prepared(asking::prepare, chat::send);
-    "schemas/methods/chat.startup.json" Read Reads State(chat_open::startup);
+    "schemas/methods/chat.send.json" Write Changes Prepared(asking::prepare, chat::send) Sessions;
+    "schemas/methods/chat.startup.json" Read Reads State(chat_open::startup) Sessions;
     "schemas/methods/config.apply.json" Admin Changes Here(config_write::apply);
     "schemas/methods/config.get.json" Admin Reads Here(config::get);
     "schemas/methods/config.patch.json" Admin Changes Here(config_write::patch);
@@ -162,10 +172,10 @@ methods! {
     "schemas/methods/exec.approvals.set.json" Admin Changes Here(approvals::set);
     "schemas/methods/gateway.restart.preflight.json" Admin Reads State(restart::preflight);
     "schemas/methods/gateway.restart.request.json" Admin Changes Here(restart::request);
-    "schemas/methods/health.json" Operator Reads Here(health::health);
+    "schemas/methods/health.json" Operator Reads Here(health::health) Sessions;
     "schemas/methods/last-heartbeat.json" Read Reads Here(health::last_heartbeat);
     "schemas/methods/logs.tail.json" Read Reads Here(logs::tail);
-    "schemas/methods/message.action.json" Write Changes State(send::action);
+    "schemas/methods/message.action.json" Write Changes State(send::action) Sessions;
     "schemas/methods/models.authStatus.json" Read Reads Here(models::auth_status);
     "schemas/methods/models.list.json" Read Reads Here(models::list);
     "schemas/methods/node.list.json" Read Reads State(diagnostics::nodes);
@@ -179,27 +189,27 @@ methods! {
     "schemas/methods/question.list.json" Questions Reads State(empty::answer);
     "schemas/methods/send.json" Write Changes State(send::send);
     "schemas/methods/sessions.branches.list.json" Read Reads State(empty::answer);
-    "schemas/methods/sessions.compact.json" Admin Changes State(compact::compact);
+    "schemas/methods/sessions.compact.json" Admin Changes State(compact::compact) Sessions;
     "schemas/methods/sessions.companion.state.json" Read Reads State(empty::answer);
-    "schemas/methods/sessions.delete.json" Admin Changes State(sessions_edit::delete);
-    "schemas/methods/sessions.describe.json" Read Reads State(sessions::describe);
-    "schemas/methods/sessions.list.json" Read Reads State(sessions::list);
-    "schemas/methods/sessions.messages.subscribe.json" Read Reads State(subscriptions::follow);
-    "schemas/methods/sessions.messages.unsubscribe.json" Read Reads State(subscriptions::unfollow);
+    "schemas/methods/sessions.delete.json" Admin Changes State(sessions_edit::delete) Sessions;
+    "schemas/methods/sessions.describe.json" Read Reads State(sessions::describe) Sessions;
+    "schemas/methods/sessions.list.json" Read Reads State(sessions::list) Sessions;
+    "schemas/methods/sessions.messages.subscribe.json" Read Reads State(subscriptions::follow) Sessions Connection;
+    "schemas/methods/sessions.messages.unsubscribe.json" Read Reads State(subscriptions::unfollow) Sessions Connection;
     "schemas/methods/sessions.observer.visibility.json" Read Reads State(empty::answer);
-    "schemas/methods/sessions.patch.json" Admin Changes State(sessions_edit::patch);
-    "schemas/methods/sessions.preview.json" Read Reads State(sessions::preview);
-    "schemas/methods/sessions.reset.json" Admin Changes State(sessions_edit::reset);
-    "schemas/methods/sessions.resolve.json" Admin Reads State(sessions::resolve);
-    "schemas/methods/sessions.subscribe.json" Read Reads State(subscriptions::subscribe);
-    "schemas/methods/sessions.unsubscribe.json" Read Reads State(subscriptions::unsubscribe);
-    "schemas/methods/sessions.usage.json" Admin Reads State(usage::sessions);
-    "schemas/methods/sessions.usage.logs.json" Admin Reads State(usage::logs);
-    "schemas/methods/sessions.usage.timeseries.json" Admin Reads State(usage::timeseries);
+    "schemas/methods/sessions.patch.json" Admin Changes State(sessions_edit::patch) Sessions;
+    "schemas/methods/sessions.preview.json" Read Reads State(sessions::preview) Sessions;
+    "schemas/methods/sessions.reset.json" Admin Changes State(sessions_edit::reset) Sessions;
+    "schemas/methods/sessions.resolve.json" Admin Reads State(sessions::resolve) Sessions;
+    "schemas/methods/sessions.subscribe.json" Read Reads State(subscriptions::subscribe) Sessions Connection;
+    "schemas/methods/sessions.unsubscribe.json" Read Reads State(subscriptions::unsubscribe) Sessions Connection;
+    "schemas/methods/sessions.usage.json" Admin Reads State(usage::sessions) Sessions;
+    "schemas/methods/sessions.usage.logs.json" Admin Reads State(usage::logs) Sessions;
+    "schemas/methods/sessions.usage.timeseries.json" Admin Reads State(usage::timeseries) Sessions;
     "schemas/methods/skills.library.list.json" Read Reads State(empty::answer);
     "schemas/methods/skills.search.json" Read Reads State(empty::answer);
     "schemas/methods/skills.status.json" Read Reads Here(diagnostics::skills);
-    "schemas/methods/status.json" Read Reads State(health::status);
+    "schemas/methods/status.json" Read Reads State(health::status) Sessions;
     "schemas/methods/system-event.json" Admin Changes State(presence::event);
     "schemas/methods/system-presence.json" Read Reads State(presence::list);
     "schemas/methods/system.info.json" Read Reads Here(system::info);
@@ -208,7 +218,7 @@ methods! {
     "schemas/methods/themes.list.json" Read Reads State(empty::answer);
     "schemas/methods/tools.github.status.json" Read Reads Here(diagnostics::github);
     "schemas/methods/update.status.json" Admin Reads State(empty::answer);
-    "schemas/methods/usage.cost.json" Read Reads State(usage::cost);
+    "schemas/methods/usage.cost.json" Read Reads State(usage::cost) Sessions;
     "schemas/methods/usage.status.json" Read Reads Here(usage::status);
     "schemas/methods/worktrees.list.json" Read Reads State(empty::answer);
 }
@@ -295,6 +305,24 @@ fn authorise(caller: &Caller, access: Access) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn i10_6_every_method_is_counted_by_itself() {
+        assert!(METHODS.len() <= metrics::METHODS, "make room in src/metrics.rs");
+    }
+
+    /// Issue 9.1: no family is forgotten.
+    #[test]
+    fn what_is_named_after_sessions_and_chats_looks_at_them_first() {
+        for method in METHODS.iter().filter(|method| matches!(method.run, Run::State(_) | Run::Prepared(..)))
+        {
+            let is_named = ["sessions.", "chat."].iter().any(|family| method.name.starts_with(family));
+            let looks = method.about.contains(&About::Sessions);
+            assert!(!is_named || looks || empty::is_of(method.name), "{}", method.name);
+            let is_bound = method.name.ends_with("subscribe");
+            assert_eq!(method.about.contains(&About::Connection), is_bound, "{}", method.name);
+        }
+    }
 
     #[test]
     fn rows_are_sorted_and_unique() {

@@ -145,6 +145,7 @@ impl State {
             Next::Event(Event::Others { agent, theirs, known }) => {
                 let told = self.sessions.take_over_looked(&agent, theirs, known);
                 self.tell_taken(told);
+                self.refresh_health();
             }
             Next::Event(Event::Agents { ids, added }) => {
                 self.sessions.set_agents(&ids, added);

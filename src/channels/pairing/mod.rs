@@ -123,6 +123,20 @@ impl Pairing {
         [REQUESTS, ALLOWED].iter().any(|kind| !kind.accounts(&self.dir, channel).is_empty())
     }
 
+    /// Adds the channels of which there are files, and of which none of these names is the beginning. What stands between
+    /// a channel's name and the end of a file's is an account.
+    pub fn add_others(&self, known: &mut Vec<String>) {
+        for kind in [REQUESTS, ALLOWED] {
+            for name in kind.names(&self.dir) {
+                let is_its =
+                    |channel: &String| name.strip_prefix(&**channel).is_some_and(|r| r.starts_with('-'));
+                if !known.iter().any(is_its) {
+                    known.extend(name.split('-').next().map(str::to_string));
+                }
+            }
+        }
+    }
+
     /// Lets in whom this code was told, as it is written in any case. `None` when nobody waits for it.
     pub fn approve(
         &self,

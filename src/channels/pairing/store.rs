@@ -44,15 +44,20 @@ impl Kind {
 
     /// The accounts of a channel that have this file, by name.
     pub fn accounts(&self, dir: &Path, channel: &str) -> Vec<String> {
-        let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
-        let account = |name: &str| {
+        let account = |name: &String| {
             let rest = name.strip_prefix(channel)?.strip_prefix('-')?.strip_suffix(self.end)?;
             Some(if rest.is_empty() { DEFAULT.to_string() } else { rest.strip_suffix('-')?.to_string() })
         };
-        let mut found: Vec<String> =
-            entries.filter_map(|entry| account(entry.file_name().to_str()?)).collect();
-        crate::order::sort(&mut found);
-        found
+        self.names(dir).iter().filter_map(account).collect()
+    }
+
+    /// The names of all files of this kind, sorted.
+    pub fn names(&self, dir: &Path) -> Vec<String> {
+        let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+        let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+        let mut names: Vec<String> = names.filter(|name| name.ends_with(self.end)).collect();
+        crate::order::sort(&mut names);
+        names
     }
 
     /// What the file holds; `None` when there is none.

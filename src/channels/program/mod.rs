@@ -18,6 +18,7 @@ mod wire;
 use super::Channel;
 use super::accounts::Account;
 use super::house::Place;
+use super::ids::TEXTS;
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::settings::Secret;
@@ -54,13 +55,19 @@ pub fn row(id: &str) -> Option<&'static Channel> {
         return known;
     }
     // Kept for the life of the process: there are as many as configurations have names.
-    let (id, label) = (id.to_string().leak(), label(id).leak());
+    let how = format!("Its program signs in by itself: set what it needs below channels.{id}");
+    let (id, label, how) = (id.to_string().leak(), label(id).leak(), how.leak());
     let row = Channel {
         id,
         label,
         detail: "Program",
         image: "puzzlepiece",
         keys: &[],
+        ids: TEXTS,
+        has_topics: false,
+        has_buttons: false,
+        variable: None,
+        how,
         run: run::run,
         target,
         probe,
@@ -86,8 +93,12 @@ fn probe(_: &Account, _: &Env, _: Duration) -> Map<String, Value> {
 
 /// It has no token here.
 fn sign_in(account: &Account, _: &Secret, _: Duration) -> Result<String> {
-    let place = format!("channels.{}", account.channel);
-    Err(Error::invalid(format!("{place}: its program signs in by itself; set what it needs below {place}")))
+    Err(Error::invalid(row(account.channel).map_or("its program signs in by itself", |row| row.how)))
+}
+
+/// Whether the account's program is named, be it rightly or not, or found.
+pub fn is_there(account: &Account, env: &Env) -> bool {
+    !matches!(child::command(account, env), Ok(None))
 }
 
 /// Fit for the names of files and of programs.

@@ -62,6 +62,7 @@ mod webhook;
 mod words;
 
 use super::Channel;
+use super::ids::Ids;
 
 pub const CHANNEL: Channel = Channel {
     id: "telegram",
@@ -82,6 +83,11 @@ pub const CHANNEL: Channel = Channel {
         "webhookHost",
         "webhookPort",
     ],
+    ids: Ids { label: "telegramUserId", short: "tg", are_numbers: true },
+    has_topics: true,
+    has_buttons: true,
+    variable: Some("TELEGRAM_BOT_TOKEN"),
+    how: "In Telegram, write /newbot to @BotFather; it gives a token like 123456:ABC-DEF...",
     run: run::run,
     target: target::read,
     probe: probe::probe,

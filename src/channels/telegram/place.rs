@@ -43,6 +43,7 @@ pub fn route(line: &Line, config: &Config, chat: &Chat, topic: Option<i64>) -> R
         kind: if chat.is_direct() { PeerKind::Direct } else { PeerKind::Group },
         peer: &peer,
         thread: &thread,
+        has_topics: super::CHANNEL.has_topics,
         ..Inbound::default()
     };
     routing::route(config, &line.agents(config), &from)

@@ -1,9 +1,9 @@
 //! `openclaw channels add`: writes an account and its token into the configuration, after the platform was asked whether
 //! the token is good. Comments and everything else in the file stay.
 use super::{WHICH, account, channel, here};
-use crate::channels::Channel;
 use crate::channels::accounts::{Account, DEFAULT, ids};
 use crate::channels::token::{Source, Token, from_file, twins};
+use crate::channels::{CHANNELS, Channel};
 use crate::cli::config::edit::terms;
 use crate::cli::onboard::ask::Asker;
 use crate::cli::parse::Args;
@@ -65,7 +65,10 @@ pub struct Tried {
 
 fn add(context: &Context, args: &Args) -> Result<()> {
     let (config, env) = here(context, args)?;
-    let channel = channel(args)?;
+    let channel = channel(args, &config, CHANNELS.iter().collect())?;
+    if channel.variable.is_none() {
+        return Err(Error::usage(format!("Channel {} takes no token here. {}.", channel.id, channel.how)));
+    }
     let account = account(args, &config, &env, channel)?;
     let tried = match given(args)? {
         Some(given) if args.has("no-probe") => {
@@ -141,7 +144,7 @@ pub fn ask(
     account: &Account,
     channel: &'static Channel,
 ) -> Result<Tried> {
-    context.out.line("In Telegram, write /newbot to @BotFather; it gives a token like 123456:ABC-DEF...");
+    context.out.line(channel.how);
     asker.again("the bot's token", |asker| {
         let text = asker.secret(&format!("Token of the {} bot (not shown)", channel.label))?;
         try_it(context, env, account, channel, Given::Token(Secret::new(text.trim())))
@@ -165,7 +168,8 @@ pub fn try_it(
         return Err(Error::usage(problem));
     }
     let Some(secret) = token.secret.clone() else {
-        return Err(Error::usage("TELEGRAM_BOT_TOKEN is not set, or the account has no use for it"));
+        let variable = channel.variable.unwrap_or_default();
+        return Err(Error::usage(format!("{variable} is not set, or the account has no use for it")));
     };
     let others = ids(account.config, account.channel).into_iter().filter(|id| *id != account.id);
     let others = others.map(|id| (id.clone(), Account::of(account.config, account.channel, &id).token(env)));

@@ -58,9 +58,7 @@ fn list(context: &Context, args: &Args) -> Result<()> {
     let (config, env) = here(context, args)?;
     let default = Agents::of(&config, &env).default_id();
     let teller = Teller { config: &config, env: &env, board: None, default_agent: &default };
-    let written = config.whole().get("channels");
-    let set_up = CHANNELS.iter().filter(|channel| written.is_some_and(|all| all.get(channel.id).is_some()));
-    let set_up: Vec<&'static Channel> = set_up.collect();
+    let set_up = set_up(&config, &env);
     if args.has("json") {
         let ids = set_up.iter().map(|c| (c.id.to_string(), accounts::ids(&config, c.id).into()));
         context.out.json(&json!({"chat": (ids.collect::<Map<String, Value>>()), "auth": []}));
@@ -78,17 +76,28 @@ fn list(context: &Context, args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// The channel that is named, or the only one there is.
-pub fn channel(args: &Args) -> Result<&'static Channel> {
+/// The channels that are in the configuration and that somebody speaks for.
+fn set_up(config: &Config, env: &Env) -> Vec<&'static Channel> {
+    let written = config.whole().get("channels");
+    let is_set_up = |channel: &&Channel| {
+        written.is_some_and(|all| all.get(channel.id).is_some())
+            && channels::is_spoken_for(config, env, channel.id)
+    };
+    channels::here(config).filter(is_set_up).collect()
+}
+
+/// The channel that is named, or the only one that may be meant; where none may, the only one that is built in.
+fn channel(args: &Args, config: &Config, may: Vec<&'static Channel>) -> Result<&'static Channel> {
     let Some(name) = args.filled("channel")? else {
-        return match CHANNELS {
-            [only] => Ok(only),
+        return match (&may[..], CHANNELS) {
+            ([only], _) => Ok(only),
+            ([], [only]) => Ok(only),
             _ => Err(Error::usage("Channel is required. Use --channel <name>.")),
         };
     };
     let name = name.trim().to_lowercase();
-    channels::named(&name).ok_or_else(|| {
-        let known: Vec<&str> = CHANNELS.iter().map(|channel| channel.id).collect();
+    channels::of(config, &name).ok_or_else(|| {
+        let known: Vec<&str> = channels::here(config).map(|channel| channel.id).collect();
         let near = super::parse::nearest(&name, known.iter().copied());
         let there_is = || format!("there is {}", known.join(", "));
         let hint = near.map_or_else(there_is, |near| format!("did you mean {near}?"));

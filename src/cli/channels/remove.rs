@@ -1,10 +1,11 @@
 //! `openclaw channels remove`, `logout` and `login`: an account is switched off, forgotten or signed out. Only its own
 //! place in the configuration changes.
-use super::{WHICH, channel, here, known};
+use super::{WHICH, channel, here, known, set_up};
 use crate::channels::Channel;
 use crate::channels::accounts::Account;
 use crate::channels::token::Source;
 use crate::cli::config::edit::terms;
+use crate::cli::link::rpc;
 use crate::cli::parse::Args;
 use crate::cli::{Command, Context, Flag, JSON, applied};
 use crate::config::write::{Change, write};
@@ -29,7 +30,8 @@ pub const REMOVE: Command = Command {
 pub const LOGOUT: Command = Command {
     name: "channels logout",
     summary: "Take an account's token out of the configuration",
-    about: "Only this account ends. A token in a file or a variable stays there.",
+    about: "Only this account ends. A token in a file or a variable stays there. The program of a channel that runs is\n\
+            asked to forget its link.",
     flags: &[WHICH, &[JSON]],
     examples: &[("openclaw channels logout --account work", "Sign a bot out")],
     run: logout,
@@ -46,21 +48,24 @@ pub const LOGIN: Command = Command {
     ..super::COMMAND
 };
 
-fn login(_context: &Context, args: &Args) -> Result<()> {
-    let id = channel(args)?.id;
-    Err(Error::usage(format!(
-        "Channel {id} does not support login: its bots sign in with a token, `openclaw channels add --channel {id}`"
-    )))
+fn login(context: &Context, args: &Args) -> Result<()> {
+    let (config, env) = here(context, args)?;
+    let Channel { id, how, variable, .. } = channel(args, &config, set_up(&config, &env))?;
+    let how: &str = match variable {
+        Some(_) => &format!("its bots sign in with a token, `openclaw channels add --channel {id}`"),
+        None => how,
+    };
+    Err(Error::usage(format!("Channel {id} does not support login: {how}")))
 }
 
 fn remove(context: &Context, args: &Args) -> Result<()> {
     let (config, env) = here(context, args)?;
-    let channel = channel(args)?;
+    let channel = channel(args, &config, set_up(&config, &env))?;
     let account = known(args, &config, &env, channel)?;
     let own = account.path();
     let is_deleted = args.has("delete");
     match is_deleted {
-        true if own.len() > 2 => change(context, &env, Change::Remove(&own))?,
+        true if own.len() > 2 || channel.is_program() => change(context, &env, Change::Remove(&own))?,
         true => {
             let mut section = Map::new();
             ["botToken", "tokenFile"].into_iter().for_each(|name| section.put(name, Value::Null));
@@ -80,12 +85,20 @@ fn remove(context: &Context, args: &Args) -> Result<()> {
 
 fn logout(context: &Context, args: &Args) -> Result<()> {
     let (config, env) = here(context, args)?;
-    let channel = channel(args)?;
+    let channel = channel(args, &config, set_up(&config, &env))?;
     let account = known(args, &config, &env, channel)?;
+    if channel.is_program() {
+        // Its link is kept by its program, which is asked to forget it.
+        let which = json!({"channel": (channel.id), "accountId": (account.id.as_str())});
+        rpc::call(context, args, "channels.logout", &which)?;
+        tell(context, args, channel, &account, "Logged out");
+        return Ok(());
+    }
     let Some(path) = account.token_path() else {
-        let whence = match account.source(&env) {
+        let variable = channel.variable.unwrap_or_default();
+        let whence: &str = match account.source(&env) {
             Source::TokenFile => "its token is in a file (tokenFile): remove that, or use `channels remove`",
-            Source::Env => "its token is in TELEGRAM_BOT_TOKEN: take it out of the gateway's environment",
+            Source::Env => &format!("its token is in {variable}: take it out of the gateway's environment"),
             _ => "it has no token",
         };
         return Err(Error::invalid(format!("{} account {}: {whence}", channel.label, account.id)));

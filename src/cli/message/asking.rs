@@ -1,5 +1,5 @@
 //! One call of the gateway that does something on a channel, and what is said of it.
-use crate::channels::{self, CHANNELS};
+use crate::channels;
 use crate::cli::link::client::Deadline;
 use crate::cli::link::connect::connect;
 use crate::cli::link::rpc;
@@ -94,8 +94,8 @@ fn dry(context: &Context, args: &Args, to: &str) -> Result<Value> {
     let (config, _) = far::load(context, args)?;
     let named = args.filled("channel")?.map(|name| name.trim().to_lowercase());
     let channel = match &named {
-        Some(name) => channels::named(name),
-        None => CHANNELS.iter().find(|channel| channels::is_on(&config, channel.id)),
+        Some(name) => channels::of(&config, name),
+        None => channels::on(&config).into_iter().next(),
     };
     let channel = channel.ok_or_else(|| {
         Error::usage(match named {

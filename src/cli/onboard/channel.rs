@@ -83,7 +83,7 @@ pub fn put(draft: &mut Draft, config: &Config, env: &Env, bot: &Bot) -> Result<(
     let patch = add::patch(&account, &bot.tried.given, None)?;
     merge(draft, &mut Vec::new(), &patch)?;
     let listed = account.get("allowFrom").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-    if let Some(id) = bot.owner.filter(|id| !Senders::read(listed).names(Some(Who::Number(*id)))) {
+    if let Some(id) = bot.owner.filter(|id| !Senders::of(channel.id, listed).names(Some(Who::Number(*id)))) {
         let path: Vec<&str> = account.path().into_iter().chain(["allowFrom"]).collect();
         draft.append(&path, &id.to_string().into())?;
     }

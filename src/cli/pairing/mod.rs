@@ -5,14 +5,14 @@ use super::link::rpc;
 use super::parse::Args;
 use super::{Command, Context, Flag, JSON, Positional, far};
 use crate::channels::pairing::{Approved, Pairing, Request};
-use crate::channels::{id_label, names};
+use crate::channels::{self, ids};
 use crate::clock;
+use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::json::json;
 use serde_json::Value;
 
-const CHANNELS: &[&str] = &["telegram"];
-const CHANNEL: Positional = Positional { name: "channel", required: false, choices: CHANNELS };
+const CHANNEL: Positional = Positional::optional("channel");
 const FLAGS: &[Flag] = &[
     Flag::value("channel", "<channel>", "Name the channel, instead of as the first argument"),
     Flag::value("account", "<id>", "Look at one account of the channel only"),
@@ -47,7 +47,7 @@ pub const LIST: Command = Command {
 
 fn list(context: &Context, args: &Args) -> Result<()> {
     let pairing = here(context, args)?;
-    let channel = channel(&pairing, args.value("channel").or(args.positional(0)))?;
+    let channel = channel(context, &pairing, args.value("channel").or(args.positional(0)))?;
     let waiting = pairing.pending(&channel, args.value("account"), clock::now_ms())?;
     if args.has("json") {
         let requests: Vec<Value> = waiting.into_iter().map(|request| request.value.into()).collect();
@@ -60,7 +60,7 @@ fn list(context: &Context, args: &Args) -> Result<()> {
     }
     context.out.line(format!("Pairing requests ({})", waiting.len()));
     let rows: Vec<_> = waiting.iter().map(row).collect();
-    context.out.table(&["Code", id_label(&channel), "Meta", "Requested"], &rows);
+    context.out.table(&["Code", ids::of(&channel).label, "Meta", "Requested"], &rows);
     let approve = context.env.command(&format!("pairing approve {channel} <code>"));
     context.out.progress(&format!("Approve with: {approve}"));
     Ok(())
@@ -88,7 +88,7 @@ fn approve(context: &Context, args: &Args) -> Result<()> {
         ));
     };
     let pairing = here(context, args)?;
-    let channel = channel(&pairing, named)?;
+    let channel = channel(context, &pairing, named)?;
     let mut notes = Vec::new();
     let approved = pairing.approve(&channel, args.value("account"), code, clock::now_ms(), &mut notes);
     notes.iter().for_each(|note| context.out.warn(&format!("warning: {}", context.env.display_all(note))));
@@ -131,7 +131,7 @@ fn here(context: &Context, args: &Args) -> Result<Pairing> {
     }
 }
 
-fn channel(pairing: &Pairing, named: Option<&str>) -> Result<String> {
+fn channel(context: &Context, pairing: &Pairing, named: Option<&str>) -> Result<String> {
     let Some(named) = named.map(str::trim).filter(|named| !named.is_empty()) else {
         return Err(Error::usage(
             "Channel required. Use --channel <channel> or pass it as the first argument. For example: telegram",
@@ -143,8 +143,9 @@ fn channel(pairing: &Pairing, named: Option<&str>) -> Result<String> {
     {
         return Err(Error::usage(format!("Invalid channel: {}", crate::logging::quoted(named))));
     }
-    if !names().any(|known| known == name) && !pairing.is_known(&name) {
-        let near = super::parse::nearest(&name, names());
+    let is_configured = || channels::is_known(&Config::inspect(&mut context.env.clone()), &name);
+    if !pairing.is_known(&name) && !is_configured() {
+        let near = super::parse::nearest(&name, channels::names());
         let hint = near.map_or(String::new(), |near| format!("; did you mean {near}?"));
         return Err(Error::usage(format!("Channel {name} does not support pairing{hint}")));
     }

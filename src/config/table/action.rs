@@ -34,6 +34,12 @@ impl Action {
         }
     }
 
+    /// Whether the reloader itself carries it out. Else the keys are read where they are used; which workers it starts and
+    /// ends for them the supervisor says.
+    fn is_done_at_once(self) -> bool {
+        matches!(self, Action::Logging | Action::Secret)
+    }
+
     /// Whether this version has the part that the action is about. Without it the keys are kept and do nothing.
     pub fn is_here(self) -> bool {
         match self {
@@ -48,7 +54,8 @@ impl fmt::Display for Action {
     /// What is done about the keys, for a line of the log or a cell of a table.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.is_here() {
-            true => write!(f, "reload {}", self.name()),
+            true if self.is_done_at_once() => write!(f, "reload {}", self.name()),
+            true => write!(f, "noted for {}", self.name()),
             false => write!(f, "no effect without {}, which is not in this version", self.name()),
         }
     }

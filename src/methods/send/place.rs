@@ -118,6 +118,7 @@ pub fn key_of(state: &State, route: &Route, kind: PeerKind) -> Result<String> {
         kind,
         peer: &route.place.peer,
         thread: route.place.thread.as_deref().unwrap_or_default(),
+        has_topics: route.channel.has_topics,
         ..Inbound::default()
     };
     let found = routing::route(&state.shared.config(), &state.shared.agents(), &inbound)?;

@@ -121,6 +121,7 @@ impl Worker {
         };
         // The params are values now; a large text is not kept beside them.
         drop(text);
+        method.look(&self.shared);
         match method.run {
             Run::Here(handler) => {
                 let result = handler(&self.shared, &caller, params);
@@ -130,9 +131,6 @@ impl Worker {
                 self.answer(&id, result.as_ref(), caller.protocol);
             }
             Run::State(handler) | Run::Prepared(_, handler) => {
-                if method.is_of_sessions() {
-                    self.shared.look_at_indexes();
-                }
                 let event = Event::Request { conn: self.id, id, method: method.name, handler, params, work };
                 if self.shared.state.send(event).is_err() {
                     self.close(&Close::ServiceRestart);

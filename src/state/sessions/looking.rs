@@ -26,8 +26,13 @@ pub struct Looked {
 impl Looked {
     /// Has the state thread told of what another program did, before anything that is sent to it afterwards.
     pub fn look(&self, state: &Sender<Event>) {
+        self.seek(state);
+    }
+
+    /// The same; whether there was anything to look at.
+    fn seek(&self, state: &Sender<Event>) -> bool {
         if !self.file.is_changed() {
-            return;
+            return false;
         }
         let agent = || self.agent.clone();
         let (to, lent) = bounded(1);
@@ -37,6 +42,7 @@ impl Looked {
             // The state thread is gone only when the process ends.
             look(&ours, |theirs, known| drop(state.send(Event::Others { agent: agent(), theirs, known })));
         }
+        true
     }
 }
 
@@ -44,6 +50,17 @@ impl Shared {
     /// Looks at the indexes of all agents.
     pub fn look_at_indexes(&self) {
         self.published.indexes().iter().for_each(|index| index.look(&self.state));
+    }
+
+    /// The same for who reads the snapshot of `health`, which is made anew as soon as what was found is taken over: until it is.
+    pub fn look_and_wait(&self) {
+        let looked: Vec<bool> =
+            self.published.indexes().iter().map(|index| index.seek(&self.state)).collect();
+        let (to, lent) = bounded(1);
+        // No agent is called so: the answer is that its turn has come, behind what was found.
+        if looked.contains(&true) && self.state.send(Event::Lend { agent: String::new(), to }).is_ok() {
+            let _ = lent.recv_timeout(PATIENCE);
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use crate::error::Result;
 use crate::json::{Put, json};
 use crate::processes::{Process, running};
 use crate::tools::{Context, Output};
-use crate::{clock, ids, threads, untrusted};
+use crate::{channels, clock, ids, threads, untrusted};
 use serde_json::{Map, Value};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -205,7 +205,8 @@ impl Waiting {
             PATIENCE_MS / 1000
         );
         let button = |text: &str, what: &str| json!({"text": text, "callback_data": (format!("/approve {slug} {what}"))});
-        if to.get("channel").and_then(Value::as_str) == Some("telegram") {
+        let channel = to.get("channel").and_then(Value::as_str).and_then(channels::named);
+        if channel.is_some_and(|channel| channel.has_buttons) {
             to.put(
                 "buttons",
                 json!([[
