@@ -108,8 +108,8 @@ mod tests {
     use crate::json::json;
 
     fn message(id: u64, chat: &str, text: &str, ts: u64) -> Inbound {
-        let message =
-            json!({"type": "message", "id": (id.to_string()), "chat": chat, "from": "ann", "text": text});
+        let message = json!({"type": "message", "id": (id.to_string()), "chat": {"kind": "group", "id": chat},
+            "from": {"id": "ann"}, "text": text});
         Inbound { id: id.to_string(), ts, message: Some(message), ..Inbound::default() }
     }
 
