@@ -243,6 +243,32 @@ fn i13_4_requests_events_and_scopes() {
     assert!(!reader.kept().iter().any(|f| f["event"].as_str().is_some_and(|name| name.starts_with("exec."))));
 }
 
+/// Of many who answer at once one is heard.
+#[test]
+fn i13_4_of_two_answers_one_counts() {
+    let gateway = Gateway::plain();
+    let mut asking = Client::with(&gateway, scoped(&["operator.approvals"])).0;
+    let mut judges: Vec<Client> =
+        (0..4).map(|_| Client::with(&gateway, scoped(&["operator.approvals"])).0).collect();
+    for round in 0..20 {
+        let id = format!("race-{round:04}");
+        let asked = asking.ask("exec.approval.request", json!({"id": id, "command": "x"}));
+        judges[0].event_where("exec.approval.requested", |p| p["id"] == id.as_str());
+        let told: Vec<String> = judges
+            .iter_mut()
+            .enumerate()
+            .map(|(n, judge)| {
+                let decision = ["allow-once", "deny"][(n + round) % 2];
+                judge.ask("exec.approval.resolve", json!({"id": id, "decision": decision}))
+            })
+            .collect();
+        let won: Vec<usize> = (0..4).filter(|n| judges[*n].answer(&told[*n]).is_ok()).collect();
+        assert_eq!(won.len(), 1, "{won:?}");
+        let decision = asking.answer(&asked).unwrap()["decision"].clone();
+        assert_eq!(decision, ["allow-once", "deny"][(won[0] + round) % 2]);
+    }
+}
+
 /// `/approve` from a chat, with the scopes of who writes it.
 #[test]
 fn i13_4_approve_is_a_command_with_the_senders_rights() {

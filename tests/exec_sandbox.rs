@@ -154,6 +154,7 @@ const WAYS: &[&str] = &[
     "perl -MSocket -e 'socket(S, AF_INET, SOCK_DGRAM, 0) and print \"TOPSECRET-7c1f\"'",
     "perl -MSocket -e 'socket(S, AF_UNIX, SOCK_STREAM, 0) and print \"TOPSECRET-7c1f\"'",
     "perl -MSocket -e 'socket(S, 16, 3, 15) and 0; socket(T, 17, 3, 0) and print \"TOPSECRET-7c1f\"'",
+    "perl -MSocket -e 'socketpair(A, B, AF_UNIX, SOCK_DGRAM, 0) and print \"TOPSECRET-7c1f\"'",
     "nc -U /run/docker.sock",
     "systemd-run --user touch $O/new",
     "tmux new -d 'touch $O/new'",

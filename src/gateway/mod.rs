@@ -93,6 +93,9 @@ pub fn run(env: Env, options: Options) -> Result<()> {
     let process = Process { judge, asked, door: Door::new(), budget: Arc::default(), succession, sockets };
     let _watch = alive::tell(&env, &process.succession)?;
     crate::processes::list::clear(&env.state_dir);
+    if !crate::processes::cage::is_possible() {
+        log::warn!(target: "gateway", "this kernel cannot shut commands of agents in (Landlock): each is asked for (docs/exec.md)");
+    }
     let result = process.run(verdict, started);
     crate::processes::list::end_all();
     if result.is_ok() {

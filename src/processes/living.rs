@@ -12,6 +12,7 @@ use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -25,7 +26,7 @@ const NICE: i32 = 5;
 const LAST_WORDS: Duration = Duration::from_millis(200);
 /// Looks for the end where the kernel does not tell of it.
 const LOOK: Duration = Duration::from_millis(50);
-/// The variable by which what belongs to a command is known.
+/// The variable by which what belongs to a command is known, with the name of its directory, which no other has.
 const MARK: &str = "OPENCLAW_EXEC";
 
 impl Process {
@@ -47,7 +48,7 @@ impl Process {
         let end = self.bury(&mut child, is_late);
         remove(&temp);
         self.finish(end);
-        list::sweep(MARK, &self.id);
+        list::sweep(MARK, &mark(&temp));
         then(self);
     }
 
@@ -58,7 +59,7 @@ impl Process {
         let mut command = Command::new(program);
         command.args(arguments).current_dir(&plan.cwd).env_clear();
         command.envs(plan.env.iter().map(|(name, value)| (name, value)));
-        command.env(MARK, &self.id);
+        command.env(MARK, mark(&plan.temp));
         let bounds = Bounds {
             files: FILES,
             memory: MEMORY,
@@ -186,7 +187,11 @@ fn has_ended(pid: u32) -> bool {
     pid.is_some_and(|pid| waitid(WaitId::Pid(pid), options).is_ok_and(|status| status.is_some()))
 }
 
-fn remove(temp: &std::path::Path) {
+fn mark(temp: &Path) -> String {
+    temp.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+fn remove(temp: &Path) {
     if let Err(e) = std::fs::remove_dir_all(temp)
         && e.kind() != ErrorKind::NotFound
     {

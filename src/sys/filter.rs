@@ -22,10 +22,12 @@ enum Then {
     Is(u32, u32),
     /// Refused unless this argument is 0.
     Unless0(u32),
+    /// Refused unless it makes a pair that is connected for good: others can be spoken through to whoever listens.
+    OnlyPairs,
     /// Of an address: nothing happens where one is given.
     NothingIfSome(u32),
 }
-use Then::{Bits, Is, Nothing, NothingIfSome, Refuse, Unknown, Unless0, Unsupported};
+use Then::{Bits, Is, Nothing, NothingIfSome, OnlyPairs, Refuse, Unknown, Unless0, Unsupported};
 
 /// New namespaces: mounts, cgroups, names, queues, users, processes, networks.
 const NEW: u32 = 0x7E02_0000;
@@ -107,6 +109,11 @@ const CALLS: &[(c_long, Then)] = &[
     (libc::SYS_removexattr, Unsupported),
     (libc::SYS_lremovexattr, Unsupported),
     (libc::SYS_utimensat, NothingIfSome(1)),
+    (libc::SYS_fchmod, Nothing),
+    (libc::SYS_fchown, Nothing),
+    (libc::SYS_fsetxattr, Unsupported),
+    (libc::SYS_fremovexattr, Unsupported),
+    (libc::SYS_socketpair, OnlyPairs),
 ];
 
 /// Those that newer architectures never had.
@@ -122,14 +129,6 @@ const OLDER: &[(c_long, Then)] = &[
 ];
 #[cfg(not(any(target_arch = "x86_64", target_arch = "x86", target_arch = "arm")))]
 const OLDER: &[(c_long, Then)] = &[];
-
-/// Root owns what it may read of the system too.
-const OF_ROOT: &[(c_long, Then)] = &[
-    (libc::SYS_fchmod, Nothing),
-    (libc::SYS_fchown, Nothing),
-    (libc::SYS_fsetxattr, Unsupported),
-    (libc::SYS_fremovexattr, Unsupported),
-];
 
 /// How the kernel calls this architecture; where it is not known there is no filter.
 #[cfg(target_arch = "x86_64")]
@@ -153,6 +152,7 @@ const IF_EQUAL: u16 = 0x15;
 const IF_BITS: u16 = 0x45;
 const IF_AT_LEAST: u16 = 0x35;
 const RETURN: u16 = 0x06;
+const AND: u16 = 0x54;
 
 const ALLOW: u32 = 0x7FFF_0000;
 const FAIL: u32 = 0x0005_0000;
@@ -177,9 +177,10 @@ pub fn program(has_network: bool) -> Option<Vec<sock_filter>> {
         // The same calls by other numbers.
         all.extend([step(IF_AT_LEAST, 0, 1, 0x4000_0000), step(RETURN, 0, 0, ENOSYS)]);
     }
-    let is_root = rustix::process::geteuid().is_root();
-    let of_root = if is_root { OF_ROOT } else { &[] };
-    for (call, then) in [CALLS, OLDER, of_root].into_iter().flatten() {
+    // Before this version files were cut by their names without asking.
+    let older: &[(c_long, Then)] =
+        if super::cage::version() < 3 { &[(libc::SYS_truncate, Refuse)] } else { &[] };
+    for (call, then) in [CALLS, OLDER, older].into_iter().flatten() {
         add(&mut all, *call as u32, *then);
     }
     sockets(&mut all, has_network);
@@ -209,6 +210,14 @@ fn add(all: &mut Vec<sock_filter>, call: u32, then: Then) {
         Unless0(n) => vec![
             step(LOAD, 0, 0, argument(n)),
             step(IF_EQUAL, 1, 0, 0),
+            step(RETURN, 0, 0, EPERM),
+            step(LOAD, 0, 0, 0),
+        ],
+        OnlyPairs => vec![
+            step(LOAD, 0, 0, argument(1)),
+            step(AND, 0, 0, 0xF),
+            step(IF_EQUAL, 2, 0, libc::SOCK_STREAM as u32),
+            step(IF_EQUAL, 1, 0, libc::SOCK_SEQPACKET as u32),
             step(RETURN, 0, 0, EPERM),
             step(LOAD, 0, 0, 0),
         ],

@@ -310,6 +310,45 @@ mod tests {
     const EVERYTHING: &str = "memory_get read session_status sessions_list web_fetch";
     const MAIN: &str = "agent:main:main";
 
+    /// SEC-42: who is not the owner gets what the configuration names for him, by its name.
+    #[test]
+    fn sec_42_a_tool_serves_others_only_where_it_is_named_for_them() {
+        use crate::tools::TOOLS;
+        let exec = TOOLS.iter().find(|tool| tool.name == "exec").unwrap();
+        let others = [
+            (Provenance::Guest, "guests"),
+            (Provenance::Hook, "hooks"),
+            (Provenance::Cron, "cron"),
+            (Provenance::Agent, "agents"),
+            (Provenance::Node, "nodes"),
+        ];
+        let check = |config: &str, provenance: Provenance| {
+            let dir = Dir::new();
+            dir.write("openclaw.json", config);
+            serves(&Config::inspect(&mut dir.env(&[])), exec, provenance)
+        };
+        assert!(check("{}", Provenance::Owner) && check("{}", Provenance::Operator));
+        for (provenance, surface) in others {
+            assert!(!check("{}", provenance), "{surface}");
+            assert!(
+                check(&format!("{{tools: {{surfaces: {{{surface}: ['exec']}}}}}}"), provenance),
+                "{surface}"
+            );
+            for (other, name) in others.iter().filter(|(_, name)| *name != surface) {
+                assert!(
+                    !check(&format!("{{tools: {{surfaces: {{{surface}: ['exec']}}}}}}"), *other),
+                    "{surface} {name}"
+                );
+            }
+            for names in ["'*'", "'ex*'", "'process'"] {
+                assert!(
+                    !check(&format!("{{tools: {{surfaces: {{{surface}: [{names}]}}}}}}"), provenance),
+                    "{names}"
+                );
+            }
+        }
+    }
+
     #[test]
     fn lists_profiles_and_patterns() {
         for (tools, want) in [

@@ -173,6 +173,16 @@ impl Waiting {
         if config.get("approvals.exec.enabled") == Some(&Value::Bool(false)) {
             return;
         }
+        let is_left_out = |name: &str, of: &str| {
+            let wanted = config.strings(name);
+            !wanted.is_empty() && !wanted.iter().any(|part| of.contains(part))
+        };
+        let (agent, key) = (self.context.agent.as_str(), self.context.session_key.as_str());
+        if is_left_out("approvals.exec.agentFilter", agent)
+            || is_left_out("approvals.exec.sessionFilter", key)
+        {
+            return;
+        }
         let mode = config.str("approvals.exec.mode").unwrap_or("session");
         let mut places: Vec<Map<String, Value>> = Vec::new();
         if let Some((login, place)) = self.context.place.as_ref().filter(|_| mode != "targets") {
