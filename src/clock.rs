@@ -128,6 +128,26 @@ fn local_zone(link: &Path) -> Option<TimeZone> {
     TimeZone::tzif(name, &std::fs::read(&file).ok()?).ok()
 }
 
+/// The zone of an IANA name. Its file is read by name, so that the names of all others are not; may read files.
+pub fn named_zone(name: &str) -> Option<TimeZone> {
+    let is_plain = |part: &str| {
+        !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-_".contains(&b))
+    };
+    if !name.split('/').all(is_plain) {
+        return None;
+    }
+    let of_file = |dir: &str| TimeZone::tzif(name, &std::fs::read(Path::new(dir).join(name)).ok()?).ok();
+    ZONES.iter().find_map(|dir| of_file(dir)).or_else(|| TimeZone::get(name).ok())
+}
+
+/// Where systems keep them; all else is left to jiff.
+const ZONES: [&str; 2] = ["/usr/share/zoneinfo", "/etc/zoneinfo"];
+
+/// The name of the host's zone, if it has one.
+pub fn host_zone_name() -> Option<String> {
+    host_zone().iana_name().map(str::to_string)
+}
+
 /// Reads an ISO 8601 time as epoch milliseconds.
 pub fn parse_iso(text: &str) -> Option<u64> {
     text.parse::<Timestamp>().ok().and_then(|t| u64::try_from(t.as_millisecond()).ok())

@@ -15,6 +15,7 @@ mod cli;
 mod clock;
 mod commands;
 mod config;
+mod cron;
 mod deliveries;
 mod device;
 mod doctor;

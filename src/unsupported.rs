@@ -6,13 +6,8 @@
 use crate::channels::is_spoken_for;
 use crate::config::Config;
 use crate::env::Env;
-use crate::{files, json};
-use serde::Deserialize;
 use serde_json::{Map, Value};
 
-/// Largest file of jobs that is counted, bytes and values.
-const MAX_JOBS: u64 = 4 * 1024 * 1024;
-const MAX_VALUES: usize = 100_000;
 /// Names that are told of a kind; of more only the number.
 const MOST_NAMES: usize = 6;
 
@@ -39,13 +34,16 @@ const KEEP: &str = "leave it to the original program on another port, or take it
 /// All of them, in the order in which they are told.
 const FEATURES: &[Feature] = &[
     feature("channels", channels, KEEP),
-    feature("cron", cron, "call `openclaw agent` from the system's own timers (docs/operate.md)"),
     feature(
         "hooks",
         hooks,
         "webhooks are here (docs/webhooks.md); programs in JavaScript and the Gmail watcher are not",
     ),
-    feature("heartbeat", heartbeat, "call `openclaw agent` from the system's own timers (docs/operate.md)"),
+    feature(
+        "heartbeat",
+        heartbeat,
+        "let a scheduled job ask the agent: `openclaw cron add` (docs/automation.md)",
+    ),
     feature("exec", exec, "commands run on this machine, shut in and by the owner's rules (docs/exec.md)"),
     feature("browser", browser, KEEP),
     feature("tailscale", tailscale, "publish the port yourself: `tailscale serve --bg <port>`"),
@@ -163,28 +161,6 @@ fn channels(config: &Config, env: &Env) -> Option<String> {
         found.push("whatsapp".to_string());
     }
     counted(&found, "channel")
-}
-
-/// The original's file of scheduled jobs, as far as it is counted.
-#[derive(Deserialize)]
-struct Jobs {
-    #[serde(default)]
-    jobs: Vec<Job>,
-}
-
-#[derive(Deserialize)]
-struct Job {
-    #[serde(default)]
-    enabled: Value,
-}
-
-fn cron(config: &Config, env: &Env) -> Option<String> {
-    let own = || env.state_dir.join("cron").join("jobs.json");
-    let path = config.str("cron.store").map_or_else(own, |path| env.expand(path));
-    let bytes = files::read_start(&path, MAX_JOBS).filter(|_| config.bool("cron.enabled"))?;
-    let Ok(file) = json::read_as::<Jobs>(bytes, MAX_VALUES, 64) else { return Some("cron jobs".to_string()) };
-    let jobs = file.jobs.iter().filter(|job| job.enabled != Value::Bool(false)).count();
-    (jobs > 0).then(|| format!("{jobs} cron job{}", if jobs == 1 { "" } else { "s" }))
 }
 
 fn hooks(config: &Config, _: &Env) -> Option<String> {

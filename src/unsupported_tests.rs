@@ -18,14 +18,13 @@ fn told(text: &str, more: &[(&str, &str)]) -> Option<String> {
 
 #[test]
 fn n_2_what_a_migrant_configured_is_named_and_counted() {
-    let jobs = r#"{"version":1,"jobs":[{"id":"a"},{"id":"b","enabled":false},{"id":"c","enabled":true}]}"#;
     let text = "{channels: {defaults: {}, telegram: {botToken: 'x'}, whatsapp: {}, discord: {token: 'y'}},
         hooks: {enabled: true, token: 'z', mappings: [{id: 'm'}]}, browser: {enabled: true},
         agents: {defaults: {heartbeat: {every: '30m'}}}, tools: {exec: {host: 'node'}},
         gateway: {mode: 'local', tailscale: {mode: 'serve'}}}";
     assert_eq!(
-        told(text, &[("cron/jobs.json", jobs)]).unwrap(),
-        "2 channels (whatsapp, discord), 2 cron jobs, heartbeat (every 30m), \
+        told(text, &[]).unwrap(),
+        "2 channels (whatsapp, discord), heartbeat (every 30m), \
          commands on nodes (tools.exec.host), browser control, publication by Tailscale (serve)"
     );
 }
@@ -41,7 +40,7 @@ fn n_2_what_is_off_or_unset_is_not_told() {
         "{plugins: {enabled: false, entries: {x: {enabled: true}}}, discovery: {mdns: {mode: 'off'}}}",
         "{gateway: {mode: 'remote', remote: {url: 'ws://x:1'}}, browser: {enabled: true}}",
     ] {
-        assert_eq!(told(text, &[("cron/jobs.json", r#"{"jobs":[]}"#)]), None, "{text}");
+        assert_eq!(told(text, &[]), None, "{text}");
     }
 }
 
@@ -65,5 +64,4 @@ fn n_2_relatives() {
     let linked = [("credentials/whatsapp/default/creds.json", "{}")];
     assert_eq!(told("{}", &linked).as_deref(), Some("1 channel (whatsapp)"));
     assert_eq!(told("{web: {enabled: false}}", &linked), None);
-    assert_eq!(told("{}", &[("cron/jobs.json", "{jobs: ")]).as_deref(), Some("cron jobs"));
 }

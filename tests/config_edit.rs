@@ -231,7 +231,12 @@ fn the_command_line_writes_in_place() {
         ("off", "ui.seamColor", "#111111", "at its next start, as gateway.reload.mode is off"),
         ("hot", "gateway.port", "19001", "which gateway.reload.mode=hot leaves to you"),
         ("restart", "ui.seamColor", "#222222", "restarts in process"),
-        ("hybrid", "cron.enabled", "false", "has no effect: the part that it is for is not in this version"),
+        (
+            "hybrid",
+            "browser.enabled",
+            "false",
+            "has no effect: the part that it is for is not in this version",
+        ),
     ] {
         set(&["gateway.reload.mode", mode]);
         let told = set(&[key, value]);

@@ -70,8 +70,15 @@ const CALLS: &[(&str, &str)] = &[
     ("config.patch", r#"{"raw":"{ui: {}}","baseHash":"$HASH","restartDelayMs":60000}"#),
     ("approval.history", "{}"),
     ("cron.list", "{}"),
-    ("cron.runs", "{}"),
+    ("cron.runs", r#"{"scope":"all"}"#),
     ("cron.status", "{}"),
+    (
+        "cron.add",
+        r#"{"name":"cover","enabled":false,"schedule":{"kind":"every","everyMs":3600000},"sessionTarget":"isolated","wakeMode":"now","payload":{"kind":"agentTurn","message":"m"},"delivery":{"mode":"none"}}"#,
+    ),
+    ("cron.update", r#"{"id":"$JOB","patch":{"description":"d"}}"#),
+    ("cron.run", r#"{"id":"$JOB","mode":"due"}"#),
+    ("cron.remove", r#"{"id":"$JOB"}"#),
     ("diagnostics.lanes", "{}"),
     ("doctor.memory.status", "{}"),
     ("environments.list", "{}"),
@@ -136,6 +143,10 @@ fn every_listed_method_works_and_every_working_one_is_listed() {
                 params["baseHash"] = now["hash"].clone();
                 params["raw"] =
                     if params["raw"] == "$RAW" { now["raw"].clone() } else { params["raw"].clone() };
+            }
+            if params["id"] == "$JOB" {
+                let jobs = client.ok("cron.list", json!({"includeDisabled": true}));
+                params["id"] = jobs["jobs"][0]["id"].clone();
             }
             let id = client.ask(method, params);
             client.answer(&id).unwrap_or_else(|e| panic!("{method} {text}: {e}"));

@@ -21,7 +21,7 @@ fn tidy(setup: &Setup) -> Gateway {
 }
 
 /// Exit status and report of `doctor --lint --json`.
-fn lint(gateway: &Gateway, more: &[&str]) -> (i32, Value) {
+pub fn lint(gateway: &Gateway, more: &[&str]) -> (i32, Value) {
     let output = gateway.cli(&[&["doctor", "--lint", "--json"], more].concat());
     let (stdout, stderr) = text(&output);
     let report = serde_json::from_str(&stdout).unwrap_or_else(|e| panic!("{e}: {stdout}\n{stderr}"));
@@ -244,8 +244,8 @@ fn n_2_what_is_configured_and_not_here_is_told_everywhere() {
         "hooks": {"enabled": true, "token": "canary-of-the-hooks", "internal": {"enabled": true}}, "agents": {"defaults": {"heartbeat": {"every": "30m"}}},
         "gateway": {"tailscale": {"mode": "funnel"}},
     });
-    let gateway = tidy(&Setup::config(config).file("cron/jobs.json", r#"{"version":1,"jobs":[{"id":"a"}]}"#));
-    let all = "2 channels (discord, whatsapp), 1 cron job, internal hooks, heartbeat (every 30m)";
+    let gateway = tidy(&Setup::config(config));
+    let all = "2 channels (discord, whatsapp), internal hooks, heartbeat (every 30m)";
     let log = wait_for("the log", || Some(gateway.log()).filter(|log| log.contains("log file")));
     let warned = log.lines().filter(|line| line.contains("not in this version")).count();
     assert!(warned == 1 && log.contains(&format!("configured and not in this version: {all}")), "{log}");
@@ -256,18 +256,13 @@ fn n_2_what_is_configured_and_not_here_is_told_everywhere() {
     assert_eq!(
         validated["unsupported"][1],
         json!({
-            "feature": "cron", "what": "1 cron job",
-            "instead": "call `openclaw agent` from the system's own timers (docs/operate.md)",
+            "feature": "hooks", "what": "internal hooks",
+            "instead": "webhooks are here (docs/webhooks.md); programs in JavaScript and the Gmail watcher are not",
         })
     );
     let (code, report) = lint(&gateway, &["--only", "unsupported"]);
-    let want = [
-        "unsupported.channels",
-        "unsupported.cron",
-        "unsupported.heartbeat",
-        "unsupported.hooks",
-        "unsupported.tailscale",
-    ];
+    let want =
+        ["unsupported.channels", "unsupported.heartbeat", "unsupported.hooks", "unsupported.tailscale"];
     assert_eq!((code, ids(&report)), (1, want.to_vec()), "{report:#}");
     let (_, everything) = lint(&gateway, &[]);
     assert!(

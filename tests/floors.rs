@@ -36,7 +36,7 @@ const FLOORS: &[&[&str]] = &[
     &["config", "device"],
     &["approvals", "calls", "door", "fetch", "logging", "settings", "signals", "tls"],
     // Means: conversations, workspaces, model servers and the agents that use them.
-    &["sessions", "workspace"],
+    &["cron", "sessions", "workspace"],
     &["deliveries", "models"],
     &["agents"],
     &["slash"],

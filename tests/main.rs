@@ -42,6 +42,12 @@ mod config_places;
 #[cfg(test)]
 mod coverage;
 #[cfg(test)]
+mod cron;
+#[cfg(test)]
+mod cron_runs;
+#[cfg(test)]
+mod cron_tool;
+#[cfg(test)]
 mod devices;
 #[cfg(test)]
 mod dialects;

@@ -11,6 +11,8 @@ pub struct Brought {
     pub results: Vec<Value>,
     /// Tools that the program runs itself: a call of one ends the turn.
     pub tools: Vec<ToolSpec>,
+    /// Tools of the gateway's that this turn does without.
+    pub withheld: &'static [&'static str],
     /// The answer must be a call of one of them, so none of the gateway's own is offered.
     pub must_call: bool,
     /// See `models/formats/wanted.rs`.

@@ -144,7 +144,8 @@ impl<'a> Turn<'a> {
         };
         offered.retain(|tool| tools::serves(self.config, tool, job.provenance));
         if let Some(brought) = &job.brought {
-            offered.retain(|tool| !brought.must_call && !brought.has_tool(tool.name));
+            let is_out = |name: &str| brought.has_tool(name) || brought.withheld.contains(&name);
+            offered.retain(|tool| !brought.must_call && !is_out(tool.name));
         }
         let by_default = || agents.thinking_default(&job.agent).unwrap_or(Thinking::Low);
         let thinking =

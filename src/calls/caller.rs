@@ -55,6 +55,11 @@ impl Provenance {
         !matches!(self, Provenance::Guest | Provenance::Hook)
     }
 
+    /// Whether the owner asks himself: only for him is arranged what acts later and on its own.
+    pub fn is_owners(self) -> bool {
+        matches!(self, Provenance::Operator | Provenance::Owner)
+    }
+
     /// Whether somebody wrote it himself: only such words are commands.
     pub fn is_person(self) -> bool {
         matches!(self, Provenance::Operator | Provenance::Owner | Provenance::Guest)

@@ -13,7 +13,6 @@ const INSTEAD: &[(&[&str], &str)] = &[
     (&["message broadcast"], "call `openclaw message send` for each target"),
     (&["clawbot", "voicecall"], "there are no calls; `openclaw agent --message TEXT` talks to the agent"),
     (&["qr"], "`openclaw devices list` shows the devices that wait, `devices approve` lets one in"),
-    (&["cron"], "it runs no jobs; let the machine's cron run `openclaw agent --message TEXT`"),
     (&["update", "upgrade"], "install the new one as this one was, then `openclaw gateway restart`"),
     (&["reset"], "`openclaw backup create`, then move the state directory away and run `openclaw setup`"),
     (
@@ -91,6 +90,6 @@ mod tests {
         for name in INSTEAD.iter().flat_map(|(names, _)| names.iter()) {
             assert!(below(name).next().is_none(), "{name}");
         }
-        assert!(instead("cron list").is_some() && instead("status").is_none());
+        assert!(instead("tui").is_some() && instead("status").is_none());
     }
 }

@@ -11,6 +11,7 @@ mod backup;
 mod channels;
 mod complete;
 mod config;
+mod cron;
 mod dashboard;
 mod devices;
 mod doctor;
@@ -97,6 +98,15 @@ pub const COMMANDS: &[Command] = &[
     config::edit::UNSET,
     config::VALIDATE,
     onboard::configure::COMMAND,
+    cron::ADD,
+    cron::DISABLE,
+    cron::EDIT,
+    cron::ENABLE,
+    cron::LIST,
+    cron::RM,
+    cron::RUN,
+    cron::RUNS,
+    cron::STATUS,
     gateway::service::DAEMON_INSTALL,
     gateway::service::DAEMON_RESTART,
     gateway::service::DAEMON_START,
@@ -165,7 +175,7 @@ pub const TASKS: &[(&str, &[&str])] = &[
     ("Start here", &["onboard", "agent", "status", "doctor"]),
     ("The gateway", &["gateway", "health", "logs", "dashboard", "daemon"]),
     ("Channels", &["channels", "message", "pairing"]),
-    ("Models, agents and sessions", &["models", "agents", "sessions"]),
+    ("Models, agents and sessions", &["models", "agents", "sessions", "cron"]),
     ("Settings and safety", &["setup", "configure", "config", "approvals", "devices", "security", "backup"]),
     ("For scripts", &["completion", "protocol"]),
 ];
@@ -176,6 +186,7 @@ pub const GROUPS: &[(&str, &str)] = &[
     ("approvals allowlist", "List programs that are not asked for"),
     ("backup", "Keep configuration, state and workspaces"),
     ("config", "Read, check and edit the configuration"),
+    ("cron", "Let jobs run at their times"),
     ("daemon", "The same as gateway install, uninstall, start, stop, restart"),
     ("devices", "Manage paired devices and their tokens"),
     ("gateway diagnostics", "Gather what a bug report needs"),

@@ -204,12 +204,15 @@ mod tests {
     fn every_path_is_in_the_plan_once() {
         let plan = between(
             &json!({}),
-            &json!({"cron": {"enabled": true, "store": "s"}, "env": {"A": "x"}, "ui": 1}),
+            &json!({"cron": {"enabled": true, "maxConcurrentRuns": 2}, "env": {"A": "x"}, "ui": 1}),
         );
-        assert_eq!(plan.hot, [(Action::Cron, vec!["cron.enabled".to_string(), "cron.store".to_string()])]);
-        assert_eq!(plan.paths(), ["env.A", "cron.enabled", "cron.store", "ui"]);
-        assert_eq!(plan.told("off"), "env.A, cron.enabled, cron.store, ui");
-        assert_eq!(plan.told("restart"), "restart (env.A, cron.enabled, cron.store, ui)");
+        assert_eq!(
+            plan.hot,
+            [(Action::Cron, vec!["cron.enabled".to_string(), "cron.maxConcurrentRuns".to_string()])]
+        );
+        assert_eq!(plan.paths(), ["env.A", "cron.enabled", "cron.maxConcurrentRuns", "ui"]);
+        assert_eq!(plan.told("off"), "env.A, cron.enabled, cron.maxConcurrentRuns, ui");
+        assert_eq!(plan.told("restart"), "restart (env.A, cron.enabled, cron.maxConcurrentRuns, ui)");
         assert_eq!((plan.restarts("hybrid"), plan.restarts("restart").len()), (vec!["env.A"], 4));
         let stamp = between(&json!({}), &json!({"meta": {"lastTouchedAt": "x"}}));
         assert!(stamp.restarts("restart").is_empty(), "R-02a");

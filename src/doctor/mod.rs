@@ -7,6 +7,7 @@
 mod access;
 mod channels;
 mod config;
+mod cron;
 mod fix;
 mod machine;
 mod models;
@@ -108,6 +109,7 @@ pub const CHECKS: &[Check] = &[
     check("config.missing", Info, "There is no configuration yet", config::missing),
     check("config.mode_unset", Error, "The gateway does not start without gateway.mode", config::mode),
     check("config.unknown_key", Warning, "Keys that nothing reads", config::unknown),
+    check("cron.jobs", Warning, "Scheduled jobs that cannot run", cron::wrong),
     check("disk.full", Error, "The disk is full", machine::full),
     check("disk.low", Warning, "The disk is nearly full", machine::low),
     check("env.legacy", Info, "Variables of earlier product names are set", machine::variables),
@@ -162,7 +164,6 @@ pub const CHECKS: &[Check] = &[
     guard("summary.attack_surface", Info, "What can be reached", access::summary),
     check("unsupported.browser", Warning, "Browser control is not in this version", unsupported::browser),
     check("unsupported.channels", Warning, "Channels are not in this version", unsupported::channels),
-    check("unsupported.cron", Warning, "Scheduled jobs do not run in this version", unsupported::cron),
     check("unsupported.exec", Warning, "Commands run on this host only, and by tools", unsupported::exec),
     check("unsupported.heartbeat", Warning, "Heartbeats are not in this version", unsupported::heartbeat),
     check("unsupported.hooks", Warning, "Hooks of JavaScript are not in this version", unsupported::hooks),

@@ -19,10 +19,6 @@ pub fn channels(ctx: &Ctx) -> Vec<Finding> {
     told(ctx, "channels")
 }
 
-pub fn cron(ctx: &Ctx) -> Vec<Finding> {
-    told(ctx, "cron")
-}
-
 pub fn exec(ctx: &Ctx) -> Vec<Finding> {
     told(ctx, "exec")
 }

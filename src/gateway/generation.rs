@@ -17,6 +17,7 @@ use crate::protocol::limits::Limits;
 use crate::runs::Requests;
 use crate::settings::Settings;
 use crate::state::carrying::Post;
+use crate::state::cron::Cron;
 use crate::state::event::Event;
 use crate::state::sentinel;
 use crate::state::sessions::Sessions;
@@ -184,6 +185,8 @@ fn share(process: &Process, verdict: Verdict, started: Instant, state: Sender<Ev
         ask: methods::local::ask,
         command: commands::run,
         wake: methods::hooks::wake_session,
+        job: methods::cron_runs::begin,
+        job_place: methods::cron_runs::place,
         method_names: methods::names(),
     }))
 }
@@ -202,6 +205,7 @@ fn build(shared: &Arc<Shared>, state_tx: Sender<Event>, judge: Sender<()>) -> Re
     let requests = Requests::of(records);
     let mut state = State::new(shared.clone(), store, sessions, requests, judge, now);
     state.post = Post::of(ledger);
+    state.cron = Cron::load(&shared.settings, now);
     for request in Pairing::new(dir).list(now).map(|l| l.pending).unwrap_or_default() {
         if let Some(id) = request.get("requestId").and_then(|id| id.as_str()) {
             state.pairing.insert(id.to_string(), now);

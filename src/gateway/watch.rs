@@ -240,9 +240,9 @@ impl Work {
         match action {
             Action::Logging => logging::renew(&new.config, &new.env, secrets(new)),
             Action::Secret => self.renew_secret(&new.auth),
-            // Their workers look at the keys of their rows, a webhook at its own; what is not here is told so: `Action::is_here`.
-            Action::Browser | Action::Cron | Action::Gmail | Action::Heartbeat => {}
-            Action::Channels | Action::Hooks | Action::Telegram | Action::Whatsapp => {}
+            // Workers, webhooks and the scheduler look at their keys themselves; what is not here is told so: `Action::is_here`.
+            Action::Browser | Action::Gmail | Action::Heartbeat => {}
+            Action::Channels | Action::Cron | Action::Hooks | Action::Telegram | Action::Whatsapp => {}
         }
     }
 

@@ -90,7 +90,7 @@ pub struct Handle {
 
 impl Handle {
     /// Waits for `time`; false when the worker is to end.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for cron"))]
+    #[cfg_attr(not(test), expect(dead_code, reason = "for the browser"))]
     pub fn sleep(&self, time: Duration) -> Result<bool> {
         self.sleep_or(time, &[])
     }
@@ -106,7 +106,7 @@ impl Handle {
     }
 
     /// Calls a method as an operator and waits for its first answer.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for cron"))]
+    #[cfg_attr(not(test), expect(dead_code, reason = "for the browser"))]
     pub fn ask(&self, name: &str, method: &str, params: Value) -> Result<Value> {
         let whom = Whom { name, scopes: &["operator.read", "operator.write"], run: None };
         (self.house.shared.ask)(&self.house.shared, &whom, method, params, &self.cancel)

@@ -1,6 +1,6 @@
 //! Methods that newer clients call at every start or on a page of theirs, and whose true answer here is always the same,
 //! because this gateway has nothing of the kind: no questions of agents, no observer of sessions,
-//! no updates of its own, nothing scheduled, no plugins. Without them those clients show an error or ask again every few
+//! no updates of its own, no plugins. Without them those clients show an error or ask again every few
 //! seconds.
 use crate::calls::Call;
 use crate::error::Result;
@@ -10,7 +10,7 @@ use crate::state::event::Answer;
 use serde_json::Value;
 
 /// The method and its answer as JSON. When one of these comes to exist, its row moves to a handler of its own.
-const ANSWERS: [(&str, &str); 23] = [
+const ANSWERS: [(&str, &str); 20] = [
     ("openclaw.approval.list", "[]"),
     ("plugin.approval.list", "[]"),
     ("question.list", r#"{"questions":[]}"#),
@@ -19,12 +19,6 @@ const ANSWERS: [(&str, &str); 23] = [
     ("update.status", r#"{"sentinel":null,"updateAvailable":null}"#),
     ("approval.history", r#"{"items":[]}"#),
     ("artifacts.list", r#"{"artifacts":[]}"#),
-    (
-        "cron.list",
-        r#"{"jobs":[],"snapshotRevision":"0","total":0,"offset":0,"limit":1,"hasMore":false,"nextOffset":null}"#,
-    ),
-    ("cron.runs", r#"{"entries":[],"total":0,"offset":0,"limit":50,"hasMore":false,"nextOffset":null}"#),
-    ("cron.status", r#"{"enabled":false,"jobs":0,"nextWakeAtMs":null}"#),
     (
         "doctor.memory.status",
         r#"{"provider":"none","searchRuntimeRegistered":false,"embedding":{"ok":false,"error":"memories are found by words; there are no embeddings here"},"dreaming":null}"#,

@@ -88,7 +88,12 @@ pub fn agent(state: &mut State, call: Call, params: Value) -> Result<Answer> {
     }
     // Who answers in the main session itself need not be told how it went.
     if session != main {
-        let after = After { name: asked.name, called: asked.called, key: main, wakes: asked.wakes };
+        let after = After {
+            name: format!("Hook {}", asked.name),
+            called: asked.called,
+            key: main,
+            wakes: asked.wakes,
+        };
         observers.add(Observer::After(Box::new(after)));
     }
     let thinking = match asked.thinking.as_deref().map(|level| (level, Thinking::parse(level))) {

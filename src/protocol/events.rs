@@ -63,6 +63,7 @@ events! {
     TICK "tick" All Replace;
     SHUTDOWN "shutdown" All Keep;
     HEALTH "health" Operators Replace;
+    CRON "cron" Readers Drop;
     CONFIG_CHANGED "config.changed" Admins Replace;
     APPROVAL_REQUESTED "exec.approval.requested" Approvals Keep;
     APPROVAL_RESOLVED "exec.approval.resolved" Approvals Drop;

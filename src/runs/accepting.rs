@@ -31,7 +31,15 @@ impl Runs {
         self.requests.begin(world, &new, entry.session_id())?;
         let session_id = entry.session_id().unwrap_or_default().to_string();
         let id = new.id.clone();
-        let run = Run { agent, session_id, nesting, sender, ..Run::of(new, call, observers, now) };
+        let is_administrators = call.caller.scopes.has("operator.admin");
+        let run = Run {
+            is_administrators,
+            agent,
+            session_id,
+            nesting,
+            sender,
+            ..Run::of(new, call, observers, now)
+        };
         self.map.insert(id, run);
         Ok(Taken::Later)
     }
@@ -63,6 +71,7 @@ impl Runs {
         if let Err(error) = result {
             let run = self.map.remove(id)?;
             self.requests.forget(&run.new);
+            run.end_jobs(world, &Err(error.clone()), None);
             run.observers.streams().for_each(|stream| stream.end(Err(error.clone())));
             run.calls.iter().for_each(|call| call.answer(Err(error.clone())));
             return None;

@@ -11,6 +11,7 @@ use crate::agent::finished::Finished;
 use crate::calls::Provenance;
 use crate::cancel::Reason;
 use crate::channels::blocks::{Blocks, Rules};
+use crate::cron::outcome::End;
 use crate::deliveries::{Delivery, Line, Name};
 use crate::error::{Error, Kind, Result};
 use crate::json::{Put, json};
@@ -216,6 +217,15 @@ impl Run {
         }
     }
 
+    /// Tells the scheduled jobs whose run it is.
+    pub(super) fn end_jobs(&self, world: &mut dyn World, result: &Result<()>, finished: Option<&Finished>) {
+        let said = finished.and_then(|finished| finished.texts.last()).filter(|text| !is_unsaid(text));
+        for id in self.observers.jobs() {
+            let said = said.map(|text| tags::shown(text.clone()));
+            world.job_ended(id, End { result: result.clone(), said, has_begun: self.started_at.is_some() });
+        }
+    }
+
     /// What is not promised yet of its words, and that the messages it answers are done with: lines for the journal.
     pub(super) fn deliver_end(
         &mut self,
@@ -227,7 +237,13 @@ impl Run {
         if self.observers.deliveries_mut().next().is_none() {
             return lines;
         }
-        let (words, failure) = words(result, finished);
+        let (mut words, mut failure) = words(result, finished);
+        if self.new.origin.surface.wants == Wants::Last {
+            words.drain(..words.len().saturating_sub(1));
+            if failure.take().is_some() {
+                words.clear();
+            }
+        }
         let whose = self.whose();
         for deliver in self.observers.deliveries_mut() {
             if !deliver.is_hushed {

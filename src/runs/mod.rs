@@ -115,6 +115,16 @@ impl Runs {
         self.map.get(run).map(|r| r.new.origin.provenance)
     }
 
+    /// Whether who asked for the run may have everything done: the owner, or a client with the admin scope.
+    pub fn administers(&self, run: &str) -> bool {
+        let may = |run: &Run| match run.new.origin.provenance {
+            Provenance::Owner => true,
+            Provenance::Operator => run.is_administrators,
+            _ => false,
+        };
+        self.map.get(run).is_some_and(may)
+    }
+
     pub fn is_live(&self, run: &str) -> bool {
         self.map.contains_key(run)
     }

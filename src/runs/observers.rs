@@ -19,6 +19,8 @@ pub enum Observer {
     Deliver(Box<Deliver>),
     /// Another session is told how it went.
     After(Box<After>),
+    /// The scheduled job of this id, whose run it is.
+    Job(String),
 }
 
 /// Who is told how a run went, and as what.
@@ -101,6 +103,13 @@ impl Observers {
     pub(super) fn afters(&self) -> impl Iterator<Item = &After> {
         self.0.iter().filter_map(|observer| match observer {
             Observer::After(after) => Some(&**after),
+            _ => None,
+        })
+    }
+
+    pub(super) fn jobs(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().filter_map(|observer| match observer {
+            Observer::Job(id) => Some(id.as_str()),
             _ => None,
         })
     }

@@ -55,6 +55,8 @@ pub enum Wants {
     Drafts,
     /// The outcome only.
     End,
+    /// The outcome only, and of messages that survive the last, if it ended well.
+    Last,
 }
 
 /// The method `agent`: command line, apps, and tools that ask other sessions.
@@ -112,8 +114,19 @@ pub static HOOK: Surface = Surface {
     wants: Wants::End,
 };
 
+/// Scheduled jobs, when they are due.
+pub static CRON: Surface = Surface {
+    journal: "cron",
+    answers: Answers::Once,
+    channel: None,
+    queues: false,
+    names_message: false,
+    commands: Commands::None,
+    wants: Wants::Last,
+};
+
 /// All ways in. A new one is a row here, and a caller of `Runs::ask`.
-pub static SURFACES: [&Surface; 5] = [&AGENT, &CHAT, &CHANNEL, &HOOK, &OPENAI];
+pub static SURFACES: [&Surface; 6] = [&AGENT, &CHAT, &CHANNEL, &CRON, &HOOK, &OPENAI];
 
 /// The surface of a kind of records.
 pub fn surface(journal: &str) -> Option<&'static Surface> {

@@ -88,6 +88,8 @@ pub(super) struct Run {
     /// The request that started it and its repetitions; `agent` requests get a second answer at the end.
     pub(super) calls: Vec<Call>,
     pub(super) nesting: Nesting,
+    /// The client that asked for it has the admin scope.
+    pub(super) is_administrators: bool,
     /// The waiting run whose place it has.
     pub(super) lent_by: Option<String>,
     /// Whose share of the queue it counts to.
@@ -160,6 +162,7 @@ impl Run {
             attached: Vec::new(),
             calls: vec![call],
             nesting: Nesting::default(),
+            is_administrators: false,
             lent_by: None,
             sender: sharing::Sender::default(),
             observers,

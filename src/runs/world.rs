@@ -3,6 +3,7 @@
 use super::observers::After;
 use crate::agent::run::{Job as Turn, RunEvent};
 use crate::calls;
+use crate::cron::outcome::End;
 use crate::deliveries::{Delivery, Line, Name, Record};
 use crate::error::Result;
 use crate::protocol::events::Event;
@@ -34,6 +35,9 @@ pub trait World {
 
     /// A session is to be told how a run went that was not its own; `mark` stands behind its name.
     fn report(&mut self, after: &After, mark: &str, text: &str);
+
+    /// The run of a scheduled job is over.
+    fn job_ended(&mut self, id: &str, end: End);
 
     /// Sends an event to everybody it is for.
     fn emit(&self, event: &'static Event, payload: &Value);

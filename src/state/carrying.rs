@@ -96,7 +96,7 @@ pub struct Post {
     unwritten: HashSet<Name>,
     write_at: u64,
     /// Writes whose end is still to be told.
-    under_way: usize,
+    pub(super) under_way: usize,
 }
 
 impl Post {

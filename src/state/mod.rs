@@ -6,6 +6,7 @@ pub mod approvals;
 pub mod capabilities;
 pub mod carrying;
 pub mod clients;
+pub mod cron;
 pub mod event;
 pub mod health;
 pub mod join;
@@ -73,6 +74,7 @@ pub struct State {
     pub approvals: approvals::Approvals,
     /// Messages of platforms, on their way in and out.
     pub post: carrying::Post,
+    pub cron: cron::Cron,
     /// Notes for a session's next turn, newest last.
     pub system_events: Vec<Note>,
     /// Marks of webhooks' requests that were done lately, with the times.
@@ -154,6 +156,7 @@ impl State {
             approvals: Default::default(),
             sessions,
             post: carrying::Post::of(Default::default()),
+            cron: Default::default(),
             system_events: Vec::new(),
             woken: VecDeque::new(),
             health_version: 1,

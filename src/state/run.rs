@@ -54,6 +54,7 @@ const STEPS: &[fn(&mut State) -> Option<u64>] = &[
     State::write_again,
     State::expire_deliveries,
     State::expire_approvals,
+    State::run_cron,
     State::tick,
     State::keep_up,
     State::save_sessions,

@@ -13,10 +13,12 @@ use crate::cancel::Cancel;
 use crate::channels::board::Board;
 use crate::config::Config;
 use crate::config::problem::Problem;
+use crate::cron::job::Members;
 use crate::device::codes::Codes;
 use crate::door::Door;
 use crate::env::Env;
 use crate::error::{Error, Result};
+use crate::runs::origin::Address;
 use crate::settings::Settings;
 use crate::slash::{self, At, Invocation};
 use crate::state::State;
@@ -57,6 +59,9 @@ pub struct Shared {
     pub command: Command,
     /// How a session is made to look at what is noted for it.
     pub wake: fn(&mut State, &str),
+    /// How a scheduled job is done, by its id, and where its words go.
+    pub job: fn(&mut State, &str),
+    pub job_place: fn(&State, &Members) -> Option<Address>,
     /// The names of all methods, for `hello-ok`.
     pub method_names: Vec<&'static str>,
 }

@@ -9,6 +9,7 @@ use super::subscriptions::Subscriptions;
 use super::{Note, State};
 use crate::agent::run::{Job as Turn, RunEvent, take};
 use crate::calls;
+use crate::cron::outcome::End;
 use crate::deliveries::{Delivery, Line, Name, Record};
 use crate::error::{Error, Result};
 use crate::protocol::events::Event as EventRow;
@@ -45,6 +46,8 @@ struct View<'a> {
     wrote: Vec<(String, Value, String)>,
     /// What sessions are to be told of runs that were not theirs, and whether they are woken for it.
     reports: Vec<(String, String, bool)>,
+    /// Scheduled jobs that have ended.
+    jobs: Vec<(String, End)>,
 }
 
 impl State {
@@ -65,9 +68,10 @@ impl State {
             noted: Vec::new(),
             wrote: Vec::new(),
             reports: Vec::new(),
+            jobs: Vec::new(),
         };
         let done = act(&mut self.runs, &mut view);
-        let (wrote, noted, reports) = (view.wrote, view.noted, view.reports);
+        let (wrote, noted, reports, jobs) = (view.wrote, view.noted, view.reports, view.jobs);
         self.write_for_good(noted);
         for (key, message, id) in wrote {
             self.session_message(&key, &message, &id);
@@ -78,10 +82,11 @@ impl State {
                 (self.shared.clone().wake)(self, &key);
             }
         }
+        jobs.into_iter().for_each(|(id, end)| self.job_ended(&id, end));
         done
     }
 
-    fn turns_are_taken(&self) -> Result<()> {
+    pub(super) fn turns_are_taken(&self) -> Result<()> {
         if self.is_stopping() {
             let error = Error::unavailable("the gateway is shutting down");
             return Err(error.retry_in(Duration::from_secs(5)));
@@ -137,14 +142,17 @@ impl World for View<'_> {
         if !after.called.is_empty() {
             said = format!("{}: {said}", after.called);
         }
-        match untrusted::wrap("the end of a webhook's turn", &said) {
+        match untrusted::wrap("the end of a turn of another session", &said) {
             Ok(said) => {
-                let text = format!("Hook {}", after.name);
-                let text = format!("{}{mark}: {said}", text.trim_end());
+                let text = format!("{}{mark}: {said}", after.name.trim_end());
                 self.reports.push((after.key.clone(), text, after.wakes));
             }
             Err(e) => log::warn!(target: "gateway/hooks", "the end of a turn is not told: {e}"),
         }
+    }
+
+    fn job_ended(&mut self, id: &str, end: End) {
+        self.jobs.push((id.to_string(), end));
     }
 
     fn take_notes(&mut self, key: &str) -> Vec<(u64, String)> {

@@ -20,7 +20,9 @@ use files::{apply_patch, edit, likeness, read, workspace, write};
 use memories::{memory, memory_get, memory_search};
 pub use policy::{matches, serves};
 pub use running::{Outcome, Progress, Updates, run_all, run_while};
-use talks::{agents_list, message, reach, session_status, sessions_history, sessions_list, sessions_send};
+use talks::{
+    agents_list, cron, message, reach, session_status, sessions_history, sessions_list, sessions_send,
+};
 use web::{search, web_fetch};
 
 use crate::calls::{Ask, Provenance};
@@ -42,6 +44,7 @@ use std::time::Duration;
 pub static TOOLS: &[Tool] = &[
     agents_list::TOOL,
     apply_patch::TOOL,
+    cron::TOOL,
     edit::TOOL,
     exec::TOOL,
     memory_get::TOOL,

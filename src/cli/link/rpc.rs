@@ -41,9 +41,6 @@ const DEFAULT_TIMEOUT_MS: u64 = 10_000;
 /// Methods of other gateways that change nothing; those of this one say so in their rows.
 const READS_ELSEWHERE: &[&str] = &[
     "channels.status",
-    "cron.list",
-    "cron.runs",
-    "cron.status",
     "exec.approvals.get",
     "node.describe",
     "node.list",
@@ -84,11 +81,22 @@ pub fn deadline(context: &Context, args: &Args) -> Result<Deadline> {
 
 /// Connects, calls `method` once and gives its payload.
 pub fn call(context: &Context, args: &Args, method: &str, params: &Value) -> Result<Value> {
+    call_within(context, args, method, params, DEFAULT_TIMEOUT_MS)
+}
+
+/// The same with another limit, where `--timeout` sets none.
+pub fn call_within(
+    context: &Context,
+    args: &Args,
+    method: &str,
+    params: &Value,
+    usual_ms: u64,
+) -> Result<Value> {
     let target = match reads(method) {
         true => target_to_read(context, args)?,
         false => target(context, args)?.0,
     };
-    let deadline = deadline(context, args)?;
+    let deadline = Deadline::after(context.started, args.millis("timeout", 1)?.unwrap_or(usual_ms));
     let _waiting = Waiting::begin(context.out, &format!("asking the gateway at {}", target.url));
     let mut session = connect(&target, &context.env.state_dir, &[], deadline)?;
     let payload = request(&mut session, &target, method, params, args.has("expect-final"))?;

@@ -43,8 +43,9 @@ impl Action {
     /// Whether this version has the part that the action is about. Without it the keys are kept and do nothing.
     pub fn is_here(self) -> bool {
         match self {
-            Action::Channels | Action::Hooks | Action::Logging | Action::Secret | Action::Telegram => true,
-            Action::Browser | Action::Cron | Action::Gmail | Action::Heartbeat => false,
+            Action::Channels | Action::Cron | Action::Hooks => true,
+            Action::Logging | Action::Secret | Action::Telegram => true,
+            Action::Browser | Action::Gmail | Action::Heartbeat => false,
             Action::Whatsapp => false,
         }
     }

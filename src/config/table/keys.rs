@@ -484,7 +484,7 @@ pub static KEYS: &[Key] = &[
     key("cron", OBJECT, RELOAD_CRON, "Scheduled jobs"),
     key("cron.enabled", BOOL, RELOAD_CRON, "Whether jobs run").or("true"),
     key("cron.maxConcurrentRuns", POSITIVE, RELOAD_CRON, "Most jobs at once").or("1"),
-    key("cron.store", TEXT, RELOAD_CRON, "File of the jobs").host(),
+    key("cron.store", TEXT, RESTART, "File of the jobs").host(),
 
     key("diagnostics", &Any, RESTART, "Diagnostics and tracing, accepted and not checked"),
 

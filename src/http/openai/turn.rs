@@ -183,6 +183,7 @@ pub fn ask(exchange: &Exchange, asked: &mut Asked, api: &Api) -> Judged<Followin
         max_tokens: asked.max_tokens,
         model: model(exchange, &asked.session)?,
         size: asked.size,
+        ..Brought::default()
     };
     asked.must = tools.must;
     let run = ids::uuid().map_err(Refusal::from)?;

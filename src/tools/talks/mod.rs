@@ -1,5 +1,6 @@
 //! Tools for other conversations and agents.
 pub(in crate::tools) mod agents_list;
+pub(in crate::tools) mod cron;
 pub(in crate::tools) mod message;
 pub(in crate::tools) mod reach;
 pub(in crate::tools) mod session_status;

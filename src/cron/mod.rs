@@ -1,0 +1,21 @@
+//! Scheduled jobs as data: their shapes, their schedules, the file they lie in and the logs of their runs, as the original
+//! program keeps them. Decides nothing about runs; the state thread does (`state/cron`).
+//!
+//! Pure but for `store` and `runlog`, which read and write files and are for the store thread, the start and commands;
+//! `zones` reads files for whoever may wait and only remembers for the state thread.
+mod book;
+mod fields;
+pub mod job;
+mod legacy;
+pub mod outcome;
+mod ranges;
+pub mod runlog;
+mod schedule;
+#[cfg(test)]
+mod schedule_tests;
+pub mod shape;
+pub mod store;
+mod zones;
+
+pub use book::{Book, next};
+pub use schedule::{duration, parse_at};

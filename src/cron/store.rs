@@ -1,0 +1,130 @@
+//! The file of the jobs, `<state>/cron/jobs.json`: `{"version": 1, "jobs": [..]}`, as the original writes and reads it.
+//! Other members are kept. Read at a start, replaced whole by the store thread.
+use super::job::Members;
+use crate::config::Config;
+use crate::env::Env;
+use crate::error::{Error, Result};
+use crate::files;
+use crate::json;
+use serde_json::Value;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Bytes and values of the largest file that is read.
+const MAX_FILE: u64 = 64 << 20;
+/// The same of one that is no JSON as programs write it.
+const MAX_BY_HAND: usize = 4 << 20;
+const MAX_VALUES: usize = 2_000_000;
+
+/// Where jobs and the logs of their runs lie.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    pub jobs: PathBuf,
+    pub runs: PathBuf,
+}
+
+impl Place {
+    pub fn of(config: &Config, env: &Env) -> Place {
+        let own = || env.state_dir.join("cron/jobs.json");
+        let jobs = config
+            .str("cron.store")
+            .filter(|path| !path.trim().is_empty())
+            .map_or_else(own, |path| env.expand(path));
+        let runs = jobs.parent().unwrap_or(Path::new(".")).join("runs");
+        Place { jobs, runs }
+    }
+}
+
+/// What a file holds.
+#[derive(Debug, Default)]
+pub struct Found {
+    pub head: Members,
+    pub jobs: Vec<Value>,
+}
+
+/// What a file is to hold.
+pub struct Snapshot {
+    pub head: Members,
+    pub texts: Vec<Arc<str>>,
+}
+
+/// A file that is missing holds nothing.
+pub fn read(path: &Path) -> Result<Found> {
+    let bytes = match files::read_bytes(path, MAX_FILE) {
+        Ok(bytes) => bytes,
+        Err(_) if files::is_missing(path) => return Ok(Found::default()),
+        Err(e) => return Err(Error::io(format_args!("read {}", path.display()), e)),
+    };
+    let wrong = |why: String| {
+        let fix =
+            "mend it, or move it away, and restart the gateway; until then no job runs and none is changed";
+        Error::config(format!("{} cannot be used: {why}; {fix}", path.display()))
+    };
+    if bytes.iter().all(u8::is_ascii_whitespace) {
+        return Ok(Found::default());
+    }
+    let whole = json::read(&bytes, MAX_VALUES, json::DEEPEST).or_else(|e| by_hand(&bytes).ok_or(e));
+    let whole = whole.map_err(|e| wrong(e.to_string()))?;
+    let Value::Object(mut head) = whole else { return Err(wrong("it is no JSON object".into())) };
+    match head.remove("jobs") {
+        Some(Value::Array(jobs)) => Ok(Found { head, jobs }),
+        None => Ok(Found { head, jobs: Vec::new() }),
+        Some(_) => Err(wrong("its member jobs is no list".into())),
+    }
+}
+
+/// What people wrote, with comments and commas of their own.
+fn by_hand(bytes: &[u8]) -> Option<Value> {
+    let text = std::str::from_utf8(bytes).ok().filter(|text| text.len() <= MAX_BY_HAND)?;
+    let mut depth = 0usize;
+    let is_shallow = text.bytes().all(|byte| {
+        match byte {
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        depth <= json::DEEPEST
+    });
+    is_shallow.then(|| json5::from_str(text).ok()).flatten()
+}
+
+/// Replaces the file, job by job. A copy of what people have changed is left beside it, as the original does.
+pub fn write(path: &Path, snapshot: &Snapshot, leaves_copy: bool) -> Result<()> {
+    let put = |out: &mut dyn Write| {
+        let mut head = snapshot.head.clone();
+        let version = head.remove("version").unwrap_or_else(|| 1.into());
+        write!(out, "{{\n  \"version\": {version},\n  \"jobs\": [")?;
+        for (n, text) in snapshot.texts.iter().enumerate() {
+            let comma = if n == 0 { "" } else { "," };
+            write!(out, "{comma}\n    {}", pretty(text))?;
+        }
+        out.write_all(if snapshot.texts.is_empty() { b"]" } else { b"\n  ]" })?;
+        for (name, value) in &head {
+            write!(out, ",\n  {}: {value}", Value::from(name.as_str()))?;
+        }
+        out.write_all(b"\n}\n")
+    };
+    let buffered = |out: &mut dyn Write| {
+        let mut out = std::io::BufWriter::with_capacity(64 << 10, out);
+        put(&mut out)?;
+        out.flush()
+    };
+    files::write_over(path, buffered)?;
+    if leaves_copy {
+        let mut copy = path.as_os_str().to_owned();
+        copy.push(".bak");
+        files::write_over(Path::new(&copy), buffered)?;
+    }
+    Ok(())
+}
+
+/// A job as it stands in the file: strings hold no line ends, so each begins a line of its own.
+fn pretty(text: &str) -> String {
+    let value = json::read_object(text, MAX_VALUES, json::DEEPEST).unwrap_or_default();
+    match serde_json::to_string_pretty(&value) {
+        Ok(lines) if !value.is_empty() => lines.replace('\n', "\n    "),
+        // What is no object stands as it was found.
+        _ => text.to_string(),
+    }
+}

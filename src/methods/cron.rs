@@ -1,0 +1,293 @@
+//! `cron.*`: scheduled jobs are listed, made, changed, removed, run by hand; how their runs ended. Answered when the change
+//! is on disk.
+//!
+//! What a client sends is brought into shape on its own thread (`prepare`), where time zones may be read.
+use crate::calls::Call;
+use crate::clock;
+use crate::cron::job::{self, Members};
+use crate::cron::{self as jobs, outcome, runlog, shape};
+use crate::error::{Error, Kind, Result};
+use crate::ids;
+use crate::json::{Put, json};
+use crate::logging::quoted;
+use crate::params::{params, read};
+use crate::parts::{Parts, first};
+use crate::protocol::events;
+use crate::protocol::frame::Payload;
+use crate::state::State;
+use crate::state::cron::is_on;
+use crate::state::event::Answer;
+use crate::tools;
+use serde_json::{Map, Value};
+
+/// Runs that are told of when nothing else is asked for, and at most.
+const USUAL_RUNS: u64 = 200;
+const MAX_RUNS: u64 = 5000;
+/// A moment that has passed so lately is still done, milliseconds.
+const LATE: u64 = 60_000;
+
+params! {
+    struct List {
+        include_disabled: bool,
+        enabled: Option<String>,
+        limit: Option<u64>,
+        offset: u64,
+    }
+}
+
+pub fn list(state: &mut State, _call: Call, params: Value) -> Result<Answer> {
+    let List { include_disabled, enabled, limit, offset } = read(params)?;
+    usable(state)?;
+    let (shows_enabled, shows_disabled) = match enabled.as_deref() {
+        Some("all") => (true, true),
+        Some("disabled") => (false, true),
+        Some(_) => (true, false),
+        None => (true, include_disabled),
+    };
+    let all = state.cron.book.sorted(|kept| if kept.is_enabled { shows_enabled } else { shows_disabled });
+    let total = all.len();
+    let from = usize::try_from(offset).unwrap_or(usize::MAX).min(total);
+    let limit = limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(total.max(1));
+    let shown = first(all.tail(from), limit);
+    let texts: Vec<&str> = shown.iter().map(|kept| &*kept.text).collect();
+    let next = from + shown.len();
+    let about = json!({
+        "snapshotRevision": (state.cron.revision.to_string()), "total": total, "offset": from, "limit": limit,
+        "hasMore": (next < total), "nextOffset": ((next < total).then_some(next)),
+    });
+    let text = crate::json::with(&about.to_string(), "jobs", &format!("[{}]", texts.join(",")));
+    Ok(Answer::Now(Payload::Text(text.into())))
+}
+
+pub fn status(state: &mut State, _call: Call, _params: Value) -> Result<Answer> {
+    let cron = &state.cron;
+    let path = cron.place.as_ref().map(|place| place.jobs.display().to_string());
+    let wrong = cron.book.wrong().map(|(id, why)| json!({"id": id, "error": why}));
+    let mut told = json!({
+        "enabled": (is_on(&state.shared)), "storePath": path, "jobs": (cron.book.len()),
+        "nextWakeAtMs": (cron.book.first().map(|(due, _)| due)),
+    });
+    let wrong: Vec<Value> = wrong.collect();
+    if let Some(map) = told.as_object_mut() {
+        if !wrong.is_empty() {
+            map.put("wrong", wrong);
+        }
+        cron.book.broken.as_deref().into_iter().for_each(|why| map.put("error", why));
+    }
+    Ok(Answer::Now(told.into()))
+}
+
+/// On the caller's thread.
+pub fn prepare(params: Value) -> Result<Value> {
+    let Value::Object(given) = params else {
+        return Err(Error::invalid("invalid cron.add params: not an object"));
+    };
+    shape::new(given, clock::now_ms()).map(Value::Object)
+}
+
+pub fn add(state: &mut State, call: Call, params: Value) -> Result<Answer> {
+    authorise(state, &call)?;
+    usable(state)?;
+    let Value::Object(given) = params else {
+        return Err(Error::invalid("invalid cron.add params: not an object"));
+    };
+    let (id, now) = (ids::uuid()?, state.now);
+    know_agent(state, &given)?;
+    let mut job = Map::new();
+    job.put("id", id.as_str());
+    for name in ["agentId", "name", "description", "enabled", "deleteAfterRun"] {
+        given.get(name).into_iter().for_each(|value| job.put(name, value.clone()));
+    }
+    let made = given.get("createdAtMs").cloned().unwrap_or(now.into());
+    job.put("createdAtMs", made.clone());
+    job.put("updatedAtMs", made);
+    job.extend(given.into_iter().filter(|(name, _)| !job.contains_key(name)).collect::<Members>());
+    let number = state.cron.book.add(job, now)?;
+    let undo = move |state: &mut State| drop(state.cron.book.remove(number));
+    Ok(saved(state, call, number, &id, "added", undo))
+}
+
+/// Answers with the job when it is on disk; as if nothing had been asked when it cannot be.
+fn saved(
+    state: &mut State,
+    call: Call,
+    number: u32,
+    id: &str,
+    action: &'static str,
+    undo: impl FnOnce(&mut State) + Send + 'static,
+) -> Answer {
+    let kept = state.cron.book.get(number);
+    let (text, due) = kept.map(|kept| (kept.text.clone(), kept.due)).unwrap_or_else(|| ("{}".into(), None));
+    let id = id.to_string();
+    let then = move |state: &mut State, result: Result<()>| {
+        if let Err(e) = result {
+            undo(state);
+            return call.answer(Err(e));
+        }
+        state.emit(&events::CRON, &outcome::event(&id, action, None, due));
+        call.answer(Ok(Payload::Text(text)));
+    };
+    state.save_cron(None, true, Box::new(then));
+    Answer::Later
+}
+
+params! {
+    struct Named {
+        id: Option<String>,
+        job_id: Option<String>,
+        patch: Value,
+        mode: Option<String>,
+        scope: Option<String>,
+        limit: Option<u64>,
+        offset: u64,
+    }
+}
+
+impl Named {
+    /// The job that is meant: named by one of two members.
+    fn id(&self) -> Result<&str> {
+        match (self.id.as_deref().map(str::trim), self.job_id.as_deref().map(str::trim)) {
+            (Some(id), None) | (None, Some(id)) if !id.is_empty() => Ok(id),
+            (Some(_), Some(_)) => Err(Error::invalid("the job is named twice: give id or jobId, not both")),
+            _ => Err(Error::invalid("the job is not named: give its id")),
+        }
+    }
+
+    fn number(&self, state: &State) -> Result<u32> {
+        usable(state)?;
+        let id = self.id()?;
+        let number = state.cron.book.number(id).filter(|number| state.cron.book.members(*number).is_some());
+        number.ok_or_else(|| Error::not_found(format!("unknown cron job id: {}", quoted(id))))
+    }
+}
+
+/// On the caller's thread.
+pub fn prepare_patch(mut params: Value) -> Result<Value> {
+    if let Some(Value::Object(patch)) = params.get_mut("patch").map(Value::take) {
+        let patch = shape::patch(patch, clock::now_ms())?;
+        params.as_object_mut().into_iter().for_each(|map| map.put("patch", patch.clone()));
+    }
+    Ok(params)
+}
+
+pub fn update(state: &mut State, call: Call, params: Value) -> Result<Answer> {
+    authorise(state, &call)?;
+    let mut asked: Named = read(params)?;
+    let number = asked.number(state)?;
+    let Value::Object(patch) = asked.patch.take() else {
+        return Err(Error::invalid("patch must be an object"));
+    };
+    let id = asked.id()?.to_string();
+    let moves = ["schedule", "enabled"].iter().any(|name| patch.contains_key(*name));
+    let now = state.now;
+    let Some(old) = state.cron.book.members(number) else { return Err(Error::not_found("the job is gone")) };
+    let job = shape::patched(&old, patch, now)?;
+    know_agent(state, &job)?;
+    let due = match moves {
+        // What has passed is not made up for by switching a job on.
+        true => jobs::next(&job, now).filter(|due| due.saturating_add(LATE) > now),
+        false => state.cron.book.get(number).and_then(|kept| kept.due),
+    };
+    let is_running = state.cron.is_running(&id);
+    let before = state.cron.book.remove(number);
+    state.cron.book.put(number, job, due.filter(|_| !is_running));
+    let undo = move |state: &mut State| state.cron.book.restore(number, before);
+    Ok(saved(state, call, number, &id, "updated", undo))
+}
+
+pub fn remove(state: &mut State, call: Call, params: Value) -> Result<Answer> {
+    authorise(state, &call)?;
+    let asked: Named = read(params)?;
+    usable(state)?;
+    let id = asked.id()?.to_string();
+    let Some(number) = state.cron.book.number(&id) else {
+        return Ok(Answer::Now(json!({"ok": true, "removed": false}).into()));
+    };
+    let before = state.cron.book.remove(number);
+    let then = move |state: &mut State, result: Result<()>| match result {
+        Err(e) => {
+            state.cron.book.restore(number, before);
+            call.answer(Err(e));
+        }
+        Ok(()) => {
+            state.emit(&events::CRON, &outcome::event(&id, "removed", None, None));
+            call.answer(Ok(json!({"ok": true, "removed": true}).into()));
+        }
+    };
+    state.save_cron(None, true, Box::new(then));
+    Ok(Answer::Later)
+}
+
+/// Answers when the run has ended.
+pub fn run(state: &mut State, call: Call, params: Value) -> Result<Answer> {
+    authorise(state, &call)?;
+    let asked: Named = read(params)?;
+    let number = asked.number(state)?;
+    let due = state.cron.book.get(number).and_then(|kept| kept.due);
+    let not = |reason: &str| Ok(Answer::Now(json!({"ok": true, "ran": false, "reason": reason}).into()));
+    if state.cron.is_running(asked.id()?) {
+        return not("already-running");
+    }
+    if asked.mode.as_deref() == Some("due") && due.is_none_or(|due| due > state.now) {
+        return not("not-due");
+    }
+    // A turn does not wait for another that may wait for it.
+    let is_a_turn_s = call.caller.run.is_some();
+    state.begin_job(number, Some(call.clone()).filter(|_| !is_a_turn_s));
+    Ok(if is_a_turn_s { Answer::Now(json!({"ok": true, "ran": true}).into()) } else { Answer::Later })
+}
+
+pub fn runs(state: &mut State, _call: Call, params: Value) -> Result<Answer> {
+    let asked: Named = read(params)?;
+    let job = match asked.scope.as_deref() {
+        Some("all") if asked.id.is_none() && asked.job_id.is_none() => None,
+        _ => Some(asked.id()?.to_string()),
+    };
+    let limit = asked.limit.unwrap_or(USUAL_RUNS).clamp(1, MAX_RUNS);
+    let dir = state.cron.place.as_ref().map(|place| place.runs.clone()).unwrap_or_default();
+    let offset = usize::try_from(asked.offset).unwrap_or(usize::MAX);
+    Ok(Answer::Work(Box::new(move || {
+        let most = limit as usize;
+        let mut entries = runlog::read(&dir, job.as_deref(), offset.saturating_add(most).saturating_add(1));
+        // The newest are counted from the end.
+        let total = entries.len();
+        entries.truncate(total.saturating_sub(offset));
+        let has_more = entries.len() > most;
+        entries.drain(..entries.len().saturating_sub(most));
+        let next = has_more.then_some(offset + most);
+        Ok(json!({"entries": entries, "total": total, "offset": offset, "limit": limit, "hasMore": has_more, "nextOffset": next}).into())
+    })))
+}
+
+fn usable(state: &State) -> Result<()> {
+    match &state.cron.book.broken {
+        Some(why) => Err(Error::new(Kind::Unavailable, why.clone())),
+        None => Ok(()),
+    }
+}
+
+/// A tool asks with more scopes than its turn may have: what counts is who asked for the turn (SEC-42).
+fn authorise(state: &State, call: &Call) -> Result<()> {
+    let Some(run) = call.caller.run.as_deref() else { return Ok(()) };
+    // Where the configuration lets the tool in for others by name, it is theirs, too.
+    let tool = tools::TOOLS.iter().find(|tool| tool.name == "cron");
+    let is_let_in = |whose| tool.is_some_and(|tool| tools::serves(&state.shared.config(), tool, whose));
+    let whose = state.runs.provenance_of(run).filter(|whose| !whose.is_owners());
+    match state.runs.administers(run) || whose.is_some_and(is_let_in) {
+        true => Ok(()),
+        false => Err(Error::new(
+            Kind::Forbidden,
+            "scheduled jobs are the owner's: he, or a client with operator.admin, must ask",
+        )),
+    }
+}
+
+fn know_agent(state: &State, job: &Members) -> Result<()> {
+    match job::text(job, "agentId").filter(|id| state.sessions.index(id).is_none()) {
+        Some(id) => Err(Error::invalid(format!(
+            "agentId {} is no agent here; openclaw agents list shows them",
+            quoted(id)
+        ))),
+        None => Ok(()),
+    }
+}
