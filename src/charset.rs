@@ -134,7 +134,9 @@ fn wide(bytes: &[u8]) -> Option<&'static Encoding> {
 fn wide_words(bytes: &[u8]) -> Option<&'static Encoding> {
     let sample = first(bytes, SAMPLE);
     let units = sample.as_chunks::<2>().0;
-    if bytes.len() & 1 == 1 || bytes.len() < 8 || !sample.contains(&0) || units.contains(&[0, 0]) {
+    // What has plain letters alone between its zeros is no other script, but a list of names.
+    let is_list = sample.iter().all(|byte| *byte == 0 || byte.is_ascii() && !is_odd(*byte));
+    if bytes.len() & 1 == 1 || bytes.len() < 8 || is_list || !sample.contains(&0) || units.contains(&[0, 0]) {
         return None;
     }
     let odd = |order: fn([u8; 2]) -> u16| {
@@ -369,6 +371,21 @@ mod tests {
         {
             assert_eq!(read(&wide(text, u16::to_le_bytes)), text);
             assert_eq!(read(&wide(text, u16::to_be_bytes)), text);
+        }
+    }
+
+    /// B-F41: what `find -print0` and `/proc/*/environ` give.
+    #[test]
+    fn b_f41_plain_letters_between_zeros_are_no_other_script() {
+        for list in [
+            "./a.txt\0./b.txt\0",
+            "PATH=/bin\0HOME=/root\0",
+            "alpha\0beta\0gamma\0",
+            "one two\0three\nfour\0five\0",
+        ] {
+            let text = read(list.as_bytes());
+            let words: Vec<&str> = list.split(['\0', ' ', '\n']).filter(|word| !word.is_empty()).collect();
+            assert!(text.is_ascii() && words.iter().all(|word| text.contains(word)), "{list:?}: {text:?}");
         }
     }
 

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 mod failures;
 pub mod head;
+pub mod parked;
 mod place;
 mod ticket;
 mod turns;

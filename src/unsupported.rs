@@ -3,6 +3,8 @@
 //! For whoever comes from the original program and would otherwise hear nothing: the start warns once, `doctor` has a
 //! finding for each row, `config validate` and `status` name them. Reads the configuration and a few small files;
 //! only looks. What was switched off there counts as not asked for.
+mod hooks;
+
 use crate::channels::is_spoken_for;
 use crate::config::Config;
 use crate::env::Env;
@@ -36,8 +38,8 @@ const FEATURES: &[Feature] = &[
     feature("channels", channels, KEEP),
     feature(
         "hooks",
-        hooks,
-        "webhooks are here (docs/webhooks.md); programs in JavaScript and the Gmail watcher are not",
+        hooks::asked,
+        "webhooks are here (docs/webhooks.md), those with a transform (a program in JavaScript), the Gmail watcher and presets beside gmail are not",
     ),
     feature(
         "heartbeat",
@@ -161,12 +163,6 @@ fn channels(config: &Config, env: &Env) -> Option<String> {
         found.push("whatsapp".to_string());
     }
     counted(&found, "channel")
-}
-
-fn hooks(config: &Config, _: &Env) -> Option<String> {
-    let internal = config.get("hooks.internal").is_some_and(is_asked);
-    let gmail = config.get("hooks.gmail").and_then(|gmail| gmail.get("account")).is_some_and(is_asked);
-    some([said(internal, "internal hooks"), said(gmail, "the Gmail watcher")])
 }
 
 fn heartbeat(config: &Config, _: &Env) -> Option<String> {

@@ -17,12 +17,6 @@ fn cases() -> Vec<(Value, &'static str, &'static str, &'static str)> {
         ),
         (json!({}), "hooks.enabled", "true", "hooks.enabled requires hooks.token"),
         (
-            json!({"hooks": {"enabled": true, "token": "hooks-token-1"}}),
-            "hooks.presets",
-            "['mail']",
-            "hooks.presets: there is no preset \"mail\"",
-        ),
-        (
             gateway(
                 json!({"tls": {"certPath": "/nowhere/c.pem", "keyPath": "/nowhere/k.pem", "autoGenerate": false}}),
             ),

@@ -136,6 +136,9 @@ fn group(account: &Account, asking: &Asking, levels: &Levels) -> Gate<Passed> {
 
 /// Whether the group and the topic are there and not switched off.
 fn check(levels: &Levels) -> Gate<()> {
+    if let Some(mistake) = levels.mistake {
+        return Err(drop(Reason::Mistake, mistake.path.clone()));
+    }
     if let Some(key) = &levels.unlisted {
         return Err(drop(Reason::ChatNotListed, key.clone()));
     }

@@ -243,6 +243,26 @@ fn a_section_with_a_mistake_lets_in_nobody() {
     assert_eq!((dropped.reason, dropped.key.as_str()), (Reason::Mistake, "channels.telegram.dmPolicy"));
 }
 
+/// B-F25: what cannot be read of one group shuts that group, and whatever else it may have kept apart.
+#[test]
+fn b_f25_a_group_with_a_mistake_is_shut_alone() {
+    use Kind::Message;
+    for bad in ["groupPolicy: 'nope'", "allowFrom: {}", "topics: {'5': {allowFrom: {}}}"] {
+        let groups = format!("allowFrom: [1], groupPolicy: 'open', groups: {{'-1': {{{bad}}}, '*': {{}}}}");
+        let shut = format!("config-mistake groups.-1.{}", bad.split(": ").next().unwrap());
+        for (chat, sender) in [(GROUP, 1), (GROUP, 2), (TOPIC, 1)] {
+            assert!(word(&groups, "", chat, sender, Message).starts_with(&shut), "{groups}");
+        }
+        assert_eq!(word(&groups, "", DM, 1, Message), OWNER, "{groups}");
+        assert_eq!(word(&groups, "", OTHER, 2, Message), GUEST, "{groups}");
+        // What all inherit may have been a restriction of each.
+        let all = format!("allowFrom: [1], groupPolicy: 'open', groups: {{'-1': {{}}, '*': {{{bad}}}}}");
+        assert!(word(&all, "", GROUP, 2, Message).starts_with("config-mistake groups.*."), "{all}");
+        assert_eq!(word(&all, "", DM, 1, Message), OWNER, "{all}");
+    }
+    assert_eq!(word("allowFrom: [1], groups: {'-1': 7}", "", GROUP, 1, Message), "config-mistake groups.-1");
+}
+
 #[test]
 fn commands_of_the_menu_are_answered_in_the_originals_words() {
     for (reason, want) in [

@@ -51,6 +51,11 @@ impl<'a> Outgoing<'a> {
         self.0.get("error")
     }
 
+    /// `isBegun`: words of the answer were said before it failed.
+    pub fn is_begun(&self) -> bool {
+        self.is("isBegun")
+    }
+
     /// `media`: paths and addresses of files.
     pub fn media(&self) -> impl Iterator<Item = &'a str> + use<'a> {
         self.0.get("media").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)

@@ -80,6 +80,10 @@ impl Ledger {
         Ok(Taken::New(Box::new(line)))
     }
 
+    pub fn is_writing(&self, name: &Name) -> bool {
+        self.writing.contains(name)
+    }
+
     /// What `take` gave out is on disk, or could not be written: then it was never here.
     pub fn written(&mut self, name: &Name, is_written: bool) {
         self.writing.remove(name);

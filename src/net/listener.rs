@@ -9,6 +9,7 @@
 //! honest burst loses none.
 mod parked;
 use crate::calls::outbox::is_not_now;
+use crate::door::parked::{BUSY, GRACE, Parked};
 use crate::net::connection::{self, Service};
 use crate::net::descriptors;
 use crate::net::print::{self, Framing};
@@ -16,11 +17,9 @@ use crate::state::event::Event;
 use crate::state::shared::Shared;
 use crate::state::succession::{Now, Succession};
 use crate::threads;
-use parked::GRACE;
-use rustix::event::{PollFd, PollFlags};
-use std::collections::VecDeque;
 use std::io::Write;
-use std::net::{IpAddr, TcpListener, TcpStream};
+use std::net::{TcpListener, TcpStream};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -35,27 +34,9 @@ const LOOK: Duration = Duration::from_millis(5);
 const LOOK_AT_SILENT: Duration = Duration::from_millis(250);
 /// Deep JSON and TLS-free socket work fit; untouched stack costs no memory.
 const STACK: usize = 256 << 10;
-/// Too many are here; and it has said nothing in time.
-const BUSY: u16 = 503;
-const TIMED_OUT: u16 = 408;
 
-/// Who was accepted and has no place.
-struct Newcomer {
-    stream: Arc<TcpStream>,
-    address: IpAddr,
-    since: Instant,
-    /// Whether it has said something.
-    speaks: bool,
-}
-
-#[derive(Default)]
-struct Parked {
-    /// In order of arrival.
-    all: VecDeque<Newcomer>,
-    /// How many wait for a place, as the door was told.
-    told: usize,
-    /// Places given out; each `NEWEST`th goes to who came last.
-    given: usize,
+struct Newcomers {
+    parked: Parked,
     /// No more are taken in before somebody was let go: descriptors are scarce.
     is_short: bool,
 }
@@ -63,21 +44,22 @@ struct Parked {
 /// Accepts until the other end of `stopped` is closed, which is answered by closing this one with the listener, or
 /// until the last generation has ended. Who has spoken by then still gets a place.
 pub fn run(listener: TcpListener, stopped: UnixStream, succession: &Succession, service: Service) {
-    let mut parked = Parked::default();
+    let mut here = Newcomers { parked: Parked::new(turn_away), is_short: false };
     let mut open = Some((listener, stopped));
-    while open.is_some() || !parked.all.is_empty() {
+    while open.is_some() || !here.parked.all.is_empty() {
         // No hold on a generation while nobody is parked.
-        if !parked.all.is_empty() && !look_after(&mut parked, succession, service, open.is_none()) {
+        if !here.parked.all.is_empty() && !look_after(&mut here, succession, service, open.is_none()) {
             return;
         }
+        let parked = &mut here.parked;
         // For as many as are accepted at once.
         let has_room = (0..AT_ONCE)
             .all(|_| parked.all.len() + AT_ONCE <= MAX_PARKED || parked.make_room(GRACE))
             || parked.all.len() < MAX_PARKED;
-        let has_room = has_room && parked.has_descriptors(succession);
-        let ready = wait(open.as_ref().filter(|_| has_room), &mut parked);
+        let has_room = has_room && here.has_descriptors(succession);
+        let ready = wait(open.as_ref().filter(|_| has_room), &mut here.parked);
         match (ready, &open) {
-            (Ready::Connections, Some((listener, _))) => accept(listener, &mut parked, succession),
+            (Ready::Connections, Some((listener, _))) => accept(listener, &mut here, succession),
             (Ready::Stopped, _) => open = None,
             _ => {}
         }
@@ -85,20 +67,19 @@ pub fn run(listener: TcpListener, stopped: UnixStream, succession: &Succession, 
 }
 
 /// Takes in who has arrived.
-fn accept(listener: &TcpListener, parked: &mut Parked, succession: &Succession) {
+fn accept(listener: &TcpListener, here: &mut Newcomers, succession: &Succession) {
     for _ in 0..AT_ONCE {
         match listener.accept() {
             Ok((stream, address)) => {
-                let has_kept = keep_descriptors(&stream, parked, succession);
-                if !has_kept && !parked.may_shrink(succession) {
+                let has_kept = keep_descriptors(&stream, &mut here.parked, succession);
+                if !has_kept && !here.may_shrink(succession) {
                     turn_away(&stream, BUSY);
                     continue;
                 }
-                let (stream, address) = (Arc::new(stream), address.ip().to_canonical());
-                parked.all.push_back(Newcomer { stream, address, since: Instant::now(), speaks: false });
+                here.parked.park(stream, address.ip());
                 if !has_kept {
                     // There is one to spare; those behind it wait in the backlog.
-                    parked.is_short = true;
+                    here.is_short = true;
                     return;
                 }
             }
@@ -106,13 +87,13 @@ fn accept(listener: &TcpListener, parked: &mut Parked, succession: &Succession) 
             Err(e) => {
                 log::warn!(target: "gateway/net", "accept failed: {e}; trying again");
                 // What is short is descriptors, most likely.
-                if !parked.make_room(GRACE) && !let_go(succession) {
+                if !here.parked.make_room(GRACE) && !let_go(succession) {
                     std::thread::sleep(Duration::from_millis(100));
                 }
                 return;
             }
         }
-        if parked.all.len() >= MAX_PARKED {
+        if here.parked.all.len() >= MAX_PARKED {
             return;
         }
     }
@@ -134,15 +115,14 @@ fn let_go(succession: &Succession) -> bool {
 
 /// Places for those who have spoken, if there are; an end for those who have been silent too long. `false` when nobody
 /// will serve.
-fn look_after(parked: &mut Parked, succession: &Succession, service: Service, is_last: bool) -> bool {
-    let has_speakers = parked.all.iter().any(|n| n.speaks);
-    match succession.within(if has_speakers { LOOK } else { Duration::ZERO }) {
+fn look_after(here: &mut Newcomers, succession: &Succession, service: Service, is_last: bool) -> bool {
+    match succession.within(if here.parked.has_speakers() { LOOK } else { Duration::ZERO }) {
         Now::Serving(shared) => {
             // After the listener is closed a moment is left to those whose first word is on its way.
             let patience = if is_last { GRACE } else { shared.limits.handshake() };
-            parked.dismiss(patience);
-            parked.admit(&shared, service);
-            if parked.all.len() >= MAX_PARKED || (is_last && !parked.all.is_empty()) {
+            here.parked.dismiss(patience);
+            here.admit(&shared, service);
+            if here.parked.all.len() >= MAX_PARKED || (is_last && !here.parked.all.is_empty()) {
                 shared.door.wait(LOOK);
             }
             true
@@ -189,32 +169,17 @@ enum Ready {
 /// Waits for newcomers, if `open`, and for the first word of those who are parked.
 fn wait(open: Option<&(TcpListener, UnixStream)>, parked: &mut Parked) -> Ready {
     // Who is silent now may have to make room soon.
-    let is_pressed = open.is_none() || parked.all.iter().any(|n| n.speaks);
+    let is_pressed = open.is_none() || parked.has_speakers();
     let timeout = match parked.all.is_empty() && open.is_some() {
         true => None,
         false => Some(if is_pressed { LOOK } else { LOOK_AT_SILENT }),
     };
-    let mut fds: Vec<PollFd> = parked.all.iter().filter(|n| !n.speaks).map(input).collect();
-    let silent = fds.len();
-    if let Some((listener, stopped)) = open {
-        fds.extend([PollFd::new(listener, PollFlags::IN), PollFd::new(stopped, PollFlags::IN)]);
-    }
-    if !crate::sys::poll(&mut fds, timeout).is_ok_and(|n| n > 0) {
-        return Ready::Nothing;
-    }
-    let mut ready = fds.iter().map(|fd| !fd.revents().is_empty());
-    let spoken: Vec<bool> = ready.by_ref().take(silent).collect();
-    let (arrived, stopped) = (ready.next().unwrap_or_default(), ready.next().unwrap_or_default());
-    drop(fds);
-    parked.hear(&spoken);
-    match (arrived, stopped) {
+    let others: Vec<BorrowedFd> =
+        open.iter().flat_map(|(listener, stopped)| [listener.as_fd(), stopped.as_fd()]).collect();
+    match parked.wait(&others, timeout).as_slice() {
         // What has arrived by now is still taken.
-        (true, _) => Ready::Connections,
-        (false, true) => Ready::Stopped,
-        (false, false) => Ready::Nothing,
+        [true, _] => Ready::Connections,
+        [false, true] => Ready::Stopped,
+        _ => Ready::Nothing,
     }
-}
-
-fn input(newcomer: &Newcomer) -> PollFd<'_> {
-    PollFd::new(&newcomer.stream, PollFlags::IN)
 }

@@ -250,7 +250,9 @@ impl Run {
                 for (shown, tags) in words.iter().skip(deliver.said) {
                     lines.extend(deliver.whole(world, &whose, shown, tags));
                 }
-                lines.extend(failure.clone().and_then(|failed| deliver.promise(world, &whose, failed, true)));
+                let is_begun = deliver.said + deliver.parts > 0;
+                let failed = failure.clone().map(|error| json!({"error": error, "isBegun": is_begun}));
+                lines.extend(failed.and_then(|failed| deliver.promise(world, &whose, failed, true)));
             }
             let answered = std::mem::take(&mut deliver.inbound);
             lines.extend(answered.iter().filter_map(|name| world.handled(name)));
@@ -271,6 +273,6 @@ fn words(result: &Result<()>, finished: Option<&Finished>) -> (Vec<(String, Vec<
     match result {
         Ok(()) => (texts.collect(), None),
         Err(Error { kind: Kind::Aborted, .. }) => (Vec::new(), None),
-        Err(e) => (texts.collect(), Some(json!({"error": (e.to_wire(4))}))),
+        Err(e) => (texts.collect(), Some(e.to_wire(4))),
     }
 }

@@ -1,4 +1,5 @@
-//! The lanes: one turn a session at a time, `max` in all, in order of arrival; and the start of a run's thread.
+//! The lanes: one turn a session at a time, `max` in all, the owner's before those of guests, else in order of arrival; and
+//! the start of a run's thread.
 //!
 //! Part of `Runs`, on the state thread.
 use super::Runs;
@@ -73,12 +74,25 @@ impl Runs {
         self.ready.push_back(key);
     }
 
-    /// Starts what may run: one a session, `max` in all, in order of arrival.
+    /// Those go first in whose lane the owner or a client of his has something; of the others those who have no turn under
+    /// way, so that each conversation comes in its turn.
+    fn order(&mut self) {
+        let Runs { ready, queues, map, running, .. } = self;
+        let is_own = |id: &String| map.get(id).is_some_and(|run| run.new.origin.provenance.is_own());
+        let has_own = |key: &String| queues.get(key).is_some_and(|queue| queue.iter().any(is_own));
+        let mut ranked: Vec<((bool, bool), String)> =
+            ready.drain(..).map(|key| ((!has_own(&key), running.contains_key(&key)), key)).collect();
+        crate::order::by_key(&mut ranked, |(rank, _)| *rank);
+        ready.extend(ranked.into_iter().map(|(_, key)| key));
+    }
+
+    /// Starts what may run: one a session, `max` in all, the owner's first.
     pub fn start_runs(&mut self, world: &mut dyn World) {
         if std::mem::replace(&mut self.is_starting, true) {
             return;
         }
         let mut later = VecDeque::new();
+        self.order();
         while let Some(key) = self.ready.pop_front() {
             let is_early = self.not_before(&key).is_some_and(|at| at > world.mono());
             let Some(id) = self.queues.get(&key).and_then(|queue| queue.front().cloned()) else {
@@ -97,6 +111,7 @@ impl Runs {
             self.start_run(world, &id, &key, together);
         }
         self.ready = later;
+        self.order();
         self.is_starting = false;
     }
 

@@ -38,7 +38,9 @@ impl Sender {
                 let network = address.parse::<IpAddr>().map(|ip| door::network(ip).to_string());
                 let network = network.as_deref().unwrap_or(address);
                 let member = device.clone().unwrap_or_else(|| caller.conn.to_string());
-                Sender { principal: format!("{} {network}", caller.method), member: Some(member) }
+                // However many strangers write by the channels, the owner's share is his.
+                let whose = if caller.provenance.is_own() { "" } else { " guest" };
+                Sender { principal: format!("{} {network}{whose}", caller.method), member: Some(member) }
             }
         }
     }
@@ -115,6 +117,7 @@ impl Runs {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::calls::Provenance;
 
     fn sender(method: &'static str, device: Option<&str>, remote: Option<&str>, conn: u64) -> Sender {
         let (device_id, remote) = (device.map(str::to_string), remote.map(str::to_string));
@@ -136,6 +139,10 @@ mod tests {
             "a device of its own making"
         );
         assert_ne!(principal(sender("token", None, Some("2001:db8:0:1::1"), 4)), first);
+        let by_channel =
+            |provenance| Sender::of(&Caller { method: "local", provenance, ..Caller::default() });
+        let (guest, owner) = (by_channel(Provenance::Guest), by_channel(Provenance::Owner));
+        assert_ne!(principal(guest), principal(owner), "guests have no part of the owner's");
         assert_ne!(principal(sender("password", None, None, 5)), principal(sender("token", None, None, 5)));
         assert!(
             sender("token", None, None, 1) != sender("token", None, None, 2),

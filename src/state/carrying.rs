@@ -3,6 +3,7 @@
 //!
 //! A delivery is given out after the line that says so is on disk; then it is the carrier's until he says what became of
 //! it. What is known of the platform (it has it, it refused it) holds whatever the disk says, and is written again.
+mod bringing;
 mod writing;
 use super::State;
 use crate::calls::{Pending, Wake};
@@ -97,6 +98,8 @@ pub struct Post {
     write_at: u64,
     /// Writes whose end is still to be told.
     pub(super) under_way: usize,
+    /// Who brought something that somebody else's write has: one for each carrier at most, as each waits for his answer.
+    behind: Vec<(Vec<Inbound>, Told<Vec<Inbound>>)>,
 }
 
 impl Post {
@@ -108,6 +111,7 @@ impl Post {
             unwritten: HashSet::new(),
             write_at: 0,
             under_way: 0,
+            behind: Vec::new(),
         }
     }
 
@@ -211,35 +215,6 @@ impl State {
         let open = Open { inbound: inbound.cloned().collect(), uncertain: uncertain.cloned().collect() };
         self.post.wakes.insert(login, wake);
         say(told, Ok(open));
-    }
-
-    fn bring(&mut self, messages: Vec<Inbound>, told: Told<Vec<Inbound>>) {
-        let mut new = Vec::new();
-        for message in messages {
-            match self.post.ledger.take(Line::Inbound(message.clone())).and_then(Taken::fresh) {
-                Ok(line) => new.extend(line.map(|_| message)),
-                Err(e) => {
-                    self.forget(&new);
-                    return say(&told, Err(e));
-                }
-            }
-        }
-        let lines = new.iter().cloned().map(Line::Inbound).collect();
-        self.write(
-            lines,
-            Box::new(move |state, result| {
-                match &result {
-                    Ok(()) => new.iter().for_each(|m| state.post.ledger.written(&m.name(), true)),
-                    Err(_) => state.forget(&new),
-                }
-                say(&told, result.map(|()| new));
-            }),
-        );
-    }
-
-    /// As if they had never come.
-    fn forget(&mut self, messages: &[Inbound]) {
-        messages.iter().for_each(|message| self.post.ledger.written(&message.name(), false));
     }
 
     fn ask_for(&mut self, ask: Ask) {

@@ -201,14 +201,8 @@ fn turn<'a>(
         text: message.text.to_string(),
         envelope: envelope(line, config, message, inbound.ts),
         attachments: media::attachments(line, message),
-        extra_system: is_group.then(|| {
-            let what = if message.title.is_empty() {
-                "a group".into()
-            } else {
-                format!("the group {:?}", message.title)
-            };
-            format!("You are replying inside {what} on {}.", line.label)
-        }),
+        // Its title, which its members write, stands with each message.
+        extra_system: is_group.then(|| format!("You are replying inside a group on {}.", line.label)),
         entry: entry(line, message),
         main,
         is_again: together.is_again,

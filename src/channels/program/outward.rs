@@ -36,7 +36,7 @@ pub fn told(line: &Line, delivery: &Delivery) -> std::result::Result<Value, Stri
         ));
     }
     let mut told = message.as_object().cloned().unwrap_or_default();
-    told.remove("error");
+    ["error", "isBegun"].iter().for_each(|own| drop(told.remove(*own)));
     told.put("action", action);
     let said = said(&out);
     files(line, &out, &said.media, &mut told)?;
@@ -69,7 +69,8 @@ fn said(out: &Outgoing) -> Said {
     match out.error() {
         Some(error) => {
             let text = error.get("message").and_then(Value::as_str).unwrap_or_default();
-            plain(format!("\u{26a0}\u{fe0f} {text}"))
+            let what = if out.is_begun() { "The answer broke off: " } else { "" };
+            plain(format!("\u{26a0}\u{fe0f} {what}{text}"))
         }
         None if out.session().is_some() => Said::read(out.text()),
         None => plain(out.text().to_string()),

@@ -6,7 +6,7 @@ use super::form::{Form, Upload, form};
 use super::outcome::Outcome;
 use super::refusal::{Refusal, Why};
 use super::token::BotToken;
-use super::update::{KINDS, Update};
+use super::update::{AT_ONCE, KINDS, Update};
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
 use crate::fetch::dial::Timeouts;
@@ -105,7 +105,7 @@ impl Bot {
 
     /// The updates from this id on; waits up to `wait` for the first. Those before it are forgotten by Telegram.
     pub fn updates(&mut self, offset: Option<i64>, wait: Duration, cancel: &Cancel) -> Outcome<Vec<Update>> {
-        let raw = match self.poll(offset, wait, 100, cancel) {
+        let raw = match self.poll(offset, wait, AT_ONCE, cancel) {
             // Good JSON that is too much to be read: the one that makes it so is no wall before the others.
             Ok(raw) if is_too_much(&raw) => match self.poll(offset, Duration::ZERO, 1, cancel) {
                 Ok(raw) if is_too_much(&raw) => return Update::unread(&raw.body),

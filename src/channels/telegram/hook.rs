@@ -1,20 +1,23 @@
 //! The listener of a webhook: requests of Telegram, each judged by its head before its body is read (SEC-32).
 //!
-//! One thread accepts, one serves each connection for one request, within a deadline; the door counts them, and slows
-//! down who guesses the secret. What is in a body is another thread's matter, which says when it is written.
+//! One thread accepts, one serves each connection for one request, within a deadline; who is silent is parked, as at the
+//! gateway's own port, and loses his place to a newcomer; the door slows down who guesses the secret. What is in a body is
+//! another thread's matter, which says when it is written.
 use super::update::Update;
+use crate::calls::outbox::is_not_now;
 use crate::channels::house::House;
 use crate::device::secret_eq;
 use crate::door::head::{self, Head, NoHead};
-use crate::door::{Door, Entry, Failed, Ticket};
+use crate::door::parked::{GRACE, Newcomer, Parked};
+use crate::door::{Door, Failed, Stage, Ticket};
 use crate::error::{Error, Result};
 use crate::parts::Parts;
 use crate::protocol::limits::Limits;
 use crate::{json, threads};
 use crossbeam_channel::{Sender, bounded};
-use rustix::event::{PollFd, PollFlags};
 use std::io::{Read, Write};
 use std::net::{IpAddr, TcpListener, TcpStream};
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -26,6 +29,10 @@ const TIME: Duration = Duration::from_secs(10);
 /// For what Telegram is told of an update to be known.
 const PATIENCE: Duration = Duration::from_millis(900);
 const LOOK: Duration = Duration::from_millis(500);
+/// How often it is looked for room while somebody wants it.
+const SOON: Duration = Duration::from_millis(5);
+/// Connections without a place.
+const PARKED: usize = 128;
 const STACK: usize = 256 << 10;
 
 /// What is asked with each request.
@@ -42,6 +49,7 @@ pub type Posted = (Update, Sender<bool>);
 type Answer = (u16, &'static str, &'static str);
 
 const BUSY: Answer = (503, "Service Unavailable", "busy, try again");
+const TIMED_OUT: Answer = (408, "Request Timeout", "nothing was said");
 const INCOMPLETE: Answer = (400, "Bad Request", "the request is not whole");
 
 impl Hook {
@@ -60,37 +68,51 @@ impl Hook {
 
     /// Takes requests until the account ends.
     pub fn serve(self, house: &Arc<dyn House>, posts: Sender<Posted>) -> Result<()> {
-        let (door, hook) = (Door::new(), Arc::new(self));
-        let posts = Arc::new(posts);
+        let (door, hook, posts) = (Door::new(), Arc::new(self), Arc::new(posts));
+        let (mut parked, limits) = (Parked::new(turn_away), Limits::default());
         while house.cancel().reason().is_none() {
-            let mut fds = [PollFd::new(&hook.listener, PollFlags::IN)];
-            // What fails is tried again with the next look.
-            let is_there = matches!(crate::sys::poll(&mut fds, Some(LOOK)), Ok(1..));
-            let Some((stream, from)) = is_there.then(|| hook.listener.accept().ok()).flatten() else {
-                if is_there {
-                    house.sleep(LOOK)?;
+            let has_room = parked.all.len() < PARKED || parked.make_room(GRACE);
+            let listener: Vec<_> = has_room.then(|| hook.listener.as_fd()).into_iter().collect();
+            let time = if has_room && !parked.has_speakers() { LOOK } else { SOON };
+            if parked.wait(&listener, Some(time)).contains(&true) {
+                match hook.listener.accept() {
+                    Ok((stream, from)) => parked.park(stream, from.ip()),
+                    Err(e) if is_not_now(&e) => {}
+                    // What is short is descriptors, most likely.
+                    Err(_) if parked.make_room(GRACE) => {}
+                    Err(_) => drop(house.sleep(LOOK)?),
                 }
-                continue;
-            };
-            let (stream, limits) = (Arc::new(stream), Limits::default());
-            let Entry::Place(ticket) = door.enter(from.ip(), &stream, &limits, Instant::now()) else {
-                say(&stream, BUSY);
-                continue;
-            };
-            let (door, hook, posts) = (door.clone(), hook.clone(), posts.clone());
-            let serve = move || {
-                let visitor = Visitor { stream: &stream, from: from.ip(), until: Instant::now() + TIME };
-                if let Some(answer) = hook.judge(&visitor, &door, &ticket, &posts) {
-                    say(&stream, answer);
-                    finish(&stream);
-                }
-            };
-            let died = |what| log::error!(target: "telegram", "webhook: a request ended by a defect: {what}");
-            if let Err(e) = threads::spawn("gw-tg-post", STACK, serve, died) {
-                log::warn!(target: "telegram", "webhook: {e}");
             }
+            parked.dismiss(TIME);
+            parked.admit(&door, &limits, &mut |newcomer, ticket| hook.start(newcomer, ticket, &door, &posts));
         }
         Ok(())
+    }
+
+    /// Serves who has a place, on a thread of his own.
+    fn start(
+        self: &Arc<Hook>,
+        newcomer: &Newcomer,
+        ticket: Ticket,
+        door: &Arc<Door>,
+        posts: &Arc<Sender<Posted>>,
+    ) -> bool {
+        let (hook, door, posts) = (self.clone(), door.clone(), posts.clone());
+        let (stream, from, until) = (newcomer.stream.clone(), newcomer.address, newcomer.since + TIME);
+        let serve = move || {
+            let visitor = Visitor { stream: &stream, from, until };
+            if let Some(answer) = hook.judge(&visitor, &door, &ticket, &posts) {
+                say(&stream, answer);
+                ticket.stage(Stage::Idle);
+                finish(&stream);
+            }
+        };
+        let died = |what| log::error!(target: "telegram", "webhook: a request ended by a defect: {what}");
+        let started = threads::spawn("gw-tg-post", STACK, serve, died);
+        if let Err(e) = &started {
+            log::warn!(target: "telegram", "webhook: {e}");
+        }
+        started.is_ok()
     }
 
     /// `None` for who is gone.
@@ -160,6 +182,11 @@ fn length(head: &Head) -> std::result::Result<usize, Answer> {
 fn is_taken(update: Update, posts: &Sender<Posted>) -> bool {
     let (told, answer) = bounded(1);
     posts.try_send((update, told)).is_ok() && answer.recv_timeout(PATIENCE) == Ok(true)
+}
+
+/// To who gets no place.
+fn turn_away(stream: &TcpStream, status: u16) {
+    say(stream, if status == BUSY.0 { BUSY } else { TIMED_OUT });
 }
 
 /// Answers, without waiting for who does not read.

@@ -81,9 +81,12 @@ impl Outcome {
     }
 }
 
-/// An answer's members; a hundred updates full of entities fit.
+/// Values of an answer; updates full of entities fit.
+pub const MOST_VALUES: usize = 200_000;
+
+/// An answer's members.
 pub fn read(body: &[u8]) -> Option<Map<String, Value>> {
-    json::read_object(body, 200_000, json::DEEPEST).ok()
+    json::read_object(body, MOST_VALUES, json::DEEPEST).ok()
 }
 
 fn refused(

@@ -111,12 +111,9 @@ pub fn system(account: &Account, message: &Message, reads_all: bool) -> Option<S
             "trigger-only (messages that mention you, answer you or are commands come to you; others are context)"
         }
     };
-    let name = match message.chat.name() {
-        name if name.is_empty() => message.chat.id.to_string(),
-        name => name,
-    };
-    let mut text =
-        format!("You are replying inside the Telegram group \"{name}\". Activation: {activation}.");
+    // Its title stands with each message: its members write it, and nothing of theirs speaks as the owner does.
+    let id = message.chat.id;
+    let mut text = format!("You are replying inside the Telegram group {id}. Activation: {activation}.");
     let topic = message.topic.and_then(|id| u64::try_from(id).ok());
     let levels = Levels::of(account, &message.chat.id.to_string(), topic);
     for level in [&levels.groups, &levels.topics] {

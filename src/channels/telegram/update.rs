@@ -3,8 +3,12 @@
 //! Lenient: a member that is missing or of another kind is left out, a kind that is not known is named and skipped. Only
 //! an update without its id is lost. Ids are i64, groups' are negative.
 use super::message::{Chat, Message, Sender};
-use super::outcome::Outcome;
+use super::outcome::{MOST_VALUES, Outcome};
+use crate::json;
 use serde_json::Value;
+
+/// Updates of one answer: strangers write them, with up to a hundred entities each. What is more comes at once.
+pub const AT_ONCE: usize = 20;
 
 /// The kinds that are asked for.
 pub const KINDS: &[&str] = &[
@@ -22,9 +26,12 @@ pub const KINDS: &[&str] = &[
 pub struct Update {
     pub id: i64,
     pub what: What,
-    /// As Telegram sent it.
+    /// As Telegram sent it: its text, where that is long.
     pub raw: Value,
 }
+
+/// From this length on an update waits as text, which takes a tenth of the room of its values.
+const LONG: usize = 4096;
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum What {
@@ -83,11 +90,17 @@ impl Update {
     /// `None` without an id: nothing can be said about such a one.
     pub fn read(raw: Value) -> Option<Update> {
         let (id, what) = Update::parts(&raw)?;
+        let text = raw.to_string();
+        let raw = if text.len() < LONG { raw } else { Value::String(text) };
         Some(Update { id, what, raw })
     }
 
     /// Its id, and what it is about.
     pub fn parts(update: &Value) -> Option<(i64, What)> {
+        if let Value::String(text) = update {
+            let value = json::read(text, MOST_VALUES, json::DEEPEST).ok().filter(Value::is_object)?;
+            return Update::parts(&value);
+        }
         let members = update.as_object()?;
         let id = members.get("update_id")?.as_i64()?;
         let (kind, value) = members.iter().find(|(name, _)| *name != "update_id").unzip();

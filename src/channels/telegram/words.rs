@@ -76,6 +76,9 @@ fn failure(account: &Account, delivery: &Delivery, out: &Outgoing, error: &Value
         "none" => None,
         "all" => Some(()),
         _ if is_his => Some(()),
+        _ if out.is_begun() => {
+            return Some("⚠️ Something went wrong and the answer broke off. Please try again.".to_string());
+        }
         _ => return Some("⚠️ Something went wrong and there is no answer. Please try again.".to_string()),
     }?;
     let details = error.get("details");
@@ -83,7 +86,8 @@ fn failure(account: &Account, delivery: &Delivery, out: &Outgoing, error: &Value
     let class = detail("failoverReason").filter(|class| *class != "unknown").or_else(|| detail("code"));
     let run = delivery.id.rsplit_once('/').map_or(delivery.id.as_str(), |(run, _)| run);
     let class = class.unwrap_or("UNAVAILABLE").to_lowercase();
-    Some(format!("⚠️ There is no answer: {class}. The log has more: openclaw logs, run {run}"))
+    let what = if out.is_begun() { "The answer broke off" } else { "There is no answer" };
+    Some(format!("⚠️ {what}: {class}. The log has more: openclaw logs, run {run}"))
 }
 
 /// A word of ours, not a sentence of somebody else's.

@@ -81,7 +81,12 @@ pub fn length(whole: &Value, segments: &[String]) -> usize {
     match texts.as_slice() {
         ["gateway", rest @ ..] if is_harmless(rest) => key(whole, segments, 1),
         ["gateway", ..] => texts.len(),
+        // Its gate keeps a group shut for which something is taken out (`channels::levels`).
+        ["channels", _, "groups", _, ..] => 4,
+        ["channels", _, "accounts", _, "groups", _, ..] => 6,
         ["channels", _, ..] => 2,
+        // One that is taken out is for no request.
+        ["hooks", "mappings", _, ..] => 3,
         ["plugins" | "skills", "entries", _, ..] | ["auth", "profiles", _, ..] => 3,
         // What is shut by a rule or a switch of its own stays shut as a whole.
         [

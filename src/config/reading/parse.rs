@@ -140,6 +140,11 @@ fn cut(text: &str, at: usize) -> String {
     }
 }
 
+/// How many values a text holds at most: each begins behind a comma or a bracket, or is the text itself.
+pub fn most_values(text: &str) -> usize {
+    tokens(text).filter(|(token, _)| matches!(token, Token::Punct(',' | '{' | '['))).count() + 1
+}
+
 fn too_deep(text: &str) -> Option<usize> {
     let mut depth = 0usize;
     for (token, span) in tokens(text) {

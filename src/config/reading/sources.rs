@@ -13,19 +13,24 @@ use crate::config::tokens::{Token, tokens};
 use crate::config::{Issue, join, raw};
 use crate::parts::Parts;
 use std::borrow::Cow;
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
+use std::collections::HashMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 /// More mistakes and warnings than this get no place: each is a search through the texts.
 const MOST: usize = 100;
 
 type Hidden = Vec<(Range<usize>, String)>;
+type Objects = HashMap<(usize, usize), Option<Rc<members::Object>>>;
 
 /// The files' texts, the main one first.
 pub struct Sources<'a> {
     files: Vec<Source<'a>>,
     secrets: &'a [String],
+    /// The objects that were looked into, by file and place: each is read over once, however many issues it holds.
+    objects: RefCell<Objects>,
 }
 
 pub struct Source<'a> {
@@ -80,7 +85,7 @@ struct Layer {
 
 impl<'a> Sources<'a> {
     pub fn new(files: Vec<Source<'a>>, secrets: &'a [String]) -> Sources<'a> {
-        Sources { files, secrets }
+        Sources { files, secrets, objects: RefCell::default() }
     }
 
     /// Gives each issue its place, if it has none yet.

@@ -161,8 +161,17 @@ fn apply(draft: &mut Draft, change: Change, old: &Config, old_issues: &[Issue]) 
     edited.map_err(|e| if e.kind == Kind::Config { Error::invalid(e.message()) } else { e })
 }
 
+/// Values that a request may bring; each costs many times its text while the change is judged.
+const MOST_VALUES: usize = 20_000;
+
 /// What the text of a request says. A name that stands twice would say one thing to a reader and another to a program.
 fn syntax(text: &str) -> Result<Value> {
+    let values = parse::most_values(text);
+    if values > MOST_VALUES {
+        return Err(Error::invalid(format!(
+            "config write refused: raw holds some {values} values, and {MOST_VALUES} are the most; send it in pieces"
+        )));
+    }
     let wrong = |e: parse::Failure| Error::invalid(format!("SyntaxError: JSON5: {}{}", e.message, e.place()));
     let value = parse::json5(text).map_err(wrong)?;
     match members::repeated(text) {
@@ -468,5 +477,31 @@ mod tests {
             done(both, Change::Replace("{ui: {seamColor: '#000'}}")).is_err(),
             "a whole text is judged as one"
         );
+    }
+
+    /// S-H4: what a request brings is counted before it is read.
+    #[test]
+    fn s_h4_a_write_of_too_many_values_is_refused_unread() {
+        let zeros = format!("{{ui: {{a: [{}0]}}}}", "0,".repeat(MOST_VALUES));
+        let nested =
+            format!("{{ui: {{a: [{}0]}}}}", format!("{}0{},", "[".repeat(20), "]".repeat(20)).repeat(1000));
+        for text in [&zeros, &nested] {
+            for change in [Change::Merge(text), Change::Replace(text)] {
+                let why = told("{}", change, true).unwrap_err();
+                assert!(why.contains("are the most; send it in pieces"), "{why}");
+            }
+        }
+        let some = format!("{{ui: {{a: [{}0]}}}}", "0,".repeat(3000));
+        told("{}", Change::Merge(&some), true).unwrap();
+    }
+
+    /// S-H4: unknown keys are found in one reading, however many they are.
+    #[test]
+    fn s_h4_thousands_of_unknown_keys_cost_little() {
+        let members: Vec<String> = (0..8000).map(|n| format!("\"k{n}\":0")).collect();
+        let text = format!("{{\"ui\":{{{}}}}}", members.join(","));
+        let started = std::time::Instant::now();
+        told("{}", Change::Merge(&text), true).unwrap();
+        assert!(started.elapsed() < std::time::Duration::from_secs(8), "{:?}", started.elapsed());
     }
 }

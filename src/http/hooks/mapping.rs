@@ -1,4 +1,4 @@
-//! `hooks.mappings` and `hooks.presets`: which row a request is for, and what of them cannot be done. Pure.
+//! `hooks.mappings` and `hooks.presets`: which row a request is for, and without what there are no webhooks. Pure.
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::json::{Put, json};
@@ -14,11 +14,15 @@ impl Mapping {
     }
 }
 
-/// The first mapping for this path and payload: those that are configured, then those of presets.
+/// The first mapping for this path and payload: those that are configured, then those of presets. Where the first asks for
+/// a program there is none: what the program would have let through is not known.
 pub fn find(config: &Config, path: &str, payload: &Value) -> Option<Mapping> {
-    let own = config.get("hooks.mappings").and_then(Value::as_array).into_iter().flatten().cloned();
-    let mut all = own.chain(preset(config)).filter(|mapping| fits(mapping, path, payload));
-    all.next().map(Mapping)
+    let all = config.get("hooks.mappings").and_then(Value::as_array).into_iter().flatten().enumerate();
+    // What is left of one that cannot be read would be for every request.
+    let own = all.filter(|(at, _)| config.mistake(&format!("hooks.mappings.{at}")).is_none());
+    let mut all = own.map(|(_, mapping)| mapping.clone()).chain(preset(config));
+    let found = all.find(|mapping| fits(mapping, path, payload));
+    found.filter(|mapping| mapping.get("transform").is_none_or(Value::is_null)).map(Mapping)
 }
 
 fn fits(mapping: &Value, path: &str, payload: &Value) -> bool {
@@ -52,7 +56,8 @@ fn preset(config: &Config) -> Option<Value> {
     Some(mapping)
 }
 
-/// What is configured and cannot be done, before it is put in force.
+/// What would open or shut all webhooks otherwise than meant, before it is put in force. Single ones that cannot be done
+/// are left out, and told as what this version does not do.
 pub fn check(config: &Config) -> Result<()> {
     if !config.bool("hooks.enabled") {
         return Ok(());
@@ -66,22 +71,6 @@ pub fn check(config: &Config) -> Result<()> {
     }
     if config.str("hooks.path").is_some_and(|path| path.trim().trim_matches('/').is_empty()) {
         return refused("hooks.path may not be the whole port", "set it to a path such as /hooks");
-    }
-    if let Some(odd) = config.strings("hooks.presets").iter().find(|preset| **preset != "gmail") {
-        return refused(
-            &format!("hooks.presets: there is no preset {}", crate::logging::quoted(odd)),
-            "the only one is gmail",
-        );
-    }
-    let all = config.get("hooks.mappings").and_then(Value::as_array).into_iter().flatten();
-    for (at, mapping) in all.enumerate() {
-        let has = |name: &str| mapping.get(name).is_some_and(|value| !value.is_null());
-        if has("transform") {
-            return refused(
-                &format!("hooks.mappings[{at}].transform: programs in JavaScript are not run here"),
-                "make the text with messageTemplate or textTemplate, and take transform out",
-            );
-        }
     }
     Ok(())
 }

@@ -65,19 +65,39 @@ fn i12_2_what_cannot_be_done_is_refused_with_its_place() {
         ("enabled: true", "hooks.enabled requires hooks.token"),
         ("enabled: true, token: ' '", "hooks.enabled requires hooks.token"),
         ("enabled: true, token: 't', path: '/'", "hooks.path may not be the whole port"),
-        ("enabled: true, token: 't', presets: ['x']", "hooks.presets: there is no preset"),
-        (
-            "enabled: true, token: 't', mappings: [{match: {path: 'a'}}, {match: {path: 'b'}, transform: {module: './x.js'}}]",
-            "hooks.mappings[1].transform: programs in JavaScript are not run here",
-        ),
     ] {
         let error = refused(hooks);
         assert!(error.contains(want) && error.contains("\nFix: "), "{hooks}: {error}");
     }
-    for good in
-        ["", "enabled: false, path: '/'", "enabled: true, token: 't', presets: ['gmail'], mappings: [{}]"]
-    {
+    for good in [
+        "",
+        "enabled: false, path: '/'",
+        "enabled: true, token: 't', presets: ['gmail'], mappings: [{}]",
+        "enabled: true, token: 't', presets: ['x'], mappings: [{transform: {module: './x.js'}}]",
+    ] {
         assert_eq!(refused(good), "", "{good}");
+    }
+}
+
+/// B-F25: a mapping that cannot be read or done is left out, and lets no other request in.
+#[test]
+fn b_f25_one_mapping_that_cannot_be_read_costs_only_itself() {
+    let good = "{match: {path: 'gh'}, messageTemplate: 'm'}";
+    for bad in [
+        "7",
+        "{match: {path: 'two'}, action: 'run'}",
+        "{match: {path: 'two'}, messageTemplate: 'm', transform: {module: 'a.js'}}",
+    ] {
+        for hooks in [format!("mappings: [{good}, {bad}]"), format!("mappings: [{bad}, {good}]")] {
+            assert!(made(&hooks, "gh", json!({}), "").is_ok(), "{hooks}");
+            for path in ["two", "x"] {
+                assert_eq!(
+                    made(&hooks, path, json!({}), ""),
+                    Err("nothing goes by this path".to_string()),
+                    "{hooks}"
+                );
+            }
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use crate::config::members::{Object, Scanner};
 use crate::config::tokens::{Token, tokens};
 use std::ops::Range;
 use std::path::Path;
+use std::rc::Rc;
 
 /// Includes nested deeper are an error of their own.
 const MAX_DEPTH: usize = 12;
@@ -17,8 +18,9 @@ impl Sources<'_> {
         Some(Scanner::new(&self.files.get(file)?.text))
     }
 
-    fn object(&self, layer: Layer) -> Option<Object> {
-        self.scanner(layer.file)?.object_at(layer.value)
+    fn object(&self, layer: Layer) -> Option<Rc<Object>> {
+        let read = || self.scanner(layer.file)?.object_at(layer.value).map(Rc::new);
+        self.objects.borrow_mut().entry((layer.file, layer.value)).or_insert_with(read).clone()
     }
 
     /// The value at a dotted path, or, when only a beginning of the path is written, that of the last name that is.
@@ -40,7 +42,7 @@ impl Sources<'_> {
         if path.is_empty() {
             return None;
         }
-        let objects: Vec<(Layer, Object)> =
+        let objects: Vec<(Layer, Rc<Object>)> =
             layers.iter().rev().map_while(|layer| Some((*layer, self.object(*layer)?))).collect();
         let is_list = objects.first()?.1.is_list;
         // What stands before another kind of value is replaced by it.
@@ -82,14 +84,14 @@ impl Sources<'_> {
 }
 
 /// The longest name of an object that the path begins with: names may hold dots themselves.
-fn member<'p>(merged: &[(Layer, Object)], path: &'p str) -> Option<(Vec<Layer>, &'p str)> {
+fn member<'p>(merged: &[(Layer, Rc<Object>)], path: &'p str) -> Option<(Vec<Layer>, &'p str)> {
     let rest = |name: &str| match path.strip_prefix(name)? {
         "" => Some(""),
         rest => rest.strip_prefix('.'),
     };
     let members = || merged.iter().flat_map(|(_, object)| &object.members);
     let name = members().filter(|m| rest(&m.name).is_some()).max_by_key(|m| m.name.len())?.name.as_str();
-    let of = |(layer, object): &(Layer, Object)| {
+    let of = |(layer, object): &(Layer, Rc<Object>)| {
         let member = object.members.iter().rev().find(|member| member.name == name)?;
         Some(Layer { file: layer.file, name: member.name_start, value: member.value.start })
     };
@@ -97,7 +99,7 @@ fn member<'p>(merged: &[(Layer, Object)], path: &'p str) -> Option<(Vec<Layer>, 
 }
 
 /// An item of lists that are put one after the other.
-fn item<'p>(merged: &[(Layer, Object)], path: &'p str) -> Option<(Vec<Layer>, &'p str)> {
+fn item<'p>(merged: &[(Layer, Rc<Object>)], path: &'p str) -> Option<(Vec<Layer>, &'p str)> {
     let (place, rest) = path.split_once('.').unwrap_or((path, ""));
     let mut place: usize = place.parse().ok()?;
     for (layer, list) in merged.iter().rev() {
