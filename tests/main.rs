@@ -85,6 +85,8 @@ mod harness;
 #[cfg(test)]
 mod hooks;
 #[cfg(test)]
+mod hooks_door;
+#[cfg(test)]
 mod http_heads;
 #[cfg(test)]
 mod http_openai;

@@ -110,6 +110,7 @@ impl Judge {
         let plan = Plan::resolve(options.bind.as_deref(), config)?;
         let (token, password) = (options.token.as_deref(), options.password.as_deref());
         let auth = Auth::resolve(config, env, options.auth.as_deref(), token, password)?;
+        http::hooks::check_token(config, auth.secret.as_ref())?;
         check_secret(&auth, &plan, || self.source(config, auth.mode.name()))?;
         Ok((plan, auth))
     }

@@ -8,7 +8,8 @@ use crate::models::resolve::CONTEXT_WINDOW;
 use crate::params::{Params, Source, params, read};
 use crate::session_key;
 use crate::sessions::list::{self, Filter, Wanted};
-use crate::sessions::{Entry, Kept, Transcript, preview};
+use crate::sessions::preview::{self, Eyes};
+use crate::sessions::{Entry, Kept, Transcript};
 use crate::state::State;
 use crate::state::event::Answer;
 use crate::state::shared::Shared;
@@ -18,8 +19,9 @@ use std::sync::Arc;
 /// Sessions of which titles and previews are read from the transcript.
 const MAX_READ: usize = 200;
 
-pub fn list(state: &mut State, _call: Call, params: Value) -> Result<Answer> {
+pub fn list(state: &mut State, call: Call, params: Value) -> Result<Answer> {
     let filter: Filter = read(params)?;
+    let eyes = eyes(&call);
     let (snapshots, mut runs) = (state.sessions.snapshots(), state.runs.by_session());
     let (shared, now, rules) = (state.shared.clone(), state.now, state.sessions.rules().clone());
     let path = match state.sessions.agents().collect::<Vec<_>>().as_slice() {
@@ -45,7 +47,7 @@ pub fn list(state: &mut State, _call: Call, params: Value) -> Result<Answer> {
         };
         let rows: Vec<Row> = found.iter().map(row).collect();
         let sessions: Vec<Value> =
-            rows.iter().enumerate().map(|(n, row)| row.to_value(&filter, n < MAX_READ)).collect();
+            rows.iter().enumerate().map(|(n, row)| row.to_value(&filter, eyes, n < MAX_READ)).collect();
         let mut payload = json!({
             "ts": now, "path": path, "count": sessions.len(), "defaults": defaults(&shared), "sessions": sessions,
         });
@@ -54,6 +56,11 @@ pub fn list(state: &mut State, _call: Call, params: Value) -> Result<Answer> {
         }
         Ok(payload.into())
     })))
+}
+
+/// Who looks: what a tool of an agent asks goes to a model.
+fn eyes(call: &Call) -> Eyes {
+    if call.caller.method == "local" { Eyes::Model } else { Eyes::People }
 }
 
 /// The model of a new session of the default agent.
@@ -82,13 +89,14 @@ impl Row {
         Row { key, entry, transcript, runs }
     }
 
-    fn to_value(&self, filter: &Filter, may_read: bool) -> Value {
+    fn to_value(&self, filter: &Filter, eyes: Eyes, may_read: bool) -> Value {
         let transcript = self.transcript.as_ref().filter(|_| may_read);
         let title = filter.include_derived_titles.then(|| {
-            let first = transcript.and_then(preview::first_user_text);
+            let first = transcript.and_then(|t| preview::first_user_text(t, eyes));
             preview::derived_title(&self.entry, first.as_deref())
         });
-        let last = transcript.filter(|_| filter.include_last_message).and_then(preview::last_message);
+        let last = transcript.filter(|_| filter.include_last_message);
+        let last = last.and_then(|t| preview::last_message(t, eyes));
         list::row(&self.key, &self.entry, title.flatten(), last, &self.runs)
     }
 }
@@ -106,14 +114,14 @@ impl Params for Describe {
 }
 
 /// One row of `sessions.list`; null for a session that does not exist.
-pub fn describe(state: &mut State, _call: Call, params: Value) -> Result<Answer> {
+pub fn describe(state: &mut State, call: Call, params: Value) -> Result<Answer> {
     let Describe { key, agent_id, shown } = read(params)?;
     let key = key_of(state, &key, agent_id.as_deref())?;
     let Some(entry) = state.sessions.get(&key) else {
         return Ok(Answer::Now(json!({"session": null}).into()));
     };
-    let row = Row::of(state, key, entry);
-    Ok(Answer::Work(Box::new(move || Ok(json!({"session": row.to_value(&shown, true)}).into()))))
+    let (row, eyes) = (Row::of(state, key, entry), eyes(&call));
+    Ok(Answer::Work(Box::new(move || Ok(json!({"session": row.to_value(&shown, eyes, true)}).into()))))
 }
 
 /// The canonical key for what a client calls a session, of the agent that it names beside it if any.
@@ -143,8 +151,9 @@ params! {
     }
 }
 
-pub fn preview(state: &mut State, _call: Call, params: Value) -> Result<Answer> {
+pub fn preview(state: &mut State, call: Call, params: Value) -> Result<Answer> {
     const MAX_KEYS: usize = 64;
+    let eyes = eyes(&call);
     let Preview { keys, limit, max_chars } = read(params)?;
     let rules = state.sessions.rules();
     let found = keys.into_iter().take(MAX_KEYS).map(|raw| {
@@ -157,7 +166,7 @@ pub fn preview(state: &mut State, _call: Call, params: Value) -> Result<Answer> 
     let (limit, max_chars, now) = (limit.map(|n| n as usize), max_chars.map(|n| n as usize), state.now);
     Ok(Answer::Work(Box::new(move || {
         let row = |(key, transcript): &(String, Option<Transcript>)| {
-            preview::preview(key, transcript.as_ref(), limit, max_chars)
+            preview::preview(key, transcript.as_ref(), limit, max_chars, eyes)
         };
         let previews: Vec<Value> = found.iter().map(row).collect();
         Ok(json!({"ts": now, "previews": previews}).into())

@@ -1,7 +1,10 @@
 //! `hooks.mappings` and `hooks.presets`: which row a request is for, and without what there are no webhooks. Pure.
 use crate::config::Config;
+use crate::device::secret_eq;
 use crate::error::{Error, Result};
+use crate::http::path;
 use crate::json::{Put, json};
+use crate::settings::Secret;
 use serde_json::Value;
 
 /// A mapping as it is configured, or a request in its place.
@@ -62,15 +65,44 @@ pub fn check(config: &Config) -> Result<()> {
     if !config.bool("hooks.enabled") {
         return Ok(());
     }
-    let refused = |what: &str, fix: &str| Err(Error::config(format!("{what}\nFix: {fix}")));
     if config.str("hooks.token").is_none_or(|token| token.trim().is_empty()) {
         return refused(
             "hooks.enabled requires hooks.token",
             "set hooks.token (openssl rand -hex 24 makes one)",
         );
     }
-    if config.str("hooks.path").is_some_and(|path| path.trim().trim_matches('/').is_empty()) {
+    let path = config.str("hooks.path").unwrap_or("/hooks").trim();
+    if path.trim_matches('/').is_empty() {
         return refused("hooks.path may not be the whole port", "set it to a path such as /hooks");
     }
+    if !is_reachable(path) {
+        return refused(
+            &format!("hooks.path: no request has the path {}", crate::logging::quoted(path)),
+            "set it to a plain path such as /hooks, without //, .., ?, #, ; and %",
+        );
+    }
     Ok(())
+}
+
+/// Whether requests can name this path: slashes around it may be left out or written.
+fn is_reachable(path: &str) -> bool {
+    let path = path.strip_suffix('/').unwrap_or(path);
+    let path = format!("/{}", path.strip_prefix('/').unwrap_or(path));
+    path::plain(&path).is_some_and(|plain| plain == path)
+}
+
+/// Webhooks open with a secret of their own: their token is not the gateway's.
+pub fn check_token(config: &Config, secret: Option<&Secret>) -> Result<()> {
+    let token = config.str("hooks.token").filter(|_| config.bool("hooks.enabled")).map(str::trim);
+    match token.zip(secret) {
+        Some((token, secret)) if secret_eq(secret.reveal().trim(), token) => refused(
+            "hooks.token must not match the gateway's own token or password: whoever may send a webhook could do everything",
+            "set hooks.token to one of its own (openssl rand -hex 24 makes one)",
+        ),
+        _ => Ok(()),
+    }
+}
+
+fn refused(what: &str, fix: &str) -> Result<()> {
+    Err(Error::config(format!("{what}\nFix: {fix}")))
 }

@@ -10,7 +10,7 @@ mod template;
 #[cfg(test)]
 mod tests;
 
-pub use mapping::check;
+pub use mapping::{check, check_token};
 
 use crate::config::Config;
 use crate::error::{Error, Kind, Result};

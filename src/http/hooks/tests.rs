@@ -1,10 +1,11 @@
-//! What a request becomes, by configuration. The rest is in tests/hooks.rs, with the real program.
+//! What a request becomes, by configuration. The rest is in tests/hooks.rs and tests/hooks_door.rs, with the real program.
 use super::deed::{Deed, Request};
-use super::{base, check, is_below};
+use super::{base, check, check_token, is_below};
 use crate::config::Config;
 use crate::config::testing::Dir;
 use crate::door::head::{self, Head};
 use crate::json::json;
+use crate::settings::Secret;
 use serde_json::Value;
 
 fn config(hooks: &str) -> Config {
@@ -56,7 +57,9 @@ fn i12_2_what_cannot_be_done_is_refused_with_its_place() {
     let refused = |hooks: &str| {
         let dir = Dir::new();
         dir.write("openclaw.json", &format!("{{hooks: {{{hooks}}}}}"));
-        check(&Config::inspect(&mut dir.env(&[])))
+        let (config, own) = (Config::inspect(&mut dir.env(&[])), Secret::new("gateway-secret"));
+        check(&config)
+            .and_then(|()| check_token(&config, Some(&own)))
             .err()
             .map(|error| error.message().to_string())
             .unwrap_or_default()
@@ -65,6 +68,12 @@ fn i12_2_what_cannot_be_done_is_refused_with_its_place() {
         ("enabled: true", "hooks.enabled requires hooks.token"),
         ("enabled: true, token: ' '", "hooks.enabled requires hooks.token"),
         ("enabled: true, token: 't', path: '/'", "hooks.path may not be the whole port"),
+        ("enabled: true, token: ' gateway-secret'", "hooks.token must not match the gateway's own token"),
+        ("enabled: true, token: 't', path: '//x'", "hooks.path: no request has the path"),
+        ("enabled: true, token: 't', path: '/hooks/../v1'", "hooks.path: no request has the path"),
+        ("enabled: true, token: 't', path: '/hooks?x'", "hooks.path: no request has the path"),
+        ("enabled: true, token: 't', path: '/a%2fb'", "hooks.path: no request has the path"),
+        ("enabled: true, token: 't', path: 'a;b'", "hooks.path: no request has the path"),
     ] {
         let error = refused(hooks);
         assert!(error.contains(want) && error.contains("\nFix: "), "{hooks}: {error}");
@@ -74,6 +83,7 @@ fn i12_2_what_cannot_be_done_is_refused_with_its_place() {
         "enabled: false, path: '/'",
         "enabled: true, token: 't', presets: ['gmail'], mappings: [{}]",
         "enabled: true, token: 't', presets: ['x'], mappings: [{transform: {module: './x.js'}}]",
+        "enabled: true, token: 't', path: ' in/x/ '",
     ] {
         assert_eq!(refused(good), "", "{good}");
     }

@@ -7,6 +7,7 @@ use crate::json::json;
 use crate::sessions::entry::Entry;
 use crate::sessions::transcript::{Transcript, kind};
 use crate::sessions::{envelope, line, message, repair, tags};
+use crate::untrusted;
 use serde_json::Value;
 use std::io::Read;
 use std::ops::ControlFlow;
@@ -17,30 +18,41 @@ const TITLE_SCAN: u64 = 64 * 1024;
 const TITLE_CHARS: usize = 60;
 const LAST_MESSAGE_CHARS: usize = 240;
 
+/// Whose eyes a view is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Eyes {
+    /// They see what strangers wrote without its envelope.
+    People,
+    /// It must be able to tell what strangers wrote.
+    Model,
+}
+
 /// One row of `sessions.preview`; `transcript` is `None` for an unknown session.
 pub fn preview(
     key: &str,
     transcript: Option<&Transcript>,
     limit: Option<usize>,
     max_chars: Option<usize>,
+    eyes: Eyes,
 ) -> Value {
     let limit = limit.unwrap_or(12).clamp(1, 50);
     let max_chars = max_chars.unwrap_or(240).clamp(20, 2000);
-    let (status, items) = match transcript.filter(|t| t.path().exists()).map(|t| items(t, limit, max_chars)) {
-        None => ("missing", Vec::new()),
-        Some(Err(_)) => ("error", Vec::new()),
-        Some(Ok(items)) if items.is_empty() => ("empty", items),
-        Some(Ok(items)) => ("ok", items),
-    };
+    let (status, items) =
+        match transcript.filter(|t| t.path().exists()).map(|t| items(t, limit, max_chars, eyes)) {
+            None => ("missing", Vec::new()),
+            Some(Err(_)) => ("error", Vec::new()),
+            Some(Ok(items)) if items.is_empty() => ("empty", items),
+            Some(Ok(items)) => ("ok", items),
+        };
     json!({"key": key, "status": status, "items": items})
 }
 
-fn items(transcript: &Transcript, limit: usize, max_chars: usize) -> Result<Vec<Value>> {
+fn items(transcript: &Transcript, limit: usize, max_chars: usize, eyes: Eyes) -> Result<Vec<Value>> {
     let mut items = Vec::new();
     let mut scanned = 0;
     transcript.walk_back(|entry, size| {
         scanned += size;
-        items.extend(entry.get("message").and_then(|m| item(m, max_chars)));
+        items.extend(entry.get("message").and_then(|m| item(m, max_chars, eyes)));
         if items.len() >= limit || scanned > PREVIEW_SCAN {
             ControlFlow::Break(())
         } else {
@@ -51,14 +63,14 @@ fn items(transcript: &Transcript, limit: usize, max_chars: usize) -> Result<Vec<
     Ok(items)
 }
 
-fn item(message: &Value, max_chars: usize) -> Option<Value> {
+fn item(message: &Value, max_chars: usize, eyes: Eyes) -> Option<Value> {
     let calls = repair::tool_calls(message);
     let role = match message::role(message) {
         "assistant" if !calls.is_empty() => "tool",
         role @ ("user" | "assistant" | "tool" | "system") => role,
         _ => "other",
     };
-    let mut text = typed_text(message);
+    let mut text = typed_text(message, eyes);
     if text.is_empty() && !calls.is_empty() {
         let names: Vec<_> = calls.iter().map(|(_, name)| name.as_str()).collect();
         text = format!("call {}", names.join(", "));
@@ -82,17 +94,19 @@ pub fn derived_title(entry: &Entry, first_user_text: Option<&str>) -> Option<Str
 }
 
 /// The first thing a user wrote, without its envelope, if it stands near the start.
-pub fn first_user_text(transcript: &Transcript) -> Option<String> {
+pub fn first_user_text(transcript: &Transcript, eyes: Eyes) -> Option<String> {
     let mut head = Vec::new();
     regular::read(transcript.path()).ok()??.take(TITLE_SCAN).read_to_end(&mut head).ok()?;
     let entries = head.split(|b| *b == b'\n').filter_map(line::value);
     entries
-        .filter_map(|entry| entry.get("message").filter(|m| message::role(m) == "user").map(typed_text))
+        .filter_map(|entry| {
+            entry.get("message").filter(|m| message::role(m) == "user").map(|m| typed_text(m, eyes))
+        })
         .find(|text| !text.is_empty())
 }
 
 /// The text of the last message of user or assistant, without envelope, at most 240 characters.
-pub fn last_message(transcript: &Transcript) -> Option<String> {
+pub fn last_message(transcript: &Transcript, eyes: Eyes) -> Option<String> {
     let mut last = None;
     let mut scanned = 0;
     let walked = transcript.walk_back(|entry, size| {
@@ -100,7 +114,7 @@ pub fn last_message(transcript: &Transcript) -> Option<String> {
         let message = entry.get("message").filter(|_| kind(&entry) == "message");
         last = message
             .filter(|m| matches!(message::role(m), "user" | "assistant"))
-            .map(typed_text)
+            .map(|m| typed_text(m, eyes))
             .filter(|t| !t.is_empty());
         if last.is_some() || scanned > PREVIEW_SCAN {
             ControlFlow::Break(())
@@ -111,9 +125,10 @@ pub fn last_message(transcript: &Transcript) -> Option<String> {
     walked.ok().and(last).map(|text| cut(&text, LAST_MESSAGE_CHARS))
 }
 
-fn typed_text(message: &Value) -> String {
+fn typed_text(message: &Value, eyes: Eyes) -> String {
     let text = message::text_of(message);
     let text = match message::role(message) {
+        "user" if eyes == Eyes::People => untrusted::shown(&envelope::strip(&text)),
         "user" => envelope::strip(&text),
         "assistant" => tags::shown(text),
         _ => text,
@@ -147,9 +162,12 @@ mod tests {
     fn previews_show_the_newest_items() {
         let dir = TestDir::new();
         let t = Transcript::at(&dir.0, "a").unwrap();
-        assert_eq!(preview("k", Some(&t), None, None), json!({"key": "k", "status": "missing", "items": []}));
+        assert_eq!(
+            preview("k", Some(&t), None, None, Eyes::People),
+            json!({"key": "k", "status": "missing", "items": []})
+        );
         t.append(&[]).unwrap();
-        assert_eq!(preview("k", Some(&t), None, None)["status"], "empty");
+        assert_eq!(preview("k", Some(&t), None, None, Eyes::People)["status"], "empty");
         let call = json!({"type": "toolCall", "id": "c", "name": "read", "arguments": {}});
         t.append(&[
             message::user_text(&envelope::with_message_id(&envelope::stamp("hello", 0, None), "k"), 1),
@@ -160,10 +178,26 @@ mod tests {
         .unwrap();
         let want = json!([{"role": "user", "text": "hello"}, {"role": "tool", "text": "call read"},
             {"role": "other", "text": format!("{}...", "x".repeat(17))}, {"role": "assistant", "text": "fine"}]);
-        assert_eq!(preview("k", Some(&t), None, Some(20))["items"], want);
-        assert_eq!(preview("k", Some(&t), Some(1), None)["items"].as_array().unwrap().len(), 1);
-        assert_eq!(first_user_text(&t).as_deref(), Some("hello"));
-        assert_eq!(last_message(&t).as_deref(), Some("fine"));
+        assert_eq!(preview("k", Some(&t), None, Some(20), Eyes::People)["items"], want);
+        assert_eq!(preview("k", Some(&t), Some(1), None, Eyes::People)["items"].as_array().unwrap().len(), 1);
+        assert_eq!(first_user_text(&t, Eyes::People).as_deref(), Some("hello"));
+        assert_eq!(last_message(&t, Eyes::People).as_deref(), Some("fine"));
+    }
+
+    /// SEC-34: in lists too.
+    #[test]
+    fn sec_34_lists_show_envelopes_to_models_only() {
+        let dir = TestDir::new();
+        let t = Transcript::at(&dir.0, "a").unwrap();
+        t.append(&[message::user_text(&untrusted::wrap("a webhook", "hello").unwrap(), 1)]).unwrap();
+        let seen = |eyes| {
+            let items = preview("k", Some(&t), None, Some(2000), eyes)["items"][0]["text"].clone();
+            let rest = [first_user_text(&t, eyes), last_message(&t, eyes)].into_iter().flatten();
+            rest.chain(items.as_str().map(str::to_string)).collect::<Vec<_>>()
+        };
+        assert_eq!(seen(Eyes::People), ["hello"; 3]);
+        let models = seen(Eyes::Model);
+        assert!(models.len() == 3 && models.iter().all(|text| text.contains("UNTRUSTED")), "{models:?}");
     }
 
     #[test]
