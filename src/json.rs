@@ -14,7 +14,7 @@ mod words;
 pub use bounded::bounded;
 pub use loose::{Standing, is_whole, loosely, read_loose};
 pub use members::members;
-pub use read::{Unread, count, mend, read, read_as, read_object};
+pub use read::{Unread, count, is_crowded, mend, read, read_as, read_object};
 use serde::ser::Serialize;
 use serde_json::{Map, Value};
 

@@ -35,6 +35,25 @@ fn i12_1_pictures_come_in_as_data_and_by_guarded_addresses() {
     assert_eq!(server.count(), 2);
 }
 
+/// What never fits is told as such, with the member, so that no program sends it again; a large text is taken.
+#[test]
+fn i12_1_what_is_too_much_is_no_matter_of_the_moment() {
+    let (server, gateway) = with_model(vec![texts(&["ok"])]);
+    let words = json!([{"role": "user", "content": "hi"}]);
+    let many: Vec<Value> = (0..250_000).map(|_| json!({})).collect();
+    for (path, body, param) in [
+        (CHAT, json!({"model": "openclaw", "messages": many}), "messages"),
+        (CHAT, json!({"model": "openclaw", "messages": words, "tools": vec![0; 3_500_000]}), "tools"),
+        (RESPONSES, json!({"model": "openclaw", "input": vec![0; 3_500_000]}), "input"),
+    ] {
+        let (status, told, answer) = post(&gateway, path, "", &body);
+        assert_eq!((status, answer.header("retry-after")), (400, None), "{}", answer.body);
+        assert_eq!(told["error"]["param"], param, "{told}");
+        assert!(told["error"]["message"].as_str().unwrap().contains("more than 50000 values"), "{told}");
+    }
+    assert_eq!(server.count(), 0);
+}
+
 #[test]
 fn i12_1_a_failure_is_told_by_the_status_or_ends_the_stream_with_an_error() {
     let refuses = |status: u16, text: &str| {

@@ -158,14 +158,15 @@ impl Asked<'_> {
             }
         }
         let until = Instant::now() + route.time;
+        let most = shared.limits.total_buffered as usize / 2;
         ticket.stage(Stage::Head);
         let mut input = Input {
             stream: self.stream,
             bytes: std::mem::take(rest),
             until: if ticket.is_proven() { until } else { until.min(self.until) },
-            max: if is_hook { hooks::max_body(&config) } else { route.max_body },
+            max: most.min(if is_hook { hooks::max_body(&config) } else { route.max_body }),
             work: shared.budget.begin(),
-            most: shared.limits.total_buffered as usize / 2,
+            most,
         };
         let body = input.take(head, measure)?;
         ticket.stage(Stage::Served);

@@ -40,8 +40,20 @@ impl Exchange<'_> {
         if self.body.iter().all(u8::is_ascii_whitespace) {
             return Ok(Value::Object(Default::default()));
         }
-        let weight = std::str::from_utf8(&self.body).map_or(0, weight);
-        if !self.work.grow(weight, self.shared.limits.total_buffered as usize / 2) {
+        let text = std::str::from_utf8(&self.body).unwrap_or_default();
+        let (weight, most) = (weight(text), self.shared.limits.total_buffered as usize / 2);
+        // What would never fit is no matter of the moment.
+        if json::is_crowded(text) {
+            let more = json::Unread::TooMany(json::REQUEST_VALUES);
+            return Err(Error::invalid(format!("the body cannot be read: {more}")));
+        }
+        if self.body.len() + weight > most {
+            let what = format!("the body has {} bytes, more than can be read at a time", self.body.len());
+            return Err(Error::invalid(format!(
+                "{what}: send less, or raise gateway.limits.totalBufferedBytes"
+            )));
+        }
+        if !self.work.grow(weight, most) {
             return Err(Error::unavailable("the gateway works on too much at the moment")
                 .retry_in(Duration::from_secs(1)));
         }

@@ -3,7 +3,7 @@
 //! One pass counts values and depth and finds what strict readers stumble over; only such a text is copied and
 //! mended. A BOM is skipped, bytes that are no UTF-8 and halves of surrogate pairs become U+FFFD, `10.0` is 10.
 //! Pure; runs on any thread. Config files are read by `config::parse`, which keeps places.
-use super::words;
+use super::{REQUEST_VALUES, words};
 use crate::parts::Parts;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -76,6 +76,11 @@ pub fn read_object(
 /// About how many values a text holds, and never less; costs no memory.
 pub fn count(text: &str) -> usize {
     scan(text.as_bytes()).values
+}
+
+/// Whether a text holds more values than a request may bring.
+pub fn is_crowded(text: &str) -> bool {
+    text.len() / 2 > REQUEST_VALUES && count(text) > REQUEST_VALUES
 }
 
 /// The text with each half of a surrogate pair made U+FFFD, in its place: a large text is not copied.

@@ -86,7 +86,7 @@ impl Runs {
         taken
     }
 
-    fn take_in(&mut self, world: &mut dyn World, ask: Ask) -> Result<Taken> {
+    fn take_in(&mut self, world: &mut dyn World, mut ask: Ask) -> Result<Taken> {
         let is_said_aloud = ask.origin.surface.commands == Commands::All;
         if is_said_aloud && ask.may_command() && slash::is_stop(&ask.message) {
             return Ok(Taken::Now(self.stop_session(world, &ask.session, None, Reason::Stop).into()));
@@ -94,7 +94,7 @@ impl Runs {
         if let Some(taken) = self.replay(world, &ask)? {
             return Ok(taken);
         }
-        let mut understood = understand(world, &ask);
+        let mut understood = understand(world, &mut ask);
         let at = ask.at();
         match &understood.command {
             Some(invocation) => slash::check(&at, invocation)?,
@@ -107,7 +107,7 @@ impl Runs {
         set_wishes(world, &session, &wishes)?;
         let (before, behind) = wishes.envelope;
         let around = (before.len(), behind.len() + attachments.texts.len());
-        let text = before + &understood.text + &behind;
+        let text = if before.is_empty() { understood.text } else { before + &understood.text } + &behind;
         understood.directives.thinking = understood.directives.thinking.or(wishes.thinking);
         understood.directives.queue = wishes.queue.or(understood.directives.queue);
         let new = NewRun {
@@ -188,14 +188,14 @@ impl Ask {
     }
 }
 
-fn understand(world: &dyn World, ask: &Ask) -> Understood {
+fn understand(world: &dyn World, ask: &mut Ask) -> Understood {
     let config = world.settings().config();
     let may_command = ask.may_command();
     let is_alone = ask.attachments == Attachments::default();
     let command = if may_command && is_alone { slash::parse(&config, &ask.message) } else { None };
     let (directives, text) = match may_command && command.is_none() {
         true => slash::directives(&config, &ask.message),
-        false => (Directives::default(), ask.message.clone()),
+        false => (Directives::default(), std::mem::take(&mut ask.message)),
     };
     Understood { command, directives, text }
 }

@@ -33,17 +33,18 @@ impl Requests {
 
     /// Keeps the acceptance of a run of this conversation.
     pub(super) fn begin(&mut self, world: &dyn World, new: &NewRun, session_id: Option<&str>) -> Result<()> {
-        let record = Record {
+        let mut record = Record {
             family: new.origin.surface.journal.to_string(),
             key: new.id.clone(),
             hash: new.hash.clone(),
             ts: world.now(),
             session_key: Some(new.key.clone()),
             session_id: session_id.map(str::to_string),
-            message: new.own_words(),
+            message: None,
             result: None,
         };
         self.0.begin(record.clone());
+        record.message = new.own_words();
         world.keep(record, new.images.clone()).inspect_err(|_| self.forget(new))
     }
 

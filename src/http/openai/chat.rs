@@ -24,7 +24,7 @@ pub static API: Api = Api {
     marks_failure: false,
 };
 
-fn read(map: &Map<String, Value>, asked: &mut Asked) -> Judged<()> {
+fn read(map: &mut Map<String, Value>, asked: &mut Asked) -> Judged<()> {
     if settings::given(map, "n").is_some_and(|n| *n != 1) {
         return Err(wrong("`n` must be 1.", "n"));
     }
@@ -41,23 +41,26 @@ fn read(map: &Map<String, Value>, asked: &mut Asked) -> Judged<()> {
         asked.wanted.put("logit_bias", bias.clone());
     }
     asked.tools = settings::tools(map, &mut asked.wanted)?;
-    let messages = match settings::given(map, "messages") {
+    let messages = match map.remove("messages").filter(|value| !value.is_null()) {
         Some(Value::Array(messages)) => messages,
         Some(_) => return Err(wrong("`messages` must be an array.", "messages")),
         None => return Err(wrong("Missing user message in `messages`.", "messages")),
     };
-    for (n, message) in messages.iter().enumerate() {
+    for (n, message) in messages.into_iter().enumerate() {
         let at = format!("messages[{n}]");
-        let message = message.as_object().ok_or_else(|| wrong(format!("`{at}` must be an object."), &at))?;
-        take(message, &at, asked)?;
+        let Value::Object(mut message) = message else {
+            return Err(wrong(format!("`{at}` must be an object."), &at));
+        };
+        take(&mut message, &at, asked)?;
     }
     Ok(())
 }
 
 /// One message.
-fn take(message: &Map<String, Value>, at: &str, asked: &mut Asked) -> Judged<()> {
+fn take(message: &mut Map<String, Value>, at: &str, asked: &mut Asked) -> Judged<()> {
+    let content = message.remove("content").unwrap_or_default();
+    let message = &*message;
     let role = text(message, "role")?.unwrap_or_default();
-    let content = message.get("content").unwrap_or(&Value::Null);
     let param = format!("{at}.content");
     if role == "tool" || role == "function" {
         let call = text(message, "tool_call_id")?.or(text(message, "name")?).unwrap_or_default();

@@ -19,6 +19,7 @@ pub use models::{list, one};
 
 use crate::error::{Kind, Result};
 use crate::http::{Exchange, Refusal};
+use crate::json;
 use crate::models::failure;
 use asked::Asked;
 use end::End;
@@ -34,7 +35,8 @@ struct Api {
     family: &'static str,
     /// The member that holds the conversation.
     input: &'static str,
-    read: fn(&Map<String, Value>, &mut Asked) -> Judged<()>,
+    /// Takes the texts out of the body, for they may be large.
+    read: fn(&mut Map<String, Value>, &mut Asked) -> Judged<()>,
     writer: fn(&Asked) -> Result<Box<dyn Writer>>,
     /// Whether the mark `[DONE]` ends a stream that failed too.
     marks_failure: bool,
@@ -90,13 +92,24 @@ fn judge(exchange: &mut Exchange, api: &Api) -> Judged<Asked> {
             format!("payload too large: {length} bytes, at most {} are taken", most.unwrap_or(0)),
         ));
     }
-    let body = body(exchange)?;
-    let map = body.as_object().ok_or_else(|| wrong("the body must be a JSON object", ""))?;
+    let read = body(exchange);
+    let mut body = read.map_err(|refusal| refusal.about(crowded(&exchange.body, api)))?;
+    let map = body.as_object_mut().ok_or_else(|| wrong("the body must be a JSON object", ""))?;
     let mut asked = Asked::new(exchange, api, map)?;
     asked.size = length;
     (api.read)(map, &mut asked)?;
     turn::place(exchange, &mut asked, api)?;
     Ok(asked)
+}
+
+/// The member with which a body holds too many values; empty where it does not.
+fn crowded(body: &[u8], api: &Api) -> &'static str {
+    let text = std::str::from_utf8(body).ok().filter(|text| json::is_crowded(text));
+    let Some(Ok(Some(found))) = text.map(|text| json::members(text, &[api.input, "tools"])) else {
+        return "";
+    };
+    let [input, tools] = found.texts.map(|text| text.map_or(0, json::count));
+    if tools > input { "tools" } else { api.input }
 }
 
 /// An endpoint whose key is off.

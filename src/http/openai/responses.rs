@@ -4,7 +4,7 @@
 //! done; each event has its number.
 use super::asked::{Asked, text};
 use super::end::{Call, End};
-use super::talk::member;
+use super::talk::{member, taken};
 use super::turn::name_of_answer;
 use super::{Api, Judged, Writer, event, settings, wrong};
 use crate::clock;
@@ -23,7 +23,7 @@ pub static API: Api = Api {
     marks_failure: true,
 };
 
-fn read(map: &Map<String, Value>, asked: &mut Asked) -> Judged<()> {
+fn read(map: &mut Map<String, Value>, asked: &mut Asked) -> Judged<()> {
     if asked.model.is_empty() {
         return Err(wrong("`model` is required: openclaw, or openclaw/<agentId>.", "model"));
     }
@@ -37,13 +37,15 @@ fn read(map: &Map<String, Value>, asked: &mut Asked) -> Judged<()> {
         form.into_iter().for_each(|form| asked.wanted.put("response_format", as_in_chat(form)));
     }
     asked.tools = settings::tools(map, &mut asked.wanted)?;
-    if let Some(instructions) = text(map, "instructions")? {
+    text(map, "instructions")?;
+    if let Some(Value::String(instructions)) = map.remove("instructions") {
         asked.talk.system(instructions);
     }
-    match settings::given(map, "input") {
+    match map.remove("input").filter(|value| !value.is_null()) {
         Some(input @ Value::String(_)) => asked.talk.message("user", input, "input"),
         Some(Value::Array(items)) => {
-            items.iter().enumerate().try_for_each(|(n, item)| take(item, &format!("input[{n}]"), asked))
+            let mut items = items.into_iter().enumerate();
+            items.try_for_each(|(n, item)| take(item, &format!("input[{n}]"), asked))
         }
         Some(_) => Err(wrong("`input` must be a string or an array of items.", "input")),
         None => Err(wrong("Missing user message in `input`.", "input")),
@@ -59,19 +61,19 @@ fn as_in_chat(mut form: Value) -> Value {
 }
 
 /// One item. What other servers keep (reasoning, references) means nothing here and is passed over.
-fn take(item: &Value, at: &str, asked: &mut Asked) -> Judged<()> {
-    let content = item.get("content").unwrap_or(&Value::Null);
-    match member(item, "type") {
-        "message" | "" => asked.talk.message(member(item, "role"), content, &format!("{at}.content")),
+fn take(mut item: Value, at: &str, asked: &mut Asked) -> Judged<()> {
+    let content = taken(&mut item, "content");
+    match member(&item, "type") {
+        "message" | "" => asked.talk.message(member(&item, "role"), content, &format!("{at}.content")),
         "function_call" => {
-            let id = Some(member(item, "call_id")).filter(|id| !id.is_empty());
-            let id = id.unwrap_or_else(|| member(item, "id"));
-            asked.talk.call(id, member(item, "name"), member(item, "arguments"));
+            let id = Some(member(&item, "call_id")).filter(|id| !id.is_empty());
+            let id = id.unwrap_or_else(|| member(&item, "id"));
+            asked.talk.call(id, member(&item, "name"), member(&item, "arguments"));
             Ok(())
         }
         "function_call_output" => {
-            let output = item.get("output").unwrap_or(&Value::Null);
-            asked.talk.result(member(item, "call_id"), output, &format!("{at}.output"))
+            let output = taken(&mut item, "output");
+            asked.talk.result(member(&item, "call_id"), output, &format!("{at}.output"))
         }
         "reasoning" | "item_reference" => Ok(()),
         other => {

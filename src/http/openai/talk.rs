@@ -50,18 +50,18 @@ impl Talk {
         Talk { system: Vec::new(), steps: Vec::new(), files }
     }
 
-    pub fn system(&mut self, text: &str) {
+    pub fn system(&mut self, text: String) {
         if !text.trim().is_empty() {
-            self.system.push(text.to_string());
+            self.system.push(text);
         }
     }
 
     /// A message of this role, whose content stands at `param`.
-    pub fn message(&mut self, role: &str, content: &Value, param: &str) -> Judged<()> {
+    pub fn message(&mut self, role: &str, content: Value, param: &str) -> Judged<()> {
         match role {
             "system" | "developer" => {
                 let (text, _) = self.content(content, param)?;
-                self.system(&text);
+                self.system(text);
             }
             "user" => {
                 let (text, attached) = self.content(content, param)?;
@@ -88,7 +88,7 @@ impl Talk {
         self.answer(json!({"type": "toolCall", "id": id, "name": name, "arguments": arguments}));
     }
 
-    pub fn result(&mut self, call: &str, content: &Value, param: &str) -> Judged<()> {
+    pub fn result(&mut self, call: &str, content: Value, param: &str) -> Judged<()> {
         let (text, _) = self.content(content, param)?;
         self.steps.push(Step::Result { call: call.to_string(), text });
         Ok(())
@@ -103,21 +103,30 @@ impl Talk {
     }
 
     /// Text and files of a message's content.
-    fn content(&mut self, content: &Value, param: &str) -> Judged<(String, Attachments)> {
+    fn content(&mut self, content: Value, param: &str) -> Judged<(String, Attachments)> {
         let mut attached = Attachments::default();
         let parts = match content {
             Value::Null => return Ok((String::new(), attached)),
-            Value::String(text) => return Ok((text.clone(), attached)),
+            Value::String(text) => return Ok((text, attached)),
             Value::Array(parts) => parts,
             _ => return Err(wrong(format!("`{param}` must be a string or an array of parts."), param)),
         };
         let mut texts = Vec::new();
-        for (n, part) in parts.iter().enumerate() {
+        for (n, mut part) in parts.into_iter().enumerate() {
             let param = format!("{param}[{n}]");
-            let kind = part.get("type").and_then(Value::as_str).unwrap_or_default();
+            let words = match member(&part, "type") {
+                "text" | "input_text" | "output_text" => Some("text"),
+                "refusal" => Some("refusal"),
+                _ => None,
+            };
+            if let Some(name) = words {
+                let text = taken(&mut part, name);
+                texts.push(if let Value::String(text) = text { text } else { String::new() });
+                continue;
+            }
+            let part = &part;
+            let kind = member(part, "type");
             match kind {
-                "text" | "input_text" | "output_text" => texts.push(member(part, "text")),
-                "refusal" => texts.push(member(part, "refusal")),
                 "image_url" | "input_image" => {
                     self.files.picture(&source(part, "image_url", &param)?, &param, &mut attached)?;
                 }
@@ -136,14 +145,14 @@ impl Talk {
                 }
             }
         }
-        Ok((texts.join("\n"), attached))
+        Ok((joined(texts, "\n"), attached))
     }
 
     /// What is to be answered, or `None` when the assistant had the last word.
     pub fn finish(&mut self) -> Option<Heard> {
         let now = clock::now_ms();
         let mut steps = std::mem::take(&mut self.steps);
-        let system = Some(self.system.join("\n\n")).filter(|text| !text.is_empty());
+        let system = Some(joined(std::mem::take(&mut self.system), "\n\n")).filter(|text| !text.is_empty());
         let answered =
             steps.iter().rposition(|step| matches!(step, Step::Assistant(_))).map_or(0, |at| at + 1);
         let names = names(&steps);
@@ -171,7 +180,8 @@ impl Talk {
             }
         }
         let history = steps.into_iter().map(entry).collect();
-        let message = texts.into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join("\n\n");
+        texts.retain(|text: &String| !text.is_empty());
+        let message = joined(texts, "\n\n");
         let is_empty = message.trim().is_empty() && attached == Attachments::default() && results.is_empty();
         (!is_empty).then_some(Heard { system, history, results, message, attached })
     }
@@ -218,6 +228,22 @@ fn source<'a>(part: &'a Value, name: &str, param: &str) -> Judged<Source<'a>> {
         }
         Some(source) if source.get("url").is_some() => Ok(Source::Url(member(source, "url"))),
         _ => Err(wrong("files are taken as a data URL or by an address; none are kept here by an id", param)),
+    }
+}
+
+/// A member, taken out.
+pub fn taken(value: &mut Value, name: &str) -> Value {
+    value.get_mut(name).map(Value::take).unwrap_or_default()
+}
+
+/// Texts in one; one alone is not copied.
+fn joined(mut texts: Vec<String>, between: &str) -> String {
+    match (texts.len(), texts.pop()) {
+        (1, Some(only)) => only,
+        (_, last) => {
+            texts.extend(last);
+            texts.join(between)
+        }
     }
 }
 
