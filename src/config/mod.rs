@@ -26,7 +26,7 @@ pub use load::Stamp;
 pub use reading::check::has_command;
 use reading::{check, damage, excerpt, include, kinds, legacy, lenient, load, refusal, shape, sources, spot};
 pub use reading::{parse, substitute};
-pub use redact::{is_secret_name, plain};
+pub use redact::{OF_PROGRAMS, is_secret_name, plain};
 pub use refusal::backup;
 pub use schema::{explain as schema_of, lookup as schema_at, schema};
 pub use spot::{Spot, under};

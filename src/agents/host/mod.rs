@@ -17,7 +17,9 @@ use crate::config::{Config, join, parse, substitute};
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::workspace;
-use names::{is_address_name, is_host_name, is_host_variable, is_path, is_switch_name, refers};
+use names::{
+    is_address_name, is_host_name, is_host_variable, is_of_webhook, is_path, is_switch_name, refers,
+};
 use serde_json::{Map, Value};
 use std::path::PathBuf;
 
@@ -135,6 +137,7 @@ impl Check<'_> {
     fn text(&self, text: &str, new: &Value, old: &[&Value], place: Place, at: &str) -> Result<()> {
         let variable = substitute::names(text).next();
         let of = match (place.of_host, place.node) {
+            _ if is_of_webhook(at) => None,
             (Some(of), _) if !text.is_empty() => Some(of),
             (_, None) if is_path(text, at) => Some(Of::File),
             _ => None,

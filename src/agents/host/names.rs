@@ -73,6 +73,12 @@ pub fn is_path(text: &str, at: &str) -> bool {
     starts.iter().any(|start| text.starts_with(start)) && !OTHERS.iter().any(|end| name.ends_with(end))
 }
 
+/// The part of a webhook's address that a mapping is for.
+pub fn is_of_webhook(at: &str) -> bool {
+    let item = at.strip_prefix("hooks.mappings.").and_then(|rest| rest.strip_suffix(".match.path"));
+    item.is_some_and(|item| item.bytes().all(|b| b.is_ascii_digit()))
+}
+
 pub fn is_host_name(name: &str) -> bool {
     let plain = plain(name);
     let one = plain.strip_suffix('s').unwrap_or(&plain);

@@ -50,6 +50,8 @@ fn refused(patch: &str) -> Option<String> {
 fn s_h1_what_names_the_host_is_not_changed_from_afar() {
     for (patch, path) in [
         ("{logging: {file: '~/.ssh/id_ed25519'}}", "logging.file"),
+        ("{hooks: {mappings: [{match: {path: '${OTHER}'}}]}}", "hooks.mappings.0.match.path"),
+        ("{hooks: {mappings: [{match: {deep: {path: '/x'}}}]}}", "hooks.mappings.0.match.deep.path"),
         ("{agents: {defaults: {workspace: '~/.ssh'}}}", "agents.defaults.workspace"),
         ("{agents: {defaults: {workspace: '~/bin'}}}", "agents.defaults.workspace"),
         ("{agents: {list: [{id: 'a'}, {id: 'b', workspace: '/'}]}}", "agents.list.1.workspace"),
@@ -255,6 +257,8 @@ fn s_h1_a_name_that_stands_twice_is_refused() {
 fn s_h1_what_stays_or_names_nothing_of_the_host_passes() {
     for patch in [
         OLD,
+        // Part of an address.
+        "{hooks: {mappings: [{match: {path: '/github', source: 'x'}, messageTemplate: 't'}, {match: {path: 'b'}}]}}",
         "{logging: {level: 'debug', file: null}}",
         "{agents: {list: [{id: 'b', workspace: '~/a'}, {id: 'c', workspace: '~/.openclaw/workspace-c'}]}}",
         "{agents: {defaults: {workspace: '~/ours/below'}}}",

@@ -19,6 +19,7 @@ use super::Channel;
 use super::accounts::Account;
 use super::house::Place;
 use super::ids::TEXTS;
+use crate::config::OF_PROGRAMS;
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::settings::Secret;
@@ -28,23 +29,6 @@ use std::time::Duration;
 
 /// Names that get a row in the life of a process.
 const MOST: usize = 64;
-/// What the gateway itself reads of an account. All else is the program's.
-const OURS: &[&str] = &[
-    "accounts",
-    "actions",
-    "allowFrom",
-    "blockStreaming",
-    "blockStreamingCoalesce",
-    "command",
-    "dmHistoryLimit",
-    "dmPolicy",
-    "dms",
-    "enabled",
-    "groupAllowFrom",
-    "groupPolicy",
-    "groups",
-    "historyLimit",
-];
 
 /// The row of the channel of this name.
 pub fn row(id: &str) -> Option<&'static Channel> {
@@ -135,7 +119,7 @@ fn own(account: &Account) -> Map<String, Value> {
     let mut own = Map::new();
     for level in [account.top(), account.own()] {
         let members = level.and_then(Value::as_object).into_iter().flatten();
-        let members = members.filter(|(name, _)| !OURS.contains(&name.as_str()));
+        let members = members.filter(|(name, _)| !OF_PROGRAMS.contains(&name.as_str()));
         own.extend(members.map(|(name, value)| (name.clone(), value.clone())));
     }
     own

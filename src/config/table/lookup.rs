@@ -82,6 +82,12 @@ impl Node {
         names.is_some_and(|names| names.eq(pattern.split('.')))
     }
 
+    /// Whether it is the section of a channel by a program.
+    pub fn is_program(&self) -> bool {
+        let section = self.key().and_then(|key| key.path.strip_prefix("channels."));
+        self.kind() == Type::Any && section.is_some_and(|name| !name.contains('.'))
+    }
+
     /// Whether secrets belong right below it.
     pub fn has_secret_members(&self) -> bool {
         self.rows.iter().any(|key| key.sensitive && key.path.split('.').count() == self.depth + 1)

@@ -93,11 +93,59 @@ pub fn plain(name: &str) -> String {
     name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
 }
 
+/// What the gateway itself reads of an account whose channel is a program. All else is the program's, and may be a secret
+/// under whatever name.
+pub const OF_PROGRAMS: &[&str] = &[
+    "accounts",
+    "actions",
+    "allowFrom",
+    "blockStreaming",
+    "blockStreamingCoalesce",
+    "command",
+    "dmHistoryLimit",
+    "dmPolicy",
+    "dms",
+    "enabled",
+    "groupAllowFrom",
+    "groupPolicy",
+    "groups",
+    "historyLimit",
+];
+/// Of what programs are told, the gateway reads these too.
+const SHARED: &[&str] = &["capabilities", "name", "textChunkLimit"];
+
 /// A place in a configuration and what is to be hidden there.
 #[derive(Debug, Clone, Copy)]
 pub struct Place {
     node: Option<Node>,
     hide: Hide,
+    program: Program,
+}
+
+/// Where in the section of a channel by a program a place is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Program {
+    /// Not where its keys stand.
+    No,
+    /// The section, or an account of it.
+    Account,
+    Accounts,
+}
+
+impl Program {
+    fn member(self, name: &str, node: Option<Node>) -> Program {
+        match self {
+            Program::Account if name == "accounts" => Program::Accounts,
+            Program::Accounts => Program::Account,
+            _ if node.is_some_and(|node| node.is_program()) => Program::Account,
+            _ => Program::No,
+        }
+    }
+
+    /// Whether the member `name` is for the program alone.
+    fn is_told(self, name: &str) -> bool {
+        self == Program::Account && !OF_PROGRAMS.contains(&name) && !SHARED.contains(&name)
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
@@ -117,7 +165,7 @@ enum Hide {
 
 impl Place {
     pub fn root() -> Place {
-        Place { node: Some(lookup::root()), hide: Hide::Nothing }
+        Place { node: Some(lookup::root()), hide: Hide::Nothing, program: Program::No }
     }
 
     /// The place of a path; an item of a list is named by its place.
@@ -136,14 +184,15 @@ impl Place {
             None if self.node.is_some_and(|node| node.is_at("auth.profiles.*")) => Hide::All,
             None if self.node.is_some_and(|node| node.means_secret(name)) => Hide::All,
             None if is_secret_name(name) => Hide::Texts,
-            None if name == "env" => Hide::Variables,
+            None if name == "env" || self.program.is_told(name) => Hide::Variables,
             None if VAGUE.contains(&plain(name).as_str()) => Hide::Doubtful,
             None if self.node.is_some_and(|node| node.has_secret_members()) => Hide::Doubtful,
             None if is_slip(name) => Hide::Doubtful,
             None if ["webhook", "slack"].iter().any(|part| plain(name).contains(part)) => Hide::Addresses,
             None => Hide::Nothing,
         };
-        Place { node, hide: if hide > self.hide { hide } else { self.hide } }
+        let program = self.program.member(name, node);
+        Place { node, hide: if hide > self.hide { hide } else { self.hide }, program }
     }
 
     /// The place of the item behind `before`: a list may be a command line, where the word after `--token` is one.
@@ -157,7 +206,8 @@ impl Place {
 
     /// The place of a list's items.
     pub fn item(&self) -> Place {
-        Place { node: self.node.and_then(|node| node.child("0")), hide: self.hide }.or_sensitive()
+        let node = self.node.and_then(|node| node.child("0"));
+        Place { node, hide: self.hide, program: Program::No }.or_sensitive()
     }
 
     fn or_sensitive(mut self) -> Place {
@@ -316,7 +366,17 @@ mod tests {
             json!({"plugins": {"entries": {"p": {"config": {"api_key": "x", "maxTokens": 5, "creds": {"password": [1, "x"]}}}}}}),
             json!({"plugins": {"entries": {"p": {"config": {"api_key": HIDDEN, "maxTokens": 5, "creds": {"password": [HIDDEN, HIDDEN]}}}}}}),
         );
-        // S-L5
+        // S-L5: of a channel by a program all is hidden that is the program's, under whatever name, of its accounts too.
+        check(
+            json!({"channels": {"chat": {"command": ["p", "-v"], "pin": 1234, "pk": "x", "sig": {"a": ["x"]}, "oauth": true, "name": "n",
+                "accounts": {"pin": {"session": "x", "groups": {"g": {"requireMention": true, "a": "shown"}}}}}}}),
+            json!({"channels": {"chat": {"command": ["p", "-v"], "pin": HIDDEN, "pk": HIDDEN, "sig": {"a": [HIDDEN]}, "oauth": true, "name": "n",
+                "accounts": {"pin": {"session": HIDDEN, "groups": {"g": {"requireMention": true, "a": "shown"}}}}}}}),
+        );
+        check(
+            json!({"channels": {"signal": {"basicAuth": "x", "signing": "x"}, "defaults": {"sk": "x"}}}),
+            json!({"channels": {"signal": {"basicAuth": HIDDEN, "signing": HIDDEN}, "defaults": {"sk": "x"}}}),
+        );
         check(
             json!({"auth": {"profiles": {"a": {"key": "x", "provider": "p"}}}, "tools": {"web": {"search": {"grok": {"key": "x"}}}}}),
             json!({"auth": {"profiles": {"a": {"key": HIDDEN, "provider": "p"}}}, "tools": {"web": {"search": {"grok": {"key": HIDDEN}}}}}),
