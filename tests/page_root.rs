@@ -146,3 +146,30 @@ fn i12_5_pictures_of_agents() {
         assert!(answer.status == 404 && !answer.body.contains("SECRET"), "{id}: {answer:?}");
     }
 }
+
+/// S-L13: another name of a file of the gateway's own is no picture, also when the file itself has been written anew.
+#[test]
+fn s_l13_what_does_not_begin_like_a_picture_is_not_shown() {
+    let gateway = start(json!({}));
+    let pics = gateway.state_dir().join("workspace/pics");
+    let (picture, link) = (pics.join("crab.svg"), pics.join("h.png"));
+    std::fs::hard_link(gateway.config_path(), &link).unwrap();
+    let shown = || get(gateway.port, "/avatar/main", "");
+    std::fs::write(gateway.state_dir().join("workspace/IDENTITY.md"), "- Avatar: pics/h.png\n").unwrap();
+    assert_eq!(shown().status, 404);
+    let done = gateway.cli(&["config", "set", "logging.level", "info"]);
+    assert!(done.status.success(), "{done:?}");
+    assert!(std::fs::read_to_string(&link).unwrap().contains("root"), "the old file");
+    let answer = shown();
+    assert!(answer.status == 404 && !answer.body.contains("gateway"), "{answer:?}");
+    std::fs::remove_file(&link).unwrap();
+    std::fs::write(&link, b"\x89PNG\r\n\x1a\nrest").unwrap();
+    assert_eq!((shown().status, shown().header("content-type")), (200, Some("image/png")));
+    std::fs::write(gateway.state_dir().join("workspace/IDENTITY.md"), "- Avatar: pics/crab.svg\n").unwrap();
+    for (drawing, status) in
+        [("\u{feff} <?xml version='1.0'?><svg/>", 200), ("<html>", 404), ("{}", 404), ("", 404)]
+    {
+        std::fs::write(&picture, drawing).unwrap();
+        assert_eq!(shown().status, status, "{drawing}");
+    }
+}

@@ -113,8 +113,8 @@ fn decode(base64: &str) -> Option<Vec<u8>> {
     Some(bytes).filter(|b| !b.is_empty())
 }
 
-/// What the bytes are, whatever was declared.
-fn image_type(bytes: &[u8]) -> Option<&'static str> {
+/// The picture that the bytes begin like, whatever was declared.
+pub fn image_type(bytes: &[u8]) -> Option<&'static str> {
     match bytes {
         [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] => Some("image/png"),
         [0xff, 0xd8, 0xff, ..] => Some("image/jpeg"),

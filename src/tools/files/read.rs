@@ -5,6 +5,7 @@
 use crate::calls::Provenance;
 use crate::charset::{self, Text};
 use crate::error::{Error, Result};
+use crate::sessions::attachments::image_type;
 use crate::tools::{Context, Output, Tool, count, text, usual_time, workspace};
 use serde_json::Value;
 
@@ -48,7 +49,7 @@ fn run(context: &Context, arguments: &Value) -> Result<Output> {
         )));
     }
     let size = bytes.len();
-    if let Some(kind) = picture(&bytes) {
+    if let Some(kind) = image_type(&bytes) {
         let said = format!("[{shown} is a picture ({kind}, {size} bytes); its content is not shown here]");
         return Ok(Output::text(said).about(shown));
     }
@@ -64,18 +65,6 @@ fn run(context: &Context, arguments: &Value) -> Result<Output> {
         said += &format!("\n[read as {charset}]");
     }
     Ok(Output::text(said).about(shown))
-}
-
-/// The kind of picture that bytes begin like.
-fn picture(bytes: &[u8]) -> Option<&'static str> {
-    let is_webp = bytes.starts_with(b"RIFF") && bytes.get(8..12) == Some(b"WEBP");
-    match bytes {
-        [0x89, b'P', b'N', b'G', ..] => Some("image/png"),
-        [0xff, 0xd8, 0xff, ..] => Some("image/jpeg"),
-        [b'G', b'I', b'F', b'8', ..] => Some("image/gif"),
-        _ if is_webp => Some("image/webp"),
-        _ => None,
-    }
 }
 
 /// Lines from `offset` (counted from 1) on, and a note about what is left.
