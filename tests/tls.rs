@@ -33,8 +33,7 @@ fn cert_path(gateway: &Gateway) -> PathBuf {
 /// What the gateway shows at the moment: its own file is the only authority.
 fn config(gateway: &Gateway) -> Arc<ClientConfig> {
     let mut roots = RootCertStore::empty();
-    // The port is open a moment before the certificate is made.
-    let pem = wait_for("the certificate", || std::fs::read(cert_path(gateway)).ok());
+    let pem = std::fs::read(cert_path(gateway)).unwrap();
     roots.add(CertificateDer::from_pem_slice(&pem).unwrap()).unwrap();
     // Who signed those of tests/data.
     roots.add(CertificateDer::from_pem_slice(include_bytes!("data/tls-ca.pem")).unwrap()).unwrap();
@@ -127,6 +126,18 @@ fn get(stream: &mut impl ReadWrite, port: u16, path: &str) -> (u16, String) {
 
 trait ReadWrite: Read + Write {}
 impl<T: Read + Write> ReadWrite for T {}
+
+/// Whoever finds the port open finds the certificate too.
+#[test]
+fn i12_6_a_first_start_makes_the_certificate_before_it_listens() {
+    let gateway = Gateway::spawn(&setup(json!({})), gateway::free_port());
+    let since = Instant::now();
+    while TcpStream::connect(("127.0.0.1", gateway.port)).is_err() {
+        assert!(since.elapsed() < DEADLINE);
+    }
+    assert!(cert_path(&gateway).exists());
+    out(&gateway, &["gateway", "call", "health"]);
+}
 
 #[test]
 fn i12_6_a_certificate_is_made_and_every_command_finds_it() {

@@ -132,7 +132,7 @@ fn params(args: &Args, key: &str, limit_s: u64) -> Result<Map<String, Value>> {
         ("reply-account", "replyAccountId"),
     ];
     for (long, member) in members {
-        if let Some(value) = args.value(long) {
+        if let Some(value) = args.filled(long)? {
             params.insert(member.into(), value.into());
         }
     }

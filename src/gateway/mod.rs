@@ -2,7 +2,7 @@
 //!
 //! Runs on the main thread. `judge` says whether a configuration can be started, `sockets` listens, `generation` knows
 //! all other threads, `recover` ends what an earlier generation left open. Configuration and secrets are judged first,
-//! then the port is bound, before anything else is read or started, so that a start that cannot succeed says so at
+//! then the port is bound, before anything else is read or started (but for the certificate of a first start), so that a start that cannot succeed says so at
 //! once, touches nothing and ends nobody (R-01b). Sockets, state directory lock, log and signal thread outlive a generation, so an
 //! in-process restart keeps process id and port, and refuses nobody (R-01a, R-14d).
 pub mod alive;
@@ -31,6 +31,7 @@ use crate::service::notify;
 use crate::signals::{self, Asked};
 use crate::state::Note;
 use crate::state::succession::Succession;
+use crate::tls::Place;
 use generation::{Ending, Generation};
 use judge::Verdict;
 pub use judge::{Judge, objections, refusal};
@@ -80,6 +81,7 @@ pub fn run(env: Env, options: Options) -> Result<()> {
     let succession = Arc::<Succession>::default();
     let mut sockets = Sockets::new(succession.clone());
     let take = || -> Result<(Vec<TcpListener>, Lock)> {
+        let lock = certify(&verdict, &env, lock)?;
         let fresh = sockets.bind(&verdict.plan, verdict.port)?;
         let lock = lock.map_or_else(|| lock_state(&env), Ok)?;
         logging::start(&verdict.config, &verdict.env, shows, verdict.auth.secrets())?;
@@ -168,6 +170,15 @@ fn serve_canvas(sockets: &mut Sockets, verdict: &Verdict) {
     let port = canvas::port(&verdict.config, &verdict.env, verdict.port);
     let scheme = if verdict.config.bool("gateway.tls.enabled") { "https" } else { "http" };
     sockets.serve_canvas(&verdict.plan, port, scheme);
+}
+
+/// Makes the certificate of a first start, before anybody can come who would look for it; two that start at once make one.
+fn certify(verdict: &Verdict, env: &Env, lock: Option<Lock>) -> Result<Option<Lock>> {
+    let place = Place::of(&verdict.config, &verdict.env).filter(Place::is_to_be_made);
+    let Some(place) = place else { return Ok(lock) };
+    let lock = lock.map_or_else(|| lock_state(env), Ok)?;
+    place.make_missing()?;
+    Ok(Some(lock))
 }
 
 /// One gateway a state directory: two would write the same files (R-26c).

@@ -260,7 +260,11 @@ fn each_status_has_its_sentence() {
     let moved = "location: http://127.0.0.1:1/\r\n";
     fails(&status("307 Temporary Redirect", moved, ""), &["redirects are not followed", "baseUrl"], false);
     fails(&status("500 Oops", "", &"long ".repeat(1000)), &["long …\"", "HTTP 500"], true);
-    let html = fails(&status("502 Bad Gateway", "", "<html>unfit words</html>"), &["502"], true);
+    let html = fails(
+        &status("502 Bad Gateway", "", "<html><TITLE>No upstream</TITLE>unfit words</html>"),
+        &["502", "No upstream"],
+        true,
+    );
     assert!(!html.message().contains("unfit"), "{html}");
     let mut keyless = provider(always(&status("401 Unauthorized", "", "")).port);
     keyless.api_key = None;

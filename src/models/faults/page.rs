@@ -34,6 +34,14 @@ pub fn words(page: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
+/// The title of a page in one line; empty where it has none.
+pub fn title(page: &str) -> String {
+    let lower = page.to_ascii_lowercase();
+    let begin = lower.find("<title").and_then(|at| Some(at + lower.get(at..)?.find('>')? + 1));
+    let end = begin.and_then(|at| Some(at + lower.get(at..)?.find("</title")?));
+    begin.zip(end).map(|(begin, end)| words(page.part(begin..end))).unwrap_or_default()
+}
+
 /// Where the closing tag of a dropped element ends.
 fn end_of(text: &str, name: &str) -> Option<usize> {
     let close = format!("</{name}");
@@ -51,6 +59,10 @@ mod tests {
                     <body class=\"x\"><h1>No\n upstream</h1><script>if (a < b) {}</script>a &lt; b";
         assert!(is_one(page) && is_one("\u{feff} <p>") && !is_one("{}"));
         assert_eq!(words(page), "502 Bad No upstream a < b");
+        assert_eq!(
+            (title(page).as_str(), title("<p>a</p>").as_str(), title("<title").as_str()),
+            ("502 Bad", "", "")
+        );
         for cut in ["<", "<script", "<!--", "a<b"] {
             assert!(words(cut).len() < 2, "{cut}");
         }

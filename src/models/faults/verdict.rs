@@ -7,6 +7,7 @@ use crate::json;
 use crate::models::adapt;
 use crate::models::failure::{Failure, LATER};
 use crate::models::halves::joined;
+use crate::models::page;
 use crate::models::provider::{Provider, key_variable};
 use crate::models::report;
 use serde_json::Value;
@@ -235,7 +236,7 @@ fn said(text: &str) -> String {
     if let Ok(json) = json::read(text, MAX_VALUES, MAX_VALUES) {
         return report::words(&json).unwrap_or_else(|| json.to_string());
     }
-    if text.trim_start().starts_with('<') { String::new() } else { text.trim().to_string() }
+    if page::is_one(text) { page::title(text) } else { text.trim().to_string() }
 }
 
 /// Foreign text made fit to show: without our credentials, one line, no control characters, short.

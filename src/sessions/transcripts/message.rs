@@ -77,7 +77,8 @@ pub fn image(data: &str, mime_type: &str) -> Value {
 
 /// A user's message of text and image blocks; the text is already stamped ([`crate::sessions::envelope`]).
 pub fn user(content: Vec<Value>, now: u64) -> Value {
-    let mut entry = json!({"type": "message", "message": {"role": "user", "content": null, "timestamp": now}});
+    let mut entry =
+        json!({"type": "message", "message": {"role": "user", "content": null, "timestamp": now}});
     // Moved, for it may be large.
     if let Some(message) = entry.get_mut("message").and_then(Value::as_object_mut) {
         message.put("content", content);
