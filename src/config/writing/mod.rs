@@ -4,6 +4,7 @@ pub mod fingerprint;
 pub(in crate::config) mod members;
 pub(in crate::config) mod merging;
 pub(in crate::config) mod patch;
+pub(in crate::config) mod programs;
 pub(in crate::config) mod raw;
 pub(in crate::config) mod redact;
 pub(in crate::config) mod restore;

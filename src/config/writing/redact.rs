@@ -5,6 +5,7 @@
 //! stand slips of the pen that are secrets, as are keys that were probably meant to be one. Numbers such as `maxTokens` stay readable.
 use crate::config::keys::Type;
 use crate::config::lookup::{self, Node};
+use crate::config::programs::Program;
 use crate::parts::Parts;
 use serde_json::Value;
 
@@ -93,59 +94,12 @@ pub fn plain(name: &str) -> String {
     name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
 }
 
-/// What the gateway itself reads of an account whose channel is a program. All else is the program's, and may be a secret
-/// under whatever name.
-pub const OF_PROGRAMS: &[&str] = &[
-    "accounts",
-    "actions",
-    "allowFrom",
-    "blockStreaming",
-    "blockStreamingCoalesce",
-    "command",
-    "dmHistoryLimit",
-    "dmPolicy",
-    "dms",
-    "enabled",
-    "groupAllowFrom",
-    "groupPolicy",
-    "groups",
-    "historyLimit",
-];
-/// Of what programs are told, the gateway reads these too.
-const SHARED: &[&str] = &["capabilities", "name", "textChunkLimit"];
-
 /// A place in a configuration and what is to be hidden there.
 #[derive(Debug, Clone, Copy)]
 pub struct Place {
     node: Option<Node>,
     hide: Hide,
     program: Program,
-}
-
-/// Where in the section of a channel by a program a place is.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Program {
-    /// Not where its keys stand.
-    No,
-    /// The section, or an account of it.
-    Account,
-    Accounts,
-}
-
-impl Program {
-    fn member(self, name: &str, node: Option<Node>) -> Program {
-        match self {
-            Program::Account if name == "accounts" => Program::Accounts,
-            Program::Accounts => Program::Account,
-            _ if node.is_some_and(|node| node.is_program()) => Program::Account,
-            _ => Program::No,
-        }
-    }
-
-    /// Whether the member `name` is for the program alone.
-    fn is_told(self, name: &str) -> bool {
-        self == Program::Account && !OF_PROGRAMS.contains(&name) && !SHARED.contains(&name)
-    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
