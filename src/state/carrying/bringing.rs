@@ -3,7 +3,6 @@
 //! Part of `State`, on the state thread.
 use super::{Told, say};
 use crate::deliveries::{Inbound, Line, Taken};
-use crate::error::Result;
 use crate::state::State;
 
 impl State {
