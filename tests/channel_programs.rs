@@ -140,7 +140,8 @@ fn r_46_programs_that_misbehave_hurt_only_themselves() {
         wait_for(id, || gateway.log().lines().any(is_told).then_some(()));
     }
     wait_for("the program that is not there", || gateway.log().contains("cannot be started").then_some(()));
-    assert!(gateway.log().contains("oh no"));
+    // One that was quicker than its greeting is heard in its next life.
+    wait_for("its words", || gateway.log().contains("oh no").then_some(()));
     platform.says("ann", 1, "hi");
     wait_for("the answer", || platform.heard().contains_key("ann").then_some(()));
     // Nothing of those that are gone is left; one that does what it may not is not there at most times.
@@ -448,4 +449,60 @@ fn sec_30_programs_get_no_addresses_that_are_not_public() {
         assert!(!sent.contains(bad), "{bad}: {sent}");
     }
     assert!(sent.contains("https://pics.example/a.png"), "{sent}");
+}
+
+/// R-12a, for programs: one that says nothing wakes nobody, and is heard and asked at once all the same.
+#[test]
+fn i11_1_r_12a_a_program_that_says_nothing_wakes_the_gateway_for_nothing() {
+    let platform = Platform::new();
+    let server = ModelServer::start(vec![model::texts(&["answer"])]);
+    let mut gateway = Gateway::start(&Setup::config(config(&server, json!({"echo": platform.section()}))));
+    platform.says("ann", 1, "hi");
+    wait_for("the answer", || platform.heard().get("ann").map(drop));
+    // What follows an answer is over then. It is asked whether it lives every 30 s, which may be in between.
+    std::thread::sleep(Duration::from_secs(3));
+    let before = (gateway.sleeps("gw-prog"), gateway.sleeps(""));
+    std::thread::sleep(Duration::from_secs(5));
+    let times = (gateway.sleeps("gw-prog") - before.0, gateway.sleeps("") - before.1);
+    assert!(times.0 <= 2 && times.1 <= 10, "{times:?} times in 5 s");
+    platform.says("bob", 1, "hi");
+    wait_for("the answer", || platform.heard().get("bob").map(drop));
+    let (code, took) = gateway.stop();
+    assert!(code == 0 && took < Duration::from_secs(3), "{code} {took:?}");
+}
+
+/// Sentence 5: the commands know a program's channel like one that is built in.
+#[test]
+fn i11_5_the_commands_work_for_programs_too() {
+    let platform = Platform::new();
+    let program = std::fs::read_to_string(EXAMPLE).unwrap();
+    let before = "    elif line[\"type\"] == \"ping\":\n";
+    assert!(program.contains(before));
+    let forgets = "    elif line[\"type\"] == \"logout\":\n        say(type=\"logged_out\")\n        say(type=\"login\", code=\"12-34\")\n";
+    let mut section = platform.section();
+    section["command"] = json!(["python3", "-c", program.replace(before, &format!("{forgets}{before}"))]);
+    let server = ModelServer::start(vec![model::texts(&["answer"])]);
+    let gateway = Gateway::start(&Setup::config(config(&server, json!({"echo": section}))));
+    let run = |args: &[&str]| {
+        let done = gateway.cli(args);
+        let (out, err) = (String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
+        format!("{out}{err}")
+    };
+    let login = ["channels", "login", "--channel", "echo"];
+    wait_for("the link", || run(&login).contains("\"default\" is linked").then_some(()));
+    assert!(run(&["channels", "list"]).contains("- Echo default: enabled, configured"));
+    let send = ["message", "send", "--channel", "echo", "--target", "ann", "--message", "dinner"];
+    assert_eq!(run(&[&send[..], &["--dry-run"]].concat()), "[dry-run] would run send via echo\n");
+    assert!(run(&send).contains("Message ID: 0"));
+    let started = Instant::now();
+    assert_eq!(run(&["channels", "logout", "echo"]), "Logged out Echo account \"default\".\n");
+    assert!(started.elapsed() < Duration::from_secs(3), "nobody waits for a look at wishes");
+    wait_for("the code", || run(&login).contains("code: 12-34").then_some(()));
+    let no_token = run(&["channels", "add", "echo", "--token", "x"]);
+    assert!(no_token.contains("Channel echo takes no token here"), "{no_token}");
+    assert!(run(&["channels", "logout", "--channel", "ecko"]).contains("did you mean echo?"));
+    assert_eq!(run(&["channels", "remove", "echo"]), "Disabled Echo account \"default\".\n");
+    wait_for("its end", || children(gateway.pid()).is_empty().then_some(()));
+    run(&["channels", "remove", "echo", "--delete"]);
+    assert!(!std::fs::read_to_string(gateway.config_path()).unwrap().contains("\"echo\""));
 }

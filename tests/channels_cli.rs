@@ -92,6 +92,8 @@ fn a_bot_is_added_tried_shown_signed_out_and_removed() {
         (&["channels", "list", "--bogus"], "--bogus"),
         (&["channels", "add", "--channel", "telegarm", "--token", "x"], "did you mean telegram?"),
         (&["channels", "add"], "needs a terminal"),
+        (&["channels", "add", "telegarm", "--token", "x"], "did you mean telegram?"),
+        (&["channels", "remove", "telegram", "--channel", "telegram"], "name the channel once"),
     ] {
         let error = fails(&gateway.cli(args));
         assert!(error.contains(want), "{args:?}: {error}");
@@ -129,6 +131,8 @@ fn messages_go_out_by_the_gateway() {
     assert!(texts.contains(&"hello you".to_string()) && texts.contains(&"two".to_string()), "{texts:?}");
     let dry = ok(&gateway.cli(&["message", "send", "-t", "1001", "-m", "three", "--dry-run", "--json"]));
     assert_eq!(serde_json::from_str::<Value>(&dry).unwrap()["payload"]["to"], "telegram:1001");
+    let dry = ok(&gateway.cli(&["message", "read", "-t", "1001", "--dry-run"]));
+    assert_eq!(dry, "[dry-run] would run read via telegram\n");
     for (args, want) in [
         (&["message", "send", "-m", "x"][..], "required option '--target' not specified"),
         (&["message", "send", "-t", "ann", "-m", "x"], "Unknown target"),

@@ -478,17 +478,6 @@ fn r_10b_a_key_makes_a_command_once_and_without_one_each_is_its_own() {
     assert_eq!(server.count(), 1);
 }
 
-/// How often the threads of a process have gone to sleep.
-fn sleeps(pid: u32) -> usize {
-    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap().flatten();
-    let count = |task: std::fs::DirEntry| -> usize {
-        let text = std::fs::read_to_string(task.path().join("status")).unwrap_or_default();
-        let line = text.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
-        line.and_then(|n| n.trim().parse().ok()).unwrap_or(0)
-    };
-    tasks.map(count).sum()
-}
-
 #[test]
 fn r_12a_a_bot_that_nobody_writes_to_wakes_the_gateway_for_nothing() {
     let telegram = ann();
@@ -497,9 +486,9 @@ fn r_12a_a_bot_that_nobody_writes_to_wakes_the_gateway_for_nothing() {
     said(&telegram, 1001, 1);
     // What follows an answer is over then: the index of sessions is written, the menu is told.
     std::thread::sleep(Duration::from_secs(3));
-    let before = sleeps(gateway.pid());
+    let before = gateway.sleeps("");
     std::thread::sleep(Duration::from_secs(5));
-    let times = sleeps(gateway.pid()) - before;
+    let times = gateway.sleeps("") - before;
     assert!(times <= 10, "{times} times in 5 s");
     let (code, took) = gateway.stop();
     assert!(code == 0 && took < Duration::from_secs(3), "{code} {took:?}");

@@ -34,7 +34,7 @@ pub trait House: Send + Sync {
     /// Waits for `time`; false when the account is to end.
     fn sleep(&self, time: Duration) -> Result<bool>;
 
-    /// The same, or until there may be something to hand over. One thread of the account waits so.
+    /// The same, or until there may be something to hand over or a wish on the board. One thread of the account waits so.
     fn await_deliveries(&self, time: Duration) -> Result<bool>;
 
     /// What an earlier life of the account left open. Called once, before anything else is.

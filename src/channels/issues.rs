@@ -52,7 +52,8 @@ fn passed_over(row: &Value) -> String {
     let count = row.get("count").and_then(Value::as_u64).unwrap_or_default();
     let (chat, title) = (text(row, "chatId"), text(row, "title"));
     let (why, key) = (text(row, "reason"), text(row, "key"));
-    format!("{count} messages of {chat} ({title}) passed over: {why}, see {key}")
+    let messages = if count == 1 { "message" } else { "messages" };
+    format!("{count} {messages} of {chat} ({title}) passed over: {why}, see {key}")
 }
 
 fn text<'a>(row: &'a Value, name: &str) -> &'a str {

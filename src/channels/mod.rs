@@ -17,6 +17,7 @@ mod markdown;
 pub mod mention;
 pub mod outgoing;
 pub mod pairing;
+mod patience;
 pub mod patterns;
 mod program;
 mod said;

@@ -141,7 +141,7 @@ pub const COMMANDS: &[Command] = &[
     message::EDIT,
     message::POLL,
     message::REACT,
-    message::READ,
+    message::read::READ,
     message::SEND,
     message::sticker::STICKER,
     models::status::COMMAND,

@@ -13,7 +13,8 @@ use crate::json::{Put, json};
 use crate::params::{params, read};
 use crate::protocol::frame::Payload;
 use crate::state::State;
-use crate::state::event::Answer;
+use crate::state::carrying::Carry;
+use crate::state::event::{Answer, Event};
 use crate::state::shared::Shared;
 use serde_json::{Map, Value};
 use std::collections::HashMap;
@@ -131,6 +132,8 @@ fn unlink(shared: &Shared, account: &Account) -> Result<Payload> {
         return Err(Error::unavailable("its program does not run, and nobody else can end its link"));
     }
     shared.board.wish_logout(&login);
+    let gone = |_| Error::unavailable("the gateway is shutting down");
+    shared.state.send(Event::Carry(Box::new(Carry::Wake(login.clone())))).map_err(gone)?;
     let is_out = |row: &Row| row.more.get("linked") == Some(&Value::Bool(false));
     await_row(
         shared,

@@ -36,6 +36,8 @@ pub enum Carry {
         wake: Arc<Wake>,
         told: Told<Open>,
     },
+    /// Something else is asked of whoever carries for the login: he is to look.
+    Wake(Login),
     /// The platform brought these; those are given back that are new.
     Bring {
         messages: Vec<Inbound>,
@@ -164,6 +166,7 @@ impl State {
     pub(super) fn carry(&mut self, carry: Carry) {
         match carry {
             Carry::Begin { login, wake, told } => self.begin_carrying(login, wake, &told),
+            Carry::Wake(login) => self.post.wake(&login),
             Carry::Bring { messages, told } => self.bring(messages, told),
             Carry::Ask(ask) => self.ask_for(*ask),
             Carry::PassOver { message, told } => {

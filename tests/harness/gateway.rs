@@ -124,6 +124,17 @@ impl Gateway {
         self.child.id()
     }
 
+    /// How often those of its threads whose names begin so have gone to sleep.
+    pub fn sleeps(&self, name: &str) -> usize {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.pid())).unwrap().flatten();
+        let status = |task: std::fs::DirEntry| std::fs::read_to_string(task.path().join("status"));
+        let member = |text: &str, of: &str| {
+            text.lines().find_map(|line| Some(line.strip_prefix(of)?.trim().to_string())).unwrap_or_default()
+        };
+        let of_name = tasks.flat_map(status).filter(|text| member(text, "Name:").starts_with(name));
+        of_name.filter_map(|text| member(&text, "voluntary_ctxt_switches:").parse::<usize>().ok()).sum()
+    }
+
     /// Resident memory.
     pub fn resident_kib(&self) -> u64 {
         self.memory_kib("VmRSS:")

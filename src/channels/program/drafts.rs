@@ -13,6 +13,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 const PAUSE: Duration = Duration::from_secs(1);
+/// How soon what was written since is found.
+const SLICE: Duration = Duration::from_millis(200);
+const IDLE: Duration = Duration::from_secs(3600);
 /// Turns that are followed at a time, and the bytes of each that may wait.
 const MOST: usize = 32;
 const WAITING: usize = 64 << 10;
@@ -42,6 +45,13 @@ impl Drafts {
         let (to, thread) = (message.chat.to_string(), message.thread.to_string());
         self.0.push(Draft { stream: stream.clone(), to, thread, text: String::new(), shown: 0, next: None });
         Some(stream)
+    }
+
+    /// How long nothing has to be shown; `left` is what the rest has time for. Without a draft nobody is woken for one: the
+    /// end of whoever listens to the program ends the waiting.
+    pub fn patience(&self, left: Option<Duration>) -> Duration {
+        let left = left.unwrap_or(IDLE);
+        if self.0.is_empty() { left } else { left.min(SLICE) }
     }
 
     /// Tells what is new. Those whose turns have ended are followed no more.

@@ -16,9 +16,6 @@ use std::time::{Duration, Instant};
 /// How often it is asked whether it is alive; it may take as long to say so.
 pub(super) const PING: Duration = Duration::from_secs(30);
 
-/// Longest time without a look at what others ask of the account.
-pub(super) const IDLE: Duration = Duration::from_secs(3);
-
 /// How soon something to hand over is found while answers are waited for.
 pub(super) const SLICE: Duration = Duration::from_millis(20);
 
@@ -71,20 +68,19 @@ impl<'a> Hands<'a> {
                 self.line.writer.write(&wire::about("logout", ""))?;
             }
             self.hand_over(now)?;
-            if !self.wait(results, &mut heard)? {
+            if !self.wait(results, asked + PING, &mut heard)? {
                 return Ok(());
             }
         }
     }
 
-    /// False when the account is to end.
-    fn wait(&mut self, results: &Receiver<Answer>, heard: &mut Instant) -> Result<bool> {
+    /// Until there is something to do, until `ping` at the latest. False when the account is to end.
+    fn wait(&mut self, results: &Receiver<Answer>, ping: Instant, heard: &mut Instant) -> Result<bool> {
         let house = &self.line.house;
         let first = match self.flight.is_empty() {
             true => {
-                let next =
-                    self.held.values().min().map(|until| until.saturating_duration_since(Instant::now()));
-                if !house.await_deliveries(next.map_or(IDLE, |next| next.min(IDLE)))? {
+                let next = self.held.values().copied().min().map_or(ping, |until| until.min(ping));
+                if !house.await_deliveries(next.saturating_duration_since(Instant::now()))? {
                     return Ok(false);
                 }
                 None

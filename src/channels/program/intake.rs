@@ -1,7 +1,7 @@
 //! From what a program brought to a turn: who wrote it, whether he may, what he says to whom. On a thread of its own, one
 //! message after the other, or several that are one (`joining`).
 use super::drafts::Drafts;
-use super::joining::{Together, Waiting, patience, read};
+use super::joining::{Together, Waiting, read};
 use super::media;
 use super::past::Past;
 use super::run::Line;
@@ -14,8 +14,8 @@ use crate::channels::blocks::Rules;
 use crate::channels::gate::{self, Asking, Chat, Dropped, Kind, Verdict};
 use crate::channels::house::{Accepted, Place, Turn};
 use crate::channels::ids::Who;
-use crate::channels::mention;
 use crate::channels::strangers;
+use crate::channels::{mention, patience};
 use crate::config::Config;
 use crate::deliveries::Inbound;
 use crate::error::Result;
@@ -26,17 +26,16 @@ use std::time::Duration;
 
 /// How long a message waits whose session takes no more.
 const FULL: Duration = Duration::from_millis(500);
-const SLICE: Duration = Duration::from_millis(200);
 
 pub fn run(line: &Line, open: Vec<Inbound>, inbound: &Receiver<Inbound>) -> Result<()> {
     let (mut past, mut waiting, mut drafts) = (Past::default(), Waiting::default(), Drafts::default());
-    let usual = || patience(&line.house.settings().config(), line.channel);
+    let usual = || patience::of(&line.house.settings().config(), line.channel);
     open.into_iter().for_each(|message| waiting.came(message, usual(), true));
     while !line.is_ending() {
         drafts.show(line);
         let together = match waiting.due() {
             Ok(together) => together,
-            Err(left) => match inbound.recv_timeout(left.unwrap_or(SLICE).min(SLICE)) {
+            Err(left) => match inbound.recv_timeout(drafts.patience(left)) {
                 Ok(message) => {
                     waiting.came(message, usual(), false);
                     continue;

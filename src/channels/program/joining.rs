@@ -4,15 +4,13 @@
 //! What is one follows from the messages and the times at which they came alone, which stand in the journal: after a crash
 //! the same ones are one again, and their turn has the same name, which is the last one's.
 use super::wire::Message;
+use crate::channels::patience;
 use crate::clock;
-use crate::config::Config;
 use crate::deliveries::Inbound;
-use serde_json::Value;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// No message waits longer for another one, in milliseconds, and no more are one.
-const LONGEST: u64 = 10_000;
+/// No more are one.
 const MOST: usize = 12;
 
 /// What is answered together, in the order in which it came.
@@ -26,13 +24,6 @@ pub struct Together {
 
 #[derive(Default)]
 pub struct Waiting(VecDeque<Together>);
-
-/// How long a message waits for the next one, in milliseconds.
-pub fn patience(config: &Config, channel: &str) -> u64 {
-    let own = config.get_in(&["messages", "inbound", "byChannel", channel]);
-    let all = || config.get_in(&["messages", "inbound", "debounceMs"]);
-    own.or_else(all).and_then(Value::as_u64).unwrap_or(0).min(LONGEST)
-}
 
 impl Waiting {
     /// One more: that came just now, or that an earlier life of the account left.
@@ -52,11 +43,7 @@ impl Waiting {
     /// What is to be answered next; else for how long nothing is.
     pub fn due(&mut self) -> Result<Together, Option<Duration>> {
         let now = clock::now_ms();
-        let left = |waiting: &Together| match waiting.until {
-            // A clock that was set back holds nobody up.
-            Some(until) if until <= now + LONGEST => until.saturating_sub(now),
-            _ => 0,
-        };
+        let left = |waiting: &Together| waiting.until.map_or(0, |until| patience::left(until, now));
         match self.0.iter().position(|waiting| left(waiting) == 0) {
             Some(at) => self.0.remove(at).ok_or(None),
             None => Err(self.0.iter().map(left).min().map(Duration::from_millis)),

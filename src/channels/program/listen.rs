@@ -17,6 +17,7 @@ use rustix::event::{PollFd, PollFlags};
 use serde_json::Value;
 use std::collections::VecDeque;
 use std::io::Read;
+use std::os::fd::OwnedFd;
 use std::process::{ChildStderr, ChildStdout};
 use std::time::{Duration, Instant};
 
@@ -59,18 +60,20 @@ impl Ears {
         self.kept.extend(said);
     }
 
-    /// What came since, with the length of its line; waits a little for it. An error is what the program may not do.
-    pub fn hear(&mut self, writer: &Writer) -> Result<Vec<(Said, usize)>> {
+    /// What came since, with the length of its line; waits for it until a bell is rung, without bells a little. An error is
+    /// what the program may not do.
+    pub fn hear(&mut self, writer: &Writer, bells: &[OwnedFd]) -> Result<Vec<(Said, usize)>> {
         if !self.kept.is_empty() {
             return Ok(std::mem::take(&mut self.kept));
         }
         self.slow_down();
         let mut fds = vec![PollFd::new(&self.out, PollFlags::IN)];
         fds.extend(self.err.as_ref().map(|err| PollFd::new(err, PollFlags::IN)));
+        fds.extend(bells.iter().map(|bell| PollFd::new(bell, PollFlags::IN)));
         // What went wrong shows in the next read.
-        let _ = crate::sys::poll(&mut fds, Some(SLICE));
+        let _ = crate::sys::poll(&mut fds, bells.is_empty().then_some(SLICE));
         let ready = |at: usize| fds.get(at).is_some_and(|fd| !fd.revents().is_empty());
-        let (said, grumbled) = (ready(0), ready(1));
+        let (said, grumbled) = (ready(0), self.err.is_some() && ready(1));
         if grumbled {
             self.grumble();
         }
@@ -169,8 +172,11 @@ struct Waiting {
 
 pub fn run(line: &Line, mut ears: Ears, inbound: &Sender<Inbound>, results: &Sender<Answer>) -> Result<()> {
     let (mut waiting, mut ending) = (Waiting::default(), None);
+    let bells = line.house.bells()?;
     loop {
-        let heard = ears.hear(&line.writer);
+        // What waits is brought as soon as there is room, and the bells ring on.
+        let is_idle = waiting.messages.is_empty() && !line.is_ending();
+        let heard = ears.hear(&line.writer, if is_idle { &bells } else { &[] });
         if line.is_ending() {
             // What it has in hand is still asked for; then its output is closed, unless somebody else has it.
             let since = *ending.get_or_insert_with(Instant::now);

@@ -97,7 +97,7 @@ fn greet(
                 HELLO.as_secs()
             )));
         }
-        let mut heard = ears.hear(writer)?.into_iter();
+        let mut heard = ears.hear(writer, &[])?.into_iter();
         while let Some((said, _)) = heard.next() {
             match said {
                 Said::Hello { version: wire::VERSION, can } => {

@@ -12,6 +12,7 @@ use super::message::Message;
 use super::poll::News;
 use super::presses::Presses;
 use super::update::{Update, What};
+use crate::channels::patience;
 use crate::clock;
 use crate::deliveries::Inbound;
 use crate::error::Result;
@@ -26,9 +27,6 @@ const FULL: Duration = Duration::from_millis(500);
 const LOOK: Duration = Duration::from_secs(60);
 /// Messages that wait here; while they are more nothing is taken from the poll.
 const MOST: usize = 1024;
-
-/// The longest pause in what somebody says, in milliseconds.
-const LONGEST: u64 = 60_000;
 
 /// Chat and topic.
 type Lane = (i64, Option<i64>);
@@ -106,8 +104,7 @@ impl Feed<'_> {
 
     /// How long nothing has to be done.
     fn patience(&self) -> Duration {
-        let joining =
-            self.joining.next_due().map(|due| Duration::from_millis(due.saturating_sub(clock::now_ms())));
+        let joining = self.joining.left(clock::now_ms()).map(Duration::from_millis);
         let now = Instant::now();
         let waiting = self.lanes.values().filter_map(|lane| Some(lane.until?.saturating_duration_since(now)));
         waiting.chain(joining).min().unwrap_or(LOOK).min(LOOK)
@@ -116,7 +113,7 @@ impl Feed<'_> {
     fn take(&mut self, (what, inbound): News, is_again: bool) -> Result<()> {
         match what {
             What::Message(message) if is_said(&message) => {
-                let patience = self.debounce();
+                let patience = patience::of(&self.line.config(), "telegram");
                 for joined in self.joining.add(Joined::alone(inbound, *message, is_again), patience) {
                     self.place(joined)?;
                 }
@@ -132,14 +129,6 @@ impl Feed<'_> {
                 Ok(None) => Ok(()),
             },
         }
-    }
-
-    /// How long it is waited for more of what somebody says, in milliseconds.
-    fn debounce(&self) -> u64 {
-        let config = self.line.config();
-        let own = config.get_in(&["messages", "inbound", "byChannel", "telegram"]);
-        let all = config.get_in(&["messages", "inbound", "debounceMs"]);
-        own.or(all).and_then(serde_json::Value::as_u64).unwrap_or(0).min(LONGEST)
     }
 
     /// What is said before it was answered is answered as it reads now.

@@ -5,6 +5,7 @@
 //! times at which they came alone, which stand in the journal: after a crash the same ones are joined again.
 use super::line::Line;
 use super::message::Message;
+use crate::channels::patience;
 use crate::deliveries::Inbound;
 use crate::error::Result;
 use crate::sessions::attachments::Attachments;
@@ -189,11 +190,12 @@ impl Joining {
 
     /// What has waited long enough.
     pub fn due(&mut self, now: u64) -> Vec<Joined> {
-        self.take(|open| open.until <= now)
+        self.take(|open| patience::left(open.until, now) == 0)
     }
 
-    pub fn next_due(&self) -> Option<u64> {
-        self.open.iter().map(|open| open.until).min()
+    /// In how many milliseconds something will have.
+    pub fn left(&self, now: u64) -> Option<u64> {
+        self.open.iter().map(|open| patience::left(open.until, now)).min()
     }
 
     pub fn edit(&mut self, inbound: &Inbound, edited: &Message) -> bool {

@@ -39,7 +39,7 @@ fn an_album_is_one_message_with_the_first_caption() {
         vec![photo(2, 0, "a", None), photo(1, 10, "a", Some("first")), photo(3, 400, "a", Some("second"))];
     let mut joining = Joining::default();
     assert!(parts.into_iter().all(|part| joining.add(part, 0).is_empty()));
-    assert_eq!(joining.next_due(), Some(900));
+    assert_eq!(joining.left(500), Some(400));
     let whole = joining.due(900).remove(0);
     assert_eq!((whole.message.text.as_str(), whole.message.id, whole.inbound.len()), ("first", 3, 3));
     let files: Vec<String> = whole.message.media.iter().map(|media| format!("{media:?}")).collect();
@@ -107,4 +107,13 @@ fn entities_of_joined_texts_stay_where_they_are() {
     joining.add(part(2, 1, link), 300);
     let whole = joining.due(1000).remove(0).message;
     assert_eq!((whole.text.as_str(), whole.entities[0].offset), ("😀\n😀 x", 6));
+}
+
+/// What came when the clock went before: it was set back since, and the message waits no longer for that.
+#[test]
+fn i11_2_a_clock_that_was_set_back_holds_no_message_up() {
+    let mut joining = Joining::default();
+    assert!(joining.add(text(1, 86_400_000, "of tomorrow"), 100).is_empty());
+    assert_eq!(joining.left(1000), Some(0));
+    assert_eq!(joining.due(1000).remove(0).message.text, "of tomorrow");
 }

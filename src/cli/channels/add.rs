@@ -28,6 +28,7 @@ pub const ADD: Command = Command {
             A token on the command line can be seen by other users of the machine: --token - reads it from\n\
             standard input, --token-file names a file that the gateway reads at each start.\n\
             The token is tried before it is written, where the platform can be reached.",
+    positionals: super::NAMED,
     flags: &[
         WHICH,
         &[
@@ -93,17 +94,30 @@ fn add(context: &Context, args: &Args) -> Result<()> {
     }
     let done = if is_new { "Added" } else { "Updated" };
     context.out.line(format!("{done} {} account \"{}\".", channel.label, account.id));
-    context.out.line(next(&env, channel.id, tried.bot.as_deref()));
+    let bot = tried.bot.as_deref();
+    let is_anybody_in = account.get("allowFrom").and_then(Value::as_array).is_some_and(|all| !all.is_empty());
+    let is_pairing = account.get("dmPolicy").is_none_or(|policy| policy == "pairing");
+    let told = match is_pairing && !is_anybody_in {
+        true => next(&env, channel.id, bot),
+        false => {
+            format!("Now write to {}: it answers whom {} lets in.", named(bot), account.place("allowFrom"))
+        }
+    };
+    context.out.line(told);
     Ok(())
 }
 
 /// What is to be done so that somebody is answered.
 pub fn next(env: &Env, channel: &str, bot: Option<&str>) -> String {
-    let bot = bot.map_or_else(|| "the bot".to_string(), |name| format!("@{name}"));
+    let bot = named(bot);
     let approve = env.command(&format!("pairing approve {channel} <code>"));
     format!(
         "Now write to {bot}: it answers with a code, and `{approve}` lets you in. Who is let in first is its owner."
     )
+}
+
+fn named(bot: Option<&str>) -> String {
+    bot.map_or_else(|| "the bot".to_string(), |name| format!("@{name}"))
 }
 
 fn given(args: &Args) -> Result<Option<Given>> {

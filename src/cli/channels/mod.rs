@@ -1,13 +1,14 @@
 //! `openclaw channels ...`: the bots and logins by which people reach the gateway.
 //!
-//! Listing, adding and removing work on the configuration of this machine; only `status` asks the gateway.
+//! Listing, adding and removing work on the configuration of this machine; `status` asks the gateway, and so does who wants
+//! to know how a program is linked, or to end its link.
 pub mod add;
 pub mod logs;
 pub mod remove;
 mod row;
 pub mod status;
 use super::parse::Args;
-use super::{Command, Context, Flag, JSON, far};
+use super::{Command, Context, Flag, JSON, Positional, far};
 use crate::agents::Agents;
 use crate::channels::accounts::{self, Account};
 use crate::channels::told::Teller;
@@ -23,6 +24,9 @@ pub const WHICH: &[Flag] = &[
     Flag::value("channel", "<channel>", "Name the channel; with one only it is meant"),
     Flag::value("account", "<id>", "Name the account; else the default one is meant"),
 ];
+
+/// The channel may be named without its flag.
+const NAMED: &[Positional] = &[Positional { name: "channel", required: false, choices: &[] }];
 
 pub const COMMAND: Command = Command {
     name: "channels",
@@ -88,7 +92,11 @@ fn set_up(config: &Config, env: &Env) -> Vec<&'static Channel> {
 
 /// The channel that is named, or the only one that may be meant; where none may, the only one that is built in.
 fn channel(args: &Args, config: &Config, may: Vec<&'static Channel>) -> Result<&'static Channel> {
-    let Some(name) = args.filled("channel")? else {
+    let named = args.filled("channel")?;
+    if named.is_some() && args.positional(0).is_some() {
+        return Err(Error::usage("name the channel once, with --channel or without"));
+    }
+    let Some(name) = named.or(args.positional(0)) else {
         return match (&may[..], CHANNELS) {
             ([only], _) => Ok(only),
             ([], [only]) => Ok(only),

@@ -18,6 +18,7 @@ pub const REMOVE: Command = Command {
     name: "channels remove",
     summary: "Switch an account off, or forget it",
     about: "Without --delete the account is switched off, and everything else of it stays.",
+    positionals: super::NAMED,
     flags: &[WHICH, &[Flag::switch("delete", "Take the account out of the configuration"), JSON]],
     examples: &[
         ("openclaw channels remove --account work", "Switch a bot off"),
@@ -32,6 +33,7 @@ pub const LOGOUT: Command = Command {
     summary: "Take an account's token out of the configuration",
     about: "Only this account ends. A token in a file or a variable stays there. The program of a channel that runs is\n\
             asked to forget its link.",
+    positionals: super::NAMED,
     flags: &[WHICH, &[JSON]],
     examples: &[("openclaw channels logout --account work", "Sign a bot out")],
     run: logout,
@@ -41,21 +43,50 @@ pub const LOGOUT: Command = Command {
 pub const LOGIN: Command = Command {
     name: "channels login",
     summary: "Sign in to a channel by a code on a phone",
-    about: "For channels that are linked so; Telegram bots sign in with a token (channels add).",
-    flags: &[WHICH],
-    examples: &[("openclaw channels login --channel telegram", "Learn how to sign in to Telegram")],
+    about: "Shows what the program of a channel wants scanned or typed. Telegram bots sign in with a token (channels add).",
+    positionals: super::NAMED,
+    flags: &[WHICH, &[JSON]],
+    examples: &[("openclaw channels login --channel signal", "Show the code that links a phone")],
     run: login,
     ..super::COMMAND
 };
 
+/// Shows what the program of a channel wants scanned or typed.
 fn login(context: &Context, args: &Args) -> Result<()> {
     let (config, env) = here(context, args)?;
-    let Channel { id, how, variable, .. } = channel(args, &config, set_up(&config, &env))?;
-    let how: &str = match variable {
-        Some(_) => &format!("its bots sign in with a token, `openclaw channels add --channel {id}`"),
-        None => how,
-    };
-    Err(Error::usage(format!("Channel {id} does not support login: {how}")))
+    let channel = channel(args, &config, set_up(&config, &env))?;
+    let (id, label) = (channel.id, channel.label);
+    if !channel.is_program() {
+        return Err(Error::usage(format!(
+            "Channel {id} does not support login: its bots sign in with a token, `openclaw channels add --channel {id}`"
+        )));
+    }
+    let account = known(args, &config, &env, channel)?;
+    let told = rpc::call(context, args, "channels.status", &json!({}))?;
+    let rows = told.get("channelAccounts").and_then(|all| all.get(id)?.as_array()).into_iter().flatten();
+    let row = rows.into_iter().find(|row| row.get("accountId").and_then(Value::as_str) == Some(&account.id));
+    let of = |name: &str| row.and_then(|row| row.get(name));
+    let shown = of("login");
+    if args.has("json") {
+        let (linked, login) = (of("linked"), shown);
+        context.out.json(
+            &json!({"channel": id, "accountId": (account.id.as_str()), "linked": linked, "login": login}),
+        );
+        return Ok(());
+    }
+    if shown.is_none() {
+        let how = match (of("running"), of("linked")) {
+            (Some(Value::Bool(true)), Some(Value::Bool(true))) => "is linked",
+            (Some(Value::Bool(true)), _) => "waits for nothing: its program has asked for no login",
+            _ => "does not run: see `openclaw channels status`",
+        };
+        context.out.line(format!("{label} account \"{}\" {how}.", account.id));
+    }
+    for name in ["text", "code", "qr"] {
+        let text = shown.and_then(|shown| shown.get(name)?.as_str());
+        text.into_iter().for_each(|text| context.out.line(format!("{name}: {text}")));
+    }
+    Ok(())
 }
 
 fn remove(context: &Context, args: &Args) -> Result<()> {

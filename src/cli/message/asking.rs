@@ -105,8 +105,9 @@ fn dry(context: &Context, args: &Args, to: &str) -> Result<Value> {
     })?;
     let place = (channel.target)(to)?;
     let to = format!("{}:{}", channel.id, place.peer);
+    let thread = args.filled("thread-id")?.map(|id| id.trim().to_string()).or(place.thread);
     let media = args.value("media");
     Ok(
-        json!({"channel": (channel.id), "to": to, "threadId": (place.thread), "via": "gateway", "mediaUrl": media, "dryRun": true}),
+        json!({"channel": (channel.id), "to": to, "threadId": thread, "via": "gateway", "mediaUrl": media, "dryRun": true}),
     )
 }

@@ -1,6 +1,7 @@
 //! `openclaw message ...`: something is sent, edited or taken back on a channel, by the gateway, which is asked once and
 //! answers when the platform has it (`asking.rs`).
 mod asking;
+pub mod read;
 pub mod sticker;
 use super::link::rpc;
 use super::parse::Args;
@@ -8,7 +9,7 @@ use super::{Command, Context, Flag, JSON, typed};
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::json::{Put, json};
-use crate::{clock, files, ids, json as texts};
+use crate::{files, ids, json as texts};
 use asking::{Asked, ask};
 use serde_json::{Map, Value};
 use std::path::Path;
@@ -18,11 +19,12 @@ const TO: &[Flag] = &[
         .short('t'),
     Flag::value("channel", "<channel>", "Name the channel; with one only it is meant"),
     Flag::value("account", "<id>", "Use this account; else the default one"),
-    Flag::switch("dry-run", "Say what would be done, and do nothing"),
+    DRY,
     Flag::value("timeout", "<time>", "Give up after this time, as 40s, 0 for never; default 40s"),
     Flag::value("idempotency-key", "<key>", "Repeat a call safely: the same key takes effect once"),
     JSON,
 ];
+const DRY: Flag = Flag::switch("dry-run", "Say what would be done, and do nothing");
 const TEXT: Flag =
     Flag::value("message", "<text>", "The text, in Markdown; - reads standard input").short('m');
 const ID: Flag = Flag::value("message-id", "<id>", "The message, by its id on the platform");
@@ -113,53 +115,6 @@ pub const DELETE: Command = Command {
     ..BASE
 };
 
-pub const READ: Command = Command {
-    name: "message read",
-    summary: "Show what was said in a chat last",
-    about: "Shows what the gateway knows of it, which is what was said there to the agent and by it: platforms show bots\n\
-            no more. What clients of the gateway and other chats said in the same conversation is left out.",
-    flags: &[
-        &[
-            Flag::value("target", "<chat>", "Which chat: its number, <chat>:topic:<n>").short('t'),
-            Flag::value("limit", "<n>", "Show so many messages, 200 at most; default 20").short('n'),
-            THREAD,
-            Flag::value("channel", "<channel>", "Name the channel; with one only it is meant"),
-            Flag::value("account", "<id>", "Use this account; else the default one"),
-            Flag::value("timeout", "<time>", "Give up after this time, as 40s, 0 for never; default 40s"),
-            JSON,
-        ],
-        rpc::FLAGS,
-    ],
-    examples: &[(
-        "openclaw message read --target -100123 --limit 5",
-        "Show the last five messages of a group",
-    )],
-    run: read,
-    ..BASE
-};
-
-fn read(context: &Context, args: &Args) -> Result<()> {
-    let limit = args.positive("limit")?.unwrap_or(20).min(200);
-    let told = asking::read(context, args, limit)?;
-    if args.has("json") {
-        let channel = told.get("channel").cloned().unwrap_or_default();
-        context.out.json(&json!({"action": "read", "channel": channel, "dryRun": false, "handledBy": "core", "payload": told}));
-        return Ok(());
-    }
-    let messages = told.get("messages").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-    for message in messages {
-        let text = |name: &str| message.get(name).and_then(Value::as_str).unwrap_or_default();
-        let at = message.get("timestamp").and_then(Value::as_u64).unwrap_or_default();
-        let who = if text("role") == "assistant" { "agent" } else { "chat" };
-        let time = clock::show(&clock::zoned(at, None), "%Y-%m-%d %H:%M");
-        context.out.line(format!("{time} {who}: {}", text("text")));
-    }
-    if messages.is_empty() {
-        context.out.progress("Nothing was said there that the gateway knows of.");
-    }
-    Ok(())
-}
-
 fn send(context: &Context, args: &Args) -> Result<()> {
     let media = media(context, args)?;
     let text = match args.value("message") {
@@ -219,7 +174,9 @@ fn lent(env: &Env, path: &Path) -> Result<String> {
     let copy = dir.join(path.file_name().unwrap_or_default());
     let failed = |e| Error::io(format_args!("copy {}", path.display()), e);
     files::private_dir(&dir)?;
-    std::fs::copy(path, &copy).map_err(failed)?;
+    let mut from = files::open_regular(path).map_err(failed)?;
+    let mut to = files::private_options().create_new(true).open(&copy).map_err(failed)?;
+    std::io::copy(&mut from, &mut to).map_err(failed)?;
     Ok(copy.to_string_lossy().into_owned())
 }
 
