@@ -473,6 +473,9 @@ fn r_49c_a_group_that_migrates_takes_its_configuration_and_session_along() {
     assert_eq!(said(&telegram, -1000000000777, 1), ["after"]);
     let second = server.requests(2)[1].to_string();
     assert!(second.contains("before"), "the conversation goes on: {second}");
+    let read = gateway.cli(&["message", "read", "--target", "-1000000000777"]);
+    let read = String::from_utf8_lossy(&read.stdout).into_owned();
+    assert!(["hi", "before", "again", "after"].iter().all(|text| read.contains(text)), "{read}");
     assert_eq!(gateway.pid(), pid);
     let list = Client::operator(&gateway, 4).ok("sessions.list", json!({})).to_string();
     assert!(list.contains("group:-1000000000777") && !list.contains("group:-500"), "{list}");

@@ -12,7 +12,7 @@ use crate::deliveries::Delivery;
 use crate::error::{Error, Kind, Result};
 use crate::json::{Put, json};
 use crate::params::{params, read};
-use crate::sessions::history;
+use crate::sessions::{history, message};
 use crate::state::State;
 use crate::state::event::Answer;
 use serde_json::{Map, Value};
@@ -192,20 +192,21 @@ fn last(state: &State, to: &To, limit: Option<u64>) -> Result<Answer> {
         _ => &[PeerKind::Direct],
     };
     let mut told = json!({"channel": (route.channel.id), "chatId": (route.place.peer)});
-    let mut transcript = None;
+    let chat = |peer: &str| format!("{}:{}:{}", route.channel.id, route.account, peer);
+    let (mut chats, mut transcript) = (vec![chat(&route.place.peer)], None);
     for kind in kinds {
         let key = place::key_of(state, &route, *kind)?;
         if let (Some(entry), Some(told)) = (state.sessions.begun(&key), told.as_object_mut()) {
             transcript = Some(state.sessions.transcript(&key, &entry)?);
+            chats.extend(entry.get(message::MOVED_FROM).and_then(Value::as_str).map(chat));
             told.put("sessionKey", key);
             break;
         }
     }
-    let chat = format!("{}:{}:{}", route.channel.id, route.account, route.place.peer);
     let limit = limit.unwrap_or(20).clamp(1, MOST_READ) as usize;
     Ok(Answer::Work(Box::new(move || {
         let messages =
-            transcript.map_or(Ok(Vec::new()), |transcript| history::said(&transcript, &chat, limit))?;
+            transcript.map_or(Ok(Vec::new()), |transcript| history::said(&transcript, &chats, limit))?;
         if let Some(told) = told.as_object_mut() {
             told.put("messages", messages);
         }

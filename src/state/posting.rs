@@ -31,7 +31,8 @@ impl State {
             .collect();
         for (from, to) in keys {
             let is_free = self.sessions.begun(&to).is_none();
-            if let Some(entry) = is_free.then(|| self.sessions.remove(&from, self.mono)).flatten() {
+            if let Some(mut entry) = is_free.then(|| self.sessions.remove(&from, self.mono)).flatten() {
+                entry.set(message::MOVED_FROM, old.rsplit(':').next());
                 self.sessions.put(&to, &entry, self.mono)?;
                 self.subscriptions.changed(&from, "delete");
                 self.subscriptions.changed(&to, "update");

@@ -162,6 +162,8 @@ pub fn compaction(summary: &str, first_kept: &str, tokens_before: u64) -> Value 
 /// Members of an entry: the chat that it was said in, and the one that a question's answer was said in.
 pub const CHAT: &str = "chat";
 pub const ANSWERED_IN: &str = "answeredIn";
+/// Member of a session: the id that its chat had before.
+pub const MOVED_FROM: &str = "movedFrom";
 
 /// Marks an entry as made by a run, so that a recovery can see what the run had written.
 pub fn of_run(mut entry: Value, run_id: &str) -> Value {

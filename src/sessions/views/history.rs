@@ -22,11 +22,13 @@ pub fn messages(transcript: &Transcript, limit: Option<usize>, with_ids: bool) -
 }
 
 /// The last texts that people and the agent said in a chat, oldest first: `{role, text, timestamp}`. Other chats, and clients
-/// of the gateway, may be in the same conversation.
-pub fn said(transcript: &Transcript, chat: &str, limit: usize) -> Result<Vec<Value>> {
+/// of the gateway, may be in the same conversation; `chats` are the names that this one has and had.
+pub fn said(transcript: &Transcript, chats: &[String], limit: usize) -> Result<Vec<Value>> {
     let all = transcript.tail(MAX_LIMIT)?;
     let text = |entry: &Value, name: &str| entry.get(name).and_then(Value::as_str).map(str::to_string);
-    let is = |entry: &Value, name: &str| entry.get(name).and_then(Value::as_str) == Some(chat);
+    let is = |entry: &Value, name: &str| {
+        entry.get(name).and_then(Value::as_str).is_some_and(|named| chats.iter().any(|chat| chat == named))
+    };
     let answered = all.iter().filter(|e| is(e, message::CHAT) || is(e, message::ANSWERED_IN));
     let runs: Vec<String> = answered.filter_map(|entry| text(entry, "runId")).collect();
     let is_answer = |entry: &Value| {
@@ -146,7 +148,7 @@ mod tests {
         ])
         .unwrap();
         let texts = |limit| -> Vec<String> {
-            let said = said(&t, ann, limit).unwrap();
+            let said = said(&t, &[ann.to_string()], limit).unwrap();
             said.iter().map(|m| m["text"].as_str().unwrap().to_string()).collect()
         };
         assert_eq!(texts(9), ["from Ann", "to Ann", "delivered to Ann", "sent to Ann"]);
