@@ -45,6 +45,8 @@ pub enum Cause {
     Tls(TlsFault),
     /// The port is another account's.
     Held,
+    /// Of one account only: everything else works.
+    Account,
 }
 
 /// Why there is no TLS with the other end.

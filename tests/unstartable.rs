@@ -148,3 +148,35 @@ fn s9_a_variable_that_is_missing_here_is_a_note() {
     put("{gateway: {mode: 'remote', remote: {url: 'wss://elsewhere.example'}}}");
     out(&gateway, &["config", "set", "hooks.enabled", "true"]);
 }
+
+// Issue 11.5: nor a bot token that cannot be one, with which everything starts but its account.
+#[test]
+fn i11_5_neither_a_command_nor_a_method_writes_a_token_that_cannot_be_one() {
+    const REFUSED: &str = "no account can sign in with this, and nothing was written: the Telegram bot token does not look like one";
+    let gateway = Gateway::plain();
+    let before = std::fs::read_to_string(gateway.config_path()).unwrap();
+    for key in ["botToken", "accounts.work.botToken"] {
+        let path = format!("channels.telegram.{key}");
+        let (code, told) = fails(&gateway, &["config", "set", &path, "123456:half-canary"]);
+        assert!(code == 1 && told.starts_with(&format!("Error: {REFUSED}")), "{code} {told}");
+        assert!(told.contains("@BotFather") && told.contains(&format!("({path})")), "{told}");
+        assert!(!told.contains("canary"), "{told}");
+    }
+    let mut client = Client::operator(&gateway, 4);
+    let hash = client.ok("config.get", json!({}))["hash"].clone();
+    let patch = "{channels: {telegram: {botToken: '123456:half-canary'}}}";
+    let error = client.fails("config.patch", json!({"raw": patch, "baseHash": hash}));
+    assert!(error["message"].as_str().unwrap().starts_with(REFUSED), "{error}");
+    assert_eq!(std::fs::read_to_string(gateway.config_path()).unwrap(), before);
+    // One that is off, or that was there before, is in nobody's way.
+    let with = |section: Value| {
+        let whole =
+            merged(serde_json::from_str(&before).unwrap(), &json!({"channels": {"telegram": section}}));
+        std::fs::write(gateway.config_path(), whole.to_string()).unwrap();
+    };
+    with(json!({"enabled": false}));
+    out(&gateway, &["config", "set", "channels.telegram.botToken", "123456:half-canary"]);
+    with(json!({"botToken": "123456:half-canary"}));
+    out(&gateway, &["config", "set", "channels.telegram.dmPolicy", "pairing"]);
+    out(&gateway, &["config", "set", "channels.telegram.botToken", "123456:AAabcdefghijklmnopqrstuvwxyz"]);
+}

@@ -1,9 +1,11 @@
 //! The token by which an account signs in.
 //!
 //! Reads the configuration and at most one small file; never called by the state thread. No text here shows a token.
-use super::accounts::{Account, DEFAULT};
+use super::accounts::{Account, DEFAULT, ids};
+use crate::config::Config;
 use crate::device::secret_eq;
 use crate::env::Env;
+use crate::error::{Cause, Error};
 use crate::files;
 use crate::settings::Secret;
 use serde_json::Value;
@@ -117,6 +119,18 @@ impl Source {
     }
 }
 
+/// Tokens in the configuration that cannot be one: accounts that are on and could not sign in.
+pub fn mistakes(config: &Config, env: &Env) -> Vec<Error> {
+    let all = super::on(config).into_iter().flat_map(|channel| {
+        ids(config, channel.id).into_iter().filter_map(move |id| {
+            let account = Account::of(config, channel.id, &id);
+            let is_meant = account.is_enabled() && account.source(env) == Source::Config;
+            is_meant.then(|| account.token(env).problem).flatten()
+        })
+    });
+    all.map(|why| Error::config(why).because(Cause::Account)).collect()
+}
+
 /// Which accounts have the token of one before them, and the first that has it: two polls end each other.
 pub fn twins(tokens: &[(String, Token)]) -> Vec<(String, String)> {
     let mut found = Vec::new();
@@ -160,7 +174,6 @@ pub fn from_file(env: &Env, path: &str, place: &str) -> Token {
 
 #[cfg(test)]
 mod tests {
-    use super::super::accounts::ids;
     use super::*;
     use crate::config::testing::Dir;
 

@@ -4,6 +4,7 @@
 //! restart; the watcher asks when the file changes, so that what would not start is never put in force.
 use super::Options;
 use crate::agents::Agents;
+use crate::channels::token;
 use crate::config::bind;
 use crate::config::bind::Plan;
 use crate::config::ports;
@@ -90,7 +91,7 @@ impl Judge {
     }
 
     /// All that a start would refuse in a configuration without mistakes, for whoever is about to write it; an address
-    /// that this machine does not have too.
+    /// that this machine does not have too, and what keeps a single account out.
     pub fn objections(&self, config: &Config, env: &Env) -> Vec<Error> {
         let entrance = self.entrance(config, env).and_then(|(plan, _)| plan.check_host());
         let mode = check_mode(config, env, &self.options);
@@ -101,7 +102,7 @@ impl Judge {
             check_certificate(config, env),
             entrance,
         ];
-        all.into_iter().filter_map(Result::err).collect()
+        all.into_iter().filter_map(Result::err).chain(token::mistakes(config, env)).collect()
     }
 
     /// Where it listens, and who is let in.

@@ -59,7 +59,7 @@ pub struct Terms<'a> {
 /// Refuses a change: the text before, the text after, the configuration before.
 pub type Check = fn(&str, &str, &Config, &Env) -> Result<()>;
 
-/// All that keeps a gateway from starting with a configuration in which there is no mistake.
+/// All that keeps a gateway, or an account, from starting with a configuration in which there is no mistake.
 pub type Starts<'a> = &'a dyn Fn(&Config, &Env) -> Vec<Error>;
 
 /// Writes `change` to the file that `env` names.
@@ -197,12 +197,13 @@ fn check_start(change: Change, mut found: Vec<Error>, before: impl FnOnce() -> V
         let before = before();
         found.retain(|why| !before.iter().any(|old| old.message() == why.message()));
     }
-    match found.first().map(|why| why.message().replace('\n', " ")) {
-        None => Ok(()),
-        Some(why) => {
-            Err(Error::invalid(format!("no gateway would start with this, and nothing was written: {why}")))
-        }
-    }
+    let Some(why) = found.first() else { return Ok(()) };
+    let what = match why.cause() {
+        Some(Cause::Account) => "no account can sign in with this",
+        _ => "no gateway would start with this",
+    };
+    let why = why.message().replace('\n', " ");
+    Err(Error::invalid(format!("{what}, and nothing was written: {why}")))
 }
 
 fn invalid(message: &str, issues: &[Issue]) -> Error {
