@@ -81,7 +81,7 @@ fn i10_a_channel_whose_program_is_found_is_not_called_absent() {
     let server = ModelServer::start(vec![]);
     let mut section = platform.section();
     section.as_object_mut().unwrap().remove("command");
-    let path = std::env::var("PATH").unwrap();
+    let path = "/usr/local/bin:/usr/bin:/bin";
     let with = format!("{}:{path}", dir.display());
     let setup = Setup::config(config(&server, json!({"slack": section}))).env("PATH", &with);
     let gateway = Gateway::start(&setup);
@@ -96,7 +96,7 @@ fn i10_a_channel_whose_program_is_found_is_not_called_absent() {
     let [doctor, status, list] = told(&with);
     assert!(!doctor.contains("slack") && !status.contains("(slack)"), "{doctor}\n{status}");
     assert!(list.contains("- Slack default: "), "{list}");
-    let [doctor, status, list] = told(&path);
+    let [doctor, status, list] = told(path);
     assert!(
         doctor.contains("1 channel (slack)") && status.contains("1 channel (slack)"),
         "{doctor}\n{status}"
