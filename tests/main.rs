@@ -47,6 +47,7 @@ mod cron;
 mod cron_runs;
 #[cfg(test)]
 mod cron_tool;
+#[cfg(test)]
 mod crowds;
 #[cfg(test)]
 mod devices;

@@ -2,6 +2,7 @@
 use crate::cli::print;
 use crate::clock;
 use crate::cron::job::{self, Members};
+use crate::parts::within;
 use serde_json::Value;
 
 pub const HEAD: [&str; 8] = ["ID", "Name", "Schedule", "Next", "Last", "Status", "Target", "Agent"];
@@ -33,10 +34,8 @@ pub fn row(job: &Members) -> Vec<String> {
 pub fn schedule(job: &Members) -> String {
     let text = |member: &str| job::inner_text(job, "schedule", member).unwrap_or("-");
     match text("kind") {
-        "at" => format!(
-            "at {}",
-            text("at").get(..16).map_or(text("at").into(), |minute| format!("{}Z", minute.replace('T', " ")))
-        ),
+        "at" if text("at").len() > 16 => format!("at {}Z", within(text("at"), 16).replace('T', " ")),
+        "at" => format!("at {}", text("at")),
         "every" => {
             let ms = job::inner(job, "schedule", "everyMs").and_then(Value::as_u64).unwrap_or_default();
             format!("every {}", print::age(ms))
