@@ -23,7 +23,7 @@ fn every(ms: u64) -> Value {
 }
 
 fn soon(ms: u64) -> Value {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis() as u64;
+    let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_millis() as u64;
     json!({"kind": "at", "at": (now + ms).to_string()})
 }
 

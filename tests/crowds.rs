@@ -48,12 +48,17 @@ fn r_32_an_update_that_stands_twice_in_an_answer_is_answered_once() {
     assert_eq!(server.count(), 1);
 }
 
+/// A thread of the test's own.
+fn beside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> thread::JoinHandle<T> {
+    thread::Builder::new().spawn(work).unwrap()
+}
+
 ///
 #[test]
 fn r_45_a_post_that_comes_four_times_at_once_is_taken_each_time_and_answered_once() {
     let (telegram, port, server, _gateway) = hooked();
     for id in 1..=10 {
-        let posts: Vec<_> = (0..4).map(|_| thread::spawn(move || post(port, id, 1001))).collect();
+        let posts: Vec<_> = (0..4).map(|_| beside(move || post(port, id, 1001))).collect();
         let told: Vec<u16> = posts.into_iter().map(|post| post.join().unwrap()).collect();
         assert_eq!(told, [200; 4], "{id}");
         said(&telegram, 1001, id as usize);
@@ -95,7 +100,7 @@ fn s_h2_who_is_silent_at_the_webhooks_port_keeps_no_post_out() {
     let stop = Arc::new(AtomicBool::new(false));
     let comes_again = |said: &'static [u8]| {
         let stop = stop.clone();
-        thread::spawn(move || {
+        beside(move || {
             let mut held: Vec<TcpStream> = Vec::new();
             while !stop.load(Ordering::Acquire) {
                 held.drain(..held.len().saturating_sub(63));

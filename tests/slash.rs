@@ -166,8 +166,7 @@ fn b_a_choice_that_is_no_longer_listed_gives_way_to_the_agents_own_model() {
     let server = ModelServer::start(vec![texts(&["fine"])]);
     let mut config = server.config();
     merge(&mut config, &json!({"agents": {"defaults": {"models": {"test/m": {}}}}}));
-    #[expect(clippy::disallowed_methods, reason = "the gateway goes by this clock")]
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis() as u64;
+    let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_millis() as u64;
     let index = json!({KEY: {"sessionId": "0b7e4a55-0000-4000-8000-000000000001", "updatedAt": now,
         "providerOverride": "test", "modelOverride": "deep"}});
     let setup = Setup::config(config).file("agents/main/sessions/sessions.json", index.to_string());
