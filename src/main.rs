@@ -47,6 +47,7 @@ mod session_key;
 mod sessions;
 mod settings;
 mod signals;
+mod skills;
 mod slash;
 mod state;
 mod sys;

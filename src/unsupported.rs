@@ -52,7 +52,7 @@ const FEATURES: &[Feature] = &[
     feature("web_search", web_search, "Brave, SearXNG and Perplexity are here (docs/tools.md)"),
     feature("media", media, KEEP),
     feature("memory", memory, "`memory_search` looks for words in MEMORY.md and memory/*.md"),
-    feature("plugins", plugins, "put skills into the workspace's skills/ directory (docs/agents.md)"),
+    feature("plugins", plugins, "skills are folders here (docs/agents.md)"),
     feature("subagents", subagents, "agents reach each other with `sessions_send` (tools.agentToAgent)"),
     feature("model_params", model_params, "the model server's own settings hold"),
     feature("network", network, KEEP),
@@ -227,12 +227,7 @@ fn plugins(config: &Config, _: &Env) -> Option<String> {
     let is_off = config.is_set("plugins.enabled") && !config.bool("plugins.enabled");
     let plugins = if is_off { Vec::new() } else { names(config, "plugins.entries") };
     let load = !is_off && plugins.is_empty() && is_on(config, "plugins.load");
-    some([
-        counted(&plugins, "plugin"),
-        said(load, "plugins"),
-        counted(&names(config, "skills.entries"), "configured skill"),
-        said(is_on(config, "skills.load"), "skills outside the workspace"),
-    ])
+    some([counted(&plugins, "plugin"), said(load, "plugins")])
 }
 
 fn subagents(config: &Config, _: &Env) -> Option<String> {

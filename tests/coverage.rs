@@ -92,6 +92,7 @@ const CALLS: &[(&str, &str)] = &[
     ("skills.library.list", "{}"),
     ("skills.search", "{}"),
     ("skills.status", "{}"),
+    ("skills.update", r#"{"skillKey":"cover","enabled":true}"#),
     ("talk.catalog", "{}"),
     ("tasks.list", "{}"),
     ("themes.list", "{}"),
@@ -111,14 +112,17 @@ const CALLS: &[(&str, &str)] = &[
     ("device.pair.reject", r#"{"requestId":"$OTHER"}"#),
 ];
 
-/// They need a platform, and are called in tests/channels.rs; one needs a canvas, and is called in tests/canvas.rs.
-const CARRIED: [&str; 6] = [
+/// They need a platform, and are called in tests/channels.rs; one needs a canvas, and is called in tests/canvas.rs; one
+/// is for nodes, and one tells only what to do by hand: both are called in tests/skills.rs.
+const CARRIED: [&str; 8] = [
     "channels.logout",
     "channels.pairing.approve",
     "message.action",
     "plugin.surface.refresh",
     "poll",
     "send",
+    "skills.bins",
+    "skills.install",
 ];
 
 #[test]

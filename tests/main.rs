@@ -184,6 +184,8 @@ mod sessions_files;
 #[cfg(test)]
 mod shells;
 #[cfg(test)]
+mod skills;
+#[cfg(test)]
 mod slash;
 #[cfg(test)]
 mod start_flags;

@@ -53,7 +53,7 @@ pub fn build(wanted: &Wanted) -> String {
     let mut prompt = facts(wanted, &workspace);
     prompt += &tools(wanted, &workspace);
     if wanted.tools.iter().any(|tool| tool.name == "read") {
-        prompt += &skills::section(wanted.config, wanted.agents, wanted.agent, &workspace);
+        prompt += &skills::section(wanted.agents, wanted.agent, tell);
     }
     prompt += &texts(wanted, &workspace);
     for link in links::left_out(&workspace) {

@@ -28,8 +28,8 @@ const INSTEAD: &[(&[&str], &str)] = &[
         "the agent itself searches MEMORY.md and memory/*.md of its workspace, word by word; they are plain files",
     ),
     (
-        &["skills", "clawhub"],
-        "a skill is a folder skills/NAME of the workspace with its SKILL.md (docs/agents.md); put it there yourself",
+        &["skills search", "skills install", "skills update", "skills sync", "clawhub"],
+        "put the skill's folder with its SKILL.md into skills/ of the workspace or the state directory yourself (docs/agents.md); `openclaw skills check` says what it needs",
     ),
     (&["plugins", "mcp", "acp"], "it has no plugins; tools are set by the key `tools`"),
     (&["browser", "canvas", "sandbox", "nodes", "node"], "it has no browser, nodes and sandboxes"),

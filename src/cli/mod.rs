@@ -31,6 +31,7 @@ mod parse;
 mod print;
 mod schema;
 mod sessions;
+mod skills;
 mod status;
 mod stream;
 mod typed;
@@ -167,6 +168,10 @@ pub const COMMANDS: &[Command] = &[
     sessions::COMMAND,
     sessions::LIST,
     onboard::setup::COMMAND,
+    skills::COMMAND,
+    skills::CHECK,
+    skills::INFO,
+    skills::LIST,
     status::COMMAND,
 ];
 
@@ -175,7 +180,7 @@ pub const TASKS: &[(&str, &[&str])] = &[
     ("Start here", &["onboard", "agent", "status", "doctor"]),
     ("The gateway", &["gateway", "health", "logs", "dashboard", "daemon"]),
     ("Channels", &["channels", "message", "pairing"]),
-    ("Models, agents and sessions", &["models", "agents", "sessions", "cron"]),
+    ("Models, agents and sessions", &["models", "agents", "sessions", "skills", "cron"]),
     ("Settings and safety", &["setup", "configure", "config", "approvals", "devices", "security", "backup"]),
     ("For scripts", &["completion", "protocol"]),
 ];

@@ -105,8 +105,12 @@ impl Line {
                     let flag = self.find(|flag| flag.long == long).ok_or_else(|| self.unknown_long(long))?;
                     self.take(flag, &mut parser)?;
                 }
-                // The reference program knows `-v` as well.
-                Arg::Short('v') => self.version = true,
+                // The reference program knows `-v` as well, where a command has no `-v` of its own.
+                Arg::Short('v')
+                    if self.words.is_empty() || self.find(|flag| flag.short == Some('v')).is_none() =>
+                {
+                    self.version = true
+                }
                 Arg::Short(short) => {
                     let flag = self.find(|flag| flag.short == Some(short));
                     let hint =

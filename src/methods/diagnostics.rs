@@ -1,16 +1,14 @@
-//! What control pages look at beside conversations: what runs, who is connected as a node, an agent's skills. True as far as it goes, and short where there is little here.
-use crate::agent::skills;
+//! What control pages look at beside conversations: what runs, who is connected as a node. True as far as it goes, and
+//! short where there is little here.
 use crate::calls::{Call, Caller};
 use crate::clock;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::json::{Put, json};
 use crate::protocol::frame::Payload;
-use crate::session_key::normalise_agent_id;
 use crate::state::State;
 use crate::state::event::Answer;
 use crate::state::shared::Shared;
 use serde_json::Value;
-use std::path::Path;
 
 /// All sessions share the places for turns.
 pub fn lanes(state: &mut State, _call: Call, _params: Value) -> Result<Answer> {
@@ -40,39 +38,6 @@ pub fn nodes(state: &mut State, _call: Call, _params: Value) -> Result<Answer> {
     let nodes = state.clients.iter().map(|client| &client.caller).filter(|caller| caller.is_node);
     let nodes: Vec<Value> = nodes.map(|caller| node(caller)).collect();
     Ok(Answer::Now(json!({"ts": clock::now_ms(), "nodes": nodes}).into()))
-}
-
-/// Reads the workspace.
-pub fn skills(shared: &Shared, _caller: &Caller, params: Value) -> Result<Payload> {
-    let (agents, config) = (shared.agents(), shared.config());
-    let named = params.get("agentId").and_then(Value::as_str).map(normalise_agent_id);
-    let id = named.unwrap_or_else(|| agents.default_id());
-    if !agents.ids().contains(&id) {
-        return Err(Error::invalid(format!("unknown agent id \"{id}\"; agents.list names those there are")));
-    }
-    let dir = agents.workspace(&id);
-    let row = |skill: skills::Skill| {
-        let file = dir.join(&skill.path);
-        let is_on = skills::is_on(&config, &skill.name);
-        json!({
-            "name": skill.name, "description": skill.description, "source": "openclaw-workspace",
-            "bundled": false, "filePath": text(&file), "baseDir": text(file.parent().unwrap_or(&dir)),
-            "skillKey": skill.name, "always": false, "disabled": !is_on, "blockedByAllowlist": false,
-            "eligible": is_on, "requirements": needs(), "missing": needs(), "configChecks": [], "install": [],
-        })
-    };
-    let rows: Vec<Value> = skills::find(&agents, &dir).into_iter().map(row).collect();
-    let managed = shared.env.state_dir.join("skills");
-    Ok(json!({"workspaceDir": text(&dir), "managedSkillsDir": text(&managed), "skills": rows}).into())
-}
-
-/// A skill here needs nothing.
-fn needs() -> Value {
-    json!({"bins": [], "anyBins": [], "env": [], "config": [], "os": []})
-}
-
-fn text(path: &Path) -> String {
-    path.to_string_lossy().into_owned()
 }
 
 /// No login at GitHub, for whomever it is asked.

@@ -32,6 +32,7 @@ pub mod restart;
 pub mod send;
 pub mod sessions;
 pub mod sessions_edit;
+pub mod skills;
 pub mod subscriptions;
 pub mod surface;
 pub mod system;
@@ -47,7 +48,7 @@ use crate::state::event::Handler;
 use crate::state::shared::Shared;
 use serde_json::Value;
 
-/// Who may call a method. Nodes may call none of these.
+/// Who may call a method: operators by their scopes, or nodes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
     /// Every operator, whatever its scopes.
@@ -58,6 +59,8 @@ pub enum Access {
     Approvals,
     Questions,
     Admin,
+    /// Nodes, and no operator.
+    Node,
 }
 
 /// On which thread a method runs.
@@ -212,9 +215,12 @@ methods! {
     "schemas/methods/sessions.usage.json" Admin Reads State(usage::sessions) Sessions;
     "schemas/methods/sessions.usage.logs.json" Admin Reads State(usage::logs) Sessions;
     "schemas/methods/sessions.usage.timeseries.json" Admin Reads State(usage::timeseries) Sessions;
+    "schemas/methods/skills.bins.json" Node Reads Here(skills::bins);
+    "schemas/methods/skills.install.json" Admin Reads Here(skills::install);
     "schemas/methods/skills.library.list.json" Read Reads State(empty::answer);
     "schemas/methods/skills.search.json" Read Reads State(empty::answer);
-    "schemas/methods/skills.status.json" Read Reads Here(diagnostics::skills);
+    "schemas/methods/skills.status.json" Read Reads Here(skills::status);
+    "schemas/methods/skills.update.json" Admin Changes Here(skills::update);
     "schemas/methods/status.json" Read Reads State(health::status) Sessions;
     "schemas/methods/system-event.json" Admin Changes State(presence::event);
     "schemas/methods/system-presence.json" Read Reads State(presence::list);
@@ -289,11 +295,12 @@ fn fit(caller: &Caller, method: &Method, params: &mut Value) -> Result<()> {
 }
 
 fn authorise(caller: &Caller, access: Access) -> Result<()> {
-    if caller.is_node {
-        return Err(Error::new(Kind::Forbidden, "unauthorized role: node").with("code", "WRONG_ROLE"));
+    if caller.is_node != (access == Access::Node) {
+        let text = format!("unauthorized role: {}", caller.role());
+        return Err(Error::new(Kind::Forbidden, text).with("code", "WRONG_ROLE"));
     }
     let (needed, allowed) = match access {
-        Access::Operator => return Ok(()),
+        Access::Operator | Access::Node => return Ok(()),
         Access::Read => ("operator.read", caller.scopes.can_read()),
         Access::Write => ("operator.write", caller.scopes.has("operator.write")),
         Access::Pairing => ("operator.pairing", caller.scopes.has("operator.pairing")),

@@ -732,8 +732,8 @@ pub static KEYS: &[Key] = &[
     key("skills.entries.*.enabled", BOOL, NONE, "Whether the skill is on"),
     key("skills.entries.*.env", &Map, NONE, "Variables of the skill"),
     key("skills.entries.*.env.*", TEXT, NONE, "Value of the variable").secret(),
-    key("skills.install", &Any, NONE, "How skills are installed, accepted and not checked"),
-    key("skills.load", &Any, NONE, "Where skills are looked for, accepted and not checked"),
+    key("skills.install", &Any, NONE, "How skills are installed, accepted without effect"),
+    key("skills.load", &Any, NONE, "Where skills are looked for: extraDirs, a list of folders that hold skills"),
 
     key("talk", &Any, NONE, "Voice talk, accepted and not checked"),
 

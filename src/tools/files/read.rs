@@ -39,9 +39,12 @@ pub const TOOL: Tool = Tool {
 };
 
 fn run(context: &Context, arguments: &Value) -> Result<Output> {
-    let path = workspace::relative(context, text(arguments, "path").unwrap_or_default())?;
-    let shown = path.display().to_string();
-    let bytes = workspace::read(context, &path, MAX_FILE + 1)?
+    let (dir, path) = workspace::to_read(context, text(arguments, "path").unwrap_or_default())?;
+    let shown = match dir == context.workspace {
+        true => path.display().to_string(),
+        false => dir.join(&path).display().to_string(),
+    };
+    let bytes = workspace::read_in(context, &dir, &path, MAX_FILE + 1)?
         .ok_or_else(|| Error::not_found(format!("there is no file {shown} in the workspace")))?;
     if bytes.len() as u64 > MAX_FILE {
         return Err(Error::invalid(format!(

@@ -2,14 +2,25 @@
 //!
 //! What makes the agent what it is, and pages that the gateway serves, change on the owner's word only (SEC-42): a webhook's
 //! or a guest's turn that wrote there would speak in all later ones.
-use crate::agents::{inside, own};
+use crate::agents::{Agents, inside, own};
 use crate::error::{Error, Kind, Result};
+use crate::skills;
 use crate::tools::Context;
 use std::path::{Path, PathBuf};
 
 /// The way from the workspace to the file that `path` names.
 pub fn relative(context: &Context, path: &str) -> Result<PathBuf> {
     inside::relative(&context.config, &context.settings.env, &context.workspace, path)
+}
+
+/// The directory and the way from it to a file that is to be read: of the workspace, or of a skill elsewhere that the
+/// agent has.
+pub fn to_read(context: &Context, path: &str) -> Result<(PathBuf, PathBuf)> {
+    let inside = relative(context, path);
+    inside.map(|way| (context.workspace.clone(), way)).or_else(|refused| {
+        let agents = Agents::of(&context.config, &context.settings.env);
+        skills::elsewhere(&agents, &context.agent, path).ok_or(refused)
+    })
 }
 
 /// The texts that an agent reads in each turn, at whatever depth: another agent's workspace may lie within this one.
@@ -55,15 +66,19 @@ fn is_the_owners(context: &Context, path: &Path) -> bool {
         || ROOTS.iter().any(is_below)
 }
 
-/// At most `max` bytes of a file, unless it is one of the gateway's own by another name. The first file that is written
-/// makes the workspace.
+/// At most `max` bytes of a file of the workspace, unless it is one of the gateway's own by another name.
 pub fn read(context: &Context, relative: &Path, max: u64) -> Result<Option<Vec<u8>>> {
-    if !context.workspace.exists() {
+    read_in(context, &context.workspace, relative, max)
+}
+
+/// The same of a directory that `to_read` gave. The first file that is written makes the workspace.
+pub fn read_in(context: &Context, dir: &Path, relative: &Path, max: u64) -> Result<Option<Vec<u8>>> {
+    if !dir.exists() {
         let missing =
             "the workspace is empty, its directory does not exist: write makes it with the first file";
         return Err(Error::not_found(missing));
     }
-    own::read(&context.config, &context.settings.env, &context.workspace, relative, max)
+    own::read(&context.config, &context.settings.env, dir, relative, max)
 }
 
 #[cfg(test)]
