@@ -257,7 +257,7 @@ fn n_2_what_is_configured_and_not_here_is_told_everywhere() {
         validated["unsupported"][1],
         json!({
             "feature": "hooks", "what": "internal hooks",
-            "instead": "webhooks are here (docs/webhooks.md); programs in JavaScript and the Gmail watcher are not",
+            "instead": "webhooks are here (docs/webhooks.md), those with a transform (a program in JavaScript), the Gmail watcher and presets beside gmail are not",
         })
     );
     let (code, report) = lint(&gateway, &["--only", "unsupported"]);

@@ -91,7 +91,9 @@ pub fn add(state: &mut State, call: Call, params: Value) -> Result<Answer> {
     let Value::Object(given) = params else {
         return Err(Error::invalid("invalid cron.add params: not an object"));
     };
-    let (id, now) = (ids::uuid()?, state.now);
+    // The caller's thread looked at the clock too, maybe a moment later: an interval begins then.
+    let begun = given.get("createdAtMs").and_then(Value::as_u64).unwrap_or_default();
+    let (id, now) = (ids::uuid()?, state.now.max(begun));
     know_agent(state, &given)?;
     let mut job = Map::new();
     job.put("id", id.as_str());
