@@ -5,7 +5,7 @@
 //! empty lets everything through. Lists may name tools that do not exist here, groups, and `*` patterns.
 use super::Tool;
 use crate::calls::Provenance;
-use crate::config::Config;
+use crate::config::{Config, join};
 use crate::session_key::{kind_of, normalise_agent_id};
 use serde_json::Value;
 
@@ -101,8 +101,18 @@ pub fn serves(config: &Config, tool: &Tool, provenance: Provenance) -> bool {
 /// Whether a section with rules for this session is disabled; a channel's section may be named alone.
 fn is_off(config: &Config, section: &str, session_key: &str) -> bool {
     match section {
-        "channels" => group_of(session_key).is_some_and(|(channel, _)| {
-            config.is_disabled(section) || config.is_disabled(&format!("channels.{channel}"))
+        "channels" => group_of(session_key).is_some_and(|(channel, group)| {
+            let channel = format!("channels.{channel}");
+            let accounts = config.get(&format!("{channel}.accounts")).and_then(Value::as_object);
+            let own = accounts.into_iter().flat_map(|all| all.keys());
+            let places = own.map(|id| join(&format!("{channel}.accounts"), id)).chain([channel.clone()]);
+            // What all groups inherit may have been a rule of this one.
+            let is_shut = |place: String| {
+                [group.as_str(), "*"]
+                    .iter()
+                    .any(|id| config.is_disabled(&join(&format!("{place}.groups"), id)))
+            };
+            config.is_disabled(section) || config.is_disabled(&channel) || places.into_iter().any(is_shut)
         }),
         section => config.is_disabled(section),
     }
@@ -427,6 +437,13 @@ mod tests {
         check("{agents: {list: [{id: 'main', tools: {deny: {}}}]}}", "main", MAIN, "");
         let broken = "{channels: {telegram: {groups: {'-5': {tools: {deny: {}}}}}}}";
         check(broken, "main", "agent:main:telegram:group:-5", "");
+        check(broken, "main", "agent:main:telegram:group:-6", "read session_status sessions_list web_fetch");
+        for broken in [
+            "{channels: {telegram: {groups: {'*': {tools: {deny: {}}}}}}}",
+            "{channels: {telegram: {accounts: {a: {groups: {'-5': {tools: {deny: {}}}}}}}}}",
+        ] {
+            check(broken, "main", "agent:main:telegram:group:-5", "");
+        }
         check(broken, "main", MAIN, EVERYTHING);
     }
 }
