@@ -136,7 +136,7 @@ fn columns_from(left: usize, rows: &[(String, impl AsRef<str>)], width: usize) -
 }
 
 /// Columns for the words of the program's own page.
-const WORD: usize = 12;
+const WORD: usize = 13;
 
 #[cfg(test)]
 mod tests {
