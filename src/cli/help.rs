@@ -232,7 +232,7 @@ mod tests {
             narrow.contains("\n  --params <json>\n") || narrow.contains("\n      --params <json>\n"),
             "{narrow}"
         );
-        assert!(text("", 40).contains("\n  status        Show"), "{}", text("", 40));
+        assert!(text("", 40).contains("\n  status         Show"), "{}", text("", 40));
     }
 
     #[test]
