@@ -2,6 +2,9 @@
 import { h, fill, head, card, button, attempt, empty, duration } from './dom.js';
 import { wire } from './wire.js';
 
+/** A command as it is to be judged: nothing of it stands far away behind blanks or empty lines. */
+const shown = (text) => text.replace(/[^\S\n]{9,}/g, (run) => ` [${run.length} blanks] `).replace(/\n(?:[^\S\n]*\n){3,}/g, (run) => `\n[${run.split('\n').length - 2} empty lines]\n`);
+
 export function mount(root) {
   const body = h('div', { 'aria-live': 'polite' });
   const known = new Map();
@@ -28,9 +31,11 @@ export function mount(root) {
     const variables = Object.entries(env || {}).map(([name, value]) => `${name}=${value}`).join(' ');
     const facts = [['Folder', cwd], ['Program', resolvedPath], ['Where', host], ['Agent', agentId], ['Conversation', sessionKey], ['Rule', [security, ask].filter(Boolean).join(', ')],
       ['Variables', variables], ['Sandbox', sandbox], ['Because', why]];
+    const text = command || (one.request?.commandArgv || []).join(' ');
+    facts.unshift(['Length', `${text.length} characters${text.includes('\n') ? `, ${text.split('\n').length} lines` : ''}`]);
     const left = h('span.small', { 'data-until': one.expiresAtMs || '' });
     return h('section.card.attention', { 'aria-label': 'A command waits' },
-      h('pre.code', { tabindex: 0 }, h('code', null, command || (one.request?.commandArgv || []).join(' '))),
+      h('pre.code.whole', { tabindex: 0 }, h('code', null, shown(text))),
       h('dl.facts', null, facts.filter(([, v]) => v).map(([k, v]) => [h('dt', null, k), h('dd', null, v)])),
       h('div.actions', null, button('Allow once', () => decide(one, 'allow-once'), { class: 'primary' }),
         button('Always allow', () => decide(one, 'allow-always')), button('Deny', () => decide(one, 'deny'), { class: 'danger' }), left));

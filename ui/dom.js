@@ -133,12 +133,12 @@ export async function attempt(work, done) {
   }
 }
 
-/** A modal dialog. `actions` are [label, value, class]; gives the value chosen, or null. */
+/** A modal dialog. `actions` are [label, value, class, may]; gives the value chosen, or null. While `may` says no it stays open. */
 export function dialog(title, body, actions) {
   return new Promise((resolve) => {
     let chosen = null;
-    const make = ([label, value, kind]) =>
-      button(label, () => { chosen = value; box.close(); }, { class: kind || '' });
+    const make = ([label, value, kind, may]) =>
+      button(label, async () => { if (may && !await may()) return; chosen = value; box.close(); }, { class: kind || '' });
     const box = h('dialog', { 'aria-labelledby': 'dialog-title' },
       h('h2', { id: 'dialog-title' }, title), h('div.dialog-body', null, body),
       h('div.actions', null, actions.map(make)));

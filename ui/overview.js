@@ -11,11 +11,11 @@ export function mount(root, app) {
   const load = async () => {
     if (!wire.isOpen) return;
     const ask = (method, params) => (wire.has(method) ? wire.call(method, params).catch((e) => ({ error: e })) : Promise.resolve({}));
-    const [health, status, info, cost, channels, devices, config, strangers] = await Promise.all([
+    const [health, status, info, cost, channels, devices, config, strangers, commands] = await Promise.all([
       ask('health'), ask('status'), ask('system.info'), ask('usage.cost', { days: 14 }), ask('channels.status'),
-      ask('device.pair.list'), ask('config.get'), ask('channels.pairing.list'),
+      ask('device.pair.list'), ask('config.get'), ask('channels.pairing.list'), ask('exec.approval.list'),
     ]);
-    draw(body, app, { health, status, info, cost, channels, devices, config, strangers });
+    draw(body, app, { health, status, info, cost, channels, devices, config, strangers, commands });
     body.removeAttribute('aria-busy');
   };
   const timer = setInterval(() => document.hidden || isUsed(body) || load(), EVERY);
@@ -59,6 +59,10 @@ function attention(all, app) {
   const strangers = all.strangers?.requests || [];
   if (strangers.length) {
     warn(`${strangers.length === 1 ? 'Somebody wrote' : `${strangers.length} people wrote`} to a bot and wait to be let in.`, button('Look', () => app.go('channels'), { class: 'primary' }));
+  }
+  const commands = Array.isArray(all.commands) ? all.commands.length : 0;
+  if (commands) {
+    warn(`${commands === 1 ? 'A command waits' : `${commands} commands wait`} for your word.`, button('Look', () => app.go('approvals'), { class: 'primary' }));
   }
   for (const id of channels.channelOrder || []) {
     const label = channels.channelLabels?.[id] || id;

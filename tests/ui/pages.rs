@@ -123,3 +123,52 @@ fn i12_4_logs_files_overview_and_usage() {
     assert_eq!(std::fs::read_to_string(file).unwrap(), "# Me\nI like short answers.");
     world.quiet();
 }
+
+/// What nobody touched in a job stays as it was; what is refused is not lost; a run that failed is no success.
+#[test]
+fn i13_1_jobs_are_made_and_changed_on_the_page() {
+    if !is_wanted(false) {
+        return;
+    }
+    let config = json!({"agents": {"list": [{"id": "ops"}, {"id": "main", "default": true}]}});
+    let wrong = model::Reply::Status(400, vec![], r#"{"error":{"message":"no such model"}}"#.into());
+    let mut world = World::new(vec![wrong], config);
+    let job = json!({"name": "old", "schedule": {"kind": "cron", "expr": "0 9 * * *"}, "sessionTarget": "isolated",
+        "wakeMode": "now", "payload": {"kind": "agentTurn", "message": "look", "timeoutSeconds": 77}});
+    let mut client = Client::operator(&world.gateway, 4);
+    let id = client.ok("cron.add", job)["id"].clone();
+    let mut kept = |name: &str| {
+        let all = client.ok("cron.list", json!({"includeDisabled": true}));
+        all["jobs"].as_array().unwrap().iter().find(|job| job["name"] == name).cloned().unwrap_or_default()
+    };
+    let before = kept("old");
+    world.go("cron");
+    world.page.wait_text("0 9 * * *");
+    is_accessible(&mut world.page, "cron");
+    world.page.press_button("Edit…");
+    world.page.wait("document.querySelector('dialog textarea')");
+    world.page.press_button("Save");
+    world.page.wait_text("Saved.");
+    let after = kept("old");
+    for member in ["schedule", "agentId", "payload", "sessionTarget"] {
+        assert_eq!(after[member], before[member], "{member}");
+    }
+    world.page.press_button("Run");
+    world.page.wait_text("It failed: ");
+    world.page.press_button("New job…");
+    world.page.wait("document.querySelector('dialog textarea')");
+    world.page.click("dialog input");
+    world.page.typed("new");
+    world.page.click("dialog textarea");
+    world.page.typed("say it");
+    world.page.eval("document.querySelector('dialog .grid input').value = '61 * * * *'");
+    world.page.press_button("Save");
+    world.page.wait("document.querySelector('dialog .outcome.bad')");
+    world.page.eval("document.querySelector('dialog .grid input').value = '1 * * * *'");
+    world.page.press_button("Save");
+    world.page.wait("!document.querySelector('dialog')");
+    let new = kept("new");
+    assert_eq!((&new["payload"]["message"], &new["agentId"]), (&json!("say it"), &json!("main")), "{new}");
+    assert!(id.is_string());
+    world.quiet();
+}
