@@ -87,11 +87,8 @@ pub fn serves(config: &Config, tool: &Tool, provenance: Provenance) -> bool {
         Provenance::Node => Some("nodes"),
     };
     let is_named = |surface: &str| {
-        let names = config
-            .strings(&format!("tools.surfaces.{surface}"))
-            .iter()
-            .map(|name| name.to_string())
-            .collect::<Vec<String>>();
+        let names = config.strings(&format!("tools.surfaces.{surface}"));
+        let names: Vec<String> = names.into_iter().map(str::to_string).collect();
         // By its name: a pattern was not written with this tool in mind.
         !config.is_disabled("tools") && expand(&names).iter().any(|name| name == tool.name)
     };
