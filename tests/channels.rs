@@ -50,7 +50,7 @@ fn send_is_answered_when_telegram_has_it_once_a_key_and_the_session_knows() {
         (&json!("k1"), &json!("telegram"), &json!("1001"))
     );
     assert!(sent["messageId"].as_str().is_some_and(|id| id.parse::<i64>().is_ok()), "{sent}");
-    assert_eq!(client.ok("send", asked), sent);
+    assert_eq!(client.ok("send", asked.clone()), sent);
     let with_it = telegram.texts(1001).into_iter().filter(|text| text == "dinner is ready").count();
     assert_eq!(with_it, 1);
     let history = wait_for("the mirror", || {
@@ -58,6 +58,16 @@ fn send_is_answered_when_telegram_has_it_once_a_key_and_the_session_knows() {
         history.contains("dinner is **ready**").then_some(history)
     });
     assert!(history.contains("assistant"), "{history}");
+    // The same key with other words is not told that it was sent.
+    for more in [json!({"message": "lunch"}), json!({"mediaUrl": "https://a.example/x.png"})] {
+        let mut other = asked.clone();
+        merge(&mut other, &more);
+        let refused = client.fails("send", other);
+        assert_eq!(
+            refused["message"],
+            "idempotencyKey k1 was used with other params; use a new key for a new request"
+        );
+    }
     let other = json!({"to": "1002", "message": "x", "idempotencyKey": "k1"});
     assert!(client.fails("send", other)["message"].as_str().unwrap().contains("another place"));
 }

@@ -115,6 +115,11 @@ impl Dedupe {
     }
 }
 
+/// What is told of a key that comes again with another request.
+pub fn used_otherwise(key: &str) -> String {
+    format!("idempotencyKey {key} was used with other params; use a new key for a new request")
+}
+
 /// SHA-256 in hex of parameters as JSON with sorted members, so that their order does not matter. They may be large, so
 /// their text never stands in memory.
 pub fn params_hash(params: &Value) -> String {

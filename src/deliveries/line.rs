@@ -122,6 +122,10 @@ pub struct Delivery {
     /// When it was accepted, in epoch milliseconds.
     pub ts: u64,
     pub stage: Stage,
+    /// [`super::dedupe::params_hash`] of what a client asked to be said; empty for those that no client names, and of
+    /// earlier releases.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub hash: String,
     /// What is to be said, until it is known what became of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<Value>,
@@ -209,6 +213,11 @@ impl Delivery {
 
     pub fn is_of(&self, login: &Login) -> bool {
         self.platform == login.platform && self.account == login.account
+    }
+
+    /// The idempotency key that a client gave it.
+    pub fn key(&self) -> &str {
+        self.id.strip_prefix("send:").unwrap_or(&self.id)
     }
 
     /// Whether it is known what became of it.

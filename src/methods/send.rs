@@ -9,6 +9,7 @@ pub(super) use place::{Route, filled, route};
 use crate::agents::routing::PeerKind;
 use crate::calls::{Call, Provenance};
 use crate::deliveries::Delivery;
+use crate::deliveries::dedupe::params_hash;
 use crate::error::{Error, Kind, Result};
 use crate::json::{Put, json};
 use crate::params::{params, read};
@@ -230,13 +231,21 @@ impl To {
         if let Some(thread) = self.thread_id.filter(|id| !id.is_empty()).or(place.thread) {
             message.put("thread", thread);
         }
+        // Which session is told of it is not the caller's to say twice.
+        let mirror = message.remove("mirror");
+        let mut message = Value::from(message);
+        let hash = params_hash(&message);
+        if let (Some(mirror), Some(map)) = (mirror, message.as_object_mut()) {
+            map.put("mirror", mirror);
+        }
         let delivery = Delivery {
             id: format!("send:{}", self.idempotency_key),
             platform: channel.id.to_string(),
             account,
             to: place.peer,
             ts: state.now,
-            message: Some(message.into()),
+            hash,
+            message: Some(message),
             ..Delivery::default()
         };
         state.deliver(call, delivery, PATIENCE_MS)

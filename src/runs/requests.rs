@@ -5,6 +5,7 @@
 use super::origin::Surface;
 use super::run::{Ended, NewRun};
 use super::world::World;
+use crate::deliveries::dedupe::used_otherwise;
 use crate::deliveries::{Dedupe, Line, Record, Seen};
 use crate::error::{Error, Kind, Result};
 use serde_json::Value;
@@ -22,12 +23,7 @@ impl Requests {
         match self.0.check(surface.journal, id, hash, now) {
             Seen::New => Ok(None),
             Seen::Same(record) => Ok(Some(record)),
-            Seen::Different => {
-                let text = format!(
-                    "idempotencyKey {id} was used with other params; use a new key for a new request"
-                );
-                Err(Error::new(Kind::Conflict, text))
-            }
+            Seen::Different => Err(Error::new(Kind::Conflict, used_otherwise(id))),
         }
     }
 

@@ -7,6 +7,7 @@ use super::event::{Answer, Event};
 use super::store::Job;
 use crate::calls::{Call, Party, Question};
 use crate::channels::outgoing::Outgoing;
+use crate::deliveries::dedupe::used_otherwise;
 use crate::deliveries::{Delivery, Line, Stage, Taken};
 use crate::error::{Error, Kind, Result};
 use crate::json::{Put, json};
@@ -49,6 +50,9 @@ impl State {
             let place = |d: &Delivery| (d.login(), d.to.clone());
             if place(known) != place(&delivery) {
                 return Err(Error::new(Kind::Conflict, "this idempotencyKey was used for another place"));
+            }
+            if !known.hash.is_empty() && known.hash != delivery.hash {
+                return Err(Error::new(Kind::Conflict, used_otherwise(known.key())));
             }
             if known.stage >= Stage::Uncertain {
                 return outcome(known).map(|told| Answer::Now(told.into()));
@@ -156,8 +160,8 @@ impl State {
 
 /// What a client is told of a delivery of which all is known that ever will be.
 fn outcome(delivery: &Delivery) -> Result<Value> {
-    let Delivery { id, platform, to, .. } = delivery;
-    let key = id.strip_prefix("send:").unwrap_or(id);
+    let Delivery { platform, to, .. } = delivery;
+    let key = delivery.key();
     match delivery.stage {
         Stage::Confirmed => {
             let message = delivery.platform_id.as_deref().unwrap_or_default();
