@@ -103,13 +103,12 @@ fn is_off(config: &Config, section: &str, session_key: &str) -> bool {
             let accounts = config.get(&format!("{channel}.accounts")).and_then(Value::as_object);
             let own = accounts.into_iter().flat_map(|all| all.keys());
             let places = own.map(|id| join(&format!("{channel}.accounts"), id)).chain([channel.clone()]);
+            let groups = places.map(|place| join(&place, "groups"));
             // What all groups inherit may have been a rule of this one.
-            let is_shut = |place: String| {
-                [group.as_str(), "*"]
-                    .iter()
-                    .any(|id| config.is_disabled(&join(&format!("{place}.groups"), id)))
-            };
-            config.is_disabled(section) || config.is_disabled(&channel) || places.into_iter().any(is_shut)
+            let mut rules = groups.flat_map(|all| [join(&all, &group), join(&all, "*")]);
+            config.is_disabled(section)
+                || config.is_disabled(&channel)
+                || rules.any(|at| config.is_disabled(&at))
         }),
         section => config.is_disabled(section),
     }
