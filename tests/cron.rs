@@ -11,6 +11,14 @@ fn turn(more: Value) -> Value {
     job
 }
 
+/// With a channel and a model for the jobs to name.
+fn able() -> Setup {
+    Setup::config(json!({
+        "channels": {"telegram": {"enabled": true, "botToken": "1:a", "apiRoot": "http://127.0.0.1:9"}},
+        "models": {"providers": {"p": {"baseUrl": "http://127.0.0.1:9", "apiKey": "k", "models": [{"id": "m"}]}}},
+    }))
+}
+
 fn file(gateway: &Gateway) -> Value {
     let text = std::fs::read_to_string(gateway.state_dir().join("cron/jobs.json")).unwrap();
     serde_json::from_str(&text).unwrap_or_else(|e| panic!("{e}: {text}"))
@@ -22,7 +30,7 @@ fn now() -> u64 {
 
 #[test]
 fn i13_1_jobs_are_made_changed_listed_and_removed() {
-    let mut gateway = Gateway::plain();
+    let mut gateway = Gateway::start(&able());
     let mut client = Client::operator(&gateway, 4);
     let job = client.ok("cron.add", turn(json!({})));
     let id = job["id"].as_str().unwrap().to_string();
@@ -136,6 +144,20 @@ fn i13_1_what_cannot_be_done_is_refused_by_member_and_reason() {
         ),
         (turn(json!({"delivery": {"mode": "shout"}})), "mode must be none or announce"),
         (turn(json!({"agentId": "nobody"})), "agentId \"nobody\" is no agent here"),
+        (turn(json!({"payload": {"thinking": "hard"}})), "payload.thinking \"hard\": use off|minimal|low"),
+        (turn(json!({"payload": {"model": "nowhere/m"}})), "payload.model \"nowhere/m\" cannot be used: "),
+        (
+            turn(json!({"delivery": {"mode": "announce", "channel": "telegram"}})),
+            "delivery.channel must be last: telegram is not configured; openclaw channels add --channel telegram",
+        ),
+        (
+            turn(json!({"delivery": {"mode": "announce", "channel": "pigeon"}})),
+            "delivery.channel must be last",
+        ),
+        (
+            turn(json!({"schedule": {"everyMs": 1}})),
+            "schedule.everyMs 1 is too short: an interval has at least 1000 ms",
+        ),
         (turn(json!({"colour": "red"})), "it has no member \"colour\"; its members are name,"),
         (turn(json!({"enabled": "yes"})), "enabled is of another type"),
     ] {
@@ -215,7 +237,7 @@ fn i13_1_the_original_s_file_is_continued_and_a_mistake_in_it_keeps_the_others()
 
 #[test]
 fn i13_1_the_command_line_has_the_original_s_commands() {
-    let gateway = Gateway::plain();
+    let gateway = Gateway::start(&able());
     assert_eq!(out(&gateway, &["cron", "list"]).trim(), "No cron jobs.");
     let job =
         json_of(&gateway, &["cron", "add", "--at", "20m", "--system-event", "Take the cake out", "--json"]);
@@ -261,10 +283,15 @@ fn i13_1_the_command_line_has_the_original_s_commands() {
     assert!(out(&gateway, &["cron", "list", "--all"]).contains("disabled"));
     let id = weather["id"].as_str().unwrap();
     assert_eq!(json_of(&gateway, &["cron", "enable", &id[..8]])["enabled"], json!(true));
-    assert_eq!(
-        json_of(&gateway, &["cron", "run", id, "--due"]),
-        json!({"ok": true, "ran": false, "reason": "not-due"})
-    );
+    // What was not begun is no success, for a script neither.
+    for args in [vec!["cron", "run", id, "--due"], vec!["cron", "run", id, "--due", "--json"]] {
+        let output = gateway.cli(&args);
+        let (shown, told) = text(&output);
+        assert_eq!(output.status.code(), Some(1), "{told}");
+        assert_eq!(told.trim(), "Error: the job was not run: it is not due; without --due it runs at once");
+        let json = args.contains(&"--json").then(|| json!({"ok": true, "ran": false, "reason": "not-due"}));
+        assert_eq!(serde_json::from_str(&shown).ok(), json, "{shown}");
+    }
     assert_eq!(json_of(&gateway, &["cron", "runs", "--id", id])["entries"], json!([]));
     assert_eq!(json_of(&gateway, &["cron", "status"])["jobs"], json!(2));
     assert_eq!(out(&gateway, &["cron", "rm", "weather"]).trim(), format!("Removed {id}."));
@@ -295,6 +322,30 @@ fn i13_1_the_command_line_has_the_original_s_commands() {
     }
     let help = out(&gateway, &["cron", "add", "--help"]);
     assert!(help.contains("--at 20m --system-event") && help.contains("--tz"), "{help}");
+}
+
+/// An edit changes what it names: the expression, or its zone.
+#[test]
+fn i13_1_an_edited_expression_keeps_its_zone_and_an_edited_zone_its_expression() {
+    let gateway = Gateway::plain();
+    let expr = ["--cron", "0 8 * * *", "--tz", "Asia/Tokyo", "--message", "m"];
+    json_of(&gateway, &[&["cron", "add", "--name", "x", "--json"], expr.as_slice()].concat());
+    let edit = |args: &[&str]| {
+        let output = gateway.cli(&[&["cron", "edit", "x", "--json"], args].concat());
+        let (shown, told) = text(&output);
+        assert!(output.status.success() && !told.contains("Time zone"), "{told}");
+        serde_json::from_str::<Value>(&shown).unwrap()["schedule"].clone()
+    };
+    let want = |expr: &str, zone: &str| json!({"kind": "cron", "expr": expr, "tz": zone});
+    assert_eq!(edit(&["--cron", "0 7 * * *"]), want("0 7 * * *", "Asia/Tokyo"));
+    assert_eq!(edit(&["--tz", "Europe/Madrid"]), want("0 7 * * *", "Europe/Madrid"));
+    assert_eq!(edit(&["--cron", "0 6 * * *", "--tz", "UTC"]), want("0 6 * * *", "UTC"));
+    edit(&["--every", "90s"]);
+    assert!(out(&gateway, &["cron", "list"]).contains("every 90s"));
+    let (code, told) = fails(&gateway, &["cron", "edit", "x", "--tz", "UTC"]);
+    assert!(code != 0 && told.contains("--tz goes with --cron"), "{told}");
+    let (code, told) = fails(&gateway, &["cron", "edit", "x", "--every", "1ms"]);
+    assert!(code != 0 && told.contains("schedule.everyMs 1 is too short"), "{told}");
 }
 
 /// Speed and size: 10,000 jobs cost the start next to nothing, and nobody wakes while none is due.

@@ -1,5 +1,5 @@
 //! Issue 13, sentence 1: jobs that run: at their time, once, whatever happens to the process; and who hears of it.
-use super::cli::json_of;
+use super::cli::{json_of, text};
 use super::harness::model::texts;
 use super::harness::telegram::Telegram;
 use super::harness::*;
@@ -147,9 +147,9 @@ fn i13_1_words_go_where_the_job_says_or_the_run_says_why_not() {
         (&nowhere["status"], &nowhere["deliveryStatus"], &nowhere["summary"]),
         (&json!("ok"), &json!("not-delivered"), &json!("rest"))
     );
-    let wrong = run(json!({"mode": "announce", "channel": "pigeon", "to": "1"}));
+    let wrong = run(json!({"mode": "announce", "channel": "telegram", "to": "pigeon"}));
     assert!(wrong["status"] == "error" && wrong["error"].as_str().unwrap().contains("pigeon"), "{wrong}");
-    let best = run(json!({"mode": "announce", "channel": "pigeon", "to": "1", "bestEffort": true}));
+    let best = run(json!({"mode": "announce", "channel": "telegram", "to": "pigeon", "bestEffort": true}));
     assert_eq!((&best["status"], &best["deliveryStatus"]), (&json!("ok"), &json!("not-delivered")));
     assert_eq!((model.count(), telegram.texts(1001).len()), (4, 1));
 }
@@ -183,6 +183,14 @@ fn i13_1_failures_are_spaced_out_counted_and_told() {
     }
     let told = said(&telegram, 1001, 1);
     assert!(told.len() == 1 && told[0].contains("\"look\" has failed 3 times in a row: "), "{told:?}");
+    // Who runs it by hand is told, too, and a script by the exit status.
+    for more in [&[][..], &["--json"]] {
+        let output = gateway.cli(&[&["cron", "run", id.as_str().unwrap()], more].concat());
+        let (shown, told) = text(&output);
+        assert!(output.status.code() == Some(1) && told.contains("Error: the run failed: "), "{told}");
+        let shown: Value = serde_json::from_str(&shown).unwrap_or_default();
+        assert!(more.is_empty() || shown["entry"]["status"] == "error", "{shown}");
+    }
     // What is done once is told of at once, and stays there, off.
     job["schedule"] = soon(100);
     let once = client.ok("cron.add", job)["id"].clone();

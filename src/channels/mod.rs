@@ -91,6 +91,22 @@ pub fn on(config: &Config) -> Vec<&'static Channel> {
     here(config).filter(|channel| is_on(config, channel.id)).collect()
 }
 
+/// Whether words can be sent to a channel of this name, or to the `last` one; why not.
+pub fn check_named(config: &Config, given: &str) -> std::result::Result<(), String> {
+    let on = on(config);
+    let names: Vec<&str> = ["last"].into_iter().chain(on.iter().map(|channel| channel.id)).collect();
+    if names.contains(&given) {
+        return Ok(());
+    }
+    let must = format!("channel must be {}", names.join("|"));
+    Err(match of(config, given) {
+        Some(channel) => {
+            format!("{must}: {} is not configured; openclaw channels add --channel {0}", channel.id)
+        }
+        None => must,
+    })
+}
+
 /// All that this gateway has or is to have: those that are built in, and the programs that the configuration names.
 pub fn here(config: &Config) -> impl Iterator<Item = &'static Channel> {
     CHANNELS.iter().chain(programs(config))

@@ -2,7 +2,7 @@
 //! reason. Pure; the schedule's time zone may be read.
 use super::job::{self, text};
 use super::legacy::normalise;
-use super::schedule::{Schedule, Zones};
+use super::schedule::{EVERY_LEAST, Schedule, Zones};
 use crate::clock;
 use crate::error::{Error, Result};
 use crate::json::Put;
@@ -226,9 +226,15 @@ fn refuse_others(map: &Map<String, Value>) -> Result<()> {
     }
 }
 
-/// A moment must lie ahead, but not too far: a year that is a slip of the pen would never come.
+/// An interval must be longer than a slip of the pen; a moment must lie ahead, but not too far: a year that is a slip of the pen would never come.
 fn refuse_time(job: &Map<String, Value>, now: u64) -> Result<()> {
     let schedule = job.get("schedule").and_then(Value::as_object);
+    let every =
+        schedule.filter(|s| text(s, "kind") == Some("every")).and_then(|s| s.get("everyMs")?.as_u64());
+    if let Some(ms) = every.filter(|ms| *ms < EVERY_LEAST) {
+        let text = format!("schedule.everyMs {ms} is too short: an interval has at least {EVERY_LEAST} ms");
+        return Err(Error::invalid(text));
+    }
     let Some(at) =
         schedule.filter(|s| text(s, "kind") == Some("at")).and_then(|s| super::parse_at(text(s, "at")?))
     else {

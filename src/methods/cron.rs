@@ -2,9 +2,10 @@
 //! is on disk.
 //!
 //! What a client sends is brought into shape on its own thread (`prepare`), where time zones may be read.
+use super::cron_named as named;
 use crate::calls::Call;
 use crate::clock;
-use crate::cron::job::{self, Members};
+use crate::cron::job::Members;
 use crate::cron::{self as jobs, outcome, runlog, shape};
 use crate::error::{Error, Kind, Result};
 use crate::ids;
@@ -94,7 +95,8 @@ pub fn add(state: &mut State, call: Call, params: Value) -> Result<Answer> {
     // The caller's thread looked at the clock too, maybe a moment later: an interval begins then.
     let begun = given.get("createdAtMs").and_then(Value::as_u64).unwrap_or_default();
     let (id, now) = (ids::uuid()?, state.now.max(begun));
-    know_agent(state, &given)?;
+    named::know_agent(state, &given)?;
+    named::know(state, &given, &given)?;
     let mut job = Map::new();
     job.put("id", id.as_str());
     for name in ["agentId", "name", "description", "enabled", "deleteAfterRun"] {
@@ -183,8 +185,9 @@ pub fn update(state: &mut State, call: Call, params: Value) -> Result<Answer> {
     let moves = ["schedule", "enabled"].iter().any(|name| patch.contains_key(*name));
     let now = state.now;
     let Some(old) = state.cron.book.members(number) else { return Err(Error::not_found("the job is gone")) };
+    named::know(state, &patch, &old)?;
     let job = shape::patched(&old, patch, now)?;
-    know_agent(state, &job)?;
+    named::know_agent(state, &job)?;
     let due = match moves {
         // What has passed is not made up for by switching a job on.
         true => jobs::next(&job, now).filter(|due| due.saturating_add(LATE) > now),
@@ -281,15 +284,5 @@ fn authorise(state: &State, call: &Call) -> Result<()> {
             Kind::Forbidden,
             "scheduled jobs are the owner's: he, or a client with operator.admin, must ask",
         )),
-    }
-}
-
-fn know_agent(state: &State, job: &Members) -> Result<()> {
-    match job::text(job, "agentId").filter(|id| state.sessions.index(id).is_none()) {
-        Some(id) => Err(Error::invalid(format!(
-            "agentId {} is no agent here; openclaw agents list shows them",
-            quoted(id)
-        ))),
-        None => Ok(()),
     }
 }

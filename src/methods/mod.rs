@@ -17,6 +17,7 @@ pub mod compact;
 pub mod config;
 pub mod config_write;
 pub mod cron;
+mod cron_named;
 pub mod cron_runs;
 mod destination;
 pub mod device;

@@ -4,6 +4,7 @@ use crate::cli::link::rpc;
 use crate::cli::parse::Args;
 use crate::cli::{Command, Context, Flag, JSON};
 use crate::clock;
+use crate::cron::job::text;
 use crate::cron::{duration, parse_at};
 use crate::error::{Error, Result};
 use crate::json::{Put, json};
@@ -80,7 +81,10 @@ pub const EDIT: Command = Command {
 };
 
 fn add(context: &Context, args: &Args) -> Result<()> {
-    let mut job = members(context, args)?;
+    let mut job = members(args)?;
+    if let Some(Value::Object(schedule)) = job.get_mut("schedule") {
+        complete(context, schedule, &Map::new())?;
+    }
     if !job.contains_key("schedule") {
         return Err(Error::usage("say when: --at, --every or --cron"));
     }
@@ -95,7 +99,7 @@ fn add(context: &Context, args: &Args) -> Result<()> {
 }
 
 fn edit(context: &Context, args: &Args) -> Result<()> {
-    let mut patch = members(context, args)?;
+    let mut patch = members(args)?;
     match (args.has("enable"), args.has("disable")) {
         (true, true) => return Err(Error::usage("--enable and --disable: choose one")),
         (false, false) => {}
@@ -108,6 +112,9 @@ fn edit(context: &Context, args: &Args) -> Result<()> {
         return Err(Error::usage("nothing to change was named; openclaw cron edit --help shows what can be"));
     }
     let id = job_id(context, args, args.positional(0).unwrap_or_default())?;
+    if let Some(Value::Object(schedule)) = patch.get_mut("schedule") {
+        complete(context, schedule, &of_old(context, args, &id, schedule)?)?;
+    }
     let job = rpc::call(context, args, "cron.update", &json!({"id": id, "patch": patch}))?;
     show(context, args, &job)
 }
@@ -133,7 +140,7 @@ pub fn show(context: &Context, args: &Args, job: &Value) -> Result<()> {
     Ok(())
 }
 
-fn members(context: &Context, args: &Args) -> Result<Map<String, Value>> {
+fn members(args: &Args) -> Result<Map<String, Value>> {
     let mut job = Map::new();
     for (long, member) in [
         ("name", "name"),
@@ -146,7 +153,7 @@ fn members(context: &Context, args: &Args) -> Result<Map<String, Value>> {
             job.put(member, text.trim());
         }
     }
-    schedule(context, args)?.into_iter().for_each(|schedule| job.put("schedule", schedule));
+    schedule(args)?.into_iter().for_each(|schedule| job.put("schedule", schedule));
     let payload = payload(args)?;
     if !payload.is_empty() {
         job.put("payload", payload);
@@ -165,13 +172,48 @@ fn members(context: &Context, args: &Args) -> Result<Map<String, Value>> {
     }
 }
 
-fn schedule(context: &Context, args: &Args) -> Result<Option<Value>> {
+/// The schedule of the job that is there, when one half of it is to stay: the expression or its zone.
+fn of_old(context: &Context, args: &Args, id: &str, new: &Map<String, Value>) -> Result<Map<String, Value>> {
+    if text(new, "kind") != Some("cron") || (new.contains_key("expr") && new.contains_key("tz")) {
+        return Ok(Map::new());
+    }
+    let told = rpc::call(context, args, "cron.list", &json!({"includeDisabled": true}))?;
+    let old = super::listed(&told).into_iter().find(|job| text(job, "id") == Some(id));
+    let old = old.and_then(|mut job| job.remove("schedule"));
+    Ok(old.and_then(|old| old.as_object().cloned()).unwrap_or_default())
+}
+
+/// Fills in what was not said of a cron expression: from the job that is there, of a new one this machine's zone.
+fn complete(context: &Context, new: &mut Map<String, Value>, old: &Map<String, Value>) -> Result<()> {
+    if text(new, "kind") != Some("cron") {
+        return Ok(());
+    }
+    let was_cron = text(old, "kind") == Some("cron");
+    if !new.contains_key("expr") {
+        let expr = old.get("expr").filter(|_| was_cron);
+        new.put("expr", expr.ok_or_else(|| Error::usage("--tz goes with --cron"))?.clone());
+    }
+    if new.contains_key("tz") {
+        return Ok(());
+    }
+    let here = if was_cron { None } else { clock::host_zone_name() };
+    if let Some(here) = &here {
+        context.out.warn(&format!("Time zone: {here}, this machine's; --tz names another."));
+    }
+    if let Some(zone) = here.map(Value::from).or_else(|| old.get("tz").filter(|_| was_cron).cloned()) {
+        new.put("tz", zone);
+    }
+    Ok(())
+}
+
+/// What was said of it; of a cron expression or its zone maybe only one.
+fn schedule(args: &Args) -> Result<Option<Value>> {
     let given = [args.filled("at")?, args.filled("every")?, args.filled("cron")?];
     if given.iter().flatten().count() > 1 {
         return Err(Error::usage("--at, --every and --cron: choose one"));
     }
     let zone = args.filled("tz")?;
-    if zone.is_some() && args.value("cron").is_none() {
+    if zone.is_some() && given.iter().take(2).any(Option::is_some) {
         return Err(Error::usage("--tz goes with --cron"));
     }
     Ok(Some(match given {
@@ -192,17 +234,13 @@ fn schedule(context: &Context, args: &Args) -> Result<Option<Value>> {
             })?;
             json!({"kind": "every", "everyMs": ms})
         }
-        [.., Some(expr)] => {
-            let here = clock::host_zone_name();
-            if let (None, Some(here)) = (zone, &here) {
-                context.out.warn(&format!("Time zone: {here}, this machine's; --tz names another."));
-            }
-            match zone.map(str::to_string).or(here) {
-                Some(zone) => json!({"kind": "cron", "expr": expr, "tz": zone}),
-                None => json!({"kind": "cron", "expr": expr}),
-            }
+        [.., expr] => {
+            let said: Map<String, Value> = [("kind", Some("cron")), ("expr", expr), ("tz", zone)]
+                .into_iter()
+                .filter_map(|(name, text)| Some((name.to_string(), text?.into())))
+                .collect();
+            return Ok((said.len() > 1).then_some(said.into()));
         }
-        _ => return Ok(None),
     }))
 }
 

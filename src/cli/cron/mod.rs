@@ -73,6 +73,7 @@ pub const DISABLE: Command = Command {
 pub const RUN: Command = Command {
     name: "cron run",
     summary: "Run a scheduled job now and wait for its end",
+    about: "Exits 1 if the run failed or was not begun.",
     positionals: ID,
     flags: &[&[Flag::switch("due", "Run it only if it is due")], &[JSON], rpc::FLAGS, rpc::TIMEOUT],
     examples: &[("openclaw cron run weather", "Try a job")],
@@ -177,13 +178,22 @@ fn run(context: &Context, args: &Args) -> Result<()> {
     let mode = if args.has("due") { "due" } else { "force" };
     let told =
         rpc::call_within(context, args, "cron.run", &json!({"id": (id.as_str()), "mode": mode}), RUN_MS)?;
-    let has_run = told.get("ran").and_then(Value::as_bool) == Some(true);
-    if args.has("json") || !has_run {
-        context.out.json(&told);
-        return Ok(());
+    if told.get("ran").and_then(Value::as_bool) != Some(true) {
+        let why = match told.get("reason").and_then(Value::as_str).unwrap_or_default() {
+            "not-due" => "it is not due; without --due it runs at once",
+            "already-running" => "it runs already; openclaw cron runs shows how that ended",
+            other => other,
+        };
+        return Err(Error::unavailable(format!("the job was not run: {why}")).with("report", told));
     }
     let last = rpc::call(context, args, "cron.runs", &json!({"id": id, "limit": 1}))?;
-    last.pointer("/entries/0").into_iter().for_each(|entry| context.out.json(entry));
+    let entry = last.pointer("/entries/0").unwrap_or(&Value::Null);
+    let of_entry = |member: &str| entry.get(member).and_then(Value::as_str).unwrap_or_default();
+    if of_entry("status") == "error" {
+        let failed = Error::unavailable(format!("the run failed: {}", of_entry("error")));
+        return Err(failed.with("report", json!({"ok": false, "ran": true, "entry": entry})));
+    }
+    context.out.json(if args.has("json") || entry.is_null() { &told } else { entry });
     Ok(())
 }
 

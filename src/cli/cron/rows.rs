@@ -38,13 +38,20 @@ pub fn schedule(job: &Members) -> String {
         "at" => format!("at {}", text("at")),
         "every" => {
             let ms = job::inner(job, "schedule", "everyMs").and_then(Value::as_u64).unwrap_or_default();
-            format!("every {}", print::age(ms))
+            format!("every {}", interval(ms))
         }
         _ => match text("tz") {
             "-" => format!("cron {}", text("expr")),
             zone => format!("cron {} @ {zone}", text("expr")),
         },
     }
+}
+
+/// An interval as it is: in the largest unit of which it is a whole number.
+fn interval(ms: u64) -> String {
+    let units = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000)];
+    let unit = units.into_iter().find(|(_, unit)| ms >= *unit && ms.is_multiple_of(*unit));
+    unit.map_or_else(|| format!("{ms}ms"), |(name, unit)| format!("{}{name}", ms / unit))
 }
 
 fn short(text: &str, most: usize) -> String {
@@ -57,4 +64,24 @@ fn short(text: &str, most: usize) -> String {
 /// `in 20m`, `3h ago`.
 pub fn relative(at: u64, now: u64) -> String {
     if at >= now { format!("in {}", print::age(at - now)) } else { format!("{} ago", print::age(now - at)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interval_is_shown_as_it_is() {
+        let shown = [
+            (90_000, "90s"),
+            (60_000, "1m"),
+            (5_400_000, "90m"),
+            (7_200_000, "2h"),
+            (86_400_000, "1d"),
+            (1500, "1500ms"),
+        ];
+        for (ms, want) in shown {
+            assert_eq!(interval(ms), want);
+        }
+    }
 }

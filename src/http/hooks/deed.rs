@@ -141,7 +141,15 @@ impl Request<'_> {
             "" => format!("Task: {} | {job}\n\n{}", or_hook(ours), self.wrapped(message, is_unsafe)?),
             _ => format!("{job}\n\n{}", self.wrapped(&format!("Task: {theirs}\n\n{message}"), false)?),
         };
-        let seconds = fields.0.get("timeoutSeconds").and_then(Value::as_f64).filter(|seconds| *seconds > 0.0);
+        let seconds = match fields.0.get("timeoutSeconds") {
+            None | Some(Value::Null) => None,
+            Some(given) => {
+                let seconds = given.as_f64().filter(|seconds| *seconds >= 0.0);
+                Some(seconds.ok_or_else(|| Error::invalid("timeoutSeconds must be a number of seconds"))?)
+            }
+        };
+        // None at all is the usual time.
+        let seconds = seconds.filter(|seconds| *seconds > 0.0);
         let params = json!({
             "message": message,
             "name": ours,
@@ -232,18 +240,8 @@ impl Request<'_> {
             None | Some(Value::Null) => return Ok(None),
             Some(given) => given.as_str().unwrap_or_default().trim().to_lowercase(),
         };
-        let on = channels::on(self.config);
-        let names: Vec<&str> = ["last"].into_iter().chain(on.iter().map(|channel| channel.id)).collect();
-        if names.contains(&given.as_str()) {
-            return Ok(Some(given));
-        }
-        let must = format!("channel must be {}", names.join("|"));
-        Err(Error::invalid(match channels::of(self.config, &given) {
-            Some(channel) => {
-                format!("{must}: {} is not configured; openclaw channels add --channel {0}", channel.id)
-            }
-            None => must,
-        }))
+        channels::check_named(self.config, &given).map_err(Error::invalid)?;
+        Ok(Some(given))
     }
 }
 
