@@ -106,6 +106,8 @@ fn i12_2_an_agent_runs_by_itself_and_the_main_session_is_told() {
         (json!({"message": "m", "model": ""}), "model required"),
         (json!({"message": "m", "channel": "nowhere"}), "channel must be last"),
         (json!({"message": "m", "thinking": "hard"}), "use off|minimal|low|medium|high|xhigh"),
+        (json!({"message": "m", "timeoutSeconds": "x"}), "timeoutSeconds must be a number of seconds"),
+        (json!({"message": "m", "timeoutSeconds": -1}), "timeoutSeconds must be a number of seconds"),
         (json!({"message": "m", "channel": "last", "to": "someone"}), ""),
     ] {
         let (status, told) = post(&gateway, "/hooks/agent", body.clone());

@@ -164,6 +164,15 @@ fn i12_2_what_cannot_be_done_stops_the_start() {
     }
 }
 
+// A token that names a variable that is not set: who asks is told of the variable.
+#[test]
+fn i12_2_webhooks_that_are_off_for_a_missing_variable_say_so() {
+    let gateway = Gateway::start(&Setup::config(hooks(json!({"token": "${HOOKS_NOPE}"}))));
+    let answer = ask(&gateway, "POST", "/hooks/wake", "", r#"{"text":"x"}"#);
+    let want = r#"webhooks are off: hooks.token: environment variable \"HOOKS_NOPE\" is not set"#;
+    assert!(answer.status == 404 && answer.body.contains(want), "{}", answer.body);
+}
+
 // SEC-28: 50,000 spellings of protected paths: none is answered to whoever shows nothing.
 #[test]
 fn sec_28_no_spelling_of_a_protected_path_opens_it() {

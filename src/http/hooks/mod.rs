@@ -43,13 +43,18 @@ fn is_named(config: &Config, path: &str) -> bool {
 
 /// Why there are none.
 pub fn off(config: &Config) -> Refusal {
-    Refusal::new(
-        404,
-        match config.bool("hooks.enabled") {
-            true => "webhooks are off: hooks.token is not set, or the variable that it names",
-            false => "webhooks are off: set hooks.enabled and hooks.token",
-        },
-    )
+    let wrong = config.issues().iter().filter(|issue| issue.concerns("hooks"));
+    // What else is wrong may be quoted with a value, which no stranger is to read.
+    let mut why = wrong.map(|issue| match issue.is_unset() {
+        true => issue.told(),
+        false => "the section hooks has a mistake; openclaw doctor shows it".to_string(),
+    });
+    let plain = || match config.bool("hooks.enabled") {
+        true => "hooks.token is not set, or the variable that it names",
+        false => "set hooks.enabled and hooks.token",
+    };
+    let why = why.next().unwrap_or_else(|| plain().to_string());
+    Refusal::new(404, format!("webhooks are off: {why}"))
 }
 
 /// The largest body that is taken, bytes.
