@@ -203,3 +203,23 @@ fn i13_7_the_command_line_lists_shows_and_checks() {
         assert!(told.contains("yourself"), "{told}");
     }
 }
+
+/// A SKILL.md that does not say what it is for is told of; a long name of a value has a blank behind it.
+#[test]
+fn i13_7_a_skill_without_a_description_is_a_problem_and_not_silence() {
+    let setup = setup(json!({}))
+        .file("skills/bare/SKILL.md", "Only a body.\n")
+        .file("skills/mute/SKILL.md", "---\nname: mute\n---\nA body.\n")
+        .file("skills/empty/notes.md", "no skill\n");
+    let gateway = Gateway::start(&setup);
+    let status = Client::operator(&gateway, 4).ok("skills.status", json!({}));
+    let problems = status["problems"].to_string();
+    for name in ["bare", "mute"] {
+        let want = format!("skills/{name}/SKILL.md: it must begin with a line ---, then description: ");
+        assert!(problems.contains(&want), "{problems}");
+    }
+    assert!(!problems.contains("/empty"), "{problems}");
+    let info = out(&gateway, &["skills", "info", "needy"]);
+    assert!(info.contains("Primary env NEEDY_KEY"), "{info}");
+    assert!(info.contains("Any binaries sh (ok)") && info.contains("Source     openclaw"), "{info}");
+}

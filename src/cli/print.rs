@@ -187,7 +187,9 @@ impl Printer {
 
     /// A named value, folded at the terminal's width below itself.
     pub fn field(&self, name: &str, value: &str) {
-        let line = clean(&format!("{name:<NAME$}{}", one_line(value))).into_owned();
+        // A name that fills its column is followed by a blank all the same.
+        let name = format!("{name:<0$} ", NAME - 1);
+        let line = clean(&format!("{name}{}", one_line(value))).into_owned();
         fold::hanging(&line, self.columns, NAME).iter().for_each(|line| self.line(line));
     }
 

@@ -51,6 +51,10 @@ pub struct Found {
     pub problems: Vec<(PathBuf, String)>,
 }
 
+/// Of a file that does not say what it is for, so that no agent would know when to read it.
+const NAMELESS: &str =
+    "it must begin with a line ---, then description: what the skill is for, then a line ---";
+
 /// One directory of skills.
 struct Place {
     source: &'static str,
@@ -155,7 +159,8 @@ fn places(agents: &Agents, agent: &str, problems: &mut Vec<(PathBuf, String)>) -
     places
 }
 
-/// The skills of one directory by the names of their folders; a folder without a description in it is none.
+/// The skills of one directory by the names of their folders; a folder without SKILL.md is none, and one whose SKILL.md does
+/// not describe itself is a problem.
 fn gather(agents: &Agents, place: &Place, found: &mut Found) {
     if place.below.is_empty() {
         tell_links(&place.root, &mut found.problems);
@@ -166,7 +171,14 @@ fn gather(agents: &Agents, place: &Place, found: &mut Found) {
         if found.skills.len() >= MAX_SKILLS {
             return;
         }
-        let Some(skill) = read(agents, place, folder) else { continue };
+        let skill = match read(agents, place, folder) {
+            Ok(Some(skill)) => skill,
+            Ok(None) => continue,
+            Err(file) => {
+                found.problems.push((file, NAMELESS.to_string()));
+                continue;
+            }
+        };
         if let Some(problem) = &skill.problem {
             found.problems.push((skill.file(), problem.clone()));
         }
@@ -183,19 +195,28 @@ fn tell_links(root: &Path, problems: &mut Vec<(PathBuf, String)>) {
     problems.extend(links.map(|entry| (entry.path(), why.to_string())));
 }
 
-fn read(agents: &Agents, place: &Place, folder: String) -> Option<Skill> {
+/// The skill of a folder; the file that says too little to be one as the error.
+fn read(agents: &Agents, place: &Place, folder: String) -> std::result::Result<Option<Skill>, PathBuf> {
     let path = Path::new(place.below).join(&folder).join("SKILL.md");
     let (config, env) = (agents.config(), agents.env());
-    if place.source == "openclaw-extra" {
-        // It may be a directory that holds the gateway's own.
-        inside::relative(config, env, &place.root, path.to_str()?).ok()?;
+    let Some(shown) = path.to_str() else { return Ok(None) };
+    // A further folder may be a directory that holds the gateway's own.
+    if place.source == "openclaw-extra" && inside::relative(config, env, &place.root, shown).is_err() {
+        return Ok(None);
     }
-    let bytes = own::read(config, env, &place.root, &path, MAX_HEAD).ok().flatten()?;
-    let text = String::from_utf8_lossy(&bytes);
-    let member = |name: &str| head::member(&text, name);
+    let Some(bytes) = own::read(config, env, &place.root, &path, MAX_HEAD).ok().flatten() else {
+        return Ok(None);
+    };
+    let skill = told(place, folder, shown, &String::from_utf8_lossy(&bytes));
+    skill.map(Some).ok_or_else(|| place.root.join(&path))
+}
+
+/// What a SKILL.md says of itself.
+fn told(place: &Place, folder: String, path: &str, text: &str) -> Option<Skill> {
+    let member = |name: &str| head::member(text, name);
     let description = one_line(&member("description")?, MAX_DESCRIPTION);
     let name = one_line(&member("name").unwrap_or(folder), MAX_NAME);
-    let (meta, problem) = match head::metadata(&text) {
+    let (meta, problem) = match head::metadata(text) {
         Ok(meta) => (meta, None),
         Err(problem) => (Value::Null, Some(problem)),
     };
@@ -204,7 +225,7 @@ fn read(agents: &Agents, place: &Place, folder: String) -> Option<Skill> {
     let key = said("skillKey").filter(|key| !key.is_empty()).unwrap_or_else(|| name.clone());
     let homepage = said("homepage").or_else(|| Some(one_line(&member("homepage")?, MAX_DESCRIPTION)));
     let is_hidden = member("disable-model-invocation").is_some_and(|said| is_yes(&said));
-    let (source, root, path) = (place.source, place.root.clone(), path.to_str()?.to_string());
+    let (source, root, path) = (place.source, place.root.clone(), path.to_string());
     let skill = Skill { name, key, description, source, root, path, homepage, is_hidden, meta, problem };
     (!skill.description.is_empty() && !skill.name.is_empty()).then_some(skill)
 }
