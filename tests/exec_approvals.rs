@@ -324,7 +324,9 @@ fn i13_4_the_owner_allows_on_the_phone() {
     telegram.presses(1002, 1001, 1, &format!("/approve {slug} allow-once"));
     std::thread::sleep(Duration::from_millis(500));
     assert!(!workspace(&gateway).join("made").exists());
-    telegram.presses(1001, 1001, 1, &format!("/approve {slug} allow-once"));
+    let begin = format!("/approve {slug} allow-once ");
+    let seal = &keyboard[keyboard.find(&begin).unwrap() + begin.len()..][..32];
+    telegram.presses(1001, 1001, 1, &format!("{begin}{seal}"));
     server.requests(3);
     wait_for("the result", || {
         said(&telegram, 1001, 1).iter().any(|text| text.contains("it is ready")).then_some(())

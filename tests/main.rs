@@ -68,6 +68,8 @@ mod exec;
 #[cfg(test)]
 mod exec_approvals;
 #[cfg(test)]
+mod exec_buttons;
+#[cfg(test)]
 mod exec_sandbox;
 #[cfg(test)]
 mod failures;

@@ -2,13 +2,15 @@
 //! one command by them. What cannot be judged surely is not allowed by a rule; then the owner is asked.
 //!
 //! `file` is the file, `rules` what holds for an agent, `words` takes a command apart, `judge` looks at its parts, `safe`
-//! knows programs that do nothing but filter and `launchers` those that do anything, `decide` says what follows. Who is asked and answers is in `state/approvals.rs`.
+//! knows programs that do nothing but filter and `launchers` those that do anything, `decide` says what follows,
+//! `seal` marks the buttons by which the owner answers. Who is asked and answers is in `state/approvals.rs`.
 pub mod decide;
 pub mod file;
 pub mod judge;
 mod launchers;
 pub mod rules;
 mod safe;
+pub mod seal;
 pub mod words;
 
 pub use decide::{Verdict, decide};

@@ -187,6 +187,14 @@ impl Ledger {
         found
     }
 
+    /// The deliveries whose id begins so.
+    pub fn named<'a>(&'a self, begin: &'a str) -> impl Iterator<Item = &'a Delivery> + 'a {
+        self.lines.values().filter_map(move |line| match line {
+            Line::Delivery(delivery) if delivery.id.starts_with(begin) => Some(delivery),
+            _ => None,
+        })
+    }
+
     /// How many have come as far as `stage`.
     pub fn count(&self, stage: Stage) -> usize {
         let is_there = |line: &&Line| matches!(line, Line::Delivery(delivery) if delivery.stage == stage);

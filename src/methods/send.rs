@@ -7,9 +7,10 @@ mod place;
 pub(super) use place::{Route, filled, route};
 
 use crate::agents::routing::PeerKind;
+use crate::approvals::seal;
 use crate::calls::{Call, Provenance};
-use crate::deliveries::Delivery;
 use crate::deliveries::dedupe::params_hash;
+use crate::deliveries::{Delivery, Stage};
 use crate::error::{Error, Kind, Result};
 use crate::json::{Put, json};
 use crate::params::{params, read};
@@ -21,6 +22,8 @@ use std::path::Path;
 
 /// How long a caller waits until the platform has it.
 const PATIENCE_MS: u64 = 30_000;
+/// How long a request for approval may be on its way whose id is not known, as long as its buttons mean something.
+const ASKED_MS: u64 = 180_000;
 /// Messages that are read at once.
 const MOST_READ: u64 = 200;
 
@@ -108,6 +111,7 @@ pub fn send(state: &mut State, call: Call, params: Value) -> Result<Answer> {
         }
     }
     if let Some(buttons) = send.buttons {
+        seal::check(&buttons)?;
         message.put("buttons", buttons);
     }
     if let Some(id) = send.reply_to_id.filter(|id| !id.is_empty()) {
@@ -161,6 +165,9 @@ pub fn action(state: &mut State, call: Call, params: Value) -> Result<Answer> {
         }
         _ => message.put("messageId", action.message_id),
     }
+    if matches!(action.action.as_str(), "edit" | "delete") {
+        is_no_approval(state, &route, message.get("messageId").and_then(Value::as_str).unwrap_or_default())?;
+    }
     if let Some(id) = action.reply_to_id.filter(|id| !id.is_empty()) {
         message.put("replyTo", id);
     }
@@ -173,9 +180,37 @@ pub fn action(state: &mut State, call: Call, params: Value) -> Result<Answer> {
         _ => {}
     }
     if let Some(buttons) = action.buttons {
+        seal::check(&buttons)?;
         message.put("buttons", buttons);
     }
     to.deliver(state, call, route, message)
+}
+
+/// Requests for approval stay as the gateway has written them: nobody has them say something else.
+fn is_no_approval(state: &State, route: &Route, id: &str) -> Result<()> {
+    let refused = |text: &str| Err(Error::new(Kind::Forbidden, text));
+    // `007` and `+7` are 7 to a platform.
+    let number = |id: &str| id.trim().parse::<i64>().ok();
+    let asked = format!("send:{}", seal::KEY);
+    for delivery in state.post.ledger.named(&asked) {
+        // Two accounts may be one bot.
+        if delivery.platform != route.channel.id {
+            continue;
+        }
+        match &delivery.platform_id {
+            Some(known) if known == id || number(known).is_some_and(|n| number(id) == Some(n)) => {
+                return refused(
+                    "this message asks for approval of a command: it is neither edited nor deleted",
+                );
+            }
+            // Which one it will be is not known yet.
+            None if delivery.stage != Stage::Failed && state.now < delivery.ts.saturating_add(ASKED_MS) => {
+                return refused("a command is being asked approval for: edit or delete in a few minutes");
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// What was said there last, as the gateway knows it: platforms give bots no history. Read on the connection's thread.

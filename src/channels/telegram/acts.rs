@@ -164,6 +164,8 @@ fn send(
 /// How long a message may be, and where a longer one is parted.
 fn limits(account: &Account, out: &Outgoing) -> Limits {
     let own = || account.get("textChunkLimit").and_then(Value::as_u64).map_or(4000, |n| n as usize);
+    // The gateway's own words and the buttons below them stay together.
+    let own = || if out.is_plain() { 4000 } else { own() };
     Limits {
         length: out.limit().unwrap_or_else(own),
         is_by_paragraph: account.str("chunkMode") == Some("newline"),

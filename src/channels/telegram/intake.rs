@@ -10,6 +10,7 @@ use super::typed::{self, Typed};
 use super::update::What;
 use super::{drafts, edits, envelope, meant, migrating, place, reacted};
 use crate::agents::routing::Route;
+use crate::approvals::seal;
 use crate::calls::Provenance;
 use crate::calls::stream::Stream;
 use crate::channels::accounts::Account;
@@ -20,6 +21,9 @@ use crate::deliveries::Inbound;
 use crate::error::{Kind as Failure, Result};
 use serde_json::Value;
 use std::sync::Arc;
+
+/// What who presses a button is told that gives a command and that the gateway has not made.
+const NOT_OURS: &str = "This button does nothing: it gives a command, and was not made by this gateway, or before its last start. Type the command yourself if you want it.";
 
 /// What is no message. Gives what is to be answered all the same: what a pressed button says, an edit that means the bot.
 pub fn handle(
@@ -91,6 +95,14 @@ pub fn answer(line: &Line, joined: &Joined) -> Result<()> {
         },
     };
     match verdict {
+        // Who made the button wrote what it says; the one that pressed it did not.
+        Verdict::Admit(_) if joined.press.is_some() && !joined.is_sealed => {
+            if typed.is_command || seal::is_command(&message.text) {
+                say(line, first, "refused", message, NOT_OURS)?;
+                return joined.pass_over(line);
+            }
+            ask(line, joined, &account, &typed, Provenance::Guest)
+        }
         Verdict::Admit(provenance) => ask(line, joined, &account, &typed, provenance),
         Verdict::Pair => {
             invite(line, first, message)?;

@@ -39,6 +39,8 @@ pub struct Joined {
     pub is_unsaid: bool,
     /// The button's press that says it.
     pub press: Option<String>,
+    /// The button was made by the gateway itself, and says what its owner chose; others say what whoever made them chose.
+    pub is_sealed: bool,
     /// By their ids in an album, else as they came.
     parts: Vec<Message>,
     how: How,
@@ -70,6 +72,7 @@ impl Joined {
             is_fetched: false,
             is_unsaid: false,
             press: None,
+            is_sealed: false,
             how: How::Alone,
         }
     }

@@ -5,6 +5,7 @@ use super::joining::Joined;
 use super::line::Line;
 use super::message::Message;
 use super::update::Press;
+use crate::approvals::seal;
 use crate::clock;
 use crate::deliveries::Inbound;
 use crate::json::json;
@@ -36,8 +37,11 @@ impl Presses {
         }
         let chat = press.chat.clone().filter(|_| !press.data.is_empty())?;
         let now = (clock::now_ms() / 1000) as i64;
-        let message = Message::of(chat, press.sender.clone(), press.topic, press.data.clone(), now);
+        let sealed = seal::opened(&press.data);
+        let words = sealed.unwrap_or(&press.data).to_string();
+        let message = Message::of(chat, press.sender.clone(), press.topic, words, now);
         let mut joined = Joined::alone(inbound.clone(), message, is_again);
+        joined.is_sealed = sealed.is_some();
         joined.press = Some(press.id.clone());
         Some(joined)
     }

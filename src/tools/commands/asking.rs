@@ -2,10 +2,11 @@
 //! which holds no lock and no place; when the answer comes it starts the command, and its end begins a turn of the
 //! session, on the authority of the one that asked.
 use super::exec::{HOST, signal_name};
-use super::setting;
 use super::surroundings::Surroundings;
 use super::wish::Wish;
+use super::{setting, shown};
 use crate::approvals::decide::unanswered;
+use crate::approvals::seal;
 use crate::approvals::words::Part;
 use crate::approvals::{Rules, Verdict, file};
 use crate::calls::Whom;
@@ -195,41 +196,44 @@ impl Waiting {
         }
         let targets = config.get("approvals.exec.targets").and_then(Value::as_array).into_iter().flatten();
         places.extend(targets.filter(|_| mode != "session").filter_map(target));
-        for to in places {
+        for (n, to) in places.into_iter().enumerate() {
             let whom = Whom { name: "exec", scopes: &["operator.read", "operator.write"], run: None };
-            let params = self.message(slug, to);
-            if let Err(e) = (self.context.ask)(&whom, "send", params, &self.context.cancel) {
+            let sent = self
+                .message(slug, n, to)
+                .and_then(|params| (self.context.ask)(&whom, "send", params, &self.context.cancel));
+            if let Err(e) = sent {
                 log::warn!(target: "tools", "a command waits for approval, and a chat could not be told: {e}");
             }
         }
     }
 
-    fn message(&self, slug: &str, mut to: Map<String, Value>) -> Value {
-        let Wish { command, cwd, env, .. } = &self.wish;
-        let variables: String = env.iter().map(|(name, value)| format!("\nEnv: {name}={value}")).collect();
+    fn message(&self, slug: &str, n: usize, mut to: Map<String, Value>) -> Result<Value> {
+        let whole = shown::whole(&self.wish);
+        let (theirs, how) =
+            whole.as_deref().map_or((shown::TOO_LONG, "Then reply"), |whole| (whole, "Reply"));
         let text = format!(
-            "\u{1f512} Exec approval required\nID: {slug}\nCommand:\n{command}{variables}\nCWD: {}\nHost: {HOST}\nAgent: {}\nSandbox: {}\nExpires in: {}s\nReply with: /approve {slug} allow-once|allow-always|deny",
-            cwd.display(),
+            "\u{1f512} Exec approval required\nID: {slug}\nAgent: {}\nHost: {HOST}\nSandbox: {}\nLength: {} characters\nExpires in: {}s\n{how} with: /approve {slug} allow-once|allow-always|deny\n{theirs}",
             self.context.agent,
             self.around.sandbox(),
+            self.wish.command.chars().count(),
             PATIENCE_MS / 1000
         );
-        let button = |text: &str, what: &str| json!({"text": text, "callback_data": (format!("/approve {slug} {what}"))});
         let channel = to.get("channel").and_then(Value::as_str).and_then(channels::named);
-        if channel.is_some_and(|channel| channel.has_buttons) {
-            to.put(
-                "buttons",
-                json!([[
-                    (button("Allow once", "allow-once")),
-                    (button("Always", "allow-always")),
-                    (button("Deny", "deny"))
-                ]]),
-            );
+        // Nobody allows by one touch what he cannot see.
+        if whole.is_some() && channel.is_some_and(|channel| channel.has_buttons) {
+            let button = |(text, what): (&str, &str)| -> Result<Value> {
+                Ok(
+                    json!({"text": text, "callback_data": (seal::sealed(&format!("/approve {slug} {what}"))?)}),
+                )
+            };
+            let row = [("Allow once", "allow-once"), ("Always", "allow-always"), ("Deny", "deny")];
+            let row: Vec<Value> = row.into_iter().map(button).collect::<Result<_>>()?;
+            to.put("buttons", vec![Value::Array(row)]);
         }
         to.put("message", text);
         to.put("plain", true);
-        to.put("idempotencyKey", format!("approval-{}", self.id));
-        Value::Object(to)
+        to.put("idempotencyKey", format!("{}{}-{n}", seal::KEY, self.id));
+        Ok(Value::Object(to))
     }
 }
 
