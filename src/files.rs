@@ -1,13 +1,15 @@
-//! How this program touches its files: private modes, atomic replacement, kernel locks (`lock`), and what file
-//! systems cannot do (`quirks`).
+//! How this program touches its files: private modes, atomic replacement, kernel locks (`lock`), what file
+//! systems cannot do (`quirks`), and how what others filled is removed (`removal`).
 //!
 //! Plain functions for whichever thread owns the work; the state thread calls none that write.
 mod lock;
 pub mod quirks;
 pub mod regular;
+mod removal;
 
 use crate::error::{Error, Result};
 pub use lock::Lock;
+pub use removal::remove_tree;
 use rustix::fs::OFlags;
 use std::fs::{DirBuilder, File, Metadata, OpenOptions};
 use std::io::{ErrorKind, Read, Seek, Write};

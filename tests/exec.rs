@@ -36,7 +36,7 @@ pub fn workspace(gateway: &Gateway) -> PathBuf {
     gateway.state_dir().join("workspace")
 }
 
-fn is_alive(pid: &str) -> bool {
+pub fn is_alive(pid: &str) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
     !stat.is_empty() && !stat.contains(") Z ")
 }

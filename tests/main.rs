@@ -69,6 +69,7 @@ mod exec;
 mod exec_approvals;
 #[cfg(test)]
 mod exec_buttons;
+mod exec_remains;
 #[cfg(test)]
 mod exec_sandbox;
 #[cfg(test)]

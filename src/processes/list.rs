@@ -13,6 +13,9 @@ const ENDED: usize = 64;
 /// How long a stop waits for them.
 const LAST: Duration = Duration::from_secs(1);
 
+/// The variable by which what belongs to a command is known, with the name of its directory, which no other has.
+pub(super) const MARK: &str = "OPENCLAW_EXEC";
+
 static LIST: Mutex<Vec<Arc<Process>>> = Mutex::new(Vec::new());
 
 const FIRST: &[&str] = &[
@@ -70,12 +73,17 @@ pub fn find(agent: &str, id: &str) -> Option<Arc<Process>> {
     lock().iter().find(|process| process.agent == agent && process.id == id).cloned()
 }
 
-/// What commands of an earlier process have left in their own directories.
+/// What commands of an earlier process have left: those that still run, as nobody could end them, and their directories.
 pub fn clear(state_dir: &Path) {
     let dir = state_dir.join("gateway").join("exec");
-    if let Err(e) = std::fs::remove_dir_all(&dir)
-        && e.kind() != std::io::ErrorKind::NotFound
-    {
+    let entries = std::fs::read_dir(&dir).into_iter().flatten().flatten();
+    sweep(&entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect::<Vec<_>>());
+    remove(&dir);
+}
+
+/// A directory that commands have filled.
+pub(super) fn remove(dir: &Path) {
+    if let Err(e) = crate::files::remove_tree(dir) {
         log::warn!(target: "tools", "remove {}: {e}", dir.display());
     }
 }
@@ -90,16 +98,25 @@ pub fn end_all() {
     }
 }
 
-/// Ends what has left a command's group and still bears its mark.
-pub fn sweep(name: &str, value: &str) {
-    let mark = format!("{name}={value}");
+/// Ends what has left a command's group and still bears one of these marks.
+pub(super) fn sweep(marks: &[String]) {
+    if marks.is_empty() {
+        return;
+    }
+    let marks: Vec<String> = marks.iter().map(|mark| format!("{MARK}={mark}")).collect();
+    let own = std::process::id() as i32;
     let numbers = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     for entry in numbers {
         let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else {
             continue;
         };
+        // A gateway that a command started is not ended by itself.
+        if pid == own {
+            continue;
+        }
         let Ok(environment) = std::fs::read(entry.path().join("environ")) else { continue };
-        if environment.split(|byte| *byte == 0).any(|variable| variable == mark.as_bytes()) {
+        let bears = |variable: &[u8]| marks.iter().any(|mark| variable == mark.as_bytes());
+        if environment.split(|byte| *byte == 0).any(bears) {
             // It may have ended meanwhile.
             let _ = rustix::process::Pid::from_raw(pid)
                 .map(|pid| rustix::process::kill_process(pid, rustix::process::Signal::KILL));

@@ -26,8 +26,6 @@ const NICE: i32 = 5;
 const LAST_WORDS: Duration = Duration::from_millis(200);
 /// Looks for the end where the kernel does not tell of it.
 const LOOK: Duration = Duration::from_millis(50);
-/// The variable by which what belongs to a command is known, with the name of its directory, which no other has.
-const MARK: &str = "OPENCLAW_EXEC";
 
 impl Process {
     pub(super) fn live(&self, plan: Plan, tell: &crossbeam_channel::Sender<Result<()>>) {
@@ -36,7 +34,7 @@ impl Process {
         let (mut child, output) = match spawned {
             Ok(spawned) => spawned,
             Err(error) => {
-                remove(&temp);
+                list::remove(&temp);
                 // Whoever waits may have gone.
                 let _ = tell.try_send(Err(error));
                 return;
@@ -46,9 +44,9 @@ impl Process {
         let _ = tell.try_send(Ok(()));
         let is_late = self.read(&child, output, self.begun + timeout);
         let end = self.bury(&mut child, is_late);
-        remove(&temp);
+        list::sweep(&[mark(&temp)]);
+        list::remove(&temp);
         self.finish(end);
-        list::sweep(MARK, &mark(&temp));
         then(self);
     }
 
@@ -59,7 +57,7 @@ impl Process {
         let mut command = Command::new(program);
         command.args(arguments).current_dir(&plan.cwd).env_clear();
         command.envs(plan.env.iter().map(|(name, value)| (name, value)));
-        command.env(MARK, mark(&plan.temp));
+        command.env(list::MARK, mark(&plan.temp));
         let bounds = Bounds {
             files: FILES,
             memory: MEMORY,
@@ -189,12 +187,4 @@ fn has_ended(pid: u32) -> bool {
 
 fn mark(temp: &Path) -> String {
     temp.file_name().unwrap_or_default().to_string_lossy().into_owned()
-}
-
-fn remove(temp: &Path) {
-    if let Err(e) = std::fs::remove_dir_all(temp)
-        && e.kind() != ErrorKind::NotFound
-    {
-        log::warn!(target: "tools", "remove {}: {e}", temp.display());
-    }
 }

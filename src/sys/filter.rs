@@ -130,6 +130,30 @@ const OLDER: &[(c_long, Then)] = &[
 #[cfg(not(any(target_arch = "x86_64", target_arch = "x86", target_arch = "arm")))]
 const OLDER: &[(c_long, Then)] = &[];
 
+/// What of memory, queues and semaphores outlives every process, and is shared with whoever knows a number.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "arm", target_arch = "riscv64"))]
+const SHARED: &[(c_long, Then)] = &[
+    (libc::SYS_shmget, Refuse),
+    (libc::SYS_shmat, Refuse),
+    (libc::SYS_shmctl, Refuse),
+    (libc::SYS_msgget, Refuse),
+    (libc::SYS_msgsnd, Refuse),
+    (libc::SYS_msgrcv, Refuse),
+    (libc::SYS_msgctl, Refuse),
+    (libc::SYS_semget, Refuse),
+    (libc::SYS_semop, Refuse),
+    (libc::SYS_semtimedop, Refuse),
+    (libc::SYS_semctl, Refuse),
+    (libc::SYS_mq_open, Refuse),
+];
+#[cfg(not(any(
+    target_arch = "x86_64",
+    target_arch = "aarch64",
+    target_arch = "arm",
+    target_arch = "riscv64"
+)))]
+const SHARED: &[(c_long, Then)] = &[];
+
 /// How the kernel calls this architecture; where it is not known there is no filter.
 #[cfg(target_arch = "x86_64")]
 const ARCHITECTURE: Option<u32> = Some(0xC000_003E);
@@ -180,7 +204,7 @@ pub fn program(has_network: bool) -> Option<Vec<sock_filter>> {
     // Before this version files were cut by their names without asking.
     let older: &[(c_long, Then)] =
         if super::cage::version() < 3 { &[(libc::SYS_truncate, Refuse)] } else { &[] };
-    for (call, then) in [CALLS, OLDER, older].into_iter().flatten() {
+    for (call, then) in [CALLS, OLDER, SHARED, older].into_iter().flatten() {
         add(&mut all, *call as u32, *then);
     }
     sockets(&mut all, has_network);
