@@ -7,6 +7,11 @@ pub fn text<'m>(map: &'m Members, member: &str) -> Option<&'m str> {
     map.get(member).and_then(Value::as_str)
 }
 
+/// What it is called, in one line, as it is shown to models: its file may have been written by hand.
+pub fn name(job: &Members) -> String {
+    crate::clean::one_line(text(job, "name").unwrap_or_default())
+}
+
 /// A member of a member.
 pub fn inner<'m>(job: &'m Members, outer: &str, member: &str) -> Option<&'m Value> {
     job.get(outer)?.as_object()?.get(member)

@@ -36,6 +36,7 @@ const MEMBERS: [&str; 10] = [
 pub fn new(given: Map<String, Value>, now: u64) -> Result<Map<String, Value>> {
     let mut job = normalise(given);
     refuse_others(&job)?;
+    refuse_lines(&job)?;
     job.put("createdAtMs", now);
     complete(&mut job, now);
     judge(&job, &Zones::Read)?;
@@ -47,6 +48,7 @@ pub fn new(given: Map<String, Value>, now: u64) -> Result<Map<String, Value>> {
 pub fn patch(given: Map<String, Value>, now: u64) -> Result<Map<String, Value>> {
     let patch = normalise(given);
     refuse_others(&patch)?;
+    refuse_lines(&patch)?;
     if let Some(schedule) = patch.get("schedule") {
         Schedule::of(object(schedule, "schedule")?, &Zones::Read)?;
         refuse_time(&patch, now)?;
@@ -74,6 +76,7 @@ pub fn complete(job: &mut Map<String, Value>, now: u64) {
             .unwrap_or_default()
             .trim()
             .chars()
+            .filter(|c| !breaks(*c))
             .take(NAME)
             .collect();
         if !line.is_empty() {
@@ -224,6 +227,24 @@ fn refuse_others(map: &Map<String, Value>) -> Result<()> {
             )))
         }
     }
+}
+
+/// Names stand in lines that models read: one with a line end would forge the next. What an older file holds is cleaned
+/// where it is shown (`job::name`).
+fn refuse_lines(map: &Map<String, Value>) -> Result<()> {
+    match ["name", "description"]
+        .iter()
+        .find(|member| text(map, member).is_some_and(|it| it.contains(breaks)))
+    {
+        None => Ok(()),
+        Some(member) => Err(Error::invalid(format!(
+            "invalid cron job: {member} holds a line end or another control character; write it in one line"
+        ))),
+    }
+}
+
+fn breaks(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')
 }
 
 /// An interval must be longer than a slip of the pen; a moment must lie ahead, but not too far: a year that is a slip of the pen would never come.

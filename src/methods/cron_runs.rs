@@ -57,7 +57,7 @@ fn begin_one(state: &mut State, id: &str, job: &Members, agent: &str) -> Result<
         state.job_ended(id, End { result: Ok(()), said: Some(words), has_begun: true });
         return Ok(());
     }
-    let name = job::text(job, "name").unwrap_or_default();
+    let name = job::name(job);
     let now = clock::show(&clock::zoned_as_known(state.now), "%A, %e %B %Y, %H:%M (%Z)");
     let message = format!("[cron:{id} {name}] {words}\nCurrent time: {now}");
     let mut observers = Observers::default();
@@ -113,7 +113,7 @@ fn own_session(
     };
     let to = to.ok();
     state.cron.is_under_way(id, session, &conversation, to.clone(), delivery);
-    let name = job::text(job, "name").unwrap_or_default();
+    let name = job::name(job);
     if announces {
         // The main session knows what was said in its name; nothing is answered there.
         let after = After {
