@@ -183,6 +183,18 @@ mod tests {
         assert!(judged(&["/usr/bin/*", "/bin/*"], "./tool").is_err());
     }
 
+    #[test]
+    fn sec_41_compilers_and_what_starts_others_are_never_covered() {
+        let all = "c++ cc g++ gcc x86_64-linux-gnu-gcc-13 aarch64-linux-gnu-g++ clang clang++-19 memusage not-x sotruss heaptrack \
+            choom uclampset perf systemd-cat systemd-inhibit systemd-run pg_virtualenv c++-14";
+        for name in all.split_whitespace() {
+            assert!(is_launcher(name), "{name}");
+        }
+        for name in ["uname", "ccache-stats", "notes", "perfect", "c"] {
+            assert!(!is_launcher(name), "{name}");
+        }
+    }
+
     /// surface.md 2.4: programs that run others, and the verified holes.
     #[test]
     fn sec_41_no_rule_lets_interpreters_and_holes_through() {
