@@ -155,7 +155,7 @@ pub fn keep_little_memory() {
     }
 }
 
-/// Lets go of the pages of the program's own code. The start walks through most of it (configuration, schemas, files),
+/// Lets go of the pages of the program's own code and constants. The start walks through most of it (configuration, schemas, files),
 /// and the pages around what it touched are mapped with it: three quarters of what an idle gateway holds. They stay in
 /// the system's cache of files, where a machine with little memory may drop them; what is needed again is mapped again.
 pub fn release_code() {
@@ -191,13 +191,13 @@ unsafe extern "C" fn release_segments(
         let object = &*object;
         (object.dlpi_addr as usize, std::slice::from_raw_parts(object.dlpi_phdr, object.dlpi_phnum.into()))
     };
-    for header in headers.iter().filter(|h| h.p_type == libc::PT_LOAD && h.p_flags == libc::PF_R | libc::PF_X)
-    {
+    // Code, and constants: neither is ever written to.
+    for header in headers.iter().filter(|h| h.p_type == libc::PT_LOAD && h.p_flags & libc::PF_W == 0) {
         let (start, end) =
             (base + header.p_vaddr as usize, base + (header.p_vaddr + header.p_memsz) as usize);
         let page = page();
         let start = start.next_multiple_of(page);
-        // SAFETY: whole pages within a segment of code. Where it is refused the pages stay, which is all.
+        // SAFETY: whole pages within a segment that nobody may write to. Where it is refused the pages stay, which is all.
         unsafe {
             libc::madvise(start as *mut _, (end / page * page).saturating_sub(start), libc::MADV_DONTNEED)
         };
