@@ -155,7 +155,7 @@ mod tests {
         symlink(&other, root.join("second/link")).unwrap();
         std::fs::create_dir_all(root.join("removing-1/full")).unwrap();
         std::fs::write(root.join("removing-2"), "x").unwrap();
-        std::fs::set_permissions(root.join("second"), std::os::unix::fs::PermissionsExt::from_mode(0))
+        std::fs::set_permissions(root.join("second"), std::os::unix::fs::PermissionsExt::from_mode(0o0))
             .unwrap();
         let path = root.clone();
         let removed = std::thread::Builder::new().stack_size(64 << 10).spawn(move || remove_tree(&path));
