@@ -68,7 +68,8 @@ fn taken(file: File, max: u64) -> std::io::Result<Vec<u8>> {
 }
 
 /// One of the texts an agent is made of. A link is followed where whoever runs the gateway, or root, made it and it
-/// leads to a Markdown or text file that is not the gateway's own.
+/// leads to a Markdown or text file that is not the gateway's own. Commands of the agent run as that user too: what is
+/// not root's leads only to where the configuration says that agents may read.
 pub fn persona(config: &Config, env: &Env, dir: &Path, name: &str, max: u64) -> Result<Option<Vec<u8>>> {
     let path = dir.join(name);
     match std::fs::symlink_metadata(&path) {
@@ -92,6 +93,11 @@ fn linked(config: &Config, env: &Env, path: &Path, maker: u32, max: u64) -> Resu
     let state = files::real(&env.state_dir);
     let is_kept = target.strip_prefix(&state).is_ok_and(|rest| !rest.iter().any(is_workspace));
     let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY).bits() as i32;
+    // Root's word counts where commands do not run as root.
+    let is_of_root = maker == 0 && !rustix::process::geteuid().is_root();
+    if !is_of_root && !readable(config, env, path).iter().any(|dir| target.starts_with(dir)) {
+        return Err(refused("out of the workspaces and of the folders that skills.load.extraDirs names"));
+    }
     let file = File::options().read(true).custom_flags(flags).open(&target);
     let file = file.map_err(|e| Error::io(format_args!("read {name}, a link to {}", target.display()), e))?;
     let found = file.metadata().map_err(|e| Error::io(format_args!("read {name}"), e))?;
@@ -102,6 +108,16 @@ fn linked(config: &Config, env: &Env, path: &Path, maker: u32, max: u64) -> Resu
         return Err(refused("to a file of the gateway's own"));
     }
     taken(file, max).map_err(|e| Error::io(format_args!("read {name}"), e))
+}
+
+/// The folder that the link is in, all workspaces, and the folders of skills.
+fn readable(config: &Config, env: &Env, link: &Path) -> Vec<PathBuf> {
+    let extra = config.get("skills.load.extraDirs").and_then(Value::as_array).into_iter().flatten();
+    let extra = extra.filter_map(Value::as_str).map(str::trim).filter(|dir| !dir.is_empty());
+    let mut dirs = Agents::of(config, env).workspaces();
+    dirs.extend(extra.map(|dir| env.expand(dir)).filter(|dir| dir.is_absolute()));
+    dirs.extend(link.parent().map(Path::to_path_buf));
+    dirs.iter().map(|dir| files::real(dir)).collect()
 }
 
 fn is_workspace(name: &std::ffi::OsStr) -> bool {
@@ -202,18 +218,29 @@ mod tests {
     #[test]
     fn b_f37_links_of_the_owner_are_followed_to_plain_texts_only() {
         let dir = Dir::new();
-        dir.write("openclaw.json", "{}");
         let other = Dir::new();
+        let vault = other.path("vault");
+        let config = serde_json::json!({"skills": {"load": {"extraDirs": [vault]}}});
+        dir.write("openclaw.json", &config.to_string());
         other.write("vault/AGENTS.md", "mine");
         other.write("vault/key", "secret");
+        // A command of the agent can make links as well, and shall read nothing by them.
+        other.write("passwords.txt", "secret");
+        other.write("vault-of-others/AGENTS.md", "secret");
+        symlink(other.path("passwords.txt"), other.path("vault/out.md")).unwrap();
         let (config, env) = at(&dir);
         let workspace = env.state_dir.join("workspace");
         std::fs::create_dir_all(&workspace).unwrap();
+        std::fs::write(workspace.join("notes.md"), "own").unwrap();
         std::fs::create_dir_all(env.state_dir.join("devices")).unwrap();
         std::fs::write(env.state_dir.join("devices/notes.md"), "secret").unwrap();
         std::fs::hard_link(env.state_dir.join("devices/notes.md"), other.path("vault/hard.md")).unwrap();
         for (target, want) in [
             (other.path("vault/AGENTS.md"), Some("mine")),
+            (workspace.join("notes.md"), Some("own")),
+            (other.path("passwords.txt"), None),
+            (other.path("vault-of-others/AGENTS.md"), None),
+            (other.path("vault/out.md"), None),
             (other.path("vault/key"), None),
             (other.path("vault/hard.md"), None),
             (env.state_dir.join("devices/notes.md"), None),
