@@ -1,23 +1,10 @@
 //! Issue 10: whatever a command, a method or a check does for the channel that is built in it does for one that a program
 //! speaks for.
 use super::channel_programs::{Platform, config};
+use super::channels_cli::{fails, ok};
 use super::harness::gateway::new_dir;
 use super::harness::*;
 use std::os::unix::fs::PermissionsExt;
-use std::process::Output;
-
-/// What a command printed that did what it was to do.
-fn ok(output: &Output) -> String {
-    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{out}\n{err}");
-    out.into_owned()
-}
-
-/// What one said that did not.
-fn refused(output: &Output) -> String {
-    assert!(!output.status.success());
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
 
 fn linked(client: &mut Client, channel: &str) {
     wait_for("a linked account", || {
@@ -54,7 +41,7 @@ fn i10_strangers_of_a_program_are_listed_and_let_in() {
     let gateway = Gateway::start(&Setup::config(config(&server, json!({"echo": section}))));
     let none = ok(&gateway.cli(&["pairing", "list", "echo"]));
     assert!(none.contains("No pending echo pairing requests"), "{none}");
-    assert!(refused(&gateway.cli(&["pairing", "list", "ecko"])).contains("does not support pairing"));
+    assert!(fails(&gateway.cli(&["pairing", "list", "ecko"])).contains("does not support pairing"));
     platform.says("bob", 1, "let me in");
     wait_for("the code", || platform.heard().contains_key("bob").then_some(()));
     let mut client = Client::operator(&gateway, 4);
@@ -123,11 +110,11 @@ fn i10_the_commands_of_channels_know_programs() {
     assert_eq!(list["chat"], json!({"mychat": ["default"]}));
     let told = ok(&gateway.cli(&["channels"]));
     assert!(told.contains("- Mychat default: enabled"), "{told}");
-    let told = refused(&gateway.cli(&["channels", "add", "--channel", "mychat"]));
+    let told = fails(&gateway.cli(&["channels", "add", "--channel", "mychat"]));
     assert!(told.contains("Channel mychat takes no token here. Its program signs in by itself"), "{told}");
     let told = ok(&gateway.cli(&["channels", "login", "--channel", "mychat"]));
     assert_eq!(told, "Mychat account \"default\" is linked.\n");
-    let told = refused(&gateway.cli(&["channels", "logout", "--channel", "mychatt"]));
+    let told = fails(&gateway.cli(&["channels", "logout", "--channel", "mychatt"]));
     assert!(told.contains("Unknown channel: \"mychatt\"; did you mean mychat?"), "{told}");
     let doctor = gateway.cli(&["doctor", "--only", "channels"]);
     let doctor = String::from_utf8(doctor.stdout).unwrap();

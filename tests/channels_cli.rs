@@ -7,12 +7,14 @@ use super::telegram::with_bot;
 use std::io::Write;
 use std::process::{Output, Stdio};
 
-fn ok(output: &Output) -> String {
+/// What a command printed that did what it was to do.
+pub fn ok(output: &Output) -> String {
     assert!(output.status.success(), "{:?}", text(output));
     text(output).0
 }
 
-fn fails(output: &Output) -> String {
+/// What one said that did not.
+pub fn fails(output: &Output) -> String {
     assert!(!output.status.success(), "{:?}", text(output));
     text(output).1
 }

@@ -1,40 +1,26 @@
 //! What comes twice at once, and who comes in crowds: nobody is kept out by them.
-use super::harness::gateway::{free_port, new_dir};
+use super::harness::gateway::new_dir;
 use super::harness::http::raw;
 use super::harness::model::texts;
 use super::harness::telegram::{BOT_TOKEN, Fault, Telegram};
 use super::harness::*;
-use super::telegram::{said, with_bot};
+use super::telegram::{ann, said, with_bot};
+use super::telegram_webhook::{self, SECRET};
 use std::io::Write;
 use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-const SECRET: &str = "a-secret-of-the-hook";
-
-fn ann() -> Telegram {
-    let telegram = Telegram::start();
-    telegram.user(1001, "Ann", "ann");
-    telegram
-}
-
 fn hooked() -> (Telegram, u16, ModelServer, Gateway) {
-    let (telegram, port) = (ann(), free_port());
-    let hook = json!({"webhookUrl": "https://example.org/hook", "webhookSecret": SECRET, "webhookPath": "/hook", "webhookPort": port});
-    let (server, gateway) =
-        with_bot(&telegram, json!({"channels": {"telegram": hook}}), vec![texts(&["ok"])]);
-    wait_for("the webhook to be set", || telegram.world().bots[BOT_TOKEN].webhook.clone());
-    (telegram, port, server, gateway)
+    telegram_webhook::start(vec![texts(&["ok"])])
 }
 
 fn post(port: u16, id: u32, user: u32) -> u16 {
     let body = json!({"update_id": id, "message": {"message_id": id, "date": 1, "text": format!("hi {id}"),
-        "chat": {"id": user, "type": "private"}, "from": {"id": user, "is_bot": false, "first_name": "A"}}})
-    .to_string();
-    let length = body.len();
-    let head = format!("X-Telegram-Bot-Api-Secret-Token: {SECRET}\r\nContent-Length: {length}");
-    raw(port, &format!("POST /hook HTTP/1.1\r\nHost: x\r\n{head}\r\n\r\n{body}")).status
+        "chat": {"id": user, "type": "private"}, "from": {"id": user, "is_bot": false, "first_name": "A"}}});
+    let header = format!("X-Telegram-Bot-Api-Secret-Token: {SECRET}\r\n");
+    telegram_webhook::post(port, "/hook", &header, &body.to_string()).0
 }
 
 /// each answer holds each update twice.

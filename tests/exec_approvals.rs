@@ -1,11 +1,11 @@
 //! The owner's word about commands of agents (issue 13, part 4): who is asked, who may answer, what an answer is for.
 use super::agent::turn;
+use super::exec::workspace;
 use super::harness::client::scoped;
 use super::harness::model::{last_user_text, texts};
 use super::harness::telegram::Telegram;
 use super::harness::*;
 use super::telegram::{said, with_bot};
-use std::path::PathBuf;
 
 fn call(command: &str) -> Reply {
     let arguments = json!({"command": command}).to_string();
@@ -17,10 +17,6 @@ fn start(replies: Vec<Reply>, more: Value) -> (ModelServer, Gateway) {
     let mut config = server.config();
     merge(&mut config, &more);
     (server, Gateway::start(&Setup::config(config)))
-}
-
-fn workspace(gateway: &Gateway) -> PathBuf {
-    gateway.state_dir().join("workspace")
 }
 
 /// The last result of a tool in the transcript.

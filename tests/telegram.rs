@@ -3,6 +3,13 @@ use super::harness::model::texts;
 use super::harness::telegram::{BOT_TOKEN, Telegram};
 use super::harness::*;
 
+/// A stand-in of the Bot API with somebody who writes: Ann, 1001.
+pub fn ann() -> Telegram {
+    let telegram = Telegram::start();
+    telegram.user(1001, "Ann", "ann");
+    telegram
+}
+
 /// A gateway with one bot, and a model that gives these answers.
 pub fn with_bot(telegram: &Telegram, more: Value, replies: Vec<Reply>) -> (ModelServer, Gateway) {
     let server = ModelServer::start(replies);

@@ -2,17 +2,11 @@
 //! and what is read of a conversation.
 use super::cli::text as printed;
 use super::harness::model::texts;
-use super::harness::telegram::{BOT_TOKEN, Telegram};
+use super::harness::telegram::BOT_TOKEN;
 use super::harness::*;
-use super::telegram::{said, with_bot};
+use super::telegram::{ann, said, with_bot};
 use std::io::Write;
 use std::process::Stdio;
-
-fn ann() -> Telegram {
-    let telegram = Telegram::start();
-    telegram.user(1001, "Ann", "ann");
-    telegram
-}
 
 fn blocks() -> Value {
     json!({"agents": {"defaults": {"blockStreamingDefault": "on",

@@ -4,8 +4,8 @@ use super::harness::model::texts;
 use super::harness::telegram::world::Chat;
 use super::harness::telegram::{BOT_TOKEN, Fault, Telegram};
 use super::harness::*;
+use super::telegram::ann;
 use super::telegram::{said, with_bot};
-use super::telegram_net::ann;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 

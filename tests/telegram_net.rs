@@ -1,21 +1,15 @@
 //! R-07e: the ways to the Bot API that networks allow: TLS of one's own authority, a proxy, one family of addresses dead.
 //! Names that mean what a test wants are in `telegram_names`.
 use super::harness::model::texts;
-use super::harness::telegram::{BOT_TOKEN, Fault, Telegram};
+use super::harness::telegram::{BOT_TOKEN, Fault};
 use super::harness::*;
 use super::remote::tls_relay;
-use super::telegram::said;
+use super::telegram::{ann, said};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
 pub const AUTHORITY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/tls-ca.pem");
-
-pub fn ann() -> Telegram {
-    let telegram = Telegram::start();
-    telegram.user(1001, "Ann", "ann");
-    telegram
-}
 
 /// A gateway whose bot is reached at this address.
 pub fn setup(server: &ModelServer, root: &str, more: Value) -> Setup {

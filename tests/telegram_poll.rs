@@ -3,15 +3,9 @@ use super::disk::Small;
 use super::harness::model::texts;
 use super::harness::telegram::{BOT_TOKEN, Fault, Telegram};
 use super::harness::*;
-use super::telegram::{said, with_bot};
+use super::telegram::{ann, said, with_bot};
 
 const OTHER: &str = "terminated by other getUpdates request; make sure that only one bot instance is running";
-
-fn ann() -> Telegram {
-    let telegram = Telegram::start();
-    telegram.user(1001, "Ann", "ann");
-    telegram
-}
 
 /// Waits until Ann has so many answers, and gives how often the model was asked.
 fn answered(telegram: &Telegram, server: &ModelServer, n: usize) -> usize {

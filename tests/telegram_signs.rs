@@ -1,14 +1,8 @@
 //! Telegram: typing, the reaction that acknowledges, the menu of commands; and that nobody waits for them.
 use super::harness::model::texts;
-use super::harness::telegram::{BOT_TOKEN, Fault, Telegram};
+use super::harness::telegram::{BOT_TOKEN, Fault};
 use super::harness::*;
-use super::telegram::{said, with_bot};
-
-fn ann() -> Telegram {
-    let telegram = Telegram::start();
-    telegram.user(1001, "Ann", "ann");
-    telegram
-}
+use super::telegram::{ann, said, with_bot};
 
 fn gated() -> Reply {
     Reply::Stream(vec![Step::Gate, Step::Text("ok".into()), Step::Done])

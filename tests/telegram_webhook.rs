@@ -4,10 +4,10 @@ use super::harness::http::raw;
 use super::harness::model::texts;
 use super::harness::telegram::{BOT_TOKEN, Telegram};
 use super::harness::*;
-use super::telegram::{said, with_bot};
+use super::telegram::{ann, said, with_bot};
 use std::net::TcpListener;
 
-const SECRET: &str = "a-secret-CANARY";
+pub const SECRET: &str = "a-secret-CANARY";
 
 fn hooked(telegram: &Telegram, port: u16, replies: Vec<Reply>) -> (ModelServer, Gateway) {
     let hook = json!({"channels": {"telegram": {
@@ -15,16 +15,14 @@ fn hooked(telegram: &Telegram, port: u16, replies: Vec<Reply>) -> (ModelServer, 
     with_bot(telegram, hook, replies)
 }
 
-fn start(replies: Vec<Reply>) -> (Telegram, u16, ModelServer, Gateway) {
-    let telegram = Telegram::start();
-    telegram.user(1001, "Ann", "ann");
-    let port = free_port();
+pub fn start(replies: Vec<Reply>) -> (Telegram, u16, ModelServer, Gateway) {
+    let (telegram, port) = (ann(), free_port());
     let (server, gateway) = hooked(&telegram, port, replies);
     wait_for("the webhook to be set", || telegram.world().bots[BOT_TOKEN].webhook.clone());
     (telegram, port, server, gateway)
 }
 
-fn post(port: u16, path: &str, headers: &str, body: &str) -> (u16, String) {
+pub fn post(port: u16, path: &str, headers: &str, body: &str) -> (u16, String) {
     let length = body.len();
     let answer = raw(
         port,

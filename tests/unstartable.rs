@@ -47,10 +47,7 @@ fn cases() -> Vec<(Value, &'static str, &'static str, &'static str)> {
 }
 
 fn merged(mut into: Value, from: &Value) -> Value {
-    for (name, value) in from.as_object().into_iter().flatten() {
-        let old = into.get(name).filter(|old| old.is_object() && value.is_object()).cloned();
-        into[name] = old.map_or(value.clone(), |old| merged(old, value));
-    }
+    merge(&mut into, from);
     into
 }
 
