@@ -103,7 +103,7 @@ impl Asked<'_> {
             sent: Cell::default(),
         };
         let result = match admitted {
-            Err(refusal) => Responder::new(&turn).refuse(&refusal),
+            Err(refusal) => Responder::new(&turn).refuse(refusal),
             Ok(admitted) => self.handle(admitted, &turn),
         };
         let result = result.and_then(|()| match turn.sent.get() {
@@ -115,7 +115,7 @@ impl Asked<'_> {
             log::info!(target: "gateway/http", "{} {} ✗ {}", quoted(method), quoted(&path_of(target)), quoted(error.message()));
             if turn.sent.get() == Sent::Nothing {
                 // Who cannot be told is gone.
-                let _ = Responder::new(&turn).refuse(&error.into());
+                let _ = Responder::new(&turn).refuse(error.into());
             }
         }
         turn.sent.get()
@@ -189,7 +189,7 @@ fn reject(stream: &TcpStream, ticket: &Ticket, shared: &Shared, minor: u8, statu
     let (caller, is_read, sent) = (None, false, Cell::default());
     let turn = Turn { stream, head: &head, ticket, shared, caller, is_read, until, sent };
     ticket.stage(Stage::Idle);
-    if Responder::new(&turn).refuse(&Refusal::new(status, text)).is_ok() {
+    if Responder::new(&turn).refuse(Refusal::new(status, text)).is_ok() {
         linger(stream, ticket);
     }
 }

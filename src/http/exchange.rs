@@ -41,12 +41,12 @@ impl Exchange<'_> {
             return Ok(Value::Object(Default::default()));
         }
         let text = std::str::from_utf8(&self.body).unwrap_or_default();
-        let (weight, most) = (weight(text), self.shared.limits.total_buffered as usize / 2);
         // What would never fit is no matter of the moment.
         if json::is_crowded(text) {
             let more = json::Unread::TooMany(json::REQUEST_VALUES);
             return Err(Error::invalid(format!("the body cannot be read: {more}")));
         }
+        let (weight, most) = (weight(text), self.shared.limits.total_buffered as usize / 2);
         if self.body.len() + weight > most {
             let what = format!("the body has {} bytes, more than can be read at a time", self.body.len());
             return Err(Error::invalid(format!(

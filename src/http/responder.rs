@@ -123,12 +123,12 @@ impl<'a> Responder<'a> {
         Ok(Stream { body: out, is_whole, sent, _place: place })
     }
 
-    pub(in crate::http) fn refuse(mut self, refusal: &Refusal) -> Result<()> {
+    pub(in crate::http) fn refuse(mut self, refusal: Refusal) -> Result<()> {
         let turn = self.out.turn;
-        let refusal = refusal.clone().shaped(&turn.head.target, &turn.shared.config());
-        self.headers.clear();
-        self.headers.extend(refusal.headers.iter().cloned());
-        self.json(refusal.status, &refusal.body())
+        let refusal = refusal.shaped(&turn.head.target, &turn.shared.config());
+        let body = refusal.body();
+        self.headers = refusal.headers;
+        self.json(refusal.status, &body)
     }
 
     /// The head, and what becomes of the answer when its body is out too. Until then it is a part.

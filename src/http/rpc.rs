@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 pub fn rpc(mut exchange: Exchange) -> Result<()> {
     let body = match body(&mut exchange) {
         Ok(body) => body,
-        Err(refusal) => return exchange.out.refuse(&refusal),
+        Err(refusal) => return exchange.out.refuse(refusal),
     };
     let id = body.get("id").filter(|id| id.is_string() || id.is_number()).cloned();
     let told = call(&exchange, body);

@@ -78,7 +78,7 @@ impl Drop for Turn<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() && self.sent.get() == Sent::Nothing {
             // The last thing said here; who does not hear it is told by the end of the connection.
-            let _ = Responder::new(self).refuse(&Refusal::new(500, "a defect of the gateway: see its log"));
+            let _ = Responder::new(self).refuse(Refusal::new(500, "a defect of the gateway: see its log"));
         }
     }
 }

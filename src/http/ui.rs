@@ -68,7 +68,7 @@ pub fn base_path(config: &Config) -> String {
 
 fn unknown(exchange: Exchange) -> Result<()> {
     let config = exchange.shared.config();
-    exchange.out.refuse(&Refusal::unknown(&config))
+    exchange.out.refuse(Refusal::unknown(&config))
 }
 
 fn send(exchange: Exchange, name: &str, cache: &'static str) -> Result<()> {
@@ -123,7 +123,7 @@ fn door(exchange: Exchange) -> Result<()> {
 fn about(exchange: Exchange, base: &str) -> Result<()> {
     if exchange.caller.is_none() {
         let text = "Unauthorized: send the gateway's token or password as Authorization: Bearer <secret>";
-        return exchange.out.refuse(&Refusal::new(401, text).with("WWW-Authenticate", "Bearer"));
+        return exchange.out.refuse(Refusal::new(401, text).with("WWW-Authenticate", "Bearer"));
     }
     let agents = exchange.shared.agents();
     let id = agents.default_id();

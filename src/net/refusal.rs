@@ -63,17 +63,17 @@ pub fn unauthorized(mode: AuthMode, configured: bool, request: &Connect) -> Erro
 
 /// A code is good once.
 pub fn spent() -> Error {
-    let text = "unauthorized: the code was used already or is too old (run openclaw dashboard for a new one)";
-    Error::new(Kind::Unauthorized, text)
-        .with("code", "AUTH_BOOTSTRAP_TOKEN_INVALID")
-        .with("authReason", "bootstrap_token_invalid")
-        .with("canRetryWithDeviceToken", false)
-        .with("recommendedNextStep", "update_auth_credentials")
+    of_code("unauthorized: the code was used already or is too old (run openclaw dashboard for a new one)")
 }
 
 /// A code that comes from where none is taken.
 pub fn not_for() -> Error {
-    let text = "unauthorized: a code lets in the control page in a browser, nobody else (show the token or password, or pair a device)";
+    of_code(
+        "unauthorized: a code lets in the control page in a browser, nobody else (show the token or password, or pair a device)",
+    )
+}
+
+fn of_code(text: &str) -> Error {
     Error::new(Kind::Unauthorized, text)
         .with("code", "AUTH_BOOTSTRAP_TOKEN_INVALID")
         .with("authReason", "bootstrap_token_invalid")

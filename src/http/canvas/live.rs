@@ -16,14 +16,14 @@ const BYE: &[u8] = b"\x88\x02\x03\xe9";
 pub fn follow(exchange: Exchange, root: &Path) -> Result<()> {
     let Exchange { head, path, shared, out, turn, .. } = exchange;
     if !shared.config().bool("canvasHost.liveReload") {
-        return out.refuse(&Refusal::new(404, "live reload is off: see canvasHost.liveReload"));
+        return out.refuse(Refusal::new(404, "live reload is off: see canvasHost.liveReload"));
     }
     if !head.is_upgrade() {
         return out.with("Upgrade", "websocket").text(426, "upgrade required");
     }
     let answer = match connection::switching(head) {
         Ok(answer) => answer,
-        Err((status, text)) => return out.refuse(&Refusal::new(status, text)),
+        Err((status, text)) => return out.refuse(Refusal::new(status, text)),
     };
     let mut watch = Watch::of(root);
     let mut stream = out.switch(&answer)?;

@@ -111,7 +111,7 @@ fn serve(exchange: Exchange) -> Result<()> {
 }
 
 fn refuse(exchange: Exchange, status: u16, text: &str) -> Result<()> {
-    exchange.out.refuse(&Refusal::new(status, text))
+    exchange.out.refuse(Refusal::new(status, text))
 }
 
 /// One of the files that come with the program.

@@ -68,7 +68,7 @@ pub fn serve(mut exchange: Exchange) -> Result<()> {
         Ok((status, body)) => exchange.out.json(status, &body),
         Err(error) => {
             let refusal = Refusal::from(error);
-            exchange.out.refuse(&refusal)
+            exchange.out.refuse(refusal)
         }
     }
 }

@@ -123,7 +123,7 @@ fn whole(
     loop {
         match following.next(asked) {
             Next::End(Ok(end)) => return out.json(200, &writer.whole(&end)),
-            Next::End(Err(refusal)) => return out.refuse(&refusal),
+            Next::End(Err(refusal)) => return out.refuse(refusal),
             _ if turn.is_gone() => return Err(gone()),
             _ => {}
         }
@@ -187,7 +187,7 @@ impl Line<'_> {
     /// Says the end. A failure before the first word is told by the status.
     fn close(mut self, end: std::result::Result<End, Refusal>, marks_failure: bool) -> Result<()> {
         let end = match (end, self.out.take()) {
-            (Err(refusal), Some(out)) => return out.refuse(&refusal),
+            (Err(refusal), Some(out)) => return out.refuse(refusal),
             (end, out) => {
                 self.out = out;
                 end

@@ -71,7 +71,7 @@ fn serve(mut exchange: Exchange, api: &Api) -> Result<()> {
         Ok((turn::ask(&exchange, &mut asked, api)?, asked, writer))
     });
     match begun {
-        Err(refusal) => exchange.out.refuse(&refusal),
+        Err(refusal) => exchange.out.refuse(refusal),
         Ok((following, asked, writer)) => {
             following::answer(exchange, following, &asked, writer, api.marks_failure)
         }

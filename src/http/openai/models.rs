@@ -27,14 +27,14 @@ fn answer(exchange: Exchange, tell: impl Fn(&[String], &str) -> super::Judged<Va
     let keys =
         ["chatCompletions", "responses"].map(|section| format!("gateway.http.endpoints.{section}.enabled"));
     if !keys.iter().any(|key| config.bool(key)) {
-        return exchange.out.refuse(&off(&keys.join(" or ")));
+        return exchange.out.refuse(off(&keys.join(" or ")));
     }
     let agents = exchange.shared.published.agents().into_iter().map(|id| format!("openclaw/{id}"));
     let names: Vec<String> =
         ["openclaw", "openclaw/default"].into_iter().map(str::to_string).chain(agents).collect();
     match tell(&names, exchange.path) {
         Ok(told) => exchange.out.json(200, &told),
-        Err(refusal) => exchange.out.refuse(&refusal),
+        Err(refusal) => exchange.out.refuse(refusal),
     }
 }
 

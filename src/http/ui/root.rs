@@ -33,7 +33,7 @@ pub fn serve(exchange: Exchange, root: &Path, base: &str, below: &str) -> Result
     if own::is_around(&config, env, root) {
         let text =
             "gateway.controlUi.root holds the gateway's own files: name a folder that has the page alone";
-        return exchange.out.refuse(&Refusal::new(503, text));
+        return exchange.out.refuse(Refusal::new(503, text));
     }
     let open = |name: &str| open(&config, env, root, name);
     // A deep address of the application names its parts as if they lay beside it.
@@ -51,7 +51,7 @@ pub fn serve(exchange: Exchange, root: &Path, base: &str, below: &str) -> Result
         Some(file) => document(exchange, file),
         None => {
             let text = "the folder of gateway.controlUi.root has no index.html: name the folder that has it";
-            exchange.out.refuse(&Refusal::new(503, text))
+            exchange.out.refuse(Refusal::new(503, text))
         }
     }
 }
