@@ -108,7 +108,7 @@ mod system {
             let Ok(meta) = path.symlink_metadata() else { return };
             let is_apart = public > 0 && meta.is_dir();
             if is_apart || self.hidden.iter().any(|hidden| hidden.starts_with(path)) {
-                self.children(path, rights, public.saturating_sub(1), public > 0);
+                self.children(path, rights, public);
             } else {
                 self.add(path, rights);
             }
@@ -117,19 +117,19 @@ mod system {
         /// What the command is there for, wherever it lies.
         fn own(&self, path: &Path, rights: u64) {
             match self.hidden.iter().any(|hidden| hidden.starts_with(path)) {
-                true => self.children(path, rights, 0, false),
+                true => self.children(path, rights, 0),
                 false => self.add(path, rights),
             }
         }
 
-        fn children(&self, path: &Path, rights: u64, public: u32, only_public: bool) {
+        fn children(&self, path: &Path, rights: u64, public: u32) {
             use std::os::unix::fs::MetadataExt;
             let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
             for entry in entries {
                 let Ok(meta) = entry.metadata() else { continue };
                 let needed = if meta.is_dir() { 0o5 } else { 0o4 };
-                if !meta.is_symlink() && (!only_public || meta.mode() & needed == needed) {
-                    self.allow(&entry.path(), rights, public);
+                if !meta.is_symlink() && (public == 0 || meta.mode() & needed == needed) {
+                    self.allow(&entry.path(), rights, public.saturating_sub(1));
                 }
             }
         }

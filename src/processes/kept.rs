@@ -56,6 +56,9 @@ impl Kept {
 
     /// The last bytes as text, at most so many characters.
     pub fn end(&self, characters: usize) -> String {
+        if characters == 0 {
+            return String::new();
+        }
         let text = self.text(characters.saturating_mul(4).min(HEAD + TAIL));
         let from = text.chars().count().saturating_sub(characters);
         text.chars().skip(from).collect()

@@ -214,41 +214,24 @@ pub fn program(has_network: bool) -> Option<Vec<sock_filter>> {
 
 /// A call's steps; behind them the call's number is looked at again.
 fn add(all: &mut Vec<sock_filter>, call: u32, then: Then) {
+    let when = |n, test, said| {
+        vec![step(LOAD, 0, 0, argument(n)), test, step(RETURN, 0, 0, said), step(LOAD, 0, 0, 0)]
+    };
     let steps = match then {
         Refuse => vec![step(RETURN, 0, 0, EPERM)],
         Unsupported => vec![step(RETURN, 0, 0, FAIL | libc::EOPNOTSUPP as u32)],
         Unknown => vec![step(RETURN, 0, 0, ENOSYS)],
         Nothing => vec![step(RETURN, 0, 0, FAIL)],
-        Bits(n, bits) => vec![
-            step(LOAD, 0, 0, argument(n)),
-            step(IF_BITS, 0, 1, bits),
-            step(RETURN, 0, 0, EPERM),
-            step(LOAD, 0, 0, 0),
-        ],
-        Is(n, value) => vec![
-            step(LOAD, 0, 0, argument(n)),
-            step(IF_EQUAL, 0, 1, value),
-            step(RETURN, 0, 0, EPERM),
-            step(LOAD, 0, 0, 0),
-        ],
-        Unless0(n) => vec![
-            step(LOAD, 0, 0, argument(n)),
-            step(IF_EQUAL, 1, 0, 0),
-            step(RETURN, 0, 0, EPERM),
-            step(LOAD, 0, 0, 0),
-        ],
+        Bits(n, bits) => when(n, step(IF_BITS, 0, 1, bits), EPERM),
+        Is(n, value) => when(n, step(IF_EQUAL, 0, 1, value), EPERM),
+        Unless0(n) => when(n, step(IF_EQUAL, 1, 0, 0), EPERM),
+        NothingIfSome(n) => when(n, step(IF_EQUAL, 1, 0, 0), FAIL),
         OnlyPairs => vec![
             step(LOAD, 0, 0, argument(1)),
             step(AND, 0, 0, 0xF),
             step(IF_EQUAL, 2, 0, libc::SOCK_STREAM as u32),
             step(IF_EQUAL, 1, 0, libc::SOCK_SEQPACKET as u32),
             step(RETURN, 0, 0, EPERM),
-            step(LOAD, 0, 0, 0),
-        ],
-        NothingIfSome(n) => vec![
-            step(LOAD, 0, 0, argument(n)),
-            step(IF_EQUAL, 1, 0, 0),
-            step(RETURN, 0, 0, FAIL),
             step(LOAD, 0, 0, 0),
         ],
     };

@@ -13,6 +13,7 @@ use crate::calls::Whom;
 use crate::cancel::Cancel;
 use crate::error::Result;
 use crate::json::{Put, json};
+use crate::parts::within;
 use crate::processes::{Process, running};
 use crate::tools::{Context, Output};
 use crate::{channels, clock, ids, threads, untrusted};
@@ -50,15 +51,14 @@ pub fn ask(
     let request = request(context, &around, &wish, rules, &id, why);
     let told = call(context, "exec.approval.request", request)?;
     let expires = told.get("expiresAtMs").and_then(Value::as_u64).unwrap_or_default();
-    let slug = crate::parts::within(&id, 8).to_string();
     let (command, cwd) = (wish.command.clone(), wish.cwd.to_string_lossy().into_owned());
     let context = Context { cancel: Cancel::new(), updates: None, ..context.clone() };
     let waiting = Waiting { context, around, wish, rules: rules.clone(), judged, id: id.clone() };
     let name = format!("gw-ask-{}", NUMBER.fetch_add(1, Ordering::Relaxed));
     let died =
         |what: String| log::error!(target: "tools", "the wait for an approval ended by a defect: {what}");
-    threads::spawn(&name, STACK, move || waiting.wait(&slug), died)?;
-    let short = crate::parts::within(&id, 8);
+    threads::spawn(&name, STACK, move || waiting.wait(), died)?;
+    let short = within(&id, 8);
     let text =
         format!("Approval required (id {short}). Approve to run; updates will arrive after completion.");
     let details = json!({"status": "approval-pending", "approvalId": (id.as_str()), "approvalSlug": short, "expiresAtMs": expires,
@@ -103,8 +103,13 @@ fn call(context: &Context, method: &str, params: Value) -> Result<Value> {
 }
 
 impl Waiting {
-    fn wait(self, slug: &str) {
-        self.forward(slug);
+    /// What people call it by.
+    fn slug(&self) -> &str {
+        within(&self.id, 8)
+    }
+
+    fn wait(self) {
+        self.forward();
         let answer = call(&self.context, "exec.approval.waitDecision", json!({"id": (self.id.as_str())}));
         let decision = match &answer {
             Ok(answer) => answer.get("decision").and_then(Value::as_str).unwrap_or_default().to_string(),
@@ -169,7 +174,7 @@ impl Waiting {
     }
 
     /// The chat in which the turn was asked for sees the whole command, from the gateway itself and not in a model's words.
-    fn forward(&self, slug: &str) {
+    fn forward(&self) {
         let config = &self.context.config;
         if config.get("approvals.exec.enabled") == Some(&Value::Bool(false)) {
             return;
@@ -199,7 +204,7 @@ impl Waiting {
         for (n, to) in places.into_iter().enumerate() {
             let whom = Whom { name: "exec", scopes: &["operator.read", "operator.write"], run: None };
             let sent = self
-                .message(slug, n, to)
+                .message(n, to)
                 .and_then(|params| (self.context.ask)(&whom, "send", params, &self.context.cancel));
             if let Err(e) = sent {
                 log::warn!(target: "tools", "a command waits for approval, and a chat could not be told: {e}");
@@ -207,7 +212,8 @@ impl Waiting {
         }
     }
 
-    fn message(&self, slug: &str, n: usize, mut to: Map<String, Value>) -> Result<Value> {
+    fn message(&self, n: usize, mut to: Map<String, Value>) -> Result<Value> {
+        let slug = self.slug();
         let whole = shown::whole(&self.wish);
         let (theirs, how) =
             whole.as_deref().map_or((shown::TOO_LONG, "Then reply"), |whole| (whole, "Reply"));

@@ -2,9 +2,10 @@
 //! while; after that the command goes on in the background (`process`).
 use super::surroundings::Surroundings;
 use super::wish::{self, Wish};
-use super::{asking, serves, setting};
+use super::{asking, setting};
 use crate::approvals::words::Part;
 use crate::approvals::{Rules, Verdict, decide, file, judge};
+use crate::calls::Provenance;
 use crate::error::{Error, Kind, Result};
 use crate::json::json;
 use crate::processes::{End, Process, running};
@@ -31,7 +32,8 @@ pub const TOOL: Tool = Tool {
         "node": {"type": "string", "description": "Not in this version"}}}"#,
     aliases: &[("cmd", "command"), ("cwd", "workdir"), ("script", "command")],
     changes: true,
-    serves,
+    // What others wrote, or a program sent at its time, runs nothing unless the owner says so (`tools.surfaces`).
+    serves: Provenance::is_owners,
     time: |context, arguments| wish::yields(context, arguments) + Duration::from_secs(20),
     run,
 };

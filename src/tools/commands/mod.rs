@@ -12,24 +12,15 @@ mod wish;
 pub use surroundings::check;
 
 use super::Context;
-use crate::agents::Agents;
-use crate::calls::Provenance;
+use crate::files;
+use crate::session_key::id_of;
 use serde_json::Value;
-
-/// Only who speaks for himself: what others wrote, or a program sent at its time, runs nothing unless the owner says so
-/// (`tools.surfaces`).
-fn serves(provenance: Provenance) -> bool {
-    matches!(provenance, Provenance::Operator | Provenance::Owner)
-}
 
 /// A setting below `tools.exec`: the agent's own, else the general one.
 fn setting<'c>(context: &'c Context, name: &str) -> Option<&'c Value> {
     let pointer = format!("/tools/exec/{}", name.replace('.', "/"));
     let listed = context.config.get("agents.list").and_then(Value::as_array).into_iter().flatten();
-    let is_own = |entry: &&Value| {
-        let id = entry.get("id").and_then(Value::as_str).map(crate::session_key::normalise_agent_id);
-        id.as_deref() == Some(&context.agent)
-    };
+    let is_own = |entry: &&Value| id_of(entry).as_deref() == Some(&context.agent);
     let own = listed.filter(is_own).find_map(|entry| entry.pointer(&pointer));
     own.or_else(|| context.config.get(&format!("tools.exec.{name}")))
 }
@@ -44,7 +35,6 @@ fn texts(context: &Context, name: &str) -> Vec<String> {
 }
 
 fn workspace(context: &Context) -> std::path::PathBuf {
-    let dir = Agents::of(&context.config, &context.settings.env).workspace(&context.agent);
     // Links on the way are followed once, so that what is judged is where it runs.
-    dir.canonicalize().unwrap_or(dir)
+    files::real(&context.workspace)
 }

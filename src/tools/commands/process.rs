@@ -1,8 +1,8 @@
 //! `process`: looks after commands that go on in the background: reads, writes, ends them. Runs on a tool's thread and waits
 //! for nothing but a program that reads slowly.
 use super::exec::signal_name;
-use super::serves;
 use super::surroundings::Surroundings;
+use crate::calls::Provenance;
 use crate::error::{Error, Result};
 use crate::json::json;
 use crate::processes::{Process, Status, keys, list};
@@ -27,7 +27,8 @@ pub const TOOL: Tool = Tool {
         "limit": {"type": "number", "description": "Lines of the log; without offset the last ones"}}}"#,
     aliases: &[("session", "sessionId"), ("session_id", "sessionId"), ("id", "sessionId"), ("input", "data")],
     changes: true,
-    serves,
+    // What others wrote, or a program sent at its time, runs nothing unless the owner says so (`tools.surfaces`).
+    serves: Provenance::is_owners,
     time: usual_time,
     run,
 };

@@ -3,7 +3,9 @@
 //! Runs on a tool's thread. It asks as administrator, which the state thread lets through only for a turn that the owner
 //! or an administrator asked for (`Runs::administers`).
 use super::sessions_list::messages;
+use super::sessions_send::words;
 use crate::calls::{Provenance, Whom};
+use crate::cron::shape::MEMBERS;
 use crate::error::{Error, Result};
 use crate::json::{Put, json};
 use crate::tools::{Context, Output, Tool, count, reach, text, usual_time};
@@ -15,22 +17,6 @@ const MAX_LINE: usize = 220;
 const MAX_LINES: usize = 700;
 const MOST_LINES: usize = 10;
 const ACTIONS: [&str; 7] = ["status", "list", "add", "update", "remove", "run", "runs"];
-/// What may stand beside `job` instead of in it.
-const FLAT: [&str; 12] = [
-    "name",
-    "schedule",
-    "sessionTarget",
-    "wakeMode",
-    "payload",
-    "delivery",
-    "enabled",
-    "description",
-    "deleteAfterRun",
-    "agentId",
-    "message",
-    "text",
-];
-
 pub const TOOL: Tool = Tool {
     name: "cron",
     doc: "Manage scheduled jobs: reminders and recurring tasks. Actions: status; list (includeDisabled); add (job); update (jobId, \
@@ -91,7 +77,9 @@ fn run(context: &Context, arguments: &Value) -> Result<Output> {
 fn job(context: &Context, arguments: &Value) -> Result<Map<String, Value>> {
     let given = arguments.get("job").and_then(Value::as_object).filter(|job| !job.is_empty());
     let flat = || {
-        let named = FLAT.iter().filter_map(|name| Some((name.to_string(), arguments.get(*name)?.clone())));
+        // What may stand beside `job` instead of in it.
+        let names = MEMBERS.iter().chain(&["message", "text"]);
+        let named = names.filter_map(|name| Some((name.to_string(), arguments.get(*name)?.clone())));
         named.collect::<Map<String, Value>>()
     };
     let mut job = given.cloned().unwrap_or_else(flat);
@@ -147,7 +135,7 @@ fn remember(context: &Context, arguments: &Value, job: &mut Map<String, Value>) 
     let said = history.map(|history| messages(history, false)).unwrap_or_default();
     let line = |message: &Value| {
         let who = if message.get("role").is_some_and(|role| role == "user") { "User" } else { "Assistant" };
-        let words = message.get("content").map(words).unwrap_or_default();
+        let words = words(message);
         let words: Vec<&str> = words.split_whitespace().collect();
         let words: String = words.join(" ").chars().take(MAX_LINE).collect();
         (!words.is_empty()).then(|| format!("\n- {who}: {words}"))
@@ -165,9 +153,4 @@ fn remember(context: &Context, arguments: &Value, job: &mut Map<String, Value>) 
     if let (Some(Value::String(text)), false) = (place, lines.is_empty()) {
         *text += &format!("\n\nRecent context:{lines}");
     }
-}
-
-fn words(content: &Value) -> String {
-    let blocks = content.as_array().into_iter().flatten().filter_map(|block| block.get("text")?.as_str());
-    content.as_str().map(str::to_string).unwrap_or_else(|| blocks.collect::<Vec<_>>().join(" "))
 }

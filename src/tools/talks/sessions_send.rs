@@ -120,7 +120,8 @@ fn reply(history: &Value, sent: &str) -> String {
     said.find(|words| !words.trim().is_empty()).unwrap_or_default()
 }
 
-fn words(message: &Value) -> String {
+/// What a message says, a paragraph each text.
+pub(super) fn words(message: &Value) -> String {
     match message.get("content") {
         Some(Value::String(text)) => text.clone(),
         Some(Value::Array(blocks)) => {
