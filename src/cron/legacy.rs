@@ -6,20 +6,9 @@ use crate::json::Put;
 use serde_json::{Map, Value};
 
 /// Members that belong into the payload, also when they stand beside it.
-const OF_PAYLOAD: [&str; 11] = [
-    "message",
-    "text",
-    "model",
-    "thinking",
-    "timeoutSeconds",
-    "allowUnsafeExternalContent",
-    "deliver",
-    "channel",
-    "provider",
-    "to",
-    "bestEffortDeliver",
-];
-/// Those of them that say where the words go, which is `delivery`'s to say.
+const OF_PAYLOAD: [&str; 6] =
+    ["message", "text", "model", "thinking", "timeoutSeconds", "allowUnsafeExternalContent"];
+/// More of them, which say where the words go, which is `delivery`'s to say.
 const HINTS: [&str; 5] = ["deliver", "channel", "provider", "to", "bestEffortDeliver"];
 
 /// A job or a patch of one.
@@ -40,7 +29,7 @@ pub fn normalise(given: Map<String, Value>) -> Map<String, Value> {
         }
         None => Map::new(),
     };
-    for name in OF_PAYLOAD {
+    for name in OF_PAYLOAD.into_iter().chain(HINTS) {
         if let Some(value) = job.remove(name) {
             payload.entry(name).or_insert(value);
         }

@@ -5,7 +5,7 @@ use crate::files;
 use crate::json;
 use crate::parts::Parts;
 use serde_json::Value;
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// A longer log is cut to its last lines, so many.
@@ -66,10 +66,5 @@ fn last(path: &Path, limit: usize) -> Vec<Value> {
 }
 
 fn tail(path: &Path) -> std::io::Result<String> {
-    let mut file = files::open_regular(path)?;
-    let length = file.metadata()?.len();
-    file.seek(SeekFrom::Start(length.saturating_sub(TAIL)))?;
-    let mut bytes = Vec::new();
-    file.take(TAIL).read_to_end(&mut bytes)?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+    Ok(String::from_utf8_lossy(&files::read_end(path, TAIL)?).into_owned())
 }

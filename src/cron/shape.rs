@@ -19,7 +19,8 @@ const YEAR: u64 = 365 * 24 * 60 * MINUTE;
 /// How far ahead a moment may lie, years.
 const AHEAD: u64 = 10;
 
-const MEMBERS: [&str; 10] = [
+/// What a client may say of a job.
+pub const MEMBERS: [&str; 10] = [
     "name",
     "description",
     "enabled",

@@ -2,11 +2,11 @@
 //! nothing: the gateway does that when it starts or writes.
 use super::{Ctx, Finding, Fix, one};
 use crate::agents::Agents;
+use crate::files;
 use crate::json;
 use crate::sessions::{index, is_session_id, newer};
 use crate::upkeep::litter;
 use serde_json::{Map, Value};
-use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 /// Transcripts that are looked at in one directory.
@@ -97,7 +97,7 @@ fn transcripts(ctx: &Ctx, remedy: &str, holds: impl Fn(&[&[u8]]) -> bool) -> Vec
     let finding = |index: PathBuf| {
         let dir = dir_of(&index);
         let files = std::fs::read_dir(dir).ok()?.flatten().map(|entry| entry.path()).filter(is_transcript);
-        let is_found = |path: &PathBuf| tail(path).is_ok_and(|tail| holds(&lines(&tail)));
+        let is_found = |path: &PathBuf| files::read_end(path, TAIL).is_ok_and(|tail| holds(&lines(&tail)));
         let found: Vec<PathBuf> = files.take(MAX).filter(is_found).collect();
         let first = found.first()?;
         let (count, shown) = (found.len(), ctx.env.display(first));
@@ -117,15 +117,6 @@ fn is_entry(line: &[u8]) -> bool {
 fn lines(tail: &[u8]) -> Vec<&[u8]> {
     let cut = usize::from(tail.len() as u64 == TAIL);
     tail.split(|byte| *byte == b'\n').skip(cut).collect()
-}
-
-fn tail(path: &Path) -> std::io::Result<Vec<u8>> {
-    let mut file = crate::files::open_regular(path)?;
-    let size = file.metadata()?.len();
-    file.seek(SeekFrom::Start(size.saturating_sub(TAIL)))?;
-    let mut tail = Vec::new();
-    file.take(TAIL).read_to_end(&mut tail)?;
-    Ok(tail)
 }
 
 pub fn litter(ctx: &Ctx) -> Vec<Finding> {

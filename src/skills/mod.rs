@@ -11,7 +11,7 @@ use crate::agents::{Agents, inside, own};
 use crate::config::Config;
 use crate::env::Env;
 use crate::workspace::beneath;
-pub use needs::{KINDS, by_hand, programs};
+pub use needs::{KINDS, all_missing, by_hand, programs};
 use serde_json::Value;
 pub use status::report;
 use std::path::{Path, PathBuf};

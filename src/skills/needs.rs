@@ -150,9 +150,9 @@ pub fn programs(skill: &Skill) -> Vec<String> {
 }
 
 /// What to do by hand about what is missing, a sentence each.
-pub fn by_hand(skill: &Skill, agents: &Agents) -> Vec<String> {
-    let (env, mut told) = (agents.env(), Vec::new());
-    let of = |kind: &str| missing(skill, agents, kind);
+pub fn by_hand(skill: &Skill, env: &Env, missing: &Map<String, Value>) -> Vec<String> {
+    let mut told = Vec::new();
+    let of = |kind: &str| texts(missing.get(kind));
     let programs = [of("bins"), of("anyBins")].concat();
     if !programs.is_empty() {
         let ways = installers(skill, env);

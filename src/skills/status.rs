@@ -25,7 +25,9 @@ fn text(path: std::path::PathBuf) -> String {
 fn row(skill: &Skill, agents: &Agents, agent: &str) -> Value {
     let (missing, is_on) = (needs::all_missing(skill, agents), skill.is_on(agents.config()));
     let is_allowed = is_allowed(agents, agent, skill);
-    let is_ready = is_allowed && needs::is_ready(skill, agents);
+    let by_hand = needs::by_hand(skill, agents.env(), &missing);
+    let lacks = missing.values().any(|names| names.as_array().is_some_and(|names| !names.is_empty()));
+    let is_ready = is_allowed && is_on && skill.problem.is_none() && !lacks;
     let all: Map<String, Value> =
         KINDS.iter().map(|kind| (kind.to_string(), needs::wanted(skill, kind).into())).collect();
     let check = |path: String| json!({"satisfied": needs::is_set(agents, &path), "path": path});
@@ -36,7 +38,7 @@ fn row(skill: &Skill, agents: &Agents, agent: &str) -> Value {
         "always": skill.meta.get("always") == Some(&Value::Bool(true)), "disabled": !is_on,
         "blockedByAllowlist": !is_allowed, "eligible": is_ready, "requirements": all, "missing": missing,
         "configChecks": checks, "install": needs::installers(skill, agents.env()),
-        "byHand": needs::by_hand(skill, agents),
+        "byHand": by_hand,
     });
     let emoji = skill.meta.get("emoji").and_then(Value::as_str).map(|text| super::one_line(text, 8));
     let more = [
