@@ -26,7 +26,7 @@ pub fn iso(ms: u64) -> String {
 
 /// `ms` in the zone named `zone` (IANA name), or in the host's zone. May read files, so not for the state thread.
 pub fn zoned(ms: u64, zone: Option<&str>) -> Zoned {
-    let tz = zone.and_then(|name| TimeZone::get(name).ok()).unwrap_or_else(host_zone);
+    let tz = zone.and_then(named_zone).unwrap_or_else(host_zone);
     timestamp(ms).to_zoned(tz)
 }
 

@@ -12,7 +12,7 @@ pub use lock::Lock;
 pub use removal::remove_tree;
 use rustix::fs::OFlags;
 use std::fs::{DirBuilder, File, Metadata, OpenOptions};
-use std::io::{ErrorKind, Read, Seek, Write};
+use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -181,6 +181,16 @@ pub fn open_regular(path: &Path) -> std::io::Result<File> {
         true => Ok(file),
         false => Err(std::io::Error::new(ErrorKind::InvalidInput, "not a regular file; move it away")),
     }
+}
+
+/// The last bytes of a regular file, at most so many.
+pub fn read_end(path: &Path, most: u64) -> std::io::Result<Vec<u8>> {
+    let mut file = open_regular(path)?;
+    let size = file.metadata()?.len();
+    file.seek(SeekFrom::Start(size.saturating_sub(most)))?;
+    let mut end = Vec::new();
+    file.take(most).read_to_end(&mut end)?;
+    Ok(end)
 }
 
 /// Options that create files with mode 0600.

@@ -58,15 +58,9 @@ impl Carrier {
     /// The same account as a caller of turns: one of a kind for each sender, who shares the queue with others.
     fn caller(&self, turn: &Turn) -> Arc<Caller> {
         Arc::new(Caller {
-            conn: local::next_conn(),
-            id: turn.sender.clone(),
-            protocol: 4,
             scopes: Scopes::new(scopes(turn.provenance)),
-            client_id: turn.sender.clone(),
             mode: "channel".to_string(),
-            method: "local",
-            provenance: turn.provenance,
-            ..Caller::default()
+            ..local::inside(&turn.sender, turn.provenance)
         })
     }
 

@@ -77,13 +77,9 @@ impl Judge {
 
     /// Judges a configuration that was read under `env`, by itself; whether its port can be had is for `admit`.
     pub fn judge(&self, config: Config, env: Env) -> Result<Verdict> {
-        let options = &self.options;
-        check_mode(&config, &env, options)?;
-        http::hooks::check(&config)?;
-        crate::tools::commands::check(&config)?;
-        check_certificate(&config, &env)?;
+        self.conditions(&config, &env).into_iter().collect::<Result<()>>()?;
         let (plan, auth) = self.entrance(&config, &env)?;
-        let port = match options.port {
+        let port = match self.options.port {
             Some(port) => port,
             None => env.check_port().map(|()| ports::configured(&env, &config))?,
         };
@@ -94,15 +90,18 @@ impl Judge {
     /// that this machine does not have too, and what keeps a single account out.
     pub fn objections(&self, config: &Config, env: &Env) -> Vec<Error> {
         let entrance = self.entrance(config, env).and_then(|(plan, _)| plan.check_host());
-        let mode = check_mode(config, env, &self.options);
-        let all = [
-            mode,
+        let all = self.conditions(config, env).into_iter().chain([entrance]);
+        all.filter_map(Result::err).chain(token::mistakes(config, env)).collect()
+    }
+
+    /// What must hold before it is asked where it listens.
+    fn conditions(&self, config: &Config, env: &Env) -> [Result<()>; 4] {
+        [
+            check_mode(config, env, &self.options),
             http::hooks::check(config),
             crate::tools::commands::check(config),
             check_certificate(config, env),
-            entrance,
-        ];
-        all.into_iter().filter_map(Result::err).chain(token::mistakes(config, env)).collect()
+        ]
     }
 
     /// Where it listens, and who is let in.

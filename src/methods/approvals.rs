@@ -10,8 +10,7 @@ use crate::json::{Put, json};
 use crate::params::{params, read};
 use crate::protocol::frame::Payload;
 use crate::runs::origin::{HOOK, Origin};
-use crate::runs::{Ask, Deliver, Observer, Observers, Wishes};
-use crate::sessions::attachments::Attachments;
+use crate::runs::{Ask, Observer, Observers};
 use crate::state::State;
 use crate::state::approvals::request_of;
 use crate::state::event::Answer;
@@ -117,22 +116,12 @@ pub fn end(state: &mut State, call: Call, params: Value) -> Result<Answer> {
     let to = destination(state, &params, &session_key).ok().flatten();
     let mut observers = Observers::default();
     observers.add(Observer::Readers);
-    if let Some(to) = to {
-        observers.add(Observer::Deliver(Box::new(Deliver::new(&to.channel.clone(), to, Vec::new()))));
-    }
+    observers.deliver(to);
     let id = format!("exec-{}", ids::uuid()?);
+    let reply = Call { caller: call.caller, id, method: "exec", reply: Reply::Nobody };
+    let origin = Origin::client(&HOOK, Provenance::named(&provenance));
     let message = format!("{text}\nGo on with what you were doing, or tell the user the result.");
-    let ask = Ask {
-        origin: Origin::client(&HOOK, Provenance::named(&provenance)),
-        id: id.clone(),
-        hash: String::new(),
-        session: session_key,
-        message,
-        attachments: Attachments::default(),
-        wishes: Wishes { is_plain: true, ..Wishes::default() },
-        observers,
-        reply: Call { caller: call.caller.clone(), id, method: "exec", reply: Reply::Nobody },
-    };
+    let ask = Ask { observers, ..Ask::unasked(origin, session_key, message, reply) };
     state.with_runs(|runs, world| runs.ask(world, ask))?;
     Ok(Answer::Now(json!({"ok": true}).into()))
 }

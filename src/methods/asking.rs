@@ -7,7 +7,7 @@ use crate::json::Put;
 use crate::models::provider::Thinking;
 use crate::params::params;
 use crate::runs::origin::{Address, Origin, Surface};
-use crate::runs::{Ask, Deliver, Observer, Observers, Wishes};
+use crate::runs::{Ask, Observers, Wishes};
 use crate::sessions::attachments::Attachments;
 use crate::state::State;
 use crate::state::event::Answer;
@@ -77,9 +77,7 @@ impl Asked {
         to: Option<Address>,
     ) -> Result<Answer> {
         let mut observers = Observers::of(&call.caller);
-        if let Some(to) = to {
-            observers.add(Observer::Deliver(Box::new(Deliver::new(&to.channel.clone(), to, Vec::new()))));
-        }
+        observers.deliver(to);
         let ask = Ask {
             origin: Origin::client(surface, call.caller.provenance),
             id: self.idempotency_key,

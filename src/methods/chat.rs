@@ -4,11 +4,12 @@ use crate::cancel::Reason;
 use crate::error::{Error, Result};
 use crate::json::json;
 use crate::methods::asking::Asked;
-use crate::methods::sessions::key_of;
+use crate::methods::sessions::{eyes, key_of};
 use crate::params::{params, read};
 use crate::protocol::events;
 use crate::runs::origin::CHAT;
 use crate::runs::{Runs, Wishes, World};
+use crate::sessions::preview::Eyes;
 use crate::sessions::{envelope, history, message};
 use crate::slash::queue;
 use crate::state::State;
@@ -83,8 +84,7 @@ pub fn history(state: &mut State, call: Call, params: Value) -> Result<Answer> {
     let transcript = state.sessions.transcript(&key, &entry)?;
     Ok(Answer::Work(Box::new(move || {
         let mut messages = history::messages(&transcript, limit.map(|n| n as usize), with_ids)?;
-        // A tool's answer goes to a model.
-        if call.caller.method != "local" {
+        if eyes(&call) == Eyes::People {
             messages.iter_mut().for_each(envelope::open_message);
         }
         Ok(history::payload(&session_key, Some(&entry), "off", messages).into())

@@ -52,7 +52,7 @@ pub fn plan(shared: &Shared, _caller: &Caller, params: Value) -> Result<Payload>
         (None, Some(patch)) => Change::Merge(patch),
         _ => return Err(Error::invalid("config.plan takes either raw or patch")),
     };
-    let terms = terms(shared, base_hash.as_deref(), force);
+    let terms = terms(shared, Base::Hash(base_hash.as_deref()), force);
     let (plan, config) = rehearse(&shared.env, change, terms).map_err(explain)?;
     let mode = config.str("gateway.reload.mode").unwrap_or_default();
     let restart = plan.restarts(mode);
@@ -83,8 +83,12 @@ pub fn patch(shared: &Shared, caller: &Caller, params: Value) -> Result<Payload>
 }
 
 fn written(shared: &Shared, change: Change, params: &Params) -> Result<Written> {
-    let terms = terms(shared, params.base_hash.as_deref(), params.force);
-    let done = write(&shared.env, change, terms).map_err(explain)?;
+    put(shared, change, Base::Hash(params.base_hash.as_deref()), params.force).map_err(explain)
+}
+
+/// Writes a change that somebody asked for by a method; whoever administers is told.
+pub(super) fn put(shared: &Shared, change: Change, base: Base, force: bool) -> Result<Written> {
+    let done = write(&shared.env, change, terms(shared, base, force))?;
     if done.written {
         log::info!(target: "gateway/config", "config written: {}", done.plan);
         announce(shared, &done.config);
@@ -93,8 +97,8 @@ fn written(shared: &Shared, change: Change, params: &Params) -> Result<Written> 
 }
 
 /// Whoever asks need not be on the host, and is to have read what he changes.
-fn terms<'a>(shared: &'a Shared, base: Option<&'a str>, force: bool) -> Terms<'a> {
-    Terms { base: Base::Hash(base), force, check: Some(host::check), starts: &*shared.objections }
+fn terms<'a>(shared: &'a Shared, base: Base<'a>, force: bool) -> Terms<'a> {
+    Terms { base, force, check: Some(host::check), starts: &*shared.objections }
 }
 
 /// Names what lifts the guard.

@@ -157,11 +157,14 @@ impl Named {
         }
     }
 
-    fn number(&self, state: &State) -> Result<u32> {
+    fn job(&self, state: &State) -> Result<(u32, Members)> {
         usable(state)?;
         let id = self.id()?;
-        let number = state.cron.book.number(id).filter(|number| state.cron.book.members(*number).is_some());
-        number.ok_or_else(|| Error::not_found(format!("unknown cron job id: {}", quoted(id))))
+        let job = || {
+            let number = state.cron.book.number(id)?;
+            Some((number, state.cron.book.members(number)?))
+        };
+        job().ok_or_else(|| Error::not_found(format!("unknown cron job id: {}", quoted(id))))
     }
 }
 
@@ -177,14 +180,13 @@ pub fn prepare_patch(mut params: Value) -> Result<Value> {
 pub fn update(state: &mut State, call: Call, params: Value) -> Result<Answer> {
     authorise(state, &call)?;
     let mut asked: Named = read(params)?;
-    let number = asked.number(state)?;
+    let (number, old) = asked.job(state)?;
     let Value::Object(patch) = asked.patch.take() else {
         return Err(Error::invalid("patch must be an object"));
     };
     let id = asked.id()?.to_string();
     let moves = ["schedule", "enabled"].iter().any(|name| patch.contains_key(*name));
     let now = state.now;
-    let Some(old) = state.cron.book.members(number) else { return Err(Error::not_found("the job is gone")) };
     named::know(state, &patch, &old)?;
     let job = shape::patched(&old, patch, now)?;
     named::know_agent(state, &job)?;
@@ -227,7 +229,7 @@ pub fn remove(state: &mut State, call: Call, params: Value) -> Result<Answer> {
 pub fn run(state: &mut State, call: Call, params: Value) -> Result<Answer> {
     authorise(state, &call)?;
     let asked: Named = read(params)?;
-    let number = asked.number(state)?;
+    let (number, _) = asked.job(state)?;
     let due = state.cron.book.get(number).and_then(|kept| kept.due);
     let not = |reason: &str| Ok(Answer::Now(json!({"ok": true, "ran": false, "reason": reason}).into()));
     if state.cron.is_running(asked.id()?) {

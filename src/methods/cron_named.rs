@@ -26,11 +26,8 @@ pub fn know(state: &State, given: &Members, job: &Members) -> Result<()> {
     if let Some(channel) = job::inner_text(given, "delivery", "channel") {
         channels::check_named(&config, channel).map_err(|why| wrong(format!("delivery.{why}")))?;
     }
-    if let Some(level) =
-        job::inner_text(given, "payload", "thinking").filter(|l| Thinking::parse(l).is_none())
-    {
-        let level = quoted(level);
-        return Err(wrong(format!("payload.thinking {level}: use off|minimal|low|medium|high|xhigh")));
+    if let Some(level) = job::inner_text(given, "payload", "thinking") {
+        Thinking::named(level).map_err(|why| wrong(format!("payload.thinking {why}")))?;
     }
     if let Some(model) = job::inner_text(given, "payload", "model") {
         let agent = job::text(given, "agentId").or_else(|| job::text(job, "agentId"));

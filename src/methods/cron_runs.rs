@@ -4,8 +4,9 @@
 //! It is the owner's work, but nobody is there who could be asked: `Provenance::Cron`.
 use super::agent::Params;
 use super::destination::destination;
+use super::local;
 use crate::agent::brought::Brought;
-use crate::calls::{Call, Caller, Provenance, Reply};
+use crate::calls::{Call, Provenance, Reply};
 use crate::clock;
 use crate::cron::job::{self, Members};
 use crate::cron::outcome::End;
@@ -14,8 +15,7 @@ use crate::ids;
 use crate::logging::quoted;
 use crate::models::provider::Thinking;
 use crate::runs::origin::{Address, CRON, Origin};
-use crate::runs::{After, Ask, Deliver, Observer, Observers, Wishes};
-use crate::sessions::attachments::Attachments;
+use crate::runs::{After, Ask, Observer, Observers, Wishes};
 use crate::state::State;
 use std::sync::Arc;
 
@@ -73,7 +73,7 @@ fn begin_one(state: &mut State, id: &str, job: &Members, agent: &str) -> Result<
             let to = place(state, job);
             let known = state.sessions.get(&main).and_then(|entry| entry.session_id().map(str::to_string));
             state.cron.is_under_way(id, &main, known.as_deref().unwrap_or_default(), to.clone(), "");
-            follow(&mut observers, to);
+            observers.deliver(to);
             let wishes = Wishes { timeout_ms: Some(USUAL_S * 1000), ..Wishes::default() };
             (main, format!("{REMINDER}{message}"), wishes)
         }
@@ -124,7 +124,7 @@ fn own_session(
         };
         observers.add(Observer::After(Box::new(after)));
     }
-    follow(observers, to.clone());
+    observers.deliver(to.clone());
     Ok(Wishes {
         extra_system: to.is_some().then(|| DELIVERED.to_string()),
         conversation: Some(conversation),
@@ -137,15 +137,8 @@ fn own_session(
 fn wishes(job: &Members, is_delivered: bool) -> Result<Wishes> {
     let text = |member: &str| job::inner_text(job, "payload", member).map(str::to_string);
     let seconds = job::inner(job, "payload", "timeoutSeconds").and_then(|v| v.as_u64()).unwrap_or(USUAL_S);
-    let thinking = match text("thinking") {
-        Some(level) => Some(Thinking::parse(&level).ok_or_else(|| {
-            Error::invalid(format!(
-                "payload.thinking {}: use off|minimal|low|medium|high|xhigh",
-                quoted(&level)
-            ))
-        })?),
-        None => None,
-    };
+    let thinking = text("thinking").map(|level| Thinking::named(&level)).transpose();
+    let thinking = thinking.map_err(|why| Error::invalid(format!("payload.thinking {why}")))?;
     let brought = Brought {
         model: text("model"),
         withheld: if is_delivered { &["message"] } else { &[] },
@@ -161,12 +154,6 @@ fn wishes(job: &Members, is_delivered: bool) -> Result<Wishes> {
 
 fn nowhere() -> Error {
     Error::invalid("nowhere to deliver to")
-}
-
-fn follow(observers: &mut Observers, to: Option<Address>) {
-    if let Some(to) = to {
-        observers.add(Observer::Deliver(Box::new(Deliver::new(&to.channel.clone(), to, Vec::new()))));
-    }
 }
 
 /// The place that the job names.
@@ -193,26 +180,9 @@ fn ask(
     observers: Observers,
 ) -> Result<()> {
     let run = format!("cron:{id}:{}", state.now);
-    let caller = Arc::new(Caller {
-        conn: super::local::next_conn(),
-        id: "cron".to_string(),
-        protocol: 4,
-        client_id: "cron".to_string(),
-        mode: "backend".to_string(),
-        method: "local",
-        provenance: Provenance::Cron,
-        ..Caller::default()
-    });
-    let ask = Ask {
-        origin: Origin::client(&CRON, Provenance::Cron),
-        id: run.clone(),
-        hash: String::new(),
-        session,
-        message,
-        attachments: Attachments::default(),
-        wishes,
-        observers,
-        reply: Call { caller, id: run, method: "cron", reply: Reply::Nobody },
-    };
+    let caller = Arc::new(local::inside("cron", Provenance::Cron));
+    let reply = Call { caller, id: run, method: "cron", reply: Reply::Nobody };
+    let origin = Origin::client(&CRON, Provenance::Cron);
+    let ask = Ask { wishes, observers, ..Ask::unasked(origin, session, message, reply) };
     state.with_runs(|runs, world| runs.ask(world, ask)).map(drop)
 }

@@ -4,15 +4,16 @@
 //! A webhook speaks with nobody's authority (`Provenance::Hook`), whatever it says and whoever is told of it.
 use super::agent::Params;
 use super::destination::destination;
+use super::local;
 use crate::agent::brought::Brought;
-use crate::calls::{Call, Caller, Provenance, Reply};
+use crate::calls::{Call, Provenance, Reply};
 use crate::error::{Error, Result};
 use crate::ids;
 use crate::json::json;
 use crate::models::provider::Thinking;
 use crate::params::{params, read};
 use crate::runs::origin::{Address, HOOK, Origin};
-use crate::runs::{After, Ask, Deliver, Observer, Observers, Wishes};
+use crate::runs::{After, Ask, Observer, Observers, Wishes};
 use crate::sessions::attachments::Attachments;
 use crate::state::State;
 use crate::state::event::Answer;
@@ -83,9 +84,7 @@ pub fn agent(state: &mut State, call: Call, params: Value) -> Result<Answer> {
     let to = place(state, &asked, &main)?;
     let mut observers = Observers::default();
     observers.add(Observer::Readers);
-    if let Some(to) = to {
-        observers.add(Observer::Deliver(Box::new(Deliver::new(&to.channel.clone(), to, Vec::new()))));
-    }
+    observers.deliver(to);
     // Who answers in the main session itself need not be told how it went.
     if session != main {
         let after = After {
@@ -96,13 +95,8 @@ pub fn agent(state: &mut State, call: Call, params: Value) -> Result<Answer> {
         };
         observers.add(Observer::After(Box::new(after)));
     }
-    let thinking = match asked.thinking.as_deref().map(|level| (level, Thinking::parse(level))) {
-        Some((level, None)) => {
-            let level = crate::logging::quoted(level);
-            return Err(Error::invalid(format!("thinking {level}: use off|minimal|low|medium|high|xhigh")));
-        }
-        known => known.and_then(|(_, level)| level),
-    };
+    let thinking = asked.thinking.as_deref().map(Thinking::named).transpose();
+    let thinking = thinking.map_err(|why| Error::invalid(format!("thinking {why}")))?;
     let wishes = Wishes {
         timeout_ms: asked.timeout_seconds.map(|seconds| seconds.saturating_mul(1000)),
         thinking,
@@ -152,32 +146,13 @@ pub fn wake_session(state: &mut State, key: &str) {
 fn wake_up(state: &mut State, key: &str) -> Result<()> {
     let params = Params { deliver: true, ..Params::default() };
     let to = destination(state, &params, key).ok().flatten();
-    let caller = Arc::new(Caller {
-        conn: super::local::next_conn(),
-        id: "hook".to_string(),
-        protocol: 4,
-        client_id: "hook".to_string(),
-        mode: "backend".to_string(),
-        method: "local",
-        provenance: Provenance::Hook,
-        ..Caller::default()
-    });
+    let caller = Arc::new(local::inside("hook", Provenance::Hook));
     let id = format!("{WAKES}{}", ids::uuid()?);
     let mut observers = Observers::default();
     observers.add(Observer::Readers);
-    if let Some(to) = to {
-        observers.add(Observer::Deliver(Box::new(Deliver::new(&to.channel.clone(), to, Vec::new()))));
-    }
-    let ask = Ask {
-        origin: Origin::client(&HOOK, Provenance::Hook),
-        id: id.clone(),
-        hash: String::new(),
-        session: key.to_string(),
-        message: WAKE.to_string(),
-        attachments: Attachments::default(),
-        wishes: Wishes { is_plain: true, ..Wishes::default() },
-        observers,
-        reply: Call { caller, id, method: "hooks", reply: Reply::Nobody },
-    };
+    observers.deliver(to);
+    let reply = Call { caller, id, method: "hooks", reply: Reply::Nobody };
+    let origin = Origin::client(&HOOK, Provenance::Hook);
+    let ask = Ask { observers, ..Ask::unasked(origin, key.to_string(), WAKE.to_string(), reply) };
     state.with_runs(|runs, world| runs.ask(world, ask)).map(drop)
 }

@@ -24,17 +24,11 @@ static NEXT: AtomicU64 = AtomicU64::new(u64::MAX);
 
 /// The first answer to a method call. `Kind::Aborted` when `cancel` came first; other failures are the method's own.
 pub fn ask(shared: &Arc<Shared>, whom: &Whom, method: &str, params: Value, cancel: &Cancel) -> Result<Value> {
+    let provenance = if whom.run.is_some() { Provenance::Agent } else { Provenance::Operator };
     let caller = Arc::new(Caller {
-        conn: next_conn(),
-        id: whom.name.to_string(),
-        protocol: 4,
         scopes: Scopes::new(whom.scopes.iter().map(|s| s.to_string()).collect()),
-        client_id: whom.name.to_string(),
-        mode: "backend".to_string(),
-        method: "local",
         run: whom.run.map(str::to_string),
-        provenance: if whom.run.is_some() { Provenance::Agent } else { Provenance::Operator },
-        ..Caller::default()
+        ..inside(whom.name, provenance)
     });
     let stopped = || cancel.reason().map(|_| cancel.error());
     // Not among the methods, so that nobody on the wire may.
@@ -44,6 +38,20 @@ pub fn ask(shared: &Arc<Shared>, whom: &Whom, method: &str, params: Value, cance
         return wait(shared, &said, &stopped);
     }
     call(shared, caller, method, params, &stopped)
+}
+
+/// A part of the gateway that asks, without any scopes.
+pub fn inside(name: &str, provenance: Provenance) -> Caller {
+    Caller {
+        conn: next_conn(),
+        id: name.to_string(),
+        protocol: 4,
+        client_id: name.to_string(),
+        mode: "backend".to_string(),
+        method: "local",
+        provenance,
+        ..Caller::default()
+    }
 }
 
 /// A number for a caller who is no connection.

@@ -228,7 +228,7 @@ fn last(state: &State, to: &To, limit: Option<u64>) -> Result<Answer> {
         _ => &[PeerKind::Direct],
     };
     let mut told = json!({"channel": (route.channel.id), "chatId": (route.place.peer)});
-    let chat = |peer: &str| format!("{}:{}:{}", route.channel.id, route.account, peer);
+    let chat = |peer: &str| message::chat(route.channel.id, &route.account, peer);
     let (mut chats, mut transcript) = (vec![chat(&route.place.peer)], None);
     for kind in kinds {
         let key = place::key_of(state, &route, *kind)?;

@@ -59,7 +59,7 @@ pub fn list(state: &mut State, call: Call, params: Value) -> Result<Answer> {
 }
 
 /// Who looks: what a tool of an agent asks goes to a model.
-fn eyes(call: &Call) -> Eyes {
+pub(super) fn eyes(call: &Call) -> Eyes {
     if call.caller.method == "local" { Eyes::Model } else { Eyes::People }
 }
 

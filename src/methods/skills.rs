@@ -1,10 +1,10 @@
 //! `skills.status`, `skills.bins`, `skills.update`, `skills.install`: skills as pages show and switch them, and as nodes ask
 //! for the programs they name. All on the caller's connection thread. Nothing is installed.
 use super::config_write;
-use crate::agents::{Agents, host};
+use crate::agents::Agents;
 use crate::calls::Caller;
 use crate::config::Hide;
-use crate::config::write::{Base, Change, Terms, write};
+use crate::config::write::{Base, Change};
 use crate::error::{Error, Result};
 use crate::json::{Put, json};
 use crate::params::{params, read};
@@ -68,12 +68,8 @@ pub fn update(shared: &Shared, _caller: &Caller, params: Value) -> Result<Payloa
     }
     shared.settled_config()?;
     let patch = json!({"skills": {"entries": {key: entry}}}).to_string();
-    let terms =
-        Terms { base: Base::Present, force: false, check: Some(host::check), starts: &*shared.objections };
-    let written = write(&shared.env, Change::Merge(&patch), terms)?;
+    let written = config_write::put(shared, Change::Merge(&patch), Base::Present, false)?;
     if written.written {
-        log::info!(target: "gateway/config", "config written: {}", written.plan);
-        config_write::announce(shared, &written.config);
         // Whatever the reload mode: who called asked for it.
         shared.set_config(shared.file_config());
     }
@@ -107,7 +103,9 @@ pub fn install(shared: &Shared, _caller: &Caller, params: Value) -> Result<Paylo
     let agents: Agents = shared.agents();
     let found = skills::find(&agents, &agents.default_id()).skills;
     let skill = found.into_iter().find(|skill| skill.name == name || skill.key == name);
-    let todo = skill.map(|skill| skills::by_hand(&skill, &agents)).unwrap_or_default().join("; ");
+    let todo =
+        skill.map(|skill| skills::by_hand(&skill, agents.env(), &skills::all_missing(&skill, &agents)));
+    let todo = todo.unwrap_or_default().join("; ");
     Err(Error::unavailable(match todo.as_str() {
         "" => "this gateway installs no skills: put the skill's folder with its SKILL.md into the workspace's skills/ or the state directory's skills/".to_string(),
         todo => format!("this gateway installs nothing for skills: {todo}"),

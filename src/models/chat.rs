@@ -86,6 +86,12 @@ impl Thinking {
         })
     }
 
+    /// The same for whoever asks for a level; the error names it and says which there are.
+    pub fn named(name: &str) -> std::result::Result<Thinking, String> {
+        let wrong = || format!("{}: use off|minimal|low|medium|high|xhigh", crate::logging::quoted(name));
+        Thinking::parse(name).ok_or_else(wrong)
+    }
+
     pub fn name(self) -> &'static str {
         match self {
             Thinking::Off => "off",

@@ -166,6 +166,21 @@ impl Runs {
 }
 
 impl Ask {
+    /// What the gateway itself asks for, named like its call: nobody waits for an answer, the words are no command.
+    pub fn unasked(origin: Origin, session: String, message: String, reply: Call) -> Ask {
+        Ask {
+            origin,
+            id: reply.id.clone(),
+            hash: String::new(),
+            session,
+            message,
+            attachments: Attachments::default(),
+            wishes: Wishes { is_plain: true, ..Wishes::default() },
+            reply,
+            observers: Observers::default(),
+        }
+    }
+
     /// Whether the message may be anything but text: on surfaces for people, from people.
     fn may_command(&self) -> bool {
         let fits = match self.origin.surface.commands {

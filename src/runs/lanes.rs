@@ -91,7 +91,7 @@ impl Runs {
         if std::mem::replace(&mut self.is_starting, true) {
             return;
         }
-        let mut later = VecDeque::new();
+        let (mut later, mut has_begun) = (VecDeque::new(), false);
         self.order();
         while let Some(key) = self.ready.pop_front() {
             let is_early = self.not_before(&key).is_some_and(|at| at > world.mono());
@@ -104,6 +104,7 @@ impl Runs {
                 continue;
             };
             self.unqueue(&id);
+            has_begun = true;
             if let (Place::Lent(parent), Some(run)) = (place, self.map.get_mut(&id)) {
                 run.lent_by = Some(parent);
             }
@@ -111,7 +112,10 @@ impl Runs {
             self.start_run(world, &id, &key, together);
         }
         self.ready = later;
-        self.order();
+        // Who has a turn now comes behind those who have none; where nothing began they are in order.
+        if has_begun {
+            self.order();
+        }
         self.is_starting = false;
     }
 

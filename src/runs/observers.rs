@@ -1,6 +1,7 @@
 //! Who follows a run on its way: all readers by events, connections that want to see tools, and threads that pass
 //! its words on. Bounded in number, and each in memory; none of them holds the run.
 use super::delivering::Deliver;
+use super::origin::Address;
 use crate::calls::Caller;
 use crate::calls::stream::Stream;
 use std::sync::Arc;
@@ -44,6 +45,13 @@ impl Observers {
         let mut observers = Observers(vec![Observer::Readers]);
         observers.add_tools(caller);
         observers
+    }
+
+    /// Its words go to this place too, if it is one; nothing is answered there.
+    pub fn deliver(&mut self, to: Option<Address>) {
+        if let Some(to) = to {
+            self.add(Observer::Deliver(Box::new(Deliver::new(&to.channel.clone(), to, Vec::new()))));
+        }
     }
 
     /// One more; `false` when there are too many.

@@ -4,6 +4,7 @@ use crate::calls::Provenance;
 use crate::channels::house::Place;
 use crate::deliveries::Login;
 use crate::json::json;
+use crate::sessions::message;
 use serde_json::Value;
 
 /// A way in for turns. What the ways differ in stands in its row and nowhere else.
@@ -178,7 +179,7 @@ pub struct Address {
 impl Address {
     /// As transcripts name the chat.
     pub fn chat(&self) -> String {
-        format!("{}:{}:{}", self.channel, self.account, self.peer)
+        message::chat(&self.channel, &self.account, &self.peer)
     }
 
     /// The same as channels know it.

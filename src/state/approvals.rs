@@ -107,8 +107,7 @@ impl State {
 
     /// The decision about exactly this id, if there is one; else the call is answered when there is.
     pub fn await_approval(&mut self, call: Call, id: &str) -> Result<Option<Payload>> {
-        let at = self.approvals.waiting.iter().position(|waiting| waiting.id == id);
-        let found = at.and_then(|at| self.approvals.waiting.get(at));
+        let found = self.approvals.waiting.iter().find(|waiting| waiting.id == id);
         let waiting = found.ok_or_else(|| Error::invalid("unknown approval id"))?;
         if waiting.decision.is_some() {
             return Ok(Some(waiting.answer()));

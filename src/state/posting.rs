@@ -105,7 +105,7 @@ impl State {
         let names = out.media().map(|path| path.rsplit('/').next().unwrap_or(path));
         let text =
             if out.text().is_empty() { names.collect::<Vec<_>>().join(", ") } else { out.text().to_string() };
-        let chat = format!("{}:{}:{}", delivery.platform, delivery.account, delivery.to);
+        let chat = message::chat(&delivery.platform, &delivery.account, &delivery.to);
         Some(Mirrored { key, text, chat })
     }
 

@@ -162,6 +162,12 @@ pub fn compaction(summary: &str, first_kept: &str, tokens_before: u64) -> Value 
 /// Members of an entry: the chat that it was said in, and the one that a question's answer was said in.
 pub const CHAT: &str = "chat";
 pub const ANSWERED_IN: &str = "answeredIn";
+
+/// How a chat is named there.
+pub fn chat(channel: &str, account: &str, peer: &str) -> String {
+    format!("{channel}:{account}:{peer}")
+}
+
 /// Member of a session: the id that its chat had before.
 pub const MOVED_FROM: &str = "movedFrom";
 
