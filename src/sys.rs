@@ -38,6 +38,8 @@ pub struct Bounds {
     pub file: u64,
     /// How much it stands back behind others.
     pub nice: i32,
+    /// By which it and its children are known; 0 for none. It is ended first where memory runs out, too.
+    pub mark: u64,
     /// It gets this terminal, its standard input, as its own.
     pub has_terminal: bool,
     #[cfg(target_os = "linux")]
@@ -85,6 +87,7 @@ impl Bounds {
             }
             #[cfg(target_os = "linux")]
             {
+                self.apply_mark();
                 // Ours close by themselves; what a library forgot does too.
                 libc::syscall(libc::SYS_close_range, 3_u32, u32::MAX, 4_u32);
                 if let Some(cage) = &self.cage {
@@ -94,6 +97,29 @@ impl Bounds {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(target_os = "linux")]
+impl Bounds {
+    /// The limit is one that no child of ours comes near (`processes/mark.rs`). Where one stands already that is narrower, it
+    /// is known by less.
+    fn apply_mark(&self) {
+        use rustix::process::{Resource, Rlimit, setrlimit};
+        if self.mark == 0 {
+            return;
+        }
+        let _ = setrlimit(Resource::Rttime, Rlimit { current: Some(self.mark), maximum: Some(self.mark) });
+        // JUSTIFICATION: the kernel takes the largest process where memory runs out, which may be the gateway.
+        // SAFETY: as in `confine`; the texts end with a zero and live for ever.
+        #[allow(unsafe_code, reason = "see above")]
+        unsafe {
+            let file = libc::open(c"/proc/self/oom_score_adj".as_ptr(), libc::O_WRONLY | libc::O_CLOEXEC);
+            if file >= 0 {
+                libc::write(file, c"1000".as_ptr().cast(), 4);
+                libc::close(file);
+            }
+        }
     }
 }
 

@@ -68,7 +68,10 @@ mod exec;
 #[cfg(test)]
 mod exec_approvals;
 #[cfg(test)]
+mod exec_bounds;
+#[cfg(test)]
 mod exec_buttons;
+#[cfg(test)]
 mod exec_remains;
 #[cfg(test)]
 mod exec_sandbox;

@@ -1,5 +1,6 @@
 //! All commands of this process, those included that ended lately: a static, for they belong to the process and not to a
 //! generation of the gateway. Locked for one look or change.
+use super::mark;
 use super::running::Process;
 use crate::error::{Error, Result};
 use crate::{clock, ids};
@@ -12,9 +13,6 @@ const RUNNING: usize = 32;
 const ENDED: usize = 64;
 /// How long a stop waits for them.
 const LAST: Duration = Duration::from_secs(1);
-
-/// The variable by which what belongs to a command is known, with the name of its directory, which no other has.
-pub(super) const MARK: &str = "OPENCLAW_EXEC";
 
 static LIST: Mutex<Vec<Arc<Process>>> = Mutex::new(Vec::new());
 
@@ -77,7 +75,7 @@ pub fn find(agent: &str, id: &str) -> Option<Arc<Process>> {
 pub fn clear(state_dir: &Path) {
     let dir = state_dir.join("gateway").join("exec");
     let entries = std::fs::read_dir(&dir).into_iter().flatten().flatten();
-    sweep(&entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect::<Vec<_>>());
+    mark::sweep(&entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect::<Vec<_>>());
     remove(&dir);
 }
 
@@ -95,31 +93,5 @@ pub fn end_all() {
     let until = Instant::now() + LAST;
     for process in all {
         process.wait(until.saturating_duration_since(Instant::now()));
-    }
-}
-
-/// Ends what has left a command's group and still bears one of these marks.
-pub(super) fn sweep(marks: &[String]) {
-    if marks.is_empty() {
-        return;
-    }
-    let marks: Vec<String> = marks.iter().map(|mark| format!("{MARK}={mark}")).collect();
-    let own = std::process::id() as i32;
-    let numbers = std::fs::read_dir("/proc").into_iter().flatten().flatten();
-    for entry in numbers {
-        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else {
-            continue;
-        };
-        // A gateway that a command started is not ended by itself.
-        if pid == own {
-            continue;
-        }
-        let Ok(environment) = std::fs::read(entry.path().join("environ")) else { continue };
-        let bears = |variable: &[u8]| marks.iter().any(|mark| variable == mark.as_bytes());
-        if environment.split(|byte| *byte == 0).any(bears) {
-            // It may have ended meanwhile.
-            let _ = rustix::process::Pid::from_raw(pid)
-                .map(|pid| rustix::process::kill_process(pid, rustix::process::Signal::KILL));
-        }
     }
 }

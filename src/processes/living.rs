@@ -2,7 +2,7 @@
 //! does, all that it has started ends with it.
 use super::child::{Input, kill_group};
 use super::running::{End, Plan, Process};
-use super::{cage, list, terminal};
+use super::{cage, list, mark, terminal};
 use crate::error::{Error, Result};
 use crate::files;
 use crate::sys::Bounds;
@@ -44,7 +44,7 @@ impl Process {
         let _ = tell.try_send(Ok(()));
         let is_late = self.read(&child, output, self.begun + timeout);
         let end = self.bury(&mut child, is_late);
-        list::sweep(&[mark(&temp)]);
+        mark::sweep(&[name(&temp)]);
         list::remove(&temp);
         self.finish(end);
         then(self);
@@ -57,13 +57,15 @@ impl Process {
         let mut command = Command::new(program);
         command.args(arguments).current_dir(&plan.cwd).env_clear();
         command.envs(plan.env.iter().map(|(name, value)| (name, value)));
-        command.env(list::MARK, mark(&plan.temp));
+        let name = name(&plan.temp);
+        command.env(mark::VARIABLE, &name);
         let bounds = Bounds {
             files: FILES,
             memory: MEMORY,
             processes: PROCESSES,
             file: FILE,
             nice: NICE,
+            mark: mark::number(&name),
             has_terminal: plan.has_terminal,
             #[cfg(target_os = "linux")]
             cage: plan.walls.as_ref().map(cage::build).transpose()?,
@@ -185,6 +187,6 @@ fn has_ended(pid: u32) -> bool {
     pid.is_some_and(|pid| waitid(WaitId::Pid(pid), options).is_ok_and(|status| status.is_some()))
 }
 
-fn mark(temp: &Path) -> String {
+fn name(temp: &Path) -> String {
     temp.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }

@@ -10,6 +10,7 @@ mod kept;
 pub mod keys;
 pub mod list;
 mod living;
+mod mark;
 pub mod running;
 mod terminal;
 

@@ -26,13 +26,27 @@ enum Then {
     OnlyPairs,
     /// Of an address: nothing happens where one is given.
     NothingIfSome(u32),
+    /// Refused where the first argument is this and the second, an address, is given.
+    Sets(u32, u32, u32),
+    /// No memory that is shared without a file, but for small pieces.
+    OnlySmallShared,
 }
-use Then::{Bits, Is, Nothing, NothingIfSome, OnlyPairs, Refuse, Unknown, Unless0, Unsupported};
+use Then::{
+    Bits, Is, Nothing, NothingIfSome, OnlyPairs, OnlySmallShared, Refuse, Sets, Unknown, Unless0, Unsupported,
+};
 
 /// New namespaces: mounts, cgroups, names, queues, users, processes, networks.
 const NEW: u32 = 0x7E02_0000;
 const TIOCSTI: u32 = 0x5412;
 const TIOCLINUX: u32 = 0x541C;
+/// The limit that a command is known by (`processes/mark.rs`).
+const MARK: u32 = 15;
+/// Bytes of a piece of shared memory: the kernel counts no such memory, but a process has at most 65,530 pieces of any, so
+/// that it gets no more of this than of its own.
+const PIECE: u32 = 64 << 10;
+/// Of a mapping: how it is shared and whether it has no file; and both.
+const SHARES: u32 = 0x2F;
+const SHARED_MEMORY: u32 = 0x21;
 
 const CALLS: &[(c_long, Then)] = &[
     (libc::SYS_ptrace, Refuse),
@@ -72,6 +86,8 @@ const CALLS: &[(c_long, Then)] = &[
     (libc::SYS_ioctl, Is(1, TIOCLINUX)),
     // Of other processes.
     (libc::SYS_prlimit64, Unless0(0)),
+    (libc::SYS_prlimit64, Sets(1, MARK, 2)),
+    (SYS_SETRLIMIT, Is(0, MARK)),
     (libc::SYS_setpriority, Unless0(0)),
     (libc::SYS_setpriority, Unless0(1)),
     (libc::SYS_ioprio_set, Refuse),
@@ -114,7 +130,22 @@ const CALLS: &[(c_long, Then)] = &[
     (libc::SYS_fsetxattr, Unsupported),
     (libc::SYS_fremovexattr, Unsupported),
     (libc::SYS_socketpair, OnlyPairs),
+    // Memory in files without a place, which no limit counts.
+    (libc::SYS_memfd_create, Unknown),
+    (447, Unknown),
+    (SYS_MAP, OnlySmallShared),
 ];
+
+#[cfg(target_arch = "x86_64")]
+const SYS_SETRLIMIT: c_long = 160;
+#[cfg(any(target_arch = "arm", target_arch = "x86"))]
+const SYS_SETRLIMIT: c_long = 75;
+#[cfg(not(any(target_arch = "x86_64", target_arch = "arm", target_arch = "x86")))]
+const SYS_SETRLIMIT: c_long = 164;
+#[cfg(any(target_arch = "arm", target_arch = "x86"))]
+const SYS_MAP: c_long = libc::SYS_mmap2;
+#[cfg(not(any(target_arch = "arm", target_arch = "x86")))]
+const SYS_MAP: c_long = libc::SYS_mmap;
 
 /// Those that newer architectures never had.
 #[cfg(any(target_arch = "x86_64", target_arch = "x86", target_arch = "arm"))]
@@ -182,14 +213,19 @@ const ALLOW: u32 = 0x7FFF_0000;
 const FAIL: u32 = 0x0005_0000;
 const EPERM: u32 = FAIL | libc::EPERM as u32;
 const ENOSYS: u32 = FAIL | libc::ENOSYS as u32;
+const ENOMEM: u32 = FAIL | libc::ENOMEM as u32;
 
 fn step(code: u16, jt: u8, jf: u8, k: u32) -> sock_filter {
     sock_filter { code, jt, jf, k }
 }
 
-/// Where the lower half of an argument stands.
+/// Where the lower half of an argument stands, and the upper one.
 fn argument(n: u32) -> u32 {
     16 + 8 * n
+}
+
+fn upper(n: u32) -> u32 {
+    argument(n) + 4
 }
 
 /// The program; `None` on an architecture that is not known here. Without the network there is no way to speak to
@@ -226,6 +262,27 @@ fn add(all: &mut Vec<sock_filter>, call: u32, then: Then) {
         Is(n, value) => when(n, step(IF_EQUAL, 0, 1, value), EPERM),
         Unless0(n) => when(n, step(IF_EQUAL, 1, 0, 0), EPERM),
         NothingIfSome(n) => when(n, step(IF_EQUAL, 1, 0, 0), FAIL),
+        Sets(what, value, given) => vec![
+            step(LOAD, 0, 0, argument(what)),
+            step(IF_EQUAL, 0, 5, value),
+            step(LOAD, 0, 0, argument(given)),
+            step(IF_EQUAL, 0, 2, 0),
+            step(LOAD, 0, 0, upper(given)),
+            step(IF_EQUAL, 1, 0, 0),
+            step(RETURN, 0, 0, EPERM),
+            step(LOAD, 0, 0, 0),
+        ],
+        OnlySmallShared => vec![
+            step(LOAD, 0, 0, argument(3)),
+            step(AND, 0, 0, SHARES),
+            step(IF_EQUAL, 0, 5, SHARED_MEMORY),
+            step(LOAD, 0, 0, upper(1)),
+            step(IF_EQUAL, 0, 2, 0),
+            step(LOAD, 0, 0, argument(1)),
+            step(IF_AT_LEAST, 0, 1, PIECE + 1),
+            step(RETURN, 0, 0, ENOMEM),
+            step(LOAD, 0, 0, 0),
+        ],
         OnlyPairs => vec![
             step(LOAD, 0, 0, argument(1)),
             step(AND, 0, 0, 0xF),

@@ -6,10 +6,10 @@ use crate::approvals::words::Part;
 use crate::approvals::{judge, words};
 use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::ids;
 use crate::processes::cage::{self, Walls};
 use crate::processes::{Plan, Process};
 use crate::tools::Context;
+use crate::{files, ids};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
@@ -124,7 +124,12 @@ impl Surroundings {
         let read = named.chain([env.state_dir.join("skills")]);
         let mut hidden = vec![env.state_dir.clone(), env.config_path.clone(), env.home.join(".openclaw")];
         hidden.extend([".ssh", ".gnupg", ".aws", ".netrc"].map(|name| env.home.join(name)));
-        files(context.config.whole(), &mut |text| {
+        // Where the home itself is a workspace, what programs keep there is not a part of it.
+        let home = files::real(&env.home);
+        if self.writable.iter().any(|dir| home.starts_with(files::real(dir))) {
+            hidden.extend(dotted(&home));
+        }
+        named_files(context.config.whole(), &mut |text| {
             hidden.extend(Some(env.expand(text)).filter(|path| path.is_file()))
         });
         Walls {
@@ -142,12 +147,17 @@ impl Surroundings {
     }
 }
 
+fn dotted(home: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(home).into_iter().flatten().flatten();
+    entries.filter(|entry| entry.file_name().as_encoded_bytes().starts_with(b".")).map(|e| e.path()).collect()
+}
+
 /// The files that a configuration names: keys, tokens, certificates.
-fn files(value: &Value, found: &mut dyn FnMut(&str)) {
+fn named_files(value: &Value, found: &mut dyn FnMut(&str)) {
     match value {
         Value::String(text) if text.starts_with('/') || text.starts_with("~/") => found(text),
-        Value::Array(list) => list.iter().for_each(|value| files(value, found)),
-        Value::Object(map) => map.values().for_each(|value| files(value, found)),
+        Value::Array(list) => list.iter().for_each(|value| named_files(value, found)),
+        Value::Object(map) => map.values().for_each(|value| named_files(value, found)),
         _ => {}
     }
 }
