@@ -32,7 +32,10 @@ UNUSED := __printf_fp __printf_fphex __strtod_internal __strtof_internal __strto
 LEAN    = $(if $(and $(filter $(GNU),$(TRIPLE)),$(FOLDED)),$(UNUSED:%=-C link-arg=-Wl,--defsym=%=abort) $(shell \
 	mkdir -p "$(LIBC)" && .ci/lean-libc "$$(cc -print-file-name=libc.a)" "$(LIBC)/libc.a" 2>/dev/null && \
 	echo "-L native=$(LIBC) -C link-arg=@$(LIBC)/libc.a.flags"))
-STATIC_FLAGS = RUSTFLAGS="-C target-feature=+crt-static -C force-frame-pointers=yes $(PACKED) $(FOLDED) $(CALM) $(LEAN) $(SOURCES)"
+# A static program can have glibc end a thread's cache of freed memory before the thread ends (`sys::release_cache`).
+CACHE  := $(if $(filter $(GNU),$(TRIPLE)),$(shell grep -qs __malloc_arena_thread_freeres "$$(cc -print-file-name=libc.a)" && \
+	echo "--cfg glibc_thread_cache"))
+STATIC_FLAGS = RUSTFLAGS="-C target-feature=+crt-static -C force-frame-pointers=yes $(PACKED) $(FOLDED) $(CALM) $(LEAN) $(CACHE) $(SOURCES)"
 
 .NOTPARALLEL:
 .PHONY: build release static test fmt-check lint check budgets bench demo install interop test-llm test-sdk test-ui test-ui-original torture fuzz clean

@@ -114,6 +114,14 @@ impl Put for Map<String, Value> {
     }
 }
 
+/// An object with one more member, which is moved there and not copied: it may be large.
+pub fn holding(mut object: Value, key: &str, value: impl Into<Value>) -> Value {
+    if let Some(map) = object.as_object_mut() {
+        map.put(key, value);
+    }
+    object
+}
+
 /// The text of an object with one more member at its end, whose value is JSON text already.
 pub fn with(object: &str, name: &str, value: &str) -> String {
     let members = object.strip_suffix('}').unwrap_or(object);

@@ -74,6 +74,7 @@ fn i13_1_a_job_runs_at_its_time_in_a_session_of_its_own() {
     assert_eq!(line, want);
     let runs = client.ok("cron.runs", json!({"id": id, "limit": 1}));
     assert_eq!(runs["entries"].as_array().unwrap().len(), 1);
+    assert!(runs["total"].as_u64() > Some(1) && runs["hasMore"] == true, "all that there are: {runs}");
     assert!(runs["entries"][0]["ts"].as_u64() > line["ts"].as_u64(), "the last ones: {runs}");
     // The log stays.
     client.ok("cron.remove", json!({"id": id}));

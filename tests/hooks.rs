@@ -109,12 +109,27 @@ fn i12_2_an_agent_runs_by_itself_and_the_main_session_is_told() {
         (json!({"message": "m", "timeoutSeconds": "x"}), "timeoutSeconds must be a number of seconds"),
         (json!({"message": "m", "timeoutSeconds": -1}), "timeoutSeconds must be a number of seconds"),
         (json!({"message": "m", "channel": "last", "to": "someone"}), ""),
+        (json!({"message": 7}), "message must be a text"),
+        (json!({"message": "m", "name": []}), "name must be a text"),
+        (json!({"message": "m", "wakeMode": true}), "wakeMode must be a text"),
+        (json!({"message": "m", "deliver": "no"}), "deliver must be true or false"),
+        (json!({"message": "m", "channel": 5}), "channel must be a text"),
+        (json!({"message": "m", "to": 5}), "to must be a text"),
+        (json!({"message": "m", "thinking": {}}), "thinking must be a text"),
+        (json!({"message": "m", "timeoutSeconds": "30"}), "timeoutSeconds must be"),
+        (json!({"message": "m", "model": 5}), "model required"),
     ] {
         let (status, told) = post(&gateway, "/hooks/agent", body.clone());
         let said = told["error"].as_str().unwrap();
         assert!(status == 400 && told["ok"] == json!(false) && said.contains(error), "{body}: {said}");
     }
     assert_eq!(post(&gateway, "/hooks/agent", json!("text")).0, 400, "no object is an empty one");
+    for (body, error) in
+        [(json!({"text": 5}), "text must be a text"), (json!({"text": "t", "mode": 1}), "mode must be")]
+    {
+        let (status, told) = post(&gateway, "/hooks/wake", body.clone());
+        assert!(status == 400 && told["error"].as_str().unwrap().contains(error), "{body}: {told}");
+    }
 }
 
 /// SEC-34: of what a sender wrote nothing stands outside of an envelope, in any request to the model that comes of it.

@@ -74,6 +74,17 @@ fn sec_27_tools_that_reach_further_are_not_invoked() {
     );
 }
 
+/// What a tool tells programs beside its words reaches who calls it.
+#[test]
+fn i12_2_an_invoked_tool_gives_its_details() {
+    let config = json!({"gateway": {"tools": {"allow": ["process"]}}, "tools": {"allow": ["process"]}});
+    let (_server, gateway) = with_config(vec![], config);
+    let (status, told, _) = post(&gateway, INVOKE, "", &json!({"tool": "process", "action": "list"}));
+    assert_eq!(status, 200, "{told}");
+    assert_eq!(told["result"]["content"][0]["text"], "No running or recent sessions.");
+    assert_eq!(told["result"]["details"], json!({"status": "completed", "sessions": []}));
+}
+
 #[test]
 fn i12_2_a_method_is_called_by_post_as_gateway_call_does() {
     let (_server, gateway) = with_config(vec![], json!({}));

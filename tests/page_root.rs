@@ -173,3 +173,30 @@ fn s_l13_what_does_not_begin_like_a_picture_is_not_shown() {
         assert_eq!(shown().status, status, "{drawing}");
     }
 }
+
+/// Issue 12, speed: the kernel sends a large file, whole and to slow readers too; nothing of it is read by the gateway.
+#[cfg(target_os = "linux")]
+#[test]
+fn i12_5_files_are_sent_by_the_kernel() {
+    use std::io::{Read, Write};
+    let gateway = start(json!({}));
+    let large: Vec<u8> = (0..20_000_000u32).map(|n| (n / 7) as u8).collect();
+    std::fs::write(gateway.state_dir().join("page/assets/large.bin"), &large).unwrap();
+    let reads = || {
+        let text = std::fs::read_to_string(format!("/proc/{}/io", gateway.pid())).unwrap();
+        let line = text.lines().find_map(|line| line.strip_prefix("syscr: ")).unwrap();
+        line.parse::<u64>().unwrap()
+    };
+    let before = reads();
+    let mut stream = http::tcp(gateway.port);
+    stream
+        .write_all(b"GET /assets/large.bin HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        .unwrap();
+    std::thread::sleep(Duration::from_millis(300));
+    let mut got = Vec::new();
+    stream.read_to_end(&mut got).unwrap();
+    let head = got.windows(4).position(|four| four == b"\r\n\r\n").unwrap() + 4;
+    assert!(got[head..] == large, "{} of {} bytes", got.len() - head, large.len());
+    let reads = reads() - before;
+    assert!(reads < 1000, "{reads} calls");
+}

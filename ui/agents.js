@@ -1,4 +1,4 @@
-// Agents: who there is, making, changing and removing one, and the texts that each lives by (AGENTS.md and its like).
+// Agents: who there is, making, changing and removing one, the texts that each lives by (AGENTS.md and its like), its skills.
 import { h, fill, head, card, button, field, dialog, attempt, confirm, pill, moment, bytes, select } from './dom.js';
 import { wire } from './wire.js';
 import { markdown } from './markdown.js';
@@ -54,9 +54,10 @@ async function create(app, load) {
 const slug = (text) => text.trim().toLowerCase().replace(/[^a-z0-9]+/g, '-').replace(/^-|-$/g, '');
 
 async function drawAgent(body, app, agent, list, load) {
-  const [files, models] = await Promise.all([
+  const [files, models, skills] = await Promise.all([
     wire.call('agents.files.list', { agentId: agent.id }),
     wire.call('models.list').catch(() => ({ models: [] })),
+    wire.has('skills.status') ? wire.call('skills.status', { agentId: agent.id }) : { skills: [], problems: [] },
   ]);
   const name = h('input', { value: agent.name || agent.identity?.name || '' });
   const model = select([['', '(unchanged)'], ...models.models.map((m) => [`${m.provider}/${m.id}`, `${m.provider}/${m.id}`])], '');
@@ -80,8 +81,23 @@ async function drawAgent(body, app, agent, list, load) {
       h('div.grow', null, h('div.name', null, h('a', { href: `#/agents/${agent.id}/${encodeURI(f.name)}` }, f.name), f.missing && pill('not there')),
         h('p.small', null, FILES[f.name] || '')),
       h('span.small', null, f.missing ? '' : [bytes(f.size || 0), ' · ', moment(f.updatedAtMs)]))))),
+    drawSkills(skills, load),
     card('Settings', h('div.stack', null, field('Name', name), field('Model', model), h('div.actions', null,
       button('Save', save, { class: 'primary' }), agent.id !== list.defaultId && button('Delete…', remove, { class: 'danger' })))));
+}
+
+/** What it can do by instructions, what that lacks, and how to get it. */
+function drawSkills({ skills, managedSkillsDir, problems }, load) {
+  const turn = (one) => attempt(() => wire.call('skills.update', { skillKey: one.skillKey, enabled: one.disabled }), one.disabled ? 'On.' : 'Off.').then(load);
+  const state = (one) => (one.disabled ? pill('off') : one.blockedByAllowlist ? pill('not allowed', 'warn') : one.eligible ? pill('ready', 'ok') : pill('not ready', 'warn'));
+  const lacks = (one) => Object.entries(one.missing).filter(([, names]) => names.length).map(([kind, names]) => `${kind}: ${names.join(', ')}`).join(' · ');
+  const row = (one) => h('li', null,
+    h('div.grow', null, h('div.name', null, one.emoji && h('span', null, one.emoji), one.name, state(one)), h('p.small', null, one.description),
+      (one.problem || lacks(one)) && h('p.small', null, one.problem || `Missing ${lacks(one)}`),
+      one.eligible ? '' : one.byHand.map((line) => h('p.small', null, line))),
+    wire.has('skills.update') && button(one.disabled ? 'Switch on' : 'Switch off', () => turn(one), { 'aria-label': `${one.disabled ? 'Switch on' : 'Switch off'} ${one.name}` }));
+  return card(`Skills (${skills.length})`, skills.length ? h('ul.items', null, skills.map(row)) : h('p.small', null, `None yet: a folder with a SKILL.md in the workspace’s skills/ or in ${managedSkillsDir || 'the state directory'} is one.`),
+    problems.map((why) => h('div.outcome.bad', null, why)));
 }
 
 const FILES = {

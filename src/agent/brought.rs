@@ -35,10 +35,9 @@ impl Brought {
         calls.extract_if(.., |call| self.has_tool(&call.name)).collect()
     }
 
-    /// The provider with an answer no longer than is wanted.
-    pub fn bound(&self, provider: Provider) -> Provider {
-        let longest = [self.max_tokens, provider.max_tokens].into_iter().flatten().min();
-        Provider { max_tokens: longest, ..provider }
+    /// Has the provider's answer be no longer than is wanted.
+    pub fn bind(&self, provider: &mut Provider) {
+        provider.max_tokens = [self.max_tokens, provider.max_tokens].into_iter().flatten().min();
     }
 
     /// What stands before the message: the history only where nothing was said yet.

@@ -24,6 +24,7 @@ pub struct Candidates<'a> {
 impl<'a> Candidates<'a> {
     /// With `images`, a model for pictures goes first where the chosen one takes text only. None may where a mistake in
     /// the configuration would let another agent than the one that is meant take the turn.
+    #[inline(never)]
     pub fn of(job: &'a Job, config: &'a Config, images: bool) -> Candidates<'a> {
         let agents = Agents::of(config, &job.settings.env);
         let own = agents.model(&job.agent);

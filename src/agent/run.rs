@@ -21,6 +21,7 @@ use crate::json::{Put, json};
 use crate::models::provider::{Provider, Thinking};
 use crate::sessions::{Transcript, envelope, message};
 use crate::settings::Settings;
+use crate::sys;
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -95,7 +96,8 @@ pub enum RunEvent {
 
 /// Does the run and reports its end.
 pub fn take(mut job: Job) {
-    let mut finished = Finished::new();
+    sys::release_cache();
+    let mut finished = Box::new(Finished::new());
     job.report(RunEvent::Started { at: clock::now_ms() });
     let task = std::mem::replace(&mut job.task, Task::Answer(Vec::new()));
     let result = match task {
@@ -106,34 +108,49 @@ pub fn take(mut job: Job) {
     finished.leftover = job.mailbox.close();
     // A run that was stopped by its deadline is late, not aborted.
     finished.result = result.map_err(|e| if e.kind == Kind::Aborted { job.cancel.error() } else { e });
-    job.report(RunEvent::Finished(Box::new(finished)));
-    crate::sys::release_memory();
+    job.report(RunEvent::Finished(finished));
+    sys::release_memory();
 }
 
 /// Models, keys and agents are looked at anew for each turn, so that a change needs no restart.
 fn answer(job: &Job, said: Vec<Said>, finished: &mut Finished) -> Result<()> {
     let config = job.settings.turn_config();
     let images = said.iter().any(|said| !said.images.is_empty());
-    let mut candidates = Candidates::of(job, &config, images);
-    if let Some(provider) = candidates.present() {
-        finished.speaks(provider);
-    }
-    finished.had_no_effect = true;
+    let mut candidates = Box::new(Candidates::of(job, &config, images));
     let is_new = !job.transcript.path().exists();
-    // Results that the program brings are those of calls left open, so they come before the repair.
-    let brought = job.brought.as_ref().map(|brought| brought.entries(is_new)).unwrap_or_default();
-    if !brought.is_empty() {
-        job.write(brought, false)?;
-    }
-    job.transcript.repair()?;
-    job.write_questions(&config, said, candidates.present().filter(|_| is_new))?;
-    finished.had_no_effect = false;
+    begin(job, &config, said, &candidates, is_new, finished)?;
     let answer = Turn::new(job, &config, finished).take(&mut candidates);
     // One wait for the disk covers question and answer; until here the journal held the question.
     let synced = job.transcript.sync(is_new);
     answer.and(synced)
 }
 
+/// Writes down what the model is to see.
+#[inline(never)]
+fn begin(
+    job: &Job,
+    config: &Config,
+    said: Vec<Said>,
+    candidates: &Candidates,
+    is_new: bool,
+    finished: &mut Finished,
+) -> Result<()> {
+    if let Some(provider) = candidates.present() {
+        finished.speaks(provider);
+    }
+    finished.had_no_effect = true;
+    // Results that the program brings are those of calls left open, so they come before the repair.
+    let brought = job.brought.as_ref().map(|brought| brought.entries(is_new)).unwrap_or_default();
+    if !brought.is_empty() {
+        job.write(brought, false)?;
+    }
+    job.transcript.repair()?;
+    job.write_questions(config, said, candidates.present().filter(|_| is_new))?;
+    finished.had_no_effect = false;
+    Ok(())
+}
+
+#[inline(never)]
 fn say(job: &Job, words: Words, finished: &mut Finished) -> Result<()> {
     let text = words()?;
     job.write(vec![message::injected(&text, None, clock::now_ms())], true)?;
@@ -144,6 +161,7 @@ fn say(job: &Job, words: Words, finished: &mut Finished) -> Result<()> {
 }
 
 /// `/compact`: the summary goes into the transcript, a word about it to the user.
+#[inline(never)]
 fn summarise(job: &Job, instructions: Option<&str>, finished: &mut Finished) -> Result<()> {
     let config = job.settings.turn_config();
     let mut candidates = Candidates::of(job, &config, false);
@@ -205,24 +223,25 @@ impl Job {
         let model = new_with.map(|p| message::model_change(&p.id, &p.model));
         let said = said.into_iter().filter(|s| !s.is_empty());
         let said = said.filter(|s| !s.is_again || !self.transcript.ends_with_run(&s.run));
-        let questions = said.map(|said| question(&said, now, zone));
+        let questions = said.map(|said| question(said, now, zone));
         self.write(model.into_iter().chain(questions).collect(), false)
     }
 }
 
-/// The transcript's entry for a user's message.
-pub fn question(said: &Said, now: u64, zone: Option<&str>) -> Value {
+/// The transcript's entry for a user's message, whose text is not copied where it stays as it is: it may be large.
+pub fn question(said: Said, now: u64, zone: Option<&str>) -> Value {
     let notes = said.notes.iter().map(|(at, note)| envelope::note(note, *at, zone));
     let before: String = notes.chain((!said.notes.is_empty()).then(|| "\n".to_string())).collect();
     let is_wrapped = envelope::is_named(&said.text);
-    let mut text = match is_wrapped || said.is_bare {
-        true => before + &said.text,
-        false => before + &envelope::stamp(&said.text, now, zone),
+    let text = match is_wrapped || said.is_bare {
+        true => said.text,
+        false => envelope::stamp(&said.text, now, zone),
     };
+    let mut text = if before.is_empty() { text } else { before + &text };
     if said.names_message && !is_wrapped {
         text = envelope::with_message_id(&text, &said.run);
     }
-    let content = std::iter::once(message::text(&text)).chain(said.images.iter().cloned()).collect();
+    let content = std::iter::once(message::words(text)).chain(said.images.iter().cloned()).collect();
     let mut entry = message::of_run(message::user(content, now), &said.run);
     if let (Some(entry), Some((member, chat))) = (entry.as_object_mut(), said.chat.as_deref()) {
         entry.put(member, chat.as_str());

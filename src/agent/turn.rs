@@ -2,7 +2,8 @@
 //!
 //! Runs on the run's thread. Between two calls of the model, messages that came meanwhile are taken in, a full
 //! window is compacted, and when a model fails before it has said anything the next one takes over. Whatever
-//! happens, the transcript ends in a shape that the next turn can go on from.
+//! happens, the transcript ends in a shape that the next turn can go on from. What does not wait for the model's words has
+//! a frame of its own (`inline(never)`), as in `models/ask.rs`.
 mod writing;
 use super::{compact, oversize, prompt};
 use crate::agent::candidates::Candidates;
@@ -25,7 +26,7 @@ pub struct Turn<'a> {
     config: &'a Config,
     finished: &'a mut Finished,
     /// What is the same for all calls of one model.
-    setting: Option<Setting>,
+    setting: Option<Box<Setting>>,
     rounds: u64,
     repeats: Repeats,
     /// The present message is in the transcript.
@@ -104,27 +105,32 @@ impl<'a> Turn<'a> {
             self.job.report(RunEvent::NextMessage);
         }
         loop {
-            let error = match candidates.provider().cloned().and_then(|provider| self.attempt(provider)) {
+            match candidates.provider().and_then(|provider| self.attempt(provider)) {
                 Ok(completion) => return Ok(completion),
-                Err(error) => error,
-            };
-            // What the user has seen of an answer is not replaced by another model's.
-            if !self.finished.text.is_empty() {
-                return Err(error);
-            }
-            let fallback = candidates.next(error)?;
-            self.setting = None;
-            let data = json!({"phase": "fallback", "from": fallback.from, "to": fallback.to, "reason": fallback.reason, "error": fallback.error});
-            self.job.report(RunEvent::Note { stream: "lifecycle", data });
-            self.finished.fallback = Some(fallback);
-            if let Some(provider) = candidates.present() {
-                self.finished.speaks(provider);
-                self.job.write(vec![message::model_change(&provider.id, &provider.model)], false)?;
+                Err(error) => self.fall_back(candidates, error)?,
             }
         }
     }
 
-    fn attempt(&mut self, provider: Provider) -> Result<Completion> {
+    /// Has the next model take over, unless the user has seen of an answer: that is not replaced by another's.
+    #[inline(never)]
+    fn fall_back(&mut self, candidates: &mut Candidates, error: Error) -> Result<()> {
+        if !self.finished.text.is_empty() {
+            return Err(error);
+        }
+        let fallback = candidates.next(error)?;
+        self.setting = None;
+        let data = json!({"phase": "fallback", "from": fallback.from, "to": fallback.to, "reason": fallback.reason, "error": fallback.error});
+        self.job.report(RunEvent::Note { stream: "lifecycle", data });
+        self.finished.fallback = Some(fallback);
+        if let Some(provider) = candidates.present() {
+            self.finished.speaks(provider);
+            self.job.write(vec![message::model_change(&provider.id, &provider.model)], false)?;
+        }
+        Ok(())
+    }
+
+    fn attempt(&mut self, provider: &Provider) -> Result<Completion> {
         let setting = match self.setting.take() {
             Some(setting) => setting,
             None => self.set_up(provider),
@@ -134,7 +140,8 @@ impl<'a> Turn<'a> {
         result
     }
 
-    fn set_up(&self, provider: Provider) -> Setting {
+    #[inline(never)]
+    fn set_up(&self, provider: &Provider) -> Box<Setting> {
         let job = self.job;
         let agents = Agents::of(self.config, &job.settings.env);
         let model = format!("{}/{}", provider.id, provider.model);
@@ -164,11 +171,11 @@ impl<'a> Turn<'a> {
         let system = prompt::build(&wanted);
         let mut specs = tools::specs(&offered);
         specs.extend(job.brought.iter().flat_map(|brought| brought.tools.iter().cloned()));
-        let provider = match &job.brought {
-            Some(brought) => brought.bound(provider),
-            None => provider,
-        };
-        Setting { specs, system, offered, thinking, provider }
+        let mut setting = Box::new(Setting { specs, system, offered, thinking, provider: provider.clone() });
+        if let Some(brought) = &job.brought {
+            brought.bind(&mut setting.provider);
+        }
+        setting
     }
 
     /// Asks the model with as much of the conversation as fits, after a compaction where that is due.
@@ -195,6 +202,7 @@ impl<'a> Turn<'a> {
     }
 
     /// Whether the conversation is shorter now. Once a turn; what fails here leaves the conversation as it is.
+    #[inline(never)]
     fn compact(&mut self, setting: &Setting, will_retry: bool) -> Result<bool> {
         if self.finished.compactions > 0 {
             return Ok(false);
@@ -246,6 +254,7 @@ impl<'a> Turn<'a> {
     }
 
     /// Runs the tools and writes their results; every call gets one, whatever happens.
+    #[inline(never)]
     fn use_tools(&mut self, calls: &[ToolCall]) -> Result<()> {
         let job = self.job;
         let context = tools::Context {

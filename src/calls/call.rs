@@ -129,7 +129,7 @@ fn read(stored: &Value) -> Result<Payload> {
 }
 
 /// A connection as the log names it. Callers that are none, such as tools, count down from the top.
-fn shown(conn: u64) -> String {
+pub(super) fn shown(conn: u64) -> String {
     let inside = u64::MAX - conn;
     if inside < conn { format!("none-{inside}") } else { conn.to_string() }
 }

@@ -124,7 +124,7 @@ impl Caller {
             members.iter().take(8).map(|name| crate::logging::quoted(name).to_string()).collect();
         log::debug!(
             target: "gateway/ws", "conn={} client={}: {method} ignores members it does not know: {}",
-            self.conn, crate::logging::quoted(&self.client_id), names.join(", ")
+            super::call::shown(self.conn), crate::logging::quoted(&self.client_id), names.join(", ")
         );
     }
 

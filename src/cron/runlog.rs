@@ -39,8 +39,8 @@ pub fn append(dir: &Path, job: &str, line: &str) -> Result<()> {
     Ok(())
 }
 
-/// The last runs of a job, or of all, the oldest first.
-pub fn read(dir: &Path, job: Option<&str>, limit: usize) -> Vec<Value> {
+/// The last runs of a job, or of all, the oldest first, and how many there are.
+pub fn read(dir: &Path, job: Option<&str>, limit: usize) -> (Vec<Value>, usize) {
     let files: Vec<PathBuf> = match job {
         Some(job) => path(dir, job).into_iter().collect(),
         None => {
@@ -48,21 +48,27 @@ pub fn read(dir: &Path, job: Option<&str>, limit: usize) -> Vec<Value> {
             entries.filter(|path| path.extension().is_some_and(|end| end == "jsonl")).take(FILES).collect()
         }
     };
-    let mut found: Vec<Value> = files.iter().flat_map(|path| last(path, limit)).collect();
+    let (mut found, mut total) = (Vec::new(), 0);
+    for path in &files {
+        let (last, count) = last(path, limit);
+        found.extend(last);
+        total += count;
+    }
     if job.is_none() {
         found.sort_by_key(|line| line.get("ts").and_then(Value::as_u64));
         found.drain(..found.len().saturating_sub(limit));
     }
-    found
+    (found, total)
 }
 
-fn last(path: &Path, limit: usize) -> Vec<Value> {
+fn last(path: &Path, limit: usize) -> (Vec<Value>, usize) {
     let text = tail(path).unwrap_or_default();
     let lines = text.lines().rev().filter_map(|line| json::read(line, 1000, 16).ok());
-    let ends = lines.filter(|line| line.get("action").is_some_and(|action| action == "finished"));
-    let mut found: Vec<Value> = ends.take(limit).collect();
+    let mut ends = lines.filter(|line| line.get("action").is_some_and(|action| action == "finished"));
+    let mut found: Vec<Value> = ends.by_ref().take(limit).collect();
     found.reverse();
-    found
+    let total = found.len() + ends.count();
+    (found, total)
 }
 
 fn tail(path: &Path) -> std::io::Result<String> {

@@ -140,6 +140,7 @@ fn minor_of(bytes: &[u8]) -> u8 {
 }
 
 /// Reads until a whole head is there, and says where it ends.
+#[inline(never)]
 fn fill(
     stream: &TcpStream,
     bytes: &mut Vec<u8>,

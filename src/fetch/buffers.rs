@@ -8,7 +8,7 @@ use ureq::unversioned::transport::Buffers;
 /// The most either way: also of an answer's head.
 const MOST: usize = 16 << 10;
 /// For an answer that comes in small pieces.
-const LEAST: usize = 2 << 10;
+const LEAST: usize = 1 << 10;
 
 #[derive(Debug, Default)]
 pub struct Room {
@@ -97,7 +97,7 @@ mod tests {
         room.input_consume(0);
         assert_eq!((room.input(), room.can_use_input()), (&b"bcd"[..], false), "more is needed first");
         room.input_consume(3);
-        for size in [LEAST, 2 * LEAST, 4 * LEAST, MOST, MOST] {
+        for size in [LEAST, 2 * LEAST, 4 * LEAST, 8 * LEAST, MOST, MOST] {
             let given = room.input_append_buf();
             given.fill(7);
             assert_eq!(given.len(), size, "it grows while it is filled");

@@ -131,6 +131,8 @@ impl Answer {
         self.body.read(buf).map_err(|e| fault(e.into(), &self.watch, false))
     }
 
+    /// Needs more stack than all who listen to a model together.
+    #[inline(never)]
     fn decoded(&mut self) -> Result<Vec<u8>, Fault> {
         let (mut coded, mut buf) = (Vec::new(), [0; 8192]);
         loop {

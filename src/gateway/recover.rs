@@ -75,5 +75,5 @@ fn keep_message(record: &Record, sessions: &mut Sessions, spool: &Spool) -> Resu
         names_message: origin::surface(&record.family).is_some_and(|surface| surface.names_message),
         ..Said::default()
     };
-    transcript.append(&[question(&said, record.ts, None)]).map(drop)
+    transcript.append(&[question(said, record.ts, None)]).map(drop)
 }

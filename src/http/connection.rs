@@ -18,6 +18,7 @@ use crate::net::connection::linger;
 use crate::net::origin;
 use crate::net::peer::{Ends, Peer};
 use crate::state::shared::Shared;
+use crate::sys;
 use std::cell::Cell;
 use std::net::TcpStream;
 use std::sync::Arc;
@@ -33,6 +34,7 @@ pub fn serve(
     mut shared: Arc<Shared>,
     routes: &[Route],
 ) {
+    sys::release_cache();
     loop {
         let peer = Peer::of(ends, &head, &shared.config().strings("gateway.trustedProxies"));
         let mut rest = std::mem::take(&mut head.rest);
@@ -128,6 +130,7 @@ impl Asked<'_> {
     }
 
     /// Finds the route, judges who asks, and reads the body.
+    #[inline(never)]
     fn admit(
         &self,
         rest: &mut Vec<u8>,

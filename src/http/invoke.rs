@@ -12,7 +12,7 @@ use crate::http::{Exchange, Refusal};
 use crate::json::{self, Put, json};
 use crate::models::provider::{BUILTIN, ToolCall};
 use crate::parts::within;
-use crate::tools::{self, Context, Tool};
+use crate::tools::{self, Context, Outcome, Tool};
 use crate::{ids, methods::local};
 use serde_json::{Map, Value};
 use std::sync::Arc;
@@ -76,14 +76,15 @@ fn call(exchange: &Exchange, mut body: Value) -> std::result::Result<(u16, Value
     if outcome.is_error {
         return Ok((400, failure("tool_error", &outcome.text)));
     }
-    let details = json::read(&outcome.text, MAX_VALUES, json::DEEPEST)
-        .ok()
-        .filter(|value| value.is_object() || value.is_array());
     let content = json!([{"type": "text", "text": outcome.text}]);
-    Ok((
-        200,
-        json!({"ok": true, "result": {"content": content, "details": (details.unwrap_or_else(|| json!({})))}}),
-    ))
+    Ok((200, json!({"ok": true, "result": {"content": content, "details": (details(outcome))}})))
+}
+
+/// What a tool tells programs beside its words; of most it is the words, which are JSON.
+fn details(outcome: Outcome) -> Value {
+    let written = || json::read(&outcome.text, MAX_VALUES, json::DEEPEST).ok();
+    let told = outcome.details.map(|details| *details).or_else(written);
+    told.filter(|value| value.is_object() || value.is_array()).unwrap_or_else(|| json!({}))
 }
 
 /// The session that the tool works for, and its agent.

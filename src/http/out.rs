@@ -9,11 +9,15 @@ use crate::parts::Parts;
 use crate::sys;
 use rustix::event::{PollFd, PollFlags};
 use rustix::net::{SendFlags, send};
+use std::fs::File;
 use std::io::{self, ErrorKind, Write};
 use std::time::{Duration, Instant};
 
 /// How often it is looked whether a stranger has lost his place.
 const LOOK: Duration = Duration::from_millis(100);
+/// Bytes of a file at a time.
+#[cfg(target_os = "linux")]
+const MOST: u64 = 256 << 10;
 
 pub struct Out<'a> {
     pub turn: &'a Turn<'a>,
@@ -56,6 +60,45 @@ impl<'a> Out<'a> {
     /// Bytes that have reached the client's system.
     fn delivered(&self) -> u64 {
         self.written.saturating_sub(sys::undelivered(self.turn.stream))
+    }
+
+    /// Has the kernel send so much of a file, from where it stands; gives how much is left, where its file system or this
+    /// system cannot do that, or the file has become shorter.
+    pub fn send_file(&mut self, file: &File, length: u64) -> io::Result<u64> {
+        // It knows no flag for a single call, and nobody else uses this socket.
+        self.turn.stream.set_nonblocking(true)?;
+        let left = self.send_pieces(file, length);
+        self.turn.stream.set_nonblocking(false)?;
+        if left.is_err() {
+            self.turn.sent.set(Sent::Part);
+            self.mute();
+        }
+        left
+    }
+
+    #[cfg(target_os = "linux")]
+    fn send_pieces(&mut self, file: &File, mut left: u64) -> io::Result<u64> {
+        use rustix::io::Errno;
+        while left > 0 {
+            match rustix::fs::sendfile(self.turn.stream, file, None, left.min(MOST) as usize) {
+                Ok(0) | Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP | Errno::OVERFLOW) => {
+                    return Ok(left);
+                }
+                Ok(n) => {
+                    self.written += n as u64;
+                    left -= n as u64;
+                }
+                Err(Errno::AGAIN | Errno::INTR) => self.wait()?,
+                Err(e) => return Err(e.into()),
+            }
+        }
+        self.pace.rest();
+        Ok(left)
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn send_pieces(&mut self, _: &File, left: u64) -> io::Result<u64> {
+        Ok(left)
     }
 
     fn send_all(&mut self, mut bytes: &[u8]) -> io::Result<()> {

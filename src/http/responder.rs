@@ -76,9 +76,19 @@ impl<'a> Responder<'a> {
     fn bytes_of(mut self, status: u16, content_type: &str, file: File, length: u64) -> Result<()> {
         let (head, sent) = self.begin(status, content_type, Framing::Length(length as usize));
         self.out.write_all(&head).map_err(lost)?;
-        let (mut file, mut left) = (file.take(length), length);
-        let mut piece = [0u8; PIECE];
-        while left > 0 && self.out.turn.head.method != "HEAD" {
+        if self.out.turn.head.method != "HEAD" {
+            let left = self.out.send_file(&file, length).map_err(lost)?;
+            self.copy(file, left)?;
+        }
+        self.out.turn.sent.set(sent);
+        Ok(())
+    }
+
+    /// Sends so much of a file that the kernel did not.
+    #[inline(never)]
+    fn copy(&mut self, file: File, mut left: u64) -> Result<()> {
+        let (mut file, mut piece) = (file.take(left), [0u8; PIECE]);
+        while left > 0 {
             let n = file.read(&mut piece).map_err(unread)?;
             if n == 0 {
                 return Err(Error::new(Kind::Io, "a file to be sent has become shorter"));
@@ -86,7 +96,6 @@ impl<'a> Responder<'a> {
             self.out.write_all(piece.head(n)).map_err(lost)?;
             left = left.saturating_sub(n as u64);
         }
-        self.out.turn.sent.set(sent);
         Ok(())
     }
 

@@ -255,10 +255,10 @@ pub fn runs(state: &mut State, _call: Call, params: Value) -> Result<Answer> {
     let offset = usize::try_from(asked.offset).unwrap_or(usize::MAX);
     Ok(Answer::Work(Box::new(move || {
         let most = limit as usize;
-        let mut entries = runlog::read(&dir, job.as_deref(), offset.saturating_add(most).saturating_add(1));
+        let (mut entries, total) =
+            runlog::read(&dir, job.as_deref(), offset.saturating_add(most).saturating_add(1));
         // The newest are counted from the end.
-        let total = entries.len();
-        entries.truncate(total.saturating_sub(offset));
+        entries.truncate(entries.len().saturating_sub(offset));
         let has_more = entries.len() > most;
         entries.drain(..entries.len().saturating_sub(most));
         let next = has_more.then_some(offset + most);

@@ -3,6 +3,9 @@
 //! Runs on the run's thread. Tokens are handed on as they arrive; after the first one nothing is tried
 //! again. Tool calls are collected, not executed. Takes servers as they are: no content type, a plain JSON
 //! answer instead of a stream, an end without its mark. What the formats differ in stands in `format`.
+//!
+//! What is needed only before a model speaks, or behind its last word, has frames of its own (`inline(never)`): the stack
+//! of a run that listens is most of what a stream of words costs (docs/http.md).
 use super::adapt::{self, Part};
 use super::draft::Stop;
 use super::failure::{self, Failure, from_fault, from_status, unanswered};
@@ -121,6 +124,7 @@ fn attempt(
 }
 
 /// What is sent is kept no longer than that takes: its answer takes much longer.
+#[inline(never)]
 fn send(
     p: &Provider,
     format: &Format,
@@ -133,7 +137,7 @@ fn send(
 }
 
 fn read(p: &Provider, reply: &mut Reply, answer: &mut Answer, cancel: &Cancel) -> Attempt<Completion> {
-    let failed = match first_bytes(answer).map(|first| (form(&answer.content_type, &first), first)) {
+    let read = match first_bytes(answer).map(|first| (form(&answer.content_type, &first), first)) {
         Ok((_, first)) if coding(&first).is_some() => {
             Err(Stop::Fault(Fault::Coded(coding(&first).unwrap_or_default().to_string())))
         }
@@ -149,7 +153,18 @@ fn read(p: &Provider, reply: &mut Reply, answer: &mut Answer, cancel: &Cancel) -
             .and_then(|body| Err(Stop::Failure(Box::new(reply.text(&answer.content_type, &body))))),
         Err(fault) => Err(Stop::Fault(fault)),
     };
-    match failed {
+    judged(p, reply, read, cancel)
+}
+
+/// What an answer comes to that was read as far as it went.
+#[inline(never)]
+fn judged(
+    p: &Provider,
+    reply: &mut Reply,
+    read: std::result::Result<(), Stop>,
+    cancel: &Cancel,
+) -> Attempt<Completion> {
+    match read {
         Ok(()) => reply.complete(),
         Err(Stop::Failure(failure)) => Err(*failure),
         Err(Stop::Reported(error)) => Err(reply.reported(&error)),
@@ -164,6 +179,7 @@ fn read(p: &Provider, reply: &mut Reply, answer: &mut Answer, cancel: &Cancel) -
 }
 
 /// An error status, with what the server says about it as far as that comes quickly.
+#[inline(never)]
 fn refusal(p: &Provider, mut answer: Answer, cancel: &Cancel) -> Failure {
     match rest(&mut answer, Vec::new()) {
         Ok(body) if coding(&body).is_some() => from_status(
@@ -178,6 +194,7 @@ fn refusal(p: &Provider, mut answer: Answer, cancel: &Cancel) -> Failure {
 }
 
 /// What else an answer that is none says, as far as it comes quickly; fails only when the call was stopped.
+#[inline(never)]
 fn rest(answer: &mut Answer, mut body: Vec<u8>) -> std::result::Result<Vec<u8>, Stop> {
     answer.watch().allow(Phase::FirstToken, ERROR_TIME);
     let mut buf = [0; 4096];
@@ -200,6 +217,7 @@ fn compressed(coding: &str) -> String {
 }
 
 /// Reads until there is enough to judge by.
+#[inline(never)]
 fn first_bytes(answer: &mut Answer) -> std::result::Result<Vec<u8>, Fault> {
     let (mut first, mut buf) = (Vec::new(), [0; 4096]);
     while !is_enough(&first) && first.len() < MAX_ERROR {

@@ -205,6 +205,7 @@ impl Provider {
     }
 
     /// The same with the key of a profile.
+    #[inline(never)]
     pub fn with_profile(&self, profile: &Profile) -> Provider {
         let mut p = self.clone();
         p.bearer |= profile.is_token;

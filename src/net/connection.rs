@@ -69,6 +69,20 @@ pub fn serve(
     if !head.is_upgrade() || !takes_clients || is_push() {
         return http(&stream, head, ends, ticket, deadline, shared);
     }
+    become_client(stream, head, ends, ticket, id, deadline, shared);
+}
+
+/// Whoever asks for a WebSocket. A frame of its own: those who ask by HTTP have no use for what it needs.
+#[inline(never)]
+fn become_client(
+    stream: Arc<TcpStream>,
+    head: Head,
+    ends: Ends,
+    ticket: Ticket,
+    id: u64,
+    deadline: Instant,
+    shared: Arc<Shared>,
+) {
     let peer = Peer::of(ends, &head, &shared.config().strings("gateway.trustedProxies"));
     match upgrade(&head, &shared) {
         Ok(response) => {
@@ -84,6 +98,7 @@ pub fn serve(
 }
 
 /// The socket to go on with behind a TLS handshake. Who speaks plain is told that this is no place for it.
+#[inline(never)]
 fn within_tls(
     stream: Arc<TcpStream>,
     port: &Port,
@@ -162,6 +177,7 @@ fn is_key(key: &str) -> bool {
         && plain.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'+' || b == b'/')
 }
 
+#[inline(never)]
 fn refuse_head(stream: &TcpStream, (why, minor): (NoHead, u8), ticket: &Ticket) {
     let (status, text) = match why {
         NoHead::Gone if ticket.is_evicted() => (503, "too many connections without a request"),
@@ -196,6 +212,7 @@ fn refuse(stream: &TcpStream, ticket: &Ticket, head: &Head, status: u16, text: &
     refuse_with(stream, ticket, head, status, text, &[]);
 }
 
+#[inline(never)]
 fn refuse_with(
     mut stream: &TcpStream,
     ticket: &Ticket,

@@ -115,6 +115,7 @@ impl Runs {
             id,
             key: session,
             message: text + &attachments.texts,
+            handed_over: 0,
             around: Some(around),
             images: Arc::new(attachments.images),
             hash,

@@ -196,9 +196,17 @@ impl Runs {
     }
 
     /// What is said to the model: the messages that are answered together, with what became of the session meanwhile.
-    fn said(&self, world: &mut dyn World, id: &str, together: &[String], lost: Option<String>) -> Vec<Said> {
-        let mut said: Vec<Said> =
-            together.iter().filter_map(|id| self.map.get(id)).map(|run| run.said()).collect();
+    fn said(
+        &mut self,
+        world: &mut dyn World,
+        id: &str,
+        together: &[String],
+        lost: Option<String>,
+    ) -> Vec<Said> {
+        let mut said = Vec::new();
+        for id in together {
+            said.extend(self.map.get_mut(id).map(Run::hand_over));
+        }
         if let Some(key) = self.answered_session(id)
             && let Some(first) = said.first_mut()
         {

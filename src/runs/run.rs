@@ -21,7 +21,10 @@ pub(super) struct NewRun {
     pub(super) id: String,
     /// Canonical session key.
     pub(super) key: String,
+    /// Empty when the turn has it.
     pub(super) message: String,
+    /// How long that was.
+    pub(super) handed_over: usize,
     /// Bytes of it that stand before and behind the words themselves; `None` where they are not the sender's.
     pub(super) around: Option<(usize, usize)>,
     /// Image blocks.
@@ -53,7 +56,7 @@ impl NewRun {
     pub(super) fn size(&self) -> usize {
         let image = |block: &Value| block.get("data").and_then(Value::as_str).map_or(0, str::len);
         let brought = self.brought.as_ref().map_or(0, |brought| brought.size);
-        brought + self.message.len() + self.images.iter().map(image).sum::<usize>()
+        brought + self.message.len().max(self.handed_over) + self.images.iter().map(image).sum::<usize>()
     }
 }
 
@@ -185,10 +188,22 @@ impl Run {
         }
     }
 
-    /// Its message, for the transcript.
+    /// Its message, for a turn that may not take it.
     pub(super) fn said(&self) -> Said {
-        let text =
-            if self.is_shortened { queueing::shortened(&self.new.message) } else { self.new.message.clone() };
+        self.said_as(match self.is_shortened {
+            true => queueing::shortened(&self.new.message),
+            false => self.new.message.clone(),
+        })
+    }
+
+    /// Its message, which is the turn's from now on: it may be large.
+    pub(super) fn hand_over(&mut self) -> Said {
+        let message = std::mem::take(&mut self.new.message);
+        self.new.handed_over = message.len();
+        self.said_as(if self.is_shortened { queueing::shortened(&message) } else { message })
+    }
+
+    fn said_as(&self, text: String) -> Said {
         let names_message = self.new.origin.surface.names_message;
         let here = self.new.origin.address.as_deref().map(|address| (message::CHAT, address.chat()));
         let there = || self.destinations().first().map(|(_, to)| (message::ANSWERED_IN, to.chat()));

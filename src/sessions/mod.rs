@@ -7,6 +7,7 @@ pub mod attachments;
 mod fitting;
 pub mod freshness;
 mod indexes;
+pub mod passing;
 pub mod retention;
 pub mod send_policy;
 mod spending;

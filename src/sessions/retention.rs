@@ -3,7 +3,7 @@
 //! [`decide`] is pure and asked by the state thread once an hour, agent by agent; [`archive_work`] renames the
 //! transcripts of what was taken out, on the store thread, after the index is saved. Main sessions and those
 //! with a running turn stay.
-use super::{Kept, Transcript};
+use super::{Kept, Transcript, passing};
 use crate::config::Config;
 use crate::session_key::{KeyRules, agent_of};
 use std::sync::Arc;
@@ -69,6 +69,10 @@ pub fn decide<'a>(
     let mut loose: Vec<(u64, &str)> = Vec::new();
     for kept in entries {
         let key = kept.key();
+        // Those go by a rule of their own, and push nobody out.
+        if passing::family(key).is_some() {
+            continue;
+        }
         sum += 1;
         if !is_kept(key, rules) && !is_busy(key) {
             loose.push((kept.updated_at(), key));

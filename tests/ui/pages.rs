@@ -172,3 +172,58 @@ fn i13_1_jobs_are_made_and_changed_on_the_page() {
     assert!(id.is_string());
     world.quiet();
 }
+
+/// A command that waits is shown whole, and runs when it is allowed there.
+#[test]
+fn i13_4_a_command_is_allowed_on_the_page() {
+    if !is_wanted(false) {
+        return;
+    }
+    let arguments = json!({"command": "echo x > made; echo written"}).to_string();
+    let call = model::Step::Call { id: "c1".into(), name: "exec".into(), arguments };
+    let ask = model::Reply::Stream(vec![call, model::Step::Done]);
+    let replies = vec![ask, model::texts(&["I have asked"]), model::texts(&["it is done"])];
+    let mut world = World::new(replies, json!({}));
+    world.say("do it");
+    world.page.wait(
+        "document.querySelector('#nav a[data-page=approvals] .badge:not([hidden])')?.textContent.startsWith('1')",
+    );
+    world.go("approvals");
+    world.page.wait("document.querySelector('.page-approvals pre.code.whole')?.textContent === 'echo x > made; echo written'");
+    is_accessible(&mut world.page, "approvals");
+    world.page.picture("approvals-waiting");
+    world.page.press_button("Allow once");
+    world.page.wait_text("Nothing waits for your word.");
+    let made = world.gateway.state_dir().join("workspace/made");
+    wait_for("the command's file", || made.exists().then_some(()));
+    world.quiet();
+}
+
+/// What an agent can do by skills, what one lacks, and the switch of each.
+#[test]
+fn i13_3_skills_are_shown_and_switched_on_the_page() {
+    if !is_wanted(false) {
+        return;
+    }
+    let mut world = World::new(vec![], json!({}));
+    for (name, meta) in [
+        ("weather", ""),
+        ("deploy", "metadata: {\"openclaw\": {\"requires\": {\"bins\": [\"no-such-program\"]}}}\n"),
+    ] {
+        let dir = world.gateway.state_dir().join("workspace/skills").join(name);
+        std::fs::create_dir_all(&dir).unwrap();
+        std::fs::write(
+            dir.join("SKILL.md"),
+            format!("---\nname: {name}\ndescription: About {name}\n{meta}---\nDo.\n"),
+        )
+        .unwrap();
+    }
+    world.go("agents/main");
+    world.page.wait_text("About weather");
+    world.page.wait_text("bins: no-such-program");
+    is_accessible(&mut world.page, "skills");
+    world.page.picture("skills");
+    world.page.eval("document.querySelector('[aria-label=\"Switch off weather\"]').click()");
+    world.page.wait("document.querySelector('[aria-label=\"Switch on weather\"]')");
+    world.quiet();
+}

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 impl Turn<'_> {
     /// Takes content and text out of it: they may be long.
+    #[inline(never)]
     pub(super) fn write_answer(&mut self, completion: &mut Completion) -> Result<()> {
         let usage = completion.usage;
         self.finished.usage.add(&usage);
@@ -22,6 +23,7 @@ impl Turn<'_> {
     }
 
     /// Writes down what came before the failure, so that the history shows it, and gives the failure on.
+    #[inline(never)]
     pub(super) fn fail(&mut self, error: Error) -> Result<()> {
         let is_aborted = error.kind == Kind::Aborted;
         if self.is_written || (self.finished.text.is_empty() && is_aborted) {

@@ -50,7 +50,10 @@ impl Request<'_> {
     /// `None` when nothing goes by this path.
     pub fn deed(&self) -> Result<Option<Deed>> {
         match self.path {
-            "wake" => self.wake(self.text("text").unwrap_or_default(), self.text("mode"), false).map(Some),
+            "wake" => {
+                check_kinds(self.payload, &["text", "mode"])?;
+                self.wake(self.text("text").unwrap_or_default(), self.text("mode"), false).map(Some)
+            }
             "agent" => self.agent(&self.fields(), By::Sender, By::Sender).map(Some),
             _ => match mapping::find(self.config, self.path, self.payload) {
                 Some(mapping) => self.mapped(&mapping).map(Some),
@@ -114,6 +117,7 @@ impl Request<'_> {
 
     /// A turn, in a session that was `chosen` by somebody, under a name that was given by somebody.
     fn agent(&self, fields: &Mapping, chosen: By, named: By) -> Result<Deed> {
+        check_kinds(&fields.0, &["message", "name", "wakeMode", "channel", "to", "thinking"])?;
         let message = fields.text("message").map(str::trim).filter(|message| !message.is_empty());
         let message = message.ok_or_else(|| Error::invalid("message required"))?;
         let model = match fields.0.get("model") {
@@ -157,7 +161,7 @@ impl Request<'_> {
             "agentId": self.agent_id(fields, chosen)?,
             "sessionKey": self.session_key(fields, chosen)?.unwrap_or_else(|| format!("hook:{run}")),
             "wakes": fields.text("wakeMode") != Some("next-heartbeat"),
-            "deliver": fields.0.get("deliver") != Some(&Value::Bool(false)),
+            "deliver": deliver(fields)?,
             "channel": self.channel(fields)?,
             "to": fields.text("to"),
             "model": model,
@@ -242,6 +246,24 @@ impl Request<'_> {
         };
         channels::check_named(self.config, &given).map_err(Error::invalid)?;
         Ok(Some(given))
+    }
+}
+
+/// Texts that are something else are mistakes, and not as good as missing.
+fn check_kinds(given: &Value, texts: &[&str]) -> Result<()> {
+    let is_wrong =
+        |name: &&&str| given.get(**name).is_some_and(|value| !value.is_string() && !value.is_null());
+    match texts.iter().find(is_wrong) {
+        Some(name) => Err(Error::invalid(format!("{name} must be a text"))),
+        None => Ok(()),
+    }
+}
+
+/// Whether the answer is sent on, which it is unless that is not wanted.
+fn deliver(fields: &Mapping) -> Result<bool> {
+    match fields.0.get("deliver") {
+        None | Some(Value::Null) => Ok(true),
+        Some(deliver) => deliver.as_bool().ok_or_else(|| Error::invalid("deliver must be true or false")),
     }
 }
 

@@ -16,6 +16,7 @@ use crate::json::json;
 use crate::methods::local;
 use crate::state::shared::Shared;
 use crate::sys;
+use serde_json::Value;
 use std::io::Write;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -40,11 +41,13 @@ pub struct Following {
     has_ended: bool,
 }
 
+type Ended = std::result::Result<End, Refusal>;
+
 enum Next {
     Text(String),
     /// What follows is another message.
     Gap,
-    End(std::result::Result<End, Refusal>),
+    End(Box<Ended>),
     Nothing,
 }
 
@@ -67,22 +70,25 @@ impl Following {
             Some(Piece::NextMessage | Piece::Unsaid) => Next::Gap,
             Some(Piece::End { outcome, is_cut }) => {
                 self.has_ended = true;
-                Next::End(outcome.map_err(|e| failed(&e)).and_then(|outcome| {
-                    let end = End::of(&outcome);
-                    match &asked.must {
-                        Some(choice) if end.calls.is_empty() => {
-                            let text = format!("{choice} was not satisfied by the agent response");
-                            Err(refusal(502, text).about("tool_choice").with("x-should-retry", "false"))
-                        }
-                        _ if is_cut && asked.streams => Err(refusal(
-                            503,
-                            "the answer was read too slowly; it is in the session as a whole",
-                        )),
-                        _ => Ok(end),
-                    }
-                }))
+                Next::End(Box::new(ended(outcome, is_cut, asked)))
             }
         }
+    }
+}
+
+/// What the turn came to, for who asked.
+#[inline(never)]
+fn ended(outcome: Result<Value>, is_cut: bool, asked: &Asked) -> Ended {
+    let end = End::of(&outcome.map_err(|e| failed(&e))?);
+    match &asked.must {
+        Some(choice) if end.calls.is_empty() => {
+            let text = format!("{choice} was not satisfied by the agent response");
+            Err(refusal(502, text).about("tool_choice").with("x-should-retry", "false"))
+        }
+        _ if is_cut && asked.streams => {
+            Err(refusal(503, "the answer was read too slowly; it is in the session as a whole"))
+        }
+        _ => Ok(end),
     }
 }
 
@@ -113,6 +119,7 @@ pub fn answer(
     }
 }
 
+#[inline(never)]
 fn whole(
     out: Responder,
     turn: &Turn,
@@ -122,8 +129,12 @@ fn whole(
 ) -> Result<()> {
     loop {
         match following.next(asked) {
-            Next::End(Ok(end)) => return out.json(200, &writer.whole(&end)),
-            Next::End(Err(refusal)) => return out.refuse(refusal),
+            Next::End(end) => {
+                return match *end {
+                    Ok(end) => out.json(200, &writer.whole(&end)),
+                    Err(refusal) => out.refuse(refusal),
+                };
+            }
             _ if turn.is_gone() => return Err(gone()),
             _ => {}
         }
@@ -185,7 +196,8 @@ impl Line<'_> {
     }
 
     /// Says the end. A failure before the first word is told by the status.
-    fn close(mut self, end: std::result::Result<End, Refusal>, marks_failure: bool) -> Result<()> {
+    #[inline(never)]
+    fn close(mut self, end: Ended, marks_failure: bool) -> Result<()> {
         let end = match (end, self.out.take()) {
             (Err(refusal), Some(out)) => return out.refuse(refusal),
             (end, out) => {
@@ -232,7 +244,7 @@ fn stream(
             return Err(gone());
         }
         match next {
-            Next::End(end) => return line.close(end, marks_failure),
+            Next::End(end) => return line.close(*end, marks_failure),
             Next::Gap => line.is_apart = line.has_spoken,
             Next::Text(text) => line.say(&text)?,
             Next::Nothing if line.sent_at.elapsed() < QUIET => {}

@@ -78,7 +78,8 @@ fn serve(mut exchange: Exchange, api: &Api) -> Result<()> {
     }
 }
 
-fn judge(exchange: &mut Exchange, api: &Api) -> Judged<Asked> {
+#[inline(never)]
+fn judge(exchange: &mut Exchange, api: &Api) -> Judged<Box<Asked>> {
     let config = exchange.shared.config();
     let key = format!("gateway.http.endpoints.{}.enabled", api.section);
     if !config.bool(&key) {
@@ -95,7 +96,7 @@ fn judge(exchange: &mut Exchange, api: &Api) -> Judged<Asked> {
     let read = body(exchange);
     let mut body = read.map_err(|refusal| refusal.about(crowded(&exchange.body, api)))?;
     let map = body.as_object_mut().ok_or_else(|| wrong("the body must be a JSON object", ""))?;
-    let mut asked = Asked::new(exchange, api, map)?;
+    let mut asked = Box::new(Asked::new(exchange, api, map)?);
     asked.size = length;
     (api.read)(map, &mut asked)?;
     turn::place(exchange, &mut asked, api)?;

@@ -167,6 +167,7 @@ fn model(exchange: &Exchange, session: &str) -> Judged<Option<String>> {
 }
 
 /// Asks for the turn.
+#[inline(never)]
 pub fn ask(exchange: &Exchange, asked: &mut Asked, api: &Api) -> Judged<Following> {
     let Some(caller) = exchange.caller.clone() else {
         return Err(Refusal::from(Error::new(Kind::Unauthorized, "Unauthorized")));

@@ -3,7 +3,7 @@
 //! Pure. What stands between two answers becomes one user message, tool results first. System prompt and
 //! last message are marked for the server's cache. Thinking goes back to the model that made it, with its proof;
 //! servers other than Anthropic's get it without one too, and whether they were asked to think or not.
-use crate::json::{Put, json};
+use crate::json::{self, Put, json};
 use crate::models::format::text as member;
 use crate::models::messages::{Called, Item, LEFT_OUT, arguments, items, own_thinking, parts, text};
 use crate::models::provider::{ChatRequest, Provider, Thinking};
@@ -115,8 +115,9 @@ fn said<'a>(message: &'a Value, calls: &'a [Called]) -> impl Iterator<Item = Val
 
 fn answer(p: &Provider, called: &Called) -> Value {
     let mut block = json!({
-        "type": "tool_result", "tool_use_id": called.id, "content": content(p, called.result),
+        "type": "tool_result", "tool_use_id": called.id,
     });
+    block = json::holding(block, "content", content(p, called.result));
     if let (Some(true), Some(map)) =
         (called.result.get("isError").and_then(Value::as_bool), block.as_object_mut())
     {
@@ -130,7 +131,7 @@ fn content(p: &Provider, message: &Value) -> Vec<Value> {
     let pictures = pictures.into_iter().map(|(kind, data)| {
         json!({"type": "image", "source": {"type": "base64", "media_type": kind, "data": data}})
     });
-    let words = (!words.trim().is_empty()).then(|| json!({"type": "text", "text": words}));
+    let words = (!words.trim().is_empty()).then(|| json::holding(json!({"type": "text"}), "text", words));
     pictures.chain(words).collect()
 }
 
@@ -189,7 +190,9 @@ impl Turns {
         {
             content.push(if may_cache(&last) { cached(last) } else { last });
         }
-        self.0.into_iter().map(|(role, content)| json!({"role": role, "content": content})).collect()
+        let message =
+            |(role, content)| json::holding(json!({"role": role}), "content", Value::Array(content));
+        self.0.into_iter().map(message).collect()
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Pure. Content is a plain string where it can be one, since many local servers take nothing else. Roles take
 //! turns, since the templates of many models take nothing else. What else a server wants stands in `compat`.
-use crate::json::{Put, json};
+use crate::json::{self, Put, json};
 use crate::models::compat::ThinkingFormat;
 use crate::models::format::text as member;
 use crate::models::messages::{
@@ -33,7 +33,7 @@ pub fn build(p: &Provider, request: &ChatRequest) -> Value {
         match item {
             Item::User(message) => {
                 if let Some(content) = user(p, message) {
-                    chat.add(json!({"role": "user", "content": content}));
+                    chat.add(json::holding(json!({"role": "user"}), "content", content));
                 }
             }
             Item::Assistant { message, calls, .. } => {
@@ -44,7 +44,8 @@ pub fn build(p: &Provider, request: &ChatRequest) -> Value {
             }
         }
     }
-    let mut body = json!({"model": p.model, "messages": chat.messages, "stream": true});
+    let body = json!({"model": p.model, "messages": null, "stream": true});
+    let mut body = json::holding(body, "messages", chat.messages);
     if let Some(map) = body.as_object_mut() {
         options(p, request, map);
         wanted::in_completions(p, request, map);
@@ -148,7 +149,7 @@ fn user(p: &Provider, message: &Value) -> Option<Value> {
     if pictures.is_empty() {
         return (!words.is_empty()).then(|| words.into());
     }
-    let words = (!words.is_empty()).then(|| json!({"type": "text", "text": words}));
+    let words = (!words.is_empty()).then(|| json::holding(json!({"type": "text"}), "text", words));
     let pictures =
         pictures.into_iter().map(|p| json!({"type": "image_url", "image_url": {"url": data_url(p)}}));
     Some(words.into_iter().chain(pictures).collect())

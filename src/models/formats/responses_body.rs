@@ -33,7 +33,8 @@ pub fn build(p: &Provider, request: &ChatRequest) -> Value {
             }
         }
     }
-    let mut body = json!({"model": p.model, "input": input, "stream": true, "store": false});
+    let body = json!({"model": p.model, "input": null, "stream": true, "store": false});
+    let mut body = json::holding(body, "input", input);
     let Some(map) = body.as_object_mut() else { return body };
     if !request.system.trim().is_empty() {
         map.put("instructions", request.system);
@@ -58,12 +59,13 @@ pub fn build(p: &Provider, request: &ChatRequest) -> Value {
 
 fn user(p: &Provider, message: &Value) -> Option<Value> {
     let (words, pictures) = parts(message, p.images);
-    let words = (!words.is_empty()).then(|| json!({"type": "input_text", "text": words}));
+    let words = (!words.is_empty()).then(|| json::holding(json!({"type": "input_text"}), "text", words));
     let pictures = pictures
         .into_iter()
         .map(|picture| json!({"type": "input_image", "image_url": data_url(picture), "detail": "auto"}));
     let content: Vec<Value> = words.into_iter().chain(pictures).collect();
-    (!content.is_empty()).then(|| json!({"type": "message", "role": "user", "content": content}))
+    let message = json!({"type": "message", "role": "user"});
+    (!content.is_empty()).then(|| json::holding(message, "content", content))
 }
 
 /// The reasoning item that a thinking block's signature holds.

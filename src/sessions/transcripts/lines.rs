@@ -1,5 +1,6 @@
 //! Reading a file's lines from its end, block by block, so that the newest part of a large transcript costs
 //! no more than its own size. A line that is too long to be one costs time, not memory. No parsing here.
+use crate::parts::Parts;
 use std::fs::File;
 use std::io::{BufRead, Result};
 use std::os::unix::fs::FileExt;
@@ -55,8 +56,7 @@ impl<'a> Backwards<'a> {
     fn next_line(&mut self) -> Result<Option<Line>> {
         loop {
             if let Some(end) = self.ends.pop() {
-                let bytes = self.unread.split_off(end + 1);
-                self.unread.truncate(end);
+                let bytes = self.cut(end);
                 return Ok(Some(self.line(self.start + end as u64 + 1, bytes)));
             }
             if self.start == 0 {
@@ -66,6 +66,19 @@ impl<'a> Backwards<'a> {
             }
             self.read_block()?;
         }
+    }
+
+    /// Takes off what stands behind the line end at `end`, and that too; the longer part, which may be large, is not copied.
+    fn cut(&mut self, end: usize) -> Vec<u8> {
+        if end + 1 >= self.unread.len() / 2 {
+            let bytes = self.unread.split_off(end + 1);
+            self.unread.truncate(end);
+            return bytes;
+        }
+        let before = self.unread.head(end).to_vec();
+        let mut bytes = std::mem::replace(&mut self.unread, before);
+        bytes.drain(..end + 1);
+        bytes
     }
 
     /// Every line but the first handed out is followed by the line end that was found before it.

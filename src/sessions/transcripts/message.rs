@@ -1,6 +1,6 @@
 //! The entries that go into a transcript, without id, parent and time, which the append adds; and reading
 //! messages in the same shapes. Pure values; times are epoch milliseconds.
-use crate::json::{Put, json};
+use crate::json::{self, Put, json};
 use serde_json::Value;
 
 /// Token counts of one model answer.
@@ -67,7 +67,12 @@ pub struct Assistant<'a> {
 
 /// A text block.
 pub fn text(text: &str) -> Value {
-    json!({"type": "text", "text": text})
+    words(text.to_string())
+}
+
+/// The same of a text that may be large.
+pub fn words(text: String) -> Value {
+    json::holding(json!({"type": "text"}), "text", text)
 }
 
 /// An image block; `data` is base64.
@@ -77,13 +82,9 @@ pub fn image(data: &str, mime_type: &str) -> Value {
 
 /// A user's message of text and image blocks; the text is already stamped ([`crate::sessions::envelope`]).
 pub fn user(content: Vec<Value>, now: u64) -> Value {
-    let mut entry =
-        json!({"type": "message", "message": {"role": "user", "content": null, "timestamp": now}});
-    // Moved, for it may be large.
-    if let Some(message) = entry.get_mut("message").and_then(Value::as_object_mut) {
-        message.put("content", content);
-    }
-    entry
+    let message =
+        json::holding(json!({"role": "user", "content": null, "timestamp": now}), "content", content);
+    json::holding(json!({"type": "message"}), "message", message)
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use crate::params::{Params, Source, params};
 use crate::session_key::{KeyRules, agent_of, normalise_agent_id};
 use crate::sessions::entry::Entry;
 use crate::sessions::kept::Kept;
+use crate::sessions::passing;
 use serde_json::{Map, Value};
 use std::sync::Arc;
 
@@ -138,7 +139,8 @@ impl Filter {
     fn passes(&self, kept: &Kept, now: u64) -> bool {
         let key = kept.key();
         if is_hidden(key)
-            || (is_passing(key) && self.search.is_none())
+            // One of a request is found by a search.
+            || (passing::family(key).is_some() && self.search.is_none())
             || self.asks_for_what_is_not_here()
             || (self.exclude_subagents && key.contains(":subagent:"))
             || (self.exclude_cron && key.contains(":cron:"))
@@ -183,14 +185,6 @@ fn mentions(kept: &Kept, text: &str) -> bool {
 pub fn is_hidden(key: &str) -> bool {
     let mut parts = key.split(':').skip(2);
     parts.next() == Some("cron") && parts.nth(1) == Some("run")
-}
-
-/// `agent:<id>:openai:<uuid>`: of one request of a program that keeps the conversation itself. It is found by a search.
-fn is_passing(key: &str) -> bool {
-    let mut parts = key.split(':').skip(2);
-    matches!(parts.next(), Some("openai" | "openresponses"))
-        && parts.next().is_some()
-        && parts.next().is_none()
 }
 
 /// One row of `sessions.list`. `runs` are the ids of what runs in the session or waits to.
