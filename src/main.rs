@@ -27,6 +27,7 @@ mod fences;
 mod fetch;
 mod files;
 mod gateway;
+mod heartbeat;
 mod http;
 mod ids;
 mod json;

@@ -41,11 +41,6 @@ const FEATURES: &[Feature] = &[
         hooks::asked,
         "webhooks are here (docs/webhooks.md), those with a transform (a program in JavaScript), the Gmail watcher and presets beside gmail are not",
     ),
-    feature(
-        "heartbeat",
-        heartbeat,
-        "let a scheduled job ask the agent: `openclaw cron add` (docs/automation.md)",
-    ),
     feature("exec", exec, "commands run on this machine, shut in and by the owner's rules (docs/exec.md)"),
     feature("browser", browser, KEEP),
     feature("tailscale", tailscale, "publish the port yourself: `tailscale serve --bg <port>`"),
@@ -163,20 +158,6 @@ fn channels(config: &Config, env: &Env) -> Option<String> {
         found.push("whatsapp".to_string());
     }
     counted(&found, "channel")
-}
-
-fn heartbeat(config: &Config, _: &Env) -> Option<String> {
-    let is_never = |every: &Value| {
-        let text = every.as_str().map(|text| text.trim_end_matches(['m', 's', 'h', 'd']));
-        every.as_u64() == Some(0) || text == Some("0")
-    };
-    let beats = |agent: &&Map<String, Value>| {
-        let beat = agent.get("heartbeat").filter(|beat| is_asked(beat));
-        beat.is_some_and(|beat| !beat.get("every").is_some_and(is_never))
-    };
-    let every = agents(config).filter(beats).find_map(|agent| agent.get("heartbeat")?.get("every")?.as_str());
-    let every = every.map_or(String::new(), |every| format!(" (every {})", plain(every)));
-    agents(config).any(|agent| beats(&agent)).then(|| format!("heartbeat{every}"))
 }
 
 fn exec(config: &Config, _: &Env) -> Option<String> {

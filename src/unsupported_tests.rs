@@ -20,12 +20,12 @@ fn told(text: &str, more: &[(&str, &str)]) -> Option<String> {
 fn n_2_what_a_migrant_configured_is_named_and_counted() {
     let text = "{channels: {defaults: {}, telegram: {botToken: 'x'}, whatsapp: {}, discord: {token: 'y'}},
         hooks: {enabled: true, token: 'z', mappings: [{id: 'm'}]}, browser: {enabled: true},
-        agents: {defaults: {heartbeat: {every: '30m'}}}, tools: {exec: {host: 'node'}},
+        agents: {defaults: {memorySearch: {provider: 'openai'}}}, tools: {exec: {host: 'node'}},
         gateway: {mode: 'local', tailscale: {mode: 'serve'}}}";
     assert_eq!(
         told(text, &[]).unwrap(),
-        "2 channels (whatsapp, discord), heartbeat (every 30m), \
-         commands on nodes (tools.exec.host), browser control, publication by Tailscale (serve)"
+        "2 channels (whatsapp, discord), commands on nodes (tools.exec.host), browser control, \
+         publication by Tailscale (serve), search by embeddings"
     );
 }
 
@@ -35,7 +35,7 @@ fn n_2_what_is_off_or_unset_is_not_told() {
         "{}",
         "{gateway: {mode: 'local', tailscale: {mode: 'off'}, controlUi: {allowedOrigins: ['https://x.example']}}}",
         "{channels: {defaults: {groupPolicy: 'open'}, telegram: {enabled: false, botToken: 'x'}}}",
-        "{agents: {defaults: {heartbeat: {every: '0m'}, sandbox: {mode: 'off'}}}, browser: {enabled: false}}",
+        "{agents: {defaults: {heartbeat: {every: '1m'}, sandbox: {mode: 'off'}}}, browser: {enabled: false}}",
         "{cron: {enabled: false}, hooks: {enabled: false, token: 'z'}, tools: {exec: {timeoutSec: 5}, web: {fetch: {enabled: true}}}}",
         "{plugins: {enabled: false, entries: {x: {enabled: true}}}, discovery: {mdns: {mode: 'off'}}}",
         "{gateway: {mode: 'remote', remote: {url: 'ws://x:1'}}, browser: {enabled: true}}",
@@ -47,7 +47,6 @@ fn n_2_what_is_off_or_unset_is_not_told() {
 #[test]
 fn n_2_relatives() {
     for (text, want) in [
-        ("{agents: {list: [{id: 'a', heartbeat: {every: '1h'}}]}}", "heartbeat (every 1h)"),
         ("{tools: {elevated: {allowFrom: {telegram: [1]}}}}", "elevated commands (tools.elevated)"),
         ("{tools: {web: {search: {provider: 'grok', apiKey: 'k'}}}}", "web search by Grok"),
         ("{plugins: {entries: {a: {enabled: true}, b: {enabled: false}}}}", "1 plugin (a)"),

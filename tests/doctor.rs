@@ -245,7 +245,7 @@ fn n_2_what_is_configured_and_not_here_is_told_everywhere() {
         "gateway": {"tailscale": {"mode": "funnel"}},
     });
     let gateway = tidy(&Setup::config(config));
-    let all = "2 channels (discord, whatsapp), internal hooks, heartbeat (every 30m)";
+    let all = "2 channels (discord, whatsapp), internal hooks, publication by Tailscale (funnel)";
     let log = wait_for("the log", || Some(gateway.log()).filter(|log| log.contains("log file")));
     let warned = log.lines().filter(|line| line.contains("not in this version")).count();
     assert!(warned == 1 && log.contains(&format!("configured and not in this version: {all}")), "{log}");
@@ -261,8 +261,7 @@ fn n_2_what_is_configured_and_not_here_is_told_everywhere() {
         })
     );
     let (code, report) = lint(&gateway, &["--only", "unsupported"]);
-    let want =
-        ["unsupported.channels", "unsupported.heartbeat", "unsupported.hooks", "unsupported.tailscale"];
+    let want = ["unsupported.channels", "unsupported.hooks", "unsupported.tailscale"];
     assert_eq!((code, ids(&report)), (1, want.to_vec()), "{report:#}");
     let (_, everything) = lint(&gateway, &[]);
     assert!(

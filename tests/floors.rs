@@ -39,7 +39,7 @@ const FLOORS: &[&[&str]] = &[
     &["cron", "sessions", "workspace"],
     &["deliveries", "models"],
     &["agents"],
-    &["skills", "slash"],
+    &["heartbeat", "skills", "slash"],
     // Work that is done for somebody.
     &["backup", "channels", "service", "tools", "unsupported", "upkeep"],
     &["agent", "doctor"],

@@ -243,14 +243,21 @@ fn sec_42_only_the_owner_has_the_agent_itself_changed() {
 fn i12_2_words_go_where_the_owner_was_heard_of_last() {
     let telegram = Telegram::start();
     telegram.user(1001, "Ann", "ann");
-    let replies = vec![texts(&["hello Ann"]), texts(&["The door is open"]), texts(&["HEARTBEAT_OK"])];
+    let replies =
+        ["hello Ann", "The door is open", "It is shut", "HEARTBEAT_OK"].map(|text| texts(&[text])).to_vec();
     let (model, gateway) = with_bot(&telegram, hooks(json!({})), replies);
     telegram.says(1001, 1001, "hi");
     assert_eq!(said(&telegram, 1001, 1), ["hello Ann"]);
     assert_eq!(post(&gateway, "/hooks/agent", json!({"message": "Look at the door"})).0, 202);
     assert_eq!(said(&telegram, 1001, 2), ["hello Ann", "The door is open"]);
-    model.requests(3);
-    assert_eq!(telegram.texts(1001).len(), 2, "nothing is said where nothing is to be said");
+    // Who was told by the turn itself is not woken to be told again, unless the sender wants it so.
+    assert_eq!(post(&gateway, "/hooks/agent", json!({"message": "And now?", "wakeMode": "now"})).0, 202);
+    assert_eq!(said(&telegram, 1001, 3).last().map(String::as_str), Some("It is shut"));
+    let requests = model.requests(4);
+    assert!(last(&requests[2]).contains("And now?"), "no turn between them");
+    let woken = last(&requests[3]);
+    assert!(woken.contains("The door is open") && woken.contains("It is shut"), "{woken}");
+    assert_eq!(telegram.texts(1001).len(), 3, "nothing is said where nothing is to be said");
 }
 
 #[test]

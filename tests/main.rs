@@ -90,6 +90,8 @@ mod hanging_disk;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
+mod heartbeat;
+#[cfg(test)]
 mod hooks;
 #[cfg(test)]
 mod hooks_door;

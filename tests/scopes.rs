@@ -48,7 +48,7 @@ const READ: &[&str] = &[
     "usage.status",
     "worktrees.list",
 ];
-const WRITE: &[&str] = &["agent", "agent.wait", "chat.abort", "chat.send", "message.action", "send"];
+const WRITE: &[&str] = &["agent", "agent.wait", "chat.abort", "chat.send", "message.action", "send", "wake"];
 const PAIRING: &[&str] = &[
     "channels.pairing.approve",
     "channels.pairing.list",

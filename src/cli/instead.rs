@@ -20,8 +20,8 @@ const INSTEAD: &[(&[&str], &str)] = &[
         "`openclaw gateway uninstall` removes the service; the rest is the state directory and the program",
     ),
     (
-        &["system", "hooks", "webhooks", "tasks", "flows"],
-        "it has no events, heartbeats and hooks; `openclaw agent --message TEXT` starts a turn",
+        &["hooks", "webhooks", "tasks", "flows"],
+        "it has no hooks of its own; `openclaw agent --message TEXT` starts a turn, `openclaw cron` and `openclaw system event` others",
     ),
     (
         &["memory", "wiki"],

@@ -34,6 +34,7 @@ mod sessions;
 mod skills;
 mod status;
 mod stream;
+mod system;
 mod typed;
 mod unsupervised;
 mod values;
@@ -173,6 +174,11 @@ pub const COMMANDS: &[Command] = &[
     skills::INFO,
     skills::LIST,
     status::COMMAND,
+    system::EVENT,
+    system::DISABLE,
+    system::ENABLE,
+    system::LAST,
+    system::PRESENCE,
 ];
 
 /// Words that begin commands, by task. Together they are all there are.
@@ -180,7 +186,7 @@ pub const TASKS: &[(&str, &[&str])] = &[
     ("Start here", &["onboard", "agent", "status", "doctor"]),
     ("The gateway", &["gateway", "health", "logs", "dashboard", "daemon"]),
     ("Channels", &["channels", "message", "pairing"]),
-    ("Models, agents and sessions", &["models", "agents", "sessions", "skills", "cron"]),
+    ("Models, agents and sessions", &["models", "agents", "sessions", "skills", "cron", "system"]),
     ("Settings and safety", &["setup", "configure", "config", "approvals", "devices", "security", "backup"]),
     ("For scripts", &["completion", "protocol"]),
 ];
@@ -199,6 +205,8 @@ pub const GROUPS: &[(&str, &str)] = &[
     ("pairing", "Let in strangers who write to a bot"),
     ("protocol", "Show the wire protocol's schemas"),
     ("security", "Look for what others could get at"),
+    ("system", "Wake the agent, switch heartbeats, show who is here"),
+    ("system heartbeat", "Show the last heartbeat, or switch them"),
 ];
 
 /// What a command gets besides its own arguments.

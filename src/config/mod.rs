@@ -21,6 +21,7 @@ mod writing;
 
 pub use issue::Issue;
 use issue::is_within;
+pub use kinds::duration_ms;
 pub use legacy::place as legacy_place;
 pub use load::Stamp;
 pub use programs::OF_PROGRAMS;

@@ -172,7 +172,7 @@ mod tests {
             (
                 json!({"agents": {"defaults": {"heartbeat": {"every": "1m"}}}}),
                 json!({"agents": {"defaults": {"heartbeat": {"every": "2m"}, "timeoutSeconds": 5}}}),
-                "no effect without heartbeat, which is not in this version (agents.defaults.heartbeat.every); in force at once (agents.defaults.timeoutSeconds)",
+                "noted for heartbeat (agents.defaults.heartbeat.every); in force at once (agents.defaults.timeoutSeconds)",
             ),
             (
                 json!({"channels": {"telegram": {"enabled": true}, "slack": {"x": 1}}}),

@@ -9,6 +9,7 @@ mod channels;
 mod config;
 mod cron;
 mod fix;
+mod heartbeat;
 mod machine;
 mod models;
 mod modes;
@@ -141,6 +142,7 @@ pub const CHECKS: &[Check] = &[
     check("gateway.token_mismatch", Warning, "Gateway and command line have different secrets", access::mismatch),
     guard("gateway.token_too_short", Warning, "The gateway's secret is short", access::weak),
     check("gateway.version_skew", Info, "The running gateway is of another version", reach::skew),
+    check("heartbeat.settings", Warning, "Settings of heartbeats that cannot be taken", heartbeat::wrong),
     guard("hooks.token", Warning, "The token of webhooks is no secret of its own", access::hooks_token),
     check("models.built_in", Info, "No model is configured", models::built_in),
     check("models.key_missing", Error, "A model has no API key", models::key_missing),
@@ -165,7 +167,6 @@ pub const CHECKS: &[Check] = &[
     check("unsupported.browser", Warning, "Browser control is not in this version", unsupported::browser),
     check("unsupported.channels", Warning, "Channels are not in this version", unsupported::channels),
     check("unsupported.exec", Warning, "Commands run on this host only, and by tools", unsupported::exec),
-    check("unsupported.heartbeat", Warning, "Heartbeats are not in this version", unsupported::heartbeat),
     check("unsupported.hooks", Warning, "Hooks of JavaScript are not in this version", unsupported::hooks),
     check("unsupported.http", Warning, "The HTTP API is not in this version", unsupported::http),
     check("unsupported.media", Warning, "Media features are not in this version", unsupported::media),

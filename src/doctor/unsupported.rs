@@ -23,10 +23,6 @@ pub fn exec(ctx: &Ctx) -> Vec<Finding> {
     told(ctx, "exec")
 }
 
-pub fn heartbeat(ctx: &Ctx) -> Vec<Finding> {
-    told(ctx, "heartbeat")
-}
-
 pub fn hooks(ctx: &Ctx) -> Vec<Finding> {
     told(ctx, "hooks")
 }

@@ -23,7 +23,7 @@ use crate::state::sentinel;
 use crate::state::sessions::Sessions;
 use crate::state::shared::{Published, Shared};
 use crate::state::store::Store;
-use crate::state::{self, Note, State};
+use crate::state::{self, Note, State, heartbeat};
 use crate::threads;
 use crate::tls;
 use crossbeam_channel::{Receiver, Select, Sender, TryRecvError, bounded};
@@ -46,17 +46,19 @@ pub struct Generation {
 /// How a generation ended.
 pub struct Ending {
     pub is_restart: bool,
+    pub left: Left,
+}
+
+/// What the next generation goes on with.
+#[derive(Default)]
+pub struct Left {
     /// What sessions have not been told yet.
-    pub notes: Vec<Note>,
+    notes: Vec<Note>,
+    beats: heartbeat::Kept,
 }
 
 impl Generation {
-    pub fn start(
-        process: &Process,
-        verdict: Verdict,
-        notes: Vec<Note>,
-        started: Instant,
-    ) -> Result<Generation> {
+    pub fn start(process: &Process, verdict: Verdict, left: Left, started: Instant) -> Result<Generation> {
         let (state_tx, inbox) = bounded(INBOX);
         let shared = share(process, verdict, started, state_tx.clone())?;
         let (changed_tx, changed) = bounded(1);
@@ -73,7 +75,8 @@ impl Generation {
         let (judge_tx, judge) = bounded(1);
         crate::clock::read_zone();
         let mut state = build(&shared, state_tx, judge_tx)?;
-        state.system_events = notes;
+        state.system_events = left.notes;
+        state.take_over_beats(left.beats);
         let wrong = shared.config().problem(&crate::config::Config::empty());
         *state.config_invalid = wrong.map(|problem| problem.to_json_at_start());
         sentinel::tell(&mut state);
@@ -86,10 +89,10 @@ impl Generation {
             state.shared.published.set_over();
             inbox.try_iter().for_each(drop);
             drop((inbox, asked));
-            let notes = std::mem::take(&mut state.system_events);
+            let left = Left { notes: std::mem::take(&mut state.system_events), beats: state.leave_beats() };
             state.finish(is_restart);
             // The main thread waits for this as long as the process lives.
-            let _ = done_tx.send(Ok(Ending { is_restart, notes }));
+            let _ = done_tx.send(Ok(Ending { is_restart, left }));
         };
         threads::spawn("gw-state", STATE_STACK, work, move |what| {
             // As above.
@@ -184,7 +187,7 @@ fn share(process: &Process, verdict: Verdict, started: Instant, state: Sender<Ev
         capabilities: Default::default(),
         ask: methods::local::ask,
         command: commands::run,
-        wake: methods::hooks::wake_session,
+        beat: methods::heartbeat::begin,
         job: methods::cron_runs::begin,
         job_place: methods::cron_runs::place,
         method_names: methods::names(),
@@ -206,6 +209,7 @@ fn build(shared: &Arc<Shared>, state_tx: Sender<Event>, judge: Sender<()>) -> Re
     let mut state = State::new(shared.clone(), store, sessions, requests, judge, now);
     state.post = Post::of(ledger);
     state.cron = Cron::load(&shared.settings, now);
+    crate::heartbeat::tell_wrong(&shared.config(), &shared.env);
     for request in Pairing::new(dir).list(now).map(|l| l.pending).unwrap_or_default() {
         if let Some(id) = request.get("requestId").and_then(|id| id.as_str()) {
             state.pairing.insert(id.to_string(), now);

@@ -29,10 +29,9 @@ use crate::logging;
 use crate::net::evict;
 use crate::service::notify;
 use crate::signals::{self, Asked};
-use crate::state::Note;
 use crate::state::succession::Succession;
 use crate::tls::Place;
-use generation::{Ending, Generation};
+use generation::{Ending, Generation, Left};
 use judge::Verdict;
 pub use judge::{Judge, objections, refusal};
 use sockets::Sockets;
@@ -110,9 +109,9 @@ pub fn run(env: Env, options: Options) -> Result<()> {
 impl Process {
     /// One generation after another, until one ends for good.
     fn run(mut self, mut verdict: Verdict, mut started: Instant) -> Result<()> {
-        let mut notes: Vec<Note> = Vec::new();
+        let mut left = Left::default();
         loop {
-            let generation = Generation::start(&self, verdict.clone(), notes, started)
+            let generation = Generation::start(&self, verdict.clone(), left, started)
                 .inspect_err(|e| log::error!(target: "gateway", "{e}"))?;
             notify::ready(&verdict.env);
             crate::sys::release_code();
@@ -122,7 +121,7 @@ impl Process {
                 self.succession.end();
                 return Ok(());
             }
-            notes = ending.notes;
+            left = ending.left;
             verdict = self.renew(verdict);
         }
     }

@@ -9,8 +9,7 @@ use super::workers::{Handle, House};
 use crate::clock;
 use crate::config::Config;
 use crate::config::action::Action;
-use crate::config::plan;
-use crate::config::plan::Plan;
+use crate::config::plan::{self, Plan};
 use crate::config::problem::Problem;
 use crate::env::Env;
 use crate::error::Result;
@@ -240,9 +239,10 @@ impl Work {
         match action {
             Action::Logging => logging::renew(&new.config, &new.env, secrets(new)),
             Action::Secret => self.renew_secret(&new.auth),
-            // Workers, webhooks and the scheduler look at their keys themselves; what is not here is told so: `Action::is_here`.
-            Action::Browser | Action::Gmail | Action::Heartbeat => {}
-            Action::Channels | Action::Cron | Action::Hooks | Action::Telegram | Action::Whatsapp => {}
+            // All others look at their keys themselves; what is not here is told so: `Action::is_here`.
+            Action::Heartbeat => crate::heartbeat::tell_wrong(&new.config, &new.env),
+            Action::Browser | Action::Gmail | Action::Channels | Action::Cron => {}
+            Action::Hooks | Action::Telegram | Action::Whatsapp => {}
         }
     }
 

@@ -53,7 +53,7 @@ fn begin_one(state: &mut State, id: &str, job: &Members, agent: &str) -> Result<
     let main = state.sessions.rules().main_of(agent);
     let words = job::words(job).to_string();
     if !job::is_isolated(job) && job::text(job, "wakeMode") != Some("now") {
-        state.add_note(Some(main), words.clone());
+        state.add_call(Some(main), words.clone(), Provenance::Cron);
         state.job_ended(id, End { result: Ok(()), said: Some(words), has_begun: true });
         return Ok(());
     }

@@ -44,6 +44,11 @@ pub(super) fn destination(state: &State, params: &Params, session: &str) -> Resu
     }))
 }
 
+/// The channel on which somebody was heard of last in a session.
+pub(super) fn last_channel(state: &State, session: &str) -> Option<String> {
+    last_of(&state.sessions.get(session)?)?.channel
+}
+
 /// Where somebody was last.
 struct Last {
     channel: Option<String>,

@@ -1,4 +1,4 @@
-//! `health`, `status`, `last-heartbeat`: how the gateway is.
+//! `health`, `status`: how the gateway is.
 use crate::calls::{Call, Caller};
 use crate::channels::told::Teller;
 use crate::clock;
@@ -24,11 +24,6 @@ pub fn health(shared: &Shared, caller: &Caller, _params: Value) -> Result<Payloa
     Ok(Payload::Text(shared.published.health(caller.scopes.has("operator.admin"))))
 }
 
-/// There are no heartbeat runs in this version, so there never was one.
-pub fn last_heartbeat(_shared: &Shared, _caller: &Caller, _params: Value) -> Result<Payload> {
-    Ok(Payload::Value(Value::Null))
-}
-
 /// A short summary. The sessions are copied here and written out on the connection's thread.
 pub fn status(state: &mut State, call: Call, _params: Value) -> Result<Answer> {
     let sessions = state.sessions.snapshots();
@@ -42,6 +37,14 @@ pub fn status(state: &mut State, call: Call, _params: Value) -> Result<Answer> {
         state.system_events.iter().map(|note| note.text.clone()).collect::<Vec<_>>(),
         state.now,
     );
+    let beats = paths.iter().map(|(agent, _)| {
+        let mut row = json!({"agentId": agent});
+        if let (Some(row), Value::Object(rhythm)) = (row.as_object_mut(), state.rhythm(agent)) {
+            row.extend(rhythm);
+        }
+        row
+    });
+    let beats: Vec<Value> = beats.collect();
     // Where the file lies and who asked for a restart is for administrators.
     let is_admin = call.caller.scopes.has("operator.admin");
     let operation = [
@@ -53,6 +56,9 @@ pub fn status(state: &mut State, call: Call, _params: Value) -> Result<Answer> {
     Ok(Answer::Work(Box::new(move || {
         let all = sessions.iter().flat_map(|(agent, all)| all.iter().map(move |kept| (&**agent, &**kept)));
         let mut summary = summary(&shared, all.collect(), &paths, &events, now);
+        if let Some(Value::Array(agents)) = summary.pointer_mut("/heartbeat/agents") {
+            *agents = beats;
+        }
         for (name, value) in
             operation.filter_map(|(name, value)| Some((name, value.filter(|v| !v.is_null())?)))
         {
@@ -93,12 +99,8 @@ fn summary(
             json!({"agentId": agent, "path": path, "count": count, "recent": recent})
         })
         .collect();
-    let heartbeat: Vec<Value> = paths
-        .iter()
-        .map(|(agent, _)| json!({"agentId": agent, "enabled": false, "every": "disabled", "everyMs": null}))
-        .collect();
     json!({
-        "heartbeat": {"defaultAgentId": default, "agents": heartbeat},
+        "heartbeat": {"defaultAgentId": default, "agents": []},
         "channelSummary": (teller.lines()),
         "queuedSystemEvents": events,
         "sessions": {

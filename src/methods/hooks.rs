@@ -4,11 +4,9 @@
 //! A webhook speaks with nobody's authority (`Provenance::Hook`), whatever it says and whoever is told of it.
 use super::agent::Params;
 use super::destination::destination;
-use super::local;
 use crate::agent::brought::Brought;
-use crate::calls::{Call, Provenance, Reply};
+use crate::calls::{Call, Provenance};
 use crate::error::{Error, Result};
-use crate::ids;
 use crate::json::json;
 use crate::models::provider::Thinking;
 use crate::params::{params, read};
@@ -19,12 +17,6 @@ use crate::state::State;
 use crate::state::event::Answer;
 use serde_json::Value;
 use std::sync::Arc;
-
-/// What the main session's agent is asked when a webhook wants it at once.
-const WAKE: &str = "Something came in that is noted above. See to it as far as your rules and the user's wishes say so. \
-    Tell the user in a few words if it matters to him now; if nothing does, answer HEARTBEAT_OK.";
-/// How runs that wake a session are called.
-const WAKES: &str = "wake-";
 
 params! {
     struct Wake {
@@ -37,10 +29,11 @@ params! {
 pub fn wake(state: &mut State, _call: Call, params: Value) -> Result<Answer> {
     let Wake { text, now, key } = read(params)?;
     if !state.is_repeated(&key) {
-        state.add_system_event(format!("A webhook sent: {text}"));
-        if now {
-            let main = state.sessions.rules().main();
-            wake_session(state, &main);
+        let text = format!("A webhook sent: {text}");
+        let main = state.sessions.rules().main();
+        match now {
+            true => state.wake_session(&main, text, "hook:wake"),
+            false => state.add_call(Some(main), text, Provenance::Hook),
         }
     }
     Ok(Answer::Now(json!({"ok": true}).into()))
@@ -54,6 +47,7 @@ params! {
         agent_id: Option<String>,
         session_key: String,
         wakes: bool,
+        insists: bool,
         deliver: bool,
         channel: Option<String>,
         to: Option<String>,
@@ -82,17 +76,14 @@ pub fn agent(state: &mut State, call: Call, params: Value) -> Result<Answer> {
     }
     let main = state.sessions.rules().main_of(&agent);
     let to = place(state, &asked, &main)?;
+    // What was said to the user need not be said to him once more.
+    let wakes = asked.wakes && (to.is_none() || asked.insists);
     let mut observers = Observers::default();
     observers.add(Observer::Readers);
     observers.deliver(to);
     // Who answers in the main session itself need not be told how it went.
     if session != main {
-        let after = After {
-            name: format!("Hook {}", asked.name),
-            called: asked.called,
-            key: main,
-            wakes: asked.wakes,
-        };
+        let after = After { name: format!("Hook {}", asked.name), called: asked.called, key: main, wakes };
         observers.add(Observer::After(Box::new(after)));
     }
     let thinking = asked.thinking.as_deref().map(Thinking::named).transpose();
@@ -131,28 +122,4 @@ fn place(state: &State, asked: &Turn, main: &str) -> Result<Option<Address>> {
         Err(_) if !is_named => Ok(None),
         found => found,
     }
-}
-
-/// Has the agent of a session look at what is noted for it, unless a turn that will is about to begin.
-pub fn wake_session(state: &mut State, key: &str) {
-    if state.runs.waits(key, WAKES) {
-        return;
-    }
-    if let Err(e) = wake_up(state, key) {
-        log::warn!(target: "gateway/hooks", "a webhook could not wake {key}: {e}; it is told with the next message");
-    }
-}
-
-fn wake_up(state: &mut State, key: &str) -> Result<()> {
-    let params = Params { deliver: true, ..Params::default() };
-    let to = destination(state, &params, key).ok().flatten();
-    let caller = Arc::new(local::inside("hook", Provenance::Hook));
-    let id = format!("{WAKES}{}", ids::uuid()?);
-    let mut observers = Observers::default();
-    observers.add(Observer::Readers);
-    observers.deliver(to);
-    let reply = Call { caller, id, method: "hooks", reply: Reply::Nobody };
-    let origin = Origin::client(&HOOK, Provenance::Hook);
-    let ask = Ask { observers, ..Ask::unasked(origin, key.to_string(), WAKE.to_string(), reply) };
-    state.with_runs(|runs, world| runs.ask(world, ask)).map(drop)
 }

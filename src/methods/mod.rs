@@ -24,6 +24,7 @@ pub mod device;
 pub mod diagnostics;
 pub mod empty;
 pub mod health;
+pub mod heartbeat;
 pub mod hooks;
 pub mod local;
 mod logs;
@@ -183,7 +184,7 @@ methods! {
     "schemas/methods/gateway.restart.preflight.json" Admin Reads State(restart::preflight);
     "schemas/methods/gateway.restart.request.json" Admin Changes Here(restart::request);
     "schemas/methods/health.json" Operator Reads Here(health::health) Sessions;
-    "schemas/methods/last-heartbeat.json" Read Reads Here(health::last_heartbeat);
+    "schemas/methods/last-heartbeat.json" Read Reads State(heartbeat::last);
     "schemas/methods/logs.tail.json" Read Reads Here(logs::tail);
     "schemas/methods/message.action.json" Write Changes State(send::action) Sessions;
     "schemas/methods/models.authStatus.json" Read Reads Here(models::auth_status);
@@ -216,6 +217,7 @@ methods! {
     "schemas/methods/sessions.usage.json" Admin Reads State(usage::sessions) Sessions;
     "schemas/methods/sessions.usage.logs.json" Admin Reads State(usage::logs) Sessions;
     "schemas/methods/sessions.usage.timeseries.json" Admin Reads State(usage::timeseries) Sessions;
+    "schemas/methods/set-heartbeats.json" Admin Changes State(heartbeat::set);
     "schemas/methods/skills.bins.json" Node Reads Here(skills::bins);
     "schemas/methods/skills.install.json" Admin Reads Here(skills::install);
     "schemas/methods/skills.library.list.json" Read Reads State(empty::answer);
@@ -233,6 +235,7 @@ methods! {
     "schemas/methods/update.status.json" Admin Reads State(empty::answer);
     "schemas/methods/usage.cost.json" Read Reads State(usage::cost) Sessions;
     "schemas/methods/usage.status.json" Read Reads Here(usage::status);
+    "schemas/methods/wake.json" Write Changes State(heartbeat::wake);
     "schemas/methods/worktrees.list.json" Read Reads State(empty::answer);
 }
 

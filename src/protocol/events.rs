@@ -63,6 +63,7 @@ events! {
     TICK "tick" All Replace;
     SHUTDOWN "shutdown" All Keep;
     HEALTH "health" Operators Replace;
+    HEARTBEAT "heartbeat" Readers Drop;
     CRON "cron" Readers Drop;
     CONFIG_CHANGED "config.changed" Admins Replace;
     APPROVAL_REQUESTED "exec.approval.requested" Approvals Keep;

@@ -69,9 +69,10 @@ impl Runs {
         result: Result<()>,
     ) -> Option<Box<(At, Invocation)>> {
         if let Err(error) = result {
-            let run = self.map.remove(id)?;
+            let mut run = self.map.remove(id)?;
             self.requests.forget(&run.new);
             run.end_jobs(world, &Err(error.clone()), None);
+            run.end_beat(world, &Err(error.clone()), None);
             run.observers.streams().for_each(|stream| stream.end(Err(error.clone())));
             run.calls.iter().for_each(|call| call.answer(Err(error.clone())));
             return None;

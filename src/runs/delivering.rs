@@ -14,6 +14,7 @@ use crate::channels::blocks::{Blocks, Rules};
 use crate::cron::outcome::End;
 use crate::deliveries::{Delivery, Line, Name};
 use crate::error::{Error, Kind, Result};
+use crate::heartbeat::ack;
 use crate::json::{Put, json};
 use crate::sessions::tags;
 use serde_json::Value;
@@ -115,7 +116,13 @@ impl Deliver {
     }
 
     /// A whole message, or what is left of it.
-    fn whole(&mut self, world: &mut dyn World, whose: &Whose, shown: &str, tags: &[String]) -> Vec<Line> {
+    pub(super) fn whole(
+        &mut self,
+        world: &mut dyn World,
+        whose: &Whose,
+        shown: &str,
+        tags: &[String],
+    ) -> Vec<Line> {
         let parts = match &mut self.blocks {
             Some(blocks) => blocks.rest(shown),
             None => vec![shown.to_string()],
@@ -128,7 +135,7 @@ impl Deliver {
 }
 
 /// The run whose words they are, and what a channel has to know of it.
-struct Whose {
+pub(super) struct Whose {
     run: String,
     about: Value,
 }
@@ -152,7 +159,7 @@ impl Run {
             && self.observers.deliveries().any(|deliver| !deliver.inbound.is_empty())
     }
 
-    fn whose(&self) -> Whose {
+    pub(super) fn whose(&self) -> Whose {
         let whose = self.new.origin.provenance;
         let about = json!({"session": (self.new.key.as_str()), "isOwner": (whose == Provenance::Owner),
             "isOwn": (whose.is_own())});
@@ -263,7 +270,7 @@ impl Run {
 
 /// Nothing that a person is to read.
 fn is_unsaid(text: &str) -> bool {
-    is_silent(text) || text.trim() == "HEARTBEAT_OK"
+    is_silent(text) || ack::is_only(text)
 }
 
 /// All that is to be said, as it is shown and with its tags, and how it failed. Who stopped a run hears nothing more of it.

@@ -118,7 +118,8 @@ impl Runs {
         run.end_jobs(world, &result, finished);
         if let (Payload::Value(outcome), false) = (outcome, stays_open) {
             run.report(world, &result, finished);
-            let lines = run.deliver_end(world, &result, finished);
+            let mut lines = run.deliver_end(world, &result, finished);
+            lines.extend(run.end_beat(world, &result, finished));
             let had_no_effect = finished.is_some_and(|f| f.had_no_effect);
             self.requests.end(world, &run.new, stored(&result, outcome, had_no_effect), lines);
         }
@@ -153,6 +154,7 @@ impl Runs {
         let silenced = run.silenced;
         run.emit(world, &events::AGENT, &payload);
         let Some(run) = self.map.get_mut(id).filter(|_| !silenced) else { return };
+        run.unhush(error, finished);
         // A turn whose last answer had nothing in it ends with what was said before.
         if let Some(said) = finished.and_then(|f| f.texts.last()).filter(|_| run.text.trim().is_empty()) {
             run.text = tags::shown(said.clone());

@@ -9,6 +9,7 @@
 //! A message that comes while its session is busy may join a turn: it is *attached* to that run and ends with it,
 //! so that every run id has an end that can be waited for.
 mod accepting;
+mod beating;
 mod delivering;
 mod ending;
 mod intake;
@@ -29,6 +30,7 @@ mod tests;
 mod waiting;
 mod world;
 
+pub use beating::Beating;
 pub use delivering::Deliver;
 pub use intake::{Ask, Wishes};
 pub use observers::{After, Observer, Observers};
@@ -129,10 +131,10 @@ impl Runs {
         self.map.contains_key(run)
     }
 
-    /// Whether a run of the session whose id begins so has not begun.
-    pub fn waits(&self, key: &str, id: &str) -> bool {
-        let is_it = |run: &Run| run.new.key == key && matches!(run.phase, Phase::Accepting | Phase::Waiting);
-        self.map.iter().any(|(own, run)| own.starts_with(id) && is_it(run))
+    /// Whether no turn of the session is under way or about to begin.
+    pub fn is_free(&self, key: &str) -> bool {
+        let waits = |run: &Run| run.new.key == key && matches!(run.phase, Phase::Accepting | Phase::Waiting);
+        !self.is_busy(key) && !self.map.values().any(waits)
     }
 
     /// Whether a turn of the session is under way.

@@ -1,5 +1,6 @@
 //! Who follows a run on its way: all readers by events, connections that want to see tools, and threads that pass
 //! its words on. Bounded in number, and each in memory; none of them holds the run.
+use super::beating::Beating;
 use super::delivering::Deliver;
 use super::origin::Address;
 use crate::calls::Caller;
@@ -22,6 +23,8 @@ pub enum Observer {
     After(Box<After>),
     /// The scheduled job of this id, whose run it is.
     Job(String),
+    /// It is a heartbeat: its words are judged, and told where they are to be.
+    Beat(Box<Beating>),
 }
 
 /// Who is told how a run went, and as what.
@@ -105,7 +108,9 @@ impl Observers {
 
     /// Whether anybody is told the words of its end besides who reads along and who asked.
     pub(super) fn want_words(&self) -> bool {
-        self.0.iter().any(|observer| matches!(observer, Observer::Deliver(_) | Observer::After(_)))
+        self.0
+            .iter()
+            .any(|observer| matches!(observer, Observer::Deliver(_) | Observer::After(_) | Observer::Beat(_)))
     }
 
     pub(super) fn afters(&self) -> impl Iterator<Item = &After> {
@@ -118,6 +123,13 @@ impl Observers {
     pub(super) fn jobs(&self) -> impl Iterator<Item = &str> {
         self.0.iter().filter_map(|observer| match observer {
             Observer::Job(id) => Some(id.as_str()),
+            _ => None,
+        })
+    }
+
+    pub(super) fn beat(&mut self) -> Option<&mut Beating> {
+        self.0.iter_mut().find_map(|observer| match observer {
+            Observer::Beat(beating) => Some(&mut **beating),
             _ => None,
         })
     }

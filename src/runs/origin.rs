@@ -126,8 +126,19 @@ pub static CRON: Surface = Surface {
     wants: Wants::Last,
 };
 
+/// Heartbeats: the clock, or somebody who wakes the agent.
+pub static HEARTBEAT: Surface = Surface {
+    journal: "heartbeat",
+    answers: Answers::Once,
+    channel: None,
+    queues: false,
+    names_message: false,
+    commands: Commands::None,
+    wants: Wants::End,
+};
+
 /// All ways in. A new one is a row here, and a caller of `Runs::ask`.
-pub static SURFACES: [&Surface; 6] = [&AGENT, &CHAT, &CHANNEL, &CRON, &HOOK, &OPENAI];
+pub static SURFACES: [&Surface; 7] = [&AGENT, &CHAT, &CHANNEL, &CRON, &HEARTBEAT, &HOOK, &OPENAI];
 
 /// The surface of a kind of records.
 pub fn surface(journal: &str) -> Option<&'static Surface> {

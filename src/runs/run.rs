@@ -120,6 +120,8 @@ pub(super) struct Run {
     pub(super) footer: Footer,
     /// The next delta does not continue the last one.
     pub(super) replaces: bool,
+    /// A heartbeat that has nothing to tell yet: it is no `chat`.
+    pub(super) is_hushed: bool,
     /// Its `aborted` event was sent: nothing more of it is.
     pub(super) silenced: bool,
 }
@@ -154,8 +156,9 @@ impl Verbose {
 }
 
 impl Run {
-    pub(super) fn of(new: NewRun, call: Call, observers: Observers, now: u64) -> Run {
+    pub(super) fn of(new: NewRun, call: Call, mut observers: Observers, now: u64) -> Run {
         Run {
+            is_hushed: observers.beat().is_some_and(|beat| beat.is_hushed()),
             doing: Doing::Answer,
             phase: Phase::Accepting,
             agent: String::new(),

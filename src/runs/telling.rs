@@ -95,6 +95,8 @@ impl Runs {
 
     /// Reasoning is told where the session asks for it (`/reasoning stream`).
     fn run_reasoning(&mut self, world: &mut dyn World, id: &str, delta: &str) {
+        let beat = self.map.get_mut(id).and_then(|run| run.observers.beat());
+        beat.into_iter().for_each(|beat| beat.hear_reasoning(delta));
         if self.map.get(id).is_some_and(|r| r.shows_reasoning && !r.silenced) {
             self.emit_agent(world, id, "thinking", json!({"delta": delta}));
         }
@@ -184,7 +186,8 @@ impl Runs {
 impl Run {
     /// Sends an event to those who may read, if they follow the run.
     pub(super) fn emit(&self, world: &dyn World, event: &'static Event, payload: &Value) {
-        if self.observers.has_readers() {
+        let is_hushed = self.is_hushed && event.name == events::CHAT.name;
+        if self.observers.has_readers() && !is_hushed {
             world.emit(event, payload);
         }
     }

@@ -39,6 +39,9 @@ pub trait World {
     /// The run of a scheduled job is over.
     fn job_ended(&mut self, id: &str, end: End);
 
+    /// A heartbeat is over; this is told of it.
+    fn beat_ended(&mut self, event: Value);
+
     /// Sends an event to everybody it is for.
     fn emit(&self, event: &'static Event, payload: &Value);
     /// Sends an event to one connection.

@@ -4,12 +4,14 @@
 //! transcripts of what was taken out, on the store thread, after the index is saved. Main sessions and those
 //! with a running turn stay.
 use super::{Kept, Transcript, passing};
-use crate::config::Config;
+use crate::config::{Config, duration_ms};
 use crate::session_key::{KeyRules, agent_of};
 use std::sync::Arc;
 
 const DEFAULT_AGE: u64 = 30 * 24 * 60 * 60 * 1000;
 const DEFAULT_ENTRIES: u64 = 500;
+/// What a bare number of `pruneAfter` counts, milliseconds.
+const DAYS: f64 = 8.64e7;
 
 /// What the configuration says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,7 +27,7 @@ pub struct Policy {
 impl Policy {
     /// A mistake in the section disables it, and then nothing is taken out.
     pub fn of(config: &Config) -> Policy {
-        let age = config.str("session.maintenance.pruneAfter").and_then(duration);
+        let age = config.str("session.maintenance.pruneAfter").and_then(|age| duration_ms(age, DAYS));
         let entries = config.u64("session.maintenance.maxEntries").unwrap_or(DEFAULT_ENTRIES);
         Policy {
             enforces: config.str("session.maintenance.mode") == Some("enforce"),
@@ -33,27 +35,6 @@ impl Policy {
             max_entries: entries.max(1) as usize,
         }
     }
-}
-
-/// `30d`, `12h`, `1d12h` in milliseconds; a bare number counts days.
-fn duration(text: &str) -> Option<u64> {
-    let mut rest = text.trim();
-    let mut sum = 0.0;
-    while !rest.is_empty() {
-        let unit = rest.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
-        let number: f64 = rest.strip_suffix(unit)?.parse().ok()?;
-        rest = unit.trim_start_matches(|c: char| c.is_ascii_alphabetic());
-        sum += number
-            * match unit.strip_suffix(rest)? {
-                "ms" => 1.0,
-                "s" => 1e3,
-                "m" => 6e4,
-                "h" => 3.6e6,
-                "d" | "" => 8.64e7,
-                _ => return None,
-            };
-    }
-    Some(sum as u64)
 }
 
 /// The keys to take out of one agent's index, least active first. `is_busy` says whether a session has a turn
@@ -166,7 +147,8 @@ mod tests {
         let text = "{session: {maintenance: {mode: 'enforce', pruneAfter: '1d12h', maxEntries: 9}}}";
         assert_eq!(read(text), Policy { enforces: true, max_age: DAY * 3 / 2, max_entries: 9 });
         assert!(!read("{session: {maintenance: {mode: 'enforce', maxEntries: 'x'}}}").enforces);
-        assert_eq!((duration("7"), duration("90m"), duration("x")), (Some(7 * DAY), Some(5_400_000), None));
+        let age = |text: &str| duration_ms(text, DAYS);
+        assert_eq!((age("7"), age("90m"), age("x")), (Some(7 * DAY), Some(5_400_000), None));
     }
 
     #[test]

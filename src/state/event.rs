@@ -12,6 +12,7 @@ use crate::sessions::others::Theirs;
 use crate::sessions::{Index, Snapshot};
 use crate::state::State;
 use crate::state::carrying::{Carry, Then};
+use crate::state::heartbeat::Seen;
 use crossbeam_channel::Sender;
 use serde_json::Value;
 use std::sync::Arc;
@@ -167,6 +168,8 @@ pub enum Event {
         ids: Vec<String>,
         added: Vec<(String, Index)>,
     },
+    /// What heartbeats that are due have to do.
+    Beats(Vec<Seen>),
     /// The shared secret in force is a new one.
     SecretChanged,
     /// Restart in process after `delay_ms`. The note for the session that asked is on disk already.

@@ -3,6 +3,7 @@
 //! Built by the state thread when something changed and published as text; pure over `State`.
 use crate::channels::told::Teller;
 use crate::deliveries::Stage;
+use crate::heartbeat::Beat;
 use crate::json::{Put, json};
 use crate::state::State;
 use crate::{metrics, threads};
@@ -18,6 +19,7 @@ pub struct Sources {
     pairing: u64,
     config: u64,
     channels: u64,
+    beats: u64,
     active: usize,
     queued: usize,
 }
@@ -29,6 +31,7 @@ impl Sources {
             pairing: state.pairing.revision(),
             config: state.config_invalid.revision(),
             channels: state.shared.board.revision(),
+            beats: state.heart.revision,
             active: state.runs.active(),
             queued: state.runs.queued(),
         }
@@ -42,6 +45,12 @@ pub fn snapshot(state: &State) -> Value {
     let approve = |id: &String| state.shared.env.command(&format!("devices approve {id}"));
     let pairing: Vec<Value> =
         state.pairing.keys().map(|id| json!({"requestId": id, "approve": approve(id)})).collect();
+    let rhythm = state.rhythm(&rules.default_agent);
+    let seconds = rhythm
+        .get("everyMs")
+        .and_then(Value::as_u64)
+        .filter(|_| rhythm.get("enabled") == Some(&Value::Bool(true)));
+    let seconds = seconds.unwrap_or(0) / 1000;
     let mut snapshot = json!({
         "ok": true,
         "ts": state.now,
@@ -49,7 +58,7 @@ pub fn snapshot(state: &State) -> Value {
         "channels": null,
         "channelOrder": null,
         "channelLabels": null,
-        "heartbeatSeconds": 0,
+        "heartbeatSeconds": seconds,
         "defaultAgentId": rules.default_agent,
         "agents": agents,
         "sessions": sessions(state, &rules.default_agent),
@@ -128,14 +137,13 @@ pub fn without_paths(snapshot: &Value) -> Value {
 }
 
 fn agent_row(state: &State, agent: &str, is_default: bool) -> Value {
-    // There are no heartbeats in this version; strict clients want these members all the same.
-    let config = state.shared.config();
-    let heartbeat = json!({
-        "enabled": false, "every": "disabled", "everyMs": null,
-        "prompt": config.str("agents.defaults.heartbeat.prompt").unwrap_or_default(),
-        "target": config.str("agents.defaults.heartbeat.target").unwrap_or("last"),
-        "ackMaxChars": config.u64("agents.defaults.heartbeat.ackMaxChars").unwrap_or(300),
-    });
+    let beat = Beat::of(&state.shared.config(), agent);
+    let mut heartbeat = state.rhythm(agent);
+    if let Some(map) = heartbeat.as_object_mut() {
+        map.put("prompt", beat.message());
+        map.put("target", beat.target());
+        map.put("ackMaxChars", beat.ack_max());
+    }
     let mut row = json!({"agentId": agent, "isDefault": is_default, "heartbeat": heartbeat, "sessions": sessions(state, agent)});
     let name = state.shared.agents().row(agent).get("name").cloned();
     if let (Some(map), Some(name)) = (row.as_object_mut(), name) {

@@ -9,7 +9,9 @@ pub mod clients;
 pub mod cron;
 pub mod event;
 pub mod health;
+pub mod heartbeat;
 pub mod join;
+mod notes;
 mod posting;
 pub mod presence;
 pub mod restart;
@@ -36,6 +38,7 @@ use crate::state::shared::Shared;
 use crate::state::store::Store;
 use clients::Clients;
 use crossbeam_channel::Sender;
+pub use notes::Note;
 use presence::Presence;
 use restart::Pending;
 use serde_json::Value;
@@ -75,6 +78,7 @@ pub struct State {
     /// Messages of platforms, on their way in and out.
     pub post: carrying::Post,
     pub cron: cron::Cron,
+    pub heart: heartbeat::Heart,
     /// Notes for a session's next turn, newest last.
     pub system_events: Vec<Note>,
     /// Marks of webhooks' requests that were done lately, with the times.
@@ -107,22 +111,12 @@ struct Stopping {
     is_restart: bool,
 }
 
-/// Something a session is told before its next message.
-pub struct Note {
-    pub at: u64,
-    /// Canonical session key; `None` is the main session, whichever that is.
-    pub key: Option<String>,
-    pub text: String,
-}
-
 /// Bytes a second that presence events may cost each client.
 const PRESENCE_RATE: u64 = 32 << 10;
 
 /// How long marks of requests are known, milliseconds, and how many.
 const MARK_MS: u64 = 300_000;
 const MAX_MARKS: usize = 256;
-/// Notes kept for all sessions.
-const MAX_SYSTEM_EVENTS: usize = 20;
 
 /// How many turns may go on at a time.
 fn most_runs(shared: &Shared) -> usize {
@@ -157,6 +151,7 @@ impl State {
             sessions,
             post: carrying::Post::of(Default::default()),
             cron: Default::default(),
+            heart: Default::default(),
             system_events: Vec::new(),
             woken: VecDeque::new(),
             health_version: 1,
@@ -196,11 +191,6 @@ impl State {
         self.stopping.is_some()
     }
 
-    /// Keeps a note for the main session; a repetition of the last one is not kept.
-    pub fn add_system_event(&mut self, text: String) {
-        self.add_note(None, text);
-    }
-
     /// Whether a request with this mark was done lately; from now on it was. Without a mark none is known again.
     pub fn is_repeated(&mut self, mark: &str) -> bool {
         let now = self.mono;
@@ -213,18 +203,6 @@ impl State {
         }
         self.woken.push_back((now, mark.to_string()));
         false
-    }
-
-    /// The same for a session by its canonical key.
-    pub fn add_note(&mut self, key: Option<String>, text: String) {
-        let key = key.filter(|key| *key != self.sessions.rules().main());
-        if self.system_events.last().is_some_and(|last| last.text == text && last.key == key) {
-            return;
-        }
-        if self.system_events.len() >= MAX_SYSTEM_EVENTS {
-            self.system_events.remove(0);
-        }
-        self.system_events.push(Note { at: self.now, key, text });
     }
 
     /// Reads both clocks; once a turn.

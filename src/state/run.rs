@@ -8,6 +8,7 @@ use crate::calls::{Call, Reply};
 use crate::json::json;
 use crate::protocol::close::Close;
 use crate::protocol::events;
+use crate::sessions::Index;
 use crate::signals::Asked;
 use crate::state::event::{Answer, Event, Handler};
 use crate::state::{State, Stopping};
@@ -55,6 +56,7 @@ const STEPS: &[fn(&mut State) -> Option<u64>] = &[
     State::expire_deliveries,
     State::expire_approvals,
     State::run_cron,
+    State::beat,
     State::tick,
     State::keep_up,
     State::save_sessions,
@@ -148,11 +150,8 @@ impl State {
                 self.tell_taken(told);
                 self.refresh_health();
             }
-            Next::Event(Event::Agents { ids, added }) => {
-                self.sessions.set_agents(&ids, added);
-                let most = super::most_runs(&self.shared);
-                self.with_runs(|runs, world| runs.allow(world, most));
-            }
+            Next::Event(Event::Agents { ids, added }) => self.take_agents(&ids, added),
+            Next::Event(Event::Beats(seen)) => self.beats_are_seen(seen),
             Next::Event(Event::SecretChanged) => self.close_outdated(),
             Next::Event(Event::Restart { cause, delay_ms, note }) => {
                 self.ask_restart(cause, delay_ms, note);
@@ -168,6 +167,13 @@ impl State {
                 *self.config_invalid = problem;
             }
         }
+    }
+
+    fn take_agents(&mut self, ids: &[String], added: Vec<(String, Index)>) {
+        self.sessions.set_agents(ids, added);
+        self.plan_beats();
+        let most = super::most_runs(&self.shared);
+        self.with_runs(|runs, world| runs.allow(world, most));
     }
 
     fn run_accepted(&mut self, id: &str, result: crate::error::Result<()>) {

@@ -24,6 +24,7 @@ use crate::slash::{self, At, Invocation};
 use crate::state::State;
 use crate::state::event::Event;
 use crate::state::health;
+use crate::state::heartbeat::Wish;
 use crate::state::sessions::looking::Looked;
 use crate::tls::Port;
 use crossbeam_channel::Sender;
@@ -57,8 +58,8 @@ pub struct Shared {
     pub ask: AskHere,
     /// How a slash command is done.
     pub command: Command,
-    /// How a session is made to look at what is noted for it.
-    pub wake: fn(&mut State, &str),
+    /// How a heartbeat is begun in the session of this key.
+    pub beat: fn(&mut State, &str, &Wish),
     /// How a scheduled job is done, by its id, and where its words go.
     pub job: fn(&mut State, &str),
     pub job_place: fn(&State, &Members) -> Option<Address>,

@@ -32,7 +32,7 @@ fn shared_telling(settings: Arc<Settings>, state: Sender<Event>) -> Arc<Shared> 
         capabilities: Default::default(),
         ask: crate::methods::local::ask,
         command: crate::commands::run,
-        wake: crate::methods::hooks::wake_session,
+        beat: crate::methods::heartbeat::begin,
         job: crate::methods::cron_runs::begin,
         job_place: crate::methods::cron_runs::place,
         method_names: Vec::new(),

@@ -2,6 +2,7 @@
 use super::carrying::Post;
 use super::clients::Clients;
 use super::event::Event;
+use super::heartbeat::Heart;
 use super::sessions::Sessions;
 use super::shared::Shared;
 use super::store::{self, Job, Store};
@@ -12,7 +13,7 @@ use crate::calls;
 use crate::cron::outcome::End;
 use crate::deliveries::{Delivery, Line, Name, Record};
 use crate::error::{Error, Result};
-use crate::protocol::events::Event as EventRow;
+use crate::protocol::events::{self, Event as EventRow};
 use crate::protocol::frame;
 use crate::runs::{After, Runs, World};
 use crate::sessions::{Entry, Transcript};
@@ -38,6 +39,7 @@ struct View<'a> {
     subscriptions: &'a mut Subscriptions,
     notes: &'a mut Vec<Note>,
     post: &'a mut Post,
+    heart: &'a mut Heart,
     clients: &'a Clients,
     store: &'a Store,
     /// What is to be written to the journal then.
@@ -63,6 +65,7 @@ impl State {
             subscriptions: &mut self.subscriptions,
             notes: &mut self.system_events,
             post: &mut self.post,
+            heart: &mut self.heart,
             clients: &self.clients,
             store: &self.store,
             noted: Vec::new(),
@@ -77,9 +80,9 @@ impl State {
             self.session_message(&key, &message, &id);
         }
         for (key, text, wakes) in reports {
-            self.add_note(Some(key.clone()), text);
-            if wakes {
-                (self.shared.clone().wake)(self, &key);
+            match wakes {
+                true => self.wake_session(&key, text, "hook:agent"),
+                false => self.add_note(Some(key), text),
             }
         }
         jobs.into_iter().for_each(|(id, end)| self.job_ended(&id, end));
@@ -153,6 +156,11 @@ impl World for View<'_> {
 
     fn job_ended(&mut self, id: &str, end: End) {
         self.jobs.push((id.to_string(), end));
+    }
+
+    fn beat_ended(&mut self, event: Value) {
+        self.emit(&events::HEARTBEAT, &event);
+        self.heart.kept.last = Some(event);
     }
 
     fn take_notes(&mut self, key: &str) -> Vec<(u64, String)> {

@@ -59,7 +59,7 @@ pub const COMMAND: Command = Command {
 
 /// With the families of checks.
 const ONLY: &str = "Look at this check or family only, may be repeated: channels, clock, config, cron, disk, env, fs, \
-                    gateway, hooks, models, port, service, sessions, state, summary, unsupported, workspace";
+                    gateway, heartbeat, hooks, models, port, service, sessions, state, summary, unsupported, workspace";
 
 /// How long the gateway may take to answer.
 const ASK: u64 = 3000;

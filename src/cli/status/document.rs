@@ -44,7 +44,13 @@ pub fn of(look: &Look) -> Value {
         "unsupported": unsupported,
         "agents": agents(look),
     });
-    let more = [("health", &gateway.health), ("usage", &gateway.usage), ("usageCost", &gateway.cost)];
+    let beats = gateway.told.as_ref().and_then(|told| told.get("heartbeat")).cloned();
+    let more = [
+        ("heartbeat", &beats),
+        ("health", &gateway.health),
+        ("usage", &gateway.usage),
+        ("usageCost", &gateway.cost),
+    ];
     for (name, value) in more {
         if let (Some(map), Some(value)) = (status.as_object_mut(), value) {
             map.insert(name.into(), value.clone());

@@ -44,6 +44,7 @@ pub fn lines(look: &Look) -> Vec<(&'static str, String)> {
         let ids: Vec<&str> = look.agents.iter().map(|agent| agent.id.as_str()).collect();
         rows.push(("Agents", ids.join(", ")));
     }
+    rows.extend(gateway.told.as_ref().and_then(heartbeats).map(|all| ("Heartbeat", all)));
     if is_told {
         rows.push(("Sessions", sessions(look)));
     }
@@ -63,6 +64,18 @@ pub fn lines(look: &Look) -> Vec<(&'static str, String)> {
     }
     rows.extend(next(look).map(|next| ("Next", next)));
     rows
+}
+
+/// How often agents look after things by themselves.
+fn heartbeats(told: &Value) -> Option<String> {
+    let row = |agent: &Value| {
+        let text = |name: &str| Some(agent.get(name)?.as_str()?.to_string());
+        let is_on = agent.get("enabled") == Some(&Value::Bool(true));
+        let every = if is_on { text("every")? } else { "disabled".to_string() };
+        Some(format!("{every} ({})", text("agentId")?))
+    };
+    let agents = told.pointer("/heartbeat/agents")?.as_array()?;
+    Some(agents.iter().filter_map(row).collect::<Vec<_>>().join(", "))
 }
 
 /// The channels that are on, each with its accounts.

@@ -35,20 +35,31 @@ pub fn fits(value: &Value, kind: Type) -> bool {
 
 /// `30m`, `1h30m`, `500ms`, `90`.
 pub fn is_duration(text: &str) -> bool {
-    let mut rest = text.trim();
-    let mut parts = 0;
+    duration_ms(text, 1.0).is_some()
+}
+
+/// The same in milliseconds; a number alone counts as many of them as `bare`.
+pub fn duration_ms(text: &str, bare: f64) -> Option<u64> {
+    let whole = text.trim();
+    let mut rest = whole;
+    let mut sum = 0.0;
     while !rest.is_empty() {
         let unit = rest.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
-        let number = rest.strip_suffix(unit).unwrap_or_default();
+        let number: f64 = rest.strip_suffix(unit)?.parse().ok()?;
         let after = unit.trim_start_matches(|c: char| c.is_ascii_alphabetic());
-        let name = unit.strip_suffix(after).unwrap_or_default();
-        let bare = name.is_empty() && parts == 0 && after.is_empty();
-        if number.parse::<f64>().is_err() || !(bare || ["ms", "s", "m", "h", "d"].contains(&name)) {
-            return false;
-        }
-        (rest, parts) = (after, parts + 1);
+        sum += number
+            * match unit.strip_suffix(after)? {
+                "ms" => 1.0,
+                "s" => 1e3,
+                "m" => 6e4,
+                "h" => 3.6e6,
+                "d" => 8.64e7,
+                "" if rest == whole && after.is_empty() => bare,
+                _ => return None,
+            };
+        rest = after;
     }
-    parts > 0
+    (!whole.is_empty()).then_some(sum as u64)
 }
 
 /// `00:00` to `24:00`.

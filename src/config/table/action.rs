@@ -43,10 +43,9 @@ impl Action {
     /// Whether this version has the part that the action is about. Without it the keys are kept and do nothing.
     pub fn is_here(self) -> bool {
         match self {
-            Action::Channels | Action::Cron | Action::Hooks => true,
+            Action::Channels | Action::Cron | Action::Heartbeat | Action::Hooks => true,
             Action::Logging | Action::Secret | Action::Telegram => true,
-            Action::Browser | Action::Gmail | Action::Heartbeat => false,
-            Action::Whatsapp => false,
+            Action::Browser | Action::Gmail | Action::Whatsapp => false,
         }
     }
 }

@@ -161,6 +161,7 @@ impl Request<'_> {
             "agentId": self.agent_id(fields, chosen)?,
             "sessionKey": self.session_key(fields, chosen)?.unwrap_or_else(|| format!("hook:{run}")),
             "wakes": fields.text("wakeMode") != Some("next-heartbeat"),
+        "insists": fields.text("wakeMode") == Some("now"),
             "deliver": deliver(fields)?,
             "channel": self.channel(fields)?,
             "to": fields.text("to"),

@@ -16,14 +16,14 @@ const SCOPES: &[&str] = &["operator.read", "operator.write", "operator.admin"];
 const MAX_LINE: usize = 220;
 const MAX_LINES: usize = 700;
 const MOST_LINES: usize = 10;
-const ACTIONS: [&str; 7] = ["status", "list", "add", "update", "remove", "run", "runs"];
+const ACTIONS: [&str; 8] = ["status", "list", "add", "update", "remove", "run", "runs", "wake"];
 pub const TOOL: Tool = Tool {
     name: "cron",
     doc: "Manage scheduled jobs: reminders and recurring tasks. Actions: status; list (includeDisabled); add (job); update (jobId, \
-          patch); remove, run (jobId); runs (jobId: how its runs ended). Prefer isolated jobs; their last words go to this chat unless \
+          patch); remove, run (jobId); runs (jobId: how its runs ended); wake (text, mode: noted for the main session, looked at now or with the next heartbeat). Prefer isolated jobs; their last words go to this chat unless \
           delivery says otherwise. contextMessages (0-10) adds the last messages to a systemEvent's text.",
     parameters: r#"{"type": "object", "required": ["action"], "properties": {
-        "action": {"enum": ["status", "list", "add", "update", "remove", "run", "runs"]},
+        "action": {"enum": ["status", "list", "add", "update", "remove", "run", "runs", "wake"]},
         "job": {"type": "object", "properties": {
             "name": {"type": "string"},
             "schedule": {"type": "object", "description": "{kind: \"at\", at: ISO 8601 time, UTC without a zone} | {kind: \"every\", everyMs, anchorMs?} | {kind: \"cron\", expr, tz?: IANA zone}"},
@@ -33,6 +33,8 @@ pub const TOOL: Tool = Tool {
             "deleteAfterRun": {"type": "boolean"},
             "enabled": {"type": "boolean"}}},
         "jobId": {"type": "string"},
+        "text": {"type": "string"},
+        "mode": {"enum": ["now", "next-heartbeat"]},
         "patch": {"type": "object", "description": "Members of a job that are to change"},
         "includeDisabled": {"type": "boolean"},
         "runMode": {"enum": ["due", "force"]},
@@ -65,10 +67,16 @@ fn run(context: &Context, arguments: &Value) -> Result<Output> {
         }
         "run" => json!({"id": (id()?), "mode": (text(arguments, "runMode").unwrap_or("force"))}),
         "remove" | "runs" => json!({"id": (id()?)}),
+        "wake" => {
+            let note =
+                text(arguments, "text").ok_or_else(|| Error::invalid("text is missing: what to note"))?;
+            json!({"text": note, "mode": (text(arguments, "mode").unwrap_or("next-heartbeat"))})
+        }
         _ => return Err(Error::invalid(format!("action must be one of {}", ACTIONS.join(", ")))),
     };
+    let method = if action == "wake" { action.to_string() } else { format!("cron.{action}") };
     let whom = Whom { name: "agent", scopes: SCOPES, run: Some(&context.run) };
-    let answer = (context.ask)(&whom, &format!("cron.{action}"), params, &context.cancel)?;
+    let answer = (context.ask)(&whom, &method, params, &context.cancel)?;
     let about = answer.get("name").and_then(Value::as_str).unwrap_or(action).to_string();
     Ok(Output::json(&answer).about(about))
 }
