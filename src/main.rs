@@ -51,6 +51,7 @@ mod signals;
 mod skills;
 mod slash;
 mod state;
+mod subagents;
 mod sys;
 mod threads;
 mod tls;

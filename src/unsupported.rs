@@ -48,7 +48,11 @@ const FEATURES: &[Feature] = &[
     feature("media", media, KEEP),
     feature("memory", memory, "`memory_search` looks for words in MEMORY.md and memory/*.md"),
     feature("plugins", plugins, "skills are folders here (docs/agents.md)"),
-    feature("subagents", subagents, "agents reach each other with `sessions_send` (tools.agentToAgent)"),
+    feature(
+        "broadcast",
+        broadcast,
+        "bind a group to one agent, which may ask others (`sessions_send`, `sessions_spawn`)",
+    ),
     feature("model_params", model_params, "the model server's own settings hold"),
     feature("network", network, KEEP),
 ];
@@ -188,12 +192,10 @@ fn web_search(config: &Config, _: &Env) -> Option<String> {
 }
 
 fn media(config: &Config, _: &Env) -> Option<String> {
-    let pictures = any_agent(config, "imageModel", is_asked);
     some([
         said(is_on(config, "audio") || is_on(config, "tools.media"), "transcription"),
         said(is_on(config, "messages.tts"), "spoken replies"),
         said(is_on(config, "talk"), "voice talk"),
-        said(pictures, "a model of its own for pictures"),
     ])
 }
 
@@ -211,9 +213,8 @@ fn plugins(config: &Config, _: &Env) -> Option<String> {
     some([counted(&plugins, "plugin"), said(load, "plugins")])
 }
 
-fn subagents(config: &Config, _: &Env) -> Option<String> {
-    let broadcast = names(config, "broadcast").iter().any(|name| name != "strategy");
-    some([said(any_agent(config, "subagents", is_asked), "subagents"), said(broadcast, "broadcast groups")])
+fn broadcast(config: &Config, _: &Env) -> Option<String> {
+    said(names(config, "broadcast").iter().any(|name| name != "strategy"), "broadcast groups")
 }
 
 fn model_params(config: &Config, _: &Env) -> Option<String> {

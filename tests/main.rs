@@ -152,6 +152,8 @@ mod other_hands;
 #[cfg(test)]
 mod other_user;
 #[cfg(test)]
+mod owner_tools;
+#[cfg(test)]
 mod page;
 #[cfg(test)]
 mod page_root;
@@ -201,6 +203,8 @@ mod start_flags;
 mod status;
 #[cfg(test)]
 mod strangers;
+#[cfg(test)]
+mod subagents;
 #[cfg(test)]
 mod telegram;
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //!
 //! A run has a thread of its own (`run.rs`); everything else here is called from that thread.
 pub mod brought;
+pub mod budget;
 pub mod candidates;
 pub mod compact;
 pub mod finished;

@@ -137,7 +137,13 @@ fn texts(wanted: &Wanted, workspace: &Path) -> String {
     let mut out = String::new();
     // What the owner told the agent in confidence is not for groups.
     let is_group = session_key::kind_of(wanted.session_key) == "group";
-    for file in FILES.into_iter().filter(|file| !(is_group && *file == "MEMORY.md")) {
+    // A subagent has a task and speaks with nobody.
+    let is_child = wanted.session_key.contains(":subagent:");
+    let is_read = |file: &&str| match is_child {
+        true => matches!(*file, "AGENTS.md" | "TOOLS.md"),
+        false => !(is_group && *file == "MEMORY.md"),
+    };
+    for file in FILES.into_iter().filter(is_read) {
         let text = match read(wanted.agents, workspace, file, max.min(left)) {
             Ok(None) => continue,
             Ok(Some(text)) => text,

@@ -5,6 +5,7 @@
 //! the state thread with events and ends soon after its cancel flag is set. It decides nothing about other
 //! runs and sends nothing to clients.
 use crate::agent::brought::Brought;
+use crate::agent::budget::Budget;
 use crate::agent::candidates::Candidates;
 use crate::agent::compact;
 use crate::agent::finished::Finished;
@@ -50,6 +51,8 @@ pub struct Job {
     pub extra_system: Option<String>,
     /// What the program brings along that asks.
     pub brought: Option<Arc<Brought>>,
+    /// What this turn and others of its family may cost.
+    pub budget: Budget,
     pub task: Task,
     pub mailbox: Mailbox,
     pub cancel: Cancel,

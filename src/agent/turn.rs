@@ -28,6 +28,8 @@ pub struct Turn<'a> {
     /// What is the same for all calls of one model.
     setting: Option<Box<Setting>>,
     rounds: u64,
+    /// Tokens that the budget knows of.
+    counted: u64,
     repeats: Repeats,
     /// The present message is in the transcript.
     is_written: bool,
@@ -61,6 +63,7 @@ impl<'a> Turn<'a> {
             finished,
             setting: None,
             rounds: 0,
+            counted: 0,
             repeats: Repeats::default(),
             is_written: true,
             kept: None,
@@ -76,6 +79,8 @@ impl<'a> Turn<'a> {
                 Err(e) => return self.fail(e),
             };
             self.write_answer(&mut completion)?;
+            let total = self.finished.usage.total;
+            self.job.budget.spend(total - std::mem::replace(&mut self.counted, total));
             if let Some(brought) = &self.job.brought {
                 let calls = brought.take_calls(&mut completion.tool_calls);
                 if !calls.is_empty() {
@@ -293,7 +298,7 @@ impl<'a> Turn<'a> {
             );
             return Err(Error::new(Kind::Model, text));
         }
-        Ok(())
+        job.budget.check()
     }
 }
 

@@ -27,6 +27,9 @@ pub struct Whom<'a> {
 
 /// What only a part of this process may call: a session is told of a command's end.
 pub const EXEC_TOLD: &str = "exec.told";
+/// The same: a subagent is started, and whether a turn is one of somebody whom a tool serves.
+pub const SUBAGENT_SPAWN: &str = "subagents.spawn";
+pub const TURN_MAY: &str = "turn.may";
 
 /// Where an answer goes.
 #[derive(Clone)]

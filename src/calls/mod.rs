@@ -12,7 +12,7 @@ mod queue;
 pub mod stream;
 mod wake;
 
-pub use call::{Ask, Call, EXEC_TOLD, Reply, Said, Whom, log_failure};
+pub use call::{Ask, Call, EXEC_TOLD, Reply, SUBAGENT_SPAWN, Said, TURN_MAY, Whom, log_failure};
 pub use caller::{Admitted, Caller, Client, Provenance};
 pub use pending::{Party, Pending, Question};
 pub use wake::Wake;

@@ -10,6 +10,7 @@ mod levels;
 mod model;
 mod queue;
 mod session;
+mod subagents;
 mod usage;
 
 use crate::error::{Error, Result};
@@ -58,6 +59,7 @@ fn handler(deed: Deed) -> fn(&mut State, &At, &str) -> Result<Reply> {
         Deed::Send => session::send,
         Deed::Status => about::status,
         Deed::Stop => session::stop,
+        Deed::Subagents => subagents::subagents,
         Deed::Think => levels::think,
         Deed::Usage => usage::usage,
         Deed::Verbose => levels::verbose,

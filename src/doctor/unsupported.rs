@@ -55,8 +55,8 @@ pub fn plugins(ctx: &Ctx) -> Vec<Finding> {
     told(ctx, "plugins")
 }
 
-pub fn subagents(ctx: &Ctx) -> Vec<Finding> {
-    told(ctx, "subagents")
+pub fn broadcast(ctx: &Ctx) -> Vec<Finding> {
+    told(ctx, "broadcast")
 }
 
 pub fn tailscale(ctx: &Ctx) -> Vec<Finding> {

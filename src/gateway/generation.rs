@@ -23,6 +23,7 @@ use crate::state::sentinel;
 use crate::state::sessions::Sessions;
 use crate::state::shared::{Published, Shared};
 use crate::state::store::Store;
+use crate::state::subagents::Subagents;
 use crate::state::{self, Note, State, heartbeat};
 use crate::threads;
 use crate::tls;
@@ -190,6 +191,8 @@ fn share(process: &Process, verdict: Verdict, started: Instant, state: Sender<Ev
         beat: methods::heartbeat::begin,
         job: methods::cron_runs::begin,
         job_place: methods::cron_runs::place,
+        announce: methods::subagents::announce,
+        send_child: methods::subagents::send,
         method_names: methods::names(),
     }))
 }
@@ -200,7 +203,9 @@ fn build(shared: &Arc<Shared>, state_tx: Sender<Event>, judge: Sender<()>) -> Re
     let (mut journal, found) = Journal::open(dir, now)?;
     let mut sessions = Sessions::load(shared.clone());
     let spool = Spool::of(dir);
-    let again = found.inbound.iter().filter(|message| message.message.is_some()).map(|m| m.run()).collect();
+    let subagents = Subagents::load(&shared.settings, &found.runs, now);
+    let inbound = found.inbound.iter().filter(|message| message.message.is_some()).map(|m| m.run());
+    let again = inbound.chain(subagents.announcements()).collect();
     let records = recover::settle(found.runs, &again, &mut sessions, &mut journal, &spool);
     let ledger = recover::resume(found.inbound, found.deliveries, &mut journal);
     spool.sweep(records.iter().filter(|r| r.result.is_none()).map(|r| (r.family.as_str(), r.key.as_str())));
@@ -210,6 +215,7 @@ fn build(shared: &Arc<Shared>, state_tx: Sender<Event>, judge: Sender<()>) -> Re
     state.post = Post::of(ledger);
     state.cron = Cron::load(&shared.settings, now);
     crate::heartbeat::tell_wrong(&shared.config(), &shared.env);
+    state.subagents = subagents;
     for request in Pairing::new(dir).list(now).map(|l| l.pending).unwrap_or_default() {
         if let Some(id) = request.get("requestId").and_then(|id| id.as_str()) {
             state.pairing.insert(id.to_string(), now);

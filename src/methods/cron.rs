@@ -3,6 +3,7 @@
 //!
 //! What a client sends is brought into shape on its own thread (`prepare`), where time zones may be read.
 use super::cron_named as named;
+use super::turns::authorise;
 use crate::calls::Call;
 use crate::clock;
 use crate::cron::job::Members;
@@ -18,7 +19,6 @@ use crate::protocol::frame::Payload;
 use crate::state::State;
 use crate::state::cron::is_on;
 use crate::state::event::Answer;
-use crate::tools;
 use serde_json::{Map, Value};
 
 /// Runs that are told of when nothing else is asked for, and at most.
@@ -87,7 +87,7 @@ pub fn prepare(params: Value) -> Result<Value> {
 }
 
 pub fn add(state: &mut State, call: Call, params: Value) -> Result<Answer> {
-    authorise(state, &call)?;
+    authorise(state, &call, "cron")?;
     usable(state)?;
     let Value::Object(given) = params else {
         return Err(Error::invalid("invalid cron.add params: not an object"));
@@ -178,7 +178,7 @@ pub fn prepare_patch(mut params: Value) -> Result<Value> {
 }
 
 pub fn update(state: &mut State, call: Call, params: Value) -> Result<Answer> {
-    authorise(state, &call)?;
+    authorise(state, &call, "cron")?;
     let mut asked: Named = read(params)?;
     let (number, old) = asked.job(state)?;
     let Value::Object(patch) = asked.patch.take() else {
@@ -203,7 +203,7 @@ pub fn update(state: &mut State, call: Call, params: Value) -> Result<Answer> {
 }
 
 pub fn remove(state: &mut State, call: Call, params: Value) -> Result<Answer> {
-    authorise(state, &call)?;
+    authorise(state, &call, "cron")?;
     let asked: Named = read(params)?;
     usable(state)?;
     let id = asked.id()?.to_string();
@@ -227,7 +227,7 @@ pub fn remove(state: &mut State, call: Call, params: Value) -> Result<Answer> {
 
 /// Answers when the run has ended.
 pub fn run(state: &mut State, call: Call, params: Value) -> Result<Answer> {
-    authorise(state, &call)?;
+    authorise(state, &call, "cron")?;
     let asked: Named = read(params)?;
     let (number, _) = asked.job(state)?;
     let due = state.cron.book.get(number).and_then(|kept| kept.due);
@@ -270,21 +270,5 @@ fn usable(state: &State) -> Result<()> {
     match &state.cron.book.broken {
         Some(why) => Err(Error::new(Kind::Unavailable, why.clone())),
         None => Ok(()),
-    }
-}
-
-/// A tool asks with more scopes than its turn may have: what counts is who asked for the turn (SEC-42).
-fn authorise(state: &State, call: &Call) -> Result<()> {
-    let Some(run) = call.caller.run.as_deref() else { return Ok(()) };
-    // Where the configuration lets the tool in for others by name, it is theirs, too.
-    let tool = tools::TOOLS.iter().find(|tool| tool.name == "cron");
-    let is_let_in = |whose| tool.is_some_and(|tool| tools::serves(&state.shared.config(), tool, whose));
-    let whose = state.runs.provenance_of(run).filter(|whose| !whose.is_owners());
-    match state.runs.administers(run) || whose.is_some_and(is_let_in) {
-        true => Ok(()),
-        false => Err(Error::new(
-            Kind::Forbidden,
-            "scheduled jobs are the owner's: he, or a client with operator.admin, must ask",
-        )),
     }
 }

@@ -15,7 +15,7 @@ use crate::ids;
 use crate::logging::quoted;
 use crate::models::provider::Thinking;
 use crate::runs::origin::{Address, CRON, Origin};
-use crate::runs::{After, Ask, Observer, Observers, Wishes};
+use crate::runs::{After, Ask, Observer, Observers, Part, Wishes};
 use crate::state::State;
 use std::sync::Arc;
 
@@ -62,7 +62,7 @@ fn begin_one(state: &mut State, id: &str, job: &Members, agent: &str) -> Result<
     let message = format!("[cron:{id} {name}] {words}\nCurrent time: {now}");
     let mut observers = Observers::default();
     observers.add(Observer::Readers);
-    observers.add(Observer::Job(id.to_string()));
+    observers.add(Observer::Part(Part::Job, id.to_string()));
     let (session, message, wishes) = match job::is_isolated(job) {
         true => {
             let session = state.sessions.rules().canonical(&format!("agent:{agent}:cron:{id}"))?;

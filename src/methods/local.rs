@@ -3,8 +3,8 @@
 //!
 //! Runs on the thread that calls, which waits; never on the state thread. Opens no socket and makes no JSON text.
 //! Rooms below are given `ask` as a function (`Shared::ask`).
-use super::approvals;
-use crate::calls::{Call, Caller, EXEC_TOLD, Provenance, Reply, Said, Whom};
+use super::{approvals, subagents, turns};
+use crate::calls::{Call, Caller, EXEC_TOLD, Provenance, Reply, SUBAGENT_SPAWN, Said, TURN_MAY, Whom};
 use crate::cancel::{Cancel, SLICE};
 use crate::error::{Error, Result};
 use crate::json;
@@ -20,6 +20,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// Most values in an answer: transcripts of models' making are told here too.
 const MAX_VALUES: usize = 200_000;
 /// Connection numbers of callers in the process count down from the top, where no connection gets.
+/// Not among the methods, so that nobody on the wire may.
+const INSIDE: [(&str, Handler); 3] =
+    [(EXEC_TOLD, approvals::end), (SUBAGENT_SPAWN, subagents::spawn), (TURN_MAY, turns::may)];
 static NEXT: AtomicU64 = AtomicU64::new(u64::MAX);
 
 /// The first answer to a method call. `Kind::Aborted` when `cancel` came first; other failures are the method's own.
@@ -31,10 +34,9 @@ pub fn ask(shared: &Arc<Shared>, whom: &Whom, method: &str, params: Value, cance
         ..inside(whom.name, provenance)
     });
     let stopped = || cancel.reason().map(|_| cancel.error());
-    // Not among the methods, so that nobody on the wire may.
-    if method == EXEC_TOLD {
+    if let Some((name, handler)) = INSIDE.iter().find(|(name, _)| *name == method) {
         let (waiting, said) = bounded(1);
-        send(shared, caller, EXEC_TOLD, Reply::Thread(waiting), approvals::end, params)?;
+        send(shared, caller, name, Reply::Thread(waiting), *handler, params)?;
         return wait(shared, &said, &stopped);
     }
     call(shared, caller, method, params, &stopped)

@@ -35,9 +35,11 @@ pub mod send;
 pub mod sessions;
 pub mod sessions_edit;
 pub mod skills;
+pub mod subagents;
 pub mod subscriptions;
 pub mod surface;
 pub mod system;
+mod turns;
 pub mod usage;
 
 use crate::calls::Caller;

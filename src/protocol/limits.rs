@@ -37,6 +37,8 @@ macro_rules! each_limit {
             max_payload_4 "limits.maxPayload4" = 26214400, 4096..=67108864;
             /// Time in which a message that has begun must bring 4 KiB a second.
             message_ms "limits.messageMs" = 30000, 100..=600000;
+            /// Tokens that all turns which one message causes in other sessions may cost together.
+            nested_tokens "limits.nestedTokens" = 5000000, 1..=1000000000000;
             /// Unauthenticated connections at a time.
             pre_auth "limits.preAuthConnections" = 32, 1..=1024;
             /// Size of a frame before connect.

@@ -23,7 +23,7 @@ impl Runs {
     ) -> Result<Taken> {
         let sender = self.sender(&call.caller);
         self.refuse_excess(world, &new, &sender)?;
-        let nesting = self.nest(&call.caller)?;
+        let nesting = self.nest(world, &call.caller, &new)?;
         let agent = world.owner(&new.key)?;
         let entry = world.begin(&new.key, None)?;
         let now = world.now();
@@ -71,7 +71,7 @@ impl Runs {
         if let Err(error) = result {
             let mut run = self.map.remove(id)?;
             self.requests.forget(&run.new);
-            run.end_jobs(world, &Err(error.clone()), None);
+            run.end_parts(world, &Err(error.clone()), None);
             run.end_beat(world, &Err(error.clone()), None);
             run.observers.streams().for_each(|stream| stream.end(Err(error.clone())));
             run.calls.iter().for_each(|call| call.answer(Err(error.clone())));
@@ -124,9 +124,14 @@ impl Runs {
             Ok(Reply::Stop) => {
                 let key = self.session_of(id).unwrap_or_default();
                 let others: Vec<String> = self.of_session(key).into_iter().filter(|r| r != id).collect();
-                others.iter().for_each(|run| self.abort(world, run, Reason::Stop));
-                let text = if others.is_empty() { "Nothing is running." } else { "⚙️ Stopped." };
-                Doing::Say(Some(Box::new(move || Ok(text.to_string()))))
+                let children = self.children_of(world, key);
+                others.iter().chain(&children).for_each(|run| self.abort(world, run, Reason::Stop));
+                let text = match (others.len() + children.len(), children.len()) {
+                    (0, _) => "Nothing is running.".to_string(),
+                    (_, 0) => "⚙️ Stopped.".to_string(),
+                    (_, n) => format!("⚙️ Stopped, and {n} of its subagents."),
+                };
+                Doing::Say(Some(Box::new(move || Ok(text))))
             }
             Err(error) => return self.end_run(world, id, Err(error), None),
         };

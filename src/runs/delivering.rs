@@ -3,6 +3,7 @@
 //! it answers is done with: a stop in between repeats nothing and loses nothing.
 //!
 //! Part of `Runs`, on the state thread.
+use super::observers::Part;
 use super::origin::{Address, Wants};
 use super::outcome::is_silent;
 use super::run::Run;
@@ -224,12 +225,15 @@ impl Run {
         }
     }
 
-    /// Tells the scheduled jobs whose run it is.
-    pub(super) fn end_jobs(&self, world: &mut dyn World, result: &Result<()>, finished: Option<&Finished>) {
-        let said = finished.and_then(|finished| finished.texts.last()).filter(|text| !is_unsaid(text));
-        for id in self.observers.jobs() {
+    /// Tells the parts whose work it is.
+    pub(super) fn end_parts(&self, world: &mut dyn World, result: &Result<()>, finished: Option<&Finished>) {
+        for (part, id) in self.observers.parts() {
+            let said = finished.and_then(|finished| finished.texts.last());
+            // Who asked for a subagent judges its silence himself.
+            let said = said.filter(|text| part == Part::Child || !is_unsaid(text));
             let said = said.map(|text| tags::shown(text.clone()));
-            world.job_ended(id, End { result: result.clone(), said, has_begun: self.started_at.is_some() });
+            let end = End { result: result.clone(), said, has_begun: self.started_at.is_some() };
+            world.part_ended(part, id, end);
         }
     }
 
@@ -270,7 +274,7 @@ impl Run {
 
 /// Nothing that a person is to read.
 fn is_unsaid(text: &str) -> bool {
-    is_silent(text) || ack::is_only(text)
+    is_silent(text) || ack::is_only(text) || text.trim() == "ANNOUNCE_SKIP"
 }
 
 /// All that is to be said, as it is shown and with its tags, and how it failed. Who stopped a run hears nothing more of it.

@@ -115,7 +115,7 @@ impl Runs {
             let failed = Some(&outcome).filter(|_| result.is_err());
             call.answer_with(result.as_ref().map(|()| &outcome), failed);
         }
-        run.end_jobs(world, &result, finished);
+        run.end_parts(world, &result, finished);
         if let (Payload::Value(outcome), false) = (outcome, stays_open) {
             run.report(world, &result, finished);
             let mut lines = run.deliver_end(world, &result, finished);

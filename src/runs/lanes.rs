@@ -188,6 +188,7 @@ impl Runs {
                 thinking,
                 extra_system: run.new.extra_system.clone(),
                 brought: run.new.brought.clone(),
+                budget: run.nesting.budget().clone(),
                 task,
                 mailbox: run.mailbox.clone(),
                 cancel: run.cancel.clone(),

@@ -33,12 +33,13 @@ mod world;
 pub use beating::Beating;
 pub use delivering::Deliver;
 pub use intake::{Ask, Wishes};
-pub use observers::{After, Observer, Observers};
+pub use observers::{After, Observer, Observers, Part};
 pub use requests::Requests;
 pub use world::World;
 
 use crate::calls::{Call, Pending, Provenance};
 use crate::protocol::frame::Payload;
+use origin::Address;
 use run::{Ended, Phase, Run};
 use std::collections::{HashMap, HashSet, VecDeque};
 
@@ -62,9 +63,13 @@ pub struct Runs {
     ready: VecDeque<String>,
     running: HashMap<String, String>,
     ended: VecDeque<(String, Ended)>,
+    /// Of subagents that have not been told of, by their runs.
+    families: HashMap<String, nesting::Nesting>,
     waiters: Pending,
     pub requests: Requests,
     max: usize,
+    /// Of those that have places of their own.
+    max_apart: usize,
     max_queued: usize,
     next_thread: u64,
     /// `start_runs` is at work; ends that it causes itself must not start it again.
@@ -72,16 +77,18 @@ pub struct Runs {
 }
 
 impl Runs {
-    pub fn new(max: usize, max_queued: usize, requests: Requests) -> Runs {
+    pub fn new((max, max_apart): (usize, usize), max_queued: usize, requests: Requests) -> Runs {
         Runs {
             map: HashMap::new(),
             queues: HashMap::new(),
             ready: VecDeque::new(),
             running: HashMap::new(),
             ended: VecDeque::new(),
+            families: HashMap::new(),
             waiters: waiting::nobody(),
             requests,
             max,
+            max_apart,
             max_queued,
             next_thread: 0,
             is_starting: false,
@@ -89,9 +96,9 @@ impl Runs {
     }
 
     /// From here on so many may run at a time; those above it go on.
-    pub fn allow(&mut self, world: &mut dyn World, max: usize) {
-        if self.max != max {
-            self.max = max;
+    pub fn allow(&mut self, world: &mut dyn World, (max, max_apart): (usize, usize)) {
+        if (self.max, self.max_apart) != (max, max_apart) {
+            (self.max, self.max_apart) = (max, max_apart);
             self.start_runs(world);
         }
     }
@@ -115,6 +122,13 @@ impl Runs {
 
     pub fn provenance_of(&self, run: &str) -> Option<Provenance> {
         self.map.get(run).map(|r| r.new.origin.provenance)
+    }
+
+    /// Where its words go, or those that it answers came from.
+    pub fn address_of(&self, run: &str) -> Option<Address> {
+        let run = self.map.get(run)?;
+        let there = || Some(run.destinations().into_iter().next()?.1);
+        run.new.origin.address.as_deref().cloned().or_else(there)
     }
 
     /// Whether who asked for the run may have everything done: the owner, or a client with the admin scope.

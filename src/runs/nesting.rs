@@ -1,10 +1,13 @@
-//! Turns that other turns ask for (`sessions_send`): how deep and how many one message may cause, and the places they
-//! run in. Part of `Runs`, on the state thread.
+//! Turns that other turns ask for (`sessions_send`, `sessions_spawn`): how deep and how many one message may cause, what all
+//! of them may cost, and the places they run in. Part of `Runs`, on the state thread.
 //!
-//! A misled model can make every turn ask for more turns; the owner pays for each. So depth and number are carried
+//! A misled model can make every turn ask for more turns; the owner pays for each. So depth, number and tokens are carried
 //! from the run that somebody sent, whichever of its descendants asks and however long ago the others ended.
 use super::Runs;
-use super::run::Run;
+use super::origin::ANNOUNCE;
+use super::run::{NewRun, Run};
+use super::world::World;
+use crate::agent::budget::Budget;
 use crate::calls::Caller;
 use crate::error::{Error, Result};
 use std::sync::Arc;
@@ -23,6 +26,8 @@ pub(super) struct Nesting {
     parent: Option<String>,
     /// Turns asked for so far by all of the family.
     asked: Arc<AtomicU32>,
+    /// What they have cost.
+    budget: Budget,
 }
 
 /// A place to run in.
@@ -36,27 +41,57 @@ impl Nesting {
     pub fn is_nested(&self) -> bool {
         self.parent.is_some()
     }
+
+    pub fn budget(&self) -> &Budget {
+        &self.budget
+    }
 }
 
 impl Runs {
     /// Takes a run that this caller asks for into its family; refuses what goes too deep or is too much.
-    pub(super) fn nest(&self, caller: &Caller) -> Result<Nesting> {
+    pub(super) fn nest(&mut self, world: &dyn World, caller: &Caller, new: &NewRun) -> Result<Nesting> {
         let Some(id) = &caller.run else { return Ok(Nesting::default()) };
+        if std::ptr::eq(new.origin.surface, &ANNOUNCE) {
+            // Of an earlier process nothing is known: it tells of the end and causes nothing more.
+            let unknown = || Nesting { depth: MAX_DEPTH, ..Nesting::default() };
+            let family = self.families.get(id).cloned().unwrap_or_else(unknown);
+            let budget = family.budget.of_family(0);
+            return Ok(Nesting { parent: Some(id.clone()), budget, ..family });
+        }
         let parent = self.map.get(id).ok_or_else(|| Error::invalid("the turn that asks is over"))?;
-        let Nesting { depth, asked, .. } = &parent.nesting;
+        let Nesting { depth, asked, budget, .. } = &parent.nesting;
         if *depth >= MAX_DEPTH {
             let text = format!(
                 "this message came through {depth} sessions already: answer it without asking another"
             );
             return Err(Error::invalid(text));
         }
+        let budget = budget.of_family(world.settings().limits.nested_tokens);
+        budget.check()?;
         if asked.fetch_add(1, Ordering::Relaxed) >= MAX_TURNS {
             let text = format!(
                 "one message may cause {MAX_TURNS} turns of other sessions and these have been: go on with what you have"
             );
             return Err(Error::invalid(text));
         }
-        Ok(Nesting { depth: depth + 1, parent: Some(id.clone()), asked: asked.clone() })
+        let nesting = Nesting { depth: depth + 1, parent: Some(id.clone()), asked: asked.clone(), budget };
+        if new.origin.surface.apart {
+            self.families.insert(new.id.clone(), Nesting { depth: *depth, ..nesting.clone() });
+        }
+        Ok(nesting)
+    }
+
+    /// The subagent of this run has been told of, or need not be.
+    pub fn forget_family(&mut self, run: &str) {
+        self.families.remove(run);
+    }
+
+    /// The subagents under way that a session has asked for.
+    pub(super) fn children_of(&self, world: &dyn World, key: &str) -> Vec<String> {
+        let is_its =
+            |run: &Run| world.entry(&run.new.key).is_some_and(|entry| entry.str("spawnedBy") == Some(key));
+        let is_child = |run: &&Run| run.new.origin.surface.apart && is_its(run);
+        self.map.values().filter(is_child).map(|run| run.new.id.clone()).collect()
     }
 }
 
@@ -65,11 +100,15 @@ impl Runs {
     pub(super) fn place_for(&self, key: &str) -> Option<Place> {
         let queue = self.queues.get(key)?;
         let next = self.map.get(queue.front()?)?;
-        let is_nested = |run: &&Run| run.nesting.is_nested();
+        let is_apart = next.new.origin.surface.apart;
+        let like = || self.now_running().filter(move |run| run.new.origin.surface.apart == is_apart);
+        if is_apart {
+            return (like().count() < self.max_apart).then_some(Place::Own);
+        }
         // One place is kept for what people send.
-        let nested = self.now_running().filter(is_nested).count();
+        let nested = like().filter(|run| run.nesting.is_nested()).count();
         let is_kept = next.nesting.is_nested() && nested + 1 >= self.max.max(2);
-        if self.running.len() < self.max && !is_kept {
+        if like().count() < self.max && !is_kept {
             return Some(Place::Own);
         }
         // What stands before a run that is waited for has to run first.

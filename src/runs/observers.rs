@@ -21,10 +21,21 @@ pub enum Observer {
     Deliver(Box<Deliver>),
     /// Another session is told how it went.
     After(Box<After>),
-    /// The scheduled job of this id, whose run it is.
-    Job(String),
+    /// A part of the gateway whose work it is, and its name for it.
+    Part(Part, String),
     /// It is a heartbeat: its words are judged, and told where they are to be.
     Beat(Box<Beating>),
+}
+
+/// Who has runs that are more than an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// A scheduled job.
+    Job,
+    /// A subagent at its task.
+    Child,
+    /// Whoever asked for a subagent is told of its end.
+    Told,
 }
 
 /// Who is told how a run went, and as what.
@@ -108,9 +119,13 @@ impl Observers {
 
     /// Whether anybody is told the words of its end besides who reads along and who asked.
     pub(super) fn want_words(&self) -> bool {
-        self.0
-            .iter()
-            .any(|observer| matches!(observer, Observer::Deliver(_) | Observer::After(_) | Observer::Beat(_)))
+        let wants = |observer: &Observer| {
+            matches!(
+                observer,
+                Observer::Deliver(_) | Observer::After(_) | Observer::Beat(_) | Observer::Part(..)
+            )
+        };
+        self.0.iter().any(wants)
     }
 
     pub(super) fn afters(&self) -> impl Iterator<Item = &After> {
@@ -120,9 +135,9 @@ impl Observers {
         })
     }
 
-    pub(super) fn jobs(&self) -> impl Iterator<Item = &str> {
+    pub(super) fn parts(&self) -> impl Iterator<Item = (Part, &str)> {
         self.0.iter().filter_map(|observer| match observer {
-            Observer::Job(id) => Some(id.as_str()),
+            Observer::Part(part, id) => Some((*part, id.as_str())),
             _ => None,
         })
     }

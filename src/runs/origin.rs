@@ -22,6 +22,8 @@ pub struct Surface {
     pub commands: Commands,
     /// What a stream that follows a run is told.
     pub wants: Wants,
+    /// Its turns have places of their own, beside those of all others.
+    pub apart: bool,
 }
 
 /// Which messages may be commands or hold directives.
@@ -69,6 +71,7 @@ pub static AGENT: Surface = Surface {
     names_message: false,
     commands: Commands::Slashed,
     wants: Wants::Deltas,
+    apart: false,
 };
 
 /// The methods `chat.*`: WebChat and the Control UI.
@@ -80,6 +83,7 @@ pub static CHAT: Surface = Surface {
     names_message: true,
     commands: Commands::All,
     wants: Wants::Deltas,
+    apart: false,
 };
 
 /// People on the messaging channels; which channel says the address.
@@ -91,6 +95,7 @@ pub static CHANNEL: Surface = Surface {
     names_message: true,
     commands: Commands::All,
     wants: Wants::Drafts,
+    apart: false,
 };
 
 /// Programs that ask as they would ask a model, by HTTP. What they send is text, whatever it looks like.
@@ -102,6 +107,7 @@ pub static OPENAI: Surface = Surface {
     names_message: false,
     commands: Commands::None,
     wants: Wants::Deltas,
+    apart: false,
 };
 
 /// Webhooks, and the turns that they wake a session for.
@@ -113,6 +119,7 @@ pub static HOOK: Surface = Surface {
     names_message: false,
     commands: Commands::None,
     wants: Wants::End,
+    apart: false,
 };
 
 /// Scheduled jobs, when they are due.
@@ -124,6 +131,31 @@ pub static CRON: Surface = Surface {
     names_message: false,
     commands: Commands::None,
     wants: Wants::Last,
+    apart: false,
+};
+
+/// Subagents at their tasks.
+pub static SUBAGENT: Surface = Surface {
+    journal: "subagent",
+    answers: Answers::Twice,
+    channel: None,
+    queues: false,
+    names_message: false,
+    commands: Commands::None,
+    wants: Wants::End,
+    apart: true,
+};
+
+/// What whoever asked for a subagent is told of its end; several that wait are told together.
+pub static ANNOUNCE: Surface = Surface {
+    journal: "announce",
+    answers: Answers::Once,
+    channel: None,
+    queues: true,
+    names_message: false,
+    commands: Commands::None,
+    wants: Wants::Last,
+    apart: false,
 };
 
 /// Heartbeats: the clock, or somebody who wakes the agent.
@@ -135,10 +167,12 @@ pub static HEARTBEAT: Surface = Surface {
     names_message: false,
     commands: Commands::None,
     wants: Wants::End,
+    apart: false,
 };
 
 /// All ways in. A new one is a row here, and a caller of `Runs::ask`.
-pub static SURFACES: [&Surface; 7] = [&AGENT, &CHAT, &CHANNEL, &CRON, &HEARTBEAT, &HOOK, &OPENAI];
+pub static SURFACES: [&Surface; 9] =
+    [&AGENT, &ANNOUNCE, &CHAT, &CHANNEL, &CRON, &HEARTBEAT, &HOOK, &OPENAI, &SUBAGENT];
 
 /// The surface of a kind of records.
 pub fn surface(journal: &str) -> Option<&'static Surface> {
@@ -252,5 +286,6 @@ mod tests {
         names_message: false,
         commands: Commands::None,
         wants: Wants::End,
+        apart: false,
     };
 }

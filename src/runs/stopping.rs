@@ -45,6 +45,9 @@ impl Runs {
     ) -> Value {
         let mut runs = self.of_session(key);
         runs.retain(|id| run.is_none_or(|run| run == id));
+        if run.is_none() {
+            runs.extend(self.children_of(world, key));
+        }
         crate::order::sort(&mut runs);
         for id in &runs {
             self.abort(world, id, why);

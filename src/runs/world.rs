@@ -1,6 +1,6 @@
 //! What runs see of the gateway around them: a narrow view of the state, lent for one call. Runs know no clients, no
 //! indexes and no disk, only this; the state implements it, and so does a test.
-use super::observers::After;
+use super::observers::{After, Part};
 use crate::agent::run::{Job as Turn, RunEvent};
 use crate::calls;
 use crate::cron::outcome::End;
@@ -36,8 +36,8 @@ pub trait World {
     /// A session is to be told how a run went that was not its own; `mark` stands behind its name.
     fn report(&mut self, after: &After, mark: &str, text: &str);
 
-    /// The run of a scheduled job is over.
-    fn job_ended(&mut self, id: &str, end: End);
+    /// A run that is a part's work is over.
+    fn part_ended(&mut self, part: Part, id: &str, end: End);
 
     /// A heartbeat is over; this is told of it.
     fn beat_ended(&mut self, event: Value);

@@ -73,6 +73,7 @@ pub enum Deed {
     Send,
     Status,
     Stop,
+    Subagents,
     Think,
     Usage,
     Verbose,

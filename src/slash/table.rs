@@ -42,7 +42,7 @@ commands! {
     "skill" [] "..." Write Say("running a skill by name is not in this version; ask for it in your own words"), "";
     "status" [] "" Read Run(Deed::Status), "Show model, context, settings and runs";
     "stop" [] "" Write Run(Deed::Stop), "Stop the turn that goes on";
-    "subagents" [] "..." Write Say("not in this version: there are no subagents"), "";
+    "subagents" [] "[list|stop|log|info|send]" Write Run(Deed::Subagents), "See to the subagents of this session";
     "think" ["t" "thinking"] "[off|minimal|low|medium|high|xhigh]" Write Run(Deed::Think), "Choose how much the model reasons" directive;
     "tts" [] "..." Write Say("not in this version: replies are text"), "";
     "usage" [] "[off|tokens|full|cost]" Write Run(Deed::Usage), "Choose the usage line of replies, or sum up the costs";

@@ -20,6 +20,7 @@ pub mod sentinel;
 pub mod sessions;
 pub mod shared;
 pub mod store;
+pub mod subagents;
 pub mod subscriptions;
 pub mod succession;
 #[cfg(test)]
@@ -79,6 +80,7 @@ pub struct State {
     pub post: carrying::Post,
     pub cron: cron::Cron,
     pub heart: heartbeat::Heart,
+    pub subagents: subagents::Subagents,
     /// Notes for a session's next turn, newest last.
     pub system_events: Vec<Note>,
     /// Marks of webhooks' requests that were done lately, with the times.
@@ -118,11 +120,6 @@ const PRESENCE_RATE: u64 = 32 << 10;
 const MARK_MS: u64 = 300_000;
 const MAX_MARKS: usize = 256;
 
-/// How many turns may go on at a time.
-fn most_runs(shared: &Shared) -> usize {
-    shared.config().u64("agents.defaults.maxConcurrent").unwrap_or(4).clamp(1, 64) as usize
-}
-
 impl State {
     pub fn new(
         shared: Arc<Shared>,
@@ -134,7 +131,7 @@ impl State {
     ) -> State {
         let mono = shared.started.elapsed().as_millis() as u64;
         let limits = &shared.limits;
-        let max_runs = most_runs(&shared);
+        let max_runs = shared.most_runs();
         State {
             now,
             mono,
@@ -152,6 +149,7 @@ impl State {
             post: carrying::Post::of(Default::default()),
             cron: Default::default(),
             heart: Default::default(),
+            subagents: Default::default(),
             system_events: Vec::new(),
             woken: VecDeque::new(),
             health_version: 1,

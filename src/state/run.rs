@@ -57,6 +57,7 @@ const STEPS: &[fn(&mut State) -> Option<u64>] = &[
     State::expire_approvals,
     State::run_cron,
     State::beat,
+    State::run_subagents,
     State::tick,
     State::keep_up,
     State::save_sessions,
@@ -172,7 +173,7 @@ impl State {
     fn take_agents(&mut self, ids: &[String], added: Vec<(String, Index)>) {
         self.sessions.set_agents(ids, added);
         self.plan_beats();
-        let most = super::most_runs(&self.shared);
+        let most = self.shared.most_runs();
         self.with_runs(|runs, world| runs.allow(world, most));
     }
 

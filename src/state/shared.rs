@@ -63,6 +63,9 @@ pub struct Shared {
     /// How a scheduled job is done, by its id, and where its words go.
     pub job: fn(&mut State, &str),
     pub job_place: fn(&State, &Members) -> Option<Address>,
+    /// How whoever asked for a subagent is told of its end, by its run, and how it is given another task.
+    pub announce: fn(&mut State, &str) -> Result<()>,
+    pub send_child: fn(&mut State, &str, &str) -> Result<()>,
     /// The names of all methods, for `hello-ok`.
     pub method_names: Vec<&'static str>,
 }
@@ -80,6 +83,13 @@ impl Shared {
     /// The agents that the configuration in force describes.
     pub fn agents(&self) -> Agents<'_> {
         Agents::of(&self.config(), &self.env)
+    }
+
+    /// How many turns may go on at a time, and how many of subagents.
+    pub fn most_runs(&self) -> (usize, usize) {
+        let config = self.config();
+        let most = |key, usual| config.u64(key).unwrap_or(usual).clamp(1, 64) as usize;
+        (most("agents.defaults.maxConcurrent", 4), most("agents.defaults.subagents.maxConcurrent", 8))
     }
 
     /// How a run tells the state thread what becomes of it.

@@ -35,6 +35,8 @@ fn shared_telling(settings: Arc<Settings>, state: Sender<Event>) -> Arc<Shared> 
         beat: crate::methods::heartbeat::begin,
         job: crate::methods::cron_runs::begin,
         job_place: crate::methods::cron_runs::place,
+        announce: crate::methods::subagents::announce,
+        send_child: crate::methods::subagents::send,
         method_names: Vec::new(),
     })
 }

@@ -73,7 +73,7 @@ impl State {
     }
 
     /// These leave the index; what was said in them is put aside, where it is bounded.
-    fn take_out(&mut self, keys: &[String]) {
+    pub(super) fn take_out(&mut self, keys: &[String]) {
         if keys.is_empty() {
             return;
         }

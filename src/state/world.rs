@@ -15,7 +15,7 @@ use crate::deliveries::{Delivery, Line, Name, Record};
 use crate::error::{Error, Result};
 use crate::protocol::events::{self, Event as EventRow};
 use crate::protocol::frame;
-use crate::runs::{After, Runs, World};
+use crate::runs::{After, Part, Runs, World};
 use crate::sessions::{Entry, Transcript};
 use crate::settings::Settings;
 use crate::threads;
@@ -48,8 +48,8 @@ struct View<'a> {
     wrote: Vec<(String, Value, String)>,
     /// What sessions are to be told of runs that were not theirs, and whether they are woken for it.
     reports: Vec<(String, String, bool)>,
-    /// Scheduled jobs that have ended.
-    jobs: Vec<(String, End)>,
+    /// What of the work of other parts has ended.
+    parts: Vec<(Part, String, End)>,
 }
 
 impl State {
@@ -71,10 +71,10 @@ impl State {
             noted: Vec::new(),
             wrote: Vec::new(),
             reports: Vec::new(),
-            jobs: Vec::new(),
+            parts: Vec::new(),
         };
         let done = act(&mut self.runs, &mut view);
-        let (wrote, noted, reports, jobs) = (view.wrote, view.noted, view.reports, view.jobs);
+        let (wrote, noted, reports, parts) = (view.wrote, view.noted, view.reports, view.parts);
         self.write_for_good(noted);
         for (key, message, id) in wrote {
             self.session_message(&key, &message, &id);
@@ -85,7 +85,11 @@ impl State {
                 false => self.add_note(Some(key), text),
             }
         }
-        jobs.into_iter().for_each(|(id, end)| self.job_ended(&id, end));
+        parts.into_iter().for_each(|(part, id, end)| match part {
+            Part::Job => self.job_ended(&id, end),
+            Part::Child => self.child_ended(&id, end),
+            Part::Told => self.child_told(&id, &end.result),
+        });
         done
     }
 
@@ -154,8 +158,8 @@ impl World for View<'_> {
         }
     }
 
-    fn job_ended(&mut self, id: &str, end: End) {
-        self.jobs.push((id.to_string(), end));
+    fn part_ended(&mut self, part: Part, id: &str, end: End) {
+        self.parts.push((part, id.to_string(), end));
     }
 
     fn beat_ended(&mut self, event: Value) {

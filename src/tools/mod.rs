@@ -16,12 +16,13 @@ mod web;
 
 use commands::{exec, process};
 pub use files::change;
-use files::{apply_patch, edit, likeness, read, workspace, write};
+use files::{apply_patch, edit, image, likeness, read, workspace, write};
 use memories::{memory, memory_get, memory_search};
 pub use policy::{matches, serves};
 pub use running::{Outcome, Progress, Updates, run_all, run_while};
 use talks::{
-    agents_list, cron, message, reach, session_status, sessions_history, sessions_list, sessions_send,
+    agents_list, cron, gateway, message, reach, session_status, sessions_history, sessions_list,
+    sessions_send, sessions_spawn,
 };
 use web::{search, web_fetch};
 
@@ -47,6 +48,8 @@ pub static TOOLS: &[Tool] = &[
     cron::TOOL,
     edit::TOOL,
     exec::TOOL,
+    gateway::TOOL,
+    image::TOOL,
     memory_get::TOOL,
     memory_search::TOOL,
     message::TOOL,
@@ -56,6 +59,7 @@ pub static TOOLS: &[Tool] = &[
     sessions_history::TOOL,
     sessions_list::TOOL,
     sessions_send::TOOL,
+    sessions_spawn::TOOL,
     web_fetch::TOOL,
     search::TOOL,
     write::TOOL,
@@ -147,7 +151,11 @@ pub fn offered(
 ) -> Vec<&'static Tool> {
     let names: Vec<&str> = TOOLS.iter().map(|tool| tool.name).collect();
     let allowed = policy::allowed(config, agent, provider_ref, session_key, &names);
-    let is_ready = |name: &str| name != search::TOOL.name || search::is_ready(config, env);
+    let is_ready = |name: &str| match name {
+        "web_search" => search::is_ready(config, env),
+        "image" => image::is_ready(config, env, provider_ref),
+        _ => true,
+    };
     TOOLS.iter().filter(|tool| allowed.contains(&tool.name) && is_ready(tool.name)).collect()
 }
 
@@ -189,6 +197,44 @@ mod tests {
                 value.as_object().unwrap().values().for_each(check_keywords);
             }
         }
+    }
+
+    /// Issue 13, sentence 6: what docs/tools.md says of surfaces and tools is what holds.
+    #[test]
+    fn i13_6_the_table_of_surfaces_and_tools_is_true() {
+        let (context, _dir) = testing::context("{}");
+        let text = include_str!("../../docs/tools.md");
+        let table: Vec<Vec<&str>> = text
+            .lines()
+            .skip_while(|line| !line.starts_with("| turn of |"))
+            .take_while(|line| line.starts_with('|'))
+            .map(|line| line.trim_matches('|').split(" | ").map(str::trim).collect())
+            .collect();
+        let named = |cell: &str| cell.split('`').skip(1).step_by(2).map(str::to_string).collect::<Vec<_>>();
+        let columns: Vec<Vec<String>> = table[0].iter().map(|cell| named(cell)).collect();
+        let rows = [
+            ("you", Provenance::Owner, "agent:main:main"),
+            ("you", Provenance::Operator, "agent:main:main"),
+            ("a guest", Provenance::Guest, "agent:main:telegram:direct:5"),
+            ("a webhook", Provenance::Hook, "agent:main:hook:x"),
+            ("the clock", Provenance::Cron, "agent:main:cron:x"),
+            ("another agent", Provenance::Agent, "agent:main:main"),
+            ("a subagent", Provenance::Agent, "agent:main:subagent:x"),
+        ];
+        let names: Vec<&str> = TOOLS.iter().map(|tool| tool.name).collect();
+        for (start, provenance, key) in rows {
+            let row = table.iter().find(|row| row[0].starts_with(start)).expect(start);
+            let allowed = policy::allowed(&context.config, "main", "p/m", key, &names);
+            // Tools that a switch turns on are not the table's matter.
+            for tool in TOOLS.iter().filter(|tool| tool.name != "apply_patch") {
+                let has = allowed.contains(&tool.name) && serves(&context.config, tool, provenance);
+                let of = columns.iter().position(|names| names.iter().any(|name| name == tool.name));
+                let cell = row[of.unwrap_or(columns.len() - 1)];
+                let told = cell.starts_with("yes") && !named(cell).iter().any(|name| name == tool.name);
+                assert_eq!(told, has, "{start} ({provenance:?}): {}", tool.name);
+            }
+        }
+        assert_eq!(table.len(), 2 + 6, "a surface that is new has a row");
     }
 
     #[test]

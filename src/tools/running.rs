@@ -403,7 +403,19 @@ mod tests {
         }
         let theirs: Vec<&str> =
             TOOLS.iter().filter(|tool| !(tool.serves)(Provenance::Guest)).map(|tool| tool.name).collect();
-        assert_eq!(theirs, ["cron", "exec", "process", "sessions_history", "sessions_list", "sessions_send"]);
+        assert_eq!(
+            theirs,
+            [
+                "cron",
+                "exec",
+                "gateway",
+                "process",
+                "sessions_history",
+                "sessions_list",
+                "sessions_send",
+                "sessions_spawn"
+            ]
+        );
     }
 
     #[test]

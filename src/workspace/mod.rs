@@ -41,6 +41,7 @@ pub const RESERVED: &[&str] = &[
     "pairing",
     "plugins",
     "settings",
+    "subagents",
     "telegram",
     "trash",
 ];

@@ -26,6 +26,8 @@ pub enum Reply {
     Hang,
     /// Reads the request and closes.
     Drop,
+    /// What the request deserves, where several are under way at once.
+    By(fn(&Value) -> Reply),
 }
 
 #[derive(Clone)]
@@ -188,8 +190,10 @@ fn answer(stream: &TcpStream, shared: &Shared) -> std::io::Result<()> {
     lock(&shared.requests).push(json!({"head": head, "body": request}));
     let scripted = shared.replies.get(n).or(shared.replies.last());
     let Some(reply) = refusal.as_ref().or(scripted) else { return Ok(()) };
+    let fitting = if let Reply::By(rule) = reply { rule(&request) } else { reply.clone() };
+    let reply = &fitting;
     match reply {
-        Reply::Drop => Ok(()),
+        Reply::Drop | Reply::By(_) => Ok(()),
         Reply::Raw(bytes) => (&*stream).write_all(bytes),
         Reply::Hang => {
             // Until the gateway hangs up.

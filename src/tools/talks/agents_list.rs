@@ -2,12 +2,12 @@
 use crate::calls::Provenance;
 use crate::error::Result;
 use crate::json::json;
-use crate::tools::{Context, Output, Tool, reach, usual_time};
+use crate::tools::{Context, Output, Tool, reach, sessions_spawn, usual_time};
 use serde_json::Value;
 
 pub const TOOL: Tool = Tool {
     name: "agents_list",
-    doc: "List the agents that you may reach with sessions_send, yourself included.",
+    doc: "List the agents that you may reach with sessions_send or start as subagents with sessions_spawn, yourself included.",
     parameters: r#"{"type": "object", "properties": {}}"#,
     aliases: &[],
     changes: false,
@@ -21,10 +21,12 @@ fn run(context: &Context, _: &Value) -> Result<Output> {
     let rows = answer.get("agents").and_then(Value::as_array).into_iter().flatten();
     let listed =
         context.config.get("agents.list").and_then(Value::as_array).is_some_and(|list| !list.is_empty());
+    let targets = sessions_spawn::targets(context);
     let mut agents = Vec::new();
     for row in rows {
         let Some(id) = row.get("id").and_then(Value::as_str) else { continue };
-        if reach::agent(context, id).is_ok() {
+        let may_start = targets.iter().any(|target| *target == "*" || *target == id);
+        if may_start || reach::agent(context, id).is_ok() {
             let name = row.get("name").cloned().unwrap_or_else(|| id.into());
             agents.push(json!({"id": id, "name": name, "configured": listed}));
         }
@@ -32,7 +34,7 @@ fn run(context: &Context, _: &Value) -> Result<Output> {
     crate::order::by_key(&mut agents, |row| {
         row.get("id").and_then(Value::as_str) != Some(context.agent.as_str())
     });
-    let any = agents.len() > 1;
+    let any = targets.iter().any(|target| target == "*");
     Ok(Output::json(&json!({"requester": context.agent, "allowAny": any, "agents": agents})))
 }
 
@@ -60,5 +62,7 @@ mod tests {
             ids(&format!("{{{agents}, tools: {{agentToAgent: {{enabled: true}}}}}}")),
             ["ops", "main"]
         );
+        let starts = "{agents: {list: [{id: 'main'}, {id: 'ops', subagents: {allowAgents: ['main']}}]}}";
+        assert_eq!(ids(starts), ["ops", "main"]);
     }
 }

@@ -117,15 +117,19 @@ fn ask(context: &Context, service: &Service, query: &Query) -> Result<Value> {
     if !(200..300).contains(&fetched.status) {
         let words = read.ok().as_ref().and_then(services::words).unwrap_or_default();
         let words = shortened(&service.without_key(&words), MAX_WORDS);
-        let hint = (service.kind.hint)(fetched.status);
-        let text =
-            [words.as_str(), hint].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ");
+        let text = hinted(&words, (service.kind.hint)(fetched.status));
         return Err(Error::new(Kind::Unavailable, format!("{name} error ({}): {text}", fetched.status)));
     }
     read.map_err(|_| {
-        let cut = if fetched.is_cut { "is too long" } else { "is no JSON" };
-        Error::new(Kind::Unavailable, format!("{name}: its answer {cut}{}", (service.kind.hint)(0)))
+        let cut = if fetched.is_cut { "its answer is too long" } else { "its answer is no JSON" };
+        let text = hinted(cut, (service.kind.hint)(0));
+        Error::new(Kind::Unavailable, format!("{name}: {text}"))
     })
+}
+
+/// What is wrong, and what may help.
+fn hinted(words: &str, hint: &str) -> String {
+    [words, hint].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ")
 }
 
 #[cfg(test)]
@@ -189,6 +193,26 @@ mod tests {
         let text = said["results"].as_str().unwrap();
         assert!(text.contains("1. A b\nhttps://a.example/x (2 days ago)\none & two"), "{text}");
         assert!(text.starts_with("What stands between") && !text.contains("c.example"), "{text}");
+    }
+
+    #[test]
+    fn i13_3_a_refusal_and_its_hint_are_one_sentence() {
+        for (head, body, want) in [
+            ("403 Forbidden", "", "SearXNG error (403): it must allow the format json"),
+            (
+                "403 Forbidden",
+                r#"{"message": "no"}"#,
+                "SearXNG error (403): no; it must allow the format json",
+            ),
+            ("200 OK", "<html>", "SearXNG: its answer is no JSON; it must allow the format json"),
+        ] {
+            let (port, _asked) = serve(head, body);
+            let config = format!(
+                "{{tools: {{web: {{search: {{searxng: {{baseUrl: 'http://127.0.0.1:{port}'}}}}}}}}}}"
+            );
+            let error = search(&config, json!({"query": "q"})).unwrap_err();
+            assert!(error.message().starts_with(want), "{error}");
+        }
     }
 
     #[test]

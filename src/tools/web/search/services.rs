@@ -36,7 +36,7 @@ const KINDS: [Kind; 3] = [
         request: searxng,
         read: |answer, most| listed(answer.get("results")?, "content", most),
         hint: |status| match status {
-            0 | 403 => "; it must allow the format json (search.formats in its settings.yml)",
+            0 | 403 => "it must allow the format json (search.formats in its settings.yml)",
             _ => "",
         },
     },
