@@ -95,6 +95,8 @@ mod tests {
     #[test]
     fn i13_2_a_missing_file_is_one_only_where_a_workspace_was_set_up() {
         let dir = Dir::new();
+        let text = serde_json::json!({"agents": {"defaults": {"workspace": dir.path("w")}}}).to_string();
+        dir.write("openclaw.json", &text);
         let mut env = dir.env(&[]);
         let config = Config::load(&mut env).unwrap();
         let agents = Agents::of(&config, &env);
