@@ -13,6 +13,40 @@ fn gateway(replies: Vec<Reply>, window: u64) -> (ModelServer, Gateway) {
     (server, gateway)
 }
 
+// N-6: the window of README's path, with all tools. Whatever the server counts, the conversation goes along.
+#[test]
+fn n_6_a_small_window_forgets_nothing_in_silence() {
+    for (window, counted) in [(4096, 3300), (3000, 2500)] {
+        let usage = |n: u64| json!({"prompt_tokens": n, "completion_tokens": 3, "total_tokens": n + 3});
+        let said = |text: &str| {
+            let piece = json!({"choices": [{"index": 0, "delta": {"content": text}, "finish_reason": "stop"}], "usage": usage(counted)});
+            Reply::Stream(vec![Step::Raw(format!("data: {piece}\n\ndata: [DONE]\n\n").into_bytes())])
+        };
+        let server = ModelServer::start(["one", "two", "three", "four"].map(said).to_vec());
+        let mut config = server.config();
+        config["models"]["providers"]["test"]["models"][0]["contextWindow"] = json!(window);
+        let gateway = with_config(config);
+        let mut client = Client::operator(&gateway, 4);
+        for n in 0..4 {
+            turn(&mut client, "and then?", &format!("k{n}")).unwrap();
+        }
+        let sizes: Vec<usize> = server
+            .requests(4)
+            .iter()
+            .map(|asked| asked["body"]["messages"].as_array().unwrap().len())
+            .collect();
+        assert_eq!(sizes, [2, 4, 6, 8], "{window}");
+        let log = gateway.log();
+        assert_eq!(log.matches("instructions and tools take about").count(), 1, "{log}");
+        assert!(log.contains(&format!("of the {window} tokens of test/m, so that little")), "{log}");
+        let (doctor, _) = crate::cli::text(&gateway.cli(&["doctor", "--only", "models"]));
+        assert!(
+            doctor.contains("instructions and tools take about") && doctor.contains("tools.profile minimal"),
+            "{doctor}"
+        );
+    }
+}
+
 fn long(n: usize) -> String {
     format!("message {n}: {}", "many words about nothing in particular ".repeat(20))
 }

@@ -70,6 +70,47 @@ fn n_6_n_17_models_set_asks_the_server_it_chooses() {
 }
 
 #[test]
+fn n_17_a_server_that_is_not_there_answers_nothing() {
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let dir = gateway::new_dir();
+    std::fs::create_dir_all(dir.join("home/.openclaw")).unwrap();
+    let config = dir.join("home/.openclaw/openclaw.json");
+    std::fs::write(
+        &config,
+        format!("{{gateway: {{mode: 'local'}}, models: {{providers: {{local: {{baseUrl: 'http://127.0.0.1:{port}/v1', models: [{{id: 'other'}}]}}}}}}}}"),
+    )
+    .unwrap();
+    let run = |args: &[&str]| text(&gateway::command(&dir).args(args).output().unwrap());
+    let (done, told) = run(&["models", "set", "local/other"]);
+    assert!(
+        !done.contains("answers now") && done.contains("local/other is set, and its server does not"),
+        "{done}"
+    );
+    assert!(
+        told.contains(&format!(
+            "nothing at http://127.0.0.1:{port}/v1 tells what it serves: start the server"
+        )),
+        "{told}"
+    );
+    assert!(
+        told.contains("models.providers.local.baseUrl") && told.contains("200000 tokens are assumed"),
+        "{told}"
+    );
+    let (doctor, _) = run(&["doctor", "--only", "models.window"]);
+    assert!(doctor.contains("set contextWindow beside other in models.providers.local.models"), "{doctor}");
+    // N-6: a window that instructions and tools fill is told when the model is chosen.
+    let small =
+        std::fs::read_to_string(&config).unwrap().replace("id: 'other'", "id: 'other', contextWindow: 3000");
+    std::fs::write(&config, small).unwrap();
+    let (_, told) = run(&["models", "set", "local/other"]);
+    assert!(
+        told.contains("of the 3000 tokens of local/other, so that little") && !told.contains("assumed"),
+        "{told}"
+    );
+    std::fs::remove_dir_all(&dir).unwrap();
+}
+
+#[test]
 fn n_6_a_model_that_is_not_loaded_has_no_window_yet() {
     let port = serve(vec![
         json_at("/v1/models", r#"{"data":[{"id":"llama3.2:latest"}]}"#),

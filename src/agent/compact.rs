@@ -37,6 +37,8 @@ pub struct Window {
     pub tokens: u64,
     /// Whether a compaction is due before the next call.
     pub is_full: bool,
+    /// Whether older messages are not among them.
+    pub is_cut: bool,
 }
 
 /// What a compaction did; sizes in tokens, estimated where the server did not count.
@@ -62,8 +64,7 @@ struct Limits {
 
 impl Limits {
     fn of(provider: &Provider, config: &Config) -> Limits {
-        let configured = config.u64("agents.defaults.contextTokens").unwrap_or(u64::MAX);
-        let window = provider.context_window.min(configured).max(1);
+        let window = tokens(provider, config).max(1);
         let reserve = match config.u64("agents.defaults.compaction.reserveTokensFloor") {
             Some(floor) => floor.min(window / 2),
             None => RESERVE.min(window / 4),
@@ -79,6 +80,34 @@ impl Limits {
             summary: (history / 4).clamp(256, 8_000),
         }
     }
+}
+
+/// The window of a model, as it is configured.
+pub fn tokens(provider: &Provider, config: &Config) -> u64 {
+    let most = config.u64("agents.defaults.contextTokens").filter(|most| *most > 0);
+    most.map_or(provider.context_window, |most| most.min(provider.context_window))
+}
+
+/// The setting that bounds the window.
+pub fn setting(provider: &Provider, config: &Config) -> String {
+    match tokens(provider, config) < provider.context_window {
+        true => "agents.defaults.contextTokens".to_string(),
+        false => format!("contextWindow of the model in models.providers.{}.models", provider.id),
+    }
+}
+
+/// What is said where `fixed_bytes` of instructions and tools leave less of the window than a compaction keeps.
+pub fn crowded(provider: &Provider, fixed_bytes: usize, config: &Config) -> Option<String> {
+    let (limits, fixed) = (Limits::of(provider, config), estimate::of_bytes(fixed_bytes));
+    let (about, window) = (fixed.div_ceil(100) * 100, tokens(provider, config));
+    (limits.usable.saturating_sub(fixed) < limits.keep).then(|| {
+        format!(
+            "instructions and tools take about {about} of the {window} tokens of {}/{}, so that little of a conversation fits: raise {}, as far as its server gives it that, or offer fewer tools (tools.profile minimal)",
+            provider.id,
+            provider.model,
+            setting(provider, config)
+        )
+    })
 }
 
 /// The newest part of the conversation that fits the model's window beside `fixed_bytes` of instructions and tools.
@@ -99,20 +128,25 @@ pub fn window(
     let guess = beside + branch.tokens;
     let total = branch.counted.unwrap_or(guess);
     if branch.is_whole && total <= limits.usable {
-        return Ok(Window { messages: context::into_messages(branch, 0), tokens: total, is_full: false });
+        let messages = context::into_messages(branch, 0);
+        return Ok(Window { messages, tokens: total, is_full: false, is_cut: false });
     }
     // When the server counts more than was guessed, the guesses of all messages are too low by as much.
-    let fitting = match branch.counted {
-        Some(counted) if counted > guess => scale(limits.usable, guess, counted),
-        _ => limits.usable,
+    let fitting = |all: u64| match branch.counted {
+        Some(counted) if counted > guess => scale(all, guess, counted),
+        _ => all,
     };
-    let budget = fitting.saturating_sub(beside);
+    // Where instructions and tools take all of it, what a compaction keeps goes along nevertheless: a model that is told
+    // nothing of what was said before is of no use, and a server that refuses so much says so.
+    let budget = fitting(limits.usable).saturating_sub(beside).max(fitting(limits.keep));
+    let is_over = !branch.is_whole || branch.tokens > budget;
     let start = context::newest(&branch, budget);
     context::shorten_results(&mut branch, start, budget);
     // Soon after a compaction another one would not help: then instructions and tools take the room.
-    let is_full = branch.since_summary >= limits.keep / 2;
+    let is_full = is_over && branch.since_summary >= limits.keep / 2;
+    let is_cut = start > 0 || !branch.is_whole;
     let tokens = beside + branch.items.iter().skip(start).map(|item| item.tokens).sum::<u64>();
-    Ok(Window { messages: context::into_messages(branch, start), tokens, is_full })
+    Ok(Window { messages: context::into_messages(branch, start), tokens, is_full, is_cut })
 }
 
 fn scale(value: u64, by: u64, of: u64) -> u64 {

@@ -187,3 +187,26 @@ fn a_window_full_of_instructions_asks_for_no_compaction_after_one() {
     assert!(!after.is_full, "{} messages, {} tokens", after.messages.len(), after.tokens);
     assert_eq!(texts(&after).last().unwrap(), "answer 29");
 }
+
+#[test]
+fn n_6_a_window_full_of_instructions_still_holds_what_was_said() {
+    let dir = TestDir::new();
+    let fixed = 3 * 4300;
+    for window in [4096, 6000] {
+        let short = see(&transcript(&dir, &turns(4, 20)), window, fixed);
+        assert!(short.messages.len() == 8 && !short.is_full && !short.is_cut, "{window}: {short:?}");
+        // The server's own count changes nothing about it, and a longer conversation is compacted.
+        for counted in [3000, 3300, 4000] {
+            let mut entries = turns(4, 20);
+            entries[7]["message"]["usage"] =
+                json!({"input": counted, "output": 9, "cacheRead": 0, "cacheWrite": 0});
+            let told = see(&transcript(&dir, &entries), window, fixed);
+            assert_eq!(told.messages.len(), 8, "{window} {counted}");
+        }
+        let long = see(&transcript(&dir, &turns(20, 300)), window, fixed);
+        assert!(long.is_full && long.is_cut && long.messages.len() > 4, "{window}: {long:?}");
+        let why = crowded(&provider(window), fixed, &Config::empty()).unwrap();
+        assert!(why.contains(&format!("about 4300 of the {window} tokens of openclaw/builtin")), "{why}");
+    }
+    assert!(crowded(&provider(16_000), fixed, &Config::empty()).is_none());
+}

@@ -10,6 +10,7 @@ pub mod mailbox;
 mod oversize;
 pub mod prompt;
 pub mod repeats;
+pub mod room;
 pub mod run;
 pub mod skills;
 mod summary;

@@ -3,6 +3,7 @@
 //!
 //! Pure; the run's thread asks before each call. Only what cannot fit is told here: where it may fit after all, the
 //! server is asked, and its own words count.
+use super::compact;
 use crate::config::Config;
 use crate::error::Error;
 use crate::models::failure::Failure;
@@ -17,18 +18,14 @@ const LEAST: (u64, u64) = (3, 5);
 pub fn why(messages: &[Value], provider: &Provider, config: &Config) -> Option<Error> {
     let newest = messages.iter().rev().find(|message| message::role(message) == "user")?;
     let tokens = estimate::of_message(newest);
-    let configured = config.u64("agents.defaults.contextTokens").filter(|most| *most > 0);
-    let window = configured.map_or(provider.context_window, |most| most.min(provider.context_window));
+    let window = compact::tokens(provider, config);
     if provider.api == Api::Builtin || tokens / LEAST.1 * LEAST.0 <= window {
         return None;
     }
-    let key = match window < provider.context_window {
-        true => "agents.defaults.contextTokens".to_string(),
-        false => format!("contextWindow of the model in models.providers.{}.models", provider.id),
-    };
     let what = format!(
-        "is not asked: the message takes about {tokens} tokens, and its model {} is known to take {window}: send a shorter one, choose a model with a larger window, or raise {key}",
-        provider.model
+        "is not asked: the message takes about {tokens} tokens, and its model {} is known to take {window}: send a shorter one, choose a model with a larger window, or raise {}",
+        provider.model,
+        compact::setting(provider, config)
     );
     Some(Failure::lasting(provider, &what).because("context_length").error)
 }

@@ -5,7 +5,7 @@
 //! happens, the transcript ends in a shape that the next turn can go on from. What does not wait for the model's words has
 //! a frame of its own (`inline(never)`), as in `models/ask.rs`.
 mod writing;
-use super::{compact, oversize, prompt};
+use super::{compact, oversize, prompt, room};
 use crate::agent::candidates::Candidates;
 use crate::agent::finished::Finished;
 use crate::agent::repeats::Repeats;
@@ -15,6 +15,7 @@ use crate::clock;
 use crate::config::Config;
 use crate::error::{Error, Kind, Result};
 use crate::json::{Put, json};
+use crate::logging::{quoted, warn_once};
 use crate::models::failure;
 use crate::models::provider::{ChatRequest, Chunk, Completion, Kept, Provider, Thinking, ToolCall, ToolSpec};
 use crate::sessions::message;
@@ -50,8 +51,7 @@ struct Setting {
 impl Setting {
     /// Bytes that are sent whatever the conversation is.
     fn fixed_bytes(&self) -> usize {
-        let of_tool = |t: &ToolSpec| t.name.len() + t.description.len() + t.parameters.len();
-        self.system.len() + self.specs.iter().map(of_tool).sum::<usize>()
+        room::fixed_bytes(&self.system, &self.specs)
     }
 }
 
@@ -193,6 +193,7 @@ impl<'a> Turn<'a> {
         if window.is_full && self.compact(setting, false)? {
             window = compact::window(&self.job.transcript, &setting.provider, fixed, self.config)?;
         }
+        self.tell_of_room(compact::crowded(&setting.provider, fixed, self.config), window.is_cut);
         self.guess = window.tokens;
         match self.stream(setting, &window.messages) {
             Err(e) if self.finished.text.is_empty() && failure::is_context_overflow(&e) => {
@@ -203,6 +204,18 @@ impl<'a> Turn<'a> {
                 self.stream(setting, &window.messages)
             }
             result => result,
+        }
+    }
+
+    /// What a model is not told is never left out in silence.
+    fn tell_of_room(&self, crowded: Option<String>, is_cut: bool) {
+        if let Some(why) = crowded {
+            warn_once("gateway/agent", format!("agent {}: {why}", self.job.agent));
+        }
+        if is_cut {
+            let session = quoted(&self.job.key);
+            let what = "its oldest messages do not fit into the model's window and are left out";
+            warn_once("gateway/agent", format!("session {session}: {what} until it is compacted"));
         }
     }
 
@@ -224,7 +237,7 @@ impl<'a> Turn<'a> {
             }
             Err(e) if e.kind == Kind::Aborted => Err(e),
             Err(e) => {
-                log::warn!(target: "gateway/agent", "compact session {}: {e}; the oldest messages are left out instead", crate::logging::quoted(&self.job.key));
+                log::warn!(target: "gateway/agent", "compact session {}: {e}; the oldest messages are left out instead", quoted(&self.job.key));
                 Ok(false)
             }
         }

@@ -1,5 +1,6 @@
 //! Checks of the models agents run with: can be resolved, have a key. Asks no server.
 use super::{Ctx, Finding, one};
+use crate::agent::room;
 use crate::agents::Agents;
 use crate::agents::profiles;
 use crate::models::provider::{Api, Provider, is_nearby, key_variable};
@@ -58,10 +59,30 @@ pub fn window(ctx: &Ctx) -> Vec<Finding> {
             Finding::new(format!(
                 "{reference} ({user}): no contextWindow, {tokens} tokens are assumed until its server tells"
             ))
-            .remedy(format!("{}, which asks its server", ctx.env.command(&format!("models set {reference}"))))
+            .remedy(format!(
+                "{}, which asks its server; where that tells none, set contextWindow beside {} in models.providers.{}.models",
+                ctx.env.command(&format!("models set {reference}")),
+                provider.model,
+                provider.id
+            ))
         })
     };
     models(ctx).into_iter().filter_map(finding).collect()
+}
+
+/// Models whose window the instructions and tools of an agent fill.
+pub fn crowded(ctx: &Ctx) -> Vec<Finding> {
+    if far::address(&ctx.env, &ctx.config).is_some() {
+        return Vec::new();
+    }
+    let agents = Agents::of(&ctx.config, &ctx.env);
+    let finding = |id: String| {
+        let provider = Provider::resolve(&ctx.config, &ctx.env, &agents.model(&id)?).ok()?;
+        let why = room::crowded(&ctx.config, &ctx.env, &id, &provider)?;
+        let (what, fix) = why.split_once(": ")?;
+        Some(Finding::new(format!("agent {id}: {what}")).remedy(fix.to_string()))
+    };
+    agents.ids().into_iter().filter_map(finding).collect()
 }
 
 pub fn key_missing(ctx: &Ctx) -> Vec<Finding> {
@@ -116,5 +137,22 @@ mod tests {
         check("{primary: 'far/m'}", &[], &["models.key_missing"]);
         check("{primary: 'far/m'}", &[("FAR_API_KEY", "k-123456")], &[]);
         check("{primary: 'near/m', fallbacks: ['none/x']}", &[], &["models.unusable", "models.window"]);
+    }
+
+    #[test]
+    fn n_6_a_window_that_instructions_and_tools_fill_is_told() {
+        for (window, tools, want) in
+            [(4096, "{}", true), (4096, "{profile: 'minimal'}", false), (32_000, "{}", false)]
+        {
+            let dir = Dir::new();
+            let near = format!(
+                "{{baseUrl: 'http://127.0.0.1:1/v1', models: [{{id: 'm', contextWindow: {window}}}]}}"
+            );
+            dir.write(
+                "openclaw.json",
+                &format!("{{tools: {tools}, models: {{providers: {{near: {near}}}}}, agents: {{defaults: {{model: 'near/m'}}}}}}"),
+            );
+            assert_eq!(ids(&dir, &[], "models.crowded").len(), usize::from(want), "{window} {tools}");
+        }
     }
 }

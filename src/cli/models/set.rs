@@ -1,8 +1,9 @@
 //! `openclaw models set`: chooses the model that answers; only what it changes in the config's text changes.
 //!
 //! A running gateway takes the new choice up by itself.
+use super::load;
 use super::scan;
-use super::{load, resolve};
+use crate::agent::room;
 use crate::agents::Agents;
 use crate::clean::clean;
 use crate::cli::parse::{Args, nearest};
@@ -16,9 +17,10 @@ use crate::error::{Error, Result};
 use crate::json::{Put, json};
 use crate::models::catalogue;
 use crate::models::catalogue::MODEL;
-use crate::models::provider::{Provider, key_variable};
+use crate::models::provider::{BUILTIN, Provider, key_variable};
+use crate::models::resolve;
 use crate::models::scan::Found;
-use crate::models::window::{self, Window};
+use crate::models::window::{self, Told, Window};
 use serde_json::Value;
 use std::time::Duration;
 
@@ -47,7 +49,9 @@ fn run(context: &Context, args: &Args) -> Result<()> {
     let waiting = Waiting::begin(context.out, "asking the model servers of this machine");
     let mut choice = decide(&env, &config, word)?;
     drop(waiting);
-    choice.window = asked(context, &config, &choice);
+    let asked = asked(context, &config, &choice);
+    choice.window = asked.unwrap_or_default();
+    crowded_note(context, &env, &config, &choice);
     let write = || edit::change(&env.config_path, |draft| choice.put(draft));
     let ((), changed) = applied::wait_for(context, write)?;
     let Choice { reference, provider, .. } = choice;
@@ -67,7 +71,8 @@ fn run(context: &Context, args: &Args) -> Result<()> {
     }
     let file = env.display(&env.config_path);
     let done = if changed { "updated" } else { "unchanged" };
-    context.out.line(format!("{reference} answers now ({file} {done})"));
+    let says = if asked.is_ok() { "answers now" } else { "is set, and its server does not answer yet" };
+    context.out.line(format!("{reference} {says} ({file} {done})"));
     Ok(())
 }
 
@@ -84,10 +89,10 @@ pub struct Choice {
 
 /// The model that a word means; nothing is written yet.
 pub fn decide(env: &Env, config: &Config, word: &str) -> Result<Choice> {
-    let resolved = resolve(config, env, word);
+    let resolved = super::resolve(config, env, word);
     let is_listed = resolved.as_ref().is_ok_and(|(reference, provider)| {
         let section = config.get_in(&["models", "providers", &provider.id]);
-        section.is_some() || reference == crate::models::provider::BUILTIN
+        section.is_some() || reference == BUILTIN
     });
     let server = if is_listed { None } else { serving(scan::servers(), word) };
     let (reference, provider) = match (resolved, &server) {
@@ -188,16 +193,36 @@ fn provider_of(server: &Found, model: &str) -> Provider {
     Provider { id, model, base_url, ..Provider::builtin() }
 }
 
-/// Asks the model's server, when it is near, what it serves: a model it has not got and a window nobody knows are
-/// told. Gives the window to be written.
-fn asked(context: &Context, config: &Config, choice: &Choice) -> Option<u64> {
+/// A server of this machine or network that does not answer.
+#[derive(Clone, Copy)]
+struct Silent;
+
+/// Asks the model's server, when it is near, what it serves: a server that is not there, a model it has not got and a
+/// window nobody knows are told. Gives the window to be written.
+fn asked(context: &Context, config: &Config, choice: &Choice) -> std::result::Result<Option<u64>, Silent> {
     let found = choice.server.as_ref().map(|(server, model)| provider_of(server, model));
-    let provider = found.as_ref().or(choice.provider.as_ref()).filter(|p| catalogue::is_local(p))?;
-    if choice.reference == crate::models::provider::BUILTIN {
-        return None;
+    let provider = found.as_ref().or(choice.provider.as_ref()).filter(|p| catalogue::is_local(p));
+    let Some(provider) = provider.filter(|_| choice.reference != BUILTIN) else { return Ok(None) };
+    let own = catalogue::find(config, &choice.reference).and_then(|listed| listed.own_window());
+    match window::ask(provider, ASKING) {
+        Some(told) => Ok(window_told(context, provider, own, &told)),
+        None => {
+            let (url, id) = (clean(&provider.base_url), &provider.id);
+            let assumed = match own {
+                Some(_) => String::new(),
+                None => format!("; until its window is known {} tokens are assumed", resolve::CONTEXT_WINDOW),
+            };
+            context.out.warn(&format!(
+                "note: nothing at {url} tells what it serves: start the server, or correct models.providers.{id}.baseUrl, then do this again{assumed}"
+            ));
+            Err(Silent)
+        }
     }
+}
+
+/// What a server has told of the model, as far as it is worth a word; gives the window to be written.
+fn window_told(context: &Context, provider: &Provider, own: Option<u64>, told: &Told) -> Option<u64> {
     let model = clean(&provider.model);
-    let told = window::ask(provider, ASKING)?;
     if !told.models.iter().any(|served| window::same(served, &provider.model)) {
         let served = told.models.iter().map(String::as_str);
         let kin = nearest(family(&provider.model), served.clone().map(family));
@@ -211,7 +236,6 @@ fn asked(context: &Context, config: &Config, choice: &Choice) -> Option<u64> {
             .warn(&format!("note: the server at {} has no model {model}{hint}", clean(&provider.base_url)));
         return None;
     }
-    let own = catalogue::find(config, &choice.reference).and_then(|listed| listed.own_window());
     match (own, told.window) {
         (Some(own), Some(window)) if window.is_served && window.tokens < own => {
             context.out.warn(&format!(
@@ -232,10 +256,22 @@ fn asked(context: &Context, config: &Config, choice: &Choice) -> Option<u64> {
         (None, None) => {
             context.out.warn(&format!(
                 "note: nobody says how many tokens {model} takes, {} are assumed: set contextWindow beside it",
-                crate::models::resolve::CONTEXT_WINDOW
+                resolve::CONTEXT_WINDOW
             ));
             None
         }
+    }
+}
+
+/// What instructions and tools leave of the window, where that is little.
+fn crowded_note(context: &Context, env: &Env, config: &Config, choice: &Choice) {
+    let found = choice.server.as_ref().map(|(server, model)| provider_of(server, model));
+    let found = found.map(|provider| Provider { tools: true, ..provider });
+    let Some(provider) = found.or_else(|| choice.provider.clone()) else { return };
+    let context_window = choice.window.unwrap_or(provider.context_window);
+    let agent = Agents::of(config, env).default_id();
+    if let Some(why) = room::crowded(config, env, &agent, &Provider { context_window, ..provider }) {
+        context.out.warn(&format!("note: {why}"));
     }
 }
 
