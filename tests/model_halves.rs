@@ -73,6 +73,44 @@ fn b_f19_a_connection_that_breaks_ends_no_answer_whose_ends_come_early() {
     assert!(error["message"].as_str().unwrap().contains("in the middle"), "{error}");
 }
 
+// An end beside words may be no end, so a connection that breaks behind it has cut the answer.
+#[test]
+fn b_f19_a_connection_that_breaks_behind_an_end_beside_words_ends_no_answer() {
+    let piece =
+        json!({"choices": [{"index": 0, "delta": {"content": "The answer "}, "finish_reason": "stop"}]});
+    let piece = format!("data: {piece}\n\n");
+    let half = "data: {\"choices\":[{\"delta\":{\"conte";
+    let chunk = |text: &str| format!("{:x}\r\n{text}\r\n", text.len());
+    let head = |more: &str| format!("HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n{more}\r\n\r\n");
+    let chunked = head("transfer-encoding: chunked");
+    let broken = [
+        ("in an event", head("connection: close") + &piece + half),
+        ("in an event of chunks", format!("{chunked}{}{}", chunk(&piece), chunk(half))),
+        ("between chunks", format!("{chunked}{}", chunk(&piece))),
+        ("in a chunk", format!("{chunked}{}190\r\n{half}", chunk(&piece))),
+        ("short of its length", head("content-length: 5000") + &piece),
+    ];
+    let whole = [
+        ("closed", head("connection: close") + &piece),
+        ("ended", format!("{chunked}{}0\r\n\r\n", chunk(&piece))),
+        ("marked", format!("{chunked}{}", chunk(&(piece.clone() + "data: [DONE]\n\n")))),
+    ];
+    let raw = |(_, bytes): &(&str, String)| Reply::Raw(bytes.clone().into_bytes());
+    let server = ModelServer::start(broken.iter().chain(&whole).map(raw).collect());
+    let mut config = server.config();
+    merge(&mut config["models"]["providers"]["test"], &json!({"retries": 0}));
+    let gateway = Gateway::start(&Setup::config(config));
+    let mut client = Client::operator(&gateway, 4);
+    for (name, _) in &broken {
+        let error = turn(&mut client, "hi", name).expect_err(name);
+        assert!(error["message"].as_str().unwrap().contains("in the middle"), "{name}: {error}");
+    }
+    for (name, _) in &whole {
+        let done = turn(&mut client, "hi", name).unwrap();
+        assert_eq!(done["result"]["payloads"][0]["text"], "The answer ", "{name}: {done}");
+    }
+}
+
 #[test]
 fn b_f17_words_behind_half_an_answer_are_told_in_every_format() {
     let halves = [

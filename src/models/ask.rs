@@ -169,7 +169,7 @@ fn judged(
         Err(Stop::Failure(failure)) => Err(*failure),
         Err(Stop::Reported(error)) => Err(reply.reported(&error)),
         // Everything is here but the trailer.
-        Err(Stop::Fault(fault)) if reply.may_be_whole() && fault != Fault::Cancelled => reply.complete(),
+        Err(Stop::Fault(fault)) if reply.survives(&fault) => reply.complete(),
         Err(Stop::Fault(Fault::Dropped)) if reply.spoke() => Err(reply.cut_off()),
         Err(Stop::Fault(fault)) => {
             let failure = from_fault(p, &fault, cancel);

@@ -19,7 +19,7 @@ pub struct Pace {
     /// The end came in a piece of its own, behind words.
     is_apart: bool,
     /// Words came beside an end or behind one, so the server's ends say little.
-    is_loose: bool,
+    pub is_loose: bool,
     /// Words came behind an end.
     pub was_early: bool,
 }

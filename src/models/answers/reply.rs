@@ -90,8 +90,10 @@ impl<'a> Reply<'a> {
     }
 
     /// The same where the connection broke or fell silent, which ends no answer whose ends were spoken of too early.
-    pub fn may_be_whole(&self) -> bool {
-        self.draft.done || (self.is_finished() && !self.pace.was_early)
+    /// One that broke ends none either whose end stood beside its words: the next piece may have gone on.
+    pub fn survives(&self, fault: &Fault) -> bool {
+        let is_believed = !self.pace.was_early && (!self.pace.is_loose || matches!(fault, Fault::Late(_)));
+        *fault != Fault::Cancelled && (self.draft.done || (self.is_finished() && is_believed))
     }
 
     /// Whether something was handed on.
@@ -178,27 +180,29 @@ impl<'a> Reply<'a> {
         match json::read_loose(mark(data), MAX_VALUES, MAX_DEPTH) {
             // Only counts are worth anything behind the end mark.
             Ok(json) if self.draft.done && json.get("usage").is_none() => Ok(()),
-            Ok(json) => {
-                let is_known = self.reader.knows(&json);
-                if is_error || report::is_error(&json, is_known) {
-                    return Err(Stop::Reported(json));
-                }
-                self.expect_format(&json)?;
-                if !is_known {
-                    self.skip_event(&json);
-                }
-                let before = Before::of(&self.draft);
-                self.reader.event(&json, &mut self.draft)?;
-                self.pace.see(&before, &self.draft);
-                if before.has_grown(&self.draft) {
-                    self.broke_off = None;
-                }
-                Ok(())
-            }
+            Ok(json) => self.value(json, is_error),
             Err(_) if data.is_empty() || self.draft.done => Ok(()),
             Err(Unread::Malformed(why)) => self.words(data, is_error, why.starts_with("EOF")),
             Err(bound) => Err(self.fail(&format!("sent an event that is not read: {bound}"))),
         }
+    }
+
+    fn value(&mut self, json: Value, is_error: bool) -> Result<(), Stop> {
+        let is_known = self.reader.knows(&json);
+        if is_error || report::is_error(&json, is_known) {
+            return Err(Stop::Reported(json));
+        }
+        self.expect_format(&json)?;
+        if !is_known {
+            self.skip_event(&json);
+        }
+        let before = Before::of(&self.draft);
+        self.reader.event(&json, &mut self.draft)?;
+        self.pace.see(&before, &self.draft);
+        if before.has_grown(&self.draft) {
+            self.broke_off = None;
+        }
+        Ok(())
     }
 
     /// Fails where an answer begins in another format.
@@ -242,6 +246,16 @@ impl<'a> Reply<'a> {
             }
             Err(Unread::Malformed(_)) => return Err(self.broken(body)),
             Err(bound) => return Err(self.fail(&format!("sent an answer that is not read: {bound}"))),
+        };
+        // All pieces of a stream in one list: what a list of one holds is the answer itself.
+        let json = match json {
+            Value::Array(mut pieces) if pieces.len() == 1 => pieces.pop().unwrap_or_default(),
+            Value::Array(pieces) if !pieces.is_empty() => {
+                pieces.into_iter().try_for_each(|piece| self.value(piece, false))?;
+                self.draft.done |= self.is_finished();
+                return Ok(());
+            }
+            json => json,
         };
         let is_known = self.reader.knows(&json);
         if report::is_error(&json, is_known) {

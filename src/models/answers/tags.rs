@@ -1,7 +1,7 @@
 //! The marks that models write around their reasoning: what one is, and whether a text may still become one.
 //!
-//! Pure; used by `think`. Knows tags in angle and square brackets, Kimi's triangles, and the channels that gpt-oss
-//! writes where its server leaves them in the text.
+//! Pure; used by `think`. Knows tags in angle and square brackets, Kimi's triangles, Cohere's and Gemma's marks, and the
+//! channels that gpt-oss writes where its server leaves them in the text.
 use crate::parts::Parts;
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -37,6 +37,16 @@ const MAX_HEAD: usize = 200;
 const HEADS: [&str; 2] = ["<|channel|>", "<|start|>"];
 const BODY: &str = "<|message|>";
 const ENDS: [&str; 3] = ["<|end|>", "<|return|>", "<|call|>"];
+/// Marks with bars that stand for tags, as Cohere's models and Gemma write them.
+const BARRED: [(&str, Kind); 5] = [
+    ("<|START_THINKING|>", Kind::Open),
+    ("<|END_THINKING|>", Kind::Close),
+    ("<|START_RESPONSE|>", Kind::FinalOpen),
+    ("<|END_RESPONSE|>", Kind::FinalClose),
+    ("<|channel>thought", Kind::Open),
+];
+/// How Gemma ends what it opened.
+const CHANNEL_END: &str = "channel|";
 
 /// Whether a tag may begin with this.
 pub fn begins(c: char) -> bool {
@@ -78,7 +88,7 @@ fn kind(inner: &str, open: char) -> Option<Kind> {
     let (name, is_empty) = name.strip_suffix('/').map_or((name, false), |name| (name, true));
     let name = name.split_whitespace().next().unwrap_or_default();
     let is_think = PREFIXES.iter().filter_map(|p| name.strip_prefix(p)).any(|name| NAMES.contains(&name));
-    match (is_think, closes, is_empty) {
+    match (is_think || name == CHANNEL_END, closes || name == CHANNEL_END, is_empty) {
         (true, true, _) => Some(Kind::Close),
         (true, false, true) => Some(Kind::Empty),
         (true, false, false) => Some(Kind::Open),
@@ -100,7 +110,10 @@ fn may_become_tag(inner: &str, open: char) -> bool {
     };
     let prefixed = |name: &str| PREFIXES.iter().any(|prefix| fits(&format!("{prefix}{name}")));
     inner.len() < MAX_TAG
-        && (NAMES.iter().any(|name| prefixed(name)) || fits("final") || "|".starts_with(&inner))
+        && (NAMES.iter().any(|name| prefixed(name))
+            || fits("final")
+            || fits(CHANNEL_END)
+            || "|".starts_with(&inner))
 }
 
 /// A mark of a message in a channel: its head, from the first mark to the body, or its end.
@@ -108,7 +121,11 @@ fn mark(text: &str) -> Tag<'_> {
     if let Some(end) = ENDS.iter().find(|end| text.starts_with(**end)) {
         return Tag::Whole(Kind::MessageEnd, text.head(end.len()));
     }
-    if HEADS.iter().chain(&ENDS).any(|whole| whole.starts_with(text)) {
+    if let Some((written, kind)) = BARRED.into_iter().find(|(written, _)| text.starts_with(written)) {
+        return Tag::Whole(kind, written);
+    }
+    if HEADS.iter().chain(&ENDS).chain(BARRED.iter().map(|(mark, _)| mark)).any(|mark| mark.starts_with(text))
+    {
         return Tag::Cut;
     }
     if !HEADS.iter().any(|head| text.starts_with(head)) {

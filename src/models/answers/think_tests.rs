@@ -100,6 +100,15 @@ fn b_f14_other_marks_are_known_too() {
         "<|start|>assistant<|channel|>commentary to=functions.x <|constrain|>json<|message|>{}<|call|>";
     check(&format!("<|channel|>analysis<|message|>`hm{call}"), "`hm{}", "");
     check("<|channel|>analysis<|message|>only", "only", "");
+    let cohere = "<|START_THINKING|>hm<|END_THINKING|><|START_RESPONSE|>Hello.<|END_RESPONSE|>";
+    check(cohere, "hm", "Hello.");
+    check("<|START_THINKING|>hm<|END_THINKING|>\nHello.", "hm", "Hello.");
+    check("<|START_RESPONSE|>Hello.<|END_RESPONSE|>", "", "Hello.");
+    check("<|channel>thought\nhm\n<channel|>Hello.", "hm\n", "Hello.");
+    check("<|channel>thought\n<channel|>\nHello.", "", "Hello.");
+    check("Its `<|START_THINKING|>` and a <channel> or <|channel> too.", "", {
+        "Its `<|START_THINKING|>` and a <channel> or <|channel> too."
+    });
     check("The mark <|channel|>final<|message|> is one, <|end|> another, 1 <| 2.", "", {
         "The mark <|channel|>final<|message|> is one, <|end|> another, 1 <| 2."
     });
