@@ -87,6 +87,11 @@ impl Rules {
         }
     }
 
+    /// How many commands the owner has allowed for good.
+    pub fn granted(&self) -> usize {
+        self.grants.len()
+    }
+
     /// Whether the owner has allowed exactly this for good.
     pub fn grants(&self, command: &str, cwd: &str, host: &str) -> bool {
         self.grants.iter().any(|(c, d, h)| c == command && d == cwd && h == host)

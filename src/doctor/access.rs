@@ -12,7 +12,7 @@ use std::net::IpAddr;
 const WEAK: usize = 16;
 
 /// How the gateway would judge clients.
-fn auth(ctx: &Ctx) -> Option<Auth> {
+pub(super) fn auth(ctx: &Ctx) -> Option<Auth> {
     Auth::resolve(&ctx.config, &ctx.env, None, None, None).ok()
 }
 
@@ -180,34 +180,6 @@ fn is_tailnet_address(ip: &IpAddr) -> bool {
     }
 }
 
-/// The line that stands in every audit: what there is to reach, and by what.
-pub fn summary(ctx: &Ctx) -> Vec<Finding> {
-    if !ctx.config.exists() {
-        return Vec::new();
-    }
-    if ctx.config.str("gateway.mode") == Some("remote") {
-        return vec![Finding::new("no gateway here: gateway.mode is remote")];
-    }
-    let bind = ctx.config.str("gateway.bind").unwrap_or("loopback");
-    let credential = match auth(ctx) {
-        Some(auth) if auth.secret.is_some() => format!("shared {} or paired device", auth.mode.name()),
-        _ => "paired device".to_string(),
-    };
-    let tailscale =
-        if auth(ctx).is_some_and(|auth| auth.allow_tailscale) { ", Tailscale identity" } else { "" };
-    let list = |key: &str, none: &str| {
-        let list = ctx.config.strings(key);
-        if list.is_empty() { none.to_string() } else { list.join(", ") }
-    };
-    vec![Finding::new(format!(
-        "gateway bind: {bind}\nsign-in: {credential}{tailscale}\ntrusted proxies: {}\nweb pages that may connect: {}\n\
-         tools that reach out: {}\ncommands on the host: none",
-        list("gateway.trustedProxies", "none"),
-        list("gateway.controlUi.allowedOrigins", "those of the gateway's own address"),
-        if ctx.config.bool("tools.web.fetch.enabled") { "web_fetch" } else { "none" },
-    ))]
-}
-
 #[cfg(test)]
 mod tests {
     use crate::config::testing::Dir;
@@ -287,16 +259,5 @@ mod tests {
         ] {
             check(&remote(fine), &[]);
         }
-    }
-
-    #[test]
-    fn n_20_the_audit_s_summary_names_only_what_exists() {
-        let dir = Dir::new();
-        dir.write("openclaw.json", "{gateway: {mode: 'local', auth: {token: 'sixteen-letters-'}}}");
-        let told = found(&dir, &[], "summary");
-        for gone in ["elevated", "hooks", "control page"] {
-            assert!(!told[0].1.contains(gone), "{told:?}");
-        }
-        assert!(told[0].1.contains("gateway bind: loopback\nsign-in: shared token"), "{told:?}");
     }
 }

@@ -17,6 +17,7 @@ mod ports;
 mod reach;
 mod services;
 mod sessions;
+mod surface;
 mod tls;
 mod unsupported;
 mod workspaces;
@@ -145,6 +146,7 @@ pub const CHECKS: &[Check] = &[
     check("heartbeat.settings", Warning, "Settings of heartbeats that cannot be taken", heartbeat::wrong),
     guard("hooks.token", Warning, "The token of webhooks is no secret of its own", access::hooks_token),
     check("models.built_in", Info, "No model is configured", models::built_in),
+    check("models.crowded", Warning, "Instructions and tools fill a model's window", models::crowded),
     check("models.key_missing", Error, "A model has no API key", models::key_missing),
     check("models.unusable", Error, "A model cannot be used", models::unusable),
     check("models.window", Warning, "A model's window is assumed", models::window),
@@ -163,7 +165,7 @@ pub const CHECKS: &[Check] = &[
     check("state.legacy_dir", Info, "State of an earlier product name", machine::legacy_dir),
     check("state.missing", Info, "There is no state directory yet", machine::missing),
     check("state.unwritable", Error, "The state directory cannot be written", machine::unwritable),
-    guard("summary.attack_surface", Info, "What can be reached", access::summary),
+    guard("summary.attack_surface", Info, "What can be reached", surface::summary),
     check("unsupported.broadcast", Warning, "Broadcast groups are not in this version", unsupported::broadcast),
     check("unsupported.browser", Warning, "Browser control is not in this version", unsupported::browser),
     check("unsupported.channels", Warning, "Channels are not in this version", unsupported::channels),

@@ -12,17 +12,29 @@ mod wish;
 pub use surroundings::check;
 
 use super::Context;
+use crate::approvals::Rules;
+use crate::config::Config;
 use crate::files;
 use crate::session_key::id_of;
 use serde_json::Value;
 
 /// A setting below `tools.exec`: the agent's own, else the general one.
 fn setting<'c>(context: &'c Context, name: &str) -> Option<&'c Value> {
+    setting_of(&context.config, &context.agent, name)
+}
+
+fn setting_of<'c>(config: &'c Config, agent: &str, name: &str) -> Option<&'c Value> {
     let pointer = format!("/tools/exec/{}", name.replace('.', "/"));
-    let listed = context.config.get("agents.list").and_then(Value::as_array).into_iter().flatten();
-    let is_own = |entry: &&Value| id_of(entry).as_deref() == Some(&context.agent);
+    let listed = config.get("agents.list").and_then(Value::as_array).into_iter().flatten();
+    let is_own = |entry: &&Value| id_of(entry).as_deref() == Some(agent);
     let own = listed.filter(is_own).find_map(|entry| entry.pointer(&pointer));
-    own.or_else(|| context.config.get(&format!("tools.exec.{name}")))
+    own.or_else(|| config.get(&format!("tools.exec.{name}")))
+}
+
+/// What holds for an agent's commands by the configuration and the file of approvals; a call may ask for more strictness.
+pub fn rules(config: &Config, agent: &str, book: &Value) -> Rules {
+    let of = |name: &str| setting_of(config, agent, name);
+    Rules::of(book, agent, &[(of("security"), of("ask"))])
 }
 
 fn number(context: &Context, name: &str, otherwise: u64) -> u64 {
