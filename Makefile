@@ -5,6 +5,9 @@ CARGO  ?= cargo
 EXECUTABLE = sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' | tail -n 1
 RELEASE = $$($(CARGO) build --release --message-format=json-render-diagnostics 2>/dev/null | $(EXECUTABLE))
 PREFIX ?= /usr/local
+# Only some shells know a home directory behind `PREFIX=`.
+override PREFIX := $(patsubst ~/%,$(HOME)/%,$(PREFIX))
+override DESTDIR := $(patsubst ~/%,$(HOME)/%,$(DESTDIR))
 ARCH   := $(shell uname -m)
 MUSL   := $(ARCH)-unknown-linux-musl
 GNU    := $(ARCH)-unknown-linux-gnu

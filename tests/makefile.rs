@@ -67,6 +67,37 @@ fn n_7_what_was_built_is_installed_and_tried_wherever_cargo_put_it() {
     std::fs::remove_dir_all(dir).unwrap();
 }
 
+// Most shells leave `~` behind `PREFIX=` as it is; and the demo touches nobody's installation.
+#[test]
+fn n_7_a_home_is_a_home_in_every_shell_and_the_demo_has_its_own() {
+    let dir = new_dir();
+    let binary = dir.join("openclaw");
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_openclaw"), &binary).unwrap();
+    let named = binary.to_str().unwrap();
+    let home = dir.join("a home");
+    let install = make(&dir, named, &["install", &format!("HOME={}", home.display()), "PREFIX=~/.local"]);
+    assert!(install.status.success(), "{}", String::from_utf8_lossy(&install.stderr));
+    assert!(home.join(".local/bin/openclaw").is_file());
+    assert!(!Path::new(env!("CARGO_MANIFEST_DIR")).join("~").exists());
+    // What stands on make's command line is in the environment of what it starts.
+    let theirs = dir.join("theirs");
+    std::fs::create_dir(&theirs).unwrap();
+    let of = |name: &str| format!("{name}={}", theirs.display());
+    let own = ["OPENCLAW_STATE_DIR", "OPENCLAW_HOME", "CLAWDBOT_STATE_DIR"].map(of);
+    let config = format!("OPENCLAW_CONFIG_PATH={}/openclaw.json", theirs.display());
+    let demo = make(&dir, named, &["demo", &own[0], &own[1], &own[2], &config, "OPENCLAW_PROFILE=work"]);
+    let said = String::from_utf8_lossy(&demo.stdout);
+    assert!(demo.status.success() && said.contains("The gateway stopped cleanly."), "{said}");
+    assert_eq!(std::fs::read_dir(&theirs).unwrap().count(), 0);
+    for script in ["demo.sh", "interop.sh", "llm.sh", "sdk/run.sh"] {
+        let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(script))
+            .unwrap();
+        let (unset, started) = (text.find("unset \"").expect(script), text.find("\" gateway").expect(script));
+        assert!(unset < started, "{script}");
+    }
+    std::fs::remove_dir_all(dir).unwrap();
+}
+
 #[test]
 fn n_7_a_cargo_that_names_no_program_is_told_at_once() {
     let dir = new_dir();
