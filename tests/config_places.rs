@@ -114,6 +114,43 @@ fn n_11_a_mistake_in_an_included_file_names_that_file() {
 }
 
 #[test]
+fn n_11_a_broken_include_is_told_once() {
+    let gateway = down();
+    put(&gateway, "openclaw.json", "{gateway: {mode: 'local'},\n agents: {$include: './part.json5'}}");
+    for (text, want) in [(Some("{list: [}"), "part.json5:1:9: "), (None, "Failed to read include file")] {
+        let part = gateway.state_dir().join("part.json5");
+        match text {
+            Some(text) => std::fs::write(part, text).unwrap(),
+            None => std::fs::remove_file(part).unwrap(),
+        }
+        let (_, told) = fails(&gateway, &["config", "validate"]);
+        let mistakes = told.lines().filter(|line| line.starts_with("  - ")).count();
+        assert!(mistakes == 1 && told.contains(want) && !told.contains("null says nothing"), "{told}");
+    }
+    put(&gateway, "openclaw.json", "{gateway: {mode: 'local'}, agents: null}");
+    let (_, told) = fails(&gateway, &["config", "validate"]);
+    assert!(told.contains("agents: null says nothing"), "{told}");
+}
+
+#[test]
+fn n_11_an_alias_of_two_models_is_told_with_its_place() {
+    let gateway = down();
+    let models = "{\n 'a/x': {alias: 'fast'},\n 'a/y': {alias: 'fast'}}";
+    put(
+        &gateway,
+        "openclaw.json",
+        &format!(
+            "{{gateway: {{mode: 'local', auth: {{token: 'sixteen-letters-'}}}}, agents: {{defaults: {{models: {models}}}}}}}"
+        ),
+    );
+    let (_, told) = crate::cli::text(&gateway.cli(&["config", "validate"]));
+    assert!(
+        told.contains("openclaw.json:3:16: ") && told.contains("stands for a/x already, which is taken"),
+        "{told}"
+    );
+}
+
+#[test]
 fn n_11_a_long_line_fits_a_terminal() {
     let gateway = down();
     let many = "'鍵', ".repeat(400);

@@ -252,6 +252,8 @@ mod typed;
 #[cfg(test)]
 mod ui;
 #[cfg(test)]
+mod unprivileged;
+#[cfg(test)]
 mod unread;
 #[cfg(test)]
 mod unstartable;

@@ -8,6 +8,9 @@ use crate::owners;
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
 
+/// Ports below this are root's on many machines.
+const RESERVED: u16 = 1024;
+
 /// The address to bind and, for loopback, its IPv6 twin, which may be missing on the machine but not be another's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
@@ -43,6 +46,19 @@ impl Plan {
                 self.host
             ))
         })
+    }
+
+    /// The same, and a port that the system keeps from this user.
+    pub fn check(&self, port: u16) -> Result<()> {
+        self.check_host()?;
+        // Asking for one takes it for a moment, so others, which are everybody's, are not asked for.
+        let asked = (port < RESERVED).then(|| TcpListener::bind((self.host, port)));
+        match asked {
+            Some(Err(e)) if e.kind() == ErrorKind::PermissionDenied => Err(Error::config(format!(
+                "port {port} is kept for root on this machine: choose one from {RESERVED} on (--port, gateway.port)"
+            ))),
+            _ => Ok(()),
+        }
     }
 
     pub fn is_loopback(&self) -> bool {

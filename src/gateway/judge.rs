@@ -185,7 +185,7 @@ pub fn refusal(env: &Env) -> Option<String> {
     let mut env = env.clone();
     let judged = Config::load(&mut env)
         .and_then(|config| Judge::new(env.clone(), Options::default()).judge(config, env))
-        .and_then(|verdict| verdict.plan.check_host());
+        .and_then(|verdict| verdict.plan.check(verdict.port));
     judged.err().map(|error| error.message().replace('\n', " "))
 }
 
@@ -202,7 +202,8 @@ pub fn objections(config: &Config, env: &Env) -> Vec<Error> {
 }
 
 fn check_certificate(config: &Config, env: &Env) -> Result<()> {
-    match Place::of(config, env).filter(|place| !place.is_to_be_made()) {
+    match Place::of(config, env) {
+        Some(place) if place.is_to_be_made() => place.check_makeable(),
         Some(place) => place.read().map(drop),
         None => Ok(()),
     }

@@ -7,6 +7,7 @@ use crate::config::Config;
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::files;
+use rustix::fs::{Access, access};
 use rustls::crypto::ring::sign::any_supported_type;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -60,6 +61,29 @@ impl Place {
     /// Whether there is no certificate, and one is to be made.
     pub fn is_to_be_made(&self) -> bool {
         self.makes && files::is_missing(&self.cert)
+    }
+
+    /// Why what is to be made cannot be made, where that is to be seen; makes nothing.
+    pub fn check_makeable(&self) -> Result<()> {
+        if !self.is_to_be_made() {
+            return Ok(());
+        }
+        let has_key = !files::is_missing(&self.key);
+        if has_key {
+            self.for_the_key()?;
+        }
+        let made = [(&self.key, "gateway.tls.keyPath"), (&self.cert, "gateway.tls.certPath")];
+        made.into_iter().skip(has_key.into()).try_for_each(|(path, key)| {
+            let there = path.ancestors().skip(1).find(|dir| !files::is_missing(dir));
+            let why = there.and_then(|dir| access(dir, Access::WRITE_OK | Access::EXEC_OK).err());
+            why.map_or(Ok(()), |why| {
+                Err(unusable(
+                    path,
+                    key,
+                    &format!("is not there and cannot be made: {}", std::io::Error::from(why)),
+                ))
+            })
+        })
     }
 
     /// Makes what is to be made. The key comes first: who stopped in between finds it, and makes its certificate.

@@ -104,11 +104,11 @@ fn settle(
     put(draft, &lent_secret(plan, env, &judged(draft))?)?;
     let config = judged(draft);
     let place = setup::place(env, &config, None);
-    if plan.workspace.is_some() {
+    let is_missing = plan.whole && !config.is_set("agents.defaults.workspace");
+    if plan.workspace.is_some() || (is_missing && config.str("gateway.mode") != Some("remote")) {
         setup::check_alone(env, &config, &place)?;
     }
     if config.str("gateway.mode") != Some("remote") {
-        let is_missing = plan.whole && !config.is_set("agents.defaults.workspace");
         put(draft, &setup::missing(env, &config, is_missing.then_some(&place))?)?;
     }
     if let Some(model) = model {
@@ -134,7 +134,7 @@ fn fits(plan: &Plan, env: &Env, config: &Config) -> Result<()> {
     let is_touched = plan.port.is_some() || plan.bind.is_some() || plan.auth.is_some();
     if is_touched || plan.token.is_some() || plan.password.is_some() {
         let verdict = Judge::new(env.clone(), Options::default()).judge(config.clone(), env.clone())?;
-        verdict.plan.check_host()?;
+        verdict.plan.check(verdict.port)?;
     }
     Ok(())
 }

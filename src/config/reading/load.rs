@@ -2,6 +2,7 @@
 //!
 //! Runs on the thread that loads; reads files, never writes one (R-02a). What is wrong below `gateway`, or
 //! with the file as a whole, is fatal; how far anything else reaches is for `damage` to say (R-06b).
+use super::aliases;
 use crate::config::check::{self, Findings};
 use crate::config::damage::{self, UNTIL, segments};
 use crate::config::refusal::{broken, fatal_of, restored, unusable};
@@ -110,7 +111,11 @@ pub fn judge(env: &mut Env, text: String, name: Option<&Path>) -> (Loaded, Vec<I
     let (mut twice, halves);
     (loaded.included, loaded.digest) = (done.paths, ids::encode(digest.finish().as_ref()));
     let (mut errors, blames): (Vec<Issue>, Vec<_>) = done.issues.into_iter().unzip();
-    errors.extend(damage::emptied(&value));
+    // What an include leaves where it failed is no null that somebody wrote.
+    let is_told = |new: &Issue, errors: &[Issue]| errors.iter().any(|known| known.path == new.path);
+    let emptied = damage::emptied(&value);
+    let emptied: Vec<Issue> = emptied.into_iter().filter(|new| !is_told(new, &errors)).collect();
+    errors.extend(emptied);
     if let Some(map) = value.as_object_mut() {
         parse::drop_nulls(map);
     }
@@ -118,6 +123,7 @@ pub fn judge(env: &mut Env, text: String, name: Option<&Path>) -> (Loaded, Vec<I
     substitute::resolve(&mut value, "", env, &mut loaded.secrets, &mut errors);
     model_objects(&mut value);
     loaded.secrets.extend(redact::collect(&value).into_iter().filter(|secret| !secret.starts_with("${")));
+    let mut doubled = aliases::doubled(&value);
     let (mut findings, mut strict, mut read_as_meant) = checked(&mut value, &loaded.secrets, &errors);
     {
         let main = source(env, &text, name, None);
@@ -127,12 +133,12 @@ pub fn judge(env: &mut Env, text: String, name: Option<&Path>) -> (Loaded, Vec<I
         for (issue, blame) in errors.iter_mut().zip(&blames) {
             issue.spot = sources.blamed(blame);
         }
-        let lists = [&mut errors, &mut strict, &mut read_as_meant, &mut twice];
+        let lists = [&mut errors, &mut strict, &mut read_as_meant, &mut twice, &mut doubled];
         let found = [&mut findings.errors, &mut findings.warnings, &mut findings.legacy];
         lists.into_iter().chain(found).for_each(|issues| sources.mark(issues));
     }
     loaded.legacy = findings.legacy.len();
-    loaded.warnings = [findings.legacy, read_as_meant, findings.warnings, twice, halves].concat();
+    loaded.warnings = [findings.legacy, read_as_meant, findings.warnings, twice, doubled, halves].concat();
     loaded.value = value;
     loaded.settle(env, errors.iter().cloned().chain(findings.errors).collect());
     loaded.main_key();
