@@ -397,6 +397,53 @@ fn n_4_a_workspace_of_another_agent_or_profile_is_refused_and_never_goes_to_the_
     assert_eq!(std::fs::read_to_string(theirs.join("MEMORY.md")).unwrap(), "theirs");
 }
 
+/// Whoever follows what a refusal says is not refused again.
+#[test]
+fn n_28_a_refusal_from_afar_names_what_may_be_chosen_from_afar() {
+    let gateway = Gateway::plain();
+    let mut client = Client::operator(&gateway, 4);
+    let allowed = gateway.state_dir().join("workspace-NAME").display().to_string();
+    for workspace in ["/srv/y", "~/foo", "relative", "/srv/../y", "~/.openclaw/identity"] {
+        let refused = client.fails("agents.create", json!({"name": "Ops", "workspace": workspace}));
+        let said = refused["message"].as_str().unwrap();
+        assert!(
+            said.contains(&format!("name one below {allowed}"))
+                && said.contains("agents add NAME --workspace"),
+            "{said}"
+        );
+        assert!(!said.contains("a directory of its own below"), "{said}");
+    }
+    client.ok("agents.create", json!({"name": "Ops", "workspace": allowed}));
+}
+
+/// An agent's texts are not written among files of somebody else.
+#[test]
+fn n_28_a_directory_of_other_things_is_no_workspace_until_somebody_says_so() {
+    let gateway = Gateway::plain();
+    let etc = gateway.dir.join("etc");
+    std::fs::create_dir(&etc).unwrap();
+    std::fs::write(etc.join("passwd"), "x").unwrap();
+    let named = etc.to_str().unwrap();
+    for args in [
+        &["agents", "add", "ops", "--workspace", named][..],
+        &["setup", "--workspace", named],
+        &["onboard", "--non-interactive", "--accept-risk", "--workspace", named],
+    ] {
+        let output = gateway.cli(args);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && said.contains("holds other files"), "{args:?}: {said}");
+        assert!(said.contains(&format!("touch {named}/AGENTS.md")), "{args:?}: {said}");
+        assert_eq!(std::fs::read_dir(&etc).unwrap().count(), 1, "{args:?}");
+    }
+    std::fs::write(etc.join("AGENTS.md"), "").unwrap();
+    out(&gateway, &["agents", "add", "ops", "--workspace", named]);
+    // Below the home a directory that is there is nobody else's.
+    std::fs::create_dir(gateway.dir.join("home/x")).unwrap();
+    std::fs::write(gateway.dir.join("home/x/notes"), "x").unwrap();
+    out(&gateway, &["agents", "add", "two", "--workspace", "~/x"]);
+    assert!(gateway.dir.join("home/x/AGENTS.md").is_file() && !gateway.dir.join("~").exists());
+}
+
 #[test]
 fn n_28_a_person_at_the_shell_may_choose_any_directory() {
     let gateway = Gateway::plain();

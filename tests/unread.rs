@@ -119,6 +119,16 @@ fn n_4_the_workspace_of_another_profile_is_told() {
     };
     assert!(run(&["--profile", "work", "setup", "--workspace", "~/work"]).0);
     assert!(run(&["setup"]).0);
+    // The other way round: where a profile would work by default, an agent works already.
+    assert!(run(&["agents", "add", "ops"]).0);
+    for args in [
+        &["--profile", "ops", "setup"][..],
+        &["--profile", "ops", "onboard", "--non-interactive", "--accept-risk"],
+    ] {
+        let (is_done, told) = run(args);
+        assert!(!is_done && told.contains("workspace-ops is that of profile default"), "{args:?}: {told}");
+    }
+    assert!(run(&["--profile", "ops", "setup", "--workspace", "~/other"]).0);
     for args in [
         &["setup", "--workspace", "~/work"][..],
         &["setup", "--workspace", "~/work/inner"],

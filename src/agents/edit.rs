@@ -78,6 +78,7 @@ pub fn create(env: &Env, config: &Config, new: &New) -> Result<Created> {
     let may_lie = if new.is_at_shell { workspace::chosen } else { workspace::allowed };
     let workspace = may_lie(env, &place.to_string_lossy())?;
     alone(env, &agents, &id, &workspace)?;
+    workspace::check_unused(env, &workspace)?;
     let agent_dir = match new.agent_dir {
         Some(text) => may_lie(env, text)?,
         None => env.state_dir.join("agents").join(&id).join("agent"),

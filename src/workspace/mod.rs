@@ -59,14 +59,30 @@ pub fn fill(dir: &Path) -> Result<Vec<&'static str>> {
     Ok(created)
 }
 
+/// Refuses a directory outside of the home in which somebody keeps other things, such as `/etc`: an agent's texts would
+/// lie among them, and it could change them all.
+pub fn check_unused(env: &Env, dir: &Path) -> Result<()> {
+    let is_theirs = || TEXTS.iter().any(|(name, _)| std::fs::symlink_metadata(dir.join(name)).is_ok());
+    let holds_more = || std::fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some());
+    if base(env, dir).is_some() || is_theirs() || !holds_more() {
+        return Ok(());
+    }
+    Err(Error::invalid(format!(
+        "workspace {0} holds other files and is outside of your home; name an empty directory, or say that an agent may work there: touch {1}",
+        dir.display(),
+        env.pasted(&dir.join("AGENTS.md"))
+    )))
+}
+
 /// The path that `text` asks for, if a workspace may lie there. Only names are looked at.
 pub fn allowed(env: &Env, text: &str) -> Result<PathBuf> {
-    match chosen(env, text)? {
-        dir if base(env, &dir).is_some() => Ok(dir),
-        dir => {
-            Err(refusal(env, &dir.to_string_lossy(), "is not inside the user's home or the state directory"))
-        }
-    }
+    inside(env, text).map_err(|why| refusal(env, text, why))
+}
+
+fn inside(env: &Env, text: &str) -> std::result::Result<PathBuf, &'static str> {
+    let dir = judged(env, text)?;
+    base(env, &dir).map(|_| ()).ok_or("is not inside the user's home or the state directory")?;
+    Ok(dir)
 }
 
 fn refusal(env: &Env, text: &str, why: &str) -> Error {
@@ -80,25 +96,29 @@ fn refusal(env: &Env, text: &str, why: &str) -> Error {
 
 /// The same for a person at the shell, who may choose any place but those that are the gateway's own.
 pub fn chosen(env: &Env, text: &str) -> Result<PathBuf> {
+    judged(env, text).map_err(|why| refusal(env, text, why))
+}
+
+/// The path that is meant, or why no workspace may lie there.
+fn judged(env: &Env, text: &str) -> std::result::Result<PathBuf, &'static str> {
     let dir = env.expand(text.trim());
-    let refused = |why: &str| Err(refusal(env, text, why));
     if !dir.is_absolute() {
-        return refused("is not an absolute path");
+        return Err("is not an absolute path");
     }
     if dir.components().any(|part| matches!(part, Component::ParentDir)) {
-        return refused("has .. in it");
+        return Err("has .. in it");
     }
     // Without doubled slashes, dots and a slash at the end.
     let dir: PathBuf = dir.components().collect();
     if dir.as_os_str().as_encoded_bytes().iter().any(|b| *b < b' ') {
-        return refused("holds control characters");
+        return Err("holds control characters");
     }
     match () {
         () if env.state_dir.starts_with(&dir) || env.config_path.starts_with(&dir) => {
-            refused("holds the gateway's own files")
+            Err("holds the gateway's own files")
         }
         () if dir.strip_prefix(&env.state_dir).is_ok_and(is_reserved) => {
-            refused("is where the gateway keeps its own files")
+            Err("is where the gateway keeps its own files")
         }
         () => Ok(dir),
     }
@@ -108,7 +128,7 @@ pub fn chosen(env: &Env, text: &str) -> Result<PathBuf> {
 /// state directory, or where one of those `named` is already, not by a link, and not in a hidden directory of the home, where programs
 /// of the user look for their settings.
 pub fn allowed_from_afar(env: &Env, named: &[PathBuf], text: &str) -> Result<PathBuf> {
-    let dir = allowed(env, text)?;
+    let dir = inside(env, text).map_err(|why| far_refusal(env, text, why))?;
     let parts = |base: &Path| {
         let rest = dir.strip_prefix(base).ok()?;
         Some(
@@ -130,16 +150,23 @@ pub fn allowed_from_afar(env: &Env, named: &[PathBuf], text: &str) -> Result<Pat
         let mut way = dir.ancestors().take_while(|part| base(env, part).is_some());
         let is_link = |part: &Path| std::fs::symlink_metadata(part).is_ok_and(|it| it.is_symlink());
         return match way.any(|part| !is_owners(&part) && is_link(part)) {
-            true => Err(refusal(env, text, "is a symbolic link, or has one on the way")),
+            true => Err(far_refusal(env, text, "is a symbolic link, or has one on the way")),
             false => Ok(dir),
         };
     }
-    Err(Error::invalid(format!(
-        "workspace {} cannot be chosen from afar; name one below {}, or make the agent on the gateway's host: {}",
+    Err(far_refusal(env, text, "cannot be chosen from afar"))
+}
+
+/// Names what somebody may choose who is not on the host, and how the rest is chosen there.
+fn far_refusal(env: &Env, text: &str, why: &str) -> Error {
+    let here = judged(env, text).map(|dir| env.pasted(&dir).to_string());
+    let command = format!("agents add NAME --workspace {}", here.as_deref().unwrap_or("DIRECTORY"));
+    Error::invalid(format!(
+        "workspace {} {why}; name one below {}, or make the agent on the gateway's host: {}",
         crate::logging::quoted(text.trim()),
         env.state_dir.join("workspace-NAME").display(),
-        env.command(&format!("agents add NAME --workspace {}", env.pasted(&dir)))
-    )))
+        env.command(&command)
+    ))
 }
 
 /// The directory below which `dir` lies, and the rest of the way.

@@ -83,18 +83,20 @@ pub struct Prepared {
 pub fn prepare(env: &Env, config: &Config, workspace: Option<&str>) -> Result<Prepared> {
     let existed = env.config_path.exists();
     let place = place(env, config, workspace);
-    if workspace.is_some() {
+    let wanted = workspace.is_some() || !config.is_set("agents.defaults.workspace");
+    if wanted {
         check_alone(env, config, &place)?;
     }
     // Before the config names what cannot be made.
     let (created, sessions) = furnish(env, config, &place)?;
-    let wanted = workspace.is_some() || !config.is_set("agents.defaults.workspace");
     let wrote = edit::write(&env.config_path, &missing(env, config, wanted.then_some(&place))?)?;
     Ok(Prepared { existed, wrote, workspace: place, created, sessions })
 }
 
-/// Refuses a workspace for the default agent where somebody else works, as that of another profile.
+/// Refuses a workspace for the default agent where somebody else works, as that of another profile, or where somebody
+/// keeps other things.
 pub fn check_alone(env: &Env, config: &Config, place: &Path) -> Result<()> {
+    workspace::check_unused(env, place)?;
     let agents = Agents::of(config, env);
     match sharing::user(env, &agents, &agents.default_id(), place) {
         None => Ok(()),
