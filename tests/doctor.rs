@@ -251,7 +251,12 @@ fn n_2_what_is_configured_and_not_here_is_told_everywhere() {
     assert!(warned == 1 && log.contains(&format!("configured and not in this version: {all}")), "{log}");
     let (_, said) = text(&gateway.cli(&["config", "validate"]));
     assert!(said.contains(&format!("not in this version: {all}")), "{said}");
-    assert!(out(&gateway, &["status"]).contains(&format!("Not here   {all}")));
+    let status = out(&gateway, &["status"]);
+    assert!(
+        status.contains(&format!("Not here   {all}"))
+            && status.contains("WhatsApp: no program speaks for it here"),
+        "{status}"
+    );
     let validated = json_of(&gateway, &["config", "validate", "--json"]);
     assert_eq!(
         validated["unsupported"][1],

@@ -88,3 +88,38 @@ fn quoted(text: &str) -> impl Iterator<Item = &str> {
     let parts = text.split("```").step_by(2).flat_map(|prose| prose.split('`').skip(1).step_by(2));
     parts.filter(move |part| part.chars().all(is_of_path) && !part.starts_with(['.', '/', '-']))
 }
+
+/// N-30: a row that came to be out of date and its successor side by side say two things.
+#[test]
+fn n_30_no_row_of_the_deviations_stands_twice() {
+    let text =
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("COMPATIBILITY.md")).unwrap();
+    let mut seen = Vec::new();
+    for line in text.lines() {
+        match line.strip_prefix("| ").and_then(|row| row.split(" | ").next()) {
+            None => seen.clear(),
+            Some(subject) => {
+                assert!(!seen.contains(&subject), "twice: {subject}");
+                seen.push(subject);
+            }
+        }
+    }
+    // What is told to be missing is no tool, and all tools are told.
+    let tools = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/tools.md")).unwrap();
+    let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    let is_tool = |name: &&str| tools.lines().any(|line| line.starts_with(&format!("| `{name}` |")));
+    let missing =
+        text.lines().filter(|line| line.contains("| not in this version; policies may name them |"));
+    for line in missing {
+        let here: Vec<&str> = line.split('`').skip(1).step_by(2).filter(|name| is_tool(name)).collect();
+        assert!(here.is_empty(), "{here:?} are here");
+    }
+    let all = tools
+        .lines()
+        .skip_while(|line| !line.starts_with("| tool |"))
+        .skip(2)
+        .take_while(|line| line.starts_with('|'));
+    for tool in all.filter_map(|line| line.split('`').nth(1)) {
+        assert!(readme.contains(&format!("`{tool}`")), "README.md names no {tool}");
+    }
+}

@@ -314,6 +314,10 @@ fn n_24_the_gateways_own_lines_have_colours() {
 
 /// A command with a terminal of its own, by script(1) of util-linux; nothing where that is not installed.
 fn on_a_terminal(gateway: &Gateway, args: &[&str]) -> Option<std::process::Child> {
+    on_one_called(gateway, args, "xterm")
+}
+
+fn on_one_called(gateway: &Gateway, args: &[&str], term: &str) -> Option<std::process::Child> {
     if !std::path::Path::new("/usr/bin/script").exists() || !cfg!(target_os = "linux") {
         return None;
     }
@@ -321,7 +325,7 @@ fn on_a_terminal(gateway: &Gateway, args: &[&str]) -> Option<std::process::Child
     args.iter().for_each(|arg| line += &format!(" '{arg}'"));
     let mut script = std::process::Command::new("/usr/bin/script");
     script.args(["-qec", &line, "/dev/null"]).env_clear().current_dir(&gateway.dir);
-    script.env("HOME", gateway.dir.join("home")).env("PATH", "/usr/bin:/bin").env("TERM", "xterm");
+    script.env("HOME", gateway.dir.join("home")).env("PATH", "/usr/bin:/bin").env("TERM", term);
     script.env("SHELL", "/bin/sh").env("OPENCLAW_GATEWAY_PORT", gateway.port.to_string());
     script.env("OPENCLAW_GATEWAY_TOKEN", TOKEN);
     Some(script.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
@@ -347,6 +351,22 @@ fn n_35_a_wait_is_told_with_its_seconds_and_erased() {
         let left = seen.rfind("asking").map(|at| &seen[at..]);
         assert!(left.is_none_or(|left| left.contains("\r\u{1b}[K")), "{args:?}: {seen:?}");
     }
+}
+
+/// N-35: a terminal that cannot erase gets nothing that would have to be.
+#[test]
+fn n_35_a_dumb_terminal_gets_no_marks() {
+    let reply = Reply::Stream(vec![Step::Gate, Step::Text("Well".into()), Step::Done]);
+    let server = ModelServer::start(vec![reply]);
+    let gateway = Gateway::start(&Setup::config(server.config()));
+    let Some(child) = on_one_called(&gateway, &["agent", "-m", "x"], "dumb") else { return };
+    wait_for("the model to be asked", || (server.count() == 1).then_some(()));
+    std::thread::sleep(Duration::from_millis(700));
+    server.release();
+    let seen = stdout(&child.wait_with_output().unwrap());
+    assert!(seen.contains("Well") && !seen.contains('\u{1b}'), "{seen:?}");
+    let seen = stdout(&on_one_called(&gateway, &["status"], "dumb").unwrap().wait_with_output().unwrap());
+    assert!(seen.contains("Gateway") && !seen.contains('\u{1b}'), "{seen:?}");
 }
 
 /// N-33: the second Ctrl-C leaves at once, also while the gateway does not answer.

@@ -1,6 +1,7 @@
 //! What is told of channels and their accounts: `channels.status`, `health`, `status` and the command line.
 //!
-//! Pure over the configuration and the board. Reads no file: where a token comes from is told, not whether it is good.
+//! Over the configuration and the board. Reads no file: where a token comes from is told, not whether it is good; `lines` asks
+//! whether a program is there.
 use super::accounts::{self, Account};
 use super::board::Board;
 use super::token::Source;
@@ -98,6 +99,11 @@ impl<'a> Teller<'a> {
     pub fn lines(&self) -> Vec<String> {
         let mut lines = Vec::new();
         for channel in self.channels() {
+            // Without a board nothing runs that could say so.
+            if self.board.is_none() && !super::is_spoken_for(self.config, self.env, channel.id) {
+                lines.push(format!("{}: no program speaks for it here", channel.label));
+                continue;
+            }
             let rows = self.accounts(channel);
             let is = |row: &Map<String, Value>, name: &str| row.get(name) == Some(&Value::Bool(true));
             let is_configured = rows.iter().any(|row| is(row, "configured"));

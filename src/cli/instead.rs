@@ -20,8 +20,12 @@ const INSTEAD: &[(&[&str], &str)] = &[
         "`openclaw gateway uninstall` removes the service; the rest is the state directory and the program",
     ),
     (
-        &["hooks", "webhooks", "tasks", "flows"],
-        "it has no hooks of its own; `openclaw agent --message TEXT` starts a turn, `openclaw cron` and `openclaw system event` others",
+        &["hooks", "webhooks"],
+        "webhooks are set by the keys `hooks` (docs/webhooks.md), hooks that are programs are not here",
+    ),
+    (
+        &["tasks", "flows"],
+        "`openclaw agent --message TEXT` starts a turn, `openclaw cron` and `openclaw system event` others",
     ),
     (
         &["memory", "wiki"],

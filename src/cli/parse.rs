@@ -64,7 +64,8 @@ pub fn parse(args: Vec<OsString>) -> Result<Request> {
     let mut line = Line::default();
     match line.read(args) {
         Ok(()) if line.version => Ok(Request::Version { json: line.args.has("json") }),
-        // An error behind --help is not worth more than the help.
+        // An error behind --help is not worth more than the help; behind `help` it is what was asked about.
+        Err(error) if line.asks => Err(with_help(error, &line.words)),
         _ if line.help => Ok(Request::Help(line.topic())),
         Ok(()) => {
             let words = line.words.clone();
@@ -92,6 +93,8 @@ struct Line {
     args: Args,
     globals: Globals,
     help: bool,
+    /// The word `help` stood first.
+    asks: bool,
     version: bool,
 }
 
@@ -126,7 +129,7 @@ impl Line {
 
     fn word(&mut self, word: String) -> Result<()> {
         if self.words.is_empty() && word == "help" && !self.help {
-            self.help = true;
+            (self.help, self.asks) = (true, true);
             return Ok(());
         }
         if self.words.is_empty() && word == "version" {
@@ -303,6 +306,12 @@ mod tests {
             ("help", "help []"),
             ("help gateway call", "help [gateway call]"),
             ("gateway call -h --nope", "help [gateway call]"),
+            // N-38
+            ("help helth", "1 unknown command 'helth' (did you mean 'health'?); see openclaw --help"),
+            (
+                "help models lst",
+                "1 'models' takes no argument 'lst' (did you mean 'models list'?); see openclaw models --help",
+            ),
             ("--help health", "help [health]"),
             ("gateway", "gateway|||-"),
             ("gateway run --port 1", "gateway run||port=1|-"),

@@ -57,7 +57,15 @@ impl Printer {
             None => interactive && env.is_some_and(|env| env.var("NO_COLOR").is_none_or(str::is_empty)),
         };
         let columns = columns(env, interactive);
-        Printer { color: color && !no_color, interactive, progress: stderr().is_terminal(), columns }
+        // One that cannot erase a line shows none that is redrawn.
+        let is_dumb = env.and_then(|env| env.var("TERM")) == Some("dumb");
+        let progress = stderr().is_terminal() && !is_dumb;
+        Printer {
+            color: color && !no_color && (!is_dumb || forced.is_some()),
+            interactive,
+            progress,
+            columns,
+        }
     }
 
     /// A line on stdout, folded below itself where the terminal is narrower.
