@@ -145,7 +145,7 @@ fn n_11_an_alias_of_two_models_is_told_with_its_place() {
     );
     let (_, told) = crate::cli::text(&gateway.cli(&["config", "validate"]));
     assert!(
-        told.contains("openclaw.json:3:16: ") && told.contains("stands for a/x already, which is taken"),
+        told.contains("openclaw.json:3:17: ") && told.contains("stands for a/x already, which is taken"),
         "{told}"
     );
 }

@@ -132,7 +132,7 @@ fn n_4_the_workspace_of_another_profile_is_told() {
     for args in [
         &["setup", "--workspace", "~/work"][..],
         &["setup", "--workspace", "~/work/inner"],
-        &["agents", "add", "ops", "--non-interactive", "--workspace", "~/work/inner"],
+        &["agents", "add", "two", "--non-interactive", "--workspace", "~/work/inner"],
     ] {
         let (is_done, told) = run(args);
         assert!(!is_done && told.contains("is that of profile work"), "{args:?}: {told}");
