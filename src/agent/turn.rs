@@ -193,7 +193,7 @@ impl<'a> Turn<'a> {
         if window.is_full && self.compact(setting, false)? {
             window = compact::window(&self.job.transcript, &setting.provider, fixed, self.config)?;
         }
-        self.tell_of_room(compact::crowded(&setting.provider, fixed, self.config), window.is_cut);
+        self.tell_of_room(setting, fixed, window.is_cut);
         self.guess = window.tokens;
         match self.stream(setting, &window.messages) {
             Err(e) if self.finished.text.is_empty() && failure::is_context_overflow(&e) => {
@@ -208,8 +208,9 @@ impl<'a> Turn<'a> {
     }
 
     /// What a model is not told is never left out in silence.
-    fn tell_of_room(&self, crowded: Option<String>, is_cut: bool) {
-        if let Some(why) = crowded {
+    #[inline(never)]
+    fn tell_of_room(&self, setting: &Setting, fixed: usize, is_cut: bool) {
+        if let Some(why) = compact::crowded(&setting.provider, fixed, self.config) {
             warn_once("gateway/agent", format!("agent {}: {why}", self.job.agent));
         }
         if is_cut {
