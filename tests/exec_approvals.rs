@@ -68,6 +68,13 @@ fn i13_4_an_allowed_command_runs_and_its_result_comes_back() {
     assert!(workspace(&gateway).join("made").exists());
     let error = client.fails("exec.approval.resolve", json!({"id": id, "decision": "deny"}));
     assert_eq!(error["message"], "unknown approval id");
+    let history = client.ok("approval.history", json!({"limit": 50}));
+    let told = &history["items"][0];
+    assert_eq!(
+        (&told["id"], &told["status"], &told["decision"], &told["presentation"]["commandText"]),
+        (&json!(id), &json!("allowed"), &json!("allow-once"), &json!("echo x > made; echo written")),
+        "{history}"
+    );
 }
 
 #[test]

@@ -200,6 +200,8 @@ async function compare() {
   fill(banner, icon('restart'), h('span', null, 'The gateway was updated.'), button('Load the new page', () => location.reload()));
 }
 
+let recount = 0;
+
 /** Counts what waits for somebody, for the navigation. */
 async function counts() {
   if (wire.has('device.pair.list')) {
@@ -212,7 +214,10 @@ async function counts() {
   }
   if (wire.has('exec.approval.list')) {
     const list = await wire.call('exec.approval.list').catch(() => null);
-    badge('approvals', (Array.isArray(list) ? list : list?.approvals || list?.pending || []).length, 'bad');
+    badge('approvals', list?.length || 0, 'bad');
+    // One whose time is over is told by nobody.
+    clearTimeout(recount);
+    if (list?.length) recount = setTimeout(counts, Math.max(0, Math.min(...list.map((one) => one.expiresAtMs)) - Date.now()) + 500);
   }
 }
 

@@ -90,6 +90,11 @@ pub fn resolve(state: &mut State, call: Call, params: Value) -> Result<Answer> {
     Ok(Answer::Now(json!({"ok": true}).into()))
 }
 
+/// What was decided; no more is kept than one answer holds.
+pub fn history(state: &mut State, _call: Call, _params: Value) -> Result<Answer> {
+    Ok(Answer::Now(json!({"items": (state.approvals.history())}).into()))
+}
+
 pub fn list(state: &mut State, _call: Call, _params: Value) -> Result<Answer> {
     Ok(Answer::Now(Value::Array(state.approvals.list()).into()))
 }

@@ -10,14 +10,13 @@ use crate::state::event::Answer;
 use serde_json::Value;
 
 /// The method and its answer as JSON. When one of these comes to exist, its row moves to a handler of its own.
-const ANSWERS: [(&str, &str); 20] = [
+const ANSWERS: [(&str, &str); 19] = [
     ("openclaw.approval.list", "[]"),
     ("plugin.approval.list", "[]"),
     ("question.list", r#"{"questions":[]}"#),
     // The client says whether it shows what an observer notes.
     ("sessions.observer.visibility", r#"{"ok":true}"#),
     ("update.status", r#"{"sentinel":null,"updateAvailable":null}"#),
-    ("approval.history", r#"{"items":[]}"#),
     ("artifacts.list", r#"{"artifacts":[]}"#),
     (
         "doctor.memory.status",

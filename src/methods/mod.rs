@@ -139,7 +139,7 @@ methods! {
     "schemas/methods/agents.files.set.json" Admin Changes Here(agents_files::set);
     "schemas/methods/agents.list.json" Read Reads Here(agents::list);
     "schemas/methods/agents.update.json" Admin Changes Here(agents_edit::update);
-    "schemas/methods/approval.history.json" Approvals Reads State(empty::answer);
+    "schemas/methods/approval.history.json" Approvals Reads State(approvals::history);
     "schemas/methods/artifacts.list.json" Read Reads State(empty::answer);
     "schemas/methods/channels.logout.json" Admin Changes Here(channels::logout);
     "schemas/methods/channels.pairing.approve.json" Pairing Changes Here(channel_pairing::approve);

@@ -6,9 +6,11 @@ use super::State;
 use crate::calls::{Call, Party, Pending, Question};
 use crate::error::{Error, Kind, Result};
 use crate::json::{Put, json};
+use crate::parts::within;
 use crate::protocol::events;
 use crate::protocol::frame::Payload;
 use serde_json::Value;
+use std::collections::VecDeque;
 
 /// Commands that may wait at a time, and calls that wait for them.
 const MOST: usize = 32;
@@ -16,11 +18,16 @@ const MOST: usize = 32;
 const SHORTEST: usize = 4;
 /// How long a decision is kept for who has not asked yet, milliseconds.
 const KEPT_MS: u64 = 60_000;
+/// Decisions that are remembered, and bytes of each one's command.
+const REMEMBERED: usize = 50;
+const MAX_COMMAND: usize = 2000;
 const DECISIONS: [&str; 3] = ["allow-once", "allow-always", "deny"];
 
 pub struct Approvals {
     waiting: Vec<Waiting>,
     asked: Pending,
+    /// The newest first.
+    decided: VecDeque<Value>,
 }
 
 struct Waiting {
@@ -36,7 +43,7 @@ struct Waiting {
 
 impl Default for Approvals {
     fn default() -> Approvals {
-        Approvals { waiting: Vec::new(), asked: Pending::bounded(8, MOST * 2) }
+        Approvals { waiting: Vec::new(), asked: Pending::bounded(8, MOST * 2), decided: VecDeque::new() }
     }
 }
 
@@ -44,6 +51,18 @@ impl Approvals {
     /// Those that nobody has decided about, for `exec.approval.list`.
     pub fn list(&self) -> Vec<Value> {
         self.waiting.iter().filter(|waiting| waiting.decision.is_none()).map(Waiting::shown).collect()
+    }
+
+    /// What was decided about, for `approval.history`.
+    pub fn history(&self) -> Vec<&Value> {
+        self.decided.iter().collect()
+    }
+
+    fn remember(&mut self, id: &str, by: Option<&str>, now: u64) {
+        let Some(waiting) = self.waiting.iter().find(|waiting| waiting.id == id) else { return };
+        let item = waiting.told(by, now);
+        self.decided.push_front(item);
+        self.decided.truncate(REMEMBERED);
     }
 
     /// The one that an id, or the beginning of one, names.
@@ -69,6 +88,25 @@ impl Approvals {
 impl Waiting {
     fn shown(&self) -> Value {
         json!({"id": self.id, "request": self.request, "createdAtMs": self.created, "expiresAtMs": self.expires})
+    }
+
+    /// How it ended, in the shape that the original's page shows.
+    fn told(&self, by: Option<&str>, now: u64) -> Value {
+        let of = |name: &str| self.request.get(name).and_then(Value::as_str);
+        let command = within(of("command").unwrap_or_default(), MAX_COMMAND);
+        let (status, reason) = match self.decision.flatten() {
+            None => ("expired", "timeout"),
+            Some("deny") => ("denied", "user"),
+            Some(_) => ("allowed", "user"),
+        };
+        let mut item = json!({"id": self.id, "status": status, "reason": reason, "createdAtMs": self.created, "resolvedAtMs": now,
+            "presentation": {"kind": "exec", "commandText": command},
+            "source": {"agentId": (of("agentId")), "sessionKey": (of("sessionKey"))}});
+        if let (Some(map), Some(decision)) = (item.as_object_mut(), self.decision.flatten()) {
+            map.put("decision", decision);
+            map.put("resolver", json!({"kind": "operator", "id": by}));
+        }
+        item
     }
 
     /// What who asked is told.
@@ -130,6 +168,7 @@ impl State {
             &json!({"id": id, "decision": decision, "resolvedBy": by, "ts": self.now}),
         );
         self.answer_approval(&id, &answer);
+        self.approvals.remember(&id, Some(by), self.now);
         Ok(id)
     }
 
@@ -151,6 +190,7 @@ impl State {
         }
         for (id, answer) in ended {
             self.answer_approval(&id, &answer);
+            self.approvals.remember(&id, None, self.now);
         }
         self.approvals.waiting.retain(|waiting| waiting.deadline > mono);
         self.approvals.waiting.iter().map(|waiting| waiting.deadline).min()

@@ -194,6 +194,7 @@ fn i13_4_a_command_is_allowed_on_the_page() {
     world.page.picture("approvals-waiting");
     world.page.press_button("Allow once");
     world.page.wait_text("Nothing waits for your word.");
+    world.page.wait_text("allowed once");
     let made = world.gateway.state_dir().join("workspace/made");
     wait_for("the command's file", || made.exists().then_some(()));
     world.quiet();
