@@ -43,7 +43,7 @@ export function mount(root) {
     const text = command || (one.request?.commandArgv || []).join(' ');
     facts.unshift(['Length', `${text.length} characters${text.includes('\n') ? `, ${text.split('\n').length} lines` : ''}`]);
     const left = h('span.small', { 'data-until': one.expiresAtMs || '' });
-    return h('section.card.attention', { 'aria-label': 'A command waits' },
+    return h('section.card.attention.stack', { 'aria-label': 'A command waits' },
       h('pre.code.whole', { tabindex: 0 }, h('code', null, shown(text))),
       h('dl.facts', null, facts.filter(([, v]) => v).map(([k, v]) => [h('dt', null, k), h('dd', null, v)])),
       h('div.actions', null, button('Allow once', () => decide(one, 'allow-once'), { class: 'primary' }),
