@@ -141,14 +141,11 @@ fn end_with_thread(command: &mut Command, signal: libc::c_int) {
     let _ = (command, signal);
 }
 
-/// Gives up what the C library keeps of freed memory for the calling thread alone, and has it keep nothing for it from now
-/// on: up to seven blocks of each of 64 sizes, which is half of what a thread needs that passes on a model's words. For
-/// threads that live long and of which there may be many.
+/// Ends what the C library keeps of freed memory for the calling thread alone: half of what a thread needs that passes on a
+/// model's words. For threads that live long and of which there may be many.
 pub fn release_cache() {
-    // JUSTIFICATION: nothing else ends the cache of a thread but the end of the thread, or a variable in the environment
-    // of the process.
-    // SAFETY: the C library calls this function itself at the end of each thread, whose memory may be freed and even taken
-    // behind it. It takes no pointer, and a second call finds nothing to do. The Makefile has looked that it is there.
+    // JUSTIFICATION: nothing else ends it before the thread does, but a variable of the process's environment.
+    // SAFETY: the C library calls it itself as a thread ends, and frees and takes memory behind it; again it does nothing.
     #[cfg(glibc_thread_cache)]
     #[allow(unsafe_code, reason = "see above")]
     unsafe {
