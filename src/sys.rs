@@ -141,8 +141,7 @@ fn end_with_thread(command: &mut Command, signal: libc::c_int) {
     let _ = (command, signal);
 }
 
-/// Ends what the C library keeps of freed memory for the calling thread alone: half of what a thread needs that passes on a
-/// model's words. For threads that live long and of which there may be many.
+/// Ends the C library's cache of freed memory of the calling thread: for those that live long and may be many.
 pub fn release_cache() {
     // JUSTIFICATION: nothing else ends it before the thread does, but a variable of the process's environment.
     // SAFETY: the C library calls it itself as a thread ends, and frees and takes memory behind it; again it does nothing.
@@ -182,8 +181,8 @@ pub fn release_memory_since(freed: Instant) -> bool {
     true
 }
 
-/// Has the C library keep little for later: two heaps for all threads instead of eight a core, each of which takes
-/// 64 MB of address space; and large blocks go back when they are freed. To be called before threads are started.
+/// Has the C library keep little for later: two heaps for all threads instead of eight a core, each of which takes 64 MB of
+/// addresses; large blocks go back when they are freed, small ones join others. To be called before threads are started.
 pub fn keep_little_memory() {
     // JUSTIFICATION: with little address space the heaps of some forty clients are all of it.
     // SAFETY: mallopt takes two numbers, and no other thread runs yet.
@@ -191,6 +190,7 @@ pub fn keep_little_memory() {
     #[allow(unsafe_code, reason = "see above")]
     unsafe {
         libc::mallopt(libc::M_ARENA_MAX, 2);
+        libc::mallopt(libc::M_MXFAST, 0);
         libc::mallopt(libc::M_MMAP_THRESHOLD, 128 << 10);
         libc::mallopt(libc::M_TRIM_THRESHOLD, 256 << 10);
     }

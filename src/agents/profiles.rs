@@ -146,7 +146,7 @@ fn without(provider: Provider, id: &str, file: &str) -> Result<Provider> {
 fn with(provider: Provider, mut profiles: Vec<Profile>) -> Provider {
     profiles.truncate(8);
     let first = profiles.remove(0);
-    let provider = provider.with_profile(&first);
+    let provider = *provider.with_profile(&first);
     Provider { spare: profiles, ..provider }
 }
 

@@ -5,7 +5,6 @@
 use super::compat::ThinkingFormat;
 use super::provider::Provider;
 use crate::parts::Parts;
-use std::borrow::Cow;
 use std::sync::{Mutex, PoisonError};
 
 /// A part of a request.
@@ -138,14 +137,15 @@ pub fn remember(p: &Provider, part: Part) {
     }
 }
 
-/// The provider without what its server is known to refuse.
-pub fn as_known(p: &Provider) -> Cow<'_, Provider> {
+/// The provider without what its server is known to refuse; `None` where that is nothing.
+#[inline(never)]
+pub fn as_known(p: &Provider) -> Option<Box<Provider>> {
     let known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
     let name = name(p);
-    let mut adapted = Cow::Borrowed(p);
+    let mut adapted: Option<Box<Provider>> = None;
     for (_, part) in known.iter().filter(|(whose, _)| *whose == name) {
-        if let Some(other) = without(&adapted, *part) {
-            adapted = Cow::Owned(other);
+        if let Some(other) = without(adapted.as_deref().unwrap_or(p), *part) {
+            adapted = Some(Box::new(other));
         }
     }
     adapted

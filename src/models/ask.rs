@@ -15,14 +15,13 @@ use super::provider::{ChatRequest, Chunk, Completion, Provider};
 use super::reply::{Expected, Reply};
 use super::shortfall::Skipped;
 use crate::cancel::Cancel;
-use crate::error::{Kind, Result};
+use crate::error::{Error, Kind, Result};
 use crate::fetch::dial::{Phase, Timeouts, Watch};
 use crate::fetch::http;
 use crate::fetch::http::{Answer, Call, Fault};
 use crate::fetch::sse::BOM;
 use crate::metrics::{self, Metric};
 use crate::parts::Parts;
-use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -41,23 +40,35 @@ pub fn stream(
     cancel: &Cancel,
     on: &mut dyn FnMut(Chunk),
 ) -> Result<Completion> {
-    let (mut p, mut tried) = (adapt::as_known(p), Vec::new());
+    let (mut other, mut tried) = (adapt::as_known(p), Vec::new());
     loop {
-        let mut refused = None;
-        let result = once(&p, format, request, cancel, on, &mut refused);
-        let error = match result {
+        let (p, mut refused) = (other.as_deref().unwrap_or(p), None);
+        match once(p, format, request, cancel, on, &mut refused) {
             Ok(completion) => {
-                tried.iter().for_each(|part| adapt::remember(&p, *part));
+                tried.iter().for_each(|part| adapt::remember(p, *part));
                 return Ok(completion);
             }
-            Err(error) => error,
-        };
-        let Some(part) = refused.filter(|part| !tried.contains(part)) else { return Err(error) };
-        let Some(other) = adapt::without(&p, part) else { return Err(error) };
-        tried.push(part);
-        log::warn!(target: "gateway/agent", "{error}; it is asked again without, and later ones are until the next start. {} spares the first request", adapt::setting(&p, part));
-        p = Cow::Owned(other);
+            Err(error) => match without(p, &error, refused, &mut tried) {
+                Some(adapted) => other = Some(adapted),
+                None => return Err(error),
+            },
+        }
     }
+}
+
+/// The provider without the part that its server refused, if it was not tried so.
+#[inline(never)]
+fn without(
+    p: &Provider,
+    error: &Error,
+    refused: Option<Part>,
+    tried: &mut Vec<Part>,
+) -> Option<Box<Provider>> {
+    let part = refused.filter(|part| !tried.contains(part))?;
+    let other = Box::new(adapt::without(p, part)?);
+    tried.push(part);
+    log::warn!(target: "gateway/agent", "{error}; it is asked again without, and later ones are until the next start. {} spares the first request", adapt::setting(p, part));
+    Some(other)
 }
 
 /// Asks with what the provider is said to take; `refused` is the part that it does not take after all.
@@ -114,13 +125,18 @@ fn attempt(
     if !(200..300).contains(&answer.status) {
         return Err(refusal(p, answer, cancel));
     }
-    let mut reply = Reply::new(p, format, on);
+    let mut reply = begun(p, format, on);
     reply.expect(expected);
     let result = read(p, &mut reply, &mut answer, cancel);
     if result.as_ref().is_err_and(|failure| failure.error.kind != Kind::Aborted) {
         reply.keep();
     }
     result
+}
+
+#[inline(never)]
+fn begun<'a>(p: &'a Provider, format: &'a Format, on: &'a mut dyn FnMut(Chunk)) -> Box<Reply<'a>> {
+    Box::new(Reply::new(p, format, on))
 }
 
 /// What is sent is kept no longer than that takes: its answer takes much longer.
@@ -130,10 +146,11 @@ fn send(
     format: &Format,
     request: &ChatRequest,
     watch: &Arc<Watch>,
-) -> std::result::Result<Answer, Fault> {
+) -> std::result::Result<Box<Answer>, Fault> {
     let body = (format.body)(p, request).to_string();
     let url = p.url((format.path)(p));
-    http::send(&Call { url: &url, headers: &headers(p, format), body: Some(body.as_bytes()) }, watch)
+    let call = Call { url: &url, headers: &headers(p, format), body: Some(body.as_bytes()) };
+    http::send(&call, watch).map(Box::new)
 }
 
 fn read(p: &Provider, reply: &mut Reply, answer: &mut Answer, cancel: &Cancel) -> Attempt<Completion> {
@@ -180,7 +197,7 @@ fn judged(
 
 /// An error status, with what the server says about it as far as that comes quickly.
 #[inline(never)]
-fn refusal(p: &Provider, mut answer: Answer, cancel: &Cancel) -> Failure {
+fn refusal(p: &Provider, mut answer: Box<Answer>, cancel: &Cancel) -> Failure {
     match rest(&mut answer, Vec::new()) {
         Ok(body) if coding(&body).is_some() => from_status(
             p,

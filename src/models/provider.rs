@@ -11,7 +11,6 @@ use super::{ask, builtin, failure, key_file, resolve};
 use crate::cancel::Cancel;
 use crate::error::Result;
 pub use crate::fetch::dial::Timeouts;
-use std::borrow::Cow;
 use std::cell::Cell;
 use std::fmt;
 use std::path::PathBuf;
@@ -192,7 +191,8 @@ impl Provider {
             spoke.set(true);
             on(chunk);
         };
-        let mut result = ask::stream(&*self.with_key()?, format, request, cancel, &mut on);
+        let keyed = self.with_key()?;
+        let mut result = ask::stream(keyed.as_deref().unwrap_or(self), format, request, cancel, &mut on);
         for profile in &self.spare {
             let Err(error) = &result else { break };
             if spoke.get() || !matches!(failure::reason(error), "auth" | "billing" | "rate_limit") {
@@ -206,8 +206,8 @@ impl Provider {
 
     /// The same with the key of a profile.
     #[inline(never)]
-    pub fn with_profile(&self, profile: &Profile) -> Provider {
-        let mut p = self.clone();
+    pub fn with_profile(&self, profile: &Profile) -> Box<Provider> {
+        let mut p = Box::new(self.clone());
         p.bearer |= profile.is_token;
         let is_sign_in = profile.key.reveal().contains("sk-ant-oat");
         if is_sign_in && self.api == Api::AnthropicMessages {
@@ -218,13 +218,14 @@ impl Provider {
         p
     }
 
-    /// With its key, which may have to be read from a file first; `Kind::Config` when that has none.
-    fn with_key(&self) -> Result<Cow<'_, Provider>> {
+    /// With its key where that has to be read from a file first; `Kind::Config` when that has none.
+    #[inline(never)]
+    fn with_key(&self) -> Result<Option<Box<Provider>>> {
         let Some(path) = self.key_file.as_ref().filter(|_| self.api_key.is_none()) else {
-            return Ok(Cow::Borrowed(self));
+            return Ok(None);
         };
         let key = key_file::read(&self.id, path)?;
-        Ok(Cow::Owned(Provider { api_key: Some(key), ..self.clone() }))
+        Ok(Some(Box::new(Provider { api_key: Some(key), ..self.clone() })))
     }
 
     /// The address below the base URL, its query kept at the end.

@@ -34,7 +34,7 @@ const MAX_WORDS: usize = 1000;
 const MAX_VALUES: usize = 20_000;
 const MAX_DEPTH: usize = 64;
 /// Bytes of a stream at a time.
-const PIECE: usize = 512;
+const PIECE: usize = 256;
 /// How deep below a model that speaks the stack may have been used; every thread that asks one has more.
 const STACK: usize = 128 << 10;
 
