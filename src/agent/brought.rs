@@ -2,13 +2,14 @@
 //! wishes about the answer. Plain data, made where the request comes in, used on the run's thread.
 use crate::models::provider::{Provider, ToolCall, ToolSpec};
 use serde_json::{Map, Value};
+use std::sync::{Mutex, PoisonError};
 
 #[derive(Debug, Default)]
 pub struct Brought {
     /// Entries that a conversation begins with which has nothing said in it yet.
-    pub history: Vec<Value>,
+    pub history: Mutex<Vec<Value>>,
     /// Results of calls that the last answer left to the program.
-    pub results: Vec<Value>,
+    pub results: Mutex<Vec<Value>>,
     /// Tools that the program runs itself: a call of one ends the turn.
     pub tools: Vec<ToolSpec>,
     /// Tools of the gateway's that this turn does without.
@@ -40,9 +41,16 @@ impl Brought {
         provider.max_tokens = [self.max_tokens, provider.max_tokens].into_iter().flatten().min();
     }
 
-    /// What stands before the message: the history only where nothing was said yet.
+    /// Takes out what stands before the message, for it may be large: the history only where nothing was said yet.
     pub fn entries(&self, is_new: bool) -> Vec<Value> {
-        let history = self.history.iter().filter(|_| is_new);
-        history.chain(&self.results).cloned().collect()
+        let take = |all: &Mutex<Vec<Value>>| {
+            std::mem::take(&mut *all.lock().unwrap_or_else(PoisonError::into_inner))
+        };
+        let (mut entries, results) = (take(&self.history), take(&self.results));
+        if !is_new {
+            entries.clear();
+        }
+        entries.extend(results);
+        entries
     }
 }

@@ -125,18 +125,13 @@ fn attempt(
     if !(200..300).contains(&answer.status) {
         return Err(refusal(p, answer, cancel));
     }
-    let mut reply = begun(p, format, on);
+    let mut reply = Reply::new(p, format, on);
     reply.expect(expected);
     let result = read(p, &mut reply, &mut answer, cancel);
     if result.as_ref().is_err_and(|failure| failure.error.kind != Kind::Aborted) {
         reply.keep();
     }
     result
-}
-
-#[inline(never)]
-fn begun<'a>(p: &'a Provider, format: &'a Format, on: &'a mut dyn FnMut(Chunk)) -> Box<Reply<'a>> {
-    Box::new(Reply::new(p, format, on))
 }
 
 /// What is sent is kept no longer than that takes: its answer takes much longer.

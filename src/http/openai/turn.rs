@@ -19,7 +19,7 @@ use crate::session_key::{agent_id, agent_of};
 use crate::state::carrying::Carry;
 use crate::state::event::Event;
 use crossbeam_channel::{RecvTimeoutError, bounded};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 /// Bytes of a stream's words that its client has not taken yet.
@@ -176,8 +176,8 @@ pub fn ask(exchange: &Exchange, asked: &mut Asked, api: &Api) -> Judged<Followin
     let heard = heard.ok_or_else(|| wrong(format!("Missing user message in `{}`.", api.input), api.input))?;
     let tools = std::mem::take(&mut asked.tools);
     let brought = Brought {
-        history: heard.history,
-        results: heard.results,
+        history: Mutex::new(heard.history),
+        results: Mutex::new(heard.results),
         must_call: tools.must.is_some(),
         tools: tools.specs,
         wanted: std::mem::take(&mut asked.wanted),

@@ -69,10 +69,11 @@ fn max_answer(p: &Provider) -> usize {
 }
 
 impl<'a> Reply<'a> {
-    pub fn new(p: &'a Provider, format: &'a Format, on: &'a mut dyn FnMut(Chunk)) -> Reply<'a> {
+    #[inline(never)]
+    pub fn new(p: &'a Provider, format: &'a Format, on: &'a mut dyn FnMut(Chunk)) -> Box<Reply<'a>> {
         let draft = Draft::new(max_answer(p), on);
         let reader = (format.reader)();
-        Reply {
+        Box::new(Reply {
             p,
             draft,
             reader,
@@ -81,7 +82,7 @@ impl<'a> Reply<'a> {
             pace: Pace::default(),
             skipped: None,
             broke_off: None,
-        }
+        })
     }
 
     /// Whether the model said that it is done, and nothing came behind it.
