@@ -33,7 +33,7 @@ pub fn read(format: &Format, pieces: &[&[u8]]) -> Read {
         let _ = parser.push(piece, &mut take);
     }
     let _ = parser.finish(&mut take);
-    let done = end(reply, stop.map_or(Ok(()), Err));
+    let done = end(*reply, stop.map_or(Ok(()), Err));
     (done, chunks)
 }
 
@@ -43,7 +43,7 @@ pub fn read_whole(format: &Format, json: &Value) -> Read {
     let mut on = |chunk| chunks.push(chunk);
     let mut reply = Reply::new(&p, format, &mut on);
     let taken = reply.whole(json.to_string().as_bytes());
-    (end(reply, taken), chunks)
+    (end(*reply, taken), chunks)
 }
 
 /// Reads the stream of these events cut at every place, and gives what all cuts agree on.
