@@ -208,6 +208,8 @@ mod subagents;
 #[cfg(test)]
 mod telegram;
 #[cfg(test)]
+mod telegram_again;
+#[cfg(test)]
 mod telegram_blocks;
 #[cfg(test)]
 mod telegram_kill;
@@ -229,6 +231,8 @@ mod telegram_out;
 mod telegram_people;
 #[cfg(test)]
 mod telegram_poll;
+#[cfg(test)]
+mod telegram_refused;
 #[cfg(test)]
 mod telegram_server;
 #[cfg(test)]

@@ -451,7 +451,7 @@ fn r_49c_a_group_that_migrates_takes_its_configuration_and_session_along() {
     merge(
         &mut config,
         &json!({"channels": {"telegram": {"botToken": BOT_TOKEN, "apiRoot": telegram.root(),
-        "dmPolicy": "allowlist", "allowFrom": ["1001"], "groupAllowFrom": ["1001"]}},
+        "dmPolicy": "allowlist", "allowFrom": ["1001"], "groupAllowFrom": ["1001", "-500"]}},
             "gateway": {"mode": "local", "auth": {"token": TOKEN}}}),
     );
     let text = config.to_string();

@@ -111,3 +111,26 @@ fn r_46_a_port_that_is_taken_ends_nothing_and_is_tried_again() {
     telegram.says(1001, 1001, "by polling");
     said(&telegram, 1001, 2);
 }
+
+/// More bodies that never come than there are places hold an update up for seconds, not for as long as a request may take.
+#[test]
+fn sec_32_bodies_that_do_not_come_hold_nothing_up_for_long() {
+    use std::io::Write;
+    let (telegram, port, _server, _gateway) = start(vec![texts(&["ok"])]);
+    let head = format!(
+        "POST /hook HTTP/1.1\r\nHost: x\r\nX-Telegram-Bot-Api-Secret-Token: {SECRET}\r\nContent-Length: 100\r\n\r\n"
+    );
+    let hung: Vec<_> = (0..40)
+        .map(|_| {
+            let mut stream = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
+            stream.write_all(head.as_bytes()).unwrap();
+            stream
+        })
+        .collect();
+    let began = Instant::now();
+    telegram.says(1001, 1001, "hi");
+    assert_eq!(telegram.post_updates(BOT_TOKEN, port), [200]);
+    assert!(began.elapsed() < Duration::from_secs(6), "{:?}", began.elapsed());
+    said(&telegram, 1001, 1);
+    drop(hung);
+}

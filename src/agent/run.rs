@@ -121,14 +121,16 @@ fn answer(job: &Job, said: Vec<Said>, finished: &mut Finished) -> Result<()> {
     let images = said.iter().any(|said| !said.images.is_empty());
     let mut candidates = Box::new(Candidates::of(job, &config, images));
     let is_new = !job.transcript.path().exists();
-    begin(job, &config, said, &candidates, is_new, finished)?;
-    let answer = Turn::new(job, &config, finished).take(&mut candidates);
+    let answer = match begin(job, &config, said, &candidates, is_new, finished)? {
+        true => Turn::new(job, &config, finished).take(&mut candidates),
+        false => Ok(()),
+    };
     // One wait for the disk covers question and answer; until here the journal held the question.
     let synced = job.transcript.sync(is_new);
     answer.and(synced)
 }
 
-/// Writes down what the model is to see.
+/// Writes down what the model is to see; whether it is to be asked.
 #[inline(never)]
 fn begin(
     job: &Job,
@@ -137,7 +139,7 @@ fn begin(
     candidates: &Candidates,
     is_new: bool,
     finished: &mut Finished,
-) -> Result<()> {
+) -> Result<bool> {
     if let Some(provider) = candidates.present() {
         finished.speaks(provider);
     }
@@ -148,9 +150,10 @@ fn begin(
         job.write(brought, false)?;
     }
     job.transcript.repair()?;
+    let (said, is_open) = job.take_up(said, finished);
     job.write_questions(config, said, candidates.present().filter(|_| is_new))?;
     finished.had_no_effect = false;
-    Ok(())
+    Ok(is_open)
 }
 
 #[inline(never)]
@@ -224,10 +227,47 @@ impl Job {
     ) -> Result<()> {
         let (now, zone) = (clock::now_ms(), config.str("agents.defaults.userTimezone"));
         let model = new_with.map(|p| message::model_change(&p.id, &p.model));
-        let said = said.into_iter().filter(|s| !s.is_empty());
-        let said = said.filter(|s| !s.is_again || !self.transcript.ends_with_run(&s.run));
-        let questions = said.map(|said| question(said, now, zone));
+        let questions = said.into_iter().filter(|said| !said.is_empty()).map(|said| {
+            let is_others = said.run != self.run;
+            let mut entry = question(said, now, zone);
+            if let (Some(entry), true) = (entry.as_object_mut(), is_others) {
+                entry.put(message::ANSWERED_BY, self.run.as_str());
+            }
+            entry
+        });
         self.write(model.into_iter().chain(questions).collect(), false)
+    }
+
+    /// What of these messages is to be written, and whether the model is to be asked at all: one that is asked for again may
+    /// stand there, and what was said to it before the process ended is said as if it were new, and not asked for twice.
+    #[inline(never)]
+    pub fn take_up(&self, said: Vec<Said>, finished: &mut Finished) -> (Vec<Said>, bool) {
+        let mut is_open = said.is_empty();
+        let (mut rest, mut notes) = (Vec::new(), Vec::new());
+        for mut said in said {
+            let standing = said.is_again.then(|| self.transcript.standing(&said.run)).flatten();
+            let Some(standing) = standing else {
+                is_open = true;
+                rest.push(said);
+                continue;
+            };
+            is_open |= !standing.is_answered;
+            notes.append(&mut said.notes);
+            for text in standing.texts {
+                if std::mem::take(&mut finished.ends_with_text) {
+                    self.report(RunEvent::NextMessage);
+                }
+                self.report(RunEvent::Text(text.clone()));
+                finished.said(text);
+            }
+        }
+        // What became of the session since is new all the same.
+        match rest.first_mut() {
+            Some(first) => first.notes.splice(0..0, notes).for_each(drop),
+            None if notes.is_empty() => {}
+            None => rest.push(Said { run: self.run.clone(), notes, is_bare: true, ..Said::default() }),
+        }
+        (rest, is_open)
     }
 }
 

@@ -88,14 +88,28 @@ impl<'a> Turn<'a> {
                     return self.end_with_calls(&completion.tool_calls);
                 }
             }
-            if completion.tool_calls.is_empty() {
-                if self.job.mailbox.close_if_empty() {
-                    return Ok(());
-                }
-            } else {
+            let is_done = completion.tool_calls.is_empty();
+            if !is_done {
                 self.use_tools(&completion.tool_calls)?;
             }
-            self.job.write_questions(self.config, self.job.mailbox.take(), None)?;
+            if self.take_mail(is_done)? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Writes what came meanwhile. True where nobody has said more to an answer, and nobody can any more.
+    #[inline(never)]
+    fn take_mail(&mut self, is_done: bool) -> Result<bool> {
+        loop {
+            if is_done && self.job.mailbox.close_if_empty() {
+                return Ok(true);
+            }
+            let (said, is_open) = self.job.take_up(self.job.mailbox.take(), self.finished);
+            if is_open || !is_done {
+                self.job.write_questions(self.config, said, None)?;
+                return Ok(false);
+            }
         }
     }
 

@@ -100,6 +100,11 @@ impl Board {
         self.note(login, |row| row.last_inbound = Some(clock::now_ms()));
     }
 
+    /// When it looks again for what it lacks.
+    pub fn tries(&self, login: &Login, at: Option<u64>) {
+        self.note(login, |row| row.next_try = at);
+    }
+
     pub fn went(&self, login: &Login) {
         self.note(login, |row| row.last_outbound = Some(clock::now_ms()));
     }
@@ -111,6 +116,18 @@ impl Board {
             let (chat, title) = (crate::logging::quoted(chat), crate::logging::quoted(title));
             log::info!(target: "channels", "{login}: messages of chat {chat} {title} are passed over: {reason} ({key})");
         }
+    }
+
+    /// What is said in this chat may not reach the account: told with the key, and no message is counted.
+    pub fn may_miss(&self, login: &Login, chat: &str, reason: &'static str, key: &str) {
+        self.passed_over(login, chat, "", reason, key);
+        let is_it = |d: &&mut Dropped| d.chat == chat && d.reason == reason;
+        self.note(login, |row| row.dropped.iter_mut().filter(is_it).for_each(|d| d.count = 0));
+    }
+
+    /// It does reach it.
+    pub fn misses_nothing(&self, login: &Login, chat: &str, reason: &str) {
+        self.note(login, |row| row.dropped.retain(|d| d.chat != chat || d.reason != reason));
     }
 
     /// True the first time.

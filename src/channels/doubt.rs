@@ -38,6 +38,12 @@ pub fn tell_refused(house: &dyn House, delivery: &Delivery, why: &str) -> Result
     note(house, delivery, &format!("This message of yours was not delivered ({why})"))
 }
 
+/// The rest of it arrived.
+pub fn tell_lacking(house: &dyn House, delivery: &Delivery, lacks: &str) -> Result<()> {
+    log::warn!(target: "channels", "{}: {} is sent without a file: {lacks}", house.login(), delivery.id);
+    note(house, delivery, &format!("A file of this message of yours was not delivered ({lacks})"))
+}
+
 /// In the session, with the beginning of what was to be said.
 fn note(house: &dyn House, delivery: &Delivery, text: &str) -> Result<()> {
     let out = outgoing(delivery);

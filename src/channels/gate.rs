@@ -211,6 +211,10 @@ fn buttons<'a>(account: &Account<'a>) -> &'a str {
 fn provenance(account: &Account, sender: Option<Who>, paired: &Senders) -> Provenance {
     let owners = account.config.get("commands.ownerAllowFrom").and_then(Value::as_array);
     let allowed = senders(account, account.get("allowFrom"));
+    // In the name of a group several may write, and which of them it is nobody knows.
+    if matches!(sender, Some(Who::Chat(_))) {
+        return Provenance::Guest;
+    }
     let is_owner = match owners.filter(|list| !list.is_empty()) {
         Some(list) => owners_of(account.channel, list).names(sender),
         None if allowed.first().is_some() => allowed.names(sender),

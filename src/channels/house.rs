@@ -129,11 +129,28 @@ pub enum Accepted {
     Now(Value),
 }
 
+/// What a platform says of a message that it has.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Receipt {
+    /// Its name there.
+    pub id: String,
+    /// The peer that has it, where that is another one than was named.
+    pub moved_to: Option<String>,
+    /// What it was sent without, and why.
+    pub lacks: Option<String>,
+}
+
+impl From<String> for Receipt {
+    fn from(id: String) -> Receipt {
+        Receipt { id, ..Receipt::default() }
+    }
+}
+
 /// What became of a delivery.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Became {
-    /// The platform has all of it; its name there.
-    Confirmed(String),
+    /// The platform has it.
+    Confirmed(Receipt),
     /// The platform has a part of it; this is what is still to be said, given out again in its turn.
     Partly(Value),
     /// The platform does not have it and may be asked again: it is given out again.

@@ -27,6 +27,8 @@ pub fn of(channel: &str) -> &'static Ids {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Who<'a> {
     Number(u64),
+    /// A group or channel in whose name somebody writes who stays unknown; its id is negative.
+    Chat(i64),
     /// As the program of a channel gives it.
     Text(&'a str),
 }
@@ -35,6 +37,7 @@ pub enum Who<'a> {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Senders {
     ids: Vec<u64>,
+    chats: Vec<i64>,
     texts: Vec<String>,
     /// `*` is among them.
     pub is_all: bool,
@@ -62,7 +65,10 @@ impl Senders {
             ("", _) => self.misfits.push(text.to_string()),
             (id, _) if !of(channel).are_numbers => self.texts.push(id.to_string()),
             (_, Some(id)) => self.ids.push(id),
-            _ => self.misfits.push(text.to_string()),
+            (id, None) => match chat(id) {
+                Some(id) => self.chats.push(id),
+                None => self.misfits.push(text.to_string()),
+            },
         }
     }
 
@@ -70,6 +76,7 @@ impl Senders {
     pub fn names(&self, sender: Option<Who>) -> bool {
         match sender {
             Some(Who::Number(id)) => self.ids.contains(&id),
+            Some(Who::Chat(id)) => self.chats.contains(&id),
             Some(Who::Text(id)) => self.texts.iter().any(|text| text == id),
             None => false,
         }
@@ -102,7 +109,13 @@ pub fn bare<'a>(channel: &str, text: &'a str) -> &'a str {
     if is_channel || is_short { id.trim() } else { text }
 }
 
-/// A user's id. Those of groups are negative: none of them is a sender.
+/// The id of a group or channel, which is negative.
+fn chat(text: &str) -> Option<i64> {
+    let id = user(text.strip_prefix('-')?)?;
+    i64::try_from(id).ok().map(|id| -id)
+}
+
+/// A user's id.
 pub fn user(text: &str) -> Option<u64> {
     let is_plain = text.bytes().all(|byte| byte.is_ascii_digit());
     text.parse().ok().filter(|id| is_plain && *id > 0)
@@ -136,7 +149,10 @@ mod tests {
         let has = |id: u64| senders.has(Some(Who::Number(id)));
         assert!(!has(1005) && !has(5) && !senders.has(None) && !senders.is_all);
         assert!(!senders.has(Some(Who::Text("1001"))) && !senders.has(Some(Who::Text("@ann"))));
-        assert_eq!(senders.misfits, ["@ann", "ann", "-100500", "+5", "0", "x:1005", "1.5", ""]);
+        assert_eq!(senders.misfits, ["@ann", "ann", "+5", "0", "x:1005", "1.5", ""]);
+        // A group's id names who writes in its name, and none of its members.
+        assert!(senders.names(Some(Who::Chat(-100_500))) && !senders.names(Some(Who::Chat(-1001))));
+        assert!(!has(100_500) && !senders.names(Some(Who::Chat(1001))));
         let all = Senders::of("telegram", &[json!("telegram:*")]);
         assert!(all.is_all && all.has(None) && !all.names(Some(Who::Number(1))));
     }

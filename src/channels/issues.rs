@@ -52,6 +52,9 @@ fn passed_over(row: &Value) -> String {
     let count = row.get("count").and_then(Value::as_u64).unwrap_or_default();
     let (chat, title) = (text(row, "chatId"), text(row, "title"));
     let (why, key) = (text(row, "reason"), text(row, "key"));
+    if count == 0 {
+        return format!("What is said in {chat} may not reach the bot: {why}, see {key}");
+    }
     let messages = if count == 1 { "message" } else { "messages" };
     format!("{count} {messages} of {chat} ({title}) passed over: {why}, see {key}")
 }

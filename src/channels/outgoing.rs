@@ -91,6 +91,11 @@ impl<'a> Outgoing<'a> {
         self.is("isTold")
     }
 
+    /// `lacks`: which file was not taken, and why.
+    pub fn lacks(&self) -> Option<&'a str> {
+        Some(self.text_of("lacks")).filter(|why| !why.is_empty())
+    }
+
     /// `messageId`: what is edited, deleted or reacted to.
     pub fn message_id(&self) -> &'a str {
         self.text_of("messageId")

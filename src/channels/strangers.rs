@@ -38,6 +38,9 @@ pub fn invite(
     Ok(())
 }
 
+/// What who gives a command is told that he may not give there.
+pub const NOT_HIS: &str = "You are not authorized to use this command.";
+
 /// Words of the gateway's own in answer to a message, once for what they are about.
 pub fn say(house: &dyn House, inbound: &Inbound, about: &str, to: &Place, text: &str) -> Result<()> {
     let mut out = json!({"text": text, "isPlain": true});

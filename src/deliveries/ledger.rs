@@ -119,7 +119,7 @@ impl Ledger {
             self.going.retain(|going| going != name);
         }
         delivery.stage = stage;
-        delivery.platform_id = step.platform_id;
+        (delivery.platform_id, delivery.moved_to) = (step.platform_id, step.moved_to);
         delivery.error = step.error;
         delivery.message = step.rest.or(delivery.message.take());
         if delivery.is_over() {

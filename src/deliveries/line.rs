@@ -132,7 +132,10 @@ pub struct Delivery {
     /// The platform's name for it, once it has confirmed it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub platform_id: Option<String>,
-    /// Why the platform refused it.
+    /// The peer that has it, where that is another one than `to`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub moved_to: Option<String>,
+    /// Why the platform refused it; of one that it has, what it was sent without.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
 }
@@ -142,6 +145,7 @@ pub struct Delivery {
 pub struct Step {
     pub stage: Stage,
     pub platform_id: Option<String>,
+    pub moved_to: Option<String>,
     pub error: Option<String>,
     /// What is still to be said of it, when the platform has a part.
     pub rest: Option<Value>,

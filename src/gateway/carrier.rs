@@ -5,7 +5,7 @@ use super::workers::Handle;
 use crate::calls::{Call, Caller, Provenance, Reply, Wake};
 use crate::cancel::{Cancel, Reason};
 use crate::channels::board::Board;
-use crate::channels::house::{Accepted, Became, House, Open, Turn};
+use crate::channels::house::{Accepted, Became, House, Open, Receipt, Turn};
 use crate::channels::outgoing::Outgoing;
 use crate::deliveries::{Delivery, Inbound, Login, Stage, Step};
 use crate::error::{Error, Result};
@@ -58,7 +58,7 @@ impl Carrier {
     /// The same account as a caller of turns: one of a kind for each sender, who shares the queue with others.
     fn caller(&self, turn: &Turn) -> Arc<Caller> {
         Arc::new(Caller {
-            scopes: Scopes::new(scopes(turn.provenance)),
+            scopes: Scopes::new(scopes(turn.provenance, turn.main.is_some())),
             mode: "channel".to_string(),
             ..local::inside(&turn.sender, turn.provenance)
         })
@@ -79,10 +79,13 @@ impl Carrier {
     }
 }
 
-/// What the owner may on a channel, and what a guest.
-fn scopes(provenance: Provenance) -> Vec<String> {
+/// What the owner may on a channel, and what a guest: he changes no session but one that is his alone.
+fn scopes(provenance: Provenance, is_alone: bool) -> Vec<String> {
     let all = ["operator.read", "operator.write", "operator.admin"];
-    let most = if provenance == Provenance::Owner { 3 } else { 2 };
+    let most = match provenance {
+        Provenance::Owner => 3,
+        _ => 1 + usize::from(is_alone),
+    };
     all.iter().take(most).map(|scope| scope.to_string()).collect()
 }
 
@@ -187,6 +190,7 @@ impl House for Carrier {
         let (id, to, ts) = (id.to_string(), to.to_string(), crate::clock::now_ms());
         let delivery =
             Delivery { id, platform, account, to, ts, message: Some(message), ..Delivery::default() };
+        let delivery = Box::new(delivery);
         self.tell(|told| Carry::Promise { delivery, told })
     }
 
@@ -198,7 +202,9 @@ impl House for Carrier {
     fn became(&self, delivery: &Delivery, became: Became) -> Result<()> {
         let at = |stage| Step { stage, ..Step::default() };
         let step = Box::new(match became {
-            Became::Confirmed(id) => Step { platform_id: Some(id), ..at(Stage::Confirmed) },
+            Became::Confirmed(Receipt { id, moved_to, lacks }) => {
+                Step { platform_id: Some(id), moved_to, error: lacks, ..at(Stage::Confirmed) }
+            }
             Became::Partly(rest) => Step { rest: Some(rest), ..at(Stage::Accepted) },
             Became::NotTaken => at(Stage::Accepted),
             Became::Refused(why) => Step { error: Some(why), ..at(Stage::Failed) },

@@ -123,7 +123,7 @@ fn send(dir: &Path, delivery: &Delivery) -> Became {
     while dir.join("stall").exists() {
         std::thread::sleep(Duration::from_millis(5));
     }
-    Became::Confirmed(format!("echo-{}", lines(dir, "out").len()))
+    Became::Confirmed(format!("echo-{}", lines(dir, "out").len()).into())
 }
 
 pub fn say(dir: &Path, file: &str, line: &str) {

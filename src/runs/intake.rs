@@ -9,7 +9,6 @@ use super::world::World;
 use super::{Runs, Taken};
 use crate::agent::brought::Brought;
 use crate::calls::Call;
-use crate::cancel::Reason;
 use crate::error::{Error, Kind, Result};
 use crate::ids;
 use crate::models::provider::Thinking;
@@ -89,7 +88,7 @@ impl Runs {
     fn take_in(&mut self, world: &mut dyn World, mut ask: Ask) -> Result<Taken> {
         let is_said_aloud = ask.origin.surface.commands == Commands::All;
         if is_said_aloud && ask.may_command() && slash::is_stop(&ask.message) {
-            return Ok(Taken::Now(self.stop_session(world, &ask.session, None, Reason::Stop).into()));
+            return Ok(Taken::Now(self.stop_for(world, &ask).into()));
         }
         if let Some(taken) = self.replay(world, &ask)? {
             return Ok(taken);

@@ -91,6 +91,8 @@ pub(super) struct Run {
     /// The request that started it and its repetitions; `agent` requests get a second answer at the end.
     pub(super) calls: Vec<Call>,
     pub(super) nesting: Nesting,
+    /// Who asked for it, as he is called.
+    pub(super) asked_by: String,
     /// The client that asked for it has the admin scope.
     pub(super) is_administrators: bool,
     /// The waiting run whose place it has.
@@ -166,8 +168,8 @@ impl Run {
             cancel: Cancel::new(),
             mailbox: Mailbox::default(),
             attached: Vec::new(),
-            calls: vec![call],
             nesting: Nesting::default(),
+            asked_by: call.caller.client_id.clone(),
             is_administrators: false,
             lent_by: None,
             sender: sharing::Sender::default(),
@@ -187,6 +189,7 @@ impl Run {
             footer: Footer::Off,
             replaces: false,
             silenced: false,
+            calls: vec![call],
             new,
         }
     }

@@ -1,5 +1,6 @@
 //! Stopping runs: on request, by their deadline, at the end of the process. Part of `Runs`, on the state thread.
 use super::Runs;
+use super::intake::Ask;
 use super::run::{Phase, Run};
 use super::telling::{SAID, chat_event, said, stop_reason};
 use super::world::World;
@@ -48,6 +49,22 @@ impl Runs {
         if run.is_none() {
             runs.extend(self.children_of(world, key));
         }
+        self.stop_all(world, runs, why)
+    }
+
+    /// A stop word: all that goes on in the session, or what its sender himself has asked for where he changes nothing else.
+    pub(super) fn stop_for(&mut self, world: &mut dyn World, ask: &Ask) -> Value {
+        let caller = &ask.reply.caller;
+        if caller.scopes.has("operator.write") {
+            return self.stop_session(world, &ask.session, None, Reason::Stop);
+        }
+        let mut runs = self.of_session(&ask.session);
+        let is_own = |run: &Run| run.asked_by == caller.client_id;
+        runs.retain(|id| self.map.get(id).is_some_and(is_own));
+        self.stop_all(world, runs, Reason::Stop)
+    }
+
+    fn stop_all(&mut self, world: &mut dyn World, mut runs: Vec<String>, why: Reason) -> Value {
         crate::order::sort(&mut runs);
         for id in &runs {
             self.abort(world, id, why);

@@ -52,7 +52,7 @@ pub enum Carry {
     },
     /// To be delivered, once.
     Promise {
-        delivery: Delivery,
+        delivery: Box<Delivery>,
         told: Told<()>,
     },
     /// The next one to hand over, to none of the peers in `held`.
@@ -173,7 +173,7 @@ impl State {
                 let line = self.post.ledger.handled(&message);
                 self.hold(line.into_iter().collect(), move |_, result| say(&told, result));
             }
-            Carry::Promise { delivery, told } => self.promise(delivery, told),
+            Carry::Promise { delivery, told } => self.promise(*delivery, told),
             Carry::Next { login, held, told } => self.give_out(&login, &held, told),
             Carry::Became { id, step, told } => self.became(&id, *step, told),
             Carry::Entry { key, told } => {

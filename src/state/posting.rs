@@ -165,9 +165,12 @@ fn outcome(delivery: &Delivery) -> Result<Value> {
     match delivery.stage {
         Stage::Confirmed => {
             let message = delivery.platform_id.as_deref().unwrap_or_default();
-            Ok(
-                json!({"runId": key, "messageId": message, "channel": (platform.as_str()), "chatId": (to.as_str())}),
-            )
+            let to = delivery.moved_to.as_ref().unwrap_or(to);
+            let mut told = json!({"runId": key, "messageId": message, "channel": (platform.as_str()), "chatId": (to.as_str())});
+            if let (Some(told), Some(lacks)) = (told.as_object_mut(), &delivery.error) {
+                told.put("warning", lacks.as_str());
+            }
+            Ok(told)
         }
         Stage::Failed => {
             let why = delivery.error.as_deref().unwrap_or("the platform refused it");

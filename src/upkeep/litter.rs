@@ -26,7 +26,7 @@ const COPIES: [Class; 3] = [
     Class::new(".rejected.", 5, 64 << 20, DAY),
 ];
 /// Directories below the state directory whose files we replace atomically.
-const OURS: [&str; 7] = ["", "gateway", "identity", "devices", "credentials", "cron", "subagents"];
+const OURS: [&str; 8] = ["", "gateway", "identity", "devices", "credentials", "cron", "subagents", "telegram"];
 /// What a service manager wrote for us into `logs`; each file is cut when it is longer than this.
 const MAX_LOG: u64 = 16 << 20;
 const LOGS: Class = Class::new(".log", 10, 64 << 20, DAY);
@@ -198,7 +198,12 @@ mod tests {
         {
             file(name, 400);
         }
-        for name in ["openclaw.json.7.0.tmp", "gateway/x.1.1.tmp", "devices/paired.json.1.1.tmp"] {
+        for name in [
+            "openclaw.json.7.0.tmp",
+            "gateway/x.1.1.tmp",
+            "devices/paired.json.1.1.tmp",
+            "telegram/o.1.1.tmp",
+        ] {
             file(name, 1);
         }
         file("media/inbound/old---1.png", 40);
@@ -219,7 +224,7 @@ mod tests {
         let places = places(&env, &Config::empty());
         let (count, _) = excess(&places);
         let notes = sweep(&places);
-        assert_eq!((count, notes.len()), (34, 35), "{notes:#?}");
+        assert_eq!((count, notes.len()), (35, 36), "{notes:#?}");
         assert_eq!(excess(&places), (0, 0));
         assert_eq!(std::fs::metadata(dir.path("logs/gateway.log")).unwrap().len(), 0);
         let there = |name: &str| dir.path(name).exists();

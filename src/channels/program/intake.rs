@@ -18,7 +18,7 @@ use crate::channels::strangers;
 use crate::channels::{mention, patience};
 use crate::config::Config;
 use crate::deliveries::Inbound;
-use crate::error::Result;
+use crate::error::{Kind as Failure, Result};
 use crate::json::{Put, json};
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use serde_json::{Map, Value};
@@ -122,7 +122,14 @@ fn answer(
     let mut turn = turn(line, &config, (together, inbound, also), message, (provenance, route));
     turn.envelope.0.insert_str(0, &past.context(&place));
     turn.stream = drafts.follow(line, message);
-    let accepted = line.house.turn(turn)?;
+    let to = turn.to.clone();
+    let accepted = match line.house.turn(turn) {
+        Err(e) if e.kind == Failure::Forbidden && message.text.starts_with('/') => {
+            strangers::say(&*line.house, inbound, "refused", &to, strangers::NOT_HIS)?;
+            return done(line, together);
+        }
+        accepted => accepted?,
+    };
     if !message.text.starts_with('/') {
         past.taken(&place);
     }

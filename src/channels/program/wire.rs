@@ -68,7 +68,7 @@ pub fn read(line: &[u8]) -> Result<Said, String> {
             let wait = map.get("retryAfterMs").and_then(Value::as_u64);
             let wait = wait.map(|ms| Duration::from_millis(ms.min(LONGEST_WAIT)));
             let became = match text("state") {
-                "confirmed" => Became::Confirmed(within(text("messageId"), MAX_ID).to_string()),
+                "confirmed" => Became::Confirmed(within(text("messageId"), MAX_ID).to_string().into()),
                 "not_taken" => Became::NotTaken,
                 "refused" => Became::Refused(within(text("why"), 1000).to_string()),
                 "unknown" => Became::Uncertain,

@@ -44,7 +44,10 @@ pub fn next(line: &Line, delivery: &Delivery, out: &Outgoing, late: Option<u64>)
     let account = line.account(&config);
     let act = out.act().ok_or_else(|| Error::invalid("Telegram has no such action"))?;
     let mut params = Map::new();
-    params.put("chat_id", delivery.to.as_str());
+    match line.now_at(&delivery.to) {
+        Some(new) => params.put("chat_id", new),
+        None => params.put("chat_id", delivery.to.as_str()),
+    }
     let call = |method, params| Call {
         method,
         params,

@@ -179,9 +179,8 @@ impl Bot {
     }
 
     fn failed<T>(&self, failed: &Failed, method: &str) -> Outcome<T> {
-        let rest = self.root.split_once("://").map_or(self.root.as_str(), |(_, rest)| rest);
-        let host = rest.split('/').next().unwrap_or_default();
-        Outcome::failed(failed, method, host.rsplit('@').next().unwrap_or_default(), &self.token)
+        let hosts = (host_of(&self.root), self.proxy.as_deref().map(host_of));
+        Outcome::failed(failed, method, hosts, &self.token)
     }
 
     /// Fetches a file by the path that `getFile` gave, at most `max` bytes of it; how many there were.
@@ -236,6 +235,13 @@ impl Bot {
             ),
         }
     }
+}
+
+/// Host and port of an address, without who may use it.
+fn host_of(address: &str) -> &str {
+    let rest = address.split_once("://").map_or(address, |(_, rest)| rest);
+    let host = rest.split('/').next().unwrap_or_default();
+    host.rsplit('@').next().unwrap_or_default()
 }
 
 /// Whether the API is served on this machine.

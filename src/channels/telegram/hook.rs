@@ -26,6 +26,8 @@ const MAX_HEAD: usize = 16 << 10;
 const MAX_BODY: usize = 2 << 20;
 /// For a whole request.
 const TIME: Duration = Duration::from_secs(10);
+/// For the body of who knows the secret: Telegram sends it at once, and others wait for his place.
+const BODY: Duration = Duration::from_secs(3);
 /// For what Telegram is told of an update to be known.
 const PATIENCE: Duration = Duration::from_millis(900);
 const LOOK: Duration = Duration::from_millis(500);
@@ -146,7 +148,8 @@ impl Hook {
             return Some((401, "Unauthorized", "secret token is wrong"));
         }
         turn.give_back();
-        let body = match visitor.body(head)? {
+        let until = visitor.until.min(Instant::now() + BODY);
+        let body = match (Visitor { until, ..*visitor }).body(head)? {
             Ok(body) => body,
             Err(answer) => return Some(answer),
         };

@@ -17,6 +17,7 @@ use crate::channels::accounts::Account;
 use crate::channels::blocks::Rules;
 use crate::channels::gate::{Kind, Verdict};
 use crate::channels::house::{Accepted, Place, Turn};
+use crate::channels::strangers;
 use crate::deliveries::Inbound;
 use crate::error::{Kind as Failure, Result};
 use serde_json::Value;
@@ -135,6 +136,9 @@ fn ask(line: &Line, joined: &Joined, account: &Account, typed: &Typed, provenanc
     let notes: String = joined.notes.iter().map(|note| format!("{note}\n")).collect();
     let before = notes + &line.memory.context(spot(message)) + &envelope.before();
     let reads_all = meant::reads_all(account, &place, message);
+    if reads_all && joined.press.is_none() {
+        meant::learn(line, account, &place, message, typed);
+    }
     let is_typed = typed.is_command || typed.text != message.text;
     let text = if is_typed { typed.text.to_string() } else { envelope::text(message) };
     let asked = line.house.turn(Turn {
@@ -156,7 +160,7 @@ fn ask(line: &Line, joined: &Joined, account: &Account, typed: &Typed, provenanc
     });
     let asked = match asked {
         Err(e) if e.kind == Failure::Forbidden && typed.is_command => {
-            say(line, first, "refused", message, "You are not authorized to use this command.")?;
+            say(line, first, "refused", message, strangers::NOT_HIS)?;
             return joined.pass_over(line);
         }
         asked => asked?,

@@ -23,7 +23,7 @@ impl<'a> Doer<'a> {
     }
 }
 
-/// The verdict of the gate. Who hides behind a chat passes only where everybody does.
+/// The verdict of the gate. Who hides behind a chat is known by its id, whatever user Telegram names for him.
 pub fn judge(line: &Line, account: &Account, doer: &Doer, kind: Kind) -> Verdict {
     let id = doer.chat.id.to_string();
     // A channel is no group that the bot was asked into: only one that is listed by its id counts.
@@ -37,7 +37,11 @@ pub fn judge(line: &Line, account: &Account, doer: &Doer, kind: Kind) -> Verdict
         true => gate::Chat::Direct,
         false => gate::Chat::Group { id: &id, topic: doer.topic.and_then(|id| u64::try_from(id).ok()) },
     };
-    let asking = Asking { chat, sender: doer.sender.user().map(Who::Number), kind };
+    let sender = match doer.sender {
+        Sender::Chat(hidden) => Some(Who::Chat(hidden.id)),
+        sender => sender.user().map(Who::Number),
+    };
+    let asking = Asking { chat, sender, kind };
     gate::judge(account, &asking, &strangers::paired(&*line.house))
 }
 

@@ -11,8 +11,12 @@ use crate::channels::house::House;
 use crate::config::Config;
 use crate::json::{Put, json};
 use serde_json::Value;
-use std::sync::{Arc, OnceLock};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
+
+/// So many are remembered; a group moves once in its life.
+const MOST_MOVED: usize = 1000;
 
 pub struct Line {
     pub house: Arc<dyn House>,
@@ -22,6 +26,8 @@ pub struct Line {
     pub memory: Memory,
     pub rates: Rates,
     pub signs: Signs,
+    /// Groups that go on under another id, as sending has found.
+    moved: Mutex<HashMap<String, String>>,
 }
 
 /// The bot itself, as Telegram knows it.
@@ -37,7 +43,8 @@ pub struct Me {
 impl Line {
     pub fn new(house: Arc<dyn House>, id: i64, signs: Signs) -> Line {
         let me = OnceLock::new();
-        Line { house, id, me, memory: Memory::default(), rates: Rates::default(), signs }
+        let (memory, rates, moved) = Default::default();
+        Line { house, id, me, memory, rates, signs, moved }
     }
 
     /// What is known of the bot. It is at work before Telegram has said who it is (R-07a): until then it has no name by
@@ -83,6 +90,20 @@ impl Line {
         if let Ok(chat) = chat.parse() {
             self.memory.sent((chat, thread), id);
         }
+    }
+
+    /// A group goes on under another id: the next message for the old one goes there at once.
+    pub fn moved(&self, old: &str, new: &str) {
+        let mut moved = self.moved.lock().unwrap_or_else(PoisonError::into_inner);
+        if old != new && moved.len() < MOST_MOVED {
+            moved.insert(old.to_string(), new.to_string());
+        }
+    }
+
+    /// The id under which a chat is known now; the same where it did not move.
+    pub fn now_at(&self, chat: &str) -> Option<i64> {
+        let moved = self.moved.lock().unwrap_or_else(PoisonError::into_inner);
+        moved.get(chat)?.parse().ok()
     }
 
     /// A line of the log with the account's name.

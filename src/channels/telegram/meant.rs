@@ -1,6 +1,6 @@
 //! Whether a message of a group means the bot: by mention, by a pattern, by what the session's `/activation` says.
 use super::line::Line;
-use super::message::Message;
+use super::message::{ChatKind, Message};
 use super::place::Placed;
 use super::typed::Typed;
 use crate::channels::accounts::Account;
@@ -9,6 +9,9 @@ use crate::channels::mention::{self, Bot, Said};
 use crate::channels::patterns::{self, Pattern};
 use crate::config::Config;
 use serde_json::Value;
+
+/// Why messages may not reach the bot.
+const PRIVACY: &str = "privacy-mode";
 
 /// `None` when it means the bot, or need not.
 pub fn judge(
@@ -51,6 +54,14 @@ fn is_meant(line: &Line, config: &Config, agent: &str, message: &Message, typed:
     mention::is_meant(&said, &bot, (!patterns.is_empty()).then_some(&fits as &dyn Fn(&str) -> bool))
 }
 
+/// What means nobody here has come all the same: privacy mode keeps nothing of this chat back.
+pub fn learn(line: &Line, account: &Account, place: &Placed, message: &Message, typed: &Typed) {
+    let is_meant = || is_meant(line, account.config, &place.route.agent, message, typed);
+    if !line.me().reads_all && (message.chat.kind == ChatKind::Channel || !is_meant()) {
+        line.house.board().misses_nothing(line.house.login(), &message.chat.id.to_string(), PRIVACY);
+    }
+}
+
 /// Tells what of the configuration cannot work as it is written, once an account's life.
 pub fn tell(line: &Line, account: &Account) {
     let config = account.config;
@@ -64,7 +75,7 @@ pub fn tell(line: &Line, account: &Account) {
     let reads = |group: &Value| group.get("requireMention") == Some(&Value::Bool(false));
     for (id, _) in listed.filter(|(_, group)| reads(group) && !line.me().reads_all) {
         let key = format!("{place}.{id}.requireMention");
-        line.house.board().passed_over(line.house.login(), id, "", "privacy-mode", &key);
+        line.house.board().may_miss(line.house.login(), id, PRIVACY, &key);
         log::warn!(target: "telegram", "[{}] {key} is false, but @{} is in privacy mode: Telegram shows it mentions and commands only, unless it is an admin. Turn it off by /setprivacy at @BotFather, then remove the bot from the group and add it again", line.name(), line.me().username);
     }
 }

@@ -2,6 +2,7 @@
 use super::line::Line;
 use super::message::{Chat, ChatKind};
 use super::update::Member;
+use crate::channels::ids::bare;
 use crate::config::Config;
 use crate::config::edit::{Draft, change};
 use crate::error::Result;
@@ -14,6 +15,7 @@ pub fn migrate(line: &Line, chat: &Chat, old: i64, new: i64) -> Result<()> {
     log::info!(target: "telegram", "[{name}] Group migrated: {title} {old} → {new}");
     line.memory.migrate(old, new);
     let (old, new) = (old.to_string(), new.to_string());
+    line.moved(&old, &new);
     line.house.move_group(&old, &new)?;
     let config = line.config();
     if line.account(&config).get("configWrites") == Some(&Value::Bool(false)) {
@@ -35,19 +37,24 @@ pub fn migrate(line: &Line, chat: &Chat, old: i64, new: i64) -> Result<()> {
 /// Writes the new id in place of the old one, wherever the file has it; how often.
 fn rename(line: &Line, config: &Config, old: &str, new: &str) -> Result<usize> {
     // Most groups are named nowhere; then the file is not touched.
-    let places = |config: &Value| (groups(config, old, new), bindings(config, old));
-    if matches!(places(config.whole()), (groups, bindings) if groups.is_empty() && bindings.is_empty()) {
+    let places = |config: &Value| (groups(config, old, new), bindings(config, old), lists(config, old));
+    if matches!(places(config.whole()), (groups, bindings, lists) if groups.is_empty() && bindings.is_empty() && lists.is_empty())
+    {
         return Ok(0);
     }
     let work = |draft: &mut Draft| {
-        let (groups, bindings) = places(&draft.value()?);
+        let (groups, bindings, lists) = places(&draft.value()?);
+        // First of all, for they stand below the old names.
+        for path in &lists {
+            draft.set(&path.iter().map(String::as_str).collect::<Vec<_>>(), new)?;
+        }
         for path in &groups {
             draft.rename(&path.iter().map(String::as_str).collect::<Vec<_>>(), new)?;
         }
         for at in &bindings {
             draft.set(&["bindings", &at.to_string(), "match", "peer", "id"], new)?;
         }
-        Ok(groups.len() + bindings.len())
+        Ok(groups.len() + bindings.len() + lists.len())
     };
     change(&line.house.settings().env.config_path, work).map(|(times, _)| times)
 }
@@ -68,6 +75,37 @@ fn groups(config: &Value, old: &str, new: &str) -> Vec<Vec<String>> {
         ["channels", "telegram"].into_iter().chain(path).chain(["groups", old]).map(str::to_string).collect()
     })
     .collect()
+}
+
+/// Where lists of senders let in who writes in its name.
+fn lists(config: &Value, old: &str) -> Vec<Vec<String>> {
+    let Some(telegram) = config.get("channels").and_then(|all| all.get("telegram")) else {
+        return Vec::new();
+    };
+    let (mut found, start) = (Vec::new(), ["channels", "telegram"].map(str::to_string).to_vec());
+    let mut waiting = vec![(start, telegram)];
+    while let Some((path, section)) = waiting.pop() {
+        for (name, value) in section.as_object().into_iter().flatten() {
+            let path: Vec<String> = path.iter().chain([name]).cloned().collect();
+            match value {
+                Value::Array(list) if matches!(name.as_str(), "allowFrom" | "groupAllowFrom") => {
+                    let is_old = |entry: &Value| match entry {
+                        Value::String(text) => bare("telegram", text) == old,
+                        other => other.as_i64() == old.parse().ok(),
+                    };
+                    let at = list
+                        .iter()
+                        .enumerate()
+                        .filter(|(_, entry)| is_old(entry))
+                        .map(|(at, _)| at.to_string());
+                    found.extend(at.map(|at| path.iter().cloned().chain([at]).collect()));
+                }
+                Value::Object(_) => waiting.push((path, value)),
+                _ => {}
+            }
+        }
+    }
+    found
 }
 
 /// The bindings that name it.

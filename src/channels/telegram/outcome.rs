@@ -46,9 +46,16 @@ impl<T> Outcome<T> {
         Outcome::Unknown(Trouble { text: text.into(), is_cancelled: false })
     }
 
-    /// No answer came.
-    pub fn failed(failed: &Failed, method: &str, host: &str, token: &BotToken) -> Outcome<T> {
-        let text = token.hide(&format!("{method}: {host} {}", sentence(&failed.fault)));
+    /// No answer came from this host, or from the proxy on the way there.
+    pub fn failed(
+        failed: &Failed,
+        method: &str,
+        (host, proxy): (&str, Option<&str>),
+        token: &BotToken,
+    ) -> Outcome<T> {
+        let on_the_way = proxy.and_then(|proxy| of_proxy(proxy, &failed.fault));
+        let what = on_the_way.unwrap_or_else(|| format!("{host} {}", sentence(&failed.fault)));
+        let text = token.hide(&format!("{method}: {what}"));
         let trouble = Trouble { text, is_cancelled: failed.fault == Fault::Cancelled };
         if failed.may_have_arrived { Outcome::Unknown(trouble) } else { Outcome::NotSent(trouble) }
     }
@@ -128,6 +135,20 @@ fn foreign(status: u16, after: Option<Duration>, body: &[u8], method: &str, toke
 /// none; 504 is a proxy's word for one that was reached. Taken for unknown, each such hour would lose all answers of it.
 fn failed_there(code: i64, text: String) -> Outcome {
     if code == 504 { Outcome::unknown(text) } else { Outcome::not_sent(text) }
+}
+
+/// The same where it was the proxy: what connects, connects to it.
+fn of_proxy(proxy: &str, fault: &Fault) -> Option<String> {
+    let what = match fault {
+        Fault::Protocol(text) if text.to_lowercase().contains("proxy") => {
+            format!("did not let it through ({text})")
+        }
+        Fault::Refused | Fault::NoSuchHost | Fault::Unreachable(_) | Fault::Late(Phase::Connect) => {
+            sentence(fault)
+        }
+        _ => return None,
+    };
+    Some(format!("the proxy {proxy} {what}; check channels.telegram.proxy"))
 }
 
 /// What happened, after the name of the host.

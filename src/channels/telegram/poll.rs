@@ -154,6 +154,7 @@ pub fn hand_on(line: &Line, inbound: &Sender<News>, mut message: News) {
 pub fn is_well(line: &Line) {
     let row = line.house.board().row(line.house.login());
     if !row.is_connected || row.last_error.is_some() {
+        line.rates.is_believed();
         line.house.board().set(line.house.login(), |row| {
             (row.is_connected, row.last_error, row.next_try) = (true, None, None);
         });

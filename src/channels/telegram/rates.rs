@@ -2,6 +2,7 @@
 //! answers, edits, drafts and signs, whichever thread has them.
 //!
 //! Messages wait for their turn here by not being given out; what is a mere sign is left out while it would have to wait.
+use super::run::REFUSED;
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -32,6 +33,9 @@ struct Known {
     account: Option<Instant>,
     /// Nothing leaves before.
     held: Option<Instant>,
+    /// Nor before this, because the bot itself was refused, so often in a row.
+    refused: Option<Instant>,
+    refusals: u32,
     floods: Vec<(Instant, String)>,
 }
 
@@ -63,7 +67,9 @@ impl Rates {
         let (now, mut known) = (Instant::now(), self.lock());
         known.chats.retain(|_, chat| !chat.is_idle(now));
         let account = known.account.and_then(|paid| paid.checked_sub(pause(ACCOUNT - 1, ACCOUNT)));
-        if let Some(until) = [account, known.held].into_iter().flatten().max().filter(|until| *until > now) {
+        if let Some(until) =
+            [account, known.held, known.refused].into_iter().flatten().max().filter(|until| *until > now)
+        {
             return Free::None(until - now);
         }
         let waits =
@@ -90,7 +96,8 @@ impl Rates {
     pub fn takes_signs(&self, chat: &str) -> bool {
         let (now, known) = (Instant::now(), self.lock());
         let is_over = |at: Option<Instant>| at.is_none_or(|at| at <= now);
-        is_over(known.held) && known.chats.get(chat).is_none_or(|chat| !chat.is_flooded || is_over(chat.held))
+        let is_held = !is_over(known.held) || !is_over(known.refused);
+        !is_held && known.chats.get(chat).is_none_or(|chat| !chat.is_flooded || is_over(chat.held))
     }
 
     /// Telegram wants nothing for this chat for so long; when it says so of several chats, it means the account.
@@ -106,10 +113,19 @@ impl Rates {
         chat.is_flooded = true;
     }
 
-    /// Nothing leaves for so long: the bot itself is refused.
-    pub fn hold(&self, time: Duration) {
+    /// The bot itself is refused: nothing leaves for so long, and longer each time.
+    pub fn refused(&self) -> Duration {
         let mut known = self.lock();
-        known.held = known.held.max(Some(Instant::now() + time));
+        let time = FIRST.saturating_mul(1 << known.refusals.min(16)).min(REFUSED);
+        known.refusals += 1;
+        known.refused = Some(Instant::now() + time);
+        time
+    }
+
+    /// It is not any more.
+    pub fn is_believed(&self) {
+        let mut known = self.lock();
+        (known.refused, known.refusals) = (None, 0);
     }
 
     /// A message did not get through: the chat is left alone, longer each time.
@@ -214,6 +230,16 @@ mod tests {
         assert!(waits(&rates, "3").is_none());
         rates.flooded("3", Duration::from_secs(40));
         assert!(matches!(rates.free(), Free::None(_)) && !rates.takes_signs("4"));
+    }
+
+    #[test]
+    fn r_46_a_bot_that_is_refused_tries_again_soon_and_then_more_seldom() {
+        let rates = Rates::default();
+        let times: Vec<u64> = (0..12).map(|_| rates.refused().as_secs()).collect();
+        assert_eq!((&times[..4], times[11]), (&[1, 2, 4, 8][..], REFUSED.as_secs()));
+        assert!(matches!(rates.free(), Free::None(_)) && !rates.takes_signs("1"));
+        rates.is_believed();
+        assert!(matches!(rates.free(), Free::But(..)) && rates.refused().as_secs() == 1);
     }
 
     #[test]

@@ -103,11 +103,14 @@ fn sign_in(house: &dyn House, account: &Account) -> Result<Option<BotToken>> {
     while let Some(problem) = token.problem {
         told(house, &problem);
         // A file may get its token at any time. Another one in the configuration starts the account anew.
-        if account.source(env) != Source::TokenFile || !house.sleep(LOOK)? {
+        let is_file = account.source(env) == Source::TokenFile;
+        house.board().tries(house.login(), is_file.then(|| clock::now_ms() + LOOK.as_millis() as u64));
+        if !is_file || !house.sleep(LOOK)? {
             return Ok(None);
         }
         token = account.token(env);
     }
+    house.board().tries(house.login(), None);
     match token.secret {
         Some(secret) => BotToken::read(&secret).map(Some),
         None => {

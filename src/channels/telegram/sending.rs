@@ -8,12 +8,12 @@ use super::line::Line;
 use super::outcome::Outcome;
 use super::rates::Free;
 use super::refusal::{Refusal, Why};
-use super::run::REFUSED;
 use super::send::Sending;
 use super::words;
 use crate::channels::doubt;
-use crate::channels::house::Became;
+use crate::channels::house::{Became, Receipt};
 use crate::channels::outgoing::{Act, Outgoing};
+use crate::clock;
 use crate::deliveries::Delivery;
 use crate::error::Result;
 use crate::json::Put;
@@ -98,7 +98,11 @@ fn carry(line: &Line, bot: &mut Bot, delivery: &Delivery) -> Result<()> {
             let (board, login) = (line.house.board(), line.house.login());
             board.went(login);
             if board.row(login).more.contains_key("lastSendError") {
-                board.set(login, |row| drop(row.more.remove("lastSendError")));
+                line.rates.is_believed();
+                board.set(login, |row| {
+                    row.more.remove("lastSendError");
+                    row.next_try = None;
+                });
             }
         }
         Became::Refused(why) => doubt::tell_refused(&*line.house, delivery, why)?,
@@ -137,8 +141,11 @@ fn after(out: &Outgoing, parts: usize, limit: usize, id: String) -> Became {
     let done = out.done() + 1;
     let id = if id.is_empty() { out.last_id().to_string() } else { id };
     if done >= parts {
-        let none = || Became::Refused("none of its files could be sent".into());
-        return if id.is_empty() { none() } else { Became::Confirmed(id) };
+        if id.is_empty() {
+            return Became::Refused(out.lacks().unwrap_or("none of its files could be sent").to_string());
+        }
+        let lacks = out.lacks().map(str::to_string);
+        return Became::Confirmed(Receipt { id, lacks, moved_to: None });
     }
     let mut members = vec![("done", done.into()), ("lastId", id.into())];
     if limit > 0 {
@@ -154,11 +161,17 @@ fn call_it(line: &Line, bot: &mut Bot, delivery: &Delivery, out: &Outgoing, mut 
         Outcome::Done(sent) => {
             line.rates.went(&delivery.to);
             let new = sent.get("message_id").and_then(Value::as_i64).unwrap_or_default();
+            // The group is a supergroup by now, and its id another one.
+            let moved_to = call.params.get("chat_id").and_then(Value::as_i64).map(|id| id.to_string());
+            moved_to.iter().for_each(|now| line.moved(&delivery.to, now));
             if call.id.is_none() {
-                line.sent(&delivery.to, out.thread(), new);
+                line.sent(moved_to.as_ref().unwrap_or(&delivery.to), out.thread(), new);
             }
             let new = || new.to_string();
-            after(out, parts, limit, call.id.clone().unwrap_or_else(new))
+            match after(out, parts, limit, call.id.clone().unwrap_or_else(new)) {
+                Became::Confirmed(receipt) => Became::Confirmed(Receipt { moved_to, ..receipt }),
+                became => became,
+            }
         }
         Outcome::Refused(refusal) => refused(line, bot, delivery, out, call, &refusal),
         Outcome::NotSent(trouble) => not_taken(line, delivery, &trouble.text),
@@ -212,26 +225,36 @@ fn refused(
             return Became::NotTaken;
         }
         Why::Unauthorized => {
-            line.rates.hold(REFUSED);
+            let time = line.rates.refused();
+            let next = clock::now_ms() + time.as_millis() as u64;
+            line.house.board().set(line.house.login(), |row| row.next_try = Some(next));
+            trouble(line, &format!("{}; tried again in {} s", refusal.text, time.as_secs()));
             return Became::NotTaken;
         }
         Why::TooLong if call.limit > LEAST && out.done() == 0 && call.files.is_empty() => {
             return Became::Partly(out.with(&[("limit", (call.limit / 2).into())]));
         }
         Why::MessageGone if call.method == "deleteMessage" && refusal.text.contains("not found") => {
-            return Became::Confirmed(call.id.unwrap_or_default());
+            return Became::Confirmed(call.id.unwrap_or_default().into());
         }
         _ => {}
     }
     // The words of a file that is not taken are said all the same, and those behind it.
     let is_file = !call.files.is_empty() && !matches!(refusal.why, Why::ChatGone | Why::ThreadGone);
-    if is_file && let Some(chunk) = call.instead.take() {
+    let is_last = out.done() + 1 >= call.parts;
+    let is_lone = call.instead.is_none() && is_last && out.last_id().is_empty();
+    if is_file && !is_lone {
+        let refused = told(delivery, out, refusal);
+        if let Err(e) = doubt::tell_lacking(&*line.house, delivery, &refused) {
+            log::warn!(target: "telegram", "[{}] the session of {} is not told: {e}", line.name(), delivery.id);
+        }
+        let lacking = out.with(&[("lacks", refused.into())]);
+        let out = Outgoing::of(&lacking);
+        let Some(chunk) = call.instead.take() else {
+            return after(&out, call.parts, call.limit, String::new());
+        };
         acts::text(&mut call, &line.account(&line.config()), &chunk);
-        return call_it(line, bot, delivery, out, call);
-    }
-    if is_file && out.done() + 1 < call.parts {
-        log::warn!(target: "telegram", "[{}] a file of {} is refused: {}", line.name(), delivery.id, refusal.text);
-        return after(out, call.parts, call.limit, String::new());
+        return call_it(line, bot, delivery, &out, call);
     }
     Became::Refused(told(delivery, out, refusal))
 }

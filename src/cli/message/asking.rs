@@ -1,5 +1,7 @@
 //! One call of the gateway that does something on a channel, and what is said of it.
 use crate::channels;
+use crate::channels::accounts::Account;
+use crate::channels::ids::bare;
 use crate::cli::link::client::Deadline;
 use crate::cli::link::connect::connect;
 use crate::cli::link::rpc;
@@ -53,7 +55,7 @@ pub fn ask(
         }
     }
     let is_dry = args.has("dry-run");
-    let payload = if is_dry { dry(context, args, to)? } else { call(context, args, &mut asked)? };
+    let payload = if is_dry { dry(context, args, &asked, to)? } else { call(context, args, &mut asked)? };
     let text = |name: &str| payload.get(name).and_then(Value::as_str).unwrap_or_default().to_string();
     let channel = text("channel");
     if args.has("json") {
@@ -65,6 +67,9 @@ pub fn ask(
         return Ok(());
     }
     let label = channels::named(&channel).map_or(channel.as_str(), |channel| channel.label);
+    if let Some(warning) = payload.get("warning").and_then(Value::as_str) {
+        context.out.warn(warning);
+    }
     match is_dry {
         true => context.out.line(format!("[dry-run] would run {} via {channel}", asked.action)),
         false => context.out.line(done(label, &text("messageId"))),
@@ -90,7 +95,7 @@ fn call(context: &Context, args: &Args, asked: &mut Asked) -> Result<Value> {
 }
 
 /// What would be done, as far as this machine's configuration says.
-fn dry(context: &Context, args: &Args, to: &str) -> Result<Value> {
+fn dry(context: &Context, args: &Args, asked: &Asked, to: &str) -> Result<Value> {
     let (config, _) = far::load(context, args)?;
     let named = args.filled("channel")?.map(|name| name.trim().to_lowercase());
     let channel = match &named {
@@ -103,7 +108,14 @@ fn dry(context: &Context, args: &Args, to: &str) -> Result<Value> {
             None => "Channel is required (no configured channels detected).".to_string(),
         })
     })?;
-    let place = (channel.target)(to)?;
+    if let Some(name) = args.filled("account")? {
+        Account::of(&config, channel.id, &name.trim().to_lowercase()).check_known()?;
+    }
+    let about = asked.params.get("messageId").and_then(Value::as_str);
+    if channel.ids.are_numbers && about.is_some_and(|id| id.trim().parse::<i64>().is_err()) {
+        return Err(Error::invalid("messageId must be a number"));
+    }
+    let place = (channel.target)(bare(channel.id, to))?;
     let to = format!("{}:{}", channel.id, place.peer);
     let thread = args.filled("thread-id")?.map(|id| id.trim().to_string()).or(place.thread);
     let media = args.value("media");

@@ -9,6 +9,9 @@ use crate::deliveries::Login;
 use crate::error::{Error, Result};
 use crate::state::State;
 
+/// What is sent again within this time is waited for, milliseconds.
+const SOON: u64 = 10_000;
+
 /// A place on a channel, and the account that goes there.
 pub struct Route {
     pub channel: &'static Channel,
@@ -54,8 +57,10 @@ pub fn route(state: &State, channel: Option<&str>, account: Option<&str>, to: &s
     }
     let login = Login { platform: route.channel.id.to_string(), account: account.id.clone() };
     let row = shared.board.row(&login);
-    if !row.is_running || (!row.is_connected && row.next_try.is_some()) {
-        let why = row.last_error.unwrap_or_else(|| "it is starting; try again".to_string());
+    let is_soon = |at: u64| row.is_connected && at < state.now.saturating_add(SOON);
+    if !row.is_running || row.next_try.is_some_and(|at| !is_soon(at)) {
+        let refused = || row.more.get("lastSendError")?.as_str().map(str::to_string);
+        let why = row.last_error.or_else(refused).unwrap_or_else(|| "it is starting; try again".to_string());
         let status = shared.env.command("channels status");
         let text = format!("{label} account {} cannot send now: {why} ({status} shows more)", account.id);
         return Err(Error::unavailable(text));

@@ -163,6 +163,8 @@ pub fn compaction(summary: &str, first_kept: &str, tokens_before: u64) -> Value 
 /// Members of an entry: the chat that it was said in, and the one that a question's answer was said in.
 pub const CHAT: &str = "chat";
 pub const ANSWERED_IN: &str = "answeredIn";
+/// Member of a question's entry: the other run that answers it, together with its own.
+pub const ANSWERED_BY: &str = "answeredBy";
 
 /// How a chat is named there.
 pub fn chat(channel: &str, account: &str, peer: &str) -> String {

@@ -1,4 +1,5 @@
 //! A transcript: its lines and entries, read from either end, and what a crash or a newer release left.
+mod again;
 pub mod branch;
 pub mod envelope;
 pub(in crate::sessions) mod line;

@@ -69,16 +69,6 @@ impl Transcript {
         Ok(entries)
     }
 
-    /// Whether the last message is that run's question, to which nothing was said.
-    pub fn ends_with_run(&self, run_id: &str) -> bool {
-        let Ok(last) = self.tail(1) else { return false };
-        let is_it = |entry: &Value| {
-            let role = entry.pointer("/message/role").and_then(Value::as_str);
-            entry.get("runId").and_then(Value::as_str) == Some(run_id) && role == Some("user")
-        };
-        last.first().is_some_and(is_it)
-    }
-
     /// Whether an entry of that run, which begins with its user message, is among the last 32 MiB.
     pub fn contains_run(&self, run_id: &str) -> Result<bool> {
         let (mut found, mut scanned) = (false, 0);

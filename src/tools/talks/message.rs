@@ -98,8 +98,11 @@ fn run(context: &Context, arguments: &Value) -> Result<Output> {
         return Ok(Output::text(shown).about(format!("read {}", to.channel.id)));
     }
     let part = |name: &str| told.get(name).cloned().unwrap_or_default();
-    let done = json!({"ok": true, "action": action, "channel": (to.channel.id), "messageId": (part("messageId")),
+    let mut done = json!({"ok": true, "action": action, "channel": (to.channel.id), "messageId": (part("messageId")),
         "chatId": (part("chatId"))});
+    if let (Some(done), Some(warning)) = (done.as_object_mut(), told.get("warning")) {
+        done.put("warning", warning.clone());
+    }
     Ok(Output::json(&done).about(format!("{action} {}", to.channel.id)))
 }
 
