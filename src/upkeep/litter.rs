@@ -26,7 +26,8 @@ const COPIES: [Class; 3] = [
     Class::new(".rejected.", 5, 64 << 20, DAY),
 ];
 /// Directories below the state directory whose files we replace atomically.
-const OURS: [&str; 8] = ["", "gateway", "identity", "devices", "credentials", "cron", "subagents", "telegram"];
+const OURS: [&str; 8] =
+    ["", "gateway", "identity", "devices", "credentials", "cron", "subagents", "telegram"];
 /// What a service manager wrote for us into `logs`; each file is cut when it is longer than this.
 const MAX_LOG: u64 = 16 << 20;
 const LOGS: Class = Class::new(".log", 10, 64 << 20, DAY);
