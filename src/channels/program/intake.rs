@@ -122,14 +122,7 @@ fn answer(
     let mut turn = turn(line, &config, (together, inbound, also), message, (provenance, route));
     turn.envelope.0.insert_str(0, &past.context(&place));
     turn.stream = drafts.follow(line, message);
-    let to = turn.to.clone();
-    let accepted = match line.house.turn(turn) {
-        Err(e) if e.kind == Failure::Forbidden && message.text.starts_with('/') => {
-            strangers::say(&*line.house, inbound, "refused", &to, strangers::NOT_HIS)?;
-            return done(line, together);
-        }
-        accepted => accepted?,
-    };
+    let Some(accepted) = ask(line, inbound, turn)? else { return done(line, together) };
     if !message.text.starts_with('/') {
         past.taken(&place);
     }
@@ -140,6 +133,18 @@ fn answer(
     // Whatever was in them is the conversation's now.
     media::names(message).for_each(|name| drop(std::fs::remove_file(line.dir.join(name))));
     Ok(())
+}
+
+/// `None` for a command that its sender may not give there, which he is told.
+fn ask(line: &Line, inbound: &Inbound, turn: Turn) -> Result<Option<Accepted>> {
+    let (to, is_command) = (turn.to.clone(), turn.text.starts_with('/'));
+    match line.house.turn(turn) {
+        Err(e) if e.kind == Failure::Forbidden && is_command => {
+            strangers::say(&*line.house, inbound, "refused", &to, strangers::NOT_HIS)?;
+            Ok(None)
+        }
+        accepted => accepted.map(Some),
+    }
 }
 
 /// Where it does not get through it is no loss.

@@ -3,7 +3,7 @@
 //! Runs on the thread of its owner, one call at a time; the poll has a bot of its own beside the one that sends, and so
 //! has whatever may hang. Nothing is tried again here: what became of a call is told (`Outcome`), the owner decides.
 use super::form::{Form, Upload, form};
-use super::outcome::Outcome;
+use super::outcome::{Outcome, host_of};
 use super::refusal::{Refusal, Why};
 use super::token::BotToken;
 use super::update::{AT_ONCE, KINDS, Update};
@@ -235,13 +235,6 @@ impl Bot {
             ),
         }
     }
-}
-
-/// Host and port of an address, without who may use it.
-fn host_of(address: &str) -> &str {
-    let rest = address.split_once("://").map_or(address, |(_, rest)| rest);
-    let host = rest.split('/').next().unwrap_or_default();
-    host.rsplit('@').next().unwrap_or_default()
 }
 
 /// Whether the API is served on this machine.

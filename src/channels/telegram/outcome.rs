@@ -137,6 +137,13 @@ fn failed_there(code: i64, text: String) -> Outcome {
     if code == 504 { Outcome::unknown(text) } else { Outcome::not_sent(text) }
 }
 
+/// Host and port of an address, without who may use it.
+pub fn host_of(address: &str) -> &str {
+    let rest = address.split_once("://").map_or(address, |(_, rest)| rest);
+    let host = rest.split('/').next().unwrap_or_default();
+    host.rsplit('@').next().unwrap_or_default()
+}
+
 /// The same where it was the proxy: what connects, connects to it.
 fn of_proxy(proxy: &str, fault: &Fault) -> Option<String> {
     let what = match fault {
