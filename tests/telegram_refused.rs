@@ -222,7 +222,7 @@ fn i11_5_a_dry_run_refuses_what_the_call_refuses() {
 fn sec_34_a_guest_changes_no_session_of_the_owner() {
     let telegram = team();
     let gated = Reply::Stream(vec![Step::Gate, Step::Text("done".into()), Step::Done]);
-    let rights = json!({"commands": {"ownerAllowFrom": ["1001"]}, "channels": {"telegram": {"allowFrom": ["1001", "1002"]}}});
+    let rights = json!({"commands": {"ownerAllowFrom": ["1001"]}, "messages": {"queue": {"mode": "interrupt"}}, "channels": {"telegram": {"allowFrom": ["1001", "1002"]}}});
     let (server, gateway) = with_bot(&telegram, rights.clone(), vec![gated, texts(&["ok"])]);
     let mut n = 0;
     let mut bob = |text: &str| {

@@ -65,7 +65,7 @@ impl Runs {
             {
                 return true;
             }
-            "interrupt" => {
+            "interrupt" if self.may_interrupt(id, &host) => {
                 self.abort(world, &host, Reason::Interrupt);
                 not_before = 0;
             }
@@ -96,6 +96,12 @@ impl Runs {
     fn is_same_talk(&self, world: &dyn World, host: &str) -> bool {
         let Some(run) = self.map.get(host) else { return false };
         world.entry(&run.new.key).is_some_and(|entry| entry.session_id() == Some(&run.session_id))
+    }
+
+    /// Nobody ends a turn of the owner's but he himself.
+    fn may_interrupt(&self, id: &str, host: &str) -> bool {
+        let is_own = |id| self.map.get(id).is_some_and(|run: &Run| run.new.origin.provenance.is_own());
+        is_own(id) || !is_own(host)
     }
 
     fn is_like(&self, id: &str, host: &str) -> bool {
