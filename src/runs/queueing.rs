@@ -100,7 +100,7 @@ impl Runs {
 
     /// Nobody ends a turn of the owner's but he himself.
     fn may_interrupt(&self, id: &str, host: &str) -> bool {
-        let is_own = |id| self.map.get(id).is_some_and(|run: &Run| run.new.origin.provenance.is_own());
+        let is_own = |id: &str| self.map.get(id).is_some_and(|run: &Run| run.new.origin.provenance.is_own());
         is_own(id) || !is_own(host)
     }
 
