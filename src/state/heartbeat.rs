@@ -294,3 +294,7 @@ fn look(shared: &Arc<Shared>, wanted: Vec<(String, String)>, now: u64) {
     // The state thread is gone only when the process ends.
     let _ = shared.state.send(Event::Beats(seen));
 }
+
+#[cfg(test)]
+#[path = "heartbeat_tests.rs"]
+mod tests;
