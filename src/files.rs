@@ -2,6 +2,7 @@
 //! systems cannot do (`quirks`), and how what others filled is removed (`removal`).
 //!
 //! Plain functions for whichever thread owns the work; the state thread calls none that write.
+pub mod behind;
 mod lock;
 pub mod quirks;
 pub mod regular;

@@ -182,7 +182,7 @@ pub fn compact(
             has_acted: false,
             wanted: None,
         };
-        Ok(asked.stream(&request, cancel, &mut |_| {})?.text)
+        Ok(asked.stream(&request, cancel, &mut |_| {})?.text())
     })
 }
 

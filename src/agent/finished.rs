@@ -5,8 +5,6 @@ use crate::models::provider::{Provider, ToolCall, Usage};
 
 pub struct Finished {
     pub result: Result<()>,
-    /// As much of the last message as came, until it is one of `texts`: it may be long, and is kept once.
-    pub text: String,
     /// All messages that said something, the last one too.
     pub texts: Vec<String>,
     /// Whether the last of `texts` is the last message.
@@ -47,7 +45,6 @@ impl Finished {
     pub fn new() -> Finished {
         Finished {
             result: Ok(()),
-            text: String::new(),
             texts: Vec::new(),
             ends_with_text: false,
             provider: String::new(),
@@ -67,15 +64,13 @@ impl Finished {
 
     /// A message is whole.
     pub fn said(&mut self, text: String) {
-        self.text = String::new();
         self.ends_with_text = !text.is_empty();
         self.texts.extend(Some(text).filter(|text| !text.is_empty()));
     }
 
     /// The last message.
-    pub fn last(&mut self) -> String {
-        let last = self.texts.last().filter(|_| self.ends_with_text);
-        last.cloned().unwrap_or_else(|| std::mem::take(&mut self.text))
+    pub fn last(&self) -> &str {
+        self.texts.last().filter(|_| self.ends_with_text).map_or("", String::as_str)
     }
 
     /// The model that answers, or will have failed.

@@ -25,6 +25,7 @@ use crate::settings::Settings;
 use crate::sys;
 use serde_json::Value;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A run to do.
 pub struct Job {
@@ -32,6 +33,8 @@ pub struct Job {
     pub settings: Arc<Settings>,
     /// Tells the state thread.
     pub tell: Box<dyn Fn(RunEvent) + Send + Sync>,
+    /// Whether anybody hears of the messages of sessions.
+    pub is_heard: Arc<AtomicBool>,
     /// Calls a method of the gateway, for the tools.
     pub ask: Arc<Ask>,
     pub transcript: Transcript,
@@ -205,6 +208,33 @@ impl Job {
             true => self.transcript.append(&entries)?,
             false => self.transcript.append_unsynced(&entries)?,
         };
+        if self.is_heard.load(Ordering::Relaxed) {
+            self.tell_written(ids, entries);
+        }
+        Ok(())
+    }
+
+    /// Appends what the model has said; gives its text, which may be long and is taken out where nobody else wants it.
+    pub fn write_answer(&self, entry: Value) -> (String, Result<()>) {
+        let mut entries = vec![message::of_run(entry, &self.run)];
+        let written = self.transcript.append_unsynced(&entries);
+        let is_heard = self.is_heard.load(Ordering::Relaxed) && written.is_ok();
+        let said =
+            entries.first_mut().and_then(|entry| entry.pointer_mut("/message/content")?.as_array_mut());
+        let text = match said {
+            Some(content) if is_heard => message::said(content),
+            Some(content) => message::take_said(content),
+            None => String::new(),
+        };
+        let told = written.map(|ids| {
+            if is_heard {
+                self.tell_written(ids, entries)
+            }
+        });
+        (text, told)
+    }
+
+    fn tell_written(&self, ids: Vec<String>, entries: Vec<Value>) {
         let messages = ids.into_iter().zip(entries).filter_map(|(id, mut e)| {
             let message = e.get_mut("message")?.take();
             let run = e.get("runId").and_then(Value::as_str);
@@ -215,7 +245,6 @@ impl Job {
         if !messages.is_empty() {
             self.report(RunEvent::Wrote(messages));
         }
-        Ok(())
     }
 
     /// Writes users' messages, each under the run that it was accepted as.

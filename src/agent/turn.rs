@@ -34,6 +34,8 @@ pub struct Turn<'a> {
     repeats: Repeats,
     /// The present message is in the transcript.
     is_written: bool,
+    /// Something of it was told.
+    has_said: bool,
     /// What came of an answer that failed.
     kept: Option<Kept>,
     /// Our guess of what the last request took, for servers that do not count.
@@ -66,6 +68,7 @@ impl<'a> Turn<'a> {
             counted: 0,
             repeats: Repeats::default(),
             is_written: true,
+            has_said: false,
             kept: None,
             guess: 0,
         }
@@ -134,7 +137,7 @@ impl<'a> Turn<'a> {
     /// Has the next model take over, unless the user has seen of an answer: that is not replaced by another's.
     #[inline(never)]
     fn fall_back(&mut self, candidates: &mut Candidates, error: Error) -> Result<()> {
-        if !self.finished.text.is_empty() {
+        if self.has_said {
             return Err(error);
         }
         let fallback = candidates.next(error)?;
@@ -210,7 +213,7 @@ impl<'a> Turn<'a> {
         self.tell_of_room(setting, fixed, window.is_cut);
         self.guess = window.tokens;
         match self.stream(setting, &window.messages) {
-            Err(e) if self.finished.text.is_empty() && failure::is_context_overflow(&e) => {
+            Err(e) if !self.has_said && failure::is_context_overflow(&e) => {
                 if !self.compact(setting, true)? {
                     return Err(e);
                 }
@@ -265,17 +268,17 @@ impl<'a> Turn<'a> {
         let request = ChatRequest { system, messages, tools, thinking, has_acted, wanted };
         self.is_written = false;
         self.kept = None;
-        let Finished { text, usage: used, cost, .. } = &mut *self.finished;
-        let (job, kept) = (self.job, &mut self.kept);
+        let Finished { usage: used, cost, .. } = &mut *self.finished;
+        let (job, kept, has_said) = (self.job, &mut self.kept, &mut self.has_said);
         setting.provider.stream(&request, &job.cancel, &mut |chunk| match chunk {
             Chunk::Text(delta) if !delta.is_empty() => {
-                text.push_str(&delta);
+                *has_said = true;
                 job.report(RunEvent::Text(delta));
             }
             Chunk::Reasoning(delta) if !delta.is_empty() => job.report(RunEvent::Reasoning(delta)),
             Chunk::Text(_) | Chunk::Reasoning(_) => {}
             Chunk::Unsaid => {
-                text.clear();
+                *has_said = false;
                 job.report(RunEvent::Unsaid);
             }
             Chunk::Kept(what) => {

@@ -266,19 +266,20 @@ mod tests {
             .map(|owner| Outbox::open(1 << 20, budget.clone(), 1000, owner).unwrap())
             .into();
         watchers.iter().for_each(|watcher| watcher.outbox.set_blocked(true));
-        let send = |text: Arc<String>| {
+        let send = |text: String| {
+            let text = Arc::new(text.into());
             watchers.iter().for_each(|watcher| {
-                watcher.outbox.push_event("chat", text.clone(), Backlog::Keep);
+                watcher.outbox.push_event("chat", Arc::clone(&text), Backlog::Keep);
             });
         };
-        send(Arc::new("x".repeat(600)));
+        send("x".repeat(600));
         let sending: Vec<_> = watchers.iter().map(|watcher| watcher.pop()).collect();
         assert!(budget.unsent() > 3000);
         std::thread::sleep(LOOK);
         budget.relieve(Sort::Unsent, 1000);
         assert!(watchers.iter().all(|watcher| !watcher.outbox.share.is_ended()), "one text of 600 bytes");
         std::thread::sleep(LOOK);
-        send(Arc::new("y".repeat(600)));
+        send("y".repeat(600));
         std::thread::sleep(LOOK);
         budget.relieve(Sort::Unsent, 1000);
         let ended = watchers.iter().filter(|watcher| watcher.outbox.share.is_ended()).count();

@@ -18,6 +18,7 @@ use crate::error::Result;
 use crate::metrics::{self, Metric};
 use crate::protocol::close::Close;
 use crate::protocol::events::Backlog;
+use crate::protocol::pieces::Pieces;
 use std::io::ErrorKind;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -138,7 +139,7 @@ impl Outbox {
     }
 
     /// Queues an event by its table row's rule for slow clients.
-    pub fn push_event(&self, kind: &'static str, body: Arc<String>, backlog: Backlog) -> Pushed {
+    pub fn push_event(&self, kind: &'static str, body: Arc<Pieces>, backlog: Backlog) -> Pushed {
         self.put(Frame::Event { body, kind, replace: backlog == Backlog::Replace }, backlog)
     }
 
@@ -148,7 +149,7 @@ impl Outbox {
     }
 
     /// Gives every text that waits here and may be shared with other clients.
-    pub fn each_text(&self, mut tell: impl FnMut(&Arc<String>)) {
+    pub fn each_text(&self, mut tell: impl FnMut(&Arc<Pieces>)) {
         let queue = self.lock();
         queue.out.upgrade().iter().chain(queue.frames.iter().filter_map(Frame::text)).for_each(&mut tell);
     }

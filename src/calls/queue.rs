@@ -3,6 +3,7 @@ use super::line::Line;
 use crate::error::Result;
 use crate::protocol::close::Close;
 use crate::protocol::frame::Payload;
+use crate::protocol::pieces::Pieces;
 use std::collections::VecDeque;
 use std::sync::{Arc, Weak};
 
@@ -11,7 +12,7 @@ pub type Work = Box<dyn FnOnce() -> Result<Payload> + Send>;
 
 pub enum Frame {
     /// An event without its last brace; the connection's thread appends `seq`.
-    Event { body: Arc<String>, kind: &'static str, replace: bool },
+    Event { body: Arc<Pieces>, kind: &'static str, replace: bool },
     /// A whole frame that answers a request.
     Answer(String),
     /// An event or answer of which that many bytes are out already.
@@ -38,7 +39,7 @@ impl Frame {
     }
 
     /// The text of an event, which other clients may have too.
-    pub fn text(&self) -> Option<&Arc<String>> {
+    pub fn text(&self) -> Option<&Arc<Pieces>> {
         match self {
             Frame::Event { body, .. } => Some(body),
             Frame::Rest(frame, _) => frame.text(),
@@ -57,7 +58,7 @@ pub struct Queue {
     /// Lent while the connection's thread has nothing to write.
     pub line: Option<Line>,
     /// Of the event that was popped last: its text, while anybody has it.
-    pub out: Weak<String>,
+    pub out: Weak<Pieces>,
 }
 
 impl Queue {

@@ -81,10 +81,10 @@ pub fn agent(state: &mut State, call: Call, params: Value) -> Result<Answer> {
     let mut observers = Observers::default();
     observers.add(Observer::Readers);
     observers.deliver(to);
+    let (name, called, wakes) = (format!("Hook {}", asked.name), asked.called, asked.wakes);
     // Who answers in the main session itself need not be told how it went.
     if session != main {
-        let after = After { name: format!("Hook {}", asked.name), called: asked.called, key: main, wakes };
-        observers.add(Observer::After(Box::new(after)));
+        observers.add(Observer::After(Box::new(After { name, called, key: main, wakes })));
     }
     let thinking = asked.thinking.as_deref().map(Thinking::named).transpose();
     let thinking = thinking.map_err(|why| Error::invalid(format!("thinking {why}")))?;

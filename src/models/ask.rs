@@ -128,8 +128,8 @@ fn attempt(
     let mut reply = Reply::new(p, format, on);
     reply.expect(expected);
     let result = read(p, &mut reply, &mut answer, cancel);
-    if result.as_ref().is_err_and(|failure| failure.error.kind != Kind::Aborted) {
-        reply.keep();
+    if let Err(failure) = &result {
+        reply.keep(failure.error.kind == Kind::Aborted);
     }
     result
 }

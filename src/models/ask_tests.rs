@@ -154,7 +154,7 @@ fn a_stream_becomes_chunks_usage_and_the_whole_text() {
     ));
     let (done, chunks) = ask(&provider(server.port), &Cancel::new());
     let done = done.unwrap();
-    assert_eq!((done.text.as_str(), done.stop_reason), ("Grüß dich 😀", "stop"));
+    assert_eq!((done.text().as_str(), done.stop_reason), ("Grüß dich 😀", "stop"));
     assert_eq!(done.usage, Usage::of(7, 5, 4, 0));
     assert_eq!(
         chunks,
@@ -185,7 +185,7 @@ fn every_piece_is_handed_on_when_it_arrives_whatever_the_framing() {
         }
         say(socket, "0\r\n\r\n");
     });
-    assert_eq!(ask(&provider(server.port), &Cancel::new()).0.unwrap().text, "äb😀");
+    assert_eq!(ask(&provider(server.port), &Cancel::new()).0.unwrap().text(), "äb😀");
 
     let sent = Arc::new(Mutex::new(None));
     let at = sent.clone();
@@ -224,17 +224,17 @@ fn every_piece_is_handed_on_when_it_arrives_whatever_the_framing() {
 fn a_plain_json_answer_is_taken() {
     let body = json!({"choices": [{"message": {"content": "whole"}, "finish_reason": "length"}], "usage": {"prompt_tokens": 1, "completion_tokens": 2}});
     let done = completion(&status("200 OK", "content-type: application/json\r\n", &body.to_string()));
-    assert_eq!((done.text.as_str(), done.stop_reason, done.usage.total), ("whole", "length", 3));
+    assert_eq!((done.text().as_str(), done.stop_reason, done.usage.total), ("whole", "length", 3));
 }
 
 #[test]
 fn the_end_of_a_stream_may_be_sloppy() {
     let end = json!({"choices": [{"delta": {}, "finish_reason": "stop"}]});
-    assert_eq!(completion(&format!("{SSE}{}data: {end}", delta("a"))).text, "a");
-    assert_eq!(completion(&format!("{SSE}{}data: [DONE]", delta("b"))).text, "b");
+    assert_eq!(completion(&format!("{SSE}{}data: {end}", delta("a"))).text(), "a");
+    assert_eq!(completion(&format!("{SSE}{}data: [DONE]", delta("b"))).text(), "b");
     assert_eq!(
         completion(&format!("HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n{}data: [DONE]\n\n", delta("c")))
-            .text,
+            .text(),
         "c"
     );
 }
@@ -410,7 +410,7 @@ fn passing_failures_are_tried_again_and_retry_after_is_kept() {
     let mut p = provider(server.port);
     p.retries = 2;
     let started = Instant::now();
-    assert_eq!(ask(&p, &Cancel::new()).0.unwrap().text, "ok");
+    assert_eq!(ask(&p, &Cancel::new()).0.unwrap().text(), "ok");
     assert!(started.elapsed() >= Duration::from_secs(1) && started.elapsed() < Duration::from_secs(4));
 
     let server = always(&status("429 Slow", "retry-after: 60\r\n", ""));
@@ -443,7 +443,7 @@ fn t1_5_a_server_nearby_that_closes_connections_is_waited_for() {
         }
     });
     let p = Provider { retries: 2, patient: true, ..provider(server.port) };
-    assert_eq!(ask(&p, &Cancel::new()).0.unwrap().text, "ok");
+    assert_eq!(ask(&p, &Cancel::new()).0.unwrap().text(), "ok");
     let server = serve(|_, _| {});
     let p = Provider { retries: 2, patient: false, ..provider(server.port) };
     assert!(error_of(&p).message().contains("closed the connection before it answered"));
@@ -465,7 +465,7 @@ fn localhost_and_both_address_families_are_tried() {
     let mut p = provider(port);
     for host in ["localhost", "[::1]"] {
         p.base_url = format!("http://{host}:{port}/v1");
-        assert_eq!(ask(&p, &Cancel::new()).0.unwrap().text, "ok", "{host}");
+        assert_eq!(ask(&p, &Cancel::new()).0.unwrap().text(), "ok", "{host}");
     }
 }
 
@@ -509,7 +509,7 @@ fn each_format_asks_at_its_own_address_with_its_own_headers() {
     for (api, [answer, path], header) in formats {
         let server = always(&answer);
         let mut p = Provider { api, ..provider(server.port) };
-        assert_eq!(ask(&p, &Cancel::new()).0.unwrap().text, "ok", "{path}");
+        assert_eq!(ask(&p, &Cancel::new()).0.unwrap().text(), "ok", "{path}");
         // A configured header takes the place of the key.
         p.headers.push(("X-Api-Key".into(), "header-canary-42".into()));
         ask(&p, &Cancel::new()).0.unwrap();

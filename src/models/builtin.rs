@@ -3,7 +3,7 @@
 //! Runs on the run's thread. It cannot think; it says what it received and which command adds a real
 //! model, in pieces, so that the whole path from a client to the transcript can be tried at once.
 use super::messages;
-use super::provider::{ChatRequest, Chunk, Completion, Usage};
+use super::provider::{ChatRequest, Chunk, Completion, Kept, Usage};
 use crate::cancel::Cancel;
 use crate::error::Result;
 use crate::parts::Parts;
@@ -21,18 +21,20 @@ pub fn stream(req: &ChatRequest, cancel: &Cancel, on: &mut dyn FnMut(Chunk)) -> 
     let last = req.messages.iter().rev().find(|m| m.get("role").is_some_and(|r| r == "user"));
     let text = answer(&last.map(|m| messages::text(m, "\n")).unwrap_or_default());
     let words: Vec<&str> = text.split_inclusive(' ').collect();
+    if cancel.reason().is_some() {
+        return Err(cancel.error());
+    }
+    let mut said = String::new();
     for piece in words.chunks(words.len().div_ceil(PIECES).max(1)) {
-        if cancel.reason().is_some() {
-            return Err(cancel.error());
-        }
+        said += &piece.concat();
         on(Chunk::Text(piece.concat()));
         if !cancel.sleep(PAUSE) {
+            on(Chunk::Kept(Box::new(Kept { content: vec![message::text(&said)], ..Kept::default() })));
             return Err(cancel.error());
         }
     }
     Ok(Completion {
         content: vec![message::text(&text)],
-        text,
         stop_reason: "stop",
         usage: Usage::default(),
         tool_calls: Vec::new(),
@@ -99,7 +101,7 @@ mod tests {
         assert!(pieces.len() > 3, "{pieces:?}");
         let joined: String =
             pieces.iter().map(|c| if let Chunk::Text(t) = c { t.as_str() } else { "" }).collect();
-        assert_eq!(joined, done.text);
+        assert_eq!(joined, done.text());
         assert!(
             joined.contains("\"hi there\" (8 characters)") && joined.contains("openclaw models scan"),
             "{joined}"
@@ -109,7 +111,7 @@ mod tests {
     #[test]
     fn stops_when_cancelled() {
         let cancel = Cancel::new();
-        let mut pieces = 0;
+        let mut pieces = Vec::new();
         let stopped = stream(
             &ChatRequest {
                 system: "",
@@ -120,11 +122,11 @@ mod tests {
                 wanted: None,
             },
             &cancel,
-            &mut |_| {
-                pieces += 1;
+            &mut |chunk| {
+                pieces.push(matches!(chunk, Chunk::Kept(_)));
                 cancel.cancel(Reason::Rpc);
             },
         );
-        assert_eq!((stopped.unwrap_err().kind, pieces), (Kind::Aborted, 1));
+        assert_eq!((stopped.unwrap_err().kind, pieces), (Kind::Aborted, vec![false, true]));
     }
 }

@@ -166,10 +166,15 @@ pub struct ToolCall {
 pub struct Completion {
     /// Blocks in the transcript's shape, in the order they came: `thinking`, `text`, `toolCall`.
     pub content: Vec<Value>,
-    /// All text blocks joined.
-    pub text: String,
     /// `stop`, `length` or `toolUse`.
     pub stop_reason: &'static str,
     pub usage: Usage,
     pub tool_calls: Vec<ToolCall>,
+}
+
+impl Completion {
+    /// All text blocks joined.
+    pub fn text(&self) -> String {
+        message::said(&self.content)
+    }
 }

@@ -54,7 +54,7 @@ fn stream(api: Api, pieces: &[&[u8]]) -> Vec<u8> {
 /// The text of an answer; the same was handed on piece by piece, and no place holder is left.
 fn outcome(api: Api, pieces: &[&[u8]]) -> Option<String> {
     let (done, chunks) = read(api.format()?, pieces);
-    let text = done.ok()?.text;
+    let text = done.ok()?.text();
     let mut said = String::new();
     for chunk in chunks {
         match chunk {

@@ -3,6 +3,7 @@
 //! Pure text in, values out. Validation against the schemas is called here so that no frame passes without.
 use crate::error::{Error, Kind};
 use crate::json::{self, DEEPEST, REQUEST_VALUES, Unread};
+use crate::protocol::pieces::{Pieces, Place};
 use crate::protocol::schema;
 use serde_json::Value;
 use std::sync::Arc;
@@ -149,6 +150,11 @@ pub fn event(name: &str, payload: &Value) -> String {
     let mut out = begin_event(name);
     push_json(&mut out, payload);
     text_of(out)
+}
+
+/// The same with long texts, which other frames have too, in their places.
+pub fn event_around(name: &str, payload: &Value, places: &[Place]) -> Pieces {
+    Pieces::around(text_of(begin_event(name)), payload, places)
 }
 
 /// The same of a payload that is JSON text already, with the versions of presence and health.

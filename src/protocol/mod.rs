@@ -3,6 +3,7 @@ pub mod close;
 pub mod events;
 pub mod frame;
 pub mod limits;
+pub mod pieces;
 pub mod schema;
 
 /// Oldest and newest protocol version this gateway speaks, on one port.

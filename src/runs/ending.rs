@@ -4,7 +4,7 @@
 use super::Runs;
 use super::outcome::{error_kind, footer, is_silent, outcome, stored, timed_out, usage};
 use super::run::{Ended, Phase, Run};
-use super::telling::{SAID, agent_event, chat_event, said, stop_reason};
+use super::shapes::{SAID, agent_event, chat_event, said, stop_reason};
 use super::world::World;
 use crate::agent::finished::Finished;
 use crate::cancel::Reason;
@@ -13,7 +13,9 @@ use crate::json::json;
 use crate::metrics::{self, Metric};
 use crate::protocol::events;
 use crate::protocol::frame::Payload;
+use crate::protocol::pieces::Shared;
 use crate::sessions::tags;
+use serde_json::Value;
 
 impl Runs {
     pub(super) fn run_finished(&mut self, world: &mut dyn World, id: &str, mut finished: Finished) {
@@ -21,7 +23,7 @@ impl Runs {
         run.finish_text();
         // Told; it is long where the last one is.
         run.text = String::new();
-        run.text = tags::shown(finished.last());
+        run.text = tags::shown(finished.last().to_string());
         // Messages that came too late for this turn have one of their own, unless all was stopped.
         let reason = run.cancel.reason();
         let is_stopped = matches!(reason, Some(Reason::Rpc | Reason::Stop));
@@ -93,8 +95,8 @@ impl Runs {
         let stays_open =
             (is_untouched && run.cancel.reason() == Some(Reason::Shutdown)) || run.is_taken_up_again();
         run.stream_block();
-        self.tell_text(world, id, true);
-        self.emit_end(world, id, result.as_ref().err(), finished.as_deref());
+        let told = self.tell_text(world, id, true);
+        self.emit_end(world, id, result.as_ref().err(), finished.as_deref(), told);
         let Some(mut run) = self.map.remove(id) else { return };
         // Told; what follows is written from `finished`.
         run.text = String::new();
@@ -138,35 +140,29 @@ impl Runs {
         id: &str,
         error: Option<&Error>,
         finished: Option<&Finished>,
+        mut told: Option<Shared>,
     ) {
         let now = world.now();
         let Some(run) = self.map.get_mut(id) else { return };
-        let started = run.started_at.unwrap_or(run.accepted_at);
-        let lifecycle = match error {
-            None => json!({"phase": "end", "startedAt": started, "endedAt": now}),
-            Some(e) if e.kind == Kind::Aborted => {
-                json!({"phase": "end", "startedAt": started, "endedAt": now, "aborted": true})
-            }
-            Some(e) => json!({"phase": "error", "startedAt": started, "endedAt": now, "error": e.message()}),
-        };
         run.seq += 1;
-        let payload = agent_event(run, "lifecycle", lifecycle, now);
+        let payload = agent_event(run, "lifecycle", lifecycle(run, now, error), now);
         let silenced = run.silenced;
         run.emit(world, &events::AGENT, &payload);
         let Some(run) = self.map.get_mut(id).filter(|_| !silenced) else { return };
         run.unhush(error, finished);
         // A turn whose last answer had nothing in it ends with what was said before.
         if let Some(said) = finished.and_then(|f| f.texts.last()).filter(|_| run.text.trim().is_empty()) {
-            run.text = tags::shown(said.clone());
+            (run.text, told) = (tags::shown(said.clone()), None);
         }
         if let Some(finished) =
             finished.filter(|_| error.is_none() && !run.is_aside() && !is_silent(&run.text))
         {
             let footer = footer(run.footer, finished);
             run.text += &footer;
+            told = told.filter(|_| footer.is_empty());
         }
         let message = (!is_silent(&run.text)).then(|| said(run, now));
-        let mut payload = match error {
+        let payload = match error {
             None => {
                 let usage = finished.filter(|_| !run.is_aside()).map(|f| usage(&f.usage));
                 let stop = finished.map(|f| f.stop_reason);
@@ -179,7 +175,20 @@ impl Runs {
                 chat_event(run, "error", json!({"errorMessage": e.message(), "errorKind": error_kind(e)}))
             }
         };
-        run.emit_text(world, &events::CHAT, &mut payload, SAID);
+        let whole = told.unwrap_or_else(|| Shared::of(&run.text));
+        run.emit_around(world, &events::CHAT, &payload, &[(SAID, &whole)]);
+    }
+}
+
+/// How the `agent` event tells of the end.
+fn lifecycle(run: &Run, now: u64, error: Option<&Error>) -> Value {
+    let started = run.started_at.unwrap_or(run.accepted_at);
+    match error {
+        None => json!({"phase": "end", "startedAt": started, "endedAt": now}),
+        Some(e) if e.kind == Kind::Aborted => {
+            json!({"phase": "end", "startedAt": started, "endedAt": now, "aborted": true})
+        }
+        Some(e) => json!({"phase": "error", "startedAt": started, "endedAt": now, "error": e.message()}),
     }
 }
 

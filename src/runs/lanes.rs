@@ -13,6 +13,7 @@ use crate::agents::Agents;
 use crate::error::Result;
 use crate::metrics::{self, Metric};
 use crate::models::catalogue::permits;
+use crate::models::provider::Thinking;
 use crate::sessions::Entry;
 use std::collections::VecDeque;
 
@@ -163,36 +164,27 @@ impl Runs {
             Doing::Say(words) => Task::Say(words.take()?),
         };
         let run = self.map.get(id)?;
-        let thinking = run
-            .new
-            .directives
-            .thinking
-            .or_else(|| entry.str("thinkingLevel").and_then(crate::models::provider::Thinking::parse));
-        let brought = run.new.brought.as_ref();
-        Some(world.transcript(&run.new.key, &entry).map(|transcript| {
-            Turn {
-                run: id.to_string(),
-                settings: world.settings().clone(),
-                tell: world.teller(id),
-                ask: world.asker(),
-                transcript,
-                agent: run.agent.clone(),
-                key: run.new.key.clone(),
-                channel: run.new.origin.surface.channel.map(str::to_string),
-                provenance: run.new.origin.provenance,
-                place: run.new.origin.address.as_deref().map(Address::place),
-                model: brought
-                    .and_then(|brought| brought.model.clone())
-                    .or_else(|| run.new.directives.model.clone())
-                    .or_else(|| entry.chosen_model()),
-                thinking,
-                extra_system: run.new.extra_system.clone(),
-                brought: run.new.brought.clone(),
-                budget: run.nesting.budget().clone(),
-                task,
-                mailbox: run.mailbox.clone(),
-                cancel: run.cancel.clone(),
-            }
+        let (model, thinking) = (model_of(run, &entry), thinking_of(run, &entry));
+        Some(world.transcript(&run.new.key, &entry).map(|transcript| Turn {
+            run: id.to_string(),
+            settings: world.settings().clone(),
+            tell: world.teller(id),
+            is_heard: world.are_heard(),
+            ask: world.asker(),
+            transcript,
+            agent: run.agent.clone(),
+            key: run.new.key.clone(),
+            channel: run.new.origin.surface.channel.map(str::to_string),
+            provenance: run.new.origin.provenance,
+            place: run.new.origin.address.as_deref().map(Address::place),
+            model,
+            thinking,
+            extra_system: run.new.extra_system.clone(),
+            brought: run.new.brought.clone(),
+            budget: run.nesting.budget().clone(),
+            task,
+            mailbox: run.mailbox.clone(),
+            cancel: run.cancel.clone(),
         }))
     }
 
@@ -246,6 +238,16 @@ impl Runs {
         let run = self.map.get(id).filter(|run| matches!(run.doing, Doing::Answer))?;
         Some(run.new.key.clone())
     }
+}
+
+/// The model that whoever asks wants, or the session.
+fn model_of(run: &Run, entry: &Entry) -> Option<String> {
+    let brought = run.new.brought.as_ref().and_then(|brought| brought.model.clone());
+    brought.or_else(|| run.new.directives.model.clone()).or_else(|| entry.chosen_model())
+}
+
+fn thinking_of(run: &Run, entry: &Entry) -> Option<Thinking> {
+    run.new.directives.thinking.or_else(|| entry.str("thinkingLevel").and_then(Thinking::parse))
 }
 
 /// What of a run is shown: as its message asks, else as its session does.

@@ -22,6 +22,7 @@ mod outcome;
 mod queueing;
 mod requests;
 mod run;
+mod shapes;
 mod sharing;
 mod stopping;
 mod telling;

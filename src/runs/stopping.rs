@@ -2,11 +2,12 @@
 use super::Runs;
 use super::intake::Ask;
 use super::run::{Phase, Run};
-use super::telling::{SAID, chat_event, said, stop_reason};
+use super::shapes::{SAID, chat_event, said, stop_reason};
 use super::world::World;
 use crate::cancel::Reason;
 use crate::json::json;
 use crate::protocol::events;
+use crate::protocol::pieces::Shared;
 use serde_json::Value;
 
 impl Runs {
@@ -30,10 +31,9 @@ impl Runs {
         }
         run.silenced = true;
         let message = (!run.text.is_empty()).then(|| said(run, now));
-        let mut payload =
-            chat_event(run, "aborted", json!({"stopReason": stop_reason(run), "message": message}));
+        let payload = chat_event(run, "aborted", json!({"stopReason": stop_reason(run), "message": message}));
         run.seq += 1;
-        run.emit_text(world, &events::CHAT, &mut payload, SAID);
+        run.emit_around(world, &events::CHAT, &payload, &[(SAID, &Shared::of(&run.text))]);
     }
 
     /// Stops one run of a session, or all, however they were started. Gives what the methods that do so answer.

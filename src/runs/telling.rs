@@ -4,15 +4,16 @@
 use super::Runs;
 use super::origin::Wants;
 use super::run::{Run, Verbose};
+use super::shapes::{DELTA, DELTA_TEXT, SAID, TEXT, agent_event, chat_event, said};
 use super::world::World;
 use crate::agent::run::RunEvent;
 use crate::calls::stream::Piece;
-use crate::cancel::Reason;
 use crate::error::Error;
-use crate::json::{Put, json};
+use crate::json::json;
 use crate::parts::Parts;
 use crate::protocol::events::{self, Event};
 use crate::protocol::frame;
+use crate::protocol::pieces::{Pieces, Place, Shared};
 use crate::sessions::tags::Tags;
 use serde_json::Value;
 use std::sync::Arc;
@@ -23,9 +24,6 @@ const DELTA_GAP: u64 = 150;
 const MAX_GAP: u64 = 1000;
 /// Bytes of events a run may cost each client in a millisecond.
 const BYTES_PER_MS: u64 = 100;
-
-/// Where the text of a message stands in a `chat` event.
-pub(super) const SAID: &str = "/message/content/0/text";
 
 /// How much of a text was told, and when the next piece may be (monotonic clock).
 #[derive(Default)]
@@ -120,7 +118,7 @@ impl Runs {
             hidden.iter().for_each(|name| drop(map.remove(*name)));
         }
         let payload = agent_event(run, "tool", data, now);
-        let body = Arc::new(frame::event(events::AGENT_TOOL.name, &payload));
+        let body: Arc<Pieces> = Arc::new(frame::event(events::AGENT_TOOL.name, &payload).into());
         for (conn, _) in run.observers.tools().filter(|(_, shows_all)| !is_off || *shows_all) {
             world.send(conn, &events::AGENT_TOOL, body.clone());
         }
@@ -153,24 +151,36 @@ impl Runs {
     }
 
     /// Events carry the whole text so far, so they come less often as it grows: a run costs each client about
-    /// 100 bytes a millisecond, however long its answer and however fast its model. `is_last` tells the rest.
-    pub(super) fn tell_text(&mut self, world: &mut dyn World, id: &str, is_last: bool) {
+    /// 100 bytes a millisecond, however long its answer and however fast its model. `is_last` tells the rest, and gives
+    /// the text as it was told.
+    pub(super) fn tell_text(&mut self, world: &mut dyn World, id: &str, is_last: bool) -> Option<Shared> {
         let (now, mono) = (world.now(), world.mono());
-        let Some(run) = self.map.get_mut(id).filter(|r| !r.silenced) else { return };
+        let run = self.map.get_mut(id).filter(|r| !r.silenced)?;
         let gap = run.text.len() as u64 / BYTES_PER_MS;
-        if let Some(delta) = run.agent_told.take(&run.text, mono, gap.min(MAX_GAP), is_last) {
+        let for_agent = run.agent_told.take(&run.text, mono, gap.min(MAX_GAP), is_last);
+        let for_chat = match is_last {
+            true => None,
+            false => run.chat_told.take(&run.text, mono, gap.clamp(DELTA_GAP, MAX_GAP), false),
+        };
+        let first = for_agent.or(for_chat)?;
+        let whole = run.observers.has_readers().then(|| Shared::of(&run.text))?;
+        // Nearly always the same for both.
+        let mut new = (first, whole.end(run.text.tail(first)));
+        if for_agent.is_some() {
             run.seq += 1;
-            let mut payload = agent_event(run, "assistant", json!({"text": "", "delta": delta}), now);
-            drop(delta);
-            run.emit_text(world, &events::AGENT_TEXT, &mut payload, "/data/text");
+            let payload = agent_event(run, "assistant", json!({"text": "", "delta": ""}), now);
+            run.emit_around(world, &events::AGENT_TEXT, &payload, &[(TEXT, &whole), (DELTA, &new.1)]);
         }
-        let Some(run) = self.map.get_mut(id).filter(|_| !is_last) else { return };
-        if let Some(delta) = run.chat_told.take(&run.text, mono, gap.clamp(DELTA_GAP, MAX_GAP), false) {
+        if let Some(from) = for_chat {
+            if from != first {
+                new = (from, whole.end(run.text.tail(from)));
+            }
             let replace = std::mem::take(&mut run.replaces).then_some(true);
-            let more = json!({"message": said(run, now), "deltaText": delta, "replace": replace});
-            let mut payload = chat_event(run, "delta", more);
-            run.emit_text(world, &events::CHAT_DELTA, &mut payload, SAID);
+            let more = json!({"message": said(run, now), "deltaText": "", "replace": replace});
+            let payload = chat_event(run, "delta", more);
+            run.emit_around(world, &events::CHAT_DELTA, &payload, &[(SAID, &whole), (DELTA_TEXT, &new.1)]);
         }
+        Some(whole)
     }
 
     /// Sends an `agent` event of a run.
@@ -186,28 +196,26 @@ impl Runs {
 impl Run {
     /// Sends an event to those who may read, if they follow the run.
     pub(super) fn emit(&self, world: &dyn World, event: &'static Event, payload: &Value) {
-        let is_hushed = self.is_hushed && event.name == events::CHAT.name;
-        if self.observers.has_readers() && !is_hushed {
-            world.emit(event, payload);
+        if self.is_heard(event) {
+            world.emit(event, frame::event(event.name, payload).into());
         }
     }
 
-    /// The same with the run's text at `path`, which is lent to it: it may be long.
-    pub(super) fn emit_text(
-        &mut self,
-        world: &dyn World,
-        event: &'static Event,
-        payload: &mut Value,
-        path: &str,
-    ) {
-        self.lend_text(payload, path);
-        self.emit(world, event, payload);
-        self.lend_text(payload, path);
+    fn is_heard(&self, event: &Event) -> bool {
+        let is_hushed = self.is_hushed && event.name == events::CHAT.name;
+        self.observers.has_readers() && !is_hushed
     }
 
-    fn lend_text(&mut self, payload: &mut Value, path: &str) {
-        if let Some(Value::String(place)) = payload.pointer_mut(path) {
-            std::mem::swap(place, &mut self.text);
+    /// The same with long texts in their places.
+    pub(super) fn emit_around(
+        &self,
+        world: &dyn World,
+        event: &'static Event,
+        payload: &Value,
+        places: &[Place],
+    ) {
+        if self.is_heard(event) {
+            world.emit(event, frame::event_around(event.name, payload, places));
         }
     }
 
@@ -250,50 +258,11 @@ impl Run {
 }
 
 impl Told {
-    /// The untold end of `text` if it is time for it (or the last chance); notes it as told.
-    fn take(&mut self, text: &str, mono: u64, gap: u64, is_last: bool) -> Option<String> {
-        let new = text.get(self.bytes..).filter(|new| !new.is_empty())?;
-        if mono < self.next_at && !is_last {
-            return None;
-        }
+    /// Where the untold end of `text` begins, if it is time for it (or the last chance); notes it as told.
+    fn take(&mut self, text: &str, mono: u64, gap: u64, is_last: bool) -> Option<usize> {
+        let from = self.bytes;
+        text.get(from..).filter(|new| !new.is_empty() && (mono >= self.next_at || is_last))?;
         (self.bytes, self.next_at) = (text.len(), mono + gap);
-        Some(new.to_string())
+        Some(from)
     }
-}
-
-pub(super) fn agent_event(run: &Run, stream: &str, data: Value, now: u64) -> Value {
-    let mut event = json!({"runId": run.new.id, "stream": stream, "data": null, "sessionKey": run.new.key, "seq": run.seq, "ts": now});
-    if let Some(map) = event.as_object_mut() {
-        map.put("data", data);
-    }
-    event
-}
-
-pub(super) fn stop_reason(run: &Run) -> &'static str {
-    match run.cancel.reason() {
-        Some(Reason::Stop | Reason::Interrupt) => "stop",
-        Some(Reason::Timeout) => "timeout",
-        Some(Reason::Shutdown) => "shutdown",
-        Some(Reason::Rpc) | None => "rpc",
-    }
-}
-
-/// An assistant message as `chat` events show it, with a place for the text at `SAID`.
-pub(super) fn said(run: &Run, now: u64) -> Value {
-    let mut message =
-        json!({"role": "assistant", "content": [{"type": "text", "text": ""}], "timestamp": now});
-    if let Some(map) = message.as_object_mut().filter(|_| run.is_aside()) {
-        map.put("provider", "openclaw");
-        map.put("model", "gateway-injected");
-    }
-    message
-}
-
-/// A `chat` event of a run; members of `more` that are null are left out.
-pub(super) fn chat_event(run: &Run, state: &str, more: Value) -> Value {
-    let mut event = json!({"runId": run.new.id, "sessionKey": run.new.key, "seq": run.seq, "state": state});
-    if let (Some(event), Value::Object(more)) = (event.as_object_mut(), more) {
-        event.extend(more.into_iter().filter(|(_, value)| !value.is_null()));
-    }
-    event
 }

@@ -64,7 +64,7 @@ fn a_thread_of_this_process_starts_a_run_and_is_given_the_outcome_itself() {
             _ => continue,
         }
     };
-    let finished = Finished { text: "hello".into(), texts: vec!["hello".into()], ..Finished::new() };
+    let finished = Finished { texts: vec!["hello".into()], ..Finished::new() };
     state.with_runs(|runs, world| {
         assert!(runs.accepted(world, "r1", result).is_none(), "text on a surface without commands");
         runs.event(world, "r1", RunEvent::Started { at: 1 });

@@ -7,10 +7,12 @@ use crate::cron::outcome::End;
 use crate::deliveries::{Delivery, Line, Name, Record};
 use crate::error::Result;
 use crate::protocol::events::Event;
+use crate::protocol::pieces::Pieces;
 use crate::sessions::{Entry, Transcript};
 use crate::settings::Settings;
 use serde_json::Value;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 pub trait World {
     /// Epoch milliseconds: for what is written and sent.
@@ -43,9 +45,9 @@ pub trait World {
     fn beat_ended(&mut self, event: Value);
 
     /// Sends an event to everybody it is for.
-    fn emit(&self, event: &'static Event, payload: &Value);
+    fn emit(&self, event: &'static Event, frame: Pieces);
     /// Sends an event to one connection.
-    fn send(&self, conn: u64, event: &'static Event, body: Arc<String>);
+    fn send(&self, conn: u64, event: &'static Event, body: Arc<Pieces>);
     fn session_changed(&mut self, key: &str, reason: &'static str);
     /// The session's transcript has a message now, with this id.
     fn session_message(&mut self, key: &str, message: Value, id: String);
@@ -64,6 +66,8 @@ pub trait World {
 
     /// How a run tells what becomes of it.
     fn teller(&self, run: &str) -> Box<dyn Fn(RunEvent) + Send + Sync>;
+    /// Whether anybody hears of the messages of sessions.
+    fn are_heard(&self) -> Arc<AtomicBool>;
     /// How its tools call a method.
     fn asker(&self) -> Arc<calls::Ask>;
     /// Starts a thread of this name that takes the turn.

@@ -3,6 +3,7 @@ use crate::calls::Caller;
 use crate::calls::outbox::{Frame, Outbox, Pushed};
 use crate::protocol::close::Close;
 use crate::protocol::events::Event;
+use crate::protocol::pieces::Pieces;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -44,9 +45,9 @@ impl Clients {
     }
 
     /// Sends an event, whose frame all have in common, to everybody it is for.
-    pub fn emit(&self, event: &'static Event, frame: String) {
+    pub fn emit(&self, event: &'static Event, frame: impl Into<Pieces>) {
         crate::logging::debug!(target: "gateway/ws", "event {} clients={}", event.name, self.map.len());
-        let body = Arc::new(frame);
+        let body = Arc::new(frame.into());
         for client in self.map.values().filter(|c| event.is_for(c.caller.is_node, &c.caller.scopes)) {
             if client.outbox.push_event(event.name, body.clone(), event.backlog) == Pushed::Overflow {
                 log::warn!(target: "gateway/ws", "slow consumer conn={}: closed", client.caller.conn);
@@ -55,7 +56,7 @@ impl Clients {
     }
 
     /// Sends an event to one connection, if it may have it.
-    pub fn send(&self, conn: u64, event: &'static Event, body: Arc<String>) {
+    pub fn send(&self, conn: u64, event: &'static Event, body: Arc<Pieces>) {
         if let Some(client) = self.map.get(&conn)
             && client.outbox.push_event(event.name, body, event.backlog) == Pushed::Overflow
         {

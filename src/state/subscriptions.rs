@@ -7,12 +7,14 @@ use crate::error::{Error, Result};
 use crate::json::{Put, json};
 use crate::protocol::events;
 use crate::protocol::frame;
+use crate::protocol::pieces::Pieces;
 use crate::session_key;
 use crate::sessions::{envelope, list};
 use crate::state::State;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Least time between two `sessions.changed` of a session, milliseconds.
 const GAP: u64 = 1000;
@@ -28,16 +30,20 @@ pub struct Subscriptions {
     /// Connections that hear of the messages of these sessions.
     followed: BTreeMap<u64, BTreeSet<String>>,
     changes: Changes,
+    /// Whether anybody hears of messages, for the threads of runs.
+    are_heard: Arc<AtomicBool>,
 }
 
 impl Subscriptions {
     /// The connection hears of every session from now on.
     pub fn add(&mut self, conn: u64) {
         self.all.insert(conn);
+        self.note_heard();
     }
 
     pub fn remove(&mut self, conn: u64) {
         self.all.remove(&conn);
+        self.note_heard();
     }
 
     /// The connection hears of the messages of one more session, at most 64.
@@ -49,6 +55,7 @@ impl Subscriptions {
             )));
         }
         keys.insert(key.to_string());
+        self.note_heard();
         Ok(())
     }
 
@@ -59,12 +66,24 @@ impl Subscriptions {
                 self.followed.remove(&conn);
             }
         }
+        self.note_heard();
     }
 
     /// The connection is gone.
     pub fn forget(&mut self, conn: u64) {
         self.all.remove(&conn);
         self.followed.remove(&conn);
+        self.note_heard();
+    }
+
+    fn note_heard(&self) {
+        let are_heard = !self.all.is_empty() || !self.followed.is_empty();
+        self.are_heard.store(are_heard, Ordering::Relaxed);
+    }
+
+    /// Whether anybody hears of messages: who makes none for nobody need not ask this thread.
+    pub(super) fn are_heard(&self) -> Arc<AtomicBool> {
+        self.are_heard.clone()
     }
 
     pub(super) fn changed(&mut self, key: &str, reason: &'static str) {
@@ -157,7 +176,7 @@ impl State {
     }
 
     fn tell(&self, hearers: &BTreeSet<u64>, event: &'static events::Event, payload: Map<String, Value>) {
-        let body = Arc::new(frame::event(event.name, &Value::Object(payload)));
+        let body: Arc<Pieces> = Arc::new(frame::event(event.name, &Value::Object(payload)).into());
         for conn in hearers {
             self.clients.send(*conn, event, body.clone());
         }

@@ -15,6 +15,7 @@ use crate::deliveries::{Delivery, Line, Name, Record};
 use crate::error::{Error, Result};
 use crate::protocol::events::{self, Event as EventRow};
 use crate::protocol::frame;
+use crate::protocol::pieces::Pieces;
 use crate::runs::{After, Part, Runs, World};
 use crate::sessions::{Entry, Transcript};
 use crate::settings::Settings;
@@ -22,6 +23,7 @@ use crate::threads;
 use crate::untrusted;
 use serde_json::Value;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 /// Characters of a run's words that another session is told.
@@ -163,7 +165,7 @@ impl World for View<'_> {
     }
 
     fn beat_ended(&mut self, event: Value) {
-        self.emit(&events::HEARTBEAT, &event);
+        self.emit(&events::HEARTBEAT, frame::event(events::HEARTBEAT.name, &event).into());
         self.heart.kept.last = Some(event);
     }
 
@@ -173,11 +175,11 @@ impl World for View<'_> {
         self.notes.extract_if(.., is_meant).map(|note| (note.at, note.text)).collect()
     }
 
-    fn emit(&self, event: &'static EventRow, payload: &Value) {
-        self.clients.emit(event, frame::event(event.name, payload));
+    fn emit(&self, event: &'static EventRow, frame: Pieces) {
+        self.clients.emit(event, frame);
     }
 
-    fn send(&self, conn: u64, event: &'static EventRow, body: Arc<String>) {
+    fn send(&self, conn: u64, event: &'static EventRow, body: Arc<Pieces>) {
         self.clients.send(conn, event, body);
     }
 
@@ -220,6 +222,10 @@ impl World for View<'_> {
 
     fn teller(&self, run: &str) -> Box<dyn Fn(RunEvent) + Send + Sync> {
         self.shared.teller(run)
+    }
+
+    fn are_heard(&self) -> Arc<AtomicBool> {
+        self.subscriptions.are_heard()
     }
 
     fn asker(&self) -> Arc<calls::Ask> {

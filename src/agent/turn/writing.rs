@@ -7,7 +7,7 @@ use crate::sessions::message;
 use serde_json::Value;
 
 impl Turn<'_> {
-    /// Takes content and text out of it: they may be long.
+    /// Takes the content out of it: it may be long.
     #[inline(never)]
     pub(super) fn write_answer(&mut self, completion: &mut Completion) -> Result<()> {
         let usage = completion.usage;
@@ -15,8 +15,6 @@ impl Turn<'_> {
         self.finished.cost += self.setting.as_ref().map_or(0.0, |s| s.provider.cost.of(&usage).total());
         let counted = usage.input + usage.cache_read + usage.cache_write;
         self.finished.context_tokens = Some(if counted > 0 { counted } else { self.guess });
-        self.finished.said(std::mem::take(&mut completion.text));
-        self.is_written = true;
         let stop = completion.stop_reason;
         self.finished.stop_reason = stop;
         self.write_message(std::mem::take(&mut completion.content), stop, usage, None)
@@ -26,24 +24,18 @@ impl Turn<'_> {
     #[inline(never)]
     pub(super) fn fail(&mut self, error: Error) -> Result<()> {
         let is_aborted = error.kind == Kind::Aborted;
-        if self.is_written || (self.finished.text.is_empty() && is_aborted) {
+        if self.is_written || (!self.has_said && is_aborted) {
             return Err(error);
         }
-        let text = std::mem::take(&mut self.finished.text);
         let kept = self.kept.take().unwrap_or_default();
-        let content = match text.is_empty() || !kept.content.is_empty() {
-            true => kept.content,
-            false => vec![message::text(&text)],
-        };
-        self.finished.said(text);
         let stop = if is_aborted { "aborted" } else { "error" };
         let said = (!is_aborted).then(|| error.message().to_string());
-        self.write_message(content, stop, kept.usage, said.as_deref())?;
+        self.write_message(kept.content, stop, kept.usage, said.as_deref())?;
         Err(error)
     }
 
-    pub(super) fn write_message(
-        &self,
+    fn write_message(
+        &mut self,
         content: Vec<Value>,
         stop_reason: &str,
         usage: Usage,
@@ -66,6 +58,10 @@ impl Turn<'_> {
             stop_reason,
             error_message,
         };
-        self.job.write(vec![message::assistant(answer, clock::now_ms())], false)
+        let entry = message::assistant(answer, clock::now_ms());
+        (self.is_written, self.has_said) = (true, false);
+        let (text, written) = self.job.write_answer(entry);
+        self.finished.said(text);
+        written
     }
 }

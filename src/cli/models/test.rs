@@ -52,7 +52,7 @@ fn run(context: &Context, args: &Args) -> Result<()> {
     let (completion, first) = ask(&provider, started)?;
     drop(waiting);
     let (first, total) = (first.as_millis() as u64, started.elapsed().as_millis() as u64);
-    let answer: String = completion.text.trim().chars().take(SHOWN).collect();
+    let answer: String = completion.text().trim().chars().take(SHOWN).collect();
     let usage = &completion.usage;
     if args.has("json") {
         context.out.json(&json!({

@@ -161,8 +161,9 @@ fn apply(draft: &mut Draft, change: Change, old: &Config, old_issues: &[Issue]) 
     edited.map_err(|e| if e.kind == Kind::Config { Error::invalid(e.message()) } else { e })
 }
 
-/// Values that a request may bring; each costs many times its text while the change is judged.
+/// Values that a request may bring, and bytes; each costs many times its text while the change is judged.
 const MOST_VALUES: usize = 20_000;
+const MOST_BYTES: usize = 2 << 20;
 
 /// What the text of a request says. A name that stands twice would say one thing to a reader and another to a program.
 fn syntax(text: &str) -> Result<Value> {
@@ -170,6 +171,13 @@ fn syntax(text: &str) -> Result<Value> {
     if values > MOST_VALUES {
         return Err(Error::invalid(format!(
             "config write refused: raw holds some {values} values, and {MOST_VALUES} are the most; send it in pieces"
+        )));
+    }
+    if text.len() > MOST_BYTES {
+        return Err(Error::invalid(format!(
+            "config write refused: raw is {} bytes long, and {MOST_BYTES} are the most; keep long texts in files of the \
+             workspace",
+            text.len()
         )));
     }
     let wrong = |e: parse::Failure| Error::invalid(format!("SyntaxError: JSON5: {}{}", e.message, e.place()));

@@ -120,15 +120,7 @@ impl Request<'_> {
         check_kinds(&fields.0, &["message", "name", "wakeMode", "channel", "to", "thinking"])?;
         let message = fields.text("message").map(str::trim).filter(|message| !message.is_empty());
         let message = message.ok_or_else(|| Error::invalid("message required"))?;
-        let model = match fields.0.get("model") {
-            None | Some(Value::Null) => None,
-            Some(model) => {
-                let model = model.as_str().map(str::trim).filter(|model| !model.is_empty());
-                let model = model.ok_or_else(|| Error::invalid("model required"))?;
-                self.check_model(model, chosen)?;
-                Some(model)
-            }
-        };
+        let model = self.model(fields, chosen)?;
         let hash = params_hash(&json!({"path": self.path, "payload": self.payload}));
         let run = match self.key() {
             Some(key) => run_of(key),
@@ -145,15 +137,6 @@ impl Request<'_> {
             "" => format!("Task: {} | {job}\n\n{}", or_hook(ours), self.wrapped(message, is_unsafe)?),
             _ => format!("{job}\n\n{}", self.wrapped(&format!("Task: {theirs}\n\n{message}"), false)?),
         };
-        let seconds = match fields.0.get("timeoutSeconds") {
-            None | Some(Value::Null) => None,
-            Some(given) => {
-                let seconds = given.as_f64().filter(|seconds| *seconds >= 0.0);
-                Some(seconds.ok_or_else(|| Error::invalid("timeoutSeconds must be a number of seconds"))?)
-            }
-        };
-        // None at all is the usual time.
-        let seconds = seconds.filter(|seconds| *seconds > 0.0);
         let params = json!({
             "message": message,
             "name": ours,
@@ -167,11 +150,19 @@ impl Request<'_> {
             "to": fields.text("to"),
             "model": model,
             "thinking": fields.text("thinking"),
-            "timeoutSeconds": seconds.map(|seconds| seconds.ceil() as u64),
+            "timeoutSeconds": seconds(fields)?,
             "idempotencyKey": run,
             "hash": hash,
         });
         Ok(Deed::Agent { params })
+    }
+
+    fn model<'m>(&self, fields: &'m Mapping, chosen: By) -> Result<Option<&'m str>> {
+        let Some(given) = fields.0.get("model").filter(|model| !model.is_null()) else { return Ok(None) };
+        let model = given.as_str().map(str::trim).filter(|model| !model.is_empty());
+        let model = model.ok_or_else(|| Error::invalid("model required"))?;
+        self.check_model(model, chosen)?;
+        Ok(Some(model))
     }
 
     fn wrapped(&self, text: &str, is_unsafe: bool) -> Result<String> {
@@ -266,6 +257,16 @@ fn deliver(fields: &Mapping) -> Result<bool> {
         None | Some(Value::Null) => Ok(true),
         Some(deliver) => deliver.as_bool().ok_or_else(|| Error::invalid("deliver must be true or false")),
     }
+}
+
+/// How long the turn may take; none at all is the usual time.
+fn seconds(fields: &Mapping) -> Result<Option<u64>> {
+    let Some(given) = fields.0.get("timeoutSeconds").filter(|given| !given.is_null()) else {
+        return Ok(None);
+    };
+    let seconds = given.as_f64().filter(|seconds| *seconds >= 0.0);
+    let seconds = seconds.ok_or_else(|| Error::invalid("timeoutSeconds must be a number of seconds"))?;
+    Ok((seconds > 0.0).then(|| seconds.ceil() as u64))
 }
 
 /// What the hook is called, if anything.

@@ -30,9 +30,9 @@ pub fn read_object(text: &str, most_values: usize) -> Option<Value> {
     Some(value).filter(Value::is_object)
 }
 
-/// The blocks in the transcript's shape, their text, and the tool calls.
-pub fn of(blocks: Vec<Block>, details: Vec<Value>) -> (Vec<Value>, String, Vec<ToolCall>) {
-    let (mut content, mut all, mut calls) = (Vec::new(), String::new(), Vec::new());
+/// The blocks in the transcript's shape, and the tool calls.
+pub fn of(blocks: Vec<Block>, details: Vec<Value>) -> (Vec<Value>, Vec<ToolCall>) {
+    let (mut content, mut calls) = (Vec::new(), Vec::new());
     let (mut ids, mut values) = (HashSet::new(), MAX_VALUES);
     for block in blocks {
         match block {
@@ -42,7 +42,6 @@ pub fn of(blocks: Vec<Block>, details: Vec<Value>) -> (Vec<Value>, String, Vec<T
             }
             Block::Text(text) if text.is_empty() => {}
             Block::Text(text) => {
-                all.push_str(&text);
                 let mut block = json!({"type": "text"});
                 if let Some(map) = block.as_object_mut() {
                     map.put("text", text);
@@ -67,7 +66,7 @@ pub fn of(blocks: Vec<Block>, details: Vec<Value>) -> (Vec<Value>, String, Vec<T
     if !details.is_empty() {
         keep_details(&mut content, details);
     }
-    (content, all, calls)
+    (content, calls)
 }
 
 /// Proofs that stand beside the answer go to its first block of thinking.

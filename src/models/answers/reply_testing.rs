@@ -55,7 +55,7 @@ pub fn read_every_cut(format: &Format, events: &[Value]) -> Completion {
         let (done, chunks) = read(format, &[first, second]);
         assert_eq!(done.unwrap(), whole, "cut at {cut}");
         let said = |chunk: &Chunk| if let Chunk::Text(t) = chunk { t.clone() } else { String::new() };
-        assert_eq!(chunks.iter().map(said).collect::<String>(), whole.text);
+        assert_eq!(chunks.iter().map(said).collect::<String>(), whole.text());
     }
     whole
 }
@@ -64,7 +64,7 @@ pub fn read_every_cut(format: &Format, events: &[Value]) -> Completion {
 pub fn fail(reply: &mut Reply, json: &Value) -> Error {
     assert!(reply.whole(json.to_string().as_bytes()).is_ok());
     let failed = reply.complete().err().unwrap();
-    reply.keep();
+    reply.keep(false);
     failed.error
 }
 

@@ -238,7 +238,7 @@ fn only_calls_of_tools_that_are_ours_take_arguments() {
     // The server's own search is none of ours.
     let search = json!({"type": "server_tool_use", "id": "s", "name": "web_search", "input": {}});
     let answer = read_every_cut(&FORMAT, &events(search, json!("{\"query\": 1}")));
-    assert!(answer.tool_calls.is_empty() && answer.text == "Hello.");
+    assert!(answer.tool_calls.is_empty() && answer.text() == "Hello.");
     // Arguments come in pieces, or whole with the start, with both, or as an object.
     let started = |input: Value| json!({"type": "tool_use", "id": "c", "name": "read", "input": input});
     for (input, piece) in [

@@ -179,7 +179,7 @@ fn content(pieces: &[&[u8]]) -> String {
     let event =
         |piece: &&[u8]| [b"data: {\"choices\":[{\"delta\":{\"content\":\"", *piece, b"\"}}]}\n\n"].concat();
     let stream = pieces.iter().map(event).collect::<Vec<_>>().concat();
-    read(&FORMAT, &[&stream, b"data: [DONE]\n\n"]).0.unwrap().text
+    read(&FORMAT, &[&stream, b"data: [DONE]\n\n"]).0.unwrap().text()
 }
 
 #[test]
@@ -208,7 +208,7 @@ fn b_f14_reasoning_between_tags_is_no_answer() {
         "<think>a</think><final>Hello.</final>",
     ] {
         let (done, chunks) = read_whole(&FORMAT, &json!({"choices": [{"message": {"content": said}}]}));
-        assert_eq!(done.unwrap().text, "Hello.", "{said}");
+        assert_eq!(done.unwrap().text(), "Hello.", "{said}");
         let is_unsaid = chunks.contains(&Chunk::Unsaid);
         assert_eq!(is_unsaid, said.starts_with("Okay"), "{said}");
     }
@@ -246,7 +246,7 @@ fn b_f19_an_end_that_was_spoken_of_too_early_is_none() {
     let stream = |events: &[Value]| events.iter().map(|e| format!("data: {e}\n\n")).collect::<String>();
     let events = [said("a ", "stop"), said("b ", "null"), delta(json!({"content": "c"})), end("stop")];
     let whole = stream(&events) + "data: [DONE]\n\n";
-    assert_eq!(read(&FORMAT, &[whole.as_bytes()]).0.unwrap().text, "a b c");
+    assert_eq!(read(&FORMAT, &[whole.as_bytes()]).0.unwrap().text(), "a b c");
     let cut = read(&FORMAT, &[stream(&[said("b ", "null")]).as_bytes()]).0;
     assert!(cut.unwrap_err().message().contains("in the middle"));
 }
@@ -297,7 +297,7 @@ fn kind_b_events_that_nobody_knows_are_skipped() {
     let known = json!({"choices": [{"delta": {"content": "x"}, "finish_reason": "stop"}]});
     let odd = "data: ping\n\ndata: {\"type\":\"ping\"}\n\nevent: new\ndata: {\"x\":[1]}\n\ndata: 7\n\n";
     let stream = format!("{odd}data: {known}\ndata: {known}\n\ndata: [done]\n\n");
-    assert_eq!(read(&FORMAT, &[stream.as_bytes()]).0.unwrap().text, "xx");
+    assert_eq!(read(&FORMAT, &[stream.as_bytes()]).0.unwrap().text(), "xx");
 }
 
 #[test]
@@ -322,5 +322,5 @@ fn of_several_choices_one_is_read() {
     let second = json!({"choices": [{"index": 1, "delta": {"content": "Other."}}]});
     let ended = json!({"choices": [{"index": 1, "delta": {}, "finish_reason": "length"}]});
     let answer = read_every_cut(&FORMAT, &[delta(json!({"content": "Hello."})), second, ended, end("stop")]);
-    assert_eq!((answer.text.as_str(), answer.stop_reason), ("Hello.", "stop"));
+    assert_eq!((answer.text().as_str(), answer.stop_reason), ("Hello.", "stop"));
 }

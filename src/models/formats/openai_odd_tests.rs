@@ -100,13 +100,13 @@ fn b_f20_text_comes_in_many_ways() {
         vec![delta(json!({"content": parts})), end("stop")],
         vec![delta(json!({"content": {"type": "text", "text": "Hello."}})), end("stop")],
     ] {
-        assert_eq!(read(&FORMAT, &[stream(&events).as_bytes()]).0.unwrap().text, "Hello.", "{events:?}");
+        assert_eq!(read(&FORMAT, &[stream(&events).as_bytes()]).0.unwrap().text(), "Hello.", "{events:?}");
     }
     for whole in [
         json!({"choices": [{"text": "Hello.", "finish_reason": "stop"}]}),
         json!({"choices": [{"message": {"content": parts}}]}),
     ] {
-        assert_eq!(read_whole(&FORMAT, &whole).0.unwrap().text, "Hello.");
+        assert_eq!(read_whole(&FORMAT, &whole).0.unwrap().text(), "Hello.");
     }
 }
 
@@ -144,7 +144,7 @@ fn b_f09_what_strict_readers_refuse_costs_no_turn() {
         "{\"choices\":[{\"delta\":{\"content\":\"a\\tb\n\nc\"},\"logprob\":Infinity}]}",
     ] {
         let whole = stream(&[event.to_string(), end("stop").to_string()]);
-        let text = read(&FORMAT, &[whole.as_bytes()]).0.unwrap().text;
+        let text = read(&FORMAT, &[whole.as_bytes()]).0.unwrap().text();
         assert_eq!(text.replace("\n\n", "\n"), "a\tb\nc");
     }
     let arguments = "{\"text\": \"a\nb\"}";
@@ -186,7 +186,7 @@ fn b_f17_words_behind_half_an_answer_are_its_end() {
         vec![text("Whole"), stop.clone(), canary(), done.clone()],
         vec![text("Who"), "keep-alive".to_string(), text("le"), "ping".to_string(), done.clone()],
     ] {
-        assert_eq!(read(&events).unwrap().text, "Whole", "{events:?}");
+        assert_eq!(read(&events).unwrap().text(), "Whole", "{events:?}");
     }
 }
 
@@ -199,7 +199,7 @@ fn b_f20_fields_named_twice_and_marks_in_quotes_are_known() {
         format!(": ping\n\ndata: {{}}\n\nevent: ping\ndata:\n\ndata:{text}\n\ndata:[DONE]\n\n"),
         format!("data: {{\"choices\":[]}}\n\ndata: {text}\rdata: [DONE]\r\r"),
     ] {
-        assert_eq!(read(&FORMAT, &[stream.as_bytes()]).0.unwrap().text, "Whole", "{stream}");
+        assert_eq!(read(&FORMAT, &[stream.as_bytes()]).0.unwrap().text(), "Whole", "{stream}");
     }
 }
 
@@ -245,7 +245,7 @@ fn t2b_6_half_an_answer_is_never_a_whole() {
         "1f4",
     ] {
         let stream = format!("data: {half}\n\n{line}\n\ndata: [DONE]\n\n");
-        assert_eq!(read(&FORMAT, &[stream.as_bytes()]).0.unwrap().text, "half", "{line}");
+        assert_eq!(read(&FORMAT, &[stream.as_bytes()]).0.unwrap().text(), "half", "{line}");
     }
     for whole in
         [json!({"data": {"error": "canary"}}), json!({"text": "canary"}), json!({"output": "canary"})]
@@ -268,7 +268,7 @@ fn b_f09_numbers_that_are_none_cost_no_event() {
             end("stop").to_string(),
         ];
         let done = read(&FORMAT, &[stream(&events).as_bytes()]).0.unwrap();
-        assert_eq!((done.text.as_str(), done.usage.output), ("Whole", 2), "{number}");
+        assert_eq!((done.text().as_str(), done.usage.output), ("Whole", 2), "{number}");
     }
 }
 
@@ -290,7 +290,7 @@ fn b_f14_what_is_said_of_tags_is_handed_on_whole() {
             let said =
                 chunks.iter().map(|chunk| if let Chunk::Text(text) = chunk { text.as_str() } else { "" });
             assert_eq!(
-                (done.unwrap().text, said.collect::<String>()),
+                (done.unwrap().text(), said.collect::<String>()),
                 (whole.to_string(), whole.to_string())
             );
         }

@@ -180,13 +180,13 @@ fn reasoning_has_many_names() {
         json!({"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}, {"type": "text", "text": "yes"}]}),
     ] {
         let (done, chunks) = read_whole(&FORMAT, &json!({"choices": [{"message": message}]}));
-        assert_eq!(done.unwrap().text, "yes");
+        assert_eq!(done.unwrap().text(), "yes");
         assert_eq!(chunks, [Chunk::Reasoning("hm".into()), Chunk::Text("yes".into())]);
     }
     let events =
         [delta(json!({"content": "<think>why"})), delta(json!({"content": "</think> b < c"})), end("length")];
     let done = read_every_cut(&FORMAT, &events);
-    assert_eq!((done.text.as_str(), done.stop_reason), ("b < c", "length"));
+    assert_eq!((done.text().as_str(), done.stop_reason), ("b < c", "length"));
 }
 
 #[test]
@@ -195,5 +195,5 @@ fn a_filtered_answer_is_refused() {
     assert!(read_whole(&FORMAT, &filtered).0.unwrap_err().message().contains("declined to answer"));
     let refusal =
         json!({"choices": [{"message": {"content": null, "refusal": "I cannot"}, "finish_reason": "stop"}]});
-    assert_eq!(read_whole(&FORMAT, &refusal).0.unwrap().text, "I cannot");
+    assert_eq!(read_whole(&FORMAT, &refusal).0.unwrap().text(), "I cannot");
 }

@@ -115,7 +115,7 @@ fn items_may_come_whole() {
     let item = json!({"type": "response.output_item.done", "item": output[1]});
     let end = json!({"type": "response.incomplete", "response": response("incomplete", json!({"incomplete_details": {"reason": "max_output_tokens"}}))});
     let done = read_every_cut(&FORMAT, &[item, end]);
-    assert_eq!((done.text.as_str(), done.stop_reason), ("yes", "length"));
+    assert_eq!((done.text().as_str(), done.stop_reason), ("yes", "length"));
 }
 
 #[test]
@@ -155,7 +155,7 @@ fn t2b_6_the_longer_text_is_taken_and_an_unfinished_response_is_none() {
             json!({"type": "response.completed", "response": {"status": "completed", "output": output(whole)}}),
         ];
         let stream: String = events.iter().map(|e| format!("data: {e}\n\n")).collect();
-        assert_eq!(read(&FORMAT, &[stream.as_bytes()]).0.unwrap().text, want);
+        assert_eq!(read(&FORMAT, &[stream.as_bytes()]).0.unwrap().text(), want);
     }
     for status in ["in_progress", "queued", "cancelled"] {
         let whole = json!({"object": "response", "status": status, "output": output("half")});

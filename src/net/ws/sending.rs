@@ -2,6 +2,7 @@
 use crate::calls::outbox::{Frame, Unsent};
 use crate::net::wire;
 use crate::parts::Parts;
+use crate::protocol::pieces::{self, Pieces};
 use std::io::{IoSlice, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
@@ -17,7 +18,7 @@ pub(super) struct Sending {
 }
 
 enum Body {
-    Shared(Arc<String>),
+    Event(Arc<Pieces>),
     Own(String),
     /// A whole frame with its header in it (pong, close).
     Raw(Vec<u8>),
@@ -27,7 +28,7 @@ impl Sending {
     /// An event or an answer, or the rest of one.
     pub fn of(frame: Frame, seq: u64) -> Option<Sending> {
         match frame {
-            Frame::Event { body, .. } => Some(Sending::new(Body::Shared(body), tail(seq))),
+            Frame::Event { body, .. } => Some(Sending::new(Body::Event(body), tail(seq))),
             Frame::Answer(text) => Some(Sending::text(text)),
             Frame::Rest(frame, written) => Some(Sending { written, ..Sending::of(*frame, seq)? }),
             Frame::Hello(_) | Frame::Work { .. } | Frame::Moved | Frame::Close(_) => None,
@@ -35,7 +36,7 @@ impl Sending {
     }
 
     fn new(body: Body, tail: String) -> Sending {
-        let header = wire::text_header(body.as_bytes().len() + tail.len());
+        let header = wire::text_header(body.len() + tail.len());
         Sending { header, body, tail, written: 0, _counted: None }
     }
 
@@ -58,7 +59,7 @@ impl Sending {
     }
 
     pub fn bytes(&self) -> usize {
-        self.header.as_slice().len() + self.body.as_bytes().len() + self.tail.len()
+        self.header.as_slice().len() + self.body.len() + self.tail.len()
     }
 
     pub fn is_out(&self) -> bool {
@@ -72,8 +73,7 @@ impl Sending {
 
     /// Writes a part and gives its size.
     pub fn write(&mut self, stream: &TcpStream) -> std::io::Result<usize> {
-        let parts = [self.header.as_slice(), self.body.as_bytes(), self.tail.as_bytes()];
-        match write_parts(stream, parts, self.written)? {
+        match write_parts(stream, &self.header, self.body.parts(), &self.tail, self.written)? {
             0 => Err(std::io::ErrorKind::WriteZero.into()),
             n => {
                 self.written += n;
@@ -87,14 +87,14 @@ impl Sending {
 /// all. What an error means is for the connection's thread to find out, with what is left.
 pub(super) fn write_some(stream: &TcpStream, frame: &Frame, seq: u64) -> (usize, bool) {
     let (body, tail) = match frame {
-        Frame::Event { body, .. } => (body.as_str(), tail(seq)),
-        Frame::Answer(text) => (text.as_str(), String::new()),
+        Frame::Event { body, .. } => (body.parts(), tail(seq)),
+        Frame::Answer(text) => (whole(text.as_bytes()), String::new()),
         _ => return (0, false),
     };
-    let header = wire::text_header(body.len() + tail.len());
-    let parts = [header.as_slice(), body.as_bytes(), tail.as_bytes()];
-    let written = write_parts(stream, parts, 0).unwrap_or(0);
-    (written, written == parts.iter().map(|part| part.len()).sum::<usize>())
+    let size = body.iter().map(|part| part.len()).sum::<usize>() + tail.len();
+    let header = wire::text_header(size);
+    let written = write_parts(stream, &header, body, &tail, 0).unwrap_or(0);
+    (written, written == header.as_slice().len() + size)
 }
 
 /// What closes an event.
@@ -102,8 +102,16 @@ fn tail(seq: u64) -> String {
     format!(",\"seq\":{seq}}}")
 }
 
-fn write_parts(mut stream: &TcpStream, parts: [&[u8]; 3], mut skip: usize) -> std::io::Result<usize> {
-    let slices = parts.map(|part| {
+/// Between header and tail stand the parts of the body.
+fn write_parts(
+    mut stream: &TcpStream,
+    header: &wire::OutHeader,
+    body: Parted,
+    tail: &str,
+    mut skip: usize,
+) -> std::io::Result<usize> {
+    let [a, b, c, d, e] = body;
+    let slices = [header.as_slice(), a, b, c, d, e, tail.as_bytes()].map(|part| {
         let skipped = skip.min(part.len());
         skip -= skipped;
         IoSlice::new(part.tail(skipped))
@@ -111,12 +119,23 @@ fn write_parts(mut stream: &TcpStream, parts: [&[u8]; 3], mut skip: usize) -> st
     stream.write_vectored(&slices)
 }
 
+type Parted<'a> = [&'a [u8]; pieces::PARTS];
+
+/// A text in one part.
+fn whole(text: &[u8]) -> Parted<'_> {
+    [text, &[], &[], &[], &[]]
+}
+
 impl Body {
-    fn as_bytes(&self) -> &[u8] {
+    fn len(&self) -> usize {
+        self.parts().iter().map(|part| part.len()).sum()
+    }
+
+    fn parts(&self) -> Parted<'_> {
         match self {
-            Body::Shared(text) => text.as_bytes(),
-            Body::Own(text) => text.as_bytes(),
-            Body::Raw(bytes) => bytes,
+            Body::Event(text) => text.parts(),
+            Body::Own(text) => whole(text.as_bytes()),
+            Body::Raw(bytes) => whole(bytes),
         }
     }
 }

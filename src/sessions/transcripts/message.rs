@@ -210,6 +210,22 @@ pub fn blocks(message: &Value) -> &[Value] {
     message.get("content").and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
+/// What a model has said in the blocks of a message, reasoning and calls aside.
+pub fn said(content: &[Value]) -> String {
+    let texts = content.iter().filter(|block| kind_of_block(block) == "text");
+    texts.filter_map(|block| block.get("text")?.as_str()).collect()
+}
+
+/// The same, taken out of them.
+pub fn take_said(content: &mut [Value]) -> String {
+    let blocks = content.iter_mut().filter(|block| kind_of_block(block) == "text");
+    blocks.filter_map(|block| block.get_mut("text")).fold(String::new(), |all, text| match text.take() {
+        Value::String(text) if all.is_empty() => text,
+        Value::String(text) => all + &text,
+        _ => all,
+    })
+}
+
 /// The text of a message: its string content, or its text blocks joined by line ends.
 pub fn text_of(message: &Value) -> String {
     if let Some(body) = message.get("content").and_then(Value::as_str) {

@@ -5,6 +5,7 @@
 mod lines;
 use crate::clock;
 use crate::error::{Error, Result};
+use crate::files::behind::behind;
 use crate::files::{self, quirks, regular};
 use crate::json::{self, Put, json};
 use crate::sessions::entry::{Entry, is_transcript_name};
@@ -15,8 +16,8 @@ use serde::Deserialize;
 use serde_json::Value;
 use std::borrow::Cow;
 use std::fs::File;
-use std::io;
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -122,16 +123,24 @@ impl Transcript {
             text = self.header();
         }
         let entries = choose(&file).map_err(failed)?;
-        let ids = write_lines(&entries, last, &mut text)?;
-        if text.is_empty() {
-            return Ok(ids);
+        if !entries.iter().all(Value::is_object) {
+            return Err(Error::invalid("a transcript entry must be a JSON object"));
         }
-        let synced = || if sync { quirks::sync(&file) } else { Ok(()) };
-        if let Err(e) = file.write_all_at(text.as_bytes(), end).and_then(|()| synced()) {
+        if entries.is_empty() && text.is_empty() {
+            return Ok(Vec::new());
+        }
+        let write = || {
+            let mut out = behind(&file, end);
+            out.write_all(text.as_bytes())?;
+            let ids = write_lines(&entries, last, &mut out)?;
+            out.flush()?;
+            if sync { quirks::sync(&file).map(|()| ids) } else { Ok(ids) }
+        };
+        let ids = write().map_err(|e| {
             // The write's own error counts; a torn line that stays gets its end by the next append.
             let _ = file.set_len(end);
-            return Err(failed(e));
-        }
+            failed(e)
+        })?;
         if end == 0 && sync {
             self.sync_dir()?;
         }

@@ -27,13 +27,13 @@ impl Reply<'_> {
         }
         let usage = self.counted();
         let details = std::mem::take(&mut self.draft.details);
-        let (content, text, tool_calls) = content::of(self.draft.take_blocks(), details);
+        let (content, tool_calls) = content::of(self.draft.take_blocks(), details);
         let stop_reason = match end {
             _ if !tool_calls.is_empty() => "toolUse",
             End::Length => "length",
             End::Stop | End::Refused | End::Broken => "stop",
         };
-        Ok(Completion { content, text, stop_reason, usage, tool_calls })
+        Ok(Completion { content, stop_reason, usage, tool_calls })
     }
 
     /// Whether the model ends a turn without another word, as many do after a tool whose work needs none.
@@ -50,13 +50,15 @@ impl Reply<'_> {
         usage
     }
 
-    /// Hands on what came of an answer that fails.
-    pub fn keep(&mut self) {
+    /// Hands on what came of an answer that fails; of one that somebody stopped, what it said.
+    pub fn keep(&mut self, is_stopped: bool) {
         // The answer failed already; what cannot be settled any more is left out.
         let _ = self.draft.finish();
         let (mut content, ..) = content::of(self.draft.take_blocks(), Vec::new());
         content.retain(|block| block.get("type").is_some_and(|kind| kind != "toolCall"));
-        let kept = Kept { content, usage: self.counted() };
+        content.retain(|block| !is_stopped || block.get("type").is_some_and(|kind| kind == "text"));
+        let usage = if is_stopped { Usage::default() } else { self.counted() };
+        let kept = Kept { content, usage };
         if kept != Kept::default() {
             self.draft.tell(Chunk::Kept(Box::new(kept)));
         }

@@ -1,13 +1,11 @@
 //! Lines of a transcript: their chain, and what a crash leaves behind them.
-use crate::error::{Error, Result};
 use crate::json::Put;
 use crate::sessions::line;
 use crate::{clock, ids};
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use std::fmt::Write;
 use std::fs::File;
-use std::io;
+use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
 
 /// Cuts the zeros that a power failure leaves at the end of a file.
@@ -37,15 +35,16 @@ pub(super) fn begins_header(line: &[u8]) -> bool {
     !line.is_empty() && (line.starts_with(HEADER) || HEADER.starts_with(line))
 }
 
-/// Adds each entry to `text` as a line with its id, parent and time; gives the ids.
-pub(super) fn write_lines(entries: &[Value], mut parent: Parent, text: &mut String) -> Result<Vec<String>> {
+/// Writes each entry, an object, as a line with its id, parent and time; gives the ids.
+pub(super) fn write_lines(
+    entries: &[Value],
+    mut parent: Parent,
+    out: &mut dyn Write,
+) -> io::Result<Vec<String>> {
     let now = clock::iso(clock::now_ms());
     let mut ids = Vec::with_capacity(entries.len());
-    for entry in entries {
-        let Value::Object(members) = entry else {
-            return Err(Error::invalid("a transcript entry must be a JSON object"));
-        };
-        let id = ids::hex(4)?;
+    for members in entries.iter().filter_map(Value::as_object) {
+        let id = ids::hex(4).map_err(|e| io::Error::other(e.to_string()))?;
         let mut line = Map::new();
         line.put("type", members.get("type").cloned().unwrap_or_default());
         line.put("id", id.clone());
@@ -56,12 +55,12 @@ pub(super) fn write_lines(entries: &[Value], mut parent: Parent, text: &mut Stri
         }
         line.put("timestamp", now.clone());
         let own = Value::Object(line.clone()).to_string();
-        text.push_str(own.strip_suffix('}').unwrap_or(&own));
+        out.write_all(own.strip_suffix('}').unwrap_or(&own).as_bytes())?;
         for (name, value) in members.iter().filter(|(name, _)| !line.contains_key(*name)) {
-            // Straight into the text: a value may be long. Writing into memory does not fail.
-            let _ = write!(text, ",{}:{value}", Value::from(name.as_str()));
+            // Straight into the file: a value may be long.
+            write!(out, ",{}:{value}", Value::from(name.as_str()))?;
         }
-        text.push_str("}\n");
+        out.write_all(b"}\n")?;
         ids.push(id);
     }
     Ok(ids)
