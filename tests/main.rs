@@ -20,6 +20,8 @@ mod busy;
 #[cfg(test)]
 mod canvas;
 #[cfg(test)]
+mod channel_damage;
+#[cfg(test)]
 mod channel_programs;
 #[cfg(test)]
 mod channel_reach;

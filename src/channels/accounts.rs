@@ -72,13 +72,13 @@ impl<'a> Account<'a> {
         self.set(key).map_or_else(|| self.own_place(key), |(_, place)| place)
     }
 
-    /// Both its own switch and the channel's.
+    /// Both its own switch and the channel's, and nothing is wrong with it.
     pub fn is_enabled(&self) -> bool {
         let is_on = |at: Option<&Value>| at.and_then(|at| at.get("enabled")) != Some(&Value::Bool(false));
-        is_on(self.top()) && is_on(self.own())
+        is_on(self.top()) && is_on(self.own()) && self.mistake().is_none()
     }
 
-    /// The mistake for which nothing of the channel's section is in force.
+    /// The mistake for which nothing of it, or of the channel's section, is in force.
     pub fn mistake(&self) -> Option<&'a Issue> {
         self.config
             .mistake(&self.own_place(""))

@@ -52,18 +52,24 @@ impl<'a> Teller<'a> {
             row.put("dmPolicy", policy);
         }
         row.put("allowUnmentionedGroups", !unmentioned(account).is_empty());
-        if let Some(board) = self.board {
-            row.extend(board.row(&login).told());
-            let why = match (is_enabled, source) {
-                (false, _) => Some("disabled"),
-                (_, Source::None) => Some("not configured"),
-                _ => None,
-            };
-            if let Some(why) = why.filter(|_| row.get("running") != Some(&Value::Bool(true))) {
-                row.put("lastError", why);
-            }
+        row.extend(self.board.map(|board| board.row(&login).told()).unwrap_or_default());
+        if row.get("running") != Some(&Value::Bool(true)) {
+            let why = self.why_not(account, source);
+            row.extend(why.map(|why| ("lastError".to_string(), why.into())));
         }
         row
+    }
+
+    /// Why an account does not run, as far as the configuration says; without a gateway nobody runs, and only mistakes are
+    /// told.
+    fn why_not(&self, account: &Account, source: Source) -> Option<String> {
+        let mistake = account.mistake().map(|mistake| self.config.told_with_place(mistake));
+        let state = match (account.is_enabled(), source) {
+            (false, _) => Some("disabled"),
+            (_, Source::None) => Some("not configured"),
+            _ => None,
+        };
+        mistake.or_else(|| state.filter(|_| self.board.is_some()).map(str::to_string))
     }
 
     /// A channel by its default account, as `health` and `channels` of `channels.status` have it.

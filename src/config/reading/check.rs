@@ -10,6 +10,10 @@ use crate::config::{Issue, join, legacy};
 use crate::session_key::normalise_agent_id;
 use serde_json::{Map, Value};
 
+/// The longest texts, in characters.
+const MOST_OF_TEXT: usize = 16_384;
+const MOST_OF_PICTURE: usize = 2 << 20;
+
 /// What a check found.
 #[derive(Debug, Default)]
 pub struct Findings {
@@ -27,6 +31,7 @@ pub fn check(config: &Value, secrets: &[String]) -> Findings {
     walk(config, lookup::root(), "", secrets, &mut findings);
     spanning(config, "", &mut findings.errors);
     proxies(config, &mut findings);
+    accounts(config, &mut findings.errors);
     agent_ids(config, &mut findings.warnings);
     findings
 }
@@ -50,6 +55,10 @@ fn walk(value: &Value, node: Node, path: &str, secrets: &[String], out: &mut Fin
     if kind == Type::Any {
         return;
     }
+    if let Some(most) = too_long(value, path) {
+        let message = format!("a text of more than {most} characters; shorten it");
+        return out.errors.push(Issue::new(path, message));
+    }
     match value {
         Value::Object(map) => {
             if kind == *MODEL {
@@ -72,6 +81,14 @@ fn walk(value: &Value, node: Node, path: &str, secrets: &[String], out: &mut Fin
         }
         _ => {}
     }
+}
+
+/// The bound that a text, or one of a list, passes: that of texts in requests. A picture may stand in the file itself.
+fn too_long(value: &Value, path: &str) -> Option<usize> {
+    let most = if path.ends_with(".avatar") { MOST_OF_PICTURE } else { MOST_OF_TEXT };
+    let is_over = |value: &Value| value.as_str().is_some_and(|text| text.chars().nth(most).is_some());
+    let is_one_over = |items: &Vec<Value>| items.iter().any(is_over);
+    (is_over(value) || value.as_array().is_some_and(is_one_over)).then_some(most)
 }
 
 /// Whether a channel's section says which program speaks for it.
@@ -166,6 +183,26 @@ fn proxies(config: &Value, found: &mut Findings) {
             }
         };
         list.push(Issue::new(format!("gateway.trustedProxies.{i}"), message));
+    }
+}
+
+/// Accounts of channels whose sections are not checked otherwise. One that cannot be read is not one with the channel's keys.
+fn accounts(config: &Value, errors: &mut Vec<Issue>) {
+    let channels = config.get("channels").and_then(Value::as_object).into_iter().flatten();
+    for (id, section) in channels {
+        let is_open = lookup::find(["channels", id.as_str()]).is_none_or(|node| node.kind() == Type::Any);
+        let Some(all) = section.get("accounts").filter(|_| is_open) else { continue };
+        let place = join(&join("channels", id), "accounts");
+        let mut wrong = |at: String, value: &Value| {
+            errors.push(Issue::new(at, format!("expected an object, got {}", name_of(value))));
+        };
+        match all {
+            Value::Object(all) => all
+                .iter()
+                .filter(|(_, account)| !account.is_object())
+                .for_each(|(name, account)| wrong(join(&place, name), account)),
+            other => wrong(place, other),
+        }
     }
 }
 

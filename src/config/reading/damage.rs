@@ -84,7 +84,20 @@ pub fn length(whole: &Value, segments: &[String]) -> usize {
         // Its gate keeps a group shut for which something is taken out (`channels::levels`).
         ["channels", _, "groups", _, ..] => 4,
         ["channels", _, "accounts", _, "groups", _, ..] => 6,
-        ["channels", _, ..] => 2,
+        ["channels", _, "accounts", _, rest @ ..] => {
+            if is_manner(rest) {
+                key(whole, segments, 4)
+            } else {
+                4
+            }
+        }
+        ["channels", _, rest @ ..] => {
+            if is_manner(rest) {
+                key(whole, segments, 2)
+            } else {
+                2
+            }
+        }
         // One that is taken out is for no request.
         ["hooks", "mappings", _, ..] => 3,
         ["plugins" | "skills", "entries", _, ..] | ["auth", "profiles", _, ..] => 3,
@@ -105,6 +118,47 @@ pub fn length(whole: &Value, segments: &[String]) -> usize {
         ["session", "dmScope" | "identityLinks" | "sendPolicy" | "maintenance", ..] => 2,
         _ => key(whole, segments, 1),
     }
+}
+
+/// Whether of something that is taken out the name stays: a channel or an account of which nothing is in force is shut
+/// and told of, and nobody else stands in for it.
+pub fn stays_known(section: &[String]) -> bool {
+    let names: Vec<&str> = section.iter().map(String::as_str).collect();
+    matches!(names.as_slice(), ["channels", _] | ["channels", _, "accounts", _])
+}
+
+/// Whether a key of a channel or account only says how it speaks: not as whom, with whom, by which server and address, nor
+/// what may be done there.
+fn is_manner(rest: &[&str]) -> bool {
+    const MANNERS: [&str; 26] = [
+        "ackReaction",
+        "blockStreaming",
+        "blockStreamingCoalesce",
+        "chunkMode",
+        "commands",
+        "customCommands",
+        "debounceMs",
+        "dmHistoryLimit",
+        "dms",
+        "draftChunk",
+        "dropAfterMinutes",
+        "heartbeat",
+        "historyLimit",
+        "linkPreview",
+        "markdown",
+        "mediaMaxMb",
+        "messagePrefix",
+        "name",
+        "reactionLevel",
+        "replyToMode",
+        "responsePrefix",
+        "retry",
+        "sendReadReceipts",
+        "streamMode",
+        "textChunkLimit",
+        "timeoutSeconds",
+    ];
+    rest.first().is_some_and(|name| MANNERS.contains(name))
 }
 
 /// The key, or the list that it stands in: a list with a gap is another list. Lists above `base` have items that stand

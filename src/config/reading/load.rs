@@ -193,12 +193,13 @@ impl Loaded {
             let segments = segments(&whole, &issue.path);
             let section = segments.head(damage::length(&whole, &segments));
             let name = section.join(".");
-            remove(&mut self.value, section);
+            take_out(&mut self.value, section, damage::stays_known(section));
             if damage::ends_start(&segments) {
                 fatal.push(fatal_of(env, &issue));
                 self.issues.push(issue);
             } else {
-                let how = if section.len() == segments.len() { "left out" } else { "disabled" };
+                let is_key = section.len() == segments.len() && !damage::stays_known(section);
+                let how = if is_key { "left out" } else { "disabled" };
                 let message = format!("{}; {name} is {how}{UNTIL}", issue.message);
                 self.issues.push(Issue { message, ..issue });
             }
@@ -224,12 +225,16 @@ impl Loaded {
     }
 }
 
-fn remove(value: &mut Value, path: &[String]) {
+/// Takes out what stands at `path`; with `stays_known` nothing is left in its place, but the name.
+fn take_out(value: &mut Value, path: &[String], stays_known: bool) {
     match path {
         [] => *value = Value::Object(Map::new()),
         [last] => {
             if let Some(map) = value.as_object_mut() {
-                map.shift_remove(last);
+                match map.get_mut(last) {
+                    Some(there) if stays_known => *there = Value::Object(Map::new()),
+                    _ => drop(map.shift_remove(last)),
+                }
             } else if let Some(item) = last.parse().ok().and_then(|place: usize| value.get_mut(place)) {
                 // The others keep their places.
                 *item = Value::Object(Map::new());
@@ -241,7 +246,7 @@ fn remove(value: &mut Value, path: &[String]) {
                 value => value.get_mut(first),
             };
             if let Some(inner) = inner {
-                remove(inner, rest);
+                take_out(inner, rest, stays_known);
             }
         }
     }

@@ -22,7 +22,7 @@ fn r_06b_an_error_disables_the_smallest_section() {
     check(
         "{channels: {telegram: {enabled: 'perhaps'}, whatsapp: {debounceMs: 1}}}",
         "channels.telegram",
-        json!({"channels": {"whatsapp": {"debounceMs": 1}}}),
+        json!({"channels": {"telegram": {}, "whatsapp": {"debounceMs": 1}}}),
     );
     check(
         "{models: {providers: {'my.host': {baseUrl: []}, b: {}}}}",
@@ -64,6 +64,79 @@ fn r_06b_an_error_disables_the_smallest_section() {
         check(&text, &format!("session.{key}"), json!({"session": {"store": "s"}}));
     }
     check("{ui: {$include: 'none.json', seamColor: 'x'}}", "ui", json!({}));
+}
+
+#[test]
+fn s_h4_a_text_that_is_too_long_costs_its_key() {
+    let long = "x".repeat(16_385);
+    for (text, cut, left) in [
+        (
+            format!("{{messages: {{responsePrefix: '{long}', ackReaction: 'y'}}}}"),
+            "messages.responsePrefix",
+            json!({"messages": {"ackReaction": "y"}}),
+        ),
+        (
+            format!("{{agents: {{list: [{{id: 'a', name: '{long}'}}, {{id: 'b'}}]}}}}"),
+            "agents.list.0.name",
+            json!({"agents": {"list": [{"id": "a"}, {"id": "b"}]}}),
+        ),
+        (
+            format!("{{logging: {{redactPatterns: ['a', '{long}'], level: 'info'}}}}"),
+            "logging.redactPatterns",
+            json!({"logging": {"level": "info"}}),
+        ),
+    ] {
+        let (loaded, _) = load(&text, &[]);
+        assert!(loaded.fatal.is_none() && loaded.value == left, "{cut}: {}", loaded.value);
+        assert_eq!(loaded.disabled, [cut]);
+        let told = &loaded.issues[0].message;
+        assert!(
+            told.starts_with("a text of more than 16384 characters; shorten it; ") && told.len() < 200,
+            "{told}"
+        );
+    }
+    let fits = "x".repeat(16_384);
+    let picture = format!("data:image/png;base64,{}", "A".repeat(100_000));
+    let text =
+        format!("{{messages: {{responsePrefix: '{fits}'}}, ui: {{assistant: {{avatar: '{picture}'}}}}}}");
+    assert!(load(&text, &[]).0.issues.is_empty());
+}
+
+#[test]
+fn b_f25_one_bad_account_leaves_the_others_and_one_bad_key_the_account() {
+    for (section, cut, runs) in [
+        ("accounts: {a: 7, b: {}}", "channels.telegram.accounts.a", &["b"][..]),
+        ("accounts: {'Work Bot': {dmPolicy: 5}, b: {}}", "channels.telegram.accounts.Work Bot", &["b"]),
+        ("accounts: {a: {dmPolicy: 'open'}, b: {}}", "channels.telegram.accounts.a", &["b"]),
+        ("accounts: {a: {allowFrom: {}}, b: {}}", "channels.telegram.accounts.a", &["b"]),
+        ("accounts: {a: {webhookPort: 'x'}, b: {}}", "channels.telegram.accounts.a", &["b"]),
+        ("accounts: {a: {botToken: '${NOPE}'}, b: {}}", "channels.telegram.accounts.a", &["b"]),
+        // Nobody stands in for the only one.
+        ("botToken: 'x', accounts: {a: 7}", "channels.telegram.accounts.a", &[]),
+        (
+            "accounts: {a: {historyLimit: 'x'}, b: {}}",
+            "channels.telegram.accounts.a.historyLimit",
+            &["a", "b"],
+        ),
+        (
+            "accounts: {a: {retry: {jitter: 7}}, b: {}}",
+            "channels.telegram.accounts.a.retry.jitter",
+            &["a", "b"],
+        ),
+        ("customCommands: [{command: 7}, {}], accounts: {a: {}}", "channels.telegram.customCommands", &["a"]),
+        ("textChunkLimit: 'x', botToken: 'x'", "channels.telegram.textChunkLimit", &["default"]),
+        ("dmPolicy: 5, accounts: {a: {}}", "channels.telegram", &[]),
+        // Those of a channel by a program, too.
+        ("}, mine: {command: 'x', accounts: {a: 7, b: {}}", "channels.mine.accounts.a", &["default"]),
+        ("accounts: 7", "channels.telegram", &[]),
+    ] {
+        let dir = Dir::new();
+        let config = dir.config(&format!("{{channels: {{telegram: {{{section}}}}}}}"));
+        assert_eq!(config.inner.loaded.disabled, [cut], "{section}");
+        let mut ids = crate::channels::accounts::ids(&config, "telegram");
+        ids.retain(|id| crate::channels::accounts::Account::of(&config, "telegram", id).is_enabled());
+        assert_eq!(ids, runs, "{section}");
+    }
 }
 
 #[test]

@@ -48,6 +48,10 @@ pub fn route(state: &State, channel: Option<&str>, account: Option<&str>, to: &s
     let (shared, label) = (&state.shared, route.channel.label);
     let config = shared.config();
     let account = Account::of(&config, route.channel.id, &route.account);
+    if let Some(mistake) = account.mistake() {
+        let why = config.told_with_place(mistake);
+        return Err(Error::unavailable(format!("{label} account {} is shut: {why}", account.id)));
+    }
     if !account.is_enabled() {
         let place = account.place("enabled");
         return Err(Error::unavailable(format!(
