@@ -190,7 +190,8 @@ fn r_15d_no_supervisor_is_not_stopped() {
     let stdout = shown();
     assert!(stdout.contains("\nService is not running.\n") && !stdout.contains("likely"), "{stdout}");
     systemctl(&dir, "failed", "failed", 0, 78);
-    std::fs::write(dir.join("home/.openclaw/openclaw.json"), "{gateway: {mode: 'local', port: 1}}").unwrap();
+    let without_auth = format!("{{gateway: {{mode: 'local', port: {port}}}}}");
+    std::fs::write(dir.join("home/.openclaw/openclaw.json"), without_auth).unwrap();
     let stdout = shown();
     assert!(
         stdout.contains("the configuration must be fixed first") && !stdout.contains("likely"),
@@ -205,10 +206,10 @@ fn r_15d_no_supervisor_is_not_stopped() {
 
 #[test]
 fn a_running_service_with_a_closed_port_shows_the_last_error() {
-    let port = gateway::free_port();
+    let (port, other) = (gateway::free_port(), gateway::free_port());
     let dir = gateway::new_dir();
     std::fs::create_dir_all(dir.join("home/.openclaw")).unwrap();
-    std::fs::write(dir.join("home/.openclaw/openclaw.json"), configured(1, &dir).to_string()).unwrap();
+    std::fs::write(dir.join("home/.openclaw/openclaw.json"), configured(other, &dir).to_string()).unwrap();
     systemctl(&dir, "active", "running", 4242, 0);
     unit(
         &dir,
@@ -228,7 +229,7 @@ fn a_running_service_with_a_closed_port_shows_the_last_error() {
         (&json!("running"), &json!(4242))
     );
     assert!(json["lastError"].as_str().unwrap().contains("the disk is full"), "{json:#}");
-    assert_eq!(json["portCli"]["port"], 1, "the CLI's own configuration names another port");
+    assert_eq!(json["portCli"]["port"], other, "the CLI's own configuration names another port");
     assert!(!json.to_string().contains("canary-in-unit"), "{json:#}");
 
     stand_in(&dir, "journalctl", "echo 'starting'; echo 'Error: Missing config. Run it'");
@@ -244,7 +245,8 @@ fn a_running_service_with_a_closed_port_shows_the_last_error() {
     }
     assert!(stdout.contains("Runtime: running (pid 4242, state active, sub running"), "{stdout}");
     assert!(!stdout.contains("OPENCLAW_GATEWAY_PORT"), "N-19: the unit's line named the port: {stdout}");
-    assert!(stdout.contains("Note: CLI config resolves gateway port=1 ("), "{stdout}");
+    let named = format!("Note: CLI config resolves gateway port={other} (");
+    assert!(stdout.contains(&named), "{stdout}");
     assert!(!(stdout + &stderr).contains("canary-in-unit"));
     std::fs::remove_dir_all(dir).unwrap();
 }

@@ -255,18 +255,6 @@ impl Reason {
             Reason::NoMention => "no-mention",
         }
     }
-
-    /// What the sender of a command of the menu is told; others are told nothing.
-    pub fn answer(self) -> Option<&'static str> {
-        match self {
-            Reason::NotAllowed => Some("You are not authorized to use this command."),
-            Reason::ChatNotListed => Some("This group is not allowed."),
-            Reason::GroupDisabled => Some("This group is disabled."),
-            Reason::TopicDisabled => Some("This topic is disabled."),
-            Reason::GroupsDisabled => Some("Telegram group commands are disabled."),
-            Reason::Mistake | Reason::DirectDisabled | Reason::ButtonsOff | Reason::NoMention => None,
-        }
-    }
 }
 
 #[cfg(test)]

@@ -264,21 +264,6 @@ fn b_f25_a_group_with_a_mistake_is_shut_alone() {
 }
 
 #[test]
-fn commands_of_the_menu_are_answered_in_the_originals_words() {
-    for (reason, want) in [
-        (Reason::NotAllowed, Some("You are not authorized to use this command.")),
-        (Reason::ChatNotListed, Some("This group is not allowed.")),
-        (Reason::GroupDisabled, Some("This group is disabled.")),
-        (Reason::TopicDisabled, Some("This topic is disabled.")),
-        (Reason::GroupsDisabled, Some("Telegram group commands are disabled.")),
-        (Reason::DirectDisabled, None),
-        (Reason::Mistake, None),
-    ] {
-        assert_eq!(reason.answer(), want, "{reason:?}");
-    }
-}
-
-#[test]
 fn sec_33_34_texts_are_ids_elsewhere_and_owners_are_named_with_their_channel() {
     let dir = Dir::new();
     let text = "{channels: {signal: {allowFrom: ['+1', '+2'], groups: {g: {}}, groupAllowFrom: ['+2']}}, \

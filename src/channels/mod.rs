@@ -69,6 +69,22 @@ pub struct Channel {
     pub check: fn(&Secret) -> Result<()>,
     /// Tries a token of an account before it is written; the name that it signs in as. `Unavailable` when nobody can say.
     pub sign_in: fn(&Account, &Secret, Duration) -> Result<String>,
+    /// What is wrong with an account, beside what all channels tell of, by its row of `channels.status`.
+    pub issues: fn(&Map<String, Value>) -> Vec<issues::Told>,
+    /// How whoever sets up the gateway is asked for an account, where he is.
+    pub setup: Option<Setup>,
+}
+
+/// The words of a setup for one channel. Options: name, and what they do.
+#[derive(Clone, Copy)]
+pub struct Setup {
+    /// What is connected.
+    pub what: &'static str,
+    pub token: (&'static str, &'static str),
+    pub file: (&'static str, &'static str),
+    /// Who is let in from the beginning, and what names him.
+    pub owner: (&'static str, &'static str),
+    pub owner_is: &'static str,
 }
 
 impl Channel {
@@ -80,6 +96,12 @@ impl Channel {
 
 /// All that are built in.
 pub const CHANNELS: &[Channel] = &[telegram::CHANNEL];
+
+/// What a setup asks for: an account of the first channel.
+pub const SETUP: Setup = match CHANNELS {
+    [Channel { setup: Some(setup), .. }, ..] => *setup,
+    _ => Setup { what: "a bot", token: ("", ""), file: ("", ""), owner: ("", ""), owner_is: "" },
+};
 
 /// One that is built in.
 pub fn named(id: &str) -> Option<&'static Channel> {

@@ -41,23 +41,7 @@ fn run(context: &Context, args: &Args) -> Result<()> {
     let mut env = context.env.clone();
     let config = Config::load(&mut env)?;
     let target = Target::resolve(&env, &config, args)?;
-    if target.bind.is_some() && !config.bool("gateway.controlUi.enabled") {
-        return Err(Error::unavailable(
-            "the control page is off (gateway.controlUi.enabled=false)\n\
-             Fix: openclaw config set gateway.controlUi.enabled true",
-        ));
-    }
-    if let Some(user) = owners::foreign(target.port).filter(|_| target.bind.is_some()) {
-        // A page of his could read the token out of its own address.
-        return Err(Error::new(
-            Kind::Unreachable,
-            format!(
-                "port {} belongs to a process of user {user}: the address with the token is not shown\n\
-                 Fix: end that process, or use another port (OPENCLAW_GATEWAY_PORT, gateway.port)",
-                target.port
-            ),
-        ));
-    }
+    check(&target, &config)?;
     let opens = !args.has("no-open") && has_display(&env);
     let life = if opens { LIFE_MS.0 } else { LIFE_MS.1 };
     let code = rpc::call(context, args, "device.pair.code", &json!({"lifeMs": life}));
@@ -88,6 +72,28 @@ fn run(context: &Context, args: &Args) -> Result<()> {
         context.out.line("No display here. On your own computer run:");
         context.out.whole(format!("  ssh -N -L {port}:127.0.0.1:{port} {user}@{host}"));
         context.out.line("and open the address above.");
+    }
+    Ok(())
+}
+
+/// The page is there, and it is this user's gateway that has the port.
+fn check(target: &Target, config: &Config) -> Result<()> {
+    if target.bind.is_some() && !config.bool("gateway.controlUi.enabled") {
+        return Err(Error::unavailable(
+            "the control page is off (gateway.controlUi.enabled=false)\n\
+             Fix: openclaw config set gateway.controlUi.enabled true",
+        ));
+    }
+    if let Some(user) = owners::foreign(target.port).filter(|_| target.bind.is_some()) {
+        // A page of his could read the token out of its own address.
+        return Err(Error::new(
+            Kind::Unreachable,
+            format!(
+                "port {} belongs to a process of user {user}: the address with the token is not shown\n\
+                 Fix: end that process, or use another port (OPENCLAW_GATEWAY_PORT, gateway.port)",
+                target.port
+            ),
+        ));
     }
     Ok(())
 }

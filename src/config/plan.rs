@@ -177,7 +177,7 @@ mod tests {
             (
                 json!({"channels": {"telegram": {"enabled": true}, "slack": {"x": 1}}}),
                 json!({"channels": {"telegram": {"enabled": false}}}),
-                "noted for telegram (channels.telegram.enabled); noted for channels (channels.slack.x)",
+                "noted for channels (channels.telegram.enabled, channels.slack.x)",
             ),
             (json!({"x": 1}), json!({"x": {"y": 1}}), "in force at once (x)"),
             (

@@ -129,7 +129,7 @@ pub fn platform(ctx: &Ctx) -> Vec<Finding> {
             let finding = Finding::new(format!("{} account {}: {what}", channel.label, account.id));
             if fix.is_empty() { finding } else { finding.remedy(fix) }
         };
-        issues(&row).into_iter().map(told).collect()
+        issues(Some(channel), &row).into_iter().map(told).collect()
     };
     each(ctx).iter().flat_map(ask).collect()
 }

@@ -241,8 +241,8 @@ impl Work {
             Action::Secret => self.renew_secret(&new.auth),
             // All others look at their keys themselves; what is not here is told so: `Action::is_here`.
             Action::Heartbeat => crate::heartbeat::tell_wrong(&new.config, &new.env),
-            Action::Browser | Action::Gmail | Action::Channels | Action::Cron => {}
-            Action::Hooks | Action::Telegram | Action::Whatsapp => {}
+            Action::Browser | Action::Gmail | Action::Web => {}
+            Action::Channels | Action::Cron | Action::Hooks => {}
         }
     }
 

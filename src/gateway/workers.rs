@@ -7,7 +7,6 @@
 //! generation.
 use super::judge::Judge;
 use super::watch;
-use crate::calls::Whom;
 use crate::cancel::Cancel;
 use crate::config::Config;
 use crate::error::{Error, Result};
@@ -89,13 +88,7 @@ pub struct Handle {
 }
 
 impl Handle {
-    /// Waits for `time`; false when the worker is to end.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the browser"))]
-    pub fn sleep(&self, time: Duration) -> Result<bool> {
-        self.sleep_or(time, &[])
-    }
-
-    /// The same, or until one of `others` is readable.
+    /// Waits for `time`, or until one of `others` is readable; false when the worker is to end.
     pub fn sleep_or(&self, time: Duration, others: &[BorrowedFd]) -> Result<bool> {
         let all = [self.stop.as_fd()].into_iter().chain(others.iter().copied());
         let mut all: Vec<PollFd> = all.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
@@ -103,12 +96,5 @@ impl Handle {
             Ok(_) | Err(rustix::io::Errno::INTR) => Ok(self.cancel.reason().is_none()),
             Err(e) => Err(Error::io("wait for the time of a worker", e.into())),
         }
-    }
-
-    /// Calls a method as an operator and waits for its first answer.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the browser"))]
-    pub fn ask(&self, name: &str, method: &str, params: Value) -> Result<Value> {
-        let whom = Whom { name, scopes: &["operator.read", "operator.write"], run: None };
-        (self.house.shared.ask)(&self.house.shared, &whom, method, params, &self.cancel)
     }
 }

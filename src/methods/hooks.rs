@@ -81,7 +81,7 @@ pub fn agent(state: &mut State, call: Call, params: Value) -> Result<Answer> {
     let mut observers = Observers::default();
     observers.add(Observer::Readers);
     observers.deliver(to);
-    let (name, called, wakes) = (format!("Hook {}", asked.name), asked.called, asked.wakes);
+    let (name, called) = (format!("Hook {}", asked.name), asked.called);
     // Who answers in the main session itself need not be told how it went.
     if session != main {
         observers.add(Observer::After(Box::new(After { name, called, key: main, wakes })));

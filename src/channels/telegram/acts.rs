@@ -153,7 +153,7 @@ fn send(
         // Who asked for this file is told; an answer comes without it.
         Err(e) if out.session().is_none() => return Err(e.context("the file is not sent")),
         Err(e) => {
-            log::warn!(target: "telegram", "[{}] a file of {} is not sent: {e}", line.name(), delivery.id);
+            log::warn!(target: "channels/telegram", "[{}] a file of {} is not sent: {e}", line.name(), delivery.id);
             let failed = words::plain("⚠️ Media failed.".into());
             match caption.or_else(|| split::caption(&failed).filter(|_| call.parts == 1)) {
                 Some(chunk) => text(&mut call, account, &chunk),

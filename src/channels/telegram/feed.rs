@@ -199,7 +199,7 @@ impl Feed<'_> {
     }
 
     fn lost(&self, what: &str, e: &crate::error::Error) {
-        log::error!(target: "telegram", "[{}] {what} is passed over: {e}", self.line.name());
+        log::error!(target: "channels/telegram", "[{}] {what} is passed over: {e}", self.line.name());
     }
 }
 

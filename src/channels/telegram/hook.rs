@@ -109,10 +109,11 @@ impl Hook {
                 finish(&stream);
             }
         };
-        let died = |what| log::error!(target: "telegram", "webhook: a request ended by a defect: {what}");
+        let died =
+            |what| log::error!(target: "channels/telegram", "webhook: a request ended by a defect: {what}");
         let started = threads::spawn("gw-tg-post", STACK, serve, died);
         if let Err(e) = &started {
-            log::warn!(target: "telegram", "webhook: {e}");
+            log::warn!(target: "channels/telegram", "webhook: {e}");
         }
         started.is_ok()
     }
@@ -143,7 +144,7 @@ impl Hook {
         let turn = ticket.turn(visitor.from, &limits)?;
         if !self.is_telegram(&head) {
             if let Failed::Counted(n) = door.failed(visitor.from, String::new, &limits, Instant::now()) {
-                log::warn!(target: "telegram", "webhook: wrong secret token from {} ({n})", visitor.from);
+                log::warn!(target: "channels/telegram", "webhook: wrong secret token from {} ({n})", visitor.from);
             }
             return Some((401, "Unauthorized", "secret token is wrong"));
         }

@@ -77,7 +77,7 @@ impl Fetchers {
                 Ok(thread) => self.threads.push(thread),
                 Err(e) => {
                     // It stands in the journal, for the account's next life.
-                    log::error!(target: "telegram", "[{}] {e}", line.name());
+                    log::error!(target: "channels/telegram", "[{}] {e}", line.name());
                     line.house.end();
                     return;
                 }
@@ -110,13 +110,13 @@ fn fetch_all(line: &Line, bot: &mut Bot, joined: &mut Joined) {
             Outcome::Refused(refusal) => joined.miss(&refusal.text),
             Outcome::NotSent(trouble) | Outcome::Unknown(trouble) if trouble.is_cancelled => return,
             Outcome::NotSent(trouble) | Outcome::Unknown(trouble) => {
-                log::warn!(target: "telegram", "[{}] {}", line.name(), trouble.text);
+                log::warn!(target: "channels/telegram", "[{}] {}", line.name(), trouble.text);
                 joined.miss(&trouble.text);
             }
         }
     }
     if is_too_big && let Err(e) = tell_limit(line, joined, &shown) {
-        log::warn!(target: "telegram", "[{}] {e}", line.name());
+        log::warn!(target: "channels/telegram", "[{}] {e}", line.name());
     }
 }
 
@@ -180,7 +180,7 @@ impl Joined {
         match crate::files::read_bytes(&path, MAX_READ) {
             // What is neither picture nor text has its path.
             Ok(bytes) => drop(self.attachments.add(&name, mime, bytes)),
-            Err(e) => log::warn!(target: "telegram", "{}: {e}", path.display()),
+            Err(e) => log::warn!(target: "channels/telegram", "{}: {e}", path.display()),
         }
     }
 

@@ -52,9 +52,21 @@ pub fn passed_over(line: &Line, chat: &Chat, dropped: &Dropped) {
 
 /// A command of the menu by somebody who may not: he is told so, where he gave it.
 pub fn refuse(line: &Line, inbound: &Inbound, message: &Message, dropped: &Dropped) -> Result<()> {
-    match dropped.reason.answer() {
+    match answer(dropped.reason) {
         Some(text) => say(line, inbound, "refused", message, text),
         None => Ok(()),
+    }
+}
+
+/// What the sender of a command of the menu is told; others are told nothing.
+fn answer(reason: Reason) -> Option<&'static str> {
+    match reason {
+        Reason::NotAllowed => Some("You are not authorized to use this command."),
+        Reason::ChatNotListed => Some("This group is not allowed."),
+        Reason::GroupDisabled => Some("This group is disabled."),
+        Reason::TopicDisabled => Some("This topic is disabled."),
+        Reason::GroupsDisabled => Some("Telegram group commands are disabled."),
+        Reason::Mistake | Reason::DirectDisabled | Reason::ButtonsOff | Reason::NoMention => None,
     }
 }
 
@@ -73,4 +85,24 @@ pub fn invite(line: &Line, inbound: &Inbound, message: &Message) -> Result<()> {
     ];
     let to = at(message.chat.id, message.topic);
     strangers::invite(&*line.house, inbound, "Telegram", &person.id.to_string(), &names, &to)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_of_the_menu_are_answered_in_the_originals_words() {
+        for (reason, want) in [
+            (Reason::NotAllowed, Some("You are not authorized to use this command.")),
+            (Reason::ChatNotListed, Some("This group is not allowed.")),
+            (Reason::GroupDisabled, Some("This group is disabled.")),
+            (Reason::TopicDisabled, Some("This topic is disabled.")),
+            (Reason::GroupsDisabled, Some("Telegram group commands are disabled.")),
+            (Reason::DirectDisabled, None),
+            (Reason::Mistake, None),
+        ] {
+            assert_eq!(answer(reason), want, "{reason:?}");
+        }
+    }
 }

@@ -60,7 +60,7 @@ impl Line {
 
     /// Telegram has said who it is.
     pub fn know(&self, me: Me) {
-        log::info!(target: "telegram", "[{}] is @{}", self.name(), me.username);
+        log::info!(target: "channels/telegram", "[{}] is @{}", self.name(), me.username);
         self.house.board().set(self.house.login(), |row| {
             row.more.put("bot", json!({"id": (self.id), "username": (me.username.as_str())}));
         });

@@ -68,7 +68,7 @@ pub fn tell(line: &Line, account: &Account) {
     let agents = line.agents(config);
     for pattern in patterns::misfits(config, &agents) {
         let pattern = crate::logging::quoted(pattern);
-        log::warn!(target: "telegram", "[{}] mentionPatterns: {pattern} is not understood and fits nothing: see COMPATIBILITY.md", line.name());
+        log::warn!(target: "channels/telegram", "[{}] mentionPatterns: {pattern} is not understood and fits nothing: see COMPATIBILITY.md", line.name());
     }
     let Some((groups, place)) = account.set("groups") else { return };
     let listed = groups.as_object().into_iter().flatten();
@@ -76,6 +76,6 @@ pub fn tell(line: &Line, account: &Account) {
     for (id, _) in listed.filter(|(_, group)| reads(group) && !line.me().reads_all) {
         let key = format!("{place}.{id}.requireMention");
         line.house.board().may_miss(line.house.login(), id, PRIVACY, &key);
-        log::warn!(target: "telegram", "[{}] {key} is false, but @{} is in privacy mode: Telegram shows it mentions and commands only, unless it is an admin. Turn it off by /setprivacy at @BotFather, then remove the bot from the group and add it again", line.name(), line.me().username);
+        log::warn!(target: "channels/telegram", "[{}] {key} is false, but @{} is in privacy mode: Telegram shows it mentions and commands only, unless it is an admin. Turn it off by /setprivacy at @BotFather, then remove the bot from the group and add it again", line.name(), line.me().username);
     }
 }

@@ -30,21 +30,21 @@ pub fn put(line: &Line, bot: &mut Bot) -> Result<()> {
     if files::read_text(&path).is_ok_and(|known| known.trim() == mark) {
         return Ok(());
     }
-    notes.iter().for_each(|note| log::warn!(target: "telegram", "[{}] {note}", line.name()));
+    notes.iter().for_each(|note| log::warn!(target: "channels/telegram", "[{}] {note}", line.name()));
     let method = if commands.is_empty() { "deleteMyCommands" } else { "setMyCommands" };
     let params = json!({"commands": commands});
     for pause in PAUSES {
         let text = match bot.call(method, &params, CALL, line.house.cancel()) {
             Outcome::Done(_) => {
                 if let Err(e) = files::write_atomic(&path, format!("{mark}\n").as_bytes()) {
-                    log::warn!(target: "telegram", "[{}] {e}", line.name());
+                    log::warn!(target: "channels/telegram", "[{}] {e}", line.name());
                 }
                 return Ok(());
             }
             Outcome::Refused(refusal) => refusal.text,
             Outcome::NotSent(trouble) | Outcome::Unknown(trouble) => trouble.text,
         };
-        log::info!(target: "telegram", "[{}] the menu of commands is not set: {text}", line.name());
+        log::info!(target: "channels/telegram", "[{}] the menu of commands is not set: {text}", line.name());
         if !line.house.sleep(Duration::from_secs(pause))? {
             break;
         }

@@ -12,23 +12,25 @@ use serde_json::Value;
 /// All that names the old id names the new one from now on: the configuration, the sessions, what is remembered.
 pub fn migrate(line: &Line, chat: &Chat, old: i64, new: i64) -> Result<()> {
     let (name, title) = (line.name(), quoted(&chat.name()));
-    log::info!(target: "telegram", "[{name}] Group migrated: {title} {old} → {new}");
+    log::info!(target: "channels/telegram", "[{name}] Group migrated: {title} {old} → {new}");
     line.memory.migrate(old, new);
     let (old, new) = (old.to_string(), new.to_string());
     line.moved(&old, &new);
     line.house.move_group(&old, &new)?;
     let config = line.config();
     if line.account(&config).get("configWrites") == Some(&Value::Bool(false)) {
-        log::warn!(target: "telegram", "[{name}] the configuration is not changed (configWrites is false): name the group {new} there, where it names {old}");
+        log::warn!(target: "channels/telegram", "[{name}] the configuration is not changed (configWrites is false): name the group {new} there, where it names {old}");
         return Ok(());
     }
     match rename(line, &config, &old, &new) {
         Ok(0) => {
-            log::info!(target: "telegram", "[{name}] No config found for old group ID {old}, migration logged only")
+            log::info!(target: "channels/telegram", "[{name}] No config found for old group ID {old}, migration logged only")
         }
-        Ok(_) => log::info!(target: "telegram", "[{name}] Group config migrated and saved successfully"),
+        Ok(_) => {
+            log::info!(target: "channels/telegram", "[{name}] Group config migrated and saved successfully")
+        }
         Err(e) => {
-            log::error!(target: "telegram", "[{name}] {e}: name the group {new} there, where it names {old}")
+            log::error!(target: "channels/telegram", "[{name}] {e}: name the group {new} there, where it names {old}")
         }
     }
     Ok(())
@@ -126,8 +128,10 @@ pub fn joined(line: &Line, member: &Member) {
     let title = quoted(&member.chat.name());
     let is_direct = member.chat.kind == ChatKind::Private;
     match (member.new.as_str(), is_direct) {
-        ("kicked", true) => log::info!(target: "telegram", "[{name}] blocked by {title} ({id})"),
-        ("left" | "kicked", false) => log::info!(target: "telegram", "[{name}] removed from {title} ({id})"),
-        (now, _) => log::info!(target: "telegram", "[{name}] is {} in {title} ({id})", quoted(now)),
+        ("kicked", true) => log::info!(target: "channels/telegram", "[{name}] blocked by {title} ({id})"),
+        ("left" | "kicked", false) => {
+            log::info!(target: "channels/telegram", "[{name}] removed from {title} ({id})")
+        }
+        (now, _) => log::info!(target: "channels/telegram", "[{name}] is {} in {title} ({id})", quoted(now)),
     }
 }

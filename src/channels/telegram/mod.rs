@@ -28,6 +28,7 @@ mod form;
 mod hook;
 mod incoming_media;
 mod intake;
+mod issues;
 mod joining;
 mod judge;
 mod line;
@@ -61,8 +62,8 @@ mod update;
 mod webhook;
 mod words;
 
-use super::Channel;
 use super::ids::Ids;
+use super::{Channel, Setup};
 
 pub const CHANNEL: Channel = Channel {
     id: "telegram",
@@ -93,4 +94,12 @@ pub const CHANNEL: Channel = Channel {
     probe: probe::probe,
     check: |secret| token::BotToken::read(secret).map(drop),
     sign_in: probe::sign_in,
+    issues: issues::issues,
+    setup: Some(Setup {
+        what: "a Telegram bot",
+        token: ("telegram-token", "Connect this Telegram bot; - reads the token from standard input"),
+        file: ("telegram-token-file", "Connect the bot whose token is in this file, read at each start"),
+        owner: ("telegram-owner", "Let this numeric Telegram id in from the beginning"),
+        owner_is: "a number, as 123456789; names can change hands",
+    }),
 };

@@ -115,7 +115,7 @@ pub fn store(line: &Line, position: &mut Position, updates: Vec<Update>) -> Resu
                 // Of what comes by a business account or inline nothing is written to the bot itself.
                 let kind = quoted(&kind);
                 warn_once(
-                    "telegram",
+                    "channels/telegram",
                     format!("[{}] updates of the kind {kind} are passed over", line.name()),
                 );
             }
@@ -133,7 +133,7 @@ pub fn store(line: &Line, position: &mut Position, updates: Vec<Update>) -> Resu
     ids.into_iter().for_each(|id| position.take(id));
     // What is in the journal is not taken again, whatever this file says.
     if let Err(e) = position.save() {
-        log::warn!(target: "telegram", "[{}] {e}", line.name());
+        log::warn!(target: "channels/telegram", "[{}] {e}", line.name());
     }
     if !new.is_empty() {
         line.house.board().came(line.house.login());

@@ -53,7 +53,7 @@ impl Presses {
         if let Some(queue) = &self.queue
             && let Err(TrySendError::Full(_)) = queue.try_send(press.to_string())
         {
-            log::debug!(target: "telegram", "[{}] too many presses wait to be acknowledged", self.line.name());
+            log::debug!(target: "channels/telegram", "[{}] too many presses wait to be acknowledged", self.line.name());
         }
     }
 }
@@ -72,7 +72,7 @@ fn start(line: &Arc<Line>, mut bot: Bot) -> Option<Sender<String>> {
     match threads::spawn("gw-tg-press", STACK, work, |_| {}) {
         Ok(_) => Some(queue),
         Err(e) => {
-            log::warn!(target: "telegram", "[{name}] {e}");
+            log::warn!(target: "channels/telegram", "[{name}] {e}");
             None
         }
     }

@@ -46,7 +46,7 @@ pub fn run(house: Arc<dyn House>) -> Result<()> {
     };
     let (position, note) = Position::load(state, &login.account, token.id(), clock::now_ms());
     if let Some(note) = note {
-        log::info!(target: "telegram", "[{}] {note}", login.account);
+        log::info!(target: "channels/telegram", "[{}] {note}", login.account);
     }
     let hook = webhook::open(&account)?;
     house.board().set(&login, |row| {
@@ -95,7 +95,7 @@ fn sign_in(house: &dyn House, account: &Account) -> Result<Option<BotToken>> {
         .collect();
     if let Some((_, first)) = twins(&all).into_iter().find(|(second, _)| *second == account.id) {
         let text = told_twin(account, &first);
-        log::error!(target: "telegram", "{text}");
+        log::error!(target: "channels/telegram", "{text}");
         house.board().set(house.login(), |row| row.last_error = Some(text));
         return Ok(None);
     }
@@ -166,7 +166,7 @@ fn meet(house: &dyn House, account: &Account, bot: &mut Bot, token: &BotToken) -
 pub fn told(house: &dyn House, what: &str) {
     let row = house.board().row(house.login());
     if row.last_error.as_deref() != Some(what) {
-        log::warn!(target: "telegram", "[{}] {what}", house.login().account);
+        log::warn!(target: "channels/telegram", "[{}] {what}", house.login().account);
         house.board().set(house.login(), |row| {
             (row.is_connected, row.last_error) = (false, Some(what.to_string()));
         });
@@ -180,7 +180,7 @@ pub fn refused(house: &dyn House, account: &Account, token: &BotToken) -> Result
         "Telegram does not know this bot token (401 Unauthorized): set the one that @BotFather shows ({})",
         account.place("botToken")
     );
-    log::error!(target: "telegram", "[{}] {text}; tried again in 5 minutes", account.id);
+    log::error!(target: "channels/telegram", "[{}] {text}; tried again in 5 minutes", account.id);
     let next = clock::now_ms() + REFUSED.as_millis() as u64;
     house.board().set(house.login(), |row| {
         (row.is_connected, row.next_try) = (false, Some(next));

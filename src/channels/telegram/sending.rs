@@ -177,7 +177,7 @@ fn call_it(line: &Line, bot: &mut Bot, delivery: &Delivery, out: &Outgoing, mut 
         Outcome::NotSent(trouble) => not_taken(line, delivery, &trouble.text),
         Outcome::Unknown(trouble) => {
             if let Err(e) = doubt::tell_uncertain(&*line.house, delivery, &trouble.text) {
-                log::warn!(target: "telegram", "[{}] the session of {} is not told: {e}", line.name(), delivery.id);
+                log::warn!(target: "channels/telegram", "[{}] the session of {} is not told: {e}", line.name(), delivery.id);
             }
             Became::Uncertain
         }
@@ -204,7 +204,7 @@ fn not_taken(line: &Line, delivery: &Delivery, why: &str) -> Became {
 
 /// Something waits that could not be sent: told, and shown until a message gets through again (R-08c).
 fn trouble(line: &Line, text: &str) {
-    log::warn!(target: "telegram", "[{}] {text}", line.name());
+    log::warn!(target: "channels/telegram", "[{}] {text}", line.name());
     line.house.board().set(line.house.login(), |row| row.more.put("lastSendError", text));
 }
 
@@ -246,7 +246,7 @@ fn refused(
     if is_file && !is_lone {
         let refused = told(delivery, out, refusal);
         if let Err(e) = doubt::tell_lacking(&*line.house, delivery, &refused) {
-            log::warn!(target: "telegram", "[{}] the session of {} is not told: {e}", line.name(), delivery.id);
+            log::warn!(target: "channels/telegram", "[{}] the session of {} is not told: {e}", line.name(), delivery.id);
         }
         let lacking = out.with(&[("lacks", refused.into())]);
         let out = Outgoing::of(&lacking);

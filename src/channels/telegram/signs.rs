@@ -205,10 +205,10 @@ impl Sign {
         match bot.call("setMessageReaction", &params, CALL, line.house.cancel()) {
             Outcome::Done(_) => {}
             Outcome::Refused(refusal) => {
-                log::debug!(target: "telegram", "[{}] {}", line.name(), refusal.text)
+                log::debug!(target: "channels/telegram", "[{}] {}", line.name(), refusal.text)
             }
             Outcome::NotSent(trouble) | Outcome::Unknown(trouble) => {
-                log::debug!(target: "telegram", "[{}] {}", line.name(), trouble.text);
+                log::debug!(target: "channels/telegram", "[{}] {}", line.name(), trouble.text);
             }
         }
     }

@@ -32,16 +32,16 @@ pub const ADD: Command = Command {
     flags: &[
         WHICH,
         &[
-            Flag::value("token", "<token>", "Use this bot token, as @BotFather shows it; - reads it"),
+            Flag::value("token", "<token>", "Use this token, as the platform gave it; - reads it"),
             Flag::value("token-file", "<path>", "Read the token from this file at each start"),
-            Flag::switch("use-env", "Use TELEGRAM_BOT_TOKEN, for the default account"),
+            Flag::switch("use-env", "Use the channel's variable, for the default account"),
             Flag::value("name", "<name>", "Show the account by this name"),
             Flag::switch("no-probe", "Write the token without trying it"),
             JSON,
         ],
     ],
     examples: &[
-        ("openclaw channels add", "Answer a question, and have a Telegram bot"),
+        ("openclaw channels add", "Answer a question, and have a bot"),
         ("openclaw channels add --token -", "Read the token from standard input"),
         ("openclaw channels add --account work --token-file ~/work.token", "Add a second bot"),
     ],

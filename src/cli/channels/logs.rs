@@ -15,8 +15,7 @@ use serde_json::Value;
 const LINES: u64 = 5000;
 const BYTES: u64 = 1_000_000;
 /// Who writes about channels beside themselves.
-const COMMON: [&str; 5] =
-    ["channels", "gateway/channels", "gateway/deliveries", "gateway/pairing", "channels/telegram"];
+const COMMON: [&str; 4] = ["channels", "gateway/channels", "gateway/deliveries", "gateway/pairing"];
 
 pub const LOGS: Command = Command {
     name: "channels logs",

@@ -2,6 +2,7 @@
 //! says.
 use super::row::line;
 use crate::agents::Agents;
+use crate::channels;
 use crate::channels::issues::issues;
 use crate::channels::told::Teller;
 use crate::cli::link::rpc;
@@ -48,7 +49,7 @@ fn status(context: &Context, args: &Args) -> Result<()> {
     for (label, id, row) in rows(&told) {
         context.out.line(line(label, row));
         let account = row.get("accountId").and_then(Value::as_str).unwrap_or_default();
-        warnings.extend(issues(row).into_iter().map(|(what, fix)| {
+        warnings.extend(issues(channels::named(id), row).into_iter().map(|(what, fix)| {
             let fix = if fix.is_empty() { String::new() } else { format!(" ({fix})") };
             format!("- {id} {account}: {what}{fix}")
         }));

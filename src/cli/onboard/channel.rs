@@ -1,11 +1,11 @@
-//! The questions about a Telegram bot, and what their answers write. The token is tried before anything is written.
+//! The questions about a bot of the first channel, in the words of its row, and what their answers write. The token is tried before anything is written.
 use super::Plan;
 use super::ask::Asker;
 use crate::agents::Agents;
 use crate::channels::accounts::{self, Account};
 use crate::channels::ids::{Senders, Who, user};
 use crate::channels::token::Source;
-use crate::channels::{self, CHANNELS, Channel};
+use crate::channels::{self, CHANNELS, Channel, SETUP};
 use crate::cli::Context;
 use crate::cli::channels::add::{self, Tried};
 use crate::cli::parse::Args;
@@ -32,21 +32,22 @@ fn account<'a>(config: &'a Config, env: &Env, channel: &Channel) -> Account<'a> 
 
 /// The bot that options name. Other users of the machine see what stands on a command line; `-` and a file they do not.
 pub fn given(context: &Context, config: &Config, args: &Args) -> Result<Option<Bot>> {
-    let owner = match args.filled("telegram-owner")? {
+    let ((token, _), (file, _), (for_owner, _)) = (SETUP.token, SETUP.file, SETUP.owner);
+    let owner = match args.filled(for_owner)? {
         None => None,
-        Some(id) => Some(user(id.trim()).ok_or_else(|| {
-            Error::usage("--telegram-owner must be a number, as 123456789; names can change hands")
-        })?),
+        Some(id) => Some(
+            user(id.trim())
+                .ok_or_else(|| Error::usage(format!("--{for_owner} must be {}", SETUP.owner_is)))?,
+        ),
     };
     let (Some(channel), env) = (CHANNEL, &context.env) else { return Ok(None) };
-    let Some(given) = add::given_by(args, "telegram-token", "telegram-token-file")? else {
-        let needs = "--telegram-owner needs --telegram-token or --telegram-token-file";
+    let Some(given) = add::given_by(args, token, file)? else {
+        let needs = format!("--{for_owner} needs --{token} or --{file}");
         return if owner.is_some() { Err(Error::usage(needs)) } else { Ok(None) };
     };
     if args.value("mode") == Some("remote") {
-        return Err(Error::usage(
-            "--telegram-token needs --mode local: the bot is the gateway's, where that runs",
-        ));
+        let why = format!("--{token} needs --mode local: the bot is the gateway's, where that runs");
+        return Err(Error::usage(why));
     }
     let tried = add::try_it(context, env, &account(config, env, channel), channel, given)?;
     Ok(Some(Bot { tried, owner }))
@@ -66,11 +67,12 @@ pub fn ask(asker: &mut Asker, context: &Context, config: &Config, plan: &mut Pla
     }
     let tried = add::ask(asker, context, env, &account, channel)?;
     context.out.line("Whoever writes to the bot first gets a code, by which you let him in on this machine.");
-    let question = format!("Your numeric {} id, to be let in without (empty: by a code)", channel.label);
+    let numeric = if channel.ids.are_numbers { "numeric " } else { "" };
+    let question = format!("Your {numeric}{} id, to be let in without (empty: by a code)", channel.label);
     let owner = asker.valid(&question, "", |answer| match user(answer.trim()) {
         Some(id) => Ok(Some(id)),
         None if answer.trim().is_empty() => Ok(None),
-        None => Err(Error::usage("an id is a number, as 123456789; names can change hands")),
+        None => Err(Error::usage(format!("an id is {}", SETUP.owner_is))),
     })?;
     plan.bot = Some(Bot { tried, owner });
     Ok(())

@@ -2,6 +2,7 @@
 use super::Plan;
 use super::ask::Asker;
 use super::{apply, channel, port, questions};
+use crate::channels::SETUP;
 use crate::cli::parse::Args;
 use crate::cli::{Command, Context, Flag, far};
 use crate::config::Config;
@@ -33,7 +34,7 @@ const SECTIONS: [(&str, &str); 8] = [
     ("gateway", "port, address and credentials"),
     ("daemon", "the service that keeps the gateway running"),
     ("health", "a look at whether it works"),
-    ("channels", "a Telegram bot"),
+    ("channels", SETUP.what),
     ("skills", ""),
     ("web", ""),
 ];

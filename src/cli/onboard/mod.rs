@@ -14,6 +14,7 @@ pub mod setup;
 use super::onboard::ask::Asker;
 use super::parse::Args;
 use super::{Command, Context, Flag, JSON};
+use crate::channels::SETUP;
 use crate::config::Config;
 use crate::dotenv;
 use crate::error::{Error, Result};
@@ -30,7 +31,7 @@ pub const COMMAND: Command = Command {
     examples: &[
         ("openclaw onboard", "Answer a few questions"),
         ("openclaw onboard --non-interactive --install-daemon", "Take the defaults and install the service"),
-        ("openclaw onboard --non-interactive --telegram-token-file token.txt", "Connect a Telegram bot, too"),
+        ("openclaw onboard --non-interactive --telegram-token-file token.txt", "Connect a bot, too"),
         ("openclaw onboard --mode remote --remote-url ws://127.0.0.1:18789", "Use a gateway elsewhere"),
     ],
     failure: "",
@@ -70,18 +71,10 @@ pub const FLAGS: &[Flag] = &[
     Flag::switch("install-daemon", "Install the service that keeps the gateway running"),
     Flag::switch("no-install-daemon", "Do not install it"),
     Flag::switch("skip-health", "Do not check that the gateway works"),
-    Flag::value(
-        "telegram-token",
-        "<token>",
-        "Connect this Telegram bot; - reads the token from standard input",
-    ),
-    Flag::value(
-        "telegram-token-file",
-        "<path>",
-        "Connect the bot whose token is in this file, read at each start",
-    ),
-    Flag::value("telegram-owner", "<id>", "Let this numeric Telegram id in from the beginning"),
-    Flag::switch("skip-channels", "Ask nothing about a Telegram bot"),
+    Flag::value(SETUP.token.0, "<token>", SETUP.token.1),
+    Flag::value(SETUP.file.0, "<path>", SETUP.file.1),
+    Flag::value(SETUP.owner.0, "<id>", SETUP.owner.1),
+    Flag::switch("skip-channels", "Ask nothing about a bot"),
     Flag::switch("skip-skills", "Accepted without effect").quiet(),
     Flag::switch("skip-ui", "Accepted without effect").quiet(),
     JSON,

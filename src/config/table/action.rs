@@ -14,8 +14,8 @@ pub enum Action {
     Hooks,
     Logging,
     Secret,
-    Telegram,
-    Whatsapp,
+    /// The own connection of the original to WhatsApp.
+    Web,
 }
 
 impl Action {
@@ -29,8 +29,7 @@ impl Action {
             Action::Hooks => "hooks",
             Action::Logging => "logging",
             Action::Secret => "secret",
-            Action::Telegram => "telegram",
-            Action::Whatsapp => "whatsapp",
+            Action::Web => "web",
         }
     }
 
@@ -44,8 +43,8 @@ impl Action {
     pub fn is_here(self) -> bool {
         match self {
             Action::Channels | Action::Cron | Action::Heartbeat | Action::Hooks => true,
-            Action::Logging | Action::Secret | Action::Telegram => true,
-            Action::Browser | Action::Gmail | Action::Whatsapp => false,
+            Action::Logging | Action::Secret => true,
+            Action::Browser | Action::Gmail | Action::Web => false,
         }
     }
 }

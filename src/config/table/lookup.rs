@@ -333,7 +333,7 @@ mod tests {
             ("agents.defaults.heartbeat.every", Reload::Hot(Action::Heartbeat)),
             ("agents.list", Reload::None),
             ("channels", Reload::Restart),
-            ("channels.telegram.groups", Reload::Hot(Action::Telegram)),
+            ("channels.telegram.groups", Reload::Hot(Action::Channels)),
             ("nonsense", Reload::None),
             // N-15
             ("gateway.bnd", Reload::None),

@@ -120,9 +120,8 @@ fn asked(action: &str, arguments: &Value) -> Result<(&'static str, Map<String, V
             if text(arguments, "message").is_none() && text(arguments, "media").is_none() {
                 return Err(missing("a text: give it as message"));
             }
-            let flags = [("silent", "silent"), ("asVoice", "asVoice"), ("gifPlayback", "gifPlayback")];
             take(&[("media", "mediaUrl"), ("replyTo", "replyToId"), ("buttons", "buttons")]);
-            take(&flags);
+            take(&[("silent", "silent"), ("asVoice", "asVoice"), ("gifPlayback", "gifPlayback")]);
             params.put("message", text(arguments, "message").unwrap_or_default());
             "send"
         }
@@ -153,17 +152,18 @@ fn asked(action: &str, arguments: &Value) -> Result<(&'static str, Map<String, V
             params.put("action", action);
             params.put("messageId", id);
             if action == "react" {
-                let is_off = arguments.get("remove") == Some(&Value::Bool(true));
-                let emoji = text(arguments, "emoji").filter(|_| !is_off);
-                if emoji.is_none() && !is_off {
-                    return Err(missing("emoji"));
-                }
-                params.put("emoji", emoji.unwrap_or_default());
+                params.put("emoji", reaction(arguments).ok_or_else(|| missing("emoji"))?);
             }
             "message.action"
         }
     };
     Ok((method, params))
+}
+
+/// None to take one back.
+fn reaction(arguments: &Value) -> Option<&str> {
+    let is_off = arguments.get("remove") == Some(&Value::Bool(true));
+    if is_off { Some("") } else { text(arguments, "emoji") }
 }
 
 fn to(context: &Context, arguments: &Value) -> Result<To> {
