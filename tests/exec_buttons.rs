@@ -83,6 +83,62 @@ fn sec_41_a_button_that_the_gateway_has_not_made_allows_nothing() {
     let bodies: String = server.requests(3).iter().map(|request| request["body"].to_string()).collect();
     let history = client.ok("chat.history", json!({"sessionKey": "main"})).to_string();
     assert!(!bodies.contains(&seal) && !history.contains(&seal));
+    // Nor does any file hold it (issue 13, d).
+    let files = std::process::Command::new("grep").args(["-rlaF", &seal]).arg(&gateway.dir).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&files.stdout), "");
+}
+
+/// Where there may be no buttons the words tell how to answer.
+#[test]
+fn i13_n_without_buttons_a_command_is_asked_for_in_words() {
+    let telegram = ann();
+    let replies = vec![exec("echo x > made"), texts(&["asked"]), texts(&["it is done"])];
+    let off = json!({"channels": {"telegram": {"capabilities": {"inlineButtons": "off"}}}});
+    let (_server, gateway) = with_bot(&telegram, off, replies);
+    telegram.says(1001, 1001, "do it");
+    let (sent, words) = asked(&telegram, 0);
+    assert!(sent["reply_markup"].is_null(), "{sent}");
+    let slug = slug(&words);
+    assert!(words.contains(&format!("Reply with: /approve {slug} allow-once|allow-always|deny")), "{words}");
+    telegram.says(1001, 1001, &format!("/approve {slug} once"));
+    told(&telegram, "it is done");
+    assert!(made(&gateway).exists());
+}
+
+/// A chat hears once that a command does not wait any more, and not where it was answered there.
+#[test]
+fn i13_o_chats_hear_of_what_was_resolved_elsewhere() {
+    let telegram = ann();
+    let replies = vec![
+        exec("echo x > made"),
+        texts(&["asked"]),
+        texts(&["it is done"]),
+        exec("echo y"),
+        texts(&["again"]),
+        texts(&["over"]),
+    ];
+    let (_server, gateway) = with_bot(&telegram, json!({}), replies);
+    telegram.says(1001, 1001, "do it");
+    let first = slug(&asked(&telegram, 0).1);
+    told(&telegram, "asked");
+    let mut client = Client::operator(&gateway, 4);
+    client.ok("exec.approval.resolve", json!({"id": first, "decision": "allow-once"}));
+    told(&telegram, "it is done");
+    let told_of = |slug: &str| {
+        let is_it = |text: &&String| text.contains("Exec approval allowed") && text.contains(slug);
+        telegram.texts(1001).iter().filter(is_it).count()
+    };
+    wait_for("the word", || (told_of(&first) == 1).then_some(()));
+    assert!(
+        telegram.texts(1001).iter().any(|text| text.contains("Exec approval allowed once. Resolved by "))
+    );
+    telegram.says(1001, 1001, "do it again");
+    let second = slug(&asked(&telegram, 1).1);
+    told(&telegram, "again");
+    telegram.says(1001, 1001, &format!("/approve {second} once"));
+    told(&telegram, "over");
+    std::thread::sleep(Duration::from_millis(300));
+    assert_eq!((told_of(&first), told_of(&second)), (1, 0));
 }
 
 #[test]

@@ -1,9 +1,9 @@
 //! Buttons below a request for approval: what they say when they are pressed bears a seal that nobody can make but this
 //! process, so that a button which somebody else put into a chat allows nothing. The seal stands in the button alone:
-//! it is taken off before the words go on, and no tool, event or transcript shows it.
+//! it is put on when the button is sent, taken off before the words go on, and no file, tool, event or transcript shows it.
 //!
 //! A press that says a command (`/approve ...`) without one is not obeyed (`channels/telegram/intake.rs`), and nobody gets
-//! such a button sent (`check`). Any thread.
+//! such a button sent (`kept`). Any thread.
 use crate::device::secret_eq;
 use crate::error::{Error, Kind, Result};
 use crate::ids;
@@ -45,17 +45,21 @@ pub fn is_command(data: &str) -> bool {
     data.trim_start().starts_with('/')
 }
 
-/// Whether somebody may have these rows of buttons sent: none says a command, but for those of this process.
-pub fn check(rows: &Value) -> Result<()> {
-    let buttons = rows.as_array().into_iter().flatten().filter_map(Value::as_array).flatten();
-    let mut said = buttons.filter_map(|button| button.get("callback_data")?.as_str());
-    match said.any(|data| is_command(data) && opened(data).is_none()) {
-        true => Err(Error::new(
-            Kind::Forbidden,
-            "callback_data must not begin with /: a button that gives a command is the gateway's own to make",
-        )),
-        false => Ok(()),
+/// The rows of buttons as they are kept until they are sent: a command is in none of them, but for those of this process, whose
+/// seal is put on again by who sends them, so that it stands in no file.
+pub fn kept(mut rows: Value) -> Result<Value> {
+    let buttons = rows.as_array_mut().into_iter().flatten().filter_map(Value::as_array_mut).flatten();
+    for data in buttons.filter_map(|button| button.get_mut("callback_data")) {
+        let Some(said) = data.as_str().filter(|said| is_command(said)) else { continue };
+        let Some(words) = opened(said).map(str::to_string) else {
+            return Err(Error::new(
+                Kind::Forbidden,
+                "callback_data must not begin with /: a button that gives a command is the gateway's own to make",
+            ));
+        };
+        *data = words.into();
     }
+    Ok(rows)
 }
 
 #[cfg(test)]
@@ -81,11 +85,12 @@ mod tests {
             assert_eq!(opened(&forged), None, "{forged}");
         }
         let row = |data: &str| json!([[{"text": "a", "callback_data": "b"}], [{"text": "a", "callback_data": data}]]);
-        check(&row(&data)).unwrap();
-        check(&row("yes")).unwrap();
-        check(&json!("odd")).unwrap();
+        assert_eq!(kept(row(&data)).unwrap(), row(words));
+        for rows in [row("yes"), json!("odd")] {
+            assert_eq!(kept(rows.clone()).unwrap(), rows);
+        }
         for data in [words, " /stop", "\n/approve"] {
-            assert!(check(&row(data)).unwrap_err().message().contains("must not begin with /"), "{data}");
+            assert!(kept(row(data)).unwrap_err().message().contains("must not begin with /"), "{data}");
         }
     }
 }

@@ -177,7 +177,7 @@ fn may(account: &Account, asking: &Asking, passed: &Passed) -> Gate<()> {
         || if passed.is_listed { Ok(()) } else { Err(drop(Reason::NotAllowed, passed.list.clone())) };
     match asking.kind {
         Kind::Command if account.config.bool("commands.useAccessGroups") => not_listed(),
-        Kind::Callback => match (buttons(account), asking.chat) {
+        Kind::Callback => match (buttons_of(account), asking.chat) {
             ("all", _) | ("dm", Chat::Direct) | ("group", Chat::Group { .. }) => Ok(()),
             ("allowlist", _) => not_listed(),
             _ => {
@@ -195,7 +195,7 @@ fn may(account: &Account, asking: &Asking, passed: &Passed) -> Gate<()> {
 }
 
 /// Where buttons may be pressed.
-fn buttons<'a>(account: &Account<'a>) -> &'a str {
+pub fn buttons_of<'a>(account: &Account<'a>) -> &'a str {
     match account.get("capabilities") {
         Some(Value::Array(list)) => {
             let has =

@@ -27,7 +27,7 @@ pub fn approve(state: &mut State, at: &At, args: &str) -> Result<Reply> {
     let decision =
         WORDS.iter().find(|(known, _)| *known == word).map_or(word.as_str(), |(_, decision)| decision);
     let by = format!("Chat approval ({}:{})", at.channel, at.sender);
-    let text = match state.decide_approval(&id.to_ascii_lowercase(), decision, &by) {
+    let text = match state.decide_approval(&id.to_ascii_lowercase(), decision, &by, &at.key) {
         Ok(id) => {
             format!("\u{2705} Exec approval {decision} submitted for {}.", crate::parts::within(&id, 8))
         }

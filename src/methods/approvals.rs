@@ -86,7 +86,7 @@ pub fn resolve(state: &mut State, call: Call, params: Value) -> Result<Answer> {
     State::may_decide(&call)?;
     let text = |name: &str| params.get(name).and_then(Value::as_str).unwrap_or_default();
     let by = if call.caller.client_id.is_empty() { &call.caller.id } else { &call.caller.client_id };
-    state.decide_approval(text("id"), text("decision"), &by.clone())?;
+    state.decide_approval(text("id"), text("decision"), &by.clone(), "")?;
     Ok(Answer::Now(json!({"ok": true}).into()))
 }
 

@@ -111,8 +111,7 @@ pub fn send(state: &mut State, call: Call, params: Value) -> Result<Answer> {
         }
     }
     if let Some(buttons) = send.buttons {
-        seal::check(&buttons)?;
-        message.put("buttons", buttons);
+        message.put("buttons", seal::kept(buttons)?);
     }
     if let Some(id) = send.reply_to_id.filter(|id| !id.is_empty()) {
         message.put("replyTo", id);
@@ -180,8 +179,7 @@ pub fn action(state: &mut State, call: Call, params: Value) -> Result<Answer> {
         _ => {}
     }
     if let Some(buttons) = action.buttons {
-        seal::check(&buttons)?;
-        message.put("buttons", buttons);
+        message.put("buttons", seal::kept(buttons)?);
     }
     to.deliver(state, call, route, message)
 }

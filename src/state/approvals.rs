@@ -39,6 +39,9 @@ struct Waiting {
     deadline: u64,
     /// What was decided; nothing when the time was up.
     decision: Option<Option<&'static str>>,
+    /// By whom, and in which session where it was said in a chat.
+    by: String,
+    place: String,
 }
 
 impl Default for Approvals {
@@ -112,8 +115,10 @@ impl Waiting {
     /// What who asked is told.
     fn answer(&self) -> Payload {
         let decision = self.decision.flatten();
-        json!({"id": self.id, "decision": decision, "createdAtMs": self.created, "expiresAtMs": self.expires})
-            .into()
+        let (by, place) = (self.by.as_str(), self.place.as_str());
+        json!({"id": self.id, "decision": decision, "createdAtMs": self.created, "expiresAtMs": self.expires,
+            "resolvedBy": (Some(by).filter(|by| !by.is_empty())), "resolvedIn": (Some(place).filter(|place| !place.is_empty()))})
+        .into()
     }
 }
 
@@ -123,10 +128,16 @@ impl State {
         if self.approvals.waiting.iter().any(|waiting| waiting.id == id) {
             return Err(Error::invalid("approval id already pending"));
         }
-        if self.approvals.waiting.len() >= MOST {
+        if self.approvals.waiting.iter().filter(|waiting| waiting.decision.is_none()).count() >= MOST {
             return Err(Error::unavailable(format!(
                 "{MOST} commands wait for approval already: see to those first"
             )));
+        }
+        // What was decided is kept for who has not asked yet, but not without end.
+        if self.approvals.waiting.len() >= MOST * 4
+            && let Some(oldest) = self.approvals.waiting.iter().position(|waiting| waiting.decision.is_some())
+        {
+            self.approvals.waiting.remove(oldest);
         }
         let (created, deadline) = (self.now, self.mono.saturating_add(time_ms));
         let waiting = Waiting {
@@ -136,6 +147,8 @@ impl State {
             expires: created.saturating_add(time_ms),
             deadline,
             decision: None,
+            by: String::new(),
+            place: String::new(),
         };
         self.emit(&events::APPROVAL_REQUESTED, &waiting.shown());
         let told = json!({"status": "accepted", "id": waiting.id, "createdAtMs": created, "expiresAtMs": waiting.expires});
@@ -155,12 +168,13 @@ impl State {
     }
 
     /// Somebody has decided; gives the whole id.
-    pub fn decide_approval(&mut self, id: &str, decision: &str, by: &str) -> Result<String> {
+    pub fn decide_approval(&mut self, id: &str, decision: &str, by: &str, place: &str) -> Result<String> {
         let known = DECISIONS.into_iter().find(|known| *known == decision);
         let decision = known.ok_or_else(|| Error::invalid("invalid decision"))?;
         let deadline = self.mono + KEPT_MS;
         let waiting = self.approvals.find(id)?;
         (waiting.decision, waiting.deadline) = (Some(Some(decision)), deadline);
+        (waiting.by, waiting.place) = (by.to_string(), place.to_string());
         let (id, answer) = (waiting.id.clone(), waiting.answer());
         log::info!(target: "gateway/exec", "approval {id}: {decision} by {}", crate::logging::quoted(by));
         self.emit(

@@ -9,6 +9,7 @@ use super::media_out::{self, Media};
 use super::split::{self, Chunk, Limits, chunks};
 use super::words::{self, Words};
 use crate::channels::accounts::Account;
+use crate::channels::gate::buttons_of;
 use crate::channels::outgoing::{Act, Outgoing};
 use crate::config::Config;
 use crate::deliveries::Delivery;
@@ -140,7 +141,7 @@ fn send(
     // They stand below the first message, or below the text that follows a file.
     let with_buttons = if caption.is_some() || files == 0 { 0 } else { files };
     if let Some(rows) = out.buttons().filter(|_| at == with_buttons.min(call.parts.saturating_sub(1))) {
-        call.params.put("reply_markup", keyboard(account, &delivery.to, rows)?);
+        add_buttons(&mut call.params, account, &delivery.to, rows)?;
     }
     if let Some(chunk) = at.checked_sub(files).and_then(|at| texts.get(at)) {
         text(&mut call, account, chunk);
@@ -219,14 +220,20 @@ fn reply(params: &mut Map<String, Value>, words: &Words, account: &Account, at: 
     }
 }
 
-fn keyboard(account: &Account, chat: &str, rows: &Value) -> Result<Value> {
-    let set = account.part("capabilities", "inlineButtons").and_then(Value::as_str);
+/// The gateway's own are left out where there may be none.
+fn add_buttons(params: &mut Map<String, Value>, account: &Account, chat: &str, rows: &Value) -> Result<()> {
     let is_group = chat.starts_with(['-', '@']);
-    match set.unwrap_or("allowlist") {
+    match buttons_of(account) {
         "off" => {}
         "dm" if is_group => {}
         "group" if !is_group => {}
-        _ => return buttons::keyboard(rows),
+        _ => {
+            params.put("reply_markup", buttons::keyboard(rows)?);
+            return Ok(());
+        }
+    }
+    if buttons::are_own(rows) {
+        return Ok(());
     }
     Err(Error::invalid(
         "Telegram inline buttons are disabled. Set channels.telegram.capabilities.inlineButtons to \"dm\", \"group\", \"all\", or \"allowlist\".",
@@ -253,7 +260,7 @@ fn edit(
     call.method = "editMessageText";
     text(call, account, chunk);
     if let Some(rows) = out.buttons() {
-        call.params.put("reply_markup", keyboard(account, &delivery.to, rows)?);
+        add_buttons(&mut call.params, account, &delivery.to, rows)?;
     }
     Ok(())
 }

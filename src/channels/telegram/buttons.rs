@@ -1,9 +1,16 @@
 //! Buttons under a message: rows of `{text, callback_data}` -> Telegram's inline keyboard.
+use crate::approvals::seal;
 use crate::error::Error;
 use serde_json::{Value, json};
 
 /// Bytes that Telegram gives back when a button is pressed.
 const MAX_DATA: usize = 64;
+
+/// Whether they are the gateway's own, of which the words of their message tell, too.
+pub fn are_own(buttons: &Value) -> bool {
+    let first = buttons.pointer("/0/0/callback_data").and_then(Value::as_str);
+    first.is_some_and(seal::is_command)
+}
 
 /// `reply_markup`; the sentence says which button is wrong.
 pub fn keyboard(buttons: &Value) -> Result<Value, Error> {
@@ -27,6 +34,8 @@ fn button(value: &Value, row: usize, column: usize) -> Result<Value, Error> {
     let (Some(text), Some(data)) = (text_of("text"), text_of("callback_data")) else {
         return Err(Error::invalid(format!("buttons[{row}][{column}] requires text and callback_data")));
     };
+    // What gives a command is the gateway's own (`seal::kept`).
+    let data = if seal::is_command(data) { seal::sealed(data)? } else { data.to_string() };
     if data.len() > MAX_DATA {
         let words = format!("buttons[{row}][{column}] callback_data too long (max {MAX_DATA} chars)");
         return Err(Error::invalid(words));

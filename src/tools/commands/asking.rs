@@ -2,11 +2,11 @@
 //! which holds no lock and no place; when the answer comes it starts the command, and its end begins a turn of the
 //! session, on the authority of the one that asked.
 use super::exec::{HOST, signal_name};
+use super::forwarding::Request;
+use super::setting;
 use super::surroundings::Surroundings;
 use super::wish::Wish;
-use super::{setting, shown};
 use crate::approvals::decide::unanswered;
-use crate::approvals::seal;
 use crate::approvals::words::Part;
 use crate::approvals::{Rules, Verdict, file};
 use crate::calls::Whom;
@@ -16,7 +16,7 @@ use crate::json::{Put, json};
 use crate::parts::within;
 use crate::processes::{Process, running};
 use crate::tools::{Context, Output};
-use crate::{channels, clock, ids, threads, untrusted};
+use crate::{clock, ids, threads, untrusted};
 use serde_json::{Map, Value};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -103,19 +103,19 @@ fn call(context: &Context, method: &str, params: Value) -> Result<Value> {
 }
 
 impl Waiting {
-    /// What people call it by.
-    fn slug(&self) -> &str {
-        within(&self.id, 8)
-    }
-
     fn wait(self) {
-        self.forward();
-        let answer = call(&self.context, "exec.approval.waitDecision", json!({"id": (self.id.as_str())}));
-        let decision = match &answer {
-            Ok(answer) => answer.get("decision").and_then(Value::as_str).unwrap_or_default().to_string(),
-            // The gateway restarts or stops; nobody can be told any more.
-            Err(_) => return,
+        let request = Request {
+            context: &self.context,
+            wish: &self.wish,
+            sandbox: self.around.sandbox(),
+            id: &self.id,
         };
+        let chats = request.forward();
+        let answer = call(&self.context, "exec.approval.waitDecision", json!({"id": (self.id.as_str())}));
+        // Else the gateway restarts or stops; nobody can be told any more.
+        let Ok(answer) = answer else { return };
+        request.tell_end(&chats, &answer);
+        let decision = answer.get("decision").and_then(Value::as_str).unwrap_or_default().to_string();
         let verdict = match decision.as_str() {
             "allow-once" => Verdict::Whole,
             "allow-always" => {
@@ -172,86 +172,6 @@ impl Waiting {
         let head = format!("Exec denied (gateway id={}, {why})", self.id);
         tell(&self.context, &head, &self.wish.command, None, false);
     }
-
-    /// The chat in which the turn was asked for sees the whole command, from the gateway itself and not in a model's words.
-    fn forward(&self) {
-        let config = &self.context.config;
-        if config.get("approvals.exec.enabled") == Some(&Value::Bool(false)) {
-            return;
-        }
-        let is_left_out = |name: &str, of: &str| {
-            let wanted = config.strings(name);
-            !wanted.is_empty() && !wanted.iter().any(|part| of.contains(part))
-        };
-        let (agent, key) = (self.context.agent.as_str(), self.context.session_key.as_str());
-        if is_left_out("approvals.exec.agentFilter", agent)
-            || is_left_out("approvals.exec.sessionFilter", key)
-        {
-            return;
-        }
-        let mode = config.str("approvals.exec.mode").unwrap_or("session");
-        let mut places: Vec<Map<String, Value>> = Vec::new();
-        if let Some((login, place)) = self.context.place.as_ref().filter(|_| mode != "targets") {
-            let mut to = Map::new();
-            to.put("channel", login.platform.as_str());
-            to.put("accountId", login.account.as_str());
-            to.put("to", place.peer.as_str());
-            place.thread.iter().for_each(|thread| to.put("threadId", thread.as_str()));
-            places.push(to);
-        }
-        let targets = config.get("approvals.exec.targets").and_then(Value::as_array).into_iter().flatten();
-        places.extend(targets.filter(|_| mode != "session").filter_map(target));
-        for (n, to) in places.into_iter().enumerate() {
-            let whom = Whom { name: "exec", scopes: &["operator.read", "operator.write"], run: None };
-            let sent = self
-                .message(n, to)
-                .and_then(|params| (self.context.ask)(&whom, "send", params, &self.context.cancel));
-            if let Err(e) = sent {
-                log::warn!(target: "tools", "a command waits for approval, and a chat could not be told: {e}");
-            }
-        }
-    }
-
-    fn message(&self, n: usize, mut to: Map<String, Value>) -> Result<Value> {
-        let slug = self.slug();
-        let whole = shown::whole(&self.wish);
-        let (theirs, how) =
-            whole.as_deref().map_or((shown::TOO_LONG, "Then reply"), |whole| (whole, "Reply"));
-        let text = format!(
-            "\u{1f512} Exec approval required\nID: {slug}\nAgent: {}\nHost: {HOST}\nSandbox: {}\nLength: {} characters\nExpires in: {}s\n{how} with: /approve {slug} allow-once|allow-always|deny\n{theirs}",
-            self.context.agent,
-            self.around.sandbox(),
-            self.wish.command.chars().count(),
-            PATIENCE_MS / 1000
-        );
-        let channel = to.get("channel").and_then(Value::as_str).and_then(channels::named);
-        // Nobody allows by one touch what he cannot see.
-        if whole.is_some() && channel.is_some_and(|channel| channel.has_buttons) {
-            let button = |(text, what): (&str, &str)| -> Result<Value> {
-                Ok(
-                    json!({"text": text, "callback_data": (seal::sealed(&format!("/approve {slug} {what}"))?)}),
-                )
-            };
-            let row = [("Allow once", "allow-once"), ("Always", "allow-always"), ("Deny", "deny")];
-            let row: Vec<Value> = row.into_iter().map(button).collect::<Result<_>>()?;
-            to.put("buttons", vec![Value::Array(row)]);
-        }
-        to.put("message", text);
-        to.put("plain", true);
-        to.put("idempotencyKey", format!("{}{}-{n}", seal::KEY, self.id));
-        Ok(Value::Object(to))
-    }
-}
-
-fn target(target: &Value) -> Option<Map<String, Value>> {
-    let text = |name: &str| target.get(name).and_then(Value::as_str);
-    let mut to = Map::new();
-    to.put("channel", text("channel")?);
-    to.put("to", text("to")?);
-    for name in ["accountId", "threadId"] {
-        text(name).into_iter().for_each(|value| to.put(name, value));
-    }
-    Some(to)
 }
 
 fn how(end: &running::End) -> String {
