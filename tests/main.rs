@@ -46,6 +46,10 @@ mod coverage;
 #[cfg(test)]
 mod cron;
 #[cfg(test)]
+mod cron_files;
+#[cfg(test)]
+mod cron_mending;
+#[cfg(test)]
 mod cron_runs;
 #[cfg(test)]
 mod cron_tool;
@@ -73,6 +77,8 @@ mod exec_approvals;
 mod exec_bounds;
 #[cfg(test)]
 mod exec_buttons;
+#[cfg(test)]
+mod exec_owner;
 #[cfg(test)]
 mod exec_remains;
 #[cfg(test)]

@@ -57,8 +57,10 @@ impl Book {
             shape::complete(&mut members, now);
             let id = job::text(&members, "id").unwrap_or_default();
             let is_named = !id.is_empty() && ids.insert(id.to_string());
+            let handle = if is_named { id.to_string() } else { format!("entry-{}", number + 1) };
             let judged = match is_named {
-                true => shape::judge(&members, &Zones::Read),
+                true => shape::judge(&members, &Zones::Read)
+                    .and_then(|schedule| fits(&members).map(|()| schedule)),
                 false => Err(Error::invalid("invalid cron job: id is missing or another job's")),
             };
             match judged {
@@ -70,8 +72,12 @@ impl Book {
                     book.put(number, members, due);
                 }
                 Err(e) => {
-                    let id = job::text(&members, "id").unwrap_or_default().into();
-                    let wrong = Some(e.message().into());
+                    // It may be mended, by who cannot wait for its zone then.
+                    let _ = members
+                        .get("schedule")
+                        .and_then(Value::as_object)
+                        .map(|it| Schedule::of(it, &Zones::Read));
+                    let (id, wrong) = (handle.into(), Some(e.message().into()));
                     book.jobs.insert(
                         number,
                         Kept { id, text: value.to_string().into(), due: None, is_enabled: false, wrong },
@@ -86,7 +92,7 @@ impl Book {
         self.jobs.len()
     }
 
-    /// Jobs that cannot run, with the reasons.
+    /// Jobs that cannot run, with the reasons; one without an id of its own is called by its place.
     pub fn wrong(&self) -> impl Iterator<Item = (&str, &str)> {
         self.jobs.values().filter_map(|kept| Some((&*kept.id, kept.wrong.as_deref()?)))
     }
@@ -104,11 +110,21 @@ impl Book {
         json::read_object(&*kept.text, MAX_VALUES, json::DEEPEST).ok()
     }
 
+    /// What there is of a job that cannot run, for who mends it.
+    pub fn broken(&self, number: u32) -> Option<Members> {
+        let kept = self.jobs.get(&number).filter(|kept| kept.wrong.is_some())?;
+        let found = json::read_object(&*kept.text, MAX_VALUES, json::DEEPEST).ok()?;
+        let mut members = super::legacy::normalise(found);
+        members.insert("id".into(), (*kept.id).into());
+        Some(members)
+    }
+
     /// Takes a new job in; gives its number.
     pub fn add(&mut self, job: Members, now: u64) -> Result<u32> {
         if self.jobs.len() >= MOST {
             return Err(Error::invalid(format!("there are {MOST} jobs already; remove some")));
         }
+        fits(&job)?;
         let number = self.jobs.last_key_value().map_or(0, |(last, _)| last + 1);
         let due = next(&job, now);
         self.put(number, job, due);
@@ -137,8 +153,10 @@ impl Book {
         self.jobs.remove(&number)
     }
 
-    /// As it was before.
-    pub fn restore(&mut self, number: u32, kept: Option<Kept>) {
+    /// As it was before, wherever it is now.
+    pub fn restore(&mut self, id: &str, kept: Option<Kept>) {
+        let next = || self.jobs.last_key_value().map_or(0, |(last, _)| last + 1);
+        let number = self.number(id).unwrap_or_else(next);
         self.remove(number);
         if let Some(kept) = kept {
             self.dues.extend(kept.due.map(|due| (due, number)));
@@ -179,6 +197,14 @@ impl Book {
             head: self.head.clone(),
             texts: self.jobs.values().map(|kept| kept.text.clone()).collect(),
         }
+    }
+}
+
+/// A job that holds more could not be read any more when it is due.
+pub fn fits(job: &Members) -> Result<()> {
+    match json::count(&Value::Object(job.clone()).to_string()) > MAX_VALUES {
+        true => Err(Error::invalid(format!("invalid cron job: it holds more than {MAX_VALUES} values"))),
+        false => Ok(()),
     }
 }
 

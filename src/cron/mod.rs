@@ -3,10 +3,11 @@
 //!
 //! Pure but for `store` and `runlog`, which read and write files and are for the store thread, the start and commands;
 //! `zones` reads files for whoever may wait and only remembers for the state thread.
-mod book;
+pub mod book;
 mod fields;
 pub mod job;
 mod legacy;
+pub mod merge;
 pub mod outcome;
 mod ranges;
 pub mod runlog;
@@ -18,4 +19,4 @@ pub mod store;
 mod zones;
 
 pub use book::{Book, next};
-pub use schedule::{duration, parse_at};
+pub use schedule::parse_at;

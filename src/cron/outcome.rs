@@ -99,7 +99,10 @@ pub fn line(id: &str, run: &Run, end: &End, next: Option<u64>) -> Members {
         line.put("summary", said.chars().take(MAX_SUMMARY).collect::<String>());
     }
     if let Some((key, id)) = &run.session {
-        line.put("sessionId", id.as_str());
+        // A run that did not get so far has no conversation.
+        if !id.is_empty() {
+            line.put("sessionId", id.as_str());
+        }
         line.put("sessionKey", key.as_str());
     }
     line.put("runAtMs", run.at);

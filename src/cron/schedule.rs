@@ -129,20 +129,3 @@ pub fn parse_at(text: &str) -> Option<u64> {
         u64::try_from(at.as_millisecond()).ok()
     })
 }
-
-/// `20m`, `1.5h`, `500ms` as milliseconds.
-pub fn duration(text: &str) -> Option<u64> {
-    let text = text.trim().to_ascii_lowercase();
-    let at = text.find(|c: char| !c.is_ascii_digit() && c != '.')?;
-    let (number, unit) = text.split_at_checked(at)?;
-    let factor = match unit {
-        "ms" => 1.0,
-        "s" => 1e3,
-        "m" => 60e3,
-        "h" => 3600e3,
-        "d" => 86400e3,
-        _ => return None,
-    };
-    let ms = number.parse::<f64>().ok()? * factor;
-    (1.0..1e15).contains(&ms).then_some(ms as u64)
-}

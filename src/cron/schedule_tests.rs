@@ -1,6 +1,6 @@
 //! The dialect of the original's schedules, as it was seen to behave (issue 13, sentence 1), and a simulated year.
 use super::fields::Fields;
-use super::schedule::{Schedule, Zones, duration, parse_at};
+use super::schedule::{Schedule, Zones, parse_at};
 use crate::clock::{self, parse_iso};
 use crate::json::json;
 use serde_json::Value;
@@ -174,7 +174,7 @@ fn i13_1_intervals_count_from_their_anchor_and_do_not_pile_up() {
 }
 
 #[test]
-fn i13_1_times_and_durations_as_people_write_them() {
+fn i13_1_times_as_people_write_them() {
     let at = |text: &str| parse_at(text).map(clock::iso);
     assert_eq!(
         at("2030-01-01T00:00:00").as_deref(),
@@ -185,8 +185,4 @@ fn i13_1_times_and_durations_as_people_write_them() {
     assert_eq!(at("2030-01-01").as_deref(), Some("2030-01-01T00:00:00.000Z"));
     assert_eq!(at("1795228578675").as_deref(), Some("2026-11-21T02:36:18.675Z"));
     assert_eq!((at("garbage"), at("")), (None, None));
-    let known =
-        [("20m", 1_200_000), ("1.5h", 5_400_000), ("500ms", 500), ("2D", 172_800_000), ("30s", 30_000)];
-    assert!(known.iter().all(|(text, ms)| duration(text) == Some(*ms)));
-    assert!(["", "m", "20", "20x", "-5m", "0s", "1e9d"].iter().all(|text| duration(text).is_none()));
 }

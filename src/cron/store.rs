@@ -2,6 +2,7 @@
 //! Other members are kept. Read at a start, replaced whole by the store thread.
 use super::job::Members;
 use crate::config::Config;
+use crate::config::parse::json5;
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::files;
@@ -44,6 +45,7 @@ pub struct Found {
 }
 
 /// What a file is to hold.
+#[derive(Default)]
 pub struct Snapshot {
     pub head: Members,
     pub texts: Vec<Arc<str>>,
@@ -77,16 +79,7 @@ pub fn read(path: &Path) -> Result<Found> {
 /// What people wrote, with comments and commas of their own.
 fn by_hand(bytes: &[u8]) -> Option<Value> {
     let text = std::str::from_utf8(bytes).ok().filter(|text| text.len() <= MAX_BY_HAND)?;
-    let mut depth = 0usize;
-    let is_shallow = text.bytes().all(|byte| {
-        match byte {
-            b'{' | b'[' => depth += 1,
-            b'}' | b']' => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        depth <= json::DEEPEST
-    });
-    is_shallow.then(|| json5::from_str(text).ok()).flatten()
+    json5(text).ok()
 }
 
 /// Replaces the file, job by job. A copy of what people have changed is left beside it, as the original does.

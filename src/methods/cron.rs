@@ -7,17 +7,15 @@ use super::turns::authorise;
 use crate::calls::Call;
 use crate::clock;
 use crate::cron::job::Members;
-use crate::cron::{self as jobs, outcome, runlog, shape};
+use crate::cron::{self as jobs, book, outcome, runlog, shape};
 use crate::error::{Error, Kind, Result};
 use crate::ids;
 use crate::json::{Put, json};
 use crate::logging::quoted;
 use crate::params::{params, read};
-use crate::parts::{Parts, first};
 use crate::protocol::events;
 use crate::protocol::frame::Payload;
 use crate::state::State;
-use crate::state::cron::is_on;
 use crate::state::event::Answer;
 use serde_json::{Map, Value};
 
@@ -26,57 +24,6 @@ const USUAL_RUNS: u64 = 200;
 const MAX_RUNS: u64 = 5000;
 /// A moment that has passed so lately is still done, milliseconds.
 const LATE: u64 = 60_000;
-
-params! {
-    struct List {
-        include_disabled: bool,
-        enabled: Option<String>,
-        limit: Option<u64>,
-        offset: u64,
-    }
-}
-
-pub fn list(state: &mut State, _call: Call, params: Value) -> Result<Answer> {
-    let List { include_disabled, enabled, limit, offset } = read(params)?;
-    usable(state)?;
-    let (shows_enabled, shows_disabled) = match enabled.as_deref() {
-        Some("all") => (true, true),
-        Some("disabled") => (false, true),
-        Some(_) => (true, false),
-        None => (true, include_disabled),
-    };
-    let all = state.cron.book.sorted(|kept| if kept.is_enabled { shows_enabled } else { shows_disabled });
-    let total = all.len();
-    let from = usize::try_from(offset).unwrap_or(usize::MAX).min(total);
-    let limit = limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(total.max(1));
-    let shown = first(all.tail(from), limit);
-    let texts: Vec<&str> = shown.iter().map(|kept| &*kept.text).collect();
-    let next = from + shown.len();
-    let about = json!({
-        "snapshotRevision": (state.cron.revision.to_string()), "total": total, "offset": from, "limit": limit,
-        "hasMore": (next < total), "nextOffset": ((next < total).then_some(next)),
-    });
-    let text = crate::json::with(&about.to_string(), "jobs", &format!("[{}]", texts.join(",")));
-    Ok(Answer::Now(Payload::Text(text.into())))
-}
-
-pub fn status(state: &mut State, _call: Call, _params: Value) -> Result<Answer> {
-    let cron = &state.cron;
-    let path = cron.place.as_ref().map(|place| place.jobs.display().to_string());
-    let wrong = cron.book.wrong().map(|(id, why)| json!({"id": id, "error": why}));
-    let mut told = json!({
-        "enabled": (is_on(&state.shared)), "storePath": path, "jobs": (cron.book.len()),
-        "nextWakeAtMs": (cron.book.first().map(|(due, _)| due)),
-    });
-    let wrong: Vec<Value> = wrong.collect();
-    if let Some(map) = told.as_object_mut() {
-        if !wrong.is_empty() {
-            map.put("wrong", wrong);
-        }
-        cron.book.broken.as_deref().into_iter().for_each(|why| map.put("error", why));
-    }
-    Ok(Answer::Now(told.into()))
-}
 
 /// On the caller's thread.
 pub fn prepare(params: Value) -> Result<Value> {
@@ -107,7 +54,8 @@ pub fn add(state: &mut State, call: Call, params: Value) -> Result<Answer> {
     job.put("updatedAtMs", made);
     job.extend(given.into_iter().filter(|(name, _)| !job.contains_key(name)).collect::<Members>());
     let number = state.cron.book.add(job, now)?;
-    let undo = move |state: &mut State| drop(state.cron.book.remove(number));
+    let own = id.clone();
+    let undo = move |state: &mut State| state.cron.book.restore(&own, None);
     Ok(saved(state, call, number, &id, "added", undo))
 }
 
@@ -157,14 +105,30 @@ impl Named {
         }
     }
 
-    fn job(&self, state: &State) -> Result<(u32, Members)> {
+    fn number(&self, state: &State) -> Result<u32> {
         usable(state)?;
         let id = self.id()?;
-        let job = || {
-            let number = state.cron.book.number(id)?;
-            Some((number, state.cron.book.members(number)?))
-        };
-        job().ok_or_else(|| Error::not_found(format!("unknown cron job id: {}", quoted(id))))
+        let number = state.cron.book.number(id);
+        number.ok_or_else(|| Error::not_found(format!("unknown cron job id: {}", quoted(id))))
+    }
+
+    fn job(&self, state: &State) -> Result<(u32, Members)> {
+        let number = self.number(state)?;
+        match state.cron.book.members(number) {
+            Some(job) => Ok((number, job)),
+            None => Err(self.broken(state, number)),
+        }
+    }
+
+    /// Why a job cannot run, and what helps.
+    fn broken(&self, state: &State, number: u32) -> Error {
+        let why =
+            state.cron.book.get(number).and_then(|kept| kept.wrong.as_deref()).unwrap_or("it cannot be read");
+        let id = quoted(self.id.as_deref().or(self.job_id.as_deref()).unwrap_or_default());
+        let text = format!(
+            "job {id} does not run: {why}; mend it by openclaw cron edit, or remove it by openclaw cron rm"
+        );
+        Error::invalid(text)
     }
 }
 
@@ -180,16 +144,22 @@ pub fn prepare_patch(mut params: Value) -> Result<Value> {
 pub fn update(state: &mut State, call: Call, params: Value) -> Result<Answer> {
     authorise(state, &call, "cron")?;
     let mut asked: Named = read(params)?;
-    let (number, old) = asked.job(state)?;
+    let number = asked.number(state)?;
+    let (old, is_broken) = match state.cron.book.members(number) {
+        Some(job) => (job, false),
+        None => (state.cron.book.broken(number).ok_or_else(|| asked.broken(state, number))?, true),
+    };
     let Value::Object(patch) = asked.patch.take() else {
         return Err(Error::invalid("patch must be an object"));
     };
     let id = asked.id()?.to_string();
-    let moves = ["schedule", "enabled"].iter().any(|name| patch.contains_key(*name));
+    let moves = is_broken || ["schedule", "enabled"].iter().any(|name| patch.contains_key(*name));
     let now = state.now;
     named::know(state, &patch, &old)?;
-    let job = shape::patched(&old, patch, now)?;
-    named::know_agent(state, &job)?;
+    named::know_agent(state, &patch)?;
+    let patched = shape::patched(&old, patch, now).and_then(|job| book::fits(&job).map(|()| job));
+    // What was not named is wrong still.
+    let job = patched.map_err(|e| if is_broken { e.context("the job is still broken") } else { e })?;
     let due = match moves {
         // What has passed is not made up for by switching a job on.
         true => jobs::next(&job, now).filter(|due| due.saturating_add(LATE) > now),
@@ -198,7 +168,8 @@ pub fn update(state: &mut State, call: Call, params: Value) -> Result<Answer> {
     let is_running = state.cron.is_running(&id);
     let before = state.cron.book.remove(number);
     state.cron.book.put(number, job, due.filter(|_| !is_running));
-    let undo = move |state: &mut State| state.cron.book.restore(number, before);
+    let own = id.clone();
+    let undo = move |state: &mut State| state.cron.book.restore(&own, before);
     Ok(saved(state, call, number, &id, "updated", undo))
 }
 
@@ -213,7 +184,7 @@ pub fn remove(state: &mut State, call: Call, params: Value) -> Result<Answer> {
     let before = state.cron.book.remove(number);
     let then = move |state: &mut State, result: Result<()>| match result {
         Err(e) => {
-            state.cron.book.restore(number, before);
+            state.cron.book.restore(&id, before);
             call.answer(Err(e));
         }
         Ok(()) => {
@@ -266,7 +237,7 @@ pub fn runs(state: &mut State, _call: Call, params: Value) -> Result<Answer> {
     })))
 }
 
-fn usable(state: &State) -> Result<()> {
+pub(super) fn usable(state: &State) -> Result<()> {
     match &state.cron.book.broken {
         Some(why) => Err(Error::new(Kind::Unavailable, why.clone())),
         None => Ok(()),

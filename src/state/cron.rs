@@ -8,6 +8,7 @@ mod saving;
 
 use super::State;
 use crate::calls::Call;
+use crate::config::Stamp;
 use crate::cron::Book;
 use crate::cron::job::{self, Members};
 use crate::cron::outcome::{self, End, Next, Run};
@@ -19,8 +20,10 @@ use crate::logging::quoted;
 use crate::protocol::events;
 use crate::runs::origin::Address;
 use crate::settings::Settings;
+use saving::{Saving, Seen};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// How long a job waits whose run could not be noted down, milliseconds.
 const AGAIN: u64 = 30_000;
@@ -35,8 +38,7 @@ pub struct Cron {
     running: BTreeMap<String, Running>,
     /// Jobs that an earlier process left in the middle of a run.
     interrupted: Vec<u32>,
-    /// The file has not the last changes; it is written again then (monotonic clock).
-    unsaved: Option<u64>,
+    saving: Saving,
 }
 
 /// A job under way.
@@ -56,6 +58,7 @@ impl Cron {
     /// Reads the jobs and the time zones that they name; for the start.
     pub fn load(settings: &Settings, now: u64) -> Cron {
         let place = Place::of(&settings.config(), &settings.env);
+        let stamp = Stamp::of(&place.jobs);
         let (book, interrupted) = Book::load(store::read(&place.jobs), now);
         if let Some(why) = &book.broken {
             log::error!(target: "gateway/cron", "{why}");
@@ -63,7 +66,8 @@ impl Cron {
         for (id, why) in book.wrong() {
             log::warn!(target: "gateway/cron", "job {} does not run: {why}; its entry is kept as it is", quoted(id));
         }
-        Cron { book, interrupted, place: Some(place), ..Cron::default() }
+        let seen = Seen { stamp, jobs: Arc::new(book.snapshot()) };
+        Cron { book, interrupted, place: Some(place), saving: Saving::of(seen), ..Cron::default() }
     }
 
     pub fn is_running(&self, id: &str) -> bool {

@@ -1,11 +1,11 @@
 //! `cron add` and `cron edit`: from options to a job or a patch of one. What is not given is left to the gateway.
 use super::{ID, job_id, rows};
 use crate::cli::link::rpc;
-use crate::cli::parse::Args;
+use crate::cli::parse::{Args, millis};
 use crate::cli::{Command, Context, Flag, JSON};
 use crate::clock;
 use crate::cron::job::text;
-use crate::cron::{duration, parse_at};
+use crate::cron::parse_at;
 use crate::error::{Error, Result};
 use crate::json::{Put, json};
 use crate::logging::quoted;
@@ -93,6 +93,11 @@ fn add(context: &Context, args: &Args) -> Result<()> {
             "say what: --message (a turn of its own) or --system-event (a reminder in the main session)",
         ));
     }
+    if args.has("system-event") && job.contains_key("delivery") && !args.has("no-deliver") {
+        return Err(Error::usage(
+            "--system-event tells the main session, whose answer goes where that session's answers go: leave out --to, --channel, --announce and --best-effort-deliver, or say it by --message, which delivers to a chat",
+        ));
+    }
     job.put("enabled", !args.has("disabled"));
     let job = rpc::call(context, args, "cron.add", &Value::Object(job))?;
     show(context, args, &job)
@@ -130,11 +135,10 @@ pub fn show(context: &Context, args: &Args, job: &Value) -> Result<()> {
         context.out.progress(&format!("Due {} ({}).", rows::relative(due, clock::now_ms()), clock::iso(due)));
     }
     let status = rpc::call(context, args, "cron.status", &json!({}))?;
-    if status.get("enabled").and_then(Value::as_bool) == Some(false) {
-        context
-            .out
-            .warn("warning: the scheduler is off, so the job does not run by itself: set cron.enabled true");
-    } else if due.is_none() && job.get("enabled").and_then(Value::as_bool) == Some(true) {
+    if !super::warn_if_off(context, &status)
+        && due.is_none()
+        && job.get("enabled").and_then(Value::as_bool) == Some(true)
+    {
         context.out.warn("warning: by its schedule the job is never due");
     }
     Ok(())
@@ -177,8 +181,7 @@ fn of_old(context: &Context, args: &Args, id: &str, new: &Map<String, Value>) ->
     if text(new, "kind") != Some("cron") || (new.contains_key("expr") && new.contains_key("tz")) {
         return Ok(Map::new());
     }
-    let told = rpc::call(context, args, "cron.list", &json!({"includeDisabled": true}))?;
-    let old = super::listed(&told).into_iter().find(|job| text(job, "id") == Some(id));
+    let old = super::all(context, args)?.into_iter().find(|job| text(job, "id") == Some(id));
     let old = old.and_then(|mut job| job.remove("schedule"));
     Ok(old.and_then(|old| old.as_object().cloned()).unwrap_or_default())
 }
@@ -206,6 +209,11 @@ fn complete(context: &Context, new: &mut Map<String, Value>, old: &Map<String, V
     Ok(())
 }
 
+/// `20m`, `1.5h`; a number alone has no unit.
+fn interval(text: &str) -> Option<u64> {
+    millis(text, 0).filter(|ms| (1..1_000_000_000_000_000).contains(ms))
+}
+
 /// What was said of it; of a cron expression or its zone maybe only one.
 fn schedule(args: &Args) -> Result<Option<Value>> {
     let given = [args.filled("at")?, args.filled("every")?, args.filled("cron")?];
@@ -218,7 +226,7 @@ fn schedule(args: &Args) -> Result<Option<Value>> {
     }
     Ok(Some(match given {
         [Some(at), ..] => {
-            let of_now = || duration(at.trim().trim_start_matches('+')).map(|ms| clock::now_ms() + ms);
+            let of_now = || interval(at.trim().trim_start_matches('+')).map(|ms| clock::now_ms() + ms);
             let at = parse_at(at).or_else(of_now).ok_or_else(|| {
                 Error::usage(format!(
                     "--at {}: use a time as 2026-12-01T08:00:00Z (UTC without a zone), or 20m",
@@ -228,7 +236,7 @@ fn schedule(args: &Args) -> Result<Option<Value>> {
             json!({"kind": "at", "at": (clock::iso(at))})
         }
         [_, Some(every), _] => {
-            let ms = duration(every);
+            let ms = interval(every);
             let ms = ms.ok_or_else(|| {
                 Error::usage(format!("--every {}: use a time as 10m, 1.5h or 1d", quoted(every)))
             })?;
@@ -283,4 +291,17 @@ fn delivery(args: &Args) -> Result<Map<String, Value>> {
         _ => {}
     }
     Ok(delivery)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn intervals_have_units() {
+        let known =
+            [("20m", 1_200_000), ("1.5h", 5_400_000), ("500ms", 500), ("2D", 172_800_000), ("30s", 30_000)];
+        assert!(known.iter().all(|(text, ms)| interval(text) == Some(*ms)));
+        assert!(["", "m", "20", "20x", "-5m", "0s", "1e9d"].iter().all(|text| interval(text).is_none()));
+    }
 }

@@ -105,11 +105,36 @@ fn list(context: &Context, args: &Args) -> Result<()> {
     let jobs = listed(&told);
     if jobs.is_empty() {
         context.out.line("No cron jobs.");
-        return Ok(());
+    } else {
+        let rows: Vec<_> = jobs.iter().map(rows::row).collect();
+        context.out.table(&rows::HEAD, &rows);
     }
-    let rows: Vec<_> = jobs.iter().map(rows::row).collect();
-    context.out.table(&rows::HEAD, &rows);
+    let status = rpc::call(context, args, "cron.status", &json!({}))?;
+    for (id, why) in wrong(&status) {
+        let line = format!(
+            "warning: job {} does not run: {why}; `cron edit` mends and `cron rm` removes it",
+            quoted(id)
+        );
+        context.out.warn(&line);
+    }
+    warn_if_off(context, &status);
     Ok(())
+}
+
+/// Jobs that cannot run, with the reasons.
+fn wrong(status: &Value) -> impl Iterator<Item = (&str, &str)> {
+    let all = status.get("wrong").and_then(Value::as_array).into_iter().flatten();
+    all.filter_map(|one| Some((one.get("id")?.as_str()?, one.get("error")?.as_str()?)))
+}
+
+/// Says so where no job runs by itself; whether that is so.
+fn warn_if_off(context: &Context, status: &Value) -> bool {
+    let is_off = status.get("enabled").and_then(Value::as_bool) == Some(false);
+    if is_off {
+        let text = "warning: the scheduler is off, so that no job runs by itself: set cron.enabled true";
+        context.out.warn(text);
+    }
+    is_off
 }
 
 fn listed(told: &Value) -> Vec<Map<String, Value>> {
@@ -123,14 +148,23 @@ fn status(context: &Context, args: &Args) -> Result<()> {
     Ok(())
 }
 
+/// All jobs, and what there is of broken ones.
+fn all(context: &Context, args: &Args) -> Result<Vec<Map<String, Value>>> {
+    let told = rpc::call(context, args, "cron.list", &json!({"includeDisabled": true}))?;
+    let status = rpc::call(context, args, "cron.status", &json!({}))?;
+    let wrong = status.get("wrong").and_then(Value::as_array).into_iter().flatten();
+    let mut jobs = listed(&told);
+    jobs.extend(wrong.filter_map(Value::as_object).cloned());
+    Ok(jobs)
+}
+
 /// The id of the job that is meant.
 fn job_id(context: &Context, args: &Args, named: &str) -> Result<String> {
     let named = named.trim();
     if named.len() == 36 {
         return Ok(named.to_string());
     }
-    let told = rpc::call(context, args, "cron.list", &json!({"includeDisabled": true}))?;
-    let jobs = listed(&told);
+    let jobs = all(context, args)?;
     let text = |job: &Map<String, Value>, member: &str| {
         job.get(member).and_then(Value::as_str).unwrap_or_default().to_string()
     };
