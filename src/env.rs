@@ -190,6 +190,12 @@ impl Env {
         }
     }
 
+    /// Where programs are looked for: these first, then in `PATH`, or where they usually lie.
+    pub fn program_dirs(&self, first: &[String]) -> Vec<PathBuf> {
+        let own = self.var("PATH").unwrap_or("/usr/local/bin:/usr/bin:/bin").split(':').map(PathBuf::from);
+        first.iter().map(|dir| self.expand(dir)).chain(own).filter(|dir| dir.is_absolute()).collect()
+    }
+
     /// A text for people: each path in it that lies below the home directory as `~/x`. One in single quotes stays, as a
     /// shell would not expand it.
     pub fn display_all(&self, text: &str) -> String {

@@ -87,7 +87,7 @@ impl Bounds {
             }
             #[cfg(target_os = "linux")]
             {
-                self.apply_mark();
+                cage::mark(self.mark);
                 // Ours close by themselves; what a library forgot does too.
                 libc::syscall(libc::SYS_close_range, 3_u32, u32::MAX, 4_u32);
                 if let Some(cage) = &self.cage {
@@ -97,29 +97,6 @@ impl Bounds {
             }
         }
         Ok(())
-    }
-}
-
-#[cfg(target_os = "linux")]
-impl Bounds {
-    /// The limit is one that no child of ours comes near (`processes/mark.rs`). Where one stands already that is narrower, it
-    /// is known by less.
-    fn apply_mark(&self) {
-        use rustix::process::{Resource, Rlimit, setrlimit};
-        if self.mark == 0 {
-            return;
-        }
-        let _ = setrlimit(Resource::Rttime, Rlimit { current: Some(self.mark), maximum: Some(self.mark) });
-        // JUSTIFICATION: the kernel takes the largest process where memory runs out, which may be the gateway.
-        // SAFETY: as in `confine`; the texts end with a zero and live for ever.
-        #[allow(unsafe_code, reason = "see above")]
-        unsafe {
-            let file = libc::open(c"/proc/self/oom_score_adj".as_ptr(), libc::O_WRONLY | libc::O_CLOEXEC);
-            if file >= 0 {
-                libc::write(file, c"1000".as_ptr().cast(), 4);
-                libc::close(file);
-            }
-        }
     }
 }
 

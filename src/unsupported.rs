@@ -169,10 +169,8 @@ fn exec(config: &Config, _: &Env) -> Option<String> {
         let found = |tools: &Value| path.iter().try_fold(tools, |at, name| at.get(name)).is_some_and(fits);
         config.get("tools").is_some_and(found) || any_agent(config, "tools", found)
     };
-    let elevated = |value: &Value| value.get("allowFrom").is_some_and(is_asked);
     some([
         said(in_tools(&["exec", "host"], &|host| host == "node"), "commands on nodes (tools.exec.host)"),
-        said(in_tools(&["elevated"], &elevated), "elevated commands (tools.elevated)"),
         said(config.bool("commands.bash"), "commands from chats (commands.bash)"),
     ])
 }

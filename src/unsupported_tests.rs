@@ -47,7 +47,6 @@ fn n_2_what_is_off_or_unset_is_not_told() {
 #[test]
 fn n_2_relatives() {
     for (text, want) in [
-        ("{tools: {elevated: {allowFrom: {telegram: [1]}}}}", "elevated commands (tools.elevated)"),
         ("{tools: {web: {search: {provider: 'grok', apiKey: 'k'}}}}", "web search by Grok"),
         ("{plugins: {entries: {a: {enabled: true}, b: {enabled: false}}}}", "1 plugin (a)"),
         ("{messages: {tts: {auto: 'always'}}}", "spoken replies"),

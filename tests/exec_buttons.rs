@@ -38,11 +38,15 @@ fn slug(words: &str) -> String {
 
 /// What the first button says when it is pressed.
 fn button(sent: &Value) -> String {
+    nth_button(sent, 0)
+}
+
+fn nth_button(sent: &Value, n: usize) -> String {
     let markup = match &sent["reply_markup"] {
         Value::String(text) => serde_json::from_str(text).unwrap(),
         markup => markup.clone(),
     };
-    markup["inline_keyboard"][0][0]["callback_data"].as_str().unwrap().to_string()
+    markup["inline_keyboard"][0][n]["callback_data"].as_str().unwrap().to_string()
 }
 
 fn told(telegram: &Telegram, words: &str) {
@@ -76,6 +80,15 @@ fn sec_41_a_button_that_the_gateway_has_not_made_allows_nothing() {
     assert!(!made(&gateway).exists());
     let mut client = Client::operator(&gateway, 4);
     assert_eq!(client.ok("exec.approval.list", json!({})).as_array().unwrap().len(), 1);
+    // No file holds it (issue 13, d); what is pressed is kept, and worth nothing any more.
+    let seal_of = |what: &str| {
+        let files =
+            std::process::Command::new("grep").args(["-rlaF", what]).arg(&gateway.dir).output().unwrap();
+        String::from_utf8_lossy(&files.stdout).into_owned()
+    };
+    let deny = nth_button(&sent, 2);
+    assert!(deny.contains(" deny "), "{deny}");
+    assert_eq!(seal_of(deny.rsplit(' ').next().unwrap()), "");
     telegram.presses(1001, 1001, 1, &data);
     told(&telegram, "it is done");
     assert!(made(&gateway).exists());
@@ -83,9 +96,6 @@ fn sec_41_a_button_that_the_gateway_has_not_made_allows_nothing() {
     let bodies: String = server.requests(3).iter().map(|request| request["body"].to_string()).collect();
     let history = client.ok("chat.history", json!({"sessionKey": "main"})).to_string();
     assert!(!bodies.contains(&seal) && !history.contains(&seal));
-    // Nor does any file hold it (issue 13, d).
-    let files = std::process::Command::new("grep").args(["-rlaF", &seal]).arg(&gateway.dir).output().unwrap();
-    assert_eq!(String::from_utf8_lossy(&files.stdout), "");
 }
 
 /// Where there may be no buttons the words tell how to answer.

@@ -31,7 +31,7 @@ fn i13_4_a_directory_of_3000_levels_ends_no_gateway() {
 #[test]
 fn i13_4_the_next_start_ends_what_a_killed_gateway_left() {
     let mut gateway = start("{}");
-    let command = "setsid sleep 300 & echo $! > left; sleep 300";
+    let command = "env -i setsid sleep 300 & echo $! > left; sleep 300";
     tool(&gateway, "exec", json!({"command": command, "background": true}));
     let file = workspace(&gateway).join("left");
     let pid =

@@ -13,6 +13,7 @@ use crate::models::provider::Thinking;
 use crate::parts::Parts;
 use crate::session_key;
 use crate::tools::Tool;
+use crate::workspace::PERSONA;
 use crate::workspace::beneath;
 use crate::workspace::links;
 use serde_json::Value;
@@ -21,9 +22,6 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-/// The files that tell the agent about itself and its owner, in the order it reads them.
-pub const FILES: [&str; 7] =
-    ["AGENTS.md", "SOUL.md", "IDENTITY.md", "USER.md", "TOOLS.md", "BOOTSTRAP.md", "MEMORY.md"];
 pub const DEFAULT_MAX_CHARS: u64 = 20_000;
 /// Characters of all files together.
 const MAX_TOTAL: usize = 150_000;
@@ -143,7 +141,7 @@ fn texts(wanted: &Wanted, workspace: &Path) -> String {
         true => matches!(*file, "AGENTS.md" | "TOOLS.md"),
         false => !(is_group && *file == "MEMORY.md"),
     };
-    for file in FILES.into_iter().filter(is_read) {
+    for file in PERSONA.into_iter().filter(is_read) {
         let text = match read(wanted.agents, workspace, file, max.min(left)) {
             Ok(None) => continue,
             Ok(Some(text)) => text,

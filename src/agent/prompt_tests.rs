@@ -81,7 +81,7 @@ fn files_are_cut_visibly_and_links_are_named_not_followed() {
 #[test]
 fn all_files_together_are_bounded() {
     let dir = Dir::new();
-    for file in FILES {
+    for file in PERSONA {
         dir.write(&format!("w/{file}"), &"x".repeat(100_000));
     }
     let text = prompt(&dir, "agent:main:main", &[], serde_json::json!({"bootstrapMaxChars": 90_000}));

@@ -11,6 +11,7 @@ use crate::agent::compact;
 use crate::agent::finished::Finished;
 use crate::agent::mailbox::{Mailbox, Said};
 use crate::agent::turn::Turn;
+use crate::approvals::mode::Mode;
 use crate::calls::{Ask, Provenance};
 use crate::cancel::Cancel;
 use crate::channels::house::Place;
@@ -45,6 +46,8 @@ pub struct Job {
     pub channel: Option<String>,
     /// On whose authority the turn is taken.
     pub provenance: Provenance,
+    /// What the owner says of its commands.
+    pub exec: Mode,
     /// The chat in which it was asked for.
     pub place: Option<(Login, Place)>,
     /// `provider/model` that the session chose; else the agent's, else the built-in one.

@@ -301,6 +301,7 @@ impl<'a> Turn<'a> {
             session_key: job.key.clone(),
             run: job.run.clone(),
             provenance: job.provenance,
+            exec: job.exec,
             place: job.place.clone(),
             workspace: Agents::of(self.config, &job.settings.env).workspace(&job.agent),
             cancel: job.cancel.clone(),

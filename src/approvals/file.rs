@@ -133,6 +133,12 @@ pub fn replace(env: &Env, new: Map<String, Value>, base: Option<&str>) -> Result
 /// What is written is what it is meant to be: a mistake would forbid, or be passed over by the original.
 fn check(file: &Map<String, Value>) -> Result<()> {
     let fail = |place: &str, what: &str| Err(Error::invalid(format!("exec approvals: {place} {what}")));
+    if !["version", "defaults", "agents"].iter().any(|name| file.contains_key(*name)) {
+        return fail(
+            "the file",
+            "has none of version, defaults and agents: nothing was changed; `openclaw approvals get --json` shows what it looks like",
+        );
+    }
     if file.get("version").is_some_and(|version| version != 1) {
         return fail("version", "must be 1");
     }
@@ -157,6 +163,9 @@ fn check(file: &Map<String, Value>) -> Result<()> {
             if section.get(name).is_some_and(|value| !is_known(value)) {
                 return fail(&format!("{place}.{name}"), &format!("must be one of {}", choices.join(", ")));
             }
+        }
+        if section.get("autoAllowSkills").is_some_and(|value| !value.is_boolean()) {
+            return fail(&format!("{place}.autoAllowSkills"), "must be true or false");
         }
         let list = section.get("allowlist");
         let entries = list.and_then(Value::as_array);
@@ -232,6 +241,8 @@ mod tests {
         env.state_dir = dir.path("state");
         assert!(!read(&env).unwrap().exists);
         for (text, place) in [
+            (r#"{"foo": 1}"#, "has none of version, defaults and agents"),
+            ("{}", "has none of version, defaults and agents"),
             (r#"{"version": 2}"#, "version must be 1"),
             (r#"{"defaults": []}"#, "defaults must be an object"),
             (

@@ -20,6 +20,8 @@ pub struct Place<'a> {
     pub writable: &'a [PathBuf],
     /// Names that may be taken for filters.
     pub safe: &'a [String],
+    /// Names of programs that the agent's skills need, where the rules let those run.
+    pub skilled: &'a [String],
 }
 
 /// The command with its programs' paths, for `words::line` or as it is, or why the rules do not let it through.
@@ -64,6 +66,9 @@ fn look(
     if name == "find" && arguments.iter().any(|word| FIND_DOES.iter().any(|does| word.starts_with(does))) {
         return Err("find would do more than find".into());
     }
+    if rules.allows_skills && program == name && place.skilled.contains(&name) {
+        return Ok(());
+    }
     let shown = path.to_string_lossy();
     match rules.patterns.iter().any(|pattern| matches(pattern, &shown, place.home)) {
         true => Ok(()),
@@ -76,7 +81,8 @@ fn is_of_many(real: &str, name: &str) -> bool {
     matches!(real, "busybox" | "toybox") && !is_launcher(name)
 }
 
-fn is_launcher(name: &str) -> bool {
+/// Programs that run or write whatever they are told.
+pub fn is_launcher(name: &str) -> bool {
     let name = name.to_lowercase();
     LAUNCHERS.split(' ').any(|launcher| glob(launcher, &name))
         || name.ends_with(".sh")
@@ -156,7 +162,8 @@ mod tests {
         let rules = Rules::of(&json!({"agents": {"main": {"allowlist": patterns}}}), "main", &[]);
         let (cwd, path) = (dir.path("ws"), [dir.path("bin"), "/usr/bin".into(), "/bin".into()]);
         let (writable, safe) = ([cwd.clone()], safe_names(None));
-        let place = Place { cwd: &cwd, path: &path, home: &home, writable: &writable, safe: &safe };
+        let place =
+            Place { cwd: &cwd, path: &path, home: &home, writable: &writable, safe: &safe, skilled: &[] };
         judge(command, &rules, &place)
             .map(|parts| words::line(&parts).replace(&home.display().to_string(), "DIR"))
     }

@@ -61,6 +61,8 @@ pub struct Rules {
     pub fallback: Security,
     /// Programs by their paths, `*`, `**` and `?` among them.
     pub patterns: Vec<String>,
+    /// Whether programs of skills run without asking.
+    pub allows_skills: bool,
     /// Commands that the owner has allowed for good: exactly this text, in this directory, on this host.
     grants: Vec<(String, String, String)>,
 }
@@ -81,6 +83,7 @@ impl Rules {
         Rules {
             security: securities.chain(Security::of(said("security"))).fold(security, Ord::min),
             ask: asks.chain(Ask::of(said("ask"))).fold(ask, Ord::max),
+            allows_skills: said("autoAllowSkills") == Some(&Value::Bool(true)),
             fallback: Security::of(said("askFallback")).unwrap_or_default(),
             patterns: lists(&sections, "allowlist").filter_map(pattern).map(str::to_string).collect(),
             grants: lists(&sections, "grants").filter_map(grant).collect(),

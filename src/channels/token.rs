@@ -131,14 +131,17 @@ pub fn mistakes(config: &Config, env: &Env) -> Vec<Error> {
     all.map(|why| Error::config(why).because(Cause::Account)).collect()
 }
 
-/// Which accounts have the token of one before them, and the first that has it: two polls end each other.
+/// Which accounts have the token of one before them, and the first that has it: two polls end each other. The account
+/// `default` is before all others: it was there before anybody gave accounts names.
 pub fn twins(tokens: &[(String, Token)]) -> Vec<(String, String)> {
     let mut found = Vec::new();
-    for (n, (id, token)) in tokens.iter().enumerate() {
+    let (default, others): (Vec<_>, Vec<_>) = tokens.iter().partition(|(id, _)| id == DEFAULT);
+    let ordered: Vec<&(String, Token)> = default.into_iter().chain(others).collect();
+    for (n, (id, token)) in ordered.iter().enumerate() {
         let Some(secret) = &token.secret else { continue };
         let is_same =
             |other: &Token| other.secret.as_ref().is_some_and(|o| secret_eq(o.reveal(), secret.reveal()));
-        let first = tokens.iter().take(n).find(|(_, other)| is_same(other));
+        let first = ordered.iter().take(n).find(|(_, other)| is_same(other));
         found.extend(first.map(|(first, _)| (id.clone(), first.clone())));
     }
     found
@@ -265,6 +268,14 @@ mod tests {
             .map(|id| (id.clone(), Account::of(&config, "telegram", &id).token(&dir.env(&[]))))
             .collect();
         assert_eq!(twins(&tokens), [("c".to_string(), "a".to_string())]);
+        // The default account goes on, whatever the other is called (issue 13, m).
+        let config = dir.config(
+            "{channels: {telegram: {botToken: '1:xAAAAAAAAAAAAAAAAAAAAA', accounts: {ann: {botToken: '1:xAAAAAAAAAAAAAAAAAAAAA'}}}}}",
+        );
+        let tokens: Vec<_> = ["ann", DEFAULT]
+            .map(|id| (id.to_string(), Account::of(&config, "telegram", id).token(&dir.env(&[]))))
+            .into();
+        assert_eq!(twins(&tokens), [("ann".to_string(), DEFAULT.to_string())]);
         let told = told_twin(&Account::of(&config, "telegram", "c"), "a");
         assert_eq!(
             told,

@@ -17,7 +17,7 @@ use crate::error::{Error, Kind, Result};
 use crate::ids;
 use crate::json::json;
 use crate::session_key::normalise_agent_id;
-use answer::{answer, fallback_note, is_cut};
+use answer::{answer, fallback_note, is_cut, waits};
 use serde_json::{Map, Value};
 use std::time::{Duration, Instant};
 
@@ -250,11 +250,19 @@ impl Call<'_> {
         interrupt: &Interrupt,
         wait: bool,
     ) -> Result<Value> {
+        let mut own = None;
         session.client.answer(id, wait, &mut |event, payload| {
             interrupt.note_run(&self.key, payload);
             // Once it is stopped, its last words would run into what is said about that.
-            if !interrupt.came() && payload.get("runId").and_then(Value::as_str) == Some(&self.key) {
+            if interrupt.came() {
+                return;
+            }
+            let text = |pointer: &str| payload.pointer(pointer).and_then(Value::as_str);
+            if text("/runId") == Some(&self.key) {
+                own = text("/sessionKey").map(str::to_string).or(own.take());
                 stream.event(event, payload);
+            } else if event == "exec.approval.requested" && text("/request/sessionKey") == own.as_deref() {
+                stream.note(&waits(payload));
             }
         })
     }

@@ -1,6 +1,9 @@
 //! `openclaw approvals ...`: the owner's rules for commands of agents.
 //!
-//! Works on the file of the gateway's host, which is read for each command; no gateway is asked unless `--gateway` says so.
+//! Works on the file of the gateway's host, which is read for each command; no gateway is asked for rules unless `--gateway` says
+//! so. Which commands wait is asked of the one that runs, if one does. `telling` says that, and what is odd.
+mod telling;
+
 use super::link::rpc;
 use super::parse::Args;
 use super::{Command, Context, Flag, JSON, Positional, far};
@@ -13,6 +16,8 @@ use crate::json::{self, Put, json};
 use serde_json::{Map, Value};
 use std::path::Path;
 
+pub use telling::how_to;
+
 /// Largest file that `set` takes.
 const MAX_FILE: u64 = 1 << 20;
 const GATEWAY: Flag = Flag::switch("gateway", "Ask the gateway instead of reading this machine's file");
@@ -21,7 +26,7 @@ const BASE: Command = Command::of("approvals", get);
 
 pub const GET: Command = Command {
     name: "approvals get",
-    summary: "Show which commands agents may run",
+    summary: "Show which commands agents may run and which wait",
     about: "The rules are those of exec-approvals.json; the configuration (tools.exec) may be stricter. docs/exec.md tells how they are read.",
     flags: &[&[GATEWAY, JSON]],
     examples: &[("openclaw approvals get", "Show rules, listed programs and what was allowed for good")],
@@ -61,11 +66,14 @@ pub const REMOVE: Command = Command {
 };
 
 fn get(context: &Context, args: &Args) -> Result<()> {
-    let told = read(context, args)?;
+    let mut told = read(context, args)?;
+    telling::add_waiting(context, args, &mut told);
     if args.has("json") {
         context.out.json(&told);
         return Ok(());
     }
+    let waiting = told.get("waiting").and_then(Value::as_array);
+    telling::show_waiting(context, waiting.map(Vec::as_slice).unwrap_or_default());
     let file = told.get("file").cloned().unwrap_or_default();
     let mut rows = Vec::new();
     let mut row =
@@ -143,6 +151,9 @@ fn add(context: &Context, args: &Args) -> Result<()> {
     } else {
         format!("{wanted} is listed already.")
     });
+    for doubt in telling::doubts(context, args, wanted) {
+        context.out.warn(&format!("warning: {doubt}"));
+    }
     Ok(())
 }
 

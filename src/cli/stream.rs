@@ -49,6 +49,18 @@ impl Stream {
         }
     }
 
+    /// A line on its own about what goes on meanwhile, which is no part of the answer.
+    pub fn note(&mut self, text: &str) {
+        if let Some(waiting) = &self.waiting {
+            waiting.hide();
+        }
+        if self.is_open {
+            self.out.text("\n");
+            self.is_open = false;
+        }
+        self.out.warn(text);
+    }
+
     /// Says that something else is waited for from now on.
     pub fn wait_for(&mut self, what: &str) {
         if let Some(waiting) = &self.waiting {

@@ -26,7 +26,8 @@ pub fn approve(state: &mut State, at: &At, args: &str) -> Result<Reply> {
     let word = word.to_ascii_lowercase();
     let decision =
         WORDS.iter().find(|(known, _)| *known == word).map_or(word.as_str(), |(_, decision)| decision);
-    let by = format!("Chat approval ({}:{})", at.channel, at.sender);
+    let sender = at.sender.strip_prefix(&format!("{}:", at.channel)).unwrap_or(&at.sender);
+    let by = format!("Chat approval ({}:{sender})", at.channel);
     let text = match state.decide_approval(&id.to_ascii_lowercase(), decision, &by, &at.key) {
         Ok(id) => {
             format!("\u{2705} Exec approval {decision} submitted for {}.", crate::parts::within(&id, 8))

@@ -2,7 +2,7 @@
 //! the state thread; the files are looked at on another one.
 use super::about::{context_line, short};
 use super::{At, Reply, entry, model, wrong};
-use crate::agent::prompt::{self, DEFAULT_MAX_CHARS, FILES, Wanted};
+use crate::agent::prompt::{self, DEFAULT_MAX_CHARS, Wanted};
 use crate::agents::Agents;
 use crate::error::Result;
 use crate::files;
@@ -12,6 +12,7 @@ use crate::sessions::Entry;
 use crate::slash::levels;
 use crate::state::State;
 use crate::tools::{self, Tool};
+use crate::workspace::PERSONA;
 use serde_json::Value;
 use std::path::PathBuf;
 
@@ -79,7 +80,7 @@ struct File {
 impl About {
     /// `prompt` is the size of the system prompt, characters.
     fn report(&self, form: Form, prompt: usize) -> String {
-        let files: Vec<File> = FILES.iter().map(|name| self.file(name)).collect();
+        let files: Vec<File> = PERSONA.iter().map(|name| self.file(name)).collect();
         let given: usize = files.iter().filter_map(|file| file.chars).sum();
         let of_tools: usize = self.tools.iter().copied().map(tool_chars).sum();
         match form {

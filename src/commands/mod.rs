@@ -6,6 +6,7 @@
 mod about;
 mod approve;
 mod context;
+mod exec;
 mod levels;
 mod model;
 mod queue;
@@ -50,6 +51,8 @@ fn handler(deed: Deed) -> fn(&mut State, &At, &str) -> Result<Reply> {
         Deed::Commands => about::commands,
         Deed::Compact => session::compact,
         Deed::Context => context::context,
+        Deed::Elevated => exec::elevated,
+        Deed::Exec => exec::exec,
         Deed::Help => about::help,
         Deed::Model => model::model,
         Deed::Models => model::models,

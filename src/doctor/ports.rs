@@ -1,6 +1,5 @@
 //! Checks of what each gateway needs for itself: its port, and the workspaces of its agents. Only looks.
 use super::{Ctx, Finding, one};
-use crate::agent::prompt;
 use crate::agents::Agents;
 use crate::agents::own;
 use crate::agents::sharing::real;
@@ -10,7 +9,7 @@ use crate::env::Env;
 use crate::owners;
 use crate::service::far;
 use crate::session_key::id_of;
-use crate::workspace::links;
+use crate::workspace::{PERSONA, links};
 use serde_json::Value;
 use std::path::PathBuf;
 
@@ -80,7 +79,7 @@ pub fn texts(ctx: &Ctx) -> Vec<Finding> {
     };
     let of = |dir: &PathBuf| {
         let dir = dir.clone();
-        prompt::FILES.into_iter().filter_map(move |name| {
+        PERSONA.into_iter().filter_map(move |name| {
             let why = own::persona(&ctx.config, &ctx.env, &dir, name, 1).err()?;
             let path = dir.join(name);
             Some(

@@ -70,7 +70,7 @@ impl Sockets {
                 log::info!(target: "canvas", "pages at {scheme}://{}/__openclaw__/canvas/; the control page has a link to them", SocketAddr::new(plan.host, port))
             }
             Err(_) => {
-                log::warn!(target: "canvas", "port {port} is another program's: the canvas is on the gateway's port only; choose another canvasHost.port")
+                log::warn!(target: "canvas", "port {port} is another program's, so that the canvas is served on the gateway's port alone; set canvasHost.port to a free port to give it one of its own")
             }
         }
     }

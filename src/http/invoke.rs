@@ -126,6 +126,7 @@ fn context(exchange: &Exchange, agent: String, session_key: String) -> Result<Co
         session_key,
         run: format!("invoke-{}", ids::uuid()?),
         provenance: Provenance::Operator,
+        exec: Default::default(),
         place: None,
         workspace,
         cancel: Cancel::with_deadline(exchange.until),

@@ -4,7 +4,7 @@ use super::mark;
 use super::running::Process;
 use crate::error::{Error, Result};
 use crate::{clock, ids};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -71,9 +71,14 @@ pub fn find(agent: &str, id: &str) -> Option<Arc<Process>> {
     lock().iter().find(|process| process.agent == agent && process.id == id).cloned()
 }
 
+/// Where commands have their directories.
+pub fn dir(state_dir: &Path) -> PathBuf {
+    state_dir.join("gateway").join("exec")
+}
+
 /// What commands of an earlier process have left: those that still run, as nobody could end them, and their directories.
 pub fn clear(state_dir: &Path) {
-    let dir = state_dir.join("gateway").join("exec");
+    let dir = dir(state_dir);
     let entries = std::fs::read_dir(&dir).into_iter().flatten().flatten();
     mark::sweep(&entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect::<Vec<_>>());
     remove(&dir);

@@ -98,6 +98,7 @@ impl Runs {
         match &understood.command {
             Some(invocation) => slash::check(&at, invocation)?,
             None => {
+                may_say(world, &at, &understood.directives)?;
                 check_send_policy(world, &ask.session)?;
                 self.start_anew_if_stale(world, &ask)?;
             }
@@ -200,6 +201,16 @@ impl Ask {
             sender: self.reply.caller.client_id.clone(),
             channel: self.origin.channel().to_string(),
         }
+    }
+}
+
+/// How commands run is the owner's to say, for one message, too.
+fn may_say(world: &dyn World, at: &At, directives: &Directives) -> Result<()> {
+    let Some(mode) = directives.exec else { return Ok(()) };
+    slash::check_one(at, if mode.elevated.is_some() { "elevated" } else { "exec" })?;
+    match mode.is_elevated() {
+        true => slash::exec::may_elevate(&world.settings().config(), at),
+        false => Ok(()),
     }
 }
 

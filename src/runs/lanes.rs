@@ -10,6 +10,7 @@ use super::world::World;
 use crate::agent::mailbox::Said;
 use crate::agent::run::{Job as Turn, Task};
 use crate::agents::Agents;
+use crate::approvals::mode::Mode;
 use crate::error::Result;
 use crate::metrics::{self, Metric};
 use crate::models::catalogue::permits;
@@ -176,6 +177,7 @@ impl Runs {
             key: run.new.key.clone(),
             channel: run.new.origin.surface.channel.map(str::to_string),
             provenance: run.new.origin.provenance,
+            exec: exec_of(run, &entry),
             place: run.new.origin.address.as_deref().map(Address::place),
             model,
             thinking,

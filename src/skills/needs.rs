@@ -2,11 +2,12 @@
 //! installed here. Looks at files; any thread but the state's.
 use super::{Skill, one_line};
 use crate::agents::Agents;
+use crate::config::Config;
 use crate::env::Env;
 use crate::json::json;
 use rustix::fs::{Access, access};
 use serde_json::{Map, Value};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What a skill may ask for: programs, one of several programs, variables, keys of the configuration, a system.
 pub const KINDS: [&str; 5] = ["bins", "anyBins", "env", "config", "os"];
@@ -47,7 +48,7 @@ fn missing(skill: &Skill, agents: &Agents, kind: &str) -> Vec<String> {
     }
     let mut wanted = wanted(skill, kind);
     let has = |name: &String| match kind {
-        "bins" | "anyBins" => has_program(agents.env(), name),
+        "bins" | "anyBins" => has_program(&dirs(agents.config(), agents.env()), name),
         "env" => has_variable(skill, agents, name),
         "config" => is_set(agents, name),
         _ => name == platform(),
@@ -70,10 +71,15 @@ pub fn is_ready(skill: &Skill, agents: &Agents) -> bool {
         && KINDS.iter().all(|kind| missing(skill, agents, kind).is_empty())
 }
 
-fn has_program(env: &Env, name: &str) -> bool {
-    let mut dirs = env.var("PATH").unwrap_or_default().split(':').filter(|dir| dir.starts_with('/'));
+/// Where commands of agents look for programs, too (`tools.exec.pathPrepend`).
+fn dirs(config: &Config, env: &Env) -> Vec<PathBuf> {
+    let first = config.strings("tools.exec.pathPrepend").into_iter().map(str::to_string);
+    env.program_dirs(&first.collect::<Vec<_>>())
+}
+
+fn has_program(dirs: &[PathBuf], name: &str) -> bool {
     let is_one = |file: &Path| file.is_file() && access(file, Access::EXEC_OK).is_ok();
-    !name.contains('/') && dirs.any(|dir| is_one(&Path::new(dir).join(name)))
+    !name.contains('/') && dirs.iter().any(|dir| is_one(&dir.join(name)))
 }
 
 fn has_variable(skill: &Skill, agents: &Agents, name: &str) -> bool {
@@ -82,6 +88,23 @@ fn has_variable(skill: &Skill, agents: &Agents, name: &str) -> bool {
     agents.env().var(name).is_some_and(|value| !value.is_empty())
         || is_said(config.get_in(&["skills", "entries", &skill.key, "env", name]))
         || (primary(skill).is_some_and(|primary| primary == name) && is_said(skill.setting(config, "apiKey")))
+}
+
+impl Skill {
+    /// The variables that the configuration keeps for it, with the key by its name.
+    pub fn variables(&self, config: &Config) -> Vec<(String, String)> {
+        let own = self.setting(config, "env").and_then(Value::as_object).into_iter().flatten();
+        let mut all: Vec<(String, String)> =
+            own.filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_string()))).collect();
+        let key = self.setting(config, "apiKey").and_then(Value::as_str);
+        if let (Some(name), Some(key)) = (primary(self), key)
+            && all.iter().all(|(known, _)| known != name)
+        {
+            all.push((name.to_string(), key.to_string()));
+        }
+        all.retain(|(_, value)| !value.is_empty());
+        all
+    }
 }
 
 /// The variable that the skill's `apiKey` is for.
@@ -130,7 +153,7 @@ pub fn installers(skill: &Skill, env: &Env) -> Vec<Value> {
         }
         let command = text(member).filter(|word| is_plain(word)).map(|word| format!("{begin} {word}"));
         let program = begin.trim_start_matches("sudo ").split(' ').next().unwrap_or_default();
-        let is_here = has_program(env, program);
+        let is_here = has_program(&env.program_dirs(&[]), program);
         let label = text("label").or_else(|| command.clone()).unwrap_or_else(|| format!("Install by {kind}"));
         let id = text("id").unwrap_or_else(|| format!("{kind}-{place}"));
         let bins = texts(entry.get("bins"));

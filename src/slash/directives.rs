@@ -3,7 +3,8 @@
 //!
 //! A directive is taken only when a valid value follows its name, after white space or at the start of the text, and
 //! not in code. Text without directives comes back as it was, byte for byte.
-use super::{Command, levels, names, queue, table};
+use super::{Command, exec, levels, names, queue, table};
+use crate::approvals::mode::{self, Mode};
 use crate::config::Config;
 use crate::fences::Code;
 use crate::models::provider::Thinking;
@@ -21,6 +22,8 @@ pub struct Directives {
     /// `provider/model`, usable by the configuration.
     pub model: Option<String>,
     pub queue: Option<queue::Change>,
+    /// How commands run for it, which is the owner's to say.
+    pub exec: Option<Mode>,
 }
 
 /// A directive at its place in the text.
@@ -39,6 +42,7 @@ enum Value {
     Reasoning(&'static str),
     Model(String),
     Queue(queue::Change),
+    Exec(Mode),
 }
 
 pub(super) fn is_at_start(found: &Found) -> bool {
@@ -56,6 +60,7 @@ pub fn directives(config: &Config, text: &str) -> (Directives, String) {
             Value::Reasoning(level) => all.reasoning = Some(level),
             Value::Model(model) => all.model = Some(model),
             Value::Queue(change) => all.queue = Some(change),
+            Value::Exec(mode) => all.exec = Some(mode.or(all.exec.unwrap_or_default())),
         }
     }
     (all, rest)
@@ -126,10 +131,15 @@ fn read_value(config: &Config, command: &Command, args: &str) -> Option<(Value, 
         let (change, len) = queue::take(args.lines().next()?);
         return (len > 0).then_some((Value::Queue(change), len));
     }
+    if command.name == "exec" {
+        let (mode, len) = exec::take(args.lines().next()?);
+        return (len > 0).then_some((Value::Exec(mode), len));
+    }
     let word = args.split(char::is_whitespace).next()?;
     // A sentence may go on after the value: `/think high, then look`.
     let word = word.trim_end_matches([',', '.', ';', ':', '!', '?', ')']);
     let value = match command.name {
+        "elevated" => Value::Exec(Mode::raised(mode::elevated(word)?)),
         "model" => Value::Model(names::named(config, word)?),
         "reasoning" => Value::Reasoning(levels::reasoning_word(word)?),
         "verbose" => Value::Verbose(levels::verbose_word(word)?),
@@ -199,6 +209,10 @@ mod tests {
         let queue = queue::take("interrupt cap:3").0;
         let want = Directives { queue: Some(queue), ..Directives::default() };
         check("now /queue interrupt cap:3 stop that", want, "now stop that");
+        let mut mode = Mode::default();
+        assert!(mode.takes("security=full") && mode.takes("ask=off"));
+        let exec = Directives { exec: Some(mode), ..Directives::default() };
+        check("/exec security=full ask=off look", exec, "look");
         let both =
             Directives { thinking: Some(Thinking::High), verbose: Some("full"), ..Directives::default() };
         check("`/think low` /think high /verbose full go", both, "`/think low` go");
@@ -231,7 +245,10 @@ mod tests {
             "/queue",
             "/queue for bread",
             "/verbose mode is nice",
-            "/elevated on now",
+            "/elevated maybe now",
+            "/exec now",
+            "/exec security=some now",
+            "/exec rm -r x",
             "http://a/think high",
             "\t two  spaces \r\n kept ",
             "/think high/low",

@@ -4,6 +4,7 @@
 //! inside other text; `names`, `levels` and `queue` know the words that may follow. Pure: text and configuration in,
 //! an invocation out. What a command does is done by the room `commands`.
 pub mod directives;
+pub mod exec;
 pub mod levels;
 pub mod names;
 mod parse;
@@ -64,6 +65,8 @@ pub enum Deed {
     Commands,
     Compact,
     Context,
+    Elevated,
+    Exec,
     Help,
     Model,
     Models,
@@ -120,6 +123,11 @@ pub fn is_stop(text: &str) -> bool {
 /// Whether the sender may give all of these commands (SEC-11).
 pub fn check(at: &At, invocation: &Invocation) -> Result<()> {
     invocation.calls.iter().try_for_each(|(command, _)| authorise(&at.scopes, command))
+}
+
+/// The same for a directive of this name.
+pub fn check_one(at: &At, name: &str) -> Result<()> {
+    table::find(name).map_or(Ok(()), |command| authorise(&at.scopes, command))
 }
 
 impl Invocation {

@@ -15,7 +15,6 @@ macro_rules! commands {
     (@ directive) => { true };
 }
 
-const NO_EXEC: &str = "how commands run is not set from a chat in this version; set tools.exec in the configuration (docs/exec.md)";
 const NO_SHELL: &str = "this version runs no commands from a chat; commands.bash has no effect. Send the text without the leading sign";
 
 commands! {
@@ -28,8 +27,8 @@ commands! {
     "config" [] "..." Admin Say("editing the configuration from a chat is not in this version, whatever commands.config says; edit the file, it is read again by itself"), "";
     "context" [] "[list|detail|json]" Read Run(Deed::Context), "Show what the model is given besides your words";
     "debug" [] "..." Admin Say("overriding the configuration from a chat is not in this version, whatever commands.debug says; edit the file, it is read again by itself"), "";
-    "elevated" ["elev"] "..." Admin Say(NO_EXEC), "";
-    "exec" [] "..." Admin Say(NO_EXEC), "";
+    "elevated" ["elev"] "[off|on|ask|full]" Admin Run(Deed::Elevated), "Let commands of this session run without asking" directive;
+    "exec" [] "[security=...] [ask=...] [default]" Admin Run(Deed::Exec), "Choose which commands run in this session and when you are asked" directive;
     "help" [] "" Read Run(Deed::Help), "Show the commands used most";
     "model" [] "[ref|number|list|status|default]" Write Run(Deed::Model), "Show or choose the model of this session" directive;
     "models" [] "[provider]" Read Run(Deed::Models), "List the models by provider";

@@ -112,13 +112,15 @@ impl Waiting {
         item
     }
 
-    /// What who asked is told.
-    fn answer(&self) -> Payload {
+    /// What who asked is told; the gateway's own wait also by whom and where.
+    fn answer(&self, call: &Call) -> Payload {
         let decision = self.decision.flatten();
-        let (by, place) = (self.by.as_str(), self.place.as_str());
-        json!({"id": self.id, "decision": decision, "createdAtMs": self.created, "expiresAtMs": self.expires,
-            "resolvedBy": (Some(by).filter(|by| !by.is_empty())), "resolvedIn": (Some(place).filter(|place| !place.is_empty()))})
-        .into()
+        let mut told = json!({"id": self.id, "decision": decision, "createdAtMs": self.created, "expiresAtMs": self.expires});
+        if let Some(map) = told.as_object_mut().filter(|_| call.caller.method == "local") {
+            map.put("resolvedBy", self.by.as_str());
+            map.put("resolvedIn", self.place.as_str());
+        }
+        told.into()
     }
 }
 
@@ -161,7 +163,7 @@ impl State {
         let found = self.approvals.waiting.iter().find(|waiting| waiting.id == id);
         let waiting = found.ok_or_else(|| Error::invalid("unknown approval id"))?;
         if waiting.decision.is_some() {
-            return Ok(Some(waiting.answer()));
+            return Ok(Some(waiting.answer(&call)));
         }
         let question = Question { id: id.to_string(), party: Party::Operators, deadline: u64::MAX, call };
         self.approvals.asked.ask(question).map(|()| None)
@@ -175,20 +177,22 @@ impl State {
         let waiting = self.approvals.find(id)?;
         (waiting.decision, waiting.deadline) = (Some(Some(decision)), deadline);
         (waiting.by, waiting.place) = (by.to_string(), place.to_string());
-        let (id, answer) = (waiting.id.clone(), waiting.answer());
+        let id = waiting.id.clone();
         log::info!(target: "gateway/exec", "approval {id}: {decision} by {}", crate::logging::quoted(by));
         self.emit(
             &events::APPROVAL_RESOLVED,
             &json!({"id": id, "decision": decision, "resolvedBy": by, "ts": self.now}),
         );
-        self.answer_approval(&id, &answer);
+        self.answer_approval(&id);
         self.approvals.remember(&id, Some(by), self.now);
         Ok(id)
     }
 
-    fn answer_approval(&mut self, id: &str, answer: &Payload) {
-        for question in self.approvals.asked.answer(id, Party::Operators).unwrap_or_default() {
-            question.call.answer(Ok(answer.clone()));
+    fn answer_approval(&mut self, id: &str) {
+        let Approvals { waiting, asked } = &mut self.approvals;
+        let Some(waiting) = waiting.iter().find(|waiting| waiting.id == id) else { return };
+        for question in asked.answer(id, Party::Operators).unwrap_or_default() {
+            question.call.answer(Ok(waiting.answer(&question.call)));
         }
     }
 
@@ -200,12 +204,13 @@ impl State {
         for waiting in self.approvals.waiting.iter_mut().filter(due) {
             waiting.decision = Some(None);
             waiting.deadline = mono + KEPT_MS;
-            ended.push((waiting.id.clone(), waiting.answer()));
+            ended.push(waiting.id.clone());
         }
-        for (id, answer) in ended {
-            self.answer_approval(&id, &answer);
+        for id in ended {
+            self.answer_approval(&id);
             self.approvals.remember(&id, None, self.now);
         }
+        ended.iter().for_each(|id| self.answer_approval(id));
         self.approvals.waiting.retain(|waiting| waiting.deadline > mono);
         self.approvals.waiting.iter().map(|waiting| waiting.deadline).min()
     }

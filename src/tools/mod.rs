@@ -26,6 +26,7 @@ use talks::{
 };
 use web::{search, web_fetch};
 
+use crate::approvals::mode::Mode;
 use crate::calls::{Ask, Provenance};
 use crate::cancel::Cancel;
 use crate::channels::house::Place;
@@ -98,6 +99,8 @@ pub struct Context {
     pub run: String,
     /// Who asked for the turn.
     pub provenance: Provenance,
+    /// What he says of commands for this session or message.
+    pub exec: Mode,
     /// The chat in which he did, and the account that is there.
     pub place: Option<(Login, Place)>,
     pub workspace: PathBuf,

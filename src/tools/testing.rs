@@ -33,6 +33,7 @@ pub fn context(config: &str) -> (Context, Dir) {
         session_key: "agent:main:main".into(),
         run: "r1".into(),
         provenance: Default::default(),
+        exec: Default::default(),
         place: None,
         workspace: dir.path("ws"),
         cancel: Cancel::new(),

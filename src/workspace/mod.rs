@@ -23,6 +23,12 @@ const TEXTS: [(&str, &str); 6] = [
     ("HEARTBEAT.md", include_str!("HEARTBEAT.md")),
 ];
 
+/// The files that tell an agent about itself and its owner, in the order in which it reads them.
+pub const PERSONA: [&str; 7] =
+    ["AGENTS.md", "SOUL.md", "IDENTITY.md", "USER.md", "TOOLS.md", "BOOTSTRAP.md", "MEMORY.md"];
+/// What it reads when it is woken.
+pub const HEARTBEAT: &str = "HEARTBEAT.md";
+
 /// Directories of the state directory that hold what no agent is to read or change: no workspace lies there, and one that
 /// holds them or lies in one of them all the same has none of their files.
 pub const RESERVED: &[&str] = &[

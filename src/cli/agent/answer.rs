@@ -1,4 +1,7 @@
 //! What is told of an answer.
+use crate::clean::one_line;
+use crate::cli::approvals::how_to;
+use crate::parts::within;
 use serde_json::Value;
 
 /// Which model answered instead of the chosen one, and why.
@@ -29,4 +32,14 @@ pub(super) fn answer(payload: &Value) -> Vec<String> {
 /// Whether the model used up its tokens before it had said all.
 pub(super) fn is_cut(payload: &Value) -> bool {
     payload.pointer("/result/meta/stopReason").is_some_and(|why| why == "length")
+}
+
+/// A command of the run waits for the owner's word.
+pub(super) fn waits(event: &Value) -> String {
+    let text = |pointer: &str| event.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+    let time = |name: &str| event.get(name).and_then(Value::as_u64).unwrap_or_default();
+    let seconds = time("expiresAtMs").saturating_sub(time("createdAtMs")) / 1000;
+    let id = within(text("/id"), 8);
+    let command = one_line(text("/request/command"));
+    format!("note: a command waits {seconds} s for approval (id {id}): {command}\n{}", how_to(id))
 }

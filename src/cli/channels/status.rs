@@ -35,7 +35,7 @@ fn status(context: &Context, args: &Args) -> Result<()> {
     let params = json!({"probe": (args.has("probe")), "timeoutMs": (time.saturating_sub(500))});
     let told = match rpc::call(context, args, "channels.status", &params) {
         Err(e) if e.kind == Kind::Unreachable && args.value("url").is_none() => {
-            context.out.warn(&format!("Gateway not reachable: {}", context.env.display_all(e.message())));
+            context.out.warn(&context.env.display_all(e.message()));
             return config_only(context, args);
         }
         told => told?,

@@ -25,7 +25,7 @@ pub const TOOL: Tool = Tool {
         "background": {"type": "boolean", "description": "Go on in the background at once"},
         "timeout": {"type": "number", "description": "Seconds until it is ended; 1800 when left out"},
         "pty": {"type": "boolean", "description": "Run in a terminal, for programs that want one"},
-        "elevated": {"type": "boolean", "description": "Not in this version"},
+        "elevated": {"type": "boolean", "description": "Only where the user has set /elevated for the session"},
         "host": {"type": "string", "description": "gateway"},
         "security": {"type": "string", "description": "deny, allowlist or full; only to be stricter"},
         "ask": {"type": "string", "description": "off, on-miss or always; only to be stricter"},
@@ -51,13 +51,14 @@ pub const HOST: &str = "gateway";
 fn run(context: &Context, arguments: &Value) -> Result<Output> {
     crate::files::private_dir(&context.workspace)?;
     let wish = Wish::read(context, arguments)?;
-    let around = Surroundings::of(context);
     let book = Value::Object(file::read(&context.settings.env)?.file);
+    let (security, ask) = (context.exec.security().map(Value::from), context.exec.ask().map(Value::from));
     let wished = [
-        (setting(context, "security"), setting(context, "ask")),
+        (security.as_ref().or(setting(context, "security")), ask.as_ref().or(setting(context, "ask"))),
         (wish.security.as_ref(), wish.ask.as_ref()),
     ];
     let rules = Rules::of(&book, &context.agent, &wished);
+    let around = Surroundings::of(context, &rules);
     let cwd = wish.cwd.to_string_lossy().into_owned();
     // Variables change what a command does, so that nothing that was allowed without them is.
     let judged = match wish.env.is_empty() {

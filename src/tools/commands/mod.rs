@@ -1,12 +1,14 @@
 //! Tools for commands on the gateway's machine: `exec` starts them, `process` looks after those that go on.
 //!
-//! `wish` reads what a call asks for, `surroundings` is what a command finds around itself, `asking` is the wait for the
+//! `wish` reads what a call asks for, `surroundings` is what a command finds around itself, `skilled` what
+//! skills give it, `asking` is the wait for the
 //! owner's word, `forwarding` who is told of it, `shown` how he sees a command. Whether a command may run is judged in the room `approvals`, how it runs in `processes`.
 mod asking;
 pub(in crate::tools) mod exec;
 mod forwarding;
 pub(in crate::tools) mod process;
 mod shown;
+mod skilled;
 mod surroundings;
 mod wish;
 

@@ -1,13 +1,14 @@
 //! What a command finds around itself: its variables, its walls, its own directory.
 use super::wish::{Wish, path};
-use super::{number, setting, texts, workspace};
+use super::{number, setting, skilled, texts, workspace};
+use crate::approvals::Rules;
 use crate::approvals::judge::Place;
 use crate::approvals::words::Part;
 use crate::approvals::{judge, words};
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::processes::cage::{self, Walls};
-use crate::processes::{Plan, Process};
+use crate::processes::{Plan, Process, list};
 use crate::tools::Context;
 use crate::{files, ids};
 use serde_json::Value;
@@ -23,12 +24,13 @@ pub struct Surroundings {
     pub path: Vec<PathBuf>,
     writable: Vec<PathBuf>,
     safe: Vec<String>,
+    skilled: Vec<String>,
     /// The owner wants commands to run as the gateway does.
     is_off: bool,
 }
 
 impl Surroundings {
-    pub fn of(context: &Context) -> Surroundings {
+    pub fn of(context: &Context, rules: &Rules) -> Surroundings {
         let env = &context.settings.env;
         let also = texts(context, "sandbox.write").into_iter().map(|dir| env.expand(&dir));
         let writable: Vec<PathBuf> = std::iter::once(workspace(context)).chain(also).collect();
@@ -36,6 +38,7 @@ impl Surroundings {
         Surroundings {
             path: path(context, &writable),
             safe: judge::safe_names(safe),
+            skilled: if rules.allows_skills { skilled::programs(context) } else { Vec::new() },
             is_off: setting(context, "sandbox.mode").and_then(Value::as_str) == Some("off"),
             writable,
         }
@@ -57,7 +60,14 @@ impl Surroundings {
 
     pub fn place<'a>(&'a self, context: &'a Context, wish: &'a Wish) -> Place<'a> {
         let home = &context.settings.env.home;
-        Place { cwd: &wish.cwd, path: &self.path, home, writable: &self.writable, safe: &self.safe }
+        Place {
+            cwd: &wish.cwd,
+            path: &self.path,
+            home,
+            writable: &self.writable,
+            safe: &self.safe,
+            skilled: &self.skilled,
+        }
     }
 
     /// What is to be started: the text by a shell, or what the rules have read of it.
@@ -69,7 +79,7 @@ impl Surroundings {
         then: Box<dyn FnOnce(&Process) + Send>,
     ) -> Result<Plan> {
         let env = &context.settings.env;
-        let temp = env.state_dir.join("gateway").join("exec").join(ids::uuid()?);
+        let temp = list::dir(&env.state_dir).join(ids::uuid()?);
         let shell = SHELLS.iter().find(|shell| Path::new(shell).exists()).copied().unwrap_or("/bin/sh");
         let by_shell = |text: &str| [shell, "-c", text].iter().map(|word| word.to_string()).collect();
         let words = match judged {
@@ -114,6 +124,8 @@ impl Surroundings {
         if has_network {
             all.extend(PROXIES.iter().filter_map(kept).filter(|(_, value)| !value.contains('@')));
         }
+        let kept = skilled::variables(context).into_iter();
+        all.extend(kept.filter(|(name, _)| wish.env.iter().all(|(set, _)| set != name)));
         all.extend(wish.env.iter().cloned());
         all
     }

@@ -54,10 +54,10 @@ impl Wish {
                 "the command has {c:?} in it, which nobody sees who reads it: leave it out"
             )));
         }
-        if flag("elevated") {
+        if flag("elevated") && !context.exec.is_elevated() {
             return Err(Error::new(
                 Kind::Forbidden,
-                "elevated commands are not in this version: ask for the command itself",
+                "elevated is not on in this session: the owner switches it on with /elevated, where tools.elevated.enabled and tools.elevated.allowFrom let him; leave it out, and he is asked by the rules",
             ));
         }
         host(context, arguments)?;
@@ -95,14 +95,14 @@ fn seconds(arguments: &Value, name: &str) -> Option<f64> {
 
 /// There is one host here, which the original calls by two names.
 fn host(context: &Context, arguments: &Value) -> Result<()> {
-    let configured = setting(context, "host").and_then(Value::as_str).unwrap_or("gateway");
+    let configured = context.exec.host().or_else(|| setting(context, "host")?.as_str()).unwrap_or("gateway");
     let asked =
         arguments.get("host").and_then(Value::as_str).filter(|host| !host.is_empty()).unwrap_or(configured);
     let is_here = |host: &str| matches!(host, "gateway" | "sandbox");
     let text = match (is_here(asked), is_here(configured)) {
         (true, true) => return Ok(()),
         (_, false) => {
-            "commands are configured to run on a node (tools.exec.host), which is not in this version"
+            "commands are set to run on a node (tools.exec.host, or execHost of the session), and this version has no nodes: set it to gateway"
                 .to_string()
         }
         (false, true) => {
@@ -148,13 +148,7 @@ fn variable(name: &str, value: &Value) -> Result<String> {
     if upper == "PATH" {
         return violation("Custom 'PATH' variable".to_string());
     }
-    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    let is_forbidden = |pattern: &&str| match pattern.strip_suffix('*') {
-        Some(start) => upper.starts_with(start),
-        None => upper == *pattern,
-    };
-    let is_one = name.chars().all(is_name) && name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
-    if !is_one || FORBIDDEN.split(' ').any(|pattern| is_forbidden(&pattern)) {
+    if is_forbidden(name) {
         let shown: String = name.chars().filter(|c| !c.is_control()).take(60).collect();
         return violation(format!("Environment variable '{shown}'"));
     }
@@ -169,14 +163,23 @@ fn variable(name: &str, value: &Value) -> Result<String> {
     }
 }
 
+/// What no variable of a command is called.
+pub fn is_forbidden(name: &str) -> bool {
+    let upper = name.to_ascii_uppercase();
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let fits = |pattern: &str| match pattern.strip_suffix('*') {
+        Some(start) => upper.starts_with(start),
+        None => upper == pattern,
+    };
+    let is_one = name.chars().all(is_name) && name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+    !is_one || upper == "PATH" || FORBIDDEN.split(' ').any(fits)
+}
+
 /// Where programs are looked for: what the owner puts in front, then the gateway's own, but no place that the agent writes.
 pub fn path(context: &Context, writable: &[PathBuf]) -> Vec<PathBuf> {
-    let env = &context.settings.env;
-    let prepend = texts(context, "pathPrepend").into_iter().map(|dir| env.expand(&dir));
-    let own = env.var("PATH").unwrap_or("/usr/local/bin:/usr/bin:/bin").split(':').map(PathBuf::from);
-    let is_fit =
-        |dir: &Path| dir.is_absolute() && dir.is_dir() && !writable.iter().any(|w| dir.starts_with(w));
-    prepend.chain(own).filter(|dir| is_fit(dir)).collect()
+    let all = context.settings.env.program_dirs(&texts(context, "pathPrepend"));
+    let is_fit = |dir: &Path| dir.is_dir() && !writable.iter().any(|w| dir.starts_with(w));
+    all.into_iter().filter(|dir| is_fit(dir)).collect()
 }
 
 #[cfg(test)]
@@ -228,14 +231,14 @@ mod tests {
     fn what_cannot_be_is_said() {
         assert_eq!(refusal("{}", json!({"command": "  "})), "Provide a command to start.");
         assert!(refusal("{}", json!({"command": "ls \u{202e}x"})).contains("nobody sees"));
-        assert!(refusal("{}", json!({"command": "ls", "elevated": true})).contains("not in this version"));
+        assert!(refusal("{}", json!({"command": "ls", "elevated": true})).contains("/elevated"));
         assert!(
             refusal("{}", json!({"command": "ls", "host": "node"}))
                 .contains("configure tools.exec.host=node")
         );
         assert!(
             refusal("{tools: {exec: {host: 'node'}}}", json!({"command": "ls"}))
-                .contains("not in this version")
+                .contains("this version has no nodes")
         );
         assert_eq!(
             refusal("{tools: {exec: {host: 'sandbox'}}}", json!({"command": "ls", "host": "gateway"})),

@@ -6,6 +6,7 @@ use crate::agents::{Agents, inside, own};
 use crate::error::{Error, Kind, Result};
 use crate::skills;
 use crate::tools::Context;
+use crate::workspace::{HEARTBEAT, PERSONA};
 use std::path::{Path, PathBuf};
 
 /// The way from the workspace to the file that `path` names.
@@ -23,17 +24,6 @@ pub fn to_read(context: &Context, path: &str) -> Result<(PathBuf, PathBuf)> {
     })
 }
 
-/// The texts that an agent reads in each turn, at whatever depth: another agent's workspace may lie within this one.
-const PERSONA: [&str; 8] = [
-    "AGENTS.md",
-    "BOOTSTRAP.md",
-    "HEARTBEAT.md",
-    "IDENTITY.md",
-    "MEMORY.md",
-    "SOUL.md",
-    "TOOLS.md",
-    "USER.md",
-];
 /// Folders of skills, and of pages.
 const FOLDERS: [&str; 2] = ["skills", "canvas"];
 /// Where else pages may lie.
@@ -61,7 +51,8 @@ fn is_the_owners(context: &Context, path: &Path) -> bool {
         let whole = || real(&context.workspace).join(path);
         root.is_some_and(|root| whole().starts_with(real(&context.settings.env.expand(root))))
     };
-    path.file_name().is_some_and(|name| is_one(&PERSONA, name))
+    // At whatever depth: another agent's workspace may lie within this one.
+    path.file_name().is_some_and(|name| is_one(&PERSONA, name) || is_one(&[HEARTBEAT], name))
         || path.iter().any(|part| is_one(&FOLDERS, part))
         || ROOTS.iter().any(is_below)
 }

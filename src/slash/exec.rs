@@ -1,0 +1,47 @@
+//! `/exec` and `/elevated` as words, and who may raise commands. Pure.
+use super::At;
+use crate::approvals::mode::Mode;
+use crate::config::Config;
+use crate::error::{Error, Kind, Result};
+use crate::parts::Parts;
+use serde_json::Value;
+
+/// What the words at the start of `line` say, and how many bytes of it they are: up to the first that says nothing.
+pub fn take(line: &str) -> (Mode, usize) {
+    let (mut mode, mut len) = (Mode::default(), 0);
+    loop {
+        let rest = line.tail(len);
+        let blank = rest.len() - rest.trim_start().len();
+        let Some(word) = rest.split_whitespace().next().filter(|word| mode.takes(word)) else {
+            return (mode, len);
+        };
+        len += blank + word.len();
+    }
+}
+
+/// Whether who writes may raise commands, by `tools.elevated`: the owner, from where the configuration lets him.
+pub fn may_elevate(config: &Config, at: &At) -> Result<()> {
+    let refused = |gate: String| {
+        let text = format!("elevated commands are not open here: {gate}. Nothing was changed");
+        Err(Error::new(Kind::Forbidden, text))
+    };
+    if config.get("tools.elevated.enabled") == Some(&Value::Bool(false)) {
+        return refused("tools.elevated.enabled is false".to_string());
+    }
+    let own = bare(&at.sender, &at.channel);
+    let list = config.get_in(&["tools", "elevated", "allowFrom", &at.channel]).and_then(Value::as_array);
+    let is_listed = list.into_iter().flatten().any(|entry| {
+        let entry = entry.as_str().map_or_else(|| entry.to_string(), str::to_string);
+        entry == "*" || bare(&entry, &at.channel) == own
+    });
+    match is_listed {
+        true => Ok(()),
+        false => refused(format!("tools.elevated.allowFrom.{} does not name {own}", at.channel)),
+    }
+}
+
+/// An id without its channel.
+fn bare<'t>(id: &'t str, channel: &str) -> &'t str {
+    let id = id.trim();
+    id.strip_prefix(channel).and_then(|rest| rest.strip_prefix(':')).unwrap_or(id)
+}
