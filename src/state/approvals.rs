@@ -72,8 +72,9 @@ impl Approvals {
     fn find(&mut self, id: &str) -> Result<&mut Waiting> {
         let id = id.trim();
         let is_open = |waiting: &Waiting| waiting.decision.is_none();
-        let is_meant =
-            |waiting: &Waiting| waiting.id == id || (id.len() >= SHORTEST && waiting.id.starts_with(id));
+        let is_whole = self.waiting.iter().any(|w| is_open(w) && w.id == id);
+        let begins = |waiting: &Waiting| !is_whole && id.len() >= SHORTEST && waiting.id.starts_with(id);
+        let is_meant = |waiting: &Waiting| waiting.id == id || begins(waiting);
         let mut found: Vec<&mut Waiting> =
             self.waiting.iter_mut().filter(|w| is_open(w) && is_meant(w)).collect();
         match (found.pop(), found.is_empty()) {
@@ -189,7 +190,7 @@ impl State {
     }
 
     fn answer_approval(&mut self, id: &str) {
-        let Approvals { waiting, asked } = &mut self.approvals;
+        let Approvals { waiting, asked, .. } = &mut self.approvals;
         let Some(waiting) = waiting.iter().find(|waiting| waiting.id == id) else { return };
         for question in asked.answer(id, Party::Operators).unwrap_or_default() {
             question.call.answer(Ok(waiting.answer(&question.call)));
@@ -210,7 +211,6 @@ impl State {
             self.answer_approval(&id);
             self.approvals.remember(&id, None, self.now);
         }
-        ended.iter().for_each(|id| self.answer_approval(id));
         self.approvals.waiting.retain(|waiting| waiting.deadline > mono);
         self.approvals.waiting.iter().map(|waiting| waiting.deadline).min()
     }
