@@ -300,9 +300,9 @@ fn b_f14_what_is_said_of_tags_is_handed_on_whole() {
 #[test]
 fn b_f_all_pieces_in_one_list_are_an_answer() {
     let pieces = json!([delta(json!({"content": "Hel"})), delta(json!({"content": "lo."})), end("stop")]);
-    assert_eq!(read_whole(&FORMAT, &pieces).0.unwrap().text, "Hello.");
+    assert_eq!(read_whole(&FORMAT, &pieces).0.unwrap().text(), "Hello.");
     let whole = json!([{"choices": [{"message": {"content": "Hello."}, "finish_reason": "stop"}]}]);
-    assert_eq!(read_whole(&FORMAT, &whole).0.unwrap().text, "Hello.");
+    assert_eq!(read_whole(&FORMAT, &whole).0.unwrap().text(), "Hello.");
     let half = json!([delta(json!({"content": "Hel"})), delta(json!({"content": "lo"}))]);
     assert!(read_whole(&FORMAT, &half).0.is_err());
     let failed = json!([delta(json!({"content": "Hel"})), {"error": {"message": "canary"}}]);
