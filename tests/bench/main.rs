@@ -1,12 +1,13 @@
 //! `make bench`: measures the release binary against the budgets and prints one Markdown table.
 //!
 //! `cargo bench --bench bench` runs everything; `-- --quick` takes about 20 s and is part of `make check`.
-//! `-- --telegram` measures the rows about Telegram alone.
+//! `-- --telegram` measures the rows about Telegram alone, `-- --acts` those about jobs and commands.
 //! Exits non-zero when a budget is missed (the quick run lets times take five times theirs, so that it does not
 //! fail on a busy machine; sizes and ratios must hold there too). Memory is counted in MiB. The limit that ratios refer to is a bare WebSocket server in a
 //! process of its own: this binary, started again with `--limit`. The load comes from this process, never
 //! from the measured one.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that prints its results")]
+mod acts;
 mod http;
 mod limit;
 mod load;
@@ -86,7 +87,12 @@ fn main() -> ExitCode {
     let is_quick = args.iter().any(|a| a == "--quick");
     let mut report = Report::new(if is_quick { 5.0 } else { 1.0 });
     let scale = if is_quick { QUICK } else { FULL };
-    let work = if args.iter().any(|a| a == "--telegram") { telegram::all } else { run };
+    let only = |what: &str| args.iter().any(|a| a == what);
+    let work = match () {
+        () if only("--telegram") => telegram::all,
+        () if only("--acts") => acts::all,
+        () => run,
+    };
     done(work(scale, &mut report).map(|()| report.print()))
 }
 
@@ -124,5 +130,6 @@ fn run(scale: Scale, report: &mut Report) -> Result<()> {
     http::first_word(scale, report)?;
     http::streams(scale, report)?;
     turns::misled(report)?;
+    acts::all(scale, report)?;
     telegram::all(scale, report)
 }
