@@ -252,6 +252,14 @@ fn thinking_of(run: &Run, entry: &Entry) -> Option<Thinking> {
     run.new.directives.thinking.or_else(|| entry.str("thinkingLevel").and_then(Thinking::parse))
 }
 
+/// How its commands run: as its message says, else as its session does, where the turn is the owner's.
+fn exec_of(run: &Run, entry: &Entry) -> Mode {
+    match run.new.origin.provenance.is_owners() {
+        true => run.new.directives.exec.unwrap_or_default().or(Mode::of(|name| entry.str(name))),
+        false => Mode::default(),
+    }
+}
+
 /// What of a run is shown: as its message asks, else as its session does.
 fn show_as(run: &mut Run, entry: &Entry, verbose: Verbose) {
     let asked = &run.new.directives;
