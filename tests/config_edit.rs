@@ -578,3 +578,31 @@ fn config_rollback_puts_an_earlier_version_back() {
     back(&[]);
     assert_eq!(text(&gateway), first, "a broken file hinders nothing");
 }
+
+/// S-L5: headers wherever they stand, and what plugins and skills keep, are hidden, and come back as they were.
+#[test]
+fn s_l5_headers_and_settings_of_others_are_hidden_and_kept() {
+    let mut config = json!({});
+    merge(
+        &mut config,
+        &json!({
+            "plugins": {"entries": {"p": {"config": {"sk": "canary-a", "pin": 99_887_766, "list": [{"key": "canary-b", "also": ["canary-c"]}]}}}},
+            "skills": {"entries": {"s": {"config": {"pw": "canary-d"}}}},
+            "agents": {"defaults": {"memorySearch": {"remote": {"headers": {"A": "canary-e"}}}}},
+            "diagnostics": {"otel": {"headers": {"A": "canary-f"}}},
+        }),
+    );
+    let gateway = Gateway::start(&Setup::config(config));
+    let before: Value = serde_json::from_str(&text(&gateway)).unwrap();
+    let mut client = Client::operator(&gateway, 4);
+    let got = client.ok("config.get", json!({}));
+    assert!(!got.to_string().contains("canary-") && !got.to_string().contains("99887766"), "{got}");
+    let mut shown = got["config"].clone();
+    shown["ui"] = json!({"assistant": {"name": "Bo"}});
+    client.ok("config.set", json!({"raw": shown.to_string(), "baseHash": got["hash"]}));
+    let after: Value = serde_json::from_str(&text(&gateway)).unwrap();
+    for part in ["/plugins", "/skills", "/agents/defaults/memorySearch", "/diagnostics"] {
+        assert_eq!(after.pointer(part), before.pointer(part), "{part}");
+    }
+    assert_eq!(after["ui"]["assistant"]["name"], "Bo");
+}

@@ -12,7 +12,9 @@ const KEY: &str = "$include";
 const MAX_DEPTH: usize = 10;
 /// Most files that one configuration includes, each as often as it is included, and most bytes of them together.
 const MAX_FILES: usize = 200;
-const MAX_BYTES: usize = 16 << 20;
+const MAX_BYTES: usize = 1 << 20;
+/// Failures that are told: each is looked for in all that was read, and who mends these hears of the others.
+const MAX_TOLD: usize = 20;
 
 /// What was read, and what failed.
 #[derive(Default)]
@@ -102,6 +104,9 @@ impl Resolver<'_> {
     }
 
     fn fail(&mut self, at: &str, fault: Fault) {
+        if self.done.issues.len() >= MAX_TOLD {
+            return;
+        }
         let blame = fault.blame.unwrap_or_else(|| self.include_at(at, KEY));
         self.done.issues.push((Issue::new(at, fault.message), blame));
     }

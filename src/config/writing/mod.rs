@@ -8,6 +8,7 @@ pub(in crate::config) mod programs;
 pub(in crate::config) mod raw;
 pub(in crate::config) mod redact;
 pub(in crate::config) mod restore;
+mod secret_names;
 pub(in crate::config) mod snapshot;
 pub(in crate::config) mod splices;
 pub(in crate::config) mod tokens;

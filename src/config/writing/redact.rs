@@ -3,10 +3,11 @@
 //! The one rule for views, findings, errors and the log. Pure; any thread. Keys of the table are judged by their row;
 //! keys the table does not know, and all keys below a row of type `Any`, by their name and by their place: beside secrets
 //! stand slips of the pen that are secrets, as are keys that were probably meant to be one. Numbers such as `maxTokens` stay readable.
+use super::secret_names::{VAGUE, is_secret_end, is_slip};
+pub use super::secret_names::{is_secret_name, plain};
 use crate::config::keys::Type;
 use crate::config::lookup::{self, Node};
 use crate::config::programs::Program;
-use crate::parts::Parts;
 use serde_json::Value;
 
 /// What is shown in place of a secret; writers put the real value back where they find it.
@@ -15,84 +16,8 @@ pub const HIDDEN: &str = "__OPENCLAW_REDACTED__";
 /// Shorter values are not looked for inside other texts: they would be found everywhere.
 const MIN_SEARCHED: usize = 4;
 
-/// Parts of names of secrets, lower case, without separators.
-const NAMES: &[&str] = &[
-    "token",
-    "password",
-    "passwd",
-    "passphrase",
-    "secret",
-    "apikey",
-    "accesskey",
-    "privatekey",
-    "signingkey",
-    "authorization",
-    "cookie",
-    "credential",
-    "bearer",
-    "encryptkey",
-    "encryptionkey",
-    "masterkey",
-    "clientkey",
-    "licensekey",
-    "authkey",
-    "serviceaccount",
-    "mnemonic",
-    "connectionstring",
-];
-
-/// Last words of names of secrets that are too short to be looked for inside of names: `githubPat`, `DB_PWD`.
-const WORDS: &[&str] = &["pat", "pwd", "jwt", "pass", "psk", "otp", "totp", "nsec", "dsn"];
-
-/// Names that are those of secrets only where nothing is known of the place.
-const VAGUE: &[&str] = &["code", "seed", "access", "refresh", "hmac", "salt", "signature", "auth"];
-
-/// Whether a key or variable of this name probably holds a secret.
-pub fn is_secret_name(name: &str) -> bool {
-    let plain = plain(name);
-    NAMES.iter().any(|part| plain.contains(part)) || plain == "key" || ends_in_word(name)
-}
-
-/// The same for one that says it at its end: `botToken: 12345` is a secret without quotes, `maxTokens: 4096` is none.
-fn is_secret_end(name: &str) -> bool {
-    let plain = plain(name);
-    NAMES.iter().any(|part| plain.ends_with(part)) || plain == "key" || ends_in_word(name)
-}
-
-fn ends_in_word(name: &str) -> bool {
-    let ends = |word: &&str| {
-        let Some((before, end)) = name.len().checked_sub(word.len()).and_then(|at| name.split_at_checked(at))
-        else {
-            return false;
-        };
-        let is_word = match before.chars().next_back() {
-            Some(c) if c.is_alphabetic() => c.is_lowercase() && end.starts_with(char::is_uppercase),
-            _ => true,
-        };
-        is_word && end.eq_ignore_ascii_case(word)
-    };
-    // The variable of the working directory is no secret.
-    name != "PWD" && WORDS.iter().any(ends)
-}
-
-/// Whether the name, or its last words, are one letter away from a name of secrets: `tokn`, `dbPasword`.
-fn is_slip(name: &str) -> bool {
-    let begins = |at: &usize| {
-        let (before, rest) = name.split_at_checked(*at).unwrap_or_default();
-        let is_upper = rest.starts_with(char::is_uppercase);
-        before.chars().next_back().is_none_or(|c| !c.is_alphanumeric() || c.is_lowercase() && is_upper)
-    };
-    let words = name.char_indices().map(|(at, _)| at).filter(begins);
-    words.map(|at| plain(name.tail(at))).any(|words| {
-        let is_near = |known: &str| words.len().abs_diff(known.len()) <= 2 && lookup::is_slip(known, &words);
-        NAMES.iter().any(|known| is_near(known))
-    })
-}
-
-/// A name as it is compared: its letters and digits, small.
-pub fn plain(name: &str) -> String {
-    name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
-}
+/// Where others keep settings of their own, under names that only they know: all of it may be secret.
+const FOREIGN: &[&str] = &["plugins.entries.*.config", "skills.entries.*.config"];
 
 /// A place in a configuration and what is to be hidden there.
 #[derive(Debug, Clone, Copy)]
@@ -132,6 +57,9 @@ impl Place {
         let node = self.node.and_then(|node| node.child(name));
         let hide = match node {
             Some(node) if node.sensitive() => Hide::All,
+            // Whatever is asked with them, and whoever named them, keys stand in headers.
+            Some(node) if FOREIGN.iter().any(|path| node.is_at(path)) => Hide::Variables,
+            None if plain(name).ends_with("headers") => Hide::Variables,
             Some(_) => Hide::Nothing,
             None if is_secret_end(name) => Hide::All,
             // Credentials under whatever name: what else a profile has is in the table.
@@ -318,7 +246,24 @@ mod tests {
         );
         check(
             json!({"plugins": {"entries": {"p": {"config": {"api_key": "x", "maxTokens": 5, "creds": {"password": [1, "x"]}}}}}}),
-            json!({"plugins": {"entries": {"p": {"config": {"api_key": HIDDEN, "maxTokens": 5, "creds": {"password": [HIDDEN, HIDDEN]}}}}}}),
+            json!({"plugins": {"entries": {"p": {"config": {"api_key": HIDDEN, "maxTokens": HIDDEN, "creds": {"password": [HIDDEN, HIDDEN]}}}}}}),
+        );
+        // S-L5: what plugins and skills keep, whatever they call it; headers, wherever they stand; short names of secrets.
+        check(
+            json!({"plugins": {"entries": {"p": {"enabled": true, "config": {"sk": "x", "pin": 1234, "webhookUrl": "https://h/x", "a": [{"key": "x", "l": ["x"]}], "on": true}}}}}),
+            json!({"plugins": {"entries": {"p": {"enabled": true, "config": {"sk": HIDDEN, "pin": HIDDEN, "webhookUrl": HIDDEN, "a": [{"key": HIDDEN, "l": [HIDDEN]}], "on": true}}}}}),
+        );
+        check(
+            json!({"skills": {"entries": {"s": {"config": {"pw": "x"}, "enabled": true}}}, "mcp": {"servers": {"a": {"url": "u", "headers": {"X-K": "x"}}}}}),
+            json!({"skills": {"entries": {"s": {"config": {"pw": HIDDEN}, "enabled": true}}}, "mcp": {"servers": {"a": {"url": "u", "headers": {"X-K": HIDDEN}}}}}),
+        );
+        check(
+            json!({"agents": {"defaults": {"memorySearch": {"remote": {"headers": {"A": "x"}}}}}, "diagnostics": {"otel": {"headers": {"A": "x"}, "extraHeaders": ["A: x"]}}}),
+            json!({"agents": {"defaults": {"memorySearch": {"remote": {"headers": {"A": HIDDEN}}}}}, "diagnostics": {"otel": {"headers": {"A": HIDDEN}, "extraHeaders": [HIDDEN]}}}),
+        );
+        check(
+            json!({"x": {"sig": "x", "pk": "x", "basicAuth": "x", "oauth": {"a": "x", "on": true}, "signal": "s", "pinned": "p"}}),
+            json!({"x": {"sig": HIDDEN, "pk": HIDDEN, "basicAuth": HIDDEN, "oauth": {"a": HIDDEN, "on": true}, "signal": "s", "pinned": "p"}}),
         );
         // S-L5: of a channel by a program all is hidden that is the program's, under whatever name, of its accounts too.
         check(
@@ -354,8 +299,8 @@ mod tests {
             json!({"gateway": {"auth": {"tokn": HIDDEN, "pasword": HIDDEN, "ports": 5}}, "gatway": {"x": {"tokn": HIDDEN, "modes": "y"}}}),
         );
         check(
-            json!({"plugins": {"entries": {"p": {"config": {"botTokn": "x", "db_pasword": "x", "apiKye": "x", "broken": "b", "word": "w"}}}}}),
-            json!({"plugins": {"entries": {"p": {"config": {"botTokn": HIDDEN, "db_pasword": HIDDEN, "apiKye": HIDDEN, "broken": "b", "word": "w"}}}}}),
+            json!({"plugins": {"entries": {"p": {"config": {"botTokn": "x", "db_pasword": "x", "apiKye": "x", "broken": 1}}}}}),
+            json!({"plugins": {"entries": {"p": {"config": {"botTokn": HIDDEN, "db_pasword": HIDDEN, "apiKye": HIDDEN, "broken": HIDDEN}}}}}),
         );
         check(
             json!({"gateway": {"auth": {"mode": "token"}}, "models": {"providers": {"p": "x"}}}),
