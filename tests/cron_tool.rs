@@ -103,3 +103,42 @@ fn i13_3_a_reminder_takes_the_last_messages_along() {
     client.event_where("chat", |payload| payload["runId"] == "k3" && payload["state"] == "final");
     assert!(result(&model, 5).contains("Call back"));
 }
+
+/// S-H3: what a misled turn arranges by its tool begins turns once a minute at most, and not for any number of jobs.
+#[test]
+fn s_h3_jobs_that_a_tool_makes_are_few_and_not_hasty() {
+    let job = |schedule: Value| json!({"action": "add", "job": {"schedule": schedule, "payload": {"kind": "agentTurn", "message": "m"}, "delivery": {"mode": "none"}}});
+    let call = |n: usize, arguments: Value| Step::Call {
+        id: format!("c{n}"),
+        name: "cron".to_string(),
+        arguments: arguments.to_string(),
+    };
+    let hasty = [
+        json!({"kind": "every", "everyMs": 1000}),
+        json!({"kind": "every", "everyMs": 59_999}),
+        json!({"kind": "cron", "expr": "*/30 * * * * *"}),
+    ];
+    let first = hasty.into_iter().enumerate().map(|(n, schedule)| call(n, job(schedule)));
+    let many = (0..25).map(|n| call(n, job(json!({"kind": "every", "everyMs": 3_600_000 + n}))));
+    let model = ModelServer::start(vec![
+        Reply::Stream(first.chain([Step::Done]).collect()),
+        Reply::Stream(many.chain([Step::Done]).collect()),
+        texts(&["made"]),
+        texts(&["m"]),
+    ]);
+    let gateway = Gateway::start(&Setup::config(model.config()));
+    let mut client = Client::operator(&gateway, 4);
+    client.ok("chat.send", json!({"sessionKey": "main", "message": "go", "idempotencyKey": "k"}));
+    client.event_where("chat", |payload| payload["runId"] == "k" && payload["state"] == "final");
+    let told = model.requests(2)[1]["body"].to_string();
+    assert_eq!(told.matches("once a minute at most").count(), 3, "{told}");
+    let told = model.requests(3)[2]["body"].to_string();
+    assert_eq!(told.matches("20 jobs that agents have made are switched on").count(), 5, "{told}");
+    assert_eq!(client.ok("cron.list", json!({}))["total"], json!(20));
+    // Who is no tool may have as many as he likes, as often as he likes.
+    client.ok(
+        "cron.add",
+        json!({"schedule": {"kind": "every", "everyMs": 2000}, "enabled": true, "sessionTarget": "main",
+        "wakeMode": "next-heartbeat", "payload": {"kind": "systemEvent", "text": "t"}}),
+    );
+}

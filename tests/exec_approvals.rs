@@ -396,3 +396,42 @@ fn i13_4_the_command_line_keeps_the_rules() {
     assert_eq!(run(&["approvals", "set", "--file", rules.to_str().unwrap()]).0, 0);
     assert!(run(&["approvals", "get"]).1.contains("always"));
 }
+
+/// S-H1: over the wire rules are made stricter and single programs listed; what lets in any number of commands is done on the
+/// gateway's machine.
+#[test]
+fn s_h1_rules_are_not_widened_over_the_wire() {
+    let gateway = Gateway::plain();
+    let mut client = Client::operator(&gateway, 4);
+    let mut set = |agent: Value| {
+        let hash = client.ok("exec.approvals.get", json!({}))["hash"].clone();
+        let file = json!({"version": 1, "defaults": {}, "agents": {"main": agent}});
+        client.call("exec.approvals.set", json!({"file": file, "baseHash": hash}))
+    };
+    set(json!({"allowlist": [{"pattern": "/usr/bin/uptime"}], "ask": "always"})).unwrap();
+    for (agent, want) in [
+        (
+            json!({"allowlist": [{"pattern": "/usr/bin/**"}], "ask": "always"}),
+            "openclaw approvals allowlist add '/usr/bin/**' --agent main",
+        ),
+        (json!({"security": "full", "ask": "always"}), "agents.main.security"),
+        (json!({"ask": "off"}), "agents.main.ask"),
+        (json!({}), "agents.main.ask"),
+        (json!({"ask": "always", "askFallback": "full"}), "agents.main.askFallback"),
+        (
+            json!({"ask": "always", "grants": [{"command": "id", "cwd": "/", "host": "gateway"}]}),
+            "agents.main.grants",
+        ),
+    ] {
+        let error = set(agent.clone()).expect_err("a refusal");
+        let told = error["message"].as_str().unwrap();
+        assert!(
+            error["code"] == "INVALID_REQUEST" && told.contains(want) && told.contains("gateway's machine"),
+            "{agent}: {error}"
+        );
+    }
+    let add = ["approvals", "allowlist", "add", "/usr/bin/**", "--agent", "main"];
+    assert!(gateway.cli(&add).status.success());
+    // What is so already may stay.
+    set(json!({"allowlist": [{"pattern": "/usr/bin/**"}], "ask": "always", "security": "deny"})).unwrap();
+}

@@ -1,6 +1,6 @@
 //! What one message may cause: turns that ask for turns, and the share of the queue that one client has.
 use crate::agent::with_config;
-use crate::harness::model::texts;
+use crate::harness::model::{last_user_text, texts};
 use crate::harness::*;
 
 /// A model that is misled: each of its answers sends to these sessions.
@@ -176,4 +176,83 @@ fn s_m9_connections_with_one_secret_share_one_share() {
     assert!(error["message"].as_str().unwrap().starts_with("250 turns of this client and others"), "{error}");
     // A device that was paired before is another client.
     paired(&gateway).ok("chat.send", json!({"sessionKey": "d", "message": "m", "idempotencyKey": "d"}));
+}
+
+/// A model that is misled by everything it reads: each of its turns leaves ten commands like this one.
+fn restless(command: &str) -> Vec<Reply> {
+    let start = |n: usize| Step::Call {
+        id: format!("c{n}"),
+        name: "exec".into(),
+        arguments: json!({"command": command, "background": true}).to_string(),
+    };
+    let turn = [Reply::Stream((0..10).map(start).chain([Step::Done]).collect()), texts(&["left"])];
+    turn.iter().cycle().take(100).cloned().collect()
+}
+
+/// S-H3: the ends of commands that a turn has left are paid by the message that it all began with, and take no place of
+/// the owner's.
+#[test]
+fn s_h3_ends_of_commands_are_paid_by_the_first_message_and_stopped_with_it() {
+    let run = |command: &str| {
+        let server = ModelServer::start(restless(command));
+        let mut config = server.config();
+        merge(&mut config, &json!({"tools": {"exec": {"security": "full", "ask": "off"}}}));
+        (Gateway::start(&Setup::config(config)), server)
+    };
+    let (gateway, server) = run("sleep 0.2; echo built");
+    let mut client = Client::operator(&gateway, 4);
+    client.ok("chat.send", json!({"sessionKey": "main", "message": "go", "idempotencyKey": "k"}));
+    let asked = settled(&server);
+    assert!((4..=22).contains(&asked), "{asked} model calls");
+    client.ok("chat.send", json!({"sessionKey": "main", "message": "and?", "idempotencyKey": "k2"}));
+    let text = last_user_text(&server.requests(asked + 1)[asked]["body"].clone());
+    assert!(
+        text.contains("Exec completed (session=") && text.contains("process shows what it said"),
+        "{text}"
+    );
+    settled(&server);
+
+    // Whoever stops is not woken by what is left.
+    let (gateway, server) = run("sleep 1.5; echo built");
+    let mut client = Client::operator(&gateway, 4);
+    crate::agent::turn(&mut client, "go", "k").unwrap();
+    let before = server.count();
+    client.ok("chat.abort", json!({"sessionKey": "main"}));
+    std::thread::sleep(Duration::from_secs(3));
+    assert_eq!(server.count(), before, "no model is asked");
+}
+
+/// S-M9: nor has one client the whole queue of a session, which the owner shares with it.
+#[test]
+fn s_m9_one_client_leaves_others_their_share_of_a_sessions_queue() {
+    let server = ModelServer::start(vec![Reply::Hang]);
+    let gateway = with_config(server.config());
+    let fill = |client: &mut Client, name: &str| {
+        (0..100).find_map(|n| {
+            let params =
+                json!({"sessionKey": "main", "message": "m", "idempotencyKey": format!("{name}{n}")});
+            client.call("chat.send", params).err().map(|error| (n, error))
+        })
+    };
+    let (first, error) = fill(&mut paired(&gateway), "a").expect("a refusal");
+    assert_eq!((first, &error["code"]), (32, &json!("UNAVAILABLE")), "{error}");
+    assert!(error["message"].as_str().unwrap().contains("has 32 turns of this client waiting"), "{error}");
+    let mut owner = Client::operator(&gateway, 4);
+    let (own, _) = fill(&mut owner, "o").expect("a refusal");
+    assert!(own >= 10, "{own}");
+    Client::operator(&gateway, 4)
+        .ok("chat.send", json!({"sessionKey": "main", "message": "m", "idempotencyKey": "p"}));
+}
+
+/// S-M9: one client alone may have as many waiting as `limits.queuedRuns` says.
+#[test]
+fn s_m9_one_client_alone_may_wait_as_often_as_is_configured() {
+    let server = ModelServer::start(vec![Reply::Hang]);
+    let gateway = with_config(server.config());
+    let mut owner = Client::operator(&gateway, 4);
+    let sent = (0..100).find(|n| {
+        let params = json!({"sessionKey": "main", "message": "m", "idempotencyKey": format!("k{n}")});
+        owner.call("chat.send", params).is_err()
+    });
+    assert_eq!(sent, Some(21), "one that runs, and twenty");
 }

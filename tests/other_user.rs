@@ -143,7 +143,7 @@ fn s_m8_the_command_line_sends_no_secret_to_another_users_process() {
             told.contains("belongs to a process of another user (pid ") && told.contains("uid 65534"),
             "{told}"
         );
-        assert!(told.contains("no secret was sent") && told.contains("Fix: end that process"), "{told}");
+        assert!(told.contains("nothing was sent") && told.contains("Fix: end that process"), "{told}");
     }
     // N-8: nor is a gateway set up where it is; without a secret it is named just so.
     let two = |args: &[&str]| gateway.cli_env(&[&["--profile", "two"], args].concat(), &vars[..1]);
@@ -157,4 +157,33 @@ fn s_m8_the_command_line_sends_no_secret_to_another_users_process() {
         String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
     assert!(!output.status.success() && !told.contains(TOKEN), "{told}");
     assert!(!gateway.log().contains("connect conn="), "nobody got in through it");
+}
+
+/// SEC-35: not even root's `--force` ends what belongs to another user.
+#[test]
+fn sec_35_force_of_root_ends_no_other_users_listener() {
+    let Some(mut relay) = Relay::to(1) else { return };
+    let setup = Setup::default().arg("--force").env("OPENCLAW_GATEWAY_TOKEN", TOKEN);
+    let mut new = Gateway::spawn(&setup, relay.port);
+    let status = new.wait(Duration::from_secs(20));
+    let told = new.stderr();
+    assert!(!status.success() && told.contains("of another user"), "{told}");
+    assert!(relay.child.try_wait().unwrap().is_none(), "it lives");
+}
+
+/// S-M8: without a secret, too, nothing that the user says goes to another user's process on this machine.
+#[test]
+fn s_m8_without_a_secret_no_message_goes_to_another_users_process() {
+    let gateway = Gateway::plain();
+    let Some(relay) = Relay::to(gateway.port) else { return };
+    let config =
+        json!({"gateway": {"mode": "remote", "remote": {"url": format!("ws://127.0.0.1:{}", relay.port)}}});
+    let path = gateway.dir.join("remote.json");
+    std::fs::write(&path, config.to_string()).unwrap();
+    let state = gateway.dir.join("remote-state");
+    let vars =
+        [("OPENCLAW_CONFIG_PATH", path.to_str().unwrap()), ("OPENCLAW_STATE_DIR", state.to_str().unwrap())];
+    let output = gateway.cli_env(&["agent", "--message", "a word of mine", "--session-key", "main"], &vars);
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success() && told.contains("nothing was sent to it"), "{told}");
 }

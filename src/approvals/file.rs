@@ -18,6 +18,9 @@ const MAX_VALUES: usize = 20_000;
 /// Commands that an agent may have allowed for good.
 const MAX_GRANTS: usize = 200;
 
+/// Refuses a change of the first file to the second one.
+pub type May = fn(&Map<String, Value>, &Map<String, Value>) -> Result<()>;
+
 pub struct Book {
     pub file: Map<String, Value>,
     /// SHA-256 of the file, of nothing where there is none.
@@ -102,8 +105,9 @@ fn tidy(mut file: Map<String, Value>) -> Result<Map<String, Value>> {
     Ok(file)
 }
 
-/// The file of somebody who has read that with this hash. What lets a program in stays where he does not give it.
-pub fn replace(env: &Env, new: Map<String, Value>, base: Option<&str>) -> Result<Book> {
+/// The file of somebody who has read that with this hash, and whose change `may` be. What lets a program in stays where he
+/// does not give it.
+pub fn replace(env: &Env, new: Map<String, Value>, base: Option<&str>, may: May) -> Result<Book> {
     check(&new)?;
     change(env, |old| {
         let text = match base {
@@ -118,6 +122,7 @@ pub fn replace(env: &Env, new: Map<String, Value>, base: Option<&str>) -> Result
             return Err(Error::new(Kind::Conflict, text));
         }
         let mut new = shaped(new);
+        may(&old.file, &new)?;
         let token = old.file.get("socket").and_then(|socket| socket.get("token"));
         if let (Some(token), Some(socket)) = (token, old.file.get("socket")) {
             let mut kept = new.get("socket").cloned().unwrap_or_else(|| socket.clone());
@@ -225,9 +230,15 @@ mod tests {
         // Set from what was read: the token stays, an older state is refused.
         let mut new = shown(book.file.clone());
         new.put("defaults", json!({"ask": "always"}));
-        assert!(replace(&env, new.clone(), None).is_err_and(|e| e.message().contains("base hash required")));
-        assert!(replace(&env, new.clone(), Some("00")).is_err_and(|e| e.message().contains("changed since")));
-        let book = replace(&env, new, Some(&book.hash)).unwrap();
+        assert!(
+            replace(&env, new.clone(), None, |_, _| Ok(()))
+                .is_err_and(|e| e.message().contains("base hash required"))
+        );
+        assert!(
+            replace(&env, new.clone(), Some("00"), |_, _| Ok(()))
+                .is_err_and(|e| e.message().contains("changed since"))
+        );
+        let book = replace(&env, new, Some(&book.hash), |_, _| Ok(())).unwrap();
         assert_eq!(
             (&book.file["socket"]["token"], &book.file["defaults"]["ask"]),
             (&json!("SECRET"), &json!("always"))
@@ -252,7 +263,7 @@ mod tests {
             (r#"{"agents": {"a": {"allowlist": [{}]}}}"#, "agents.a.allowlist must be a list of {pattern}"),
         ] {
             let file: Map<String, Value> = serde_json::from_str(text).unwrap();
-            let error = replace(&env, file, None).err().unwrap();
+            let error = replace(&env, file, None, |_, _| Ok(())).err().unwrap();
             assert!(error.message().contains(place), "{error}");
         }
         dir.write("state/exec-approvals.json", "{\"agents\": ");

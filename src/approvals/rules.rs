@@ -109,7 +109,7 @@ fn sections<'f>(file: &'f Value, agent: &str) -> Vec<&'f Value> {
     [of(agent), older, of("*"), file.get("defaults")].into_iter().flatten().collect()
 }
 
-fn lists<'f>(sections: &[&'f Value], name: &str) -> impl Iterator<Item = &'f Value> {
+pub(super) fn lists<'f>(sections: &[&'f Value], name: &str) -> impl Iterator<Item = &'f Value> {
     let lists: Vec<&Value> = sections.iter().filter_map(|section| section.get(name)).collect();
     lists.into_iter().filter_map(Value::as_array).flatten()
 }

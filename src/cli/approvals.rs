@@ -208,7 +208,7 @@ fn write(context: &Context, args: &Args, new: Map<String, Value>, base: Option<&
             "exec.approvals.set",
             &json!({"file": (Value::Object(new)), "baseHash": base}),
         ),
-        false => Ok(told(context, file::replace(&context.env, new, base)?)),
+        false => Ok(told(context, file::replace(&context.env, new, base, |_, _| Ok(()))?)),
     }
 }
 

@@ -77,6 +77,11 @@ impl Fields {
         Ok(fields)
     }
 
+    /// Whether several seconds of a minute match.
+    pub fn has_seconds(&self) -> bool {
+        (0..60).filter(|second| self.second.has(*second)).count() > 1
+    }
+
     fn take(&mut self, place: usize, row: &Row, part: &str) -> std::result::Result<(), String> {
         let part = match (place, part.strip_prefix('+')) {
             (5, Some(rest)) => {

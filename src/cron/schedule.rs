@@ -65,6 +65,15 @@ impl Schedule {
         }
     }
 
+    /// Whether it may be due more often than once a minute.
+    pub fn is_hasty(&self) -> bool {
+        match self {
+            Schedule::At(_) => false,
+            Schedule::Every { ms, .. } => *ms < 60_000,
+            Schedule::Cron { fields, .. } => fields.has_seconds(),
+        }
+    }
+
     /// The first moment after `after`, epoch milliseconds. That of a time is itself, whether it has passed or not.
     pub fn next(&self, after: u64) -> Option<u64> {
         match self {

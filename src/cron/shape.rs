@@ -135,6 +135,12 @@ pub fn patched(job: &Map<String, Value>, patch: Map<String, Value>, now: u64) ->
     Ok(new)
 }
 
+/// Whether a job may be due more often than once a minute.
+pub fn is_hasty(job: &Map<String, Value>) -> bool {
+    let schedule = job.get("schedule").and_then(Value::as_object);
+    schedule.and_then(|it| Schedule::of(it, &Zones::Known).ok()).is_some_and(|it| it.is_hasty())
+}
+
 fn is_of_kind(old: Option<&Value>, new: &Value) -> bool {
     let kind = |value: &Value| value.get("kind").cloned();
     kind(new).is_none() || old.and_then(kind) == kind(new)

@@ -2,13 +2,16 @@
 //! what a session is told of a command's end, which only this process may say.
 use super::agent::Params;
 use super::destination::destination;
-use crate::approvals::file;
+use super::local;
+use crate::approvals::{afar, file};
 use crate::calls::{Call, Caller, Provenance, Reply};
 use crate::error::{Error, Result};
 use crate::ids;
 use crate::json::{Put, json};
+use crate::logging::quoted;
 use crate::params::{params, read};
 use crate::protocol::frame::Payload;
+use crate::runs::left::{END, ENDS};
 use crate::runs::origin::{HOOK, Origin};
 use crate::runs::{Ask, Observer, Observers};
 use crate::state::State;
@@ -16,6 +19,7 @@ use crate::state::approvals::request_of;
 use crate::state::event::Answer;
 use crate::state::shared::Shared;
 use serde_json::Value;
+use std::sync::Arc;
 
 const PATIENCE_MS: u64 = 120_000;
 /// Longest time that a request may wait: a day.
@@ -42,7 +46,7 @@ pub fn set(shared: &Shared, _caller: &Caller, params: Value) -> Result<Payload> 
     let new = params.get("file").and_then(Value::as_object).cloned();
     let new = new.ok_or_else(|| Error::invalid("file must be an object"))?;
     let base = params.get("baseHash").and_then(Value::as_str);
-    Ok(told(shared, file::replace(&shared.env, new, base)?))
+    Ok(told(shared, file::replace(&shared.env, new, base, afar::check)?))
 }
 
 /// What was allowed for good. Reads a file.
@@ -104,29 +108,40 @@ params! {
         session_key: String,
         provenance: String,
         text: String,
-        wakes: bool,
+        output: String,
+        run: Option<String>,
     }
 }
 
 /// No method of the table. A session is told of a command's end; its agent goes on, on the authority of the turn that
-/// asked for the command, and what it says goes where the session's answers go.
-pub fn end(state: &mut State, call: Call, params: Value) -> Result<Answer> {
-    let Told { session_key, provenance, text, wakes } = read(params)?;
-    if !wakes {
-        let note: String = text.chars().take(NOTE).collect();
-        state.add_note(Some(session_key), note);
-        return Ok(Answer::Now(json!({"ok": true}).into()));
+/// asked for the command, if that may cause one more, and what it says goes where the session's answers go.
+pub fn end(state: &mut State, _call: Call, params: Value) -> Result<Answer> {
+    let told: Told = read(params)?;
+    let run = told.run.as_deref().filter(|run| state.runs.may_wake(&told.session_key, run));
+    let woken = run.map(|run| wake(state, &told, run));
+    if let Some(Err(e)) = &woken {
+        log::warn!(target: "gateway/agent", "session {} is told of a command's end with its next turn: {e}", quoted(&told.session_key));
     }
+    if !matches!(woken, Some(Ok(()))) {
+        let more = if told.output.is_empty() { "" } else { " (process shows what it said)" };
+        let note = told.text.chars().take(NOTE).collect::<String>() + more;
+        state.add_note(Some(told.session_key), note);
+    }
+    Ok(Answer::Now(json!({"ok": true}).into()))
+}
+
+fn wake(state: &mut State, told: &Told, run: &str) -> Result<()> {
     let params = Params { deliver: true, ..Params::default() };
-    let to = destination(state, &params, &session_key).ok().flatten();
+    let to = destination(state, &params, &told.session_key).ok().flatten();
     let mut observers = Observers::default();
     observers.add(Observer::Readers);
     observers.deliver(to);
-    let id = format!("exec-{}", ids::uuid()?);
-    let reply = Call { caller: call.caller, id, method: "exec", reply: Reply::Nobody };
-    let origin = Origin::client(&HOOK, Provenance::named(&provenance));
-    let message = format!("{text}\nGo on with what you were doing, or tell the user the result.");
-    let ask = Ask { observers, ..Ask::unasked(origin, session_key, message, reply) };
-    state.with_runs(|runs, world| runs.ask(world, ask))?;
-    Ok(Answer::Now(json!({"ok": true}).into()))
+    let caller = Caller { run: Some(run.to_string()), ..local::inside(END, Provenance::Agent) };
+    let id = format!("{ENDS}{}", ids::uuid()?);
+    let reply = Call { caller: Arc::new(caller), id, method: END, reply: Reply::Nobody };
+    let origin = Origin::client(&HOOK, Provenance::named(&told.provenance));
+    let Told { text, output, .. } = told;
+    let message = format!("{text}{output}\nGo on with what you were doing, or tell the user the result.");
+    let ask = Ask { observers, ..Ask::unasked(origin, told.session_key.clone(), message, reply) };
+    state.with_runs(|runs, world| runs.ask(world, ask)).map(drop)
 }

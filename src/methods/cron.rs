@@ -2,8 +2,8 @@
 //! is on disk.
 //!
 //! What a client sends is brought into shape on its own thread (`prepare`), where time zones may be read.
-use super::cron_named as named;
 use super::turns::authorise;
+use super::{cron_made as made, cron_named as named};
 use crate::calls::Call;
 use crate::clock;
 use crate::cron::job::Members;
@@ -53,6 +53,8 @@ pub fn add(state: &mut State, call: Call, params: Value) -> Result<Answer> {
     job.put("createdAtMs", made.clone());
     job.put("updatedAtMs", made);
     job.extend(given.into_iter().filter(|(name, _)| !job.contains_key(name)).collect::<Members>());
+    made::mark(&call, &mut job);
+    made::bound(state, &call, &job, None)?;
     let number = state.cron.book.add(job, now)?;
     let own = id.clone();
     let undo = move |state: &mut State| state.cron.book.restore(&own, None);
@@ -165,6 +167,9 @@ pub fn update(state: &mut State, call: Call, params: Value) -> Result<Answer> {
         true => jobs::next(&job, now).filter(|due| due.saturating_add(LATE) > now),
         false => state.cron.book.get(number).and_then(|kept| kept.due),
     };
+    if moves {
+        made::bound(state, &call, &job, Some(&id))?;
+    }
     let is_running = state.cron.is_running(&id);
     let before = state.cron.book.remove(number);
     state.cron.book.put(number, job, due.filter(|_| !is_running));
@@ -209,6 +214,7 @@ pub fn run(state: &mut State, call: Call, params: Value) -> Result<Answer> {
     if asked.mode.as_deref() == Some("due") && due.is_none_or(|due| due > state.now) {
         return not("not-due");
     }
+    made::charge(state, &call)?;
     // A turn does not wait for another that may wait for it.
     let is_a_turn_s = call.caller.run.is_some();
     state.begin_job(number, Some(call.clone()).filter(|_| !is_a_turn_s));

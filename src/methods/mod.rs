@@ -18,6 +18,7 @@ pub mod config;
 pub mod config_write;
 pub mod cron;
 mod cron_looking;
+mod cron_made;
 mod cron_named;
 pub mod cron_runs;
 mod destination;

@@ -161,7 +161,7 @@ impl Target {
         if named.pid as u32 == std::process::id() {
             return Ok(None);
         }
-        if !own.is_root() && named.uid.is_some_and(|uid| uid != own.as_raw()) {
+        if named.uid.is_some_and(|uid| uid != own.as_raw()) {
             return Err(Error::config(format!(
                 "--force: port {port} is held by pid {} ({}) of another user: stop it there, or choose another --port",
                 named.pid,

@@ -5,6 +5,7 @@ use super::running::Process;
 use crate::error::{Error, Result};
 use crate::{clock, ids};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -74,6 +75,12 @@ pub fn find(agent: &str, id: &str) -> Option<Arc<Process>> {
 /// Where commands have their directories.
 pub fn dir(state_dir: &Path) -> PathBuf {
     state_dir.join("gateway").join("exec")
+}
+
+/// The ends of a session's commands that run now wake nobody: it was stopped.
+pub fn hush(session: &str) {
+    let all = lock();
+    all.iter().filter(|it| it.session == session).for_each(|it| it.is_hushed.store(true, Ordering::Relaxed));
 }
 
 /// What commands of an earlier process have left: those that still run, as nobody could end them, and their directories.

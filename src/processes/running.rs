@@ -7,7 +7,7 @@ use super::list;
 use crate::error::{Error, Result};
 use crate::{clock, threads};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -17,6 +17,8 @@ static NUMBER: AtomicU64 = AtomicU64::new(0);
 /// What is to be started.
 pub struct Plan {
     pub agent: String,
+    /// Canonical key of the session whose turn asked.
+    pub session: String,
     /// The command as it was asked for.
     pub command: String,
     /// Program and arguments.
@@ -40,11 +42,14 @@ pub struct Process {
     /// Two words that a model can say again.
     pub id: String,
     pub agent: String,
+    pub(super) session: String,
     pub command: String,
     pub cwd: PathBuf,
     /// Epoch milliseconds.
     pub started: u64,
     pub(super) begun: Instant,
+    /// Its end wakes nobody any more.
+    pub(super) is_hushed: AtomicBool,
     inner: Mutex<Inner>,
     changed: Condvar,
 }
@@ -84,10 +89,12 @@ pub fn start(plan: Plan) -> Result<Arc<Process>> {
     let process = list::add(|id| Process {
         id,
         agent: plan.agent.clone(),
+        session: plan.session.clone(),
         command: plan.command.clone(),
         cwd: plan.cwd.clone(),
         started: clock::now_ms(),
         begun: Instant::now(),
+        is_hushed: AtomicBool::new(false),
         inner: Mutex::default(),
         changed: Condvar::new(),
     })?;
@@ -129,6 +136,10 @@ impl Process {
 
     pub fn is_background(&self) -> bool {
         self.lock().is_background
+    }
+
+    pub fn is_hushed(&self) -> bool {
+        self.is_hushed.load(Ordering::Relaxed)
     }
 
     /// From now on it goes on without anybody who waits; `false` when it has ended.

@@ -53,7 +53,7 @@ macro_rules! each_limit {
             presence_max "limits.presenceMax" = 200, 1..=2000;
             /// Age at which a presence entry without connection is dropped.
             presence_ttl_ms "limits.presenceTtlMs" = 300000, 100..=86400000;
-            /// Agent runs waiting in the queue of one session.
+            /// Agent runs of one client waiting in the queue of one session.
             queued_runs "limits.queuedRuns" = 20, 1..=1000;
             /// Time from SIGTERM to the end of the process.
             shutdown_ms "limits.shutdownMs" = 4500, 100..=300000;

@@ -7,10 +7,10 @@ use super::world::World;
 use super::{Runs, Taken};
 use crate::calls::Call;
 use crate::cancel::Reason;
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::processes::list;
 use crate::protocol::frame::Payload;
 use crate::slash::{At, Invocation, Reply};
-use std::time::Duration;
 
 impl Runs {
     /// Takes a new run in. The answer follows when the acceptance is on disk.
@@ -21,9 +21,12 @@ impl Runs {
         observers: Observers,
         new: NewRun,
     ) -> Result<Taken> {
-        let sender = self.sender(&call.caller);
+        let sender = self.sender(&call);
         self.refuse_excess(world, &new, &sender)?;
-        let nesting = self.nest(world, &call.caller, &new)?;
+        let nesting = match self.nest_end(&call) {
+            Some(nesting) => nesting,
+            None => self.nest(world, &call.caller, &new)?,
+        };
         let agent = world.owner(&new.key)?;
         let entry = world.begin(&new.key, None)?;
         let now = world.now();
@@ -45,17 +48,7 @@ impl Runs {
     }
 
     fn refuse_excess(&self, world: &dyn World, new: &NewRun, sender: &Sender) -> Result<()> {
-        let soon = Duration::from_secs(5);
         world.takes_turns()?;
-        let waiting = self.of_session(&new.key).len();
-        // A command is often the way out of a full queue.
-        if waiting > self.max_queued && new.command.is_none() {
-            let text = format!(
-                "session {} has {waiting} turns waiting already; wait for one to end or abort it",
-                new.key
-            );
-            return Err(Error::unavailable(text).retry_in(soon));
-        }
         self.refuse_beyond_share(new, sender)?;
         self.refuse_full_queue(world, new)
     }
@@ -123,6 +116,7 @@ impl Runs {
             }
             Ok(Reply::Stop) => {
                 let key = self.session_of(id).unwrap_or_default();
+                list::hush(key);
                 let others: Vec<String> = self.of_session(key).into_iter().filter(|r| r != id).collect();
                 let children = self.children_of(world, key);
                 others.iter().chain(&children).for_each(|run| self.abort(world, run, Reason::Stop));

@@ -164,6 +164,8 @@ impl Runs {
             Doing::Compact(instructions) => Task::Compact(instructions.take()),
             Doing::Say(words) => Task::Say(words.take()?),
         };
+        let ask = world.asker();
+        self.hold(id, &ask);
         let run = self.map.get(id)?;
         let (model, thinking) = (model_of(run, &entry), thinking_of(run, &entry));
         Some(world.transcript(&run.new.key, &entry).map(|transcript| Turn {
@@ -171,7 +173,7 @@ impl Runs {
             settings: world.settings().clone(),
             tell: world.teller(id),
             is_heard: world.are_heard(),
-            ask: world.asker(),
+            ask,
             transcript,
             agent: run.agent.clone(),
             key: run.new.key.clone(),

@@ -1,5 +1,5 @@
 //! Agent runs: asked for (`intake`), accepted (`accepting`), waiting for their session and running (`lanes`), told of
-//! (`telling`), stopped (`stopping`), ended (`ending`), waited for (`waiting`), asked for by other runs (`nesting`).
+//! (`telling`), stopped (`stopping`), ended (`ending`), waited for (`waiting`), asked for by other runs (`nesting`) and by ends of commands (`left`).
 //!
 //! What one is stands in `run`. `Runs` is owned by the state thread and knows the rest of the state by `World` only. It decides about turns and takes
 //! none itself; commands are done by whoever calls it.
@@ -15,6 +15,7 @@ mod ending;
 mod intake;
 mod keeping;
 mod lanes;
+pub mod left;
 mod nesting;
 mod observers;
 pub mod origin;
@@ -38,11 +39,12 @@ pub use observers::{After, Observer, Observers, Part};
 pub use requests::Requests;
 pub use world::World;
 
-use crate::calls::{Call, Pending, Provenance};
+use crate::calls::{Ask as Asking, Call, Pending, Provenance};
 use crate::protocol::frame::Payload;
 use origin::Address;
 use run::{Ended, Phase, Run};
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Weak;
 
 /// How long the end of a run is remembered for `agent.wait`, milliseconds.
 const REMEMBER: u64 = 10 * 60 * 1000;
@@ -66,6 +68,8 @@ pub struct Runs {
     ended: VecDeque<(String, Ended)>,
     /// Of subagents that have not been told of, by their runs.
     families: HashMap<String, nesting::Nesting>,
+    /// What those may cause that somebody still works for (`left`).
+    left: HashMap<String, (Weak<Asking>, nesting::Nesting)>,
     waiters: Pending,
     pub requests: Requests,
     max: usize,
@@ -86,6 +90,7 @@ impl Runs {
             running: HashMap::new(),
             ended: VecDeque::new(),
             families: HashMap::new(),
+            left: HashMap::new(),
             waiters: waiting::nobody(),
             requests,
             max,

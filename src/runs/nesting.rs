@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Turns in a row that may ask each other.
 const MAX_DEPTH: u32 = 3;
-/// Turns of other sessions that one message may cause in all.
+/// Turns that one message may cause in all: of other sessions, and by ends of commands.
 const MAX_TURNS: u32 = 10;
 
 /// Where a run stands below the one that somebody sent.
@@ -44,6 +44,17 @@ impl Nesting {
 
     pub fn budget(&self) -> &Budget {
         &self.budget
+    }
+
+    /// Whether the family may cause no more turns.
+    pub fn is_spent(&self) -> bool {
+        self.asked.load(Ordering::Relaxed) >= MAX_TURNS
+    }
+
+    /// One more turn of the same depth, for what this run has left.
+    pub fn spend(&self, run: &str) -> Nesting {
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        Nesting { parent: Some(run.to_string()), ..self.clone() }
     }
 }
 
@@ -96,6 +107,16 @@ impl Runs {
 }
 
 impl Runs {
+    /// Has the family of a run pay for a turn that is not one of it.
+    pub fn charge(&self, run: &str) -> Result<()> {
+        match self.map.get(run).filter(|run| run.nesting.asked.fetch_add(1, Ordering::Relaxed) >= MAX_TURNS) {
+            None => Ok(()),
+            Some(_) => Err(Error::invalid(format!(
+                "one message may cause {MAX_TURNS} turns and these have been: go on with what you have"
+            ))),
+        }
+    }
+
     /// The place that the next run of a session would have now, if there is one.
     pub(super) fn place_for(&self, key: &str) -> Option<Place> {
         let queue = self.queues.get(key)?;

@@ -1,4 +1,4 @@
-//! Who has how much of the queue of runs. Part of `Runs`, on the state thread.
+//! Who has how much of the queue of runs, and of that of a session. Part of `Runs`, on the state thread.
 //!
 //! Nobody has more than is left, so there is as much again for the next one, however many they are. That holds twice:
 //! among those that the gateway itself tells apart (a device that came by its own token; a secret together with the
@@ -6,8 +6,9 @@
 //! connections, or makes a device for each, has one share with all of them; and two people with the same secret at the
 //! same address do not count as one.
 use super::Runs;
-use super::run::NewRun;
-use crate::calls::Caller;
+use super::left::END;
+use super::run::{NewRun, Run};
+use crate::calls::{Call, Caller, Provenance};
 use crate::door;
 use crate::error::{Error, Result};
 use std::net::IpAddr;
@@ -39,7 +40,12 @@ impl Sender {
                 let network = network.as_deref().unwrap_or(address);
                 let member = device.clone().unwrap_or_else(|| caller.conn.to_string());
                 // However many strangers write by the channels, the owner's share is his.
-                let whose = if caller.provenance.is_own() { "" } else { " guest" };
+                // Nor do turns that the gateway asks for itself take it.
+                let whose = match caller.provenance {
+                    Provenance::Guest | Provenance::Hook => " guest",
+                    Provenance::Agent | Provenance::Cron => " gateway",
+                    Provenance::Operator | Provenance::Owner | Provenance::Node => "",
+                };
                 Sender { principal: format!("{} {network}{whose}", caller.method), member: Some(member) }
             }
         }
@@ -70,54 +76,98 @@ impl Held {
 }
 
 impl Runs {
-    /// Whose share a run counts to; a nested run counts to who sent the first one.
-    pub(super) fn sender(&self, caller: &Caller) -> Sender {
-        let parent = caller.run.as_ref().and_then(|id| self.map.get(id));
-        parent.map_or_else(|| Sender::of(caller), |parent| parent.sender.clone())
+    /// Whose share a run counts to; a nested run counts to who sent the first one, one that a command's end begins to the
+    /// gateway.
+    pub(super) fn sender(&self, call: &Call) -> Sender {
+        let parent = call.caller.run.as_ref().filter(|_| call.method != END);
+        let parent = parent.and_then(|id| self.map.get(id));
+        parent.map_or_else(|| Sender::of(&call.caller), |parent| parent.sender.clone())
     }
 
-    /// Refuses a run beyond what all may have, or beyond its sender's share. A command is often the way out of a full
-    /// queue, so it is refused only when nothing is left at all.
+    /// Refuses a run beyond what all may have, or beyond its sender's share of that or of its session's queue. A command is
+    /// often the way out of a full queue, so it is refused only when nothing is left at all.
     pub(super) fn refuse_beyond_share(&self, new: &NewRun, sender: &Sender) -> Result<()> {
         let refused = |text: String| Err(Error::unavailable(text).retry_in(Duration::from_secs(5)));
-        let (mut all, mut group, mut own) = (Held::default(), Held::default(), Held::default());
-        for run in self.map.values() {
-            let size = run.new.size();
-            all.add(size);
-            if run.sender.principal == sender.principal {
-                group.add(size);
-            }
-            if run.sender == *sender {
-                own.add(size);
-            }
-        }
-        let free = Held { runs: MAX_RUNS, bytes: MAX_RUN_BYTES }.less(all);
-        if free.runs == 0 || new.size() > free.bytes {
+        let shares = Shares::of(self.map.values(), sender);
+        let (size, free) = (new.size(), shares.free(MAX_RUNS));
+        if free.runs == 0 || size > free.bytes {
             return refused(
                 "too many turns are waiting on this gateway; try again when some have ended".into(),
             );
         }
-        let is_within = group.may_add(new.size(), free)
-            && (sender.member.is_none() || own.may_add(new.size(), free.less(group)));
-        if is_within || new.command.is_some() {
+        if new.command.is_some() {
             return Ok(());
         }
-        let (runs, of) = match sender.member {
-            Some(_) if own.runs < group.runs => {
-                (group.runs, "this client and others with its secret and address")
+        if !shares.leave(MAX_RUNS, sender, size) {
+            return refused(format!(
+                "{} wait here already, which is its share; try again when some have ended",
+                shares.told(sender)
+            ));
+        }
+        let is_counted = |run: &&Run| run.new.key == new.key && !run.is_aside() && run.new.command.is_none();
+        let shares = Shares::of(self.map.values().filter(is_counted), sender);
+        if !shares.leave(3 * (self.max_queued + 1), sender, 0) {
+            return refused(format!(
+                "session {} has {} waiting already, of {} in all; wait for one to end or abort it",
+                new.key,
+                shares.told(sender),
+                shares.all.runs
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// Who has how much of a queue, seen from a sender.
+#[derive(Default)]
+struct Shares {
+    all: Held,
+    group: Held,
+    own: Held,
+}
+
+impl Shares {
+    fn of<'r>(runs: impl Iterator<Item = &'r Run>, sender: &Sender) -> Shares {
+        let mut shares = Shares::default();
+        for run in runs {
+            let size = run.new.size();
+            shares.all.add(size);
+            if run.sender.principal == sender.principal {
+                shares.group.add(size);
             }
-            _ => (own.runs, "this client"),
+            if run.sender == *sender {
+                shares.own.add(size);
+            }
+        }
+        shares
+    }
+
+    fn free(&self, runs: usize) -> Held {
+        Held { runs, bytes: MAX_RUN_BYTES }.less(self.all)
+    }
+
+    /// Whether one more run of the sender leaves as much again for others, of so many in all. So one client with a secret
+    /// has a third: half is its group's, of which half is left for others of it.
+    fn leave(&self, runs: usize, sender: &Sender, size: usize) -> bool {
+        let free = self.free(runs);
+        self.group.may_add(size, free)
+            && (sender.member.is_none() || self.own.may_add(size, free.less(self.group)))
+    }
+
+    fn told(&self, sender: &Sender) -> String {
+        let (runs, of) = match sender.member {
+            Some(_) if self.own.runs < self.group.runs => {
+                (self.group.runs, "this client and others with its secret and address")
+            }
+            _ => (self.own.runs, "this client"),
         };
-        refused(format!(
-            "{runs} turns of {of} wait here already, which is its share; try again when some have ended"
-        ))
+        format!("{runs} turns of {of}")
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::calls::Provenance;
 
     fn sender(method: &'static str, device: Option<&str>, remote: Option<&str>, conn: u64) -> Sender {
         let (device_id, remote) = (device.map(str::to_string), remote.map(str::to_string));

@@ -6,6 +6,7 @@ use super::shapes::{SAID, chat_event, said, stop_reason};
 use super::world::World;
 use crate::cancel::Reason;
 use crate::json::json;
+use crate::processes::list;
 use crate::protocol::events;
 use crate::protocol::pieces::Shared;
 use serde_json::Value;
@@ -21,6 +22,9 @@ impl Runs {
             return self.abort(world, &host, why);
         }
         run.cancel.cancel(why);
+        if matches!(why, Reason::Rpc | Reason::Stop) {
+            list::hush(&run.new.key);
+        }
         if run.phase != Phase::Running {
             let error = run.cancel.error();
             self.unqueue(id);
@@ -44,6 +48,7 @@ impl Runs {
         run: Option<&str>,
         why: Reason,
     ) -> Value {
+        list::hush(key);
         let mut runs = self.of_session(key);
         runs.retain(|id| run.is_none_or(|run| run == id));
         if run.is_none() {

@@ -54,9 +54,26 @@ const OTHERS: &[&str] = &[
 const VARIABLES: &[&str] =
     &["openclaw", "clawdbot", "ld", "dyld", "node", "ssl", "bash", "git", "ssh", "xdg", "glibc", "docker"];
 /// Names by themselves, and how names of variables begin that put words into a program's command line.
-const PROGRAMS: &[&str] =
-    &["editor", "visual", "pager", "browser", "env", "tz", "hostaliases", "ifs", "term"];
-const LANGUAGES: &[&str] = &["perl5", "python", "ruby", "java", "jdk"];
+const PROGRAMS: &[&str] = &[
+    "editor",
+    "visual",
+    "pager",
+    "browser",
+    "env",
+    "tz",
+    "hostaliases",
+    "ifs",
+    "term",
+    "ps4",
+    "unzip",
+    "zipopt",
+];
+const LANGUAGES: &[&str] = &["perl", "python", "ruby", "java", "jdk", "lua", "php", "less", "npmconfig"];
+/// How those end that give a program its options, its files or another program.
+const STEERS: &[&str] = &[
+    "options", "opts", "opt", "flags", "pager", "editor", "rsh", "command", "init", "preload", "conf",
+    "askpass", "inputrc", "wgetrc", "phprc",
+];
 
 /// Ends of names of keys that say where something is sent.
 const ADDRESSES: &[&str] = &[
@@ -92,6 +109,7 @@ pub fn is_host_variable(name: &str) -> bool {
     VARIABLES.contains(&first.as_str())
         || PROGRAMS.contains(&plain.as_str())
         || LANGUAGES.iter().any(|language| plain.starts_with(language))
+        || STEERS.iter().any(|end| plain.ends_with(end))
         || (is_address_name(name) && !plain.ends_with("port"))
         || is_host_name(name)
 }
@@ -111,4 +129,23 @@ pub fn is_switch_name(name: &str) -> bool {
 pub fn refers(text: &str) -> bool {
     let text = text.trim_start().to_ascii_lowercase();
     ["secretref-", "secretref:", "$env:"].iter().any(|start| text.starts_with(start))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn s_h1_variables_that_steer_programs_are_known_by_families() {
+        for name in "LESSOPEN LESSCLOSE TAR_OPTIONS GREP_OPTIONS PERLLIB PERL5OPT OPENSSL_CONF MANPAGER GIT_PAGER RSYNC_RSH \
+            CVS_RSH MAVEN_OPTS MAKEFLAGS CFLAGS PROMPT_COMMAND SUDO_ASKPASS INPUTRC LUA_INIT PHPRC ZIPOPT PS4 NODE_OPTIONS \
+            LD_PRELOAD MALLOC_CONF VISUAL HGEDITOR npm_config_prefix"
+            .split_whitespace()
+        {
+            assert!(is_host_variable(name), "{name}");
+        }
+        for name in ["OPENAI_API_KEY", "LANG", "LC_ALL", "DEBUG", "MODEL", "MY_TOKEN", "STAGE"] {
+            assert!(!is_host_variable(name), "{name}");
+        }
+    }
 }

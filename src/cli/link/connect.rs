@@ -71,9 +71,7 @@ fn handshake(
     caps: &[&str],
 ) -> Result<Session> {
     let challenge = challenge(&mut client)?;
-    if (target.has_secret() || stored.is_some())
-        && let Some((own, other)) = client.plain_ends()
-    {
+    if let Some((own, other)) = client.plain_ends() {
         check_holder(own, other, [&target.env.state_dir, &target.env.config_path])?;
     }
     let params = params(target, identity, stored, caps, &challenge);
@@ -82,7 +80,7 @@ fn handshake(
     Ok(Session { client, hello })
 }
 
-/// Whoever holds the other end is about to be told the secret. On this machine anybody may listen on a free port, so
+/// Whoever holds the other end is about to be told the secret, or what the user has to say. On this machine anybody may listen on a free port, so
 /// it must be somebody who can read the secret anyway: this user, root, or who owns the files it comes from. Where the
 /// system does not tell, and beyond this machine, nothing is asked.
 fn check_holder(own: SocketAddr, other: SocketAddr, sources: [&PathBuf; 2]) -> Result<()> {
@@ -95,7 +93,7 @@ fn check_holder(own: SocketAddr, other: SocketAddr, sources: [&PathBuf; 2]) -> R
     }
     let who = owners::describe_holder(own, other).unwrap_or_default();
     let text =
-        format!("{other} belongs to a process of another user ({who}, uid {uid}): no secret was sent to it");
+        format!("{other} belongs to a process of another user ({who}, uid {uid}): nothing was sent to it");
     Err(Error::new(Kind::Unreachable, text).with("holderUid", uid).with("holder", who).because(Cause::Held))
 }
 

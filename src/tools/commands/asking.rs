@@ -116,6 +116,8 @@ impl Waiting {
         let Ok(answer) = answer else { return };
         request.tell_end(&chats, &answer);
         let decision = answer.get("decision").and_then(Value::as_str).unwrap_or_default().to_string();
+        // His word is a new beginning.
+        let run = if decision.starts_with("allow") { "" } else { &self.context.run };
         let verdict = match decision.as_str() {
             "allow-once" => Verdict::Whole,
             "allow-always" => {
@@ -127,8 +129,8 @@ impl Waiting {
         };
         let started = match verdict {
             Verdict::Denied(why) => return self.deny(why),
-            Verdict::Judged(parts) => self.start(Some(&parts)),
-            Verdict::Whole | Verdict::Asks(_) => self.start(None),
+            Verdict::Judged(parts) => self.start(Some(&parts), run),
+            Verdict::Whole | Verdict::Asks(_) => self.start(None, run),
         };
         if let Err(e) = started {
             log::warn!(target: "tools", "an allowed command could not be started: {e}");
@@ -155,12 +157,14 @@ impl Waiting {
         }
     }
 
-    fn start(&self, judged: Option<&[Part]>) -> Result<()> {
-        let (context, id) = (self.context.clone(), self.id.clone());
+    /// `run` is the one that pays for the turn which its end begins.
+    fn start(&self, judged: Option<&[Part]>, run: &str) -> Result<()> {
+        let (context, id, run) = (self.context.clone(), self.id.clone(), run.to_string());
         let then = Box::new(move |process: &Process| {
             let end = process.end().unwrap_or_default();
             let head = format!("Exec finished (gateway id={id}, session={}, {})", process.id, how(&end));
-            tell(&context, &head, &process.command, Some(&process.text(SHOWN)), true);
+            let run = Some(&*run).filter(|_| !process.is_hushed());
+            tell(&context, &head, &process.command, Some(&process.text(SHOWN)), run);
         });
         // It may be asked for while it runs; its end is told in any case.
         let process = running::start(self.around.plan(&self.context, &self.wish, judged, then)?)?;
@@ -170,7 +174,7 @@ impl Waiting {
 
     fn deny(&self, why: &str) {
         let head = format!("Exec denied (gateway id={}, {why})", self.id);
-        tell(&self.context, &head, &self.wish.command, None, false);
+        tell(&self.context, &head, &self.wish.command, None, None);
     }
 }
 
@@ -192,20 +196,22 @@ pub fn when_left(context: &Context) -> Box<dyn FnOnce(&Process) + Send> {
         let end = process.end().unwrap_or_default();
         let word = if end.code == Some(0) { "completed" } else { "failed" };
         let head = format!("Exec {word} (session={}, {})", process.id, how(&end));
-        tell(&context, &head, &process.command, Some(&process.status(SHORT).tail), true);
+        let run = Some(&*context.run).filter(|_| !process.is_hushed());
+        tell(&context, &head, &process.command, Some(&process.status(SHORT).tail), run);
     })
 }
 
-/// The session is told, and its agent asked to go on if `wakes`.
-fn tell(context: &Context, head: &str, command: &str, output: Option<&str>, wakes: bool) {
+/// The session is told, and its agent asked to go on if there is a run that pays for it, which is nobody's where the owner
+/// allowed the command.
+fn tell(context: &Context, head: &str, command: &str, output: Option<&str>, run: Option<&str>) {
     let shown = |text: &str| untrusted::wrap("the output of a command", text);
     let output: Result<String> = output
         .map(str::trim)
         .filter(|text| !text.is_empty())
         .map_or(Ok(String::new()), |text| Ok(format!("\n{}", shown(text)?)));
     let result = output.and_then(|output| {
-        let text = format!("{head}: {command}{output}");
-        let params = json!({"sessionKey": (context.session_key.as_str()), "provenance": (context.provenance.name()), "text": text, "wakes": wakes});
+        let text = format!("{head}: {command}");
+        let params = json!({"sessionKey": (context.session_key.as_str()), "provenance": (context.provenance.name()), "text": text, "output": output, "run": run});
         call(context, crate::calls::EXEC_TOLD, params)
     });
     if let Err(e) = result {

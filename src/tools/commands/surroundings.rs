@@ -91,6 +91,7 @@ impl Surroundings {
         let has_network = walls.as_ref().is_none_or(|walls| walls.has_network);
         Ok(Plan {
             agent: context.agent.clone(),
+            session: context.session_key.clone(),
             command: wish.command.clone(),
             words,
             cwd: wish.cwd.clone(),
