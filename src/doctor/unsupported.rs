@@ -77,7 +77,7 @@ mod tests {
         let dir = Dir::new();
         let text = "{gateway: {mode: 'local', auth: {token: 'sixteen-letters-'}, tailscale: {mode: 'funnel'}},
             channels: {discord: {token: 'x'}, whatsapp: {}}, hooks: {internal: {enabled: true}},
-            tools: {elevated: {enabled: true, allowFrom: {telegram: ['*']}}}, logging: {redactSensitive: 'off'}}";
+            tools: {elevated: {enabled: true, allowFrom: {telegram: ['*']}}}, commands: {bash: true}, logging: {redactSensitive: 'off'}}";
         dir.write("openclaw.json", text);
         let all = ["unsupported.channels", "unsupported.exec", "unsupported.hooks", "unsupported.tailscale"];
         assert_eq!(ids(&dir, &[], "unsupported"), all);

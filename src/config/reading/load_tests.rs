@@ -123,7 +123,11 @@ fn b_f25_one_bad_account_leaves_the_others_and_one_bad_key_the_account() {
             "channels.telegram.accounts.a.retry.jitter",
             &["a", "b"],
         ),
-        ("customCommands: [{command: 7}, {}], accounts: {a: {}}", "channels.telegram.customCommands", &["a"]),
+        (
+            "customCommands: [{command: {}}, {}], accounts: {a: {}}",
+            "channels.telegram.customCommands",
+            &["a"],
+        ),
         ("textChunkLimit: 'x', botToken: 'x'", "channels.telegram.textChunkLimit", &["default"]),
         ("dmPolicy: 5, accounts: {a: {}}", "channels.telegram", &[]),
         // Those of a channel by a program, too.

@@ -246,7 +246,7 @@ mod tests {
         );
         check(
             json!({"plugins": {"entries": {"p": {"config": {"api_key": "x", "maxTokens": 5, "creds": {"password": [1, "x"]}}}}}}),
-            json!({"plugins": {"entries": {"p": {"config": {"api_key": HIDDEN, "maxTokens": HIDDEN, "creds": {"password": [HIDDEN, HIDDEN]}}}}}}),
+            json!({"plugins": {"entries": {"p": {"config": {"api_key": HIDDEN, "maxTokens": 5, "creds": {"password": [HIDDEN, HIDDEN]}}}}}}),
         );
         // S-L5: what plugins and skills keep, whatever they call it; headers, wherever they stand; short names of secrets.
         check(
