@@ -22,7 +22,7 @@ use crate::config::Config;
 use crate::deliveries::Login;
 use crate::error::{Kind, Result};
 use crate::json::json;
-use crate::models::provider::{Provider, Thinking};
+use crate::models::provider::Thinking;
 use crate::sessions::{Transcript, message};
 use crate::settings::Settings;
 use crate::sys;
