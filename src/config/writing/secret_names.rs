@@ -40,7 +40,6 @@ pub(super) const VAGUE: &[&str] = &[
     "code",
     "hmac",
     "oauth",
-    "pin",
     "pk",
     "pw",
     "refresh",
@@ -48,7 +47,6 @@ pub(super) const VAGUE: &[&str] = &[
     "seed",
     "sig",
     "signature",
-    "sk",
 ];
 
 /// Whether a key or variable of this name probably holds a secret.
