@@ -225,7 +225,7 @@ fn n_25_the_schema_of_a_place_tells_defaults_choices_and_units() {
         );
         assert!(drain["hint"]["help"].as_str().unwrap().starts_with("Time that turns get"), "{drain}");
         assert_eq!(child(&limits, "maxPayload3")["schema"]["unit"], "bytes");
-        assert_eq!(limits["children"].as_array().unwrap().len(), 25);
+        assert_eq!(limits["children"].as_array().unwrap().len(), 26);
     }
     assert_eq!(schema("gateway.limits.drainMs")["schema"]["default"], 30000);
     let (code, told) = fails(&gateway, &["config", "schema", "gateway.limts"]);

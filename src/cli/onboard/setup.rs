@@ -98,8 +98,11 @@ pub fn prepare(env: &Env, config: &Config, workspace: Option<&str>) -> Result<Pr
 pub fn check_alone(env: &Env, config: &Config, place: &Path) -> Result<()> {
     workspace::check_unused(env, place)?;
     let agents = Agents::of(config, env);
+    // A profile with a state directory elsewhere (OPENCLAW_STATE_DIR) is the same profile, and has its place.
+    let own = format!("profile {}", env.profile.as_deref().unwrap_or("default"));
     match sharing::user(env, &agents, &agents.default_id(), place) {
         None => Ok(()),
+        Some(user) if user == own && place == env.default_workspace() => Ok(()),
         Some(user) => Err(Error::usage(format!(
             "workspace {} is that of {user}, or one lies in the other; name another directory (--workspace)",
             env.display(place)
