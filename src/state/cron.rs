@@ -67,6 +67,10 @@ impl Cron {
             log::warn!(target: "gateway/cron", "job {} does not run: {why}; its entry is kept as it is", quoted(id));
         }
         let seen = Seen { stamp, jobs: Arc::new(book.snapshot()) };
+        // What reading a file of many took goes back.
+        if book.len() > 0 {
+            crate::sys::release_memory();
+        }
         Cron { book, interrupted, place: Some(place), saving: Saving::of(seen), ..Cron::default() }
     }
 
