@@ -74,7 +74,7 @@ fn jobs(scale: Scale, report: &mut Report) -> Result<()> {
         }
     }
     report.at_most("10,000 jobs: start more than without any (median)", median(&starts), 50.0, "ms");
-    report.at_most("10,000 jobs: private memory of one", grown, 700.0, "B");
+    report.at_most("10,000 jobs: private memory of one", grown, 800.0, "B");
     Ok(())
 }
 
