@@ -409,8 +409,8 @@ fn i13_2_settings_that_are_wrong_are_named() {
     }
     let beat = json!({"target": "pigeon", "activeHours": {"start": "08:00", "end": "20:00", "timezone": "Mars/Base"}});
     let (_model, gateway) = start(beat, TASK, vec![texts(&["x"])], json!({}));
-    let log = gateway.log();
+    // The thread that tells it begins when the gateway listens.
     for told in ["agents.defaults.heartbeat.target: ", "agents.defaults.heartbeat.activeHours.timezone: "] {
-        assert!(log.contains(told), "{log}");
+        wait_for(told, || gateway.log().contains(told).then_some(()));
     }
 }
