@@ -350,6 +350,26 @@ fn i13_1_an_edited_expression_keeps_its_zone_and_an_edited_zone_its_expression()
     assert!(code != 0 && told.contains("schedule.everyMs 1 is too short"), "{told}");
 }
 
+/// Looking the job up, changing it and saying when it is due are one conversation with the gateway.
+#[test]
+fn i13_1_a_command_about_a_job_connects_once() {
+    let gateway = Gateway::plain();
+    json_of(&gateway, &["cron", "add", "--name", "x", "--cron", "0 8 * * *", "--message", "m", "--json"]);
+    let mut client = Client::operator(&gateway, 4);
+    let mut joined = || client.ok("status", json!({}))["metrics"]["clientsJoined"].as_u64().unwrap();
+    for args in [
+        &["cron", "edit", "x", "--tz", "Europe/Madrid"][..],
+        &["cron", "list"],
+        &["cron", "disable", "x"],
+        &["cron", "runs", "--id", "x"],
+        &["cron", "rm", "x"],
+    ] {
+        let before = joined();
+        out(&gateway, args);
+        assert_eq!(joined() - before, 1, "{args:?}");
+    }
+}
+
 /// Speed and size: 10,000 jobs cost the start next to nothing, and nobody wakes while none is due.
 #[test]
 fn i13_ten_thousand_jobs_are_there_at_once() {

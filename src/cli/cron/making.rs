@@ -1,6 +1,7 @@
 //! `cron add` and `cron edit`: from options to a job or a patch of one. What is not given is left to the gateway.
 use super::{ID, job_id, rows};
 use crate::cli::link::rpc;
+use crate::cli::link::talk::Talk;
 use crate::cli::parse::{Args, millis};
 use crate::cli::{Command, Context, Flag, JSON};
 use crate::clock;
@@ -99,8 +100,9 @@ fn add(context: &Context, args: &Args) -> Result<()> {
         ));
     }
     job.put("enabled", !args.has("disabled"));
-    let job = rpc::call(context, args, "cron.add", &Value::Object(job))?;
-    show(context, args, &job)
+    let mut talk = Talk::new(context, args);
+    let job = talk.call("cron.add", &Value::Object(job))?;
+    show(&mut talk, &job)
 }
 
 fn edit(context: &Context, args: &Args) -> Result<()> {
@@ -116,16 +118,18 @@ fn edit(context: &Context, args: &Args) -> Result<()> {
     if patch.is_empty() {
         return Err(Error::usage("nothing to change was named; openclaw cron edit --help shows what can be"));
     }
-    let id = job_id(context, args, args.positional(0).unwrap_or_default())?;
+    let mut talk = Talk::new(context, args);
+    let id = job_id(&mut talk, args.positional(0).unwrap_or_default())?;
     if let Some(Value::Object(schedule)) = patch.get_mut("schedule") {
-        complete(context, schedule, &of_old(context, args, &id, schedule)?)?;
+        complete(context, schedule, &of_old(&mut talk, &id, schedule)?)?;
     }
-    let job = rpc::call(context, args, "cron.update", &json!({"id": id, "patch": patch}))?;
-    show(context, args, &job)
+    let job = talk.call("cron.update", &json!({"id": id, "patch": patch}))?;
+    show(&mut talk, &job)
 }
 
 /// Prints a job, and beside it when it is due.
-pub fn show(context: &Context, args: &Args, job: &Value) -> Result<()> {
+pub fn show(talk: &mut Talk, job: &Value) -> Result<()> {
+    let (context, args) = (talk.context, talk.args);
     context.out.json(job);
     if args.has("json") {
         return Ok(());
@@ -134,7 +138,7 @@ pub fn show(context: &Context, args: &Args, job: &Value) -> Result<()> {
     if let Some(due) = due {
         context.out.progress(&format!("Due {} ({}).", rows::relative(due, clock::now_ms()), clock::iso(due)));
     }
-    let status = rpc::call(context, args, "cron.status", &json!({}))?;
+    let status = talk.call("cron.status", &json!({}))?;
     if !super::warn_if_off(context, &status)
         && due.is_none()
         && job.get("enabled").and_then(Value::as_bool) == Some(true)
@@ -177,11 +181,11 @@ fn members(args: &Args) -> Result<Map<String, Value>> {
 }
 
 /// The schedule of the job that is there, when one half of it is to stay: the expression or its zone.
-fn of_old(context: &Context, args: &Args, id: &str, new: &Map<String, Value>) -> Result<Map<String, Value>> {
+fn of_old(talk: &mut Talk, id: &str, new: &Map<String, Value>) -> Result<Map<String, Value>> {
     if text(new, "kind") != Some("cron") || (new.contains_key("expr") && new.contains_key("tz")) {
         return Ok(Map::new());
     }
-    let old = super::all(context, args)?.into_iter().find(|job| text(job, "id") == Some(id));
+    let old = super::all(talk)?.into_iter().find(|job| text(job, "id") == Some(id));
     let old = old.and_then(|mut job| job.remove("schedule"));
     Ok(old.and_then(|old| old.as_object().cloned()).unwrap_or_default())
 }

@@ -4,6 +4,7 @@ mod making;
 mod rows;
 
 use super::link::rpc;
+use super::link::talk::Talk;
 use super::parse::Args;
 use super::{Command, Context, Flag, JSON, Positional};
 use crate::error::{Error, Result};
@@ -97,7 +98,8 @@ pub const RUNS: Command = Command {
 };
 
 fn list(context: &Context, args: &Args) -> Result<()> {
-    let told = rpc::call(context, args, "cron.list", &json!({"includeDisabled": (args.has("all"))}))?;
+    let mut talk = Talk::new(context, args);
+    let told = talk.call("cron.list", &json!({"includeDisabled": (args.has("all"))}))?;
     if args.has("json") {
         context.out.json(&told);
         return Ok(());
@@ -109,7 +111,7 @@ fn list(context: &Context, args: &Args) -> Result<()> {
         let rows: Vec<_> = jobs.iter().map(rows::row).collect();
         context.out.table(&rows::HEAD, &rows);
     }
-    let status = rpc::call(context, args, "cron.status", &json!({}))?;
+    let status = talk.call("cron.status", &json!({}))?;
     for (id, why) in wrong(&status) {
         let line = format!(
             "warning: job {} does not run: {why}; `cron edit` mends and `cron rm` removes it",
@@ -149,9 +151,9 @@ fn status(context: &Context, args: &Args) -> Result<()> {
 }
 
 /// All jobs, and what there is of broken ones.
-fn all(context: &Context, args: &Args) -> Result<Vec<Map<String, Value>>> {
-    let told = rpc::call(context, args, "cron.list", &json!({"includeDisabled": true}))?;
-    let status = rpc::call(context, args, "cron.status", &json!({}))?;
+fn all(talk: &mut Talk) -> Result<Vec<Map<String, Value>>> {
+    let told = talk.call("cron.list", &json!({"includeDisabled": true}))?;
+    let status = talk.call("cron.status", &json!({}))?;
     let wrong = status.get("wrong").and_then(Value::as_array).into_iter().flatten();
     let mut jobs = listed(&told);
     jobs.extend(wrong.filter_map(Value::as_object).cloned());
@@ -159,12 +161,12 @@ fn all(context: &Context, args: &Args) -> Result<Vec<Map<String, Value>>> {
 }
 
 /// The id of the job that is meant.
-fn job_id(context: &Context, args: &Args, named: &str) -> Result<String> {
+fn job_id(talk: &mut Talk, named: &str) -> Result<String> {
     let named = named.trim();
     if named.len() == 36 {
         return Ok(named.to_string());
     }
-    let jobs = all(context, args)?;
+    let jobs = all(talk)?;
     let text = |job: &Map<String, Value>, member: &str| {
         job.get(member).and_then(Value::as_str).unwrap_or_default().to_string()
     };
@@ -188,8 +190,9 @@ fn job_id(context: &Context, args: &Args, named: &str) -> Result<String> {
 }
 
 fn remove(context: &Context, args: &Args) -> Result<()> {
-    let id = job_id(context, args, args.positional(0).unwrap_or_default())?;
-    let told = rpc::call(context, args, "cron.remove", &json!({"id": (id.as_str())}))?;
+    let mut talk = Talk::new(context, args);
+    let id = job_id(&mut talk, args.positional(0).unwrap_or_default())?;
+    let told = talk.call("cron.remove", &json!({"id": (id.as_str())}))?;
     let is_removed = told.get("removed").and_then(Value::as_bool) == Some(true);
     if !is_removed {
         return Err(Error::not_found(format!("no job has the id {}", quoted(&id))));
@@ -202,16 +205,17 @@ fn remove(context: &Context, args: &Args) -> Result<()> {
 }
 
 fn switch(context: &Context, args: &Args, is_on: bool) -> Result<()> {
-    let id = job_id(context, args, args.positional(0).unwrap_or_default())?;
-    let job = rpc::call(context, args, "cron.update", &json!({"id": id, "patch": {"enabled": is_on}}))?;
-    making::show(context, args, &job)
+    let mut talk = Talk::new(context, args);
+    let id = job_id(&mut talk, args.positional(0).unwrap_or_default())?;
+    let job = talk.call("cron.update", &json!({"id": id, "patch": {"enabled": is_on}}))?;
+    making::show(&mut talk, &job)
 }
 
 fn run(context: &Context, args: &Args) -> Result<()> {
-    let id = job_id(context, args, args.positional(0).unwrap_or_default())?;
+    let mut talk = Talk::new(context, args);
+    let id = job_id(&mut talk, args.positional(0).unwrap_or_default())?;
     let mode = if args.has("due") { "due" } else { "force" };
-    let told =
-        rpc::call_within(context, args, "cron.run", &json!({"id": (id.as_str()), "mode": mode}), RUN_MS)?;
+    let told = talk.call_within("cron.run", &json!({"id": (id.as_str()), "mode": mode}), RUN_MS)?;
     if told.get("ran").and_then(Value::as_bool) != Some(true) {
         let why = match told.get("reason").and_then(Value::as_str).unwrap_or_default() {
             "not-due" => "it is not due; without --due it runs at once",
@@ -220,7 +224,7 @@ fn run(context: &Context, args: &Args) -> Result<()> {
         };
         return Err(Error::unavailable(format!("the job was not run: {why}")).with("report", told));
     }
-    let last = rpc::call(context, args, "cron.runs", &json!({"id": id, "limit": 1}))?;
+    let last = talk.call_within("cron.runs", &json!({"id": id, "limit": 1}), RUN_MS)?;
     let entry = last.pointer("/entries/0").unwrap_or(&Value::Null);
     let of_entry = |member: &str| entry.get(member).and_then(Value::as_str).unwrap_or_default();
     if of_entry("status") == "error" {
@@ -233,11 +237,12 @@ fn run(context: &Context, args: &Args) -> Result<()> {
 
 fn runs(context: &Context, args: &Args) -> Result<()> {
     let limit = args.positive("limit")?.unwrap_or(50);
+    let mut talk = Talk::new(context, args);
     let params = match args.filled("id")? {
-        Some(id) => json!({"id": (job_id(context, args, id)?), "limit": limit}),
+        Some(id) => json!({"id": (job_id(&mut talk, id)?), "limit": limit}),
         None => json!({"scope": "all", "limit": limit}),
     };
-    let told = rpc::call(context, args, "cron.runs", &params)?;
+    let told = talk.call("cron.runs", &params)?;
     context.out.json(&told);
     Ok(())
 }

@@ -6,6 +6,7 @@ pub mod rpc;
 pub mod socket;
 pub mod ssh;
 pub mod ssh_destination;
+pub mod talk;
 pub mod target;
 pub mod tls;
 pub mod websocket;

@@ -3,10 +3,10 @@
 //! A call that may change something and gets no answer ends as "outcome unknown" with the key that makes
 //! repeating it safe (R-20b); reads simply fail.
 use super::client::{self, Deadline};
-use super::connect::{Session, connect};
+use super::connect::Session;
+use super::talk::Talk;
 use super::target::{Secret, Target, settings};
 use crate::cli::parse::Args;
-use crate::cli::waiting::Waiting;
 use crate::cli::{Context, Flag};
 use crate::config::Config;
 use crate::env::Env;
@@ -36,7 +36,7 @@ pub const TIMEOUT: &[Flag] = &[Flag::value(
 )];
 
 /// What `--timeout` is when it is not given.
-const DEFAULT_TIMEOUT_MS: u64 = 10_000;
+pub const DEFAULT_TIMEOUT_MS: u64 = 10_000;
 
 /// Methods of other gateways that change nothing; those of this one say so in their rows.
 const READS_ELSEWHERE: &[&str] = &[
@@ -52,7 +52,7 @@ const READS_ELSEWHERE: &[&str] = &[
 ];
 
 /// Whether a method changes nothing, so that a lost answer loses nothing.
-fn reads(method: &str) -> bool {
+pub fn reads(method: &str) -> bool {
     let is_here = methods::named(method).is_some_and(|m| m.effect == methods::Effect::Reads);
     is_here || READS_ELSEWHERE.contains(&method)
 }
@@ -92,16 +92,7 @@ pub fn call_within(
     params: &Value,
     usual_ms: u64,
 ) -> Result<Value> {
-    let target = match reads(method) {
-        true => target_to_read(context, args)?,
-        false => target(context, args)?.0,
-    };
-    let deadline = Deadline::after(context.started, args.millis("timeout", 1)?.unwrap_or(usual_ms));
-    let _waiting = Waiting::begin(context.out, &format!("asking the gateway at {}", target.url));
-    let mut session = connect(&target, &context.env.state_dir, &[], deadline)?;
-    let payload = request(&mut session, &target, method, params, args.has("expect-final"))?;
-    session.client.close();
-    Ok(payload)
+    Talk::new(context, args).call_within(method, params, usual_ms)
 }
 
 /// One request on an open session.
