@@ -198,14 +198,18 @@ fn sent(line: &Line, bot: &mut Bot, call: &mut Call) -> Outcome {
 
 fn not_taken(line: &Line, delivery: &Delivery, why: &str) -> Became {
     line.rates.failed(&delivery.to);
-    trouble(line, &format!("{} is not sent yet: {why}", delivery.id));
+    trouble(line, &format!("{} is not sent yet: {why}", delivery.id), None);
     Became::NotTaken
 }
 
-/// Something waits that could not be sent: told, and shown until a message gets through again (R-08c).
-fn trouble(line: &Line, text: &str) {
+/// Something waits that could not be sent: told at once with when all is tried again, and shown until a message gets
+/// through (R-08c).
+fn trouble(line: &Line, text: &str, next_try: Option<u64>) {
     log::warn!(target: "channels/telegram", "[{}] {text}", line.name());
-    line.house.board().set(line.house.login(), |row| row.more.put("lastSendError", text));
+    line.house.board().set(line.house.login(), |row| {
+        row.more.put("lastSendError", text);
+        row.next_try = next_try.or(row.next_try);
+    });
 }
 
 /// What follows when every form of a part was refused.
@@ -220,15 +224,14 @@ fn refused(
     match refusal.why {
         Why::RetryAfter(time) => {
             let (chat, seconds) = (&delivery.to, time.as_secs());
-            trouble(line, &format!("chat {chat} takes nothing for {seconds} s"));
+            trouble(line, &format!("chat {chat} takes nothing for {seconds} s"), None);
             line.rates.flooded(&delivery.to, time);
             return Became::NotTaken;
         }
         Why::Unauthorized => {
             let time = line.rates.refused();
             let next = clock::now_ms() + time.as_millis() as u64;
-            line.house.board().set(line.house.login(), |row| row.next_try = Some(next));
-            trouble(line, &format!("{}; tried again in {} s", refusal.text, time.as_secs()));
+            trouble(line, &format!("{}; tried again in {} s", refusal.text, time.as_secs()), Some(next));
             return Became::NotTaken;
         }
         Why::TooLong if call.limit > LEAST && out.done() == 0 && call.files.is_empty() => {
