@@ -6,6 +6,8 @@ use super::exec::{exec, workspace};
 use super::harness::client::scoped;
 use super::harness::model::texts;
 use super::harness::*;
+use rustix::fs::inotify;
+use std::mem::MaybeUninit;
 
 fn call(command: &str) -> Reply {
     let arguments = json!({"command": command}).to_string();
@@ -213,4 +215,24 @@ fn i13_4_programs_of_skills_run_unasked_where_the_rules_say_so() {
     for command in ["uname", "/usr/bin/uptime", "date > x", "date; uname", "./date"] {
         assert!(asks(command), "{command}");
     }
+}
+
+/// One command reads the folders of skills once, be it for its variables and for its rules.
+#[test]
+fn i13_4_skills_are_read_once_for_a_command() {
+    let head = "---\nname: times\ndescription: d.\nmetadata: {\"openclaw\": {\"requires\": {\"bins\": [\"date\"]}}}\n---\nb\n";
+    let config = json!({"gateway": {"tools": {"allow": ["exec"]}},
+        "skills": {"entries": {"times": {"env": {"TIMES": "canary"}}}}});
+    let gateway = Gateway::start(&Setup::config(config).file("skills/times/SKILL.md", head));
+    let rules = json!({"version": 1, "defaults": {"autoAllowSkills": true}});
+    std::fs::write(gateway.state_dir().join("exec-approvals.json"), rules.to_string()).unwrap();
+    assert!(!exec(&gateway, "date").1.starts_with("Approval required"));
+    let skill = gateway.state_dir().join("skills/times/SKILL.md");
+    let watch = inotify::init(inotify::CreateFlags::NONBLOCK).unwrap();
+    inotify::add_watch(&watch, &skill, inotify::WatchFlags::OPEN).unwrap();
+    exec(&gateway, "date");
+    let mut buffer = [const { MaybeUninit::uninit() }; 4096];
+    let mut events = inotify::Reader::new(&watch, &mut buffer);
+    let opened = std::iter::from_fn(|| events.next().ok().map(drop)).count();
+    assert_eq!(opened, 1, "times that the skill's file was opened");
 }

@@ -1,6 +1,7 @@
 //! What a command finds around itself: its variables, its walls, its own directory.
+use super::skilled::Skilled;
 use super::wish::{Wish, path};
-use super::{number, setting, skilled, texts, workspace};
+use super::{number, setting, texts, workspace};
 use crate::approvals::Rules;
 use crate::approvals::judge::Place;
 use crate::approvals::words::Part;
@@ -24,7 +25,9 @@ pub struct Surroundings {
     pub path: Vec<PathBuf>,
     writable: Vec<PathBuf>,
     safe: Vec<String>,
-    skilled: Vec<String>,
+    skilled: Skilled,
+    /// Programs that run unasked as skills need them.
+    allowed: Vec<String>,
     /// The owner wants commands to run as the gateway does.
     is_off: bool,
 }
@@ -35,10 +38,12 @@ impl Surroundings {
         let also = texts(context, "sandbox.write").into_iter().map(|dir| env.expand(&dir));
         let writable: Vec<PathBuf> = std::iter::once(workspace(context)).chain(also).collect();
         let safe = setting(context, "safeBins").and_then(Value::as_array).map(|_| texts(context, "safeBins"));
+        let skilled = Skilled::default();
         Surroundings {
             path: path(context, &writable),
             safe: judge::safe_names(safe),
-            skilled: if rules.allows_skills { skilled::programs(context) } else { Vec::new() },
+            allowed: if rules.allows_skills { skilled.programs(context) } else { Vec::new() },
+            skilled,
             is_off: setting(context, "sandbox.mode").and_then(Value::as_str) == Some("off"),
             writable,
         }
@@ -66,7 +71,7 @@ impl Surroundings {
             home,
             writable: &self.writable,
             safe: &self.safe,
-            skilled: &self.skilled,
+            skilled: &self.allowed,
         }
     }
 
@@ -125,7 +130,7 @@ impl Surroundings {
         if has_network {
             all.extend(PROXIES.iter().filter_map(kept).filter(|(_, value)| !value.contains('@')));
         }
-        let kept = skilled::variables(context).into_iter();
+        let kept = self.skilled.variables(context).into_iter();
         all.extend(kept.filter(|(name, _)| wish.env.iter().all(|(set, _)| set != name)));
         all.extend(wish.env.iter().cloned());
         all
