@@ -1,6 +1,7 @@
-// Cron: jobs that the gateway does by the clock: list, make, change, run, and what came of them.
+// Cron: jobs that the gateway does by the clock: list, make, change, run, and what came of them; beside them heartbeats.
 import { h, fill, head, card, button, field, select, dialog, attempt, confirm, pill, moment, duration, empty, toast } from './dom.js';
 import { wire } from './wire.js';
+import * as heartbeats from './heartbeats.js';
 
 export function mount(root) {
   const body = h('div');
@@ -10,31 +11,32 @@ export function mount(root) {
     add.hidden = !wire.has('cron.add');
     if (!wire.has('cron.add')) return fill(body, empty('This gateway has no scheduler yet.'));
     try {
-      const [list, status, all] = await Promise.all([
-        wire.call('cron.list', { includeDisabled: true }), wire.call('cron.status'), wire.call('agents.list'),
+      const [list, status, all, beats] = await Promise.all([
+        wire.call('cron.list', { includeDisabled: true }), wire.call('cron.status'), wire.call('agents.list'), heartbeats.known(),
       ]);
       known = all;
-      draw(body, list.jobs, status, known, load);
+      draw(body, list.jobs, status, beats, known, load);
     } catch (e) {
       fill(body, h('div.outcome.bad', { role: 'alert' }, e.message));
     }
   };
   const add = button('New job…', () => edit(null, known, load), { class: 'primary', hidden: true });
   fill(root, head('Cron', 'What your agents do by the clock.', add), body);
-  const offs = [wire.on('open', load), wire.on('cron', load)];
+  const offs = [wire.on('open', load), wire.on('cron', load), wire.on('heartbeat', load)];
   load();
   return { leave: () => offs.forEach((off) => off()) };
 }
 
-function draw(body, jobs, status, known, load) {
+function draw(body, jobs, status, beats, known, load) {
   fill(body,
     status.enabled === false && h('div.outcome.bad', null, 'The scheduler is switched off (cron.enabled): nothing below runs by itself.'),
-    jobs.length ? card(`Jobs (${jobs.length})`, h('ul.items', null, jobs.map((job) => line(job, known, load)))) : empty('No jobs yet. A job says a message to an agent at a time, or again and again.'));
+    jobs.length ? card(`Jobs (${jobs.length})`, h('ul.items', null, jobs.map((job) => line(job, known, load)))) : empty('No jobs yet. A job says a message to an agent at a time, or again and again.'),
+    heartbeats.panel(beats, load));
 }
 
 export function scheduleWords(s) {
   if (s.kind === 'at') return `once, ${new Date(s.at ?? s.atMs).toLocaleString([], { dateStyle: 'medium', timeStyle: 'short' })}`;
-  if (s.kind === 'every') return `every ${s.everyMs % 60000 ? `${s.everyMs / 1000} s` : duration(s.everyMs)}`;
+  if (s.kind === 'every') return `every ${duration(s.everyMs, true)}`;
   return `${s.expr}${s.tz ? ` (${s.tz})` : ''}`;
 }
 

@@ -164,19 +164,27 @@ export async function ask(title, label, value, action = 'Save', hint) {
 /** Whether somebody is at something in this part of the page, which must not be drawn anew under his hands. */
 export const isUsed = (node) => node.contains(document.activeElement) || Boolean(document.querySelector('dialog[open]'));
 
-export function duration(ms) {
-  const s = Math.round(ms / 1000);
-  if (s < 60) return `${s} s`;
-  if (s < 3600) return `${Math.floor(s / 60)} min`;
-  if (s < 86400) return `${Math.floor(s / 3600)} h ${Math.floor((s % 3600) / 60)} min`;
-  return `${Math.floor(s / 86400)} d ${Math.floor((s % 86400) / 3600)} h`;
+const SPANS = [['d', 86400], ['h', 3600], ['min', 60], ['s', 1]];
+
+/** A time in its two largest units, or in all of them. */
+export function duration(ms, isExact) {
+  let left = isExact ? ms / 1000 : Math.round(ms / 1000);
+  const parts = [];
+  for (const [unit, span] of SPANS) {
+    const n = span > 1 ? Math.floor(left / span) : Number(left.toFixed(3));
+    left -= n * span;
+    if (n || parts.length) parts.push([n, unit]);
+  }
+  const shown = isExact ? parts : parts.slice(0, 2);
+  return shown.filter(([n]) => n).map(([n, unit]) => `${n} ${unit}`).join(' ') || '0 s';
 }
 
 export function ago(ms) {
   if (!ms) return 'never';
   const past = Date.now() - ms;
-  if (past < -1000) return `in ${duration(-past)}`;
-  return past < 45000 ? 'just now' : `${duration(past)} ago`;
+  const whole = (time) => duration(time < 60000 ? time : time - (time % 60000));
+  if (past < -1000) return `in ${whole(-past)}`;
+  return past < 45000 ? 'just now' : `${whole(past)} ago`;
 }
 
 /** A moment as an element: how long ago, the exact time on demand. */

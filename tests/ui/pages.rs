@@ -173,6 +173,43 @@ fn i13_1_jobs_are_made_and_changed_on_the_page() {
     world.quiet();
 }
 
+/// How often agents look after things, what came of the last time, and the switch for all; times are said whole.
+#[test]
+fn i13_2_heartbeats_are_shown_and_switched_on_the_page() {
+    if !is_wanted(false) {
+        return;
+    }
+    let config = json!({"agents": {"defaults": {"heartbeat": {"every": "90m"}}}});
+    let mut world = World::new(vec![model::texts(&["The cellar is wet"])], config);
+    let place = world.gateway.state_dir().join("workspace");
+    std::fs::create_dir_all(&place).unwrap();
+    std::fs::write(place.join("HEARTBEAT.md"), "# Heartbeat\n\n- look at the cellar\n").unwrap();
+    let mut client = Client::operator(&world.gateway, 4);
+    let job = json!({"name": "often", "schedule": {"kind": "every", "everyMs": 3_690_000}, "enabled": false,
+        "sessionTarget": "isolated", "payload": {"kind": "agentTurn", "message": "look"}});
+    client.ok("cron.add", job);
+    world.go("cron");
+    world.page.wait_text("main every 1 h 30 min");
+    world.page.wait_text("None has come yet.");
+    world.page.wait_text("every 1 h 1 min 30 s");
+    client.ok("wake", json!({"mode": "now", "text": "Look at the cellar"}));
+    world.page.wait_text("The cellar is wet");
+    is_accessible(&mut world.page, "heartbeats");
+    world.page.picture("heartbeats");
+    let mut is_on = || client.ok("health", json!({}))["agents"][0]["heartbeat"]["enabled"].clone();
+    world.page.press_button("Switch off");
+    world
+        .page
+        .wait("[...document.querySelectorAll('main button')].some((b) => b.textContent === 'Switch on')");
+    assert_eq!(is_on(), false);
+    world.page.press_button("Switch on");
+    world
+        .page
+        .wait("[...document.querySelectorAll('main button')].some((b) => b.textContent === 'Switch off')");
+    assert_eq!(is_on(), true);
+    world.quiet();
+}
+
 /// A command that waits is shown whole, and runs when it is allowed there.
 #[test]
 fn i13_4_a_command_is_allowed_on_the_page() {
