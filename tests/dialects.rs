@@ -204,6 +204,55 @@ fn b_f14_what_a_closing_tag_ends_was_no_answer() {
     assert!(!last.to_string().contains("Okay"), "{last}");
 }
 
+/// An answer whose reasoning only has the tag that closes it.
+fn closes_only(reasoning: &str, answer: &str) -> Reply {
+    let text = |text: &str| Step::Text(text.to_string());
+    Reply::Stream(vec![text(reasoning), text(" me see.\n</thi"), text("nk>\n\n"), text(answer), Step::Done])
+}
+
+// B-F14: a model whose first answer began within reasoning begins the next ones there too, until one does not.
+#[test]
+fn b_f14_the_second_answer_of_such_a_model_shows_no_reasoning_anywhere() {
+    let plain = Reply::Stream(vec![Step::Text("Plain ".into()), Step::Text("words.".into()), Step::Done]);
+    let opens = texts(&["<think>canary", "</think>Opened."]);
+    let server = ModelServer::start(vec![
+        closes_only("Okay, let", "Hello."),
+        closes_only("Okay, canary", "Again."),
+        closes_only("Okay, canary", "And again."),
+        closes_only("Okay, canary", "Over HTTP."),
+        plain.clone(),
+        plain,
+        closes_only("Okay, let", "Anew."),
+        opens,
+        texts(&["<think>canary", "</think>Opened."]),
+    ]);
+    let mut config = config(&server, "test", "m", json!({}));
+    merge(&mut config, &crate::http_openai::endpoints(true));
+    let gateway = Gateway::start(&Setup::config(config));
+    let mut client = Client::operator(&gateway, 4);
+    let answers = |client: &mut Client, key: &str| text_of(&turn(client, "hi", key).unwrap()).to_string();
+    assert_eq!(answers(&mut client, "k1"), "Hello.");
+    drop(client.kept());
+    assert_eq!(answers(&mut client, "k2"), "Again.");
+    let told = json!(client.kept()).to_string();
+    assert!(told.contains("Again.") && !told.contains("canary"), "{told}");
+    let output = gateway.cli(&["agent", "--stream", "--message", "hi"]);
+    assert_eq!(crate::cli::text(&output).0, "And again.\n");
+    let body = json!({"model": "openclaw", "stream": true, "messages": [{"role": "user", "content": "hi"}]});
+    let (_, _, answer) = crate::http_openai::post(&gateway, crate::http_openai::CHAT, "", &body);
+    assert!(answer.body.contains("Over") && !answer.body.contains("canary"), "{}", answer.body);
+    // One that has no tag is its answer, and the next is streamed.
+    assert_eq!(answers(&mut client, "k3"), "Plain words.");
+    drop(client.kept());
+    assert_eq!(answers(&mut client, "k4"), "Plain words.");
+    let is_first = |frame: &Value| frame["event"] == "agent" && frame["payload"]["data"]["text"] == "Plain ";
+    assert!(client.kept().iter().any(is_first), "it is told as it comes");
+    // One that opens its tag itself, where none was expected, is read as ever.
+    assert_eq!(answers(&mut client, "k5"), "Anew.");
+    assert_eq!(answers(&mut client, "k6"), "Opened.");
+    assert_eq!(answers(&mut client, "k7"), "Opened.");
+}
+
 #[test]
 fn b_f22_reasoning_alone_is_told_as_such_and_kept() {
     let whole = json!({

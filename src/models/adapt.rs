@@ -121,7 +121,8 @@ pub fn refused(status: u16, words: &str) -> Option<Part> {
     rows.into_iter().find(|(part, _)| says(part)).or_else(by_name).map(|(_, part)| part)
 }
 
-fn name(p: &Provider) -> String {
+/// Whom a habit is of.
+pub fn name(p: &Provider) -> String {
     format!("{} {} {}", p.id, p.base_url, p.model)
 }
 

@@ -10,6 +10,7 @@ use super::adapt::{self, Part};
 use super::draft::Stop;
 use super::failure::{self, Failure, from_fault, from_status, unanswered};
 use super::format::Format;
+use super::habit;
 use super::known;
 use super::provider::{ChatRequest, Chunk, Completion, Provider};
 use super::reply::{Expected, Reply};
@@ -82,7 +83,8 @@ fn once(
 ) -> Result<Completion> {
     let reasoning =
         known::reasons(p) || request.messages.iter().any(|message| known::has_reasoned(p, message));
-    let expected = Expected { reasoning, has_acted: request.has_acted };
+    let inside = habit::is_known(p, request.thinking);
+    let expected = Expected { reasoning, inside, has_acted: request.has_acted };
     failure::with_retries(p, cancel, &mut |connect| {
         let (watch, begun) = (Watch::new(cancel, Timeouts { connect, ..p.timeouts }), Instant::now());
         let result = attempt(p, format, request, cancel, watch, on, expected);
@@ -128,8 +130,9 @@ fn attempt(
     let mut reply = Reply::new(p, format, on);
     reply.expect(expected);
     let result = read(p, &mut reply, &mut answer, cancel);
-    if let Err(failure) = &result {
-        reply.keep(failure.error.kind == Kind::Aborted);
+    match &result {
+        Ok(_) => habit::note(p, request.thinking, reply.began_inside()),
+        Err(failure) => reply.keep(failure.error.kind == Kind::Aborted),
     }
     result
 }

@@ -13,7 +13,7 @@ mod formats;
 pub mod fuzz;
 pub mod provider;
 
-pub use answers::{aside, called, content, draft, ending, fences, halves, pace, reply, tags, think};
+pub use answers::{aside, called, content, draft, ending, fences, habit, halves, pace, reply, tags, think};
 pub use choosing::{catalogue, compat, key_file, keyed, known, resolve, scan, section, window};
 pub use faults::{failure, foreign, page, report, shortfall, verdict};
 pub use formats::{

@@ -82,6 +82,16 @@ impl<'a> Draft<'a> {
         self.think.reasons = true;
     }
 
+    /// Its answers began within reasoning before.
+    pub fn expect_to_begin_inside(&mut self) {
+        self.think.begin_inside();
+    }
+
+    /// Whether this one did, as far as it shows.
+    pub fn began_inside(&self) -> Option<bool> {
+        self.think.began_inside
+    }
+
     /// Whether the model began to answer; nothing is tried again after that.
     pub fn spoke(&self) -> bool {
         self.spoke
@@ -109,7 +119,7 @@ impl<'a> Draft<'a> {
             return Ok(());
         }
         self.grow(piece.len())?;
-        self.think.reasoned = true;
+        self.think.reasons_elsewhere();
         let piece = self.whole_characters(piece, true)?;
         self.think_on(&piece)
     }

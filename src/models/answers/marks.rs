@@ -55,6 +55,9 @@ impl Think {
                 self.space.clear();
             }
             (_, Kind::MessageEnd) if self.in_channels => self.inside = false,
+            (true, Kind::Open) if self.is_untouched() => {
+                (self.assumed, self.began_inside) = (false, Some(false));
+            }
             (true, Kind::Open) if !matches!(self.last, '"' | '\'' | '“' | '‘') => {
                 self.nested += 1;
                 return false;
@@ -66,6 +69,9 @@ impl Think {
                 return false;
             }
             (true, Kind::Close) => {
+                if std::mem::take(&mut self.assumed) {
+                    self.began_inside = Some(true);
+                }
                 self.inside = false;
                 self.reasoned = true;
                 self.opened.clear();
@@ -106,6 +112,7 @@ impl Think {
         if self.said {
             steps.push(Step::Unsay);
             self.took_back = true;
+            self.began_inside = self.began_inside.or((!self.reasoned).then_some(true));
         }
         (self.said, self.in_final, self.reasoned) = (false, false, true);
         self.nested = self.nested.saturating_sub(1);

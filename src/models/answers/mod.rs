@@ -5,6 +5,7 @@ pub mod content;
 pub mod draft;
 pub mod ending;
 pub mod fences;
+pub mod habit;
 pub mod halves;
 pub mod pace;
 pub mod reply;

@@ -58,6 +58,8 @@ pub struct Reply<'a> {
 pub struct Expected {
     /// The model is known to reason.
     pub reasoning: bool,
+    /// Its answers begin within reasoning that they do not open.
+    pub inside: bool,
     /// The turn has said or done something, so that nothing more need be said.
     pub has_acted: bool,
 }
@@ -106,7 +108,15 @@ impl<'a> Reply<'a> {
         if expected.reasoning {
             self.draft.expect_reasoning();
         }
+        if expected.inside {
+            self.draft.expect_to_begin_inside();
+        }
         self.has_acted = expected.has_acted;
+    }
+
+    /// Whether the answer began within reasoning that it did not open, as far as that shows.
+    pub fn began_inside(&self) -> Option<bool> {
+        self.draft.began_inside()
     }
 
     /// Reads an event stream; `first` is what was read of it already.

@@ -32,6 +32,10 @@ pub struct Think {
     /// Whether reasoning was there already, by whatever way.
     pub reasoned: bool,
     inside: bool,
+    /// The block was open from the first word, as this model's answers were before; nothing shows yet that this one is so.
+    assumed: bool,
+    /// Whether the answer began within reasoning that nothing had opened, as far as it shows.
+    pub began_inside: Option<bool>,
     /// The tag that opened the present block, where it stands behind text, with the white space behind it.
     opened: String,
     /// What the present block holds, as long as its tags may only be spoken of.
@@ -60,6 +64,24 @@ pub struct Think {
 }
 
 impl Think {
+    /// The first words are taken for reasoning, until the tag that ends it comes, or the end without one.
+    pub fn begin_inside(&mut self) {
+        (self.inside, self.assumed) = (true, true);
+    }
+
+    /// Reasoning comes by another way.
+    pub fn reasons_elsewhere(&mut self) {
+        self.reasoned = true;
+        if self.is_untouched() {
+            (self.inside, self.assumed, self.began_inside) = (false, false, Some(false));
+        }
+    }
+
+    /// Whether the block that is taken for open is empty yet.
+    fn is_untouched(&self) -> bool {
+        self.assumed && self.visible == char::default()
+    }
+
     /// Takes a piece of text and gives what is clear by now.
     pub fn push(&mut self, piece: &str) -> Vec<Step> {
         if piece.is_empty() {
@@ -78,6 +100,14 @@ impl Think {
     /// Nothing more comes; `is_cut` when the answer was cut at its length.
     pub fn end(&mut self, is_cut: bool) -> Vec<Step> {
         let mut steps = self.flush();
+        // No tag ended it, so that it was the answer.
+        if std::mem::take(&mut self.assumed) && self.inside && !is_cut {
+            (self.inside, self.began_inside) = (false, Some(false));
+            steps.push(Step::Resay(String::new()));
+        }
+        if self.took_back {
+            self.began_inside = None;
+        }
         let opened = std::mem::take(&mut self.opened);
         let is_spoken_of = self.aside.take().is_some_and(|aside| aside.is_midway);
         let is_open = self.inside && !opened.is_empty();
