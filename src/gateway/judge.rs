@@ -89,7 +89,12 @@ impl Judge {
     /// All that a start would refuse in a configuration without mistakes, for whoever is about to write it; an address
     /// that this machine does not have too, and what keeps a single account out.
     pub fn objections(&self, config: &Config, env: &Env) -> Vec<Error> {
-        let entrance = self.entrance(config, env).and_then(|(plan, _)| plan.check_host());
+        // A gateway that runs knows by itself which ports it can have; at the command line it may be somebody else's.
+        let runs = !self.open.lock().unwrap_or_else(PoisonError::into_inner).is_empty();
+        let entrance = self.entrance(config, env).and_then(|(plan, _)| match self.options.port {
+            None if runs => plan.check(ports::configured(env, config)),
+            _ => plan.check_host(),
+        });
         let all = self.conditions(config, env).into_iter().chain([entrance]);
         all.filter_map(Result::err).chain(token::mistakes(config, env)).collect()
     }
@@ -187,6 +192,12 @@ pub fn refusal(env: &Env) -> Option<String> {
         .and_then(|config| Judge::new(env.clone(), Options::default()).judge(config, env))
         .and_then(|verdict| verdict.plan.check(verdict.port));
     judged.err().map(|error| error.message().replace('\n', " "))
+}
+
+/// Why this user cannot have the port that is configured, whoever has it now.
+pub fn kept_port(config: &Config, env: &Env) -> Option<String> {
+    let kept = Plan::resolve(None, config).and_then(|plan| plan.check(ports::configured(env, config)));
+    kept.err().map(|error| error.message().replace('\n', " "))
 }
 
 /// All that keeps a gateway of this host from starting with a configuration without mistakes, as far as that is known

@@ -33,7 +33,7 @@ use crate::state::succession::Succession;
 use crate::tls::Place;
 use generation::{Ending, Generation, Left};
 use judge::Verdict;
-pub use judge::{Judge, objections, refusal};
+pub use judge::{Judge, kept_port, objections, refusal};
 use sockets::Sockets;
 use std::net::TcpListener;
 use std::sync::Arc;

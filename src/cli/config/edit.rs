@@ -155,7 +155,12 @@ fn obstacle(context: &Context, config: &Config, runs: bool, place: &str) -> Opti
         let is_named = place == "gateway.port" && context.env.port().is_none() && is_local(config);
         is_named.then(|| stranger(&context.env, ports::configured(&context.env, config))).flatten()
     };
-    refusal.or_else(taken)
+    // So where no mode is set yet.
+    let kept = || {
+        let is_named = place == "gateway.port" && !is_remote && context.env.port().is_none();
+        is_named.then(|| gateway::kept_port(config, &context.env)).flatten()
+    };
+    refusal.or_else(kept).or_else(taken)
 }
 
 fn is_local(config: &Config) -> bool {
