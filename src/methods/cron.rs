@@ -156,6 +156,7 @@ pub fn update(state: &mut State, call: Call, params: Value) -> Result<Answer> {
     };
     let id = asked.id()?.to_string();
     let moves = is_broken || ["schedule", "enabled"].iter().any(|name| patch.contains_key(*name));
+    let says_other = ["payload", "sessionTarget"].iter().any(|name| patch.contains_key(*name));
     let now = state.now;
     named::know(state, &patch, &old)?;
     named::know_agent(state, &patch)?;
@@ -167,7 +168,8 @@ pub fn update(state: &mut State, call: Call, params: Value) -> Result<Answer> {
         true => jobs::next(&job, now).filter(|due| due.saturating_add(LATE) > now),
         false => state.cron.book.get(number).and_then(|kept| kept.due),
     };
-    if moves {
+    // So for what begins another turn than before.
+    if moves || says_other {
         made::bound(state, &call, &job, Some(&id))?;
     }
     let is_running = state.cron.is_running(&id);

@@ -44,7 +44,7 @@ pub fn bound(state: &State, call: &Call, job: &Members, id: Option<&str>) -> Res
     Ok(())
 }
 
-/// A job that a tool runs at once is paid by the message that its turn began with.
+/// A job that a tool runs at once, or a heartbeat that it wants now, is paid by the message that its turn began with.
 pub fn charge(state: &State, call: &Call) -> Result<()> {
     call.caller.run.as_deref().map_or(Ok(()), |run| state.runs.charge(run))
 }

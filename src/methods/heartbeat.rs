@@ -4,6 +4,7 @@
 //! Nobody is there who could be asked: it is the clock's work (`Provenance::Cron`), and where a webhook is among what it is
 //! to look at, a webhook's (SEC-34).
 use super::agent::Params;
+use super::cron_made::charge;
 use super::destination::{destination, last_channel};
 use super::local;
 use crate::agent::brought::Brought;
@@ -39,13 +40,17 @@ pub fn set(state: &mut State, _call: Call, params: Value) -> Result<Answer> {
     Ok(Answer::Now(json!({"ok": true, "enabled": enabled}).into()))
 }
 
-pub fn wake(state: &mut State, _call: Call, params: Value) -> Result<Answer> {
+pub fn wake(state: &mut State, call: Call, params: Value) -> Result<Answer> {
     let text = params.get("text").and_then(Value::as_str).unwrap_or_default().trim();
     if text.is_empty() {
         return Ok(Answer::Now(json!({"ok": false}).into()));
     }
+    let is_now = params.get("mode").and_then(Value::as_str) == Some("now");
+    if is_now {
+        charge(state, &call)?;
+    }
     state.add_call(None, crate::parts::within(text, MAX_TEXT).to_string(), Provenance::Cron);
-    if params.get("mode").and_then(Value::as_str) == Some("now") {
+    if is_now {
         state.wake_all("wake");
     }
     Ok(Answer::Now(json!({"ok": true}).into()))
