@@ -28,7 +28,7 @@ pub use programs::OF_PROGRAMS;
 pub use reading::check::has_command;
 use reading::{check, damage, excerpt, include, kinds, legacy, lenient, load, refusal, shape, sources, spot};
 pub use reading::{parse, substitute};
-pub use redact::{is_secret_name, plain};
+pub use redact::{HIDDEN, is_secret_name, plain};
 pub use refusal::backup;
 pub use schema::{explain as schema_of, lookup as schema_at, schema};
 pub use spot::{Spot, under};
@@ -217,6 +217,15 @@ impl Config {
     /// The payload of `config.get`, without secrets.
     pub fn snapshot(&self) -> Value {
         snapshot::snapshot(self)
+    }
+
+    /// What is in force, and the file's text, without secrets: of that payload a part each.
+    pub fn shown(&self) -> Value {
+        snapshot::in_force(self)
+    }
+
+    pub fn shown_text(&self) -> Option<String> {
+        snapshot::text(self)
     }
 }
 

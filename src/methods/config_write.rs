@@ -6,10 +6,10 @@
 use crate::agents::host;
 use crate::calls::Caller;
 use crate::clock;
-use crate::config::Config;
-use crate::config::write::{Base, Change, Terms, Written, rehearse, write};
+use crate::config::write::{Base, Change, Terms, Written, asked, rehearse, write};
+use crate::config::{Config, HIDDEN};
 use crate::error::{Cause, Error, Result};
-use crate::json::json;
+use crate::json::{holding, json};
 use crate::params::{params, read};
 use crate::protocol::events;
 use crate::protocol::frame::Payload;
@@ -18,6 +18,7 @@ use crate::state::restart::MAX_DELAY_MS;
 use crate::state::sentinel;
 use crate::state::shared::Shared;
 use serde_json::Value;
+use std::cell::RefCell;
 
 /// Until the restart, where the caller does not say, milliseconds.
 const DELAY_MS: u64 = 2000;
@@ -57,29 +58,43 @@ pub fn plan(shared: &Shared, _caller: &Caller, params: Value) -> Result<Payload>
     let mode = config.str("gateway.reload.mode").unwrap_or_default();
     let restart = plan.restarts(mode);
     let live: Vec<&str> = plan.paths().into_iter().filter(|path| !restart.contains(path)).collect();
-    let raw = config.snapshot().get_mut("raw").map(Value::take);
-    Ok(json!({"ok": true, "path": config.path(), "raw": raw, "restart": restart, "live": live}).into())
+    Ok(json!({"ok": true, "path": config.path(), "raw": (config.shown_text()), "restart": restart, "live": live}).into())
 }
 
 /// Writes a whole text.
 pub fn set(shared: &Shared, _caller: &Caller, params: Value) -> Result<Payload> {
-    let params: Params = read(params)?;
-    let written = written(shared, Change::Replace(&params.raw), &params)?;
+    let (_, written) = replaced(shared, params)?;
     Ok(answer(&written).into())
 }
 
 /// Writes a whole text and restarts.
 pub fn apply(shared: &Shared, caller: &Caller, params: Value) -> Result<Payload> {
-    let params: Params = read(params)?;
-    let written = written(shared, Change::Replace(&params.raw), &params)?;
+    let (params, written) = replaced(shared, params)?;
     restarting(shared, caller, "config.apply", &params, &written)
 }
 
 /// Merges into what is written, and restarts.
 pub fn patch(shared: &Shared, caller: &Caller, params: Value) -> Result<Payload> {
-    let params: Params = read(params)?;
-    let written = written(shared, Change::Merge(&params.raw), &params)?;
+    let mut params: Params = read(params)?;
+    let raw = std::mem::take(&mut params.raw);
+    let written = match raw.contains(HIDDEN) {
+        true => written(shared, Change::Merge(&raw), &params)?,
+        false => {
+            // What it says is kept and not the text, which may be long.
+            let asked = RefCell::new(asked(&raw)?);
+            drop(raw);
+            written(shared, Change::Lay(&asked), &params)?
+        }
+    };
     restarting(shared, caller, "config.patch", &params, &written)
+}
+
+/// Writes a whole text, which is no more among the params then.
+fn replaced(shared: &Shared, params: Value) -> Result<(Params, Written)> {
+    let mut params: Params = read(params)?;
+    let raw = std::mem::take(&mut params.raw);
+    let written = written(shared, Change::Replace(&raw), &params)?;
+    Ok((params, written))
 }
 
 fn written(shared: &Shared, change: Change, params: &Params) -> Result<Written> {
@@ -122,8 +137,8 @@ pub(super) fn announce(shared: &Shared, config: &Config) {
 
 fn answer(written: &Written) -> Value {
     let config = &written.config;
-    let shown = config.snapshot().get_mut("config").map(Value::take).unwrap_or_default();
-    json!({"ok": true, "path": config.path(), "hash": config.hash(), "config": shown})
+    let answer = json!({"ok": true, "path": config.path(), "hash": config.hash()});
+    holding(answer, "config", config.shown())
 }
 
 fn restarting(

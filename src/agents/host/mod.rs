@@ -22,15 +22,17 @@ use names::{
 };
 use serde_json::{Map, Value};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// Refuses the text `new` if something of the host in it is another than in `old` and in the text it was read from.
-pub fn check(old_text: &str, new_text: &str, old: &Config, env: &Env) -> Result<()> {
+pub fn check(old_text: &str, new_text: Arc<str>, old: &Config, env: &Env) -> Result<()> {
     // What does not parse is refused for that.
-    let Ok(new) = parse::json5(new_text) else { return Ok(()) };
+    let Ok(new) = parse::json5(&new_text) else { return Ok(()) };
     let written = parse::json5(old_text).unwrap_or_default();
     let check = Check { env, named: Agents::of(old, env).workspaces() };
     let place = Place { node: Some(lookup::root()), is_env: false, of_host: None };
     check.walk(&new, &[&written, old.whole()], place, "")?;
+    drop((new, written));
     // All that it includes and names is what the host's own text names, so it can be looked at.
     let (new, _) = judge(env, new_text, &env.config_path);
     guards::check(&new, old, env)?;

@@ -31,7 +31,7 @@ pub(super) fn diff(context: &Context, args: &Args) -> Result<()> {
     let file = args.positional(0).unwrap_or_default();
     let text = std::fs::read_to_string(file).map_err(|e| Error::io(format_args!("read {file}"), e))?;
     let old = Config::inspect(&mut context.env.clone());
-    let (new, issues) = write::judge(&context.env, &text, Path::new(file));
+    let (new, issues) = write::judge(&context.env, text.as_str(), Path::new(file));
     let plan = plan(&old, &new);
     let report = json!({
         "ok": issues.is_empty(), "valid": issues.is_empty(), "issues": issues, "warnings": new.warnings(),

@@ -42,7 +42,7 @@ fn run(context: &Context, args: &Args) -> Result<()> {
         _ => Error::io(format_args!("read {shown}"), e),
     })?;
     let old = Config::inspect(&mut env.clone());
-    let (new, issues) = write::judge(env, &text, &from);
+    let (new, issues) = write::judge(env, text.as_str(), &from);
     warn(context, args, &new);
     if !issues.is_empty() {
         return Err(invalid(&shown, &issues).with("issues", json!(issues)));

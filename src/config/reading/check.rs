@@ -14,6 +14,9 @@ use serde_json::{Map, Value};
 const MOST_OF_TEXT: usize = 16_384;
 const MOST_OF_PICTURE: usize = 2 << 20;
 
+/// More mistakes are told as one, and keys that nothing reads are told up to so many.
+const MOST_TOLD: usize = 1000;
+
 /// What a check found.
 #[derive(Debug, Default)]
 pub struct Findings {
@@ -33,10 +36,18 @@ pub fn check(config: &Value, secrets: &[String]) -> Findings {
     proxies(config, &mut findings);
     accounts(config, &mut findings.errors);
     agent_ids(config, &mut findings.warnings);
+    if findings.errors.len() > MOST_TOLD {
+        let first = findings.errors.first().map(Issue::told).unwrap_or_default();
+        let message = format!("more than {MOST_TOLD} mistakes, the first: {first}");
+        findings.errors = vec![Issue::new("", message)];
+    }
     findings
 }
 
 fn walk(value: &Value, node: Node, path: &str, secrets: &[String], out: &mut Findings) {
+    if out.errors.len() > MOST_TOLD {
+        return;
+    }
     let kind = node.kind();
     if let Some(is_whole) = value.as_str().and_then(unfilled) {
         let is_secret = node.sensitive() && (is_whole || path.starts_with("models."));
@@ -116,6 +127,9 @@ fn names_no_model(map: &Map<String, Value>, node: Node, path: &str) -> Option<Is
 pub const UNREAD: &str = ", not read; ";
 
 fn unknown(value: &Value, parent: Node, path: &str, name: &str, out: &mut Findings) {
+    if out.warnings.len() >= MOST_TOLD {
+        return;
+    }
     let at = join(path, name);
     let moved = legacy::explain(&at, value);
     if !moved.is_empty() {

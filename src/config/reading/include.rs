@@ -29,7 +29,7 @@ pub struct Included {
 /// the text of each file that was looked for, if it has one.
 pub fn resolve(value: Value, file: &Path, read: &mut dyn FnMut(Option<&str>)) -> (Value, Included) {
     let files = vec![(normal(file), String::new())];
-    let mut resolver = Resolver { files, count: 0, bytes: 0, done: Included::default(), read };
+    let mut resolver = Resolver { files, count: 0, bytes: 0, values: 0, done: Included::default(), read };
     let value = resolver.walk(value, "");
     (value, resolver.done)
 }
@@ -49,9 +49,10 @@ impl From<String> for Fault {
 struct Resolver<'a> {
     /// The files being read, outermost first, each with the place where it is included.
     files: Vec<(PathBuf, String)>,
-    /// How many were included so far, and their bytes.
+    /// How many were included so far, their bytes and values.
     count: usize,
     bytes: usize,
+    values: usize,
     done: Included,
     read: &'a mut dyn FnMut(Option<&str>),
 }
@@ -169,8 +170,20 @@ impl Resolver<'_> {
             format!("Failed to read include file: {place}: {e}; create it or change $include")
         })?;
         self.bytes += text.len();
+        self.values += parse::most_values(&text);
+        if self.values > parse::MAX_VALUES {
+            return Err(format!(
+                "Too many includes at {written}: at most {} values together; keep lists of data in files of the workspace",
+                parse::MAX_VALUES
+            )
+            .into());
+        }
         let parsed = parse::json5(&text);
-        self.done.texts.push(Source::new(&path, text, parsed.as_ref().err()).included_at(at));
+        let seen = match &parsed {
+            Err(failure) if parse::is_over(&text) => parse::seen(&text, failure).to_string(),
+            _ => text,
+        };
+        self.done.texts.push(Source::new(&path, seen, parsed.as_ref().err()).included_at(at));
         let value = parsed.map_err(|e| Fault {
             message: format!("Failed to parse include file: {place}: {}{}", e.message, e.place()),
             blame: Some(Blame::At(path.clone(), e.offset)),

@@ -18,6 +18,7 @@ use serde_json::{Map, Value};
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// What tells one version of a file from another without reading it; `None` when there is no file.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -44,7 +45,7 @@ pub struct Loaded {
     /// SHA-256 of all the files' texts.
     pub digest: String,
     /// The file's text; `None` when there is no file.
-    pub raw: Option<String>,
+    pub raw: Option<Arc<str>>,
     /// Whether the text is JSON5.
     pub parses: bool,
     /// What is in force.
@@ -65,7 +66,7 @@ pub struct Loaded {
 pub fn read(env: &mut Env) -> Loaded {
     let stamp = Stamp::of(&env.config_path);
     let loaded = match files::read_lossy(&env.config_path) {
-        Ok(text) => judge(env, text, None).0,
+        Ok(text) => judge(env, text.into(), None).0,
         Err(e) if e.kind() == ErrorKind::NotFound => empty(),
         Err(e) if e.kind() == ErrorKind::InvalidData => {
             refused(unusable(env, "is not UTF-8 text; save it as UTF-8".to_string()))
@@ -93,7 +94,7 @@ pub fn empty() -> Loaded {
 
 /// What `text` means as the file that `env` names, and the errors in it as whoever writes it is told: before anything is
 /// taken out for them or read as it is meant. Places in it are told as those of `name`, if that is another file.
-pub fn judge(env: &mut Env, text: String, name: Option<&Path>) -> (Loaded, Vec<Issue>) {
+pub fn judge(env: &mut Env, text: Arc<str>, name: Option<&Path>) -> (Loaded, Vec<Issue>) {
     let mut loaded = empty();
     let mut digest = Context::new(&SHA256);
     digest.update(text.as_bytes());
@@ -187,11 +188,16 @@ impl Loaded {
     /// Takes out what each error reaches, or makes the error fatal.
     fn settle(&mut self, env: &Env, errors: Vec<Issue>) {
         let mut fatal: Vec<Error> = Vec::new();
-        let whole = self.value.clone();
+        // By what is there before any of them takes something out.
+        let place = |issue: &Issue| {
+            let segments = segments(&self.value, &issue.path);
+            let length = damage::length(&self.value, &segments);
+            (segments, length)
+        };
+        let places: Vec<_> = errors.iter().map(place).collect();
         let more = |n: usize| if n == 0 { String::new() } else { format!(" (and {n} more)") };
-        for issue in errors {
-            let segments = segments(&whole, &issue.path);
-            let section = segments.head(damage::length(&whole, &segments));
+        for (issue, (segments, length)) in errors.into_iter().zip(places) {
+            let section = segments.head(length);
             let name = section.join(".");
             take_out(&mut self.value, section, damage::stays_known(section));
             if damage::ends_start(&segments) {

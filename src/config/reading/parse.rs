@@ -3,12 +3,17 @@
 //! Pure; any thread. Nesting is bounded before the recursive parser sees the text, and whole numbers written
 //! as `1e4` or `5.0` become integers, as in the program these files come from.
 use crate::config::tokens::{Token, tokens};
-use crate::parts::Parts;
+use crate::parts::{Parts, within};
 use serde_json::{Map, Number, Value};
 use std::borrow::Cow;
 
 /// Deepest nesting of objects and lists in JSON5; more would overrun its parser's stack.
 pub const MAX_DEPTH: usize = 100;
+
+/// Most values in a file: each costs many times its text, and settings are some hundreds.
+pub const MAX_VALUES: usize = 100_000;
+/// How the message ends that says so.
+pub const MANY: &str = " values, and this one is one too many";
 
 /// Why a text is not a configuration.
 #[derive(Debug, PartialEq)]
@@ -34,8 +39,8 @@ impl Failure {
 
 /// Parses a whole file.
 pub fn json5(text: &str) -> Result<Value, Failure> {
-    if let Some(at) = too_deep(text) {
-        return Err(Failure::new(format!("nested deeper than {MAX_DEPTH} levels"), text, at, at));
+    if let Some((at, message)) = too_much(text) {
+        return Err(Failure::new(message, text, at, at));
     }
     let mended = mended(if text.contains('\0') { without_end(text) } else { text });
     let mut value: Value = ::json5::from_str(&mended).map_err(|e| {
@@ -145,19 +150,38 @@ pub fn most_values(text: &str) -> usize {
     tokens(text).filter(|(token, _)| matches!(token, Token::Punct(',' | '{' | '['))).count() + 1
 }
 
-fn too_deep(text: &str) -> Option<usize> {
-    let mut depth = 0usize;
-    for (token, span) in tokens(text) {
+/// Where a text holds more than is read, and what of: it is looked over before anything is made of it.
+fn too_much(text: &str) -> Option<(usize, String)> {
+    let (mut depth, mut values) = (0usize, 1usize);
+    for (seen, (token, span)) in tokens(text).enumerate() {
         match token {
-            Token::Punct('{' | '[') => depth += 1,
+            Token::Punct('{' | '[') => (depth, values) = (depth + 1, values + 1),
+            Token::Punct(',') => values += 1,
             Token::Punct('}' | ']') => depth = depth.saturating_sub(1),
             _ => {}
         }
         if depth > MAX_DEPTH {
-            return Some(span.start);
+            return Some((span.start, format!("nested deeper than {MAX_DEPTH} levels")));
+        }
+        // A name, a colon and a comma beside each; the rest are comments, or no JSON5.
+        if values > MAX_VALUES || seen > 4 * MAX_VALUES {
+            return Some((span.start, format!("holds more than {MAX_VALUES}{MANY}")));
         }
     }
     None
+}
+
+/// What is looked at of a text to say where it holds too much: no more than what was counted.
+pub fn seen<'t>(text: &'t str, failure: &Failure) -> &'t str {
+    match is_over(text) {
+        true => within(text, failure.offset + 1024),
+        false => text,
+    }
+}
+
+/// Whether a text holds more than is read.
+pub fn is_over(text: &str) -> bool {
+    too_much(text).is_some()
 }
 
 /// Line and column of the end of `before`.

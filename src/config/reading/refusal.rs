@@ -8,13 +8,17 @@ use std::path::Path;
 
 /// A file that is no JSON5: the mistake, and what it ends a start with.
 pub fn broken(env: &Env, text: &str, name: Option<&Path>, failure: &parse::Failure) -> (Issue, Error) {
-    let spot = Sources::new(vec![source(env, text, name, Some(failure))], &[]).spot(0, failure.offset);
+    let seen = parse::seen(text, failure);
+    let spot = Sources::new(vec![source(env, seen, name, Some(failure))], &[]).spot(0, failure.offset);
     let message = &failure.message;
     let fix = match message.ends_with(parse::CUT) {
         true => match restored(env, "the file") {
             none if none.is_empty() => "close it".to_string(),
             advice => format!("close it, or {advice}"),
         },
+        false if message.ends_with(parse::MANY) => {
+            "keep here what is set, and lists of data in files of the workspace".to_string()
+        }
         false => "correct this line".to_string(),
     };
     let fatal = spot.blame(Error::config(format!("config {spot}: {message}; {fix}")));

@@ -13,6 +13,7 @@ use crate::files::{self, Lock};
 use crate::parts::Parts;
 use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// One change: the value at a path of member names.
 #[derive(Debug, Clone)]
@@ -40,7 +41,8 @@ enum Op<'v> {
 /// The config's text while it is edited. A path is member names; the place of an item in its list is a name too.
 #[derive(Debug)]
 pub struct Draft {
-    text: String,
+    /// Shared with the configuration that it is judged as.
+    text: Arc<str>,
     is_new: bool,
 }
 
@@ -50,7 +52,7 @@ const EMPTY: &str = "{}\n";
 impl Draft {
     /// A text that is only tried.
     pub fn of(text: &str) -> Draft {
-        Draft { text: text.to_string(), is_new: false }
+        Draft { text: text.into(), is_new: false }
     }
 
     /// What the text says, without includes, variables and defaults.
@@ -62,14 +64,18 @@ impl Draft {
         &self.text
     }
 
+    pub fn shared(&self) -> Arc<str> {
+        self.text.clone()
+    }
+
     /// Whether there is no file yet.
     pub fn is_new(&self) -> bool {
         self.is_new
     }
 
     /// Another text in place of the whole.
-    pub fn replace(&mut self, text: String) {
-        self.text = text;
+    pub fn replace(&mut self, text: &str) {
+        self.text = text.into();
     }
 
     pub fn set(&mut self, path: &[&str], value: impl Into<Value>) -> Result<()> {
@@ -105,7 +111,7 @@ impl Draft {
         let quoted = Value::from(name).to_string();
         let renamed = [before, &quoted, behind].concat();
         read(&renamed)?;
-        self.text = renamed;
+        self.text = renamed.into();
         Ok(())
     }
 
@@ -113,18 +119,16 @@ impl Draft {
     /// read once, however many members are named.
     pub fn merge(&mut self, patch: &Map<String, Value>) -> Result<()> {
         let before = object(&self.text)?;
-        let mut after = before.clone();
-        merging::merged(&mut after, patch);
-        parse::whole_numbers(&mut after);
-        if before != after {
+        if !merging::is_merged(&before, &before, patch) {
             let edited = merging::spliced(&self.text, &before, patch).ok_or_else(unreadable)?;
-            self.text = checked(&self.text, edited, &after, || "what it asks for".to_string())?;
+            let is_right = |now: &Value| merging::is_merged(now, &before, patch);
+            self.text = checked(&self.text, edited, is_right, || "what it asks for".to_string())?.into();
         }
         Ok(())
     }
 
     fn apply(&mut self, path: &[&str], op: Op) -> Result<()> {
-        self.text = edited(&self.text, path, op)?;
+        self.text = edited(&self.text, path, op)?.into();
         Ok(())
     }
 }
@@ -152,7 +156,7 @@ pub fn change<T>(path: &Path, work: impl FnOnce(&mut Draft) -> Result<T>) -> Res
         _ => e,
     };
     let told = work(&mut draft).map_err(in_file)?;
-    if draft.text == old.as_deref().unwrap_or(EMPTY) {
+    if *draft.text == *old.as_deref().unwrap_or(EMPTY) {
         return Ok((told, false));
     }
     match old {
@@ -165,10 +169,8 @@ pub fn change<T>(path: &Path, work: impl FnOnce(&mut Draft) -> Result<T>) -> Res
 /// What the file says now.
 pub fn present(path: &Path) -> Result<Draft> {
     match files::read_text(path) {
-        Ok(text) => Ok(Draft { text, is_new: false }),
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-            Ok(Draft { text: EMPTY.to_string(), is_new: true })
-        }
+        Ok(text) => Ok(Draft { text: text.into(), is_new: false }),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(Draft { text: EMPTY.into(), is_new: true }),
         Err(e) if e.kind() == std::io::ErrorKind::InvalidData => Err(not_text(path)),
         Err(e) => Err(Error::io(format_args!("read config {}", path.display()), e)),
     }
@@ -269,7 +271,12 @@ fn edited(text: &str, path: &[&str], op: Op) -> Result<String> {
         return Ok(text.to_string());
     }
     let splices = splice(text, path, op)?;
-    checked(text, splices::apply(text, splices).ok_or_else(unreadable)?, &after, || path.join("."))
+    checked(
+        text,
+        splices::apply(text, splices).ok_or_else(unreadable)?,
+        |now| *now == after,
+        || path.join("."),
+    )
 }
 
 /// What the text says, which is an object.
@@ -286,12 +293,17 @@ fn unreadable() -> Error {
 }
 
 /// The text made of another, with that one's line ends, if it says what it is to say.
-fn checked(text: &str, mut edited: String, after: &Value, what: impl Fn() -> String) -> Result<String> {
+fn checked(
+    text: &str,
+    mut edited: String,
+    is_right: impl Fn(&Value) -> bool,
+    what: impl Fn() -> String,
+) -> Result<String> {
     let lines = |end: &str| text.matches(end).count();
     if lines("\r\n") > 0 && lines("\r\n") == lines("\n") {
         edited = edited.replace("\r\n", "\n").replace('\n', "\r\n");
     }
-    if read(&edited)? != *after {
+    if !is_right(&read(&edited)?) {
         let what = what();
         return Err(Error::config(format!(
             "{what} cannot be changed without touching the rest; edit the file by hand"

@@ -3,19 +3,30 @@
 use crate::config::members::{Object, Scanner};
 use crate::config::splices::{self, Splice};
 use serde_json::{Map, Value};
+use std::borrow::Cow;
 use std::collections::HashMap;
 
-/// Null takes away, objects are merged, everything else replaces.
-pub fn merged(value: &mut Value, patch: &Map<String, Value>) {
-    let Some(map) = value.as_object_mut() else { return };
-    for (name, new) in patch {
-        match (map.get_mut(name), new) {
-            (None, Value::Null) => {}
-            (Some(_), Value::Null) => drop(map.shift_remove(name)),
-            (Some(old @ Value::Object(_)), Value::Object(inner)) => merged(old, inner),
-            (_, new) => drop(map.insert(name.clone(), without_nulls(new.clone()))),
-        }
-    }
+/// Whether `value` is what `before` says with the patch merged into it: null takes away, objects are merged, everything
+/// else replaces. Nothing is copied for that: a patch may be long.
+pub fn is_merged(value: &Value, before: &Value, patch: &Map<String, Value>) -> bool {
+    let (Some(value), Some(before)) = (value.as_object(), before.as_object()) else { return value == before };
+    let named = |(name, new): (&String, &Value)| match (value.get(name), before.get(name), new) {
+        (now, _, Value::Null) => now.is_none(),
+        (Some(now), Some(old @ Value::Object(_)), Value::Object(inner)) => is_merged(now, old, inner),
+        (now, _, new) => now.is_some_and(|now| is_without_nulls(now, new)),
+    };
+    let stays = |(name, old): (&String, &Value)| patch.contains_key(name) || value.get(name) == Some(old);
+    let is_asked_for = |name: &String| before.contains_key(name) || patch.contains_key(name);
+    patch.iter().all(named) && before.iter().all(stays) && value.keys().all(is_asked_for)
+}
+
+/// Whether `value` is `new` as it is written where there was no object.
+fn is_without_nulls(value: &Value, new: &Value) -> bool {
+    let (Value::Object(value), Value::Object(new)) = (value, new) else { return value == new };
+    let mut kept = new.iter().filter(|(_, new)| !new.is_null());
+    let count = kept.clone().count();
+    value.len() == count
+        && kept.all(|(name, new)| value.get(name).is_some_and(|value| is_without_nulls(value, new)))
 }
 
 /// The text, which says `before`, with the patch merged into it.
@@ -61,31 +72,37 @@ impl Pass<'_> {
                 (Some(old), value) if old == value => {}
                 (Some(_), value) => {
                     let member = object.members.get(place()?)?;
-                    self.splices.push(splices::replace(self.text, member, &without_nulls(value.clone()))?);
+                    self.splices.push(splices::replace(self.text, member, &without_nulls(value))?);
                 }
-                (None, value) => new.push((name.as_str(), without_nulls(value.clone()))),
+                (None, value) => new.push((name.as_str(), without_nulls(value))),
             }
         }
         if !gone.is_empty() {
             self.splices.extend(splices::remove(self.text, object, &gone)?);
         }
         if !new.is_empty() {
-            let new: Vec<(&str, &Value)> = new.iter().map(|(name, value)| (*name, value)).collect();
+            let new: Vec<(&str, &Value)> = new.iter().map(|(name, value)| (*name, &**value)).collect();
             self.splices.extend(splices::insert(self.text, object, &new)?);
         }
         Some(())
     }
 }
 
-/// Where there is nothing to merge with, a null in an object takes nothing away and is not written.
-fn without_nulls(value: Value) -> Value {
+/// What a patch says where there is no object: a null in it takes nothing away, and is nothing.
+fn without_nulls(value: &Value) -> Cow<'_, Value> {
     match value {
-        Value::Object(map) => {
-            let kept = map.into_iter().filter(|(_, value)| !value.is_null());
-            Value::Object(kept.map(|(name, value)| (name, without_nulls(value))).collect())
+        Value::Object(map) if has_nulls(value) => {
+            let kept = map.iter().filter(|(_, value)| !value.is_null());
+            let kept = kept.map(|(name, value)| (name.clone(), without_nulls(value).into_owned()));
+            Cow::Owned(Value::Object(kept.collect()))
         }
-        other => other,
+        other => Cow::Borrowed(other),
     }
+}
+
+fn has_nulls(value: &Value) -> bool {
+    let members = value.as_object().into_iter().flatten();
+    members.into_iter().any(|(_, value)| value.is_null() || has_nulls(value))
 }
 
 #[cfg(test)]

@@ -13,13 +13,16 @@ use serde_json::{Map, Value};
 /// Every member that `patch` names.
 pub fn merge(draft: &mut Draft, patch: &Map<String, Value>, old: &Config) -> Result<()> {
     draft.merge(patch)?;
-    in_force(draft, old, &[], &Value::Object(patch.clone()))
+    match includes(draft, &[]) {
+        true => in_force(draft, old, &[], &Value::Object(patch.clone())),
+        false => Ok(()),
+    }
 }
 
 /// One value; missing objects and lists on the way are made.
 pub fn set(draft: &mut Draft, path: &[&str], value: &Value, old: &Config) -> Result<()> {
     place(draft, path, value, old)?;
-    in_force(draft, old, path, value)
+    if includes(draft, path) { in_force(draft, old, path, value) } else { Ok(()) }
 }
 
 fn place(draft: &mut Draft, path: &[&str], value: &Value, old: &Config) -> Result<()> {
@@ -120,12 +123,14 @@ fn absent(path: &[&str]) -> Error {
     }
 }
 
+/// Whether another file may have a say at `path`.
+fn includes(draft: &Draft, path: &[&str]) -> bool {
+    draft.text().contains("$include") && !path.contains(&"$include")
+}
+
 /// Refuses an edit after which an included file still says otherwise at `path`: it may come before what is written
 /// here, and lists of both are put one after the other.
 fn in_force(draft: &Draft, old: &Config, path: &[&str], asked: &Value) -> Result<()> {
-    if !draft.text().contains("$include") || path.contains(&"$include") {
-        return Ok(());
-    }
     let mut asked = asked.clone();
     parse::whole_numbers(&mut asked);
     let (whole, done) = include::resolve(draft.value()?, old.path(), &mut |_| {});

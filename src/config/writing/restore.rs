@@ -10,6 +10,7 @@ use crate::config::redact::HIDDEN;
 use crate::config::tokens::{Token, tokens};
 use crate::error::{Error, Result};
 use crate::parts::Parts;
+use std::borrow::Cow;
 use std::ops::Range;
 
 /// Lists without names for their items are matched through these members of the items.
@@ -17,9 +18,9 @@ const NAMES: [&str; 2] = ["id", "name"];
 
 /// `text` with everything hidden in it replaced by what `present` has at the same path.
 /// `secrets` are those of the present file, known to be secret wherever they stand.
-pub fn restore(text: &str, present: &str, secrets: &[String]) -> Result<String> {
+pub fn restore<'t>(text: &'t str, present: &str, secrets: &[String]) -> Result<Cow<'t, str>> {
     if !text.contains(HIDDEN) {
-        return Ok(text.to_string());
+        return Ok(text.into());
     }
     let mut walk = Walk { text, present, found: comments(text, present, secrets) };
     let root = |text: &str| Scanner::new(text).root().map(|root| root.open..root.close + 1);
@@ -35,7 +36,7 @@ pub fn restore(text: &str, present: &str, secrets: &[String]) -> Result<String> 
         done = span.end;
     }
     out.push_str(text.tail(done));
-    Ok(out)
+    Ok(out.into())
 }
 
 /// The error for a hidden value that cannot be put back. Clients know the text up to the path.
@@ -151,7 +152,8 @@ mod tests {
 
     #[test]
     fn items_are_told_apart_by_name_or_not_at_all() {
-        let restored = |text: &str| restore(&text.replace('#', &format!("'{HIDDEN}'")), FILE, &[]);
+        let restored =
+            |text: &str| restore(&text.replace('#', &format!("'{HIDDEN}'")), FILE, &[]).map(Cow::into_owned);
         assert_eq!(
             restored("{channels: {slack: {list: [{id: 'y', token: #}]}}}").unwrap(),
             "{channels: {slack: {list: [{id: 'y', token: 'ty'}]}}}"

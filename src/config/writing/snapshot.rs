@@ -3,9 +3,10 @@
 //! Pure; any thread.
 use crate::config::redact::{carries_secret, redact};
 use crate::config::{Config, Issue, lookup, parse, raw};
-use crate::json::json;
+use crate::json::{holding, json};
 use crate::parts::Parts;
 use serde_json::{Map, Value};
+use std::sync::Arc;
 
 /// Defaults that clients expect to see in `config` though they are not written.
 const SHOWN: &[&str] = &[
@@ -22,22 +23,36 @@ pub fn snapshot(config: &Config) -> Value {
     let secrets = &loaded.secrets;
     let empty = || Value::Object(Map::new());
     let parsed = loaded.raw.as_deref().and_then(|text| parse::json5(text).ok());
-    let mut effective = loaded.value.clone();
-    for path in SHOWN {
-        show_default(&mut effective, path);
-    }
-    json!({
+    let all = json!({
         "path": config.path(),
         "exists": config.exists(),
-        "raw": loaded.raw.as_ref().map(|text| raw::redact(text, loaded.parses, secrets)),
-        "parsed": redact(&parsed.unwrap_or_else(empty), secrets),
+        "raw": null,
+        "parsed": null,
         "valid": config.is_valid(),
-        "config": redact(&effective, secrets),
+        "config": null,
         "hash": config.hash(),
         "issues": clean(config.issues(), secrets),
         "warnings": clean(config.warnings(), secrets),
         "legacyIssues": clean(loaded.warnings.head(loaded.legacy), secrets),
-    })
+    });
+    let all = holding(all, "raw", text(config));
+    let all = holding(all, "parsed", redact(&parsed.unwrap_or_else(empty), secrets));
+    holding(all, "config", in_force(config))
+}
+
+/// What is in force, as it is shown.
+pub fn in_force(config: &Config) -> Value {
+    let loaded = &config.inner.loaded;
+    let mut shown = redact(&loaded.value, &loaded.secrets);
+    SHOWN.iter().for_each(|path| show_default(&mut shown, path));
+    shown
+}
+
+/// The file's text as it is shown, if there is a file, and it holds no more than is read.
+pub fn text(config: &Config) -> Option<String> {
+    let loaded = &config.inner.loaded;
+    let is_shown = |text: &&Arc<str>| loaded.parses || !parse::is_over(text);
+    loaded.raw.as_ref().filter(is_shown).map(|text| raw::redact(text, loaded.parses, &loaded.secrets))
 }
 
 /// Issues without those texts that carry a secret (a key may be named like one).

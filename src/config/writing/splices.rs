@@ -3,6 +3,7 @@
 //! Pure. Places are those of the text before; however many pieces there are, they are put in at once.
 use crate::config::members::{Member, Object};
 use serde_json::Value;
+use std::fmt::{self, Write};
 use std::ops::Range;
 
 /// This text in the place of those bytes.
@@ -61,7 +62,9 @@ fn removed(text: &str, object: &Object, at: usize) -> Option<Splice> {
 }
 
 pub fn replace(text: &str, member: &Member, value: &Value) -> Option<Splice> {
-    Some((member.value.clone(), written(value, indent_of(text, member.name_start)?)))
+    let mut new = String::new();
+    write_value(&mut new, value, indent_of(text, member.name_start)?);
+    Some((member.value.clone(), new))
 }
 
 /// Adds members at the end of `object`, in the style of those around them; items of a list have no name.
@@ -74,36 +77,64 @@ pub fn insert(text: &str, object: &Object, new: &[(&str, &Value)]) -> Option<Vec
         (false, true) => format!("{name}: "),
         (false, false) => format!("{name:?}: "),
     };
-    let lines = |inner: &str, bare: bool| {
-        let line =
-            |(name, value): &(&str, &Value)| format!("{inner}{}{}", named(name, bare), written(value, inner));
-        new.iter().map(line).collect::<Vec<String>>().join(",\n")
+    let lines = |before: &str, inner: &str, bare: bool, behind: &str| {
+        let mut lines = before.to_string();
+        for (at, (name, value)) in new.iter().enumerate() {
+            lines += if at > 0 { ",\n" } else { "" };
+            lines += inner;
+            lines += &named(name, bare);
+            write_value(&mut lines, value, inner);
+        }
+        lines + behind
     };
     let put = |at: usize, text: String| (at..at, text);
     let Some(last) = object.members.last() else {
-        let members = lines(&format!("{base}  "), false);
+        let inner = format!("{base}  ");
         return Some(vec![match closes_own_line {
-            true => put(close_line, format!("{members}\n")),
-            false => put(object.close, format!("\n{members}\n{base}")),
+            true => put(close_line, lines("", &inner, false, "\n")),
+            false => put(object.close, lines("\n", &inner, false, &format!("\n{base}"))),
         }]);
     };
     if closes_own_line {
-        let members = lines(indent_of(text, last.name_start)?, last.is_bare);
-        let (comma, own_comma) = if last.comma.is_some() { ("", ",") } else { (",", "") };
-        return Some(vec![
-            put(last.value.end, comma.to_string()),
-            put(close_line, format!("{members}{own_comma}\n")),
-        ]);
+        let (comma, own_comma) = if last.comma.is_some() { ("", ",\n") } else { (",", "\n") };
+        let inner = indent_of(text, last.name_start)?;
+        let members = lines("", inner, last.is_bare, own_comma);
+        return Some(vec![put(last.value.end, comma.to_string()), put(close_line, members)]);
     }
     let (at, comma) = last.comma.map_or((last.value.end, ","), |comma| (comma + 1, ""));
-    let members: Vec<String> =
-        new.iter().map(|(name, value)| format!(" {}{value}", named(name, last.is_bare))).collect();
-    Some(vec![put(at, format!("{comma}{}", members.join(",")))])
+    let mut members = comma.to_string();
+    for (nth, (name, value)) in new.iter().enumerate() {
+        members += if nth > 0 { ", " } else { " " };
+        members += &named(name, last.is_bare);
+        // A text takes whatever is written.
+        let _ = write!(members, "{value}");
+    }
+    Some(vec![put(at, members)])
 }
 
 /// `value` as text whose lines after the first are indented like the place it goes to.
-fn written(value: &Value, indent: &str) -> String {
-    format!("{value:#}").replace('\n', &format!("\n{indent}"))
+fn write_value(text: &mut String, value: &Value, indent: &str) {
+    // A text takes whatever is written.
+    let _ = write!(Indented { text, indent }, "{value:#}");
+}
+
+/// Writes on in a text, with blanks behind each line end.
+struct Indented<'a> {
+    text: &'a mut String,
+    indent: &'a str,
+}
+
+impl fmt::Write for Indented<'_> {
+    fn write_str(&mut self, piece: &str) -> fmt::Result {
+        for (at, line) in piece.split('\n').enumerate() {
+            if at > 0 {
+                self.text.push('\n');
+                self.text.push_str(self.indent);
+            }
+            self.text.push_str(line);
+        }
+        Ok(())
+    }
 }
 
 /// The blanks at the start of the line that holds `at`.

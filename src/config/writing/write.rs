@@ -11,8 +11,10 @@ use crate::config::{Config, Issue, members, parse, patch, restore};
 use crate::env::Env;
 use crate::error::{Cause, Error, Kind, Result};
 use crate::json::json;
-use serde_json::Value;
+use serde_json::{Map, Value};
+use std::cell::RefCell;
 use std::path::Path;
+use std::sync::Arc;
 
 /// What is to be written.
 #[derive(Debug, Clone, Copy)]
@@ -21,6 +23,8 @@ pub enum Change<'a> {
     Replace(&'a str),
     /// A JSON5 object as merge patch (RFC 7396): null takes away, lists are replaced.
     Merge(&'a str),
+    /// The same, read before (`asked`), with nothing hidden in it. It is taken, since it may be long.
+    Lay(&'a RefCell<Map<String, Value>>),
     Set(&'a [&'a str], &'a Value),
     Remove(&'a [&'a str]),
 }
@@ -57,7 +61,7 @@ pub struct Terms<'a> {
 }
 
 /// Refuses a change: the text before, the text after, the configuration before.
-pub type Check = fn(&str, &str, &Config, &Env) -> Result<()>;
+pub type Check = fn(&str, Arc<str>, &Config, &Env) -> Result<()>;
 
 /// All that keeps a gateway, or an account, from starting with a configuration in which there is no mistake.
 pub type Starts<'a> = &'a dyn Fn(&Config, &Env) -> Vec<Error>;
@@ -79,7 +83,7 @@ pub fn rehearse(env: &Env, change: Change, terms: Terms) -> Result<(Plan, Config
 
 /// Makes the change in a draft of the file, if nothing is against it.
 fn changed(draft: &mut Draft, env: &Env, change: Change, terms: Terms) -> Result<(Plan, Config)> {
-    let old_text = draft.text().to_string();
+    let old_text = draft.shared();
     let is_new = draft.is_new();
     // With the variables of the configuration.
     let (mut old_env, mut new_env) = (env.clone(), env.clone());
@@ -90,9 +94,9 @@ fn changed(draft: &mut Draft, env: &Env, change: Change, terms: Terms) -> Result
     apply(draft, change, &old, &old_issues)?;
     if let Some(check) = terms.check {
         // Before anything that it names is looked at.
-        check(&old_text, draft.text(), &old, env)?;
+        check(&old_text, draft.shared(), &old, env)?;
     }
-    let (new, issues) = load::judge(&mut new_env, draft.text().to_string(), None);
+    let (new, issues) = load::judge(&mut new_env, draft.shared(), None);
     check_issues(change, &old_issues, issues)?;
     let new = Config::of(env, new);
     if let Change::Set(path, value) = change
@@ -108,8 +112,8 @@ fn changed(draft: &mut Draft, env: &Env, change: Change, terms: Terms) -> Result
 }
 
 /// The configuration as it would be if `text`, which now stands in `file`, stood in its place, and what is wrong with it.
-pub fn judge(env: &Env, text: &str, file: &Path) -> (Config, Vec<Issue>) {
-    let (loaded, issues) = load::judge(&mut env.clone(), text.to_string(), Some(file));
+pub fn judge(env: &Env, text: impl Into<Arc<str>>, file: &Path) -> (Config, Vec<Issue>) {
+    let (loaded, issues) = load::judge(&mut env.clone(), text.into(), Some(file));
     (Config::of(env, loaded), issues)
 }
 
@@ -128,26 +132,26 @@ fn check_base(base: Base, old: &Config) -> Result<()> {
 
 fn apply(draft: &mut Draft, change: Change, old: &Config, old_issues: &[Issue]) -> Result<()> {
     let loaded: &Loaded = &old.inner.loaded;
-    let present = if loaded.parses && !draft.is_new() { draft.text().to_string() } else { String::new() };
-    let restored = |text: &str| restore::restore(text, &present, &loaded.secrets);
+    let present = if loaded.parses && !draft.is_new() { draft.shared() } else { "".into() };
     match change {
         Change::Replace(text) => {
             syntax(text)?;
-            draft.replace(restored(text)?);
+            draft.replace(&restore::restore(text, &present, &loaded.secrets)?);
             return Ok(());
         }
         _ if loaded.parses => {}
-        Change::Merge(_) => return Err(invalid("invalid config; fix before patching", old_issues)),
+        Change::Merge(_) | Change::Lay(_) => {
+            return Err(invalid("invalid config; fix before patching", old_issues));
+        }
         _ => return Err(loaded.fatal.clone().unwrap_or_else(|| Error::config("the config cannot be used"))),
     }
     let edited = match change {
         Change::Merge(text) => {
-            syntax(text)?;
-            let Value::Object(asked) = syntax(&restored(text)?)? else {
-                return Err(Error::invalid("config.patch raw must be an object"));
-            };
-            patch::merge(draft, &asked, old)
+            asked(text)?;
+            let text = restore::restore(text, &present, &loaded.secrets)?;
+            patch::merge(draft, &asked(&text)?, old)
         }
+        Change::Lay(asked) => patch::merge(draft, &asked.take(), old),
         Change::Set(path, value) => {
             if value.to_string().contains(HIDDEN) {
                 return Err(restore::refused(&path.join(".")));
@@ -159,6 +163,14 @@ fn apply(draft: &mut Draft, change: Change, old: &Config, old_issues: &[Issue]) 
     };
     // What cannot be edited is the request's fault, not the file's.
     edited.map_err(|e| if e.kind == Kind::Config { Error::invalid(e.message()) } else { e })
+}
+
+/// What a merge patch says.
+pub fn asked(text: &str) -> Result<Map<String, Value>> {
+    match syntax(text)? {
+        Value::Object(asked) => Ok(asked),
+        _ => Err(Error::invalid("config.patch raw must be an object")),
+    }
 }
 
 /// Values that a request may bring, and bytes; each costs many times its text while the change is judged.
