@@ -111,7 +111,9 @@ impl Runs {
             finished.as_deref_mut().map(|finished| run.texts_of(finished, is_last)).unwrap_or_default();
         let finished = finished.as_deref();
         let outcome = outcome(&run, &result, finished, texts, world.now().saturating_sub(started));
-        run.observers.streams().for_each(|stream| stream.end(result.clone().map(|()| outcome.clone())));
+        // Who follows the words makes another text of them: by then the journal's is made and this is gone.
+        let streams = run.observers.streams().count();
+        let mut told: Vec<Value> = std::iter::repeat_n(&outcome, streams).cloned().collect();
         let outcome = Payload::Value(outcome);
         for call in &run.calls {
             let failed = Some(&outcome).filter(|_| result.is_err());
@@ -124,6 +126,9 @@ impl Runs {
             lines.extend(run.end_beat(world, &result, finished));
             let had_no_effect = finished.is_some_and(|f| f.had_no_effect);
             self.requests.end(world, &run.new, stored(&result, outcome, had_no_effect), lines);
+        }
+        for stream in run.observers.streams() {
+            stream.end(result.clone().map(|()| told.pop().unwrap_or_default()));
         }
         let ended = Ended {
             at: world.now(),

@@ -102,20 +102,25 @@ impl Chat {
 }
 
 impl Writer for Chat {
-    fn whole(&mut self, end: &End) -> Value {
-        let content = Some(end.text.as_str()).filter(|text| !text.is_empty() || end.calls.is_empty());
-        let mut message = json!({"role": "assistant", "content": content, "refusal": null});
-        if let (Some(map), false) = (message.as_object_mut(), end.calls.is_empty()) {
-            map.put("tool_calls", calls(end, false));
+    fn whole(&mut self, mut end: End) -> Value {
+        let text = std::mem::take(&mut end.text);
+        let mut message = json!({"role": "assistant", "content": null, "refusal": null});
+        if let Some(map) = message.as_object_mut() {
+            if !text.is_empty() || end.calls.is_empty() {
+                map.put("content", text);
+            }
+            if !end.calls.is_empty() {
+                map.put("tool_calls", calls(&end, false));
+            }
         }
         let mut choice =
-            json!({"index": 0, "message": null, "logprobs": null, "finish_reason": (finish(end))});
+            json!({"index": 0, "message": null, "logprobs": null, "finish_reason": (finish(&end))});
         if let Some(map) = choice.as_object_mut() {
             map.put("message", message);
         }
         let mut whole = self.document("chat.completion", Value::Array(vec![choice]));
         if let Some(map) = whole.as_object_mut() {
-            map.put("usage", usage(end));
+            map.put("usage", usage(&end));
         }
         whole
     }
@@ -128,7 +133,7 @@ impl Writer for Chat {
         self.piece(json!({"content": delta}), None, out);
     }
 
-    fn end(&mut self, end: &End, out: &mut String) {
+    fn end(&mut self, end: &End, _part: usize, out: &mut String) -> bool {
         if !end.calls.is_empty() {
             self.piece(json!({"tool_calls": (calls(end, true))}), None, out);
         }
@@ -140,6 +145,7 @@ impl Writer for Chat {
             }
             event(&counted, out);
         }
+        false
     }
 
     fn fail(&mut self, refusal: &Refusal, out: &mut String) {

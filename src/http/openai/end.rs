@@ -24,11 +24,18 @@ pub struct End {
 }
 
 impl End {
-    pub fn of(outcome: &Value) -> End {
+    /// The words are taken out of it: they may be long.
+    pub fn of(mut outcome: Value) -> End {
+        let payloads = outcome.pointer_mut("/result/payloads").and_then(Value::as_array_mut);
+        let texts =
+            payloads.into_iter().flatten().map(|payload| match payload.get_mut("text").map(Value::take) {
+                Some(Value::String(text)) => text,
+                _ => String::new(),
+            });
+        let text = texts.reduce(|all, text| all + "\n\n" + &text).unwrap_or_default();
         let meta = outcome.pointer("/result/meta").unwrap_or(&Value::Null);
         let usage = meta.pointer("/agentMeta/usage").unwrap_or(&Value::Null);
         let count = |name: &str| usage.get(name).and_then(Value::as_u64).unwrap_or(0);
-        let texts = list(outcome.pointer("/result/payloads")).iter().map(|payload| member(payload, "text"));
         let calls = list(meta.get("pendingToolCalls")).iter().map(|call| Call {
             id: member(call, "id").to_string(),
             name: member(call, "name").to_string(),
@@ -40,7 +47,7 @@ impl End {
             },
         });
         End {
-            text: texts.collect::<Vec<_>>().join("\n\n"),
+            text,
             calls: calls.collect(),
             is_cut_short: member(meta, "stopReason") == "length",
             input: count("input") + count("cacheRead") + count("cacheWrite"),

@@ -79,7 +79,7 @@ impl Following {
 /// What the turn came to, for who asked.
 #[inline(never)]
 fn ended(outcome: Result<Value>, is_cut: bool, asked: &Asked) -> Ended {
-    let end = End::of(&outcome.map_err(|e| failed(&e))?);
+    let end = End::of(outcome.map_err(|e| failed(&e))?);
     match &asked.must {
         Some(choice) if end.calls.is_empty() => {
             let text = format!("{choice} was not satisfied by the agent response");
@@ -131,7 +131,7 @@ fn whole(
         match following.next(asked) {
             Next::End(end) => {
                 return match *end {
-                    Ok(end) => out.json(200, &writer.whole(&end)),
+                    Ok(end) => out.json(200, &writer.whole(end)),
                     Err(refusal) => out.refuse(refusal),
                 };
             }
@@ -207,11 +207,18 @@ impl Line<'_> {
         };
         self.begin()?;
         match end {
-            Ok(end) => {
-                if !self.has_spoken && !end.text.is_empty() {
-                    self.writer.text(&end.text, &mut self.text);
+            Ok(mut end) => {
+                let text = std::mem::take(&mut end.text);
+                if !self.has_spoken && !text.is_empty() {
+                    self.writer.text(&text, &mut self.text);
+                    self.send()?;
                 }
-                self.writer.end(&end, &mut self.text);
+                drop(text);
+                let mut part = 0;
+                while self.writer.end(&end, part, &mut self.text) {
+                    self.send()?;
+                    part += 1;
+                }
                 self.text += DONE;
             }
             Err(refusal) => {

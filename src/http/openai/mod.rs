@@ -24,6 +24,7 @@ use crate::models::failure;
 use asked::Asked;
 use end::End;
 use serde_json::{Map, Value};
+use std::fmt::Write;
 
 type Judged<T> = std::result::Result<T, Refusal>;
 
@@ -45,11 +46,12 @@ struct Api {
 /// Says a turn's words in the shape of an endpoint.
 trait Writer {
     /// The answer as one document.
-    fn whole(&mut self, end: &End) -> Value;
+    fn whole(&mut self, end: End) -> Value;
     /// Before the first word of a stream.
     fn begin(&mut self, out: &mut String);
     fn text(&mut self, delta: &str, out: &mut String);
-    fn end(&mut self, end: &End, out: &mut String);
+    /// A part of the end, of which each is sent before the next is made, as it may hold all words again; `false` for the last.
+    fn end(&mut self, end: &End, part: usize, out: &mut String) -> bool;
     fn fail(&mut self, refusal: &Refusal, out: &mut String);
 }
 
@@ -149,7 +151,8 @@ fn event(data: &Value, out: &mut String) {
     if let Some(kind) = data.get("type").and_then(Value::as_str) {
         *out += &format!("event: {kind}\n");
     }
-    *out += &format!("data: {data}\n\n");
+    // A text takes whatever is written.
+    let _ = write!(out, "data: {data}\n\n");
 }
 
 /// A refusal in the shape of OpenAI's API.

@@ -11,7 +11,7 @@ use crate::clock;
 use crate::error::Result;
 use crate::http::Refusal;
 use crate::ids;
-use crate::json::{Put, json};
+use crate::json::{Put, holding, json};
 use serde_json::{Map, Value};
 
 pub static API: Api = Api {
@@ -126,9 +126,10 @@ impl Response {
         self.tell(kind, data, out);
     }
 
-    fn message(&self, text: &str) -> Value {
-        json!({"id": self.message_id, "type": "message", "status": "completed", "role": "assistant",
-            "content": [(part(text))]})
+    fn message(&self, text: String) -> Value {
+        let message =
+            json!({"id": self.message_id, "type": "message", "status": "completed", "role": "assistant"});
+        holding(message, "content", vec![said(text)])
     }
 
     /// Where a piece of the message's text belongs.
@@ -145,19 +146,12 @@ impl Response {
         let item = json!({"id": self.message_id, "type": "message", "status": "in_progress", "role": "assistant",
             "content": []});
         self.tell("response.output_item.added", json!({"output_index": 0, "item": item}), out);
-        self.tell("response.content_part.added", self.within("part", part("")), out);
-    }
-
-    fn close_message(&mut self, out: &mut String) {
-        let Some(text) = self.text.take() else { return };
-        self.tell("response.output_text.done", self.within("text", text.as_str().into()), out);
-        self.tell("response.content_part.done", self.within("part", part(&text)), out);
-        self.close(self.message(&text), out);
+        self.tell("response.content_part.added", self.within("part", said("")), out);
     }
 
     /// An item is done.
     fn close(&mut self, item: Value, out: &mut String) {
-        let data = json!({"output_index": (self.done.len()), "item": item});
+        let data = holding(json!({"output_index": (self.done.len())}), "item", item.clone());
         self.tell("response.output_item.done", data, out);
         self.done.push(item);
     }
@@ -203,12 +197,13 @@ impl Response {
 }
 
 impl Writer for Response {
-    fn whole(&mut self, end: &End) -> Value {
-        let says = !end.text.is_empty() || end.calls.is_empty();
-        let message = says.then(|| self.message(&end.text));
+    fn whole(&mut self, mut end: End) -> Value {
+        let text = std::mem::take(&mut end.text);
+        let says = !text.is_empty() || end.calls.is_empty();
+        let message = says.then(|| self.message(text));
         let calls = end.calls.iter().enumerate().map(|(n, call)| self.call(call, n));
         let output = message.into_iter().chain(calls).collect();
-        self.finished(end, output)
+        self.finished(&end, output)
     }
 
     fn begin(&mut self, out: &mut String) {
@@ -230,18 +225,36 @@ impl Writer for Response {
         self.tell("response.output_text.delta", data, out);
     }
 
-    fn end(&mut self, end: &End, out: &mut String) {
-        if self.text.is_none() && end.calls.is_empty() {
-            self.open_message(out);
+    fn end(&mut self, end: &End, part: usize, out: &mut String) -> bool {
+        match part {
+            0 => {
+                if self.text.is_none() && end.calls.is_empty() {
+                    self.open_message(out);
+                }
+                let done = self.text.as_deref().map(|text| self.within("text", text.into()));
+                done.into_iter().for_each(|data| self.tell("response.output_text.done", data, out));
+            }
+            1 => {
+                let done = self.text.as_deref().map(|text| self.within("part", said(text)));
+                done.into_iter().for_each(|data| self.tell("response.content_part.done", data, out));
+            }
+            2 => {
+                if let Some(text) = self.text.take() {
+                    self.close(self.message(text), out);
+                }
+                for (n, call) in end.calls.iter().enumerate() {
+                    self.tell_call(call, n, out);
+                }
+            }
+            _ => {
+                let output = std::mem::take(&mut self.done);
+                let response = self.finished(end, output);
+                let kind = if end.is_cut_short { "response.incomplete" } else { "response.completed" };
+                self.tell_all(kind, response, out);
+                return false;
+            }
         }
-        self.close_message(out);
-        for (n, call) in end.calls.iter().enumerate() {
-            self.tell_call(call, n, out);
-        }
-        let output = std::mem::take(&mut self.done);
-        let response = self.finished(end, output);
-        let kind = if end.is_cut_short { "response.incomplete" } else { "response.completed" };
-        self.tell_all(kind, response, out);
+        true
     }
 
     /// Some clients look for one of the events, some for the other.
@@ -258,6 +271,7 @@ impl Writer for Response {
 }
 
 /// A part of a message.
-fn part(text: &str) -> Value {
-    json!({"type": "output_text", "text": text, "annotations": [], "logprobs": []})
+fn said(text: impl Into<Value>) -> Value {
+    let part = json!({"type": "output_text", "text": null, "annotations": [], "logprobs": []});
+    holding(part, "text", text)
 }
