@@ -87,7 +87,8 @@ pub fn hush(session: &str) {
 pub fn clear(state_dir: &Path) {
     let dir = dir(state_dir);
     let entries = std::fs::read_dir(&dir).into_iter().flatten().flatten();
-    mark::sweep(&entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect::<Vec<_>>());
+    let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect::<Vec<_>>();
+    mark::sweep(&names, false);
     remove(&dir);
 }
 

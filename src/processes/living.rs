@@ -31,7 +31,7 @@ impl Process {
     pub(super) fn live(&self, plan: Plan, tell: &crossbeam_channel::Sender<Result<()>>) {
         let spawned = self.try_spawn(&plan);
         let Plan { then, temp, timeout, .. } = plan;
-        let (mut child, output) = match spawned {
+        let (mut child, output, has_mark) = match spawned {
             Ok(spawned) => spawned,
             Err(error) => {
                 list::remove(&temp);
@@ -44,13 +44,13 @@ impl Process {
         let _ = tell.try_send(Ok(()));
         let is_late = self.read(&child, output, self.begun + timeout);
         let end = self.bury(&mut child, is_late);
-        mark::sweep(&[name(&temp)]);
+        mark::sweep(&[name(&temp)], has_mark);
         list::remove(&temp);
         self.finish(end);
         then(self);
     }
 
-    fn try_spawn(&self, plan: &Plan) -> Result<(Child, File)> {
+    fn try_spawn(&self, plan: &Plan) -> Result<(Child, File, bool)> {
         let (program, arguments) =
             plan.words.split_first().ok_or_else(|| Error::invalid("Provide a command to start."))?;
         files::private_dir(&plan.temp)?;
@@ -87,10 +87,11 @@ impl Process {
         };
         crate::sys::confine(&mut command, bounds);
         let mut child = command.spawn().map_err(failed)?;
+        let has_mark = mark::is_borne(child.id(), &name);
         if let Some(stdin) = child.stdin.take() {
             self.lock().input = Some(Input::new(stdin)?);
         }
-        Ok((child, File::from(output)))
+        Ok((child, File::from(output), has_mark))
     }
 
     /// Takes what it says until it ends or its time is over, which is the answer.

@@ -147,6 +147,23 @@ pub(super) fn mark(number: u64) {
     }
 }
 
+/// The number of a process's mark, or of what it has in place of one. `NotFound` where there is no such process.
+pub fn mark_of(pid: libc::pid_t) -> Result<u64> {
+    // JUSTIFICATION: the crate that offers this call can only set a limit with it.
+    // SAFETY: nothing is set, and the kernel writes two numbers of 64 bits, on all architectures, to where they belong.
+    #[allow(unsafe_code, reason = "see above")]
+    let (result, limit) = unsafe {
+        let (none, mut limit) = (std::ptr::null::<u64>(), [0_u64; 2]);
+        let what = libc::RLIMIT_RTTIME as libc::c_long;
+        (libc::syscall(libc::SYS_prlimit64, pid, what, none, limit.as_mut_ptr()), limit)
+    };
+    match (result, Error::last_os_error()) {
+        (0, _) => Ok(limit[1]),
+        (_, e) if e.raw_os_error() == Some(libc::ESRCH) => Err(std::io::ErrorKind::NotFound.into()),
+        (_, e) => Err(e),
+    }
+}
+
 /// Of root's privileges none is left, and none comes back by an exec. `false` when they could not be dropped.
 fn drop_privileges() -> bool {
     let header = [0x2008_0522_u32, 0];
