@@ -345,6 +345,19 @@ fn sec_34_a_heartbeat_for_a_webhook_has_no_more_than_a_webhook() {
     assert!(self::tools(&model, 2).iter().any(|tool| tool == "sessions_list"), "the next is the clock's own");
 }
 
+/// What was only told before is looked at all the same when somebody wants it to be.
+#[test]
+fn i13_2_words_that_were_noted_already_still_call() {
+    let empty = include_str!("../src/workspace/HEARTBEAT.md");
+    let (model, gateway) = start(json!({"every": "1h"}), empty, vec![texts(&["HEARTBEAT_OK"])], json!({}));
+    let mut client = Client::operator(&gateway, 4);
+    client.ok("system-event", json!({"text": "The pump is loud"}));
+    wake(&mut client, "The pump is loud");
+    assert_eq!(beat(&mut client)["status"], "ok-token");
+    let asked = asked(&model, 1);
+    assert_eq!(asked.matches("The pump is loud").count(), 1, "{asked}");
+}
+
 #[test]
 fn i13_2_one_that_was_killed_is_not_done_again() {
     let (model, mut gateway) = start(json!({"every": "1s"}), TASK, vec![Reply::Hang], json!({}));

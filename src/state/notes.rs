@@ -18,7 +18,7 @@ pub struct Note {
 }
 
 impl State {
-    /// Keeps a note for the main session; a repetition of the last one is not kept.
+    /// Keeps a note for the main session; a repetition of the last one is not kept beside it.
     pub fn add_system_event(&mut self, text: String) {
         self.add_note(None, text);
     }
@@ -35,10 +35,12 @@ impl State {
 
     fn keep_note(&mut self, key: Option<String>, text: String, calls: Option<Provenance>) {
         let key = key.filter(|key| *key != self.sessions.rules().main());
-        let own = || self.system_events.iter().enumerate().filter(|(_, note)| note.key == key);
-        if own().next_back().is_some_and(|(_, last)| last.text == text) {
+        let last = self.system_events.iter_mut().rfind(|note| note.key == key);
+        if let Some(last) = last.filter(|last| last.text == text) {
+            last.calls = least(last.calls, calls);
             return;
         }
+        let own = || self.system_events.iter().enumerate().filter(|(_, note)| note.key == key);
         let oldest = own().next().map(|(n, _)| n).filter(|_| own().count() >= MAX_SYSTEM_EVENTS);
         let is_full = self.system_events.len() >= MAX_NOTES;
         if let Some(oldest) = oldest.or_else(|| is_full.then_some(0)) {
@@ -51,9 +53,13 @@ impl State {
     pub fn called(&self, key: &str) -> Option<Provenance> {
         let main = self.sessions.rules().main();
         let notes = self.system_events.iter().filter(|note| note.key.as_deref().unwrap_or(&main) == key);
-        let calls: Vec<Provenance> = notes.filter_map(|note| note.calls).collect();
-        calls.iter().find(|whose| **whose == Provenance::Hook).or(calls.first()).copied()
+        notes.map(|note| note.calls).fold(None, least)
     }
+}
+
+/// On whose authority several things are looked at together.
+fn least(one: Option<Provenance>, other: Option<Provenance>) -> Option<Provenance> {
+    if other == Some(Provenance::Hook) { other } else { one.or(other) }
 }
 
 #[cfg(test)]
@@ -81,8 +87,10 @@ mod tests {
         // Of the main session, by whichever name.
         let main = state.sessions.rules().main();
         assert_eq!(state.called(&main), None);
+        state.add_system_event("look".into());
         state.add_call(None, "look".into(), Provenance::Cron);
-        assert_eq!(state.called(&main), Some(Provenance::Cron));
+        assert_eq!(state.called(&main), Some(Provenance::Cron), "whatever was only told before");
+        assert_eq!(texts(&state, None), ["look"], "and once");
         state.add_call(Some(main.clone()), "sent".into(), Provenance::Hook);
         state.add_call(None, "look".into(), Provenance::Cron);
         assert_eq!(state.called(&main), Some(Provenance::Hook), "the least that any of them may");
