@@ -1,6 +1,5 @@
 //! What a model's words ask of the channel beside being shown: files (`MEDIA:` lines), what is answered
 //! (`[[reply_to_current]]`, `[[reply_to:<id>]]`), a voice (`[[audio_as_voice]]`). Pure; code is left as it is.
-use crate::fences::Code;
 use crate::sessions::tags;
 
 /// Answers by which an agent says nothing.
@@ -36,20 +35,7 @@ impl Said {
         let mut said = Said::default();
         let (shown, tags) = tags::cut(text);
         tags.iter().for_each(|tag| said.tag(tag));
-        if !shown.contains("MEDIA:") {
-            said.text = shown;
-            return said;
-        }
-        let (mut code, mut lines) = (Code::default(), Vec::new());
-        for line in shown.split('\n') {
-            let text = line.trim();
-            let file = (!code.sees(text)).then(|| text.strip_prefix("MEDIA:").and_then(file)).flatten();
-            match file {
-                Some(file) => said.media.push(file.to_string()),
-                None => lines.push(line),
-            }
-        }
-        said.text = lines.join("\n");
+        (said.text, said.media) = tags::files(shown);
         said
     }
 
@@ -60,13 +46,6 @@ impl Said {
             None => self.reply = Reply::Current,
         }
     }
-}
-
-/// The path or address behind `MEDIA:`, without marks around it.
-fn file(text: &str) -> Option<&str> {
-    let text = text.trim().trim_matches(['`', '"', '\'', '<', '>']).trim();
-    let text = text.strip_prefix("file://").unwrap_or(text);
-    (text.contains(['.', '/']) && text.len() <= 4096 && !text.contains('\0')).then_some(text)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use super::ack::{self, Said};
 use crate::error::Error;
 use crate::json::{Put, json};
 use crate::parts::Parts;
-use crate::sessions::Entry;
+use crate::sessions::{Entry, tags};
 use serde_json::{Map, Value};
 
 /// How long an answer is not said again, milliseconds.
@@ -82,7 +82,7 @@ impl Rules {
 
 /// Files are sent with it.
 fn has_media(text: &str) -> bool {
-    text.lines().any(|line| line.trim_start().starts_with("MEDIA:"))
+    !tags::files(text.to_string()).1.is_empty()
 }
 
 /// A heartbeat as it is told. `place` is channel, account and peer; what is not there is left out.
@@ -161,6 +161,9 @@ mod tests {
         let picture = "HEARTBEAT_OK\nMEDIA:/tmp/a.png";
         assert_eq!(of(&rules(), picture), row("sent", "", "MEDIA:/tmp/a.png", false));
         assert!(!rules().is_quiet(picture) && rules().is_quiet("**HEARTBEAT_OK**"));
+        for none in ["HEARTBEAT_OK\nMEDIA: none", "MEDIA: none\nHEARTBEAT_OK"] {
+            assert_eq!(of(&rules(), none), row("ok-token", "", "", true), "{none}");
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Tags in a model's words that are for the channel and for nobody's eyes: what is answered (`[[reply_to_current]]`,
 //! `[[reply_to:<id>]]`), a voice (`[[audio_as_voice]]`). Taken out of a text that is whole or comes piece by piece, with the
-//! same result. Pure; fenced code is left as it is.
+//! same result. So are the lines of a whole text that name files (`MEDIA:`). Pure; fenced code is left as it is.
 use crate::fences::{Code, Fence};
 use crate::parts::Parts;
 use serde_json::Value;
@@ -9,6 +9,7 @@ use serde_json::Value;
 const LONGEST: usize = 80;
 const NAMES: [&str; 3] = ["reply_to_current", "audio_as_voice", ID];
 const ID: &str = "reply_to:";
+const MEDIA: &str = "MEDIA:";
 
 /// Takes the tags out of one message.
 #[derive(Debug, Default)]
@@ -167,6 +168,29 @@ pub fn cut(text: &str) -> (String, Vec<String>) {
     tags.push(text, &mut shown);
     tags.finish(&mut shown);
     (shown, tags.found)
+}
+
+/// A whole text without the lines that name files (`MEDIA:`), and those files.
+pub fn files(text: String) -> (String, Vec<String>) {
+    if !text.contains(MEDIA) {
+        return (text, Vec::new());
+    }
+    let (mut code, mut lines, mut files) = (Code::default(), Vec::new(), Vec::new());
+    for line in text.split('\n') {
+        let trimmed = line.trim();
+        match (!code.sees(trimmed)).then(|| trimmed.strip_prefix(MEDIA).and_then(file)).flatten() {
+            Some(file) => files.push(file.to_string()),
+            None => lines.push(line),
+        }
+    }
+    (lines.join("\n"), files)
+}
+
+/// The path or address behind `MEDIA:`, without marks around it.
+fn file(text: &str) -> Option<&str> {
+    let text = text.trim().trim_matches(['`', '"', '\'', '<', '>']).trim();
+    let text = text.strip_prefix("file://").unwrap_or(text);
+    (text.contains(['.', '/']) && text.len() <= 4096 && !text.contains('\0')).then_some(text)
 }
 
 /// A model's words as people see them.
