@@ -6,6 +6,7 @@ use super::exec::{exec, workspace};
 use super::harness::client::scoped;
 use super::harness::model::texts;
 use super::harness::*;
+use super::telegram::{ann, said, with_bot};
 use rustix::fs::inotify;
 use std::mem::MaybeUninit;
 
@@ -162,6 +163,62 @@ fn i13_4_the_owner_chooses_how_commands_of_a_session_run() {
         said.contains("tools.elevated.allowFrom.webchat") && said.contains("Nothing was changed"),
         "{said}"
     );
+}
+
+/// Entries of `tools.elevated.allowFrom` are read as those of the channel's `allowFrom`; a name is no id there either.
+#[test]
+fn i13_4_who_may_raise_commands_is_named_as_senders_are() {
+    for (entry, want) in [
+        ("tg:1001", "Elevated is now full"),
+        (" TELEGRAM: 1001", "Elevated is now full"),
+        ("ann", "Nothing was changed"),
+        ("", "Nothing was changed"),
+        ("tg:10012", "Nothing was changed"),
+    ] {
+        let telegram = ann();
+        let open = json!({"tools": {"elevated": {"allowFrom": {"telegram": [entry]}}}});
+        let (_server, _gateway) = with_bot(&telegram, open, vec![]);
+        telegram.says(1001, 1001, "/elevated full");
+        let told = said(&telegram, 1001, 1);
+        assert!(told[0].contains(want), "{entry:?}: {told:?}");
+    }
+}
+
+/// `agents.defaults.elevatedDefault` holds for who may raise commands himself, until the session or a message says otherwise.
+#[test]
+fn i13_4_how_far_commands_are_raised_where_nothing_is_said() {
+    let run = |name: &str| vec![call(&format!("echo x > {name}")), texts(&["ok"])];
+    let replies = [run("one"), run("two"), run("three"), run("four")].concat();
+    let usual = json!({"agents": {"defaults": {"elevatedDefault": "full"}}});
+    let mut open = usual.clone();
+    merge(&mut open, &json!({"tools": {"elevated": {"allowFrom": {"webchat": ["*"]}}}}));
+    let (_server, gateway) = start(replies, open);
+    let mut client = Client::operator(&gateway, 4);
+    let made = |name: &str| workspace(&gateway).join(name).exists();
+    let told = |client: &mut Client, text: &str, key: &str| {
+        let done = turn(client, text, key).unwrap();
+        done["result"]["payloads"][0]["text"].as_str().unwrap().to_string()
+    };
+    told(&mut client, "do it", "k1");
+    assert_eq!((made("one"), waiting(&mut client)), (true, 0));
+    assert!(told(&mut client, "/elevated", "k2").contains("Elevated is full"));
+    told(&mut client, "do it /elevated off", "k3");
+    assert_eq!((made("two"), waiting(&mut client)), (false, 1));
+    assert!(told(&mut client, "/elevated off", "k4").contains("Elevated is now off"));
+    told(&mut client, "do it", "k5");
+    assert_eq!((made("three"), waiting(&mut client)), (false, 2));
+    // Who may only write raises nothing by it.
+    let mut writer = Client::with(&gateway, scoped(&["operator.write", "operator.read"])).0;
+    let sent = json!({"sessionKey": "agent:main:other", "message": "do it", "idempotencyKey": "w"});
+    writer.ok("chat.send", sent);
+    wait_for("it to wait", || (waiting(&mut client) == 3).then_some(()));
+    assert!(!made("four"));
+
+    // Nor does anybody whom the list does not name.
+    let (_server, gateway) = start(run("five"), usual);
+    let mut client = Client::operator(&gateway, 4);
+    turn(&mut client, "do it", "k").unwrap();
+    assert_eq!((workspace(&gateway).join("five").exists(), waiting(&mut client)), (false, 1));
 }
 
 const WEATHER: &str = "---\nname: weather\ndescription: Weather.\nmetadata: {\"openclaw\": {\"primaryEnv\": \"WEATHER_KEY\", \"requires\": {\"bins\": [\"forecast\"]}}}\n---\nb\n";

@@ -2,9 +2,10 @@
 //! that may be stricter than what is shown.
 use super::{At, Reply, entry, put, wrong};
 use crate::approvals::mode::{self, ELEVATED, Mode, WORDS};
+use crate::channels::ids::bare;
 use crate::error::Result;
 use crate::parts::Parts;
-use crate::slash::exec::{may_elevate, take};
+use crate::slash::exec::{may_elevate, take, usual};
 use crate::state::State;
 
 const LEVELS: &str = "off, on, ask, full";
@@ -47,12 +48,13 @@ fn shown(state: &State, at: &At, verb: &str) -> String {
 pub fn elevated(state: &mut State, at: &At, args: &str) -> Result<Reply> {
     if args.is_empty() {
         let entry = entry(state, at);
-        let level = entry.str(ELEVATED).unwrap_or("off");
+        let usual = || usual(&state.shared.config(), at, bare);
+        let level = entry.str(ELEVATED).or_else(usual).unwrap_or("off");
         return Ok(Reply::Text(format!("Elevated is {level}. Choices: {LEVELS}.")));
     }
     let Some(level) = mode::elevated(args) else { return Ok(wrong("elevated", args, LEVELS)) };
     if level != "off"
-        && let Err(e) = may_elevate(&state.shared.config(), at)
+        && let Err(e) = may_elevate(&state.shared.config(), at, bare)
     {
         return Ok(Reply::Text(format!("/elevated: {e}.")));
     }

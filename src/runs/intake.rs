@@ -9,6 +9,7 @@ use super::world::World;
 use super::{Runs, Taken};
 use crate::agent::brought::Brought;
 use crate::calls::Call;
+use crate::channels::ids::bare;
 use crate::error::{Error, Kind, Result};
 use crate::ids;
 use crate::models::provider::Thinking;
@@ -109,6 +110,7 @@ impl Runs {
         let around = (before.len(), behind.len() + attachments.texts.len());
         let text = if before.is_empty() { understood.text } else { before + &understood.text } + &behind;
         understood.directives.thinking = understood.directives.thinking.or(wishes.thinking);
+        understood.directives.raised = slash::exec::usual(&world.settings().config(), &at, bare);
         understood.directives.queue = wishes.queue.or(understood.directives.queue);
         let new = NewRun {
             origin,
@@ -209,7 +211,7 @@ fn may_say(world: &dyn World, at: &At, directives: &Directives) -> Result<()> {
     let Some(mode) = directives.exec else { return Ok(()) };
     slash::check_one(at, if mode.elevated.is_some() { "elevated" } else { "exec" })?;
     match mode.is_elevated() {
-        true => slash::exec::may_elevate(&world.settings().config(), at),
+        true => slash::exec::may_elevate(&world.settings().config(), at, bare),
         false => Ok(()),
     }
 }

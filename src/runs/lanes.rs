@@ -254,12 +254,14 @@ fn thinking_of(run: &Run, entry: &Entry) -> Option<Thinking> {
     run.new.directives.thinking.or_else(|| entry.str("thinkingLevel").and_then(Thinking::parse))
 }
 
-/// How its commands run: as its message says, else as its session does, where the turn is the owner's.
+/// How its commands run: as its message says, else as its session does, else as is usual, where the turn is the owner's.
 fn exec_of(run: &Run, entry: &Entry) -> Mode {
-    match run.new.origin.provenance.is_owners() {
-        true => run.new.directives.exec.unwrap_or_default().or(Mode::of(|name| entry.str(name))),
-        false => Mode::default(),
+    if !run.new.origin.provenance.is_owners() {
+        return Mode::default();
     }
+    let asked = &run.new.directives;
+    let usual = asked.raised.map(Mode::raised).unwrap_or_default();
+    asked.exec.unwrap_or_default().or(Mode::of(|name| entry.str(name))).or(usual)
 }
 
 /// What of a run is shown: as its message asks, else as its session does.

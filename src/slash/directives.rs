@@ -24,6 +24,8 @@ pub struct Directives {
     pub queue: Option<queue::Change>,
     /// How commands run for it, which is the owner's to say.
     pub exec: Option<Mode>,
+    /// How far they are raised where neither this nor the session says so.
+    pub raised: Option<&'static str>,
 }
 
 /// A directive at its place in the text.

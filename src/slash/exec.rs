@@ -1,6 +1,6 @@
 //! `/exec` and `/elevated` as words, and who may raise commands. Pure.
-use super::At;
-use crate::approvals::mode::Mode;
+use super::{At, check_one};
+use crate::approvals::mode::{Mode, elevated};
 use crate::config::Config;
 use crate::error::{Error, Kind, Result};
 use crate::parts::Parts;
@@ -19,8 +19,19 @@ pub fn take(line: &str) -> (Mode, usize) {
     }
 }
 
+/// An entry of a list of senders, or a sender's id, without what may stand before it at this channel.
+pub type Bare = for<'t> fn(&str, &'t str) -> &'t str;
+
+/// How far commands of a turn are raised where neither its message nor its session says: as the configuration has it for
+/// who may raise them himself.
+pub fn usual(config: &Config, at: &At, bare: Bare) -> Option<&'static str> {
+    let level = config.str("agents.defaults.elevatedDefault").and_then(elevated)?;
+    let may = || check_one(at, "elevated").and_then(|()| may_elevate(config, at, bare)).is_ok();
+    (level != "off" && may()).then_some(level)
+}
+
 /// Whether who writes may raise commands, by `tools.elevated`: the owner, from where the configuration lets him.
-pub fn may_elevate(config: &Config, at: &At) -> Result<()> {
+pub fn may_elevate(config: &Config, at: &At, bare: Bare) -> Result<()> {
     let refused = |gate: String| {
         let text = format!("elevated commands are not open here: {gate}. Nothing was changed");
         Err(Error::new(Kind::Forbidden, text))
@@ -30,20 +41,15 @@ pub fn may_elevate(config: &Config, at: &At) -> Result<()> {
     }
     // Clients of the gateway itself are one channel, whatever they ask by.
     let channel = if at.channel.is_empty() { "webchat" } else { at.channel.as_str() };
-    let own = bare(&at.sender, channel);
+    let own = bare(channel, &at.sender);
     let list = config.get_in(&["tools", "elevated", "allowFrom", channel]).and_then(Value::as_array);
     let is_listed = list.into_iter().flatten().any(|entry| {
         let entry = entry.as_str().map_or_else(|| entry.to_string(), str::to_string);
-        entry == "*" || bare(&entry, channel) == own
+        let entry = bare(channel, &entry);
+        entry == "*" || (entry == own && !own.is_empty())
     });
     match is_listed {
         true => Ok(()),
         false => refused(format!("tools.elevated.allowFrom.{channel} does not name {own}")),
     }
-}
-
-/// An id without its channel.
-fn bare<'t>(id: &'t str, channel: &str) -> &'t str {
-    let id = id.trim();
-    id.strip_prefix(channel).and_then(|rest| rest.strip_prefix(':')).unwrap_or(id)
 }

@@ -197,7 +197,7 @@ pub static KEYS: &[Key] = &[
     key("agents.defaults.compaction.reserveTokensFloor", COUNT, NONE, "Tokens kept free for the answer"),
     key("agents.defaults.contextPruning", &Any, NONE, "Pruning of old tool results, accepted and not checked"),
     key("agents.defaults.contextTokens", POSITIVE, NONE, "Context window in tokens, else the model's own"),
-    key("agents.defaults.elevatedDefault", &Enum(&["off", "on", "ask", "full"]), NONE, "Elevated mode of a new session"),
+    key("agents.defaults.elevatedDefault", &Enum(&["off", "on", "ask", "full"]), NONE, "How far /elevated is on where a session says nothing, for who may switch it on"),
     key("agents.defaults.envelopeElapsed", ON_OFF, NONE, "Whether messages carry the time since the last one"),
     key("agents.defaults.envelopeTimestamp", ON_OFF, NONE, "Whether messages carry their time"),
     key("agents.defaults.envelopeTimezone", TEXT, NONE, "Time zone of message times"),
