@@ -4,6 +4,7 @@ use super::disk::Small;
 use super::harness::model::texts;
 use super::harness::*;
 use super::telegram::{ann, with_bot};
+use std::os::unix::fs::MetadataExt;
 
 fn turn(name: &str, schedule: Value) -> Value {
     json!({"name": name, "schedule": schedule, "sessionTarget": "isolated", "wakeMode": "now",
@@ -63,6 +64,42 @@ fn i13_1_what_is_written_by_hand_while_the_gateway_runs_is_not_written_over() {
     assert!(error["message"].as_str().unwrap().contains("cannot be used"), "{error}");
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "{\"jobs\": [");
     assert_eq!(names(&client.ok("cron.list", json!({}))), ["a by hand", "c"]);
+}
+
+/// Somebody writes while the gateway is still at the copy that it leaves beside: what he wrote is not taken for its own.
+#[test]
+fn i13_1_what_is_written_just_after_the_gateway_wrote_is_not_written_over() {
+    let job = |n: usize| {
+        let mut job = hourly(&format!("job {n}"));
+        merge(&mut job, &json!({"id": format!("id-{n}"), "state": {"nextRunAtMs": 1_999_999_999_999u64}}));
+        job
+    };
+    let file = json!({"version": 1, "jobs": (0..3000).map(job).collect::<Vec<_>>()});
+    let gateway = Gateway::start(&Setup::config(json!({})).file("cron/jobs.json", file.to_string()));
+    let mut client = Client::operator(&gateway, 4);
+    let path = gateway.state_dir().join("cron/jobs.json");
+    let number = || std::fs::metadata(&path).unwrap().ino();
+    client.ok("cron.add", hourly("first"));
+    std::thread::scope(|scope| {
+        let before = number();
+        let other = scope.spawn(|| {
+            let until = Instant::now() + DEADLINE;
+            while number() == before && Instant::now() < until {
+                std::hint::spin_loop();
+            }
+            let text = std::fs::read_to_string(&path).unwrap();
+            let text = text.replacen("\"jobs\": [", &format!("\"jobs\": [{},", hourly("by hand")), 1);
+            std::fs::write(path.with_extension("new"), text).unwrap();
+            std::fs::rename(path.with_extension("new"), &path).unwrap();
+        });
+        client.ok("cron.add", hourly("second"));
+        other.join().unwrap();
+    });
+    client.ok("cron.add", hourly("third"));
+    let text = std::fs::read_to_string(&path).unwrap();
+    for name in ["first", "second", "third", "by hand"] {
+        assert!(text.contains(&format!("\"{name}\"")), "{name} is gone");
+    }
 }
 
 #[test]

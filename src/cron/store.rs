@@ -1,7 +1,7 @@
 //! The file of the jobs, `<state>/cron/jobs.json`: `{"version": 1, "jobs": [..]}`, as the original writes and reads it.
 //! Other members are kept. Read at a start, replaced whole by the store thread.
 use super::job::Members;
-use crate::config::Config;
+use crate::config::{Config, Stamp};
 use crate::config::parse::json5;
 use crate::env::Env;
 use crate::error::{Error, Result};
@@ -82,8 +82,14 @@ fn by_hand(bytes: &[u8]) -> Option<Value> {
     json5(text).ok()
 }
 
-/// Replaces the file, job by job. A copy of what people have changed is left beside it, as the original does.
-pub fn write(path: &Path, snapshot: &Snapshot, leaves_copy: bool) -> Result<()> {
+/// Replaces the file, job by job, if it is still `right` when all is ready; gives what it looks like then, whatever becomes
+/// of it, or `None`. A copy of what people have changed is left beside it, as the original does.
+pub fn write(
+    path: &Path,
+    snapshot: &Snapshot,
+    leaves_copy: bool,
+    right: impl Fn() -> bool,
+) -> Result<Option<Stamp>> {
     let put = |out: &mut dyn Write| {
         let mut head = snapshot.head.clone();
         let version = head.remove("version").unwrap_or_else(|| 1.into());
@@ -103,13 +109,13 @@ pub fn write(path: &Path, snapshot: &Snapshot, leaves_copy: bool) -> Result<()> 
         put(&mut out)?;
         out.flush()
     };
-    files::write_over(path, buffered)?;
+    let Some(made) = files::write_over_if(path, buffered, right)? else { return Ok(None) };
     if leaves_copy {
         let mut copy = path.as_os_str().to_owned();
         copy.push(".bak");
         files::write_over(Path::new(&copy), buffered)?;
     }
-    Ok(())
+    Ok(Some(Stamp::told(&made)))
 }
 
 /// A job as it stands in the file: strings hold no line ends, so each begins a line of its own.

@@ -153,15 +153,19 @@ impl State {
 
 /// On the store thread.
 fn save(place: &Place, ours: Arc<Snapshot>, seen: &Seen, by_people: bool, now: u64) -> Result<Outcome> {
-    let stamp = Stamp::of(&place.jobs);
-    if stamp != seen.stamp && stamp != Stamp::default() {
-        let found = store::read(&place.jobs)?;
-        let book = merge::merged(&seen.jobs, &ours, found, now);
-        let jobs = Arc::new(book.snapshot());
-        return Ok(Outcome::Merged(book, Seen { stamp, jobs }));
+    let mut stamp = Stamp::of(&place.jobs);
+    while stamp == seen.stamp || stamp == Stamp::default() {
+        // What somebody writes between is seen by its stamp, before ours is in its place or after.
+        let is_same = || Stamp::of(&place.jobs) == stamp;
+        if let Some(stamp) = store::write(&place.jobs, &ours, by_people, is_same)? {
+            return Ok(Outcome::Written(Seen { stamp, jobs: ours }));
+        }
+        stamp = Stamp::of(&place.jobs);
     }
-    store::write(&place.jobs, &ours, by_people)?;
-    Ok(Outcome::Written(Seen { stamp: Stamp::of(&place.jobs), jobs: ours }))
+    let found = store::read(&place.jobs)?;
+    let book = merge::merged(&seen.jobs, &ours, found, now);
+    let jobs = Arc::new(book.snapshot());
+    Ok(Outcome::Merged(book, Seen { stamp, jobs }))
 }
 
 fn told<T>(result: &Result<T>, what: &str) {
