@@ -78,6 +78,8 @@ fn i13_1_what_is_written_just_after_the_gateway_wrote_is_not_written_over() {
     let gateway = Gateway::start(&Setup::config(json!({})).file("cron/jobs.json", file.to_string()));
     let mut client = Client::operator(&gateway, 4);
     let path = gateway.state_dir().join("cron/jobs.json");
+    let mut added = hourly("by hand");
+    merge(&mut added, &json!({"id": "by-hand"}));
     let number = || std::fs::metadata(&path).unwrap().ino();
     client.ok("cron.add", hourly("first"));
     std::thread::scope(|scope| {
@@ -88,7 +90,7 @@ fn i13_1_what_is_written_just_after_the_gateway_wrote_is_not_written_over() {
                 std::hint::spin_loop();
             }
             let text = std::fs::read_to_string(&path).unwrap();
-            let text = text.replacen("\"jobs\": [", &format!("\"jobs\": [{},", hourly("by hand")), 1);
+            let text = text.replacen("\"jobs\": [", &format!("\"jobs\": [{added},"), 1);
             std::fs::write(path.with_extension("new"), text).unwrap();
             std::fs::rename(path.with_extension("new"), &path).unwrap();
         });

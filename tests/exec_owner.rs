@@ -249,6 +249,16 @@ fn i13_7_a_skills_key_reaches_commands_only() {
     let mut client = Client::operator(&gateway, 4);
     let row = client.ok("skills.status", json!({}))["skills"][0].clone();
     assert_eq!((&row["name"], &row["eligible"]), (&json!("weather"), &json!(true)), "{row}");
+
+    // An agent's own folders of programs stand in place of the general ones.
+    let own = json!({"tools": {"exec": {"pathPrepend": ["/nowhere"]}}, "skills": {"entries": {"weather": {"apiKey": "k"}}},
+        "agents": {"list": [{"id": "main", "default": true},
+            {"id": "ops", "tools": {"exec": {"pathPrepend": [tools]}}}]}});
+    let gateway = Gateway::start(&Setup::config(own).file("skills/weather/SKILL.md", WEATHER));
+    for (agent, want) in [("main", json!(["forecast"])), ("ops", json!([]))] {
+        let row = Client::operator(&gateway, 4).ok("skills.status", json!({"agentId": agent}))["skills"][0].clone();
+        assert_eq!((&row["missing"]["bins"], &row["eligible"]), (&want, &json!(agent == "ops")), "{row}");
+    }
     std::fs::remove_dir_all(tools).unwrap();
 }
 

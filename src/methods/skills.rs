@@ -101,10 +101,11 @@ fn variable(name: &str) -> Result<&str> {
 pub fn install(shared: &Shared, _caller: &Caller, params: Value) -> Result<Payload> {
     let name = params.get("name").and_then(Value::as_str).unwrap_or_default();
     let agents: Agents = shared.agents();
-    let found = skills::find(&agents, &agents.default_id()).skills;
+    let agent = agents.default_id();
+    let found = skills::find(&agents, &agent).skills;
     let skill = found.into_iter().find(|skill| skill.name == name || skill.key == name);
-    let todo =
-        skill.map(|skill| skills::by_hand(&skill, agents.env(), &skills::all_missing(&skill, &agents)));
+    let missing = |skill| skills::all_missing(skill, &agents, &agent);
+    let todo = skill.map(|skill| skills::by_hand(&skill, agents.env(), &missing(&skill)));
     let todo = todo.unwrap_or_default().join("; ");
     Err(Error::unavailable(match todo.as_str() {
         "" => "this gateway installs no skills: put the skill's folder with its SKILL.md into the workspace's skills/ or the state directory's skills/".to_string(),

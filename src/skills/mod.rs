@@ -106,7 +106,7 @@ pub fn find(agents: &Agents, agent: &str) -> Found {
 pub fn ready(agents: &Agents, agent: &str) -> Found {
     let mut found = find(agents, agent);
     found.skills.retain(|skill| {
-        !skill.is_hidden && is_allowed(agents, agent, skill) && needs::is_ready(skill, agents)
+        !skill.is_hidden && is_allowed(agents, agent, skill) && needs::is_ready(skill, agents, agent)
     });
     found
 }

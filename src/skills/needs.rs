@@ -40,15 +40,15 @@ fn texts(value: Option<&Value>) -> Vec<String> {
     each.take(MAX_ITEMS).collect()
 }
 
-/// What of one kind is not there.
-fn missing(skill: &Skill, agents: &Agents, kind: &str) -> Vec<String> {
+/// What of one kind is not there for an agent.
+fn missing(skill: &Skill, agents: &Agents, agent: &str, kind: &str) -> Vec<String> {
     // Its author wants it named without what else it asks for, which is not to say on another system.
     if kind != "os" && skill.meta.get("always") == Some(&Value::Bool(true)) {
         return Vec::new();
     }
     let mut wanted = wanted(skill, kind);
     let has = |name: &String| match kind {
-        "bins" | "anyBins" => has_program(&dirs(agents.config(), agents.env()), name),
+        "bins" | "anyBins" => has_program(&dirs(agents, agent), name),
         "env" => has_variable(skill, agents, name),
         "config" => is_set(agents, name),
         _ => name == platform(),
@@ -61,20 +61,22 @@ fn missing(skill: &Skill, agents: &Agents, kind: &str) -> Vec<String> {
     wanted
 }
 
-pub fn all_missing(skill: &Skill, agents: &Agents) -> Map<String, Value> {
-    KINDS.iter().map(|kind| (kind.to_string(), missing(skill, agents, kind).into())).collect()
+pub fn all_missing(skill: &Skill, agents: &Agents, agent: &str) -> Map<String, Value> {
+    KINDS.iter().map(|kind| (kind.to_string(), missing(skill, agents, agent, kind).into())).collect()
 }
 
-pub fn is_ready(skill: &Skill, agents: &Agents) -> bool {
+pub fn is_ready(skill: &Skill, agents: &Agents, agent: &str) -> bool {
     skill.problem.is_none()
         && skill.is_on(agents.config())
-        && KINDS.iter().all(|kind| missing(skill, agents, kind).is_empty())
+        && KINDS.iter().all(|kind| missing(skill, agents, agent, kind).is_empty())
 }
 
-/// Where commands of agents look for programs, too (`tools.exec.pathPrepend`).
-fn dirs(config: &Config, env: &Env) -> Vec<PathBuf> {
-    let first = config.strings("tools.exec.pathPrepend").into_iter().map(str::to_string);
-    env.program_dirs(&first.collect::<Vec<_>>())
+/// Where commands of the agent look for programs, too: its own `tools.exec.pathPrepend`, else the general one.
+fn dirs(agents: &Agents, agent: &str) -> Vec<PathBuf> {
+    let own = agents.entry(agent).and_then(|entry| entry.pointer("/tools/exec/pathPrepend"));
+    let first = own.or_else(|| agents.config().get("tools.exec.pathPrepend")).and_then(Value::as_array);
+    let first: Vec<String> = first.into_iter().flatten().filter_map(Value::as_str).map(str::to_string).collect();
+    agents.env().program_dirs(&first)
 }
 
 fn has_program(dirs: &[PathBuf], name: &str) -> bool {

@@ -23,7 +23,7 @@ fn text(path: std::path::PathBuf) -> String {
 }
 
 fn row(skill: &Skill, agents: &Agents, agent: &str) -> Value {
-    let (missing, is_on) = (needs::all_missing(skill, agents), skill.is_on(agents.config()));
+    let (missing, is_on) = (needs::all_missing(skill, agents, agent), skill.is_on(agents.config()));
     let is_allowed = is_allowed(agents, agent, skill);
     let by_hand = needs::by_hand(skill, agents.env(), &missing);
     let lacks = missing.values().any(|names| names.as_array().is_some_and(|names| !names.is_empty()));
