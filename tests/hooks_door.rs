@@ -173,6 +173,26 @@ fn i12_2_webhooks_that_are_off_for_a_missing_variable_say_so() {
     assert!(answer.status == 404 && answer.body.contains(want), "{}", answer.body);
 }
 
+// A mapping with a mistake is for no request; who asks is told which one it is, and that nothing else is off for it.
+#[test]
+fn i13_8_a_mapping_with_a_mistake_is_named() {
+    let wrong = json!([{"id": "fine", "match": {"path": "fine"}, "action": "wake", "textTemplate": "x"},
+        {"match": {"path": "broken"}, "action": "secret-word"}]);
+    let (_model, gateway) = start(vec![], json!({"mappings": wrong}));
+    let told = "hooks.mappings.1 has a mistake and is for no request; openclaw doctor shows it";
+    let (status, body) = post(&gateway, "/hooks/broken", json!({"text": "x"}));
+    let error = body["error"].as_str().unwrap();
+    assert!(status == 404 && error.starts_with("no such webhook: ") && error.ends_with(told), "{error}");
+    assert_eq!(post(&gateway, "/hooks/fine", json!({})).0, 200);
+
+    let off = json!({"enabled": false, "mappings": wrong});
+    let gateway = Gateway::start(&Setup::config(hooks(off)));
+    let answer = ask(&gateway, "POST", "/hooks/wake", "", r#"{"text":"x"}"#);
+    let want = format!("webhooks are off: set hooks.enabled and hooks.token; {told}");
+    assert!(answer.status == 404 && answer.body.contains(&want), "{}", answer.body);
+    assert!(!answer.body.contains("secret-word"), "{}", answer.body);
+}
+
 // SEC-28: 50,000 spellings of protected paths: none is answered to whoever shows nothing.
 #[test]
 fn sec_28_no_spelling_of_a_protected_path_opens_it() {

@@ -104,7 +104,7 @@ pub fn install(shared: &Shared, _caller: &Caller, params: Value) -> Result<Paylo
     let agent = agents.default_id();
     let found = skills::find(&agents, &agent).skills;
     let skill = found.into_iter().find(|skill| skill.name == name || skill.key == name);
-    let missing = |skill| skills::all_missing(skill, &agents, &agent);
+    let missing = |skill: &skills::Skill| skills::all_missing(skill, &agents, &agent);
     let todo = skill.map(|skill| skills::by_hand(&skill, agents.env(), &missing(&skill)));
     let todo = todo.unwrap_or_default().join("; ");
     Err(Error::unavailable(match todo.as_str() {

@@ -28,6 +28,26 @@ pub fn find(config: &Config, path: &str, payload: &Value) -> Option<Mapping> {
     found.filter(|mapping| mapping.get("transform").is_none_or(Value::is_null)).map(Mapping)
 }
 
+/// The mapping that a mistake at this path has taken out.
+pub fn of_issue(path: &str) -> Option<usize> {
+    path.strip_prefix("hooks.mappings.")?.split('.').next()?.parse().ok()
+}
+
+/// Which mappings are for no request, to be told behind something else. No word of theirs, for who asks may be a stranger.
+pub fn left_out(config: &Config) -> String {
+    let mut all: Vec<usize> = config.issues().iter().filter_map(|issue| of_issue(&issue.path)).collect();
+    all.sort_unstable();
+    all.dedup();
+    match all.as_slice() {
+        [] => String::new(),
+        all => {
+            let names: Vec<String> = all.iter().map(|at| format!("hooks.mappings.{at}")).collect();
+            let (has, is) = if names.len() == 1 { ("has", "is") } else { ("have", "are") };
+            format!("; {} {has} a mistake and {is} for no request; openclaw doctor shows it", names.join(", "))
+        }
+    }
+}
+
 fn fits(mapping: &Value, path: &str, payload: &Value) -> bool {
     let of =
         |name: &str| mapping.get("match")?.get(name)?.as_str().map(str::trim).filter(|text| !text.is_empty());

@@ -43,9 +43,12 @@ fn is_named(config: &Config, path: &str) -> bool {
 
 /// Why there are none.
 pub fn off(config: &Config) -> Refusal {
-    let wrong = config.issues().iter().filter(|issue| issue.concerns("hooks"));
+    let mut wrong = config.issues().iter().filter(|issue| {
+        // One mapping that is wrong shuts nothing but itself.
+        issue.concerns("hooks") && mapping::of_issue(&issue.path).is_none()
+    });
     // What else is wrong may be quoted with a value, which no stranger is to read.
-    let mut why = wrong.map(|issue| match issue.is_unset() {
+    let why = wrong.next().map(|issue| match issue.is_unset() {
         true => issue.told(),
         false => "the section hooks has a mistake; openclaw doctor shows it".to_string(),
     });
@@ -53,8 +56,8 @@ pub fn off(config: &Config) -> Refusal {
         true => "hooks.token is not set, or the variable that it names",
         false => "set hooks.enabled and hooks.token",
     };
-    let why = why.next().unwrap_or_else(|| plain().to_string());
-    Refusal::new(404, format!("webhooks are off: {why}"))
+    let why = why.unwrap_or_else(|| plain().to_string());
+    Refusal::new(404, format!("webhooks are off: {why}{}", mapping::left_out(config)))
 }
 
 /// The largest body that is taken, bytes.
@@ -82,7 +85,10 @@ fn answer(exchange: &mut Exchange) -> Result<(u16, Value)> {
     let path = exchange.path.strip_prefix(&base).unwrap_or_default().trim_matches('/');
     let request = Request { config: &config, path, head: exchange.head, payload: &payload };
     match request.deed()? {
-        None => Err(Error::new(Kind::NotFound, "no such webhook: wake, agent, or what hooks.mappings names")),
+        None => {
+            let told = "no such webhook: wake, agent, or what hooks.mappings names";
+            Err(Error::new(Kind::NotFound, format!("{told}{}", mapping::left_out(&config))))
+        }
         Some(Deed::Wake { params, mode }) => {
             exchange.ask("hooks", hooks::wake, params)?;
             Ok((200, json!({"ok": true, "mode": mode})))
