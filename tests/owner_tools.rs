@@ -1,4 +1,5 @@
 //! Issue 13, sentences 3 and 6: the tools `gateway` and `image`, through the real binary.
+use super::exec::tool;
 use super::harness::model::texts;
 use super::harness::telegram::Telegram;
 use super::harness::*;
@@ -117,6 +118,7 @@ fn i13_3_a_picture_is_looked_at_by_a_model_that_can_see() {
         texts(&["One red point"]),
         Reply::Status(400, vec![], r#"{"error":{"message":"no eyes today"}}"#.into()),
         texts(&["Still red"]),
+        texts(&["One that came in"]),
     ]);
     let look = |image: &str| calls("image", json!({"image": image, "prompt": "Which colour?"}));
     let model = ModelServer::start(vec![
@@ -133,6 +135,7 @@ fn i13_3_a_picture_is_looked_at_by_a_model_that_can_see() {
         &json!({
         "models": {"providers": {"eyes": {"baseUrl": eyes.config()["models"]["providers"]["test"]["baseUrl"], "apiKey": "sk-eyes-key-0123456789",
             "models": [{"id": "m", "name": "E", "input": ["text", "image"]}, {"id": "n", "name": "N", "input": ["text", "image"]}]}}},
+        "gateway": {"tools": {"allow": ["image"]}},
         "agents": {"defaults": {"imageModel": {"primary": "eyes/m", "fallbacks": ["eyes/n"]}}}}),
     );
     let gateway = Gateway::start(&Setup::config(config));
@@ -163,6 +166,16 @@ fn i13_3_a_picture_is_looked_at_by_a_model_that_can_see() {
         transcript.contains("no eyes today") && transcript.contains("\"model\":\"eyes/n\""),
         "{transcript}"
     );
+    // What came with messages is looked at, but for files of the gateway's own by another name.
+    let media = gateway.state_dir().join("media/inbound");
+    std::fs::create_dir_all(&media).unwrap();
+    std::fs::copy(pics.join("a.png"), media.join("came.png")).unwrap();
+    std::fs::copy(pics.join("a.png"), gateway.state_dir().join("gateway/own.png")).unwrap();
+    std::fs::hard_link(gateway.state_dir().join("gateway/own.png"), media.join("own.png")).unwrap();
+    let look = |name: &str| tool(&gateway, "image", json!({"image": (media.join(name))}));
+    assert_eq!(look("came.png"), (false, "One that came in".to_string()));
+    let (is_error, said) = look("own.png");
+    assert!(is_error && said.contains("belongs to the gateway") && eyes.count() == 4, "{said}");
     let plain = ModelServer::start(vec![texts(&["hi"])]);
     let other = Gateway::start(&Setup::config(plain.config()));
     say(&mut Client::operator(&other, 4), "hi", "k");

@@ -4,7 +4,7 @@
 //! The picture is a file of the workspace or of the media that came with messages, a data URL, or an address of the web, which
 //! goes through the guard of `web_fetch` (SEC-30). What it is say its bytes.
 use super::workspace;
-use crate::agents::{Agents, profiles};
+use crate::agents::{Agents, own, profiles};
 use crate::calls::Provenance;
 use crate::config::Config;
 use crate::device::encoding::{base64, from_base64};
@@ -20,7 +20,6 @@ use crate::tools::{Context, Output, Tool, text};
 use crate::untrusted;
 use crate::workspace::beneath;
 use serde_json::Value;
-use std::io::Read;
 use std::path::Path;
 use std::time::Duration;
 
@@ -162,10 +161,9 @@ fn read(context: &Context, given: &str, most: usize) -> Result<(Vec<u8>, bool)> 
     let media = context.settings.env.state_dir.join("media");
     if let (Ok(below), true) = (Path::new(path).strip_prefix(&media), context.provenance.is_own()) {
         let way = beneath::relative(&media, &below.to_string_lossy())?;
-        let file = beneath::open_file(&media, &way)?.ok_or_else(missing)?;
-        let mut bytes = Vec::new();
-        let read = file.take(most as u64 + 1).read_to_end(&mut bytes);
-        return read.map(|_| (bytes, false)).map_err(|e| Error::io(format_args!("read {path}"), e));
+        let (config, env) = (&context.config, &context.settings.env);
+        let bytes = own::read(config, env, &media, &way, most as u64 + 1)?.ok_or_else(missing)?;
+        return Ok((bytes, false));
     }
     let way = workspace::relative(context, path)?;
     let bytes = workspace::read(context, &way, most as u64 + 1)?.ok_or_else(missing)?;
