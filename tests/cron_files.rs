@@ -82,8 +82,8 @@ fn i13_1_what_is_written_just_after_the_gateway_wrote_is_not_written_over() {
     merge(&mut added, &json!({"id": "by-hand"}));
     let number = || std::fs::metadata(&path).unwrap().ino();
     client.ok("cron.add", hourly("first"));
+    let before = number();
     std::thread::scope(|scope| {
-        let before = number();
         let other = scope.spawn(|| {
             let until = Instant::now() + DEADLINE;
             while number() == before && Instant::now() < until {
