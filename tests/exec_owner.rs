@@ -202,7 +202,7 @@ fn i13_4_how_far_commands_are_raised_where_nothing_is_said() {
     told(&mut client, "do it", "k1");
     assert_eq!((made("one"), waiting(&mut client)), (true, 0));
     assert!(told(&mut client, "/elevated", "k2").contains("Elevated is full"));
-    told(&mut client, "do it /elevated off", "k3");
+    told(&mut client, "/elevated off do it", "k3");
     assert_eq!((made("two"), waiting(&mut client)), (false, 1));
     assert!(told(&mut client, "/elevated off", "k4").contains("Elevated is now off"));
     told(&mut client, "do it", "k5");
