@@ -33,6 +33,17 @@ pub struct Subagents {
     /// Runs whose end is to be told, and when (monotonic clock).
     untold: BTreeMap<String, u64>,
     unsaved: Option<u64>,
+    save: Save,
+}
+
+/// The list on its way to its file: one at a time, what changes meanwhile goes with the next.
+#[derive(Default, PartialEq)]
+enum Save {
+    #[default]
+    None,
+    UnderWay,
+    /// And another one is due when it is done.
+    Outdated,
 }
 
 impl Subagents {
@@ -54,7 +65,7 @@ impl Subagents {
         }
         let untold =
             book.all().filter(|(_, child)| !is_told(child)).map(|(run, _)| (run.clone(), 0)).collect();
-        Subagents { book, path: Some(path), untold, unsaved: None }
+        Subagents { book, path: Some(path), untold, ..Subagents::default() }
     }
 
     /// Runs that tell of an end and are to be asked for again if they were cut off.
@@ -210,16 +221,24 @@ impl State {
             self.subagents.unsaved = Some(self.mono + AGAIN);
             return;
         }
-        let (whole, state) = (self.subagents.book.text(), self.shared.state.clone());
+        if self.subagents.save != Save::None {
+            self.subagents.save = Save::Outdated;
+            return;
+        }
+        self.subagents.save = Save::UnderWay;
+        let (book, state) = (self.subagents.book.clone(), self.shared.state.clone());
         let work = move || {
             let made = path.parent().map_or(Ok(()), files::private_dir);
-            let result = made.and_then(|()| files::write_atomic(&path, whole.as_bytes()));
+            let result = made.and_then(|()| files::write_atomic(&path, book.text().as_bytes()));
             if let Err(e) = &result {
                 log::error!(target: "gateway/subagents", "the list of subagents is not on disk: {e}; it is tried again");
             }
             let then = |state: &mut State, result: Result<()>| {
+                let save = std::mem::take(&mut state.subagents.save);
                 if result.is_err() {
                     state.subagents.unsaved = Some(state.mono + AGAIN);
+                } else if save == Save::Outdated {
+                    state.save_subagents();
                 }
             };
             // The state thread is gone only when the process ends.

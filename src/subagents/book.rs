@@ -7,6 +7,7 @@ use crate::json::{self, Put, json};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 /// Bytes and values of the largest file that is read.
 const MAX_FILE: u64 = 16 << 20;
@@ -17,11 +18,12 @@ const MOST: usize = 500;
 const OLD: [(&str, &str); 2] =
     [("announceCompletedAt", "cleanupCompletedAt"), ("announceHandled", "cleanupHandled")];
 
-#[derive(Default)]
+/// A copy costs no copies of entries, so that the thread which writes it has one of its own.
+#[derive(Clone, Default)]
 pub struct Book {
-    runs: BTreeMap<String, Child>,
+    runs: BTreeMap<String, Arc<Child>>,
     /// The other members of the file.
-    head: Map<String, Value>,
+    head: Arc<Map<String, Value>>,
 }
 
 impl Book {
@@ -39,19 +41,19 @@ impl Book {
     }
 
     pub fn get(&self, run: &str) -> Option<&Child> {
-        self.runs.get(run)
+        self.runs.get(run).map(|child| &**child)
     }
 
     pub fn get_mut(&mut self, run: &str) -> Option<&mut Child> {
-        self.runs.get_mut(run)
+        self.runs.get_mut(run).map(Arc::make_mut)
     }
 
     pub fn all(&self) -> impl Iterator<Item = (&String, &Child)> {
-        self.runs.iter()
+        self.runs.iter().map(|(run, child)| (run, &**child))
     }
 
     pub fn all_mut(&mut self) -> impl Iterator<Item = (&String, &mut Child)> {
-        self.runs.iter_mut()
+        self.runs.iter_mut().map(|(run, child)| (run, Arc::make_mut(child)))
     }
 
     pub fn put(&mut self, child: Child) {
@@ -61,11 +63,11 @@ impl Book {
             let oldest = oldest.0.clone();
             self.runs.remove(&oldest);
         }
-        self.runs.insert(text(&child, "runId").to_string(), child);
+        self.runs.insert(text(&child, "runId").to_string(), Arc::new(child));
     }
 
-    pub fn remove(&mut self, run: &str) -> Option<Child> {
-        self.runs.remove(run)
+    pub fn remove(&mut self, run: &str) {
+        self.runs.remove(run);
     }
 
     pub fn is_full(&self) -> bool {
@@ -74,8 +76,9 @@ impl Book {
 
     /// Those that a session has asked for: what goes on first, then the newest.
     pub fn of(&self, requester: &str) -> Vec<&Child> {
+        let all = self.runs.values().map(|child| &**child);
         let mut all: Vec<&Child> =
-            self.runs.values().filter(|child| text(child, "requesterSessionKey") == requester).collect();
+            all.filter(|child| text(child, "requesterSessionKey") == requester).collect();
         all.sort_by_key(|child| (is_over(child), std::cmp::Reverse(number(child, "createdAt"))));
         all
     }
@@ -100,10 +103,10 @@ impl Book {
 
     /// The file.
     pub fn text(&self) -> String {
-        let mut whole = self.head.clone();
+        let mut whole = Map::clone(&self.head);
         whole.put("version", 2);
         let runs: Map<String, Value> =
-            self.runs.iter().map(|(run, child)| (run.clone(), child.clone().into())).collect();
+            self.runs.iter().map(|(run, child)| (run.clone(), Map::clone(child).into())).collect();
         whole.put("runs", runs);
         format!("{:#}\n", Value::Object(whole))
     }
@@ -115,7 +118,7 @@ fn read(bytes: &[u8]) -> Result<Book> {
     let Some(Value::Object(runs)) = head.remove("runs") else {
         return Err(wrong("its member runs is no object"));
     };
-    let mut book = Book { head, ..Book::default() };
+    let mut book = Book { head: Arc::new(head), ..Book::default() };
     for (run, child) in runs {
         let Value::Object(mut child) = child else { continue };
         if text(&child, "childSessionKey").is_empty() || text(&child, "requesterSessionKey").is_empty() {
@@ -123,7 +126,7 @@ fn read(bytes: &[u8]) -> Result<Book> {
         }
         renew(&mut child);
         child.put("runId", run.as_str());
-        book.runs.insert(run, child);
+        book.runs.insert(run, Arc::new(child));
     }
     Ok(book)
 }
