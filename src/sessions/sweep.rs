@@ -38,7 +38,8 @@ impl Class {
 }
 
 const DAY: u64 = 24 * 60 * 60 * 1000;
-pub(super) const CORRUPT: Class = Class::new(".corrupt.", 5, 64 << 20, 0);
+/// Copies of what could not be read.
+pub const CORRUPT: Class = Class::new(".corrupt.", 5, 64 << 20, 0);
 const CLASSES: [Class; 5] = [
     CORRUPT,
     // Another program may just be writing one.

@@ -71,7 +71,7 @@ pub fn sweep(places: &Places) -> Vec<String> {
         });
     }
     for (path, _) in old_dirs(&places.state_dir) {
-        notes.push(match std::fs::remove_dir_all(&path) {
+        notes.push(match crate::files::remove_tree(&path) {
             Ok(()) => format!("removed: {}", path.display()),
             Err(e) => format!("remove {}: {e}", path.display()),
         });
@@ -101,6 +101,7 @@ fn old_files(places: &Places) -> Vec<(PathBuf, u64)> {
         found.extend(sweep::excess_of(&dir, &TEMPORARY));
     }
     found.extend(sweep::excess_of(&places.state_dir.join("gateway"), &PAGE));
+    found.extend(sweep::excess_of(&places.state_dir.join("subagents"), &sweep::CORRUPT));
     found.extend(sweep::excess_of(&places.state_dir.join("logs"), &LOGS));
     found.extend(old_media(&places.state_dir));
     // A config that lies elsewhere has neighbours that are none of our business.
@@ -193,6 +194,7 @@ mod tests {
         for n in 0..14 {
             file(&format!("openclaw.json.bak.{n}"), 3 + n);
             file(&format!("openclaw.json.clobbered.{n}"), 3 + n);
+            file(&format!("subagents/runs.json.corrupt.{n}"), n);
         }
         for name in
             ["openclaw.json", "notes.bak", "credentials/creds.json", "workspace/a.tmp", "gateway/ports.json"]
@@ -225,7 +227,8 @@ mod tests {
         let places = places(&env, &Config::empty());
         let (count, _) = excess(&places);
         let notes = sweep(&places);
-        assert_eq!((count, notes.len()), (35, 36), "{notes:#?}");
+        assert_eq!((count, notes.len()), (44, 45), "{notes:#?}");
+        assert!((0..14).all(|n| dir.path(&format!("subagents/runs.json.corrupt.{n}")).exists() == (n < 5)));
         assert_eq!(excess(&places), (0, 0));
         assert_eq!(std::fs::metadata(dir.path("logs/gateway.log")).unwrap().len(), 0);
         let there = |name: &str| dir.path(name).exists();
