@@ -132,6 +132,29 @@ fn i12_2_an_agent_runs_by_itself_and_the_main_session_is_told() {
     }
 }
 
+/// The session of a request goes by itself, unless it was named: its key may look like any other.
+#[test]
+fn i13_8_a_session_that_nobody_named_is_marked_as_one_that_goes() {
+    let mapping = json!([{"match": {"path": "named"}, "action": "agent", "sessionKey": "hook:named", "messageTemplate": "m"}]);
+    let (_model, gateway) = start(vec![texts(&["one"]), texts(&["two"])], json!({"mappings": mapping}));
+    let mut client = Client::operator(&gateway, 4);
+    for path in ["/hooks/agent", "/hooks/named"] {
+        let run = post(&gateway, path, json!({"message": "m", "wakeMode": "next-heartbeat"})).1["runId"].clone();
+        client.event_where("chat", |payload| payload["runId"] == run && payload["state"] == "final");
+    }
+    let index = gateway.state_dir().join("agents/main/sessions/sessions.json");
+    let hooks: Vec<(String, Value)> = wait_for("both to be on disk", || {
+        let index: Value = serde_json::from_str(&std::fs::read_to_string(&index).ok()?).unwrap();
+        let all = index.as_object().unwrap().iter().filter(|(key, _)| key.starts_with("agent:main:hook:"));
+        let all: Vec<_> = all.map(|(key, entry)| (key.clone(), entry["passing"].clone())).collect();
+        (all.len() == 2).then_some(all)
+    });
+    for (key, mark) in &hooks {
+        let want = if key.ends_with(":named") { Value::Null } else { json!("hook") };
+        assert_eq!(mark, &want, "{key}");
+    }
+}
+
 /// SEC-34: of what a sender wrote nothing stands outside of an envelope, in any request to the model that comes of it.
 #[test]
 fn sec_34_nothing_that_a_sender_wrote_stands_outside_of_an_envelope() {

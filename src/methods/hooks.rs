@@ -13,6 +13,7 @@ use crate::params::{params, read};
 use crate::runs::origin::{Address, HOOK, Origin};
 use crate::runs::{After, Ask, Observer, Observers, Wishes};
 use crate::sessions::attachments::Attachments;
+use crate::sessions::passing::MEMBER;
 use crate::state::State;
 use crate::state::event::Answer;
 use serde_json::Value;
@@ -46,6 +47,8 @@ params! {
         called: String,
         agent_id: Option<String>,
         session_key: String,
+        /// Nobody named it.
+        is_passing: bool,
         wakes: bool,
         insists: bool,
         deliver: bool,
@@ -93,6 +96,7 @@ pub fn agent(state: &mut State, call: Call, params: Value) -> Result<Answer> {
         thinking,
         brought: asked.model.map(|model| Arc::new(Brought { model: Some(model), ..Brought::default() })),
         is_plain: true,
+        entry: asked.is_passing.then(|| (MEMBER.0.to_string(), MEMBER.1.into())).into_iter().collect(),
         ..Wishes::default()
     };
     let ask = Ask {

@@ -137,14 +137,16 @@ impl Request<'_> {
             "" => format!("Task: {} | {job}\n\n{}", or_hook(ours), self.wrapped(message, is_unsafe)?),
             _ => format!("{job}\n\n{}", self.wrapped(&format!("Task: {theirs}\n\n{message}"), false)?),
         };
+        let session = self.session_key(fields, chosen)?;
         let params = json!({
             "message": message,
             "name": ours,
             "called": theirs,
             "agentId": self.agent_id(fields, chosen)?,
-            "sessionKey": self.session_key(fields, chosen)?.unwrap_or_else(|| format!("hook:{run}")),
+            "isPassing": session.is_none(),
+            "sessionKey": session.unwrap_or_else(|| format!("hook:{run}")),
             "wakes": fields.text("wakeMode") != Some("next-heartbeat"),
-        "insists": fields.text("wakeMode") == Some("now"),
+            "insists": fields.text("wakeMode") == Some("now"),
             "deliver": deliver(fields)?,
             "channel": self.channel(fields)?,
             "to": fields.text("to"),
