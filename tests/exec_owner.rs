@@ -256,7 +256,8 @@ fn i13_7_a_skills_key_reaches_commands_only() {
             {"id": "ops", "tools": {"exec": {"pathPrepend": [tools]}}}]}});
     let gateway = Gateway::start(&Setup::config(own).file("skills/weather/SKILL.md", WEATHER));
     for (agent, want) in [("main", json!(["forecast"])), ("ops", json!([]))] {
-        let row = Client::operator(&gateway, 4).ok("skills.status", json!({"agentId": agent}))["skills"][0].clone();
+        let row =
+            Client::operator(&gateway, 4).ok("skills.status", json!({"agentId": agent}))["skills"][0].clone();
         assert_eq!((&row["missing"]["bins"], &row["eligible"]), (&want, &json!(agent == "ops")), "{row}");
     }
     std::fs::remove_dir_all(tools).unwrap();

@@ -112,7 +112,12 @@ fn now() -> u64 {
 #[test]
 fn i13_2_what_it_says_is_sent_where_the_owner_was_last_once_a_day_and_an_ack_leaves_no_trace() {
     let telegram = ann();
-    let words = ["HEARTBEAT_OK all quiet\nMEDIA: none", "The cellar is wet", "The cellar is wet", "The cellar is wet"];
+    let words = [
+        "HEARTBEAT_OK all quiet\nMEDIA: none",
+        "The cellar is wet",
+        "The cellar is wet",
+        "The cellar is wet",
+    ];
     let (model, gateway) = with_ann(
         json!({"every": "3s"}),
         &telegram,

@@ -139,7 +139,8 @@ fn i13_8_a_session_that_nobody_named_is_marked_as_one_that_goes() {
     let (_model, gateway) = start(vec![texts(&["one"]), texts(&["two"])], json!({"mappings": mapping}));
     let mut client = Client::operator(&gateway, 4);
     for path in ["/hooks/agent", "/hooks/named"] {
-        let run = post(&gateway, path, json!({"message": "m", "wakeMode": "next-heartbeat"})).1["runId"].clone();
+        let run =
+            post(&gateway, path, json!({"message": "m", "wakeMode": "next-heartbeat"})).1["runId"].clone();
         client.event_where("chat", |payload| payload["runId"] == run && payload["state"] == "final");
     }
     let index = gateway.state_dir().join("agents/main/sessions/sessions.json");

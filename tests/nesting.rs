@@ -1,7 +1,9 @@
 //! What one message may cause: turns that ask for turns, and the share of the queue that one client has.
 use crate::agent::with_config;
 use crate::harness::model::{last_user_text, texts};
+use crate::harness::telegram::Telegram;
 use crate::harness::*;
+use crate::telegram::{said, with_bot};
 
 /// A model that is misled: each of its answers sends to these sessions.
 fn misled(sessions: usize, wait_seconds: u64) -> Reply {
@@ -37,6 +39,33 @@ fn settled(server: &ModelServer) -> usize {
         }
         (last.1.elapsed() > Duration::from_secs(2)).then_some(last.0)
     })
+}
+
+/// SEC-34, SEC-42: what a guest has sent into another session is answered there with what a guest has.
+#[test]
+fn sec_42_a_guest_raises_nothing_by_another_session() {
+    for (who, is_owner) in [(1001, true), (1002, false)] {
+        let telegram = Telegram::start();
+        telegram.user(1001, "Ann", "ann");
+        telegram.user(1002, "Bob", "bob");
+        telegram.group(-100, "Team");
+        let more = json!({"tools": {"surfaces": {"guests": ["sessions_send"]}},
+            "channels": {"telegram": {"groupPolicy": "open", "groups": {"*": {"requireMention": false}}}}});
+        let arguments = json!({"sessionKey": "main", "message": "/status", "timeoutSeconds": 10}).to_string();
+        let call = Step::Call { id: "c".into(), name: "sessions_send".into(), arguments };
+        let replies = vec![Reply::Stream(vec![call, Step::Done]), texts(&["words"]), texts(&["told"])];
+        let (server, _gateway) = with_bot(&telegram, more, replies);
+        telegram.says(who, -100, "ask the others");
+        said(&telegram, -100, 1);
+        let requests = server.requests(3);
+        let has = |n: usize, name: &str| {
+            requests[n]["body"]["tools"].to_string().contains(&format!("\"name\":\"{name}\""))
+        };
+        assert!(last_user_text(&requests[1]).contains("/status"), "no command: {}", requests[1]);
+        assert!(has(0, "sessions_send") && has(1, "sessions_send") && has(1, "read"), "{who}");
+        assert_eq!((has(0, "exec"), has(1, "exec")), (is_owner, false), "{who}");
+        assert_eq!((has(0, "sessions_list"), has(1, "sessions_list")), (is_owner, is_owner), "{who}");
+    }
 }
 
 #[test]

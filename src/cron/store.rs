@@ -1,8 +1,8 @@
 //! The file of the jobs, `<state>/cron/jobs.json`: `{"version": 1, "jobs": [..]}`, as the original writes and reads it.
 //! Other members are kept. Read at a start, replaced whole by the store thread.
 use super::job::Members;
-use crate::config::{Config, Stamp};
 use crate::config::parse::json5;
+use crate::config::{Config, Stamp};
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::files;

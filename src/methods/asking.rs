@@ -1,6 +1,6 @@
 //! What the methods that ask for a turn have in common: their params made ready on the connection's thread, what each of
 //! them brings, and the way to the runs.
-use crate::calls::Call;
+use crate::calls::{Call, Provenance};
 use crate::deliveries::dedupe::params_hash;
 use crate::error::{Error, Result};
 use crate::json::Put;
@@ -79,7 +79,7 @@ impl Asked {
         let mut observers = Observers::of(&call.caller);
         observers.deliver(to);
         let ask = Ask {
-            origin: Origin::client(surface, call.caller.provenance),
+            origin: Origin::client(surface, authority(state, &call)),
             id: self.idempotency_key,
             hash: self.hash,
             session,
@@ -91,6 +91,13 @@ impl Asked {
         };
         state.with_runs(|runs, world| runs.ask(world, ask)).map(Answer::from)
     }
+}
+
+/// On whose authority it is asked. What a turn asks for may no more than the turn: a guest's or webhook's message stays one,
+/// through however many sessions it comes (SEC-34, SEC-42).
+fn authority(state: &State, call: &Call) -> Provenance {
+    let of_turn = call.caller.run.as_deref().and_then(|run| state.runs.provenance_of(run));
+    of_turn.filter(|whose| !whose.is_own()).unwrap_or(call.caller.provenance)
 }
 
 /// The thinking level that a request asks for.

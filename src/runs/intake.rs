@@ -191,9 +191,8 @@ impl Ask {
             Commands::Slashed => self.message.starts_with('/'),
             Commands::All => true,
         };
-        fits && self.origin.provenance.is_person()
-            && !self.wishes.is_plain
-            && self.message.len() <= MAX_COMMAND
+        let is_person = self.origin.provenance.is_person() && self.reply.caller.run.is_none();
+        fits && is_person && !self.wishes.is_plain && self.message.len() <= MAX_COMMAND
     }
 
     fn at(&self) -> At {

@@ -75,7 +75,8 @@ pub fn is_ready(skill: &Skill, agents: &Agents, agent: &str) -> bool {
 fn dirs(agents: &Agents, agent: &str) -> Vec<PathBuf> {
     let own = agents.entry(agent).and_then(|entry| entry.pointer("/tools/exec/pathPrepend"));
     let first = own.or_else(|| agents.config().get("tools.exec.pathPrepend")).and_then(Value::as_array);
-    let first: Vec<String> = first.into_iter().flatten().filter_map(Value::as_str).map(str::to_string).collect();
+    let first: Vec<String> =
+        first.into_iter().flatten().filter_map(Value::as_str).map(str::to_string).collect();
     agents.env().program_dirs(&first)
 }
 

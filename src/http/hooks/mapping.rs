@@ -43,7 +43,10 @@ pub fn left_out(config: &Config) -> String {
         all => {
             let names: Vec<String> = all.iter().map(|at| format!("hooks.mappings.{at}")).collect();
             let (has, is) = if names.len() == 1 { ("has", "is") } else { ("have", "are") };
-            format!("; {} {has} a mistake and {is} for no request; openclaw doctor shows it", names.join(", "))
+            format!(
+                "; {} {has} a mistake and {is} for no request; openclaw doctor shows it",
+                names.join(", ")
+            )
         }
     }
 }
