@@ -1,6 +1,8 @@
 //! What commands of agents leave behind, and the next start finds: directories deeper than any stack, and processes of a
 //! gateway that was killed (issue 13, part 4).
+use super::agent::turn;
 use super::exec::{exec, is_alive, start, tool, workspace};
+use super::harness::model::{last_user_text, texts};
 use super::harness::*;
 
 const DIG: &str =
@@ -40,6 +42,62 @@ fn i13_4_the_next_start_ends_what_a_killed_gateway_left() {
     assert!(is_alive(&pid));
     gateway.restart();
     wait_for("what was left to end", || (!is_alive(&pid)).then_some(()));
+}
+
+/// A command that waited when the gateway was killed is forgotten by nobody: who asked is told, and may ask again.
+#[test]
+fn i13_4_who_asked_is_told_of_a_command_that_waited_when_the_gateway_stopped() {
+    let call = |text: &str| {
+        let arguments = json!({"command": text}).to_string();
+        Reply::Stream(vec![Step::Call { id: "c1".into(), name: "exec".into(), arguments }, Step::Done])
+    };
+    let server = ModelServer::start(vec![call("echo x > made"), texts(&["asked"]), texts(&["oh"])]);
+    let mut gateway = Gateway::start(&Setup::config(server.config()));
+    let mut client = Client::operator(&gateway, 4);
+    turn(&mut client, "do it", "k1").unwrap();
+    let id = client.ok("exec.approval.list", json!({}))[0]["id"].as_str().unwrap().to_string();
+    let left = gateway.state_dir().join("gateway/approvals");
+    let file = left.join(format!("{id}.json"));
+    wait_for("it to be written down", || file.exists().then_some(()));
+    gateway.kill();
+    gateway.restart();
+    let mut client = Client::operator(&gateway, 4);
+    assert_eq!(client.ok("exec.approval.list", json!({})), json!([]));
+    turn(&mut client, "well?", "k2").unwrap();
+    let asked = last_user_text(&server.requests(3)[2]["body"]);
+    let told = format!(
+        "Exec denied (gateway id={id}, the gateway restarted before anybody answered; ask again if it is still wanted): echo x > made"
+    );
+    assert!(asked.contains(&told), "{asked}");
+    assert_eq!(std::fs::read_dir(&left).unwrap().count(), 0);
+    assert!(!workspace(&gateway).join("made").exists());
+}
+
+/// What deleted agents left goes at a start, however deep it is, and so do copies of a damaged list, but for the newest.
+#[test]
+fn r_28a_a_start_bounds_what_is_left_however_deep() {
+    let mut gateway = start("{}");
+    gateway.stop();
+    let old = gateway.state_dir().join("trash/old");
+    std::fs::create_dir_all(&old).unwrap();
+    let dig = "mkdir q(a), 0700 and chdir q(a) or die for 1..3000; open F, q(>f)";
+    assert!(
+        std::process::Command::new("perl").args(["-e", dig]).current_dir(&old).status().unwrap().success()
+    );
+    let age = |path: &std::path::Path, days: u32| {
+        let then = std::time::SystemTime::now() - Duration::from_secs(86_400) * days;
+        std::fs::File::open(path).unwrap().set_modified(then).unwrap();
+    };
+    age(&old, 40);
+    let copy = |n: u32| gateway.state_dir().join(format!("subagents/runs.json.corrupt.{n}"));
+    std::fs::create_dir_all(gateway.state_dir().join("subagents")).unwrap();
+    for n in 0..8 {
+        std::fs::write(copy(n), "{").unwrap();
+        age(&copy(n), n);
+    }
+    gateway.restart();
+    wait_for("the old ones to go", || (!old.exists() && !copy(5).exists()).then_some(()));
+    assert!((0..8).all(|n| copy(n).exists() == (n < 5)));
 }
 
 /// Memory, queues and semaphores that outlive their process are not made within the walls.

@@ -61,7 +61,7 @@ fn sec_42_a_guest_raises_nothing_by_another_session() {
         let has = |n: usize, name: &str| {
             requests[n]["body"]["tools"].to_string().contains(&format!("\"name\":\"{name}\""))
         };
-        assert!(last_user_text(&requests[1]).contains("/status"), "no command: {}", requests[1]);
+        assert!(last_user_text(&requests[1]["body"]).contains("/status"), "no command: {}", requests[1]);
         assert!(has(0, "sessions_send") && has(1, "sessions_send") && has(1, "read"), "{who}");
         assert_eq!((has(0, "exec"), has(1, "exec")), (is_owner, false), "{who}");
         assert_eq!((has(0, "sessions_list"), has(1, "sessions_list")), (is_owner, is_owner), "{who}");

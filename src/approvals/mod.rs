@@ -3,12 +3,14 @@
 //!
 //! `file` is the file, `rules` what holds for an agent, `words` takes a command apart, `judge` looks at its parts, `safe`
 //! knows programs that do nothing but filter and `launchers` those that do anything, `decide` says what follows,
-//! `mode` is what `/exec` says of a session, `seal` marks the buttons by which the owner answers. Who is asked and answers is in `state/approvals.rs`.
+//! `mode` is what `/exec` says of a session, `seal` marks the buttons by which the owner answers, `left` is what waited when
+//! the gateway stopped. Who is asked and answers is in `state/approvals.rs`.
 pub mod afar;
 pub mod decide;
 pub mod file;
 pub mod judge;
 mod launchers;
+pub mod left;
 pub mod mode;
 pub mod rules;
 mod safe;

@@ -81,6 +81,7 @@ impl Generation {
         let wrong = shared.config().problem(&crate::config::Config::empty());
         *state.config_invalid = wrong.map(|problem| problem.to_json_at_start());
         sentinel::tell(&mut state);
+        recover::tell_unanswered(&mut state);
         let (asked, (done_tx, done)) = (process.asked.clone(), bounded(1));
         let died = done_tx.clone();
         let work = move || {

@@ -1,16 +1,23 @@
-//! Runs that an earlier generation or process accepted and did not finish: their message is kept, their end recorded.
+//! Runs that an earlier generation or process accepted and did not finish: their message is kept, their end recorded. And
+//! commands that waited for approval: who asked is told.
 //!
 //! Runs on the main thread before the state thread starts; reads and writes the journal and transcripts.
 use crate::agent::mailbox::Said;
 use crate::agent::run::question;
+use crate::approvals::left::{self, Left};
 use crate::deliveries::{Delivery, Inbound, Journal, Ledger, Line, Record, Spool};
 use crate::error::{Error, Result};
 use crate::json::json;
 use crate::logging;
+use crate::parts::within;
 use crate::runs::origin;
 use crate::sessions::Transcript;
+use crate::state::State;
 use crate::state::sessions::Sessions;
 use std::collections::HashSet;
+
+/// Bytes of a note about a command.
+const NOTE: usize = 600;
 
 /// Ends the runs that are open in the journal; gives all records. Those that are asked for `again`, by messages that a
 /// platform was told are safe, are as if they had not been asked for.
@@ -52,6 +59,16 @@ pub fn resume(inbound: Vec<Inbound>, deliveries: Vec<Delivery>, journal: &mut Jo
         log::warn!(target: "gateway/deliveries", "{told}");
     }
     ledger
+}
+
+/// Whoever asked for commands that nobody had answered when the gateway stopped is told with the next message.
+pub fn tell_unanswered(state: &mut State) {
+    for Left { id, session, command } in left::take(&state.shared.env.state_dir) {
+        log::warn!(target: "gateway/exec", "approval {id}: nobody had answered when the gateway stopped; session {} is told", logging::quoted(&session));
+        let why = "the gateway restarted before anybody answered; ask again if it is still wanted";
+        let text = format!("Exec denied (gateway id={id}, {why}): {command}");
+        state.add_note(Some(session), within(&text, NOTE).to_string());
+    }
 }
 
 /// Puts the message of a run into its transcript unless it is there already.

@@ -7,6 +7,7 @@ use super::setting;
 use super::surroundings::Surroundings;
 use super::wish::Wish;
 use crate::approvals::decide::unanswered;
+use crate::approvals::left::{self, Left};
 use crate::approvals::words::Part;
 use crate::approvals::{Rules, Verdict, file};
 use crate::calls::Whom;
@@ -104,6 +105,12 @@ fn call(context: &Context, method: &str, params: Value) -> Result<Value> {
 
 impl Waiting {
     fn wait(self) {
+        let state_dir = &self.context.settings.env.state_dir;
+        let session = self.context.session_key.clone();
+        let left = Left { id: self.id.clone(), session, command: self.wish.command.clone() };
+        if let Err(e) = left.write(state_dir) {
+            log::warn!(target: "tools", "a command waits of which a restart would not tell: {e}");
+        }
         let request = Request {
             context: &self.context,
             wish: &self.wish,
@@ -112,8 +119,9 @@ impl Waiting {
         };
         let chats = request.forward();
         let answer = call(&self.context, "exec.approval.waitDecision", json!({"id": (self.id.as_str())}));
-        // Else the gateway restarts or stops; nobody can be told any more.
+        // Else the gateway restarts or stops; the next start tells who asked.
         let Ok(answer) = answer else { return };
+        left::forget(state_dir, &self.id);
         request.tell_end(&chats, &answer);
         let decision = answer.get("decision").and_then(Value::as_str).unwrap_or_default().to_string();
         // His word is a new beginning.

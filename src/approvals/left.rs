@@ -1,0 +1,62 @@
+//! Commands that wait, as the next start finds them: a file each in `<state>/gateway/approvals/`, which the thread that
+//! waits (`gw-ask-N`) writes and takes away when it is answered. What is found there nobody has answered: the start tells
+//! whoever asked. Whether a command may run is never read from here.
+use crate::error::Result;
+use crate::files;
+use crate::json::{self, json};
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+
+/// Bytes of one file, and files that are told of.
+const MAX_FILE: u64 = 1 << 20;
+const MOST: usize = 64;
+
+/// One that nobody has answered.
+pub struct Left {
+    pub id: String,
+    /// Canonical key of the session whose turn asked.
+    pub session: String,
+    pub command: String,
+}
+
+impl Left {
+    pub fn write(&self, state_dir: &Path) -> Result<()> {
+        let text = json!({"id": self.id, "sessionKey": self.session, "command": self.command});
+        files::write_atomic(&path(state_dir, &self.id), text.to_string().as_bytes())
+    }
+
+    fn read(path: &Path) -> Option<Left> {
+        let bytes = files::read_bytes(path, MAX_FILE).ok()?;
+        let whole = json::read_object(&bytes, 100, json::DEEPEST).ok()?;
+        let text = |name: &str| whole.get(name).and_then(Value::as_str).map(str::to_string);
+        Some(Left { id: text("id")?, session: text("sessionKey")?, command: text("command")? })
+    }
+}
+
+/// It is answered.
+pub fn forget(state_dir: &Path, id: &str) {
+    // One that is not there was not written, which is told already.
+    let _ = std::fs::remove_file(path(state_dir, id));
+}
+
+/// All of an earlier process or generation; none of them is told of again.
+pub fn take(state_dir: &Path) -> Vec<Left> {
+    let entries = std::fs::read_dir(dir(state_dir)).into_iter().flatten().flatten();
+    let paths: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+    let is_whole = |path: &&PathBuf| path.extension().is_some_and(|end| end == "json");
+    let found = paths.iter().filter(is_whole).filter_map(|path| Left::read(path)).take(MOST).collect();
+    for path in &paths {
+        if let Err(e) = std::fs::remove_file(path) {
+            log::warn!(target: "gateway/exec", "remove {}: {e}", path.display());
+        }
+    }
+    found
+}
+
+fn dir(state_dir: &Path) -> PathBuf {
+    state_dir.join("gateway").join("approvals")
+}
+
+fn path(state_dir: &Path, id: &str) -> PathBuf {
+    dir(state_dir).join(format!("{id}.json"))
+}
