@@ -34,7 +34,7 @@ mod system {
     use crate::error::Error;
     use crate::sys::cage::{self, Cage, Rules};
     use crate::sys::filter;
-    use rustix::fs::{FileType, Mode, OFlags, fstat, open};
+    use rustix::fs::{Mode, OFlags, open};
     use std::os::fd::AsFd;
     use std::path::Path;
 
@@ -85,9 +85,9 @@ mod system {
         let is_root = rustix::process::geteuid().is_root();
         around.allow(Path::new(SETTINGS), READ, if is_root { 2 } else { 0 });
         for path in DEVICES {
-            around.add(Path::new(path), DEVICE);
+            around.add(Path::new(path), false, DEVICE);
         }
-        around.add(Path::new(ZERO), cage::READ_FILE);
+        around.add(Path::new(ZERO), false, cage::READ_FILE);
         for (named, rights) in [(&walls.read, READ), (&walls.write, WRITE)] {
             for path in named.iter().filter_map(|path| real(path)) {
                 around.own(&path, rights);
@@ -104,15 +104,20 @@ mod system {
     impl Around<'_> {
         /// Allows a place without what is hidden beneath it. In the first `public` levels only what everybody may read is.
         fn allow(&self, path: &Path, rights: u64, public: u32) {
+            if let Ok(meta) = path.symlink_metadata() {
+                self.found(path, meta.is_dir(), rights, public);
+            }
+        }
+
+        fn found(&self, path: &Path, is_dir: bool, rights: u64, public: u32) {
             if self.hidden.iter().any(|hidden| path.starts_with(hidden)) {
                 return;
             }
-            let Ok(meta) = path.symlink_metadata() else { return };
-            let is_apart = public > 0 && meta.is_dir();
+            let is_apart = public > 0 && is_dir;
             if is_apart || self.hidden.iter().any(|hidden| hidden.starts_with(path)) {
                 self.children(path, rights, public);
             } else {
-                self.add(path, rights);
+                self.add(path, is_dir, rights);
             }
         }
 
@@ -120,28 +125,28 @@ mod system {
         fn own(&self, path: &Path, rights: u64) {
             match self.hidden.iter().any(|hidden| hidden.starts_with(path)) {
                 true => self.children(path, rights, 0),
-                false => self.add(path, rights),
+                false => self.add(path, path.is_dir(), rights),
             }
         }
 
+        /// For root these are hundreds, for each command: no more is asked of one than its mode, and that only where it counts.
         fn children(&self, path: &Path, rights: u64, public: u32) {
             use std::os::unix::fs::MetadataExt;
-            let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
-            for entry in entries {
-                let Ok(meta) = entry.metadata() else { continue };
-                let needed = if meta.is_dir() { 0o5 } else { 0o4 };
-                if !meta.is_symlink() && (public == 0 || meta.mode() & needed == needed) {
-                    self.allow(&entry.path(), rights, public.saturating_sub(1));
+            for entry in std::fs::read_dir(path).into_iter().flatten().flatten() {
+                let Ok(kind) = entry.file_type() else { continue };
+                let needed = if kind.is_dir() { 0o5 } else { 0o4 };
+                let is_public = || entry.metadata().is_ok_and(|meta| meta.mode() & needed == needed);
+                if !kind.is_symlink() && (public == 0 || is_public()) {
+                    self.found(&entry.path(), kind.is_dir(), rights, public.saturating_sub(1));
                 }
             }
         }
 
-        /// What is not there, or cannot be looked at, is not reached either.
-        fn add(&self, path: &Path, rights: u64) {
+        /// What is not there, or cannot be looked at, is not reached either. What has become another kind of thing meanwhile
+        /// gets the rights of a file at most.
+        fn add(&self, path: &Path, is_dir: bool, rights: u64) {
             let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
             let Ok(place) = open(path, flags, Mode::empty()) else { return };
-            let Ok(stat) = fstat(&place) else { return };
-            let is_dir = FileType::from_raw_mode(stat.st_mode).is_dir();
             let rights = if is_dir { rights } else { rights & cage::OF_FILE };
             let _ = self.rules.allow(place.as_fd(), rights);
         }
