@@ -89,8 +89,9 @@ fn r_28a_a_start_bounds_what_is_left_however_deep() {
         std::fs::File::open(path).unwrap().set_modified(then).unwrap();
     };
     age(&old, 40);
-    let copy = |n: u32| gateway.state_dir().join(format!("subagents/runs.json.corrupt.{n}"));
-    std::fs::create_dir_all(gateway.state_dir().join("subagents")).unwrap();
+    let subagents = gateway.state_dir().join("subagents");
+    let copy = |n: u32| subagents.join(format!("runs.json.corrupt.{n}"));
+    std::fs::create_dir_all(&subagents).unwrap();
     for n in 0..8 {
         std::fs::write(copy(n), "{").unwrap();
         age(&copy(n), n);
