@@ -32,6 +32,8 @@ mod channels_cli;
 #[cfg(test)]
 mod cli;
 #[cfg(test)]
+mod clients;
+#[cfg(test)]
 mod commands;
 #[cfg(test)]
 mod compaction;
@@ -197,6 +199,8 @@ mod service;
 mod session_ids;
 #[cfg(test)]
 mod sessions;
+#[cfg(test)]
+mod sessions_cli;
 #[cfg(test)]
 mod sessions_files;
 #[cfg(test)]

@@ -126,6 +126,12 @@ fn r_02b_choosing_a_model_changes_nothing_else() {
         assert!(code == 1 && stderr.contains(words), "{word}: {code} {stderr}");
     }
     assert_eq!(home.read(), before, "a refused choice writes nothing");
+    // Issue 14: a part of a name is enough where one model has it.
+    let (code, stderr) = home.fails(&["models", "set", "ar"]);
+    assert!(code == 1 && stderr.contains("models fit 'ar'") && stderr.contains("near/a"), "{code} {stderr}");
+    home.ok(&["models", "set", "near/a"]);
+    home.ok(&["models", "set", "fa"]);
+    assert!(home.read().contains("primary: \"far/b\""), "a model by the beginning of its name");
     let output = home.run(&["models", "set", "openrouter/some/model"]);
     assert!(output.status.success() && text(&output).1.contains("OPENROUTER_API_KEY"), "{:?}", text(&output));
     // No server is asked what it can only refuse.

@@ -16,7 +16,7 @@ fn answer(at: &str, usage: Value) -> String {
 }
 
 /// Two agents: one session each, and one transcript that a reset left behind.
-fn setup() -> Setup {
+pub fn setup() -> Setup {
     let config = json!({
         "agents": {"list": [{"id": "main", "default": true}, {"id": "work"}]},
         "models": {"providers": {"p": {"baseUrl": "http://127.0.0.1:9/v1", "models": [{"id": "m", "name": "m", "cost": {"input": 1000, "output": 0, "cacheRead": 0, "cacheWrite": 0}}]}}},

@@ -14,6 +14,7 @@ use super::line::Line;
 use super::queue::Queue;
 pub use super::queue::{Frame, Work};
 use super::wake::Wake;
+use crate::clock;
 use crate::error::Result;
 use crate::metrics::{self, Metric};
 use crate::protocol::close::Close;
@@ -48,6 +49,27 @@ pub struct Outbox {
     is_blocked: AtomicBool,
     /// Bytes that others than the connection's thread have written.
     written: AtomicU64,
+    pub traffic: Traffic,
+}
+
+/// What a connection's thread has moved so far, for who asks who is here.
+#[derive(Debug, Default)]
+pub struct Traffic {
+    received: AtomicU64,
+    written: AtomicU64,
+    /// When something came last, epoch milliseconds.
+    heard: AtomicU64,
+}
+
+impl Traffic {
+    pub fn note_received(&self, all: u64) {
+        self.received.store(all, Ordering::Relaxed);
+        self.heard.store(clock::now_ms(), Ordering::Relaxed);
+    }
+
+    pub fn note_written(&self, all: u64) {
+        self.written.store(all, Ordering::Relaxed);
+    }
 }
 
 /// Bytes that were popped and are not out yet.
@@ -80,6 +102,7 @@ impl Outbox {
             owner: Mutex::new(owner.into()),
             is_blocked: AtomicBool::new(false),
             written: AtomicU64::new(0),
+            traffic: Traffic::default(),
         });
         outbox.budget.enter(&outbox);
         Ok(Drain { outbox })
@@ -110,6 +133,12 @@ impl Outbox {
     /// Bytes that were written on the lent line.
     pub fn written(&self) -> u64 {
         self.written.load(Ordering::Relaxed)
+    }
+
+    /// Bytes that came and went, and when something came last, epoch milliseconds.
+    pub fn moved(&self) -> (u64, u64, u64) {
+        let of = |number: &AtomicU64| number.load(Ordering::Relaxed);
+        (of(&self.traffic.received), of(&self.traffic.written) + self.written(), of(&self.traffic.heard))
     }
 
     /// Whether nothing more will be sent.

@@ -61,8 +61,8 @@ const INSTEAD: &[(&[&str], &str)] = &[
         "gateways do not announce themselves; name one by --url, or `openclaw gateway probe --ssh`",
     ),
     (
-        &["sessions cleanup", "sessions reset", "sessions delete", "sessions compact"],
-        "`openclaw gateway call sessions.delete --params '{\"key\": KEY}'` and its like; `session.maintenance` cleans up",
+        &["sessions cleanup"],
+        "the key `session.maintenance` cleans up; `openclaw sessions delete` takes one session out",
     ),
     (
         &["agents bind", "agents unbind", "agents bindings"],

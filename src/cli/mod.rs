@@ -9,6 +9,7 @@ mod applied;
 mod approvals;
 mod backup;
 mod channels;
+mod clients;
 mod complete;
 mod config;
 mod cron;
@@ -28,8 +29,10 @@ mod models;
 mod onboard;
 mod pairing;
 mod parse;
+mod pick;
 mod print;
 mod schema;
+mod screen;
 mod sessions;
 mod skills;
 mod status;
@@ -37,6 +40,7 @@ mod stream;
 mod system;
 mod typed;
 mod unsupervised;
+mod usage;
 mod values;
 mod waiting;
 
@@ -90,6 +94,7 @@ pub const COMMANDS: &[Command] = &[
     channels::logs::LOGS,
     channels::remove::REMOVE,
     channels::status::STATUS,
+    clients::COMMAND,
     complete::COMMAND,
     config::DIFF,
     config::FILE,
@@ -120,6 +125,7 @@ pub const COMMANDS: &[Command] = &[
     devices::CLEAR,
     devices::LIST,
     devices::REJECT,
+    devices::RENAME,
     devices::REVOKE,
     devices::ROTATE,
     doctor::COMMAND,
@@ -167,7 +173,14 @@ pub const COMMANDS: &[Command] = &[
     schema::COMMAND,
     doctor::audit::COMMAND,
     sessions::COMMAND,
+    sessions::verbs::ABORT,
+    sessions::verbs::COMPACT,
+    sessions::verbs::DELETE,
+    sessions::export::COMMAND,
     sessions::LIST,
+    sessions::verbs::RESET,
+    sessions::search::COMMAND,
+    sessions::show::COMMAND,
     onboard::setup::COMMAND,
     skills::COMMAND,
     skills::CHECK,
@@ -179,12 +192,14 @@ pub const COMMANDS: &[Command] = &[
     system::ENABLE,
     system::LAST,
     system::PRESENCE,
+    usage::COMMAND,
+    clients::WHO,
 ];
 
 /// Words that begin commands, by task. Together they are all there are.
 pub const TASKS: &[(&str, &[&str])] = &[
-    ("Start here", &["onboard", "agent", "status", "doctor"]),
-    ("The gateway", &["gateway", "health", "logs", "dashboard", "daemon"]),
+    ("Start here", &["onboard", "agent", "status", "usage", "doctor"]),
+    ("The gateway", &["gateway", "health", "logs", "clients", "who", "dashboard", "daemon"]),
     ("Channels", &["channels", "message", "pairing"]),
     ("Models, agents and sessions", &["models", "agents", "sessions", "skills", "cron", "system"]),
     ("Settings and safety", &["setup", "configure", "config", "approvals", "devices", "security", "backup"]),

@@ -4,6 +4,7 @@
 //! passes `clean.rs` here, so that no name, answer or log line steers the terminal; colours are put around it here as
 //! well and nowhere else.
 use super::fold;
+use super::screen::{self, Screen};
 use crate::clean::{clean, escape, one_line};
 use crate::config::under;
 use crate::env::Env;
@@ -29,6 +30,13 @@ static IS_OVER: AtomicBool = AtomicBool::new(false);
 /// Whether a result could not be written; told already.
 pub fn is_lost() -> bool {
     LOST.load(Ordering::Relaxed)
+}
+
+/// What moves the terminal's cursor and nothing else.
+pub(super) fn steer(marks: &str) {
+    let mut out = stdout().lock();
+    // With the terminal gone there is nobody left to show anything.
+    let _ = out.write_all(marks.as_bytes()).and_then(|()| out.flush());
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -113,9 +121,26 @@ impl Printer {
         self.put(&format!("{}\n", self.joined(pieces)))
     }
 
+    /// A line in one style, folded as `line` does.
+    pub fn painted(&self, style: u8, text: &str) {
+        for line in self.fit(text).lines() {
+            self.styled(&[(style, line)]);
+        }
+    }
+
+    /// The terminal's screen, to be drawn over.
+    pub fn screen(&self) -> Screen {
+        Screen::open(*self)
+    }
+
+    /// Lines of the terminal.
+    pub fn rows(&self) -> usize {
+        tcgetwinsize(stdout()).map_or(0, |size| usize::from(size.ws_row)).max(4)
+    }
+
     /// A heading, bold where there is colour.
     pub fn heading(&self, text: &str) {
-        self.styled(&[(1, text)]);
+        self.painted(1, text);
     }
 
     fn joined(&self, pieces: &[Piece]) -> String {
@@ -129,6 +154,8 @@ impl Printer {
     /// Writes what is clean; whether somebody still reads it.
     fn put(&self, text: &str) -> bool {
         self.make_room();
+        let drawn = screen::fitting(text);
+        let text = drawn.as_deref().unwrap_or(text);
         let mut out = stdout().lock();
         match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
             Ok(()) => true,

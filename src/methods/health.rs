@@ -6,6 +6,7 @@ use crate::config::Config;
 use crate::device::pairing::Pairing;
 use crate::error::Result;
 use crate::json::json;
+use crate::methods::system::process;
 use crate::models::catalogue;
 use crate::models::resolve::CONTEXT_WINDOW;
 use crate::protocol::frame::Payload;
@@ -51,11 +52,15 @@ pub fn status(state: &mut State, call: Call, _params: Value) -> Result<Answer> {
         ("configInvalid", (*state.config_invalid).clone()),
         ("restart", Some(state.restart_status())),
         ("metrics", is_admin.then(|| snapshot::metrics(state))),
+        ("today", Some(state.runs.today.told(state.now))),
     ];
     let operation = operation.into_iter().filter(move |_| is_admin);
     Ok(Answer::Work(Box::new(move || {
         let all = sessions.iter().flat_map(|(agent, all)| all.iter().map(move |kept| (&**agent, &**kept)));
         let mut summary = summary(&shared, all.collect(), &paths, &events, now);
+        if let (Some(map), true) = (summary.as_object_mut(), is_admin) {
+            map.insert("gateway".into(), process(&shared));
+        }
         if let Some(Value::Array(agents)) = summary.pointer_mut("/heartbeat/agents") {
             *agents = beats;
         }

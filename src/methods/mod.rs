@@ -36,6 +36,7 @@ pub mod restart;
 pub mod send;
 pub mod sessions;
 pub mod sessions_edit;
+mod sessions_search;
 pub mod skills;
 pub mod subagents;
 pub mod subscriptions;
@@ -43,6 +44,7 @@ pub mod surface;
 pub mod system;
 mod turns;
 pub mod usage;
+mod usage_cost;
 
 use crate::calls::Caller;
 use crate::error::{Error, Kind, Result};
@@ -153,6 +155,7 @@ methods! {
     "schemas/methods/chat.metadata.json" Read Reads Here(chat_open::metadata);
     "schemas/methods/chat.send.json" Write Changes Prepared(asking::prepare, chat::send) Sessions;
     "schemas/methods/chat.startup.json" Read Reads State(chat_open::startup) Sessions;
+    "schemas/methods/clients.list.json" Read Reads State(presence::clients);
     "schemas/methods/config.apply.json" Admin Changes Here(config_write::apply);
     "schemas/methods/config.get.json" Admin Reads Here(config::get);
     "schemas/methods/config.patch.json" Admin Changes Here(config_write::patch);
@@ -216,6 +219,7 @@ methods! {
     "schemas/methods/sessions.preview.json" Read Reads State(sessions::preview) Sessions;
     "schemas/methods/sessions.reset.json" Admin Changes State(sessions_edit::reset) Sessions;
     "schemas/methods/sessions.resolve.json" Admin Reads State(sessions::resolve) Sessions;
+    "schemas/methods/sessions.search.json" Read Reads State(sessions_search::search) Sessions;
     "schemas/methods/sessions.subscribe.json" Read Reads State(subscriptions::subscribe) Sessions Connection;
     "schemas/methods/sessions.unsubscribe.json" Read Reads State(subscriptions::unsubscribe) Sessions Connection;
     "schemas/methods/sessions.usage.json" Admin Reads State(usage::sessions) Sessions;
@@ -237,7 +241,7 @@ methods! {
     "schemas/methods/themes.list.json" Read Reads State(empty::answer);
     "schemas/methods/tools.github.status.json" Read Reads Here(diagnostics::github);
     "schemas/methods/update.status.json" Admin Reads State(empty::answer);
-    "schemas/methods/usage.cost.json" Read Reads State(usage::cost) Sessions;
+    "schemas/methods/usage.cost.json" Read Reads State(usage_cost::cost) Sessions;
     "schemas/methods/usage.status.json" Read Reads Here(usage::status);
     "schemas/methods/wake.json" Write Changes State(heartbeat::wake);
     "schemas/methods/worktrees.list.json" Read Reads State(empty::answer);

@@ -1,9 +1,10 @@
-//! `system-presence` and `system-event`: who is here, and notes from clients about themselves.
+//! `system-presence`, `clients.list` and `system-event`: who is here, and notes from clients about themselves.
 use crate::calls::Call;
 use crate::error::{Error, Result};
 use crate::json::{Put, json};
 use crate::protocol::frame::Payload;
 use crate::state::State;
+use crate::state::clients::Client;
 use crate::state::event::Answer;
 use serde_json::{Map, Value};
 
@@ -27,6 +28,26 @@ const MAX_TEXT: usize = 2000;
 pub fn list(state: &mut State, _call: Call, _params: Value) -> Result<Answer> {
     state.presence.expire(state.now);
     Ok(Answer::Now(Payload::Text(state.presence.list(state.now).into())))
+}
+
+/// The connections there are, commands of a command line too, the newest first, with what they moved.
+pub fn clients(state: &mut State, call: Call, _params: Value) -> Result<Answer> {
+    let mut all: Vec<_> = state.clients.iter().collect();
+    crate::order::by_key(&mut all, |client| std::cmp::Reverse((client.since, client.caller.conn)));
+    let row = |client: &&Client| {
+        let (caller, [name, platform, version]) = (&client.caller, &client.about);
+        let (received, written, heard) = client.outbox.moved();
+        let some = |text: &str| Some(text.to_string()).filter(|text| !text.is_empty());
+        json!({
+            "connId": caller.id, "isSelf": caller.conn == call.caller.conn, "clientId": caller.client_id,
+            "name": some(name), "deviceId": caller.device_id, "mode": caller.mode, "role": caller.role(),
+            "scopes": caller.scopes.as_slice(), "platform": some(platform), "version": some(version),
+            "ip": caller.remote, "protocol": caller.protocol, "connectedAtMs": client.since,
+            "lastSeenAtMs": heard, "bytesIn": received, "bytesOut": written,
+        })
+    };
+    let rows: Vec<Value> = all.iter().map(row).collect();
+    Ok(Answer::Now(json!({"ts": state.now, "clients": rows}).into()))
 }
 
 /// Posts a presence line or a note. Members of the wrong type are ignored, as clients expect.

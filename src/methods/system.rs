@@ -24,14 +24,19 @@ pub fn info(shared: &Shared, _caller: &Caller, _params: Value) -> Result<Payload
             "freeBytes": disk.as_ref().map(|d| d.f_bavail.saturating_mul(d.f_frsize)),
         },
         "uptimeMs": uptime_ms(),
-        "gateway": {
-            "version": crate::version::VERSION,
-            "pid": std::process::id(),
-            "uptimeMs": shared.started.elapsed().as_millis() as u64,
-            "rssBytes": kib_field("/proc/self/status", "VmRSS:"),
-        },
+        "gateway": process(shared),
     })
     .into())
+}
+
+/// This process.
+pub(super) fn process(shared: &Shared) -> Value {
+    json!({
+        "version": crate::version::VERSION,
+        "pid": std::process::id(),
+        "uptimeMs": shared.started.elapsed().as_millis() as u64,
+        "rssBytes": kib_field("/proc/self/status", "VmRSS:"),
+    })
 }
 
 /// A `Name:  123 kB` line as bytes.

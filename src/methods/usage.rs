@@ -1,4 +1,4 @@
-//! `sessions.usage`, `sessions.usage.timeseries`, `sessions.usage.logs`, `usage.cost`, `usage.status`. Index
+//! `sessions.usage`, `sessions.usage.timeseries`, `sessions.usage.logs`, `usage.status`. Index
 //! entries are copied by reference on the state thread; transcripts are read on the connection's thread.
 use crate::calls::{Call, Caller};
 use crate::clock;
@@ -20,7 +20,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 /// What one request reads of transcripts, in bytes.
-const MAX_READ: u64 = 128 << 20;
+pub(super) const MAX_READ: u64 = 128 << 20;
 const MAX_SESSIONS: usize = 1000;
 
 params! {
@@ -34,10 +34,10 @@ params! {
 }
 
 /// The index of an agent and the directory of its transcripts.
-struct Agent {
+pub(super) struct Agent {
     id: String,
-    dir: PathBuf,
-    sessions: Snapshot,
+    pub dir: PathBuf,
+    pub sessions: Snapshot,
 }
 
 /// A transcript and the session that goes on in it, if any.
@@ -86,7 +86,7 @@ pub fn sessions(state: &mut State, _call: Call, params: Value) -> Result<Answer>
     })))
 }
 
-fn agents(state: &State) -> Vec<Agent> {
+pub(super) fn agents(state: &State) -> Vec<Agent> {
     let agent =
         |(id, sessions): (String, Snapshot)| Agent { id, dir: sessions.dir().to_path_buf(), sessions };
     state.sessions.snapshots().into_iter().map(agent).collect()
@@ -174,7 +174,7 @@ impl Row {
 }
 
 /// Says so when the transcripts were more than one request reads.
-fn note_partial(report: &mut Value, budget: &Budget) {
+pub(super) fn note_partial(report: &mut Value, budget: &Budget) {
     if let (true, Some(report)) = (budget.is_spent, report.as_object_mut()) {
         report.put("isPartial", true);
     }
@@ -235,74 +235,7 @@ fn transcript_of(state: &State, raw: &str) -> Result<Option<Transcript>> {
     Ok(index.and_then(|index| Transcript::at(index.dir(), id).ok()))
 }
 
-params! {
-    struct Costs {
-        start_date: Option<String>,
-        end_date: Option<String>,
-        days: Value,
-    }
-}
-
-/// Of all agents.
-pub fn cost(state: &mut State, _call: Call, params: Value) -> Result<Answer> {
-    let Costs { start_date, end_date, days } = read(params)?;
-    let now = state.now;
-    let span = Span::of(start_date.as_deref(), end_date.as_deref(), read_days(&days)?, now)?;
-    let dirs: Vec<PathBuf> = agents(state).into_iter().map(|agent| agent.dir).collect();
-    let shared = state.shared.clone();
-    Ok(Answer::Work(Box::new(move || {
-        let config = shared.config();
-        let mut budget = Budget::new(MAX_READ);
-        let mut all = Summary::default();
-        let mut files: Vec<File> = dirs.iter().flat_map(|dir| transcripts(dir)).collect();
-        files.retain(|file| file.modified >= span.start());
-        // The newest first, should the budget not do for all.
-        crate::order::by_key(&mut files, |file| std::cmp::Reverse(file.modified));
-        for file in files {
-            if let Err(e) = add_transcript(&file.path, &config, &span, &mut budget, &mut [&mut all]) {
-                log::warn!(target: "gateway/usage", "{e}");
-            }
-        }
-        let (daily, totals) = (all.daily_totals(), all.totals.to_value());
-        let mut report = json!({"updatedAt": now, "days": span.days(), "daily": daily, "totals": totals});
-        note_partial(&mut report, &budget);
-        Ok(report.into())
-    })))
-}
-
-/// A number, or one written as text.
-fn read_days(days: &Value) -> Result<Option<u64>> {
-    let number = match days {
-        Value::Null => return Ok(None),
-        Value::String(text) => text.trim().parse::<f64>().ok(),
-        other => other.as_f64(),
-    };
-    let number = number.filter(|days| days.is_finite());
-    number
-        .map(|days| Some(days.max(1.0) as u64))
-        .ok_or_else(|| Error::invalid("days must be a number such as 30"))
-}
-
 /// The quotas of subscriptions; there are none, since no subscription's login is supported.
 pub fn status(_shared: &Shared, _caller: &Caller, _params: Value) -> Result<Payload> {
     Ok(json!({"updatedAt": clock::now_ms(), "providers": []}).into())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn days_are_numbers_in_either_form() {
-        let check =
-            |days: Value, want: Option<Option<u64>>| assert_eq!(read_days(&days).ok(), want, "{days}");
-        check(Value::Null, Some(None));
-        check(json!(7), Some(Some(7)));
-        check(json!(2.9), Some(Some(2)));
-        check(json!("14"), Some(Some(14)));
-        check(json!(-3), Some(Some(1)));
-        check(json!("x"), None);
-        check(json!("inf"), None);
-        check(json!([1]), None);
-    }
 }

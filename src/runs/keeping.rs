@@ -8,13 +8,21 @@ use serde_json::Value;
 
 impl Runs {
     /// The line of the log that says what was answered, by whom and at what cost.
-    pub(super) fn log_end(&self, world: &dyn World, id: &str, finished: &Finished) {
+    pub(super) fn log_end(&mut self, world: &dyn World, id: &str, finished: &Finished) {
         let Some(run) = self.map.get(id) else { return };
         let session = crate::logging::quoted(&run.new.key);
         let ms = world.now().saturating_sub(run.started_at.unwrap_or(run.accepted_at));
+        if !run.is_aside() {
+            self.today.note(world.now(), finished);
+        }
         let usage = &finished.usage;
         let tokens = usage.input + usage.cache_read + usage.cache_write;
-        let spent = format!("{}.{} s, tokens {tokens} in, {} out", ms / 1000, ms % 1000 / 100, usage.output);
+        let cost = if finished.cost > 0.0 { format!(", ${:.4}", finished.cost) } else { String::new() };
+        let spent =
+            format!("{}.{} s, tokens {tokens} in, {} out{cost}", ms / 1000, ms % 1000 / 100, usage.output);
+        // On a channel the surface is its name.
+        let origin = &run.new.origin;
+        let surface = origin.address.as_ref().map_or(origin.surface.journal, |address| &address.channel);
         // A run that ended before it had a model has none.
         let model = match (finished.provider.as_str(), finished.model.as_str()) {
             ("", "") => String::new(),
@@ -23,7 +31,7 @@ impl Runs {
                 format!(" model={}", crate::logging::quoted(&format!("{provider}/{model}")))
             }
         };
-        let about = format!("session={session}{model} run={}", crate::logging::quoted(id));
+        let about = format!("session={session} surface={surface}{model} run={}", crate::logging::quoted(id));
         match (&finished.result, run.cancel.reason()) {
             (Ok(()), _) => log::info!(target: "gateway/agent", "turn ✓ {spent} {about}"),
             (Err(_), Some(reason)) if reason != Reason::Timeout => {

@@ -29,6 +29,7 @@ mod stopping;
 mod telling;
 #[cfg(test)]
 mod tests;
+mod today;
 mod waiting;
 mod world;
 
@@ -72,6 +73,7 @@ pub struct Runs {
     left: HashMap<String, (Weak<Asking>, nesting::Nesting)>,
     waiters: Pending,
     pub requests: Requests,
+    pub today: today::Today,
     max: usize,
     /// Of those that have places of their own.
     max_apart: usize,
@@ -93,6 +95,7 @@ impl Runs {
             left: HashMap::new(),
             waiters: waiting::nobody(),
             requests,
+            today: today::Today::default(),
             max,
             max_apart,
             max_queued,

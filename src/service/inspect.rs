@@ -61,15 +61,15 @@ pub fn inspect(env: &Env) -> Result<Inspection> {
     Ok(seen)
 }
 
-/// The same at one place and without the others.
-pub fn look(env: &Env, place: &Place) -> Inspection {
-    let mut seen = Inspection {
+/// A place where no service is.
+pub fn nothing(place: &Place) -> Inspection {
+    Inspection {
         manager: place.manager,
         name: place.name.clone(),
         installed: false,
         unit_path: place.path.clone(),
         loaded: false,
-        running: None,
+        running: Some(false),
         pid: None,
         state: String::new(),
         sub_state: String::new(),
@@ -83,7 +83,13 @@ pub fn look(env: &Env, place: &Place) -> Inspection {
         is_node: false,
         drift: Vec::new(),
         others: Vec::new(),
-    };
+    }
+}
+
+/// The same at one place and without the others.
+pub fn look(env: &Env, place: &Place) -> Inspection {
+    let mut seen = nothing(place);
+    seen.running = None;
     if let Some(text) = read(&place.path) {
         seen.installed = true;
         seen.command = command(place.manager, &text);

@@ -29,7 +29,7 @@ pub use spending::{usage, usage_report, usage_scan, usage_series};
 pub use transcript::Transcript;
 pub use transcripts::{branch, envelope, lines, message, newer, repair, transcript};
 use transcripts::{line, rebuild};
-pub use views::{history, list, preview};
+pub use views::{history, list, preview, search};
 
 use std::path::{Path, PathBuf};
 

@@ -12,6 +12,10 @@ pub struct Client {
     pub outbox: Arc<Outbox>,
     /// Its key in the presence list, if it has an entry.
     pub presence: Option<String>,
+    /// What it calls itself, its platform and its version.
+    pub about: [Box<str>; 3],
+    /// When it came, epoch milliseconds.
+    pub since: u64,
 }
 
 #[derive(Default)]

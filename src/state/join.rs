@@ -3,6 +3,7 @@ use crate::calls::outbox::Frame;
 use crate::device::pairing::{Change, Closing, Notice};
 use crate::json::{Put, json, with};
 use crate::metrics::{self, Metric};
+use crate::parts::within;
 use crate::protocol::close::Close;
 use crate::protocol::events;
 use crate::protocol::frame::{self, Payload};
@@ -12,6 +13,9 @@ use crate::state::event::Join;
 use serde_json::{Map, Value};
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
+
+/// Bytes of a name that are kept for who asks who is here.
+const MOST_NAME: usize = 128;
 
 /// Devices whose authority was taken away lately, and when: for those who were being let in at that moment.
 #[derive(Default)]
@@ -67,7 +71,10 @@ impl State {
         let hello = self.hello(&caller, &admitted);
         let text = frame::answer(&request_id, Ok(&Payload::Text(hello.into())), None, caller.protocol);
         outbox.push(Frame::Hello(text));
-        self.clients.add(Client { caller, outbox, presence });
+        let said = &admitted.client;
+        let name = said.display_name.as_deref().unwrap_or_default();
+        let about = [name, &said.platform, &said.version].map(|text| within(text, MOST_NAME).into());
+        self.clients.add(Client { caller, outbox, presence, about, since: self.now });
         self.pairing_changed(&admitted.change);
     }
 

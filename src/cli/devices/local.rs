@@ -23,6 +23,7 @@ pub fn apply(state_dir: &Path, method: &str, params: &Value, now: u64) -> Result
             .approve_only(text("requestId"), strings(params.get("scopes")).as_deref(), None, now)?
             .result),
         "device.pair.reject" => Ok(pairing.reject(text("requestId"), None, now)?.result),
+        "device.pair.rename" => Ok(pairing.rename(text("deviceId"), text("displayName"), None, now)?.result),
         "device.token.rotate" => {
             let scopes = strings(params.get("scopes"));
             let change = pairing.rotate(text("deviceId"), text("role"), scopes.as_deref(), None, now)?;

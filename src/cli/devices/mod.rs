@@ -14,8 +14,9 @@ use super::{Command, Context, Flag, JSON, Positional, far};
 use crate::clock;
 use crate::error::{Error, Result};
 use crate::json::{Put, json};
-use naming::{has_role, has_token, request, token};
-use rows::{items, paired_row, pending_row, text};
+use crate::parts::within;
+use naming::{device, has_role, has_token, request, token};
+use rows::{SHORT_ID, items, paired_row, pending_row, text};
 use serde_json::Value;
 use std::sync::Once;
 
@@ -47,13 +48,17 @@ pub const APPROVE: Command = Command {
     about: NAMING,
     positionals: REQUEST,
     flags: &[
-        &[Flag::value("scopes", "<list>", "Grant only these of the scopes asked for, separated by commas")],
+        &[
+            Flag::switch("latest", "Approve the request that came last"),
+            Flag::value("scopes", "<list>", "Grant only these of the scopes asked for, separated by commas"),
+        ],
         COMMON,
         rpc::FLAGS,
         rpc::TIMEOUT,
     ],
     examples: &[
         ("openclaw devices approve", "Let the only device that waits connect"),
+        ("openclaw devices approve --latest", "Let the device connect that asked last"),
         ("openclaw devices approve 3f0c2a --scopes operator.read", "Let a device look and do nothing"),
     ],
     run: approve,
@@ -67,6 +72,16 @@ pub const REJECT: Command = Command {
     positionals: REQUEST,
     examples: &[("openclaw devices reject 3f0c2a", "Drop this request")],
     run: reject,
+    ..BASE
+};
+
+pub const RENAME: Command = Command {
+    name: "devices rename",
+    summary: "Give a paired device another name",
+    about: "A device is named by its id, its name or a part of them.",
+    positionals: &[Positional::required("device"), Positional::required("name")],
+    examples: &[("openclaw devices rename 4be1 \"Kitchen tablet\"", "Call the device so from now on")],
+    run: rename,
     ..BASE
 };
 
@@ -196,6 +211,17 @@ fn approve(context: &Context, args: &Args) -> Result<()> {
     }
     let answer = ask(context, args, "device.pair.approve", &params.into())?;
     told(context, args, &answer, &format!("Approved {}", text(&answer, "/device/deviceId")))
+}
+
+fn rename(context: &Context, args: &Args) -> Result<()> {
+    let name = args.positional(1).map(str::trim).unwrap_or_default();
+    if name.is_empty() {
+        return Err(Error::usage("the new name is empty"));
+    }
+    let device = device(context, args, args.positional(0).unwrap_or_default())?;
+    let id = text(&device, "/deviceId");
+    let answer = ask(context, args, "device.pair.rename", &json!({"deviceId": id, "displayName": name}))?;
+    told(context, args, &answer, &format!("{} is {name} now", within(id, SHORT_ID)))
 }
 
 fn reject(context: &Context, args: &Args) -> Result<()> {

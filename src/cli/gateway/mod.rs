@@ -4,6 +4,7 @@ pub mod dev;
 pub mod diagnostics;
 pub mod healthcheck;
 pub mod last_error;
+pub mod now;
 pub mod probe;
 mod probe_report;
 pub mod probe_ssh;

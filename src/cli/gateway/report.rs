@@ -3,6 +3,7 @@
 //! All of it is the result and goes to stdout, problems and what to do about them too. The JSON's members are
 //! promised by `schemas/cli/gateway-status.json`; new ones may be added, none is renamed or dropped.
 mod json;
+use super::now;
 use super::status::{ConfigFile, Report, Rpc};
 use super::unit::{Runtime, cleanup};
 use crate::cli::Context;
@@ -167,6 +168,12 @@ impl View<'_> {
             (Some(ms), _) => {
                 let version = rpc.version.as_ref().map_or(String::new(), |v| format!(", version {v}"));
                 self.line(format!("RPC probe: ok ({ms}ms{version})"));
+                let status = rpc.status.as_ref();
+                let words =
+                    [("Process", status.and_then(now::process)), ("Today", status.and_then(now::today))];
+                for (name, text) in words.into_iter().filter_map(|(name, text)| Some((name, text?))) {
+                    self.line(format!("{name}: {text}"));
+                }
                 self.other_state(rpc);
                 return;
             }

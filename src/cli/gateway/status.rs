@@ -75,6 +75,8 @@ pub struct Rpc {
     pub latency_ms: Option<u64>,
     pub version: Option<String>,
     pub error: Option<Error>,
+    /// What it says of itself.
+    pub status: Option<Value>,
     /// The state directory of the gateway that answered, where it is not the one meant.
     pub other_state_dir: Option<PathBuf>,
 }
@@ -241,7 +243,10 @@ fn probe(context: &Context, args: &Args, target: &Target, env: &Env) -> Result<R
             let other = || rpc::other_state_dir(target, &session.hello);
             rpc.other_state_dir = if rpc::is_named(target) { None } else { other() };
             match rpc::request(&mut session, target, "status", &json!({}), false) {
-                Ok(_) => rpc.latency_ms = Some(started.elapsed().as_millis() as u64),
+                Ok(status) => {
+                    rpc.latency_ms = Some(started.elapsed().as_millis() as u64);
+                    rpc.status = Some(status);
+                }
                 Err(error) => rpc.error = Some(error),
             }
             session.client.close();

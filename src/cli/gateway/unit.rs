@@ -35,9 +35,12 @@ pub struct Unit {
 }
 
 impl Unit {
-    /// Looks at the service of `env`'s profile; `deep` finds neighbours among the machine's own services too.
+    /// Looks at the service of `env`'s profile; `deep` finds neighbours among the machine's own services too. Where no
+    /// service is installed the manager is not asked: it takes its time to say that it knows none.
     pub fn inspect(env: &Env, deep: bool) -> Result<Unit> {
-        Ok(Unit::at(env, &Place::find(env, None)?, deep))
+        let place = Place::find(env, None)?;
+        let seen = if place.path.exists() { inspect::look(env, &place) } else { inspect::nothing(&place) };
+        Ok(Unit { seen, others: service::others(env, deep) })
     }
 
     /// The same for the service of a place that was chosen.

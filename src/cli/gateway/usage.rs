@@ -65,8 +65,12 @@ pub fn lines(report: &Value, days: u64) -> Vec<String> {
 fn sum(of: &Value) -> String {
     let cost = of.get("totalCost").and_then(Value::as_f64).unwrap_or(0.0);
     let tokens = of.get("totalTokens").and_then(Value::as_f64).unwrap_or(0.0);
-    let cost = if cost >= 0.01 { format!("${cost:.2}") } else { format!("${cost:.4}") };
-    format!("{cost} · {} tokens", short(tokens as u64))
+    format!("{} · {} tokens", money(cost), short(tokens as u64))
+}
+
+/// `$1.20`, `$0.0012`
+pub fn money(cost: f64) -> String {
+    if cost >= 0.01 { format!("${cost:.2}") } else { format!("${cost:.4}") }
 }
 
 /// `950`, `1.2k`, `64k`, `1.5m`

@@ -12,6 +12,7 @@ pub const FLAGS: &[Flag] = &[
     Flag::choice("level", "<level>", LEVELS, "Show only lines of this level and above"),
     Flag::value("since", "<time>", "Show only lines since then: 90s, 2h, 3d, 10:30, 2026-11-29T10:30:00Z"),
     Flag::value("grep", "<text>", "Show only lines with this text, in capitals or not"),
+    Flag::value("session", "<key>", "Show only lines that name a session with this in its key"),
 ];
 
 pub struct Filter {
@@ -21,6 +22,8 @@ pub struct Filter {
     pub since: Option<u64>,
     /// Lower case.
     text: Option<String>,
+    /// A part of a session's key, lower case.
+    session: Option<String>,
 }
 
 impl Filter {
@@ -36,12 +39,13 @@ impl Filter {
             least: args.value("level").and_then(rank),
             since: since.transpose()?,
             text: args.filled("grep")?.map(str::to_lowercase),
+            session: args.filled("session")?.map(str::to_lowercase),
         })
     }
 
     /// Whether any line may be left out.
     pub fn is_set(&self) -> bool {
-        self.least.is_some() || self.since.is_some() || self.text.is_some()
+        self.least.is_some() || self.since.is_some() || self.text.is_some() || self.session.is_some()
     }
 
     /// Whether a line of the file is wanted. One of another format has neither level nor time.
@@ -57,10 +61,19 @@ impl Filter {
             let shown = entry.as_ref().map_or(line.to_string(), |e| format!("{} {}", e.subsystem, e.message));
             shown.to_lowercase().contains(text)
         };
-        self.least.is_none_or(of_level)
+        let of_session = |key: &String| entry.as_ref().is_some_and(|e| names(&e.message.to_lowercase(), key));
+        self.session.as_ref().is_none_or(of_session)
+            && self.least.is_none_or(of_level)
             && self.since.is_none_or(in_time)
             && self.text.as_ref().is_none_or(has_text)
     }
+}
+
+/// Whether a line says `session=` or `session ` and a key with that in it.
+fn names(message: &str, key: &str) -> bool {
+    let after = message.match_indices("session").filter_map(|(at, word)| message.get(at + word.len()..));
+    let named = after.filter_map(|rest| rest.strip_prefix(['=', ' '])?.split([' ', ',', ';']).next());
+    named.into_iter().any(|named| named.contains(key))
 }
 
 fn rank(level: &str) -> Option<usize> {
@@ -88,8 +101,12 @@ mod tests {
 
     #[test]
     fn n_31_lines_by_level_time_and_text() {
-        let filter =
-            |least, since, text: Option<&str>| Filter { least, since, text: text.map(str::to_string) };
+        let filter = |least, since, text: Option<&str>| Filter {
+            least,
+            since,
+            text: text.map(str::to_string),
+            session: None,
+        };
         let lines = [line("INFO", NOW - 10, "a turn"), line("WARN", NOW, "Too MANY"), "not JSON".to_string()];
         let shown = |filter: Filter| lines.iter().map(|line| filter.fits(line)).collect::<Vec<_>>();
         assert_eq!(shown(filter(None, None, None)), [true, true, true]);
@@ -98,6 +115,9 @@ mod tests {
         assert_eq!(shown(filter(None, None, Some("too many"))), [false, true, false]);
         assert_eq!(shown(filter(None, None, Some("gateway/ws"))), [true, true, false]);
         assert_eq!(shown(filter(None, None, Some("json"))), [false, false, true]);
+        for (key, want) in [("main", true), ("agent:main:main", true), ("work", false), ("fast", false)] {
+            assert_eq!(names("turn ✓ 1.0 s session=agent:main:main model=fast", key), want, "{key}");
+        }
     }
 
     #[test]

@@ -29,6 +29,7 @@ pub const COMMAND: Command = Command {
         ("openclaw logs --limit 50", "Show the last 50 lines"),
         ("openclaw logs --follow", "Show new lines as they come"),
         ("openclaw logs --level warn --since 2h", "Show what went wrong in the last two hours"),
+        ("openclaw logs --session main --grep turn", "Show the turns of the main session"),
     ],
     failure: "",
     run,

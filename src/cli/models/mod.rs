@@ -5,6 +5,7 @@ pub mod aliases;
 mod elsewhere;
 pub mod fallbacks;
 pub mod keys;
+mod named;
 pub mod scan;
 pub mod set;
 pub mod status;

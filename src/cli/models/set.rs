@@ -2,6 +2,7 @@
 //!
 //! A running gateway takes the new choice up by itself.
 use super::load;
+use super::named;
 use super::scan;
 use crate::agent::room;
 use crate::agents::Agents;
@@ -30,7 +31,7 @@ const ASKING: Duration = Duration::from_millis(1500);
 pub const SET: Command = Command {
     name: "models set",
     summary: "Choose the model that answers",
-    about: "Takes provider/model, an alias, or a name that one provider alone lists.\n\
+    about: "Takes provider/model, an alias, or a name that one provider alone lists, or a part of one that is listed.\n\
             Writes agents.defaults.model.primary, and the provider when it is a server found on this machine;\n\
             fallbacks and everything else in the config file stay as they are.",
     positionals: &[Positional::required("model")],
@@ -46,8 +47,9 @@ pub const SET: Command = Command {
 fn run(context: &Context, args: &Args) -> Result<()> {
     let word = args.positional(0).unwrap_or_default().trim();
     let (config, env) = load(context)?;
+    let word = named::meant(context, args, &config, &env, word)?;
     let waiting = Waiting::begin(context.out, "asking the model servers of this machine");
-    let mut choice = decide(&env, &config, word)?;
+    let mut choice = decide(&env, &config, &word)?;
     drop(waiting);
     let asked = asked(context, &config, &choice);
     choice.window = asked.unwrap_or_default();

@@ -24,7 +24,9 @@ pub struct Gateway {
     pub host: Option<String>,
     /// The snapshot it gave at the start.
     pub snapshot: Value,
-    /// What it says of its sessions, where its files are not here or not those it runs with.
+    /// What it says of itself.
+    pub summary: Option<Value>,
+    /// The same, where it counts for sessions too: where its files are not here or not those it runs with.
     pub told: Option<Value>,
     pub health: Option<Value>,
     pub usage: Option<Value>,
@@ -64,7 +66,7 @@ pub fn ask(context: &Context, args: &Args, env: &Env, config: &Config) -> Result
             let is_elsewhere = far::address(env, config, args).is_some();
             let is_asked = is_elsewhere || !config.is_valid();
             let more: [(bool, &str, Value, &mut Option<Value>); 4] = [
-                (is_asked, "status", json!({}), &mut gateway.told),
+                (true, "status", json!({}), &mut gateway.summary),
                 (args.has("deep"), "health", json!({"probe": true}), &mut gateway.health),
                 (args.has("usage"), "usage.status", json!({}), &mut gateway.usage),
                 (args.has("usage"), "usage.cost", json!({"days": USAGE_DAYS}), &mut gateway.cost),
@@ -75,6 +77,7 @@ pub fn ask(context: &Context, args: &Args, env: &Env, config: &Config) -> Result
                     Err(error) => gateway.error = Some(error),
                 }
             }
+            gateway.told = gateway.summary.clone().filter(|_| is_asked);
             session.client.close();
         }
         Err(error) => gateway.error = Some(error),

@@ -45,7 +45,11 @@ pub fn of(look: &Look) -> Value {
         "agents": agents(look),
     });
     let beats = gateway.told.as_ref().and_then(|told| told.get("heartbeat")).cloned();
+    let told = |name: &str| gateway.summary.as_ref()?.get(name).cloned();
+    let (process, today) = (told("gateway"), told("today"));
     let more = [
+        ("process", &process),
+        ("today", &today),
         ("heartbeat", &beats),
         ("health", &gateway.health),
         ("usage", &gateway.usage),

@@ -8,6 +8,7 @@ mod asking;
 mod document;
 pub mod health;
 mod overview;
+mod watch;
 use super::gateway::unit::Unit;
 use super::gateway::usage;
 use super::link::rpc;
@@ -33,6 +34,7 @@ pub const COMMAND: Command = Command {
     flags: &[FLAGS, rpc::FLAGS, rpc::TIMEOUT],
     examples: &[
         ("openclaw status", "Show everything at a glance"),
+        ("openclaw status --watch", "Keep it on the screen"),
         ("openclaw status --json", "Print it as JSON for scripts"),
     ],
     failure: "",
@@ -43,6 +45,7 @@ const FLAGS: &[Flag] = &[
     Flag::switch("all", "List all sessions and agents, and add a diagnosis to paste into a report"),
     Flag::switch("deep", "Add the gateway's health snapshot, channels probed"),
     Flag::switch("usage", "Add what the models used in the last 30 days"),
+    Flag::switch("watch", "Show it anew every second, until Ctrl-C").short('w'),
     JSON,
 ];
 
@@ -85,6 +88,9 @@ impl Look {
 }
 
 fn run(context: &Context, args: &Args) -> Result<()> {
+    if args.has("watch") {
+        return watch::run(context, args);
+    }
     let look = look(context, args)?;
     if args.has("json") {
         context.out.json(&document::of(&look));

@@ -4,6 +4,7 @@ use crate::agents::Agents;
 use crate::agents::profiles;
 use crate::channels::told::Teller;
 use crate::cli::VERSION;
+use crate::cli::gateway::now;
 use crate::cli::print::age;
 use crate::cli::sessions::Row;
 use crate::clock;
@@ -32,6 +33,9 @@ pub fn lines(look: &Look) -> Vec<(&'static str, String)> {
         ("Gateway", format!("{mode}{address} · {}", reached(look))),
         ("Service", look.unit.summary()),
     ];
+    let summary = gateway.summary.as_ref();
+    rows.extend(summary.and_then(now::process).map(|text| ("Process", text)));
+    rows.extend(summary.and_then(now::today).map(|text| ("Today", text)));
     let shown = Place::of(config, env).filter(|_| look.elsewhere.is_none()).and_then(|p| p.facts().ok());
     rows.extend(shown.map(|facts| ("TLS", facts.describe())));
     if look.elsewhere.is_some() {

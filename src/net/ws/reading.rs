@@ -45,6 +45,7 @@ impl Worker {
             Ok(0) => false,
             Ok(n) => {
                 self.received += n as u64;
+                self.drain.outbox.traffic.note_received(self.received);
                 // Cannot be out of range: the kernel filled `n` bytes of this buffer.
                 let bytes = buffer.head(n).to_vec();
                 self.take(&bytes);

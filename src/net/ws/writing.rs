@@ -50,6 +50,7 @@ impl Worker {
                 match sending.write(&self.stream) {
                     Ok(bytes) => {
                         self.written += bytes as u64;
+                        self.drain.outbox.traffic.note_written(self.written);
                         if !sending.is_out() {
                             continue;
                         }

@@ -32,7 +32,7 @@ const KEPT_BY_RESET: [&str; 13] = [
 pub struct Entry(Map<String, Value>);
 
 impl Entry {
-    pub(in crate::sessions) fn from_map(map: Map<String, Value>) -> Entry {
+    pub fn from_map(map: Map<String, Value>) -> Entry {
         Entry(map)
     }
 

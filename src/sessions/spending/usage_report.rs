@@ -183,6 +183,11 @@ impl Summary {
         used.map(|(day, sums)| dated(*day, sums.totals.to_value())).collect()
     }
 
+    /// What each model used, the dearest first.
+    pub fn by_model(&self) -> Value {
+        by_cost(&self.models)
+    }
+
     fn daily_latency(&self) -> Value {
         let days = self.days.iter();
         days.filter_map(|(day, sums)| Some(dated(*day, sums.latency.to_value()?))).collect()
@@ -250,7 +255,8 @@ fn model_row((provider, model): &Model) -> Map<String, Value> {
     members.iter().filter_map(|(name, value)| Some((name.to_string(), value.as_deref()?.into()))).collect()
 }
 
-fn named(member: &str, totals: &BTreeMap<String, Totals>) -> Value {
+/// Sums under their names, the dearest first.
+pub fn named(member: &str, totals: &BTreeMap<String, Totals>) -> Value {
     let mut rows: Vec<_> = totals.iter().collect();
     crate::order::by(&mut rows, |(_, a), (_, b)| b.cost.total.total_cmp(&a.cost.total));
     rows.into_iter().map(|(name, totals)| json!({member: name, "totals": totals.to_value()})).collect()

@@ -7,6 +7,7 @@ use crate::sessions::entry::Entry;
 use crate::sessions::transcript::{Transcript, kind};
 use crate::sessions::{envelope, estimate, message};
 use serde_json::{Map, Value};
+use std::ops::ControlFlow;
 
 const DEFAULT_LIMIT: usize = 200;
 const MAX_LIMIT: usize = 1000;
@@ -19,6 +20,17 @@ pub fn messages(transcript: &Transcript, limit: Option<usize>, with_ids: bool) -
     let limit = limit.unwrap_or(DEFAULT_LIMIT).min(MAX_LIMIT);
     let shown = transcript.tail(limit)?.into_iter().filter_map(|entry| shown(entry, with_ids)).collect();
     Ok(cap(shown, MAX_BYTES))
+}
+
+/// The messages as people see them, the last one first, until `each` breaks. One is in memory at a time.
+pub fn back(transcript: &Transcript, mut each: impl FnMut(Value) -> ControlFlow<()>) -> Result<()> {
+    transcript.walk_back(|entry, _| match shown(entry, true) {
+        Some(mut message) => {
+            envelope::open_message(&mut message);
+            each(message)
+        }
+        None => ControlFlow::Continue(()),
+    })
 }
 
 /// The last texts that people and the agent said in a chat, oldest first: `{role, text, timestamp}`. Other chats, and clients

@@ -2,3 +2,4 @@
 pub mod history;
 pub mod list;
 pub mod preview;
+pub mod search;

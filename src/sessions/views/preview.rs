@@ -125,7 +125,7 @@ pub fn last_message(transcript: &Transcript, eyes: Eyes) -> Option<String> {
     walked.ok().and(last).map(|text| cut(&text, LAST_MESSAGE_CHARS))
 }
 
-fn typed_text(message: &Value, eyes: Eyes) -> String {
+pub(super) fn typed_text(message: &Value, eyes: Eyes) -> String {
     let text = message::text_of(message);
     let text = match message::role(message) {
         "user" if eyes == Eyes::People => untrusted::shown(&envelope::strip(&text)),

@@ -61,6 +61,9 @@ pub(super) fn rpc_json(rpc: &Rpc, url: Option<String>) -> Value {
     let mut out = json!({"ok": rpc.latency_ms.is_some(), "url": url});
     put(&mut out, "latencyMs", rpc.latency_ms.map(Into::into));
     put(&mut out, "version", rpc.version.clone().map(Into::into));
+    let told = |name: &str| rpc.status.as_ref()?.get(name).cloned();
+    put(&mut out, "gateway", told("gateway"));
+    put(&mut out, "today", told("today"));
     put(&mut out, "otherStateDir", rpc.other_state_dir.as_ref().map(|dir| json!(dir)));
     put(&mut out, "error", rpc.error.as_ref().map(|error| error.message().into()));
     put(&mut out, "errorCode", rpc.error.as_ref().map(|error| error.detail_code().into()));

@@ -1,0 +1,132 @@
+//! One session as the commands list it: a row for people, an object for scripts.
+use crate::cli::Context;
+use crate::cli::gateway::usage::short;
+use crate::cli::print::age;
+use crate::session_key;
+use serde_json::{Map, Value};
+
+/// What scripts get of an entry.
+const SHOWN: [&str; 18] = [
+    "sessionId",
+    "label",
+    "inputTokens",
+    "outputTokens",
+    "totalTokens",
+    "modelProvider",
+    "model",
+    "contextTokens",
+    "modelOverride",
+    "providerOverride",
+    "thinkingLevel",
+    "verboseLevel",
+    "systemSent",
+    "abortedLastRun",
+    "compactionCount",
+    "fallbackNoticeSelectedModel",
+    "fallbackNoticeActiveModel",
+    "fallbackNoticeReason",
+];
+
+/// One session as listed.
+pub struct Row {
+    pub key: String,
+    pub updated_at: u64,
+    pub entry: Map<String, Value>,
+}
+
+impl Row {
+    /// A row of the gateway's own lists.
+    pub fn told(entry: &Value) -> Option<Row> {
+        let entry = entry.as_object()?.clone();
+        let key = entry.get("key")?.as_str()?.to_string();
+        let updated_at = entry.get("updatedAt").and_then(Value::as_u64).unwrap_or_default();
+        Some(Row { key, updated_at, entry })
+    }
+
+    pub fn text(&self, name: &str) -> String {
+        self.entry.get(name).and_then(Value::as_str).unwrap_or_default().to_string()
+    }
+
+    fn number(&self, name: &str) -> Option<u64> {
+        self.entry.get(name).and_then(Value::as_u64)
+    }
+
+    /// The entry as scripts get it, with its key, kind and age.
+    pub fn to_json(&self, now: u64) -> Value {
+        let mut object = Map::new();
+        object.insert("key".into(), self.key.as_str().into());
+        object.insert("kind".into(), session_key::kind_of(&self.key).into());
+        object.insert("updatedAt".into(), self.updated_at.into());
+        object.insert("ageMs".into(), now.saturating_sub(self.updated_at).into());
+        for name in SHOWN {
+            if let Some(value) = self.entry.get(name) {
+                object.insert(name.into(), value.clone());
+            }
+        }
+        if let Some((used, all)) = self.window() {
+            object.insert("remainingTokens".into(), all.saturating_sub(used).into());
+            object.insert("percentUsed".into(), (used.saturating_mul(100) / all).into());
+        }
+        object.into()
+    }
+
+    /// Tokens used of the window and its size, where both are known.
+    fn window(&self) -> Option<(u64, u64)> {
+        self.number("totalTokens").zip(self.number("contextTokens").filter(|all| *all > 0))
+    }
+
+    /// `1.2k/64k (1%)`
+    pub(super) fn tokens(&self) -> String {
+        match (self.window(), self.number("totalTokens")) {
+            (Some((used, all)), _) => {
+                format!("{}/{} ({}%)", short(used), short(all), used.saturating_mul(100) / all)
+            }
+            (None, Some(used)) => short(used),
+            (None, None) => "-".to_string(),
+        }
+    }
+
+    /// What differs from the usual: `think:high fallback:rate_limit`
+    fn flags(&self) -> String {
+        let named = [
+            ("think", "thinkingLevel"),
+            ("verbose", "verboseLevel"),
+            ("reasoning", "reasoningLevel"),
+            ("send", "sendPolicy"),
+            ("fallback", "fallbackNoticeReason"),
+        ];
+        let flag = |(short, name): (&str, &str)| {
+            Some(self.text(name)).filter(|t| !t.is_empty()).map(|t| format!("{short}:{t}"))
+        };
+        let aborted = self.entry.get("abortedLastRun").and_then(Value::as_bool) == Some(true);
+        let flags = named.into_iter().filter_map(flag).chain(aborted.then(|| "aborted".to_string()));
+        flags.collect::<Vec<_>>().join(" ")
+    }
+
+    /// Which model answers instead of the chosen one, and why.
+    pub fn fallback(&self) -> Option<String> {
+        let text = |name: &str| Some(self.text(name)).filter(|text| !text.is_empty());
+        let (to, from) = (text("fallbackNoticeActiveModel")?, text("fallbackNoticeSelectedModel")?);
+        Some(format!("{to} answers instead of {from} ({})", text("fallbackNoticeReason")?))
+    }
+}
+
+/// The sessions as a table.
+pub fn show(context: &Context, rows: &[&Row], now: u64) {
+    let cells = rows.iter().map(|row| {
+        let age = age(now.saturating_sub(row.updated_at));
+        vec![
+            session_key::kind_of(&row.key).to_string(),
+            row.key.clone(),
+            age,
+            row.text("model"),
+            row.tokens(),
+            row.text("sessionId"),
+            row.flags(),
+        ]
+    });
+    context.out.table(
+        &["Kind", "Key", "Age", "Model", "Tokens (ctx %)", "Session", "Flags"],
+        &cells.collect::<Vec<_>>(),
+    );
+}
