@@ -16,6 +16,10 @@ mod backup;
 #[cfg(test)]
 mod bounds;
 #[cfg(test)]
+mod bounds_config;
+#[cfg(test)]
+mod bounds_http;
+#[cfg(test)]
 mod busy;
 #[cfg(test)]
 mod canvas;
