@@ -58,7 +58,7 @@ fn n_42_zsh_completes_words_options_and_values() {
     let mut terminal = Terminal::start(zsh, 80);
     let mut at = terminal.wait_text(0, "ready: ");
     for (typed, want) in [
-        ("openclaw gatew\tca\t--he\t", "Usage: openclaw gateway call [options] <method>"),
+        ("openclaw gatew\tca\t--he\t", "Usage: openclaw gateway call [options] [method]"),
         ("openclaw completion z\t--js\t", "\"shell\": \"zsh\""),
         ("openclaw config get gateway.po\t", "18789"),
         ("openclaw models set openclaw/b\t--he\t", "Usage: openclaw models set"),

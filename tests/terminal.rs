@@ -195,7 +195,7 @@ fn n_13_n_14_gateway_call_gives_json_and_makes_its_key() {
         assert_eq!(server.count(), n, "each call is a new turn");
     }
     let unknown = stderr(&gateway.cli(&["gateway", "call", "helth"]));
-    assert!(unknown.contains("protocol schema --list"), "N-38: {unknown}");
+    assert!(unknown.contains("gateway call --list"), "N-38: {unknown}");
     assert_eq!(unknown.matches("rror: ").count(), 0, "N-43: {unknown}");
 }
 

@@ -4,6 +4,7 @@
 //! looked up by that key over a new connection; the message is only sent again when the gateway still knows
 //! the key, so that it cannot be answered twice (R-10b, R-20b).
 mod answer;
+mod asking;
 use super::interrupt::{self, Interrupt};
 use super::link::client;
 use super::link::client::Deadline;
@@ -12,12 +13,12 @@ use super::link::rpc;
 use super::link::target::Target;
 use super::parse::Args;
 use super::stream::Stream;
-use super::{Command, Context, Flag, JSON, typed};
-use crate::error::{Error, Kind, Result};
+use super::{Command, Context, Flag, JSON};
+use crate::error::{Kind, Result};
 use crate::ids;
 use crate::json::json;
-use crate::session_key::normalise_agent_id;
 use answer::{answer, fallback_note, is_cut, waits};
+use asking::{params, with_session};
 use serde_json::{Map, Value};
 use std::time::{Duration, Instant};
 
@@ -35,6 +36,7 @@ pub const COMMAND: Command = Command {
     examples: &[
         ("openclaw agent --message \"hello\"", "Ask in the main session and stream the answer"),
         ("openclaw agent -m \"sum up\" --session-key notes --json", "Print the final response as JSON"),
+        ("openclaw agent -m \"what is this?\" --file photo.jpg", "Ask about a picture or a file"),
         ("openclaw agent -m report --deliver --reply-to 1001", "Send the answer to a chat too"),
     ],
     failure: "",
@@ -43,6 +45,8 @@ pub const COMMAND: Command = Command {
 
 const FLAGS: &[Flag] = &[
     Flag::value("message", "<text>", "Send this text; - or none reads it from standard input").short('m'),
+    Flag::value("message-file", "<path>", "Send the text of this file"),
+    Flag::value("file", "<path>", "Attach a picture or a text file; may be repeated"),
     Flag::value("to", "<destination>", "Use the session of this contact, as a phone number").short('t'),
     Flag::value("session-id", "<id>", "Use the session with this id"),
     Flag::value("session-key", "<key>", "Use the session with this key"),
@@ -112,74 +116,6 @@ fn run(context: &Context, args: &Args) -> Result<()> {
 fn streams(context: &Context, args: &Args) -> bool {
     let wanted = args.has("stream") || (context.out.interactive && !args.has("no-stream"));
     wanted && !args.has("json") && !args.has("no-wait")
-}
-
-/// What is sent as the `agent` method's parameters.
-fn params(args: &Args, key: &str, limit_s: u64) -> Result<Map<String, Value>> {
-    let mut params = Map::new();
-    params.insert("message".into(), message(args)?.into());
-    params.insert("idempotencyKey".into(), key.into());
-    params.insert("timeout".into(), limit_s.into());
-    let members = [
-        ("to", "to"),
-        ("session-id", "sessionId"),
-        ("session-key", "sessionKey"),
-        ("agent", "agentId"),
-        ("thinking", "thinking"),
-        ("channel", "channel"),
-        ("reply-to", "replyTo"),
-        ("reply-channel", "replyChannel"),
-        ("reply-account", "replyAccountId"),
-    ];
-    for (long, member) in members {
-        if let Some(value) = args.filled(long)? {
-            params.insert(member.into(), value.into());
-        }
-    }
-    if args.has("deliver") {
-        params.insert("deliver".into(), true.into());
-    }
-    Ok(params)
-}
-
-fn message(args: &Args) -> Result<String> {
-    let text = match typed::text("message", args.value("message"))? {
-        Some(text) => text,
-        None => args.required("message")?.to_string(),
-    };
-    if text.trim().is_empty() {
-        return Err(Error::usage("--message is empty: give it a text"));
-    }
-    Ok(text)
-}
-
-/// The parameters with the session as the gateway writes its key, so that no gateway keeps a second session under a
-/// short name. A gateway that does not tell how it writes them gets what was typed.
-fn with_session(params: &Map<String, Value>, hello: &Value) -> Value {
-    let mut params = params.clone();
-    let told = |name: &str| hello.pointer("/snapshot/sessionDefaults")?.get(name)?.as_str();
-    let text = |name: &str| params.get(name).and_then(Value::as_str);
-    let names_one = ["to", "sessionId", "agentId"].iter().any(|member| params.contains_key(*member));
-    let main = || told("mainSessionKey").unwrap_or("main").to_string();
-    let key = match text("sessionKey") {
-        None => (!names_one).then(main),
-        Some(key) => {
-            let key = key.trim().to_lowercase();
-            let is_whole = key.starts_with("agent:") || key == "global" || key == "unknown" || key.is_empty();
-            match (text("agentId").or(told("defaultAgentId")), told("mainKey")) {
-                (None, _) => None,
-                _ if is_whole => None,
-                (Some(_), own) if (key == "main" || own == Some(&key)) && text("agentId").is_none() => {
-                    Some(main())
-                }
-                (Some(agent), _) => Some(format!("agent:{}:{key}", normalise_agent_id(agent))),
-            }
-        }
-    };
-    if let Some(key) = key {
-        params.insert("sessionKey".into(), key.into());
-    }
-    params.into()
 }
 
 /// One `agent` call, over one or more connections.
@@ -293,29 +229,6 @@ mod tests {
             json!({"result": {"payloads": [{"text": "a", "mediaUrl": null}, {"text": "", "mediaUrl": "u"}]}});
         assert_eq!(answer(&payload), ["a", "MEDIA:u"]);
         assert_eq!(answer(&json!({"summary": "completed"})), ["No reply from agent."]);
-    }
-
-    #[test]
-    fn n_27_the_session_is_named_as_the_gateway_writes_it() {
-        let defaults =
-            json!({"defaultAgentId": "ops", "mainKey": "home", "mainSessionKey": "agent:ops:home"});
-        let hello = json!({"snapshot": {"sessionDefaults": defaults}});
-        let check = |given: Value, hello: &Value, want: Value| {
-            let given = given.as_object().unwrap();
-            let key = with_session(given, hello).get("sessionKey").cloned().unwrap_or_default();
-            assert_eq!(key, want, "{given:?}");
-        };
-        check(json!({}), &hello, json!("agent:ops:home"));
-        check(json!({"sessionKey": "main"}), &hello, json!("agent:ops:home"));
-        check(json!({"sessionKey": " Home"}), &hello, json!("agent:ops:home"));
-        check(json!({"sessionKey": "Notes"}), &hello, json!("agent:ops:notes"));
-        check(json!({"sessionKey": "notes", "agentId": "x"}), &hello, json!("agent:x:notes"));
-        check(json!({"sessionKey": "agent:x:notes"}), &hello, json!("agent:x:notes"));
-        check(json!({"sessionKey": "global"}), &hello, json!("global"));
-        check(json!({"agentId": "x"}), &hello, Value::Null);
-        check(json!({"sessionId": "5"}), &hello, Value::Null);
-        check(json!({}), &json!({}), json!("main"));
-        check(json!({"sessionKey": "notes"}), &json!({}), json!("notes"));
     }
 
     #[test]

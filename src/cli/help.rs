@@ -297,7 +297,7 @@ mod tests {
     fn help_shows_usage_options_and_examples() {
         let help = text("gateway call", NARROW);
         for part in [
-            "Usage: openclaw gateway call [options] <method>\n",
+            "Usage: openclaw gateway call [options] [method]\n",
             "--params <json>",
             "-h, --help",
             "Examples:\n",

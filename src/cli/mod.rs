@@ -7,6 +7,7 @@ mod agent;
 mod agents;
 mod applied;
 mod approvals;
+mod attach;
 mod backup;
 mod channels;
 mod clients;

@@ -361,7 +361,7 @@ mod tests {
             ),
             ("health --json=1", "1 option '--json' takes no value; see openclaw health --help"),
             ("health --timeout", "1 option '--timeout <time>' argument missing; see openclaw health --help"),
-            ("gateway call", "1 missing required argument 'method'; see openclaw gateway call --help"),
+            ("config get", "1 missing required argument 'path'; see openclaw config get --help"),
             (
                 "gateway call a b",
                 "1 too many arguments for 'gateway call': expected 1, got 2; see openclaw gateway call --help",

@@ -20,14 +20,17 @@ pub fn text(option: &str, given: Option<&str>) -> Result<Option<String>> {
 /// The same for a value of which `@file` names the place; nothing is read where nothing was given.
 pub fn text_or_file(option: &str, given: Option<&str>) -> Result<Option<String>> {
     match given.and_then(|text| text.strip_prefix('@')) {
-        Some(path) => {
-            let bytes = files::read_bytes(Path::new(path), MOST)
-                .map_err(|e| Error::io(format_args!("read {path} of --{option}"), e))?;
-            of(option, bytes).map(Some)
-        }
+        Some(path) => file(option, path).map(Some),
         None if given.is_none() => Ok(None),
         None => text(option, given),
     }
+}
+
+/// The text of the file at `path`, which `--option` names.
+pub fn file(option: &str, path: &str) -> Result<String> {
+    let bytes = files::read_bytes(Path::new(path), MOST)
+        .map_err(|e| Error::io(format_args!("read {path} of --{option}"), e))?;
+    of(option, bytes)
 }
 
 fn piped(option: &str) -> Result<String> {

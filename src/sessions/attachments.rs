@@ -9,12 +9,12 @@ use crate::sessions::message;
 use serde_json::Value;
 
 /// Decoded bytes of one attachment, as clients know the limit.
-const MAX_BYTES: usize = 5_000_000;
-const MAX_COUNT: usize = 16;
+pub const MAX_BYTES: usize = 5_000_000;
+pub const MAX_COUNT: usize = 16;
 /// Decoded bytes of all attachments of a message.
-const MAX_TOTAL: usize = 20_000_000;
+pub const MAX_TOTAL: usize = 20_000_000;
 /// A longer text file would fill the model's window by itself.
-const MAX_TEXT: usize = 200_000;
+pub const MAX_TEXT: usize = 200_000;
 /// No character set takes more than two bytes where UTF-8 takes one, so what is longer need not be read to its end.
 const MAX_READ: usize = 2 * MAX_TEXT;
 

@@ -5,6 +5,7 @@ use crate::cli::{Command, Context, Flag, JSON, Positional, typed};
 use crate::error::{Error, Result};
 use crate::ids;
 use crate::json::{self, Put, json};
+use crate::methods;
 use crate::protocol::schema;
 use serde_json::{Map, Value};
 
@@ -14,10 +15,11 @@ pub const COMMAND: Command = Command {
     about: "With --expect-final the answer of a run (methods such as agent) is waited for.\n\
             A method that needs an idempotencyKey gets a new one unless --params holds one.\n\
             A call that may change something and is not answered exits 75 and prints its key.",
-    positionals: &[Positional::required("method")],
+    positionals: &[Positional::optional("method")],
     flags: &[FLAGS, rpc::FLAGS, rpc::TIMEOUT],
     examples: &[
         ("openclaw gateway call health", "Ask for the health snapshot"),
+        ("openclaw gateway call --list", "List the methods, and what each is for"),
         (
             "openclaw gateway call chat.history --params '{\"sessionKey\":\"main\"}' --json",
             "Print a session as JSON",
@@ -33,12 +35,17 @@ const FLAGS: &[Flag] = &[
         "<json>",
         "Send these parameters, a JSON object, - for standard input, @file for a file; default {}",
     ),
+    Flag::switch("list", "List the methods instead: name, scope, what it is for"),
     Flag::switch("expect-final", "Wait for the final answer of a run"),
     JSON,
 ];
 
 fn run(context: &Context, args: &Args) -> Result<()> {
-    let method = args.positional(0).unwrap_or_default();
+    if args.has("list") {
+        return list(context, args);
+    }
+    let missing = || Error::usage("missing required argument 'method'; --list names them all");
+    let method = args.positional(0).ok_or_else(missing)?;
     let mut params = params(typed::text_or_file("params", args.value("params"))?.as_deref())?;
     let makes_key = needs_key(method) && params.get("idempotencyKey").is_none();
     if makes_key {
@@ -53,10 +60,48 @@ fn run(context: &Context, args: &Args) -> Result<()> {
     Ok(())
 }
 
+/// The methods of this version, each with the first sentence of what its schema says.
+fn list(context: &Context, args: &Args) -> Result<()> {
+    let paths: Vec<String> =
+        methods::names().into_iter().map(|name| format!("schemas/methods/{name}.json")).collect();
+    let about = |document: &Value| {
+        let text = document.get("description").and_then(Value::as_str).unwrap_or_default();
+        text.split_once(". ").map_or(text, |(first, _)| first).trim_end_matches('.').to_string()
+    };
+    let rows = schema::documents(paths.iter().map(String::as_str)).filter_map(|(path, document)| {
+        let name = path.strip_prefix("schemas/methods/")?.strip_suffix(".json")?;
+        Some((methods::named(name)?, about(&document)))
+    });
+    if args.has("json") {
+        let row = |(method, about): (&methods::Method, String)| {
+            let scope = scope(method);
+            json!({"method": method.name, "scope": scope, "changes": changes(method), "about": about})
+        };
+        context.out.json(&rows.map(row).collect());
+        return Ok(());
+    }
+    for (method, about) in rows {
+        let marks = if changes(method) { "changes" } else { "reads" };
+        context.out.styled(&[(1, method.name), (2, &format!("  {}, {marks}", scope(method)))]);
+        if !about.is_empty() {
+            context.out.line(format!("    {about}"));
+        }
+    }
+    Ok(())
+}
+
+fn changes(method: &methods::Method) -> bool {
+    method.effect == methods::Effect::Changes
+}
+
+fn scope(method: &methods::Method) -> String {
+    format!("{:?}", method.access).to_ascii_lowercase()
+}
+
 /// Who misspelt a method is told where they stand.
 fn explain(error: Error) -> Error {
     match error.message().starts_with("unknown method") {
-        true => error.advising("`openclaw protocol schema --list` names the methods"),
+        true => error.advising("`openclaw gateway call --list` names the methods"),
         false => error,
     }
 }
