@@ -34,6 +34,8 @@ mod channels;
 #[cfg(test)]
 mod channels_cli;
 #[cfg(test)]
+mod chat;
+#[cfg(test)]
 mod cli;
 #[cfg(test)]
 mod clients;

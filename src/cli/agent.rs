@@ -13,11 +13,12 @@ use super::link::rpc;
 use super::link::target::Target;
 use super::parse::Args;
 use super::stream::Stream;
-use super::{Command, Context, Flag, JSON};
+use super::{Command, Context, Flag, JSON, chat};
 use crate::error::{Kind, Result};
 use crate::ids;
 use crate::json::json;
 use answer::{answer, fallback_note, is_cut, waits};
+pub(super) use asking::named_session;
 use asking::{params, with_session};
 use serde_json::{Map, Value};
 use std::time::{Duration, Instant};
@@ -29,7 +30,7 @@ pub const COMMAND: Command = Command {
             A message that begins with a slash is a command, as in a chat: /stop ends what runs in the session,\n\
             /new begins a new conversation, /help lists them. Ctrl-C stops the run that is waited for; any\n\
             other end of the command (SIGTERM, SIGHUP) leaves it going on the gateway.\n\
-            On a terminal the answer is streamed as it is written.\n\
+            On a terminal the answer is streamed as it is written; without a message a chat begins (openclaw chat).\n\
             A failed run exits 1; an answer that never came exits 75 and prints the key to repeat with.",
     positionals: &[],
     flags: &[FLAGS, rpc::FLAGS],
@@ -83,6 +84,9 @@ const RESUME_MS: u64 = 10_000;
 const GRACE_MS: u64 = 80;
 
 fn run(context: &Context, args: &Args) -> Result<()> {
+    if is_chat(args) && chat::is_possible() {
+        return chat::converse(context, args, args.filled("session-key")?);
+    }
     let (target, config) = rpc::target(context, args)?;
     let configured = || config.u64("agents.defaults.timeoutSeconds").unwrap_or(DEFAULT_TIMEOUT_S);
     let limit_ms = args.millis("timeout", 1000)?.unwrap_or_else(|| configured().saturating_mul(1000));
@@ -111,6 +115,25 @@ fn run(context: &Context, args: &Args) -> Result<()> {
         context.out.warn(&note);
     }
     Ok(())
+}
+
+/// Whether there is nothing to send, and nothing that only a message can have.
+fn is_chat(args: &Args) -> bool {
+    let of_a_message = [
+        "message",
+        "message-file",
+        "file",
+        "to",
+        "session-id",
+        "thinking",
+        "timeout",
+        "idempotency-key",
+        "no-wait",
+        "deliver",
+        "reply-to",
+        "json",
+    ];
+    !of_a_message.iter().any(|long| args.has(long))
 }
 
 fn streams(context: &Context, args: &Args) -> bool {

@@ -43,7 +43,7 @@ pub fn hanging(text: &str, width: usize, indent: usize) -> Vec<String> {
 fn cut(word: &str, room: usize) -> usize {
     let (mut used, mut end, mut good) = (0, 0, 0);
     for (at, c) in word.char_indices() {
-        used += 1 + usize::from(is_wide(c));
+        used += width(c);
         if used > room && end > 0 {
             break;
         }
@@ -55,9 +55,30 @@ fn cut(word: &str, room: usize) -> usize {
     if good * 2 >= end { good } else { end }
 }
 
-/// Columns that a terminal needs for `text`: East Asian letters and pictures take two.
+/// Columns that a terminal needs for `text`.
 pub fn columns(text: &str) -> usize {
-    text.chars().map(|c| 1 + usize::from(is_wide(c))).sum()
+    text.chars().map(width).sum()
+}
+
+/// Columns of a character: East Asian letters and pictures take two, what is drawn over the one before it none.
+pub fn width(c: char) -> usize {
+    match c {
+        ' '..='~' => 1,
+        _ if is_over(c) => 0,
+        _ => 1 + usize::from(is_wide(c)),
+    }
+}
+
+/// Accents, vowel signs, joiners and selectors of the scripts that are written most.
+fn is_over(c: char) -> bool {
+    matches!(c, '\u{300}'..='\u{36f}' | '\u{483}'..='\u{489}' | '\u{591}'..='\u{5bd}' | '\u{5bf}' | '\u{5c1}'..='\u{5c2}'
+        | '\u{5c4}'..='\u{5c5}' | '\u{5c7}' | '\u{610}'..='\u{61a}' | '\u{64b}'..='\u{65f}' | '\u{670}' | '\u{6d6}'..='\u{6dc}'
+        | '\u{6df}'..='\u{6e4}' | '\u{6e7}'..='\u{6e8}' | '\u{6ea}'..='\u{6ed}' | '\u{901}'..='\u{902}' | '\u{93a}' | '\u{93c}'
+        | '\u{941}'..='\u{948}' | '\u{94d}' | '\u{951}'..='\u{957}' | '\u{981}' | '\u{9bc}' | '\u{9c1}'..='\u{9c4}' | '\u{9cd}'
+        | '\u{e31}' | '\u{e34}'..='\u{e3a}' | '\u{e47}'..='\u{e4e}' | '\u{eb1}' | '\u{eb4}'..='\u{ebc}' | '\u{ec8}'..='\u{ece}'
+        | '\u{1ab0}'..='\u{1aff}' | '\u{1dc0}'..='\u{1dff}' | '\u{200b}'..='\u{200f}' | '\u{20d0}'..='\u{20ff}'
+        | '\u{302a}'..='\u{302d}' | '\u{3099}'..='\u{309a}' | '\u{fe00}'..='\u{fe0f}' | '\u{fe20}'..='\u{fe2f}'
+        | '\u{e0100}'..='\u{e01ef}')
 }
 
 fn is_wide(c: char) -> bool {

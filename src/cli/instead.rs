@@ -1,7 +1,7 @@
 //! Commands that the original has and this version has not: what to use instead.
 
 const INSTEAD: &[(&[&str], &str)] = &[
-    (&["tui", "chat", "terminal"], "use `openclaw agent --message TEXT`, which streams the answer"),
+    (&["tui", "terminal"], "use `openclaw chat`, a conversation at the terminal"),
     (
         &["channel", "directory", "login", "logout", "channels capabilities", "channels resolve"],
         "`openclaw channels` shows the bots, `channels add` and `channels logout` change them",

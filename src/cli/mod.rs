@@ -10,6 +10,7 @@ mod approvals;
 mod attach;
 mod backup;
 mod channels;
+mod chat;
 mod clients;
 mod complete;
 mod config;
@@ -95,6 +96,7 @@ pub const COMMANDS: &[Command] = &[
     channels::logs::LOGS,
     channels::remove::REMOVE,
     channels::status::STATUS,
+    chat::COMMAND,
     clients::COMMAND,
     complete::COMMAND,
     config::DIFF,
@@ -199,7 +201,7 @@ pub const COMMANDS: &[Command] = &[
 
 /// Words that begin commands, by task. Together they are all there are.
 pub const TASKS: &[(&str, &[&str])] = &[
-    ("Start here", &["onboard", "agent", "status", "usage", "doctor"]),
+    ("Start here", &["onboard", "chat", "agent", "status", "usage", "doctor"]),
     ("The gateway", &["gateway", "health", "logs", "clients", "who", "dashboard", "daemon"]),
     ("Channels", &["channels", "message", "pairing"]),
     ("Models, agents and sessions", &["models", "agents", "sessions", "skills", "cron", "system"]),

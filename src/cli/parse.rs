@@ -334,7 +334,7 @@ mod tests {
             (
                 "tui",
                 "1 'tui' is no command of this version: \
-              use `openclaw agent --message TEXT`, which streams the answer",
+              use `openclaw chat`, a conversation at the terminal",
             ),
             ("devices", "help [devices]"),
             (

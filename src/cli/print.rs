@@ -1,4 +1,4 @@
-//! The only place that writes to the terminal: lines, tables, JSON, errors; colour where it is wanted.
+//! The only place that writes to the terminal, but for `chat/screen.rs`: lines, tables, JSON, errors; colour where it is wanted.
 //!
 //! Results go to stdout, notices and progress to stderr, progress only when stderr is a terminal. Whatever is printed
 //! passes `clean.rs` here, so that no name, answer or log line steers the terminal; colours are put around it here as

@@ -13,6 +13,7 @@ pub mod model_rules;
 pub mod model_wire;
 pub mod random;
 pub mod schemas;
+pub mod screen;
 pub mod telegram;
 pub mod terminal;
 pub mod transcript;

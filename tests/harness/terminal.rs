@@ -1,4 +1,5 @@
 //! A command at a terminal of its own, as wide as people have at least: what it shows, and what is typed.
+use super::screen::Screen;
 use super::wait_for;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
@@ -11,6 +12,8 @@ pub struct Terminal {
     child: Child,
     keyboard: File,
     seen: Arc<Mutex<Vec<u8>>>,
+    /// How wide and high it was from which byte on.
+    sizes: Vec<(usize, usize, usize)>,
 }
 
 impl Terminal {
@@ -23,7 +26,9 @@ impl Terminal {
         tcsetwinsize(&front, size).unwrap();
         let name = ptsname(&front, Vec::new()).unwrap().into_string().unwrap();
         let back = OpenOptions::new().read(true).write(true).open(name).unwrap();
-        command.env("TERM", "xterm");
+        if !command.get_envs().any(|(name, _)| name == "TERM") {
+            command.env("TERM", "xterm");
+        }
         command.stdin(back.try_clone().unwrap()).stdout(back.try_clone().unwrap()).stderr(back);
         let child = command.spawn().unwrap();
         // The command holds the terminal open; it ends with the last of them.
@@ -39,7 +44,7 @@ impl Terminal {
             }
         };
         std::thread::Builder::new().spawn(read).unwrap();
-        Terminal { child, keyboard, seen }
+        Terminal { child, keyboard, seen, sizes: vec![(0, columns.into(), 24)] }
     }
 
     pub fn pid(&self) -> u32 {
@@ -57,6 +62,67 @@ impl Terminal {
             let text = self.text();
             text.get(from..)?.find(what).map(|at| from + at + what.len())
         })
+    }
+
+    /// Presses keys, as the bytes that they send.
+    pub fn keys(&mut self, keys: &str) {
+        self.keyboard.write_all(keys.as_bytes()).unwrap();
+    }
+
+    /// What is shown now.
+    pub fn screen(&self) -> Screen {
+        let bytes = self.seen.lock().unwrap().clone();
+        let (_, columns, rows) = self.sizes[0];
+        let mut screen = Screen::new(columns, rows);
+        for (n, (from, columns, rows)) in self.sizes.iter().enumerate() {
+            screen.resize(*columns, *rows);
+            let to = self.sizes.get(n + 1).map_or(bytes.len(), |next| next.0);
+            screen.feed(&bytes[*from..to]);
+        }
+        screen
+    }
+
+    /// Waits until what is shown is as wanted.
+    pub fn wait_screen(&self, what: &str, is_so: impl Fn(&Screen) -> bool) -> Screen {
+        let start = std::time::Instant::now();
+        loop {
+            let screen = self.screen();
+            if is_so(&screen) {
+                return screen;
+            }
+            assert!(start.elapsed() < super::DEADLINE, "waited for {what}:\n{}", screen.all());
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+    }
+
+    /// Waits until this is to be seen somewhere, be it above the visible part.
+    pub fn sees(&self, text: &str) -> Screen {
+        self.wait_screen(&format!("{text:?}"), |screen| screen.all().contains(text))
+    }
+
+    /// Another size, of which the program is told.
+    pub fn resize(&mut self, columns: u16, rows: u16) {
+        let size = Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+        self.sizes.push((self.seen.lock().unwrap().len(), columns.into(), rows.into()));
+        tcsetwinsize(&self.keyboard, size).unwrap();
+        // It is not the controlling terminal, so the system does not say so itself.
+        self.signal(rustix::process::Signal::WINCH);
+    }
+
+    pub fn signal(&self, signal: rustix::process::Signal) {
+        let pid = rustix::process::Pid::from_raw(self.child.id() as i32).unwrap();
+        rustix::process::kill_process(pid, signal).unwrap();
+    }
+
+    /// Whether it takes whole lines and shows what is typed, as a shell leaves it.
+    pub fn is_cooked(&self) -> bool {
+        let modes = rustix::termios::tcgetattr(&self.keyboard).unwrap().local_modes;
+        modes.contains(rustix::termios::LocalModes::ICANON | rustix::termios::LocalModes::ECHO)
+    }
+
+    /// Waits for the end, and gives the status whole.
+    pub fn status(&mut self) -> std::process::ExitStatus {
+        wait_for("the end of the command", || self.child.try_wait().unwrap())
     }
 
     pub fn type_line(&mut self, line: &str) {

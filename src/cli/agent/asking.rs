@@ -85,6 +85,21 @@ pub(super) fn with_session(params: &Map<String, Value>, hello: &Value) -> Value 
     params.into()
 }
 
+/// The key of a session by its short name and its agent, as the gateway writes it; without either the main one.
+pub(in crate::cli) fn named_session(name: Option<&str>, agent: Option<&str>, hello: &Value) -> String {
+    let main = hello.pointer("/snapshot/sessionDefaults/mainKey").and_then(Value::as_str).unwrap_or("main");
+    let mut params = Map::new();
+    // An agent's main session has the name that all main sessions have.
+    if let Some(name) = name.or(agent.map(|_| main)) {
+        params.put("sessionKey", name);
+    }
+    if let Some(agent) = agent {
+        params.put("agentId", agent);
+    }
+    let params = with_session(&params, hello);
+    params.get("sessionKey").and_then(Value::as_str).unwrap_or(main).to_string()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -9,6 +9,7 @@ use crate::json::{self, json};
 use serde_json::Value;
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 pub use super::socket::Deadline;
@@ -27,6 +28,8 @@ pub struct Client {
     socket: WebSocket,
     deadline: Deadline,
     next_id: u64,
+    /// The gateway has said goodbye behind the frames that `arrived` gave last.
+    ended: Option<Error>,
 }
 
 impl Client {
@@ -36,7 +39,7 @@ impl Client {
         let (authority, path) = address::place(target.url.whole());
         let socket = WebSocket::open(stream, authority, &path, MAX_MESSAGE)
             .map_err(|failure| not_upgraded(deadline, &failure))?;
-        Ok(Client { socket, deadline, next_id: 1 })
+        Ok(Client { socket, deadline, next_id: 1, ended: None })
     }
 
     /// The socket's two ends, unless a certificate says who is there.
@@ -63,16 +66,35 @@ impl Client {
     pub fn next(&mut self) -> Result<Value> {
         loop {
             match self.socket.next() {
-                Ok(Incoming::Text(text)) => {
-                    return json::read(&text, MAX_VALUES, json::DEEPEST).map_err(|e| {
-                        Error::unavailable(format!("the gateway sent a frame that cannot be read: {e}"))
-                    });
-                }
+                Ok(Incoming::Text(text)) => return frame(&text),
                 Ok(Incoming::Close(code, reason)) => return Err(closed(code, &reason)),
                 Ok(Incoming::Ping(_) | Incoming::Pong) => {}
                 Err(e) => return Err(self.lost(e)),
             }
         }
+    }
+
+    /// For `poll`: whether `arrived` has something.
+    pub fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+
+    /// The frames that have come, without waiting for more.
+    pub fn arrived(&mut self) -> Result<Vec<Value>> {
+        if let Some(error) = self.ended.take() {
+            return Err(error);
+        }
+        let items = self.socket.arrived().map_err(|e| self.lost(e))?;
+        let mut frames = Vec::new();
+        for item in items {
+            match item {
+                Incoming::Text(text) => frames.push(frame(&text)?),
+                Incoming::Close(code, reason) if frames.is_empty() => return Err(closed(code, &reason)),
+                Incoming::Close(code, reason) => self.ended = Some(closed(code, &reason)),
+                Incoming::Ping(_) | Incoming::Pong => {}
+            }
+        }
+        Ok(frames)
     }
 
     /// Waits for the response to `id`, giving every event on the way to `on_event`; with `to_the_end` a first
@@ -91,9 +113,7 @@ impl Client {
                     on_event(frame.get("event").and_then(Value::as_str).unwrap_or_default(), payload)
                 }
                 Some("res") if frame.get("id").and_then(Value::as_str) == Some(id) => {
-                    if frame.get("ok") != Some(&Value::Bool(true)) {
-                        return Err(refusal(frame.get("error").unwrap_or(&Value::Null), payload));
-                    }
+                    outcome(&frame)?;
                     if to_the_end && payload.get("status").and_then(Value::as_str) == Some("accepted") {
                         on_event("accepted", payload);
                         continue;
@@ -120,6 +140,20 @@ impl Client {
             Lost::Io(_) | Lost::Broken => closed(1006, ""),
         }
     }
+}
+
+/// What a response brings.
+pub fn outcome(frame: &Value) -> Result<&Value> {
+    let payload = frame.get("payload").unwrap_or(&Value::Null);
+    match frame.get("ok") {
+        Some(Value::Bool(true)) => Ok(payload),
+        _ => Err(refusal(frame.get("error").unwrap_or(&Value::Null), payload)),
+    }
+}
+
+fn frame(text: &str) -> Result<Value> {
+    json::read(text, MAX_VALUES, json::DEEPEST)
+        .map_err(|e| Error::unavailable(format!("the gateway sent a frame that cannot be read: {e}")))
 }
 
 /// Whether the error means that the gateway went away or stayed silent, rather than that it answered.

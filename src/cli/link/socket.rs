@@ -8,6 +8,7 @@ use crate::error::{Cause, Error, Kind, Result};
 use rustls::{ClientConnection, StreamOwned};
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
@@ -105,12 +106,30 @@ impl Socket {
         }
     }
 
+    fn bounded(&self) -> &Bounded {
+        match self {
+            Socket::Plain(bounded) => bounded,
+            Socket::Tls(tls) => &tls.sock,
+        }
+    }
+
+    /// Whether reading waits for something to come.
+    pub fn set_blocking(&self, is_blocking: bool) -> io::Result<()> {
+        self.bounded().stream.set_nonblocking(!is_blocking)
+    }
+
     /// Tells the other side that nothing more comes.
     pub fn finish(&mut self) -> io::Result<()> {
         if let Socket::Tls(tls) = self {
             tls.conn.send_close_notify();
         }
         self.flush()
+    }
+}
+
+impl AsFd for Socket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.bounded().stream.as_fd()
     }
 }
 

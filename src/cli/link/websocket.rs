@@ -2,13 +2,14 @@
 //!
 //! Runs on the command's thread. The framing is `net/wire.rs`'s, which the server uses too; the tests speak to either
 //! side with another library. It knows nothing of what the messages say.
-use super::socket::Socket;
+use super::socket::{Socket, is_timeout};
 use crate::device::encoding::base64;
 use crate::ids;
 use crate::net::wire::{self, Decoder, Incoming, Violation};
 use crate::parts::Parts;
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd};
 
 /// Largest head of an answer that is read, bytes.
 const MAX_HEAD: usize = 16 * 1024;
@@ -78,6 +79,10 @@ impl WebSocket {
         Ok(client)
     }
 
+    pub fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+
     pub fn socket(&mut self) -> &mut Socket {
         &mut self.socket
     }
@@ -103,6 +108,40 @@ impl WebSocket {
                     }
                     self.take(&bytes)?;
                 }
+            }
+        }
+    }
+
+    /// What has come whole so far, without waiting for more; pings are answered. What came before the end comes first.
+    pub fn arrived(&mut self) -> Result<Vec<Incoming>, Lost> {
+        self.socket.set_blocking(false)?;
+        let read = self.read_all();
+        self.socket.set_blocking(true)?;
+        let mut items = Vec::new();
+        while let Some(item) = self.waiting.pop_front() {
+            match item {
+                Incoming::Ping(payload) => {
+                    let mask = ids::random().map_err(io::Error::other)?;
+                    self.write(wire::masked_pong(&payload, mask))?;
+                }
+                Incoming::Pong => {}
+                item => items.push(item),
+            }
+        }
+        if items.is_empty() {
+            read?;
+        }
+        Ok(items)
+    }
+
+    fn read_all(&mut self) -> Result<(), Lost> {
+        loop {
+            let mut bytes = Vec::new();
+            match read_more(&mut self.socket, &mut bytes) {
+                Ok(0) => return Err(Lost::Broken),
+                Ok(_) => self.take(&bytes)?,
+                Err(e) if is_timeout(&e) => return Ok(()),
+                Err(e) => return Err(e.into()),
             }
         }
     }

@@ -1,0 +1,166 @@
+//! What a line does that was entered: a command of the chat itself, or a message to the session.
+use super::chatting::Chat;
+use super::complete::LOCAL;
+use super::row::{BOLD, DIM, PLAIN, RED, Styled};
+use super::way::What;
+use crate::cli::agent::named_session;
+use crate::cli::attach;
+use crate::error::{Error, Result};
+use crate::ids;
+use crate::json::{Put, json};
+use serde_json::Value;
+use std::path::PathBuf;
+
+/// What the frame has besides its params, and more.
+const FRAME: usize = 512;
+
+impl Chat {
+    pub(super) fn submit(&mut self) {
+        let (text, mut files) = self.line.message();
+        let typed = self.line.text().to_string();
+        if text.is_empty() && files.is_empty() {
+            return;
+        }
+        let shown: String = typed.chars().map(|c| self.line.shown(c).unwrap_or(c.to_string())).collect();
+        self.line.clear();
+        if !self.screen.is_plain {
+            self.talk.echo(shown.trim_end());
+        }
+        let is_private = typed.starts_with(' ');
+        if let Err(error) = self.history.add(&if is_private { format!(" {text}") } else { text.clone() }) {
+            self.hints = super::row::text(RED, error.message(), self.screen.width(), 2);
+        }
+        let (first, rest) = text.split_once(char::is_whitespace).unwrap_or((&text, ""));
+        match first {
+            "/exit" | "/quit" => self.is_over = true,
+            "/help" => self.help(),
+            "/session" => self.go_to(rest.trim()),
+            "/image" => {
+                let (path, words) = split_path(rest);
+                files.push(self.words.path(path));
+                self.say(words.trim().to_string(), files);
+            }
+            _ => {
+                let (words, more) = self.files_in(&text);
+                files.extend(more);
+                self.say(words, files);
+            }
+        }
+        // What could not be sent may be mended.
+        if self.failed_to_say {
+            self.failed_to_say = false;
+            self.line.set(&text);
+        }
+    }
+
+    /// The files that a text names: `@path` anywhere, a picture at its beginning, which goes out of the text.
+    fn files_in(&self, text: &str) -> (String, Vec<PathBuf>) {
+        let named = text.split_whitespace().filter_map(|word| word.strip_prefix('@'));
+        let mut files: Vec<PathBuf> =
+            named.map(|path| self.words.path(path)).filter(|path| path.is_file()).collect();
+        let (path, rest) = split_path(text);
+        match self.words.picture(path) {
+            Some(picture) => {
+                files.insert(0, picture);
+                (rest.trim().to_string(), files)
+            }
+            None => (text.to_string(), files),
+        }
+    }
+
+    fn say(&mut self, text: String, files: Vec<PathBuf>) {
+        match self.params(&text, &files) {
+            Ok((id, params)) => {
+                // Without a connection it is sent when there is one again.
+                self.way.ask("chat.send", &params, What::Sent(id.clone()));
+                self.talk.sent(id, params);
+            }
+            Err(error) => {
+                self.talk.note(RED, &format!("Not sent: {}", error.message()));
+                self.failed_to_say = true;
+            }
+        }
+    }
+
+    fn params(&self, text: &str, files: &[PathBuf]) -> Result<(String, Value)> {
+        let id = ids::uuid()?;
+        let mut params = json!({"sessionKey": self.talk.key, "message": text, "idempotencyKey": id});
+        if !files.is_empty() {
+            let read =
+                files.iter().map(|path| attach::read(path, "the message")).collect::<Result<Vec<_>>>()?;
+            if let Some(map) = params.as_object_mut() {
+                map.put("attachments", attach::all(read)?);
+            }
+            let most = self.way.hello().and_then(|hello| hello.pointer("/policy/maxPayload")?.as_u64());
+            let size = params.to_string().len() + FRAME;
+            if most.is_some_and(|most| size as u64 > most) {
+                let most = most.unwrap_or_default();
+                return Err(Error::usage(format!(
+                    "with its files it is {size} bytes long; this gateway takes {most}"
+                )));
+            }
+        }
+        Ok((id, params))
+    }
+
+    fn go_to(&mut self, name: &str) {
+        if name.is_empty() {
+            return self.talk.note(
+                PLAIN,
+                &format!("This session is {}; /session <key> goes to another one.", self.talk.key.clone()),
+            );
+        }
+        let nothing = Value::Null;
+        let key = named_session(Some(name), None, self.way.hello().unwrap_or(&nothing));
+        self.talk.leave(key);
+        self.open();
+    }
+
+    fn help(&mut self) {
+        let width = self.screen.width();
+        for (name, args, doc) in LOCAL {
+            let mut line = Styled::of(BOLD, &format!("{:<22}", format!("/{name} {args}")));
+            line.put(PLAIN, doc);
+            self.talk.out.extend(line.rows(width, 22, false));
+        }
+        let mut line = Styled::of(PLAIN, "Of the gateway (/commands says what they do): ");
+        line.put(BOLD, &self.words.names().join(" "));
+        self.talk.out.extend(line.rows(width, 2, false));
+        let keys = "Tab completes. Up, Down, Ctrl-R: what was said before. Alt-Enter, or \\ at the end: a new line. Ctrl-C: \
+                    stops the turn, else clears the line. @path sends a file along.";
+        self.talk.note(DIM, keys);
+        self.talk.out.push(Vec::new());
+    }
+}
+
+/// A path at the beginning, quoted or with its blanks escaped, and what follows it.
+fn split_path(text: &str) -> (&str, &str) {
+    let text = text.trim_start();
+    let end = match text.chars().next() {
+        Some(quote @ ('\'' | '"')) => {
+            text.char_indices().skip(1).find(|(_, c)| *c == quote).map(|(at, _)| at + 1)
+        }
+        _ => {
+            let mut is_escaped = false;
+            text.char_indices().find_map(|(at, c)| {
+                let ends = c.is_whitespace() && !is_escaped;
+                is_escaped = c == '\\' && !is_escaped;
+                ends.then_some(at)
+            })
+        }
+    };
+    text.split_at(end.unwrap_or(text.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::split_path;
+
+    #[test]
+    fn a_path_ends_where_a_shell_would_say() {
+        assert_eq!(split_path("/a/b.png what is it"), ("/a/b.png", " what is it"));
+        assert_eq!(split_path(" '/a b.png' x"), ("'/a b.png'", " x"));
+        assert_eq!(split_path("/a\\ b.png x"), ("/a\\ b.png", " x"));
+        assert_eq!(split_path(""), ("", ""));
+    }
+}
