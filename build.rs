@@ -1,8 +1,11 @@
 //! Packs what the program carries beside its code. The schemas of the protocol and of the configuration, whose words it
 //! needs only to say what is wrong with a value or to print them: a line a file, its path, a tab and its text without the
 //! white space between its parts; all of it deflated. The protocol's validators are made by `jsonschema` when the program
-//! is compiled. And the files of the control page (`ui/`), each as gzip, as it goes to browsers.
+//! is compiled. And the files of the control page (`ui/`), each as gzip, as it goes to browsers. Besides it says what is
+//! built: the commit, for whom, with what.
 #![allow(clippy::print_stdout, clippy::disallowed_methods, reason = "cargo speaks to it so")]
+#[path = "build/git.rs"]
+mod git;
 use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -24,6 +27,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=schemas/frames.json");
     println!("cargo::rerun-if-changed=schemas/config.json");
     println!("cargo::rerun-if-changed=build.rs");
+    tell_build()?;
     let mut pack = String::new();
     for file in &files {
         pack.push_str(&file.to_string_lossy());
@@ -35,6 +39,27 @@ fn main() -> Result<(), Box<dyn Error>> {
     let out = PathBuf::from(std::env::var("OUT_DIR")?);
     fs::write(out.join("schemas.deflate"), packed)?;
     pack_page(&out)
+}
+
+/// What `openclaw version --json` says of a build. The commit only of a release: a development build would be compiled
+/// anew after each one. Who builds from a tarball may name it by `OPENCLAW_COMMIT`.
+fn tell_build() -> Result<(), Box<dyn Error>> {
+    println!("cargo::rerun-if-changed=build/git.rs");
+    let profile = std::env::var("PROFILE")?;
+    println!("cargo::rustc-env=OPENCLAW_BUILD={profile}");
+    println!("cargo::rustc-env=OPENCLAW_TARGET={}", std::env::var("TARGET")?);
+    let has = |feature: &str| {
+        let all = std::env::var("CARGO_CFG_TARGET_FEATURE").unwrap_or_default();
+        all.split(',').any(|known| known == feature)
+    };
+    println!("cargo::rustc-env=OPENCLAW_FEATURES={}", if has("crt-static") { "static" } else { "" });
+    println!("cargo::rerun-if-env-changed=OPENCLAW_COMMIT");
+    let is_asked = profile == "release" && std::env::var_os("OPENCLAW_COMMIT").is_none();
+    if let Some((commit, files)) = Some(Path::new(".")).filter(|_| is_asked).and_then(git::commit) {
+        println!("cargo::rustc-env=OPENCLAW_COMMIT={commit}");
+        files.iter().for_each(|file| println!("cargo::rerun-if-changed={}", file.display()));
+    }
+    Ok(())
 }
 
 /// Writes the control page's files as gzip, and a table of them. The page asks for the others below a name made of all

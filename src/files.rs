@@ -7,11 +7,13 @@ mod lock;
 pub mod quirks;
 pub mod regular;
 mod removal;
+mod secret;
 
 use crate::error::{Error, Result};
 pub use lock::Lock;
 pub use removal::remove_tree;
 use rustix::fs::OFlags;
+pub use secret::{SecretFile, read_secret};
 use std::fs::{DirBuilder, File, Metadata, OpenOptions};
 use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};

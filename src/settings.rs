@@ -2,6 +2,7 @@
 //!
 //! Immutable but for two things behind short locks: `config`, the file as last read, and `auth`, which the watcher
 //! replaces when a secret changes in the file. Any thread reads it.
+pub mod file;
 use crate::config::Config;
 use crate::env::Env;
 use crate::error::{Error, Result};
@@ -146,7 +147,8 @@ pub struct Auth {
 }
 
 impl Auth {
-    /// Flags win over the config, the config over the environment (as in the reference program's server).
+    /// Flags win over the config, the config over the environment (as in the reference program's server). In the config
+    /// a file of the secret's own wins over the secret.
     pub fn resolve(
         config: &Config,
         env: &Env,
@@ -154,12 +156,15 @@ impl Auth {
         token: Option<&str>,
         password: Option<&str>,
     ) -> Result<Auth> {
-        let pick = |flag: Option<&str>, key: &str, var: &str| {
-            let found = flag.or_else(|| config.str(key)).or_else(|| env.var_or_legacy(var));
-            found.map(str::trim).filter(|s| !s.is_empty()).map(Secret::new)
+        let pick = |flag: Option<&str>, name: &str, var: &str| {
+            let file =
+                if flag.is_none() { file::read(config, env, name)?.map(|file| file.text) } else { None };
+            let found = flag.or(file.as_deref()).or_else(|| config.str(&format!("gateway.auth.{name}")));
+            let found = found.or_else(|| env.var_or_legacy(var));
+            Ok::<_, Error>(found.map(str::trim).filter(|s| !s.is_empty()).map(Secret::new))
         };
-        let token = pick(token, "gateway.auth.token", "OPENCLAW_GATEWAY_TOKEN");
-        let password = pick(password, "gateway.auth.password", "OPENCLAW_GATEWAY_PASSWORD");
+        let token = pick(token, "token", "OPENCLAW_GATEWAY_TOKEN")?;
+        let password = pick(password, "password", "OPENCLAW_GATEWAY_PASSWORD")?;
         let mode = match mode.or_else(|| config.str("gateway.auth.mode")) {
             Some("token") => AuthMode::Token,
             Some("password") => AuthMode::Password,

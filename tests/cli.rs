@@ -55,7 +55,7 @@ fn version_and_help_need_nothing() {
     }
     assert!(help.contains("Start here:"), "{help}");
     let json: Value = serde_json::from_str(&text(&run(&["version", "--json"])).0).unwrap();
-    assert_eq!(json, json!({"version": env!("CARGO_PKG_VERSION")}));
+    assert_eq!(json["version"], env!("CARGO_PKG_VERSION"));
     for command in [
         &["gateway"][..],
         &["gateway", "run"],

@@ -98,6 +98,8 @@ mod floors;
 #[cfg(test)]
 mod fuzz;
 #[cfg(test)]
+mod going;
+#[cfg(test)]
 mod habits;
 #[cfg(test)]
 mod handshake;
@@ -199,6 +201,8 @@ mod restart;
 mod runs;
 #[cfg(test)]
 mod scopes;
+#[cfg(test)]
+mod secret_files;
 #[cfg(test)]
 mod service;
 #[cfg(test)]

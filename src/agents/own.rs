@@ -132,7 +132,8 @@ fn is_own(config: &Config, env: &Env, found: &Metadata) -> bool {
     let agents = Agents::of(config, env);
     let providers = config.get("models.providers").and_then(Value::as_object).into_iter().flatten();
     let keys = providers.filter_map(|(_, provider)| provider.get("apiKeyFile")?.as_str());
-    let named = keys.chain(config.str("gateway.tls.keyPath"));
+    let own = ["gateway.tls.keyPath", "gateway.auth.tokenFile", "gateway.auth.passwordFile"];
+    let named = keys.chain(own.into_iter().filter_map(|key| config.str(key)));
     let named = named.map(|path| env.expand(path)).chain(config.files()).chain([env.config_path.clone()]);
     if named.collect::<Vec<PathBuf>>().iter().any(|path| is_it(path)) {
         return true;

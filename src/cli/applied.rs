@@ -109,7 +109,10 @@ fn is_there(env: &Env, config: &Config) -> bool {
 
 /// Whether nothing happens now. A secret is taken over whatever the mode.
 fn is_left(plan: &Plan, mode: &str) -> bool {
-    let is_secret = |path: &String| path == "gateway.auth.token" || path == "gateway.auth.password";
+    let is_secret = |path: &String| {
+        let key = path.strip_prefix("gateway.auth.").unwrap_or_default();
+        matches!(key, "token" | "password" | "tokenFile" | "passwordFile")
+    };
     let has_secret = plan.hot.iter().any(|(_, paths)| paths.iter().any(is_secret));
     match mode {
         "off" => !has_secret,

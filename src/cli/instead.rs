@@ -16,10 +16,6 @@ const INSTEAD: &[(&[&str], &str)] = &[
     (&["update", "upgrade"], "install the new one as this one was, then `openclaw gateway restart`"),
     (&["reset"], "`openclaw backup create`, then move the state directory away and run `openclaw setup`"),
     (
-        &["uninstall"],
-        "`openclaw gateway uninstall` removes the service; the rest is the state directory and the program",
-    ),
-    (
         &["hooks", "webhooks"],
         "webhooks are set by the keys `hooks` (docs/webhooks.md), hooks that are programs are not here",
     ),

@@ -33,6 +33,7 @@ mod pairing;
 mod parse;
 mod pick;
 mod print;
+mod profiles;
 mod schema;
 mod screen;
 mod sessions;
@@ -41,6 +42,7 @@ mod status;
 mod stream;
 mod system;
 mod typed;
+mod uninstall;
 mod unsupervised;
 mod usage;
 mod values;
@@ -173,6 +175,8 @@ pub const COMMANDS: &[Command] = &[
     onboard::COMMAND,
     pairing::APPROVE,
     pairing::LIST,
+    profiles::COMMAND,
+    profiles::LIST,
     schema::COMMAND,
     doctor::audit::COMMAND,
     sessions::COMMAND,
@@ -195,6 +199,7 @@ pub const COMMANDS: &[Command] = &[
     system::ENABLE,
     system::LAST,
     system::PRESENCE,
+    uninstall::COMMAND,
     usage::COMMAND,
     clients::WHO,
 ];
@@ -202,10 +207,13 @@ pub const COMMANDS: &[Command] = &[
 /// Words that begin commands, by task. Together they are all there are.
 pub const TASKS: &[(&str, &[&str])] = &[
     ("Start here", &["onboard", "chat", "agent", "status", "usage", "doctor"]),
-    ("The gateway", &["gateway", "health", "logs", "clients", "who", "dashboard", "daemon"]),
+    ("The gateway", &["gateway", "health", "logs", "clients", "who", "dashboard", "profiles", "daemon"]),
     ("Channels", &["channels", "message", "pairing"]),
     ("Models, agents and sessions", &["models", "agents", "sessions", "skills", "cron", "system"]),
-    ("Settings and safety", &["setup", "configure", "config", "approvals", "devices", "security", "backup"]),
+    (
+        "Settings and safety",
+        &["setup", "configure", "config", "approvals", "devices", "security", "backup", "uninstall"],
+    ),
     ("For scripts", &["completion", "protocol"]),
 ];
 
@@ -262,7 +270,7 @@ pub fn run(args: Vec<OsString>) -> ExitCode {
 fn serve(request: Request, plain: &Printer, started: Instant) -> std::result::Result<(), (String, Error)> {
     let as_it_is = |error: Error| (error.message().to_string(), error);
     match request {
-        Request::Version { json: true } => plain.json(&crate::json::json!({"version": VERSION})),
+        Request::Version { json: true } => plain.json(&crate::version::build()),
         Request::Version { json: false } => plain.line(VERSION),
         Request::Help(topic) => plain.text(&help::text(&topic, plain.narrow())),
         Request::Run { command, args, globals } => {

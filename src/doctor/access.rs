@@ -5,7 +5,7 @@ use crate::config::address::split;
 use crate::config::bind::Plan;
 use crate::device::secret_eq;
 use crate::service::far;
-use crate::settings::Auth;
+use crate::settings::{Auth, file};
 use std::net::IpAddr;
 
 /// Secrets shorter than this are weak (R-16e).
@@ -71,12 +71,47 @@ pub fn weak(ctx: &Ctx) -> Vec<Finding> {
     short_secret(ctx, false)
 }
 
+/// The token or password of the configuration, maybe in a file of its own.
+fn configured(ctx: &Ctx, name: &str) -> Option<String> {
+    match file::read(&ctx.config, &ctx.env, name) {
+        Ok(None) => ctx.config.str(&format!("gateway.auth.{name}")).map(str::to_string),
+        found => found.ok()?.map(|found| found.text),
+    }
+}
+
+/// A file of the secret's own that is not there, or has no secret.
+pub fn secret_file(ctx: &Ctx) -> Vec<Finding> {
+    let is_here = ctx.is_readable() && ctx.config.str("gateway.mode") != Some("remote");
+    let names = ["token", "password"].into_iter().filter(|_| is_here);
+    let failed = names.filter_map(|name| file::read(&ctx.config, &ctx.env, name).err());
+    let told = failed.map(|error| match error.message().split_once("; ") {
+        Some((what, fix)) => Finding::new(format!("{what}; the gateway refuses to start")).remedy(fix),
+        None => Finding::new(error.message().to_string()),
+    });
+    told.collect()
+}
+
+/// One that others of this machine can read.
+pub fn secret_file_open(ctx: &Ctx) -> Vec<Finding> {
+    let open = |name: &&str| {
+        file::read(&ctx.config, &ctx.env, name).ok().flatten().is_some_and(|found| found.is_open)
+    };
+    let paths = ["token", "password"].into_iter().filter(open);
+    let told = paths.filter_map(|name| {
+        let path = file::path(&ctx.config, &ctx.env, name)?;
+        let shown = ctx.env.display(&path);
+        let finding = Finding::new(format!("{shown} of {} can be read by others", file::key(name)));
+        Some(finding.at(&path).remedy(format!("chmod 600 {shown}")).fix(Fix::Mode(vec![path], 0o600)))
+    });
+    told.collect()
+}
+
 /// What is shown to many programs elsewhere must open nothing but webhooks.
 pub fn hooks_token(ctx: &Ctx) -> Vec<Finding> {
     let token = ctx.config.str("hooks.token").filter(|_| ctx.config.bool("hooks.enabled"));
-    let own = ["gateway.auth.token", "gateway.auth.password"].map(|key| ctx.config.str(key));
+    let own = ["token", "password"].map(|name| configured(ctx, name));
     one(token.and_then(|token| {
-        let is_shared = own.into_iter().flatten().any(|secret| secret_eq(secret.trim(), token.trim()));
+        let is_shared = own.iter().flatten().any(|secret| secret_eq(secret.trim(), token.trim()));
         let what = match (is_shared, token.chars().count() < 16) {
             (true, _) => {
                 "hooks.token is the gateway's own secret: whoever may send a webhook may do everything"
@@ -91,9 +126,10 @@ pub fn hooks_token(ctx: &Ctx) -> Vec<Finding> {
 /// The gateway takes the config before the environment, the command line the environment before the config.
 pub fn mismatch(ctx: &Ctx) -> Vec<Finding> {
     let differs = |name: &str| {
-        let key = format!("gateway.auth.{name}");
+        let is_filed = ctx.config.str(&file::key(name)).is_some();
+        let key = if is_filed { file::key(name) } else { format!("gateway.auth.{name}") };
         let variable = format!("OPENCLAW_GATEWAY_{}", name.to_ascii_uppercase());
-        let (config, env) = (ctx.config.str(&key)?, ctx.env.var_or_legacy(&variable)?);
+        let (config, env) = (configured(ctx, name)?, ctx.env.var_or_legacy(&variable)?);
         (!secret_eq(config.trim(), env.trim())).then(|| {
             Finding::new(format!(
                 "{key} and {variable} differ: the gateway expects the first, commands send the second"

@@ -136,6 +136,8 @@ pub const CHECKS: &[Check] = &[
     guard("gateway.loopback_no_auth", Error, "The gateway has no secret", access::no_auth),
     guard("gateway.probe_failed", Warning, "The gateway cannot be asked", reach::failed),
     guard("gateway.remote_plain", Warning, "Secrets go to a gateway elsewhere in the clear", access::remote_plain),
+    guard("gateway.secret_file", Error, "The file of the gateway's secret has none", access::secret_file),
+    guard("gateway.secret_file_open", Warning, "Others can read the gateway's secret", access::secret_file_open),
     guard("gateway.tls", Error, "The gateway's port cannot speak TLS", tls::unusable),
     guard("gateway.tls.expires", Warning, "The gateway's certificate is about to expire", tls::expires),
     guard("gateway.tls.key_open", Warning, "Others can read the key of the gateway's certificate", tls::key_open),

@@ -5,7 +5,7 @@
 use super::judge::Verdict;
 use super::supervisor::Supervisor;
 use super::workers::{House, WORKERS};
-use super::{Process, recover, watch};
+use super::{Process, recover, watched};
 use crate::clock;
 use crate::commands;
 use crate::deliveries::{Journal, Spool};
@@ -63,7 +63,7 @@ impl Generation {
         let (state_tx, inbox) = bounded(INBOX);
         let shared = share(process, verdict, started, state_tx.clone())?;
         let (changed_tx, changed) = bounded(1);
-        let dotenv = watch::digest_of(&shared.env.state_dir.join(".env"));
+        let dotenv = watched::digest_of(&shared.env.state_dir.join(".env"));
         let workers = Supervisor::start(
             WORKERS,
             House {

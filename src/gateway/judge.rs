@@ -13,7 +13,7 @@ use crate::config::problem::Problem;
 use crate::config::{Config, Issue};
 use crate::env::Env;
 use crate::error::{Cause, Error, Result};
-use crate::settings::{Auth, Secret};
+use crate::settings::{Auth, Secret, file};
 use crate::tls::Place;
 use crate::{http, logging, unsupported};
 use std::net::SocketAddr;
@@ -142,6 +142,7 @@ impl Judge {
         let flag = if name == "token" { &self.options.token } else { &self.options.password };
         match flag {
             Some(_) => format!("--{name}"),
+            None if config.str(&file::key(name)).is_some() => file::key(name),
             None if config.str(&format!("gateway.auth.{name}")).is_some() => format!("gateway.auth.{name}"),
             None => format!("OPENCLAW_GATEWAY_{}", name.to_ascii_uppercase()),
         }

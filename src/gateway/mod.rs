@@ -17,6 +17,7 @@ mod recover;
 mod sockets;
 mod supervisor;
 pub mod watch;
+mod watched;
 mod workers;
 
 use crate::calls::budget::Budget;

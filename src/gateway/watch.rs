@@ -5,6 +5,7 @@
 //! asked of the state thread. A file that cannot be used changes nothing and is told of when it stays so (R-06a,
 //! R-06c). It never writes a file. A worker: one a generation, started again if it fails.
 use super::changes::{Changes, Seen};
+use super::watched::{digest_of, digest_of_secret, files_of};
 use super::workers::{Handle, House};
 use crate::clock;
 use crate::config::Config;
@@ -20,9 +21,7 @@ use crate::protocol::events;
 use crate::settings::Auth;
 use crate::state::event::Event;
 use crate::state::sessions::roster;
-use crate::{files, ids};
-use ring::digest::{SHA256, digest};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,10 +35,12 @@ pub const STACK: usize = 256 << 10;
 pub fn run(handle: Handle) -> Result<()> {
     let Handle { house, config, stop, .. } = handle;
     let dotenv = house.shared.env.state_dir.join(".env");
-    let changes = Changes::of(files_of(&config, &dotenv), stop);
+    let changes = Changes::of(files_of(&config, &house.shared.env, &dotenv), stop);
     let dotenv_seen = house.started.1.clone();
     // What was wrong at the start was told by the start.
-    Work { held: config.clone(), seen: config, changes, dotenv, dotenv_seen, told: false, house }.run()
+    let held = config.clone();
+    Work { held, seen: config, changes, dotenv, dotenv_seen, secret_seen: String::new(), told: false, house }
+        .run()
 }
 
 struct Work {
@@ -52,6 +53,8 @@ struct Work {
     dotenv: PathBuf,
     /// As it was seen last.
     dotenv_seen: String,
+    /// The files that hold the secret, where it has some; at first they were not seen.
+    secret_seen: String,
     /// `health` says that the file cannot be used.
     told: bool,
 }
@@ -64,6 +67,7 @@ struct Usable {
     /// The one to listen on with it.
     port: u16,
     dotenv_digest: String,
+    secret_digest: String,
 }
 
 impl Work {
@@ -103,7 +107,8 @@ impl Work {
 
     /// Whether the content differs from what was seen last, as far as can be told without parsing anything twice.
     fn is_news(&self) -> bool {
-        self.told || !self.seen.is_current() || digest_of(&self.dotenv) != self.dotenv_seen
+        let is_secret_new = || digest_of_secret(&self.seen, &self.house.shared.env) != self.secret_seen;
+        self.told || !self.seen.is_current() || digest_of(&self.dotenv) != self.dotenv_seen || is_secret_new()
     }
 
     fn wait_for_quiet(&mut self) -> Result<bool> {
@@ -126,7 +131,7 @@ impl Work {
             self.changes.renew(files);
             let (config, read) = self.read();
             // Also those of a file that cannot be used: the mistake may be in one of them.
-            files = files_of(&config, &self.dotenv);
+            files = files_of(&config, &self.house.shared.env, &self.dotenv);
             if files == self.changes.files() {
                 break read;
             }
@@ -142,6 +147,7 @@ impl Work {
     fn read(&self) -> (Config, std::result::Result<Usable, Problem>) {
         let (mut env, dotenv_digest) = (self.house.judge.env(), digest_of(&self.dotenv));
         let config = Config::inspect(&mut env);
+        let secret_digest = digest_of_secret(&config, &env);
         let problem = config.problem(&self.seen);
         let is_unusable = config.is_unusable();
         if let Some(problem) = problem.clone().filter(|_| is_unusable) {
@@ -160,15 +166,18 @@ impl Work {
             return (config, Err(problem));
         }
         let Verdict { env, auth, port, .. } = verdict;
-        (config.clone(), Ok(Usable { config, env, auth, port, dotenv_digest }))
+        (config.clone(), Ok(Usable { config, env, auth, port, dotenv_digest, secret_digest }))
     }
 
     fn apply(&mut self, new: Usable) {
         let is_known = new.config.digest() == self.seen.digest() && new.dotenv_digest == self.dotenv_seen;
         let old = std::mem::replace(&mut self.seen, new.config.clone());
         self.dotenv_seen.clone_from(&new.dotenv_digest);
+        self.secret_seen.clone_from(&new.secret_digest);
         let mode = new.config.str("gateway.reload.mode").unwrap_or("hybrid");
         if is_known {
+            // It may have changed in a file of its own.
+            self.renew_secret(&new.auth);
             if mode != "off" {
                 self.house.put_in_force(&new.config);
             }
@@ -285,16 +294,4 @@ fn told(plan: &Plan, mode: &str, overruled: bool) -> String {
 
 fn secrets(new: &Usable) -> Vec<String> {
     [new.auth.secrets(), new.config.secrets()].concat()
-}
-
-fn files_of(config: &Config, dotenv: &Path) -> Vec<PathBuf> {
-    let mut files = config.files();
-    files.push(dotenv.to_path_buf());
-    files
-}
-
-/// Of a file that is not there: that of nothing.
-pub fn digest_of(file: &Path) -> String {
-    let text = files::read_lossy(file).unwrap_or_default();
-    ids::encode(digest(&SHA256, text.as_bytes()).as_ref())
 }

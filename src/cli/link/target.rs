@@ -13,6 +13,7 @@ use crate::device::tokens::HERE;
 use crate::env::Env;
 use crate::error::{Error, Kind, Result};
 use crate::service::far;
+use crate::settings::file;
 use crate::tls::{Fingerprint, Place};
 use std::net::{IpAddr, UdpSocket};
 
@@ -269,6 +270,11 @@ fn secret(env: &Env, config: &Config, args: &Args, name: &str, section: &str) ->
         if let Some(value) = env.var(&variable) {
             return Some(Secret { value: value.trim().to_string(), source: env.place_of(&variable) });
         }
+    }
+    if section == "gateway.auth" && config.str(&file::key(name)).is_some() {
+        // One that cannot be read is told by who judges the gateway; without it this is a stranger.
+        let found = file::read(config, env, name).ok()??;
+        return Some(Secret { value: found.text, source: format!("config {}", file::key(name)) });
     }
     let key = format!("{section}.{name}");
     let value = config.str(&key).filter(|value| !value.trim().is_empty())?;

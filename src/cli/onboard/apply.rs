@@ -181,7 +181,10 @@ fn edits(plan: &Plan, env: &Env, before: &Config) -> Result<Vec<Edit<'static>>> 
 
 /// The secret of this shell's environment, when a service is to live by it: the service does not see the variable.
 fn lent_secret(plan: &Plan, env: &Env, config: &Config) -> Result<Vec<Edit<'static>>> {
-    let own = Auth::resolve(config, &Env::default(), None, None, None)?;
+    let mut bare = Env::default();
+    // A file that the config names may be named from there.
+    bare.home.clone_from(&env.home);
+    let own = Auth::resolve(config, &bare, None, None, None)?;
     let shell = Auth::resolve(config, env, None, None, None)?;
     let is_lent = plan.install && own.secret.is_none() && config.str("gateway.mode") != Some("remote");
     let key = if shell.mode == AuthMode::Token { "gateway.auth.token" } else { "gateway.auth.password" };

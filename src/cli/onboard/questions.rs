@@ -208,8 +208,8 @@ pub fn gateway(asker: &mut Asker, context: &Context, config: &Config, plan: &mut
     plan.auth = plan.auth.take().or(options.get(answer).filter(|_| answer != place).cloned());
     let is_there = match answer {
         _ if answer == place => auth.secret.is_some(),
-        0 => config.is_set("gateway.auth.token"),
-        _ => config.is_set("gateway.auth.password"),
+        0 => config.is_set("gateway.auth.token") || config.is_set("gateway.auth.tokenFile"),
+        _ => config.is_set("gateway.auth.password") || config.is_set("gateway.auth.passwordFile"),
     };
     let (key, empty) = match answer {
         0 if is_there => ("token", "leave as it is"),

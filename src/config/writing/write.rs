@@ -252,7 +252,12 @@ fn refuse_unread(path: &[&str], value: &Value, new: &Config) -> Result<()> {
 
 /// R-02e: what looks like an accident must be asked for.
 fn guard(old_text: &str, new_text: &str, old: &Config, new: &Config) -> Result<()> {
-    const SECRETS: [&str; 2] = ["gateway.auth.token", "gateway.auth.password"];
+    const SECRETS: [&str; 4] = [
+        "gateway.auth.token",
+        "gateway.auth.password",
+        "gateway.auth.tokenFile",
+        "gateway.auth.passwordFile",
+    ];
     let lost = |keys: &[&str]| keys.iter().any(|k| old.is_set(k)) && !keys.iter().any(|k| new.is_set(k));
     let what = if lost(&["gateway.mode"]) {
         "remove gateway.mode".to_string()

@@ -4,11 +4,7 @@
 use crate::error::{Error, Result};
 use crate::files;
 use crate::models::provider::Secret;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-
-/// The longest key file read, in bytes.
-const MAX_KEY: u64 = 64 << 10;
 
 /// A configuration error about a key: another model may still be used.
 pub fn refused(message: String) -> Error {
@@ -31,22 +27,14 @@ pub fn read(id: &str, path: &Path) -> Result<Secret> {
     let shown = path.display();
     let wrong =
         |why: &str| refused(format!("{setting} names {shown}, which {why}; put the key of {id} there"));
-    // Secrets that a container is given are links; the owner named this one.
-    let path = std::fs::canonicalize(path).map_err(|e| wrong(&format!("cannot be read ({e})")))?;
-    let data = path.metadata().map_err(|e| wrong(&format!("cannot be read ({e})")))?;
-    if !data.is_file() {
-        return Err(wrong("is no file"));
-    }
-    if data.permissions().mode() & 0o077 != 0 {
+    let found = files::read_secret(path).map_err(|why| wrong(&why))?;
+    if found.is_open {
         log::warn!("agent: {shown} of {setting} can be read by others; run chmod 600 {shown}");
     }
-    let bytes = files::read_start(&path, MAX_KEY).ok_or_else(|| wrong("cannot be read"))?;
-    let text = String::from_utf8(bytes).map_err(|_| wrong("is no text"))?;
-    let key = Secret::new(text.trim());
-    match key.reveal() {
-        "" => Err(wrong("is empty")),
-        _ if !can_be_sent(&key) => Err(wrong("holds more than a key")),
-        _ => Ok(key),
+    let key = Secret::new(&found.text);
+    match can_be_sent(&key) {
+        true => Ok(key),
+        false => Err(wrong("holds more than a key")),
     }
 }
 
