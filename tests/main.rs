@@ -48,6 +48,8 @@ mod config;
 #[cfg(test)]
 mod config_edit;
 #[cfg(test)]
+mod config_open;
+#[cfg(test)]
 mod config_places;
 #[cfg(test)]
 mod coverage;

@@ -33,7 +33,7 @@ pub use refusal::backup;
 pub use schema::{explain as schema_of, lookup as schema_at, schema};
 pub use spot::{Spot, under};
 use table::schema;
-pub use table::{action, apis, defaults, keys, lookup};
+pub use table::{action, apis, defaults, keys, list, lookup};
 pub use writing::{edit, fingerprint, write};
 use writing::{members, merging, patch, programs, raw, redact, restore, snapshot, splices, tokens};
 
@@ -116,6 +116,11 @@ impl Config {
     /// The table's default for a path that it need not know.
     pub fn default_in(&self, path: &[&str]) -> Option<&Value> {
         lookup::find(path.iter().copied())?.default()
+    }
+
+    /// Whether something is written at a path that a user names.
+    pub fn is_written(&self, path: &[&str]) -> bool {
+        self.written(path).is_some()
     }
 
     fn written(&self, path: &[&str]) -> Option<&Value> {

@@ -3,6 +3,8 @@
 //! Works on the file alone, with the gateway up or down, and writes nothing. Changing it is `edit.rs`, going back `rollback.rs`.
 mod diff;
 pub mod edit;
+pub mod list;
+pub mod open;
 pub mod rollback;
 use super::link::target::Target;
 use super::parse::Args;

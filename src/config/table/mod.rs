@@ -3,6 +3,7 @@ pub mod action;
 pub mod apis;
 pub mod defaults;
 pub mod keys;
+pub mod list;
 pub mod lookup;
 #[cfg(test)]
 mod made;

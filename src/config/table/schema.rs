@@ -31,7 +31,7 @@ pub(super) fn document() -> Value {
 }
 
 /// What the schema says of a key or list item of the place that `schema` describes.
-fn below<'s>(schema: &'s Value, name: &str) -> Option<&'s Value> {
+pub(super) fn below<'s>(schema: &'s Value, name: &str) -> Option<&'s Value> {
     let mut kinds = vec![schema];
     kinds.extend(schema.get("anyOf").and_then(Value::as_array).into_iter().flatten());
     let member = |kind: &&'s Value| kind.get("properties")?.get(name);
