@@ -138,7 +138,7 @@ fn r_34_a_download_that_hangs_holds_up_nobody_else_and_what_follows_it_waits() {
     let telegram = people();
     let both = json!({"channels": {"telegram": {"allowFrom": ["1001", "1002"]}}, "session": {"dmScope": "per-peer"}});
     let (server, _gateway) = with_bot(&telegram, both, vec![texts(&["ok"])]);
-    telegram.fault("getFile", Fault::HalfOpen);
+    telegram.always("getFile", Some(Fault::HalfOpen));
     telegram.sends(1001, 1001, photo(&telegram, json!({"caption": "slow"})));
     telegram.says(1001, 1001, "after it");
     telegram.wait_calls("getFile", 1);
@@ -164,6 +164,20 @@ fn r_34_what_passes_is_tried_again() {
     telegram.sends(1001, 1001, photo(&telegram, json!({"caption": "third time"})));
     let (text, pictures) = asked(&server.requests(1)[0]);
     assert_eq!((pictures, telegram.calls("getFile").len()), (1, 3), "{text}");
+}
+
+#[test]
+fn r_34_a_download_that_says_nothing_is_tried_three_times() {
+    let telegram = people();
+    let (server, _gateway) = with_bot(&telegram, seeing(), vec![texts(&["ok"])]);
+    (0..2).for_each(|_| telegram.fault("file", Fault::HalfOpen));
+    let mut message = photo(&telegram, json!({"caption": "in the end"}));
+    message["photo"][0].as_object_mut().unwrap().remove("file_size");
+    let since = Instant::now();
+    telegram.sends(1001, 1001, message);
+    wait_within(Duration::from_secs(15), "the question", || (server.count() == 1).then_some(()));
+    let (text, pictures) = asked(&server.requests(1)[0]);
+    assert_eq!((pictures, telegram.calls("file").len()), (1, 3), "{text} after {:?}", since.elapsed());
 }
 
 #[test]

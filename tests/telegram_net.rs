@@ -3,7 +3,7 @@
 use super::harness::model::texts;
 use super::harness::telegram::{BOT_TOKEN, Fault};
 use super::harness::*;
-use super::remote::tls_relay;
+use super::remote::{tls_relay, tls_relay_as};
 use super::telegram::{ann, said};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -48,6 +48,19 @@ fn r_07e_tls_is_spoken_with_who_is_vouched_for_and_with_nobody_else() {
         (log.contains("not valid for") || log.contains("NotValidForName") || log.contains("127.0.0.2"))
             .then_some(())
     });
+}
+
+/// As `openssl req -x509` makes it; `NODE_EXTRA_CA_CERTS` names it.
+#[test]
+fn r_07e_a_server_that_shows_an_authoritys_certificate_is_told_in_words() {
+    let telegram = ann();
+    let server = ModelServer::start(vec![texts(&["ok"])]);
+    let (own, key) = (include_bytes!("data/tls-self.pem"), include_bytes!("data/tls-self-key.pem"));
+    let root = format!("https://localhost:{}", tls_relay_as(telegram.port, own, key));
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/tls-self.pem");
+    let gateway = Gateway::start(&setup(&server, &root, json!({})).env("NODE_EXTRA_CA_CERTS", file));
+    let log = wait_for("the log", || Some(gateway.log()).filter(|log| log.contains("CA:TRUE")));
+    assert!(log.contains("basicConstraints=CA:FALSE") && !log.contains("CaUsedAsEndEntity"), "{log}");
 }
 
 /// A proxy that connects for whoever says `ann:pa55word`, whatever host is named, to the one server it knows; what was asked.

@@ -170,6 +170,16 @@ impl Answer {
     }
 }
 
+/// What the TLS library has a name for only.
+fn words(text: &str) -> String {
+    match text.contains("CaUsedAsEndEntity") {
+        true => "its certificate is that of an authority (CA:TRUE), which no server may show: give it one that the authority has signed, or a \
+                 self-signed one with basicConstraints=CA:FALSE"
+            .to_string(),
+        false => text.to_string(),
+    }
+}
+
 /// What an error of a call means, by what its watch saw.
 pub fn fault(e: ureq::Error, watch: &Watch, https: bool) -> Fault {
     use io::ErrorKind::*;
@@ -182,11 +192,11 @@ pub fn fault(e: ureq::Error, watch: &Watch, https: bool) -> Fault {
     match e {
         ureq::Error::HostNotFound => Fault::NoSuchHost,
         ureq::Error::Tls(text) => Fault::Tls(text.to_string()),
-        ureq::Error::Rustls(e) => Fault::Tls(e.to_string()),
+        ureq::Error::Rustls(e) => Fault::Tls(words(&e.to_string())),
         ureq::Error::Io(e) => match e.kind() {
             ConnectionRefused if connecting => Fault::Refused,
             ConnectionReset | ConnectionAborted | UnexpectedEof | BrokenPipe | WriteZero => Fault::Dropped,
-            InvalidData if https => Fault::Tls(e.to_string()),
+            InvalidData if https => Fault::Tls(words(&e.to_string())),
             _ if connecting => Fault::Unreachable(e.to_string()),
             _ => Fault::Protocol(e.to_string()),
         },

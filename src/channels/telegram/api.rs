@@ -4,21 +4,17 @@
 //! has whatever may hang. Nothing is tried again here: what became of a call is told (`Outcome`), the owner decides.
 use super::form::{Form, Upload, form};
 use super::outcome::{Outcome, host_of};
-use super::refusal::{Refusal, Why};
 use super::token::BotToken;
 use super::update::{AT_ONCE, KINDS, Update};
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
 use crate::fetch::dial::Timeouts;
-use crate::fetch::http::{Answer, Fault};
+use crate::fetch::http::Answer;
 use crate::fetch::kept::{Body, Failed, Kept, Request, is_address};
-use crate::files::regular;
 use crate::json::{self, json};
-use crate::parts::Parts;
 use serde_json::{Map, Value};
-use std::io::{Cursor, Read, Write};
+use std::io::Cursor;
 use std::os::fd::OwnedFd;
-use std::path::Path;
 use std::time::Duration;
 
 /// Where the Bot API is unless `channels.telegram.apiRoot` says otherwise.
@@ -33,16 +29,16 @@ const MAX_ANSWER: usize = 8 << 20;
 
 /// One bot, the way to its API, and a connection there.
 pub struct Bot {
-    token: BotToken,
-    root: String,
+    pub(super) token: BotToken,
+    pub(super) root: String,
     proxy: Option<String>,
-    kept: Kept,
+    pub(super) kept: Kept,
     /// Whether the log was told of updates without an id.
     has_told: bool,
 }
 
 /// What came, as it came.
-struct Raw {
+pub(super) struct Raw {
     status: u16,
     after: Option<Duration>,
     body: Vec<u8>,
@@ -174,90 +170,22 @@ impl Bot {
         whole(answer)
     }
 
-    fn judge(&self, raw: &Raw, method: &str) -> Outcome {
+    pub(super) fn judge(&self, raw: &Raw, method: &str) -> Outcome {
         Outcome::answered(raw.status, raw.after, &raw.body, method, &self.token)
     }
 
-    fn failed<T>(&self, failed: &Failed, method: &str) -> Outcome<T> {
+    pub(super) fn failed<T>(&self, failed: &Failed, method: &str) -> Outcome<T> {
         let hosts = (host_of(&self.root), self.proxy.as_deref().map(host_of));
         Outcome::failed(failed, method, hosts, &self.token)
-    }
-
-    /// Fetches a file by the path that `getFile` gave, at most `max` bytes of it; how many there were.
-    pub fn download(
-        &mut self,
-        path: &str,
-        max: u64,
-        out: &mut dyn Write,
-        time: Duration,
-        cancel: &Cancel,
-    ) -> Outcome<u64> {
-        if path.starts_with('/') {
-            return self.copy_local(Path::new(path), max, out);
-        }
-        let url = self.token.address(&self.root, "file/", &escaped(path));
-        let answer = self.kept.send(Request { url: &url, body: None }, cancel, times(time));
-        let mut answer = match answer {
-            Ok(answer) if answer.status == 200 => answer,
-            Ok(answer) => {
-                return match whole(answer) {
-                    Ok(raw) => self.judge(&raw, "file").map(|_| Outcome::unknown("file: the answer is none")),
-                    Err(failed) => self.failed(&failed, "file"),
-                };
-            }
-            Err(failed) => return self.failed(&failed, "file"),
-        };
-        match copy(&mut answer, max, out) {
-            Ok(n) => Outcome::Done(n),
-            Err(Copy::Fault(Fault::TooLong)) => Outcome::Refused(Refusal::too_big(max)),
-            Err(Copy::Fault(fault)) => self.failed(&Failed { fault, may_have_arrived: true }, "file"),
-            Err(Copy::Disk(e)) => Outcome::not_sent(format!("file: it cannot be kept: {e}")),
-        }
-    }
-}
-
-impl Bot {
-    /// A Bot API server on this machine (`--local`) gives the path of a file. Taken is only what lies in the directory of
-    /// this bot, whose name is its token: no other server can name a file of this machine.
-    fn copy_local(&self, path: &Path, max: u64, out: &mut dyn Write) -> Outcome<u64> {
-        if !is_here(&self.root) || !self.token.is_own(path) {
-            let text = "file: the Bot API server gives a path on its own disk, which is not taken from elsewhere than this machine; start it without --local";
-            return Outcome::not_sent(text);
-        }
-        let gone = || std::io::Error::from(std::io::ErrorKind::NotFound);
-        let opened = regular::read(path).and_then(|file| file.ok_or_else(gone));
-        let copied = opened.and_then(|file| std::io::copy(&mut file.take(max + 1), out));
-        match copied {
-            Ok(n) if n > max => Outcome::Refused(Refusal::too_big(max)),
-            Ok(n) => Outcome::Done(n),
-            Err(e) => Outcome::not_sent(
-                self.token.hide(&format!("file: {e}; the gateway's user must be allowed to read it")),
-            ),
-        }
-    }
-}
-
-/// Whether the API is served on this machine.
-fn is_here(root: &str) -> bool {
-    let host = root.split_once("://").map_or(root, |(_, rest)| rest).split('/').next().unwrap_or_default();
-    ["127.0.0.1", "localhost", "[::1]"]
-        .iter()
-        .any(|here| host.strip_prefix(here).is_some_and(|port| port.is_empty() || port.starts_with(':')))
-}
-
-impl Refusal {
-    pub fn too_big(max: u64) -> Refusal {
-        let text = format!("file: it is larger than {} MB", max >> 20);
-        Refusal { why: Why::FileTooBig, code: 413, text }
     }
 }
 
 /// From the connection's beginning to the answer's end there is one time, so that no dripping answer holds a thread.
-fn times(time: Duration) -> Timeouts {
+pub(super) fn times(time: Duration) -> Timeouts {
     Timeouts { connect: CONNECT.min(time), first_token: time, idle: time }
 }
 
-fn whole(mut answer: Answer) -> std::result::Result<Raw, Failed> {
+pub(super) fn whole(mut answer: Answer) -> std::result::Result<Raw, Failed> {
     let body = answer.read_all(MAX_ANSWER).map_err(|fault| Failed { fault, may_have_arrived: true })?;
     Ok(Raw { status: answer.status, after: answer.retry_after, body })
 }
@@ -265,32 +193,6 @@ fn whole(mut answer: Answer) -> std::result::Result<Raw, Failed> {
 fn is_too_much(raw: &Raw) -> bool {
     let is_object = raw.status == 200 && raw.body.trim_ascii_start().starts_with(b"{");
     is_object && super::outcome::read(&raw.body).is_none() && json::is_whole(&raw.body)
-}
-
-enum Copy {
-    Fault(Fault),
-    Disk(std::io::Error),
-}
-
-fn copy(answer: &mut Answer, max: u64, out: &mut dyn Write) -> std::result::Result<u64, Copy> {
-    let (mut sum, mut buf) = (0, [0; 8192]);
-    loop {
-        let n = answer.read(&mut buf).map_err(Copy::Fault)?;
-        sum += n as u64;
-        if sum > max {
-            return Err(Copy::Fault(Fault::TooLong));
-        }
-        if n == 0 {
-            return Ok(sum);
-        }
-        out.write_all(buf.head(n)).map_err(Copy::Disk)?;
-    }
-}
-
-/// A path as part of an address.
-fn escaped(path: &str) -> String {
-    let is_plain = |b: &u8| b.is_ascii_alphanumeric() || b"/._-~".contains(b);
-    path.bytes().map(|b| if is_plain(&b) { (b as char).to_string() } else { format!("%{b:02X}") }).collect()
 }
 
 #[cfg(test)]

@@ -1,14 +1,16 @@
 //! The client against small listeners: what left, what came back, and that the token is nowhere to be read.
+use super::super::download::Pace;
 use super::super::form::Content;
 use super::super::refusal::Why;
 use super::*;
 use crate::cancel::Reason;
 use crate::settings::Secret;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Instant;
 
+const PACE: Pace = Pace { silence: CALL, all: CALL };
 const TOKEN: &str = "123456:AAcanaryCANARYcanaryCANARY";
 
 /// What a connection does with one request after the other; it closes at the end.
@@ -198,14 +200,14 @@ fn files_are_fetched_up_to_a_limit() {
     ]);
     let get = |max: u64| {
         let mut out = Vec::new();
-        let got = bot(port).download("a b/\u{fc}.txt", max, &mut out, CALL, &Cancel::new());
+        let got = bot(port).download("a b/\u{fc}.txt", max, &mut out, PACE, &Cancel::new());
         (got, out)
     };
     assert_eq!(get(5), (Outcome::Done(5), b"12345".to_vec()));
     assert!(asked.recv().unwrap().1.contains("/a%20b/%C3%BC.txt "));
     assert!(matches!(get(4).0, Outcome::Refused(why) if why.why == Why::FileTooBig));
     assert!(matches!(get(5).0, Outcome::Refused(why) if why.why == Why::NotFound));
-    let local = bot(port).download("/var/lib/x", 5, &mut Vec::new(), CALL, &Cancel::new());
+    let local = bot(port).download("/var/lib/x", 5, &mut Vec::new(), PACE, &Cancel::new());
     assert!(matches!(local, Outcome::NotSent(_)));
 }
 
@@ -220,7 +222,7 @@ fn i11_11_files_of_a_local_server_are_taken_from_the_bots_own_directory() {
     let (port, _asked) = serve(vec![]);
     let get = |bot: &mut Bot, path: &std::path::Path, max: u64| {
         let mut out = Vec::new();
-        let got = bot.download(path.to_str().unwrap(), max, &mut out, CALL, &Cancel::new());
+        let got = bot.download(path.to_str().unwrap(), max, &mut out, PACE, &Cancel::new());
         assert!(!format!("{got:?}").contains("CANARY"), "{got:?}");
         (got, out)
     };

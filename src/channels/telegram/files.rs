@@ -3,6 +3,7 @@
 //! Runs on the thread of the bot's owner, who gives it a connection that neither polls nor sends. A file is private, its
 //! name is ours, and it is gone again unless its owner keeps it.
 use super::api::Bot;
+use super::download::Pace;
 use super::media::File;
 use super::outcome::Outcome;
 use super::refusal::{Refusal, Why};
@@ -16,10 +17,15 @@ use std::time::{Duration, Instant};
 
 /// Telegram gives no more to a bot.
 pub const MAX_DOWNLOAD: u64 = 20 << 20;
-/// What may pass is tried again after these, unless so much time has gone by.
-const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(3)];
+/// For each try: how long silence is waited for, and the pause before the next one, if what failed may pass. They begin
+/// within ten seconds.
+const TRIES: [(Duration, Option<Duration>); 3] = [
+    (Duration::from_secs(3), Some(Duration::from_secs(1))),
+    (Duration::from_secs(3), Some(Duration::from_secs(3))),
+    (Duration::from_secs(6), None),
+];
 const PATIENCE: Duration = Duration::from_secs(10);
-/// For the beginning of a download; its bytes are given their time beside it.
+/// For all of a download, with what its bytes are given beside it.
 const START: Duration = Duration::from_secs(15);
 
 /// A file that was fetched; removed when dropped, unless it was kept.
@@ -59,29 +65,41 @@ impl Bot {
         if file.size.is_some_and(|size| size > most) {
             return Outcome::Refused(Refusal::too_big(most));
         }
-        let (mut pauses, since) = (PAUSES.iter(), Instant::now());
+        let (mut tries, since) = (TRIES.into_iter(), Instant::now());
         loop {
-            let got = self.fetch_once(file, most, dir, cancel);
+            let (silence, pause) = tries.next().unwrap_or((START, None));
+            let got = self.fetch_once(file, most, dir, silence, cancel);
             let may_pass = match &got {
                 Outcome::Done(_) => false,
                 Outcome::Refused(refusal) => refusal.why == Why::FileUnavailable,
                 Outcome::NotSent(trouble) | Outcome::Unknown(trouble) => !trouble.is_cancelled,
             };
-            match pauses.next().filter(|_| may_pass && since.elapsed() < PATIENCE) {
-                Some(pause) if cancel.sleep(*pause) => {}
+            match pause.filter(|_| may_pass && since.elapsed() < PATIENCE) {
+                Some(pause) if cancel.sleep(pause) => {}
                 _ => return got,
             }
         }
     }
 
-    fn fetch_once(&mut self, file: &File, most: u64, dir: &Path, cancel: &Cancel) -> Outcome<Fetched> {
-        let place = self.call("getFile", &json!({"file_id": file.id}), PATIENCE, cancel);
-        // A slow line of 64 KiB a second is waited for.
-        let time = START + Duration::from_secs(file.size.unwrap_or(most) >> 16);
+    fn fetch_once(
+        &mut self,
+        file: &File,
+        most: u64,
+        dir: &Path,
+        silence: Duration,
+        cancel: &Cancel,
+    ) -> Outcome<Fetched> {
+        let place = self.call("getFile", &json!({"file_id": file.id}), silence, cancel);
         place.map(|place| {
+            let size = place.get("file_size").and_then(Value::as_u64).or(file.size);
+            if size.is_some_and(|size| size > most) {
+                return Outcome::Refused(Refusal::too_big(most));
+            }
+            // A slow line of 64 KiB a second is waited for.
+            let pace = Pace { silence, all: START + Duration::from_secs(size.unwrap_or(most) >> 16) };
             let at = place.get("file_path").and_then(Value::as_str).unwrap_or_default();
             match create(file, at, dir) {
-                Ok((mut fetched, mut out)) => self.download(at, most, &mut out, time, cancel).map(|length| {
+                Ok((mut fetched, mut out)) => self.download(at, most, &mut out, pace, cancel).map(|length| {
                     fetched.length = length;
                     Outcome::Done(fetched)
                 }),

@@ -19,6 +19,7 @@ mod acts;
 mod api;
 #[cfg(test)]
 mod client_tests;
+mod download;
 mod drafts;
 mod edits;
 mod envelope;
