@@ -127,6 +127,9 @@ pub fn send(state: &mut State, call: Call, params: Value) -> Result<Answer> {
 
 pub fn poll(state: &mut State, call: Call, params: Value) -> Result<Answer> {
     let (to, poll): (To, Poll) = read(params)?;
+    if poll.question.trim().is_empty() || poll.options.len() < 2 {
+        return Err(Error::invalid("poll needs question, and options: at least two answers"));
+    }
     let route = to.route(state)?;
     let most = poll.max_selections.unwrap_or(1);
     if most as usize > poll.options.len() {
@@ -147,6 +150,10 @@ pub fn poll(state: &mut State, call: Call, params: Value) -> Result<Answer> {
 }
 
 pub fn action(state: &mut State, call: Call, params: Value) -> Result<Answer> {
+    // Who may write there may ask there; the method `poll` needs more, as at the original.
+    if params.get("action").and_then(Value::as_str) == Some("poll") {
+        return poll(state, call, params);
+    }
     let (to, action): (To, Action) = read(params)?;
     if action.action == "read" {
         return last(state, &to, action.limit);

@@ -40,7 +40,7 @@ pub const TOOL: Tool = Tool {
         "pollQuestion": {"type": "string"},
         "pollOption": {"type": "array", "items": {"type": "string"}},
         "pollMulti": {"type": "boolean"},
-        "pollDurationHours": {"type": "number"},
+        "pollDurationHours": {"type": "integer"},
         "fileId": {"type": "string", "description": "The sticker, by its file_id"},
         "limit": {"type": "integer", "description": "How many messages to read; 20 when left out"},
         "dryRun": {"type": "boolean"}}}"#,
@@ -135,7 +135,9 @@ fn asked(action: &str, arguments: &Value) -> Result<(&'static str, Map<String, V
             }
             let is_multi = arguments.get("pollMulti") == Some(&Value::Bool(true));
             params.put("maxSelections", if is_multi { options } else { 1 });
-            "poll"
+            // The method `poll` is for who administers the gateway, which no turn does.
+            params.put("action", action);
+            "message.action"
         }
         "sticker" => {
             text(arguments, "fileId").ok_or_else(|| missing("fileId: which sticker"))?;
