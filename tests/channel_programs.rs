@@ -506,3 +506,43 @@ fn i11_5_the_commands_work_for_programs_too() {
     run(&["channels", "remove", "echo", "--delete"]);
     assert!(!std::fs::read_to_string(gateway.config_path()).unwrap().contains("\"echo\""));
 }
+
+#[test]
+fn r_10c_what_became_of_a_message_is_told_as_it_was() {
+    let program = r#"
+import json, sys
+for line in sys.stdin:
+    line = json.loads(line)
+    if line["type"] == "hello":
+        print(json.dumps({"type": "hello", "version": 1, "capabilities": []}), flush=True)
+        print(json.dumps({"type": "status", "connected": True}), flush=True)
+    elif line["type"] == "send" and line["text"] == "die":
+        sys.exit(3)
+    elif line["type"] == "send":
+        print(json.dumps({"type": "result", "id": line["id"], "state": "unknown"}), flush=True)
+    elif line["type"] == "ping":
+        print(json.dumps({"type": "pong"}), flush=True)
+"#;
+    let server = ModelServer::start(vec![]);
+    let section = json!({"command": ["python3", "-c", program], "dmPolicy": "open", "allowFrom": ["*"]});
+    let gateway = Gateway::start(&Setup::config(config(&server, json!({"mychat": section}))));
+    let mut client = Client::operator(&gateway, 4);
+    wait_for("the program", || {
+        let told = client.ok("channels.status", json!({}));
+        (told["channelAccounts"]["mychat"][0]["connected"] == true).then_some(())
+    });
+    for (text, want) in [("hm", "its program does not know"), ("die", "or the program that had it, ended")] {
+        let error = client.fails("send", json!({"to": "ann", "message": text, "idempotencyKey": text}));
+        assert!(error["message"].as_str().unwrap().contains(want), "{error}");
+        wait_for("the log", || gateway.log().contains(want).then_some(()));
+    }
+    // One that cannot be started is no account that is linked.
+    let text = std::fs::read_to_string(gateway.config_path()).unwrap();
+    let mut changed: Value = serde_json::from_str(&text).unwrap();
+    changed["channels"]["mychat"]["command"] = json!(["/nonexistent/x"]);
+    std::fs::write(gateway.config_path(), changed.to_string()).unwrap();
+    wait_for("its failure", || {
+        let said = String::from_utf8_lossy(&gateway.cli(&["health"]).stdout).into_owned();
+        said.contains("failed - ").then_some(())
+    });
+}

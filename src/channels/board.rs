@@ -27,6 +27,8 @@ pub struct Row {
     pub last_start: Option<u64>,
     pub last_stop: Option<u64>,
     pub last_error: Option<String>,
+    /// Since when there has been one.
+    pub failing_since: Option<u64>,
     pub last_inbound: Option<u64>,
     pub last_outbound: Option<u64>,
     /// When it is tried again, after a failure.
@@ -59,7 +61,11 @@ impl Board {
 
     /// The same for what happens with every message, of which nobody is told at once.
     fn note(&self, login: &Login, change: impl FnOnce(&mut Row)) {
-        change(self.lock().entry(login.clone()).or_default());
+        let mut rows = self.lock();
+        let row = rows.entry(login.clone()).or_default();
+        change(row);
+        let since = row.last_error.as_ref().map(|_| row.failing_since.unwrap_or_else(clock::now_ms));
+        row.failing_since = since;
     }
 
     pub fn row(&self, login: &Login) -> Row {
@@ -178,6 +184,9 @@ impl Row {
             told.put(name, at);
         }
         told.put("lastError", self.last_error.clone());
+        if let Some(at) = self.failing_since {
+            told.put("failingSince", at);
+        }
         if let Some(at) = self.next_try {
             told.put("nextTryAt", at);
         }
@@ -227,5 +236,10 @@ mod tests {
         assert_eq!((&told["running"], &told["connected"]), (&false.into(), &false.into()));
         assert_eq!(told["lastError"], "401 Unauthorized");
         assert!(told["lastStopAt"].is_u64() && told["lastStartAt"].is_u64());
+        let since = &told["failingSince"];
+        board.set(&login, |row| row.last_error = Some("409 Conflict".into()));
+        assert!(since.is_u64() && board.row(&login).told().get("failingSince") == Some(since));
+        board.set(&login, |row| row.last_error = None);
+        assert!(!board.row(&login).told().contains_key("failingSince"));
     }
 }

@@ -4,23 +4,34 @@ use super::house::{Became, House};
 use super::outgoing::Outgoing;
 use crate::deliveries::Delivery;
 use crate::error::Result;
+use crate::json::Put;
 use serde_json::Value;
+
+/// Why nobody knows, where nothing else is said.
+pub const STOPPED: &str = "the gateway stopped after it was handed over";
 
 /// What an earlier life of the account left open, and has not told yet.
 pub fn tell_all(house: &dyn House, uncertain: &[Delivery]) -> Result<()> {
-    let number = uncertain.len();
-    if number > 0 {
-        house.board().set(house.login(), |row| drop(row.more.insert("uncertain".into(), number.into())));
+    let (told, untold): (Vec<_>, Vec<_>) =
+        uncertain.iter().partition(|delivery| outgoing(delivery).is_told());
+    if !told.is_empty() {
+        house.board().set(house.login(), |row| row.more.put("uncertain", told.len()));
     }
-    for delivery in uncertain.iter().filter(|delivery| !outgoing(delivery).is_told()) {
-        tell_uncertain(house, delivery, "the gateway stopped after it was handed over")?;
-        house.became(delivery, Became::Uncertain)?;
+    for delivery in untold {
+        // The ledger knows why where the process lived on.
+        let why = delivery.error.as_deref().unwrap_or(STOPPED);
+        tell_uncertain(house, delivery, why)?;
+        house.became(delivery, Became::Uncertain(why.to_string()))?;
     }
     Ok(())
 }
 
 pub fn tell_uncertain(house: &dyn House, delivery: &Delivery, why: &str) -> Result<()> {
     let login = house.login();
+    house.board().set(login, |row| {
+        let before = row.more.get("uncertain").and_then(Value::as_u64).unwrap_or_default();
+        row.more.put("uncertain", before + 1);
+    });
     log::error!(target: "channels", "{login}: {} to {} may have arrived, and is not sent again: {why}", delivery.id, delivery.to);
     // It is told once: the log has it before the journal says so, also when the process is killed then.
     crate::logging::flush();

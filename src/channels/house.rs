@@ -157,6 +157,9 @@ pub enum Became {
     NotTaken,
     /// The platform will never take it, and why.
     Refused(String),
-    /// Nobody knows, which was told; it is not given out again.
-    Uncertain,
+    /// Nothing of this account can go out now, and why: what somebody waits for is told and not kept, everything else is given
+    /// out again.
+    NotNow(String),
+    /// Nobody knows, and why; that was told. It is not given out again.
+    Uncertain(String),
 }

@@ -6,7 +6,7 @@ pub mod accounts;
 pub mod blocks;
 pub mod board;
 mod crew;
-mod doubt;
+pub mod doubt;
 pub mod gate;
 mod graphemes;
 pub mod house;
@@ -168,7 +168,10 @@ fn programs(config: &Config) -> impl Iterator<Item = &'static Channel> {
 pub fn mark(channel: &Channel, account: &accounts::Account) -> Value {
     match channel.keys {
         [] => program::mark(account),
-        keys => keys.iter().map(|key| account.get(key).cloned().unwrap_or_default()).collect(),
+        keys => {
+            let own = keys.iter().map(|key| account.get(key).cloned().unwrap_or_default());
+            own.chain(account.config.get("commands.native").cloned()).collect()
+        }
     }
 }
 

@@ -157,7 +157,10 @@ impl Ledger {
     pub fn abandon(&mut self, login: &Login) -> Vec<Line> {
         let handed = self.deliveries(Stage::Handed).into_iter().filter(|d| d.is_of(login));
         let handed: Vec<Name> = handed.map(Delivery::name).collect();
-        handed.iter().filter_map(|name| self.advance(name, Stage::Uncertain)).collect()
+        let error =
+            || Some("its account, or the program that had it, ended after it was handed over".to_string());
+        let step = || Step { stage: Stage::Uncertain, error: error(), ..Step::default() };
+        handed.iter().filter_map(|name| self.go(name, step())).collect()
     }
 
     pub fn line(&self, name: &Name) -> Option<&Line> {

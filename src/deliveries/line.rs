@@ -135,7 +135,7 @@ pub struct Delivery {
     /// The peer that has it, where that is another one than `to`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub moved_to: Option<String>,
-    /// Why the platform refused it; of one that it has, what it was sent without.
+    /// Why the platform refused it, or why nobody knows; of one that it has, what it was sent without.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
 }

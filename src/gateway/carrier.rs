@@ -208,9 +208,11 @@ impl House for Carrier {
             Became::Partly(rest) => Step { rest: Some(rest), ..at(Stage::Accepted) },
             Became::NotTaken => at(Stage::Accepted),
             Became::Refused(why) => Step { error: Some(why), ..at(Stage::Failed) },
-            Became::Uncertain => {
+            Became::NotNow(why) => Step { error: Some(why), ..at(Stage::Accepted) },
+            Became::Uncertain(why) => {
                 let told = |message| Outgoing::of(message).with(&[("isTold", true.into())]);
-                Step { rest: delivery.message.as_ref().map(told), ..at(Stage::Uncertain) }
+                let rest = delivery.message.as_ref().map(told);
+                Step { rest, error: Some(why), ..at(Stage::Uncertain) }
             }
         });
         let id = delivery.id.clone();

@@ -115,7 +115,7 @@ fn send(dir: &Path, delivery: &Delivery) -> Became {
         return Became::Refused("never".into());
     }
     if is("lost") {
-        return Became::Uncertain;
+        return Became::Uncertain("the connection ended after it was sent".into());
     }
     let text = delivery.message.as_ref().and_then(|message| message.get("text")?.as_str());
     let text = text.unwrap_or_default().replace('\n', " ");

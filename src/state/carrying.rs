@@ -188,6 +188,9 @@ impl State {
 
     fn became(&mut self, id: &str, step: Step, told: Told<()>) {
         let stage = step.stage;
+        if let (Stage::Accepted, Some(why)) = (stage, &step.error) {
+            return self.not_now(id, why, told);
+        }
         let mirrored = if stage == Stage::Confirmed { self.mirrored(id) } else { None };
         let line = self.post.ledger.go(&Delivery::named(id), step);
         match (&line, stage) {
@@ -202,6 +205,27 @@ impl State {
         self.hold(line.into_iter().collect(), move |state, result| {
             state.answer_delivery(&id);
             state.post.wake_for_next(&id);
+            say(&told, result);
+        });
+    }
+
+    /// Nothing of this delivery's account can go out now: whoever waits for one of its deliveries is told and keeps nothing
+    /// here; the others stay.
+    fn not_now(&mut self, id: &str, why: &str, told: Told<()>) {
+        let back = self.post.ledger.advance(&Delivery::named(id), Stage::Accepted);
+        let login = match self.post.ledger.line(&Delivery::named(id)) {
+            Some(Line::Delivery(delivery)) => delivery.login(),
+            _ => return say(&told, Ok(())),
+        };
+        let open = self.post.ledger.deliveries(Stage::Accepted).into_iter().filter(|d| d.is_of(&login));
+        let is_awaited = |d: &&Delivery| self.post.waiters.is_asked(&d.id, &|_| true);
+        let awaited: Vec<String> = open.filter(is_awaited).map(|d| d.id.clone()).collect();
+        let step = || Step { stage: Stage::Failed, error: Some(why.to_string()), ..Step::default() };
+        let failed: Vec<Line> =
+            awaited.iter().filter_map(|id| self.post.ledger.go(&Delivery::named(id), step())).collect();
+        failed.iter().for_each(|_| metrics::count(Metric::DeliveriesFailed));
+        self.hold(back.into_iter().chain(failed).collect(), move |state, result| {
+            awaited.iter().for_each(|id| state.answer_delivery(id));
             say(&told, result);
         });
     }

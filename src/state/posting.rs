@@ -6,6 +6,7 @@ use super::State;
 use super::event::{Answer, Event};
 use super::store::Job;
 use crate::calls::{Call, Party, Question};
+use crate::channels::doubt;
 use crate::channels::outgoing::Outgoing;
 use crate::deliveries::dedupe::used_otherwise;
 use crate::deliveries::{Delivery, Line, Stage, Taken};
@@ -176,12 +177,13 @@ fn outcome(delivery: &Delivery) -> Result<Value> {
             let why = delivery.error.as_deref().unwrap_or("the platform refused it");
             Err(Error::new(Kind::Unavailable, why.to_string()))
         }
-        _ => Err(Error::new(
-            Kind::Unavailable,
-            format!(
-                "it is not known whether this message has reached {platform} ({to}): the connection ended after it was sent. \
+        _ => {
+            let why = delivery.error.as_deref().unwrap_or(doubt::STOPPED);
+            let text = format!(
+                "it is not known whether this message has reached {platform} ({to}): {why}. \
                  It is not sent again by itself; look there, and send it with a new idempotencyKey if it is missing"
-            ),
-        )),
+            );
+            Err(Error::new(Kind::Unavailable, text))
+        }
     }
 }

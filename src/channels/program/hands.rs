@@ -158,7 +158,7 @@ impl<'a> Hands<'a> {
         let Some((delivery, _, again)) = self.flight.remove(&answer.id) else { return Ok(()) };
         match &answer.became {
             Became::Confirmed(_) => house.board().went(house.login()),
-            Became::NotTaken => {
+            Became::NotTaken | Became::NotNow(_) => {
                 let until = Instant::now() + answer.wait.unwrap_or(AGAIN);
                 self.held.insert(delivery.to.clone(), until);
                 if again {
@@ -169,8 +169,8 @@ impl<'a> Hands<'a> {
             Became::Refused(why) => {
                 doubt::tell_refused(&**house, &delivery, &crate::logging::quoted(why))?;
             }
-            Became::Uncertain | Became::Partly(_) => {
-                doubt::tell_uncertain(&**house, &delivery, "the program does not know what became of it")?;
+            Became::Uncertain(_) | Became::Partly(_) => {
+                doubt::tell_uncertain(&**house, &delivery, wire::UNKNOWN)?;
             }
         }
         house.became(&delivery, answer.became)

@@ -11,6 +11,8 @@ pub const VERSION: u64 = 1;
 pub const MAX_LINE: usize = 1 << 20;
 /// Messages that a program may have brought without their being acknowledged.
 pub const WINDOW: usize = 64;
+/// Why nobody knows what became of a message.
+pub const UNKNOWN: &str = "its program does not know what became of it";
 const MAX_VALUES: usize = 20_000;
 const DEPTH: usize = 32;
 /// Longest id of a message, a person or a chat, bytes.
@@ -71,7 +73,7 @@ pub fn read(line: &[u8]) -> Result<Said, String> {
                 "confirmed" => Became::Confirmed(within(text("messageId"), MAX_ID).to_string().into()),
                 "not_taken" => Became::NotTaken,
                 "refused" => Became::Refused(within(text("why"), 1000).to_string()),
-                "unknown" => Became::Uncertain,
+                "unknown" => Became::Uncertain(UNKNOWN.into()),
                 _ => return Err("its state is none of confirmed, not_taken, refused and unknown".into()),
             };
             Said::Result { id: id()?.to_string(), became, wait }

@@ -11,6 +11,7 @@ use super::line::Line;
 use super::message::Message;
 use super::poll::News;
 use super::presses::Presses;
+use super::standing;
 use super::update::{Update, What};
 use crate::channels::patience;
 use crate::clock;
@@ -73,6 +74,11 @@ pub fn run(line: &Arc<Line>, speaker: Bot, open: Vec<Inbound>, inbound: &Receive
 impl Feed<'_> {
     fn run(&mut self, open: Vec<Inbound>, inbound: &Receiver<News>) -> Result<()> {
         for inbound in open {
+            if let Some(why) = standing::of_another(self.line, &inbound.id) {
+                log::error!(target: "channels/telegram", "[{}] message {}: {why}", self.line.name(), inbound.id);
+                self.line.house.pass_over(&inbound)?;
+                continue;
+            }
             match inbound.message.as_ref().and_then(Update::parts) {
                 Some((_, what)) => self.take((what, inbound), true)?,
                 None => self.line.house.pass_over(&inbound)?,

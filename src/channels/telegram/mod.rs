@@ -13,6 +13,7 @@ mod split;
 #[cfg(test)]
 #[allow(dead_code, reason = "each test uses a part of it")]
 mod standin;
+mod standing;
 #[cfg(test)]
 use standin::telegram::html as strict;
 mod acts;
@@ -84,6 +85,9 @@ pub const CHANNEL: Channel = Channel {
         "webhookPath",
         "webhookHost",
         "webhookPort",
+        // The menu is told at the account's beginning.
+        "commands",
+        "customCommands",
     ],
     ids: Ids { label: "telegramUserId", short: "tg", are_numbers: true },
     has_topics: true,

@@ -14,6 +14,8 @@ use std::time::Duration;
 
 /// After a week of silence the next id may be any.
 const WEEK_MS: u64 = 7 * 24 * 60 * 60 * 1000;
+/// Telegram gives so many updates at once: of what was taken no more can wait to be confirmed.
+const BATCH: i64 = 100;
 /// How far the clocks of Telegram and this machine may differ.
 const CLOCKS_MS: u64 = 2 * 60 * 1000;
 /// Ids that are kept one by one.
@@ -28,13 +30,16 @@ pub struct Position {
     taken: BTreeSet<i64>,
     /// The highest id that this process got from Telegram.
     newest: Option<i64>,
+    /// Something was taken that the file does not say.
+    is_new: bool,
 }
 
 impl Position {
     /// What the file says; and, where it is set aside, one sentence that tells why.
     pub fn load(state: &Path, account: &str, bot: i64, now_ms: u64) -> (Position, Option<String>) {
         let path = path(state, account);
-        let mut position = Position { path, bot, floor: None, taken: BTreeSet::new(), newest: None };
+        let mut position =
+            Position { path, bot, floor: None, taken: BTreeSet::new(), newest: None, is_new: false };
         let shown = position.path.display().to_string();
         let text = match files::read_text(&position.path) {
             Ok(text) => text,
@@ -88,14 +93,18 @@ impl Position {
     }
 
     /// Whether this update was taken already. `date` is when it happened, in seconds: what happened after the file was
-    /// written cannot stand in it, so the file is of another bot.
+    /// written cannot stand in it, and what lies far below its number would be confirmed long ago; so the file is of
+    /// another bot.
     pub fn is_taken(&mut self, id: i64, date: Option<i64>) -> bool {
         if self.taken.contains(&id) {
             return true;
         }
         let Some((floor, at_ms)) = self.floor else { return false };
         let date_ms = date.and_then(|date| u64::try_from(date).ok()).map(|date| date.saturating_mul(1000));
-        if date_ms.is_some_and(|date_ms| date_ms > at_ms.saturating_add(CLOCKS_MS)) && id <= floor {
+        let is_newer = date_ms.is_some_and(|date_ms| date_ms > at_ms.saturating_add(CLOCKS_MS));
+        let is_far = at_ms != u64::MAX && id.saturating_add(BATCH) <= floor;
+        if id <= floor && (is_newer || is_far) {
+            log::info!(target: "channels/telegram", "{} is another bot's, as what comes is not in it: updates are taken from the first", self.path.display());
             self.floor = None;
         }
         self.floor.is_some_and(|(floor, _)| id <= floor)
@@ -103,6 +112,7 @@ impl Position {
 
     /// This update came, and was taken or needs no taking.
     pub fn take(&mut self, id: i64) {
+        self.is_new = true;
         self.newest = Some(self.newest.map_or(id, |newest| newest.max(id)));
         self.taken.insert(id);
         while self.taken.len() > MOST {
@@ -112,8 +122,11 @@ impl Position {
         }
     }
 
-    /// Writes it: the members of the original, and ours beside them, which it passes over.
-    pub fn save(&self) -> Result<()> {
+    /// Writes it, if there is anything new: the members of the original, and ours beside them, which it passes over.
+    pub fn save(&mut self) -> Result<()> {
+        if !self.is_new {
+            return Ok(());
+        }
         let highest = self.taken.last().copied().max(self.floor.map(|(floor, _)| floor));
         let Some(highest) = highest else { return Ok(()) };
         let taken: Vec<i64> = self.taken.iter().copied().collect();
@@ -125,7 +138,9 @@ impl Position {
             files::private_dir(dir)?;
         }
         let text = serde_json::to_string(&value).unwrap_or_default();
-        files::write_atomic(&self.path, format!("{text}\n").as_bytes())
+        files::write_atomic(&self.path, format!("{text}\n").as_bytes())?;
+        self.is_new = false;
+        Ok(())
     }
 }
 
@@ -215,10 +230,13 @@ mod tests {
             assert!(note.is_some() && !position.is_taken(5, None), "{content}");
             std::fs::remove_dir_all(state).unwrap();
         }
-        // Nothing says whose it is, but what comes is newer than the file.
-        let (state, mut position, _) = load("swapped", Some(r#"{"version":1,"lastUpdateId":900000}"#));
+        // Nothing says whose it is, but what comes is newer than the file, or far from it.
+        let (state, mut position, _) = load("swapped", Some(r#"{"version":1,"lastUpdateId":50}"#));
         assert!(position.is_taken(5, Some(now_s() - 600)));
         assert!(!position.is_taken(6, Some(now_s() + 600)) && !position.is_taken(7, None));
+        let (_, mut position, _) = load("far", Some(r#"{"version":1,"lastUpdateId":900000}"#));
+        assert!(position.is_taken(899_901, None) && !position.is_taken(899_900, Some(now_s() - 600)));
+        assert!(!position.is_taken(899_901, None));
         let (_, note) = Position::load(&state, "default", BOT, crate::clock::now_ms() + WEEK_MS + 60_000);
         assert!(note.unwrap().contains("older than a week"));
         std::fs::remove_dir_all(state).unwrap();

@@ -34,6 +34,7 @@ pub fn run(line: &Line, bot: &mut Bot, mut position: Position, inbound: &Sender<
             Outcome::Done(updates) => match store(line, &mut position, updates) {
                 Ok(new) => {
                     new.into_iter().for_each(|message| hand_on(line, inbound, message));
+                    keep(line, &mut position);
                     pause = FIRST;
                     // A short poll may come between two of another poller.
                     if is_well {
@@ -73,6 +74,7 @@ fn wait(line: &Line) -> Duration {
 fn about(line: &Line, bot: &mut Bot, refusal: &Refusal, fight: &mut Duration) -> Result<Option<Duration>> {
     Ok(match refusal.why {
         Why::Unauthorized | Why::NotFound => {
+            line.rates.is_unknown();
             let config = line.config();
             run::refused(&*line.house, &line.account(&config), bot.token())?;
             Some(Duration::ZERO)
@@ -131,14 +133,18 @@ pub fn store(line: &Line, position: &mut Position, updates: Vec<Update>) -> Resu
     }
     let new = line.house.bring(brought)?;
     ids.into_iter().for_each(|id| position.take(id));
-    // What is in the journal is not taken again, whatever this file says.
-    if let Err(e) = position.save() {
-        log::warn!(target: "channels/telegram", "[{}] {e}", line.name());
-    }
     if !new.is_empty() {
         line.house.board().came(line.house.login());
     }
     Ok(new.into_iter().filter_map(|inbound| Some((read.remove(&inbound.id)?, inbound))).collect())
+}
+
+/// Writes how far was taken, after what was taken is on its way: no answer waits for this disk. What is in the journal is not
+/// taken again, whatever this file says.
+pub fn keep(line: &Line, position: &mut Position) {
+    if let Err(e) = position.save() {
+        log::warn!(target: "channels/telegram", "[{}] {e}", line.name());
+    }
 }
 
 /// Waits while too many wait already. What is not handed on when the account ends its next life finds in the journal.

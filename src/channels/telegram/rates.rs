@@ -36,6 +36,8 @@ struct Known {
     /// Nor before this, because the bot itself was refused, so often in a row.
     refused: Option<Instant>,
     refusals: u32,
+    /// Telegram does not know its token.
+    is_unknown: bool,
     floods: Vec<(Instant, String)>,
 }
 
@@ -122,10 +124,20 @@ impl Rates {
         time
     }
 
-    /// It is not any more.
+    /// Telegram does not know the bot: nothing leaves until it does, and it is asked before anything is sent.
+    pub fn is_unknown(&self) {
+        let mut known = self.lock();
+        (known.refused, known.is_unknown) = (Some(Instant::now() + REFUSED), true);
+    }
+
+    pub fn was_unknown(&self) -> bool {
+        self.lock().is_unknown
+    }
+
+    /// It is not refused any more.
     pub fn is_believed(&self) {
         let mut known = self.lock();
-        (known.refused, known.refusals) = (None, 0);
+        (known.refused, known.refusals, known.is_unknown) = (None, 0, false);
     }
 
     /// A message did not get through: the chat is left alone, longer each time.

@@ -173,21 +173,33 @@ pub fn told(house: &dyn House, what: &str) {
     }
 }
 
-/// Waits, shown as such, before the token is tried again. Another token starts the account anew: that of the configuration
-/// by the change there, that of a file by being looked for here.
-pub fn refused(house: &dyn House, account: &Account, token: &BotToken) -> Result<()> {
+/// Shows that Telegram does not know the token; the log is told once.
+pub fn tell_refused(house: &dyn House, account: &Account) -> String {
     let text = format!(
         "Telegram does not know this bot token (401 Unauthorized): set the one that @BotFather shows ({})",
         account.place("botToken")
     );
-    log::error!(target: "channels/telegram", "[{}] {text}; tried again in 5 minutes", account.id);
+    if house.board().row(house.login()).last_error.as_ref() != Some(&text) {
+        log::error!(target: "channels/telegram", "[{}] {text}; tried again in 5 minutes", account.id);
+    }
     let next = clock::now_ms() + REFUSED.as_millis() as u64;
     house.board().set(house.login(), |row| {
         (row.is_connected, row.next_try) = (false, Some(next));
         row.last_error = Some(text.clone());
     });
+    text
+}
+
+/// Waits, shown as such, before the token is tried again. Another token starts the account anew: that of the configuration
+/// by the change there, that of a file by being looked for here.
+pub fn refused(house: &dyn House, account: &Account, token: &BotToken) -> Result<()> {
+    tell_refused(house, account);
     let until = Instant::now() + REFUSED;
     while Instant::now() < until && house.sleep(LOOK)? {
+        if house.board().row(house.login()).next_try.is_none() {
+            // Whoever was to send something has found that it is known again.
+            return Ok(());
+        }
         let now = account.token(&house.settings().env);
         if now.source == Source::TokenFile && now.secret.is_some_and(|now| !token.is(&now)) {
             return Err(Error::unavailable("its file holds another token now"));

@@ -9,7 +9,7 @@ use super::outcome::Outcome;
 use super::rates::Free;
 use super::refusal::{Refusal, Why};
 use super::send::Sending;
-use super::words;
+use super::{standing, words};
 use crate::channels::doubt;
 use crate::channels::house::{Became, Receipt};
 use crate::channels::outgoing::{Act, Outgoing};
@@ -106,13 +106,22 @@ fn carry(line: &Line, bot: &mut Bot, delivery: &Delivery) -> Result<()> {
             }
         }
         Became::Refused(why) => doubt::tell_refused(&*line.house, delivery, why)?,
-        Became::NotTaken | Became::Uncertain => {}
+        Became::NotTaken | Became::NotNow(_) | Became::Uncertain(_) => {}
     }
     line.house.became(delivery, became)
 }
 
 /// Sends what is next of a delivery.
 fn send(line: &Line, bot: &mut Bot, delivery: &Delivery, out: &Outgoing) -> Became {
+    if let Some(why) = standing::answers_another(line, delivery) {
+        return Became::Refused(why);
+    }
+    // Nothing is sent by a bot that Telegram did not know until it does.
+    if line.rates.was_unknown()
+        && let Some(why) = standing::unknown(line, bot)
+    {
+        return Became::NotNow(why);
+    }
     let late = {
         let config = line.config();
         let is_whole = out.act() == Some(Act::Send) && out.done() == 0;
@@ -179,7 +188,7 @@ fn call_it(line: &Line, bot: &mut Bot, delivery: &Delivery, out: &Outgoing, mut 
             if let Err(e) = doubt::tell_uncertain(&*line.house, delivery, &trouble.text) {
                 log::warn!(target: "channels/telegram", "[{}] the session of {} is not told: {e}", line.name(), delivery.id);
             }
-            Became::Uncertain
+            Became::Uncertain(trouble.text)
         }
     }
 }
@@ -229,6 +238,9 @@ fn refused(
             return Became::NotTaken;
         }
         Why::Unauthorized => {
+            if let Some(why) = standing::unknown(line, bot) {
+                return Became::NotNow(why);
+            }
             let time = line.rates.refused();
             let next = clock::now_ms() + time.as_millis() as u64;
             trouble(line, &format!("{}; tried again in {} s", refusal.text, time.as_secs()), Some(next));

@@ -80,7 +80,8 @@ impl Signs {
             topic: message.topic,
             message: message.id,
             stream: stream.clone(),
-            reaction: reaction(line, &config, agent, is_direct, is_required),
+            // A button that is pressed is no message that could bear one.
+            reaction: reaction(line, &config, agent, is_direct, is_required).filter(|_| message.id != 0),
             next: (is_direct || is_required).then_some(now),
             begun: now,
             is_given_up: false,

@@ -61,6 +61,7 @@ pub fn set(line: &Line, bot: &mut Bot, to: &Address) -> Result<()> {
             }
             Outcome::Refused(refusal) => match refusal.why {
                 Why::Unauthorized | Why::NotFound => {
+                    line.rates.is_unknown();
                     let config = line.config();
                     run::refused(&*line.house, &line.account(&config), bot.token())?;
                     continue;
@@ -104,6 +105,7 @@ pub fn run(
             Ok(new) => {
                 poll::is_well(line);
                 new.into_iter().for_each(|message| poll::hand_on(line, inbound, message));
+                poll::keep(line, &mut position);
             }
             Err(e) => poll::trouble(line, &e.to_string()),
         }
