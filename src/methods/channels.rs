@@ -33,15 +33,27 @@ params! {
     }
 }
 
+/// What is to go out by a login, and when the oldest of that was promised; and of what nobody knows whether it did.
+#[derive(Clone, Copy, Default)]
+struct Queue {
+    waiting: usize,
+    oldest: Option<u64>,
+    uncertain: usize,
+}
+
 /// What waits for each login is counted here; the rest, platforms among it, is asked on the connection's thread.
 pub fn status(state: &mut State, _call: Call, params: Value) -> Result<Answer> {
     let Status { probe, timeout_ms } = read(params)?;
     let (shared, now) = (state.shared.clone(), state.now);
-    let mut counts: HashMap<Login, [usize; 2]> = HashMap::new();
-    for (at, stages) in [&[Stage::Accepted, Stage::Handed][..], &[Stage::Uncertain]].into_iter().enumerate() {
-        for delivery in stages.iter().flat_map(|stage| state.post.ledger.deliveries(*stage)) {
-            if let Some(count) = counts.entry(delivery.login()).or_default().get_mut(at) {
-                *count += 1;
+    let mut counts: HashMap<Login, Queue> = HashMap::new();
+    for stage in [Stage::Accepted, Stage::Handed, Stage::Uncertain] {
+        for delivery in state.post.ledger.deliveries(stage) {
+            let queue = counts.entry(delivery.login()).or_default();
+            if stage == Stage::Uncertain {
+                queue.uncertain += 1;
+            } else {
+                queue.waiting += 1;
+                queue.oldest = Some(queue.oldest.map_or(delivery.ts, |ts| ts.min(delivery.ts)));
             }
         }
     }
@@ -60,9 +72,12 @@ pub fn status(state: &mut State, _call: Call, params: Value) -> Result<Answer> {
             let account = Account::of(&config, channel.id, &id);
             let mut row = teller.account(&account);
             let login = Login { platform: channel.id.to_string(), account: id };
-            let [waiting, uncertain] = counts.get(&login).copied().unwrap_or_default();
-            row.put("deliveriesWaiting", waiting);
-            row.put("deliveriesUncertain", uncertain);
+            let queue = counts.get(&login).copied().unwrap_or_default();
+            row.put("deliveriesWaiting", queue.waiting);
+            row.put("deliveriesUncertain", queue.uncertain);
+            if let Some(at) = queue.oldest {
+                row.put("deliveriesOldestAt", at);
+            }
             if probe && account.is_enabled() && account.source(&shared.env) != Source::None {
                 let left = end.saturating_duration_since(Instant::now()).max(Duration::from_secs(1));
                 row.extend((channel.probe)(&account, &shared.env, left));

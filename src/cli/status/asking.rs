@@ -1,4 +1,5 @@
 //! What the gateway says to `openclaw status`: whether it answers, and, where its files are not here, what it serves.
+use super::trouble;
 use crate::cli::Context;
 use crate::cli::far;
 use crate::cli::link::connect::connect;
@@ -29,6 +30,8 @@ pub struct Gateway {
     /// The same, where it counts for sessions too: where its files are not here or not those it runs with.
     pub told: Option<Value>,
     pub health: Option<Value>,
+    /// Its channels, where something is wrong with one, or all is asked for.
+    pub channels: Option<Value>,
     pub usage: Option<Value>,
     pub cost: Option<Value>,
     pub error: Option<Error>,
@@ -65,8 +68,11 @@ pub fn ask(context: &Context, args: &Args, env: &Env, config: &Config) -> Result
             gateway.snapshot = session.hello.pointer("/snapshot/health").cloned().unwrap_or_default();
             let is_elsewhere = far::address(env, config, args).is_some();
             let is_asked = is_elsewhere || !config.is_valid();
-            let more: [(bool, &str, Value, &mut Option<Value>); 4] = [
+            let is_all = ["json", "deep", "all"].iter().any(|flag| args.has(flag));
+            let are_asked = is_all || trouble::shows(&gateway.snapshot);
+            let more: [(bool, &str, Value, &mut Option<Value>); 5] = [
                 (true, "status", json!({}), &mut gateway.summary),
+                (are_asked, "channels.status", json!({}), &mut gateway.channels),
                 (args.has("deep"), "health", json!({"probe": true}), &mut gateway.health),
                 (args.has("usage"), "usage.status", json!({}), &mut gateway.usage),
                 (args.has("usage"), "usage.cost", json!({"days": USAGE_DAYS}), &mut gateway.cost),

@@ -47,10 +47,12 @@ pub fn of(look: &Look) -> Value {
     let beats = gateway.told.as_ref().and_then(|told| told.get("heartbeat")).cloned();
     let told = |name: &str| gateway.summary.as_ref()?.get(name).cloned();
     let (process, today) = (told("gateway"), told("today"));
+    let accounts = gateway.channels.as_ref().and_then(|told| told.get("channelAccounts")).cloned();
     let more = [
         ("process", &process),
         ("today", &today),
         ("heartbeat", &beats),
+        ("channelAccounts", &accounts),
         ("health", &gateway.health),
         ("usage", &gateway.usage),
         ("usageCost", &gateway.cost),

@@ -1,4 +1,5 @@
 //! `openclaw health` and `openclaw gateway health`: the gateway's health snapshot.
+use super::trouble;
 use crate::cli::link::rpc;
 use crate::cli::parse::Args;
 use crate::cli::print::age;
@@ -118,16 +119,25 @@ fn config(health: &Value) -> Option<String> {
     Some(format!("Config invalid: {path}: {}; {instead}", text("message")))
 }
 
-/// One line for each channel, in the gateway's order.
+/// One line for each channel by its default account, in the gateway's order, and one for each other account in trouble.
 fn channels(health: &Value) -> Vec<String> {
     let order =
         health.get("channelOrder").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
     let line = |id: &str| {
         let label = health.pointer(&format!("/channelLabels/{id}")).and_then(Value::as_str).unwrap_or(id);
         let state = health.pointer(&format!("/channels/{id}")).map_or("unknown".to_string(), channel);
-        format!("{label}: {state}")
+        let accounts = health
+            .pointer(&format!("/channels/{id}/accounts"))
+            .and_then(Value::as_object)
+            .into_iter()
+            .flatten();
+        let is_other =
+            |name: &str| health.pointer(&format!("/channels/{id}/accountId")).is_some_and(|own| own != name);
+        let others = accounts.filter(|(name, row)| is_other(name) && trouble::is_in(row));
+        let others = others.map(|(name, row)| format!("{label} {name}: {}", channel(row)));
+        [format!("{label}: {state}")].into_iter().chain(others).collect::<Vec<_>>()
     };
-    order.map(line).collect()
+    order.flat_map(line).collect()
 }
 
 fn channel(state: &Value) -> String {
@@ -138,7 +148,10 @@ fn channel(state: &Value) -> String {
         Some(Value::Number(number)) => number.to_string(),
         _ => "unknown".to_string(),
     };
+    let unsent = state.get("lastSendError").and_then(Value::as_str);
+    let failing = trouble::failing(state).filter(|_| probe.is_null());
     match (is("linked"), is("configured"), probe.get("ok").and_then(Value::as_bool)) {
+        _ if failing.is_some() => format!("failed - {}", failing.unwrap_or_default()),
         (Some(false), _, _) => "not linked".to_string(),
         (Some(true), _, _) => match state.get("authAgeMs").and_then(Value::as_u64) {
             Some(ms) => format!("linked (auth age {})", age(ms)),
@@ -154,9 +167,9 @@ fn channel(state: &Value) -> String {
             let took = probe.get("elapsedMs").and_then(Value::as_u64).map(|ms| format!(" ({ms}ms)"));
             format!("ok{}{}", bot.unwrap_or_default(), took.unwrap_or_default())
         }
-        (None, Some(true), None) => match state.get("lastError").and_then(Value::as_str) {
-            Some(why) if is("connected") != Some(true) => format!("failed - {why}"),
-            _ => "configured".to_string(),
+        (None, Some(true), None) => match unsent {
+            Some(why) => format!("configured, not sent: {why}"),
+            None => "configured".to_string(),
         },
         (None, None, None) => "unknown".to_string(),
     }

@@ -8,6 +8,7 @@ mod asking;
 mod document;
 pub mod health;
 mod overview;
+pub mod trouble;
 mod watch;
 use super::gateway::unit::Unit;
 use super::gateway::usage;

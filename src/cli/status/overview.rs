@@ -1,5 +1,5 @@
 //! The lines at the top of `openclaw status`: what runs here, who serves and what waits.
-use super::{Look, Word};
+use super::{Look, Word, trouble};
 use crate::agents::Agents;
 use crate::agents::profiles;
 use crate::channels::told::Teller;
@@ -66,6 +66,8 @@ pub fn lines(look: &Look) -> Vec<(&'static str, String)> {
         let all = unsupported::line(config, env);
         rows.extend(all.map(|all| ("Not here", format!("{all}: not in this version; {doctor} says more"))));
     }
+    let troubles = gateway.channels.as_ref().map(|told| trouble::lines(told, clock::now_ms()));
+    rows.extend(troubles.into_iter().flatten().map(|line| ("Channels", line)));
     rows.extend(next(look).map(|next| ("Next", next)));
     rows
 }
