@@ -262,6 +262,8 @@ mod telegram_server;
 #[cfg(test)]
 mod telegram_signs;
 #[cfg(test)]
+mod telegram_standing;
+#[cfg(test)]
 mod telegram_webhook;
 #[cfg(test)]
 mod terminal;

@@ -203,6 +203,19 @@ impl Pairing {
         kept.write(&ALLOWED)
     }
 
+    /// From now on nobody waits at this login or was let in there.
+    pub fn forget(&self, login: &Login) -> Result<()> {
+        for path in [REQUESTS, ALLOWED].map(|kind| kind.path(&self.dir, login)) {
+            if path.exists() {
+                let mut held = Held::begin(&self.dir)?;
+                held.take(&path)?;
+                let failed = |e| Error::io(format_args!("remove {}", path.display()), e);
+                std::fs::remove_file(&path).map_err(failed)?;
+            }
+        }
+        Ok(())
+    }
+
     fn logins(&self, channel: &str, account: Option<&str>) -> Vec<Login> {
         let accounts = match account {
             Some(account) => vec![account.to_string()],

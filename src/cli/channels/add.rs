@@ -2,6 +2,7 @@
 //! the token is good. Comments and everything else in the file stay.
 use super::{WHICH, account, channel, here};
 use crate::channels::accounts::{Account, DEFAULT, ids};
+use crate::channels::pairing::{Login, Pairing};
 use crate::channels::token::{Source, Token, from_file, twins};
 use crate::channels::{CHANNELS, Channel};
 use crate::cli::config::edit::terms;
@@ -97,9 +98,18 @@ fn add(context: &Context, args: &Args) -> Result<()> {
     let bot = tried.bot.as_deref();
     let is_anybody_in = account.get("allowFrom").and_then(Value::as_array).is_some_and(|all| !all.is_empty());
     let is_pairing = account.get("dmPolicy").is_none_or(|policy| policy == "pairing");
-    let told = match is_pairing && !is_anybody_in {
-        true => next(&env, channel.id, bot),
-        false => {
+    let login = Login { platform: channel.id.to_string(), account: account.id.clone() };
+    let before = Pairing::new(&env.state_dir).allowed(&login).unwrap_or_default();
+    let told = match (is_pairing && !is_anybody_in, before.as_slice()) {
+        (true, []) => next(&env, channel.id, bot),
+        (true, before) => {
+            let bot = named(bot);
+            format!(
+                "Now {bot} answers who was let in before ({}), and others with a code.",
+                before.join(", ")
+            )
+        }
+        (false, _) => {
             format!("Now write to {}: it answers whom {} lets in.", named(bot), account.place("allowFrom"))
         }
     };

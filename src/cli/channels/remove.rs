@@ -2,12 +2,14 @@
 //! place in the configuration changes.
 use super::{WHICH, channel, here, known, set_up};
 use crate::channels::Channel;
-use crate::channels::accounts::Account;
+use crate::channels::accounts::{Account, DEFAULT, ids};
+use crate::channels::pairing::{Login, Pairing};
 use crate::channels::token::Source;
 use crate::cli::config::edit::terms;
 use crate::cli::link::rpc;
 use crate::cli::parse::Args;
 use crate::cli::{Command, Context, Flag, JSON, applied};
+use crate::config::Config;
 use crate::config::write::{Change, write};
 use crate::env::Env;
 use crate::error::{Error, Result};
@@ -19,7 +21,13 @@ pub const REMOVE: Command = Command {
     summary: "Switch an account off, or forget it",
     about: "Without --delete the account is switched off, and everything else of it stays.",
     positionals: super::NAMED,
-    flags: &[WHICH, &[Flag::switch("delete", "Take the account out of the configuration"), JSON]],
+    flags: &[
+        WHICH,
+        &[
+            Flag::switch("delete", "Take the account out of the configuration, and forget whom it let in"),
+            JSON,
+        ],
+    ],
     examples: &[
         ("openclaw channels remove --account work", "Switch a bot off"),
         ("openclaw channels remove --account work --delete", "Forget it"),
@@ -110,7 +118,21 @@ fn remove(context: &Context, args: &Args) -> Result<()> {
             change(context, &env, Change::Set(&path, &Value::Bool(false)))?;
         }
     }
+    if is_deleted {
+        forget(&config, &env, channel, &account)?;
+    }
     tell(context, args, channel, &account, if is_deleted { "Deleted" } else { "Disabled" });
+    Ok(())
+}
+
+/// A bot that gets this id later lets in nobody whom this one did, and has no owner by it. What `default` has counts for the
+/// other accounts too, and goes with the last of them.
+fn forget(config: &Config, env: &Env, channel: &Channel, account: &Account) -> Result<()> {
+    let is_last = ids(config, channel.id).iter().all(|id| *id == account.id);
+    let login = Login { platform: channel.id.to_string(), account: account.id.clone() };
+    if account.id != DEFAULT || is_last {
+        Pairing::new(&env.state_dir).forget(&login)?;
+    }
     Ok(())
 }
 
