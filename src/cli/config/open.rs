@@ -32,10 +32,7 @@ pub const COMMAND: Command = Command {
         "force",
         "Write it although most of the file, gateway.mode or gateway.auth is lost",
     )]],
-    examples: &[
-        ("openclaw config edit", "Edit the configuration"),
-        ("EDITOR=nano openclaw config edit", "Edit it with nano"),
-    ],
+    examples: &[("openclaw config edit", "Edit the configuration")],
     ..Command::of("config edit", run)
 };
 
