@@ -2,6 +2,7 @@
 //!
 //! Pure; for the threads that read files, attachments and pages. Nothing here fails because of single bytes: what
 //! cannot be read becomes U+FFFD. Only what is no text at all (`is_binary`) is refused. The tables are `encoding_rs`'s.
+mod nearly;
 pub mod wide;
 
 use crate::parts::{Parts, first, within};
@@ -56,7 +57,7 @@ pub fn decode(bytes: Vec<u8>, label: Option<&str>, is_cut: bool, most: usize) ->
                 let in_words = wide_words(&bytes).and_then(|encoding| by(encoding, &bytes, is_cut, most));
                 in_words.or_else(|| wide::around_zeros(&bytes).map(cut_to))
             }
-            None if is_utf8 || is_nearly_utf8(&bytes) => utf8(bytes, is_cut, most),
+            None if is_utf8 || nearly::is_utf8(&bytes) => utf8(bytes, is_cut, most),
             None => by(guess(first(&bytes, SAMPLE)), &bytes, is_cut, most),
         },
     }
@@ -165,16 +166,6 @@ fn within_zeros(bytes: &[u8]) -> &[u8] {
 fn is_padded(bytes: &[u8]) -> bool {
     let within = within_zeros(bytes);
     within.len() < bytes.len() && !within.is_empty() && !within.contains(&0) && !is_binary(within)
-}
-
-/// Whether it is UTF-8 with some bad bytes: no more of them than characters that were right.
-fn is_nearly_utf8(bytes: &[u8]) -> bool {
-    let (mut right, mut wrong) = (0, 0);
-    for chunk in bytes.utf8_chunks() {
-        right += chunk.valid().chars().filter(|c| !c.is_ascii()).count();
-        wrong += usize::from(!chunk.invalid().is_empty());
-    }
-    right > 0 && right >= wrong
 }
 
 /// A set of two bytes a character: where its usual characters begin.
@@ -343,6 +334,9 @@ mod tests {
         log.extend(b" end\n");
         assert!(read(&log).ends_with("naïve\n\u{fffd} end\n"));
         assert!(read(b"plain ascii with one \xff bad byte, and more").contains("bad byte, and more"));
+        assert_eq!(read(b"a log with one \xff in it"), "a log with one \u{fffd} in it");
+        assert_eq!(read(b"Preis 5 \xe2\x82"), "Preis 5 \u{fffd}");
+        assert_eq!(read(b"un caf\xe9"), "un café");
         assert_eq!(read(b"caf\xc3\xa9 caf\xc3\xa9 caf\xc3"), "café café caf\u{fffd}");
         assert_eq!(decode(b"ab\xc3".to_vec(), None, true, MOST).unwrap().text, "ab");
         let mut gbk = in_set(GB18030, "今天天气很好，我们去公园散步吧");

@@ -139,7 +139,7 @@ fn i12_3_off_by_config_and_by_environment_and_a_taken_port_stops_nothing() {
     let gateway = Gateway::start(&setup(json!({"canvasHost": {"port": port}})));
     assert_eq!(get(gateway.port, "/__openclaw__/canvas/", &bearer()).status, 200);
     wait_for("a line about it", || {
-        gateway.log().contains(&format!("port {port} is another program's")).then_some(())
+        gateway.log().contains(&format!("port {port} is already in use")).then_some(())
     });
     drop(held);
     // Another folder, and the port that is free now, from the next generation on.

@@ -291,6 +291,20 @@ fn b_f01_a_key_of_the_originals_profiles_is_used_first() {
 }
 
 #[test]
+fn b_f26_other_names_of_a_provider_lead_to_it_and_to_its_key() {
+    let server = ModelServer::start(vec![texts(&["fine"])]);
+    let book = r#"{"version":1,"profiles":{"z.ai:default":{"type":"api_key","provider":"z.ai","key":"sk-profile-1"}}}"#;
+    let mut config = config(&server, "zai", "m", json!({"apiKey": null}));
+    config["models"]["providers"]["zai"].as_object_mut().unwrap().remove("apiKey");
+    merge(&mut config, &json!({"agents": {"defaults": {"model": {"primary": "z.ai/m"}}}}));
+    let gateway = Gateway::start(&Setup::config(config).file("agents/main/agent/auth-profiles.json", book));
+    let mut client = Client::operator(&gateway, 4);
+    assert_eq!(text_of(&turn(&mut client, "hi", "k1").unwrap()), "fine");
+    let head = server.requests(1)[0]["head"].as_str().unwrap().to_string();
+    assert!(head.contains("Bearer sk-profile-1"), "{head}");
+}
+
+#[test]
 fn b_f26_b_f28_aliases_and_ollamas_own_format_lead_to_the_server() {
     let server = ModelServer::start(vec![texts(&["fine"])]);
     let over = json!({"baseUrl": format!("http://127.0.0.1:{}", server.port), "api": "ollama", "apiKey": "OLLAMA_API_KEY"});

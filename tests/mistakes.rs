@@ -1,6 +1,7 @@
 //! Values in the configuration that cannot be read: the key is left out and the rest goes on, what is plainly meant is
 //! read, and no other agent, model, server or secret takes the place of what is missing.
 use crate::agent::turn;
+use crate::cli::text;
 use crate::harness::model::texts;
 use crate::harness::*;
 
@@ -30,6 +31,10 @@ fn b_f25_a_bad_key_is_left_out_and_named_with_its_place() {
     assert_eq!(server.count(), 1, "the model that is configured is asked");
     let agents = client.ok("agents.list", json!({})).to_string();
     assert!(agents.contains("\"work\"") && agents.contains("\"main\""), "{agents}");
+    // An entry that is not known keeps its place; then what the list says is not what is there.
+    let refused =
+        client.call("agents.create", json!({"name": "more", "workspace": "~/.openclaw/workspace-more"}));
+    assert!(refused.unwrap_err()["message"].as_str().unwrap().contains("agents.list"));
     let told = wait_for("the warnings", || {
         let text = gateway.stdout() + &gateway.stderr();
         ["thinkingDefault", "compaction.mode", "timeoutSeconds", "providers.test.retries", "list.1.id"]
@@ -39,6 +44,26 @@ fn b_f25_a_bad_key_is_left_out_and_named_with_its_place() {
     });
     let line = told.lines().find(|line| line.contains("thinkingDefault")).unwrap();
     assert!(line.contains("left out until") && line.contains("openclaw.json:"), "{line}");
+}
+
+#[test]
+fn b_f25_a_bad_setting_of_agents_keeps_nobody_from_adding_one() {
+    let server = ModelServer::start(vec![texts(&["from the model"])]);
+    let gateway = with(&server, |config| config["agents"]["defaults"]["thinkingDefault"] = json!("adaptive"));
+    let (done, told) = text(&gateway.cli(&[
+        "agents",
+        "add",
+        "more",
+        "--non-interactive",
+        "--workspace",
+        "~/.openclaw/workspace-more",
+    ]));
+    assert!(done.contains("more"), "{done}{told}");
+    let mut client = Client::operator(&gateway, 4);
+    wait_for("the agent", || {
+        let agents = client.ok("agents.list", json!({})).to_string();
+        agents.contains("\"more\"").then_some(())
+    });
 }
 
 #[test]

@@ -176,6 +176,12 @@ fn n_19_password_and_pin_of_a_gateway_elsewhere_are_taken() {
     assert!(told.contains("set gateway.remote.password") && !told.contains("canary"), "{told}");
     let remote = &config(&dir)["gateway"]["remote"];
     assert_eq!((&remote["password"], &remote["tlsFingerprint"]), (&json!("canary-pw"), &json!(pin)));
+    // What could only fail is not written.
+    let before = config(&dir);
+    let output =
+        run(&dir, &[&["setup", "--non-interactive"], &url[..], &["--tls-fingerprint", "ab"]].concat());
+    assert!(text(&output).1.contains("--tls-fingerprint is no SHA-256"), "{output:?}");
+    assert_eq!(config(&dir), before);
     let output = run(&dir, &["onboard", "--non-interactive", "--remote-password", "x"]);
     assert!(text(&output).1.contains("--remote-password needs --mode remote"), "{output:?}");
     std::fs::remove_dir_all(dir).unwrap();

@@ -172,3 +172,29 @@ fn a_store_of_ones_own_place_is_used() {
     let listed = gateway.cli(&["sessions", "--json"]);
     assert!(String::from_utf8_lossy(&listed.stdout).contains("agent:main:main"));
 }
+
+// B-F11, kinds E and F
+#[test]
+fn b_f11_an_index_that_cannot_be_opened_stays_and_its_agent_takes_no_work_until_it_can() {
+    let dir = "agents/main/sessions";
+    let setup = Setup::default()
+        .file(&format!("{dir}/{ID}.jsonl"), &*transcript(&[("user", "hi"), ("assistant", "hello")]));
+    let mut gateway = Gateway::start(&setup.file(&format!("{dir}/kept"), &*index()));
+    gateway.stop();
+    let index = gateway.state_dir().join(dir).join("sessions.json");
+    let _ = std::fs::remove_file(&index);
+    // It leads to itself, which is no damage of what it is to lead to.
+    std::os::unix::fs::symlink("sessions.json", &index).unwrap();
+    gateway.restart();
+    let mut client = Client::operator(&gateway, 4);
+    let refused = turn(&mut client, "hi", "k").unwrap_err();
+    let told = refused["message"].as_str().unwrap();
+    assert!(told.contains("sessions.json") && told.contains("make it readable"), "{told}");
+    assert!(index.is_symlink(), "it was put aside");
+    assert!(gateway.log().contains("agent main takes no work"), "{}", gateway.log());
+    gateway.stop();
+    std::fs::remove_file(&index).unwrap();
+    std::fs::rename(index.with_file_name("kept"), &index).unwrap();
+    gateway.restart();
+    assert_eq!(said(&mut Client::operator(&gateway, 3)), ["hi", "hello"]);
+}

@@ -70,6 +70,20 @@ fn n_6_n_17_models_set_asks_the_server_it_chooses() {
 }
 
 #[test]
+fn n_17_a_server_without_a_list_of_models_is_not_called_absent() {
+    let port = serve(Vec::new());
+    let dir = gateway::new_dir();
+    std::fs::create_dir_all(dir.join("home/.openclaw")).unwrap();
+    let provider = json!({"baseUrl": format!("http://127.0.0.1:{port}/v1"), "models": [{"id": "m", "contextWindow": 4096}]});
+    let config = json!({"models": {"providers": {"box": provider}}});
+    std::fs::write(dir.join("home/.openclaw/openclaw.json"), config.to_string()).unwrap();
+    let (done, told) = text(&gateway::command(&dir).args(["models", "set", "box/m"]).output().unwrap());
+    assert!(told.contains("has no list of its models") && !told.contains("start the server"), "{told}");
+    assert!(done.contains("box/m answers now"), "{done}");
+    std::fs::remove_dir_all(&dir).unwrap();
+}
+
+#[test]
 fn n_17_a_server_that_is_not_there_answers_nothing() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let dir = gateway::new_dir();

@@ -1,6 +1,6 @@
 //! What of an agent cannot be, told before anything is changed: names, texts, models, workspaces. For `edit`; pure.
 use super::{Agents, sharing};
-use crate::config::Config;
+use crate::config::{Config, Issue};
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::models::provider::Provider;
@@ -35,9 +35,20 @@ pub fn alone(env: &Env, agents: &Agents, id: &str, dir: &Path) -> Result<()> {
     }
 }
 
+/// A mistake by which the config's agents are not those that the file names; one in a setting of theirs is none.
+pub fn mistake(config: &Config) -> Option<&Issue> {
+    config.issues().iter().find(|issue| {
+        let of_list = issue.path.strip_prefix("agents.list");
+        // The list, an entry, or what an entry is found by.
+        let names =
+            |rest: &str| rest.matches('.').count() < 2 || rest.ends_with(".id") || rest.ends_with(".default");
+        issue.path.is_empty() || issue.path == "agents" || of_list.is_some_and(names)
+    })
+}
+
 /// Refuses while the config's agents are not what the file says.
 pub fn usable(config: &Config) -> Result<()> {
-    match config.issues().iter().find(|issue| issue.path.is_empty() || issue.path.starts_with("agents")) {
+    match mistake(config) {
         None => Ok(()),
         Some(issue) => Err(issue.blame(Error::config(format!(
             "the agents cannot be changed while the config has a mistake: {}; correct it first",

@@ -5,7 +5,7 @@
 pub mod bindings;
 pub mod edit;
 mod entry;
-mod fit;
+pub mod fit;
 pub mod host;
 mod identity;
 pub mod inside;

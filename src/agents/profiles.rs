@@ -11,8 +11,8 @@ use crate::config::Config;
 use crate::env::Env;
 use crate::error::Result;
 use crate::models::key_file::{can_be_sent, refused};
-use crate::models::keyed;
 use crate::models::provider::{Api, Profile, Provider};
+use crate::models::{keyed, known};
 use serde_json::{Map, Value};
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
@@ -168,8 +168,8 @@ fn paths(config: &Config, env: &Env, agent: &str) -> Vec<PathBuf> {
 /// A provider's profiles in the order they are tried.
 fn ordered<'a>(book: &'a Map<String, Value>, config: &Config, provider: &str) -> Vec<(&'a str, &'a Value)> {
     let profiles = book.get("profiles").and_then(Value::as_object).into_iter().flatten();
-    let of = |entry: &Value| provider_of(entry).map(str::to_ascii_lowercase);
-    let wanted = Some(provider.to_ascii_lowercase());
+    let of = |entry: &Value| provider_of(entry).map(|id| known::named(id).to_ascii_lowercase());
+    let wanted = Some(known::named(provider).to_ascii_lowercase());
     let mut found: Vec<(&str, &Value)> =
         profiles.filter(|(_, entry)| of(entry) == wanted).map(|(id, entry)| (id.as_str(), entry)).collect();
     let list = |it: Option<&Value>| it.and_then(Value::as_array).cloned();

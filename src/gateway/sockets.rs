@@ -69,8 +69,8 @@ impl Sockets {
             Ok(()) => {
                 log::info!(target: "canvas", "pages at {scheme}://{}/__openclaw__/canvas/; the control page has a link to them", SocketAddr::new(plan.host, port))
             }
-            Err(_) => {
-                log::warn!(target: "canvas", "port {port} is another program's, so that the canvas is served on the gateway's port alone; set canvasHost.port to a free port to give it one of its own")
+            Err(e) => {
+                log::warn!(target: "canvas", "the canvas is served on the gateway's port alone, until canvasHost.port names a free one: {e}")
             }
         }
     }

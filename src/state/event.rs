@@ -166,7 +166,7 @@ pub enum Event {
     /// These are the agents now; `added` has the session indexes of those that are new.
     Agents {
         ids: Vec<String>,
-        added: Vec<(String, Index)>,
+        added: Vec<(String, crate::error::Result<Index>)>,
     },
     /// What heartbeats that are due have to do.
     Beats(Vec<Seen>),

@@ -170,7 +170,7 @@ impl State {
         }
     }
 
-    fn take_agents(&mut self, ids: &[String], added: Vec<(String, Index)>) {
+    fn take_agents(&mut self, ids: &[String], added: Vec<(String, crate::error::Result<Index>)>) {
         self.sessions.set_agents(ids, added);
         self.plan_beats();
         let most = self.shared.most_runs();

@@ -32,6 +32,8 @@ pub struct Sessions {
     rules: KeyRules,
     shared: Arc<Shared>,
     agents: BTreeMap<String, Agent>,
+    /// Agents whose index could not be read, and why: they take no work until it can be.
+    unread: BTreeMap<String, Error>,
     /// Counts the changes of agents and entries.
     revision: u64,
 }
@@ -58,15 +60,17 @@ impl Sessions {
     pub fn load(shared: Arc<Shared>) -> Sessions {
         let agents = shared.agents();
         let rules = agents.key_rules();
-        let mut loaded = BTreeMap::new();
+        let (mut loaded, mut unread) = (BTreeMap::new(), BTreeMap::new());
         for id in agents.ids() {
-            let index = roster::read_index(&shared, &id, &rules);
-            loaded.insert(id, Agent::new(index));
+            match roster::read_index(&shared, &id, &rules) {
+                Ok(index) => drop(loaded.insert(id, Agent::new(index))),
+                Err(e) => drop(unread.insert(id, e)),
+            }
         }
         if let Some(told) = newer::told(&shared.env.state_dir, &agents.ids()) {
             log::warn!(target: "gateway/sessions", "{told}");
         }
-        let sessions = Sessions { rules, agents: loaded, shared, revision: 0 };
+        let sessions = Sessions { rules, agents: loaded, unread, shared, revision: 0 };
         sessions.shared.published.set_indexes(sessions.looked());
         sessions
     }
@@ -99,7 +103,7 @@ impl Sessions {
 
     /// Why there is no agent of this name.
     pub fn unknown(&self, id: &str) -> Error {
-        let lost = self.shared.config().lost_agent(id);
+        let lost = self.shared.config().lost_agent(id).or_else(|| self.unread.get(id).cloned());
         lost.unwrap_or_else(|| Error::not_found(format!("unknown agent id \"{id}\"")))
     }
 

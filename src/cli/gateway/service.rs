@@ -155,9 +155,11 @@ fn control(context: &Context, args: &Args, name: &str, action: Action) -> Result
     let mut warnings = Vec::new();
     if let Some(why) = refusal(env, &place) {
         if action == Action::Restart && !args.has("force") {
+            // Without a service nothing would start it again.
+            let insist = if is_installed { " (--force restarts all the same)" } else { "" };
             return Err(Error::config(format!(
                 "nothing was restarted, because no gateway would start now: {why}\n\
-                 Fix: correct that first; a gateway that runs goes on with what it has (--force restarts all the same)"
+                 Fix: correct that first; a gateway that runs goes on with what it has{insist}"
             )));
         }
         warnings.push(format!("no gateway would start now: {why}"));

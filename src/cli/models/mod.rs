@@ -10,6 +10,7 @@ pub mod scan;
 pub mod set;
 pub mod status;
 pub mod test;
+mod told;
 use super::link::rpc;
 use super::parse::Args;
 use super::{Command, Context, Flag, JSON, far};

@@ -1,7 +1,8 @@
 //! `openclaw models scan`: model servers on this machine, and the command that chooses each of their models.
 use super::super::waiting::Waiting;
 use super::nothing_found;
-use super::set::{add_model, unloaded, window_of};
+use super::set::{add_model, window_of};
+use super::told::unloaded;
 use crate::cli::parse::Args;
 use crate::cli::{Command, Context, Flag, JSON, applied};
 use crate::config::edit::{self, Draft};

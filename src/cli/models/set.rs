@@ -4,10 +4,11 @@
 use super::load;
 use super::named;
 use super::scan;
+use super::told::window_told;
 use crate::agent::room;
 use crate::agents::Agents;
 use crate::clean::clean;
-use crate::cli::parse::{Args, nearest};
+use crate::cli::parse::Args;
 use crate::cli::waiting::Waiting;
 use crate::cli::{Command, Context, JSON, Positional, applied};
 use crate::config::Config;
@@ -21,7 +22,7 @@ use crate::models::catalogue::MODEL;
 use crate::models::provider::{BUILTIN, Provider, key_variable};
 use crate::models::resolve;
 use crate::models::scan::Found;
-use crate::models::window::{self, Told, Window};
+use crate::models::window::{self, Window};
 use serde_json::Value;
 use std::time::Duration;
 
@@ -183,13 +184,6 @@ pub fn window_of(server: &Found, model: &str, time: Duration) -> Option<Window> 
     window::ask(&provider_of(server, model), time)?.window
 }
 
-/// What is said of a model whose window its server makes up its mind about when it loads the model.
-pub fn unloaded(model: &str, most: u64) -> String {
-    format!(
-        "{model} is not loaded: it could take {most} tokens, what its server gives it shows then and each turn asks; set contextWindow beside it to fix it"
-    )
-}
-
 fn provider_of(server: &Found, model: &str) -> Provider {
     let (id, model, base_url) = (server.provider_id.clone(), model.to_string(), server.base_url.clone());
     Provider { id, model, base_url, ..Provider::builtin() }
@@ -222,49 +216,6 @@ fn asked(context: &Context, config: &Config, choice: &Choice) -> std::result::Re
     }
 }
 
-/// What a server has told of the model, as far as it is worth a word; gives the window to be written.
-fn window_told(context: &Context, provider: &Provider, own: Option<u64>, told: &Told) -> Option<u64> {
-    let model = clean(&provider.model);
-    if !told.models.iter().any(|served| window::same(served, &provider.model)) {
-        let served = told.models.iter().map(String::as_str);
-        let kin = nearest(family(&provider.model), served.clone().map(family));
-        let near = kin.and_then(|kin| served.clone().find(|name| family(name) == kin));
-        let hint = match near {
-            Some(near) => format!("; did you mean {}/{}?", provider.id, clean(near)),
-            None => format!("; it has {}", clean(&served.take(5).collect::<Vec<_>>().join(", "))),
-        };
-        context
-            .out
-            .warn(&format!("note: the server at {} has no model {model}{hint}", clean(&provider.base_url)));
-        return None;
-    }
-    match (own, told.window) {
-        (Some(own), Some(window)) if window.is_served && window.tokens < own => {
-            context.out.warn(&format!(
-                "note: its server gives {model} {} tokens, the configuration says {own}: set contextWindow to that",
-                window.tokens
-            ));
-            None
-        }
-        (Some(_), _) => None,
-        (None, Some(window)) if window.is_served => {
-            context.out.warn(&format!("note: {model} takes {} tokens, as its server says", window.tokens));
-            Some(window.tokens)
-        }
-        (None, Some(window)) => {
-            context.out.warn(&format!("note: {}", unloaded(&model, window.tokens)));
-            None
-        }
-        (None, None) => {
-            context.out.warn(&format!(
-                "note: nobody says how many tokens {model} takes, {} are assumed: set contextWindow beside it",
-                resolve::CONTEXT_WINDOW
-            ));
-            None
-        }
-    }
-}
-
 /// What instructions and tools leave of the window, where that is little.
 fn crowded_note(context: &Context, env: &Env, config: &Config, choice: &Choice) {
     let found = choice.server.as_ref().map(|(server, model)| provider_of(server, model));
@@ -275,11 +226,6 @@ fn crowded_note(context: &Context, env: &Env, config: &Config, choice: &Choice) 
     if let Some(why) = room::crowded(config, env, &agent, &Provider { context_window, ..provider }) {
         context.out.warn(&format!("note: {why}"));
     }
-}
-
-/// A model's name without what comes behind its colon.
-fn family(model: &str) -> &str {
-    model.split(':').next().unwrap_or(model)
 }
 
 /// Agents with a model of their own do not follow the default.

@@ -16,6 +16,7 @@ use crate::error::{Error, Result};
 use crate::gateway::{Judge, Options};
 use crate::models::catalogue;
 use crate::settings::{Auth, AuthMode};
+use crate::tls::Fingerprint;
 use crate::{dotenv, files, service};
 use std::path::PathBuf;
 
@@ -147,6 +148,8 @@ fn edits(plan: &Plan, env: &Env, before: &Config) -> Result<Vec<Edit<'static>>> 
         Some(Mode::Remote { url, token, password, pin }) => {
             edits.push(Edit::new("gateway.mode", "remote"));
             edits.push(Edit::new("gateway.remote.url", url.as_str()));
+            // Nothing that only fails later is written.
+            pin.as_deref().map(|pin| Fingerprint::parse(pin, "--tls-fingerprint")).transpose()?;
             let own = [
                 ("gateway.remote.token", token),
                 ("gateway.remote.password", password),

@@ -77,8 +77,18 @@ pub fn has_reasoned(p: &Provider, message: &Value) -> bool {
         && content.into_iter().any(|block| block.get("type").is_some_and(|kind| kind == "thinking"))
 }
 
+/// Other names of providers, as the original takes them.
+const ALIASES: [(&str, &str); 5] = [
+    ("kimi-code", "kimi-coding"),
+    ("opencode-zen", "opencode"),
+    ("qwen", "qwen-portal"),
+    ("z-ai", "zai"),
+    ("z.ai", "zai"),
+];
+
 /// The usual provider of this name, in whatever case it is written; else the name.
 pub fn named(id: &str) -> &str {
+    let id = ALIASES.iter().find(|(alias, _)| alias.eq_ignore_ascii_case(id)).map_or(id, |(_, name)| name);
     KNOWN.iter().map(|known| known.id).find(|known| known.eq_ignore_ascii_case(id)).unwrap_or(id)
 }
 

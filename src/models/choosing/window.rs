@@ -63,10 +63,13 @@ struct Server<'a> {
     watch_time: Duration,
 }
 
-/// Asks the server of a model on this machine or network; `None` when it does not answer with a list of models.
+/// Asks the server of a model on this machine or network; `None` when it does not answer at all. One that has no list of
+/// models tells of none.
 pub fn ask(provider: &Provider, time: Duration) -> Option<Told> {
     let server = Server::of(provider, time)?;
-    let (models, listed) = server.listed()?;
+    let Some((models, listed)) = server.listed() else {
+        return server.answers().then(|| Told { models: Vec::new(), window: None });
+    };
     let has = models.iter().any(|model| same(model, &provider.model));
     let window = listed.or_else(|| has.then(|| server.shown()).flatten());
     Some(Told { models, window })
@@ -95,6 +98,14 @@ impl<'a> Server<'a> {
         let cancel = Cancel::with_deadline(Instant::now() + time);
         let is_ollama = provider.id.starts_with("ollama") || uri.port_u16() == Some(11434);
         Some(Server { origin, base, headers, is_ollama, model: &provider.model, cancel, watch_time: time })
+    }
+
+    /// Whether somebody there speaks HTTP.
+    fn answers(&self) -> bool {
+        let time = self.watch_time;
+        let watch = Watch::new(&self.cancel, Timeouts { connect: time, first_token: time, idle: time });
+        let url = format!("{}/models", self.base);
+        send(&Call { url: &url, headers: &self.headers, body: None }, &watch).is_ok()
     }
 
     fn fetch(&self, url: &str, body: Option<&[u8]>) -> Option<Value> {

@@ -3,7 +3,7 @@
 //! The state thread owns it and changes it in memory; `snapshot` shares the entries at no cost, so that other threads
 //! can list and save them while it goes on. `load` is for start-up: whatever the file holds, it succeeds.
 use crate::config::{Stamp, parse};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::files::{open_regular, read_bytes, write_over_if};
 use crate::json::{self, DEEPEST, Unread};
 use crate::session_key::KeyRules;
@@ -13,7 +13,7 @@ use crate::sessions::others::{self, IndexFile, Seen, Theirs};
 use crate::sessions::{index_text, is_session_id, rebuild};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::ops::Deref;
 use std::path::Path;
 use std::sync::Arc;
@@ -68,31 +68,34 @@ impl Index {
 
     /// Reads the index at `path`; `rules.default_agent` is the agent that owns it. A damaged file is copied
     /// aside, what can be known is put together again from it and from the transcripts beside it (R-09c), and
-    /// the result is written. Keys of earlier versions become canonical. Also gives notes for the log.
-    pub fn load(path: &Path, rules: &KeyRules) -> (Index, Vec<String>) {
-        let (mut index, notes) = Index::load_any(path, rules);
+    /// the result is written. Keys of earlier versions become canonical. Also gives notes for the log. A file that
+    /// cannot be opened or read now is not damaged: it stays as it is, and is an error.
+    pub fn load(path: &Path, rules: &KeyRules) -> Result<(Index, Vec<String>)> {
+        let (mut index, notes) = Index::load_any(path, rules)?;
         index.all.rules = Some(Arc::new(rules.clone()));
-        (index, notes)
+        Ok((index, notes))
     }
 
-    fn load_any(path: &Path, rules: &KeyRules) -> (Index, Vec<String>) {
+    fn load_any(path: &Path, rules: &KeyRules) -> Result<(Index, Vec<String>)> {
         let canonical = |key: &str| rules.canonical(key).ok();
         if let Some(read) = Index::load_plain(path, &canonical) {
-            return read;
+            return Ok(read);
         }
         // Made before the file is read: what is written into it meanwhile is another state of it.
         let (empty, mut notes) = (Index::empty(path), Vec::new());
         let text = match read_bytes(path, MOST_BYTES) {
             Ok(bytes) => bytes,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return (empty, notes),
-            Err(e) => {
+            Err(e) if e.kind() == ErrorKind::NotFound => return Ok((empty, notes)),
+            // What stands in its place is no index: no regular file, or too large.
+            Err(e) if matches!(e.kind(), ErrorKind::InvalidInput | ErrorKind::Other) => {
                 notes.push(format!(
                     "read session index {}: {e}; it is rebuilt from the transcripts",
                     path.display()
                 ));
                 rebuild::move_aside(path, &mut notes);
-                return (rebuild::from_transcripts(empty, rules), notes);
+                return Ok((rebuild::from_transcripts(empty, rules), notes));
             }
+            Err(e) => return Err(Error::io(format!("read session index {}", path.display()), e)),
         };
         if let Some(map) = parse(&text) {
             // Two names of one session that become one are no damage.
@@ -108,7 +111,7 @@ impl Index {
                 index = rebuild::for_entries(index, rules, &lost, &mut notes);
                 index.save_mended(&mut notes);
             }
-            return (index, notes);
+            return Ok((index, notes));
         }
         let (rest, lost) = rebuild::salvage(&text);
         let rest = empty.with(rest, &canonical, &mut notes);
@@ -118,7 +121,7 @@ impl Index {
             path.display(),
             index.len()
         ));
-        (index, notes)
+        Ok((index, notes))
     }
 
     /// The file as it is now, whoever wrote it, and the keys whose entries are none; `None` when it cannot be read.

@@ -17,7 +17,7 @@ fn sample(dir: &Path) -> Value {
 }
 
 fn load(path: &Path) -> Index {
-    Index::load(path, &KeyRules::default()).0
+    Index::load(path, &KeyRules::default()).unwrap().0
 }
 
 fn keys(index: &Index) -> Vec<&str> {
@@ -28,11 +28,11 @@ fn keys(index: &Index) -> Vec<&str> {
 fn an_index_of_the_node_gateway_is_read_and_written_unchanged() {
     let dir = TestDir::new();
     let path = sessions_dir(&dir.0, "main").join("sessions.json");
-    assert!(Index::load(&path, &KeyRules::default()).0.iter().next().is_none());
+    assert!(Index::load(&path, &KeyRules::default()).unwrap().0.iter().next().is_none());
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     let want = sample(path.parent().unwrap());
     std::fs::write(&path, serde_json::to_string_pretty(&want).unwrap()).unwrap();
-    let (index, notes) = Index::load(&path, &KeyRules::default());
+    let (index, notes) = Index::load(&path, &KeyRules::default()).unwrap();
     assert_eq!(notes, Vec::<String>::new());
     index.save().unwrap();
     assert_eq!(std::fs::read_to_string(&path).unwrap().trim(), serde_json::to_string_pretty(&want).unwrap());
@@ -88,7 +88,7 @@ fn r_09c_an_index_cut_anywhere_loads_with_what_can_be_known() {
     .unwrap();
     for end in 0..text.len() {
         std::fs::write(&path, &text[..end]).unwrap();
-        let (index, notes) = Index::load(&path, &KeyRules::default());
+        let (index, notes) = Index::load(&path, &KeyRules::default()).unwrap();
         assert!(!notes.is_empty(), "cut at {end}");
         for key in ["agent:main:main", "agent:main:newone", "agent:main:recovered:stray"] {
             assert!(index.get(key).is_some(), "cut at {end}: {:?}", keys(&index));
@@ -96,7 +96,7 @@ fn r_09c_an_index_cut_anywhere_loads_with_what_can_be_known() {
         let main = index.get("agent:main:main").unwrap();
         assert_eq!(main.session_id(), Some("6f1c3a52-0b7e-4a55-9d2e-b2a3a5f0c001"), "cut at {end}");
         // What was rebuilt is on disk, and loads without any notes.
-        let (again, notes) = Index::load(&path, &KeyRules::default());
+        let (again, notes) = Index::load(&path, &KeyRules::default()).unwrap();
         assert_eq!((keys(&again), notes.len()), (keys(&index), 0), "cut at {end}");
     }
     let aside = std::fs::read_dir(&dir.0)
@@ -120,7 +120,7 @@ fn r_09c_no_content_stops_the_start() {
         assert_eq!(index.get("agent:main:main").unwrap().session_id(), Some("only"));
     }
     std::fs::write(&path, r#"{"agent:main:x": 5, "agent:main:y": {"sessionId": "../../up"}}"#).unwrap();
-    let (index, notes) = Index::load(&path, &KeyRules::default());
+    let (index, notes) = Index::load(&path, &KeyRules::default()).unwrap();
     assert_eq!(index.get("agent:main:y").unwrap().session_id(), None);
     assert_eq!(keys(&index), ["agent:main:y"], "nobody knows whose the transcript is");
     assert!(notes.iter().any(|n| n.contains("2 unusable")), "{notes:?}");
@@ -146,12 +146,12 @@ fn b2_10_an_unusable_entry_costs_its_settings_and_not_its_conversation() {
             t.append(&[message::user_text("x", 1)]).unwrap();
             let text = json!({key: entry, "agent:main:b": {"sessionId": "id-b"}}).to_string();
             std::fs::write(&path, &text).unwrap();
-            let (index, notes) = Index::load(&path, &KeyRules::default());
+            let (index, notes) = Index::load(&path, &KeyRules::default()).unwrap();
             let kept = index.get(key).unwrap();
             assert_eq!((kept.session_id(), kept.label()), (Some("conv"), label), "{text}");
             assert_eq!(index.len(), 2);
             assert!(notes.iter().any(|n| n.contains("kept the damaged")), "{notes:?}");
-            let (again, notes) = Index::load(&path, &KeyRules::default());
+            let (again, notes) = Index::load(&path, &KeyRules::default()).unwrap();
             assert_eq!((again.len(), notes), (2, Vec::new()), "it is saved");
         }
     }
@@ -174,7 +174,7 @@ fn t2b_5_an_unusable_entry_brings_back_its_own_conversation_alone() {
         let own = Transcript::at(&dir.0, "own").unwrap().created_for("agent:main:own", &dir.0);
         own.append(&[message::user_text("x", 1)]).unwrap();
         std::fs::write(&path, text).unwrap();
-        let (index, notes) = Index::load(&path, &KeyRules::default());
+        let (index, notes) = Index::load(&path, &KeyRules::default()).unwrap();
         assert_eq!(keys(&index), want, "{text}");
         assert!(notes.iter().any(|n| n.contains(" transcripts in ") && n.contains("unlisted")), "{notes:?}");
         assert!(dir.0.join("old-0.jsonl").exists());
@@ -189,7 +189,7 @@ fn two_names_of_one_session_become_one_without_a_word_of_damage() {
     // The Node gateway keeps a session under the name it was addressed by and under its canonical one.
     let both = json!({"main": {"sessionId": "id-1", "updatedAt": 5}, "agent:main:main": {"sessionId": "id-1", "updatedAt": 6}});
     std::fs::write(&path, both.to_string()).unwrap();
-    let (index, notes) = Index::load(&path, &KeyRules::default());
+    let (index, notes) = Index::load(&path, &KeyRules::default()).unwrap();
     assert_eq!(notes, Vec::<String>::new());
     assert_eq!(keys(&index), ["agent:main:main"]);
     assert_eq!(index.get("agent:main:main").unwrap().updated_at(), 6);
@@ -218,7 +218,7 @@ fn b_f11_one_entry_that_cannot_be_read_costs_no_other() {
             let is_pretty = text.contains('\n');
             let text = text.replace("\"@\"", bad);
             std::fs::write(&path, &text).unwrap();
-            let (index, notes) = Index::load(&path, &KeyRules::default());
+            let (index, notes) = Index::load(&path, &KeyRules::default()).unwrap();
             if !is_pretty && !is_read {
                 // On one line an open bracket takes the rest along.
                 assert_eq!(index.get("agent:main:a").unwrap().label(), Some("L1"), "{text}");
@@ -240,7 +240,7 @@ fn b_f11_one_entry_that_cannot_be_read_costs_no_other() {
     let mut bytes = serde_json::to_string_pretty(&whole).unwrap().replace('@', "cat \u{1}").into_bytes();
     bytes.iter_mut().filter(|b| **b == 1).for_each(|b| *b = 0xF0);
     std::fs::write(&path, [b"\xEF\xBB\xBF".as_slice(), &bytes].concat()).unwrap();
-    let (index, notes) = Index::load(&path, &KeyRules::default());
+    let (index, notes) = Index::load(&path, &KeyRules::default()).unwrap();
     assert_eq!((index.len(), notes.len()), (3, 0), "a BOM and bytes that are no UTF-8: {notes:?}");
     assert_eq!(index.get("agent:main:b").unwrap().open().str("subject"), Some("cat \u{fffd}"));
 }
@@ -250,7 +250,7 @@ fn s_l13_what_is_no_file_is_moved_aside_and_blocks_nobody() {
     let dir = TestDir::new();
     let path = dir.0.join("sessions.json");
     rustix::fs::mkfifoat(rustix::fs::CWD, &path, rustix::fs::Mode::RUSR).unwrap();
-    let (index, notes) = Index::load(&path, &KeyRules::default());
+    let (index, notes) = Index::load(&path, &KeyRules::default()).unwrap();
     assert_eq!(index.len(), 0);
     assert!(notes.iter().any(|n| n.contains("not a regular file")), "{notes:?}");
     index.save().unwrap();

@@ -79,7 +79,7 @@ fn t2b_4_members_that_each_changed_are_kept_from_both() {
         .map(|name| (key(name), json!({"sessionId": "id", "updatedAt": 1, "label": name})))
         .collect();
     std::fs::write(&path, Value::Object(start.into_iter().collect()).to_string()).unwrap();
-    let mut index = Index::load(&path, &rules).0;
+    let mut index = Index::load(&path, &rules).unwrap().0;
     let mut other = read();
     // In use on both sides; begun anew there; removed here under its older name; new on both sides.
     other[key("a")]["sendPolicy"] = json!("deny");
@@ -187,7 +187,7 @@ fn s9_entries_that_were_put_right_on_reading_are_taken_over_and_stay_removed() {
                 "sessionFile": "/home/before/agents/main/sessions/old-topic-7.jsonl"})
         };
         put(json!({key: entry("old", "telegram")}));
-        let mut index = Index::load(&path, &KeyRules::default()).0;
+        let mut index = Index::load(&path, &KeyRules::default()).unwrap().0;
         let looked = |index: &Index| {
             let mut theirs = Theirs::default();
             look(&index.snapshot(), |told, _| theirs = told);
@@ -214,7 +214,7 @@ fn s9_entries_that_were_put_right_on_reading_are_taken_over_and_stay_removed() {
         // Removed there, first one that was used here, then one that was not.
         for is_used in [true, false] {
             put(json!({key: entry("again", "telegram")}));
-            let mut index = Index::load(&path, &KeyRules::default()).0;
+            let mut index = Index::load(&path, &KeyRules::default()).unwrap().0;
             if is_used {
                 index.put(key, &used);
             }

@@ -3,25 +3,28 @@
 //! Indexes are read by the thread that brings an agent; the state thread only takes them over. An agent that goes is
 //! refused to new work at once and forgotten when its last save is on disk.
 use super::{Agent, Sessions};
-use crate::agents::Agents;
+use crate::agents::{Agents, fit};
 use crate::calls::Call;
 use crate::calls::outbox::Work;
-use crate::config::Config;
 use crate::error::Result;
 use crate::files::Lock;
 use crate::sessions::{Index, KeyRules, sweep};
 use crate::state::event::Event;
 use crate::state::shared::Shared;
 
-/// Reads the index of an agent; damage is repaired and noted in the log. Not for the state thread.
-pub fn read_index(shared: &Shared, id: &str, rules: &KeyRules) -> Index {
+/// Reads the index of an agent; damage is repaired, and noted in the log as is why it cannot be read. Not for the
+/// state thread.
+pub fn read_index(shared: &Shared, id: &str, rules: &KeyRules) -> Result<Index> {
     let path = shared.agents().session_store(id);
     let own = KeyRules { default_agent: id.to_string(), ..rules.clone() };
-    let (index, notes) = Index::load(&path, &own);
+    let (index, notes) = Index::load(&path, &own).map_err(|e| {
+        log::error!(target: "gateway/sessions", "agent {id} takes no work: {e}; the file was left as it is");
+        e.ending("; make it readable to the gateway's user, then restart the gateway")
+    })?;
     for note in notes.into_iter().chain(sweep::sweep(index.dir())) {
         log::warn!(target: "gateway/sessions", "{note}");
     }
-    index
+    Ok(index)
 }
 
 /// Tells the state thread which agents there are now, by the file as it is; the indexes of those it does not have
@@ -30,7 +33,8 @@ pub fn announce(shared: &Shared) -> Result<Vec<String>> {
     // One at a time, so that what is told last is what the file said last. The name is not the config's own lock.
     let _lock = Lock::wait(&shared.env.state_dir.join(".agents.lock"))?;
     let config = shared.fresh_config();
-    if !are_readable(&config) {
+    // A mistake in the agents' part of the config leaves the agents as they are.
+    if fit::mistake(&config).is_some() {
         return Ok(shared.published.agents());
     }
     let known = shared.published.agents();
@@ -43,19 +47,20 @@ pub fn announce(shared: &Shared) -> Result<Vec<String>> {
     Ok(ids)
 }
 
-/// A mistake in the agents' part of the config leaves the agents as they are.
-fn are_readable(config: &Config) -> bool {
-    !config.issues().iter().any(|issue| issue.path.is_empty() || issue.path.starts_with("agents"))
-}
-
 impl Sessions {
     /// From here on there are exactly these agents. What is known of an agent already counts more than its index in
     /// `added`; an agent that is neither known nor in `added` comes with the next announcement.
-    pub fn set_agents(&mut self, ids: &[String], added: Vec<(String, Index)>) {
+    pub fn set_agents(&mut self, ids: &[String], added: Vec<(String, Result<Index>)>) {
         self.rules = self.shared.agents().key_rules();
         self.revision += 1;
         for (id, index) in added.into_iter().filter(|(id, _)| ids.contains(id)) {
-            self.agents.entry(id).or_insert_with(|| Agent::new(index));
+            match index {
+                Ok(index) => {
+                    self.unread.remove(&id);
+                    self.agents.entry(id).or_insert_with(|| Agent::new(index));
+                }
+                Err(e) => drop(self.unread.insert(id, e)),
+            }
         }
         for (id, agent) in &mut self.agents {
             agent.is_leaving = !ids.contains(id);
